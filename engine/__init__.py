@@ -1,0 +1,1 @@
+"""The Likeness engine: portrait in, posable Gaussian avatar out. Never imports Blender."""

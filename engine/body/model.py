@@ -1,0 +1,284 @@
+"""The body model and its file: SMPL-X's npz schema, with a few keys of our own.
+
+Keys of SMPL-X: ``v_template`` [V, 3], ``f`` [F, 3], ``shapedirs`` [V, 3, S], ``posedirs``
+[V, 3, 486] (may be missing), ``J_regressor`` [55, V], ``kintree_table`` [2, 55], ``weights``
+[V, 55], ``vt`` [T, 2], ``ft`` [F, 3]. Our own, all optional when reading: ``exprdirs`` [V, 3, E]
+and ``expression_names`` [E] (SMPL-X itself keeps its expression basis in ``shapedirs`` columns
+300-399), ``num_body_betas`` (the first columns of ``shapedirs`` that shape the whole body, the
+rest shape the head), ``J_template`` [55, 3] and ``J_shapedirs`` [55, 3, S] (joints linear in the
+betas, exact where the sparse regressor is not), ``J_exprdirs`` is never used (expressions do not
+move joints), ``face_part`` [F] with ``part_names`` [P], ``atlas_vt`` [A, 2] and ``atlas_ft``
+[F, 3] (the token-friendly atlas), ``landmark_*`` (see :class:`Landmarks`).
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..rotations import axis_angle_to_matrix
+from ..types import NUM_JOINTS, PARENTS, FloatArray, IntArray, LikenessError, Pose
+from .skinning import joint_transforms, pose_feature, skin
+
+SMPLX_NUM_BETAS = 300
+SMPLX_NUM_EXPRESSION = 100
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Where the detectors' landmarks lie on the body.
+
+    Attributes:
+        face_triangle: [478] rows of ``Body.f``; face_bary: [478, 3]; face_weight: [478] 0..1,
+            lower where the landmark slides over the surface (silhouette points).
+        pose_joint: [33] joint index; pose_offset: [33, 3] metres in that joint's rest frame.
+        hand_joint: [21] joint index for the left hand; hand_offset: [21, 3] in the rest frame
+            (mirror x, and use the right hand's joints, for the right hand).
+    """
+
+    face_triangle: IntArray
+    face_bary: FloatArray
+    face_weight: FloatArray
+    pose_joint: IntArray
+    pose_offset: FloatArray
+    hand_joint: IntArray
+    hand_offset: FloatArray
+
+
+@dataclass(frozen=True)
+class Body:
+    """A linear-blend-skinned body with shape and expression bases, at rest in the T-pose.
+
+    Attributes:
+        v_template: [V, 3] metres. f: [F, 3]. weights: [V, 55].
+        shapedirs: [V, 3, S]; the first ``num_body_betas`` columns shape the whole body, the
+            others the head. One unit is one standard deviation.
+        exprdirs: [V, 3, E]; expression_names: E names (ARKit's for the default body).
+        J_template: [55, 3]; J_shapedirs: [55, 3, S].
+        posedirs: [V, 3, 486] or None.
+        vt: [T, 2], ft: [F, 3]: the texture atlas of the source, v up.
+        atlas_vt: [A, 2], atlas_ft: [F, 3]: the token-friendly atlas, v down (row = v * height).
+        face_part: [F] index into part_names.
+        landmarks: or None for a body that has none.
+    """
+
+    v_template: FloatArray
+    f: IntArray
+    weights: FloatArray
+    shapedirs: FloatArray
+    exprdirs: FloatArray
+    expression_names: tuple[str, ...]
+    J_template: FloatArray
+    J_shapedirs: FloatArray
+    num_body_betas: int
+    vt: FloatArray
+    ft: IntArray
+    atlas_vt: FloatArray
+    atlas_ft: IntArray
+    face_part: IntArray
+    part_names: tuple[str, ...]
+    posedirs: FloatArray | None = None
+    landmarks: Landmarks | None = None
+    parents: tuple[int, ...] = PARENTS
+
+    @property
+    def num_betas(self) -> int:
+        return int(self.shapedirs.shape[2])
+
+    @property
+    def num_expression(self) -> int:
+        return int(self.exprdirs.shape[2])
+
+    @cached_property
+    def expression_index(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.expression_names)}
+
+    def expression(self, **weights: float) -> FloatArray:
+        """[E] expression coefficients from names, e.g. ``expression(jawOpen=0.5)``."""
+        out = np.zeros(self.num_expression)
+        for name, value in weights.items():
+            if name not in self.expression_index:
+                raise LikenessError(
+                    f"Unknown expression '{name}'.",
+                    f"This body has: {', '.join(self.expression_names)}.",
+                )
+            out[self.expression_index[name]] = value
+        return out
+
+    def shaped(self, betas: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Vertices [V, 3] and joints [55, 3] of the T-pose with these betas [S]."""
+        return self.v_template + self.shapedirs @ betas, self.J_template + self.J_shapedirs @ betas
+
+    def vertices(
+        self, pose: Pose, betas: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Posed vertices [V, 3] and joints [55, 3] in metres, world space."""
+        v_rest, joints, R, t = self.rest_and_transforms(pose, betas)
+        posed_joints = np.einsum("jab,jb->ja", R, joints) + t
+        return skin(v_rest, self.weights, R, t), posed_joints
+
+    def rest_and_transforms(
+        self, pose: Pose, betas: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """The unposed vertices with shape, expression and pose correctives [V, 3], the rest
+        joints [55, 3], and each joint's rigid motion R [55, 3, 3], t [55, 3] (transl included)."""
+        if betas is None:
+            v, joints = self.v_template, self.J_template
+        else:
+            v, joints = self.shaped(betas)
+        if self.num_expression:
+            v = v + self.exprdirs @ np.asarray(pose.expression)
+        if self.posedirs is not None:
+            v = v + self.posedirs @ pose_feature(pose.full_pose)
+        joints = np.asarray(joints, dtype=np.float64)
+        R, t, _ = joint_transforms(axis_angle_to_matrix(np.asarray(pose.full_pose, np.float64)),
+                                   joints, self.parents)
+        return v, joints, R, t + pose.transl
+
+    def personalised(self, betas: FloatArray) -> Body:
+        """This body with the betas baked in: no shape basis left, the rest is the person's."""
+        v, joints = self.shaped(betas)
+        return replace(
+            self,
+            v_template=v.astype(np.float32),
+            J_template=joints.astype(np.float64),
+            shapedirs=np.zeros((len(v), 3, 0), np.float32),
+            J_shapedirs=np.zeros((NUM_JOINTS, 3, 0), np.float64),
+            num_body_betas=0,
+        )
+
+
+_LANDMARK_KEYS = tuple(Landmarks.__dataclass_fields__)
+
+
+def body_to_arrays(body: Body) -> dict[str, np.ndarray[Any, Any]]:
+    """The body as plain arrays under the file's keys (also what an avatar file embeds)."""
+    kintree = np.stack([np.array(body.parents), np.arange(NUM_JOINTS)]).astype(np.int64)
+    out: dict[str, np.ndarray[Any, Any]] = {
+        "v_template": body.v_template.astype(np.float32),
+        "f": body.f.astype(np.int32),
+        "weights": body.weights.astype(np.float32),
+        "shapedirs": body.shapedirs.astype(np.float32),
+        "exprdirs": body.exprdirs.astype(np.float32),
+        "expression_names": np.array(body.expression_names, dtype=np.str_),
+        "J_template": body.J_template.astype(np.float64),
+        "J_shapedirs": body.J_shapedirs.astype(np.float64),
+        "num_body_betas": np.array(body.num_body_betas),
+        "kintree_table": kintree,
+        "vt": body.vt.astype(np.float32),
+        "ft": body.ft.astype(np.int32),
+        "atlas_vt": body.atlas_vt.astype(np.float32),
+        "atlas_ft": body.atlas_ft.astype(np.int32),
+        "face_part": body.face_part.astype(np.uint8),
+        "part_names": np.array(body.part_names, dtype=np.str_),
+    }
+    if body.posedirs is not None:
+        out["posedirs"] = body.posedirs.astype(np.float32)
+    if body.landmarks is not None:
+        out |= {f"landmark_{k}": getattr(body.landmarks, k) for k in _LANDMARK_KEYS}
+    return out
+
+
+def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Body:
+    """The inverse of :func:`body_to_arrays`; also takes SMPL-X's own arrays.
+
+    Raises:
+        LikenessError: a key is missing or has the wrong shape; names ``source``.
+    """
+    remedy = "Give an SMPL-X .npz model file, or leave the option out for the default body."
+    missing = {"v_template", "f", "weights", "shapedirs"} - arrays.keys()
+    if missing:
+        raise LikenessError(f"{source} lacks {', '.join(sorted(missing))}.", remedy)
+    v, f = arrays["v_template"].astype(np.float32), arrays["f"].astype(np.int32)
+    V, F = len(v), len(f)
+    weights = arrays["weights"].astype(np.float32)
+    shapedirs = arrays["shapedirs"].astype(np.float32)
+    if v.shape != (V, 3) or weights.shape != (V, NUM_JOINTS) or shapedirs.shape[:2] != (V, 3):
+        raise LikenessError(
+            f"{source} is not a 55-joint body: weights are {weights.shape}, vertices {v.shape}.",
+            remedy,
+        )
+    if f.min() < 0 or f.max() >= V:
+        raise LikenessError(f"{source} has faces that name vertices it lacks.", remedy)
+    if "exprdirs" in arrays:
+        exprdirs = arrays["exprdirs"].astype(np.float32)
+        names = tuple(str(n) for n in arrays["expression_names"])
+    else:
+        split = min(SMPLX_NUM_BETAS, shapedirs.shape[2])
+        exprdirs = shapedirs[:, :, split : split + SMPLX_NUM_EXPRESSION]
+        shapedirs = shapedirs[:, :, :split]
+        names = tuple(f"expression_{i:02d}" for i in range(exprdirs.shape[2]))
+    if "J_template" in arrays:
+        J_template, J_shapedirs = arrays["J_template"], arrays["J_shapedirs"]
+    elif "J_regressor" in arrays:
+        regressor = arrays["J_regressor"].astype(np.float64)
+        J_template = regressor @ v
+        J_shapedirs = np.einsum("jv,vck->jck", regressor, shapedirs)
+    else:
+        raise LikenessError(f"{source} lacks J_regressor.", remedy)
+    kintree = arrays.get("kintree_table")
+    parents = PARENTS
+    if kintree is not None:
+        parents = (-1, *(int(p) for p in kintree[0][1:]))
+        if parents != PARENTS:
+            raise LikenessError(f"{source} has another skeleton than SMPL-X.", remedy)
+    vt = arrays.get("vt", np.zeros((0, 2))).astype(np.float32)
+    ft = arrays.get("ft", np.zeros((0, 3))).astype(np.int32)
+    posedirs = arrays.get("posedirs")
+    landmarks = None
+    if "landmark_face_triangle" in arrays:
+        landmarks = Landmarks(*(arrays[f"landmark_{k}"] for k in _LANDMARK_KEYS))
+    return Body(
+        v_template=v,
+        f=f,
+        weights=weights,
+        shapedirs=shapedirs,
+        exprdirs=exprdirs,
+        expression_names=names,
+        J_template=np.asarray(J_template, np.float64),
+        J_shapedirs=np.asarray(J_shapedirs, np.float64),
+        num_body_betas=int(arrays.get("num_body_betas", shapedirs.shape[2])),
+        vt=vt,
+        ft=ft,
+        atlas_vt=arrays["atlas_vt"] if "atlas_vt" in arrays else vt * [1, -1] + [0, 1],
+        atlas_ft=arrays.get("atlas_ft", ft),
+        face_part=arrays.get("face_part", np.zeros(F, np.uint8)),
+        part_names=tuple(str(n) for n in arrays.get("part_names", ["skin"])),
+        posedirs=None if posedirs is None else posedirs.astype(np.float32),
+        landmarks=landmarks,
+        parents=parents,
+    )
+
+
+def load_body(path: Path) -> Body:
+    """Read a body file (.npz, never unpickled).
+
+    Raises:
+        LikenessError: no such file, not an npz, pickled content, or not a 55-joint body.
+    """
+    remedy = "Give an SMPL-X .npz model file; a .pkl must be converted first."
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            wanted = set(file.files)
+            arrays = {}
+            for key in wanted:
+                try:
+                    arrays[key] = file[key]
+                except ValueError:  # an object array: SMPL-X files carry a few that we don't need
+                    continue
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise LikenessError(f"{path} cannot be read as a body file ({error}).", remedy) from error
+    return body_from_arrays(arrays, str(path))
+
+
+def save_body(body: Body, path: Path, **extra: np.ndarray[Any, Any]) -> None:
+    """Write the body, and ``extra`` arrays that only the bake knows, atomically."""
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "wb") as file:
+        np.savez_compressed(file, **body_to_arrays(body), **extra)
+    temporary.replace(path)

@@ -1,0 +1,86 @@
+"""A z-buffer for triangle meshes on the CPU: visibility, depth, barycentric coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from ..cameras import project
+from ..types import Camera, FloatArray, IntArray
+
+NEAR = 0.05  # metres; a triangle that reaches nearer is left out
+
+
+@dataclass(frozen=True)
+class MeshBuffer:
+    """What a camera sees of a mesh.
+
+    Attributes:
+        face: [H, W] int32 row of the nearest triangle, -1 where there is none.
+        bary: [H, W, 3] float32 perspective-correct barycentric coordinates.
+        depth: [H, W] float32 metres along the view axis, inf where there is nothing.
+        back_depth: [H, W] float32 depth of the farthest surface, -inf where there is nothing.
+    """
+
+    face: IntArray
+    bary: FloatArray
+    depth: FloatArray
+    back_depth: FloatArray
+
+
+@numba.njit(cache=True)
+def _raster(xy, z, f, height, width, cull):  # type: ignore[no-untyped-def]
+    face = np.full((height, width), -1, np.int32)
+    depth = np.full((height, width), np.inf, np.float32)
+    back = np.full((height, width), -np.inf, np.float32)
+    bary = np.zeros((height, width, 3), np.float32)
+    for i in range(f.shape[0]):
+        a, b, c = f[i, 0], f[i, 1], f[i, 2]
+        if z[a] < NEAR or z[b] < NEAR or z[c] < NEAR:
+            continue
+        x0, y0 = xy[a, 0], xy[a, 1]
+        x1, y1 = xy[b, 0], xy[b, 1]
+        x2, y2 = xy[c, 0], xy[c, 1]
+        # y points down, so a triangle wound counter-clockwise in space has a negative area here.
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        if abs(area) < 1e-9 or (cull and area > 0):
+            continue
+        left = max(0, int(np.floor(min(x0, x1, x2) - 0.5)))
+        right = min(width - 1, int(np.ceil(max(x0, x1, x2))))
+        top = max(0, int(np.floor(min(y0, y1, y2) - 0.5)))
+        bottom = min(height - 1, int(np.ceil(max(y0, y1, y2))))
+        for y in range(top, bottom + 1):
+            for x in range(left, right + 1):
+                px, py = x + 0.5, y + 0.5
+                w0 = ((x1 - px) * (y2 - py) - (x2 - px) * (y1 - py)) / area
+                w1 = ((x2 - px) * (y0 - py) - (x0 - px) * (y2 - py)) / area
+                w2 = 1.0 - w0 - w1
+                if w0 < -1e-6 or w1 < -1e-6 or w2 < -1e-6:
+                    continue
+                d = 1.0 / (w0 / z[a] + w1 / z[b] + w2 / z[c])
+                if d > back[y, x]:
+                    back[y, x] = d
+                if d < depth[y, x]:
+                    depth[y, x] = d
+                    face[y, x] = i
+                    bary[y, x, 0] = w0 / z[a] * d
+                    bary[y, x, 1] = w1 / z[b] * d
+                    bary[y, x, 2] = w2 / z[c] * d
+    return face, bary, depth, back
+
+
+def rasterize_mesh(
+    vertices: FloatArray, f: IntArray, camera: Camera, *, cull_back: bool = False
+) -> MeshBuffer:
+    """Draw a mesh into a z-buffer.
+
+    Args:
+        vertices: [V, 3] world space, metres. f: [F, 3], counter-clockwise seen from outside.
+        cull_back: leave out triangles that face away from the camera.
+    """
+    xy, z = project(np.asarray(vertices, np.float64), camera)
+    xy = np.where((z > NEAR)[:, None], xy, 0.0)
+    out = _raster(xy, z, np.ascontiguousarray(f, np.int64), camera.height, camera.width, cull_back)
+    return MeshBuffer(*out)

@@ -1,0 +1,153 @@
+"""Rotations: axis-angle, matrices and quaternions (w, x, y, z), over any leading shape.
+
+All functions take and return float arrays of the input's precision and never modify it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .types import FloatArray
+
+
+def axis_angle_to_matrix(axis_angle: FloatArray) -> FloatArray:
+    """Rodrigues' formula. [..., 3] radians -> [..., 3, 3].
+
+    >>> np.round(axis_angle_to_matrix(np.array([0, 0, np.pi / 2])) @ [1.0, 0, 0], 6)
+    array([0., 1., 0.])
+    """
+    v = np.asarray(axis_angle)
+    if not np.issubdtype(v.dtype, np.floating):
+        v = v.astype(np.float64)
+    angle2 = (v * v).sum(-1)[..., None, None]
+    small = angle2 < 1e-8
+    safe2 = np.where(small, 1.0, angle2)
+    safe = np.sqrt(safe2)
+    # Taylor series near zero keep both factors smooth, and exact at zero.
+    a = np.where(small, 1.0 - angle2 / 6.0, np.sin(safe) / safe)
+    b = np.where(small, 0.5 - angle2 / 24.0, (1.0 - np.cos(safe)) / safe2)
+    K = skew(v)
+    return (np.eye(3, dtype=v.dtype) + a * K + b * (K @ K)).astype(v.dtype)
+
+
+def skew(v: FloatArray) -> FloatArray:
+    """The cross-product matrix: ``skew(a) @ b == np.cross(a, b)``. [..., 3] -> [..., 3, 3]."""
+    v = np.asarray(v)
+    K = np.zeros((*v.shape[:-1], 3, 3), dtype=v.dtype)
+    K[..., 0, 1], K[..., 0, 2], K[..., 1, 2] = -v[..., 2], v[..., 1], -v[..., 0]
+    K[..., 1, 0], K[..., 2, 0], K[..., 2, 1] = v[..., 2], -v[..., 1], v[..., 0]
+    return K
+
+
+def matrix_to_axis_angle(R: FloatArray) -> FloatArray:
+    """[..., 3, 3] -> [..., 3] radians, angle in 0..pi.
+
+    >>> np.round(matrix_to_axis_angle(np.array([[0., -1, 0], [1, 0, 0], [0, 0, 1]])), 6)
+    array([0.      , 0.      , 1.570796])
+    """
+    return quaternion_to_axis_angle(matrix_to_quaternion(R))
+
+
+def axis_angle_to_quaternion(axis_angle: FloatArray) -> FloatArray:
+    """[..., 3] radians -> [..., 4] unit quaternion w, x, y, z.
+
+    >>> np.round(axis_angle_to_quaternion(np.array([0, 0, np.pi])), 6)
+    array([0., 0., 0., 1.])
+    """
+    v = np.asarray(axis_angle, dtype=np.result_type(axis_angle, np.float32))
+    angle = np.linalg.norm(v, axis=-1, keepdims=True)
+    # sin(x/2)/x is 1/2 at zero; np.sinc keeps it smooth.
+    return np.concatenate([np.cos(angle / 2), v * np.sinc(angle / (2 * np.pi)) / 2], axis=-1)
+
+
+def quaternion_to_axis_angle(quats: FloatArray) -> FloatArray:
+    """[..., 4] unit quaternion w, x, y, z -> [..., 3] radians, angle in 0..pi."""
+    q = np.asarray(quats)
+    q = np.where(q[..., :1] < 0, -q, q)
+    s = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
+    angle = 2.0 * np.arctan2(s, q[..., :1])
+    return q[..., 1:] * np.where(s < 1e-8, 2.0, angle / np.where(s < 1e-8, 1.0, s))
+
+
+def quaternion_to_matrix(quats: FloatArray) -> FloatArray:
+    """[..., 4] unit quaternion w, x, y, z -> [..., 3, 3].
+
+    >>> np.round(quaternion_to_matrix(np.array([np.sqrt(.5), 0, 0, np.sqrt(.5)])) @ [1., 0, 0], 6)
+    array([0., 1., 0.])
+    """
+    w, x, y, z = np.moveaxis(np.asarray(quats), -1, 0)
+    rows = [
+        np.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], -1),
+        np.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], -1),
+        np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], -1),
+    ]
+    return np.stack(rows, -2)
+
+
+def matrix_to_quaternion(R: FloatArray) -> FloatArray:
+    """[..., 3, 3] -> [..., 4] unit quaternion w, x, y, z with w >= 0 (Shepperd's method).
+
+    >>> np.round(matrix_to_quaternion(np.diag([1.0, -1.0, -1.0])), 6)
+    array([0., 1., 0., 0.])
+    """
+    m = np.asarray(R)
+    m00, m11, m22 = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    four = np.stack(
+        [1 + m00 + m11 + m22, 1 + m00 - m11 - m22, 1 - m00 + m11 - m22, 1 - m00 - m11 + m22], -1
+    )
+    a = m[..., 2, 1] - m[..., 1, 2]
+    b = m[..., 0, 2] - m[..., 2, 0]
+    c = m[..., 1, 0] - m[..., 0, 1]
+    d = m[..., 1, 0] + m[..., 0, 1]
+    e = m[..., 0, 2] + m[..., 2, 0]
+    f = m[..., 2, 1] + m[..., 1, 2]
+    candidates = np.stack(
+        [
+            np.stack([four[..., 0], a, b, c], -1),
+            np.stack([a, four[..., 1], d, e], -1),
+            np.stack([b, d, four[..., 2], f], -1),
+            np.stack([c, e, f, four[..., 3]], -1),
+        ],
+        -2,
+    )
+    best = four.argmax(-1)
+    q = np.take_along_axis(candidates, best[..., None, None], axis=-2)[..., 0, :]
+    q = q / np.linalg.norm(q, axis=-1, keepdims=True)
+    return np.where(q[..., :1] < 0, -q, q)
+
+
+def quaternion_multiply(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Hamilton product, [..., 4] x [..., 4] -> [..., 4]: first rotates by ``b``, then by ``a``.
+
+    >>> h = np.array([np.sqrt(.5), 0, 0, np.sqrt(.5)])
+    >>> np.round(quaternion_multiply(h, h), 6)
+    array([0., 0., 0., 1.])
+    """
+    aw, ax, ay, az = np.moveaxis(np.asarray(a), -1, 0)
+    bw, bx, by, bz = np.moveaxis(np.asarray(b), -1, 0)
+    return np.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        -1,
+    )
+
+
+def rotation_between(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The shortest rotation that turns direction ``a`` [3] into ``b`` [3], as a matrix [3, 3].
+
+    >>> np.round(rotation_between(np.array([1., 0, 0]), np.array([0., 2, 0])) @ [1., 0, 0], 6)
+    array([0., 1., 0.])
+    """
+    a = np.asarray(a, dtype=np.float64) / np.linalg.norm(a)
+    b = np.asarray(b, dtype=np.float64) / np.linalg.norm(b)
+    v, c = np.cross(a, b), float(a @ b)
+    if c < -1 + 1e-9:  # opposite: half a turn about any axis across a
+        helper = np.eye(3)[int(np.abs(a).argmin())]
+        axis = np.cross(a, helper)
+        return axis_angle_to_matrix(np.pi * axis / np.linalg.norm(axis))
+    K = skew(v)
+    return np.eye(3) + K + K @ K / (1 + c)
