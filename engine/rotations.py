@@ -27,7 +27,8 @@ def axis_angle_to_matrix(axis_angle: FloatArray) -> FloatArray:
     a = np.where(small, 1.0 - angle2 / 6.0, np.sin(safe) / safe)
     b = np.where(small, 0.5 - angle2 / 24.0, (1.0 - np.cos(safe)) / safe2)
     K = skew(v)
-    return (np.eye(3, dtype=v.dtype) + a * K + b * (K @ K)).astype(v.dtype)
+    out: FloatArray = (np.eye(3, dtype=v.dtype) + a * K + b * (K @ K)).astype(v.dtype)
+    return out
 
 
 def skew(v: FloatArray) -> FloatArray:
@@ -66,13 +67,15 @@ def quaternion_to_axis_angle(quats: FloatArray) -> FloatArray:
     q = np.where(q[..., :1] < 0, -q, q)
     s = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
     angle = 2.0 * np.arctan2(s, q[..., :1])
-    return q[..., 1:] * np.where(s < 1e-8, 2.0, angle / np.where(s < 1e-8, 1.0, s))
+    out: FloatArray = q[..., 1:] * np.where(s < 1e-8, 2.0, angle / np.where(s < 1e-8, 1.0, s))
+    return out
 
 
 def quaternion_to_matrix(quats: FloatArray) -> FloatArray:
     """[..., 4] unit quaternion w, x, y, z -> [..., 3, 3].
 
-    >>> np.round(quaternion_to_matrix(np.array([np.sqrt(.5), 0, 0, np.sqrt(.5)])) @ [1., 0, 0], 6)
+    >>> half = np.sqrt(0.5)
+    >>> np.round(quaternion_to_matrix(np.array([half, 0, 0, half])) @ [1.0, 0, 0], 6) + 0.0
     array([0., 1., 0.])
     """
     w, x, y, z = np.moveaxis(np.asarray(quats), -1, 0)

@@ -38,7 +38,8 @@ def skin(
 ) -> FloatArray:
     """Blend rigid motions: v_rest [V, 3], weights [V, J], R [J, 3, 3], t [J, 3] -> [V, 3]."""
     M = (weights @ R.reshape(len(R), 9)).reshape(-1, 3, 3)
-    return np.einsum("vab,vb->va", M, v_rest) + weights @ t
+    out: FloatArray = np.einsum("vab,vb->va", M, v_rest) + weights @ t
+    return out
 
 
 def pose_feature(full_pose: FloatArray) -> FloatArray:
