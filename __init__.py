@@ -1,0 +1,1 @@
+"""Likeness: one portrait in, an animatable 3D Gaussian avatar out."""
