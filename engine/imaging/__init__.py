@@ -1,0 +1,1 @@
+"""Pictures: loading, resampling, alpha matting."""

@@ -1,0 +1,1 @@
+"""From a portrait to a fitted body: detectors, observation, fit."""

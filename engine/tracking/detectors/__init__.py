@@ -1,0 +1,9 @@
+"""The landmark detectors: MediaPipe's networks in LiteRT, driven by numpy."""
+
+from .face import FaceBox, FaceLandmarks
+from .hands import HandLandmarks
+from .pose import Person
+from .roi import Roi
+from .suite import Detectors
+
+__all__ = ["Detectors", "FaceBox", "FaceLandmarks", "HandLandmarks", "Person", "Roi"]

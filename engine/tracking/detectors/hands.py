@@ -1,0 +1,118 @@
+"""Hands: BlazePalm boxes and 21 hand landmarks (Zhang et al. 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...types import FloatArray
+from .model import Model
+from .roi import Roi, bounding_roi, direction, letterbox, transform
+from .ssd import Detection, decode, make_anchors, merge, moved
+
+_PALM_FACTOR = 2.6
+_PALM_SHIFT = -0.5
+_HAND_FACTOR = 2.0
+_HAND_SHIFT = -0.1
+_KNUCKLES = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]
+"""Wrist and the two lowest joints of the fingers: what the next crop is made around."""
+
+
+@dataclass(frozen=True)
+class HandLandmarks:
+    """One found hand.
+
+    Attributes:
+        landmarks: [21, 2] pixels: wrist, then thumb, index, middle, ring, pinky, base to tip.
+        world: [21, 3] metres around the hand's centre in engine axes.
+        left: 0..1 that it is the person's left hand.
+        score: 0..1 that there is a hand.
+    """
+
+    landmarks: FloatArray
+    world: FloatArray
+    left: float
+    score: float
+
+
+class HandDetector:
+    """Finds hands: ``palm`` and ``landmark`` are the model files."""
+
+    def __init__(self, palm: Path, landmark: Path, threads: int = 1) -> None:
+        self._palm = Model(palm, threads)
+        self._landmark = Model(landmark, threads)
+        self._anchors = make_anchors(self._palm.width, (8, 16, 16, 16))
+
+    def find(
+        self, rgb: FloatArray, around: list[Roi] | None = None, threshold: float = 0.5
+    ) -> list[HandLandmarks]:
+        """All hands of a picture [H, W, 3], the best first.
+
+        Args:
+            around: also look into these, where a body's wrists are.
+        """
+        height, width = rgb.shape[:2]
+        palms: list[Detection] = []
+        for roi in (letterbox(width, height), *(around or ())):
+            palms += self._palms(rgb, roi)
+        hands: list[HandLandmarks] = []
+        for palm in merge(palms):
+            hand, roi = self._look(rgb, _roi_from_palm(palm))
+            if hand.score >= threshold:
+                hand, roi = self._look(rgb, roi)
+            if hand.score >= threshold:
+                hands.append(hand)
+        hands.sort(key=lambda hand: -hand.score)
+        distinct: list[HandLandmarks] = []
+        for hand in hands:
+            if not any(_same_hand(hand, other) for other in distinct):
+                distinct.append(hand)
+        return distinct
+
+    def _palms(self, rgb: FloatArray, roi: Roi) -> list[Detection]:
+        pixels = self._palm.width
+        outputs = self._palm(roi.cut(rgb, pixels))
+        candidates = decode(
+            outputs["Identity"], outputs["Identity_1"], self._anchors, pixels, threshold=0.5
+        )
+        return [moved(d, roi.matrix(pixels), pixels) for d in merge(candidates)]
+
+    def _look(self, rgb: FloatArray, roi: Roi) -> tuple[HandLandmarks, Roi]:
+        pixels = self._landmark.width
+        outputs = self._landmark(roi.cut(rgb, pixels))
+        rows = outputs["Identity"].reshape(21, 3).astype(np.float64)
+        points = transform(roi.matrix(pixels), rows[:, :2])
+        world = outputs["Identity_3"].reshape(21, 3).astype(np.float64)
+        c, s = np.cos(roi.angle), np.sin(roi.angle)
+        world[:, :2] = world[:, :2] @ np.array([[c, s], [-s, c]])
+        # The network's handedness is that of a mirrored (selfie) picture.
+        hand = HandLandmarks(
+            points,
+            world * np.array([1.0, -1.0, -1.0]),
+            float(outputs["Identity_2"][0]),
+            float(outputs["Identity_1"][0]),
+        )
+        return hand, _roi_from_hand(points)
+
+
+def _roi_from_palm(palm: Detection) -> Roi:
+    """Wrist below, middle finger's base above; the square reaches out over the fingers."""
+    angle = direction(palm.keypoints[0], palm.keypoints[2]) + np.pi / 2
+    x0, y0, x1, y1 = (float(v) for v in palm.box)
+    roi = Roi(((x0 + x1) / 2, (y0 + y1) / 2), max(x1 - x0, y1 - y0), angle)
+    return roi.shifted(0.0, _PALM_SHIFT).scaled(_PALM_FACTOR)
+
+
+def _roi_from_hand(points: FloatArray) -> Roi:
+    """The crop for the next look, from landmarks [21, 2]."""
+    fingers = ((points[5] + points[13]) / 2 + points[9]) / 2
+    angle = direction(points[0], fingers) + np.pi / 2
+    roi = bounding_roi(points[_KNUCKLES], angle, 1.0)
+    return roi.shifted(0.0, _HAND_SHIFT).scaled(_HAND_FACTOR)
+
+
+def _same_hand(a: HandLandmarks, b: HandLandmarks) -> bool:
+    size = max(float(np.ptp(a.landmarks, axis=0).max()), float(np.ptp(b.landmarks, axis=0).max()))
+    return bool(np.hypot(*(a.landmarks - b.landmarks).T).mean() < 0.3 * size)

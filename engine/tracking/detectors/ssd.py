@@ -1,0 +1,99 @@
+"""Single-shot detection: anchors, decoding and merging (Liu et al. 2016; BlazeFace, 2019)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...types import FloatArray
+from .model import sigmoid
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One found thing: ``box`` (x0, y0, x1, y1), ``keypoints`` [K, 2], ``score`` 0..1."""
+
+    box: FloatArray
+    keypoints: FloatArray
+    score: float
+
+
+def make_anchors(input_size: int, strides: tuple[int, ...], per_cell: int = 2) -> FloatArray:
+    """Anchor centres [N, 2] in units of the input's side, in the order of the network's rows.
+
+    Layers of equal stride share one grid, each giving ``per_cell`` anchors to its cells.
+
+    >>> make_anchors(4, (2,), per_cell=1).tolist()
+    [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
+    """
+    anchors = []
+    for stride in dict.fromkeys(strides):
+        cells = -(-input_size // stride)
+        centres = (np.arange(cells) + 0.5) / cells
+        y, x = np.meshgrid(centres, centres, indexing="ij")
+        grid = np.stack([x.ravel(), y.ravel()], -1)
+        anchors.append(np.repeat(grid, per_cell * strides.count(stride), axis=0))
+    return np.concatenate(anchors)
+
+
+def decode(
+    raw: FloatArray, logits: FloatArray, anchors: FloatArray, input_size: int, threshold: float
+) -> list[Detection]:
+    """Candidates above ``threshold``, in units of the input's side (0..1).
+
+    Args:
+        raw: [N, 4 + 2K] offsets from the anchors in input pixels: centre, size, keypoints.
+        logits: [N] or [N, 1].
+        anchors: [N, 2].
+    """
+    scores = sigmoid(np.asarray(logits).reshape(-1))
+    found = []
+    for row in np.flatnonzero(scores >= threshold):
+        values = np.asarray(raw[row], np.float64) / input_size
+        centre, half = anchors[row] + values[:2], values[2:4] / 2
+        keypoints = values[4:].reshape(-1, 2) + anchors[row]
+        box = np.concatenate([centre - half, centre + half])
+        found.append(Detection(box, keypoints, float(scores[row])))
+    return found
+
+
+def overlap(a: FloatArray, b: FloatArray) -> float:
+    """Intersection over union of two boxes (x0, y0, x1, y1)."""
+    size = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    if (size <= 0).any():
+        return 0.0
+    inner = float(size.prod())
+    return inner / (float((a[2:] - a[:2]).prod()) + float((b[2:] - b[:2]).prod()) - inner)
+
+
+def merge(candidates: list[Detection], threshold: float = 0.3) -> list[Detection]:
+    """Non-maximum suppression by weighted means, as in BlazeFace: best first.
+
+    Candidates that overlap the best one by more than ``threshold`` become one detection: the
+    mean weighted by score, with the best score.
+    """
+    left = sorted(candidates, key=lambda d: -d.score)
+    merged = []
+    while left:
+        group = [d for d in left if d is left[0] or overlap(d.box, left[0].box) > threshold]
+        left = [d for d in left if all(d is not g for g in group)]
+        weights = np.array([d.score for d in group])
+        weights /= weights.sum()
+        merged.append(
+            Detection(
+                np.einsum("n,nk->k", weights, [d.box for d in group]),
+                np.einsum("n,nkc->kc", weights, [d.keypoints for d in group]),
+                group[0].score,
+            )
+        )
+    return merged
+
+
+def moved(detection: Detection, matrix: FloatArray, pixels: int) -> Detection:
+    """A detection in a crop (0..1) as one in the picture; ``matrix`` is the crop's [2, 3] map."""
+    corners = detection.box.reshape(2, 2) * pixels
+    # Crops for detection are upright, so two corners stay two corners.
+    box = (corners @ matrix[:, :2].T + matrix[:, 2]).reshape(-1)
+    keypoints = detection.keypoints * pixels @ matrix[:, :2].T + matrix[:, 2]
+    return Detection(box, keypoints, detection.score)

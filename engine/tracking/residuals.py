@@ -1,0 +1,219 @@
+"""The terms of the fit: what the photo says (landmarks, directions, mask) and what bodies do.
+
+Every cost is half a weighted sum of squares, robust where detectors can be wrong. Pixel errors
+are divided by a length in the photo (inter-ocular distance, shoulder width, hand length), so that
+weights and radii do not depend on the photo's size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..cameras import PHOTO_VIEWMAT
+from ..types import Camera, FloatArray, IntArray
+from .points import Points
+from .skeleton import Posed
+from .solver import NormalEquations, geman_mcclure
+
+NEAR = 0.05  # metres in front of the camera; nearer points have no usable projection
+
+
+def project_rows(points: FloatArray, camera: Camera) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Pixels [N, 2], depths [N] and d(pixel)/d(point) [N, 2, 3] for the photo's camera."""
+    focal_x, focal_y = camera.K[0, 0], camera.K[1, 1]
+    x, y, depth = points[:, 0], points[:, 1], -points[:, 2]
+    safe = np.maximum(depth, NEAR)
+    pixels = np.stack(
+        [focal_x * x / safe + camera.K[0, 2], -focal_y * y / safe + camera.K[1, 2]], -1
+    )
+    rows = np.zeros((len(points), 2, 3))
+    rows[:, 0, 0] = focal_x / safe
+    rows[:, 0, 2] = focal_x * x / safe**2
+    rows[:, 1, 1] = -focal_y / safe
+    rows[:, 1, 2] = -focal_y * y / safe**2
+    return pixels, depth, rows
+
+
+def check_photo_camera(camera: Camera) -> None:
+    """The fit's world is the photo camera's own (``cameras.photo_camera``)."""
+    if not np.allclose(camera.viewmat, PHOTO_VIEWMAT):
+        raise ValueError("the fit works in camera-aligned space: use cameras.photo_camera")
+
+
+@dataclass
+class LandmarkTerm:
+    """Projected points against detected landmarks, Geman-McClure.
+
+    Attributes:
+        points: N points. target: [N, 2] pixels. weight: [N] (1 / variance in units of scale).
+        scale: pixels per unit of error. radius: of the robust loss, in units of scale.
+    """
+
+    points: Points
+    target: FloatArray
+    weight: FloatArray
+    camera: Camera
+    scale: float
+    radius: float
+
+    def errors(self, posed: Posed) -> FloatArray:
+        """[N] distances in pixels."""
+        pixels, _, _ = project_rows(self.points.positions(posed), self.camera)
+        return np.linalg.norm(pixels - self.target, axis=1)
+
+    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+        pixels, depth, rows = project_rows(self.points.positions(posed), self.camera)
+        if (depth < NEAR).any():
+            return np.inf
+        error = (pixels - self.target) / self.scale
+        loss, factor = geman_mcclure((error**2).sum(1), self.radius)
+        if system is not None:
+            jacobian = self.points.jacobian(posed, rows / self.scale, system.unknowns)
+            system.add(
+                jacobian.reshape(-1, system.unknowns.size),
+                error.ravel(),
+                np.repeat(self.weight * factor, 2),
+            )
+        return 0.5 * float(self.weight @ loss)
+
+
+@dataclass
+class DirectionTerm:
+    """Unit vectors between points of the body against given directions.
+
+    Attributes:
+        start, end: Points of L each. target: [L, 3] unit vectors in world axes.
+        weight: [L, 3] per axis. radius: of the robust loss (length of the difference).
+    """
+
+    start: Points
+    end: Points
+    target: FloatArray
+    weight: FloatArray
+    radius: float = 1.0
+
+    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+        span = self.end.positions(posed) - self.start.positions(posed)
+        length = np.linalg.norm(span, axis=1, keepdims=True)
+        direction = span / np.maximum(length, 1e-6)
+        strength = self.weight.max(1)
+        whitened = np.sqrt(self.weight / np.maximum(strength, 1e-12)[:, None])
+        error = whitened * (direction - self.target)
+        loss, factor = geman_mcclure((error**2).sum(1), self.radius)
+        if system is not None:
+            rows = np.eye(3) - direction[:, :, None] * direction[:, None, :]
+            rows = rows * (whitened / np.maximum(length, 1e-6))[:, :, None]
+            jacobian = self.end.jacobian(posed, rows, system.unknowns)
+            jacobian -= self.start.jacobian(posed, rows, system.unknowns)
+            system.add(
+                jacobian.reshape(-1, system.unknowns.size),
+                error.ravel(),
+                np.repeat(strength * factor, 3),
+            )
+        return 0.5 * float(strength @ loss)
+
+
+@dataclass
+class PriorTerm:
+    """What is likely before looking: a Gaussian over the parameters, limits, and sparsity.
+
+    Attributes:
+        mean: [n]. precision: [n, n] symmetric. lower, upper: [n] soft limits with limit_weight.
+        slope: [n] cost per unit of parameters that cannot be negative (an L1 norm).
+    """
+
+    mean: FloatArray
+    precision: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    limit_weight: float
+    slope: FloatArray
+
+    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+        vector = posed.state.vector
+        away = vector - self.mean
+        pull = self.precision @ away
+        beyond = np.maximum(vector - self.upper, 0.0) + np.minimum(vector - self.lower, 0.0)
+        if system is not None:
+            columns = system.unknowns.columns
+            hit = (beyond != 0)[columns].astype(np.float64) * self.limit_weight
+            system.gradient += (pull + self.limit_weight * beyond + self.slope)[columns]
+            system.matrix += self.precision[np.ix_(columns, columns)]
+            system.matrix[np.diag_indices(len(columns))] += hit
+        return float(
+            0.5 * away @ pull + 0.5 * self.limit_weight * beyond @ beyond + self.slope @ vector
+        )
+
+
+@dataclass
+class KeepOutTerm:
+    """Points that must not lie inside the trunk, an elliptic cylinder held by a spine joint.
+
+    Attributes:
+        points: N points. joint: [N] the spine joint that holds the cylinder for each.
+        centre: [N, 3] a point of its axis, from that joint in its rest frame.
+        radii: [N, 2] half width (x) and half depth (z) in metres. weight: per unit of
+            normalised depth inside.
+    """
+
+    points: Points
+    joint: IntArray
+    centre: FloatArray
+    radii: FloatArray
+    weight: float
+
+    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+        R = posed.R[self.joint]
+        local = np.einsum("nab,na->nb", R, self.points.positions(posed) - posed.p[self.joint])
+        flat = (local - self.centre)[:, [0, 2]] / self.radii
+        distance = np.maximum(np.linalg.norm(flat, axis=1), 1e-3)
+        inside = np.maximum(1.0 - distance, 0.0)
+        if system is not None and (inside > 0).any():
+            hit = np.flatnonzero(inside > 0)
+            normal = np.zeros((len(hit), 3))
+            normal[:, [0, 2]] = -flat[hit] / distance[hit, None] / self.radii[hit]
+            rows = np.einsum("nab,nb->na", R[hit], normal)[:, None]
+            points = self.points.take(hit)
+            trunk = Points.on_joints(posed.body, self.joint[hit], local[hit])
+            jacobian = points.jacobian(posed, rows, system.unknowns)
+            jacobian -= trunk.jacobian(posed, rows, system.unknowns)
+            system.add(jacobian[:, 0], inside[hit], np.full(len(hit), self.weight))
+        return 0.5 * self.weight * float(inside @ inside)
+
+
+@dataclass
+class MaskTerm:
+    """Points of the body's outline should project into the person's mask.
+
+    Attributes:
+        points: N points. distance: [H, W] pixels to the mask, 0 inside (and beyond the frame).
+        gradient: [H, W, 2] of the distance, (d/dx, d/dy).
+        weight: [N]. scale, radius: as in :class:`LandmarkTerm`.
+    """
+
+    points: Points
+    distance: FloatArray
+    gradient: FloatArray
+    weight: FloatArray
+    camera: Camera
+    scale: float
+    radius: float
+
+    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+        pixels, depth, rows = project_rows(self.points.positions(posed), self.camera)
+        height, width = self.distance.shape
+        scale_x, scale_y = width / self.camera.width, height / self.camera.height
+        column = np.floor(pixels[:, 0] * scale_x).astype(np.int64)
+        row = np.floor(pixels[:, 1] * scale_y).astype(np.int64)
+        seen = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > NEAR)
+        column, row = np.clip(column, 0, width - 1), np.clip(row, 0, height - 1)
+        outside = np.where(seen, self.distance[row, column], 0.0) / self.scale
+        loss, factor = geman_mcclure(outside**2, self.radius)
+        hit = np.flatnonzero(outside > 0)
+        if system is not None and len(hit):
+            slope = self.gradient[row[hit], column[hit]][:, None] / self.scale
+            jacobian = self.points.take(hit).jacobian(posed, slope @ rows[hit], system.unknowns)
+            system.add(jacobian[:, 0], outside[hit], (self.weight * factor)[hit])
+        return 0.5 * float(self.weight @ loss)

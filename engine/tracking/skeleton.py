@@ -1,0 +1,151 @@
+"""The body as the fit sees it: unknowns, posed joints, and how joints move with the unknowns.
+
+Rotations are axis-angle vectors. A small change d of joint j's vector turns everything that hangs
+on j about the world axes ``R_parent(j) J_l(theta_j) d``, with ``J_l`` the left Jacobian of SO(3)
+(Sola et al., "A micro Lie theory", eq. 145), so every derivative of the fit is a cross product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..body.model import Body
+from ..rotations import axis_angle_to_matrix, skew
+from ..types import NUM_JOINTS, FloatArray, IntArray, Pose
+
+
+@dataclass(frozen=True)
+class State:
+    """One estimate of everything: ``transl`` [3], ``full_pose`` [55, 3], ``betas`` [B],
+    ``expression`` [E]; units as in :class:`~..types.Pose`."""
+
+    transl: FloatArray
+    full_pose: FloatArray
+    betas: FloatArray
+    expression: FloatArray
+
+    @property
+    def pose(self) -> Pose:
+        return Pose(self.full_pose, self.transl, self.expression)
+
+    @property
+    def vector(self) -> FloatArray:
+        """[n] all parameters: transl, pose, betas, expression."""
+        return np.concatenate([self.transl, self.full_pose.ravel(), self.betas, self.expression])
+
+    def with_vector(self, vector: FloatArray) -> State:
+        """The inverse of :attr:`vector`."""
+        first, second = 3 + 3 * NUM_JOINTS, 3 + 3 * NUM_JOINTS + len(self.betas)
+        return State(
+            vector[:3],
+            vector[3:first].reshape(NUM_JOINTS, 3),
+            vector[first:second],
+            vector[second:],
+        )
+
+    def with_joint(self, joint: int, axis_angle: FloatArray) -> State:
+        """A copy with one joint's rotation replaced."""
+        full_pose = self.full_pose.copy()
+        full_pose[joint] = axis_angle
+        return replace(self, full_pose=full_pose)
+
+    @staticmethod
+    def rest(body: Body) -> State:
+        """The T-pose at the origin."""
+        shape = (np.zeros(body.num_betas), np.zeros(body.num_expression))
+        return State(np.zeros(3), np.zeros((NUM_JOINTS, 3)), *shape)
+
+
+@dataclass(frozen=True)
+class Unknowns:
+    """Which parameters a stage solves for; the translation always.
+
+    Attributes:
+        joints: [J] indices of the joints that may turn.
+        betas: [b] indices into the betas. expression: [e] indices into the expression basis.
+        num_betas: B of the body.
+    """
+
+    joints: IntArray
+    betas: IntArray
+    expression: IntArray
+    num_betas: int
+
+    @cached_property
+    def columns(self) -> IntArray:
+        """[m] where the unknowns stand in :attr:`State.vector`."""
+        pose = 3 + 3 * self.joints[:, None] + np.arange(3)
+        first = 3 + 3 * NUM_JOINTS
+        return np.concatenate(
+            [np.arange(3), pose.ravel(), first + self.betas, first + self.num_betas + self.expression]
+        ).astype(np.int64)
+
+    @property
+    def size(self) -> int:
+        return len(self.columns)
+
+
+def left_jacobian(axis_angle: FloatArray) -> FloatArray:
+    """J_l of SO(3): exp(theta + d) = exp(J_l(theta) d) exp(theta) to first order.
+
+    [..., 3] -> [..., 3, 3].
+
+    >>> left_jacobian(np.zeros(3))
+    array([[1., 0., 0.],
+           [0., 1., 0.],
+           [0., 0., 1.]])
+    """
+    v = np.asarray(axis_angle, dtype=np.float64)
+    angle2 = (v * v).sum(-1)[..., None, None]
+    small = angle2 < 1e-6
+    safe2 = np.where(small, 1.0, angle2)
+    angle = np.sqrt(safe2)
+    b = np.where(small, 0.5 - angle2 / 24.0, (1.0 - np.cos(angle)) / safe2)
+    c = np.where(small, 1.0 / 6.0 - angle2 / 120.0, (angle - np.sin(angle)) / (safe2 * angle))
+    K = skew(v)
+    return np.eye(3) + b * K + c * (K @ K) + 0.0
+
+
+class Posed:
+    """The joints of one state.
+
+    Attributes:
+        state: what was posed.
+        rest: [55, 3] joints of the T-pose with the state's betas.
+        R: [55, 3, 3] world rotation of each joint. p: [55, 3] its world position.
+    """
+
+    def __init__(self, body: Body, state: State) -> None:
+        self.body = body
+        self.state = state
+        self.rest = body.J_template + body.J_shapedirs @ state.betas
+        local = axis_angle_to_matrix(state.full_pose)
+        self.R = np.empty((NUM_JOINTS, 3, 3))
+        self.p = np.empty((NUM_JOINTS, 3))
+        self.R[0], self.p[0] = local[0], self.rest[0] + state.transl
+        for j, parent in enumerate(body.parents):
+            if parent >= 0:
+                self.R[j] = self.R[parent] @ local[j]
+                bone = self.rest[j] - self.rest[parent]
+                self.p[j] = self.p[parent] + self.R[parent] @ bone
+
+    @cached_property
+    def axes(self) -> FloatArray:
+        """[55, 3, 3]: column a is the world axis about which joint j turns with component a."""
+        parents = np.array(self.body.parents)
+        R_parent = np.where(parents[:, None, None] < 0, np.eye(3), self.R[parents])
+        return R_parent @ left_jacobian(self.state.full_pose)
+
+    @cached_property
+    def dp_dbetas(self) -> FloatArray:
+        """[55, 3, B]: how the posed joints move with the betas."""
+        dirs = np.asarray(self.body.J_shapedirs, np.float64)
+        out = np.empty_like(dirs)
+        out[0] = dirs[0]
+        for j, parent in enumerate(self.body.parents):
+            if parent >= 0:
+                out[j] = out[parent] + self.R[parent] @ (dirs[j] - dirs[parent])
+        return out

@@ -1,0 +1,166 @@
+"""Levenberg-Marquardt with iteratively reweighted (Geman-McClure) terms and box bounds.
+
+A term adds its cost and, when asked, its gradient and Gauss-Newton matrix. The robust loss is
+``rho(e) = s^2 e^2 / (s^2 + e^2)`` with radius s: quadratic near zero, flat beyond s, so that
+outliers stop pulling; its reweighting factor is ``(s^2 / (s^2 + e^2))^2``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import scipy.linalg
+
+from ..body.model import Body
+from ..types import BoolArray, FloatArray
+from .skeleton import Posed, State, Unknowns
+
+
+@dataclass
+class NormalEquations:
+    """Gradient [m] and Gauss-Newton matrix [m, m] over the unknowns, filled by the terms."""
+
+    unknowns: Unknowns
+    gradient: FloatArray
+    matrix: FloatArray
+
+    @staticmethod
+    def empty(unknowns: Unknowns) -> NormalEquations:
+        m = unknowns.size
+        return NormalEquations(unknowns, np.zeros(m), np.zeros((m, m)))
+
+    def add(self, jacobian: FloatArray, residual: FloatArray, weight: FloatArray) -> None:
+        """Add ``1/2 sum weight residual^2``: jacobian [N, m], residual [N], weight [N]."""
+        weighted = jacobian * weight[:, None]
+        self.gradient += residual @ weighted
+        self.matrix += weighted.T @ jacobian
+
+
+class Term(Protocol):
+    """One part of the objective."""
+
+    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+        """The cost at ``posed``; adds derivatives to ``system`` when it is given."""
+        ...
+
+
+def geman_mcclure(squared: FloatArray, radius: float) -> tuple[FloatArray, FloatArray]:
+    """Loss and reweighting factor of squared errors, both of the input's shape.
+
+    >>> loss, factor = geman_mcclure(np.array([0.0, 1.0]), 1.0)
+    >>> loss, factor
+    (array([0. , 0.5]), array([1.  , 0.25]))
+    """
+    shrink = radius**2 / (radius**2 + squared)
+    return squared * shrink, shrink**2
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Box over all parameters (:attr:`State.vector`): lower, upper [n]."""
+
+    lower: FloatArray
+    upper: FloatArray
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The best state found, its cost, and how many steps were tried."""
+
+    state: State
+    cost: float
+    iterations: int
+
+
+def total_cost(body: Body, state: State, terms: Sequence[Term]) -> float:
+    """The objective at ``state``; infinite where it is not defined."""
+    posed = Posed(body, state)
+    cost = sum(term.add(posed, None) for term in terms)
+    return cost if np.isfinite(cost) else np.inf
+
+
+def minimise(
+    body: Body,
+    state: State,
+    terms: Sequence[Term],
+    unknowns: Unknowns,
+    bounds: Bounds,
+    iterations: int,
+    tolerance: float = 1e-4,
+) -> Solution:
+    """Walk down from ``state``; never returns a worse one.
+
+    Args:
+        iterations: how many steps at most, rejected ones included.
+        tolerance: stop when a step lowers the cost by less than this fraction.
+    """
+    columns = unknowns.columns
+    lower, upper = bounds.lower[columns], bounds.upper[columns]
+    vector = np.clip(state.vector, bounds.lower, bounds.upper)
+    state = state.with_vector(vector)
+    damping = 1e-3
+    cost = np.inf
+    system: NormalEquations | None = None
+    tried = 0
+    while tried < iterations:
+        if system is None:
+            posed = Posed(body, state)
+            system = NormalEquations.empty(unknowns)
+            cost = sum(term.add(posed, system) for term in terms)
+            if not np.isfinite(cost):
+                return Solution(state, np.inf, tried)
+        tried += 1
+        here = vector[columns]
+        there = _bounded_step(system, here, lower, upper, damping)
+        candidate = vector.copy()
+        candidate[columns] = there
+        candidate_state = state.with_vector(candidate)
+        candidate_cost = total_cost(body, candidate_state, terms)
+        if candidate_cost < cost:
+            gain = (cost - candidate_cost) / max(cost, 1e-12)
+            vector, state, cost = candidate, candidate_state, candidate_cost
+            damping = max(damping / 5.0, 1e-6)
+            system = None
+            if gain < tolerance:
+                break
+        else:
+            damping *= 8.0
+            if damping > 1e4:
+                break
+    return Solution(state, cost, tried)
+
+
+def _bounded_step(
+    system: NormalEquations,
+    here: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    damping: float,
+) -> FloatArray:
+    """The damped step, with parameters that would leave the box held at its walls."""
+    gradient, matrix = system.gradient, system.matrix
+    at_wall: BoolArray = ((here <= lower) & (gradient > 0)) | ((here >= upper) & (gradient < 0))
+    there = here.copy()
+    for _ in range(3):
+        free = np.flatnonzero(~at_wall)
+        A = matrix[np.ix_(free, free)]
+        diagonal = A.diagonal()
+        A[np.arange(len(free)), np.arange(len(free))] += damping * diagonal + 1e-9
+        # What the held parameters already moved pulls on the free ones.
+        right = -(gradient[free] + matrix[free] @ (there - here) - matrix[np.ix_(free, free)] @ (
+            there[free] - here[free]))
+        try:
+            factor = scipy.linalg.cho_factor(A, overwrite_a=True, check_finite=False)
+            step = scipy.linalg.cho_solve(factor, right, check_finite=False)
+        except scipy.linalg.LinAlgError:
+            step = scipy.linalg.lstsq(A, right)[0]
+        there[free] = here[free] + step
+        outside = ((there < lower) | (there > upper)) & ~at_wall
+        there = np.clip(there, lower, upper)
+        if not outside.any():
+            break
+        at_wall |= outside
+    return there
