@@ -1,0 +1,104 @@
+"""What a build writes: whole or not at all.
+
+The command line and the worker process both go through :func:`build_to_folder`. Nothing is
+written before the avatar exists; the files are made in a hidden folder beside the wanted one and
+moved over when all are complete, so that an error leaves what was there untouched.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .types import LikenessError, Progress
+
+AVATAR_FILE = "avatar.safetensors"
+BLEND_FILE = "avatar.blend"
+PREVIEW_FILE = "preview.png"
+REPORT_FILE = "report.json"
+
+
+@dataclass(frozen=True)
+class BuildFiles:
+    """What a build wrote: the files (``preview`` None when it was not wanted) and the report."""
+
+    avatar: Path
+    report_file: Path
+    preview: Path | None
+    report: dict[str, object]
+
+
+def check_output_folder(folder: Path) -> None:
+    """Raise the error of an unusable output folder before the work rather than after it."""
+    for path in (folder, *folder.parents):
+        if path.exists():
+            if not path.is_dir():
+                raise LikenessError(f"'{path}' is a file, not a folder.", "Choose another folder.")
+            return
+
+
+@contextmanager
+def whole_files(folder: Path) -> Iterator[Path]:
+    """A scratch folder whose files move into ``folder`` together when the block succeeds."""
+    parent = next(p for p in folder.absolute().parents if p.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".likeness-", dir=parent) as scratch:
+            yield Path(scratch)
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in sorted(Path(scratch).iterdir()):
+                path.replace(folder / path.name)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise LikenessError(
+            f"Cannot write to '{folder}': {reason}.", "Choose another folder, or make room."
+        ) from error
+
+
+def build_to_folder(
+    portrait: Path,
+    folder: Path,
+    options: object = None,
+    *,
+    preview: bool = True,
+    body_path: Path | None = None,
+    progress: Progress | None = None,
+) -> BuildFiles:
+    """Build the avatar of ``portrait`` and write it to ``folder``.
+
+    Args:
+        options: ``pipeline.BuildOptions``, or None for the defaults.
+        preview: also draw preview.png (input, orbit, a raised arm, a smile).
+        body_path: a body file of the user's own instead of the default body.
+    """
+    from .evaluation.sheet import preview as draw_preview
+    from .evaluation.sheet import save_picture
+    from .formats.avatar import save_avatar
+    from .pipeline import BuildOptions, build_avatar
+
+    check_output_folder(folder)
+    if options is None:
+        options = BuildOptions()
+    assert isinstance(options, BuildOptions)
+    result = build_avatar(portrait, options, progress, body_path)
+    with whole_files(folder) as scratch:
+        save_avatar(scratch / AVATAR_FILE, result.avatar)
+        report = json.dumps(result.report, indent=2, allow_nan=False)
+        (scratch / REPORT_FILE).write_text(report + "\n", encoding="utf-8")
+        if preview:
+            if progress:
+                progress("preview", 0.0, "drawing the preview")
+            picture = draw_preview(result.avatar, result.portrait, result.matte)
+            save_picture(picture, scratch / PREVIEW_FILE)
+            if progress:
+                progress("preview", 1.0, "drawn")
+    return BuildFiles(
+        folder / AVATAR_FILE,
+        folder / REPORT_FILE,
+        folder / PREVIEW_FILE if preview else None,
+        result.report,
+    )
