@@ -1,0 +1,1 @@
+"""The Blender side of Likeness that is neither operator nor panel."""

@@ -1,0 +1,35 @@
+"""What differs between the Blender versions that are supported (4.5 LTS, 5.x), in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+
+def eevee_id() -> str:
+    """EEVEE's engine id: ``BLENDER_EEVEE_NEXT`` up to 4.5, ``BLENDER_EEVEE`` from 5.0."""
+    return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def ensure_cycles() -> None:
+    """Cycles is an add-on, and off in a bpy module that has not used it."""
+    if "cycles" not in bpy.context.preferences.addons:
+        import addon_utils
+
+        addon_utils.enable("cycles", default_set=True)
+
+
+def enable_nodes(owner: Any) -> None:
+    """Materials and worlds have no node tree before 5.0 until they are told to use one."""
+    if bpy.app.version < (5, 0, 0):
+        owner.use_nodes = True
+
+
+def set_png(image_settings: Any) -> None:
+    """Write 8-bit RGBA PNG files; 5.0 wants the medium before the format."""
+    if hasattr(image_settings, "media_type"):
+        image_settings.media_type = "IMAGE"
+    image_settings.file_format = "PNG"
+    image_settings.color_mode = "RGBA"
+    image_settings.color_depth = "8"

@@ -1,0 +1,1 @@
+"""An avatar as Blender objects: armature, body, splats, camera."""

@@ -1,0 +1,107 @@
+"""The 55-bone SMPL-X armature: rest is the T-pose of the person's own shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Vector
+
+from ...engine.types import JOINT_INDEX, JOINT_NAMES, PARENTS, FloatArray
+from .axes import points_to_blender
+
+_UP, _FRONT, _BACK = (0.0, 0.0, 1.0), (0.0, -1.0, 0.0), (0.0, 1.0, 0.0)  # Blender axes
+
+_TOWARDS = {
+    "pelvis": "spine1", "spine1": "spine2", "spine2": "spine3", "spine3": "neck", "neck": "head",
+    **{f"{s}_{a}": f"{s}_{b}" for s in ("left", "right") for a, b in (
+        ("hip", "knee"), ("knee", "ankle"), ("ankle", "foot"), ("collar", "shoulder"),
+        ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "middle1"),
+        *((f"{f}{k}", f"{f}{k + 1}") for f in ("index", "middle", "pinky", "ring", "thumb")
+          for k in (1, 2)))},
+}  # fmt: skip
+"""Joint -> the joint its bone points at; the others end freely."""
+
+_FREE_END = {
+    "head": (_UP, 0.18), "jaw": ((0.0, -0.87, -0.5), 0.08),
+    "left_eye_smplhf": (_FRONT, 0.03), "right_eye_smplhf": (_FRONT, 0.03),
+    "left_foot": (_FRONT, 0.06), "right_foot": (_FRONT, 0.06),
+}  # fmt: skip
+"""Joint -> direction and length in metres of its bone; fingertips go on as their parent does."""
+
+_SHORTEST = 0.005
+"""Metres; Blender deletes bones of no length."""
+
+_HAND = ("index", "middle", "pinky", "ring", "thumb")
+
+
+def _roll_axis(name: str) -> tuple[float, float, float]:
+    """Where the bone's z axis points at rest, so that its x axis is the one it bends about."""
+    if any(finger in name for finger in _HAND) or name.endswith(("wrist", "ankle", "foot")):
+        return _UP
+    if name.endswith(("collar", "shoulder", "elbow")):
+        return _BACK
+    return _UP if name in ("jaw", "left_eye_smplhf", "right_eye_smplhf") else _FRONT
+
+
+def bone_group(name: str) -> str:
+    """The bone collection of a joint: ``Body``, ``Left Hand``, ``Right Hand`` or ``Face``."""
+    if name in ("jaw", "left_eye_smplhf", "right_eye_smplhf"):
+        return "Face"
+    if any(finger in name for finger in _HAND):
+        return "Left Hand" if name.startswith("left") else "Right Hand"
+    return "Body"
+
+
+def bone_tails(heads: FloatArray) -> FloatArray:
+    """[55, 3] bone heads in Blender's axes -> their tails; none of a length near zero."""
+    tails = np.empty_like(heads)
+    for j, name in enumerate(JOINT_NAMES):
+        parent = PARENTS[j]
+        if name in _TOWARDS:
+            along = heads[JOINT_INDEX[_TOWARDS[name]]] - heads[j]
+        elif name in _FREE_END:
+            direction, length = _FREE_END[name]
+            along = np.array(direction) * length
+        else:
+            along = 0.8 * (heads[j] - heads[parent])
+        length = float(np.linalg.norm(along))
+        if length < _SHORTEST:
+            along = np.array(_UP) * 4 * _SHORTEST
+        tails[j] = heads[j] + along
+    return tails
+
+
+def create_armature(
+    joints: FloatArray, name: str, collection: Any, context: Any
+) -> Any:
+    """An armature object with one bone per joint, at rest.
+
+    Args:
+        joints: [55, 3] rest joints, engine axes, metres.
+        collection: linked to the context's scene; takes the new object.
+    """
+    heads = points_to_blender(np.asarray(joints, np.float64))
+    data = bpy.data.armatures.new(name)
+    armature = bpy.data.objects.new(name, data)
+    collection.objects.link(armature)
+    with context.temp_override(active_object=armature, object=armature):
+        context.view_layer.objects.active = armature
+        bpy.ops.object.mode_set(mode="EDIT")
+        try:
+            for j, (head, tail) in enumerate(zip(heads, bone_tails(heads))):
+                bone = data.edit_bones.new(JOINT_NAMES[j])
+                bone.head, bone.tail = head.tolist(), tail.tolist()
+                bone.align_roll(Vector(_roll_axis(JOINT_NAMES[j])))
+                if PARENTS[j] >= 0:
+                    bone.parent = data.edit_bones[JOINT_NAMES[PARENTS[j]]]
+        finally:
+            bpy.ops.object.mode_set(mode="OBJECT")
+    groups = {g: data.collections.new(g) for g in ("Body", "Left Hand", "Right Hand", "Face")}
+    for joint in JOINT_NAMES:
+        groups[bone_group(joint)].assign(data.bones[joint])
+        armature.pose.bones[joint].rotation_mode = "QUATERNION"
+    data.display_type = "STICK"
+    armature.show_in_front = True
+    return armature

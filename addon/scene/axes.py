@@ -1,0 +1,114 @@
+"""Engine axes <-> Blender axes; the only place where the one becomes the other.
+
+Engine: metres, y up, the body faces +z, its left is +x. Blender: metres, z up, the body faces
+-y, its left is +x. So (x, y, z) becomes (x, -z, y): a quarter turn about +x. No bpy here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...engine.rotations import matrix_to_quaternion
+from ...engine.types import Camera, FloatArray
+
+TO_BLENDER: FloatArray = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+"""[3, 3] engine column vectors -> Blender column vectors."""
+
+SENSOR_MM = 36.0
+"""Width (of a landscape picture; height of an upright one) of the Blender camera's sensor."""
+
+_CV_TO_GL = np.diag([1.0, -1.0, -1.0])  # Blender cameras look along -z with y up
+
+
+def points_to_blender(points: FloatArray) -> FloatArray:
+    """Positions or directions [..., 3].
+
+    >>> points_to_blender(np.array([1.0, 2.0, 3.0]))
+    array([ 1., -3.,  2.])
+    """
+    return np.asarray(points) @ TO_BLENDER.T.astype(np.asarray(points).dtype)
+
+
+def points_to_engine(points: FloatArray) -> FloatArray:
+    """The inverse of :func:`points_to_blender`.
+
+    >>> points_to_engine(np.array([1.0, -3.0, 2.0]))
+    array([1., 2., 3.])
+    """
+    return np.asarray(points) @ TO_BLENDER.astype(np.asarray(points).dtype)
+
+
+def rotations_to_blender(R: FloatArray) -> FloatArray:
+    """Rotation matrices [..., 3, 3] that turn engine vectors -> that turn Blender vectors."""
+    return TO_BLENDER @ np.asarray(R) @ TO_BLENDER.T
+
+
+def rotations_to_engine(R: FloatArray) -> FloatArray:
+    """The inverse of :func:`rotations_to_blender`."""
+    return TO_BLENDER.T @ np.asarray(R) @ TO_BLENDER
+
+
+def quats_to_blender(quats: FloatArray) -> FloatArray:
+    """Orientations [..., 4] w, x, y, z of things whose local axes stay the same (splats).
+
+    The result turns the thing's local axes into Blender's world, as ``quats`` turned them into
+    the engine's: it is multiplied from the left only.
+    """
+    turn = matrix_to_quaternion(TO_BLENDER)
+    w, x, y, z = np.moveaxis(np.asarray(quats, np.float64), -1, 0)
+    c, s = turn[0], turn[1]  # a turn about +x: only w and x are not zero
+    return np.stack([c * w - s * x, c * x + s * w, c * y - s * z, c * z + s * y], -1)
+
+
+@dataclass(frozen=True)
+class BlenderCamera:
+    """What a Blender camera and its render settings must be set to.
+
+    Attributes:
+        matrix_world: [4, 4].
+        lens: focal length in millimetres on a sensor of ``SENSOR_MM``.
+        sensor_fit: ``HORIZONTAL`` or ``VERTICAL``, along the longer side of the picture.
+        shift_x, shift_y: in units of that side.
+        resolution: (width, height) in pixels.
+        pixel_aspect: height of a pixel in units of its width (fx / fy).
+    """
+
+    matrix_world: FloatArray
+    lens: float
+    sensor_fit: str
+    shift_x: float
+    shift_y: float
+    resolution: tuple[int, int]
+    pixel_aspect: float
+
+
+def camera_to_blender(camera: Camera) -> BlenderCamera:
+    """An OpenCV camera -> Blender's; skew is not representable and must be zero.
+
+    >>> from ...engine.cameras import photo_camera
+    >>> b = camera_to_blender(photo_camera(100.0, 100, 50))
+    >>> b.lens, b.sensor_fit, b.shift_x, b.matrix_world[:3, 2] @ [0, -1, 0]
+    (36.0, 'HORIZONTAL', 0.0, 1.0)
+    """
+    K = np.asarray(camera.K, np.float64)
+    if abs(K[0, 1]) > 1e-6 * K[0, 0]:
+        raise ValueError(f"Blender cameras have no skew, got K[0, 1] = {K[0, 1]}")
+    view = np.asarray(camera.viewmat, np.float64)
+    matrix = np.eye(4)
+    matrix[:3, :3] = TO_BLENDER @ view[:3, :3].T @ _CV_TO_GL
+    matrix[:3, 3] = TO_BLENDER @ (-view[:3, :3].T @ view[:3, 3])
+    aspect = float(K[0, 0] / K[1, 1])
+    # Blender measures both sides in pixel widths before it compares them.
+    landscape = camera.width >= camera.height * aspect
+    side = camera.width if landscape else camera.height * aspect
+    return BlenderCamera(
+        matrix_world=matrix,
+        lens=float(K[0, 0] * SENSOR_MM / side),
+        sensor_fit="HORIZONTAL" if landscape else "VERTICAL",
+        shift_x=float((camera.width / 2 - K[0, 2]) / side),
+        shift_y=float((K[1, 2] - camera.height / 2) * aspect / side),
+        resolution=(camera.width, camera.height),
+        pixel_aspect=aspect,
+    )

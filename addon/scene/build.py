@@ -1,0 +1,121 @@
+"""Avatar -> Blender objects, in one collection, and the way back to them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ...engine.types import Avatar, FloatArray, Pose
+from ..motion.pose import bones_to_pose, pose_to_bones
+from .armature import create_armature
+from .body import create_body, get_expression, set_expression
+from .camera import add_photo, create_camera
+from .splats import bake_positions, create_splats
+
+SCENE_FORMAT = 1
+"""Version of the object layout, stored on the armature."""
+
+PART_KEY = "likeness_part"
+FORMAT_KEY = "likeness_format"
+AVATAR_KEY = "likeness_avatar"
+PROVENANCE_KEY = "likeness_provenance"
+FRAMING_KEY = "likeness_framing"
+
+
+@dataclass(frozen=True)
+class AvatarObjects:
+    """The objects of one avatar. Never kept over an undo step: found again by ``find_avatar``."""
+
+    collection: Any
+    armature: Any
+    body: Any
+    splats: Any
+    camera: Any | None
+
+    def set_pose(self, pose: Pose, expression_names: tuple[str, ...]) -> None:
+        """Pose the bones and set the expression keys."""
+        pose_to_bones(pose, self.armature)
+        set_expression(self.body, expression_names, pose.expression)
+
+    def get_pose(self, expression_names: tuple[str, ...]) -> Pose:
+        """The pose and expression that the objects hold."""
+        values = get_expression(self.body)
+        return bones_to_pose(self.armature, [values[n] for n in expression_names])
+
+
+def build_scene(
+    avatar: Avatar,
+    name: str,
+    photo_rgb: FloatArray | None = None,
+    context: Any | None = None,
+    avatar_path: Path | None = None,
+) -> AvatarObjects:
+    """Put an avatar into the context's scene, in the photo's pose and expression.
+
+    Args:
+        name: of the collection and the armature; the parts are named after it.
+        photo_rgb: [H, W, 3] sRGB 0..1, the photo that the camera looks at, or None.
+        context: a Blender context in object mode; None takes the present one.
+        avatar_path: the file it came from, kept as a custom property.
+    """
+    context = context or bpy.context
+    if context.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    collection = bpy.data.collections.new(name)
+    context.scene.collection.children.link(collection)
+    armature = create_armature(avatar.body.J_template, name, collection, context)
+    body = create_body(avatar.body, f"{name} Body", armature, collection)
+    splats = create_splats(avatar.gaussians, avatar.body, f"{name} Splats", body, collection)
+    camera = create_camera(avatar.camera, f"{name} Camera", collection)
+    if photo_rgb is not None:
+        add_photo(camera, photo_rgb, f"{name} Photo")
+    parts = {"armature": armature, "body": body, "splats": splats, "camera": camera}
+    for part, obj in parts.items():
+        obj[PART_KEY] = part
+    armature[FORMAT_KEY] = SCENE_FORMAT
+    armature[AVATAR_KEY] = str(avatar_path or "")
+    armature[PROVENANCE_KEY] = json.dumps(avatar.provenance)
+    armature[FRAMING_KEY] = avatar.framing
+    objects = AvatarObjects(collection, armature, body, splats, camera)
+    objects.set_pose(avatar.pose, avatar.body.expression_names)
+    context.view_layer.update()
+    bake_positions(splats, context)
+    for other in context.selected_objects:
+        other.select_set(False)
+    armature.select_set(True)
+    context.view_layer.objects.active = armature
+    return objects
+
+
+def find_avatar(obj: Any | None) -> AvatarObjects | None:
+    """The avatar that ``obj`` is a part of, or None."""
+    if obj is None or PART_KEY not in obj:
+        return None
+    collection = next((c for c in obj.users_collection), None)
+    armature = obj
+    if obj[PART_KEY] in ("body", "splats"):
+        armature = obj.parent
+    elif obj[PART_KEY] == "camera":
+        armature = _part(collection.objects if collection else (), "armature")
+    if armature is None or armature.get(PART_KEY) != "armature":
+        return None
+    body, splats = _part(armature.children, "body"), _part(armature.children, "splats")
+    if body is None or splats is None:
+        return None
+    home = armature.users_collection[0] if armature.users_collection else collection
+    camera = _part(home.objects if home else (), "camera")
+    return AvatarObjects(home, armature, body, splats, camera)
+
+
+def find_avatars(scene: Any) -> list[AvatarObjects]:
+    """Every avatar in the scene, in the order of its armatures."""
+    found = (find_avatar(o) for o in scene.objects if o.get(PART_KEY) == "armature")
+    return [avatar for avatar in found if avatar is not None]
+
+
+def _part(objects: Any, part: str) -> Any | None:
+    return next((o for o in objects if o.get(PART_KEY) == part), None)

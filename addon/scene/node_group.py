@@ -1,0 +1,248 @@
+"""The geometry node group that carries the splats along with the body.
+
+For every splat (a face of the splat mesh) it reads the three vertices of its body triangle from
+the deformed body, builds the triangle's frame as ``engine/gaussians/binding.py`` defines it, and
+places the splat's three corners:
+
+    origin = a + v (b - a) + w (c - a)
+    n      = normalize((1 - v - w) n_a + v n_b + w n_c), e1 = (b - a) made perpendicular to n
+    sigma  = clamp(sqrt(area / area at rest), 0.5, 2)
+    corner = origin + sigma R (offset + x axis_u + y axis_v),  (x, y) in sigma units
+
+All of it is stock nodes: no Python runs when the armature moves, so it works in renders, in
+linked files and without the extension.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import bpy
+
+from .material import CORNER_ATTRIBUTE
+
+GROUP_NAME = "Likeness Splats"
+GROUP_VERSION = 1
+_VERSION_KEY = "likeness_version"
+
+SIGMA_RANGE = (0.5, 2.0)
+"""As engine/gaussians/binding.py; a test holds the two to each other."""
+
+
+class _Attributes(NamedTuple):
+    """Names of the splat mesh's FACE attributes."""
+
+    vertex_a: str = "splat_vertex_a"
+    vertex_b: str = "splat_vertex_b"
+    vertex_c: str = "splat_vertex_c"
+    bary_b: str = "splat_bary_b"
+    bary_c: str = "splat_bary_c"
+    offset: str = "splat_offset"
+    axis_u: str = "splat_axis_u"
+    axis_v: str = "splat_axis_v"
+    inverse_rest_area: str = "splat_inverse_rest_area"
+
+
+ATTRIBUTES = _Attributes()
+
+
+class _Builder:
+    """Adds nodes to a tree and links them; positions them in columns by order of creation."""
+
+    def __init__(self, tree: Any) -> None:
+        self.tree = tree
+        self._column, self._row = 0, 0
+
+    def column(self) -> None:
+        """Go on in the next column."""
+        self._column, self._row = self._column + 1, 0
+
+    def node(self, kind: str, inputs: dict[Any, Any] | None = None, **settings: Any) -> Any:
+        """A node with its settings; inputs by name or index, as sockets or values."""
+        made = self.tree.nodes.new(kind)
+        made.location = (220 * self._column, -180 * self._row)
+        self._row += 1
+        for key, value in settings.items():
+            setattr(made, key, value)
+        for key, value in (inputs or {}).items():
+            socket = made.inputs[key]
+            if isinstance(value, bpy.types.NodeSocket):
+                self.tree.links.new(value, socket)
+            else:
+                socket.default_value = value
+        return made
+
+    def attribute(self, name: str, kind: str) -> Any:
+        made = self.node("GeometryNodeInputNamedAttribute", {"Name": name}, data_type=kind)
+        return made.outputs["Attribute"]
+
+    def sample(self, geometry: Any, value: Any, index: Any) -> Any:
+        """The body's point value at each splat's index."""
+        made = self.node("GeometryNodeSampleIndex", data_type="FLOAT_VECTOR", domain="POINT")
+        self.tree.links.new(geometry, made.inputs["Geometry"])
+        self.tree.links.new(value, made.inputs["Value"])
+        self.tree.links.new(index, made.inputs["Index"])
+        return made.outputs["Value"]
+
+    def vector(self, operation: str, *inputs: Any) -> Any:
+        made = self.node("ShaderNodeVectorMath", dict(enumerate(inputs)), operation=operation)
+        return made.outputs["Value" if operation in ("LENGTH", "DOT_PRODUCT") else "Vector"]
+
+    def scale(self, vector: Any, factor: Any) -> Any:
+        made = self.node("ShaderNodeVectorMath", {0: vector, "Scale": factor}, operation="SCALE")
+        return made.outputs["Vector"]
+
+    def math(self, operation: str, *inputs: Any) -> Any:
+        made = self.node("ShaderNodeMath", dict(enumerate(inputs)), operation=operation)
+        return made.outputs["Value"]
+
+    def rotate(self, vector: Any, rotation: Any) -> Any:
+        made = self.node("FunctionNodeRotateVector", {"Vector": vector, "Rotation": rotation})
+        return made.outputs["Vector"]
+
+    def on_face(self, value: Any) -> Any:
+        """Evaluate once per splat, not once per corner."""
+        made = self.node(
+            "GeometryNodeFieldOnDomain", {"Value": value}, data_type="FLOAT_VECTOR", domain="FACE"
+        )
+        return made.outputs["Value"]
+
+    def switch(self, condition: Any, no: Any, yes: Any, kind: str) -> Any:
+        made = self.node(
+            "GeometryNodeSwitch", {"Switch": condition, "False": no, "True": yes}, input_type=kind
+        )
+        return made.outputs["Output"]
+
+
+def splat_group() -> Any:
+    """The node group, shared by all avatars of the file: made on first use."""
+    for group in bpy.data.node_groups:
+        if group.get(_VERSION_KEY) == GROUP_VERSION and group.library is None:
+            return group
+    tree = bpy.data.node_groups.new(GROUP_NAME, "GeometryNodeTree")
+    tree[_VERSION_KEY] = GROUP_VERSION
+    tree.is_modifier = True
+    _interface(tree)
+    _build(tree)
+    return tree
+
+
+def _interface(tree: Any) -> None:
+    def socket(name: str, kind: str, description: str, in_out: str = "INPUT") -> Any:
+        return tree.interface.new_socket(
+            name, description=description, in_out=in_out, socket_type=kind
+        )
+
+    socket("Geometry", "NodeSocketGeometry", "The splats, moved", "OUTPUT")
+    socket("Geometry", "NodeSocketGeometry", "The splat mesh")
+    socket("Body", "NodeSocketObject", "The body whose triangles carry the splats")
+    details = {
+        "Viewport Detail": "Part of the splats shown while working; the others grow to fill in",
+        "Render Detail": "Part of the splats rendered; the others grow to fill in",
+    }
+    for name, description in details.items():
+        detail = socket(name, "NodeSocketFloat", description)
+        detail.subtype = "FACTOR"
+        detail.default_value, detail.min_value, detail.max_value = 1.0, 0.0, 1.0
+    sort = socket(
+        "Sort for Camera", "NodeSocketBool",
+        "Order the splats back to front for the active camera, which EEVEE needs",
+    )  # fmt: skip
+    sort.default_value = True
+
+
+def _build(tree: Any) -> None:
+    add = _Builder(tree)
+    group = add.node("NodeGroupInput").outputs
+    body = add.node(
+        "GeometryNodeObjectInfo", {"Object": group["Body"]}, transform_space="RELATIVE"
+    ).outputs["Geometry"]
+    geometry, growth = _thin_out(add, group)
+    add.column()
+    vertex_ids = [add.attribute(name, "INT") for name in ATTRIBUTES[:3]]
+    position = add.node("GeometryNodeInputPosition").outputs[0]
+    normal = add.node("GeometryNodeInputNormal").outputs[0]
+    add.column()
+    a, b, c = (add.sample(body, position, index) for index in vertex_ids)
+    add.column()
+    normals = [add.sample(body, normal, index) for index in vertex_ids]
+    add.column()
+    v, w = (add.attribute(name, "FLOAT") for name in (ATTRIBUTES.bary_b, ATTRIBUTES.bary_c))
+    ab, ac = add.vector("SUBTRACT", b, a), add.vector("SUBTRACT", c, a)
+    u = add.math("SUBTRACT", add.math("SUBTRACT", 1.0, v), w)
+    add.column()
+    origin = add.vector("MULTIPLY_ADD", ac, w, add.vector("MULTIPLY_ADD", ab, v, a))
+    n = add.vector(
+        "MULTIPLY_ADD", normals[0], u,
+        add.vector("MULTIPLY_ADD", normals[1], v, add.vector("MULTIPLY", normals[2], w)),
+    )  # fmt: skip
+    add.column()
+    frame = add.node(
+        "FunctionNodeAxesToRotation", {"Primary Axis": n, "Secondary Axis": ab},
+        primary_axis="Z", secondary_axis="X",
+    ).outputs["Rotation"]  # fmt: skip
+    area = add.vector("LENGTH", add.vector("CROSS_PRODUCT", ab, ac))
+    ratio = add.math("MULTIPLY", area, add.attribute(ATTRIBUTES.inverse_rest_area, "FLOAT"))
+    sigma = add.node(
+        "ShaderNodeClamp",
+        {"Value": add.math("SQRT", ratio), "Min": SIGMA_RANGE[0], "Max": SIGMA_RANGE[1]},
+    ).outputs["Result"]
+    add.column()
+    offset, axis_u, axis_v = (
+        add.scale(add.rotate(add.attribute(name, "FLOAT_VECTOR"), frame), sigma)
+        for name in (ATTRIBUTES.offset, ATTRIBUTES.axis_u, ATTRIBUTES.axis_v)
+    )
+    add.column()
+    mean = add.on_face(add.vector("ADD", origin, offset))
+    axis_u = add.on_face(add.scale(axis_u, growth))
+    axis_v = add.on_face(add.scale(axis_v, growth))
+    add.column()
+    corner = add.node(
+        "ShaderNodeSeparateXYZ", {0: add.attribute(CORNER_ATTRIBUTE, "FLOAT_VECTOR")}
+    ).outputs
+    place = add.vector(
+        "MULTIPLY_ADD", axis_v, corner["Y"],
+        add.vector("MULTIPLY_ADD", axis_u, corner["X"], mean),
+    )  # fmt: skip
+    add.column()
+    moved = add.node("GeometryNodeSetPosition", {"Geometry": geometry, "Position": place})
+    ordered = _sorted(add, moved.outputs["Geometry"])
+    add.column()
+    output = add.switch(group["Sort for Camera"], moved.outputs["Geometry"], ordered, "GEOMETRY")
+    add.column()
+    add.node("NodeGroupOutput", {"Geometry": output})
+
+
+def _thin_out(add: _Builder, group: Any) -> tuple[Any, Any]:
+    """The wanted part of the splats, and the factor by which their axes grow to fill in."""
+    viewport = add.node("GeometryNodeIsViewport").outputs[0]
+    detail = add.switch(viewport, group["Render Detail"], group["Viewport Detail"], "FLOAT")
+    detail = add.math("MAXIMUM", detail, 0.001)
+    random = add.node("FunctionNodeRandomValue", {"Probability": detail}, data_type="BOOLEAN")
+    kept = add.node(
+        "GeometryNodeSeparateGeometry",
+        {"Geometry": group["Geometry"], "Selection": random.outputs[3]}, domain="FACE",
+    ).outputs["Selection"]  # fmt: skip
+    thin = add.math("LESS_THAN", detail, 0.9999)
+    return (
+        add.switch(thin, group["Geometry"], kept, "GEOMETRY"),
+        add.math("INVERSE_SQRT", detail),
+    )
+
+
+def _sorted(add: _Builder, geometry: Any) -> Any:
+    """Faces back to front along the active camera's view axis."""
+    camera = add.node("GeometryNodeInputActiveCamera").outputs[0]
+    view = add.node("GeometryNodeObjectInfo", {"Object": camera}, transform_space="RELATIVE")
+    inverse = add.node("FunctionNodeInvertMatrix", {"Matrix": view.outputs["Transform"]})
+    position = add.node("GeometryNodeInputPosition").outputs[0]
+    in_view = add.node(
+        "FunctionNodeTransformPoint",
+        {"Vector": position, "Transform": inverse.outputs["Matrix"]},
+    ).outputs["Vector"]
+    # The camera looks along -z, so the farthest face, to be drawn first, has the smallest z.
+    depth = add.node("ShaderNodeSeparateXYZ", {0: in_view}).outputs["Z"]
+    made = add.node(
+        "GeometryNodeSortElements", {"Geometry": geometry, "Sort Weight": depth}, domain="FACE"
+    )
+    return made.outputs["Geometry"]

@@ -1,0 +1,132 @@
+"""The splat mesh: one triangle per Gaussian, around its 3-sigma circle.
+
+The mesh stores where each Gaussian lives on the body (see :mod:`.node_group`, which moves it) and
+how it looks (see :mod:`.material`). A Gaussian's third axis, its normal, is not drawn: the
+avatar's Gaussians are flat by construction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ...engine.body import Body
+from ...engine.rotations import quaternion_to_matrix
+from ...engine.types import BoundGaussians, FloatArray
+from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, CUT_SIGMA, splat_material
+from .node_group import ATTRIBUTES, splat_group
+
+MODIFIER_NAME = "Likeness Splats"
+
+_ANGLES = np.radians([90.0, 210.0, 330.0])
+CORNERS: FloatArray = (2 * CUT_SIGMA * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], -1)).astype(
+    np.float32
+)
+"""[3, 2] in sigma units: the smallest triangle around the circle."""
+
+
+def srgb_to_linear(colors: FloatArray) -> FloatArray:
+    """IEC 61966-2-1, 0..1, any shape: the inverse of Blender's Standard view."""
+    c = np.clip(np.asarray(colors, np.float64), 0.0, 1.0)
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def splat_attributes(gaussians: BoundGaussians, body: Body) -> dict[str, FloatArray]:
+    """What the node group reads, one row per Gaussian, by attribute name.
+
+    The two axes of the splat are scaled by its standard deviations, in the triangle's frame.
+    """
+    corner_ids = body.f[gaussians.triangle]
+    a, b, c = np.moveaxis(np.asarray(body.v_template, np.float64)[body.f], 1, 0)
+    double_area = np.linalg.norm(np.cross(b - a, c - a), axis=-1)
+    inverse = 1.0 / np.maximum(double_area, 1e-20)
+    axes = quaternion_to_matrix(np.asarray(gaussians.quats, np.float64))
+    scales = np.asarray(gaussians.scales, np.float64)
+    return {
+        ATTRIBUTES.vertex_a: corner_ids[:, 0],
+        ATTRIBUTES.vertex_b: corner_ids[:, 1],
+        ATTRIBUTES.vertex_c: corner_ids[:, 2],
+        ATTRIBUTES.bary_b: gaussians.bary[:, 1],
+        ATTRIBUTES.bary_c: gaussians.bary[:, 2],
+        ATTRIBUTES.offset: gaussians.offset,
+        ATTRIBUTES.axis_u: axes[:, :, 0] * scales[:, :1],
+        ATTRIBUTES.axis_v: axes[:, :, 1] * scales[:, 1:2],
+        ATTRIBUTES.inverse_rest_area: inverse[gaussians.triangle],
+    }
+
+
+_TYPES = {1: ("FLOAT", "value"), 3: ("FLOAT_VECTOR", "vector")}
+
+
+def create_splats(
+    gaussians: BoundGaussians, body: Body, name: str, body_object: Any, collection: Any
+) -> Any:
+    """The splat object, with its modifier reading ``body_object``."""
+    mesh = _triangles(len(gaussians), name)
+    for key, values in splat_attributes(gaussians, body).items():
+        if np.issubdtype(values.dtype, np.integer):
+            kind, field = "INT", "value"
+        else:
+            kind, field = _TYPES[1 if values.ndim == 1 else values.shape[1]]
+        _store(mesh, key, kind, "FACE", field, values)
+    rgba = np.concatenate(
+        [srgb_to_linear(gaussians.colors), np.clip(gaussians.opacities, 0, 1)[:, None]], axis=1
+    )
+    _store(mesh, COLOR_ATTRIBUTE, "FLOAT_COLOR", "FACE", "color", rgba)
+    _store(mesh, CORNER_ATTRIBUTE, "FLOAT2", "POINT", "vector",
+           np.tile(CORNERS, (len(gaussians), 1)))  # fmt: skip
+    mesh.materials.append(splat_material())
+    obj = bpy.data.objects.new(name, mesh)
+    collection.objects.link(obj)
+    obj.parent = body_object.parent
+    obj.visible_shadow = False
+    modifier = obj.modifiers.new(MODIFIER_NAME, "NODES")
+    modifier.node_group = splat_group()
+    set_input(modifier, "Body", body_object)
+    return obj
+
+
+def set_input(modifier: Any, name: str, value: Any) -> None:
+    """Set an input of the splats' modifier by the name the user sees."""
+    modifier[input_identifier(modifier, name)] = value
+    modifier.id_data.update_tag()
+
+
+def input_identifier(modifier: Any, name: str) -> str:
+    """The key under which the modifier keeps the input ``name``."""
+    for item in modifier.node_group.interface.items_tree:
+        if item.item_type == "SOCKET" and item.in_out == "INPUT" and item.name == name:
+            return str(item.identifier)
+    raise KeyError(name)
+
+
+def bake_positions(splats: Any, context: Any) -> None:
+    """Store where the node group puts the splats now as the mesh's own vertices.
+
+    So the mesh shows the person, not a heap at the origin, when the modifier is off.
+    """
+    depsgraph = context.evaluated_depsgraph_get()
+    evaluated = splats.evaluated_get(depsgraph).data
+    positions = np.empty(3 * len(splats.data.vertices), np.float32)
+    evaluated.attributes["position"].data.foreach_get("vector", positions)
+    splats.data.attributes["position"].data.foreach_set("vector", positions)
+    splats.data.update()
+
+
+def _triangles(count: int, name: str) -> Any:
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(3 * count)
+    mesh.loops.add(3 * count)
+    mesh.polygons.add(count)
+    mesh.loops.foreach_set("vertex_index", np.arange(3 * count, dtype=np.int32))
+    mesh.polygons.foreach_set("loop_start", np.arange(0, 3 * count, 3, dtype=np.int32))
+    mesh.update(calc_edges=True)
+    return mesh
+
+
+def _store(mesh: Any, name: str, kind: str, domain: str, field: str, values: Any) -> None:
+    dtype = np.int32 if kind == "INT" else np.float32
+    attribute = mesh.attributes.new(name, kind, domain)
+    attribute.data.foreach_set(field, np.ascontiguousarray(values, dtype).ravel())
