@@ -1,0 +1,366 @@
+"""The rasteriser for computers without a GPU: numba, tiles of 16 x 16 pixels, several threads.
+
+Gaussians are projected with EWA splatting's local affine approximation (Zwicker et al. 2001),
+sorted by depth, listed for every tile that their visible ellipse touches, and blended front to
+back (Kerbl et al. 2023, section 6). The ellipse ends where alpha falls under ``ALPHA_MIN``, so
+the lists leave nothing out. The same numbers in the same order on any count of threads.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import FloatArray, Gaussians, IntArray
+from .common import (
+    ALPHA_MAX,
+    ALPHA_MIN,
+    BLUR,
+    DEPTH_EPSILON,
+    JACOBIAN_MARGIN,
+    NEAR,
+    TRANSMITTANCE_MIN,
+    Render,
+)
+
+TILE = 16
+
+_STRIDE = 61  # tiles are dealt to threads like cards: dense and empty ones in every hand
+_HALF = np.float32(0.5)
+_ONE = np.float32(1.0)
+_LEAST = np.float32(ALPHA_MIN)
+_MOST = np.float32(ALPHA_MAX)
+_OPAQUE = np.float32(TRANSMITTANCE_MIN)
+_SLACK = np.float32(1e-2)  # pixels added to a row's span; alpha itself decides at its ends
+
+
+class Splats(NamedTuple):
+    """N Gaussians on one camera's image.
+
+    Attributes:
+        centre: [N, 2] float64 pixels. conic: [N, 3] float32, the inverse 2D covariance's xx, xy
+            and yy. depth: [N] float32 metres.
+        opacity: [N] float32. reach: [N] float32, the squared Mahalanobis distance at which alpha
+            falls under ``ALPHA_MIN``.
+        box: [N, 4] int32 first and last pixel column, first and last row; empty when unseen.
+    """
+
+    centre: FloatArray
+    conic: FloatArray
+    depth: FloatArray
+    opacity: FloatArray
+    reach: FloatArray
+    box: IntArray
+
+
+class TileLists(NamedTuple):
+    """For tile t (row-major), the splats ``index[start[t]:start[t + 1]]``, nearest first."""
+
+    start: IntArray
+    index: IntArray
+
+
+@numba.njit(cache=True)
+def _camera_covariance(q, s, R):  # type: ignore[no-untyped-def]
+    """xx, xy, xz, yy, yz, zz of the covariance in camera space.
+
+    q: unit quaternion w, x, y, z. s: [3] scales. R: [3, 3] world to camera.
+    """
+    w, x, y, z = q
+    columns = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)),
+        (2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)),
+        (2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)),
+    )
+    xx = xy = xz = yy = yz = zz = 0.0
+    for k in range(3):
+        axis = columns[k]
+        a = s[k] * (R[0, 0] * axis[0] + R[0, 1] * axis[1] + R[0, 2] * axis[2])
+        b = s[k] * (R[1, 0] * axis[0] + R[1, 1] * axis[1] + R[1, 2] * axis[2])
+        c = s[k] * (R[2, 0] * axis[0] + R[2, 1] * axis[1] + R[2, 2] * axis[2])
+        xx += a * a
+        xy += a * b
+        xz += a * c
+        yy += b * b
+        yz += b * c
+        zz += c * c
+    return xx, xy, xz, yy, yz, zz
+
+
+@numba.njit(cache=True, parallel=True)
+def _project(  # type: ignore[no-untyped-def]
+    means, quats, scales, opacities, viewmat, K, width, height, centre, conic, depth, reach, box
+):
+    R = viewmat[:3, :3]
+    fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
+    margin_x = JACOBIAN_MARGIN * 0.5 * width / fx
+    margin_y = JACOBIAN_MARGIN * 0.5 * height / fy
+    left, right = -cx / fx - margin_x, (width - cx) / fx + margin_x
+    top, bottom = -cy / fy - margin_y, (height - cy) / fy + margin_y
+    for i in numba.prange(means.shape[0]):
+        box[i, 0], box[i, 1], box[i, 2], box[i, 3] = 0, -1, 0, -1
+        m0, m1, m2 = means[i, 0], means[i, 1], means[i, 2]
+        x = R[0, 0] * m0 + R[0, 1] * m1 + R[0, 2] * m2 + viewmat[0, 3]
+        y = R[1, 0] * m0 + R[1, 1] * m1 + R[1, 2] * m2 + viewmat[1, 3]
+        z = R[2, 0] * m0 + R[2, 1] * m1 + R[2, 2] * m2 + viewmat[2, 3]
+        opacity = opacities[i]
+        if not (z >= NEAR and opacity >= ALPHA_MIN):  # also true for a NaN
+            continue
+        qw, qx = np.float64(quats[i, 0]), np.float64(quats[i, 1])
+        qy, qz = np.float64(quats[i, 2]), np.float64(quats[i, 3])
+        norm = np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
+        if not norm > 0.0:
+            continue
+        q = (qw / norm, qx / norm, qy / norm, qz / norm)
+        s = (np.float64(scales[i, 0]), np.float64(scales[i, 1]), np.float64(scales[i, 2]))
+        xx, xy, xz, yy, yz, zz = _camera_covariance(q, s, R)
+        # Jacobian of the projection [[jx, 0, kx], [0, jy, ky]] at the centre, which is clamped
+        # to the image's surroundings: far outside the linear approximation blows up.
+        jx, kx = fx / z, -fx * min(max(x / z, left), right) / z
+        jy, ky = fy / z, -fy * min(max(y / z, top), bottom) / z
+        A = jx * jx * xx + 2 * jx * kx * xz + kx * kx * zz + BLUR
+        B = jx * jy * xy + jx * ky * xz + kx * jy * yz + kx * ky * zz
+        C = jy * jy * yy + 2 * jy * ky * yz + ky * ky * zz + BLUR
+        det = A * C - B * B
+        if not (det > 0.0 and det < np.inf):
+            continue
+        u, v = fx * x / z + cx, fy * y / z + cy
+        d2 = 2.0 * np.log(opacity / ALPHA_MIN)
+        half_x, half_y = np.sqrt(d2 * A), np.sqrt(d2 * C)
+        # Bounds are cut as floats: the integer of a huge float would be anything.
+        x0, x1 = max(u - half_x - 0.5, 0.0), min(u + half_x - 0.5, width - 1.0)
+        y0, y1 = max(v - half_y - 0.5, 0.0), min(v + half_y - 0.5, height - 1.0)
+        if x0 > x1 or y0 > y1:
+            continue
+        box[i, 0], box[i, 1] = int(np.ceil(x0)), int(np.floor(x1))
+        box[i, 2], box[i, 3] = int(np.ceil(y0)), int(np.floor(y1))
+        centre[i, 0], centre[i, 1], depth[i], reach[i] = u, v, z, d2
+        conic[i, 0], conic[i, 1], conic[i, 2] = C / det, -B / det, A / det
+
+
+@numba.njit(cache=True)
+def _depth_order(depth, seen):  # type: ignore[no-untyped-def]
+    """The splats of ``seen``, nearest first; equal depths keep their order (radix sort)."""
+    # Positive floats sort as their bit patterns do.
+    keys = depth.view(np.uint32)
+    order, other = seen.copy(), np.empty_like(seen)
+    for shift in (0, 11, 22):
+        start = np.zeros(2049, np.int64)
+        for i in order:
+            start[((keys[i] >> shift) & 2047) + 1] += 1
+        start = np.cumsum(start)
+        for i in order:
+            digit = (keys[i] >> shift) & 2047
+            other[start[digit]] = i
+            start[digit] += 1
+        order, other = other, order
+    return order
+
+
+@numba.njit(cache=True)
+def _ellipse_at(a, b, c, reach, dy):  # type: ignore[no-untyped-def]
+    """Left and right end of the ellipse on a row ``dy`` pixels under its centre."""
+    root = b * b * dy * dy - a * (c * dy * dy - reach)
+    half = np.sqrt(max(root, 0.0))
+    return (-b * dy - half) / a, (-b * dy + half) / a
+
+
+@numba.njit(cache=True)
+def _tile_span(centre, conic, reach, box, i, tile_row):  # type: ignore[no-untyped-def]
+    """First and last tile column that splat i touches in a row of tiles."""
+    first, last = box[i, 0] // TILE, box[i, 1] // TILE
+    if first == last:
+        return first, last
+    a, b, c = np.float64(conic[i, 0]), np.float64(conic[i, 1]), np.float64(conic[i, 2])
+    d2 = np.float64(reach[i])
+    # The rows of pixel centres of this tile row that the box has, relative to the centre.
+    upper = max(box[i, 2], tile_row * TILE) + 0.5 - centre[i, 1]
+    lower = min(box[i, 3], tile_row * TILE + TILE - 1) + 0.5 - centre[i, 1]
+    left_upper, right_upper = _ellipse_at(a, b, c, d2, upper)
+    left_lower, right_lower = _ellipse_at(a, b, c, d2, lower)
+    left, right = min(left_upper, left_lower), max(right_upper, right_lower)
+    # Between these rows the ellipse may bulge: its outermost points lie at these heights.
+    outermost = np.sqrt(d2 * c / (a * c - b * b))
+    bulge = -b / c * outermost
+    if upper < bulge < lower:
+        right = outermost
+    if upper < -bulge < lower:
+        left = -outermost
+    u = centre[i, 0]
+    first = max(first, int(np.floor(max(u + left - 0.5 - _SLACK, 0.0))) // TILE)
+    last = min(last, int(np.floor(max(u + right - 0.5 + _SLACK, 0.0))) // TILE)
+    return first, last
+
+
+@numba.njit(cache=True)
+def _list_tiles(centre, conic, reach, box, order, columns, rows):  # type: ignore[no-untyped-def]
+    start = np.zeros(columns * rows + 1, np.int64)
+    for i in order:
+        for row in range(box[i, 2] // TILE, box[i, 3] // TILE + 1):
+            first, last = _tile_span(centre, conic, reach, box, i, row)
+            for column in range(first, last + 1):
+                start[row * columns + column + 1] += 1
+    start = np.cumsum(start)
+    index = np.empty(start[-1], np.int32)
+    fill = start.copy()
+    for i in order:
+        for row in range(box[i, 2] // TILE, box[i, 3] // TILE + 1):
+            first, last = _tile_span(centre, conic, reach, box, i, row)
+            for column in range(first, last + 1):
+                tile = row * columns + column
+                index[fill[tile]] = i
+                fill[tile] += 1
+    return start, index
+
+
+@numba.njit(cache=True)
+def _blend(  # type: ignore[no-untyped-def]
+    x, y, light, sums, finished, power, opacity, colour, depth
+):
+    """Adds one splat to one pixel; says whether the pixel is finished by it."""
+    alpha = min(_MOST, opacity * np.exp(-power))
+    if alpha < _LEAST:
+        return False
+    before = light[y, x]
+    after = before * (_ONE - alpha)
+    if after <= _OPAQUE:
+        finished[y, x] = True
+        return True
+    weight = alpha * before
+    channels = colour.shape[0]
+    for k in range(channels):
+        sums[y, x, k] += weight * colour[k]
+    sums[y, x, channels] += weight * depth
+    light[y, x] = after
+    return False
+
+
+@numba.njit(cache=True)
+def _draw_tile(  # type: ignore[no-untyped-def]
+    splats, colors, listed, left, top, wide, high, light, sums, finished
+):
+    """Blends the listed splats into one tile's buffers.
+
+    light: [16, 16] transmittance. sums: [16, 16, channels + 1] colours and depth by weight.
+    """
+    centre, conic, depth, opacity, reach, box = splats
+    light[:] = _ONE
+    sums[:] = np.float32(0.0)
+    finished[:] = False
+    open_pixels = wide * high
+    for i in listed:
+        a, b, c = conic[i, 0], conic[i, 1], conic[i, 2]
+        u, v = np.float32(centre[i, 0] - left), np.float32(centre[i, 1] - top)
+        d2, inverse_a = reach[i], _ONE / a
+        colour = colors[i]
+        for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
+            dy = np.float32(y) + _HALF - v
+            root = b * b * dy * dy - a * (c * dy * dy - d2)
+            half = np.sqrt(max(root, np.float32(0.0))) * inverse_a + _SLACK
+            middle = u - b * dy * inverse_a - _HALF
+            x0 = int(np.ceil(max(middle - half, np.float32(0.0))))
+            x1 = int(np.floor(min(middle + half, np.float32(wide - 1))))
+            for x in range(x0, x1 + 1):
+                if finished[y, x]:
+                    continue
+                dx = np.float32(x) + _HALF - u
+                power = _HALF * (a * dx * dx + c * dy * dy) + b * dx * dy
+                if _blend(x, y, light, sums, finished, power, opacity[i], colour, depth[i]):
+                    open_pixels -= 1
+        if open_pixels == 0:
+            break
+
+
+@numba.njit(cache=True, parallel=True)
+def _draw(  # type: ignore[no-untyped-def]
+    splats, colors, start, index, background, width, height, rgb, alpha, depth
+):
+    columns = (width + TILE - 1) // TILE
+    tiles = start.shape[0] - 1
+    channels = colors.shape[1]
+    for hand in numba.prange(min(_STRIDE, tiles)):
+        light = np.empty((TILE, TILE), np.float32)
+        sums = np.empty((TILE, TILE, channels + 1), np.float32)
+        finished = np.empty((TILE, TILE), np.bool_)
+        for tile in range(hand, tiles, _STRIDE):
+            left, top = tile % columns * TILE, tile // columns * TILE
+            wide, high = min(TILE, width - left), min(TILE, height - top)
+            listed = index[start[tile] : start[tile + 1]]
+            _draw_tile(splats, colors, listed, left, top, wide, high, light, sums, finished)
+            for y in range(high):
+                for x in range(wide):
+                    rest = light[y, x]
+                    for k in range(channels):
+                        rgb[top + y, left + x, k] = sums[y, x, k] + rest * background[k]
+                    cover = _ONE - rest
+                    alpha[top + y, left + x] = cover
+                    depth[top + y, left + x] = sums[y, x, channels] / max(cover, DEPTH_EPSILON)
+
+
+def project_gaussians(
+    gaussians: Gaussians, viewmat: FloatArray, K: FloatArray, width: int, height: int
+) -> Splats:
+    """Gaussians -> their ellipses on an image of ``width`` x ``height`` pixels."""
+    count = len(gaussians)
+    opacity = np.ascontiguousarray(gaussians.opacities, np.float32)
+    splats = Splats(
+        centre=np.zeros((count, 2)),
+        conic=np.zeros((count, 3), np.float32),
+        depth=np.zeros(count, np.float32),
+        opacity=opacity,
+        reach=np.zeros(count, np.float32),
+        box=np.zeros((count, 4), np.int32),
+    )
+    _project(
+        np.ascontiguousarray(gaussians.means, np.float32),
+        np.ascontiguousarray(gaussians.quats, np.float32),
+        np.ascontiguousarray(gaussians.scales, np.float32),
+        opacity,
+        np.ascontiguousarray(viewmat, np.float64),
+        np.ascontiguousarray(K, np.float64),
+        width, height, splats.centre, splats.conic, splats.depth, splats.reach, splats.box,
+    )  # fmt: skip
+    return splats
+
+
+def list_tiles(splats: Splats, width: int, height: int) -> TileLists:
+    """Which splats each tile has to draw, in the order of their depths."""
+    box = splats.box
+    seen = np.flatnonzero((box[:, 0] <= box[:, 1]) & (box[:, 2] <= box[:, 3]))
+    order = _depth_order(splats.depth, seen.astype(np.int32))
+    columns, rows = -(-width // TILE), -(-height // TILE)
+    return TileLists(
+        *_list_tiles(splats.centre, splats.conic, splats.reach, box, order, columns, rows)
+    )
+
+
+def rasterize_cpu(
+    gaussians: Gaussians,
+    viewmats: FloatArray,
+    Ks: FloatArray,
+    width: int,
+    height: int,
+    background: FloatArray,
+) -> Render:
+    """Draw Gaussians for C cameras.
+
+    Args:
+        viewmats: [C, 4, 4] world to camera. Ks: [C, 3, 3] pixels. background: [C, channels].
+    """
+    cameras = len(viewmats)
+    colors = np.ascontiguousarray(gaussians.colors, np.float32)
+    rgb: NDArray[np.float32] = np.empty((cameras, height, width, colors.shape[1]), np.float32)
+    alpha: NDArray[np.float32] = np.empty((cameras, height, width), np.float32)
+    depth: NDArray[np.float32] = np.empty((cameras, height, width), np.float32)
+    backdrop = np.ascontiguousarray(background, np.float32)
+    for c in range(cameras):
+        splats = project_gaussians(gaussians, viewmats[c], Ks[c], width, height)
+        lists = list_tiles(splats, width, height)
+        _draw(
+            splats, colors, lists.start, lists.index, backdrop[c], width, height,
+            rgb[c], alpha[c], depth[c],
+        )  # fmt: skip
+    return Render(rgb, alpha, depth)
