@@ -1,0 +1,82 @@
+"""Sampling the surface of a body through its texture atlas (Dual-UV's precomputed texels)."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from ..types import FloatArray, IntArray
+from .model import Body
+
+
+@numba.njit(cache=True)
+def _cover(corners, size, triangle, bary, count):  # type: ignore[no-untyped-def]
+    for i in range(corners.shape[0]):
+        x0, y0 = corners[i, 0, 0], corners[i, 0, 1]
+        x1, y1 = corners[i, 1, 0], corners[i, 1, 1]
+        x2, y2 = corners[i, 2, 0], corners[i, 2, 1]
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        if abs(area) < 1e-12:
+            continue
+        left = max(0, int(np.floor(min(x0, x1, x2) - 0.5)))
+        right = min(size - 1, int(np.ceil(max(x0, x1, x2))))
+        top = max(0, int(np.floor(min(y0, y1, y2) - 0.5)))
+        bottom = min(size - 1, int(np.ceil(max(y0, y1, y2))))
+        for row in range(top, bottom + 1):
+            for col in range(left, right + 1):
+                px, py = col + 0.5, row + 0.5
+                w0 = ((x1 - px) * (y2 - py) - (x2 - px) * (y1 - py)) / area
+                w1 = ((x2 - px) * (y0 - py) - (x0 - px) * (y2 - py)) / area
+                w2 = 1.0 - w0 - w1
+                if w0 < 0.0 or w1 < 0.0 or w2 < 0.0:
+                    continue
+                # Centres on a common edge belong to one triangle, but count once as covered.
+                if w0 > 1e-9 and w1 > 1e-9 and w2 > 1e-9:
+                    count[row, col] += 1
+                if triangle[row, col] < 0:
+                    triangle[row, col] = i
+                    bary[row, col, 0] = w0
+                    bary[row, col, 1] = w1
+                    bary[row, col, 2] = w2
+
+
+def rasterize_atlas(
+    atlas_vt: FloatArray, atlas_ft: IntArray, size: int
+) -> tuple[IntArray, FloatArray, IntArray]:
+    """Which triangle covers each texel centre of a square atlas.
+
+    Args:
+        atlas_vt: [A, 2], v down (row = v * size). atlas_ft: [F, 3].
+
+    Returns:
+        triangle [size, size] (-1 where there is none; the first of overlapping ones),
+        bary [size, size, 3], and how many triangles cover each centre [size, size].
+    """
+    corners = np.asarray(atlas_vt, np.float64)[atlas_ft] * size
+    triangle = np.full((size, size), -1, np.int32)
+    bary = np.zeros((size, size, 3), np.float32)
+    count = np.zeros((size, size), np.int32)
+    _cover(corners, size, triangle, bary, count)
+    return triangle, bary, count
+
+
+def atlas_texels(body: Body, size: int) -> tuple[IntArray, FloatArray, IntArray, IntArray]:
+    """The surface points that a square map over the body's atlas shows.
+
+    Returns:
+        One entry per covered texel centre, in row-major order: triangle [N] int32 (row of
+        ``body.f``), bary [N, 3] float32, row [N] int32, col [N] int32.
+    """
+    triangle, bary, _ = rasterize_atlas(body.atlas_vt, body.atlas_ft, size)
+    row, col = np.nonzero(triangle >= 0)
+    return (
+        triangle[row, col],
+        bary[row, col],
+        row.astype(np.int32),
+        col.astype(np.int32),
+    )
+
+
+def surface_points(vertices: FloatArray, f: IntArray, triangle: IntArray, bary: FloatArray) -> FloatArray:
+    """Points [N, 3] at barycentric coordinates bary [N, 3] of the triangles [N] of a mesh."""
+    return np.asarray(np.einsum("nkc,nk->nc", vertices[f[triangle]], bary))
