@@ -60,7 +60,8 @@ def unproject(pixels: FloatArray, depth: FloatArray, camera: Camera) -> FloatArr
     y = (pixels[..., 1] - K[1, 2]) / K[1, 1]
     x = (pixels[..., 0] - K[0, 2] - K[0, 1] * y) / K[0, 0]
     p = np.stack([x * depth, y * depth, depth + 0 * x], -1)
-    return (p - camera.viewmat[:3, 3]) @ camera.viewmat[:3, :3] + 0.0
+    world: FloatArray = (p - camera.viewmat[:3, 3]) @ camera.viewmat[:3, :3] + 0.0
+    return world
 
 
 def camera_position(camera: Camera) -> FloatArray:

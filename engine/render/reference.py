@@ -6,6 +6,7 @@ Needs torch; ``rasterize`` imports this file only when it is asked for.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -101,9 +102,10 @@ def rasterize_torch(
     Returns:
         rgb [C, H, W, F], alpha [C, H, W], depth [C, H, W]; the meaning is ``Render``'s.
     """
-    like = {"dtype": means.dtype, "device": means.device}
     ys, xs = torch.meshgrid(
-        torch.arange(height, **like) + 0.5, torch.arange(width, **like) + 0.5, indexing="ij"
+        torch.arange(height, dtype=means.dtype, device=means.device) + 0.5,
+        torch.arange(width, dtype=means.dtype, device=means.device) + 0.5,
+        indexing="ij",
     )
     pixels = torch.stack([xs, ys], -1).reshape(-1, 2)
     covars = covariances(quats, scales)
@@ -123,7 +125,7 @@ def rasterize_torch(
             )  # fmt: skip
             parts = [
                 _blend(part, *splats, features)
-                for part in pixels.split(max(1, _PAIRS_AT_ONCE // len(order)))
+                for part in torch.split(pixels, max(1, _PAIRS_AT_ONCE // len(order)))
             ]
             sums = torch.cat([p[0] for p in parts])
             rest = torch.cat([p[1] for p in parts]).reshape(height, width)
@@ -149,13 +151,21 @@ def rasterize_reference(
     background: FloatArray,
 ) -> Render:
     """:func:`rasterize_torch` on numpy arrays, in float64 on the CPU."""
-    arrays = (
-        gaussians.means, gaussians.quats, gaussians.scales, gaussians.opacities,
-        gaussians.colors, viewmats, Ks,
-    )  # fmt: skip
-    tensors = [torch.as_tensor(a, dtype=torch.float64) for a in arrays]
+
+    def tensor(values: FloatArray) -> Tensor:
+        return torch.tensor(np.asarray(values), dtype=torch.float64)
+
     with torch.no_grad():
-        out = rasterize_torch(
-            *tensors, width, height, torch.tensor(background, dtype=torch.float64)
+        rgb, alpha, depth = rasterize_torch(
+            tensor(gaussians.means),
+            tensor(gaussians.quats),
+            tensor(gaussians.scales),
+            tensor(gaussians.opacities),
+            tensor(gaussians.colors),
+            tensor(viewmats),
+            tensor(Ks),
+            width,
+            height,
+            tensor(background),
         )
-    return Render(*(t.numpy() for t in out))
+    return Render(rgb.numpy(), alpha.numpy(), depth.numpy())
