@@ -516,9 +516,7 @@ def main(argv: Sequence[str]) -> int:
             case "test":
                 return test(more)
             case "assets":
-                ensure_assets(
-                    ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
-                )
+                ensure_assets(ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True))
             case "package":
                 every = sorted(PLATFORM_TAGS) if options.all_platforms else options.platform
                 package(options.out.absolute(), every or [this_platform()])

@@ -83,12 +83,21 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True, type=PHOTO)
-@click.option("-o", "--out", metavar="DIR", required=True, type=PHOTO,
-              help="Where to write; each of several photos gets a folder of its own in it.")
+@click.option(
+    "-o",
+    "--out",
+    metavar="DIR",
+    required=True,
+    type=PHOTO,
+    help="Where to write; each of several photos gets a folder of its own in it.",
+)
 @click.option("--max-gaussians", type=click.IntRange(min=1), help="At most so many (262,144).")
 @click.option("--person", type=click.IntRange(min=0), help="Which of several people, 0 = largest.")
-@click.option("--fov", type=click.FloatRange(1, 150), help="Field of view along the longer side, "
-              "in degrees, if you know it.")
+@click.option(
+    "--fov",
+    type=click.FloatRange(1, 150),
+    help="Field of view along the longer side, in degrees, if you know it.",
+)
 @click.option("--body", metavar="NPZ", type=PHOTO, help="An SMPL-X body file of your own.")
 @click.option("--seed", type=int, help="Seed of everything random (0).")
 @click.option("--blend/--no-blend", default=True, help="Also write avatar.blend.")
@@ -213,7 +222,7 @@ def render(
     height: int | None,
 ) -> None:
     """Draw an avatar to a PNG with a transparent background."""
-    from ..engine.evaluation.sheet import save_picture
+    from ..engine.evaluation.sheet import save_picture, straight_rgba
     from ..engine.evaluation.views import focus_camera
     from ..engine.formats.avatar import load_avatar
     from ..engine.gaussians.binding import pose_avatar
@@ -232,7 +241,7 @@ def render(
     else:
         view = _scaled(person.camera, width, height)
     with whole_files(out.absolute().parent) as scratch:
-        save_picture(render_camera(gaussians, view, None), scratch / out.name)
+        save_picture(straight_rgba(render_camera(gaussians, view)), scratch / out.name)
 
 
 @cli.command()
@@ -280,10 +289,12 @@ def info(avatar: Path, as_json: bool) -> None:
     counts = ", ".join(f"{count:,} {name}" for name, count in facts["layers"].items())
     click.echo(f"{avatar}")
     click.echo(f"  Gaussians    {facts['gaussians']:,} ({counts})")
-    click.echo(f"  framing      {person.framing}, photo {person.camera.width} x "
-               f"{person.camera.height}")
-    click.echo(f"  body         {facts['vertices']:,} vertices, "
-               f"{len(facts['expressions'])} expressions")
+    click.echo(
+        f"  framing      {person.framing}, photo {person.camera.width} x {person.camera.height}"
+    )
+    click.echo(
+        f"  body         {facts['vertices']:,} vertices, {len(facts['expressions'])} expressions"
+    )
     for key, value in person.provenance.items():
         click.echo(f"  {key:<12} {value if isinstance(value, str) else json.dumps(value)}")
 
@@ -306,7 +317,8 @@ def parse_expression(text: str) -> dict[str, float]:
             equals = ""
         if not equals or not name.strip():
             raise LikenessError(
-                f"'{part.strip()}' is not an expression weight.", "Write NAME=VALUE, as jawOpen=0.5."
+                f"'{part.strip()}' is not an expression weight.",
+                "Write NAME=VALUE, as jawOpen=0.5.",
             )
     return weights
 

@@ -8,7 +8,6 @@ moved over when all are complete, so that an error leaves what was there untouch
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,7 +85,7 @@ def build_to_folder(
     assert isinstance(options, BuildOptions)
     result = build_avatar(portrait, options, progress, body_path)
     with whole_files(folder) as scratch:
-        save_avatar(scratch / AVATAR_FILE, result.avatar)
+        save_avatar(result.avatar, scratch / AVATAR_FILE)
         report = json.dumps(result.report, indent=2, allow_nan=False)
         (scratch / REPORT_FILE).write_text(report + "\n", encoding="utf-8")
         if preview:

@@ -67,7 +67,13 @@ def parse_request(line: str) -> dict[str, Any]:
         raise LikenessError(f"The request is not JSON: {error}.") from error
     if not isinstance(request, dict):
         raise LikenessError("The request is not a JSON object.")
-    known = {"portrait": None, "output": None, "preview": True, "body": None, "options": {}}
+    known: dict[str, Any] = {
+        "portrait": None,
+        "output": None,
+        "preview": True,
+        "body": None,
+        "options": {},
+    }
     unknown = sorted(set(request) - set(known))
     if unknown:
         raise LikenessError(f"The request has unknown keys: {', '.join(unknown)}.")

@@ -1,0 +1,306 @@
+"""Pictures of an avatar for the eye: the preview, and a contact sheet with every test view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..cameras import orbit
+from ..gaussians.binding import pose_avatar
+from ..render import Render, render_camera
+from ..render.mesh import rasterize_mesh
+from ..types import (
+    JOINT_INDEX,
+    LAYERS,
+    Avatar,
+    Camera,
+    FloatArray,
+    Gaussians,
+    Matte,
+    Portrait,
+    Pose,
+)
+from .views import Box, ball_box, crop, head_ball, orbit_centre, visible_box
+
+PREVIEW_WIDTH = 2080
+SHEET_WIDTH = 2500
+
+_PAPER = 0.97
+_CHECKS = (0.86, 0.90)  # greys of the checkerboard behind an avatar
+_CHECK_SIZE = 12  # pixels
+_GAP = 10
+_CAPTION = 26  # pixels of height
+_MIN_ASPECT, _MAX_ASPECT = 0.6, 1.25
+
+SMILE = {"mouthSmileLeft": 0.9, "mouthSmileRight": 0.9, "cheekSquintLeft": 0.4,
+         "cheekSquintRight": 0.4}  # fmt: skip
+WINK = {**SMILE, "eyeBlinkLeft": 1.0}
+OPEN_MOUTH = {"jawOpen": 0.7}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a sheet: what it shows, before its size is known.
+
+    Attributes:
+        caption: what stands under it. box: part of ``camera``'s image plane to show.
+        gaussians: drawn over a checkerboard; or None, and ``picture`` is shown instead.
+        picture: [H, W, 3] or [H, W, 4] (straight alpha) on the camera's full image.
+    """
+
+    caption: str
+    camera: Camera
+    box: Box
+    gaussians: Gaussians | None = None
+    picture: FloatArray | None = None
+
+    @property
+    def aspect(self) -> float:
+        return self.box.width / self.box.height
+
+    def draw(self, width: int, height: int) -> FloatArray:
+        """[height, width, 3]."""
+        if self.gaussians is not None:
+            shown = render_camera(self.gaussians, crop(self.camera, self.box, width, height))
+            return over_checks(shown.rgb, shown.alpha)
+        assert self.picture is not None
+        rgba = _cut(self.picture, self.box, width, height)
+        return over_checks(rgba[..., :3] * rgba[..., 3:], rgba[..., 3])
+
+
+def over_checks(premultiplied: FloatArray, alpha: FloatArray) -> FloatArray:
+    """Colours times alpha [H, W, 3] over a light checkerboard. Returns [H, W, 3]."""
+    rows, columns = np.indices(alpha.shape[:2]) // _CHECK_SIZE
+    checks = np.where((rows + columns) % 2, *_CHECKS)[..., None]
+    return np.asarray(np.clip(premultiplied + (1 - alpha[..., None]) * checks, 0, 1))
+
+
+def straight_rgba(render: Render) -> FloatArray:
+    """[H, W, 4] with straight alpha from a render over black."""
+    alpha = np.asarray(render.alpha)[..., None]
+    rgb = np.where(alpha > 1e-4, render.rgb / np.maximum(alpha, 1e-4), 0.0)
+    return np.concatenate([np.clip(rgb, 0, 1), alpha], -1)
+
+
+def save_picture(picture: FloatArray, path: Path) -> None:
+    """Write [H, W, 3] or [H, W, 4] floats 0..1 in the format that the name's ending tells."""
+    pixels = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        Image.fromarray(pixels).save(path, quality=90, subsampling=0)
+    else:
+        Image.fromarray(pixels).save(path)
+
+
+def _cut(picture: FloatArray, box: Box, width: int, height: int) -> FloatArray:
+    """The part ``box`` of a picture at a size, transparent outside it. Returns [h, w, 4]."""
+    if picture.shape[2] == 3:
+        picture = np.concatenate([picture, np.ones_like(picture[..., :1])], -1)
+    pixels = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    left, top = int(np.floor(box.left)), int(np.floor(box.top))
+    right, bottom = int(np.ceil(box.right)), int(np.ceil(box.bottom))
+    part = Image.fromarray(pixels).crop((left, top, right, bottom))
+    exact = (box.left - left, box.top - top, box.right - left, box.bottom - top)
+    small = part.resize((width, height), Image.Resampling.LANCZOS, box=exact)
+    return np.asarray(small, dtype=np.float32) / 255
+
+
+def lay_out(rows: Sequence[Sequence[Tile]], width: int, title: str = "") -> FloatArray:
+    """Draw rows of tiles, each row as wide as the sheet, with captions. Returns [H, width, 3]."""
+    sizes = []
+    for row in rows:
+        room = width - _GAP * (len(row) + 1)
+        height = int(room / sum(tile.aspect for tile in row))
+        sizes.append((height, [int(height * tile.aspect) for tile in row]))
+    head = _CAPTION + _GAP if title else 0
+    total = head + sum(height + _CAPTION + _GAP for height, _ in sizes) + _GAP
+    sheet = np.full((total, width, 3), _PAPER, np.float32)
+    captions: list[tuple[int, int, str]] = [(_GAP, _GAP, title)] if title else []
+    y = head + _GAP
+    for row, (height, widths) in zip(rows, sizes):
+        x = _GAP
+        for tile, tile_width in zip(row, widths):
+            sheet[y : y + height, x : x + tile_width] = tile.draw(tile_width, height)
+            captions.append((x + 2, y + height + 4, tile.caption))
+            x += tile_width + _GAP
+        y += height + _CAPTION + _GAP
+    image = Image.fromarray(np.round(sheet * 255).astype(np.uint8))
+    pen = ImageDraw.Draw(image)
+    font = ImageFont.load_default(size=17)
+    for x, y, text in captions:
+        pen.text((x, y), text, fill=(60, 60, 60), font=font)
+    return np.asarray(image, dtype=np.float32) / 255
+
+
+class Studio:
+    """Everything that the tiles of one avatar's sheet share."""
+
+    def __init__(self, avatar: Avatar, portrait: Portrait, matte: Matte) -> None:
+        self.avatar = avatar
+        self.portrait = portrait
+        self.matte = matte
+        self.camera = avatar.camera
+
+    @cached_property
+    def still(self) -> Gaussians:
+        """The avatar as in the photo."""
+        return pose_avatar(self.avatar)
+
+    @cached_property
+    def centre(self) -> FloatArray:
+        return orbit_centre(self.still, self.camera)
+
+    @cached_property
+    def box(self) -> Box:
+        """The part of the photo's image plane that holds the person."""
+        person = visible_box(self.still, self.camera)
+        box = person.padded(0.05)
+        # A body that goes on below the photo is cut where the photo cuts it.
+        cut = person.bottom > 0.97 * self.camera.height
+        bottom = float(self.camera.height) if cut else box.bottom
+        box = Box(box.left, box.top, box.right, bottom)
+        return box.with_aspect(float(np.clip(box.width / box.height, _MIN_ASPECT, _MAX_ASPECT)))
+
+    def photo(self, caption: str, picture: FloatArray) -> Tile:
+        return Tile(caption, self.camera, self.box, picture=picture)
+
+    def view(self, caption: str, yaw: float = 0.0, gaussians: Gaussians | None = None) -> Tile:
+        """The photo's camera, swung about the person; wider where a pose reaches out."""
+        shown = gaussians or self.still
+        camera = orbit(self.camera, self.centre, yaw)
+        box = self.box
+        if gaussians is not None:
+            reach = visible_box(gaussians, camera, clip=False).padded(0.04)
+            box = box.union(Box(reach.left, reach.top, reach.right, box.bottom))
+            box = box.with_aspect(self.box.width / self.box.height)
+        return Tile(caption, camera, box, shown)
+
+    def close_up(self, caption: str, yaw: float = 0.0, pose: Pose | None = None) -> Tile:
+        """The head, swung about its own middle."""
+        shown = self.still if pose is None else pose_avatar(self.avatar, pose)
+        centre, radius = head_ball(self.avatar, self.avatar.pose)
+        camera = orbit(self.camera, centre, yaw)
+        return Tile(caption, camera, ball_box(centre, radius, camera), shown)
+
+    def expressive(self, weights: dict[str, float]) -> Pose | None:
+        """The photo's pose with at least these expression weights; None if the body lacks them."""
+        index = self.avatar.body.expression_index
+        if not set(weights) <= set(index):
+            return None
+        expression = np.array(self.avatar.pose.expression, dtype=np.float64)
+        for name, value in weights.items():
+            expression[index[name]] = max(expression[index[name]], value)
+        return replace(self.avatar.pose, expression=expression)
+
+    @cached_property
+    def overlay(self) -> FloatArray:
+        """[H, W, 3] the fitted mesh, shaded, over the photo."""
+        vertices, _ = self.avatar.body.vertices(self.avatar.pose)
+        f = self.avatar.body.f
+        seen = rasterize_mesh(vertices, f, self.camera, cull_back=True)
+        a, b, c = (vertices[f[:, k]] for k in range(3))
+        normals = np.cross(b - a, c - a)
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        towards = -self.camera.viewmat[2, :3]
+        shade = 0.25 + 0.7 * np.clip(normals @ towards, 0, 1)
+        colour = shade[seen.face][..., None] * np.array([0.55, 0.75, 1.0])
+        covered = (seen.face >= 0)[..., None]
+        return np.asarray(
+            np.where(covered, 0.4 * self.portrait.rgb + 0.6 * colour, self.portrait.rgb)
+        )
+
+    def moving(self) -> list[Tile]:
+        """An arm raised, seen from two sides; for a head portrait, the head turned instead."""
+        if self.avatar.framing == "head":
+            turned = pose_avatar(self.avatar, head_turned(self.avatar))
+            return [self.view("head turned", 0, turned), self.view("the same from 35", 35, turned)]
+        raised = pose_avatar(self.avatar, arm_raised(self.avatar))
+        return [self.view("arm raised", 0, raised), self.view("the same from 35", 35, raised)]
+
+    def expressions(self, wanted: dict[str, dict[str, float]]) -> list[Tile]:
+        """One close-up for each expression that the body has."""
+        poses = {name: self.expressive(weights) for name, weights in wanted.items()}
+        return [self.close_up(name, pose=pose) for name, pose in poses.items() if pose]
+
+
+def seen_arm(avatar: Avatar) -> str:
+    """``left`` or ``right``: the arm with more Gaussians straight from the photo."""
+    triangles = avatar.gaussians.triangle[avatar.gaussians.layer == LAYERS.index("photo")]
+    weights = avatar.body.weights[avatar.body.f[triangles, 0]]
+    count = {
+        side: float(weights[:, [JOINT_INDEX[f"{side}_{j}"] for j in ("elbow", "wrist")]].sum())
+        for side in ("left", "right")
+    }
+    return max(count, key=lambda side: count[side])
+
+
+def arm_raised(avatar: Avatar) -> Pose:
+    """The photo's pose with the better seen arm lifted sideways above the shoulder."""
+    side = seen_arm(avatar)
+    sign = 1.0 if side == "left" else -1.0
+    return avatar.pose.with_joints(
+        **{
+            f"{side}_collar": [0.0, 0.0, 0.15 * sign],
+            f"{side}_shoulder": [0.0, 0.0, 0.65 * sign],
+            f"{side}_elbow": [0.0, -0.35 * sign, 0.0],
+        }
+    )
+
+
+def head_turned(avatar: Avatar) -> Pose:
+    """The photo's pose with the head turned to its left and tilted."""
+    pose = avatar.pose
+    neck = np.asarray(pose.full_pose)[JOINT_INDEX["neck"]]
+    head = np.asarray(pose.full_pose)[JOINT_INDEX["head"]]
+    turn = np.array([0.0, 0.25, 0.1])
+    return pose.with_joints(neck=neck + turn, head=head + turn)
+
+
+def preview(avatar: Avatar, portrait: Portrait, matte: Matte) -> FloatArray:
+    """The picture beside an avatar's file. Returns [H, PREVIEW_WIDTH, 3].
+
+    The photo beside the same view of the avatar, a raised arm and a smile; below, the camera
+    swung to both sides and behind.
+    """
+    studio = Studio(avatar, portrait, matte)
+    return lay_out(
+        [
+            [
+                studio.photo("photo", portrait.rgb),
+                studio.view("input view"),
+                studio.moving()[0],
+                *studio.expressions({"smile": SMILE}),
+            ],
+            [
+                studio.view(f"{yaw:+d}" if yaw != 180 else "back", yaw)
+                for yaw in (-60, -30, 30, 60, 180)
+            ],
+        ],
+        PREVIEW_WIDTH,
+    )
+
+
+def contact_sheet(avatar: Avatar, portrait: Portrait, matte: Matte, title: str = "") -> FloatArray:
+    """Every test view of an avatar. Returns [H, SHEET_WIDTH, 3]."""
+    studio = Studio(avatar, portrait, matte)
+    cut_out = np.concatenate([matte.foreground, matte.alpha[..., None]], -1)
+    expressions = {"smile with a wink": WINK, "open mouth": OPEN_MOUTH}
+    return lay_out(
+        [
+            [
+                studio.photo("photo", portrait.rgb),
+                studio.photo("fitted body", studio.overlay),
+                studio.view("input view"),
+                studio.photo("matte", cut_out),
+            ],
+            [studio.view(f"{yaw:+d}", yaw) for yaw in (-60, -30, 30, 60, 180)],
+            [*studio.moving(), *studio.expressions(expressions)],
+            [studio.close_up(f"head {yaw:+d}", yaw) for yaw in (-45, -20, 0, 20, 45, 90)],
+        ],
+        SHEET_WIDTH,
+        title,
+    )

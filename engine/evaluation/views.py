@@ -1,0 +1,154 @@
+"""Cameras that look at an avatar: the photo's own view swung about, and framings by body part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..cameras import look_at, project, unproject
+from ..types import JOINT_INDEX, Avatar, Camera, FloatArray, Gaussians, LikenessError, Pose
+
+FOCUS_FOV = 24.0
+"""Degrees, along the shorter side; a long lens, as for portraits."""
+
+_HEAD_JOINTS = ("head", "jaw", "left_eye_smplhf", "right_eye_smplhf")
+_LEG_JOINTS = tuple(
+    f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle", "foot")
+)
+_HAIR_MARGIN = 0.28  # of the head's size: hair and hats stand out over the bare body
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of an image plane in pixels; it may reach outside the image."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    def padded(self, fraction: float) -> Box:
+        """Grown by a fraction of its longer side, on all sides."""
+        d = fraction * max(self.width, self.height)
+        return Box(self.left - d, self.top - d, self.right + d, self.bottom + d)
+
+    def union(self, other: Box) -> Box:
+        """The smallest box around both."""
+        return Box(
+            min(self.left, other.left), min(self.top, other.top),
+            max(self.right, other.right), max(self.bottom, other.bottom),
+        )  # fmt: skip
+
+    def with_aspect(self, aspect: float) -> Box:
+        """Grown to width / height = ``aspect``: sideways evenly, or upwards.
+
+        The bottom stays, because below it a half-length portrait knows nothing.
+
+        >>> Box(0, 0, 10, 10).with_aspect(2.0)
+        Box(left=-5.0, top=0, right=15.0, bottom=10)
+        """
+        if self.width < aspect * self.height:
+            d = (aspect * self.height - self.width) / 2
+            return Box(self.left - d, self.top, self.right + d, self.bottom)
+        return Box(self.left, self.bottom - self.width / aspect, self.right, self.bottom)
+
+
+def crop(camera: Camera, box: Box, width: int, height: int) -> Camera:
+    """The part ``box`` of a camera's image plane as a camera of ``width`` x ``height`` pixels."""
+    K = np.array(camera.K, dtype=np.float64)
+    K[0, 2] -= box.left
+    K[1, 2] -= box.top
+    K[0] *= width / box.width
+    K[1] *= height / box.height
+    return Camera(camera.viewmat, K, width, height)
+
+
+def visible_box(gaussians: Gaussians, camera: Camera, *, clip: bool = True) -> Box:
+    """Where most of the solid Gaussians lie in the image.
+
+    Args:
+        clip: leave out what lies outside the image.
+    """
+    xy, z = project(np.asarray(gaussians.means, np.float64), camera)
+    keep = (gaussians.opacities > 0.3) & (z > 0)
+    if clip:
+        keep &= (xy >= 0).all(-1) & (xy <= [camera.width, camera.height]).all(-1)
+    if not keep.any():
+        return Box(0.0, 0.0, float(camera.width), float(camera.height))
+    low, high = np.percentile(xy[keep], [0.2, 99.8], axis=0)
+    return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+
+
+def orbit_centre(gaussians: Gaussians, camera: Camera) -> FloatArray:
+    """[3] the middle of what the camera shows of the avatar, to swing the camera about."""
+    box = visible_box(gaussians, camera)
+    xy, z = project(np.asarray(gaussians.means, np.float64), camera)
+    inside = (xy >= [box.left, box.top]).all(-1) & (xy <= [box.right, box.bottom]).all(-1)
+    near, far = np.percentile(z[inside & (z > 0)], [5, 95])
+    middle = np.array([(box.left + box.right) / 2, (box.top + box.bottom) / 2])
+    return unproject(middle, np.array((near + far) / 2), camera)
+
+
+def _part_vertices(avatar: Avatar, pose: Pose, focus: str) -> FloatArray:
+    """[n, 3] the posed vertices of what ``focus`` names."""
+    vertices: FloatArray = avatar.body.vertices(pose)[0]
+    weights: FloatArray = avatar.body.weights
+    if focus == "head":
+        return vertices[weights[:, [JOINT_INDEX[j] for j in _HEAD_JOINTS]].sum(1) > 0.6]
+    if focus == "upper":
+        return vertices[weights[:, [JOINT_INDEX[j] for j in _LEG_JOINTS]].sum(1) < 0.4]
+    if focus == "full":
+        return vertices
+    raise LikenessError(f"There is no focus '{focus}'.", "Choose head, upper or full.")
+
+
+def head_ball(avatar: Avatar, pose: Pose) -> tuple[FloatArray, float]:
+    """Centre [3] and radius (metres) of a ball around the head with its hair."""
+    head = _part_vertices(avatar, pose, "head")
+    centre = (head.min(0) + head.max(0)) / 2
+    radius = float(np.linalg.norm(head - centre, axis=1).max())
+    return centre, radius * (1 + _HAIR_MARGIN)
+
+
+def ball_box(centre: FloatArray, radius: float, camera: Camera) -> Box:
+    """The square around a ball in a camera's image."""
+    xy, z = project(centre, camera)
+    r = float(camera.K[0, 0] * radius / z)
+    return Box(float(xy[0]) - r, float(xy[1]) - r, float(xy[0]) + r, float(xy[1]) + r)
+
+
+def focus_camera(
+    avatar: Avatar,
+    pose: Pose,
+    focus: str,
+    yaw: float,
+    pitch: float,
+    width: int,
+    height: int,
+) -> Camera:
+    """A camera that shows the head, the upper body or all of a posed avatar.
+
+    Args:
+        yaw, pitch: degrees as in :func:`cameras.look_at`; 0, 0 looks as the photo's camera does.
+        width, height: pixels of the picture.
+    """
+    points = _part_vertices(avatar, pose, focus)
+    low, high = points.min(0), points.max(0)
+    if focus != "full" or avatar.framing == "full":
+        high = high + np.array([0.0, _HAIR_MARGIN * head_ball(avatar, pose)[1], 0.0])
+    centre = (low + high) / 2
+    focal = min(width, height) / 2 / np.tan(np.radians(FOCUS_FOV / 2))
+    R = look_at(centre, 1.0, yaw, pitch)[:3, :3]
+    half = np.abs((np.concatenate([points, [high]]) - centre) @ R.T).max(0) * 1.08
+    distance = half[2] + focal * max(half[0] / (width / 2), half[1] / (height / 2))
+    K = np.array([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
+    return Camera(look_at(centre, float(distance), yaw, pitch), K, width, height)
