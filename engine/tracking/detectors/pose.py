@@ -36,6 +36,7 @@ class Person:
         mask: [H, W] float32 soft segmentation of this person.
         score: 0..1 that there is a person.
         box: (x0, y0, x1, y1) around the landmarks that lie in the picture.
+        roi: the square around the whole person that the network looked at.
     """
 
     landmarks: FloatArray
@@ -44,6 +45,7 @@ class Person:
     mask: FloatArray
     score: float
     box: FloatArray
+    roi: Roi
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class PoseDetector:
         box = np.concatenate([inside.min(0), inside.max(0)])
         in_frame = (raw.landmarks == inside).all(1)
         visibility = np.where(in_frame, raw.visibility, 0.0)
-        return Person(raw.landmarks, visibility, raw.world, mask, raw.score, box)
+        return Person(raw.landmarks, visibility, raw.world, mask, raw.score, box, raw.roi)
 
 
 def _alignment_roi(centre: FloatArray, circle: FloatArray) -> Roi:

@@ -9,7 +9,7 @@ import numpy as np
 from ...imaging.resize import affine_crop
 from ...types import FloatArray
 from .model import Model
-from .roi import inverse, letterbox
+from .roi import Roi, inverse, letterbox
 
 
 class SelfieSegmenter:
@@ -18,10 +18,14 @@ class SelfieSegmenter:
     def __init__(self, model: Path, threads: int = 1) -> None:
         self._model = Model(model, threads)
 
+    def look(self, rgb: FloatArray, roi: Roi) -> FloatArray:
+        """[256, 256] float32 0..1: the mask of the crop ``roi`` of a picture [H, W, 3]."""
+        crop = roi.cut(rgb, self._model.width, edge=True)
+        return np.clip(self._model(crop)["activation_10"][..., 0], 0, 1)
+
     def mask(self, rgb: FloatArray) -> FloatArray:
         """[H, W, 3] in 0..1 -> [H, W] float32 0..1. The whole picture is seen at once."""
         height, width = rgb.shape[:2]
         roi = letterbox(width, height)
-        pixels = self._model.width
-        small = self._model(roi.cut(rgb, pixels, edge=True))["activation_10"][..., 0]
-        return np.clip(affine_crop(small, inverse(roi.matrix(pixels)), width, height, edge=True), 0, 1)
+        seen = self.look(rgb, roi)
+        return affine_crop(seen, inverse(roi.matrix(seen.shape[0])), width, height, edge=True)

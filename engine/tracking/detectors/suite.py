@@ -11,6 +11,7 @@ from ...types import FloatArray
 from ...weights import ASSETS
 from .face import FaceBox, FaceDetector, FaceLandmarks, FaceMesher, roi_from_box
 from .hands import HandDetector, HandLandmarks
+from .person_mask import person_mask
 from .pose import HEAD_POINTS, Person, PoseDetector
 from .roi import Roi
 from .segmentation import SelfieSegmenter
@@ -98,6 +99,10 @@ class Detectors:
     def selfie_mask(self, rgb: FloatArray) -> FloatArray:
         """[H, W] float32 soft mask of the person who fills this picture."""
         return self._selfie.mask(rgb)
+
+    def person_mask(self, rgb: FloatArray, person: Person, others: list[Person]) -> FloatArray:
+        """[H, W] float32 soft mask of ``person`` alone, from both segmenters."""
+        return person_mask(rgb, person, others, self._selfie)
 
 
 def head_roi(person: Person) -> Roi:

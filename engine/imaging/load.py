@@ -1,0 +1,134 @@
+"""Reading a portrait from a file: upright, sRGB, float, bounded size."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from ..types import FloatArray, LikenessError, Portrait
+from .resize import fit_size, resize
+
+MAX_MEGAPIXELS = 100
+"""Larger files are refused before they are decoded (a decoded one takes 12 bytes a pixel)."""
+
+MIN_SIDE = 64
+"""Pixels; nothing can be found in less."""
+
+_SIXTEEN_BIT_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
+
+
+def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
+    """The picture in ``path``, ready for the detectors.
+
+    Orientation from EXIF is applied, an embedded colour profile converted to sRGB, grey, palette,
+    CMYK and 16-bit pictures become RGB, and alpha is kept apart when any of it is not opaque. Of
+    an animation the first frame is taken. The longer side is reduced to ``max_side`` pixels.
+
+    Raises:
+        LikenessError: missing, a folder, empty, not a picture, cut off, smaller than
+            ``MIN_SIDE`` or larger than ``MAX_MEGAPIXELS``.
+    """
+    path = Path(path)
+    image = _open(path)
+    try:
+        image.load()
+        focal = _focal_35mm(image)
+        rgb, alpha = _rgb_and_alpha(image)
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise LikenessError(
+            f"'{path}' is damaged or cut off ({error}).", "Copy or export the picture again."
+        ) from error
+    height, width = rgb.shape[:2]
+    target = fit_size(width, height, max_side)
+    rgb = resize(rgb, *target)
+    if alpha is not None:
+        alpha = resize(alpha, *target)
+    return Portrait(rgb, alpha, path, focal, (width, height))
+
+
+def _open(path: Path) -> Image.Image:
+    """The file's picture, not yet decoded, its size checked."""
+    if not path.exists():
+        raise LikenessError(f"'{path}' does not exist.", "Check the path.")
+    if path.is_dir():
+        raise LikenessError(f"'{path}' is a folder.", "Name a picture file.")
+    if path.stat().st_size == 0:
+        raise LikenessError(f"'{path}' is empty (0 bytes).", "Copy or export the picture again.")
+    too_large = LikenessError(
+        f"'{path}' has more than {MAX_MEGAPIXELS} megapixels.",
+        "Reduce it; 2048 pixels on the longer side are enough.",
+    )
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of sizes that are still within our own limit.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path)
+    except Image.DecompressionBombError as error:
+        raise too_large from error
+    except UnidentifiedImageError as error:
+        raise LikenessError(
+            f"'{path}' is not a picture that can be read.", "Use a JPEG, PNG, WebP or TIFF file."
+        ) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise LikenessError(
+            f"'{path}' cannot be read ({error}).", "Check the file and its permissions."
+        ) from error
+    width, height = image.size
+    if width * height > MAX_MEGAPIXELS * 1_000_000:
+        raise too_large
+    if min(width, height) < MIN_SIDE:
+        raise LikenessError(
+            f"'{path}' is {width} x {height} pixels, too small to find a person in.",
+            f"Use a picture of at least {MIN_SIDE} pixels on its shorter side, better 512.",
+        )
+    return image
+
+
+def _focal_35mm(image: Image.Image) -> float | None:
+    """The 35 mm equivalent focal length that the camera wrote, in millimetres."""
+    tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
+    value = tags.get(ExifTags.Base.FocalLengthIn35mmFilm)
+    return float(value) if isinstance(value, (int, float)) and 1 <= value <= 2000 else None
+
+
+def _rgb_and_alpha(image: Image.Image) -> tuple[FloatArray, FloatArray | None]:
+    """Decoded picture -> upright float32 [H, W, 3] and [H, W] or None."""
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in _SIXTEEN_BIT_MODES:
+        grey = np.asarray(upright, np.float32) / np.float32(65535)
+        return np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=2), None
+    if upright.mode == "F":
+        grey = np.asarray(upright, np.float32)
+        grey = grey / np.float32(255 if grey.max() > 1 else 1)
+        return np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=2), None
+    alpha = None
+    if upright.mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in upright.info:
+        # Premultiplied modes become straight ones here.
+        upright = upright.convert("RGBA")
+        opacity = np.asarray(upright.getchannel("A"), np.float32) / np.float32(255)
+        alpha = opacity if opacity.min() < 1 else None
+    rgb = np.asarray(_to_srgb(upright), np.float32) / np.float32(255)
+    return np.ascontiguousarray(rgb), alpha
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Through the embedded colour profile if there is a usable one, else by mode alone."""
+    profile = image.info.get("icc_profile")
+    plain = image if image.mode in ("RGB", "CMYK", "L") else image.convert("RGB")
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(
+                plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+        except (ImageCms.PyCMSError, OSError) as error:
+            # Profiles that don't fit the picture's mode are common; viewers ignore them, too.
+            warnings.warn(f"The colour profile is not usable ({error}).", stacklevel=2)
+            return plain.convert("RGB")
+        if converted is not None:
+            return converted
+    return plain.convert("RGB")

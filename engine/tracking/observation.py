@@ -1,0 +1,167 @@
+"""What a portrait shows of one person: the detectors' findings, sorted and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..types import FloatArray, Hand, LikenessError, Observation, Portrait
+from .detectors import Detectors, FaceBox, FaceLandmarks, HandLandmarks, Person
+from .detectors.suite import wrist_rois
+
+MIN_EYE_DISTANCE = 8.0
+"""Pixels between the outer eye corners' middles below which dense landmarks are guesses."""
+
+_MIN_FACE_SCORE = 0.5
+_MIN_POSE_SCORE_WITHOUT_FACE = 0.8
+_MIN_VISIBLE_WITHOUT_FACE = 6
+_TORSO_AND_LIMBS = [11, 12, 13, 14, 23, 24, 25, 26]
+_LEFT_WRIST, _RIGHT_WRIST = 15, 16
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    person: Person
+    face: FaceLandmarks | None
+
+
+def observe(portrait: Portrait, detectors: Detectors, person: int | None = None) -> Observation:
+    """Looks at a portrait and takes one person.
+
+    Args:
+        person: which one, counted from the left from 0; the largest by default.
+
+    Raises:
+        LikenessError: nobody is there, or not as many people as ``person`` asks for.
+    """
+    rgb = portrait.rgb
+    candidates = _candidates(rgb, detectors)
+    if not candidates:
+        raise LikenessError(
+            f"No person was found in '{portrait.path}'.",
+            "Use a photo with one person whose face is visible, upright and not too small.",
+        )
+    warnings: list[str] = []
+    index = _choose(candidates, person, portrait, warnings)
+    chosen = candidates[index]
+    others = [c.person for k, c in enumerate(candidates) if k != index]
+    body = chosen.person
+    face = chosen.face
+    if face is not None and eye_distance(face.landmarks) < MIN_EYE_DISTANCE:
+        distance = eye_distance(face.landmarks)
+        factor = MIN_EYE_DISTANCE / max(distance, 1e-6)
+        need = int(np.ceil(max(rgb.shape[:2]) * factor / 10) * 10)
+        warnings.append(
+            f"The face is too small for a likeness (eyes {distance:.0f} pixels apart, "
+            f"{MIN_EYE_DISTANCE:.0f} are needed): use a picture of {need} pixels on its longer "
+            "side, or crop closer before reducing it."
+        )
+        face = None
+    elif face is None:
+        warnings.append("No face was found: head and face are those of the default body.")
+    return Observation(
+        pose=body.landmarks,
+        pose_visibility=body.visibility,
+        pose_world=body.world,
+        person_mask=detectors.person_mask(rgb, body, others),
+        face=None if face is None else face.landmarks,
+        face_score=0.0 if face is None else face.score,
+        hands=_assign_hands(detectors.hands(rgb, wrist_rois(body)), body),
+        person_index=index,
+        num_people=len(candidates),
+        warnings=tuple(warnings),
+    )
+
+
+def eye_distance(face: FloatArray) -> float:
+    """Pixels between the middles of the eyes (of their corners) of mesh points [468 or more, 2]."""
+    right, left = face[[33, 133]].mean(0), face[[263, 362]].mean(0)
+    return float(np.hypot(*(left - right)))
+
+
+def _candidates(rgb: FloatArray, detectors: Detectors) -> list[_Candidate]:
+    """Everybody with a face, or with a body that is sure enough; from left to right."""
+    boxes = detectors.faces(rgb)
+    people = detectors.people(rgb, boxes)
+    boxes = detectors.faces(rgb, people)
+    meshes = [mesh for box in boxes if (mesh := _mesh(rgb, detectors, box)) is not None]
+    candidates = []
+    for person in people:
+        own = [mesh for mesh in meshes if _belongs(mesh, person)]
+        face = max(own, key=lambda mesh: mesh.score) if own else None
+        if face is not None or _sure(person):
+            candidates.append(_Candidate(person, face))
+    candidates.sort(key=lambda c: float(c.person.box[0] + c.person.box[2]))
+    return candidates
+
+
+def _mesh(rgb: FloatArray, detectors: Detectors, box: FaceBox) -> FaceLandmarks | None:
+    mesh = detectors.face_landmarks(rgb, box)
+    return mesh if mesh is not None and mesh.score >= _MIN_FACE_SCORE else None
+
+
+def _belongs(face: FaceLandmarks, person: Person) -> bool:
+    """Whether the mesh lies on this person's head: eyes and nose tip closer than a face."""
+    mesh = np.stack([face.landmarks[[33, 133]].mean(0), face.landmarks[[263, 362]].mean(0),
+                     face.landmarks[1]])  # fmt: skip
+    pose = person.landmarks[[5, 2, 0]]
+    size = float(np.ptp(face.landmarks, axis=0).max())
+    return bool(np.hypot(*(mesh - pose).T).mean() < 0.5 * size)
+
+
+def _sure(person: Person) -> bool:
+    visible = int((person.visibility[_TORSO_AND_LIMBS] > 0.5).sum())
+    return person.score >= _MIN_POSE_SCORE_WITHOUT_FACE and visible >= _MIN_VISIBLE_WITHOUT_FACE
+
+
+def _choose(
+    candidates: list[_Candidate], person: int | None, portrait: Portrait, warnings: list[str]
+) -> int:
+    count = len(candidates)
+    if person is not None:
+        if not 0 <= person < count:
+            people = "1 person" if count == 1 else f"{count} people"
+            raise LikenessError(
+                f"Person {person} was asked for, but {people} were found in '{portrait.path}'.",
+                f"Use --person with 0 (leftmost) to {count - 1} (rightmost).",
+            )
+        return person
+    index = int(np.argmax([_area(c.person) for c in candidates]))
+    if count > 1:
+        warnings.append(
+            f"{count} people were found; the largest was taken, number {index} from the left "
+            f"(counted from 0). Choose another one with --person."
+        )
+    return index
+
+
+def _area(person: Person) -> float:
+    return float(person.mask.sum())
+
+
+def _assign_hands(hands: list[HandLandmarks], person: Person) -> tuple[Hand, ...]:
+    """At most one hand per side: the best that lies at a wrist of this person.
+
+    The nearer wrist decides, the network's handedness when the wrists are close together.
+    """
+    wrists = person.landmarks[[_LEFT_WRIST, _RIGHT_WRIST]]
+    shoulders = float(np.hypot(*(person.landmarks[11] - person.landmarks[12])))
+    best: dict[bool, tuple[float, Hand]] = {}
+    for hand in hands:
+        size = float(np.ptp(hand.landmarks, axis=0).max())
+        reach = max(size, 0.35 * shoulders)
+        distances = np.hypot(*(wrists - hand.landmarks[0]).T)
+        for left, distance, likely in (
+            (True, distances[0], hand.left),
+            (False, distances[1], 1 - hand.left),
+        ):
+            if distance > reach:
+                continue
+            fit = hand.score * (0.25 + likely) * (1.5 - distance / reach)
+            if fit > best.get(left, (0.3, None))[0]:
+                best[left] = (fit, Hand(left, hand.landmarks, hand.world, hand.score))
+    chosen = [hand for _, hand in best.values()]
+    if len(chosen) == 2 and chosen[0].landmarks is chosen[1].landmarks:
+        chosen = [max(best.values(), key=lambda pair: pair[0])[1]]
+    return tuple(chosen)
