@@ -116,7 +116,8 @@ class Points:
 
     def positions(self, posed: Posed) -> FloatArray:
         """[N, 3] world positions."""
-        return np.add.reduceat(self._parts(posed), _starts(self.point))
+        out: FloatArray = np.add.reduceat(self._parts(posed), _starts(self.point))
+        return out
 
     def jacobian(self, posed: Posed, rows: FloatArray, unknowns: Unknowns) -> FloatArray:
         """How ``rows @ P`` moves with the unknowns: rows [N, r, 3] -> [N, r, m]."""
@@ -158,7 +159,8 @@ class Points:
             parts[:, :, : len(b)] += of_betas - turned @ (
                 self.weight[:, None, None] * rest_moves
             )
-        return np.add.reduceat(parts, _starts(self.point))
+        out: FloatArray = np.add.reduceat(parts, _starts(self.point))
+        return out
 
 
 def _starts(point: IntArray) -> IntArray:

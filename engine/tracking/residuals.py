@@ -61,7 +61,8 @@ class LandmarkTerm:
     def errors(self, posed: Posed) -> FloatArray:
         """[N] distances in pixels."""
         pixels, _, _ = project_rows(self.points.positions(posed), self.camera)
-        return np.linalg.norm(pixels - self.target, axis=1)
+        out: FloatArray = np.linalg.norm(pixels - self.target, axis=1)
+        return out
 
     def add(self, posed: Posed, system: NormalEquations | None) -> float:
         pixels, depth, rows = project_rows(self.points.positions(posed), self.camera)
@@ -149,13 +150,13 @@ class PriorTerm:
 
 @dataclass
 class KeepOutTerm:
-    """Points that must not lie inside the trunk, an elliptic cylinder held by a spine joint.
+    """Points that must not lie inside the trunk, an ellipsoid held by a spine joint for each.
 
     Attributes:
-        points: N points. joint: [N] the spine joint that holds the cylinder for each.
-        centre: [N, 3] a point of its axis, from that joint in its rest frame.
-        radii: [N, 2] half width (x) and half depth (z) in metres. weight: per unit of
-            normalised depth inside.
+        points: N points. joint: [N] the joint that holds the ellipsoid.
+        centre: [N, 3] its middle, from that joint in the joint's rest frame.
+        radii: [N, 3] metres along the rest frame's axes.
+        weight: of the squared depth inside, 1 at the middle and 0 at the surface.
     """
 
     points: Points
@@ -167,17 +168,15 @@ class KeepOutTerm:
     def add(self, posed: Posed, system: NormalEquations | None) -> float:
         R = posed.R[self.joint]
         local = np.einsum("nab,na->nb", R, self.points.positions(posed) - posed.p[self.joint])
-        flat = (local - self.centre)[:, [0, 2]] / self.radii
-        distance = np.maximum(np.linalg.norm(flat, axis=1), 1e-3)
+        scaled = (local - self.centre) / self.radii
+        distance = np.maximum(np.linalg.norm(scaled, axis=1), 1e-3)
         inside = np.maximum(1.0 - distance, 0.0)
-        if system is not None and (inside > 0).any():
-            hit = np.flatnonzero(inside > 0)
-            normal = np.zeros((len(hit), 3))
-            normal[:, [0, 2]] = -flat[hit] / distance[hit, None] / self.radii[hit]
+        hit = np.flatnonzero(inside > 0)
+        if system is not None and len(hit):
+            normal = -scaled[hit] / distance[hit, None] / self.radii[hit]
             rows = np.einsum("nab,nb->na", R[hit], normal)[:, None]
-            points = self.points.take(hit)
             trunk = Points.on_joints(posed.body, self.joint[hit], local[hit])
-            jacobian = points.jacobian(posed, rows, system.unknowns)
+            jacobian = self.points.take(hit).jacobian(posed, rows, system.unknowns)
             jacobian -= trunk.jacobian(posed, rows, system.unknowns)
             system.add(jacobian[:, 0], inside[hit], np.full(len(hit), self.weight))
         return 0.5 * self.weight * float(inside @ inside)
@@ -188,14 +187,13 @@ class MaskTerm:
     """Points of the body's outline should project into the person's mask.
 
     Attributes:
-        points: N points. distance: [H, W] pixels to the mask, 0 inside (and beyond the frame).
-        gradient: [H, W, 2] of the distance, (d/dx, d/dy).
-        weight: [N]. scale, radius: as in :class:`LandmarkTerm`.
+        points: N points. distance: [H, W] pixels of the map to the mask, 0 inside; beyond the
+            frame nothing is asked.
+        weight: [N]. scale: pixels of the map per unit of error. radius: of the robust loss.
     """
 
     points: Points
     distance: FloatArray
-    gradient: FloatArray
     weight: FloatArray
     camera: Camera
     scale: float
@@ -204,16 +202,24 @@ class MaskTerm:
     def add(self, posed: Posed, system: NormalEquations | None) -> float:
         pixels, depth, rows = project_rows(self.points.positions(posed), self.camera)
         height, width = self.distance.shape
-        scale_x, scale_y = width / self.camera.width, height / self.camera.height
-        column = np.floor(pixels[:, 0] * scale_x).astype(np.int64)
-        row = np.floor(pixels[:, 1] * scale_y).astype(np.int64)
-        seen = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > NEAR)
-        column, row = np.clip(column, 0, width - 1), np.clip(row, 0, height - 1)
-        outside = np.where(seen, self.distance[row, column], 0.0) / self.scale
+        zoom = np.array([width / self.camera.width, height / self.camera.height])
+        place = pixels * zoom - 0.5
+        corner = np.floor(place).astype(np.int64)
+        seen = ((corner >= 0) & (corner < [width - 1, height - 1])).all(1) & (depth > NEAR)
+        x, y = np.where(seen[:, None], corner, 0).T
+        fx, fy = np.where(seen[:, None], place - corner, 0.0).T
+        d00, d01 = self.distance[y, x], self.distance[y, x + 1]
+        d10, d11 = self.distance[y + 1, x], self.distance[y + 1, x + 1]
+        outside = (d00 * (1 - fx) + d01 * fx) * (1 - fy) + (d10 * (1 - fx) + d11 * fx) * fy
+        outside = np.where(seen, outside, 0.0) / self.scale
         loss, factor = geman_mcclure(outside**2, self.radius)
         hit = np.flatnonzero(outside > 0)
         if system is not None and len(hit):
-            slope = self.gradient[row[hit], column[hit]][:, None] / self.scale
-            jacobian = self.points.take(hit).jacobian(posed, slope @ rows[hit], system.unknowns)
+            slope = np.stack([(d01 - d00) * (1 - fy) + (d11 - d10) * fy,
+                              (d10 - d00) * (1 - fx) + (d11 - d01) * fx], -1)  # fmt: skip
+            slope = (slope * zoom / self.scale)[hit]
+            jacobian = self.points.take(hit).jacobian(
+                posed, slope[:, None] @ rows[hit], system.unknowns
+            )
             system.add(jacobian[:, 0], outside[hit], (self.weight * factor)[hit])
         return 0.5 * float(self.weight @ loss)

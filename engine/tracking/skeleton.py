@@ -78,10 +78,10 @@ class Unknowns:
     def columns(self) -> IntArray:
         """[m] where the unknowns stand in :attr:`State.vector`."""
         pose = 3 + 3 * self.joints[:, None] + np.arange(3)
-        first = 3 + 3 * NUM_JOINTS
-        return np.concatenate(
-            [np.arange(3), pose.ravel(), first + self.betas, first + self.num_betas + self.expression]
-        ).astype(np.int64)
+        betas = 3 + 3 * NUM_JOINTS + self.betas
+        expression = 3 + 3 * NUM_JOINTS + self.num_betas + self.expression
+        columns = np.concatenate([np.arange(3), pose.ravel(), betas, expression])
+        return columns.astype(np.int64)
 
     @property
     def size(self) -> int:
@@ -106,7 +106,8 @@ def left_jacobian(axis_angle: FloatArray) -> FloatArray:
     b = np.where(small, 0.5 - angle2 / 24.0, (1.0 - np.cos(angle)) / safe2)
     c = np.where(small, 1.0 / 6.0 - angle2 / 120.0, (angle - np.sin(angle)) / (safe2 * angle))
     K = skew(v)
-    return np.eye(3) + b * K + c * (K @ K) + 0.0
+    out: FloatArray = np.eye(3) + b * K + c * (K @ K) + 0.0
+    return out
 
 
 class Posed:

@@ -1,0 +1,259 @@
+"""From an observation to the terms of the fit: what is seen, how surely, and in which units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..body.model import Body
+from ..types import JOINT_INDEX, BoolArray, Camera, FloatArray, Hand, IntArray, Observation
+from .points import Points
+from .residuals import DirectionTerm, KeepOutTerm, LandmarkTerm
+from .solver import Term
+
+EYE_DISTANCE = 0.0625  # metres between the irises of a mean adult
+SHOULDER_WIDTH = 0.36  # metres between the shoulder joints
+PALM_LENGTH = 0.09  # metres from the wrist to the middle finger's base
+
+# One standard deviation of the detectors' points, in the scales above, and how many neighbouring
+# points err together (they count as one).
+FACE_NOISE, FACE_TOGETHER = 0.025, 5.0
+POSE_NOISE = 0.06
+HAND_NOISE, HAND_TOGETHER = 0.08, 3.0
+FACE_PIXEL_NOISE = 0.3  # pixels: the floor in small faces
+
+R_IRIS, L_IRIS = slice(468, 473), slice(473, 478)
+IRIS_WEIGHT = 6.0
+# Sure where they are (contours of eyes and lips), of 468; the rest counts once.
+SHARP_WEIGHT = 2.0
+LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
+        78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310,
+        415)  # fmt: skip
+EYES = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246, 263, 249, 390,
+        373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)  # fmt: skip
+
+# Trust in each of the 33 pose landmarks; the face's own come from the dense landmarks.
+POSE_TRUST = np.array([0.4] * 11 + [1.0] * 6 + [0.25] * 6 + [0.5] * 2 + [1.0] * 4 + [0.3] * 4)
+HEAD_POINTS, HAND_POINTS = np.arange(11), np.arange(17, 23)
+ARM_POINTS = {True: np.array([13, 15, 17, 19, 21]), False: np.array([14, 16, 18, 20, 22])}
+ARM_LIMBS = {True: ((11, 13), (13, 15)), False: ((12, 14), (14, 16))}
+OTHER_LIMBS = ((12, 11), (24, 23), (23, 25), (25, 27), (24, 26), (26, 28))
+LIMB_NOISE = np.array([0.25, 0.25, 0.2])  # per axis, of unit vectors; z is what photos lack
+
+HAND_BONES = np.array([(0, 5), (0, 9), (0, 17), (1, 2), (2, 3), (3, 4), (5, 6), (6, 7), (7, 8),
+                       (9, 10), (10, 11), (11, 12), (13, 14), (14, 15), (15, 16), (17, 18),
+                       (18, 19), (19, 20), (5, 17)])  # fmt: skip
+BONE_NOISE = 0.35
+UPRIGHT_NOISE = {"head": (0.1, 0.06), "half": (0.1, 0.06), "full": (0.2, 0.1)}
+
+
+@dataclass(frozen=True)
+class Radii:
+    """Robust radii of a stage: pose in shoulder widths, face and hands in their scales."""
+
+    pose: float
+    face: float
+    hand: float
+
+
+@dataclass
+class Evidence:
+    """What the photo says, ready to be turned into terms.
+
+    Attributes:
+        framing: ``head``, ``half`` or ``full``.
+        pose_weight: [33] trust 0..1 in each pose landmark.
+        iod: measured inter-ocular distance in pixels, None without a face.
+        face_scale, body_scale, hand_scale: pixels per unit of error.
+    """
+
+    body: Body
+    observation: Observation
+    camera: Camera
+    framing: str
+    pose_weight: FloatArray
+    iod: float | None
+    face_scale: float
+    body_scale: float
+    hand_scale: float
+    face: Points | None = None
+    face_weight: FloatArray = field(default_factory=lambda: np.zeros(0))
+    face_index: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __post_init__(self) -> None:
+        landmarks = self.body.landmarks
+        if landmarks is None:
+            raise ValueError("the body has no landmarks")
+        self.pose = Points.on_joints(self.body, landmarks.pose_joint, landmarks.pose_offset)
+
+    @property
+    def hands(self) -> tuple[Hand, ...]:
+        return self.observation.hands
+
+    def hand_of(self, left: bool) -> Hand | None:
+        """The detected hand of that side."""
+        return next((hand for hand in self.hands if hand.left == left), None)
+
+    def face_term(self, radius: float, step: int = 1) -> list[Term]:
+        """Dense face landmarks; every ``step``-th only."""
+        if self.face is None or self.observation.face is None:
+            return []
+        rows = np.arange(0, self.face.count, step)
+        target = self.observation.face[self.face_index[rows]]
+        points = self.face if step == 1 else self.face.take(rows)
+        noise = max(FACE_NOISE, FACE_PIXEL_NOISE / self.face_scale)
+        weight = self.face_weight[rows] * step / (noise**2 * FACE_TOGETHER)
+        return [LandmarkTerm(points, target, weight, self.camera, self.face_scale, radius)]
+
+    def pose_term(self, radius: float, rows: IntArray | None = None) -> list[Term]:
+        """Body landmarks, of ``rows`` only when given."""
+        weight = self.pose_weight if rows is None else np.where(
+            np.isin(np.arange(33), rows), self.pose_weight, 0.0)  # fmt: skip
+        used = np.flatnonzero(weight > 0)
+        if not len(used):
+            return []
+        return [LandmarkTerm(self.pose.take(used), self.observation.pose[used],
+                             weight[used] / POSE_NOISE**2, self.camera, self.body_scale, radius)]
+
+    def limb_term(self, limbs: tuple[tuple[int, int], ...], strength: float = 1.0) -> list[Term]:
+        """Directions of limbs from the metric pose landmarks."""
+        world = self.observation.pose_world
+        pairs, targets, weights = [], [], []
+        for a, b in limbs:
+            trust = min(self.observation.pose_visibility[a], self.observation.pose_visibility[b])
+            if min(self.pose_weight[a], self.pose_weight[b]) <= 0 or trust < 0.5:
+                continue
+            span = world[b] - world[a]
+            length = float(np.linalg.norm(span))
+            if length < 1e-3:
+                continue
+            pairs.append((a, b))
+            targets.append(span / length)
+            weights.append(strength * trust / LIMB_NOISE**2)
+        if not pairs:
+            return []
+        ends = np.array(pairs)
+        return [DirectionTerm(self._pose_points(ends[:, 0]), self._pose_points(ends[:, 1]),
+                              np.array(targets), np.array(weights), 1.0)]
+
+    def _pose_points(self, rows: IntArray) -> Points:
+        landmarks = self.body.landmarks
+        assert landmarks is not None
+        return Points.on_joints(
+            self.body, landmarks.pose_joint[rows], landmarks.pose_offset[rows]
+        )
+
+    def hand_points(self, left: bool, rows: IntArray | None = None) -> Points:
+        """The 21 points of a hand (or ``rows`` of them)."""
+        landmarks = self.body.landmarks
+        assert landmarks is not None
+        joint, offset = np.asarray(landmarks.hand_joint), np.asarray(landmarks.hand_offset)
+        if not left:
+            joint = np.where(joint >= 25, joint + 15, joint + 1)
+            offset = offset * [-1.0, 1.0, 1.0]
+        rows = np.arange(21) if rows is None else rows
+        return Points.on_joints(self.body, joint[rows], offset[rows])
+
+    def hand_terms(self, radius: float, side: bool | None = None) -> list[Term]:
+        """Landmarks and bone directions of the seen hands (of one side when given)."""
+        out: list[Term] = []
+        for hand in self.hands:
+            if side is not None and hand.left != side:
+                continue
+            weight = np.full(21, hand.score / (HAND_NOISE**2 * HAND_TOGETHER))
+            out.append(LandmarkTerm(self.hand_points(hand.left), np.asarray(hand.landmarks), weight,
+                                    self.camera, self.hand_scale, radius))  # fmt: skip
+            span = hand.world[HAND_BONES[:, 1]] - hand.world[HAND_BONES[:, 0]]
+            length = np.linalg.norm(span, axis=1, keepdims=True)
+            if (length > 1e-4).all():
+                bone_weight = np.full((len(span), 3), hand.score / BONE_NOISE**2)
+                out.append(DirectionTerm(self.hand_points(hand.left, HAND_BONES[:, 0]),
+                                         self.hand_points(hand.left, HAND_BONES[:, 1]),
+                                         span / length, bone_weight, 1.0))  # fmt: skip
+        return out
+
+    def upright_term(self) -> list[Term]:
+        """Pelvis to neck along the vertical (paper, supplement C.3), in depth most of all."""
+        ends = [Points.on_joints(self.body, np.array([JOINT_INDEX[name]]), np.zeros((1, 3)))
+                for name in ("pelvis", "neck")]  # fmt: skip
+        sideways, depth = UPRIGHT_NOISE[self.framing]
+        weight = 1.0 / np.array([[sideways, 1.0, depth]]) ** 2
+        return [DirectionTerm(ends[0], ends[1], np.array([[0.0, 1.0, 0.0]]), weight, 2.0)]
+
+    def keep_out_term(self, side: bool | None = None) -> list[Term]:
+        """Forearms and hands stay out of the trunk."""
+        names = [n for n, left in (("left", True), ("right", False)) if side in (None, left)]
+        rest = self.body.J_template
+        joints, offsets = [], []
+        for name in names:
+            elbow, wrist = JOINT_INDEX[f"{name}_elbow"], JOINT_INDEX[f"{name}_wrist"]
+            bone = rest[wrist] - rest[elbow]
+            palm = rest[JOINT_INDEX[f"{name}_middle1"]] - rest[wrist]
+            joints += [elbow, elbow, wrist, wrist, wrist]
+            offsets += [0.33 * bone, 0.67 * bone, 0 * bone, 0.6 * palm, 1.5 * palm]
+        width = abs(rest[JOINT_INDEX["left_shoulder"], 0] - rest[JOINT_INDEX["right_shoulder"], 0])
+        n = len(joints)
+        made = Points.on_joints(self.body, np.tile(joints, 2), np.tile(offsets, (2, 1)))
+        holder = np.repeat([JOINT_INDEX["spine3"], JOINT_INDEX["spine1"]], n)
+        radii = np.tile([0.45 * width, 0.2, 0.12], (2 * n, 1))
+        centre = np.tile([0.0, 0.0, 0.02], (2 * n, 1))
+        return [KeepOutTerm(made, holder, centre, radii, 40.0)]
+
+
+def smooth_step(x: FloatArray, low: float, high: float) -> FloatArray:
+    """0 below low, 1 above high, smooth between."""
+    s = np.clip((np.asarray(x) - low) / (high - low), 0.0, 1.0)
+    return s * s * (3 - 2 * s)
+
+
+def choose_framing(observation: Observation, camera: Camera) -> str:
+    """``full`` when a knee or an ankle is seen in the frame, ``half`` with hips, elbows or
+    wrists, otherwise ``head``."""
+    seen = in_frame(observation, camera) & (observation.pose_visibility > 0.5)
+    if seen[[25, 26, 27, 28]].any():
+        return "full"
+    return "half" if seen[[13, 14, 15, 16, 23, 24]].any() else "head"
+
+
+def in_frame(observation: Observation, camera: Camera) -> BoolArray:
+    """[33] bool: the pose landmark lies inside the picture."""
+    size = np.array([camera.width, camera.height])
+    inside: BoolArray = ((observation.pose > 0) & (observation.pose < size)).all(1)
+    return inside
+
+
+def pose_weights(observation: Observation, camera: Camera, framing: str) -> FloatArray:
+    """[33] trust in each pose landmark."""
+    weight = POSE_TRUST * smooth_step(observation.pose_visibility, 0.4, 0.8)
+    weight = weight * in_frame(observation, camera)
+    if observation.face is not None:
+        weight[HEAD_POINTS] = 0.0
+    for left, wrist, points in ((True, 15, (17, 19, 21)), (False, 16, (18, 20, 22))):
+        seen = any(hand.left == left for hand in observation.hands)
+        if seen:
+            weight[list(points)] = 0.0  # the hand's own landmarks are better
+            weight[wrist] *= 0.5
+        elif framing != "full":
+            # Upper bodies without a seen hand: wrists flip upwards (paper, supplement C.3).
+            weight[list(points)] = 0.0
+            weight[wrist] *= 0.3
+    return weight
+
+
+def face_points(body: Body) -> tuple[Points, FloatArray, IntArray]:
+    """The face's points, their weights and landmark numbers; those without weight left out."""
+    landmarks = body.landmarks
+    if landmarks is None:
+        raise ValueError("the body has no landmarks")
+    weight = np.asarray(landmarks.face_weight, np.float64).copy()
+    weight[list(LIPS)] *= SHARP_WEIGHT
+    weight[list(EYES)] *= SHARP_WEIGHT
+    weight[R_IRIS], weight[L_IRIS] = IRIS_WEIGHT / 5, IRIS_WEIGHT / 5
+    # The middle of the iris says where the eye looks; its rim only repeats it.
+    weight[[468, 473]] = IRIS_WEIGHT
+    used = np.flatnonzero(weight > 0)
+    points = Points.on_surface(
+        body, np.asarray(landmarks.face_triangle)[used], np.asarray(landmarks.face_bary)[used]
+    )
+    return points, weight[used], used

@@ -1,0 +1,194 @@
+"""What bodies do before a photo is looked at: spreads, limits, couplings, and arm positions.
+
+All in the body's own axis-angle convention (T-pose rest, x to the body's left, y up, z front).
+The tables give the left side; the right side is its mirror image (x, -y, -z).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..body.model import Body
+from ..rotations import matrix_to_axis_angle
+from ..types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
+from .residuals import PriorTerm
+
+MIRROR = np.array([1.0, -1.0, -1.0])
+POSE_START = 3  # where the joints begin in State.vector
+
+FINGERS = ("index", "middle", "pinky", "ring", "thumb")
+
+#: Mean rotation (radians) of a person standing at ease; joints not named are at zero.
+RELAXED: dict[str, tuple[float, float, float]] = {
+    "left_shoulder": (0.0, 0.0, -1.18),
+    "left_elbow": (0.0, -0.25, 0.0),
+    **{f"left_{finger}{k}": (0.0, 0.0, -curl) for finger, curls in {
+        "index": (0.28, 0.35, 0.2), "middle": (0.36, 0.42, 0.25),
+        "ring": (0.42, 0.45, 0.28), "pinky": (0.45, 0.45, 0.3)}.items()
+       for k, curl in zip((1, 2, 3), curls)},
+    "left_thumb1": (0.25, 0.15, 0.0),
+    "left_thumb2": (0.0, 0.2, 0.0),
+    "left_thumb3": (0.0, 0.25, 0.0),
+}  # fmt: skip
+
+#: Standard deviations (radians) about x, y, z. The pelvis is free: other terms hold it upright.
+SPREAD: dict[str, tuple[float, float, float]] = {
+    "left_hip": (0.5, 0.3, 0.22), "left_knee": (0.6, 0.1, 0.08),
+    "left_ankle": (0.25, 0.25, 0.15), "left_foot": (0.12, 0.08, 0.08),
+    "spine1": (0.14, 0.14, 0.12), "spine2": (0.14, 0.14, 0.12), "spine3": (0.14, 0.14, 0.12),
+    "neck": (0.3, 0.4, 0.25), "head": (0.35, 0.5, 0.3),
+    "left_collar": (0.1, 0.2, 0.2), "left_shoulder": (0.6, 0.6, 0.6),
+    "left_elbow": (0.45, 1.0, 0.2), "left_wrist": (0.25, 0.25, 0.4),
+    "jaw": (1e-3, 1e-3, 1e-3), "left_eye_smplhf": (0.25, 0.3, 0.02),
+    **{f"left_{finger}1": (0.12, 0.2, 0.5) for finger in FINGERS[:4]},
+    **{f"left_{finger}{k}": (0.06, 0.06, 0.5) for finger in FINGERS[:4] for k in (2, 3)},
+    "left_thumb1": (0.4, 0.4, 0.4), "left_thumb2": (0.15, 0.35, 0.15),
+    "left_thumb3": (0.1, 0.4, 0.1),
+}  # fmt: skip
+
+#: Limits (radians) of single components that joints cannot pass: (lower, upper) about x, y, z.
+FREE = (-9.0, 9.0)
+LIMITS: dict[str, tuple[tuple[float, float], ...]] = {
+    "left_knee": ((0.0, 2.6), (-0.2, 0.2), (-0.15, 0.15)),
+    "left_hip": ((-2.2, 0.6), (-0.8, 0.8), (-0.5, 0.8)),
+    "left_ankle": ((-0.7, 0.8), FREE, FREE),
+    "left_elbow": ((-1.2, 1.2), (-2.6, 0.0), (-0.4, 0.4)),
+    "left_collar": ((-0.25, 0.25), (-0.4, 0.4), (-0.3, 0.5)),
+    "left_wrist": ((-0.5, 0.5), (-0.6, 0.6), (-1.2, 1.2)),
+    "neck": ((-0.6, 0.7), (-0.9, 0.9), (-0.5, 0.5)),
+    "head": ((-0.7, 0.8), (-1.1, 1.1), (-0.6, 0.6)),
+    "left_eye_smplhf": ((-0.5, 0.5), (-0.7, 0.7), (-0.05, 0.05)),
+    **{f"left_{finger}1": ((-0.3, 0.3), (-0.4, 0.4), (-1.6, 0.35)) for finger in FINGERS[:4]},
+    **{f"left_{finger}{k}": ((-0.1, 0.1), (-0.1, 0.1), (-1.8, 0.1))
+       for finger in FINGERS[:4] for k in (2, 3)},
+    "left_thumb2": ((-0.3, 0.3), (-0.3, 1.0), (-0.4, 0.4)),
+    "left_thumb3": ((-0.2, 0.2), (-0.3, 1.3), (-0.3, 0.3)),
+}  # fmt: skip
+
+NECK_SHARE = 0.4
+"""Share of the head's turn against the shoulders that the neck takes; the head takes the rest."""
+
+#: Typical arms: upper arm and forearm directions in the trunk's frame (left arm).
+ARM_POSITIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    "relaxed": ((0.35, -0.93, 0.0), (0.2, -0.95, 0.25)),
+    "crossed": ((0.25, -0.9, 0.3), (-0.85, 0.05, 0.5)),
+    "hand at face": ((0.3, -0.75, 0.6), (-0.35, 0.85, 0.3)),
+    "hand on hip": ((0.65, -0.75, -0.1), (-0.7, -0.6, 0.3)),
+    "in pocket": ((0.45, -0.88, -0.15), (-0.15, -0.92, 0.3)),
+    "behind": ((0.4, -0.88, -0.25), (-0.7, -0.5, -0.45)),
+    "hand at head": ((0.75, 0.55, 0.2), (-0.75, 0.6, 0.1)),
+    "to the front": ((0.2, -0.9, 0.3), (-0.1, 0.1, 1.0)),
+}
+
+# Expressions that one photo cannot tell from the head's shape, or that the gaze already explains.
+NEVER = ("tongueOut",)
+VAGUE = {"cheekPuff": 4.0, "jawForward": 4.0, "mouthClose": 4.0, "mouthFunnel": 1.5}
+GAZE_PREFIX = "eyeLook"
+
+
+def mirrored(name: str) -> str:
+    """The other side's name."""
+    return name.replace("left_", "right_", 1)
+
+
+def both_sides(table: dict[str, tuple[float, float, float]], sign: FloatArray) -> FloatArray:
+    """[55, 3] of a table for the left side, mirrored with ``sign`` to the right."""
+    out = np.zeros((NUM_JOINTS, 3))
+    for name, value in table.items():
+        out[JOINT_INDEX[name]] = value
+        if name.startswith("left_"):
+            out[JOINT_INDEX[mirrored(name)]] = np.array(value) * sign
+    return out
+
+
+def relaxed_pose() -> FloatArray:
+    """[55, 3] axis-angle of a person standing at ease."""
+    return both_sides(RELAXED, MIRROR)
+
+
+def arm_rotations(
+    upper: FloatArray, forearm: FloatArray, left: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Shoulder and elbow axis-angle [3] from directions [3] in the collar's frame.
+
+    The forearm bends in the upper arm's x-z plane about its y axis, as an elbow does.
+    """
+    side = np.array([1.0 if left else -1.0, 1.0, 1.0])
+    x = upper * side / np.linalg.norm(upper)
+    f = forearm * side / np.linalg.norm(forearm)
+    bend = float(np.arccos(np.clip(x @ f, -1, 1)))
+    # A straight arm has no bending plane: lean towards the front, as arms hang.
+    across = f - (f @ x) * x + 0.15 * (np.array([0.0, 0.0, 1.0]) - x[2] * x)
+    z = across / max(float(np.linalg.norm(across)), 1e-6)
+    shoulder = matrix_to_axis_angle(np.stack([x, np.cross(z, x), z], axis=1))
+    elbow = np.array([0.0, -bend, 0.0])
+    return (shoulder, elbow) if left else (shoulder * MIRROR, elbow * MIRROR)
+
+
+def expression_unknowns(body: Body) -> IntArray:
+    """Indices [e] of the expressions that the fit may use (gaze is left to the eye joints)."""
+    names = body.expression_names
+    used = [i for i, n in enumerate(names) if not n.startswith(GAZE_PREFIX) and n not in NEVER]
+    return np.array(used, dtype=np.int64)
+
+
+def prior_term(
+    body: Body, body_shape_precision: float, head_shape_precision: float,
+    expression_precision: float, expression_slope: float,
+) -> PriorTerm:  # fmt: skip
+    """The prior over all parameters (:attr:`State.vector`)."""
+    B, E = body.num_betas, body.num_expression
+    n = POSE_START + 3 * NUM_JOINTS + B + E
+    mean, lower, upper, slope = np.zeros(n), np.full(n, -np.inf), np.full(n, np.inf), np.zeros(n)
+    spread = both_sides(SPREAD, np.ones(3)).ravel()
+    pose = slice(POSE_START, POSE_START + 3 * NUM_JOINTS)
+    mean[pose] = relaxed_pose().ravel()
+    diagonal = np.zeros(n)
+    diagonal[pose][spread > 0] = 1.0 / spread[spread > 0] ** 2
+    betas = POSE_START + 3 * NUM_JOINTS
+    diagonal[betas : betas + body.num_body_betas] = body_shape_precision
+    diagonal[betas + body.num_body_betas : betas + B] = head_shape_precision
+    first = betas + B
+    for i, name in enumerate(body.expression_names):
+        diagonal[first + i] = expression_precision * VAGUE.get(name, 1.0)
+        slope[first + i] = expression_slope * VAGUE.get(name, 1.0)
+    precision = np.diag(diagonal)
+    _couple_neck(precision)
+    _couple(precision, [(POSE_START + 3 * JOINT_INDEX[a] + k, POSE_START + 3 * JOINT_INDEX[b] + k)
+                        for a, b in (("spine1", "spine2"), ("spine2", "spine3"))
+                        for k in range(3)], 1 / 0.06**2)  # fmt: skip
+    eyes = [POSE_START + 3 * JOINT_INDEX[f"{s}_eye_smplhf"] for s in ("left", "right")]
+    _couple(precision, [(eyes[0] + k, eyes[1] + k) for k in range(3)], 1 / 0.04**2)
+    pairs = [(first + i, first + body.expression_index[n.replace("Left", "Right")])
+             for i, n in enumerate(body.expression_names)
+             if n.endswith("Left") and n.replace("Left", "Right") in body.expression_index
+             and n not in ("mouthLeft", "jawLeft")]  # fmt: skip
+    _couple(precision, pairs, 2.0 * expression_precision)
+    for name, limits in LIMITS.items():
+        for side in (name, mirrored(name)):
+            at = POSE_START + 3 * JOINT_INDEX[side]
+            for k, (low, high) in enumerate(limits):
+                flip = side != name and k > 0
+                lower[at + k], upper[at + k] = (-high, -low) if flip else (low, high)
+    return PriorTerm(mean, precision, lower, upper, 100.0, slope)
+
+
+def _couple(precision: FloatArray, pairs: list[tuple[int, int]], weight: float) -> None:
+    """Add ``1/2 weight (a - b)^2`` for each pair of parameters."""
+    for a, b in pairs:
+        precision[a, a] += weight
+        precision[b, b] += weight
+        precision[a, b] -= weight
+        precision[b, a] -= weight
+
+
+def _couple_neck(precision: FloatArray) -> None:
+    """Neck and head share a turn as NECK_SHARE to the rest."""
+    ratio, weight = NECK_SHARE / (1 - NECK_SHARE), 1 / 0.12**2
+    for k in range(3):
+        neck = POSE_START + 3 * JOINT_INDEX["neck"] + k
+        head = POSE_START + 3 * JOINT_INDEX["head"] + k
+        precision[neck, neck] += weight
+        precision[head, head] += weight * ratio**2
+        precision[neck, head] -= weight * ratio
+        precision[head, neck] -= weight * ratio

@@ -1,0 +1,179 @@
+"""Where the fit begins: the head's pose from the face, the trunk's from the pose landmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..body.model import Body
+from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..types import JOINT_INDEX, Camera, FloatArray, Observation
+from .points import Points
+from .priors import NECK_SHARE, arm_rotations, relaxed_pose
+from .residuals import NEAR, project_rows
+from .skeleton import Posed, State
+from .solver import geman_mcclure
+
+L_SHOULDER, R_SHOULDER, L_HIP, R_HIP = 11, 12, 23, 24
+
+
+@dataclass(frozen=True)
+class RigidPose:
+    """Where a rigid set of points stands: world = ``R`` [3, 3] @ point + ``t`` [3]; ``error`` is
+    the weighted mean distance of its projections in pixels."""
+
+    R: FloatArray
+    t: FloatArray
+    error: float
+
+
+def rigid_pose(
+    model: FloatArray, pixels: FloatArray, weight: FloatArray, camera: Camera, scale: float
+) -> RigidPose:
+    """Perspective-n-point for the photo's camera, robust to a third of bad points.
+
+    Starts from the best affine camera (POS: DeMenthon and Davis, "Model-based object pose in 25
+    lines of code", its first step), then refines by Levenberg-Marquardt with a shrinking
+    Geman-McClure radius.
+
+    Args:
+        model: [N, 3] metres. pixels: [N, 2]. weight: [N].
+        scale: pixels per unit of the robust radius (the inter-ocular distance).
+    """
+    focal = float(camera.K[0, 0])
+    centre = np.average(model, axis=0, weights=weight)
+    design = np.concatenate([model - centre, np.ones((len(model), 1))], axis=1)
+    trust = weight.copy()
+    for _ in range(4):
+        root = np.sqrt(trust)[:, None]
+        affine = np.linalg.lstsq(design * root, pixels * root, rcond=None)[0]  # [4, 2]
+        error = np.linalg.norm(design @ affine - pixels, axis=1)
+        trust = weight * geman_mcclure((error / (0.25 * scale)) ** 2, 1.0)[1]
+    right, down = affine[0:3, 0], affine[0:3, 1]
+    size = np.sqrt(np.linalg.norm(right) * np.linalg.norm(down))
+    U, _, Vt = np.linalg.svd(np.stack([right, -down]) / size, full_matrices=False)
+    rows = U @ Vt
+    R = np.stack([rows[0], rows[1], np.cross(rows[0], rows[1])])
+    depth = focal / size
+    offset = (affine[3] - camera.K[:2, 2]) / size
+    t = np.array([offset[0], -offset[1], -depth])
+    local = model - centre
+    for radius in (1.0, 0.3, 0.15):
+        R, t = _refine(R, t, local, pixels, weight, camera, scale, radius)
+    projected, _, _ = project_rows(local @ R.T + t, camera)
+    error = np.linalg.norm(projected - pixels, axis=1)
+    return RigidPose(R, t - R @ centre, float(np.average(error, weights=weight)))
+
+
+def _refine(
+    R: FloatArray, t: FloatArray, local: FloatArray, pixels: FloatArray, weight: FloatArray,
+    camera: Camera, scale: float, radius: float,
+) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    """A few damped Gauss-Newton steps on rotation and translation."""
+
+    def cost(R: FloatArray, t: FloatArray) -> float:
+        projected, depth, _ = project_rows(local @ R.T + t, camera)
+        if (depth < NEAR).any():
+            return np.inf
+        squared = (((projected - pixels) / scale) ** 2).sum(1)
+        return float(weight @ geman_mcclure(squared, radius)[0])
+
+    damping, best = 1e-3, cost(R, t)
+    for _ in range(12):
+        turned = local @ R.T
+        projected, _, rows = project_rows(turned + t, camera)
+        residual = (projected - pixels) / scale
+        factor = weight * geman_mcclure((residual**2).sum(1), radius)[1]
+        moment = np.cross(turned[:, None], rows)
+        J = np.concatenate([moment, rows], axis=2) / scale  # [N, 2, 6]: turn, then move
+        H = np.einsum("nri,n,nrj->ij", J, factor, J)
+        g = np.einsum("nri,n,nr->i", J, factor, residual)
+        step = -np.linalg.solve(H + damping * np.diag(H.diagonal()) + 1e-12 * np.eye(6), g)
+        new_R, new_t = axis_angle_to_matrix(step[:3]) @ R, t + step[3:]
+        new = cost(new_R, new_t)
+        if new < best:
+            done = best - new < 1e-6 * best
+            R, t, best, damping = new_R, new_t, new, damping / 5
+            if done:
+                break
+        else:
+            damping *= 10
+    return R, t
+
+
+def trunk_yaw(observation: Observation, head: FloatArray | None) -> float:
+    """Radians about +y: from the shoulders when seen, otherwise most of the head's turn."""
+    visible = observation.pose_visibility[[L_SHOULDER, R_SHOULDER]] > 0.5
+    if visible.all():
+        across = observation.pose_world[L_SHOULDER] - observation.pose_world[R_SHOULDER]
+        return float(np.arctan2(-across[2], across[0]))
+    if head is not None:
+        return 0.7 * float(np.arctan2(head[0, 2], head[2, 2]))
+    return 0.0
+
+
+def start_state(
+    body: Body,
+    observation: Observation,
+    camera: Camera,
+    head: RigidPose | None,
+    face: Points | None,
+) -> State:
+    """Trunk upright with its yaw, head turned as the face says, arms at ease, placed in depth.
+
+    Args:
+        head: the pose of the neutral face's points, when there is a face.
+        face: those points.
+    """
+    yaw = trunk_yaw(observation, None if head is None else head.R)
+    trunk = axis_angle_to_matrix(np.array([0.0, yaw, 0.0]))
+    state = State.rest(body)
+    full_pose = relaxed_pose()
+    full_pose[0] = matrix_to_axis_angle(trunk)
+    if head is not None:
+        turn = matrix_to_axis_angle(trunk.T @ head.R)
+        turn *= min(1.0, 1.4 / max(float(np.linalg.norm(turn)), 1e-6))
+        full_pose[JOINT_INDEX["neck"]] = NECK_SHARE * turn
+        full_pose[JOINT_INDEX["head"]] = (1 - NECK_SHARE) * turn
+    state = State(np.zeros(3), full_pose, state.betas, state.expression)
+    if head is not None and face is not None:
+        neutral = face.positions(Posed(body, State.rest(body)))
+        target = neutral.mean(0) @ head.R.T + head.t
+        transl = target - face.positions(Posed(body, state)).mean(0)
+    else:
+        transl = _transl_from_pose(body, observation, camera, state)
+    return State(transl, full_pose, state.betas, state.expression)
+
+
+def _transl_from_pose(
+    body: Body, observation: Observation, camera: Camera, state: State
+) -> FloatArray:
+    """Depth from the size of the visible landmarks against their metric copy, then their middle."""
+    if body.landmarks is None:
+        raise ValueError("the body has no landmarks")
+    seen = np.flatnonzero(observation.pose_visibility > 0.5)
+    if len(seen) < 4:
+        seen = np.arange(len(observation.pose))
+    pixels, metric = observation.pose[seen], observation.pose_world[seen]
+    spread = np.linalg.norm(pixels - pixels.mean(0), axis=1).mean()
+    size = np.linalg.norm(metric[:, :2] - metric[:, :2].mean(0), axis=1).mean()
+    focal = float(camera.K[0, 0])
+    depth = float(np.clip(focal * size / max(spread, 1e-6), 0.3, 50.0))
+    landmarks = body.landmarks
+    points = Points.on_joints(body, landmarks.pose_joint[seen], landmarks.pose_offset[seen])
+    here = points.positions(Posed(body, state)).mean(0)
+    offset = (pixels.mean(0) - camera.K[:2, 2]) * depth / focal
+    out: FloatArray = np.array([offset[0], -offset[1], -depth]) - here
+    return out
+
+
+def lifted_arm(
+    observation: Observation, trunk: FloatArray, left: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Shoulder and elbow axis-angle [3] from the metric pose landmarks; trunk: its rotation."""
+    shoulder, elbow, wrist = (11, 13, 15) if left else (12, 14, 16)
+    world = observation.pose_world @ trunk  # into the trunk's frame
+    return arm_rotations(world[elbow] - world[shoulder], world[wrist] - world[elbow], left)
+
+

@@ -1,0 +1,133 @@
+"""The fit's derivatives against finite differences, and its points against the skinned mesh."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from likeness.engine.body.model import Body
+from likeness.engine.cameras import photo_camera, project
+from likeness.engine.tracking.points import Points
+from likeness.engine.tracking.residuals import (
+    DirectionTerm,
+    KeepOutTerm,
+    LandmarkTerm,
+    MaskTerm,
+    PriorTerm,
+)
+from likeness.engine.tracking.skeleton import Posed, State, Unknowns
+from likeness.engine.tracking.solver import NormalEquations
+from likeness.engine.types import JOINT_INDEX, NUM_JOINTS
+
+CAMERA = photo_camera(600.0, 480, 640)
+UNKNOWNS = Unknowns(np.array([0, 3, 12, 13, 15, 16, 18, 23]), np.arange(5), np.arange(1, 4), 5)
+
+
+def random_body(rng: np.random.Generator) -> Body:
+    """Triangles scattered around plausible joints, with random blends of joints and shapes."""
+    from likeness.engine.types import PARENTS
+
+    joints = np.zeros((NUM_JOINTS, 3))
+    for j, parent in enumerate(PARENTS):
+        if parent >= 0:
+            joints[j] = joints[parent] + rng.normal(0, 0.15, 3)
+    v = joints[rng.integers(0, NUM_JOINTS, 120)] + rng.normal(0, 0.05, (120, 3))
+    weights = np.zeros((120, NUM_JOINTS))
+    for row in weights:
+        row[rng.choice(NUM_JOINTS, 3, replace=False)] = rng.dirichlet(np.ones(3))
+    f = rng.permutation(120).reshape(40, 3)
+    return Body(
+        v_template=v, f=f, weights=weights, shapedirs=rng.normal(0, 0.02, (120, 3, 5)),
+        exprdirs=rng.normal(0, 0.02, (120, 3, 4)), expression_names=("a", "b", "c", "d"),
+        J_template=joints, J_shapedirs=rng.normal(0, 0.02, (NUM_JOINTS, 3, 5)),
+        num_body_betas=3, vt=np.zeros((0, 2)), ft=f, atlas_vt=np.zeros((0, 2)), atlas_ft=f,
+        face_part=np.zeros(40, np.uint8), part_names=("skin",),
+    )  # fmt: skip
+
+
+def random_state(body: Body, rng: np.random.Generator) -> State:
+    pose = rng.normal(0, 0.5, (NUM_JOINTS, 3))
+    pose[JOINT_INDEX["jaw"]] = 0
+    return State(
+        np.array([0.1, 0.2, -5.0]), pose, rng.normal(0, 1, 5), rng.uniform(0, 1, 4)
+    )
+
+
+@pytest.fixture()
+def setting() -> tuple[Body, State, np.random.Generator]:
+    rng = np.random.default_rng(7)
+    body = random_body(rng)
+    return body, random_state(body, rng), rng
+
+
+def surface_points(body: Body, rng: np.random.Generator, count: int = 12) -> Points:
+    triangle = rng.choice(len(body.f), count, replace=False)
+    return Points.on_surface(body, triangle, rng.dirichlet(np.ones(3), count))
+
+
+def test_surface_points_are_on_the_skinned_mesh(setting) -> None:
+    body, state, rng = setting
+    triangle = rng.choice(40, 12, replace=False)
+    bary = rng.dirichlet(np.ones(3), 12)
+    points = Points.on_surface(body, triangle, bary)
+    vertices, joints = body.vertices(state.pose, state.betas)
+    posed = Posed(body, state)
+    expected = (vertices[body.f[triangle]] * bary[..., None]).sum(1)
+    np.testing.assert_allclose(points.positions(posed), expected, atol=1e-4)
+    np.testing.assert_allclose(posed.p, joints, atol=1e-9)
+    picked = points.take(np.array([7, 2, 5]))
+    np.testing.assert_allclose(picked.positions(posed), expected[[7, 2, 5]], atol=1e-4)
+
+
+def make_term(kind: str, body: Body, state: State, rng: np.random.Generator):
+    posed = Posed(body, state)
+    surface = surface_points(body, rng)
+    joints = np.array([4, 16, 20, 24, 15, 30])
+    attached = Points.on_joints(body, joints, rng.normal(0, 0.05, (6, 3)))
+    if kind == "surface":
+        target = project(surface.positions(posed), CAMERA)[0] + rng.normal(0, 20, (12, 2))
+        return LandmarkTerm(surface, target, rng.uniform(0.5, 2, 12), CAMERA, 50.0, 0.6)
+    if kind == "attached":
+        target = project(attached.positions(posed), CAMERA)[0] + rng.normal(0, 20, (6, 2))
+        return LandmarkTerm(attached, target, rng.uniform(0.5, 2, 6), CAMERA, 50.0, 0.6)
+    if kind == "direction":
+        goal = rng.normal(0, 1, (3, 3))
+        goal /= np.linalg.norm(goal, axis=1, keepdims=True)
+        start, end = attached.take(np.arange(3)), attached.take(np.arange(3, 6))
+        return DirectionTerm(start, end, goal, rng.uniform(0.5, 2, (3, 3)), 0.8)
+    if kind == "prior":
+        n = len(state.vector)
+        A = rng.normal(0, 1, (n, n))
+        limit = rng.normal(0, 0.3, n)
+        return PriorTerm(rng.normal(0, 1, n), A @ A.T / n, limit - 0.2, limit + 0.2, 3.0,
+                         rng.uniform(0, 1, n))
+    if kind == "keep_out":
+        return KeepOutTerm(attached, np.full(6, 9), rng.normal(0, 0.02, (6, 3)),
+                           np.full((6, 3), [3.0, 2.7, 2.5]), 5.0)
+    distance = rng.uniform(1, 5, (40, 30))
+    return MaskTerm(attached, distance, np.ones(6), CAMERA, 3.0, 1.5)
+
+
+@pytest.mark.parametrize(
+    "kind", ["surface", "attached", "direction", "prior", "keep_out", "mask"]
+)
+def test_gradient_agrees_with_finite_differences(kind: str, setting) -> None:
+    body, state, rng = setting
+    term = make_term(kind, body, state, rng)
+    system = NormalEquations.empty(UNKNOWNS)
+    cost = term.add(Posed(body, state), system)
+    assert cost > 0
+    assert cost == pytest.approx(term.add(Posed(body, state), None))
+    step = 1e-6
+    numeric = np.zeros(UNKNOWNS.size)
+    for i, column in enumerate(UNKNOWNS.columns):
+        costs = []
+        for sign in (1, -1):
+            vector = state.vector
+            vector[column] += sign * step
+            costs.append(term.add(Posed(body, state.with_vector(vector)), None))
+        numeric[i] = (costs[0] - costs[1]) / (2 * step)
+    scale = np.abs(numeric).max()
+    np.testing.assert_allclose(system.gradient, numeric, atol=1e-5 * scale)
+    eigenvalues = np.linalg.eigvalsh(system.matrix)
+    assert eigenvalues.min() > -1e-8 * max(eigenvalues.max(), 1)
