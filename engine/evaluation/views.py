@@ -103,12 +103,14 @@ def _part_vertices(avatar: Avatar, pose: Pose, focus: str) -> FloatArray:
     vertices: FloatArray = avatar.body.vertices(pose)[0]
     weights: FloatArray = avatar.body.weights
     if focus == "head":
-        return vertices[weights[:, [JOINT_INDEX[j] for j in _HEAD_JOINTS]].sum(1) > 0.6]
-    if focus == "upper":
-        return vertices[weights[:, [JOINT_INDEX[j] for j in _LEG_JOINTS]].sum(1) < 0.4]
-    if focus == "full":
+        chosen = weights[:, [JOINT_INDEX[j] for j in _HEAD_JOINTS]].sum(1) > 0.6
+    elif focus == "upper":
+        chosen = weights[:, [JOINT_INDEX[j] for j in _LEG_JOINTS]].sum(1) < 0.4
+    elif focus == "full":
         return vertices
-    raise LikenessError(f"There is no focus '{focus}'.", "Choose head, upper or full.")
+    else:
+        raise LikenessError(f"There is no focus '{focus}'.", "Choose head, upper or full.")
+    return np.asarray(vertices[chosen])
 
 
 def head_ball(avatar: Avatar, pose: Pose) -> tuple[FloatArray, float]:

@@ -1,0 +1,112 @@
+"""Build every portrait of a folder: table of figures, a contact sheet each, one JSON line.
+
+    python benchmarks/portraits.py DIR [--quick] [--out OUT] [--only NAME]
+
+``--quick`` takes portraits of each framing in turn for as long as 50 seconds allow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from itertools import chain, zip_longest
+from pathlib import Path
+
+from likeness.engine.evaluation.report import (
+    FRAMINGS,
+    Figures,
+    closing,
+    faces_found,
+    heading,
+    row,
+    summary,
+)
+from likeness.engine.evaluation.sheet import contact_sheet, save_picture
+from likeness.engine.pipeline import BuildOptions, BuildResult, build_avatar
+from likeness.engine.tracking.detectors import Detectors
+from likeness.engine.types import LikenessError
+from likeness.engine.weights import asset_path
+
+PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
+QUICK_SECONDS = 46.0
+
+
+def kind_of_name(path: Path) -> str:
+    """The framing that a file's name starts with, or ""."""
+    return next((kind for kind in FRAMINGS if path.name.startswith(f"{kind}_")), "")
+
+
+def in_turn(paths: list[Path]) -> list[Path]:
+    """Half, full, head, half, …: whatever is cut off at the end, each framing had its turn."""
+    groups = [[p for p in paths if kind_of_name(p) == kind] for kind in ("half", "full", "head")]
+    others = [p for p in paths if not kind_of_name(p)]
+    mixed = chain.from_iterable(zip_longest(*groups, others))
+    return [path for path in mixed if path]
+
+
+def figures_of(path: Path, result: BuildResult, seconds: float, detectors: Detectors) -> Figures:
+    """The figures of one built avatar."""
+    view = result.report["input_view"]
+    return Figures(
+        name=path.stem,
+        kind=kind_of_name(path) or result.track.framing,
+        face_error=result.report["face_error"],
+        pose_error=result.report["pose_error"],
+        psnr=view["foreground_psnr"],
+        ssim=view["ssim"],
+        iou=view["silhouette_iou"],
+        faces=faces_found(result.avatar, detectors),
+        seconds=seconds,
+        memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        warnings=tuple(result.report["warnings"]),
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("out/portraits"))
+    parser.add_argument("--only", help="portraits whose name contains this")
+    parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
+    parser.add_argument("--no-sheets", action="store_true")
+    options = parser.parse_args()
+    begin = time.perf_counter()
+    paths = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in PICTURES)
+    paths = [p for p in paths if not options.only or options.only in p.name]
+    if options.quick:
+        paths = in_turn(paths)
+    detectors = Detectors(asset_path("face_landmark").parent)
+    options.out.mkdir(parents=True, exist_ok=True)
+    print(heading())
+    results: list[Figures] = []
+    longest = 0.0
+    for path in paths:
+        start = time.perf_counter()
+        if options.quick and start - begin + longest > QUICK_SECONDS:
+            break
+        try:
+            result = build_avatar(path, BuildOptions())
+        except LikenessError as error:
+            results.append(Figures(path.stem, kind_of_name(path), error=str(error)))
+            print(row(results[-1]), flush=True)
+            continue
+        seconds = time.perf_counter() - start
+        results.append(figures_of(path, result, seconds, detectors))
+        print(row(results[-1]), flush=True)
+        for warning in results[-1].warnings:
+            print(f"    warning: {warning}")
+        if not options.no_sheets:
+            sheet = contact_sheet(result.avatar, result.portrait, result.matte, path.stem)
+            save_picture(sheet, options.out / f"{path.stem}.jpg")
+        longest = max(longest, time.perf_counter() - start)
+    figures = summary(results)
+    print(closing(figures))
+    print(json.dumps({"benchmark": "portraits", **figures}))
+    return 0 if figures["built"] == figures["portraits"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
