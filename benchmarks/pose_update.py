@@ -16,7 +16,6 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-
 from likeness.addon.scene.build import AvatarObjects, build_scene
 from likeness.engine.body import load_body
 from likeness.engine.cameras import photo_camera

@@ -13,7 +13,6 @@ import time
 
 import numba
 import numpy as np
-
 from likeness.engine.cameras import photo_camera
 from likeness.engine.render import render_camera
 from likeness.engine.types import MAX_GAUSSIANS, Gaussians
