@@ -284,6 +284,17 @@ def ensure_assets(python: Path) -> Path:
     return folder
 
 
+def ensure_sample(python: Path, downloads: Path) -> Path:
+    """The sample portrait: a NASA photograph of an astronaut, in the public domain."""
+    portrait = downloads / Path(SAMPLE_MEMBER).name
+    if not portrait.is_file():
+        with zipfile.ZipFile(fetch_wheel(python, SAMPLE, downloads)) as archive:
+            scratch = portrait.with_suffix(".part")
+            scratch.write_bytes(archive.read(SAMPLE_MEMBER))
+            scratch.replace(portrait)
+    return portrait
+
+
 def bake(detectors_wheel: Path, body_wheel: Path, out: Path) -> None:
     """Fill ``out`` with the assets. Runs in the environment, where the engine is installed."""
     from likeness.addon.cli import terminal_progress
@@ -439,11 +450,7 @@ def demo(portrait: Path | None, out: Path | None) -> None:
     python = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
     ensure_system_libraries(python)
     folder = ensure_assets(python)
-    if portrait is None:
-        wheel = fetch_wheel(python, SAMPLE, folder.parent / "downloads")
-        portrait = folder.parent / "downloads" / "astronaut.png"
-        with zipfile.ZipFile(wheel) as archive:
-            portrait.write_bytes(archive.read(SAMPLE_MEMBER))
+    portrait = portrait or ensure_sample(python, folder.parent / "downloads")
     out = out or ROOT / "out" / portrait.stem
     step(f"Building the avatar of {portrait.name}")
     run(venv_script(VENV, "likeness"), "build", portrait.absolute(), "-o", out.absolute())
@@ -454,7 +461,8 @@ def test(arguments: Sequence[str]) -> int:
     python = ensure_environment(VENV, REQUIREMENTS / "dev.txt", editable=True)
     ensure_environment(VENV_BPY50, REQUIREMENTS / "bpy50.txt", editable=False)
     ensure_system_libraries(python, software_gl=True)
-    ensure_assets(python)
+    folder = ensure_assets(python)
+    ensure_sample(python, folder.parent / "downloads")
     step("Running the tests")
     return subprocess.run([python, "-m", "pytest", *arguments], cwd=ROOT, check=False).returncode
 

@@ -1,0 +1,156 @@
+"""The command line from outside: bad input is one clear line, exit code 2, nothing written."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from likeness.addon.cli import main, parse_expression
+from likeness.engine.types import LikenessError
+from PIL import Image
+
+
+def noise(width: int = 256, height: int = 256) -> bytes:
+    """A PNG without a person in it."""
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def one_error(capsys: pytest.CaptureFixture[str]) -> str:
+    """The error line on stderr, the only one that starts with the program's name."""
+    lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith("likeness: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("text.jpg", b"this is not a picture"),
+        ("cut.png", noise()[:5000]),
+        ("empty.jpg", b""),
+        ("dot.png", noise(1, 1)),
+        ("nobody.png", noise()),
+    ],
+)
+def test_bad_photo(
+    name: str, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, out = tmp_path / name, tmp_path / "out"
+    photo.write_bytes(content)
+    assert main(["build", str(photo), "-o", str(out)]) == 2
+    line = one_error(capsys)
+    assert name in line
+    assert len(line.split(". ")) >= 2, "a remedy follows"
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_missing_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", str(tmp_path / "no.jpg"), "-o", str(tmp_path / "out")]) == 2
+    assert "no.jpg" in one_error(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo, out = tmp_path / "photo.png", tmp_path / "taken"
+    photo.write_bytes(noise())
+    out.write_text("mine")
+    assert main(["build", str(photo), "-o", str(out)]) == 2
+    assert "taken" in one_error(capsys)
+    assert out.read_text() == "mine"
+
+
+def test_every_bad_photo_of_several_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    for photo in photos:
+        photo.write_bytes(b"")
+    out = tmp_path / "out"
+    assert main(["build", *map(str, photos), "-o", str(out)]) == 2
+    lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith("likeness: ")]
+    assert ["a.jpg" in lines[0], "b.jpg" in lines[1]] == [True, True]
+    assert not out.exists()
+
+
+def test_photos_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "x/me.jpg", "y/me.png", "-o", str(tmp_path / "out")]) == 2
+    assert "same name" in one_error(capsys)
+
+
+@pytest.mark.parametrize("arguments", [["build"], ["build", "a.jpg"], ["dance"], ["info"]])
+def test_usage_errors(arguments: list[str]) -> None:
+    assert main(arguments) == 2
+
+
+@pytest.mark.parametrize("command", ["info", "export", "render"])
+@pytest.mark.parametrize("content", [None, b"", b"not an avatar"])
+def test_bad_avatar(
+    command: str, content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    avatar = tmp_path / "avatar.safetensors"
+    if content is not None:
+        avatar.write_bytes(content)
+    out = {"info": [], "export": ["-o", "x.ply"], "render": ["-o", "x.png"]}[command]
+    out = [str(tmp_path / o) if o[0] != "-" else o for o in out]
+    assert main([command, str(avatar), *out]) == 2
+    assert "avatar.safetensors" in one_error(capsys)
+    assert [p.name for p in tmp_path.iterdir()] == ([] if content is None else [avatar.name])
+
+
+@pytest.mark.parametrize("text", ["jawOpen", "jawOpen=wide", "=1", "jawOpen=0.5,"])
+def test_bad_expression(text: str) -> None:
+    with pytest.raises(LikenessError, match="NAME=VALUE"):
+        parse_expression(text)
+
+
+def test_help_is_fast() -> None:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", "likeness", "--help"], capture_output=True)
+        times.append(time.perf_counter() - start)
+        assert done.returncode == 0
+    assert min(times) < 0.5
+
+
+@pytest.mark.slow
+def test_build_render_export_info(
+    sample_portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A real portrait the whole way, with few Gaussians."""
+    out = tmp_path / "out"
+    options = ["--no-blend", "--max-gaussians", "20000"]
+    assert main(["build", str(sample_portrait), "-o", str(out), *options]) == 0
+    assert {p.name for p in out.iterdir()} == {"avatar.safetensors", "preview.png", "report.json"}
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert report["input_view"]["foreground_psnr"] > 15
+    avatar = str(out / "avatar.safetensors")
+
+    picture = tmp_path / "view.png"
+    view = ["--yaw", "30", "--focus", "head", "--width", "96", "--height", "128"]
+    assert main(["render", avatar, "-o", str(picture), *view]) == 0
+    with Image.open(picture) as image:
+        assert (image.mode, image.size) == ("RGBA", (96, 128))
+        alpha = np.asarray(image)[..., 3]
+    assert alpha[64, 48] == 255
+    assert alpha[0, 0] == 0
+
+    ply = tmp_path / "avatar.ply"
+    assert main(["export", avatar, "-o", str(ply), "--expression", "jawOpen=0.5"]) == 0
+    assert ply.read_bytes().startswith(b"ply\n")
+
+    capsys.readouterr()
+    assert main(["info", avatar, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert 0 < facts["gaussians"] <= 20_000
+    assert sum(facts["layers"].values()) == facts["gaussians"]
