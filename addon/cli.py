@@ -9,6 +9,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -194,14 +195,14 @@ def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
     progress("blend", 1.0, "written")
 
 
-POSE_HELP = "A pose file, or the name of a pose; the photo's own pose if not given."
+POSE_HELP = "A pose file (.npz), or a name as relaxed or wave; the photo's pose if not given."
 EXPRESSION_HELP = "Expression weights, as in jawOpen=0.5,eyeBlinkLeft=1."
 
 
 @cli.command()
 @click.argument("avatar", type=PHOTO)
 @click.option("-o", "--out", metavar="PNG", required=True, type=PHOTO)
-@click.option("--camera", type=click.Choice(["input"]), help="The photo's camera (the default).")
+@click.option("--camera", type=click.Choice(["input"]), help="The photo's camera.")
 @click.option("--yaw", type=float, help="Degrees; 30 shows more of the left side of the body.")
 @click.option("--pitch", type=float, help="Degrees; positive looks from above.")
 @click.option("--focus", type=click.Choice(["head", "upper", "full"]), help="What to show.")
@@ -230,6 +231,8 @@ def render(
     from ..engine.render import render_camera
 
     free = yaw is not None or pitch is not None or focus is not None
+    # A pose file has a place of its own, most likely far from where the photo's camera looks.
+    free = free or (pose is not None and bool(Path(pose).suffix) and camera is None)
     if camera and free:
         raise click.UsageError("--camera input goes without --yaw, --pitch and --focus.")
     person = load_avatar(avatar)
@@ -261,7 +264,7 @@ def export(avatar: Path, out: Path, pose: str | None, expression: str | None) ->
     person = load_avatar(avatar)
     gaussians = pose_avatar(person, _posed(person, pose, expression))
     with whole_files(out.absolute().parent) as scratch:
-        write_ply(scratch / out.name, gaussians)
+        write_ply(gaussians, scratch / out.name)
 
 
 @cli.command()
@@ -330,9 +333,10 @@ def _posed(avatar: Avatar, pose: str | None, expression: str | None) -> Pose:
     from ..engine.formats.pose import load_pose, named_pose
 
     posed = avatar.pose
-    if pose is not None:
-        path = Path(pose)
-        posed = load_pose(path, avatar) if path.suffix else named_pose(pose, avatar)
+    if pose is not None and Path(pose).suffix:
+        posed = load_pose(Path(pose), avatar.body.num_expression)
+    elif pose is not None:
+        posed = named_pose(pose, avatar.body, avatar.pose)
     if expression is not None:
         posed = replace(posed, expression=avatar.body.expression(**parse_expression(expression)))
     return posed
@@ -349,12 +353,17 @@ def _scaled(camera: Camera, width: int | None, height: int | None) -> Camera:
     return camera.resized(width, height)
 
 
+def _show_warning(message: Warning | str, *where: object) -> None:
+    click.echo(f"  warning: {message}", err=True)
+
+
 def _complain(error: Exception) -> None:
     click.echo(f"likeness: {' '.join(str(error).split())}", err=True)
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command line; returns the exit code (2 for what the user can mend)."""
+    warnings.showwarning = _show_warning
     try:
         code = cli.main(args=list(argv), prog_name="likeness", standalone_mode=False)
         return code if isinstance(code, int) else 0
