@@ -1,0 +1,1 @@
+"""Files in and out: avatars, Gaussians for other programs, poses."""

@@ -1,0 +1,270 @@
+"""avatar.safetensors: a whole avatar in one file.
+
+Tensors ``gaussians.*`` hold the bound Gaussians and ``body.*`` the person's own body, so that
+the file needs no other. Half precision is used where it cannot be seen: colours, opacities,
+rotations, scales and barycentric coordinates (1e-3 of a triangle of a centimetre), and the
+expression basis (20 micrometres), of which only the vertices that move are kept. Offsets stay
+float32, because half a metre in half precision is a quarter of a millimetre wrong. Names, the
+pose, the camera and the provenance are JSON in the header.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from ..body import Body, Landmarks
+from ..body.model import body_from_arrays, body_to_arrays
+from ..types import LAYERS, NUM_JOINTS, Avatar, BoundGaussians, Camera, LikenessError, Pose
+from .atomic import whole_file
+
+FORMAT = "likeness-avatar"
+VERSION = 1
+FRAMINGS = ("head", "half", "full")
+
+_Array = np.ndarray[Any, Any]
+_Schema = dict[str, tuple[str, tuple[int | str, ...]]]
+
+_GAUSSIANS: _Schema = {
+    "triangle": ("int32", ("N",)),
+    "bary": ("float16", ("N", 3)),
+    "offset": ("float32", ("N", 3)),
+    "quats": ("float16", ("N", 4)),
+    "scales": ("float16", ("N", 3)),
+    "opacities": ("float16", ("N",)),
+    "colors": ("float16", ("N", 3)),
+    "layer": ("uint8", ("N",)),
+}
+_BODY: _Schema = {
+    "v_template": ("float32", ("V", 3)),
+    "f": ("int32", ("F", 3)),
+    "weights": ("float32", ("V", NUM_JOINTS)),
+    "exprdirs": ("float16", ("moving", 3, "E")),
+    "exprdirs_vertex": ("int32", ("moving",)),
+    "J_template": ("float64", (NUM_JOINTS, 3)),
+    "kintree_table": ("int64", (2, NUM_JOINTS)),
+    "vt": ("float32", ("T", 2)),
+    "ft": ("int32", ("F", 3)),
+    "atlas_vt": ("float32", ("A", 2)),
+    "atlas_ft": ("int32", ("F", 3)),
+    "face_part": ("uint8", ("F",)),
+}
+_OPTIONAL: _Schema = {"posedirs": ("float16", ("V", 3, (NUM_JOINTS - 1) * 9))}
+_LANDMARK_KEYS = tuple(f"landmark_{field.name}" for field in fields(Landmarks))
+
+_INDICES = {  # what each array of indices points into
+    "gaussians.triangle": "F",
+    "body.f": "V",
+    "body.exprdirs_vertex": "V",
+    "body.ft": "T",
+    "body.atlas_ft": "A",
+    "body.landmark_face_triangle": "F",
+}
+
+
+def save_avatar(avatar: Avatar, path: Path) -> None:
+    """Write ``avatar`` to ``path``, whole or not at all.
+
+    A body that still has a shape basis is written as it is with all betas at zero.
+
+    Raises:
+        LikenessError: the folder cannot be written to.
+    """
+    body: Body = avatar.body
+    if body.num_betas:
+        body = body.personalised(np.zeros(body.num_betas))
+    tensors = {f"body.{name}": array for name, array in _body_tensors(body).items()}
+    for name, (dtype, _) in _GAUSSIANS.items():
+        tensors[f"gaussians.{name}"] = getattr(avatar.gaussians, name).astype(dtype)
+    header = {
+        "framing": avatar.framing,
+        "pose": {
+            "full_pose": np.asarray(avatar.pose.full_pose, np.float64).tolist(),
+            "transl": np.asarray(avatar.pose.transl, np.float64).tolist(),
+            "expression": np.asarray(avatar.pose.expression, np.float64).tolist(),
+        },
+        "camera": {
+            "viewmat": np.asarray(avatar.camera.viewmat, np.float64).tolist(),
+            "K": np.asarray(avatar.camera.K, np.float64).tolist(),
+            "width": int(avatar.camera.width),
+            "height": int(avatar.camera.height),
+        },
+        "expression_names": list(body.expression_names),
+        "part_names": list(body.part_names),
+        "layers": list(LAYERS),
+        "provenance": avatar.provenance,
+    }
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "avatar": json.dumps(header, allow_nan=False),
+    }
+    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    with whole_file(path) as scratch:
+        save_file(contiguous, scratch, metadata)
+
+
+def load_avatar(path: Path) -> Avatar:
+    """Read an avatar file; everything in it is checked.
+
+    Raises:
+        LikenessError: no such file, another kind of file, a newer version, or damaged content;
+            names the file and says what to do.
+    """
+    tensors, metadata = _read(path)
+    if metadata.get("format") != FORMAT:
+        raise LikenessError(
+            f"'{path}' is not an avatar file.", "Give the avatar.safetensors that a build wrote."
+        )
+    version = metadata.get("version", "")
+    if version != str(VERSION):
+        raise LikenessError(
+            f"'{path}' is an avatar file of version {version}; this program reads {VERSION}.",
+            "Update Likeness, or build the avatar again.",
+        )
+    try:
+        header = json.loads(metadata.get("avatar", ""))
+        sizes = _checked_sizes(tensors, header)
+        body = _body(tensors, sizes, header, str(path))
+        return Avatar(
+            body=body,
+            gaussians=_gaussians(tensors),
+            pose=_pose(header["pose"], body.num_expression),
+            camera=_camera(header["camera"]),
+            framing=header["framing"],
+            provenance=dict(header["provenance"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+        raise LikenessError(
+            f"'{path}' is damaged: {reason}.", "Copy it again, or build the avatar again."
+        ) from error
+
+
+def _read(path: Path) -> tuple[dict[str, _Array], dict[str, str]]:
+    try:
+        with safe_open(path, framework="np") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except OSError as error:
+        raise LikenessError(
+            f"Cannot read '{path}': {error.strerror or 'no such file'}.",
+            "Give the avatar.safetensors that a build wrote.",
+        ) from error
+    except SafetensorError as error:
+        raise LikenessError(
+            f"'{path}' is not a whole safetensors file ({error}).",
+            "Copy it again, or build the avatar again.",
+        ) from error
+
+
+def _body_tensors(body: Body) -> dict[str, _Array]:
+    arrays = body_to_arrays(body)
+    moving = np.flatnonzero(np.abs(body.exprdirs).sum(axis=(1, 2)) > 0)
+    arrays["exprdirs"] = arrays["exprdirs"][moving]
+    arrays["exprdirs_vertex"] = moving
+    out = {name: arrays[name].astype(dtype) for name, (dtype, _) in _BODY.items()}
+    out |= {n: arrays[n].astype(dtype) for n, (dtype, _) in _OPTIONAL.items() if n in arrays}
+    for name in _LANDMARK_KEYS:
+        if name in arrays:
+            whole = np.issubdtype(arrays[name].dtype, np.integer)
+            out[name] = arrays[name].astype(np.int32 if whole else np.float32)
+    return out
+
+
+def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[str, int]:
+    """The sizes of all dimensions by name; raises ValueError where the file contradicts itself."""
+    sizes: dict[str, int] = {"E": len(header["expression_names"])}
+    schema = {f"gaussians.{k}": v for k, v in _GAUSSIANS.items()}
+    schema |= {f"body.{k}": v for k, v in _BODY.items()}
+    schema |= {f"body.{k}": v for k, v in _OPTIONAL.items() if f"body.{k}" in tensors}
+    for name, (dtype, shape) in schema.items():
+        array = tensors[name]
+        if array.dtype != dtype:
+            raise ValueError(f"{name} is {array.dtype} instead of {dtype}")
+        expected = tuple(
+            size if isinstance(size, int) else sizes.setdefault(size, length)
+            for size, length in zip(shape, array.shape, strict=False)
+        )
+        if array.shape != expected or len(shape) != array.ndim:
+            raise ValueError(f"{name} has the shape {list(array.shape)}, not {list(shape)}")
+    for name, array in tensors.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{name} has values that are no numbers")
+    ranges = {name: sizes[of] for name, of in _INDICES.items() if name in tensors}
+    ranges["gaussians.layer"] = len(LAYERS)
+    ranges["body.face_part"] = len(header["part_names"])
+    ranges |= {n: NUM_JOINTS for n in tensors if n.startswith("body.landmark") and "_joint" in n}
+    for name, count in ranges.items():
+        if tensors[name].size and not 0 <= tensors[name].min() <= tensors[name].max() < count:
+            raise ValueError(f"{name} points at rows that do not exist")
+    if header["layers"] != list(LAYERS):
+        raise ValueError(f"the layers are {header['layers']}, not {list(LAYERS)}")
+    if header["framing"] not in FRAMINGS:
+        raise ValueError(f"the framing is {header['framing']!r}")
+    return sizes
+
+
+def _body(
+    tensors: dict[str, _Array], sizes: dict[str, int], header: dict[str, Any], source: str
+) -> Body:
+    arrays = {k.removeprefix("body."): v for k, v in tensors.items() if k.startswith("body.")}
+    vertices, expressions = sizes["V"], sizes["E"]
+    exprdirs = np.zeros((vertices, 3, expressions), np.float32)
+    exprdirs[arrays.pop("exprdirs_vertex")] = arrays["exprdirs"]
+    arrays["exprdirs"] = exprdirs
+    arrays["shapedirs"] = np.zeros((vertices, 3, 0), np.float32)
+    arrays["J_shapedirs"] = np.zeros((NUM_JOINTS, 3, 0))
+    arrays["num_body_betas"] = np.array(0)
+    arrays["expression_names"] = np.array(header["expression_names"], np.str_)
+    arrays["part_names"] = np.array(header["part_names"], np.str_)
+    return body_from_arrays(arrays, source)
+
+
+def _gaussians(tensors: dict[str, _Array]) -> BoundGaussians:
+    arrays = {
+        name: tensors[f"gaussians.{name}"].astype(
+            np.float32 if dtype.startswith("float") else dtype
+        )
+        for name, (dtype, _) in _GAUSSIANS.items()
+    }
+    total = arrays["bary"].sum(axis=1, keepdims=True)
+    length = np.linalg.norm(arrays["quats"], axis=1, keepdims=True)
+    if len(total) and (np.abs(total - 1).max() > 0.01 or np.abs(length - 1).max() > 0.01):
+        raise ValueError("barycentric coordinates or rotations do not have the length one")
+    if (arrays["scales"] < 0).any():
+        raise ValueError("a scale is negative")
+    if (arrays["opacities"] < 0).any() or (arrays["opacities"] > 1).any():
+        raise ValueError("an opacity is not between 0 and 1")
+    arrays["bary"] /= total
+    arrays["quats"] /= length
+    return BoundGaussians(**arrays)
+
+
+def _numbers(values: Any, shape: tuple[int, ...], name: str) -> _Array:
+    array = np.array(values, np.float64)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"{name} is not {list(shape)} numbers")
+    return array
+
+
+def _pose(values: dict[str, Any], num_expression: int) -> Pose:
+    return Pose(
+        _numbers(values["full_pose"], (NUM_JOINTS, 3), "the pose"),
+        _numbers(values["transl"], (3,), "the translation"),
+        _numbers(values["expression"], (num_expression,), "the expression"),
+    )
+
+
+def _camera(values: dict[str, Any]) -> Camera:
+    K = _numbers(values["K"], (3, 3), "the camera's K")
+    width, height = int(values["width"]), int(values["height"])
+    if width < 1 or height < 1 or K[0, 0] <= 0 or K[1, 1] <= 0:
+        raise ValueError("the camera has no picture")
+    return Camera(_numbers(values["viewmat"], (4, 4), "the camera's viewmat"), K, width, height)
