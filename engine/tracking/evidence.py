@@ -45,6 +45,9 @@ HAND_BONES = np.array([(0, 5), (0, 9), (0, 17), (1, 2), (2, 3), (3, 4), (5, 6), 
                        (9, 10), (10, 11), (11, 12), (13, 14), (14, 15), (15, 16), (17, 18),
                        (18, 19), (19, 20), (5, 17)])  # fmt: skip
 BONE_NOISE = 0.35
+LEAST_ROOM = 0.2  # metres of picture below the shoulders for arms to be believed
+LIMB_RADIUS = 0.035  # metres
+KEEP_OUT_WEIGHT = 100.0
 UPRIGHT_NOISE = {"head": (0.1, 0.06), "half": (0.1, 0.06), "full": (0.2, 0.1)}
 
 
@@ -192,13 +195,38 @@ class Evidence:
             palm = rest[JOINT_INDEX[f"{name}_middle1"]] - rest[wrist]
             joints += [elbow, elbow, wrist, wrist, wrist]
             offsets += [0.33 * bone, 0.67 * bone, 0 * bone, 0.6 * palm, 1.5 * palm]
-        width = abs(rest[JOINT_INDEX["left_shoulder"], 0] - rest[JOINT_INDEX["right_shoulder"], 0])
         n = len(joints)
-        made = Points.on_joints(self.body, np.tile(joints, 2), np.tile(offsets, (2, 1)))
-        holder = np.repeat([JOINT_INDEX["spine3"], JOINT_INDEX["spine1"]], n)
-        radii = np.tile([0.45 * width, 0.2, 0.12], (2 * n, 1))
-        centre = np.tile([0.0, 0.0, 0.02], (2 * n, 1))
-        return [KeepOutTerm(made, holder, centre, radii, 40.0)]
+        parts = trunk_ellipsoids(self.body)
+        made = Points.on_joints(
+            self.body, np.tile(joints, len(parts)), np.tile(offsets, (len(parts), 1))
+        )
+        holder = np.repeat([part[0] for part in parts], n)
+        centre = np.repeat([part[1] for part in parts], n, axis=0)
+        radii = np.repeat([part[2] for part in parts], n, axis=0)
+        return [KeepOutTerm(made, holder, centre, radii, KEEP_OUT_WEIGHT)]
+
+
+def trunk_ellipsoids(body: Body) -> list[tuple[int, FloatArray, FloatArray]]:
+    """Joint, centre [3] and radii [3] (metres, the joint's rest frame) of chest and belly, as
+    wide and deep as the body is there, with half a forearm around them."""
+    spine = [JOINT_INDEX[name] for name in ("pelvis", "spine1", "spine2", "spine3")]
+    sides = [JOINT_INDEX[name] for name in ("left_collar", "right_collar")]
+    of_trunk = np.asarray(body.weights)[:, spine + sides].sum(1) > 0.7
+    vertices = np.asarray(body.v_template, np.float64)[of_trunk]
+    out = []
+    for name in ("spine3", "spine1"):
+        j = JOINT_INDEX[name]
+        local = vertices - body.J_template[j]
+        slab = local[np.abs(local[:, 1]) < 0.06]
+        if len(slab) < 3:
+            continue
+        low, high = slab.min(0), slab.max(0)
+        centre, radii = (low + high) / 2, (high - low) / 2 + LIMB_RADIUS
+        # The shoulders' slab reaches to the arms: keep the chest as wide as it is deep, times 1.3.
+        radii[0] = min(radii[0], 1.3 * radii[2])
+        centre[1], radii[1] = 0.0, 0.22
+        out.append((j, centre, radii))
+    return out
 
 
 def smooth_step(x: FloatArray, low: float, high: float) -> FloatArray:
@@ -209,11 +237,29 @@ def smooth_step(x: FloatArray, low: float, high: float) -> FloatArray:
 
 def choose_framing(observation: Observation, camera: Camera) -> str:
     """``full`` when a knee or an ankle is seen in the frame, ``half`` with hips, elbows or
-    wrists, otherwise ``head``."""
+    wrists, otherwise ``head``.
+
+    Close portraits of head and shoulders, where detectors dream elbows up in the hair, are
+    ``head`` unless a hand is seen.
+    """
     seen = in_frame(observation, camera) & (observation.pose_visibility > 0.5)
+    if not observation.hands and not seen[[23, 24]].any() and _room_for_arms(
+        observation, camera
+    ) < LEAST_ROOM:  # fmt: skip
+        return "head"
     if seen[[25, 26, 27, 28]].any():
         return "full"
     return "half" if seen[[13, 14, 15, 16, 23, 24]].any() else "head"
+
+
+def _room_for_arms(observation: Observation, camera: Camera) -> float:
+    """Metres of picture below the shoulders."""
+    shoulders = observation.pose[[11, 12]]
+    pixels_per_metre = float(np.linalg.norm(shoulders[0] - shoulders[1])) / SHOULDER_WIDTH
+    if observation.face is not None:
+        eyes = float(np.linalg.norm(observation.face[468] - observation.face[473]))
+        pixels_per_metre = max(pixels_per_metre, eyes / EYE_DISTANCE)
+    return (camera.height - float(shoulders[:, 1].mean())) / max(pixels_per_metre, 1e-6)
 
 
 def in_frame(observation: Observation, camera: Camera) -> BoolArray:
@@ -229,6 +275,8 @@ def pose_weights(observation: Observation, camera: Camera, framing: str) -> Floa
     weight = weight * in_frame(observation, camera)
     if observation.face is not None:
         weight[HEAD_POINTS] = 0.0
+    if framing == "head":
+        weight[13:] = 0.0
     for left, wrist, points in ((True, 15, (17, 19, 21)), (False, 16, (18, 20, 22))):
         seen = any(hand.left == left for hand in observation.hands)
         if seen:

@@ -42,7 +42,7 @@ from .evidence import (
     face_points,
     pose_weights,
 )
-from .outline import outline_term
+from .outline import outline_terms
 from .priors import ARM_POSITIONS, arm_rotations, expression_unknowns, prior_term
 from .residuals import PriorTerm, check_photo_camera
 from .skeleton import Posed, State, Unknowns
@@ -53,7 +53,6 @@ FULL_FRAME_DIAGONAL = 43.27  # millimetres
 PLAUSIBLE_FOCAL_35MM = (14.0, 400.0)
 DEPTH_RANGE = (0.65, 1.5)  # of the start
 FAILED_FACE_ERROR = 10.0  # per cent of the inter-ocular distance
-SMALL_FACE = 8.0  # pixels between the eyes
 
 HEAD_PRECISION = 0.5  # of the head identity's coefficients (1: as the bake's population)
 BODY_PRECISION = {"head": 4.0, "half": 3.0, "full": 1.5}
@@ -283,7 +282,7 @@ class _Fitter:
                      *ev.hand_terms(hand_radius), *ev.upright_term(), *ev.keep_out_term(),
                      *outline, self.prior]  # fmt: skip
             state = self.solve(state, terms, everything, iterations)
-            outline = outline_term(self.body, state, ev)
+            outline = outline_terms(self.body, state, ev)
         return state
 
 
@@ -294,18 +293,11 @@ def _track(fitter: _Fitter, state: State, camera: Camera) -> Track:
     face_error = None
     if ev.observation.face is not None and ev.iod is not None:
         face_error = 100.0 * _face_distance(fitter.body, state, ev, camera) / ev.iod
-        if ev.iod < SMALL_FACE:
-            warnings.append(
-                f"The face is small ({ev.iod:.0f} pixels between the eyes) and its shape uncertain."
-                f" Use a picture with at least {SMALL_FACE:.0f} pixels between the eyes."
-            )
         if face_error > FAILED_FACE_ERROR:
             warnings.append(
                 f"The fit failed: face landmarks are off by {face_error:.0f} % of the distance "
                 "between the eyes. Try a picture that shows the face larger and from the front."
             )
-    else:
-        warnings.append("No face was found; head and expression come from the body alone.")
     return Track(
         betas=state.betas,
         pose=state.pose,

@@ -111,7 +111,7 @@ class Points:
         if not self.attached:
             shape = np.concatenate([posed.state.betas, posed.state.expression])
             arm = arm + self.basis @ shape - self.weight[:, None] * posed.rest[self.joint]
-        turned = np.einsum("mab,mb->ma", posed.R[self.joint], arm)
+        turned: FloatArray = np.einsum("mab,mb->ma", posed.R[self.joint], arm)
         return turned + self.weight[:, None] * posed.p[self.joint]
 
     def positions(self, posed: Posed) -> FloatArray:

@@ -81,7 +81,8 @@ class Unknowns:
         betas = 3 + 3 * NUM_JOINTS + self.betas
         expression = 3 + 3 * NUM_JOINTS + self.num_betas + self.expression
         columns = np.concatenate([np.arange(3), pose.ravel(), betas, expression])
-        return columns.astype(np.int64)
+        out: IntArray = columns.astype(np.int64)
+        return out
 
     @property
     def size(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from likeness.engine.body.model import Body
 from likeness.engine.cameras import photo_camera, project
 from likeness.engine.tracking.points import Points
@@ -53,7 +52,7 @@ def random_state(body: Body, rng: np.random.Generator) -> State:
     )
 
 
-@pytest.fixture()
+@pytest.fixture
 def setting() -> tuple[Body, State, np.random.Generator]:
     rng = np.random.default_rng(7)
     body = random_body(rng)
