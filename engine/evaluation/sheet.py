@@ -136,6 +136,11 @@ def lay_out(rows: Sequence[Sequence[Tile]], width: int, title: str = "") -> Floa
     return np.asarray(image, dtype=np.float32) / 255
 
 
+def _reasonable(box: Box) -> Box:
+    """Grown to an aspect that sits well in a row."""
+    return box.with_aspect(float(np.clip(box.width / box.height, _MIN_ASPECT, _MAX_ASPECT)))
+
+
 class Studio:
     """Everything that the tiles of one avatar's sheet share."""
 
@@ -163,7 +168,7 @@ class Studio:
         cut = person.bottom > 0.97 * self.camera.height
         bottom = float(self.camera.height) if cut else box.bottom
         box = Box(box.left, box.top, box.right, bottom)
-        return box.with_aspect(float(np.clip(box.width / box.height, _MIN_ASPECT, _MAX_ASPECT)))
+        return _reasonable(box)
 
     def photo(self, caption: str, picture: FloatArray) -> Tile:
         return Tile(caption, self.camera, self.box, picture=picture)
@@ -176,7 +181,7 @@ class Studio:
         if gaussians is not None:
             reach = visible_box(gaussians, camera, clip=False).padded(0.04)
             box = box.union(Box(reach.left, reach.top, reach.right, box.bottom))
-            box = box.with_aspect(self.box.width / self.box.height)
+            box = _reasonable(box)
         return Tile(caption, camera, box, shown)
 
     def close_up(self, caption: str, yaw: float = 0.0, pose: Pose | None = None) -> Tile:
