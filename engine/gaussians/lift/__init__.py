@@ -1,0 +1,176 @@
+"""The lift: from a photo and a fitted body to Gaussians, in closed form.
+
+Three sets share the budget. Photo splats carry the sharpness (``photo.py``), core texels the skin
+and shell texels what is worn (``texels.py``), the far side and the rim close the volume. All are
+bound to the body's triangles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...body import Body
+from ...dual_uv.sampling import surface_samples
+from ...types import MAX_GAUSSIANS, BoundGaussians, FloatArray, LikenessError, Matte, Observation, Track
+from .grids import dilate, erode, nearest_known
+from .photo import back_colors, back_layer, crop_camera, front_layer, resize_rgba
+from .regions import find_regions, vertex_groups
+from .surfaces import find_surfaces
+from .surfels import Homes
+from .texels import PhotoView, texel_layer
+
+MIN_GAUSSIANS = 5_000
+
+
+@dataclass(frozen=True)
+class LiftOptions:
+    """How the budget is spent.
+
+    Attributes:
+        max_gaussians: never exceeded.
+        photo_share, back_share: of the budget, for the photo's pixels and the far side; the rest
+            goes to the texels.
+        region_pixels: size of the grid on which labels and depths are found.
+    """
+
+    max_gaussians: int = MAX_GAUSSIANS
+    photo_share: float = 0.55
+    back_share: float = 0.2
+    region_pixels: int = 40_000
+
+
+def lift(
+    matte: Matte,
+    observation: Observation,
+    track: Track,
+    body: Body,
+    options: LiftOptions = LiftOptions(),  # noqa: B008 - frozen
+) -> BoundGaussians:
+    """Turn a tracked portrait into Gaussians bound to the person's body.
+
+    Args:
+        matte: of the portrait. observation: of the portrait. track: of the portrait.
+        body: the person's own (``Body.personalised(track.betas)``).
+
+    Raises:
+        LikenessError: the matte shows no person, or misses the tracked body.
+    """
+    if options.max_gaussians < MIN_GAUSSIANS:
+        raise LikenessError(
+            f"--max-gaussians {options.max_gaussians} is too few for a person.",
+            f"Allow at least {MIN_GAUSSIANS}.",
+        )
+    matte = Matte(matte.alpha, _clean_rim(matte))
+    height, width = matte.alpha.shape
+    vertices, _ = body.vertices(track.pose)
+    groups = vertex_groups(body)
+    area = float((matte.alpha > 0.5).sum())
+    if area < 200:
+        raise LikenessError(
+            "The person could not be separated from the background.",
+            "Use a photo where the person stands out, or one with an alpha channel.",
+        )
+
+    scale = min(1.0, float(np.sqrt(options.region_pixels / area)))
+    w, h = max(8, round(width * scale)), max(8, round(height * scale))
+    camera = track.camera.resized(w, h)
+    colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
+    regions = find_regions(colors, alpha > 0.5, camera, vertices, body, observation, w / width)
+    surfaces = find_surfaces(regions, camera)
+    homes = Homes(body, vertices, groups[body.f[:, 0]])
+
+    photo_budget = int(options.photo_share * options.max_gaussians)
+    photo = _photo_levels(matte, track, regions, surfaces, camera, vertices, body, homes, photo_budget)
+    far_colors = back_colors(colors, alpha, regions)
+    back_budget = int(options.back_share * options.max_gaussians)
+    back = back_layer(
+        far_colors, colors, regions, surfaces, camera, vertices, body, homes, back_budget
+    )
+    texel_budget = options.max_gaussians - len(back) - sum(len(p) for p in photo)
+    # Atlases cover somewhat more than half of their square.
+    samples = surface_samples(body, max(32, int(np.sqrt(texel_budget / 0.6))))
+    while len(samples.triangle) > texel_budget:
+        shrink = np.sqrt(texel_budget / len(samples.triangle))
+        samples = surface_samples(body, max(8, int(samples.size * shrink) - 1))
+    view = PhotoView(camera, colors, far_colors, alpha, regions, surfaces)
+    texels = texel_layer(view, samples, body, vertices, groups)
+    return BoundGaussians.concatenate([texels, back, *photo])
+
+
+def _clean_rim(matte: Matte) -> FloatArray:
+    """Foreground colours [H, W, 3] where the soft rim takes its colour from solid pixels nearby.
+
+    The estimate of a half transparent pixel's own colour is the least sure of all, and a rim
+    splat is seen from the side as a line.
+    """
+    solid = erode(matte.alpha > 0.97, max(1, round(min(matte.alpha.shape) / 500)))
+    if not solid.any():
+        return matte.foreground
+    rows, cols, _ = nearest_known(solid)
+    trust = np.clip((matte.alpha - 0.5) / 0.5, 0.0, 1.0)[..., None] ** 2
+    out: FloatArray = trust * matte.foreground + (1.0 - trust) * matte.foreground[rows, cols]
+    return out
+
+
+def _photo_levels(
+    matte: Matte,
+    track: Track,
+    regions,  # type: ignore[no-untyped-def]
+    surfaces,
+    source,
+    vertices: FloatArray,
+    body: Body,
+    homes: Homes,
+    budget: int,
+) -> list[BoundGaussians]:
+    """The front in two resolutions: everything, and the face at up to twice that."""
+    height, width = matte.alpha.shape
+    visible = matte.alpha > 0.12
+    face_box = None
+    face_area = 0.0
+    if regions.face.any():
+        ys, xs = np.nonzero(regions.face)
+        pad = 0.35 * regions.unit
+        k = width / source.width
+        left, right = (xs.min() - pad) * k, (xs.max() + 1 + pad) * k
+        top, bottom = (ys.min() - 1.6 * pad) * k, (ys.max() + 1 + pad) * k
+        face_box = np.clip([left, top, right, bottom], 0, [width, height, width, height]).round()
+        face_area = float(visible[int(face_box[1]) : int(face_box[3]),
+                                  int(face_box[0]) : int(face_box[2])].sum())  # fmt: skip
+    rest = visible.sum() - face_area
+    scale = min(1.0, float(np.sqrt(budget / max(rest + 4.0 * face_area, 1.0))))
+    # The face never asks for more pixels than the photo has.
+    face_scale = min(1.0, 2.0 * scale)
+    if face_scale >= 1.0 and rest > 0:
+        scale = min(1.0, float(np.sqrt(max(budget - face_area, 0.25 * budget) / rest)))
+
+    out = []
+    levels = [(scale, None)] if face_box is None else [(scale, False), (face_scale, True)]
+    for level_scale, in_face in levels:
+        w, h = max(8, round(width * level_scale)), max(8, round(height * level_scale))
+        camera = track.camera.resized(w, h)
+        colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
+        near = dilate(regions.mask, 1)
+        ys = np.minimum((np.arange(h) + 0.5) / h * source.height, source.height - 1).astype(int)
+        xs = np.minimum((np.arange(w) + 0.5) / w * source.width, source.width - 1).astype(int)
+        select = (alpha > 0.12) & near[np.ix_(ys, xs)]
+        box = (0, 0, w, h)
+        if face_box is not None:
+            sides = face_box * [w / width, h / height, w / width, h / height]
+            fl, ft, fr, fb = (int(round(s)) for s in sides)
+            inside = np.zeros_like(select)
+            inside[ft:fb, fl:fr] = True
+            select &= inside if in_face else ~inside
+            if in_face:
+                box = (fl, ft, max(fr, fl + 2), max(fb, ft + 2))
+        window = (slice(box[1], box[3]), slice(box[0], box[2]))
+        if select[window].any():
+            out.append(
+                front_layer(
+                    colors[window], alpha[window], crop_camera(camera, box), select[window],
+                    regions, surfaces, source, vertices, body, homes,
+                )  # fmt: skip
+            )
+    return out

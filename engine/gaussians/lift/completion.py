@@ -1,0 +1,61 @@
+"""Colours and evidence carried over the body's surface to where the photo shows nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
+
+from ...types import BoolArray, FloatArray, IntArray
+
+
+def mesh_laplacian(f: IntArray, num_vertices: int, cut: IntArray | None = None) -> sparse.csr_matrix:
+    """Graph Laplacian [V, V] of a mesh's edges; edges between different ``cut`` labels left out."""
+    edges = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
+    edges = np.unique(np.sort(edges, axis=1), axis=0)
+    if cut is not None:
+        edges = edges[cut[edges[:, 0]] == cut[edges[:, 1]]]
+    i, j = edges.T
+    ones = np.ones(len(edges))
+    A = sparse.csr_matrix((ones, (i, j)), (num_vertices, num_vertices))
+    A = A + A.T
+    return sparse.csr_matrix(sparse.diags(np.asarray(A.sum(1)).ravel()) - A)
+
+
+def diffuse(
+    laplacian: sparse.csr_matrix,
+    values: FloatArray,
+    weight: FloatArray,
+    prior: FloatArray,
+    prior_weight: float,
+) -> FloatArray:
+    """Smooth values over a mesh: minimise |grad x|² + weight |x - values|² + prior_weight |x - prior|².
+
+    Args:
+        values: [V, C], weight: [V] trust in each (0 where unknown). prior: [V, C] or [C].
+
+    Returns:
+        [V, C].
+    """
+    n = len(values)
+    A = laplacian + sparse.diags(weight + prior_weight)
+    b = values * weight[:, None] + np.broadcast_to(prior, values.shape) * prior_weight
+    return np.asarray(splu(sparse.csc_matrix(A)).solve(np.asarray(b, np.float64))).reshape(n, -1)
+
+
+def mirror_vertices(v_template: FloatArray, tolerance: float = 0.006) -> IntArray:
+    """[V] the vertex on the other side of the body at rest, -1 where there is none."""
+    distance, index = cKDTree(v_template).query(v_template * [-1, 1, 1])
+    return np.where(distance < tolerance, index, -1)
+
+
+def complete_by_mirror(
+    values: FloatArray, known: BoolArray, mirror: IntArray, allowed: BoolArray
+) -> tuple[FloatArray, BoolArray]:
+    """Take unknown values from the other side where that is known and ``allowed`` [V]."""
+    source = np.maximum(mirror, 0)
+    take = ~known & (mirror >= 0) & known[source] & allowed
+    out = values.copy()
+    out[take] = values[source[take]]
+    return out, known | take

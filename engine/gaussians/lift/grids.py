@@ -1,0 +1,113 @@
+"""Small tools on pixel grids: harmonic and Poisson fills, masked smoothing, nearest extension."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import spsolve
+
+from ...types import BoolArray, FloatArray, IntArray
+
+
+def solve_poisson(
+    region: BoolArray,
+    known: BoolArray | None = None,
+    values: FloatArray | None = None,
+    rhs: float = 0.0,
+    walls: BoolArray | None = None,
+) -> FloatArray:
+    """Solve laplace(u) = -rhs on the pixels of ``region``.
+
+    Args:
+        region: [H, W] unknown pixels.
+        known: [H, W] pixels outside the region that hold ``values`` [H, W] or [H, W, C]
+            (Dirichlet). Without it every pixel outside the region is a zero.
+        walls: [H, W] pixels outside the region that are neither: nothing flows through them
+            (Neumann), as nothing does through the image border.
+
+    Returns:
+        [H, W] (or [H, W, C]); zero outside the region.
+    """
+    height, width = region.shape
+    channels = 1 if values is None or values.ndim == 2 else values.shape[2]
+    held = np.zeros((height, width, channels))
+    fixed = ~region if known is None else known & ~region
+    if walls is not None:
+        fixed = fixed & ~walls
+    if values is not None:
+        held[fixed] = values.reshape(height, width, channels)[fixed]
+    index = np.full((height, width), -1)
+    ys, xs = np.nonzero(region)
+    n = len(ys)
+    out = np.zeros((height, width, channels))
+    if n == 0:
+        return out if channels > 1 else out[..., 0]
+    index[ys, xs] = np.arange(n)
+    diagonal = np.full(n, 1e-8)
+    b = np.full((n, channels), float(rhs))
+    rows, cols = [], []
+    for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        y, x = ys + dy, xs + dx
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        y, x = np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)
+        neighbour = inside & region[y, x]
+        boundary = inside & fixed[y, x]
+        diagonal += neighbour
+        diagonal += boundary
+        b[boundary] += held[y, x][boundary]
+        rows.append(np.nonzero(neighbour)[0])
+        cols.append(index[y, x][neighbour])
+    off = np.concatenate(rows), np.concatenate(cols)
+    A = sparse.csc_matrix((np.full(len(off[0]), -1.0), off), (n, n)) + sparse.diags(diagonal)
+    # Symmetric and diagonally dominant: no pivoting needed, and a symmetric ordering fills less.
+    solution = spsolve(A.tocsc(), b, permc_spec="MMD_AT_PLUS_A")
+    out[ys, xs] = solution.reshape(n, channels)
+    return out if channels > 1 else out[..., 0]
+
+
+def smooth_within(
+    image: FloatArray, mask: BoolArray | FloatArray, sigma: float
+) -> FloatArray:
+    """Gaussian blur of ``image`` [H, W] or [H, W, C] that only mixes pixels of ``mask`` [H, W]."""
+    weight = np.asarray(mask, dtype=np.float64)
+    total = np.maximum(ndimage.gaussian_filter(weight, sigma), 1e-6)
+    if image.ndim == 2:
+        return ndimage.gaussian_filter(np.where(weight > 0, image, 0.0) * weight, sigma) / total
+    held = np.where(weight[..., None] > 0, image, 0.0) * weight[..., None]
+    return ndimage.gaussian_filter(held, (sigma, sigma, 0)) / total[..., None]
+
+
+def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
+    """For each pixel the row and column of the nearest ``known`` pixel, and the distance to it."""
+    distance, (rows, cols) = ndimage.distance_transform_edt(~known, return_indices=True)
+    return rows, cols, distance
+
+
+def erode(mask: BoolArray, pixels: int) -> BoolArray:
+    """Shrink a mask; the image border does not eat into it (a person cut off by the frame)."""
+    if pixels <= 0:
+        return mask
+    out: BoolArray = ndimage.binary_erosion(mask, iterations=pixels, border_value=1)
+    return out
+
+
+def dilate(mask: BoolArray, pixels: int) -> BoolArray:
+    """Grow a mask by so many pixels."""
+    if pixels <= 0:
+        return mask
+    out: BoolArray = ndimage.binary_dilation(mask, iterations=pixels)
+    return out
+
+
+def fill_polygon(points: FloatArray, height: int, width: int) -> BoolArray:
+    """Pixels [H, W] whose centres lie in the convex hull of ``points`` [N, 2]."""
+    from scipy.spatial import ConvexHull
+
+    if len(points) < 3 or np.ptp(points[:, 0]) < 1 or np.ptp(points[:, 1]) < 1:
+        return np.zeros((height, width), bool)
+    hull = ConvexHull(points)
+    ys, xs = np.mgrid[:height, :width] + 0.5
+    inside = np.ones((height, width), bool)
+    for a, b, c in hull.equations:
+        inside &= a * xs + b * ys + c <= 0
+    return inside

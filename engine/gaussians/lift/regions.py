@@ -1,0 +1,208 @@
+"""What a pixel shows: which limb, and whether skin or something worn over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage, sparse
+from scipy.sparse.csgraph import dijkstra
+
+from ...body import Body
+from ...imaging.color import rgb_to_lab
+from ...render.mesh import MeshBuffer, rasterize_mesh
+from ...types import BoolArray, Camera, FloatArray, IntArray, Observation
+from .grids import dilate, erode, fill_polygon, nearest_known
+
+GROUPS = ("torso", "left_arm", "right_arm", "head", "left_leg", "right_leg")
+TORSO, LEFT_ARM, RIGHT_ARM, HEAD, LEFT_LEG, RIGHT_LEG = range(6)
+ARMS = (LEFT_ARM, RIGHT_ARM)
+_GROUP_JOINTS = {
+    LEFT_ARM: [16, 18, 20, *range(25, 40)],
+    RIGHT_ARM: [17, 19, 21, *range(40, 55)],
+    HEAD: [15, 22, 23, 24],
+    LEFT_LEG: [1, 4, 7, 10],
+    RIGHT_LEG: [2, 5, 8, 11],
+}
+
+# FaceMesh landmarks on the cheeks and the nose: skin in every portrait, glasses and beards included.
+_CHEEKS = (50, 280, 4, 195, 117, 346, 187, 411, 205, 425)
+_FOREHEAD = (9, 151, 108, 337)
+_INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)  # fmt: skip
+
+
+def vertex_groups(body: Body) -> IntArray:
+    """[V] the limb (index into GROUPS) that holds each vertex most."""
+    share = np.zeros((len(body.v_template), len(GROUPS)))
+    for group, joints in _GROUP_JOINTS.items():
+        share[:, group] = body.weights[:, joints].sum(1)
+    share[:, TORSO] = 1.0 - share[:, 1:].sum(1)
+    return share.argmax(1)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Labels on one pixel grid.
+
+    Attributes:
+        mask: [H, W] pixels of the person. group: [H, W] int index into GROUPS, -1 outside.
+        skin: [H, W] pixels where the body's own surface is seen.
+        face: [H, W] inside the oval of the face landmarks. mouth: [H, W] between the lips.
+        hair: [H, W] pixels of the head that are neither skin nor face.
+        body: the body's z-buffer; limb: one z-buffer for each group alone; trunk: for all but arms.
+        skin_color: [3] median of the cheeks. unit: pixels of one inter-ocular distance.
+    """
+
+    mask: BoolArray
+    group: IntArray
+    skin: BoolArray
+    face: BoolArray
+    mouth: BoolArray
+    hair: BoolArray
+    body: MeshBuffer
+    limb: tuple[MeshBuffer, ...]
+    trunk: MeshBuffer
+    skin_color: FloatArray
+    unit: float
+
+
+def _label_groups(
+    rgb: FloatArray, mask: BoolArray, seen_group: IntArray, unit: float
+) -> IntArray:
+    """Grow the limbs from their surely seen cores over the person's pixels.
+
+    A pixel goes to the core it is nearest to, where a step costs its length plus the colour edge
+    it crosses: labels stop at edges, and cannot run far from their limb.
+    """
+    height, width = mask.shape
+    markers = np.full((height, width), -1)
+    for group in range(len(GROUPS)):
+        region = mask & (seen_group == group)
+        if region.any():
+            depth = ndimage.distance_transform_edt(region)
+            markers[depth > min(0.12 * unit, 0.5 * depth.max())] = group
+    lab = ndimage.gaussian_filter(rgb_to_lab(rgb), (1.0, 1.0, 0.0))
+    index = np.full((height, width), -1)
+    index[mask] = np.arange(mask.sum())
+    rows, cols, costs = [], [], []
+    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        a = (slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
+        b = (slice(dy, height), slice(max(0, dx), width + min(0, dx)))
+        both = mask[a] & mask[b]
+        step = np.hypot(dy, dx) / unit + 0.05 * np.linalg.norm(lab[a] - lab[b], axis=-1)
+        rows.append(index[a][both])
+        cols.append(index[b][both])
+        costs.append(step[both])
+    n = int(mask.sum())
+    edges = (np.concatenate(costs), (np.concatenate(rows), np.concatenate(cols)))
+    graph = sparse.csr_matrix(edges, (n, n))
+    seeds = np.nonzero(markers[mask] >= 0)[0]
+    group = np.full((height, width), -1)
+    if len(seeds) == 0:
+        group[mask] = TORSO
+        return group
+    _, _, source = dijkstra(
+        graph, directed=False, indices=seeds, min_only=True, return_predecessors=True
+    )
+    flat = markers[mask]
+    reached = source >= 0
+    labels = np.where(reached, flat[np.maximum(source, 0)], TORSO)
+    group[mask] = labels
+    if not reached.all():  # islands without a core: take the nearest label
+        known = mask.copy()
+        known[mask] = reached
+        r, c, _ = nearest_known(known)
+        group = np.where(mask, group[r, c], -1)
+    return group
+
+
+def _find_hair(
+    lab: FloatArray, head: BoolArray, not_hair: BoolArray, observation: Observation, scale: float
+) -> BoolArray:
+    """Pixels [H, W] of the head that look like what grows (or is worn) above the brows.
+
+    Ears, temples of glasses and shadowed skin beside the face are neither face nor hair.
+    """
+    candidate = head & ~not_hair
+    crown = erode(candidate, 2)
+    if observation.face is not None:
+        brow = (observation.face[[105, 334], 1] * scale).min()
+        crown &= np.mgrid[: head.shape[0], : head.shape[1]][0] < brow
+    if crown.sum() < 20:
+        return np.zeros_like(head)
+    center = np.median(lab[crown], axis=0)
+    spread = np.maximum(2.5 * np.median(np.abs(lab[crown] - center), axis=0), [14.0, 7.0, 8.0])
+    near = (((lab - center) / spread) ** 2).sum(-1) < 4.0
+    return candidate & near
+
+
+def find_regions(
+    rgb: FloatArray,
+    mask: BoolArray,
+    camera: Camera,
+    vertices: FloatArray,
+    body: Body,
+    observation: Observation,
+    scale: float,
+) -> Regions:
+    """Label a pixel grid.
+
+    Args:
+        rgb: [H, W, 3] foreground colours. mask: [H, W] the person.
+        camera: of this grid. vertices: [V, 3] the body in the photo's pose.
+        observation: the landmarks, in pixels of the portrait; ``scale`` takes them to this grid.
+    """
+    height, width = mask.shape
+    groups = vertex_groups(body)
+    face_group = groups[body.f[:, 0]]
+    whole = rasterize_mesh(vertices, body.f, camera)
+    # Only the parts near the camera matter for a limb's own front and back.
+    limb = tuple(
+        rasterize_mesh(vertices, body.f[face_group == g], camera) for g in range(len(GROUPS))
+    )
+    trunk = rasterize_mesh(vertices, body.f[~np.isin(face_group, ARMS)], camera)
+    on_body = whole.face >= 0
+    seen_group = np.where(on_body, face_group[whole.face], -1)
+
+    face = np.zeros((height, width), bool)
+    mouth = np.zeros((height, width), bool)
+    lab = rgb_to_lab(rgb)
+    unit = 0.12 * float(np.sqrt(max(mask.sum(), 1)))
+    skin_lab = None
+    if observation.face is not None:
+        points = observation.face * scale
+        unit = float(np.linalg.norm(points[468] - points[473]))
+        face = fill_polygon(points[:468], height, width)
+        mouth = fill_polygon(points[list(_INNER_LIPS)], height, width)
+        pixel = np.clip(points[list(_CHEEKS + _FOREHEAD)].astype(int), 0, [width - 1, height - 1])
+        reach = max(1, int(0.06 * unit))
+        patches = [
+            lab[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].reshape(-1, 3)
+            for x, y in pixel
+        ]
+        skin_lab = np.median(np.concatenate(patches), axis=0)
+    group = _label_groups(rgb, mask, seen_group, max(unit, 4.0))
+    if skin_lab is None:  # no face: the head's middle is the best guess of skin there is
+        core = erode(mask & (seen_group == HEAD), 2)
+        skin_lab = np.median(lab[core], axis=0) if core.any() else np.array([65.0, 14.0, 18.0])
+    # Lightness varies with shading three times as much as hue does.
+    distance = (((lab - skin_lab) / [26.0, 9.0, 10.0]) ** 2).sum(-1)
+    skin_like = ndimage.gaussian_filter((distance < 5.0).astype(float), 1.0) > 0.5
+    trunk_like = ~np.isin(group, ARMS) & ~np.isin(seen_group, ARMS)
+    match = on_body & mask & ((seen_group == group) | trunk_like)
+    hand_joint = body.weights[:, [20, 21, *range(25, 55)]].sum(1) > 0.5
+    hands = on_body & hand_joint[body.f[whole.face, 0]]
+    skin = match & (skin_like | face | (hands & (distance < 12.0)))
+    skin = ndimage.binary_opening(skin, iterations=1) | (face & match)
+    # A fringe over the forehead is hair, not face: darker or of another colour than the skin.
+    fringe = np.zeros((height, width), bool)
+    if observation.face is not None:
+        brow = (observation.face[[105, 334], 1] * scale).min()
+        above = np.mgrid[:height, :width][0] < brow - 0.08 * unit
+        fringe = face & above & ~skin_like
+        skin &= ~fringe
+    color = np.median(rgb[skin & face], axis=0) if (skin & face).any() else np.array([0.8, 0.6, 0.5])
+    hair = _find_hair(lab, mask & (group == HEAD), skin | (face & ~fringe), observation, scale)
+    return Regions(
+        mask, group, skin, face & mask, dilate(mouth, 1) & mask, hair, whole, limb, trunk, color, unit
+    )

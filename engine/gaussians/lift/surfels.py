@@ -1,0 +1,168 @@
+"""Flat Gaussians (surfels) from points and tangents, and their homes on the body."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ...body import Body
+from ...rotations import matrix_to_quaternion
+from ...types import BoolArray, FloatArray, Gaussians, IntArray
+
+FLATNESS = 0.1
+"""Third scale over the smaller of the other two: flat splats look the same as Blender's quads,
+as gsplat's ellipsoids and in PLY viewers."""
+
+
+def surfels_from_tangents(
+    points: FloatArray,
+    du: FloatArray,
+    dv: FloatArray,
+    sigma: float,
+    colors: FloatArray,
+    opacities: FloatArray,
+) -> Gaussians:
+    """Gaussians whose covariance is sigma² (du duᵀ + dv dvᵀ), flattened along du x dv.
+
+    Args:
+        points: [N, 3] metres. du, dv: [N, 3] the steps to the neighbouring splats in metres.
+        sigma: standard deviation in units of one step.
+    """
+    length = np.maximum(np.linalg.norm(du, axis=1, keepdims=True), 1e-9)
+    e1 = du / length
+    normal = np.cross(du, dv)
+    size = np.linalg.norm(normal, axis=1, keepdims=True)
+    # Parallel tangents span no plane: any plane through them does.
+    spare = np.cross(e1, np.eye(3)[np.abs(e1).argmin(1)])
+    normal = np.where(size > 1e-14, normal, spare)
+    normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    e2 = np.cross(normal, e1)
+    a = length[:, 0]
+    b, c = np.einsum("nd,nd->n", dv, e1), np.einsum("nd,nd->n", dv, e2)
+    # Eigenvectors of [[a² + b², bc], [bc, c²]] in closed form.
+    p, q, r = a * a + b * b, b * c, c * c
+    half, centre = np.hypot((p - r) / 2, q), (p + r) / 2
+    angle = 0.5 * np.arctan2(2 * q, p - r)
+    s1 = sigma * np.sqrt(np.maximum(centre + half, 1e-16))
+    s2 = sigma * np.sqrt(np.maximum(centre - half, 1e-16))
+    s2 = np.maximum(s2, 0.2 * s1)
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    axis1 = cos * e1 + sin * e2
+    R = np.stack([axis1, np.cross(normal, axis1), normal], -1)
+    scales = np.stack([s1, s2, FLATNESS * np.minimum(s1, s2)], -1)
+    return Gaussians(points, matrix_to_quaternion(R), scales, opacities, colors)
+
+
+def surfels_on_plane(
+    points: FloatArray,
+    normals: FloatArray,
+    radius: FloatArray,
+    colors: FloatArray,
+    opacities: FloatArray,
+) -> Gaussians:
+    """Round surfels: ``radius`` [N] is the standard deviation in metres."""
+    helper = np.eye(3)[np.abs(normals).argmin(1)]
+    e1 = np.cross(normals, helper)
+    e1 /= np.linalg.norm(e1, axis=1, keepdims=True)
+    e2 = np.cross(normals, e1)
+    return surfels_from_tangents(
+        points, e1 * radius[:, None], e2 * radius[:, None], 1.0, colors, opacities
+    )
+
+
+MAX_STRETCH = 5.0
+"""Longest step between neighbouring splats, in units of a pixel's width at their depth."""
+
+
+class Homes:
+    """Finds the triangle that a free point belongs to: the nearest one of its limb.
+
+    Hair, clothes and the back have no triangle of their own. The head's mimic triangles are left
+    out for them, so that a fringe does not blink with the lid below it.
+    """
+
+    def __init__(self, body: Body, vertices: FloatArray, face_group: IntArray) -> None:
+        self._body, self._vertices = body, vertices
+        centroids = vertices[body.f].mean(1)
+        moves = np.zeros(len(vertices))
+        if body.num_expression:
+            moves = np.abs(body.exprdirs).max(axis=(1, 2))
+        still = moves[body.f].max(1) < 0.003
+        outer = ~np.isin(
+            body.face_part,
+            [i for i, name in enumerate(body.part_names) if name in INNER_PARTS],
+        )
+        self._trees: dict[int, tuple[cKDTree, IntArray]] = {}
+        for g in np.unique(face_group):
+            rows = np.nonzero((face_group == g) & still & outer)[0]
+            if len(rows) == 0:
+                rows = np.nonzero(face_group == g)[0]
+            self._trees[int(g)] = (cKDTree(centroids[rows]), rows)
+
+    def find(self, points: FloatArray, group: IntArray) -> tuple[IntArray, FloatArray]:
+        """points [N, 3] and their limbs [N] -> triangle [N] and barycentric [N, 3]."""
+        triangle = np.zeros(len(points), np.int64)
+        for g, (tree, rows) in self._trees.items():
+            chosen = group == g
+            if chosen.any():
+                triangle[chosen] = rows[tree.query(points[chosen])[1]]
+        orphans = ~np.isin(group, list(self._trees))
+        if orphans.any():
+            tree, rows = next(iter(self._trees.values()))
+            triangle[orphans] = rows[tree.query(points[orphans])[1]]
+        corners = self._vertices[self._body.f[triangle]]
+        return triangle, closest_barycentric(points, corners)
+
+
+INNER_PARTS = ("eye", "eye_back", "mouth", "teeth", "tongue", "lash")
+"""Parts of the body that nothing worn can be attached to."""
+
+
+def closest_barycentric(points: FloatArray, corners: FloatArray) -> FloatArray:
+    """Barycentric coordinates [N, 3] of points [N, 3] dropped on triangles [N, 3, 3], clamped."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    ab, ac, ap = b - a, c - a, points - a
+    d00, d01, d11 = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)
+    d20, d21 = (ap * ab).sum(1), (ap * ac).sum(1)
+    denominator = np.maximum(d00 * d11 - d01 * d01, 1e-18)
+    v = (d11 * d20 - d01 * d21) / denominator
+    w = (d00 * d21 - d01 * d20) / denominator
+    bary = np.clip(np.stack([1 - v - w, v, w], -1), 0.0, None)
+    return bary / np.maximum(bary.sum(1, keepdims=True), 1e-12)
+
+
+def grid_tangents(
+    points: FloatArray, valid: BoolArray, label: IntArray, pixel_size: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Steps to the right and downward neighbours of a grid of points.
+
+    Args:
+        points: [H, W, 3]. valid: [H, W]. label: [H, W]; no step crosses two labels.
+        pixel_size: [H, W] metres that a pixel spans there; a step longer than MAX_STRETCH of
+            them is a depth jump, and is cut to that length.
+
+    Returns:
+        du, dv [H, W, 3]: the mean of the two steps there are, else one pixel facing the camera.
+    """
+    out = []
+    for axis in (1, 0):
+        n = points.shape[axis]
+        head = [slice(None), slice(None)]
+        tail = [slice(None), slice(None)]
+        head[axis], tail[axis] = slice(0, n - 1), slice(1, n)
+        h, t = tuple(head), tuple(tail)
+        step = points[t] - points[h]
+        good = valid[h] & valid[t] & (label[h] == label[t])
+        bound = MAX_STRETCH * np.minimum(pixel_size[h], pixel_size[t])
+        length = np.maximum(np.linalg.norm(step, axis=-1), 1e-12)
+        step = step * np.minimum(1.0, bound / length)[..., None]
+        total = np.zeros_like(points)
+        count = np.zeros(valid.shape)
+        for part in (h, t):
+            total[part] += np.where(good[..., None], step, 0.0)
+            count[part] += good
+        facing = np.zeros_like(points)
+        facing[..., 0 if axis == 1 else 1] = (1.0 if axis == 1 else -1.0) * pixel_size
+        mean = total / np.maximum(count, 1)[..., None]
+        out.append(np.where((count > 0)[..., None], mean, facing))
+    return out[0], out[1]

@@ -1,0 +1,208 @@
+"""Portrait to avatar: the one entry that the command line, the worker and the tests share."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .body import Body, load_body
+from .evaluation.metrics import psnr, silhouette_iou, ssim
+from .gaussians.binding import place
+from .gaussians.lift import LiftOptions, lift
+from .imaging.load import load_portrait
+from .imaging.matting import matte as make_matte
+from .imaging.resize import fit_size, resize
+from .render import render_camera
+from .tracking import fit
+from .tracking.detectors import Detectors
+from .tracking.observation import observe
+from .types import (
+    LAYERS,
+    MAX_GAUSSIANS,
+    Avatar,
+    LikenessError,
+    Matte,
+    Observation,
+    Portrait,
+    Progress,
+    Track,
+)
+from .weights import asset_path
+
+VERSION = "0.1.0"
+FAILED_FACE = 10.0  # per cent of the inter-ocular distance; above it the fit did not find the face
+REPORT_SIDE = 512  # pixels: the figures of the input view are measured at this size
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What a user may choose.
+
+    Attributes:
+        max_gaussians: never exceeded.
+        person: which of several people, counted from the left from 0; the largest if None.
+        fov: field of view along the photo's longer side in degrees, if it is known.
+        seed: of everything random (nothing is, so far: the lift and the fit are deterministic).
+    """
+
+    max_gaussians: int = MAX_GAUSSIANS
+    person: int | None = None
+    fov: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """An avatar and how it came to be.
+
+    Attributes:
+        report: JSON-able; keys as in ``report.json``.
+    """
+
+    avatar: Avatar
+    report: dict[str, Any]
+    portrait: Portrait
+    observation: Observation
+    matte: Matte
+    track: Track
+
+
+class _Stages:
+    """Times the stages, and tells the progress callback where the work is."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str, message: str) -> Iterator[None]:
+        self.tell(stage, 0.0, message)
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 3)
+        self.tell(stage, 1.0, "")
+
+    def tell(self, stage: str, fraction: float, message: str) -> None:
+        if self._progress is not None:
+            self._progress(stage, fraction, message)
+
+
+def build_avatar(
+    portrait: Path,
+    options: BuildOptions | None = None,
+    progress: Progress | None = None,
+    body_path: Path | None = None,
+) -> BuildResult:
+    """Build the avatar of one person.
+
+    Args:
+        portrait: an image file.
+        body_path: another body file than the default one; it must carry landmarks.
+
+    Raises:
+        LikenessError: what is wrong with the file, and what to do.
+    """
+    options = options or BuildOptions()
+    stage = _Stages(progress)
+    with stage("load", "reading the photo"):
+        photo = load_portrait(portrait)
+        body = load_body(body_path or asset_path("body"))
+        _check_body(body, body_path)
+    with stage("detect", "looking for the person"):
+        detectors = Detectors(asset_path("pose_landmark").parent)
+        observation = observe(photo, detectors, options.person)
+    with stage("matte", "separating the person from the background"):
+        cut_out = make_matte(photo, observation)
+    with stage("fit", "fitting the body"):
+        track = fit(observation, photo, body, fov=options.fov)
+    warnings = [*observation.warnings, *track.warnings]
+    if track.face_error is not None and track.face_error > FAILED_FACE:
+        raise LikenessError(
+            f"The face in '{portrait}' could not be followed: the fit is off by "
+            f"{track.face_error:.0f} % of the distance between the eyes.",
+            "Use a sharper photo, with the face turned to the camera and nothing before it.",
+        )
+    with stage("lift", "lifting the photo to Gaussians"):
+        person = body.personalised(track.betas)
+        gaussians = lift(
+            cut_out, observation, track, person, LiftOptions(max_gaussians=options.max_gaussians)
+        )
+    provenance = {
+        "generator": f"Likeness {VERSION}",
+        "source": portrait.name,
+        "sha256": hashlib.sha256(portrait.read_bytes()).hexdigest(),
+        "options": asdict(options),
+    }
+    avatar = Avatar(person, gaussians, track.pose, track.camera, track.framing, provenance)
+    with stage("check", "comparing with the photo"):
+        view = input_view_figures(avatar, cut_out)
+    report = {
+        "source": str(portrait),
+        "version": VERSION,
+        "python": platform.python_version(),
+        "size": list(photo.original_size),
+        "framing": track.framing,
+        "seconds": {**stage.seconds, "total": round(sum(stage.seconds.values()), 3)},
+        "peak_memory_mb": _peak_memory_mb(),
+        "gaussians": {
+            "total": len(gaussians),
+            **{name: int((gaussians.layer == i).sum()) for i, name in enumerate(LAYERS)},
+        },
+        "face_error": _rounded(track.face_error, 2),
+        "pose_error": _rounded(track.pose_error, 2),
+        "input_view": view,
+        "warnings": warnings,
+    }
+    return BuildResult(avatar, report, photo, observation, cut_out, track)
+
+
+def input_view_figures(avatar: Avatar, matte: Matte) -> dict[str, float]:
+    """Foreground PSNR, SSIM and silhouette IoU of the photo's own view.
+
+    Measured at 512 pixels on the longer side, on white; the truth is the photo through its matte.
+    """
+    height, width = matte.alpha.shape
+    w, h = fit_size(width, height, REPORT_SIDE)
+    alpha = resize(matte.alpha, w, h)
+    solid = resize(matte.foreground * matte.alpha[..., None], w, h)
+    truth = solid + (1.0 - alpha)[..., None]
+    vertices, _ = avatar.body.vertices(avatar.pose)
+    drawn = render_camera(
+        place(avatar.gaussians, vertices, avatar.body), avatar.camera.resized(w, h), np.ones(3)
+    )
+    return {
+        "foreground_psnr": round(float(psnr(drawn.rgb, truth, alpha > 0.5)), 2),
+        "ssim": round(float(ssim(drawn.rgb, truth)), 4),
+        "silhouette_iou": round(float(silhouette_iou(drawn.alpha, alpha)), 4),
+    }
+
+
+def _check_body(body: Body, path: Path | None) -> None:
+    if body.landmarks is None:
+        raise LikenessError(
+            f"The body file '{path}' carries no landmarks, so it cannot be fitted to a photo.",
+            "Leave --body out: the default body is fitted, and SMPL-X poses work on it.",
+        )
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(float(value), digits)
+
+
+def _peak_memory_mb() -> int | None:
+    """Most memory that this process ever held, in MB; None where the system does not tell."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))
