@@ -1,0 +1,79 @@
+"""Gaussian mixtures of colours: what a person looks like, and what the rest does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from ..types import FloatArray
+
+_FLOOR = 2e-4
+"""Least colour variance of a component (about 1/70 of the range): noise and gradients."""
+
+
+@dataclass(frozen=True)
+class ColourModel:
+    """A mixture of K Gaussians over D-dimensional features.
+
+    Attributes:
+        weights: [K]. means: [K, D]. precisions: [K, D, D]. log_norms: [K].
+    """
+
+    weights: FloatArray
+    means: FloatArray
+    precisions: FloatArray
+    log_norms: FloatArray
+
+    def log_density(self, features: FloatArray) -> FloatArray:
+        """[N, D] -> [N] log of the density."""
+        return np.asarray(logsumexp(self._joint(features), axis=1))
+
+    def _joint(self, features: FloatArray) -> FloatArray:
+        parts = []
+        for weight, mean, precision, norm in zip(
+            self.weights, self.means, self.precisions, self.log_norms
+        ):
+            d = features - mean
+            squared = np.einsum("nd,de,ne->n", d, precision, d, optimize=True)
+            parts.append(np.log(weight) + norm - 0.5 * squared)
+        return np.stack(parts, 1)
+
+
+def fit_colours(features: FloatArray, components: int = 5, rounds: int = 8) -> ColourModel:
+    """A mixture for [N, D] features by expectation maximisation, started by farthest points.
+
+    Deterministic: the same features give the same model.
+    """
+    data = np.asarray(features, np.float64)
+    if len(data) > 6000:
+        data = data[:: len(data) // 6000 + 1]
+    dimensions = data.shape[1]
+    starts = [data.mean(0)]
+    nearest = ((data - starts[0]) ** 2).sum(1)
+    for _ in range(components):
+        # A high quantile rather than the farthest point itself, which is an outlier.
+        starts.append(data[np.argsort(nearest)[int(0.97 * (len(data) - 1))]])
+        nearest = np.minimum(nearest, ((data - starts[-1]) ** 2).sum(1))
+    distances = np.stack([((data - start) ** 2).sum(1) for start in starts[1:]], 1)
+    share = np.eye(components)[distances.argmin(1)]
+    model = None
+    for _ in range(rounds):
+        model = _maximise(data, share, dimensions)
+        joint = model._joint(data)
+        share = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+    assert model is not None
+    return model
+
+
+def _maximise(data: FloatArray, share: FloatArray, dimensions: int) -> ColourModel:
+    total = share.sum(0) + 1e-3
+    means = (share.T @ data) / total[:, None]
+    precisions, norms = [], []
+    for k in range(share.shape[1]):
+        d = data - means[k]
+        covariance = (d * share[:, k : k + 1]).T @ d / total[k] + _FLOOR * np.eye(dimensions)
+        precisions.append(np.linalg.inv(covariance))
+        norms.append(-0.5 * (np.linalg.slogdet(covariance)[1] + dimensions * np.log(2 * np.pi)))
+    return ColourModel(total / total.sum(), means, np.stack(precisions), np.array(norms))

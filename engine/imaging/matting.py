@@ -1,0 +1,287 @@
+"""Cutting the person out: alpha with hair detail, and colours free of the background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.sparse import diags
+
+from ..types import BoolArray, FloatArray, Matte, Observation, Portrait
+from .colour_model import fit_colours
+from .guided import guided_filter
+from .resize import fit_size, resize
+
+WORK_SIDE = 768
+"""Longer side in pixels of the person's crop at which alpha is solved."""
+
+_ROUNDS = 3
+_MAX_EVIDENCE = 3.0
+"""Most that colour may say for or against the person, as a log ratio."""
+
+_PRIOR_WEIGHT = 2e-3
+"""Weight of the refined mask inside the band against the matting Laplacian."""
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The crop around the person: a box of the picture and its size when worked on."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    width: int
+    height: int
+
+    def take(self, image: FloatArray, method: str = "area") -> FloatArray:
+        part = image[self.top : self.bottom, self.left : self.right]
+        return resize(part, self.width, self.height, method)
+
+    @property
+    def scale(self) -> float:
+        return self.width / (self.right - self.left)
+
+
+def matte(portrait: Portrait, observation: Observation) -> Matte:
+    """Alpha and foreground colours of the observed person, at the portrait's size.
+
+    The file's own alpha is used when it cuts the person out. Otherwise the person mask is
+    refined by colour models, and alpha is solved in a band around its outline (closed-form
+    matting, Levin et al. 2008) whose width follows the size of the person, wider around the
+    head. Alpha is exactly 1 inside the band and exactly 0 outside it. Foreground colours are
+    estimated by multi-level foreground estimation (Germer et al. 2020).
+    """
+    rgb = np.asarray(portrait.rgb, np.float32)
+    if portrait.alpha is not None and _cuts_out(portrait.alpha, observation.person_mask):
+        alpha = _only_person(portrait.alpha, observation.person_mask)
+        return Matte(alpha, _spread(rgb, alpha > 0.02))
+    alpha = _solve(rgb, observation)
+    return Matte(alpha, _foreground(rgb, alpha))
+
+
+def _cuts_out(alpha: FloatArray, person_mask: FloatArray) -> bool:
+    """Whether a file's alpha keeps the person and leaves something else out."""
+    person = person_mask > 0.5
+    kept = float(alpha[person].mean()) if person.any() else 0.0
+    return kept > 0.8 and float((alpha < 0.1).mean()) > 0.02
+
+
+def _only_person(alpha: FloatArray, person_mask: FloatArray) -> FloatArray:
+    labels, count = ndimage.label(alpha > 0.02)
+    if count == 0:
+        return alpha
+    person = ndimage.sum_labels(person_mask > 0.5, labels, np.arange(count + 1))
+    person[0] = 0
+    return np.asarray(alpha * (labels == int(person.argmax())), np.float32)
+
+
+def _spread(rgb: FloatArray, known: BoolArray) -> FloatArray:
+    """Colours everywhere: where they aren't ``known``, those of the nearest known pixel."""
+    rows, columns = ndimage.distance_transform_edt(
+        ~known, return_distances=False, return_indices=True
+    )
+    return np.asarray(rgb[rows, columns])
+
+
+def _solve(rgb: FloatArray, observation: Observation) -> FloatArray:
+    height, width = rgb.shape[:2]
+    window = _window(observation.person_mask)
+    small = window.take(rgb)
+    reach = _reach(observation, window)
+    refined = _refine(small, window.take(observation.person_mask), reach)
+    band = _band(refined, reach)
+    alpha = _main_parts(_solve_band(small, refined, band))
+    part = rgb[window.top : window.bottom, window.left : window.right]
+    if window.scale < 1:
+        fine = _upsample(alpha, small, part)
+    else:
+        fine = resize(alpha, part.shape[1], part.shape[0], "area")
+    full = np.zeros((height, width), np.float32)
+    full[window.top : window.bottom, window.left : window.right] = fine
+    return full
+
+
+def _window(mask: FloatArray) -> _Window:
+    """The box around the person with an eighth of its size as background around it."""
+    height, width = mask.shape
+    solid = mask > 0.3
+    if not solid.any():
+        return _Window(0, 0, width, height, *fit_size(width, height, WORK_SIDE))
+    rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
+    margin = int(0.125 * max(np.ptp(rows), np.ptp(columns))) + 4
+    left, right = max(0, columns[0] - margin), min(width, columns[-1] + 1 + margin)
+    top, bottom = max(0, rows[0] - margin), min(height, rows[-1] + 1 + margin)
+    return _Window(
+        int(left), int(top), int(right), int(bottom),
+        *fit_size(int(right - left), int(bottom - top), WORK_SIDE),
+    )  # fmt: skip
+
+
+def _reach(observation: Observation, window: _Window) -> FloatArray:
+    """[h, w] how far in pixels the outline may be off: little, and more around the head.
+
+    Hair stands out by up to a third of the head; elsewhere the masks' own coarseness counts,
+    about a hundredth of the person.
+    """
+    head = observation.pose[:11]
+    size = float(np.ptp(head, axis=0).max())
+    middle = head.mean(0)
+    if observation.face is not None:
+        size = float(np.ptp(observation.face, axis=0).max())
+        middle = observation.face.mean(0)
+    size *= window.scale
+    x = (middle[0] - window.left) * window.scale
+    y = (middle[1] - window.top) * window.scale
+    rows, columns = np.indices((window.height, window.width)) + 0.5
+    distance = np.hypot(columns - x, rows - y)
+    near_head = np.clip(2.4 - distance / max(size, 1.0), 0, 1)
+    plain = max(2.5, 0.009 * max(window.width, window.height))
+    return np.asarray(plain + near_head * max(0.12 * size - plain, 0), np.float32)
+
+
+def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArray:
+    """The mask [h, w] with its outline moved to where the colours change.
+
+    In turns, colour models are learned from both sides and each pixel near the outline asks
+    them; a guided filter makes neighbours of one colour agree. Far inside and outside the mask
+    stands.
+    """
+    prior = np.clip(mask, 0.01, 0.99).astype(np.float64)
+    refined = prior
+    features = _features(image)
+    for _ in range(_ROUNDS):
+        inside = ndimage.distance_transform_edt(refined > 0.5)
+        outside = ndimage.distance_transform_edt(refined <= 0.5)
+        sure_in = (inside > 0.5 * reach) & (prior > 0.8)
+        sure_out = (outside > 1.0 * reach) & (prior < 0.3)
+        if sure_in.sum() < 200 or sure_out.sum() < 200:
+            break
+        person, rest = fit_colours(features[sure_in]), fit_colours(features[sure_out])
+        distance = np.where(refined > 0.5, inside, outside)
+        # How open the question is: near the outline, and wherever the networks were unsure.
+        doubt = np.exp(-0.5 * (distance / (1.5 * reach)) ** 2)
+        doubt = np.maximum(doubt, np.clip(1 - np.abs(2 * prior - 1) / 0.9, 0, 1))
+        asked = doubt > 0.02
+        evidence = np.zeros_like(prior)
+        evidence[asked] = person.log_density(features[asked]) - rest.log_density(features[asked])
+        evidence = np.clip(evidence, -_MAX_EVIDENCE, _MAX_EVIDENCE)
+        evidence = guided_filter(evidence, image, 3, 1e-4)
+        logit = np.log(prior / (1 - prior)) * (1 - 0.6 * doubt) + doubt * evidence
+        refined = np.asarray(1 / (1 + np.exp(-logit)))
+        refined = np.clip(guided_filter(refined, image, 4, 1e-4), 0.001, 0.999)
+    return np.asarray(_closed(refined, reach), np.float32)
+
+
+def _features(image: FloatArray) -> FloatArray:
+    """[h, w, 3] brightness and two colour differences, which matter more than shading."""
+    r, g, b = np.moveaxis(np.asarray(image, np.float64), -1, 0)
+    light = 0.299 * r + 0.587 * g + 0.114 * b
+    return np.stack([light, 1.5 * (r - light), 1.5 * (b - light)], -1)
+
+
+def _closed(refined: FloatArray, reach: FloatArray) -> FloatArray:
+    """Specks of background inside the person, smaller than the outline's doubt, are filled."""
+    holes, count = ndimage.label(refined <= 0.5)
+    if count == 0:
+        return refined
+    index = np.arange(count + 1)
+    area = ndimage.sum_labels(np.ones_like(refined), holes, index)
+    deepest = ndimage.minimum(refined, holes, index)
+    limit = float(np.median(reach)) ** 2 * np.pi
+    small = (area < limit) & (deepest > 0.02)
+    small[0] = False
+    return np.where(small[holes], np.maximum(refined, 0.9), refined)
+
+
+def _band(refined: FloatArray, reach: FloatArray) -> BoolArray:
+    """[h, w] where alpha is unknown: around the outline and wherever the mask is undecided."""
+    inside = ndimage.distance_transform_edt(refined > 0.5)
+    outside = ndimage.distance_transform_edt(refined <= 0.5)
+    # Hair is thin outside the mask; inside it the band needs less room.
+    near = ((inside > 0) & (inside <= 0.6 * reach)) | ((outside > 0) & (outside <= reach))
+    undecided = (refined > 0.15) & (refined < 0.85)
+    return np.asarray(near | undecided)
+
+
+def _solve_band(image: FloatArray, refined: FloatArray, band: BoolArray) -> FloatArray:
+    """Closed-form matting of the unknown pixels alone, with the refined mask as a weak prior."""
+    # Imported here: pymatting's kernels take a second to load.
+    from pymatting.laplacian.cf_laplacian import cf_laplacian
+    from pymatting.preconditioner.ichol import ichol
+    from pymatting.solver.cg import cg
+
+    alpha = (refined > 0.5).astype(np.float64)
+    unknown = band.ravel()
+    if not unknown.any():
+        return alpha.astype(np.float32)
+    laplacian = cf_laplacian(
+        image.astype(np.float64), epsilon=1e-6, radius=1, is_known=~unknown
+    ).tocsr()
+    rows = laplacian[unknown]
+    inner = rows[:, unknown] + diags(np.full(int(unknown.sum()), _PRIOR_WEIGHT))
+    right = _PRIOR_WEIGHT * refined.ravel()[unknown] - rows[:, ~unknown] @ alpha.ravel()[~unknown]
+    solution = cg(
+        inner.tocsr(),
+        right,
+        x0=refined.ravel()[unknown].astype(np.float64),
+        M=ichol(inner.tocsc(), discard_threshold=1e-4),
+        rtol=1e-5,
+        maxiter=400,
+    )
+    alpha.ravel()[unknown] = np.clip(solution, 0, 1)
+    return alpha.astype(np.float32)
+
+
+def _main_parts(alpha: FloatArray) -> FloatArray:
+    """Haze snapped to 0 and 1, and only what hangs together with the largest part kept."""
+    snapped = np.clip((alpha - 0.04) / 0.92, 0, 1)
+    labels, count = ndimage.label(snapped > 0.1, structure=np.ones((3, 3)))
+    if count == 0:
+        return snapped
+    index = np.arange(count + 1)
+    sizes = ndimage.sum_labels(snapped, labels, index)
+    sizes[0] = 0
+    keep = ndimage.binary_dilation(labels == int(sizes.argmax()), iterations=2)
+    return np.asarray(snapped * keep, np.float32)
+
+
+def _upsample(alpha: FloatArray, small: FloatArray, part: FloatArray) -> FloatArray:
+    """Alpha at the picture's own resolution; exact where it is 0 or 1 all around."""
+    height, width = part.shape[:2]
+    fine = np.clip(guided_filter(alpha, small, 2, 1e-5, part), 0, 1)
+    soft = resize(alpha, width, height, "bilinear")
+    low = resize(ndimage.minimum_filter(alpha, 3), width, height, "bilinear")
+    high = resize(ndimage.maximum_filter(alpha, 3), width, height, "bilinear")
+    fine = np.clip(fine, low, high)
+    fine[(high <= 1e-4)] = 0
+    fine[(low >= 1 - 1e-4)] = 1
+    # Where the guide has no edge the linear model carries nothing: keep the plain value.
+    return np.asarray(np.where(np.abs(fine - soft) > 0.5, soft, fine), np.float32)
+
+
+def _foreground(rgb: FloatArray, alpha: FloatArray) -> FloatArray:
+    """Colours of the person alone; the picture's own where alpha is 1."""
+    from pymatting import estimate_foreground_ml
+
+    solid = alpha > 0
+    if not solid.any():
+        return rgb
+    rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
+    top, bottom = max(0, rows[0] - 8), rows[-1] + 9
+    left, right = max(0, columns[0] - 8), columns[-1] + 9
+    part, opacity = rgb[top:bottom, left:right], alpha[top:bottom, left:right]
+    colours = estimate_foreground_ml(part.astype(np.float32), opacity.astype(np.float32))
+    colours = np.where(opacity[..., None] >= 1, part, np.clip(colours, 0, 1))
+    result = _spread(rgb, _inside(alpha.shape, top, bottom, left, right))
+    result[top:bottom, left:right] = colours
+    return np.asarray(result, np.float32)
+
+
+def _inside(
+    shape: tuple[int, ...], top: int, bottom: int, left: int, right: int
+) -> BoolArray:
+    box = np.zeros(shape[:2], bool)
+    box[top:bottom, left:right] = True
+    return box
