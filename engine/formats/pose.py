@@ -185,8 +185,8 @@ NAMED_POSES: dict[str, dict[str, FloatArray]] = {
     },
     "walk": {
         **_LEFT_DOWN, **_mirrored(_LEFT_DOWN),
-        "left_shoulder": _turn(("z", -72), ("x", 22)),
-        "right_shoulder": _turn(("z", 72), ("x", -25)),
+        "left_shoulder": _turn(("z", -72), ("x", -25)),
+        "right_shoulder": _turn(("z", 72), ("x", 22)),
         "left_hip": _turn(("x", 14)), "left_knee": _turn(("x", 12)),
         "right_hip": _turn(("x", -26)), "right_knee": _turn(("x", 14)),
         "left_ankle": _turn(("x", 8)), "right_ankle": _turn(("x", 4)),
