@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ...types import FloatArray, Progress
 from ..model import Body, save_body
 from .basis import NUM_BODY, shape_basis
+from .landmarks import bake_landmarks
 from .mpfb import load_base_mesh, load_target
 from .phenotype import load_targets
 from .rig import load_rig
@@ -61,6 +63,8 @@ def bake_body(data_dir: Path, out: Path, detectors_dir: Path | None, progress: P
         face_part=parts,
         part_names=PART_NAMES,
     )
+    if detectors_dir is not None:
+        body = replace(body, landmarks=bake_landmarks(body, detectors_dir, SEED, progress))
     progress("bake body", 0.95, f"writing {out.name}")
     out.parent.mkdir(parents=True, exist_ok=True)
     save_body(

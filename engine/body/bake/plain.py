@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 import numpy as np
 from PIL import Image
 
 from ...cameras import project
 from ...render.mesh import MeshBuffer, rasterize_mesh
-from ...types import Camera, FloatArray, IntArray
+from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
+from ..atlas import surface_points
+from ..model import Body
+
+Paint = Callable[[IntArray, FloatArray], FloatArray]
 
 BACKGROUND = 0.75
 SUPERSAMPLING = 2
@@ -23,25 +30,18 @@ def vertex_normals(vertices: FloatArray, f: IntArray) -> FloatArray:
     return np.asarray(out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12))
 
 
-def interpolate(values: FloatArray, f: IntArray, buffer: MeshBuffer) -> FloatArray:
-    """Vertex values [V, C] at every covered pixel [P, C], in the order of ``face >= 0``."""
-    covered = buffer.face >= 0
-    corners = values[f[buffer.face[covered]]]
-    return np.einsum("pkc,pk->pc", corners, buffer.bary[covered])
-
-
 def render_plain(
     vertices: FloatArray,
     f: IntArray,
-    colours: FloatArray,
+    paint: Paint,
     camera: Camera,
     light: FloatArray,
-    normals: FloatArray | None = None,
 ) -> tuple[FloatArray, MeshBuffer]:
     """A Lambert-shaded picture on grey.
 
     Args:
-        colours: [V, 3] or [F, 3] in 0..1. light: [3] direction towards the light, world space.
+        paint: ``paint(triangle [P], bary [P, 3]) -> colours [P, 3]`` in 0..1.
+        light: [3] direction towards the light, world space.
 
     Returns:
         rgb [H, W, 3] float32 and the z-buffer at SUPERSAMPLING times the size.
@@ -49,42 +49,88 @@ def render_plain(
     large = camera.resized(camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING)
     buffer = rasterize_mesh(vertices, f, large)
     covered = buffer.face >= 0
-    if normals is None:
-        normals = vertex_normals(vertices, f)
-    normal = interpolate(normals, f, buffer)
+    face, bary = buffer.face[covered], buffer.bary[covered]
+    normal = surface_points(vertex_normals(vertices, f), f, face, bary)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    if len(colours) == len(f) and len(f) != len(vertices):
-        albedo = colours[buffer.face[covered]]
-    else:
-        albedo = interpolate(colours, f, buffer)
     to_camera = -camera.viewmat[2, :3]
     lambert = np.clip(normal @ (light / np.linalg.norm(light)), 0.0, 1.0)
     rim = np.clip(normal @ to_camera, 0.0, 1.0)
     picture = np.full((large.height, large.width, 3), BACKGROUND)
-    picture[covered] = albedo * ((0.55 + 0.45 * lambert) * (0.75 + 0.25 * rim))[:, None]
+    shade = (0.55 + 0.45 * lambert) * (0.75 + 0.25 * rim)
+    picture[covered] = paint(face, bary) * shade[:, None]
     image = Image.fromarray((np.clip(picture, 0, 1) * 255).round().astype(np.uint8))
     small = image.resize((camera.width, camera.height), Image.Resampling.BOX)
     return np.asarray(small, np.float32) / 255.0, buffer
 
 
-def surface_hits(
-    pixels: FloatArray, camera: Camera, vertices: FloatArray, f: IntArray, buffer: MeshBuffer
-) -> tuple[FloatArray, FloatArray]:
-    """Back-project pixels [P, 2] of ``camera`` onto the mesh.
+class PersonPaint:
+    """Colours that make the bare body look like a dressed person, fixed to its surface.
 
-    Returns:
-        points [P, 3] (nan where a pixel misses the mesh) and their normals [P, 3].
+    Args:
+        body: its rest pose says where brows, irises and hairline lie.
     """
-    col = np.clip((pixels[:, 0] * SUPERSAMPLING).astype(int), 0, buffer.face.shape[1] - 1)
-    row = np.clip((pixels[:, 1] * SUPERSAMPLING).astype(int), 0, buffer.face.shape[0] - 1)
-    face, bary = buffer.face[row, col], buffer.bary[row, col]
-    hit = face >= 0
-    points = np.full((len(pixels), 3), np.nan)
-    normals = np.full((len(pixels), 3), np.nan)
-    points[hit] = np.einsum("pkc,pk->pc", vertices[f[face[hit]]], bary[hit])
-    normal = np.einsum("pkc,pk->pc", vertex_normals(vertices, f)[f[face[hit]]], bary[hit])
-    normals[hit] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
-    return points, normals
+
+    SKIN = (0.80, 0.63, 0.53)
+    PARTS: ClassVar[dict[str, tuple[float, float, float]]] = {
+        "lips": (0.67, 0.33, 0.33), "mouth": (0.35, 0.14, 0.14), "tongue": (0.62, 0.30, 0.30),
+        "teeth": (0.93, 0.91, 0.86), "eye": (0.93, 0.93, 0.93), "eye_back": (0.93, 0.93, 0.93),
+        "torso": (0.25, 0.35, 0.60), "leg": (0.20, 0.20, 0.22), "foot": (0.10, 0.10, 0.10),
+    }  # fmt: skip
+    HAIR = (0.20, 0.14, 0.10)
+    IRIS = (0.35, 0.25, 0.16)
+    PUPIL = (0.06, 0.04, 0.04)
+    IRIS_RADIUS = 0.0058  # metres; the one length that all adults share
+    PUPIL_RADIUS = 0.0022
+
+    def __init__(self, body: Body) -> None:
+        self._points = body.v_template.astype(np.float64)
+        self._normals = vertex_normals(self._points, body.f)
+        self._f = body.f
+        self._part = body.face_part
+        self._names = body.part_names
+        self._eyes = body.J_template[[JOINT_INDEX[f"{s}_eye_smplhf"] for s in ("left", "right")]]
+        table = np.tile(np.array(self.SKIN), (len(body.part_names), 1))
+        for name, colour in self.PARTS.items():
+            table[body.part_names.index(name)] = colour
+        self._table = table
+
+    def __call__(self, face: IntArray, bary: FloatArray) -> FloatArray:
+        """Colours [P, 3] at surface points: triangle [P], barycentric coordinates [P, 3]."""
+        points = surface_points(self._points, self._f, face, bary)
+        part = self._part[face]
+        colours = self._table[part]
+
+        def is_part(*names: str) -> BoolArray:
+            return np.isin(part, [self._names.index(n) for n in names])
+
+        head = is_part("face", "scalp", "neck")
+        colours[head & is_scalp(points, self._eyes)] = self.HAIR
+        facing = surface_points(self._normals, self._f, face, bary)[:, 2]
+        for eye, side in zip(self._eyes, (1.0, -1.0)):
+            ray = points - eye
+            across = np.hypot(ray[:, 0], ray[:, 1])
+            near = is_part("eye") & (side * points[:, 0] > 0)
+            colours[near & (across < self.IRIS_RADIUS)] = self.IRIS
+            colours[near & (across < self.PUPIL_RADIUS)] = self.PUPIL
+            # A brow is an arched band of 9 mm, 25 mm above the eye's centre.
+            x = side * ray[:, 0]
+            middle = 0.0245 + 0.004 * np.cos(np.clip((x - 0.006) / 0.03, -1.0, 1.0) * np.pi / 2)
+            band = np.clip(1.0 - np.abs(ray[:, 1] - middle) / 0.0045, 0.0, 1.0)
+            strength = 0.8 * band * (np.abs(x) < 0.026) * (facing > 0.2) * is_part("face")
+            colours += strength[:, None] * (np.array(self.HAIR) - colours)
+        return np.asarray(colours)
+
+
+def is_scalp(points: FloatArray, eyes: FloatArray) -> BoolArray:
+    """Whether points [P, 3] of the head lie under the hair, by place against the eyes [2, 3].
+
+    The hairline runs about 62 mm above the eyes and slopes back to just before the ears.
+    """
+    above = points[:, 1] - eyes[:, 1].mean()
+    behind = eyes[:, 2].mean() - points[:, 2]
+    open_face = (above < 0.062) & (behind < 0.055 - 0.2 * np.maximum(above, 0.0))
+    below_skull = above < -0.062 - 0.55 * np.maximum(0.0, 0.07 - behind)
+    return np.asarray(~open_face & ~below_skull)
 
 
 def triangulate(
@@ -92,7 +138,7 @@ def triangulate(
 ) -> tuple[FloatArray, FloatArray]:
     """One 3D point from its pixels [C, 2] in several views, robustly.
 
-    Reweighted linear triangulation (Geman-McClure weights on the reprojection error).
+    Reweighted linear triangulation (Geman-McClure weights on the distance from point to ray).
 
     Args:
         confidence: [C] 0..1.

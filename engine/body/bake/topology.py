@@ -13,6 +13,7 @@ import numpy as np
 
 from ...types import BoolArray, FloatArray, IntArray, LikenessError
 from .mpfb import REMEDY, BaseMesh, sample_uv_image
+from .plain import is_scalp
 
 GROUPS = (
     "body", "helper-l-eye", "helper-r-eye", "helper-tongue", "helper-upper-teeth",
@@ -139,9 +140,6 @@ def label_parts(
     joint = weights[topology.f].sum(1).argmax(1)
     group = {name: topology.group == i for i, name in enumerate(GROUPS)}
     eyes = group["helper-l-eye"] | group["helper-r-eye"]
-    eye_centre = np.abs(np.array([vertices[topology.f[eyes]].mean((0, 1))[i] for i in (1, 2)]))
-    del eye_centre
-
     part = np.full(len(topology.f), PART["torso"])
     part[np.isin(joint, [16, 17, 18, 19, 20, 21])] = PART["arm"]
     part[np.isin(joint, [1, 2, 4, 5])] = PART["leg"]
@@ -175,15 +173,13 @@ def _eye_front(vertices: FloatArray, topology: Topology) -> BoolArray:
 def _head_parts(
     vertices: FloatArray, topology: Topology, centre: FloatArray, joint: IntArray
 ) -> IntArray:
-    """[F] face, scalp or neck by position relative to the eyes and the chin."""
-    eyes = np.isin(topology.group, [GROUPS.index("helper-l-eye"), GROUPS.index("helper-r-eye")])
-    eye_y, eye_z = vertices[topology.f[eyes]].mean((0, 1))[1:]
-    part = np.full(len(topology.f), PART["scalp"])
-    # The hairline runs about 65 mm above the eyes and slopes back to just before the ears.
-    above = centre[:, 1] - eye_y
-    behind = eye_z - centre[:, 2]
-    part[(above < 0.062) & (behind < 0.055 - 0.2 * np.maximum(above, 0.0))] = PART["face"]
-    below_skull = above < -0.062 - 0.55 * np.maximum(0.0, 0.07 - behind)
-    part[below_skull & (part == PART["scalp"])] = PART["neck"]
+    """[F] face, scalp or neck, by place against the eyes and by the joint that moves it."""
+    balls = [GROUPS.index(name) for name in ("helper-l-eye", "helper-r-eye")]
+    eyes = np.stack([vertices[topology.f[topology.group == b]].mean((0, 1)) for b in balls])
+    above = centre[:, 1] - eyes[:, 1].mean()
+    part = np.full(len(topology.f), PART["face"])
+    part[is_scalp(centre, eyes)] = PART["scalp"]
+    behind = eyes[:, 2].mean() - centre[:, 2]
+    part[(part == PART["face"]) & (behind > 0.055)] = PART["neck"]
     part[np.isin(joint, [9, 12, 13, 14]) & (above < -0.05)] = PART["neck"]
     return part
