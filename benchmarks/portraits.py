@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import time
 from itertools import chain, zip_longest
@@ -60,7 +59,7 @@ def figures_of(path: Path, result: BuildResult, seconds: float, detectors: Detec
         iou=view["silhouette_iou"],
         faces=faces_found(result.avatar, detectors),
         seconds=seconds,
-        memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        memory_mb=result.report["peak_memory_mb"],
         warnings=tuple(result.report["warnings"]),
     )
 
