@@ -1,0 +1,131 @@
+"""The rule of the house: who may import whom (DESIGN section 2), read from the source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("engine", "addon", "operators", "panels")
+MAY_IMPORT = {
+    "engine": {"engine"},
+    "addon": {"addon", "engine"},
+    "operators": {"operators", "addon", "engine.types"},
+    "panels": {"panels", "addon", "engine.types"},
+}
+BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "blf", "bl_math", "addon_utils", "bpy_extras"}
+NEVER = {"cv2", "mediapipe", "skimage", "pickle", "smplx"}
+TORCH_FILES = {"engine/render/reference.py"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """``module`` with leading dots resolved: relative ones start with a room, or are outside."""
+
+    file: str
+    line: int
+    module: str
+    relative: bool
+    at_top: bool
+
+
+def imports(path: Path) -> Iterator[Import]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    file = path.relative_to(ROOT).as_posix()
+    package = path.relative_to(ROOT).parent.parts
+    in_functions = {
+        id(inner)
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(outer)
+    }
+    for node in ast.walk(tree):
+        top = id(node) not in in_functions
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(file, node.lineno, alias.name, False, top)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield Import(file, node.lineno, node.module or "", False, top)
+        elif isinstance(node, ast.ImportFrom):
+            up = node.level - 1
+            assert up <= len(package), f"{file}:{node.lineno} imports from above the package"
+            base = [*package[: len(package) - up], *(node.module or "").split(".")]
+            base = [part for part in base if part]
+            for alias in node.names:
+                whole = [*base, alias.name]
+                # "from .. import engine" names a room; "from ..engine import types" a module.
+                names_module = (ROOT / Path(*whole)).is_dir() or (
+                    ROOT / Path(*whole[:-1], f"{whole[-1]}.py")
+                ).is_file()
+                target = whole if names_module else base
+                yield Import(file, node.lineno, ".".join(target), True, top)
+
+
+def sources(*rooms: str) -> list[Path]:
+    return [path for room in rooms for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+ALL = [i for path in sources(*ROOMS) for i in imports(path)]
+TOP = [i for name in ("__init__.py", "__main__.py") for i in imports(ROOT / name)]
+
+
+def within(module: str, allowed: str) -> bool:
+    return module == allowed or module.startswith(allowed + ".")
+
+
+def where(found: list[Import]) -> str:
+    return "; ".join(f"{i.file}:{i.line} imports {i.module}" for i in found)
+
+
+def test_there_is_something_to_check():
+    assert len(sources("engine")) > 10
+    assert any(i.relative and i.module == "engine.types" for i in ALL)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_only_what_they_may(room):
+    wrong = [
+        i
+        for i in ALL
+        if i.file.startswith(room + "/")
+        and i.relative
+        and not any(within(i.module, allowed) for allowed in MAY_IMPORT[room])
+    ]
+    assert not wrong, where(wrong)
+
+
+def test_the_engine_does_not_know_blender():
+    wrong = [i for i in ALL if i.file.startswith("engine/") and i.module.split(".")[0] in BLENDER]
+    assert not wrong, where(wrong)
+
+
+def test_inside_the_package_imports_are_relative():
+    own = {"likeness", *ROOMS}
+    wrong = [i for i in [*ALL, *TOP] if not i.relative and i.module.split(".")[0] in own]
+    assert not wrong, where(wrong)
+
+
+def test_loading_the_package_does_not_load_blender():
+    wrong = [i for i in TOP if i.at_top and (i.module.split(".")[0] in BLENDER or i.relative)]
+    wrong = [i for i in wrong if not i.file.endswith("__main__.py")]
+    assert not wrong, where(wrong)
+
+
+def test_torch_only_where_the_file_says_so_and_some_packages_nowhere():
+    wrong = [
+        i
+        for i in ALL
+        if i.module.split(".")[0] in NEVER
+        or (i.module.split(".")[0] == "torch" and i.file not in TORCH_FILES)
+    ]
+    assert not wrong, where(wrong)
+
+
+def test_torch_is_imported_only_when_asked_for():
+    wrong = [i for i in ALL if i.relative and i.at_top]
+    wrong = [i for i in wrong if f"{i.module.replace('.', '/')}.py" in TORCH_FILES]
+    assert not wrong, where(wrong)
