@@ -93,7 +93,7 @@ def cli() -> None:
     help="Where to write; each of several photos gets a folder of its own in it.",
 )
 @click.option("--max-gaussians", type=click.IntRange(min=1), help="At most so many (262,144).")
-@click.option("--person", type=click.IntRange(min=0), help="Which of several people, from the left, from 0.")
+@click.option("--person", type=click.IntRange(min=0), help="Which of several, from the left, 0 on.")
 @click.option(
     "--fov",
     type=click.FloatRange(1, 150),
