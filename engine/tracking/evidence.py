@@ -23,7 +23,7 @@ POSE_NOISE = 0.06
 HAND_NOISE, HAND_TOGETHER = 0.08, 3.0
 FACE_PIXEL_NOISE = 0.3  # pixels: the floor in small faces
 
-R_IRIS, L_IRIS = slice(468, 473), slice(473, 478)
+IRISES = slice(468, 478)
 IRIS_WEIGHT = 6.0
 # Sure where they are (contours of eyes and lips), of 468; the rest counts once.
 SHARP_WEIGHT = 2.0
@@ -283,9 +283,10 @@ def pose_weights(observation: Observation, camera: Camera, framing: str) -> Floa
             weight[list(points)] = 0.0  # the hand's own landmarks are better
             weight[wrist] *= 0.5
         elif framing != "full":
-            # Upper bodies without a seen hand: wrists flip upwards (paper, supplement C.3).
-            weight[list(points)] = 0.0
-            weight[wrist] *= 0.3
+            # Upper bodies without a seen hand: wrists flip upwards (paper, supplement C.3), so
+            # only those that the detector is very sure of count.
+            sure = smooth_step(observation.pose_visibility[wrist], 0.6, 0.95)
+            weight[[wrist, *points]] *= 0.1 + 0.6 * sure
     return weight
 
 
@@ -297,9 +298,9 @@ def face_points(body: Body) -> tuple[Points, FloatArray, IntArray]:
     weight = np.asarray(landmarks.face_weight, np.float64).copy()
     weight[list(LIPS)] *= SHARP_WEIGHT
     weight[list(EYES)] *= SHARP_WEIGHT
-    weight[R_IRIS], weight[L_IRIS] = IRIS_WEIGHT / 5, IRIS_WEIGHT / 5
     # The middle of the iris says where the eye looks; its rim only repeats it.
-    weight[[468, 473]] = IRIS_WEIGHT
+    iris = np.array([IRIS_WEIGHT, *[IRIS_WEIGHT / 5] * 4] * 2)
+    weight[IRISES] = np.where(weight[IRISES] > 0, iris, 0.0)
     used = np.flatnonzero(weight > 0)
     points = Points.on_surface(
         body, np.asarray(landmarks.face_triangle)[used], np.asarray(landmarks.face_bary)[used]

@@ -42,7 +42,7 @@ from .evidence import (
     face_points,
     pose_weights,
 )
-from .outline import outline_terms
+from .outline import Outline
 from .priors import ARM_POSITIONS, arm_rotations, expression_unknowns, prior_term
 from .residuals import PriorTerm, check_photo_camera
 from .skeleton import Posed, State, Unknowns
@@ -274,6 +274,7 @@ class _Fitter:
             names += _EYES
         everything = self.unknowns(names, shape=True)
         limbs = OTHER_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
+        edges = Outline.of(self.body)
         outline: list[Term] = []
         for pose_radius, face_radius, hand_radius, iterations in (
             (0.6, 0.5, 1.0, 10), (0.3, 0.2, 0.5, 10), (0.3, 0.1, 0.3, 10),
@@ -282,7 +283,7 @@ class _Fitter:
                      *ev.hand_terms(hand_radius), *ev.upright_term(), *ev.keep_out_term(),
                      *outline, self.prior]  # fmt: skip
             state = self.solve(state, terms, everything, iterations)
-            outline = outline_terms(self.body, state, ev)
+            outline = edges.terms(state, ev)
         return state
 
 

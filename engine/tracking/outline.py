@@ -6,11 +6,13 @@ is only drawn outwards when the edge lies within a few centimetres and runs alon
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from ..body.model import Body
-from ..types import JOINT_INDEX, FloatArray, IntArray
+from ..types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .evidence import Evidence
 from .points import Points
 from .residuals import MaskTerm, project_rows
@@ -18,47 +20,110 @@ from .skeleton import State
 from .solver import Term
 
 MAP_SIZE = 384  # pixels of the distance map's longer side
-OUTLINE_POINTS = 300
-GRAZING = 0.25  # |cosine| between normal and line of sight on the outline
+OUTLINE_POINTS = 400
 # In shoulder widths: one standard deviation, the robust radius, and what clothes may stand off.
 OUTSIDE_NOISE, OUTSIDE_RADIUS = 0.04, 0.4
-INSIDE_NOISE, INSIDE_RADIUS, ALLOWANCE = 0.08, 0.12, 0.03
-TOGETHER = 5.0  # neighbouring outline points that err together
+INSIDE_NOISE, INSIDE_RADIUS, ALLOWANCE = 0.12, 0.12, 0.03
+TOGETHER = 0.15  # shoulder widths of outline that err together
 ALONG = 0.6  # cosine between the outline's and the edge's normals
-HAND_JOINTS = np.arange(JOINT_INDEX["left_index1"], JOINT_INDEX["right_thumb3"] + 1)
+HAND_JOINTS = {True: range(25, 40), False: range(40, 55)}  # left, right
+HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in (
+    "head", "jaw", "left_eye_smplhf", "right_eye_smplhf"))  # fmt: skip
 
 
-def outline_terms(body: Body, state: State, evidence: Evidence) -> list[Term]:
-    """Terms for the outline of ``state``; to be re-made as the body moves."""
-    mask = np.asarray(evidence.observation.person_mask)
-    if mask.max() < 0.5:
-        return []
-    step = max(1, int(np.ceil(max(mask.shape) / MAP_SIZE)))
-    inside = mask[step // 2 :: step, step // 2 :: step] > 0.5
-    vertices, _ = body.vertices(state.pose, state.betas)
-    rows, normals = _outline_vertices(body, vertices)
-    if not len(rows):
-        return []
-    camera = evidence.camera
-    scale = evidence.body_scale * inside.shape[1] / camera.width
-    points = _vertex_points(body, rows)
-    outside_distance: FloatArray = distance_transform_edt(~inside)
-    weight = np.full(len(rows), 1.0 / (OUTSIDE_NOISE**2 * TOGETHER))
-    terms: list[Term] = [
-        MaskTerm(points, outside_distance, weight, camera, scale, OUTSIDE_RADIUS)
-    ]
-    # The frame's edge is no outline of the person: continue the mask beyond it.
-    margin = np.pad(inside, 1, mode="edge")
-    inside_distance: FloatArray = distance_transform_edt(margin)[1:-1, 1:-1]
-    stand_off = np.maximum(inside_distance - ALLOWANCE * scale, 0.0)
-    near = _runs_along(inside_distance, vertices[rows], normals, evidence, scale)
-    if near.any():
-        kept = np.flatnonzero(near)
-        weight = np.full(len(kept), 1.0 / (INSIDE_NOISE**2 * TOGETHER))
-        terms.append(
-            MaskTerm(points.take(kept), stand_off, weight, camera, scale, INSIDE_RADIUS)
-        )
-    return terms
+@dataclass(frozen=True)
+class Outline:
+    """The edges of a body between trunk and limb triangles, from which outlines are picked.
+
+    Attributes:
+        edge: [E, 2] vertices. left, right: [E] the triangles on both sides.
+        holder: [E] the joint that holds the edge most.
+    """
+
+    body: Body
+    edge: IntArray
+    left: IntArray
+    right: IntArray
+    holder: IntArray
+
+    @staticmethod
+    def of(body: Body) -> Outline:
+        """Edges shared by two triangles, the head's left out (hair hides its outline)."""
+        f = np.asarray(body.f, np.int64)
+        ends = np.sort(np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]), axis=1)
+        triangle = np.tile(np.arange(len(f)), 3)
+        order = np.lexsort((ends[:, 1], ends[:, 0]))
+        ends, triangle = ends[order], triangle[order]
+        twin = np.flatnonzero((ends[1:] == ends[:-1]).all(1))
+        weights = np.asarray(body.weights)
+        holder = (weights[ends[twin, 0]] + weights[ends[twin, 1]]).argmax(1)
+        kept = ~np.isin(holder, HEAD_JOINTS)
+        twin = twin[kept]
+        return Outline(body, ends[twin], triangle[twin], triangle[twin + 1], holder[kept])
+
+    def terms(self, state: State, evidence: Evidence) -> list[Term]:
+        """Terms for the outline of ``state``; to be re-made as the body moves."""
+        mask = np.asarray(evidence.observation.person_mask)
+        if mask.max() < 0.5:
+            return []
+        step = max(1, int(np.ceil(max(mask.shape) / MAP_SIZE)))
+        inside = mask[step // 2 :: step, step // 2 :: step] > 0.5
+        places, normals, lengths, points = self._sample(state, evidence)
+        if points is None:
+            return []
+        camera = evidence.camera
+        scale = evidence.body_scale * inside.shape[1] / camera.width
+        share = lengths / (TOGETHER * evidence.body_scale)
+        outside_distance: FloatArray = distance_transform_edt(~inside)
+        weight = share / OUTSIDE_NOISE**2
+        terms: list[Term] = [
+            MaskTerm(points, outside_distance, weight, camera, scale, OUTSIDE_RADIUS)
+        ]
+        # The frame's edge is no outline of the person: continue the mask beyond it.
+        margin = np.pad(inside, 1, mode="edge")
+        inside_distance: FloatArray = distance_transform_edt(margin)[1:-1, 1:-1]
+        near = np.flatnonzero(_runs_along(inside_distance, places, normals, evidence, scale))
+        if len(near):
+            stand_off = np.maximum(inside_distance - ALLOWANCE * scale, 0.0)
+            weight = share[near] / INSIDE_NOISE**2
+            terms.append(
+                MaskTerm(points.take(near), stand_off, weight, camera, scale, INSIDE_RADIUS)
+            )
+        return terms
+
+    def _sample(
+        self, state: State, evidence: Evidence
+    ) -> tuple[FloatArray, FloatArray, FloatArray, Points | None]:
+        """Places [N, 3], normals [N, 3], lengths [N] in pixels, and points of today's outline.
+
+        Its edges lie between triangles that face the camera and such that do not.
+        """
+        vertices, _ = self.body.vertices(state.pose, state.betas)
+        f = np.asarray(self.body.f)
+        corners = vertices[f]
+        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        facing = (normal * corners[:, 0]).sum(1) < 0  # the camera is the origin
+        seen_hands = [k for hand in evidence.hands for k in HAND_JOINTS[hand.left]]
+        turning = facing[self.left] != facing[self.right]
+        turning &= ~np.isin(self.holder, seen_hands)  # they have their own landmarks
+        rows = np.flatnonzero(turning)
+        ends = vertices[self.edge[rows]]
+        if not len(rows) or (ends[..., 2] > -0.05).any():
+            return ends[:, 0], ends[:, 0], np.zeros(0), None
+        pixels, _, _ = project_rows(ends.reshape(-1, 3), evidence.camera)
+        length = np.linalg.norm(np.diff(pixels.reshape(-1, 2, 2), axis=1)[:, 0], axis=1)
+        # Even steps along the whole length: each kept edge stands for one step.
+        reach = np.cumsum(length)
+        picked = np.unique(np.searchsorted(reach, np.linspace(0, reach[-1], OUTLINE_POINTS)[1:]))
+        picked = picked[picked < len(rows)]
+        share = np.diff(np.r_[0.0, reach[picked]])
+        rows = rows[picked]
+        both = normal[self.left[rows]] + normal[self.right[rows]]
+        both /= np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-12)
+        triangle = self.left[rows]
+        bary = (f[triangle][:, :, None] == self.edge[rows][:, None, :]).any(2) * 0.5
+        points = Points.on_surface(self.body, triangle, bary)
+        return ends[picked].mean(1), both, share, points
 
 
 def _runs_along(
@@ -67,8 +132,8 @@ def _runs_along(
     normals: FloatArray,
     evidence: Evidence,
     scale: float,
-) -> FloatArray:
-    """[N] bool: the mask's edge is near and faces the way the body's surface does."""
+) -> BoolArray:
+    """[N]: the mask's edge is near and faces the way the body's surface does."""
     pixels, _, _ = project_rows(places, evidence.camera)
     zoom = distance.shape[1] / evidence.camera.width
     column, row = np.floor(pixels * zoom).astype(np.int64).T
@@ -81,35 +146,5 @@ def _runs_along(
     flat = normals[:, :2] * [1.0, -1.0]
     flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
     close = distance[row, column] < 2.0 * INSIDE_RADIUS * scale
-    out: FloatArray = seen & close & ((flat * outwards).sum(1) > ALONG)
+    out: BoolArray = seen & close & ((flat * outwards).sum(1) > ALONG)
     return out
-
-
-def _outline_vertices(body: Body, vertices: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Rows and normals [N, 3] of vertices of trunk and limbs square to the line of sight."""
-    f = np.asarray(body.f)
-    corners = vertices[f]
-    face_normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normal = np.stack(
-        [np.bincount(f.ravel(), np.repeat(face_normal[:, k], 3), len(vertices)) for k in range(3)],
-        axis=-1,
-    )
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    sight = vertices / np.maximum(np.linalg.norm(vertices, axis=1, keepdims=True), 1e-9)
-    holder = np.asarray(body.weights).argmax(1)
-    head = [JOINT_INDEX[n] for n in ("head", "jaw", "left_eye_smplhf", "right_eye_smplhf")]
-    left_out = np.isin(holder, head) | np.isin(holder, HAND_JOINTS)
-    rows = np.flatnonzero((np.abs((normal * sight).sum(1)) < GRAZING) & ~left_out)
-    rows = rows[:: max(1, len(rows) // OUTLINE_POINTS)]
-    return rows, normal[rows]
-
-
-def _vertex_points(body: Body, rows: IntArray) -> Points:
-    """Vertices as points: each in some triangle that has it."""
-    f = np.asarray(body.f)
-    triangle, corner = np.zeros(len(body.v_template), np.int64), np.zeros(
-        len(body.v_template), np.int64
-    )
-    for k in range(3):
-        triangle[f[:, k]], corner[f[:, k]] = np.arange(len(f)), k
-    return Points.on_surface(body, triangle[rows], np.eye(3)[corner[rows]])
