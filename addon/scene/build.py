@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ...engine.types import Avatar, FloatArray, Pose
+from ...engine.types import Avatar, Pose
 from ..motion.pose import bones_to_pose, pose_to_bones
 from .armature import create_armature
 from .body import create_body, get_expression, set_expression
@@ -50,7 +50,7 @@ class AvatarObjects:
 def build_scene(
     avatar: Avatar,
     name: str,
-    photo_rgb: FloatArray | None = None,
+    photo_path: Path | None = None,
     context: Any | None = None,
     avatar_path: Path | None = None,
 ) -> AvatarObjects:
@@ -58,7 +58,7 @@ def build_scene(
 
     Args:
         name: of the collection and the armature; the parts are named after it.
-        photo_rgb: [H, W, 3] sRGB 0..1, the photo that the camera looks at, or None.
+        photo_path: the portrait, to stand behind the camera's view and be packed, or None.
         context: a Blender context in object mode; None takes the present one.
         avatar_path: the file it came from, kept as a custom property.
     """
@@ -69,10 +69,12 @@ def build_scene(
     context.scene.collection.children.link(collection)
     armature = create_armature(avatar.body.J_template, name, collection, context)
     body = create_body(avatar.body, f"{name} Body", armature, collection)
-    splats = create_splats(avatar.gaussians, avatar.body, f"{name} Splats", body, collection)
+    splats = create_splats(avatar, f"{name} Splats", body, collection)
     camera = create_camera(avatar.camera, f"{name} Camera", collection)
-    if photo_rgb is not None:
-        add_photo(camera, photo_rgb, f"{name} Photo")
+    if photo_path is not None:
+        add_photo(camera, photo_path, f"{name} Photo")
+    if context.scene.camera is None:
+        context.scene.camera = camera
     parts = {"armature": armature, "body": body, "splats": splats, "camera": camera}
     for part, obj in parts.items():
         obj[PART_KEY] = part

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
+import PIL.Image
 from mathutils import Matrix
 
-from ...engine.types import Camera, FloatArray
+from ...engine.types import Camera
 from .axes import SENSOR_MM, BlenderCamera, camera_to_blender
+
+RESOLUTION_KEY = "likeness_resolution"
+"""Custom property of the camera object: width and height of the photo in pixels."""
+ASPECT_KEY = "likeness_pixel_aspect"
 
 
 def create_camera(camera: Camera, name: str, collection: Any) -> Any:
@@ -34,28 +41,43 @@ def set_camera(obj: Any, camera: Camera) -> BlenderCamera:
     data.lens_unit = "MILLIMETERS"
     data.lens = blender.lens
     data.shift_x, data.shift_y = blender.shift_x, blender.shift_y
+    obj[RESOLUTION_KEY] = list(blender.resolution)
+    obj[ASPECT_KEY] = blender.pixel_aspect
     return blender
 
 
-def set_resolution(scene: Any, blender: BlenderCamera) -> None:
-    """Render at the camera's size, so that the picture covers what the photo covers."""
-    render = scene.render
-    render.resolution_x, render.resolution_y = blender.resolution
+def use_photo_size(scene: Any, obj: Any) -> None:
+    """Render at the size of the photo that this camera stands for, so that both coincide.
+
+    A camera that stands for none leaves the scene as it is.
+    """
+    if RESOLUTION_KEY not in obj:
+        return
+    render, aspect = scene.render, float(obj[ASPECT_KEY])
+    render.resolution_x, render.resolution_y = (int(n) for n in obj[RESOLUTION_KEY])
     render.resolution_percentage = 100
     # Blender allows no aspect below 1, so the longer side of a pixel takes it.
-    render.pixel_aspect_x = max(1.0, 1.0 / blender.pixel_aspect)
-    render.pixel_aspect_y = max(1.0, blender.pixel_aspect)
+    render.pixel_aspect_x = max(1.0, 1.0 / aspect)
+    render.pixel_aspect_y = max(1.0, aspect)
 
 
-def add_photo(obj: Any, rgb: FloatArray, name: str) -> Any:
-    """Pack the photo [H, W, 3] sRGB 0..1 into the file and show it behind the camera's view."""
+def add_photo(obj: Any, photo: Path, name: str) -> Any:
+    """Pack the photo, upright and in sRGB, into the file and show it behind the camera's view.
+
+    Raises:
+        LikenessError: the photo cannot be read.
+    """
+    from ...engine.imaging.load import load_portrait  # late: it compiles loops
+
+    rgb = load_portrait(photo).rgb
     height, width = rgb.shape[:2]
+    encoded = io.BytesIO()
+    picture = np.round(np.clip(rgb, 0.0, 1.0) * 255.0).astype(np.uint8)
+    PIL.Image.fromarray(picture).save(encoded, "JPEG", quality=92)
+    data = encoded.getvalue()
     image = bpy.data.images.new(name, width, height, alpha=False)
-    rgba = np.ones((height, width, 4), np.float32)
-    rgba[..., :3] = rgb[::-1]  # Blender's first row is the bottom one
-    image.pixels.foreach_set(rgba.ravel())
-    image.file_format = "JPEG"
-    image.pack()
+    image.pack(data=data, data_len=len(data))
+    image.source = "FILE"
     background = obj.data.background_images.new()
     background.image = image
     background.frame_method = "STRETCH"

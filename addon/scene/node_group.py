@@ -76,9 +76,9 @@ class _Builder:
         made = self.node("GeometryNodeInputNamedAttribute", {"Name": name}, data_type=kind)
         return made.outputs["Attribute"]
 
-    def sample(self, geometry: Any, value: Any, index: Any) -> Any:
-        """The body's point value at each splat's index."""
-        made = self.node("GeometryNodeSampleIndex", data_type="FLOAT_VECTOR", domain="POINT")
+    def sample(self, geometry: Any, value: Any, index: Any, domain: str) -> Any:
+        """A vector of ``geometry``'s elements at the given indices."""
+        made = self.node("GeometryNodeSampleIndex", data_type="FLOAT_VECTOR", domain=domain)
         self.tree.links.new(geometry, made.inputs["Geometry"])
         self.tree.links.new(value, made.inputs["Value"])
         self.tree.links.new(index, made.inputs["Index"])
@@ -100,12 +100,19 @@ class _Builder:
         made = self.node("FunctionNodeRotateVector", {"Vector": vector, "Rotation": rotation})
         return made.outputs["Vector"]
 
-    def on_face(self, value: Any) -> Any:
-        """Evaluate once per splat, not once per corner."""
-        made = self.node(
-            "GeometryNodeFieldOnDomain", {"Value": value}, data_type="FLOAT_VECTOR", domain="FACE"
-        )
-        return made.outputs["Value"]
+    def capture(self, geometry: Any, **fields: Any) -> tuple[Any, list[Any]]:
+        """Evaluate vectors once per face, all in one go, so that they share their common parts."""
+        made = self.node("GeometryNodeCaptureAttribute", domain="FACE")
+        for name in fields:
+            made.capture_items.new("VECTOR", name)
+        self.tree.links.new(geometry, made.inputs["Geometry"])
+        for name, value in fields.items():
+            self.tree.links.new(value, made.inputs[name])
+        return made.outputs["Geometry"], [made.outputs[name] for name in fields]
+
+    def remove(self, geometry: Any, name: str) -> Any:
+        made = self.node("GeometryNodeRemoveAttribute", {"Geometry": geometry, "Name": name})
+        return made.outputs["Geometry"]
 
     def switch(self, condition: Any, no: Any, yes: Any, kind: str) -> Any:
         made = self.node(
@@ -163,9 +170,9 @@ def _build(tree: Any) -> None:
     position = add.node("GeometryNodeInputPosition").outputs[0]
     normal = add.node("GeometryNodeInputNormal").outputs[0]
     add.column()
-    a, b, c = (add.sample(body, position, index) for index in vertex_ids)
+    a, b, c = (add.sample(body, position, index, "POINT") for index in vertex_ids)
     add.column()
-    normals = [add.sample(body, normal, index) for index in vertex_ids]
+    normals = [add.sample(body, normal, index, "POINT") for index in vertex_ids]
     add.column()
     v, w = (add.attribute(name, "FLOAT") for name in (ATTRIBUTES.bary_b, ATTRIBUTES.bary_c))
     ab, ac = add.vector("SUBTRACT", b, a), add.vector("SUBTRACT", c, a)
@@ -193,9 +200,20 @@ def _build(tree: Any) -> None:
         for name in (ATTRIBUTES.offset, ATTRIBUTES.axis_u, ATTRIBUTES.axis_v)
     )
     add.column()
-    mean = add.on_face(add.vector("ADD", origin, offset))
-    axis_u = add.on_face(add.scale(axis_u, growth))
-    axis_v = add.on_face(add.scale(axis_v, growth))
+    captured, on_face = add.capture(
+        geometry,
+        mean=add.vector("ADD", origin, offset),
+        axis_u=add.scale(axis_u, growth),
+        axis_v=add.scale(axis_v, growth),
+    )
+    add.column()
+    # Corner k of the mesh belongs to face k // 3. Asking for that face directly is half the cost
+    # of letting Blender average each point's faces (measured at 262,144 splats).
+    face = add.node(
+        "FunctionNodeIntegerMath",
+        {0: add.node("GeometryNodeInputIndex").outputs[0], 1: 3}, operation="DIVIDE",
+    ).outputs[0]  # fmt: skip
+    mean, axis_u, axis_v = (add.sample(captured, value, face, "FACE") for value in on_face)
     add.column()
     corner = add.node(
         "ShaderNodeSeparateXYZ", {0: add.attribute(CORNER_ATTRIBUTE, "FLOAT_VECTOR")}
@@ -205,10 +223,15 @@ def _build(tree: Any) -> None:
         add.vector("MULTIPLY_ADD", axis_u, corner["X"], mean),
     )  # fmt: skip
     add.column()
-    moved = add.node("GeometryNodeSetPosition", {"Geometry": geometry, "Position": place})
-    ordered = _sorted(add, moved.outputs["Geometry"])
+    moved = add.node("GeometryNodeSetPosition", {"Geometry": captured, "Position": place})
+    result = moved.outputs["Geometry"]
     add.column()
-    output = add.switch(group["Sort for Camera"], moved.outputs["Geometry"], ordered, "GEOMETRY")
+    for name in ATTRIBUTES:  # what nobody needs any more need not be sorted along
+        result = add.remove(result, name)
+    # The mean is at hand per face, and spares averaging its three corners.
+    ordered = _sorted(add, result, on_face[0])
+    add.column()
+    output = add.switch(group["Sort for Camera"], result, ordered, "GEOMETRY")
     add.column()
     add.node("NodeGroupOutput", {"Geometry": output})
 
@@ -230,18 +253,13 @@ def _thin_out(add: _Builder, group: Any) -> tuple[Any, Any]:
     )
 
 
-def _sorted(add: _Builder, geometry: Any) -> Any:
+def _sorted(add: _Builder, geometry: Any, mean: Any) -> Any:
     """Faces back to front along the active camera's view axis."""
     camera = add.node("GeometryNodeInputActiveCamera").outputs[0]
     view = add.node("GeometryNodeObjectInfo", {"Object": camera}, transform_space="RELATIVE")
-    inverse = add.node("FunctionNodeInvertMatrix", {"Matrix": view.outputs["Transform"]})
-    position = add.node("GeometryNodeInputPosition").outputs[0]
-    in_view = add.node(
-        "FunctionNodeTransformPoint",
-        {"Vector": position, "Transform": inverse.outputs["Matrix"]},
-    ).outputs["Vector"]
-    # The camera looks along -z, so the farthest face, to be drawn first, has the smallest z.
-    depth = add.node("ShaderNodeSeparateXYZ", {0: in_view}).outputs["Z"]
+    # The camera looks along its -z, so the farthest face, to be drawn first, comes lowest.
+    towards_viewer = add.rotate((0.0, 0.0, 1.0), view.outputs["Rotation"])
+    depth = add.vector("DOT_PRODUCT", mean, towards_viewer)
     made = add.node(
         "GeometryNodeSortElements", {"Geometry": geometry, "Sort Weight": depth}, domain="FACE"
     )

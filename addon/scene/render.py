@@ -8,8 +8,7 @@ from typing import Any
 import bpy
 
 from .. import compat
-from .axes import camera_to_blender
-from .camera import set_resolution
+from .camera import use_photo_size
 
 TRANSPARENT_BOUNCES = 256
 """Splats that one ray may cross; the darkening of too few is plain at 32 (measured)."""
@@ -24,7 +23,7 @@ def setup_render(
     chance; samples only smooth edges. The splats emit, so no bounce of light is needed.
 
     Args:
-        camera: becomes the scene's camera; None keeps the present one.
+        camera: becomes the scene's camera, at the photo's size; None keeps the present one.
         engine: ``CYCLES`` or ``EEVEE``.
     """
     compat.ensure_cycles()
@@ -49,6 +48,7 @@ def setup_render(
     standard_colors(scene)
     if camera is not None:
         scene.camera = camera
+        use_photo_size(scene, camera)
 
 
 def standard_colors(scene: Any) -> None:
@@ -59,11 +59,6 @@ def standard_colors(scene: Any) -> None:
     view.look = "None"
     view.exposure, view.gamma = 0.0, 1.0
     view.use_curve_mapping = False
-
-
-def use_photo_size(scene: Any, engine_camera: Any) -> None:
-    """Render at the size and pixel aspect of the photo's camera."""
-    set_resolution(scene, camera_to_blender(engine_camera))
 
 
 def render_png(scene: Any, path: Path) -> None:

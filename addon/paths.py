@@ -1,0 +1,20 @@
+"""Names and folders of the installed extension."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import platformdirs
+
+ROOT_PACKAGE = str(__package__).rpartition(".")[0]
+"""The extension's own module name, ``bl_ext.….likeness`` when installed."""
+
+
+def user_folder(name: str) -> Path:
+    """A folder that may be written to and survives upgrades, made when missing."""
+    if ROOT_PACKAGE.startswith("bl_ext."):
+        return Path(bpy.utils.extension_path_user(ROOT_PACKAGE, path=name, create=True))
+    folder = Path(platformdirs.user_data_dir("likeness")) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

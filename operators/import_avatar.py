@@ -1,0 +1,53 @@
+"""File > Import > Likeness Avatar: an avatar file into the scene."""
+# No postponed annotations here: Blender reads properties from them.
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy_extras.io_utils import ImportHelper
+
+from ..addon import portrait
+from ..engine.types import LikenessError
+
+
+class ImportAvatar(bpy.types.Operator, ImportHelper):  # type: ignore[misc]
+    """Load an avatar that was built before"""
+
+    bl_idname = "likeness.import_avatar"
+    bl_label = "Import Avatar"
+    bl_options = {"REGISTER", "UNDO", "PRESET"}  # noqa: RUF012
+
+    filename_ext = ".safetensors"
+    filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
+        default="*.safetensors", options={"HIDDEN"}
+    )
+    photo: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Photo",
+        description="The portrait, to stand behind the camera's view; may be left empty",
+    )
+
+    def execute(self, context: Any) -> set[str]:
+        photo = Path(bpy.path.abspath(self.photo)) if self.photo else None
+        try:
+            portrait.import_avatar(context, Path(bpy.path.abspath(self.filepath)), photo)
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class AvatarFileHandler(bpy.types.FileHandler):  # type: ignore[misc]
+    """Avatar files dropped into a 3D view."""
+
+    bl_idname = "LIKENESS_FH_avatar"
+    bl_label = "Likeness Avatar"
+    bl_import_operator = ImportAvatar.bl_idname
+    bl_file_extensions = ".safetensors"
+
+    @classmethod
+    def poll_drop(cls, context: Any) -> bool:
+        return context.area is not None and context.area.type == "VIEW_3D"
+
+
+CLASSES = (ImportAvatar, AvatarFileHandler)
