@@ -176,14 +176,9 @@ def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
             blend_from_avatar(avatar, target, photo)
         else:
             # A process of its own: bpy keeps one scene, and its exit is not always clean.
-            code = (
-                "import importlib, os, pathlib, sys; "
-                "module = importlib.import_module(sys.argv[1] + '.scene.blend'); "
-                "module.blend_from_avatar(*map(pathlib.Path, sys.argv[2:])); os._exit(0)"
-            )
             paths = [str(path.absolute()) for path in (avatar, target, photo)]
             done = subprocess.run(
-                [sys.executable, "-c", code, str(__package__), *paths],
+                [sys.executable, "-m", f"{__package__}.scene.blend", *paths],
                 check=False, capture_output=True, text=True, errors="replace",
             )  # fmt: skip
             if done.returncode or not target.exists():
