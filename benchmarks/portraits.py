@@ -2,7 +2,8 @@
 
     python benchmarks/portraits.py DIR [--quick] [--out OUT] [--only NAME]
 
-``--quick`` takes portraits of each framing in turn for as long as 50 seconds allow.
+``--quick`` takes portraits of each framing in turn for as long as 50 seconds allow, and draws no
+sheets.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("out/portraits"))
     parser.add_argument("--only", help="portraits whose name contains this")
     parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
-    parser.add_argument("--no-sheets", action="store_true")
+    parser.add_argument("--no-sheets", action="store_true", help="figures only")
     options = parser.parse_args()
     begin = time.perf_counter()
     paths = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in PICTURES)
@@ -97,7 +98,7 @@ def main() -> int:
         print(row(results[-1]), flush=True)
         for warning in results[-1].warnings:
             print(f"    warning: {warning}")
-        if not options.no_sheets:
+        if not (options.no_sheets or options.quick):
             sheet = contact_sheet(result.avatar, result.portrait, result.matte, path.stem)
             save_picture(sheet, options.out / f"{path.stem}.jpg")
         longest = max(longest, time.perf_counter() - start)
