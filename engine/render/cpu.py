@@ -26,8 +26,10 @@ from .common import (
     Render,
 )
 
-TILE = 16
+TILE_BITS = 4
+TILE = 1 << TILE_BITS
 
+_CHUNKS = 16  # parts in which threads list the splats; the lists do not depend on it
 _STRIDE = 61  # tiles are dealt to threads like cards: dense and empty ones in every hand
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
@@ -38,16 +40,18 @@ _SLACK = 1e-3  # pixels added to an ellipse when tiles are listed; alpha decides
 
 
 class Splats(NamedTuple):
-    """N Gaussians on one camera's image.
+    """The M Gaussians that one camera sees, on its image, nearest first.
 
     Attributes:
-        centre: [N, 2] float64 pixels. conic: [N, 3] float32, the inverse 2D covariance's xx, xy
-            and yy. depth: [N] float32 metres.
-        opacity: [N] float32. reach: [N] float32, the squared Mahalanobis distance at which alpha
+        source: [M] int32, the Gaussian's row.
+        centre: [M, 2] float64 pixels. conic: [M, 3] float32, the inverse 2D covariance's xx, xy
+            and yy. depth: [M] float32 metres.
+        opacity: [M] float32. reach: [M] float32, the squared Mahalanobis distance at which alpha
             falls under ``ALPHA_MIN``.
-        box: [N, 4] int32 first and last pixel column, first and last row; empty when unseen.
+        box: [M, 4] int32 first and last pixel column, first and last row.
     """
 
+    source: IntArray
     centre: FloatArray
     conic: FloatArray
     depth: FloatArray
@@ -171,7 +175,7 @@ def _ellipse_at(a, b, c, reach, dy):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True)
 def _tile_span(centre, conic, reach, box, i, tile_row):  # type: ignore[no-untyped-def]
     """First and last tile column that splat i touches in a row of tiles."""
-    first, last = box[i, 0] // TILE, box[i, 1] // TILE
+    first, last = box[i, 0] >> TILE_BITS, box[i, 1] >> TILE_BITS
     if first == last:
         return first, last
     a, b, c = np.float64(conic[i, 0]), np.float64(conic[i, 1]), np.float64(conic[i, 2])
@@ -190,30 +194,59 @@ def _tile_span(centre, conic, reach, box, i, tile_row):  # type: ignore[no-untyp
     if upper < -bulge < lower:
         left = -outermost
     u = centre[i, 0]
-    first = max(first, int(np.floor(max(u + left - 0.5 - _SLACK, 0.0))) // TILE)
-    last = min(last, int(np.floor(max(u + right - 0.5 + _SLACK, 0.0))) // TILE)
+    first = max(first, int(max(u + left - 0.5 - _SLACK, 0.0)) >> TILE_BITS)
+    last = min(last, int(max(u + right - 0.5 + _SLACK, 0.0)) >> TILE_BITS)
     return first, last
 
 
-@numba.njit(cache=True)
-def _list_tiles(centre, conic, reach, box, order, columns, rows):  # type: ignore[no-untyped-def]
-    start = np.zeros(columns * rows + 1, np.int64)
-    for i in order:
-        for row in range(box[i, 2] // TILE, box[i, 3] // TILE + 1):
-            first, last = _tile_span(centre, conic, reach, box, i, row)
-            for column in range(first, last + 1):
-                start[row * columns + column + 1] += 1
-    start = np.cumsum(start)
-    index = np.empty(start[-1], np.int32)
-    fill = start.copy()
-    for i in order:
-        for row in range(box[i, 2] // TILE, box[i, 3] // TILE + 1):
-            first, last = _tile_span(centre, conic, reach, box, i, row)
-            for column in range(first, last + 1):
-                tile = row * columns + column
-                index[fill[tile]] = i
-                fill[tile] += 1
-    return start, index
+@numba.njit(cache=True, parallel=True)
+def _gather(order, centre, conic, depth, opacity, reach, box):  # type: ignore[no-untyped-def]
+    """Rows of all arrays in ``order``: what is drawn together lies together from here on."""
+    count = order.shape[0]
+    out_centre, out_conic = np.empty((count, 2)), np.empty((count, 3), np.float32)
+    out_depth, out_opacity = np.empty(count, np.float32), np.empty(count, np.float32)
+    out_reach, out_box = np.empty(count, np.float32), np.empty((count, 4), np.int32)
+    for k in numba.prange(count):
+        i = order[k]
+        for axis in range(2):
+            out_centre[k, axis] = centre[i, axis]
+        for axis in range(3):
+            out_conic[k, axis] = conic[i, axis]
+        for axis in range(4):
+            out_box[k, axis] = box[i, axis]
+        out_depth[k], out_opacity[k], out_reach[k] = depth[i], opacity[i], reach[i]
+    return out_centre, out_conic, out_depth, out_opacity, out_reach, out_box
+
+
+@numba.njit(cache=True, parallel=True)
+def _list_tiles(centre, conic, reach, box, columns, rows):  # type: ignore[no-untyped-def]
+    """Counts, then writes, each chunk of splats on its own; a chunk's place in every tile's list
+    follows from the counts of those before it."""
+    count, tiles = box.shape[0], columns * rows
+    counts = np.zeros((_CHUNKS, tiles), np.int64)
+    for chunk in numba.prange(_CHUNKS):
+        for i in range(count * chunk // _CHUNKS, count * (chunk + 1) // _CHUNKS):
+            for row in range(box[i, 2] >> TILE_BITS, (box[i, 3] >> TILE_BITS) + 1):
+                first, last = _tile_span(centre, conic, reach, box, i, row)
+                for column in range(first, last + 1):
+                    counts[chunk, row * columns + column] += 1
+    start, fill = np.zeros(tiles + 1, np.int64), np.empty((_CHUNKS, tiles), np.int64)
+    for tile in range(tiles):
+        place = start[tile]
+        for chunk in range(_CHUNKS):
+            fill[chunk, tile] = place
+            place += counts[chunk, tile]
+        start[tile + 1] = place
+    members = np.empty(start[tiles], np.int32)
+    for chunk in numba.prange(_CHUNKS):
+        for i in range(count * chunk // _CHUNKS, count * (chunk + 1) // _CHUNKS):
+            for row in range(box[i, 2] >> TILE_BITS, (box[i, 3] >> TILE_BITS) + 1):
+                first, last = _tile_span(centre, conic, reach, box, i, row)
+                for column in range(first, last + 1):
+                    tile = row * columns + column
+                    members[fill[chunk, tile]] = i
+                    fill[chunk, tile] += 1
+    return start, members
 
 
 @numba.njit(cache=True, inline="always")
@@ -245,7 +278,7 @@ def _draw_tile(  # type: ignore[no-untyped-def]
     sums: [channels + 1, 16, 16] colours and depth by weight. weights: [16] for one row.
     The loops over x always take whole rows: that they are of fixed length makes them vectors.
     """
-    centre, conic, depth, opacity, reach, box = splats
+    _, centre, conic, depth, opacity, reach, box = splats
     channels = colors.shape[1]
     for position in range(listed.shape[0]):
         # Looking after every splat would cost more than it saves.
@@ -282,7 +315,7 @@ def _draw_tile(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, parallel=True)
 def _draw(  # type: ignore[no-untyped-def]
-    splats, colors, start, index, background, width, height, rgb, alpha, depth
+    splats, colors, start, members, background, width, height, rgb, alpha, depth
 ):
     columns = (width + TILE - 1) // TILE
     tiles = start.shape[0] - 1
@@ -299,7 +332,7 @@ def _draw(  # type: ignore[no-untyped-def]
             sums[:] = _ZERO
             still_open[:] = _ZERO
             still_open[:high, :wide] = _ONE
-            listed = index[start[tile] : start[tile + 1]]
+            listed = members[start[tile] : start[tile + 1]]
             _draw_tile(splats, colors, listed, left, top, high, light, still_open, sums, weights)
             for y in range(high):
                 for x in range(wide):
@@ -314,17 +347,12 @@ def _draw(  # type: ignore[no-untyped-def]
 def project_gaussians(
     gaussians: Gaussians, viewmat: FloatArray, K: FloatArray, width: int, height: int
 ) -> Splats:
-    """Gaussians -> their ellipses on an image of ``width`` x ``height`` pixels."""
+    """Gaussians -> the ellipses that show on an image of ``width`` x ``height`` pixels."""
     count = len(gaussians)
+    centre, conic = np.zeros((count, 2)), np.zeros((count, 3), np.float32)
+    depth, reach = np.zeros(count, np.float32), np.zeros(count, np.float32)
     opacity = np.ascontiguousarray(gaussians.opacities, np.float32)
-    splats = Splats(
-        centre=np.zeros((count, 2)),
-        conic=np.zeros((count, 3), np.float32),
-        depth=np.zeros(count, np.float32),
-        opacity=opacity,
-        reach=np.zeros(count, np.float32),
-        box=np.zeros((count, 4), np.int32),
-    )
+    box = np.zeros((count, 4), np.int32)
     _project(
         np.ascontiguousarray(gaussians.means, np.float32),
         np.ascontiguousarray(gaussians.quats, np.float32),
@@ -332,19 +360,18 @@ def project_gaussians(
         opacity,
         np.ascontiguousarray(viewmat, np.float64),
         np.ascontiguousarray(K, np.float64),
-        width, height, splats.centre, splats.conic, splats.depth, splats.reach, splats.box,
+        width, height, centre, conic, depth, reach, box,
     )  # fmt: skip
-    return splats
+    seen = np.flatnonzero((box[:, 0] <= box[:, 1]) & (box[:, 2] <= box[:, 3]))
+    order = _depth_order(depth, seen.astype(np.int32))
+    return Splats(order, *_gather(order, centre, conic, depth, opacity, reach, box))
 
 
 def list_tiles(splats: Splats, width: int, height: int) -> TileLists:
-    """Which splats each tile has to draw, in the order of their depths."""
-    box = splats.box
-    seen = np.flatnonzero((box[:, 0] <= box[:, 1]) & (box[:, 2] <= box[:, 3]))
-    order = _depth_order(splats.depth, seen.astype(np.int32))
+    """Which splats each tile has to draw, nearest first."""
     columns, rows = -(-width // TILE), -(-height // TILE)
     return TileLists(
-        *_list_tiles(splats.centre, splats.conic, splats.reach, box, order, columns, rows)
+        *_list_tiles(splats.centre, splats.conic, splats.reach, splats.box, columns, rows)
     )
 
 
@@ -371,7 +398,7 @@ def rasterize_cpu(
         splats = project_gaussians(gaussians, viewmats[c], Ks[c], width, height)
         lists = list_tiles(splats, width, height)
         _draw(
-            splats, colors, lists.start, lists.members, backdrop[c], width, height,
-            rgb[c], alpha[c], depth[c],
+            splats, colors[splats.source], lists.start, lists.members, backdrop[c],
+            width, height, rgb[c], alpha[c], depth[c],
         )  # fmt: skip
     return Render(rgb, alpha, depth)
