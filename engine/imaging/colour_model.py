@@ -27,8 +27,12 @@ class ColourModel:
     log_norms: FloatArray
 
     def log_density(self, features: FloatArray) -> FloatArray:
-        """[N, D] -> [N] log of the density."""
-        return np.asarray(logsumexp(self._joint(features), axis=1))
+        """[N, D] -> [N] log of the density with all components of equal weight.
+
+        Equal, because a shoe that covers a hundredth of a person is no less theirs.
+        """
+        joint = self._joint(features) - np.log(self.weights)
+        return np.asarray(logsumexp(joint, axis=1) - np.log(len(self.weights)))
 
     def _joint(self, features: FloatArray) -> FloatArray:
         parts = []
@@ -41,7 +45,7 @@ class ColourModel:
         return np.stack(parts, 1)
 
 
-def fit_colours(features: FloatArray, components: int = 5, rounds: int = 8) -> ColourModel:
+def fit_colours(features: FloatArray, components: int = 8, rounds: int = 8) -> ColourModel:
     """A mixture for [N, D] features by expectation maximisation, started by farthest points.
 
     Deterministic: the same features give the same model.

@@ -16,11 +16,18 @@ from .resize import fit_size, resize
 WORK_SIDE = 768
 """Longer side in pixels of the person's crop at which alpha is solved."""
 
-_ROUNDS = 3
-_MAX_EVIDENCE = 3.0
-"""Most that colour may say for or against the person, as a log ratio."""
+REFINE_SIDE = 448
+"""The same for the refinement of the mask by colour."""
 
-_PRIOR_WEIGHT = 2e-3
+_ROUNDS = 3
+_EVIDENCE_FOR, _EVIDENCE_AGAINST = 1.0, 2.2
+"""Most that colour may say for and against the person, as a log ratio: the background's colours
+are seen right beside the doubtful pixel, while objects in the person's colours are common."""
+
+_NOISE = 2e-5
+"""Colour variance below which the matting Laplacian sees no edge: sensor noise, JPEG blocks."""
+
+_PRIOR_WEIGHT = 1e-2
 """Weight of the refined mask inside the band against the matting Laplacian."""
 
 
@@ -90,7 +97,7 @@ def _solve(rgb: FloatArray, observation: Observation) -> FloatArray:
     window = _window(observation.person_mask)
     small = window.take(rgb)
     reach = _reach(observation, window)
-    refined = _refine(small, window.take(observation.person_mask), reach)
+    refined = _refine_small(small, window.take(observation.person_mask), reach)
     band = _band(refined, reach)
     alpha = _main_parts(_solve_band(small, refined, band))
     part = rgb[window.top : window.bottom, window.left : window.right]
@@ -141,6 +148,19 @@ def _reach(observation: Observation, window: _Window) -> FloatArray:
     return np.asarray(plain + near_head * max(0.12 * size - plain, 0), np.float32)
 
 
+def _refine_small(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArray:
+    """:func:`_refine` at ``REFINE_SIDE``, brought back along the edges of ``image``."""
+    height, width = mask.shape
+    size = fit_size(width, height, REFINE_SIDE)
+    coarse = [resize(x, *size, "area") for x in (image, mask, reach * size[0] / width)]
+    refined = _refine(*coarse)
+    if size == (width, height):
+        return refined
+    fine = guided_filter(refined, coarse[0], 2, 1e-4, image)
+    plain = resize(refined, width, height, "bilinear")
+    return np.asarray(np.clip(fine, plain - 0.4, plain + 0.4).clip(0.001, 0.999), np.float32)
+
+
 def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArray:
     """The mask [h, w] with its outline moved to where the colours change.
 
@@ -151,10 +171,12 @@ def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArra
     prior = np.clip(mask, 0.01, 0.99).astype(np.float64)
     refined = prior
     features = _features(image)
+    beyond = ndimage.distance_transform_edt(prior <= 0.5)
+    near_prior = np.exp(-0.5 * (beyond / reach) ** 2)
     for _ in range(_ROUNDS):
         inside = ndimage.distance_transform_edt(refined > 0.5)
         outside = ndimage.distance_transform_edt(refined <= 0.5)
-        sure_in = (inside > 0.5 * reach) & (prior > 0.8)
+        sure_in = (inside > 0.5 * reach) & (prior > 0.7)
         sure_out = (outside > 1.0 * reach) & (prior < 0.3)
         if sure_in.sum() < 200 or sure_out.sum() < 200:
             break
@@ -166,12 +188,14 @@ def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArra
         asked = doubt > 0.02
         evidence = np.zeros_like(prior)
         evidence[asked] = person.log_density(features[asked]) - rest.log_density(features[asked])
-        evidence = np.clip(evidence, -_MAX_EVIDENCE, _MAX_EVIDENCE)
+        evidence = np.clip(evidence, -_EVIDENCE_AGAINST, _EVIDENCE_FOR)
         evidence = guided_filter(evidence, image, 3, 1e-4)
-        logit = np.log(prior / (1 - prior)) * (1 - 0.6 * doubt) + doubt * evidence
+        # Colour may take away what the networks doubt, but adds only along their outline.
+        weight = np.where(evidence > 0, np.minimum(doubt, near_prior), doubt)
+        logit = np.log(prior / (1 - prior)) * (1 - 0.5 * doubt) + weight * evidence
         refined = np.asarray(1 / (1 + np.exp(-logit)))
         refined = np.clip(guided_filter(refined, image, 4, 1e-4), 0.001, 0.999)
-    return np.asarray(_closed(refined, reach), np.float32)
+    return np.asarray(_closed(refined, prior, reach), np.float32)
 
 
 def _features(image: FloatArray) -> FloatArray:
@@ -181,28 +205,27 @@ def _features(image: FloatArray) -> FloatArray:
     return np.stack([light, 1.5 * (r - light), 1.5 * (b - light)], -1)
 
 
-def _closed(refined: FloatArray, reach: FloatArray) -> FloatArray:
-    """Specks of background inside the person, smaller than the outline's doubt, are filled."""
+def _closed(refined: FloatArray, prior: FloatArray, reach: FloatArray) -> FloatArray:
+    """Holes that colour alone has made are filled: specks, and where no network saw one."""
     holes, count = ndimage.label(refined <= 0.5)
     if count == 0:
         return refined
     index = np.arange(count + 1)
     area = ndimage.sum_labels(np.ones_like(refined), holes, index)
-    deepest = ndimage.minimum(refined, holes, index)
-    limit = float(np.median(reach)) ** 2 * np.pi
-    small = (area < limit) & (deepest > 0.02)
-    small[0] = False
-    return np.where(small[holes], np.maximum(refined, 0.9), refined)
+    unseen = ndimage.minimum(prior, holes, index) > 0.7
+    speck = area < float(reach.min()) ** 2
+    fill = unseen | speck
+    fill[0] = False
+    return np.where(fill[holes], np.maximum(refined, 0.95), refined)
 
 
 def _band(refined: FloatArray, reach: FloatArray) -> BoolArray:
-    """[h, w] where alpha is unknown: around the outline and wherever the mask is undecided."""
+    """[h, w] where alpha is unknown: around the outline of the refined mask."""
     inside = ndimage.distance_transform_edt(refined > 0.5)
     outside = ndimage.distance_transform_edt(refined <= 0.5)
     # Hair is thin outside the mask; inside it the band needs less room.
-    near = ((inside > 0) & (inside <= 0.6 * reach)) | ((outside > 0) & (outside <= reach))
-    undecided = (refined > 0.15) & (refined < 0.85)
-    return np.asarray(near | undecided)
+    inner = (inside > 0) & (inside <= 0.6 * reach)
+    return np.asarray(inner | ((outside > 0) & (outside <= reach)))
 
 
 def _solve_band(image: FloatArray, refined: FloatArray, band: BoolArray) -> FloatArray:
@@ -217,7 +240,7 @@ def _solve_band(image: FloatArray, refined: FloatArray, band: BoolArray) -> Floa
     if not unknown.any():
         return alpha.astype(np.float32)
     laplacian = cf_laplacian(
-        image.astype(np.float64), epsilon=1e-6, radius=1, is_known=~unknown
+        image.astype(np.float64), epsilon=_NOISE, radius=1, is_known=~unknown
     ).tocsr()
     rows = laplacian[unknown]
     inner = rows[:, unknown] + diags(np.full(int(unknown.sum()), _PRIOR_WEIGHT))

@@ -20,7 +20,7 @@ from .segmentation import SelfieSegmenter
 _WORK_SIDE = 640
 """Longer side in pixels at which masks are combined: both networks are coarser than this."""
 
-_SHRINK, _GROW = 2.0, 5.0
+_SHRINK, _GROW = 1.0, 5.0
 """Slack between the two masks in pixels of the body network's own 256² mask."""
 
 _TRUST_FROM, _TRUST_TO = 0.055, 0.09
@@ -49,8 +49,8 @@ def person_mask(
     low = trust * body * np.clip(inside - _SHRINK, 0, 1)
     high = np.maximum(np.maximum(body, np.clip(_GROW + 1 - outside, 0, 1)), around_head)
     high = 1 - trust * (1 - high)
-    # Away from the head neither network is better than the other.
-    share = 0.5 * trust * (1 - around_head)
+    # Away from the head the body network is the surer one, above all of legs and shoes.
+    share = 0.8 * trust * (1 - around_head)
     edge = edge + share * (body - edge)
     mask = np.clip(edge, low, np.maximum(low, high))
     for other in others:
