@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..cameras import orbit
+from ..cameras import orbit, project
 from ..gaussians.binding import pose_avatar
 from ..render import Render, render_camera
 from ..render.mesh import rasterize_mesh
@@ -18,6 +18,7 @@ from ..types import (
     JOINT_INDEX,
     LAYERS,
     Avatar,
+    BoolArray,
     Camera,
     FloatArray,
     Gaussians,
@@ -173,15 +174,24 @@ class Studio:
     def photo(self, caption: str, picture: FloatArray) -> Tile:
         return Tile(caption, self.camera, self.box, picture=picture)
 
+    @cached_property
+    def in_photo(self) -> BoolArray:
+        """[N] the Gaussians that lie within the photo's frame."""
+        xy, z = project(np.asarray(self.still.means, np.float64), self.camera)
+        size = np.array([self.camera.width, self.camera.height])
+        return np.asarray((z > 0) & (xy >= 0).all(-1) & (xy <= size).all(-1))
+
     def view(self, caption: str, yaw: float = 0.0, gaussians: Gaussians | None = None) -> Tile:
-        """The photo's camera, swung about the person; wider where a pose reaches out."""
+        """The photo's camera, swung about the person; wider where something reaches out.
+
+        What lies below the photo's frame stays outside the tile.
+        """
         shown = gaussians or self.still
         camera = orbit(self.camera, self.centre, yaw)
         box = self.box
-        if gaussians is not None:
-            reach = visible_box(gaussians, camera, clip=False).padded(0.04)
-            box = box.union(Box(reach.left, reach.top, reach.right, box.bottom))
-            box = _reasonable(box)
+        if gaussians is not None or yaw:
+            reach = visible_box(shown, camera, among=self.in_photo).padded(0.05)
+            box = _reasonable(box.union(Box(reach.left, reach.top, reach.right, box.bottom)))
         return Tile(caption, camera, box, shown)
 
     def close_up(self, caption: str, yaw: float = 0.0, pose: Pose | None = None) -> Tile:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..cameras import look_at, project, unproject
-from ..types import JOINT_INDEX, Avatar, Camera, FloatArray, Gaussians, LikenessError, Pose
+from ..types import (
+    JOINT_INDEX,
+    Avatar,
+    BoolArray,
+    Camera,
+    FloatArray,
+    Gaussians,
+    LikenessError,
+    Pose,
+)
 
 FOCUS_FOV = 24.0
 """Degrees, along the shorter side; a long lens, as for portraits."""
@@ -72,16 +81,16 @@ def crop(camera: Camera, box: Box, width: int, height: int) -> Camera:
     return Camera(camera.viewmat, K, width, height)
 
 
-def visible_box(gaussians: Gaussians, camera: Camera, *, clip: bool = True) -> Box:
-    """Where most of the solid Gaussians lie in the image.
+def visible_box(gaussians: Gaussians, camera: Camera, among: BoolArray | None = None) -> Box:
+    """Where most of the solid Gaussians lie in the image plane.
 
     Args:
-        clip: leave out what lies outside the image.
+        among: [N] the Gaussians to look at; those inside the image when left out.
     """
     xy, z = project(np.asarray(gaussians.means, np.float64), camera)
-    keep = (gaussians.opacities > 0.3) & (z > 0)
-    if clip:
-        keep &= (xy >= 0).all(-1) & (xy <= [camera.width, camera.height]).all(-1)
+    if among is None:
+        among = (xy >= 0).all(-1) & (xy <= [camera.width, camera.height]).all(-1)
+    keep = among & (gaussians.opacities > 0.3) & (z > 0)
     if not keep.any():
         return Box(0.0, 0.0, float(camera.width), float(camera.height))
     low, high = np.percentile(xy[keep], [0.2, 99.8], axis=0)
