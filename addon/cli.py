@@ -153,7 +153,7 @@ def _build_one(
         )
         if blend:
             _write_blend(files.avatar, photo, progress)
-    for warning in files.report.get("warnings", []):  # type: ignore[attr-defined]
+    for warning in files.report["warnings"]:
         click.echo(f"  warning: {warning}", err=True)
     if verbose:
         click.echo(json.dumps(files.report, indent=2))
@@ -272,7 +272,7 @@ def info(avatar: Path, as_json: bool) -> None:
 
     person = load_avatar(avatar)
     layers = person.gaussians.layer
-    facts = {
+    facts: dict[str, Any] = {
         "gaussians": len(person.gaussians),
         "layers": {name: int((layers == i).sum()) for i, name in enumerate(LAYERS)},
         "framing": person.framing,
@@ -358,7 +358,7 @@ def _complain(error: Exception) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command line; returns the exit code (2 for what the user can mend)."""
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         code = cli.main(args=list(argv), prog_name="likeness", standalone_mode=False)
         return code if isinstance(code, int) else 0

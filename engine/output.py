@@ -13,8 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .types import LikenessError, Progress
+
+if TYPE_CHECKING:
+    from .pipeline import BuildOptions
 
 AVATAR_FILE = "avatar.safetensors"
 BLEND_FILE = "avatar.blend"
@@ -29,7 +33,7 @@ class BuildFiles:
     avatar: Path
     report_file: Path
     preview: Path | None
-    report: dict[str, object]
+    report: dict[str, Any]
 
 
 def check_output_folder(folder: Path) -> None:
@@ -61,7 +65,7 @@ def whole_files(folder: Path) -> Iterator[Path]:
 def build_to_folder(
     portrait: Path,
     folder: Path,
-    options: object = None,
+    options: BuildOptions | None = None,
     *,
     preview: bool = True,
     body_path: Path | None = None,
@@ -70,19 +74,16 @@ def build_to_folder(
     """Build the avatar of ``portrait`` and write it to ``folder``.
 
     Args:
-        options: ``pipeline.BuildOptions``, or None for the defaults.
+        options: None for the defaults.
         preview: also draw preview.png (input, orbit, a raised arm, a smile).
         body_path: a body file of the user's own instead of the default body.
     """
     from .evaluation.sheet import preview as draw_preview
     from .evaluation.sheet import save_picture
     from .formats.avatar import save_avatar
-    from .pipeline import BuildOptions, build_avatar
+    from .pipeline import build_avatar
 
     check_output_folder(folder)
-    if options is None:
-        options = BuildOptions()
-    assert isinstance(options, BuildOptions)
     result = build_avatar(portrait, options, progress, body_path)
     with whole_files(folder) as scratch:
         save_avatar(result.avatar, scratch / AVATAR_FILE)

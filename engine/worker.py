@@ -106,7 +106,7 @@ def handle(request: dict[str, Any], channel: Channel) -> None:
         avatar=str(files.avatar),
         report=str(files.report_file),
         preview=str(files.preview) if files.preview else None,
-        warnings=files.report.get("warnings", []),
+        warnings=files.report["warnings"],
     )
 
 
