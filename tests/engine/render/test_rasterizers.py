@@ -184,9 +184,9 @@ def test_reference_gradients_agree_with_finite_differences():
     torch = pytest.importorskip("torch")
     from likeness.engine.render.reference import rasterize_torch
 
-    g = cloud(np.random.default_rng(9), 4, (0.1, 0.3), 0.3)
-    g.opacities[:] = [0.3, 0.5, 0.6, 0.4]
-    viewmats, Ks, _, _ = cameras(1, focal=10.0, size=(8, 6))
+    g = cloud(np.random.default_rng(9), 3, (0.1, 0.3), 0.3)
+    g.opacities[:] = [0.3, 0.5, 0.6]
+    viewmats, Ks, _, _ = cameras(1, focal=8.0, size=(6, 5))
     fixed = [torch.as_tensor(a, dtype=torch.float64) for a in (viewmats, Ks)]
     values = [
         torch.tensor(a, dtype=torch.float64, requires_grad=True)
@@ -195,7 +195,7 @@ def test_reference_gradients_agree_with_finite_differences():
 
     def loss(*inputs):
         rgb, alpha, _ = rasterize_torch(
-            *inputs, *fixed, 8, 6, torch.zeros(1, 3, dtype=torch.float64)
+            *inputs, *fixed, 6, 5, torch.zeros(1, 3, dtype=torch.float64)
         )
         return (rgb.square().sum() + alpha.sum())[None]
 
