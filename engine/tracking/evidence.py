@@ -10,6 +10,7 @@ from ..body.model import Body
 from ..types import JOINT_INDEX, BoolArray, Camera, FloatArray, Hand, IntArray, Observation
 from .points import Points
 from .residuals import DirectionTerm, KeepOutTerm, LandmarkTerm
+from .skeleton import Posed, State
 from .solver import Term
 
 EYE_DISTANCE = 0.0625  # metres between the irises of a mean adult
@@ -45,9 +46,13 @@ HAND_BONES = np.array([(0, 5), (0, 9), (0, 17), (1, 2), (2, 3), (3, 4), (5, 6), 
                        (9, 10), (10, 11), (11, 12), (13, 14), (14, 15), (15, 16), (17, 18),
                        (18, 19), (19, 20), (5, 17)])  # fmt: skip
 BONE_NOISE = 0.35
+PALM_BONES = (0, 1, 2, 18)  # rows of HAND_BONES that are rigid and long, so better known
+PALM_NOISE = 0.2
+PALM_POINTS = np.array([0, 5, 9, 13, 17])
 LEAST_ROOM = 0.2  # metres of picture below the shoulders for arms to be believed
 LIMB_RADIUS = 0.035  # metres
 KEEP_OUT_WEIGHT = 100.0
+SEEN_WRIST = 0.4  # trust in a wrist from which it must lie in front of the trunk
 UPRIGHT_NOISE = {"head": (0.1, 0.06), "half": (0.1, 0.06), "full": (0.2, 0.1)}
 
 
@@ -171,9 +176,21 @@ class Evidence:
             length = np.linalg.norm(span, axis=1, keepdims=True)
             if (length > 1e-4).all():
                 bone_weight = np.full((len(span), 3), hand.score / BONE_NOISE**2)
+                bone_weight[list(PALM_BONES)] = hand.score / PALM_NOISE**2
                 out.append(DirectionTerm(self.hand_points(hand.left, HAND_BONES[:, 0]),
                                          self.hand_points(hand.left, HAND_BONES[:, 1]),
                                          span / length, bone_weight, 1.0))  # fmt: skip
+        return out
+
+    def palm_rotation(self, left: bool) -> FloatArray | None:
+        """World rotation [3, 3] of a seen hand against the flat hand at rest (Kabsch)."""
+        hand = self.hand_of(left)
+        if hand is None:
+            return None
+        rest = self.hand_points(left, PALM_POINTS).positions(Posed(self.body, State.rest(self.body)))
+        seen = np.asarray(hand.world, np.float64)[PALM_POINTS]
+        U, _, Vt = np.linalg.svd((seen - seen.mean(0)).T @ (rest - rest.mean(0)))
+        out: FloatArray = U @ np.diag([1.0, 1.0, np.linalg.det(U @ Vt)]) @ Vt
         return out
 
     def upright_term(self) -> list[Term]:
@@ -188,13 +205,16 @@ class Evidence:
         """Forearms and hands stay out of the trunk."""
         names = [n for n, left in (("left", True), ("right", False)) if side in (None, left)]
         rest = self.body.J_template
-        joints, offsets = [], []
+        joints, offsets, seen = [], [], []
         for name in names:
             elbow, wrist = JOINT_INDEX[f"{name}_elbow"], JOINT_INDEX[f"{name}_wrist"]
             bone = rest[wrist] - rest[elbow]
             palm = rest[JOINT_INDEX[f"{name}_middle1"]] - rest[wrist]
             joints += [elbow, elbow, wrist, wrist, wrist]
             offsets += [0.33 * bone, 0.67 * bone, 0 * bone, 0.6 * palm, 1.5 * palm]
+            wrist_seen = self.pose_weight[15 if name == "left" else 16] > SEEN_WRIST
+            hand_seen = self.hand_of(name == "left") is not None
+            seen += [False, *[wrist_seen or hand_seen] * 4]
         n = len(joints)
         parts = trunk_ellipsoids(self.body)
         made = Points.on_joints(
@@ -203,7 +223,8 @@ class Evidence:
         holder = np.repeat([part[0] for part in parts], n)
         centre = np.repeat([part[1] for part in parts], n, axis=0)
         radii = np.repeat([part[2] for part in parts], n, axis=0)
-        return [KeepOutTerm(made, holder, centre, radii, KEEP_OUT_WEIGHT)]
+        shown = np.tile(np.array(seen, dtype=bool), len(parts))
+        return [KeepOutTerm(made, holder, centre, radii, KEEP_OUT_WEIGHT, shown)]
 
 
 def trunk_ellipsoids(body: Body) -> list[tuple[int, FloatArray, FloatArray]]:

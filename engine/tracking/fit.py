@@ -34,6 +34,7 @@ from .evidence import (
     ARM_LIMBS,
     ARM_POINTS,
     EYE_DISTANCE,
+    HAND_POINTS,
     OTHER_LIMBS,
     PALM_LENGTH,
     SHOULDER_WIDTH,
@@ -47,7 +48,7 @@ from .priors import ARM_POSITIONS, arm_rotations, expression_unknowns, prior_ter
 from .residuals import PriorTerm, check_photo_camera
 from .skeleton import Posed, State, Unknowns
 from .solver import Bounds, Term, minimise, total_cost
-from .start import RigidPose, lifted_arm, rigid_pose, start_state
+from .start import RigidPose, lifted_arm, rigid_pose, start_state, with_hand
 
 FULL_FRAME_DIAGONAL = 43.27  # millimetres
 PLAUSIBLE_FOCAL_35MM = (14.0, 400.0)
@@ -253,9 +254,12 @@ class _Fitter:
         held.lower[:3], held.upper[:3] = state.transl, state.transl
         best, best_cost = state, np.inf
         rows = ARM_POINTS[left]
+        palm = ev.palm_rotation(left)
         for shoulder, elbow in starts:
             trial = state.with_joint(JOINT_INDEX[names[0]], shoulder)
             trial = trial.with_joint(JOINT_INDEX[names[1]], elbow)
+            if palm is not None:
+                trial = with_hand(self.body, trial, palm, left)
             for radius in (2.0, 0.6):
                 terms = [*ev.pose_term(radius, rows), *ev.limb_term(ARM_LIMBS[left]),
                          *ev.hand_terms(2.0 * radius, left), *ev.keep_out_term(left), self.prior]
@@ -325,7 +329,9 @@ def _face_distance(body: Body, state: State, ev: Evidence, camera: Camera) -> fl
 
 def _pose_error(state: State, ev: Evidence, camera: Camera) -> float | None:
     """Mean distance over the visible body landmarks, in pixels of a 512 picture."""
-    used: IntArray = np.flatnonzero((ev.pose_weight > 0) & (ev.observation.pose_visibility > 0.5))
+    seen = (ev.pose_weight > 0) & (ev.observation.pose_visibility > 0.5)
+    seen[HAND_POINTS] = False  # hands have their own landmarks
+    used: IntArray = np.flatnonzero(seen)
     if not len(used):
         return None
     pixels, _ = project(ev.pose.take(used).positions(Posed(ev.body, state)), camera)

@@ -38,7 +38,7 @@ SPREAD: dict[str, tuple[float, float, float]] = {
     "spine1": (0.14, 0.14, 0.12), "spine2": (0.14, 0.14, 0.12), "spine3": (0.14, 0.14, 0.12),
     "neck": (0.3, 0.4, 0.25), "head": (0.35, 0.5, 0.3),
     "left_collar": (0.1, 0.2, 0.2), "left_shoulder": (0.6, 0.6, 0.6),
-    "left_elbow": (0.45, 1.0, 0.2), "left_wrist": (0.25, 0.25, 0.4),
+    "left_elbow": (0.6, 1.0, 0.3), "left_wrist": (0.4, 0.25, 0.4),
     "jaw": (1e-3, 1e-3, 1e-3), "left_eye_smplhf": (0.25, 0.3, 0.02),
     **{f"left_{finger}1": (0.12, 0.2, 0.5) for finger in FINGERS[:4]},
     **{f"left_{finger}{k}": (0.06, 0.06, 0.5) for finger in FINGERS[:4] for k in (2, 3)},
@@ -52,9 +52,9 @@ LIMITS: dict[str, tuple[tuple[float, float], ...]] = {
     "left_knee": ((0.0, 2.6), (-0.2, 0.2), (-0.15, 0.15)),
     "left_hip": ((-2.2, 0.6), (-0.8, 0.8), (-0.5, 0.8)),
     "left_ankle": ((-0.7, 0.8), FREE, FREE),
-    "left_elbow": ((-1.2, 1.2), (-2.6, 0.0), (-0.4, 0.4)),
+    "left_elbow": ((-1.3, 1.3), (-2.6, 0.0), (-0.8, 0.8)),
     "left_collar": ((-0.25, 0.25), (-0.4, 0.4), (-0.3, 0.5)),
-    "left_wrist": ((-0.5, 0.5), (-0.6, 0.6), (-1.2, 1.2)),
+    "left_wrist": ((-0.9, 0.9), (-0.6, 0.6), (-1.2, 1.2)),
     "neck": ((-0.6, 0.7), (-0.9, 0.9), (-0.5, 0.5)),
     "head": ((-0.7, 0.8), (-1.1, 1.1), (-0.6, 0.6)),
     "left_eye_smplhf": ((-0.5, 0.5), (-0.7, 0.7), (-0.05, 0.05)),
@@ -64,6 +64,9 @@ LIMITS: dict[str, tuple[tuple[float, float], ...]] = {
     "left_thumb2": ((-0.3, 0.3), (-0.3, 1.0), (-0.4, 0.4)),
     "left_thumb3": ((-0.2, 0.2), (-0.3, 1.3), (-0.3, 0.3)),
 }  # fmt: skip
+
+FINGERS_TOGETHER = 0.7
+"""Share of the fingers' spread in the T-pose that relaxed hands close."""
 
 NECK_SHARE = 0.4
 """Share of the head's turn against the shoulders that the neck takes; the head takes the rest."""
@@ -101,9 +104,20 @@ def both_sides(table: dict[str, tuple[float, float, float]], sign: FloatArray) -
     return out
 
 
-def relaxed_pose() -> FloatArray:
-    """[55, 3] axis-angle of a person standing at ease."""
-    return both_sides(RELAXED, MIRROR)
+def relaxed_pose(body: Body) -> FloatArray:
+    """[55, 3] axis-angle of a person standing at ease, the fingers nearly together."""
+    pose = both_sides(RELAXED, MIRROR)
+
+    def spread(finger: str) -> float:
+        span = rest[JOINT_INDEX[f"left_{finger}2"]] - rest[JOINT_INDEX[f"left_{finger}1"]]
+        return float(np.arctan2(-span[2], span[0]))
+
+    rest = body.J_template
+    for finger in ("index", "ring", "pinky"):
+        turn = FINGERS_TOGETHER * (spread("middle") - spread(finger))
+        pose[JOINT_INDEX[f"left_{finger}1"], 1] = turn
+        pose[JOINT_INDEX[f"right_{finger}1"], 1] = -turn
+    return pose
 
 
 def arm_rotations(
@@ -142,7 +156,7 @@ def prior_term(
     mean, lower, upper, slope = np.zeros(n), np.full(n, -np.inf), np.full(n, np.inf), np.zeros(n)
     spread = both_sides(SPREAD, np.ones(3)).ravel()
     pose = slice(POSE_START, POSE_START + 3 * NUM_JOINTS)
-    mean[pose] = relaxed_pose().ravel()
+    mean[pose] = relaxed_pose(body).ravel()
     diagonal = np.zeros(n)
     diagonal[pose][spread > 0] = 1.0 / spread[spread > 0] ** 2
     betas = POSE_START + 3 * NUM_JOINTS

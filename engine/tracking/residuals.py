@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..cameras import PHOTO_VIEWMAT
-from ..types import Camera, FloatArray, IntArray
+from ..types import BoolArray, Camera, FloatArray, IntArray
 from .points import Points
 from .skeleton import Posed
 from .solver import NormalEquations, geman_mcclure
@@ -157,6 +157,7 @@ class KeepOutTerm:
         centre: [N, 3] its middle, from that joint in the joint's rest frame.
         radii: [N, 3] metres along the rest frame's axes.
         weight: of the squared depth inside, 1 at the middle and 0 at the surface.
+        seen: [N] bool: the photo shows the point, so everything behind the trunk is inside, too.
     """
 
     points: Points
@@ -164,11 +165,13 @@ class KeepOutTerm:
     centre: FloatArray
     radii: FloatArray
     weight: float
+    seen: BoolArray
 
     def add(self, posed: Posed, system: NormalEquations | None) -> float:
         R = posed.R[self.joint]
         local = np.einsum("nab,na->nb", R, self.points.positions(posed) - posed.p[self.joint])
         scaled = (local - self.centre) / self.radii
+        scaled[self.seen, 2] = np.maximum(scaled[self.seen, 2], 0.0)
         distance = np.maximum(np.linalg.norm(scaled, axis=1), 1e-3)
         inside = np.maximum(1.0 - distance, 0.0)
         hit = np.flatnonzero(inside > 0)

@@ -102,6 +102,21 @@ def _refine(
     return R, t
 
 
+def with_hand(body: Body, state: State, palm: FloatArray, left: bool) -> State:
+    """The forearm and wrist turned so that the hand has the world rotation ``palm`` [3, 3].
+
+    The turn about the forearm is shared by elbow and wrist, as radius and ulna do it.
+    """
+    side = "left" if left else "right"
+    elbow, wrist = JOINT_INDEX[f"{side}_elbow"], JOINT_INDEX[f"{side}_wrist"]
+    turn = matrix_to_axis_angle(Posed(body, state).R[elbow].T @ palm)
+    twist = np.array([0.5 * turn[0], 0.0, 0.0])
+    elbow_R = axis_angle_to_matrix(state.full_pose[elbow]) @ axis_angle_to_matrix(twist)
+    state = state.with_joint(elbow, matrix_to_axis_angle(elbow_R))
+    turn = matrix_to_axis_angle(Posed(body, state).R[elbow].T @ palm)
+    return state.with_joint(wrist, np.clip(turn, -1.0, 1.0))
+
+
 def trunk_yaw(observation: Observation, head: FloatArray | None) -> float:
     """Radians about +y: from the shoulders when seen, otherwise most of the head's turn."""
     visible = observation.pose_visibility[[L_SHOULDER, R_SHOULDER]] > 0.5
@@ -129,7 +144,7 @@ def start_state(
     yaw = trunk_yaw(observation, None if head is None else head.R)
     trunk = axis_angle_to_matrix(np.array([0.0, yaw, 0.0]))
     state = State.rest(body)
-    full_pose = relaxed_pose()
+    full_pose = relaxed_pose(body)
     full_pose[0] = matrix_to_axis_angle(trunk)
     if head is not None:
         turn = matrix_to_axis_angle(trunk.T @ head.R)

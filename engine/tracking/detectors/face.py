@@ -23,6 +23,9 @@ LEFT_EYE_CORNERS = (263, 362)
 
 NUM_MESH_POINTS = 468
 _CROP_FACTOR = 1.5
+_VARIATIONS = ((1.0, 0.0), (0.94, 0.05), (1.06, -0.05), (0.94, -0.05), (1.06, 0.05))
+"""Size and turn (radians) of the last looks, whose mean is taken: it halves the noise."""
+
 _EYE_CROP_FACTOR = 2.3
 
 
@@ -110,11 +113,21 @@ class FaceMesher:
         self._mesh = Model(mesh, threads)
         self._iris = Model(iris, threads)
 
-    def landmarks(self, rgb: FloatArray, roi: Roi, passes: int = 3) -> FaceLandmarks:
-        """Looks ``passes`` times, each time where the last one found the face, then at the eyes."""
+    def landmarks(self, rgb: FloatArray, roi: Roi, passes: int = 2) -> FaceLandmarks:
+        """Looks ``passes`` times, each time where the last one found the face, then several
+        times at slightly different crops, and at last at the eyes.
+        """
         points, z, score = self._look(rgb, roi)
         for _ in range(passes - 1):
             points, z, score = self._look(rgb, roi_from_mesh(points))
+        roi = roi_from_mesh(points)
+        looks = [
+            self._look(rgb, Roi(roi.center, roi.size * size, roi.angle + turn))
+            for size, turn in _VARIATIONS
+        ]
+        points = np.mean([look[0] for look in looks], axis=0)
+        z = np.mean([look[1] for look in looks], axis=0)
+        score = float(np.mean([look[2] for look in looks]))
         right = self._eye(rgb, points, RIGHT_EYE_CORNERS, mirrored=False)
         left = self._eye(rgb, points, LEFT_EYE_CORNERS, mirrored=True)
         for eye, indices in ((right, RIGHT_EYE), (left, LEFT_EYE)):

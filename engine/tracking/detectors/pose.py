@@ -21,6 +21,13 @@ _STRIDES = (8, 16, 32, 32, 32)
 _CROP_FACTOR = 1.25
 _HEATMAP_WINDOW = 3
 _HEATMAP_MIN_CONFIDENCE = 0.5
+_MIRROR = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21,
+           24, 23, 26, 25, 28, 27, 30, 29, 32, 31, 33, 34]  # fmt: skip
+"""The 33 points and the two of the next crop as a mirror shows them."""
+
+_DISAGREEMENT = 0.02
+"""Distance between a point and its mirrored finding, in sides of the crop, that is too much."""
+
 HEAD_POINTS = slice(0, 11)
 """Nose, eyes, ears and mouth among the 33 points."""
 
@@ -106,17 +113,23 @@ class PoseDetector:
             if raw.score < threshold:
                 return
             raw = self._look(rgb, raw.next_roi)
-        if raw.score >= threshold and not any(_same_person(raw, other) for other in found):
-            found.append(raw)
+        if raw.score < threshold or any(_same_person(raw, other) for other in found):
+            return
+        found.append(_mean_of_both(raw, self._look(rgb, raw.roi, mirrored=True)))
 
-    def _look(self, rgb: FloatArray, roi: Roi) -> _Raw:
+    def _look(self, rgb: FloatArray, roi: Roi, mirrored: bool = False) -> _Raw:
         pixels = self._landmark.width
-        outputs = self._landmark(roi.cut(rgb, pixels))
+        outputs = self._landmark(roi.cut(rgb, pixels, mirrored))
         rows = outputs["Identity"].reshape(39, 5).astype(np.float64)
         crop_points = _refine_with_heatmaps(rows[:, :2] / pixels, outputs["Identity_3"]) * pixels
-        points = transform(roi.matrix(pixels), crop_points)
+        points = transform(roi.matrix(pixels, mirrored), crop_points)[:35]
         visible = np.minimum(sigmoid(rows[:33, 3]), sigmoid(rows[:33, 4]))
         world = outputs["Identity_4"].reshape(39, 3)[:33].astype(np.float64)
+        mask = sigmoid(outputs["Identity_2"][..., 0]).astype(np.float32)
+        if mirrored:
+            points, visible, world = points[_MIRROR], visible[_MIRROR[:33]], world[_MIRROR[:33]]
+            world[:, 0] *= -1
+            mask = np.ascontiguousarray(mask[:, ::-1])
         c, s = np.cos(roi.angle), np.sin(roi.angle)
         # The crop was turned; the metric points turn back with the picture.
         world[:, :2] = world[:, :2] @ np.array([[c, s], [-s, c]])
@@ -126,7 +139,7 @@ class PoseDetector:
             points[:33],
             visible,
             world * np.array([1.0, -1.0, -1.0]),
-            sigmoid(outputs["Identity_2"][..., 0]).astype(np.float32),
+            mask,
             float(outputs["Identity_1"][0]),
             roi,
             next_roi,
@@ -150,6 +163,26 @@ def _alignment_roi(centre: FloatArray, circle: FloatArray) -> Roi:
     return Roi((float(centre[0]), float(centre[1])), 2 * radius * _CROP_FACTOR, angle)
 
 
+def _mean_of_both(raw: _Raw, mirrored: _Raw) -> _Raw:
+    """The mean of a look and a mirrored one, where they agree.
+
+    Where they don't, as with hidden or crossed arms, the first one stands and counts less.
+    """
+    apart = np.hypot(*(raw.landmarks - mirrored.landmarks).T) / raw.roi.size
+    agreement = np.exp(-0.5 * (apart / _DISAGREEMENT) ** 2)
+    agree = (agreement > 0.5)[:, None]
+    visibility = (raw.visibility + mirrored.visibility) / 2
+    return _Raw(
+        np.where(agree, (raw.landmarks + mirrored.landmarks) / 2, raw.landmarks),
+        visibility * np.maximum(agreement, 0.3),
+        np.where(agree, (raw.world + mirrored.world) / 2, raw.world),
+        (raw.mask + mirrored.mask) / 2,
+        min(raw.score, mirrored.score),
+        raw.roi,
+        raw.next_roi,
+    )
+
+
 def _roi_from_detection(detection: Detection) -> Roi:
     return _alignment_roi(detection.keypoints[0], detection.keypoints[1])
 
@@ -157,8 +190,8 @@ def _roi_from_detection(detection: Detection) -> Roi:
 def _roi_from_face(keypoints: FloatArray) -> Roi:
     """Where the body under a face should be.
 
-    An adult's eyes are about 63 mm apart and 0.7 m above the hips; the circle around the person
-    has a radius of about 1 m. The distance from eyes to mouth (about 70 mm) stands in for the
+    An adult's eyes are about 63 mm apart and 0.7 m above the hips; the network's circle around
+    a person has a radius of about 0.8 m (median of a set of portraits). The distance from eyes to mouth (about 70 mm) stands in for the
     eyes' distance in a turned face.
     """
     eyes, mouth = keypoints[:2].mean(0), keypoints[3]
@@ -168,7 +201,7 @@ def _roi_from_face(keypoints: FloatArray) -> Roi:
     across = keypoints[1] - keypoints[0]
     down = np.array([-across[1], across[0]]) / max(float(np.hypot(*across)), 1e-6)
     centre = eyes + down * unit * (0.70 / 0.063)
-    return _alignment_roi(centre, centre - down * unit * (1.0 / 0.063))
+    return _alignment_roi(centre, centre - down * unit * (0.80 / 0.063))
 
 
 def _refine_with_heatmaps(points: FloatArray, heatmaps: FloatArray) -> FloatArray:

@@ -102,7 +102,7 @@ def make_term(kind: str, body: Body, state: State, rng: np.random.Generator):
                          rng.uniform(0, 1, n))
     if kind == "keep_out":
         return KeepOutTerm(attached, np.full(6, 9), rng.normal(0, 0.02, (6, 3)),
-                           np.full((6, 3), [3.0, 2.7, 2.5]), 5.0)
+                           np.full((6, 3), [3.0, 2.7, 2.5]), 5.0, np.arange(6) % 2 == 0)
     distance = rng.uniform(1, 5, (40, 30))
     return MaskTerm(attached, distance, np.ones(6), CAMERA, 3.0, 1.5)
 
