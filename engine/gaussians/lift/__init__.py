@@ -14,6 +14,7 @@ import numpy as np
 from ...body import Body
 from ...dual_uv.sampling import surface_samples
 from ...types import MAX_GAUSSIANS, BoundGaussians, FloatArray, LikenessError, Matte, Observation, Track
+from .calibrate import calibrate
 from .grids import dilate, erode, nearest_known
 from .photo import back_colors, back_layer, crop_camera, front_layer, resize_rgba
 from .regions import find_regions, vertex_groups
@@ -96,7 +97,8 @@ def lift(
         samples = surface_samples(body, max(8, int(samples.size * shrink) - 1))
     view = PhotoView(camera, colors, far_colors, alpha, regions, surfaces)
     texels = texel_layer(view, samples, body, vertices, groups)
-    return BoundGaussians.concatenate([texels, back, *photo])
+    everything = BoundGaussians.concatenate([texels, back, *photo])
+    return calibrate(everything, matte, track.camera, vertices, body)
 
 
 def _clean_rim(matte: Matte) -> FloatArray:

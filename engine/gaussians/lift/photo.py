@@ -21,10 +21,9 @@ from .surfaces import Surfaces
 from .surfels import MAX_STRETCH, Homes, grid_tangents, surfels_from_tangents
 
 PHOTO = 2  # index into LAYERS
-SIGMA = 0.55  # of a splat, in steps of its own grid
+SIGMA = 0.45  # of a splat, in steps of its own grid
 FRONT_OPACITY, BACK_OPACITY = 0.985, 0.97
 
-SHARPEN = 0.7  # of the unsharp mask that undoes the splats' own blur
 
 
 def crop_camera(camera: Camera, box: tuple[int, int, int, int]) -> Camera:
@@ -114,8 +113,6 @@ def front_layer(
     skin = (weight > 0.5)[..., None]
     du, dv = np.where(skin, exact_u, du), np.where(skin, exact_v, dv)
 
-    blurred = smooth_within(colors, select, 0.8)
-    colors = np.clip(colors + SHARPEN * (colors - blurred), 0.0, 1.0)
     # Where skin turns away from the camera a pixel smears over centimetres: the core texels, with
     # their completed colours, take over there.
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
@@ -125,7 +122,7 @@ def front_layer(
     ys, xs = np.nonzero(select)
     world = surfels_from_tangents(
         points[ys, xs], du[ys, xs], dv[ys, xs], SIGMA, colors[ys, xs],
-        FRONT_OPACITY * (np.clip(alpha, 0.0, 1.0) * fade)[ys, xs],
+        FRONT_OPACITY * (_thinned(alpha) * fade)[ys, xs],
     )  # fmt: skip
     triangle, bary = homes.find(world.means, group[ys, xs])
     skin = weight[ys, xs] > 0.5
@@ -133,6 +130,14 @@ def front_layer(
     bary[skin] = buffer.bary[ys, xs][skin]
     layer = np.full(len(ys), PHOTO, np.uint8)
     return bind(world, triangle, bary, layer, vertices, body)
+
+
+def _thinned(alpha: FloatArray) -> FloatArray:
+    """Opacity of one splat such that it and its overlapping neighbours together reach ``alpha``.
+
+    With sigma = 0.55 steps and the rasteriser's blur the neighbours add up to a power of 1 / 0.6.
+    """
+    return 1.0 - (1.0 - np.clip(alpha, 0.0, 1.0)) ** 0.6
 
 
 def _tangent_plane_steps(
@@ -240,7 +245,7 @@ def back_layer(
     bare_head = (regions.group == HEAD) & ~dilate(regions.hair, 1)
     if regions.hair.sum() > 0.04 * max((regions.group == HEAD).sum(), 1):
         bare_head = np.zeros_like(bare_head)
-    select = erode(regions.mask, 1) & ~bare_limb & ~bare_head
+    select = erode(regions.mask, 2) & ~bare_limb & ~bare_head
     pixels = np.stack(np.meshgrid(np.arange(camera.width) + 0.5,
                                   np.arange(camera.height) + 0.5), -1)  # fmt: skip
     points = unproject(pixels, surfaces.back, camera)
@@ -248,7 +253,8 @@ def back_layer(
     sheet = np.where(np.isin(regions.group, ARMS), regions.group, 0)
     du, dv = grid_tangents(points, regions.mask, sheet, pixel_size)
 
-    outline = regions.mask & ~erode(regions.mask, 1) & ~bare_limb & ~bare_head
+    inner_mask = erode(regions.mask, 1)
+    outline = inner_mask & ~erode(inner_mask, 1) & ~bare_limb & ~bare_head
     ys, xs = np.nonzero(outline)
     gap = surfaces.back[ys, xs] - surfaces.front[ys, xs]
     step = surfaces.front[ys, xs] / camera.K[0, 0]

@@ -116,24 +116,36 @@ def _label_groups(
     return group
 
 
-def _find_hair(
-    lab: FloatArray, head: BoolArray, not_hair: BoolArray, observation: Observation, scale: float
-) -> BoolArray:
-    """Pixels [H, W] of the head that look like what grows (or is worn) above the brows.
+def _distance(lab: FloatArray, sample: FloatArray, least: tuple[float, float, float]) -> FloatArray:
+    """Squared distance [H, W] of colours to those of ``sample`` [N, 3], in robust deviations."""
+    center = np.median(sample, axis=0)
+    spread = np.maximum(1.5 * np.median(np.abs(sample - center), axis=0), least)
+    out: FloatArray = (((lab - center) / spread) ** 2).sum(-1)
+    return out
 
-    Ears, temples of glasses and shadowed skin beside the face are neither face nor hair.
+
+def _find_hair(
+    lab: FloatArray, to_skin: FloatArray, head: BoolArray, scalp: BoolArray, above_brow: BoolArray
+) -> BoolArray:
+    """Pixels [H, W] of the head that carry hair, or a hat.
+
+    Args:
+        to_skin: [H, W] squared colour distance to the cheeks. scalp: [H, W] pixels where the
+            body's scalp, or nothing of the body, is drawn above the brows.
+
+    Fair hair can look more like skin than like nothing, so hair has a colour model of its own,
+    from the scalp; a scalp that mostly looks like the cheeks is bald.
     """
-    candidate = head & ~not_hair
-    crown = erode(candidate, 2)
-    if observation.face is not None:
-        brow = (observation.face[[105, 334], 1] * scale).min()
-        crown &= np.mgrid[: head.shape[0], : head.shape[1]][0] < brow
-    if crown.sum() < 20:
+    core = erode(head & scalp, 2)
+    if core.sum() < 20:
         return np.zeros_like(head)
-    center = np.median(lab[crown], axis=0)
-    spread = np.maximum(2.5 * np.median(np.abs(lab[crown] - center), axis=0), [14.0, 7.0, 8.0])
-    near = (((lab - center) / spread) ** 2).sum(-1) < 4.0
-    return candidate & near
+    if np.median(to_skin[core]) < 0.5:
+        return np.zeros_like(head)
+    to_hair = _distance(lab, lab[core], (9.0, 4.0, 5.0))
+    hair = head & (to_hair < 9.0) & (to_hair < 2.5 * to_skin)
+    hair |= head & scalp & (to_skin > 0.3) & above_brow
+    smooth = ndimage.gaussian_filter(hair.astype(float), 1.2) > 0.5
+    return head & smooth
 
 
 def find_regions(
@@ -186,23 +198,23 @@ def find_regions(
         core = erode(mask & (seen_group == HEAD), 2)
         skin_lab = np.median(lab[core], axis=0) if core.any() else np.array([65.0, 14.0, 18.0])
     # Lightness varies with shading three times as much as hue does.
-    distance = (((lab - skin_lab) / [26.0, 9.0, 10.0]) ** 2).sum(-1)
-    skin_like = ndimage.gaussian_filter((distance < 5.0).astype(float), 1.0) > 0.5
+    to_skin = (((lab - skin_lab) / [26.0, 9.0, 10.0]) ** 2).sum(-1)
+    skin_like = ndimage.gaussian_filter((to_skin < 5.0).astype(float), 1.0) > 0.5
     trunk_like = ~np.isin(group, ARMS) & ~np.isin(seen_group, ARMS)
     match = on_body & mask & ((seen_group == group) | trunk_like)
     hand_joint = body.weights[:, [20, 21, *range(25, 55)]].sum(1) > 0.5
     hands = on_body & hand_joint[body.f[whole.face, 0]]
-    skin = match & (skin_like | face | (hands & (distance < 12.0)))
-    skin = ndimage.binary_opening(skin, iterations=1) | (face & match)
-    # A fringe over the forehead is hair, not face: darker or of another colour than the skin.
-    fringe = np.zeros((height, width), bool)
+    head = mask & (group == HEAD)
+    brow = np.nonzero(head)[0].min() if head.any() else 0
     if observation.face is not None:
-        brow = (observation.face[[105, 334], 1] * scale).min()
-        above = np.mgrid[:height, :width][0] < brow - 0.08 * unit
-        fringe = face & above & ~skin_like
-        skin &= ~fringe
+        brow = int((observation.face[[105, 334], 1] * scale).min() - 0.08 * unit)
+    above_brow = np.broadcast_to(np.mgrid[:height, :1][0] < brow, mask.shape)
+    part = np.array(body.part_names)[body.face_part]
+    scalp = np.where(on_body, (part == "scalp")[whole.face], above_brow & ~face)
+    hair = _find_hair(lab, to_skin, head & ~(face & ~above_brow), scalp, above_brow)
+    skin = match & (skin_like | face | (hands & (to_skin < 12.0))) & ~hair
+    skin = ndimage.binary_opening(skin) | (face & match & ~hair)
     color = np.median(rgb[skin & face], axis=0) if (skin & face).any() else np.array([0.8, 0.6, 0.5])
-    hair = _find_hair(lab, mask & (group == HEAD), skin | (face & ~fringe), observation, scale)
     return Regions(
         mask, group, skin, face & mask, dilate(mouth, 1) & mask, hair, whole, limb, trunk, color, unit
     )

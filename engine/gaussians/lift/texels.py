@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ...body import Body
 from ...cameras import project
@@ -20,7 +21,7 @@ from ...render.mesh import rasterize_mesh
 from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ..binding import bind, vertex_normals
 from .completion import complete_by_mirror, diffuse, mesh_laplacian, mirror_vertices
-from .grids import dilate, erode
+from .grids import erode
 from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, Regions
 from .surfaces import Surfaces
 from .surfels import INNER_PARTS, surfels_on_plane
@@ -209,9 +210,11 @@ def texel_layer(
     radius = np.clip(0.75 * np.sqrt(share) * grown, 2e-4, 0.02)
 
     opacity = np.full(len(at), 0.95)
-    # Nothing may stand where the photo shows background.
-    empty = inside & ~dilate(view.alpha > 0.2, 1)[row, col]
-    opacity[empty] = 0.0
+    # Nothing may stand where the photo shows background, nor bulge over the outline.
+    room = ndimage.distance_transform_edt(np.pad(view.alpha > 0.6, 1, mode="edge"))[1:-1, 1:-1]
+    room_metres = np.maximum(room[row, col] - 0.5, 0.0) * z / camera.K[0, 0]
+    radius = np.where(inside, np.minimum(radius, np.maximum(room_metres, 0.3 * radius)), radius)
+    opacity[inside & (room_metres < 0.3 * radius)] = 0.0
     # Core texels under photo splats step back, or their blur would show through.
     photo_over = same & (facing > 0.0) & (z < surfaces.front[row, col] + 0.03) & ~inner
     at = np.where((photo_over & ~is_shell)[:, None], at - UNDER_PHOTO * normal, at)
@@ -221,8 +224,9 @@ def texel_layer(
     skin_here = regions.skin[row, col] & same
     low = np.where(skin_here & ~is_shell, -np.inf, surfaces.front[row, col] + 0.004)
     high = np.where(same & is_shell, surfaces.back[row, col] - 0.004, np.inf)
-    depth = np.minimum(z + MAX_SLIDE, np.maximum(np.minimum(z, np.maximum(high, low)), low))
+    depth = np.maximum(np.minimum(z, np.maximum(high, low)), low)
     at = at * np.where(within, depth / np.maximum(z, 1e-6), 1.0)[:, None]  # camera at the origin
+    opacity[within & (depth > z + MAX_SLIDE)] = 0.0
 
     keep = (opacity > 0) & (part != "lash")
     world = surfels_on_plane(at[keep], normal[keep], radius[keep], color[keep], opacity[keep])

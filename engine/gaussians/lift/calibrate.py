@@ -1,0 +1,82 @@
+"""Colours that look like the photo once they are drawn.
+
+Overlapping splats blur, and the nearer of two neighbours hides part of the other, which shifts a
+slanted surface's picture by up to half a pixel. A few residual steps (Van Cittert's iteration
+with the rasteriser itself as the blur) undo both. Steps are small, clamped, and only touch photo
+splats in the solid inside: unclamped ones fit the input view and poison every other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import ndimage
+
+from ...body import Body
+from ...cameras import project
+from ...dual_uv.sampling import bilinear
+from ...imaging.resize import fit_size, resize
+from ...render import render_camera
+from ...types import LAYERS, BoundGaussians, Camera, FloatArray, Gaussians, Matte
+from ..binding import place
+from .grids import erode
+
+VIEW_SIDE = 768  # pixels of the picture that the colours are made for
+STEPS, GAIN, CLAMP = 3, 0.9, 0.10
+RIM_STEPS = 3
+
+
+def calibrate(
+    bound: BoundGaussians, matte: Matte, camera: Camera, vertices: FloatArray, body: Body
+) -> BoundGaussians:
+    """The same Gaussians with calibrated photo colours.
+
+    Args:
+        matte: of the portrait. camera: of the portrait. vertices: [V, 3] in the photo's pose.
+    """
+    height, width = matte.alpha.shape
+    w, h = fit_size(width, height, VIEW_SIDE)
+    view = camera.resized(w, h)
+    alpha = resize(matte.alpha, w, h)
+    truth = resize(matte.foreground, w, h)
+    solid = erode(alpha > 0.95, 1)
+    gaussians = _thin_rim(place(bound, vertices, body), alpha, view)
+    photo = bound.layer == LAYERS.index("photo")
+    xy, _ = project(gaussians.means[photo], view)
+    pixel = np.clip(xy.astype(int), 0, [w - 1, h - 1])
+    inside = solid[pixel[:, 1], pixel[:, 0]]
+    colors = np.array(bound.colors)
+    first = colors[photo]
+    low, high = np.maximum(first - CLAMP, 0.0), np.minimum(first + CLAMP, 1.0)
+    for _ in range(STEPS):
+        drawn = render_camera(replace(gaussians, colors=colors), view).rgb
+        residual = np.where(solid[..., None], truth - drawn, 0.0)
+        # What one splat cannot show (finer than the view) would only ring.
+        residual = ndimage.gaussian_filter(residual, (0.35, 0.35, 0.0))
+        step = GAIN * bilinear(residual, xy) * inside[:, None]
+        colors[photo] = np.clip(colors[photo] + step, low, high)
+    return replace(
+        bound,
+        colors=colors.astype(np.float32),
+        opacities=gaussians.opacities.astype(np.float32),
+    )
+
+
+def _thin_rim(gaussians: Gaussians, alpha: FloatArray, view: Camera) -> Gaussians:
+    """Lower opacities on the soft rim until the drawn outline is as soft as the matte's.
+
+    With 1 - alpha the product of all 1 - o k along a ray, raising every 1 - o to the power
+    log(1 - wanted) / log(1 - drawn) gives the wanted alpha. Only ever downwards.
+    """
+    xy, _ = project(gaussians.means, view)
+    inside = (xy >= 0).all(1) & (xy[:, 0] < view.width) & (xy[:, 1] < view.height)
+    opacities = np.array(gaussians.opacities, np.float64)
+    wanted = np.clip(alpha, 0.002, 0.999)
+    for _ in range(RIM_STEPS):
+        drawn = render_camera(replace(gaussians, opacities=opacities), view).alpha
+        power = np.log(1.0 - wanted) / np.log(1.0 - np.clip(drawn, 0.002, 0.999))
+        power = np.where(alpha > 0.97, 1.0, np.clip(power, 0.05, 1.0))
+        here = np.where(inside, bilinear(power[..., None], xy)[:, 0], 1.0)
+        opacities = 1.0 - (1.0 - np.minimum(opacities, 0.9999)) ** here
+    return replace(gaussians, opacities=opacities)
