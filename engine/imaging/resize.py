@@ -93,12 +93,12 @@ def affine_crop(
     return out[..., 0] if source.ndim == 2 else out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, fastmath=True)
 def _sample_affine(image, m, samples, edge, out):  # type: ignore[no-untyped-def]
     """Fills ``out`` [h, w, C] with the mean of samples² bilinear samples per pixel."""
     in_h, in_w, channels = image.shape
     height, width, _ = out.shape
-    share = 1.0 / (samples * samples)
+    share = np.float32(1.0 / (samples * samples))
     for y in range(height):
         for x in range(width):
             for sy in range(samples):
@@ -110,17 +110,32 @@ def _sample_affine(image, m, samples, edge, out):  # type: ignore[no-untyped-def
                     if edge:
                         px = min(max(px, 0.0), in_w - 1.0)
                         py = min(max(py, 0.0), in_h - 1.0)
+                    elif px <= -1.0 or py <= -1.0 or px >= in_w or py >= in_h:
+                        continue
                     x0 = int(np.floor(px))
                     y0 = int(np.floor(py))
-                    for dy in range(2):
-                        yy = y0 + dy
-                        if yy < 0 or yy >= in_h:
-                            continue
-                        wy = py - y0 if dy == 1 else 1.0 - (py - y0)
-                        for dx in range(2):
-                            xx = x0 + dx
-                            if xx < 0 or xx >= in_w:
-                                continue
-                            weight = share * wy * (px - x0 if dx == 1 else 1.0 - (px - x0))
-                            for c in range(channels):
-                                out[y, x, c] += weight * image[yy, xx, c]
+                    fx = np.float32(px - x0)
+                    fy = np.float32(py - y0)
+                    w00 = share * (1 - fy) * (1 - fx)
+                    w01 = share * (1 - fy) * fx
+                    w10 = share * fy * (1 - fx)
+                    w11 = share * fy * fx
+                    if x0 >= 0 and y0 >= 0 and x0 + 1 < in_w and y0 + 1 < in_h:
+                        for c in range(channels):
+                            out[y, x, c] += (
+                                w00 * image[y0, x0, c]
+                                + w01 * image[y0, x0 + 1, c]
+                                + w10 * image[y0 + 1, x0, c]
+                                + w11 * image[y0 + 1, x0 + 1, c]
+                            )
+                        continue
+                    # On the border: only the neighbours that exist.
+                    for c in range(channels):
+                        if y0 >= 0 and x0 >= 0:
+                            out[y, x, c] += w00 * image[y0, x0, c]
+                        if y0 >= 0 and x0 + 1 < in_w:
+                            out[y, x, c] += w01 * image[y0, x0 + 1, c]
+                        if y0 + 1 < in_h and x0 >= 0:
+                            out[y, x, c] += w10 * image[y0 + 1, x0, c]
+                        if y0 + 1 < in_h and x0 + 1 < in_w:
+                            out[y, x, c] += w11 * image[y0 + 1, x0 + 1, c]

@@ -40,7 +40,7 @@ def person_mask(
     small_width, small_height = fit_size(width, height, _WORK_SIDE)
     scale = small_width / width
     body = resize(person.mask, small_width, small_height, "area")
-    edge = resize(_selfie_views(rgb, person, selfie), small_width, small_height, "area")
+    edge = _selfie_views(rgb, person, selfie, small_width, small_height)
     trust = _trust(person, width, height)
     unit = person.roi.size / 256 * scale
     around_head = _around_head(body.shape[1], body.shape[0], person, scale)
@@ -60,15 +60,18 @@ def person_mask(
     return resize(mask, width, height, "bilinear")
 
 
-def _selfie_views(rgb: FloatArray, person: Person, selfie: SelfieSegmenter) -> FloatArray:
-    """[H, W] mean of what the selfie network says of several crops, the closer ones first.
+def _selfie_views(
+    rgb: FloatArray, person: Person, selfie: SelfieSegmenter, small_width: int, small_height: int
+) -> FloatArray:
+    """[small_height, small_width] mean of what the selfie network says of several crops, the closer ones first.
 
     Its input has 256² pixels: the closer the crop, the finer the edge. A crop counts less towards
     its border, where it cuts the body.
     """
     height, width = rgb.shape[:2]
-    total = np.zeros((height, width), np.float32)
-    weights = np.full((height, width), 1e-6, np.float32)
+    total = np.zeros((small_height, small_width), np.float32)
+    weights = np.full((small_height, small_width), 1e-6, np.float32)
+    to_picture = np.array([width / small_width, height / small_height, 1.0])
     for roi in _views(person, width, height):
         seen = selfie.look(rgb, roi)
         pixels = seen.shape[0]
@@ -77,9 +80,9 @@ def _selfie_views(rgb: FloatArray, person: Person, selfie: SelfieSegmenter) -> F
         # The picture's own border is no cut: there is nothing beyond it to know.
         window = np.maximum(window, _beyond(roi, pixels, width, height))
         closeness = (max(width, height) / roi.size) ** 2
-        to_crop = inverse(roi.matrix(pixels))
-        weight = affine_crop(window.astype(np.float32), to_crop, width, height) * closeness
-        total += weight * affine_crop(seen, to_crop, width, height, edge=True)
+        to_crop = inverse(roi.matrix(pixels)) * to_picture
+        weight = closeness * affine_crop(window, to_crop, small_width, small_height)
+        total += weight * affine_crop(seen, to_crop, small_width, small_height, edge=True)
         weights += weight
     return np.clip(total / weights, 0, 1)
 
