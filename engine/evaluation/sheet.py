@@ -163,13 +163,14 @@ class Studio:
     @cached_property
     def box(self) -> Box:
         """The part of the photo's image plane that holds the person."""
-        person = visible_box(self.still, self.camera)
-        box = person.padded(0.05)
-        # A body that goes on below the photo is cut where the photo cuts it.
-        cut = person.bottom > 0.97 * self.camera.height
-        bottom = float(self.camera.height) if cut else box.bottom
-        box = Box(box.left, box.top, box.right, bottom)
-        return _reasonable(box)
+        box = visible_box(self.still, self.camera).padded(0.05)
+        bottom = float(self.camera.height) if self.cut_below else box.bottom
+        return _reasonable(Box(box.left, box.top, box.right, bottom))
+
+    @cached_property
+    def cut_below(self) -> bool:
+        """Whether the person goes on below the photo; every view is then cut where the photo is."""
+        return visible_box(self.still, self.camera).bottom > 0.97 * self.camera.height
 
     def photo(self, caption: str, picture: FloatArray) -> Tile:
         return Tile(caption, self.camera, self.box, picture=picture)
@@ -182,16 +183,14 @@ class Studio:
         return np.asarray((z > 0) & (xy >= 0).all(-1) & (xy <= size).all(-1))
 
     def view(self, caption: str, yaw: float = 0.0, gaussians: Gaussians | None = None) -> Tile:
-        """The photo's camera, swung about the person; wider where something reaches out.
-
-        What lies below the photo's frame stays outside the tile.
-        """
+        """The photo's camera, swung about the person; wider where something reaches out."""
         shown = gaussians or self.still
         camera = orbit(self.camera, self.centre, yaw)
         box = self.box
         if gaussians is not None or yaw:
             reach = visible_box(shown, camera, among=self.in_photo).padded(0.05)
-            box = _reasonable(box.union(Box(reach.left, reach.top, reach.right, box.bottom)))
+            bottom = box.bottom if self.cut_below else reach.bottom
+            box = _reasonable(box.union(Box(reach.left, reach.top, reach.right, bottom)))
         return Tile(caption, camera, box, shown)
 
     def close_up(self, caption: str, yaw: float = 0.0, pose: Pose | None = None) -> Tile:
