@@ -9,7 +9,7 @@ import numpy as np
 from ..body.model import Body
 from ..types import JOINT_INDEX, BoolArray, Camera, FloatArray, Hand, IntArray, Observation
 from .points import Points
-from .residuals import DirectionTerm, KeepOutTerm, LandmarkTerm
+from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm
 from .skeleton import Posed, State
 from .solver import Term
 
@@ -26,6 +26,7 @@ FACE_PIXEL_NOISE = 0.3  # pixels: the floor in small faces
 
 IRISES = slice(468, 478)
 IRIS_WEIGHT = 6.0
+FAR_SIDE_TRUST = 0.2  # in face landmarks that look away from the camera
 # Sure where they are (contours of eyes and lips), of 468; the rest counts once.
 SHARP_WEIGHT = 2.0
 LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
@@ -36,6 +37,7 @@ EYES = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 
 
 # Trust in each of the 33 pose landmarks; the face's own come from the dense landmarks.
 POSE_TRUST = np.array([0.4] * 11 + [1.0] * 6 + [0.25] * 6 + [0.5] * 2 + [1.0] * 4 + [0.3] * 4)
+SHOULDERS, LEAST_SHOULDER_TRUST = np.array([11, 12]), 0.1
 HEAD_POINTS, HAND_POINTS = np.arange(11), np.arange(17, 23)
 ARM_POINTS = {True: np.array([13, 15, 17, 19, 21]), False: np.array([14, 16, 18, 20, 22])}
 ARM_LIMBS = {True: ((11, 13), (13, 15)), False: ((12, 14), (14, 16))}
@@ -49,6 +51,8 @@ BONE_NOISE = 0.35
 PALM_BONES = (0, 1, 2, 18)  # rows of HAND_BONES that are rigid and long, so better known
 PALM_NOISE = 0.2
 PALM_POINTS = np.array([0, 5, 9, 13, 17])
+# A hand within this many eye distances of a face landmark touches the face; metres otherwise.
+CONTACT_REACH, CONTACT_THICKNESS, CONTACT_NOISE, CONTACT_STRENGTH = 0.35, 0.015, 0.03, 4.0
 LEAST_ROOM = 0.2  # metres of picture below the shoulders for arms to be believed
 LIMB_RADIUS = 0.035  # metres
 KEEP_OUT_WEIGHT = 100.0
@@ -113,6 +117,31 @@ class Evidence:
         noise = max(FACE_NOISE, FACE_PIXEL_NOISE / self.face_scale)
         weight = self.face_weight[rows] * step / (noise**2 * FACE_TOGETHER)
         return [LandmarkTerm(points, target, weight, self.camera, self.face_scale, radius)]
+
+    def contact_term(self) -> list[Term]:
+        """Hands that touch the face in the photo touch it in depth: the nearest pairs of
+        landmarks stand equally far from the camera."""
+        landmarks = self.body.landmarks
+        if landmarks is None or self.observation.face is None or not self.hands:
+            return []
+        face_pixels = self.observation.face[self.face_index]
+        hand_parts, face_rows = [], []
+        for hand in self.hands:
+            gaps = np.linalg.norm(hand.landmarks[:, None] - face_pixels, axis=2)
+            near = np.flatnonzero(gaps.min(1) < CONTACT_REACH * self.face_scale)
+            hand_parts += [(hand.left, int(row)) for row in near]
+            face_rows += gaps[near].argmin(1).tolist()
+        if not hand_parts:
+            return []
+        sides = np.array([left for left, _ in hand_parts])
+        rows = np.array([row for _, row in hand_parts])
+        both = [self.hand_points(True, rows), self.hand_points(False, rows)]
+        points = both[0].joined(both[1]).take(np.where(sides, 0, len(rows)) + np.arange(len(rows)))
+        touched = self.face_index[face_rows]
+        face = Points.on_surface(self.body, np.asarray(landmarks.face_triangle)[touched],
+                                 np.asarray(landmarks.face_bary)[touched])  # fmt: skip
+        weight = np.full(len(rows), CONTACT_STRENGTH / (CONTACT_NOISE**2 * len(rows)))
+        return [DepthTerm(points, face, CONTACT_THICKNESS, weight)]
 
     def pose_term(self, radius: float, rows: IntArray | None = None) -> list[Term]:
         """Body landmarks, of ``rows`` only when given."""
@@ -292,7 +321,9 @@ def in_frame(observation: Observation, camera: Camera) -> BoolArray:
 
 def pose_weights(observation: Observation, camera: Camera, framing: str) -> FloatArray:
     """[33] trust in each pose landmark."""
-    weight = POSE_TRUST * smooth_step(observation.pose_visibility, 0.4, 0.8)
+    trust = smooth_step(observation.pose_visibility, 0.4, 0.8)
+    trust[SHOULDERS] = np.maximum(trust[SHOULDERS], LEAST_SHOULDER_TRUST)
+    weight = POSE_TRUST * trust
     weight = weight * in_frame(observation, camera)
     if observation.face is not None:
         weight[HEAD_POINTS] = 0.0
@@ -327,3 +358,21 @@ def face_points(body: Body) -> tuple[Points, FloatArray, IntArray]:
         body, np.asarray(landmarks.face_triangle)[used], np.asarray(landmarks.face_bary)[used]
     )
     return points, weight[used], used
+
+
+def facing_trust(body: Body, index: IntArray, R: FloatArray, t: FloatArray) -> FloatArray:
+    """Trust [N] in face landmarks ``index`` [N] when the head stands at (R, t): those on the far
+    side of a turned head are guesses, and contours slide over the surface."""
+    landmarks = body.landmarks
+    if landmarks is None:
+        raise ValueError("the body has no landmarks")
+    corners = np.asarray(body.v_template, np.float64)[
+        np.asarray(body.f)[np.asarray(landmarks.face_triangle)[index]]
+    ]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) @ R.T
+    sight = corners.mean(1) @ R.T + t
+    cosine = -(normal * sight).sum(1) / np.maximum(
+        np.linalg.norm(normal, axis=1) * np.linalg.norm(sight, axis=1), 1e-12
+    )
+    out: FloatArray = FAR_SIDE_TRUST + (1 - FAR_SIDE_TRUST) * smooth_step(cosine, -0.1, 0.4)
+    return out

@@ -41,6 +41,7 @@ from .evidence import (
     Evidence,
     choose_framing,
     face_points,
+    facing_trust,
     pose_weights,
 )
 from .outline import Outline
@@ -158,6 +159,7 @@ def _gather(
         neutral = points.positions(Posed(body, State.rest(body)))
         size = max(iod, 0.5 * float(np.linalg.norm(np.ptp(face[:468], axis=0))) / 2)
         head = rigid_pose(neutral, face[index], weight, camera, size)
+        weight = weight * facing_trust(body, index, head.R, head.t)
         depth = max(-float(head.t[2] + (head.R @ neutral.mean(0))[2]), 0.1)
     else:
         evidence = _evidence_without_face(body, observation, camera, framing)
@@ -285,7 +287,8 @@ class _Fitter:
         ):  # fmt: skip
             terms = [*ev.face_term(face_radius), *ev.pose_term(pose_radius), *ev.limb_term(limbs),
                      *ev.hand_terms(hand_radius), *ev.upright_term(), *ev.keep_out_term(),
-                     *outline, self.prior]  # fmt: skip
+                     *outline, *ev.contact_term(),
+                     self.prior]  # fmt: skip
             state = self.solve(state, terms, everything, iterations)
             outline = edges.terms(state, ev)
         return state

@@ -111,7 +111,13 @@ class Outline:
         if not len(rows) or (ends[..., 2] > -0.05).any():
             return ends[:, 0], ends[:, 0], np.zeros(0), None
         pixels, _, _ = project_rows(ends.reshape(-1, 3), evidence.camera)
-        length = np.linalg.norm(np.diff(pixels.reshape(-1, 2, 2), axis=1)[:, 0], axis=1)
+        pixels = pixels.reshape(-1, 2, 2)
+        size = np.array([evidence.camera.width, evidence.camera.height])
+        framed = ((pixels > 0) & (pixels < size)).all((1, 2))
+        rows, ends, pixels = rows[framed], ends[framed], pixels[framed]
+        if not len(rows):
+            return ends[:, 0], ends[:, 0], np.zeros(0), None
+        length = np.linalg.norm(pixels[:, 1] - pixels[:, 0], axis=1)
         # Even steps along the whole length: each kept edge stands for one step.
         reach = np.cumsum(length)
         picked = np.unique(np.searchsorted(reach, np.linspace(0, reach[-1], OUTLINE_POINTS)[1:]))

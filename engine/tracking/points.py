@@ -94,6 +94,15 @@ class Points:
             np.zeros((n, 3, 0)), True, _ancestor_matrix(body.parents),
         )  # fmt: skip
 
+    def joined(self, other: Points) -> Points:
+        """These points and then the other's; both on joints, or both on surfaces."""
+        if self.attached != other.attached:
+            raise ValueError("points on joints and on surfaces do not mix")
+        pairs = (np.concatenate([getattr(self, name), getattr(other, name)])
+                 for name in ("joint", "weight", "rest", "basis"))  # fmt: skip
+        point = np.concatenate([self.point, self.count + other.point])
+        return Points(self.count + other.count, point, *pairs, self.attached, self.ancestors)
+
     def take(self, index: IntArray) -> Points:
         """The points at ``index`` (unique), in its order."""
         order = np.full(self.count, -1)

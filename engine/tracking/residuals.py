@@ -117,6 +117,30 @@ class DirectionTerm:
 
 
 @dataclass
+class DepthTerm:
+    """Points that stand a given distance nearer to the camera than other points.
+
+    Attributes:
+        points, others: N points each. nearer: metres. weight: [N] per square metre.
+    """
+
+    points: Points
+    others: Points
+    nearer: float
+    weight: FloatArray
+
+    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+        gap = self.points.positions(posed)[:, 2] - self.others.positions(posed)[:, 2]
+        error = gap - self.nearer
+        if system is not None:
+            rows = np.tile([[[0.0, 0.0, 1.0]]], (len(error), 1, 1))
+            jacobian = self.points.jacobian(posed, rows, system.unknowns)
+            jacobian -= self.others.jacobian(posed, rows, system.unknowns)
+            system.add(jacobian[:, 0], error, self.weight)
+        return 0.5 * float(self.weight @ error**2)
+
+
+@dataclass
 class PriorTerm:
     """What is likely before looking: a Gaussian over the parameters, limits, and sparsity.
 

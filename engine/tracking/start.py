@@ -15,7 +15,8 @@ from .residuals import NEAR, project_rows
 from .skeleton import Posed, State
 from .solver import geman_mcclure
 
-L_SHOULDER, R_SHOULDER, L_HIP, R_HIP = 11, 12, 23, 24
+L_SHOULDER, R_SHOULDER = 11, 12
+MAX_GUESSED_YAW, GUESS_TRUST = np.radians(85.0), 0.6
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,18 @@ def with_hand(body: Body, state: State, palm: FloatArray, left: bool) -> State:
 
 
 def trunk_yaw(observation: Observation, head: FloatArray | None) -> float:
-    """Radians about +y: from the shoulders when seen, otherwise most of the head's turn."""
+    """Radians about +y: from the shoulders when seen, otherwise between them and the head's."""
+    across = observation.pose_world[L_SHOULDER] - observation.pose_world[R_SHOULDER]
+    shoulders = float(np.arctan2(-across[2], across[0]))
     visible = observation.pose_visibility[[L_SHOULDER, R_SHOULDER]] > 0.5
-    if visible.all():
-        across = observation.pose_world[L_SHOULDER] - observation.pose_world[R_SHOULDER]
-        return float(np.arctan2(-across[2], across[0]))
-    if head is not None:
-        return 0.7 * float(np.arctan2(head[0, 2], head[2, 2]))
-    return 0.0
+    if visible.all() or head is None:
+        return shoulders if visible.all() else 0.0
+    follow = 0.7 * float(np.arctan2(head[0, 2], head[2, 2]))
+    # Unseen shoulders are guessed by the detector from the head and the hair: trust it partly,
+    # and only while it agrees about the side.
+    if abs(shoulders) < MAX_GUESSED_YAW and shoulders * follow > 0:
+        return GUESS_TRUST * shoulders + (1 - GUESS_TRUST) * follow
+    return follow
 
 
 def start_state(

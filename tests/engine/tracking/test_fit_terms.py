@@ -8,6 +8,7 @@ from likeness.engine.body.model import Body
 from likeness.engine.cameras import photo_camera, project
 from likeness.engine.tracking.points import Points
 from likeness.engine.tracking.residuals import (
+    DepthTerm,
     DirectionTerm,
     KeepOutTerm,
     LandmarkTerm,
@@ -94,6 +95,8 @@ def make_term(kind: str, body: Body, state: State, rng: np.random.Generator):
         goal /= np.linalg.norm(goal, axis=1, keepdims=True)
         start, end = attached.take(np.arange(3)), attached.take(np.arange(3, 6))
         return DirectionTerm(start, end, goal, rng.uniform(0.5, 2, (3, 3)), 0.8)
+    if kind == "depth":
+        return DepthTerm(surface.take(np.arange(6)), attached, 0.1, rng.uniform(1, 2, 6))
     if kind == "prior":
         n = len(state.vector)
         A = rng.normal(0, 1, (n, n))
@@ -108,7 +111,7 @@ def make_term(kind: str, body: Body, state: State, rng: np.random.Generator):
 
 
 @pytest.mark.parametrize(
-    "kind", ["surface", "attached", "direction", "prior", "keep_out", "mask"]
+    "kind", ["surface", "attached", "direction", "depth", "prior", "keep_out", "mask"]
 )
 def test_gradient_agrees_with_finite_differences(kind: str, setting) -> None:
     body, state, rng = setting
