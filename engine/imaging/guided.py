@@ -10,7 +10,6 @@ from scipy import ndimage
 from ..types import FloatArray
 from .resize import resize
 
-
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
@@ -54,7 +53,7 @@ def guided_filter(
         slope = resize(slope, width, height, "bilinear")
         offset = resize(offset, width, height, "bilinear")
         g = np.asarray(full_guide, np.float64) - centre
-    return ((slope * g).sum(-1) + offset).astype(np.float32)
+    return np.asarray((slope * g).sum(-1) + offset, np.float32)
 
 
 def _covariance(

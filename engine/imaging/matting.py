@@ -302,9 +302,7 @@ def _foreground(rgb: FloatArray, alpha: FloatArray) -> FloatArray:
     return np.asarray(result, np.float32)
 
 
-def _inside(
-    shape: tuple[int, ...], top: int, bottom: int, left: int, right: int
-) -> BoolArray:
+def _inside(shape: tuple[int, ...], top: int, bottom: int, left: int, right: int) -> BoolArray:
     box = np.zeros(shape[:2], bool)
     box[top:bottom, left:right] = True
     return box

@@ -16,6 +16,7 @@ MIN_EYE_DISTANCE = 8.0
 _MIN_FACE_SCORE = 0.5
 _MIN_POSE_SCORE_WITHOUT_FACE = 0.8
 _MIN_VISIBLE_WITHOUT_FACE = 6
+_MIN_HAND_FIT = 0.3
 _TORSO_AND_LIMBS = [11, 12, 13, 14, 23, 24, 25, 26]
 _LEFT_WRIST, _RIGHT_WRIST = 15, 16
 
@@ -147,21 +148,21 @@ def _assign_hands(hands: list[HandLandmarks], person: Person) -> tuple[Hand, ...
     """
     wrists = person.landmarks[[_LEFT_WRIST, _RIGHT_WRIST]]
     shoulders = float(np.hypot(*(person.landmarks[11] - person.landmarks[12])))
-    best: dict[bool, tuple[float, Hand]] = {}
+    fits = []
     for hand in hands:
         size = float(np.ptp(hand.landmarks, axis=0).max())
         reach = max(size, 0.35 * shoulders)
         distances = np.hypot(*(wrists - hand.landmarks[0]).T)
-        for left, distance, likely in (
-            (True, distances[0], hand.left),
-            (False, distances[1], 1 - hand.left),
-        ):
-            if distance > reach:
-                continue
+        for left, distance in ((True, distances[0]), (False, distances[1])):
+            likely = hand.left if left else 1 - hand.left
             fit = hand.score * (0.25 + likely) * (1.5 - distance / reach)
-            if fit > best.get(left, (0.3, None))[0]:
-                best[left] = (fit, Hand(left, hand.landmarks, hand.world, hand.score))
-    chosen = [hand for _, hand in best.values()]
-    if len(chosen) == 2 and chosen[0].landmarks is chosen[1].landmarks:
-        chosen = [max(best.values(), key=lambda pair: pair[0])[1]]
-    return tuple(chosen)
+            if distance <= reach and fit > _MIN_HAND_FIT:
+                fits.append((float(fit), left, hand))
+    assigned: dict[bool, HandLandmarks] = {}
+    for _, left, hand in sorted(fits, key=lambda entry: -entry[0]):
+        if left not in assigned and all(hand is not other for other in assigned.values()):
+            assigned[left] = hand
+    return tuple(
+        Hand(left, hand.landmarks, hand.world, hand.score)
+        for left, hand in sorted(assigned.items(), reverse=True)
+    )

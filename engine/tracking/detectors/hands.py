@@ -16,6 +16,7 @@ _PALM_FACTOR = 2.6
 _PALM_SHIFT = -0.5
 _HAND_FACTOR = 2.0
 _HAND_SHIFT = -0.1
+_WORTH_A_SECOND_LOOK = 0.2
 _KNUCKLES = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]
 """Wrist and the two lowest joints of the fingers: what the next crop is made around."""
 
@@ -60,8 +61,8 @@ class HandDetector:
         hands: list[HandLandmarks] = []
         for palm in merge(palms):
             hand, roi = self._look(rgb, _roi_from_palm(palm))
-            if hand.score >= threshold:
-                hand, roi = self._look(rgb, roi)
+            if hand.score >= _WORTH_A_SECOND_LOOK:
+                hand, _ = self._look(rgb, roi)
             if hand.score >= threshold:
                 hands.append(hand)
         hands.sort(key=lambda hand: -hand.score)
@@ -87,11 +88,11 @@ class HandDetector:
         world = outputs["Identity_3"].reshape(21, 3).astype(np.float64)
         c, s = np.cos(roi.angle), np.sin(roi.angle)
         world[:, :2] = world[:, :2] @ np.array([[c, s], [-s, c]])
-        # The network's handedness is that of a mirrored (selfie) picture.
+        # The network says how likely it is a right hand.
         hand = HandLandmarks(
             points,
             world * np.array([1.0, -1.0, -1.0]),
-            float(outputs["Identity_2"][0]),
+            1.0 - float(outputs["Identity_2"][0]),
             float(outputs["Identity_1"][0]),
         )
         return hand, _roi_from_hand(points)

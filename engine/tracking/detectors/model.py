@@ -31,7 +31,9 @@ class Model:
             self._interpreter = Interpreter(str(path), num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise LikenessError(f"The detector '{path}' cannot be read: {error}.", REMEDY) from error
+            raise LikenessError(
+                f"The detector '{path}' cannot be read: {error}.", REMEDY
+            ) from error
         self._input = self._interpreter.get_input_details()[0]["index"]
         shape = self._interpreter.get_input_details()[0]["shape"]
         self.height, self.width = int(shape[1]), int(shape[2])

@@ -63,7 +63,7 @@ def person_mask(
 def _selfie_views(
     rgb: FloatArray, person: Person, selfie: SelfieSegmenter, small_width: int, small_height: int
 ) -> FloatArray:
-    """[small_height, small_width] mean of what the selfie network says of several crops, the closer ones first.
+    """[small_height, small_width] mean of the selfie network's findings in several crops.
 
     Its input has 256² pixels: the closer the crop, the finer the edge. A crop counts less towards
     its border, where it cuts the body.

@@ -191,8 +191,8 @@ def _roi_from_face(keypoints: FloatArray) -> Roi:
     """Where the body under a face should be.
 
     An adult's eyes are about 63 mm apart and 0.7 m above the hips; the network's circle around
-    a person has a radius of about 0.8 m (median of a set of portraits). The distance from eyes to mouth (about 70 mm) stands in for the
-    eyes' distance in a turned face.
+    a person has a radius of about 0.8 m (median over portraits). The distance from eyes to mouth
+    (about 70 mm) stands in for the eyes' distance in a turned face.
     """
     eyes, mouth = keypoints[:2].mean(0), keypoints[3]
     unit = max(

@@ -56,7 +56,7 @@ class Roi:
 
 def transform(matrix: FloatArray, points: FloatArray) -> FloatArray:
     """[..., 2] points through a [2, 3] map."""
-    return np.asarray(points) @ matrix[:, :2].T + matrix[:, 2]
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
 
 
 def inverse(matrix: FloatArray) -> FloatArray:
