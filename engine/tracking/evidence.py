@@ -8,6 +8,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..types import JOINT_INDEX, BoolArray, Camera, FloatArray, Hand, IntArray, Observation
+from .face_bias import face_shift
 from .points import Points
 from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm
 from .skeleton import Posed, State
@@ -354,9 +355,10 @@ def face_points(body: Body) -> tuple[Points, FloatArray, IntArray]:
     iris = np.array([IRIS_WEIGHT, *[IRIS_WEIGHT / 5] * 4] * 2)
     weight[IRISES] = np.where(weight[IRISES] > 0, iris, 0.0)
     used = np.flatnonzero(weight > 0)
-    points = Points.on_surface(
-        body, np.asarray(landmarks.face_triangle)[used], np.asarray(landmarks.face_bary)[used]
-    )
+    triangle, bary = np.asarray(landmarks.face_triangle), np.asarray(landmarks.face_bary)
+    corners = np.asarray(body.v_template, np.float64)[np.asarray(body.f)[triangle]]
+    shift = face_shift((corners * bary[..., None]).sum(1))
+    points = Points.on_surface(body, triangle[used], bary[used], shift[used])
     return points, weight[used], used
 
 

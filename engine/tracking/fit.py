@@ -300,7 +300,7 @@ def _track(fitter: _Fitter, state: State, camera: Camera) -> Track:
     warnings: list[str] = []
     face_error = None
     if ev.observation.face is not None and ev.iod is not None:
-        face_error = 100.0 * _face_distance(fitter.body, state, ev, camera) / ev.iod
+        face_error = 100.0 * _face_distance(state, ev, camera) / ev.iod
         if face_error > FAILED_FACE_ERROR:
             warnings.append(
                 f"The fit failed: face landmarks are off by {face_error:.0f} % of the distance "
@@ -318,16 +318,14 @@ def _track(fitter: _Fitter, state: State, camera: Camera) -> Track:
     )
 
 
-def _face_distance(body: Body, state: State, ev: Evidence, camera: Camera) -> float:
+def _face_distance(state: State, ev: Evidence, camera: Camera) -> float:
     """Mean distance in pixels of the 468 landmarks (those with weight) on the skinned mesh."""
-    assert body.landmarks is not None
-    assert ev.observation.face is not None
-    rows = ev.face_index[ev.face_index < 468]
-    vertices, _ = body.vertices(state.pose, state.betas)
-    corners = vertices[np.asarray(body.f)[np.asarray(body.landmarks.face_triangle)[rows]]]
-    places = (corners * np.asarray(body.landmarks.face_bary)[rows][..., None]).sum(1)
-    pixels, _ = project(places, camera)
-    return float(np.linalg.norm(pixels - ev.observation.face[rows], axis=1).mean())
+    if ev.face is None or ev.observation.face is None:
+        raise ValueError("there is no face to measure")
+    pixels, _ = project(ev.face.positions(Posed(ev.body, state)), camera)
+    rows = np.flatnonzero(ev.face_index < 468)
+    seen = ev.observation.face[ev.face_index[rows]]
+    return float(np.linalg.norm(pixels[rows] - seen, axis=1).mean())
 
 
 def _pose_error(state: State, ev: Evidence, camera: Camera) -> float | None:

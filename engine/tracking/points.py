@@ -55,8 +55,11 @@ class Points:
     ancestors: FloatArray
 
     @staticmethod
-    def on_surface(body: Body, triangle: IntArray, bary: FloatArray) -> Points:
-        """Points at ``bary`` [N, 3] of the triangles [N].
+    def on_surface(
+        body: Body, triangle: IntArray, bary: FloatArray, shift: FloatArray | None = None
+    ) -> Points:
+        """Points at ``bary`` [N, 3] of the triangles [N], moved by ``shift`` [N, 3] metres in the
+        rest pose when given.
 
         The jaw joint stays at zero in the fit (ARKit's actions open the mouth), so its weights
         count for the head, which is exact.
@@ -80,6 +83,8 @@ class Points:
             axis=2,
         )
         rest = np.einsum("mk,mkc->mc", kept, body.v_template[vertices])
+        if shift is not None:
+            rest = rest + kept.sum(1)[:, None] * shift[point]
         return Points(
             len(corners), point, joint, kept.sum(1), rest, basis, False,
             _ancestor_matrix(body.parents),
