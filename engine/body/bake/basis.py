@@ -162,3 +162,27 @@ def shape_basis(
             [body_joint_dirs, _regress(head_scores, heads.joints)], -1
         ),
     )  # fmt: skip
+
+
+def held_out_error(
+    base: BaseMesh,
+    rig: Rig,
+    targets: TargetBasis,
+    selected: IntArray,
+    basis: ShapeBasis,
+    seed: int,
+    count: int = 60,
+) -> tuple[float, float]:
+    """Root mean square vertex error and mean joint error in millimetres on unseen bodies.
+
+    Each body is fitted with the body components alone, by least squares on its vertices.
+    """
+    bodies = random_bodies(base, rig, targets, count, np.random.default_rng(seed))
+    dirs = basis.dirs[selected, :, :NUM_BODY].reshape(-1, NUM_BODY)
+    data = (bodies.vertices[:, selected] - basis.mean[selected]).reshape(count, -1)
+    betas = np.linalg.lstsq(dirs, data.T, rcond=None)[0]
+    rest = (data - (dirs @ betas).T).reshape(count, -1, 3)
+    joints = basis.joint_mean + np.einsum("jcs,sn->njc", basis.joint_dirs[..., :NUM_BODY], betas)
+    vertex = np.sqrt((rest**2).sum(2).mean())
+    joint = np.linalg.norm(joints - bodies.joints, axis=2).mean()
+    return 1000.0 * float(vertex), 1000.0 * float(joint)

@@ -222,7 +222,9 @@ def _irises(body: Body) -> tuple[IntArray, FloatArray]:
         own = faces[np.sign(body.v_template[body.f[faces, 0], 0]) == -sign]
         front = body.v_template[body.f[own]].max((0, 1))[2]
         points = np.column_stack([eye[:2] + ring * [sign, 1.0], np.full(5, front)])
-        found = closest_on_mesh(points, body.v_template, body.f, own)
+        for _ in range(4):  # along z onto the curved eyeball
+            found = closest_on_mesh(points, body.v_template, body.f, own)
+            points[:, 2] = surface_points(body.v_template, body.f, *found)[:, 2]
         triangle.append(found[0])
         bary.append(found[1])
     return np.concatenate(triangle), np.concatenate(bary)

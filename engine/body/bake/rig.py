@@ -100,7 +100,7 @@ def load_rig(mpfb: Path, base: BaseMesh) -> Rig:
     for group, name in (("upper-teeth", "head"), ("lower-teeth", "jaw")):
         weights[np.unique(base.quads[f"helper-{group}"])] = np.eye(NUM_JOINTS)[JOINT_INDEX[name]]
     weights /= np.maximum(weights.sum(1, keepdims=True), 1e-9)
-    weights = 0.5 * (weights + weights[base.mirror][:, _mirror_joints()])
+    weights = 0.5 * (weights + weights[base.mirror][:, mirror_joints()])
 
     joints = np.zeros((NUM_JOINTS, count))
     for name, bone in bone_of.items():
@@ -117,10 +117,11 @@ def load_rig(mpfb: Path, base: BaseMesh) -> Rig:
     return Rig(weights, joints, tips)
 
 
-def _mirror_joints() -> IntArray:
+def mirror_joints() -> IntArray:
     """[55] the joint on the other side of each."""
-    swap = {"left": "right", "right": "left"}
-    return np.array([
-        JOINT_INDEX[swap.get(name.split("_")[0], name.split("_")[0]) + name[len(name.split("_")[0]):]]
+    swapped = [
+        name.replace("left_", "right_") if name.startswith("left_")
+        else name.replace("right_", "left_")
         for name in JOINT_INDEX
-    ])  # fmt: skip
+    ]  # fmt: skip
+    return np.array([JOINT_INDEX[name] for name in swapped])

@@ -110,6 +110,15 @@ def select_topology(base: BaseMesh) -> Topology:
     )
 
 
+def _of_quad(values: FloatArray) -> FloatArray:
+    """Per-triangle values [F, ...] averaged over the two triangles of each quad.
+
+    Parts are decided by quads, so that their borders follow the mesh's own edge loops.
+    """
+    pairs = values.reshape(-1, 2, *values.shape[1:]).mean(1)
+    return np.repeat(pairs, 2, axis=0)
+
+
 def _both_sides(mask: BoolArray, topology: Topology) -> BoolArray:
     return mask | mask[topology.mirror_face]
 
@@ -123,7 +132,7 @@ def label_parts(
         data_dir: holds ``mpfb2`` and ``segmentation``.
         vertices: [V, 3] the template in the T-pose. weights: [V, 55].
     """
-    uv = topology.vt[topology.ft].mean(1)
+    uv = _of_quad(topology.vt[topology.ft].mean(1))
     picture = sample_uv_image(data_dir / "segmentation" / "body_parts_segmentation.png", uv)
     names = list(SEGMENT_COLOURS)
     colours = np.array([SEGMENT_COLOURS[n] for n in names])
@@ -136,13 +145,13 @@ def label_parts(
         path = data_dir / "mpfb2" / "textures" / f"mpfb_{name}.jpg"
         return _both_sides(sample_uv_image(path, uv) > 127, topology)
 
-    centre = vertices[topology.f].mean(1)
-    joint = weights[topology.f].sum(1).argmax(1)
+    centre = _of_quad(vertices[topology.f].mean(1))
+    joint = _of_quad(weights[topology.f].sum(1)).argmax(1)
     group = {name: topology.group == i for i, name in enumerate(GROUPS)}
     eyes = group["helper-l-eye"] | group["helper-r-eye"]
     part = np.full(len(topology.f), PART["torso"])
     part[np.isin(joint, [16, 17, 18, 19, 20, 21])] = PART["arm"]
-    part[np.isin(joint, [1, 2, 4, 5])] = PART["leg"]
+    part[np.isin(joint, [1, 2, 4, 5, 7, 8, 10, 11])] = PART["leg"]
     part[segment("hand_left", "hand_right") & (joint >= 20)] = PART["hand"]
     part[segment("foot_left", "foot_right")] = PART["foot"]
     head = segment("head") & group["body"]
@@ -164,7 +173,7 @@ def _eye_front(vertices: FloatArray, topology: Topology) -> BoolArray:
     out = np.zeros(len(topology.f), bool)
     for name in ("helper-l-eye", "helper-r-eye"):
         ball = topology.group == GROUPS.index(name)
-        points = vertices[topology.f[ball]].mean(1)
+        points = _of_quad(vertices[topology.f].mean(1))[ball]
         ray = points - vertices[np.unique(topology.f[ball])].mean(0)
         out[ball] = ray[:, 2] > np.cos(np.radians(70)) * np.linalg.norm(ray, axis=1)
     return out
