@@ -16,6 +16,12 @@ MIN_EYE_DISTANCE = 8.0
 _MIN_FACE_SCORE = 0.5
 _MIN_POSE_SCORE_WITHOUT_FACE = 0.8
 _MIN_VISIBLE_WITHOUT_FACE = 6
+_FACE_POINTS = [0, 1, 2, 3, 4, 5, 6, 9, 10]
+_MESH_POINTS = (
+    (1,), (362,), (263, 362), (263,), (133,), (33, 133), (33,), (291,), (61,)
+)  # fmt: skip
+"""Nose tip, left and right eye (inner, middle, outer), corners of the mouth: pose and mesh."""
+
 _MIN_HAND_FIT = 0.3
 _TORSO_AND_LIMBS = [11, 12, 13, 14, 23, 24, 25, 26]
 _LEFT_WRIST, _RIGHT_WRIST = 15, 16
@@ -54,7 +60,7 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
         factor = MIN_EYE_DISTANCE / max(distance, 1e-6)
         need = int(np.ceil(max(rgb.shape[:2]) * factor / 10) * 10)
         warnings.append(
-            f"The face is too small for a likeness (eyes {distance:.0f} pixels apart, "
+            f"The face is too small for a likeness (eyes {distance:.1f} pixels apart, "
             f"{MIN_EYE_DISTANCE:.0f} are needed): use a picture of {need} pixels on its longer "
             "side, or crop closer before reducing it."
         )
@@ -62,7 +68,7 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
     elif face is None:
         warnings.append("No face was found: head and face are those of the default body.")
     return Observation(
-        pose=body.landmarks,
+        pose=body.landmarks if chosen.face is None else _with_face(body.landmarks, chosen.face),
         pose_visibility=body.visibility,
         pose_world=body.world,
         person_mask=detectors.person_mask(rgb, body, others),
@@ -109,6 +115,18 @@ def _belongs(face: FaceLandmarks, person: Person) -> bool:
     pose = person.landmarks[[5, 2, 0]]
     size = float(np.ptp(face.landmarks, axis=0).max())
     return bool(np.hypot(*(mesh - pose).T).mean() < 0.5 * size)
+
+
+def _with_face(pose: FloatArray, face: FaceLandmarks) -> FloatArray:
+    """Body landmarks [33, 2] with nose, eyes and mouth from the mesh, which sees them closer.
+
+    The ears, which the mesh doesn't have, move along.
+    """
+    mesh = face.landmarks
+    merged = pose.copy()
+    merged[_FACE_POINTS] = np.stack([mesh[list(points)].mean(0) for points in _MESH_POINTS])
+    merged[7:9] += (merged[_FACE_POINTS] - pose[_FACE_POINTS]).mean(0)
+    return merged
 
 
 def _sure(person: Person) -> bool:

@@ -1,0 +1,179 @@
+"""Reading portraits: orientation, colour modes, limits and broken files."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from likeness.engine.imaging.load import load_portrait
+from likeness.engine.types import LikenessError
+from PIL import ExifTags, Image, ImageCms
+
+WIDTH, HEIGHT = 96, 80
+
+
+@pytest.fixture
+def picture() -> Image.Image:
+    """Red grows to the right, green downwards; a blue corner at the upper left."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    rgb = np.stack([x * 255 // WIDTH, y * 255 // HEIGHT, np.zeros_like(x)], -1).astype(np.uint8)
+    rgb[:20, :20, 2] = 255
+    return Image.fromarray(rgb)
+
+
+def test_colours_are_kept(picture: Image.Image, tmp_path: Path) -> None:
+    picture.save(tmp_path / "a.png")
+    portrait = load_portrait(tmp_path / "a.png")
+    np.testing.assert_allclose(portrait.rgb, np.asarray(picture) / 255, atol=1e-6)
+    assert portrait.rgb.dtype == np.float32
+    assert portrait.alpha is None
+    assert portrait.focal_35mm is None
+    assert portrait.original_size == (WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(picture: Image.Image, tmp_path: Path, orientation: int) -> None:
+    turns = {
+        1: [], 2: [Image.Transpose.FLIP_LEFT_RIGHT], 3: [Image.Transpose.ROTATE_180],
+        4: [Image.Transpose.FLIP_TOP_BOTTOM], 5: [Image.Transpose.TRANSPOSE],
+        6: [Image.Transpose.ROTATE_90], 7: [Image.Transpose.TRANSVERSE],
+        8: [Image.Transpose.ROTATE_270],
+    }  # fmt: skip
+    stored = picture
+    for turn in turns[orientation]:
+        stored = stored.transpose(turn)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    stored.save(tmp_path / "a.png", exif=exif)
+    portrait = load_portrait(tmp_path / "a.png")
+    np.testing.assert_allclose(portrait.rgb, np.asarray(picture) / 255, atol=1e-6)
+
+
+def test_focal_length_from_exif(picture: Image.Image, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FocalLengthIn35mmFilm] = 85
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    assert load_portrait(tmp_path / "a.jpg").focal_35mm == 85.0
+
+
+def test_grey_and_sixteen_bit(tmp_path: Path) -> None:
+    ramp = np.tile(np.linspace(0, 65535, WIDTH).astype(np.uint16), (HEIGHT, 1))
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    Image.fromarray((ramp // 257).astype(np.uint8)).save(tmp_path / "grey.png")
+    for name, tolerance in (("deep.png", 1e-4), ("grey.png", 4e-3)):
+        rgb = load_portrait(tmp_path / name).rgb
+        assert rgb.shape == (HEIGHT, WIDTH, 3)
+        np.testing.assert_allclose(rgb, np.repeat(ramp[..., None] / 65535, 3, 2), atol=tolerance)
+
+
+def test_cmyk(tmp_path: Path) -> None:
+    Image.new("CMYK", (WIDTH, HEIGHT), (0, 255, 255, 0)).save(tmp_path / "a.tif")
+    rgb = load_portrait(tmp_path / "a.tif").rgb
+    np.testing.assert_allclose(rgb[0, 0], [1, 0, 0], atol=0.02)
+
+
+def test_alpha_is_kept_apart(picture: Image.Image, tmp_path: Path) -> None:
+    opacity = Image.linear_gradient("L").resize((WIDTH, HEIGHT))
+    cut = picture.copy()
+    cut.putalpha(opacity)
+    cut.save(tmp_path / "a.png")
+    portrait = load_portrait(tmp_path / "a.png")
+    assert portrait.alpha is not None
+    np.testing.assert_allclose(portrait.alpha, np.asarray(opacity) / 255, atol=1e-6)
+    np.testing.assert_allclose(portrait.rgb, np.asarray(picture) / 255, atol=1e-6)
+
+
+def test_opaque_alpha_is_none(picture: Image.Image, tmp_path: Path) -> None:
+    cut = picture.copy()
+    cut.putalpha(255)
+    cut.save(tmp_path / "a.png")
+    assert load_portrait(tmp_path / "a.png").alpha is None
+
+
+def test_palette_with_transparency(tmp_path: Path) -> None:
+    flat = Image.new("P", (WIDTH, HEIGHT), 0)
+    flat.putpalette([10, 200, 30, 250, 0, 0])
+    flat.paste(1, (0, 0, 40, HEIGHT))
+    flat.save(tmp_path / "a.png", transparency=1)
+    portrait = load_portrait(tmp_path / "a.png")
+    assert portrait.alpha is not None
+    assert portrait.alpha[5, 5] == 0
+    assert portrait.alpha[5, 60] == 1
+    np.testing.assert_allclose(portrait.rgb[5, 60], np.array([10, 200, 30]) / 255, atol=1e-6)
+
+
+def test_srgb_profile_changes_nothing(picture: Image.Image, tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture.save(tmp_path / "a.png", icc_profile=profile)
+    portrait = load_portrait(tmp_path / "a.png")
+    np.testing.assert_allclose(portrait.rgb, np.asarray(picture) / 255, atol=1.5 / 255)
+
+
+def test_broken_profile_warns(picture: Image.Image, tmp_path: Path) -> None:
+    picture.save(tmp_path / "a.png", icc_profile=b"no profile")
+    with pytest.warns(UserWarning, match="profile"):
+        portrait = load_portrait(tmp_path / "a.png")
+    np.testing.assert_allclose(portrait.rgb, np.asarray(picture) / 255, atol=1e-6)
+
+
+def test_large_pictures_are_reduced(tmp_path: Path) -> None:
+    Image.new("RGB", (3000, 1500), (200, 100, 50)).save(tmp_path / "a.jpg")
+    portrait = load_portrait(tmp_path / "a.jpg", max_side=512)
+    assert portrait.rgb.shape == (256, 512, 3)
+    assert portrait.original_size == (3000, 1500)
+
+
+def test_first_frame_of_an_animation(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (WIDTH, HEIGHT), colour) for colour in ("#ff0000", "#0000ff")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    np.testing.assert_allclose(load_portrait(tmp_path / "a.gif").rgb[0, 0], [1, 0, 0], atol=0.02)
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and has hardly any pixels."""
+    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + _chunk(b"IDAT", zlib.compress(b"\0" * 50))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"hello, this is text and no picture at all", "not a picture"),
+        (_png_header(20_000, 10_000), "megapixels"),
+        (_png_header(60_000, 60_000), "megapixels"),
+        (_png_header(1, 1), "too small"),
+        (_png_header(63, 500), "too small"),
+        (_png_header(500, 500), "damaged"),
+    ],
+    ids=["zero", "text", "200 megapixels", "bomb", "one pixel", "narrow", "cut off"],
+)
+def test_bad_files_say_what_and_which(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "portrait.png"
+    path.write_bytes(content)
+    with pytest.raises(LikenessError, match=words) as caught:
+        load_portrait(path)
+    assert "portrait.png" in caught.value.message
+    assert caught.value.remedy
+
+
+def test_truncated_jpeg(picture: Image.Image, tmp_path: Path) -> None:
+    picture.save(tmp_path / "whole.jpg")
+    data = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 2])
+    with pytest.raises(LikenessError, match=r"cut\.jpg"):
+        load_portrait(tmp_path / "cut.jpg")
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(LikenessError, match="does not exist"):
+        load_portrait(tmp_path / "none.jpg")
+    with pytest.raises(LikenessError, match="folder"):
+        load_portrait(tmp_path)

@@ -1,0 +1,135 @@
+"""Guided filter, colour models and the matte, on pictures whose truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from likeness.engine.imaging.colour_model import fit_colours
+from likeness.engine.imaging.guided import guided_filter
+from likeness.engine.imaging.matting import matte
+from likeness.engine.types import Matte, Observation, Portrait
+from scipy import ndimage
+from scipy.stats import multivariate_normal
+
+SIZE = 200
+
+
+def test_guided_filter_keeps_what_is_linear_in_the_guide() -> None:
+    guide = np.random.default_rng(0).random((30, 40, 3))
+    values = guide @ np.array([0.5, -0.2, 0.3]) + 0.1
+    np.testing.assert_allclose(guided_filter(values, guide, 3, 1e-9), values, atol=1e-4)
+
+
+def test_guided_filter_without_edges_is_a_mean() -> None:
+    values = np.random.default_rng(0).random((30, 40))
+    expected = ndimage.uniform_filter(ndimage.uniform_filter(values, 5), 5)
+    smoothed = guided_filter(values, np.full((30, 40, 3), 0.4), 2, 1e-4)
+    np.testing.assert_allclose(smoothed, expected, atol=1e-5)
+
+
+def test_one_component_is_the_normal_distribution() -> None:
+    rng = np.random.default_rng(3)
+    data = rng.multivariate_normal([0.2, 0.5, 0.7], np.diag([0.02, 0.01, 0.03]), 4000)
+    model = fit_colours(data, components=1)
+    expected = multivariate_normal(data.mean(0), np.cov(data.T) + 2e-4 * np.eye(3)).logpdf(data)
+    np.testing.assert_allclose(model.log_density(data), expected, atol=0.02)
+
+
+def test_colour_models_tell_colours_apart() -> None:
+    rng = np.random.default_rng(4)
+    centres = rng.random((6, 3))
+    first = np.concatenate([rng.normal(c, 0.02, (300, 3)) for c in centres[:3]])
+    second = np.concatenate([rng.normal(c, 0.02, (300, 3)) for c in centres[3:]])
+    a, b = fit_colours(first), fit_colours(second)
+    assert (a.log_density(first) > b.log_density(first)).mean() > 0.98
+    assert (b.log_density(second) > a.log_density(second)).mean() > 0.98
+
+
+class Scene:
+    """A head and a body with one arm away from it, before a patterned wall."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(7)
+        y, x = np.mgrid[:SIZE, :SIZE] + 0.5
+        head = np.hypot(x - 100, (y - 55) * 0.8) - 28
+        body = np.maximum(np.abs(x - 100) - 38, 90 - y)
+        neck = np.maximum(np.abs(x - 100) - 12, np.abs(y - 85) - 15)
+        arm = np.maximum(np.abs(x - 158) - 7, np.abs(y - 145) - 55)
+        shoulder = np.maximum(np.abs(x - 130) - 34, np.abs(y - 98) - 8)
+        distance = np.minimum.reduce([head, body, neck, arm, shoulder])
+        self.alpha = np.clip(0.5 - distance / 2, 0, 1)
+        self.gap = (x > 141) & (x < 149) & (y > 112) & (y < 190)
+        skin, cloth = np.array([0.8, 0.6, 0.5]), np.array([0.2, 0.25, 0.6])
+        person = np.where((y < 92)[..., None], skin, cloth) + rng.normal(0, 0.01, (SIZE, SIZE, 3))
+        wall = np.array([0.35, 0.6, 0.4]) + 0.08 * np.sin(x / 9)[..., None]
+        wall = wall + rng.normal(0, 0.01, (SIZE, SIZE, 3))
+        self.person, self.wall = np.clip(person, 0, 1), np.clip(wall, 0, 1)
+        a = self.alpha[..., None]
+        self.rgb = (a * self.person + (1 - a) * self.wall).astype(np.float32)
+        # The networks' mask: coarse, a little shifted, blind for the gap under the arm.
+        mask = np.where(self.gap, 0.7, ndimage.shift(self.alpha, (1, 2), mode="nearest"))
+        self.mask = ndimage.gaussian_filter(mask, 2.5).astype(np.float32)
+
+    def observation(self) -> Observation:
+        pose = np.tile([100.0, 120.0], (33, 1))
+        pose[:11] = [100.0, 55.0] + 10 * np.random.default_rng(0).standard_normal((11, 2))
+        return Observation(pose, np.ones(33), np.zeros((33, 3)), self.mask)
+
+    def portrait(self, alpha: np.ndarray | None = None) -> Portrait:
+        return Portrait(self.rgb, alpha, Path("scene.png"))
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return Scene()
+
+
+@pytest.fixture(scope="module")
+def result(scene: Scene) -> Matte:
+    return matte(scene.portrait(), scene.observation())
+
+
+def test_alpha_finds_the_true_outline(scene: Scene, result: Matte) -> None:
+    alpha = result.alpha
+    assert alpha.shape == (SIZE, SIZE)
+    assert alpha.dtype == np.float32
+    assert np.abs(alpha - scene.alpha).mean() < 0.01
+    assert np.abs(scene.mask - scene.alpha).mean() > 2 * np.abs(alpha - scene.alpha).mean()
+
+
+def test_alpha_is_exact_away_from_the_outline(scene: Scene, result: Matte) -> None:
+    alpha = result.alpha
+    deep = ndimage.distance_transform_edt(scene.alpha > 0.5) > 14
+    far = ndimage.distance_transform_edt(scene.alpha < 0.5) > 14
+    assert (alpha[deep] == 1).all()
+    assert (alpha[far] == 0).all()
+
+
+def test_background_between_arm_and_body_goes(scene: Scene, result: Matte) -> None:
+    assert scene.mask[scene.gap].mean() > 0.5
+    assert result.alpha[scene.gap].mean() < 0.15
+
+
+def test_foreground_has_no_background_in_it(scene: Scene, result: Matte) -> None:
+    rim = (scene.alpha > 0.2) & (scene.alpha < 0.8)
+    cleaned = np.abs(result.foreground - scene.person)[rim].mean()
+    mixed = np.abs(scene.rgb - scene.person)[rim].mean()
+    assert cleaned < 0.5 * mixed
+    solid = result.alpha == 1
+    np.testing.assert_array_equal(result.foreground[solid], scene.rgb[solid])
+
+
+def test_the_files_own_alpha_is_used(scene: Scene) -> None:
+    stranger = scene.alpha.astype(np.float32)
+    stranger[5:15, 5:15] = 1
+    result = matte(scene.portrait(stranger), scene.observation())
+    np.testing.assert_allclose(result.alpha[20:], scene.alpha[20:], atol=0.021)
+    assert not result.alpha[:16, :16].any()
+
+
+def test_an_alpha_that_cuts_nothing_out_is_ignored(scene: Scene) -> None:
+    useless = np.full((SIZE, SIZE), 0.98, np.float32)
+    alpha = matte(scene.portrait(useless), scene.observation()).alpha
+    assert np.abs(alpha - scene.alpha).mean() < 0.01

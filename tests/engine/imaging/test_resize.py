@@ -1,0 +1,76 @@
+"""Resampling against scipy and against plain means."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from likeness.engine.imaging.resize import affine_crop, crop, fit_size, resize
+from scipy import ndimage
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(1).random((40, 60, 3)).astype(np.float32)
+
+
+def test_area_is_the_mean_of_blocks(image: np.ndarray) -> None:
+    expected = image.reshape(10, 4, 15, 4, 3).mean((1, 3))
+    np.testing.assert_allclose(resize(image, 15, 10, "area"), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["area", "bilinear", "lanczos"])
+def test_flat_pictures_stay_flat_and_in_range(image: np.ndarray, method: str) -> None:
+    np.testing.assert_allclose(resize(np.full((30, 20), 0.3), 47, 11, method), 0.3, atol=1e-6)
+    resized = resize(image, 33, 77, method)
+    assert resized.shape == (77, 33, 3)
+    assert resized.min() >= image.min()
+    assert resized.max() <= image.max()
+
+
+def test_affine_crop_is_bilinear(image: np.ndarray) -> None:
+    matrix = np.array([[0.7, -0.3, 12.0], [0.2, 0.8, 5.0]])
+    y, x = np.mgrid[:24, :32] + 0.5
+    sample_x = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] - 0.5
+    sample_y = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] - 0.5
+    cropped = affine_crop(image, matrix, 32, 24)
+    for c in range(3):
+        expected = ndimage.map_coordinates(
+            image[..., c], [sample_y, sample_x], order=1, mode="grid-constant"
+        )
+        np.testing.assert_allclose(cropped[..., c], expected, atol=1e-5)
+
+
+def test_affine_crop_repeats_the_border(image: np.ndarray) -> None:
+    shifted = affine_crop(image, np.array([[1.0, 0, -5], [0, 1, -3]]), 60, 40, edge=True)
+    np.testing.assert_allclose(shifted[:3, :5], np.broadcast_to(image[0, 0], (3, 5, 3)))
+    np.testing.assert_allclose(shifted[3:, 5:], image[:-3, :-5])
+
+
+def test_affine_crop_averages_when_it_shrinks(image: np.ndarray) -> None:
+    small = affine_crop(image, np.array([[4.0, 0, 0], [0, 4, 0]]), 15, 10)
+    expected = image.reshape(10, 4, 15, 4, 3).mean((1, 3))
+    assert np.abs(small - expected).mean() < 0.01
+
+
+def test_points_follow_the_half_pixel_convention() -> None:
+    """A blob's centre (x, y) lies at (x w / W, y h / H) after resizing."""
+    y, x = np.mgrid[:64, :96] + 0.5
+    blob = np.exp(-((x - 40.25) ** 2 + (y - 22.75) ** 2) / 50)
+    for width, height in ((48, 32), (192, 128), (31, 50)):
+        resized = resize(blob, width, height, "bilinear")
+        v, u = np.mgrid[:height, :width] + 0.5
+        centre = np.array([(u * resized).sum(), (v * resized).sum()]) / resized.sum()
+        np.testing.assert_allclose(centre, [40.25 * width / 96, 22.75 * height / 64], atol=0.02)
+
+
+def test_crop_outside_is_zero(image: np.ndarray) -> None:
+    part = crop(image, -2, 35, 10, 45)
+    assert part.shape == (10, 12, 3)
+    np.testing.assert_array_equal(part[:5, 2:], image[35:40, :10])
+    assert not part[5:].any()
+    assert not part[:, :2].any()
+
+
+def test_fit_size_never_enlarges() -> None:
+    assert fit_size(100, 50, 400) == (100, 50)
+    assert fit_size(1000, 3, 100) == (100, 1)
