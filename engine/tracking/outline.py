@@ -69,7 +69,7 @@ class Outline:
         step = max(1, int(np.ceil(max(mask.shape) / MAP_SIZE)))
         inside = mask[step // 2 :: step, step // 2 :: step] > 0.5
         places, normals, lengths, points = self._sample(state, evidence)
-        if points is None:
+        if points is None or inside.all():
             return []
         camera = evidence.camera
         scale = evidence.body_scale * inside.shape[1] / camera.width
