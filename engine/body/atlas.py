@@ -77,6 +77,8 @@ def atlas_texels(body: Body, size: int) -> tuple[IntArray, FloatArray, IntArray,
     )
 
 
-def surface_points(vertices: FloatArray, f: IntArray, triangle: IntArray, bary: FloatArray) -> FloatArray:
+def surface_points(
+    vertices: FloatArray, f: IntArray, triangle: IntArray, bary: FloatArray
+) -> FloatArray:
     """Points [N, 3] at barycentric coordinates bary [N, 3] of the triangles [N] of a mesh."""
     return np.asarray(np.einsum("nkc,nk->nc", vertices[f[triangle]], bary))

@@ -136,8 +136,9 @@ class Body:
         if self.posedirs is not None:
             v = v + self.posedirs @ pose_feature(pose.full_pose)
         joints = np.asarray(joints, dtype=np.float64)
-        R, t, _ = joint_transforms(axis_angle_to_matrix(np.asarray(pose.full_pose, np.float64)),
-                                   joints, self.parents)
+        R, t, _ = joint_transforms(
+            axis_angle_to_matrix(np.asarray(pose.full_pose, np.float64)), joints, self.parents
+        )
         return v, joints, R, t + pose.transl
 
     def personalised(self, betas: FloatArray) -> Body:

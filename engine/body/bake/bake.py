@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...types import FloatArray, Progress
 from ..model import Body, save_body
+from ..names import ARKIT_EXPRESSIONS, PART_NAMES
 from .basis import NUM_BODY, ShapeBasis, held_out_error, shape_basis
 from .charts import BodyMesh
 from .details import close_mouth, fair_patch, joint_regressor, nipple_patch
@@ -17,7 +20,7 @@ from .mpfb import BaseMesh, load_base_mesh, load_target
 from .packing import build_atlas
 from .phenotype import TargetBasis, load_targets, macro_coefficients
 from .rig import Rig, load_rig, mirror_joints
-from .topology import PART_NAMES, Topology, label_parts, select_topology
+from .topology import Topology, label_parts, select_topology
 from .tpose import tpose_rotations
 
 SEED = 20
@@ -25,12 +28,12 @@ NEGLIGIBLE = 1e-6
 """Metres; smaller expression offsets are rounding of the source and stored as zero."""
 
 
-def load_expressions(data_dir: Path, num_vertices: int) -> tuple[tuple[str, ...], FloatArray]:
-    """The facial actions under their ARKit names: names [E], offsets [num_vertices, 3, E]."""
+def load_expressions(data_dir: Path, num_vertices: int) -> FloatArray:
+    """Offsets of the facial actions [num_vertices, 3, 52], in the order of ARKIT_EXPRESSIONS."""
     folder = data_dir / "faceunits01" / "targets" / "faceunits"
-    files = sorted(folder.glob("*.target"))
+    files = [folder / f"{name}.target" for name in ARKIT_EXPRESSIONS]
     dirs = np.stack([load_target(path, num_vertices) for path in files], -1)
-    return tuple(path.stem for path in files), np.where(np.abs(dirs) < NEGLIGIBLE, 0.0, dirs)
+    return np.where(np.abs(dirs) < NEGLIGIBLE, 0.0, dirs)
 
 
 def _symmetric(
@@ -47,13 +50,14 @@ def _symmetric(
 def _bind_rotations(base: BaseMesh, rig: Rig, targets: TargetBasis) -> FloatArray:
     """[55, 3, 3] from MakeHuman's A-pose to the T-pose for the average person: garments need
     them, because their offsets are given in the A-pose."""
-    vertices = base.vertices + np.einsum("m,mvc->vc", macro_coefficients(targets, {}), targets.macro)
+    coefficients = macro_coefficients(targets, {})
+    vertices = base.vertices + np.einsum("m,mvc->vc", coefficients, targets.macro)
     return tpose_rotations(rig.joint_regressor @ vertices, rig.tip_regressor @ vertices)
 
 
 def _helpers(
     base: BaseMesh, topology: Topology, rig: Rig, basis: ShapeBasis
-) -> dict[str, np.ndarray]:
+) -> dict[str, NDArray[Any]]:
     """The garment helpers that the body leaves out, with the same basis (see bake_body)."""
     named = [q for name, q in base.quads.items() if not name.startswith("joint-")]
     index = np.setdiff1d(np.unique(np.concatenate([q.reshape(-1) for q in named])),
@@ -97,9 +101,7 @@ def bake_body(data_dir: Path, out: Path, detectors_dir: Path | None, progress: P
     left = points[topology.f].mean(1)[:, 0] > 0
     mesh = BodyMesh(points, topology.f, body.face_part, body.J_template, middle, left)
     atlas_vt, atlas_ft = build_atlas(mesh, topology.mirror_face)
-    body = replace(
-        body, atlas_vt=atlas_vt.astype(np.float32), atlas_ft=atlas_ft.astype(np.int32)
-    )
+    body = replace(body, atlas_vt=atlas_vt.astype(np.float32), atlas_ft=atlas_ft.astype(np.int32))
     if detectors_dir is not None:
         body = replace(body, landmarks=bake_landmarks(body, detectors_dir, SEED, progress))
     progress("bake body", 0.95, f"writing {out.name}")
@@ -127,7 +129,7 @@ def _assemble(
 ) -> Body:
     """The body without landmarks, its source's atlas standing in for our own."""
     ours = topology.base_index
-    names, expressions = load_expressions(data_dir, len(base.vertices))
+    expressions = load_expressions(data_dir, len(base.vertices))
     mean, joints = _symmetric(basis.mean, basis.joint_mean, base)
     mean = close_mouth(mean, joints, rig.weights, base)[ours]
     patch = nipple_patch(ours)
@@ -139,7 +141,7 @@ def _assemble(
         weights=weights.astype(np.float32),
         shapedirs=fair_patch(basis.dirs[ours], topology.f, patch).astype(np.float32),
         exprdirs=expressions[ours].astype(np.float32),
-        expression_names=names,
+        expression_names=ARKIT_EXPRESSIONS,
         J_template=joints,
         J_shapedirs=basis.joint_dirs,
         num_body_betas=NUM_BODY,

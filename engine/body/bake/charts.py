@@ -54,10 +54,15 @@ class Chart:
     on_axis: BoolArray
 
 
+def _directed_edges(f: IntArray) -> IntArray:
+    """[3 T, 2] all edges: the first of every triangle, then the second, then the third."""
+    return np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
+
+
 def _edge_pairs(f: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     """Pairs of triangles that share an edge: triangles a [E], b [E], and the edge [E, 2]."""
     rows = np.concatenate([np.arange(len(f))] * 3)
-    edges = np.sort(np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]), axis=1)
+    edges = np.sort(_directed_edges(f), axis=1)
     order = np.lexsort((edges[:, 1], edges[:, 0]))
     same = (edges[order][1:] == edges[order][:-1]).all(1)
     return rows[order][:-1][same], rows[order][1:][same], edges[order][:-1][same]
@@ -84,7 +89,8 @@ def split_by_side(mesh: BodyMesh, faces: IntArray, axis: int, rounds: int = 4) -
         keep = sparse.csr_matrix((np.ones(same.sum()), (a[same], b[same])), shape=graph.shape)
         _, label = connected_components(keep, directed=False)
         sizes = np.bincount(label)
-        main = [int(np.argmax(np.where(np.bincount(label, side == s) > 0, sizes, 0))) for s in (0, 1)]
+        side_of = np.bincount(label, side) / sizes  # all or none of a component
+        main = [int(np.argmax(np.where(side_of == s, sizes, 0))) for s in (0, 1)]
         islands = ~np.isin(label, main)
         if not islands.any():
             break
@@ -108,8 +114,7 @@ def cut_path(
     Args:
         cost: [V] factor on the length of edges at each vertex.
     """
-    f = mesh.f[faces]
-    edges = np.unique(np.sort(np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]), 1), axis=0)
+    edges = np.unique(np.sort(_directed_edges(mesh.f[faces]), axis=1), axis=0)
     length = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
     length *= 0.5 * (cost[edges[:, 0]] + cost[edges[:, 1]])
     shape = (len(mesh.vertices), len(mesh.vertices))
@@ -148,8 +153,7 @@ def _smooth_scale(mesh: BodyMesh, faces: IntArray, scale: dict[str, float]) -> F
         np.add.at(total, mesh.f[faces, k], np.log(value[mesh.part[faces]]))
         np.add.at(count, mesh.f[faces, k], 1.0)
     log = np.where(count > 0, total / np.maximum(count, 1), 0.0)
-    f = mesh.f[faces]
-    pairs = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
+    pairs = _directed_edges(mesh.f[faces])
     both = np.concatenate([pairs, pairs[:, ::-1]])
     shape = (len(log), len(log))
     graph = sparse.csr_matrix((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=shape)
@@ -245,7 +249,9 @@ def _shared(mesh: BodyMesh, faces: IntArray, others: IntArray) -> IntArray:
     return np.intersect1d(mesh.f[faces], mesh.f[others])
 
 
-def _around(points: FloatArray, start: FloatArray, end: FloatArray, wanted: FloatArray) -> FloatArray:
+def _around(
+    points: FloatArray, start: FloatArray, end: FloatArray, wanted: FloatArray
+) -> FloatArray:
     """Cost factor [V] that grows with the angle about the bone away from a direction."""
     bone = (end - start) / np.linalg.norm(end - start)
     ray = points - start
@@ -298,9 +304,10 @@ def cut_body(mesh: BodyMesh) -> list[Chart]:
     charts.append(flatten_chart(mesh, "tongue_bottom", tongue[~upper], axis=mesh.on_middle))
     teeth = _parts(mesh, "teeth")
     _, label = connected_components(_face_graph(mesh.f[teeth]), directed=False)
-    height = [v[mesh.f[teeth[label == k]]][..., 1].mean() for k in (0, 1)]
-    for name, k in (("teeth_upper", int(np.argmax(height))), ("teeth_lower", int(np.argmin(height)))):
-        charts.append(flatten_chart(mesh, name, teeth[label == k], axis=mesh.on_middle))
+    rows = [teeth[label == k] for k in (0, 1)]
+    rows.sort(key=lambda row: float(v[mesh.f[row]][..., 1].mean()))
+    for name, row in zip(("teeth_lower", "teeth_upper"), rows):
+        charts.append(flatten_chart(mesh, name, row, axis=mesh.on_middle))
     return charts
 
 

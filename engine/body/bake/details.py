@@ -84,4 +84,4 @@ def joint_regressor(
         # The last row makes the weights sum to one, so that moving the body moves the joints.
         A = np.vstack([A, np.full(len(rows), 30.0)])
         out[j, rows] = nnls(A, np.append(joints[:, j].reshape(-1), 30.0), maxiter=2000)[0]
-    return out / out.sum(1, keepdims=True)
+    return np.asarray(out / out.sum(1, keepdims=True))

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ...cameras import intrinsics, look_at, project
+from ...render.mesh import MeshBuffer
 from ...rotations import axis_angle_to_matrix
 from ...tracking.detectors import Detectors, HandLandmarks, Roi
-from ...render.mesh import MeshBuffer
 from ...types import (
     JOINT_INDEX,
     BoolArray,
@@ -30,6 +30,7 @@ from ...types import (
 )
 from ..atlas import surface_points
 from ..model import Body, Landmarks
+from ..names import HAND_JOINTS, POSE_JOINTS, POSE_MIRROR
 from ..skinning import joint_transforms
 from .closest import closest_on_mesh
 from .plain import SUPERSAMPLING, PersonPaint, render_plain, triangulate, vertex_normals
@@ -48,23 +49,6 @@ MAD_FLOOR = 0.002
 """Metres; landmarks are weighted 1 / (median deviation + this)."""
 MIN_HITS = 8
 SEARCH_RADIUS = 4  # pixels
-
-POSE_JOINTS: dict[int, str] = {
-    11: "left_shoulder", 12: "right_shoulder", 13: "left_elbow", 14: "right_elbow",
-    15: "left_wrist", 16: "right_wrist", 17: "left_wrist", 18: "right_wrist",
-    19: "left_wrist", 20: "right_wrist", 21: "left_wrist", 22: "right_wrist",
-    23: "left_hip", 24: "right_hip", 25: "left_knee", 26: "right_knee",
-    27: "left_ankle", 28: "right_ankle", 29: "left_ankle", 30: "right_ankle",
-    31: "left_foot", 32: "right_foot",
-}  # fmt: skip
-"""The joint that holds each body landmark; those not named belong to the head."""
-POSE_MIRROR = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(k + 1 if k % 2 else k - 1 for k in range(11, 33)))
-"""The landmark on the other side of each."""
-HAND_JOINTS = (
-    "wrist", "thumb1", "thumb2", "thumb3", "thumb3", "index1", "index2", "index3", "index3",
-    "middle1", "middle2", "middle3", "middle3", "ring1", "ring2", "ring3", "ring3",
-    "pinky1", "pinky2", "pinky3", "pinky3",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -126,7 +110,7 @@ def _look_at_face(
         pose = replace(Pose.rest(body.num_expression), expression=expression)
         vertices, joints = body.vertices(pose, betas)
         eyes = joints[[JOINT_INDEX[f"{s}_eye_smplhf"] for s in ("left", "right")]].mean(0)
-        target = eyes + [0.0, -0.02, -0.03]
+        target = eyes + np.array([0.0, -0.02, -0.03])
         normals = vertex_normals(vertices, body.f)
         for i, (yaw, pitch) in enumerate(product(FACE_YAWS, FACE_PITCHES)):
             camera = _camera(target, 1.0, yaw, pitch, 1100.0, 512)

@@ -129,7 +129,7 @@ def macro_coefficients(basis: TargetBasis, phenotype: dict[str, float]) -> Float
 
 def local_coefficients(values: FloatArray) -> FloatArray:
     """[L] in -1..1 -> [2 L] weights of the + and - targets, in the order of ``local``."""
-    return np.stack([np.maximum(values, 0.0), np.maximum(-values, 0.0)], -1).reshape(-1)
+    return np.asarray(np.stack([np.maximum(values, 0.0), np.maximum(-values, 0.0)], -1).ravel())
 
 
 def random_phenotype(rng: np.random.Generator) -> dict[str, float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ...types import BoolArray, FloatArray, IntArray, LikenessError
+from ..names import PART_NAMES
 from .mpfb import REMEDY, BaseMesh, sample_uv_image
 from .plain import is_scalp
 
@@ -20,10 +21,6 @@ GROUPS = (
     "helper-lower-teeth",
 )  # fmt: skip
 
-PART_NAMES = (
-    "face", "scalp", "ear", "neck", "torso", "arm", "hand", "leg", "foot", "eye", "eye_back",
-    "eye_socket", "mouth", "teeth", "tongue", "lips", "eyelid",
-)  # fmt: skip
 PART = {name: i for i, name in enumerate(PART_NAMES)}
 
 SEGMENT_COLOURS: dict[str, tuple[int, int, int]] = {

@@ -45,7 +45,7 @@ def tpose_rotations(joints: FloatArray, tips: FloatArray) -> FloatArray:
     """
     R = np.tile(np.eye(3), (NUM_JOINTS, 1, 1))
     for side, sign in (("left", 1.0), ("right", -1.0)):
-        at = {name[len(side) + 1:]: i for name, i in JOINT_INDEX.items() if name.startswith(side)}
+        at = {name[len(side) + 1 :]: i for name, i in JOINT_INDEX.items() if name.startswith(side)}
         along = np.array([sign, 0.0, 0.0])
         upper = joints[at["elbow"]] - joints[at["shoulder"]]
         fore = joints[at["wrist"]] - joints[at["elbow"]]
@@ -79,16 +79,15 @@ def tpose_rotations(joints: FloatArray, tips: FloatArray) -> FloatArray:
 
 def _forearm_twist(
     vertices: FloatArray, joints: FloatArray, R: FloatArray, side: str
-) -> tuple[FloatArray, float, FloatArray]:
-    """How far along the forearm each vertex lies (0..1), the twist of the wrist against the
-    elbow in radians, and the forearm's axis in the T-pose."""
+) -> FloatArray:
+    """[V] radians about x by which the forearm turns at each vertex, from 0 at the elbow to the
+    twist between elbow and wrist at the wrist."""
     elbow, wrist = (joints[JOINT_INDEX[f"{side}_{j}"]] for j in ("elbow", "wrist"))
     bone = wrist - elbow
     part = np.clip((vertices - elbow) @ bone / (bone @ bone), 0.0, 1.0)
-    axis = np.array([1.0, 0.0, 0.0])
     relative = R[JOINT_INDEX[f"{side}_wrist"]] @ R[JOINT_INDEX[f"{side}_elbow"]].T
-    return part, float(np.arctan2(relative[2, 1] - relative[1, 2],
-                                  relative[1, 1] + relative[2, 2])), axis  # fmt: skip
+    twist = np.arctan2(relative[2, 1] - relative[1, 2], relative[1, 1] + relative[2, 2])
+    return np.asarray(part * twist)
 
 
 def to_tpose(
@@ -113,10 +112,10 @@ def to_tpose(
     for side in ("left", "right"):
         elbow = JOINT_INDEX[f"{side}_elbow"]
         rows = np.flatnonzero(weights[:, elbow] > 0)
-        part, twist, _ = _forearm_twist(vertices[rows], joints, R, side)
+        twist = _forearm_twist(vertices[rows], joints, R, side)
         held = vertices[rows] @ R[elbow].T + t[elbow]
         ray = held - posed[elbow]
-        c, s = np.cos(part * twist), np.sin(part * twist)
+        c, s = np.cos(twist), np.sin(twist)
         turned = np.stack(
             [ray[:, 0], c * ray[:, 1] - s * ray[:, 2], s * ray[:, 1] + c * ray[:, 2]], 1
         )
