@@ -14,6 +14,7 @@ import sys
 import time
 from itertools import chain, zip_longest
 from pathlib import Path
+from typing import Any
 
 from likeness.engine.evaluation.report import (
     FRAMINGS,
@@ -65,6 +66,15 @@ def figures_of(path: Path, result: BuildResult, seconds: float, detectors: Detec
     )
 
 
+def rounded(figures: dict[str, Any]) -> dict[str, Any]:
+    """Figures with as many digits as mean something."""
+    return {
+        key: rounded(value) if isinstance(value, dict)
+        else round(value, 4) if isinstance(value, float) else value
+        for key, value in figures.items()
+    }  # fmt: skip
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -104,7 +114,7 @@ def main() -> int:
         longest = max(longest, time.perf_counter() - start)
     figures = summary(results)
     print(closing(figures))
-    print(json.dumps({"benchmark": "portraits", **figures}))
+    print(json.dumps({"benchmark": "portraits", **rounded(figures)}))
     return 0 if figures["built"] == figures["portraits"] else 1
 
 

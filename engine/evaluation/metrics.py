@@ -29,9 +29,7 @@ def psnr(a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = Non
     return float("inf") if error == 0 else -10.0 * float(np.log10(error))
 
 
-def ssim(
-    a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = None
-) -> float:
+def ssim(a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = None) -> float:
     """Structural similarity of values in 0..1 (Wang et al. 2004), mean over channels and pixels.
 
     Gaussian window of 11 x 11 pixels, sigma 1.5, K1 = 0.01, K2 = 0.03, biased covariances;

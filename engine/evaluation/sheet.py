@@ -36,6 +36,7 @@ _CHECKS = (0.86, 0.90)  # greys of the checkerboard behind an avatar
 _CHECK_SIZE = 12  # pixels
 _GAP = 10
 _CAPTION = 26  # pixels of height
+_ARM_SHARE = 0.02  # of the photo's Gaussians; a forearm with less is not in the photo
 _MIN_ASPECT, _MAX_ASPECT = 0.6, 1.25
 
 SMILE = {"mouthSmileLeft": 0.9, "mouthSmileRight": 0.9, "cheekSquintLeft": 0.4,
@@ -139,7 +140,8 @@ def lay_out(rows: Sequence[Sequence[Tile]], width: int, title: str = "") -> Floa
 
 def _reasonable(box: Box) -> Box:
     """Grown to an aspect that sits well in a row."""
-    return box.with_aspect(float(np.clip(box.width / box.height, _MIN_ASPECT, _MAX_ASPECT)))
+    return box.with_aspect(float(np.clip(box.width / box.height, _ARM_SHARE = 0.02  # of the photo's Gaussians; a forearm with less is not in the photo
+_MIN_ASPECT, _MAX_ASPECT)))
 
 
 class Studio:
@@ -228,11 +230,12 @@ class Studio:
         )
 
     def moving(self) -> list[Tile]:
-        """An arm raised, seen from two sides; for a head portrait, the head turned instead."""
-        if self.avatar.framing == "head":
+        """An arm raised, seen from two sides; where the photo shows none, the head turned."""
+        side, share = seen_arm(self.avatar)
+        if share < _ARM_SHARE:
             turned = pose_avatar(self.avatar, head_turned(self.avatar))
             return [self.view("head turned", 0, turned), self.view("the same from 35", 35, turned)]
-        raised = pose_avatar(self.avatar, arm_raised(self.avatar))
+        raised = pose_avatar(self.avatar, arm_raised(self.avatar, side))
         return [self.view("arm raised", 0, raised), self.view("the same from 35", 35, raised)]
 
     def expressions(self, wanted: dict[str, dict[str, float]]) -> list[Tile]:
@@ -241,20 +244,20 @@ class Studio:
         return [self.close_up(name, pose=pose) for name, pose in poses.items() if pose]
 
 
-def seen_arm(avatar: Avatar) -> str:
-    """``left`` or ``right``: the arm with more Gaussians straight from the photo."""
+def seen_arm(avatar: Avatar) -> tuple[str, float]:
+    """``left`` or ``right``, whichever the photo shows more of, and its share of the photo."""
     triangles = avatar.gaussians.triangle[avatar.gaussians.layer == LAYERS.index("photo")]
     weights = avatar.body.weights[avatar.body.f[triangles, 0]]
     count = {
         side: float(weights[:, [JOINT_INDEX[f"{side}_{j}"] for j in ("elbow", "wrist")]].sum())
         for side in ("left", "right")
     }
-    return max(count, key=lambda side: count[side])
+    side = max(count, key=lambda side: count[side])
+    return side, count[side] / max(1, len(triangles))
 
 
-def arm_raised(avatar: Avatar) -> Pose:
-    """The photo's pose with the better seen arm lifted sideways above the shoulder."""
-    side = seen_arm(avatar)
+def arm_raised(avatar: Avatar, side: str) -> Pose:
+    """The photo's pose with the ``left`` or ``right`` arm lifted sideways above the shoulder."""
     sign = 1.0 if side == "left" else -1.0
     return avatar.pose.with_joints(
         **{
