@@ -140,8 +140,7 @@ def lay_out(rows: Sequence[Sequence[Tile]], width: int, title: str = "") -> Floa
 
 def _reasonable(box: Box) -> Box:
     """Grown to an aspect that sits well in a row."""
-    return box.with_aspect(float(np.clip(box.width / box.height, _ARM_SHARE = 0.02  # of the photo's Gaussians; a forearm with less is not in the photo
-_MIN_ASPECT, _MAX_ASPECT)))
+    return box.with_aspect(float(np.clip(box.width / box.height, _MIN_ASPECT, _MAX_ASPECT)))
 
 
 class Studio:
