@@ -25,7 +25,7 @@ class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
         ],
     )
     samples: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Samples", description="More only smooth the edges", default=8, min=1, max=1024
+        name="Samples", description="More only smooth the edges", default=1, min=1, max=1024
     )
     use_photo_camera: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Photo's Camera",

@@ -31,6 +31,11 @@ def expressions_by_region(names: list[str], wanted: str = "") -> dict[str, list[
     return {heading: members for heading, members in out.items() if members}
 
 
+_SPLAT_INPUTS = (
+    "Viewport Detail", "Render Detail", "Softness", "Sort for Camera", "Face Camera",
+)  # fmt: skip
+
+
 class _LikenessPanel:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -79,7 +84,7 @@ class DisplayPanel(_AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             self.layout.label(text="The splats' modifier was removed", icon="ERROR")
             return
         column = self.layout.column()
-        for name in ("Viewport Detail", "Render Detail", "Sort for Camera"):
+        for name in _SPLAT_INPUTS:
             column.prop(modifier, f'["{input_identifier(modifier, name)}"]', text=name)
 
 

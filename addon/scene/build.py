@@ -14,7 +14,7 @@ from ..motion.pose import bones_to_pose, pose_to_bones
 from .armature import create_armature
 from .body import create_body, get_expression, set_expression
 from .camera import add_photo, create_camera
-from .splats import bake_positions, create_splats
+from .splats import bake_positions, create_splats, fit_softness
 
 SCENE_FORMAT = 1
 """Version of the object layout, stored on the armature."""
@@ -86,6 +86,7 @@ def build_scene(
     objects.set_pose(avatar.pose, avatar.body.expression_names)
     context.view_layer.update()
     bake_positions(splats, context)
+    fit_softness(splats, avatar.camera)
     for other in context.selected_objects:
         other.select_set(False)
     armature.select_set(True)

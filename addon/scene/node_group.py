@@ -9,6 +9,14 @@ places the splat's three corners:
     sigma  = clamp(sqrt(area / area at rest), 0.5, 2)
     corner = origin + sigma R (offset + x axis_u + y axis_v),  (x, y) in sigma units
 
+where axis_u and axis_v are first softened: see ``fit_softness`` in :mod:`.splats`.
+
+In renders each splat is then turned flat to the active camera: its corners slide along their
+view rays to the depth of its mean. In the picture it covers the same pixels, but now a ray meets
+the splats in the order of their means, which is the engine's order and every splat renderer's.
+Left tilted, neighbours cut through one another, and Cycles draws pupils grey (24 dB instead of
+32 against the engine's picture of a 258,000-splat avatar).
+
 All of it is stock nodes: no Python runs when the armature moves, so it works in renders, in
 linked files and without the extension.
 """
@@ -28,6 +36,9 @@ _VERSION_KEY = "likeness_version"
 SIGMA_RANGE = (0.5, 2.0)
 """As engine/gaussians/binding.py; a test holds the two to each other."""
 
+_MOST_SLIDE = 0.5
+"""Farthest that a corner may slide along its ray to face the camera, in parts of its distance."""
+
 
 class _Attributes(NamedTuple):
     """Names of the splat mesh's FACE attributes."""
@@ -41,6 +52,7 @@ class _Attributes(NamedTuple):
     axis_u: str = "splat_axis_u"
     axis_v: str = "splat_axis_v"
     inverse_rest_area: str = "splat_inverse_rest_area"
+    soften: str = "splat_soften"
 
 
 ATTRIBUTES = _Attributes()
@@ -151,11 +163,18 @@ def _interface(tree: Any) -> None:
         detail = socket(name, "NodeSocketFloat", description)
         detail.subtype = "FACTOR"
         detail.default_value, detail.min_value, detail.max_value = 1.0, 0.0, 1.0
-    sort = socket(
-        "Sort for Camera", "NodeSocketBool",
-        "Order the splats back to front for the active camera, which EEVEE needs",
+    softness = socket(
+        "Softness", "NodeSocketFloat",
+        "1 looks as the avatar was made to look at the photo's resolution; less is sharper",
     )  # fmt: skip
-    sort.default_value = True
+    softness.subtype = "FACTOR"
+    softness.default_value, softness.min_value, softness.max_value = 1.0, 0.0, 1.0
+    switches = {
+        "Sort for Camera": "Order splats back to front for the active camera, as EEVEE needs",
+        "Face Camera": "In renders, turn splats flat to the active camera: overlaps are then exact",
+    }
+    for name, description in switches.items():
+        socket(name, "NodeSocketBool", description).default_value = True
 
 
 def _build(tree: Any) -> None:
@@ -196,15 +215,18 @@ def _build(tree: Any) -> None:
     ).outputs["Result"]
     add.column()
     offset, axis_u, axis_v = (
-        add.scale(add.rotate(add.attribute(name, "FLOAT_VECTOR"), frame), sigma)
+        add.attribute(name, "FLOAT_VECTOR")
         for name in (ATTRIBUTES.offset, ATTRIBUTES.axis_u, ATTRIBUTES.axis_v)
     )
+    axis_u, axis_v = _softened(add, axis_u, axis_v, group["Softness"])
     add.column()
+    offset = add.scale(add.rotate(offset, frame), sigma)
+    sigma = add.math("MULTIPLY", sigma, growth)
     captured, on_face = add.capture(
         geometry,
         mean=add.vector("ADD", origin, offset),
-        axis_u=add.scale(axis_u, growth),
-        axis_v=add.scale(axis_v, growth),
+        axis_u=add.scale(add.rotate(axis_u, frame), sigma),
+        axis_v=add.scale(add.rotate(axis_v, frame), sigma),
     )
     add.column()
     # Corner k of the mesh belongs to face k // 3. Asking for that face directly is half the cost
@@ -224,12 +246,14 @@ def _build(tree: Any) -> None:
     )  # fmt: skip
     add.column()
     moved = add.node("GeometryNodeSetPosition", {"Geometry": captured, "Position": place})
-    result = moved.outputs["Geometry"]
+    add.column()
+    camera = _Camera.build(add)
+    result = _facing(add, moved.outputs["Geometry"], mean, camera, group["Face Camera"])
     add.column()
     for name in ATTRIBUTES:  # what nobody needs any more need not be sorted along
         result = add.remove(result, name)
     # The mean is at hand per face, and spares averaging its three corners.
-    ordered = _sorted(add, result, on_face[0])
+    ordered = _sorted(add, result, on_face[0], camera)
     add.column()
     output = add.switch(group["Sort for Camera"], result, ordered, "GEOMETRY")
     add.column()
@@ -253,13 +277,65 @@ def _thin_out(add: _Builder, group: Any) -> tuple[Any, Any]:
     )
 
 
-def _sorted(add: _Builder, geometry: Any, mean: Any) -> Any:
-    """Faces back to front along the active camera's view axis."""
-    camera = add.node("GeometryNodeInputActiveCamera").outputs[0]
-    view = add.node("GeometryNodeObjectInfo", {"Object": camera}, transform_space="RELATIVE")
-    # The camera looks along its -z, so the farthest face, to be drawn first, comes lowest.
-    towards_viewer = add.rotate((0.0, 0.0, 1.0), view.outputs["Rotation"])
-    depth = add.vector("DOT_PRODUCT", mean, towards_viewer)
+def _softened(add: _Builder, axis_u: Any, axis_v: Any, softness: Any) -> tuple[Any, Any]:
+    """Both axes times the symmetric matrix I + softness [[x, y], [y, z]]."""
+    matrix = add.scale(add.attribute(ATTRIBUTES.soften, "FLOAT_VECTOR"), softness)
+    parts = add.node("ShaderNodeSeparateXYZ", {0: matrix}).outputs
+    soft_u = add.vector("MULTIPLY_ADD", axis_u, parts["X"], axis_u)
+    soft_v = add.vector("MULTIPLY_ADD", axis_v, parts["Z"], axis_v)
+    return (
+        add.vector("MULTIPLY_ADD", axis_v, parts["Y"], soft_u),
+        add.vector("MULTIPLY_ADD", axis_u, parts["Y"], soft_v),
+    )
+
+
+class _Camera(NamedTuple):
+    """The active camera in the splats' space: sockets of its place, its backward direction
+    (against the view) and whether it is orthographic."""
+
+    place: Any
+    backward: Any
+    orthographic: Any
+
+    @staticmethod
+    def build(add: _Builder) -> _Camera:
+        camera = add.node("GeometryNodeInputActiveCamera").outputs[0]
+        view = add.node(
+            "GeometryNodeObjectInfo", {"Object": camera}, transform_space="RELATIVE"
+        ).outputs
+        info = add.node("GeometryNodeCameraInfo", {"Camera": camera}).outputs
+        backward = add.rotate((0.0, 0.0, 1.0), view["Rotation"])
+        return _Camera(view["Location"], backward, info["Is Orthographic"])
+
+
+def _facing(add: _Builder, geometry: Any, mean: Any, camera: _Camera, wanted: Any) -> Any:
+    """In renders, corners slid along their view rays to their splat's depth.
+
+    A corner p with ray direction d goes to p + d ((mean - p) . back) / (d . back).
+    """
+    position = add.node("GeometryNodeInputPosition").outputs[0]
+    ray = add.switch(
+        camera.orthographic, add.vector("SUBTRACT", position, camera.place), camera.backward,
+        "VECTOR",
+    )  # fmt: skip
+    behind = add.vector("DOT_PRODUCT", add.vector("SUBTRACT", mean, position), camera.backward)
+    along = add.math("DIVIDE", behind, add.vector("DOT_PRODUCT", ray, camera.backward))
+    # A splat at arm's length of the lens could reach behind it: it keeps its tilt there.
+    along = add.node(
+        "ShaderNodeClamp", {"Value": along, "Min": -_MOST_SLIDE, "Max": _MOST_SLIDE}
+    ).outputs["Result"]
+    moved = add.node(
+        "GeometryNodeSetPosition", {"Geometry": geometry, "Offset": add.scale(ray, along)}
+    ).outputs["Geometry"]
+    viewport = add.node("GeometryNodeIsViewport").outputs[0]
+    rendering = add.node("FunctionNodeBooleanMath", {0: viewport}, operation="NOT").outputs[0]
+    both = add.node("FunctionNodeBooleanMath", {0: rendering, 1: wanted}, operation="AND")
+    return add.switch(both.outputs[0], geometry, moved, "GEOMETRY")
+
+
+def _sorted(add: _Builder, geometry: Any, mean: Any, camera: _Camera) -> Any:
+    """Faces back to front along the active camera's view axis: the farthest is drawn first."""
+    depth = add.vector("DOT_PRODUCT", mean, camera.backward)
     made = add.node(
         "GeometryNodeSortElements", {"Geometry": geometry, "Sort Weight": depth}, domain="FACE"
     )

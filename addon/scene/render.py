@@ -15,7 +15,7 @@ TRANSPARENT_BOUNCES = 256
 
 
 def setup_render(
-    scene: Any, camera: Any | None = None, engine: str = "CYCLES", samples: int = 8
+    scene: Any, camera: Any | None = None, engine: str = "CYCLES", samples: int = 1
 ) -> None:
     """Prepare a scene for splats: exact in Cycles, sorted in EEVEE, colours as in the photo.
 
@@ -43,7 +43,8 @@ def setup_render(
     cycles.transparent_max_bounces = TRANSPARENT_BOUNCES
     cycles.min_transparent_bounces = TRANSPARENT_BOUNCES
     cycles.pixel_filter_type = "BOX"
-    cycles.filter_width = 1.0
+    # A single ray goes through the pixel's middle, as the engine's; several spread over it.
+    cycles.filter_width = 0.01 if samples == 1 else 1.0
     scene.eevee.taa_render_samples = samples
     standard_colors(scene)
     if camera is not None:

@@ -14,7 +14,9 @@ import numpy as np
 
 from ...engine.body import Body
 from ...engine.rotations import quaternion_to_matrix
-from ...engine.types import Avatar, BoundGaussians, FloatArray, IntArray
+from ...engine.render.common import BLUR
+from ...engine.types import Avatar, BoundGaussians, Camera, FloatArray, IntArray
+from .axes import points_to_engine
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, CUT_SIGMA, splat_material
 from .node_group import ATTRIBUTES, splat_group
 
@@ -25,6 +27,13 @@ CORNERS: FloatArray = (2 * CUT_SIGMA * np.stack([np.cos(_ANGLES), np.sin(_ANGLES
     np.float32
 )
 """[3, 2] in sigma units: the smallest triangle around the circle."""
+
+_CORNERS_TO_AXES: FloatArray = np.linalg.pinv(CORNERS.astype(np.float64)).T
+"""[3, 2]: corners relative to the mean, times this, are the splat's axes."""
+
+_THINNEST_PIXELS = 0.2
+"""A splat seen edge-on in the photo is not widened as if it were thinner than this; 50 dB
+against the engine's picture of a 258,000-splat avatar."""
 
 
 def srgb_to_linear(colors: FloatArray) -> FloatArray:
@@ -128,6 +137,35 @@ def bake_positions(splats: Any, context: Any) -> None:
     splats.data.update()
 
 
+def fit_softness(splats: Any, camera: Camera) -> None:
+    """Store by how much each splat must grow to look as the engine draws it in the photo.
+
+    The engine widens every splat's picture by ``BLUR`` square pixels, for which Blender has no
+    counterpart. With A [2, 2] the splat's axes on the photo in pixels, the engine draws the
+    covariance A A^T + BLUR I. The symmetric M with A M M A^T equal to it is sqrt(I + BLUR
+    (A^T A)^-1), and the splat keeps it in any other view, as if the photo had been taken of a
+    slightly softer person (so do Mip-Splatting's 3D filters, Yu et al. 2024, section 5.1).
+
+    Needs ``bake_positions`` in the photo's pose, before any softness.
+    """
+    corners = np.empty(3 * len(splats.data.vertices), np.float32)
+    splats.data.attributes["position"].data.foreach_get("vector", corners)
+    where = points_to_engine(corners.reshape(-1, 3, 3).astype(np.float64))
+    view = np.asarray(camera.viewmat, np.float64)[:3]
+    where = where @ view[:, :3].T + view[:, 3]
+    mean = where.mean(1)
+    axes = np.einsum("nkc,ka->nca", where - mean[:, None], _CORNERS_TO_AXES)  # [N, 3, 2]
+    z = np.maximum(mean[:, 2], 1e-3)
+    slope = (mean[:, :2] / z[:, None])[:, :, None]
+    focal = np.array([camera.K[0, 0], camera.K[1, 1]])[:, None]
+    on_photo = focal / z[:, None, None] * (axes[:, :2] - slope * axes[:, 2:])  # [N, 2, 2] pixels
+    _, thickness, right = np.linalg.svd(on_photo)
+    grow = np.sqrt(1.0 + BLUR / np.maximum(thickness, _THINNEST_PIXELS) ** 2)
+    M = np.einsum("nka,nk,nkb->nab", right, grow, right)
+    values = np.stack([M[:, 0, 0] - 1.0, M[:, 0, 1], M[:, 1, 1] - 1.0], -1)
+    _store(splats.data, ATTRIBUTES.soften, "FLOAT_VECTOR", "FACE", "vector", values)
+
+
 def _triangles(count: int, name: str) -> Any:
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(3 * count)
@@ -141,5 +179,5 @@ def _triangles(count: int, name: str) -> Any:
 
 def _store(mesh: Any, name: str, kind: str, domain: str, field: str, values: Any) -> None:
     dtype = np.int32 if kind == "INT" else np.float32
-    attribute = mesh.attributes.new(name, kind, domain)
+    attribute = mesh.attributes.get(name) or mesh.attributes.new(name, kind, domain)
     attribute.data.foreach_set(field, np.ascontiguousarray(values, dtype).ravel())
