@@ -29,10 +29,12 @@ IRISES = slice(468, 478)
 IRIS_WEIGHT = 6.0
 FAR_SIDE_TRUST = 0.2  # in face landmarks that look away from the camera
 # Sure where they are (contours of eyes and lips), of 468; the rest counts once.
-SHARP_WEIGHT = 2.0
+SHARP_WEIGHT = 3.0
+INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310,
+              415)  # fmt: skip
 LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
-        78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310,
-        415)  # fmt: skip
+        *INNER_LIPS)  # fmt: skip
+INNER_LIP_WEIGHT = 0.5
 EYES = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246, 263, 249, 390,
         373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)  # fmt: skip
 
@@ -217,8 +219,11 @@ class Evidence:
         hand = self.hand_of(left)
         if hand is None:
             return None
-        rest = self.hand_points(left, PALM_POINTS).positions(Posed(self.body, State.rest(self.body)))
+        at_rest = Posed(self.body, State.rest(self.body))
+        rest = self.hand_points(left, PALM_POINTS).positions(at_rest)
         seen = np.asarray(hand.world, np.float64)[PALM_POINTS]
+        if np.ptp(seen, axis=0).max() < 1e-3:
+            return None  # no metric landmarks
         U, _, Vt = np.linalg.svd((seen - seen.mean(0)).T @ (rest - rest.mean(0)))
         out: FloatArray = U @ np.diag([1.0, 1.0, np.linalg.det(U @ Vt)]) @ Vt
         return out
@@ -349,6 +354,9 @@ def face_points(body: Body) -> tuple[Points, FloatArray, IntArray]:
     if landmarks is None:
         raise ValueError("the body has no landmarks")
     weight = np.asarray(landmarks.face_weight, np.float64).copy()
+    # The bake saw closed lips, whose inner edges cover each other; open mouths show them well.
+    lips = list(INNER_LIPS)
+    weight[lips] = np.where(weight[lips] > 0, np.maximum(weight[lips], INNER_LIP_WEIGHT), 0.0)
     weight[list(LIPS)] *= SHARP_WEIGHT
     weight[list(EYES)] *= SHARP_WEIGHT
     # The middle of the iris says where the eye looks; its rim only repeats it.

@@ -58,7 +58,7 @@ FAILED_FACE_ERROR = 10.0  # per cent of the inter-ocular distance
 
 HEAD_PRECISION = 0.5  # of the head identity's coefficients (1: as the bake's population)
 BODY_PRECISION = {"head": 4.0, "half": 3.0, "full": 1.5}
-EXPRESSION_PRECISION, EXPRESSION_SLOPE = 4.0, 3.0
+EXPRESSION_PRECISION, EXPRESSION_SLOPE = 2.0, 1.5
 
 _LEGS = tuple(f"{s}_{p}" for s in ("left", "right") for p in ("hip", "knee", "ankle"))
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")

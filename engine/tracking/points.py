@@ -12,7 +12,7 @@ a_j = J_j + offset. Only these few points enter the fit, never the whole mesh.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -103,10 +103,15 @@ class Points:
         """These points and then the other's; both on joints, or both on surfaces."""
         if self.attached != other.attached:
             raise ValueError("points on joints and on surfaces do not mix")
-        pairs = (np.concatenate([getattr(self, name), getattr(other, name)])
-                 for name in ("joint", "weight", "rest", "basis"))  # fmt: skip
-        point = np.concatenate([self.point, self.count + other.point])
-        return Points(self.count + other.count, point, *pairs, self.attached, self.ancestors)
+        return replace(
+            self,
+            count=self.count + other.count,
+            point=np.concatenate([self.point, self.count + other.point]),
+            joint=np.concatenate([self.joint, other.joint]),
+            weight=np.concatenate([self.weight, other.weight]),
+            rest=np.concatenate([self.rest, other.rest]),
+            basis=np.concatenate([self.basis, other.basis]),
+        )
 
     def take(self, index: IntArray) -> Points:
         """The points at ``index`` (unique), in its order."""
