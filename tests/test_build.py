@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import re
 import subprocess
@@ -17,17 +18,23 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def load_build() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("likeness_build", ROOT / "build.py")
+def load(name: str, path: Path) -> ModuleType:
+    """A module of the task runner, which is no part of the installed package."""
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
-build = load_build()
+load("tasks", ROOT / "tasks" / "__init__.py")
+build = load("build", ROOT / "build.py")
+assets, environment, extension = (
+    importlib.import_module(f"tasks.{name}") for name in ("assets", "environment", "extension")
+)
+BuildError = build.BuildError
 
 
 def pyproject() -> dict:
@@ -36,7 +43,7 @@ def pyproject() -> dict:
 
 def test_help_needs_nothing_installed() -> None:
     done = subprocess.run(
-        [sys.executable, "-I", "-S", ROOT / "build.py", "--help"], capture_output=True, text=True
+        [sys.executable, "-S", ROOT / "build.py", "--help"], capture_output=True, text=True
     )
     assert done.returncode == 0
     assert "demo" in done.stdout
@@ -59,7 +66,10 @@ def test_packages_are_those_of_the_tree() -> None:
 
 
 def test_every_dependency_is_pinned() -> None:
-    pins = {p.split("==")[0].lower() for p in build.read_pins(build.REQUIREMENTS / "core.txt")}
+    pins = {
+        p.split("==")[0].lower()
+        for p in environment.read_pins(environment.REQUIREMENTS / "core.txt")
+    }
     names = {re.split(r"[<>=]", d)[0].lower() for d in pyproject()["project"]["dependencies"]}
     assert names <= pins
 
@@ -67,22 +77,22 @@ def test_every_dependency_is_pinned() -> None:
 def test_included_pins_come_first(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one==1  # why\n\n")
     (tmp_path / "b.txt").write_text("# heading\n-r a.txt\ntwo==2\n")
-    assert build.read_pins(tmp_path / "b.txt") == ["one==1", "two==2"]
+    assert environment.read_pins(tmp_path / "b.txt") == ["one==1", "two==2"]
 
 
 def test_shipped_pins() -> None:
-    pins = build.read_pins(build.REQUIREMENTS / "core.txt")
-    linux, windows = (build.shipped_pins(pins, p) for p in ("linux-x64", "windows-x64"))
+    pins = environment.read_pins(environment.REQUIREMENTS / "core.txt")
+    linux, windows = (extension.shipped_pins(pins, p) for p in ("linux-x64", "windows-x64"))
     assert not any(p.startswith("numpy==") for p in linux)
     assert set(windows) - set(linux) == {"colorama==0.4.6"}
-    with pytest.raises(build.BuildError, match="not understood"):
-        build.shipped_pins(['a==1 ; python_version < "3"'], "linux-x64")
+    with pytest.raises(BuildError, match="not understood"):
+        extension.shipped_pins(['a==1 ; python_version < "3"'], "linux-x64")
 
 
 def test_manifest_gets_wheels_before_its_tables() -> None:
     source = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
     before = tomllib.loads(source)
-    after = tomllib.loads(build.extension_manifest(source, ["a.whl", "b.whl"], "macos-arm64"))
+    after = tomllib.loads(extension.extension_manifest(source, ["a.whl", "b.whl"], "macos-arm64"))
     assert after.pop("wheels") == ["./wheels/a.whl", "./wheels/b.whl"]
     assert after.pop("platforms") == ["macos-arm64"]
     assert after == before
@@ -90,15 +100,17 @@ def test_manifest_gets_wheels_before_its_tables() -> None:
 
 def test_missing_libraries_from_ldd() -> None:
     output = "\tlibXi.so.6 => not found\n\tlibm.so.6 => /lib/libm.so.6\n\tlibXi.so.6 => not found\n"
-    assert build.missing_libraries(output) == ["libXi.so.6"]
+    assert environment.missing_libraries(output) == ["libXi.so.6"]
 
 
 def test_missing_libraries_without_root_name_the_command(monkeypatch) -> None:
-    monkeypatch.setattr(build, "bpy_missing_libraries", lambda python: ["libXi.so.6", "libSM.so.6"])
-    monkeypatch.setattr(build.os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(build.shutil, "which", lambda name: f"/usr/bin/{name}")
-    with pytest.raises(build.BuildError) as error:
-        build.ensure_system_libraries(Path("python"))
+    monkeypatch.setattr(
+        environment, "bpy_missing_libraries", lambda python: ["libXi.so.6", "libSM.so.6"]
+    )
+    monkeypatch.setattr(environment.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(environment.shutil, "which", lambda name: f"/usr/bin/{name}")
+    with pytest.raises(BuildError) as error:
+        environment.ensure_system_libraries(Path("python"))
     assert "libXi.so.6" in str(error.value)
     assert "sudo apt-get install -y libxi6 libsm6" in str(error.value)
     assert "\n" not in str(error.value)
@@ -107,19 +119,19 @@ def test_missing_libraries_without_root_name_the_command(monkeypatch) -> None:
 def test_environment_is_reused(tmp_path: Path, monkeypatch) -> None:
     pins = tmp_path / "pins.txt"
     pins.write_text("")
-    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
     ran = []
-    monkeypatch.setattr(build, "run_quietly", lambda *command: ran.append(command))
+    monkeypatch.setattr(environment, "run_quietly", lambda *command: ran.append(command))
     folder = tmp_path / "env"
-    python = build.venv_python(folder)
+    python = environment.venv_python(folder)
     python.parent.mkdir(parents=True)
     python.touch()
-    build.ensure_environment(folder, pins, editable=False)
+    environment.ensure_environment(folder, pins, editable=False)
     assert len(ran) == 1
-    build.ensure_environment(folder, pins, editable=False)
+    environment.ensure_environment(folder, pins, editable=False)
     assert len(ran) == 1
     pins.write_text("more==1")
-    build.ensure_environment(folder, pins, editable=False)
+    environment.ensure_environment(folder, pins, editable=False)
     assert len(ran) == 2
 
 
@@ -128,19 +140,19 @@ def test_wheel_with_the_wrong_checksum_is_refused(tmp_path: Path, monkeypatch) -
         folder = Path(command[command.index("-d") + 1])
         (folder / "thing-1.0-py3-none-any.whl").write_bytes(b"something else")
 
-    monkeypatch.setattr(build, "run_quietly", download)
-    wheel = build.Wheel("thing==1.0", hashlib.sha256(b"right").hexdigest())
-    with pytest.raises(build.BuildError, match="checksum"):
-        build.fetch_wheel(Path("python"), wheel, tmp_path)
+    monkeypatch.setattr(assets, "run_quietly", download)
+    wheel = assets.Wheel("thing==1.0", hashlib.sha256(b"right").hexdigest())
+    with pytest.raises(BuildError, match="checksum"):
+        assets.fetch_wheel(Path("python"), wheel, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_wheel_in_the_cache_is_not_fetched_again(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(build, "run_quietly", lambda *command: pytest.fail("downloaded"))
+    monkeypatch.setattr(assets, "run_quietly", lambda *command: pytest.fail("downloaded"))
     path = tmp_path / "thing_two-1.0-py3-none-any.whl"
     path.write_bytes(b"right")
-    wheel = build.Wheel("thing-two==1.0", hashlib.sha256(b"right").hexdigest())
-    assert build.fetch_wheel(Path("python"), wheel, tmp_path) == path
+    wheel = assets.Wheel("thing-two==1.0", hashlib.sha256(b"right").hexdigest())
+    assert assets.fetch_wheel(Path("python"), wheel, tmp_path) == path
 
 
 def test_assets_are_made_once_and_again_when_the_bake_changes(tmp_path: Path, monkeypatch) -> None:
@@ -153,14 +165,14 @@ def test_assets_are_made_once_and_again_when_the_bake_changes(tmp_path: Path, mo
         out.mkdir()
         (out / "body.npz").write_text(stamp[0])
 
-    monkeypatch.setattr(build, "assets_folder", lambda python: folder)
-    monkeypatch.setattr(build, "bake_stamp", lambda: stamp[0])
-    monkeypatch.setattr(build, "fetch_wheel", lambda *args: tmp_path / "x.whl")
-    monkeypatch.setattr(build, "run", run)
+    monkeypatch.setattr(assets, "assets_folder", lambda python: folder)
+    monkeypatch.setattr(assets, "bake_stamp", lambda: stamp[0])
+    monkeypatch.setattr(assets, "fetch_wheel", lambda *args: tmp_path / "x.whl")
+    monkeypatch.setattr(assets, "run", run)
     for _ in range(2):
-        assert build.ensure_assets(Path("python")) == folder
+        assert assets.ensure_assets(Path("python")) == folder
     stamp[0] = "b"
-    build.ensure_assets(Path("python"))
+    assets.ensure_assets(Path("python"))
     assert made == ["a", "b"]
     assert (folder / "body.npz").read_text() == "b"
     assert [p.name for p in tmp_path.iterdir()] == ["assets-1"]
@@ -171,18 +183,26 @@ def test_extension_zip(tmp_path: Path) -> None:
     """The zip of this platform, which Blender's own tool has built and validated."""
     from likeness.engine.weights import ASSETS, asset_path
 
-    target = build.this_platform()
-    assets = asset_path("body").parent
-    path = build.build_extension(Path(sys.executable), assets, target, tmp_path)
+    target = extension.this_platform()
+    folder = asset_path("body").parent
+    path = extension.build_extension(Path(sys.executable), folder, target, tmp_path)
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
         manifest = tomllib.loads(archive.read("blender_manifest.toml").decode())
-    assert path.stat().st_size < build.MAX_ZIP_BYTES
+    assert path.stat().st_size < extension.MAX_ZIP_BYTES
     assert {f"assets/{name}" for name in ASSETS.values()} <= names
     assert {"__init__.py", "engine/pipeline.py", "addon/cli.py"} <= names
     assert {w.removeprefix("./") for w in manifest["wheels"]} <= names
     assert not any("numpy-" in name or "torch" in name for name in manifest["wheels"])
     rooms = {name.split("/")[0] for name in names}
-    assert not rooms & {"tests", "benchmarks", "docs", "build.py", "pyproject.toml", ".git"}
+    assert not rooms & {
+        "tests",
+        "benchmarks",
+        "docs",
+        "tasks",
+        "build.py",
+        "pyproject.toml",
+        ".git",
+    }
     assert not any("__pycache__" in name for name in names)
     assert list(tmp_path.iterdir()) == [path]
