@@ -1,0 +1,81 @@
+"""Small made-up avatars, and what Blender made of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bpy
+import numpy as np
+from likeness.addon.scene.axes import points_to_engine
+from likeness.addon.scene.build import AvatarObjects
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.cameras import photo_camera
+from likeness.engine.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Pose
+
+DISTANCE = 2.6
+
+
+def random_pose(avatar: Avatar, rng: np.random.Generator, spread: float = 0.4) -> Pose:
+    """Every joint turned, moved about, every expression used (beyond 0..1 as well)."""
+    return Pose(
+        rng.normal(0.0, spread, (NUM_JOINTS, 3)),
+        np.array([0.0, 0.0, -DISTANCE]) + rng.normal(0.0, 0.1, 3),
+        rng.uniform(-0.2, 1.2, avatar.body.num_expression),
+    )
+
+
+def random_avatar(
+    seed: int, count: int = 3000, size: tuple[int, int] = (144, 192), scale: float = 0.016
+) -> Avatar:
+    """A person of boxes under flat splats, coloured by place as clothes and skin would be."""
+    rng = np.random.default_rng(seed)
+    body = synthetic_body(seed)
+    body = body.personalised(rng.normal(0, 1, body.num_betas))
+    quats = rng.normal(size=(count, 4)) * [0, 0.1, 0.1, 1.0] + [1, 0, 0, 0]
+    scales = scale * np.exp(rng.normal(0, 0.3, (count, 3)))
+    scales[:, 2] = 0.05 * scales[:, :2].min(1)
+    triangle = _by_area(body.v_template[body.f], count, rng)
+    place = body.v_template[body.f[triangle]].mean(1)
+    colors = 0.5 + 0.35 * np.sin(place @ rng.normal(0, 6, (3, 3))) + rng.normal(0, 0.03, (count, 3))
+    gaussians = BoundGaussians(
+        triangle=triangle.astype(np.int32),
+        bary=rng.dirichlet((1, 1, 1), count).astype(np.float32),
+        offset=rng.normal(0, 0.01, (count, 3)).astype(np.float32),
+        quats=(quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
+        scales=scales.astype(np.float32),
+        opacities=rng.uniform(0.6, 0.99, count).astype(np.float32),
+        colors=np.clip(colors, 0, 1).astype(np.float32),
+        layer=np.zeros(count, np.uint8),
+    )
+    camera = photo_camera(1.2 * max(size), *size)
+    # off the middle, so that shift_x and shift_y have something to do
+    camera = replace(camera, K=camera.K + np.array([[0, 0, 5.0], [0, 0, -3.0], [0, 0, 0]]))
+    pose = Pose(np.zeros((NUM_JOINTS, 3)), np.zeros(3), np.zeros(body.num_expression))
+    avatar = Avatar(body, gaussians, pose, camera, "full", {"source": "made up"})
+    return replace(avatar, pose=random_pose(avatar, rng, 0.15))
+
+
+def _by_area(corners: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
+    area = np.linalg.norm(
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=-1
+    )
+    return rng.choice(len(area), count, p=area / area.sum())
+
+
+def body_vertices(objects: AvatarObjects) -> FloatArray:
+    """[V, 3] engine axes: where Blender has put the body."""
+    return _evaluated_points(objects.body)
+
+
+def splat_corners(objects: AvatarObjects) -> FloatArray:
+    """[N, 3, 3] engine axes: where Blender has put the corners, in stored order."""
+    return _evaluated_points(objects.splats).reshape(-1, 3, 3)
+
+
+def _evaluated_points(obj: bpy.types.Object) -> FloatArray:
+    bpy.context.view_layer.update()
+    mesh = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    out = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.attributes["position"].data.foreach_get("vector", out)
+    world = np.array(obj.matrix_world)
+    return points_to_engine(out.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3])

@@ -1,0 +1,278 @@
+"""Checks of the scene, run inside Blender by ``inside.py``; each returns plain figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import people
+from likeness.addon.motion.pose import bones_to_pose
+from likeness.addon.scene.blend import blend_from_avatar
+from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar, find_avatars
+from likeness.addon.scene.render import render_png, setup_render
+from likeness.addon.scene.splats import CORNERS, MODIFIER_NAME, set_input, stored_order
+from likeness.engine.formats.avatar import load_avatar, save_avatar
+from likeness.engine.gaussians.binding import pose_avatar
+from likeness.engine.render import render_camera
+from likeness.engine.rotations import axis_angle_to_matrix, quaternion_to_matrix
+from likeness.engine.types import JOINT_INDEX, Avatar, FloatArray, Pose
+from PIL import Image
+
+
+def empty() -> None:
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+def raw(objects: AvatarObjects) -> None:
+    """Splats as the engine poses them: in stored order, not softened."""
+    modifier = objects.splats.modifiers[MODIFIER_NAME]
+    set_input(modifier, "Sort for Camera", False)
+    set_input(modifier, "Softness", 0.0)
+
+
+def splat_errors(objects: AvatarObjects, avatar: Avatar, pose: Pose) -> dict[str, float]:
+    """Largest distance of means in metres, and of the splats' unit axes, from the engine's."""
+    posed = pose_avatar(avatar, pose)
+    order = stored_order(avatar)
+    corners = people.splat_corners(objects).astype(np.float64)
+    axes = quaternion_to_matrix(posed.quats[order].astype(np.float64))[:, :, :2]
+    edges = np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2)  # [N, 3, 2]
+    pattern = (CORNERS[1:] - CORNERS[0]).astype(np.float64).T  # columns in sigma units
+    found = edges @ np.linalg.inv(pattern) / posed.scales[order][:, None, :2]
+    vertices, _ = avatar.body.vertices(pose)
+    sound = ~folded(vertices, avatar.body.f)[avatar.body.f[avatar.gaussians.triangle[order]]].any(1)
+    return {
+        "mean": float(np.abs(corners.mean(1) - posed.means[order])[sound].max()),
+        "axes": float(np.abs(found - axes)[sound].max()),
+        "sound": float(sound.mean()),
+    }
+
+
+def folded(vertices: FloatArray, f: FloatArray) -> FloatArray:
+    """[V] where a surface is folded on itself, so that the normals of its faces nearly cancel.
+
+    Blender weighs them by a quick arc cosine that is 1e-4 wrong; a fold blows that up.
+    """
+    corners = vertices[f]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    together, weight = np.zeros_like(vertices), np.zeros(len(vertices))
+    for k in range(3):
+        to = np.stack([corners[:, (k + s) % 3] - corners[:, k] for s in (1, 2)], 1)
+        to /= np.linalg.norm(to, axis=2, keepdims=True)
+        angle = np.arccos(np.clip((to[:, 0] * to[:, 1]).sum(1), -1, 1))
+        np.add.at(together, f[:, k], angle[:, None] * normals)
+        np.add.at(weight, f[:, k], angle)
+    return np.linalg.norm(together, axis=1) < 0.25 * weight
+
+
+def poses(count: int) -> list[dict[str, float]]:
+    """Errors of body, splats and bones in the photo's and ``count`` random poses."""
+    empty()
+    avatar = people.random_avatar(0)
+    objects = build_scene(avatar, "Person")
+    raw(objects)
+    rng = np.random.default_rng(1)
+    out = []
+    for pose in (avatar.pose, *(people.random_pose(avatar, rng) for _ in range(count))):
+        objects.set_pose(pose, avatar.body.expression_names)
+        vertices, _ = avatar.body.vertices(pose)
+        back = objects.get_pose(avatar.body.expression_names)
+        turns = axis_angle_to_matrix(pose.full_pose) - axis_angle_to_matrix(back.full_pose)
+        out.append({
+            "body": float(np.abs(people.body_vertices(objects) - vertices).max()),
+            **splat_errors(objects, avatar, pose),
+            "joints": float(np.abs(turns).max()),
+            "transl": float(np.abs(back.transl - pose.transl).max()),
+            "expression": float(np.abs(back.expression - pose.expression).max()),
+        })  # fmt: skip
+    return out
+
+
+def moved_armature() -> dict[str, float]:
+    """The armature object moved, turned and scaled: everything has to come along."""
+    empty()
+    avatar = people.random_avatar(2)
+    objects = build_scene(avatar, "Person")
+    raw(objects)
+    before = people.splat_corners(objects)
+    objects.armature.location = (1.0, 0.0, 0.0)
+    objects.armature.rotation_euler = (0.0, 0.0, np.pi / 2)
+    objects.armature.scale = (2.0, 2.0, 2.0)
+    after = people.splat_corners(objects)
+    x, y, z = np.moveaxis(2.0 * before, -1, 0)
+    # A quarter turn about Blender's z is one about the engine's y: x -> -z, z -> x.
+    expected = np.stack([z + 1.0, y, -x], -1)
+    return {"error": float(np.abs(after - expected).max())}
+
+
+def objects_and_names() -> dict[str, Any]:
+    """What is in the scene, and that it is found again."""
+    empty()
+    avatar = people.random_avatar(3)
+    first, second = build_scene(avatar, "Person"), build_scene(avatar, "Person")
+    first.armature.data.pose_position = "REST"
+    bpy.context.view_layer.update()
+    # Blender lists bones along the tree; the order of SMPL-X is that of the names.
+    bones = sorted(first.armature.data.bones, key=lambda bone: JOINT_INDEX[bone.name])
+    heads = np.array([b.head_local for b in bones])
+    lengths = [b.length for b in bones]
+    found = find_avatars(bpy.context.scene)
+    return {
+        "bones": [b.name for b in bones],
+        "parents": [b.parent.name if b.parent else None for b in bones],
+        "heads": heads.tolist(),
+        "joints": avatar.body.J_template.tolist(),
+        "shortest": min(lengths),
+        "collections": {c.name: len(c.bones) for c in first.armature.data.collections},
+        "keys": [k.name for k in first.body.data.shape_keys.key_blocks[1:]],
+        "expressions": list(avatar.body.expression_names),
+        "parts_find_avatar": [
+            find_avatar(o).armature.name == first.armature.name
+            for o in (first.armature, first.body, first.splats, first.camera)
+        ],
+        "two": [a.armature.name for a in found],
+        "own_camera": second.camera.name != first.camera.name
+        and find_avatar(second.splats).camera.name == second.camera.name,
+        "one_group": len(bpy.data.node_groups) == 1,
+        "one_material": len(bpy.data.materials) == 1,
+        "stranger": find_avatar(bpy.data.objects.new("Cube", None)) is None,
+    }
+
+
+def mirrored_rolls() -> dict[str, float]:
+    """Blender flips poses from left to right by names and rest axes: these must be mirrored."""
+    empty()
+    avatar = people.random_avatar(4)
+    bones = build_scene(avatar, "Person").armature.data.bones
+    worst = 0.0
+    for bone in bones:
+        if bone.name.startswith("left_"):
+            left = np.array(bone.matrix_local.to_3x3())
+            right = np.array(bones["right_" + bone.name[5:]].matrix_local.to_3x3())
+            mirrored = np.diag([-1.0, 1.0, 1.0]) @ left @ np.diag([-1.0, 1.0, 1.0])
+            worst = max(worst, float(np.abs(mirrored - right).max()))
+    return {"error": worst}
+
+
+def render(engine: str, posed: bool) -> dict[str, float]:
+    """A render against the engine's picture, over pixels that the person covers."""
+    empty()
+    avatar = people.random_avatar(5, count=5000)
+    objects = build_scene(avatar, "Person")
+    pose = avatar.pose
+    if posed:
+        pose = people.random_pose(avatar, np.random.default_rng(6), 0.2)
+        objects.set_pose(pose, avatar.body.expression_names)
+    setup_render(bpy.context.scene, objects.camera, engine)
+    picture = rendered()
+    expected = render_camera(pose_avatar(avatar, pose), avatar.camera)
+    inside = expected.alpha > 0.5
+    straight = expected.rgb / np.maximum(expected.alpha[..., None], 1e-6)
+    return {
+        "covered": float(inside.mean()),
+        "rgb_db": psnr((picture[..., :3] - straight)[inside]),
+        "alpha_db": psnr(picture[..., 3] - expected.alpha),
+    }
+
+
+def one_color(engine: str, color: list[float]) -> list[float]:
+    """The middle pixel of a wall of splats of one colour."""
+    empty()
+    avatar = people.random_avatar(7, count=2000, size=(32, 32), scale=0.1)
+    avatar.gaussians.colors[:] = color
+    avatar.gaussians.opacities[:] = 0.99
+    objects = build_scene(avatar, "Person")
+    setup_render(bpy.context.scene, objects.camera, engine)
+    picture = rendered()
+    return picture[picture[..., 3] > 0.999][:, :3].mean(0).tolist()
+
+
+def detail(part: float) -> dict[str, float]:
+    """The splats that are left at a detail, and how much of the picture they still cover."""
+    empty()
+    avatar = people.random_avatar(5, count=5000)
+    objects = build_scene(avatar, "Person")
+    setup_render(bpy.context.scene, objects.camera)
+    full = rendered()[..., 3].mean()
+    modifier = objects.splats.modifiers[MODIFIER_NAME]
+    set_input(modifier, "Viewport Detail", part)
+    set_input(modifier, "Render Detail", part)
+    return {
+        "kept": len(people.splat_corners(objects)) / len(avatar.gaussians),
+        "cover": float(rendered()[..., 3].mean() / full),
+    }
+
+
+def sorted_back_to_front(seed: int) -> dict[str, Any]:
+    """Depths of the splats in drawing order, for a camera that is not the photo's."""
+    empty()
+    avatar = people.random_avatar(seed)
+    objects = build_scene(avatar, "Person")
+    camera = objects.camera
+    camera.rotation_mode = "XYZ"
+    camera.location, camera.rotation_euler = (3.0, 2.6, 0.0), (np.pi / 2, 0.0, np.pi / 2)
+    means = people.splat_corners(objects).mean(1)
+    depth = 3.0 - means[:, 0]  # the camera looks along -x
+    obj = objects.splats.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    faces = np.empty(3 * len(obj.polygons), np.int32)
+    obj.attributes[".corner_vert"].data.foreach_get("value", faces)
+    drawn = depth[faces[::3] // 3]
+    return {"falls": bool((np.diff(drawn) <= 1e-5).all()), "count": len(drawn)}
+
+
+def write_blend(folder: str, photo: str) -> dict[str, Any]:
+    """An avatar file and its .blend."""
+    avatar = people.random_avatar(8)
+    avatar_path, blend_path = Path(folder) / "person.safetensors", Path(folder) / "person.blend"
+    save_avatar(avatar, avatar_path)
+    blend_from_avatar(avatar_path, blend_path, Path(photo))
+    return {"files": sorted(p.name for p in Path(folder).iterdir())}
+
+
+def open_blend(folder: str) -> dict[str, Any]:
+    """The .blend in a fresh Blender with factory settings: posed, checked and rendered."""
+    avatar = load_avatar(Path(folder) / "person.safetensors")
+    bpy.ops.wm.read_factory_settings()
+    bpy.ops.wm.open_mainfile(filepath=str(Path(folder) / "person.blend"))
+    (objects,) = find_avatars(bpy.context.scene)
+    raw(objects)
+    photo = objects.camera.data.background_images[0].image
+    size = list(photo.size)
+    pose = people.random_pose(avatar, np.random.default_rng(9), 0.2)
+    objects.set_pose(pose, avatar.body.expression_names)
+    errors = splat_errors(objects, avatar, pose)
+    set_input(objects.splats.modifiers[MODIFIER_NAME], "Softness", 1.0)
+    picture = rendered()
+    expected = render_camera(pose_avatar(avatar, pose), avatar.camera)
+    inside = expected.alpha > 0.5
+    straight = expected.rgb / np.maximum(expected.alpha[..., None], 1e-6)
+    armature = objects.armature
+    return {
+        **errors,
+        "rgb_db": psnr((picture[..., :3] - straight)[inside]),
+        "packed": photo.packed_file is not None,
+        "photo_size": size,
+        "avatar": armature["likeness_avatar"],
+        "provenance": armature["likeness_provenance"],
+        "bones_read": bones_to_pose(armature, pose.expression).transl.tolist(),
+        "transl": list(pose.transl),
+        "engine": bpy.context.scene.render.engine,
+        "view": bpy.context.scene.view_settings.view_transform,
+        "handlers": len(bpy.app.handlers.depsgraph_update_post)
+        + len(bpy.app.handlers.frame_change_post),
+        "texts": len(bpy.data.texts),
+    }
+
+
+def psnr(difference: FloatArray) -> float:
+    return float(-10 * np.log10(np.mean(np.square(difference)) + 1e-12))
+
+
+def rendered() -> FloatArray:
+    """[H, W, 4] 0..1: the scene's render, through a PNG file as users get it."""
+    path = Path(bpy.app.tempdir) / "render.png"
+    render_png(bpy.context.scene, path)
+    return np.asarray(Image.open(path), np.float64) / 255.0

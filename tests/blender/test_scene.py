@@ -1,0 +1,57 @@
+"""The avatar's objects in Blender against the engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from likeness.engine.types import JOINT_NAMES, PARENTS
+
+SCENE = "scene_checks"
+
+
+def test_posed_as_the_engine_poses(blender) -> None:
+    """Ten random poses with expression: body, splats, bones there and back."""
+    for figures in blender(SCENE, "poses", count=10):
+        assert figures["body"] < 1e-4
+        assert figures["mean"] < 1e-4
+        assert figures["axes"] < 1e-3
+        assert figures["sound"] > 0.95
+        assert figures["joints"] < 1e-4
+        assert figures["transl"] < 1e-5
+        assert figures["expression"] < 1e-5
+
+
+def test_everything_follows_the_armature_object(blender) -> None:
+    assert blender(SCENE, "moved_armature")["error"] < 1e-4
+
+
+def test_objects(blender) -> None:
+    made = blender(SCENE, "objects_and_names")
+    assert made["bones"] == list(JOINT_NAMES)
+    names = [None, *(JOINT_NAMES[p] for p in PARENTS[1:])]
+    assert made["parents"] == names
+    x, y, z = np.moveaxis(np.array(made["joints"]), -1, 0)
+    np.testing.assert_allclose(made["heads"], np.stack([x, -z, y], -1), atol=1e-6)
+    assert made["shortest"] > 0.004
+    assert made["collections"] == {"Body": 22, "Left Hand": 15, "Right Hand": 15, "Face": 3}
+    assert made["keys"] == made["expressions"]
+    assert all(made["parts_find_avatar"])
+    assert len(set(made["two"])) == 2
+    assert made["own_camera"]
+    assert made["one_group"]
+    assert made["one_material"]
+    assert made["stranger"]
+
+
+def test_rest_axes_are_mirrored(blender) -> None:
+    assert blender(SCENE, "mirrored_rolls")["error"] < 1e-4
+
+
+def test_splats_are_sorted_for_the_camera(blender) -> None:
+    assert blender(SCENE, "sorted_back_to_front", seed=10) == {"falls": True, "count": 3000}
+
+
+def test_detail_thins_out_and_fills_in(blender) -> None:
+    figures = blender(SCENE, "detail", part=0.25)
+    assert figures["kept"] == pytest.approx(0.25, abs=0.03)
+    assert figures["cover"] == pytest.approx(1.0, abs=0.1)
