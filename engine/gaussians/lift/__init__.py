@@ -12,17 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
-from ...dual_uv.sampling import surface_samples
-from ...types import MAX_GAUSSIANS, BoundGaussians, FloatArray, LikenessError, Matte, Observation, Track
+from ...dual_uv.sampling import SurfaceSamples, surface_samples
+from ...types import MAX_GAUSSIANS, BoundGaussians, Camera, FloatArray, LikenessError, Matte, Observation, Track
 from .calibrate import calibrate
 from .grids import dilate, erode, nearest_known
-from .photo import back_colors, back_layer, crop_camera, front_layer, resize_rgba
-from .regions import find_regions, vertex_groups
-from .surfaces import find_surfaces
+from .far_side import back_layer, sheet_colors
+from .photo import crop_camera, front_layer, resize_rgba
+from .regions import Regions, find_regions, vertex_groups
+from .surfaces import Sheet, find_surfaces
 from .surfels import Homes
 from .texels import PhotoView, texel_layer
 
 MIN_GAUSSIANS = 5_000
+FACE_RATIO, BODY_SIDE = 2.0, 640
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class LiftOptions:
     """
 
     max_gaussians: int = MAX_GAUSSIANS
-    photo_share: float = 0.55
-    back_share: float = 0.2
+    photo_share: float = 0.62
+    back_share: float = 0.15
     region_pixels: int = 40_000
 
 
@@ -79,26 +81,30 @@ def lift(
     camera = track.camera.resized(w, h)
     colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
     regions = find_regions(colors, alpha > 0.5, camera, vertices, body, observation, w / width)
-    surfaces = find_surfaces(regions, camera)
+    sheets = find_surfaces(regions, camera)
+    own_colors = tuple(sheet_colors(colors, alpha, regions, sheet) for sheet in sheets)
     homes = Homes(body, vertices, groups[body.f[:, 0]])
 
     photo_budget = int(options.photo_share * options.max_gaussians)
-    photo = _photo_levels(matte, track, regions, surfaces, camera, vertices, body, homes, photo_budget)
-    far_colors = back_colors(colors, alpha, regions)
+    photo = _photo_levels(matte, track, regions, sheets, camera, vertices, body, homes, photo_budget)
     back_budget = int(options.back_share * options.max_gaussians)
-    back = back_layer(
-        far_colors, colors, regions, surfaces, camera, vertices, body, homes, back_budget
-    )
+    back = back_layer(sheets, own_colors, regions, camera, vertices, body, homes, back_budget)
     texel_budget = options.max_gaussians - len(back) - sum(len(p) for p in photo)
-    # Atlases cover somewhat more than half of their square.
-    samples = surface_samples(body, max(32, int(np.sqrt(texel_budget / 0.6))))
-    while len(samples.triangle) > texel_budget:
-        shrink = np.sqrt(texel_budget / len(samples.triangle))
-        samples = surface_samples(body, max(8, int(samples.size * shrink) - 1))
-    view = PhotoView(camera, colors, far_colors, alpha, regions, surfaces)
+    samples = _texels_within(body, texel_budget)
+    view = PhotoView(camera, colors, alpha, regions, sheets, own_colors)
     texels = texel_layer(view, samples, body, vertices, groups)
     everything = BoundGaussians.concatenate([texels, back, *photo])
     return calibrate(everything, matte, track.camera, vertices, body)
+
+
+def _texels_within(body: Body, budget: int) -> SurfaceSamples:
+    """The finest atlas with at most so many texels."""
+    # Atlases cover somewhat more than half of their square.
+    samples = surface_samples(body, max(32, int(np.sqrt(budget / 0.6))))
+    while len(samples.triangle) > budget:
+        shrink = np.sqrt(budget / len(samples.triangle))
+        samples = surface_samples(body, max(8, int(samples.size * shrink) - 1))
+    return samples
 
 
 def _clean_rim(matte: Matte) -> FloatArray:
@@ -116,12 +122,27 @@ def _clean_rim(matte: Matte) -> FloatArray:
     return out
 
 
+def _level_scales(rest: float, face: float, budget: int, side: int) -> tuple[float, float]:
+    """How much to shrink the photo for the body and for the face, given their pixels.
+
+    The face gets up to FACE_RATIO times the body's resolution, as long as the body keeps that of
+    a picture of BODY_SIDE pixels. Neither gets more than the photo has.
+    """
+    for ratio in np.linspace(FACE_RATIO, 1.0, 11):
+        scale = float(np.sqrt(budget / max(rest + ratio**2 * face, 1.0)))
+        if ratio * scale > 1.0:  # the face at the photo's own size, the rest for the body
+            scale = float(np.sqrt(max(budget - face, 0.2 * budget) / max(rest, 1.0)))
+        if scale * side >= BODY_SIDE:
+            break
+    return min(1.0, scale), min(1.0, ratio * scale)
+
+
 def _photo_levels(
     matte: Matte,
     track: Track,
-    regions,  # type: ignore[no-untyped-def]
-    surfaces,
-    source,
+    regions: Regions,
+    sheets: tuple[Sheet, ...],
+    source: Camera,
     vertices: FloatArray,
     body: Body,
     homes: Homes,
@@ -141,12 +162,8 @@ def _photo_levels(
         face_box = np.clip([left, top, right, bottom], 0, [width, height, width, height]).round()
         face_area = float(visible[int(face_box[1]) : int(face_box[3]),
                                   int(face_box[0]) : int(face_box[2])].sum())  # fmt: skip
-    rest = visible.sum() - face_area
-    scale = min(1.0, float(np.sqrt(budget / max(rest + 4.0 * face_area, 1.0))))
-    # The face never asks for more pixels than the photo has.
-    face_scale = min(1.0, 2.0 * scale)
-    if face_scale >= 1.0 and rest > 0:
-        scale = min(1.0, float(np.sqrt(max(budget - face_area, 0.25 * budget) / rest)))
+    rest = float(visible.sum()) - face_area
+    scale, face_scale = _level_scales(rest, face_area, budget, max(width, height))
 
     out = []
     levels = [(scale, None)] if face_box is None else [(scale, False), (face_scale, True)]
@@ -163,7 +180,9 @@ def _photo_levels(
             sides = face_box * [w / width, h / height, w / width, h / height]
             fl, ft, fr, fb = (int(round(s)) for s in sides)
             inside = np.zeros_like(select)
-            inside[ft:fb, fl:fr] = True
+            # The two levels overlap by a pixel: rounding must not leave a gap between them.
+            overlap = 0 if in_face else 1
+            inside[ft + overlap : fb - overlap, fl + overlap : fr - overlap] = True
             select &= inside if in_face else ~inside
             if in_face:
                 box = (fl, ft, max(fr, fl + 2), max(fb, ft + 2))
@@ -172,7 +191,7 @@ def _photo_levels(
             out.append(
                 front_layer(
                     colors[window], alpha[window], crop_camera(camera, box), select[window],
-                    regions, surfaces, source, vertices, body, homes,
+                    regions, sheets, source, vertices, body, homes,
                 )  # fmt: skip
             )
     return out

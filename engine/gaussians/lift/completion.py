@@ -28,19 +28,21 @@ def diffuse(
     values: FloatArray,
     weight: FloatArray,
     prior: FloatArray,
-    prior_weight: float,
+    prior_weight: float | FloatArray,
 ) -> FloatArray:
     """Smooth values over a mesh: minimise |grad x|² + weight |x - values|² + prior_weight |x - prior|².
 
     Args:
-        values: [V, C], weight: [V] trust in each (0 where unknown). prior: [V, C] or [C].
+        values: [V, C], weight: [V] trust in each (0 where unknown). prior: [V, C] or [C];
+            prior_weight: one, or [V].
 
     Returns:
         [V, C].
     """
     n = len(values)
-    A = laplacian + sparse.diags(weight + prior_weight)
-    b = values * weight[:, None] + np.broadcast_to(prior, values.shape) * prior_weight
+    pull = np.broadcast_to(prior_weight, n)
+    A = laplacian + sparse.diags(weight + pull)
+    b = values * weight[:, None] + np.broadcast_to(prior, values.shape) * pull[:, None]
     return np.asarray(splu(sparse.csc_matrix(A)).solve(np.asarray(b, np.float64))).reshape(n, -1)
 
 

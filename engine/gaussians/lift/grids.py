@@ -15,6 +15,7 @@ def solve_poisson(
     values: FloatArray | None = None,
     rhs: float = 0.0,
     walls: BoolArray | None = None,
+    vertical: float = 1.0,
 ) -> FloatArray:
     """Solve laplace(u) = -rhs on the pixels of ``region``.
 
@@ -24,6 +25,7 @@ def solve_poisson(
             (Dirichlet). Without it every pixel outside the region is a zero.
         walls: [H, W] pixels outside the region that are neither: nothing flows through them
             (Neumann), as nothing does through the image border.
+        vertical: weight of the up and down neighbours; below 1 values travel along rows.
 
     Returns:
         [H, W] (or [H, W, C]); zero outside the region.
@@ -45,20 +47,22 @@ def solve_poisson(
     index[ys, xs] = np.arange(n)
     diagonal = np.full(n, 1e-8)
     b = np.full((n, channels), float(rhs))
-    rows, cols = [], []
+    rows, cols, links = [], [], []
     for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        link = vertical if dy else 1.0
         y, x = ys + dy, xs + dx
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
         y, x = np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)
         neighbour = inside & region[y, x]
         boundary = inside & fixed[y, x]
-        diagonal += neighbour
-        diagonal += boundary
-        b[boundary] += held[y, x][boundary]
+        diagonal += link * neighbour
+        diagonal += link * boundary
+        b[boundary] += link * held[y, x][boundary]
+        links.append(np.full(int(neighbour.sum()), -link))
         rows.append(np.nonzero(neighbour)[0])
         cols.append(index[y, x][neighbour])
     off = np.concatenate(rows), np.concatenate(cols)
-    A = sparse.csc_matrix((np.full(len(off[0]), -1.0), off), (n, n)) + sparse.diags(diagonal)
+    A = sparse.csc_matrix((np.concatenate(links), off), (n, n)) + sparse.diags(diagonal)
     # Symmetric and diagonally dominant: no pivoting needed, and a symmetric ordering fills less.
     solution = spsolve(A.tocsc(), b, permc_spec="MMD_AT_PLUS_A")
     out[ys, xs] = solution.reshape(n, channels)

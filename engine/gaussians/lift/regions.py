@@ -49,6 +49,7 @@ class Regions:
         skin: [H, W] pixels where the body's own surface is seen.
         face: [H, W] inside the oval of the face landmarks. mouth: [H, W] between the lips.
         hair: [H, W] pixels of the head that are neither skin nor face.
+        on_face: [H, W] the body's face or an ear is drawn there, below the brows.
         body: the body's z-buffer; limb: one z-buffer for each group alone; trunk: for all but arms.
         skin_color: [3] median of the cheeks. unit: pixels of one inter-ocular distance.
     """
@@ -59,6 +60,7 @@ class Regions:
     face: BoolArray
     mouth: BoolArray
     hair: BoolArray
+    on_face: BoolArray
     body: MeshBuffer
     limb: tuple[MeshBuffer, ...]
     trunk: MeshBuffer
@@ -66,54 +68,57 @@ class Regions:
     unit: float
 
 
+OFF_LIMB = 3.0
+"""How much farther a step counts where the limb's own silhouette does not reach."""
+
+
 def _label_groups(
-    rgb: FloatArray, mask: BoolArray, seen_group: IntArray, unit: float
+    rgb: FloatArray, mask: BoolArray, seen_group: IntArray, limb: tuple[MeshBuffer, ...], unit: float
 ) -> IntArray:
     """Grow the limbs from their surely seen cores over the person's pixels.
 
-    A pixel goes to the core it is nearest to, where a step costs its length plus the colour edge
-    it crosses: labels stop at edges, and cannot run far from their limb.
+    A pixel goes to the core it is nearest to, where a step costs its length, more outside the
+    limb's own silhouette, plus the colour edge it crosses: labels stop at edges, and cannot run
+    far from their limb.
     """
     height, width = mask.shape
-    markers = np.full((height, width), -1)
-    for group in range(len(GROUPS)):
-        region = mask & (seen_group == group)
-        if region.any():
-            depth = ndimage.distance_transform_edt(region)
-            markers[depth > min(0.12 * unit, 0.5 * depth.max())] = group
     lab = ndimage.gaussian_filter(rgb_to_lab(rgb), (1.0, 1.0, 0.0))
     index = np.full((height, width), -1)
     index[mask] = np.arange(mask.sum())
-    rows, cols, costs = [], [], []
+    rows, cols, lengths, edges = [], [], [], []
     for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
         a = (slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
         b = (slice(dy, height), slice(max(0, dx), width + min(0, dx)))
         both = mask[a] & mask[b]
-        step = np.hypot(dy, dx) / unit + 0.05 * np.linalg.norm(lab[a] - lab[b], axis=-1)
         rows.append(index[a][both])
         cols.append(index[b][both])
-        costs.append(step[both])
+        lengths.append(np.full(int(both.sum()), np.hypot(dy, dx) / unit))
+        edges.append(0.05 * np.linalg.norm(lab[a] - lab[b], axis=-1)[both])
+    row, col = np.concatenate(rows), np.concatenate(cols)
+    length, edge = np.concatenate(lengths), np.concatenate(edges)
     n = int(mask.sum())
-    edges = (np.concatenate(costs), (np.concatenate(rows), np.concatenate(cols)))
-    graph = sparse.csr_matrix(edges, (n, n))
-    seeds = np.nonzero(markers[mask] >= 0)[0]
-    group = np.full((height, width), -1)
-    if len(seeds) == 0:
-        group[mask] = TORSO
-        return group
-    _, _, source = dijkstra(
-        graph, directed=False, indices=seeds, min_only=True, return_predecessors=True
-    )
-    flat = markers[mask]
-    reached = source >= 0
-    labels = np.where(reached, flat[np.maximum(source, 0)], TORSO)
-    group[mask] = labels
-    if not reached.all():  # islands without a core: take the nearest label
-        known = mask.copy()
-        known[mask] = reached
-        r, c, _ = nearest_known(known)
-        group = np.where(mask, group[r, c], -1)
-    return group
+    best = np.full(n, np.inf)
+    label = np.full(n, -1)
+    for group in range(len(GROUPS)):
+        core = mask & (seen_group == group)
+        if not core.any():
+            continue
+        depth = ndimage.distance_transform_edt(core)
+        seeds = np.nonzero((depth > min(0.12 * unit, 0.5 * depth.max()))[mask])[0]
+        away = np.where(dilate(limb[group].face >= 0, 1), 1.0, OFF_LIMB)[mask]
+        cost = length * 0.5 * (away[row] + away[col]) + edge
+        graph = sparse.csr_matrix((cost, (row, col)), (n, n))
+        distance = dijkstra(graph, directed=False, indices=seeds, min_only=True)
+        nearer = distance < best
+        best[nearer], label[nearer] = distance[nearer], group
+    group_map = np.full((height, width), -1)
+    if (label < 0).all():
+        label[:] = TORSO
+    group_map[mask] = label
+    if (label < 0).any():  # islands without a core: take the nearest label
+        r, c, _ = nearest_known(group_map >= 0)
+        group_map = np.where(mask, group_map[r, c], -1)
+    return group_map
 
 
 def _distance(lab: FloatArray, sample: FloatArray, least: tuple[float, float, float]) -> FloatArray:
@@ -193,7 +198,7 @@ def find_regions(
             for x, y in pixel
         ]
         skin_lab = np.median(np.concatenate(patches), axis=0)
-    group = _label_groups(rgb, mask, seen_group, max(unit, 4.0))
+    group = _label_groups(rgb, mask, seen_group, limb, max(unit, 4.0))
     if skin_lab is None:  # no face: the head's middle is the best guess of skin there is
         core = erode(mask & (seen_group == HEAD), 2)
         skin_lab = np.median(lab[core], axis=0) if core.any() else np.array([65.0, 14.0, 18.0])
@@ -211,10 +216,14 @@ def find_regions(
     above_brow = np.broadcast_to(np.mgrid[:height, :1][0] < brow, mask.shape)
     part = np.array(body.part_names)[body.face_part]
     scalp = np.where(on_body, (part == "scalp")[whole.face], above_brow & ~face)
-    hair = _find_hair(lab, to_skin, head & ~(face & ~above_brow), scalp, above_brow)
+    # What is dark well inside the oval is a beard, a brow or a shadow; on its edge it is hair.
+    oval = face & (ndimage.distance_transform_edt(face) > 0.12 * unit) & ~above_brow
+    hair = _find_hair(lab, to_skin, head & ~oval, scalp, above_brow)
     skin = match & (skin_like | face | (hands & (to_skin < 12.0))) & ~hair
     skin = ndimage.binary_opening(skin) | (face & match & ~hair)
     color = np.median(rgb[skin & face], axis=0) if (skin & face).any() else np.array([0.8, 0.6, 0.5])
+    on_face = on_body & np.isin(part, ["face", "ear"])[whole.face] & ~above_brow
     return Regions(
-        mask, group, skin, face & mask, dilate(mouth, 1) & mask, hair, whole, limb, trunk, color, unit
-    )
+        mask=mask, group=group, skin=skin, face=face & mask, mouth=dilate(mouth, 1) & mask,
+        hair=hair, on_face=on_face, body=whole, limb=limb, trunk=trunk, skin_color=color, unit=unit,
+    )  # fmt: skip

@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...rotations import matrix_to_quaternion
-from ...types import BoolArray, FloatArray, Gaussians, IntArray
+from ...types import BoolArray, Camera, FloatArray, Gaussians, IntArray
 
 FLATNESS = 0.1
 """Third scale over the smaller of the other two: flat splats look the same as Blender's quads,
@@ -129,6 +129,12 @@ def closest_barycentric(points: FloatArray, corners: FloatArray) -> FloatArray:
     w = (d00 * d21 - d01 * d20) / denominator
     bary = np.clip(np.stack([1 - v - w, v, w], -1), 0.0, None)
     return bary / np.maximum(bary.sum(1, keepdims=True), 1e-12)
+
+
+def pixel_centres(camera: Camera) -> FloatArray:
+    """[H, W, 2] x and y of every pixel's centre."""
+    xs, ys = np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5
+    return np.stack(np.meshgrid(xs, ys), -1)
 
 
 def grid_tangents(
