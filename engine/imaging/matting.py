@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.sparse import diags
+from scipy.spatial import ConvexHull
 
 from ..types import BoolArray, FloatArray, Matte, Observation, Portrait
 from .colour_model import fit_colours
@@ -29,6 +31,10 @@ _NOISE = 2e-5
 
 _PRIOR_WEIGHT = 1e-2
 """Weight of the refined mask inside the band against the matting Laplacian."""
+
+
+_LIMBS = ((11, 12), (11, 13), (13, 15), (12, 14), (14, 16), (23, 25), (25, 27), (24, 26), (26, 28))
+"""Bones between body landmarks that run through the middle of what they move."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +103,12 @@ def _solve(rgb: FloatArray, observation: Observation) -> FloatArray:
     window = _window(observation.person_mask)
     small = window.take(rgb)
     reach = _reach(observation, window)
-    refined = _refine_small(small, window.take(observation.person_mask), reach)
-    band = _band(refined, reach)
-    alpha = _main_parts(_solve_band(small, refined, band))
+    mask = window.take(observation.person_mask)
+    sure = _certain(observation, window) & (mask > 0.4)
+    refined = _refine_small(small, np.where(sure, 0.99, mask), reach)
+    refined[sure] = np.maximum(refined[sure], 0.95)
+    band = _band(refined, reach) & ~sure
+    alpha = _main_parts(_solve_band(small, refined, band, reach))
     part = rgb[window.top : window.bottom, window.left : window.right]
     if window.scale < 1:
         fine = _upsample(alpha, small, part)
@@ -148,6 +157,32 @@ def _reach(observation: Observation, window: _Window) -> FloatArray:
     return np.asarray(plain + near_head * max(0.12 * size - plain, 0), np.float32)
 
 
+def _certain(observation: Observation, window: _Window) -> BoolArray:
+    """[h, w] what is the person by its landmarks, whatever its colour: the face, bones of the
+    hands, and the middle of visible limbs.
+    """
+    canvas = Image.new("1", (window.width, window.height))
+    draw = ImageDraw.Draw(canvas)
+
+    def drawn(points: FloatArray) -> list[tuple[float, float]]:
+        moved = (points - [window.left, window.top]) * window.scale
+        return [(float(x), float(y)) for x, y in moved]
+
+    if observation.face is not None:
+        # Shrunk a little: the oval's own points lie on the outline.
+        face = observation.face
+        outline = face[ConvexHull(face).vertices]
+        draw.polygon(drawn(face.mean(0) + 0.9 * (outline - face.mean(0))), fill=1)
+    for hand in observation.hands:
+        for finger in range(5):
+            bones = [0, *range(4 * finger + 1, 4 * finger + 4)]
+            draw.line(drawn(hand.landmarks[bones]), fill=1)
+    for a, b in _LIMBS:
+        if min(observation.pose_visibility[[a, b]]) > 0.8:
+            draw.line(drawn(observation.pose[[a, b]]), fill=1)
+    return np.array(canvas, dtype=bool)
+
+
 def _refine_small(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArray:
     """:func:`_refine` at ``REFINE_SIDE``, brought back along the edges of ``image``."""
     height, width = mask.shape
@@ -173,6 +208,7 @@ def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArra
     features = _features(image)
     beyond = ndimage.distance_transform_edt(prior <= 0.5)
     near_prior = np.exp(-0.5 * (beyond / reach) ** 2)
+    evidence = np.zeros_like(prior)
     for _ in range(_ROUNDS):
         inside = ndimage.distance_transform_edt(refined > 0.5)
         outside = ndimage.distance_transform_edt(refined <= 0.5)
@@ -195,7 +231,7 @@ def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArra
         logit = np.log(prior / (1 - prior)) * (1 - 0.5 * doubt) + weight * evidence
         refined = np.asarray(1 / (1 + np.exp(-logit)))
         refined = np.clip(guided_filter(refined, image, 4, 1e-4), 0.001, 0.999)
-    return np.asarray(_closed(refined, prior, reach), np.float32)
+    return np.asarray(_closed(refined, prior, evidence, reach), np.float32)
 
 
 def _features(image: FloatArray) -> FloatArray:
@@ -205,16 +241,22 @@ def _features(image: FloatArray) -> FloatArray:
     return np.stack([light, 1.5 * (r - light), 1.5 * (b - light)], -1)
 
 
-def _closed(refined: FloatArray, prior: FloatArray, reach: FloatArray) -> FloatArray:
-    """Holes that colour alone has made are filled: specks, and where no network saw one."""
+def _closed(
+    refined: FloatArray, prior: FloatArray, evidence: FloatArray, reach: FloatArray
+) -> FloatArray:
+    """Doubtful holes in the person are filled.
+
+    Specks; holes that no network saw; and those, seen half, whose colours don't speak clearly.
+    """
     holes, count = ndimage.label(refined <= 0.5)
     if count == 0:
         return refined
     index = np.arange(count + 1)
     area = ndimage.sum_labels(np.ones_like(refined), holes, index)
-    unseen = ndimage.minimum(prior, holes, index) > 0.7
-    speck = area < float(reach.min()) ** 2
-    fill = unseen | speck
+    least = ndimage.minimum(prior, holes, index)
+    colour = ndimage.mean(evidence, holes, index)
+    unclear = (least > 0.3) & (colour > -0.7 * _EVIDENCE_AGAINST)
+    fill = (area < float(reach.min()) ** 2) | (least > 0.7) | unclear
     fill[0] = False
     return np.where(fill[holes], np.maximum(refined, 0.95), refined)
 
@@ -228,8 +270,14 @@ def _band(refined: FloatArray, reach: FloatArray) -> BoolArray:
     return np.asarray(inner | ((outside > 0) & (outside <= reach)))
 
 
-def _solve_band(image: FloatArray, refined: FloatArray, band: BoolArray) -> FloatArray:
-    """Closed-form matting of the unknown pixels alone, with the refined mask as a weak prior."""
+def _solve_band(
+    image: FloatArray, refined: FloatArray, band: BoolArray, reach: FloatArray
+) -> FloatArray:
+    """Closed-form matting of the unknown pixels alone, with the refined mask as a weak prior.
+
+    The prior grows towards the band's outer rim: before a busy background the Laplacian alone
+    leaves haze there.
+    """
     # Imported here: pymatting's kernels take a second to load.
     from pymatting.laplacian.cf_laplacian import cf_laplacian
     from pymatting.preconditioner.ichol import ichol
@@ -243,8 +291,10 @@ def _solve_band(image: FloatArray, refined: FloatArray, band: BoolArray) -> Floa
         image.astype(np.float64), epsilon=_NOISE, radius=1, is_known=~unknown
     ).tocsr()
     rows = laplacian[unknown]
-    inner = rows[:, unknown] + diags(np.full(int(unknown.sum()), _PRIOR_WEIGHT))
-    right = _PRIOR_WEIGHT * refined.ravel()[unknown] - rows[:, ~unknown] @ alpha.ravel()[~unknown]
+    distance = ndimage.distance_transform_edt(refined <= 0.5) / reach
+    prior = _PRIOR_WEIGHT * (1 + 24 * distance.ravel()[unknown] ** 2)
+    inner = rows[:, unknown] + diags(prior)
+    right = prior * refined.ravel()[unknown] - rows[:, ~unknown] @ alpha.ravel()[~unknown]
     solution = cg(
         inner.tocsr(),
         right,
@@ -259,7 +309,7 @@ def _solve_band(image: FloatArray, refined: FloatArray, band: BoolArray) -> Floa
 
 def _main_parts(alpha: FloatArray) -> FloatArray:
     """Haze snapped to 0 and 1, and only what hangs together with the largest part kept."""
-    snapped = np.clip((alpha - 0.04) / 0.92, 0, 1)
+    snapped = np.clip((alpha - 0.06) / 0.9, 0, 1)
     labels, count = ndimage.label(snapped > 0.1, structure=np.ones((3, 3)))
     if count == 0:
         return snapped

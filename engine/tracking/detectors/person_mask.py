@@ -23,6 +23,9 @@ _WORK_SIDE = 640
 _SHRINK, _GROW = 1.0, 5.0
 """Slack between the two masks in pixels of the body network's own 256² mask."""
 
+_HEAD_VIEWS = (6.0, 4.5)
+"""Sides of the views of the head, in lengths from ear to ear."""
+
 _TRUST_FROM, _TRUST_TO = 0.055, 0.09
 """Share of the body's square inside the picture: below, its mask is ignored; above, trusted."""
 
@@ -79,7 +82,7 @@ def _selfie_views(
         window = np.minimum.outer(np.clip(ramp, 0, 1), np.clip(ramp, 0, 1))
         # The picture's own border is no cut: there is nothing beyond it to know.
         window = np.maximum(window, _beyond(roi, pixels, width, height))
-        closeness = (max(width, height) / roi.size) ** 2
+        closeness = (max(width, height) / roi.size) ** 4
         to_crop = inverse(roi.matrix(pixels)) * to_picture
         weight = closeness * affine_crop(window, to_crop, small_width, small_height)
         total += weight * affine_crop(seen, to_crop, small_width, small_height, edge=True)
@@ -117,10 +120,11 @@ def _views(person: Person, width: int, height: int) -> list[Roi]:
     if side < 0.8 * max(tall, wide):
         views.append(Roi((center_x, y0 + 0.4 * side), side))
     head = person.landmarks[HEAD_POINTS]
-    size = 6 * float(np.ptp(head, axis=0).max())
-    if size < 0.8 * side:
-        x, y = head.mean(0)
-        views.append(Roi((float(x), float(y)), size))
+    x, y = head.mean(0)
+    for factor in _HEAD_VIEWS:
+        size = factor * float(np.ptp(head, axis=0).max())
+        if size < 0.9 * views[1].size:
+            views.append(Roi((float(x), float(y)), size))
     return views
 
 
