@@ -118,7 +118,7 @@ def _cancel_when_closed(stdin: TextIO) -> None:
     """Wait until the parent closes our stdin, then stop as SIGTERM would."""
     while stdin.readline():
         pass
-    signal.raise_signal(signal.SIGTERM) if os.name == "nt" else os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
 
 
 def main(argv: list[str] | None = None) -> int:
