@@ -132,7 +132,9 @@ def arm_rotations(
     f = forearm * side / np.linalg.norm(forearm)
     bend = float(np.arccos(np.clip(x @ f, -1, 1)))
     # A straight arm has no bending plane: lean towards the front, as arms hang.
-    across = f - (f @ x) * x + 0.15 * (np.array([0.0, 0.0, 1.0]) - x[2] * x)
+    across = f - (f @ x) * x
+    straight = max(0.0, 1.0 - 2.0 * float(np.linalg.norm(across)))
+    across = across + 0.15 * straight * (np.array([0.0, 0.0, 1.0]) - x[2] * x)
     z = across / max(float(np.linalg.norm(across)), 1e-6)
     shoulder = matrix_to_axis_angle(np.stack([x, np.cross(z, x), z], axis=1))
     elbow = np.array([0.0, -bend, 0.0])

@@ -1,0 +1,132 @@
+"""Arms from directions, mirrored tables, cameras, framing and the bounded solver."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from likeness.engine.body.skinning import joint_transforms
+from likeness.engine.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
+from likeness.engine.rotations import axis_angle_to_matrix
+from likeness.engine.tracking.evidence import choose_framing
+from likeness.engine.tracking.face_bias import SHIFTS, face_shift
+from likeness.engine.tracking.fit import choose_camera
+from likeness.engine.tracking.priors import (
+    ARM_POSITIONS,
+    LIMITS,
+    MIRROR,
+    SPREAD,
+    arm_rotations,
+    both_sides,
+    mirrored,
+)
+from likeness.engine.types import JOINT_INDEX, NUM_JOINTS, PARENTS, Hand, Observation, Portrait
+
+
+@pytest.mark.parametrize("left", [True, False])
+@pytest.mark.parametrize("name", ARM_POSITIONS)
+def test_arm_rotations_point_where_they_should(name: str, left: bool) -> None:
+    side = np.array([1.0 if left else -1.0, 1.0, 1.0])
+    upper, forearm = (np.array(d) * side / np.linalg.norm(d) for d in ARM_POSITIONS[name])
+    shoulder, elbow = arm_rotations(upper, forearm, left)
+    R_shoulder = axis_angle_to_matrix(shoulder)
+    rest = np.array([side[0], 0.0, 0.0])  # arms along x in the T-pose
+    np.testing.assert_allclose(R_shoulder @ rest, upper, atol=1e-9)
+    bent = R_shoulder @ axis_angle_to_matrix(elbow) @ rest
+    # Nearly straight arms may bend a little towards the front instead.
+    assert bent @ forearm > np.cos(np.radians(8.0))
+    assert elbow[1] * side[0] <= 0  # elbows bend forwards only
+
+
+def test_right_side_is_the_mirror_image() -> None:
+    left, right = arm_rotations(np.array([0.3, -0.8, 0.2]), np.array([-0.5, 0.3, 0.6]), True)
+    other_left, other_right = arm_rotations(
+        np.array([-0.3, -0.8, 0.2]), np.array([0.5, 0.3, 0.6]), False
+    )
+    np.testing.assert_allclose(other_left, left * MIRROR)
+    np.testing.assert_allclose(other_right, right * MIRROR)
+    # Mirroring the axis-angle mirrors the motion: x flips, y and z stay.
+    M = np.diag([-1.0, 1.0, 1.0])
+    v = np.array([0.2, -0.7, 0.4])
+    np.testing.assert_allclose(
+        axis_angle_to_matrix(v * MIRROR), M @ axis_angle_to_matrix(v) @ M, atol=1e-12
+    )
+
+
+def test_tables_name_joints_and_cover_both_sides() -> None:
+    assert LIMITS.keys() <= JOINT_INDEX.keys()
+    spread = both_sides(SPREAD, np.ones(3))
+    free = [name for name, j in JOINT_INDEX.items() if not spread[j].any()]
+    assert free == ["pelvis"]
+    for name in SPREAD:
+        np.testing.assert_array_equal(
+            spread[JOINT_INDEX[name]], spread[JOINT_INDEX[mirrored(name)]]
+        )
+    for low_high in LIMITS.values():
+        assert all(low <= 0 <= high for low, high in low_high)
+
+
+def test_knees_and_elbows_bend_one_way() -> None:
+    joints = np.zeros((NUM_JOINTS, 3))
+    joints[JOINT_INDEX["left_knee"]] = 0.1, -0.4, 0
+    joints[JOINT_INDEX["left_ankle"]] = 0.1, -0.8, 0
+    joints[JOINT_INDEX["left_elbow"]] = 0.4, 0.4, 0
+    joints[JOINT_INDEX["left_wrist"]] = 0.7, 0.4, 0
+    rotations = np.tile(np.eye(3), (NUM_JOINTS, 1, 1))
+    rotations[JOINT_INDEX["left_knee"]] = axis_angle_to_matrix([LIMITS["left_knee"][0][1], 0, 0])
+    rotations[JOINT_INDEX["left_elbow"]] = axis_angle_to_matrix(
+        [0, LIMITS["left_elbow"][1][0], 0]
+    )
+    posed = joint_transforms(rotations, joints, PARENTS)[2]
+    assert posed[JOINT_INDEX["left_ankle"], 2] < 0  # the heel goes backwards
+    assert posed[JOINT_INDEX["left_wrist"], 2] > 0  # the hand comes forwards
+
+
+def portrait(width: int, height: int, focal: float | None) -> Portrait:
+    return Portrait(np.zeros((height, width, 3), np.float32), None, Path("x.jpg"), focal)
+
+
+def test_camera_from_field_of_view_exif_or_default() -> None:
+    wide = choose_camera(portrait(400, 300, 50.0), fov=90.0)
+    assert wide.K[0, 0] == pytest.approx(200.0)  # half of the longer side at 45 degrees
+    # A 35 mm frame is 36 x 24 mm: 36 mm of focal length see 53.13 degrees across 36 mm.
+    full_frame = choose_camera(portrait(360, 240, 36.0), fov=None)
+    assert full_frame.K[0, 0] == pytest.approx(360.0, rel=1e-3)
+    for focal in (None, 2.0):
+        plain = choose_camera(portrait(300, 400, focal), fov=None)
+        assert plain.K[0, 0] == pytest.approx(DEFAULT_FOCAL_FACTOR * 400)
+
+
+def test_framing_by_what_is_seen() -> None:
+    camera = photo_camera(800.0, 400, 600)
+    pose = np.full((33, 2), -50.0)
+    pose[11:13] = [[260.0, 200.0], [140.0, 200.0]]
+    visibility = np.ones(33)
+    observation = Observation(pose, visibility, np.zeros((33, 3)), np.zeros((600, 400)))
+    assert choose_framing(observation, camera) == "head"
+    pose[13] = 280.0, 320.0
+    assert choose_framing(observation, camera) == "half"
+    pose[25] = 240.0, 560.0
+    assert choose_framing(observation, camera) == "full"
+    # Shoulders at the bottom of a close portrait leave no room for elbows, unless a hand is seen.
+    close = pose.copy()
+    close[11:13], close[13], close[25] = [[380.0, 560.0], [20.0, 560.0]], [390.0, 100.0], -50.0
+    near = replace(observation, pose=close)
+    assert choose_framing(near, camera) == "head"
+    hand = Hand(True, np.full((21, 2), 300.0), np.zeros((21, 3)), 1.0)
+    assert choose_framing(replace(near, hands=(hand,)), camera) == "half"
+
+
+def test_face_shift_is_symmetric_and_small() -> None:
+    rest = np.random.default_rng(0).normal(0, 0.05, (478, 3))
+    for rows in SHIFTS:
+        if len(rows) == 2:
+            rest[rows[1]] = rest[rows[0]] * [-1, 1, 1]
+    shift = face_shift(rest)
+    for rows in SHIFTS:
+        if len(rows) == 2:
+            np.testing.assert_allclose(shift[rows[1]], shift[rows[0]] * [-1, 1, 1])
+    assert np.abs(shift[:, :2]).max() <= 0.01
+    assert not shift[468:].any()
