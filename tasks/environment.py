@@ -108,8 +108,8 @@ def software_gl_missing() -> list[str]:
     if sys.platform != "linux":
         return []
     missing = [] if ctypes.util.find_library("EGL") else ["libegl1"]
-    folders = ("/usr/lib", "/usr/lib64")
-    drivers = [d for f in folders for d in Path(f).glob("**/dri/*swrast_dri.so")]
+    places = ("lib/*/dri/*swrast_dri.so", "lib*/dri/*swrast_dri.so")
+    drivers = any(driver for place in places for driver in Path("/usr").glob(place))
     return missing if drivers else [*missing, "libgl1-mesa-dri"]
 
 
