@@ -268,11 +268,13 @@ def arm_raised(avatar: Avatar, side: str) -> Pose:
 
 
 def head_turned(avatar: Avatar) -> Pose:
-    """The photo's pose with the head turned to its left and tilted."""
+    """The photo's pose with the head tilted and turned to its left, or back if it looks there."""
     pose = avatar.pose
     neck = np.asarray(pose.full_pose)[JOINT_INDEX["neck"]]
     head = np.asarray(pose.full_pose)[JOINT_INDEX["head"]]
-    turn = np.array([0.0, 0.25, 0.1])
+    R = avatar.body.rest_and_transforms(pose)[2][JOINT_INDEX["head"]]
+    side = -1.0 if R[0, 2] > 0.1 else 1.0  # R's third column is where the face looks
+    turn = side * np.array([0.0, 0.25, 0.1])
     return pose.with_joints(neck=neck + turn, head=head + turn)
 
 
