@@ -24,7 +24,8 @@ _FINGERS = {"index": 0.025, "middle": 0.0, "pinky": -0.045, "ring": -0.022, "thu
 
 # Bone: the joint that holds it, where it ends (a joint or an offset), half width, part.
 _BONES: tuple[tuple[str, str | tuple[float, float, float], float, str], ...] = (
-    ("pelvis", (0.0, -0.12, 0.0), 0.12, "torso"), ("pelvis", "spine1", 0.13, "torso"), ("spine1", "spine2", 0.12, "torso"),
+    ("pelvis", (0.0, -0.12, 0.0), 0.12, "torso"), ("pelvis", "spine1", 0.13, "torso"),
+    ("spine1", "spine2", 0.12, "torso"),
     ("spine2", "spine3", 0.12, "torso"), ("spine3", "neck", 0.12, "torso"),
     ("neck", "head", 0.05, "neck"), ("head", (0.0, 0.2, 0.02), 0.08, "face"),
     ("jaw", (0.0, -0.06, 0.07), 0.03, "face"),

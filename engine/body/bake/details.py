@@ -14,8 +14,13 @@ from .mpfb import BaseMesh
 
 JAW_CLOSING = np.radians(0.5)
 """The mean face keeps its lips half a millimetre apart; this much of the jaw closes them."""
-UPPER_TEETH_DROP = np.array([0.0, -0.0025, 0.0])
-"""The upper teeth end at the lip; in most people they show 2-3 mm when the jaw drops."""
+MOUTH_OFFSETS = {
+    "helper-upper-teeth": np.array([0.0, -0.0032, 0.0]),
+    "helper-lower-teeth": np.array([0.0, 0.0015, 0.0]),
+    "helper-tongue": np.array([0.0, -0.003, -0.004]),
+}
+"""The source hides its teeth behind the lips; in most people the upper ones reach 2-3 mm below
+the lip when the jaw drops, and the tongue does not cover the lower ones."""
 NIPPLES = ((1762, 1794), (8434, 8466))
 """Vertex ranges of the base mesh that are faired away."""
 
@@ -23,12 +28,13 @@ NIPPLES = ((1762, 1794), (8434, 8466))
 def close_mouth(
     mean: FloatArray, joints: FloatArray, weights: FloatArray, base: BaseMesh
 ) -> FloatArray:
-    """The mean base mesh [V, 3] with its lips together and the upper teeth a little lower."""
+    """The mean base mesh [V, 3] with its lips together, and teeth that an open mouth shows."""
     jaw = JOINT_INDEX["jaw"]
     R = axis_angle_to_matrix(np.array([-JAW_CLOSING, 0.0, 0.0]))
     turned = (mean - joints[jaw]) @ R.T + joints[jaw]
     out = mean + weights[:, [jaw]] * (turned - mean)
-    out[np.unique(base.quads["helper-upper-teeth"])] += UPPER_TEETH_DROP
+    for group, offset in MOUTH_OFFSETS.items():
+        out[np.unique(base.quads[group])] += offset
     return np.asarray(out)
 
 

@@ -74,6 +74,8 @@ def _fitted(uv: FloatArray, place: Place, joined: bool) -> FloatArray:
     if joined and out[:, 0].mean() < 0:
         out = out * [-1.0, 1.0]
     low, high = out.min(0), out.max(0)
+    if joined:
+        low[0] = 0.0  # the axis, not a border vertex that strays a hair across it
     left = 0.0 if joined else MARGIN
     room = np.array([place.width - MARGIN - left, place.height - 2 * MARGIN])
     ratio = room / (high - low)
