@@ -155,6 +155,9 @@ def _trunk_or_arm(
         rises[1] = np.where(head, np.maximum(rises[1], HEAD_ROUNDNESS * dome), rises[1])
     front = smooth_within(middle - rises[0], mask, 1.0)
     back = smooth_within(middle + rises[1], mask, 1.0)
+    if group == 0 and head.any() and has_hair(regions):
+        crown = smooth_within(back, head, max(1.0, 0.15 * regions.unit))
+        back = np.where(head, crown, back)  # no crease where the skull below ends
 
     feather = max(2.0, 0.05 * regions.unit)
     weight = np.clip(1.0 - ndimage.distance_transform_edt(~skin) / feather, 0.0, 1.0) * covered

@@ -70,6 +70,8 @@ def surfels_on_plane(
     )
 
 
+ARM_JOINTS = [16, 17, 18, 19, 20, 21, *range(25, 55)]
+
 MAX_STRETCH = 5.0
 """Longest step between neighbouring splats, in units of a pixel's width at their depth."""
 
@@ -92,6 +94,10 @@ class Homes:
             body.face_part,
             [i for i, name in enumerate(body.part_names) if name in INNER_PARTS],
         )
+        # Nor the folds of the armpits: they open when the arm is raised, and would scatter what
+        # hangs on them. The texels below close the gap.
+        arm = body.weights[:, ARM_JOINTS].sum(1)[body.f].mean(1)
+        outer &= (arm < 0.15) | (arm > 0.85)
         self._trees: dict[int, tuple[cKDTree, IntArray]] = {}
         for g in np.unique(face_group):
             rows = np.nonzero((face_group == g) & still & outer)[0]

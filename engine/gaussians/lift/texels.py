@@ -225,8 +225,9 @@ def texel_layer(
     opacity[at.inside & (metres < 0.3 * radius)] = 0.0
     # Core texels under photo splats step back, or their blur would show through.
     front = composite(view.sheets, "front")
-    over = at.visible & (facing > 0.0) & (at.z < at.front + 0.03) & ~inner & ~is_shell
-    points = np.where(over[:, None], points - UNDER_PHOTO * normal, points)
+    over = at.visible & (facing > 0.0) & (at.z < at.front + 0.03) & ~is_shell
+    sink = np.where(part == "eye", 0.25, np.where(inner, 0.0, 1.0)) * UNDER_PHOTO
+    points = np.where(over[:, None], points - sink[:, None] * normal, points)
     # And none may stand before the photo's surface or behind the far one: slide along the ray. A
     # hand in a pocket goes behind the cloth that the photo shows instead of it.
     within = at.inside & regions.mask[at.row, at.col] & ~inner
