@@ -14,7 +14,6 @@ import numpy as np
 
 from ...engine.body import Body
 from ...engine.rotations import quaternion_to_matrix
-from ...engine.render.common import BLUR
 from ...engine.types import Avatar, BoundGaussians, Camera, FloatArray, IntArray
 from .axes import points_to_engine
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, CUT_SIGMA, splat_material
@@ -149,6 +148,8 @@ def fit_softness(splats: Any, camera: Camera) -> None:
 
     Needs ``bake_positions`` in the photo's pose, before any softness.
     """
+    from ...engine.render.common import BLUR  # late: the rasterisers around it load numba
+
     corners = np.empty(3 * len(splats.data.vertices), np.float32)
     splats.data.attributes["position"].data.foreach_get("vector", corners)
     where = points_to_engine(corners.reshape(-1, 3, 3).astype(np.float64))

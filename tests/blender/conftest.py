@@ -33,12 +33,11 @@ def blender_python(version: str) -> Path | None:
     return python if python.exists() else None
 
 
-@pytest.fixture(scope="session", params=["4.5", "5.0"])
-def blender(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Check:
-    python = blender_python(request.param)
+def checks_in(version: str, folder: Path) -> Check:
+    """A :data:`Check` for that Blender, with a user profile of its own below ``folder``."""
+    python = blender_python(version)
     if python is None:
-        pytest.skip(f"No bpy {request.param}. Run 'python build.py test'.")
-    folder = tmp_path_factory.mktemp(f"blender-{request.param}")
+        pytest.skip(f"No bpy {version}. Run 'python build.py test'.")
 
     def check(module: str, function: str, **arguments: Any) -> Any:
         result = folder / "result.json"
@@ -48,9 +47,20 @@ def blender(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             [python, HERE / "inside.py", module, function, json.dumps(arguments), result],
             capture_output=True, text=True, errors="replace", env=environment, check=False,
         )  # fmt: skip
-        assert result.is_file(), f"{function} in Blender {request.param}:\n" + "\n".join(
+        assert result.is_file(), f"{function} in Blender {version}:\n" + "\n".join(
             (done.stdout + done.stderr).splitlines()[-40:]
         )
         return json.loads(result.read_text(encoding="utf-8"))
 
     return check
+
+
+@pytest.fixture(scope="session", params=["4.5", "5.0"])
+def blender(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Check:
+    return checks_in(request.param, tmp_path_factory.mktemp(f"blender-{request.param}"))
+
+
+@pytest.fixture(scope="session")
+def blender_lts(tmp_path_factory: pytest.TempPathFactory) -> Check:
+    """Only Blender 4.5, for what takes long and does not depend on the version."""
+    return checks_in("4.5", tmp_path_factory.mktemp("blender-lts"))

@@ -1,0 +1,125 @@
+"""Checks of the installed extension, run inside Blender by ``inside.py``.
+
+Nothing of this tree is imported here: only what Blender itself has unpacked.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+INSTALLED = True  # read by inside.py
+addon_utils = importlib.import_module("addon_utils")  # is there once bpy is
+
+MODULE = "bl_ext.user_default.likeness"
+
+
+class Recorder:
+    """A stand-in for ``UILayout`` that remembers what was drawn."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **options: Any) -> Any:
+            said = [a for a in args if isinstance(a, str)] + [options.get("text") or ""]
+            self._calls.append(" ".join([name, *said]).strip())
+            return (Recorder(self._calls), Recorder(self._calls)) if name == "panel" else (
+                Recorder(self._calls)
+            )
+
+        return call
+
+
+def draw_panels() -> dict[str, list[str]]:
+    """What each panel shows now, without those that are hidden."""
+    sidebar = importlib.import_module(f"{MODULE}.panels.sidebar")
+    shown: dict[str, list[str]] = {}
+    for cls in sidebar.CLASSES:
+        if hasattr(cls, "poll") and not cls.poll(bpy.context):
+            continue
+        stand_in = type("Panel", (), {"layout": Recorder(shown.setdefault(cls.bl_idname, []))})
+        cls.draw(stand_in(), bpy.context)
+    return shown
+
+
+def warnings() -> dict[str, Any]:
+    """Blender's complaints about extensions that break its rules."""
+    addon_utils._extensions_warnings_get._is_first = True
+    return {str(k): list(v) for k, v in addon_utils._extensions_warnings_get().items()}
+
+
+def attempt(operator: Any, **options: Any) -> str:
+    """An operator's result, or what it reports when it fails."""
+    try:
+        return next(iter(operator(**options)))
+    except RuntimeError as error:
+        return str(error).strip()
+
+
+def types() -> list[str]:
+    """Registered classes of ours."""
+    return sorted(n for n in dir(bpy.types) if "likeness" in n.lower())
+
+
+def menu_entries() -> int:
+    """Entries that others than Blender have added to File > Import."""
+    functions = bpy.types.TOPBAR_MT_file_import._dyn_ui_initialize()
+    return sum(f.__module__.startswith(MODULE) for f in functions)
+
+
+def install(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
+    """Install, enable, import an avatar, fail on a bad photo, disable, enable again."""
+    answer: dict[str, Any] = {}
+    answer["installed"] = attempt(
+        bpy.ops.extensions.package_install_files,
+        filepath=zip_path, repo="user_default", enable_on_install=True,
+    )  # fmt: skip
+    answer["enabled"] = MODULE in bpy.context.preferences.addons
+    answer["engine_loaded"] = [m for m in ("numba", "scipy") if m in sys.modules]
+    answer["warnings"] = warnings()
+    answer["types"] = types()
+    answer["menu"] = menu_entries()
+    bpy.ops.wm.read_homefile(app_template="", use_empty=True)
+    answer["empty"] = draw_panels()
+    answer["imported"] = attempt(bpy.ops.likeness.import_avatar, filepath=avatar, photo=photo)
+    answer["active"] = bpy.context.object.name
+    answer["with_avatar"] = draw_panels()
+    answer["set_up"] = attempt(bpy.ops.likeness.render_setup, engine="EEVEE", samples=4)
+    scene = bpy.context.scene
+    answer["scene"] = [scene.render.engine, scene.eevee.taa_render_samples, scene.camera.name]
+    missing = str(Path(photo).with_name("nothing.jpg"))
+    answer["bad_portrait"] = attempt(bpy.ops.likeness.import_portrait, filepath=missing)
+    session = bpy.context.window_manager.likeness
+    answer["session"] = [session.running, session.error, session.remedy]
+    answer["after_error"] = draw_panels()
+    answer["bad_avatar"] = attempt(bpy.ops.likeness.import_avatar, filepath=photo)
+    answer["warnings_after"] = warnings()
+    for _ in range(2):
+        addon_utils.disable(MODULE, default_set=True)
+        answer["types_after"], answer["menu_after"] = types(), menu_entries()
+        addon_utils.enable(MODULE, default_set=True)
+    answer["types_again"] = types()
+    answer["background"] = bpy.app.background
+    return answer
+
+
+def build(zip_path: str, photo: str) -> dict[str, Any]:
+    """The whole way inside an installed extension: portrait in, avatar in the scene."""
+    bpy.ops.extensions.package_install_files(
+        filepath=zip_path, repo="user_default", enable_on_install=True
+    )
+    bpy.ops.wm.read_homefile(app_template="", use_empty=True)
+    result = attempt(bpy.ops.likeness.import_portrait, filepath=photo, max_gaussians=20_000)
+    build_module = importlib.import_module(f"{MODULE}.addon.scene.build")
+    found = build_module.find_avatars(bpy.context.scene)
+    return {
+        "result": result,
+        "avatars": [a.armature.name for a in found],
+        "splats": [len(a.splats.data.polygons) for a in found],
+        "warnings": warnings(),
+    }
