@@ -12,6 +12,7 @@ from .face_bias import face_shift
 from .points import Points
 from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm
 from .skeleton import Posed, State
+from .skin import PixelMap
 from .solver import Term
 
 EYE_DISTANCE = 0.0625  # metres between the irises of a mean adult
@@ -81,6 +82,7 @@ class Evidence:
         pose_weight: [33] trust 0..1 in each pose landmark.
         iod: measured inter-ocular distance in pixels, None without a face.
         face_scale, body_scale, hand_scale: pixels per unit of error.
+        skin: where the face's skin is, when it can be told.
     """
 
     body: Body
@@ -92,6 +94,7 @@ class Evidence:
     face_scale: float
     body_scale: float
     hand_scale: float
+    skin: PixelMap | None = None
     face: Points | None = None
     face_weight: FloatArray = field(default_factory=lambda: np.zeros(0))
     face_index: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))

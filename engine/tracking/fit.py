@@ -48,6 +48,7 @@ from .outline import Outline
 from .priors import ARM_POSITIONS, arm_rotations, expression_unknowns, prior_term
 from .residuals import PriorTerm, check_photo_camera
 from .skeleton import Posed, State, Unknowns
+from .skin import skin_map
 from .solver import Bounds, Term, minimise, total_cost
 from .start import RigidPose, lifted_arm, rigid_pose, start_state, with_hand
 
@@ -134,7 +135,7 @@ def fit(
     camera = choose_camera(portrait, fov)
     check_photo_camera(camera)
     report("fit", 0.0, "Finding the head")
-    evidence, head = _gather(observation, camera, body)
+    evidence, head = _gather(observation, portrait.rgb, camera, body)
     fitter = _Fitter(body, evidence, head)
     report("fit", 0.1, "Trying arm positions")
     state = fitter.find_pose()
@@ -145,7 +146,7 @@ def fit(
 
 
 def _gather(
-    observation: Observation, camera: Camera, body: Body
+    observation: Observation, rgb: FloatArray, camera: Camera, body: Body
 ) -> tuple[Evidence, RigidPose | None]:
     """The evidence with its scales, and the head's rigid pose when there is a face."""
     framing = choose_framing(observation, camera)
@@ -167,7 +168,7 @@ def _gather(
         return _scaled(evidence, focal / depth), None
     evidence = Evidence(
         body, observation, camera, framing, pose_weights(observation, camera, framing), iod,
-        1.0, 1.0, 1.0, points, weight, index,
+        1.0, 1.0, 1.0, skin_map(rgb, face, observation.person_mask), points, weight, index,
     )  # fmt: skip
     return _scaled(evidence, focal / depth), head
 

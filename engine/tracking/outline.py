@@ -1,4 +1,4 @@
-"""The body's outline against the person's mask: inside it, and near its edge where that is close.
+"""Outlines: the body's against the person's mask, the head's against the end of its skin.
 
 Clothes and hair stand off the body, so an outline point outside the mask is wrong, but one inside
 is only drawn outwards when the edge lies within a few centimetres and runs along the outline.
@@ -17,14 +17,18 @@ from .evidence import Evidence
 from .points import Points
 from .residuals import MaskTerm, project_rows
 from .skeleton import State
+from .skin import PixelMap
 from .solver import Term
 
 MAP_SIZE = 384  # pixels of the distance map's longer side
-OUTLINE_POINTS = 400
+SAMPLES = 400  # points of the body's outline, and a third of that of the head's
 # In shoulder widths: one standard deviation, the robust radius, and what clothes may stand off.
 OUTSIDE_NOISE, OUTSIDE_RADIUS = 0.04, 0.4
 INSIDE_NOISE, INSIDE_RADIUS, ALLOWANCE = 0.12, 0.12, 0.03
 TOGETHER = 0.15  # shoulder widths of outline that err together
+# The same for skin, in inter-ocular distances.
+SKIN_NOISE, SKIN_RADIUS, SKIN_TOGETHER = 0.08, 0.25, 0.4
+HAND_NEAR = 0.6  # inter-ocular distances around a hand where skin says nothing about the head
 ALONG = 0.6  # cosine between the outline's and the edge's normals
 HAND_JOINTS = {True: range(25, 40), False: range(40, 55)}  # left, right
 HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in (
@@ -32,8 +36,19 @@ HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in (
 
 
 @dataclass(frozen=True)
+class Contour:
+    """N points of today's outline: where they are [N, 3], their normals [N, 3], the lengths of
+    outline they stand for [N] in pixels, and the points themselves."""
+
+    places: FloatArray
+    normals: FloatArray
+    lengths: FloatArray
+    points: Points
+
+
+@dataclass(frozen=True)
 class Outline:
-    """The edges of a body between trunk and limb triangles, from which outlines are picked.
+    """The edges of a body between two triangles, from which outlines are picked.
 
     Attributes:
         edge: [E, 2] vertices. left, right: [E] the triangles on both sides.
@@ -48,7 +63,7 @@ class Outline:
 
     @staticmethod
     def of(body: Body) -> Outline:
-        """Edges shared by two triangles, the head's left out (hair hides its outline)."""
+        """All edges shared by two triangles."""
         f = np.asarray(body.f, np.int64)
         ends = np.sort(np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]), axis=1)
         triangle = np.tile(np.arange(len(f)), 3)
@@ -57,9 +72,7 @@ class Outline:
         twin = np.flatnonzero((ends[1:] == ends[:-1]).all(1))
         weights = np.asarray(body.weights)
         holder = (weights[ends[twin, 0]] + weights[ends[twin, 1]]).argmax(1)
-        kept = ~np.isin(holder, HEAD_JOINTS)
-        twin = twin[kept]
-        return Outline(body, ends[twin], triangle[twin], triangle[twin + 1], holder[kept])
+        return Outline(body, ends[twin], triangle[twin], triangle[twin + 1], holder)
 
     def terms(self, state: State, evidence: Evidence) -> list[Term]:
         """Terms for the outline of ``state``; to be re-made as the body moves."""
@@ -68,59 +81,54 @@ class Outline:
             return []
         step = max(1, int(np.ceil(max(mask.shape) / MAP_SIZE)))
         inside = mask[step // 2 :: step, step // 2 :: step] > 0.5
-        places, normals, lengths, points = self._sample(state, evidence)
-        if points is None or inside.all():
+        if inside.all():
             return []
         camera = evidence.camera
-        scale = evidence.body_scale * inside.shape[1] / camera.width
-        share = lengths / (TOGETHER * evidence.body_scale)
-        outside_distance: FloatArray = distance_transform_edt(~inside)
-        weight = share / OUTSIDE_NOISE**2
-        terms: list[Term] = [
-            MaskTerm(points, outside_distance, weight, camera, scale, OUTSIDE_RADIUS)
-        ]
-        # The frame's edge is no outline of the person: continue the mask beyond it.
-        margin = np.pad(inside, 1, mode="edge")
-        inside_distance: FloatArray = distance_transform_edt(margin)[1:-1, 1:-1]
-        near = np.flatnonzero(_runs_along(inside_distance, places, normals, evidence, scale))
-        if len(near):
-            stand_off = np.maximum(inside_distance - ALLOWANCE * scale, 0.0)
-            weight = share[near] / INSIDE_NOISE**2
-            terms.append(
-                MaskTerm(points.take(near), stand_off, weight, camera, scale, INSIDE_RADIUS)
-            )
+        zoom = np.array([inside.shape[1] / camera.width, inside.shape[0] / camera.height])
+        person = PixelMap(inside.astype(np.float64), np.zeros(2), zoom)
+        of_head = np.isin(self.holder, HEAD_JOINTS)
+        seen_hands = [k for hand in evidence.hands for k in HAND_JOINTS[hand.left]]
+        of_hand = np.isin(self.holder, seen_hands)  # they have their own landmarks
+        terms: list[Term] = []
+        body = self._contour(state, evidence, ~of_head & ~of_hand, SAMPLES)
+        if body is not None:
+            terms += _stay_inside(body, person, evidence)
+            terms += _reach_edge(body, person, evidence, evidence.body_scale, INSIDE_NOISE,
+                                 INSIDE_RADIUS, ALLOWANCE, TOGETHER)  # fmt: skip
+        head = self._contour(state, evidence, of_head, SAMPLES // 3)
+        if head is not None and evidence.iod is not None:
+            terms += _stay_inside(head, person, evidence)
+        skinned = self._contour(
+            state, evidence, of_head | (self.holder == JOINT_INDEX["neck"]), SAMPLES // 3
+        )
+        if skinned is not None and evidence.skin is not None:
+            skinned = _away_from_hands(skinned, evidence)
+            terms += _reach_edge(skinned, evidence.skin, evidence, evidence.face_scale,
+                                 SKIN_NOISE, SKIN_RADIUS, 0.0, SKIN_TOGETHER)  # fmt: skip
         return terms
 
-    def _sample(
-        self, state: State, evidence: Evidence
-    ) -> tuple[FloatArray, FloatArray, FloatArray, Points | None]:
-        """Places [N, 3], normals [N, 3], lengths [N] in pixels, and points of today's outline.
-
-        Its edges lie between triangles that face the camera and such that do not.
-        """
+    def _contour(
+        self, state: State, evidence: Evidence, among: BoolArray, samples: int
+    ) -> Contour | None:
+        """Edges ``among`` [E] the given that lie between triangles which face the camera and
+        such that do not, in the frame; evenly sampled along their length."""
         vertices, _ = self.body.vertices(state.pose, state.betas)
         f = np.asarray(self.body.f)
         corners = vertices[f]
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         facing = (normal * corners[:, 0]).sum(1) < 0  # the camera is the origin
-        seen_hands = [k for hand in evidence.hands for k in HAND_JOINTS[hand.left]]
-        turning = facing[self.left] != facing[self.right]
-        turning &= ~np.isin(self.holder, seen_hands)  # they have their own landmarks
-        rows = np.flatnonzero(turning)
+        rows = np.flatnonzero((facing[self.left] != facing[self.right]) & among)
         ends = vertices[self.edge[rows]]
         if not len(rows) or (ends[..., 2] > -0.05).any():
-            return ends[:, 0], ends[:, 0], np.zeros(0), None
-        pixels, _, _ = project_rows(ends.reshape(-1, 3), evidence.camera)
-        pixels = pixels.reshape(-1, 2, 2)
+            return None
+        pixels = project_rows(ends.reshape(-1, 3), evidence.camera)[0].reshape(-1, 2, 2)
         size = np.array([evidence.camera.width, evidence.camera.height])
         framed = ((pixels > 0) & (pixels < size)).all((1, 2))
         rows, ends, pixels = rows[framed], ends[framed], pixels[framed]
         if not len(rows):
-            return ends[:, 0], ends[:, 0], np.zeros(0), None
-        length = np.linalg.norm(pixels[:, 1] - pixels[:, 0], axis=1)
-        # Even steps along the whole length: each kept edge stands for one step.
-        reach = np.cumsum(length)
-        picked = np.unique(np.searchsorted(reach, np.linspace(0, reach[-1], OUTLINE_POINTS)[1:]))
+            return None
+        reach = np.cumsum(np.linalg.norm(pixels[:, 1] - pixels[:, 0], axis=1))
+        picked = np.unique(np.searchsorted(reach, np.linspace(0, reach[-1], samples)[1:]))
         picked = picked[picked < len(rows)]
         share = np.diff(np.r_[0.0, reach[picked]])
         rows = rows[picked]
@@ -129,28 +137,65 @@ class Outline:
         triangle = self.left[rows]
         bary = (f[triangle][:, :, None] == self.edge[rows][:, None, :]).any(2) * 0.5
         points = Points.on_surface(self.body, triangle, bary)
-        return ends[picked].mean(1), both, share, points
+        return Contour(ends[picked].mean(1), both, share, points)
+
+
+def _stay_inside(contour: Contour, person: PixelMap, evidence: Evidence) -> list[Term]:
+    """The outline projects into the mask."""
+    distance: FloatArray = distance_transform_edt(person.values < 0.5)
+    weight = contour.lengths / (TOGETHER * evidence.body_scale) / OUTSIDE_NOISE**2
+    scale = evidence.body_scale * float(person.zoom[0])
+    return [MaskTerm(contour.points, person.with_values(distance), weight, evidence.camera,
+                     scale, OUTSIDE_RADIUS)]  # fmt: skip
+
+
+def _reach_edge(
+    contour: Contour, mask: PixelMap, evidence: Evidence, unit: float, noise: float,
+    radius: float, allowance: float, together: float,
+) -> list[Term]:  # fmt: skip
+    """The outline is drawn to an edge of the mask that is near and faces the same way.
+
+    Noise, radius, allowance and together are in units of ``unit`` pixels.
+    """
+    scale = unit * float(mask.zoom[0])
+    # The map's border is no edge of the person: continue the mask beyond it.
+    margin = np.pad(mask.values > 0.5, 1, mode="edge")
+    distance: FloatArray = distance_transform_edt(margin)[1:-1, 1:-1]
+    near = np.flatnonzero(_runs_along(contour, mask.with_values(distance), evidence,
+                                      2.0 * radius * scale))  # fmt: skip
+    if not len(near):
+        return []
+    stand_off = mask.with_values(np.maximum(distance - allowance * scale, 0.0))
+    weight = contour.lengths[near] / (together * unit) / noise**2
+    return [MaskTerm(contour.points.take(near), stand_off, weight, evidence.camera, scale, radius)]
 
 
 def _runs_along(
-    distance: FloatArray,
-    places: FloatArray,
-    normals: FloatArray,
-    evidence: Evidence,
-    scale: float,
+    contour: Contour, distance: PixelMap, evidence: Evidence, reach: float
 ) -> BoolArray:
-    """[N]: the mask's edge is near and faces the way the body's surface does."""
-    pixels, _, _ = project_rows(places, evidence.camera)
-    zoom = distance.shape[1] / evidence.camera.width
-    column, row = np.floor(pixels * zoom).astype(np.int64).T
-    height, width = distance.shape
+    """[N]: the mask's edge is within ``reach`` map pixels and faces the way the surface does."""
+    pixels, _, _ = project_rows(contour.places, evidence.camera)
+    column, row = np.rint(distance.place(pixels)).astype(np.int64).T
+    values = distance.values
+    height, width = values.shape
     seen = (column > 0) & (column < width - 1) & (row > 0) & (row < height - 1)
     column, row = np.clip(column, 1, width - 2), np.clip(row, 1, height - 2)
-    slope = np.stack([distance[row, column + 1] - distance[row, column - 1],
-                      distance[row + 1, column] - distance[row - 1, column]], -1)  # fmt: skip
+    slope = np.stack([values[row, column + 1] - values[row, column - 1],
+                      values[row + 1, column] - values[row - 1, column]], -1)  # fmt: skip
     outwards = -slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-6)
-    flat = normals[:, :2] * [1.0, -1.0]
+    flat = contour.normals[:, :2] * [1.0, -1.0]
     flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-    close = distance[row, column] < 2.0 * INSIDE_RADIUS * scale
-    out: BoolArray = seen & close & ((flat * outwards).sum(1) > ALONG)
+    out: BoolArray = seen & (values[row, column] < reach) & ((flat * outwards).sum(1) > ALONG)
     return out
+
+
+def _away_from_hands(contour: Contour, evidence: Evidence) -> Contour:
+    """The contour without the points near a seen hand, whose skin is not the head's."""
+    pixels, _, _ = project_rows(contour.places, evidence.camera)
+    kept = np.ones(len(pixels), dtype=bool)
+    for hand in evidence.hands:
+        gaps = np.linalg.norm(pixels[:, None] - hand.landmarks, axis=2).min(1)
+        kept &= gaps > HAND_NEAR * evidence.face_scale
+    rows = np.flatnonzero(kept)
+    return Contour(contour.places[rows], contour.normals[rows], contour.lengths[rows],
+                   contour.points.take(rows))  # fmt: skip

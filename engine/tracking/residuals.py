@@ -15,6 +15,7 @@ from ..cameras import PHOTO_VIEWMAT
 from ..types import BoolArray, Camera, FloatArray, IntArray
 from .points import Points
 from .skeleton import Posed
+from .skin import PixelMap
 from .solver import NormalEquations, geman_mcclure
 
 NEAR = 0.05  # metres in front of the camera; nearer points have no usable projection
@@ -214,13 +215,13 @@ class MaskTerm:
     """Points of the body's outline should project into the person's mask.
 
     Attributes:
-        points: N points. distance: [H, W] pixels of the map to the mask, 0 inside; beyond the
-            frame nothing is asked.
+        points: N points. distance: how far the mask is, in pixels of the map, 0 inside; beyond
+            the map nothing is asked.
         weight: [N]. scale: pixels of the map per unit of error. radius: of the robust loss.
     """
 
     points: Points
-    distance: FloatArray
+    distance: PixelMap
     weight: FloatArray
     camera: Camera
     scale: float
@@ -228,15 +229,15 @@ class MaskTerm:
 
     def add(self, posed: Posed, system: NormalEquations | None) -> float:
         pixels, depth, rows = project_rows(self.points.positions(posed), self.camera)
-        height, width = self.distance.shape
-        zoom = np.array([width / self.camera.width, height / self.camera.height])
-        place = pixels * zoom - 0.5
+        values = self.distance.values
+        height, width = values.shape
+        place = self.distance.place(pixels)
         corner = np.floor(place).astype(np.int64)
         seen = ((corner >= 0) & (corner < [width - 1, height - 1])).all(1) & (depth > NEAR)
         x, y = np.where(seen[:, None], corner, 0).T
         fx, fy = np.where(seen[:, None], place - corner, 0.0).T
-        d00, d01 = self.distance[y, x], self.distance[y, x + 1]
-        d10, d11 = self.distance[y + 1, x], self.distance[y + 1, x + 1]
+        d00, d01 = values[y, x], values[y, x + 1]
+        d10, d11 = values[y + 1, x], values[y + 1, x + 1]
         outside = (d00 * (1 - fx) + d01 * fx) * (1 - fy) + (d10 * (1 - fx) + d11 * fx) * fy
         outside = np.where(seen, outside, 0.0) / self.scale
         loss, factor = geman_mcclure(outside**2, self.radius)
@@ -244,7 +245,7 @@ class MaskTerm:
         if system is not None and len(hit):
             slope = np.stack([(d01 - d00) * (1 - fy) + (d11 - d10) * fy,
                               (d10 - d00) * (1 - fx) + (d11 - d01) * fx], -1)  # fmt: skip
-            slope = (slope * zoom / self.scale)[hit]
+            slope = (slope * self.distance.zoom / self.scale)[hit]
             jacobian = self.points.take(hit).jacobian(
                 posed, slope[:, None] @ rows[hit], system.unknowns
             )

@@ -16,6 +16,7 @@ from likeness.engine.tracking.residuals import (
     PriorTerm,
 )
 from likeness.engine.tracking.skeleton import Posed, State, Unknowns
+from likeness.engine.tracking.skin import PixelMap
 from likeness.engine.tracking.solver import NormalEquations
 from likeness.engine.types import JOINT_INDEX, NUM_JOINTS
 
@@ -106,7 +107,7 @@ def make_term(kind: str, body: Body, state: State, rng: np.random.Generator):
     if kind == "keep_out":
         return KeepOutTerm(attached, np.full(6, 9), rng.normal(0, 0.02, (6, 3)),
                            np.full((6, 3), [3.0, 2.7, 2.5]), 5.0, np.arange(6) % 2 == 0)
-    distance = rng.uniform(1, 5, (40, 30))
+    distance = PixelMap(rng.uniform(1, 5, (40, 30)), np.zeros(2), np.array([30 / 480, 40 / 640]))
     return MaskTerm(attached, distance, np.ones(6), CAMERA, 3.0, 1.5)
 
 

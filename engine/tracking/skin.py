@@ -1,0 +1,117 @@
+"""Which pixels around a face are skin: the colour of this face, grown from its middle.
+
+Used to pull the head's outline (cheeks, ears, neck) outwards to where the skin ends; dense
+landmarks say little there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from ..types import BoolArray, FloatArray
+
+MAP_PIXELS = 200  # side of the square map
+REACH = 2.6  # half its side, in inter-ocular distances
+CHROMA_NOISE = np.array([0.02, 0.002, 0.002])  # added to the variances of the colour model
+LARGEST_DISTANCE = 9.0  # squared Mahalanobis distance of skin
+FACE_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400,
+             377, 152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67,
+             109)  # fmt: skip
+NOT_SKIN = (
+    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
+    (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
+    (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185),
+    (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
+    (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
+)  # eyes, mouth, brows: polygons of face landmarks
+
+
+@dataclass(frozen=True)
+class PixelMap:
+    """Values over a part of the photo.
+
+    Attributes:
+        values: [h, w]. origin: [2] the photo's pixel at the map's upper left corner.
+        zoom: map pixels per photo pixel (x, y).
+    """
+
+    values: FloatArray
+    origin: FloatArray
+    zoom: FloatArray
+
+    def place(self, pixels: FloatArray) -> FloatArray:
+        """Photo pixels [N, 2] -> map coordinates [N, 2], whole numbers at pixel centres."""
+        out: FloatArray = (np.asarray(pixels) - self.origin) * self.zoom - 0.5
+        return out
+
+    def with_values(self, values: FloatArray) -> PixelMap:
+        """Other values at the same place."""
+        return PixelMap(values, self.origin, self.zoom)
+
+
+def skin_map(rgb: FloatArray, face: FloatArray, person_mask: FloatArray) -> PixelMap | None:
+    """1 on the skin that is connected with the face, 0 elsewhere.
+
+    Args:
+        rgb: [H, W, 3]. face: [478, 2] landmarks in its pixels. person_mask: [H, W].
+
+    Returns:
+        None when the face has too few pixels or no colour of its own.
+    """
+    eyes = float(np.linalg.norm(face[468] - face[473]))
+    corner = np.floor(face[:468].mean(0) - REACH * eyes).astype(int)
+    side = int(np.ceil(2 * REACH * eyes))
+    box = (int(corner[0]), int(corner[1]), int(corner[0]) + side, int(corner[1]) + side)
+    zoom = MAP_PIXELS / side
+    colours = _crop(rgb, box)
+    person = _crop(person_mask[..., None], box)[..., 0] > 0.5
+    oval = _polygons([FACE_OVAL], (face - corner) * zoom)
+    features = _polygons(list(NOT_SKIN), (face - corner) * zoom)
+    middle = ndimage.binary_erosion(oval & ~features, iterations=3)
+    if middle.sum() < 100:
+        return None
+    logs = np.log(colours + 0.03)
+    space = np.stack([logs.mean(2), logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], -1)
+    centre = np.median(space[middle], axis=0)
+    brightness = np.abs(space[middle][:, 0] - centre[0])
+    lit = brightness <= 2.5 * 1.48 * np.median(brightness)  # shadows and highlights left out
+    inverse = np.linalg.inv(np.cov(space[middle][lit].T) + np.diag(CHROMA_NOISE))
+    away = space - centre
+    alike = (np.einsum("...i,ij,...j", away, inverse, away) < LARGEST_DISTANCE) & person
+    regions, count = ndimage.label(ndimage.binary_opening(alike))
+    votes = np.bincount(regions[middle], minlength=count + 1)
+    votes[0] = 0
+    if not votes.any():
+        return None
+    skin = ndimage.binary_closing(regions == votes.argmax(), iterations=3) | (oval & person)
+    return PixelMap(skin.astype(np.float64), corner.astype(np.float64), np.full(2, zoom))
+
+
+def _crop(image: FloatArray, box: tuple[int, int, int, int]) -> FloatArray:
+    """The box (left, top, right, bottom; may leave the picture) as [MAP_PIXELS]^2, black beyond."""
+    left, top, right, bottom = box
+    height, width = image.shape[:2]
+    out = np.zeros((bottom - top, right - left, image.shape[2]), np.float32)
+    x0, x1, y0, y1 = max(left, 0), min(right, width), max(top, 0), min(bottom, height)
+    if x0 < x1 and y0 < y1:
+        out[y0 - top : y1 - top, x0 - left : x1 - left] = image[y0:y1, x0:x1]
+    layers = [
+        np.asarray(
+            Image.fromarray(out[..., k]).resize((MAP_PIXELS, MAP_PIXELS), Image.Resampling.BOX)
+        )
+        for k in range(out.shape[2])
+    ]
+    return np.stack(layers, -1)
+
+
+def _polygons(polygons: list[tuple[int, ...]], points: FloatArray) -> BoolArray:
+    """[MAP_PIXELS, MAP_PIXELS] inside any polygon of landmark rows."""
+    image = Image.new("L", (MAP_PIXELS, MAP_PIXELS), 0)
+    draw = ImageDraw.Draw(image)
+    for rows in polygons:
+        draw.polygon([(float(x), float(y)) for x, y in points[list(rows)]], fill=1)
+    return np.asarray(image) > 0
