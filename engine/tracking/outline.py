@@ -89,17 +89,18 @@ class Outline:
         of_head = np.isin(self.holder, HEAD_JOINTS)
         seen_hands = [k for hand in evidence.hands for k in HAND_JOINTS[hand.left]]
         of_hand = np.isin(self.holder, seen_hands)  # they have their own landmarks
+        vertices, _ = self.body.vertices(state.pose, state.betas)
         terms: list[Term] = []
-        body = self._contour(state, evidence, ~of_head & ~of_hand, SAMPLES)
+        body = self._contour(vertices, evidence, ~of_head & ~of_hand, SAMPLES)
         if body is not None:
             terms += _stay_inside(body, person, evidence)
             terms += _reach_edge(body, person, evidence, evidence.body_scale, INSIDE_NOISE,
                                  INSIDE_RADIUS, ALLOWANCE, TOGETHER)  # fmt: skip
-        head = self._contour(state, evidence, of_head, SAMPLES // 3)
+        head = self._contour(vertices, evidence, of_head, SAMPLES // 3)
         if head is not None and evidence.iod is not None:
             terms += _stay_inside(head, person, evidence)
         skinned = self._contour(
-            state, evidence, of_head | (self.holder == JOINT_INDEX["neck"]), SAMPLES // 3
+            vertices, evidence, of_head | (self.holder == JOINT_INDEX["neck"]), SAMPLES // 3
         )
         if skinned is not None and evidence.skin is not None:
             skinned = _away_from_hands(skinned, evidence)
@@ -108,11 +109,10 @@ class Outline:
         return terms
 
     def _contour(
-        self, state: State, evidence: Evidence, among: BoolArray, samples: int
+        self, vertices: FloatArray, evidence: Evidence, among: BoolArray, samples: int
     ) -> Contour | None:
         """Edges ``among`` [E] the given that lie between triangles which face the camera and
         such that do not, in the frame; evenly sampled along their length."""
-        vertices, _ = self.body.vertices(state.pose, state.betas)
         f = np.asarray(self.body.f)
         corners = vertices[f]
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

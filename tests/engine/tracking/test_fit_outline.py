@@ -1,0 +1,149 @@
+"""The outline's terms on a ball of a body, and the colour of skin on a painted face."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from likeness.engine.body.model import Body
+from likeness.engine.cameras import photo_camera
+from likeness.engine.tracking.evidence import Evidence
+from likeness.engine.tracking.outline import Outline
+from likeness.engine.tracking.skeleton import Posed, State, Unknowns
+from likeness.engine.tracking.skin import FACE_OVAL, PixelMap, skin_map
+from likeness.engine.tracking.solver import Bounds, NormalEquations, minimise
+from likeness.engine.types import NUM_JOINTS, Observation
+
+RADIUS, DISTANCE, FOCAL = 0.3, 3.0, 400.0
+
+
+@pytest.fixture(scope="module")
+def ball() -> Body:
+    """A sphere around the pelvis whose one beta is a tenth of its size."""
+    n = 24
+    polar = np.linspace(0, np.pi, n)
+    azimuth = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    x, z = (np.outer(np.sin(polar), side(azimuth)) for side in (np.cos, np.sin))
+    y = np.outer(np.cos(polar), np.ones(n))
+    v = RADIUS * np.stack([x, y, z], -1).reshape(-1, 3)
+    i, j = np.meshgrid(np.arange(n - 1), np.arange(n), indexing="ij")
+    a, b = i * n + j, i * n + (j + 1) % n
+    f = np.concatenate([np.stack([a, b, a + n], -1), np.stack([b, b + n, a + n], -1)])
+    f = f.reshape(-1, 3)
+    weights = np.zeros((len(v), NUM_JOINTS))
+    weights[:, 0] = 1.0
+    return Body(
+        v_template=v, f=f, weights=weights, shapedirs=0.1 * v[:, :, None],
+        exprdirs=np.zeros((len(v), 3, 0)), expression_names=(),
+        J_template=np.zeros((NUM_JOINTS, 3)), J_shapedirs=np.zeros((NUM_JOINTS, 3, 1)),
+        num_body_betas=1, vt=np.zeros((0, 2)), ft=f, atlas_vt=np.zeros((0, 2)), atlas_ft=f,
+        face_part=np.zeros(len(f), np.uint8), part_names=("skin",),
+    )  # fmt: skip
+
+
+def evidence_with_disk(body: Body, radius: float, shift: float) -> Evidence:
+    """A mask that is a disk: ``radius`` pixels, ``shift`` pixels to the right of the middle."""
+    y, x = np.mgrid[:300, :300] + 0.5
+    mask = ((x - 150 - shift) ** 2 + (y - 150) ** 2 < radius**2).astype(np.float32)
+    observation = Observation(np.zeros((33, 2)), np.zeros(33), np.zeros((33, 3)), mask)
+    evidence = object.__new__(Evidence)  # the outline needs no landmarks
+    evidence.body, evidence.observation = body, observation
+    evidence.camera = photo_camera(FOCAL, 300, 300)
+    evidence.body_scale, evidence.face_scale = 0.36 * FOCAL / DISTANCE, 0.0625 * FOCAL / DISTANCE
+    evidence.skin, evidence.iod = None, None
+    return evidence
+
+
+@pytest.mark.parametrize(("grown", "shift"), [(0.92, 0.0), (1.06, 0.0), (1.0, 4.0)])
+def test_outline_finds_the_mask(ball: Body, grown: float, shift: float) -> None:
+    seen = FOCAL * RADIUS / np.sqrt(DISTANCE**2 - RADIUS**2)  # a sphere's outline in a picture
+    stand_off = 0.03 * 0.36 * FOCAL / DISTANCE  # what clothes may stand off
+    evidence = evidence_with_disk(ball, seen * grown + stand_off, shift)
+    pose = np.zeros((NUM_JOINTS, 3))
+    state = State(np.array([0.0, 0.0, -DISTANCE]), pose, np.zeros(1), np.zeros(0))
+    unknowns = Unknowns(np.array([0]), np.array([0]), np.zeros(0, np.int64), 1)
+    bounds = Bounds(np.full(len(state.vector), -np.inf), np.full(len(state.vector), np.inf))
+    bounds.lower[2] = bounds.upper[2] = -DISTANCE
+    outline = Outline.of(ball)
+    for _ in range(3):
+        terms = outline.terms(state, evidence)
+        state = minimise(ball, state, terms, unknowns, bounds, 10).state
+    tolerance = 2 * stand_off / seen + 0.015  # anywhere between inside and the edge is right
+    assert 1 + 0.1 * state.betas[0] == pytest.approx(grown, abs=tolerance)
+    assert state.transl[0] == pytest.approx(shift * DISTANCE / FOCAL, abs=0.012)
+    assert abs(state.transl[1]) < 0.01
+
+
+def test_outline_of_everything_says_nothing(ball: Body) -> None:
+    evidence = evidence_with_disk(ball, 1000.0, 0.0)
+    state = State(np.array([0.0, 0.0, -DISTANCE]), np.zeros((NUM_JOINTS, 3)), np.zeros(1),
+                  np.zeros(0))  # fmt: skip
+    assert Outline.of(ball).terms(state, evidence) == []
+    evidence = evidence_with_disk(ball, 0.0, 0.0)
+    assert Outline.of(ball).terms(state, evidence) == []
+
+
+def test_outline_gradient(ball: Body) -> None:
+    evidence = evidence_with_disk(ball, 41.5, 2.0)
+    state = State(np.array([0.01, -0.02, -DISTANCE]), np.zeros((NUM_JOINTS, 3)), np.array([0.3]),
+                  np.zeros(0))  # fmt: skip
+    unknowns = Unknowns(np.array([0]), np.array([0]), np.zeros(0, np.int64), 1)
+    terms = Outline.of(ball).terms(state, evidence)
+    assert len(terms) == 2
+    system = NormalEquations.empty(unknowns)
+    for term in terms:
+        term.add(Posed(ball, state), system)
+    for i, column in enumerate(unknowns.columns):
+        costs = []
+        for sign in (1, -1):
+            vector = state.vector
+            vector[column] += sign * 1e-7
+            moved = Posed(ball, state.with_vector(vector))
+            costs.append(sum(term.add(moved, None) for term in terms))
+        numeric = (costs[0] - costs[1]) / 2e-7
+        assert system.gradient[i] == pytest.approx(numeric, rel=1e-3, abs=1e-3)
+
+
+def painted_face() -> tuple[np.ndarray, np.ndarray]:
+    """A picture with a shaded face and two ears before hair, and its landmarks [478, 2]."""
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:400, :400] + 0.5
+    picture = np.full((400, 400, 3), [0.15, 0.1, 0.08]) + rng.normal(0, 0.01, (400, 400, 3))
+    oval = ((x - 200) / 80) ** 2 + ((y - 200) / 110) ** 2
+    ears = (((np.abs(x - 200) - 85) / 18) ** 2 + ((y - 200) / 30) ** 2) < 1
+    shade = 0.75 + 0.25 * (x / 400)
+    skin = (oval < 1) | ears
+    tone = np.array([0.8, 0.6, 0.5]) * shade[..., None] + rng.normal(0, 0.01, picture.shape)
+    picture[skin] = tone[skin]
+    face = np.full((478, 2), 200.0)
+    angles = np.linspace(0, 2 * np.pi, len(FACE_OVAL), endpoint=False) - np.pi / 2
+    face[list(FACE_OVAL)] = 200 + np.stack([72 * np.cos(angles), 100 * np.sin(angles)], -1)
+    face[468:473], face[473:] = [165.0, 170.0], [235.0, 170.0]
+    return picture.clip(0, 1).astype(np.float32), face
+
+
+def test_skin_reaches_the_ears_and_stops_at_the_hair() -> None:
+    picture, face = painted_face()
+    found = skin_map(picture, face, np.ones((400, 400), np.float32))
+    assert found is not None
+
+    def at(x: float, y: float) -> float:
+        column, row = np.rint(found.place(np.array([[x, y]]))[0]).astype(int)
+        return float(found.values[row, column])
+
+    assert at(200, 250) == at(105, 200) == at(296, 200) == at(200, 300) == 1.0
+    assert at(200, 325) == at(80, 200) == at(320, 130) == 0.0
+
+
+def test_skin_stays_within_the_person() -> None:
+    picture, face = painted_face()
+    person = np.ones((400, 400), np.float32)
+    person[:, :150] = 0.0
+    found = skin_map(picture, face, person)
+    assert found is not None
+    column = int(found.place(np.array([[145.0, 200.0]]))[0, 0])
+    assert not found.values[:, :column].any()
+
+
+def test_pixel_map_places_pixel_centres() -> None:
+    whole = PixelMap(np.zeros((50, 50)), np.array([10.0, 20.0]), np.array([0.5, 0.5]))
+    np.testing.assert_allclose(whole.place(np.array([[11.0, 21.0]])), [[0.0, 0.0]])
