@@ -34,8 +34,10 @@ HEAD_PREFIXES = (
 )  # fmt: skip
 LEFT_OUT_PREFIXES = (
     "bulge", "penis", "nipple", "breast-point", "pelvis-tone", "stomach-pregnant",
+    "head-trans", "neck-trans", "torso-trans", "hip-trans",
 )  # fmt: skip
-"""Local changes that a clothed portrait cannot show or that most people never have."""
+"""Local changes that a clothed portrait cannot show, that most people never have, or that are a
+question of posture (the -trans ones shift a part beside its joint)."""
 
 
 @dataclass(frozen=True)
