@@ -171,7 +171,7 @@ def _photo_levels(
         w, h = max(8, round(width * level_scale)), max(8, round(height * level_scale))
         camera = track.camera.resized(w, h)
         colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
-        near = dilate(regions.mask, 1)
+        near = dilate(regions.mask, max(1, round(0.25 * regions.unit)))  # wisps of hair
         ys = np.minimum((np.arange(h) + 0.5) / h * source.height, source.height - 1).astype(int)
         xs = np.minimum((np.arange(w) + 0.5) / w * source.width, source.width - 1).astype(int)
         select = (alpha > 0.12) & near[np.ix_(ys, xs)]

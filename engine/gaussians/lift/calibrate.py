@@ -22,9 +22,9 @@ from ...types import LAYERS, BoundGaussians, Camera, FloatArray, Gaussians, Matt
 from ..binding import place
 from .grids import erode
 
-VIEW_SIDE = 768  # pixels of the picture that the colours are made for
-STEPS, GAIN, CLAMP = 3, 0.9, 0.10
-RIM_STEPS = 3
+VIEW_SIDE = 640  # pixels of the picture that the colours are made for
+STEPS, GAIN, CLAMP = 3, 0.9, 0.15
+RIM_STEPS = 4
 
 
 def calibrate(

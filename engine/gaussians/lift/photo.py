@@ -113,7 +113,7 @@ def front_layer(
     # their completed colours, take over there.
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
     facing = -np.einsum("hwd,hwd->hw", normals, ray)
-    fade = np.where(skin[..., 0], np.clip((facing - 0.1) / 0.2, 0.0, 1.0), 1.0)
+    fade = np.where(skin[..., 0], np.clip((facing - 0.03) / 0.12, 0.0, 1.0), 1.0)
     select = select & (fade > 0.05)
     ys, xs = np.nonzero(select)
     world = surfels_from_tangents(

@@ -227,6 +227,7 @@ def texel_layer(
     front = composite(view.sheets, "front")
     over = at.visible & (facing > 0.0) & (at.z < at.front + 0.03) & ~is_shell
     sink = np.where(part == "eye", 0.25, np.where(inner, 0.0, 1.0)) * UNDER_PHOTO
+    sink = sink * np.clip(2.0 * facing, 0.0, 1.0)
     points = np.where(over[:, None], points - sink[:, None] * normal, points)
     # And none may stand before the photo's surface or behind the far one: slide along the ray. A
     # hand in a pocket goes behind the cloth that the photo shows instead of it.
