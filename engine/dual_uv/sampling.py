@@ -48,7 +48,8 @@ class SurfaceSamples:
 
     def points(self, vertices: FloatArray, f: IntArray) -> FloatArray:
         """[N, 3]: where the samples lie on the mesh ``vertices`` [V, 3]."""
-        return np.einsum("nk,nkd->nd", self.bary, vertices[f[self.triangle]])
+        out: FloatArray = np.einsum("nk,nkd->nd", self.bary, vertices[f[self.triangle]])
+        return out
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,8 @@ def scatter(
     channels = values.shape[1]
     cell = row * size + col
     weight = np.bincount(cell, minlength=size * size)
-    grid = np.stack(
-        [np.bincount(cell, values[:, c], minlength=size * size) for c in range(channels)], -1
-    )
-    grid /= (weight + eps)[:, None]
+    sums = [np.bincount(cell, values[:, c], minlength=size * size) for c in range(channels)]
+    grid = np.stack(sums, -1) / (weight + eps)[:, None]
     return grid.reshape(size, size, channels), (weight > 0).reshape(size, size)
 
 

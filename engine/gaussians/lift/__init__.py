@@ -13,10 +13,19 @@ import numpy as np
 
 from ...body import Body
 from ...dual_uv.sampling import SurfaceSamples, surface_samples
-from ...types import MAX_GAUSSIANS, BoundGaussians, Camera, FloatArray, LikenessError, Matte, Observation, Track
+from ...types import (
+    MAX_GAUSSIANS,
+    BoundGaussians,
+    Camera,
+    FloatArray,
+    LikenessError,
+    Matte,
+    Observation,
+    Track,
+)
 from .calibrate import calibrate
-from .grids import dilate, erode, nearest_known
 from .far_side import back_layer, sheet_colors
+from .grids import dilate, erode, nearest_known
 from .photo import crop_camera, front_layer, resize_rgba
 from .regions import Regions, find_regions, vertex_groups
 from .surfaces import Sheet, find_surfaces
@@ -49,7 +58,7 @@ def lift(
     observation: Observation,
     track: Track,
     body: Body,
-    options: LiftOptions = LiftOptions(),  # noqa: B008 - frozen
+    options: LiftOptions = LiftOptions(),
 ) -> BoundGaussians:
     """Turn a tracked portrait into Gaussians bound to the person's body.
 
@@ -86,7 +95,9 @@ def lift(
     homes = Homes(body, vertices, groups[body.f[:, 0]])
 
     photo_budget = int(options.photo_share * options.max_gaussians)
-    photo = _photo_levels(matte, track, regions, sheets, camera, vertices, body, homes, photo_budget)
+    photo = _photo_levels(
+        matte, track, regions, sheets, camera, vertices, body, homes, photo_budget
+    )
     back_budget = int(options.back_share * options.max_gaussians)
     back = back_layer(sheets, own_colors, regions, camera, vertices, body, homes, back_budget)
     texel_budget = options.max_gaussians - len(back) - sum(len(p) for p in photo)
@@ -160,8 +171,8 @@ def _photo_levels(
         left, right = (xs.min() - pad) * k, (xs.max() + 1 + pad) * k
         top, bottom = (ys.min() - 1.6 * pad) * k, (ys.max() + 1 + pad) * k
         face_box = np.clip([left, top, right, bottom], 0, [width, height, width, height]).round()
-        face_area = float(visible[int(face_box[1]) : int(face_box[3]),
-                                  int(face_box[0]) : int(face_box[2])].sum())  # fmt: skip
+        left, top, right, bottom = (int(s) for s in face_box)
+        face_area = float(visible[top:bottom, left:right].sum())
     rest = float(visible.sum()) - face_area
     scale, face_scale = _level_scales(rest, face_area, budget, max(width, height))
 
@@ -178,7 +189,7 @@ def _photo_levels(
         box = (0, 0, w, h)
         if face_box is not None:
             sides = face_box * [w / width, h / height, w / width, h / height]
-            fl, ft, fr, fb = (int(round(s)) for s in sides)
+            fl, ft, fr, fb = (int(s) for s in np.round(sides))
             inside = np.zeros_like(select)
             # The two levels overlap by a pixel: rounding must not leave a gap between them.
             overlap = 0 if in_face else 1
@@ -188,10 +199,9 @@ def _photo_levels(
                 box = (fl, ft, max(fr, fl + 2), max(fb, ft + 2))
         window = (slice(box[1], box[3]), slice(box[0], box[2]))
         if select[window].any():
-            out.append(
-                front_layer(
-                    colors[window], alpha[window], crop_camera(camera, box), select[window],
-                    regions, sheets, source, vertices, body, homes,
-                )  # fmt: skip
-            )
+            level = front_layer(
+                colors[window], alpha[window], crop_camera(camera, box), select[window],
+                regions, sheets, source, vertices, body, homes,
+            )  # fmt: skip
+            out.append(level)
     return out

@@ -10,7 +10,9 @@ from scipy.spatial import cKDTree
 from ...types import BoolArray, FloatArray, IntArray
 
 
-def mesh_laplacian(f: IntArray, num_vertices: int, cut: IntArray | None = None) -> sparse.csr_matrix:
+def mesh_laplacian(
+    f: IntArray, num_vertices: int, cut: IntArray | None = None
+) -> sparse.csr_matrix:
     """Graph Laplacian [V, V] of a mesh's edges; edges between different ``cut`` labels left out."""
     edges = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
     edges = np.unique(np.sort(edges, axis=1), axis=0)
@@ -30,7 +32,9 @@ def diffuse(
     prior: FloatArray,
     prior_weight: float | FloatArray,
 ) -> FloatArray:
-    """Smooth values over a mesh: minimise |grad x|² + weight |x - values|² + prior_weight |x - prior|².
+    """Smooth values over a mesh.
+
+    Minimises |grad x|² + weight |x - values|² + prior_weight |x - prior|².
 
     Args:
         values: [V, C], weight: [V] trust in each (0 where unknown). prior: [V, C] or [C];

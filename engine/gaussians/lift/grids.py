@@ -69,16 +69,17 @@ def solve_poisson(
     return out if channels > 1 else out[..., 0]
 
 
-def smooth_within(
-    image: FloatArray, mask: BoolArray | FloatArray, sigma: float
-) -> FloatArray:
+def smooth_within(image: FloatArray, mask: BoolArray | FloatArray, sigma: float) -> FloatArray:
     """Gaussian blur of ``image`` [H, W] or [H, W, C] that only mixes pixels of ``mask`` [H, W]."""
     weight = np.asarray(mask, dtype=np.float64)
     total = np.maximum(ndimage.gaussian_filter(weight, sigma), 1e-6)
     if image.ndim == 2:
-        return ndimage.gaussian_filter(np.where(weight > 0, image, 0.0) * weight, sigma) / total
+        out: FloatArray = ndimage.gaussian_filter(np.where(weight > 0, image, 0.0) * weight, sigma)
+        out /= total
+        return out
     held = np.where(weight[..., None] > 0, image, 0.0) * weight[..., None]
-    return ndimage.gaussian_filter(held, (sigma, sigma, 0)) / total[..., None]
+    many: FloatArray = ndimage.gaussian_filter(held, (sigma, sigma, 0)) / total[..., None]
+    return many
 
 
 def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:

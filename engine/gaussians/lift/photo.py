@@ -25,7 +25,6 @@ SIGMA = 0.45  # of a splat, in steps of its own grid
 FRONT_OPACITY = 0.985
 
 
-
 def crop_camera(camera: Camera, box: tuple[int, int, int, int]) -> Camera:
     """The camera of the pixels left, top, right, bottom of ``camera``'s image."""
     left, top, right, bottom = box

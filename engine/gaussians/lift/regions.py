@@ -25,10 +25,12 @@ _GROUP_JOINTS = {
     RIGHT_LEG: [2, 5, 8, 11],
 }
 
-# FaceMesh landmarks on the cheeks and the nose: skin in every portrait, glasses and beards included.
+# FaceMesh landmarks on cheeks and nose: skin in every portrait, also with glasses or a beard.
 _CHEEKS = (50, 280, 4, 195, 117, 346, 187, 411, 205, 425)
 _FOREHEAD = (9, 151, 108, 337)
-_INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)  # fmt: skip
+_INNER_LIPS = (
+    78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95,
+)  # fmt: skip
 
 
 def vertex_groups(body: Body) -> IntArray:
@@ -37,7 +39,8 @@ def vertex_groups(body: Body) -> IntArray:
     for group, joints in _GROUP_JOINTS.items():
         share[:, group] = body.weights[:, joints].sum(1)
     share[:, TORSO] = 1.0 - share[:, 1:].sum(1)
-    return share.argmax(1)
+    out: IntArray = share.argmax(1)
+    return out
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,11 @@ OFF_LIMB = 3.0
 
 
 def _label_groups(
-    rgb: FloatArray, mask: BoolArray, seen_group: IntArray, limb: tuple[MeshBuffer, ...], unit: float
+    rgb: FloatArray,
+    mask: BoolArray,
+    seen_group: IntArray,
+    limb: tuple[MeshBuffer, ...],
+    unit: float,
 ) -> IntArray:
     """Grow the limbs from their surely seen cores over the person's pixels.
 
@@ -150,7 +157,8 @@ def _find_hair(
     hair = head & (to_hair < 9.0) & (to_hair < 2.5 * to_skin)
     hair |= head & scalp & (to_skin > 0.3) & above_brow
     smooth = ndimage.gaussian_filter(hair.astype(float), 1.2) > 0.5
-    return head & smooth
+    out: BoolArray = head & smooth
+    return out
 
 
 def find_regions(
@@ -221,7 +229,9 @@ def find_regions(
     hair = _find_hair(lab, to_skin, head & ~oval, scalp, above_brow)
     skin = match & (skin_like | face | (hands & (to_skin < 12.0))) & ~hair
     skin = ndimage.binary_opening(skin) | (face & match & ~hair)
-    color = np.median(rgb[skin & face], axis=0) if (skin & face).any() else np.array([0.8, 0.6, 0.5])
+    color = (
+        np.median(rgb[skin & face], axis=0) if (skin & face).any() else np.array([0.8, 0.6, 0.5])
+    )
     on_face = on_body & np.isin(part, ["face", "ear"])[whole.face] & ~above_brow
     return Regions(
         mask=mask, group=group, skin=skin, face=face & mask, mouth=dilate(mouth, 1) & mask,

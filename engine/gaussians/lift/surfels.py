@@ -134,7 +134,8 @@ def closest_barycentric(points: FloatArray, corners: FloatArray) -> FloatArray:
     v = (d11 * d20 - d01 * d21) / denominator
     w = (d00 * d21 - d01 * d20) / denominator
     bary = np.clip(np.stack([1 - v - w, v, w], -1), 0.0, None)
-    return bary / np.maximum(bary.sum(1, keepdims=True), 1e-12)
+    out: FloatArray = bary / np.maximum(bary.sum(1, keepdims=True), 1e-12)
+    return out
 
 
 def pixel_centres(camera: Camera) -> FloatArray:

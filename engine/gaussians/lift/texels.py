@@ -101,7 +101,10 @@ def _look_up(points: FloatArray, group: IntArray, view: PhotoView) -> _Lookup:
         here = here[sheet.mask[row[here], col[here]]]
         own[here] = True
         visible[here] = sheet.visible[row[here], col[here]]
-        front[here], back[here] = sheet.front[row[here], col[here]], sheet.back[row[here], col[here]]
+        front[here], back[here] = (
+            sheet.front[row[here], col[here]],
+            sheet.back[row[here], col[here]],
+        )
         near[here], far[here] = bilinear(colors.near, xy[here]), bilinear(colors.far, xy[here])
     return _Lookup(row, col, z, inside, own, visible, front, back, near, far)
 
@@ -114,7 +117,9 @@ def _vertex_parts(body: Body) -> NDArray[np.str_]:
     return np.array(body.part_names)[part]
 
 
-def worn_vertices(view: PhotoView, body: Body, vertices: FloatArray, groups: IntArray) -> FloatArray:
+def worn_vertices(
+    view: PhotoView, body: Body, vertices: FloatArray, groups: IntArray
+) -> FloatArray:
     """[V] 0..1: how likely something is worn over (or grows from) each vertex."""
     regions = view.regions
     normals = vertex_normals(vertices, body.f)
@@ -261,7 +266,8 @@ def _radii(
     area = areas(vertices)
     share = area / np.bincount(samples.triangle, minlength=len(f))[samples.triangle]
     grown = np.sqrt(np.clip(areas(shell) / np.maximum(area, 1e-12), 1.0, 9.0))
-    return np.clip(SPACING * np.sqrt(share) * grown, 2e-4, 0.012)
+    radius: FloatArray = np.clip(SPACING * np.sqrt(share) * grown, 2e-4, 0.012)
+    return radius
 
 
 def _complete(
