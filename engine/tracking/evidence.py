@@ -41,6 +41,7 @@ EYES = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 
 
 # Trust in each of the 33 pose landmarks; the face's own come from the dense landmarks.
 POSE_TRUST = np.array([0.4] * 11 + [1.0] * 6 + [0.25] * 6 + [0.5] * 2 + [1.0] * 4 + [0.3] * 4)
+UNSURE = (0.08, 0.5)  # visibilities between which trust in a pose landmark grows from 0 to 1
 SHOULDERS, LEAST_SHOULDER_TRUST = np.array([11, 12]), 0.1
 HEAD_POINTS, HAND_POINTS = np.arange(11), np.arange(17, 23)
 ARM_POINTS = {True: np.array([13, 15, 17, 19, 21]), False: np.array([14, 16, 18, 20, 22])}
@@ -165,7 +166,7 @@ class Evidence:
         pairs, targets, weights = [], [], []
         for a, b in limbs:
             trust = min(self.observation.pose_visibility[a], self.observation.pose_visibility[b])
-            if min(self.pose_weight[a], self.pose_weight[b]) <= 0 or trust < 0.5:
+            if min(self.pose_weight[a], self.pose_weight[b]) <= 0 or trust < 0.15:
                 continue
             span = world[b] - world[a]
             length = float(np.linalg.norm(span))
@@ -301,12 +302,13 @@ def choose_framing(observation: Observation, camera: Camera) -> str:
     Close portraits of head and shoulders, where detectors dream elbows up in the hair, are
     ``head`` unless a hand is seen.
     """
-    seen = in_frame(observation, camera) & (observation.pose_visibility > 0.5)
+    inside = in_frame(observation, camera)
+    seen = inside & (observation.pose_visibility > 0.35)
     if not observation.hands and not seen[[23, 24]].any() and _room_for_arms(
         observation, camera
     ) < LEAST_ROOM:  # fmt: skip
         return "head"
-    if seen[[25, 26, 27, 28]].any():
+    if (inside & (observation.pose_visibility > 0.5))[[25, 26, 27, 28]].any():
         return "full"
     return "half" if seen[[13, 14, 15, 16, 23, 24]].any() else "head"
 
@@ -330,7 +332,7 @@ def in_frame(observation: Observation, camera: Camera) -> BoolArray:
 
 def pose_weights(observation: Observation, camera: Camera, framing: str) -> FloatArray:
     """[33] trust in each pose landmark."""
-    trust = smooth_step(observation.pose_visibility, 0.4, 0.8)
+    trust = smooth_step(observation.pose_visibility, *UNSURE)
     trust[SHOULDERS] = np.maximum(trust[SHOULDERS], LEAST_SHOULDER_TRUST)
     weight = POSE_TRUST * trust
     weight = weight * in_frame(observation, camera)
@@ -346,8 +348,8 @@ def pose_weights(observation: Observation, camera: Camera, framing: str) -> Floa
         elif framing != "full":
             # Upper bodies without a seen hand: wrists flip upwards (paper, supplement C.3), so
             # only those that the detector is very sure of count.
-            sure = smooth_step(observation.pose_visibility[wrist], 0.6, 0.95)
-            weight[[wrist, *points]] *= 0.1 + 0.6 * sure
+            sure = smooth_step(observation.pose_visibility[wrist], 0.1, 0.7)
+            weight[[wrist, *points]] *= 0.2 + 0.6 * sure
     return weight
 
 
