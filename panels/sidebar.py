@@ -32,7 +32,7 @@ def expressions_by_region(names: list[str], wanted: str = "") -> dict[str, list[
 
 
 _SPLAT_INPUTS = (
-    "Viewport Detail", "Render Detail", "Softness", "Sort for Camera", "Face Camera",
+    "Viewport Detail", "Render Detail", "Softness", "Sorted Viewport", "Face Camera",
 )  # fmt: skip
 
 

@@ -1,4 +1,8 @@
-"""The splats' material: emission of the splat's colour, faded out as a Gaussian."""
+"""The splats' materials: emission of the splat's colour, faded out as a Gaussian.
+
+Two of them, alike but for how EEVEE handles transparency: blended, which is smooth but needs the
+splats sorted, and dithered, which is a little noisy but right in any order.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,12 @@ import bpy
 
 from .. import compat
 
-MATERIAL_NAME = "Likeness Splats"
+BLENDED_SLOT, DITHERED_SLOT = 0, 1
+"""The materials' places on the splat mesh."""
+
+_NAMES = {"BLENDED": "Likeness Splats", "DITHERED": "Likeness Splats Viewport"}
+_VERSION_KEY = "likeness_version"
+_VERSION = 1
 COLOR_ATTRIBUTE = "splat_color"
 """FACE, linear RGB, opacity in the alpha."""
 CORNER_ATTRIBUTE = "splat_corner"
@@ -17,14 +26,23 @@ CUT_SIGMA = 3.0
 """Splats end here, where a Gaussian has fallen to 1.1 %."""
 
 
-def splat_material() -> Any:
-    """The one material of all splats: made on first use."""
-    existing = bpy.data.materials.get(MATERIAL_NAME)
-    if existing is not None and existing.library is None:
-        return existing
-    material = bpy.data.materials.new(MATERIAL_NAME)
+def splat_materials() -> list[Any]:
+    """The materials of all splats, in the order of their slots: made on first use."""
+    return [_material("BLENDED"), _material("DITHERED")]
+
+
+def _material(method: str) -> Any:
+    for existing in bpy.data.materials:
+        if (
+            existing.get(_VERSION_KEY) == _VERSION
+            and existing.surface_render_method == method
+            and existing.library is None
+        ):
+            return existing
+    material = bpy.data.materials.new(_NAMES[method])
+    material[_VERSION_KEY] = _VERSION
     compat.enable_nodes(material)
-    material.surface_render_method = "BLENDED"
+    material.surface_render_method = method
     material.use_transparency_overlap = True  # splats show through one another
     material.use_backface_culling = False
     material.use_transparent_shadow = True

@@ -17,6 +17,10 @@ the splats in the order of their means, which is the engine's order and every sp
 Left tilted, neighbours cut through one another, and Cycles draws pupils grey (24 dB instead of
 32 against the engine's picture of a 258,000-splat avatar).
 
+EEVEE blends faces in the order in which they are stored, so for renders they are also sorted, back
+to front for the active camera. In the viewport the view is not known to a node group; there the
+splats get the mesh's second material, which is dithered and needs no order.
+
 All of it is stock nodes: no Python runs when the armature moves, so it works in renders, in
 linked files and without the extension.
 """
@@ -27,7 +31,7 @@ from typing import Any, NamedTuple
 
 import bpy
 
-from .material import CORNER_ATTRIBUTE
+from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
 
 GROUP_NAME = "Likeness Splats"
 GROUP_VERSION = 1
@@ -108,6 +112,10 @@ class _Builder:
         made = self.node("ShaderNodeMath", dict(enumerate(inputs)), operation=operation)
         return made.outputs["Value"]
 
+    def boolean(self, operation: str, *inputs: Any) -> Any:
+        made = self.node("FunctionNodeBooleanMath", dict(enumerate(inputs)), operation=operation)
+        return made.outputs[0]
+
     def rotate(self, vector: Any, rotation: Any) -> Any:
         made = self.node("FunctionNodeRotateVector", {"Vector": vector, "Rotation": rotation})
         return made.outputs["Vector"]
@@ -170,11 +178,17 @@ def _interface(tree: Any) -> None:
     softness.subtype = "FACTOR"
     softness.default_value, softness.min_value, softness.max_value = 1.0, 0.0, 1.0
     switches = {
-        "Sort for Camera": "Order splats back to front for the active camera, as EEVEE needs",
-        "Face Camera": "In renders, turn splats flat to the active camera: overlaps are then exact",
-    }
-    for name, description in switches.items():
-        socket(name, "NodeSocketBool", description).default_value = True
+        "Sorted Viewport": (
+            False,
+            "Blend splats smoothly while working, too; right only from the active camera, and "
+            "slower. Otherwise they are dithered, which is right from everywhere",
+        ),
+        "Face Camera": (
+            True, "In renders, turn splats flat to the active camera: overlaps are then exact"
+        ),
+    }  # fmt: skip
+    for name, (default, description) in switches.items():
+        socket(name, "NodeSocketBool", description).default_value = default
 
 
 def _build(tree: Any) -> None:
@@ -247,15 +261,26 @@ def _build(tree: Any) -> None:
     add.column()
     moved = add.node("GeometryNodeSetPosition", {"Geometry": captured, "Position": place})
     add.column()
+    viewport = add.node("GeometryNodeIsViewport").outputs[0]
+    rendering = add.boolean("NOT", viewport)
     camera = _Camera.build(add)
-    result = _facing(add, moved.outputs["Geometry"], mean, camera, group["Face Camera"])
+    result = add.switch(
+        add.boolean("AND", rendering, group["Face Camera"]),
+        moved.outputs["Geometry"], _facing(add, moved.outputs["Geometry"], mean, camera),
+        "GEOMETRY",
+    )  # fmt: skip
     add.column()
     for name in ATTRIBUTES:  # what nobody needs any more need not be sorted along
         result = add.remove(result, name)
-    # The mean is at hand per face, and spares averaging its three corners.
-    ordered = _sorted(add, result, on_face[0], camera)
     add.column()
-    output = add.switch(group["Sort for Camera"], result, ordered, "GEOMETRY")
+    dithered = add.node(
+        "GeometryNodeSetMaterialIndex", {"Geometry": result, "Material Index": DITHERED_SLOT}
+    ).outputs["Geometry"]
+    output = add.switch(
+        add.boolean("OR", rendering, group["Sorted Viewport"]),
+        # The mean is at hand per face, and spares averaging its three corners.
+        dithered, _sorted(add, result, on_face[0], camera), "GEOMETRY",
+    )  # fmt: skip
     add.column()
     add.node("NodeGroupOutput", {"Geometry": output})
 
@@ -308,8 +333,8 @@ class _Camera(NamedTuple):
         return _Camera(view["Location"], backward, info["Is Orthographic"])
 
 
-def _facing(add: _Builder, geometry: Any, mean: Any, camera: _Camera, wanted: Any) -> Any:
-    """In renders, corners slid along their view rays to their splat's depth.
+def _facing(add: _Builder, geometry: Any, mean: Any, camera: _Camera) -> Any:
+    """Corners slid along their view rays to their splat's depth.
 
     A corner p with ray direction d goes to p + d ((mean - p) . back) / (d . back).
     """
@@ -326,11 +351,8 @@ def _facing(add: _Builder, geometry: Any, mean: Any, camera: _Camera, wanted: An
     ).outputs["Result"]
     moved = add.node(
         "GeometryNodeSetPosition", {"Geometry": geometry, "Offset": add.scale(ray, along)}
-    ).outputs["Geometry"]
-    viewport = add.node("GeometryNodeIsViewport").outputs[0]
-    rendering = add.node("FunctionNodeBooleanMath", {0: viewport}, operation="NOT").outputs[0]
-    both = add.node("FunctionNodeBooleanMath", {0: rendering, 1: wanted}, operation="AND")
-    return add.switch(both.outputs[0], geometry, moved, "GEOMETRY")
+    )
+    return moved.outputs["Geometry"]
 
 
 def _sorted(add: _Builder, geometry: Any, mean: Any, camera: _Camera) -> Any:

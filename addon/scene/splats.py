@@ -16,7 +16,7 @@ from ...engine.body import Body
 from ...engine.rotations import quaternion_to_matrix
 from ...engine.types import Avatar, BoundGaussians, Camera, FloatArray, IntArray
 from .axes import points_to_engine
-from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, CUT_SIGMA, splat_material
+from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, CUT_SIGMA, splat_materials
 from .node_group import ATTRIBUTES, splat_group
 
 MODIFIER_NAME = "Likeness Splats"
@@ -99,7 +99,8 @@ def create_splats(avatar: Avatar, name: str, body_object: Any, collection: Any) 
     _store(mesh, COLOR_ATTRIBUTE, "FLOAT_COLOR", "FACE", "color", rgba)
     _store(mesh, CORNER_ATTRIBUTE, "FLOAT2", "POINT", "vector",
            np.tile(CORNERS, (len(gaussians), 1)))  # fmt: skip
-    mesh.materials.append(splat_material())
+    for material in splat_materials():
+        mesh.materials.append(material)
     obj = bpy.data.objects.new(name, mesh)
     collection.objects.link(obj)
     obj.parent = body_object.parent

@@ -9,10 +9,12 @@ import bpy
 import numpy as np
 import people
 from likeness.addon.motion.pose import bones_to_pose
+from likeness.addon.scene.armature import create_armature
 from likeness.addon.scene.blend import blend_from_avatar
 from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar, find_avatars
 from likeness.addon.scene.render import render_png, setup_render
 from likeness.addon.scene.splats import CORNERS, MODIFIER_NAME, set_input, stored_order
+from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.gaussians.binding import pose_avatar
 from likeness.engine.render import render_camera
@@ -26,10 +28,8 @@ def empty() -> None:
 
 
 def raw(objects: AvatarObjects) -> None:
-    """Splats as the engine poses them: in stored order, not softened."""
-    modifier = objects.splats.modifiers[MODIFIER_NAME]
-    set_input(modifier, "Sort for Camera", False)
-    set_input(modifier, "Softness", 0.0)
+    """Splats as the engine poses them: not softened."""
+    set_input(objects.splats.modifiers[MODIFIER_NAME], "Softness", 0.0)
 
 
 def splat_errors(objects: AvatarObjects, avatar: Avatar, pose: Pose) -> dict[str, float]:
@@ -137,7 +137,7 @@ def objects_and_names() -> dict[str, Any]:
         "own_camera": second.camera.name != first.camera.name
         and find_avatar(second.splats).camera.name == second.camera.name,
         "one_group": len(bpy.data.node_groups) == 1,
-        "one_material": len(bpy.data.materials) == 1,
+        "materials": sorted(m.name for m in bpy.data.materials),
         "stranger": find_avatar(bpy.data.objects.new("Cube", None)) is None,
     }
 
@@ -145,8 +145,9 @@ def objects_and_names() -> dict[str, Any]:
 def mirrored_rolls() -> dict[str, float]:
     """Blender flips poses from left to right by names and rest axes: these must be mirrored."""
     empty()
-    avatar = people.random_avatar(4)
-    bones = build_scene(avatar, "Person").armature.data.bones
+    joints = synthetic_body().J_template  # as symmetric as the default body's average person
+    collection = bpy.context.scene.collection
+    bones = create_armature(joints, "Person", collection, bpy.context).data.bones
     worst = 0.0
     for bone in bones:
         if bone.name.startswith("left_"):
@@ -211,6 +212,7 @@ def sorted_back_to_front(seed: int) -> dict[str, Any]:
     empty()
     avatar = people.random_avatar(seed)
     objects = build_scene(avatar, "Person")
+    set_input(objects.splats.modifiers[MODIFIER_NAME], "Sorted Viewport", True)
     camera = objects.camera
     camera.rotation_mode = "XYZ"
     camera.location, camera.rotation_euler = (3.0, 2.6, 0.0), (np.pi / 2, 0.0, np.pi / 2)

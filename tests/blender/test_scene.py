@@ -39,7 +39,7 @@ def test_objects(blender) -> None:
     assert len(set(made["two"])) == 2
     assert made["own_camera"]
     assert made["one_group"]
-    assert made["one_material"]
+    assert made["materials"] == ["Likeness Splats", "Likeness Splats Viewport"]
     assert made["stranger"]
 
 
@@ -54,4 +54,4 @@ def test_splats_are_sorted_for_the_camera(blender) -> None:
 def test_detail_thins_out_and_fills_in(blender) -> None:
     figures = blender(SCENE, "detail", part=0.25)
     assert figures["kept"] == pytest.approx(0.25, abs=0.03)
-    assert figures["cover"] == pytest.approx(1.0, abs=0.1)
+    assert 0.9 < figures["cover"] < 1.25  # splats twice as large reach over the outline
