@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from ..body import Body, Landmarks
 from ..body.model import body_from_arrays, body_to_arrays
@@ -107,7 +107,8 @@ def save_avatar(avatar: Avatar, path: Path) -> None:
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     with whole_file(path) as scratch:
-        save_file(contiguous, scratch, metadata)
+        # Not save_file: it leaves a file that only its owner can read.
+        scratch.write_bytes(save(contiguous, metadata))
 
 
 def load_avatar(path: Path) -> Avatar:

@@ -12,7 +12,7 @@ from ...cameras import unproject
 from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ..binding import bind
 from .grids import dilate, erode, nearest_known, smooth_within, solve_poisson
-from .regions import ARMS, HEAD, Regions
+from .regions import ARMS, HEAD, TORSO, Regions
 from .surfaces import Sheet, has_hair
 from .surfels import Homes, grid_tangents, pixel_centres, surfels_from_tangents
 
@@ -72,14 +72,13 @@ def sheet_colors(
 def _band(region: BoolArray, unit: float) -> BoolArray:
     """The strip along a region's outline."""
     inside = ndimage.distance_transform_edt(np.pad(region, 1, mode="edge"))[1:-1, 1:-1]
-    width = min(max(2.0, 0.18 * unit), max(1.0, 0.3 * inside.max()))
+    # At least 3: the two outermost pixels are never solid.
+    width = max(3.0, min(0.18 * unit, 0.3 * inside.max()))
     band: BoolArray = region & (inside <= width)
     return band
 
 
-def _carry(
-    near: FloatArray, region: BoolArray, known: BoolArray, vertical: float
-) -> FloatArray:
+def _carry(near: FloatArray, region: BoolArray, known: BoolArray, vertical: float) -> FloatArray:
     """Known colours smoothed and carried over the region [H, W, 3]."""
     if not known.any():
         return np.broadcast_to(near[region].mean(0), near.shape).copy()
@@ -97,7 +96,8 @@ def _textured(
     """Add the fine texture of ``near`` at (rows, cols) [H, W] where its colour fits the base."""
     texture = near - smooth_within(near, mask, max(1.5, 0.05 * unit))
     same = np.exp(-((np.linalg.norm(near[rows, cols] - base, axis=-1) / 0.15) ** 2))
-    return np.clip(base + 0.7 * texture[rows, cols] * same[..., None], 0.0, 1.0)
+    out: FloatArray = np.clip(base + 0.7 * texture[rows, cols] * same[..., None], 0.0, 1.0)
+    return out
 
 
 def _far_trunk(
@@ -105,11 +105,17 @@ def _far_trunk(
 ) -> FloatArray:
     band = _band(region, regions.unit) & solid
     # The outline of a bare leg stands a few pixels off the fitted one: skin all the same.
-    # Specks of skin colour on cloth are cloth.
+    # Specks of skin colour on cloth are cloth, and a neckline's back is covered.
     bare = _larger_than(regions.skin & region, regions.unit**2)
+    torso = region & (regions.group == TORSO)
+    if (bare & torso).sum() < 0.6 * torso.sum():
+        bare &= ~torso
     bare = dilate(bare, 1 + round(0.12 * regions.unit))
     base = np.zeros_like(near)
-    for part, known in ((region & ~bare, band & ~bare & ~regions.hair), (region & bare, band & bare)):
+    for part, known in (
+        (region & ~bare, band & ~bare & ~regions.hair),
+        (region & bare, band & bare),
+    ):
         if part.any():  # cloth takes no colour from skin, nor skin from cloth
             usable = known if known.sum() > 0.02 * part.sum() else band
             base = np.where(part[..., None], _carry(near, region, usable, ALONG_ROWS), base)
@@ -134,15 +140,19 @@ def _far_limb(
     return _textured(base, near, regions.mask, rows, cols, regions.unit)
 
 
-def _far_head(
-    near: FloatArray, head: BoolArray, solid: BoolArray, regions: Regions
-) -> FloatArray:
+def _far_head(near: FloatArray, head: BoolArray, solid: BoolArray, regions: Regions) -> FloatArray:
     band = _band(head, regions.unit) & solid
     rows, cols = np.mgrid[: head.shape[0], : head.shape[1]]
     if not has_hair(regions):
-        return _textured(_carry(near, head, band, 1.0), near, regions.mask, rows, cols, regions.unit)
-    # Not the strands that shade into the skin beside the face.
-    hair = regions.hair & solid & ~dilate(regions.skin, max(1, round(0.1 * regions.unit)))
+        return _textured(
+            _carry(near, head, band, 1.0), near, regions.mask, rows, cols, regions.unit
+        )
+    # Not the strands that shade into the skin beside the face, nor those at the outline that the
+    # background shines through.
+    near_skin = dilate(regions.skin, max(1, round(0.1 * regions.unit)))
+    inset = ndimage.distance_transform_edt(np.pad(regions.mask, 1, mode="edge"))[1:-1, 1:-1]
+    hair = regions.hair & solid & ~near_skin & (inset > 0.2 * regions.unit)
+    hair = hair if hair.sum() > 0.3 * regions.hair.sum() else regions.hair & solid
     hair = hair if hair.any() else regions.hair
     # Below the hair the nape shows what the neck's outline does.
     lowest = np.percentile(np.nonzero(hair)[0], 98)
@@ -157,7 +167,8 @@ def _far_head(
     source_rows, source_cols = _borrow(unknown, hair)
     texture = near - smooth_within(near, hair, max(1.5, 0.08 * regions.unit))
     textured = base + 0.8 * texture[source_rows, source_cols]
-    return np.clip(textured, 0.0, 1.0)
+    out: FloatArray = np.clip(textured, 0.0, 1.0)
+    return out
 
 
 def _borrow(region: BoolArray, source: BoolArray) -> tuple[IntArray, IntArray]:
@@ -276,7 +287,8 @@ def _rim(
     along = np.stack([-inward[:, 1], -inward[:, 0], zero], -1) * step[owner, None]
     through = np.stack([zero, zero, -np.maximum(gap / count, step)[owner]], -1)
     smooth = smooth_within(colors.near, inner, 1.5)[at][owner]
-    color = smooth * (1 - t[:, None]) + colors.far[at][owner] * t[:, None]
+    seam = ((1.0 - t) ** 4)[:, None]  # the far side's cleaner colours soon take over
+    color = seam * smooth + (1.0 - seam) * colors.far[at][owner]
     opacity = np.full(len(owner), RIM_OPACITY)
     world = surfels_from_tangents(points, along, through, RIM_SIGMA, color, opacity)
     triangle, bary = homes.find(world.means, _home_group(sheet, regions)[at][owner])
@@ -287,4 +299,5 @@ def _inward(mask: BoolArray) -> FloatArray:
     """[H, W, 2] unit direction (x, y in pixels) from the outline into the mask."""
     gy, gx = np.gradient(ndimage.gaussian_filter(mask.astype(float), 1.5, mode="nearest"))
     out = np.stack([gx, gy], -1)
-    return out / np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-9)
+    unit: FloatArray = out / np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-9)
+    return unit

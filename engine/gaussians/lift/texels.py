@@ -23,12 +23,12 @@ from ..binding import bind, vertex_normals
 from .completion import complete_by_mirror, diffuse, mesh_laplacian, mirror_vertices
 from .far_side import SheetColors
 from .grids import erode
-from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, Regions
+from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
 from .surfaces import Sheet, composite, has_hair
 from .surfels import INNER_PARTS, surfels_on_plane
 
 CORE, SHELL = 0, 1  # index into LAYERS
-MAX_SHELL = 0.16  # metres a worn surface may stand off the skin
+MAX_SHELL, MAX_SLEEVE = 0.16, 0.07  # metres a worn surface may stand off trunk and limbs
 WALK_STEP = 0.004  # metres
 UNDER_PHOTO = 0.006  # metres that texels lie below the photo splats
 MAX_SLIDE = 0.08  # metres that a texel may be pushed behind the photo's surface
@@ -175,7 +175,8 @@ def shell_distance(
         mesh_laplacian(body.f, len(vertices)), reach[:, None], np.where(measured, 0.4, 0.0),
         prior, 0.01,
     )[:, 0]  # fmt: skip
-    return np.clip(smooth, 0.0, MAX_SHELL)
+    # Where a limb points at the camera the walk runs along it, not out of it.
+    return np.clip(smooth, 0.0, np.where(np.isin(groups, [TORSO, HEAD]), MAX_SHELL, MAX_SLEEVE))
 
 
 def texel_layer(
