@@ -77,8 +77,24 @@ def atlas_texels(body: Body, size: int) -> tuple[IntArray, FloatArray, IntArray,
     )
 
 
+@numba.njit(cache=True)
+def _blend(values, f, triangle, bary, out):  # type: ignore[no-untyped-def]
+    for i in range(triangle.shape[0]):
+        a, b, c = f[triangle[i], 0], f[triangle[i], 1], f[triangle[i], 2]
+        for k in range(values.shape[1]):
+            out[i, k] = (
+                bary[i, 0] * values[a, k] + bary[i, 1] * values[b, k] + bary[i, 2] * values[c, k]
+            )
+
+
 def surface_points(
     vertices: FloatArray, f: IntArray, triangle: IntArray, bary: FloatArray
 ) -> FloatArray:
-    """Points [N, 3] at barycentric coordinates bary [N, 3] of the triangles [N] of a mesh."""
-    return np.asarray(np.einsum("nkc,nk->nc", vertices[f[triangle]], bary))
+    """Points [N, C] at barycentric coordinates bary [N, 3] of the triangles [N] of a mesh.
+
+    Args:
+        vertices: [V, C] positions, normals or any other values of the vertices.
+    """
+    out = np.empty((len(triangle), vertices.shape[1]), np.result_type(vertices, np.float32))
+    _blend(vertices, f, triangle, bary, out)
+    return out

@@ -135,6 +135,7 @@ def _assemble(
     patch = nipple_patch(ours)
     mean = fair_patch(mean, topology.f, patch)
     weights = rig.weights[ours]
+    parts = label_parts(data_dir, topology, mean, joints, weights)
     return Body(
         v_template=mean.astype(np.float32),
         f=topology.f.astype(np.int32),
@@ -149,6 +150,6 @@ def _assemble(
         ft=topology.ft.astype(np.int32),
         atlas_vt=(topology.vt * [1.0, -1.0] + [0.0, 1.0]).astype(np.float32),
         atlas_ft=topology.ft.astype(np.int32),
-        face_part=label_parts(data_dir, topology, mean, weights).astype(np.uint8),
+        face_part=parts.astype(np.uint8),
         part_names=PART_NAMES,
     )

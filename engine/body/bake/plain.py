@@ -58,7 +58,7 @@ def render_plain(
     picture = np.full((large.height, large.width, 3), BACKGROUND)
     shade = (0.55 + 0.45 * lambert) * (0.75 + 0.25 * rim)
     picture[covered] = paint(face, bary) * shade[:, None]
-    image = Image.fromarray((np.clip(picture, 0, 1) * 255).round().astype(np.uint8))
+    image = Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
     small = image.resize((camera.width, camera.height), Image.Resampling.BOX)
     return np.asarray(small, np.float32) / 255.0, buffer
 
@@ -101,23 +101,24 @@ class PersonPaint:
         colours = self._table[part]
 
         def is_part(*names: str) -> BoolArray:
-            return np.isin(part, [self._names.index(n) for n in names])
+            wanted = np.isin(np.arange(len(self._names)), [self._names.index(n) for n in names])
+            return np.asarray(wanted[part])
 
         head = is_part("face", "scalp", "neck")
         colours[head & is_scalp(points, self._eyes)] = self.HAIR
         facing = surface_points(self._normals, self._f, face, bary)[:, 2]
+        browed = is_part("face") & (facing > 0.2)
         for eye, side in zip(self._eyes, (1.0, -1.0)):
-            ray = points - eye
-            across = np.hypot(ray[:, 0], ray[:, 1])
-            near = is_part("eye") & (side * points[:, 0] > 0)
-            colours[near & (across < self.IRIS_RADIUS)] = self.IRIS
-            colours[near & (across < self.PUPIL_RADIUS)] = self.PUPIL
+            near = np.flatnonzero(is_part("eye") & (side * points[:, 0] > 0))
+            across = np.hypot(*(points[near, :2] - eye[:2]).T)
+            colours[near[across < self.IRIS_RADIUS]] = self.IRIS
+            colours[near[across < self.PUPIL_RADIUS]] = self.PUPIL
             # A brow is an arched band of 9 mm, 25 mm above the eye's centre.
-            x = side * ray[:, 0]
+            near = np.flatnonzero(browed & (np.abs(points[:, 0] - eye[0]) < 0.026))
+            x, y = side * (points[near, 0] - eye[0]), points[near, 1] - eye[1]
             middle = 0.0245 + 0.004 * np.cos(np.clip((x - 0.006) / 0.03, -1.0, 1.0) * np.pi / 2)
-            band = np.clip(1.0 - np.abs(ray[:, 1] - middle) / 0.0045, 0.0, 1.0)
-            strength = 0.8 * band * (np.abs(x) < 0.026) * (facing > 0.2) * is_part("face")
-            colours += strength[:, None] * (np.array(self.HAIR) - colours)
+            strength = 0.8 * np.clip(1.0 - np.abs(y - middle) / 0.0045, 0.0, 1.0)[:, None]
+            colours[near] += strength * (np.array(self.HAIR) - colours[near])
         return np.asarray(colours)
 
 

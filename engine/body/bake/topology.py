@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...types import BoolArray, FloatArray, IntArray, LikenessError
+from ...types import JOINT_INDEX, BoolArray, FloatArray, IntArray, LikenessError
 from ..names import PART_NAMES
 from .mpfb import REMEDY, BaseMesh, sample_uv_image
 from .plain import is_scalp
@@ -121,13 +121,17 @@ def _both_sides(mask: BoolArray, topology: Topology) -> BoolArray:
 
 
 def label_parts(
-    data_dir: Path, topology: Topology, vertices: FloatArray, weights: FloatArray
+    data_dir: Path,
+    topology: Topology,
+    vertices: FloatArray,
+    joints: FloatArray,
+    weights: FloatArray,
 ) -> IntArray:
     """[F] index into PART_NAMES.
 
     Args:
         data_dir: holds ``mpfb2`` and ``segmentation``.
-        vertices: [V, 3] the template in the T-pose. weights: [V, 55].
+        vertices: [V, 3], joints: [55, 3] of the template in the T-pose. weights: [V, 55].
     """
     uv = _of_quad(topology.vt[topology.ft].mean(1))
     picture = sample_uv_image(data_dir / "segmentation" / "body_parts_segmentation.png", uv)
@@ -147,7 +151,10 @@ def label_parts(
     group = {name: topology.group == i for i, name in enumerate(GROUPS)}
     eyes = group["helper-l-eye"] | group["helper-r-eye"]
     part = np.full(len(topology.f), PART["torso"])
-    part[np.isin(joint, [16, 17, 18, 19, 20, 21])] = PART["arm"]
+    # Arms begin at the shoulder joint: a plane gives a shorter border than the weights.
+    shoulder = joints[JOINT_INDEX["left_shoulder"]]
+    beside = np.abs(centre[:, 0]) > shoulder[0]
+    part[beside & (np.abs(centre[:, 1] - shoulder[1]) < 0.2)] = PART["arm"]
     part[np.isin(joint, [1, 2, 4, 5, 7, 8, 10, 11])] = PART["leg"]
     part[segment("hand_left", "hand_right") & (joint >= 20)] = PART["hand"]
     part[segment("foot_left", "foot_right")] = PART["foot"]
