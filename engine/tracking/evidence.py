@@ -22,7 +22,7 @@ PALM_LENGTH = 0.09  # metres from the wrist to the middle finger's base
 # One standard deviation of the detectors' points, in the scales above, and how many neighbouring
 # points err together (they count as one).
 FACE_NOISE, FACE_TOGETHER = 0.025, 5.0
-POSE_NOISE = 0.06
+POSE_NOISE = 0.05
 HAND_NOISE, HAND_TOGETHER = 0.08, 3.0
 FACE_PIXEL_NOISE = 0.3  # pixels: the floor in small faces
 
@@ -36,6 +36,8 @@ INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82,
 LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
         *INNER_LIPS)  # fmt: skip
 INNER_LIP_WEIGHT = 0.5
+CHEEK_OUTLINE = (162, 127, 234, 93, 132, 58, 172, 389, 356, 454, 323, 361, 288, 397)
+OUTLINE_WEIGHT = 0.2
 EYES = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246, 263, 249, 390,
         373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)  # fmt: skip
 
@@ -362,6 +364,9 @@ def face_points(body: Body) -> tuple[Points, FloatArray, IntArray]:
     # The bake saw closed lips, whose inner edges cover each other; open mouths show them well.
     lips = list(INNER_LIPS)
     weight[lips] = np.where(weight[lips] > 0, np.maximum(weight[lips], INNER_LIP_WEIGHT), 0.0)
+    # Few, but all that the landmarks say about the head's sides.
+    sides = list(CHEEK_OUTLINE)
+    weight[sides] = np.where(weight[sides] > 0, np.maximum(weight[sides], OUTLINE_WEIGHT), 0.0)
     weight[list(LIPS)] *= SHARP_WEIGHT
     weight[list(EYES)] *= SHARP_WEIGHT
     # The middle of the iris says where the eye looks; its rim only repeats it.

@@ -27,7 +27,7 @@ OUTSIDE_NOISE, OUTSIDE_RADIUS = 0.04, 0.4
 INSIDE_NOISE, INSIDE_RADIUS, ALLOWANCE = 0.12, 0.12, 0.03
 TOGETHER = 0.15  # shoulder widths of outline that err together
 # The same for skin, in inter-ocular distances.
-SKIN_NOISE, SKIN_RADIUS, SKIN_TOGETHER = 0.08, 0.25, 0.4
+SKIN_NOISE, SKIN_RADIUS, SKIN_TOGETHER = 0.12, 0.25, 0.6
 HAND_NEAR = 0.6  # inter-ocular distances around a hand where skin says nothing about the head
 ALONG = 0.6  # cosine between the outline's and the edge's normals
 HAND_JOINTS = {True: range(25, 40), False: range(40, 55)}  # left, right
