@@ -166,7 +166,7 @@ def test_a_failed_write_leaves_the_old_file(avatar, saved, tmp_path, monkeypatch
     def full_disk(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("likeness.engine.formats.avatar.save_file", full_disk)
+    monkeypatch.setattr("likeness.engine.formats.avatar.save", full_disk)
     with pytest.raises(LikenessError, match="No space left"):
         save_avatar(avatar, saved)
     assert saved.read_bytes() == before
