@@ -69,6 +69,7 @@ def test_expressions_are_columns_300_to_399(model: dict[str, np.ndarray]) -> Non
     np.testing.assert_allclose(moved, wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_agrees_with_the_smplx_model_class(model: dict[str, np.ndarray], tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     smplx = pytest.importorskip("smplx")
