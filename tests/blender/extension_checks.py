@@ -108,6 +108,84 @@ def install(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     return answer
 
 
+class Event:
+    def __init__(self, kind: str, value: str = "NOTHING") -> None:
+        self.type, self.value = kind, value
+
+
+class Operator:
+    """A stand-in for the running modal operator: its job, its timer, what it reported."""
+
+    def __init__(self, job: Any, photo: str) -> None:
+        self._job, self.filepath, self.reports = job, photo, []
+        self._timer = bpy.context.window_manager.event_timer_add(
+            0.1, window=bpy.context.window_manager.windows[0]
+        )
+
+    def report(self, kind: set[str], text: str) -> None:
+        self.reports.append([next(iter(kind)), text])
+
+
+class Worker:
+    """A stand-in for the job, in whatever state it is put."""
+
+    def __init__(self, state: Any, answer: dict[str, Any] | None = None, error: Any = None) -> None:
+        self.state, self.result, self.error = state, answer, error
+        self.stage, self.fraction, self.message = "fit", 0.4, "face"
+        self.asked_to_stop = self.killed = False
+
+    def poll(self) -> Any:
+        return self.state
+
+    def cancel(self) -> None:
+        self.asked_to_stop = True
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+def modal(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
+    """The steps of the modal operator, which Blender only takes with a window."""
+    bpy.ops.extensions.package_install_files(
+        filepath=zip_path, repo="user_default", enable_on_install=True
+    )
+    bpy.ops.wm.read_homefile(app_template="", use_empty=True)
+    module = importlib.import_module(f"{MODULE}.operators.import_portrait")
+    types_module = importlib.import_module(f"{MODULE}.engine.types")
+    state, session = module.State, bpy.context.window_manager.likeness
+    step = module.BuildAvatar.modal
+    answer: dict[str, Any] = {"undo": "UNDO" in module.BuildAvatar.bl_options}
+
+    def run(worker: Worker, kind: str = "TIMER", value: str = "NOTHING") -> list[Any]:
+        operator = Operator(worker, photo)
+        module._running[:] = [worker]
+        result = next(iter(step(operator, bpy.context, Event(kind, value))))
+        return [result, operator.reports, len(module._running), session.running]
+
+    answer["progress"] = run(Worker(state.RUNNING))
+    answer["shown"] = [session.stage, round(session.progress, 3), draw_panels()["LIKENESS_PT_main"]]
+    answer["second"] = attempt(bpy.ops.likeness.import_portrait, filepath=photo)
+    answer["mouse"] = run(Worker(state.RUNNING), "MOUSEMOVE")
+    stopped = Worker(state.RUNNING)
+    answer["escape"] = [*run(stopped, "ESC", "PRESS"), stopped.asked_to_stop]
+    asked = Worker(state.RUNNING)
+    module._running[:] = [asked]
+    bpy.ops.likeness.cancel_build()
+    answer["button"] = asked.asked_to_stop
+    answer["cancelled"] = run(Worker(state.CANCELLED))
+    error = types_module.LikenessError("No person in it.", "Another photo.")
+    answer["failed"] = run(Worker(state.FAILED, error=error))
+    answer["said"] = [session.error, session.remedy]
+    answer["empty"] = len(bpy.data.objects)
+    done = Worker(state.DONE, {"avatar": avatar, "warnings": ["The face is small."]})
+    answer["done"] = run(done)
+    answer["objects"] = sorted(o.type for o in bpy.data.objects)
+    ended = Operator(Worker(state.RUNNING), photo)
+    module.BuildAvatar.cancel(ended, bpy.context)
+    answer["ended"] = [ended._job.killed, session.running]
+    return answer
+
+
 def build(zip_path: str, photo: str) -> dict[str, Any]:
     """The whole way inside an installed extension: portrait in, avatar in the scene."""
     bpy.ops.extensions.package_install_files(

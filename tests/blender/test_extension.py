@@ -150,6 +150,31 @@ def test_bad_portrait_says_what_is_wrong(installed: dict[str, Any]) -> None:
     assert "someone.png" in installed["bad_avatar"]
 
 
+def test_modal_steps(blender, extension: Path, avatar: Path, photo: Path) -> None:
+    """Progress, cancel by Esc and by button, failure, success, and Blender ending it."""
+    steps = blender(CHECKS, "modal", zip_path=str(extension), avatar=str(avatar), photo=str(photo))
+    assert steps["undo"]
+    assert steps["progress"] == ["PASS_THROUGH", [], 1, True]
+    stage, progress, panel = steps["shown"]
+    assert (stage, progress) == ("fit: face", 0.4)
+    assert "progress fit: face" in panel
+    assert "operator likeness.cancel_build" in panel
+    assert "Another avatar" in steps["second"] or "poll" in steps["second"]
+    assert steps["mouse"][0] == "PASS_THROUGH"
+    assert steps["escape"][0] == "RUNNING_MODAL"
+    assert steps["escape"][-1]
+    assert steps["button"]
+    assert steps["cancelled"] == ["CANCELLED", [["INFO", "Cancelled"]], 0, False]
+    assert steps["failed"] == [
+        "CANCELLED", [["ERROR", "No person in it. Another photo."]], 0, False,
+    ]  # fmt: skip
+    assert steps["said"] == ["No person in it.", "Another photo."]
+    assert steps["empty"] == 0
+    assert steps["done"] == ["FINISHED", [["WARNING", "The face is small."]], 0, False]
+    assert steps["objects"] == ["ARMATURE", "CAMERA", "MESH", "MESH"]
+    assert steps["ended"] == [True, False]
+
+
 @pytest.mark.slow
 def test_portrait_becomes_an_avatar_in_the_scene(
     blender_lts, extension: Path, sample_portrait: Path
