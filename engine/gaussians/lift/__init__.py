@@ -24,6 +24,7 @@ from ...types import (
     Track,
 )
 from .calibrate import calibrate
+from .face import refine_face
 from .far_side import back_layer, sheet_colors
 from .grids import dilate, erode, nearest_known
 from .photo import crop_camera, front_layer, resize_rgba
@@ -42,14 +43,15 @@ class LiftOptions:
 
     Attributes:
         max_gaussians: never exceeded.
-        photo_share, back_share: of the budget, for the photo's pixels and the far side; the rest
-            goes to the texels.
+        photo_share, back_share, face_share: of the budget, for the photo's pixels, the far side
+            and the completed eyes and mouth; the rest goes to the texels.
         region_pixels: size of the grid on which labels and depths are found.
     """
 
     max_gaussians: int = MAX_GAUSSIANS
     photo_share: float = 0.62
     back_share: float = 0.15
+    face_share: float = 0.08
     region_pixels: int = 40_000
 
 
@@ -100,11 +102,13 @@ def lift(
     )
     back_budget = int(options.back_share * options.max_gaussians)
     back = back_layer(sheets, own_colors, regions, camera, vertices, body, homes, back_budget)
-    texel_budget = options.max_gaussians - len(back) - sum(len(p) for p in photo)
+    face_budget = int(options.face_share * options.max_gaussians)
+    texel_budget = options.max_gaussians - len(back) - sum(len(p) for p in photo) - face_budget
     samples = _texels_within(body, texel_budget)
     view = PhotoView(camera, colors, alpha, regions, sheets, own_colors)
     texels = texel_layer(view, samples, body, vertices, groups)
     everything = BoundGaussians.concatenate([texels, back, *photo])
+    everything = refine_face(everything, body, vertices, track, observation, matte, face_budget)
     return calibrate(everything, matte, track.camera, vertices, body)
 
 

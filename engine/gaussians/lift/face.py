@@ -1,0 +1,288 @@
+"""The face's finish: lids that close, eyes that turn, a mouth that opens.
+
+The lift paints the photo onto the fitted body pixel by pixel, which is right for the photo's own
+expression. Here the splats of the eyes and the mouth are given to the parts that they show (by
+the face landmarks, which see lids and lips better than the fit does), and what the photo hides of
+those parts is completed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ...body import Body
+from ...cameras import project, unproject
+from ...dual_uv.sampling import bilinear
+from ...types import (
+    LAYERS,
+    BoolArray,
+    BoundGaussians,
+    FloatArray,
+    Gaussians,
+    IntArray,
+    Matte,
+    Observation,
+    Track,
+)
+from ..binding import bind, place, triangle_frames, vertex_normals
+from .eyes import closed_lid, eyeball, lid_faces, rebind_eye_photo, socket
+from .face_parts import (
+    EYE_RINGS,
+    OUTER_PARTS,
+    Face,
+    cast,
+    inner_lips,
+    inside_polygon,
+    make_face,
+    spread_points,
+)
+from .mouth import TOOTH_DEPTH, cavity, photo_is_open, rebind_mouth_photo, teeth, tongue
+from .surfels import surfels_from_tangents, surfels_on_plane
+
+CORE, PHOTO = LAYERS.index("core"), LAYERS.index("photo")
+REPLACED = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
+SINK = 0.0020  # metres that skin texels may lie under the photo near lids and lips
+SINK_REACH = 0.03  # metres around them
+RIM_WIDTH, RIM_SPACING, RIM_SINK = 0.004, 0.0011, 0.0005  # metres
+SIGMA = 0.55  # of a photo splat that is laid out anew, in steps of its grid
+JUMP = 0.0015  # metres in depth from which a splat is laid out anew
+CLEAR = 0.001  # metres behind the photo's teeth that are kept free of the mouth's lining
+FULL = 21_000  # completed splats at full density
+BEFORE_FACE = 0.008  # metres before the skin from which a splat shows something else
+SIDES = ("right", "left")
+
+
+def refine_face(
+    bound: BoundGaussians,
+    body: Body,
+    vertices: FloatArray,
+    track: Track,
+    observation: Observation,
+    matte: Matte,
+    budget: int = FULL,
+) -> BoundGaussians:
+    """Lids, eyeballs and mouth of a lifted portrait put right.
+
+    A body without eyes, teeth and blinks, or a photo without a face, comes back as it is.
+
+    Args:
+        bound: everything that the lift made. body: the person's own.
+        vertices: [V, 3] in the photo's pose. track, observation, matte: of the portrait.
+
+    Returns:
+        At most ``budget`` Gaussians more than ``bound``.
+    """
+    coarseness = max(1.0, float(np.sqrt(FULL / max(budget, 1))))
+    face = make_face(body, vertices, track, observation, matte, coarseness)
+    if face is None:
+        return bound
+    closed = face.blinked()
+    unfolding = [lid_faces(face, closed, side)[0] for side in SIDES]
+    rims = _rim_faces(face) & ~np.logical_or.reduce(unfolding)
+    gone = face.faces(*REPLACED) | rims | np.logical_or.reduce(unfolding)
+    bound = _raise_skin(face, bound.take((bound.layer == PHOTO) | ~gone[bound.triangle]))
+    bound = _rebind_photo(face, closed, bound)
+    own = [
+        teeth(face, upper=True),
+        teeth(face, upper=False),
+        tongue(face),
+        cavity(face),
+        _rim_skin(face, rims),
+    ]
+    for side in SIDES:
+        ball = eyeball(face, side)
+        own += [closed_lid(face, closed, side), socket(face, side)]
+        if ball is not None:
+            own.append(ball)
+    completed = BoundGaussians.concatenate([_behind_photo(face, part) for part in own])
+    if len(completed) > budget:
+        completed = completed.take(np.linspace(0, len(completed) - 1, budget).astype(np.int64))
+    return BoundGaussians.concatenate([completed, bound])
+
+
+def _behind_photo(face: Face, part: BoundGaussians) -> BoundGaussians:
+    """Splats of the mouth's lining sunk behind the teeth that an open mouth shows in the photo;
+    without those of the lips that stand before them."""
+    if not photo_is_open(face):
+        return part
+    world = place(part, face.vertices, face.body)
+    means = np.asarray(world.means, np.float64)
+    xy, depth = project(means, face.camera)
+    inside, edge = inside_polygon(xy, inner_lips(face))
+    # A splat reaches beyond its centre; a lip's edge is allowed to, for the photo covers it.
+    outer = face.faces(*OUTER_PARTS)[part.triangle]
+    reach = world.scales[:, 0] * face.camera.K[0, 0] / depth * np.where(outer, 0.8, 2.5)
+    inside |= edge < reach
+    lips = cast(face, xy, face.faces("lips"))
+    arch = cast(face, xy, face.faces("teeth"))
+    if lips is None or arch is None:
+        return part
+    needed = np.maximum(arch.depth, lips.depth + TOOTH_DEPTH) + CLEAR
+    sunk = inside & ~outer & (depth < needed)
+    means[sunk] = unproject(xy[sunk], needed[sunk], face.camera)
+    frames = triangle_frames(
+        face.vertices, face.body.f, face.body.v_template, part.triangle, part.bary
+    )
+    offset = np.array(part.offset)
+    local = np.einsum("nab,na->nb", frames.R, means - frames.origin) / frames.sigma[:, None]
+    offset[sunk] = local[sunk]
+    return replace(part, offset=offset).take(~(inside & outer & (depth < needed)))
+
+
+def _rim_faces(face: Face) -> BoolArray:
+    """[F] lips, lids' edges and the skin next to them, where texels are too coarse: they would
+    reach over the lips' edge into the mouth, and over the lids into the eye."""
+    rest, f = face.body.v_template, face.body.f
+    rims = np.unique(f[face.faces("lips", "eyelid")])
+    distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=RIM_WIDTH)
+    return np.asarray(face.faces("face", "lips", "eyelid") & (distance < RIM_WIDTH))
+
+
+def _rim_skin(face: Face, faces: BoolArray) -> BoundGaussians:
+    """Fine skin under the photo there: its colours, and hidden lips like the nearest seen ones."""
+    f, vertices = face.body.f, face.vertices
+    rest = face.body.v_template.astype(np.float64)
+    rows = np.nonzero(faces)[0]
+    spacing = face.coarseness * RIM_SPACING
+    row, bary = spread_points(rest[f[rows]], spacing)
+    triangle = rows[row]
+    corner = f[triangle]
+    at = np.einsum("nk,nkd->nd", bary, face.registered[corner])
+    normal = np.einsum("nk,nkd->nd", bary, vertex_normals(face.registered, f)[corner])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    xy, depth = project(at, face.camera)
+    front = cast(face, xy, np.ones(len(f), bool))
+    toward = -at / np.linalg.norm(at, axis=1, keepdims=True)
+    seen = np.einsum("nd,nd->n", normal, toward) > 0.2
+    if front is not None:
+        seen &= depth < front.depth + 0.0015
+    over_eye = np.zeros(len(at), bool)
+    for side in SIDES:
+        inside, edge = inside_polygon(xy, face.points[list(EYE_RINGS[side])])
+        seen &= edge > 0.008 * face.unit
+        over_eye |= inside
+    inside, edge = inside_polygon(xy, inner_lips(face))
+    seen &= ~over_eye & ~inside & (edge > 0.008 * face.unit)
+    if not seen.any():
+        seen[:] = True
+    color = bilinear(face.matte.foreground, xy)
+    points = np.einsum("nk,nkd->nd", bary, rest[corner])
+    near = cKDTree(points[seen]).query(points[~seen], k=min(6, int(seen.sum())))[1]
+    color[~seen] = 0.86 * color[seen][near.reshape(int((~seen).sum()), -1)].mean(1)
+    world = surfels_on_plane(
+        at - RIM_SINK * toward, normal, np.full(len(at), 0.8 * spacing), color,
+        np.full(len(at), 0.97),
+    )  # fmt: skip
+    layer = np.full(len(at), CORE, np.uint8)
+    skin = bind(world, triangle, bary, layer, vertices, face.body)
+    return skin.take(~over_eye)  # the photo's open eye is not covered
+
+
+def _raise_skin(face: Face, bound: BoundGaussians) -> BoundGaussians:
+    """Skin texels near lips and lids come close under the photo, and to where the photo has them.
+
+    They close its gaps when the skin stretches; deeper ones lie behind the mouth's lining.
+    """
+    rest, f = face.body.v_template, face.body.f
+    rims = np.unique(f[face.faces("lips", "eyelid")])
+    distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=SINK_REACH)
+    near = face.faces("face", "lips", "eyelid") & (distance < SINK_REACH)
+    chosen = np.nonzero((bound.layer == CORE) & near[bound.triangle])[0]
+    triangle, bary = bound.triangle[chosen], bound.bary[chosen].astype(np.float64)
+    frames = triangle_frames(face.vertices, f, rest, triangle, bary)
+    step = np.einsum("nk,nkd->nd", bary, (face.registered - face.vertices)[f[triangle]])
+    aside = np.einsum("nab,na->nb", frames.R, step) / frames.sigma[:, None]
+    aside[:, 2] = np.maximum(bound.offset[chosen, 2], -SINK)
+    offset = np.array(bound.offset)
+    offset[chosen] = aside
+    return replace(bound, offset=offset)
+
+
+def _rebind_photo(face: Face, closed: FloatArray, bound: BoundGaussians) -> BoundGaussians:
+    """The photo's splats around eyes and mouth, moved along their rays to the part they show."""
+    head = face.faces(*OUTER_PARTS, *REPLACED)
+    photo = np.nonzero((bound.layer == PHOTO) & head[bound.triangle])[0]
+    if len(photo) == 0:
+        return bound
+    world = place(bound.take(photo), face.vertices, face.body)
+    xy, old_depth = project(np.asarray(world.means, np.float64), face.camera)
+    # Hair and hands before the face are none of its skin.
+    skin = cast(face, xy, face.faces(*OUTER_PARTS))
+    if skin is None:
+        return bound
+    own = old_depth > skin.depth - BEFORE_FACE
+    photo, xy, old_depth = photo[own], xy[own], old_depth[own]
+    world = place(bound.take(photo), face.vertices, face.body)
+    triangle = np.full(len(photo), -1, np.int64)
+    bary = np.zeros((len(photo), 3))
+    depth = np.array(old_depth)
+    rebuilt = np.zeros(len(photo), bool)
+    found = [rebind_eye_photo(face, closed, side, xy, world) for side in SIDES]
+    found.append(rebind_mouth_photo(face, xy, world))
+    for part_triangle, part_bary, part_depth, part_rebuilt in found:
+        new = part_triangle >= 0
+        triangle[new], bary[new], depth[new] = part_triangle[new], part_bary[new], part_depth[new]
+        rebuilt |= part_rebuilt
+    changed = np.nonzero(triangle >= 0)[0]
+    if len(changed) == 0:
+        return bound
+    moved = _moved(face, world, changed, xy, depth, old_depth, triangle, bary, rebuilt)
+    again = bind(
+        moved,
+        triangle[changed],
+        bary[changed],
+        bound.layer[photo[changed]],
+        face.vertices,
+        face.body,
+    )
+    keep = np.ones(len(bound), bool)
+    keep[photo[changed]] = False
+    return BoundGaussians.concatenate([bound.take(keep), again])
+
+
+def _moved(
+    face: Face,
+    world: Gaussians,
+    rows: IntArray,
+    xy: FloatArray,
+    depth: FloatArray,
+    old_depth: FloatArray,
+    triangle: IntArray,
+    bary: FloatArray,
+    inner: BoolArray,
+) -> Gaussians:
+    """Splats at other depths on the same rays.
+
+    Those that jump lie flat on their new triangle; what shows the inside of the mouth or an
+    eyeball faces the camera.
+    """
+    points = unproject(xy[rows], depth[rows], face.camera)
+    scales = world.scales[rows] * (depth / old_depth)[rows][:, None]
+    quats = np.array(world.quats[rows])
+    rebuild = inner[rows] | (np.abs(depth - old_depth)[rows] > JUMP)
+    if not rebuild.any():
+        return Gaussians(points, quats, scales, world.opacities[rows], world.colors[rows])
+    # The grid that the splats come from, by their nearest neighbours in the picture.
+    pitch = cKDTree(xy).query(xy[rows[rebuild]], k=2)[0][:, 1]
+    pitch = np.clip(pitch, 0.5 * np.median(pitch), 1.5 * np.median(pitch))
+    step = pitch * depth[rows[rebuild]] / face.camera.K[0, 0]
+    toward = -points[rebuild] / np.linalg.norm(points[rebuild], axis=1, keepdims=True)
+    corner = face.body.f[triangle[rows[rebuild]]]
+    normals = vertex_normals(face.vertices, face.body.f)
+    normal = np.einsum("nk,nkd->nd", bary[rows[rebuild]], normals[corner])
+    facing = np.einsum("nd,nd->n", normal, toward)
+    flat = inner[rows[rebuild]] | (facing < 0.45)
+    normal[flat] = toward[flat]
+    facing = np.where(flat, 1.0, facing)[:, None]
+    # One pixel to the right and one down, slid along the ray into the plane.
+    du, dv = (
+        step[:, None] * (axis - (normal @ axis)[:, None] / facing * toward)
+        for axis in (np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0]))
+    )
+    n = int(rebuild.sum())
+    discs = surfels_from_tangents(points[rebuild], du, dv, SIGMA, np.zeros((n, 3)), np.ones(n))
+    scales[rebuild], quats[rebuild] = discs.scales, discs.quats
+    return Gaussians(points, quats, scales, world.opacities[rows], world.colors[rows])

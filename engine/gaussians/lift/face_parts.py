@@ -1,0 +1,248 @@
+"""What the face needs to know about itself: which triangles and pixels are lids, eyes, lips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...body import Body
+from ...cameras import project, unproject
+from ...render.mesh import rasterize_mesh
+from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Matte, Observation, Track
+from .completion import diffuse, mesh_laplacian
+from .grids import nearest_known
+from .surfels import closest_barycentric
+
+EYE_RINGS = {
+    "right": (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
+    "left": (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
+}
+"""FaceMesh landmarks around an eye's opening: outer corner, lower lid, inner corner, upper lid."""
+IRISES = {"right": (468, 469, 470, 471, 472), "left": (473, 474, 475, 476, 477)}
+UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
+LOWER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
+"""FaceMesh landmarks of the inner lips, from the right corner of the mouth to the left one."""
+
+BLINK = {"left": "eyeBlinkLeft", "right": "eyeBlinkRight"}
+OUTER_PARTS = ("face", "lips", "eyelid")
+NUM_MESH = 468
+MAX_MISFIT = 0.12  # of the pupil distance; a landmark farther off than that is not believed
+CAST_SIDE = 480  # pixels of the z-buffers that rays are cast with
+
+
+@dataclass(frozen=True)
+class Face:
+    """A fitted face and its photo.
+
+    Attributes:
+        body: the person's own. vertices: [V, 3] in the photo's pose; joints: [55, 3].
+        registered: [V, 3] the vertices moved across the picture until the landmarks fit exactly:
+            for finding out what a pixel shows. Splats are always bound to ``vertices``.
+        track, matte: of the portrait. points: [478, 2] observed landmarks, pixels.
+        part: [F] name of each triangle's part. left: [F] on the body's left side.
+        unit: pixels between the pupils.
+        coarseness: factor on the spacing of completed splats.
+    """
+
+    body: Body
+    vertices: FloatArray
+    registered: FloatArray
+    joints: FloatArray
+    track: Track
+    matte: Matte
+    points: FloatArray
+    part: np.ndarray  # type: ignore[type-arg]
+    left: BoolArray
+    unit: float
+    coarseness: float
+
+    @property
+    def camera(self) -> Camera:
+        return self.track.camera
+
+    def faces(self, *parts: str) -> BoolArray:
+        """[F] triangles of these parts."""
+        out: BoolArray = np.isin(self.part, parts)
+        return out
+
+    def lower(self) -> BoolArray:
+        """[F] triangles of the lips, the teeth and the mouth that go with the jaw.
+
+        Lips by how far opening the jaw moves them, compared with others as far from the middle:
+        near the corners both lips move half as much.
+        """
+        body = self.body
+        drop = -body.exprdirs[:, 1, body.expression_index["jawOpen"]].astype(np.float64)
+        drop = drop[body.f].mean(1)
+        out: BoolArray = body.weights[body.f, JOINT_INDEX["jaw"]].mean(1) > 0.5
+        lips = np.nonzero(self.faces("lips"))[0]
+        middle = body.v_template[body.f[lips]].mean(1)[:, 0]
+        middle = np.abs(middle - np.median(middle))
+        bins = np.minimum((middle / 0.002).astype(int), int(middle.max() / 0.002) - 1)
+        for b in np.unique(bins):
+            own = lips[bins == b]
+            out[own] = drop[own] > (drop[own].min() + drop[own].max()) / 2
+        return out
+
+    def blinked(self) -> FloatArray:
+        """[V, 3] the photo's pose with both eyes closed."""
+        pose = self.track.pose
+        expression = np.array(pose.expression, np.float64)
+        for name in BLINK.values():
+            expression[self.body.expression_index[name]] = 1.0
+        vertices, _ = self.body.vertices(replace(pose, expression=expression))
+        return vertices
+
+
+def make_face(
+    body: Body,
+    vertices: FloatArray,
+    track: Track,
+    observation: Observation,
+    matte: Matte,
+    coarseness: float = 1.0,
+) -> Face | None:
+    """None for a body without eyes, teeth, blinks or landmarks, or a photo without a face."""
+    needed = {"jawOpen", *BLINK.values()} <= set(body.expression_names)
+    parts = {"eye", "eye_socket", "teeth", "tongue", "mouth", *OUTER_PARTS} <= set(body.part_names)
+    if observation.face is None or body.landmarks is None or not (needed and parts):
+        return None
+    _, joints = body.vertices(track.pose)
+    points = np.asarray(observation.face, np.float64)
+    unit = float(np.linalg.norm(points[468] - points[473]))
+    return Face(
+        body=body,
+        vertices=np.asarray(vertices, np.float64),
+        registered=vertices + _misfit(body, vertices, points, track.camera),
+        joints=joints,
+        track=track,
+        matte=matte,
+        points=points,
+        part=np.array(body.part_names)[body.face_part],
+        left=body.v_template[body.f].mean(1)[:, 0] > 0,
+        unit=unit,
+        coarseness=coarseness,
+    )
+
+
+def _misfit(
+    body: Body, vertices: FloatArray, points: FloatArray, camera: Camera
+) -> FloatArray:
+    """[V, 3] steps across the picture that take the fitted landmarks to the observed ones.
+
+    Carried over the mesh, so that the two lips do not mix; they fade out away from the face.
+    """
+    marks = body.landmarks
+    if marks is None:
+        return np.zeros_like(vertices)
+    corner = body.f[marks.face_triangle[:NUM_MESH]]
+    bary = marks.face_bary[:NUM_MESH]
+    xy, _ = project(np.einsum("nk,nkd->nd", bary, vertices[corner]), camera)
+    residual = points[:NUM_MESH] - xy
+    limit = MAX_MISFIT * np.linalg.norm(points[468] - points[473])
+    length = np.maximum(np.linalg.norm(residual, axis=1), 1e-9)
+    trust = marks.face_weight[:NUM_MESH] * (length < limit)
+    weight = np.zeros(len(vertices))
+    total = np.zeros((len(vertices), 2))
+    for k in range(3):
+        np.add.at(weight, corner[:, k], bary[:, k] * trust)
+        np.add.at(total, corner[:, k], (bary[:, k] * trust)[:, None] * residual)
+    value = total / np.maximum(weight, 1e-9)[:, None]
+    laplacian = mesh_laplacian(body.f, len(vertices))
+    step = diffuse(laplacian, value, 8.0 * weight, np.zeros(2), 0.01)
+    _, depth = project(vertices, camera)
+    metres = step * (depth / camera.K[0, 0])[:, None]
+    return np.asarray(metres @ camera.viewmat[:2, :3])
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Where rays meet triangles: ``triangle`` [N], ``bary`` [N, 3] clamped, ``depth`` [N] metres,
+    and whether the ray really ``met`` one [N] (else the nearest in the picture was taken)."""
+
+    triangle: IntArray
+    bary: FloatArray
+    depth: FloatArray
+    met: BoolArray
+
+
+def cast(face: Face, xy: FloatArray, faces: BoolArray) -> Hits | None:
+    """The nearest of some registered triangles along the rays of pixels; None if out of sight.
+
+    Args:
+        xy: [N, 2] pixels. faces: [F] the triangles that count.
+    """
+    vertices, body, camera = face.registered, face.body, face.camera
+    rows = np.nonzero(faces)[0]
+    corners, z = project(vertices[body.f[rows]], camera)
+    low = np.maximum(xy.min(0) - 2.0, corners.min((0, 1)) - 2.0)
+    high = np.minimum(xy.max(0) + 2.0, corners.max((0, 1)) + 2.0)
+    if (high - low < 1.0).any() or z.min() <= 0:
+        return None
+    scale = CAST_SIDE / float((high - low).max())
+    K = np.array(camera.K, np.float64)
+    K[:2, 2] -= low
+    K[:2] *= scale
+    width, height = np.maximum(np.ceil((high - low) * scale), 2).astype(int)
+    window = Camera(camera.viewmat, K, int(width), int(height))
+    buffer = rasterize_mesh(vertices, body.f[rows], window)
+    known = buffer.face >= 0
+    if not known.any():
+        return None
+    nr, nc, distance = nearest_known(known)
+    pixel = np.clip(((xy - low) * scale).astype(int), 0, [width - 1, height - 1])
+    r, c = pixel[:, 1], pixel[:, 0]
+    away = np.abs((xy - low) * scale - pixel - 0.5).max(1) > 1.0
+    triangle = rows[buffer.face[nr[r, c], nc[r, c]]]
+    depth = buffer.depth[nr[r, c], nc[r, c]].astype(np.float64)
+    met = (distance[r, c] == 0) & ~away
+    bary = closest_barycentric(unproject(xy, depth, camera), vertices[body.f[triangle]])
+    return Hits(triangle, bary, depth, met)
+
+
+def inside_polygon(xy: FloatArray, polygon: FloatArray) -> tuple[BoolArray, FloatArray]:
+    """Whether points [N, 2] lie in a polygon [M, 2], and their distance to its edge [N]."""
+    a, b = polygon, np.roll(polygon, -1, axis=0)
+    x, y = xy[:, :1], xy[:, 1:]
+    spans = (a[:, 1] > y) != (b[:, 1] > y)
+    rise = np.where(b[:, 1] == a[:, 1], 1.0, b[:, 1] - a[:, 1])
+    crossing = x < (b[:, 0] - a[:, 0]) * (y - a[:, 1]) / rise + a[:, 0]
+    inside = (spans & crossing).sum(1) % 2 == 1
+    edge = b - a
+    t = ((xy[:, None] - a) * edge).sum(-1) / np.maximum((edge**2).sum(-1), 1e-9)
+    foot = a + np.clip(t, 0.0, 1.0)[..., None] * edge
+    return inside, np.linalg.norm(xy[:, None] - foot, axis=-1).min(1)
+
+
+def spread_points(
+    corners: FloatArray, spacing: float | FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Evenly spread points on triangles [K, 3, 3]: row [N] and barycentric coordinates [N, 3].
+
+    ``spacing`` is metres, for all or for each triangle. One point for each ``spacing``² of area,
+    from the R2 sequence (Roberts 2018), so that the same triangles always carry the same points.
+    """
+    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    wanted = np.cumsum(0.5 * np.linalg.norm(across, axis=1) / spacing**2)
+    count = np.diff(np.round(wanted).astype(int), prepend=0)
+    row = np.repeat(np.arange(len(corners)), count)
+    index = np.arange(len(row)) + 1.0
+    u, v = (0.7548776662466927 * index) % 1.0, (0.5698402909980532 * index) % 1.0
+    fold = u + v > 1.0
+    u, v = np.where(fold, 1.0 - u, u), np.where(fold, 1.0 - v, v)
+    return row, np.stack([1.0 - u - v, u, v], -1)
+
+
+def inner_lips(face: Face) -> FloatArray:
+    """[20, 2] polygon between the lips."""
+    return face.points[[*UPPER_LIP, *LOWER_LIP[-2:0:-1]]]
+
+
+def lip_line(face: Face, x: FloatArray) -> FloatArray:
+    """[N] the picture row of the line between the lips at columns ``x`` [N], a head upright or
+    tilted alike: the line is that of the inner lips' middles."""
+    middle = (face.points[list(UPPER_LIP)] + face.points[list(LOWER_LIP)]) / 2
+    order = np.argsort(middle[:, 0])
+    out: FloatArray = np.interp(x, middle[order, 0], middle[order, 1])
+    return out

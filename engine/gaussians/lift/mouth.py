@@ -1,0 +1,328 @@
+"""A mouth that opens: teeth, tongue and depth behind lips that part where the photo's lips do."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ...cameras import project
+from ...dual_uv.sampling import bilinear
+from ...types import BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
+from ..binding import bind, vertex_normals
+from .face_parts import (
+    LOWER_LIP,
+    UPPER_LIP,
+    Face,
+    cast,
+    inner_lips,
+    inside_polygon,
+    lip_line,
+    spread_points,
+)
+from .surfels import surfels_on_plane
+
+CORE = 0
+TEETH_SPACING, TONGUE_SPACING, CAVITY_SPACING = 0.0010, 0.0020, 0.0026  # metres
+COVER = 0.8  # radius of a splat in spacings
+TOOTH_WIDTHS = np.array([8.6, 6.7, 7.7, 7.0, 6.8, 10.2, 9.8]) * 1e-3
+"""Upper teeth from the middle, metres (Wheeler's Dental Anatomy); lower incisors are slimmer."""
+LOWER_WIDTHS = np.array([5.3, 5.8, 6.8, 7.0, 7.2, 11.0, 10.5]) * 1e-3
+IVORY = np.array([0.87, 0.83, 0.75])
+GUM = np.array([0.62, 0.34, 0.33])
+TONGUE = np.array([0.64, 0.33, 0.31])
+DEEP = np.array([0.36, 0.12, 0.11])
+COLUMNS = 24  # across the mouth, in which the upper teeth's edge is sought
+HOVER = 0.0006  # metres that the photo's splats stand before the completed skin
+OPEN_MOUTH = 0.035  # pupil distances between the inner lips from which the photo shows the inside
+WET = 0.6  # of the lips' brightness
+TOOTH_DEPTH = 0.0015  # metres that teeth in the photo lie behind the lips, at least
+EXPOSED_SKIN = 0.62  # mean of a well exposed light skin: what the tones above are meant for
+
+
+def _light(face: Face) -> float:
+    """How bright the photo is, by the cheeks; dark skin counts half, for teeth are no darker."""
+    cheeks = face.points[[50, 280, 117, 346, 205, 425]]
+    level = float(np.median(bilinear(face.matte.foreground, cheeks).max(1)))
+    return float(np.clip(np.sqrt(level / 0.75), 0.5, 1.05))
+
+
+def photo_is_open(face: Face) -> bool:
+    """Whether the photo shows what lies between the lips."""
+    gap = face.points[list(LOWER_LIP[1:-1])] - face.points[list(UPPER_LIP[1:-1])]
+    return bool(np.linalg.norm(gap, axis=1).mean() > OPEN_MOUTH * face.unit)
+
+
+def _tooth_tone(face: Face) -> FloatArray:
+    """[3] of a lit front tooth: from the photo if it shows teeth."""
+    ivory = IVORY * _light(face)
+    if not photo_is_open(face):
+        return ivory
+    polygon = inner_lips(face)
+    low, high = polygon.min(0), polygon.max(0)
+    xs, ys = np.meshgrid(np.linspace(low[0], high[0], 80), np.linspace(low[1], high[1], 40))
+    xy = np.column_stack([xs.ravel(), ys.ravel()])
+    xy = xy[inside_polygon(xy, polygon)[0]]
+    color = bilinear(face.matte.foreground, xy)
+    teeth = color[_tooth_like(color, face)]
+    if len(teeth) < 0.08 * len(color):
+        return ivory
+    # Not the brightest: those are highlights.
+    tone = np.median(teeth[teeth.mean(1) >= np.median(teeth.mean(1))], axis=0)
+    return np.asarray(np.clip(tone, 0.5 * ivory, 1.1 * ivory))
+
+
+def _tooth_like(color: FloatArray, face: Face) -> BoolArray:
+    """[N] bright, and much paler than the lips."""
+    lips = _lip_tone(face)
+    limit = float(np.clip(0.62 * (lips.max() - lips.min()) / lips.max(), 0.16, 0.40))
+    top = color.max(1)
+    pale = (top - color.min(1)) / np.maximum(top, 1e-3) < limit
+    out: BoolArray = pale & (top > 0.45 * _light(face))
+    return out
+
+
+def _spread(
+    face: Face, faces: BoolArray, spacing: float
+) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+    """Triangles [N], barycentric [N, 3], rest positions [N, 3] and rest normals [N, 3]."""
+    rest, f = face.body.v_template.astype(np.float64), face.body.f
+    rows = np.nonzero(faces)[0]
+    row, bary = spread_points(rest[f[rows]], face.coarseness * spacing)
+    triangle = rows[row]
+    normals = vertex_normals(rest, f)
+    points = np.einsum("nk,nkd->nd", bary, rest[f[triangle]])
+    normal = np.einsum("nk,nkd->nd", bary, normals[f[triangle]])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    return triangle, bary, points, normal
+
+
+def _dim(color: FloatArray, shade: FloatArray) -> FloatArray:
+    """Colours [N, 3] in the mouth's half-light [N]: what is dim there is red, not grey."""
+    out: FloatArray = color * np.clip(shade, 0.0, 1.0)[:, None] ** np.array([1.0, 1.3, 1.35])
+    return out
+
+
+def teeth(face: Face, upper: bool) -> BoundGaussians:
+    """One arch: teeth told apart by their place along it, gums, shade at the back."""
+    lower = face.lower()
+    own = face.faces("teeth") & (lower != upper)
+    triangle, bary, points, normal = _spread(face, own, TEETH_SPACING)
+    middle = (points[:, 0].min() + points[:, 0].max()) / 2
+    front = points[:, 2].max()
+    along, outward = _along_arch(points, normal, middle)
+    low, high = points[:, 1].min(), points[:, 1].max()
+    # 0 at the biting edge, 1 at the root.
+    root = (points[:, 1] - low) / (high - low)
+    root = root if upper else 1.0 - root
+
+    edges = np.concatenate([[0.0], np.cumsum(TOOTH_WIDTHS if upper else LOWER_WIDTHS)])
+    gap = np.abs(along[:, None] - edges).min(1)
+    tone = _tooth_tone(face) * (1.0 if upper else 0.94)
+    color = np.tile(tone, (len(points), 1))
+    between = (0.32 if upper else 0.24) * np.exp(-((gap / 0.0004) ** 2)) * outward
+    color *= (1.0 - between)[:, None]
+    color *= (1.0 - 0.06 * np.cos(2 * np.pi * gap / 0.008))[:, None]  # each a little round
+    color *= 1.0 - (1.0 - np.array([0.86, 0.80, 0.72])) * np.clip((root - 0.3) / 0.5, 0, 1)[:, None]
+    gum = np.clip((root - 0.72 + 60.0 * np.minimum(gap, 0.003) - 0.09) / 0.06, 0.0, 1.0)[:, None]
+    color = color * (1.0 - gum) + GUM * _light(face) * gum
+    # Lips shade the roots, cheeks the back, and light hardly reaches the inner side.
+    shade = 1.0 - 0.35 * np.clip((root - 0.35) / 0.65, 0.0, 1.0)
+    shade *= np.exp(-np.maximum(front - points[:, 2] - 0.004, 0.0) / 0.012)
+    shade *= 0.45 + 0.55 * outward
+    color = _dim(color, shade)
+    # Biting edges are not a ruler: corners of the teeth are cut off.
+    notch = (gap < 0.0007) & (root * (high - low) < 0.0011) & (outward > 0.3)
+    # Roots stay behind the lips, and the arch's back behind its front.
+    keep = ~notch & (root < 0.85) & (front - points[:, 2] < 0.032)
+    return _bind(face, triangle[keep], bary[keep], color[keep], TEETH_SPACING)
+
+
+def _along_arch(
+    points: FloatArray, normal: FloatArray, middle: float
+) -> tuple[FloatArray, FloatArray]:
+    """Distance along the arch from its middle [N] (metres, each side for itself), and how much
+    each point faces the lips rather than the tongue [N] 0..1."""
+    x, z = np.abs(points[:, 0] - middle), points[:, 2]
+    # The arch seen from above: the outermost points by angle around its centre, at the back.
+    centre = z.min()
+    angle = np.arctan2(x, z - centre)
+    radius = np.hypot(x, z - centre)
+    bins = np.linspace(0.0, np.pi / 2, 31)
+    which = np.clip(np.digitize(angle, bins) - 1, 0, 29)
+    at = (bins[:-1] + bins[1:]) / 2
+    outline = np.full(30, np.nan)
+    for k in range(30):
+        if (which == k).any():
+            outline[k] = np.quantile(radius[which == k], 0.95)
+    known = ~np.isnan(outline)
+    outline = np.interp(at, at[known], outline[known])
+    curve = np.stack([outline * np.sin(at), outline * np.cos(at)], -1)
+    steps = np.linalg.norm(np.diff(curve, axis=0), axis=1)
+    length = np.concatenate([[0.0], np.cumsum(steps)]) + outline[0] * at[0]
+    along = np.interp(angle, at, length)
+    radial = np.stack([np.sign(points[:, 0] - middle) * np.sin(angle), np.cos(angle)], -1)
+    facing = (normal[:, [0, 2]] * radial).sum(1)
+    return along, np.clip(0.5 + 1.2 * facing, 0.0, 1.0)
+
+
+def tongue(face: Face) -> BoundGaussians:
+    """Lit at the tip and on top, lost in the dark behind."""
+    triangle, bary, points, normal = _spread(face, face.faces("tongue"), TONGUE_SPACING)
+    front = points[:, 2].max()
+    lips = _lip_tone(face)
+    tone = 0.5 * TONGUE * _light(face) + 0.5 * lips
+    depth = np.maximum(front - points[:, 2], 0.0)
+    shade = np.exp(-depth / 0.013) * (0.72 + 0.28 * np.clip(normal[:, 1], -1.0, 1.0))
+    groove = np.exp(-((points[:, 0] / 0.0022) ** 2)) * np.clip(normal[:, 1], 0.0, 1.0)
+    shade *= 1.0 - 0.16 * groove
+    return _bind(face, triangle, bary, _dim(np.tile(tone, (len(points), 1)), shade), TONGUE_SPACING)
+
+
+def _lip_tone(face: Face) -> FloatArray:
+    lips = face.points[[37, 0, 267, 84, 17, 314]]
+    inner = face.points[[82, 13, 312, 87, 14, 317]]
+    return np.asarray(np.median(bilinear(face.matte.foreground, 0.5 * (lips + inner)), axis=0))
+
+
+def cavity(face: Face) -> BoundGaussians:
+    """Cheeks' inside, palate and throat: dark red near the lips, nearly black in depth."""
+    rest = face.body.v_template
+    lips = rest[face.body.f[face.faces("lips")]].reshape(-1, 3)
+    ahead = float(lips[:, 2].max())
+    f = face.body.f
+    behind = ahead - rest[f].mean(1)[:, 2]
+    near = 0.5 * DEEP * _light(face) + 0.25 * _lip_tone(face)
+    parts = []
+    for chosen, spacing in ((behind < 0.04, CAVITY_SPACING), (behind >= 0.04, 2 * CAVITY_SPACING)):
+        triangle, bary, points, _ = _spread(face, face.faces("mouth") & chosen, spacing)
+        depth = np.maximum(ahead - points[:, 2] - 0.008, 0.0)
+        color = near * np.exp(-depth / 0.016)[:, None]
+        parts.append(_bind(face, triangle, bary, color, spacing))
+    return BoundGaussians.concatenate(parts)
+
+
+def _bind(
+    face: Face, triangle: IntArray, bary: FloatArray, color: FloatArray, spacing: float
+) -> BoundGaussians:
+    """Round surfels on the rest pose's surface, so that their size is the rest's."""
+    rest, f = face.body.v_template.astype(np.float64), face.body.f
+    normals = vertex_normals(rest, f)
+    points = np.einsum("nk,nkd->nd", bary, rest[f[triangle]])
+    normal = np.einsum("nk,nkd->nd", bary, normals[f[triangle]])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    n = len(points)
+    radius = np.full(n, COVER * face.coarseness * spacing)
+    world = surfels_on_plane(points, normal, radius, np.clip(color, 0.0, 1.0), np.full(n, 0.98))
+    return bind(world, triangle, bary, np.full(n, CORE, np.uint8), rest, face.body)
+
+
+def rebind_mouth_photo(
+    face: Face, xy: FloatArray, world: Gaussians
+) -> tuple[IntArray, FloatArray, FloatArray, BoolArray]:
+    """New homes for the photo's splats on and between the lips.
+
+    Returns:
+        triangle [N] (-1: leave it), bary [N, 3], depth [N] metres along the camera's axis, and
+        whether the splat shows the inside of the mouth [N].
+    """
+    count = len(xy)
+    triangle = np.full(count, -1, np.int64)
+    bary = np.zeros((count, 3))
+    _, depth = project(np.asarray(world.means, np.float64), face.camera)
+    interior = np.zeros(count, bool)
+    polygon = inner_lips(face)
+    low, high = polygon.min(0) - 0.45 * face.unit, polygon.max(0) + 0.45 * face.unit
+    near = np.nonzero(((xy > low) & (xy < high)).all(1))[0]
+    if len(near) == 0:
+        return triangle, bary, depth, interior
+    inside = np.zeros(len(near), bool)
+    if photo_is_open(face):
+        inside, _ = inside_polygon(xy[near], polygon)
+    lower = face.lower()
+    outer = face.faces("face", "lips")
+    lips = face.faces("lips")
+    below = xy[near, 1] > lip_line(face, xy[near, 0])
+    # The skin: each side of the line between the lips to its own lip.
+    for side in (False, True):
+        chosen = np.nonzero(~inside & (below == side))[0]
+        if len(chosen) == 0:
+            continue
+        rows = near[chosen]
+        hit = cast(face, xy[rows], outer & (~lips | (lower == side)))
+        if hit is not None:
+            triangle[rows], bary[rows] = hit.triangle, hit.bary
+            depth[rows] = hit.depth - HOVER
+    if not inside.any():
+        return triangle, bary, depth, interior
+    rows = near[inside]
+    interior[rows] = True
+    color = np.asarray(world.colors[rows], np.float64)
+    on_lower, wet = _lower_jaw(face, xy[rows], color)
+    kinds = (
+        (~on_lower, face.faces("teeth") & ~lower, TOOTH_DEPTH),
+        (on_lower & ~wet, face.faces("teeth") & lower, TOOTH_DEPTH + 0.003),
+        (wet, lips & lower, -HOVER),
+    )
+    over = cast(face, xy[rows], lips)
+    for chosen, faces, behind in kinds:
+        own = rows[chosen]
+        hit = cast(face, xy[own], faces) if len(own) else None
+        if hit is not None:
+            triangle[own], bary[own] = hit.triangle, hit.bary
+            depth[own] = hit.depth - 0.0004
+            if over is not None:  # teeth stay behind the lips
+                depth[own] = np.maximum(depth[own], over.depth[chosen] + behind)
+    return triangle, bary, depth, interior
+
+
+def _lower_jaw(face: Face, xy: FloatArray, color: FloatArray) -> tuple[BoolArray, BoolArray]:
+    """[N] whether pixels between the lips go with the jaw: those below the upper teeth; and [N]
+    which of those show the lower lip's wet side.
+
+    The biting edge is sought column by column: the lowest tooth-like pixel, but not below a dark
+    gap that runs across the mouth. Without upper teeth everything but the top goes with the jaw.
+    """
+    top = np.interp(xy[:, 0], *_curve(face, UPPER_LIP))
+    bottom = np.interp(xy[:, 0], *_curve(face, LOWER_LIP))
+    t = np.clip((xy[:, 1] - top) / np.maximum(bottom - top, 1e-3), 0.0, 1.0)
+    toothy = _tooth_like(color, face)
+    middle = np.abs(xy[:, 0] - np.median(xy[:, 0])) < 0.3 * np.ptp(xy[:, 0])
+    share = np.zeros(12)
+    for k in range(12):
+        own = middle & (t >= k / 12) & (t < (k + 1) / 12)
+        share[k] = toothy[own].mean() if own.any() else 0.0
+    # What is neither tooth nor dark below the upper teeth is the lower lip's wet side.
+    wet = ~toothy & (color.mean(1) > WET * _lip_tone(face).mean())
+    wet &= bottom - xy[:, 1] < 0.05 * face.unit
+    if share[:8].max() < 0.25:
+        return t > 0.3, wet & (t > 0.3)
+    first = int(np.argmax(share[:8]))
+    dark = np.nonzero(share[first:] < 0.4 * share[first])[0]
+    # A gap has something below it; the last rows are the lip's shadow.
+    limit = 1.0 if len(dark) == 0 or first + dark[0] >= 10 else (first + dark[0]) / 12
+    upper = toothy & (t < limit)
+    columns = np.linspace(xy[:, 0].min(), xy[:, 0].max() + 1e-6, COLUMNS + 1)
+    which = np.digitize(xy[:, 0], columns) - 1
+    edge = np.full(COLUMNS, np.nan)
+    for k in range(COLUMNS):
+        own = upper & (which == k)
+        if own.sum() >= 2:
+            edge[k] = np.quantile(t[own], 0.95)
+    known = ~np.isnan(edge)
+    if not known.any():
+        return t > 0.3, wet & (t > 0.3)
+    edge = np.interp(np.arange(COLUMNS), np.nonzero(known)[0], edge[known])
+    edge = ndimage.median_filter(edge, 3, mode="nearest")
+    if limit == 1.0:  # no gap below the teeth: the lip follows, with its shadow on them
+        below = (t > edge[which] + 0.04) & ~toothy
+        return below, below & (bottom - xy[:, 1] < 0.05 * face.unit)
+    below = t > np.minimum(edge[which] + 0.04, limit)
+    return below, below & wet
+
+
+def _curve(face: Face, landmarks: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    points = face.points[list(landmarks)]
+    order = np.argsort(points[:, 0])
+    return points[order, 0], points[order, 1]
+
+
