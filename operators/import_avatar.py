@@ -19,13 +19,24 @@ class ImportAvatar(bpy.types.Operator, ImportHelper):  # type: ignore[misc]
     bl_options = {"REGISTER", "UNDO", "PRESET"}  # noqa: RUF012
 
     filename_ext = ".safetensors"
+    filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
+        subtype="FILE_PATH", options={"HIDDEN", "SKIP_SAVE"}
+    )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
         default="*.safetensors", options={"HIDDEN"}
     )
     photo: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Photo",
         description="The portrait, to stand behind the camera's view; may be left empty",
-    )
+        subtype="FILE_PATH", options={"SKIP_SAVE"},
+    )  # fmt: skip
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """Ask for a file, unless one was dropped."""
+        if self.properties.is_property_set("filepath"):
+            return self.execute(context)
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
 
     def execute(self, context: Any) -> set[str]:
         photo = Path(bpy.path.abspath(self.photo)) if self.photo else None

@@ -73,8 +73,11 @@ class ImportPortrait(bpy.types.Operator, ImportHelper, _Options):  # type: ignor
     bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     filename_ext = ".jpg"
+    filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
+        subtype="FILE_PATH", options={"HIDDEN", "SKIP_SAVE"}
+    )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        default=";".join(f"*{e}" for e in EXTENSIONS), options={"HIDDEN"}
+        default=";".join(f"*{e}" for e in EXTENSIONS), options={"HIDDEN", "SKIP_SAVE"}
     )
 
     @classmethod
@@ -82,7 +85,13 @@ class ImportPortrait(bpy.types.Operator, ImportHelper, _Options):  # type: ignor
         return _no_other_job(cls)
 
     def invoke(self, context: Any, event: Any) -> set[str]:
-        return self.invoke_popup(context)
+        """Ask for a photo; of one that was dropped, only for the options."""
+        if self.properties.is_property_set("filepath"):
+            return context.window_manager.invoke_props_dialog(
+                self, title=Path(self.filepath).name, confirm_text="Build Avatar"
+            )
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
 
     def execute(self, context: Any) -> set[str]:
         if bpy.app.background:

@@ -186,6 +186,44 @@ def modal(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     return answer
 
 
+def invoke(zip_path: str) -> dict[str, Any]:
+    """What the import operators ask for, from the menu and after a drop."""
+    bpy.ops.extensions.package_install_files(
+        filepath=zip_path, repo="user_default", enable_on_install=True
+    )
+    asked: list[str] = []
+
+    class Manager:
+        def fileselect_add(self, operator: Any) -> None:
+            asked.append("browser")
+
+        def invoke_props_dialog(self, operator: Any, title: str, confirm_text: str) -> set[str]:
+            asked.append(title)
+            return {"RUNNING_MODAL"}
+
+    def call(cls: Any, filepath: str) -> list[Any]:
+        class Chosen:
+            def is_property_set(self, name: str) -> bool:
+                return name == "filepath" and bool(filepath)
+
+        stand_in = Operator(None, filepath)
+        stand_in.properties = Chosen()
+        stand_in.execute = lambda context: {"FINISHED"}
+        context = type("Context", (), {"window_manager": Manager()})
+        asked.clear()
+        result = cls.invoke(stand_in, context, Event("LEFTMOUSE", "PRESS"))
+        return [next(iter(result)), *asked]
+
+    answer = {}
+    for name in ("ImportPortrait", "ImportAvatar"):
+        file = "import_portrait" if name == "ImportPortrait" else "import_avatar"
+        cls = getattr(importlib.import_module(f"{MODULE}.operators.{file}"), name)
+        answer[name] = [call(cls, ""), call(cls, "/photos/me.jpg")]
+        settings = getattr(bpy.ops.likeness, file).get_rna_type().properties["filepath"]
+        answer[f"{name} keeps"] = not settings.is_skip_save
+    return answer
+
+
 def build(zip_path: str, photo: str) -> dict[str, Any]:
     """The whole way inside an installed extension: portrait in, avatar in the scene."""
     bpy.ops.extensions.package_install_files(

@@ -175,6 +175,14 @@ def test_modal_steps(blender, extension: Path, avatar: Path, photo: Path) -> Non
     assert steps["ended"] == [True, False]
 
 
+def test_menu_asks_for_a_file_and_a_drop_does_not(blender, extension: Path) -> None:
+    asked = blender(CHECKS, "invoke", zip_path=str(extension))
+    assert asked["ImportPortrait"] == [["RUNNING_MODAL", "browser"], ["RUNNING_MODAL", "me.jpg"]]
+    assert asked["ImportAvatar"] == [["RUNNING_MODAL", "browser"], ["FINISHED"]]
+    assert not asked["ImportPortrait keeps"]
+    assert not asked["ImportAvatar keeps"]
+
+
 @pytest.mark.slow
 def test_portrait_becomes_an_avatar_in_the_scene(
     blender_lts, extension: Path, sample_portrait: Path
