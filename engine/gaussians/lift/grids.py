@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
+from scipy.spatial import ConvexHull
 
 from ...types import BoolArray, FloatArray, IntArray
 
@@ -106,9 +107,8 @@ def dilate(mask: BoolArray, pixels: int) -> BoolArray:
 
 def fill_polygon(points: FloatArray, height: int, width: int) -> BoolArray:
     """Pixels [H, W] whose centres lie in the convex hull of ``points`` [N, 2]."""
-    from scipy.spatial import ConvexHull
-
-    if len(points) < 3 or np.ptp(points[:, 0]) < 1 or np.ptp(points[:, 1]) < 1:
+    # A line, a closed mouth for one, has no hull.
+    if np.linalg.matrix_rank(points - points.mean(0), tol=0.5) < 2:
         return np.zeros((height, width), bool)
     hull = ConvexHull(points)
     ys, xs = np.mgrid[:height, :width] + 0.5

@@ -29,7 +29,10 @@ def surfels_from_tangents(
         sigma: standard deviation in units of one step.
     """
     length = np.maximum(np.linalg.norm(du, axis=1, keepdims=True), 1e-9)
-    e1 = du / length
+    # Without a first step the second one, or any, gives the first axis.
+    other = np.where(np.linalg.norm(dv, axis=1, keepdims=True) > 1e-9, dv, [1.0, 0.0, 0.0])
+    e1 = np.where(length > 1e-9, du, other)
+    e1 = e1 / np.linalg.norm(e1, axis=1, keepdims=True)
     normal = np.cross(du, dv)
     size = np.linalg.norm(normal, axis=1, keepdims=True)
     # Parallel tangents span no plane: any plane through them does.
@@ -100,9 +103,11 @@ class Homes:
         outer &= (arm < 0.15) | (arm > 0.85)
         self._trees: dict[int, tuple[cKDTree, IntArray]] = {}
         for g in np.unique(face_group):
-            rows = np.nonzero((face_group == g) & still & outer)[0]
-            if len(rows) == 0:
-                rows = np.nonzero(face_group == g)[0]
+            own = face_group == g
+            for wanted in (own & still & outer, own & outer, own):
+                rows = np.nonzero(wanted)[0]
+                if len(rows) > 0:
+                    break
             self._trees[int(g)] = (cKDTree(centroids[rows]), rows)
 
     def find(self, points: FloatArray, group: IntArray) -> tuple[IntArray, FloatArray]:

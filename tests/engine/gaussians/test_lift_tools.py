@@ -1,0 +1,419 @@
+"""The lift's tools on grids and meshes, against closed forms and brute force."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.gaussians.lift.completion import (
+    complete_by_mirror,
+    diffuse,
+    mesh_laplacian,
+    mirror_vertices,
+)
+from likeness.engine.gaussians.lift.grids import (
+    dilate,
+    erode,
+    fill_polygon,
+    nearest_known,
+    smooth_within,
+    solve_poisson,
+)
+from likeness.engine.gaussians.lift.regions import GROUPS, HEAD, LEFT_ARM, vertex_groups
+from likeness.engine.gaussians.lift.surfels import (
+    FLATNESS,
+    INNER_PARTS,
+    MAX_STRETCH,
+    Homes,
+    closest_barycentric,
+    grid_tangents,
+    surfels_from_tangents,
+    surfels_on_plane,
+)
+from likeness.engine.rotations import quaternion_to_matrix
+from likeness.engine.types import JOINT_INDEX, FloatArray, Pose
+from scipy import ndimage
+
+
+def disc(size: int, radius: float) -> tuple[np.ndarray, FloatArray]:
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    distance = np.hypot(x, y)
+    return distance < radius, distance
+
+
+# Poisson and harmonic fills
+
+
+def test_a_disc_inflates_to_a_hemisphere() -> None:
+    radius = 40.0
+    inside, distance = disc(101, radius)
+    height = np.sqrt(solve_poisson(inside, rhs=4.0))
+    ball = np.sqrt(np.maximum(radius**2 - distance**2, 0.0))
+    middle = distance < 0.9 * radius
+    np.testing.assert_allclose(height[middle], ball[middle], atol=0.05 * radius)
+    assert height[50, 50] == pytest.approx(radius, rel=0.02)
+    assert not height[~inside].any()
+
+
+def test_a_harmonic_fill_between_two_walls_is_a_ramp() -> None:
+    region = np.zeros((7, 21), bool)
+    region[:, 1:-1] = True
+    values = np.zeros((7, 21))
+    values[:, -1] = 10.0
+    out = solve_poisson(region, ~region, values)
+    np.testing.assert_allclose(out[:, 1:-1], np.tile(np.arange(1, 20) * 0.5, (7, 1)), atol=1e-4)
+
+
+def test_the_mean_value_property_and_the_maximum_principle() -> None:
+    rng = np.random.default_rng(0)
+    region = ndimage.binary_erosion(disc(41, 17)[0])
+    values = rng.uniform(0.2, 0.9, (41, 41, 2))
+    out = solve_poisson(region, ~region, values)
+    field = np.where(region[..., None], out, values)
+    mean = sum(np.roll(field, step, axis) for axis in (0, 1) for step in (1, -1)) / 4
+    np.testing.assert_allclose(field[region], mean[region], atol=1e-5)
+    assert 0.2 <= out[region].min() <= out[region].max() <= 0.9
+
+
+def test_each_channel_is_solved_alone() -> None:
+    region = disc(25, 9)[0]
+    values = np.random.default_rng(1).uniform(size=(25, 25, 3))
+    together = solve_poisson(region, ~region, values)
+    apart = [solve_poisson(region, ~region, values[..., c]) for c in range(3)]
+    np.testing.assert_allclose(together, np.stack(apart, -1), atol=1e-9)
+
+
+def test_nothing_flows_through_walls() -> None:
+    region = np.zeros((9, 9), bool)
+    region[1:-1, 1:-1] = True
+    walls = np.zeros_like(region)
+    walls[[0, -1]] = True
+    left = np.zeros_like(region)
+    left[:, 0] = True
+    right = np.zeros_like(region)
+    right[:, -1] = True
+    values = np.where(right, 8.0, 0.0)
+    out = solve_poisson(region, left | right | walls, values, walls=walls & ~left & ~right)
+    np.testing.assert_allclose(out[1:-1, 1:-1], np.tile(np.arange(1, 8.0), (7, 1)), atol=1e-4)
+    # As zeros instead of walls, the same pixels pull the middle down.
+    held = solve_poisson(region, ~region, values)
+    assert held[4, 4] < 0.7 * out[4, 4]
+
+
+def test_vertical_weight_makes_values_travel_along_rows() -> None:
+    region = np.zeros((15, 15), bool)
+    region[1:-1, 1:-1] = True
+    values = np.zeros((15, 15))
+    values[:, [0, -1]] = 1.0  # left and right ones, top and bottom zeros
+    known = ~region
+    even, rows = (solve_poisson(region, known, values, vertical=w)[7, 7] for w in (1.0, 0.02))
+    assert even == pytest.approx(0.5, abs=1e-4)  # by symmetry
+    assert rows > 0.95
+
+
+def test_an_empty_region() -> None:
+    nothing = np.zeros((4, 5), bool)
+    assert solve_poisson(nothing).shape == (4, 5)
+    assert solve_poisson(nothing, ~nothing, np.ones((4, 5, 3))).shape == (4, 5, 3)
+
+
+# Masks
+
+
+def test_smoothing_does_not_leak() -> None:
+    image = np.zeros((20, 20, 3))
+    mask = np.zeros((20, 20), bool)
+    mask[:, :10] = True
+    image[:, :10] = [0.2, 0.4, 0.6]
+    image[:, 10:] = 100.0
+    image[3, 15] = np.nan
+    out = smooth_within(image, mask, 2.0)
+    np.testing.assert_allclose(out[mask], np.tile([0.2, 0.4, 0.6], (200, 1)), atol=1e-6)
+    np.testing.assert_allclose(smooth_within(image[..., 1], mask, 2.0)[mask], 0.4, atol=1e-6)
+
+
+def test_smoothing_without_a_mask_is_scipys() -> None:
+    image = np.random.default_rng(2).uniform(size=(30, 30))
+    everywhere = np.ones((30, 30), bool)
+    expected = ndimage.gaussian_filter(image, 1.5)
+    np.testing.assert_allclose(smooth_within(image, everywhere, 1.5), expected, atol=1e-9)
+
+
+def test_nearest_known_by_brute_force() -> None:
+    known = np.random.default_rng(3).uniform(size=(12, 15)) > 0.9
+    rows, cols, distance = nearest_known(known)
+    places = np.argwhere(known)
+    for r in range(12):
+        for c in range(15):
+            least = np.hypot(*(places - [r, c]).T).min()
+            assert distance[r, c] == pytest.approx(least)
+            assert known[rows[r, c], cols[r, c]]
+            assert np.hypot(rows[r, c] - r, cols[r, c] - c) == pytest.approx(least)
+
+
+def test_the_frame_does_not_eat_into_a_person() -> None:
+    mask = np.zeros((10, 10), bool)
+    mask[4:, 3:7] = True  # cut off by the lower edge
+    small = erode(mask, 1)
+    assert small[9, 4]
+    assert not small[4, 4]
+    assert not small[9, 3]
+    np.testing.assert_array_equal(dilate(small, 1)[5:, 3:7], mask[5:, 3:7])
+    np.testing.assert_array_equal(erode(mask, 0), mask)
+
+
+def test_fill_polygon_by_crossings() -> None:
+    angle = np.linspace(0, 2 * np.pi, 11, endpoint=False)
+    ring = np.stack([13.3 + 8.7 * np.cos(angle), 9.1 + 6.2 * np.sin(angle)], -1)
+    points = np.concatenate([ring, [[13.0, 9.0], [14.5, 10.2]]])  # and two within
+    filled = fill_polygon(points, 20, 28)
+    for y in range(20):
+        for x in range(28):
+            crossings = 0
+            for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+                if (y0 > y + 0.5) != (y1 > y + 0.5):
+                    crossings += x0 + (y + 0.5 - y0) / (y1 - y0) * (x1 - x0) > x + 0.5
+            assert filled[y, x] == crossings % 2, (y, x)
+
+
+@pytest.mark.parametrize("points", [np.zeros((2, 2)), np.full((6, 2), 3.0), np.eye(2)[[0, 1, 0]]])
+def test_a_polygon_without_area(points: FloatArray) -> None:
+    assert not fill_polygon(points, 8, 8).any()
+
+
+# Surfels
+
+
+def covariances(quats: FloatArray, scales: FloatArray) -> FloatArray:
+    R = quaternion_to_matrix(quats)
+    return np.einsum("nab,nb,ncb->nac", R, scales**2, R)
+
+
+def test_surfels_have_the_tangents_covariance() -> None:
+    rng = np.random.default_rng(4)
+    du = rng.normal(size=(300, 3))
+    dv = rng.normal(size=(300, 3))
+    normal = np.cross(du, dv)
+    # Not the almost parallel ones: those are kept from becoming needles.
+    fat = np.linalg.norm(normal, axis=1) > 0.5 * np.einsum("nd,nd->n", du, du)
+    fat &= np.linalg.norm(normal, axis=1) > 0.5 * np.einsum("nd,nd->n", dv, dv)
+    du, dv, normal = du[fat], dv[fat], normal[fat]
+    assert len(du) > 50
+    n = len(du)
+    out = surfels_from_tangents(np.zeros((n, 3)), du, dv, 0.45, np.ones((n, 3)), np.ones(n))
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    expected = 0.45**2 * (du[:, :, None] * du[:, None] + dv[:, :, None] * dv[:, None])
+    thin = out.scales[:, 2] ** 2
+    expected += thin[:, None, None] * normal[:, :, None] * normal[:, None]
+    np.testing.assert_allclose(covariances(out.quats, out.scales), expected, atol=1e-9)
+    np.testing.assert_allclose(out.scales[:, 2], FLATNESS * out.scales[:, :2].min(1))
+    third = quaternion_to_matrix(out.quats)[:, :, 2]
+    np.testing.assert_allclose(np.abs(np.einsum("nd,nd->n", third, normal)), 1, atol=1e-9)
+    np.testing.assert_allclose(np.linalg.norm(out.quats, axis=1), 1, atol=1e-9)
+
+
+def test_degenerate_tangents_stay_finite_and_flat() -> None:
+    du = np.array([[1.0, 0, 0], [0, 0, 0], [0, 0, 2e-3], [1e-12, 0, 0]])
+    dv = np.array([[2.0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 1.0, 0]])
+    out = surfels_from_tangents(np.zeros((4, 3)), du, dv, 0.5, np.ones((4, 3)), np.ones(4))
+    assert np.isfinite(out.quats).all()
+    assert (out.scales > 0).all()
+    np.testing.assert_allclose(np.linalg.norm(out.quats, axis=1), 1, atol=1e-6)
+    assert (out.scales[:, 2] <= 0.1001 * out.scales[:, :2].min(1)).all()
+
+
+def test_round_surfels_lie_on_their_plane() -> None:
+    rng = np.random.default_rng(5)
+    normals = rng.normal(size=(50, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    radius = rng.uniform(0.001, 0.01, 50)
+    out = surfels_on_plane(np.zeros((50, 3)), normals, radius, np.ones((50, 3)), np.ones(50))
+    np.testing.assert_allclose(out.scales[:, :2], radius[:, None] * [1, 1], rtol=1e-9)
+    third = quaternion_to_matrix(out.quats)[:, :, 2]
+    np.testing.assert_allclose(np.abs(np.einsum("nd,nd->n", third, normals)), 1, atol=1e-9)
+
+
+def test_tangents_of_a_slanted_plane_cross_no_label() -> None:
+    y, x = np.mgrid[:6, :8].astype(float)
+    points = np.stack([0.01 * x, -0.01 * y, 0.004 * x + 0.002 * y], -1)
+    label = (x >= 4).astype(int)
+    points[label == 1, 2] += 3.0  # another sheet, far behind
+    du, dv = grid_tangents(points, np.ones((6, 8), bool), label, np.full((6, 8), 0.01))
+    np.testing.assert_allclose(du, np.broadcast_to([0.01, 0, 0.004], du.shape), atol=1e-12)
+    np.testing.assert_allclose(dv, np.broadcast_to([0, -0.01, 0.002], dv.shape), atol=1e-12)
+    # Without the labels the jump is cut to MAX_STRETCH pixels.
+    jump, _ = grid_tangents(points, np.ones((6, 8), bool), 0 * label, np.full((6, 8), 0.01))
+    assert np.linalg.norm(jump, axis=-1).max() <= MAX_STRETCH * 0.01 + 1e-9
+    assert np.linalg.norm(jump, axis=-1).max() > 0.02
+    # A pixel alone faces the camera.
+    alone = np.zeros((6, 8), bool)
+    alone[2, 2] = True
+    du, dv = grid_tangents(points, alone, label, np.full((6, 8), 0.01))
+    np.testing.assert_allclose(du[2, 2], [0.01, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(np.abs(dv[2, 2]), [0, 0.01, 0], atol=1e-12)
+
+
+# Homes
+
+
+def test_barycentric_of_a_point_over_its_triangle() -> None:
+    rng = np.random.default_rng(6)
+    corners = rng.normal(size=(40, 3, 3))
+    inside = rng.dirichlet(np.ones(3), 40)
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    points = np.einsum("nk,nkd->nd", inside, corners) + 0.7 * normal
+    np.testing.assert_allclose(closest_barycentric(points, corners), inside, atol=1e-9)
+
+
+def test_barycentric_outside_is_near_the_closest_point() -> None:
+    """Clamping is not the exact nearest point; it must stay on the triangle and near it."""
+    rng = np.random.default_rng(7)
+    corners = np.array([[0.0, 0, 0], [1, 0, 0], [0.3, 0.9, 0]]) + 0.05 * rng.normal(size=(30, 3, 3))
+    points = rng.uniform(-1, 2, (30, 3))
+    bary = closest_barycentric(points, corners)
+    assert bary.min() >= 0
+    np.testing.assert_allclose(bary.sum(1), 1, atol=1e-9)
+    steps = np.linspace(0, 1, 101)
+    u, v = (g.ravel() for g in np.meshgrid(steps, steps))
+    dense = np.stack([1 - u - v, u, v], -1)[u + v <= 1 + 1e-9]
+    for point, corner, found in zip(points, corners, bary, strict=True):
+        best = np.linalg.norm(dense @ corner - point, axis=1).min()
+        assert np.linalg.norm(found @ corner - point) < best + 0.35
+
+
+def test_groups_of_vertices_follow_the_joints() -> None:
+    body = synthetic_body()
+    groups = vertex_groups(body)
+    assert set(groups.tolist()) == set(range(len(GROUPS)))
+    sole = body.weights.max(1) > 0.99
+    joint = body.weights.argmax(1)
+    for name, expected in (("head", "head"), ("left_knee", "left_leg"), ("left_elbow", "left_arm"),
+                           ("right_wrist", "right_arm"), ("spine2", "torso"),
+                           ("right_thumb2", "right_arm")):  # fmt: skip
+        own = sole & (joint == JOINT_INDEX[name])
+        assert own.any(), name
+        assert (groups[own] == GROUPS.index(expected)).all(), name
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return synthetic_body()
+
+
+def test_homes_are_of_the_right_limb_and_outside(body: Body) -> None:
+    vertices, _ = body.vertices(Pose.rest(body.num_expression))
+    face_group = vertex_groups(body)[body.f[:, 0]]
+    homes = Homes(body, vertices, face_group)
+    rng = np.random.default_rng(8)
+    points = rng.uniform(-1, 1, (600, 3))
+    group = rng.integers(0, len(GROUPS), 600)
+    triangle, bary = homes.find(points, group)
+    assert (face_group[triangle] == group).all()
+    part = np.array(body.part_names)[body.face_part[triangle]]
+    assert not np.isin(part, INNER_PARTS).any()
+    np.testing.assert_allclose(bary.sum(1), 1, atol=1e-6)
+    # The nearest centroid among those that anything is bound to.
+    used = np.unique(triangle[group == LEFT_ARM])
+    centroids = vertices[body.f].mean(1)
+    for row in np.nonzero(group == LEFT_ARM)[0][:50]:
+        distance = np.linalg.norm(centroids[used] - points[row], axis=1)
+        assert triangle[row] == used[distance.argmin()]
+
+
+def test_homes_leave_out_mimic_triangles_where_others_are(body: Body) -> None:
+    face_group = vertex_groups(body)[body.f[:, 0]]
+    vertices, _ = body.vertices(Pose.rest(body.num_expression))
+    # Only the upper half of the head moves with expressions.
+    exprdirs = np.zeros_like(body.exprdirs)
+    exprdirs[vertices[:, 1] > 0.7] = 0.01
+    mimic = replace(body, exprdirs=exprdirs)
+    points = np.tile([0.0, 0.8, 0.1], (5, 1))
+    triangle, _ = Homes(mimic, vertices, face_group).find(points, np.full(5, HEAD))
+    assert not (exprdirs[mimic.f[triangle]] > 0.003).any()
+
+
+def test_a_limb_without_triangles_gets_another_home(body: Body) -> None:
+    vertices, _ = body.vertices(Pose.rest(body.num_expression))
+    face_group = np.zeros(len(body.f), int)
+    triangle, bary = Homes(body, vertices, face_group).find(np.zeros((3, 3)), np.full(3, HEAD))
+    assert (triangle >= 0).all()
+    assert np.isfinite(bary).all()
+
+
+# Completion over the mesh
+
+
+def chain(n: int) -> np.ndarray:
+    """Triangles of a strip with n vertices."""
+    return np.stack([np.arange(n - 2), np.arange(1, n - 1), np.arange(2, n)], -1)
+
+
+def test_laplacian_of_a_mesh() -> None:
+    f = chain(6)
+    edges = {tuple(sorted(e)) for t in f.tolist() for e in (t[:2], t[1:], [t[0], t[2]])}
+    expected = np.zeros((6, 6))
+    for i, j in edges:
+        expected[i, j] = expected[j, i] = -1.0
+    expected -= np.diag(expected.sum(1))
+    np.testing.assert_allclose(mesh_laplacian(f, 6).toarray(), expected)
+    cut = np.array([0, 0, 0, 1, 1, 1])
+    split = mesh_laplacian(f, 6, cut).toarray()
+    assert not split[:3, 3:].any()
+    np.testing.assert_allclose(split.sum(1), 0)
+
+
+def test_diffusion_minimises_its_energy() -> None:
+    rng = np.random.default_rng(9)
+    n = 12
+    laplacian = mesh_laplacian(chain(n), n)
+    values, prior = rng.uniform(size=(n, 2)), rng.uniform(size=(n, 2))
+    weight, pull = rng.uniform(0, 2, n), rng.uniform(0.01, 0.5, n)
+
+    def energy(x: FloatArray) -> float:
+        return float(
+            np.trace(x.T @ laplacian.toarray() @ x)
+            + (weight[:, None] * (x - values) ** 2).sum()
+            + (pull[:, None] * (x - prior) ** 2).sum()
+        )
+
+    best = diffuse(laplacian, values, weight, prior, pull)
+    for _ in range(50):
+        assert energy(best + 1e-2 * rng.normal(size=(n, 2))) > energy(best)
+
+
+def test_diffusion_carries_the_known_and_falls_back_to_the_prior() -> None:
+    cut = np.repeat([0, 1], 5)
+    laplacian = mesh_laplacian(chain(10), 10, cut)
+    values = np.zeros((10, 3))
+    values[0] = [0.9, 0.1, 0.4]
+    weight = np.eye(10)[0] * 1e3
+    out = diffuse(laplacian, values, weight, np.array([0.5, 0.5, 0.5]), 1e-5)
+    np.testing.assert_allclose(out[:5], np.tile(values[0], (5, 1)), atol=1e-3)
+    np.testing.assert_allclose(out[5:], 0.5, atol=1e-9)
+
+
+def test_mirror_of_a_mirrored_body(body: Body) -> None:
+    mirror = mirror_vertices(body.v_template)
+    there = mirror >= 0
+    assert there.mean() > 0.95
+    flipped = body.v_template[mirror[there]] * [-1, 1, 1]
+    assert np.linalg.norm(flipped - body.v_template[there], axis=1).max() < 0.006
+    lonely = np.array([[0.5, 0.0, 0.0], [-0.5, 0.02, 0.0], [0.0, 1.0, 0.0]])
+    np.testing.assert_array_equal(mirror_vertices(lonely), [-1, -1, 2])
+
+
+def test_mirroring_takes_only_known_and_allowed_colours() -> None:
+    values = np.arange(12.0).reshape(6, 2)
+    mirror = np.array([1, 0, 3, 2, -1, 5])
+    known = np.array([True, False, False, False, False, True])
+    allowed = np.array([True, True, True, True, True, True])
+    out, filled = complete_by_mirror(values, known, mirror, allowed)
+    np.testing.assert_array_equal(out[1], values[0])
+    np.testing.assert_array_equal(out[[0, 2, 3, 4, 5]], values[[0, 2, 3, 4, 5]])
+    np.testing.assert_array_equal(filled, [True, True, False, False, False, True])
+    out, filled = complete_by_mirror(values, known, mirror, np.zeros(6, bool))
+    np.testing.assert_array_equal(out, values)
+    np.testing.assert_array_equal(filled, known)
