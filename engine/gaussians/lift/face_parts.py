@@ -105,7 +105,8 @@ def make_face(
 ) -> Face | None:
     """None for a body without eyes, teeth, blinks or landmarks, or a photo without a face."""
     needed = {"jawOpen", *BLINK.values()} <= set(body.expression_names)
-    parts = {"eye", "eye_socket", "teeth", "tongue", "mouth", *OUTER_PARTS} <= set(body.part_names)
+    there = {body.part_names[k] for k in np.unique(body.face_part)}
+    parts = {"eye", "eye_socket", "teeth", "tongue", "mouth", *OUTER_PARTS} <= there
     if observation.face is None or body.landmarks is None or not (needed and parts):
         return None
     _, joints = body.vertices(track.pose)
