@@ -33,6 +33,11 @@ def start(*arguments: str) -> subprocess.Popen:
     )
 
 
+def compiled_here() -> dict[Path, int]:
+    """Numba's cache files beside the sources and their times."""
+    return {path: path.stat().st_mtime_ns for path in ENGINE.rglob("*.nb?")}
+
+
 def ask(request: object) -> tuple[int, list[dict]]:
     """Exit code and answers to one request."""
     line = request if isinstance(request, str) else json.dumps(request)
@@ -84,6 +89,7 @@ def test_the_request_may_be_an_argument(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_portrait_is_built_and_progress_told(sample_portrait: Path, tmp_path: Path) -> None:
+    before = compiled_here()
     out = tmp_path / "out"
     code, answers = ask(
         {
@@ -102,6 +108,7 @@ def test_a_portrait_is_built_and_progress_told(sample_portrait: Path, tmp_path: 
     assert Path(answers[-1]["report"]).is_file()
     assert answers[-1]["preview"] is None
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert compiled_here() == before, "numba's cache would break the package's usual name"
 
 
 @pytest.mark.slow
