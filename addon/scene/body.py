@@ -90,9 +90,6 @@ def _add_expressions(obj: Any, body: Body, rest: FloatArray) -> None:
 
 def _hide(obj: Any) -> None:
     """Out of every picture, but still evaluated for the splats."""
-    obj.hide_render = True
-    for kind in ("camera", "diffuse", "glossy", "transmission", "volume_scatter", "shadow"):
-        setattr(obj, f"visible_{kind}", False)
-    obj.display_type = "WIRE"
-    obj.hide_select = False
+    obj.hide_render = True  # EEVEE would draw it in spite of visible_camera = False
+    obj.display_type = "WIRE"  # what one sees who unhides it
     obj.hide_set(True)

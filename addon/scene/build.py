@@ -12,6 +12,7 @@ import bpy
 from ...engine.types import Avatar, Pose
 from ..motion.pose import bones_to_pose, pose_to_bones
 from .armature import create_armature
+from .axes import points_to_blender
 from .body import create_body, get_expression, set_expression
 from .camera import add_photo, create_camera
 from .splats import bake_positions, create_splats, fit_softness
@@ -56,6 +57,9 @@ def build_scene(
 ) -> AvatarObjects:
     """Put an avatar into the context's scene, in the photo's pose and expression.
 
+    The engine's origin is the photo's camera. Here the person stands on the floor at the scene's
+    origin, and the camera at its distance: the armature object's location makes the difference.
+
     Args:
         name: of the collection and the armature; the parts are named after it.
         photo_path: the portrait, to stand behind the camera's view and be packed, or None.
@@ -68,9 +72,10 @@ def build_scene(
     collection = bpy.data.collections.new(name)
     context.scene.collection.children.link(collection)
     armature = create_armature(avatar.body.J_template, name, collection, context)
+    armature.location = _standing_place(avatar)
     body = create_body(avatar.body, f"{name} Body", armature, collection)
     splats = create_splats(avatar, f"{name} Splats", body, collection)
-    camera = create_camera(avatar.camera, f"{name} Camera", collection)
+    camera = create_camera(avatar.camera, f"{name} Camera", armature, collection)
     if photo_path is not None:
         add_photo(camera, photo_path, f"{name} Photo")
     if context.scene.camera is None:
@@ -92,6 +97,14 @@ def build_scene(
     armature.select_set(True)
     context.view_layer.objects.active = armature
     return objects
+
+
+def _standing_place(avatar: Avatar) -> list[float]:
+    """[3] where the armature object goes: lowest vertex on the floor, pelvis over the origin."""
+    vertices, joints = avatar.body.vertices(avatar.pose)
+    floor = points_to_blender(vertices)[:, 2].min()
+    x, y, _ = points_to_blender(joints[0])
+    return [-float(x), -float(y), -float(floor)]
 
 
 def find_avatar(obj: Any | None) -> AvatarObjects | None:

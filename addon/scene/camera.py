@@ -12,28 +12,28 @@ import PIL.Image
 from mathutils import Matrix
 
 from ...engine.types import Camera
-from .axes import SENSOR_MM, BlenderCamera, camera_to_blender
+from .axes import SENSOR_MM, camera_to_blender
 
 RESOLUTION_KEY = "likeness_resolution"
 """Custom property of the camera object: width and height of the photo in pixels."""
 ASPECT_KEY = "likeness_pixel_aspect"
 
 
-def create_camera(camera: Camera, name: str, collection: Any) -> Any:
-    """A camera object that sees as ``camera`` does, at its render size."""
+def create_camera(camera: Camera, name: str, armature: Any, collection: Any) -> Any:
+    """A camera object that sees the person as ``camera`` does, where the armature stands now."""
     data = bpy.data.cameras.new(name)
     obj = bpy.data.objects.new(name, data)
     collection.objects.link(obj)
-    set_camera(obj, camera)
+    set_camera(obj, camera, armature)
     data.clip_start, data.clip_end = 0.01, 100.0
     data.display_size = 0.2
     return obj
 
 
-def set_camera(obj: Any, camera: Camera) -> BlenderCamera:
-    """Give a camera object the view of an engine camera."""
+def set_camera(obj: Any, camera: Camera, armature: Any) -> None:
+    """Give a camera object the view of an engine camera on the armature's person."""
     blender = camera_to_blender(camera)
-    obj.matrix_world = Matrix(blender.matrix_world.tolist())
+    obj.matrix_world = armature.matrix_basis @ Matrix(blender.matrix_world.tolist())
     data = obj.data
     data.type = "PERSP"
     data.sensor_fit = blender.sensor_fit
@@ -43,7 +43,6 @@ def set_camera(obj: Any, camera: Camera) -> BlenderCamera:
     data.shift_x, data.shift_y = blender.shift_x, blender.shift_y
     obj[RESOLUTION_KEY] = list(blender.resolution)
     obj[ASPECT_KEY] = blender.pixel_aspect
-    return blender
 
 
 def use_photo_size(scene: Any, obj: Any) -> None:

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import bpy
 import numpy as np
-from likeness.addon.scene.axes import points_to_engine
+from likeness.addon.scene.axes import points_to_blender, points_to_engine
 from likeness.addon.scene.build import AvatarObjects
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera
 from likeness.engine.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Pose
+from mathutils import Matrix
 
 DISTANCE = 2.6
 
@@ -63,19 +64,25 @@ def _by_area(corners: FloatArray, count: int, rng: np.random.Generator) -> Float
 
 
 def body_vertices(objects: AvatarObjects) -> FloatArray:
-    """[V, 3] engine axes: where Blender has put the body."""
-    return _evaluated_points(objects.body)
+    """[V, 3] engine axes and origin: where Blender has put the body."""
+    return _evaluated_points(objects.body, objects.armature.matrix_world)
 
 
 def splat_corners(objects: AvatarObjects) -> FloatArray:
-    """[N, 3, 3] engine axes: where Blender has put the corners, in stored order."""
-    return _evaluated_points(objects.splats).reshape(-1, 3, 3)
+    """[N, 3, 3] engine axes and origin: where Blender has put the corners, in stored order."""
+    return _evaluated_points(objects.splats, objects.armature.matrix_world).reshape(-1, 3, 3)
 
 
-def _evaluated_points(obj: bpy.types.Object) -> FloatArray:
+def splat_corners_in_world(objects: AvatarObjects) -> FloatArray:
+    """[N, 3, 3] Blender's axes and origin."""
+    corners = _evaluated_points(objects.splats, Matrix.Identity(4))
+    return points_to_blender(corners).reshape(-1, 3, 3)
+
+
+def _evaluated_points(obj: bpy.types.Object, origin: Matrix) -> FloatArray:
     bpy.context.view_layer.update()
     mesh = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
     out = np.empty(3 * len(mesh.vertices), np.float32)
     mesh.attributes["position"].data.foreach_get("vector", out)
-    world = np.array(obj.matrix_world)
-    return points_to_engine(out.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3])
+    there = np.array(origin.inverted() @ obj.matrix_world)
+    return points_to_engine(out.reshape(-1, 3) @ there[:3, :3].T + there[:3, 3])

@@ -97,15 +97,31 @@ def moved_armature() -> dict[str, float]:
     avatar = people.random_avatar(2)
     objects = build_scene(avatar, "Person")
     raw(objects)
-    before = people.splat_corners(objects)
+    objects.armature.location = (0.0, 0.0, 0.0)
+    before = people.splat_corners_in_world(objects)
     objects.armature.location = (1.0, 0.0, 0.0)
     objects.armature.rotation_euler = (0.0, 0.0, np.pi / 2)
     objects.armature.scale = (2.0, 2.0, 2.0)
-    after = people.splat_corners(objects)
+    after = people.splat_corners_in_world(objects)
     x, y, z = np.moveaxis(2.0 * before, -1, 0)
-    # A quarter turn about Blender's z is one about the engine's y: x -> -z, z -> x.
-    expected = np.stack([z + 1.0, y, -x], -1)
+    expected = np.stack([1.0 - y, x, z], -1)  # a quarter turn about z: x -> y, y -> -x
     return {"error": float(np.abs(after - expected).max())}
+
+
+def standing_place() -> dict[str, Any]:
+    """Where an imported person stands."""
+    empty()
+    avatar = people.random_avatar(11)
+    objects = build_scene(avatar, "Person")
+    pelvis = objects.armature.matrix_world @ objects.armature.pose.bones["pelvis"].head
+    lowest = people.body_vertices(objects)[:, 1].min() + objects.armature.location[2]
+    distance = (objects.camera.location - pelvis).length
+    return {
+        "pelvis": list(pelvis[:2]),
+        "floor": float(lowest),
+        "distance": distance,
+        "photo_distance": float(np.linalg.norm(avatar.body.vertices(avatar.pose)[1][0])),
+    }
 
 
 def objects_and_names() -> dict[str, Any]:
@@ -215,8 +231,8 @@ def sorted_back_to_front(seed: int) -> dict[str, Any]:
     set_input(objects.splats.modifiers[MODIFIER_NAME], "Sorted Viewport", True)
     camera = objects.camera
     camera.rotation_mode = "XYZ"
-    camera.location, camera.rotation_euler = (3.0, 2.6, 0.0), (np.pi / 2, 0.0, np.pi / 2)
-    means = people.splat_corners(objects).mean(1)
+    camera.location, camera.rotation_euler = (3.0, 0.0, 0.5), (np.pi / 2, 0.0, np.pi / 2)
+    means = people.splat_corners_in_world(objects).mean(1)
     depth = 3.0 - means[:, 0]  # the camera looks along -x
     obj = objects.splats.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
     faces = np.empty(3 * len(obj.polygons), np.int32)

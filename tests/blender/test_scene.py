@@ -25,6 +25,13 @@ def test_everything_follows_the_armature_object(blender) -> None:
     assert blender(SCENE, "moved_armature")["error"] < 1e-4
 
 
+def test_person_stands_on_the_floor_at_the_origin(blender) -> None:
+    place = blender(SCENE, "standing_place")
+    assert place["pelvis"] == pytest.approx([0, 0], abs=1e-5)
+    assert place["floor"] == pytest.approx(0, abs=1e-5)
+    assert place["distance"] == pytest.approx(place["photo_distance"], abs=1e-4)
+
+
 def test_objects(blender) -> None:
     made = blender(SCENE, "objects_and_names")
     assert made["bones"] == list(JOINT_NAMES)
