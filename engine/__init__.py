@@ -6,8 +6,8 @@ from pathlib import Path
 import platformdirs
 
 # Compiled kernels go to the user's cache: an installed extension may be read-only. One folder for
-# each name that the package runs under, since numba's cache files name the module they belong to.
-os.environ.setdefault(
-    "NUMBA_CACHE_DIR",
-    str(Path(platformdirs.user_cache_dir("likeness")) / "numba" / __name__.replace(".", "_")),
-)
+# each name that the package runs under, since numba's cache files name the module they belong to;
+# a folder that a parent process chose for its own name (children inherit it) is not ours either.
+_CACHES = Path(platformdirs.user_cache_dir("likeness")) / "numba"
+if Path(os.environ.get("NUMBA_CACHE_DIR", _CACHES / "none")).parent == _CACHES:
+    os.environ["NUMBA_CACHE_DIR"] = str(_CACHES / __name__.replace(".", "_"))

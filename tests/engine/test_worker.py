@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,8 +35,9 @@ def start(*arguments: str) -> subprocess.Popen:
 
 
 def compiled_here() -> dict[Path, int]:
-    """Numba's cache files beside the sources and their times."""
-    return {path: path.stat().st_mtime_ns for path in ENGINE.rglob("*.nb?")}
+    """Numba's cache files of this process's engine and their times."""
+    folders = (ENGINE, Path(os.environ["NUMBA_CACHE_DIR"]))
+    return {p: p.stat().st_mtime_ns for folder in folders for p in folder.rglob("*.nb?")}
 
 
 def ask(request: object) -> tuple[int, list[dict]]:
