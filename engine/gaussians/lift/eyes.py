@@ -24,7 +24,8 @@ EYE_SPACING, LID_SPACING, SOCKET_SPACING = 0.0006, 0.0007, 0.0015  # metres
 COVER = 0.9  # radius of a splat in spacings: no gaps between points of the R2 sequence
 EYE_ANGLE = np.radians(65.0)  # of the eyeball around its gaze, which can ever be seen
 UNDER = 0.00025  # metres that completed splats lie below the photo's
-HOVER = 0.0007  # metres that the photo's splats stand before the completed skin
+HOVER, LASH_HOVER = 0.0010, 0.0020  # metres that the photo stands before the completed lid
+OUTLINE = 0.04  # pupil distances past the outline of the fitted face where it still shows
 STRETCH = 1.5  # growth of a lid triangle from which the photo's splats leave it
 BLEND_REACH = 0.045  # metres around an eye's centre of blending lid and skin
 UNFOLDS = 1.15  # growth of a triangle from which it is laid out on the closed lid
@@ -82,7 +83,7 @@ def eyeball(face: Face, side: str) -> BoundGaussians | None:
     trust = np.where(seen, np.clip((edge / face.unit - 0.04) / 0.03, 0.0, 1.0), 0.0)[:, None]
     color = trust * photo + (1.0 - trust) * color
     world = surfels_on_plane(
-        points - UNDER * out, out, np.full(len(points), COVER * spacing),
+        points - 2 * UNDER * out, out, np.full(len(points), COVER * spacing),
         np.clip(color, 0.0, 1.0), np.full(len(points), 0.98),
     )  # fmt: skip
     return _bind(face, world, triangle, bary, vertices)
@@ -328,7 +329,10 @@ def rebind_eye_photo(
     here = cast(face, xy[rest], face.faces("face", "eyelid"))
     if here is None:
         return triangle, bary, depth, on_eye
+    # Past the face's outline there is nothing to belong to.
+    off = (here.away > OUTLINE * face.unit) & ~inside[~eye]
     bad = ~here.met | (moving[here.triangle] & (growth[here.triangle] >= STRETCH)) | inside[~eye]
+    bad &= ~off
     taken = rest[bad]
     points = unproject(xy[taken], here.depth[bad], face.camera)
     # Lashes and make-up go with the lid's edge, skin stays above the fold.
@@ -343,14 +347,15 @@ def rebind_eye_photo(
         triangle[taken[chosen]], bary[taken[chosen]] = rows[found], coordinates
         depth[taken[chosen]] = here.depth[bad][chosen]
     # Splats that sat on a lid's lining or on the eyeball come out to the skin.
-    depth[taken] -= HOVER
-    good = rest[~bad]
-    triangle[good], bary[good] = here.triangle[~bad], here.bary[~bad]
-    depth[good] = here.depth[~bad] - HOVER
+    depth[taken] -= LASH_HOVER
+    fine = ~bad & ~off
+    good = rest[fine]
+    triangle[good], bary[good] = here.triangle[fine], here.bary[fine]
+    depth[good] = here.depth[fine] - HOVER
     # Nothing of the lids lies behind the eyeball, wherever the fit has it.
     ball = cast(face, xy[rest], eye_faces(face, side))
     if ball is not None:
-        limit = np.where(ball.met, ball.depth - HOVER, np.inf)
+        limit = np.where(ball.met & ~off, ball.depth - HOVER, np.inf)
         depth[rest] = np.minimum(depth[rest], limit)
     return triangle, bary, depth, on_eye
 

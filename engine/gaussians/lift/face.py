@@ -46,8 +46,8 @@ CORE, PHOTO = LAYERS.index("core"), LAYERS.index("photo")
 REPLACED = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
 SINK = 0.0020  # metres that skin texels may lie under the photo near lids and lips
 SINK_REACH = 0.03  # metres around them
-RIM_WIDTH, RIM_SPACING, RIM_SINK = 0.004, 0.0011, 0.0005  # metres
-SIGMA = 0.55  # of a photo splat that is laid out anew, in steps of its grid
+RIM_WIDTH, RIM_SPACING, RIM_SINK = 0.004, 0.0011, 0.0007  # metres
+SIGMA = 0.45  # of a photo splat that is laid out anew, in steps of its grid
 JUMP = 0.0015  # metres in depth from which a splat is laid out anew
 CLEAR = 0.001  # metres behind the photo's teeth that are kept free of the mouth's lining
 FULL = 21_000  # completed splats at full density
@@ -190,7 +190,9 @@ def _raise_skin(face: Face, bound: BoundGaussians) -> BoundGaussians:
     rims = np.unique(f[face.faces("lips", "eyelid")])
     distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=SINK_REACH)
     near = face.faces("face", "lips", "eyelid") & (distance < SINK_REACH)
-    chosen = np.nonzero((bound.layer == CORE) & near[bound.triangle])[0]
+    # Texels that were slid aside stand behind the outline of something: they stay there.
+    straight = np.linalg.norm(bound.offset[:, :2], axis=1) < 5e-4
+    chosen = np.nonzero((bound.layer == CORE) & near[bound.triangle] & straight)[0]
     triangle, bary = bound.triangle[chosen], bound.bary[chosen].astype(np.float64)
     frames = triangle_frames(face.vertices, f, rest, triangle, bary)
     step = np.einsum("nk,nkd->nd", bary, (face.registered - face.vertices)[f[triangle]])

@@ -160,12 +160,14 @@ def _misfit(
 @dataclass(frozen=True)
 class Hits:
     """Where rays meet triangles: ``triangle`` [N], ``bary`` [N, 3] clamped, ``depth`` [N] metres,
-    and whether the ray really ``met`` one [N] (else the nearest in the picture was taken)."""
+    whether the ray really ``met`` one [N], and how many pixels ``away`` [N] the nearest in the
+    picture is, which is taken if not."""
 
     triangle: IntArray
     bary: FloatArray
     depth: FloatArray
     met: BoolArray
+    away: FloatArray
 
 
 def cast(face: Face, xy: FloatArray, faces: BoolArray) -> Hits | None:
@@ -194,12 +196,12 @@ def cast(face: Face, xy: FloatArray, faces: BoolArray) -> Hits | None:
     nr, nc, distance = nearest_known(known)
     pixel = np.clip(((xy - low) * scale).astype(int), 0, [width - 1, height - 1])
     r, c = pixel[:, 1], pixel[:, 0]
-    away = np.abs((xy - low) * scale - pixel - 0.5).max(1) > 1.0
+    outside = np.abs((xy - low) * scale - pixel - 0.5).max(1)
+    away = (distance[r, c] + np.where(outside > 1.0, outside, 0.0)) / scale
     triangle = rows[buffer.face[nr[r, c], nc[r, c]]]
     depth = buffer.depth[nr[r, c], nc[r, c]].astype(np.float64)
-    met = (distance[r, c] == 0) & ~away
     bary = closest_barycentric(unproject(xy, depth, camera), vertices[body.f[triangle]])
-    return Hits(triangle, bary, depth, met)
+    return Hits(triangle, bary, depth, away == 0, away)
 
 
 def inside_polygon(xy: FloatArray, polygon: FloatArray) -> tuple[BoolArray, FloatArray]:

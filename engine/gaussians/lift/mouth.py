@@ -32,7 +32,8 @@ GUM = np.array([0.62, 0.34, 0.33])
 TONGUE = np.array([0.64, 0.33, 0.31])
 DEEP = np.array([0.36, 0.12, 0.11])
 COLUMNS = 24  # across the mouth, in which the upper teeth's edge is sought
-HOVER = 0.0006  # metres that the photo's splats stand before the completed skin
+OUTLINE = 0.04  # pupil distances past the outline of the fitted face where it still shows
+HOVER = 0.0010  # metres that the photo's splats stand before the completed skin
 OPEN_MOUTH = 0.035  # pupil distances between the inner lips from which the photo shows the inside
 WET = 0.6  # of the lips' brightness
 TOOTH_DEPTH = 0.0015  # metres that teeth in the photo lie behind the lips, at least
@@ -250,8 +251,10 @@ def rebind_mouth_photo(
         rows = near[chosen]
         hit = cast(face, xy[rows], outer & (~lips | (lower == side)))
         if hit is not None:
-            triangle[rows], bary[rows] = hit.triangle, hit.bary
-            depth[rows] = hit.depth - HOVER
+            near_skin = hit.away < OUTLINE * face.unit
+            rows = rows[near_skin]
+            triangle[rows], bary[rows] = hit.triangle[near_skin], hit.bary[near_skin]
+            depth[rows] = hit.depth[near_skin] - HOVER
     if not inside.any():
         return triangle, bary, depth, interior
     rows = near[inside]
