@@ -35,6 +35,7 @@ from .texels import PhotoView, texel_layer
 
 MIN_GAUSSIANS = 5_000
 FACE_RATIO, BODY_SIDE = 2.0, 640
+MIN_OVERLAP = 0.1  # of the person's pixels that the fitted body covers; below it the fit failed
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,11 @@ def lift(
     camera = track.camera.resized(w, h)
     colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
     regions = find_regions(colors, alpha > 0.5, camera, vertices, body, observation, w / width)
+    if (regions.mask & (regions.body.face >= 0)).sum() < MIN_OVERLAP * regions.mask.sum():
+        raise LikenessError(
+            "The fitted body lies beside the person in the photo.",
+            "Use a photo that shows the person larger, upright and from the front.",
+        )
     sheets = find_surfaces(regions, camera)
     own_colors = tuple(sheet_colors(colors, alpha, regions, sheet) for sheet in sheets)
     homes = Homes(body, vertices, groups[body.f[:, 0]])

@@ -1,0 +1,352 @@
+"""The whole lift on a made-up body that is photographed with a z-buffer: the truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.cameras import orbit, photo_camera, project
+from likeness.engine.evaluation.metrics import psnr, silhouette_iou
+from likeness.engine.gaussians import place
+from likeness.engine.gaussians.lift import LiftOptions, lift
+from likeness.engine.gaussians.lift.calibrate import CLAMP, _thin_rim, calibrate
+from likeness.engine.render import render_camera
+from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.types import (
+    JOINT_INDEX,
+    LAYERS,
+    BoundGaussians,
+    Camera,
+    FloatArray,
+    LikenessError,
+    Matte,
+    Observation,
+    Pose,
+    Track,
+)
+from scipy import ndimage
+
+PHOTO = LAYERS.index("photo")
+SKIN = (0.85, 0.65, 0.55)
+TONES = {"torso": (0.2, 0.35, 0.6), "arm": (0.2, 0.55, 0.35), "leg": (0.3, 0.3, 0.32),
+         "foot": (0.5, 0.3, 0.1), "eye": (0.9, 0.9, 0.9)}  # fmt: skip
+OVERSAMPLING = 2
+HANGING = {"left_shoulder": [0, 0, -0.9], "right_shoulder": [0, 0, 0.9]}
+FOREARM_BEFORE_CHEST = {"left_shoulder": [0, 0, -1.2], "right_shoulder": [0, 0.9, 1.3],
+                        "right_elbow": [0, 1.6, 0.2]}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A photograph of the body with everything that detectors and the fit would tell."""
+
+    body: Body
+    matte: Matte
+    observation: Observation
+    track: Track
+
+    @property
+    def vertices(self) -> FloatArray:
+        return self.body.vertices(self.track.pose)[0]
+
+    def truth(self) -> FloatArray:
+        alpha = self.matte.alpha[..., None]
+        return self.matte.foreground * alpha + 1 - alpha
+
+    def lift(self, max_gaussians: int = 10_000) -> BoundGaussians:
+        options = LiftOptions(max_gaussians=max_gaussians)
+        return lift(self.matte, self.observation, self.track, self.body, options)
+
+    def draw(self, bound: BoundGaussians, pose: Pose | None = None, camera: Camera | None = None):
+        vertices, _ = self.body.vertices(pose or self.track.pose)
+        gaussians = place(bound, vertices, self.body)
+        return render_camera(gaussians, camera or self.track.camera, np.ones(3))
+
+
+def take_photo(
+    body: Body, joints: dict[str, list[float]], transl: list[float], framing: str, camera: Camera
+) -> Shot:
+    pose = Pose.rest(body.num_expression).with_joints(**joints)
+    pose = replace(pose, transl=np.array(transl))
+    vertices, joint_places = body.vertices(pose)
+    k = OVERSAMPLING
+    buffer = rasterize_mesh(vertices, body.f, camera.resized(k * camera.width, k * camera.height))
+    a, b, c = (vertices[body.f[:, i]] for i in range(3))
+    normal = np.cross(b - a, c - a)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    shade = 0.6 + 0.4 * np.clip(normal @ [0.3, 0.5, 0.8], 0, 1)
+    tone = np.array([TONES.get(name, SKIN) for name in body.part_names])[body.face_part]
+    hit = (buffer.face >= 0)[..., None]
+    fine = np.concatenate([(tone * shade[:, None])[buffer.face] * hit, hit], -1)
+    rgba = fine.reshape(camera.height, k, camera.width, k, 4).mean((1, 3))
+    alpha = rgba[..., 3]
+    rgb = rgba[..., :3] / np.maximum(alpha, 1e-6)[..., None]
+    rows, cols = ndimage.distance_transform_edt(alpha <= 0, return_indices=True)[1]
+    landmarks = body.landmarks
+    assert landmarks is not None
+    corners = vertices[body.f[landmarks.face_triangle]]
+    face, _ = project(np.einsum("nk,nkd->nd", landmarks.face_bary, corners), camera)
+    points, _ = project(joint_places[landmarks.pose_joint], camera)
+    return Shot(
+        body,
+        Matte(alpha.astype(np.float32), rgb[rows, cols].astype(np.float32)),
+        Observation(
+            pose=points, pose_visibility=np.ones(33), pose_world=np.zeros((33, 3)),
+            person_mask=alpha.astype(np.float32), face=face, face_score=1.0,
+        ),
+        Track(np.zeros(0), pose, camera, framing, np.ones(55), 1.0, 1.0),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return synthetic_body().personalised(np.zeros(4))
+
+
+@pytest.fixture(scope="module")
+def shots(body: Body) -> dict[str, Shot]:
+    small = photo_camera(270.0, 180, 216)
+    full = take_photo(body, HANGING, [0, 0.1, -3.0], "full", photo_camera(430.0, 260, 270))
+    return {
+        "full": full,
+        "half": take_photo(body, HANGING, [0, -0.3, -1.6], "half", small),
+        "head": take_photo(body, HANGING, [0, -0.65, -0.8], "head", small),
+        "cut": take_photo(body, HANGING, [0.45, -0.1, -2.2], "half", small),
+        "arm": take_photo(body, FOREARM_BEFORE_CHEST, [0, -0.2, -2.0], "half", small),
+        "faceless": Shot(body, full.matte, replace(full.observation, face=None, face_score=0.0),
+                         replace(full.track, face_error=None)),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lifted(shots: dict[str, Shot]) -> dict[str, BoundGaussians]:
+    """Each shot is lifted once, when a test first asks for it."""
+
+    class Lazy(dict):  # type: ignore[type-arg]
+        def __missing__(self, name: str) -> BoundGaussians:
+            self[name] = shots[name].lift()
+            return self[name]
+
+    return Lazy()
+
+
+CASES = ("full", "half", "head", "cut", "arm", "faceless")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_comes_out_is_sound(
+    shots: dict[str, Shot], lifted: dict[str, BoundGaussians], case: str
+) -> None:
+    bound, body = lifted[case], shots[case].body
+    n = len(bound)
+    assert 4_000 < n <= 10_000
+    for field in fields(bound):
+        values = getattr(bound, field.name)
+        assert len(values) == n
+        assert np.isfinite(values).all(), field.name
+    assert bound.triangle.dtype == np.int32
+    assert 0 <= bound.triangle.min() <= bound.triangle.max() < len(body.f)
+    assert bound.bary.min() >= -1e-6
+    np.testing.assert_allclose(bound.bary.sum(1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(bound.quats, axis=1), 1, atol=1e-4)
+    assert bound.scales.min() > 0
+    assert (bound.scales[:, 2] <= 0.1001 * bound.scales[:, :2].min(1)).all()
+    assert bound.scales.max() < 0.3
+    assert np.linalg.norm(bound.offset, axis=1).max() < 0.6
+    for values in (bound.opacities, bound.colors):
+        assert 0 <= values.min() <= values.max() <= 1
+    assert (np.bincount(bound.layer, minlength=len(LAYERS)) > 100).all()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_input_view_is_the_photo(
+    shots: dict[str, Shot], lifted: dict[str, BoundGaussians], case: str
+) -> None:
+    shot = shots[case]
+    drawn = shot.draw(lifted[case])
+    assert psnr(drawn.rgb, shot.truth(), shot.matte.alpha > 0.5) > 28
+    assert silhouette_iou(drawn.alpha, shot.matte.alpha) > 0.9
+
+
+def test_two_runs_are_the_same(shots: dict[str, Shot], lifted: dict[str, BoundGaussians]) -> None:
+    again = shots["arm"].lift()
+    for field in fields(again):
+        np.testing.assert_array_equal(
+            getattr(again, field.name), getattr(lifted["arm"], field.name)
+        )
+
+
+@pytest.mark.parametrize("budget", [5_000, 7_321, 25_000])
+def test_the_budget_is_kept(shots: dict[str, Shot], budget: int) -> None:
+    bound = shots["half"].lift(budget)
+    assert 0.5 * budget < len(bound) <= budget
+    assert set(np.unique(bound.layer)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("budget", [0, 4_999])
+def test_too_small_a_budget_is_refused(shots: dict[str, Shot], budget: int) -> None:
+    with pytest.raises(LikenessError, match=f"--max-gaussians {budget}.*5000"):
+        shots["half"].lift(budget)
+
+
+def test_a_photo_without_a_person_is_refused(shots: dict[str, Shot]) -> None:
+    matte = shots["half"].matte
+    empty = replace(shots["half"], matte=Matte(np.zeros_like(matte.alpha), matte.foreground))
+    with pytest.raises(LikenessError, match="could not be separated"):
+        empty.lift()
+
+
+def test_a_body_beside_the_photo_is_refused(shots: dict[str, Shot]) -> None:
+    shot = shots["half"]
+    away = replace(shot.track.pose, transl=np.array([9.0, -0.3, -1.6]))
+    with pytest.raises(LikenessError, match="beside the person"):
+        replace(shot, track=replace(shot.track, pose=away)).lift()
+
+
+def shown_joint(shot: Shot, points: FloatArray) -> np.ndarray:
+    """[N] the joint that holds what the photo shows at the points' pixels, -1 beside the person."""
+    camera = shot.track.camera
+    buffer = rasterize_mesh(shot.vertices, shot.body.f, camera)
+    xy, _ = project(points, camera)
+    pixel = np.clip(xy.astype(int), 0, [camera.width - 1, camera.height - 1])
+    face = buffer.face[pixel[:, 1], pixel[:, 0]]
+    holder = shot.body.weights[shot.body.f].sum(1).argmax(1)
+    return np.where(face >= 0, holder[face], -1)
+
+
+def test_an_arms_splats_go_with_the_arm(
+    shots: dict[str, Shot], lifted: dict[str, BoundGaussians]
+) -> None:
+    shot = shots["full"]
+    photo = lifted["full"].take(lifted["full"].layer == PHOTO)
+    raised = shot.track.pose.with_joints(left_shoulder=[0, 0, 0.9])
+    vertices, _ = shot.body.vertices(raised)
+    before = place(photo, shot.vertices, shot.body).means
+    after = place(photo, vertices, shot.body).means
+    moved = np.linalg.norm(after - before, axis=1)
+    joint = shown_joint(shot, before)
+    forearm = np.isin(joint, [JOINT_INDEX["left_elbow"], JOINT_INDEX["left_wrist"]])
+    elsewhere = ("pelvis", "spine1", "spine2", "head", "right_elbow", "left_knee", "right_hip")
+    others = np.isin(joint, [JOINT_INDEX[name] for name in elsewhere])
+    assert forearm.sum() > 30
+    assert others.sum() > 500
+    assert (moved[forearm] > 0.2).mean() > 0.95
+    assert (moved[others] < 0.005).mean() > 0.98
+    # And they keep their distance from the arm's bone: nothing is torn off.
+    elbow, wrist = (JOINT_INDEX[f"left_{name}"] for name in ("elbow", "wrist"))
+    reach = []
+    for pose, means in ((shot.track.pose, before), (raised, after)):
+        _, joints = shot.body.vertices(pose)
+        along = joints[wrist] - joints[elbow]
+        away = np.cross(means[forearm] - joints[elbow], along) / np.linalg.norm(along)
+        reach.append(np.linalg.norm(away, axis=1))
+    assert np.percentile(np.abs(reach[1] - reach[0]), 95) < 0.01
+
+
+def test_the_trunk_goes_on_behind_an_arm(shots: dict[str, Shot]) -> None:
+    shot = shots["arm"]
+    body, camera = shot.body, shot.track.camera
+    is_trunk = body.face_part == body.part_names.index("torso")
+    whole = rasterize_mesh(shot.vertices, body.f, camera)
+    trunk = rasterize_mesh(shot.vertices, body.f[is_trunk], camera)
+    seen = np.where(whole.face >= 0, is_trunk[whole.face], False)
+    hidden = (trunk.face >= 0) & (whole.face >= 0) & ~seen
+    hidden = ndimage.binary_erosion(hidden & ~ndimage.binary_dilation(~(trunk.face >= 0)))
+    assert hidden.sum() > 150
+    raised = shot.track.pose.with_joints(right_shoulder=[0, 0, -0.9], right_elbow=[0, 0, 0])
+    posed, _ = body.vertices(raised)
+    free = rasterize_mesh(posed, body.f, camera)
+    hidden &= np.where(free.face >= 0, is_trunk[free.face], False)  # the arm is gone from here
+    bound = shot.lift(40_000)  # texels that leave no gaps
+    drawn = shot.draw(bound, raised)
+    assert (drawn.alpha[hidden] > 0.9).mean() > 0.95
+    cloth = np.median(shot.matte.foreground[seen], axis=0)
+    assert np.median(np.abs(drawn.rgb[hidden] - cloth).max(1)) < 0.1
+    # While the arm is in its place, it is the arm that is seen.
+    assert np.median(np.abs(shot.draw(bound).rgb[hidden] - cloth).max(1)) > 0.15
+
+
+def test_a_person_cut_by_the_frame_reaches_it(
+    shots: dict[str, Shot], lifted: dict[str, BoundGaussians]
+) -> None:
+    shot = shots["cut"]
+    drawn = shot.draw(lifted["cut"]).alpha
+    for edge in (np.s_[-1], np.s_[:, -1]):
+        solid = shot.matte.alpha[edge] > 0.99
+        if solid.any():
+            assert (drawn[edge][solid] > 0.5).mean() > 0.9
+    assert (shot.matte.alpha[-1] > 0.99).any()
+
+
+@pytest.mark.parametrize("case", ["full", "half", "arm"])
+def test_the_back_is_closed(
+    shots: dict[str, Shot], lifted: dict[str, BoundGaussians], case: str
+) -> None:
+    """From behind, in the mirrored silhouette, and with the cloth's colours."""
+    shot = shots[case]
+    camera = orbit(shot.track.camera, shot.vertices.mean(0), 180.0)
+    buffer = rasterize_mesh(shot.vertices, shot.body.f, camera)
+    part = np.array(shot.body.part_names)[shot.body.face_part]
+    trunk = np.where(buffer.face >= 0, (part == "torso")[buffer.face], False)
+    visible = rasterize_mesh(shot.vertices, shot.body.f, shot.track.camera)
+    lowest = shot.vertices[shot.body.f[np.unique(visible.face[visible.face >= 0])], 1].min()
+    trunk = ndimage.binary_erosion(trunk, iterations=3)
+    assert lowest < shot.vertices[:, 1].max()
+    drawn = shot.draw(lifted[case], camera=camera)
+    assert (drawn.alpha[trunk] > 0.8).mean() > 0.9
+    blue = drawn.rgb[trunk].mean(0)
+    assert blue[2] > blue[1] > blue[0]
+    assert blue[2] - blue[0] > 0.2
+
+
+# Calibration
+
+
+def picture_error(shot: Shot, bound: BoundGaussians) -> float:
+    solid = ndimage.binary_erosion(shot.matte.alpha > 0.95, iterations=2)
+    return float(((shot.draw(bound).rgb - shot.truth())[solid] ** 2).mean())
+
+
+def test_calibration_lowers_the_error_within_its_clamp(
+    shots: dict[str, Shot], lifted: dict[str, BoundGaussians]
+) -> None:
+    shot = shots["arm"]
+    rng = np.random.default_rng(0)
+    wrong = np.clip(lifted["arm"].colors + rng.uniform(-0.3, 0.3, (1, 3)), 0, 1)
+    wrong = wrong.astype(np.float32)
+    photo = lifted["arm"].layer == PHOTO
+    start = replace(lifted["arm"], colors=np.where(photo[:, None], wrong, lifted["arm"].colors))
+    done = calibrate(start, shot.matte, shot.track.camera, shot.vertices, shot.body)
+    assert picture_error(shot, done) < 0.6 * picture_error(shot, start)
+    change = np.abs(done.colors - start.colors)
+    assert change[photo].max() <= CLAMP + 1e-6
+    assert change[photo].max() > 0.9 * CLAMP  # it wanted more, and was held
+    assert not change[~photo].any()
+    for name in ("triangle", "bary", "offset", "quats", "scales", "layer"):
+        assert getattr(done, name) is getattr(start, name)
+
+
+def test_thinning_the_rim_only_lowers_opacities(
+    shots: dict[str, Shot], lifted: dict[str, BoundGaussians]
+) -> None:
+    shot = shots["half"]
+    camera, alpha = shot.track.camera, shot.matte.alpha
+    gaussians = place(lifted["half"], shot.vertices, shot.body)
+    # Opaque everywhere: the drawn outline is fatter than the matte's.
+    fat = replace(gaussians, opacities=np.full(len(gaussians), 0.95))
+    thin = _thin_rim(fat, alpha, camera)
+    assert (thin.opacities <= fat.opacities + 1e-6).all()
+    assert thin.opacities.min() >= 0
+    rim = (alpha > 0.02) & (alpha < 0.9)
+    errors = [np.abs(render_camera(g, camera).alpha - alpha)[rim].mean() for g in (fat, thin)]
+    assert errors[1] < 0.9 * errors[0]
+    # Splats in the solid inside keep theirs.
+    xy, _ = project(gaussians.means, camera)
+    inside = ndimage.binary_erosion(alpha > 0.99, iterations=3)
+    pixel = np.clip(xy.astype(int), 0, [camera.width - 1, camera.height - 1])
+    deep = inside[pixel[:, 1], pixel[:, 0]] & (xy >= 0).all(1)
+    deep &= (xy < [camera.width, camera.height]).all(1)
+    np.testing.assert_allclose(thin.opacities[deep], 0.95, atol=1e-6)
