@@ -189,7 +189,9 @@ class Studio:
         camera = orbit(self.camera, self.centre, yaw)
         box = self.box
         if gaussians is not None or yaw:
-            reach = visible_box(shown, camera, among=self.in_photo).padded(0.05)
+            # A pose may bring in what the photo's frame cuts off: a hand, say.
+            among = self.in_photo if gaussians is None else np.ones(len(shown), dtype=bool)
+            reach = visible_box(shown, camera, among).padded(0.05)
             bottom = box.bottom if self.cut_below else reach.bottom
             box = _reasonable(box.union(Box(reach.left, reach.top, reach.right, bottom)))
         return Tile(caption, camera, box, shown)
@@ -261,7 +263,7 @@ def arm_raised(avatar: Avatar, side: str) -> Pose:
     return avatar.pose.with_joints(
         **{
             f"{side}_collar": [0.0, 0.0, 0.15 * sign],
-            f"{side}_shoulder": [0.0, 0.0, 0.65 * sign],
+            f"{side}_shoulder": [0.0, 0.0, 0.5 * sign],
             f"{side}_elbow": [0.0, -0.35 * sign, 0.0],
         }
     )

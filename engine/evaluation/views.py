@@ -93,7 +93,7 @@ def visible_box(gaussians: Gaussians, camera: Camera, among: BoolArray | None = 
     keep = among & (gaussians.opacities > 0.3) & (z > 0)
     if not keep.any():
         return Box(0.0, 0.0, float(camera.width), float(camera.height))
-    low, high = np.percentile(xy[keep], [0.2, 99.8], axis=0)
+    low, high = np.percentile(xy[keep], [0.1, 99.9], axis=0)
     return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
 
