@@ -18,6 +18,7 @@ from .surfels import Homes, grid_tangents, pixel_centres, surfels_from_tangents
 
 SHELL = 1  # index into LAYERS: the far side was inflated, not photographed
 BACK_OPACITY, RIM_OPACITY = 0.97, 0.95
+MAX_GAP, MAX_LIMB_GAP = 0.35, 0.16  # metres from front to back that a rim may span
 BACK_SIGMA, RIM_SIGMA = 0.6, 0.7  # in steps of their grid
 # Weight of vertical neighbours where colours are carried across: a trunk's change from row to row
 # (belts, hems), a head's less so.
@@ -275,6 +276,10 @@ def _rim(
 ) -> BoundGaussians:
     inner = erode(sheet.mask, 1)
     at = np.nonzero(inner & ~erode(inner, 1) & ~bare)
+    # A limb that points at the camera has its far end behind its near one, and nothing between.
+    deepest = MAX_GAP if sheet.group == 0 else MAX_LIMB_GAP
+    shallow = sheet.back[at] - sheet.front[at] < deepest
+    at = at[0][shallow], at[1][shallow]
     front, back = sheet.front[at], sheet.back[at]
     gap, step = back - front, front / camera.K[0, 0]
     count = np.clip(np.ceil(gap / (1.3 * step)), 1, 60).astype(int)

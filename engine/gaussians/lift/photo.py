@@ -17,12 +17,13 @@ from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ..binding import bind, vertex_normals
 from .grids import dilate, nearest_known
 from .regions import ARMS, Regions
-from .surfaces import Sheet, composite
-from .surfels import MAX_STRETCH, Homes, grid_tangents, pixel_centres, surfels_from_tangents
+from .surfaces import MAX_FOLD, Sheet, composite
+from .surfels import Homes, grid_tangents, pixel_centres, surfels_from_tangents
 
 PHOTO = 2  # index into LAYERS
 SIGMA = 0.45  # of a splat, in steps of its own grid
 FRONT_OPACITY = 0.985
+SKIN_STRETCH = 3.0  # longest step on skin in pixel widths; core texels fill in beyond
 
 
 def crop_camera(camera: Camera, box: tuple[int, int, int, int]) -> Camera:
@@ -59,8 +60,11 @@ def _carried_depth(
         there = arm == sheet.group
         if there.any() and sheet.visible.any():
             rows, cols, _ = nearest_known(sheet.visible)
-            fine = _resample(sheet.front[rows, cols], source, target, order=1)
-            out = np.where(there, fine, out)
+            depth = sheet.front[rows, cols]
+            fine = _resample(depth, source, target, order=1)
+            nearest = _resample(depth, source, target, order=0)
+            # Not a point in mid air between a hand and the elbow behind it.
+            out = np.where(there, np.where(np.abs(fine - nearest) < MAX_FOLD, fine, nearest), out)
     return out
 
 
@@ -144,12 +148,12 @@ def _tangent_plane_steps(
     """
     size = -points[..., 2:] / camera.K[0, 0]
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
-    facing = np.minimum(np.einsum("hwd,hwd->hw", normals, ray), -1.0 / MAX_STRETCH)[..., None]
+    facing = np.minimum(np.einsum("hwd,hwd->hw", normals, ray), -1.0 / SKIN_STRETCH)[..., None]
     steps = []
     for axis in (np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0])):
         # Slide the step along the ray until it lies in the plane: (axis + k ray) . n = 0.
         slide = -np.einsum("hwd,d->hw", normals, axis)[..., None] / facing
-        steps.append(size * (axis + np.clip(slide, -MAX_STRETCH, MAX_STRETCH) * ray))
+        steps.append(size * (axis + np.clip(slide, -SKIN_STRETCH, SKIN_STRETCH) * ray))
     return steps[0], steps[1]
 
 

@@ -156,9 +156,11 @@ def _find_hair(
     to_hair = _distance(lab, lab[core], (9.0, 4.0, 5.0))
     hair = head & (to_hair < 9.0) & (to_hair < 2.5 * to_skin)
     hair |= head & scalp & (to_skin > 0.3) & above_brow
-    smooth = ndimage.gaussian_filter(hair.astype(float), 1.2) > 0.5
-    out: BoolArray = head & smooth
-    return out
+    hair = head & (ndimage.gaussian_filter(hair.astype(float), 1.2) > 0.5)
+    # A beard looks like hair, but does not hang from the scalp.
+    labels, _ = ndimage.label(hair)
+    hanging = np.unique(labels[hair & above_brow])
+    return hair & np.isin(labels, hanging[hanging > 0])
 
 
 def find_regions(
@@ -226,13 +228,17 @@ def find_regions(
     scalp = np.where(on_body, (part == "scalp")[whole.face], above_brow & ~face)
     # What is dark well inside the oval is a beard, a brow or a shadow; on its edge it is hair.
     oval = face & (ndimage.distance_transform_edt(face) > 0.12 * unit) & ~above_brow
-    hair = _find_hair(lab, to_skin, head & ~oval, scalp, above_brow)
-    skin = match & (skin_like | face | (hands & (to_skin < 12.0))) & ~hair
-    skin = ndimage.binary_opening(skin) | (face & match & ~hair)
+    on_face = on_body & np.isin(part, ["face", "ear"])[whole.face] & ~above_brow
+    beard = np.zeros_like(face)
+    if observation.face is not None:  # below the nose hair on the face is a beard
+        nose = observation.face[94, 1] * scale
+        beard = on_face & (np.mgrid[:height, :1][0] > nose)
+    hair = _find_hair(lab, to_skin, head & ~oval & ~beard, scalp, above_brow)
+    skin = match & (skin_like | face | beard | (hands & (to_skin < 12.0))) & ~hair
+    skin = ndimage.binary_opening(skin) | ((face | beard) & match & ~hair)
     color = (
         np.median(rgb[skin & face], axis=0) if (skin & face).any() else np.array([0.8, 0.6, 0.5])
     )
-    on_face = on_body & np.isin(part, ["face", "ear"])[whole.face] & ~above_brow
     return Regions(
         mask=mask, group=group, skin=skin, face=face & mask, mouth=dilate(mouth, 1) & mask,
         hair=hair, on_face=on_face, body=whole, limb=limb, trunk=trunk, skin_color=color, unit=unit,

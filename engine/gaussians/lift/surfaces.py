@@ -20,6 +20,7 @@ from .grids import dilate, erode, nearest_known, smooth_within, solve_poisson
 from .regions import ARMS, HEAD, Regions
 
 MIN_CLOTH, MAX_CLOTH = 0.006, 0.16  # metres between skin and what is worn over it
+MAX_FOLD = 0.02  # metres; a larger step of the body's depth is one limb before another
 MAX_RISE = 0.25  # metres from the middle to the front or back
 HEAD_ROUNDNESS = 0.85  # depth of a head of hair over its width
 UNSUPPORTED_ROUNDNESS = 0.7  # of sqrt(u) where the fit has no body at all: a strip's is 1.41 radii
@@ -134,8 +135,10 @@ def _trunk_or_arm(
         (body_back - middle, allowances[1], nowhere),
     ):
         over = np.where(covered, np.maximum(body_rise, 0.0) + worn, 0.0)
-        # The body's folds do not show through what is worn over it.
+        # The body's folds do not show through what is worn over it; an arm that reaches for the
+        # camera is no fold.
         smooth = smooth_within(over, covered, 2.0)
+        smooth = np.where(np.abs(smooth - over) < MAX_FOLD, smooth, over)
         over = np.where(covered, np.where(exact, over, smooth), 0.0) * rim
         held = (over / np.maximum(pixel, 1e-9)) ** 2
         if covered.sum() > 5:
@@ -153,8 +156,10 @@ def _trunk_or_arm(
         # Behind, hair is one round volume, not a ring around a skull.
         dome = np.sqrt(np.maximum(solve_poisson(head, ~head, None, 4.0), 0.0)) * pixel
         rises[1] = np.where(head, np.maximum(rises[1], HEAD_ROUNDNESS * dome), rises[1])
-    front = smooth_within(middle - rises[0], mask, 1.0)
-    back = smooth_within(middle + rises[1], mask, 1.0)
+    front, back = middle - rises[0], middle + rises[1]
+    for surface in (front, back):
+        smooth = smooth_within(surface, mask, 1.0)
+        np.copyto(surface, smooth, where=np.abs(smooth - surface) < MAX_FOLD)
     if group == 0 and head.any() and has_hair(regions):
         crown = smooth_within(back, head, max(1.0, 0.15 * regions.unit))
         back = np.where(head, crown, back)  # no crease where the skull below ends

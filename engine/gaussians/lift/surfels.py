@@ -76,7 +76,9 @@ def surfels_on_plane(
 ARM_JOINTS = [16, 17, 18, 19, 20, 21, *range(25, 55)]
 
 MAX_STRETCH = 5.0
-"""Longest step between neighbouring splats, in units of a pixel's width at their depth."""
+JUMP = 15.0
+"""Longest step between neighbouring splats, in units of a pixel's width at their depth; and the
+length from which on it is no step along a surface."""
 
 
 class Homes:
@@ -157,7 +159,7 @@ def grid_tangents(
     Args:
         points: [H, W, 3]. valid: [H, W]. label: [H, W]; no step crosses two labels.
         pixel_size: [H, W] metres that a pixel spans there; a step longer than MAX_STRETCH of
-            them is a depth jump, and is cut to that length.
+            them is cut to that length, one longer than JUMP leads to another surface.
 
     Returns:
         du, dv [H, W, 3]: the mean of the two steps there are, else one pixel facing the camera.
@@ -170,9 +172,10 @@ def grid_tangents(
         head[axis], tail[axis] = slice(0, n - 1), slice(1, n)
         h, t = tuple(head), tuple(tail)
         step = points[t] - points[h]
-        good = valid[h] & valid[t] & (label[h] == label[t])
-        bound = MAX_STRETCH * np.minimum(pixel_size[h], pixel_size[t])
         length = np.maximum(np.linalg.norm(step, axis=-1), 1e-12)
+        width = np.minimum(pixel_size[h], pixel_size[t])
+        bound = MAX_STRETCH * width
+        good = valid[h] & valid[t] & (label[h] == label[t]) & (length < JUMP * width)
         step = step * np.minimum(1.0, bound / length)[..., None]
         total = np.zeros_like(points)
         count = np.zeros(valid.shape)

@@ -25,7 +25,7 @@ from .far_side import SheetColors
 from .grids import erode
 from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
 from .surfaces import Sheet, composite, has_hair
-from .surfels import INNER_PARTS, surfels_on_plane
+from .surfels import ARM_JOINTS, INNER_PARTS, surfels_on_plane
 
 CORE, SHELL = 0, 1  # index into LAYERS
 MAX_SHELL, MAX_SLEEVE = 0.16, 0.07  # metres a worn surface may stand off trunk and limbs
@@ -187,6 +187,9 @@ def texel_layer(
     worn = worn_vertices(view, body, vertices, groups)
     reach = shell_distance(view, body, vertices, groups, worn)
     lift = np.clip((worn - 0.3) / 0.3, 0.0, 1.0) * np.maximum(reach - UNDER_PHOTO, 0.0)
+    # What stood off an armpit's folded skin would scatter when the arm is raised.
+    arm = body.weights[:, ARM_JOINTS].sum(1)
+    lift = np.where((arm > 0.1) & (arm < 0.9), np.minimum(lift, DEFAULT_CLOTH), lift)
     shell = vertices + vertex_normals(vertices, f) * lift[:, None]
 
     corner = f[samples.triangle]
@@ -213,7 +216,9 @@ def texel_layer(
     far = at.own & is_shell & (facing < 0.0)
     hidden = at.own & ~at.visible & is_shell & (facing >= 0.0)
     color = np.where(seen[:, None], sampled, np.where(far[:, None], at.far, at.near))
-    known = (seen | far | hidden) & ~inner
+    # Where hair covers a cheek or an ear its colour comes from the hair beside, not from a gap.
+    covered = is_shell & np.isin(part, ["face", "ear"])
+    known = (seen | far | hidden) & ~inner & ~covered
     color = _complete(color, known, samples, body, is_shell, group, view)
     brightness = float(np.clip(regions.skin_color.mean() / 0.62, 0.35, 1.15))
     for name, tone in PART_COLORS.items():
