@@ -246,6 +246,28 @@ def test_an_arms_splats_go_with_the_arm(
     assert np.percentile(np.abs(reach[1] - reach[0]), 95) < 0.01
 
 
+def test_skin_is_bound_to_the_triangle_that_the_photo_shows(
+    shots: dict[str, Shot],
+) -> None:
+    # The made-up landmarks lie anywhere on the face, those of the lips too: leave them out.
+    unseen = replace(shots["head"].observation, face=None)
+    shot = replace(shots["head"], observation=unseen)
+    camera = shot.track.camera
+    bound = shot.lift()
+    photo = bound.take(bound.layer == PHOTO)
+    xy, _ = project(place(photo, shot.vertices, shot.body).means, camera)
+    fine = camera.resized(4 * camera.width, 4 * camera.height)
+    buffer = rasterize_mesh(shot.vertices, shot.body.f, fine)
+    pixel = np.clip((4 * xy).astype(int), 0, [fine.width - 1, fine.height - 1])
+    shown = buffer.face[pixel[:, 1], pixel[:, 0]]
+    is_face = shot.body.face_part == shot.body.part_names.index("face")
+    inner = ndimage.binary_erosion((buffer.face >= 0) & is_face[buffer.face], iterations=12)
+    skin = inner[pixel[:, 1], pixel[:, 0]]
+    assert skin.sum() > 300
+    assert (photo.triangle[skin] == shown[skin]).mean() > 0.95
+    assert np.percentile(np.linalg.norm(photo.offset[skin], axis=1), 95) < 0.001
+
+
 def test_the_trunk_goes_on_behind_an_arm(shots: dict[str, Shot]) -> None:
     shot = shots["arm"]
     body, camera = shot.body, shot.track.camera
