@@ -78,7 +78,7 @@ def eyeball(face: Face, side: str) -> BoundGaussians | None:
     seen, edge = inside_polygon(xy, face.points[list(EYE_RINGS[side])])
     seen &= edge > 0.04 * face.unit
     photo = bilinear(face.matte.foreground, xy)
-    color = _completed(face, photo, seen, angle, iris, out)
+    color = _completed(face, side, photo, seen, angle, iris)
     # The photo's own pixels, feathered into the completion at the lids.
     trust = np.where(seen, np.clip((edge / face.unit - 0.04) / 0.03, 0.0, 1.0), 0.0)[:, None]
     color = trust * photo + (1.0 - trust) * color
@@ -90,16 +90,21 @@ def eyeball(face: Face, side: str) -> BoundGaussians | None:
 
 
 def _completed(
-    face: Face, photo: FloatArray, seen: BoolArray, angle: FloatArray, iris: float, out: FloatArray
+    face: Face, side: str, photo: FloatArray, seen: BoolArray, angle: FloatArray, iris: float
 ) -> FloatArray:
     """[N, 3] iris by the median of each ring, white by the brighter half of what is seen of it."""
     light = photo.mean(1)
     white = seen & (angle > 1.15 * iris)
     skin = _skin_tone(face)
-    tone = SCLERA * float(np.clip(1.15 * skin.mean() / 0.62, 0.3, 1.0))
+    # Eyes lie in the brows' shadow: the skin below them tells how bright their white can be.
+    below = face.points[list(EYE_RINGS[side][1:8])] + [0.0, 0.14 * face.unit]
+    shade = float(np.median(bilinear(face.matte.foreground, below).mean(1)))
+    tone = SCLERA * float(np.clip(0.85 * shade / SCLERA.mean(), 0.15, 0.95))
     if white.sum() > 12:
         bright = white & (light >= np.quantile(light[white], 0.4))
-        tone = np.maximum(np.median(photo[bright], axis=0), 0.8 * skin)
+        seen_tone = np.median(photo[bright], axis=0)
+        usual = seen_tone.mean() / tone.mean()
+        tone = seen_tone * float(np.clip(usual, 0.7, 1.3)) / usual
     # Away from the iris the white falls into the lids' shadow.
     fall = np.clip((angle - 1.2 * iris) / (EYE_ANGLE - 1.2 * iris), 0.0, 1.0)[:, None]
     color = tone * (1.0 - 0.4 * fall**1.5) * [1.0, 1.0 - 0.04, 1.0 - 0.05]
@@ -216,15 +221,18 @@ def _lid_colors(
     bag = float(np.median(light[below]))
     # Brows, lashes and the frames of glasses are darker, highlights and lenses brighter.
     good = (light > 0.78 * bag) & (light < 1.25 * bag)
+    if good.sum() < 12:  # a face in hard shadow: take what there is
+        good[:] = True
     offset = (samples[good] - middle) / size
     design = np.column_stack([np.ones(len(offset)), offset])
     penalty = np.diag([0.0, 0.05, 0.05]) * len(offset)
     plane = np.linalg.solve(design.T @ design + penalty, design.T @ color[good])
     here = np.clip((xy - middle) / size, -0.6, 0.6)
     low, high = np.quantile(color[good], [0.1, 0.9], axis=0)
-    tone = np.clip(np.column_stack([np.ones(len(here)), here]) @ plane, low, high)
-    up = np.clip(normal[:, 1], -1.0, 1.0)[:, None]
-    tone = tone * (0.94 + 0.08 * up) * [1.0, 0.98, 0.98]
+    flat = np.column_stack([np.ones(len(here)), here]) @ plane
+    tone: FloatArray = np.asarray(np.clip(flat, low, high), np.float64)
+    upward = np.clip(normal[:, 1], -1.0, 1.0)[:, None]
+    tone = tone * (0.94 + 0.08 * upward) * [1.0, 0.98, 0.98]
     # The skin's grain, from as far below the eye as the lid point lies above its lower edge.
     mirrored = np.column_stack([xy[:, 0], 2 * (ring[:, 1].max() + 0.12 * size) - xy[:, 1]])
     return np.asarray(np.clip(tone + _grain(face, mirrored), 0.0, 1.0))
@@ -312,9 +320,9 @@ def rebind_eye_photo(
     light = np.asarray(world.colors[near]).mean(1)
     middle = in_iris & inside & (edge > 0.04 * face.unit)
     usual = float(np.median(light[middle])) if middle.any() else 1.0
-    shaded = (light < 0.75 * usual) & (xy[near, 1] < iris[0, 1]) & (edge < 0.05 * face.unit)
+    shaded = (light < 0.75 * usual) & (xy[near, 1] < iris[0, 1]) & (edge < 0.03 * face.unit)
     in_iris &= ~shaded
-    eye = inside & (edge > np.where(in_iris, 0.006, np.where(shaded, 0.05, 0.02)) * face.unit)
+    eye = inside & (edge > np.where(in_iris, 0.006, np.where(shaded, 0.03, 0.02)) * face.unit)
     hit = cast(face, xy[near[eye]], eye_faces(face, side)) if eye.any() else None
     if hit is not None:
         rows = near[eye]

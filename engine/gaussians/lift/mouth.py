@@ -267,14 +267,14 @@ def rebind_mouth_photo(
         (wet, lips & lower, -HOVER),
     )
     over = cast(face, xy[rows], lips)
-    for chosen, faces, behind in kinds:
-        own = rows[chosen]
+    for kind, faces, behind in kinds:
+        own = rows[kind]
         hit = cast(face, xy[own], faces) if len(own) else None
         if hit is not None:
             triangle[own], bary[own] = hit.triangle, hit.bary
             depth[own] = hit.depth - 0.0004
             if over is not None:  # teeth stay behind the lips
-                depth[own] = np.maximum(depth[own], over.depth[chosen] + behind)
+                depth[own] = np.maximum(depth[own], over.depth[kind] + behind)
     return triangle, bary, depth, interior
 
 

@@ -1,0 +1,218 @@
+"""Closed lids, turned eyes and open mouths of a lifted head, and the tools they are made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body, load_body
+from likeness.engine.cameras import photo_camera, project
+from likeness.engine.gaussians import place
+from likeness.engine.gaussians.lift import LiftOptions, lift
+from likeness.engine.gaussians.lift.face_parts import inside_polygon, make_face, spread_points
+from likeness.engine.render import render_camera
+from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.types import (
+    JOINT_INDEX,
+    BoundGaussians,
+    Camera,
+    FloatArray,
+    LikenessError,
+    Matte,
+    Observation,
+    Pose,
+    Track,
+)
+from likeness.engine.weights import asset_path
+from scipy import ndimage
+
+SKIN, LIP = (0.80, 0.62, 0.52), (0.72, 0.38, 0.38)
+WHITE, IRIS = (0.88, 0.87, 0.86), (0.1, 0.25, 0.5)
+BUDGET = 60_000
+
+
+def test_points_in_a_square():
+    square = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]])
+    xy = np.array([[1.0, 2.0], [5.0, 2.0], [7.0, 8.0], [2.0, 3.5]])
+    inside, edge = inside_polygon(xy, square)
+    assert inside.tolist() == [True, False, False, True]
+    assert np.allclose(edge, [1.0, 1.0, 5.0, 0.5])
+
+
+def test_points_spread_evenly():
+    rng = np.random.default_rng(3)
+    corners = rng.normal(size=(6, 3, 3))
+    area = 0.5 * np.linalg.norm(
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+    )
+    row, bary = spread_points(corners, 0.02)
+    assert np.allclose(bary.sum(1), 1.0)
+    assert bary.min() >= 0
+    assert np.allclose(np.bincount(row) * 0.02**2, area, atol=2 * 0.02**2)
+    for k in range(6):
+        points = bary[row == k] @ corners[k]
+        assert np.allclose(points.mean(0), corners[k].mean(0), atol=0.02)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A photographed head of the default body with everything that is known of it."""
+
+    body: Body
+    matte: Matte
+    observation: Observation
+    track: Track
+    bound: BoundGaussians
+
+    def draw(self, pose: Pose) -> FloatArray:
+        vertices, _ = self.body.vertices(pose)
+        return render_camera(
+            place(self.bound, vertices, self.body), self.track.camera, np.array([0.0, 1.0, 0.0])
+        ).rgb
+
+    def pixel(self, picture: FloatArray, point: FloatArray) -> FloatArray:
+        """[3] the mean colour around a world point."""
+        x, y = project(point, self.track.camera)[0].astype(int)
+        return np.asarray(picture[y - 1 : y + 2, x - 1 : x + 2].mean((0, 1)))
+
+    def pose(self, **expression: float) -> Pose:
+        return replace(self.track.pose, expression=self.body.expression(**expression))
+
+
+def _photo(body: Body, vertices: FloatArray, joints: FloatArray, camera: Camera) -> Matte:
+    """Skin, lips and eyes with irises, softly lit."""
+    k = 2
+    buffer = rasterize_mesh(vertices, body.f, camera.resized(k * camera.width, k * camera.height))
+    part = np.array(body.part_names)[body.face_part][buffer.face]
+    at = np.einsum("hwk,hwkd->hwd", buffer.bary, vertices[body.f[buffer.face]])
+    rgb = np.tile(SKIN, (*buffer.face.shape, 1))
+    rgb[part == "lips"] = LIP
+    rgb[np.isin(part, ["eye", "eye_back"])] = WHITE
+    for side in ("left", "right"):
+        eye = joints[JOINT_INDEX[f"{side}_eye_smplhf"]]
+        near = np.linalg.norm(at[..., :2] - eye[:2], axis=-1) < 0.006
+        rgb[near & np.isin(part, ["eye", "eye_back"])] = IRIS
+    hit = (buffer.face >= 0)[..., None]
+    rgba = np.concatenate([rgb * hit, hit], -1)
+    rgba = rgba.reshape(camera.height, k, camera.width, k, 4).mean((1, 3))
+    alpha = rgba[..., 3]
+    color = rgba[..., :3] / np.maximum(alpha, 1e-6)[..., None]
+    rows, cols = ndimage.distance_transform_edt(alpha <= 0, return_indices=True)[1]
+    return Matte(alpha.astype(np.float32), color[rows, cols].astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def head() -> Head:
+    try:
+        body = load_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+    body = body.personalised(np.zeros(body.num_betas))
+    camera = photo_camera(1240.0, 400, 480)
+    pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, -0.62, -0.85]))
+    vertices, joints = body.vertices(pose)
+    marks = body.landmarks
+    assert marks is not None
+    corner = vertices[body.f[marks.face_triangle]]
+    face, _ = project(np.einsum("nk,nkd->nd", marks.face_bary, corner), camera)
+    points, _ = project(joints[marks.pose_joint], camera)
+    matte = _photo(body, vertices, joints, camera)
+    observation = Observation(
+        pose=points, pose_visibility=np.ones(33), pose_world=np.zeros((33, 3)),
+        person_mask=matte.alpha, face=face, face_score=1.0,
+    )  # fmt: skip
+    track = Track(np.zeros(0), pose, camera, "head", np.ones(55), 1.0, 1.0)
+    bound = lift(matte, observation, track, body, LiftOptions(max_gaussians=BUDGET))
+    return Head(body, matte, observation, track, bound)
+
+
+@pytest.mark.slow
+def test_budget_and_input_view(head: Head):
+    assert len(head.bound) <= BUDGET
+    drawn = head.draw(head.track.pose)
+    solid = ndimage.binary_erosion(head.matte.alpha > 0.99, iterations=3)
+    error = ((drawn - head.matte.foreground) ** 2).mean(-1)[solid].mean()
+    assert -10 * np.log10(error) > 26
+
+
+@pytest.mark.slow
+def test_lids_close_over_the_eye(head: Head):
+    drawn = head.draw(head.pose(eyeBlinkLeft=1.0))
+    _, joints = head.body.vertices(head.track.pose)
+    left, right = (joints[JOINT_INDEX[f"{s}_eye_smplhf"]] for s in ("left", "right"))
+    assert np.abs(head.pixel(drawn, left) - SKIN).max() < 0.15
+    assert np.abs(head.pixel(drawn, right) - IRIS).max() < 0.2
+
+
+@pytest.mark.slow
+def test_iris_turns_with_the_eye(head: Head):
+    """Looking to the left by 20 degrees takes the iris along and leaves the white, no hole."""
+    turn = [0.0, np.radians(20), 0.0]
+    pose = head.track.pose.with_joints(left_eye_smplhf=turn, right_eye_smplhf=turn)
+    drawn = head.draw(pose)
+    _, joints = head.body.vertices(pose)
+    for side in ("left", "right"):
+        eye = joints[JOINT_INDEX[f"{side}_eye_smplhf"]]
+        ahead = np.array([np.sin(turn[1]), 0.0, np.cos(turn[1])])
+        assert np.abs(head.pixel(drawn, eye + 0.014 * ahead) - IRIS).max() < 0.25
+        behind = head.pixel(drawn, eye + 0.014 * np.array([-0.30, 0.0, 0.95]))
+        assert behind.min() > 0.45, (side, behind)
+
+
+@pytest.mark.slow
+def test_an_open_mouth_is_dark_and_the_lips_part(head: Head):
+    pose = head.pose(jawOpen=0.8)
+    drawn = head.draw(pose)
+    vertices, _ = head.body.vertices(pose)
+    face = make_face(head.body, head.body.vertices(head.track.pose)[0], head.track,
+                     head.observation, head.matte)  # fmt: skip
+    assert face is not None
+    f = head.body.f
+    middle = np.abs(vertices[f].mean(1)[:, 0]) < 0.008
+    lips = face.faces("lips") & middle
+    upper = vertices[f[lips & ~face.lower()]].reshape(-1, 3)
+    lower = vertices[f[lips & face.lower()]].reshape(-1, 3)
+    gap = np.array([0.0, (upper[:, 1].min() + lower[:, 1].max()) / 2, lower[:, 2].max()])
+    inside = head.pixel(drawn, gap)
+    assert inside.mean() < 0.5
+    assert inside[0] >= inside[2]
+    for lip in (upper, lower):
+        front = lip[lip[:, 2].argmax()]
+        assert np.abs(head.pixel(drawn, front) - LIP).max() < 0.2
+
+
+@pytest.mark.slow
+def test_photo_splats_of_the_lips_keep_to_their_side(head: Head):
+    vertices, _ = head.body.vertices(head.track.pose)
+    face = make_face(head.body, vertices, head.track, head.observation, head.matte)
+    assert face is not None
+    photo = head.bound.take(head.bound.layer == 2)
+    xy, _ = project(place(photo, vertices, head.body).means.astype(float), head.track.camera)
+    lips = face.faces("lips")[photo.triangle]
+    middle = (face.points[13] + face.points[14]) / 2
+    near = lips & (np.abs(xy[:, 0] - middle[0]) < 0.2 * face.unit)
+    below = xy[near, 1] > middle[1] + 1.0
+    above = xy[near, 1] < middle[1] - 1.0
+    lower = face.lower()[photo.triangle[near]]
+    assert below.any()
+    assert above.any()
+    assert lower[below].mean() > 0.95
+    assert lower[above].mean() < 0.05
+
+
+def test_no_face_nothing_done():
+    """A body without eyes or teeth has nothing to finish."""
+    camera = photo_camera(100.0, 8, 8)
+    track = Track(np.zeros(0), Pose.rest(0), camera, "head", np.ones(55), None, None)
+    observation = Observation(np.zeros((33, 2)), np.ones(33), np.zeros((33, 3)), np.ones((8, 8)))
+    matte = Matte(np.ones((8, 8)), np.ones((8, 8, 3)))
+    v = np.eye(3, dtype=np.float32)
+    body = Body(
+        v_template=v, f=np.array([[0, 1, 2]]), weights=np.ones((3, 55), np.float32) / 55,
+        shapedirs=np.zeros((3, 3, 0)), exprdirs=np.zeros((3, 3, 0)), expression_names=(),
+        J_template=np.zeros((55, 3)), J_shapedirs=np.zeros((55, 3, 0)), num_body_betas=0,
+        vt=np.zeros((0, 2)), ft=np.array([[0, 1, 2]]), atlas_vt=np.zeros((0, 2)),
+        atlas_ft=np.array([[0, 1, 2]]), face_part=np.zeros(1, np.uint8), part_names=("skin",),
+    )  # fmt: skip
+    assert make_face(body, v, track, observation, matte) is None
