@@ -14,6 +14,7 @@ move joints), ``face_part`` [F] with ``part_names`` [P], ``atlas_vt`` [A, 2] and
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -154,6 +155,7 @@ class Body:
         )
 
 
+_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 _LANDMARK_KEYS = tuple(Landmarks.__dataclass_fields__)
 
 
@@ -272,7 +274,7 @@ def load_body(path: Path) -> Body:
                     arrays[key] = file[key]
                 except ValueError:  # an object array: SMPL-X files carry a few that we don't need
                     continue
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (*_UNREADABLE, TypeError) as error:  # a TypeError: one bare array, not a file of them
         raise LikenessError(f"{path} cannot be read as a body file ({error}).", remedy) from error
     return body_from_arrays(arrays, str(path))
 

@@ -1,0 +1,281 @@
+"""Portrait to avatar: what a build reports, and how it fails."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from likeness.engine import pipeline
+from likeness.engine.body.model import save_body
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.cameras import photo_camera
+from likeness.engine.pipeline import BuildOptions, BuildResult, build_avatar, input_view_figures
+from likeness.engine.types import (
+    LAYERS,
+    MAX_GAUSSIANS,
+    Avatar,
+    BoundGaussians,
+    LikenessError,
+    Matte,
+    Observation,
+    Pose,
+    Track,
+)
+from likeness.engine.weights import asset_path
+from PIL import Image
+
+NPY = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1,)}".ljust(
+    117
+)
+NPY += b"\n" + bytes(8)  # one bare array
+STAGES = ("load", "detect", "matte", "fit", "lift", "check")
+
+
+@pytest.fixture(scope="module")
+def small_portrait(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample portrait at 320 pixels, where the assets are there."""
+    try:
+        asset_path("body")
+        asset_path("pose_landmark")
+    except LikenessError as error:
+        pytest.skip(str(error))
+    path = tmp_path_factory.mktemp("portrait") / "small.png"
+    Image.open(sample_portrait).convert("RGB").resize((320, 320)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def told() -> list[tuple[str, float, str]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def built(small_portrait: Path, told: list[tuple[str, float, str]]) -> BuildResult:
+    def progress(stage: str, fraction: float, message: str) -> None:
+        told.append((stage, fraction, message))
+
+    return build_avatar(small_portrait, BuildOptions(max_gaussians=20_000), progress)
+
+
+@pytest.mark.slow
+def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Path) -> None:
+    report = json.loads(json.dumps(built.report, allow_nan=False))
+    assert report == built.report
+    assert report.keys() == {
+        "source", "version", "python", "size", "framing", "seconds", "peak_memory_mb",
+        "gaussians", "face_error", "pose_error", "input_view", "warnings",
+    }  # fmt: skip
+    assert report["source"] == str(small_portrait)
+    assert report["size"] == [320, 320]
+    assert report["framing"] == built.track.framing == "half"
+    assert report["seconds"].keys() == {*STAGES, "total"}
+    parts = sum(report["seconds"][stage] for stage in STAGES)
+    assert report["seconds"]["total"] == pytest.approx(parts, abs=0.01)
+    assert report["peak_memory_mb"] is None or 50 < report["peak_memory_mb"] < 6000
+    assert all(isinstance(w, str) for w in report["warnings"])
+
+
+@pytest.mark.slow
+def test_counts_and_figures_are_those_of_the_avatar(built: BuildResult) -> None:
+    gaussians, report = built.avatar.gaussians, built.report
+    assert report["gaussians"]["total"] == len(gaussians) <= 20_000
+    for index, name in enumerate(LAYERS):
+        assert report["gaussians"][name] == (gaussians.layer == index).sum() > 0
+    assert report["face_error"] == pytest.approx(built.track.face_error, abs=0.006)
+    assert 0 < report["face_error"] < 6
+    assert report["input_view"] == input_view_figures(built.avatar, built.matte)
+    assert report["input_view"]["foreground_psnr"] > 22
+    assert report["input_view"]["silhouette_iou"] > 0.93
+    assert report["input_view"]["ssim"] > 0.85
+
+
+@pytest.mark.slow
+def test_the_avatar_is_the_persons_own(built: BuildResult, small_portrait: Path) -> None:
+    avatar = built.avatar
+    assert avatar.body.num_betas == 0
+    provenance = json.loads(json.dumps(avatar.provenance))
+    assert provenance["source"] == "small.png"
+    assert provenance["sha256"] == hashlib.sha256(small_portrait.read_bytes()).hexdigest()
+    assert provenance["options"] == asdict(BuildOptions(max_gaussians=20_000))
+    assert avatar.camera.width == built.portrait.rgb.shape[1]
+    np.testing.assert_array_equal(avatar.pose.full_pose, built.track.pose.full_pose)
+
+
+@pytest.mark.slow
+def test_progress_names_every_stage_in_turn(
+    built: BuildResult, told: list[tuple[str, float, str]]
+) -> None:
+    assert [stage for stage, fraction, _ in told if fraction == 0.0] == list(STAGES)
+    assert [stage for stage, fraction, _ in told if fraction == 1.0] == list(STAGES)
+    assert all(message for _, fraction, message in told if fraction == 0.0)
+
+
+# Failures, with the slow stages replaced: what matters is what the pipeline makes of them.
+
+
+@pytest.fixture
+def photo_file(tmp_path: Path) -> Path:
+    path = tmp_path / "me.png"
+    Image.fromarray(np.full((128, 96, 3), 128, np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def body_file(tmp_path: Path) -> Path:
+    path = tmp_path / "body.npz"
+    save_body(synthetic_body(), path)
+    return path
+
+
+@pytest.fixture
+def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """Stages that pass on what is here; ``track`` is what the fit finds."""
+    body = synthetic_body()
+    result: dict[str, Any] = {
+        "track": Track(
+            np.zeros(body.num_betas), Pose.rest(body.num_expression),
+            photo_camera(120.0, 96, 128), "half", np.ones(55), 2.0, 3.0, ("from the fit",),
+        ),
+        "lifted": [],
+    }  # fmt: skip
+    observation = Observation(
+        pose=np.zeros((33, 2)), pose_visibility=np.ones(33), pose_world=np.zeros((33, 3)),
+        person_mask=np.ones((128, 96), np.float32), warnings=("from the detectors",),
+    )  # fmt: skip
+
+    def lift(matte: Matte, seen: Any, track: Track, person: Any, options: Any) -> BoundGaussians:
+        result["lifted"].append((track, person, options))
+        return one_gaussian()
+
+    monkeypatch.setattr(pipeline, "Detectors", lambda folder: None)
+    monkeypatch.setattr(pipeline, "asset_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(pipeline, "observe", lambda photo, detectors, person: observation)
+    monkeypatch.setattr(
+        pipeline, "make_matte", lambda photo, seen: Matte(np.ones((128, 96)), photo.rgb)
+    )
+    monkeypatch.setattr(pipeline, "fit", lambda seen, photo, body, fov: result["track"])
+    monkeypatch.setattr(pipeline, "lift", lift)
+    return result
+
+
+def one_gaussian() -> BoundGaussians:
+    one = np.ones(1, np.float32)
+    return BoundGaussians(
+        np.zeros(1, np.int32), np.full((1, 3), 1 / 3, np.float32), np.zeros((1, 3), np.float32),
+        np.array([[1, 0, 0, 0]], np.float32), np.full((1, 3), 0.01, np.float32), one,
+        np.full((1, 3), 0.5, np.float32), np.zeros(1, np.uint8),
+    )  # fmt: skip
+
+
+def test_the_default_budget_and_the_persons_body(
+    stages: dict[str, Any], photo_file: Path, body_file: Path
+) -> None:
+    betas = np.array([0.5, -1.0, 0.3, 0.8])
+    stages["track"] = replace(stages["track"], betas=betas)
+    result = build_avatar(photo_file, body_path=body_file)
+    ((track, person, options),) = stages["lifted"]
+    assert options.max_gaussians == MAX_GAUSSIANS
+    assert track is stages["track"]
+    expected, _ = synthetic_body().shaped(betas)
+    np.testing.assert_allclose(person.v_template, expected, atol=1e-6)
+    assert result.report["warnings"] == ["from the detectors", "from the fit"]
+    assert result.report["gaussians"] == {"total": 1, "core": 1, "shell": 0, "photo": 0}
+
+
+def test_a_photo_without_a_face_reports_none(
+    stages: dict[str, Any], photo_file: Path, body_file: Path
+) -> None:
+    stages["track"] = replace(stages["track"], face_error=None, pose_error=None)
+    report = build_avatar(photo_file, body_path=body_file).report
+    assert report["face_error"] is None
+    assert report["pose_error"] is None
+    json.dumps(report)
+
+
+def test_a_face_that_was_not_followed_is_an_error(
+    stages: dict[str, Any], photo_file: Path, body_file: Path
+) -> None:
+    stages["track"] = replace(stages["track"], face_error=30.0)
+    with pytest.raises(LikenessError) as caught:
+        build_avatar(photo_file, body_path=body_file)
+    assert str(photo_file) in caught.value.message
+    assert "30 %" in caught.value.message
+    assert "sharper photo" in caught.value.remedy
+    assert not stages["lifted"]
+    stages["track"] = replace(stages["track"], face_error=9.9)
+    build_avatar(photo_file, body_path=body_file)
+
+
+def test_a_body_without_landmarks_is_refused(
+    stages: dict[str, Any], photo_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "bare.npz"
+    save_body(replace(synthetic_body(), landmarks=None), path)
+    with pytest.raises(LikenessError) as caught:
+        build_avatar(photo_file, body_path=path)
+    assert str(path) in caught.value.message
+    assert "landmarks" in caught.value.message
+    assert caught.value.remedy
+    assert not stages["lifted"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a body", NPY, b"PK\x03\x04 and no more"])
+def test_a_broken_body_file_is_named(
+    stages: dict[str, Any], photo_file: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "broken.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(LikenessError, match=r"broken\.npz"):
+        build_avatar(photo_file, body_path=path)
+
+
+def test_a_broken_photo_is_named(stages: dict[str, Any], body_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "broken.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    with pytest.raises(LikenessError, match=r"broken\.jpg"):
+        build_avatar(path, body_path=body_file)
+
+
+def test_options_reach_the_stages(
+    stages: dict[str, Any], photo_file: Path, body_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    observe, fit = pipeline.observe, pipeline.fit
+
+    def ask_observe(photo: Any, detectors: Any, person: int | None) -> Observation:
+        asked.append(person)
+        return observe(photo, detectors, person)
+
+    def ask_fit(seen: Any, photo: Any, body: Any, fov: float | None) -> Track:
+        asked.append(fov)
+        return fit(seen, photo, body, fov=fov)
+
+    monkeypatch.setattr(pipeline, "observe", ask_observe)
+    monkeypatch.setattr(pipeline, "fit", ask_fit)
+    options = BuildOptions(max_gaussians=6_000, person=1, fov=50.0)
+    build_avatar(photo_file, options, body_path=body_file)
+    assert asked == [1, 50.0]
+    assert stages["lifted"][0][2].max_gaussians == 6_000
+
+
+def test_figures_of_a_view_that_shows_nothing() -> None:
+    """White on white: the truth's figures come out by hand."""
+    body = synthetic_body().personalised(np.zeros(4))
+    unseen = replace(one_gaussian(), opacities=np.zeros(1, np.float32))
+    avatar = Avatar(
+        body, unseen, Pose.rest(body.num_expression), photo_camera(120.0, 96, 128), "half"
+    )
+    alpha = np.zeros((128, 96), np.float32)
+    alpha[32:96, 24:72] = 1.0
+    grey = np.full((128, 96, 3), 0.75, np.float32)
+    figures = input_view_figures(avatar, Matte(alpha, grey))
+    assert figures["silhouette_iou"] == 0.0
+    # Nothing drawn over white misses the grey by a quarter: -20 log10(0.25).
+    assert figures["foreground_psnr"] == pytest.approx(12.04, abs=0.02)
+    assert 0 < figures["ssim"] < 1
