@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import orbit, photo_camera, project
+from likeness.engine.cameras import orbit, project
 from likeness.engine.evaluation.metrics import psnr, silhouette_iou
 from likeness.engine.gaussians import place
-from likeness.engine.gaussians.lift import LiftOptions, lift
 from likeness.engine.gaussians.lift.calibrate import CLAMP, _thin_rim, calibrate
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
@@ -19,110 +17,18 @@ from likeness.engine.types import (
     JOINT_INDEX,
     LAYERS,
     BoundGaussians,
-    Camera,
     FloatArray,
     LikenessError,
     Matte,
-    Observation,
-    Pose,
-    Track,
 )
 from scipy import ndimage
 
 PHOTO = LAYERS.index("photo")
-SKIN = (0.85, 0.65, 0.55)
-TONES = {"torso": (0.2, 0.35, 0.6), "arm": (0.2, 0.55, 0.35), "leg": (0.3, 0.3, 0.32),
-         "foot": (0.5, 0.3, 0.1), "eye": (0.9, 0.9, 0.9)}  # fmt: skip
-OVERSAMPLING = 2
-HANGING = {"left_shoulder": [0, 0, -0.9], "right_shoulder": [0, 0, 0.9]}
-FOREARM_BEFORE_CHEST = {"left_shoulder": [0, 0, -1.2], "right_shoulder": [0, 0.9, 1.3],
-                        "right_elbow": [0, 1.6, 0.2]}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Shot:
-    """A photograph of the body with everything that detectors and the fit would tell."""
-
-    body: Body
-    matte: Matte
-    observation: Observation
-    track: Track
-
-    @property
-    def vertices(self) -> FloatArray:
-        return self.body.vertices(self.track.pose)[0]
-
-    def truth(self) -> FloatArray:
-        alpha = self.matte.alpha[..., None]
-        return self.matte.foreground * alpha + 1 - alpha
-
-    def lift(self, max_gaussians: int = 10_000) -> BoundGaussians:
-        options = LiftOptions(max_gaussians=max_gaussians)
-        return lift(self.matte, self.observation, self.track, self.body, options)
-
-    def draw(self, bound: BoundGaussians, pose: Pose | None = None, camera: Camera | None = None):
-        vertices, _ = self.body.vertices(pose or self.track.pose)
-        gaussians = place(bound, vertices, self.body)
-        return render_camera(gaussians, camera or self.track.camera, np.ones(3))
-
-
-def take_photo(
-    body: Body, joints: dict[str, list[float]], transl: list[float], framing: str, camera: Camera
-) -> Shot:
-    pose = Pose.rest(body.num_expression).with_joints(**joints)
-    pose = replace(pose, transl=np.array(transl))
-    vertices, joint_places = body.vertices(pose)
-    k = OVERSAMPLING
-    buffer = rasterize_mesh(vertices, body.f, camera.resized(k * camera.width, k * camera.height))
-    a, b, c = (vertices[body.f[:, i]] for i in range(3))
-    normal = np.cross(b - a, c - a)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    shade = 0.6 + 0.4 * np.clip(normal @ [0.3, 0.5, 0.8], 0, 1)
-    tone = np.array([TONES.get(name, SKIN) for name in body.part_names])[body.face_part]
-    hit = (buffer.face >= 0)[..., None]
-    fine = np.concatenate([(tone * shade[:, None])[buffer.face] * hit, hit], -1)
-    rgba = fine.reshape(camera.height, k, camera.width, k, 4).mean((1, 3))
-    alpha = rgba[..., 3]
-    rgb = rgba[..., :3] / np.maximum(alpha, 1e-6)[..., None]
-    rows, cols = ndimage.distance_transform_edt(alpha <= 0, return_indices=True)[1]
-    landmarks = body.landmarks
-    assert landmarks is not None
-    corners = vertices[body.f[landmarks.face_triangle]]
-    face, _ = project(np.einsum("nk,nkd->nd", landmarks.face_bary, corners), camera)
-    points, _ = project(joint_places[landmarks.pose_joint], camera)
-    return Shot(
-        body,
-        Matte(alpha.astype(np.float32), rgb[rows, cols].astype(np.float32)),
-        Observation(
-            pose=points, pose_visibility=np.ones(33), pose_world=np.zeros((33, 3)),
-            person_mask=alpha.astype(np.float32), face=face, face_score=1.0,
-        ),
-        Track(np.zeros(0), pose, camera, framing, np.ones(55), 1.0, 1.0),
-    )  # fmt: skip
+Shots = dict[str, Any]  # name to Shot, of conftest.py
 
 
 @pytest.fixture(scope="module")
-def body() -> Body:
-    return synthetic_body().personalised(np.zeros(4))
-
-
-@pytest.fixture(scope="module")
-def shots(body: Body) -> dict[str, Shot]:
-    small = photo_camera(270.0, 180, 216)
-    full = take_photo(body, HANGING, [0, 0.1, -3.0], "full", photo_camera(430.0, 260, 270))
-    return {
-        "full": full,
-        "half": take_photo(body, HANGING, [0, -0.3, -1.6], "half", small),
-        "head": take_photo(body, HANGING, [0, -0.65, -0.8], "head", small),
-        "cut": take_photo(body, HANGING, [0.45, -0.1, -2.2], "half", small),
-        "arm": take_photo(body, FOREARM_BEFORE_CHEST, [0, -0.2, -2.0], "half", small),
-        "faceless": Shot(body, full.matte, replace(full.observation, face=None, face_score=0.0),
-                         replace(full.track, face_error=None)),
-    }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def lifted(shots: dict[str, Shot]) -> dict[str, BoundGaussians]:
+def lifted(shots: Shots) -> dict[str, BoundGaussians]:
     """Each shot is lifted once, when a test first asks for it."""
 
     class Lazy(dict):  # type: ignore[type-arg]
@@ -138,7 +44,7 @@ CASES = ("full", "half", "head", "cut", "arm", "faceless")
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_comes_out_is_sound(
-    shots: dict[str, Shot], lifted: dict[str, BoundGaussians], case: str
+    shots: Shots, lifted: dict[str, BoundGaussians], case: str
 ) -> None:
     bound, body = lifted[case], shots[case].body
     n = len(bound)
@@ -163,7 +69,7 @@ def test_what_comes_out_is_sound(
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_input_view_is_the_photo(
-    shots: dict[str, Shot], lifted: dict[str, BoundGaussians], case: str
+    shots: Shots, lifted: dict[str, BoundGaussians], case: str
 ) -> None:
     shot = shots[case]
     drawn = shot.draw(lifted[case])
@@ -171,7 +77,7 @@ def test_the_input_view_is_the_photo(
     assert silhouette_iou(drawn.alpha, shot.matte.alpha) > 0.9
 
 
-def test_two_runs_are_the_same(shots: dict[str, Shot], lifted: dict[str, BoundGaussians]) -> None:
+def test_two_runs_are_the_same(shots: Shots, lifted: dict[str, BoundGaussians]) -> None:
     again = shots["arm"].lift()
     for field in fields(again):
         np.testing.assert_array_equal(
@@ -180,33 +86,33 @@ def test_two_runs_are_the_same(shots: dict[str, Shot], lifted: dict[str, BoundGa
 
 
 @pytest.mark.parametrize("budget", [5_000, 7_321, 25_000])
-def test_the_budget_is_kept(shots: dict[str, Shot], budget: int) -> None:
+def test_the_budget_is_kept(shots: Shots, budget: int) -> None:
     bound = shots["half"].lift(budget)
     assert 0.5 * budget < len(bound) <= budget
     assert set(np.unique(bound.layer)) == {0, 1, 2}
 
 
 @pytest.mark.parametrize("budget", [0, 4_999])
-def test_too_small_a_budget_is_refused(shots: dict[str, Shot], budget: int) -> None:
+def test_too_small_a_budget_is_refused(shots: Shots, budget: int) -> None:
     with pytest.raises(LikenessError, match=f"--max-gaussians {budget}.*5000"):
         shots["half"].lift(budget)
 
 
-def test_a_photo_without_a_person_is_refused(shots: dict[str, Shot]) -> None:
+def test_a_photo_without_a_person_is_refused(shots: Shots) -> None:
     matte = shots["half"].matte
     empty = replace(shots["half"], matte=Matte(np.zeros_like(matte.alpha), matte.foreground))
     with pytest.raises(LikenessError, match="could not be separated"):
         empty.lift()
 
 
-def test_a_body_beside_the_photo_is_refused(shots: dict[str, Shot]) -> None:
+def test_a_body_beside_the_photo_is_refused(shots: Shots) -> None:
     shot = shots["half"]
     away = replace(shot.track.pose, transl=np.array([9.0, -0.3, -1.6]))
     with pytest.raises(LikenessError, match="beside the person"):
         replace(shot, track=replace(shot.track, pose=away)).lift()
 
 
-def shown_joint(shot: Shot, points: FloatArray) -> np.ndarray:
+def shown_joint(shot: Any, points: FloatArray) -> np.ndarray:
     """[N] the joint that holds what the photo shows at the points' pixels, -1 beside the person."""
     camera = shot.track.camera
     buffer = rasterize_mesh(shot.vertices, shot.body.f, camera)
@@ -217,9 +123,7 @@ def shown_joint(shot: Shot, points: FloatArray) -> np.ndarray:
     return np.where(face >= 0, holder[face], -1)
 
 
-def test_an_arms_splats_go_with_the_arm(
-    shots: dict[str, Shot], lifted: dict[str, BoundGaussians]
-) -> None:
+def test_an_arms_splats_go_with_the_arm(shots: Shots, lifted: dict[str, BoundGaussians]) -> None:
     shot = shots["full"]
     photo = lifted["full"].take(lifted["full"].layer == PHOTO)
     raised = shot.track.pose.with_joints(left_shoulder=[0, 0, 0.9])
@@ -247,7 +151,7 @@ def test_an_arms_splats_go_with_the_arm(
 
 
 def test_skin_is_bound_to_the_triangle_that_the_photo_shows(
-    shots: dict[str, Shot],
+    shots: Shots,
 ) -> None:
     # The made-up landmarks lie anywhere on the face, those of the lips too: leave them out.
     unseen = replace(shots["head"].observation, face=None)
@@ -268,7 +172,7 @@ def test_skin_is_bound_to_the_triangle_that_the_photo_shows(
     assert np.percentile(np.linalg.norm(photo.offset[skin], axis=1), 95) < 0.001
 
 
-def test_the_trunk_goes_on_behind_an_arm(shots: dict[str, Shot]) -> None:
+def test_the_trunk_goes_on_behind_an_arm(shots: Shots) -> None:
     shot = shots["arm"]
     body, camera = shot.body, shot.track.camera
     is_trunk = body.face_part == body.part_names.index("torso")
@@ -292,7 +196,7 @@ def test_the_trunk_goes_on_behind_an_arm(shots: dict[str, Shot]) -> None:
 
 
 def test_a_person_cut_by_the_frame_reaches_it(
-    shots: dict[str, Shot], lifted: dict[str, BoundGaussians]
+    shots: Shots, lifted: dict[str, BoundGaussians]
 ) -> None:
     shot = shots["cut"]
     drawn = shot.draw(lifted["cut"]).alpha
@@ -304,9 +208,7 @@ def test_a_person_cut_by_the_frame_reaches_it(
 
 
 @pytest.mark.parametrize("case", ["full", "half", "arm"])
-def test_the_back_is_closed(
-    shots: dict[str, Shot], lifted: dict[str, BoundGaussians], case: str
-) -> None:
+def test_the_back_is_closed(shots: Shots, lifted: dict[str, BoundGaussians], case: str) -> None:
     """From behind, in the mirrored silhouette, and with the cloth's colours."""
     shot = shots[case]
     camera = orbit(shot.track.camera, shot.vertices.mean(0), 180.0)
@@ -327,13 +229,13 @@ def test_the_back_is_closed(
 # Calibration
 
 
-def picture_error(shot: Shot, bound: BoundGaussians) -> float:
+def picture_error(shot: Any, bound: BoundGaussians) -> float:
     solid = ndimage.binary_erosion(shot.matte.alpha > 0.95, iterations=2)
     return float(((shot.draw(bound).rgb - shot.truth())[solid] ** 2).mean())
 
 
 def test_calibration_lowers_the_error_within_its_clamp(
-    shots: dict[str, Shot], lifted: dict[str, BoundGaussians]
+    shots: Shots, lifted: dict[str, BoundGaussians]
 ) -> None:
     shot = shots["arm"]
     rng = np.random.default_rng(0)
@@ -352,7 +254,7 @@ def test_calibration_lowers_the_error_within_its_clamp(
 
 
 def test_thinning_the_rim_only_lowers_opacities(
-    shots: dict[str, Shot], lifted: dict[str, BoundGaussians]
+    shots: Shots, lifted: dict[str, BoundGaussians]
 ) -> None:
     shot = shots["half"]
     camera, alpha = shot.track.camera, shot.matte.alpha

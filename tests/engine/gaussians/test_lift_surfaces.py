@@ -1,0 +1,164 @@
+"""Labels and depth sheets of the lift, on shots whose truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from likeness.engine.gaussians.lift.regions import (
+    ARMS,
+    HEAD,
+    TORSO,
+    Regions,
+    find_regions,
+    vertex_groups,
+)
+from likeness.engine.gaussians.lift.surfaces import Sheet, composite, find_surfaces, has_hair
+from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
+from likeness.engine.types import BoolArray, FloatArray, IntArray
+from scipy import ndimage
+
+Shots = dict[str, Any]  # name to Shot, of conftest.py
+HAIR = (0.2, 0.12, 0.05)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A shot's labels and sheets beside the truth."""
+
+    regions: Regions
+    sheets: tuple[Sheet, ...]
+    buffer: MeshBuffer
+    group: IntArray
+    part: np.ndarray
+
+    def shows(self, *parts: str) -> BoolArray:
+        return np.isin(self.part, parts) & (self.buffer.face >= 0)
+
+
+def label(shot: Any, mask: BoolArray | None = None, colors: FloatArray | None = None) -> Labelled:
+    body, camera, vertices = shot.body, shot.track.camera, shot.vertices
+    mask = shot.matte.alpha > 0.5 if mask is None else mask
+    colors = shot.matte.foreground if colors is None else colors
+    regions = find_regions(colors, mask, camera, vertices, body, shot.observation, 1.0)
+    buffer = rasterize_mesh(vertices, body.f, camera)
+    hit = buffer.face >= 0
+    group = np.where(hit, vertex_groups(body)[body.f[:, 0]][buffer.face], -1)
+    part = np.array(body.part_names)[body.face_part][buffer.face]
+    return Labelled(regions, find_surfaces(regions, camera), buffer, group, part)
+
+
+@pytest.fixture(scope="module")
+def labelled(shots: Shots) -> dict[str, Labelled]:
+    return {name: label(shots[name]) for name in ("full", "arm", "faceless")}
+
+
+@pytest.mark.parametrize("case", ["full", "arm", "faceless"])
+def test_limbs_are_labelled_as_they_are_seen(labelled: dict[str, Labelled], case: str) -> None:
+    it = labelled[case]
+    regions, both = it.regions, it.regions.mask & (it.buffer.face >= 0)
+    assert (regions.group[~regions.mask] == -1).all()
+    assert (regions.group[regions.mask] >= 0).all()
+    assert (regions.group == it.group)[both].mean() > 0.95
+    for arm in ARMS:
+        assert ((regions.group == arm) & (it.group == arm)).sum() > 0.8 * (it.group == arm).sum()
+
+
+@pytest.mark.parametrize("case", ["full", "arm", "faceless"])
+def test_skin_is_skin_and_cloth_is_cloth(labelled: dict[str, Labelled], case: str) -> None:
+    it = labelled[case]
+    skin = it.regions.skin
+    bare = ndimage.binary_erosion(it.shows("face", "neck"), iterations=2)
+    cloth = ndimage.binary_erosion(it.shows("torso", "arm", "leg"), iterations=2)
+    assert skin[bare].mean() > 0.9
+    assert skin[cloth].mean() < 0.02
+    assert not skin[~it.regions.mask].any()
+
+
+def test_the_unit_is_the_distance_of_the_eyes(shots: Shots, labelled: dict[str, Labelled]) -> None:
+    face = shots["full"].observation.face
+    apart = np.linalg.norm(face[468] - face[473])
+    assert labelled["full"].regions.unit == pytest.approx(apart)
+    assert labelled["faceless"].regions.unit > 0
+    assert not labelled["faceless"].regions.face.any()
+
+
+def test_hair_beside_the_body_is_found_and_inflated(shots: Shots) -> None:
+    """A dark round of hair behind the head, wider than the box that the body has there."""
+    shot = replace(shots["head"], observation=replace(shots["head"].observation, face=None))
+    plain = label(shot)
+    assert not has_hair(plain.regions)
+    head = plain.shows("face")
+    rows, cols = np.nonzero(head)
+    y, x = np.mgrid[: head.shape[0], : head.shape[1]] + 0.5
+    middle, half = cols.mean(), np.ptp(cols) / 2
+    round_ = np.hypot(x - middle, y - rows.min() - half) < 1.5 * half
+    hair = round_ & ~(plain.buffer.face >= 0)
+    hair |= head & (y < rows.min() + 0.25 * np.ptp(rows))
+    colors = np.where(hair[..., None], HAIR, shot.matte.foreground)
+    it = label(shot, (shot.matte.alpha > 0.5) | hair, colors)
+    beside = hair & (it.buffer.face < 0) & (it.regions.group == HEAD)
+    assert beside.sum() > 0.8 * (hair & (it.buffer.face < 0)).sum()
+    assert not it.regions.skin[beside].any()
+    trunk = it.sheets[0]
+    thick = (trunk.back - trunk.front)[beside]
+    assert thick.min() > 0
+    # In metres: the round is some 12 cm in radius, so it bulges by several.
+    assert 0.04 < np.percentile(thick, 90) < 0.5
+    depth = ndimage.distance_transform_edt(it.regions.mask)[beside]
+    assert np.median(thick[depth > 4]) > np.median(thick[depth <= 2])
+
+
+@pytest.mark.parametrize("case", ["full", "arm", "faceless"])
+def test_sheets_have_a_front_and_a_back(labelled: dict[str, Labelled], case: str) -> None:
+    it = labelled[case]
+    assert [sheet.group for sheet in it.sheets] == [0, *ARMS]
+    visible = sum(sheet.visible.astype(int) for sheet in it.sheets)
+    np.testing.assert_array_equal(visible, it.regions.mask.astype(int))  # each pixel in one sheet
+    for sheet in it.sheets:
+        assert not (sheet.visible & ~sheet.mask).any()
+        assert (sheet.back > sheet.front)[sheet.mask].all()
+        assert (sheet.front[sheet.mask] > 0.5).all()
+        assert np.isfinite(sheet.back).all()
+        assert not sheet.front[~sheet.mask].any()
+        assert 0 <= sheet.skin_weight.min() <= sheet.skin_weight.max() <= 1
+
+
+def test_bare_skin_lies_on_the_body_and_cloth_before_it(labelled: dict[str, Labelled]) -> None:
+    it = labelled["faceless"]
+    front = composite(it.sheets, "front")
+    behind = front - it.buffer.depth  # of the body
+    bare = it.regions.skin & it.shows("face") & (it.regions.group == HEAD)
+    assert bare.sum() > 100
+    np.testing.assert_allclose(behind[ndimage.binary_erosion(bare)], 0.0, atol=1e-4)
+    cloth = ndimage.binary_erosion(it.shows("torso"), iterations=6) & (it.regions.group == TORSO)
+    assert cloth.sum() > 100
+    assert -0.05 < np.median(behind[cloth]) < 0.0
+
+
+def test_the_trunks_sheet_goes_on_behind_an_arm(labelled: dict[str, Labelled]) -> None:
+    it = labelled["arm"]
+    trunk, arms = it.sheets[0], it.sheets[1:]
+    hidden = trunk.mask & ~trunk.visible
+    assert hidden.sum() > 200
+    assert not (hidden & ~it.regions.mask).any()
+    # Where the arm crosses, its back lies before the trunk's front.
+    for sheet in arms:
+        crossing = ndimage.binary_erosion(hidden & sheet.visible, iterations=2)
+        if crossing.sum() > 50:
+            assert (sheet.front < trunk.front)[crossing].mean() > 0.95
+            break
+    else:
+        pytest.fail("no arm crosses the trunk")
+
+
+def test_composite_takes_each_pixel_from_what_is_seen_there(
+    labelled: dict[str, Labelled],
+) -> None:
+    sheets = labelled["arm"].sheets
+    front = composite(sheets, "front")
+    for sheet in sheets:
+        np.testing.assert_array_equal(front[sheet.visible], sheet.front[sheet.visible])
+    assert not front[~labelled["arm"].regions.mask].any()
