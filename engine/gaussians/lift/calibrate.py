@@ -23,7 +23,7 @@ from ..binding import place
 from .grids import erode
 
 VIEW_SIDE = 640  # pixels of the picture that the colours are made for
-STEPS, GAIN, CLAMP = 3, 0.9, 0.15
+STEPS, GAIN, CLAMP = 5, 1.0, 0.15
 RIM_STEPS = 4
 
 

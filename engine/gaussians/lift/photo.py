@@ -21,9 +21,9 @@ from .surfaces import MAX_FOLD, Sheet, composite
 from .surfels import Homes, grid_tangents, pixel_centres, surfels_from_tangents
 
 PHOTO = 2  # index into LAYERS
-SIGMA = 0.45  # of a splat, in steps of its own grid
+SIGMA = 0.5  # of a splat, in steps of its own grid: solid in close-ups as well
 FRONT_OPACITY = 0.985
-SKIN_STRETCH = 3.0  # longest step on skin in pixel widths; core texels fill in beyond
+SKIN_STRETCH = 6.0  # longest step on skin in pixel widths; core texels fill in beyond
 
 
 def crop_camera(camera: Camera, box: tuple[int, int, int, int]) -> Camera:
@@ -116,7 +116,7 @@ def front_layer(
     # their completed colours, take over there.
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
     facing = -np.einsum("hwd,hwd->hw", normals, ray)
-    fade = np.where(skin[..., 0], np.clip((facing - 0.03) / 0.12, 0.0, 1.0), 1.0)
+    fade = np.where(skin[..., 0], np.clip((facing - 0.08) / 0.17, 0.0, 1.0), 1.0)
     select = select & (fade > 0.05)
     ys, xs = np.nonzero(select)
     world = surfels_from_tangents(
