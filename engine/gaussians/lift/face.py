@@ -47,7 +47,7 @@ REPLACED = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
 SINK = 0.0020  # metres that skin texels may lie under the photo near lids and lips
 SINK_REACH = 0.03  # metres around them
 RIM_WIDTH, RIM_SPACING, RIM_SINK = 0.004, 0.0011, 0.0007  # metres
-SIGMA = 0.45  # of a photo splat that is laid out anew, in steps of its grid
+SIGMA, TEETH_SIGMA = 0.45, 0.57  # of photo splats laid out anew, in steps of their grid
 JUMP = 0.0015  # metres in depth from which a splat is laid out anew
 CLEAR = 0.001  # metres behind the photo's teeth that are kept free of the mouth's lining
 FULL = 21_000  # completed splats at full density
@@ -284,7 +284,11 @@ def _moved(
         step[:, None] * (axis - (normal @ axis)[:, None] / facing * toward)
         for axis in (np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0]))
     )
+    # Behind teeth it is dark: no gaps there.
+    wide = face.faces("teeth")[triangle[rows[rebuild]]][:, None] * (TEETH_SIGMA / SIGMA - 1.0) + 1.0
     n = int(rebuild.sum())
-    discs = surfels_from_tangents(points[rebuild], du, dv, SIGMA, np.zeros((n, 3)), np.ones(n))
+    discs = surfels_from_tangents(
+        points[rebuild], wide * du, wide * dv, SIGMA, np.zeros((n, 3)), np.ones(n)
+    )
     scales[rebuild], quats[rebuild] = discs.scales, discs.quats
     return Gaussians(points, quats, scales, world.opacities[rows], world.colors[rows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from ...cameras import project
 from ...dual_uv.sampling import bilinear
@@ -35,6 +36,7 @@ COLUMNS = 24  # across the mouth, in which the upper teeth's edge is sought
 OUTLINE = 0.04  # pupil distances past the outline of the fitted face where it still shows
 HOVER = 0.0010  # metres that the photo's splats stand before the completed skin
 OPEN_MOUTH = 0.035  # pupil distances between the inner lips from which the photo shows the inside
+NEIGHBOURS = 13
 WET = 0.6  # of the lips' brightness
 TOOTH_DEPTH = 0.0015  # metres that teeth in the photo lie behind the lips, at least
 EXPOSED_SKIN = 0.62  # mean of a well exposed light skin: what the tones above are meant for
@@ -261,6 +263,11 @@ def rebind_mouth_photo(
     interior[rows] = True
     color = np.asarray(world.colors[rows], np.float64)
     on_lower, wet = _lower_jaw(face, xy[rows], color)
+    # By the majority around each: a single pixel that goes another way is seen as a speck.
+    count = min(NEIGHBOURS, len(rows))
+    around = cKDTree(xy[rows]).query(xy[rows], k=count)[1].reshape(len(rows), count)
+    on_lower = on_lower[around].mean(1) > 0.5
+    wet = on_lower & (wet[around].mean(1) > 0.35)
     kinds = (
         (~on_lower, face.faces("teeth") & ~lower, TOOTH_DEPTH),
         (on_lower & ~wet, face.faces("teeth") & lower, TOOTH_DEPTH + 0.003),
