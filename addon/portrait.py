@@ -48,6 +48,26 @@ class PortraitRequest:
         return Job(request, environment={"NUMBA_CACHE_DIR": str(user_folder("numba"))})
 
 
+_SHARES = {
+    "start": 0.04, "load": 0.03, "detect": 0.08, "matte": 0.15, "fit": 0.35, "lift": 0.30,
+    "check": 0.05,
+}  # fmt: skip
+"""Stage of the engine's pipeline -> about what part of the time it takes."""
+
+
+def whole_progress(stage: str, fraction: float) -> float | None:
+    """0..1 over all stages; None for a stage that is not known.
+
+    >>> whole_progress("start", 0.0), round(whole_progress("matte", 0.5), 3)
+    (0.0, 0.225)
+    """
+    if stage not in _SHARES:
+        return None
+    stages = list(_SHARES)
+    before = sum(_SHARES[name] for name in stages[: stages.index(stage)])
+    return before + fraction * _SHARES[stage]
+
+
 def output_folder(context: Any, portrait: Path) -> Path:
     """A folder of its own for the avatars of one photo, wherever the photo lies."""
     digest = hashlib.sha256(str(portrait.absolute()).encode()).hexdigest()[:8]

@@ -231,11 +231,13 @@ def _no_other_job(cls: Any) -> bool:
 def _show_progress(context: Any, job: Job) -> None:
     state = session(context)
     state.running = True
-    state.progress = job.fraction
-    state.stage = f"{job.stage}: {job.message}" if job.message else job.stage
+    progress = portrait.whole_progress(job.stage, job.fraction)
+    if progress is not None:
+        state.progress = progress
+    state.stage = (job.message or job.stage).capitalize()
     if context.workspace is not None:
         context.workspace.status_text_set(
-            f"Likeness: {state.stage} {job.fraction:.0%}  (Esc cancels)"
+            f"Likeness: {state.stage}, {state.progress:.0%}  (Esc cancels)"
         )
     _redraw(context)
 

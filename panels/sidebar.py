@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 
+from ..addon import compat
 from ..addon.properties import session
 from ..addon.scene.build import find_avatar
 from ..addon.scene.splats import MODIFIER_NAME, input_identifier
@@ -85,7 +86,7 @@ class DisplayPanel(_AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             return
         column = self.layout.column()
         for name in _SPLAT_INPUTS:
-            column.prop(modifier, f'["{input_identifier(modifier, name)}"]', text=name)
+            compat.draw_modifier_input(column, modifier, input_identifier(modifier, name), name)
 
 
 class ExpressionPanel(_AvatarPanel, bpy.types.Panel):  # type: ignore[misc]

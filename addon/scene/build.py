@@ -71,6 +71,21 @@ def build_scene(
         bpy.ops.object.mode_set(mode="OBJECT")
     collection = bpy.data.collections.new(name)
     context.scene.collection.children.link(collection)
+    try:
+        return _fill(collection, avatar, name, photo_path, context, avatar_path)
+    except Exception:
+        _discard(collection)
+        raise
+
+
+def _fill(
+    collection: Any,
+    avatar: Avatar,
+    name: str,
+    photo_path: Path | None,
+    context: Any,
+    avatar_path: Path | None,
+) -> AvatarObjects:
     armature = create_armature(avatar.body.J_template, name, collection, context)
     armature.location = _standing_place(avatar)
     body = create_body(avatar.body, f"{name} Body", armature, collection)
@@ -78,8 +93,6 @@ def build_scene(
     camera = create_camera(avatar.camera, f"{name} Camera", armature, collection)
     if photo_path is not None:
         add_photo(camera, photo_path, f"{name} Photo")
-    if context.scene.camera is None:
-        context.scene.camera = camera
     parts = {"armature": armature, "body": body, "splats": splats, "camera": camera}
     for part, obj in parts.items():
         obj[PART_KEY] = part
@@ -92,11 +105,22 @@ def build_scene(
     context.view_layer.update()
     bake_positions(splats, context)
     fit_softness(splats, avatar.camera)
+    if context.scene.camera is None:
+        context.scene.camera = camera
     for other in context.selected_objects:
         other.select_set(False)
     armature.select_set(True)
     context.view_layer.objects.active = armature
     return objects
+
+
+def _discard(collection: Any) -> None:
+    """Take back what was made of an avatar that could not be finished."""
+    for obj in list(collection.objects):
+        data = obj.data
+        bpy.data.objects.remove(obj)
+        bpy.data.batch_remove([data])
+    bpy.data.collections.remove(collection)
 
 
 def _standing_place(avatar: Avatar) -> list[float]:

@@ -291,9 +291,11 @@ def _thin_out(add: _Builder, group: Any) -> tuple[Any, Any]:
     detail = add.switch(viewport, group["Render Detail"], group["Viewport Detail"], "FLOAT")
     detail = add.math("MAXIMUM", detail, 0.001)
     random = add.node("FunctionNodeRandomValue", {"Probability": detail}, data_type="BOOLEAN")
+    # Up to 5.1 the outputs for the other data types are there as well, but not enabled.
+    chosen = next(output for output in random.outputs if output.enabled)
     kept = add.node(
         "GeometryNodeSeparateGeometry",
-        {"Geometry": group["Geometry"], "Selection": random.outputs[3]}, domain="FACE",
+        {"Geometry": group["Geometry"], "Selection": chosen}, domain="FACE",
     ).outputs["Selection"]  # fmt: skip
     thin = add.math("LESS_THAN", detail, 0.9999)
     return (

@@ -15,6 +15,7 @@ import numpy as np
 from ...engine.body import Body
 from ...engine.rotations import quaternion_to_matrix
 from ...engine.types import Avatar, BoundGaussians, Camera, FloatArray, IntArray
+from .. import compat
 from .axes import points_to_engine
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, CUT_SIGMA, splat_materials
 from .node_group import ATTRIBUTES, splat_group
@@ -113,7 +114,7 @@ def create_splats(avatar: Avatar, name: str, body_object: Any, collection: Any) 
 
 def set_input(modifier: Any, name: str, value: Any) -> None:
     """Set an input of the splats' modifier by the name the user sees."""
-    modifier[input_identifier(modifier, name)] = value
+    compat.set_modifier_input(modifier, input_identifier(modifier, name), value)
     modifier.id_data.update_tag()
 
 

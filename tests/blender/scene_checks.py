@@ -19,7 +19,7 @@ from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.gaussians.binding import pose_avatar
 from likeness.engine.render import render_camera
 from likeness.engine.rotations import axis_angle_to_matrix, quaternion_to_matrix
-from likeness.engine.types import JOINT_INDEX, Avatar, FloatArray, Pose
+from likeness.engine.types import JOINT_INDEX, Avatar, FloatArray, LikenessError, Pose
 from PIL import Image
 
 
@@ -156,6 +156,19 @@ def objects_and_names() -> dict[str, Any]:
         "materials": sorted(m.name for m in bpy.data.materials),
         "stranger": find_avatar(bpy.data.objects.new("Cube", None)) is None,
     }
+
+
+def unreadable_photo(folder: str) -> dict[str, Any]:
+    """An import that fails at its last step has to leave nothing."""
+    empty()
+    photo = Path(folder) / "photo.jpg"
+    photo.write_bytes(b"no picture")
+    try:
+        build_scene(people.random_avatar(12), "Person", photo)
+    except LikenessError as error:
+        said = str(error)
+    kinds = ("objects", "meshes", "armatures", "cameras", "collections", "shape_keys")
+    return {"said": said, "left": [k for k in kinds if len(getattr(bpy.data, k))]}
 
 
 def mirrored_rolls() -> dict[str, float]:

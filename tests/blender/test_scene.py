@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from likeness.engine.types import JOINT_NAMES, PARENTS
@@ -48,6 +50,12 @@ def test_objects(blender) -> None:
     assert made["one_group"]
     assert made["materials"] == ["Likeness Splats", "Likeness Splats Viewport"]
     assert made["stranger"]
+
+
+def test_failed_import_leaves_nothing(blender, tmp_path: Path) -> None:
+    outcome = blender(SCENE, "unreadable_photo", folder=str(tmp_path))
+    assert "photo.jpg" in outcome["said"]
+    assert outcome["left"] == []
 
 
 def test_rest_axes_are_mirrored(blender) -> None:
