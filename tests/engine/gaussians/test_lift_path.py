@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from likeness.engine.cameras import orbit, project
 from likeness.engine.evaluation.metrics import psnr, silhouette_iou
-from likeness.engine.gaussians import place
+from likeness.engine.gaussians import place, triangle_frames
 from likeness.engine.gaussians.lift.calibrate import CLAMP, _thin_rim, calibrate
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
@@ -226,6 +226,33 @@ def test_the_back_is_closed(shots: Shots, lifted: dict[str, BoundGaussians], cas
     assert blue[2] - blue[0] > 0.2
 
 
+def test_texels_keep_their_limbs_colours_all_around(shots: Shots) -> None:
+    """Seen or not: chromaticity, which the shading leaves alone, is that of the part's cloth."""
+    shot = shots["full"]
+    texels = shot.lift(20_000)
+    texels = texels.take(texels.layer != PHOTO)
+    part = np.array(shot.body.part_names)[shot.body.face_part][texels.triangle]
+    frames = triangle_frames(
+        shot.vertices, shot.body.f, shot.body.v_template, texels.triangle, texels.bary
+    )
+    behind = frames.R[:, 2, 2] < -0.3  # facing away from the camera
+    chroma = texels.colors / texels.colors.sum(1, keepdims=True)
+    for name in ("face", "hand", "torso", "arm", "leg"):
+        tone = np.median(shot.matte.foreground[shown_part(shot) == name], axis=0)
+        for own in ((part == name), (part == name) & behind):
+            assert own.sum() > 25
+            error = np.abs(chroma[own] - tone / tone.sum()).max(1)
+            assert np.median(error) < 0.03, name
+            assert (error < 0.1).mean() > 0.75, name
+
+
+def shown_part(shot: Any) -> np.ndarray:
+    """[H, W] the part that each pixel shows, "" beside the person."""
+    buffer = rasterize_mesh(shot.vertices, shot.body.f, shot.track.camera)
+    names = np.array(shot.body.part_names)[shot.body.face_part]
+    return np.where(buffer.face >= 0, names[buffer.face], "")
+
+
 # Calibration
 
 
@@ -274,3 +301,6 @@ def test_thinning_the_rim_only_lowers_opacities(
     deep = inside[pixel[:, 1], pixel[:, 0]] & (xy >= 0).all(1)
     deep &= (xy < [camera.width, camera.height]).all(1)
     np.testing.assert_allclose(thin.opacities[deep], 0.95, atol=1e-6)
+    # Where too little is drawn, nothing is added.
+    faint = replace(gaussians, opacities=np.full(len(gaussians), 0.05))
+    assert (_thin_rim(faint, alpha, camera).opacities <= 0.05 + 1e-9).all()
