@@ -160,7 +160,8 @@ def _find_hair(
     # A beard looks like hair, but does not hang from the scalp.
     labels, _ = ndimage.label(hair)
     hanging = np.unique(labels[hair & above_brow])
-    return hair & np.isin(labels, hanging[hanging > 0])
+    out: BoolArray = hair & np.isin(labels, hanging[hanging > 0])
+    return out
 
 
 def find_regions(
