@@ -75,6 +75,7 @@ def main() -> int:
         "benchmark": "pose_update",
         "blender": bpy.app.version_string,
         "gaussians": len(avatar.gaussians),
+        "min_ms": round(min(times), 1),
         "median_ms": round(statistics.median(times), 1),
         "max_ms": round(max(times), 1),
     }
