@@ -28,11 +28,17 @@ NEGLIGIBLE = 1e-6
 """Metres; smaller expression offsets are rounding of the source and stored as zero."""
 
 
+BLINK_REACH = 0.75
+"""Of MakeHuman's blink: the lids meet at about 0.7 of it, and beyond pass one another."""
+
+
 def load_expressions(data_dir: Path, num_vertices: int) -> FloatArray:
     """Offsets of the facial actions [num_vertices, 3, 52], in the order of ARKIT_EXPRESSIONS."""
     folder = data_dir / "faceunits01" / "targets" / "faceunits"
     files = [folder / f"{name}.target" for name in ARKIT_EXPRESSIONS]
     dirs = np.stack([load_target(path, num_vertices) for path in files], -1)
+    blinks = [i for i, name in enumerate(ARKIT_EXPRESSIONS) if name.startswith("eyeBlink")]
+    dirs[..., blinks] *= BLINK_REACH
     return np.where(np.abs(dirs) < NEGLIGIBLE, 0.0, dirs)
 
 
