@@ -115,8 +115,9 @@ def build_avatar(
     stage = _Stages(progress)
     with stage("load", "reading the photo"):
         photo = load_portrait(portrait)
-        body = load_body(body_path or asset_path("body"))
-        _check_body(body, body_path)
+        body_file = body_path or asset_path("body")
+        body = load_body(body_file)
+        _check_body(body, body_file, is_default=body_path is None)
     with stage("detect", "looking for the person"):
         detectors = Detectors(asset_path("pose_landmark").parent)
         observation = observe(photo, detectors, options.person)
@@ -186,11 +187,13 @@ def input_view_figures(avatar: Avatar, matte: Matte) -> dict[str, float]:
     }
 
 
-def _check_body(body: Body, path: Path | None) -> None:
+def _check_body(body: Body, path: Path, is_default: bool) -> None:
     if body.landmarks is None:
         raise LikenessError(
             f"The body file '{path}' carries no landmarks, so it cannot be fitted to a photo.",
-            "Leave --body out: the default body is fitted, and SMPL-X poses work on it.",
+            "Run 'python build.py assets' to bake the default body anew."
+            if is_default
+            else "Leave --body out: the default body is fitted, and SMPL-X poses work on it.",
         )
 
 

@@ -224,6 +224,16 @@ def test_a_body_without_landmarks_is_refused(
     assert not stages["lifted"]
 
 
+def test_a_default_body_without_landmarks_is_baked_anew(
+    stages: dict[str, Any], photo_file: Path, tmp_path: Path
+) -> None:
+    save_body(replace(synthetic_body(), landmarks=None), tmp_path / "body")  # the asset's place
+    with pytest.raises(LikenessError) as caught:
+        build_avatar(photo_file)
+    assert str(tmp_path / "body") in caught.value.message
+    assert "build.py assets" in caught.value.remedy
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not a body", NPY, b"PK\x03\x04 and no more"])
 def test_a_broken_body_file_is_named(
     stages: dict[str, Any], photo_file: Path, tmp_path: Path, content: bytes | None

@@ -112,6 +112,36 @@ def test_a_body_beside_the_photo_is_refused(shots: Shots) -> None:
         replace(shot, track=replace(shot.track, pose=away)).lift()
 
 
+def odd_matte(kind: str, matte: Matte) -> Matte:
+    alpha, colors = matte.alpha.copy(), matte.foreground
+    if kind == "all frame":
+        alpha[:] = 1.0
+    elif kind == "half transparent":
+        alpha *= 0.6
+    elif kind == "all skin":  # no cloth anywhere
+        colors = np.full_like(colors, 0.7) * np.float32([1.2, 0.9, 0.8])
+    elif kind == "black":
+        colors = np.zeros_like(colors)
+    elif kind == "in pieces":
+        alpha[100:104] = 0.0
+        alpha[:10, :10] = 1.0
+    elif kind == "aside":  # the fit is off by a forearm
+        alpha = np.roll(alpha, 40, axis=1)
+    return Matte(alpha, colors)
+
+
+@pytest.mark.parametrize(
+    "kind", ["all frame", "half transparent", "all skin", "black", "in pieces", "aside"]
+)
+def test_odd_mattes_are_followed(shots: Shots, kind: str) -> None:
+    shot = replace(shots["half"], matte=odd_matte(kind, shots["half"].matte))
+    bound = shot.lift(6_000)
+    for field in fields(bound):
+        assert np.isfinite(getattr(bound, field.name)).all(), field.name
+    assert (bound.scales[:, 2] <= 0.1001 * bound.scales[:, :2].min(1)).all()
+    assert silhouette_iou(shot.draw(bound).alpha, shot.matte.alpha) > 0.85
+
+
 def shown_joint(shot: Any, points: FloatArray) -> np.ndarray:
     """[N] the joint that holds what the photo shows at the points' pixels, -1 beside the person."""
     camera = shot.track.camera
