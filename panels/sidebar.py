@@ -87,6 +87,13 @@ class DisplayPanel(_AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column = self.layout.column()
         for name in _SPLAT_INPUTS:
             compat.draw_modifier_input(column, modifier, input_identifier(modifier, name), name)
+        transform = context.scene.view_settings.view_transform
+        if transform != "Standard":
+            _wrapped(
+                self.layout, context,
+                f"The scene shows colors through {transform}; Set Up Render shows them as in "
+                "the photo", "INFO",
+            )  # fmt: skip
 
 
 class ExpressionPanel(_AvatarPanel, bpy.types.Panel):  # type: ignore[misc]

@@ -73,9 +73,7 @@ def bone_tails(heads: FloatArray) -> FloatArray:
     return tails
 
 
-def create_armature(
-    joints: FloatArray, name: str, collection: Any, context: Any
-) -> Any:
+def create_armature(joints: FloatArray, name: str, collection: Any, context: Any) -> Any:
     """An armature object with one bone per joint, at rest.
 
     Args:

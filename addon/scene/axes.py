@@ -87,7 +87,7 @@ class BlenderCamera:
 def camera_to_blender(camera: Camera) -> BlenderCamera:
     """An OpenCV camera -> Blender's; skew is not representable and must be zero.
 
-    >>> from ...engine.cameras import photo_camera
+    >>> from likeness.engine.cameras import photo_camera
     >>> b = camera_to_blender(photo_camera(100.0, 100, 50))
     >>> b.lens, b.sensor_fit, b.shift_x, b.matrix_world[:3, 2] @ [0, -1, 0]
     (36.0, 'HORIZONTAL', 0.0, 1.0)

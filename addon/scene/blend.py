@@ -15,9 +15,7 @@ from ...engine.formats.avatar import load_avatar
 from ...engine.types import LikenessError
 
 
-def blend_from_avatar(
-    avatar_path: Path, blend_path: Path, photo_path: Path | None = None
-) -> Path:
+def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | None = None) -> Path:
     """Write ``blend_path`` from an avatar file, whole or not at all; needs no display.
 
     Replaces whatever scene this process holds, so it refuses in a Blender with a window.

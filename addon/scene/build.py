@@ -14,7 +14,7 @@ from ..motion.pose import bones_to_pose, pose_to_bones
 from .armature import create_armature
 from .axes import points_to_blender
 from .body import create_body, get_expression, set_expression
-from .camera import add_photo, create_camera
+from .camera import add_photo, create_camera, use_photo_size
 from .splats import bake_positions, create_splats, fit_softness
 
 SCENE_FORMAT = 1
@@ -107,6 +107,7 @@ def _fill(
     fit_softness(splats, avatar.camera)
     if context.scene.camera is None:
         context.scene.camera = camera
+        use_photo_size(context.scene, camera)
     for other in context.selected_objects:
         other.select_set(False)
     armature.select_set(True)

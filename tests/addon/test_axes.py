@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
+from likeness.addon.scene import axes
 from likeness.addon.scene.axes import (
     SENSOR_MM,
     BlenderCamera,
@@ -91,3 +94,7 @@ def test_skew_is_refused() -> None:
     K = np.array([[100.0, 5.0, 50.0], [0, 100.0, 50.0], [0, 0, 1]])
     with pytest.raises(ValueError, match="skew"):
         camera_to_blender(Camera(np.eye(4), K, 100, 100))
+
+
+def test_examples() -> None:
+    assert doctest.testmod(axes).failed == 0

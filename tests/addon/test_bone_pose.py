@@ -17,9 +17,7 @@ def test_there_and_back() -> None:
     rng = np.random.default_rng(0)
     axes, pose = rest_axes(rng), rng.normal(0, 0.8, (NUM_JOINTS, 3))
     back = axis_angles(bone_quaternions(pose, axes), axes)
-    np.testing.assert_allclose(
-        axis_angle_to_matrix(back), axis_angle_to_matrix(pose), atol=1e-12
-    )
+    np.testing.assert_allclose(axis_angle_to_matrix(back), axis_angle_to_matrix(pose), atol=1e-12)
 
 
 def test_bones_that_rest_in_line_with_the_world_turn_as_the_joints() -> None:

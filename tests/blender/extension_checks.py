@@ -28,8 +28,10 @@ class Recorder:
         def call(*args: Any, **options: Any) -> Any:
             said = [a for a in args if isinstance(a, str)] + [options.get("text") or ""]
             self._calls.append(" ".join([name, *said]).strip())
-            return (Recorder(self._calls), Recorder(self._calls)) if name == "panel" else (
-                Recorder(self._calls)
+            return (
+                (Recorder(self._calls), Recorder(self._calls))
+                if name == "panel"
+                else (Recorder(self._calls))
             )
 
         return call

@@ -95,9 +95,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(blender, extension: Path, avatar: Path, photo: Path) -> dict[str, Any]:
-    return blender(
-        CHECKS, "install", zip_path=str(extension), avatar=str(avatar), photo=str(photo)
-    )
+    return blender(CHECKS, "install", zip_path=str(extension), avatar=str(avatar), photo=str(photo))
 
 
 def test_installs_and_enables_without_complaints(installed: dict[str, Any]) -> None:
@@ -130,8 +128,9 @@ def test_avatar_comes_in(installed: dict[str, Any]) -> None:
 
 def test_panels_show_what_there_is(installed: dict[str, Any]) -> None:
     assert list(installed["empty"]) == ["LIKENESS_PT_main"]
-    assert "operator likeness.import_portrait Portrait as Avatar" in (
-        installed["empty"]["LIKENESS_PT_main"]
+    assert (
+        "operator likeness.import_portrait Portrait as Avatar"
+        in (installed["empty"]["LIKENESS_PT_main"])
     )
     shown = installed["with_avatar"]
     names = synthetic_body().expression_names
