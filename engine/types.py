@@ -93,7 +93,9 @@ class Pose:
         full_pose = np.array(self.full_pose, dtype=np.float64)
         for name, value in axis_angles.items():
             if name not in JOINT_INDEX:
-                raise LikenessError(f"Unknown joint '{name}'.", f"Joints: {', '.join(JOINT_NAMES)}.")
+                raise LikenessError(
+                    f"Unknown joint '{name}'.", f"Joints: {', '.join(JOINT_NAMES)}."
+                )
             full_pose[JOINT_INDEX[name]] = value
         return replace(self, full_pose=full_pose)
 
@@ -181,7 +183,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Matte:
-    """Alpha and clean colours: ``alpha`` [H, W] 0..1; ``foreground`` [H, W, 3] without background."""
+    """``alpha`` [H, W] 0..1 and clean colours ``foreground`` [H, W, 3] without background."""
 
     alpha: FloatArray
     foreground: FloatArray
@@ -198,7 +200,8 @@ class Track:
         camera: the photo's camera, in pixels of ``Portrait.rgb``.
         framing: ``head``, ``half`` or ``full``.
         joint_confidence: [55] 0 (unseen, from the prior) .. 1 (seen).
-        face_error: mean landmark error in per cent of the inter-ocular distance, None without a face.
+        face_error: mean landmark error in per cent of the inter-ocular distance, None without
+            a face.
         pose_error: mean error of visible body landmarks in pixels of a 512 image.
         warnings: what the user should know.
     """

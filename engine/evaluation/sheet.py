@@ -183,14 +183,23 @@ class Studio:
         size = np.array([self.camera.width, self.camera.height])
         return np.asarray((z > 0) & (xy >= 0).all(-1) & (xy <= size).all(-1))
 
-    def view(self, caption: str, yaw: float = 0.0, gaussians: Gaussians | None = None) -> Tile:
-        """The photo's camera, swung about the person; wider where something reaches out."""
+    def view(
+        self,
+        caption: str,
+        yaw: float = 0.0,
+        gaussians: Gaussians | None = None,
+        bring_in: bool = True,
+    ) -> Tile:
+        """The photo's camera, swung about the person; wider where something reaches out.
+
+        ``bring_in``: a pose may bring in what the photo's frame cuts off: a hand, say.
+        """
         shown = gaussians or self.still
         camera = orbit(self.camera, self.centre, yaw)
         box = self.box
         if gaussians is not None or yaw:
-            # A pose may bring in what the photo's frame cuts off: a hand, say.
-            among = self.in_photo if gaussians is None else np.ones(len(shown), dtype=bool)
+            everything = gaussians is not None and bring_in
+            among = np.ones(len(shown), dtype=bool) if everything else self.in_photo
             reach = visible_box(shown, camera, among).padded(0.05)
             bottom = box.bottom if self.cut_below else reach.bottom
             box = _reasonable(box.union(Box(reach.left, reach.top, reach.right, bottom)))
@@ -235,7 +244,10 @@ class Studio:
         side, share = seen_arm(self.avatar)
         if share < _ARM_SHARE:
             turned = pose_avatar(self.avatar, head_turned(self.avatar))
-            return [self.view("head turned", 0, turned), self.view("the same from 35", 35, turned)]
+            return [
+                self.view("head turned", 0, turned, bring_in=False),
+                self.view("the same from 35", 35, turned, bring_in=False),
+            ]
         raised = pose_avatar(self.avatar, arm_raised(self.avatar, side))
         return [self.view("arm raised", 0, raised), self.view("the same from 35", 35, raised)]
 

@@ -35,6 +35,7 @@ from .texels import PhotoView, texel_layer
 
 MIN_GAUSSIANS = 5_000
 FACE_RATIO, BODY_SIDE = 2.0, 640
+MIN_ALPHA = 0.2  # of a pixel that gets a splat: fainter ones are haze as often as hair
 MIN_OVERLAP = 0.1  # of the person's pixels that the fitted body covers; below it the fit failed
 
 
@@ -103,7 +104,7 @@ def lift(
     homes = Homes(body, vertices, groups[body.f[:, 0]])
 
     photo_budget = int(options.photo_share * options.max_gaussians)
-    photo = _photo_levels(
+    photo, grid_side = _photo_levels(
         matte, track, regions, sheets, camera, vertices, body, homes, photo_budget
     )
     back_budget = int(options.back_share * options.max_gaussians)
@@ -115,7 +116,7 @@ def lift(
     texels = texel_layer(view, samples, body, vertices, groups)
     everything = BoundGaussians.concatenate([texels, back, *photo])
     everything = refine_face(everything, body, vertices, track, observation, matte, face_budget)
-    return calibrate(everything, matte, track.camera, vertices, body)
+    return calibrate(everything, matte, track.camera, vertices, body, grid_side)
 
 
 def _texels_within(body: Body, budget: int) -> SurfaceSamples:
@@ -168,10 +169,13 @@ def _photo_levels(
     body: Body,
     homes: Homes,
     budget: int,
-) -> list[BoundGaussians]:
-    """The front in two resolutions: everything, and the face at up to twice that."""
+) -> tuple[list[BoundGaussians], float]:
+    """The front in two resolutions: everything, and the face at up to twice that.
+
+    Also returns the longer side of the picture in which the coarser splats are a pixel apart.
+    """
     height, width = matte.alpha.shape
-    visible = matte.alpha > 0.12
+    visible = matte.alpha > MIN_ALPHA
     face_box = None
     face_area = 0.0
     if regions.face.any():
@@ -195,7 +199,7 @@ def _photo_levels(
         near = dilate(regions.mask, max(1, round(0.25 * regions.unit)))  # wisps of hair
         ys = np.minimum((np.arange(h) + 0.5) / h * source.height, source.height - 1).astype(int)
         xs = np.minimum((np.arange(w) + 0.5) / w * source.width, source.width - 1).astype(int)
-        select = (alpha > 0.12) & near[np.ix_(ys, xs)]
+        select = (alpha > MIN_ALPHA) & near[np.ix_(ys, xs)]
         box = (0, 0, w, h)
         if face_box is not None:
             sides = face_box * [w / width, h / height, w / width, h / height]
@@ -214,4 +218,4 @@ def _photo_levels(
                 regions, sheets, source, vertices, body, homes,
             )  # fmt: skip
             out.append(level)
-    return out
+    return out, scale * max(width, height)

@@ -21,29 +21,40 @@ from ...render import render_camera
 from ...types import LAYERS, BoundGaussians, Camera, FloatArray, Gaussians, Matte
 from ..binding import place
 from .grids import erode
+from .photo import SIGMA
 
-VIEW_SIDE = 640  # pixels of the picture that the colours are made for
+VIEW_SIDES = (512, 1024)  # least and most pixels of the picture that the colours are made for
 STEPS, GAIN, CLAMP = 5, 1.0, 0.15
 RIM_STEPS = 4
 
 
 def calibrate(
-    bound: BoundGaussians, matte: Matte, camera: Camera, vertices: FloatArray, body: Body
+    bound: BoundGaussians,
+    matte: Matte,
+    camera: Camera,
+    vertices: FloatArray,
+    body: Body,
+    grid_side: float,
 ) -> BoundGaussians:
     """The same Gaussians with calibrated photo colours.
 
     Args:
         matte: of the portrait. camera: of the portrait. vertices: [V, 3] in the photo's pose.
+        grid_side: longer side of the picture in which the photo splats are one pixel apart. Made
+            for a coarser picture, their colours would show rings from near.
     """
     height, width = matte.alpha.shape
-    w, h = fit_size(width, height, VIEW_SIDE)
+    w, h = fit_size(width, height, round(float(np.clip(grid_side, *VIEW_SIDES))))
     view = camera.resized(w, h)
     alpha = resize(matte.alpha, w, h)
     truth = resize(matte.foreground, w, h)
     solid = erode(alpha > 0.95, 1)
     gaussians = _thin_rim(place(bound, vertices, body), alpha, view)
     photo = bound.layer == LAYERS.index("photo")
-    xy, _ = project(gaussians.means[photo], view)
+    xy, depth = project(gaussians.means[photo], view)
+    # Splats finer than the picture, as the face's are, answer for less of what it shows.
+    spacing = gaussians.scales[photo, :2].min(1) / SIGMA * view.K[0, 0] / depth
+    gain = GAIN * np.clip(spacing, 0.0, 1.0) ** 2
     pixel = np.clip(xy.astype(int), 0, [w - 1, h - 1])
     inside = solid[pixel[:, 1], pixel[:, 0]]
     colors = np.array(bound.colors)
@@ -54,7 +65,7 @@ def calibrate(
         residual = np.where(solid[..., None], truth - drawn, 0.0)
         # What one splat cannot show (finer than the view) would only ring.
         residual = ndimage.gaussian_filter(residual, (0.35, 0.35, 0.0))
-        step = GAIN * bilinear(residual, xy) * inside[:, None]
+        step = bilinear(residual, xy) * (gain * inside)[:, None]
         colors[photo] = np.clip(colors[photo] + step, low, high)
     return replace(
         bound,

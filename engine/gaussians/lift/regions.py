@@ -25,6 +25,10 @@ _GROUP_JOINTS = {
     RIGHT_LEG: [2, 5, 8, 11],
 }
 
+_HANDS = ([20, *range(25, 40)], [21, *range(40, 55)])
+VISIBLE_HAND = 0.35
+"""Share of a hand's drawn pixels that must look like skin for the hand to be seen at all."""
+
 # FaceMesh landmarks on cheeks and nose: skin in every portrait, also with glasses or a beard.
 _CHEEKS = (50, 280, 4, 195, 117, 346, 187, 411, 205, 425)
 _FOREHEAD = (9, 151, 108, 337)
@@ -164,6 +168,51 @@ def _find_hair(
     return out
 
 
+def _hand_triangles(body: Body, joints: list[int]) -> BoolArray:
+    """[F] the triangles that a hand's joints hold."""
+    held: BoolArray = (body.weights[:, joints].sum(1) > 0.5)[body.f[:, 0]]
+    return held
+
+
+def _without_hidden_hands(
+    body: Body,
+    whole: MeshBuffer,
+    mask: BoolArray,
+    to_skin: FloatArray,
+    observation: Observation,
+) -> IntArray:
+    """[F, 3] the body's triangles, those of a hand collapsed that nobody saw: no detector, and no
+    skin where the fitted body has it."""
+    f = np.array(body.f)
+    for joints, left in zip(_HANDS, (True, False), strict=True):
+        if any(seen.left == left for seen in observation.hands):
+            continue
+        hand = _hand_triangles(body, joints)
+        drawn = mask & (whole.face >= 0) & hand[whole.face]
+        if drawn.sum() > 20 and (to_skin[drawn] < 5.0).mean() < VISIBLE_HAND:
+            f[hand] = f[hand][:, :1]  # no area: drawn nowhere, and the rows keep their numbers
+    return f
+
+
+def _skin_tone(
+    lab: FloatArray, head: BoolArray, observation: Observation, scale: float, unit: float
+) -> FloatArray:
+    """[3] L*a*b* of the cheeks and the forehead; of the head's middle if there is no face."""
+    if observation.face is None:
+        core = erode(head, 2)
+        return np.median(lab[core], axis=0) if core.any() else np.array([65.0, 14.0, 18.0])
+    height, width = lab.shape[:2]
+    places = observation.face[list(_CHEEKS + _FOREHEAD)] * scale
+    pixel = np.clip(places.astype(int), 0, [width - 1, height - 1])
+    reach = max(1, int(0.06 * unit))
+    patches = [
+        lab[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].reshape(-1, 3)
+        for x, y in pixel
+    ]
+    tone: FloatArray = np.median(np.concatenate(patches), axis=0)
+    return tone
+
+
 def find_regions(
     rgb: FloatArray,
     mask: BoolArray,
@@ -181,45 +230,37 @@ def find_regions(
         observation: the landmarks, in pixels of the portrait; ``scale`` takes them to this grid.
     """
     height, width = mask.shape
-    groups = vertex_groups(body)
-    face_group = groups[body.f[:, 0]]
-    whole = rasterize_mesh(vertices, body.f, camera)
-    # Only the parts near the camera matter for a limb's own front and back.
-    limb = tuple(
-        rasterize_mesh(vertices, body.f[face_group == g], camera) for g in range(len(GROUPS))
-    )
-    trunk = rasterize_mesh(vertices, body.f[~np.isin(face_group, ARMS)], camera)
-    on_body = whole.face >= 0
-    seen_group = np.where(on_body, face_group[whole.face], -1)
-
+    lab = rgb_to_lab(rgb)
     face = np.zeros((height, width), bool)
     mouth = np.zeros((height, width), bool)
-    lab = rgb_to_lab(rgb)
     unit = 0.12 * float(np.sqrt(max(mask.sum(), 1)))
-    skin_lab = None
     if observation.face is not None:
         points = observation.face * scale
         unit = float(np.linalg.norm(points[468] - points[473]))
         face = fill_polygon(points[:468], height, width)
         mouth = fill_polygon(points[list(_INNER_LIPS)], height, width)
-        pixel = np.clip(points[list(_CHEEKS + _FOREHEAD)].astype(int), 0, [width - 1, height - 1])
-        reach = max(1, int(0.06 * unit))
-        patches = [
-            lab[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].reshape(-1, 3)
-            for x, y in pixel
-        ]
-        skin_lab = np.median(np.concatenate(patches), axis=0)
-    group = _label_groups(rgb, mask, seen_group, limb, max(unit, 4.0))
-    if skin_lab is None:  # no face: the head's middle is the best guess of skin there is
-        core = erode(mask & (seen_group == HEAD), 2)
-        skin_lab = np.median(lab[core], axis=0) if core.any() else np.array([65.0, 14.0, 18.0])
+
+    groups = vertex_groups(body)
+    face_group = groups[body.f[:, 0]]
+    whole = rasterize_mesh(vertices, body.f, camera)
+    heads = mask & (whole.face >= 0) & (face_group[whole.face] == HEAD)
+    skin_lab = _skin_tone(lab, heads, observation, scale, unit)
     # Lightness varies with shading three times as much as hue does.
     to_skin = (((lab - skin_lab) / [26.0, 9.0, 10.0]) ** 2).sum(-1)
+    # From here on a hand that something hides is not there: a pocket's cloth is the leg's.
+    f = _without_hidden_hands(body, whole, mask, to_skin, observation)
+    whole = rasterize_mesh(vertices, f, camera)
+    # Each limb alone tells its own front and back, also where another stands before it.
+    limb = tuple(rasterize_mesh(vertices, f[face_group == g], camera) for g in range(len(GROUPS)))
+    trunk = rasterize_mesh(vertices, f[~np.isin(face_group, ARMS)], camera)
+    on_body = whole.face >= 0
+    seen_group = np.where(on_body, face_group[whole.face], -1)
+    group = _label_groups(rgb, mask, seen_group, limb, max(unit, 4.0))
     skin_like = ndimage.gaussian_filter((to_skin < 5.0).astype(float), 1.0) > 0.5
     trunk_like = ~np.isin(group, ARMS) & ~np.isin(seen_group, ARMS)
     match = on_body & mask & ((seen_group == group) | trunk_like)
-    hand_joint = body.weights[:, [20, 21, *range(25, 55)]].sum(1) > 0.5
-    hands = on_body & hand_joint[body.f[whole.face, 0]]
+    left, right = (_hand_triangles(body, joints) for joints in _HANDS)
+    hands = on_body & (left | right)[whole.face]
     head = mask & (group == HEAD)
     brow = np.nonzero(head)[0].min() if head.any() else 0
     if observation.face is not None:

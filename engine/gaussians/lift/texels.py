@@ -32,6 +32,7 @@ MAX_SHELL, MAX_SLEEVE = 0.16, 0.07  # metres a worn surface may stand off trunk 
 WALK_STEP = 0.004  # metres
 UNDER_PHOTO = 0.006  # metres that texels lie below the photo splats
 MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surface and the far one
+MAX_HAND_SLIDE = 0.11  # metres; the same for a hand, which a pocket hides whole
 DEFAULT_CLOTH = 0.010  # metres of cloth where nothing was measured
 OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths
 MIN_FACING = 0.25  # cosine below which the photo's colour is smeared over too much surface
@@ -251,7 +252,8 @@ def texel_layer(
     depth = np.maximum(np.minimum(at.z, np.maximum(high, low)), low)
     slide = np.where(within, depth / np.maximum(at.z, 1e-6), 1.0)
     points = points * slide[:, None]  # the camera is at the origin
-    opacity[within & (np.abs(depth - at.z) > MAX_SLIDE)] = 0.0
+    farthest = np.where(part == "hand", MAX_HAND_SLIDE, MAX_SLIDE)
+    opacity[within & (np.abs(depth - at.z) > farthest)] = 0.0
 
     keep = (opacity > 0) & (part != "lash")
     world = surfels_on_plane(points[keep], normal[keep], radius[keep], color[keep], opacity[keep])

@@ -300,7 +300,8 @@ def test_calibration_lowers_the_error_within_its_clamp(
     wrong = wrong.astype(np.float32)
     photo = lifted["arm"].layer == PHOTO
     start = replace(lifted["arm"], colors=np.where(photo[:, None], wrong, lifted["arm"].colors))
-    done = calibrate(start, shot.matte, shot.track.camera, shot.vertices, shot.body)
+    side = float(max(shot.matte.alpha.shape))
+    done = calibrate(start, shot.matte, shot.track.camera, shot.vertices, shot.body, side)
     assert picture_error(shot, done) < 0.6 * picture_error(shot, start)
     change = np.abs(done.colors - start.colors)
     assert change[photo].max() <= CLAMP + 1e-6
