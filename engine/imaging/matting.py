@@ -70,8 +70,14 @@ def matte(portrait: Portrait, observation: Observation) -> Matte:
     if portrait.alpha is not None and _cuts_out(portrait.alpha, observation.person_mask):
         alpha = _only_person(portrait.alpha, observation.person_mask)
         return Matte(alpha, _spread(rgb, alpha > 0.02))
-    alpha = _solve(rgb, observation)
+    alpha = np.clip((_solve(rgb, observation) - HAZE) / (1.0 - 2.0 * HAZE), 0.0, 1.0)
+    alpha = np.asarray(alpha, np.float32)
     return Matte(alpha, _foreground(rgb, alpha))
+
+
+HAZE = 0.12
+"""Alpha below this, and above 1 minus this, is the solver's doubt before a busy background, seen
+as a veil around the head and as glassy ears; hair keeps its strands."""
 
 
 def _cuts_out(alpha: FloatArray, person_mask: FloatArray) -> bool:

@@ -57,6 +57,7 @@ class Regions:
         face: [H, W] inside the oval of the face landmarks. mouth: [H, W] between the lips.
         hair: [H, W] pixels of the head that are neither skin nor face.
         on_face: [H, W] the body's face or an ear is drawn there, below the brows.
+        hidden: [F] triangles of a hand that something hides.
         body: the body's z-buffer; limb: one z-buffer for each group alone; trunk: for all but arms.
         skin_color: [3] median of the cheeks. unit: pixels of one inter-ocular distance.
     """
@@ -68,6 +69,7 @@ class Regions:
     mouth: BoolArray
     hair: BoolArray
     on_face: BoolArray
+    hidden: BoolArray
     body: MeshBuffer
     limb: tuple[MeshBuffer, ...]
     trunk: MeshBuffer
@@ -283,5 +285,5 @@ def find_regions(
     )
     return Regions(
         mask=mask, group=group, skin=skin, face=face & mask, mouth=dilate(mouth, 1) & mask,
-        hair=hair, on_face=on_face, body=whole, limb=limb, trunk=trunk, skin_color=color, unit=unit,
+        hair=hair, on_face=on_face, hidden=(f[:, 0] == f[:, 1]), body=whole, limb=limb, trunk=trunk, skin_color=color, unit=unit,
     )  # fmt: skip

@@ -245,6 +245,7 @@ def texel_layer(
     # hand in a pocket goes behind the cloth that the photo shows instead of it.
     within = at.inside & regions.mask[at.row, at.col] & ~inner
     bare = regions.skin[at.row, at.col] & at.visible & ~is_shell
+    bare &= ~regions.hidden[samples.triangle]
     # A disc that leans against the photo's surface must keep its edge behind it as well.
     lean = radius * np.sqrt(np.clip(1.0 - facing**2, 0.0, 1.0))
     low = np.where(bare, -np.inf, front[at.row, at.col] + 0.004 + 1.5 * lean)
