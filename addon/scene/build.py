@@ -15,7 +15,7 @@ from .armature import create_armature
 from .axes import points_to_blender
 from .body import create_body, get_expression, set_expression
 from .camera import add_photo, create_camera, use_photo_size
-from .splats import bake_positions, create_splats, fit_softness
+from .splats import bake_positions, create_splats, fit_to_photo
 
 SCENE_FORMAT = 1
 """Version of the object layout, stored on the armature."""
@@ -104,7 +104,7 @@ def _fill(
     objects.set_pose(avatar.pose, avatar.body.expression_names)
     context.view_layer.update()
     bake_positions(splats, context)
-    fit_softness(splats, avatar.camera)
+    fit_to_photo(splats, avatar)
     if context.scene.camera is None:
         context.scene.camera = camera
         use_photo_size(context.scene, camera)

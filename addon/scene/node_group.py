@@ -9,7 +9,7 @@ places the splat's three corners:
     sigma  = clamp(sqrt(area / area at rest), 0.5, 2)
     corner = origin + sigma R (offset + x axis_u + y axis_v),  (x, y) in sigma units
 
-where axis_u and axis_v are first softened: see ``fit_softness`` in :mod:`.splats`.
+where axis_u and axis_v are first softened: see ``softening`` in :mod:`.photo_fit`.
 
 In renders each splat is then turned flat to the active camera: its corners slide along their
 view rays to the depth of its mean. In the picture it covers the same pixels, but now a ray meets

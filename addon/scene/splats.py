@@ -14,11 +14,12 @@ import numpy as np
 
 from ...engine.body import Body
 from ...engine.rotations import quaternion_to_matrix
-from ...engine.types import Avatar, BoundGaussians, Camera, FloatArray, IntArray
+from ...engine.types import Avatar, BoundGaussians, FloatArray, IntArray
 from .. import compat
 from .axes import points_to_engine
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, CUT_SIGMA, splat_materials
 from .node_group import ATTRIBUTES, splat_group
+from .photo_fit import colors_for_light, cover, project_splats, softening, srgb_to_linear
 
 MODIFIER_NAME = "Likeness Splats"
 
@@ -30,17 +31,6 @@ CORNERS: FloatArray = (2 * CUT_SIGMA * np.stack([np.cos(_ANGLES), np.sin(_ANGLES
 
 _CORNERS_TO_AXES: FloatArray = np.linalg.pinv(CORNERS.astype(np.float64)).T
 """[3, 2]: corners relative to the mean, times this, are the splat's axes."""
-
-_THINNEST_PIXELS = 0.5
-"""A splat seen edge-on in the photo is widened as if it were not thinner than this, at most 1.5
-times, lest it is too wide when it turns (48 dB against the engine's picture of a 258,000-splat
-avatar; 55 dB at 0.05)."""
-
-
-def srgb_to_linear(colors: FloatArray) -> FloatArray:
-    """IEC 61966-2-1, 0..1, any shape: the inverse of Blender's Standard view."""
-    c = np.clip(np.asarray(colors, np.float64), 0.0, 1.0)
-    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
 
 
 def stored_order(avatar: Avatar) -> IntArray:
@@ -94,10 +84,7 @@ def create_splats(avatar: Avatar, name: str, body_object: Any, collection: Any) 
         else:
             kind, field = _TYPES[1 if values.ndim == 1 else values.shape[1]]
         _store(mesh, key, kind, "FACE", field, values)
-    rgba = np.concatenate(
-        [srgb_to_linear(gaussians.colors), np.clip(gaussians.opacities, 0, 1)[:, None]], axis=1
-    )
-    _store(mesh, COLOR_ATTRIBUTE, "FLOAT_COLOR", "FACE", "color", rgba)
+    _store_colors(mesh, srgb_to_linear(gaussians.colors), gaussians.opacities)
     _store(mesh, CORNER_ATTRIBUTE, "FLOAT2", "POINT", "vector",
            np.tile(CORNERS, (len(gaussians), 1)))  # fmt: skip
     for material in splat_materials():
@@ -139,35 +126,33 @@ def bake_positions(splats: Any, context: Any) -> None:
     splats.data.update()
 
 
-def fit_softness(splats: Any, camera: Camera) -> None:
-    """Store by how much each splat must grow to look as the engine draws it in the photo.
+def fit_to_photo(splats: Any, avatar: Avatar) -> None:
+    """Store what makes the splats look in the photo's view as the engine draws them.
 
-    The engine widens every splat's picture by ``BLUR`` square pixels, for which Blender has no
-    counterpart. With A [2, 2] the splat's axes on the photo in pixels, the engine draws the
-    covariance A A^T + BLUR I. The symmetric M with A M M A^T equal to it is sqrt(I + BLUR
-    (A^T A)^-1), and the splat keeps it in any other view, as if the photo had been taken of a
-    slightly softer person (so do Mip-Splatting's 3D filters, Yu et al. 2024, section 5.1).
-
-    Needs ``bake_positions`` in the photo's pose, before any softness.
+    See :mod:`.photo_fit`. Needs ``bake_positions`` in the photo's pose, before any softness.
     """
     from ...engine.render.common import BLUR  # late: the rasterisers around it load numba
 
     corners = np.empty(3 * len(splats.data.vertices), np.float32)
     splats.data.attributes["position"].data.foreach_get("vector", corners)
     where = points_to_engine(corners.reshape(-1, 3, 3).astype(np.float64))
-    view = np.asarray(camera.viewmat, np.float64)[:3]
-    where = where @ view[:, :3].T + view[:, 3]
-    mean = where.mean(1)
-    axes = np.einsum("nkc,ka->nca", where - mean[:, None], _CORNERS_TO_AXES)  # [N, 3, 2]
-    z = np.maximum(mean[:, 2], 1e-3)
-    slope = (mean[:, :2] / z[:, None])[:, :, None]
-    focal = np.array([camera.K[0, 0], camera.K[1, 1]])[:, None]
-    on_photo = focal / z[:, None, None] * (axes[:, :2] - slope * axes[:, 2:])  # [N, 2, 2] pixels
-    _, thickness, right = np.linalg.svd(on_photo)
-    grow = np.sqrt(1.0 + BLUR / np.maximum(thickness, _THINNEST_PIXELS) ** 2)
-    M = np.einsum("nka,nk,nkb->nab", right, grow, right)
-    values = np.stack([M[:, 0, 0] - 1.0, M[:, 0, 1], M[:, 1, 1] - 1.0], -1)
-    _store(splats.data, ATTRIBUTES.soften, "FLOAT_VECTOR", "FACE", "vector", values)
+    means = where.mean(1)
+    axes = np.einsum("nkc,ka->nca", where - means[:, None], _CORNERS_TO_AXES)
+    seen = project_splats(means, axes, avatar.camera)
+    M = softening(seen.axes, BLUR)
+    soften = np.stack([M[:, 0, 0] - 1.0, M[:, 0, 1], M[:, 1, 1] - 1.0], -1)
+    _store(splats.data, ATTRIBUTES.soften, "FLOAT_VECTOR", "FACE", "vector", soften)
+    gaussians = avatar.gaussians.take(stored_order(avatar))
+    coverage = cover(
+        seen._replace(axes=seen.axes @ M), gaussians.opacities,
+        avatar.camera.width, avatar.camera.height, CUT_SIGMA,
+    )  # fmt: skip
+    _store_colors(splats.data, colors_for_light(gaussians.colors, coverage), gaussians.opacities)
+
+
+def _store_colors(mesh: Any, linear: FloatArray, opacities: FloatArray) -> None:
+    rgba = np.concatenate([linear, np.clip(opacities, 0, 1)[:, None]], axis=1)
+    _store(mesh, COLOR_ATTRIBUTE, "FLOAT_COLOR", "FACE", "color", rgba)
 
 
 def _triangles(count: int, name: str) -> Any:
