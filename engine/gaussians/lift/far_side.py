@@ -22,7 +22,7 @@ MAX_GAP, MAX_LIMB_GAP = 0.35, 0.16  # metres from front to back that a rim may s
 BACK_SIGMA, RIM_SIGMA = 0.6, 0.7  # in steps of their grid
 # Weight of vertical neighbours where colours are carried across: a trunk's change from row to row
 # (belts, hems), a head's less so.
-ALONG_ROWS, ALONG_ROWS_OF_HEAD = 0.08, 0.2
+ALONG_ROWS, ALONG_ROWS_OF_HEAD = 0.03, 0.2
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ def sheet_colors(
             far = np.where(head[..., None], _far_head(near, head, solid, regions), far)
         rest = sheet.mask & ~head
         if rest.any():
-            far = np.where(rest[..., None], _far_trunk(near, rest, solid, regions), far)
+            # What an arm hides has been filled in, and tells those rows' colour.
+            told = solid | hidden
+            far = np.where(rest[..., None], _far_trunk(near, rest, told, regions), far)
     else:
         far = _far_limb(near, sheet.mask, solid, regions)
     return SheetColors(near, far)

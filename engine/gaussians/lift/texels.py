@@ -32,7 +32,6 @@ MAX_SHELL, MAX_SLEEVE = 0.16, 0.07  # metres a worn surface may stand off trunk 
 WALK_STEP = 0.004  # metres
 UNDER_PHOTO = 0.006  # metres that texels lie below the photo splats
 MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surface and the far one
-MAX_HAND_SLIDE = 0.11  # metres; the same for a hand, which a pocket hides whole
 DEFAULT_CLOTH = 0.010  # metres of cloth where nothing was measured
 OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths
 MIN_FACING = 0.25  # cosine below which the photo's colour is smeared over too much surface
@@ -176,8 +175,21 @@ def shell_distance(
         mesh_laplacian(body.f, len(vertices)), reach[:, None], np.where(measured, 0.4, 0.0),
         prior, 0.01,
     )[:, 0]  # fmt: skip
-    # Where a limb points at the camera the walk runs along it, not out of it.
-    return np.clip(smooth, 0.0, np.where(np.isin(groups, [TORSO, HEAD]), MAX_SHELL, MAX_SLEEVE))
+    ray = vertices / np.maximum(np.linalg.norm(vertices, axis=1, keepdims=True), 1e-9)
+    sideways = np.abs(np.einsum("vd,vd->v", normals, ray)) < 0.4
+    most = np.full(len(vertices), MAX_SHELL)
+    for group in (*ARMS, LEFT_LEG, RIGHT_LEG):
+        # Where a limb points at the camera the walk runs along it, not out of it: what stands off
+        # across the view tells how thick its cloth is.
+        own = groups == group
+        seen = own & sideways & measured & (worn > 0.5)
+        enough = int(seen.sum()) > 20
+        most[own] = (
+            min(MAX_SLEEVE, 1.2 * np.percentile(reach[seen], 70) + 0.005)
+            if enough
+            else (MAX_SLEEVE / 2)
+        )
+    return np.clip(smooth, 0.0, most)
 
 
 def texel_layer(
@@ -253,8 +265,13 @@ def texel_layer(
     depth = np.maximum(np.minimum(at.z, np.maximum(high, low)), low)
     slide = np.where(within, depth / np.maximum(at.z, 1e-6), 1.0)
     points = points * slide[:, None]  # the camera is at the origin
-    farthest = np.where(part == "hand", MAX_HAND_SLIDE, MAX_SLIDE)
-    opacity[within & (np.abs(depth - at.z) > farthest)] = 0.0
+    opacity[within & (np.abs(depth - at.z) > MAX_SLIDE)] = 0.0
+    # A hand goes as a whole or not at all: half a hand would fly beside the arm.
+    hand = regions.hidden[samples.triangle]
+    for side in ARMS:
+        whole = hand & (group == side)
+        if whole.any() and (np.abs(depth - at.z) > MAX_SLIDE)[whole].mean() > 0.1:
+            opacity[whole] = 0.0
 
     keep = (opacity > 0) & (part != "lash")
     world = surfels_on_plane(points[keep], normal[keep], radius[keep], color[keep], opacity[keep])
