@@ -284,6 +284,17 @@ def find_regions(
         np.median(rgb[skin & face], axis=0) if (skin & face).any() else np.array([0.8, 0.6, 0.5])
     )
     return Regions(
-        mask=mask, group=group, skin=skin, face=face & mask, mouth=dilate(mouth, 1) & mask,
-        hair=hair, on_face=on_face, hidden=(f[:, 0] == f[:, 1]), body=whole, limb=limb, trunk=trunk, skin_color=color, unit=unit,
-    )  # fmt: skip
+        mask=mask,
+        group=group,
+        skin=skin,
+        face=face & mask,
+        mouth=dilate(mouth, 1) & mask,
+        hair=hair,
+        on_face=on_face,
+        hidden=f[:, 0] == f[:, 1],
+        body=whole,
+        limb=limb,
+        trunk=trunk,
+        skin_color=color,
+        unit=unit,
+    )

@@ -23,7 +23,7 @@ from ..binding import bind, vertex_normals
 from .completion import complete_by_mirror, diffuse, mesh_laplacian, mirror_vertices
 from .far_side import SheetColors
 from .grids import erode
-from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
+from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, Regions
 from .surfaces import Sheet, composite, has_hair
 from .surfels import ARM_JOINTS, INNER_PARTS, surfels_on_plane
 
