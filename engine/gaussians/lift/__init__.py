@@ -27,7 +27,7 @@ from .calibrate import calibrate
 from .face import refine_face
 from .far_side import back_layer, sheet_colors
 from .grids import dilate, erode, nearest_known
-from .photo import crop_camera, front_layer, resize_rgba
+from .photo import crop_camera, front_layer, resize_rgba, splat_sigma
 from .regions import Regions, find_regions, vertex_groups
 from .surfaces import Sheet, find_surfaces
 from .surfels import Homes
@@ -215,7 +215,7 @@ def _photo_levels(
         if select[window].any():
             level = front_layer(
                 colors[window], alpha[window], crop_camera(camera, box), select[window],
-                regions, sheets, source, vertices, body, homes,
+                splat_sigma(max(w, h)), regions, sheets, source, vertices, body, homes,
             )  # fmt: skip
             out.append(level)
     return out, scale * max(width, height)

@@ -23,7 +23,7 @@ from ..binding import place
 from .grids import erode
 from .photo import SIGMA
 
-VIEW_SIDES = (512, 1024)  # least and most pixels of the picture that the colours are made for
+VIEW_SIDES = (256, 1024)  # least and most pixels of the picture that the colours are made for
 STEPS, GAIN, CLAMP = 5, 1.0, 0.15
 RIM_STEPS = 4
 

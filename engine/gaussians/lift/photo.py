@@ -21,9 +21,23 @@ from .surfaces import MAX_FOLD, Sheet, composite
 from .surfels import Homes, grid_tangents, pixel_centres, surfels_from_tangents
 
 PHOTO = 2  # index into LAYERS
-SIGMA = 0.5  # of a splat, in steps of its own grid: solid in close-ups as well
+# Of a splat, in steps of its own grid. The smaller one is sharp where a picture's pixels are as
+# fine as the splats; the larger one is solid where they will be looked at from near.
+SIGMA, COARSE_SIGMA, COARSE_SIDE = 0.50, 0.62, 600
 FRONT_OPACITY = 0.985
 SKIN_STRETCH = 6.0  # longest step on skin in pixel widths; core texels fill in beyond
+
+
+def splat_sigma(grid_side: float) -> float:
+    """Standard deviation of a photo splat in steps of its grid.
+
+    Args:
+        grid_side: longer side of the whole picture at the grid's resolution.
+
+    >>> splat_sigma(1200.0), splat_sigma(100.0)
+    (0.5, 0.62)
+    """
+    return float(np.clip(SIGMA * np.sqrt(COARSE_SIDE / grid_side), SIGMA, COARSE_SIGMA))
 
 
 def crop_camera(camera: Camera, box: tuple[int, int, int, int]) -> Camera:
@@ -73,6 +87,7 @@ def front_layer(
     alpha: FloatArray,
     target: Camera,
     select: BoolArray,
+    sigma: float,
     regions: Regions,
     sheets: tuple[Sheet, ...],
     source: Camera,
@@ -85,7 +100,7 @@ def front_layer(
     Args:
         colors: [H, W, 3] foreground, alpha: [H, W] of the grid ``target`` (a camera of the same
             view as ``source``, the regions' own).
-        select: [H, W] pixels that get a splat.
+        select: [H, W] pixels that get a splat. sigma: of a splat, in pixels of the grid.
     """
     rows, cols, _ = nearest_known(regions.mask)
     group = _resample(regions.group[rows, cols].astype(float), source, target, 0).astype(int)
@@ -120,9 +135,13 @@ def front_layer(
     select = select & (fade > 0.05)
     ys, xs = np.nonzero(select)
     world = surfels_from_tangents(
-        points[ys, xs], du[ys, xs], dv[ys, xs], SIGMA, colors[ys, xs],
+        points[ys, xs],
+        du[ys, xs],
+        dv[ys, xs],
+        sigma,
+        colors[ys, xs],
         FRONT_OPACITY * (_thinned(alpha) * fade)[ys, xs],
-    )  # fmt: skip
+    )
     triangle, bary = homes.find(world.means, group[ys, xs])
     skin = weight[ys, xs] > 0.5
     triangle[skin] = buffer.face[ys, xs][skin]
