@@ -158,13 +158,13 @@ def _far_head(near: FloatArray, head: BoolArray, solid: BoolArray, regions: Regi
     hair = hair if hair.sum() > 0.3 * regions.hair.sum() else regions.hair & solid
     hair = hair if hair.any() else regions.hair
     # Below the hair the nape shows what the neck's outline does.
-    lowest = np.percentile(np.nonzero(hair)[0], 98)
+    lowest = np.percentile(np.nonzero(regions.hair)[0], 98)
     known = hair | (band & (rows > lowest))
     base = _carry(near, head, known, ALONG_ROWS_OF_HEAD)
     # Hair beside a face is in its shadow; the back of the head is not.
     bare = head & ~hair & (rows <= lowest)
     depth = ndimage.distance_transform_edt(bare)
-    lit = np.clip(depth / max(2.0, 0.5 * regions.unit), 0.0, 0.85)[..., None]
+    lit = np.clip(depth / max(2.0, 0.25 * regions.unit), 0.0, 1.0)[..., None]
     base = (1.0 - lit) * base + lit * np.median(near[hair], axis=0)
     unknown = head & ~known
     source_rows, source_cols = _borrow(unknown, hair)
@@ -294,7 +294,9 @@ def _rim(
     along = np.stack([-inward[:, 1], -inward[:, 0], zero], -1) * step[owner, None]
     through = np.stack([zero, zero, -np.maximum(gap / count, step)[owner]], -1)
     smooth = smooth_within(colors.near, inner, 1.5)[at][owner]
-    seam = ((1.0 - t) ** 4)[:, None]  # the far side's cleaner colours soon take over
+    # The far side's cleaner colours soon take over, and at once on hair, whose outline the
+    # background shines through.
+    seam = np.where(regions.hair[at][owner], 0.0, (1.0 - t) ** 4)[:, None]
     color = seam * smooth + (1.0 - seam) * colors.far[at][owner]
     opacity = np.full(len(owner), RIM_OPACITY)
     world = surfels_from_tangents(points, along, through, RIM_SIGMA, color, opacity)

@@ -34,6 +34,7 @@ UNDER_PHOTO = 0.006  # metres that texels lie below the photo splats
 MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surface and the far one
 DEFAULT_CLOTH = 0.010  # metres of cloth where nothing was measured
 OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths
+HAIR_FRINGE = 0.2  # inter-ocular distances from the outline where background shines through hair
 MIN_FACING = 0.25  # cosine below which the photo's colour is smeared over too much surface
 PART_COLORS = {
     "teeth": (0.86, 0.83, 0.77),
@@ -138,14 +139,17 @@ def worn_vertices(
     prior[part == "neck"], pull[part == "neck"] = 0.35, 0.004
     # Hair that hides the side of the head covers it, though the body there is not seen.
     under_hair = at.visible & regions.hair[at.row, at.col] & np.isin(part, ["face", "ear", "neck"])
+    # The rest of a side that the photo does not show goes with what lies beside it.
+    doubtful = np.isin(part, ["face", "ear"]) & ~seen & ~under_hair
     seen = np.where(under_hair, True, seen & ~bare)
     evidence = np.where(under_hair, 1.0, evidence)
     pull[bare] = 0.3
+    pull[doubtful] = 0.01
     worn: FloatArray = diffuse(
         mesh_laplacian(body.f, len(vertices)), evidence[:, None], np.where(seen, 3.0, 0.0),
         prior[:, None], pull,
     )[:, 0]  # fmt: skip
-    worn[bare & ~under_hair] = 0.0
+    worn[bare & ~under_hair & ~doubtful] = 0.0
     scalp = part == "scalp"
     worn[scalp] = np.where(seen[scalp], worn[scalp], prior[scalp])
     return np.clip(worn, 0.0, 1.0)
@@ -228,10 +232,13 @@ def texel_layer(
     sampled = np.where(is_shell[:, None], maps[1].sampled, maps[0].sampled)
     far = at.own & is_shell & (facing < 0.0)
     hidden = at.own & ~at.visible & is_shell & (facing >= 0.0)
-    color = np.where(seen[:, None], sampled, np.where(far[:, None], at.far, at.near))
+    inset = ndimage.distance_transform_edt(np.pad(regions.mask, 1, mode="edge"))[1:-1, 1:-1]
+    fringe = is_shell & (group == HEAD) & (inset[at.row, at.col] < HAIR_FRINGE * regions.unit)
+    away = far | (at.own & fringe)
+    color = np.where(away[:, None], at.far, np.where(seen[:, None], sampled, at.near))
     # Where hair covers a cheek or an ear its colour comes from the hair beside, not from a gap.
     covered = is_shell & np.isin(part, ["face", "ear"])
-    known = (seen | far | hidden) & ~inner & ~covered
+    known = (seen | away | hidden) & ~inner & ~covered
     color = _complete(color, known, samples, body, is_shell, group, view)
     brightness = float(np.clip(regions.skin_color.mean() / 0.62, 0.35, 1.15))
     for name, tone in PART_COLORS.items():
