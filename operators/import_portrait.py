@@ -37,11 +37,11 @@ class _Options:
     max_gaussians: bpy.props.IntProperty(  # type: ignore[valid-type]
         name="Gaussians",
         description="At most so many splats; fewer are faster to pose and draw",
-        default=MAX_GAUSSIANS, min=1000, max=MAX_GAUSSIANS, soft_min=20_000,
+        default=MAX_GAUSSIANS, min=5000, max=MAX_GAUSSIANS, soft_min=20_000,
     )  # fmt: skip
     person: bpy.props.IntProperty(  # type: ignore[valid-type]
         name="Person",
-        description="Which of several people in the photo, 0 is the largest; -1 chooses",
+        description="Which of several people, counted from the left from 0; -1 takes the largest",
         default=-1, min=-1,
     )  # fmt: skip
     fov: bpy.props.FloatProperty(  # type: ignore[valid-type]
@@ -51,7 +51,7 @@ class _Options:
     )  # fmt: skip
 
     def request(self, context: Any) -> portrait.PortraitRequest:
-        path = Path(bpy.path.abspath(self.filepath))
+        path = Path(bpy.path.abspath(self.filepath))  # type: ignore[attr-defined]
         return portrait.PortraitRequest(
             portrait=path,
             output=portrait.output_folder(context, path),
@@ -87,9 +87,10 @@ class ImportPortrait(bpy.types.Operator, ImportHelper, _Options):  # type: ignor
     def invoke(self, context: Any, event: Any) -> set[str]:
         """Ask for a photo; of one that was dropped, only for the options."""
         if self.properties.is_property_set("filepath"):
-            return context.window_manager.invoke_props_dialog(
+            answer: set[str] = context.window_manager.invoke_props_dialog(
                 self, title=Path(self.filepath).name, confirm_text="Build Avatar"
             )
+            return answer
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
@@ -175,7 +176,7 @@ class PortraitFileHandler(bpy.types.FileHandler):  # type: ignore[misc]
 def _start(operator: Any, context: Any) -> Job:
     state = session(context)
     state.error, state.remedy = "", ""
-    job = operator.request(context).start(context)
+    job: Job = operator.request(context).start(context)
     _running.append(job)
     _show_progress(context, job)
     return job

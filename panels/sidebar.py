@@ -80,7 +80,7 @@ class DisplayPanel(_AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
     def draw(self, context: Any) -> None:
         avatar = find_avatar(context.object)
-        modifier = avatar.splats.modifiers.get(MODIFIER_NAME)
+        modifier = avatar.splats.modifiers.get(MODIFIER_NAME) if avatar else None
         if modifier is None:
             self.layout.label(text="The splats' modifier was removed", icon="ERROR")
             return
@@ -104,7 +104,7 @@ class ExpressionPanel(_AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
     def draw(self, context: Any) -> None:
         avatar = find_avatar(context.object)
-        keys = avatar.body.data.shape_keys
+        keys = avatar.body.data.shape_keys if avatar else None
         if keys is None:
             self.layout.label(text="This body has no expressions")
             return

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
 
 from ...engine.types import Avatar, Pose
 from ..motion.pose import bones_to_pose, pose_to_bones
@@ -45,7 +46,7 @@ class AvatarObjects:
     def get_pose(self, expression_names: tuple[str, ...]) -> Pose:
         """The pose and expression that the objects hold."""
         values = get_expression(self.body)
-        return bones_to_pose(self.armature, [values[n] for n in expression_names])
+        return bones_to_pose(self.armature, np.array([values[n] for n in expression_names]))
 
 
 def build_scene(
