@@ -18,6 +18,7 @@ from .surfels import Homes, grid_tangents, pixel_centres, surfels_from_tangents
 
 SHELL = 1  # index into LAYERS: the far side was inflated, not photographed
 BACK_OPACITY, RIM_OPACITY = 0.97, 0.95
+CALM = 0.15  # inter-ocular distances over which colours are averaged first: a badge is no stripe
 MAX_GAP, MAX_LIMB_GAP = 0.35, 0.16  # metres from front to back that a rim may span
 BACK_SIGMA, RIM_SIGMA = 0.6, 0.7  # in steps of their grid
 # Weight of vertical neighbours where colours are carried across: a trunk's change from row to row
@@ -53,7 +54,7 @@ def sheet_colors(
         source = solid & ~dilate(hidden, max(2, round(0.06 * regions.unit)))
         source = source if source.any() else solid
         unknown = sheet.mask & ~source & dilate(hidden, max(2, round(0.06 * regions.unit)))
-        smooth = smooth_within(near, source, 1.5)
+        smooth = smooth_within(near, source, max(1.5, CALM * regions.unit))
         fill = solve_poisson(unknown, source, smooth, vertical=ALONG_ROWS)
         reached = fill.sum(-1) > 1e-4
         near = np.where((unknown & reached)[..., None], fill, near)
@@ -81,11 +82,13 @@ def _band(region: BoolArray, unit: float) -> BoolArray:
     return band
 
 
-def _carry(near: FloatArray, region: BoolArray, known: BoolArray, vertical: float) -> FloatArray:
-    """Known colours smoothed and carried over the region [H, W, 3]."""
+def _carry(
+    near: FloatArray, region: BoolArray, known: BoolArray, vertical: float, calm: float = 1.5
+) -> FloatArray:
+    """Known colours, smoothed over ``calm`` pixels and carried over the region [H, W, 3]."""
     if not known.any():
         return np.broadcast_to(near[region].mean(0), near.shape).copy()
-    smooth = smooth_within(near, known, 1.5)
+    smooth = smooth_within(near, known, calm)
     fill = solve_poisson(region & ~known, known, smooth, vertical=vertical)
     base = np.where(known[..., None], smooth, fill)
     # A patch cut off from every known pixel has nothing to be harmonic with.
@@ -121,7 +124,9 @@ def _far_trunk(
     ):
         if part.any():  # cloth takes no colour from skin, nor skin from cloth
             usable = known if known.sum() > 0.02 * part.sum() else band
-            base = np.where(part[..., None], _carry(near, region, usable, ALONG_ROWS), base)
+            calm = max(1.5, CALM * regions.unit)
+            carried = _carry(near, region, usable, ALONG_ROWS, calm)
+            base = np.where(part[..., None], carried, base)
     rows, cols = np.mgrid[: region.shape[0], : region.shape[1]]
     return _textured(base, near, regions.mask, rows, cols, regions.unit)
 
