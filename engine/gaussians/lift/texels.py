@@ -35,6 +35,9 @@ MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surfac
 DEFAULT_CLOTH = 0.010  # metres of cloth where nothing was measured
 OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths
 HAIR_FRINGE = 0.2  # inter-ocular distances from the outline where background shines through hair
+NEAR_FRONT = 0.03  # metres behind the photo's surface that still belong to what it shows
+DRAW_IN, DRAW_IN_STEPS = 0.024, 6  # metres that the side of a head may be drawn in, in steps
+SHADE_UNDER_HAIR = 0.75  # of the light that reaches the skin there
 MIN_FACING = 0.25  # cosine below which the photo's colour is smeared over too much surface
 PART_COLORS = {
     "teeth": (0.86, 0.83, 0.77),
@@ -140,7 +143,8 @@ def worn_vertices(
     # Hair that hides the side of the head covers it, though the body there is not seen.
     under_hair = at.visible & regions.hair[at.row, at.col] & np.isin(part, ["face", "ear", "neck"])
     # The rest of a side that the photo does not show goes with what lies beside it.
-    doubtful = np.isin(part, ["face", "ear"]) & ~seen & ~under_hair
+    grazed = at.visible & regions.skin[at.row, at.col] & (at.z < at.front + NEAR_FRONT)
+    doubtful = np.isin(part, ["face", "ear"]) & ~seen & ~under_hair & ~grazed
     seen = np.where(under_hair, True, seen & ~bare)
     evidence = np.where(under_hair, 1.0, evidence)
     pull[bare] = 0.3
@@ -249,14 +253,23 @@ def texel_layer(
 
     radius = _radii(samples, f, vertices, shell)
     opacity = np.full(len(points), OPACITY)
-    # Nothing may stand where the photo shows background, nor bulge over the outline.
+    # Nothing may stand where the photo shows background, nor bulge over the outline. A head that
+    # was fitted too wide is drawn in rather than opened.
     room = ndimage.distance_transform_edt(np.pad(view.alpha > 0.6, 1, mode="edge"))[1:-1, 1:-1]
-    metres = np.maximum(room[at.row, at.col] - 0.5, 0.0) * at.z / view.camera.K[0, 0]
+    metres = _room(at, room, view.camera)
+    outside = np.nonzero(at.inside & (metres < 0.3 * radius) & (group == HEAD) & ~inner)[0]
+    for _ in range(DRAW_IN_STEPS):
+        points[outside] -= DRAW_IN / DRAW_IN_STEPS * normal[outside]
+        at = _look_up(points, group, view)
+        metres = _room(at, room, view.camera)
+        outside = outside[metres[outside] < 0.3 * radius[outside]]
+        if len(outside) == 0:
+            break
     radius = np.where(at.inside, np.minimum(radius, np.maximum(metres, 0.3 * radius)), radius)
     opacity[at.inside & (metres < 0.3 * radius)] = 0.0
     # Core texels under photo splats step back, or their blur would show through.
     front = composite(view.sheets, "front")
-    over = at.visible & (facing > 0.0) & (at.z < at.front + 0.03) & ~is_shell
+    over = at.visible & (facing > 0.0) & (at.z < at.front + NEAR_FRONT) & ~is_shell
     sink = np.where(part == "eye", 0.25, np.where(inner, 0.0, 1.0)) * UNDER_PHOTO
     sink = sink * np.clip(2.0 * facing, 0.0, 1.0)
     points = np.where(over[:, None], points - sink[:, None] * normal, points)
@@ -269,6 +282,8 @@ def texel_layer(
     lean = radius * np.sqrt(np.clip(1.0 - facing**2, 0.0, 1.0))
     low = np.where(bare, -np.inf, front[at.row, at.col] + 0.004 + 1.5 * lean)
     high = at.back - 0.004
+    # Wisps beside a jaw are thin; the cheek far behind them is none of theirs.
+    high = np.where((group == HEAD) & (at.z - high > MAX_SLIDE), np.inf, high)
     depth = np.maximum(np.minimum(at.z, np.maximum(high, low)), low)
     slide = np.where(within, depth / np.maximum(at.z, 1e-6), 1.0)
     points = points * slide[:, None]  # the camera is at the origin
@@ -283,7 +298,48 @@ def texel_layer(
     keep = (opacity > 0) & (part != "lash")
     world = surfels_on_plane(points[keep], normal[keep], radius[keep], color[keep], opacity[keep])
     layer = np.where(is_shell[keep], SHELL, CORE).astype(np.uint8)
-    return bind(world, samples.triangle[keep], samples.bary[keep], layer, vertices, body)
+    texels = bind(world, samples.triangle[keep], samples.bary[keep], layer, vertices, body)
+    room_left = len(samples.triangle) - len(texels)
+    below = _skin_below(view, samples, body, vertices, np.nonzero(covered)[0][:room_left])
+    return BoundGaussians.concatenate([texels, below])
+
+
+def _room(at: _Lookup, room: FloatArray, camera: Camera) -> FloatArray:
+    """[N] metres from projected points to the background; ``room`` [H, W] is that in pixels."""
+    out: FloatArray = np.maximum(room[at.row, at.col] - 0.5, 0.0) * at.z / camera.K[0, 0]
+    return out
+
+
+def _skin_below(
+    view: PhotoView,
+    samples: SurfaceSamples,
+    body: Body,
+    vertices: FloatArray,
+    rows: IntArray,
+) -> BoundGaussians:
+    """Skin at the samples ``rows`` whose texels went out to the hair over a cheek or an ear.
+
+    It is hardly seen, but without it the gaps of the hair show the inside of the mouth.
+    """
+    f, regions = body.f, view.regions
+    points = samples.points(vertices, f)[rows]
+    normal = samples.points(vertex_normals(vertices, f), f)[rows]
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    at = _look_up(points, np.full(len(rows), HEAD), view)
+    low = np.where(at.own, at.front + 0.006, -np.inf)
+    depth = np.maximum(at.z, low)
+    keep = (depth - at.z < MAX_SLIDE) & (at.own | ~at.inside)
+    points = points * (depth / np.maximum(at.z, 1e-6))[:, None]  # the camera is at the origin
+    hair = np.median(view.colors[regions.hair], axis=0) if regions.hair.any() else 0.0
+    shaded = SHADE_UNDER_HAIR * 0.5 * (regions.skin_color + hair)
+    n = int(keep.sum())
+    world = surfels_on_plane(
+        points[keep], normal[keep], _radii(samples, f, vertices, vertices)[rows][keep],
+        np.tile(shaded, (n, 1)), np.full(n, OPACITY),
+    )  # fmt: skip
+    at_rows = rows[keep]
+    layer = np.full(n, CORE, np.uint8)
+    return bind(world, samples.triangle[at_rows], samples.bary[at_rows], layer, vertices, body)
 
 
 def _radii(
