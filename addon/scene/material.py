@@ -12,7 +12,7 @@ import bpy
 
 from .. import compat
 
-BLENDED_SLOT, DITHERED_SLOT = 0, 1
+DITHERED_SLOT = 1  # of the splat mesh's two materials; the blended one comes first
 """The materials' places on the splat mesh."""
 
 _NAMES = {"BLENDED": "Likeness Splats", "DITHERED": "Likeness Splats Viewport"}

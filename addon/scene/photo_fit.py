@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...engine.imaging.color import srgb_to_linear
 from ...engine.types import Camera, FloatArray, IntArray
 
 THINNEST_PIXELS = 0.5
@@ -52,12 +53,6 @@ class Coverage(NamedTuple):
     splat: IntArray
     weight: FloatArray
     pixels: int
-
-
-def srgb_to_linear(colors: FloatArray) -> FloatArray:
-    """IEC 61966-2-1, 0..1, any shape: the inverse of Blender's Standard view."""
-    c = np.clip(np.asarray(colors, np.float64), 0.0, 1.0)
-    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
 
 
 def project_splats(means: FloatArray, axes: FloatArray, camera: Camera) -> PhotoSplats:
@@ -117,10 +112,11 @@ def colors_for_light(colors: FloatArray, coverage: Coverage) -> FloatArray:
 
     colors = np.clip(np.asarray(colors, np.float64), 0.0, 1.0)
     alpha = np.bincount(pixel, weight, coverage.pixels)[:, None]
-    wanted = alpha * srgb_to_linear(to_pixels(colors) / np.maximum(alpha, 1e-6))
+    stored = np.clip(to_pixels(colors) / np.maximum(alpha, 1e-6), 0.0, 1.0)
+    wanted = alpha * srgb_to_linear(stored)
     seen = np.bincount(splat, weight, len(colors))[:, None]
-    lowest = srgb_to_linear(colors - MOST_COLOR_CHANGE)
-    highest = srgb_to_linear(colors + MOST_COLOR_CHANGE)
+    lowest = srgb_to_linear(np.clip(colors - MOST_COLOR_CHANGE, 0.0, 1.0))
+    highest = srgb_to_linear(np.clip(colors + MOST_COLOR_CHANGE, 0.0, 1.0))
     linear = srgb_to_linear(colors)
     for _ in range(ROUNDS):
         error = wanted - to_pixels(linear)

@@ -13,13 +13,14 @@ import bpy
 import numpy as np
 
 from ...engine.body import Body
+from ...engine.imaging.color import srgb_to_linear
 from ...engine.rotations import quaternion_to_matrix
 from ...engine.types import Avatar, BoundGaussians, FloatArray, IntArray
 from .. import compat
 from .axes import points_to_engine
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, CUT_SIGMA, splat_materials
 from .node_group import ATTRIBUTES, splat_group
-from .photo_fit import colors_for_light, cover, project_splats, softening, srgb_to_linear
+from .photo_fit import colors_for_light, cover, project_splats, softening
 
 MODIFIER_NAME = "Likeness Splats"
 
@@ -84,7 +85,7 @@ def create_splats(avatar: Avatar, name: str, body_object: Any, collection: Any) 
         else:
             kind, field = _TYPES[1 if values.ndim == 1 else values.shape[1]]
         _store(mesh, key, kind, "FACE", field, values)
-    _store_colors(mesh, srgb_to_linear(gaussians.colors), gaussians.opacities)
+    _store_colors(mesh, srgb_to_linear(np.clip(gaussians.colors, 0.0, 1.0)), gaussians.opacities)
     _store(mesh, CORNER_ATTRIBUTE, "FLOAT2", "POINT", "vector",
            np.tile(CORNERS, (len(gaussians), 1)))  # fmt: skip
     for material in splat_materials():

@@ -13,9 +13,9 @@ from likeness.addon.scene.photo_fit import (
     cover,
     project_splats,
     softening,
-    srgb_to_linear,
 )
 from likeness.engine.cameras import look_at, project
+from likeness.engine.imaging.color import srgb_to_linear
 from likeness.engine.types import Camera
 
 WIDTH, HEIGHT, CUT = 40, 30, 3.0

@@ -105,10 +105,10 @@ def lift(
 
     photo_budget = int(options.photo_share * options.max_gaussians)
     photo, grid_side = _photo_levels(
-        matte, track, regions, sheets, camera, vertices, body, homes, photo_budget
+        matte, track, regions, sheets, camera, homes, photo_budget
     )
     back_budget = int(options.back_share * options.max_gaussians)
-    back = back_layer(sheets, own_colors, regions, camera, vertices, body, homes, back_budget)
+    back = back_layer(sheets, own_colors, regions, camera, homes, back_budget)
     face_budget = int(options.face_share * options.max_gaussians)
     texel_budget = options.max_gaussians - len(back) - sum(len(p) for p in photo) - face_budget
     samples = _texels_within(body, texel_budget)
@@ -165,8 +165,6 @@ def _photo_levels(
     regions: Regions,
     sheets: tuple[Sheet, ...],
     source: Camera,
-    vertices: FloatArray,
-    body: Body,
     homes: Homes,
     budget: int,
 ) -> tuple[list[BoundGaussians], float]:
@@ -215,7 +213,7 @@ def _photo_levels(
         if select[window].any():
             level = front_layer(
                 colors[window], alpha[window], crop_camera(camera, box), select[window],
-                splat_sigma(max(w, h)), regions, sheets, source, vertices, body, homes,
+                splat_sigma(max(w, h)), regions, sheets, source, homes,
             )  # fmt: skip
             out.append(level)
     return out, scale * max(width, height)

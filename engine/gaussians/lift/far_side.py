@@ -7,17 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ...body import Body
 from ...cameras import unproject
 from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
-from ..binding import bind
-from .grids import dilate, erode, nearest_known, smooth_within, solve_poisson
+from .grids import dilate, erode, inset, nearest_known, smooth_within, solve_poisson
 from .regions import ARMS, HEAD, TORSO, Regions
 from .surfaces import Sheet, has_hair
 from .surfels import Homes, grid_tangents, pixel_centres, surfels_from_tangents
 
 SHELL = 1  # index into LAYERS: the far side was inflated, not photographed
 BACK_OPACITY, RIM_OPACITY = 0.97, 0.95
+HAIR_FRINGE = 0.2  # inter-ocular distances from the outline where background shines through hair
 CALM = 0.15  # inter-ocular distances over which colours are averaged first: a badge is no stripe
 MAX_GAP, MAX_LIMB_GAP = 0.35, 0.16  # metres from front to back that a rim may span
 BACK_SIGMA, RIM_SIGMA = 0.6, 0.7  # in steps of their grid
@@ -75,7 +74,7 @@ def sheet_colors(
 
 def _band(region: BoolArray, unit: float) -> BoolArray:
     """The strip along a region's outline."""
-    inside = ndimage.distance_transform_edt(np.pad(region, 1, mode="edge"))[1:-1, 1:-1]
+    inside = inset(region)
     # At least 3: the two outermost pixels are never solid.
     width = max(3.0, min(0.18 * unit, 0.3 * inside.max()))
     band: BoolArray = region & (inside <= width)
@@ -158,8 +157,8 @@ def _far_head(near: FloatArray, head: BoolArray, solid: BoolArray, regions: Regi
     # Not the strands that shade into the skin beside the face, nor those at the outline that the
     # background shines through.
     near_skin = dilate(regions.skin, max(1, round(0.1 * regions.unit)))
-    inset = ndimage.distance_transform_edt(np.pad(regions.mask, 1, mode="edge"))[1:-1, 1:-1]
-    hair = regions.hair & solid & ~near_skin & (inset > 0.2 * regions.unit)
+    deep = inset(regions.mask) > HAIR_FRINGE * regions.unit
+    hair = regions.hair & solid & ~near_skin & deep
     hair = hair if hair.sum() > 0.3 * regions.hair.sum() else regions.hair & solid
     hair = hair if hair.any() else regions.hair
     # Below the hair the nape shows what the neck's outline does.
@@ -206,8 +205,6 @@ def back_layer(
     colors: tuple[SheetColors, ...],
     regions: Regions,
     camera: Camera,
-    vertices: FloatArray,
-    body: Body,
     homes: Homes,
     budget: int,
 ) -> BoundGaussians:
@@ -225,8 +222,8 @@ def back_layer(
             bare &= regions.group != HEAD
         elif sheet.group == 0:
             bare |= (regions.group == HEAD) & ~dilate(regions.hair, 1)
-        parts.append(_back(sheet, color, bare, regions, camera, vertices, body, homes, stride))
-        parts.append(_rim(sheet, color, bare, regions, camera, vertices, body, homes))
+        parts.append(_back(sheet, color, bare, regions, camera, homes, stride))
+        parts.append(_rim(sheet, color, bare, regions, camera, homes))
     everything = BoundGaussians.concatenate(parts)
     if len(everything) > budget:  # an outline of unusual length: thin it out evenly
         everything = everything.take(np.linspace(0, len(everything) - 1, budget).astype(int))
@@ -248,8 +245,6 @@ def _back(
     bare: BoolArray,
     regions: Regions,
     camera: Camera,
-    vertices: FloatArray,
-    body: Body,
     homes: Homes,
     stride: int,
 ) -> BoundGaussians:
@@ -267,8 +262,7 @@ def _back(
     world = surfels_from_tangents(
         points[at], du[at], dv[at], BACK_SIGMA * stride, colors.far[at], opacity
     )
-    triangle, bary = homes.find(world.means, _home_group(sheet, regions)[at])
-    return bind(world, triangle, bary, np.full(len(opacity), SHELL, np.uint8), vertices, body)
+    return homes.settle(world, _home_group(sheet, regions)[at], SHELL)
 
 
 def _rim(
@@ -277,8 +271,6 @@ def _rim(
     bare: BoolArray,
     regions: Regions,
     camera: Camera,
-    vertices: FloatArray,
-    body: Body,
     homes: Homes,
 ) -> BoundGaussians:
     inner = erode(sheet.mask, 1)
@@ -305,8 +297,7 @@ def _rim(
     color = seam * smooth + (1.0 - seam) * colors.far[at][owner]
     opacity = np.full(len(owner), RIM_OPACITY)
     world = surfels_from_tangents(points, along, through, RIM_SIGMA, color, opacity)
-    triangle, bary = homes.find(world.means, _home_group(sheet, regions)[at][owner])
-    return bind(world, triangle, bary, np.full(len(owner), SHELL, np.uint8), vertices, body)
+    return homes.settle(world, _home_group(sheet, regions)[at][owner], SHELL)
 
 
 def _inward(mask: BoolArray) -> FloatArray:

@@ -89,6 +89,12 @@ def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
     return rows, cols, distance
 
 
+def inset(mask: BoolArray) -> FloatArray:
+    """[H, W] pixels from each pixel of a mask to the outside; the image border is no outside."""
+    out: FloatArray = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
+    return out
+
+
 def erode(mask: BoolArray, pixels: int) -> BoolArray:
     """Shrink a mask; the image border does not eat into it (a person cut off by the frame)."""
     if pixels <= 0:

@@ -39,7 +39,6 @@ OPEN_MOUTH = 0.035  # pupil distances between the inner lips from which the phot
 NEIGHBOURS = 13
 WET = 0.6  # of the lips' brightness
 TOOTH_DEPTH = 0.0015  # metres that teeth in the photo lie behind the lips, at least
-EXPOSED_SKIN = 0.62  # mean of a well exposed light skin: what the tones above are meant for
 
 
 def _light(face: Face) -> float:

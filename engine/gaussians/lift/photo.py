@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ...body import Body
 from ...cameras import unproject
 from ...imaging.resize import resize
 from ...render.mesh import rasterize_mesh
@@ -91,8 +90,6 @@ def front_layer(
     regions: Regions,
     sheets: tuple[Sheet, ...],
     source: Camera,
-    vertices: FloatArray,
-    body: Body,
     homes: Homes,
 ) -> BoundGaussians:
     """One splat per selected pixel of a grid.
@@ -102,6 +99,7 @@ def front_layer(
             view as ``source``, the regions' own).
         select: [H, W] pixels that get a splat. sigma: of a splat, in pixels of the grid.
     """
+    body, vertices = homes.body, homes.vertices
     rows, cols, _ = nearest_known(regions.mask)
     group = _resample(regions.group[rows, cols].astype(float), source, target, 0).astype(int)
     front = _carried_depth(sheets, source, target, group)
@@ -153,7 +151,7 @@ def front_layer(
 def _thinned(alpha: FloatArray) -> FloatArray:
     """Opacity of one splat such that it and its overlapping neighbours together reach ``alpha``.
 
-    With sigma = 0.55 steps and the rasteriser's blur the neighbours add up to a power of 1 / 0.6.
+    With sigma = half a step and the rasteriser's blur the neighbours add up to a power of 1 / 0.6.
     """
     return 1.0 - (1.0 - np.clip(alpha, 0.0, 1.0)) ** 0.6
 

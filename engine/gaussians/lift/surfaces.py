@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from ...render.mesh import MeshBuffer
 from ...types import BoolArray, Camera, FloatArray
-from .grids import dilate, erode, nearest_known, smooth_within, solve_poisson
+from .grids import dilate, erode, inset, nearest_known, smooth_within, solve_poisson
 from .regions import ARMS, HEAD, Regions
 
 MIN_CLOTH, MAX_CLOTH = 0.006, 0.16  # metres between skin and what is worn over it
@@ -127,8 +127,7 @@ def _trunk_or_arm(
     allowances = [
         _allowance(outline, mask, bare, covered, pixel, regions.unit) for bare in (skin, nowhere)
     ]
-    inset = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1] - 0.5
-    rim = np.sqrt(np.clip(inset / 3.0, 0.0, 1.0))
+    rim = np.sqrt(np.clip((inset(mask) - 0.5) / 3.0, 0.0, 1.0))
     rises = []
     for body_rise, worn, exact in (
         (middle - body_front, np.where(skin, 0.0, allowances[0]), skin),

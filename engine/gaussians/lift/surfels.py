@@ -7,7 +7,8 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...rotations import matrix_to_quaternion
-from ...types import BoolArray, Camera, FloatArray, Gaussians, IntArray
+from ...types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
+from ..binding import bind
 
 FLATNESS = 0.1
 """Third scale over the smaller of the other two: flat splats look the same as Blender's quads,
@@ -86,10 +87,13 @@ class Homes:
 
     Hair, clothes and the back have no triangle of their own. The head's mimic triangles are left
     out for them, so that a fringe does not blink with the lid below it.
+
+    Attributes:
+        body: whose triangles they are. vertices: [V, 3] of it in the photo's pose.
     """
 
     def __init__(self, body: Body, vertices: FloatArray, face_group: IntArray) -> None:
-        self._body, self._vertices = body, vertices
+        self.body, self.vertices = body, vertices
         centroids = vertices[body.f].mean(1)
         moves = np.zeros(len(vertices))
         if body.num_expression:
@@ -123,8 +127,14 @@ class Homes:
         if orphans.any():
             tree, rows = next(iter(self._trees.values()))
             triangle[orphans] = rows[tree.query(points[orphans])[1]]
-        corners = self._vertices[self._body.f[triangle]]
+        corners = self.vertices[self.body.f[triangle]]
         return triangle, closest_barycentric(points, corners)
+
+    def settle(self, world: Gaussians, group: IntArray, layer: int) -> BoundGaussians:
+        """Bind free Gaussians of the limbs ``group`` [N], all of one layer, to their homes."""
+        triangle, bary = self.find(world.means, group)
+        layers = np.full(len(world), layer, np.uint8)
+        return bind(world, triangle, bary, layers, self.vertices, self.body)
 
 
 INNER_PARTS = ("eye", "eye_back", "mouth", "teeth", "tongue", "lash")

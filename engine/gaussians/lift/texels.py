@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ...body import Body
 from ...cameras import project
@@ -21,8 +20,8 @@ from ...dual_uv.sampling import SurfaceSamples, bilinear, sample_core, seen_by
 from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ..binding import bind, vertex_normals
 from .completion import complete_by_mirror, diffuse, mesh_laplacian, mirror_vertices
-from .far_side import SheetColors
-from .grids import erode
+from .far_side import HAIR_FRINGE, SheetColors
+from .grids import erode, inset
 from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, Regions
 from .surfaces import Sheet, composite, has_hair
 from .surfels import ARM_JOINTS, INNER_PARTS, surfels_on_plane
@@ -34,7 +33,6 @@ UNDER_PHOTO = 0.006  # metres that texels lie below the photo splats
 MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surface and the far one
 DEFAULT_CLOTH = 0.010  # metres of cloth where nothing was measured
 OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths
-HAIR_FRINGE = 0.2  # inter-ocular distances from the outline where background shines through hair
 NEAR_FRONT = 0.03  # metres behind the photo's surface that still belong to what it shows
 DRAW_IN, DRAW_IN_STEPS = 0.024, 6  # metres that the side of a head may be drawn in, in steps
 SHADE_UNDER_HAIR = 0.75  # of the light that reaches the skin there
@@ -236,8 +234,8 @@ def texel_layer(
     sampled = np.where(is_shell[:, None], maps[1].sampled, maps[0].sampled)
     far = at.own & is_shell & (facing < 0.0)
     hidden = at.own & ~at.visible & is_shell & (facing >= 0.0)
-    inset = ndimage.distance_transform_edt(np.pad(regions.mask, 1, mode="edge"))[1:-1, 1:-1]
-    fringe = is_shell & (group == HEAD) & (inset[at.row, at.col] < HAIR_FRINGE * regions.unit)
+    shallow = inset(regions.mask) < HAIR_FRINGE * regions.unit
+    fringe = is_shell & (group == HEAD) & shallow[at.row, at.col]
     away = far | (at.own & fringe)
     color = np.where(away[:, None], at.far, np.where(seen[:, None], sampled, at.near))
     # Where hair covers a cheek or an ear its colour comes from the hair beside, not from a gap.
@@ -255,7 +253,7 @@ def texel_layer(
     opacity = np.full(len(points), OPACITY)
     # Nothing may stand where the photo shows background, nor bulge over the outline. A head that
     # was fitted too wide is drawn in rather than opened.
-    room = ndimage.distance_transform_edt(np.pad(view.alpha > 0.6, 1, mode="edge"))[1:-1, 1:-1]
+    room = inset(view.alpha > 0.6)
     metres = _room(at, room, view.camera)
     outside = np.nonzero(at.inside & (metres < 0.3 * radius) & (group == HEAD) & ~inner)[0]
     for _ in range(DRAW_IN_STEPS):
