@@ -100,7 +100,6 @@ def cli() -> None:
     help="Field of view along the longer side, in degrees, if you know it.",
 )
 @click.option("--body", metavar="NPZ", type=PHOTO, help="Another body file, with landmarks.")
-@click.option("--seed", type=int, help="Seed of everything random (0).")
 @click.option("--blend/--no-blend", default=True, help="Also write avatar.blend.")
 @click.option("--preview/--no-preview", default=True, help="Also write preview.png.")
 @click.option("-v", "--verbose", is_flag=True, help="Also print the figures of the report.")

@@ -45,19 +45,17 @@ REPORT_SIDE = 512  # pixels: the figures of the input view are measured at this 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What a user may choose.
+    """What a user may choose; nothing in a build is random.
 
     Attributes:
         max_gaussians: never exceeded.
         person: which of several people, counted from the left from 0; the largest if None.
         fov: field of view along the photo's longer side in degrees, if it is known.
-        seed: of everything random (nothing is, so far: the lift and the fit are deterministic).
     """
 
     max_gaussians: int = MAX_GAUSSIANS
     person: int | None = None
     fov: float | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ...cameras import intrinsics, look_at, project
+from ...gaussians.binding import vertex_normals
 from ...render.mesh import MeshBuffer
 from ...rotations import axis_angle_to_matrix
 from ...tracking.detectors import Detectors, HandLandmarks, Roi
@@ -33,7 +34,7 @@ from ..model import Body, Landmarks
 from ..names import HAND_JOINTS, POSE_JOINTS, POSE_MIRROR
 from ..skinning import joint_transforms
 from .closest import closest_on_mesh
-from .plain import SUPERSAMPLING, PersonPaint, render_plain, triangulate, vertex_normals
+from .plain import SUPERSAMPLING, PersonPaint, render_plain, triangulate
 
 NUM_FACE, NUM_MESH = 478, 468
 UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)

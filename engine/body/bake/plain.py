@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ...cameras import project
+from ...gaussians.binding import vertex_normals
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
 from ..atlas import surface_points
@@ -18,16 +19,6 @@ Paint = Callable[[IntArray, FloatArray], FloatArray]
 
 BACKGROUND = 0.75
 SUPERSAMPLING = 2
-
-
-def vertex_normals(vertices: FloatArray, f: IntArray) -> FloatArray:
-    """[V, 3] unit normals, weighted by the triangles' areas."""
-    corner = vertices[f]
-    normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    out = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(out, f[:, k], normal)
-    return np.asarray(out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12))
 
 
 def render_plain(
