@@ -6,8 +6,9 @@ Keys of SMPL-X: ``v_template`` [V, 3], ``f`` [F, 3], ``shapedirs`` [V, 3, S], ``
 and ``expression_names`` [E] (SMPL-X itself keeps its expression basis in ``shapedirs`` columns
 300-399), ``num_body_betas`` (the first columns of ``shapedirs`` that shape the whole body, the
 rest shape the head), ``J_template`` [55, 3] and ``J_shapedirs`` [55, 3, S] (joints linear in the
-betas, exact where the sparse regressor is not; expressions do not move joints), ``face_part`` [F] with ``part_names`` [P], ``atlas_vt`` [A, 2] and ``atlas_ft``
-[F, 3] (the token-friendly atlas), ``landmark_*`` (see :class:`Landmarks`).
+betas, exact where the sparse regressor is not; expressions do not move joints), ``face_part`` [F]
+with ``part_names`` [P], ``atlas_vt`` [A, 2] and ``atlas_ft`` [F, 3] (the token-friendly atlas),
+``landmark_*`` (see :class:`Landmarks`).
 """
 
 from __future__ import annotations
