@@ -199,6 +199,7 @@ class Track:
             at the origin and looks along -z; ``camera.viewmat`` is diag(1, -1, -1, 1)).
         camera: the photo's camera, in pixels of ``Portrait.rgb``.
         framing: ``head``, ``half`` or ``full``.
+        view: ``front``, ``side`` or ``back``: how the trunk stands to the camera.
         joint_confidence: [55] 0 (unseen, from the prior) .. 1 (seen).
         face_error: mean landmark error in per cent of the inter-ocular distance, None without
             a face.
@@ -214,6 +215,76 @@ class Track:
     face_error: float | None
     pose_error: float | None
     warnings: tuple[str, ...] = ()
+    view: str = "front"
+
+
+FRAME_STATES: tuple[str, ...] = ("tracked", "bridged", "lost")
+"""How a frame of a motion came to be: seen, filled in between seen ones, or not known."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A tracked clip of one person, or one photo as a clip of one frame.
+
+    Attributes:
+        betas: [B] shape, shared by all frames.
+        full_pose: [T, 55, 3], transl: [T, 3], expression: [T, E]: as in :class:`Pose`, in the
+            space of :attr:`Track.pose`.
+        joint_confidence: [T, 55] 0 (unseen) .. 1 (seen).
+        frame_state: [T] uint8 index into FRAME_STATES; lost frames hold the nearest known pose.
+        shot: [T] int32 number of the shot, counted from 0; nothing is smoothed across cuts.
+        camera: shared by all frames, in pixels of the frames.
+        frame_rate: frames per second; 30 for a photo.
+        framing, view: as in :class:`Track`, of the best seen frame.
+        face_error, pose_error: [T] as in :class:`Track`, NaN where there is none.
+        warnings: what the user should know.
+    """
+
+    betas: FloatArray
+    full_pose: FloatArray
+    transl: FloatArray
+    expression: FloatArray
+    joint_confidence: FloatArray
+    frame_state: IntArray
+    shot: IntArray
+    camera: Camera
+    frame_rate: float
+    framing: str
+    view: str
+    face_error: FloatArray
+    pose_error: FloatArray
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.transl)
+
+    def pose(self, frame: int) -> Pose:
+        """One frame's pose and expression."""
+        return Pose(self.full_pose[frame], self.transl[frame], self.expression[frame])
+
+    @staticmethod
+    def of_track(track: Track, frame_rate: float = 30.0) -> Motion:
+        """A photo's track as a motion of one frame."""
+
+        def error(value: float | None) -> FloatArray:
+            return np.array([np.nan if value is None else value])
+
+        return Motion(
+            betas=np.asarray(track.betas),
+            full_pose=np.asarray(track.pose.full_pose)[None],
+            transl=np.asarray(track.pose.transl)[None],
+            expression=np.asarray(track.pose.expression)[None],
+            joint_confidence=np.asarray(track.joint_confidence)[None],
+            frame_state=np.zeros(1, np.uint8),
+            shot=np.zeros(1, np.int32),
+            camera=track.camera,
+            frame_rate=frame_rate,
+            framing=track.framing,
+            view=track.view,
+            face_error=error(track.face_error),
+            pose_error=error(track.pose_error),
+            warnings=track.warnings,
+        )
 
 
 @dataclass(frozen=True)
