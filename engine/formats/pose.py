@@ -1,16 +1,15 @@
-"""Poses: SMPL-X's npz keys, and a few poses by name.
+"""Poses: one frame of a motion file, and a few poses by name.
 
-Read are ``global_orient``, ``body_pose``, ``left_hand_pose``, ``right_hand_pose``, ``jaw_pose``,
-``leye_pose``, ``reye_pose``, ``expression`` and ``transl`` (what the smplx package calls them),
-each flat or with a leading axis of frames, or AMASS's ``poses`` [165] with ``trans``. Angles are
-axis-angle in radians; hands are absolute rotations from the flat hand. Axes stay as they are in
-the file: a capture with z up lies on its back.
+Files have SMPL-X's npz keys, as :mod:`.motion` reads and writes them: ``global_orient``,
+``body_pose``, ``left_hand_pose``, ``right_hand_pose``, ``jaw_pose``, ``leye_pose``, ``reye_pose``,
+``expression`` and ``transl`` (what the smplx package calls them), each flat or with a leading axis
+of frames, or AMASS's ``poses`` [165] with ``trans``. Angles are axis-angle in radians; hands are
+absolute rotations from the flat hand. Axes stay as they are in the file: a capture with z up lies
+on its back.
 """
 
 from __future__ import annotations
 
-import warnings
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,31 +18,20 @@ import numpy as np
 
 from ..body import Body
 from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from ..types import NUM_JOINTS, FloatArray, LikenessError, Pose
-from .atomic import whole_file
-
-_ROWS: dict[str, slice] = {
-    "global_orient": slice(0, 1),
-    "body_pose": slice(1, 22),
-    "jaw_pose": slice(22, 23),
-    "leye_pose": slice(23, 24),
-    "reye_pose": slice(24, 25),
-    "left_hand_pose": slice(25, 40),
-    "right_hand_pose": slice(40, 55),
-}
-"""Which rows of ``Pose.full_pose`` a key holds; in this order they are AMASS's ``poses``."""
-
-_REMEDY = "Give an .npz with SMPL-X keys (global_orient, body_pose, ...) or AMASS's 'poses'."
+from ..types import FloatArray, LikenessError, Pose
+from .motion import pose_arrays, pose_frames, read_arrays, write_arrays
 
 
-def save_pose(pose: Pose, path: Path) -> None:
-    """Write one frame under SMPL-X's keys, [1, n] each, float32."""
-    rows = np.asarray(pose.full_pose, np.float32)
-    arrays = {key: rows[part].reshape(1, -1) for key, part in _ROWS.items()}
-    arrays["expression"] = np.asarray(pose.expression, np.float32)[None]
-    arrays["transl"] = np.asarray(pose.transl, np.float32)[None]
-    with whole_file(path) as scratch, open(scratch, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+def save_pose(pose: Pose, path: Path, body: Body | None = None) -> None:
+    """Write one frame under SMPL-X's keys, [1, n] each, float32.
+
+    Args:
+        body: whose expressions these are; they are then named in the file, and ``jaw_pose`` also
+            opens for what the jaw expressions do, which other SMPL-X readers expect.
+    """
+    write_arrays(
+        pose_arrays(pose.full_pose[None], pose.transl[None], pose.expression[None], body), path
+    )
 
 
 def load_pose(path: Path, num_expression: int, frame: int = 0) -> Pose:
@@ -57,55 +45,12 @@ def load_pose(path: Path, num_expression: int, frame: int = 0) -> Pose:
     Raises:
         LikenessError: no such file or frame, or arrays of a wrong size.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            wanted = {*_ROWS, "poses", "trans", "transl", "expression"} & set(file.files)
-            arrays = {key: np.asarray(file[key], np.float64) for key in wanted}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise LikenessError(f"'{path}' cannot be read as a pose ({error}).", _REMEDY) from error
-    if not arrays.keys() & {*_ROWS, "poses"}:
-        raise LikenessError(f"'{path}' holds no pose.", _REMEDY)
-
-    def values(key: str, size: int) -> FloatArray:
-        return _frame(arrays[key], size, frame, f"{key} in '{path}'")
-
-    full_pose = np.zeros((NUM_JOINTS, 3))
-    if "poses" in arrays:
-        full_pose[:] = values("poses", NUM_JOINTS * 3).reshape(-1, 3)
-    for key in _ROWS.keys() & arrays.keys():
-        rows = full_pose[_ROWS[key]]
-        rows[:] = values(key, rows.size).reshape(-1, 3)
-    transl = np.zeros(3)
-    for key in ("trans", "transl"):
-        if key in arrays:
-            transl = values(key, 3)
-    expression = np.zeros(num_expression)
-    if "expression" in arrays:
-        size = arrays["expression"].shape[-1] if arrays["expression"].ndim else 0
-        if size == num_expression:
-            expression = values("expression", num_expression)
-        else:
-            warnings.warn(
-                f"'{path}' has an expression of {size} weights, this body has {num_expression}: "
-                "the face stays neutral.",
-                stacklevel=2,
-            )
-    return Pose(full_pose, transl, expression)
-
-
-def _frame(array: FloatArray, size: int, frame: int, name: str) -> FloatArray:
-    """One frame's ``size`` values of an array that is flat, [J, 3], [T, size] or [T, J, 3]."""
-    if array.size == 0 or array.size % size:
-        hint = " Hands must be axis-angle, not PCA weights." if "hand" in name else ""
-        raise LikenessError(f"{name} has {array.size} values, not {size}.{hint}", _REMEDY)
-    frames = array.reshape(-1, size)
-    if not 0 <= frame < len(frames):
+    poses = pose_frames(read_arrays(path), path, num_expression)
+    if not 0 <= frame < len(poses.transl):
         raise LikenessError(
-            f"{name} has no frame {frame}.", f"Choose one from 0 to {len(frames) - 1}."
+            f"'{path}' has no frame {frame}.", f"Choose one from 0 to {len(poses.transl) - 1}."
         )
-    if not np.isfinite(frames[frame]).all():
-        raise LikenessError(f"{name} has values that are no numbers.", _REMEDY)
-    return np.array(frames[frame])
+    return Pose(poses.full_pose[frame], poses.transl[frame], poses.expression[frame])
 
 
 def _turn(*turns: tuple[str, float]) -> FloatArray:
