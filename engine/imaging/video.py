@@ -1,0 +1,368 @@
+"""Video files as pictures and back, through PyAV (FFmpeg).
+
+PyAV is an optional package, imported when a video is first opened. Frames are counted on an even
+time grid, ``number = round(time * frame_rate)``: clips of phones, whose frames come at uneven
+times, keep their timing; of two frames in one place the later is left out, and a number for which
+there is no frame is passed over.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..formats.atomic import whole_file
+from ..types import FloatArray, LikenessError
+from .resize import fit_size
+
+MAX_SIDE = 1280
+"""Pixels of the longer side: enough for the face of a standing person."""
+
+MAX_MEGAPIXELS = 50
+"""Larger frames are refused before they are decoded."""
+
+_MIN_SIDE = 16
+_PLAUSIBLE_RATES = (1.0, 240.0)
+_LONGEST_GAP = 60.0  # seconds; a longer jump of the timestamps is a fault of the file
+_MOST_FAULTS = 200  # bad packets in a row after which nothing more is expected
+_NOT_VIDEOS = re.compile("image2|.*_pipe|tty")  # pictures, and text drawn as on a terminal
+
+
+class Frame(NamedTuple):
+    """``number`` on the even grid from 0, ``time`` in seconds from the first frame, ``rgb``
+    [H, W, 3] float32 0..1 as stored."""
+
+    number: int
+    time: float
+    rgb: FloatArray
+
+
+def _av() -> Any:
+    try:
+        import av
+    except ImportError as error:
+        raise LikenessError(
+            "Reading and writing videos needs the package 'av', which is not installed.",
+            'Install it with: pip install "likeness[video]"',
+        ) from error
+    return av
+
+
+class VideoReader:
+    """The frames of a video file, upright, of bounded and constant size.
+
+    Every iteration starts anew and can be left early. What goes wrong while reading is kept in
+    :attr:`warnings`; what was read before stays valid.
+
+    Attributes:
+        width, height: of the frames that are given out, after rotation.
+        frame_rate: frames per second of the even grid.
+        duration: seconds as the file says, or None.
+        num_frames: how many frames the file says it has, or None; damaged files have fewer.
+        warnings: what the user should know, known after an iteration.
+    """
+
+    def __init__(self, path: Path, max_side: int = MAX_SIDE) -> None:
+        """Opens the file and reads its first frame.
+
+        Raises:
+            LikenessError: PyAV is missing; no such file, a folder, empty; not a video; no frame.
+        """
+        self.path = Path(path)
+        self.warnings: list[str] = []
+        self._max_side = max_side
+        _check_file(self.path)
+        with self._opened() as (container, stream):
+            self.frame_rate = _rate(stream)
+            self.duration = _duration(container, stream)
+            told = int(stream.frames) or round((self.duration or 0.0) * self.frame_rate)
+            self.num_frames = told or None
+            first = next(self._decoded(container, stream, []), None)
+            aspect = float(stream.sample_aspect_ratio or 1)
+        if first is None:
+            raise LikenessError(
+                f"No frame of '{self.path}' can be read.",
+                "The video is empty or damaged: export or copy it again.",
+            )
+        self._start = first.time if first.time is not None else 0.0
+        self._timed = first.time is not None
+        turned = _quarter_turns(first) % 2 == 1
+        wide, high = _square_pixels(first, aspect)
+        self._native = (first.width, first.height)
+        self.width, self.height = fit_size(
+            *((high, wide) if turned else (wide, high)), self._max_side
+        )
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing stays open between iterations."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.frames()
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Frames with ``start <= number < stop``, in order; earlier ones are decoded unseen."""
+        self.warnings = []
+        broken: list[float] = []
+        sizes: set[tuple[int, int]] = set()
+        last, ended = -1, 0.0
+        with self._opened() as (container, stream):
+            for count, raw in enumerate(self._decoded(container, stream, broken)):
+                index, time = self._place(raw, count, last)
+                if stop is not None and index >= stop:
+                    return
+                ended = time
+                if (raw.width, raw.height) != self._native:
+                    sizes.add((raw.width, raw.height))
+                if index <= last:
+                    continue
+                last = index
+                if index >= start:
+                    yield Frame(index, time, self._picture(raw))
+        self._tell(broken, sizes, last + 1, ended)
+
+    def at(self, times: list[float]) -> Iterator[Frame]:
+        """One frame at or soon after each of the ``times`` (seconds), by seeking.
+
+        Times that cannot be reached are passed over.
+        """
+        av = _av()
+        for time in times:
+            with self._opened() as (container, stream):
+                target = self._start + max(time, 0.0)
+                if self._timed and target > self._start:
+                    try:
+                        container.seek(round(target / stream.time_base), stream=stream)
+                    except av.FFmpegError:
+                        continue
+                for raw in self._decoded(container, stream, []):
+                    if raw.time is None or raw.time >= target - 0.5 / self.frame_rate:
+                        index, seconds = self._place(raw, 0, -1)
+                        yield Frame(index, seconds, self._picture(raw))
+                        break
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Any, Any]]:
+        av = _av()
+        not_video = LikenessError(
+            f"'{self.path}' is not a video that can be read.",
+            "Use an MP4, MOV, MKV, WebM or AVI file; a file that was cut off while it was copied "
+            "or recorded has to be copied again.",
+        )
+        try:
+            container = av.open(str(self.path), metadata_errors="ignore")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise not_video from error
+        with container:
+            if not container.streams.video or _NOT_VIDEOS.match(container.format.name):
+                raise not_video
+            stream = container.streams.video[0]
+            stream.thread_type = "NONE"  # constant memory, and the fit wants the cores
+            size = stream.width * stream.height
+            if size > MAX_MEGAPIXELS * 1_000_000:
+                raise LikenessError(
+                    f"'{self.path}' has frames of more than {MAX_MEGAPIXELS} megapixels.",
+                    "Reduce it; 1280 pixels on the longer side are enough.",
+                )
+            yield container, stream
+
+    def _decoded(self, container: Any, stream: Any, broken: list[float]) -> Iterator[Any]:
+        """Decoded frames; the times of places that cannot be decoded go to ``broken``."""
+        av = _av()
+        packets = container.demux(stream)
+        reached, faults = 0.0, 0
+        while faults < _MOST_FAULTS:
+            try:
+                packet = next(packets)
+                frames = packet.decode()
+            except StopIteration:
+                return
+            except av.EOFError:
+                return
+            except (av.FFmpegError, OSError) as error:
+                faults += 1
+                broken.append(reached)
+                if not isinstance(error, av.error.InvalidDataError):
+                    return
+                continue
+            for frame in frames:
+                if frame.width * frame.height > MAX_MEGAPIXELS * 1_000_000:
+                    broken.append(reached)
+                    return
+                faults = 0
+                reached = frame.time if frame.time is not None else reached
+                yield frame
+
+    def _place(self, raw: Any, count: int, last: int) -> tuple[int, float]:
+        """Index on the grid and seconds from the start."""
+        if not self._timed or raw.time is None:
+            return max(count, last + 1), count / self.frame_rate
+        time = raw.time - self._start
+        index = round(time * self.frame_rate)
+        if last >= 0 and (index - last) / self.frame_rate > _LONGEST_GAP:
+            self._timed = False
+            self.warnings.append(
+                f"The times in '{self.path}' jump by more than {_LONGEST_GAP:.0f} seconds: its "
+                "frames are counted instead."
+            )
+            return max(count, last + 1), count / self.frame_rate
+        return index, time
+
+    def _picture(self, raw: Any) -> FloatArray:
+        turns = _quarter_turns(raw)
+        width, height = (self.height, self.width) if turns % 2 else (self.width, self.height)
+        smaller = width < raw.width or height < raw.height
+        rgb = raw.to_ndarray(
+            format="rgb24", width=width, height=height,
+            interpolation="AREA" if smaller else "BICUBIC",
+        )  # fmt: skip
+        upright = np.rot90(rgb, turns)
+        out: FloatArray = np.ascontiguousarray(upright, dtype=np.float32)
+        out *= np.float32(1 / 255)
+        return out
+
+    def _tell(
+        self, broken: list[float], sizes: set[tuple[int, int]], frames: int, ended: float
+    ) -> None:
+        if sizes:
+            self.warnings.append(
+                f"The size of the frames of '{self.path}' changes: all were scaled to that of "
+                f"the first, {self.width} x {self.height}."
+            )
+        if broken:
+            places = sorted({round(t - self._start, 1) for t in broken})
+            named = ", ".join(f"{t:.1f} s" for t in places[:5])
+            more = f" and {len(places) - 5} more places" if len(places) > 5 else ""
+            self.warnings.append(
+                f"'{self.path}' is damaged at {named}{more}: what could be read was used."
+            )
+        told = self.duration
+        if (
+            told is not None
+            and frames
+            and told - (ended + 1 / self.frame_rate) > max(0.5, 0.02 * told)
+        ):
+            self.warnings.append(
+                f"'{self.path}' should last {told:.1f} s, but nothing can be read after "
+                f"{ended:.1f} s: the file is damaged or cut off."
+            )
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise LikenessError(f"'{path}' does not exist.", "Check the path.")
+    if path.is_dir():
+        raise LikenessError(f"'{path}' is a folder.", "Name a video file.")
+    if path.stat().st_size == 0:
+        raise LikenessError(f"'{path}' is empty (0 bytes).", "Copy or export the video again.")
+
+
+def _rate(stream: Any) -> float:
+    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        if rate and _PLAUSIBLE_RATES[0] <= float(rate) <= _PLAUSIBLE_RATES[1]:
+            return float(rate)
+    return 30.0
+
+
+def _duration(container: Any, stream: Any) -> float | None:
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    return float(container.duration) * 1e-6 if container.duration else None
+
+
+def _quarter_turns(raw: Any) -> int:
+    """How often the stored picture is turned counter-clockwise by 90 degrees to stand upright."""
+    return round((raw.rotation or 0) / 90) % 4
+
+
+def _square_pixels(raw: Any, aspect: float) -> tuple[int, int]:
+    """Width and height of a picture of square pixels, before rotation."""
+    wide = raw.width * (aspect if 0.1 < aspect < 10 else 1.0)
+    return max(_MIN_SIDE, round(wide)), max(_MIN_SIDE, int(raw.height))
+
+
+class VideoWriter:
+    """An H.264 file (yuv420p, as every player takes it) that appears whole or not at all.
+
+    Use it in a ``with`` block; when the block fails, no file is left.
+
+    Args:
+        path: ends in .mp4 or another suffix that FFmpeg knows.
+        width, height: of the frames; odd sizes are made even by repeating the last row or column.
+        frame_rate: frames per second.
+
+    Raises:
+        LikenessError: PyAV is missing, the suffix is unknown, or the file cannot be written.
+    """
+
+    def __init__(self, path: Path, width: int, height: int, frame_rate: float) -> None:
+        self._av = _av()
+        self.path = Path(path)
+        self.width, self.height = width, height
+        self._rate = Fraction(frame_rate).limit_denominator(1001)
+        if width < 2 or height < 2 or not math.isfinite(frame_rate) or self._rate <= 0:
+            raise ValueError(f"cannot write {width} x {height} at {frame_rate} frames per second")
+
+    def __enter__(self) -> VideoWriter:
+        with ExitStack() as stack:
+            scratch = stack.enter_context(whole_file(self.path))
+            try:
+                container = stack.enter_context(self._av.open(str(scratch), "w"))
+                stream = container.add_stream("libx264", rate=self._rate)
+                stream.width = self.width + self.width % 2
+                stream.height = self.height + self.height % 2
+                stream.pix_fmt = "yuv420p"
+                stream.options = {"crf": "18", "preset": "fast"}
+            except (self._av.FFmpegError, OSError, ValueError) as error:
+                raise LikenessError(
+                    f"Cannot write the video '{self.path}' ({error}).",
+                    "Use a name that ends in .mp4, in a folder that exists and has room.",
+                ) from error
+            self._container, self._stream = container, stream
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, rgb: FloatArray | NDArray[np.uint8]) -> None:
+        """Append a frame [H, W, 3], float 0..1 or uint8."""
+        if rgb.shape != (self.height, self.width, 3):
+            raise ValueError(f"expected {(self.height, self.width, 3)}, got {rgb.shape}")
+        if rgb.dtype != np.uint8:
+            rgb = np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+        even = np.pad(rgb, ((0, self.height % 2), (0, self.width % 2), (0, 0)), mode="edge")
+        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+        self._put(frame)
+
+    def _put(self, frame: Any) -> None:
+        """Encode a frame; None for the end."""
+        try:
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
+        except (self._av.FFmpegError, OSError) as error:
+            raise LikenessError(
+                f"Cannot write the video '{self.path}' ({error}).",
+                "Choose a folder that exists and has room.",
+            ) from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._stack as stack:
+            if error is None:
+                self._put(None)
+            else:
+                # Everything opened is closed, and the scratch file goes.
+                stack.pop_all().__exit__(kind, error, trace)
