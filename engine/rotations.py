@@ -154,3 +154,34 @@ def rotation_between(a: FloatArray, b: FloatArray) -> FloatArray:
         return axis_angle_to_matrix(np.pi * axis / np.linalg.norm(axis))
     K = skew(v)
     return np.eye(3) + K + K @ K / (1 + c)
+
+
+def swing_twist(quats: FloatArray, axis: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Split rotations into a turn about ``axis`` and what follows: R = swing . twist.
+
+    Args:
+        quats: [..., 4] unit quaternions w, x, y, z.
+        axis: [3] unit vector (a bone, say).
+
+    Returns:
+        The twist [...] in radians, -pi to pi, and the swing [..., 3] as a rotation vector at
+        right angles to the axis, no longer than pi. Where the swing is half a turn, the twist is
+        not defined and comes out as 0.
+
+    >>> quarter = axis_angle_to_quaternion(np.array([0, 0, np.pi / 2]))
+    >>> sixth = axis_angle_to_quaternion(np.array([np.pi / 3, 0, 0]))
+    >>> twist, swing = swing_twist(quaternion_multiply(quarter, sixth), np.array([1.0, 0, 0]))
+    >>> float(np.degrees(twist).round(6)), np.degrees(swing).round(6) + 0.0
+    (60.0, array([ 0.,  0., 90.]))
+    """
+    q = np.asarray(quats)
+    q = np.where(q[..., :1] < 0, -q, q)
+    along = q[..., 1:] @ axis
+    length = np.hypot(q[..., 0], along)
+    none = length < 1e-9
+    safe = np.where(none, 1.0, length)
+    cosine = np.where(none, 1.0, q[..., 0] / safe)
+    sine = np.where(none, 0.0, along / safe)
+    back = np.concatenate([cosine[..., None], -sine[..., None] * axis], axis=-1)
+    swing = quaternion_to_axis_angle(quaternion_multiply(q, back))
+    return 2.0 * np.arctan2(sine, cosine), swing - (swing @ axis)[..., None] * axis

@@ -1,0 +1,193 @@
+"""Anatomical limits: natural poses are inside, impossible ones are not, clamping mends them."""
+
+import numpy as np
+import pytest
+from likeness.engine.body.model import load_body
+from likeness.engine.formats.pose import NAMED_POSES
+from likeness.engine.rotations import axis_angle_to_quaternion, swing_twist
+from likeness.engine.tracking.limits import FREE, LIMITS, clamped, nearest_in_polygon, violations
+from likeness.engine.tracking.priors import ARM_POSITIONS, arm_rotations, relaxed_pose
+from likeness.engine.types import JOINT_INDEX, JOINT_NAMES
+from likeness.engine.weights import asset_path
+from scipy.spatial.transform import Rotation
+
+SWAP = np.array(
+    [
+        JOINT_INDEX[
+            n.replace("left", "right") if n.startswith("left") else n.replace("right", "left")
+        ]
+        for n in JOINT_NAMES
+    ]
+)
+
+
+def posed(**degrees):
+    pose = np.zeros((55, 3))
+    for name, value in degrees.items():
+        pose[JOINT_INDEX[name]] = np.radians(value)
+    return pose
+
+
+def random_poses(seed=0, size=60):
+    rng = np.random.default_rng(seed)
+    return rng.normal(scale=1.0, size=(size, 55, 3))
+
+
+def mirrored(pose):
+    return pose[..., SWAP, :] * [1, -1, -1]
+
+
+@pytest.mark.parametrize("name", NAMED_POSES)
+def test_named_poses_are_possible(name):
+    pose = np.zeros((55, 3))
+    for joint, value in NAMED_POSES[name].items():
+        pose[JOINT_INDEX[joint]] = value
+    assert not violations(pose).any()
+    np.testing.assert_array_equal(clamped(pose), pose)
+
+
+def test_standing_at_ease_is_possible():
+    assert not violations(relaxed_pose(load_body(asset_path("body")))).any()
+
+
+@pytest.mark.parametrize("name", ARM_POSITIONS)
+@pytest.mark.parametrize("left", [True, False])
+def test_arm_positions_are_possible(name, left):
+    upper, forearm = (np.array(d) * [1 if left else -1, 1, 1] for d in ARM_POSITIONS[name])
+    side = "left" if left else "right"
+    pose = np.zeros((55, 3))
+    pose[JOINT_INDEX[f"{side}_shoulder"]], pose[JOINT_INDEX[f"{side}_elbow"]] = arm_rotations(
+        upper, forearm, left
+    )
+    assert violations(pose).max() < np.radians(1)
+
+
+@pytest.mark.parametrize(
+    "pose",
+    [
+        posed(left_knee=[100, 0, 0], left_hip=[-100, 0, 40]),
+        posed(left_hip=[-80, 40, 45], right_hip=[-80, -40, -45]),  # cross-legged
+        posed(right_hip=[0, 0, -45]),
+        posed(left_elbow=[0, -145, 0]),
+        posed(right_elbow=[0, 145, 0]),
+        posed(left_shoulder=[0, -130, 0]),  # across the chest
+        posed(left_shoulder=[0, 0, 95]),  # straight up
+        posed(left_wrist=[0, 0, -75], left_elbow=[80, 0, 0]),
+        posed(head=[0, 45, 0], neck=[0, 35, 0]),
+        posed(neck=[35, 0, 0], head=[15, 0, 0]),
+        posed(spine1=[30, 0, 0], spine2=[30, 0, 0], spine3=[25, 0, 0]),  # touching the toes
+        posed(left_index1=[0, 0, -85], left_index2=[0, 0, -100], left_index3=[0, 0, -65]),
+        posed(jaw=[28, 0, 0], left_eye_smplhf=[0, 40, 0], right_eye_smplhf=[-30, 0, 0]),
+    ],
+)
+def test_what_people_do(pose):
+    assert not violations(pose).any()
+
+
+@pytest.mark.parametrize(
+    ("joint", "degrees"),
+    [
+        ("left_knee", [-40, 0, 0]),  # forwards
+        ("right_knee", [-40, 0, 0]),
+        ("left_knee", [0, 0, 40]),
+        ("left_elbow", [0, 50, 0]),  # backwards
+        ("right_elbow", [0, -50, 0]),
+        ("left_elbow", [0, 0, 60]),
+        ("left_elbow", [170, 0, 0]),
+        ("head", [0, 150, 0]),
+        ("neck", [0, -120, 0]),
+        ("head", [0, 0, 80]),
+        ("spine2", [-70, 0, 0]),
+        ("left_hip", [90, 0, 0]),  # the thigh straight back
+        ("right_hip", [0, 0, 60]),  # through the other leg
+        ("left_shoulder", [0, 110, 0]),
+        ("left_shoulder", [0, 0, -170]),
+        ("left_wrist", [0, 80, 0]),
+        ("left_ankle", [-80, 0, 0]),
+        ("left_index2", [0, 0, 60]),
+        ("right_index2", [0, 0, -60]),
+        ("left_middle3", [0, 50, 0]),
+        ("jaw", [-25, 0, 0]),
+        ("left_eye_smplhf", [0, 0, 40]),
+        ("right_collar", [0, 0, 60]),
+        ("left_thumb2", [0, 0, 90]),
+    ],
+)
+def test_what_nobody_does(joint, degrees):
+    pose = posed(**{joint: degrees})
+    beyond = violations(pose)
+    assert beyond[JOINT_INDEX[joint]] > np.radians(15)
+    assert (beyond > 0).sum() == 1
+    mended = clamped(pose)
+    assert not violations(mended).any()
+
+
+def test_clamping_is_final_and_moves_as_far_as_the_violation_says():
+    poses = random_poses()
+    beyond = violations(poses)
+    assert (beyond > 0).mean() > 0.3
+    mended = clamped(poses)
+    assert not violations(mended).any()
+    np.testing.assert_array_equal(clamped(mended), mended)
+    inside = beyond == 0
+    np.testing.assert_array_equal(mended[inside], poses[inside])
+    # One hinge alone: the turn that clamping takes away is the violation.
+    pose = posed(left_knee=[-50, 0, 0])
+    j = JOINT_INDEX["left_knee"]
+    turn = Rotation.from_rotvec(pose[j]).inv() * Rotation.from_rotvec(clamped(pose)[j])
+    assert turn.magnitude() == pytest.approx(violations(pose)[j], abs=1e-9)
+
+
+def test_left_and_right_mirror_each_other():
+    poses = random_poses(1)
+    np.testing.assert_allclose(violations(mirrored(poses)), violations(poses)[:, SWAP], atol=1e-9)
+    np.testing.assert_allclose(clamped(mirrored(poses)), mirrored(clamped(poses)), atol=1e-9)
+
+
+def test_only_chosen_joints_are_clamped():
+    pose = posed(left_knee=[-50, 0, 0], head=[0, 150, 0])
+    chosen = np.zeros(55, bool)
+    chosen[JOINT_INDEX["head"]] = True
+    mended = clamped(pose, chosen)
+    np.testing.assert_array_equal(mended[JOINT_INDEX["left_knee"]], pose[JOINT_INDEX["left_knee"]])
+    assert violations(mended)[JOINT_INDEX["head"]] == 0
+
+
+def test_every_joint_but_the_pelvis_has_limits():
+    assert FREE == ("pelvis",)
+
+
+def test_tables_are_convex_and_hold_the_rest_pose():
+    for limit in LIMITS.values():
+        edge = np.roll(limit.swing, -1, 0) - limit.swing
+        following = np.roll(edge, -1, 0)
+        turn = edge[:, 0] * following[:, 1] - edge[:, 1] * following[:, 0]
+        assert (turn > 0).all()
+        np.testing.assert_allclose(limit.frame @ limit.frame.T, np.eye(3), atol=1e-12)
+        np.testing.assert_array_equal(nearest_in_polygon(np.zeros(2), limit.swing), np.zeros(2))
+        assert limit.twist[0] < 0 < limit.twist[1]
+
+
+def test_nearest_in_polygon_against_a_dense_search():
+    rng = np.random.default_rng(2)
+    corners = LIMITS["left_shoulder"].swing
+    t = np.linspace(0, 1, 400)[:, None, None]
+    rim = (corners * (1 - t) + np.roll(corners, -1, 0) * t).reshape(-1, 2)
+    points = rng.normal(scale=3.0, size=(50, 2))
+    got = np.linalg.norm(nearest_in_polygon(points, corners) - points, axis=1)
+    want = np.linalg.norm(points[:, None] - rim, axis=2).min(1)
+    outside = got > 0
+    assert outside.sum() > 10
+    np.testing.assert_allclose(got[outside], want[outside], atol=0.01)
+
+
+def test_swing_and_twist_compose_to_the_rotation():
+    rng = np.random.default_rng(3)
+    rotvec = rng.normal(scale=1.2, size=(200, 3))
+    axis = np.array([2.0, -1.0, 0.5]) / np.linalg.norm([2.0, -1.0, 0.5])
+    twist, swing = swing_twist(axis_angle_to_quaternion(rotvec), axis)
+    np.testing.assert_allclose(swing @ axis, 0, atol=1e-9)
+    assert (np.linalg.norm(swing, axis=1) <= np.pi + 1e-9).all()
+    whole = Rotation.from_rotvec(swing) * Rotation.from_rotvec(twist[:, None] * axis)
+    away = (Rotation.from_rotvec(rotvec).inv() * whole).magnitude()
+    np.testing.assert_allclose(away, 0, atol=1e-7)
