@@ -22,7 +22,7 @@ PALM_LENGTH = 0.09  # metres from the wrist to the middle finger's base
 # One standard deviation of the detectors' points, in the scales above, and how many neighbouring
 # points err together (they count as one).
 FACE_NOISE, FACE_TOGETHER = 0.025, 5.0
-POSE_NOISE = 0.05
+POSE_NOISE = 0.035
 HAND_NOISE, HAND_TOGETHER = 0.08, 3.0
 FACE_PIXEL_NOISE = 0.3  # pixels: the floor in small faces
 
@@ -345,8 +345,7 @@ def pose_weights(observation: Observation, camera: Camera, framing: str) -> Floa
     for left, wrist, points in ((True, 15, (17, 19, 21)), (False, 16, (18, 20, 22))):
         seen = any(hand.left == left for hand in observation.hands)
         if seen:
-            weight[list(points)] = 0.0  # the hand's own landmarks are better
-            weight[wrist] *= 0.5
+            weight[[wrist, *points]] = 0.0  # the hand's own landmarks are better
         elif framing != "full":
             # Upper bodies without a seen hand: wrists flip upwards (paper, supplement C.3), so
             # only those that the detector is very sure of count.

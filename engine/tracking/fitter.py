@@ -1,0 +1,139 @@
+"""The stages of a fit over one set of evidence (paper, supplement C.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..body.model import Body
+from ..types import JOINT_INDEX
+from .evidence import ARM_LIMBS, ARM_POINTS, OTHER_LIMBS, Evidence
+from .measure import EYES, fingers
+from .outline import Outline
+from .priors import ARM_POSITIONS, arm_rotations, expression_unknowns, prior_term
+from .residuals import PriorTerm
+from .skeleton import Posed, State, Unknowns
+from .solver import Bounds, Term, minimise, total_cost
+from .start import RigidPose, lifted_arm, start_state, with_hand
+
+DEPTH_RANGE = (0.65, 1.5)  # of the start
+
+HEAD_PRECISION = 0.5  # of the head identity's coefficients (1: as the bake's population)
+BODY_PRECISION = {"head": 4.0, "half": 3.0, "full": 1.5}
+EXPRESSION_PRECISION, EXPRESSION_SLOPE = 2.0, 1.5
+
+LEGS = tuple(f"{s}_{p}" for s in ("left", "right") for p in ("hip", "knee", "ankle"))
+TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")
+
+
+def arm_joints(left: bool) -> tuple[str, ...]:
+    """Collar, shoulder, elbow and wrist of a side."""
+    side = "left" if left else "right"
+    return tuple(f"{side}_{part}" for part in ("collar", "shoulder", "elbow", "wrist"))
+
+
+@dataclass
+class Fitter:
+    """The stages over one set of evidence."""
+
+    body: Body
+    evidence: Evidence
+    head: RigidPose | None
+
+    def __post_init__(self) -> None:
+        self.prior: PriorTerm = prior_term(
+            self.body, BODY_PRECISION[self.evidence.framing], HEAD_PRECISION,
+            EXPRESSION_PRECISION, EXPRESSION_SLOPE,
+        )  # fmt: skip
+        self.start = start_state(
+            self.body, self.evidence.observation, self.evidence.camera, self.head,
+            self.evidence.face,
+        )  # fmt: skip
+        n = len(self.start.vector)
+        self.bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
+        near, far = DEPTH_RANGE
+        depth = self.start.transl[2]
+        self.bounds.lower[2], self.bounds.upper[2] = far * depth, near * depth
+        self.bounds.lower[n - self.body.num_expression :] = 0.0
+        self.bounds.upper[n - self.body.num_expression :] = 1.0
+
+    def unknowns(self, names: tuple[str, ...], shape: bool = False) -> Unknowns:
+        """The named joints, with betas and expressions when ``shape``."""
+        joints = np.array(sorted(JOINT_INDEX[name] for name in names))
+        none = np.zeros(0, np.int64)
+        if not shape:
+            return Unknowns(joints, none, none, self.body.num_betas)
+        expression = expression_unknowns(self.body) if self.evidence.face is not None else none
+        return Unknowns(joints, np.arange(self.body.num_betas), expression, self.body.num_betas)
+
+    def solve(
+        self, state: State, terms: list[Term], unknowns: Unknowns, iterations: int
+    ) -> State:
+        return minimise(
+            self.body, state, terms, unknowns, self.bounds, iterations, tolerance=1e-3
+        ).state
+
+    def find_pose(self) -> State:
+        """Trunk and legs first, then each arm from several positions; the cheapest is kept."""
+        ev = self.evidence
+        no_arms = np.setdiff1d(np.arange(33), np.concatenate([ARM_POINTS[True], ARM_POINTS[False]]))
+        state = self.start
+        trunk = self.unknowns(TRUNK + LEGS)
+        for pose_radius, face_radius in ((2.0, 1.0), (0.6, 0.5)):
+            terms = [*ev.face_term(face_radius, 6), *ev.pose_term(pose_radius, no_arms),
+                     *ev.limb_term(OTHER_LIMBS), *ev.upright_term(), self.prior]  # fmt: skip
+            state = self.solve(state, terms, trunk, 10)
+        for left in (True, False):
+            state = self.find_arm(state, left)
+        return state
+
+    def find_arm(self, state: State, left: bool) -> State:
+        """The best of several positions of one arm, and of what the metric landmarks say."""
+        ev = self.evidence
+        names = arm_joints(left)[1:]
+        unknowns = self.unknowns(names)
+        trunk = Posed(self.body, state).R[JOINT_INDEX["spine3"]]
+        starts = [arm_rotations(np.array(u), np.array(f), left) for u, f in ARM_POSITIONS.values()]
+        if (ev.pose_weight[ARM_POINTS[left][:2]] > 0).all():
+            starts.insert(0, lifted_arm(ev.observation, trunk, left))
+        held = Bounds(self.bounds.lower.copy(), self.bounds.upper.copy())
+        held.lower[:3], held.upper[:3] = state.transl, state.transl
+        best, best_cost = state, np.inf
+        rows = ARM_POINTS[left]
+        palm = ev.palm_rotation(left)
+        for shoulder, elbow in starts:
+            trial = state.with_joint(JOINT_INDEX[names[0]], shoulder)
+            trial = trial.with_joint(JOINT_INDEX[names[1]], elbow)
+            if palm is not None:
+                trial = with_hand(self.body, trial, palm, left)
+            for radius in (2.0, 0.6):
+                terms = [*ev.pose_term(radius, rows), *ev.limb_term(ARM_LIMBS[left]),
+                         *ev.hand_terms(2.0 * radius, left), *ev.keep_out_term(left), self.prior]
+                trial = minimise(self.body, trial, terms, unknowns, held, 8, 1e-2).state
+            cost = total_cost(self.body, trial, terms)
+            if cost < best_cost:
+                best, best_cost = trial, cost
+        return best
+
+    def refine(self, state: State) -> State:
+        """Everything together, the robust radii shrinking."""
+        ev = self.evidence
+        hands = tuple(n for hand in ev.hands for n in fingers(hand.left))
+        names = TRUNK + LEGS + arm_joints(True)[1:] + arm_joints(False)[1:] + hands
+        if ev.face is not None:
+            names += EYES
+        everything = self.unknowns(names, shape=True)
+        limbs = OTHER_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
+        edges = Outline.of(self.body)
+        outline: list[Term] = []
+        for pose_radius, face_radius, hand_radius, iterations in (
+            (0.6, 0.5, 1.0, 10), (0.3, 0.2, 0.5, 10), (0.3, 0.1, 0.3, 10),
+        ):  # fmt: skip
+            terms = [*ev.face_term(face_radius), *ev.pose_term(pose_radius), *ev.limb_term(limbs),
+                     *ev.hand_terms(hand_radius), *ev.upright_term(), *ev.keep_out_term(),
+                     *outline, *ev.contact_term(),
+                     self.prior]  # fmt: skip
+            state = self.solve(state, terms, everything, iterations)
+            outline = edges.terms(state, ev)
+        return state
