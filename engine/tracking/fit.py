@@ -33,10 +33,11 @@ from .measure import make_track
 from .residuals import check_photo_camera
 from .skeleton import Posed, State
 from .skin import skin_map
-from .start import RigidPose, rigid_pose, start_state
+from .start import SMALL_FACE, RigidPose, body_depth, rigid_pose, start_state
 
 FULL_FRAME_DIAGONAL = 43.27  # millimetres
 PLAUSIBLE_FOCAL_35MM = (14.0, 400.0)
+MANY_LANDMARKS = 8  # of the body's 33 that tell its distance
 
 
 def choose_camera(portrait: Portrait, fov: float | None) -> Camera:
@@ -124,6 +125,10 @@ def gather(
         size = max(iod, 0.5 * float(np.linalg.norm(np.ptp(face[:468], axis=0))) / 2)
         head = rigid_pose(neutral, face[index], weight, camera, size)
         weight = weight * facing_trust(body, index, head.R, head.t)
+        if iod < SMALL_FACE and (observation.pose_visibility > 0.5).sum() >= MANY_LANDMARKS:
+            # Half a pixel of such a face is metres: the ray stays, the body says how far.
+            away = -float((head.R @ neutral.mean(0) + head.t)[2])
+            head = replace(head, t=head.t * body_depth(observation, camera) / max(away, 0.1))
         depth = max(-float(head.t[2] + (head.R @ neutral.mean(0))[2]), 0.1)
     else:
         evidence = _evidence_without_face(body, observation, camera, framing)

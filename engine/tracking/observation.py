@@ -10,8 +10,9 @@ from ..types import FloatArray, Hand, LikenessError, Observation, Portrait
 from .detectors import Detectors, FaceBox, FaceLandmarks, HandLandmarks, Person
 from .detectors.suite import wrist_rois
 
-MIN_EYE_DISTANCE = 8.0
-"""Pixels between the outer eye corners' middles below which dense landmarks are guesses."""
+MIN_EYE_DISTANCE, GOOD_EYE_DISTANCE = 3.5, 8.0
+"""Pixels between the middles of the eyes below which dense landmarks are guesses, and below which
+they tell the head's direction but hardly whose face it is."""
 
 _MIN_FACE_SCORE = 0.5
 _MIN_POSE_SCORE_WITHOUT_FACE = 0.8
@@ -55,18 +56,12 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
     others = [c.person for k, c in enumerate(candidates) if k != index]
     body = chosen.person
     face = chosen.face
-    if face is not None and eye_distance(face.landmarks) < MIN_EYE_DISTANCE:
-        distance = eye_distance(face.landmarks)
-        factor = MIN_EYE_DISTANCE / max(distance, 1e-6)
-        need = int(np.ceil(max(rgb.shape[:2]) * factor / 10) * 10)
-        warnings.append(
-            f"The face is too small for a likeness (eyes {distance:.1f} pixels apart, "
-            f"{MIN_EYE_DISTANCE:.0f} are needed): use a picture of {need} pixels on its longer "
-            "side, or crop closer before reducing it."
-        )
-        face = None
-    elif face is None:
+    if face is None:
         warnings.append("No face was found: head and face are those of the default body.")
+    elif (distance := eye_distance(face.landmarks)) < GOOD_EYE_DISTANCE:
+        warnings.append(_small_face(distance, rgb))
+        if distance < MIN_EYE_DISTANCE:
+            face = None
     return Observation(
         pose=body.landmarks if chosen.face is None else _with_face(body.landmarks, chosen.face),
         pose_visibility=body.visibility,
@@ -78,6 +73,16 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
         person_index=index,
         num_people=len(candidates),
         warnings=tuple(warnings),
+    )
+
+
+def _small_face(distance: float, rgb: FloatArray) -> str:
+    need = int(np.ceil(max(rgb.shape[:2]) * GOOD_EYE_DISTANCE / max(distance, 1e-6) / 10) * 10)
+    follows = "the head is" if distance < MIN_EYE_DISTANCE else "the face is hardly better than"
+    return (
+        f"The face is too small for a likeness (eyes {distance:.1f} pixels apart, "
+        f"{GOOD_EYE_DISTANCE:.0f} are needed), so {follows} that of the default body: use a "
+        f"picture of {need} pixels on its longer side, or crop closer before reducing it."
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from ..types import JOINT_INDEX, Camera, FloatArray, Observation
+from ..types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
 from .points import Points
 from .priors import NECK_SHARE, arm_rotations, relaxed_pose
 from .residuals import NEAR, project_rows
@@ -16,6 +16,7 @@ from .skeleton import Posed, State
 from .solver import geman_mcclure
 
 L_SHOULDER, R_SHOULDER = 11, 12
+SMALL_FACE = 12.0  # pixels between the irises below which the body tells the depth
 MAX_GUESSED_YAW, GUESS_TRUST = np.radians(85.0), 0.6
 
 
@@ -172,20 +173,31 @@ def _transl_from_pose(
     """Depth from the size of the visible landmarks against their metric copy, then their middle."""
     if body.landmarks is None:
         raise ValueError("the body has no landmarks")
-    seen = np.flatnonzero(observation.pose_visibility > 0.5)
-    if len(seen) < 4:
-        seen = np.arange(len(observation.pose))
-    pixels, metric = observation.pose[seen], observation.pose_world[seen]
-    spread = np.linalg.norm(pixels - pixels.mean(0), axis=1).mean()
-    size = np.linalg.norm(metric[:, :2] - metric[:, :2].mean(0), axis=1).mean()
+    seen = _well_seen(observation)
+    pixels = observation.pose[seen]
+    depth = body_depth(observation, camera)
     focal = float(camera.K[0, 0])
-    depth = float(np.clip(focal * size / max(spread, 1e-6), 0.3, 50.0))
     landmarks = body.landmarks
     points = Points.on_joints(body, landmarks.pose_joint[seen], landmarks.pose_offset[seen])
     here = points.positions(Posed(body, state)).mean(0)
     offset = (pixels.mean(0) - camera.K[:2, 2]) * depth / focal
     out: FloatArray = np.array([offset[0], -offset[1], -depth]) - here
     return out
+
+
+def body_depth(observation: Observation, camera: Camera) -> float:
+    """Metres to the body: the metric landmarks' size in the picture plane over the pixels'."""
+    seen = _well_seen(observation)
+    pixels, metric = observation.pose[seen], observation.pose_world[seen]
+    spread = np.linalg.norm(pixels - pixels.mean(0), axis=1).mean()
+    size = np.linalg.norm(metric[:, :2] - metric[:, :2].mean(0), axis=1).mean()
+    return float(np.clip(camera.K[0, 0] * size / max(spread, 1e-6), 0.3, 50.0))
+
+
+def _well_seen(observation: Observation) -> IntArray:
+    """Rows of the pose landmarks that are seen; all of them when hardly any is."""
+    seen = np.flatnonzero(observation.pose_visibility > 0.5)
+    return seen if len(seen) >= 4 else np.arange(len(observation.pose))
 
 
 def lifted_arm(

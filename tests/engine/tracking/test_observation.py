@@ -82,11 +82,24 @@ def test_nobody_at_all(detectors: Detectors) -> None:
 def test_small_faces_say_which_size_is_needed(detectors: Detectors, rgb: np.ndarray) -> None:
     tiny = Portrait(resize(rgb, 88, 88), None, Path("tiny.png"))
     seen = observe(tiny, detectors)
-    assert seen.face is None
+    assert seen.face is not None  # small, but it tells where the head looks
     (warning,) = seen.warnings
     size = next(int(word) for word in warning.split() if word.isdigit() and int(word) > 80)
     again = observe(Portrait(resize(rgb, size, size), None, Path("small.png")), detectors)
     assert again.face is not None
+    assert not again.warnings
+
+
+def test_a_face_of_a_few_pixels_turns_the_head(detectors: Detectors, rgb: np.ndarray) -> None:
+    """Eyes under 8 pixels apart are looked at in an enlarged crop."""
+    large = observe(Portrait(rgb, None, Path("large.png")), detectors)
+    small = observe(Portrait(resize(rgb, 72, 72), None, Path("small.png")), detectors)
+    assert large.face is not None
+    assert small.face is not None
+    eyes = eye_distance(small.face)
+    assert eyes < 8
+    expected = large.face[:468] * 72 / rgb.shape[0]
+    assert np.linalg.norm(small.face[:468] - expected, axis=1).mean() < 0.12 * eyes
 
 
 def _person(left_wrist: tuple[float, float], right_wrist: tuple[float, float]) -> Person:
