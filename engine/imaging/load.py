@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -17,6 +19,12 @@ MAX_MEGAPIXELS = 100
 
 MIN_SIDE = 64
 """Pixels; nothing can be found in less."""
+
+FULL_FRAME_DIAGONAL = 43.27
+"""Millimetres; what 35 mm equivalent focal lengths refer to."""
+
+_UNIT_MILLIMETRES = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # EXIF's inch, cm, mm, micrometre
+_SENSOR_DIAGONALS = (3.0, 120.0)  # millimetres, from phones to medium format
 
 _SIXTEEN_BIT_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
@@ -89,10 +97,44 @@ def _open(path: Path) -> Image.Image:
 
 
 def _focal_35mm(image: Image.Image) -> float | None:
-    """The 35 mm equivalent focal length that the camera wrote, in millimetres."""
+    """The 35 mm equivalent focal length that the camera wrote, in millimetres.
+
+    Where it wrote only the lens's own focal length, the sensor's size follows from the pixels per
+    length of its surface, which most larger cameras write beside it. A lens without a sensor
+    tells nothing.
+    """
     tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
-    value = tags.get(ExifTags.Base.FocalLengthIn35mmFilm)
-    return float(value) if isinstance(value, (int, float)) and 1 <= value <= 2000 else None
+    equivalent = _positive(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
+    if equivalent is None:
+        focal = _positive(tags.get(ExifTags.Base.FocalLength))
+        sensor = _sensor_diagonal(tags, image.size)
+        if focal is None or sensor is None:
+            return None
+        equivalent = focal / sensor * FULL_FRAME_DIAGONAL
+    return equivalent if 1 <= equivalent <= 2000 else None
+
+
+def _sensor_diagonal(tags: dict[int, Any], size: tuple[int, int]) -> float | None:
+    """Millimetres, from the resolution of the sensor and the size of the recorded picture."""
+    unit = _UNIT_MILLIMETRES.get(tags.get(ExifTags.Base.FocalPlaneResolutionUnit, 2))
+    across = _positive(tags.get(ExifTags.Base.FocalPlaneXResolution))
+    down = _positive(tags.get(ExifTags.Base.FocalPlaneYResolution)) or across
+    if unit is None or across is None or down is None:
+        return None
+    width = _positive(tags.get(ExifTags.Base.ExifImageWidth)) or size[0]
+    height = _positive(tags.get(ExifTags.Base.ExifImageHeight)) or size[1]
+    diagonal = math.hypot(width / across, height / down) * unit
+    low, high = _SENSOR_DIAGONALS
+    return diagonal if low <= diagonal <= high else None
+
+
+def _positive(value: Any) -> float | None:
+    """A positive number of a tag, which may be a ratio (of zeros, even), or None."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None
 
 
 def _rgb_and_alpha(image: Image.Image) -> tuple[FloatArray, FloatArray | None]:

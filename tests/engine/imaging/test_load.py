@@ -59,6 +59,51 @@ def test_focal_length_from_exif(picture: Image.Image, tmp_path: Path) -> None:
     assert load_portrait(tmp_path / "a.jpg").focal_35mm == 85.0
 
 
+@pytest.mark.parametrize(
+    ("unit", "pixels_per_unit"), [(2, 6000 / 36 * 25.4), (3, 6000 / 36 * 10), (4, 6000 / 36)]
+)
+def test_focal_length_of_a_known_sensor(
+    picture: Image.Image, tmp_path: Path, unit: int, pixels_per_unit: float
+) -> None:
+    """A 50 mm lens on a sensor of 36 x 24 mm is its own equivalent, on half of it twice that."""
+    for size, expected in (((6000, 4000), 50.0), ((3000, 2000), 100.0)):
+        exif = Image.Exif()
+        exif.get_ifd(ExifTags.IFD.Exif).update(
+            {
+                ExifTags.Base.FocalLength: 50.0,
+                ExifTags.Base.FocalPlaneXResolution: pixels_per_unit,
+                ExifTags.Base.FocalPlaneYResolution: pixels_per_unit,
+                ExifTags.Base.FocalPlaneResolutionUnit: unit,
+                ExifTags.Base.ExifImageWidth: size[0],
+                ExifTags.Base.ExifImageHeight: size[1],
+            }
+        )
+        picture.save(tmp_path / "a.jpg", exif=exif)
+        assert load_portrait(tmp_path / "a.jpg").focal_35mm == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {ExifTags.Base.FocalLength: 50.0},
+        {ExifTags.Base.FocalLengthIn35mmFilm: 0},
+        {ExifTags.Base.FocalLength: (0, 0), ExifTags.Base.FocalPlaneXResolution: (0, 0)},
+        {ExifTags.Base.FocalLength: 50.0, ExifTags.Base.FocalPlaneXResolution: 1e-3},
+        {ExifTags.Base.FocalLengthIn35mmFilm: "long"},
+    ],
+)
+def test_a_focal_length_that_tells_nothing(
+    picture: Image.Image, tmp_path: Path, tags: dict[int, object]
+) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif).update(tags)
+    try:
+        picture.save(tmp_path / "a.png", exif=exif)
+    except (ZeroDivisionError, ValueError, TypeError) as error:
+        pytest.skip(f"Pillow does not write it: {error}")
+    assert load_portrait(tmp_path / "a.png").focal_35mm is None
+
+
 def test_grey_and_sixteen_bit(tmp_path: Path) -> None:
     ramp = np.tile(np.linspace(0, 65535, WIDTH).astype(np.uint16), (HEIGHT, 1))
     Image.fromarray(ramp).save(tmp_path / "deep.png")
