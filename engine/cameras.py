@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .rotations import rotation_between
 from .types import Camera, FloatArray
 
 PHOTO_VIEWMAT: FloatArray = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -107,3 +108,90 @@ def orbit(camera: Camera, centre: FloatArray, yaw: float, pitch: float = 0.0) ->
     to, fro = np.eye(4), np.eye(4)
     to[:3, 3], fro[:3, 3] = -np.asarray(centre), np.asarray(centre)
     return Camera(camera.viewmat @ fro @ turn @ to, camera.K, camera.width, camera.height)
+
+
+def focal_length(fov: float, width: int, height: int) -> float:
+    """Focal length in pixels of a camera whose longer image side spans ``fov`` degrees.
+
+    >>> round(focal_length(90.0, 640, 480), 6)
+    320.0
+    """
+    return float(0.5 * max(width, height) / np.tan(np.radians(fov) / 2))
+
+
+def field_of_view(camera: Camera) -> float:
+    """Degrees that the longer image side spans if the principal point were in its middle.
+
+    >>> round(field_of_view(photo_camera(320.0, 640, 480)), 6)
+    90.0
+    """
+    wide = camera.width >= camera.height
+    focal, side = (camera.K[0, 0], camera.width) if wide else (camera.K[1, 1], camera.height)
+    return float(2 * np.degrees(np.arctan2(0.5 * side, focal)))
+
+
+def canonical_fov(camera: Camera, position: FloatArray, fov: float) -> tuple[Camera, FloatArray]:
+    """Another focal length, and the depth at which it shows the same picture (paper, eq. 18).
+
+    With s = new focal / old focal, both focal lengths and the depth grow by s; the principal
+    point, and the place beside the optical axis, stay. The picture of a thin thing at that depth
+    is the same; what stands d nearer is drawn larger by 1 + d (1 / new depth - 1 / old depth) to
+    first order, which is why the angle of view matters for a face and not for a poster.
+
+    Args:
+        camera: any viewmat, any principal point.
+        position: [3] world position of the thing (a body's pelvis, say), metres.
+        fov: degrees over the longer side, as :func:`focal_length` takes it.
+
+    Returns:
+        The camera with that field of view, and the new position.
+
+    A regressor that works with a focal length of 5000 pixels puts somebody 40 m away. Seen with
+    1000 pixels, they stand at 8 m, and 20 cm beside the axis is still the pixel 345:
+
+    >>> far = photo_camera(5000.0, 640, 480)
+    >>> person = np.array([0.2, 0.1, -40.0])
+    >>> camera, near = canonical_fov(far, person, fov=2 * np.degrees(np.arctan(320 / 1000)))
+    >>> near, camera.K[:2, :2].round(6)
+    (array([ 0.2,  0.1, -8. ]), array([[1000.,    0.],
+           [   0., 1000.]]))
+    >>> project(person, far)[0], project(near, camera)[0]
+    (array([345. , 227.5]), array([345. , 227.5]))
+    """
+    wide = camera.width >= camera.height
+    old = float(camera.K[0, 0] if wide else camera.K[1, 1])
+    K = np.array(camera.K, dtype=np.float64)
+    K[:2, :2] *= focal_length(fov, camera.width, camera.height) / old
+    other = Camera(camera.viewmat, K, camera.width, camera.height)
+    return other, _at_depth_of(position, camera, other)
+
+
+def _at_depth_of(position: FloatArray, camera: Camera, other: Camera) -> FloatArray:
+    """The point [3] that ``other`` shows at the pixel and size of ``position`` in ``camera``."""
+    pixel, depth = project(np.asarray(position, np.float64), camera)
+    scale = np.sqrt(np.linalg.det(other.K[:2, :2]) / np.linalg.det(camera.K[:2, :2]))
+    return unproject(pixel, depth * scale, other)
+
+
+def carried_over(
+    position: FloatArray, camera: Camera, other: Camera
+) -> tuple[FloatArray, FloatArray]:
+    """Where a thing seen by one camera stands for another that takes the same picture of it.
+
+    :func:`canonical_fov` between any two pinhole cameras of the same picture, say a crop's (its
+    axis in the middle of the crop) and the whole photo's. The pixel and the size at that pixel
+    stay. Where the two cameras see that pixel along other directions, the thing must also turn
+    with the line of sight, so that both see the same side of it.
+
+    Args:
+        position: [3] world position of the thing's middle.
+        camera, other: both in pixels of the same picture.
+
+    Returns:
+        The new position [3], and the rotation [3, 3] (world axes) by which the thing turns.
+    """
+    there = _at_depth_of(position, camera, other)
+    before = camera.viewmat[:3, :3] @ (position - camera_position(camera))
+    after = other.viewmat[:3, :3] @ (there - camera_position(other))
+    turn = rotation_between(before, after)
+    return there, other.viewmat[:3, :3].T @ turn @ camera.viewmat[:3, :3]
