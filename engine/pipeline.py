@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .body import Body, load_body
+from .cameras import field_of_view
 from .evaluation.metrics import psnr, silhouette_iou, ssim
 from .gaussians.binding import place
 from .gaussians.lift import LiftOptions, lift
@@ -24,7 +25,9 @@ from .imaging.resize import fit_size, resize
 from .render import render_camera
 from .tracking import fit
 from .tracking.detectors import Detectors
+from .tracking.measure import face_failed
 from .tracking.observation import observe
+from .tracking.summary import joint_figures, lens_source, unseen_parts
 from .types import (
     LAYERS,
     MAX_GAUSSIANS,
@@ -39,7 +42,6 @@ from .types import (
 from .weights import asset_path
 
 VERSION = "0.1.0"
-FAILED_FACE = 10.0  # per cent of the inter-ocular distance; above it the fit did not find the face
 REPORT_SIDE = 512  # pixels: the figures of the input view are measured at this size
 
 
@@ -74,7 +76,27 @@ class BuildResult:
     track: Track
 
 
-class _Stages:
+@dataclass(frozen=True)
+class TrackedPortrait:
+    """A photo, what was seen in it, and the body that was fitted.
+
+    Attributes:
+        body: the body file's, with its shape basis.
+        lens: where the focal length is from: ``given``, ``file`` or ``assumed``.
+    """
+
+    portrait: Portrait
+    observation: Observation
+    track: Track
+    body: Body
+    lens: str
+
+    @property
+    def warnings(self) -> list[str]:
+        return [*self.observation.warnings, *self.track.warnings]
+
+
+class Stages:
     """Times the stages, and tells the progress callback where the work is."""
 
     def __init__(self, progress: Progress | None) -> None:
@@ -94,6 +116,50 @@ class _Stages:
             self._progress(stage, fraction, message)
 
 
+def load_fitting_body(path: Path | None) -> Body:
+    """The body to fit: the default one, or the user's own.
+
+    Raises:
+        LikenessError: it cannot be read, or carries no landmarks.
+    """
+    body_file = path or asset_path("body")
+    body = load_body(body_file)
+    _check_body(body, body_file, is_default=path is None)
+    return body
+
+
+def track_portrait(
+    portrait: Path,
+    *,
+    person: int | None = None,
+    fov: float | None = None,
+    body_path: Path | None = None,
+    stages: Stages | None = None,
+) -> TrackedPortrait:
+    """Fit the body to one person in a photo: the stages load, detect and fit.
+
+    Args:
+        portrait: an image file.
+        person, fov: as in :class:`BuildOptions`.
+        body_path: another body file than the default one; it must carry landmarks.
+
+    Raises:
+        LikenessError: what is wrong with the file, or that its face could not be followed.
+    """
+    stage = stages or Stages(None)
+    with stage("load", "reading the photo"):
+        photo = load_portrait(portrait)
+        body = load_fitting_body(body_path)
+    with stage("detect", "looking for the person"):
+        detectors = Detectors(asset_path("pose_landmark").parent)
+        observation = observe(photo, detectors, person)
+    with stage("fit", "fitting the body"):
+        track = fit(observation, photo, body, fov=fov)
+    _check_face(track, observation, portrait)
+    lens = lens_source(track.camera, fov, photo.focal_35mm)
+    return TrackedPortrait(photo, observation, track, body, lens)
+
+
 def build_avatar(
     portrait: Path,
     options: BuildOptions | None = None,
@@ -110,28 +176,15 @@ def build_avatar(
         LikenessError: what is wrong with the file, and what to do.
     """
     options = options or BuildOptions()
-    stage = _Stages(progress)
-    with stage("load", "reading the photo"):
-        photo = load_portrait(portrait)
-        body_file = body_path or asset_path("body")
-        body = load_body(body_file)
-        _check_body(body, body_file, is_default=body_path is None)
-    with stage("detect", "looking for the person"):
-        detectors = Detectors(asset_path("pose_landmark").parent)
-        observation = observe(photo, detectors, options.person)
+    stage = Stages(progress)
+    tracked = track_portrait(
+        portrait, person=options.person, fov=options.fov, body_path=body_path, stages=stage
+    )
+    photo, observation, track = tracked.portrait, tracked.observation, tracked.track
     with stage("matte", "separating the person from the background"):
         cut_out = make_matte(photo, observation)
-    with stage("fit", "fitting the body"):
-        track = fit(observation, photo, body, fov=options.fov)
-    warnings = [*observation.warnings, *track.warnings]
-    if track.face_error is not None and track.face_error > FAILED_FACE:
-        raise LikenessError(
-            f"The face in '{portrait}' could not be followed: the fit is off by "
-            f"{track.face_error:.0f} % of the distance between the eyes.",
-            "Use a sharper photo, with the face turned to the camera and nothing before it.",
-        )
     with stage("lift", "lifting the photo to Gaussians"):
-        person = body.personalised(track.betas)
+        person = tracked.body.personalised(track.betas)
         gaussians = lift(
             cut_out, observation, track, person, LiftOptions(max_gaussians=options.max_gaussians)
         )
@@ -150,6 +203,8 @@ def build_avatar(
         "python": platform.python_version(),
         "size": list(photo.original_size),
         "framing": track.framing,
+        "view": track.view,
+        "lens": {"source": tracked.lens, "fov": round(field_of_view(track.camera), 2)},
         "seconds": {**stage.seconds, "total": round(sum(stage.seconds.values()), 3)},
         "peak_memory_mb": _peak_memory_mb(),
         "gaussians": {
@@ -158,8 +213,10 @@ def build_avatar(
         },
         "face_error": _rounded(track.face_error, 2),
         "pose_error": _rounded(track.pose_error, 2),
+        "joint_confidence": joint_figures(track.joint_confidence),
+        "unseen": list(unseen_parts(track.joint_confidence)),
         "input_view": view,
-        "warnings": warnings,
+        "warnings": tracked.warnings,
     }
     return BuildResult(avatar, report, photo, observation, cut_out, track)
 
@@ -183,6 +240,20 @@ def input_view_figures(avatar: Avatar, matte: Matte) -> dict[str, float]:
         "ssim": round(float(ssim(drawn.rgb, truth)), 4),
         "silhouette_iou": round(float(silhouette_iou(drawn.alpha, alpha)), 4),
     }
+
+
+def _check_face(track: Track, observation: Observation, path: Path) -> None:
+    """Raise when the fit did not find the face."""
+    if track.face_error is None:
+        return
+    face = observation.face
+    iod = np.inf if face is None else float(np.linalg.norm(face[468] - face[473]))
+    if face_failed(track.face_error, iod):
+        raise LikenessError(
+            f"The face in '{path}' could not be followed: the fit is off by "
+            f"{track.face_error:.0f} % of the distance between the eyes.",
+            "Use a sharper photo, with the face turned to the camera and nothing before it.",
+        )
 
 
 def _check_body(body: Body, path: Path, is_default: bool) -> None:

@@ -16,6 +16,7 @@ from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera
 from likeness.engine.pipeline import BuildOptions, BuildResult, build_avatar, input_view_figures
 from likeness.engine.types import (
+    JOINT_NAMES,
     LAYERS,
     MAX_GAUSSIANS,
     Avatar,
@@ -33,7 +34,7 @@ NPY = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'sh
     117
 )
 NPY += b"\n" + bytes(8)  # one bare array
-STAGES = ("load", "detect", "matte", "fit", "lift", "check")
+STAGES = ("load", "detect", "fit", "matte", "lift", "check")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,14 @@ def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Pa
     assert report.keys() == {
         "source", "version", "python", "size", "framing", "seconds", "peak_memory_mb",
         "gaussians", "face_error", "pose_error", "input_view", "warnings",
+        "view", "lens", "joint_confidence", "unseen",
     }  # fmt: skip
+    assert report["view"] == "front"
+    assert report["lens"]["source"] == "assumed"
+    assert report["lens"]["fov"] == pytest.approx(2 * np.degrees(np.arctan(0.5 / 1.6)), abs=0.01)
+    assert report["joint_confidence"].keys() == set(JOINT_NAMES)
+    assert report["joint_confidence"]["head"] == 1.0
+    assert {"left leg", "right leg"} <= set(report["unseen"])
     assert report["source"] == str(small_portrait)
     assert report["size"] == [320, 320]
     assert report["framing"] == built.track.framing == "half"
