@@ -29,7 +29,9 @@ _LEFT_WRIST, _RIGHT_WRIST = 15, 16
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class Candidate:
+    """A body and its face, when that was found."""
+
     person: Person
     face: FaceLandmarks | None
 
@@ -44,7 +46,7 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
         LikenessError: nobody is there, or not as many people as ``person`` asks for.
     """
     rgb = portrait.rgb
-    candidates = _candidates(rgb, detectors)
+    candidates = find_candidates(rgb, detectors)
     if not candidates:
         raise LikenessError(
             f"No person was found in '{portrait.path}'.",
@@ -63,13 +65,13 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
         if distance < MIN_EYE_DISTANCE:
             face = None
     return Observation(
-        pose=body.landmarks if chosen.face is None else _with_face(body.landmarks, chosen.face),
+        pose=body.landmarks if chosen.face is None else with_face(body.landmarks, chosen.face),
         pose_visibility=body.visibility,
         pose_world=body.world,
         person_mask=detectors.person_mask(rgb, body, others),
         face=None if face is None else face.landmarks,
         face_score=0.0 if face is None else face.score,
-        hands=_assign_hands(detectors.hands(rgb, wrist_rois(body)), body),
+        hands=assign_hands(detectors.hands(rgb, wrist_rois(body)), body),
         person_index=index,
         num_people=len(candidates),
         warnings=tuple(warnings),
@@ -92,7 +94,7 @@ def eye_distance(face: FloatArray) -> float:
     return float(np.hypot(*(left - right)))
 
 
-def _candidates(rgb: FloatArray, detectors: Detectors) -> list[_Candidate]:
+def find_candidates(rgb: FloatArray, detectors: Detectors) -> list[Candidate]:
     """Everybody with a face, or with a body that is sure enough; from left to right."""
     boxes = detectors.faces(rgb)
     people = detectors.people(rgb, boxes)
@@ -100,10 +102,10 @@ def _candidates(rgb: FloatArray, detectors: Detectors) -> list[_Candidate]:
     meshes = [mesh for box in boxes if (mesh := _mesh(rgb, detectors, box)) is not None]
     candidates = []
     for person in people:
-        own = [mesh for mesh in meshes if _belongs(mesh, person)]
+        own = [mesh for mesh in meshes if belongs(mesh, person)]
         face = max(own, key=lambda mesh: mesh.score) if own else None
         if face is not None or _sure(person):
-            candidates.append(_Candidate(person, face))
+            candidates.append(Candidate(person, face))
     candidates.sort(key=lambda c: float(c.person.box[0] + c.person.box[2]))
     return candidates
 
@@ -113,7 +115,7 @@ def _mesh(rgb: FloatArray, detectors: Detectors, box: FaceBox) -> FaceLandmarks 
     return mesh if mesh is not None and mesh.score >= _MIN_FACE_SCORE else None
 
 
-def _belongs(face: FaceLandmarks, person: Person) -> bool:
+def belongs(face: FaceLandmarks, person: Person) -> bool:
     """Whether the mesh lies on this person's head: eyes and nose tip closer than a face."""
     mesh = np.stack([face.landmarks[[33, 133]].mean(0), face.landmarks[[263, 362]].mean(0),
                      face.landmarks[1]])  # fmt: skip
@@ -122,7 +124,7 @@ def _belongs(face: FaceLandmarks, person: Person) -> bool:
     return bool(np.hypot(*(mesh - pose).T).mean() < 0.5 * size)
 
 
-def _with_face(pose: FloatArray, face: FaceLandmarks) -> FloatArray:
+def with_face(pose: FloatArray, face: FaceLandmarks) -> FloatArray:
     """Body landmarks [33, 2] with nose, eyes and mouth from the mesh, which sees them closer.
 
     The ears, which the mesh doesn't have, move along.
@@ -140,7 +142,7 @@ def _sure(person: Person) -> bool:
 
 
 def _choose(
-    candidates: list[_Candidate], person: int | None, portrait: Portrait, warnings: list[str]
+    candidates: list[Candidate], person: int | None, portrait: Portrait, warnings: list[str]
 ) -> int:
     count = len(candidates)
     if person is not None:
@@ -164,7 +166,7 @@ def _area(person: Person) -> float:
     return float(person.mask.sum())
 
 
-def _assign_hands(hands: list[HandLandmarks], person: Person) -> tuple[Hand, ...]:
+def assign_hands(hands: list[HandLandmarks], person: Person) -> tuple[Hand, ...]:
     """At most one hand per side: the best that lies at a wrist of this person.
 
     The nearer wrist decides, the network's handedness when the wrists are close together.

@@ -76,8 +76,13 @@ class FaceDetector:
         """
         height, width = rgb.shape[:2]
         whole = letterbox(width, height)
+        rois = [whole, whole.scaled(1.5), *_tiles(width, height), *(heads or ())]
+        return self.find_in(rgb, rois, threshold)
+
+    def find_in(self, rgb: FloatArray, rois: list[Roi], threshold: float = 0.5) -> list[FaceBox]:
+        """All faces in these regions only, the best first."""
         found: list[FaceBox] = []
-        for roi in (whole, whole.scaled(1.5), *_tiles(width, height), *(heads or ())):
+        for roi in rois:
             for scanner in (self._near, self._far):
                 found += scanner.scan(rgb, roi, threshold)
         return [f for f in merge(found) if _plausible(f)]
@@ -113,21 +118,23 @@ class FaceMesher:
         self._mesh = Model(mesh, threads)
         self._iris = Model(iris, threads)
 
-    def landmarks(self, rgb: FloatArray, roi: Roi, passes: int = 2) -> FaceLandmarks:
-        """Looks ``passes`` times, each time where the last one found the face, then several
+    def landmarks(
+        self, rgb: FloatArray, roi: Roi, passes: int = 2, looks: int = len(_VARIATIONS)
+    ) -> FaceLandmarks:
+        """Looks ``passes`` times, each time where the last one found the face, then ``looks``
         times at slightly different crops, and at last at the eyes.
         """
         points, z, score = self._look(rgb, roi)
         for _ in range(passes - 1):
             points, z, score = self._look(rgb, roi_from_mesh(points))
         roi = roi_from_mesh(points)
-        looks = [
+        seen = [
             self._look(rgb, Roi(roi.center, roi.size * size, roi.angle + turn))
-            for size, turn in _VARIATIONS
+            for size, turn in _VARIATIONS[:looks]
         ]
-        points = np.mean([look[0] for look in looks], axis=0)
-        z = np.mean([look[1] for look in looks], axis=0)
-        score = float(np.mean([look[2] for look in looks]))
+        points = np.mean([look[0] for look in seen], axis=0)
+        z = np.mean([look[1] for look in seen], axis=0)
+        score = float(np.mean([look[2] for look in seen]))
         right = self._eye(rgb, points, RIGHT_EYE_CORNERS, mirrored=False)
         left = self._eye(rgb, points, LEFT_EYE_CORNERS, mirrored=True)
         for eye, indices in ((right, RIGHT_EYE), (left, LEFT_EYE)):

@@ -55,8 +55,21 @@ class HandDetector:
             around: also look into these, where a body's wrists are.
         """
         height, width = rgb.shape[:2]
+        return self.find_in(rgb, [letterbox(width, height), *(around or ())], threshold)
+
+    def follow(
+        self, rgb: FloatArray, points: FloatArray, threshold: float = 0.5
+    ) -> HandLandmarks | None:
+        """The hand that has its landmarks near ``points`` [21, 2], or None."""
+        hand, _ = self._look(rgb, _roi_from_hand(points))
+        return hand if hand.score >= threshold else None
+
+    def find_in(
+        self, rgb: FloatArray, rois: list[Roi], threshold: float = 0.5
+    ) -> list[HandLandmarks]:
+        """All hands in these regions only, the best first."""
         palms: list[Detection] = []
-        for roi in (letterbox(width, height), *(around or ())):
+        for roi in rois:
             palms += self._palms(rgb, roi)
         hands: list[HandLandmarks] = []
         for palm in merge(palms):

@@ -98,6 +98,17 @@ class PoseDetector:
         found.sort(key=lambda raw: -raw.score)
         return [self._person(rgb, raw) for raw in found]
 
+    def follow(
+        self, rgb: FloatArray, roi: Roi, threshold: float = 0.5
+    ) -> tuple[Person, Roi] | None:
+        """The person whom the last frame of a video showed in ``roi``, without a mask, and where
+        to look in the next frame; None when they are not there any more."""
+        raw = self._look(rgb, roi)
+        if raw.score < threshold:
+            return None
+        both = _mean_of_both(raw, self._look(rgb, roi, mirrored=True))
+        return self._person(rgb, both, masked=False), both.next_roi
+
     def _detect(self, rgb: FloatArray, roi: Roi) -> list[Detection]:
         pixels = self._detection.width
         outputs = self._detection(roi.cut(rgb, pixels))
@@ -145,10 +156,12 @@ class PoseDetector:
             next_roi,
         )
 
-    def _person(self, rgb: FloatArray, raw: _Raw) -> Person:
+    def _person(self, rgb: FloatArray, raw: _Raw, masked: bool = True) -> Person:
         height, width = rgb.shape[:2]
-        to_crop = inverse(raw.roi.matrix(raw.mask.shape[1]))
-        mask = affine_crop(raw.mask, to_crop, width, height)
+        mask = np.zeros((height, width), np.float32)
+        if masked:
+            to_crop = inverse(raw.roi.matrix(raw.mask.shape[1]))
+            mask = affine_crop(raw.mask, to_crop, width, height)
         inside = np.clip(raw.landmarks, 0, [width, height])
         box = np.concatenate([inside.min(0), inside.max(0)])
         in_frame = (raw.landmarks == inside).all(1)

@@ -96,6 +96,26 @@ class Detectors:
         """All hands, the surest first; ``around``: regions to look at closely (wrists)."""
         return self._hand.find(rgb, around)
 
+    def follow_person(self, rgb: FloatArray, roi: Roi) -> tuple[Person, Roi] | None:
+        """The person in ``roi``, and where to look for them in a video's next frame."""
+        return self._pose.follow(rgb, roi)
+
+    def faces_in(self, rgb: FloatArray, rois: list[Roi]) -> list[FaceBox]:
+        """Faces in these regions only."""
+        return self._face.find_in(rgb, rois)
+
+    def follow_face(self, rgb: FloatArray, roi: Roi, passes: int, looks: int) -> FaceLandmarks:
+        """Dense landmarks in ``roi`` with fewer looks than :meth:`face_landmarks` takes."""
+        return self._mesher.landmarks(rgb, roi, passes, looks)
+
+    def follow_hand(self, rgb: FloatArray, points: FloatArray) -> HandLandmarks | None:
+        """The hand near the landmarks ``points`` [21, 2], or None."""
+        return self._hand.follow(rgb, points)
+
+    def hands_in(self, rgb: FloatArray, rois: list[Roi]) -> list[HandLandmarks]:
+        """Hands in these regions only."""
+        return self._hand.find_in(rgb, rois)
+
     def selfie_mask(self, rgb: FloatArray) -> FloatArray:
         """[H, W] float32 soft mask of the person who fills this picture."""
         return self._selfie.mask(rgb)

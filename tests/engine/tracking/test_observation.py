@@ -9,7 +9,7 @@ import pytest
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.imaging.resize import resize
 from likeness.engine.tracking.detectors import Detectors, HandLandmarks, Person, Roi
-from likeness.engine.tracking.observation import _assign_hands, eye_distance, observe
+from likeness.engine.tracking.observation import assign_hands, eye_distance, observe
 from likeness.engine.types import LikenessError, Portrait
 from likeness.engine.weights import cache_assets_dir
 
@@ -118,18 +118,18 @@ def _hand(x: float, y: float, left: float, score: float = 0.9) -> HandLandmarks:
 
 def test_hands_go_to_the_nearest_wrist() -> None:
     near_left, near_right = _hand(155, 200, left=0.4), _hand(48, 200, left=0.6)
-    hands = _assign_hands([near_right, near_left], _person((160, 200), (50, 200)))
+    hands = assign_hands([near_right, near_left], _person((160, 200), (50, 200)))
     assert [hand.left for hand in hands] == [True, False]
     assert hands[0].landmarks[0, 0] == 155
 
 
 def test_handedness_decides_where_wrists_are_close() -> None:
     crossed = [_hand(100, 200, left=0.1), _hand(104, 200, left=0.9)]
-    hands = _assign_hands(crossed, _person((101, 200), (103, 200)))
+    hands = assign_hands(crossed, _person((101, 200), (103, 200)))
     assert {hand.left: hand.landmarks[0, 0] for hand in hands} == {True: 104, False: 100}
 
 
 def test_hands_of_others_are_left_out() -> None:
-    assert _assign_hands([_hand(300, 20, left=0.9)], _person((160, 200), (50, 200))) == ()
+    assert assign_hands([_hand(300, 20, left=0.9)], _person((160, 200), (50, 200))) == ()
     unsure = _hand(160, 200, left=0.9, score=0.15)
-    assert _assign_hands([unsure], _person((160, 200), (50, 200))) == ()
+    assert assign_hands([unsure], _person((160, 200), (50, 200))) == ()

@@ -1,0 +1,201 @@
+"""Second differences over time (paper, supplement C.3), solved in closed form.
+
+Each frame was fitted alone: near its own solution x_t the evidence is the quadratic
+``1/2 d' H_t d + g_t' d`` in a small change d of x_t. The smooth motion minimises
+
+    sum_t  1/2 d_t' H_t d_t + g_t' d_t  +  s/2 |a_t|^2_W_t,      a_t = d_{t-1} - 2 d_t + d_{t+1} + c_t
+
+where c_t is the second difference of the x themselves and W_t the square of how far joints move
+with each unknown, so that accelerations of joints are what is penalised: directions that the photo
+sees badly (depth) are smoothed over many frames, well seen ones hardly. Large ones
+count linearly (pseudo-Huber), so that fast movements are not flattened.
+
+The matrix has five block diagonals. Frames are eliminated once, in order, and given out when
+``lag`` later ones are known: the past counts in full, the memory does not grow.
+
+Rotations change by ``exp(d) exp(theta)``, so that no axis-angle vector has to be continuous.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..types import FloatArray
+
+ROBUST_FROM = 3.0  # standard deviations of a second difference, beyond which it counts linearly
+PASSES = 2  # with plain squares first, then reweighted
+
+
+def moved(x: FloatArray, step: FloatArray, joints: int) -> FloatArray:
+    """``x`` [m] (translation, ``joints`` axis-angle vectors, the rest) changed by ``step`` [m]."""
+    end = 3 + 3 * joints
+    out: FloatArray = x + step
+    turned = axis_angle_to_matrix(step[3:end].reshape(-1, 3)) @ axis_angle_to_matrix(
+        x[3:end].reshape(-1, 3)
+    )
+    out[3:end] = matrix_to_axis_angle(turned).ravel()
+    return out
+
+
+def difference(a: FloatArray, b: FloatArray, joints: int) -> FloatArray:
+    """The step [m] with ``moved(a, step) == b``; rotations by the shorter way."""
+    end = 3 + 3 * joints
+    out: FloatArray = b - a
+    turn = axis_angle_to_matrix(b[3:end].reshape(-1, 3)) @ np.swapaxes(
+        axis_angle_to_matrix(a[3:end].reshape(-1, 3)), -1, -2
+    )
+    out[3:end] = matrix_to_axis_angle(turn).ravel()
+    return out
+
+
+@dataclass(frozen=True)
+class FrameEvidence:
+    """What one frame says about its unknowns, near its own fit.
+
+    Attributes:
+        x: [m] the fit. matrix: [m, m], gradient: [m]: over small steps (see :func:`moved`).
+        lever: [3 J, m] metres that joints move, coordinate by coordinate, per unit of each step.
+        own: [m] metres per unit that each unknown moves by itself (skin about a joint, a smile).
+    """
+
+    x: FloatArray
+    matrix: FloatArray
+    gradient: FloatArray
+    lever: FloatArray
+    own: FloatArray
+
+
+@dataclass
+class _Head:
+    """What the frames already given out say about the next two: blocks and right-hand sides."""
+
+    first: FloatArray
+    between: FloatArray
+    second: FloatArray
+    right_first: FloatArray
+    right_second: FloatArray
+
+    @staticmethod
+    def empty(m: int) -> _Head:
+        square, right = np.zeros((m, m)), np.zeros(m)
+        return _Head(square, square, square, right, right)
+
+
+class Smoother:
+    """Frames of one shot go in, smooth ones come out some frames later.
+
+    Args:
+        joints: how many rotations the unknowns hold, after the translation.
+        noise: metres of a joint's second difference that are ordinary (one standard deviation).
+        lag: later frames that a frame waits for.
+        batch: frames that are given out together.
+    """
+
+    def __init__(self, joints: int, noise: float, lag: int = 15, batch: int = 15) -> None:
+        self._joints, self._strength = joints, 1.0 / noise**2
+        self._radius = ROBUST_FROM * noise
+        self._lag, self._batch = lag, batch
+        self._frames: list[FrameEvidence] = []
+        self._head: _Head | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many frames went in and did not come out."""
+        return len(self._frames)
+
+    def add(self, frame: FrameEvidence) -> list[FloatArray]:
+        """Take the next frame; returns the [m] of frames that are final now, in order."""
+        self._frames.append(frame)
+        if len(self._frames) < self._lag + self._batch:
+            return []
+        return self._give(self._batch)
+
+    def finish(self) -> list[FloatArray]:
+        """The rest; the next frame begins a new shot."""
+        out = self._give(len(self._frames))
+        self._frames, self._head = [], None
+        return out
+
+    def _give(self, count: int) -> list[FloatArray]:
+        frames = self._frames
+        if not frames:
+            return []
+        bends = [
+            difference(b.x, c.x, self._joints) - difference(a.x, b.x, self._joints)
+            for a, b, c in zip(frames, frames[1:], frames[2:])
+        ]
+        weights = [(np.ones(len(f.lever)), np.ones(len(f.own))) for f in frames[1:-1]]
+        for _ in range(PASSES - 1):
+            steps, _ = self._solve(bends, weights, count)
+            weights = [
+                self._weights(frame, a - 2 * b + c + bend)
+                for frame, a, b, c, bend in zip(frames[1:-1], steps, steps[1:], steps[2:], bends)
+            ]
+        steps, self._head = self._solve(bends, weights, count)
+        out = [moved(f.x, d, self._joints) for f, d in zip(frames[:count], steps)]
+        self._frames = frames[count:]
+        return out
+
+    def _weights(
+        self, frame: FrameEvidence, bend: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Pseudo-Huber factors of the rows of ``lever`` and of ``own`` for an acceleration."""
+        by_joint = np.linalg.norm((frame.lever @ bend).reshape(-1, 3), axis=1)
+        return (
+            np.repeat(1 / np.sqrt(1 + (by_joint / self._radius) ** 2), 3),
+            1 / np.sqrt(1 + (frame.own * bend / self._radius) ** 2),
+        )
+
+    def _solve(
+        self, bends: list[FloatArray], weights: list[tuple[FloatArray, FloatArray]], count: int
+    ) -> tuple[list[FloatArray], _Head | None]:
+        """Steps of all waiting frames, and what the first ``count`` leave to the next."""
+        frames = self._frames
+        m = len(frames[0].x)
+        head = self._head or _Head.empty(m)
+        left: _Head | None = None
+        factors, rows = [], []
+        for i, frame in enumerate(frames):
+            if i == count:
+                left = head
+            block = head.first + frame.matrix
+            beside = np.concatenate(
+                [head.between, np.zeros((m, m)), (head.right_first - frame.gradient)[:, None]], 1
+            )
+            after = _Head(head.second, np.zeros((m, m)), np.zeros((m, m)),
+                          head.right_second, np.zeros(m))  # fmt: skip
+            if i + 2 < len(frames):
+                middle, bend, (w, own_w) = frames[i + 1], bends[i], weights[i]
+                W = (middle.lever.T * w) @ middle.lever
+                W[np.diag_indices(m)] += own_w * middle.own**2
+                W *= self._strength
+                pull = W @ bend
+                block = block + W
+                beside[:, :m] -= 2 * W
+                beside[:, m : 2 * m] += W
+                beside[:, -1] -= pull
+                after = _Head(after.first + 4 * W, -2 * W, W,
+                              after.right_first + 2 * pull, -pull)  # fmt: skip
+            block[np.diag_indices(m)] += 1e-9 * block.diagonal().mean() + 1e-12
+            lower = scipy.linalg.cholesky(block, lower=True, check_finite=False)
+            half = scipy.linalg.solve_triangular(lower, beside, lower=True, check_finite=False)
+            inner = half[:, : 2 * m].T @ half
+            head = _Head(
+                after.first - inner[:m, :m], after.between - inner[:m, m : 2 * m],
+                after.second - inner[m:, m : 2 * m], after.right_first - inner[:m, -1],
+                after.right_second - inner[m:, -1],
+            )  # fmt: skip
+            factors.append(lower)
+            rows.append(half)
+        steps: list[FloatArray] = [np.zeros(m)] * (len(frames) + 2)
+        for i in reversed(range(len(frames))):
+            half = rows[i]
+            right = half[:, -1] - half[:, :m] @ steps[i + 1] - half[:, m : 2 * m] @ steps[i + 2]
+            steps[i] = scipy.linalg.solve_triangular(
+                factors[i], right, lower=True, trans=1, check_finite=False
+            )
+        return steps[: len(frames)], left
