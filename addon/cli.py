@@ -10,14 +10,15 @@ import json
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..engine.types import LikenessError, Progress
+from .cli_console import complain, show_warning, terminal_progress
+from .cli_track import track
 
 if TYPE_CHECKING:
     from ..engine.types import Avatar, Camera, Pose
@@ -26,60 +27,15 @@ EXIT_ERROR = 2
 PHOTO = click.Path(path_type=Path)
 
 
-# Progress -----------------------------------------------------------------------------------
-
-
-@contextmanager
-def terminal_progress() -> Iterator[Progress]:
-    """A progress callback: a bar per stage on a terminal, a line per stage elsewhere."""
-    if sys.stderr.isatty():
-        with _bars() as progress:
-            yield progress
-    else:
-        last = [""]
-
-        def lines(stage: str, fraction: float, message: str) -> None:
-            if stage != last[0]:
-                print(f"  {stage}", file=sys.stderr, flush=True)
-                last[0] = stage
-
-        yield lines
-
-
-@contextmanager
-def _bars() -> Iterator[Progress]:
-    from tqdm import tqdm
-
-    layout = "  {desc:<14} {percentage:3.0f}% |{bar:30}| {elapsed}{postfix}"
-    bars: dict[str, Any] = {}
-
-    def close() -> None:
-        for bar in bars.values():
-            bar.set_postfix_str("")
-            bar.close()
-        bars.clear()
-
-    def progress(stage: str, fraction: float, message: str) -> None:
-        if stage not in bars:
-            close()
-            bars[stage] = tqdm(total=1.0, desc=stage, bar_format=layout, file=sys.stderr)
-        bar = bars[stage]
-        bar.set_postfix_str(message if fraction < 1 else "", refresh=False)
-        bar.update(max(0.0, min(1.0, fraction) - bar.n))
-        bar.refresh()
-
-    try:
-        yield progress
-    finally:
-        close()
-
-
 # Commands -----------------------------------------------------------------------------------
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def cli() -> None:
     """One portrait in, an animatable 3D Gaussian avatar out."""
+
+
+cli.add_command(track)
 
 
 @cli.command()
@@ -126,7 +82,7 @@ def build(
         except LikenessError as error:
             if len(photos) == 1:
                 raise
-            _complain(error)
+            complain(error)
             failed = True
     if failed:
         raise click.exceptions.Exit(EXIT_ERROR)
@@ -201,6 +157,7 @@ EXPRESSION_HELP = "Expression weights, as in jawOpen=0.5,eyeBlinkLeft=1."
 @click.option("--pitch", type=float, help="Degrees; positive looks from above.")
 @click.option("--focus", type=click.Choice(["head", "upper", "full"]), help="What to show.")
 @click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
+@click.option("--frame", type=click.IntRange(min=0), default=0, help="Of a motion as --pose.")
 @click.option("--expression", metavar="NAME=V,...", help=EXPRESSION_HELP)
 @click.option("--width", type=click.IntRange(1, 8192))
 @click.option("--height", type=click.IntRange(1, 8192))
@@ -212,6 +169,7 @@ def render(
     pitch: float | None,
     focus: str | None,
     pose: str | None,
+    frame: int,
     expression: str | None,
     width: int | None,
     height: int | None,
@@ -230,7 +188,7 @@ def render(
     if camera and free:
         raise click.UsageError("--camera input goes without --yaw, --pitch and --focus.")
     person = load_avatar(avatar)
-    posed = _posed(person, pose, expression)
+    posed = _posed(person, pose, expression, frame)
     gaussians = pose_avatar(person, posed)
     if free:
         size = (width or height or 768, height or width or 768)
@@ -320,7 +278,7 @@ def parse_expression(text: str) -> dict[str, float]:
     return weights
 
 
-def _posed(avatar: Avatar, pose: str | None, expression: str | None) -> Pose:
+def _posed(avatar: Avatar, pose: str | None, expression: str | None, frame: int = 0) -> Pose:
     """The pose that --pose and --expression ask for; the photo's where they are silent."""
     from dataclasses import replace
 
@@ -328,7 +286,7 @@ def _posed(avatar: Avatar, pose: str | None, expression: str | None) -> Pose:
 
     posed = avatar.pose
     if pose is not None and Path(pose).suffix:
-        posed = load_pose(Path(pose), avatar.body.num_expression)
+        posed = load_pose(Path(pose), avatar.body.num_expression, frame)
     elif pose is not None:
         posed = named_pose(pose, avatar.body, avatar.pose)
     if expression is not None:
@@ -347,22 +305,14 @@ def _scaled(camera: Camera, width: int | None, height: int | None) -> Camera:
     return camera.resized(width, height)
 
 
-def _show_warning(message: Warning | str, *where: object) -> None:
-    click.echo(f"  warning: {message}", err=True)
-
-
-def _complain(error: Exception) -> None:
-    click.echo(f"likeness: {' '.join(str(error).split())}", err=True)
-
-
 def main(argv: Sequence[str]) -> int:
     """Run the command line; returns the exit code (2 for what the user can mend)."""
-    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    warnings.showwarning = show_warning  # type: ignore[assignment]
     try:
         code = cli.main(args=list(argv), prog_name="likeness", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except LikenessError as error:
-        _complain(error)
+        complain(error)
         return EXIT_ERROR
     except click.exceptions.Exit as error:
         return error.exit_code

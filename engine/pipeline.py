@@ -115,6 +115,10 @@ class Stages:
         if self._progress is not None:
             self._progress(stage, fraction, message)
 
+    def within(self, stage: str) -> Progress:
+        """A callback for a stage that tells its own progress."""
+        return lambda _, fraction, message: self.tell(stage, min(fraction, 0.999), message)
+
 
 def load_fitting_body(path: Path | None) -> Body:
     """The body to fit: the default one, or the user's own.

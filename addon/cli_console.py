@@ -1,0 +1,67 @@
+"""What the command line says while it works: progress, warnings, errors; all on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from ..engine.types import Progress
+
+
+@contextmanager
+def terminal_progress() -> Iterator[Progress]:
+    """A progress callback: a bar per stage on a terminal, a line per stage elsewhere."""
+    if sys.stderr.isatty():
+        with _bars() as progress:
+            yield progress
+    else:
+        last = [""]
+
+        def lines(stage: str, fraction: float, message: str) -> None:
+            if stage != last[0]:
+                print(f"  {stage}", file=sys.stderr, flush=True)
+                last[0] = stage
+
+        yield lines
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    from tqdm import tqdm
+
+    layout = "  {desc:<14} {percentage:3.0f}% |{bar:30}| {elapsed}{postfix}"
+    bars: dict[str, Any] = {}
+
+    def close() -> None:
+        for bar in bars.values():
+            bar.set_postfix_str("")
+            bar.close()
+        bars.clear()
+
+    def progress(stage: str, fraction: float, message: str) -> None:
+        if stage not in bars:
+            close()
+            bars[stage] = tqdm(total=1.0, desc=stage, bar_format=layout, file=sys.stderr)
+        bar = bars[stage]
+        bar.set_postfix_str(message if fraction < 1 else "", refresh=False)
+        bar.update(max(0.0, min(1.0, fraction) - bar.n))
+        bar.refresh()
+
+    try:
+        yield progress
+    finally:
+        close()
+
+
+def show_warning(message: Warning | str, *where: object) -> None:
+    """Python's warnings as a line of their own, without the place in the code."""
+    click.echo(f"  warning: {message}", err=True)
+
+
+def complain(error: Exception) -> None:
+    """An error that the user can mend, as one line."""
+    click.echo(f"likeness: {' '.join(str(error).split())}", err=True)

@@ -1,0 +1,73 @@
+"""``likeness track``: a photo or a video to a motion file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from .cli_console import terminal_progress
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("media", metavar="PHOTO|VIDEO", type=FILE)
+@click.option(
+    "-o",
+    "--out",
+    metavar="NPZ",
+    required=True,
+    type=FILE,
+    help="The motion file, with SMPL-X's keys (docs/MOTION.md).",
+)
+@click.option(
+    "--overlay",
+    metavar="FILE",
+    type=FILE,
+    help="Also draw the fitted body over the photo (.png) or the video (.mp4).",
+)
+@click.option("--person", type=click.IntRange(min=0), help="Which of several, from the left, 0 on.")
+@click.option(
+    "--fov",
+    type=click.FloatRange(1, 150),
+    help="Field of view along the longer side, in degrees; else the photo's EXIF, else a guess.",
+)
+@click.option("--body", metavar="NPZ", type=FILE, help="Another body file, with landmarks.")
+@click.option("--max-frames", type=click.IntRange(min=1), help="Of a video, at most so many.")
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    help="Go on with a video where an earlier run was stopped (the default), or begin anew.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Also print all figures as JSON.")
+def track(
+    media: Path,
+    out: Path,
+    overlay: Path | None,
+    person: int | None,
+    fov: float | None,
+    body: Path | None,
+    max_frames: int | None,
+    resume: bool,
+    verbose: bool,
+) -> None:
+    """Find body, face and hands of a person in a photo or video.
+
+    Writes a motion file of one or more frames. Which kind the input is, its content tells. Parts
+    that the picture does not show stand at ease, and the file says which they are.
+    """
+    from ..engine.track_files import TrackOptions, summary, track_to_files
+
+    options = TrackOptions(person, fov, max_frames, resume)
+    click.echo(f"{media} -> {out}", err=True)
+    with terminal_progress() as progress:
+        files = track_to_files(
+            media, out, options, overlay=overlay, body_path=body, progress=progress
+        )
+    for warning in files.report["warnings"]:
+        click.echo(f"  warning: {warning}", err=True)
+    if verbose:
+        click.echo(json.dumps(files.report, indent=2))
+    click.echo(summary(files))

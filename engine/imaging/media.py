@@ -1,0 +1,45 @@
+"""Photo or video: told by what is in the file, not by its name."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from ..types import LikenessError
+from .load import load_portrait
+from .video import VideoReader
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+_MOVING_FORMATS = ("MPEG",)  # known to Pillow by their first bytes, but not readable
+
+
+def is_video(path: Path) -> bool:
+    """Whether the file is to be read as a video; an animated GIF is one.
+
+    A True does not promise that the video can be read; whoever opens it finds that out.
+
+    Raises:
+        LikenessError: missing, a folder, empty, or neither picture nor video by a picture's name.
+    """
+    path = Path(path)
+    if path.is_file() and path.stat().st_size > 0:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                with Image.open(path) as image:
+                    animated = image.format == "GIF" and getattr(image, "n_frames", 1) > 1
+                    return animated or image.format in _MOVING_FORMATS
+        except UnidentifiedImageError:
+            pass
+        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+            return False  # a picture, though a damaged or huge one
+    if path.suffix.lower() not in PICTURE_SUFFIXES:
+        return True
+    # A picture's name, but no picture: perhaps a video of that name, else what a photo would say.
+    try:
+        VideoReader(path)
+    except LikenessError:
+        load_portrait(path)
+    return True

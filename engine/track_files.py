@@ -1,0 +1,294 @@
+"""What tracking writes: a motion file and, if wanted, a picture or video of the fitted body.
+
+The command line goes through :func:`track_to_files`, for photos and videos alike. Files appear
+whole and together when all is done; an error leaves what was there untouched. A video that takes
+long keeps what it has in a checkpoint beside the motion file, from which the next run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .body import Body
+from .cameras import field_of_view
+from .evaluation.overlay import OverlayPainter
+from .evaluation.sheet import save_picture
+from .formats.atomic import whole_file
+from .formats.motion import save_motion
+from .imaging.media import PICTURE_SUFFIXES, is_video
+from .imaging.video import VideoReader, VideoWriter
+from .pipeline import VERSION, Stages, load_fitting_body, track_portrait
+from .tracking.detectors import Detectors
+from .tracking.summary import joint_figures, unseen_parts
+from .types import FRAME_STATES, FloatArray, LikenessError, Motion, Progress
+from .weights import asset_path
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
+TRACKED, BRIDGED, LOST = range(len(FRAME_STATES))
+
+
+@dataclass(frozen=True)
+class TrackOptions:
+    """What a user may choose.
+
+    Attributes:
+        person: which of several people, counted from the left from 0; the largest if None.
+        fov: field of view along the longer side in degrees, if it is known.
+        max_frames: of a video, track at most so many from its start.
+        resume: go on where an earlier run of a video was stopped.
+    """
+
+    person: int | None = None
+    fov: float | None = None
+    max_frames: int | None = None
+    resume: bool = True
+
+
+@dataclass(frozen=True)
+class TrackFiles:
+    """What was written, the motion itself, and the figures about it (JSON-able)."""
+
+    motion_file: Path
+    overlay: Path | None
+    motion: Motion
+    report: dict[str, Any]
+
+
+def track_to_files(
+    media: Path,
+    out: Path,
+    options: TrackOptions | None = None,
+    *,
+    overlay: Path | None = None,
+    body_path: Path | None = None,
+    progress: Progress | None = None,
+) -> TrackFiles:
+    """Track the person in a photo or video.
+
+    Args:
+        media: which of both it is, the file's content tells.
+        out: the motion file, ``.npz``.
+        overlay: where to draw the fitted body over the photo (a picture) or video (a video).
+
+    Raises:
+        LikenessError: what is wrong with the input or the place to write to, and what to do.
+    """
+    options = options or TrackOptions()
+    media, out = Path(media), Path(out)
+    video = is_video(media)
+    _check_targets(media, out, overlay, video)
+    stages = Stages(progress)
+    with _folders(out, *([overlay] if overlay else [])):
+        if video:
+            return _track_video(media, out, options, overlay, body_path, stages)
+        return _track_photo(media, out, options, overlay, body_path, stages)
+
+
+def _track_photo(
+    media: Path,
+    out: Path,
+    options: TrackOptions,
+    overlay: Path | None,
+    body_path: Path | None,
+    stages: Stages,
+) -> TrackFiles:
+    tracked = track_portrait(
+        media, person=options.person, fov=options.fov, body_path=body_path, stages=stages
+    )
+    motion = replace(Motion.of_track(tracked.track), warnings=tuple(tracked.warnings))
+    with ExitStack() as files:
+        save_motion(motion, files.enter_context(whole_file(out)), tracked.body,
+                    _notes(media, tracked.lens))  # fmt: skip
+        if overlay is not None:
+            with stages("overlay", "drawing the body over the photo"):
+                painter = OverlayPainter(tracked.body, motion.betas)
+                drawn = painter.draw(tracked.portrait.rgb, motion.pose(0), motion.camera,
+                                     motion.joint_confidence[0])  # fmt: skip
+                save_picture(drawn, files.enter_context(whole_file(overlay)))
+    return TrackFiles(out, overlay, motion, _report(media, motion, tracked.lens, stages))
+
+
+def _track_video(
+    media: Path,
+    out: Path,
+    options: TrackOptions,
+    overlay: Path | None,
+    body_path: Path | None,
+    stages: Stages,
+) -> TrackFiles:
+    from .tracking.video import track_video
+
+    with stages("load", "opening the video"):
+        with VideoReader(media):
+            pass  # says at once what is wrong with it
+        body = load_fitting_body(body_path)
+    checkpoint = out.with_name(f"{out.stem}.resume.npz")
+    if not options.resume:
+        checkpoint.unlink(missing_ok=True)
+    with stages("track", "following the person"):
+        motion = track_video(
+            media, body, Detectors(asset_path("pose_landmark").parent),
+            fov=options.fov, person=options.person, max_frames=options.max_frames,
+            progress=stages.within("track"), checkpoint=checkpoint,
+        )  # fmt: skip
+    lens = "assumed" if options.fov is None else "given"
+    with ExitStack() as files:
+        save_motion(motion, files.enter_context(whole_file(out)), body, _notes(media, lens))
+        if overlay is not None:
+            with stages("overlay", "drawing the body over the video"):
+                target = files.enter_context(whole_file(overlay))
+                draw_video(media, motion, body, target, stages.within("overlay"))
+    checkpoint.unlink(missing_ok=True)
+    return TrackFiles(out, overlay, motion, _report(media, motion, lens, stages))
+
+
+def draw_video(
+    media: Path, motion: Motion, body: Body, target: Path, progress: Progress | None = None
+) -> None:
+    """The video again, as long as it was tracked, with the fitted body over it.
+
+    In bridged frames the whole body has the tint of what was not seen; lost frames stay as they
+    are. A frame that the video lacks repeats the one before it, so that the timing stays.
+    """
+    painter = OverlayPainter(body, motion.betas)
+    reader = VideoReader(media, max(motion.camera.width, motion.camera.height))
+    camera = motion.camera.resized(reader.width, reader.height)
+    with VideoWriter(target, reader.width, reader.height, motion.frame_rate) as writer:
+        drawn: FloatArray | None = None
+        written = 0
+        for frame in reader.frames(stop=len(motion)):
+            while drawn is not None and written < frame.number:
+                writer.write(drawn)
+                written += 1
+            drawn, state = frame.rgb, int(motion.frame_state[frame.number])
+            if state != LOST:
+                sure = motion.joint_confidence[frame.number] * (state == TRACKED)
+                drawn = painter.draw(drawn, motion.pose(frame.number), camera, sure)
+            writer.write(drawn)
+            written += 1
+            if progress:
+                progress("overlay", written / len(motion), f"frame {written} of {len(motion)}")
+
+
+def summary(files: TrackFiles) -> str:
+    """The outcome in one line, as the command line prints it."""
+    report, motion = files.report, files.motion
+    views = {"front": "from the front", "side": "from the side", "back": "from behind"}
+    parts = [f"{report['framing']} body {views.get(motion.view, motion.view)}"]
+    if report["kind"] == "video":
+        counts = ", ".join(f"{report[state]} {state}" for state in FRAME_STATES)
+        shots = f" in {report['shots']} shots" if report["shots"] > 1 else ""
+        parts.append(f"{len(motion)} frames at {motion.frame_rate:g}/s{shots} ({counts})")
+    if report["face_error"] is not None:
+        parts.append(f"face within {report['face_error']:.1f} % of the eye distance")
+    if report["pose_error"] is not None:
+        parts.append(f"body points within {report['pose_error']:.1f} px of 512")
+    if report["unseen"]:
+        parts.append(f"{_listed(_paired(report['unseen']))} not seen")
+    lens = {"given": "as given", "file": "from the file", "assumed": "assumed"}
+    parts.append(f"lens {lens[report['lens']['source']]}, {report['lens']['fov']:.0f} degrees")
+    return f"{files.motion_file}: {'; '.join(parts)}"
+
+
+def _paired(parts: list[str]) -> list[str]:
+    """``legs`` for a left and a right leg."""
+    out = []
+    for part in parts:
+        side, _, what = part.partition(" ")
+        other = {"left": f"right {what}", "right": f"left {what}"}.get(side)
+        word = f"{what}s" if other in parts else part
+        if word not in out:
+            out.append(word)
+    return out
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _report(media: Path, motion: Motion, lens: str, stages: Stages) -> dict[str, Any]:
+    known = motion.frame_state != LOST
+    states = {name: int((motion.frame_state == i).sum()) for i, name in enumerate(FRAME_STATES)}
+    confidence = motion.joint_confidence[known] if known.any() else motion.joint_confidence * 0
+    return {
+        "source": str(media),
+        "version": VERSION,
+        "kind": "video" if is_video(media) else "photo",
+        "size": [motion.camera.width, motion.camera.height],
+        "frames": len(motion),
+        "frame_rate": round(motion.frame_rate, 4),
+        **states,
+        "shots": int(motion.shot.max()) + 1,
+        "framing": motion.framing,
+        "view": motion.view,
+        "lens": {"source": lens, "fov": round(field_of_view(motion.camera), 2)},
+        "face_error": _median(motion.face_error),
+        "pose_error": _median(motion.pose_error),
+        "joint_confidence": joint_figures(confidence),
+        "unseen": list(unseen_parts(confidence)),
+        "seconds": {**stages.seconds, "total": round(sum(stages.seconds.values()), 3)},
+        "warnings": list(motion.warnings),
+    }
+
+
+def _median(values: FloatArray) -> float | None:
+    known = values[np.isfinite(values)]
+    return round(float(np.median(known)), 2) if len(known) else None
+
+
+def _notes(media: Path, lens: str) -> dict[str, str]:
+    return {"generator": f"Likeness {VERSION}", "source": media.name, "lens": lens}
+
+
+def _check_targets(media: Path, out: Path, overlay: Path | None, video: bool) -> None:
+    """What can be known to fail is said before the work."""
+    if out.suffix.lower() != ".npz":
+        raise LikenessError(f"'{out}' is no motion file.", "Choose a name that ends in .npz.")
+    kinds = VIDEO_SUFFIXES if video else PICTURE_SUFFIXES
+    if overlay is not None and overlay.suffix.lower() not in kinds:
+        what, example = ("video", ".mp4") if video else ("photo", ".png")
+        raise LikenessError(
+            f"'{overlay}' has no format for an overlay of a {what}.",
+            f"Choose a name that ends in {example}.",
+        )
+    targets = [out, *([overlay] if overlay else [])]
+    for target in targets:
+        if target.is_dir():
+            raise LikenessError(f"'{target}' is a folder.", "Name a file.")
+        if target.exists() and target.samefile(media):
+            raise LikenessError(f"'{target}' is the input itself.", "Choose another name.")
+
+
+@contextmanager
+def _folders(*files: Path) -> Iterator[None]:
+    """Make the files' folders; those that stay empty are taken away again."""
+    made: list[Path] = []
+    try:
+        for file in files:
+            _make_folder(file.absolute().parent, made)
+        yield
+    finally:
+        for folder in reversed(made):
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _make_folder(folder: Path, made: list[Path]) -> None:
+    for path in reversed((folder, *folder.parents)):
+        if path.exists() and not path.is_dir():
+            raise LikenessError(f"'{path}' is a file, not a folder.", "Choose another folder.")
+        if not path.exists():
+            try:
+                path.mkdir()
+            except OSError as error:
+                raise LikenessError(
+                    f"Cannot write to '{folder}': {error.strerror or error}.",
+                    "Choose another folder, or make room.",
+                ) from error
+            made.append(path)
