@@ -1,0 +1,314 @@
+"""The tracker against rendered people of whom everything is known.
+
+    python benchmarks/tracking.py [--people 60] [--quick] [--assets DIR] [--seed 0] [--out DIR]
+
+Random people (``engine/evaluation/people``) are rendered before known cameras, with textures,
+hair and clothes from an asset library in MakeHuman's layout (``--assets``), painted without one.
+The tracker gets the picture and the true field of view. ``--quick`` stops after 45 seconds;
+framings and yaws come in turn, so that each has had its share. ``--out`` writes a sheet per
+person: photo, fitted mesh over it, true mesh over it.
+
+The yaw is the head's from the camera. Figures (floors in brackets):
+
+face_mm (4)       mean distance of the visible face vertices (in the z-buffer, hair and clothes
+                  included; parts face, lips, eyelid) after rigid alignment, rotation and
+                  translation without scale; mean over people with |yaw| <= 30.
+face60_mm (6)     the same for 45 <= |yaw| <= 75.
+joints_mm (60)    mean distance of the visible ones of the 22 body joints, pelvis on pelvis (neck
+                  on neck where the pelvis is not visible); mean over people. Visible: in the
+                  frame, and the body's first surface at that pixel is not more than 8 cm in
+                  front of the joint beyond the flesh around it.
+hands_px (4)      distance of the visible fingertips in the picture at 512 pixels, over hands with
+                  at least 3 visible tips that the detector found; mean over hands' owners.
+outside_pct (3)   fitted body in the frame outside the true matte, per cent of its area; mean.
+head_deg (5)      angle between true and fitted head, |yaw| <= 30; mean.
+head60_deg (8)    the same for 45 <= |yaw| <= 75.
+unseen_limit_violations (0)  joints beyond their anatomical limits by more than half a degree.
+
+The last line is JSON. Medians by framing, and how many faces, hands and people were found, go
+with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from likeness.engine.evaluation.people.dress import DressBody, load_dress_body
+from likeness.engine.evaluation.people.figures import PersonFigures, person_figures
+from likeness.engine.evaluation.people.library import Library, open_library
+from likeness.engine.evaluation.people.person import FRAMINGS, YAW_BANDS, Person, random_person
+from likeness.engine.evaluation.people.render import Truth, render_person
+from likeness.engine.gaussians.binding import vertex_normals
+from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.tracking.detectors import Detectors
+from likeness.engine.tracking.fit import fit
+from likeness.engine.tracking.limits import violations
+from likeness.engine.tracking.observation import observe
+from likeness.engine.types import Camera, FloatArray, LikenessError, Portrait, Track
+from likeness.engine.weights import asset_path
+from PIL import Image
+
+QUICK_SECONDS = 42.0
+FRONT, TURNED = (0.0, 30.0), (45.0, 75.0)
+GROUPS = {"front": FRONT, "30-45": (30.0, 45.0), "60": TURNED, "75-110": (75.0, 110.0),
+          "back": (110.0, 180.0)}  # fmt: skip
+OVER_LIMIT = np.radians(0.5)
+FLOORS = {"face_mm": 4.0, "face60_mm": 6.0, "joints_mm": 60.0, "hands_px": 4.0,
+          "outside_pct": 3.0, "head_deg": 5.0, "head60_deg": 8.0}  # fmt: skip
+COLUMNS = ("face_mm", "face_px", "joints_mm", "joints_px", "hands_px", "outside_pct",
+           "uncovered_pct", "head_deg", "trunk_deg", "depth_pct")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Result:
+    """One person's figures; ``figures`` None when the tracker found nobody."""
+
+    number: int
+    person: Person
+    figures: PersonFigures | None = None
+    track: Track | None = None
+    face_found: bool = False
+    over_limits: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+
+def deal(number: int, seed: int, dress: DressBody, library: Library | None) -> Person:
+    """Person ``number``: framings in turn, then yaws."""
+    rng = np.random.default_rng([seed, number])
+    low, high = YAW_BANDS[(number // len(FRAMINGS)) % len(YAW_BANDS)]
+    yaw = float(rng.choice([-1, 1]) * rng.uniform(low, high))
+    framing = FRAMINGS[number % len(FRAMINGS)]
+    return random_person(dress.body, rng, library, framing=framing, yaw=yaw)
+
+
+def measure(
+    number: int, person: Person, portrait: Portrait, truth: Truth, dress: DressBody,
+    detectors: Detectors,
+) -> Result:  # fmt: skip
+    """Track one person and compare."""
+    start = time.perf_counter()
+    try:
+        observation = observe(portrait, detectors)
+        track = fit(observation, portrait, dress.body, fov=person.fov)
+    except LikenessError as error:
+        return Result(number, person, error=str(error), seconds=time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Result(
+        number, person,
+        figures=person_figures(dress.body, person, truth, observation, track),
+        track=track,
+        face_found=observation.face is not None,
+        over_limits=int((violations(track.pose.full_pose) > OVER_LIMIT).sum()),
+        seconds=seconds,
+    )  # fmt: skip
+
+
+def cell(value: float | None, width: int = 7) -> str:
+    return f"{value:{width}.1f}" if value is not None else " " * (width - 1) + "-"
+
+
+def heading_line() -> str:
+    names = [name.replace("uncovered", "uncov").replace("outside", "out") for name in COLUMNS]
+    return (
+        f"{'no':>3} {'framing':>9} {'as':>5} {'view':>5} {'yaw':>5} {'fov':>4} "
+        + " ".join(f"{name[:9]:>7}" for name in names)
+        + "  hands face lim    s  pose"
+    )
+
+
+def line(result: Result) -> str:
+    person = result.person
+    head = f"{result.number:3d} {person.framing:>9} "
+    if result.figures is None or result.track is None:
+        return f"{head}{'':>11} {person.yaw:5.0f} {person.fov:4.0f} not found: {result.error}"
+    figures = result.figures
+    cells = " ".join(cell(getattr(figures, name)) for name in COLUMNS)
+    hands = f"{figures.hands_found}/{figures.hands_seen}"
+    return (
+        f"{head}{result.track.framing:>5} {result.track.view:>5} {person.yaw:5.0f} "
+        f"{person.fov:4.0f} {cells}  {hands:>5} {'yes' if result.face_found else 'no':>4} "
+        f"{result.over_limits:3d} {result.seconds:4.1f}  {person.anchor}"
+    )
+
+
+def chosen(results: list[Result], band: tuple[float, float], framing: str = "") -> list[Result]:
+    low, high = band
+    return [
+        r for r in results
+        if low <= abs(r.person.yaw) <= high and framing in ("", r.person.framing)
+    ]  # fmt: skip
+
+
+def values(results: list[Result], name: str) -> list[float]:
+    found = [getattr(r.figures, name) for r in results if r.figures is not None]
+    return [v for v in found if v is not None]
+
+
+def mean(numbers: list[float]) -> float | None:
+    return float(np.mean(numbers)) if numbers else None
+
+
+def median(numbers: list[float]) -> float | None:
+    return float(np.median(numbers)) if numbers else None
+
+
+def table(results: list[Result]) -> str:
+    """Means and medians by framing and yaw band."""
+    lines = [f"{'framing':>9} {'yaw':>7} {'n':>3} " + " ".join(f"{c[:9]:>13}" for c in COLUMNS)
+             + "  (mean / median)"]  # fmt: skip
+    for framing in (*FRAMINGS, ""):
+        for name, band in {**GROUPS, "all": (0.0, 180.0)}.items():
+            group = chosen(results, band, framing)
+            if not group:
+                continue
+            cells = " ".join(
+                f"{cell(mean(values(group, c)), 6)}/{cell(median(values(group, c)), 6)}"
+                for c in COLUMNS
+            )
+            lines.append(f"{framing or 'all':>9} {name:>7} {len(group):3d} {cells}")
+    return "\n".join(lines)
+
+
+def worst(results: list[Result], count: int = 10) -> str:
+    """The people farthest beyond the floors, and in what."""
+    found = []
+    for r in results:
+        if r.figures is None:
+            found.append((np.inf, r, "not found"))
+            continue
+        front, turned = r in chosen([r], FRONT), r in chosen([r], TURNED)
+        shares = {
+            "face_mm": (r.figures.face_mm, 4.0 if front else 6.0 if turned else None),
+            "joints_mm": (r.figures.joints_mm, 60.0),
+            "hands_px": (r.figures.hands_px, 4.0),
+            "outside_pct": (r.figures.outside_pct, 3.0),
+            "head_deg": (r.figures.head_deg, 5.0 if front else 8.0 if turned else 25.0),
+        }
+        over = {name: v / floor for name, (v, floor) in shares.items() if v and floor}
+        name = max(over, key=lambda key: over[key])
+        words = ", ".join(f"{k} x{v:.1f}" for k, v in sorted(over.items(), key=lambda i: -i[1])
+                          if v > 1)  # fmt: skip
+        found.append((over[name], r, words))
+    found.sort(key=lambda entry: -entry[0])
+    return "\n".join(
+        f"{r.number:3d} {r.person.framing:>5} yaw {r.person.yaw:5.0f} fov {r.person.fov:3.0f} "
+        f"{r.person.anchor:<22} {words}"
+        for _, r, words in found[:count]
+    )
+
+
+def summary(results: list[Result]) -> dict[str, object]:
+    """The JSON line's figures."""
+    front, turned = chosen(results, FRONT), chosen(results, TURNED)
+    tracked = [r for r in results if r.figures is not None]
+    seen = sum(r.figures.hands_seen for r in tracked if r.figures)
+    faces = [r for r in results if abs(r.person.yaw) <= 30.0]
+    out: dict[str, object] = {
+        "face_mm": mean(values(front, "face_mm")),
+        "face60_mm": mean(values(turned, "face_mm")),
+        "joints_mm": mean(values(results, "joints_mm")),
+        "hands_px": mean(values(results, "hands_px")),
+        "outside_pct": mean(values(results, "outside_pct")),
+        "head_deg": mean(values(front, "head_deg")),
+        "head60_deg": mean(values(turned, "head_deg")),
+        "unseen_limit_violations": sum(r.over_limits for r in tracked),
+        "people": len(results),
+        "found": len(tracked),
+        "faces_found_front": sum(r.face_found for r in faces) / max(len(faces), 1),
+        "hands_found": sum(r.figures.hands_found for r in tracked if r.figures) / max(seen, 1),
+        "framing_right": sum(r.track is not None and r.track.framing == r.person.framing
+                             for r in results) / max(len(results), 1),
+        "seconds_per_photo": median([r.seconds for r in results]),
+    }  # fmt: skip
+    for framing in FRAMINGS:
+        group = [r for r in results if r.person.framing == framing]
+        out[framing] = {c: median(values(group, c)) for c in COLUMNS}
+    out["median"] = {c: median(values(results, c)) for c in COLUMNS}
+    return out
+
+
+def overlay(rgb: FloatArray, vertices: FloatArray, f: FloatArray, camera: Camera) -> FloatArray:
+    """A shaded grey mesh laid over the photo, half transparent."""
+    buffer = rasterize_mesh(vertices, f, camera)
+    covered = buffer.face >= 0
+    normals = vertex_normals(vertices, f)[f[buffer.face[covered]]]
+    facing = np.einsum("pk,pkc->pc", buffer.bary[covered], normals)
+    shade = 0.35 + 0.6 * np.clip(facing @ np.array([0.3, 0.4, 0.87]), 0, 1)
+    out = np.array(rgb)
+    out[covered] = 0.25 * out[covered] + 0.75 * shade[:, None] * np.array([0.75, 0.85, 1.0])
+    return out
+
+
+def save_sheet(
+    folder: Path, result: Result, portrait: Portrait, truth: Truth, dress: DressBody
+) -> None:
+    """Photo, fitted mesh and true mesh side by side."""
+    f = dress.body.f
+    tiles = [portrait.rgb]
+    if result.track is not None:
+        fitted, _ = dress.body.vertices(result.track.pose, result.track.betas)
+        tiles.append(overlay(portrait.rgb, fitted, f, result.track.camera))
+    tiles.append(overlay(portrait.rgb, truth.vertices, f, result.person.camera))
+    sheet = (np.clip(np.concatenate(tiles, 1), 0, 1) * 255).astype(np.uint8)
+    name = f"{result.number:03d}-{result.person.framing}-{result.person.yaw:.0f}.png"
+    Image.fromarray(sheet).save(folder / name)
+
+
+def rounded(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: rounded(v) for key, v in value.items()}
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--people", type=int, default=60)
+    parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
+    parser.add_argument("--assets", type=Path, help="asset library in MakeHuman's layout")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", type=int, nargs="*", help="numbers of people to take")
+    parser.add_argument("--out", type=Path, help="folder for sheets")
+    options = parser.parse_args()
+    begin = time.perf_counter()
+    library = open_library(options.assets) if options.assets is not None else None
+    dress = load_dress_body(asset_path("body"))
+    detectors = Detectors(asset_path("face_landmark").parent)
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+    print(heading_line())
+    results: list[Result] = []
+    longest = 0.0
+    for number in options.only or range(options.people):
+        start = time.perf_counter()
+        if options.quick and start - begin + longest > QUICK_SECONDS:
+            break
+        person = deal(number, options.seed, dress, library)
+        portrait, truth = render_person(dress, person, library)
+        result = measure(number, person, portrait, truth, dress, detectors)
+        results.append(result)
+        print(line(result), flush=True)
+        if options.out is not None:
+            save_sheet(options.out, result, portrait, truth, dress)
+        if number > 0:  # the first compiles
+            longest = max(longest, time.perf_counter() - start)
+    print(table(results))
+    print(f"worst:\n{worst(results)}")
+    figures = summary(results)
+    for name, floor in FLOORS.items():
+        value = figures[name]
+        said = "-" if value is None else f"{value:.2f}"
+        print(f"{name:>12} {said:>8}  floor {floor:g}")
+    print(json.dumps({"benchmark": "tracking", "textured": library is not None,
+                      **{key: rounded(v) for key, v in figures.items()}}))  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""How far a track is from the truth of a rendered person.
+
+All errors are of the fitted mesh against the true one; both have the same vertices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...body.model import Body
+from ...cameras import project
+from ...render.mesh import rasterize_mesh
+from ...types import JOINT_INDEX, JOINT_NAMES, BoolArray, FloatArray, IntArray, Observation, Track
+from .person import Person
+from .render import BODY_JOINTS, Truth
+
+FACE_PARTS = ("face", "lips", "eyelid")
+MIN_FACE_VERTICES = 100
+MIN_TIPS = 3
+HEAD, PELVIS, NECK = (JOINT_INDEX[name] for name in ("head", "pelvis", "neck"))
+FINGER_ENDS = ("thumb3", "index3", "middle3", "ring3", "pinky3")
+
+
+@dataclass(frozen=True)
+class PersonFigures:
+    """Errors of one track; None where the picture shows nothing of the kind.
+
+    Attributes:
+        face_mm: mean distance of the visible face vertices after the best rotation and
+            translation (no scale).
+        face_px: mean distance in the picture of the same vertices, not aligned, at 512 pixels.
+        joints_mm: mean distance of the visible body joints, pelvis (or, when that is outside the
+            frame, neck) on pelvis; that joint itself is not counted.
+        joint_mm: by name, those that were counted.
+        joints_px: mean distance of the same in the picture, at 512 pixels.
+        hands_px: mean distance in the picture of the visible finger tips, at 512 pixels, over
+            hands that show at least 3 tips and were found.
+        hands_seen, hands_found: how many hands show their tips, and how many of them were found.
+        outside_pct: fitted body in the frame that lies outside the true matte, per cent of it.
+        uncovered_pct: true matte that the fitted body leaves free, per cent of it (hair, clothes).
+        head_deg: angle between the true and the fitted head. trunk_deg: of the chest (spine3).
+        depth_pct: error of the head's distance from the camera, per cent, signed.
+    """
+
+    face_mm: float | None
+    face_px: float | None
+    joints_mm: float | None
+    joints_px: float | None
+    hands_px: float | None
+    hands_seen: int
+    hands_found: int
+    outside_pct: float
+    uncovered_pct: float
+    head_deg: float
+    trunk_deg: float
+    depth_pct: float
+    joint_mm: dict[str, float] = field(default_factory=dict)
+
+
+def face_rows(body: Body) -> IntArray:
+    """Vertices of the open face: no ears, scalp, neck, eyeballs or mouth cavity."""
+    parts = [body.part_names.index(name) for name in FACE_PARTS if name in body.part_names]
+    return np.asarray(np.unique(body.f[np.isin(body.face_part, parts)]))
+
+
+def fingertip_rows(body: Body) -> dict[str, IntArray]:
+    """[5] vertices at the ends of thumb .. little finger, for ``left`` and ``right``: the
+    farthest of the last joint's along the finger, at rest."""
+    strongest = body.weights.argmax(1)
+    out = {}
+    for side in ("left", "right"):
+        tips = []
+        for name in FINGER_ENDS:
+            joint = JOINT_INDEX[f"{side}_{name}"]
+            rows = np.flatnonzero(strongest == joint)
+            start = body.J_template[joint]
+            along = start - body.J_template[joint - 1]
+            tips.append(rows[np.argmax((body.v_template[rows] - start) @ along)])
+        out[side] = np.array(tips)
+    return out
+
+
+def rigidly_aligned(points: FloatArray, target: FloatArray) -> FloatArray:
+    """``points`` [N, 3] turned and moved onto ``target`` [N, 3] (least squares, no scale)."""
+    a, b = points - points.mean(0), target - target.mean(0)
+    U, _, Vt = np.linalg.svd(a.T @ b)
+    flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))])
+    return np.asarray(a @ (U @ flip @ Vt) + target.mean(0))
+
+
+def angle_between(A: FloatArray, B: FloatArray) -> float:
+    """Degrees between two rotations [3, 3]."""
+    cosine = (np.trace(A @ B.T) - 1.0) / 2.0
+    return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+
+
+def person_figures(
+    body: Body, person: Person, truth: Truth, observation: Observation, track: Track
+) -> PersonFigures:
+    """Compare a track with the truth."""
+    camera = person.camera
+    at_512 = 512.0 / max(camera.width, camera.height)
+    vertices, joints = body.vertices(track.pose, track.betas)
+    _, _, R, _ = body.rest_and_transforms(track.pose, track.betas)
+
+    def pixel_error(ours: FloatArray, true: FloatArray) -> FloatArray:
+        a, b = project(ours, track.camera)[0], project(true, camera)[0]
+        return np.asarray(np.linalg.norm(a - b, axis=1) * at_512)
+
+    face = face_rows(body)
+    face = face[truth.vertex_visible[face]]
+    face_mm = face_px = None
+    if len(face) >= MIN_FACE_VERTICES:
+        aligned = rigidly_aligned(vertices[face], truth.vertices[face])
+        face_mm = 1e3 * float(np.linalg.norm(aligned - truth.vertices[face], axis=1).mean())
+        face_px = float(pixel_error(vertices[face], truth.vertices[face]).mean())
+
+    root = PELVIS if truth.joint_visible[PELVIS] else NECK
+    counted = np.flatnonzero(truth.joint_visible & (np.arange(BODY_JOINTS) != root))
+    off = (joints - joints[root]) - (truth.joints - truth.joints[root])
+    joint_mm = {JOINT_NAMES[j]: 1e3 * float(np.linalg.norm(off[j])) for j in counted}
+
+    found = {"left" if hand.left else "right" for hand in observation.hands}
+    errors: list[FloatArray] = []
+    hands_seen = hands_found = 0
+    for side, tips in fingertip_rows(body).items():
+        shown: BoolArray = truth.vertex_visible[tips] | _tip_seen(body, truth, tips)
+        if shown.sum() < MIN_TIPS:
+            continue
+        hands_seen += 1
+        if side in found:
+            hands_found += 1
+            errors.append(pixel_error(vertices[tips[shown]], truth.vertices[tips[shown]]))
+
+    fitted = rasterize_mesh(vertices, body.f, track.camera).face >= 0
+    true = truth.alpha > 0.5
+    head_distance = [-float(j[HEAD, 2]) for j in (joints, truth.joints)]
+    return PersonFigures(
+        face_mm=face_mm,
+        face_px=face_px,
+        joints_mm=float(np.mean(list(joint_mm.values()))) if joint_mm else None,
+        joints_px=float(pixel_error(joints[counted], truth.joints[counted]).mean())
+        if len(counted) else None,
+        hands_px=float(np.concatenate(errors).mean()) if errors else None,
+        hands_seen=hands_seen,
+        hands_found=hands_found,
+        outside_pct=100.0 * float((fitted & ~true).sum()) / max(int(fitted.sum()), 1),
+        uncovered_pct=100.0 * float((true & ~fitted).sum()) / max(int(true.sum()), 1),
+        head_deg=angle_between(R[HEAD], truth.rotations[HEAD]),
+        trunk_deg=angle_between(R[JOINT_INDEX["spine3"]], truth.rotations[JOINT_INDEX["spine3"]]),
+        depth_pct=100.0 * (head_distance[0] / head_distance[1] - 1.0),
+        joint_mm=joint_mm,
+    )  # fmt: skip
+
+
+def _tip_seen(body: Body, truth: Truth, tips: IntArray) -> BoolArray:
+    """[5] whether any vertex within 8 mm of each tip is seen: a tip points away from the camera
+    as often as not."""
+    near = np.linalg.norm(truth.vertices[None] - truth.vertices[tips][:, None], axis=2) < 0.008
+    out: BoolArray = (near & truth.vertex_visible).any(1)
+    return out

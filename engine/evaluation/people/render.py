@@ -1,0 +1,275 @@
+"""A picture of a made-up person, and what is true in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...body.bake.plain import PersonPaint
+from ...cameras import project
+from ...gaussians.binding import vertex_normals
+from ...render.mesh import rasterize_mesh
+from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Portrait
+from . import draw
+from .dress import DressBody, Posed, garment_vertices, hidden_faces, posed_body
+from .library import Garment, Library, load_garment, load_texture
+from .person import Person
+
+SUPERSAMPLING = 2
+SURFACE_TOLERANCE = 0.006  # metres by which a vertex may lie behind the z-buffer and be seen
+HIDDEN_BEHIND = 0.08  # metres of another body part in front of a joint that hide it
+MIN_FACING = 0.05  # cosine between a vertex's normal and the line of sight
+EYE_CENTRE = (0.704, 0.298)  # of the upper eye in MakeHuman's eye textures, v down
+EYE_SCALE = 0.112 / 0.0058  # texture units per metre: the iris has the same size on everybody
+BODY_JOINTS = 22
+EYE_PARTS = ("eye", "eye_back")
+THIN, THICK = 0.0025, 0.012  # metres by which brows and hair win against the skin below
+EYES_OPEN = 0.6  # least share of light that reaches an eyeball: lids let light through
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is true in a picture.
+
+    Attributes:
+        vertices: [V, 3] and joints [55, 3], metres, the photo camera's space.
+        rotations: [55, 3, 3] world rotation of each joint.
+        alpha: [H, W] float32, how much of each pixel the person covers (hair and clothes too).
+        vertex_visible: [V] in the frame, facing the camera, and hidden by nothing (z-buffer).
+        joint_visible: [22] body joints in the frame, see :func:`visible_joints`.
+    """
+
+    vertices: FloatArray
+    joints: FloatArray
+    rotations: FloatArray
+    alpha: FloatArray
+    vertex_visible: BoolArray
+    joint_visible: BoolArray
+
+
+class _Textures:
+    """Pictures as rows of one array."""
+
+    def __init__(self) -> None:
+        self._rows: list[NDArray[np.uint8]] = []
+
+    def add(self, picture: NDArray[np.uint8]) -> int:
+        self._rows.append(picture)
+        return len(self._rows) - 1
+
+    def array(self) -> NDArray[np.uint8]:
+        return np.stack(self._rows) if self._rows else np.zeros((1, 1, 1, 4), np.uint8)
+
+
+def random_light(rng: np.random.Generator) -> draw.Light:
+    """A key from before and above, a weaker fill from the other side, and sky light."""
+    angle, height = rng.uniform(-1.1, 1.1), rng.uniform(0.1, 0.9)
+    key = np.array([np.sin(angle) * np.cos(height), np.sin(height), np.cos(angle) * np.cos(height)])
+    other = -np.sign(angle) * rng.uniform(0.5, 1.3)
+    fill = np.array([np.sin(other), 0.2, np.cos(other)])
+    warm = rng.normal(0, 0.06)
+    tone = np.array([1 + warm, 1.0, 1 - warm])
+    strength = rng.uniform(0.45, 0.9)
+    return draw.Light(
+        key, fill / np.linalg.norm(fill), strength * tone, rng.uniform(0.1, 0.3) / tone,
+        (1.15 - 0.7 * strength) * np.ones(3),
+    )  # fmt: skip
+
+
+def random_background(height: int, width: int, rng: np.random.Generator) -> FloatArray:
+    """[H, W, 3] a wall, a gradient, or something out of focus."""
+    kind = rng.random()
+    base = np.clip(rng.uniform(0.1, 0.9) + rng.normal(0, 0.1, 3), 0.03, 0.97)
+    if kind < 0.3:
+        cells = base + rng.normal(0, 0.02, (2, 2, 3))
+    elif kind < 0.6:
+        other = np.clip(base + rng.normal(0, 0.2, 3), 0.03, 0.97)
+        cells = np.stack([np.tile(base, (2, 1)), np.tile(other, (2, 1))])
+    else:
+        n = int(rng.integers(3, 9))
+        cells = base + rng.normal(0, 0.14, (n, n, 1)) + rng.normal(0, 0.05, (n, n, 3))
+    small = Image.fromarray((np.clip(cells, 0, 1) * 255).astype(np.uint8))
+    large = small.resize((width, height), Image.Resampling.BICUBIC)
+    picture = np.asarray(large, np.float64) / 255.0
+    noise = rng.normal(0, 0.008, (height, width, 1))
+    return np.asarray(np.clip(picture + noise, 0.0, 1.0))
+
+
+def _body_mesh(
+    posed: Posed, looks_skin: int, looks_eyes: int, library: Library | None, textures: _Textures
+) -> draw.Mesh:
+    """The skin, textured by MakeHuman's layout, and eyes by their place; painted (-1) without a
+    library. Teeth, tongue and the mouth's inside are always painted."""
+    body = posed.dress.body
+    count = len(body.f)
+    uv = np.zeros((count, 3, 2))
+    texture = np.full(count, -1, np.int64)
+    if library is not None and looks_skin >= 0:
+        uv = np.asarray(body.vt, np.float64)[body.ft] * [1.0, -1.0] + [0.0, 1.0]
+        painted = [body.part_names.index(name) for name in
+                   ("eye", "eye_back", "mouth", "teeth", "tongue")]  # fmt: skip
+        texture[~np.isin(body.face_part, painted)] = textures.add(
+            load_texture(library.skins[looks_skin])
+        )
+        if looks_eyes >= 0:
+            eye = textures.add(load_texture(library.eyes[looks_eyes]))
+            corners = np.asarray(body.v_template, np.float64)[body.f]
+            parts = [body.part_names.index(name) for name in EYE_PARTS]
+            for name, side in (("left_eye_smplhf", 1.0), ("right_eye_smplhf", -1.0)):
+                own = np.isin(body.face_part, parts) & (side * corners.mean(1)[:, 0] > 0)
+                place = (corners[own] - body.J_template[JOINT_INDEX[name]])[..., :2]
+                # Past the ball's silhouette the texture would wrap round: stay on the white.
+                place = np.clip(place * EYE_SCALE, -0.2, 0.2)
+                uv[own] = np.array(EYE_CENTRE) + place * [1.0, -1.0]
+                texture[own] = eye
+    return draw.Mesh(posed.vertices, body.f, uv, texture, np.ones((count, 3)))
+
+
+def _garment_mesh(
+    garment: Garment, posed: Posed, tint: FloatArray, bias: float, textures: _Textures
+) -> draw.Mesh | None:
+    if garment.texture is None:
+        return None
+    count = len(garment.f)
+    row = textures.add(load_texture(garment.texture))
+    return draw.Mesh(
+        garment_vertices(garment, posed), garment.f, garment.uv,
+        np.full(count, row, np.int64), np.tile(tint, (count, 1)), bias,
+    )  # fmt: skip
+
+
+def render_person(
+    dress: DressBody, person: Person, library: Library | None = None
+) -> tuple[Portrait, Truth]:
+    """Draw a person.
+
+    Args:
+        library: the one that ``person.looks`` refers to; None draws the painted body.
+
+    Returns:
+        The picture as if loaded from a file (without alpha), and the truth.
+    """
+    looks = person.looks
+    rng = np.random.default_rng(looks.seed)
+    body = dress.body
+    posed = posed_body(dress, person.betas, person.pose)
+    textures = _Textures()
+    solid = [_body_mesh(posed, looks.skin, looks.eyes, library, textures)]
+    cards: list[draw.Mesh] = []
+    worn: list[Garment] = []
+    if library is not None:
+        blinks = [body.expression_index[name] for name in ("eyeBlinkLeft", "eyeBlinkRight")]
+        open_eyes = float(np.asarray(person.pose.expression)[blinks].max()) < 0.1
+        for row, files, bias, tint in (
+            (looks.outfit, library.outfits, None, looks.cloth_tint),
+            (looks.shoes, library.shoes, None, np.ones(3)),
+            (looks.brows, library.brows, THIN, np.clip(looks.hair_tint, 0.4, 1.2)),
+            # Lashes hang on helpers that expressions don't move.
+            (looks.lashes if open_eyes else -1, library.lashes, THIN, np.ones(3)),
+            (looks.hair, library.hair, THICK, looks.hair_tint),
+        ):
+            if row < 0:
+                continue
+            garment = load_garment(files[row])
+            mesh = _garment_mesh(garment, posed, tint, bias or 0.0, textures)
+            if mesh is not None:
+                (solid if bias is None else cards).append(mesh)
+                worn.append(garment)
+    hidden = hidden_faces(worn, dress)
+    solid[0] = _without(solid[0], hidden)
+    body_faces = np.flatnonzero(~hidden)
+    mesh = draw.joined(solid)
+    camera = person.camera.resized(
+        person.camera.width * SUPERSAMPLING, person.camera.height * SUPERSAMPLING
+    )
+    light = random_light(rng)
+    buffer = rasterize_mesh(mesh.vertices, mesh.f, camera)
+    covered = buffer.face >= 0
+    face, bary = buffer.face[covered], buffer.bary[covered].astype(np.float64)
+    stack = textures.array()
+    colours = draw.albedo(face, bary, mesh.uv, mesh.texture, mesh.tint, stack)
+    painted = np.flatnonzero(mesh.texture[face] < 0)
+    colours[painted] = PersonPaint(body)(body_faces[face[painted]], bary[painted])
+    picture = random_background(camera.height, camera.width, rng)
+    open_to = draw.openness(mesh, light, rng)
+    eyeballs = np.isin(body.face_part, [body.part_names.index(name) for name in EYE_PARTS])
+    rows = np.unique(body.f[eyeballs])
+    open_to[rows] = np.maximum(open_to[rows], EYES_OPEN)
+    picture[covered] = draw.shade(mesh, buffer, colours, light, open_to)
+    alpha = covered.astype(np.float64)
+    front = buffer.depth
+    if cards:
+        front = draw.blend_cards(picture, alpha, buffer.depth, cards, stack, camera, light)
+    picture += rng.normal(0, 0.006, picture.shape)  # the sensor's noise
+    portrait = Portrait(
+        rgb=_smaller(picture), alpha=None, path=Path(f"person-{looks.seed}.png"),
+        original_size=(person.camera.width, person.camera.height),
+    )  # fmt: skip
+    truth = Truth(
+        vertices=posed.vertices,
+        joints=posed.joints,
+        rotations=posed.R,
+        alpha=_smaller(alpha[..., None])[..., 0],
+        vertex_visible=visible_vertices(posed.vertices, body.f, front, camera),
+        joint_visible=visible_joints(posed, camera),
+    )
+    return portrait, truth
+
+
+def _without(mesh: draw.Mesh, hidden: BoolArray) -> draw.Mesh:
+    keep = ~hidden
+    return draw.Mesh(
+        mesh.vertices, mesh.f[keep], mesh.uv[keep], mesh.texture[keep], mesh.tint[keep]
+    )
+
+
+def _smaller(picture: FloatArray) -> FloatArray:
+    """[sH, sW, C] -> [H, W, C] float32, means of the samples."""
+    s = SUPERSAMPLING
+    height, width, channels = picture.shape
+    boxes = picture.reshape(height // s, s, width // s, s, channels)
+    return np.asarray(np.clip(boxes.mean((1, 3)), 0.0, 1.0), np.float32)
+
+
+def _pixels(points: FloatArray, camera: Camera) -> tuple[IntArray, IntArray, FloatArray, BoolArray]:
+    """Column, row (clipped), depth and whether the point is in the frame."""
+    xy, depth = project(points, camera)
+    xy = np.nan_to_num(xy)
+    inside = (depth > 0) & (xy >= 0).all(-1) & (xy < [camera.width, camera.height]).all(-1)
+    col = np.clip(xy[..., 0], 0, camera.width - 1).astype(np.int64)
+    row = np.clip(xy[..., 1], 0, camera.height - 1).astype(np.int64)
+    return col, row, depth, inside
+
+
+def visible_vertices(
+    vertices: FloatArray, f: IntArray, depth: FloatArray, camera: Camera
+) -> BoolArray:
+    """[V] vertices in the frame that face the camera and lie at the z-buffer's depth."""
+    col, row, z, inside = _pixels(vertices, camera)
+    sight = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
+    facing = (vertex_normals(vertices, f) * sight).sum(1) > MIN_FACING
+    near = z <= depth[row, col] + SURFACE_TOLERANCE
+    out: BoolArray = inside & facing & near
+    return out
+
+
+def visible_joints(posed: Posed, camera: Camera) -> BoolArray:
+    """[22] body joints that the picture shows.
+
+    A joint is seen when it lies in the frame and the bare body's first surface at its pixel is
+    less than 8 cm in front of it, beyond the thickness of the flesh around the joint (its distance
+    to the nearest vertex at rest): an arm before the trunk hides the trunk's joints.
+    """
+    body = posed.dress.body
+    depth = rasterize_mesh(posed.vertices, body.f, camera).depth
+    col, row, z, inside = _pixels(posed.joints[:BODY_JOINTS], camera)
+    rest_joints = posed.dress.body.J_template[:BODY_JOINTS]
+    flesh = np.array([
+        np.linalg.norm(body.v_template - joint, axis=1).min() for joint in rest_joints
+    ])  # fmt: skip
+    out: BoolArray = inside & (z - depth[row, col] < HIDDEN_BEHIND + flesh)
+    return out
