@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from ...cameras import intrinsics, look_at
 from ...gaussians.binding import vertex_normals
@@ -113,31 +114,29 @@ def _lit(colour, nx, ny, nz, open_key, open_fill, open_sky, key, fill, colours):
 @numba.njit(cache=True)
 def _shade(rgb, face, bary, f, normals, openness, key, fill, colours):  # type: ignore[no-untyped-def]
     for i in range(face.shape[0]):
-        n = np.zeros(3)
-        o = np.zeros(3)
+        nx = ny = nz = to_key = to_fill = to_sky = 0.0
         for k in range(3):
-            vertex = f[face[i], k]
-            for c in range(3):
-                n[c] += bary[i, k] * normals[vertex, c]
-                o[c] += bary[i, k] * openness[vertex, c]
-        length = max(np.sqrt(n[0] ** 2 + n[1] ** 2 + n[2] ** 2), 1e-9)
-        _lit(rgb[i], n[0] / length, n[1] / length, n[2] / length, o[0], o[1], o[2],
-             key, fill, colours)  # fmt: skip
+            vertex, w = f[face[i], k], bary[i, k]
+            nx += w * normals[vertex, 0]
+            ny += w * normals[vertex, 1]
+            nz += w * normals[vertex, 2]
+            to_key += w * openness[vertex, 0]
+            to_fill += w * openness[vertex, 1]
+            to_sky += w * openness[vertex, 2]
+        long = max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
+        _lit(rgb[i], nx / long, ny / long, nz / long, to_key, to_fill, to_sky, key, fill, colours)
 
 
-@numba.njit(cache=True)
-def _smooth(values, f, rounds):  # type: ignore[no-untyped-def]
-    """Means over neighbouring vertices, ``rounds`` times."""
+def _smooth(values: FloatArray, f: IntArray, rounds: int) -> FloatArray:
+    """Means [V, C] over each vertex and its neighbours, ``rounds`` times."""
+    count = len(values)
+    here = np.concatenate([f.ravel(), np.arange(count)])
+    there = np.concatenate([f[:, [1, 2, 0]].ravel(), np.arange(count)])
+    near = sparse.csr_matrix((np.ones(len(here)), (here, there)), (count, count))
+    total = np.asarray(near.sum(1))
     for _ in range(rounds):
-        total = values.copy()
-        count = np.ones(len(values))
-        for i in range(f.shape[0]):
-            for a in range(3):
-                b = f[i, (a + 1) % 3]
-                total[f[i, a]] += values[b]
-                count[f[i, a]] += 1.0
-        values = total / count[:, None]
-    return values
+        values = (near @ values) / total
+    return np.asarray(values)
 
 
 def _seen_from(mesh: Mesh, direction: FloatArray) -> FloatArray:
@@ -175,7 +174,7 @@ def openness(mesh: Mesh, light: Light, rng: np.random.Generator) -> FloatArray:
         total += weight
     sky = 0.25 + 0.75 * sky / total  # light also comes from the skin and cloth around
     values = np.stack([_seen_from(mesh, light.key), _seen_from(mesh, light.fill), sky], 1)
-    return np.asarray(_smooth(values, mesh.f, 3))
+    return _smooth(values, mesh.f, 3)
 
 
 def shade(
@@ -227,15 +226,18 @@ def _cards(  # type: ignore[no-untyped-def]
                 rgba = _sample(textures, texture[i], u, v)
                 if rgba[3] < 0.02:
                     continue
-                n = b0 * normals[a] + b1 * normals[b] + b2 * normals[c]
+                nx = b0 * normals[a, 0] + b1 * normals[b, 0] + b2 * normals[c, 0]
+                ny = b0 * normals[a, 1] + b1 * normals[b, 1] + b2 * normals[c, 1]
+                nz = b0 * normals[a, 2] + b1 * normals[b, 2] + b2 * normals[c, 2]
                 # Cards have two sides, and light comes through them: normals lean to the eye.
-                if n @ sight < 0:
-                    n = -n
-                n = n + 0.4 * sight
-                n /= max(np.sqrt(n @ n), 1e-9)
+                side = 1.0 if nx * sight[0] + ny * sight[1] + nz * sight[2] > 0 else -1.0
+                nx = side * nx + 0.4 * sight[0]
+                ny = side * ny + 0.4 * sight[1]
+                nz = side * nz + 0.4 * sight[2]
+                long = max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
                 for k in range(3):
                     rgba[k] = min(1.0, rgba[k] * tint[i, k])
-                _lit(rgba, n[0], n[1], n[2], 0.85, 0.85, 0.8, key, fill, colours)
+                _lit(rgba, nx / long, ny / long, nz / long, 0.85, 0.85, 0.8, key, fill, colours)
                 for k in range(3):
                     rgb[y, x, k] += rgba[3] * (rgba[k] - rgb[y, x, k])
                 alpha[y, x] += rgba[3] * (1.0 - alpha[y, x])

@@ -18,6 +18,7 @@ FRAMINGS = ("head", "half", "full")
 LONGER_SIDE = {"head": 512, "half": 640, "full": 768}
 NEAREST = 0.28  # metres from the camera to the nearest point of the body
 BETA_LIMIT = 2.0
+OVER_AN_EYE = ("bob01", "short03")
 
 YAW_BANDS: tuple[tuple[float, float], ...] = (
     (0, 30), (45, 75), (0, 30), (75, 110), (0, 30), (30, 45), (45, 75), (0, 30), (150, 180),
@@ -137,13 +138,22 @@ def random_looks(rng: np.random.Generator, library: Library | None) -> Looks:
         eyes=pick(lists["eyes"]),
         brows=pick(lists["brows"]),
         lashes=pick(lists["lashes"], 0.7),
-        hair=pick(lists["hair"], 0.9),
-        outfit=pick(lists["outfits"], 0.95),
+        hair=_pick_hair(pick(lists["hair"], 0.9), lists["hair"], rng),
+        outfit=pick(lists["outfits"]),
         shoes=pick(lists["shoes"], 0.9),
         hair_tint=grey * rng.uniform(0.8, 1.25, 3),
         cloth_tint=rng.uniform(0.7, 1.4) * rng.uniform(0.6, 1.3, 3),
         seed=int(rng.integers(0, 1 << 31)),
     )
+
+
+def _pick_hair(row: int, files: tuple[Any, ...], rng: np.random.Generator) -> int:
+    """Another one, mostly, for hair that falls over an eye: in photos that is rare."""
+    clear = [k for k, path in enumerate(files) if path.stem not in OVER_AN_EYE]
+    other = int(rng.integers(0, 1 << 30))
+    if row >= 0 and clear and row not in clear and rng.random() < 0.8:
+        return clear[other % len(clear)]
+    return row
 
 
 def random_fov(rng: np.random.Generator, framing: str) -> float:

@@ -28,6 +28,7 @@ EYE_SCALE = 0.112 / 0.0058  # texture units per metre: the iris has the same siz
 BODY_JOINTS = 22
 EYE_PARTS = ("eye", "eye_back")
 THIN, THICK = 0.0025, 0.012  # metres by which brows and hair win against the skin below
+SENSOR_NOISE = np.float32(0.008)
 EYES_OPEN = 0.6  # least share of light that reaches an eyeball: lids let light through
 
 
@@ -92,11 +93,15 @@ def random_background(height: int, width: int, rng: np.random.Generator) -> Floa
     else:
         n = int(rng.integers(3, 9))
         cells = base + rng.normal(0, 0.14, (n, n, 1)) + rng.normal(0, 0.05, (n, n, 3))
-    small = Image.fromarray((np.clip(cells, 0, 1) * 255).astype(np.uint8))
-    large = small.resize((width, height), Image.Resampling.BICUBIC)
-    picture = np.asarray(large, np.float64) / 255.0
-    noise = rng.normal(0, 0.008, (height, width, 1))
-    return np.asarray(np.clip(picture + noise, 0.0, 1.0))
+    planes = [
+        np.asarray(
+            Image.fromarray(np.clip(cells[..., c], 0, 1).astype(np.float32)).resize(
+                (width, height), Image.Resampling.BICUBIC
+            )
+        )
+        for c in range(3)
+    ]
+    return np.stack(planes, -1)
 
 
 def _body_mesh(
@@ -194,7 +199,8 @@ def render_person(
     colours = draw.albedo(face, bary, mesh.uv, mesh.texture, mesh.tint, stack)
     painted = np.flatnonzero(mesh.texture[face] < 0)
     colours[painted] = PersonPaint(body)(body_faces[face[painted]], bary[painted])
-    picture = random_background(camera.height, camera.width, rng)
+    behind = random_background(person.camera.height, person.camera.width, rng)
+    picture = np.repeat(np.repeat(behind, SUPERSAMPLING, 0), SUPERSAMPLING, 1).astype(np.float64)
     open_to = draw.openness(mesh, light, rng)
     eyeballs = np.isin(body.face_part, [body.part_names.index(name) for name in EYE_PARTS])
     rows = np.unique(body.f[eyeballs])
@@ -204,9 +210,10 @@ def render_person(
     front = buffer.depth
     if cards:
         front = draw.blend_cards(picture, alpha, buffer.depth, cards, stack, camera, light)
-    picture += rng.normal(0, 0.006, picture.shape)  # the sensor's noise
+    rgb = _smaller(picture)
+    rgb += rng.standard_normal(rgb.shape, np.float32) * SENSOR_NOISE
     portrait = Portrait(
-        rgb=_smaller(picture), alpha=None, path=Path(f"person-{looks.seed}.png"),
+        rgb=np.clip(rgb, 0.0, 1.0), alpha=None, path=Path(f"person-{looks.seed}.png"),
         original_size=(person.camera.width, person.camera.height),
     )  # fmt: skip
     truth = Truth(
@@ -232,7 +239,8 @@ def _smaller(picture: FloatArray) -> FloatArray:
     s = SUPERSAMPLING
     height, width, channels = picture.shape
     boxes = picture.reshape(height // s, s, width // s, s, channels)
-    return np.asarray(np.clip(boxes.mean((1, 3)), 0.0, 1.0), np.float32)
+    total = sum(boxes[:, i, :, j] for i in range(s) for j in range(s))
+    return np.asarray(np.clip(total / s**2, 0.0, 1.0), np.float32)
 
 
 def _pixels(points: FloatArray, camera: Camera) -> tuple[IntArray, IntArray, FloatArray, BoolArray]:
