@@ -131,8 +131,11 @@ def pose_arrays(
 
 def write_arrays(arrays: Arrays, path: Path) -> None:
     """A compressed npz without pickled content, whole or not at all."""
+    pickled = [key for key, array in arrays.items() if array.dtype.hasobject]
+    if pickled:
+        raise TypeError(f"arrays of objects would be pickled: {', '.join(pickled)}")
     with whole_file(path) as scratch, open(scratch, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        np.savez_compressed(file, **arrays)
 
 
 def jaw_from_expression(body: Body) -> FloatArray:
@@ -260,7 +263,7 @@ def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
     if "expression" in found:
         weights[:] = found["expression"]
         if share is not None:
-            if share.shape != (num_expression, 3):
+            if share.dtype.kind != "f" or share.shape != (num_expression, 3):
                 raise LikenessError(f"jaw_from_expression in '{path}' is {share.shape}.", _REMEDY)
             full_pose[:, _JAW] = _turned(full_pose[:, _JAW], -(weights @ share))
     return PoseFrames(full_pose, transl, weights)
@@ -284,19 +287,20 @@ def load_motion(path: Path, num_expression: int) -> Motion:
     frames = len(poses.transl)
 
     def per_frame(key: str, size: int, default: float) -> FloatArray:
-        values = np.asarray(arrays.get(key, np.full((frames, size), default)))
-        if values.size != frames * size or values.dtype.kind not in "biuf":
+        values = _numbers(arrays, key, np.full((frames, size), default), path)
+        if values.size != frames * size:
             raise LikenessError(
                 f"{key} in '{path}' is {values.shape}, not one row for each of {frames} frames.",
                 "Track the clip again.",
             )
         return values.reshape((frames, size) if size > 1 else (frames,))
 
-    rate = arrays.get("mocap_frame_rate", arrays.get("mocap_framerate", DEFAULT_FRAME_RATE))
-    frame_rate = float(rate) if np.size(rate) == 1 else math.nan
+    rate_key = "mocap_framerate" if "mocap_framerate" in arrays else "mocap_frame_rate"
+    rate = _numbers(arrays, rate_key, np.array(DEFAULT_FRAME_RATE), path)
+    frame_rate = float(rate.reshape(-1)[0]) if rate.size == 1 else math.nan
     if not (math.isfinite(frame_rate) and frame_rate > 0):
         raise LikenessError(f"'{path}' has an impossible frame rate.", "Track the clip again.")
-    betas = np.asarray(arrays.get("betas", np.zeros(0)), np.float64)
+    betas = _numbers(arrays, "betas", np.zeros(0), path)
     states = per_frame("frame_state", 1, 0).astype(np.uint8)
     if states.max() >= len(FRAME_STATES):
         raise LikenessError(f"frame_state in '{path}' has unknown values.", "Track it again.")
@@ -305,15 +309,15 @@ def load_motion(path: Path, num_expression: int) -> Motion:
         full_pose=poses.full_pose,
         transl=poses.transl,
         expression=poses.expression,
-        joint_confidence=per_frame("joint_confidence", NUM_JOINTS, 1.0).astype(np.float64),
+        joint_confidence=per_frame("joint_confidence", NUM_JOINTS, 1.0),
         frame_state=states,
         shot=per_frame("shot", 1, 0).astype(np.int32),
         camera=_camera(arrays, path),
         frame_rate=frame_rate,
         framing=str(arrays.get("framing", "full")),
         view=str(arrays.get("view", "front")),
-        face_error=per_frame("face_error", 1, np.nan).astype(np.float64),
-        pose_error=per_frame("pose_error", 1, np.nan).astype(np.float64),
+        face_error=per_frame("face_error", 1, np.nan),
+        pose_error=per_frame("pose_error", 1, np.nan),
         warnings=tuple(str(text) for text in np.atleast_1d(arrays.get("warnings", []))),
     )
 
@@ -333,6 +337,13 @@ def _camera(arrays: Arrays, path: Path) -> Camera:
             f"The camera in '{path}' is not complete ({error}).", "Track the clip again."
         ) from error
     return Camera(viewmat, K, int(size[0]), int(size[1]))
+
+
+def _numbers(arrays: Arrays, key: str, default: FloatArray, path: Path) -> FloatArray:
+    values = arrays.get(key, default)
+    if values.dtype.kind not in "biuf":
+        raise LikenessError(f"{key} in '{path}' holds no numbers.", "Track the clip again.")
+    return np.asarray(values, np.float64)
 
 
 def _joints(rows: slice) -> int:
