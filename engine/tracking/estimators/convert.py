@@ -1,0 +1,137 @@
+"""Other programs' frames and cameras, turned into ours: the one place where that happens.
+
+Body regressors work in OpenCV's camera frame (x right, y down, z forward), often with a camera of
+their own for the crop that they looked at, and a focal length that means "far away". FLAME's
+trackers keep y up and look along -z, with an orthographic crop. Here both become the photo's
+space (camera at the origin, looking along -z, y up) and the photo's own camera.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...cameras import PHOTO_VIEWMAT, carried_over, unproject
+from ...rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ...types import Camera, FloatArray, LikenessError
+from .dump import Dump, read_dump
+
+TO_PHOTO: FloatArray = np.diag([1.0, -1.0, -1.0])
+"""OpenCV's camera axes to the photo's space: half a turn about x. Bodies' own rest axes are the
+same everywhere (y up, facing +z), so rotations are only multiplied from the left."""
+
+MIRROR_X: FloatArray = np.diag([-1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A body in the photo's space: root rotation ``R`` [3, 3] and root joint ``position`` [3]."""
+
+    R: FloatArray
+    position: FloatArray | None
+
+
+def narrow_camera(camera: Camera, focal: FloatArray, centre: FloatArray) -> Camera:
+    """The photo's camera with other ``focal`` [2] and principal point ``centre`` [2] in pixels."""
+    K = np.array([[focal[0], 0.0, centre[0]], [0.0, focal[1], centre[1]], [0.0, 0.0, 1.0]])
+    return Camera(PHOTO_VIEWMAT.copy(), K, camera.width, camera.height)
+
+
+def placed(
+    R: FloatArray,
+    position: FloatArray | None,
+    middle: FloatArray,
+    theirs: Camera,
+    ours: Camera,
+) -> Placed:
+    """A body of OpenCV's frame and camera ``theirs``, in the photo's space before ``ours``.
+
+    Args:
+        R: [3, 3] root rotation in OpenCV's frame. position: [3] of the root joint, or None.
+        middle: [3] in OpenCV's frame: the body's visible middle, which keeps its pixel and size
+            (``cameras.carried_over``), and about which the body turns with the line of sight.
+    """
+    pivot = TO_PHOTO @ middle
+    there, turn = carried_over(pivot, theirs, ours)
+    moved = None if position is None else there + turn @ (TO_PHOTO @ position - pivot)
+    return Placed(turn @ TO_PHOTO @ R, moved)
+
+
+def sight_turn(pixel: FloatArray, camera: Camera) -> FloatArray:
+    """[3, 3] turn from the camera's axis to the line of sight of a pixel [2], in photo space."""
+    ahead = np.array([0.0, 0.0, -1.0])
+    centre = narrow_camera(camera, np.diag(camera.K)[:2], pixel)
+    return carried_over(ahead, centre, camera)[1]
+
+
+def pixel_scale(dump: Dump, camera: Camera, image_size: tuple[int, int] | None) -> float:
+    """Pixels of ``camera`` for one pixel of the picture that the regressor saw.
+
+    Args:
+        image_size: (width, height) of that picture; the dump's own ``img_size`` goes first, and
+            with neither it is the camera's.
+    """
+    if "img_size" in dump:
+        width, height = dump.rows("img_size", 2)[0]
+    elif image_size is not None:
+        width, height = image_size
+    else:
+        return 1.0
+    scale = camera.width / max(width, 1.0)
+    if abs(height * scale - camera.height) > max(2.0, 0.01 * camera.height):
+        raise LikenessError(
+            f"'{dump.path}' is about a picture of {width:.0f} x {height:.0f} pixels, the photo is "
+            f"{camera.width} x {camera.height}.",
+            "Give the output for this photo; turn the photo upright before the regressor sees it.",
+        )
+    return float(scale)
+
+
+def rotations(axis_angle: FloatArray) -> FloatArray:
+    """[..., 3] -> [..., 3, 3] in float64."""
+    return axis_angle_to_matrix(np.asarray(axis_angle, np.float64))
+
+
+def vectors(R: FloatArray) -> FloatArray:
+    """[..., 3, 3] -> [..., 3]; matrices that networks gave are made orthonormal first."""
+    U, _, Vt = np.linalg.svd(R)
+    flip = np.ones(U.shape[:-1])
+    flip[..., 2] = np.sign(np.linalg.det(U @ Vt))
+    return matrix_to_axis_angle((U * flip[..., None, :]) @ Vt)
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What of a user's own SMPL-X file regressors' outputs need: ``hand_mean`` [30, 3] (left,
+    right), the ``pelvis`` [3] of the mean body at rest, and how betas [B] move it [3, B]."""
+
+    hand_mean: FloatArray
+    pelvis: FloatArray
+    pelvis_shapedirs: FloatArray
+
+
+def read_model_file(path: Path) -> ModelFile:
+    """Read an SMPL-X .npz (licensed: users have their own; none is part of this project).
+
+    Raises:
+        LikenessError: the file is not one.
+    """
+    dump = read_dump(path)
+    dump.require("an SMPL-X model", ("hands_meanl", "hands_meanr", "J_regressor", "v_template",
+                                     "shapedirs"))  # fmt: skip
+    hands = np.concatenate([dump.rows(f"hands_mean{s}", 45)[0].reshape(15, 3) for s in "lr"])
+    regressor = dump.arrays["J_regressor"][0]
+    v, dirs = dump.arrays["v_template"], dump.arrays["shapedirs"]
+    if v.shape != (len(regressor), 3) or dirs.shape[:2] != v.shape:
+        raise LikenessError(
+            f"'{path}' is no SMPL-X model: its arrays do not fit together.",
+            "Give SMPLX_NEUTRAL.npz from the SMPL-X site.",
+        )
+    return ModelFile(hands, regressor @ v, np.einsum("v,vcb->cb", regressor, dirs))
+
+
+def seen_from(pixel: FloatArray, depth: float, camera: Camera) -> FloatArray:
+    """[3] the point at a pixel [2] and depth (metres) in photo space."""
+    return unproject(np.asarray(pixel, np.float64), np.asarray(depth), camera)

@@ -1,0 +1,156 @@
+"""Files that other programs' estimators leave: npz, json, or a folder of npy arrays."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...types import FloatArray, LikenessError
+
+_UNREADABLE = (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile,
+               zlib.error, RecursionError)  # fmt: skip
+_HELP = "See docs/ESTIMATORS.md for how to write the file."
+
+
+@dataclass(frozen=True)
+class Dump:
+    """The numeric arrays of a dump by name.
+
+    Attributes:
+        path: where it came from.
+        arrays: floats of any shape; names of nested dictionaries are joined by dots, and
+            ``pred_mano_params.hand_pose`` can also be asked for as ``hand_pose``.
+    """
+
+    path: Path
+    arrays: dict[str, FloatArray]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.arrays
+
+    def require(self, kind: str, keys: tuple[str, ...]) -> None:
+        """All of ``keys`` are there.
+
+        Raises:
+            LikenessError: names the file and what it lacks.
+        """
+        missing = [key for key in keys if key not in self.arrays]
+        if missing:
+            raise LikenessError(
+                f"'{self.path}' is no whole dump of {kind}: {', '.join(missing)} missing "
+                f"(it has: {', '.join(sorted(self.arrays)) or 'nothing'}).",
+                _HELP,
+            )
+
+    def rows(self, key: str, size: int) -> FloatArray:
+        """[N, size] of an array of any shape with that many values for each person.
+
+        Raises:
+            LikenessError: another size, or values that are no numbers.
+        """
+        array = self.arrays[key]
+        if array.size == 0 or array.size % size:
+            raise LikenessError(
+                f"{key} in '{self.path}' has {array.size} values (shape {array.shape}), not "
+                f"{size} for each person.",
+                _HELP,
+            )
+        if not np.isfinite(array).all():
+            raise LikenessError(f"{key} in '{self.path}' has values that are no numbers.", _HELP)
+        return array.reshape(-1, size)
+
+    def row(self, key: str, size: int, index: int) -> FloatArray:
+        """[size] of one person; an array of one row stands for everybody.
+
+        Raises:
+            LikenessError: as :meth:`rows`, or there is no such person.
+        """
+        rows = self.rows(key, size)
+        if len(rows) == 1:
+            index = 0
+        if not 0 <= index < len(rows):
+            raise LikenessError(
+                f"{key} in '{self.path}' has no person {index}.",
+                f"Choose one from 0 to {len(rows) - 1}.",
+            )
+        out: FloatArray = rows[index]
+        return out
+
+
+def read_dump(path: Path) -> Dump:
+    """Read a dump; nothing is unpickled.
+
+    Raises:
+        LikenessError: no such file, another format, or pickled content only.
+    """
+    path = Path(path)
+    remedy = f"Give an .npz or .json file, or a folder of .npy files. {_HELP}"
+    try:
+        if path.is_dir():
+            found: dict[str, Any] = {
+                file.stem: np.load(file, allow_pickle=False) for file in sorted(path.glob("*.npy"))
+            }
+            if not found:
+                raise LikenessError(f"The folder '{path}' holds no .npy files.", remedy)
+        elif path.suffix.lower() == ".json":
+            found = _flat(json.loads(path.read_text(encoding="utf-8")))
+        else:
+            found = _npz(path)
+    except _UNREADABLE as error:
+        raise LikenessError(
+            f"'{path}' cannot be read as an estimator's output ({error}).", remedy
+        ) from error
+    arrays = {key: array for key, value in found.items() if (array := _numbers(value)) is not None}
+    for key in list(arrays):
+        if key.startswith("pred_mano_params."):
+            arrays.setdefault(key.removeprefix("pred_mano_params."), arrays[key])
+    return Dump(path, arrays)
+
+
+def _npz(path: Path) -> dict[str, Any]:
+    """All arrays that need no unpickling; those that do are left out."""
+    found: dict[str, Any] = {}
+    with np.load(path, allow_pickle=False) as file:
+        for key in file.files:
+            try:
+                found[key] = file[key]
+            except ValueError as error:
+                if "allow_pickle" not in str(error):
+                    raise
+    return found
+
+
+def _numbers(value: Any) -> FloatArray | None:
+    """A float array, or None for what is no array of numbers (names, ragged lists)."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        return None
+    if array.dtype.kind not in "biuf":
+        return None
+    return array.astype(np.float64)
+
+
+def _flat(content: Any) -> dict[str, Any]:
+    """Nested dictionaries with their names joined by dots; a list of people stacked."""
+    if isinstance(content, list):
+        if not content or not all(isinstance(person, dict) for person in content):
+            raise ValueError("neither a dictionary nor a list of dictionaries")
+        people = [_flat(person) for person in content]
+        shared = set(people[0]).intersection(*people[1:])
+        return {key: [person[key] for person in people] for key in people[0] if key in shared}
+    if not isinstance(content, dict):
+        raise ValueError("neither a dictionary nor a list of dictionaries")
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{inner}": deep for inner, deep in _flat(value).items()}
+        else:
+            flat[key] = value
+    return flat

@@ -1,0 +1,147 @@
+"""What an estimator says about a person in a photo, whoever it is, in the project's conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from ...types import NUM_JOINTS, BoolArray, Camera, FloatArray, Observation, Portrait
+
+NUM_POSE, NUM_HAND = 33, 21
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A pose of one person in the photo's space (camera at the origin, looking along -z, y up).
+
+    Sizes of bodies differ between models, so there are no shapes and no translation of a mesh in
+    here, but rotations, and the place of a joint that every body has.
+
+    Attributes:
+        source: the estimator, for messages.
+        full_pose: [55, 3] axis-angle, hands from the flat hand; relative to the parent joint as
+            in :class:`~likeness.engine.types.Pose`, except rows that are ``in_world``.
+        known: [55] bool: the joints the estimator speaks for; all others' rows mean nothing.
+        in_world: [55] bool: rows that turn the joint in the photo's axes, whatever its parent
+            does (a hand or a head seen alone).
+        confidence: [55] 0..1, 0 where not known.
+        position: [3] metres where the middle of the joints ``position_of`` stands, or None.
+        position_of: indices of joints.
+        expression: weights 0..1 of ARKit's actions by name; the jaw's own rotation is a joint.
+        warnings: what the user should know.
+    """
+
+    source: str
+    full_pose: FloatArray
+    known: BoolArray
+    in_world: BoolArray
+    confidence: FloatArray
+    position: FloatArray | None = None
+    position_of: tuple[int, ...] = (0,)
+    expression: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shapes = (self.full_pose.shape, self.known.shape, self.in_world.shape)
+        if shapes != ((NUM_JOINTS, 3), (NUM_JOINTS,), (NUM_JOINTS,)):
+            raise ValueError(f"an estimate has 55 joints, got {shapes}")
+
+    @staticmethod
+    def nothing(source: str) -> Estimate:
+        """An estimate that knows nothing yet."""
+        none = np.zeros(NUM_JOINTS, bool)
+        return Estimate(source, np.zeros((NUM_JOINTS, 3)), none, none.copy(), np.zeros(NUM_JOINTS))
+
+    def with_rows(
+        self,
+        rows: slice | int,
+        axis_angle: FloatArray,
+        confidence: float,
+        in_world: bool = False,
+    ) -> Estimate:
+        """A copy that knows the joints ``rows`` [n, 3]."""
+        full_pose, known = self.full_pose.copy(), self.known.copy()
+        world, trust = self.in_world.copy(), self.confidence.copy()
+        full_pose[rows] = axis_angle
+        known[rows], world[rows], trust[rows] = True, in_world, confidence
+        return replace(self, full_pose=full_pose, known=known, in_world=world, confidence=trust)
+
+    def without(self, joints: Sequence[int]) -> Estimate:
+        """A copy that does not know these joints."""
+        known, trust = self.known.copy(), self.confidence.copy()
+        known[list(joints)], trust[list(joints)] = False, 0.0
+        return replace(self, known=known, confidence=trust)
+
+
+def merged(estimates: Sequence[Estimate]) -> Estimate:
+    """One estimate of several, each joint from the last that knows it.
+
+    So a body, then hands, then a head: of OSX, HaMeR and EMICA, say. The position is the first
+    one's that has one.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not estimates:
+        raise ValueError("nothing to merge")
+    out = estimates[0]
+    for other in estimates[1:]:
+        rows = other.known
+        place = out if out.position is not None else other
+        out = Estimate(
+            source=f"{out.source} + {other.source}",
+            full_pose=np.where(rows[:, None], other.full_pose, out.full_pose),
+            known=out.known | rows,
+            in_world=np.where(rows, other.in_world, out.in_world),
+            confidence=np.where(rows, other.confidence, out.confidence),
+            position=place.position,
+            position_of=place.position_of,
+            expression=out.expression | other.expression,
+            warnings=out.warnings + other.warnings,
+        )
+    return out
+
+
+@dataclass(frozen=True)
+class KeypointEstimate:
+    """Points seen in a photo, in the numbering of our detectors (pixels, +0.5 centres).
+
+    Attributes:
+        source: the estimator.
+        pose: [33, 2] body landmarks; pose_confidence: [33] 0..1, 0 for those it has not.
+        hands: by side ("left", "right"): ([21, 2] pixels, [21] confidence).
+        face: [478, 2] dense face landmarks with ``face_confidence`` 0..1, or None.
+    """
+
+    source: str
+    pose: FloatArray
+    pose_confidence: FloatArray
+    hands: dict[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
+    face: FloatArray | None = None
+    face_confidence: float = 0.0
+
+
+class Estimator(Protocol):
+    """Something that looks at a portrait and says how the person in it stands."""
+
+    def estimate(
+        self, portrait: Portrait, observation: Observation, camera: Camera
+    ) -> Estimate | None:
+        """The estimate for the observed person, None when there is none.
+
+        Args:
+            portrait: the photo. observation: what the detectors saw, in its pixels.
+            camera: the photo's, which the answer must suit.
+        """
+        ...
+
+
+class KeypointEstimator(Protocol):
+    """Something that finds the observed person's keypoints."""
+
+    def keypoints(self, portrait: Portrait, observation: Observation) -> KeypointEstimate | None:
+        """The keypoints in pixels of ``portrait.rgb``, None when there are none."""
+        ...

@@ -1,0 +1,59 @@
+"""Our own motion and pose files, and other SMPL-X or AMASS npz files, as estimates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ...formats.motion import load_motion, pose_frames, read_arrays
+from ...types import NUM_JOINTS, Camera, LikenessError
+from .convert import narrow_camera, placed, rotations, vectors
+from .estimate import Estimate
+from .smplx_rows import JAW, PELVIS
+
+
+def from_motion(path: Path, camera: Camera, frame: int = 0) -> Estimate:
+    """One frame of a motion or pose file.
+
+    A file with a camera (``likeness track`` writes one) gives the place, too, for the camera at
+    hand; one without lies in some world of its own, so only the joints below the pelvis count.
+
+    Args:
+        frame: which one, counted from 0.
+
+    Raises:
+        LikenessError: no such file or frame, or it holds no pose.
+    """
+    arrays = read_arrays(path)
+    names = [str(name) for name in np.atleast_1d(arrays.get("expression_names", []))]
+    poses = pose_frames({k: v for k, v in arrays.items() if names or k != "expression"}, path,
+                        len(names))  # fmt: skip
+    if not 0 <= frame < len(poses.transl):
+        raise LikenessError(
+            f"'{path}' has no frame {frame}.", f"Choose one from 0 to {len(poses.transl) - 1}."
+        )
+    full_pose = poses.full_pose[frame]
+    estimate = Estimate.nothing(path.name).with_rows(slice(0, NUM_JOINTS), full_pose, 1.0)
+    expression = dict(zip(names, (float(w) for w in poses.expression[frame])))
+    if names:
+        estimate = estimate.without([JAW])  # its part of the jaw is in the expression
+    if "camera_K" not in arrays:
+        return replace(estimate.without([PELVIS]), expression=expression)
+    motion = load_motion(path, len(names))
+    seen = motion.camera.resized(camera.width, camera.height)
+    theirs = narrow_camera(camera, np.diag(seen.K)[:2], seen.K[:2, 2])
+    view = motion.camera.viewmat
+    pelvis = np.asarray(arrays.get("pelvis", np.zeros(3)), np.float64) + motion.transl[frame]
+    pelvis = view[:3, :3] @ pelvis + view[:3, 3]
+    root = placed(
+        view[:3, :3] @ rotations(full_pose[PELVIS]), pelvis, np.array([0.0, 0.0, pelvis[2]]),
+        theirs, camera,
+    )  # fmt: skip
+    trust = np.clip(motion.joint_confidence[frame], 0.0, 1.0)
+    known = estimate.known & (trust > 0)
+    estimate = replace(estimate, known=known, confidence=np.where(known, trust, 0.0))
+    estimate = estimate.with_rows(PELVIS, vectors(root.R), max(float(trust[PELVIS]), 0.5))
+    position = root.position if "pelvis" in arrays else None
+    return replace(estimate, position=position, position_of=(PELVIS,), expression=expression)

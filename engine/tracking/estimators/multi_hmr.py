@@ -1,0 +1,94 @@
+"""Multi-HMR's output as an estimate (Baradel et al., ECCV 2024).
+
+Its conventions, from its public code (``model.py``, ``blocks/smpl_layer.py``, ``demo.py``):
+OpenCV's frame; 53 rotation vectors (root, 21 body, 15 left hand, 15 right hand, jaw), hands from
+the flat hand as ours; the root turns about the pelvis outside the body model and the body is
+hung up by its head afterwards, so that only ``transl_pelvis`` says where the pelvis is; one
+perspective camera for the square, letterboxed picture, 60 degrees wide unless told otherwise;
+no eyes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...types import Camera, FloatArray
+from .convert import narrow_camera, pixel_scale, placed, rotations, vectors
+from .dump import Dump
+from .estimate import Estimate
+from .smplx_rows import (
+    BODY,
+    BODY_TRUST,
+    HAND_TRUST,
+    JAW,
+    JAW_TRUST,
+    LEFT_HAND,
+    PELVIS,
+    RIGHT_HAND,
+)
+
+KEYS = ("rotvec", "transl_pelvis")
+DEFAULT_FOV = 60.0
+
+
+def letterbox_camera(dump: Dump, camera: Camera) -> Camera:
+    """The regressor's camera in the photo's pixels.
+
+    The photo was scaled so that its longer side fills the square and lies in its middle. ``K``
+    [3, 3] is in pixels of that square, of side ``square`` (twice its principal point when not
+    given); without it, ``fov`` degrees (60) span the square.
+    """
+    longer = max(camera.width, camera.height)
+    middle = np.array([camera.width / 2, camera.height / 2])
+    if "K" in dump:
+        K = dump.rows("K", 9)[0].reshape(3, 3)
+        side = float(dump.arrays["square"].ravel()[0]) if "square" in dump else 2 * K[0, 2]
+        scale = longer / side
+        focal = scale * K[[0, 1], [0, 1]]
+        return narrow_camera(camera, focal, middle + scale * (K[:2, 2] - side / 2))
+    fov = float(dump.arrays["fov"].ravel()[0]) if "fov" in dump else DEFAULT_FOV
+    focal_length = 0.5 * longer / np.tan(np.radians(fov) / 2)
+    return narrow_camera(camera, np.full(2, focal_length), middle)
+
+
+def from_multi_hmr(
+    dump: Dump, camera: Camera, image_size: tuple[int, int] | None = None, person: int = 0
+) -> Estimate:
+    """The estimate of one person.
+
+    Args:
+        dump: ``rotvec`` [N, 53, 3], ``transl_pelvis`` [N, 3], and if there ``transl`` [N, 3] (of
+            the head), ``scores`` [N], ``K`` [3, 3], ``square``, ``fov``.
+        camera: the photo's. image_size: of the photo that the regressor saw (not the square).
+
+    Raises:
+        LikenessError: names the file and what is wrong with it.
+    """
+    dump.require("Multi-HMR", KEYS)
+    pixel_scale(dump, camera, image_size)  # the letterbox keeps proportions, so only to check
+    pose = dump.row("rotvec", 53 * 3, person).reshape(53, 3)
+    pelvis = dump.row("transl_pelvis", 3, person)
+    root = placed(
+        rotations(pose[0]), pelvis, _middle(dump, pelvis, person), letterbox_camera(dump, camera),
+        camera,
+    )  # fmt: skip
+    trust = 1.0
+    if "scores" in dump and dump.arrays["scores"].size:
+        scores = dump.arrays["scores"].ravel()
+        trust = float(np.clip(scores[min(person, len(scores) - 1)], 0.3, 1.0))
+    estimate = Estimate.nothing("Multi-HMR")
+    estimate = estimate.with_rows(PELVIS, vectors(root.R), BODY_TRUST * trust)
+    estimate = estimate.with_rows(BODY, pose[1:22], BODY_TRUST * trust)
+    estimate = estimate.with_rows(LEFT_HAND, pose[22:37], HAND_TRUST * trust)
+    estimate = estimate.with_rows(RIGHT_HAND, pose[37:52], HAND_TRUST * trust)
+    estimate = estimate.with_rows(JAW, pose[52], JAW_TRUST * trust)
+    return replace(estimate, position=root.position, position_of=(PELVIS,))
+
+
+def _middle(dump: Dump, pelvis: FloatArray, person: int) -> FloatArray:
+    """[3] between pelvis and head: what keeps its place in the picture."""
+    if "transl" not in dump:
+        return pelvis
+    return 0.5 * (pelvis + dump.row("transl", 3, person))

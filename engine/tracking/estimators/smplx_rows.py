@@ -1,0 +1,17 @@
+"""Where SMPL-X regressors' 53 rotations go in the 55 rows of a full pose."""
+
+from __future__ import annotations
+
+from ...types import JOINT_INDEX
+
+PELVIS, HEAD = JOINT_INDEX["pelvis"], JOINT_INDEX["head"]
+JAW = JOINT_INDEX["jaw"]
+EYES = (JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"])
+BODY = slice(1, 22)
+LEFT_HAND, RIGHT_HAND = slice(25, 40), slice(40, 55)
+
+#: How much is thought of a whole-body regressor's parts, 0..1: limbs are what they are made for,
+#: hands and jaw are small in their crops.
+BODY_TRUST, HAND_TRUST, JAW_TRUST = 0.8, 0.4, 0.4
+#: ... and of those that look at a hand or a face alone.
+ALONE_TRUST = 0.9
