@@ -304,7 +304,7 @@ def test_the_documents_lines_for_the_smplx_package(
     smplx = pytest.importorskip("smplx")
     model_file = tmp_path / "models" / "smplx" / "SMPLX_NEUTRAL.npz"
     licensed_like_model(model_file, np.random.default_rng(4))
-    body = replace(body, J_template=body.J_template + [0.1, -0.2, 0.3])  # a pelvis elsewhere
+    body = replace(body, J_template=body.J_template + np.array([0.1, -0.2, 0.3]))
     save_motion(motion, tmp_path / "m.npz", body)
     arrays = np.load(tmp_path / "m.npz")
     text = (Path(__file__).resolve().parents[3] / "docs" / "MOTION.md").read_text("utf-8")
