@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...body.model import Body
-from ...cameras import photo_camera, project
+from ...cameras import focal_length, photo_camera, project
 from ...rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Pose
 from .library import Library
@@ -243,7 +243,7 @@ def _placed(
     longer = LONGER_SIDE[framing]
     width = longer if aspect >= 1 else round(longer * aspect)
     height = longer if aspect < 1 else round(longer / aspect)
-    camera = photo_camera(0.5 * longer / np.tan(np.radians(fov) / 2), width, height)
+    camera = photo_camera(focal_length(fov, width, height), width, height)
     fill = {"head": (0.45, 0.72), "half": (0.72, 0.92), "full": (0.78, 0.93)}[framing]
     share = rng.uniform(*fill)
     middle = {"head": 0.47, "half": 0.53, "full": 0.5}[framing]

@@ -260,7 +260,8 @@ def visible_vertices(
     col, row, z, inside = _pixels(vertices, camera)
     sight = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
     facing = (vertex_normals(vertices, f) * sight).sum(1) > MIN_FACING
-    near = z <= depth[row, col] + SURFACE_TOLERANCE
+    first = depth[row, col]
+    near = np.isfinite(first) & (z <= first + SURFACE_TOLERANCE)
     out: BoolArray = inside & facing & near
     return out
 

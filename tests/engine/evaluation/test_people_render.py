@@ -1,0 +1,205 @@
+"""Rendered people: what is said to be true is what the picture shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from likeness.engine.cameras import project
+from likeness.engine.evaluation.people.dress import DressBody, load_dress_body
+from likeness.engine.evaluation.people.figures import (
+    face_rows,
+    fingertip_rows,
+    person_figures,
+    rigidly_aligned,
+)
+from likeness.engine.evaluation.people.person import Person, heading, random_person
+from likeness.engine.evaluation.people.poses import ANCHORS, ARMS, arm_joints, overlap
+from likeness.engine.evaluation.people.render import Truth, render_person
+from likeness.engine.rotations import axis_angle_to_matrix
+from likeness.engine.tracking.limits import violations
+from likeness.engine.types import (
+    JOINT_INDEX,
+    Hand,
+    LikenessError,
+    Observation,
+    Portrait,
+    Pose,
+    Track,
+)
+from likeness.engine.weights import asset_path
+
+
+@pytest.fixture(scope="module")
+def dress() -> DressBody:
+    try:
+        return load_dress_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def shots(dress: DressBody) -> dict[str, tuple[Person, Portrait, Truth]]:
+    """One person of each framing: from the front, from the side, from behind."""
+    out = {}
+    for k, (framing, yaw) in enumerate((("head", 10.0), ("half", -90.0), ("full", 175.0))):
+        person = random_person(dress.body, np.random.default_rng(k), framing=framing, yaw=yaw)
+        out[framing] = (person, *render_person(dress, person))
+    return out
+
+
+@pytest.mark.parametrize("framing", ["head", "half", "full"])
+def test_what_is_visible_lies_on_the_person(shots: dict, framing: str) -> None:
+    person, portrait, truth = shots[framing]
+    assert portrait.rgb.shape == (person.camera.height, person.camera.width, 3)
+    assert max(portrait.rgb.shape) >= 512
+    pixels, depth = project(truth.vertices[truth.vertex_visible], person.camera)
+    assert truth.vertex_visible.sum() > 500
+    assert (depth > 0.2).all()
+    col, row = np.floor(pixels).astype(int).T
+    assert ((col >= 0) & (col < person.camera.width)).all()
+    assert (truth.alpha[row, col] > 0.0).all()
+    joints, _ = project(truth.joints[:22][truth.joint_visible], person.camera)
+    col, row = np.floor(joints).astype(int).T
+    assert (truth.alpha[row, col] == 1.0).all()
+
+
+@pytest.mark.parametrize("framing", ["head", "half", "full"])
+def test_truth_is_the_body_in_its_pose(dress: DressBody, shots: dict, framing: str) -> None:
+    person, _, truth = shots[framing]
+    vertices, joints = dress.body.vertices(person.pose, person.betas)
+    np.testing.assert_allclose(truth.vertices, vertices, atol=1e-5)
+    np.testing.assert_allclose(truth.joints, joints, atol=1e-6)
+    head = truth.rotations[JOINT_INDEX["head"]]
+    # Camera pitch and the head's own nod leave the heading nearly alone.
+    assert abs((heading(head) - person.yaw + 180) % 360 - 180) < 8.0
+
+
+def test_the_alpha_is_the_silhouette(dress: DressBody, shots: dict) -> None:
+    person, portrait, truth = shots["full"]
+    pixels, _ = project(truth.vertices, person.camera)
+    low, high = pixels.min(0), pixels.max(0)
+    rows, cols = np.nonzero(truth.alpha > 0.5)
+    assert abs(cols.min() - low[0]) < 2.5
+    assert abs(cols.max() + 1 - high[0]) < 2.5
+    assert abs(rows.min() - low[1]) < 2.5
+    assert abs(rows.max() + 1 - high[1]) < 2.5
+    edge = (truth.alpha > 0) & (truth.alpha < 1)
+    assert 0 < edge.sum() < 0.1 * truth.alpha.size
+    assert portrait.alpha is None
+
+
+def test_a_back_view_shows_no_face(dress: DressBody, shots: dict) -> None:
+    face = face_rows(dress.body)
+    shown = {name: truth.vertex_visible[face].mean() for name, (_, _, truth) in shots.items()}
+    assert shown["head"] > 0.5
+    assert 0.1 < shown["half"] < 0.6
+    assert shown["full"] < 0.1
+
+
+def test_a_seed_draws_the_same_person_again(dress: DressBody) -> None:
+    def draw(seed: int) -> tuple[Person, Portrait]:
+        person = random_person(dress.body, np.random.default_rng(seed), framing="head", yaw=0.0)
+        small = replace(person, camera=person.camera.resized(96, 128))
+        return person, render_person(dress, small)[0]
+
+    (a, picture_a), (b, picture_b), (c, picture_c) = draw(5), draw(5), draw(6)
+    np.testing.assert_array_equal(a.pose.full_pose, b.pose.full_pose)
+    np.testing.assert_array_equal(a.betas, b.betas)
+    np.testing.assert_array_equal(picture_a.rgb, picture_b.rgb)
+    assert not np.array_equal(a.betas, c.betas)
+    assert np.abs(picture_a.rgb - picture_c.rgb).mean() > 0.01
+
+
+@pytest.mark.parametrize("name", ["down", "wave", "behind", "over the other", "T"])
+def test_arms_point_where_the_anchor_says(name: str) -> None:
+    arm = ARMS[name]
+    joints = arm_joints(arm)
+    R = np.eye(3)
+    for joint in ("collar", "shoulder"):
+        R = R @ axis_angle_to_matrix(joints[f"left_{joint}"])
+    along = np.array([1.0, 0.0, 0.0])  # the left arm's direction at rest
+    upper = np.array(arm.upper) / np.linalg.norm(arm.upper)
+    np.testing.assert_allclose(R @ along, upper, atol=1e-6)
+    fore = R @ axis_angle_to_matrix(joints["left_elbow"]) @ along
+    np.testing.assert_allclose(fore, arm.fore / np.linalg.norm(arm.fore), atol=0.01)
+
+
+def test_anchors_are_named_arms() -> None:
+    for left, right, legs, often in ANCHORS.values():
+        assert {left, right} <= ARMS.keys()
+        assert legs
+        assert often > 0
+
+
+def test_an_arm_through_the_trunk_overlaps(dress: DressBody) -> None:
+    rest = Pose.rest(dress.body.num_expression)
+    assert overlap(dress.body, dress.body.vertices(rest)[0]) == 0.0
+    # The upper arm down, the forearm bent sideways into the belly.
+    through = rest.with_joints(left_shoulder=[0, 0, -1.5], left_elbow=[0, 0, -1.5])
+    assert overlap(dress.body, dress.body.vertices(through)[0]) > 0.1
+
+
+def test_people_stay_within_what_joints_can_do(dress: DressBody) -> None:
+    beyond = []
+    for seed in range(4):
+        person = random_person(dress.body, np.random.default_rng(seed))
+        beyond.append(violations(person.pose.full_pose)[1:].max())
+    assert np.degrees(np.median(beyond)) < 5.0
+    assert np.degrees(max(beyond)) < 30.0
+
+
+def test_the_true_pose_has_no_error(dress: DressBody, shots: dict) -> None:
+    person, portrait, truth = shots["head"]
+    hand = Hand(True, np.zeros((21, 2)), np.zeros((21, 3)), 1.0)
+    shape = portrait.rgb.shape[:2]
+    observation = Observation(
+        np.zeros((33, 2)), np.ones(33), np.zeros((33, 3)), np.ones(shape), hands=(hand,)
+    )
+
+    def figures(pose: Pose):
+        track = Track(person.betas, pose, person.camera, "head", np.ones(55), None, None)
+        return person_figures(dress.body, person, truth, observation, track)
+
+    exact = figures(person.pose)
+    assert exact.face_mm == pytest.approx(0.0, abs=1e-3)
+    assert exact.joints_mm == pytest.approx(0.0, abs=1e-3)
+    assert exact.head_deg == pytest.approx(0.0, abs=1e-3)
+    assert exact.depth_pct == pytest.approx(0.0, abs=1e-3)
+    assert exact.outside_pct < 1.0
+    # A nod of 10 degrees turns the head by 10, and moves the face without bending it.
+    turned = person.pose.with_joints(
+        head=person.pose.full_pose[JOINT_INDEX["head"]] + np.array([np.radians(10), 0, 0])
+    )
+    off = figures(turned)
+    assert off.head_deg == pytest.approx(10.0, abs=1.0)
+    assert off.face_mm is not None
+    assert off.face_mm < 1.5
+    assert off.face_px > 2.0
+
+
+def test_alignment_takes_rotation_and_place_but_not_size(rng_points: np.ndarray) -> None:
+    R = axis_angle_to_matrix(np.array([0.3, -1.0, 0.5]))
+    moved = rng_points @ R.T + [1.0, 2.0, 3.0]
+    np.testing.assert_allclose(rigidly_aligned(moved, rng_points), rng_points, atol=1e-9)
+    larger = rigidly_aligned(1.1 * moved, rng_points)
+    spread = np.linalg.norm(rng_points - rng_points.mean(0), axis=1).mean()
+    assert np.linalg.norm(larger - rng_points, axis=1).mean() == pytest.approx(0.1 * spread)
+
+
+@pytest.fixture
+def rng_points() -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 1, (50, 3))
+
+
+def test_fingertips_are_the_farthest_points_of_the_hand(dress: DressBody) -> None:
+    tips = fingertip_rows(dress.body)
+    v = dress.body.v_template
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        points = v[tips[side]]
+        assert len(np.unique(tips[side])) == 5
+        # The middle finger reaches farthest sideways in the T-pose, the thumb least.
+        assert (sign * points[:, 0]).argmax() == 2
+        assert (sign * points[:, 0]).argmin() == 0
+    np.testing.assert_allclose(v[tips["left"]], v[tips["right"]] * [-1, 1, 1], atol=5e-3)
