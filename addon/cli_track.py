@@ -35,6 +35,8 @@ FILE = click.Path(path_type=Path)
     help="Field of view along the longer side, in degrees; else the photo's EXIF, else a guess.",
 )
 @click.option("--body", metavar="NPZ", type=FILE, help="Another body file, with landmarks.")
+@click.option("--start", type=click.FloatRange(min=0), default=0.0, help="Of a video, seconds.")
+@click.option("--end", type=click.FloatRange(min=0), help="Of a video, seconds.")
 @click.option("--max-frames", type=click.IntRange(min=1), help="Of a video, at most so many.")
 @click.option(
     "--resume/--no-resume",
@@ -49,6 +51,8 @@ def track(
     person: int | None,
     fov: float | None,
     body: Path | None,
+    start: float,
+    end: float | None,
     max_frames: int | None,
     resume: bool,
     verbose: bool,
@@ -60,7 +64,7 @@ def track(
     """
     from ..engine.track_files import TrackOptions, summary, track_to_files
 
-    options = TrackOptions(person, fov, max_frames, resume)
+    options = TrackOptions(person, fov, start, end, max_frames, resume)
     click.echo(f"{media} -> {out}", err=True)
     with terminal_progress() as progress:
         files = track_to_files(

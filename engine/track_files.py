@@ -1,8 +1,8 @@
 """What tracking writes: a motion file and, if wanted, a picture or video of the fitted body.
 
 The command line goes through :func:`track_to_files`, for photos and videos alike. Files appear
-whole and together when all is done; an error leaves what was there untouched. A video that takes
-long keeps what it has in a checkpoint beside the motion file, from which the next run goes on.
+whole or not at all; an error leaves what was there untouched. A video keeps what it has in a
+checkpoint beside the motion file, from which the next run goes on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from .types import FRAME_STATES, FloatArray, LikenessError, Motion, Progress
 from .weights import asset_path
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
-TRACKED, BRIDGED, LOST = range(len(FRAME_STATES))
+TRACKED, LOST = FRAME_STATES.index("tracked"), FRAME_STATES.index("lost")
+
+_FRAMINGS = {"head": "head and shoulders", "half": "half body", "full": "full body"}
+_VIEWS = {"front": "from the front", "side": "from the side", "back": "from behind"}
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,15 @@ class TrackOptions:
     Attributes:
         person: which of several people, counted from the left from 0; the largest if None.
         fov: field of view along the longer side in degrees, if it is known.
-        max_frames: of a video, track at most so many from its start.
+        start, end: of a video, seconds between which to track.
+        max_frames: of a video, track at most so many.
         resume: go on where an earlier run of a video was stopped.
     """
 
     person: int | None = None
     fov: float | None = None
+    start: float = 0.0
+    end: float | None = None
     max_frames: int | None = None
     resume: bool = True
 
@@ -111,7 +117,7 @@ def _track_photo(
                 drawn = painter.draw(tracked.portrait.rgb, motion.pose(0), motion.camera,
                                      motion.joint_confidence[0])  # fmt: skip
                 save_picture(drawn, files.enter_context(whole_file(overlay)))
-    return TrackFiles(out, overlay, motion, _report(media, motion, tracked.lens, stages))
+    return TrackFiles(out, overlay, motion, _report(media, "photo", motion, tracked.lens, stages))
 
 
 def _track_video(
@@ -125,8 +131,7 @@ def _track_video(
     from .tracking.video import track_video
 
     with stages("load", "opening the video"):
-        with VideoReader(media):
-            pass  # says at once what is wrong with it
+        reader = VideoReader(media)  # says at once what is wrong with it
         body = load_fitting_body(body_path)
     checkpoint = out.with_name(f"{out.stem}.resume.npz")
     if not options.resume:
@@ -135,26 +140,42 @@ def _track_video(
         motion = track_video(
             media, body, Detectors(asset_path("pose_landmark").parent),
             fov=options.fov, person=options.person, max_frames=options.max_frames,
-            progress=stages.within("track"), checkpoint=checkpoint,
+            start=options.start, end=options.end,
+            progress=_as_one(stages), checkpoint=checkpoint,
         )  # fmt: skip
     lens = "assumed" if options.fov is None else "given"
-    with ExitStack() as files:
-        save_motion(motion, files.enter_context(whole_file(out)), body, _notes(media, lens))
-        if overlay is not None:
-            with stages("overlay", "drawing the body over the video"):
-                target = files.enter_context(whole_file(overlay))
-                draw_video(media, motion, body, target, stages.within("overlay"))
-    checkpoint.unlink(missing_ok=True)
-    return TrackFiles(out, overlay, motion, _report(media, motion, lens, stages))
+    # Before the overlay: hours of work are not to be lost for a picture of them.
+    save_motion(motion, out, body, _notes(media, lens))
+    if overlay is not None:
+        first = max(0, round(options.start * reader.frame_rate))
+        with stages("overlay", "drawing the body over the video"):
+            draw_video(media, motion, body, overlay, first, stages.within("overlay"))
+    return TrackFiles(out, overlay, motion, _report(media, "video", motion, lens, stages))
+
+
+def _as_one(stages: Stages) -> Progress:
+    """Finding the shape is the first tenth of tracking a video."""
+
+    def told(stage: str, fraction: float, message: str) -> None:
+        whole = 0.1 * fraction if stage == "shape" else 0.1 + 0.9 * fraction
+        stages.tell("track", min(whole, 0.999), message)
+
+    return told
 
 
 def draw_video(
-    media: Path, motion: Motion, body: Body, target: Path, progress: Progress | None = None
+    media: Path,
+    motion: Motion,
+    body: Body,
+    target: Path,
+    first: int = 0,
+    progress: Progress | None = None,
 ) -> None:
-    """The video again, as long as it was tracked, with the fitted body over it.
+    """What was tracked of the video again, with the fitted body over it.
 
-    In bridged frames the whole body has the tint of what was not seen; lost frames stay as they
-    are. A frame that the video lacks repeats the one before it, so that the timing stays.
+    The motion begins with the video's frame ``first``. In bridged frames the whole body has the
+    tint of what was not seen; lost frames stay as they are. A frame that the video lacks repeats
+    the one before it, so that the timing stays.
     """
     painter = OverlayPainter(body, motion.betas)
     reader = VideoReader(media, max(motion.camera.width, motion.camera.height))
@@ -162,14 +183,15 @@ def draw_video(
     with VideoWriter(target, reader.width, reader.height, motion.frame_rate) as writer:
         drawn: FloatArray | None = None
         written = 0
-        for frame in reader.frames(stop=len(motion)):
-            while drawn is not None and written < frame.number:
+        for frame in reader.frames(first, first + len(motion)):
+            index = frame.number - first
+            while drawn is not None and written < index:
                 writer.write(drawn)
                 written += 1
-            drawn, state = frame.rgb, int(motion.frame_state[frame.number])
+            drawn, state = frame.rgb, int(motion.frame_state[index])
             if state != LOST:
-                sure = motion.joint_confidence[frame.number] * (state == TRACKED)
-                drawn = painter.draw(drawn, motion.pose(frame.number), camera, sure)
+                sure = motion.joint_confidence[index] * (state == TRACKED)
+                drawn = painter.draw(drawn, motion.pose(index), camera, sure)
             writer.write(drawn)
             written += 1
             if progress:
@@ -179,8 +201,7 @@ def draw_video(
 def summary(files: TrackFiles) -> str:
     """The outcome in one line, as the command line prints it."""
     report, motion = files.report, files.motion
-    views = {"front": "from the front", "side": "from the side", "back": "from behind"}
-    parts = [f"{report['framing']} body {views.get(motion.view, motion.view)}"]
+    parts = [f"{_FRAMINGS[motion.framing]} {_VIEWS[motion.view]}"]
     if report["kind"] == "video":
         counts = ", ".join(f"{report[state]} {state}" for state in FRAME_STATES)
         shots = f" in {report['shots']} shots" if report["shots"] > 1 else ""
@@ -212,14 +233,14 @@ def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _report(media: Path, motion: Motion, lens: str, stages: Stages) -> dict[str, Any]:
+def _report(media: Path, kind: str, motion: Motion, lens: str, stages: Stages) -> dict[str, Any]:
     known = motion.frame_state != LOST
     states = {name: int((motion.frame_state == i).sum()) for i, name in enumerate(FRAME_STATES)}
     confidence = motion.joint_confidence[known] if known.any() else motion.joint_confidence * 0
     return {
         "source": str(media),
         "version": VERSION,
-        "kind": "video" if is_video(media) else "photo",
+        "kind": kind,
         "size": [motion.camera.width, motion.camera.height],
         "frames": len(motion),
         "frame_rate": round(motion.frame_rate, 4),

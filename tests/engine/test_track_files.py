@@ -1,0 +1,226 @@
+"""What tracking writes, with the slow stages replaced."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from likeness.engine import pipeline, track_files
+from likeness.engine.body.model import save_body
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.cameras import photo_camera
+from likeness.engine.formats.motion import load_motion
+from likeness.engine.imaging.video import VideoReader, VideoWriter
+from likeness.engine.track_files import TrackOptions, draw_video, summary, track_to_files
+from likeness.engine.types import (
+    JOINT_INDEX,
+    LikenessError,
+    Motion,
+    Observation,
+    Pose,
+    Track,
+)
+from PIL import Image
+
+BODY = synthetic_body()
+WIDTH, HEIGHT, RATE = 96, 128, 10.0
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "me.png"
+    Image.fromarray(np.full((HEIGHT, WIDTH, 3), 128, np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def body_file(tmp_path: Path) -> Path:
+    save_body(BODY, tmp_path / "body.npz")
+    return tmp_path / "body.npz"
+
+
+def a_track() -> Track:
+    """Everything but the left hand is seen."""
+    confidence = np.ones(55)
+    confidence[JOINT_INDEX["left_index1"] : JOINT_INDEX["right_index1"]] = 0.0
+    pose = Pose.rest(BODY.num_expression)
+    return Track(
+        np.zeros(BODY.num_betas), replace(pose, transl=np.array([0.0, 0.0, -3.0])),
+        photo_camera(160.0, WIDTH, HEIGHT), "half", confidence, 2.0, 3.0, ("from the fit",),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    told: dict[str, Any] = {"track": a_track(), "asked": []}
+    seen = Observation(
+        pose=np.zeros((33, 2)), pose_visibility=np.ones(33), pose_world=np.zeros((33, 3)),
+        person_mask=np.ones((HEIGHT, WIDTH), np.float32), warnings=("from the detectors",),
+    )  # fmt: skip
+
+    def fit(observation: Any, portrait: Any, body: Any, fov: float | None) -> Track:
+        told["asked"].append(fov)
+        return told["track"]
+
+    monkeypatch.setattr(pipeline, "Detectors", lambda folder: None)
+    monkeypatch.setattr(pipeline, "asset_path", lambda name: Path(name))
+    monkeypatch.setattr(pipeline, "observe", lambda photo, detectors, person: seen)
+    monkeypatch.setattr(pipeline, "fit", fit)
+    return told
+
+
+def test_a_photo(stages: dict[str, Any], photo: Path, body_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "deep" / "m.npz"
+    files = track_to_files(photo, out, overlay=tmp_path / "o.jpg", body_path=body_file)
+    motion = load_motion(out, BODY.num_expression)
+    assert len(motion) == len(files.motion) == 1
+    assert motion.warnings == ("from the detectors", "from the fit")
+    np.testing.assert_allclose(motion.joint_confidence[0], stages["track"].joint_confidence)
+    with Image.open(tmp_path / "o.jpg") as image:
+        assert image.size == (WIDTH, HEIGHT)
+        assert np.asarray(image).std() > 5
+    with np.load(out) as file:
+        assert (str(file["source"]), str(file["lens"])) == ("me.png", "assumed")
+
+
+def test_the_report_is_plain_and_the_summary_tells_what_counts(
+    stages: dict[str, Any], photo: Path, body_file: Path, tmp_path: Path
+) -> None:
+    files = track_to_files(photo, tmp_path / "m.npz", body_path=body_file)
+    report = json.loads(json.dumps(files.report, allow_nan=False))
+    assert report == files.report
+    assert (report["kind"], report["frames"], report["tracked"]) == ("photo", 1, 1)
+    assert report["unseen"] == ["left hand"]
+    assert report["lens"] == {"source": "assumed", "fov": pytest.approx(43.6, abs=0.1)}
+    assert report["seconds"].keys() == {"load", "detect", "fit", "total"}
+    assert summary(files) == (
+        f"{tmp_path / 'm.npz'}: half body from the front; face within 2.0 % of the eye distance; "
+        "body points within 3.0 px of 512; left hand not seen; lens assumed, 44 degrees"
+    )
+
+
+def test_pairs_of_unseen_parts_are_one_word(
+    stages: dict[str, Any], photo: Path, body_file: Path, tmp_path: Path
+) -> None:
+    stages["track"] = replace(
+        stages["track"], joint_confidence=np.zeros(55), face_error=None, pose_error=None,
+        framing="head", view="back",
+    )  # fmt: skip
+    files = track_to_files(photo, tmp_path / "m.npz", body_path=body_file)
+    assert summary(files).endswith(
+        ": head and shoulders from behind; face, hips, arms, hands and legs not seen; "
+        "lens assumed, 44 degrees"
+    )
+
+
+def test_options_reach_the_fit(
+    stages: dict[str, Any], photo: Path, body_file: Path, tmp_path: Path
+) -> None:
+    options = TrackOptions(fov=50.0)
+    files = track_to_files(photo, tmp_path / "m.npz", options, body_path=body_file)
+    assert stages["asked"] == [50.0]
+    assert files.report["lens"]["source"] == "given"
+
+
+@pytest.mark.parametrize(
+    ("out", "overlay", "message"),
+    [
+        ("m.json", None, "no motion file"),
+        ("m.npz", "o.mp4", "overlay of a photo"),
+        ("m.npz", "o", "overlay of a photo"),
+        ("m.npz", "me.png", "the input itself"),
+        ("folder.npz", None, "is a folder"),
+        ("taken/m.npz", None, "is a file, not a folder"),
+        ("m.npz", "taken/o.png", "is a file, not a folder"),
+    ],
+)
+def test_targets_that_cannot_be(
+    stages: dict[str, Any], photo: Path, tmp_path: Path, out: str, overlay: str | None,
+    message: str,
+) -> None:  # fmt: skip
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "taken").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(LikenessError, match=message) as caught:
+        track_to_files(photo, tmp_path / out, overlay=tmp_path / overlay if overlay else None)
+    assert caught.value.remedy
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not stages["asked"], "said before the work"
+
+
+def test_a_failure_leaves_what_was_there(
+    stages: dict[str, Any], photo: Path, body_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    out, overlay = tmp_path / "m.npz", tmp_path / "o.png"
+    out.write_text("old motion")
+    overlay.write_text("old overlay")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(track_files, "save_picture", full)
+    with pytest.raises(LikenessError, match="No space"):
+        track_to_files(photo, out, overlay=overlay, body_path=body_file)
+    assert (out.read_text(), overlay.read_text()) == ("old motion", "old overlay")
+    stages["track"] = replace(stages["track"], face_error=40.0)
+    with pytest.raises(LikenessError, match="40 %"):
+        track_to_files(photo, tmp_path / "new" / "m.npz", body_path=body_file)
+    assert {p.name for p in tmp_path.iterdir()} == {"m.npz", "o.png", "me.png", "body.npz"}
+
+
+# Videos -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Six frames, each of its own grey."""
+    pytest.importorskip("av")
+    with VideoWriter(tmp_path / "me.mp4", WIDTH, HEIGHT, RATE) as writer:
+        for index in range(6):
+            writer.write(np.full((HEIGHT, WIDTH, 3), 60 + 30 * index, np.uint8))
+    return tmp_path / "me.mp4"
+
+
+def a_motion(states: list[int]) -> Motion:
+    one = Motion.of_track(a_track(), RATE)
+    count = len(states)
+    repeated = {
+        name: np.repeat(getattr(one, name), count, axis=0)
+        for name in ("full_pose", "transl", "expression", "joint_confidence", "shot",
+                     "face_error", "pose_error")
+    }  # fmt: skip
+    repeated["joint_confidence"] = np.ones((count, 55))
+    return replace(one, frame_state=np.array(states, np.uint8), **repeated)
+
+
+def corner_and_body(path: Path) -> tuple[list[float], list[np.ndarray]]:
+    """Of each frame, the grey of a corner and the colour of the belly."""
+    frames = list(VideoReader(path))
+    return (
+        [float(f.rgb[:8, :8].mean()) for f in frames],
+        [f.rgb[HEIGHT // 2 - 3 : HEIGHT // 2, WIDTH // 2 - 2 : WIDTH // 2 + 2].mean((0, 1))
+         for f in frames],
+    )  # fmt: skip
+
+
+def test_the_overlay_of_a_video(video: Path, tmp_path: Path) -> None:
+    """Tracked frames are blue, bridged ones orange, lost ones as they were."""
+    target = tmp_path / "o.mp4"
+    draw_video(video, a_motion([0, 1, 2, 0, 0]), BODY, target)
+    corners, bodies = corner_and_body(target)
+    np.testing.assert_allclose(corners, [(60 + 30 * i) / 255 for i in range(5)], atol=0.03)
+    assert bodies[0][2] > bodies[0][0] + 0.08
+    assert bodies[1][0] > bodies[1][2] + 0.08
+    np.testing.assert_allclose(bodies[2], corners[2], atol=0.04)
+    assert bodies[3][2] > bodies[3][0] + 0.08
+
+
+def test_an_overlay_from_the_middle_of_a_video(video: Path, tmp_path: Path) -> None:
+    draw_video(video, a_motion([0, 0]), BODY, tmp_path / "o.mp4", first=3)
+    corners, _ = corner_and_body(tmp_path / "o.mp4")
+    np.testing.assert_allclose(corners, [150 / 255, 180 / 255], atol=0.03)
