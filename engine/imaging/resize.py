@@ -93,7 +93,7 @@ def affine_crop(
     return out[..., 0] if source.ndim == 2 else out
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True, fastmath=True, nogil=True)
 def _sample_affine(image, m, samples, edge, out):  # type: ignore[no-untyped-def]
     """Fills ``out`` [h, w, C] with the mean of samples² bilinear samples per pixel."""
     in_h, in_w, channels = image.shape

@@ -3,7 +3,7 @@
 Each frame was fitted alone: near its own solution x_t the evidence is the quadratic
 ``1/2 d' H_t d + g_t' d`` in a small change d of x_t. The smooth motion minimises
 
-    sum_t  1/2 d_t' H_t d_t + g_t' d_t  +  s/2 |a_t|^2_W_t,      a_t = d_{t-1} - 2 d_t + d_{t+1} + c_t
+    sum_t  1/2 d_t' H_t d_t + g_t' d_t  +  s/2 |a_t|^2_W_t,    a_t = d_{t-1} - 2 d_t + d_{t+1} + c_t
 
 where c_t is the second difference of the x themselves and W_t the square of how far joints move
 with each unknown, so that accelerations of joints are what is penalised: directions that the photo
@@ -18,10 +18,12 @@ Rotations change by ``exp(d) exp(theta)``, so that no axis-angle vector has to b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import NDArray
 
 from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..types import FloatArray
@@ -119,6 +121,30 @@ class Smoother:
         out = self._give(len(self._frames))
         self._frames, self._head = [], None
         return out
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """What waits, as plain arrays; the levers follow from the poses and are left out."""
+        out: dict[str, NDArray[Any]] = {}
+        if self._frames:
+            for name in ("x", "matrix", "gradient"):
+                out[name] = np.stack([getattr(frame, name) for frame in self._frames])
+        if self._head is not None:
+            out |= {name: getattr(self._head, name) for name in _Head.__dataclass_fields__}
+        return out
+
+    def restore(
+        self, saved: dict[str, NDArray[Any]], levers: list[FrameEvidence]
+    ) -> list[FrameEvidence]:
+        """Go back to a :meth:`snapshot`; ``levers``: the waiting frames, for their levers."""
+        self._frames = [
+            replace(frame, x=x, matrix=matrix, gradient=gradient)
+            for frame, x, matrix, gradient in zip(
+                levers, *(saved.get(name, []) for name in ("x", "matrix", "gradient"))
+            )
+        ]
+        parts = [saved[name] for name in _Head.__dataclass_fields__ if name in saved]
+        self._head = _Head(*parts) if parts else None
+        return list(self._frames)
 
     def _give(self, count: int) -> list[FloatArray]:
         frames = self._frames

@@ -1,0 +1,82 @@
+"""Half-done work of a long clip, kept in a file, so that it need not be done twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.model import Body
+from ..formats.atomic import whole_file
+
+VERSION = 1
+"""Of the contents; other versions are not read."""
+
+MOST_SHARE = 0.05  # of the time that writing may take
+
+Sections = dict[str, dict[str, NDArray[Any]]]
+
+
+class Checkpoint:
+    """An npz of arrays in sections, written whole or not at all.
+
+    Args:
+        path: the file. key: says what the work is of; a file with another key is not used.
+        every: seconds between two writings.
+    """
+
+    def __init__(self, path: Path, key: str, every: float = 5.0) -> None:
+        self.path, self._key, self._every = Path(path), key, every
+        self._next = time.monotonic() + every
+
+    @staticmethod
+    def of_video(
+        path: Path, video: Path, body: Body, options: tuple[object, ...], every: float
+    ) -> Checkpoint:
+        """For a video file: same size and time of change, same body and same options."""
+        file = video.stat()
+        told = json.dumps([VERSION, file.st_size, file.st_mtime_ns, list(options)])
+        digest = hashlib.sha256(told.encode())
+        for array in (body.v_template, body.f, body.shapedirs[::97], body.J_template):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return Checkpoint(path, digest.hexdigest(), every)
+
+    def load(self) -> Sections | None:
+        """What was kept, or None: there is no file, or it is of other work or damaged."""
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                if "key" not in file.files or str(file["key"]) != self._key:
+                    return None
+                out: Sections = {}
+                for name in file.files:
+                    section, _, entry = name.partition("/")
+                    if entry:
+                        out.setdefault(section, {})[entry] = file[name]
+                return out
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+            return None  # begin anew, as without a file
+
+    def due(self) -> bool:
+        """Whether it is time to write."""
+        return time.monotonic() >= self._next
+
+    def save(self, sections: Sections) -> None:
+        """Write everything; raises LikenessError when the folder is missing or full."""
+        begun = time.monotonic()
+        arrays = {f"{section}/{name}": value for section, entries in sections.items()
+                  for name, value in entries.items()}  # fmt: skip
+        with whole_file(self.path) as scratch, open(scratch, "wb") as file:
+            np.savez(file, key=np.array(self._key), **arrays)
+        now = time.monotonic()
+        self._next = now + max(self._every, (now - begun) / MOST_SHARE)
+
+    def remove(self) -> None:
+        """The work is done."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,126 @@
+"""The loop over the frames of a clip: see, fit, record, and keep what is done."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import FloatArray, Progress
+from .checkpoint import Checkpoint, Sections
+from .clips import Clip, Eye, LookAhead
+from .following import Sighting
+from .frame_fit import FrameFitter, Memory
+from .recording import Recorder
+
+FORGET_AFTER = 0.3  # seconds without the person, after which a frame is fitted like a photo
+SEARCH_AFTER = 2  # frames in a row that could not be fitted, after which the person is looked for
+
+
+@dataclass(frozen=True)
+class ClipRange:
+    """Frames ``first <= number < stop`` (None: to the end) of a clip."""
+
+    first: int = 0
+    stop: int | None = None
+
+
+@dataclass
+class ClipTracker:
+    """Tracks one person of known shape through a clip.
+
+    Attributes:
+        betas: [B], kept with the work.
+        number: of the next frame.
+        people: most people that were counted.
+    """
+
+    clip: Clip
+    eye: Eye
+    fitter: FrameFitter
+    recorder: Recorder
+    part: ClipRange
+    report: Progress
+    checkpoint: Checkpoint | None
+    betas: FloatArray
+
+    def __post_init__(self) -> None:
+        self.number = self.part.first
+        self.people = 1
+        self._absent = 0  # frames since the last one that was fitted
+        self._failed = 0  # frames in a row that could not be fitted
+
+    def run(self) -> None:
+        """All frames that are left."""
+        begun, first = time.monotonic(), self.number
+        total = self.clip.num_frames
+        if self.part.stop is not None:
+            total = self.part.stop if total is None else min(total, self.part.stop)
+        with LookAhead(self.clip.frames(self.number, self.part.stop), self.eye) as ahead:
+            for frame, sighting, state in ahead:
+                while self.number < frame.number:
+                    self._not_there()
+                    self.number += 1
+                self._take(frame.rgb, sighting)
+                self.number = frame.number + 1
+                if self._failed == SEARCH_AFTER:
+                    ahead.search_again(state)
+                    self.eye_state = self.eye.snapshot()
+                else:
+                    self.eye_state = state
+                if self.checkpoint is not None and self.checkpoint.due():
+                    self.checkpoint.save(self.snapshot())
+                done = self.number - first
+                speed = done / max(time.monotonic() - begun, 1e-6)
+                self.report(
+                    "track",
+                    min(1.0, (self.number - self.part.first) / (total - self.part.first))
+                    if total and total > self.part.first else 0.0,
+                    f"frame {self.number}" + (f" of {total}" if total else "")
+                    + f", {speed:.1f} a second",
+                )  # fmt: skip
+        self.recorder.finish()
+
+    def _take(self, rgb: FloatArray, sighting: Sighting) -> None:
+        self.people = max(self.people, sighting.people)
+        if sighting.cut:
+            self.recorder.cut()
+            self.fitter.forget()
+        if sighting.observation is None:
+            self._failed = 0
+            self._not_there()
+            return
+        if self._absent > FORGET_AFTER * self.clip.frame_rate:
+            self.fitter.forget()
+        found = self.fitter.fit(sighting.observation, rgb)
+        if not found.trusted:
+            self._failed += 1
+            self._not_there()
+            return
+        self._failed = self._absent = 0
+        self.recorder.seen(found, sighting.observation)
+
+    def _not_there(self) -> None:
+        self._absent += 1
+        self.recorder.missing()
+
+    def snapshot(self) -> Sections:
+        """Everything that the next frame depends on."""
+        counts = [self.number, self.people, self._absent, self._failed]
+        memory = self.fitter.memory
+        kept: dict[str, NDArray[Any]] = {
+            name: getattr(memory, name) for name in Memory.__dataclass_fields__
+        }
+        return {"run": {"counts": np.array(counts), "betas": self.betas}, "memory": kept,
+                "eye": self.eye_state, "recorder": self.recorder.snapshot()}  # fmt: skip
+
+    def restore(self, saved: Sections) -> None:
+        """Go on from a :meth:`snapshot`."""
+        counts = (int(n) for n in saved["run"]["counts"])
+        self.number, self.people, self._absent, self._failed = counts
+        self.fitter.memory = Memory(**saved["memory"])
+        self.eye.restore(saved["eye"])
+        self.recorder.restore(saved["recorder"])

@@ -1,0 +1,380 @@
+"""Seeing one person in frame after frame: each look starts where the last one found them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..imaging.video import Frame
+from ..types import FloatArray, Hand, Observation, Portrait
+from .cuts import CANDIDATE, CERTAIN, Look
+from .detectors import Detectors, FaceLandmarks, Person
+from .detectors.face import roi_from_box, roi_from_mesh
+from .detectors.roi import Roi
+from .detectors.suite import head_roi, wrist_rois
+from .observation import (
+    MIN_EYE_DISTANCE,
+    Candidate,
+    assign_hands,
+    belongs,
+    eye_distance,
+    find_candidates,
+    observe,
+    with_face,
+)
+
+SEARCH_EVERY = 0.4  # seconds between full searches while nobody is found
+HANDS_EVERY = 0.1  # seconds between looks for a hand that is not followed
+FACE_EVERY = 0.2
+FACE_LOOKS = 3
+MIN_SCORE = 0.5
+JUMP = 0.6
+"""Of the person's size: how far shoulders and head move between two frames at a cut."""
+PLACE_COUNTS = 0.3  # mean difference of colours that a whole person's size away weighs
+TRUNK = np.array([0, 7, 8, 11, 12, 23, 24])  # nose, ears, shoulders, hips
+_MIRROR = np.array([0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22,
+                    21, 24, 23, 26, 25, 28, 27, 30, 29, 32, 31])  # fmt: skip
+_SIDED = np.array([11, 12, 13, 14, 23, 24, 25, 26])
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What one frame shows.
+
+    Attributes:
+        observation: of the person, None when they are not found.
+        cut: whether a new shot begins here.
+        people: how many were counted at the last full search.
+    """
+
+    observation: Observation | None
+    cut: bool = False
+    people: int = 1
+
+
+@dataclass
+class _Trail:
+    """Where the person was; what a look starts from."""
+
+    roi: Roi | None = None
+    person: Person | None = None
+    face: FloatArray | None = None
+    hands: dict[bool, FloatArray] = field(default_factory=dict)
+    look: Look | None = None
+    since_search: int = 10**6
+    since_hands: int = 10**6
+    since_face: int = 10**6
+    people: int = 1
+    place: FloatArray | None = None  # [3] middle of the trunk and size, when last seen
+    appearance: FloatArray | None = None  # [6] of the person, from the first frame
+
+
+class Follower:
+    """Follows one person through a clip.
+
+    Args:
+        person: which one at the beginning, counted from the left from 0; the largest by default.
+    """
+
+    def __init__(self, detectors: Detectors, frame_rate: float, person: int | None = None) -> None:
+        self._detectors, self._rate, self._wanted = detectors, frame_rate, person
+        self._trail = _Trail()
+
+    def see(self, frame: Frame) -> Sighting:
+        """The next frame."""
+        rgb, trail = frame.rgb, self._trail
+        look = Look.of(rgb)
+        change = 0.0 if trail.look is None else look.change(trail.look)
+        trail.look = look
+        trail.since_search += 1
+        trail.since_hands += 1
+        trail.since_face += 1
+        before = trail.person
+        person = self._followed(rgb)
+        cut = change > CERTAIN
+        if person is None or change > CANDIDATE:
+            if trail.since_search >= SEARCH_EVERY * self._rate or before is not None or cut:
+                person = self._search(rgb)
+            jumped = before is not None and (person is None or _apart(person, before) > JUMP)
+            cut = cut or (change > CANDIDATE and jumped)
+        if person is None:
+            self._lose()
+            return Sighting(None, cut, trail.people)
+        if before is not None and not cut:
+            person = _same_sides(person, before)
+        if cut:
+            trail.face, trail.hands = None, {}
+            trail.since_face = trail.since_hands = 10**6
+        face = self._face(rgb, person, None if cut else before)
+        hands = self._hands(rgb, person, None if cut else before)
+        trail.person = person
+        trail.place = _place(person)
+        trail.face = None if face is None else face.landmarks
+        trail.hands = {hand.left: hand.landmarks for hand in hands}
+        small = face is not None and eye_distance(face.landmarks) < MIN_EYE_DISTANCE
+        kept = None if small else face
+        height, width = rgb.shape[:2]
+        observation = Observation(
+            pose=person.landmarks if face is None else with_face(person.landmarks, face),
+            pose_visibility=person.visibility,
+            pose_world=person.world,
+            person_mask=np.zeros((height, width), np.float32),
+            face=None if kept is None else kept.landmarks,
+            face_score=0.0 if kept is None else kept.score,
+            hands=hands,
+        )
+        return Sighting(observation, cut, trail.people)
+
+    def search_again(self) -> None:
+        """What was followed was not the person: search the whole next frame."""
+        self._lose()
+        self._trail.since_search = 10**6
+
+    def _lose(self) -> None:
+        trail = self._trail
+        trail.roi, trail.person, trail.face, trail.hands = None, None, None, {}
+
+    def _followed(self, rgb: FloatArray) -> Person | None:
+        if self._trail.roi is None:
+            return None
+        found = self._detectors.follow_person(rgb, self._trail.roi)
+        if found is None:
+            return None
+        person, self._trail.roi = found
+        return person
+
+    def _search(self, rgb: FloatArray) -> Person | None:
+        """The person in the whole picture: the one asked for, or nearest to the last place."""
+        trail = self._trail
+        trail.since_search = 0
+        candidates = find_candidates(rgb, self._detectors)
+        trail.people = max(len(candidates), trail.people if trail.place is not None else 0)
+        if not candidates:
+            return None
+        chosen = self._choose(rgb, candidates).person
+        found = self._detectors.follow_person(rgb, chosen.roi)
+        if found is None:
+            return None
+        person, trail.roi = found
+        return person
+
+    def _choose(self, rgb: FloatArray, candidates: list[Candidate]) -> Candidate:
+        """The one who looks like the person followed so far and is where they were."""
+        trail = self._trail
+        if trail.appearance is None:
+            if self._wanted is not None and self._wanted < len(candidates):
+                chosen = candidates[self._wanted]
+            else:
+                chosen = max(candidates, key=lambda c: float(c.person.mask.sum()))
+            trail.appearance = appearance(rgb, chosen.person.landmarks)
+            return chosen
+        likeness = trail.appearance
+
+        def strange(candidate: Candidate) -> float:
+            person = candidate.person
+            colours = float(np.abs(appearance(rgb, person.landmarks) - likeness).mean())
+            if trail.place is None:
+                return colours
+            gap = np.abs(_place(person) - trail.place) / trail.place[2]
+            return colours + PLACE_COUNTS * float(min(gap.sum(), 1.0))
+
+        return min(candidates, key=strange)
+
+    def photo(self, frame: Frame) -> Observation | None:
+        """A thorough look at a single frame, as at a photo, apart from the following.
+
+        Raises:
+            LikenessError: the first time, when there are not as many people as asked for.
+        """
+        portrait = Portrait(frame.rgb, None, Path(f"frame at {frame.time:.1f} s"))
+        candidates = find_candidates(frame.rgb, self._detectors)
+        if not candidates:
+            return None
+        if self._trail.appearance is None and self._wanted is not None:
+            return self._first(observe(portrait, self._detectors, self._wanted), frame.rgb)
+        if self._trail.appearance is None or len(candidates) == 1:
+            return self._first(observe(portrait, self._detectors), frame.rgb)
+        chosen = self._choose(frame.rgb, candidates)
+        index = next(k for k, c in enumerate(candidates) if c is chosen)
+        return observe(portrait, self._detectors, index)
+
+    def _first(self, observation: Observation, rgb: FloatArray) -> Observation:
+        if self._trail.appearance is None:
+            self._trail.appearance = appearance(rgb, observation.pose)
+        return observation
+
+    def _face(
+        self, rgb: FloatArray, person: Person, before: Person | None
+    ) -> FaceLandmarks | None:
+        trail = self._trail
+        if trail.face is not None and before is not None:
+            moved = (person.landmarks[:11] - before.landmarks[:11]).mean(0)
+            roi = roi_from_mesh(trail.face + moved)
+            far = float(np.hypot(*moved)) > 0.08 * roi.size
+            face = self._detectors.follow_face(rgb, roi, 2 if far else 1, FACE_LOOKS)
+            if face.score >= MIN_SCORE and belongs(face, person):
+                return face
+        elif trail.since_face < FACE_EVERY * self._rate:
+            return None
+        trail.since_face = 0
+        for box in self._detectors.faces_in(rgb, [head_roi(person)]):
+            face = self._detectors.follow_face(rgb, roi_from_box(box), 2, FACE_LOOKS)
+            if face.score >= MIN_SCORE and belongs(face, person):
+                return face
+        return None
+
+    def _hands(
+        self, rgb: FloatArray, person: Person, before: Person | None
+    ) -> tuple[Hand, ...]:
+        trail = self._trail
+        hands: dict[bool, Hand] = {}
+        for left, points in trail.hands.items():
+            wrist = 15 if left else 16
+            moved = np.zeros(2) if before is None else (
+                person.landmarks[wrist] - before.landmarks[wrist])  # fmt: skip
+            seen = self._detectors.follow_hand(rgb, points + moved)
+            # Fast wrists are blurred and their pose points lag: try the old place, too.
+            if seen is None and np.hypot(*moved) > 0.2 * np.ptp(points, axis=0).max():
+                seen = self._detectors.follow_hand(rgb, points)
+            if seen is None:
+                continue
+            fitting = [h for h in assign_hands([seen], person) if h.left == left]
+            if fitting or _at_wrist(seen.landmarks, person, left):
+                hands[left] = Hand(left, seen.landmarks, seen.world, seen.score)
+        if len(hands) == 2 and _same_place(hands[True], hands[False]):
+            worse = min(hands, key=lambda left: hands[left].score)
+            del hands[worse]
+        missing = [left for left in (True, False) if left not in hands]
+        if missing and trail.since_hands >= HANDS_EVERY * self._rate:
+            trail.since_hands = 0
+            height, width = rgb.shape[:2]
+            rois = wrist_rois(person)
+            wanted = []
+            for left in missing:
+                x, y = person.landmarks[15 if left else 16]
+                if 0 < x < width and 0 < y < height:
+                    wanted.append(rois[0 if left else 1])
+            found = self._detectors.hands_in(rgb, wanted) if wanted else []
+            for hand in assign_hands(found, person):
+                if hand.left in missing and not any(_same_place(hand, h) for h in hands.values()):
+                    hands[hand.left] = hand
+        return tuple(hands[left] for left in sorted(hands, reverse=True))
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Everything the next look depends on, as plain arrays."""
+        trail, person = self._trail, self._trail.person
+        out: dict[str, NDArray[Any]] = {
+            "counts": np.array(
+                [trail.since_search, trail.since_hands, trail.since_face, trail.people]
+            )
+        }
+        if trail.roi is not None:
+            out["roi"] = _roi_array(trail.roi)
+        if person is not None:
+            out |= {"landmarks": person.landmarks, "visibility": person.visibility,
+                    "world": person.world, "score": np.array(person.score), "box": person.box,
+                    "person_roi": _roi_array(person.roi)}  # fmt: skip
+        if trail.face is not None:
+            out["face"] = trail.face
+        for left, points in trail.hands.items():
+            out["left_hand" if left else "right_hand"] = points
+        if trail.look is not None:
+            out |= {"structure": trail.look.structure, "colours": trail.look.colours}
+        if trail.place is not None:
+            out["place"] = trail.place
+        if trail.appearance is not None:
+            out["appearance"] = trail.appearance
+        return {name: np.array(value) for name, value in out.items()}
+
+    def restore(self, saved: dict[str, NDArray[Any]]) -> None:
+        """Go back to a :meth:`snapshot`."""
+        search, hands, face, people = (int(n) for n in saved["counts"])
+        person = None
+        if "landmarks" in saved:
+            person = Person(
+                saved["landmarks"], saved["visibility"], saved["world"],
+                np.zeros((1, 1), np.float32), float(saved["score"]), saved["box"],
+                _array_roi(saved["person_roi"]),
+            )  # fmt: skip
+        self._trail = _Trail(
+            roi=_array_roi(saved["roi"]) if "roi" in saved else None,
+            person=person,
+            face=saved.get("face"),
+            hands={left: saved[name] for left, name in ((True, "left_hand"), (False, "right_hand"))
+                   if name in saved},
+            look=Look(saved["structure"], saved["colours"]) if "structure" in saved else None,
+            since_search=search, since_hands=hands, since_face=face, people=people,
+            place=saved.get("place"), appearance=saved.get("appearance"),
+        )  # fmt: skip
+
+
+def appearance(rgb: FloatArray, landmarks: FloatArray) -> FloatArray:
+    """[6] mean colours of chest and face of the body with these landmarks [33, 2]."""
+    height, width = rgb.shape[:2]
+    shoulders = landmarks[[11, 12]].mean(0)
+    wide = max(float(np.hypot(*(landmarks[11] - landmarks[12]))), 4.0)
+    chest = shoulders + 0.4 * wide * np.array([0.0, 1.0])
+    means = []
+    for (x, y), reach in ((chest, 0.25 * wide), (landmarks[:11].mean(0), 0.15 * wide)):
+        x0, x1 = np.clip([x - reach, x + reach], 0, width - 1).astype(int)
+        y0, y1 = np.clip([y - reach, y + reach], 0, height - 1).astype(int)
+        means.append(rgb[y0 : y1 + 1, x0 : x1 + 1].reshape(-1, 3).mean(0))
+    out: FloatArray = np.concatenate(means).astype(np.float64)
+    return out
+
+
+def _roi_array(roi: Roi) -> FloatArray:
+    return np.array([*roi.center, roi.size, roi.angle])
+
+
+def _array_roi(values: FloatArray) -> Roi:
+    x, y, size, angle = (float(v) for v in values)
+    return Roi((x, y), size, angle)
+
+
+def _place(person: Person) -> FloatArray:
+    """[3] middle of the shoulders and the size of the person's square."""
+    x, y = person.landmarks[[11, 12]].mean(0)
+    return np.array([x, y, person.roi.size])
+
+
+def _apart(a: Person, b: Person) -> float:
+    """How far the trunk's points lie apart, in quarters of the person's square (a trunk)."""
+    gap = float(np.median(np.hypot(*(a.landmarks[TRUNK] - b.landmarks[TRUNK]).T)))
+    size = min(a.roi.size, b.roi.size) / 4
+    scale = max(a.roi.size, b.roi.size) / max(min(a.roi.size, b.roi.size), 1e-6)
+    return gap / size + (scale - 1)
+
+
+def _same_sides(person: Person, before: Person) -> Person:
+    """``person`` with left and right exchanged when that is what the last frame showed.
+
+    The network takes people for their mirror images when they turn away: nobody's left and
+    right limbs change places within a frame.
+    """
+    now, last = person.landmarks[_SIDED], before.landmarks[_SIDED]
+    turned = person.landmarks[_MIRROR][_SIDED]
+    width = float(np.hypot(*(last[0] - last[1])))
+    as_is = float(np.median(np.hypot(*(now - last).T)))
+    exchanged = float(np.median(np.hypot(*(turned - last).T)))
+    if exchanged < 0.5 * as_is and as_is > 0.5 * width > 0.1 * person.roi.size / 4:
+        return replace(
+            person, landmarks=person.landmarks[_MIRROR], visibility=person.visibility[_MIRROR],
+            world=person.world[_MIRROR],
+        )  # fmt: skip
+    return person
+
+
+def _at_wrist(points: FloatArray, person: Person, left: bool) -> bool:
+    """Whether a hand followed so far is still near the wrist of its side."""
+    size = float(np.ptp(points, axis=0).max())
+    return bool(np.hypot(*(person.landmarks[15 if left else 16] - points[0])) < 1.2 * size)
+
+
+def _same_place(a: Hand, b: Hand) -> bool:
+    size = max(float(np.ptp(h.landmarks, axis=0).max()) for h in (a, b))
+    return bool(np.hypot(*(a.landmarks - b.landmarks).T).mean() < 0.3 * size)

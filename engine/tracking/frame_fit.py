@@ -1,0 +1,355 @@
+"""One frame of a clip fitted with the person's shape known, from the frame before it.
+
+What a frame doesn't show keeps for a moment what was seen last and then goes back to the relaxed
+pose, so that a hand that is lost for a few frames does not jump.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ..body.model import Body
+from ..types import (
+    JOINT_INDEX,
+    NUM_JOINTS,
+    Camera,
+    FloatArray,
+    IntArray,
+    Observation,
+)
+from .evidence import ARM_LIMBS, OTHER_LIMBS, Evidence, face_points, pose_weights
+from .fit import gather
+from .fitter import LEGS, TRUNK, Fitter, arm_joints
+from .measure import (
+    EYES,
+    face_error_percent,
+    face_failed,
+    fingers,
+    joint_confidence,
+    pose_error_pixels,
+    view_of,
+)
+from .points import Points
+from .priors import POSE_START, expression_unknowns
+from .residuals import PriorTerm, project_rows
+from .skeleton import Posed, State, Unknowns, left_jacobian
+from .smoothing import FrameEvidence
+from .solver import Bounds, NormalEquations, Term, minimise, total_cost
+from .start import RigidPose
+
+NEAR_STAGES = ((0.6, 0.5, 1.0, 3), (0.3, 0.1, 0.3, 5))
+"""Robust radii of pose, face and hands (in their scales), and steps, from the last frame."""
+WIDE_STAGES = ((2.0, 1.0, 2.0, 6), (0.6, 0.3, 0.6, 6), (0.3, 0.1, 0.3, 6))
+"""The same when the last frame turns out to be far away."""
+
+SPEED, LEAST_MOVE = 1.0, 0.02  # metres a second, metres: what joints move between frames
+DEPTH_SPEED, LEAST_DEPTH_MOVE = 2.5, 0.02  # metres a second; share of the depth
+TURN_SPEED, LEAST_TURN = 500.0, 35.0  # degrees a second, degrees: more is a flip
+HOLD, RELAX = 0.15, 0.5  # seconds that unseen joints stay, and their way back takes
+FADE = 0.1  # seconds in which the confidence of an unseen joint halves
+SEEN = 0.3  # confidence from which a joint counts as seen
+WORSE = 1.8  # times the usual error at which a frame is tried again
+LEAST_FACE_ERROR, LEAST_POSE_ERROR = 3.0, 6.0  # per cent, pixels: never worth another try
+
+# Metres: skin about a joint, an expression.
+_OWN_BODY, _OWN_FINGER, _OWN_EYE, _OWN_EXPRESSION = 0.06, 0.015, 0.02, 0.015
+_BODY_SHARE, _FINGER_SHARE = 1 / 8, 1 / 40  # of a joint's acceleration in the sum over joints
+
+FINGERS = fingers(True) + fingers(False)
+ALL_JOINTS = TRUNK + LEGS + arm_joints(True)[1:] + arm_joints(False)[1:] + FINGERS + EYES
+
+
+@dataclass(frozen=True)
+class FrameFit:
+    """One fitted frame.
+
+    Attributes:
+        state: of the personalised body (no betas).
+        confidence: [55]. face_error, pose_error: as in ``Track``, NaN without.
+        evidence: for the smoother.
+        trusted: whether the errors are those of a person who was found.
+    """
+
+    state: State
+    confidence: FloatArray
+    face_error: float
+    pose_error: float
+    framing: str
+    view: str
+    evidence: FrameEvidence
+    trusted: bool
+
+
+@dataclass
+class Memory:
+    """What is known from earlier frames of the shot; plain arrays, so that it can be stored.
+
+    Attributes:
+        last, before: vectors [n] of the last two fits; empty when there are none.
+        seen: [n] the vector with every joint as it was last seen.
+        age: [55] seconds since each joint was seen. confidence: [55] then.
+        errors: [k, 2] face and pose errors of the last frames.
+    """
+
+    last: FloatArray = field(default_factory=lambda: np.zeros(0))
+    before: FloatArray = field(default_factory=lambda: np.zeros(0))
+    seen: FloatArray = field(default_factory=lambda: np.zeros(0))
+    age: FloatArray = field(default_factory=lambda: np.full(NUM_JOINTS, np.inf))
+    confidence: FloatArray = field(default_factory=lambda: np.zeros(NUM_JOINTS))
+    errors: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
+
+
+class FrameFitter:
+    """Fits frames of one clip, one after the other.
+
+    Args:
+        person: the body with the betas baked in, with landmarks.
+        camera: of all frames. frame_rate: frames per second.
+    """
+
+    def __init__(self, person: Body, camera: Camera, frame_rate: float) -> None:
+        self.person, self.camera = person, camera
+        self._dt = 1.0 / frame_rate
+        joints = np.array(sorted(JOINT_INDEX[name] for name in ALL_JOINTS))
+        none = np.zeros(0, np.int64)
+        self.unknowns = Unknowns(joints, none, expression_unknowns(person), 0)
+        self._all_joints = Points.on_joints(
+            person, np.arange(NUM_JOINTS), np.zeros((NUM_JOINTS, 3))
+        )
+        self._own, self._share = _own_levers(joints, self.unknowns.size)
+        self._face = face_points(person)
+        self.memory = Memory()
+
+    def forget(self) -> None:
+        """A new shot, or the person was lost: the next frame is fitted like a photo."""
+        self.memory = Memory()
+
+    def fit(self, observation: Observation, rgb: FloatArray) -> FrameFit:
+        """Fit the next frame.
+
+        Args:
+            observation: in pixels of ``rgb`` [H, W, 3].
+        """
+        evidence, head = gather(observation, rgb, self.camera, self.person)
+        fitter = Fitter(self.person, evidence, head)
+        memory = self.memory
+        if not len(memory.last):
+            state = fitter.refine(fitter.find_pose())
+            found = self._measured(state, evidence, fitter.prior)
+        else:
+            found = self._follow(evidence, fitter, head)
+        if not found.trusted:
+            return found
+        self._remember(found)
+        return replace(found, confidence=self.memory.confidence)
+
+    def errors(self, state: State, observation: Observation, framing: str) -> tuple[float, float]:
+        """Face and pose error of another state against what a frame showed, NaN without."""
+        iod, face = None, observation.face
+        if face is not None:
+            iod = max(float(np.linalg.norm(face[468] - face[473])), 1e-3)
+        points, weight, index = self._face
+        evidence = Evidence(
+            self.person, observation, self.camera, framing,
+            pose_weights(observation, self.camera, framing), iod, 1.0, 1.0, 1.0, None,
+            points, weight, index,
+        )  # fmt: skip
+        found = face_error_percent(state, evidence), pose_error_pixels(state, evidence)
+        face_error, pose_error = (np.nan if error is None else error for error in found)
+        return face_error, pose_error
+
+    def evidence_between(self, x: FloatArray, like: State) -> FrameEvidence:
+        """Nothing seen at the unknowns ``x`` [m], the other parameters those of ``like``."""
+        vector = like.vector
+        vector[self.unknowns.columns] = x
+        m = self.unknowns.size
+        lever = self._levers(Posed(self.person, like.with_vector(vector)), tangent=True)
+        return FrameEvidence(
+            x, np.zeros((m, m), np.float32), np.zeros(m), lever.astype(np.float32), self._own
+        )
+
+    def _follow(self, ev: Evidence, fitter: Fitter, head: RigidPose | None) -> FrameFit:
+        last = State.rest(self.person).with_vector(self.memory.last)
+        prior = self._held_prior(fitter.prior, ev)
+        start = self._shifted(last, ev)
+        found = self._from(start, ev, prior, last, NEAR_STAGES)
+        if self._good(found, ev):
+            return found
+        tries = [found, self._from(start, ev, prior, last, WIDE_STAGES)]
+        if not self._good(tries[-1], ev):
+            state = fitter.refine(fitter.find_pose())
+            tries.append(self._from(state, ev, prior, last, NEAR_STAGES[1:]))
+        terms = self._terms(ev, NEAR_STAGES[-1][:3], prior)
+        costs = [total_cost(self.person, t.state, terms) + 1e3 * self._flipped(t) for t in tries]
+        best = tries[int(np.argmin(costs))]
+        if self._flipped(best):
+            best = replace(best, trusted=False)
+        return best
+
+    def _from(
+        self, start: State, ev: Evidence, prior: PriorTerm, last: State,
+        stages: tuple[tuple[float, float, float, int], ...],
+    ) -> FrameFit:  # fmt: skip
+        """The fit from ``start``, drawn a little to the ``last`` frame, its depth bounded."""
+        n = len(start.vector)
+        bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
+        depth = last.transl[2]
+        reach = LEAST_DEPTH_MOVE * abs(depth) + DEPTH_SPEED * self._dt
+        bounds.lower[2], bounds.upper[2] = depth - reach, min(depth + reach, 0.3 * depth)
+        bounds.lower[n - self.person.num_expression :] = 0.0
+        bounds.upper[n - self.person.num_expression :] = 1.0
+        stay = self._stay_term(last)
+        state = start
+        for pose, face, hand, steps in stages:
+            terms = [*self._terms(ev, (pose, face, hand), prior), stay]
+            state = minimise(
+                self.person, state, terms, self.unknowns, bounds, steps, tolerance=1e-3
+            ).state
+        return self._measured(state, ev, prior)
+
+    def _terms(
+        self, ev: Evidence, radii: tuple[float, float, float], prior: PriorTerm
+    ) -> list[Term]:
+        pose, face, hand = radii
+        limbs = OTHER_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
+        return [*ev.face_term(face), *ev.pose_term(pose), *ev.limb_term(limbs),
+                *ev.hand_terms(hand), *ev.upright_term(), *ev.keep_out_term(),
+                *ev.contact_term(), prior]  # fmt: skip
+
+    def _shifted(self, last: State, ev: Evidence) -> State:
+        """The last frame's pose moved across the picture to where the person is now."""
+        posed = Posed(self.person, last)
+        gaps = []
+        if ev.face is not None and ev.observation.face is not None:
+            pixels, depth, _ = project_rows(ev.face.positions(posed), self.camera)
+            gaps.append(ev.observation.face[ev.face_index] - pixels)
+        else:
+            used = np.flatnonzero(ev.pose_weight > 0.2)
+            if len(used) < 3:
+                return last
+            pixels, depth, _ = project_rows(ev.pose.take(used).positions(posed), self.camera)
+            gaps.append(ev.observation.pose[used] - pixels)
+        gap = np.median(np.concatenate(gaps), axis=0) * np.median(depth)
+        step = np.array([gap[0] / self.camera.K[0, 0], -gap[1] / self.camera.K[1, 1], 0.0])
+        return replace(last, transl=last.transl + step)
+
+    def _stay_term(self, last: State) -> PriorTerm:
+        """Joints move about ``SPEED``; holds what the frame alone leaves open."""
+        n = len(last.vector)
+        lever = self._levers(Posed(self.person, last), tangent=False)
+        pull = (lever**2).sum(0) + self._own**2
+        spread = LEAST_MOVE + SPEED * self._dt
+        diagonal = np.zeros(n)
+        diagonal[self.unknowns.columns] = pull / spread**2
+        free = np.full(n, np.inf)
+        return PriorTerm(last.vector, np.diag(diagonal), -free, free, 0.0, np.zeros(n))
+
+    def _held_prior(self, prior: PriorTerm, ev: Evidence) -> PriorTerm:
+        """The prior, for unseen joints about what was seen last, fading to the relaxed pose."""
+        memory = self.memory
+        hold = np.exp(-np.maximum(memory.age + self._dt - HOLD, 0.0) / RELAX)
+        hold[0] = 0.0  # the pelvis is free
+        by_joint = np.repeat(np.where(joint_confidence(ev) < SEEN, hold, 0.0), 3)
+        mean, slope = prior.mean.copy(), prior.slope
+        pose = slice(POSE_START, POSE_START + 3 * NUM_JOINTS)
+        mean[pose] += by_joint * (memory.seen[pose] - mean[pose])
+        if ev.face is None:
+            smile, still = slice(pose.stop, None), hold[JOINT_INDEX["head"]]
+            mean[smile] = still * memory.seen[smile]
+            slope = (1 - still) * slope
+        return replace(prior, mean=mean, slope=slope)
+
+    def _measured(self, state: State, ev: Evidence, prior: PriorTerm) -> FrameFit:
+        face_error = face_error_percent(state, ev)
+        pose_error = pose_error_pixels(state, ev)
+        failed = face_error is not None and ev.iod is not None and face_failed(face_error, ev.iod)
+        return FrameFit(
+            state, joint_confidence(ev), np.nan if face_error is None else face_error,
+            np.nan if pose_error is None else pose_error, ev.framing, view_of(state, ev),
+            self._quadratic(state, self._terms(ev, NEAR_STAGES[-1][:3], prior)), not failed,
+        )  # fmt: skip
+
+    def _quadratic(self, state: State, terms: list[Term]) -> FrameEvidence:
+        """Gauss-Newton in steps of rotations (see ``smoothing.moved``) instead of components."""
+        posed = Posed(self.person, state)
+        system = NormalEquations.empty(self.unknowns)
+        for term in terms:
+            term.add(posed, system)
+        joints = self.unknowns.joints
+        turn = np.eye(self.unknowns.size)
+        inverse = np.linalg.inv(left_jacobian(state.full_pose[joints]))
+        for k in range(len(joints)):
+            turn[3 + 3 * k : 6 + 3 * k, 3 + 3 * k : 6 + 3 * k] = inverse[k]
+        return FrameEvidence(
+            state.vector[self.unknowns.columns],
+            (turn.T @ system.matrix @ turn).astype(np.float32),
+            turn.T @ system.gradient,
+            self._levers(posed, tangent=True).astype(np.float32),
+            self._own,
+        )
+
+    def _levers(self, posed: Posed, tangent: bool) -> FloatArray:
+        """[165, m] how far joints move, weighted by their share; per step of a rotation, or per
+        unit of its axis-angle components."""
+        rows = np.tile(np.eye(3), (NUM_JOINTS, 1, 1)) * self._share[:, None, None]
+        out = self._all_joints.jacobian(posed, rows, self.unknowns)
+        out = out.reshape(3 * NUM_JOINTS, -1)
+        if tangent:
+            joints = self.unknowns.joints
+            inverse = np.linalg.inv(left_jacobian(posed.state.full_pose[joints]))
+            end = 3 + 3 * len(joints)
+            by_joint = out[:, 3:end].reshape(-1, len(joints), 3)
+            out[:, 3:end] = np.einsum("njc,jca->nja", by_joint, inverse).reshape(len(out), -1)
+        return out
+
+    def _good(self, found: FrameFit, ev: Evidence) -> bool:
+        """Whether the errors are about what they were in the last frames, and nothing flipped."""
+        if not found.trusted or self._flipped(found):
+            return False
+        usual = self.memory.errors
+        limits = (LEAST_FACE_ERROR, LEAST_POSE_ERROR)
+        for value, before, least in zip((found.face_error, found.pose_error), usual.T, limits):
+            known = before[np.isfinite(before)]
+            if np.isfinite(value) and len(known) and value > max(least, WORSE * np.median(known)):
+                return False
+        return True
+
+    def _flipped(self, found: FrameFit) -> bool:
+        """Whether the chest turned faster than people do."""
+        last = State.rest(self.person).with_vector(self.memory.last)
+        chest = JOINT_INDEX["spine3"]
+        a, b = Posed(self.person, last).R[chest], Posed(self.person, found.state).R[chest]
+        angle = np.degrees(np.arccos(np.clip((np.trace(a.T @ b) - 1) / 2, -1, 1)))
+        return bool(angle > LEAST_TURN + TURN_SPEED * self._dt)
+
+    def _remember(self, found: FrameFit) -> None:
+        memory = self.memory
+        vector = found.state.vector
+        seen = found.confidence >= SEEN
+        known = vector if not len(memory.seen) else memory.seen.copy()
+        rows = np.flatnonzero(seen)
+        for k in range(3):
+            known[POSE_START + 3 * rows + k] = vector[POSE_START + 3 * rows + k]
+        if seen[JOINT_INDEX["head"]]:
+            known[POSE_START + 3 * NUM_JOINTS :] = vector[POSE_START + 3 * NUM_JOINTS :]
+        age = np.where(seen, 0.0, memory.age + self._dt)
+        kept = memory.confidence * 0.5 ** (self._dt / FADE)
+        confidence = np.where(seen, found.confidence, np.maximum(found.confidence, kept))
+        errors = np.concatenate([memory.errors, [[found.face_error, found.pose_error]]])[-30:]
+        self.memory = Memory(vector, memory.last, known, age, confidence, errors)
+
+
+def _own_levers(joints: IntArray, size: int) -> tuple[FloatArray, FloatArray]:
+    """[m] metres per unit that each unknown moves by itself, and [55] roots of joints' shares."""
+    finger = np.isin(joints, [JOINT_INDEX[name] for name in FINGERS])
+    eye = np.isin(joints, [JOINT_INDEX[name] for name in EYES])
+    own = np.full(size, _OWN_EXPRESSION)
+    own[:3] = 0.0
+    own[3 : 3 + 3 * len(joints)] = np.repeat(
+        np.where(finger, _OWN_FINGER, np.where(eye, _OWN_EYE, _OWN_BODY)), 3
+    )
+    share = np.full(NUM_JOINTS, _BODY_SHARE)
+    share[[JOINT_INDEX[name] for name in FINGERS]] = _FINGER_SHARE
+    return own, np.sqrt(share)

@@ -1,0 +1,144 @@
+"""One shape for all frames (paper, supplement C): what several photos of a person say together.
+
+Each photo is fitted alone. Near its solution it knows the shape as a quadratic, what is left of
+its normal equations when pose, place and expression are free (their Schur complement). The sum of
+the quadratics, with the prior counted once, has its minimum at the shared shape: a photo that shows
+the face from the side says little about its width, and counts little there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from ..body.model import Body
+from ..types import JOINT_INDEX, BoolArray, Camera, FloatArray, Observation, Portrait
+from .evidence import ARM_LIMBS, OTHER_LIMBS
+from .fit import gather
+from .fitter import LEGS, TRUNK, Fitter, arm_joints
+from .measure import EYES, face_error_percent, face_failed, fingers
+from .outline import Outline
+from .skeleton import Posed, State, Unknowns
+from .solver import NormalEquations, Term
+
+FRONTAL = 0.35  # radians of head yaw at which a photo counts half
+TOO_FAR = 4.0
+"""Mean squared distance of a photo's shape from the shared one, in its own standard deviations
+squared and beyond the median of all photos, that leaves it out."""
+
+
+@dataclass(frozen=True)
+class ShapeEvidence:
+    """What one photo says of the betas: ``1/2 (b - betas)' matrix (b - betas) + gradient' b``.
+
+    Attributes:
+        betas: [B]. matrix: [B, B], gradient: [B]: without the prior.
+        prior: [B] precision of the prior, whose mean is zero.
+        trust: 0..1. framing: of the photo.
+    """
+
+    betas: FloatArray
+    matrix: FloatArray
+    gradient: FloatArray
+    prior: FloatArray
+    trust: float
+    framing: str
+
+
+def shape_evidence(
+    observation: Observation, portrait: Portrait, body: Body, camera: Camera
+) -> ShapeEvidence:
+    """Fit a photo and keep what it says about the shape."""
+    evidence, head = gather(observation, portrait.rgb, camera, body)
+    fitter = Fitter(body, evidence, head)
+    state = fitter.refine(fitter.find_pose())
+    hands = tuple(n for hand in evidence.hands for n in fingers(hand.left))
+    names = TRUNK + LEGS + arm_joints(True)[1:] + arm_joints(False)[1:] + hands
+    if evidence.face is not None:
+        names += EYES
+    unknowns = fitter.unknowns(names, shape=True)
+    system = NormalEquations.empty(unknowns)
+    terms: list[Term] = [
+        *evidence.face_term(0.1), *evidence.pose_term(0.3),
+        *evidence.limb_term(OTHER_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]),
+        *evidence.hand_terms(0.3), *evidence.upright_term(), *evidence.keep_out_term(),
+        *Outline.of(body).terms(state, evidence), *evidence.contact_term(), fitter.prior,
+    ]  # fmt: skip
+    posed = Posed(body, state)
+    for term in terms:
+        term.add(posed, system)
+    matrix, gradient = marginal(system, _betas_of(unknowns))
+    first = len(state.vector) - body.num_expression - body.num_betas
+    prior = fitter.prior.precision.diagonal()[first : first + body.num_betas]
+    gradient = gradient - prior * state.betas
+    trust = _trust(state, fitter)
+    return ShapeEvidence(
+        state.betas, matrix - np.diag(prior), gradient, prior, trust, evidence.framing
+    )
+
+
+def _betas_of(unknowns: Unknowns) -> BoolArray:
+    """[m] bool: which unknowns are betas."""
+    out = np.zeros(unknowns.size, dtype=bool)
+    first = 3 + 3 * len(unknowns.joints)
+    out[first : first + len(unknowns.betas)] = True
+    return out
+
+
+def marginal(system: NormalEquations, kept: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Matrix and gradient over the ``kept`` [m] unknowns when the others follow them freely."""
+    a, b = np.flatnonzero(kept), np.flatnonzero(~kept)
+    block = system.matrix[np.ix_(b, b)].copy()
+    block[np.diag_indices(len(b))] += 1e-9 * block.diagonal().mean()
+    factor = scipy.linalg.cho_factor(block, check_finite=False)
+    across = system.matrix[np.ix_(b, a)]
+    solved = scipy.linalg.cho_solve(factor, across, check_finite=False)
+    matrix = system.matrix[np.ix_(a, a)] - across.T @ solved
+    gradient = system.gradient[a] - solved.T @ system.gradient[b]
+    return (matrix + matrix.T) / 2, gradient
+
+
+def _trust(state: State, fitter: Fitter) -> float:
+    """0..1: how frontal the face is, 0 when the fit failed."""
+    ev = fitter.evidence
+    error = face_error_percent(state, ev)
+    if error is None:
+        return 0.3
+    if ev.iod is not None and face_failed(error, ev.iod):
+        return 0.0
+    front = Posed(ev.body, state).R[JOINT_INDEX["head"]] @ np.array([0.0, 0.0, 1.0])
+    yaw = abs(float(np.arctan2(front[0], front[2])))
+    return 1.0 / (1.0 + (yaw / FRONTAL) ** 2)
+
+
+def fuse(photos: list[ShapeEvidence]) -> FloatArray:
+    """[B] the shape that all photos agree on best; such of somebody else are left out."""
+    used = [photo for photo in photos if photo.trust > 0] or photos
+    betas = _fused(used)
+    while len(used) > 2:
+        far = np.array([strangeness(photo, betas) for photo in used])
+        worst = int(far.argmax())
+        if far[worst] < float(np.median(far)) + TOO_FAR:
+            break
+        used = used[:worst] + used[worst + 1 :]
+        betas = _fused(used)
+    return betas
+
+
+def _fused(photos: list[ShapeEvidence]) -> FloatArray:
+    prior = np.mean([photo.prior for photo in photos], axis=0)
+    matrix, right = np.diag(prior), np.zeros(len(prior))
+    for photo in photos:
+        matrix += photo.trust * photo.matrix
+        right += photo.trust * (photo.matrix @ photo.betas - photo.gradient)
+    out: FloatArray = np.linalg.solve(matrix, right)
+    return out
+
+
+def strangeness(photo: ShapeEvidence, betas: FloatArray) -> float:
+    """Mean squared distance of the photo's shape from ``betas`` [B], in its standard deviations."""
+    away = betas - photo.betas
+    known = photo.matrix + np.diag(photo.prior)
+    return float(away @ known @ away) / len(away)

@@ -1,0 +1,263 @@
+"""A clip tracked: one shape and one camera, a pose for every frame (paper, supplement C.3).
+
+The shape comes from some frames spread over the clip, fitted as photos are (``identity``). Then
+frame follows frame: what the last one showed says where to look (``following``) and where the fit
+starts (``frame_fit``); what is found is smoothed a little later (``smoothing``), gaps are bridged
+or marked (``recording``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..body.model import Body
+from ..imaging.video import VideoReader
+from ..types import (
+    NUM_JOINTS,
+    Camera,
+    IntArray,
+    LikenessError,
+    Motion,
+    Portrait,
+    Progress,
+)
+from .checkpoint import Checkpoint
+from .clip_tracker import ClipRange, ClipTracker
+from .clips import Clip, Eye, PictureClip
+from .detectors import Detectors
+from .fit import choose_camera
+from .following import Follower
+from .frame_fit import FrameFitter
+from .identity import ShapeEvidence, fuse, shape_evidence
+from .priors import POSE_START
+from .recording import FRAMINGS, LOST, TRACKED, VIEWS, FrameResult, Recorder
+
+KEY_FRAMES = 6
+"""Frames from which the shape is taken."""
+
+MORE_KEY_FRAMES = 24
+"""Where else to look when none of them shows anybody."""
+
+SAVE_EVERY = 5.0  # seconds between checkpoints
+NAMED = 5  # spans that a warning names
+
+
+def track_video(
+    path: Path,
+    body: Body,
+    detectors: Detectors,
+    *,
+    fov: float | None = None,
+    person: int | None = None,
+    max_frames: int | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+) -> Motion:
+    """Track one person through a video.
+
+    Args:
+        body: with landmarks.
+        fov: degrees over the longer side of the frames, see :func:`~.fit.choose_camera`.
+        person: which one in the first frame with people, counted from the left from 0; the
+            largest by default.
+        max_frames: stop after as many.
+        start, end: seconds; the motion begins with the frame at ``start``.
+        progress: stages ``shape`` and ``track``.
+        checkpoint: a file in which the work is kept every few seconds; a run of the same video
+            with the same options goes on from there, and removes it when it is done.
+
+    Returns:
+        The motion, its camera in pixels of the frames of ``VideoReader(path)``; its frame i is
+        the frame of that reader whose number is i plus that of the first.
+
+    Raises:
+        LikenessError: not a video, no frames, nobody in it, or an impossible field of view.
+    """
+    clip = VideoReader(path)
+    first = max(0, round(start * clip.frame_rate))
+    stop = None if end is None else round(end * clip.frame_rate)
+    if max_frames is not None:
+        stop = first + max_frames if stop is None else min(stop, first + max_frames)
+    if stop is not None and stop <= first:
+        raise LikenessError(
+            f"No frames of '{path}' were asked for.", "Give an end that is later than the start."
+        )
+    saved = None
+    if checkpoint is not None:
+        options = (fov, person, first, stop)
+        saved = Checkpoint.of_video(checkpoint, Path(path), body, options, SAVE_EVERY)
+    eye = Follower(detectors, clip.frame_rate, person)
+    return track_clip(clip, body, eye, fov, ClipRange(first, stop), progress, saved)
+
+
+def track_pictures(
+    pictures: Sequence[Portrait],
+    body: Body,
+    detectors: Detectors,
+    frame_rate: float = 30.0,
+    *,
+    fov: float | None = None,
+    person: int | None = None,
+    progress: Progress | None = None,
+) -> Motion:
+    """Track one person through pictures of one size that are the frames of a clip."""
+    eye = Follower(detectors, frame_rate, person)
+    return track_clip(PictureClip(pictures, frame_rate), body, eye, fov, progress=progress)
+
+
+def track_clip(
+    clip: Clip,
+    body: Body,
+    eye: Eye,
+    fov: float | None = None,
+    part: ClipRange | None = None,
+    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Motion:
+    """Track the person that ``eye`` sees in ``clip``."""
+    if body.landmarks is None:
+        raise LikenessError(
+            "This body file has no landmark correspondence, so no video can be fitted to it.",
+            "Use the default body, or bake landmarks into the file.",
+        )
+    part = part or ClipRange()
+    report = progress or (lambda stage, fraction, message: None)
+    blank = np.zeros((clip.height, clip.width, 3), np.float32)
+    camera = choose_camera(Portrait(blank, None, clip.path), fov)
+    saved = checkpoint.load() if checkpoint is not None else None
+    if saved is None:
+        betas = fuse(key_photos(clip, body, eye, camera, part, report))
+    else:
+        betas = saved["run"]["betas"]
+    fitter = FrameFitter(body.personalised(betas), camera, clip.frame_rate)
+    recorder = Recorder(fitter, clip.frame_rate)
+    tracker = ClipTracker(clip, eye, fitter, recorder, part, report, checkpoint, betas)
+    if saved is not None:
+        tracker.restore(saved)
+    tracker.run()
+    motion = _motion(clip, part, tracker, camera)
+    if checkpoint is not None:
+        checkpoint.remove()
+    return motion
+
+
+def key_photos(
+    clip: Clip, body: Body, eye: Eye, camera: Camera, part: ClipRange, report: Progress
+) -> list[ShapeEvidence]:
+    """What some frames spread over the clip say about the shape, each fitted as a photo."""
+    start = part.first / clip.frame_rate
+    ends = [t for t in (
+        clip.duration, None if part.stop is None else part.stop / clip.frame_rate
+    ) if t is not None]  # fmt: skip
+    end = max(min(ends), start) if ends else start
+    photos: list[ShapeEvidence] = []
+    for count in (KEY_FRAMES, MORE_KEY_FRAMES):
+        times = [start + (end - start) * k / count for k in range(count)]
+        for k, frame in enumerate(clip.at(times)):
+            report("shape", k / count, f"measuring the person, picture {k + 1} of {count}")
+            observation = eye.photo(frame)
+            if observation is not None:
+                portrait = Portrait(frame.rgb, None, clip.path)
+                photos.append(shape_evidence(observation, portrait, body, camera))
+        if photos:
+            report("shape", 1.0, "")
+            return photos
+    raise LikenessError(
+        f"No person was found in '{clip.path}'.",
+        "Use a video in which one person is seen upright and not too small.",
+    )
+
+
+def _motion(clip: Clip, part: ClipRange, tracker: ClipTracker, camera: Camera) -> Motion:
+    """The recorded frames as a motion; lost frames hold the nearest known pose."""
+    results = tracker.recorder.results
+    state = np.array([r.state for r in results], np.uint8)
+    shot = np.array([r.shot for r in results], np.int32)
+    known = np.flatnonzero(state != LOST)
+    if not len(known):
+        raise LikenessError(
+            f"The person in '{clip.path}' could not be followed.",
+            "Use a video in which one person is seen upright and not too small.",
+        )
+    nearest = _nearest_known(known, shot)
+    vectors = np.array([results[i].vector for i in nearest], np.float64)
+    smile = POSE_START + 3 * NUM_JOINTS
+    face = np.array([r.face_error for r in results])
+    best = results[_best(results)]
+    return Motion(
+        betas=tracker.betas,
+        full_pose=vectors[:, POSE_START:smile].reshape(-1, NUM_JOINTS, 3),
+        transl=vectors[:, :3],
+        expression=vectors[:, smile:],
+        joint_confidence=np.array([r.confidence for r in results]),
+        frame_state=state,
+        shot=shot,
+        camera=camera,
+        frame_rate=clip.frame_rate,
+        framing=FRAMINGS[best.framing],
+        view=VIEWS[best.view],
+        face_error=face,
+        pose_error=np.array([r.pose_error for r in results]),
+        warnings=tuple(_warnings(clip, part, tracker, state, shot)),
+    )
+
+
+def _nearest_known(known: IntArray, shot: IntArray) -> list[int]:
+    """For every frame the nearest known one, of its own shot where there is one."""
+    out = []
+    for i in range(len(shot)):
+        same = known[shot[known] == shot[i]]
+        among = same if len(same) else known
+        at = int(np.searchsorted(among, i))
+        near = among[max(at - 1, 0) : at + 1]
+        out.append(int(near[np.argmin(np.abs(near - i))]))
+    return out
+
+
+def _best(results: list[FrameResult]) -> int:
+    """The seen frame with the smallest errors among those of the most frequent framing."""
+    seen = [i for i, r in enumerate(results) if r.state == TRACKED]
+    framings = np.bincount([results[i].framing for i in seen], minlength=len(FRAMINGS))
+    among = [i for i in seen if results[i].framing == int(framings.argmax())]
+
+    def error(i: int) -> float:
+        r = results[i]
+        return float(np.nan_to_num(r.face_error, nan=20.0) + np.nan_to_num(r.pose_error, nan=20.0))
+
+    return min(among, key=error)
+
+
+def _warnings(
+    clip: Clip, part: ClipRange, tracker: ClipTracker, state: IntArray, shot: IntArray
+) -> list[str]:
+    out = list(clip.warnings)
+    if tracker.people > 1:
+        out.append(
+            f"{tracker.people} people were found; one of them was followed. Choose another one "
+            "with --person."
+        )
+
+    def seconds(frame: int) -> str:
+        return f"{(part.first + frame) / clip.frame_rate:.1f}"
+
+    edges = np.flatnonzero(np.diff(np.r_[0, state == LOST, 0].astype(np.int8)))
+    spans = [f"{seconds(a)}-{seconds(b)} s" for a, b in zip(edges[::2], edges[1::2])]
+    if spans:
+        out.append(f"The person was not seen at {_named(spans)}: the last pose is held there.")
+    cuts = [f"{seconds(i)} s" for i in np.flatnonzero(np.diff(shot)) + 1]
+    if cuts:
+        out.append(
+            f"Cuts were found at {_named(cuts)}; all shots share one shape, so they should show "
+            "the same person."
+        )
+    return out
+
+
+def _named(places: list[str]) -> str:
+    more = f" and {len(places) - NAMED} more" if len(places) > NAMED else ""
+    return ", ".join(places[:NAMED]) + more
