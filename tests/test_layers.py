@@ -19,7 +19,7 @@ MAY_IMPORT = {
 }
 BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "blf", "bl_math", "addon_utils", "bpy_extras"}
 NEVER = {"cv2", "mediapipe", "skimage", "pickle", "smplx"}
-TORCH_FILES = {"engine/render/reference.py"}
+TORCH_FILES = {"engine/render/reference.py", "engine/tracking/estimators/sapiens.py"}
 
 
 @dataclass(frozen=True)
