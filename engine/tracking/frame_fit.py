@@ -277,6 +277,7 @@ class FrameFitter:
         system = NormalEquations.empty(self.unknowns)
         for term in terms:
             term.add(posed, system)
+        self._decouple(state, system)
         joints = self.unknowns.joints
         turn = np.eye(self.unknowns.size)
         inverse = np.linalg.inv(left_jacobian(state.full_pose[joints]))
@@ -289,6 +290,19 @@ class FrameFitter:
             self._levers(posed, tangent=True).astype(np.float32),
             self._own,
         )
+
+    def _decouple(self, state: State, system: NormalEquations) -> None:
+        """Expressions that their bounds hold stay where they are and move nothing else."""
+        here = state.vector[self.unknowns.columns]
+        smile = np.arange(self.unknowns.size) >= 3 + 3 * len(self.unknowns.joints)
+        low = (here <= 1e-6) & (system.gradient > 0)
+        high = (here >= 1 - 1e-6) & (system.gradient < 0)
+        held = np.flatnonzero(smile & (low | high))
+        stiff = system.matrix[held, held]
+        system.matrix[held] = 0.0
+        system.matrix[:, held] = 0.0
+        system.matrix[held, held] = stiff
+        system.gradient[held] = 0.0
 
     def _levers(self, posed: Posed, tangent: bool) -> FloatArray:
         """[165, m] how far joints move, weighted by their share; per step of a rotation, or per

@@ -69,7 +69,9 @@ def shape_evidence(
     posed = Posed(body, state)
     for term in terms:
         term.add(posed, system)
-    matrix, gradient = marginal(system, _betas_of(unknowns))
+    # Expressions that their bounds hold at zero do not follow the shape.
+    betas, free = _betas_of(unknowns), ~_held(state, system, fitter)
+    matrix, gradient = marginal(system, betas, free & ~betas)
     first = len(state.vector) - body.num_expression - body.num_betas
     prior = fitter.prior.precision.diagonal()[first : first + body.num_betas]
     gradient = gradient - prior * state.betas
@@ -87,9 +89,22 @@ def _betas_of(unknowns: Unknowns) -> BoolArray:
     return out
 
 
-def marginal(system: NormalEquations, kept: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Matrix and gradient over the ``kept`` [m] unknowns when the others follow them freely."""
-    a, b = np.flatnonzero(kept), np.flatnonzero(~kept)
+def _held(state: State, system: NormalEquations, fitter: Fitter) -> BoolArray:
+    """[m] bool: which unknowns stand at a bound and push against it."""
+    columns = system.unknowns.columns
+    here = state.vector[columns]
+    low, high = fitter.bounds.lower[columns], fitter.bounds.upper[columns]
+    held: BoolArray = ((here <= low + 1e-6) & (system.gradient > 0)) | (
+        (here >= high - 1e-6) & (system.gradient < 0)
+    )
+    return held
+
+
+def marginal(
+    system: NormalEquations, kept: BoolArray, free: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Matrix and gradient over the ``kept`` [m] unknowns when the ``free`` [m] ones follow."""
+    a, b = np.flatnonzero(kept), np.flatnonzero(free)
     block = system.matrix[np.ix_(b, b)].copy()
     block[np.diag_indices(len(b))] += 1e-9 * block.diagonal().mean()
     factor = scipy.linalg.cho_factor(block, check_finite=False)
