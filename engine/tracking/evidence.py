@@ -45,6 +45,9 @@ EYES = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 
 POSE_TRUST = np.array([0.4] * 11 + [1.0] * 6 + [0.25] * 6 + [0.5] * 2 + [1.0] * 4 + [0.3] * 4)
 UNSURE = (0.08, 0.5)  # visibilities between which trust in a pose landmark grows from 0 to 1
 SHOULDERS, LEAST_SHOULDER_TRUST = np.array([11, 12]), 0.1
+HIPS, EARS = np.array([23, 24]), np.array([7, 8])
+FACE_OF_HEAD = np.array([0, 1, 2, 3, 4, 5, 6, 9, 10])  # nose, eyes, mouth: all but the ears
+BEHIND = np.radians(110.0)
 HEAD_POINTS, HAND_POINTS = np.arange(11), np.arange(17, 23)
 ARM_POINTS = {True: np.array([13, 15, 17, 19, 21]), False: np.array([14, 16, 18, 20, 22])}
 ARM_LIMBS = {True: ((11, 13), (13, 15)), False: ((12, 14), (14, 16))}
@@ -86,6 +89,7 @@ class Evidence:
         iod: measured inter-ocular distance in pixels, None without a face.
         face_scale, body_scale, hand_scale: pixels per unit of error.
         skin: where the face's skin is, when it can be told.
+        notes: what the user should know of what was left out.
     """
 
     body: Body
@@ -101,6 +105,7 @@ class Evidence:
     face: Points | None = None
     face_weight: FloatArray = field(default_factory=lambda: np.zeros(0))
     face_index: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         landmarks = self.body.landmarks
@@ -340,6 +345,8 @@ def pose_weights(observation: Observation, camera: Camera, framing: str) -> Floa
     weight = weight * in_frame(observation, camera)
     if observation.face is not None:
         weight[HEAD_POINTS] = 0.0
+    elif seen_from_behind(observation):
+        weight[FACE_OF_HEAD] = 0.0  # drawn on the back of the head
     if framing == "head":
         weight[13:] = 0.0
     for left, wrist, points in ((True, 15, (17, 19, 21)), (False, 16, (18, 20, 22))):
@@ -352,6 +359,18 @@ def pose_weights(observation: Observation, camera: Camera, framing: str) -> Floa
             sure = smooth_step(observation.pose_visibility[wrist], 0.1, 0.7)
             weight[[wrist, *points]] *= 0.2 + 0.6 * sure
     return weight
+
+
+def metric_yaw(observation: Observation, pair: IntArray) -> float:
+    """Radians about +y that a left and a right metric landmark stand turned, 0 facing the
+    camera."""
+    across = observation.pose_world[pair[0]] - observation.pose_world[pair[1]]
+    return float(np.arctan2(-across[2], across[0]))
+
+
+def seen_from_behind(observation: Observation) -> bool:
+    """Whether the person stands with the back to the camera."""
+    return observation.face is None and abs(metric_yaw(observation, SHOULDERS)) > BEHIND
 
 
 def face_points(body: Body) -> tuple[Points, FloatArray, IntArray]:

@@ -19,6 +19,7 @@ from ..body.model import Body
 from ..cameras import DEFAULT_FOCAL_FACTOR, photo_camera
 from ..types import Camera, FloatArray, LikenessError, Observation, Portrait, Progress, Track
 from .evidence import (
+    EARS,
     EYE_DISTANCE,
     PALM_LENGTH,
     SHOULDER_WIDTH,
@@ -26,6 +27,7 @@ from .evidence import (
     choose_framing,
     face_points,
     facing_trust,
+    metric_yaw,
     pose_weights,
 )
 from .fitter import Fitter
@@ -33,10 +35,12 @@ from .measure import make_track
 from .residuals import check_photo_camera
 from .skeleton import Posed, State
 from .skin import skin_map
-from .start import SMALL_FACE, RigidPose, body_depth, rigid_pose, start_state
+from .start import SMALL_FACE, RigidPose, body_depth, rigid_pose, start_state, turn_between
 
 FULL_FRAME_DIAGONAL = 43.27  # millimetres
 PLAUSIBLE_FOCAL_35MM = (14.0, 400.0)
+# Degrees between the head of the dense landmarks and the body's ears: more is a mistake.
+FACE_TURN, UNSURE_FACE_TURN, SURE_FACE = np.radians(75.0), np.radians(45.0), 0.9
 MANY_LANDMARKS = 8  # of the body's 33 that tell its distance
 
 
@@ -116,7 +120,7 @@ def gather(
     framing = choose_framing(observation, camera)
     focal = float(camera.K[0, 0])
     points, weight, index = face_points(body)
-    iod, head = None, None
+    notes: tuple[str, ...] = ()
     if observation.face is not None:
         face = np.asarray(observation.face, np.float64)
         observation = replace(observation, face=face)
@@ -124,28 +128,37 @@ def gather(
         neutral = points.positions(Posed(body, State.rest(body)))
         size = max(iod, 0.5 * float(np.linalg.norm(np.ptp(face[:468], axis=0))) / 2)
         head = rigid_pose(neutral, face[index], weight, camera, size)
-        weight = weight * facing_trust(body, index, head.R, head.t)
-        if iod < SMALL_FACE and (observation.pose_visibility > 0.5).sum() >= MANY_LANDMARKS:
-            # Half a pixel of such a face is metres: the ray stays, the body says how far.
-            away = -float((head.R @ neutral.mean(0) + head.t)[2])
-            head = replace(head, t=head.t * body_depth(observation, camera) / max(away, 0.1))
-        depth = max(-float(head.t[2] + (head.R @ neutral.mean(0))[2]), 0.1)
-    else:
-        evidence = _evidence_without_face(body, observation, camera, framing)
+        if _contradicts_body(head, observation):
+            observation = replace(observation, face=None)
+            notes = ("The face landmarks contradict the body, so they were left out: the head is "
+                     "turned as the body's landmarks say, with the default face.",)  # fmt: skip
+    trust = pose_weights(observation, camera, framing)
+    if observation.face is None:
+        evidence = Evidence(
+            body, observation, camera, framing, trust, None, 1.0, 1.0, 1.0, notes=notes
+        )
         depth = -float(start_state(body, observation, camera, None, None).transl[2])
         return _scaled(evidence, focal / depth), None
+    weight = weight * facing_trust(body, index, head.R, head.t)
+    if iod < SMALL_FACE and (observation.pose_visibility > 0.5).sum() >= MANY_LANDMARKS:
+        # Half a pixel of such a face is metres: the ray stays, the body says how far.
+        away = -float((head.R @ neutral.mean(0) + head.t)[2])
+        head = replace(head, t=head.t * body_depth(observation, camera) / max(away, 0.1))
+    depth = max(-float(head.t[2] + (head.R @ neutral.mean(0))[2]), 0.1)
     evidence = Evidence(
-        body, observation, camera, framing, pose_weights(observation, camera, framing), iod,
-        1.0, 1.0, 1.0, skin_map(rgb, face, observation.person_mask), points, weight, index,
+        body, observation, camera, framing, trust, iod, 1.0, 1.0, 1.0,
+        skin_map(rgb, face, observation.person_mask), points, weight, index,
     )  # fmt: skip
     return _scaled(evidence, focal / depth), head
 
 
-def _evidence_without_face(
-    body: Body, observation: Observation, camera: Camera, framing: str
-) -> Evidence:
-    weights = pose_weights(observation, camera, framing)
-    return Evidence(body, observation, camera, framing, weights, None, 1.0, 1.0, 1.0)
+def _contradicts_body(head: RigidPose, observation: Observation) -> bool:
+    """Whether the dense landmarks were found on something else than the face: an unsure one
+    that looks another way than the body's ears, or a sure one that looks quite elsewhere."""
+    yaw = float(np.arctan2(head.R[0, 2], head.R[2, 2]))
+    ears = turn_between(yaw, metric_yaw(observation, EARS))
+    unsure = observation.face_score < SURE_FACE
+    return abs(ears) > (UNSURE_FACE_TURN if unsure else FACE_TURN)
 
 
 def _scaled(evidence: Evidence, pixels_per_metre: float) -> Evidence:

@@ -15,7 +15,7 @@ from .priors import ARM_POSITIONS, arm_rotations, expression_unknowns, prior_ter
 from .residuals import PriorTerm
 from .skeleton import Posed, State, Unknowns
 from .solver import Bounds, Term, minimise, total_cost
-from .start import RigidPose, lifted_arm, start_state, with_hand
+from .start import RigidPose, lifted_arm, start_state, trunk_yaws, with_hand
 
 DEPTH_RANGE = (0.65, 1.5)  # of the start
 
@@ -46,10 +46,7 @@ class Fitter:
             self.body, BODY_PRECISION[self.evidence.framing], HEAD_PRECISION,
             EXPRESSION_PRECISION, EXPRESSION_SLOPE,
         )  # fmt: skip
-        self.start = start_state(
-            self.body, self.evidence.observation, self.evidence.camera, self.head,
-            self.evidence.face,
-        )  # fmt: skip
+        self.start = self.starts()[0]
         n = len(self.start.vector)
         self.bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
         near, far = DEPTH_RANGE
@@ -57,6 +54,13 @@ class Fitter:
         self.bounds.lower[2], self.bounds.upper[2] = far * depth, near * depth
         self.bounds.lower[n - self.body.num_expression :] = 0.0
         self.bounds.upper[n - self.body.num_expression :] = 1.0
+
+    def starts(self) -> list[State]:
+        """A state for each way the trunk may stand, the likeliest first."""
+        ev, head = self.evidence, self.head
+        yaws = trunk_yaws(ev.observation, None if head is None else head.R)
+        return [start_state(self.body, ev.observation, ev.camera, head, ev.face, yaw)
+                for yaw in yaws]  # fmt: skip
 
     def unknowns(self, names: tuple[str, ...], shape: bool = False) -> Unknowns:
         """The named joints, with betas and expressions when ``shape``."""
@@ -76,17 +80,22 @@ class Fitter:
 
     def find_pose(self) -> State:
         """Trunk and legs first, then each arm from several positions; the cheapest is kept."""
+        trials = [self.find_trunk(start) for start in self.starts()]
+        state = min(trials, key=lambda trial: trial[1])[0]
+        for left in (True, False):
+            state = self.find_arm(state, left)
+        return state
+
+    def find_trunk(self, state: State) -> tuple[State, float]:
+        """Head, trunk and legs from one start, and what is left of the cost."""
         ev = self.evidence
         no_arms = np.setdiff1d(np.arange(33), np.concatenate([ARM_POINTS[True], ARM_POINTS[False]]))
-        state = self.start
         trunk = self.unknowns(TRUNK + LEGS)
         for pose_radius, face_radius in ((2.0, 1.0), (0.6, 0.5)):
             terms = [*ev.face_term(face_radius, 6), *ev.pose_term(pose_radius, no_arms),
                      *ev.limb_term(OTHER_LIMBS), *ev.upright_term(), self.prior]  # fmt: skip
             state = self.solve(state, terms, trunk, 10)
-        for left in (True, False):
-            state = self.find_arm(state, left)
-        return state
+        return state, total_cost(self.body, state, terms)
 
     def find_arm(self, state: State, left: bool) -> State:
         """The best of several positions of one arm, and of what the metric landmarks say."""

@@ -36,7 +36,7 @@ def fingers(left: bool) -> tuple[str, ...]:
 
 def make_track(state: State, ev: Evidence) -> Track:
     """The result of a fit with its errors, confidences and warnings."""
-    warnings: list[str] = []
+    warnings = list(ev.notes)
     face_error = face_error_percent(state, ev)
     if face_error is not None and ev.iod is not None and face_failed(face_error, ev.iod):
         warnings.append(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..types import FloatArray, Hand, LikenessError, Observation, Portrait
+from ..types import BoolArray, FloatArray, Hand, LikenessError, Observation, Portrait
 from .detectors import Detectors, FaceBox, FaceLandmarks, HandLandmarks, Person
 from .detectors.suite import wrist_rois
 
@@ -24,6 +24,10 @@ _MESH_POINTS = (
 """Nose tip, left and right eye (inner, middle, outer), corners of the mouth: pose and mesh."""
 
 _MIN_HAND_FIT = 0.3
+_MIN_MASK_AGREEMENT, _MIN_SHOULDERS, _MIN_POSE_SCORE = 0.85, 0.2, 0.5
+"""Without a face and with few limbs: overlap of both segmenters' masks (under 0.7 on pictures
+without a person), visibility of the shoulders, score."""
+
 _TORSO_AND_LIMBS = [11, 12, 13, 14, 23, 24, 25, 26]
 _LEFT_WRIST, _RIGHT_WRIST = 15, 16
 
@@ -106,6 +110,10 @@ def find_candidates(rgb: FloatArray, detectors: Detectors) -> list[Candidate]:
         face = max(own, key=lambda mesh: mesh.score) if own else None
         if face is not None or _sure(person):
             candidates.append(Candidate(person, face))
+    if not candidates and people:
+        # From the side or behind, at half length, little is visible; the other segmenter decides.
+        selfie = detectors.selfie_mask(rgb) > 0.5
+        candidates = [Candidate(p, None) for p in people if _same_silhouette(p, selfie)]
     candidates.sort(key=lambda c: float(c.person.box[0] + c.person.box[2]))
     return candidates
 
@@ -139,6 +147,16 @@ def with_face(pose: FloatArray, face: FaceLandmarks) -> FloatArray:
 def _sure(person: Person) -> bool:
     visible = int((person.visibility[_TORSO_AND_LIMBS] > 0.5).sum())
     return person.score >= _MIN_POSE_SCORE_WITHOUT_FACE and visible >= _MIN_VISIBLE_WITHOUT_FACE
+
+
+def _same_silhouette(person: Person, selfie: BoolArray) -> bool:
+    mask = person.mask > 0.5
+    agreement = (mask & selfie).sum() / max(int((mask | selfie).sum()), 1)
+    return bool(
+        person.score >= _MIN_POSE_SCORE
+        and agreement >= _MIN_MASK_AGREEMENT
+        and person.visibility[[11, 12]].mean() >= _MIN_SHOULDERS
+    )
 
 
 def _choose(

@@ -9,14 +9,15 @@ import numpy as np
 from ..body.model import Body
 from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
+from .evidence import HIPS, SHOULDERS, metric_yaw
 from .points import Points
 from .priors import NECK_SHARE, arm_rotations, relaxed_pose
 from .residuals import NEAR, project_rows
 from .skeleton import Posed, State
 from .solver import geman_mcclure
 
-L_SHOULDER, R_SHOULDER = 11, 12
 SMALL_FACE = 12.0  # pixels between the irises below which the body tells the depth
+OTHER_YAW = np.radians(35.0)  # guesses of the trunk's yaw that are nearer are one
 MAX_GUESSED_YAW, GUESS_TRUST = np.radians(85.0), 0.6
 
 
@@ -119,19 +120,35 @@ def with_hand(body: Body, state: State, palm: FloatArray, left: bool) -> State:
     return state.with_joint(wrist, np.clip(turn, -1.0, 1.0))
 
 
-def trunk_yaw(observation: Observation, head: FloatArray | None) -> float:
-    """Radians about +y: from the shoulders when seen, otherwise between them and the head's."""
-    across = observation.pose_world[L_SHOULDER] - observation.pose_world[R_SHOULDER]
-    shoulders = float(np.arctan2(-across[2], across[0]))
-    visible = observation.pose_visibility[[L_SHOULDER, R_SHOULDER]] > 0.5
-    if visible.all() or head is None:
-        return shoulders if visible.all() else 0.0
-    follow = 0.7 * float(np.arctan2(head[0, 2], head[2, 2]))
-    # Unseen shoulders are guessed by the detector from the head and the hair: trust it partly,
-    # and only while it agrees about the side.
-    if abs(shoulders) < MAX_GUESSED_YAW and shoulders * follow > 0:
-        return GUESS_TRUST * shoulders + (1 - GUESS_TRUST) * follow
-    return follow
+def trunk_yaws(observation: Observation, head: FloatArray | None) -> list[float]:
+    """Radians about +y that the trunk may stand turned, the likeliest first.
+
+    From the metric shoulders when seen, otherwise between them and the head [3, 3]; then what
+    else the hips and the head say, and without a face the other way round, for shoulders that
+    the detector mistook for each other.
+    """
+    shoulders, hips = metric_yaw(observation, SHOULDERS), metric_yaw(observation, HIPS)
+    visible = bool((observation.pose_visibility[SHOULDERS] > 0.5).all())
+    if head is None:
+        guesses = [shoulders, hips, np.pi - shoulders]
+    else:
+        follow = 0.7 * float(np.arctan2(head[0, 2], head[2, 2]))
+        between = follow
+        # Unseen shoulders are guessed by the detector from the head and the hair: trust it
+        # partly, and only while it agrees about the side.
+        if abs(shoulders) < MAX_GUESSED_YAW and shoulders * follow > 0:
+            between = GUESS_TRUST * shoulders + (1 - GUESS_TRUST) * follow
+        guesses = [shoulders, follow] if visible else [between]
+    out: list[float] = []
+    for guess in guesses:
+        if all(abs(turn_between(guess, other)) > OTHER_YAW for other in out):
+            out.append(guess)
+    return out
+
+
+def turn_between(a: float, b: float) -> float:
+    """The smaller turn from b to a, radians."""
+    return float((a - b + np.pi) % (2 * np.pi) - np.pi)
 
 
 def start_state(
@@ -140,14 +157,17 @@ def start_state(
     camera: Camera,
     head: RigidPose | None,
     face: Points | None,
+    yaw: float | None = None,
 ) -> State:
     """Trunk upright with its yaw, head turned as the face says, arms at ease, placed in depth.
 
     Args:
+        yaw: of the trunk, in radians about +y; the likeliest when not given.
         head: the pose of the neutral face's points, when there is a face.
         face: those points.
     """
-    yaw = trunk_yaw(observation, None if head is None else head.R)
+    if yaw is None:
+        yaw = trunk_yaws(observation, None if head is None else head.R)[0]
     trunk = axis_angle_to_matrix(np.array([0.0, yaw, 0.0]))
     state = State.rest(body)
     full_pose = relaxed_pose(body)
