@@ -1,0 +1,92 @@
+"""Rendered people through known lenses: the fit finds where they stand (issue: 20 to 100 degrees),
+and without the lens only the depth differs, by the ratio of the focal lengths (paper, eq. 18)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from likeness.engine.cameras import canonical_fov, field_of_view, project
+from likeness.engine.evaluation.people.dress import DressBody, load_dress_body
+from likeness.engine.evaluation.people.person import Person, random_person
+from likeness.engine.evaluation.people.render import Truth, render_person
+from likeness.engine.tracking.detectors import Detectors
+from likeness.engine.tracking.fit import fit
+from likeness.engine.tracking.observation import observe
+from likeness.engine.types import JOINT_INDEX, LikenessError, Observation, Portrait
+from likeness.engine.weights import asset_path
+
+HEAD = JOINT_INDEX["head"]
+LENSES = (20.0, 35.0, 60.0, 100.0)
+
+
+@pytest.fixture(scope="module")
+def dress() -> DressBody:
+    try:
+        asset_path("face_landmark")
+        return load_dress_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+
+
+Shot = tuple[Person, Portrait, Truth, Observation]
+
+
+@pytest.fixture(scope="module")
+def shots(dress: DressBody) -> dict[float, Shot]:
+    """The same person of nearly average build, down to the hips, through every lens."""
+    detectors = Detectors(asset_path("face_landmark").parent)
+    out = {}
+    for fov in LENSES:
+        rng = np.random.default_rng(4)
+        person = random_person(dress.body, rng, framing="half", yaw=12.0, fov=fov)
+        person = replace(person, betas=0.3 * person.betas)
+        portrait, truth = render_person(dress, person)
+        out[fov] = (person, portrait, truth, observe(portrait, detectors))
+    return out
+
+
+def pixels_off(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.linalg.norm(a - b, axis=1).mean())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fov", LENSES)
+def test_a_known_lens_gives_the_place(dress: DressBody, shots: dict, fov: float) -> None:
+    person, portrait, truth, observation = shots[fov]
+    assert field_of_view(person.camera) == pytest.approx(fov, abs=0.01)
+    track = fit(observation, portrait, dress.body, fov=fov)
+    _, joints = dress.body.vertices(track.pose, track.betas)
+    true = truth.joints[HEAD]
+    # One picture doesn't tell a small head nearby from a large one: heads differ by some per cent.
+    assert -joints[HEAD, 2] == pytest.approx(-true[2], rel=0.08)
+    beside = joints[HEAD, :2] / -joints[HEAD, 2] - true[:2] / -true[2]
+    assert np.linalg.norm(beside) < 0.02  # of the distance
+    assert track.face_error is not None
+    assert track.face_error < 4.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fov", LENSES)
+def test_an_unknown_lens_only_scales_the_depth(dress: DressBody, shots: dict, fov: float) -> None:
+    _, portrait, truth, observation = shots[fov]
+    known = fit(observation, portrait, dress.body, fov=fov)
+    guessed = fit(observation, portrait, dress.body)
+    heads, shown = [], []
+    seen = np.flatnonzero(truth.vertex_visible)
+    for track in (known, guessed):
+        vertices, joints = dress.body.vertices(track.pose, track.betas)
+        heads.append(joints[HEAD])
+        shown.append(project(vertices[seen], track.camera)[0])
+    true_pixels = project(truth.vertices[seen], known.camera)[0]
+    # The picture is met as well with a wrong lens as with the right one ...
+    assert pixels_off(shown[1], true_pixels) < 1.5 * pixels_off(shown[0], true_pixels) + 2.0
+    assert known.face_error is not None
+    assert guessed.face_error is not None
+    assert guessed.face_error < known.face_error + 1.0
+    # ... by another depth. At 100 degrees the body is as deep as it is far away, and a body
+    # without the true perspective is no longer nearly the same picture.
+    _, expected = canonical_fov(known.camera, heads[0], field_of_view(guessed.camera))
+    assert heads[1][2] == pytest.approx(expected[2], rel=0.05 if fov <= 60 else 0.2)
+    assert heads[1][:2] == pytest.approx(heads[0][:2], abs=0.04)
