@@ -192,9 +192,14 @@ def worst(results: list[Result], count: int = 10) -> str:
             "head_deg": (r.figures.head_deg, 5.0 if front else 8.0 if turned else 25.0),
         }
         over = {name: v / floor for name, (v, floor) in shares.items() if v and floor}
+        if not over:
+            continue
         name = max(over, key=lambda key: over[key])
+        joints = sorted(r.figures.joint_mm.items(), key=lambda i: -i[1])[:4]
         words = ", ".join(f"{k} x{v:.1f}" for k, v in sorted(over.items(), key=lambda i: -i[1])
                           if v > 1)  # fmt: skip
+        if over.get("joints_mm", 0.0) > 1:
+            words += f" ({', '.join(f'{joint} {mm:.0f}' for joint, mm in joints)})"
         found.append((over[name], r, words))
     found.sort(key=lambda entry: -entry[0])
     return "\n".join(
