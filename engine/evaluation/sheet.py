@@ -13,7 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 from ..cameras import orbit, project
 from ..gaussians.binding import pose_avatar
 from ..render import Render, render_camera
-from ..render.mesh import rasterize_mesh
 from ..types import (
     JOINT_INDEX,
     LAYERS,
@@ -26,6 +25,7 @@ from ..types import (
     Portrait,
     Pose,
 )
+from .overlay import OverlayPainter
 from .views import Box, ball_box, crop, head_ball, orbit_centre, visible_box
 
 PREVIEW_WIDTH = 2080
@@ -225,19 +225,8 @@ class Studio:
     @cached_property
     def overlay(self) -> FloatArray:
         """[H, W, 3] the fitted mesh, shaded, over the photo."""
-        vertices, _ = self.avatar.body.vertices(self.avatar.pose)
-        f = self.avatar.body.f
-        seen = rasterize_mesh(vertices, f, self.camera, cull_back=True)
-        a, b, c = (vertices[f[:, k]] for k in range(3))
-        normals = np.cross(b - a, c - a)
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-        towards = -self.camera.viewmat[2, :3]
-        shade = 0.25 + 0.7 * np.clip(normals @ towards, 0, 1)
-        colour = shade[seen.face][..., None] * np.array([0.55, 0.75, 1.0])
-        covered = (seen.face >= 0)[..., None]
-        return np.asarray(
-            np.where(covered, 0.4 * self.portrait.rgb + 0.6 * colour, self.portrait.rgb)
-        )
+        painter = OverlayPainter(self.avatar.body, np.zeros(self.avatar.body.num_betas))
+        return painter.draw(self.portrait.rgb, self.avatar.pose, self.camera)
 
     def moving(self) -> list[Tile]:
         """An arm raised, seen from two sides; where the photo shows none, the head turned."""
