@@ -161,7 +161,7 @@ def swing_twist(quats: FloatArray, axis: FloatArray) -> tuple[FloatArray, FloatA
 
     Args:
         quats: [..., 4] unit quaternions w, x, y, z.
-        axis: [3] unit vector (a bone, say).
+        axis: [3] unit vector (a bone, say), or [..., 3] one for each.
 
     Returns:
         The twist [...] in radians, -pi to pi, and the swing [..., 3] as a rotation vector at
@@ -176,7 +176,7 @@ def swing_twist(quats: FloatArray, axis: FloatArray) -> tuple[FloatArray, FloatA
     """
     q = np.asarray(quats)
     q = np.where(q[..., :1] < 0, -q, q)
-    along = q[..., 1:] @ axis
+    along = (q[..., 1:] * axis).sum(-1)
     length = np.hypot(q[..., 0], along)
     none = length < 1e-9
     safe = np.where(none, 1.0, length)
@@ -184,4 +184,5 @@ def swing_twist(quats: FloatArray, axis: FloatArray) -> tuple[FloatArray, FloatA
     sine = np.where(none, 0.0, along / safe)
     back = np.concatenate([cosine[..., None], -sine[..., None] * axis], axis=-1)
     swing = quaternion_to_axis_angle(quaternion_multiply(q, back))
-    return 2.0 * np.arctan2(sine, cosine), swing - (swing @ axis)[..., None] * axis
+    swing = swing - (swing * axis).sum(-1)[..., None] * axis
+    return 2.0 * np.arctan2(sine, cosine), swing

@@ -20,7 +20,6 @@ range is the sum of both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +30,9 @@ from ..rotations import (
     quaternion_to_axis_angle,
     swing_twist,
 )
-from ..types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, BoolArray, FloatArray, IntArray
+from ..types import JOINT_NAMES, NUM_JOINTS, BoolArray, FloatArray, IntArray
+from .skeleton import Posed
+from .solver import NormalEquations
 
 MIRROR = np.array([1.0, -1.0, -1.0])
 """Turns a left joint's axis-angle into the right one's, and back."""
@@ -54,28 +55,12 @@ class JointLimit:
     twist: tuple[float, float]
     swing: FloatArray
 
-    def parts(self, axis_angle: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Twist [...] and swing [..., 2] in this joint's frame of rotations [..., 3]."""
-        quats = axis_angle_to_quaternion(np.asarray(axis_angle, np.float64))
-        twist, swing = swing_twist(quats, self.frame[0])
-        return twist, swing @ self.frame[1:].T
-
-    def clamp(self, twist: FloatArray, swing: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The nearest twist [...] and swing [..., 2] within the limits."""
-        return np.clip(twist, *self.twist), nearest_in_polygon(swing, self.swing)
-
-    def whole(self, twist: FloatArray, swing: FloatArray) -> FloatArray:
-        """[..., 3] axis-angle; the inverse of :meth:`parts`."""
-        first = axis_angle_to_quaternion(twist[..., None] * self.frame[0])
-        then = axis_angle_to_quaternion(swing @ self.frame[1:])
-        return quaternion_to_axis_angle(quaternion_multiply(then, first))
-
 
 def nearest_in_polygon(points: FloatArray, corners: FloatArray) -> FloatArray:
     """Points [..., 2] -> [..., 2], those outside moved to the nearest point of the polygon.
 
     Args:
-        corners: [P, 2] of a convex polygon, counter-clockwise.
+        corners: [..., P, 2] of convex polygons, counter-clockwise; corners may repeat.
 
     >>> square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1.0]])
     >>> nearest_in_polygon(np.array([[3.0, 0.5], [0.2, 0.3], [2.0, 2.0]]), square)
@@ -83,10 +68,11 @@ def nearest_in_polygon(points: FloatArray, corners: FloatArray) -> FloatArray:
            [0.2, 0.3],
            [1. , 1. ]])
     """
-    edge = np.roll(corners, -1, axis=0) - corners
+    edge = np.roll(corners, -1, axis=-2) - corners
     away = points[..., None, :] - corners  # [..., P, 2]
-    outside = (edge[:, 0] * away[..., 1] - edge[:, 1] * away[..., 0]).min(-1) < 0
-    along = np.clip((away * edge).sum(-1) / (edge * edge).sum(-1), 0.0, 1.0)
+    outside = (edge[..., 0] * away[..., 1] - edge[..., 1] * away[..., 0]).min(-1) < 0
+    length2 = np.maximum((edge * edge).sum(-1), 1e-12)
+    along = np.clip((away * edge).sum(-1) / length2, 0.0, 1.0)
     candidates = corners + along[..., None] * edge
     distance = ((points[..., None, :] - candidates) ** 2).sum(-1)
     best = np.take_along_axis(candidates, distance.argmin(-1)[..., None, None], axis=-2)[..., 0, :]
@@ -133,12 +119,21 @@ def _box(
     return _limit(axis, twist, *corners)
 
 
-def _in_palm(degrees: float) -> FloatArray:
-    """A finger's axis: the direction that lies between the hand's and its own at rest."""
-    return np.array([np.cos(np.radians(degrees)), 0.0, np.sin(np.radians(degrees))])
+def _finger(degrees: float, twist: float, bend: float, stretch: float, spread: float) -> JointLimit:
+    """A finger's joint: bending -z to ``bend``, back to ``stretch``, sideways ``spread`` when
+    straight. The hinges of ring and little finger stand askew in the hand, while rigs often bend
+    all fingers about one axis: ``degrees`` lies between the finger's own direction at rest and
+    the hand's, and far bent fingers have room for either."""
+    axis = np.array([np.cos(np.radians(degrees)), 0.0, np.sin(np.radians(degrees))])
+    wide = spread + 22
+    return _limit(axis, (-twist, twist), (-spread, stretch), (spread, stretch), (wide, -45),
+                  (wide, -bend), (-wide, -bend), (-wide, -45))  # fmt: skip
 
 
-_FINGER_AXES = {"index": 4.0, "middle": -2.0, "ring": -9.0, "pinky": -12.0}
+_FINGERS = {"index": (4.0, 22.0), "middle": (-2.0, 22.0), "ring": (-9.0, 34.0),
+            "pinky": (-12.0, 42.0)}  # fmt: skip
+"""Direction of the twist axis from the hand's towards the thumb, and how far it may twist."""
+
 _THUMB_AXIS = np.array([0.7, -0.5, 0.5])
 
 #: Left side and middle. Bones along x (arm): swing (y, z); along y: (x, z); along z: (x, y).
@@ -184,43 +179,83 @@ LIMITS: dict[str, JointLimit] = {
     # Towards the thumb -y, the little finger +y; palm -z, back of the hand +z.
     "left_wrist": _limit(_X, (-62, 62), (-28, -40), (-10, -92), (22, -92), (45, -40), (45, 35),
                          (20, 85), (-12, 85), (-28, 40)),
-    **{f"left_{finger}1": _box(_in_palm(angle), (-22, 22), (-32, 32), (-102, 48))
-       for finger, angle in _FINGER_AXES.items()},
-    **{f"left_{finger}2": _box(_in_palm(angle), (-22, 22), (-12, 12), (-120, 15))
-       for finger, angle in _FINGER_AXES.items()},
-    **{f"left_{finger}3": _box(_in_palm(angle), (-22, 22), (-12, 12), (-95, 22))
-       for finger, angle in _FINGER_AXES.items()},
+    **{f"left_{finger}{k}": _finger(*shape, bend, stretch, spread)
+       for finger, shape in _FINGERS.items()
+       for k, bend, stretch, spread in ((1, 102, 48, 30), (2, 122, 15, 10), (3, 95, 22, 10))},
     # About the bone; then across the palm +, away from it -; then up and down.
     "left_thumb1": _box(_THUMB_AXIS, (-45, 45), (-45, 55), (-50, 50)),
-    "left_thumb2": _box(_THUMB_AXIS, (-25, 25), (-25, 72), (-30, 30)),
-    "left_thumb3": _box(_THUMB_AXIS, (-20, 20), (-35, 92), (-20, 20)),
+    "left_thumb2": _box(_THUMB_AXIS, (-45, 45), (-25, 75), (-32, 32)),
+    "left_thumb3": _box(_THUMB_AXIS, (-50, 50), (-35, 95), (-38, 38)),
 }  # fmt: skip
 
 
-def _joints() -> tuple[tuple[JointLimit, IntArray, FloatArray], ...]:
-    """Each limit with the joints [n] it is for and the signs [n, 3] that make them left ones."""
-    out = []
-    for name, limit in LIMITS.items():
-        names = [name] if not name.startswith("left_") else [name, name.replace("left", "right", 1)]
-        index = np.array([JOINT_INDEX[n] for n in names])
-        out.append((limit, index, np.stack([np.ones(3), MIRROR])[: len(names)]))
-    return tuple(out)
+@dataclass(frozen=True)
+class _Stack:
+    """The limits of n joints as arrays: ``sign`` [n, 3] that makes them left ones, ``frame``
+    [n, 3, 3], ``low`` and ``high`` [n] of the twist, ``swing`` [n, P, 2]."""
+
+    sign: FloatArray
+    frame: FloatArray
+    low: FloatArray
+    high: FloatArray
+    swing: FloatArray
+
+    @staticmethod
+    def of_all() -> _Stack:
+        """All 55 joints; one without limits gets some that nothing passes."""
+        most = max(len(limit.swing) for limit in LIMITS.values())
+        free = _box(_Y, (-1e4, 1e4), (-1e4, 1e4), (-1e4, 1e4))
+        rows = [LIMITS.get(name.replace("right_", "left_", 1), free) for name in JOINT_NAMES]
+        return _Stack(
+            np.array([MIRROR if n.startswith("right_") else np.ones(3) for n in JOINT_NAMES]),
+            np.stack([limit.frame for limit in rows]),
+            np.array([limit.twist[0] for limit in rows]),
+            np.array([limit.twist[1] for limit in rows]),
+            np.stack([limit.swing[np.minimum(np.arange(most), len(limit.swing) - 1)]
+                      for limit in rows]),
+        )  # fmt: skip
+
+    def take(self, joints: IntArray) -> _Stack:
+        """The limits of some joints."""
+        return _Stack(self.sign[joints], self.frame[joints], self.low[joints], self.high[joints],
+                      self.swing[joints])  # fmt: skip
+
+    def parts(self, axis_angle: FloatArray) -> FloatArray:
+        """Twist and the two components of the swing [..., n, 3] of rotations [..., n, 3]."""
+        quats = axis_angle_to_quaternion(axis_angle * self.sign)
+        twist, swing = swing_twist(quats, self.frame[:, 0])
+        across = np.einsum("...nc,nkc->...nk", swing, self.frame[:, 1:])
+        return np.concatenate([twist[..., None], across], axis=-1)
+
+    def nearest(self, parts: FloatArray) -> FloatArray:
+        """[..., n, 3] within the limits."""
+        twist = np.clip(parts[..., 0], self.low, self.high)
+        swing = nearest_in_polygon(parts[..., 1:], self.swing)
+        return np.concatenate([twist[..., None], swing], axis=-1)
+
+    def beyond(self, axis_angle: FloatArray) -> FloatArray:
+        """What twist and swing are beyond the limits, [..., n, 3] radians."""
+        parts = self.parts(axis_angle)
+        return parts - self.nearest(parts)
+
+    def whole(self, parts: FloatArray) -> FloatArray:
+        """[..., n, 3] axis-angle; the inverse of :meth:`parts`."""
+        first = axis_angle_to_quaternion(parts[..., :1] * self.frame[:, 0])
+        swing = np.einsum("...nk,nkc->...nc", parts[..., 1:], self.frame[:, 1:])
+        turned = quaternion_multiply(axis_angle_to_quaternion(swing), first)
+        return quaternion_to_axis_angle(turned) * self.sign
 
 
-_TABLE = _joints()
-FREE = tuple(n for n in JOINT_NAMES if not any(JOINT_INDEX[n] in index for _, index, _ in _TABLE))
+_ALL = _Stack.of_all()
+FREE = tuple(n for n in JOINT_NAMES if n.replace("right_", "left_", 1) not in LIMITS)
 """Joints without limits: the pelvis, which turns with the whole body."""
 
 
-def _each(
-    full_pose: FloatArray,
-) -> Iterator[tuple[JointLimit, IntArray, FloatArray, FloatArray, FloatArray]]:
-    """Every limit with its joints, their signs, and their twist [..., n] and swing [..., n, 2]."""
+def _checked(full_pose: FloatArray) -> FloatArray:
     pose = np.asarray(full_pose, np.float64)
     if pose.shape[-2:] != (NUM_JOINTS, 3):
         raise ValueError(f"full_pose must be [..., 55, 3], got {pose.shape}")
-    for limit, index, sign in _TABLE:
-        yield limit, index, sign, *limit.parts(pose[..., index, :] * sign)
+    return pose
 
 
 def violations(full_pose: FloatArray) -> FloatArray:
@@ -228,17 +263,14 @@ def violations(full_pose: FloatArray) -> FloatArray:
 
     0 inside; outside, the length of what twist and swing must give up to be inside.
 
+    >>> from likeness.engine.types import JOINT_INDEX
     >>> pose = np.zeros((55, 3))
     >>> pose[JOINT_INDEX["left_knee"], 0] = np.radians(-48)    # bent forwards
     >>> float(np.degrees(violations(pose)[JOINT_INDEX["left_knee"]]).round(6))
     40.0
     """
-    out = np.zeros(np.shape(full_pose)[:-1])
-    for limit, index, _, twist, swing in _each(full_pose):
-        inside_twist, inside_swing = limit.clamp(twist, swing)
-        beyond = np.hypot(np.linalg.norm(swing - inside_swing, axis=-1), twist - inside_twist)
-        out[..., index] = np.where(beyond > TOLERANCE, beyond, 0.0)
-    return out
+    out: FloatArray = np.linalg.norm(_ALL.beyond(_checked(full_pose)), axis=-1)
+    return np.where(out > TOLERANCE, out, 0.0)
 
 
 def clamped(full_pose: FloatArray, joints: BoolArray | None = None) -> FloatArray:
@@ -251,10 +283,48 @@ def clamped(full_pose: FloatArray, joints: BoolArray | None = None) -> FloatArra
         full_pose: [..., 55, 3] axis-angle.
         joints: [55] which joints to look at; all by default.
     """
-    out = np.array(full_pose, dtype=np.float64)
-    chosen = np.ones(NUM_JOINTS, bool) if joints is None else np.asarray(joints, bool)
-    beyond = (violations(full_pose) > 0) & chosen
-    for limit, index, sign, twist, swing in _each(full_pose):
-        turned = limit.whole(*limit.clamp(twist, swing)) * sign
-        out[..., index, :] = np.where(beyond[..., index, None], turned, out[..., index, :])
+    pose = _checked(full_pose)
+    parts = _ALL.parts(pose)
+    nearest = _ALL.nearest(parts)
+    outside = np.linalg.norm(parts - nearest, axis=-1) > TOLERANCE
+    if joints is not None:
+        outside &= np.asarray(joints, bool)
+    out: FloatArray = np.where(outside[..., None], _ALL.whole(nearest), pose)
     return out
+
+
+STEP = 1e-5  # radians, of the differences that give the term's slope
+
+
+@dataclass
+class LimitTerm:
+    """A cost on joints beyond their limits: half ``weight`` (per square radian) times the squared
+    violation, zero inside.
+
+    Unlike limits of single components, it lets a bent forearm turn as far as a straight one.
+    """
+
+    weight: float
+
+    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+        """The cost; adds derivatives to ``system`` when it is given."""
+        pose = np.asarray(posed.state.full_pose, np.float64)
+        beyond = _ALL.beyond(pose)
+        if system is not None:
+            outside = np.linalg.norm(beyond, axis=-1) > TOLERANCE
+            place = np.flatnonzero(outside[system.unknowns.joints])
+            if len(place):
+                joints = system.unknowns.joints[place]
+                stack = _ALL.take(joints)
+                steps = STEP * np.eye(3)[:, None]
+                slope = stack.beyond(pose[joints] + steps) - stack.beyond(pose[joints] - steps)
+                slope = np.moveaxis(slope, 0, -1) / (2 * STEP)  # [n, 3 parts, 3 components]
+                jacobian = np.zeros((len(joints), 3, system.unknowns.size))
+                for n, k in enumerate(place):
+                    jacobian[n, :, 3 + 3 * k : 6 + 3 * k] = slope[n]
+                system.add(
+                    jacobian.reshape(-1, system.unknowns.size),
+                    beyond[joints].ravel(),
+                    np.full(3 * len(joints), self.weight),
+                )
+        return 0.5 * self.weight * float((beyond**2).sum())

@@ -3,10 +3,20 @@
 import numpy as np
 import pytest
 from likeness.engine.body.model import load_body
+from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.formats.pose import NAMED_POSES
 from likeness.engine.rotations import axis_angle_to_quaternion, swing_twist
-from likeness.engine.tracking.limits import FREE, LIMITS, clamped, nearest_in_polygon, violations
+from likeness.engine.tracking.limits import (
+    FREE,
+    LIMITS,
+    LimitTerm,
+    clamped,
+    nearest_in_polygon,
+    violations,
+)
 from likeness.engine.tracking.priors import ARM_POSITIONS, arm_rotations, relaxed_pose
+from likeness.engine.tracking.skeleton import Posed, State, Unknowns
+from likeness.engine.tracking.solver import Bounds, NormalEquations, minimise
 from likeness.engine.types import JOINT_INDEX, JOINT_NAMES
 from likeness.engine.weights import asset_path
 from scipy.spatial.transform import Rotation
@@ -191,3 +201,51 @@ def test_swing_and_twist_compose_to_the_rotation():
     whole = Rotation.from_rotvec(swing) * Rotation.from_rotvec(twist[:, None] * axis)
     away = (Rotation.from_rotvec(rotvec).inv() * whole).magnitude()
     np.testing.assert_allclose(away, 0, atol=1e-7)
+
+
+def unknown_joints(joints):
+    none = np.zeros(0, np.int64)
+    return Unknowns(np.asarray(joints), none, none, synthetic_body().num_betas)
+
+
+def test_the_terms_slope_agrees_with_finite_differences():
+    body, term = synthetic_body(), LimitTerm(50.0)
+    rest = State.rest(body)
+    state = State(rest.transl, random_poses(4, 1)[0], rest.betas, rest.expression)
+    unknowns = unknown_joints(range(0, 55, 2))
+    system = NormalEquations.empty(unknowns)
+    cost = term.add(Posed(body, state), system)
+    beyond = violations(state.full_pose)
+    assert (beyond > 0).sum() > 15
+    assert cost == pytest.approx(25.0 * (beyond**2).sum())
+    for k, column in enumerate(unknowns.columns):
+        sides = []
+        for step in (1e-5, -1e-5):
+            vector = state.vector.copy()
+            vector[column] += step
+            sides.append(term.add(Posed(body, state.with_vector(vector)), None))
+        assert system.gradient[k] == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-3, abs=1e-3)
+
+
+def test_the_term_brings_a_body_back():
+    body = synthetic_body()
+    rest = State.rest(body)
+    pose = posed(left_knee=[-50, 0, 0], head=[0, 120, 0], right_elbow=[20, -70, 0])
+    state = State(rest.transl, pose, rest.betas, rest.expression)
+    n = len(state.vector)
+    free = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
+    found = minimise(body, state, [LimitTerm(10.0)], unknown_joints(range(55)), free, 30, 1e-9)
+    assert np.degrees(violations(found.state.full_pose)).max() < 0.1
+    inside = LimitTerm(10.0).add(Posed(body, rest), None)
+    assert inside == 0.0
+
+
+def test_a_bent_forearm_turns_as_far_as_a_straight_one():
+    """Pronated by 80 degrees and bent by 110, as a hand before the face."""
+    turn = Rotation.from_rotvec(np.radians([0, -110, 0])) * Rotation.from_rotvec(
+        np.radians([80, 0, 0])
+    )
+    pose = np.zeros((55, 3))
+    pose[JOINT_INDEX["left_elbow"]] = turn.as_rotvec()
+    assert np.abs(np.degrees(turn.as_rotvec()[2])) > 60  # beyond any limit of that component
+    assert not violations(pose).any()
