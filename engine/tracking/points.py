@@ -13,6 +13,7 @@ a_j = J_j + offset. Only these few points enter the fit, never the whole mesh.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -23,12 +24,14 @@ from .skeleton import Posed, Unknowns
 MIN_WEIGHT = 1e-4  # skinning weights below this move a landmark by less than 0.1 mm
 
 
+@lru_cache
 def _ancestor_matrix(parents: tuple[int, ...]) -> FloatArray:
     """[55, 55]: 1 where the column's joint is the row's joint or one of its ancestors."""
     out = np.eye(NUM_JOINTS)
     for j, parent in enumerate(parents):
         if parent >= 0:
             out[j] += out[parent]
+    out.setflags(write=False)
     return out
 
 
@@ -130,7 +133,7 @@ class Points:
         if not self.attached:
             shape = np.concatenate([posed.state.betas, posed.state.expression])
             arm = arm + self.basis @ shape - self.weight[:, None] * posed.rest[self.joint]
-        turned: FloatArray = np.einsum("mab,mb->ma", posed.R[self.joint], arm)
+        turned: FloatArray = (posed.R[self.joint] @ arm[:, :, None])[..., 0]
         return turned + self.weight[:, None] * posed.p[self.joint]
 
     def positions(self, posed: Posed) -> FloatArray:
@@ -141,22 +144,26 @@ class Points:
     def jacobian(self, posed: Posed, rows: FloatArray, unknowns: Unknowns) -> FloatArray:
         """How ``rows @ P`` moves with the unknowns: rows [N, r, 3] -> [N, r, m]."""
         n, r = rows.shape[:2]
-        out = np.empty((n, r, unknowns.size))
+        out = np.zeros((n, r, unknowns.size))
         out[:, :, :3] = rows
         parts = np.zeros((n, NUM_JOINTS, 4))
         parts[self.point, self.joint, :3] = self._parts(posed)
         parts[self.point, self.joint, 3] = self.weight
-        joints = unknowns.joints
+        # Only joints on which some of the points hang: the fingers do not move a face.
+        above = self.ancestors[:, unknowns.joints]
+        moving = np.flatnonzero(above[np.unique(self.joint)].any(0))
+        joints = unknowns.joints[moving]
         # Everything that hangs on joint j, and its share of the point, by summing over the tree.
-        hanging = np.einsum("nkc,kj->njc", parts, self.ancestors[:, joints], optimize=True)
+        hanging = above[:, moving].T @ parts
         lever = hanging[..., :3] - hanging[..., 3:] * posed.p[joints]  # [N, J, 3]
         # row . (axis x lever) = axis . (lever x row)
         lx, ly, lz = (lever[:, None, :, k] for k in range(3))
         ax, ay, az = (rows[:, :, None, k] for k in range(3))
         moment = np.stack([ly * az - lz * ay, lz * ax - lx * az, lx * ay - ly * ax], -1)
-        turned = np.einsum("nrjc,jca->nrja", moment, posed.axes[joints], optimize=True)
-        end = 3 + 3 * len(joints)
-        out[:, :, 3:end] = turned.reshape(n, r, -1)
+        by_joint = moment.reshape(n * r, -1, 3).swapaxes(0, 1) @ posed.axes[joints]
+        columns = (3 + 3 * moving[:, None] + np.arange(3)).ravel()
+        out[:, :, columns] = by_joint.swapaxes(0, 1).reshape(n, r, -1)
+        end = 3 + 3 * len(unknowns.joints)
         if unknowns.size > end:
             out[:, :, end:] = self._shape_jacobian(posed, rows, unknowns)
         return out

@@ -34,6 +34,13 @@ class NormalEquations:
 
     def add(self, jacobian: FloatArray, residual: FloatArray, weight: FloatArray) -> None:
         """Add ``1/2 sum weight residual^2``: jacobian [N, m], residual [N], weight [N]."""
+        used = np.flatnonzero(jacobian.any(0))
+        if 3 * len(used) < 2 * jacobian.shape[1]:  # a face moves with few of the joints
+            jacobian = jacobian[:, used]
+            weighted = jacobian * weight[:, None]
+            self.gradient[used] += residual @ weighted
+            self.matrix[np.ix_(used, used)] += weighted.T @ jacobian
+            return
         weighted = jacobian * weight[:, None]
         self.gradient += residual @ weighted
         self.matrix += weighted.T @ jacobian
