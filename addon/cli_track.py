@@ -43,6 +43,16 @@ FILE = click.Path(path_type=Path)
     default=True,
     help="Go on with a video where an earlier run was stopped (the default), or begin anew.",
 )
+@click.option(
+    "--estimate",
+    metavar="FILE",
+    multiple=True,
+    type=FILE,
+    help="For a photo, another program's pose to begin with (docs/ESTIMATORS.md); several in turn.",
+)
+@click.option(
+    "--smplx", metavar="NPZ", type=FILE, help="Your SMPL-X model, which OSX's hands need."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Also print all figures as JSON.")
 def track(
     media: Path,
@@ -55,6 +65,8 @@ def track(
     end: float | None,
     max_frames: int | None,
     resume: bool,
+    estimate: tuple[Path, ...],
+    smplx: Path | None,
     verbose: bool,
 ) -> None:
     """Find body, face and hands of a person in a photo or video.
@@ -64,7 +76,7 @@ def track(
     """
     from ..engine.track_files import TrackOptions, summary, track_to_files
 
-    options = TrackOptions(person, fov, start, end, max_frames, resume)
+    options = TrackOptions(person, fov, start, end, max_frames, resume, estimate, smplx)
     click.echo(f"{media} -> {out}", err=True)
     with terminal_progress() as progress:
         files = track_to_files(

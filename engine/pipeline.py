@@ -6,7 +6,7 @@ import hashlib
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from .imaging.resize import fit_size, resize
 from .render import render_camera
 from .tracking import fit
 from .tracking.detectors import Detectors
+from .tracking.estimators import Estimator
 from .tracking.measure import face_failed
 from .tracking.observation import observe
 from .tracking.summary import joint_figures, lens_source, unseen_parts
@@ -139,6 +140,7 @@ def track_portrait(
     fov: float | None = None,
     body_path: Path | None = None,
     stages: Stages | None = None,
+    estimators: Sequence[Estimator] = (),
 ) -> TrackedPortrait:
     """Fit the body to one person in a photo: the stages load, detect and fit.
 
@@ -146,6 +148,7 @@ def track_portrait(
         portrait: an image file.
         person, fov: as in :class:`BuildOptions`.
         body_path: another body file than the default one; it must carry landmarks.
+        estimators: other programs' poses to begin with, see :func:`.tracking.fit.fit`.
 
     Raises:
         LikenessError: what is wrong with the file, or that its face could not be followed.
@@ -158,7 +161,7 @@ def track_portrait(
         detectors = Detectors(asset_path("pose_landmark").parent)
         observation = observe(photo, detectors, person)
     with stage("fit", "fitting the body"):
-        track = fit(observation, photo, body, fov=fov)
+        track = fit(observation, photo, body, fov=fov, estimators=estimators)
     _check_face(track, observation, portrait)
     lens = lens_source(track.camera, fov, photo.focal_35mm)
     return TrackedPortrait(photo, observation, track, body, lens)

@@ -25,6 +25,7 @@ from .imaging.media import PICTURE_SUFFIXES, is_video
 from .imaging.video import VideoReader, VideoWriter
 from .pipeline import VERSION, Stages, load_fitting_body, track_portrait
 from .tracking.detectors import Detectors
+from .tracking.estimators import FileEstimator
 from .tracking.summary import joint_figures, unseen_parts
 from .types import FRAME_STATES, FloatArray, LikenessError, Motion, Progress
 from .weights import asset_path
@@ -46,6 +47,9 @@ class TrackOptions:
         start, end: of a video, seconds between which to track.
         max_frames: of a video, track at most so many.
         resume: go on where an earlier run of a video was stopped.
+        estimates: of a photo, other programs' poses to begin with (docs/ESTIMATORS.md); of each
+            joint the last file that knows it counts.
+        smplx: the user's own SMPL-X model file, which some of them need.
     """
 
     person: int | None = None
@@ -54,6 +58,8 @@ class TrackOptions:
     end: float | None = None
     max_frames: int | None = None
     resume: bool = True
+    estimates: tuple[Path, ...] = ()
+    smplx: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,11 @@ def track_to_files(
     media, out = Path(media), Path(out)
     video = is_video(media)
     _check_targets(media, out, overlay, video)
+    if video and options.estimates:
+        raise LikenessError(
+            "Other programs' estimates are for photos; a video is tracked by its own.",
+            "Leave --estimate out.",
+        )
     stages = Stages(progress)
     with _folders(out, *([overlay] if overlay else [])):
         if video:
@@ -104,9 +115,14 @@ def _track_photo(
     body_path: Path | None,
     stages: Stages,
 ) -> TrackFiles:
+    estimators = [
+        FileEstimator(path, smplx=options.smplx, person=options.person or 0)
+        for path in options.estimates
+    ]
     tracked = track_portrait(
-        media, person=options.person, fov=options.fov, body_path=body_path, stages=stages
-    )
+        media, person=options.person, fov=options.fov, body_path=body_path, stages=stages,
+        estimators=estimators,
+    )  # fmt: skip
     motion = replace(Motion.of_track(tracked.track), warnings=tuple(tracked.warnings))
     with ExitStack() as files:
         save_motion(motion, files.enter_context(whole_file(out)), tracked.body,

@@ -252,3 +252,29 @@ def test_an_avatar_takes_a_frame_of_a_motion(small: Path, tmp_path: Path) -> Non
     assert np.abs(pictures[0] - pictures[1]).mean() > 2
     view[3] = "2"
     assert main(["render", str(out / "avatar.safetensors"), "-o", str(picture), *view]) == 2
+
+
+@pytest.mark.slow
+def test_another_programs_estimate(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What nobody can see in the photo, the knees, comes from the file; what is seen, does not."""
+    first, told, out = tmp_path / "m.npz", tmp_path / "told.npz", tmp_path / "out.npz"
+    assert main(["track", str(small), "-o", str(first)]) == 0
+    with np.load(first) as file:
+        arrays = {key: file[key] for key in file.files if key not in ("poses", "trans")}
+    knee = JOINT_INDEX["left_knee"]
+    arrays["body_pose"][0, 3 * (knee - 1) : 3 * knee] = [1.2, 0, 0]
+    arrays["joint_confidence"][0, knee] = 1.0
+    np.savez(told, **arrays)
+    assert main(["track", str(small), "-o", str(out), "--estimate", str(told)]) == 0
+    before, after = load_motion(first, EXPRESSIONS), load_motion(out, EXPRESSIONS)
+    assert after.full_pose[0, knee, 0] > before.full_pose[0, knee, 0] + 0.6
+    assert after.face_error[0] == pytest.approx(before.face_error[0], abs=0.2)
+
+    told.write_text("no estimate")
+    capsys.readouterr()
+    again = tmp_path / "again.npz"
+    assert main(["track", str(small), "-o", str(again), "--estimate", str(told)]) == 2
+    assert "told.npz" in one_error(capsys)
+    assert not again.exists()

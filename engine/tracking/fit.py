@@ -11,6 +11,7 @@ keeps the pose of a person standing at ease.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from ..body.model import Body
 from ..cameras import DEFAULT_FOCAL_FACTOR, photo_camera
 from ..types import Camera, FloatArray, LikenessError, Observation, Portrait, Progress, Track
+from .estimators import Estimator, merged
 from .evidence import (
     EARS,
     EYE_DISTANCE,
@@ -79,6 +81,7 @@ def fit(
     body: Body,
     fov: float | None = None,
     progress: Progress | None = None,
+    estimators: Sequence[Estimator] = (),
 ) -> Track:
     """Fit the body's pose, shape, expression and gaze to what the detectors saw.
 
@@ -86,6 +89,8 @@ def fit(
         observation: in pixels of ``portrait.rgb``.
         body: with landmarks.
         fov: degrees over the longer side, see :func:`choose_camera`.
+        estimators: give the pose to begin with and to stay near; of each joint the last one that
+            knows it counts.
 
     Returns:
         The track; ``face_error`` above 10 % of the inter-ocular distance carries a warning that
@@ -104,13 +109,19 @@ def fit(
     check_photo_camera(camera)
     report("fit", 0.0, "Finding the head")
     evidence, head = gather(observation, portrait.rgb, camera, body)
-    fitter = Fitter(body, evidence, head)
+    told = [estimator.estimate(portrait, observation, camera) for estimator in estimators]
+    known = [estimate for estimate in told if estimate is not None]
+    estimate = merged(known) if known else None
+    fitter = Fitter(body, evidence, head, estimate)
     report("fit", 0.1, "Trying arm positions")
     state = fitter.find_pose()
     report("fit", 0.3, "Fitting face, body and hands")
     state = fitter.refine(state)
     report("fit", 0.9, "Measuring")
-    return make_track(state, evidence)
+    track = make_track(state, evidence)
+    if estimate is None:
+        return track
+    return replace(track, warnings=(*estimate.warnings, *track.warnings))
 
 
 def gather(

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..types import JOINT_INDEX
+from .estimators import Estimate, near_term, start_from
 from .evidence import ARM_LIMBS, ARM_POINTS, OTHER_LIMBS, Evidence
 from .measure import EYES, fingers
 from .outline import Outline
@@ -35,17 +36,19 @@ def arm_joints(left: bool) -> tuple[str, ...]:
 
 @dataclass
 class Fitter:
-    """The stages over one set of evidence."""
+    """The stages over one set of evidence; ``estimate``: where to begin and to stay near."""
 
     body: Body
     evidence: Evidence
     head: RigidPose | None
+    estimate: Estimate | None = None
 
     def __post_init__(self) -> None:
         self.prior: PriorTerm = prior_term(
             self.body, BODY_PRECISION[self.evidence.framing], HEAD_PRECISION,
             EXPRESSION_PRECISION, EXPRESSION_SLOPE,
         )  # fmt: skip
+        self.near: list[Term] = [] if self.estimate is None else [near_term(self.estimate)]
         self.start = self.starts()[0]
         n = len(self.start.vector)
         self.bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
@@ -59,8 +62,12 @@ class Fitter:
         """A state for each way the trunk may stand, the likeliest first."""
         ev, head = self.evidence, self.head
         yaws = trunk_yaws(ev.observation, None if head is None else head.R)
-        return [start_state(self.body, ev.observation, ev.camera, head, ev.face, yaw)
-                for yaw in yaws]  # fmt: skip
+        starts = [start_state(self.body, ev.observation, ev.camera, head, ev.face, yaw)
+                  for yaw in yaws]  # fmt: skip
+        if self.estimate is not None:
+            hold = None if head is None else JOINT_INDEX["head"]
+            starts.insert(0, start_from(self.body, self.estimate, starts[0], hold))
+        return starts
 
     def unknowns(self, names: tuple[str, ...], shape: bool = False) -> Unknowns:
         """The named joints, with betas and expressions when ``shape``."""
@@ -71,9 +78,7 @@ class Fitter:
         expression = expression_unknowns(self.body) if self.evidence.face is not None else none
         return Unknowns(joints, np.arange(self.body.num_betas), expression, self.body.num_betas)
 
-    def solve(
-        self, state: State, terms: list[Term], unknowns: Unknowns, iterations: int
-    ) -> State:
+    def solve(self, state: State, terms: list[Term], unknowns: Unknowns, iterations: int) -> State:
         return minimise(
             self.body, state, terms, unknowns, self.bounds, iterations, tolerance=1e-3
         ).state
@@ -93,7 +98,8 @@ class Fitter:
         trunk = self.unknowns(TRUNK + LEGS)
         for pose_radius, face_radius in ((2.0, 1.0), (0.6, 0.5)):
             terms = [*ev.face_term(face_radius, 6), *ev.pose_term(pose_radius, no_arms),
-                     *ev.limb_term(OTHER_LIMBS), *ev.upright_term(), self.prior]  # fmt: skip
+                     *ev.limb_term(OTHER_LIMBS), *ev.upright_term(), self.prior,
+                     *self.near]  # fmt: skip
             state = self.solve(state, terms, trunk, 10)
         return state, total_cost(self.body, state, terms)
 
@@ -106,6 +112,10 @@ class Fitter:
         starts = [arm_rotations(np.array(u), np.array(f), left) for u, f in ARM_POSITIONS.values()]
         if (ev.pose_weight[ARM_POINTS[left][:2]] > 0).all():
             starts.insert(0, lifted_arm(ev.observation, trunk, left))
+        rows_of_arm = [JOINT_INDEX[name] for name in names[:2]]
+        told = self.estimate
+        if told is not None and (told.known & ~told.in_world)[rows_of_arm].all():
+            starts.insert(0, (told.full_pose[rows_of_arm[0]], told.full_pose[rows_of_arm[1]]))
         held = Bounds(self.bounds.lower.copy(), self.bounds.upper.copy())
         held.lower[:3], held.upper[:3] = state.transl, state.transl
         best, best_cost = state, np.inf
@@ -118,7 +128,8 @@ class Fitter:
                 trial = with_hand(self.body, trial, palm, left)
             for radius in (2.0, 0.6):
                 terms = [*ev.pose_term(radius, rows), *ev.limb_term(ARM_LIMBS[left]),
-                         *ev.hand_terms(2.0 * radius, left), *ev.keep_out_term(left), self.prior]
+                         *ev.hand_terms(2.0 * radius, left), *ev.keep_out_term(left), self.prior,
+                         *self.near]  # fmt: skip
                 trial = minimise(self.body, trial, terms, unknowns, held, 8, 1e-2).state
             cost = total_cost(self.body, trial, terms)
             if cost < best_cost:
@@ -142,7 +153,7 @@ class Fitter:
             terms = [*ev.face_term(face_radius), *ev.pose_term(pose_radius), *ev.limb_term(limbs),
                      *ev.hand_terms(hand_radius), *ev.upright_term(), *ev.keep_out_term(),
                      *outline, *ev.contact_term(),
-                     self.prior]  # fmt: skip
+                     self.prior, *self.near]  # fmt: skip
             state = self.solve(state, terms, everything, iterations)
             outline = edges.terms(state, ev)
         return state

@@ -166,7 +166,7 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     monkeypatch.setattr(
         pipeline, "make_matte", lambda photo, seen: Matte(np.ones((128, 96)), photo.rgb)
     )
-    monkeypatch.setattr(pipeline, "fit", lambda seen, photo, body, fov: result["track"])
+    monkeypatch.setattr(pipeline, "fit", lambda *seen, **options: result["track"])
     monkeypatch.setattr(pipeline, "lift", lift)
     return result
 
@@ -270,9 +270,9 @@ def test_options_reach_the_stages(
         asked.append(person)
         return observe(photo, detectors, person)
 
-    def ask_fit(seen: Any, photo: Any, body: Any, fov: float | None) -> Track:
+    def ask_fit(seen: Any, photo: Any, body: Any, fov: float | None, estimators: Any) -> Track:
         asked.append(fov)
-        return fit(seen, photo, body, fov=fov)
+        return fit(seen, photo, body, fov=fov, estimators=estimators)
 
     monkeypatch.setattr(pipeline, "observe", ask_observe)
     monkeypatch.setattr(pipeline, "fit", ask_fit)

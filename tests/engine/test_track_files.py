@@ -62,8 +62,11 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         person_mask=np.ones((HEIGHT, WIDTH), np.float32), warnings=("from the detectors",),
     )  # fmt: skip
 
-    def fit(observation: Any, portrait: Any, body: Any, fov: float | None) -> Track:
+    def fit(
+        observation: Any, portrait: Any, body: Any, fov: float | None, estimators: Any
+    ) -> Track:
         told["asked"].append(fov)
+        told["estimators"] = estimators
         return told["track"]
 
     monkeypatch.setattr(pipeline, "Detectors", lambda folder: None)
@@ -120,10 +123,16 @@ def test_pairs_of_unseen_parts_are_one_word(
 def test_options_reach_the_fit(
     stages: dict[str, Any], photo: Path, body_file: Path, tmp_path: Path
 ) -> None:
-    options = TrackOptions(fov=50.0)
+    options = TrackOptions(fov=50.0, estimates=(Path("a.npz"), Path("b.json")))
     files = track_to_files(photo, tmp_path / "m.npz", options, body_path=body_file)
     assert stages["asked"] == [50.0]
+    assert [estimator.path.name for estimator in stages["estimators"]] == ["a.npz", "b.json"]
     assert files.report["lens"]["source"] == "given"
+
+
+def test_estimates_are_for_photos(stages: dict[str, Any], video: Path, tmp_path: Path) -> None:
+    with pytest.raises(LikenessError, match="photos"):
+        track_to_files(video, tmp_path / "m.npz", TrackOptions(estimates=(Path("a.npz"),)))
 
 
 @pytest.mark.parametrize(
