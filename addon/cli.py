@@ -146,6 +146,7 @@ def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
 
 
 POSE_HELP = "A pose file (.npz), or a name as relaxed or wave; the photo's pose if not given."
+FRAME_HELP = "Which frame of a motion file that --pose names, from 0 on."
 EXPRESSION_HELP = "Expression weights, as in jawOpen=0.5,eyeBlinkLeft=1."
 
 
@@ -157,7 +158,7 @@ EXPRESSION_HELP = "Expression weights, as in jawOpen=0.5,eyeBlinkLeft=1."
 @click.option("--pitch", type=float, help="Degrees; positive looks from above.")
 @click.option("--focus", type=click.Choice(["head", "upper", "full"]), help="What to show.")
 @click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
-@click.option("--frame", type=click.IntRange(min=0), default=0, help="Of a motion as --pose.")
+@click.option("--frame", type=click.IntRange(min=0), default=0, help=FRAME_HELP)
 @click.option("--expression", metavar="NAME=V,...", help=EXPRESSION_HELP)
 @click.option("--width", type=click.IntRange(1, 8192))
 @click.option("--height", type=click.IntRange(1, 8192))
@@ -203,8 +204,9 @@ def render(
 @click.argument("avatar", type=PHOTO)
 @click.option("-o", "--out", metavar="PLY", required=True, type=PHOTO)
 @click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
+@click.option("--frame", type=click.IntRange(min=0), default=0, help=FRAME_HELP)
 @click.option("--expression", metavar="NAME=V,...", help=EXPRESSION_HELP)
-def export(avatar: Path, out: Path, pose: str | None, expression: str | None) -> None:
+def export(avatar: Path, out: Path, pose: str | None, frame: int, expression: str | None) -> None:
     """Write the posed Gaussians of an avatar as a PLY file for splat viewers."""
     from ..engine.formats.avatar import load_avatar
     from ..engine.formats.ply import write_ply
@@ -214,7 +216,7 @@ def export(avatar: Path, out: Path, pose: str | None, expression: str | None) ->
     if out.suffix.lower() != ".ply":
         raise LikenessError(f"'{out}' has no known format.", "Choose a name that ends with .ply.")
     person = load_avatar(avatar)
-    gaussians = pose_avatar(person, _posed(person, pose, expression))
+    gaussians = pose_avatar(person, _posed(person, pose, expression, frame))
     with whole_files(out.absolute().parent) as scratch:
         write_ply(gaussians, scratch / out.name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,20 +12,29 @@ import click
 
 from ..engine.types import Progress
 
+SECONDS_BETWEEN_LINES = 20.0
+
 
 @contextmanager
 def terminal_progress() -> Iterator[Progress]:
-    """A progress callback: a bar per stage on a terminal, a line per stage elsewhere."""
+    """A progress callback: a bar per stage on a terminal, a line per stage, and now and then one
+    more in a long stage, elsewhere."""
     if sys.stderr.isatty():
         with _bars() as progress:
             yield progress
     else:
-        last = [""]
+        told: dict[str, Any] = {"stage": "", "time": 0.0}
 
         def lines(stage: str, fraction: float, message: str) -> None:
-            if stage != last[0]:
-                print(f"  {stage}", file=sys.stderr, flush=True)
-                last[0] = stage
+            now = time.monotonic()
+            if stage != told["stage"]:
+                text = stage
+            elif message and now - told["time"] > SECONDS_BETWEEN_LINES:
+                text = f"{stage} {100 * fraction:.0f} %, {message}"
+            else:
+                return
+            print(f"  {text}", file=sys.stderr, flush=True)
+            told.update(stage=stage, time=now)
 
         yield lines
 

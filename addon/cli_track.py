@@ -35,9 +35,16 @@ FILE = click.Path(path_type=Path)
     help="Field of view along the longer side, in degrees; else the photo's EXIF, else a guess.",
 )
 @click.option("--body", metavar="NPZ", type=FILE, help="Another body file, with landmarks.")
-@click.option("--start", type=click.FloatRange(min=0), default=0.0, help="Of a video, seconds.")
-@click.option("--end", type=click.FloatRange(min=0), help="Of a video, seconds.")
-@click.option("--max-frames", type=click.IntRange(min=1), help="Of a video, at most so many.")
+@click.option(
+    "--start",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Begin a video at so many seconds.",
+)
+@click.option("--end", type=click.FloatRange(min=0), help="Leave a video at so many seconds.")
+@click.option(
+    "--max-frames", type=click.IntRange(min=1), help="Of a video, at most so many frames."
+)
 @click.option(
     "--resume/--no-resume",
     default=True,

@@ -16,6 +16,7 @@ from likeness.engine.cameras import photo_camera
 from likeness.engine.formats.motion import load_motion
 from likeness.engine.imaging.video import VideoReader, VideoWriter
 from likeness.engine.track_files import TrackOptions, draw_video, summary, track_to_files
+from likeness.engine.tracking import video as tracking_video
 from likeness.engine.types import (
     JOINT_INDEX,
     LikenessError,
@@ -233,3 +234,74 @@ def test_an_overlay_from_the_middle_of_a_video(video: Path, tmp_path: Path) -> N
     draw_video(video, a_motion([0, 0]), BODY, tmp_path / "o.mp4", first=3)
     corners, _ = corner_and_body(tmp_path / "o.mp4")
     np.testing.assert_allclose(corners, [150 / 255, 180 / 255], atol=0.03)
+
+
+@pytest.fixture
+def tracker(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A stand-in for tracking a video, which keeps a checkpoint and may be told to fail."""
+    told: dict[str, Any] = {"fail": False}
+
+    def track_video(path: Path, body: Any, detectors: Any, **options: Any) -> Motion:
+        told.update(options, found=options["checkpoint"].exists())
+        options["checkpoint"].write_text("half of it")
+        options["progress"]("shape", 1.0, "")
+        options["progress"]("track", 0.5, "frame 3 of 6")
+        if told["fail"]:
+            raise KeyboardInterrupt
+        options["checkpoint"].unlink()
+        return a_motion([0, 0, 1, 2, 2, 0])
+
+    monkeypatch.setattr(tracking_video, "track_video", track_video)
+    monkeypatch.setattr(track_files, "Detectors", lambda folder: None)
+    monkeypatch.setattr(track_files, "asset_path", lambda name: Path(name))
+    return told
+
+
+def test_a_video(tracker: dict[str, Any], video: Path, body_file: Path, tmp_path: Path) -> None:
+    shown: list[tuple[str, float]] = []
+    options = TrackOptions(person=1, fov=40.0, start=0.5, end=9.0, max_frames=7)
+    files = track_to_files(
+        video, tmp_path / "m.npz", options, body_path=body_file,
+        progress=lambda stage, fraction, message: shown.append((stage, fraction)),
+    )  # fmt: skip
+    for name in ("person", "fov", "start", "end", "max_frames"):
+        assert tracker[name] == getattr(options, name)
+    counts = {key: files.report[key] for key in ("kind", "frames", "tracked", "bridged", "lost")}
+    assert counts == {"kind": "video", "frames": 6, "tracked": 3, "bridged": 1, "lost": 2}
+    assert "6 frames at 10/s (3 tracked, 1 bridged, 2 lost)" in summary(files)
+    assert len(load_motion(tmp_path / "m.npz", BODY.num_expression)) == 6
+    tracking = [fraction for stage, fraction in shown if stage == "track"]
+    assert tracking == sorted(tracking)
+    assert (tracking[0], tracking[-1]) == (0.0, 1.0)
+    assert [stage for stage, fraction in shown if fraction == 1.0] == ["load", "track"]
+
+
+def test_an_interrupted_video_goes_on_or_begins_anew(
+    tracker: dict[str, Any], video: Path, body_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "m.npz"
+    tracker["fail"] = True
+    for resume, found in ((True, False), (True, True), (False, False)):
+        with pytest.raises(KeyboardInterrupt):
+            track_to_files(video, out, TrackOptions(resume=resume), body_path=body_file)
+        assert tracker["found"] is found
+        assert [p.name for p in out.parent.iterdir()] == ["m.resume.npz"]
+    tracker["fail"] = False
+    track_to_files(video, out, body_path=body_file)
+    assert [p.name for p in out.parent.iterdir()] == ["m.npz"]
+
+
+def test_a_video_without_an_overlay_that_can_be_written_keeps_its_motion(
+    tracker: dict[str, Any], video: Path, body_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def full(*_: object) -> None:
+        raise LikenessError("No room for the overlay.", "Make room.")
+
+    monkeypatch.setattr(track_files, "draw_video", full)
+    overlay = tmp_path / "o.mp4"
+    overlay.write_text("old")
+    with pytest.raises(LikenessError, match="No room"):
+        track_to_files(video, tmp_path / "m.npz", overlay=overlay, body_path=body_file)
+    assert overlay.read_text() == "old"
+    assert len(load_motion(tmp_path / "m.npz", BODY.num_expression)) == 6
