@@ -33,7 +33,8 @@ class ClipTracker:
     """Tracks one person of known shape through a clip.
 
     Attributes:
-        betas: [B], kept with the work.
+        betas: [B], and strangers: seconds at which somebody else seems to be seen; kept with
+            the work.
         number: of the next frame.
         people: most people that were counted.
     """
@@ -46,6 +47,7 @@ class ClipTracker:
     report: Progress
     checkpoint: Checkpoint | None
     betas: FloatArray
+    strangers: FloatArray
 
     def __post_init__(self) -> None:
         self.number = self.part.first
@@ -101,7 +103,7 @@ class ClipTracker:
             self._not_there()
             return
         self._failed = self._absent = 0
-        self.recorder.seen(found, sighting.observation)
+        self.recorder.seen(found)
 
     def _not_there(self) -> None:
         self._absent += 1
@@ -114,7 +116,8 @@ class ClipTracker:
         kept: dict[str, NDArray[Any]] = {
             name: getattr(memory, name) for name in Memory.__dataclass_fields__
         }
-        return {"run": {"counts": np.array(counts), "betas": self.betas}, "memory": kept,
+        return {"run": {"counts": np.array(counts), "betas": self.betas,
+                        "strangers": self.strangers}, "memory": kept,
                 "eye": self.eye_state, "recorder": self.recorder.snapshot()}  # fmt: skip
 
     def restore(self, saved: Sections) -> None:

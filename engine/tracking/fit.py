@@ -125,9 +125,10 @@ def fit(
 
 
 def gather(
-    observation: Observation, rgb: FloatArray, camera: Camera, body: Body
+    observation: Observation, rgb: FloatArray | None, camera: Camera, body: Body
 ) -> tuple[Evidence, RigidPose | None]:
-    """The evidence with its scales, and the head's rigid pose when there is a face."""
+    """The evidence with its scales, and the head's rigid pose when there is a face; without
+    ``rgb`` nothing is said about skin."""
     framing = choose_framing(observation, camera)
     focal = float(camera.K[0, 0])
     points, weight, index = face_points(body)
@@ -156,10 +157,10 @@ def gather(
         away = -float((head.R @ neutral.mean(0) + head.t)[2])
         head = replace(head, t=head.t * body_depth(observation, camera) / max(away, 0.1))
     depth = max(-float(head.t[2] + (head.R @ neutral.mean(0))[2]), 0.1)
+    skin = None if rgb is None else skin_map(rgb, face, observation.person_mask)
     evidence = Evidence(
-        body, observation, camera, framing, trust, iod, 1.0, 1.0, 1.0,
-        skin_map(rgb, face, observation.person_mask), points, weight, index,
-    )  # fmt: skip
+        body, observation, camera, framing, trust, iod, 1.0, 1.0, 1.0, skin, points, weight, index
+    )
     return _scaled(evidence, focal / depth), head
 
 

@@ -64,7 +64,8 @@ class _Trail:
     person: Person | None = None
     face: FloatArray | None = None
     hands: dict[bool, FloatArray] = field(default_factory=dict)
-    look: Look | None = None
+    look: Look | None = None  # of the last frame that showed the person
+    searched: Look | None = None  # of the last one that was searched for them
     since_search: int = 10**6
     since_hands: int = 10**6
     since_face: int = 10**6
@@ -89,21 +90,20 @@ class Follower:
         rgb, trail = frame.rgb, self._trail
         look = Look.of(rgb)
         change = 0.0 if trail.look is None else look.change(trail.look)
-        trail.look = look
         trail.since_search += 1
         trail.since_hands += 1
         trail.since_face += 1
         before = trail.person
         person = self._followed(rgb)
-        cut = change > CERTAIN
         if person is None or change > CANDIDATE:
-            if trail.since_search >= SEARCH_EVERY * self._rate or before is not None or cut:
-                person = self._search(rgb)
-            jumped = before is not None and (person is None or _apart(person, before) > JUMP)
-            cut = cut or (change > CANDIDATE and jumped)
-        if person is None:
-            self._lose()
-            return Sighting(None, cut, trail.people)
+            if before is not None or self._worth_a_search(look):
+                person = self._search(rgb, look)
+            if person is None:
+                self._lose()
+                return Sighting(None, False, trail.people)
+        jumped = before is None or _apart(person, before) > JUMP
+        cut = change > CERTAIN or (change > CANDIDATE and jumped)
+        trail.look = look
         if before is not None and not cut:
             person = _same_sides(person, before)
         if cut:
@@ -129,6 +129,13 @@ class Follower:
         )
         return Sighting(observation, cut, trail.people)
 
+    def _worth_a_search(self, look: Look) -> bool:
+        """Nobody was there a moment ago: look again from time to time, or at another picture."""
+        trail = self._trail
+        if trail.since_search >= SEARCH_EVERY * self._rate or trail.searched is None:
+            return True
+        return look.change(trail.searched) > CANDIDATE
+
     def search_again(self) -> None:
         """What was followed was not the person: search the whole next frame."""
         self._lose()
@@ -147,10 +154,10 @@ class Follower:
         person, self._trail.roi = found
         return person
 
-    def _search(self, rgb: FloatArray) -> Person | None:
-        """The person in the whole picture: the one asked for, or nearest to the last place."""
+    def _search(self, rgb: FloatArray, look: Look) -> Person | None:
+        """The person in the whole picture."""
         trail = self._trail
-        trail.since_search = 0
+        trail.since_search, trail.searched = 0, look
         candidates = find_candidates(rgb, self._detectors)
         trail.people = max(len(candidates), trail.people if trail.place is not None else 0)
         if not candidates:
@@ -207,9 +214,7 @@ class Follower:
             self._trail.appearance = appearance(rgb, observation.pose)
         return observation
 
-    def _face(
-        self, rgb: FloatArray, person: Person, before: Person | None
-    ) -> FaceLandmarks | None:
+    def _face(self, rgb: FloatArray, person: Person, before: Person | None) -> FaceLandmarks | None:
         trail = self._trail
         if trail.face is not None and before is not None:
             moved = (person.landmarks[:11] - before.landmarks[:11]).mean(0)
@@ -227,9 +232,7 @@ class Follower:
                 return face
         return None
 
-    def _hands(
-        self, rgb: FloatArray, person: Person, before: Person | None
-    ) -> tuple[Hand, ...]:
+    def _hands(self, rgb: FloatArray, person: Person, before: Person | None) -> tuple[Hand, ...]:
         trail = self._trail
         hands: dict[bool, Hand] = {}
         for left, points in trail.hands.items():
@@ -284,8 +287,10 @@ class Follower:
             out["face"] = trail.face
         for left, points in trail.hands.items():
             out["left_hand" if left else "right_hand"] = points
-        if trail.look is not None:
-            out |= {"structure": trail.look.structure, "colours": trail.look.colours}
+        for name in ("look", "searched"):
+            look = getattr(trail, name)
+            if look is not None:
+                out |= {f"{name}_structure": look.structure, f"{name}_colours": look.colours}
         if trail.place is not None:
             out["place"] = trail.place
         if trail.appearance is not None:
@@ -308,10 +313,16 @@ class Follower:
             face=saved.get("face"),
             hands={left: saved[name] for left, name in ((True, "left_hand"), (False, "right_hand"))
                    if name in saved},
-            look=Look(saved["structure"], saved["colours"]) if "structure" in saved else None,
+            look=_saved_look(saved, "look"), searched=_saved_look(saved, "searched"),
             since_search=search, since_hands=hands, since_face=face, people=people,
             place=saved.get("place"), appearance=saved.get("appearance"),
         )  # fmt: skip
+
+
+def _saved_look(saved: dict[str, NDArray[Any]], name: str) -> Look | None:
+    if f"{name}_structure" not in saved:
+        return None
+    return Look(saved[f"{name}_structure"], saved[f"{name}_colours"])
 
 
 def appearance(rgb: FloatArray, landmarks: FloatArray) -> FloatArray:

@@ -21,7 +21,14 @@ from ..types import (
 )
 from .evidence import ARM_LIMBS, OTHER_LIMBS, Evidence, face_points, pose_weights
 from .fit import gather
-from .fitter import LEGS, TRUNK, Fitter, arm_joints
+from .fitter import (
+    EXPRESSION_PRECISION,
+    EXPRESSION_SLOPE,
+    LEGS,
+    TRUNK,
+    Fitter,
+    arm_joints,
+)
 from .measure import (
     EYES,
     face_error_percent,
@@ -32,7 +39,7 @@ from .measure import (
     view_of,
 )
 from .points import Points
-from .priors import POSE_START, expression_unknowns
+from .priors import POSE_START, expression_unknowns, prior_term
 from .residuals import PriorTerm, project_rows
 from .skeleton import Posed, State, Unknowns, left_jacobian
 from .smoothing import FrameEvidence
@@ -68,7 +75,7 @@ class FrameFit:
     Attributes:
         state: of the personalised body (no betas).
         confidence: [55]. face_error, pose_error: as in ``Track``, NaN without.
-        evidence: for the smoother.
+        observation: what was used of what was seen. evidence: for the smoother.
         trusted: whether the errors are those of a person who was found.
     """
 
@@ -78,6 +85,7 @@ class FrameFit:
     pose_error: float
     framing: str
     view: str
+    observation: Observation
     evidence: FrameEvidence
     trusted: bool
 
@@ -120,6 +128,8 @@ class FrameFitter:
         )
         self._own, self._share = _own_levers(joints, self.unknowns.size)
         self._face = face_points(person)
+        # There are no betas, so their precision does not matter.
+        self._prior = prior_term(person, 1.0, 1.0, EXPRESSION_PRECISION, EXPRESSION_SLOPE)
         self.memory = Memory()
 
     def forget(self) -> None:
@@ -132,14 +142,12 @@ class FrameFitter:
         Args:
             observation: in pixels of ``rgb`` [H, W, 3].
         """
-        evidence, head = gather(observation, rgb, self.camera, self.person)
-        fitter = Fitter(self.person, evidence, head)
-        memory = self.memory
-        if not len(memory.last):
-            state = fitter.refine(fitter.find_pose())
-            found = self._measured(state, evidence, fitter.prior)
+        following = len(self.memory.last) > 0
+        evidence, head = gather(observation, None if following else rgb, self.camera, self.person)
+        if following:
+            found = self._follow(evidence, head)
         else:
-            found = self._follow(evidence, fitter, head)
+            found = self._measured(self._from_nothing(evidence, head), evidence, self._prior)
         if not found.trusted:
             return found
         self._remember(found)
@@ -170,16 +178,20 @@ class FrameFitter:
             x, np.zeros((m, m), np.float32), np.zeros(m), lever.astype(np.float32), self._own
         )
 
-    def _follow(self, ev: Evidence, fitter: Fitter, head: RigidPose | None) -> FrameFit:
+    def _from_nothing(self, ev: Evidence, head: RigidPose | None) -> State:
+        fitter = Fitter(self.person, ev, head)
+        return fitter.refine(fitter.find_pose())
+
+    def _follow(self, ev: Evidence, head: RigidPose | None) -> FrameFit:
         last = State.rest(self.person).with_vector(self.memory.last)
-        prior = self._held_prior(fitter.prior, ev)
+        prior = self._held_prior(self._prior, ev)
         start = self._shifted(last, ev)
         found = self._from(start, ev, prior, last, NEAR_STAGES)
         if self._good(found, ev):
             return found
         tries = [found, self._from(start, ev, prior, last, WIDE_STAGES)]
         if not self._good(tries[-1], ev):
-            state = fitter.refine(fitter.find_pose())
+            state = self._from_nothing(ev, head)
             tries.append(self._from(state, ev, prior, last, NEAR_STAGES[1:]))
         terms = self._terms(ev, NEAR_STAGES[-1][:3], prior)
         costs = [total_cost(self.person, t.state, terms) + 1e3 * self._flipped(t) for t in tries]
@@ -265,10 +277,11 @@ class FrameFitter:
         face_error = face_error_percent(state, ev)
         pose_error = pose_error_pixels(state, ev)
         failed = face_error is not None and ev.iod is not None and face_failed(face_error, ev.iod)
+        quadratic = self._quadratic(state, self._terms(ev, NEAR_STAGES[-1][:3], prior))
         return FrameFit(
             state, joint_confidence(ev), np.nan if face_error is None else face_error,
             np.nan if pose_error is None else pose_error, ev.framing, view_of(state, ev),
-            self._quadratic(state, self._terms(ev, NEAR_STAGES[-1][:3], prior)), not failed,
+            ev.observation, quadratic, not failed,
         )  # fmt: skip
 
     def _quadratic(self, state: State, terms: list[Term]) -> FrameEvidence:

@@ -69,11 +69,11 @@ class Recorder:
         self.results: list[FrameResult] = []
         self.shot = 0
 
-    def seen(self, fit: FrameFit, observation: Observation) -> None:
+    def seen(self, fit: FrameFit) -> None:
         """The next frame shows the person."""
         if self._gap:
             self._bridge(fit)
-        small = replace(observation, person_mask=np.zeros((1, 1), np.float32))
+        small = replace(fit.observation, person_mask=np.zeros((1, 1), np.float32))
         self._add(_Waiting(
             fit.state.vector, fit.evidence, fit.confidence, small,
             FRAMINGS.index(fit.framing), VIEWS.index(fit.view),
@@ -122,9 +122,7 @@ class Recorder:
     def _lose(self, count: int) -> None:
         n = len(State.rest(self._fitter.person).vector)
         unknown = np.full(n, np.nan, np.float32)
-        nothing = FrameResult(
-            unknown, np.zeros(NUM_JOINTS), LOST, self.shot, np.nan, np.nan, 0, 0
-        )
+        nothing = FrameResult(unknown, np.zeros(NUM_JOINTS), LOST, self.shot, np.nan, np.nan, 0, 0)
         self.results += [nothing] * count
 
     def _final(self, smoothed: list[FloatArray]) -> None:

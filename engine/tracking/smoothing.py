@@ -166,9 +166,7 @@ class Smoother:
         self._frames = frames[count:]
         return out
 
-    def _weights(
-        self, frame: FrameEvidence, bend: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
+    def _weights(self, frame: FrameEvidence, bend: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Pseudo-Huber factors of the rows of ``lever`` and of ``own`` for an acceleration."""
         by_joint = np.linalg.norm((frame.lever @ bend).reshape(-1, 3), axis=1)
         return (

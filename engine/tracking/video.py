@@ -131,12 +131,14 @@ def track_clip(
     camera = choose_camera(Portrait(blank, None, clip.path), fov)
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is None:
-        betas = fuse(key_photos(clip, body, eye, camera, part, report))
+        times, photos = key_photos(clip, body, eye, camera, part, report)
+        betas, used = fuse(photos)
+        strangers = np.array(times)[~used]
     else:
-        betas = saved["run"]["betas"]
+        betas, strangers = saved["run"]["betas"], saved["run"]["strangers"]
     fitter = FrameFitter(body.personalised(betas), camera, clip.frame_rate)
     recorder = Recorder(fitter, clip.frame_rate)
-    tracker = ClipTracker(clip, eye, fitter, recorder, part, report, checkpoint, betas)
+    tracker = ClipTracker(clip, eye, fitter, recorder, part, report, checkpoint, betas, strangers)
     if saved is not None:
         tracker.restore(saved)
     tracker.run()
@@ -148,13 +150,15 @@ def track_clip(
 
 def key_photos(
     clip: Clip, body: Body, eye: Eye, camera: Camera, part: ClipRange, report: Progress
-) -> list[ShapeEvidence]:
-    """What some frames spread over the clip say about the shape, each fitted as a photo."""
+) -> tuple[list[float], list[ShapeEvidence]]:
+    """What some frames spread over the clip say about the shape, each fitted as a photo, and
+    their times in seconds."""
     start = part.first / clip.frame_rate
     ends = [t for t in (
         clip.duration, None if part.stop is None else part.stop / clip.frame_rate
     ) if t is not None]  # fmt: skip
     end = max(min(ends), start) if ends else start
+    seen_at: list[float] = []
     photos: list[ShapeEvidence] = []
     for count in (KEY_FRAMES, MORE_KEY_FRAMES):
         times = [start + (end - start) * k / count for k in range(count)]
@@ -164,9 +168,10 @@ def key_photos(
             if observation is not None:
                 portrait = Portrait(frame.rgb, None, clip.path)
                 photos.append(shape_evidence(observation, portrait, body, camera))
+                seen_at.append(frame.time)
         if photos:
             report("shape", 1.0, "")
-            return photos
+            return seen_at, photos
     raise LikenessError(
         f"No person was found in '{clip.path}'.",
         "Use a video in which one person is seen upright and not too small.",
@@ -249,13 +254,32 @@ def _warnings(
     spans = [f"{seconds(a)}-{seconds(b)} s" for a, b in zip(edges[::2], edges[1::2])]
     if spans:
         out.append(f"The person was not seen at {_named(spans)}: the last pose is held there.")
+    others = _shots_of_others(part, tracker, np.where(state == LOST, -1, shot), clip.frame_rate)
+    if others:
+        places = [f"{seconds(a)}-{seconds(b)} s" for a, b in others]
+        out.append(
+            f"At {_named(places)} somebody else seems to be seen: the face there is another one, "
+            "but the motion has one shape only."
+        )
     cuts = [f"{seconds(i)} s" for i in np.flatnonzero(np.diff(shot)) + 1]
     if cuts:
         out.append(
-            f"Cuts were found at {_named(cuts)}; all shots share one shape, so they should show "
-            "the same person."
+            f"Cuts were found at {_named(cuts)}: nothing is smoothed across them, and all shots "
+            "share one shape."
         )
     return out
+
+
+def _shots_of_others(
+    part: ClipRange, tracker: ClipTracker, shot: IntArray, frame_rate: float
+) -> list[tuple[int, int]]:
+    """First frame and end of the shots [T] (-1: lost) whose key frames show another face."""
+    rows = np.clip(np.round(tracker.strangers * frame_rate) - part.first, 0, len(shot) - 1)
+    numbers = np.setdiff1d(shot[rows.astype(int)], [-1])
+    if not tracker.recorder.shot:
+        return []  # one shot shows one person; what was left out was a bad picture
+    spans = [np.flatnonzero(shot == number)[[0, -1]] for number in numbers]
+    return [(int(a), int(b) + 1) for a, b in spans]
 
 
 def _named(places: list[str]) -> str:
