@@ -7,6 +7,7 @@ checkpoint beside the motion file, from which the next run goes on.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -308,7 +309,10 @@ def _folders(*files: Path) -> Iterator[None]:
     made: list[Path] = []
     try:
         for file in files:
-            _make_folder(file.absolute().parent, made)
+            folder = file.absolute().parent
+            _make_folder(folder, made)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise LikenessError(f"Cannot write to '{folder}'.", "Choose another folder.")
         yield
     finally:
         for folder in reversed(made):

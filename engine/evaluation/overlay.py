@@ -30,9 +30,10 @@ _PART_COLOURS = {
 }
 """Colour of a part of the body and how much of it covers the tint."""
 
+_MOUTH = ("lips", "mouth", "teeth", "tongue")
 _PUPIL_SHARE = 0.42  # of the iris's half angle
 _KEY, _FILL = np.array([-0.45, 0.65, 0.62]), np.array([0.75, 0.05, 0.35])  # camera axes, y up
-_LINE_WIDTH = 1 / 720  # of the longer side
+_LINE_WIDTH = 1 / 1000  # of the longer side
 _FINE_PIXELS = 1600  # pictures up to this side are drawn at twice the size
 
 
@@ -77,6 +78,7 @@ class OverlayPainter:
                 out[top:bottom, left:right], fine, (left * fine, top * fine),
                 buffer.face, buffer.bary, buffer.depth, self._f, self.body.face_part, looks,
                 self._colours, self._rest, self._eyes,
+                np.isin(self.body.part_names, _MOUTH),
                 max(1.0, _LINE_WIDTH * max(camera.width, camera.height)) * fine,
             )  # fmt: skip
         if skeleton:

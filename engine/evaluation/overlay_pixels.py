@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ..types import FloatArray, IntArray
+from ..types import BoolArray, FloatArray, IntArray
 
 SEEN = np.array([0.56, 0.78, 1.0])
 UNSEEN = np.array([1.0, 0.64, 0.30])
@@ -26,18 +26,22 @@ _NOTHING, _BODY, _EDGE, _RIM = range(4)
 
 
 @numba.njit(cache=True)
-def _kinds(face, depth, radius):  # type: ignore[no-untyped-def]
-    """What each pixel is: nothing, body, body beside a step in depth, or rim around the body."""
+def _kinds(face, depth, part, mouth, radius):  # type: ignore[no-untyped-def]
+    """What each pixel is: nothing, body, body beside a step in depth, or rim around the body.
+
+    The depth of an open mouth is no step: its lips would be covered by their lines.
+    """
     height, width = face.shape
     out = np.zeros((height, width), np.uint8)
     for y in range(height):
         for x in range(width):
             here = face[y, x] >= 0
             kind = _BODY if here else _NOTHING
+            smooth = here and mouth[part[face[y, x]]]
             for v in range(max(0, y - radius), min(height, y + radius + 1)):
                 for u in range(max(0, x - radius), min(width, x + radius + 1)):
                     there = face[v, u] >= 0
-                    if here and (not there or depth[v, u] - depth[y, x] > STEP):
+                    if here and (not there or (depth[v, u] - depth[y, x] > STEP and not smooth)):
                         kind = _EDGE
                     elif not here and there:
                         kind = _RIM
@@ -133,6 +137,7 @@ def compose(
     colours: FloatArray,
     rest: FloatArray,
     eyes: tuple[int, FloatArray],
+    mouth: BoolArray,
     line: float,
 ) -> None:
     """Mix the body into a part of the picture, in place.
@@ -145,10 +150,10 @@ def compose(
         f: [F, 3]. part: [F] index into ``colours`` [P, 4] (red, green, blue, cover).
         looks: [V, 3] light, shine and how much it was seen.
         rest: [V, 3] the T-pose. eyes: the part that eyeballs are, and [K, 8] centre, gaze,
-            cosines of the half angles of iris and pupil.
+            cosines of the half angles of iris and pupil. mouth: [P] the mouth's parts.
         line: width of a line in fine pixels.
     """
-    kinds = _kinds(face, depth, max(1, round(line)))
+    kinds = _kinds(face, depth, part, mouth, max(1, round(line)))
     _compose(
         out, fine, corner[0], corner[1], face, bary, kinds, f, part, looks, colours, rest,
         eyes[0], eyes[1], STRIPE_WIDTH * line,
