@@ -170,7 +170,7 @@ def _contradicts_body(head: RigidPose, observation: Observation) -> bool:
     yaw = float(np.arctan2(head.R[0, 2], head.R[2, 2]))
     ears = turn_between(yaw, metric_yaw(observation, EARS))
     unsure = observation.face_score < SURE_FACE
-    return abs(ears) > (UNSURE_FACE_TURN if unsure else FACE_TURN)
+    return bool(abs(ears) > (UNSURE_FACE_TURN if unsure else FACE_TURN))
 
 
 def _scaled(evidence: Evidence, pixels_per_metre: float) -> Evidence:
