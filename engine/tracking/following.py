@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..imaging.video import Frame
-from ..types import FloatArray, Hand, Observation, Portrait
+from ..types import FloatArray, Hand, LikenessError, Observation, Portrait
 from .cuts import CANDIDATE, CERTAIN, Look
 from .detectors import Detectors, FaceLandmarks, Person
 from .detectors.face import roi_from_box, roi_from_mesh
@@ -198,21 +198,24 @@ class Follower:
             LikenessError: the first time, when there are not as many people as asked for.
         """
         portrait = Portrait(frame.rgb, None, Path(f"frame at {frame.time:.1f} s"))
-        candidates = find_candidates(frame.rgb, self._detectors)
-        if not candidates:
+        trail = self._trail
+        first = trail.appearance is None
+        try:
+            observation = observe(portrait, self._detectors, self._wanted if first else None)
+        except LikenessError:
+            if first and self._wanted is not None and find_candidates(frame.rgb, self._detectors):
+                raise
             return None
-        if self._trail.appearance is None and self._wanted is not None:
-            return self._first(observe(portrait, self._detectors, self._wanted), frame.rgb)
-        if self._trail.appearance is None or len(candidates) == 1:
-            return self._first(observe(portrait, self._detectors), frame.rgb)
+        if first:
+            trail.appearance = appearance(frame.rgb, observation.pose)
+        if first or observation.num_people == 1:
+            return observation
+        candidates = find_candidates(frame.rgb, self._detectors)
         chosen = self._choose(frame.rgb, candidates)
         index = next(k for k, c in enumerate(candidates) if c is chosen)
+        if index == observation.person_index:
+            return observation
         return observe(portrait, self._detectors, index)
-
-    def _first(self, observation: Observation, rgb: FloatArray) -> Observation:
-        if self._trail.appearance is None:
-            self._trail.appearance = appearance(rgb, observation.pose)
-        return observation
 
     def _face(self, rgb: FloatArray, person: Person, before: Person | None) -> FaceLandmarks | None:
         trail = self._trail

@@ -8,19 +8,21 @@ or marked (``recording``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from ..body.model import Body
-from ..imaging.video import VideoReader
+from ..imaging.video import Frame, VideoReader
 from ..types import (
     NUM_JOINTS,
     Camera,
     IntArray,
     LikenessError,
     Motion,
+    Observation,
     Portrait,
     Progress,
 )
@@ -162,9 +164,8 @@ def key_photos(
     photos: list[ShapeEvidence] = []
     for count in (KEY_FRAMES, MORE_KEY_FRAMES):
         times = [start + (end - start) * k / count for k in range(count)]
-        for k, frame in enumerate(clip.at(times)):
+        for k, (frame, observation) in enumerate(_one_ahead(clip.at(times), eye)):
             report("shape", k / count, f"measuring the person, picture {k + 1} of {count}")
-            observation = eye.photo(frame)
             if observation is not None:
                 portrait = Portrait(frame.rgb, None, clip.path)
                 photos.append(shape_evidence(observation, portrait, body, camera))
@@ -176,6 +177,20 @@ def key_photos(
         f"No person was found in '{clip.path}'.",
         "Use a video in which one person is seen upright and not too small.",
     )
+
+
+def _one_ahead(frames: Iterator[Frame], eye: Eye) -> Iterator[tuple[Frame, Observation | None]]:
+    """Looks at the next frame, in a thread of its own, while one is being fitted."""
+    with ThreadPoolExecutor(1, "likeness-look") as pool:
+
+        def look() -> tuple[Frame, Observation | None] | None:
+            frame = next(frames, None)
+            return None if frame is None else (frame, eye.photo(frame))
+
+        coming = pool.submit(look)
+        while (seen := coming.result()) is not None:
+            coming = pool.submit(look)
+            yield seen
 
 
 def _motion(clip: Clip, part: ClipRange, tracker: ClipTracker, camera: Camera) -> Motion:
