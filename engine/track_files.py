@@ -116,10 +116,7 @@ def _track_photo(
     body_path: Path | None,
     stages: Stages,
 ) -> TrackFiles:
-    estimators = [
-        FileEstimator(path, smplx=options.smplx, person=options.person or 0)
-        for path in options.estimates
-    ]
+    estimators = [FileEstimator(path, smplx=options.smplx) for path in options.estimates]
     tracked = track_portrait(
         media, person=options.person, fov=options.fov, body_path=body_path, stages=stages,
         estimators=estimators,

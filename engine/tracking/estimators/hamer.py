@@ -14,24 +14,33 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...types import JOINT_INDEX, Camera
+from ...types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
 from .convert import MIRROR_X, TO_PHOTO, pixel_scale, sight_turn, vectors
 from .dump import Dump
 from .estimate import Estimate
 from .smplx_rows import ALONE_TRUST, LEFT_HAND, RIGHT_HAND
 
 KEYS = ("global_orient", "hand_pose", "right")
+WRISTS = {"left": 15, "right": 16}  # of the body landmarks
+SEEN, FARTHEST = 0.5, 1.0  # visibility; distance from wrist to the box's middle in box sizes
 
 
 def from_hamer(
-    dump: Dump, camera: Camera, image_size: tuple[int, int] | None = None, person: int = 0
+    dump: Dump,
+    camera: Camera,
+    image_size: tuple[int, int] | None = None,
+    person: int | None = None,
+    observation: Observation | None = None,
 ) -> Estimate:
     """The estimate of the hands of one person.
 
     Args:
         dump: for N hands ``global_orient`` [N, 1, 3, 3], ``hand_pose`` [N, 15, 3, 3], ``right``
-            [N] (1 or 0), and if there ``box_center`` [N, 2] and ``img_size`` [N, 2] in pixels,
-            ``person`` [N] whose hand each is. Where a side comes twice, the last counts.
+            [N] (1 or 0), and if there ``box_center`` [N, 2], ``box_size`` [N] and ``img_size``
+            [N, 2] in pixels, ``person`` [N] whose hand each is.
+        person: takes the hands of that ``person`` only.
+        observation: the person in the photo. Of several hands of a side the one nearest to the
+            seen wrist counts, and none whose box is quite elsewhere.
 
     Raises:
         LikenessError: names the file and what is wrong with it.
@@ -39,26 +48,48 @@ def from_hamer(
     dump.require("HaMeR", KEYS)
     scale = pixel_scale(dump, camera, image_size)
     right = dump.rows("right", 1)[:, 0] > 0.5
-    hands = np.arange(len(right))
-    if "person" in dump:
-        hands = hands[dump.rows("person", 1)[:, 0] == person]
     warnings: tuple[str, ...] = ()
-    if "box_center" not in dump:
+    centres = None
+    if "box_center" in dump:
+        centres = scale * dump.rows("box_center", 2)
+    else:
         warnings = (f"'{dump.path}' has no 'box_center': hands away from the photo's middle are "
                     "turned a little too far.",)  # fmt: skip
     estimate = Estimate.nothing("HaMeR")
-    for hand in hands:
+    for side, rows in (("left", LEFT_HAND), ("right", RIGHT_HAND)):
+        hands = np.flatnonzero(right == (side == "right"))
+        if person is not None and "person" in dump:
+            hands = hands[dump.rows("person", 1)[hands, 0] == person]
+        if observation is not None and centres is not None:
+            sizes = scale * dump.rows("box_size", 1)[:, 0] if "box_size" in dump else None
+            hands = _of_person(hands, centres, sizes, observation, side)
+        if not len(hands):
+            continue
+        hand = int(hands[0])
         whole = dump.row("global_orient", 9, hand).reshape(3, 3)
         fingers = dump.row("hand_pose", 135, hand).reshape(15, 3, 3)
-        side, rows = ("right", RIGHT_HAND) if right[hand] else ("left", LEFT_HAND)
-        if not right[hand]:
+        if side == "left":
             whole, fingers = MIRROR_X @ whole @ MIRROR_X, MIRROR_X @ fingers @ MIRROR_X
-        turn = np.eye(3)
-        if not warnings:
-            turn = sight_turn(scale * dump.row("box_center", 2, hand), camera)
+        turn = np.eye(3) if centres is None else sight_turn(centres[hand], camera)
         wrist = JOINT_INDEX[f"{side}_wrist"]
         estimate = estimate.with_rows(
             wrist, vectors(turn @ TO_PHOTO @ whole), ALONE_TRUST, in_world=True
         )
         estimate = estimate.with_rows(rows, vectors(fingers), ALONE_TRUST)
     return replace(estimate, warnings=warnings)
+
+
+def _of_person(
+    hands: IntArray,
+    centres: FloatArray,
+    sizes: FloatArray | None,
+    observation: Observation,
+    side: str,
+) -> IntArray:
+    """Those of ``hands`` that can be the observed person's, the likeliest first."""
+    wrist = WRISTS[side]
+    away = np.linalg.norm(centres[hands] - observation.pose[wrist], axis=1)
+    if sizes is not None and observation.pose_visibility[wrist] > SEEN:
+        near = away < FARTHEST * sizes[hands]
+        hands, away = hands[near], away[near]
+    return hands[np.argsort(away, kind="stable")]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ...types import Camera, LikenessError, Observation, Portrait
 from . import flame, hamer, multi_hmr, osx
-from .convert import ModelFile, read_model_file
+from .convert import ModelFile, pixel_scale, read_model_file
 from .dump import Dump, read_dump
 from .estimate import Estimate
 from .motion import from_motion
+from .people import chosen_person
 
 #: What a file of each kind must have; the first kind that fits is taken.
 SIGNS: dict[str, tuple[str, ...]] = {
@@ -28,7 +29,6 @@ KINDS = (*SIGNS, "motion")
 
 _READERS: dict[str, Callable[[Dump, Camera, tuple[int, int] | None, int], Estimate]] = {
     "multi-hmr": multi_hmr.from_multi_hmr,
-    "hamer": hamer.from_hamer,
     "emica": flame.from_emica,
     "smirk": flame.from_smirk,
 }
@@ -60,8 +60,9 @@ def load_estimate(
     kind: str = "auto",
     image_size: tuple[int, int] | None = None,
     smplx: Path | None = None,
-    person: int = 0,
+    person: int | None = None,
     frame: int = 0,
+    observation: Observation | None = None,
 ) -> Estimate:
     """What another program found out about the person in a photo, in our conventions.
 
@@ -72,7 +73,9 @@ def load_estimate(
         image_size: (width, height) of the picture that the other program saw, when it is not
             said in the file and ``camera`` is for a smaller copy of the photo.
         smplx: the user's own SMPL-X model file; only OSX needs it.
-        person: which one of several in the file. frame: which one of a motion.
+        person: which one of several in the file; None takes the nearest to the observed one.
+        frame: which one of a motion.
+        observation: the person in the photo, in pixels of ``camera``.
 
     Raises:
         LikenessError: names the file, what is missing or wrong, and what to do.
@@ -87,10 +90,18 @@ def load_estimate(
         kind = kind_of(dump)
     if kind == "motion":
         return from_motion(path, camera, frame)
+    guess = ""
+    if kind == "hamer":
+        return hamer.from_hamer(dump, camera, image_size, person, observation)
+    if person is None:
+        scale = pixel_scale(dump, camera, image_size)
+        person, guess = chosen_person(kind, dump, camera, scale, observation)
     if kind == "osx":
         model: ModelFile | None = None if smplx is None else read_model_file(smplx)
-        return osx.from_osx(dump, camera, image_size, model, person)
-    return _READERS[kind](dump, camera, image_size, person)
+        estimate = osx.from_osx(dump, camera, image_size, model, person)
+    else:
+        estimate = _READERS[kind](dump, camera, image_size, person)
+    return replace(estimate, warnings=(*estimate.warnings, guess)) if guess else estimate
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ class FileEstimator:
     path: Path
     kind: str = "auto"
     smplx: Path | None = None
-    person: int = 0
+    person: int | None = None
     frame: int = 0
 
     def estimate(
@@ -112,6 +123,6 @@ class FileEstimator:
         """The file's estimate for the photo's camera; None when it knows no joint."""
         size = portrait.original_size if min(portrait.original_size) > 0 else None
         estimate = load_estimate(
-            self.path, camera, self.kind, size, self.smplx, self.person, self.frame
+            self.path, camera, self.kind, size, self.smplx, self.person, self.frame, observation
         )
         return estimate if np.any(estimate.known) else None

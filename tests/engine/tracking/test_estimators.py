@@ -315,6 +315,38 @@ def test_hands_on_a_body(tmp_path):
     assert angle(posed.R[20], np.diag([1.0, -1, -1]) @ R[20]) < 1e-5  # the other arm is OSX's
 
 
+def observed_at(**changes):
+    """An observation of a person with their parts at given pixels."""
+    fields = {"pose": np.zeros((33, 2)), "pose_visibility": np.zeros(33),
+              "pose_world": np.zeros((33, 3)),
+              "person_mask": np.zeros((HEIGHT, WIDTH), np.float32)} | changes  # fmt: skip
+    return Observation(**fields)
+
+
+def test_hands_of_the_observed_person(tmp_path):
+    """Two people's right hands; a third box is elsewhere."""
+    turns = rotation(np.array([[0.1, 0, 0], [0.2, 0, 0], [0.3, 0, 0]]))
+    path = save(
+        tmp_path / "h.npz",
+        global_orient=turns[:, None],
+        hand_pose=np.tile(np.eye(3), (3, 15, 1, 1)),
+        right=np.array([1.0, 1.0, 0.0]),
+        box_center=np.array([[100.0, 200], [500, 220], [110, 190]]),
+        box_size=np.full(3, 60.0),
+    )
+    camera = photo_camera(20000, WIDTH, HEIGHT)
+    pose, seen = np.zeros((33, 2)), np.zeros(33)
+    pose[16], seen[16] = [490, 210], 0.9  # right wrist
+    pose[15], seen[15] = [420, 300], 0.9  # left wrist: none of the boxes is there
+    estimate = load_estimate(path, camera, observation=observed_at(pose=pose, pose_visibility=seen))
+    assert not estimate.known[JOINT_INDEX["left_wrist"]]
+    got = rotation(estimate.full_pose[JOINT_INDEX["right_wrist"]])
+    assert angle(got, np.diag([1.0, -1, -1]) @ turns[1]) < 1.5
+    seen[15] = 0.1  # a wrist that is not seen cannot say no
+    estimate = load_estimate(path, camera, observation=observed_at(pose=pose, pose_visibility=seen))
+    assert estimate.known[JOINT_INDEX["left_wrist"]]
+
+
 # FLAME --------------------------------------------------------------------------------------
 
 
@@ -378,6 +410,42 @@ def test_flame_heads(tmp_path, kind, centre):
         blink = BODY.expression_index
         assert state.expression[blink["eyeBlinkLeft"]] == pytest.approx(0.7)
         assert state.expression[blink["eyeBlinkRight"]] == pytest.approx(0.2)
+
+
+# People ----------------------------------------------------------------------------------------
+
+
+def test_the_observed_person_is_chosen(tmp_path):
+    camera = photo_camera(focal_length(60.0, WIDTH, HEIGHT), WIDTH, HEIGHT)
+    heads = np.array([[-1.0, -0.3, 4.0], [0.1, -0.2, 3.0], [1.1, 0.0, 4.0]])
+    rotvec = np.random.default_rng(0).normal(scale=0.1, size=(3, 53, 3))
+    path = save(tmp_path / "m.npz", rotvec=rotvec, transl=heads, transl_pelvis=heads * 1.1)
+    pixels = from_letterbox(by_their_camera(heads, 448 / np.tan(np.pi / 6), (448, 448)))
+    for k in range(3):
+        pose = np.zeros((33, 2))
+        pose[0] = pixels[k] + [5, -4]
+        estimate = load_estimate(path, camera, observation=observed_at(pose=pose))
+        np.testing.assert_array_equal(estimate.full_pose[1:22], rotvec[k, 1:22])
+    first = load_estimate(path, camera)
+    np.testing.assert_array_equal(first.full_pose[1:22], rotvec[0, 1:22])
+    assert any("3 people" in text for text in first.warnings)
+    assert not load_estimate(path, camera, person=2).warnings
+
+    boxes = np.array([[20.0, 100, 100, 133], [300, 100, 150, 200]])
+    body = np.random.default_rng(1).normal(scale=0.1, size=(2, 63))
+    path = save(
+        tmp_path / "o.npz",
+        smplx_root_pose=np.zeros((2, 3)),
+        smplx_body_pose=body,
+        cam_trans=np.full((2, 3), 30.0),
+        pelvis=np.full((2, 3), 30.0),
+        bbox=boxes,
+    )
+    for k, (x, y, w, h) in enumerate(boxes.astype(int)):
+        mask = np.zeros((HEIGHT, WIDTH), np.float32)
+        mask[y : y + h, x : x + w] = 1
+        estimate = load_estimate(path, camera, observation=observed_at(person_mask=mask))
+        np.testing.assert_array_equal(estimate.full_pose[1:22].ravel(), body[k])
 
 
 # Files --------------------------------------------------------------------------------------
