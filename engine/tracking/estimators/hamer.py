@@ -57,7 +57,7 @@ def from_hamer(
                     "turned a little too far.",)  # fmt: skip
     estimate = Estimate.nothing("HaMeR")
     for side, rows in (("left", LEFT_HAND), ("right", RIGHT_HAND)):
-        hands = np.flatnonzero(right == (side == "right"))
+        hands: IntArray = np.flatnonzero(right == (side == "right"))
         if person is not None and "person" in dump:
             hands = hands[dump.rows("person", 1)[hands, 0] == person]
         if observation is not None and centres is not None:
