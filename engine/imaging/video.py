@@ -329,7 +329,7 @@ class VideoWriter:
                     f"Cannot write the video '{self.path}' ({error}).",
                     "Use a name that ends in .mp4, in a folder that exists and has room.",
                 ) from error
-            self._container, self._stream = container, stream
+            self._container, self._stream, self._written = container, stream, 0
             self._stack = stack.pop_all()
         return self
 
@@ -342,6 +342,7 @@ class VideoWriter:
         even = np.pad(rgb, ((0, self.height % 2), (0, self.width % 2), (0, 0)), mode="edge")
         frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
         self._put(frame)
+        self._written += 1
 
     def _put(self, frame: Any) -> None:
         """Encode a frame; None for the end."""
@@ -362,6 +363,10 @@ class VideoWriter:
     ) -> None:
         with self._stack as stack:
             if error is None:
+                if not self._written:
+                    raise LikenessError(
+                        f"There was no frame to write to '{self.path}'.", "Give it at least one."
+                    )
                 self._put(None)
             else:
                 # Everything opened is closed, and the scratch file goes.
