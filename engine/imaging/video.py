@@ -310,6 +310,7 @@ class VideoWriter:
         self._av = _av()
         self.path = Path(path)
         self.width, self.height = width, height
+        self._written = 0
         self._rate = Fraction(frame_rate).limit_denominator(1001)
         if width < 2 or height < 2 or not math.isfinite(frame_rate) or self._rate <= 0:
             raise ValueError(f"cannot write {width} x {height} at {frame_rate} frames per second")
@@ -329,7 +330,7 @@ class VideoWriter:
                     f"Cannot write the video '{self.path}' ({error}).",
                     "Use a name that ends in .mp4, in a folder that exists and has room.",
                 ) from error
-            self._container, self._stream, self._written = container, stream, 0
+            self._container, self._stream = container, stream
             self._stack = stack.pop_all()
         return self
 
