@@ -10,6 +10,7 @@ from ...body.model import Body
 from ...formats.motion import jaw_from_expression
 from ...rotations import axis_angle_to_matrix, matrix_to_axis_angle, skew
 from ...types import JOINT_INDEX, PARENTS, BoolArray, FloatArray, IntArray
+from ..limits import clamped
 from ..priors import NECK_SHARE
 from ..skeleton import Posed, State, left_jacobian
 from ..solver import NormalEquations, geman_mcclure
@@ -22,18 +23,29 @@ WRISTS = {JOINT_INDEX["left_wrist"]: True, JOINT_INDEX["right_wrist"]: False}
 _JAW_ACTIONS = (("jawOpen", 0), ("jawLeft", 1), ("jawRight", 1))
 
 
+def possible(estimate: Estimate) -> Estimate:
+    """The estimate with joints that no one can bend so far brought back to their limits.
+
+    Networks do not know anatomy: a hidden elbow may come out bent backwards.
+    """
+    local = estimate.known & ~estimate.in_world
+    return replace(estimate, full_pose=clamped(estimate.full_pose, local))
+
+
 def start_from(body: Body, estimate: Estimate, start: State, hold: int | None = None) -> State:
     """The state to begin with: the estimate's joints, and of all others those of ``start``.
 
     Joints that the estimate knows in world axes turn their neighbours, too: a head shares its
     turn with the neck, a hand with the forearm, unless the estimate knows those by themselves.
     A jaw's rotation becomes ARKit's jaw actions, since the fit keeps the jaw joint at zero.
+    Impossible joints are brought back to their limits.
 
     Args:
         hold: a joint that stays where it is in ``start`` (the head, where a face was found:
             landmarks tell its distance better than a regressor); without it the estimate's
             position counts, and where there is none the head is held.
     """
+    estimate = possible(estimate)
     full_pose = np.where(
         (estimate.known & ~estimate.in_world)[:, None], estimate.full_pose, start.full_pose
     )
@@ -167,6 +179,7 @@ def near_term(estimate: Estimate, spread: float = 0.25, radius: float = 1.0) -> 
 
     The jaw is left out: the fit opens mouths by expression.
     """
+    estimate = possible(estimate)
     joint = np.flatnonzero(estimate.known & (np.arange(len(estimate.known)) != JAW))
     return NearTerm(
         joint=joint,

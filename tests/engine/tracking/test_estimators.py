@@ -14,6 +14,7 @@ import pytest
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import focal_length, photo_camera, project
 from likeness.engine.tracking.estimators import FileEstimator, load_estimate, start_from
+from likeness.engine.tracking.limits import clamped
 from likeness.engine.tracking.skeleton import Posed, State
 from likeness.engine.types import PARENTS, LikenessError, Observation, Portrait
 from scipy.spatial.transform import Rotation
@@ -41,9 +42,9 @@ def towards(ray):
 
 
 def random_pose(seed=0, scale=0.35):
-    """[55, 3] with a root that faces the viewer in OpenCV's frame (y down)."""
+    """[55, 3] possible, with a root that faces the viewer in OpenCV's frame (y down)."""
     rng = np.random.default_rng(seed)
-    pose = rng.normal(scale=scale, size=(55, 3))
+    pose = clamped(rng.normal(scale=scale, size=(55, 3)))
     upright = Rotation.from_matrix(np.diag([1.0, -1, -1]))  # y up to y down, facing the camera
     pose[0] = (Rotation.from_rotvec([0.1, 0.5, -0.08]) * upright).as_rotvec()
     return pose

@@ -18,6 +18,7 @@ from likeness.engine.tracking.estimators import (
     start_from,
 )
 from likeness.engine.tracking.estimators.fitting import inverse_left_jacobian
+from likeness.engine.tracking.limits import clamped, violations
 from likeness.engine.tracking.priors import relaxed_pose
 from likeness.engine.tracking.skeleton import Posed, State, Unknowns, left_jacobian
 from likeness.engine.tracking.solver import Bounds, NormalEquations, minimise
@@ -43,7 +44,7 @@ def rotation(rotvec):
 def random_state(seed=0):
     rng = np.random.default_rng(seed)
     state = State.rest(BODY)
-    pose = rng.normal(scale=0.4, size=(55, 3))
+    pose = clamped(rng.normal(scale=0.4, size=(55, 3)))
     pose[22] = 0
     return State(np.array([0.1, -0.2, -3.0]), pose, state.betas, state.expression)
 
@@ -57,7 +58,7 @@ def mixed_estimate(seed=1):
     """A body, a left hand and the head in world axes, at different confidence."""
     rng = np.random.default_rng(seed)
     estimate = Estimate.nothing("test").with_rows(
-        slice(0, 22), rng.normal(scale=0.5, size=(22, 3)), 0.8
+        slice(0, 22), clamped(rng.normal(scale=0.5, size=(55, 3)))[:22], 0.8
     )
     estimate = estimate.with_rows(JOINT_INDEX["left_wrist"], [0.3, -1.2, 0.4], 0.5, in_world=True)
     return estimate.with_rows(JOINT_INDEX["head"], [-0.1, 0.6, 0.2], 0.9, in_world=True)
@@ -120,7 +121,7 @@ def test_a_joint_that_is_far_off_lets_go():
     """Beyond the radius the pull fades: a swapped leg must not bend the body."""
     near, far = (
         Estimate.nothing("x").with_rows(JOINT_INDEX["left_hip"], [angle, 0, 0], 1.0)
-        for angle in (0.3, 2.5)
+        for angle in (-0.3, -2.2)
     )
     slope = []
     for estimate in (near, far):
@@ -171,6 +172,16 @@ def test_the_position_places_the_middle_of_its_joints():
     )  # fmt: skip
     posed = Posed(BODY, start_from(BODY, estimate, random_state()))
     np.testing.assert_allclose(posed.p[[1, 2]].mean(0), [0.5, -0.3, -4.0], atol=1e-12)
+
+
+def test_impossible_joints_are_brought_back():
+    knee = JOINT_INDEX["left_knee"]
+    estimate = Estimate.nothing("net").with_rows(knee, [-0.9, 0, 0], 1.0)
+    state = start_from(BODY, estimate, State.rest(BODY))
+    assert -0.2 < state.full_pose[knee, 0] < 0
+    assert not violations(state.full_pose).any()
+    error = near_term(estimate).errors(Posed(BODY, state))
+    np.testing.assert_allclose(error, 0, atol=1e-9)
 
 
 def test_a_head_in_world_axes_shares_its_turn_with_the_neck():
