@@ -57,6 +57,7 @@ TURN_SPEED, LEAST_TURN = 500.0, 35.0  # degrees a second, degrees: more is a fli
 HOLD, RELAX = 0.15, 0.5  # seconds that unseen joints stay, and their way back takes
 FADE = 0.1  # seconds in which the confidence of an unseen joint halves
 SEEN = 0.3  # confidence from which a joint counts as seen
+BODY_POINTS, ENOUGH_BODY = slice(11, 29), 6  # of the 33 pose landmarks; for a fit without a face
 WORSE = 1.8  # times the usual error at which a frame is tried again
 LEAST_FACE_ERROR, LEAST_POSE_ERROR = 3.0, 6.0  # per cent, pixels: never worth another try
 
@@ -142,16 +143,22 @@ class FrameFitter:
         Args:
             observation: in pixels of ``rgb`` [H, W, 3].
         """
-        following = len(self.memory.last) > 0
-        evidence, head = gather(observation, None if following else rgb, self.camera, self.person)
-        if following:
-            found = self._follow(evidence, head)
-        else:
-            found = self._measured(self._from_nothing(evidence, head), evidence, self._prior)
+        found = self._fitted(observation, rgb)
+        seen = int((observation.pose_visibility[BODY_POINTS] > SEEN).sum())
+        if not found.trusted and observation.face is not None and seen >= ENOUGH_BODY:
+            # Rather the body alone than nothing.
+            found = self._fitted(replace(observation, face=None, face_score=0.0), rgb)
         if not found.trusted:
             return found
         self._remember(found)
         return replace(found, confidence=self.memory.confidence)
+
+    def _fitted(self, observation: Observation, rgb: FloatArray) -> FrameFit:
+        following = len(self.memory.last) > 0
+        evidence, head = gather(observation, None if following else rgb, self.camera, self.person)
+        if following:
+            return self._follow(evidence, head)
+        return self._measured(self._from_nothing(evidence, head), evidence, self._prior)
 
     def errors(self, state: State, observation: Observation, framing: str) -> tuple[float, float]:
         """Face and pose error of another state against what a frame showed, NaN without."""
