@@ -10,7 +10,7 @@ from ..body.model import Body
 from ..types import JOINT_INDEX, BoolArray, Camera, FloatArray, Hand, IntArray, Observation
 from .face_bias import face_shift
 from .points import Points
-from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm
+from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
 from .skeleton import Posed, State
 from .skin import PixelMap
 from .solver import Term
@@ -51,8 +51,15 @@ BEHIND = np.radians(110.0)
 HEAD_POINTS, HAND_POINTS = np.arange(11), np.arange(17, 23)
 ARM_POINTS = {True: np.array([13, 15, 17, 19, 21]), False: np.array([14, 16, 18, 20, 22])}
 ARM_LIMBS = {True: ((11, 13), (13, 15)), False: ((12, 14), (14, 16))}
+LEG_POINTS = {True: np.array([25, 27, 29, 31]), False: np.array([26, 28, 30, 32])}
+LEG_LIMBS = {True: ((23, 25), (25, 27)), False: ((24, 26), (26, 28))}
 OTHER_LIMBS = ((12, 11), (24, 23), (23, 25), (25, 27), (24, 26), (26, 28))
-LIMB_NOISE = np.array([0.25, 0.25, 0.2])  # per axis, of unit vectors; z is what photos lack
+# Per axis, of unit vectors; z is what photos lack. Measured on rendered people; arms otherwise.
+LIMB_NOISE = np.array([0.25, 0.25, 0.25])
+SURE_LIMB_NOISE = np.array([0.2, 0.2, 0.13])
+SURE_LIMBS = ((12, 11), (24, 23), (23, 25), (24, 26))  # shoulders, hips, thighs
+STANDING_DROP = 0.55  # metres from hips to ankles
+FLOOR_NOISE, FLOOR_RADIUS = 0.05, 0.15  # metres between the heights of two standing feet
 
 HAND_BONES = np.array([(0, 5), (0, 9), (0, 17), (1, 2), (2, 3), (3, 4), (5, 6), (6, 7), (7, 8),
                        (9, 10), (10, 11), (11, 12), (13, 14), (14, 15), (15, 16), (17, 18),
@@ -181,7 +188,8 @@ class Evidence:
                 continue
             pairs.append((a, b))
             targets.append(span / length)
-            weights.append(strength * trust / LIMB_NOISE**2)
+            noise = SURE_LIMB_NOISE if (a, b) in SURE_LIMBS else LIMB_NOISE
+            weights.append(strength * trust / noise**2)
         if not pairs:
             return []
         ends = np.array(pairs)
@@ -246,6 +254,20 @@ class Evidence:
         sideways, depth = UPRIGHT_NOISE[self.framing]
         weight = 1.0 / np.array([[sideways, 1.0, depth]]) ** 2
         return [DirectionTerm(ends[0], ends[1], np.array([[0.0, 1.0, 0.0]]), weight, 2.0)]
+
+    def ground_term(self) -> list[Term]:
+        """Both feet of a full body stand on one level floor (weak: cameras tilt, people walk)."""
+        both = np.array([[27, 28], [31, 32]])  # ankles, toes
+        rows = both[(self.pose_weight[both] > 0).all(1) & self._standing()]
+        if self.framing != "full" or not len(rows):
+            return []
+        return [LevelTerm(self._pose_points(rows[:, 0]), self._pose_points(rows[:, 1]),
+                          np.full(len(rows), 1.0 / FLOOR_NOISE**2), FLOOR_RADIUS)]  # fmt: skip
+
+    def _standing(self) -> bool:
+        """Both ankles far below the hips: nobody sits, kneels or lifts a foot."""
+        drop = self.observation.pose_world[[23, 24], 1] - self.observation.pose_world[[27, 28], 1]
+        return bool((drop > STANDING_DROP).all())
 
     def keep_out_term(self, side: bool | None = None) -> list[Term]:
         """Forearms and hands stay out of the trunk."""

@@ -7,25 +7,39 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body.model import Body
-from ..types import JOINT_INDEX
+from ..types import JOINT_INDEX, FloatArray
 from .estimators import Estimate, near_term, start_from
-from .evidence import ARM_LIMBS, ARM_POINTS, OTHER_LIMBS, Evidence
+from .evidence import ARM_LIMBS, ARM_POINTS, LEG_LIMBS, LEG_POINTS, OTHER_LIMBS, Evidence
 from .measure import EYES, fingers
 from .outline import Outline
-from .priors import ARM_POSITIONS, arm_rotations, expression_unknowns, prior_term
+from .priors import (
+    ARM_POSITIONS,
+    LEG_POSITIONS,
+    arm_rotations,
+    expression_unknowns,
+    leg_rotations,
+    limb_starts,
+    prior_term,
+)
 from .residuals import PriorTerm
 from .skeleton import Posed, State, Unknowns
 from .solver import Bounds, Term, minimise, total_cost
-from .start import RigidPose, lifted_arm, start_state, trunk_yaws, with_hand
+from .start import RigidPose, lifted_arm, lifted_leg, start_state, trunk_yaws, with_hand
 
 DEPTH_RANGE = (0.65, 1.5)  # of the start
 
-HEAD_PRECISION = 0.5  # of the head identity's coefficients (1: as the bake's population)
-BODY_PRECISION = {"head": 4.0, "half": 3.0, "full": 1.5}
+HEAD_PRECISION = 1.0  # of the head identity's coefficients: the bake's population
+BODY_PRECISION = 1.0
 EXPRESSION_PRECISION, EXPRESSION_SLOPE = 2.0, 1.5
 
 LEGS = tuple(f"{s}_{p}" for s in ("left", "right") for p in ("hip", "knee", "ankle"))
 TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")
+
+
+def leg_joints(left: bool) -> tuple[str, ...]:
+    """Hip, knee and ankle of a side."""
+    side = "left" if left else "right"
+    return tuple(f"{side}_{part}" for part in ("hip", "knee", "ankle"))
 
 
 def arm_joints(left: bool) -> tuple[str, ...]:
@@ -45,7 +59,7 @@ class Fitter:
 
     def __post_init__(self) -> None:
         self.prior: PriorTerm = prior_term(
-            self.body, BODY_PRECISION[self.evidence.framing], HEAD_PRECISION,
+            self.body, BODY_PRECISION, HEAD_PRECISION,
             EXPRESSION_PRECISION, EXPRESSION_SLOPE,
         )  # fmt: skip
         self.near: list[Term] = [] if self.estimate is None else [near_term(self.estimate)]
@@ -88,6 +102,8 @@ class Fitter:
         trials = [self.find_trunk(start) for start in self.starts()]
         state = min(trials, key=lambda trial: trial[1])[0]
         for left in (True, False):
+            state = self.find_leg(state, left)
+        for left in (True, False):
             state = self.find_arm(state, left)
         return state
 
@@ -103,13 +119,44 @@ class Fitter:
             state = self.solve(state, terms, trunk, 10)
         return state, total_cost(self.body, state, terms)
 
+    def find_leg(self, state: State, left: bool) -> State:
+        """The best of several positions of one leg; unseen legs stay as they are."""
+        ev = self.evidence
+        names = leg_joints(left)
+        rows = LEG_POINTS[left]
+        if not (ev.pose_weight[rows[:1]] > 0).all():
+            return state
+        pelvis = Posed(self.body, state).R[JOINT_INDEX["pelvis"]]
+        starts = [leg_rotations(u, f, left) for u, f in limb_starts(LEG_POSITIONS, left)]
+        starts.insert(0, lifted_leg(ev.observation, pelvis, left))
+        hip, knee = (JOINT_INDEX[name] for name in names[:2])
+        starts.insert(0, (state.full_pose[hip], state.full_pose[knee]))
+        terms = [*ev.pose_term(0.6, rows), *ev.limb_term(LEG_LIMBS[left]), *ev.ground_term(),
+                 self.prior, *self.near]  # fmt: skip
+        return self.best_of(state, (hip, knee), starts, terms, self.unknowns(names))
+
+    def best_of(
+        self, state: State, joints: tuple[int, int], starts: list[tuple[FloatArray, FloatArray]],
+        terms: list[Term], unknowns: Unknowns,
+    ) -> State:  # fmt: skip
+        """The cheapest end of a limb's starts, the body held where it is."""
+        held = Bounds(self.bounds.lower.copy(), self.bounds.upper.copy())
+        held.lower[:3], held.upper[:3] = state.transl, state.transl
+        best, best_cost = state, np.inf
+        for upper, lower in starts:
+            trial = state.with_joint(joints[0], upper).with_joint(joints[1], lower)
+            found = minimise(self.body, trial, terms, unknowns, held, 8, 1e-2)
+            if found.cost < best_cost:
+                best, best_cost = found.state, found.cost
+        return best
+
     def find_arm(self, state: State, left: bool) -> State:
         """The best of several positions of one arm, and of what the metric landmarks say."""
         ev = self.evidence
         names = arm_joints(left)[1:]
         unknowns = self.unknowns(names)
         trunk = Posed(self.body, state).R[JOINT_INDEX["spine3"]]
-        starts = [arm_rotations(np.array(u), np.array(f), left) for u, f in ARM_POSITIONS.values()]
+        starts = [arm_rotations(u, f, left) for u, f in limb_starts(ARM_POSITIONS, left)]
         if (ev.pose_weight[ARM_POINTS[left][:2]] > 0).all():
             starts.insert(0, lifted_arm(ev.observation, trunk, left))
         rows_of_arm = [JOINT_INDEX[name] for name in names[:2]]
@@ -152,6 +199,7 @@ class Fitter:
         ):  # fmt: skip
             terms = [*ev.face_term(face_radius), *ev.pose_term(pose_radius), *ev.limb_term(limbs),
                      *ev.hand_terms(hand_radius), *ev.upright_term(), *ev.keep_out_term(),
+                     *ev.ground_term(),
                      *outline, *ev.contact_term(),
                      self.prior, *self.near]  # fmt: skip
             state = self.solve(state, terms, everything, iterations)

@@ -83,6 +83,17 @@ ARM_POSITIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, f
     "to the front": ((0.2, -0.9, 0.3), (-0.1, 0.1, 1.0)),
 }
 
+#: Typical legs: thigh and shin directions in the pelvis' frame (left leg).
+LEG_POSITIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    "standing": ((0.05, -1.0, 0.05), (0.02, -1.0, -0.05)),
+    "seated": ((0.2, -0.15, 1.0), (0.0, -1.0, 0.0)),
+    "squatting": ((0.35, -0.3, 0.9), (-0.1, -0.75, -0.65)),
+    "step forwards": ((0.05, -0.93, 0.35), (0.0, -0.97, -0.2)),
+    "step backwards": ((0.05, -0.93, -0.35), (0.0, -0.85, -0.55)),
+    "kneeling": ((0.1, -0.97, 0.2), (0.0, -0.2, -1.0)),
+    "cross-legged": ((0.65, -0.25, 0.7), (-0.8, -0.45, 0.1)),
+}
+
 # Expressions that one photo cannot tell from the head's shape, or that the gaze already explains.
 NEVER = ("tongueOut",)
 VAGUE = {"cheekPuff": 4.0, "jawForward": 4.0, "mouthClose": 4.0, "mouthFunnel": 1.5}
@@ -120,6 +131,14 @@ def relaxed_pose(body: Body) -> FloatArray:
     return pose
 
 
+def limb_starts(
+    table: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]], left: bool
+) -> list[tuple[FloatArray, FloatArray]]:
+    """The two directions [3] of each entry of ARM_POSITIONS or LEG_POSITIONS, for a side."""
+    side = np.array([1.0 if left else -1.0, 1.0, 1.0])
+    return [(np.array(upper) * side, np.array(lower) * side) for upper, lower in table.values()]
+
+
 def arm_rotations(
     upper: FloatArray, forearm: FloatArray, left: bool
 ) -> tuple[FloatArray, FloatArray]:
@@ -139,6 +158,27 @@ def arm_rotations(
     shoulder = matrix_to_axis_angle(np.stack([x, np.cross(z, x), z], axis=1))
     elbow = np.array([0.0, -bend, 0.0])
     return (shoulder, elbow) if left else (shoulder * MIRROR, elbow * MIRROR)
+
+
+def leg_rotations(
+    thigh: FloatArray, shin: FloatArray, left: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Hip and knee axis-angle [3] from directions [3] in the pelvis' frame.
+
+    The shin bends backwards about the thigh's x axis, as a knee does.
+    """
+    side = np.array([1.0 if left else -1.0, 1.0, 1.0])
+    down = thigh * side / np.linalg.norm(thigh)
+    f = shin * side / np.linalg.norm(shin)
+    bend = float(np.arccos(np.clip(down @ f, -1, 1)))
+    # A straight leg has no bending plane: its kneecap looks to the front.
+    axis = np.cross(down, f)
+    straight = max(0.0, 1.0 - 2.0 * float(np.linalg.norm(axis)))
+    axis = axis + 0.3 * straight * (np.array([1.0, 0.0, 0.0]) - down[0] * down)
+    x = axis / max(float(np.linalg.norm(axis)), 1e-6)
+    hip = matrix_to_axis_angle(np.stack([x, -down, np.cross(x, -down)], axis=1))
+    knee = np.array([bend, 0.0, 0.0])
+    return (hip, knee) if left else (hip * MIRROR, knee * MIRROR)
 
 
 def expression_unknowns(body: Body) -> IntArray:

@@ -142,6 +142,30 @@ class DepthTerm:
 
 
 @dataclass
+class LevelTerm:
+    """Points that lie as high as other points, robustly.
+
+    Attributes:
+        points, others: N points each. weight: [N] per square metre. radius: metres.
+    """
+
+    points: Points
+    others: Points
+    weight: FloatArray
+    radius: float
+
+    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+        error: FloatArray = (self.points.positions(posed) - self.others.positions(posed))[:, 1]
+        loss, factor = geman_mcclure(error**2, self.radius)
+        if system is not None:
+            rows = np.tile([[[0.0, 1.0, 0.0]]], (len(error), 1, 1))
+            jacobian = self.points.jacobian(posed, rows, system.unknowns)
+            jacobian -= self.others.jacobian(posed, rows, system.unknowns)
+            system.add(jacobian[:, 0], error, self.weight * factor)
+        return 0.5 * float(self.weight @ loss)
+
+
+@dataclass
 class PriorTerm:
     """What is likely before looking: a Gaussian over the parameters, limits, and sparsity.
 

@@ -11,7 +11,7 @@ from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
 from .evidence import HIPS, SHOULDERS, metric_yaw
 from .points import Points
-from .priors import NECK_SHARE, arm_rotations, relaxed_pose
+from .priors import NECK_SHARE, arm_rotations, leg_rotations, relaxed_pose
 from .residuals import NEAR, project_rows
 from .skeleton import Posed, State
 from .solver import geman_mcclure
@@ -229,3 +229,10 @@ def lifted_arm(
     return arm_rotations(world[elbow] - world[shoulder], world[wrist] - world[elbow], left)
 
 
+def lifted_leg(
+    observation: Observation, pelvis: FloatArray, left: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Hip and knee axis-angle [3] from the metric pose landmarks; pelvis: its rotation."""
+    hip, knee, ankle = (23, 25, 27) if left else (24, 26, 28)
+    world = observation.pose_world @ pelvis  # into the pelvis' frame
+    return leg_rotations(world[knee] - world[hip], world[ankle] - world[knee], left)
