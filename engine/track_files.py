@@ -26,7 +26,7 @@ from .imaging.media import PICTURE_SUFFIXES, is_video
 from .imaging.video import VideoReader, VideoWriter
 from .pipeline import VERSION, Stages, load_fitting_body, track_portrait
 from .tracking.detectors import Detectors
-from .tracking.estimators import FileEstimator
+from .tracking.estimators import FileEstimator, KeypointEstimator
 from .tracking.summary import joint_figures, unseen_parts
 from .types import FRAME_STATES, FloatArray, LikenessError, Motion, Progress
 from .weights import asset_path
@@ -51,6 +51,7 @@ class TrackOptions:
         estimates: of a photo, other programs' poses to begin with (docs/ESTIMATORS.md); of each
             joint the last file that knows it counts.
         smplx: the user's own SMPL-X model file, which some of them need.
+        sapiens: of a photo, folder of a Sapiens2 pose model whose keypoints are used.
     """
 
     person: int | None = None
@@ -61,6 +62,7 @@ class TrackOptions:
     resume: bool = True
     estimates: tuple[Path, ...] = ()
     smplx: Path | None = None
+    sapiens: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -96,16 +98,30 @@ def track_to_files(
     media, out = Path(media), Path(out)
     video = is_video(media)
     _check_targets(media, out, overlay, video)
-    if video and options.estimates:
+    if video and (options.estimates or options.sapiens):
         raise LikenessError(
             "Other programs' estimates are for photos; a video is tracked by its own.",
-            "Leave --estimate out.",
+            "Leave --estimate and --sapiens out.",
         )
     stages = Stages(progress)
     with _folders(out, *([overlay] if overlay else [])):
         if video:
             return _track_video(media, out, options, overlay, body_path, stages)
         return _track_photo(media, out, options, overlay, body_path, stages)
+
+
+def _sapiens(folder: Path | None) -> KeypointEstimator | None:
+    """Sapiens2 from a local folder; torch is imported only here."""
+    if folder is None:
+        return None
+    try:
+        from .tracking.estimators.sapiens import SapiensKeypoints
+    except ImportError as error:
+        raise LikenessError(
+            "Sapiens2 needs torch, which is not installed.",
+            "Run 'pip install likeness[sapiens]', or leave --sapiens out.",
+        ) from error
+    return SapiensKeypoints(str(folder))
 
 
 def _track_photo(
@@ -119,7 +135,7 @@ def _track_photo(
     estimators = [FileEstimator(path, smplx=options.smplx) for path in options.estimates]
     tracked = track_portrait(
         media, person=options.person, fov=options.fov, body_path=body_path, stages=stages,
-        estimators=estimators,
+        estimators=estimators, keypoints=_sapiens(options.sapiens),
     )  # fmt: skip
     motion = replace(Motion.of_track(tracked.track), warnings=tuple(tracked.warnings))
     with ExitStack() as files:
@@ -191,7 +207,7 @@ def draw_video(
     tint of what was not seen; lost frames stay as they are. A frame that the video lacks repeats
     the one before it, so that the timing stays.
     """
-    painter = OverlayPainter(body, motion.betas)
+    painter = OverlayPainter(body, motion.betas, smooth=False)
     reader = VideoReader(media, max(motion.camera.width, motion.camera.height))
     camera = motion.camera.resized(reader.width, reader.height)
     with VideoWriter(target, reader.width, reader.height, motion.frame_rate) as writer:

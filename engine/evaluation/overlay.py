@@ -42,9 +42,11 @@ class OverlayPainter:
 
     Args:
         body: the body that was fitted. betas: [S] its shape.
+        smooth: draw at twice the size, but for large pictures; without, four times as fast.
     """
 
-    def __init__(self, body: Body, betas: FloatArray) -> None:
+    def __init__(self, body: Body, betas: FloatArray, smooth: bool = True) -> None:
+        self._smooth = smooth
         self.body = body.personalised(np.asarray(betas, np.float64))
         self._f = np.asarray(self.body.f, np.int64)
         self._rest = np.asarray(self.body.v_template, np.float64)
@@ -70,7 +72,8 @@ class OverlayPainter:
         window = _window(vertices, camera)
         if window is not None:
             left, top, right, bottom = window
-            fine = 2 if max(camera.width, camera.height) <= _FINE_PIXELS else 1
+            small = max(camera.width, camera.height) <= _FINE_PIXELS
+            fine = 2 if self._smooth and small else 1
             close = _cropped(camera, window, fine)
             buffer = rasterize_mesh(vertices, self._f, close, cull_back=True)
             looks = np.stack([*_lit(vertices, self._f, camera), self._seen(confidence)], 1)

@@ -56,12 +56,12 @@ def _kinds(face, depth, part, mouth, radius):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _share(kinds, kind, y, x):  # type: ignore[no-untyped-def]
-    """How many of the 3 x 3 pixels are of a kind, 0..1."""
+    """How many of the 3 x 3 pixels are of a kind, 0..1; a straight line of two counts whole."""
     count = 0
     for v in range(max(0, y - 1), min(kinds.shape[0], y + 2)):
         for u in range(max(0, x - 1), min(kinds.shape[1], x + 2)):
             count += kinds[v, u] == kind
-    return count / 9.0
+    return min(count / 6.0, 1.0)
 
 
 @numba.njit(cache=True)
@@ -95,12 +95,17 @@ def _compose(  # type: ignore[no-untyped-def]
                             tint = seen * SEEN[k] + (1.0 - seen) * UNSEEN[k]
                             colour[k] = cover * colours[part[i], k] + (1.0 - cover) * tint
                         if part[i] == eye_part:
-                            p = wa * rest[a] + wb * rest[b] + wc * rest[c]
                             for eye in eyes:
-                                if p[0] * eye[0] <= 0.0:
+                                along, length2, side = 0.0, 0.0, 0.0
+                                for k in range(3):
+                                    p = wa * rest[a, k] + wb * rest[b, k] + wc * rest[c, k]
+                                    along += (p - eye[k]) * eye[3 + k]
+                                    length2 += (p - eye[k]) ** 2
+                                    if k == 0:
+                                        side = p * eye[0]
+                                if side <= 0.0:
                                     continue  # the other eye's
-                                ray = p - eye[:3]
-                                towards = ray @ eye[3:6] / max(np.sqrt(ray @ ray), 1e-9)
+                                towards = along / max(np.sqrt(length2), 1e-9)
                                 if towards > eye[6]:
                                     alpha = IRIS_OPACITY
                                     colour[:] = PUPIL if towards > eye[7] else IRIS
