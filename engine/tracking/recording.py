@@ -15,7 +15,7 @@ from .skeleton import State
 from .smoothing import FrameEvidence, Smoother, difference, moved
 
 BRIDGE = 0.75  # seconds of a gap that is filled in
-ACCELERATION = 2.5  # metres a second squared, one standard deviation of joints
+ACCELERATION = 4.0  # metres a second squared, one standard deviation of joints
 LAG, LEAST_LAG, MOST_LAG = 0.5, 3, 15  # seconds, frames: how long a frame waits for later ones
 BRIDGED_TRUST = 0.5  # of the confidence on both sides of a gap
 TRACKED, BRIDGED, LOST = range(len(FRAME_STATES))

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..types import FloatArray
 
-ROBUST_FROM = 3.0  # standard deviations of a second difference, beyond which it counts linearly
+ROBUST_FROM = 2.0  # standard deviations of a second difference, beyond which it counts linearly
 PASSES = 2  # with plain squares first, then reweighted
 
 

@@ -1,0 +1,331 @@
+"""A made-up person who moves before an eye that is told what to see: noise, gaps, cuts, hands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from likeness.engine.body.model import Body
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.cameras import photo_camera, project
+from likeness.engine.imaging.video import Frame
+from likeness.engine.tracking.checkpoint import Checkpoint
+from likeness.engine.tracking.clip_tracker import ClipTracker
+from likeness.engine.tracking.following import Sighting
+from likeness.engine.tracking.video import track_clip
+from likeness.engine.types import (
+    FRAME_STATES,
+    JOINT_INDEX,
+    FloatArray,
+    Hand,
+    LikenessError,
+    Motion,
+    Observation,
+    Pose,
+)
+from numpy.typing import NDArray
+
+WIDTH, HEIGHT, FOV, RATE = 400, 500, 40.0, 30.0
+CAMERA = photo_camera(0.5 * HEIGHT / np.tan(np.radians(FOV) / 2), WIDTH, HEIGHT)
+BETAS = np.array([0.5, -0.4, 0.3, 0.6])
+TRACKED, BRIDGED, LOST = range(len(FRAME_STATES))
+BODY_JOINTS = list(range(22))
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return synthetic_body()
+
+
+def pose_at(t: float, body: Body, yaw: float = 0.3) -> Pose:
+    """Sways, nods, waves with the right arm and bends the fingers of the left hand."""
+    sway, wave = np.sin(2 * t), np.sin(5 * t)
+    fingers = {f"left_{finger}{k}": [0, 0, -0.4 + 0.2 * sway] for finger in
+               ("index", "middle", "ring", "pinky") for k in (1, 2, 3)}  # fmt: skip
+    pose = Pose.rest(body.num_expression).with_joints(
+        pelvis=[0.0, yaw + 0.1 * sway, 0.0], head=[0.1 * wave, 0.15 * sway, 0.0],
+        left_shoulder=[0, 0, -1.0], left_elbow=[0, -0.9, 0],
+        right_shoulder=[0, 0, 1.0 - 0.3 * wave], right_elbow=[0, 1.0 + 0.2 * wave, 0],
+        left_knee=[0.15, 0, 0], left_hip=[-0.1, 0, 0], **fingers,
+    )  # fmt: skip
+    return replace(pose, transl=np.array([0.05 * sway, -0.1, -3.0 + 0.05 * wave]))
+
+
+def seen(body: Body, pose: Pose, rng: np.random.Generator, noise: float) -> Observation:
+    """What detectors report, with an error of ``noise`` pixels."""
+    vertices, joints = body.vertices(pose, BETAS)
+    _, _, R, _ = body.rest_and_transforms(pose, BETAS)
+    marks = body.landmarks
+    assert marks is not None
+    corners = vertices[body.f[marks.face_triangle]]
+    face = project((corners * marks.face_bary[..., None]).sum(1), CAMERA)[0]
+    world = joints[marks.pose_joint] + np.einsum(
+        "nab,nb->na", R[marks.pose_joint], marks.pose_offset
+    )
+    hands = []
+    for left in (True, False):
+        joint, offset = marks.hand_joint, marks.hand_offset
+        if not left:
+            joint = np.where(joint >= 25, joint + 15, joint + 1)
+            offset = offset * [-1, 1, 1]
+        points = joints[joint] + np.einsum("nab,nb->na", R[joint], offset)
+        pixels = project(points, CAMERA)[0]
+        hands.append(Hand(left, pixels + rng.normal(0, noise, (21, 2)), points - points[0], 1.0))
+    pose2d = project(world, CAMERA)[0]
+    return Observation(
+        pose2d + rng.normal(0, noise, pose2d.shape), np.ones(33), world - joints[0],
+        np.zeros((HEIGHT, WIDTH), np.float32), face + rng.normal(0, 0.3 * noise, face.shape), 1.0,
+        tuple(hands),
+    )  # fmt: skip
+
+
+@dataclass
+class MadeClip:
+    """Empty pictures; ``absent``: numbers that the file lacks."""
+
+    count: int
+    absent: tuple[int, ...] = ()
+    path: Path = Path("made.mp4")
+    width: int = WIDTH
+    height: int = HEIGHT
+    frame_rate: float = RATE
+    warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.num_frames: int | None = self.count
+        self.duration: float | None = self.count / self.frame_rate
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        for k in range(start, self.count if stop is None else min(stop, self.count)):
+            if k not in self.absent:
+                yield Frame(k, k / self.frame_rate, np.zeros((HEIGHT, WIDTH, 3), np.float32))
+
+    def at(self, times: list[float]) -> Iterator[Frame]:
+        for time in times:
+            yield next(self.frames(min(round(time * self.frame_rate), self.count - 1)))
+
+
+@dataclass
+class ToldEye:
+    """Sees what ``pose_at`` says, without hands, people or the truth where it is told so."""
+
+    body: Body
+    noise: float = 0.0
+    nobody: tuple[int, ...] = ()
+    wild: tuple[int, ...] = ()
+    no_left_hand: tuple[int, ...] = ()
+    cuts: tuple[int, ...] = ()
+    turn: float = 0.0  # radians per frame
+    searches: int = 0
+    count: int = 0
+
+    def look(self, number: int) -> Observation:
+        yaw = 0.3 + self.turn * number + sum(0.8 for cut in self.cuts if number >= cut)
+        rng = np.random.default_rng(number)
+        observation = seen(self.body, pose_at(number / RATE, self.body, yaw), rng, self.noise)
+        if number in self.no_left_hand:
+            observation = replace(observation, hands=observation.hands[1:])
+        if number in self.wild:
+            away = observation.pose + rng.uniform(-300, 300, (33, 2))
+            face = rng.permutation(observation.face)
+            observation = replace(observation, pose=away, face=face,
+                                  pose_visibility=np.zeros(33))  # fmt: skip
+        return observation
+
+    def see(self, frame: Frame) -> Sighting:
+        self.count += 1
+        if frame.number in self.nobody:
+            return Sighting(None)
+        return Sighting(self.look(frame.number), frame.number in self.cuts)
+
+    def photo(self, frame: Frame) -> Observation | None:
+        return None if frame.number in self.nobody else self.look(frame.number)
+
+    def search_again(self) -> None:
+        self.searches += 1
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        return {"count": np.array(self.count)}
+
+    def restore(self, saved: dict[str, NDArray[Any]]) -> None:
+        self.count = int(saved["count"])
+
+
+def track(eye: ToldEye, count: int, absent: tuple[int, ...] = (), **options: Any) -> Motion:
+    return track_clip(MadeClip(count, absent), eye.body, eye, FOV, **options)
+
+
+def joints_of(body: Body, motion: Motion) -> FloatArray:
+    return np.array([body.vertices(motion.pose(k), motion.betas)[1] for k in range(len(motion))])
+
+
+def true_joints(eye: ToldEye, count: int) -> FloatArray:
+    out = []
+    for k in range(count):
+        yaw = 0.3 + eye.turn * k + sum(0.8 for cut in eye.cuts if k >= cut)
+        out.append(eye.body.vertices(pose_at(k / RATE, eye.body, yaw), BETAS)[1])
+    return np.array(out)
+
+
+def off(body: Body, motion: Motion, eye: ToldEye) -> FloatArray:
+    """[T] mean error of the body's joints in metres, pelvis on pelvis."""
+    found, truth = joints_of(body, motion), true_joints(eye, len(motion))
+    gaps = (found - found[:, :1]) - (truth - truth[:, :1])
+    out: FloatArray = np.linalg.norm(gaps[:, BODY_JOINTS], axis=2).mean(1)
+    return out
+
+
+def test_follows_a_moving_person(body: Body) -> None:
+    eye = ToldEye(body, noise=1.5)
+    motion = track(eye, 45)
+    assert len(motion) == 45
+    assert (motion.frame_state == TRACKED).all()
+    assert (motion.shot == 0).all()
+    assert motion.framing == "full"
+    assert motion.frame_rate == RATE
+    assert off(body, motion, eye).max() < 0.05
+    found, truth = joints_of(body, motion), true_joints(eye, 45)
+    bends = [np.linalg.norm(np.diff(j, 2, axis=0), axis=2).mean() for j in (found, truth)]
+    assert bends[0] < 1.5 * bends[1] + 1e-3
+    assert np.nanmedian(motion.face_error) < 4.0
+    assert motion.warnings == ()
+
+
+def test_gaps_are_bridged_or_marked(body: Body) -> None:
+    short, long = tuple(range(10, 18)), tuple(range(25, 55))
+    eye = ToldEye(body, nobody=short + long)
+    motion = track(eye, 65)
+    expected = np.full(65, TRACKED)
+    expected[list(short)], expected[list(long)] = BRIDGED, LOST
+    np.testing.assert_array_equal(motion.frame_state, expected)
+    assert off(body, motion, eye)[list(short)].max() < 0.08
+    assert (motion.joint_confidence[list(long)] == 0).all()
+    assert np.isnan(motion.face_error[list(short + long)]).all()
+    # Held is the nearest known pose.
+    np.testing.assert_array_equal(motion.full_pose[26], motion.full_pose[24])
+    np.testing.assert_array_equal(motion.full_pose[53], motion.full_pose[55])
+    assert any("0.8-1.8 s" in warning for warning in motion.warnings)
+
+
+def test_frames_that_the_file_lacks_are_bridged(body: Body) -> None:
+    motion = track(ToldEye(body), 20, absent=(7, 8))
+    assert len(motion) == 20
+    assert np.flatnonzero(motion.frame_state == BRIDGED).tolist() == [7, 8]
+
+
+def test_a_person_who_leaves_and_one_who_comes(body: Body) -> None:
+    motion = track(ToldEye(body, nobody=(*range(5), *range(20, 60))), 60)
+    assert np.flatnonzero(motion.frame_state == TRACKED).tolist() == list(range(5, 20))
+    assert (motion.frame_state[20:] == LOST).all()
+    np.testing.assert_array_equal(motion.transl[40], motion.transl[19])
+
+
+def test_cuts_break_the_motion(body: Body) -> None:
+    eye = ToldEye(body, noise=1.0, cuts=(15,))
+    motion = track(eye, 30)
+    assert motion.shot.tolist() == [0] * 15 + [1] * 15
+    assert off(body, motion, eye).max() < 0.05  # nothing of the jump is smeared
+    assert any("0.5 s" in warning for warning in motion.warnings)
+
+
+def test_turning_around_never_flips(body: Body) -> None:
+    eye = ToldEye(body, noise=1.0, turn=np.radians(5))
+    motion = track(eye, 72)
+    joints = joints_of(body, motion)
+    across = joints[:, JOINT_INDEX["left_shoulder"]] - joints[:, JOINT_INDEX["right_shoulder"]]
+    yaw = np.unwrap(np.arctan2(-across[:, 2], across[:, 0]))
+    steps = np.degrees(np.diff(yaw))
+    assert np.degrees(yaw[-1] - yaw[0]) == pytest.approx(355, abs=12)
+    assert steps.min() > -2.0
+    assert steps.max() < 14.0
+
+
+def test_what_cannot_be_fitted_is_bridged_and_looked_for_again(body: Body) -> None:
+    eye = ToldEye(body, wild=(12, 13, 14))
+    motion = track(eye, 30)
+    assert set(np.flatnonzero(motion.frame_state != TRACKED)) <= {12, 13, 14}
+    assert (motion.frame_state != LOST).all()
+    assert eye.searches >= 1
+    assert off(body, motion, eye).max() < 0.08
+    assert np.ptp(motion.transl[:, 2]) < 0.4  # the depth did not run away
+
+
+def test_a_hand_that_is_lost_relaxes_slowly(body: Body) -> None:
+    gone = tuple(range(12, 40))
+    eye = ToldEye(body, no_left_hand=gone)
+    motion = track(eye, 52)
+    fingers = [JOINT_INDEX[f"left_{f}{k}"] for f in ("index", "middle", "ring") for k in (1, 2, 3)]
+    curl = motion.full_pose[:, fingers, 2]
+    assert np.abs(np.diff(curl, axis=0)).max() < 0.12
+    assert (motion.joint_confidence[11, fingers] > 0.9).all()
+    faded = motion.joint_confidence[12:30, fingers[0]]
+    assert (np.diff(faded) <= 0).all()
+    assert faded[-1] < 0.1
+    assert (motion.joint_confidence[42, fingers] > 0.9).all()
+
+
+def test_nobody_at_all(body: Body) -> None:
+    with pytest.raises(LikenessError, match="No person"):
+        track(ToldEye(body, nobody=tuple(range(20))), 20)
+
+
+class _Interrupted(Exception):
+    """Stands for a kill."""
+
+
+@pytest.mark.parametrize("stop", [9, 26, 41])
+def test_going_on_gives_the_same(
+    body: Body, tmp_path: Path, stop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, Any] = {"noise": 1.0, "nobody": tuple(range(20, 26)), "cuts": (33,),
+                            "no_left_hand": tuple(range(5, 12))}  # fmt: skip
+    whole = track(ToldEye(body, **told), 48)
+    path = tmp_path / "half.npz"
+
+    def kill(stage: str, fraction: float, message: str) -> None:
+        if stage == "track" and fraction >= stop / 48:
+            raise _Interrupted
+
+    with pytest.raises(_Interrupted):
+        track(ToldEye(body, **told), 48, progress=kill, checkpoint=Checkpoint(path, "k", 0.0))
+    assert path.is_file()
+    eye = ToldEye(body, **told)
+    monkeypatch.setattr(ToldEye, "photo", None)  # the shape is not measured again
+    motion = track(eye, 48, checkpoint=Checkpoint(path, "k", 1e9))
+    for name in ("betas", "full_pose", "transl", "expression", "joint_confidence", "frame_state",
+                 "shot", "face_error", "pose_error"):  # fmt: skip
+        np.testing.assert_array_equal(getattr(motion, name), getattr(whole, name), err_msg=name)
+    assert motion.warnings == whole.warnings
+    assert not path.exists()
+
+
+def test_a_checkpoint_of_other_work_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "half.npz"
+    Checkpoint(path, "this").save({"run": {"counts": np.arange(3)}})
+    assert Checkpoint(path, "that").load() is None
+    loaded = Checkpoint(path, "this").load()
+    assert loaded is not None
+    assert loaded["run"]["counts"].tolist() == [0, 1, 2]
+    path.write_bytes(path.read_bytes()[:50])
+    assert Checkpoint(path, "this").load() is None
+    with pytest.raises(LikenessError, match="Cannot write"):
+        Checkpoint(tmp_path / "none" / "half.npz", "this").save({})
+
+
+def test_memory_does_not_grow_with_the_clip(body: Body, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = []
+    take = ClipTracker._take
+
+    def watched(self: ClipTracker, rgb: FloatArray, sighting: Sighting) -> None:
+        take(self, rgb, sighting)
+        waiting.append(len(self.recorder._waiting))
+        for result in self.recorder.results:
+            assert sum(getattr(v, "nbytes", 0) for v in vars(result).values()) < 4096
+
+    monkeypatch.setattr(ClipTracker, "_take", watched)
+    track(ToldEye(body), 70)
+    assert max(waiting) < 31
