@@ -60,6 +60,10 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--smplx", metavar="NPZ", type=FILE, help="Your SMPL-X model, which OSX's hands need."
 )
+@click.option(
+    "--sapiens", metavar="FOLDER", type=FILE,
+    help="For a photo, a downloaded Sapiens2 pose model, whose keypoints are used.",
+)  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, help="Also print all figures as JSON.")
 def track(
     media: Path,
@@ -74,6 +78,7 @@ def track(
     resume: bool,
     estimate: tuple[Path, ...],
     smplx: Path | None,
+    sapiens: Path | None,
     verbose: bool,
 ) -> None:
     """Find body, face and hands of a person in a photo or video.
@@ -83,7 +88,7 @@ def track(
     """
     from ..engine.track_files import TrackOptions, summary, track_to_files
 
-    options = TrackOptions(person, fov, start, end, max_frames, resume, estimate, smplx)
+    options = TrackOptions(person, fov, start, end, max_frames, resume, estimate, smplx, sapiens)
     click.echo(f"{media} -> {out}", err=True)
     with terminal_progress() as progress:
         files = track_to_files(

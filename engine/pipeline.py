@@ -25,7 +25,8 @@ from .imaging.resize import fit_size, resize
 from .render import render_camera
 from .tracking import fit
 from .tracking.detectors import Detectors
-from .tracking.estimators import Estimator
+from .tracking.estimators import Estimator, KeypointEstimator
+from .tracking.estimators.keypoints import observation_with
 from .tracking.measure import face_failed
 from .tracking.observation import observe
 from .tracking.summary import joint_figures, lens_source, unseen_parts
@@ -141,6 +142,7 @@ def track_portrait(
     body_path: Path | None = None,
     stages: Stages | None = None,
     estimators: Sequence[Estimator] = (),
+    keypoints: KeypointEstimator | None = None,
 ) -> TrackedPortrait:
     """Fit the body to one person in a photo: the stages load, detect and fit.
 
@@ -149,6 +151,7 @@ def track_portrait(
         person, fov: as in :class:`BuildOptions`.
         body_path: another body file than the default one; it must carry landmarks.
         estimators: other programs' poses to begin with, see :func:`.tracking.fit.fit`.
+        keypoints: another detector, whose body and hand points are used where it is sure.
 
     Raises:
         LikenessError: what is wrong with the file, or that its face could not be followed.
@@ -160,6 +163,9 @@ def track_portrait(
     with stage("detect", "looking for the person"):
         detectors = Detectors(asset_path("pose_landmark").parent)
         observation = observe(photo, detectors, person)
+        found = None if keypoints is None else keypoints.keypoints(photo, observation)
+        if found is not None:
+            observation = observation_with(observation, found)
     with stage("fit", "fitting the body"):
         track = fit(observation, photo, body, fov=fov, estimators=estimators)
     _check_face(track, observation, portrait)

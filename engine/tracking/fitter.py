@@ -80,7 +80,9 @@ class Fitter:
                   for yaw in yaws]  # fmt: skip
         if self.estimate is not None:
             hold = None if head is None else JOINT_INDEX["head"]
-            starts.insert(0, start_from(self.body, self.estimate, starts[0], hold))
+            told = [start_from(self.body, self.estimate, start, hold) for start in starts]
+            # Where it knows how the trunk stands, the others are for the case that it is wrong.
+            starts = [told[0], *starts] if self.estimate.known[JOINT_INDEX["pelvis"]] else told
         return starts
 
     def unknowns(self, names: tuple[str, ...], shape: bool = False) -> Unknowns:

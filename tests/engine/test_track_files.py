@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from likeness.engine.formats.motion import load_motion
 from likeness.engine.imaging.video import VideoReader, VideoWriter
 from likeness.engine.track_files import TrackOptions, draw_video, summary, track_to_files
 from likeness.engine.tracking import video as tracking_video
+from likeness.engine.tracking.estimators import KeypointEstimate
 from likeness.engine.types import (
     JOINT_INDEX,
     LikenessError,
@@ -134,6 +137,45 @@ def test_options_reach_the_fit(
 def test_estimates_are_for_photos(stages: dict[str, Any], video: Path, tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match="photos"):
         track_to_files(video, tmp_path / "m.npz", TrackOptions(estimates=(Path("a.npz"),)))
+
+
+def test_sapiens_keypoints_stand_in_for_the_detectors(
+    stages: dict[str, Any], photo: Path, body_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    asked: list[Any] = []
+
+    class Model:
+        def __init__(self, folder: str) -> None:
+            asked.append(folder)
+
+        def keypoints(self, portrait: Any, observation: Any) -> KeypointEstimate:
+            return KeypointEstimate("model", np.full((33, 2), 7.0), np.full(33, 0.9))
+
+    module = ModuleType("sapiens")
+    module.SapiensKeypoints = Model  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "likeness.engine.tracking.estimators.sapiens", module)
+    fit = pipeline.fit
+
+    def remember(observation: Any, *args: Any, **options: Any) -> Track:
+        asked.append(observation)
+        return fit(observation, *args, **options)
+
+    monkeypatch.setattr(pipeline, "fit", remember)
+    options = TrackOptions(sapiens=Path("weights"))
+    track_to_files(photo, tmp_path / "m.npz", options, body_path=body_file)
+    assert asked[0] == "weights"
+    np.testing.assert_array_equal(asked[1].pose, 7.0)
+
+
+def test_sapiens_without_torch_says_so(
+    stages: dict[str, Any], photo: Path, body_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, "likeness.engine.tracking.estimators.sapiens", None)
+    options = TrackOptions(sapiens=Path("weights"))
+    with pytest.raises(LikenessError, match=r"torch.*likeness\[sapiens\]"):
+        track_to_files(photo, tmp_path / "m.npz", options, body_path=body_file)
 
 
 @pytest.mark.parametrize(
