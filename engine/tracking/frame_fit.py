@@ -57,7 +57,9 @@ TURN_SPEED, LEAST_TURN = 500.0, 35.0  # degrees a second, degrees: more is a fli
 HOLD, RELAX = 0.15, 0.5  # seconds that unseen joints stay, and their way back takes
 FADE = 0.1  # seconds in which the confidence of an unseen joint halves
 SEEN = 0.3  # confidence from which a joint counts as seen
-BODY_POINTS, ENOUGH_BODY = slice(11, 29), 6  # of the 33 pose landmarks; for a fit without a face
+# Of the 33 pose landmarks; what it takes for a fit without a face.
+BODY_POINTS, ENOUGH_BODY, LEAST_WEIGHT = slice(11, 29), 6, 0.1
+FAILED_POSE_ERROR = 30.0  # pixels of a 512 picture
 WORSE = 1.8  # times the usual error at which a frame is tried again
 LEAST_FACE_ERROR, LEAST_POSE_ERROR = 3.0, 6.0  # per cent, pixels: never worth another try
 
@@ -284,6 +286,9 @@ class FrameFitter:
         face_error = face_error_percent(state, ev)
         pose_error = pose_error_pixels(state, ev)
         failed = face_error is not None and ev.iod is not None and face_failed(face_error, ev.iod)
+        if face_error is None:
+            enough = int((ev.pose_weight > LEAST_WEIGHT).sum()) >= ENOUGH_BODY
+            failed = not enough or (pose_error is not None and pose_error > FAILED_POSE_ERROR)
         quadratic = self._quadratic(state, self._terms(ev, NEAR_STAGES[-1][:3], prior))
         return FrameFit(
             state, joint_confidence(ev), np.nan if face_error is None else face_error,
