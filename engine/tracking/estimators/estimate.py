@@ -59,10 +59,10 @@ class Estimate:
         self,
         rows: slice | int,
         axis_angle: FloatArray,
-        confidence: float,
+        confidence: float | FloatArray,
         in_world: bool = False,
     ) -> Estimate:
-        """A copy that knows the joints ``rows`` [n, 3]."""
+        """A copy that knows the joints ``rows`` [n, 3], with one confidence or [n] of them."""
         full_pose, known = self.full_pose.copy(), self.known.copy()
         world, trust = self.in_world.copy(), self.confidence.copy()
         full_pose[rows] = axis_angle

@@ -41,9 +41,10 @@ def start_from(body: Body, estimate: Estimate, start: State, hold: int | None = 
     Impossible joints are brought back to their limits.
 
     Args:
-        hold: a joint that stays where it is in ``start`` (the head, where a face was found:
-            landmarks tell its distance better than a regressor); without it the estimate's
-            position counts, and where there is none the head is held.
+        hold: a joint that stays where it is in ``start``, and as it is turned there unless the
+            estimate knows that in world axes (the head, where a face was found: landmarks tell
+            it better than a body's regressor). Without it the estimate's position counts, and
+            where there is none the head stays in its place.
     """
     estimate = possible(estimate)
     full_pose = np.where(
@@ -51,8 +52,11 @@ def start_from(body: Body, estimate: Estimate, start: State, hold: int | None = 
     )
     full_pose[JAW] = start.full_pose[JAW]
     state = replace(start, full_pose=full_pose)
+    if hold is not None and not estimate.in_world[hold]:
+        state = _turned(body, state, hold, Posed(body, start).R[hold])
     for joint in np.flatnonzero(estimate.known & estimate.in_world):
-        state = _turned_in_world(body, estimate, state, int(joint))
+        wanted = axis_angle_to_matrix(estimate.full_pose[joint])
+        state = _turned(body, state, int(joint), wanted, alone=not estimate.known[NECK])
     state = replace(state, expression=_expression(body, estimate, start.expression))
     there = Posed(body, state).p
     if hold is None and estimate.position is not None:
@@ -63,11 +67,14 @@ def start_from(body: Body, estimate: Estimate, start: State, hold: int | None = 
     return replace(state, transl=state.transl + shift)
 
 
-def _turned_in_world(body: Body, estimate: Estimate, state: State, joint: int) -> State:
-    """``state`` with the joint's world rotation that of the estimate."""
-    wanted = axis_angle_to_matrix(estimate.full_pose[joint])
+def _turned(body: Body, state: State, joint: int, wanted: FloatArray, alone: bool = True) -> State:
+    """``state`` with the joint's world rotation ``wanted`` [3, 3].
+
+    Args:
+        alone: a head's turn may be shared with the neck.
+    """
     posed = Posed(body, state)
-    if joint == HEAD and not estimate.known[NECK]:
+    if joint == HEAD and alone:
         turn = matrix_to_axis_angle(posed.R[PARENTS[NECK]].T @ wanted)
         state = state.with_joint(NECK, NECK_SHARE * turn)
         return state.with_joint(HEAD, (1.0 - NECK_SHARE) * turn)
@@ -169,7 +176,7 @@ class NearTerm:
         return 0.5 * float(self.weight @ loss)
 
 
-def near_term(estimate: Estimate, spread: float = 0.25, radius: float = 1.0) -> NearTerm:
+def near_term(estimate: Estimate, spread: float = 0.2, radius: float = 1.0) -> NearTerm:
     """The pull towards an estimate (the regulariser of the paper's eq. 19).
 
     Args:

@@ -27,6 +27,7 @@ from .smplx_rows import (
     LEFT_HAND,
     PELVIS,
     RIGHT_HAND,
+    ROOT_TRUST,
 )
 
 KEYS = ("rotvec", "transl_pelvis")
@@ -79,7 +80,7 @@ def from_multi_hmr(
         scores = dump.arrays["scores"].ravel()
         trust = float(np.clip(scores[min(person, len(scores) - 1)], 0.3, 1.0))
     estimate = Estimate.nothing("Multi-HMR")
-    estimate = estimate.with_rows(PELVIS, vectors(root.R), BODY_TRUST * trust)
+    estimate = estimate.with_rows(PELVIS, vectors(root.R), ROOT_TRUST * trust)
     estimate = estimate.with_rows(BODY, pose[1:22], BODY_TRUST * trust)
     estimate = estimate.with_rows(LEFT_HAND, pose[22:37], HAND_TRUST * trust)
     estimate = estimate.with_rows(RIGHT_HAND, pose[37:52], HAND_TRUST * trust)

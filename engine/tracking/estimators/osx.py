@@ -26,6 +26,7 @@ from .smplx_rows import (
     LEFT_HAND,
     PELVIS,
     RIGHT_HAND,
+    ROOT_TRUST,
 )
 
 KEYS = ("smplx_root_pose", "smplx_body_pose", "cam_trans", "bbox")
@@ -77,7 +78,7 @@ def from_osx(
         camera,
     )
     estimate = Estimate.nothing("OSX")
-    estimate = estimate.with_rows(PELVIS, vectors(root.R), BODY_TRUST)
+    estimate = estimate.with_rows(PELVIS, vectors(root.R), ROOT_TRUST)
     body = dump.row("smplx_body_pose", 63, person).reshape(21, 3)
     estimate = estimate.with_rows(BODY, body, BODY_TRUST)
     if "smplx_jaw_pose" in dump:

@@ -163,6 +163,18 @@ def test_the_head_stays_in_place_when_held_or_when_there_is_no_position():
         )
 
 
+def test_a_held_head_keeps_its_direction():
+    """A regressor's body under a head that the face's landmarks turned."""
+    start, head = random_state(3), JOINT_INDEX["head"]
+    rows = clamped(np.random.default_rng(8).normal(scale=0.3, size=(55, 3)))[:22]
+    estimate = Estimate.nothing("body").with_rows(slice(0, 22), rows, 0.8)
+    before = Posed(BODY, start)
+    after = Posed(BODY, start_from(BODY, estimate, start, hold=head))
+    np.testing.assert_allclose(after.p[head], before.p[head], atol=1e-12)
+    np.testing.assert_allclose(after.R[head], before.R[head], atol=1e-9)
+    np.testing.assert_allclose(after.R[16], Posed(BODY, start_from(BODY, estimate, start)).R[16])
+
+
 def test_the_position_places_the_middle_of_its_joints():
     from dataclasses import replace
 
