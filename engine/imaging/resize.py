@@ -55,6 +55,34 @@ def fit_size(width: int, height: int, max_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+def shrink(image: FloatArray, factor: int) -> FloatArray:
+    """Means of ``factor`` x ``factor`` pixels; rows and columns that are left over are dropped.
+
+    The quick way to a coarse copy [H // factor, W // factor, C] of a picture [H, W, C].
+
+    >>> shrink(np.arange(4.0).reshape(2, 2, 1), 2)
+    array([[[1.5]]], dtype=float32)
+    """
+    source = np.ascontiguousarray(image, dtype=np.float32)
+    height, width, channels = source.shape
+    out = np.zeros((height // factor, width // factor, channels), np.float32)
+    _block_means(source, factor, out)
+    return out
+
+
+@numba.njit(cache=True, fastmath=True, nogil=True)
+def _block_means(image, factor, out):  # type: ignore[no-untyped-def]
+    height, width, channels = out.shape
+    share = np.float32(1.0 / (factor * factor))
+    for y in range(height):
+        for sy in range(factor):
+            row = y * factor + sy
+            for x in range(width):
+                for sx in range(factor):
+                    for c in range(channels):
+                        out[y, x, c] += share * image[row, x * factor + sx, c]
+
+
 def crop(image: FloatArray, left: int, top: int, right: int, bottom: int) -> FloatArray:
     """The part of [H, W(, C)] inside a box of pixels that may reach outside; zero there."""
     height, width = image.shape[:2]

@@ -6,12 +6,12 @@ at an upright crop of that circle and gives 33 points, their metric positions an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ...imaging.resize import affine_crop
+from ...imaging.resize import affine_crop, shrink
 from ...types import FloatArray
 from .model import Model, sigmoid
 from .roi import Roi, direction, inverse, letterbox, transform
@@ -103,10 +103,16 @@ class PoseDetector:
     ) -> tuple[Person, Roi] | None:
         """The person whom the last frame of a video showed in ``roi``, without a mask, and where
         to look in the next frame; None when they are not there any more."""
-        raw = self._look(rgb, roi)
+        # Both looks are coarser than the picture: they share a copy of twice their size.
+        factor = max(1, int(roi.size / (2 * self._landmark.width)))
+        coarse = shrink(rgb, factor) if factor > 1 else rgb
+        raw = self._look(coarse, _enlarged(roi, 1 / factor))
         if raw.score < threshold:
             return None
-        both = _mean_of_both(raw, self._look(rgb, roi, mirrored=True))
+        raw = _mean_of_both(raw, self._look(coarse, raw.roi, mirrored=True))
+        both = replace(
+            raw, landmarks=raw.landmarks * factor, roi=roi, next_roi=_enlarged(raw.next_roi, factor)
+        )
         return self._person(rgb, both, masked=False), both.next_roi
 
     def _detect(self, rgb: FloatArray, roi: Roi) -> list[Detection]:
@@ -167,6 +173,12 @@ class PoseDetector:
         in_frame = (raw.landmarks == inside).all(1)
         visibility = np.where(in_frame, raw.visibility, 0.0)
         return Person(raw.landmarks, visibility, raw.world, mask, raw.score, box, raw.roi)
+
+
+def _enlarged(roi: Roi, factor: float) -> Roi:
+    """The same place in a copy of the picture ``factor`` times as large."""
+    x, y = roi.center
+    return Roi((x * factor, y * factor), roi.size * factor, roi.angle)
 
 
 def _alignment_roi(centre: FloatArray, circle: FloatArray) -> Roi:
