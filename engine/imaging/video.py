@@ -116,21 +116,24 @@ class VideoReader:
         self.warnings = []
         broken: list[float] = []
         sizes: set[tuple[int, int]] = set()
-        last, ended = -1, 0.0
-        with self._opened() as (container, stream):
-            for count, raw in enumerate(self._decoded(container, stream, broken)):
-                index, time = self._place(raw, count, last)
-                if stop is not None and index >= stop:
-                    return
-                ended = time
-                if (raw.width, raw.height) != self._native:
-                    sizes.add((raw.width, raw.height))
-                if index <= last:
-                    continue
-                last = index
-                if index >= start:
-                    yield Frame(index, time, self._picture(raw))
-        self._tell(broken, sizes, last + 1, ended)
+        last, ended, all_of_it = -1, 0.0, False
+        try:
+            with self._opened() as (container, stream):
+                for count, raw in enumerate(self._decoded(container, stream, broken)):
+                    index, time = self._place(raw, count, last)
+                    if stop is not None and index >= stop:
+                        return
+                    ended = time
+                    if (raw.width, raw.height) != self._native:
+                        sizes.add((raw.width, raw.height))
+                    if index <= last:
+                        continue
+                    last = index
+                    if index >= start:
+                        yield Frame(index, time, self._picture(raw))
+                all_of_it = True
+        finally:
+            self._tell(broken, sizes, ended if all_of_it else None)
 
     def at(self, times: list[float]) -> Iterator[Frame]:
         """One frame at or soon after each of the ``times`` (seconds), by seeking.
@@ -202,6 +205,8 @@ class VideoReader:
                     return
                 faults = 0
                 reached = frame.time if frame.time is not None else reached
+                if frame.is_corrupt:
+                    broken.append(reached)
                 yield frame
 
     def _place(self, raw: Any, count: int, last: int) -> tuple[int, float]:
@@ -232,9 +237,8 @@ class VideoReader:
         out *= np.float32(1 / 255)
         return out
 
-    def _tell(
-        self, broken: list[float], sizes: set[tuple[int, int]], frames: int, ended: float
-    ) -> None:
+    def _tell(self, broken: list[float], sizes: set[tuple[int, int]], ended: float | None) -> None:
+        """Warn of what was met; ``ended``: seconds of the last frame, None when not all was read."""
         if sizes:
             self.warnings.append(
                 f"The size of the frames of '{self.path}' changes: all were scaled to that of "
@@ -248,11 +252,9 @@ class VideoReader:
                 f"'{self.path}' is damaged at {named}{more}: what could be read was used."
             )
         told = self.duration
-        if (
-            told is not None
-            and frames
-            and told - (ended + 1 / self.frame_rate) > max(0.5, 0.02 * told)
-        ):
+        if told is None or ended is None:
+            return
+        if told - (ended + 1 / self.frame_rate) > max(0.5, 0.02 * told):
             self.warnings.append(
                 f"'{self.path}' should last {told:.1f} s, but nothing can be read after "
                 f"{ended:.1f} s: the file is damaged or cut off."
