@@ -238,7 +238,7 @@ class VideoReader:
         return out
 
     def _tell(self, broken: list[float], sizes: set[tuple[int, int]], ended: float | None) -> None:
-        """Warn of what was met; ``ended``: seconds of the last frame, None when not all was read."""
+        """Warn of what was met; ``ended``: seconds of the last frame, None when some is unread."""
         if sizes:
             self.warnings.append(
                 f"The size of the frames of '{self.path}' changes: all were scaled to that of "
