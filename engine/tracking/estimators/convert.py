@@ -79,7 +79,8 @@ def pixel_scale(dump: Dump, camera: Camera, image_size: tuple[int, int] | None) 
         width, height = image_size
     else:
         return 1.0
-    scale = camera.width / max(width, 1.0)
+    dump.positive("img_size", width, height)
+    scale = camera.width / width
     if abs(height * scale - camera.height) > max(2.0, 0.01 * camera.height):
         raise LikenessError(
             f"'{dump.path}' is about a picture of {width:.0f} x {height:.0f} pixels, the photo is "

@@ -13,8 +13,9 @@ import numpy as np
 
 from ...types import FloatArray, LikenessError
 
-_UNREADABLE = (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile,
-               zlib.error, RecursionError)  # fmt: skip
+_UNREADABLE = (OSError, ValueError, TypeError, AttributeError, EOFError, KeyError, MemoryError,
+               RuntimeError, zipfile.BadZipFile, zlib.error)  # fmt: skip
+LARGEST = 1e7  # of any value: pixels, metres, radians
 _HELP = "See docs/ESTIMATORS.md for how to write the file."
 
 
@@ -52,7 +53,7 @@ class Dump:
         """[N, size] of an array of any shape with that many values for each person.
 
         Raises:
-            LikenessError: another size, or values that are no numbers.
+            LikenessError: another size, or values that are no numbers or beyond all reason.
         """
         array = self.arrays[key]
         if array.size == 0 or array.size % size:
@@ -61,9 +62,18 @@ class Dump:
                 f"{size} for each person.",
                 _HELP,
             )
-        if not np.isfinite(array).all():
-            raise LikenessError(f"{key} in '{self.path}' has values that are no numbers.", _HELP)
+        if not (np.abs(array) < LARGEST).all():  # also where it is no number
+            raise LikenessError(f"{key} in '{self.path}' has impossible values.", _HELP)
         return array.reshape(-1, size)
+
+    def positive(self, key: str, *values: float) -> None:
+        """Sizes that must be more than nothing are.
+
+        Raises:
+            LikenessError: names ``key``, which they come from.
+        """
+        if not all(value > 0 for value in values):
+            raise LikenessError(f"{key} in '{self.path}' has a size that is not positive.", _HELP)
 
     def row(self, key: str, size: int, index: int) -> FloatArray:
         """[size] of one person; an array of one row stands for everybody.
@@ -116,7 +126,7 @@ def read_dump(path: Path) -> Dump:
 def _npz(path: Path) -> dict[str, Any]:
     """All arrays that need no unpickling; those that do are left out."""
     found: dict[str, Any] = {}
-    with np.load(path, allow_pickle=False) as file:
+    with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
         for key in file.files:
             try:
                 found[key] = file[key]

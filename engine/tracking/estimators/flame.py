@@ -79,10 +79,12 @@ def _head(
     warnings: tuple[str, ...] = ()
     if "crop" in dump:
         crop = scale * dump.row("crop", 3, person)
+        dump.positive("crop", crop[2])
         turn = sight_turn(crop[:2], camera)
         if "cam" in dump and vertices_key in dump:
             vertices = dump.row(vertices_key, 5023 * 3, person).reshape(5023, 3)
             cam = dump.row("cam", 3, person)
+            dump.positive("cam", cam[0])
             position = _eyes(vertices, cam, crop, camera)
     else:
         warnings = (f"'{dump.path}' has no 'crop': a head away from the photo's middle is turned "
@@ -99,5 +101,5 @@ def _eyes(vertices: FloatArray, cam: FloatArray, crop: FloatArray, camera: Camer
     eyes = 0.5 * (vertices[LEFT_EYEBALL].mean(0) + vertices[RIGHT_EYEBALL].mean(0))
     size, half = cam[0], 0.5 * crop[2]
     pixel = crop[:2] + half * size * np.array([eyes[0] + cam[1], -(eyes[1] + cam[2])])
-    depth = float(camera.K[0, 0]) / max(float(half * size), 1e-6)  # pixels for a metre: half * size
+    depth = float(camera.K[0, 0]) / float(half * size)  # pixels for a metre: half * size
     return seen_from(pixel, depth, camera)

@@ -45,11 +45,13 @@ def letterbox_camera(dump: Dump, camera: Camera) -> Camera:
     middle = np.array([camera.width / 2, camera.height / 2])
     if "K" in dump:
         K = dump.rows("K", 9)[0].reshape(3, 3)
-        side = float(dump.arrays["square"].ravel()[0]) if "square" in dump else 2 * K[0, 2]
+        side = float(dump.rows("square", 1)[0, 0] if "square" in dump else 2 * K[0, 2])
+        dump.positive("K", side, K[0, 0], K[1, 1])
         scale = longer / side
         focal = scale * K[[0, 1], [0, 1]]
         return narrow_camera(camera, focal, middle + scale * (K[:2, 2] - side / 2))
-    fov = float(dump.arrays["fov"].ravel()[0]) if "fov" in dump else DEFAULT_FOV
+    fov = float(dump.rows("fov", 1)[0, 0]) if "fov" in dump else DEFAULT_FOV
+    dump.positive("fov", fov, 180.0 - fov)
     focal_length = 0.5 * longer / np.tan(np.radians(fov) / 2)
     return narrow_camera(camera, np.full(2, focal_length), middle)
 
@@ -71,14 +73,14 @@ def from_multi_hmr(
     pixel_scale(dump, camera, image_size)  # the letterbox keeps proportions, so only to check
     pose = dump.row("rotvec", 53 * 3, person).reshape(53, 3)
     pelvis = dump.row("transl_pelvis", 3, person)
+    dump.positive("transl_pelvis", pelvis[2])
     root = placed(
         rotations(pose[0]), pelvis, _middle(dump, pelvis, person), letterbox_camera(dump, camera),
         camera,
     )  # fmt: skip
     trust = 1.0
-    if "scores" in dump and dump.arrays["scores"].size:
-        scores = dump.arrays["scores"].ravel()
-        trust = float(np.clip(scores[min(person, len(scores) - 1)], 0.3, 1.0))
+    if "scores" in dump:
+        trust = float(np.clip(dump.row("scores", 1, person)[0], 0.3, 1.0))
     estimate = Estimate.nothing("Multi-HMR")
     estimate = estimate.with_rows(PELVIS, vectors(root.R), ROOT_TRUST * trust)
     estimate = estimate.with_rows(BODY, pose[1:22], BODY_TRUST * trust)
@@ -92,4 +94,6 @@ def _middle(dump: Dump, pelvis: FloatArray, person: int) -> FloatArray:
     """[3] between pelvis and head: what keeps its place in the picture."""
     if "transl" not in dump:
         return pelvis
-    return 0.5 * (pelvis + dump.row("transl", 3, person))
+    head = dump.row("transl", 3, person)
+    dump.positive("transl", head[2])
+    return 0.5 * (pelvis + head)

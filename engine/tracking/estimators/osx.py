@@ -57,6 +57,7 @@ def from_osx(
     warnings: list[str] = []
     scale = pixel_scale(dump, camera, image_size)
     x, y, width, height = scale * dump.row("bbox", 4, person)
+    dump.positive("bbox", width, height)
     crop = narrow_camera(
         camera,
         np.array([FOCAL * width / INPUT[0], FOCAL * height / INPUT[1]]),
@@ -70,6 +71,7 @@ def from_osx(
             "used."
         )
     depth = float((transl if pelvis is None else pelvis)[2])
+    dump.positive("cam_trans", depth)
     root = placed(
         rotations(dump.row("smplx_root_pose", 3, person)),
         pelvis,

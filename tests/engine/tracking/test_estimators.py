@@ -326,7 +326,9 @@ def test_wrong_sizes_numbers_and_people_are_named(tmp_path):
     good = {"rotvec": np.zeros((2, 53, 3)), "transl_pelvis": np.ones((2, 3))}
     for key, value, said in (
         ("rotvec", np.zeros((52, 3)), "rotvec.*156 values"),
-        ("transl_pelvis", np.full((2, 3), np.nan), "no numbers"),
+        ("transl_pelvis", np.full((2, 3), np.nan), "impossible values"),
+        ("transl_pelvis", np.full((2, 3), 1e300), "impossible values"),
+        ("transl_pelvis", -np.ones((2, 3)), "transl_pelvis.*not positive"),
     ):
         with pytest.raises(LikenessError, match=said):
             load_estimate(save(tmp_path / "x.npz", **{**good, key: value}), camera)
