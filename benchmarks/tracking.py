@@ -176,6 +176,21 @@ def table(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
+def joints(results: list[Result]) -> str:
+    """Mean error of each joint in mm, by framing, and how often it was visible; worst first."""
+    lines = []
+    for framing in FRAMINGS:
+        errors: dict[str, list[float]] = {}
+        for r in results:
+            if r.person.framing == framing and r.figures is not None:
+                for joint, mm in r.figures.joint_mm.items():
+                    errors.setdefault(joint, []).append(mm)
+        by_size = sorted(errors.items(), key=lambda item: -float(np.mean(item[1])))
+        cells = [f"{joint} {np.mean(mm):.0f} ({len(mm)})" for joint, mm in by_size]
+        lines.append(f"{framing:>9} {', '.join(cells)}")
+    return "\n".join(lines)
+
+
 def worst(results: list[Result], count: int = 10) -> str:
     """The people farthest beyond the floors, and in what."""
     found = []
@@ -195,11 +210,11 @@ def worst(results: list[Result], count: int = 10) -> str:
         if not over:
             continue
         name = max(over, key=lambda key: over[key])
-        joints = sorted(r.figures.joint_mm.items(), key=lambda i: -i[1])[:4]
+        far = sorted(r.figures.joint_mm.items(), key=lambda i: -i[1])[:4]
         words = ", ".join(f"{k} x{v:.1f}" for k, v in sorted(over.items(), key=lambda i: -i[1])
                           if v > 1)  # fmt: skip
         if over.get("joints_mm", 0.0) > 1:
-            words += f" ({', '.join(f'{joint} {mm:.0f}' for joint, mm in joints)})"
+            words += f" ({', '.join(f'{joint} {mm:.0f}' for joint, mm in far)})"
         found.append((over[name], r, words))
     found.sort(key=lambda entry: -entry[0])
     return "\n".join(
@@ -304,6 +319,7 @@ def main() -> int:
         if number > 0:  # the first compiles
             longest = max(longest, time.perf_counter() - start)
     print(table(results))
+    print(f"joints, mm:\n{joints(results)}")
     print(f"worst:\n{worst(results)}")
     figures = summary(results)
     for name, floor in FLOORS.items():
