@@ -48,6 +48,15 @@ def arm_joints(left: bool) -> tuple[str, ...]:
     return tuple(f"{side}_{part}" for part in ("collar", "shoulder", "elbow", "wrist"))
 
 
+def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[Term]:
+    """Everything that landmarks say, with robust radii in shoulder widths, eye distances and
+    palms."""
+    limbs = OTHER_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
+    return [*ev.face_term(face), *ev.pose_term(pose), *ev.limb_term(limbs), *ev.hand_terms(hand),
+            *ev.upright_term(), *ev.keep_out_term(), *ev.ground_term(),
+            *ev.contact_term()]  # fmt: skip
+
+
 @dataclass
 class Fitter:
     """The stages over one set of evidence; ``estimate``: where to begin and to stay near."""
@@ -193,16 +202,12 @@ class Fitter:
         if ev.face is not None:
             names += EYES
         everything = self.unknowns(names, shape=True)
-        limbs = OTHER_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
         edges = Outline.of(self.body)
         outline: list[Term] = []
         for pose_radius, face_radius, hand_radius, iterations in (
             (0.6, 0.5, 1.0, 10), (0.3, 0.2, 0.5, 10), (0.3, 0.1, 0.3, 10),
         ):  # fmt: skip
-            terms = [*ev.face_term(face_radius), *ev.pose_term(pose_radius), *ev.limb_term(limbs),
-                     *ev.hand_terms(hand_radius), *ev.upright_term(), *ev.keep_out_term(),
-                     *ev.ground_term(),
-                     *outline, *ev.contact_term(),
+            terms = [*seen_terms(ev, pose_radius, face_radius, hand_radius), *outline,
                      self.prior, *self.near]  # fmt: skip
             state = self.solve(state, terms, everything, iterations)
             outline = edges.terms(state, ev)

@@ -19,7 +19,7 @@ from ..types import (
     IntArray,
     Observation,
 )
-from .evidence import ARM_LIMBS, OTHER_LIMBS, Evidence, face_points, pose_weights
+from .evidence import Evidence, face_points, pose_weights
 from .fit import gather
 from .fitter import (
     EXPRESSION_PRECISION,
@@ -28,6 +28,7 @@ from .fitter import (
     TRUNK,
     Fitter,
     arm_joints,
+    seen_terms,
 )
 from .measure import (
     EYES,
@@ -233,11 +234,7 @@ class FrameFitter:
     def _terms(
         self, ev: Evidence, radii: tuple[float, float, float], prior: PriorTerm
     ) -> list[Term]:
-        pose, face, hand = radii
-        limbs = OTHER_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
-        return [*ev.face_term(face), *ev.pose_term(pose), *ev.limb_term(limbs),
-                *ev.hand_terms(hand), *ev.upright_term(), *ev.keep_out_term(),
-                *ev.contact_term(), prior]  # fmt: skip
+        return [*seen_terms(ev, *radii), prior]
 
     def _shifted(self, last: State, ev: Evidence) -> State:
         """The last frame's pose moved across the picture to where the person is now."""

@@ -15,14 +15,14 @@ import scipy.linalg
 
 from ..body.model import Body
 from ..types import JOINT_INDEX, BoolArray, Camera, FloatArray, Observation, Portrait
-from .evidence import ARM_LIMBS, OTHER_LIMBS
 from .fit import gather
-from .fitter import LEGS, TRUNK, Fitter, arm_joints
+from .fitter import LEGS, TRUNK, Fitter, arm_joints, seen_terms
 from .measure import EYES, face_error_percent, face_failed, fingers
 from .outline import Outline
 from .skeleton import Posed, State, Unknowns
 from .solver import NormalEquations, Term
 
+FINAL_RADII = (0.3, 0.1, 0.3)  # of the photo fit's last stage: pose, face, hands
 FRONTAL = 0.35  # radians of head yaw at which a photo counts half
 STRANGE, STRANGER = 0.5, 3.0
 """Mean squared distance of a photo's shape from that of the others, in its own standard deviations
@@ -62,10 +62,8 @@ def shape_evidence(
     unknowns = fitter.unknowns(names, shape=True)
     system = NormalEquations.empty(unknowns)
     terms: list[Term] = [
-        *evidence.face_term(0.1), *evidence.pose_term(0.3),
-        *evidence.limb_term(OTHER_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]),
-        *evidence.hand_terms(0.3), *evidence.upright_term(), *evidence.keep_out_term(),
-        *Outline.of(body).terms(state, evidence), *evidence.contact_term(), fitter.prior,
+        *seen_terms(evidence, *FINAL_RADII), *Outline.of(body).terms(state, evidence),
+        fitter.prior,
     ]  # fmt: skip
     posed = Posed(body, state)
     for term in terms:
