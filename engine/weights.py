@@ -14,7 +14,7 @@ import platformdirs
 
 from .types import LikenessError
 
-ASSETS_VERSION = "1"
+ASSETS_VERSION = "2"
 PACKAGE_ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 ASSETS: dict[str, str] = {

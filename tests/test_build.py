@@ -156,7 +156,7 @@ def test_wheel_in_the_cache_is_not_fetched_again(tmp_path: Path, monkeypatch) ->
 
 
 def test_assets_are_made_once_and_again_when_the_bake_changes(tmp_path: Path, monkeypatch) -> None:
-    folder = tmp_path / "assets-1"
+    folder = tmp_path / "assets-2"
     stamp = ["a"]
     made = []
 
@@ -175,7 +175,7 @@ def test_assets_are_made_once_and_again_when_the_bake_changes(tmp_path: Path, mo
     assets.ensure_assets(Path("python"))
     assert made == ["a", "b"]
     assert (folder / "body.npz").read_text() == "b"
-    assert [p.name for p in tmp_path.iterdir()] == ["assets-1"]
+    assert [p.name for p in tmp_path.iterdir()] == ["assets-2"]
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,10 @@ class Landmarks:
         pose_joint: [33] joint index; pose_offset: [33, 3] metres in that joint's rest frame.
         hand_joint: [21] joint index for the left hand; hand_offset: [21, 3] in the rest frame
             (mirror x, and use the right hand's joints, for the right hand).
+        turn_yaws: [K] degrees, ascending: how far the camera stands to the head's left.
+        turn_shifts: [K, 478, 3] metres in the rest frame by which the network sets the face
+            points elsewhere from there than from the front. turn_spread: [K] how much less
+            sure they are from there (1: as from the front).
     """
 
     face_triangle: IntArray
@@ -49,6 +53,9 @@ class Landmarks:
     pose_offset: FloatArray
     hand_joint: IntArray
     hand_offset: FloatArray
+    turn_yaws: FloatArray = field(default_factory=lambda: np.zeros(1))
+    turn_shifts: FloatArray = field(default_factory=lambda: np.zeros((1, 478, 3), np.float32))
+    turn_spread: FloatArray = field(default_factory=lambda: np.ones(1))
 
 
 @dataclass(frozen=True)
@@ -235,7 +242,9 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
     posedirs = arrays.get("posedirs")
     landmarks = None
     if "landmark_face_triangle" in arrays:
-        landmarks = Landmarks(*(arrays[f"landmark_{k}"] for k in _LANDMARK_KEYS))
+        landmarks = Landmarks(
+            **{k: arrays[f"landmark_{k}"] for k in _LANDMARK_KEYS if f"landmark_{k}" in arrays}
+        )
     return Body(
         v_template=v,
         f=f,

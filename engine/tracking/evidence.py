@@ -420,6 +420,27 @@ def face_points(body: Body) -> tuple[Points, FloatArray, IntArray]:
     return points, weight[used], used
 
 
+def face_turn(
+    body: Body, index: IntArray, R: FloatArray, t: FloatArray
+) -> tuple[FloatArray, float]:
+    """How the network sets the landmarks ``index`` [N] of a head at (R, t) elsewhere than those of
+    a frontal one: [N, 3] metres in the rest pose, and what trust is left (1: as from the front)."""
+    landmarks = body.landmarks
+    if landmarks is None:
+        raise ValueError("the body has no landmarks")
+    head = np.asarray(body.J_template)[JOINT_INDEX["head"]]
+    sight = -R.T @ (R @ head + t)  # to the camera, from the head
+    yaw = float(np.degrees(np.arctan2(sight[0], sight[2])))
+    yaws = np.asarray(landmarks.turn_yaws)
+    place = float(np.interp(yaw, yaws, np.arange(len(yaws))))
+    low = min(int(place), max(len(yaws) - 2, 0))
+    high = min(low + 1, len(yaws) - 1)
+    f = place - low
+    shift = (1 - f) * landmarks.turn_shifts[low][index] + f * landmarks.turn_shifts[high][index]
+    spread = float(np.interp(yaw, yaws, landmarks.turn_spread))
+    return shift, 1.0 / spread**2
+
+
 def facing_trust(body: Body, index: IntArray, R: FloatArray, t: FloatArray) -> FloatArray:
     """Trust [N] in face landmarks ``index`` [N] when the head stands at (R, t): those on the far
     side of a turned head are guesses, and contours slide over the surface."""

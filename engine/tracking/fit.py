@@ -28,6 +28,7 @@ from .evidence import (
     Evidence,
     choose_framing,
     face_points,
+    face_turn,
     facing_trust,
     metric_yaw,
     pose_weights,
@@ -140,6 +141,10 @@ def gather(
         neutral = points.positions(Posed(body, State.rest(body)))
         size = max(iod, 0.5 * float(np.linalg.norm(np.ptp(face[:468], axis=0))) / 2)
         head = rigid_pose(neutral, face[index], weight, camera, size)
+        for _ in range(2):  # where the network sets its points depends on the turn they tell
+            shift, turned_trust = face_turn(body, index, head.R, head.t)
+            head = rigid_pose(neutral + shift, face[index], weight, camera, size)
+        points = points.moved(shift)
         if _contradicts_body(head, observation):
             observation = replace(observation, face=None)
             notes = ("The face landmarks contradict the body, so they were left out: the head is "
@@ -151,7 +156,7 @@ def gather(
         )
         depth = -float(start_state(body, observation, camera, None, None).transl[2])
         return _scaled(evidence, focal / depth), None
-    weight = weight * facing_trust(body, index, head.R, head.t)
+    weight = weight * facing_trust(body, index, head.R, head.t) * turned_trust
     if iod < SMALL_FACE and (observation.pose_visibility > 0.5).sum() >= MANY_LANDMARKS:
         # Half a pixel of such a face is metres: the ray stays, the body says how far.
         away = -float((head.R @ neutral.mean(0) + head.t)[2])

@@ -116,6 +116,10 @@ class Points:
             basis=np.concatenate([self.basis, other.basis]),
         )
 
+    def moved(self, shift: FloatArray) -> Points:
+        """The points moved by ``shift`` [N, 3] metres in the rest pose."""
+        return replace(self, rest=self.rest + self.weight[:, None] * shift[self.point])
+
     def take(self, index: IntArray) -> Points:
         """The points at ``index`` (unique), in its order."""
         order = np.full(self.count, -1)

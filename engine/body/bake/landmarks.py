@@ -35,6 +35,7 @@ from ..names import HAND_JOINTS, POSE_JOINTS, POSE_MIRROR
 from ..skinning import joint_transforms
 from .closest import closest_on_mesh
 from .plain import SUPERSAMPLING, PersonPaint, render_plain, triangulate
+from .turning import with_turns
 
 NUM_FACE, NUM_MESH = 478, 468
 UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
@@ -76,9 +77,10 @@ def bake_landmarks(body: Body, detectors_dir: Path, seed: int, progress: Progres
     pose_joint, pose_offset = _look_at_body(body, detectors, paint)
     progress("bake landmarks", 0.9, "looking at a hand")
     hand_joint, hand_offset = _look_at_hand(body, detectors, paint)
-    return Landmarks(
+    landmarks = Landmarks(
         triangle.astype(np.int32), bary, weight, pose_joint, pose_offset, hand_joint, hand_offset
     )
+    return with_turns(body, landmarks, detectors, seed, progress)
 
 
 def _nothing_seen(what: str) -> LikenessError:

@@ -104,10 +104,10 @@ class PersonPaint:
             across = np.hypot(*(points[near, :2] - eye[:2]).T)
             colours[near[across < self.IRIS_RADIUS]] = self.IRIS
             colours[near[across < self.PUPIL_RADIUS]] = self.PUPIL
-            # A brow is an arched band of 9 mm, 25 mm above the eye's centre.
+            # A brow is an arched band of 9 mm on the ridge, 20 mm above the eye's centre.
             near = np.flatnonzero(browed & (np.abs(points[:, 0] - eye[0]) < 0.026))
             x, y = side * (points[near, 0] - eye[0]), points[near, 1] - eye[1]
-            middle = 0.0245 + 0.004 * np.cos(np.clip((x - 0.006) / 0.03, -1.0, 1.0) * np.pi / 2)
+            middle = 0.0165 + 0.0035 * np.cos(np.clip((x - 0.006) / 0.03, -1.0, 1.0) * np.pi / 2)
             strength = 0.8 * np.clip(1.0 - np.abs(y - middle) / 0.0045, 0.0, 1.0)[:, None]
             colours[near] += strength * (np.array(self.HAIR) - colours[near])
         return np.asarray(colours)

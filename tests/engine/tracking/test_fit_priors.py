@@ -11,7 +11,7 @@ from likeness.engine.body.skinning import joint_transforms
 from likeness.engine.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
 from likeness.engine.rotations import axis_angle_to_matrix
 from likeness.engine.tracking.evidence import choose_framing
-from likeness.engine.tracking.face_bias import SHIFTS, face_shift
+from likeness.engine.tracking.face_bias import face_shift, shifts
 from likeness.engine.tracking.fit import choose_camera
 from likeness.engine.tracking.priors import (
     ARM_POSITIONS,
@@ -121,12 +121,10 @@ def test_framing_by_what_is_seen() -> None:
 
 def test_face_shift_is_symmetric_and_small() -> None:
     rest = np.random.default_rng(0).normal(0, 0.05, (478, 3))
-    for rows in SHIFTS:
-        if len(rows) == 2:
-            rest[rows[1]] = rest[rows[0]] * [-1, 1, 1]
+    for right, left in shifts():
+        rest[left] = rest[right] * [-1 if right != left else 0, 1, 1]
     shift = face_shift(rest)
-    for rows in SHIFTS:
-        if len(rows) == 2:
-            np.testing.assert_allclose(shift[rows[1]], shift[rows[0]] * [-1, 1, 1])
+    for right, left in shifts():
+        np.testing.assert_allclose(shift[left], shift[right] * [-1, 1, 1], atol=1e-12)
     assert np.abs(shift[:, :2]).max() <= 0.01
     assert not shift[468:].any()
