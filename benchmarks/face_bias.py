@@ -68,15 +68,18 @@ def pairs(body: Body) -> tuple[IntArray, FloatArray]:
     return linear_sum_assignment(distance + distance.T)[1], rest
 
 
-def measured(people: list[Seen], body: Body, rounds: int) -> tuple[FloatArray, list[float]]:
-    """The correction [478, 3] in metres after some rounds, and the errors before the first."""
+def use(shift: FloatArray) -> None:
+    """Let the fit correct by ``shift`` [478, 3] in this process."""
+    evidence.face_shift = lambda _: shift  # type: ignore[assignment]
+
+
+def measured(people: list[Seen], body: Body, rounds: int) -> FloatArray:
+    """The correction [478, 3] in metres after some rounds, which the fit then uses."""
     mirror, rest = pairs(body)
     shift = face_bias.face_shift(rest)
-    first: list[float] = []
     for number in range(rounds):
-        evidence.face_shift = lambda _: shift  # type: ignore[assignment]
+        use(shift)
         found = [r for r in (residual(person, body) for person in people) if r is not None]
-        first = first or [error for _, error in found]
         median = np.nan_to_num(np.nanmedian([off for off, _ in found], axis=0))
         median[468:] = 0.0  # irises are the eyes' own
         median[shift[:, 2] != 0] = 0.0  # the jaw's outline slides in depth: set by hand
@@ -85,8 +88,8 @@ def measured(people: list[Seen], body: Body, rounds: int) -> tuple[FloatArray, l
         print(f"round {number + 1}: {len(found)} faces, error "
               f"{np.median([e for _, e in found]):.2f} %, median shift "
               f"{np.linalg.norm(both[:468], axis=1).mean():.2f} mm")  # fmt: skip
-    evidence.face_shift = lambda _: shift  # type: ignore[assignment]
-    return shift, first
+    use(shift)
+    return shift
 
 
 def write(shift: FloatArray, body: Body) -> None:
@@ -126,7 +129,7 @@ def main() -> int:
     learned = people[::2] if options.hold_out else people
     judged = people[1::2] if options.hold_out else people
     before = [r[1] for r in (residual(person, body) for person in judged) if r is not None]
-    shift, _ = measured(learned, body, 1 if options.quick else options.rounds)
+    shift = measured(learned, body, 1 if options.quick else options.rounds)
     after = [r[1] for r in (residual(person, body) for person in judged) if r is not None]
     if options.write:
         write(shift, body)
