@@ -18,6 +18,8 @@ FRAMINGS = ("head", "half", "full")
 LONGER_SIDE = {"head": 512, "half": 640, "full": 768}
 NEAREST = 0.28  # metres from the camera to the nearest point of the body
 BETA_LIMIT = 2.0
+SKIRTS = ("female_elegantsuit01",)
+MOST_BENT_IN_A_SKIRT = 0.6  # radians of a hip
 OVER_AN_EYE = ("bob01", "short03")
 
 YAW_BANDS: tuple[tuple[float, float], ...] = (
@@ -121,8 +123,8 @@ def random_expression(body: Body, rng: np.random.Generator) -> FloatArray:
     return out
 
 
-def random_looks(rng: np.random.Generator, library: Library | None) -> Looks:
-    """Dress at random; without a library only the seed matters."""
+def random_looks(rng: np.random.Generator, library: Library | None, skirts: bool = True) -> Looks:
+    """Dress at random; without a library only the seed matters. Skirts tear between bent legs."""
 
     def pick(files: tuple[Any, ...], share: float = 1.0) -> int:
         chosen = int(rng.integers(0, 1 << 30)) % max(len(files), 1)
@@ -132,6 +134,7 @@ def random_looks(rng: np.random.Generator, library: Library | None) -> Looks:
         name: getattr(library, name) if library is not None else ()
         for name in ("skins", "eyes", "brows", "lashes", "hair", "outfits", "shoes")
     }
+    trousers = [k for k, p in enumerate(lists["outfits"]) if skirts or p.stem not in SKIRTS]
     grey = rng.uniform(0.35, 1.6)
     return Looks(
         skin=pick(lists["skins"]),
@@ -139,7 +142,7 @@ def random_looks(rng: np.random.Generator, library: Library | None) -> Looks:
         brows=pick(lists["brows"]),
         lashes=pick(lists["lashes"], 0.7),
         hair=_pick_hair(pick(lists["hair"], 0.9), lists["hair"], rng),
-        outfit=pick(lists["outfits"]),
+        outfit=trousers[pick(tuple(trousers))] if trousers else -1,
         shoes=pick(lists["shoes"], 0.9),
         hair_tint=grey * rng.uniform(0.8, 1.25, 3),
         cloth_tint=rng.uniform(0.7, 1.4) * rng.uniform(0.6, 1.3, 3),
@@ -187,7 +190,7 @@ def random_person(
         yaw = float(rng.choice([-1, 1]) * rng.uniform(low, high))
     fov = random_fov(rng, framing) if fov is None else fov
     betas = np.clip(rng.normal(0, 1, body.num_betas), -BETA_LIMIT, BETA_LIMIT)
-    full_pose, anchor = random_pose(body, rng)
+    full_pose, anchor = random_pose(body, betas, rng)
     gaze = np.clip(rng.normal(0, (0.07, 0.14)), -0.35, 0.35)
     for eye in ("left_eye_smplhf", "right_eye_smplhf"):
         full_pose[JOINT_INDEX[eye], :2] = gaze
@@ -195,7 +198,9 @@ def random_person(
     pitch = float(np.clip(rng.normal(0, 5), -12, 12))
     roll = float(np.clip(rng.normal(0, 2.5), -6, 6))
     pose = _turned(body, pose, yaw, pitch, roll)
-    return _placed(body, betas, pose, framing, anchor, yaw, fov, rng, random_looks(rng, library))
+    bent = float(np.abs(full_pose[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]], 0]).max())
+    looks = random_looks(rng, library, skirts=bent < MOST_BENT_IN_A_SKIRT)
+    return _placed(body, betas, pose, framing, anchor, yaw, fov, rng, looks)
 
 
 def _turned(body: Body, pose: Pose, yaw: float, pitch: float, roll: float) -> Pose:

@@ -20,7 +20,7 @@ Vector = tuple[float, float, float]
 MIRROR = np.array([1.0, -1.0, -1.0])
 SOLID = ("face", "scalp", "neck", "torso", "arm", "leg")
 FINGERS = ("index", "middle", "ring", "pinky")
-TOUCHING = 0.04
+TOUCHING = 0.03
 """Share of an arm's points that may lie inside the rest of the body: cloth and flesh give way."""
 TRIES = 16
 
@@ -248,6 +248,7 @@ def _draw(
         own = arm_joints(arm) | _fingers(arm.curl, rng)
         joints |= _mirrored(own) if mirror else own
     stance = LEGS[str(rng.choice(list(legs)))]
+    lean = 0.0
     for name in ("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
                  "spine1", "spine2", "spine3", "pelvis"):  # fmt: skip
         turn = np.array(stance.get(name, (0.0, 0.0, 0.0))) + np.degrees(
@@ -256,9 +257,12 @@ def _draw(
         if "knee" in name:
             turn = np.array([max(turn[0], 0.0), 0.3 * turn[1], 0.3 * turn[2]])
         joints[name] = _turns((turn[0], turn[1], turn[2]))
+        if name in ("pelvis", "spine1", "spine2", "spine3"):
+            lean += float(turn[0])
     yaw, nod, tilt = rng.normal(0, (9.0, 6.0, 5.0))
     if rng.random() < 0.12:  # a glance to the side
         yaw += rng.choice([-1, 1]) * rng.uniform(20, 40)
+    nod -= 0.85 * lean  # whoever bends down still looks ahead
     share = rng.uniform(0.35, 0.55)
     joints["neck"] = _turns((share * nod, share * yaw, share * tilt))
     joints["head"] = _turns(((1 - share) * nod, (1 - share) * yaw, (1 - share) * tilt))
@@ -314,8 +318,9 @@ def overlap(body: Body, vertices: FloatArray) -> float:
     return worst
 
 
-def random_pose(body: Body, rng: np.random.Generator) -> tuple[FloatArray, str]:
-    """[55, 3] axis-angle of one pose, facing +z, and the name of its anchor.
+def random_pose(body: Body, betas: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, str]:
+    """[55, 3] axis-angle of one pose of the body with these betas, facing +z, and the name of
+    its anchor.
 
     Drawn again, the arms led further away and with less noise each time, until they are outside
     the rest of the body.
@@ -330,7 +335,7 @@ def random_pose(body: Body, rng: np.random.Generator) -> tuple[FloatArray, str]:
         for name, value in _draw(rng, noise, away, anchor).items():
             full_pose[JOINT_INDEX[name]] = value
         pose = Pose(full_pose, np.zeros(3), np.zeros(body.num_expression))
-        inside = overlap(body, body.vertices(pose)[0])
+        inside = overlap(body, body.vertices(pose, betas)[0])
         if inside < least:
             best, least = full_pose, inside
         if least <= TOUCHING:
