@@ -34,6 +34,7 @@ FACE_LOOKS = 3
 MIN_SCORE = 0.5
 JUMP = 0.6
 """Of the person's size: how far shoulders and head move between two frames at a cut."""
+LEAVE_SPEED, QUARTER = 8.0, 0.6  # metres a second; metres of a quarter of a person's square
 PLACE_COUNTS = 0.3  # mean difference of colours that a whole person's size away weighs
 TRUNK = np.array([0, 7, 8, 11, 12, 23, 24])  # nose, ears, shoulders, hips
 _MIRROR = np.array([0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22,
@@ -95,21 +96,29 @@ class Follower:
         trail.since_face += 1
         before = trail.person
         person = self._followed(rgb)
-        if person is None or change > CANDIDATE:
+        # The network changed over to somebody who stands near, or to something else.
+        gone = person is not None and before is not None and _apart(person, before) > self._leap
+        face = None
+        if person is not None and before is not None and self._in_doubt(person, before):
+            person, face = self._by_face(rgb, person)
+            gone = person is None or (before is not None and _apart(person, before) > self._leap)
+        if person is None or gone or change > CANDIDATE:
             if before is not None or self._worth_a_search(look):
-                person = self._search(rgb, look)
+                person, face = self._search(rgb, look), None
             if person is None:
                 self._lose()
                 return Sighting(None, False, trail.people)
-        jumped = before is None or _apart(person, before) > JUMP
-        cut = change > CERTAIN or (change > CANDIDATE and jumped)
+        apart = np.inf if before is None else _apart(person, before)
+        cut = change > CERTAIN or (change > CANDIDATE and apart > JUMP)
+        cut = cut or self._leap < apart < np.inf
         trail.look = look
         if before is not None and not cut:
             person = _same_sides(person, before)
         if cut:
             trail.face, trail.hands = None, {}
             trail.since_face = trail.since_hands = 10**6
-        face = self._face(rgb, person, None if cut else before)
+        if face is None:
+            face = self._face(rgb, person, None if cut else before)
         hands = self._hands(rgb, person, None if cut else before)
         trail.person = person
         trail.place = _place(person)
@@ -128,6 +137,41 @@ class Follower:
             hands=hands,
         )
         return Sighting(observation, cut, trail.people)
+
+    @property
+    def _leap(self) -> float:
+        """How far nobody's trunk gets between two frames, in the unit of :func:`_apart`."""
+        return max(JUMP, LEAVE_SPEED / self._rate / QUARTER)
+
+    def _in_doubt(self, person: Person, before: Person) -> bool:
+        """Whether the body may be somebody else's: several people are there, or its head moved by
+        a third of the face that was last seen."""
+        if self._trail.face is None:
+            return False
+        step = np.hypot(*(person.landmarks[:11] - before.landmarks[:11]).mean(0))
+        far = bool(step > 0.33 * np.ptp(self._trail.face[:468], axis=0).max())
+        return far or self._trail.people > 1
+
+    def _by_face(
+        self, rgb: FloatArray, person: Person | None
+    ) -> tuple[Person | None, FaceLandmarks | None]:
+        """The person whose face is where the last frame showed it, and that face; ``person`` as
+        they are when the face is theirs or not found."""
+        trail = self._trail
+        if trail.face is None:
+            return person, None
+        roi = roi_from_mesh(trail.face)
+        face = self._detectors.follow_face(rgb, roi, 2, FACE_LOOKS)
+        drift = np.hypot(*(face.landmarks[:468].mean(0) - trail.face[:468].mean(0)))
+        if face.score < MIN_SCORE or drift > 0.5 * roi.size:
+            return person, None
+        if person is not None and belongs(face, person):
+            return person, face
+        found = self._detectors.follow_person_of(rgb, face)
+        if found is None or not belongs(face, found[0]):
+            return None, None
+        trail.roi = found[1]
+        return found[0], face
 
     def _worth_a_search(self, look: Look) -> bool:
         """Nobody was there a moment ago: look again from time to time, or at another picture."""

@@ -171,6 +171,16 @@ class FaceMesher:
         return transform(roi.matrix(pixels, mirrored), rows[:, :2])
 
 
+def keypoints(face: FaceLandmarks) -> FloatArray:
+    """[6, 2] the points of a :data:`FaceBox` from the mesh: eyes, nose tip, mouth, cheeks by the
+    ears."""
+    points = face.landmarks
+    return np.stack([
+        points[list(RIGHT_EYE_CORNERS)].mean(0), points[list(LEFT_EYE_CORNERS)].mean(0),
+        points[1], points[[13, 14]].mean(0), points[234], points[454],
+    ])  # fmt: skip
+
+
 def roi_from_box(face: FaceBox) -> Roi:
     """The crop for the mesh: the box made square, 1.5 times as large, eyes level."""
     x0, y0, x1, y1 = (float(v) for v in face.box)

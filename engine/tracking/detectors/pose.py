@@ -115,6 +115,13 @@ class PoseDetector:
         )
         return self._person(rgb, both, masked=False), both.next_roi
 
+    def under_face(
+        self, rgb: FloatArray, keypoints: FloatArray, threshold: float = 0.5
+    ) -> tuple[Person, Roi] | None:
+        """As :meth:`follow`, beginning under the face with these keypoints [6, 2]."""
+        found = self.follow(rgb, _roi_from_face(keypoints), threshold)
+        return None if found is None else self.follow(rgb, found[1], threshold)
+
     def _detect(self, rgb: FloatArray, roi: Roi) -> list[Detection]:
         pixels = self._detection.width
         outputs = self._detection(roi.cut(rgb, pixels))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...types import FloatArray
 from ...weights import ASSETS
-from .face import FaceBox, FaceDetector, FaceLandmarks, FaceMesher, roi_from_box
+from .face import FaceBox, FaceDetector, FaceLandmarks, FaceMesher, keypoints, roi_from_box
 from .hands import HandDetector, HandLandmarks
 from .person_mask import person_mask
 from .pose import HEAD_POINTS, Person, PoseDetector
@@ -99,6 +99,10 @@ class Detectors:
     def follow_person(self, rgb: FloatArray, roi: Roi) -> tuple[Person, Roi] | None:
         """The person in ``roi``, and where to look for them in a video's next frame."""
         return self._pose.follow(rgb, roi)
+
+    def follow_person_of(self, rgb: FloatArray, face: FaceLandmarks) -> tuple[Person, Roi] | None:
+        """The person under a face, and where to look for them in a video's next frame."""
+        return self._pose.under_face(rgb, keypoints(face))
 
     def faces_in(self, rgb: FloatArray, rois: list[Roi]) -> list[FaceBox]:
         """Faces in these regions only."""
