@@ -49,7 +49,7 @@ class Sighting:
     Attributes:
         observation: of the person, None when they are not found.
         cut: whether a new shot begins here.
-        people: how many were counted at the last full search.
+        people: how many there are to choose from; 1 when the choice was made.
     """
 
     observation: Observation | None
@@ -107,7 +107,7 @@ class Follower:
                 person, face = self._search(rgb, look), None
             if person is None:
                 self._lose()
-                return Sighting(None, False, trail.people)
+                return Sighting(None, False, self._unchosen)
         apart = np.inf if before is None else _apart(person, before)
         cut = change > CERTAIN or (change > CANDIDATE and apart > JUMP)
         cut = cut or self._leap < apart < np.inf
@@ -136,7 +136,11 @@ class Follower:
             face_score=0.0 if kept is None else kept.score,
             hands=hands,
         )
-        return Sighting(observation, cut, trail.people)
+        return Sighting(observation, cut, self._unchosen)
+
+    @property
+    def _unchosen(self) -> int:
+        return self._trail.people if self._wanted is None else 1
 
     @property
     def _leap(self) -> float:

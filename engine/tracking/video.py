@@ -37,8 +37,8 @@ from .identity import ShapeEvidence, fuse, shape_evidence
 from .priors import POSE_START
 from .recording import FRAMINGS, LOST, TRACKED, VIEWS, FrameResult, Recorder
 
-KEY_FRAMES = 6
-"""Frames from which the shape is taken."""
+KEY_FRAMES, KEY_FRAMES_A_SECOND = 6, 3
+"""Frames from which the shape is taken, at most; fewer of very short clips."""
 
 MORE_KEY_FRAMES = 24
 """Where else to look when none of them shows anybody."""
@@ -162,7 +162,8 @@ def key_photos(
     end = max(min(ends), start) if ends else start
     seen_at: list[float] = []
     photos: list[ShapeEvidence] = []
-    for count in (KEY_FRAMES, MORE_KEY_FRAMES):
+    few = int(np.clip(np.ceil(KEY_FRAMES_A_SECOND * (end - start)), 1, KEY_FRAMES))
+    for count in (few, MORE_KEY_FRAMES):
         times = [start + (end - start) * k / count for k in range(count)]
         for k, (frame, observation) in enumerate(_one_ahead(clip.at(times), eye)):
             report("shape", k / count, f"measuring the person, picture {k + 1} of {count}")
@@ -258,8 +259,8 @@ def _warnings(
     out = list(clip.warnings)
     if tracker.people > 1:
         out.append(
-            f"{tracker.people} people were found; one of them was followed. Choose another one "
-            "with --person."
+            f"{tracker.people} people were found; the largest one of the beginning was followed. "
+            "Choose another one with --person."
         )
 
     def seconds(frame: int) -> str:
