@@ -58,6 +58,9 @@ OTHER_LIMBS = ((12, 11), (24, 23), (23, 25), (25, 27), (24, 26), (26, 28))
 LIMB_NOISE = np.array([0.25, 0.25, 0.25])
 SURE_LIMB_NOISE = np.array([0.2, 0.2, 0.13])
 SURE_LIMBS = ((12, 11), (24, 23), (23, 25), (24, 26))  # shoulders, hips, thighs
+# Without dense landmarks: ear to ear, and from both ears to the nose.
+HEAD_LIMBS = ((8, 7), (7, 0), (8, 0))
+HEAD_NOISE = np.array([0.35, 0.35, 0.35])  # as three that err together
 STANDING_DROP = 0.55  # metres from hips to ankles
 FLOOR_NOISE, FLOOR_RADIUS = 0.05, 0.15  # metres between the heights of two standing feet
 
@@ -188,7 +191,8 @@ class Evidence:
                 continue
             pairs.append((a, b))
             targets.append(span / length)
-            noise = SURE_LIMB_NOISE if (a, b) in SURE_LIMBS else LIMB_NOISE
+            noise = (HEAD_NOISE if (a, b) in HEAD_LIMBS
+                     else SURE_LIMB_NOISE if (a, b) in SURE_LIMBS else LIMB_NOISE)  # fmt: skip
             weights.append(strength * trust / noise**2)
         if not pairs:
             return []

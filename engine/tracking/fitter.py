@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..body.model import Body
 from ..types import JOINT_INDEX, FloatArray
 from .estimators import Estimate, near_term, start_from
-from .evidence import ARM_LIMBS, ARM_POINTS, LEG_LIMBS, LEG_POINTS, OTHER_LIMBS, Evidence
-from .measure import EYES, fingers
+from .evidence import (
+    ARM_LIMBS,
+    ARM_POINTS,
+    HEAD_LIMBS,
+    LEG_LIMBS,
+    LEG_POINTS,
+    OTHER_LIMBS,
+    Evidence,
+)
+from .limits import LimitTerm, clamped
+from .measure import EYES, fingers, joint_confidence
 from .outline import Outline
 from .priors import (
     ARM_POSITIONS,
@@ -31,6 +40,7 @@ DEPTH_RANGE = (0.65, 1.5)  # of the start
 HEAD_PRECISION = 1.0  # of the head identity's coefficients: the bake's population
 BODY_PRECISION = 1.0
 EXPRESSION_PRECISION, EXPRESSION_SLOPE = 2.0, 1.5
+LIMIT_WEIGHT = 400.0  # per square radian beyond what joints can do
 
 LEGS = tuple(f"{s}_{p}" for s in ("left", "right") for p in ("hip", "knee", "ankle"))
 TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")
@@ -51,7 +61,7 @@ def arm_joints(left: bool) -> tuple[str, ...]:
 def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[Term]:
     """Everything that landmarks say, with robust radii in shoulder widths, eye distances and
     palms."""
-    limbs = OTHER_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
+    limbs = OTHER_LIMBS + HEAD_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
     return [*ev.face_term(face), *ev.pose_term(pose), *ev.limb_term(limbs), *ev.hand_terms(hand),
             *ev.upright_term(), *ev.keep_out_term(), *ev.ground_term(),
             *ev.contact_term()]  # fmt: skip
@@ -125,7 +135,7 @@ class Fitter:
         trunk = self.unknowns(TRUNK + LEGS)
         for pose_radius, face_radius in ((2.0, 1.0), (0.6, 0.5)):
             terms = [*ev.face_term(face_radius, 6), *ev.pose_term(pose_radius, no_arms),
-                     *ev.limb_term(OTHER_LIMBS), *ev.upright_term(), self.prior,
+                     *ev.limb_term(OTHER_LIMBS + HEAD_LIMBS), *ev.upright_term(), self.prior,
                      *self.near]  # fmt: skip
             state = self.solve(state, terms, trunk, 10)
         return state, total_cost(self.body, state, terms)

@@ -24,7 +24,7 @@ _MESH_POINTS = (
 """Nose tip, left and right eye (inner, middle, outer), corners of the mouth: pose and mesh."""
 
 _MIN_HAND_FIT = 0.3
-_MIN_MASK_AGREEMENT, _MIN_SHOULDERS, _MIN_POSE_SCORE = 0.85, 0.2, 0.5
+_MIN_MASK_AGREEMENT, _MIN_SHOULDERS, _MIN_POSE_SCORE = 0.8, 0.2, 0.5
 """Without a face and with few limbs: overlap of both segmenters' masks (under 0.7 on pictures
 without a person), visibility of the shoulders, score."""
 
