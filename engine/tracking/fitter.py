@@ -60,11 +60,11 @@ def arm_joints(left: bool) -> tuple[str, ...]:
 
 def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[Term]:
     """Everything that landmarks say, with robust radii in shoulder widths, eye distances and
-    palms."""
+    palms, and what joints can do."""
     limbs = OTHER_LIMBS + HEAD_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
     return [*ev.face_term(face), *ev.pose_term(pose), *ev.limb_term(limbs), *ev.hand_terms(hand),
             *ev.upright_term(), *ev.keep_out_term(), *ev.ground_term(),
-            *ev.contact_term()]  # fmt: skip
+            *ev.contact_term(), LimitTerm(LIMIT_WEIGHT)]  # fmt: skip
 
 
 @dataclass
@@ -221,4 +221,5 @@ class Fitter:
                      self.prior, *self.near]  # fmt: skip
             state = self.solve(state, terms, everything, iterations)
             outline = edges.terms(state, ev)
-        return state
+        unseen = joint_confidence(ev) == 0
+        return replace(state, full_pose=clamped(state.full_pose, unseen))
