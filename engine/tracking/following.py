@@ -34,6 +34,7 @@ FACE_LOOKS = 3
 MIN_SCORE = 0.5
 JUMP = 0.6
 """Of the person's size: how far shoulders and head move between two frames at a cut."""
+HOP, STILL = 0.33, 0.2  # of a face: a body's head that moved so far is in doubt, or stayed
 LEAVE_SPEED, QUARTER = 8.0, 0.6  # metres a second; metres of a quarter of a person's square
 PLACE_COUNTS = 0.3  # mean difference of colours that a whole person's size away weighs
 TRUNK = np.array([0, 7, 8, 11, 12, 23, 24])  # nose, ears, shoulders, hips
@@ -97,14 +98,11 @@ class Follower:
         before = trail.person
         person = self._followed(rgb)
         # The network changed over to somebody who stands near, or to something else.
-        gone = person is not None and before is not None and _apart(person, before) > self._leap
-        face = None
-        if person is not None and before is not None and self._in_doubt(person, before):
-            person, face = self._by_face(rgb, person)
-            gone = person is None or (before is not None and _apart(person, before) > self._leap)
+        leap = JUMP if trail.people > 1 else self._leap
+        gone = person is not None and before is not None and _apart(person, before) > leap
         if person is None or gone or change > CANDIDATE:
             if before is not None or self._worth_a_search(look):
-                person, face = self._search(rgb, look), None
+                person = self._search(rgb, look)
             if person is None:
                 self._lose()
                 return Sighting(None, False, self._unchosen)
@@ -117,8 +115,9 @@ class Follower:
         if cut:
             trail.face, trail.hands = None, {}
             trail.since_face = trail.since_hands = 10**6
-        if face is None:
-            face = self._face(rgb, person, None if cut else before)
+        face = self._face(rgb, person, None if cut else before)
+        if face is None and before is not None and not cut and self._in_doubt(person, before):
+            person, face = self._by_face(rgb, person)
         hands = self._hands(rgb, person, None if cut else before)
         trail.person = person
         trail.place = _place(person)
@@ -153,28 +152,23 @@ class Follower:
         if self._trail.face is None:
             return False
         step = np.hypot(*(person.landmarks[:11] - before.landmarks[:11]).mean(0))
-        far = bool(step > 0.33 * np.ptp(self._trail.face[:468], axis=0).max())
+        far = bool(step > HOP * np.ptp(self._trail.face[:468], axis=0).max())
         return far or self._trail.people > 1
 
-    def _by_face(
-        self, rgb: FloatArray, person: Person | None
-    ) -> tuple[Person | None, FaceLandmarks | None]:
-        """The person whose face is where the last frame showed it, and that face; ``person`` as
-        they are when the face is theirs or not found."""
-        trail = self._trail
-        if trail.face is None:
+    def _by_face(self, rgb: FloatArray, person: Person) -> tuple[Person, FaceLandmarks | None]:
+        """The person whose face is still where the last frame showed it, and that face;
+        ``person`` when there is none or it has no body."""
+        last = self._trail.face
+        if last is None:
             return person, None
-        roi = roi_from_mesh(trail.face)
-        face = self._detectors.follow_face(rgb, roi, 2, FACE_LOOKS)
-        drift = np.hypot(*(face.landmarks[:468].mean(0) - trail.face[:468].mean(0)))
-        if face.score < MIN_SCORE or drift > 0.5 * roi.size:
+        face = self._detectors.follow_face(rgb, roi_from_mesh(last), 2, FACE_LOOKS)
+        drift = np.hypot(*(face.landmarks[:468].mean(0) - last[:468].mean(0)))
+        if face.score < MIN_SCORE or drift > STILL * np.ptp(last[:468], axis=0).max():
             return person, None
-        if person is not None and belongs(face, person):
-            return person, face
         found = self._detectors.follow_person_of(rgb, face)
         if found is None or not belongs(face, found[0]):
-            return None, None
-        trail.roi = found[1]
+            return person, None
+        self._trail.roi = found[1]
         return found[0], face
 
     def _worth_a_search(self, look: Look) -> bool:

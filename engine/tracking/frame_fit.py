@@ -19,7 +19,7 @@ from ..types import (
     IntArray,
     Observation,
 )
-from .evidence import Evidence, face_points, pose_weights
+from .evidence import Evidence, face_points, face_turn, pose_weights
 from .fit import gather
 from .fitter import (
     EXPRESSION_PRECISION,
@@ -169,6 +169,10 @@ class FrameFitter:
         if face is not None:
             iod = max(float(np.linalg.norm(face[468] - face[473])), 1e-3)
         points, weight, index = self._face
+        if face is not None:
+            posed, head = Posed(self.person, state), JOINT_INDEX["head"]
+            place = posed.p[head] - posed.R[head] @ posed.rest[head]
+            points = points.moved(face_turn(self.person, index, posed.R[head], place)[0])
         evidence = Evidence(
             self.person, observation, self.camera, framing,
             pose_weights(observation, self.camera, framing), iod, 1.0, 1.0, 1.0, None,
