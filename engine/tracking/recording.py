@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..types import FRAME_STATES, NUM_JOINTS, FloatArray, Hand, Observation
 from .frame_fit import FrameFit, FrameFitter
+from .limits import clamped
 from .priors import POSE_START
 from .skeleton import State
 from .smoothing import FrameEvidence, Smoother, difference, moved
@@ -17,6 +18,7 @@ from .smoothing import FrameEvidence, Smoother, difference, moved
 BRIDGE = 0.75  # seconds of a gap that is filled in
 ACCELERATION = 4.0  # metres a second squared, one standard deviation of joints
 LAG, LEAST_LAG, MOST_LAG = 0.5, 3, 15  # seconds, frames: how long a frame waits for later ones
+UNSEEN = 0.1  # confidence below which a joint has to keep within the body's limits
 BRIDGED_TRUST = 0.5  # of the confidence on both sides of a gap
 TRACKED, BRIDGED, LOST = range(len(FRAME_STATES))
 FRAMINGS = ("head", "half", "full")
@@ -133,6 +135,9 @@ class Recorder:
             vector[self._fitter.unknowns.columns] = x
             smile = slice(POSE_START + 3 * NUM_JOINTS, None)
             vector[smile] = np.clip(vector[smile], 0.0, 1.0)
+            pose = slice(POSE_START, smile.start)
+            joints = vector[pose].reshape(NUM_JOINTS, 3)
+            vector[pose] = clamped(joints, frame.confidence < UNSEEN).ravel()
             vector = vector.astype(np.float32)
             errors = (np.nan, np.nan)
             if frame.observation is not None:

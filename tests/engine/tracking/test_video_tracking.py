@@ -15,8 +15,9 @@ from likeness.engine.cameras import photo_camera, project
 from likeness.engine.imaging.video import Frame
 from likeness.engine.tracking import video
 from likeness.engine.tracking.checkpoint import Checkpoint
-from likeness.engine.tracking.clip_tracker import ClipTracker
+from likeness.engine.tracking.clip_tracker import ClipRange, ClipTracker
 from likeness.engine.tracking.following import Sighting
+from likeness.engine.tracking.identity import ShapeEvidence
 from likeness.engine.tracking.video import track_clip
 from likeness.engine.types import (
     FRAME_STATES,
@@ -45,6 +46,20 @@ def body() -> Body:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video, "KEY_FRAMES", 2)
+
+
+@pytest.fixture(scope="module")
+def photos(body: Body) -> tuple[list[float], list[ShapeEvidence]]:
+    eye = ToldEye(body)
+    return video.key_photos(MadeClip(2), body, eye, CAMERA, ClipRange(0, 1), lambda *_: None)
+
+
+@pytest.fixture
+def known_shape(
+    photos: tuple[list[float], list[ShapeEvidence]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shape need not be measured again in every test."""
+    monkeypatch.setattr(video, "key_photos", lambda *_: photos)
 
 
 def pose_at(t: float, body: Body, yaw: float = 0.3) -> Pose:
@@ -185,6 +200,7 @@ def off(body: Body, motion: Motion, eye: ToldEye) -> FloatArray:
     return out
 
 
+@pytest.mark.slow
 def test_follows_a_moving_person(body: Body) -> None:
     eye = ToldEye(body, noise=1.5)
     motion = track(eye, 24)
@@ -197,10 +213,11 @@ def test_follows_a_moving_person(body: Body) -> None:
     found, truth = joints_of(body, motion), true_joints(eye, 24)
     bends = [np.linalg.norm(np.diff(j, 2, axis=0), axis=2).mean() for j in (found, truth)]
     assert bends[0] < 1.5 * bends[1] + 1e-3
-    assert np.nanmedian(motion.face_error) < 4.0
+    assert np.nanmedian(motion.face_error) < 6.0  # real detectors' bias is taken off
     assert motion.warnings == ()
 
 
+@pytest.mark.usefixtures("known_shape")
 def test_gaps_are_bridged_or_marked(body: Body) -> None:
     short, long = tuple(range(6, 12)), tuple(range(16, 46))
     eye = ToldEye(body, nobody=short + long)
@@ -217,12 +234,14 @@ def test_gaps_are_bridged_or_marked(body: Body) -> None:
     assert any("0.5-1.5 s" in warning for warning in motion.warnings)
 
 
+@pytest.mark.usefixtures("known_shape")
 def test_frames_that_the_file_lacks_are_bridged(body: Body) -> None:
     motion = track(ToldEye(body), 14, absent=(7, 8))
     assert len(motion) == 14
     assert np.flatnonzero(motion.frame_state == BRIDGED).tolist() == [7, 8]
 
 
+@pytest.mark.usefixtures("known_shape")
 def test_a_person_who_leaves_and_one_who_comes(body: Body) -> None:
     motion = track(ToldEye(body, nobody=(*range(5), *range(14, 50))), 50)
     assert np.flatnonzero(motion.frame_state == TRACKED).tolist() == list(range(5, 14))
@@ -230,6 +249,7 @@ def test_a_person_who_leaves_and_one_who_comes(body: Body) -> None:
     np.testing.assert_array_equal(motion.transl[40], motion.transl[13])
 
 
+@pytest.mark.usefixtures("known_shape")
 def test_cuts_break_the_motion(body: Body) -> None:
     eye = ToldEye(body, noise=1.0, cuts=(9,))
     motion = track(eye, 18)
@@ -238,6 +258,7 @@ def test_cuts_break_the_motion(body: Body) -> None:
     assert any("0.3 s" in warning for warning in motion.warnings)
 
 
+@pytest.mark.usefixtures("known_shape")
 @pytest.mark.slow
 def test_turning_around_never_flips(body: Body) -> None:
     eye = ToldEye(body, noise=1.0, turn=np.radians(9))
@@ -251,6 +272,7 @@ def test_turning_around_never_flips(body: Body) -> None:
     assert steps.max() < 20.0
 
 
+@pytest.mark.usefixtures("known_shape")
 def test_what_cannot_be_fitted_is_bridged_and_looked_for_again(body: Body) -> None:
     eye = ToldEye(body, wild=(8, 9, 10))
     motion = track(eye, 18)
@@ -261,6 +283,7 @@ def test_what_cannot_be_fitted_is_bridged_and_looked_for_again(body: Body) -> No
     assert np.ptp(motion.transl[:, 2]) < 0.4  # the depth did not run away
 
 
+@pytest.mark.usefixtures("known_shape")
 def test_a_hand_that_is_lost_relaxes_slowly(body: Body) -> None:
     gone = tuple(range(8, 28))
     eye = ToldEye(body, no_left_hand=gone)
@@ -324,6 +347,7 @@ def test_a_checkpoint_of_other_work_is_not_used(tmp_path: Path) -> None:
         Checkpoint(tmp_path / "none" / "half.npz", "this").save({})
 
 
+@pytest.mark.usefixtures("known_shape")
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_clip(body: Body, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = []
