@@ -284,6 +284,7 @@ def test_what_cannot_be_fitted_is_bridged_and_looked_for_again(body: Body) -> No
 
 
 @pytest.mark.usefixtures("known_shape")
+@pytest.mark.slow
 def test_a_hand_that_is_lost_relaxes_slowly(body: Body) -> None:
     gone = tuple(range(8, 28))
     eye = ToldEye(body, no_left_hand=gone)
