@@ -29,6 +29,7 @@ from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..types import FloatArray
 
 ROBUST_FROM = 2.0  # standard deviations of a second difference, beyond which it counts linearly
+ALL_SMALL = 0.7  # weight of a bend that needs no further pass
 PASSES = 2  # with plain squares first, then reweighted
 
 
@@ -155,13 +156,17 @@ class Smoother:
             for a, b, c in zip(frames, frames[1:], frames[2:])
         ]
         weights = [(np.ones(len(f.lever)), np.ones(len(f.own))) for f in frames[1:-1]]
+        steps, head = self._solve(bends, weights, count)
         for _ in range(PASSES - 1):
-            steps, _ = self._solve(bends, weights, count)
             weights = [
                 self._weights(frame, a - 2 * b + c + bend)
                 for frame, a, b, c, bend in zip(frames[1:-1], steps, steps[1:], steps[2:], bends)
             ]
-        steps, self._head = self._solve(bends, weights, count)
+            least = min((min(w.min(), own.min()) for w, own in weights), default=1.0)
+            if least > ALL_SMALL:
+                break  # no bend is large
+            steps, head = self._solve(bends, weights, count)
+        self._head = head
         out = [moved(f.x, d, self._joints) for f, d in zip(frames[:count], steps)]
         self._frames = frames[count:]
         return out
