@@ -38,6 +38,7 @@ from .start import RigidPose, lifted_arm, lifted_leg, start_state, trunk_yaws, w
 DEPTH_RANGE = (0.65, 1.5)  # of the start
 
 HEAD_PRECISION = 1.0  # of the head identity's coefficients: the bake's population
+LARGE_FACE = 60.0  # pixels between the eyes
 BODY_PRECISION = 1.0
 EXPRESSION_PRECISION, EXPRESSION_SLOPE = 2.0, 1.5
 LIMIT_WEIGHT = 400.0  # per square radian beyond what joints can do
@@ -56,6 +57,12 @@ def arm_joints(left: bool) -> tuple[str, ...]:
     """Collar, shoulder, elbow and wrist of a side."""
     side = "left" if left else "right"
     return tuple(f"{side}_{part}" for part in ("collar", "shoulder", "elbow", "wrist"))
+
+
+def head_precision(iod: float | None) -> float:
+    """Of the head identity's coefficients: small faces (inter-ocular distance in pixels) say
+    little of whose they are, and what they seem to say is the network's habit."""
+    return HEAD_PRECISION if iod is None else max(HEAD_PRECISION, (LARGE_FACE / iod) ** 2)
 
 
 def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[Term]:
@@ -78,7 +85,7 @@ class Fitter:
 
     def __post_init__(self) -> None:
         self.prior: PriorTerm = prior_term(
-            self.body, BODY_PRECISION, HEAD_PRECISION,
+            self.body, BODY_PRECISION, head_precision(self.evidence.iod),
             EXPRESSION_PRECISION, EXPRESSION_SLOPE,
         )  # fmt: skip
         self.near: list[Term] = [] if self.estimate is None else [near_term(self.estimate)]
