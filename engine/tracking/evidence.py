@@ -98,7 +98,7 @@ class Evidence:
         pose_weight: [33] trust 0..1 in each pose landmark.
         iod: measured inter-ocular distance in pixels, None without a face.
         face_scale, body_scale, hand_scale: pixels per unit of error.
-        skin: where the face's skin is, when it can be told.
+        skin: where the face's skin is, when it can be told. bare: where any skin shows.
         notes: what the user should know of what was left out.
     """
 
@@ -116,6 +116,7 @@ class Evidence:
     face_weight: FloatArray = field(default_factory=lambda: np.zeros(0))
     face_index: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     notes: tuple[str, ...] = ()
+    bare: PixelMap | None = None
 
     def __post_init__(self) -> None:
         landmarks = self.body.landmarks

@@ -37,7 +37,7 @@ from .fitter import Fitter
 from .measure import make_track
 from .residuals import check_photo_camera
 from .skeleton import Posed, State
-from .skin import skin_map
+from .skin import bare_map, skin_map
 from .start import SMALL_FACE, RigidPose, body_depth, rigid_pose, start_state, turn_between
 
 FULL_FRAME_DIAGONAL = 43.27  # millimetres
@@ -162,10 +162,15 @@ def gather(
         away = -float((head.R @ neutral.mean(0) + head.t)[2])
         head = replace(head, t=head.t * body_depth(observation, camera) / max(away, 0.1))
     depth = max(-float(head.t[2] + (head.R @ neutral.mean(0))[2]), 0.1)
-    skin = None if rgb is None else skin_map(rgb, face, observation.person_mask)
     evidence = Evidence(
-        body, observation, camera, framing, trust, iod, 1.0, 1.0, 1.0, skin, points, weight, index
-    )
+        body, observation, camera, framing, trust, iod, 1.0, 1.0, 1.0,
+        face=points, face_weight=weight, face_index=index,
+    )  # fmt: skip
+    if rgb is not None:
+        mask = observation.person_mask
+        evidence = replace(
+            evidence, skin=skin_map(rgb, face, mask), bare=bare_map(rgb, face, mask)
+        )
     return _scaled(evidence, focal / depth), head
 
 

@@ -38,6 +38,7 @@ from .start import RigidPose, lifted_arm, lifted_leg, start_state, trunk_yaws, w
 DEPTH_RANGE = (0.65, 1.5)  # of the start
 
 HEAD_PRECISION = 1.0  # of the head identity's coefficients: the bake's population
+HIDDEN_HEAD_FREEDOM = 0.5  # body landmarks tell a head's turn badly: it follows the trunk
 LARGE_FACE = 60.0  # pixels between the eyes
 BODY_PRECISION = 1.0
 EXPRESSION_PRECISION, EXPRESSION_SLOPE = 2.0, 1.5
@@ -87,6 +88,7 @@ class Fitter:
         self.prior: PriorTerm = prior_term(
             self.body, BODY_PRECISION, head_precision(self.evidence.iod),
             EXPRESSION_PRECISION, EXPRESSION_SLOPE,
+            1.0 if self.evidence.face is not None else HIDDEN_HEAD_FREEDOM,
         )  # fmt: skip
         self.near: list[Term] = [] if self.estimate is None else [near_term(self.estimate)]
         self.start = self.starts()[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from ..body.model import Body
 from ..types import JOINT_INDEX, BoolArray, FloatArray, IntArray
@@ -25,12 +25,16 @@ SAMPLES = 400  # points of the body's outline, and a third of that of the head's
 # In shoulder widths: one standard deviation, the robust radius, and what clothes may stand off.
 OUTSIDE_NOISE, OUTSIDE_RADIUS = 0.04, 0.4
 INSIDE_NOISE, INSIDE_RADIUS, ALLOWANCE = 0.12, 0.12, 0.03
+BARE_NOISE, BARE_RADIUS = 0.07, 0.15  # where the photo shows skin, nothing stands off
+BARE_AROUND, BARE_SHARE = 0.08, 0.5  # shoulder widths looked at, and how much of them is skin
 TOGETHER = 0.15  # shoulder widths of outline that err together
 # The same for skin, in inter-ocular distances.
 SKIN_NOISE, SKIN_RADIUS, SKIN_TOGETHER = 0.12, 0.25, 0.6
 HAND_NEAR = 0.6  # inter-ocular distances around a hand where skin says nothing about the head
 ALONG = 0.6  # cosine between the outline's and the edge's normals
 HAND_JOINTS = {True: range(25, 40), False: range(40, 55)}  # left, right
+LIMB_JOINTS = tuple(JOINT_INDEX[f"{side}_{part}"] for side in ("left", "right") for part in (
+    "shoulder", "elbow", "wrist", "hip", "knee", "ankle"))  # fmt: skip
 HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in (
     "head", "jaw", "left_eye_smplhf", "right_eye_smplhf"))  # fmt: skip
 
@@ -38,12 +42,18 @@ HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in (
 @dataclass(frozen=True)
 class Contour:
     """N points of today's outline: where they are [N, 3], their normals [N, 3], the lengths of
-    outline they stand for [N] in pixels, and the points themselves."""
+    outline they stand for [N] in pixels, the points themselves, and the joint that holds each."""
 
     places: FloatArray
     normals: FloatArray
     lengths: FloatArray
     points: Points
+    holder: IntArray
+
+    def take(self, rows: IntArray) -> Contour:
+        """Some of the points."""
+        return Contour(self.places[rows], self.normals[rows], self.lengths[rows],
+                       self.points.take(rows), self.holder[rows])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,8 +104,13 @@ class Outline:
         body = self._contour(vertices, evidence, ~of_head & ~of_hand, SAMPLES)
         if body is not None:
             terms += _stay_inside(body, person, evidence)
-            terms += _reach_edge(body, person, evidence, evidence.body_scale, INSIDE_NOISE,
-                                 INSIDE_RADIUS, ALLOWANCE, TOGETHER)  # fmt: skip
+            bare = _on_skin(body, evidence)
+            for part, noise, radius, stand_off in (
+                (body.take(np.flatnonzero(~bare)), INSIDE_NOISE, INSIDE_RADIUS, ALLOWANCE),
+                (body.take(np.flatnonzero(bare)), BARE_NOISE, BARE_RADIUS, 0.0),
+            ):
+                terms += _reach_edge(part, person, evidence, evidence.body_scale, noise, radius,
+                                     stand_off, TOGETHER)  # fmt: skip
         head = self._contour(vertices, evidence, of_head, SAMPLES // 3)
         if head is not None and evidence.iod is not None:
             terms += _stay_inside(head, person, evidence)
@@ -137,7 +152,7 @@ class Outline:
         triangle = self.left[rows]
         bary = (f[triangle][:, :, None] == self.edge[rows][:, None, :]).any(2) * 0.5
         points = Points.on_surface(self.body, triangle, bary)
-        return Contour(ends[picked].mean(1), both, share, points)
+        return Contour(ends[picked].mean(1), both, share, points, self.holder[rows])
 
 
 def _stay_inside(contour: Contour, person: PixelMap, evidence: Evidence) -> list[Term]:
@@ -158,6 +173,8 @@ def _reach_edge(
     Noise, radius, allowance and together are in units of ``unit`` pixels.
     """
     scale = unit * float(mask.zoom[0])
+    if not len(contour.places):
+        return []
     # The map's border is no edge of the person: continue the mask beyond it.
     margin = np.pad(mask.values > 0.5, 1, mode="edge")
     distance: FloatArray = distance_transform_edt(margin)[1:-1, 1:-1]
@@ -168,6 +185,23 @@ def _reach_edge(
     stand_off = mask.with_values(np.maximum(distance - allowance * scale, 0.0))
     weight = contour.lengths[near] / (together * unit) / noise**2
     return [MaskTerm(contour.points.take(near), stand_off, weight, evidence.camera, scale, radius)]
+
+
+def _on_skin(contour: Contour, evidence: Evidence) -> BoolArray:
+    """[N]: an arm or a leg that is bare in the photo (on trunks it is a cloth of that colour)."""
+    out = np.zeros(len(contour.places), dtype=bool)
+    bare = evidence.bare
+    if bare is None:
+        return out
+    size = max(3, round(2 * BARE_AROUND * evidence.body_scale * float(bare.zoom[0])))
+    share = uniform_filter(bare.values, size)
+    pixels, _, _ = project_rows(contour.places, evidence.camera)
+    column, row = np.rint(bare.place(pixels)).astype(np.int64).T
+    height, width = share.shape
+    seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    # A point on the very edge has at most half of its surroundings on the person.
+    out[seen] = share[row[seen], column[seen]] > 0.5 * BARE_SHARE
+    return out & np.isin(contour.holder, LIMB_JOINTS)
 
 
 def _runs_along(
@@ -196,6 +230,4 @@ def _away_from_hands(contour: Contour, evidence: Evidence) -> Contour:
     for hand in evidence.hands:
         gaps = np.linalg.norm(pixels[:, None] - hand.landmarks, axis=2).min(1)
         kept &= gaps > HAND_NEAR * evidence.face_scale
-    rows = np.flatnonzero(kept)
-    return Contour(contour.places[rows], contour.normals[rows], contour.lengths[rows],
-                   contour.points.take(rows))  # fmt: skip
+    return contour.take(np.flatnonzero(kept))

@@ -65,7 +65,7 @@ LIMITS: dict[str, tuple[tuple[float, float], ...]] = {
     "left_thumb3": ((-0.2, 0.2), (-0.3, 1.3), (-0.3, 0.3)),
 }  # fmt: skip
 
-FINGERS_TOGETHER = 0.7
+FINGERS_TOGETHER = 0.85
 """Share of the fingers' spread in the T-pose that relaxed hands close."""
 
 NECK_SHARE = 0.4
@@ -190,9 +190,10 @@ def expression_unknowns(body: Body) -> IntArray:
 
 def prior_term(
     body: Body, body_shape_precision: float, head_shape_precision: float,
-    expression_precision: float, expression_slope: float,
+    expression_precision: float, expression_slope: float, head_freedom: float = 1.0,
 ) -> PriorTerm:  # fmt: skip
-    """The prior over all parameters (:attr:`State.vector`)."""
+    """The prior over all parameters (:attr:`State.vector`); ``head_freedom`` scales how far head
+    and neck turn."""
     B, E = body.num_betas, body.num_expression
     n = POSE_START + 3 * NUM_JOINTS + B + E
     mean, lower, upper, slope = np.zeros(n), np.full(n, -np.inf), np.full(n, np.inf), np.zeros(n)
@@ -200,6 +201,8 @@ def prior_term(
     pose = slice(POSE_START, POSE_START + 3 * NUM_JOINTS)
     mean[pose] = relaxed_pose(body).ravel()
     diagonal = np.zeros(n)
+    for joint in ("neck", "head"):
+        spread[3 * JOINT_INDEX[joint] : 3 * JOINT_INDEX[joint] + 3] *= head_freedom
     diagonal[pose][spread > 0] = 1.0 / spread[spread > 0] ** 2
     betas = POSE_START + 3 * NUM_JOINTS
     diagonal[betas : betas + body.num_body_betas] = body_shape_precision

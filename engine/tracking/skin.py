@@ -18,6 +18,8 @@ MAP_PIXELS = 200  # side of the square map
 REACH = 2.6  # half its side, in inter-ocular distances
 CHROMA_NOISE = np.array([0.02, 0.002, 0.002])  # added to the variances of the colour model
 LARGEST_DISTANCE = 9.0  # squared Mahalanobis distance of skin
+BARE_SIDE, LEAST_PIXELS = 384, 40  # pixels of the map's longer side; of the face in it
+DARKER_OR_LIGHTER = 1.2  # natural logarithm of brightness against the face
 FACE_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400,
              377, 152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67,
              109)  # fmt: skip
@@ -74,13 +76,11 @@ def skin_map(rgb: FloatArray, face: FloatArray, person_mask: FloatArray) -> Pixe
     middle = ndimage.binary_erosion(oval & ~features, iterations=3)
     if middle.sum() < 100:
         return None
-    logs = np.log(colours + 0.03)
-    space = np.stack([logs.mean(2), logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], -1)
-    centre = np.median(space[middle], axis=0)
-    brightness = np.abs(space[middle][:, 0] - centre[0])
-    lit = brightness <= 2.5 * 1.48 * np.median(brightness)  # shadows and highlights left out
-    inverse = np.linalg.inv(np.cov(space[middle][lit].T) + np.diag(CHROMA_NOISE))
-    away = space - centre
+    colour = _colour_of(colours[middle])
+    if colour is None:
+        return None
+    centre, inverse = colour
+    away = _log_chroma(colours) - centre
     alike = (np.einsum("...i,ij,...j", away, inverse, away) < LARGEST_DISTANCE) & person
     regions, count = ndimage.label(ndimage.binary_opening(alike))
     votes = np.bincount(regions[middle], minlength=count + 1)
@@ -89,6 +89,61 @@ def skin_map(rgb: FloatArray, face: FloatArray, person_mask: FloatArray) -> Pixe
         return None
     skin = ndimage.binary_closing(regions == votes.argmax(), iterations=3) | (oval & person)
     return PixelMap(skin.astype(np.float64), corner.astype(np.float64), np.full(2, zoom))
+
+
+def bare_map(rgb: FloatArray, face: FloatArray, person_mask: FloatArray) -> PixelMap | None:
+    """1 where the person's skin shows anywhere in the photo, by the chroma of the face.
+
+    Shadows and lights fall otherwise on arms and legs than on the face, so brightness counts
+    little; what is left of specks is dropped.
+
+    Args:
+        rgb: [H, W, 3]. face: [478, 2] landmarks in its pixels. person_mask: [H, W].
+
+    Returns:
+        None when the face has too few pixels or no colour of its own.
+    """
+    step = max(1, int(np.ceil(max(rgb.shape[:2]) / BARE_SIDE)))
+    small = rgb[step // 2 :: step, step // 2 :: step]
+    person = person_mask[step // 2 :: step, step // 2 :: step] > 0.5
+    zoom = np.array([small.shape[1] / rgb.shape[1], small.shape[0] / rgb.shape[0]])
+    inside = Image.new("L", (small.shape[1], small.shape[0]), 0)
+    draw = ImageDraw.Draw(inside)
+    draw.polygon([(float(x), float(y)) for x, y in face[list(FACE_OVAL)] * zoom], fill=1)
+    for rows in NOT_SKIN:
+        draw.polygon([(float(x), float(y)) for x, y in face[list(rows)] * zoom], fill=0)
+    middle = (np.asarray(inside) > 0) & person
+    colour = _colour_of(small[middle]) if middle.sum() >= LEAST_PIXELS else None
+    if colour is None:
+        return None
+    centre, inverse = colour
+    away = _log_chroma(small) - centre
+    chroma = np.linalg.inv(np.linalg.inv(inverse)[1:, 1:])
+    alike = np.einsum("...i,ij,...j", away[..., 1:], chroma, away[..., 1:]) < LARGEST_DISTANCE
+    alike &= (np.abs(away[..., 0]) < DARKER_OR_LIGHTER) & person
+    return PixelMap(ndimage.binary_opening(alike, iterations=2).astype(np.float64), np.zeros(2),
+                    zoom)  # fmt: skip
+
+
+def _log_chroma(colours: FloatArray) -> FloatArray:
+    """Brightness and two differences of logarithms, which lighting leaves alone."""
+    logs = np.log(colours + 0.03)
+    out: FloatArray = np.stack(
+        [logs.mean(-1), logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], -1
+    )
+    return out
+
+
+def _colour_of(skin: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+    """Median [3] and inverse covariance [3, 3] of skin pixels [N, 3], shadows left out; None
+    when they have no colour."""
+    space = _log_chroma(skin)
+    centre = np.median(space, axis=0)
+    brightness = np.abs(space[:, 0] - centre[0])
+    lit = brightness <= 2.5 * 1.48 * np.median(brightness)
+    if lit.sum() < 4:
+        return None
+    return centre, np.linalg.inv(np.cov(space[lit].T) + np.diag(CHROMA_NOISE))
 
 
 def _crop(image: FloatArray, box: tuple[int, int, int, int]) -> FloatArray:
