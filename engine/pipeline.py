@@ -20,6 +20,7 @@ from .evaluation.metrics import psnr, silhouette_iou, ssim
 from .gaussians.binding import place
 from .gaussians.lift import LiftOptions, lift
 from .imaging.load import load_portrait
+from .imaging.matte_check import body_parts, checked, map_body
 from .imaging.matting import matte as make_matte
 from .imaging.resize import fit_size, resize
 from .render import render_camera
@@ -195,9 +196,12 @@ def build_avatar(
     )
     photo, observation, track = tracked.portrait, tracked.observation, tracked.track
     with stage("matte", "separating the person from the background"):
-        cut_out = make_matte(photo, observation)
-    with stage("lift", "lifting the photo to Gaussians"):
         person = tracked.body.personalised(track.betas)
+        parts = body_parts(person.weights, track.joint_confidence)
+        fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
+        first = make_matte(photo, observation)
+        cut_out, matte_warnings = checked(photo, observation, first, fitted)
+    with stage("lift", "lifting the photo to Gaussians"):
         gaussians = lift(
             cut_out, observation, track, person, LiftOptions(max_gaussians=options.max_gaussians)
         )
@@ -229,7 +233,7 @@ def build_avatar(
         "joint_confidence": joint_figures(track.joint_confidence),
         "unseen": list(unseen_parts(track.joint_confidence)),
         "input_view": view,
-        "warnings": tracked.warnings,
+        "warnings": [*tracked.warnings, *matte_warnings],
     }
     return BuildResult(avatar, report, photo, observation, cut_out, track)
 

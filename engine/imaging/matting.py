@@ -57,7 +57,7 @@ class _Window:
         return self.width / (self.right - self.left)
 
 
-def matte(portrait: Portrait, observation: Observation) -> Matte:
+def matte(portrait: Portrait, observation: Observation, body: FloatArray | None = None) -> Matte:
     """Alpha and foreground colours of the observed person, at the portrait's size.
 
     The file's own alpha is used when it cuts the person out. Otherwise the person mask is
@@ -65,12 +65,16 @@ def matte(portrait: Portrait, observation: Observation) -> Matte:
     matting, Levin et al. 2008) whose width follows the size of the person, wider around the
     head. Alpha is exactly 1 inside the band and exactly 0 outside it. Foreground colours are
     estimated by multi-level foreground estimation (Germer et al. 2020).
+
+    Args:
+        body: [H, W] 0..1, how probably the fitted body is there, where the person mask is known
+            to have lost it: added to the mask, and certain foreground where it is 1.
     """
     rgb = np.asarray(portrait.rgb, np.float32)
-    if portrait.alpha is not None and _cuts_out(portrait.alpha, observation.person_mask):
+    if portrait.alpha is not None and cuts_out(portrait.alpha, observation.person_mask):
         alpha = _only_person(portrait.alpha, observation.person_mask)
         return Matte(alpha, _spread(rgb, alpha > 0.02))
-    alpha = np.clip((_solve(rgb, observation) - HAZE) / (1.0 - 2.0 * HAZE), 0.0, 1.0)
+    alpha = np.clip((_solve(rgb, observation, body) - HAZE) / (1.0 - 2.0 * HAZE), 0.0, 1.0)
     alpha = np.asarray(alpha, np.float32)
     return Matte(alpha, _foreground(rgb, alpha))
 
@@ -80,7 +84,7 @@ HAZE = 0.12
 as a veil around the head and as glassy ears; hair keeps its strands."""
 
 
-def _cuts_out(alpha: FloatArray, person_mask: FloatArray) -> bool:
+def cuts_out(alpha: FloatArray, person_mask: FloatArray) -> bool:
     """Whether a file's alpha keeps the person and leaves something else out."""
     person = person_mask > 0.5
     kept = float(alpha[person].mean()) if person.any() else 0.0
@@ -104,13 +108,18 @@ def _spread(rgb: FloatArray, known: BoolArray) -> FloatArray:
     return np.asarray(rgb[rows, columns])
 
 
-def _solve(rgb: FloatArray, observation: Observation) -> FloatArray:
+def _solve(rgb: FloatArray, observation: Observation, body: FloatArray | None) -> FloatArray:
     height, width = rgb.shape[:2]
-    window = _window(observation.person_mask)
+    person = observation.person_mask
+    if body is not None:
+        person = np.maximum(person, body)
+    window = _window(person)
     small = window.take(rgb)
     reach = _reach(observation, window)
-    mask = window.take(observation.person_mask)
+    mask = window.take(person)
     sure = _certain(observation, window) & (mask > 0.4)
+    if body is not None:
+        sure |= window.take(body) > 0.99
     refined = _refine_small(small, np.where(sure, 0.99, mask), reach)
     refined[sure] = np.maximum(refined[sure], 0.95)
     band = _band(refined, reach) & ~sure
