@@ -7,11 +7,12 @@ import pytest
 from likeness.engine.body.model import Body
 from likeness.engine.cameras import photo_camera
 from likeness.engine.tracking.evidence import Evidence
-from likeness.engine.tracking.outline import Outline
+from likeness.engine.tracking.outline import LIMB_JOINTS, Contour, Outline, _on_skin
+from likeness.engine.tracking.points import Points
 from likeness.engine.tracking.skeleton import Posed, State, Unknowns
-from likeness.engine.tracking.skin import FACE_OVAL, PixelMap, skin_map
+from likeness.engine.tracking.skin import FACE_OVAL, PixelMap, bare_map, skin_map
 from likeness.engine.tracking.solver import Bounds, NormalEquations, minimise
-from likeness.engine.types import NUM_JOINTS, Observation
+from likeness.engine.types import JOINT_INDEX, NUM_JOINTS, Observation
 
 RADIUS, DISTANCE, FOCAL = 0.3, 3.0, 400.0
 
@@ -142,6 +143,62 @@ def test_skin_stays_within_the_person() -> None:
     assert found is not None
     column = int(found.place(np.array([[145.0, 200.0]]))[0, 0])
     assert not found.values[:, :column].any()
+
+
+def dressed() -> tuple[np.ndarray, np.ndarray]:
+    """The painted face, below it a bare arm in half the light and a blue sleeve."""
+    picture, face = painted_face()
+    rng = np.random.default_rng(2)
+    noise = rng.normal(0, 0.01, (60, 160, 3))
+    picture[330:390, 20:180] = 0.5 * np.array([0.8, 0.6, 0.5]) + noise
+    picture[330:390, 220:380] = np.array([0.2, 0.3, 0.7]) + noise
+    return picture, face
+
+
+def test_bare_arms_are_the_faces_colour_and_sleeves_are_not() -> None:
+    picture, face = dressed()
+    person = np.ones((400, 400), np.float32)
+    found = bare_map(picture, face, person)
+    assert found is not None
+
+    def share(left: int, top: int, right: int, bottom: int) -> float:
+        corners = np.rint(found.place(np.array([[left, top], [right, bottom]]))).astype(int)
+        (x0, y0), (x1, y1) = corners
+        return float(found.values[y0:y1, x0:x1].mean())
+
+    assert share(30, 340, 170, 380) > 0.97
+    assert share(230, 340, 370, 380) < 0.01
+    assert share(150, 240, 250, 290) > 0.97  # cheeks and chin
+    assert share(5, 5, 80, 100) < 0.01  # hair
+    person[:, :100] = 0.0
+    found = bare_map(picture, face, person)
+    assert found is not None
+    assert share(30, 340, 90, 380) == 0.0
+    assert share(110, 340, 170, 380) > 0.9
+
+
+def test_bare_map_needs_a_face_with_a_colour() -> None:
+    picture, face = dressed()
+    assert bare_map(picture, face * 0.02, np.ones((400, 400), np.float32)) is None
+    assert bare_map(picture, face, np.zeros((400, 400), np.float32)) is None
+
+
+def test_only_limbs_are_bare(ball: Body) -> None:
+    """Four points on skin: of an elbow, a knee, the chest and the head; one elbow off it."""
+    evidence = evidence_with_disk(ball, 40.0, 0.0)
+    bare = np.zeros((300, 300))
+    bare[:, 150:] = 1.0
+    evidence.bare = PixelMap(bare, np.zeros(2), np.ones(2))
+    holder = np.array([JOINT_INDEX[name] for name in (
+        "left_elbow", "right_knee", "spine3", "head", "left_elbow")])  # fmt: skip
+    places = np.array([[0.3, y, -DISTANCE] for y in (0.3, 0.1, -0.1, -0.3, 0.0)])
+    places[4, 0] = -0.3  # the other half of the picture
+    points = Points.on_joints(ball, holder, np.zeros((5, 3)))
+    contour = Contour(places, np.zeros((5, 3)), np.ones(5), points, holder)
+    np.testing.assert_array_equal(_on_skin(contour, evidence), [True, True, False, False, False])
+    assert {JOINT_INDEX["left_wrist"], JOINT_INDEX["right_ankle"]} <= set(LIMB_JOINTS)
+    evidence.bare = None
+    assert not _on_skin(contour, evidence).any()
 
 
 def test_pixel_map_places_pixel_centres() -> None:

@@ -7,22 +7,36 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.engine.body.model import Body, Landmarks, load_body
 from likeness.engine.body.skinning import joint_transforms
 from likeness.engine.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
 from likeness.engine.rotations import axis_angle_to_matrix
-from likeness.engine.tracking.evidence import choose_framing
+from likeness.engine.tracking.evidence import choose_framing, face_turn
 from likeness.engine.tracking.face_bias import face_shift, shifts
 from likeness.engine.tracking.fit import choose_camera
 from likeness.engine.tracking.priors import (
     ARM_POSITIONS,
+    LEG_POSITIONS,
     LIMITS,
     MIRROR,
     SPREAD,
     arm_rotations,
     both_sides,
+    leg_rotations,
+    limb_starts,
     mirrored,
 )
-from likeness.engine.types import JOINT_INDEX, NUM_JOINTS, PARENTS, Hand, Observation, Portrait
+from likeness.engine.types import (
+    JOINT_INDEX,
+    NUM_JOINTS,
+    PARENTS,
+    Hand,
+    LikenessError,
+    Observation,
+    Portrait,
+)
+from likeness.engine.weights import asset_path
+from scipy.spatial.transform import Rotation
 
 
 @pytest.mark.parametrize("left", [True, False])
@@ -53,6 +67,63 @@ def test_right_side_is_the_mirror_image() -> None:
     np.testing.assert_allclose(
         axis_angle_to_matrix(v * MIRROR), M @ axis_angle_to_matrix(v) @ M, atol=1e-12
     )
+
+
+@pytest.mark.parametrize("table", [ARM_POSITIONS, LEG_POSITIONS])
+def test_limb_starts_mirror_the_left_side(table: dict) -> None:
+    left, right = limb_starts(table, True), limb_starts(table, False)
+    assert len(left) == len(right) == len(table)
+    for entry, ours, other in zip(table.values(), left, right):
+        for direction, one, two in zip(entry, ours, other):
+            np.testing.assert_array_equal(one, direction)
+            np.testing.assert_array_equal(two, [-direction[0], direction[1], direction[2]])
+
+
+def bent(rest: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where both bones of a limb point that lies along ``rest`` in the T-pose (by scipy)."""
+    first = Rotation.from_rotvec(upper)
+    return first.apply(rest), (first * Rotation.from_rotvec(lower)).apply(rest)
+
+
+@pytest.mark.parametrize("left", [True, False])
+@pytest.mark.parametrize("arm", [True, False])
+def test_limbs_turn_into_any_directions(arm: bool, left: bool) -> None:
+    rng = np.random.default_rng(5)
+    rest = np.array([1.0 if left else -1.0, 0.0, 0.0]) if arm else np.array([0.0, -1.0, 0.0])
+    for _ in range(40):
+        upper, lower = rng.normal(0, 1, (2, 3))
+        upper, lower = upper / np.linalg.norm(upper), lower / np.linalg.norm(lower)
+        if np.linalg.norm(np.cross(upper, lower)) < 0.55:
+            continue  # nearly straight limbs lean to the front instead, see below
+        turns = (arm_rotations if arm else leg_rotations)(3.0 * upper, 0.5 * lower, left)
+        found = bent(rest, *turns)
+        np.testing.assert_allclose(found[0], upper, atol=1e-9)
+        np.testing.assert_allclose(found[1], lower, atol=1e-9)
+        hinge = turns[1] * ([1, 1, 1] if left else MIRROR)
+        # Elbows bend to the front about -y, knees to the back about +x, and about nothing else.
+        if arm:
+            assert hinge[1] <= 0
+            np.testing.assert_allclose(hinge[[0, 2]], 0.0, atol=1e-12)
+        else:
+            assert hinge[0] >= 0
+            np.testing.assert_allclose(hinge[1:], 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("left", [True, False])
+@pytest.mark.parametrize("name", LEG_POSITIONS)
+def test_typical_legs_point_where_they_should(name: str, left: bool) -> None:
+    index = list(LEG_POSITIONS).index(name)
+    thigh, shin = limb_starts(LEG_POSITIONS, left)[index]
+    turns = leg_rotations(thigh, shin, left)
+    found = bent(np.array([0.0, -1.0, 0.0]), *turns)
+    np.testing.assert_allclose(found[0], thigh / np.linalg.norm(thigh), atol=1e-9)
+    assert found[1] @ shin / np.linalg.norm(shin) > np.cos(np.radians(8.0))
+
+
+def test_straight_legs_look_to_the_front() -> None:
+    for left in (True, False):
+        hip, knee = leg_rotations(np.array([0.0, -1.0, 0.0]), np.array([0.0, -1.0, 0.0]), left)
+        np.testing.assert_allclose(np.r_[hip, knee], 0.0, atol=1e-9)
 
 
 def test_tables_name_joints_and_cover_both_sides() -> None:
@@ -128,3 +199,56 @@ def test_face_shift_is_symmetric_and_small() -> None:
         np.testing.assert_allclose(shift[left], shift[right] * [-1, 1, 1], atol=1e-12)
     assert np.abs(shift[:, :2]).max() <= 0.01
     assert not shift[468:].any()
+
+
+def turning_body() -> Body:
+    """A body of which only the head's place and the table of turns matter."""
+    marks = Landmarks(
+        np.zeros(478, np.int64), np.zeros((478, 3)), np.ones(478), np.zeros(33, np.int64),
+        np.zeros((33, 3)), np.zeros(21, np.int64), np.zeros((21, 3)),
+        turn_yaws=np.array([-60.0, 0.0, 30.0]),
+        turn_shifts=np.stack([np.full((478, 3), v) for v in (-0.006, 0.0, 0.002)]),
+        turn_spread=np.array([2.0, 1.0, 1.25]),
+    )  # fmt: skip
+    body = object.__new__(Body)
+    object.__setattr__(body, "landmarks", marks)
+    object.__setattr__(body, "J_template", np.zeros((NUM_JOINTS, 3)))
+    return body
+
+
+@pytest.mark.parametrize(
+    ("yaw", "shift", "spread"),
+    [(0.0, 0.0, 1.0), (15.0, 0.001, 1.125), (30.0, 0.002, 1.25), (80.0, 0.002, 1.25),
+     (-20.0, -0.002, 4 / 3), (-60.0, -0.006, 2.0), (-100.0, -0.006, 2.0)],
+)  # fmt: skip
+def test_face_turn_between_and_beyond_its_knots(yaw: float, shift: float, spread: float) -> None:
+    # The camera stands at this yaw to the head's left: the head itself turns the other way.
+    R = Rotation.from_euler("y", -yaw, degrees=True).as_matrix()
+    found, trust = face_turn(turning_body(), np.array([5, 400]), R, np.array([0.0, 0.0, -2.0]))
+    np.testing.assert_allclose(found, np.full((2, 3), shift), atol=1e-9)
+    assert trust == pytest.approx(1 / spread**2)
+
+
+def test_face_turn_of_the_default_body_mirrors() -> None:
+    try:
+        body = load_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+    # Right and left landmarks of the same kind.
+    right = np.array([right for right, _ in shifts()])
+    left = np.array([left for _, left in shifts()])
+    head = body.J_template[JOINT_INDEX["head"]]
+
+    def seen_from(yaw: float, index: np.ndarray) -> tuple[np.ndarray, float]:
+        R = Rotation.from_euler("y", -yaw, degrees=True).as_matrix()
+        return face_turn(body, index, R, np.array([0.0, 0.0, -1.0]) - R @ head)
+
+    front, trust = seen_from(0.0, right)
+    assert np.abs(front).max() < 1e-6
+    assert trust == pytest.approx(1.0, abs=1e-6)
+    for yaw in (12.0, 40.0, 75.0):
+        one, trust = seen_from(yaw, right)
+        other, mirrored_trust = seen_from(-yaw, left)
+        np.testing.assert_allclose(other, one * [-1.0, 1.0, 1.0], atol=1e-6)
+        assert trust == pytest.approx(mirrored_trust)
+        assert 0.0 < trust <= 1.0

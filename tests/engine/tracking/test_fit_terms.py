@@ -12,6 +12,7 @@ from likeness.engine.tracking.residuals import (
     DirectionTerm,
     KeepOutTerm,
     LandmarkTerm,
+    LevelTerm,
     MaskTerm,
     PriorTerm,
 )
@@ -80,6 +81,35 @@ def test_surface_points_are_on_the_skinned_mesh(setting) -> None:
     np.testing.assert_allclose(picked.positions(posed), expected[[7, 2, 5]], atol=1e-4)
 
 
+def test_moved_points_are_points_made_there(setting) -> None:
+    body, state, rng = setting
+    triangle, bary = rng.choice(40, 12, replace=False), rng.dirichlet(np.ones(3), 12)
+    first, second = rng.normal(0, 0.02, (2, 12, 3))
+    made = Points.on_surface(body, triangle, bary, first + second)
+    moved = Points.on_surface(body, triangle, bary, first).moved(second)
+    posed = Posed(body, state)
+    np.testing.assert_allclose(moved.positions(posed), made.positions(posed), atol=1e-12)
+    rows = rng.normal(0, 1, (12, 2, 3))
+    np.testing.assert_allclose(
+        moved.jacobian(posed, rows, UNKNOWNS), made.jacobian(posed, rows, UNKNOWNS), atol=1e-12
+    )
+    # And in the rest pose they stand just that much elsewhere.
+    rest = Posed(body, State.rest(body))
+    plain = Points.on_surface(body, triangle, bary)
+    np.testing.assert_allclose(
+        plain.moved(first).positions(rest) - plain.positions(rest), first, atol=1e-3
+    )
+
+
+def test_level_term_is_of_heights_only(setting) -> None:
+    body, state, _ = setting
+    ends = [Points.on_joints(body, np.array([j]), np.zeros((1, 3))) for j in (7, 8)]
+    posed = Posed(body, state)
+    height = posed.p[7, 1] - posed.p[8, 1]
+    cost = LevelTerm(*ends, np.array([4.0]), 1e6).add(posed, None)  # a radius of no effect
+    assert cost == pytest.approx(0.5 * 4.0 * height**2, rel=1e-4)
+
+
 def make_term(kind: str, body: Body, state: State, rng: np.random.Generator):
     posed = Posed(body, state)
     surface = surface_points(body, rng)
@@ -98,6 +128,9 @@ def make_term(kind: str, body: Body, state: State, rng: np.random.Generator):
         return DirectionTerm(start, end, goal, rng.uniform(0.5, 2, (3, 3)), 0.8)
     if kind == "depth":
         return DepthTerm(surface.take(np.arange(6)), attached, 0.1, rng.uniform(1, 2, 6))
+    if kind == "level":
+        start, end = attached.take(np.arange(3)), attached.take(np.arange(3, 6))
+        return LevelTerm(start, end, rng.uniform(1, 2, 3), 0.3)
     if kind == "prior":
         n = len(state.vector)
         A = rng.normal(0, 1, (n, n))
@@ -112,7 +145,7 @@ def make_term(kind: str, body: Body, state: State, rng: np.random.Generator):
 
 
 @pytest.mark.parametrize(
-    "kind", ["surface", "attached", "direction", "depth", "prior", "keep_out", "mask"]
+    "kind", ["surface", "attached", "direction", "depth", "level", "prior", "keep_out", "mask"]
 )
 def test_gradient_agrees_with_finite_differences(kind: str, setting) -> None:
     body, state, rng = setting

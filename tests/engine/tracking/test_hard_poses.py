@@ -1,0 +1,399 @@
+"""People that broke earlier trackers: hidden hands, crossed arms, seated, from the side and behind.
+
+The default body stands in poses of ``evaluation.people.poses`` (written without the tracker's
+priors); what detectors would report of it is simulated with their noise, and the truth is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from likeness.engine.body.model import Body, load_body
+from likeness.engine.cameras import photo_camera, project
+from likeness.engine.evaluation.people.poses import ARMS, LEGS, MIRROR, Arm, arm_joints
+from likeness.engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from likeness.engine.tracking import fit
+from likeness.engine.tracking.evidence import FACE_OF_HEAD, face_points, face_turn
+from likeness.engine.tracking.fit import gather
+from likeness.engine.tracking.fitter import Fitter
+from likeness.engine.tracking.limits import violations
+from likeness.engine.tracking.points import Points
+from likeness.engine.tracking.priors import relaxed_pose
+from likeness.engine.tracking.skeleton import Posed, State
+from likeness.engine.tracking.start import SMALL_FACE
+from likeness.engine.types import (
+    JOINT_INDEX,
+    FloatArray,
+    Hand,
+    LikenessError,
+    Observation,
+    Portrait,
+    Track,
+)
+from likeness.engine.weights import asset_path
+from PIL import Image, ImageDraw
+
+WIDTH, HEIGHT, FOCAL = 600, 800, 900.0
+FOV = float(np.degrees(2 * np.arctan(0.5 * HEIGHT / FOCAL)))
+CAMERA = photo_camera(FOCAL, WIDTH, HEIGHT)
+PORTRAIT = Portrait(np.zeros((HEIGHT, WIDTH, 3), np.float32), None, Path("made-up.png"))
+HIDDEN_HANDS = range(15, 23)
+# Fingers within 3 cm of the skin (those of ARMS hold 10 cm before it).
+POSED = ARMS | {
+    "touching the cheek": Arm((0.3, -0.8, 0.6), (-0.42, 0.85, -0.1), 0.1, (0.1, 0.0), curl=0.25),
+    "touching the chin": Arm((0.3, -0.8, 0.6), (-0.42, 0.85, -0.1), 0.2, (0.3, 0.0), curl=0.6),
+}
+SIDES = ("left", "right")
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    try:
+        return load_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+
+
+def person(
+    body: Body, arms: tuple[str, str] = ("down", "down"), legs: str = "together",
+    yaw: float = 0.0, distance: float = 4.0,
+) -> State:  # fmt: skip
+    """The mean body with these arms and legs, turned by ``yaw`` degrees about the vertical."""
+    pose = relaxed_pose(body)
+    for name, degrees in LEGS[legs].items():
+        turn = np.eye(3)
+        for axis, angle in zip(np.eye(3), np.radians(degrees)):
+            turn = axis_angle_to_matrix(axis * angle) @ turn
+        pose[JOINT_INDEX[name]] = matrix_to_axis_angle(turn)
+    for side, arm in zip(SIDES, arms):
+        for name, turn in arm_joints(POSED[arm]).items():
+            pose[JOINT_INDEX[name.replace("left", side)]] = (
+                turn * MIRROR if side == "right" else turn
+            )
+    whole = axis_angle_to_matrix(np.array([0.0, np.radians(yaw), 0.0]))
+    pose[0] = matrix_to_axis_angle(whole @ axis_angle_to_matrix(pose[0]))
+    shape = (np.zeros(body.num_betas), np.zeros(body.num_expression))
+    return State(np.array([0.0, 0.0, -distance]), pose, *shape)
+
+
+def silhouette(body: Body, state: State) -> FloatArray:
+    """[H, W] 1 where the body covers the picture."""
+    pixels = project(body.vertices(state.pose, state.betas)[0], CAMERA)[0]
+    image = Image.new("L", (WIDTH, HEIGHT), 0)
+    draw = ImageDraw.Draw(image)
+    for corners in pixels[np.asarray(body.f)]:
+        draw.polygon([(float(x), float(y)) for x, y in corners], fill=1)
+    return np.asarray(image, np.float32)
+
+
+def see(
+    body: Body, state: State, rng: np.random.Generator, *, face: bool = True,
+    hands: tuple[bool, ...] = (), noise: float = 1.0, face_noise: float = 0.5,
+    depth_noise: float = 0.03,
+) -> Observation:  # fmt: skip
+    """What detectors report, off by ``noise`` pixels and ``depth_noise`` metres."""
+    posed, marks = Posed(body, state), body.landmarks
+    points = Points.on_joints(body, marks.pose_joint, marks.pose_offset).positions(posed)
+    pixels = project(points, CAMERA)[0] + rng.normal(0, noise, (33, 2))
+    world = points - points[[23, 24]].mean(0) + rng.normal(0, depth_noise, (33, 3))
+    found = None
+    if face:
+        on_face, _, index = face_points(body)
+        head = JOINT_INDEX["head"]
+        R = posed.R[head]
+        on_face = on_face.moved(
+            face_turn(body, index, R, posed.p[head] - R @ body.J_template[head])[0]
+        )
+        shown = project(on_face.positions(posed), CAMERA)[0]
+        found = np.tile(shown.mean(0), (478, 1))
+        found[index] = shown
+        found += rng.normal(0, face_noise, found.shape)
+    seen = []
+    for left in hands:
+        joint, offset = np.asarray(marks.hand_joint), np.asarray(marks.hand_offset)
+        if not left:
+            joint, offset = np.where(joint >= 25, joint + 15, joint + 1), offset * [-1, 1, 1]
+        hand = Points.on_joints(body, joint, offset).positions(posed)
+        seen.append(Hand(left, project(hand, CAMERA)[0] + rng.normal(0, noise, (21, 2)),
+                         hand - hand.mean(0) + rng.normal(0, 0.004, (21, 3)), 0.95))  # fmt: skip
+    mask = np.ones((HEIGHT, WIDTH), np.float32)  # of the whole picture: says nothing
+    return Observation(pixels, np.ones(33), world, mask, found, 1.0 if face else 0.0, tuple(seen))
+
+
+def dreaming(
+    observation: Observation, rows: range, rng: np.random.Generator, visibility: float = 0.05
+) -> Observation:
+    """The pose landmarks ``rows`` unseen: set anywhere near by the detector, which says so."""
+    pixels, world = observation.pose.copy(), observation.pose_world.copy()
+    seen = observation.pose_visibility.copy()
+    pixels[rows] += rng.normal(0, 60, (len(rows), 2))
+    world[rows] += rng.normal(0, 0.2, (len(rows), 3))
+    seen[rows] = visibility
+    return replace(observation, pose=pixels, pose_world=world, pose_visibility=seen)
+
+
+def joints_of(body: Body, state: State, track: Track) -> tuple[FloatArray, FloatArray]:
+    """True and found joints [55, 3]."""
+    return (body.vertices(state.pose, state.betas)[1],
+            body.vertices(track.pose, track.betas)[1])  # fmt: skip
+
+
+def pixels_off(body: Body, state: State, track: Track, *names: str) -> float:
+    """The largest distance in pixels between true and found joints."""
+    rows = [JOINT_INDEX[name] for name in names]
+    true, found = (project(j[rows], CAMERA)[0] for j in joints_of(body, state, track))
+    return float(np.linalg.norm(true - found, axis=1).max())
+
+
+def pelvis_aligned(body: Body, state: State, track: Track, name: str) -> FloatArray:
+    """[3] metres from where a joint is to where it was found, the pelves put together."""
+    true, found = joints_of(body, state, track)
+    return (found - found[0] - true + true[0])[JOINT_INDEX[name]]
+
+
+def both(*parts: str) -> list[str]:
+    return [f"{side}_{part}" for part in parts for side in SIDES]
+
+
+def sound(track: Track) -> None:
+    """Nothing exploded, and what wasn't seen is what a body can do."""
+    assert np.isfinite(track.pose.full_pose).all()
+    assert np.isfinite(track.betas).all()
+    assert np.abs(track.betas).max() < 3.0
+    assert not violations(track.pose.full_pose)[track.joint_confidence == 0].any()
+
+
+def angle(a: FloatArray, b: FloatArray) -> float:
+    """Degrees between two directions."""
+    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+
+
+# Small faces
+
+
+def small_face(body: Body, seed: int, too_wide: float) -> tuple[State, Observation]:
+    """A person 8 m away, each face landmark off by half a pixel and all of them together so that
+    the eyes stand ``too_wide`` pixels too far apart, as a network's errors go in small faces."""
+    state = person(body, distance=8.0)
+    observation = see(body, state, np.random.default_rng(seed))
+    face = observation.face
+    eyes = float(np.linalg.norm(face[468] - face[473]))
+    assert eyes < 8.0 < SMALL_FACE
+    face = face.mean(0) + (face - face.mean(0)) * (eyes + too_wide) / eyes
+    return state, replace(observation, face=face)
+
+
+def head_depth(p: FloatArray) -> float:
+    return float(-p[JOINT_INDEX["head"], 2])
+
+
+@pytest.mark.parametrize("too_wide", [-0.5, 0.0, 0.5, 1.0])
+def test_the_body_says_where_a_small_face_starts(body: Body, too_wide: float) -> None:
+    state, observation = small_face(body, 1, too_wide)
+    evidence, head = gather(observation, None, CAMERA, body)
+    start = Posed(body, Fitter(body, evidence, head).start)
+    true = head_depth(Posed(body, state).p)
+    # Half a pixel of seven is 7 % of the depth by the face; by the body 1.5 %.
+    assert head_depth(start.p) == pytest.approx(true, rel=0.03)
+    unseen = replace(observation, pose_visibility=np.zeros(33))
+    evidence, head = gather(unseen, None, CAMERA, body)
+    by_face = head_depth(Posed(body, Fitter(body, evidence, head).start).p)
+    if abs(too_wide) >= 0.5:
+        assert abs(by_face / true - 1) > 0.04
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_depth_and_place_of_a_small_face(body: Body, seed: int) -> None:
+    state, observation = small_face(body, seed, 0.0)
+    track = fit(observation, PORTRAIT, body, fov=FOV)
+    true, found = (head_depth(j) for j in joints_of(body, state, track))
+    assert found == pytest.approx(true, rel=0.03)  # measured: 1.4 %
+    assert pixels_off(body, state, track, "head", *both("knee", "elbow")) < 4.0
+
+
+@pytest.mark.xfail(reason="all points of a small face err together; the fit takes them one by one")
+@pytest.mark.parametrize("too_wide", [-0.5, 0.5, 1.0])
+def test_the_body_keeps_the_depth_of_a_small_face(body: Body, too_wide: float) -> None:
+    state, observation = small_face(body, 1, too_wide)
+    track = fit(observation, PORTRAIT, body, fov=FOV)
+    true, found = (head_depth(j) for j in joints_of(body, state, track))
+    assert found == pytest.approx(true, rel=0.05)
+
+
+# Hands that cross, touch and hide
+
+
+@pytest.mark.parametrize("hands", [(), (True, False)])
+def test_crossed_arms(body: Body, hands: tuple[bool, ...]) -> None:
+    state = person(body, ("over the other", "under the other"), "apart")
+    track = fit(see(body, state, np.random.default_rng(2), hands=hands), PORTRAIT, body, fov=FOV)
+    sound(track)
+    assert pixels_off(body, state, track, *both("elbow", "wrist")) < 4.0
+    _, found = joints_of(body, state, track)
+    for side in SIDES:
+        chest, wrist = found[JOINT_INDEX["spine3"]], found[JOINT_INDEX[f"{side}_wrist"]]
+        assert wrist[2] - chest[2] > 0.08  # before the chest, not in it
+
+
+@pytest.mark.parametrize("arm", ["touching the chin", "touching the cheek"])
+@pytest.mark.parametrize("left", [True, False])
+def test_hand_at_the_face(body: Body, arm: str, left: bool) -> None:
+    arms = (arm, "down") if left else ("down", arm)
+    state = person(body, arms, distance=2.5)
+    observation = see(body, state, np.random.default_rng(3), hands=(left,))
+    track = fit(observation, PORTRAIT, body, fov=FOV)
+    sound(track)
+    side = "left" if left else "right"
+    off = pelvis_aligned(body, state, track, f"{side}_wrist")
+    tip = f"{side}_index3"
+    assert np.linalg.norm(off) < 0.08
+    assert pixels_off(body, state, track, tip, f"{side}_wrist", f"{side}_elbow") < 6.0
+    assert track.face_error < 5.0
+
+
+@pytest.mark.parametrize("arm", ["in pocket", "behind"])
+@pytest.mark.parametrize("seed", [4, 5])
+def test_hidden_hands_keep_to_a_body(body: Body, arm: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    state = person(body, (arm, arm), "apart")
+    observation = dreaming(see(body, state, rng), HIDDEN_HANDS, rng)
+    observation = replace(observation, person_mask=silhouette(body, state))
+    track = fit(observation, PORTRAIT, body, fov=FOV)
+    sound(track)
+    for side in SIDES:
+        assert track.joint_confidence[JOINT_INDEX[f"{side}_wrist"]] == 0.0
+    offs = [np.linalg.norm(pelvis_aligned(body, state, track, n)) for n in both("elbow", "wrist")]
+    # To bring a hidden forearm into the outline, the fit gives up some pixels at the elbow (9).
+    assert pixels_off(body, state, track, *both("shoulder", "elbow", "hip", "knee")) < 12.0
+    assert max(offs[:2]) < 0.13
+    # The hands hang within a forearm and a hand of where they are, inside the person's outline.
+    assert max(offs[2:]) < 0.35
+    wrists = joints_of(body, state, track)[1][[JOINT_INDEX[n] for n in both("wrist")]]
+    columns, rows = project(wrists, CAMERA)[0].astype(int).T
+    assert observation.person_mask[rows, columns].all()
+
+
+# Sitting, squatting, a knee up
+
+
+@pytest.mark.parametrize("flat", [1.0, 0.5])
+@pytest.mark.parametrize("legs", ["sit", "sit low", "squat", "one foot up"])
+def test_knees_come_forwards(body: Body, legs: str, flat: float) -> None:
+    state = person(body, ("down wide", "down wide"), legs)
+    observation = see(body, state, np.random.default_rng(6))
+    # Detectors give less depth than there is.
+    observation = replace(observation, pose_world=observation.pose_world * [1.0, 1.0, flat])
+    track = fit(observation, PORTRAIT, body, fov=FOV)
+    sound(track)
+    true, found = joints_of(body, state, track)
+    for side in SIDES:
+        hip, knee = JOINT_INDEX[f"{side}_hip"], JOINT_INDEX[f"{side}_knee"]
+        thigh = true[knee] - true[hip], found[knee] - found[hip]
+        assert angle(*thigh) < 25.0
+        if thigh[0][2] > 0.2:
+            assert thigh[1][2] > 0.6 * thigh[0][2]
+    assert pixels_off(body, state, track, *both("knee", "ankle")) < 6.0
+
+
+@pytest.mark.parametrize("legs", ["sit", "squat"])
+def test_a_leg_is_found_from_standing(body: Body, legs: str) -> None:
+    state = person(body, ("down wide", "down wide"), legs)
+    observation = see(body, state, np.random.default_rng(7))
+    evidence, head = gather(observation, None, CAMERA, body)
+    fitter = Fitter(body, evidence, head)
+    stand = state
+    for name in both("hip", "knee", "ankle"):
+        stand = stand.with_joint(JOINT_INDEX[name], np.zeros(3))
+    found = stand
+    for left in (True, False):
+        found = fitter.find_leg(found, left)
+    true, p = Posed(body, state).p, Posed(body, found).p
+    for side in SIDES:
+        hip, knee, ankle = (JOINT_INDEX[f"{side}_{part}"] for part in ("hip", "knee", "ankle"))
+        assert angle(p[knee] - p[hip], true[knee] - true[hip]) < 15.0
+        assert angle(p[ankle] - p[knee], true[ankle] - true[knee]) < 15.0
+
+
+# Forearms that point to the camera
+
+
+@pytest.mark.parametrize("arm", ["forward", "forward bent"])
+def test_foreshortened_forearms(body: Body, arm: str) -> None:
+    state = person(body, (arm, arm), distance=3.0)
+    observation = see(body, state, np.random.default_rng(8), hands=(True, False))
+    track = fit(observation, PORTRAIT, body, fov=FOV)
+    sound(track)
+    true, found = joints_of(body, state, track)
+    for side in SIDES:
+        elbow, wrist = JOINT_INDEX[f"{side}_elbow"], JOINT_INDEX[f"{side}_wrist"]
+        fore = true[wrist] - true[elbow], found[wrist] - found[elbow]
+        assert fore[1][2] > 0.8 * fore[0][2] > 0.15
+        assert angle(*fore) < 15.0
+    tips = both("index3", "middle3", "ring3", "pinky3", "thumb3")
+    assert pixels_off(body, state, track, *tips) < 5.0
+
+
+# From the side and from behind
+
+
+def trunk_yaw(body: Body, track: Track) -> float:
+    R = Posed(body, State(track.pose.transl, track.pose.full_pose, track.betas,
+                          track.pose.expression)).R[JOINT_INDEX["spine3"]]  # fmt: skip
+    return float(np.degrees(np.arctan2(R[0, 2], R[2, 2])))
+
+
+def far_side(yaw: float) -> range:
+    """The pose landmarks of the arm that the trunk covers."""
+    return range(14, 23, 2) if yaw > 0 else range(13, 22, 2)
+
+
+@pytest.mark.parametrize("yaw", [-90.0, 90.0])
+@pytest.mark.parametrize("seed", [9, 10])
+def test_pure_side_view(body: Body, yaw: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    state = person(body, yaw=yaw)
+    observation = dreaming(see(body, state, rng, face=False), far_side(yaw), rng)
+    track = fit(observation, PORTRAIT, body, fov=FOV)
+    sound(track)
+    assert track.view == "side"
+    assert track.face_error is None
+    assert trunk_yaw(body, track) == pytest.approx(yaw, abs=15.0)
+    assert pixels_off(body, state, track, "head", *both("shoulder", "hip", "knee")) < 8.0
+
+
+def from_behind(body: Body, state: State, rng: np.random.Generator) -> Observation:
+    """The back of a head, on which the pose detector draws a face that looks to the camera."""
+    observation = see(body, state, rng, face=False)
+    world = observation.pose_world.copy()
+    world[FACE_OF_HEAD, 2] = 2 * world[[7, 8], 2].mean() - world[FACE_OF_HEAD, 2]
+    return replace(observation, pose_world=world)
+
+
+@pytest.mark.parametrize("sure", [1.0, 0.3])
+@pytest.mark.parametrize("yaw", [180.0, 155.0, -155.0])
+def test_back_view(body: Body, sure: float, yaw: float) -> None:
+    state = person(body, yaw=yaw)
+    observation = from_behind(body, state, np.random.default_rng(12))
+    visibility = np.ones(33)
+    visibility[[11, 12]] = sure
+    track = fit(replace(observation, pose_visibility=visibility), PORTRAIT, body, fov=FOV)
+    sound(track)
+    off = (trunk_yaw(body, track) - yaw + 180.0) % 360.0 - 180.0
+    assert track.view == "back"
+    assert abs(off) < 15.0
+    assert pixels_off(body, state, track, *both("shoulder", "hip", "knee", "elbow")) < 8.0
+
+
+def test_a_face_dreamt_on_the_back_of_a_head_is_left_out(body: Body) -> None:
+    rng = np.random.default_rng(13)
+    state = person(body, yaw=180.0)
+    front = see(body, person(body), rng).face
+    observation = replace(from_behind(body, state, rng), face=front, face_score=0.6)
+    track = fit(observation, PORTRAIT, body, fov=FOV)
+    assert track.view == "back"
+    assert track.face_error is None
+    assert any("contradict" in warning for warning in track.warnings)
