@@ -20,7 +20,7 @@ from .evaluation.metrics import psnr, silhouette_iou, ssim
 from .gaussians.binding import place
 from .gaussians.lift import LiftOptions, lift
 from .imaging.load import load_portrait
-from .imaging.matte_check import body_parts, checked, map_body
+from .imaging.matte_check import body_parts, checked, map_body, to_be_fitted
 from .imaging.matting import matte as make_matte
 from .imaging.resize import fit_size, resize
 from .render import render_camera
@@ -168,7 +168,8 @@ def track_portrait(
         if found is not None:
             observation = observation_with(observation, found)
     with stage("fit", "fitting the body"):
-        track = fit(observation, photo, body, fov=fov, estimators=estimators)
+        fitted_to = to_be_fitted(observation)
+        track = fit(fitted_to, photo, body, fov=fov, estimators=estimators)
     _check_face(track, observation, portrait)
     lens = lens_source(track.camera, fov, photo.focal_35mm)
     return TrackedPortrait(photo, observation, track, body, lens)
