@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +170,7 @@ def track_portrait(
     with stage("fit", "fitting the body"):
         fitted_to = to_be_fitted(observation)
         track = fit(fitted_to, photo, body, fov=fov, estimators=estimators)
+        observation = replace(observation, warnings=fitted_to.warnings)
     _check_face(track, observation, portrait)
     lens = lens_source(track.camera, fov, photo.focal_35mm)
     return TrackedPortrait(photo, observation, track, body, lens)

@@ -110,7 +110,12 @@ def to_be_fitted(observation: Observation) -> Observation:
     outside = ndimage.distance_transform_edt(~mask)[rows, columns]
     if not mask.any() or (outside <= FAR_OUTSIDE * np.sqrt(mask.sum())).all():
         return observation
-    return replace(observation, person_mask=np.ones_like(observation.person_mask))
+    warning = "The outline of the person was found in part only; the body follows the landmarks."
+    return replace(
+        observation,
+        person_mask=np.ones_like(observation.person_mask),
+        warnings=(*observation.warnings, warning),
+    )
 
 
 def body_parts(weights: FloatArray, confidence: FloatArray) -> IntArray:

@@ -209,6 +209,7 @@ def test_the_fit_is_not_squeezed_into_half_a_mask(person: Person) -> None:
     free = to_be_fitted(cut)
     assert (free.person_mask == 1).all()
     assert cut.person_mask.min() < 0.01
+    assert "in part only" in free.warnings[-1]
     unsure = replace(cut, pose_visibility=np.full(33, 0.4))
     assert to_be_fitted(unsure) is unsure
     away = pose.copy()
@@ -244,6 +245,7 @@ def test_a_build_mends_what_the_networks_lost(
     result = build_avatar(path, BuildOptions(max_gaussians=5000))
     lost = matte(result.portrait, result.observation).alpha
     truth = good.matte.alpha > 0.5
+    assert any("in part only" in w for w in result.report["warnings"])
     assert any("used to mend it" in w for w in result.report["warnings"])
     assert overlap(result.matte.alpha, truth) > overlap(lost, truth) + 0.1
     assert overlap(result.matte.alpha, truth) > 0.85

@@ -16,13 +16,14 @@ from likeness.engine.cameras import photo_camera, project
 from likeness.engine.evaluation.people.poses import ARMS, LEGS, MIRROR, Arm, arm_joints
 from likeness.engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from likeness.engine.tracking import fit
-from likeness.engine.tracking.evidence import FACE_OF_HEAD, SMALL_FACE, face_points, face_turn
+from likeness.engine.tracking.evidence import FACE_OF_HEAD, face_points, face_turn
 from likeness.engine.tracking.fit import gather
 from likeness.engine.tracking.fitter import Fitter
 from likeness.engine.tracking.limits import violations
 from likeness.engine.tracking.points import Points
 from likeness.engine.tracking.priors import relaxed_pose
 from likeness.engine.tracking.skeleton import Posed, State
+from likeness.engine.tracking.start import SMALL_FACE
 from likeness.engine.types import (
     JOINT_INDEX,
     FloatArray,
