@@ -34,7 +34,7 @@ from .evidence import (
     pose_weights,
 )
 from .fitter import Fitter
-from .measure import make_track
+from .measure import face_error_percent, face_failed, make_track
 from .residuals import check_photo_camera
 from .skeleton import Posed, State
 from .skin import bare_map, skin_map
@@ -117,12 +117,24 @@ def fit(
     report("fit", 0.1, "Trying arm positions")
     state = fitter.find_pose()
     report("fit", 0.3, "Fitting face, body and hands")
-    state = fitter.refine(state)
+    state = _with_face(fitter, fitter.refine(state))
     report("fit", 0.9, "Measuring")
     track = make_track(state, evidence)
     if estimate is None:
         return track
     return replace(track, warnings=(*estimate.warnings, *track.warnings))
+
+
+def _with_face(fitter: Fitter, state: State) -> State:
+    """The refined ``state``, or, when it lost the face to the body's landmarks, the better one of
+    it and a fit from where the face alone says that the head is."""
+    evidence = fitter.evidence
+    error = face_error_percent(state, evidence)
+    if error is None or evidence.iod is None or not face_failed(error, evidence.iod):
+        return state
+    again = fitter.refine(fitter.start)
+    other = face_error_percent(again, evidence)
+    return again if other is not None and other < error else state
 
 
 def gather(

@@ -10,6 +10,8 @@ from likeness.engine.body.model import Body, Landmarks
 from likeness.engine.cameras import photo_camera, project
 from likeness.engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from likeness.engine.tracking import fit
+from likeness.engine.tracking.fitter import Fitter
+from likeness.engine.tracking.skeleton import State
 from likeness.engine.tracking.start import rigid_pose
 from likeness.engine.types import (
     JOINT_INDEX,
@@ -264,3 +266,20 @@ def test_impossible_field_of_view(toy: Body) -> None:
     observation, portrait = see(toy, pose, np.zeros(4), 40.0, np.random.default_rng(0), 0, 0)
     with pytest.raises(LikenessError, match="field of view"):
         fit(observation, portrait, toy, fov=400.0)
+
+
+def test_a_lost_face_is_looked_for_again(toy: Body, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that ends far from the face is not the last word."""
+    pose = placed(toy, 40.0)
+    observation, portrait = see(toy, pose, np.zeros(4), 40.0, np.random.default_rng(7), 0.0, 0.0)
+    refine, calls = Fitter.refine, []
+
+    def astray(self: Fitter, state: State) -> State:
+        calls.append(state)
+        found = refine(self, state)
+        return found if len(calls) > 1 else found.with_joint(0, np.array([0.0, 1.5, 0.0]))
+
+    monkeypatch.setattr(Fitter, "refine", astray)
+    track = fit(observation, portrait, toy, fov=40.0)
+    assert track.face_error is not None
+    assert track.face_error < 3.0
