@@ -39,6 +39,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numpy as np
 from likeness.engine.evaluation.people.dress import DressBody, load_dress_body
 from likeness.engine.evaluation.people.figures import PersonFigures, person_figures

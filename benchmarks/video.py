@@ -22,6 +22,7 @@ import json
 import time
 from pathlib import Path
 
+import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numpy as np
 from likeness.engine.body.model import Body, load_body
 from likeness.engine.evaluation.motions import count_flips, jitter_mm, still_frames
