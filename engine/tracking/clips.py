@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from ..imaging.video import Frame
-from ..types import Observation, Portrait
+from ..types import Observation
 from .following import Sighting
 
 AHEAD = 2
@@ -36,33 +36,6 @@ class Clip(Protocol):
     def at(self, times: list[float]) -> Iterator[Frame]:
         """One frame at each of the times in seconds."""
         ...
-
-
-class PictureClip:
-    """A list of pictures of one size as a clip."""
-
-    def __init__(self, pictures: Sequence[Portrait], frame_rate: float) -> None:
-        if not pictures:
-            raise ValueError("a clip needs a picture")
-        self._pictures = pictures
-        self.path = pictures[0].path
-        self.height, self.width = pictures[0].rgb.shape[:2]
-        self.frame_rate = frame_rate
-        self.num_frames: int | None = len(pictures)
-        self.duration: float | None = len(pictures) / frame_rate
-        self.warnings: list[str] = []
-
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
-        """Frames with ``start <= number < stop``."""
-        for number, picture in enumerate(self._pictures):
-            if start <= number and (stop is None or number < stop):
-                yield Frame(number, number / self.frame_rate, picture.rgb)
-
-    def at(self, times: list[float]) -> Iterator[Frame]:
-        """The nearest frame of each time."""
-        for time in times:
-            number = min(round(time * self.frame_rate), len(self._pictures) - 1)
-            yield Frame(number, number / self.frame_rate, self._pictures[number].rgb)
 
 
 class Eye(Protocol):

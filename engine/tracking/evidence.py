@@ -80,15 +80,6 @@ SEEN_WRIST = 0.4  # trust in a wrist from which it must lie in front of the trun
 UPRIGHT_NOISE = {"head": (0.1, 0.06), "half": (0.1, 0.06), "full": (0.2, 0.1)}
 
 
-@dataclass(frozen=True)
-class Radii:
-    """Robust radii of a stage: pose in shoulder widths, face and hands in their scales."""
-
-    pose: float
-    face: float
-    hand: float
-
-
 @dataclass
 class Evidence:
     """What the photo says, ready to be turned into terms.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..body.model import Body
-from ..types import JOINT_INDEX, FloatArray
+from ..types import JOINT_INDEX
 from .estimators import Estimate, near_term, start_from
 from .evidence import (
     ARM_LIMBS,
@@ -163,19 +163,21 @@ class Fitter:
         starts.insert(0, (state.full_pose[hip], state.full_pose[knee]))
         terms = [*ev.pose_term(0.6, rows), *ev.limb_term(LEG_LIMBS[left]), *ev.ground_term(),
                  self.prior, *self.near]  # fmt: skip
-        return self.best_of(state, (hip, knee), starts, terms, self.unknowns(names))
+        trials = [state.with_joint(hip, upper).with_joint(knee, lower) for upper, lower in starts]
+        return self.best_of(state, trials, [terms], self.unknowns(names))
 
     def best_of(
-        self, state: State, joints: tuple[int, int], starts: list[tuple[FloatArray, FloatArray]],
-        terms: list[Term], unknowns: Unknowns,
-    ) -> State:  # fmt: skip
-        """The cheapest end of a limb's starts, the body held where it is."""
+        self, state: State, trials: list[State], stages: list[list[Term]], unknowns: Unknowns
+    ) -> State:
+        """The cheapest end of a limb's trials, each taken through the stages' terms while the
+        body is held where ``state`` has it."""
         held = Bounds(self.bounds.lower.copy(), self.bounds.upper.copy())
         held.lower[:3], held.upper[:3] = state.transl, state.transl
         best, best_cost = state, np.inf
-        for upper, lower in starts:
-            trial = state.with_joint(joints[0], upper).with_joint(joints[1], lower)
-            found = minimise(self.body, trial, terms, unknowns, held, 8, 1e-2)
+        for trial in trials:
+            for terms in stages:
+                found = minimise(self.body, trial, terms, unknowns, held, 8, 1e-2)
+                trial = found.state
             if found.cost < best_cost:
                 best, best_cost = found.state, found.cost
         return best
@@ -193,25 +195,18 @@ class Fitter:
         told = self.estimate
         if told is not None and (told.known & ~told.in_world)[rows_of_arm].all():
             starts.insert(0, (told.full_pose[rows_of_arm[0]], told.full_pose[rows_of_arm[1]]))
-        held = Bounds(self.bounds.lower.copy(), self.bounds.upper.copy())
-        held.lower[:3], held.upper[:3] = state.transl, state.transl
-        best, best_cost = state, np.inf
         rows = ARM_POINTS[left]
+        stages = [
+            [*ev.pose_term(radius, rows), *ev.limb_term(ARM_LIMBS[left]),
+             *ev.hand_terms(2.0 * radius, left), *ev.keep_out_term(left), self.prior, *self.near]
+            for radius in (2.0, 0.6)
+        ]  # fmt: skip
+        upper, lower = rows_of_arm
+        trials = [state.with_joint(upper, a).with_joint(lower, b) for a, b in starts]
         palm = ev.palm_rotation(left)
-        for shoulder, elbow in starts:
-            trial = state.with_joint(JOINT_INDEX[names[0]], shoulder)
-            trial = trial.with_joint(JOINT_INDEX[names[1]], elbow)
-            if palm is not None:
-                trial = with_hand(self.body, trial, palm, left)
-            for radius in (2.0, 0.6):
-                terms = [*ev.pose_term(radius, rows), *ev.limb_term(ARM_LIMBS[left]),
-                         *ev.hand_terms(2.0 * radius, left), *ev.keep_out_term(left), self.prior,
-                         *self.near]  # fmt: skip
-                trial = minimise(self.body, trial, terms, unknowns, held, 8, 1e-2).state
-            cost = total_cost(self.body, trial, terms)
-            if cost < best_cost:
-                best, best_cost = trial, cost
-        return best
+        if palm is not None:
+            trials = [with_hand(self.body, trial, palm, left) for trial in trials]
+        return self.best_of(state, trials, stages, unknowns)
 
     def refine(self, state: State) -> State:
         """Everything together, the robust radii shrinking."""

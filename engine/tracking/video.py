@@ -8,7 +8,7 @@ or marked (``recording``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from ..types import (
 )
 from .checkpoint import Checkpoint
 from .clip_tracker import ClipRange, ClipTracker
-from .clips import Clip, Eye, PictureClip
+from .clips import Clip, Eye
 from .detectors import Detectors
 from .fit import choose_camera
 from .following import Follower
@@ -95,21 +95,6 @@ def track_video(
         saved = Checkpoint.of_video(checkpoint, Path(path), body, options, SAVE_EVERY)
     eye = Follower(detectors, clip.frame_rate, person)
     return track_clip(clip, body, eye, fov, ClipRange(first, stop), progress, saved)
-
-
-def track_pictures(
-    pictures: Sequence[Portrait],
-    body: Body,
-    detectors: Detectors,
-    frame_rate: float = 30.0,
-    *,
-    fov: float | None = None,
-    person: int | None = None,
-    progress: Progress | None = None,
-) -> Motion:
-    """Track one person through pictures of one size that are the frames of a clip."""
-    eye = Follower(detectors, frame_rate, person)
-    return track_clip(PictureClip(pictures, frame_rate), body, eye, fov, progress=progress)
 
 
 def track_clip(

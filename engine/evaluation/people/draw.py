@@ -14,7 +14,6 @@ from ...gaussians.binding import vertex_normals
 from ...render.mesh import NEAR, MeshBuffer, rasterize_mesh
 from ...types import Camera, FloatArray, IntArray
 
-GAMMA = 2.2  # textures are decoded and encoded by this power; light adds up in between
 SHADOW_SIZE, SHADOW_BIAS = 256, 0.012  # pixels; metres
 HEMISPHERE = 10  # directions from which the sky's light is measured
 
