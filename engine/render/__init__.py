@@ -6,9 +6,8 @@ Back ends: ``cpu`` (numba, everywhere) and ``reference`` (torch, brute force, fo
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..types import Camera, FloatArray, Gaussians, LikenessError
+from .checks import check_all
 from .common import Render
 from .cpu import rasterize_cpu
 
@@ -36,15 +35,13 @@ def rasterize(
         backend: one of ``BACKENDS``.
 
     Raises:
-        LikenessError: an unknown back end, or one whose package is not installed.
+        LikenessError: an unknown back end, or one whose package is not installed; numbers or
+            shapes that cannot be drawn (:mod:`.checks`). No Gaussians at all can: they show the
+            background.
     """
-    viewmats, Ks = np.asarray(viewmats, np.float64), np.asarray(Ks, np.float64)
-    if viewmats.ndim != 3 or viewmats.shape[1:] != (4, 4) or Ks.shape != (len(viewmats), 3, 3):
-        raise ValueError(f"viewmats [C, 4, 4] and Ks [C, 3, 3], not {viewmats.shape}, {Ks.shape}")
-    shape = (len(viewmats), gaussians.colors.shape[1])
-    backdrop = np.broadcast_to(np.zeros(()) if background is None else background, shape)
+    job = check_all(gaussians, viewmats, Ks, width, height, background)
     if backend == "cpu":
-        return rasterize_cpu(gaussians, viewmats, Ks, width, height, backdrop)
+        return rasterize_cpu(gaussians, *job)
     if backend == "reference":
         try:
             from .reference import rasterize_reference
@@ -55,7 +52,7 @@ def rasterize(
                 "The reference rasteriser needs torch, which is not installed.",
                 "Run 'pip install likeness[torch]', or use the backend 'cpu'.",
             ) from error
-        return rasterize_reference(gaussians, viewmats, Ks, width, height, backdrop)
+        return rasterize_reference(gaussians, *job)
     raise LikenessError(
         f"There is no rasteriser '{backend}'.", f"Choose one of: {', '.join(BACKENDS)}."
     )

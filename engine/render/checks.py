@@ -1,0 +1,213 @@
+"""What a rasteriser is given, looked over before anything is drawn.
+
+A NaN or a zero quaternion must not vanish silently, nor reach compiled loops that index with it.
+An empty set of Gaussians is no mistake: it draws the background and has gradients of no rows.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..types import BoolArray, FloatArray, Gaussians, LikenessError
+
+MAX_SIDE = 16_384
+"""Pixels; a larger picture is a mistake in the units, and would not fit into memory."""
+
+OPACITY_TOLERANCE = 1e-3
+"""How far opacities may leave 0..1: rounding in files and optimisers."""
+
+RIGID_TOLERANCE = 1e-3
+"""How far a viewmat's R^T R may be from the identity: rotations multiplied in float32."""
+
+ZERO_LENGTH = 1e-10
+"""A quaternion shorter than this has no direction."""
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class Job(NamedTuple):
+    """Cameras and background of one drawing, checked and of one form.
+
+    Attributes:
+        viewmats: [C, 4, 4] float64. Ks: [C, 3, 3] float64. width, height: pixels.
+        background: [C, channels].
+    """
+
+    viewmats: FloatArray
+    Ks: FloatArray
+    width: int
+    height: int
+    background: FloatArray
+
+
+def check_all(
+    gaussians: Gaussians,
+    viewmats: FloatArray,
+    Ks: FloatArray,
+    width: int,
+    height: int,
+    background: FloatArray | None,
+) -> Job:
+    """Everything that ``rasterize`` is given; arguments as there.
+
+    Raises:
+        LikenessError: names the field, counts what is wrong and says where it begins.
+    """
+    check_gaussians(gaussians)
+    views, lenses = check_cameras(viewmats, Ks)
+    check_size(width, height)
+    channels = np.shape(gaussians.colors)[1]
+    backdrop = check_background(background, len(views), channels)
+    return Job(views, lenses, operator.index(width), operator.index(height), backdrop)
+
+
+def check_gaussians(gaussians: Gaussians) -> None:
+    """Lengths, numbers, lengths of quaternions, signs of scales, range of opacities."""
+    means = _numbers("means", gaussians.means)
+    count = len(means) if means.ndim else 0
+    shapes = {"means": (3,), "quats": (4,), "scales": (3,), "opacities": (), "colors": (None,)}
+    for name, tail in shapes.items():
+        values = _numbers(name, getattr(gaussians, name))
+        _check_shape(name, values, (count, *tail))
+        check_finite(name, values)
+    if count == 0:
+        return
+    quats, scales = np.asarray(gaussians.quats), np.asarray(gaussians.scales)
+    lengths2 = np.einsum("ij,ij->i", quats, quats)
+    _check_rows(
+        "quats", lengths2.min() < ZERO_LENGTH**2, lambda: lengths2 < ZERO_LENGTH**2,
+        "are zero", "A quaternion (1, 0, 0, 0) does not turn; zero is no rotation.",
+    )  # fmt: skip
+    _check_rows(
+        "scales", scales.min() < 0, lambda: (scales < 0).any(1),
+        "are negative", "Scales are linear, in metres: take exp() of logarithms first.",
+    )  # fmt: skip
+    opacities = np.asarray(gaussians.opacities)
+    low, high = -OPACITY_TOLERANCE, 1 + OPACITY_TOLERANCE
+    _check_rows(
+        "opacities", opacities.min() < low or opacities.max() > high,
+        lambda: (opacities < low) | (opacities > high),
+        "are outside 0..1", "Opacities are linear: take the sigmoid of logits first.",
+    )  # fmt: skip
+
+
+def check_cameras(viewmats: FloatArray, Ks: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Rigid motions and lenses without skew, at least one; returned as float64."""
+    views = _numbers("viewmats", viewmats).astype(np.float64)
+    lenses = _numbers("Ks", Ks).astype(np.float64)
+    if views.ndim == 3 and len(views) == 0:
+        raise LikenessError("viewmats: there is no camera.", "Give at least one.")
+    _check_shape("viewmats", views, (None, 4, 4))
+    _check_shape("Ks", lenses, (len(views), 3, 3))
+    check_finite("viewmats", views)
+    check_finite("Ks", lenses)
+    R = views[:, :3, :3]
+    off = np.abs(R.transpose(0, 2, 1) @ R - np.eye(3)).max((1, 2))
+    bent = (off > RIGID_TOLERANCE) | (np.linalg.det(R) < 0)
+    bent |= np.abs(views[:, 3] - [0, 0, 0, 1]).max(1) > RIGID_TOLERANCE
+    _check_rows(
+        "viewmats", bent.any(), lambda: bent, "are no rigid motion",
+        "A viewmat is [R t; 0 0 0 1], world to camera; R turns, and neither scales nor mirrors.",
+    )  # fmt: skip
+    focal = lenses[:, [0, 1], [0, 1]]
+    flat = (focal <= 0).any(1)
+    _check_rows(
+        "Ks", flat.any(), lambda: flat, "have a focal length that is not positive",
+        "K is [fx 0 cx; 0 fy cy; 0 0 1] in pixels.",
+    )  # fmt: skip
+    others = np.abs(lenses[:, [0, 1, 2, 2], [1, 0, 0, 1]]).max(1) / focal.max(1)
+    skewed = (others > 1e-6) | (np.abs(lenses[:, 2, 2] - 1) > 1e-6)
+    _check_rows(
+        "Ks", skewed.any(), lambda: skewed, "are not of the form [fx 0 cx; 0 fy cy; 0 0 1]",
+        "Skew is not drawn: straighten the picture first.",
+    )  # fmt: skip
+    return views, lenses
+
+
+def check_size(width: int, height: int) -> None:
+    """Whole numbers of pixels, from 1 to ``MAX_SIDE``."""
+    for name, value in (("width", width), ("height", height)):
+        try:
+            pixels = operator.index(value)
+        except TypeError:
+            raise LikenessError(
+                f"{name}: {value!r} is no whole number of pixels.", "Round it."
+            ) from None
+        if not 1 <= pixels <= MAX_SIDE:
+            raise LikenessError(
+                f"{name}: {pixels} pixels cannot be drawn.", f"Choose 1 to {MAX_SIDE:,}."
+            )
+
+
+def check_background(background: FloatArray | None, cameras: int, channels: int) -> FloatArray:
+    """[C, channels] from nothing (black), [channels] or [C, channels]."""
+    if background is None:
+        return np.zeros((cameras, channels), np.float32)
+    values = _numbers("background", background)
+    try:
+        backdrop = np.broadcast_to(values, (cameras, channels))
+    except ValueError:
+        raise LikenessError(
+            f"background: {list(values.shape)} does not fit {cameras} cameras and {channels} "
+            "channels.",
+            f"Give [{channels}] or [{cameras}, {channels}].",
+        ) from None
+    check_finite("background", backdrop)
+    return backdrop
+
+
+def check_upstream(name: str, values: FloatArray | None, shape: tuple[int, ...]) -> None:
+    """A loss's derivatives by ``rgb``, ``alpha`` or ``depth``; None stands for zero."""
+    if values is not None:
+        _check_shape(name, _numbers(name, values), shape)
+        check_finite(name, np.asarray(values))
+
+
+def check_finite(name: str, values: FloatArray) -> None:
+    """No NaN, and nothing that is infinite as a float32."""
+    # The extremes carry a NaN along and need no second array of this size.
+    if values.size == 0 or (values.min() >= -_LARGEST and values.max() <= _LARGEST):
+        return
+    bad = ~(np.abs(values) <= _LARGEST)
+    _check_rows(
+        name, True, lambda: bad.reshape(len(values), -1).any(1),
+        "are NaN or infinite", "Find the step that divided by zero, or leave these rows out.",
+    )  # fmt: skip
+
+
+def _numbers(name: str, values: Any) -> FloatArray:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise LikenessError(f"{name}: {array.dtype} are no numbers.", "Give an array of floats.")
+    return array
+
+
+def _check_shape(name: str, values: FloatArray, expected: tuple[int | None, ...]) -> None:
+    """``expected`` with None where any length from 1 will do."""
+    fits = values.ndim == len(expected) and all(
+        (have >= 1 if want is None else have == want) for have, want in zip(values.shape, expected)
+    )
+    if not fits:
+        wanted = ", ".join("any" if want is None else f"{want:,}" for want in expected)
+        raise LikenessError(
+            f"{name}: the shape is {list(values.shape)}, not [{wanted}].",
+            "All fields of one set of Gaussians have the same number of rows."
+            if name in ("means", "quats", "scales", "opacities", "colors")
+            else "See docs/CONVENTIONS.md.",
+        )
+
+
+def _check_rows(
+    name: str, any_bad: bool | np.bool_, which: Callable[[], BoolArray], what: str, remedy: str
+) -> None:
+    """Raise with the count and the first row if ``any_bad``; ``which()`` gives [N] bools."""
+    if any_bad:
+        bad = which()
+        raise LikenessError(
+            f"{name}: {int(bad.sum()):,} of {len(bad):,} {what} (first: row {int(bad.argmax())}).",
+            remedy,
+        )
