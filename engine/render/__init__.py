@@ -6,14 +6,25 @@ Back ends: ``cpu`` (numba, everywhere) and ``reference`` (torch, brute force, fo
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
+from typing import Any
+
 from ..types import Camera, FloatArray, Gaussians, LikenessError
 from .checks import check_all
-from .common import Render
-from .cpu import rasterize_cpu
+from .common import Gradients, Render, Vjp
 
 BACKENDS = ("cpu", "reference")
 
-__all__ = ["BACKENDS", "Render", "rasterize", "render_camera"]
+__all__ = [
+    "BACKENDS",
+    "Gradients",
+    "Render",
+    "Vjp",
+    "rasterize",
+    "rasterize_vjp",
+    "render_camera",
+]
 
 
 def rasterize(
@@ -40,22 +51,46 @@ def rasterize(
             background.
     """
     job = check_all(gaussians, viewmats, Ks, width, height, background)
-    if backend == "cpu":
-        return rasterize_cpu(gaussians, *job)
-    if backend == "reference":
-        try:
-            from .reference import rasterize_reference
-        except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
-            raise LikenessError(
-                "The reference rasteriser needs torch, which is not installed.",
-                "Run 'pip install likeness[torch]', or use the backend 'cpu'.",
-            ) from error
-        return rasterize_reference(gaussians, *job)
-    raise LikenessError(
-        f"There is no rasteriser '{backend}'.", f"Choose one of: {', '.join(BACKENDS)}."
-    )
+    render: Render = _function(backend, f"rasterize_{backend}")(gaussians, *job)
+    return render
+
+
+def rasterize_vjp(
+    gaussians: Gaussians,
+    viewmats: FloatArray,
+    Ks: FloatArray,
+    width: int,
+    height: int,
+    background: FloatArray | None = None,
+    backend: str = "cpu",
+) -> tuple[Render, Vjp]:
+    """:func:`rasterize`, and the function that goes back from its pictures' derivatives.
+
+    Arguments and errors as there. The second result takes the loss's derivatives by ``rgb``,
+    ``alpha`` and ``depth``, and gives those by the Gaussians and the background.
+    """
+    job = check_all(gaussians, viewmats, Ks, width, height, background)
+    both: tuple[Render, Vjp] = _function(backend, f"rasterize_{backend}_vjp")(gaussians, *job)
+    return both
+
+
+def _function(backend: str, name: str) -> Callable[..., Any]:
+    """A function of the back end's own file, which is imported now: most need large packages."""
+    if backend not in BACKENDS:
+        raise LikenessError(
+            f"There is no rasteriser '{backend}'.", f"Choose one of: {', '.join(BACKENDS)}."
+        )
+    try:
+        module = importlib.import_module(f".{backend}", __package__)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise LikenessError(
+            f"The rasteriser '{backend}' needs torch, which is not installed.",
+            "Run 'pip install likeness[torch]', or use the backend 'cpu'.",
+        ) from error
+    function: Callable[..., Any] = getattr(module, name)
+    return function
 
 
 def render_camera(

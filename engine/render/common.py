@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ..types import FloatArray
@@ -39,3 +40,24 @@ class Render(NamedTuple):
     rgb: FloatArray
     alpha: FloatArray
     depth: FloatArray
+
+
+class Gradients(NamedTuple):
+    """A loss's derivatives by what was drawn, float32, shapes as in ``Gaussians``.
+
+    Attributes:
+        means: [N, 3]. quats: [N, 4], by the quaternion before it is made a unit. scales: [N, 3].
+        opacities: [N]. colors: [N, channels]. background: [C, channels].
+    """
+
+    means: FloatArray
+    quats: FloatArray
+    scales: FloatArray
+    opacities: FloatArray
+    colors: FloatArray
+    background: FloatArray
+
+
+Vjp = Callable[..., Gradients]
+"""``vjp(rgb=None, alpha=None, depth=None)``: from the loss's derivatives by each field of a
+:class:`Render` (None: zero), of that field's shape, to those by what was drawn."""

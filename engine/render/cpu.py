@@ -1,9 +1,8 @@
 """The rasteriser for computers without a GPU: numba, tiles of 16 x 16 pixels, several threads.
 
-Gaussians are projected with EWA splatting's local affine approximation (Zwicker et al. 2001),
-sorted by depth, listed for every tile that their visible ellipse touches, and blended front to
-back (Kerbl et al. 2023, section 6). The ellipse ends where alpha falls under ``ALPHA_MIN``, so
-the lists leave nothing out. The same numbers in the same order on any count of threads.
+Gaussians are projected, sorted and listed by tile (``cpu_splats``) and blended front to back
+(Kerbl et al. 2023, section 6); ``cpu_backward`` goes the same way back. The same numbers in the
+same order on any count of threads.
 """
 
 from __future__ import annotations
@@ -17,264 +16,54 @@ from numpy.typing import NDArray
 from ..types import FloatArray, Gaussians, IntArray
 from .common import (
     ALPHA_MAX,
-    ALPHA_MIN,
-    BLUR,
     DEPTH_EPSILON,
-    JACOBIAN_MARGIN,
-    NEAR,
     TRANSMITTANCE_MIN,
+    Gradients,
     Render,
+    Vjp,
+)
+from .cpu_backward import blend_backward, project_backward, reduce_over_tiles
+from .cpu_splats import (
+    TILE,
+    Splats,
+    TileLists,
+    exp_of_negative,
+    list_tiles,
+    project_gaussians,
 )
 
-TILE_BITS = 4
-TILE = 1 << TILE_BITS
-
-_CHUNKS = 16  # parts in which threads list the splats; the lists do not depend on it
 _STRIDE = 61  # tiles are dealt to threads like cards: dense and empty ones in every hand
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
 _MOST = np.float32(ALPHA_MAX)
 _OPAQUE = np.float32(TRANSMITTANCE_MIN)
-_SLACK = 1e-3  # pixels added to an ellipse when tiles are listed; alpha decides at its ends
 
 
-class Splats(NamedTuple):
-    """The M Gaussians that one camera sees, on its image, nearest first.
+class Drawn(NamedTuple):
+    """What one camera's backward pass needs of its forward pass.
 
     Attributes:
-        source: [M] int32, the Gaussian's row.
-        centre: [M, 2] float64 pixels. conic: [M, 3] float32, the inverse 2D covariance's xx, xy
-            and yy. depth: [M] float32 metres.
-        opacity: [M] float32. reach: [M] float32, the squared Mahalanobis distance at which alpha
-            falls under ``ALPHA_MIN``.
-        box: [M, 4] int32 first and last pixel column, first and last row.
+        splats, lists: of this camera. colors: [M, channels] in the splats' order.
+        rest: [H, W] transmittance that is left for the background.
+        end: [H, W] int32, the place in the tile's list at which the pixel was finished.
     """
 
-    source: IntArray
-    centre: FloatArray
-    conic: FloatArray
-    depth: FloatArray
-    opacity: FloatArray
-    reach: FloatArray
-    box: IntArray
-
-
-class TileLists(NamedTuple):
-    """For tile t (row-major), the splats ``members[start[t]:start[t + 1]]``, nearest first."""
-
-    start: IntArray
-    members: IntArray
-
-
-@numba.njit(cache=True)
-def _camera_covariance(q, s, R):  # type: ignore[no-untyped-def]
-    """xx, xy, xz, yy, yz, zz of the covariance in camera space.
-
-    q: unit quaternion w, x, y, z. s: [3] scales. R: [3, 3] world to camera.
-    """
-    w, x, y, z = q
-    columns = (
-        (1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)),
-        (2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)),
-        (2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)),
-    )
-    xx = xy = xz = yy = yz = zz = 0.0
-    for k in range(3):
-        axis = columns[k]
-        a = s[k] * (R[0, 0] * axis[0] + R[0, 1] * axis[1] + R[0, 2] * axis[2])
-        b = s[k] * (R[1, 0] * axis[0] + R[1, 1] * axis[1] + R[1, 2] * axis[2])
-        c = s[k] * (R[2, 0] * axis[0] + R[2, 1] * axis[1] + R[2, 2] * axis[2])
-        xx += a * a
-        xy += a * b
-        xz += a * c
-        yy += b * b
-        yz += b * c
-        zz += c * c
-    return xx, xy, xz, yy, yz, zz
-
-
-@numba.njit(cache=True, parallel=True)
-def _project(  # type: ignore[no-untyped-def]
-    means, quats, scales, opacities, viewmat, K, width, height, centre, conic, depth, reach, box
-):
-    R = viewmat[:3, :3]
-    fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
-    margin_x = JACOBIAN_MARGIN * 0.5 * width / fx
-    margin_y = JACOBIAN_MARGIN * 0.5 * height / fy
-    left, right = -cx / fx - margin_x, (width - cx) / fx + margin_x
-    top, bottom = -cy / fy - margin_y, (height - cy) / fy + margin_y
-    for i in numba.prange(means.shape[0]):
-        box[i, 0], box[i, 1], box[i, 2], box[i, 3] = 0, -1, 0, -1
-        m0, m1, m2 = means[i, 0], means[i, 1], means[i, 2]
-        x = R[0, 0] * m0 + R[0, 1] * m1 + R[0, 2] * m2 + viewmat[0, 3]
-        y = R[1, 0] * m0 + R[1, 1] * m1 + R[1, 2] * m2 + viewmat[1, 3]
-        z = R[2, 0] * m0 + R[2, 1] * m1 + R[2, 2] * m2 + viewmat[2, 3]
-        opacity = opacities[i]
-        if not (z >= NEAR and opacity >= ALPHA_MIN):  # also true for a NaN
-            continue
-        qw, qx = np.float64(quats[i, 0]), np.float64(quats[i, 1])
-        qy, qz = np.float64(quats[i, 2]), np.float64(quats[i, 3])
-        norm = np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
-        if not norm > 0.0:
-            continue
-        q = (qw / norm, qx / norm, qy / norm, qz / norm)
-        s = (np.float64(scales[i, 0]), np.float64(scales[i, 1]), np.float64(scales[i, 2]))
-        xx, xy, xz, yy, yz, zz = _camera_covariance(q, s, R)
-        # Jacobian of the projection [[jx, 0, kx], [0, jy, ky]] at the centre, which is clamped
-        # to the image's surroundings: far outside the linear approximation blows up.
-        jx, kx = fx / z, -fx * min(max(x / z, left), right) / z
-        jy, ky = fy / z, -fy * min(max(y / z, top), bottom) / z
-        A = jx * jx * xx + 2 * jx * kx * xz + kx * kx * zz + BLUR
-        B = jx * jy * xy + jx * ky * xz + kx * jy * yz + kx * ky * zz
-        C = jy * jy * yy + 2 * jy * ky * yz + ky * ky * zz + BLUR
-        det = A * C - B * B
-        if not (det > 0.0 and det < np.inf):
-            continue
-        u, v = fx * x / z + cx, fy * y / z + cy
-        d2 = 2.0 * np.log(opacity / ALPHA_MIN)
-        half_x, half_y = np.sqrt(d2 * A), np.sqrt(d2 * C)
-        # Bounds are cut as floats: the integer of a huge float would be anything.
-        x0, x1 = max(u - half_x - 0.5, 0.0), min(u + half_x - 0.5, width - 1.0)
-        y0, y1 = max(v - half_y - 0.5, 0.0), min(v + half_y - 0.5, height - 1.0)
-        if x0 > x1 or y0 > y1:
-            continue
-        box[i, 0], box[i, 1] = int(np.ceil(x0)), int(np.floor(x1))
-        box[i, 2], box[i, 3] = int(np.ceil(y0)), int(np.floor(y1))
-        centre[i, 0], centre[i, 1], depth[i], reach[i] = u, v, z, d2
-        conic[i, 0], conic[i, 1], conic[i, 2] = C / det, -B / det, A / det
-
-
-@numba.njit(cache=True)
-def _depth_order(depth, seen):  # type: ignore[no-untyped-def]
-    """The splats of ``seen``, nearest first; equal depths keep their order (radix sort)."""
-    # Positive floats sort as their bit patterns do.
-    keys = depth.view(np.uint32)
-    order, other = seen.copy(), np.empty_like(seen)
-    for shift in (0, 11, 22):
-        start = np.zeros(2049, np.int64)
-        for i in order:
-            start[((keys[i] >> shift) & 2047) + 1] += 1
-        start = np.cumsum(start)
-        for i in order:
-            digit = (keys[i] >> shift) & 2047
-            other[start[digit]] = i
-            start[digit] += 1
-        order, other = other, order
-    return order
-
-
-@numba.njit(cache=True)
-def _ellipse_at(a, b, c, reach, dy):  # type: ignore[no-untyped-def]
-    """Left and right end of the ellipse on a row ``dy`` pixels under its centre."""
-    root = b * b * dy * dy - a * (c * dy * dy - reach)
-    half = np.sqrt(max(root, 0.0))
-    return (-b * dy - half) / a, (-b * dy + half) / a
-
-
-@numba.njit(cache=True)
-def _tile_span(centre, conic, reach, box, i, tile_row):  # type: ignore[no-untyped-def]
-    """First and last tile column that splat i touches in a row of tiles."""
-    first, last = box[i, 0] >> TILE_BITS, box[i, 1] >> TILE_BITS
-    if first == last:
-        return first, last
-    a, b, c = np.float64(conic[i, 0]), np.float64(conic[i, 1]), np.float64(conic[i, 2])
-    d2 = np.float64(reach[i])
-    # The rows of pixel centres of this tile row that the box has, relative to the centre.
-    upper = max(box[i, 2], tile_row * TILE) + 0.5 - centre[i, 1]
-    lower = min(box[i, 3], tile_row * TILE + TILE - 1) + 0.5 - centre[i, 1]
-    left_upper, right_upper = _ellipse_at(a, b, c, d2, upper)
-    left_lower, right_lower = _ellipse_at(a, b, c, d2, lower)
-    left, right = min(left_upper, left_lower), max(right_upper, right_lower)
-    # Between these rows the ellipse may bulge: its outermost points lie at these heights.
-    outermost = np.sqrt(d2 * c / (a * c - b * b))
-    bulge = -b / c * outermost
-    if upper < bulge < lower:
-        right = outermost
-    if upper < -bulge < lower:
-        left = -outermost
-    u = centre[i, 0]
-    first = max(first, int(max(u + left - 0.5 - _SLACK, 0.0)) >> TILE_BITS)
-    last = min(last, int(max(u + right - 0.5 + _SLACK, 0.0)) >> TILE_BITS)
-    return first, last
-
-
-@numba.njit(cache=True, parallel=True)
-def _gather(order, centre, conic, depth, opacity, reach, box):  # type: ignore[no-untyped-def]
-    """Rows of all arrays in ``order``: what is drawn together lies together from here on."""
-    count = order.shape[0]
-    out_centre, out_conic = np.empty((count, 2)), np.empty((count, 3), np.float32)
-    out_depth, out_opacity = np.empty(count, np.float32), np.empty(count, np.float32)
-    out_reach, out_box = np.empty(count, np.float32), np.empty((count, 4), np.int32)
-    for k in numba.prange(count):
-        i = order[k]
-        for axis in range(2):
-            out_centre[k, axis] = centre[i, axis]
-        for axis in range(3):
-            out_conic[k, axis] = conic[i, axis]
-        for axis in range(4):
-            out_box[k, axis] = box[i, axis]
-        out_depth[k], out_opacity[k], out_reach[k] = depth[i], opacity[i], reach[i]
-    return out_centre, out_conic, out_depth, out_opacity, out_reach, out_box
-
-
-@numba.njit(cache=True, parallel=True)
-def _list_tiles(centre, conic, reach, box, columns, rows):  # type: ignore[no-untyped-def]
-    """Counts, then writes, each chunk of splats on its own; a chunk's place in every tile's list
-    follows from the counts of those before it."""
-    count, tiles = box.shape[0], columns * rows
-    counts = np.zeros((_CHUNKS, tiles), np.int64)
-    for chunk in numba.prange(_CHUNKS):
-        for i in range(count * chunk // _CHUNKS, count * (chunk + 1) // _CHUNKS):
-            for row in range(box[i, 2] >> TILE_BITS, (box[i, 3] >> TILE_BITS) + 1):
-                first, last = _tile_span(centre, conic, reach, box, i, row)
-                for column in range(first, last + 1):
-                    counts[chunk, row * columns + column] += 1
-    start, fill = np.zeros(tiles + 1, np.int64), np.empty((_CHUNKS, tiles), np.int64)
-    for tile in range(tiles):
-        place = start[tile]
-        for chunk in range(_CHUNKS):
-            fill[chunk, tile] = place
-            place += counts[chunk, tile]
-        start[tile + 1] = place
-    members = np.empty(start[tiles], np.int32)
-    for chunk in numba.prange(_CHUNKS):
-        for i in range(count * chunk // _CHUNKS, count * (chunk + 1) // _CHUNKS):
-            for row in range(box[i, 2] >> TILE_BITS, (box[i, 3] >> TILE_BITS) + 1):
-                first, last = _tile_span(centre, conic, reach, box, i, row)
-                for column in range(first, last + 1):
-                    tile = row * columns + column
-                    members[fill[chunk, tile]] = i
-                    fill[chunk, tile] += 1
-    return start, members
-
-
-@numba.njit(cache=True, inline="always")
-def _exp_of_negative(power):  # type: ignore[no-untyped-def]
-    """exp(-power) for 0 <= power <= 6, error under 1e-6.
-
-    A polynomial of a sixteenth, squared four times: unlike libm's it runs on whole registers.
-    """
-    x = power * np.float32(-1.0 / 16.0)
-    y = np.float32(1.0 / 120.0)
-    y = y * x + np.float32(1.0 / 24.0)
-    y = y * x + np.float32(1.0 / 6.0)
-    y = y * x + np.float32(0.5)
-    y = y * x + _ONE
-    y = y * x + _ONE
-    y *= y
-    y *= y
-    y *= y
-    return y * y
+    splats: Splats
+    lists: TileLists
+    colors: FloatArray
+    rest: FloatArray
+    end: IntArray
 
 
 @numba.njit(cache=True)
 def _draw_tile(  # type: ignore[no-untyped-def]
-    splats, colors, listed, left, top, high, light, still_open, sums, weights
+    splats, colors, listed, left, top, high, light, still_open, end, sums, weights
 ):
     """Blends the listed splats into one tile's buffers.
 
     light: [16, 16] transmittance. still_open: [16, 16] 1 where it may still fall, else 0.
+    end: [16, 16] place in the list at which the pixel was finished.
     sums: [channels + 1, 16, 16] colours and depth by weight. weights: [16] for one row.
     The loops over x always take whole rows: that they are of fixed length makes them vectors.
     """
@@ -289,21 +78,23 @@ def _draw_tile(  # type: ignore[no-untyped-def]
         to_first = np.float32(left + 0.5 - centre[i, 0])
         limit = _HALF * reach[i]
         strength = opacity[i]
+        here = np.int32(position)
         for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
             dy = np.float32(y + (top + 0.5 - centre[i, 1]))
             across, down = b * dy, half_c * dy * dy
-            light_row, open_row = light[y], still_open[y]
+            light_row, open_row, end_row = light[y], still_open[y], end[y]
             for x in range(TILE):
                 dx = np.float32(x) + to_first
                 power = dx * (half_a * dx + across) + down
                 visible = power <= limit
-                alpha = min(_MOST, strength * _exp_of_negative(power if visible else limit))
-                weight = alpha * light_row[x] * open_row[x] if visible else _ZERO
-                ends = light_row[x] - weight <= _OPAQUE
+                alpha = min(_MOST, strength * exp_of_negative(power if visible else limit))
+                alpha = alpha * open_row[x] if visible else _ZERO
+                after = light_row[x] * (_ONE - alpha)
+                ends = after <= _OPAQUE
                 open_row[x] = _ZERO if ends else open_row[x]
-                weight = _ZERO if ends else weight
-                light_row[x] -= weight
-                weights[x] = weight
+                end_row[x] = here if ends else end_row[x]
+                weights[x] = _ZERO if ends else alpha * light_row[x]
+                light_row[x] = light_row[x] if ends else after
             for k in range(channels):
                 value, row = colors[i, k], sums[k, y]
                 for x in range(TILE):
@@ -315,7 +106,7 @@ def _draw_tile(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, parallel=True)
 def _draw(  # type: ignore[no-untyped-def]
-    splats, colors, start, members, background, width, height, rgb, alpha, depth
+    splats, colors, start, members, background, width, height, rgb, alpha, depth, rest, end
 ):
     columns = (width + TILE - 1) // TILE
     tiles = start.shape[0] - 1
@@ -323,56 +114,31 @@ def _draw(  # type: ignore[no-untyped-def]
     for hand in numba.prange(min(_STRIDE, tiles)):
         light = np.empty((TILE, TILE), np.float32)
         still_open = np.empty((TILE, TILE), np.float32)
+        ends = np.empty((TILE, TILE), np.int32)
         sums = np.empty((channels + 1, TILE, TILE), np.float32)
         weights = np.empty(TILE, np.float32)
         for tile in range(hand, tiles, _STRIDE):
             left, top = tile % columns * TILE, tile // columns * TILE
             wide, high = min(TILE, width - left), min(TILE, height - top)
+            listed = members[start[tile] : start[tile + 1]]
             light[:] = _ONE
             sums[:] = _ZERO
             still_open[:] = _ZERO
             still_open[:high, :wide] = _ONE
-            listed = members[start[tile] : start[tile + 1]]
-            _draw_tile(splats, colors, listed, left, top, high, light, still_open, sums, weights)
+            ends[:] = listed.shape[0]
+            _draw_tile(
+                splats, colors, listed, left, top, high, light, still_open, ends, sums, weights
+            )
             for y in range(high):
                 for x in range(wide):
-                    rest = light[y, x]
+                    through = light[y, x]
                     for k in range(channels):
-                        rgb[top + y, left + x, k] = sums[k, y, x] + rest * background[k]
-                    cover = _ONE - rest
+                        rgb[top + y, left + x, k] = sums[k, y, x] + through * background[k]
+                    cover = _ONE - through
                     alpha[top + y, left + x] = cover
                     depth[top + y, left + x] = sums[channels, y, x] / max(cover, DEPTH_EPSILON)
-
-
-def project_gaussians(
-    gaussians: Gaussians, viewmat: FloatArray, K: FloatArray, width: int, height: int
-) -> Splats:
-    """Gaussians -> the ellipses that show on an image of ``width`` x ``height`` pixels."""
-    count = len(gaussians)
-    centre, conic = np.zeros((count, 2)), np.zeros((count, 3), np.float32)
-    depth, reach = np.zeros(count, np.float32), np.zeros(count, np.float32)
-    opacity = np.ascontiguousarray(gaussians.opacities, np.float32)
-    box = np.zeros((count, 4), np.int32)
-    _project(
-        np.ascontiguousarray(gaussians.means, np.float32),
-        np.ascontiguousarray(gaussians.quats, np.float32),
-        np.ascontiguousarray(gaussians.scales, np.float32),
-        opacity,
-        np.ascontiguousarray(viewmat, np.float64),
-        np.ascontiguousarray(K, np.float64),
-        width, height, centre, conic, depth, reach, box,
-    )  # fmt: skip
-    seen = np.flatnonzero((box[:, 0] <= box[:, 1]) & (box[:, 2] <= box[:, 3]))
-    order = _depth_order(depth, seen.astype(np.int32))
-    return Splats(order, *_gather(order, centre, conic, depth, opacity, reach, box))
-
-
-def list_tiles(splats: Splats, width: int, height: int) -> TileLists:
-    """Which splats each tile has to draw, nearest first."""
-    columns, rows = -(-width // TILE), -(-height // TILE)
-    return TileLists(
-        *_list_tiles(splats.centre, splats.conic, splats.reach, splats.box, columns, rows)
-    )
+                    rest[top + y, left + x] = through
+                    end[top + y, left + x] = ends[y, x]
 
 
 def rasterize_cpu(
@@ -388,6 +154,67 @@ def rasterize_cpu(
     Args:
         viewmats: [C, 4, 4] world to camera. Ks: [C, 3, 3] pixels. background: [C, channels].
     """
+    return _draw_all(gaussians, viewmats, Ks, width, height, background, None)
+
+
+def rasterize_cpu_vjp(
+    gaussians: Gaussians,
+    viewmats: FloatArray,
+    Ks: FloatArray,
+    width: int,
+    height: int,
+    background: FloatArray,
+) -> tuple[Render, Vjp]:
+    """:func:`rasterize_cpu`, and the function that goes back from the pictures' derivatives."""
+    drawn: list[Drawn] = []
+    render = _draw_all(gaussians, viewmats, Ks, width, height, background, drawn)
+
+    def vjp(
+        rgb: FloatArray | None = None,
+        alpha: FloatArray | None = None,
+        depth: FloatArray | None = None,
+    ) -> Gradients:
+        channels = gaussians.colors.shape[1]
+        out = Gradients(
+            *(np.zeros(np.shape(values), np.float32) for values in (
+                gaussians.means, gaussians.quats, gaussians.scales, gaussians.opacities,
+                gaussians.colors, background,
+            ))
+        )  # fmt: skip
+        for c, camera in enumerate(drawn):
+            size = (height, width)
+            d_rgb = np.zeros((*size, channels), np.float32) if rgb is None else rgb[c]
+            d_alpha = np.zeros(size, np.float32) if alpha is None else alpha[c]
+            # The depth is a sum of weighted depths over alpha: a colour, and some more alpha.
+            d_sum = np.zeros(size, np.float32)
+            if depth is not None:
+                cover = render.alpha[c]
+                d_sum = depth[c] / np.maximum(cover, DEPTH_EPSILON)
+                d_alpha = d_alpha - np.where(cover > DEPTH_EPSILON, d_sum * render.depth[c], 0.0)
+            d_out = np.ascontiguousarray(np.concatenate([d_rgb, d_sum[..., None]], 2), np.float32)
+            # What a pixel's last transmittance is worth.
+            worth = np.ascontiguousarray(d_rgb @ background[c] - d_alpha, np.float32)
+            pairs = blend_backward(*camera, d_out, worth)
+            sums = reduce_over_tiles(pairs, camera.lists, len(camera.splats.source))
+            project_backward(
+                gaussians, viewmats[c], Ks[c], width, height, camera.splats, sums, out
+            )
+            out.background[c] = np.einsum("hw,hwk->k", camera.rest, d_rgb)
+        return out
+
+    return render, vjp
+
+
+def _draw_all(
+    gaussians: Gaussians,
+    viewmats: FloatArray,
+    Ks: FloatArray,
+    width: int,
+    height: int,
+    background: FloatArray,
+    drawn: list[Drawn] | None,
+) -> Render:
+    """The pictures of all cameras; fills ``drawn`` with what the way back needs."""
     cameras = len(viewmats)
     colors = np.ascontiguousarray(gaussians.colors, np.float32)
     rgb: NDArray[np.float32] = np.empty((cameras, height, width, colors.shape[1]), np.float32)
@@ -397,8 +224,13 @@ def rasterize_cpu(
     for c in range(cameras):
         splats = project_gaussians(gaussians, viewmats[c], Ks[c], width, height)
         lists = list_tiles(splats, width, height)
+        seen = colors[splats.source]
+        rest = np.empty((height, width), np.float32)
+        end = np.empty((height, width), np.int32)
         _draw(
-            splats, colors[splats.source], lists.start, lists.members, backdrop[c],
-            width, height, rgb[c], alpha[c], depth[c],
+            splats, seen, lists.start, lists.members, backdrop[c], width, height,
+            rgb[c], alpha[c], depth[c], rest, end,
         )  # fmt: skip
+        if drawn is not None:
+            drawn.append(Drawn(splats, lists, seen, rest, end))
     return Render(rgb, alpha, depth)

@@ -6,11 +6,12 @@ Needs torch; ``rasterize`` imports this file only when it is asked for.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from ..types import FloatArray, Gaussians
+from .autograd import draw_arrays, draw_arrays_vjp
 from .common import (
     ALPHA_MAX,
     ALPHA_MIN,
@@ -20,6 +21,7 @@ from .common import (
     NEAR,
     TRANSMITTANCE_MIN,
     Render,
+    Vjp,
 )
 
 _PAIRS_AT_ONCE = 1 << 23  # Gaussians times pixels held in memory
@@ -123,8 +125,10 @@ def rasterize_torch(
             splats = (
                 centres[order], torch.linalg.inv(covars2d[order]), opacities[in_front][order],
             )  # fmt: skip
+            # The way back draws each part once more: kept, the pairs of 20,000 Gaussians and
+            # 256 x 256 pixels would take 100 GB.
             parts = [
-                _blend(part, *splats, features)
+                checkpoint(_blend, part, *splats, features, use_reentrant=False)
                 for part in torch.split(pixels, max(1, _PAIRS_AT_ONCE // len(order)))
             ]
             sums = torch.cat([p[0] for p in parts])
@@ -151,21 +155,20 @@ def rasterize_reference(
     background: FloatArray,
 ) -> Render:
     """:func:`rasterize_torch` on numpy arrays, in float64 on the CPU."""
+    return draw_arrays(
+        rasterize_torch, gaussians, viewmats, Ks, width, height, background, torch.float64
+    )
 
-    def tensor(values: FloatArray) -> Tensor:
-        return torch.tensor(np.asarray(values), dtype=torch.float64)
 
-    with torch.no_grad():
-        rgb, alpha, depth = rasterize_torch(
-            tensor(gaussians.means),
-            tensor(gaussians.quats),
-            tensor(gaussians.scales),
-            tensor(gaussians.opacities),
-            tensor(gaussians.colors),
-            tensor(viewmats),
-            tensor(Ks),
-            width,
-            height,
-            tensor(background),
-        )
-    return Render(rgb.numpy(), alpha.numpy(), depth.numpy())
+def rasterize_reference_vjp(
+    gaussians: Gaussians,
+    viewmats: FloatArray,
+    Ks: FloatArray,
+    width: int,
+    height: int,
+    background: FloatArray,
+) -> tuple[Render, Vjp]:
+    """:func:`rasterize_reference` and its derivatives, by torch's autograd in float64."""
+    return draw_arrays_vjp(
+        rasterize_torch, gaussians, viewmats, Ks, width, height, background, torch.float64
+    )

@@ -1,0 +1,105 @@
+"""Numpy in and out over a rasteriser in torch; its derivatives by torch's autograd. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..types import FloatArray, Gaussians
+from .common import Gradients, Render, Vjp
+
+Draw = Callable[..., tuple[Tensor, Tensor, Tensor]]
+"""``draw(means, quats, scales, opacities, colors, viewmats, Ks, width, height, background)``:
+tensors as in :func:`.reference.rasterize_torch`, which is one."""
+
+
+def draw_arrays(
+    draw: Draw,
+    gaussians: Gaussians,
+    viewmats: FloatArray,
+    Ks: FloatArray,
+    width: int,
+    height: int,
+    background: FloatArray,
+    dtype: torch.dtype,
+    device: str = "cpu",
+) -> Render:
+    """Draw Gaussians with ``draw``, for their picture alone; the arrays keep its precision."""
+    with torch.no_grad():
+        drawn, cameras, backdrop = _inputs(gaussians, viewmats, Ks, background, dtype, device)
+        return _render(draw(*drawn, *cameras, width, height, backdrop))
+
+
+def draw_arrays_vjp(
+    draw: Draw,
+    gaussians: Gaussians,
+    viewmats: FloatArray,
+    Ks: FloatArray,
+    width: int,
+    height: int,
+    background: FloatArray,
+    dtype: torch.dtype,
+    device: str = "cpu",
+) -> tuple[Render, Vjp]:
+    """:func:`draw_arrays`, and the way back; the function may be called many times."""
+    drawn, cameras, backdrop = _inputs(gaussians, viewmats, Ks, background, dtype, device)
+    leaves = [leaf.requires_grad_() for leaf in (*drawn, backdrop)]
+    outputs = draw(*drawn, *cameras, width, height, backdrop)
+
+    def vjp(
+        rgb: FloatArray | None = None,
+        alpha: FloatArray | None = None,
+        depth: FloatArray | None = None,
+    ) -> Gradients:
+        pairs = [
+            (output, torch.as_tensor(np.asarray(given), dtype=dtype, device=device))
+            for output, given in zip(outputs, (rgb, alpha, depth), strict=True)
+            if given is not None and output.requires_grad
+        ]
+        found: tuple[Tensor | None, ...] = (None,) * len(leaves)
+        if pairs:
+            found = torch.autograd.grad(
+                [output for output, _ in pairs],
+                leaves,
+                [given for _, given in pairs],
+                retain_graph=True,
+                allow_unused=True,
+            )
+        return Gradients(
+            *(
+                (torch.zeros_like(leaf) if grad is None else grad).float().cpu().numpy()
+                for grad, leaf in zip(found, leaves, strict=True)
+            )
+        )
+
+    return _render(tuple(output.detach() for output in outputs)), vjp
+
+
+def _inputs(
+    gaussians: Gaussians,
+    viewmats: FloatArray,
+    Ks: FloatArray,
+    background: FloatArray,
+    dtype: torch.dtype,
+    device: str,
+) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """Copies: means, quats, scales, opacities, colors; viewmats, Ks; background."""
+
+    def tensor(values: FloatArray) -> Tensor:
+        return torch.tensor(np.asarray(values), dtype=dtype, device=device)
+
+    drawn = [
+        tensor(values)
+        for values in (
+            gaussians.means, gaussians.quats, gaussians.scales, gaussians.opacities,
+            gaussians.colors,
+        )
+    ]  # fmt: skip
+    return drawn, [tensor(viewmats), tensor(Ks)], tensor(background)
+
+
+def _render(outputs: tuple[Tensor, ...]) -> Render:
+    return Render(*(output.cpu().numpy() for output in outputs))

@@ -1,0 +1,328 @@
+"""The way back through the cpu rasteriser: from pictures' derivatives to Gaussians'.
+
+Pixels are walked back to front: dividing by 1 - alpha gives every splat the transmittance that it
+met, and one number per pixel, ``worth``, holds what a unit of light is worth behind it. Each pair
+of a tile and a splat gets its own sums, which are added in a fixed order: nothing depends on the
+threads. Derivations: Ye et al. 2024, "gsplat", appendix; here power = 1/2 d^T conic d.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from ..types import FloatArray, Gaussians, IntArray
+from .common import ALPHA_MAX, BLUR, JACOBIAN_MARGIN, Gradients
+from .cpu_splats import CHUNKS, TILE, Splats, TileLists, exp_of_negative
+
+_STRIDE = 61
+_HALF = np.float32(0.5)
+_ONE = np.float32(1.0)
+_ZERO = np.float32(0.0)
+_MOST = np.float32(ALPHA_MAX)
+
+GEOMETRY = 6
+"""Columns of a pair's sums before those of the colours and of the depth: with g the loss's
+derivative by -power and d the way from the centre to the pixel, the sums of g, g dx, g dy,
+g dx^2, g dx dy and g dy^2."""
+
+
+@numba.njit(cache=True)
+def _back_tile(  # type: ignore[no-untyped-def]
+    splats, colors, listed, pairs, left, top, high, light, worth, end, d_out, rows, tints
+):
+    """One tile's pairs, in place.
+
+    pairs: [listed, GEOMETRY + channels + 1]. light: [16, 16] the last transmittance. worth:
+    [16, 16] what it is worth. end: [16, 16] as in ``Drawn``. d_out: [channels + 1, 16, 16].
+    rows: [6, 16], tints: [channels + 1, 16]: sums over the tile's rows, one for each column.
+    """
+    _, centre, conic, depth, opacity, reach, box = splats
+    channels = colors.shape[1]
+    weights, worths = rows[3], rows[4]
+    for position in range(end.max() - 1, -1, -1):
+        i = listed[position]
+        half_a, b, half_c = _HALF * conic[i, 0], conic[i, 1], _HALF * conic[i, 2]
+        to_first = np.float32(left + 0.5 - centre[i, 0])
+        limit = _HALF * reach[i]
+        strength = opacity[i]
+        here = np.int32(position)
+        rows[:] = _ZERO
+        tints[:] = _ZERO
+        for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
+            dy = np.float32(y + (top + 0.5 - centre[i, 1]))
+            across, down = b * dy, half_c * dy * dy
+            light_row, worth_row, end_row = light[y], worth[y], end[y]
+            value, row = depth[i], d_out[channels, y]
+            for x in range(TILE):
+                worths[x] = value * row[x]
+            for k in range(channels):
+                value, row = colors[i, k], d_out[k, y]
+                for x in range(TILE):
+                    worths[x] += value * row[x]
+            for x in range(TILE):
+                dx = np.float32(x) + to_first
+                power = dx * (half_a * dx + across) + down
+                visible = (power <= limit) & (here < end_row[x])
+                full = strength * exp_of_negative(power if visible else limit)
+                alpha = min(_MOST, full) if visible else _ZERO
+                through = _ONE - alpha
+                before = light_row[x] / through
+                weights[x] = alpha * before
+                d_alpha = before * (worths[x] - worth_row[x])
+                worth_row[x] = alpha * worths[x] + through * worth_row[x]
+                light_row[x] = before
+                g = d_alpha * alpha if full <= _MOST else _ZERO
+                rows[0, x] += g
+                rows[1, x] += g * dy
+                rows[2, x] += g * dy * dy
+            for k in range(channels + 1):
+                tint, row = tints[k], d_out[k, y]
+                for x in range(TILE):
+                    tint[x] += weights[x] * row[x]
+        out = pairs[position]
+        for x in range(TILE):
+            dx = np.float32(x) + to_first
+            out[0] += rows[0, x]
+            out[1] += rows[0, x] * dx
+            out[2] += rows[1, x]
+            out[3] += rows[0, x] * dx * dx
+            out[4] += rows[1, x] * dx
+            out[5] += rows[2, x]
+        for k in range(channels + 1):
+            for x in range(TILE):
+                out[GEOMETRY + k] += tints[k, x]
+
+
+@numba.njit(cache=True, parallel=True)
+def _blend_backward(  # type: ignore[no-untyped-def]
+    splats, colors, start, members, rest, end, d_out, worth, pairs
+):
+    height, width = rest.shape
+    columns = (width + TILE - 1) // TILE
+    tiles = start.shape[0] - 1
+    channels = colors.shape[1]
+    for hand in numba.prange(min(_STRIDE, tiles)):
+        light = np.empty((TILE, TILE), np.float32)
+        worths = np.empty((TILE, TILE), np.float32)
+        ends = np.empty((TILE, TILE), np.int32)
+        d_tile = np.empty((channels + 1, TILE, TILE), np.float32)
+        rows = np.empty((6, TILE), np.float32)
+        tints = np.empty((channels + 1, TILE), np.float32)
+        for tile in range(hand, tiles, _STRIDE):
+            left, top = tile % columns * TILE, tile // columns * TILE
+            wide, high = min(TILE, width - left), min(TILE, height - top)
+            light[:] = _ONE
+            worths[:] = _ZERO
+            ends[:] = 0
+            d_tile[:] = _ZERO
+            for y in range(high):
+                for x in range(wide):
+                    light[y, x] = rest[top + y, left + x]
+                    worths[y, x] = worth[top + y, left + x]
+                    ends[y, x] = end[top + y, left + x]
+                    for k in range(channels + 1):
+                        d_tile[k, y, x] = d_out[top + y, left + x, k]
+            span = slice(start[tile], start[tile + 1])
+            _back_tile(
+                splats, colors, members[span], pairs[span], left, top, high, light, worths, ends,
+                d_tile, rows, tints,
+            )  # fmt: skip
+
+
+@numba.njit(cache=True, parallel=True)
+def _reduce(pairs, start, members, count):  # type: ignore[no-untyped-def]
+    """Sums over tiles. A tile's list ascends, so each chunk of splats finds its own in it."""
+    sums = np.zeros((count, pairs.shape[1]), np.float64)
+    for chunk in numba.prange(CHUNKS):
+        first, beyond = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
+        for tile in range(start.shape[0] - 1):
+            listed = members[start[tile] : start[tile + 1]]
+            begin, stop = np.searchsorted(listed, first), np.searchsorted(listed, beyond)
+            for p in range(begin, stop):
+                i, pair = listed[p], pairs[start[tile] + p]
+                for k in range(pairs.shape[1]):
+                    sums[i, k] += pair[k]
+    return sums
+
+
+@numba.njit(cache=True)
+def _rotation(q):  # type: ignore[no-untyped-def]
+    w, x, y, z = q
+    out = np.empty((3, 3))
+    out[0, 0], out[0, 1], out[0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (
+        x * z + w * y
+    )
+    out[1, 0], out[1, 1], out[1, 2] = 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (
+        y * z - w * x
+    )
+    out[2, 0], out[2, 1], out[2, 2] = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (
+        x * x + y * y
+    )
+    return out
+
+
+@numba.njit(cache=True)
+def _rotation_backward(q, d):  # type: ignore[no-untyped-def]
+    """From the derivatives by a rotation's nine numbers to those by its quaternion's four."""
+    w, x, y, z = q
+    dw = 2 * (x * (d[2, 1] - d[1, 2]) + y * (d[0, 2] - d[2, 0]) + z * (d[1, 0] - d[0, 1]))
+    dx = 2 * (
+        y * (d[0, 1] + d[1, 0]) + z * (d[0, 2] + d[2, 0]) + w * (d[2, 1] - d[1, 2])
+        - 2 * x * (d[1, 1] + d[2, 2])
+    )  # fmt: skip
+    dy = 2 * (
+        x * (d[0, 1] + d[1, 0]) + z * (d[1, 2] + d[2, 1]) + w * (d[0, 2] - d[2, 0])
+        - 2 * y * (d[0, 0] + d[2, 2])
+    )  # fmt: skip
+    dz = 2 * (
+        x * (d[0, 2] + d[2, 0]) + y * (d[1, 2] + d[2, 1]) + w * (d[1, 0] - d[0, 1])
+        - 2 * z * (d[0, 0] + d[1, 1])
+    )  # fmt: skip
+    return dw, dx, dy, dz
+
+
+@numba.njit(cache=True, parallel=True)
+def _project_backward(  # type: ignore[no-untyped-def]
+    means, quats, scales, viewmat, K, width, height, source, opacity, sums,
+    d_means, d_quats, d_scales, d_opacities, d_colors,
+):  # fmt: skip
+    R = viewmat[:3, :3]
+    fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
+    margin_x = JACOBIAN_MARGIN * 0.5 * width / fx
+    margin_y = JACOBIAN_MARGIN * 0.5 * height / fy
+    left, right = -cx / fx - margin_x, (width - cx) / fx + margin_x
+    top, bottom = -cy / fy - margin_y, (height - cy) / fy + margin_y
+    channels = d_colors.shape[1]
+    for chunk in numba.prange(CHUNKS):
+        turn, M, H = np.empty((3, 3)), np.empty((2, 3)), np.empty((3, 3))
+        MH, d_MH, d_H, d_M = np.empty((2, 3)), np.empty((2, 3)), np.empty((3, 3)), np.empty((2, 3))
+        count = source.shape[0]
+        for m in range(count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS):
+            i = source[m]
+            m0, m1, m2 = means[i, 0], means[i, 1], means[i, 2]
+            x = R[0, 0] * m0 + R[0, 1] * m1 + R[0, 2] * m2 + viewmat[0, 3]
+            y = R[1, 0] * m0 + R[1, 1] * m1 + R[1, 2] * m2 + viewmat[1, 3]
+            z = R[2, 0] * m0 + R[2, 1] * m1 + R[2, 2] * m2 + viewmat[2, 3]
+            qw, qx = np.float64(quats[i, 0]), np.float64(quats[i, 1])
+            qy, qz = np.float64(quats[i, 2]), np.float64(quats[i, 3])
+            norm = np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
+            q = (qw / norm, qx / norm, qy / norm, qz / norm)
+            turn[:] = _rotation(q)
+            slope_x = min(max(x / z, left), right)
+            slope_y = min(max(y / z, top), bottom)
+            # The 2D covariance is (M H)(M H)^T + BLUR: M from world to image, H = turn scales.
+            for k in range(3):
+                M[0, k] = fx / z * (R[0, k] - slope_x * R[2, k])
+                M[1, k] = fy / z * (R[1, k] - slope_y * R[2, k])
+                for r in range(3):
+                    H[r, k] = turn[r, k] * scales[i, k]
+            for a in range(2):
+                for k in range(3):
+                    MH[a, k] = M[a, 0] * H[0, k] + M[a, 1] * H[1, k] + M[a, 2] * H[2, k]
+            A = MH[0, 0] ** 2 + MH[0, 1] ** 2 + MH[0, 2] ** 2 + BLUR
+            B = MH[0, 0] * MH[1, 0] + MH[0, 1] * MH[1, 1] + MH[0, 2] * MH[1, 2]
+            C = MH[1, 0] ** 2 + MH[1, 1] ** 2 + MH[1, 2] ** 2 + BLUR
+            det = A * C - B * B
+            a, b, c = C / det, -B / det, A / det
+            g, gx, gy, gxx, gxy, gyy = sums[m, 0], sums[m, 1], sums[m, 2], sums[m, 3], sums[
+                m, 4
+            ], sums[m, 5]
+            # By the covariance: conic G conic with G = 1/2 sum of g d d^T.
+            ax, ay = a * gxx + b * gxy, a * gxy + b * gyy
+            bx, by = b * gxx + c * gxy, b * gxy + c * gyy
+            d_A = 0.5 * (ax * a + ay * b)
+            d_B = 0.5 * (ax * b + ay * c)
+            d_C = 0.5 * (bx * b + by * c)
+            for k in range(3):
+                d_MH[0, k] = 2 * (d_A * MH[0, k] + d_B * MH[1, k])
+                d_MH[1, k] = 2 * (d_B * MH[0, k] + d_C * MH[1, k])
+            for r in range(3):
+                for k in range(3):
+                    d_H[r, k] = M[0, r] * d_MH[0, k] + M[1, r] * d_MH[1, k]
+                for k in range(2):
+                    d_M[k, r] = (
+                        d_MH[k, 0] * H[r, 0] + d_MH[k, 1] * H[r, 1] + d_MH[k, 2] * H[r, 2]
+                    )
+            for k in range(3):
+                d_scales[i, k] += (
+                    turn[0, k] * d_H[0, k] + turn[1, k] * d_H[1, k] + turn[2, k] * d_H[2, k]
+                )
+                for r in range(3):
+                    d_H[r, k] *= scales[i, k]
+            dq = _rotation_backward(q, d_H)
+            along = q[0] * dq[0] + q[1] * dq[1] + q[2] * dq[2] + q[3] * dq[3]
+            for k in range(4):
+                d_quats[i, k] += (dq[k] - along * q[k]) / norm
+            # By the centre: the way from it to the pixel shrinks as it moves on.
+            d_u, d_v = a * gx + b * gy, b * gx + c * gy
+            across = d_M[0, 0] * R[0, 0] + d_M[0, 1] * R[0, 1] + d_M[0, 2] * R[0, 2]
+            down = d_M[1, 0] * R[1, 0] + d_M[1, 1] * R[1, 1] + d_M[1, 2] * R[1, 2]
+            across_z = d_M[0, 0] * R[2, 0] + d_M[0, 1] * R[2, 1] + d_M[0, 2] * R[2, 2]
+            down_z = d_M[1, 0] * R[2, 0] + d_M[1, 1] * R[2, 1] + d_M[1, 2] * R[2, 2]
+            dx, dy = fx / z * d_u, fy / z * d_v
+            dz = sums[m, GEOMETRY + channels] - (fx * x * d_u + fy * y * d_v) / (z * z)
+            dz -= fx / (z * z) * (across - slope_x * across_z)
+            dz -= fy / (z * z) * (down - slope_y * down_z)
+            if left <= x / z <= right:
+                slope = -fx / z * across_z
+                dx += slope / z
+                dz -= slope * x / (z * z)
+            if top <= y / z <= bottom:
+                slope = -fy / z * down_z
+                dy += slope / z
+                dz -= slope * y / (z * z)
+            for k in range(3):
+                d_means[i, k] += R[0, k] * dx + R[1, k] * dy + R[2, k] * dz
+            d_opacities[i] += g / opacity[m]
+            for k in range(channels):
+                d_colors[i, k] += sums[m, GEOMETRY + k]
+
+
+def blend_backward(
+    splats: Splats,
+    lists: TileLists,
+    colors: FloatArray,
+    rest: FloatArray,
+    end: IntArray,
+    d_out: FloatArray,
+    worth: FloatArray,
+) -> FloatArray:
+    """The sums of every pair of a tile and a splat, [pairs, GEOMETRY + channels + 1].
+
+    Args:
+        splats .. end: as in ``cpu.Drawn``. d_out: [H, W, channels + 1] the loss's derivatives by
+            the sums of weighted colours and depths. worth: [H, W] that by the transmittance.
+    """
+    pairs = np.zeros((len(lists.members), GEOMETRY + d_out.shape[2]), np.float32)
+    _blend_backward(
+        splats, colors, lists.start, lists.members, rest, end, d_out, worth, pairs
+    )
+    return pairs
+
+
+def reduce_over_tiles(pairs: FloatArray, lists: TileLists, count: int) -> FloatArray:
+    """[count, columns] float64: the pairs' sums of each of ``count`` splats."""
+    return np.asarray(_reduce(pairs, lists.start, lists.members, count))
+
+
+def project_backward(
+    gaussians: Gaussians,
+    viewmat: FloatArray,
+    K: FloatArray,
+    width: int,
+    height: int,
+    splats: Splats,
+    sums: FloatArray,
+    out: Gradients,
+) -> None:
+    """Add one camera's part to the Gaussians' gradients ``out``."""
+    _project_backward(
+        np.ascontiguousarray(gaussians.means, np.float32),
+        np.ascontiguousarray(gaussians.quats, np.float32),
+        np.ascontiguousarray(gaussians.scales, np.float32),
+        np.ascontiguousarray(viewmat, np.float64),
+        np.ascontiguousarray(K, np.float64),
+        width, height, splats.source, splats.opacity, sums,
+        out.means, out.quats, out.scales, out.opacities, out.colors,
+    )  # fmt: skip

@@ -1,0 +1,282 @@
+"""Gaussians on one camera's image: projected, sorted by depth, listed by tile.
+
+EWA splatting's local affine approximation (Zwicker et al. 2001). A Gaussian's ellipse ends where
+alpha falls under ``ALPHA_MIN``, so that the lists leave nothing out. The same numbers in the same
+order on any count of threads.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from ..types import FloatArray, Gaussians, IntArray
+from .common import ALPHA_MIN, BLUR, JACOBIAN_MARGIN, NEAR
+
+TILE_BITS = 4
+TILE = 1 << TILE_BITS
+CHUNKS = 16  # parts in which threads take the splats; the results do not depend on it
+
+_SLACK = 1e-3  # pixels added to an ellipse when tiles are listed; alpha decides at its ends
+
+
+class Splats(NamedTuple):
+    """The M Gaussians that one camera sees, on its image, nearest first.
+
+    Attributes:
+        source: [M] int32, the Gaussian's row.
+        centre: [M, 2] float64 pixels. conic: [M, 3] float32, the inverse 2D covariance's xx, xy
+            and yy. depth: [M] float32 metres.
+        opacity: [M] float32. reach: [M] float32, the squared Mahalanobis distance at which alpha
+            falls under ``ALPHA_MIN``.
+        box: [M, 4] int32 first and last pixel column, first and last row.
+    """
+
+    source: IntArray
+    centre: FloatArray
+    conic: FloatArray
+    depth: FloatArray
+    opacity: FloatArray
+    reach: FloatArray
+    box: IntArray
+
+
+class TileLists(NamedTuple):
+    """For tile t (row-major), the splats ``members[start[t]:start[t + 1]]``, nearest first."""
+
+    start: IntArray
+    members: IntArray
+
+
+@numba.njit(cache=True, inline="always")
+def exp_of_negative(power):  # type: ignore[no-untyped-def]
+    """exp(-power) for 0 <= power <= 6, error under 1e-6.
+
+    A polynomial of a sixteenth, squared four times: unlike libm's it runs on whole registers.
+    """
+    x = power * np.float32(-1.0 / 16.0)
+    y = np.float32(1.0 / 120.0)
+    y = y * x + np.float32(1.0 / 24.0)
+    y = y * x + np.float32(1.0 / 6.0)
+    y = y * x + np.float32(0.5)
+    y = y * x + np.float32(1.0)
+    y = y * x + np.float32(1.0)
+    y *= y
+    y *= y
+    y *= y
+    return y * y
+
+
+@numba.njit(cache=True)
+def _camera_covariance(q, s, R):  # type: ignore[no-untyped-def]
+    """xx, xy, xz, yy, yz, zz of the covariance in camera space.
+
+    q: unit quaternion w, x, y, z. s: [3] scales. R: [3, 3] world to camera.
+    """
+    w, x, y, z = q
+    columns = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)),
+        (2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)),
+        (2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)),
+    )
+    xx = xy = xz = yy = yz = zz = 0.0
+    for k in range(3):
+        axis = columns[k]
+        a = s[k] * (R[0, 0] * axis[0] + R[0, 1] * axis[1] + R[0, 2] * axis[2])
+        b = s[k] * (R[1, 0] * axis[0] + R[1, 1] * axis[1] + R[1, 2] * axis[2])
+        c = s[k] * (R[2, 0] * axis[0] + R[2, 1] * axis[1] + R[2, 2] * axis[2])
+        xx += a * a
+        xy += a * b
+        xz += a * c
+        yy += b * b
+        yz += b * c
+        zz += c * c
+    return xx, xy, xz, yy, yz, zz
+
+
+@numba.njit(cache=True, parallel=True)
+def _project(  # type: ignore[no-untyped-def]
+    means, quats, scales, opacities, viewmat, K, width, height, centre, conic, depth, reach, box
+):
+    R = viewmat[:3, :3]
+    fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
+    margin_x = JACOBIAN_MARGIN * 0.5 * width / fx
+    margin_y = JACOBIAN_MARGIN * 0.5 * height / fy
+    left, right = -cx / fx - margin_x, (width - cx) / fx + margin_x
+    top, bottom = -cy / fy - margin_y, (height - cy) / fy + margin_y
+    for i in numba.prange(means.shape[0]):
+        box[i, 0], box[i, 1], box[i, 2], box[i, 3] = 0, -1, 0, -1
+        m0, m1, m2 = means[i, 0], means[i, 1], means[i, 2]
+        x = R[0, 0] * m0 + R[0, 1] * m1 + R[0, 2] * m2 + viewmat[0, 3]
+        y = R[1, 0] * m0 + R[1, 1] * m1 + R[1, 2] * m2 + viewmat[1, 3]
+        z = R[2, 0] * m0 + R[2, 1] * m1 + R[2, 2] * m2 + viewmat[2, 3]
+        opacity = opacities[i]
+        if not (z >= NEAR and opacity >= ALPHA_MIN):  # also true for a NaN
+            continue
+        qw, qx = np.float64(quats[i, 0]), np.float64(quats[i, 1])
+        qy, qz = np.float64(quats[i, 2]), np.float64(quats[i, 3])
+        norm = np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
+        if not norm > 0.0:
+            continue
+        q = (qw / norm, qx / norm, qy / norm, qz / norm)
+        s = (np.float64(scales[i, 0]), np.float64(scales[i, 1]), np.float64(scales[i, 2]))
+        xx, xy, xz, yy, yz, zz = _camera_covariance(q, s, R)
+        # Jacobian of the projection [[jx, 0, kx], [0, jy, ky]] at the centre, which is clamped
+        # to the image's surroundings: far outside the linear approximation blows up.
+        jx, kx = fx / z, -fx * min(max(x / z, left), right) / z
+        jy, ky = fy / z, -fy * min(max(y / z, top), bottom) / z
+        A = jx * jx * xx + 2 * jx * kx * xz + kx * kx * zz + BLUR
+        B = jx * jy * xy + jx * ky * xz + kx * jy * yz + kx * ky * zz
+        C = jy * jy * yy + 2 * jy * ky * yz + ky * ky * zz + BLUR
+        det = A * C - B * B
+        if not (det > 0.0 and det < np.inf):
+            continue
+        u, v = fx * x / z + cx, fy * y / z + cy
+        d2 = 2.0 * np.log(opacity / ALPHA_MIN)
+        half_x, half_y = np.sqrt(d2 * A), np.sqrt(d2 * C)
+        # Bounds are cut as floats: the integer of a huge float would be anything.
+        x0, x1 = max(u - half_x - 0.5, 0.0), min(u + half_x - 0.5, width - 1.0)
+        y0, y1 = max(v - half_y - 0.5, 0.0), min(v + half_y - 0.5, height - 1.0)
+        if x0 > x1 or y0 > y1:
+            continue
+        box[i, 0], box[i, 1] = int(np.ceil(x0)), int(np.floor(x1))
+        box[i, 2], box[i, 3] = int(np.ceil(y0)), int(np.floor(y1))
+        centre[i, 0], centre[i, 1], depth[i], reach[i] = u, v, z, d2
+        conic[i, 0], conic[i, 1], conic[i, 2] = C / det, -B / det, A / det
+
+
+@numba.njit(cache=True)
+def _depth_order(depth, seen):  # type: ignore[no-untyped-def]
+    """The splats of ``seen``, nearest first; equal depths keep their order (radix sort)."""
+    # Positive floats sort as their bit patterns do.
+    keys = depth.view(np.uint32)
+    order, other = seen.copy(), np.empty_like(seen)
+    for shift in (0, 11, 22):
+        start = np.zeros(2049, np.int64)
+        for i in order:
+            start[((keys[i] >> shift) & 2047) + 1] += 1
+        start = np.cumsum(start)
+        for i in order:
+            digit = (keys[i] >> shift) & 2047
+            other[start[digit]] = i
+            start[digit] += 1
+        order, other = other, order
+    return order
+
+
+@numba.njit(cache=True)
+def _ellipse_at(a, b, c, reach, dy):  # type: ignore[no-untyped-def]
+    """Left and right end of the ellipse on a row ``dy`` pixels under its centre."""
+    root = b * b * dy * dy - a * (c * dy * dy - reach)
+    half = np.sqrt(max(root, 0.0))
+    return (-b * dy - half) / a, (-b * dy + half) / a
+
+
+@numba.njit(cache=True)
+def _tile_span(centre, conic, reach, box, i, tile_row):  # type: ignore[no-untyped-def]
+    """First and last tile column that splat i touches in a row of tiles."""
+    first, last = box[i, 0] >> TILE_BITS, box[i, 1] >> TILE_BITS
+    if first == last:
+        return first, last
+    a, b, c = np.float64(conic[i, 0]), np.float64(conic[i, 1]), np.float64(conic[i, 2])
+    d2 = np.float64(reach[i])
+    # The rows of pixel centres of this tile row that the box has, relative to the centre.
+    upper = max(box[i, 2], tile_row * TILE) + 0.5 - centre[i, 1]
+    lower = min(box[i, 3], tile_row * TILE + TILE - 1) + 0.5 - centre[i, 1]
+    left_upper, right_upper = _ellipse_at(a, b, c, d2, upper)
+    left_lower, right_lower = _ellipse_at(a, b, c, d2, lower)
+    left, right = min(left_upper, left_lower), max(right_upper, right_lower)
+    # Between these rows the ellipse may bulge: its outermost points lie at these heights.
+    outermost = np.sqrt(d2 * c / (a * c - b * b))
+    bulge = -b / c * outermost
+    if upper < bulge < lower:
+        right = outermost
+    if upper < -bulge < lower:
+        left = -outermost
+    u = centre[i, 0]
+    first = max(first, int(max(u + left - 0.5 - _SLACK, 0.0)) >> TILE_BITS)
+    last = min(last, int(max(u + right - 0.5 + _SLACK, 0.0)) >> TILE_BITS)
+    return first, last
+
+
+@numba.njit(cache=True, parallel=True)
+def _gather(order, centre, conic, depth, opacity, reach, box):  # type: ignore[no-untyped-def]
+    """Rows of all arrays in ``order``: what is drawn together lies together from here on."""
+    count = order.shape[0]
+    out_centre, out_conic = np.empty((count, 2)), np.empty((count, 3), np.float32)
+    out_depth, out_opacity = np.empty(count, np.float32), np.empty(count, np.float32)
+    out_reach, out_box = np.empty(count, np.float32), np.empty((count, 4), np.int32)
+    for k in numba.prange(count):
+        i = order[k]
+        for axis in range(2):
+            out_centre[k, axis] = centre[i, axis]
+        for axis in range(3):
+            out_conic[k, axis] = conic[i, axis]
+        for axis in range(4):
+            out_box[k, axis] = box[i, axis]
+        out_depth[k], out_opacity[k], out_reach[k] = depth[i], opacity[i], reach[i]
+    return out_centre, out_conic, out_depth, out_opacity, out_reach, out_box
+
+
+@numba.njit(cache=True, parallel=True)
+def _list_tiles(centre, conic, reach, box, columns, rows):  # type: ignore[no-untyped-def]
+    """Counts, then writes, each chunk of splats on its own; a chunk's place in every tile's list
+    follows from the counts of those before it."""
+    count, tiles = box.shape[0], columns * rows
+    counts = np.zeros((CHUNKS, tiles), np.int64)
+    for chunk in numba.prange(CHUNKS):
+        for i in range(count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS):
+            for row in range(box[i, 2] >> TILE_BITS, (box[i, 3] >> TILE_BITS) + 1):
+                first, last = _tile_span(centre, conic, reach, box, i, row)
+                for column in range(first, last + 1):
+                    counts[chunk, row * columns + column] += 1
+    start, fill = np.zeros(tiles + 1, np.int64), np.empty((CHUNKS, tiles), np.int64)
+    for tile in range(tiles):
+        place = start[tile]
+        for chunk in range(CHUNKS):
+            fill[chunk, tile] = place
+            place += counts[chunk, tile]
+        start[tile + 1] = place
+    members = np.empty(start[tiles], np.int32)
+    for chunk in numba.prange(CHUNKS):
+        for i in range(count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS):
+            for row in range(box[i, 2] >> TILE_BITS, (box[i, 3] >> TILE_BITS) + 1):
+                first, last = _tile_span(centre, conic, reach, box, i, row)
+                for column in range(first, last + 1):
+                    tile = row * columns + column
+                    members[fill[chunk, tile]] = i
+                    fill[chunk, tile] += 1
+    return start, members
+
+
+def project_gaussians(
+    gaussians: Gaussians, viewmat: FloatArray, K: FloatArray, width: int, height: int
+) -> Splats:
+    """Gaussians -> the ellipses that show on an image of ``width`` x ``height`` pixels."""
+    count = len(gaussians)
+    centre, conic = np.zeros((count, 2)), np.zeros((count, 3), np.float32)
+    depth, reach = np.zeros(count, np.float32), np.zeros(count, np.float32)
+    opacity = np.ascontiguousarray(gaussians.opacities, np.float32)
+    box = np.zeros((count, 4), np.int32)
+    _project(
+        np.ascontiguousarray(gaussians.means, np.float32),
+        np.ascontiguousarray(gaussians.quats, np.float32),
+        np.ascontiguousarray(gaussians.scales, np.float32),
+        opacity,
+        np.ascontiguousarray(viewmat, np.float64),
+        np.ascontiguousarray(K, np.float64),
+        width, height, centre, conic, depth, reach, box,
+    )  # fmt: skip
+    seen = np.flatnonzero((box[:, 0] <= box[:, 1]) & (box[:, 2] <= box[:, 3]))
+    order = _depth_order(depth, seen.astype(np.int32))
+    return Splats(order, *_gather(order, centre, conic, depth, opacity, reach, box))
+
+
+def list_tiles(splats: Splats, width: int, height: int) -> TileLists:
+    """Which splats each tile has to draw, nearest first."""
+    columns, rows = -(-width // TILE), -(-height // TILE)
+    return TileLists(
+        *_list_tiles(splats.centre, splats.conic, splats.reach, splats.box, columns, rows)
+    )
