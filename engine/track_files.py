@@ -23,7 +23,8 @@ from .evaluation.sheet import save_picture
 from .formats.atomic import whole_file
 from .formats.motion import save_motion
 from .imaging.media import PICTURE_SUFFIXES, is_video
-from .imaging.video import VideoReader, VideoWriter
+from .imaging.video import VideoReader
+from .imaging.video_writer import VideoWriter
 from .pipeline import VERSION, Stages, load_fitting_body, track_portrait
 from .tracking.detectors import Detectors
 from .tracking.estimators import FileEstimator, KeypointEstimator

@@ -10,7 +10,8 @@ import pytest
 from likeness.addon.cli import main
 from likeness.engine.formats.motion import load_motion
 from likeness.engine.imaging.resize import resize
-from likeness.engine.imaging.video import VideoReader, VideoWriter
+from likeness.engine.imaging.video import VideoReader
+from likeness.engine.imaging.video_writer import VideoWriter
 from likeness.engine.types import JOINT_INDEX, JOINT_NAMES, LikenessError
 from likeness.engine.weights import asset_path
 from PIL import ExifTags, Image

@@ -1,4 +1,4 @@
-"""Video files as pictures and back, through PyAV (FFmpeg).
+"""Video files as pictures, through PyAV (FFmpeg); :mod:`.video_writer` writes.
 
 PyAV is an optional package, imported when a video is first opened. Frames are counted on an even
 time grid, ``number = round(time * frame_rate)``: clips of phones, whose frames come at uneven
@@ -8,19 +8,14 @@ there is no frame is passed over.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from fractions import Fraction
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..formats.atomic import whole_file
 from ..types import FloatArray, LikenessError
 from .resize import fit_size
 
@@ -51,7 +46,7 @@ def _av() -> Any:
         import av
     except ImportError as error:
         raise LikenessError(
-            "Reading and writing videos needs the package 'av', which is not installed.",
+            "Reading videos needs the package 'av', which is not installed.",
             'Install it with: pip install "likeness[video]"',
         ) from error
     return av
@@ -292,85 +287,3 @@ def _square_pixels(raw: Any, aspect: float) -> tuple[int, int]:
     """Width and height of a picture of square pixels, before rotation."""
     wide = raw.width * (aspect if 0.1 < aspect < 10 else 1.0)
     return max(_MIN_SIDE, round(wide)), max(_MIN_SIDE, int(raw.height))
-
-
-class VideoWriter:
-    """An H.264 file (yuv420p, as every player takes it) that appears whole or not at all.
-
-    Use it in a ``with`` block; when the block fails, no file is left.
-
-    Args:
-        path: ends in .mp4 or another suffix that FFmpeg knows.
-        width, height: of the frames; odd sizes are made even by repeating the last row or column.
-        frame_rate: frames per second.
-
-    Raises:
-        LikenessError: PyAV is missing, the suffix is unknown, or the file cannot be written.
-    """
-
-    def __init__(self, path: Path, width: int, height: int, frame_rate: float) -> None:
-        self._av = _av()
-        self.path = Path(path)
-        self.width, self.height = width, height
-        self._written = 0
-        self._rate = Fraction(frame_rate).limit_denominator(1001)
-        if width < 2 or height < 2 or not math.isfinite(frame_rate) or self._rate <= 0:
-            raise ValueError(f"cannot write {width} x {height} at {frame_rate} frames per second")
-
-    def __enter__(self) -> VideoWriter:
-        with ExitStack() as stack:
-            scratch = stack.enter_context(whole_file(self.path))
-            try:
-                container = stack.enter_context(self._av.open(str(scratch), "w"))
-                stream = container.add_stream("libx264", rate=self._rate)
-                stream.width = self.width + self.width % 2
-                stream.height = self.height + self.height % 2
-                stream.pix_fmt = "yuv420p"
-                stream.options = {"crf": "18", "preset": "fast"}
-            except (self._av.FFmpegError, OSError, ValueError) as error:
-                raise LikenessError(
-                    f"Cannot write the video '{self.path}' ({error}).",
-                    "Use a name that ends in .mp4, in a folder that exists and has room.",
-                ) from error
-            self._container, self._stream = container, stream
-            self._stack = stack.pop_all()
-        return self
-
-    def write(self, rgb: FloatArray | NDArray[np.uint8]) -> None:
-        """Append a frame [H, W, 3], float 0..1 or uint8."""
-        if rgb.shape != (self.height, self.width, 3):
-            raise ValueError(f"expected {(self.height, self.width, 3)}, got {rgb.shape}")
-        if rgb.dtype != np.uint8:
-            rgb = np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
-        even = np.pad(rgb, ((0, self.height % 2), (0, self.width % 2), (0, 0)), mode="edge")
-        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
-        self._put(frame)
-        self._written += 1
-
-    def _put(self, frame: Any) -> None:
-        """Encode a frame; None for the end."""
-        try:
-            for packet in self._stream.encode(frame):
-                self._container.mux(packet)
-        except (self._av.FFmpegError, OSError) as error:
-            raise LikenessError(
-                f"Cannot write the video '{self.path}' ({error}).",
-                "Choose a folder that exists and has room.",
-            ) from error
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with self._stack as stack:
-            if error is None:
-                if not self._written:
-                    raise LikenessError(
-                        f"There was no frame to write to '{self.path}'.", "Give it at least one."
-                    )
-                self._put(None)
-            else:
-                # Everything opened is closed, and the scratch file goes.
-                stack.pop_all().__exit__(kind, error, trace)

@@ -16,7 +16,8 @@ from likeness.engine.body.model import save_body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera
 from likeness.engine.formats.motion import load_motion
-from likeness.engine.imaging.video import VideoReader, VideoWriter
+from likeness.engine.imaging.video import VideoReader
+from likeness.engine.imaging.video_writer import VideoWriter
 from likeness.engine.track_files import TrackOptions, draw_video, summary, track_to_files
 from likeness.engine.tracking import video as tracking_video
 from likeness.engine.tracking.estimators import KeypointEstimate

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.imaging.media import is_video
-from likeness.engine.imaging.video import VideoWriter
+from likeness.engine.imaging.video_writer import VideoWriter
 from likeness.engine.types import LikenessError
 from PIL import Image
 

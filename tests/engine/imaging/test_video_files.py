@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.imaging.video import VideoReader, VideoWriter
+from likeness.engine.imaging.video import VideoReader
+from likeness.engine.imaging.video_writer import VideoWriter
 from likeness.engine.types import LikenessError
 
 av = pytest.importorskip("av")
+pytest.importorskip("imageio_ffmpeg")
 
 
 def bright(frame: int) -> float:
@@ -58,11 +60,6 @@ def test_large_frames_are_reduced(tmp_path: Path) -> None:
     frame = next(iter(VideoReader(path, max_side=80)))
     assert frame.rgb.shape == (50, 80, 3)
     assert frame.rgb[5, 10, 0] > 0.75
-
-
-def test_odd_sizes_become_even(tmp_path: Path) -> None:
-    reader = VideoReader(make(tmp_path / "clip.mp4", 3, 63, 47))
-    assert (reader.width, reader.height) == (64, 48)
 
 
 def rotate(path: Path, quarter_turns: int) -> None:
@@ -139,11 +136,17 @@ def test_damage_in_the_middle_is_told_and_read_past(tmp_path: Path) -> None:
 
 
 def test_frames_of_other_sizes_are_scaled(tmp_path: Path) -> None:
-    path = tmp_path / "clip.ts"
+    path = tmp_path / "clip.ts"  # streams of this kind can be put behind one another
     parts = []
     for k, (width, height) in enumerate(((64, 48), (128, 96))):
         part = tmp_path / f"part{k}.ts"
-        make(part, 10, width, height)
+        with av.open(str(part), "w") as container:
+            stream = container.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            for _ in range(10):
+                grey = np.full((height, width, 3), 90, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+            container.mux(stream.encode(None))
         parts.append(part.read_bytes())
     path.write_bytes(b"".join(parts))
     reader = VideoReader(path)
@@ -195,30 +198,8 @@ def test_no_frames(tmp_path: Path) -> None:
         VideoReader(path)
 
 
-def test_writer_leaves_nothing_when_it_fails(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    path.write_bytes(b"what was there before")
-    with pytest.raises(ZeroDivisionError), VideoWriter(path, 64, 48, 25.0) as writer:
-        writer.write(np.zeros((48, 64, 3), np.float32) / (1 // 0))
-    assert path.read_bytes() == b"what was there before"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["clip.mp4"]
-    for bad in (tmp_path / "clip.nonsense", tmp_path / "none" / "clip.mp4"):
-        with pytest.raises(LikenessError, match="Cannot write"):
-            make(bad, 1)
-    with (
-        pytest.raises(ValueError, match="expected"),
-        VideoWriter(tmp_path / "other.mp4", 64, 48, 25.0) as writer,
-    ):
-        writer.write(np.zeros((10, 10, 3), np.float32))
-    with pytest.raises(LikenessError, match="no frame"), VideoWriter(path, 64, 48, 25.0):
-        pass
-    assert path.read_bytes() == b"what was there before"
-
-
 def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make(tmp_path / "clip.mp4", 1)
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(LikenessError, match="likeness\\[video\\]"):
         VideoReader(path)
-    with pytest.raises(LikenessError, match="likeness\\[video\\]"):
-        VideoWriter(path, 64, 48, 25.0)
