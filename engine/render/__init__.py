@@ -1,26 +1,29 @@
 """Drawing: Gaussians with one function over several back ends, meshes with a z-buffer.
 
 ``rasterize`` means what gsplat's function of that name means (pinhole cameras, expected depth).
-Back ends: ``cpu`` (numba, everywhere) and ``reference`` (torch, brute force, for tests).
+Back ends: ``cpu`` (numba, everywhere), ``cuda`` (gsplat, where there is a GPU) and ``reference``
+(torch, brute force, for tests).
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 from ..types import Camera, FloatArray, Gaussians, LikenessError
-from .checks import check_all
+from .checks import check_all, check_upstream
 from .common import Gradients, Render, Vjp
 
-BACKENDS = ("cpu", "reference")
+BACKENDS = ("cpu", "cuda", "reference")
 
 __all__ = [
     "BACKENDS",
     "Gradients",
     "Render",
     "Vjp",
+    "best_backend",
     "rasterize",
     "rasterize_vjp",
     "render_camera",
@@ -70,8 +73,20 @@ def rasterize_vjp(
     ``alpha`` and ``depth``, and gives those by the Gaussians and the background.
     """
     job = check_all(gaussians, viewmats, Ks, width, height, background)
-    both: tuple[Render, Vjp] = _function(backend, f"rasterize_{backend}_vjp")(gaussians, *job)
-    return both
+    render: Render
+    render, vjp = _function(backend, f"rasterize_{backend}_vjp")(gaussians, *job)
+
+    def checked_vjp(
+        rgb: FloatArray | None = None,
+        alpha: FloatArray | None = None,
+        depth: FloatArray | None = None,
+    ) -> Gradients:
+        for name, given, drawn in zip(Render._fields, (rgb, alpha, depth), render):
+            check_upstream(name, given, drawn.shape)
+        gradients: Gradients = vjp(rgb, alpha, depth)
+        return gradients
+
+    return render, checked_vjp
 
 
 def _function(backend: str, name: str) -> Callable[..., Any]:
@@ -91,6 +106,13 @@ def _function(backend: str, name: str) -> Callable[..., Any]:
         ) from error
     function: Callable[..., Any] = getattr(module, name)
     return function
+
+
+def best_backend() -> str:
+    """``cuda`` where it can draw, else ``cpu``; the same pictures either way."""
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "gsplat")):
+        return "cpu"
+    return "cuda" if _function("cuda", "available")() is None else "cpu"
 
 
 def render_camera(

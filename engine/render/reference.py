@@ -24,7 +24,7 @@ from .common import (
     Vjp,
 )
 
-_PAIRS_AT_ONCE = 1 << 23  # Gaussians times pixels held in memory
+_PAIRS_AT_ONCE = 1 << 19  # Gaussians times pixels; more leave the caches and take far longer
 
 
 def covariances(quats: Tensor, scales: Tensor) -> Tensor:
@@ -71,8 +71,9 @@ def _blend(
     pixels [P, 2], centres [N, 2], conics [N, 2, 2], opacities [N], features [N, F] ->
     weighted sums [P, F] and transmittance [P].
     """
-    d = pixels[:, None] - centres
-    power = 0.5 * torch.einsum("pna,nab,pnb->pn", d, conics, d)
+    dx, dy = (pixels[:, None] - centres).unbind(-1)
+    xx, xy, yy = conics[:, 0, 0], conics[:, 0, 1], conics[:, 1, 1]
+    power = 0.5 * (xx * dx * dx + yy * dy * dy) + xy * dx * dy
     alpha = (opacities * torch.exp(-power)).clamp(max=ALPHA_MAX)
     alpha = torch.where(alpha < ALPHA_MIN, torch.zeros_like(alpha), alpha)
     # Transmittance only falls, so that what comes after a pixel's end is ended by the same test.

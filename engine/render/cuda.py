@@ -1,0 +1,151 @@
+"""The rasteriser for NVIDIA GPUs: gsplat (Apache-2.0), with every number that matters said.
+
+gsplat draws by the rules of :mod:`.common`: they are those of its releases 1.5. The release after
+them ends alpha at 0.99 instead of 0.999, so that an opaque splat lets a hundredth of what is
+behind it through; it is refused until it can be told otherwise. Needs torch; gsplat is imported
+when something is drawn, and builds its kernels then if its wheel has none.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..types import FloatArray, Gaussians, LikenessError
+from .autograd import draw_arrays, draw_arrays_vjp
+from .common import BLUR, NEAR, Render, Vjp
+
+OLDEST, TOO_NEW = (1, 5), (1, 6)
+"""The gsplat releases that draw by our rules: from the first to before the second."""
+
+_CHANNELS_AT_ONCE = 32  # more do not fit into a block's registers; gsplat draws them in turns
+_DEVICE = "cuda"
+
+
+def available() -> str | None:
+    """Why this back end cannot draw here, or None when it can.
+
+    Says nothing about gsplat's kernels: whether they build shows when they are first needed.
+    """
+    if importlib.util.find_spec("gsplat") is None:
+        return "gsplat is not installed"
+    if not torch.cuda.is_available():
+        return "torch sees no CUDA device"
+    try:
+        version = str(importlib.import_module("gsplat").__version__)
+    except ImportError as error:
+        return f"gsplat cannot be imported ({error})"
+    if not OLDEST <= tuple(int(part) for part in version.split(".")[:2]) < TOO_NEW:
+        return f"gsplat {version} draws by other rules than 1.5"
+    return None
+
+
+def rasterize_gsplat(
+    means: Tensor,
+    quats: Tensor,
+    scales: Tensor,
+    opacities: Tensor,
+    colors: Tensor,
+    viewmats: Tensor,
+    Ks: Tensor,
+    width: int,
+    height: int,
+    background: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw Gaussians for C cameras in float32; differentiable in all but ``Ks``.
+
+    Arguments and results as in :func:`.reference.rasterize_torch`, on a CUDA device.
+
+    Raises:
+        LikenessError: no gsplat, none that draws by our rules, no GPU, or no kernels.
+    """
+    gsplat = _gsplat()
+    if len(means) == 0:  # 1.5 fails on empty arrays
+        nothing = background.new_zeros(len(viewmats), height, width)
+        rgb = background[:, None, None].expand(-1, height, width, -1)
+        return rgb.clone(), nothing, nothing.clone()
+
+    def single(values: Tensor) -> Tensor:
+        return values.to(torch.float32).contiguous()
+
+    try:
+        drawn, alpha, _ = gsplat.rasterization(
+            means=single(means),  # [N, 3]
+            quats=single(quats),  # [N, 4], made units in the kernel
+            scales=single(scales),  # [N, 3], linear
+            opacities=single(opacities),  # [N]
+            colors=single(colors),  # [N, F], as they are: no harmonics
+            viewmats=single(viewmats),  # [C, 4, 4]
+            Ks=single(Ks),  # [C, 3, 3]
+            width=width,
+            height=height,
+            near_plane=NEAR,
+            far_plane=1e10,
+            radius_clip=0.0,  # small splats are drawn
+            eps2d=BLUR,
+            sh_degree=None,
+            packed=False,  # an avatar is in the picture: there is little to pack
+            tile_size=16,
+            backgrounds=single(background),  # [C, F]
+            render_mode="RGB+ED",  # the last channel: depth over alpha
+            sparse_grad=False,
+            absgrad=False,
+            rasterize_mode="classic",  # the blur does not dim
+            channel_chunk=_CHANNELS_AT_ONCE,
+            camera_model="pinhole",
+        )
+    except (ImportError, AttributeError) as error:  # without kernels gsplat calls None's
+        raise LikenessError(
+            f"gsplat has no kernels for this computer ({error}).",
+            "Install a gsplat wheel that fits torch and CUDA, or the CUDA toolkit to build one "
+            "with; or use the backend 'cpu'.",
+        ) from error
+    return drawn[..., :-1], alpha[..., 0], drawn[..., -1]
+
+
+def rasterize_cuda(
+    gaussians: Gaussians,
+    viewmats: FloatArray,
+    Ks: FloatArray,
+    width: int,
+    height: int,
+    background: FloatArray,
+) -> Render:
+    """:func:`rasterize_gsplat` on numpy arrays."""
+    _gsplat()
+    return draw_arrays(
+        rasterize_gsplat, gaussians, viewmats, Ks, width, height, background,
+        torch.float32, _DEVICE,
+    )  # fmt: skip
+
+
+def rasterize_cuda_vjp(
+    gaussians: Gaussians,
+    viewmats: FloatArray,
+    Ks: FloatArray,
+    width: int,
+    height: int,
+    background: FloatArray,
+) -> tuple[Render, Vjp]:
+    """:func:`rasterize_cuda` and its derivatives, by gsplat's own backward pass."""
+    _gsplat()
+    return draw_arrays_vjp(
+        rasterize_gsplat, gaussians, viewmats, Ks, width, height, background,
+        torch.float32, _DEVICE,
+    )  # fmt: skip
+
+
+def _gsplat() -> Any:
+    """The module, if it can be used here."""
+    reason = available()
+    if reason is not None:
+        raise LikenessError(
+            f"The CUDA rasteriser cannot be used: {reason}.",
+            "It needs an NVIDIA GPU, torch built for CUDA, and gsplat 1.5 "
+            "('pip install likeness[cuda]'); or use the backend 'cpu'.",
+        )
+    return importlib.import_module("gsplat")

@@ -1,0 +1,118 @@
+"""One rasteriser for torch, over all back ends: tensors in, tensors out, differentiable.
+
+For training and for whatever else is fitted with torch. Needs torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ..types import Gaussians, LikenessError
+from . import BACKENDS, rasterize, rasterize_vjp
+
+
+def rasterize_tensors(
+    means: Tensor,
+    quats: Tensor,
+    scales: Tensor,
+    opacities: Tensor,
+    colors: Tensor,
+    viewmats: Tensor,
+    Ks: Tensor,
+    width: int,
+    height: int,
+    background: Tensor | None = None,
+    backend: str = "cpu",
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw Gaussians for C cameras of one image size.
+
+    Args:
+        means [N, 3], quats [N, 4] of any length, scales [N, 3], opacities [N], colors [N, F]: as
+            in ``Gaussians``, all of one floating type and on one device.
+        viewmats: [C, 4, 4] world to camera. Ks: [C, 3, 3].
+        background: [F] or [C, F]; black when left out.
+        backend: ``cpu`` (numba, float32, also for tensors on a GPU), ``cuda`` (gsplat, float32)
+            or ``reference`` (brute force, in the tensors' own type).
+
+    Returns:
+        rgb [C, H, W, F], alpha [C, H, W], depth [C, H, W] as in ``Render``, of the type and on
+        the device of ``means``.
+
+    Raises:
+        LikenessError: an unknown back end, or one that cannot be used here; with ``cpu``, numbers
+            that cannot be drawn, and cameras that want a derivative, which it has not got.
+    """
+    if backend not in BACKENDS:
+        raise LikenessError(
+            f"There is no rasteriser '{backend}'.", f"Choose one of: {', '.join(BACKENDS)}."
+        )
+    if background is None:
+        background = colors.new_zeros(colors.shape[1])
+    backdrop = background.expand(len(viewmats), colors.shape[1])
+    drawn = (means, quats, scales, opacities, colors)
+    outputs: tuple[Tensor, Tensor, Tensor]
+    if backend == "cpu":
+        if torch.is_grad_enabled() and (viewmats.requires_grad or Ks.requires_grad):
+            raise LikenessError(
+                "The rasteriser 'cpu' has no derivatives by the camera.",
+                "Detach viewmats and Ks, or use the backend 'cuda' or 'reference'.",
+            )
+        outputs = _OnCpu.apply(  # type: ignore[no-untyped-call]
+            *drawn, backdrop, viewmats, Ks, width, height
+        )
+        return outputs
+    if backend == "cuda":
+        from .cuda import rasterize_gsplat
+
+        outputs = rasterize_gsplat(*drawn, viewmats, Ks, width, height, backdrop)
+    else:
+        from .reference import rasterize_torch
+
+        outputs = rasterize_torch(*drawn, viewmats, Ks, width, height, backdrop)
+    rgb, alpha, depth = (output.to(means.dtype) for output in outputs)
+    return rgb, alpha, depth
+
+
+class _OnCpu(torch.autograd.Function):
+    """numba's forward and backward pass as one operation of torch."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        means: Tensor,
+        quats: Tensor,
+        scales: Tensor,
+        opacities: Tensor,
+        colors: Tensor,
+        background: Tensor,
+        viewmats: Tensor,
+        Ks: Tensor,
+        width: int,
+        height: int,
+    ) -> tuple[Tensor, ...]:
+        drawn = (means, quats, scales, opacities, colors)
+        cameras = viewmats.numpy(force=True), Ks.numpy(force=True)
+        gaussians = Gaussians(*(values.numpy(force=True) for values in drawn))
+        job = (gaussians, *cameras, width, height, background.numpy(force=True))
+        if any(ctx.needs_input_grad):
+            render, ctx.vjp = rasterize_vjp(*job)
+        else:
+            render = rasterize(*job)
+        ctx.set_materialize_grads(False)
+        return tuple(torch.from_numpy(a).to(means.device, means.dtype) for a in render)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        given = (None if g is None else g.numpy(force=True) for g in upstream)
+        wanted = ctx.needs_input_grad[:6]
+        like = next(g for g in upstream if g is not None)
+        gradients = ctx.vjp(*given)
+        return *(
+            torch.from_numpy(g).to(like.device, like.dtype) if want else None
+            for g, want in zip(gradients, wanted, strict=True)
+        ), None, None, None, None  # fmt: skip
