@@ -1,68 +1,205 @@
-"""Time the CPU rasteriser on random Gaussians that fill the picture as a person does.
+"""The rasterisers: the fast ones held to the reference, then timed.
 
-python benchmarks/render.py [--quick]
+    python benchmarks/render.py [--quick] [--threads N]
+
+Errors: :mod:`likeness.engine.evaluation.parity` on its twenty random scenes; the worst of all
+arrays and scenes is reported. Times: medians after a first run, all of them in this process, of
+Gaussians that fill the picture as a person does. Backward means rgb, alpha and depth at once.
+``--quick`` takes fewer repeats and draws the slow reference on a strip of the picture, whose time
+is multiplied: its work is the same for every pixel. A GPU is measured when gsplat finds one.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numba
 import numpy as np
 from likeness.engine.cameras import photo_camera
-from likeness.engine.render import render_camera
-from likeness.engine.types import MAX_GAUSSIANS, Gaussians
+from likeness.engine.evaluation.parity import gap
+from likeness.engine.evaluation.random_scenes import person_sized, scenes
+from likeness.engine.render import rasterize, rasterize_vjp
+from likeness.engine.types import MAX_GAUSSIANS, Camera, FloatArray, Gaussians
+
+SIDE = 512
+COUNTS = (32_768, 65_536, 131_072, MAX_GAUSSIANS)
+SIDES = (256, 512, 1024)
+SPEEDUP_COUNT, SPEEDUP_SIDE = 20_000, 256
+QUICK_ROWS = 2  # of the reference's picture
 
 
-def person_sized(count: int, seed: int = 0) -> Gaussians:
-    """Flat Gaussians on an ellipsoid of a person's size, 2.5 m before the photo's camera."""
-    rng = np.random.default_rng(seed)
-    normals = rng.normal(size=(count, 3))
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    quats = rng.normal(size=(count, 4))
-    spacing = np.sqrt(3.0 / count)  # about 3 square metres of surface
-    scales = rng.uniform(0.5, 1.0, (count, 3)) * [spacing, spacing, spacing / 10]
-    return Gaussians(
-        means=normals * [0.3, 0.85, 0.2] + [0.0, 0.0, -2.5],
-        quats=quats / np.linalg.norm(quats, axis=1, keepdims=True),
-        scales=scales,
-        opacities=rng.uniform(0.6, 1.0, count),
-        colors=rng.uniform(0, 1, (count, 3)),
-    )
+def machine() -> dict[str, str | int]:
+    """What the times were taken on."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [x for x in cpuinfo.read_text().splitlines() if x.startswith("model name")]
+        name = models[0].split(":", 1)[1].strip() if models else name
+    return {
+        "system": platform.platform(terse=True),
+        "processor": name,
+        "cpus": os.cpu_count() or 1,
+        "threads": numba.get_num_threads(),
+    }
 
 
-def seconds(gaussians: Gaussians, side: int, repeats: int) -> float:
-    """Median seconds of drawing a square picture, compiled code warm."""
-    camera = photo_camera(1.2 * side, side, side)
-    render_camera(gaussians, camera)
+def busy() -> str:
+    """The machine's load beside us, where the system tells it."""
+    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+
+
+def median_seconds(call: Callable[[], object], repeats: int, warm_up: int = 1) -> float:
+    for _ in range(warm_up):
+        call()
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
-        render_camera(gaussians, camera)
+        call()
         times.append(time.perf_counter() - start)
     return statistics.median(times)
+
+
+def square(side: int) -> Camera:
+    """The camera that person-sized Gaussians stand before."""
+    return photo_camera(1.2 * side, side, side)
+
+
+def arguments(gaussians: Gaussians, camera: Camera) -> tuple:
+    background = np.full((1, gaussians.colors.shape[1]), 0.5, np.float32)
+    views = camera.viewmat[None], camera.K[None], camera.width, camera.height
+    return (gaussians, *views, background)
+
+
+def upstream(camera: Camera) -> dict[str, FloatArray]:
+    rng = np.random.default_rng(1)
+    size = (1, camera.height, camera.width)
+    shapes = {"rgb": (*size, 3), "alpha": size, "depth": size}
+    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def forward(gaussians: Gaussians, camera: Camera, backend: str = "cpu") -> Callable[[], object]:
+    given = arguments(gaussians, camera)
+    return lambda: rasterize(*given, backend=backend)
+
+
+def both_ways(gaussians: Gaussians, camera: Camera, backend: str = "cpu") -> Callable[[], object]:
+    given, derivatives = arguments(gaussians, camera), upstream(camera)
+
+    def call() -> None:
+        _, vjp = rasterize_vjp(*given, backend=backend)
+        vjp(**derivatives)
+
+    return call
+
+
+def errors(backend: str) -> tuple[float, float]:
+    """Prints a line per scene; the worst relative error of pictures, and of gradients."""
+    print(f"\n{backend} against reference, relative errors (worst array), largest of one pixel")
+    print(f"{'scene':<28}{'pictures':>10}{'gradients':>11}{'pixel':>10}")
+    worst = [0.0, 0.0]
+    for scene in scenes():
+        truth, true_vjp = rasterize_vjp(*scene.arguments, backend="reference")
+        drawn, vjp = rasterize_vjp(*scene.arguments, backend=backend)
+        values = gap(drawn, truth)
+        gradients = gap(vjp(**scene.upstream()), true_vjp(**scene.upstream()))
+        worst = [max(worst[0], values.worst), max(worst[1], gradients.worst)]
+        pixel = max(values.largest["rgb"], values.largest["alpha"])
+        print(f"{scene.name:<28}{values.worst:>10.1e}{gradients.worst:>11.1e}{pixel:>10.1e}")
+    print(f"{'worst':<28}{worst[0]:>10.1e}{worst[1]:>11.1e}", flush=True)
+    return worst[0], worst[1]
+
+
+def speedups(rows: int, repeats: int) -> dict[str, float]:
+    """Reference over cpu: forward, and forward with backward."""
+    gaussians, camera = person_sized(SPEEDUP_COUNT), square(SPEEDUP_SIDE)
+    K = camera.K.copy()
+    K[1, 2] -= (camera.height - rows) / 2  # a strip across the middle
+    strip = Camera(camera.viewmat, K, camera.width, rows)
+    share = camera.height / rows
+    print(f"\nreference against cpu, {SPEEDUP_COUNT:,} Gaussians, {SPEEDUP_SIDE} px")
+    out = {}
+    for name, make in (("forward", forward), ("forward_backward", both_ways)):
+        ours = median_seconds(make(gaussians, camera), repeats)
+        truth = share * median_seconds(make(gaussians, strip, "reference"), 1, warm_up=0)
+        out[name] = truth / ours
+        part = "" if rows == camera.height else f" (from {rows} of {camera.height} rows)"
+        print(
+            f"{name.replace('_', ' + '):<20}{truth:8.1f} s{part}, {1000 * ours:.1f} ms: "
+            f"{out[name]:,.0f} times",
+            flush=True,
+        )
+    return out
+
+
+def scaling(quick: bool, repeats: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds over counts at one size, and over sizes at the full count; exponents of each."""
+    seconds: dict[str, list[float]] = {}
+    exponents = {}
+    print(f"\n{'Gaussians':>10}{'side':>6}{'forward':>12}{'forward + backward':>22}")
+    cases = {
+        "gaussians": [(count, SIDE) for count in (COUNTS[::3] if quick else COUNTS)],
+        "pixels": [(MAX_GAUSSIANS, side) for side in (SIDES[::2] if quick else SIDES)],
+    }
+    for name, sizes in cases.items():
+        for count, side in sizes:
+            if f"{count}/{side}" in seconds:
+                continue
+            gaussians, camera = person_sized(count), square(side)
+            times = [median_seconds(f(gaussians, camera), repeats) for f in (forward, both_ways)]
+            seconds[f"{count}/{side}"] = [round(t, 4) for t in times]
+            print(f"{count:>10,}{side:>6}{1000 * times[0]:>9.1f} ms{1000 * times[1]:>19.1f} ms")
+        (count0, side0), (count1, side1) = sizes[0], sizes[-1]
+        growth = np.log(count1 / count0 * (side1 / side0) ** 2)
+        first, last = seconds[f"{count0}/{side0}"], seconds[f"{count1}/{side1}"]
+        for way, a, b in zip(("forward", "forward_backward"), first, last):
+            exponents[f"{way}_by_{name}"] = round(float(np.log(b / a) / growth), 3)
+        print(
+            f"time grows with {name} to the power {exponents[f'forward_by_{name}']:.2f} forward, "
+            f"{exponents[f'forward_backward_by_{name}']:.2f} forward + backward",
+            flush=True,
+        )
+    return seconds, exponents
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
+    parser.add_argument("--threads", type=int, help="of the cpu rasteriser; all when left out")
     options = parser.parse_args()
-    repeats = 3 if options.quick else 9
-    cases = {}
-    all_threads = numba.config.NUMBA_NUM_THREADS
-    for count in (65_536, MAX_GAUSSIANS):
-        gaussians = person_sized(count)
-        for side in (512, 1024):
-            for threads in sorted({1, all_threads}):
-                numba.set_num_threads(threads)
-                ms = 1000 * seconds(gaussians, side, repeats)
-                cases[f"{count} gaussians, {side} px, {threads} threads"] = round(ms, 1)
-                print(f"{count:>7} Gaussians, {side:>4} px, {threads} threads: {ms:7.1f} ms")
-    print(json.dumps({"benchmark": "render", "milliseconds": cases}))
+    if options.threads:
+        numba.set_num_threads(options.threads)
+    repeats = 3 if options.quick else 11
+    here = machine()
+    print(
+        f"{here['processor']}, {here['cpus']} CPUs, {here['threads']} threads; "
+        f"{here['system']}; load {busy()} before"
+    )
+    seconds, exponents = scaling(options.quick, repeats)
+    value_err, grad_err = errors("cpu")
+    ratios = speedups(QUICK_ROWS if options.quick else SPEEDUP_SIDE, repeats)
+    print(f"load {busy()} after")
+    forward_s, forward_backward_s = seconds[f"{MAX_GAUSSIANS}/{SIDE}"]
+    figures = {
+        "benchmark": "render",
+        "value_err": value_err,
+        "grad_err": grad_err,
+        "speedup": round(min(ratios.values()), 1),
+        "forward_s": forward_s,
+        "forward_backward_s": forward_backward_s,
+        "speedups": {name: round(ratio, 1) for name, ratio in ratios.items()},
+        "seconds": seconds,
+        "exponents": exponents,
+        "machine": here,
+    }
+    print(json.dumps(figures))
     return 0
 
 

@@ -54,7 +54,7 @@ def cloud(
     return Gaussians(
         rng.normal(scale=spread, size=(count, 3)).astype(np.float32),
         rng.normal(size=(count, 4)).astype(np.float32),
-        np.exp(rng.uniform(*np.log(scales), (count, 3))).astype(np.float32),
+        np.exp(rng.uniform(np.log(scales[0]), np.log(scales[1]), (count, 3))).astype(np.float32),
         rng.uniform(*opacities, count).astype(np.float32),
         rng.uniform(0, 1, (count, channels)).astype(np.float32),
     )
