@@ -12,16 +12,14 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ..engine.types import LikenessError, Progress
 from .cli_console import complain, show_warning, terminal_progress
+from .cli_render import EXPRESSION_HELP, FRAME_HELP, POSE_HELP, posed_avatar, render
 from .cli_track import track
-
-if TYPE_CHECKING:
-    from ..engine.types import Avatar, Camera, Pose
 
 EXIT_ERROR = 2
 PHOTO = click.Path(path_type=Path)
@@ -36,6 +34,7 @@ def cli() -> None:
 
 
 cli.add_command(track)
+cli.add_command(render)
 
 
 @cli.command()
@@ -145,61 +144,6 @@ def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
     progress("blend", 1.0, "written")
 
 
-POSE_HELP = "A pose file (.npz), or a name as relaxed or wave; the photo's pose if not given."
-FRAME_HELP = "Which frame of a motion file that --pose names, from 0 on."
-EXPRESSION_HELP = "Expression weights, as in jawOpen=0.5,eyeBlinkLeft=1."
-
-
-@cli.command()
-@click.argument("avatar", type=PHOTO)
-@click.option("-o", "--out", metavar="PNG", required=True, type=PHOTO)
-@click.option("--camera", type=click.Choice(["input"]), help="The photo's camera.")
-@click.option("--yaw", type=float, help="Degrees; 30 shows more of the left side of the body.")
-@click.option("--pitch", type=float, help="Degrees; positive looks from above.")
-@click.option("--focus", type=click.Choice(["head", "upper", "full"]), help="What to show.")
-@click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
-@click.option("--frame", type=click.IntRange(min=0), default=0, help=FRAME_HELP)
-@click.option("--expression", metavar="NAME=V,...", help=EXPRESSION_HELP)
-@click.option("--width", type=click.IntRange(1, 8192))
-@click.option("--height", type=click.IntRange(1, 8192))
-def render(
-    avatar: Path,
-    out: Path,
-    camera: str | None,
-    yaw: float | None,
-    pitch: float | None,
-    focus: str | None,
-    pose: str | None,
-    frame: int,
-    expression: str | None,
-    width: int | None,
-    height: int | None,
-) -> None:
-    """Draw an avatar to a PNG with a transparent background."""
-    from ..engine.evaluation.sheet import save_picture, straight_rgba
-    from ..engine.evaluation.views import focus_camera
-    from ..engine.formats.avatar import load_avatar
-    from ..engine.gaussians.binding import pose_avatar
-    from ..engine.output import whole_files
-    from ..engine.render import render_camera
-
-    free = yaw is not None or pitch is not None or focus is not None
-    # A pose file has a place of its own, most likely far from where the photo's camera looks.
-    free = free or (pose is not None and bool(Path(pose).suffix) and camera is None)
-    if camera and free:
-        raise click.UsageError("--camera input goes without --yaw, --pitch and --focus.")
-    person = load_avatar(avatar)
-    posed = _posed(person, pose, expression, frame)
-    gaussians = pose_avatar(person, posed)
-    if free:
-        size = (width or height or 768, height or width or 768)
-        view = focus_camera(person, posed, focus or "full", yaw or 0.0, pitch or 0.0, *size)
-    else:
-        view = _scaled(person.camera, width, height)
-    with whole_files(out.absolute().parent) as scratch:
-        save_picture(straight_rgba(render_camera(gaussians, view)), scratch / out.name)
-
-
 @cli.command()
 @click.argument("avatar", type=PHOTO)
 @click.option("-o", "--out", metavar="PLY", required=True, type=PHOTO)
@@ -216,7 +160,7 @@ def export(avatar: Path, out: Path, pose: str | None, frame: int, expression: st
     if out.suffix.lower() != ".ply":
         raise LikenessError(f"'{out}' has no known format.", "Choose a name that ends with .ply.")
     person = load_avatar(avatar)
-    gaussians = pose_avatar(person, _posed(person, pose, expression, frame))
+    gaussians = pose_avatar(person, posed_avatar(person, pose, expression, frame))
     with whole_files(out.absolute().parent) as scratch:
         write_ply(gaussians, scratch / out.name)
 
@@ -256,55 +200,7 @@ def info(avatar: Path, as_json: bool) -> None:
         click.echo(f"  {key:<12} {value if isinstance(value, str) else json.dumps(value)}")
 
 
-# Helpers ------------------------------------------------------------------------------------
-
-
-def parse_expression(text: str) -> dict[str, float]:
-    """Weights from ``NAME=V,...``.
-
-    >>> parse_expression("jawOpen=0.5, mouthSmileLeft=1")
-    {'jawOpen': 0.5, 'mouthSmileLeft': 1.0}
-    """
-    weights = {}
-    for part in text.split(","):
-        name, equals, value = part.partition("=")
-        try:
-            weights[name.strip()] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals or not name.strip():
-            raise LikenessError(
-                f"'{part.strip()}' is not an expression weight.",
-                "Write NAME=VALUE, as jawOpen=0.5.",
-            )
-    return weights
-
-
-def _posed(avatar: Avatar, pose: str | None, expression: str | None, frame: int = 0) -> Pose:
-    """The pose that --pose and --expression ask for; the photo's where they are silent."""
-    from dataclasses import replace
-
-    from ..engine.formats.pose import load_pose, named_pose
-
-    posed = avatar.pose
-    if pose is not None and Path(pose).suffix:
-        posed = load_pose(Path(pose), avatar.body.num_expression, frame)
-    elif pose is not None:
-        posed = named_pose(pose, avatar.body, avatar.pose)
-    if expression is not None:
-        posed = replace(posed, expression=avatar.body.expression(**parse_expression(expression)))
-    return posed
-
-
-def _scaled(camera: Camera, width: int | None, height: int | None) -> Camera:
-    """The camera at another size; one side given keeps the photo's proportions."""
-    if width is None and height is None:
-        return camera
-    if width is None:
-        width = max(1, round(camera.width * height / camera.height))  # type: ignore[operator]
-    if height is None:
-        height = max(1, round(camera.height * width / camera.width))
-    return camera.resized(width, height)
+# Entry --------------------------------------------------------------------------------------
 
 
 def main(argv: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ moved over when all are complete, so that an error leaves what was there untouch
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,42 @@ def whole_files(folder: Path) -> Iterator[Path]:
         raise LikenessError(
             f"Cannot write to '{folder}': {reason}.", "Choose another folder, or make room."
         ) from error
+
+
+@contextmanager
+def folders_for(*files: Path) -> Iterator[None]:
+    """Make the folders of ``files``; those that stay empty are taken away again.
+
+    Raises:
+        LikenessError: a folder cannot be made, or not be written to.
+    """
+    made: list[Path] = []
+    try:
+        for file in files:
+            folder = file.absolute().parent
+            _make_folder(folder, made)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise LikenessError(f"Cannot write to '{folder}'.", "Choose another folder.")
+        yield
+    finally:
+        for folder in reversed(made):
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _make_folder(folder: Path, made: list[Path]) -> None:
+    for path in reversed((folder, *folder.parents)):
+        if path.exists() and not path.is_dir():
+            raise LikenessError(f"'{path}' is a file, not a folder.", "Choose another folder.")
+        if not path.exists():
+            try:
+                path.mkdir()
+            except OSError as error:
+                raise LikenessError(
+                    f"Cannot write to '{folder}': {error.strerror or error}.",
+                    "Choose another folder, or make room.",
+                ) from error
+            made.append(path)
 
 
 def build_to_folder(

@@ -7,9 +7,7 @@ checkpoint beside the motion file, from which the next run goes on.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from .formats.motion import save_motion
 from .imaging.media import PICTURE_SUFFIXES, is_video
 from .imaging.video import VideoReader
 from .imaging.video_writer import VideoWriter
+from .output import folders_for
 from .pipeline import VERSION, Stages, load_fitting_body, track_portrait
 from .tracking.detectors import Detectors
 from .tracking.estimators import FileEstimator, KeypointEstimator
@@ -105,7 +104,7 @@ def track_to_files(
             "Leave --estimate and --sapiens out.",
         )
     stages = Stages(progress)
-    with _folders(out, *([overlay] if overlay else [])):
+    with folders_for(out, *([overlay] if overlay else [])):
         if video:
             return _track_video(media, out, options, overlay, body_path, stages)
         return _track_photo(media, out, options, overlay, body_path, stages)
@@ -315,35 +314,3 @@ def _check_targets(media: Path, out: Path, overlay: Path | None, video: bool) ->
             raise LikenessError(f"'{target}' is a folder.", "Name a file.")
         if target.exists() and target.samefile(media):
             raise LikenessError(f"'{target}' is the input itself.", "Choose another name.")
-
-
-@contextmanager
-def _folders(*files: Path) -> Iterator[None]:
-    """Make the files' folders; those that stay empty are taken away again."""
-    made: list[Path] = []
-    try:
-        for file in files:
-            folder = file.absolute().parent
-            _make_folder(folder, made)
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise LikenessError(f"Cannot write to '{folder}'.", "Choose another folder.")
-        yield
-    finally:
-        for folder in reversed(made):
-            if not any(folder.iterdir()):
-                folder.rmdir()
-
-
-def _make_folder(folder: Path, made: list[Path]) -> None:
-    for path in reversed((folder, *folder.parents)):
-        if path.exists() and not path.is_dir():
-            raise LikenessError(f"'{path}' is a file, not a folder.", "Choose another folder.")
-        if not path.exists():
-            try:
-                path.mkdir()
-            except OSError as error:
-                raise LikenessError(
-                    f"Cannot write to '{folder}': {error.strerror or error}.",
-                    "Choose another folder, or make room.",
-                ) from error
-            made.append(path)

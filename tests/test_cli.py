@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.addon.cli import main, parse_expression
+from likeness.addon.cli import main
+from likeness.addon.cli_render import parse_expression
 from likeness.engine.types import LikenessError
 from PIL import Image
 

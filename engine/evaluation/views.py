@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..body import Body
 from ..cameras import look_at, project, unproject
 from ..types import (
     JOINT_INDEX,
@@ -107,24 +108,27 @@ def orbit_centre(gaussians: Gaussians, camera: Camera) -> FloatArray:
     return unproject(middle, np.array((near + far) / 2), camera)
 
 
-def _part_vertices(avatar: Avatar, pose: Pose, focus: str) -> FloatArray:
-    """[n, 3] the posed vertices of what ``focus`` names."""
-    vertices: FloatArray = avatar.body.vertices(pose)[0]
-    weights: FloatArray = avatar.body.weights
+def part_vertices(body: Body, focus: str) -> BoolArray:
+    """[V] the vertices of what ``focus`` names."""
+    weights: FloatArray = body.weights
     if focus == "head":
-        chosen = weights[:, [JOINT_INDEX[j] for j in _HEAD_JOINTS]].sum(1) > 0.6
-    elif focus == "upper":
-        chosen = weights[:, [JOINT_INDEX[j] for j in _LEG_JOINTS]].sum(1) < 0.4
-    elif focus == "full":
-        return vertices
-    else:
-        raise LikenessError(f"There is no focus '{focus}'.", "Choose head, upper or full.")
-    return np.asarray(vertices[chosen])
+        return np.asarray(weights[:, [JOINT_INDEX[j] for j in _HEAD_JOINTS]].sum(1) > 0.6)
+    if focus == "upper":
+        return np.asarray(weights[:, [JOINT_INDEX[j] for j in _LEG_JOINTS]].sum(1) < 0.4)
+    if focus == "full":
+        return np.ones(len(weights), bool)
+    raise LikenessError(f"There is no focus '{focus}'.", "Choose head, upper or full.")
+
+
+def _posed_part(avatar: Avatar, pose: Pose, focus: str) -> FloatArray:
+    """[n, 3] the posed vertices of what ``focus`` names."""
+    chosen = part_vertices(avatar.body, focus)
+    return np.asarray(avatar.body.vertices(pose)[0][chosen])
 
 
 def head_ball(avatar: Avatar, pose: Pose) -> tuple[FloatArray, float]:
     """Centre [3] and radius (metres) of a ball around the head with its hair."""
-    head = _part_vertices(avatar, pose, "head")
+    head = _posed_part(avatar, pose, "head")
     centre = (head.min(0) + head.max(0)) / 2
     radius = float(np.linalg.norm(head - centre, axis=1).max())
     return centre, radius * (1 + _HAIR_MARGIN)
@@ -152,7 +156,7 @@ def focus_camera(
         yaw, pitch: degrees as in :func:`cameras.look_at`; 0, 0 looks as the photo's camera does.
         width, height: pixels of the picture.
     """
-    points = _part_vertices(avatar, pose, focus)
+    points = _posed_part(avatar, pose, focus)
     low, high = points.min(0), points.max(0)
     if focus != "full" or avatar.framing == "full":
         high = high + np.array([0.0, _HAIR_MARGIN * head_ball(avatar, pose)[1], 0.0])

@@ -1,0 +1,266 @@
+"""``likeness render``: pictures and clips of an avatar; and the options that say how it poses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..engine.types import LikenessError
+from .cli_console import terminal_progress
+
+if TYPE_CHECKING:
+    from ..engine.types import Avatar, Camera, FloatArray, Pose
+
+FILE = click.Path(path_type=Path)
+POSE_HELP = "A pose file (.npz), or a name as relaxed or wave; the photo's pose if not given."
+FRAME_HELP = "Which frame of a motion file that --pose names, from 0 on."
+EXPRESSION_HELP = "Expression weights, as in jawOpen=0.5,eyeBlinkLeft=1."
+STILL_SIZE = 768
+STILL_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg")
+_WITHOUT_ALPHA = (".jpg", ".jpeg")
+
+_OF_MOTIONS = ("start", "end", "every", "speed", "up")
+_OF_CLIPS = ("fps", *_OF_MOTIONS)
+_OF_TURNTABLES = ("turns", "seconds")
+_OF_FREE_CAMERAS = ("yaw", "pitch", "focus")
+
+
+def _positive(most: float) -> click.FloatRange:
+    return click.FloatRange(min=0, min_open=True, max=most)
+
+
+@click.command()
+@click.argument("avatar", type=FILE)
+@click.option(
+    "-o", "--out", metavar="FILE|DIR", required=True, type=FILE,
+    help="A .png; or a clip: .mp4, .mov, .webm, .gif, .mkv, or a folder or frame_%04d.png.",
+)  # fmt: skip
+@click.option("--motion", metavar="NPZ", type=FILE, help="Make a clip of this motion file.")
+@click.option("--turntable", is_flag=True, help="Make a clip that goes around the avatar.")
+@click.option(
+    "--turns", type=float, default=1.0, show_default=True,
+    help="How often around; negative: the other way.",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=_positive(3600), default=4.0, show_default=True,
+    help="How long a turntable takes (with --motion, as long as that).",
+)  # fmt: skip
+@click.option("--start", type=click.FloatRange(min=0), default=0.0, help="Begin the motion there.")
+@click.option("--end", type=click.FloatRange(min=0), help="Leave the motion at so many seconds.")
+@click.option(
+    "--every", type=click.IntRange(min=1), default=1, help="Take one frame in so many of a motion."
+)
+@click.option(
+    "--fps", type=_positive(240),
+    help="Frames a second of the clip; motions keep their speed. Else the file's, or 30.",
+)  # fmt: skip
+@click.option("--speed", type=_positive(100), default=1.0, help="0.5 is slow motion.")
+@click.option(
+    "--up", type=click.Choice(["auto", "y", "z"]), default="auto",
+    help="Which axis of the motion file points up; AMASS has z.",
+)  # fmt: skip
+@click.option(
+    "--camera", type=click.Choice(["fixed", "follow", "input", "motion"]),
+    help="One that stays and holds the whole clip (the clips' default), one that goes along, the "
+    "photo's (the pictures' default), or the one that the motion was filmed with.",
+)  # fmt: skip
+@click.option("--yaw", type=float, help="Degrees; 30 shows more of the left side of the body.")
+@click.option("--pitch", type=click.FloatRange(-90, 90), help="Degrees; positive: from above.")
+@click.option("--focus", type=click.Choice(["head", "upper", "full"]), help="What to show.")
+@click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
+@click.option("--frame", type=click.IntRange(min=0), default=0, help=FRAME_HELP)
+@click.option("--expression", metavar="NAME=V,...", help=EXPRESSION_HELP)
+@click.option(
+    "--background", metavar="COLOUR",
+    help="'#rrggbb', a name as white, or transparent. Without it pictures are transparent, "
+    "videos light grey.",
+)  # fmt: skip
+@click.option("--width", type=click.IntRange(1, 8192))
+@click.option("--height", type=click.IntRange(1, 8192))
+@click.pass_context
+def render(context: click.Context, **chosen: Any) -> None:
+    """Draw an avatar: a picture, a clip of a motion, or a turntable."""
+    from ..engine.formats.avatar import load_avatar
+
+    source = click.core.ParameterSource.COMMANDLINE
+    given = {name for name in chosen if context.get_parameter_source(name) is source}
+    _check_options(chosen, given)
+    if chosen["motion"] is None and not chosen["turntable"]:
+        _check_still(chosen["out"], chosen["background"])
+        _picture(load_avatar(chosen["avatar"]), chosen)
+    else:
+        _clip(load_avatar(chosen["avatar"]), chosen)
+
+
+def _check_options(chosen: dict[str, Any], given: set[str]) -> None:
+    """Refuse options that would do nothing."""
+
+    def refuse(names: tuple[str, ...], why: str) -> None:
+        for name in names:
+            if name in given:
+                raise click.UsageError(f"--{name} {why}")
+
+    motion, turntable = chosen["motion"] is not None, chosen["turntable"]
+    if not motion:
+        refuse(_OF_MOTIONS, "goes with --motion.")
+    if not turntable:
+        refuse(_OF_TURNTABLES, "goes with --turntable.")
+    if not motion and not turntable:
+        refuse(_OF_CLIPS, "goes with --motion or --turntable.")
+        if chosen["camera"] in ("follow", "motion"):
+            raise click.UsageError(f"--camera {chosen['camera']} goes with --motion.")
+    if motion:
+        refuse(("pose", "frame"), "goes without --motion, which poses the avatar.")
+        refuse(("seconds",), "goes without --motion, which lasts as long as it does.")
+        if "fps" in given:
+            refuse(("every",), "goes without --fps.")
+    elif chosen["camera"] == "motion":
+        raise click.UsageError("--camera motion goes with --motion.")
+    if chosen["camera"] in ("input", "motion"):
+        refuse(_OF_FREE_CAMERAS, f"goes without --camera {chosen['camera']}.")
+
+
+def _check_still(out: Path, background: str | None) -> None:
+    from ..engine.imaging.video_writer import FORMATS
+
+    suffix = out.suffix.lower()
+    if suffix in FORMATS:
+        raise LikenessError(
+            f"'{out}' would be a clip.", "Give --motion FILE or --turntable, or a name ending .png."
+        )
+    if suffix not in STILL_SUFFIXES or out.is_dir():
+        raise LikenessError(
+            f"'{out}' has no format for a picture.",
+            f"Choose a name that ends in {', '.join(STILL_SUFFIXES)}.",
+        )
+    if suffix in _WITHOUT_ALPHA and parse_background(background, None) is None:
+        raise LikenessError(
+            f"'{out}' cannot be transparent.", "Choose .png, or give a --background."
+        )
+
+
+def _picture(person: Avatar, chosen: dict[str, Any]) -> None:
+    from ..engine.evaluation.clips import draw_frames
+    from ..engine.evaluation.sheet import save_picture
+    from ..engine.evaluation.views import focus_camera
+    from ..engine.output import whole_files
+
+    camera, pose, out = chosen["camera"], chosen["pose"], chosen["out"]
+    width, height = chosen["width"], chosen["height"]
+    free = camera == "fixed" or any(chosen[name] is not None for name in _OF_FREE_CAMERAS)
+    # A pose file has a place of its own, most likely far from where the photo's camera looks.
+    free = free or (pose is not None and bool(Path(pose).suffix) and camera is None)
+    posed = posed_avatar(person, pose, chosen["expression"], chosen["frame"])
+    if free:
+        size = (width or height or STILL_SIZE, height or width or STILL_SIZE)
+        yaw, pitch = chosen["yaw"] or 0.0, chosen["pitch"] or 0.0
+        view = focus_camera(person, posed, chosen["focus"] or "full", yaw, pitch, *size)
+    else:
+        view = _scaled(person.camera, width, height)
+    background = parse_background(chosen["background"], None)
+    (picture,) = draw_frames(person, [posed], [view], background)
+    with whole_files(out.absolute().parent) as scratch:
+        save_picture(picture / 255.0, scratch / out.name)
+
+
+CLIP_BACKGROUND = "#e6e6e6"
+
+
+def _clip(person: Avatar, chosen: dict[str, Any]) -> None:
+    from ..engine.clip_files import ClipOptions, render_clip
+    from ..engine.imaging.picture_files import numbered_or_none
+
+    out, expression = chosen["out"], chosen["expression"]
+    pictures = numbered_or_none(out) is not None
+    pose = chosen["pose"]
+    options = ClipOptions(
+        **{name: chosen[name] for name in ("motion", "turntable", "turns", "seconds", "start",
+           "end", "every", "fps", "speed", "up", "focus", "width", "height")},
+        camera=chosen["camera"] or "fixed",
+        yaw=chosen["yaw"] or 0.0,
+        pitch=chosen["pitch"] or 0.0,
+        background=parse_background(chosen["background"], None if pictures else CLIP_BACKGROUND),
+        pose=posed_avatar(person, pose, None, chosen["frame"]) if pose else None,
+        expression=parse_expression(expression) if expression is not None else None,
+    )  # fmt: skip
+    with terminal_progress() as progress:
+        clip = render_clip(person, out, options, progress)
+    for note in clip.notes:
+        click.echo(f"  note: {note}", err=True)
+    click.echo(
+        f"{clip.out}: {clip.frames} frames at {clip.frame_rate:g}/s, {clip.width} x {clip.height}"
+    )
+
+
+# Helpers ------------------------------------------------------------------------------------
+
+
+def parse_background(text: str | None, default: str | None) -> FloatArray | None:
+    """[3] 0..1 of a colour; None for transparency.
+
+    >>> parse_background("#ff8000", None).round(2)
+    array([1. , 0.5, 0. ])
+    """
+    import numpy as np
+    from PIL import ImageColor
+
+    text = default if text is None else text
+    if text is None or text.strip().lower() == "transparent":
+        return None
+    try:
+        rgb = ImageColor.getcolor(text.strip(), "RGB")
+    except ValueError as error:
+        raise LikenessError(
+            f"'{text}' is no colour.", "Write '#rrggbb', a name as white, or transparent."
+        ) from error
+    return np.asarray(rgb, np.float64) / 255
+
+
+def parse_expression(text: str) -> dict[str, float]:
+    """Weights from ``NAME=V,...``.
+
+    >>> parse_expression("jawOpen=0.5, mouthSmileLeft=1")
+    {'jawOpen': 0.5, 'mouthSmileLeft': 1.0}
+    """
+    weights = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        try:
+            weights[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals or not name.strip():
+            raise LikenessError(
+                f"'{part.strip()}' is not an expression weight.",
+                "Write NAME=VALUE, as jawOpen=0.5.",
+            )
+    return weights
+
+
+def posed_avatar(avatar: Avatar, pose: str | None, expression: str | None, frame: int = 0) -> Pose:
+    """The pose that --pose and --expression ask for; the photo's where they are silent."""
+    from dataclasses import replace
+
+    from ..engine.formats.pose import load_pose, named_pose
+
+    posed = avatar.pose
+    if pose is not None and Path(pose).suffix:
+        posed = load_pose(Path(pose), avatar.body.num_expression, frame)
+    elif pose is not None:
+        posed = named_pose(pose, avatar.body, avatar.pose)
+    if expression is not None:
+        posed = replace(posed, expression=avatar.body.expression(**parse_expression(expression)))
+    return posed
+
+
+def _scaled(camera: Camera, width: int | None, height: int | None) -> Camera:
+    """The camera at another size; one side given keeps the photo's proportions."""
+    if width is None and height is None:
+        return camera
+    if width is None:
+        width = max(1, round(camera.width * height / camera.height))  # type: ignore[operator]
+    if height is None:
+        height = max(1, round(camera.height * width / camera.width))
+    return camera.resized(width, height)

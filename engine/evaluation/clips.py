@@ -1,0 +1,208 @@
+"""Clips: cameras that hold a whole motion or walk around a figure, and the frames they see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from ..body.skinning import skin
+from ..cameras import look_at
+from ..gaussians.binding import place
+from ..imaging.video_writer import to_bytes
+from ..render import render_camera
+from ..types import JOINT_INDEX, Avatar, BoundGaussians, Camera, FloatArray, Pose
+from .sheet import straight_rgba
+from .views import FOCUS_FOV, part_vertices
+
+DEFAULT_FOCUS = {"head": "head", "half": "upper", "full": "full"}
+"""What to show of an avatar by its photo's framing: not what the photo doesn't know."""
+
+MARGIN = 0.06
+"""Of the picture's half size, left free on each side of what moves."""
+
+FOLLOW_SECONDS = 0.5
+"""Standard deviation of the smoothing of a camera that goes along."""
+
+_TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck")
+_MOST_POINTS = 4000
+_STRAY = 4  # points on each side that may stick out: loose Gaussians do not move the camera
+
+Tell = Callable[[int], None]
+
+
+# Where a figure goes ------------------------------------------------------------------------
+
+
+class Outline:
+    """Points that stand for a part of an avatar in any pose.
+
+    Args:
+        focus: ``head``, ``upper`` or ``full``.
+    """
+
+    def __init__(self, avatar: Avatar, focus: str) -> None:
+        self.avatar = avatar
+        chosen = part_vertices(avatar.body, focus)
+        bound = avatar.gaussians
+        solid = (bound.opacities > 0.3) & chosen[avatar.body.f[bound.triangle]].all(1)
+        index = np.flatnonzero(solid)
+        self._bound: BoundGaussians = bound.take(index[:: max(1, len(index) // _MOST_POINTS)])
+        self._vertices = np.flatnonzero(chosen)[::3]
+        self._centre = ("head",) if focus == "head" else _TRUNK
+
+    def points(self, pose: Pose) -> tuple[FloatArray, FloatArray]:
+        """World points [N, 3] of a posed avatar, and the middle [3] of its trunk or head."""
+        body = self.avatar.body
+        v, joints, R, t = body.rest_and_transforms(pose)
+        vertices = skin(v, body.weights, R, t)
+        posed = np.einsum("jab,jb->ja", R, joints) + t
+        middle = posed[[JOINT_INDEX[name] for name in self._centre]].mean(0)
+        means = place(self._bound, vertices, body).means
+        return np.concatenate([vertices[self._vertices], means]), middle
+
+
+class _Bounds:
+    """How far back a camera must stand so that all points are in the picture, exactly.
+
+    In view axes (x right, y down, z forward) a camera at (cx, cy, -D) has a point in the picture
+    when ``|x - cx| <= tx (z + D)``, that is, when ``D + cx / tx >= x / tx - z`` and
+    ``D - cx / tx >= -x / tx - z``. So four running maxima are all that is needed of any number
+    of frames.
+    """
+
+    def __init__(self, tx: float, ty: float) -> None:
+        self.tx, self.ty = tx, ty
+        self.most = np.full(4, -np.inf)
+
+    def add(self, points: FloatArray) -> None:
+        """Points [N, 3] in view axes."""
+        x, y, z = points[:, 0] / self.tx, points[:, 1] / self.ty, points[:, 2]
+        sides = np.stack([x - z, -x - z, y - z, -y - z])
+        stray = min(_STRAY, sides.shape[1] - 1)
+        reached = -np.partition(-sides, stray, axis=1)[:, stray]
+        self.most = np.maximum(self.most, reached)
+
+    def centred(self) -> tuple[float, float, float]:
+        """(cx, cy, D) of the nearest camera."""
+        right, left, down, up = self.most
+        distance = max(right + left, down + up) / 2
+        return self.tx * (right - left) / 2, self.ty * (down - up) / 2, distance
+
+    def on_axis(self) -> tuple[float, float, float]:
+        """The same with cx = 0: the axis in the middle of the picture."""
+        right, left, down, up = self.most
+        return 0.0, self.ty * (down - up) / 2, max(right, left, (down + up) / 2)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture's size and lens: ``focal`` in pixels."""
+
+    width: int
+    height: int
+
+    @property
+    def focal(self) -> float:
+        return float(min(self.width, self.height) / 2 / np.tan(np.radians(FOCUS_FOV / 2)))
+
+    def bounds(self) -> _Bounds:
+        inside = 1 - MARGIN
+        return _Bounds(inside * self.width / 2 / self.focal, inside * self.height / 2 / self.focal)
+
+    def camera(self, R: FloatArray, origin: FloatArray, place: FloatArray) -> Camera:
+        """The camera that looks along the rows of ``R`` [3, 3] from ``place`` [3] (view axes)
+        beside the point ``origin`` [3]."""
+        viewmat = np.eye(4)
+        viewmat[:3, :3] = R
+        viewmat[:3, 3] = -R @ origin - place
+        K = np.array([[self.focal, 0, self.width / 2], [0, self.focal, self.height / 2], [0, 0, 1]])
+        return Camera(viewmat, K, self.width, self.height)
+
+
+def _view_axes(yaw: float, pitch: float) -> FloatArray:
+    return look_at(np.zeros(3), 1.0, yaw, pitch)[:3, :3]
+
+
+def steady_cameras(
+    outline: Outline,
+    poses: Sequence[Pose],
+    frame: Frame,
+    yaws: Sequence[float],
+    pitch: float,
+    *,
+    follow: float | None = None,
+    tell: Tell | None = None,
+) -> list[Camera]:
+    """One camera for each frame, all at one distance, that hold all that happens in them.
+
+    Args:
+        poses: one for each frame, or a single one for all of them.
+        yaws: degrees for each frame, as in :func:`cameras.look_at`. When they differ, the cameras
+            circle about the upright axis through the trunk (or the head, where that is the
+            focus), which stays in the middle of the picture.
+        follow: None for cameras that stay in place; or how many frames the smoothing of a camera
+            takes that goes along with the figure.
+        tell: called with the number of frames looked at.
+    """
+    circling = len(set(yaws)) > 1
+    still = len(poses) == 1
+    if follow is not None or circling:
+        centres = np.array([outline.points(pose)[1] for pose in poses])
+        if follow is not None and not still:
+            centres = gaussian_filter1d(centres, follow, axis=0, mode="nearest")
+        else:
+            centres = np.broadcast_to(centres.mean(0), centres.shape)
+    else:
+        centres = np.zeros((len(poses), 3))
+    bounds = frame.bounds()
+    drawn = outline.points(poses[0])[0] if still else None
+    for k, yaw in enumerate(yaws):
+        points = drawn if drawn is not None else outline.points(poses[k])[0]
+        bounds.add((points - centres[0 if still else k]) @ _view_axes(yaw, pitch).T)
+        if tell:
+            tell(k + 1)
+    x, y, distance = bounds.on_axis() if circling else bounds.centred()
+    beside = np.array([x, y, -distance])
+    return [
+        frame.camera(_view_axes(yaw, pitch), centres[0 if still else k], beside)
+        for k, yaw in enumerate(yaws)
+    ]
+
+
+def turntable_yaws(count: int, turns: float, start: float = 0.0) -> FloatArray:
+    """[count] degrees. Whole turns end one step before they begin again, so that the clip loops;
+    others end where they should.
+
+    >>> turntable_yaws(4, 1.0), turntable_yaws(3, 0.5)
+    (array([  0.,  90., 180., 270.]), array([  0.,  90., 180.]))
+    """
+    whole = turns == round(turns)
+    steps = count if whole else max(count - 1, 1)
+    return start + 360.0 * turns * np.arange(count) / steps
+
+
+# Frames -------------------------------------------------------------------------------------
+
+
+def draw_frames(
+    avatar: Avatar,
+    poses: Sequence[Pose],
+    cameras: Sequence[Camera],
+    background: FloatArray | None,
+) -> Iterator[NDArray[np.uint8]]:
+    """The pictures [H, W, 3] on a background [3] 0..1, or [H, W, 4] with straight alpha.
+
+    Args:
+        poses: one for each camera, or a single one for all.
+    """
+    gaussians = None
+    for k, camera in enumerate(cameras):
+        if gaussians is None or len(poses) > 1:
+            vertices, _ = avatar.body.vertices(poses[k])
+            gaussians = place(avatar.gaussians, vertices, avatar.body)
+        drawn = render_camera(gaussians, camera, background)
+        yield to_bytes(straight_rgba(drawn) if background is None else drawn.rgb)

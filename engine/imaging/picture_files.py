@@ -1,0 +1,122 @@
+"""Numbered pictures in a folder: a clip as compositing programs take it, with its transparency."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..output import whole_files
+from ..types import FloatArray, LikenessError
+from .video_writer import FORMATS, to_bytes
+
+_NUMBER = re.compile(r"%0?(\d*)d|#+")
+_COMPRESSION = 4  # zlib's; a third of the default's time for a twentieth more bytes
+
+
+class Numbered:
+    """Names with a number in them, counted from 0: ``frame_%04d.png`` or ``frame_####.png``.
+
+    >>> Numbered(Path("out/a_##.png")).path(7).as_posix()
+    'out/a_07.png'
+    """
+
+    def __init__(self, pattern: Path) -> None:
+        self.pattern = pattern
+        found = _NUMBER.findall(pattern.name)
+        if len(found) != 1:
+            raise LikenessError(
+                f"'{pattern}' is the name of one picture; a clip is many.",
+                "Name a folder, or put the number's place into the name: frame_%04d.png.",
+            )
+        match = _NUMBER.search(pattern.name)
+        assert match is not None
+        digits = int(match[1] or 1) if match[0].startswith("%") else len(match[0])
+        self._before, self._after = pattern.name[: match.start()], pattern.name[match.end() :]
+        self._digits = digits
+
+    def path(self, number: int) -> Path:
+        """The file of one frame."""
+        name = f"{self._before}{number:0{self._digits}d}{self._after}"
+        return self.pattern.with_name(name)
+
+    def beyond(self, count: int) -> list[Path]:
+        """Files of the pattern that a clip of ``count`` frames would leave as they are."""
+        folder = self.pattern.absolute().parent
+        if not folder.is_dir():
+            return []
+        name = re.compile(re.escape(self._before) + r"(\d+)" + re.escape(self._after))
+        found = []
+        for entry in folder.iterdir():
+            match = name.fullmatch(entry.name)
+            if match and entry.name != self.path(int(match[1])).name:
+                continue
+            if match and int(match[1]) >= count:
+                found.append(entry)
+        return sorted(found)
+
+
+def numbered_or_none(out: Path) -> Numbered | None:
+    """The pictures that ``-o`` asks for: a folder or a pattern; None for a video's name.
+
+    Raises:
+        LikenessError: neither; lists what there is.
+    """
+    if out.is_dir() or not out.suffix:
+        return Numbered(out / "frame_%04d.png")
+    if out.suffix.lower() == ".png":
+        return Numbered(out)
+    if out.suffix.lower() in FORMATS:
+        return None
+    raise LikenessError(
+        f"'{out}' has no format for a clip.",
+        f"Choose a name that ends in {', '.join(FORMATS)}; or a folder, or frame_%04d.png, for "
+        "numbered pictures.",
+    )
+
+
+class PictureWriter:
+    """Numbered PNG files that appear all together or not at all. Use it in a ``with`` block.
+
+    Args:
+        names: what the files are called.
+        width, height: of the frames. alpha: they come as [H, W, 4] with straight alpha.
+    """
+
+    def __init__(self, names: Numbered, width: int, height: int, *, alpha: bool = False) -> None:
+        self.names = names
+        self._shape = (height, width, 4 if alpha else 3)
+        self._written = 0
+
+    def __enter__(self) -> PictureWriter:
+        with ExitStack() as stack:
+            self._scratch = stack.enter_context(whole_files(self.names.pattern.absolute().parent))
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, picture: FloatArray | NDArray[np.uint8]) -> None:
+        """Append a frame, float 0..1 or uint8."""
+        if picture.shape != self._shape:
+            raise ValueError(f"expected {self._shape}, got {picture.shape}")
+        target = self._scratch / self.names.path(self._written).name
+        try:
+            Image.fromarray(to_bytes(picture)).save(target, compress_level=_COMPRESSION)
+        except OSError as error:
+            raise LikenessError(
+                f"Cannot write '{self.names.pattern}': {error.strerror or error}.",
+                "Choose a folder that exists and has room.",
+            ) from error
+        self._written += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
