@@ -154,7 +154,7 @@ def export(avatar: Path, out: Path, pose: str | None, frame: int, expression: st
     """Write the posed Gaussians of an avatar as a PLY file for splat viewers."""
     from ..engine.formats.avatar import load_avatar
     from ..engine.formats.ply import write_ply
-    from ..engine.gaussians.binding import pose_avatar
+    from ..engine.gaussians.posing import pose_avatar
     from ..engine.output import whole_files
 
     if out.suffix.lower() != ".ply":

@@ -128,7 +128,8 @@ class Body:
         """Posed vertices [V, 3] and joints [55, 3] in metres, world space."""
         v_rest, joints, R, t = self.rest_and_transforms(pose, betas)
         posed_joints = np.einsum("jab,jb->ja", R, joints) + t
-        return skin(v_rest, self.weights, R, t), posed_joints
+        # A place far away must not bend the body: float32 weights add up to one only nearly.
+        return skin(v_rest, self.weights, R, t - pose.transl) + pose.transl, posed_joints
 
     def rest_and_transforms(
         self, pose: Pose, betas: FloatArray | None = None

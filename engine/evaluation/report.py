@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..cameras import orbit
-from ..gaussians.binding import pose_avatar
+from ..gaussians.posing import pose_avatar
 from ..render import render_camera
 from ..tracking.detectors import Detectors
 from ..types import Avatar

@@ -16,7 +16,7 @@ from likeness.addon.scene.render import render_png, setup_render
 from likeness.addon.scene.splats import CORNERS, MODIFIER_NAME, set_input, stored_order
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.formats.avatar import load_avatar, save_avatar
-from likeness.engine.gaussians.binding import pose_avatar
+from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.render import render_camera
 from likeness.engine.rotations import axis_angle_to_matrix, quaternion_to_matrix
 from likeness.engine.types import JOINT_INDEX, Avatar, FloatArray, LikenessError, Pose

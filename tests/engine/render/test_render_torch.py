@@ -13,6 +13,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from likeness.engine.cameras import look_at, photo_camera
+from likeness.engine.evaluation.parity import gap
 from likeness.engine.evaluation.random_scenes import cloud, scenes
 from likeness.engine.render import best_backend, rasterize, rasterize_vjp
 from likeness.engine.types import Gaussians, LikenessError
@@ -301,8 +302,6 @@ def test_gsplat_draws_as_the_reference_does(name):
     scene = SCENES[name]
     truth, back = rasterize_vjp(*scene.arguments, backend="reference")
     ours, vjp = rasterize_vjp(*scene.arguments, backend="cuda")
-    for field in truth._fields:
-        assert_close(getattr(ours, field), getattr(truth, field), 1e-3, field)
+    assert gap(ours, truth).worst < 1e-4  # the cpu's floors
     given = scene.upstream()
-    for field, mine, theirs in zip(NAMES, vjp(**given), back(**given), strict=True):
-        assert_close(mine, theirs, 1e-2, field)
+    assert gap(vjp(**given), back(**given)).worst < 1e-3

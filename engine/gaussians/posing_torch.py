@@ -1,0 +1,263 @@
+"""The torch twin of posing: :func:`.posing.pose_avatar` with derivatives, for one pose or many.
+
+The triangle's frame is defined in :mod:`.binding`; a test holds this file to it. Everything is
+differentiable in the pose, the expression and the bound attributes, and stays finite where a
+triangle has no area. Bodies are posed in float64, as in numpy: their smallest triangles measure
+0.03 mm, and float32 would turn those frames by degrees. What the Gaussians do in their frames is
+of their own type. Needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..body.skinning_torch import BodyTensors, body_vertices_torch
+from ..types import Avatar, BoundGaussians, FloatArray, LikenessError, Pose
+from .binding import SIGMA_MAX, SIGMA_MIN
+
+_TINY = 1e-20  # as in binding.py
+
+
+class GaussianTensors(NamedTuple):
+    """``Gaussians`` of one or many poses: means [..., N, 3], quats [..., N, 4], scales
+    [..., N, 3], opacities [N], colors [N, C]."""
+
+    means: Tensor
+    quats: Tensor
+    scales: Tensor
+    opacities: Tensor
+    colors: Tensor
+
+
+class FrameTensors(NamedTuple):
+    """``binding.Frames``: origin [..., N, 3], R [..., N, 3, 3], sigma [..., N]."""
+
+    origin: Tensor
+    R: Tensor
+    sigma: Tensor
+
+
+@dataclass(frozen=True)
+class BoundTensors:
+    """``BoundGaussians`` as tensors; replace the attributes that are fitted
+    (``dataclasses.replace``)."""
+
+    triangle: Tensor
+    bary: Tensor
+    offset: Tensor
+    quats: Tensor
+    scales: Tensor
+    opacities: Tensor
+    colors: Tensor
+
+    @staticmethod
+    def of(
+        bound: BoundGaussians,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> BoundTensors:
+        """Copies of the arrays; ``triangle`` int64."""
+
+        def tensor(values: FloatArray) -> Tensor:
+            return torch.tensor(np.asarray(values), dtype=dtype, device=device)
+
+        return BoundTensors(
+            torch.tensor(np.asarray(bound.triangle), dtype=torch.int64, device=device),
+            tensor(bound.bary), tensor(bound.offset), tensor(bound.quats),
+            tensor(bound.scales), tensor(bound.opacities), tensor(bound.colors),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AvatarTensors:
+    """What posing needs of an avatar."""
+
+    body: BodyTensors
+    gaussians: BoundTensors
+
+    @staticmethod
+    def of(
+        avatar: Avatar, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    ) -> AvatarTensors:
+        """Copies of the avatar's arrays; ``dtype`` is the Gaussians'."""
+        return AvatarTensors(
+            BodyTensors.of(avatar.body, torch.float64, device),
+            BoundTensors.of(avatar.gaussians, dtype, device),
+        )
+
+
+def pose_tensors(
+    pose: Pose, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """full_pose [55, 3], transl [3], expression [E] of a pose."""
+    full_pose, transl, expression = (
+        torch.tensor(np.asarray(values), dtype=dtype, device=device)
+        for values in (pose.full_pose, pose.transl, pose.expression)
+    )
+    return full_pose, transl, expression
+
+
+def pose_avatar_torch(
+    avatar: AvatarTensors,
+    full_pose: Tensor,
+    transl: Tensor,
+    expression: Tensor | Mapping[str, float | Tensor],
+) -> GaussianTensors:
+    """The avatar's Gaussians in world space, of the bound ones' type.
+
+    Args:
+        full_pose: [..., 55, 3] axis-angle. transl: [..., 3]. Of any floating type.
+        expression: [..., E], or names with weights (numbers or tensors [...]); those without a
+            name are zero.
+
+    Raises:
+        LikenessError: an expression that the body has not got.
+    """
+    body = avatar.body
+    if isinstance(expression, Mapping):
+        expression = _named(body, expression, full_pose)
+    kind = body.v_template.dtype
+    pose = (values.to(kind) for values in (full_pose, transl, expression))
+    vertices, _ = body_vertices_torch(body, *pose)
+    return place_torch(avatar.gaussians, vertices, body)
+
+
+def place_torch(bound: BoundTensors, vertices: Tensor, body: BodyTensors) -> GaussianTensors:
+    """:func:`.binding.place` for posed vertices [..., V, 3]."""
+    frames = triangle_frames_torch(vertices, body, bound.triangle, bound.bary)
+    own = bound.offset.dtype
+    moved = (frames.R.to(own) @ bound.offset[..., None])[..., 0]
+    sigma = frames.sigma.to(own)[..., None]
+    return GaussianTensors(
+        frames.origin.to(own) + sigma * moved,
+        _multiply(_quaternions(frames.R).to(own), bound.quats),
+        sigma * bound.scales,
+        bound.opacities,
+        bound.colors,
+    )
+
+
+def triangle_frames_torch(
+    vertices: Tensor, body: BodyTensors, triangle: Tensor, bary: Tensor
+) -> FrameTensors:
+    """:func:`.binding.triangle_frames` for posed vertices [..., V, 3]."""
+    normals = vertex_normals_torch(vertices, body.f)
+    corners = body.f[triangle]  # [N, 3]
+    points = vertices[..., corners, :]  # [..., N, 3, 3]
+    weights = bary.to(points.dtype)[..., None, :]
+    origin = (weights @ points)[..., 0, :]
+    blended = (weights @ normals[..., corners, :])[..., 0, :]
+    up = torch.zeros_like(blended)
+    up[..., 2] = 1
+    n = _unit(blended, up)
+    edge = points[..., 1, :] - points[..., 0, :]
+    flat = edge - (edge * n).sum(-1, keepdim=True) * n
+    e1 = _unit(flat, _across(n))
+    R = torch.stack([e1, torch.linalg.cross(n, e1), n], -1)
+    grown = _double_areas(points)
+    rest = _double_areas(body.v_template[corners])
+    flat_at_rest = rest <= 0
+    ratio = grown / torch.where(flat_at_rest, torch.ones_like(rest), rest)
+    sigma = ratio.clamp(SIGMA_MIN**2, SIGMA_MAX**2).sqrt()
+    return FrameTensors(origin, R, torch.where(flat_at_rest, torch.ones_like(sigma), sigma))
+
+
+def vertex_normals_torch(vertices: Tensor, f: Tensor) -> Tensor:
+    """:func:`.binding.vertex_normals` for [..., V, 3]; f [F, 3] int64."""
+    corners = vertices[..., f, :]  # [..., F, 3, 3]
+    following = corners.roll(-1, -2) - corners
+    preceding = corners.roll(1, -2) - corners
+    across = torch.linalg.cross(following[..., 0, :], preceding[..., 0, :])
+    face = _unit(across, torch.zeros_like(across))
+    doubled = _length(across)[..., None].expand(following.shape[:-1])
+    angles = torch.atan2(doubled, (following * preceding).sum(-1))
+    summed = (angles[..., None] * face[..., None, :]).flatten(-3, -2)  # [..., 3 F, 3]
+    normals = torch.zeros_like(vertices).index_add(-2, f.flatten(), summed)
+    up = torch.zeros_like(normals)
+    up[..., 2] = 1
+    return _unit(normals, up)
+
+
+def _named(body: BodyTensors, expression: Mapping[str, float | Tensor], like: Tensor) -> Tensor:
+    """[..., E] from weights by name."""
+    for name in expression:
+        if name not in body.expression_names:
+            raise LikenessError(
+                f"Unknown expression '{name}'.",
+                f"This body has: {', '.join(body.expression_names)}.",
+            )
+    zero = like.new_zeros(like.shape[:-2])
+    return torch.stack([zero + expression.get(name, 0.0) for name in body.expression_names], -1)
+
+
+def _unit(values: Tensor, fallback: Tensor) -> Tensor:
+    """[..., 3] of length one; where there is no direction, ``fallback``, without derivatives."""
+    length2 = (values * values).sum(-1, keepdim=True)
+    none = length2 < _TINY
+    safe = torch.where(none, torch.ones_like(length2), length2)
+    return torch.where(none, fallback, values * safe.rsqrt())
+
+
+def _length(values: Tensor) -> Tensor:
+    """|values| over the last axis; the derivative at zero is zero."""
+    length2 = (values * values).sum(-1)
+    none = length2 == 0
+    root = torch.where(none, torch.ones_like(length2), length2).sqrt()
+    return torch.where(none, torch.zeros_like(root), root)
+
+
+def _double_areas(points: Tensor) -> Tensor:
+    """Twice the areas of triangles [..., 3, 3]."""
+    first = points[..., 0, :]
+    return _length(torch.linalg.cross(points[..., 1, :] - first, points[..., 2, :] - first))
+
+
+def _across(n: Tensor) -> Tensor:
+    """Some unit vector across each unit vector [..., 3], as ``binding`` chooses it."""
+    axis = torch.zeros_like(n)
+    axis[..., 0] = (n[..., 0].abs() < 0.6).to(n.dtype)
+    axis[..., 1] = 1 - axis[..., 0]
+    return _unit(torch.linalg.cross(n, axis), axis)
+
+
+def _quaternions(R: Tensor) -> Tensor:
+    """Unit quaternions [..., 4] of rotations [..., 3, 3] (Shepperd's method).
+
+    The largest of the four forms is taken: it is the one that divides by nothing small, also in
+    its derivatives.
+    """
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = (row.unbind(-1) for row in R.unbind(-2))
+    trace = xx + yy + zz
+    forms = torch.stack(
+        [
+            torch.stack([1 + trace, zy - yz, xz - zx, yx - xy], -1),
+            torch.stack([zy - yz, 1 + 2 * xx - trace, xy + yx, zx + xz], -1),
+            torch.stack([xz - zx, yx + xy, 1 + 2 * yy - trace, zy + yz], -1),
+            torch.stack([yx - xy, xz + zx, zy + yz, 1 + 2 * zz - trace], -1),
+        ],
+        -2,
+    )
+    largest = torch.stack([trace, xx, yy, zz], -1).argmax(-1)
+    index = largest[..., None, None].expand(*largest.shape, 1, 4)
+    return torch.nn.functional.normalize(forms.gather(-2, index)[..., 0, :], dim=-1)
+
+
+def _multiply(a: Tensor, b: Tensor) -> Tensor:
+    """Hamilton product, [..., 4] x [..., 4]."""
+    aw, ax, ay, az = a.unbind(-1)
+    bw, bx, by, bz = b.unbind(-1)
+    return torch.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        -1,
+    )
