@@ -80,7 +80,7 @@ def _positive(most: float) -> click.FloatRange:
 @click.option("--width", type=click.IntRange(1, 8192))
 @click.option("--height", type=click.IntRange(1, 8192))
 @click.pass_context
-def render(context: click.Context, **chosen: Any) -> None:
+def render(context: click.Context, /, **chosen: Any) -> None:
     """Draw an avatar: a picture, a clip of a motion, or a turntable."""
     from ..engine.formats.avatar import load_avatar
 

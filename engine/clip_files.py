@@ -265,7 +265,7 @@ def _cameras(
         camera = own.resized(*_evened(width, height, even, options, notes))
         if not options.turntable:
             return [camera] * count
-        middle = np.mean([outline.points(pose)[1] for pose in poses], axis=0)
+        middle = np.mean([outline.points(pose).middle for pose in poses], axis=0)
         return [orbit(camera, middle, yaw) for yaw in yaws]
     width = options.width or options.height or DEFAULT_SIZE
     height = options.height or options.width or DEFAULT_SIZE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,9 @@ FOLLOW_SECONDS = 0.5
 """Standard deviation of the smoothing of a camera that goes along."""
 
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck")
+_HIPS = ("left_hip", "right_hip")
 _MOST_POINTS = 4000
-_STRAY = 4  # points on each side that may stick out: loose Gaussians do not move the camera
+_STRAY = 4  # so many may stick out on each side: loose splats do not move the camera
 
 Tell = Callable[[int], None]
 
@@ -37,11 +39,21 @@ Tell = Callable[[int], None]
 # Where a figure goes ------------------------------------------------------------------------
 
 
+class Points(NamedTuple):
+    """``surface`` [N, 3] of the body, ``splats`` [M, 3] around it, and the ``middle`` [3] of its
+    trunk or head, in world space."""
+
+    surface: FloatArray
+    splats: FloatArray
+    middle: FloatArray
+
+
 class Outline:
     """Points that stand for a part of an avatar in any pose.
 
     Args:
-        focus: ``head``, ``upper`` or ``full``.
+        focus: ``head``, ``upper`` (down to the hips: arms that hang lower are cut off, for what
+            is below is not known of a half-length portrait) or ``full``.
     """
 
     def __init__(self, avatar: Avatar, focus: str) -> None:
@@ -51,18 +63,23 @@ class Outline:
         solid = (bound.opacities > 0.3) & chosen[avatar.body.f[bound.triangle]].all(1)
         index = np.flatnonzero(solid)
         self._bound: BoundGaussians = bound.take(index[:: max(1, len(index) // _MOST_POINTS)])
-        self._vertices = np.flatnonzero(chosen)[::3]
+        self._vertices = np.flatnonzero(chosen)
+        self.to_the_hips = focus == "upper"
         self._centre = ("head",) if focus == "head" else _TRUNK
 
-    def points(self, pose: Pose) -> tuple[FloatArray, FloatArray]:
-        """World points [N, 3] of a posed avatar, and the middle [3] of its trunk or head."""
+    def points(self, pose: Pose) -> Points:
+        """Where they are in a pose."""
         body = self.avatar.body
         v, joints, R, t = body.rest_and_transforms(pose)
         vertices = skin(v, body.weights, R, t)
         posed = np.einsum("jab,jb->ja", R, joints) + t
         middle = posed[[JOINT_INDEX[name] for name in self._centre]].mean(0)
         means = place(self._bound, vertices, body).means
-        return np.concatenate([vertices[self._vertices], means]), middle
+        surface = vertices[self._vertices]
+        if self.to_the_hips:
+            lowest = posed[[JOINT_INDEX[name] for name in _HIPS], 1].min()
+            surface, means = (p[p[:, 1] >= lowest] for p in (surface, means))
+        return Points(surface, means, middle)
 
 
 class _Bounds:
@@ -78,24 +95,28 @@ class _Bounds:
         self.tx, self.ty = tx, ty
         self.most = np.full(4, -np.inf)
 
-    def add(self, points: FloatArray) -> None:
-        """Points [N, 3] in view axes."""
+    def add(self, points: FloatArray, stray: int = 0) -> None:
+        """Points [N, 3] in view axes, of which ``stray`` may stick out on each side."""
         x, y, z = points[:, 0] / self.tx, points[:, 1] / self.ty, points[:, 2]
         sides = np.stack([x - z, -x - z, y - z, -y - z])
-        stray = min(_STRAY, sides.shape[1] - 1)
+        if len(points) <= stray:
+            return
         reached = -np.partition(-sides, stray, axis=1)[:, stray]
         self.most = np.maximum(self.most, reached)
 
-    def centred(self) -> tuple[float, float, float]:
-        """(cx, cy, D) of the nearest camera."""
-        right, left, down, up = self.most
-        distance = max(right + left, down + up) / 2
-        return self.tx * (right - left) / 2, self.ty * (down - up) / 2, distance
+    def nearest(self, *, on_axis: bool, room_above: bool) -> tuple[float, float, float]:
+        """(cx, cy, D) of the nearest camera.
 
-    def on_axis(self) -> tuple[float, float, float]:
-        """The same with cx = 0: the axis in the middle of the picture."""
+        Args:
+            on_axis: cx is 0, so that the axis is in the middle of the picture.
+            room_above: what room there is lies above the points, not below them.
+        """
         right, left, down, up = self.most
-        return 0.0, self.ty * (down - up) / 2, max(right, left, (down + up) / 2)
+        wide = max(right, left) if on_axis else (right + left) / 2
+        distance = max(wide, (down + up) / 2)
+        x = 0.0 if on_axis else self.tx * (right - left) / 2
+        y = self.ty * ((down - distance) if room_above else (down - up) / 2)
+        return x, y, distance
 
 
 @dataclass(frozen=True)
@@ -151,26 +172,37 @@ def steady_cameras(
     circling = len(set(yaws)) > 1
     still = len(poses) == 1
     if follow is not None or circling:
-        centres = np.array([outline.points(pose)[1] for pose in poses])
+        centres = np.array([outline.points(pose).middle for pose in poses])
         if follow is not None and not still:
-            centres = gaussian_filter1d(centres, follow, axis=0, mode="nearest")
+            centres = _smoothed(centres, follow)
         else:
             centres = np.broadcast_to(centres.mean(0), centres.shape)
     else:
         centres = np.zeros((len(poses), 3))
     bounds = frame.bounds()
-    drawn = outline.points(poses[0])[0] if still else None
+    points = outline.points(poses[0])
     for k, yaw in enumerate(yaws):
-        points = drawn if drawn is not None else outline.points(poses[k])[0]
-        bounds.add((points - centres[0 if still else k]) @ _view_axes(yaw, pitch).T)
+        if k and not still:
+            points = outline.points(poses[k])
+        centre, R = centres[0 if still else k], _view_axes(yaw, pitch)
+        bounds.add((points.surface - centre) @ R.T)
+        bounds.add((points.splats - centre) @ R.T, _STRAY)
         if tell:
             tell(k + 1)
-    x, y, distance = bounds.on_axis() if circling else bounds.centred()
+    x, y, distance = bounds.nearest(on_axis=circling, room_above=outline.to_the_hips)
     beside = np.array([x, y, -distance])
     return [
         frame.camera(_view_axes(yaw, pitch), centres[0 if still else k], beside)
         for k, yaw in enumerate(yaws)
     ]
+
+
+def _smoothed(path: FloatArray, sigma: float) -> FloatArray:
+    """A path [T, 3] without its quick movements; it goes on beyond its ends as it came."""
+    margin = min(len(path) - 1, int(np.ceil(4 * sigma)))
+    longer = np.pad(path, ((margin, margin), (0, 0)), "reflect", reflect_type="odd")
+    smooth = gaussian_filter1d(longer, sigma, axis=0, mode="nearest")
+    return np.asarray(smooth[margin : margin + len(path)])
 
 
 def turntable_yaws(count: int, turns: float, start: float = 0.0) -> FloatArray:
