@@ -17,7 +17,8 @@ from ..body import Body
 from ..body.atlas import atlas_texels
 from ..cameras import camera_position, project
 from ..gaussians.binding import vertex_normals
-from ..render.mesh import MeshBuffer, rasterize_mesh
+from ..render.mesh import MeshBuffer
+from ..render.visibility import visibility
 from ..types import BoolArray, Camera, FloatArray, IntArray
 
 SHELL_OFFSET = 0.02
@@ -168,7 +169,7 @@ def sample_core(
         samples: surface points and their UV cells.
         mask: [camera.height, camera.width] pixels that belong to the person; others give nothing.
     """
-    buffer = rasterize_mesh(vertices, body.f, camera)
+    buffer = visibility(vertices, body.f, camera)
     normals = samples.points(vertex_normals(vertices, body.f), body.f)
     seen, xy = seen_by(samples.points(vertices, body.f), normals, buffer, camera)
     return _gather(features, mask, seen, xy, camera, samples)
@@ -190,8 +191,8 @@ def sample_shell(
     """
     normals = vertex_normals(vertices, body.f)
     shell = vertices + normals * np.reshape(offset, (-1, 1))
-    body_buffer = rasterize_mesh(vertices, body.f, camera)
-    shell_buffer = rasterize_mesh(shell, body.f, camera)
+    body_buffer = visibility(vertices, body.f, camera)
+    shell_buffer = visibility(shell, body.f, camera)
     shell_normals = samples.points(vertex_normals(shell, body.f), body.f)
     seen, xy = seen_by(samples.points(shell, body.f), shell_normals, shell_buffer, camera)
     pixel = np.where(seen[:, None], xy, 0.0).astype(np.int64)

@@ -1,0 +1,59 @@
+"""Which part of a mesh a camera sees: our z-buffer, or nvdiffrast's where there is a GPU.
+
+The maps are the same, so that callers need not know who drew them. nvdiffrast is never asked for:
+its licence is for research only, and whoever has installed it has read that.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+
+from ..types import Camera, FloatArray, IntArray, LikenessError
+from .mesh import MeshBuffer, rasterize_mesh
+
+BACKENDS = ("cpu", "cuda")
+
+
+def visibility(
+    vertices: FloatArray,
+    f: IntArray,
+    camera: Camera,
+    *,
+    cull_back: bool = False,
+    backend: str | None = None,
+) -> MeshBuffer:
+    """Draw a mesh into a z-buffer.
+
+    Args:
+        vertices: [V, 3] world space, metres. f: [F, 3], counter-clockwise seen from outside.
+        cull_back: leave out triangles that face away from the camera.
+        backend: ``cpu`` or ``cuda``; when left out, ``cuda`` where it can be used. Should it fail
+            then, a warning says so and the CPU draws.
+
+    Raises:
+        LikenessError: an unknown back end, or one asked for that cannot be used here.
+    """
+    if backend not in (None, *BACKENDS):
+        raise LikenessError(
+            f"There is no z-buffer '{backend}'.", f"Choose one of: {', '.join(BACKENDS)}."
+        )
+    if backend == "cuda" or (backend is None and _found()):
+        from .mesh_cuda import rasterize_mesh_cuda
+
+        try:
+            return rasterize_mesh_cuda(vertices, f, camera, cull_back=cull_back)
+        except LikenessError as error:
+            if backend is not None:
+                raise
+            warnings.warn(f"{error.message} The CPU is used instead.", stacklevel=2)
+    return rasterize_mesh(vertices, f, camera, cull_back=cull_back)
+
+
+def _found() -> bool:
+    """Whether nvdiffrast can be used; torch is imported only where both are installed."""
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "nvdiffrast")):
+        return False
+    from .mesh_cuda import available
+
+    return available() is None
