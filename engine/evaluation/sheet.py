@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..cameras import orbit, project
-from ..gaussians.binding import pose_avatar
+from ..gaussians.posing import pose_avatar
 from ..render import Render, render_camera
 from ..types import (
     JOINT_INDEX,
@@ -53,6 +53,7 @@ class Tile:
         caption: what stands under it. box: part of ``camera``'s image plane to show.
         gaussians: drawn over a checkerboard; or None, and ``picture`` is shown instead.
         picture: [H, W, 3] or [H, W, 4] (straight alpha) on the camera's full image.
+        backdrop: [3] a colour to stand before instead of the checkerboard.
     """
 
     caption: str
@@ -60,6 +61,7 @@ class Tile:
     box: Box
     gaussians: Gaussians | None = None
     picture: FloatArray | None = None
+    backdrop: FloatArray | None = None
 
     @property
     def aspect(self) -> float:
@@ -69,10 +71,15 @@ class Tile:
         """[height, width, 3]."""
         if self.gaussians is not None:
             shown = render_camera(self.gaussians, crop(self.camera, self.box, width, height))
-            return over_checks(shown.rgb, shown.alpha)
+            return self._before(shown.rgb, shown.alpha)
         assert self.picture is not None
         rgba = _cut(self.picture, self.box, width, height)
-        return over_checks(rgba[..., :3] * rgba[..., 3:], rgba[..., 3])
+        return self._before(rgba[..., :3] * rgba[..., 3:], rgba[..., 3])
+
+    def _before(self, premultiplied: FloatArray, alpha: FloatArray) -> FloatArray:
+        if self.backdrop is None:
+            return over_checks(premultiplied, alpha)
+        return np.clip(premultiplied + (1 - alpha[..., None]) * self.backdrop, 0, 1)
 
 
 def over_checks(premultiplied: FloatArray, alpha: FloatArray) -> FloatArray:

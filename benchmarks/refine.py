@@ -1,0 +1,225 @@
+"""What refining does to every portrait of a folder: gains in the photo, harm anywhere else.
+
+    python benchmarks/refine.py DIR [--quick] [--refine off,fast,full] [--only NAME] [--out OUT]
+                                [--cache CACHE]
+
+Each portrait is tracked and lifted once; every level starts from that lift. Measured, and held
+to the lift (docs/PERFORMANCE.md says how): the input view, FaceMesh landmarks from beside, rims,
+speckles, other views. ``--out`` also draws a sheet for each portrait, all levels on black and on
+green. ``--cache`` keeps the lifts, so that another run begins with refining. ``--quick`` takes
+portraits of each framing in turn, for as long as 50 seconds allow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from likeness.engine.evaluation.refine_report import (
+    LEVELS,
+    Judged,
+    closing,
+    details,
+    heading,
+    look_at_lift,
+    row,
+    shortfalls,
+    side_figures,
+    summary,
+)
+from likeness.engine.evaluation.sheet import Studio, Tile, lay_out, save_picture
+from likeness.engine.formats.avatar import load_avatar, save_avatar
+from likeness.engine.gaussians.binding import pose_avatar
+from likeness.engine.gaussians.lift import lift
+from likeness.engine.gaussians.refine import RefineOptions, refine
+from likeness.engine.imaging.load import load_portrait
+from likeness.engine.imaging.matte_check import body_parts, checked, map_body
+from likeness.engine.imaging.matting import matte as make_matte
+from likeness.engine.pipeline import input_view_figures, track_portrait
+from likeness.engine.tracking.detectors import Detectors
+from likeness.engine.types import Avatar, BoundGaussians, Gaussians, LikenessError, Matte, Portrait
+from likeness.engine.weights import asset_path
+from portraits import PICTURES, QUICK_SECONDS, in_turn, kind_of_name, rounded
+
+SHEET_WIDTHS = {"body": 2200, "head": 1560}
+BACKDROPS = {"black": np.zeros(3), "green": np.array([0.0, 0.8, 0.2])}
+
+
+class Lifted(NamedTuple):
+    """A portrait before refining. ``seconds``: what it took to come so far."""
+
+    avatar: Avatar
+    portrait: Portrait
+    matte: Matte
+    seconds: float
+
+
+def lifted(path: Path) -> Lifted:
+    """The stages of a build up to the lift."""
+    start = time.perf_counter()
+    tracked = track_portrait(path)
+    track = tracked.track
+    person = tracked.body.personalised(track.betas)
+    parts = body_parts(person.weights, track.joint_confidence)
+    fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
+    first = make_matte(tracked.portrait, tracked.observation)
+    matte, _ = checked(tracked.portrait, tracked.observation, first, fitted)
+    gaussians = lift(matte, tracked.observation, track, person)
+    avatar = Avatar(person, gaussians, track.pose, track.camera, track.framing)
+    return Lifted(avatar, tracked.portrait, matte, time.perf_counter() - start)
+
+
+def remembered(path: Path, cache: Path | None) -> Lifted:
+    """:func:`lifted`, from ``cache`` if it is there."""
+    if cache is None:
+        return lifted(path)
+    cache.mkdir(parents=True, exist_ok=True)
+    body_file, array_file = cache / f"{path.stem}.safetensors", cache / f"{path.stem}.npz"
+    names = [f.name for f in fields(BoundGaussians)]
+    if not array_file.exists():
+        made = lifted(path)
+        save_avatar(made.avatar, body_file)
+        # The avatar's file rounds to half precision; refining is to start from the lift itself.
+        exact = {name: getattr(made.avatar.gaussians, name) for name in names}
+        with array_file.open("wb") as file:
+            np.savez(
+                file, alpha=made.matte.alpha, foreground=made.matte.foreground,
+                seconds=made.seconds, **exact,
+            )  # fmt: skip
+    with np.load(array_file, allow_pickle=False) as arrays:
+        gaussians = BoundGaussians(*(arrays[name] for name in names))
+        matte = Matte(arrays["alpha"], arrays["foreground"])
+        seconds = float(arrays["seconds"])
+    avatar = replace(load_avatar(body_file), gaussians=gaussians)
+    return Lifted(avatar, load_portrait(path), matte, seconds)
+
+
+def refined(start: Lifted, level: str) -> tuple[Avatar, float]:
+    """The avatar at a level, and the seconds of refining."""
+    if level == "off":
+        return start.avatar, 0.0
+    avatar = start.avatar
+    options = RefineOptions() if level == "fast" else RefineOptions(steps=160)
+    begin = time.perf_counter()
+    vertices, _ = avatar.body.vertices(avatar.pose)
+    fitted = refine(avatar.gaussians, start.matte, avatar.camera, vertices, avatar.body, options)
+    return replace(avatar, gaussians=fitted), time.perf_counter() - begin
+
+
+def judge(
+    path: Path, start: Lifted, levels: list[str], detectors: Detectors
+) -> tuple[list[Judged], dict[str, Avatar]]:
+    """All levels of one portrait."""
+    lift_still = pose_avatar(start.avatar)
+    before = look_at_lift(start.avatar, lift_still, detectors)
+    results, avatars = [], {}
+    for level in levels:
+        avatar, seconds = refined(start, level)
+        view = input_view_figures(avatar, start.matte)
+        sides = side_figures(avatar, lift_still, pose_avatar(avatar), before, detectors)
+        results.append(
+            Judged(
+                name=path.stem,
+                kind=kind_of_name(path) or avatar.framing,
+                level=level,
+                seconds=seconds,
+                build_seconds=start.seconds + seconds,
+                psnr=view["foreground_psnr"],
+                ssim=view["ssim"],
+                iou=view["silhouette_iou"],
+                **sides,
+            )
+        )
+        avatars[level] = avatar
+    return results, avatars
+
+
+def sheets(path: Path, start: Lifted, avatars: dict[str, Avatar]) -> dict[str, np.ndarray]:
+    """Levels below one another, on black and on green: the body and the head from all sides."""
+    studio = Studio(start.avatar, start.portrait, start.matte)
+    cut_out = np.concatenate([start.matte.foreground, start.matte.alpha[..., None]], -1)
+    yaws = {"body": (0, -20, 20, -40, 40, 90, 180), "head": (0, -40, 40, 90)}
+    views = {
+        "body": [studio.view(f"{yaw:+d}", yaw) for yaw in yaws["body"]],
+        "head": [studio.close_up(f"head {yaw:+d}", yaw) for yaw in yaws["head"]],
+    }
+    stills = {level: pose_avatar(avatar) for level, avatar in avatars.items()}
+    drawn = {}
+    for part, tiles in views.items():
+        rows = []
+        for color in BACKDROPS.values():
+            first = replace(tiles[0], caption="photo", gaussians=None, picture=cut_out)
+            for level, still in stills.items():
+                row_ = [
+                    replace(tile, caption=f"{level} {tile.caption}", gaussians=still)
+                    for tile in tiles
+                ]
+                rows.append([replace(tile, backdrop=color) for tile in (first, *row_)])
+        drawn[part] = lay_out(rows, SHEET_WIDTHS[part], path.stem)
+    return drawn
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--refine", default="off,fast,full", help="levels, with commas")
+    parser.add_argument("--only", help="portraits whose name contains this")
+    parser.add_argument("--out", type=Path, help="draw sheets into this folder")
+    parser.add_argument("--cache", type=Path, help="keep lifts in this folder")
+    parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
+    parser.add_argument("--verbose", action="store_true", help="every view's figures")
+    options = parser.parse_args()
+    levels = options.refine.split(",")
+    if unknown := set(levels) - set(LEVELS):
+        parser.error(f"no such level: {', '.join(sorted(unknown))}; choose of {', '.join(LEVELS)}")
+    if options.quick:
+        levels = [level for level in levels if level != "full"]
+    begin = time.perf_counter()
+    paths = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in PICTURES)
+    paths = in_turn([p for p in paths if not options.only or options.only in p.name])
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+    detectors = Detectors(asset_path("face_landmark").parent)
+    print(heading())
+    results: list[Judged] = []
+    failed, longest = [], 0.0
+    for path in paths:
+        moment = time.perf_counter()
+        if options.quick and moment - begin + longest > QUICK_SECONDS:
+            break
+        try:
+            start = remembered(path, options.cache)
+        except LikenessError as error:
+            failed.append(path.stem)
+            print(f"{path.stem:<30}FAILED: {error}", flush=True)
+            continue
+        judged, avatars = judge(path, start, levels, detectors)
+        results += judged
+        for one in judged:
+            print(row(one), flush=True)
+            if options.verbose and one.level != "off":
+                print(details(one))
+        if options.out:
+            for part, picture in sheets(path, start, avatars).items():
+                save_picture(picture, options.out / f"{path.stem}_{part}.jpg")
+        longest = max(longest, time.perf_counter() - moment)
+    figures = summary(results)
+    print(closing(figures))
+    short = shortfalls(figures)
+    print("\n".join(f"short: {line}" for line in short) or "all floors are met")
+    print(
+        json.dumps(
+            {"benchmark": "refine", "failed": failed, "short": short, "levels": rounded(figures)}
+        )
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
