@@ -24,6 +24,7 @@ from .common import (
 )
 from .cpu_backward import blend_backward, project_backward, reduce_over_tiles
 from .cpu_splats import (
+    LANES,
     TILE,
     Splats,
     TileLists,
@@ -65,7 +66,7 @@ def _draw_tile(  # type: ignore[no-untyped-def]
     light: [16, 16] transmittance. still_open: [16, 16] 1 where it may still fall, else 0.
     end: [16, 16] place in the list at which the pixel was finished.
     sums: [channels + 1, 16, 16] colours and depth by weight. weights: [16] for one row.
-    The loops over x always take whole rows: that they are of fixed length makes them vectors.
+    The loops over x take LANES pixels: that they are of fixed length makes them vectors.
     """
     _, centre, conic, depth, opacity, reach, box = splats
     channels = colors.shape[1]
@@ -79,29 +80,32 @@ def _draw_tile(  # type: ignore[no-untyped-def]
         limit = _HALF * reach[i]
         strength = opacity[i]
         here = np.int32(position)
+        first = max(box[i, 0] - left, 0) // LANES * LANES
+        last = min(box[i, 1] - left, TILE - 1)
         for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
             dy = np.float32(y + (top + 0.5 - centre[i, 1]))
             across, down = b * dy, half_c * dy * dy
             light_row, open_row, end_row = light[y], still_open[y], end[y]
-            for x in range(TILE):
-                dx = np.float32(x) + to_first
-                power = dx * (half_a * dx + across) + down
-                visible = power <= limit
-                alpha = min(_MOST, strength * exp_of_negative(power if visible else limit))
-                alpha = alpha * open_row[x] if visible else _ZERO
-                after = light_row[x] * (_ONE - alpha)
-                ends = after <= _OPAQUE
-                open_row[x] = _ZERO if ends else open_row[x]
-                end_row[x] = here if ends else end_row[x]
-                weights[x] = _ZERO if ends else alpha * light_row[x]
-                light_row[x] = light_row[x] if ends else after
-            for k in range(channels):
-                value, row = colors[i, k], sums[k, y]
-                for x in range(TILE):
+            for lane in range(first, last + 1, LANES):
+                for x in range(lane, lane + LANES):
+                    dx = np.float32(x) + to_first
+                    power = dx * (half_a * dx + across) + down
+                    visible = power <= limit
+                    alpha = min(_MOST, strength * exp_of_negative(power if visible else limit))
+                    alpha = alpha * open_row[x] if visible else _ZERO
+                    after = light_row[x] * (_ONE - alpha)
+                    ends = after <= _OPAQUE
+                    open_row[x] = _ZERO if ends else open_row[x]
+                    end_row[x] = here if ends else end_row[x]
+                    weights[x] = _ZERO if ends else alpha * light_row[x]
+                    light_row[x] = light_row[x] if ends else after
+                for k in range(channels):
+                    value, row = colors[i, k], sums[k, y]
+                    for x in range(lane, lane + LANES):
+                        row[x] += weights[x] * value
+                value, row = depth[i], sums[channels, y]
+                for x in range(lane, lane + LANES):
                     row[x] += weights[x] * value
-            value, row = depth[i], sums[channels, y]
-            for x in range(TILE):
-                row[x] += weights[x] * value
 
 
 @numba.njit(cache=True, parallel=True)
@@ -196,9 +200,7 @@ def rasterize_cpu_vjp(
             worth = np.ascontiguousarray(d_rgb @ background[c] - d_alpha, np.float32)
             pairs = blend_backward(*camera, d_out, worth)
             sums = reduce_over_tiles(pairs, camera.lists, len(camera.splats.source))
-            project_backward(
-                gaussians, viewmats[c], Ks[c], width, height, camera.splats, sums, out
-            )
+            project_backward(gaussians, viewmats[c], Ks[c], width, height, camera.splats, sums, out)
             out.background[c] = np.einsum("hw,hwk->k", camera.rest, d_rgb)
         return out
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..types import FloatArray, Gaussians, IntArray
 from .common import ALPHA_MAX, BLUR, JACOBIAN_MARGIN, Gradients
-from .cpu_splats import CHUNKS, TILE, Splats, TileLists, exp_of_negative
+from .cpu_splats import CHUNKS, LANES, TILE, Splats, TileLists, exp_of_negative
 
 _STRIDE = 61
 _HALF = np.float32(0.5)
@@ -47,39 +47,42 @@ def _back_tile(  # type: ignore[no-untyped-def]
         limit = _HALF * reach[i]
         strength = opacity[i]
         here = np.int32(position)
+        first = max(box[i, 0] - left, 0) // LANES * LANES
+        last = min(box[i, 1] - left, TILE - 1)
         rows[:] = _ZERO
         tints[:] = _ZERO
         for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
             dy = np.float32(y + (top + 0.5 - centre[i, 1]))
             across, down = b * dy, half_c * dy * dy
             light_row, worth_row, end_row = light[y], worth[y], end[y]
-            value, row = depth[i], d_out[channels, y]
-            for x in range(TILE):
-                worths[x] = value * row[x]
-            for k in range(channels):
-                value, row = colors[i, k], d_out[k, y]
-                for x in range(TILE):
-                    worths[x] += value * row[x]
-            for x in range(TILE):
-                dx = np.float32(x) + to_first
-                power = dx * (half_a * dx + across) + down
-                visible = (power <= limit) & (here < end_row[x])
-                full = strength * exp_of_negative(power if visible else limit)
-                alpha = min(_MOST, full) if visible else _ZERO
-                through = _ONE - alpha
-                before = light_row[x] / through
-                weights[x] = alpha * before
-                d_alpha = before * (worths[x] - worth_row[x])
-                worth_row[x] = alpha * worths[x] + through * worth_row[x]
-                light_row[x] = before
-                g = d_alpha * alpha if full <= _MOST else _ZERO
-                rows[0, x] += g
-                rows[1, x] += g * dy
-                rows[2, x] += g * dy * dy
-            for k in range(channels + 1):
-                tint, row = tints[k], d_out[k, y]
-                for x in range(TILE):
-                    tint[x] += weights[x] * row[x]
+            for lane in range(first, last + 1, LANES):
+                value, row = depth[i], d_out[channels, y]
+                for x in range(lane, lane + LANES):
+                    worths[x] = value * row[x]
+                for k in range(channels):
+                    value, row = colors[i, k], d_out[k, y]
+                    for x in range(lane, lane + LANES):
+                        worths[x] += value * row[x]
+                for x in range(lane, lane + LANES):
+                    dx = np.float32(x) + to_first
+                    power = dx * (half_a * dx + across) + down
+                    visible = (power <= limit) & (here < end_row[x])
+                    full = strength * exp_of_negative(power if visible else limit)
+                    alpha = min(_MOST, full) if visible else _ZERO
+                    through = _ONE - alpha
+                    before = light_row[x] / through
+                    weights[x] = alpha * before
+                    d_alpha = before * (worths[x] - worth_row[x])
+                    worth_row[x] = alpha * worths[x] + through * worth_row[x]
+                    light_row[x] = before
+                    g = d_alpha * alpha if full <= _MOST else _ZERO
+                    rows[0, x] += g
+                    rows[1, x] += g * dy
+                    rows[2, x] += g * dy * dy
+                for k in range(channels + 1):
+                    tint, row = tints[k], d_out[k, y]
+                    for x in range(lane, lane + LANES):
+                        tint[x] += weights[x] * row[x]
         out = pairs[position]
         for x in range(TILE):
             dx = np.float32(x) + to_first
@@ -150,14 +153,20 @@ def _reduce(pairs, start, members, count):  # type: ignore[no-untyped-def]
 def _rotation(q):  # type: ignore[no-untyped-def]
     w, x, y, z = q
     out = np.empty((3, 3))
-    out[0, 0], out[0, 1], out[0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (
-        x * z + w * y
+    out[0, 0], out[0, 1], out[0, 2] = (
+        1 - 2 * (y * y + z * z),
+        2 * (x * y - w * z),
+        2 * (x * z + w * y),
     )
-    out[1, 0], out[1, 1], out[1, 2] = 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (
-        y * z - w * x
+    out[1, 0], out[1, 1], out[1, 2] = (
+        2 * (x * y + w * z),
+        1 - 2 * (x * x + z * z),
+        2 * (y * z - w * x),
     )
-    out[2, 0], out[2, 1], out[2, 2] = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (
-        x * x + y * y
+    out[2, 0], out[2, 1], out[2, 2] = (
+        2 * (x * z - w * y),
+        2 * (y * z + w * x),
+        1 - 2 * (x * x + y * y),
     )
     return out
 
@@ -225,9 +234,14 @@ def _project_backward(  # type: ignore[no-untyped-def]
             C = MH[1, 0] ** 2 + MH[1, 1] ** 2 + MH[1, 2] ** 2 + BLUR
             det = A * C - B * B
             a, b, c = C / det, -B / det, A / det
-            g, gx, gy, gxx, gxy, gyy = sums[m, 0], sums[m, 1], sums[m, 2], sums[m, 3], sums[
-                m, 4
-            ], sums[m, 5]
+            g, gx, gy, gxx, gxy, gyy = (
+                sums[m, 0],
+                sums[m, 1],
+                sums[m, 2],
+                sums[m, 3],
+                sums[m, 4],
+                sums[m, 5],
+            )
             # By the covariance: conic G conic with G = 1/2 sum of g d d^T.
             ax, ay = a * gxx + b * gxy, a * gxy + b * gyy
             bx, by = b * gxx + c * gxy, b * gxy + c * gyy
@@ -241,9 +255,7 @@ def _project_backward(  # type: ignore[no-untyped-def]
                 for k in range(3):
                     d_H[r, k] = M[0, r] * d_MH[0, k] + M[1, r] * d_MH[1, k]
                 for k in range(2):
-                    d_M[k, r] = (
-                        d_MH[k, 0] * H[r, 0] + d_MH[k, 1] * H[r, 1] + d_MH[k, 2] * H[r, 2]
-                    )
+                    d_M[k, r] = d_MH[k, 0] * H[r, 0] + d_MH[k, 1] * H[r, 1] + d_MH[k, 2] * H[r, 2]
             for k in range(3):
                 d_scales[i, k] += (
                     turn[0, k] * d_H[0, k] + turn[1, k] * d_H[1, k] + turn[2, k] * d_H[2, k]
@@ -295,9 +307,7 @@ def blend_backward(
             the sums of weighted colours and depths. worth: [H, W] that by the transmittance.
     """
     pairs = np.zeros((len(lists.members), GEOMETRY + d_out.shape[2]), np.float32)
-    _blend_backward(
-        splats, colors, lists.start, lists.members, rest, end, d_out, worth, pairs
-    )
+    _blend_backward(splats, colors, lists.start, lists.members, rest, end, d_out, worth, pairs)
     return pairs
 
 

@@ -17,6 +17,7 @@ from .common import ALPHA_MIN, BLUR, JACOBIAN_MARGIN, NEAR
 
 TILE_BITS = 4
 TILE = 1 << TILE_BITS
+LANES = 8  # pixels of a row that are worked on at once; loops of a fixed length become vectors
 CHUNKS = 16  # parts in which threads take the splats; the results do not depend on it
 
 _SLACK = 1e-3  # pixels added to an ellipse when tiles are listed; alpha decides at its ends

@@ -81,7 +81,8 @@ def _blend(
     alpha = alpha * counts
     after = torch.cumprod(1 - alpha, dim=1)
     before = torch.cat([torch.ones_like(after[:, :1]), after[:, :-1]], dim=1)
-    return (alpha * before) @ features, after[:, -1]
+    # A copy: a view would keep all of ``after`` in memory until the picture is done.
+    return (alpha * before) @ features, after[:, -1].clone()
 
 
 def rasterize_torch(
