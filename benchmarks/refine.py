@@ -33,17 +33,17 @@ from likeness.engine.evaluation.refine_report import (
     side_figures,
     summary,
 )
-from likeness.engine.evaluation.sheet import Studio, Tile, lay_out, save_picture
+from likeness.engine.evaluation.sheet import Studio, lay_out, save_picture
 from likeness.engine.formats.avatar import load_avatar, save_avatar
-from likeness.engine.gaussians.binding import pose_avatar
 from likeness.engine.gaussians.lift import lift
+from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.gaussians.refine import RefineOptions, refine
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.imaging.matte_check import body_parts, checked, map_body
 from likeness.engine.imaging.matting import matte as make_matte
 from likeness.engine.pipeline import input_view_figures, track_portrait
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.types import Avatar, BoundGaussians, Gaussians, LikenessError, Matte, Portrait
+from likeness.engine.types import Avatar, BoundGaussians, LikenessError, Matte, Portrait
 from likeness.engine.weights import asset_path
 from portraits import PICTURES, QUICK_SECONDS, in_turn, kind_of_name, rounded
 

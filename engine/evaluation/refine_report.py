@@ -229,8 +229,8 @@ def closing(figures: dict[str, Any]) -> str:
         )
         lines.append(
             f"{level:<5}{values['seconds']:.1f} s (build {values['build_seconds']:.1f} s): "
-            f"{kinds}; SSIM {values['ssim']:.4f}; worst: face moved {_number(values['moved_max'], 2)} %, "
-            f"rim {_number(values['pale_max'], 2)} % paler, "
+            f"{kinds}; SSIM {values['ssim']:.4f}; "
+            f"worst: face moved {_number(values['moved_max'], 2)} %, rim {_number(values['pale_max'], 2)} % paler, "
             f"speckle {_number(values['speckle_max'], 2)} times"
         )
     return "\n".join(lines)
