@@ -117,7 +117,7 @@ def judge(
 ) -> tuple[list[Judged], dict[str, Avatar]]:
     """All levels of one portrait."""
     lift_still = pose_avatar(start.avatar)
-    before = look_at_lift(start.avatar, lift_still, detectors)
+    before = look_at_lift(start.avatar, lift_still, start.matte, detectors)
     results, avatars = [], {}
     for level in levels:
         avatar, seconds = refined(start, level)

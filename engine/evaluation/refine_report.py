@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from ..imaging.resize import resize
 from ..tracking.detectors import Detectors
-from ..types import Avatar, Gaussians
+from ..types import Avatar, Gaussians, Matte
 from .face_movement import FaceView, eye_distance, find_faces, head_cameras, movement, noise
 from .side_views import Rim, View, change, rim, speckle, turned
 from .views import orbit_centre
@@ -33,11 +34,14 @@ class Before:
     """The lift, drawn once: what every level of refining is compared with.
 
     Attributes:
-        views: by yaw. faces: by yaw, None where the detectors saw none.
+        views: by yaw. pale: yaw -> paleness of its rim, or of the photo's own rim if that is
+            paler: light along an edge is to be copied.
+        faces: by yaw, None where the detectors saw none.
         eye_pixels: between the eyes in the faces' renders. noise: by yaw, % of that.
     """
 
     views: dict[int, View]
+    pale: dict[int, float]
     faces: dict[int, FaceView | None]
     eye_pixels: float
     noise: dict[int, float]
@@ -53,7 +57,8 @@ class Judged:
         moved: yaw -> % of the eyes' distance that the face moved; None where it was lost.
         noise: the same for the unchanged avatar in other pixels. unseen: yaws without a face
             before refining.
-        rims: yaw -> its rim. pale: yaw -> paler than the lift's by so many % of white.
+        rims: yaw -> its rim. pale: yaw -> paler than the lift's (in the
+            photo's view: than the photo's own) by so many % of white.
         speckle: yaw -> energy of lone pixels over the lift's. change: yaw -> dB to the lift.
         half_loss: dB of the input view that half of the splats lose, if that was measured.
     """
@@ -91,11 +96,11 @@ class Judged:
         return max((s for yaw, s in self.speckle.items() if yaw), default=None)
 
 
-def look_at_lift(avatar: Avatar, still: Gaussians, detectors: Detectors) -> Before:
+def look_at_lift(avatar: Avatar, still: Gaussians, matte: Matte, detectors: Detectors) -> Before:
     """Draw the lift from all sides.
 
     Args:
-        still: the avatar's Gaussians in the photo's pose.
+        still: the avatar's Gaussians in the photo's pose. matte: of the photo.
     """
     cameras = head_cameras(avatar)
     faces = find_faces(still, cameras, detectors)
@@ -103,7 +108,11 @@ def look_at_lift(avatar: Avatar, still: Gaussians, detectors: Detectors) -> Befo
     alone = {yaw: noise(still, face, eye_pixels, detectors) for yaw, face in faces.items() if face}
     views = turned(still, avatar.camera, orbit_centre(still, avatar.camera))
     known = {yaw: value for yaw, value in alone.items() if value is not None}
-    return Before(views, faces, eye_pixels, known)
+    pale = {yaw: rim(*view).pale for yaw, view in views.items()}
+    height, width = views[0].alpha.shape
+    light = resize(matte.foreground * matte.alpha[..., None], width, height)
+    pale[0] = max(pale[0], rim(light, resize(matte.alpha, width, height)).pale)
+    return Before(views, pale, faces, eye_pixels, known)
 
 
 def side_figures(
@@ -125,7 +134,7 @@ def side_figures(
         },
         "noise": before.noise,
         "rims": rims,
-        "pale": {yaw: rims[yaw].pale - rim(*view).pale for yaw, view in before.views.items()},
+        "pale": {yaw: rims[yaw].pale - pale for yaw, pale in before.pale.items()},
         "speckle": {
             yaw: speckle(*after[yaw]) / max(speckle(*view), 1e-6)
             for yaw, view in before.views.items()
@@ -230,7 +239,8 @@ def closing(figures: dict[str, Any]) -> str:
         lines.append(
             f"{level:<5}{values['seconds']:.1f} s (build {values['build_seconds']:.1f} s): "
             f"{kinds}; SSIM {values['ssim']:.4f}; "
-            f"worst: face moved {_number(values['moved_max'], 2)} %, rim {_number(values['pale_max'], 2)} % paler, "
+            f"worst: face moved {_number(values['moved_max'], 2)} %, "
+            f"rim {_number(values['pale_max'], 2)} % paler, "
             f"speckle {_number(values['speckle_max'], 2)} times"
         )
     return "\n".join(lines)
