@@ -12,6 +12,7 @@ is multiplied: its work is the same for every pixel. A GPU is measured when gspl
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -169,6 +170,25 @@ def scaling(quick: bool, repeats: int) -> tuple[dict[str, list[float]], dict[str
     return seconds, exponents
 
 
+def gpu_figures() -> dict[str, float | str] | None:
+    """Parity and frames per second with gsplat; None, with the reason printed, without a GPU."""
+    if importlib.util.find_spec("torch") is None:
+        print("\nGPU: not measured, torch is not installed")
+        return None
+    from likeness.engine.render.cuda import available
+
+    if why := available():
+        print(f"\nGPU: not measured, {why}")
+        return None
+    import render_gpu
+
+    value_err, grad_err = errors("cuda")
+    fps = render_gpu.figures()
+    name = render_gpu.gpu_name()
+    print(f"\nfor docs/PERFORMANCE.md:\n{render_gpu.markdown(name, fps)}", flush=True)
+    return {"gpu": name, "value_err": value_err, "grad_err": grad_err, **fps}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
@@ -185,6 +205,7 @@ def main() -> int:
     seconds, exponents = scaling(options.quick, repeats)
     value_err, grad_err = errors("cpu")
     ratios = speedups(QUICK_ROWS if options.quick else SPEEDUP_SIDE, repeats)
+    on_gpu = gpu_figures()
     print(f"load {busy()} after")
     forward_s, forward_backward_s = seconds[f"{MAX_GAUSSIANS}/{SIDE}"]
     figures = {
@@ -198,6 +219,7 @@ def main() -> int:
         "seconds": seconds,
         "exponents": exponents,
         "machine": here,
+        "gpu": on_gpu,
     }
     print(json.dumps(figures))
     return 0

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..body import Body
 from ..cameras import look_at, photo_camera
-from ..types import FloatArray, Gaussians
+from ..types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Gaussians, Pose
 
 
 class Scene(NamedTuple):
@@ -76,6 +77,24 @@ def person_sized(count: int, seed: int = 0) -> Gaussians:
         rng.uniform(0, 1, (count, 3)),
     )
     return Gaussians(*(a.astype(np.float32) for a in arrays))
+
+
+def covered_body(body: Body, count: int, seed: int = 0) -> Avatar:
+    """A body in its T-pose, 3 m before the camera, with ``count`` random Gaussians on it."""
+    rng = np.random.default_rng(seed)
+    quats = rng.normal(size=(count, 4))
+    gaussians = BoundGaussians(
+        triangle=rng.integers(0, len(body.f), count).astype(np.int32),
+        bary=rng.dirichlet((1, 1, 1), count).astype(np.float32),
+        offset=rng.normal(0, 0.01, (count, 3)).astype(np.float32),
+        quats=(quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
+        scales=np.full((count, 3), (0.003, 0.003, 0.0003), np.float32),
+        opacities=np.full(count, 0.9, np.float32),
+        colors=rng.uniform(0, 1, (count, 3)).astype(np.float32),
+        layer=np.zeros(count, np.uint8),
+    )
+    pose = Pose(np.zeros((NUM_JOINTS, 3)), np.array([0, 0, -3.0]), np.zeros(body.num_expression))
+    return Avatar(body, gaussians, pose, photo_camera(800, 512, 768), "full")
 
 
 def scenes() -> list[Scene]:
