@@ -6,9 +6,12 @@ Needs torch; ``rasterize`` imports this file only when it is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import once_differentiable
 
 from ..types import FloatArray, Gaussians
 from .autograd import draw_arrays, draw_arrays_vjp
@@ -85,6 +88,38 @@ def _blend(
     return (alpha * before) @ features, after[:, -1].clone()
 
 
+class _InParts(torch.autograd.Function):
+    """:func:`_blend` for some pixels at a time, drawn once more on the way back.
+
+    Kept until then, the pairs of 20,000 Gaussians and 256 x 256 pixels would take 100 GB.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, pixels: Tensor, *splats: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(pixels, *splats)
+        parts = [_blend(part, *splats) for part in _split(pixels, splats)]
+        return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_sums: Tensor, by_rest: Tensor) -> tuple[Tensor | None, ...]:
+        pixels, *splats = ctx.saved_tensors
+        leaves = [splat.detach().requires_grad_() for splat in splats]
+        found = [torch.zeros_like(leaf) for leaf in leaves]
+        upstream = (_split(by_sums, splats), _split(by_rest, splats))
+        for part, *given in zip(_split(pixels, splats), *upstream, strict=True):
+            with torch.enable_grad():
+                drawn = _blend(part, *leaves)
+            for total, more in zip(found, torch.autograd.grad(drawn, leaves, given), strict=True):
+                total += more
+        return None, *found
+
+
+def _split(rows: Tensor, splats: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """By pixels, so that each part has about ``_PAIRS_AT_ONCE`` pairs."""
+    return torch.split(rows, max(1, _PAIRS_AT_ONCE // len(splats[0])))
+
+
 def rasterize_torch(
     means: Tensor,
     quats: Tensor,
@@ -127,14 +162,10 @@ def rasterize_torch(
             splats = (
                 centres[order], torch.linalg.inv(covars2d[order]), opacities[in_front][order],
             )  # fmt: skip
-            # The way back draws each part once more: kept, the pairs of 20,000 Gaussians and
-            # 256 x 256 pixels would take 100 GB.
-            parts = [
-                checkpoint(_blend, part, *splats, features, use_reentrant=False)
-                for part in torch.split(pixels, max(1, _PAIRS_AT_ONCE // len(order)))
-            ]
-            sums = torch.cat([p[0] for p in parts])
-            rest = torch.cat([p[1] for p in parts]).reshape(height, width)
+            sums, rest = _InParts.apply(  # type: ignore[no-untyped-call]
+                pixels, *splats, features
+            )
+            rest = rest.reshape(height, width)
         sums = sums.reshape(height, width, -1)
         alpha = 1 - rest
         images.append(
