@@ -2,8 +2,8 @@
 
 GUAVA (section 3.3) binds each Gaussian to a triangle: mu' = sigma R dmu + t, r' = R r,
 s' = sigma s. The Blender node group (``addon/scene``) builds the same frame from the deformed
-mesh; a test holds the two to each other. For a Gaussian on triangle (a, b, c) of the posed mesh
-with barycentric coordinates (u, v, w):
+mesh, and ``posing_torch`` is the twin in torch; tests hold them to each other. For a Gaussian on
+triangle (a, b, c) of the posed mesh with barycentric coordinates (u, v, w):
 
 * origin ``t = u a + v b + w c``
 * normal ``n = normalize(u n_a + v n_b + w n_c)`` from the mesh's vertex normals, which are
@@ -23,7 +23,7 @@ import numpy as np
 
 from ..body import Body
 from ..rotations import matrix_to_quaternion, quaternion_multiply
-from ..types import Avatar, BoundGaussians, FloatArray, Gaussians, IntArray, Pose
+from ..types import BoundGaussians, FloatArray, Gaussians, IntArray
 
 SIGMA_MIN, SIGMA_MAX = 0.5, 2.0
 """Bounds of a triangle's growth: a stretched elbow or a collapsed lid must not blow splats up."""
@@ -280,12 +280,6 @@ def bind(
         colors=_singles(gaussians.colors),
         layer=np.asarray(layer, np.uint8),
     )
-
-
-def pose_avatar(avatar: Avatar, pose: Pose | None = None) -> Gaussians:
-    """The avatar's Gaussians in world space; without ``pose``, as in the photo."""
-    vertices, _ = avatar.body.vertices(avatar.pose if pose is None else pose)
-    return place(avatar.gaussians, vertices, avatar.body)
 
 
 def _doubles(values: FloatArray) -> FloatArray:
