@@ -23,7 +23,7 @@ import numpy as np
 
 from ..body import Body
 from ..rotations import matrix_to_quaternion, quaternion_multiply
-from ..types import BoundGaussians, FloatArray, Gaussians, IntArray
+from ..types import BoundGaussians, FloatArray, Gaussians, IntArray, LikenessError
 
 SIGMA_MIN, SIGMA_MAX = 0.5, 2.0
 """Bounds of a triangle's growth: a stretched elbow or a collapsed lid must not blow splats up."""
@@ -221,6 +221,9 @@ def triangle_frames(
         vertices: [V, 3] posed, world space. f: [F, 3]. rest_vertices: [V, 3] the T-pose.
         triangle: [N] rows of ``f``. bary: [N, 3] barycentric coordinates.
     """
+    _check_shape("bary", bary, (len(triangle), 3))
+    _check_shape("vertices", vertices, np.shape(rest_vertices))
+    _check_triangles(triangle, f)
     posed, faces = _doubles(vertices), _indices(f)
     triangle = _indices(triangle)
     sigmas = _sigmas(_double_areas(posed, faces), _double_areas(_doubles(rest_vertices), faces))
@@ -235,7 +238,14 @@ def place(bound: BoundGaussians, vertices: FloatArray, body: Body) -> Gaussians:
     Args:
         bound: N Gaussians on ``body.f``. vertices: [V, 3] posed, world space, metres.
         body: the person's own; ``body.v_template`` is the rest.
+
+    Raises:
+        LikenessError: lengths that differ, or triangles or vertices that the body has not got.
     """
+    for name, width in (("bary", 3), ("offset", 3), ("quats", 4), ("scales", 3)):
+        _check_shape(name, getattr(bound, name), (len(bound), width))
+    _check_shape("vertices", vertices, np.shape(body.v_template))
+    _check_triangles(bound.triangle, body.f)
     posed, faces = _doubles(vertices), _indices(body.f)
     rest_areas = _double_areas(_doubles(body.v_template), faces)
     means, quats, scales = _place(
@@ -280,6 +290,26 @@ def bind(
         colors=_singles(gaussians.colors),
         layer=np.asarray(layer, np.uint8),
     )
+
+
+def _check_shape(name: str, values: FloatArray, shape: tuple[int, ...]) -> None:
+    """Compiled loops look no index up twice: what is too short would end the process."""
+    if np.shape(values) != shape:
+        raise LikenessError(
+            f"{name}: the shape is {list(np.shape(values))}, not {list(shape)}.",
+            "Use Gaussians and vertices of the same body.",
+        )
+
+
+def _check_triangles(triangle: IntArray, f: IntArray) -> None:
+    rows = np.asarray(triangle)
+    if rows.size and (rows.min() < 0 or rows.max() >= len(f)):
+        bad = (rows < 0) | (rows >= len(f))
+        raise LikenessError(
+            f"triangle: {bad.sum():,} of {len(bad):,} are no rows of the body's {len(f):,} "
+            f"triangles (first: row {bad.argmax()}).",
+            "Use the body that the Gaussians were bound to.",
+        )
 
 
 def _doubles(values: FloatArray) -> FloatArray:

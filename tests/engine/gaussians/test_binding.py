@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.gaussians import bind, place, pose_avatar, triangle_frames, vertex_normals
 from likeness.engine.rotations import axis_angle_to_matrix, quaternion_to_matrix
-from likeness.engine.types import NUM_JOINTS, Avatar, Camera, Gaussians, Pose
+from likeness.engine.types import NUM_JOINTS, Avatar, Camera, Gaussians, LikenessError, Pose
 
 
 def torus(rows: int = 8, columns: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -170,3 +172,23 @@ def test_pose_avatar_takes_the_photo_pose_by_default(scene):
     np.testing.assert_allclose(
         pose_avatar(avatar).means, world.means + in_photo.transl.astype(np.float32), atol=1e-5
     )
+
+
+def test_another_bodys_gaussians_are_refused(scene):
+    body, posed, triangle, bary = scene
+    gaussians = random_gaussians(np.random.default_rng(1), 200)
+    bound = bind(gaussians, triangle, bary, np.zeros(200), posed, body)
+    wrong = triangle.copy()
+    wrong[[4, 9]] = [len(body.f), -1]
+    with pytest.raises(LikenessError, match=r"^triangle: 2 of 200 .*first: row 4"):
+        place(replace(bound, triangle=wrong), posed, body)
+    with pytest.raises(LikenessError, match=r"^quats: the shape is \[199, 4\]"):
+        place(replace(bound, quats=bound.quats[1:]), posed, body)
+    for frames_of in (
+        lambda v: place(bound, v, body),
+        lambda v: triangle_frames(v, body.f, body.v_template, triangle, bary),
+    ):
+        with pytest.raises(LikenessError, match=r"^vertices: the shape"):
+            frames_of(posed[:-1])
+    nothing = place(bound.take(slice(0)), posed, body)
+    assert len(nothing) == 0
