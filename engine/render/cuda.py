@@ -58,19 +58,21 @@ def rasterize_gsplat(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw Gaussians for C cameras in float32; differentiable in all but ``Ks``.
 
-    Arguments and results as in :func:`.reference.rasterize_torch`, on a CUDA device.
+    Arguments and results as in :func:`.reference.rasterize_torch`. Tensors that are elsewhere are
+    taken to the GPU; the results stay there.
 
     Raises:
         LikenessError: no gsplat, none that draws by our rules, no GPU, or no kernels.
     """
     gsplat = _gsplat()
-    if len(means) == 0:  # 1.5 fails on empty arrays
-        nothing = background.new_zeros(len(viewmats), height, width)
-        rgb = background[:, None, None].expand(-1, height, width, -1)
-        return rgb.clone(), nothing, nothing.clone()
+    device = means.device if means.is_cuda else _DEVICE
 
     def single(values: Tensor) -> Tensor:
-        return values.to(torch.float32).contiguous()
+        return values.to(device, torch.float32).contiguous()
+
+    if len(means) == 0:  # 1.5 fails on empty arrays
+        rgb = single(background)[:, None, None].expand(-1, height, width, -1).clone()
+        return rgb, torch.zeros_like(rgb[..., 0]), torch.zeros_like(rgb[..., 0])
 
     try:
         drawn, alpha, _ = gsplat.rasterization(

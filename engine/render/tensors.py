@@ -35,8 +35,8 @@ def rasterize_tensors(
             in ``Gaussians``, all of one floating type and on one device.
         viewmats: [C, 4, 4] world to camera. Ks: [C, 3, 3].
         background: [F] or [C, F]; black when left out.
-        backend: ``cpu`` (numba, float32, also for tensors on a GPU), ``cuda`` (gsplat, float32)
-            or ``reference`` (brute force, in the tensors' own type).
+        backend: ``cpu`` (numba, float32) and ``cuda`` (gsplat, float32) for tensors on any
+            device, or ``reference`` (brute force, in the tensors' own type and place).
 
     Returns:
         rgb [C, H, W, F], alpha [C, H, W], depth [C, H, W] as in ``Render``, of the type and on
@@ -73,7 +73,7 @@ def rasterize_tensors(
         from .reference import rasterize_torch
 
         outputs = rasterize_torch(*drawn, viewmats, Ks, width, height, backdrop)
-    rgb, alpha, depth = (output.to(means.dtype) for output in outputs)
+    rgb, alpha, depth = (output.to(means.device, means.dtype) for output in outputs)
     return rgb, alpha, depth
 
 

@@ -20,7 +20,7 @@ from likeness.engine.types import Gaussians, LikenessError
 
 torch = pytest.importorskip("torch")
 
-from likeness.engine.render import cuda  # noqa: E402
+from likeness.engine.render import cuda, reference  # noqa: E402
 from likeness.engine.render.reference import rasterize_torch  # noqa: E402
 from likeness.engine.render.tensors import rasterize_tensors  # noqa: E402
 
@@ -89,6 +89,27 @@ def test_reference_derivatives_agree_with_differences():
             losses.append(sum((getattr(out, n) * given[n]).sum() for n in out._fields))
         slope = (losses[0] - losses[1]) / 2e-5
         assert slope == pytest.approx((getattr(gradients, name) * direction).sum(), rel=2e-4), name
+
+
+def test_the_way_back_keeps_little_and_does_not_depend_on_the_parts(monkeypatch):
+    """All pairs of 150 Gaussians and 400 x 2 pixels would be a megabyte for each step."""
+    leaves, middle, backdrop = tensors(job(count=150, size=(20, 20)), torch.float64)
+    kept = []
+
+    def keep(tensor):
+        kept.append(tensor.numel() * tensor.element_size())
+        return tensor
+
+    def grown(pairs):
+        monkeypatch.setattr(reference, "_PAIRS_AT_ONCE", pairs)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            outputs = rasterize_torch(*leaves, *middle, backdrop)
+        return torch.autograd.grad(sum(o.square().sum() for o in outputs), leaves)
+
+    whole = grown(1 << 30)
+    assert sum(kept) < 1e6
+    for a, b in zip(grown(1000), whole, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
 
 
 def test_nothing_given_is_zero_and_the_way_back_can_be_walked_again():
@@ -206,7 +227,7 @@ def stand_in(version: str = "1.5.3") -> ModuleType:
         assert tile_size == 16  # what its kernels are compiled for
         assert render_mode == "RGB+ED"
         assert 1 <= channel_chunk <= 32
-        assert not (sparse_grad or absgrad or distributed or segmented)
+        assert not any((sparse_grad, absgrad, distributed, segmented))
         rgb, alpha, depth = rasterize_torch(
             means, quats, scales, opacities, colors, viewmats, Ks, width, height, backgrounds
         )
@@ -284,6 +305,12 @@ def test_without_what_it_needs_the_reason_is_said(monkeypatch):
     assert "1.6.0" in cuda.available()
     monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.4.0+pt24cu121"))
     assert "1.4.0" in cuda.available()
+
+    def broken(name):
+        raise ImportError("undefined symbol")
+
+    monkeypatch.setattr(cuda.importlib, "import_module", broken)
+    assert "undefined symbol" in cuda.available()
 
 
 def test_gsplat_without_kernels_says_so(gsplat):
