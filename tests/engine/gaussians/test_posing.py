@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera
+from likeness.engine.cameras import look_at, photo_camera
 from likeness.engine.gaussians import pose_avatar, triangle_frames, vertex_normals
 from likeness.engine.types import NUM_JOINTS, Avatar, BoundGaussians, LikenessError, Pose
 
@@ -26,6 +26,7 @@ from likeness.engine.gaussians.posing_torch import (  # noqa: E402
     triangle_frames_torch,
     vertex_normals_torch,
 )
+from likeness.engine.render.tensors import rasterize_tensors  # noqa: E402
 
 FIELDS = ("means", "quats", "scales", "opacities", "colors")
 
@@ -180,6 +181,26 @@ def test_derivatives_agree_with_differences():
         return tuple(out)
 
     assert torch.autograd.gradcheck(posed, given, atol=1e-6, fast_mode=True)
+
+
+def test_a_pictures_derivatives_reach_the_pose(avatar):
+    """Posed and drawn by numba, and by brute force in float64."""
+    pose = random_pose(np.random.default_rng(1), avatar.body)
+    centre = pose_avatar(avatar, pose).means.mean(0)
+    view = look_at(centre, 2.5, 20.0, 0.0)[None]
+    K = photo_camera(30.0, 24, 32).K[None]
+    found = []
+    for backend, dtype in (("cpu", torch.float32), ("reference", torch.float64)):
+        given = [values.requires_grad_() for values in pose_tensors(pose, dtype)]
+        drawn = pose_avatar_torch(AvatarTensors.of(avatar, dtype), *given)
+        cameras = (torch.tensor(array, dtype=dtype) for array in (view, K))
+        rgb, alpha, _ = rasterize_tensors(*drawn, *cameras, 24, 32, backend=backend)
+        (rgb.square().sum() + alpha.sum()).backward()
+        assert all(values.grad.dtype == dtype for values in given)
+        found.append([values.grad.double() for values in given])
+    for ours, truth in zip(*found, strict=True):
+        assert truth.norm() > 0
+        assert (ours - truth).norm() < 1e-3 * truth.norm()
 
 
 def test_derivatives_at_rest_and_without_area_are_finite(body):
