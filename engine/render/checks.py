@@ -23,6 +23,18 @@ OPACITY_TOLERANCE = 1e-3
 RIGID_TOLERANCE = 1e-3
 """How far a viewmat's R^T R may be from the identity: rotations multiplied in float32."""
 
+FARTHEST = 1e6
+"""Metres; places and sizes beyond are a mistake in the units, and leave single precision."""
+
+PIXELS_MOST = 1e7
+"""Focal lengths and principal points beyond see nothing that is true."""
+
+PIXELS_LEAST = 1e-3
+"""A shorter focal length shows the whole half-space in one point."""
+
+BRIGHTEST = 1e12
+"""Colours beyond would leave single precision in sums and derivatives."""
+
 ZERO_LENGTH = 1e-10
 """A quaternion shorter than this has no direction."""
 
@@ -76,6 +88,10 @@ def check_gaussians(gaussians: Gaussians) -> None:
         check_finite(name, values)
     if count == 0:
         return
+    for name, most, unit in (
+        ("means", FARTHEST, "m"), ("scales", FARTHEST, "m"), ("colors", BRIGHTEST, ""),
+    ):  # fmt: skip
+        check_largest(name, np.asarray(getattr(gaussians, name)), most, unit)
     quats, scales = np.asarray(gaussians.quats), np.asarray(gaussians.scales)
     lengths2 = np.einsum("ij,ij->i", quats, quats)
     _check_rows(
@@ -105,6 +121,8 @@ def check_cameras(viewmats: FloatArray, Ks: FloatArray) -> tuple[FloatArray, Flo
     _check_shape("Ks", lenses, (len(views), 3, 3))
     check_finite("viewmats", views)
     check_finite("Ks", lenses)
+    check_largest("viewmats", views, FARTHEST, "m")
+    check_largest("Ks", lenses, PIXELS_MOST, "pixels")
     R = views[:, :3, :3]
     off = np.abs(R.transpose(0, 2, 1) @ R - np.eye(3)).max((1, 2))
     bent = (off > RIGID_TOLERANCE) | (np.linalg.det(R) < 0)
@@ -114,7 +132,7 @@ def check_cameras(viewmats: FloatArray, Ks: FloatArray) -> tuple[FloatArray, Flo
         "A viewmat is [R t; 0 0 0 1], world to camera; R turns, and neither scales nor mirrors.",
     )  # fmt: skip
     focal = lenses[:, [0, 1], [0, 1]]
-    flat = (focal <= 0).any(1)
+    flat = (focal < PIXELS_LEAST).any(1)
     _check_rows(
         "Ks", flat.any(), lambda: flat, "have a focal length that is not positive",
         "K is [fx 0 cx; 0 fy cy; 0 0 1] in pixels.",
@@ -176,6 +194,15 @@ def check_finite(name: str, values: FloatArray) -> None:
     _check_rows(
         name, True, lambda: bad.reshape(len(values), -1).any(1),
         "are NaN or infinite", "Find the step that divided by zero, or leave these rows out.",
+    )  # fmt: skip
+
+
+def check_largest(name: str, values: FloatArray, most: float, unit: str) -> None:
+    """No number beyond ``most`` to either side."""
+    _check_rows(
+        name, values.min() < -most or values.max() > most,
+        lambda: (np.abs(values) > most).reshape(len(values), -1).any(1),
+        f"are beyond {most:,.0f} {unit}".rstrip(), "Look at the units.",
     )  # fmt: skip
 
 

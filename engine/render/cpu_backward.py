@@ -233,6 +233,8 @@ def _project_backward(  # type: ignore[no-untyped-def]
             B = MH[0, 0] * MH[1, 0] + MH[0, 1] * MH[1, 1] + MH[0, 2] * MH[1, 2]
             C = MH[1, 0] ** 2 + MH[1, 1] ** 2 + MH[1, 2] ** 2 + BLUR
             det = A * C - B * B
+            if not det > 0.0:  # a needle beyond double precision: its shape has no derivative
+                det = np.inf
             a, b, c = C / det, -B / det, A / det
             g, gx, gy, gxx, gxy, gyy = (
                 sums[m, 0],

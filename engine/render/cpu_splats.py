@@ -140,7 +140,7 @@ def _project(  # type: ignore[no-untyped-def]
         # Bounds are cut as floats: the integer of a huge float would be anything.
         x0, x1 = max(u - half_x - 0.5, 0.0), min(u + half_x - 0.5, width - 1.0)
         y0, y1 = max(v - half_y - 0.5, 0.0), min(v + half_y - 0.5, height - 1.0)
-        if x0 > x1 or y0 > y1:
+        if not (x0 <= x1 and y0 <= y1):
             continue
         box[i, 0], box[i, 1] = int(np.ceil(x0)), int(np.floor(x1))
         box[i, 2], box[i, 3] = int(np.ceil(y0)), int(np.floor(y1))
@@ -183,6 +183,8 @@ def _tile_span(centre, conic, reach, box, i, tile_row):  # type: ignore[no-untyp
         return first, last
     a, b, c = np.float64(conic[i, 0]), np.float64(conic[i, 1]), np.float64(conic[i, 2])
     d2 = np.float64(reach[i])
+    if not (a > 0.0 and c > 0.0 and a * c > b * b):
+        return first, last  # a needle too long for single precision: its whole box
     # The rows of pixel centres of this tile row that the box has, relative to the centre.
     upper = max(box[i, 2], tile_row * TILE) + 0.5 - centre[i, 1]
     lower = min(box[i, 3], tile_row * TILE + TILE - 1) + 0.5 - centre[i, 1]

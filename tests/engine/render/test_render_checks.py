@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.cameras import look_at, photo_camera
-from likeness.engine.render import rasterize
+from likeness.engine.render import rasterize, rasterize_vjp
 from likeness.engine.render.checks import check_all, check_upstream
 from likeness.engine.types import Gaussians, LikenessError
 
@@ -154,3 +154,46 @@ def test_what_rounding_does_is_drawn():
     job = check_all(gaussians, **arguments(), background=None)
     assert job.background.shape == (2, 3)
     rasterize(gaussians, **arguments())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("means", -2e6, "1 of 40 are beyond 1,000,000 m"), ("scales", 2e6, "1,000,000 m"),
+     ("colors", 1e13, "are beyond 1,000,000,000,000")],
+)  # fmt: skip
+def test_sizes_that_single_precision_loses(name, value, words):
+    gaussians = cloud()
+    getattr(gaussians, name)[3, 1] = value
+    assert_refused(gaussians, rf"^{name}: .*{words}.*first: row 3")
+
+
+def test_cameras_too_far_and_lenses_too_long():
+    viewmats, Ks = arguments()["viewmats"], arguments()["Ks"]
+    viewmats[1, 2, 3] = 1e8
+    assert_refused(cloud(), "^viewmats: 1 of 2 are beyond .* m ", viewmats=viewmats)
+    Ks[0, 0, 0] = 1e9
+    assert_refused(cloud(), "^Ks: 1 of 2 are beyond .* pixels", Ks=Ks)
+
+
+def test_whatever_is_let_through_is_drawn_with_numbers():
+    """Extremes of all sorts together: finite pictures and derivatives, and no crash."""
+    rng = np.random.default_rng(0)
+
+    def any_size(shape, low, high) -> np.ndarray:
+        signs = rng.choice([-1.0, 1.0], shape)
+        return (signs * 10 ** rng.uniform(low, high, shape)).astype(np.float32)
+
+    for _ in range(200):
+        n, largest = int(rng.integers(1, 30)), float(rng.choice([0, 3, 5.9]))
+        gaussians = Gaussians(
+            any_size((n, 3), -3, largest), any_size((n, 4), -9, rng.choice([1, 18, 38])),
+            np.abs(any_size((n, 3), -38, largest)), rng.uniform(0, 1, n).astype(np.float32),
+            any_size((n, 3), -3, rng.choice([0, 5])),
+        )  # fmt: skip
+        if rng.uniform() < 0.5:
+            gaussians.means[:, 2] = rng.uniform(-0.02, -0.005, n)
+        camera = photo_camera(10 ** rng.uniform(-2.9, 5), 20, 15)
+        views = camera.viewmat[None], camera.K[None], 20, 15
+        render, vjp = rasterize_vjp(gaussians, *views)
+        gradients = vjp(*(np.ones_like(part) for part in render))
+        assert all(np.isfinite(part).all() for part in (*render, *gradients))
