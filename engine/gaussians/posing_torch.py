@@ -160,12 +160,16 @@ def triangle_frames_torch(
     flat = edge - (edge * n).sum(-1, keepdim=True) * n
     e1 = _unit(flat, _across(n))
     R = torch.stack([e1, torch.linalg.cross(n, e1), n], -1)
-    grown = _double_areas(points)
-    rest = _double_areas(body.v_template[corners])
-    flat_at_rest = rest <= 0
-    ratio = grown / torch.where(flat_at_rest, torch.ones_like(rest), rest)
+    return FrameTensors(origin, R, _growth(vertices, body)[..., triangle])
+
+
+def _growth(vertices: Tensor, body: BodyTensors) -> Tensor:
+    """sigma [..., F] of every triangle; one without an area at rest keeps its size."""
+    grown, rest = (_double_areas(v[..., body.f, :]) for v in (vertices, body.v_template))
+    flat = rest <= 0
+    ratio = grown / torch.where(flat, torch.ones_like(rest), rest)
     sigma = ratio.clamp(SIGMA_MIN**2, SIGMA_MAX**2).sqrt()
-    return FrameTensors(origin, R, torch.where(flat_at_rest, torch.ones_like(sigma), sigma))
+    return torch.where(flat, torch.ones_like(sigma), sigma)
 
 
 def vertex_normals_torch(vertices: Tensor, f: Tensor) -> Tensor:
