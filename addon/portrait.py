@@ -49,8 +49,8 @@ class PortraitRequest:
 
 
 _SHARES = {
-    "start": 0.04, "load": 0.03, "detect": 0.08, "matte": 0.15, "fit": 0.35, "lift": 0.30,
-    "check": 0.05,
+    "start": 0.04, "load": 0.03, "detect": 0.08, "matte": 0.15, "fit": 0.35, "lift": 0.25,
+    "order": 0.05, "check": 0.05,
 }  # fmt: skip
 """Stage of the engine's pipeline -> about what part of the time it takes."""
 

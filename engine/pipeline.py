@@ -19,6 +19,7 @@ from .cameras import field_of_view
 from .evaluation.metrics import psnr, silhouette_iou, ssim
 from .gaussians.binding import place
 from .gaussians.lift import LiftOptions, lift
+from .gaussians.lod import avatar_at, order_by_importance
 from .imaging.load import load_portrait
 from .imaging.matte_check import body_parts, checked, map_body, to_be_fitted
 from .imaging.matting import matte as make_matte
@@ -214,6 +215,9 @@ def build_avatar(
         "options": asdict(options),
     }
     avatar = Avatar(person, gaussians, track.pose, track.camera, track.framing, provenance)
+    with stage("order", "ordering the Gaussians by importance"):
+        avatar = avatar_at(order_by_importance(avatar), options.max_gaussians)
+        gaussians = avatar.gaussians
     with stage("check", "comparing with the photo"):
         view = input_view_figures(avatar, cut_out)
     report = {

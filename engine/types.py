@@ -359,6 +359,8 @@ class Avatar:
         pose: the pose and expression in the photo. camera: the photo's camera.
         framing: ``head``, ``half`` or ``full``.
         provenance: JSON-able: source file name and hash, versions, figures, seed, warnings.
+        lod_start: [N] float32, when the Gaussians are stored in the order of importance: from
+            which level on each of them grows (gaussians/lod.py). None when they are not.
     """
 
     body: Any  # engine.body.Body; Any avoids a cycle between the vocabulary and the body room
@@ -367,3 +369,4 @@ class Avatar:
     camera: Camera
     framing: str
     provenance: dict[str, Any] = field(default_factory=dict)
+    lod_start: FloatArray | None = None

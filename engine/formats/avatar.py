@@ -6,6 +6,10 @@ rotations, scales and barycentric coordinates (1e-3 of a triangle of a centimetr
 expression basis (20 micrometres), of which only the vertices that move are kept. Offsets stay
 float32, because half a metre in half precision is a quarter of a millimetre wrong. Names, the
 pose, the camera and the provenance are JSON in the header.
+
+``gaussians.lod_start`` says that the Gaussians are stored in the order of importance (see
+gaussians/lod.py). It is optional: files from before it are read, and programs from before it
+read files that have it.
 """
 
 from __future__ import annotations
@@ -55,6 +59,7 @@ _BODY: _Schema = {
     "atlas_ft": ("int32", ("F", 3)),
     "face_part": ("uint8", ("F",)),
 }
+_ORDERED: _Schema = {"lod_start": ("float32", ("N",))}
 _OPTIONAL: _Schema = {"posedirs": ("float16", ("V", 3, (NUM_JOINTS - 1) * 9))}
 _LANDMARK_KEYS = tuple(f"landmark_{field.name}" for field in fields(Landmarks))
 
@@ -82,6 +87,12 @@ def save_avatar(avatar: Avatar, path: Path) -> None:
     tensors = {f"body.{name}": array for name, array in _body_tensors(body).items()}
     for name, (dtype, _) in _GAUSSIANS.items():
         tensors[f"gaussians.{name}"] = getattr(avatar.gaussians, name).astype(dtype)
+    if avatar.lod_start is not None:
+        if len(avatar.lod_start) != len(avatar.gaussians):
+            raise ValueError(
+                f"lod_start of {len(avatar.lod_start)} for {len(avatar.gaussians)} Gaussians"
+            )
+        tensors["gaussians.lod_start"] = avatar.lod_start.astype(np.float32)
     header = {
         "framing": avatar.framing,
         "pose": {
@@ -140,6 +151,7 @@ def load_avatar(path: Path) -> Avatar:
             camera=_camera(header["camera"]),
             framing=header["framing"],
             provenance=dict(header["provenance"]),
+            lod_start=_lod_start(tensors),
         )
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
@@ -183,6 +195,7 @@ def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[s
     """The sizes of all dimensions by name; raises ValueError where the file contradicts itself."""
     sizes: dict[str, int] = {"E": len(header["expression_names"])}
     schema = {f"gaussians.{k}": v for k, v in _GAUSSIANS.items()}
+    schema |= {f"gaussians.{k}": v for k, v in _ORDERED.items() if f"gaussians.{k}" in tensors}
     schema |= {f"body.{k}": v for k, v in _BODY.items()}
     schema |= {f"body.{k}": v for k, v in _OPTIONAL.items() if f"body.{k}" in tensors}
     for name, (dtype, shape) in schema.items():
@@ -246,6 +259,13 @@ def _gaussians(tensors: dict[str, _Array]) -> BoundGaussians:
     arrays["bary"] /= total
     arrays["quats"] /= length
     return BoundGaussians(**arrays)
+
+
+def _lod_start(tensors: dict[str, _Array]) -> _Array | None:
+    start = tensors.get("gaussians.lod_start")
+    if start is not None and (start < 0).any():
+        raise ValueError("the order of importance has negative levels")
+    return start
 
 
 def _numbers(values: Any, shape: tuple[int, ...], name: str) -> _Array:

@@ -34,7 +34,7 @@ NPY = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'sh
     117
 )
 NPY += b"\n" + bytes(8)  # one bare array
-STAGES = ("load", "detect", "fit", "matte", "lift", "check")
+STAGES = ("load", "detect", "fit", "matte", "lift", "order", "check")
 
 
 @pytest.fixture(scope="module")

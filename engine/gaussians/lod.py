@@ -1,0 +1,350 @@
+"""Level of detail: the order in which an avatar's Gaussians are stored, and how few of them draw.
+
+The first k Gaussians of an ordered avatar are its level of k. Those that are left out are made up
+for by their neighbours, whose tangent scales are multiplied by
+
+    growth(k) = sqrt(max(1, lod_start / k))
+
+so that one number per Gaussian, ``lod_start``, tells from which k on its neighbourhood thins out:
+under it, the neighbourhood's density goes as k, and the area of its Gaussians as 1 / k.
+
+**The order.** Every Gaussian has a place ``u`` in the even thinning of its neighbourhood (0 stays
+longest, 1 goes first) and a ``spacing``, the area that it may stand for: the larger, the sooner
+its neighbourhood thins. Sorted by their product, each neighbourhood keeps the part
+min(1, t / spacing) of its members at any threshold t. With the weight w by which a Gaussian shows
+in pictures from all around, and the detail d of the colours about it, thinning by g costs about
+w d g^2 (what is left out of a smooth function grows with the square of the area), and the least
+loss for a given number is where g goes as (w d)^(-1/3).
+
+**Even thinning.** Gaussians of one layer are put on a Hilbert curve; neighbours on it play a
+knock-out tournament. Each round keeps of every pair the one that is more like the mean of its
+block in place and colour. So every block of the curve, however long, keeps its share.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numba
+import numpy as np
+
+from ..cameras import look_at, orbit, project
+from ..evaluation.views import ball_box, crop
+from ..imaging.resize import fit_size
+from ..render.common import ALPHA_MAX, TRANSMITTANCE_MIN
+from ..render.cpu_splats import TILE, exp_of_negative, list_tiles, project_gaussians
+from ..types import (
+    JOINT_INDEX,
+    Avatar,
+    BoolArray,
+    Camera,
+    FloatArray,
+    Gaussians,
+    IntArray,
+    LikenessError,
+    Pose,
+)
+from .binding import place
+
+VIEW_SIDE = 320  # pixels, longer side of the pictures in which Gaussians are weighed
+HEAD_SIDE = 192
+_UNIT_SIDE = 512.0  # weights are in pixels of a picture of this size
+_PHOTO_VIEWS = ((0, 4.0), (35, 1.5), (-35, 1.5), (80, 0.8), (-80, 0.8), (180, 1.0))
+_HEAD_VIEWS = ((0, 0.6), (40, 0.3), (-40, 0.3))
+_REST_VIEWS = ((0, 15, 0.4), (180, 0, 0.3))
+"""Yaw and weight in the photo's pose, of the head alone, and yaw, pitch, weight in the T-pose
+with the mouth open. The photo's own view counts most, then the face."""
+
+_BLOCK = 16  # neighbours on the curve among which detail is measured
+_LEAST_WEIGHT = 1e-3  # square pixels
+_LEAST_DETAIL = 1e-3  # of sRGB squared
+_MOST_START = 1.5
+"""The largest ``lod_start``, in parts of the count. Flat areas must not grow over what is beside
+them: with 3, half of the splats are 2 dB further from all of them. With 1, holes open."""
+
+_HILBERT_BITS = 16
+_COLOR_UNIT = 0.02  # sRGB: as bad as a representative at the other end of its pair
+_OPAQUE = np.float32(TRANSMITTANCE_MIN)
+_MOST = np.float32(ALPHA_MAX)
+
+
+def growth(lod_start: FloatArray, count: int) -> FloatArray:
+    """[N] factor for the tangent scales of Gaussians when only the first ``count`` are drawn.
+
+    >>> growth(np.array([50.0, 200.0]), 50)
+    array([1., 2.])
+    """
+    out: FloatArray = np.sqrt(np.maximum(1.0, np.asarray(lod_start) / max(count, 1)))
+    return out
+
+
+def avatar_at(avatar: Avatar, count: int) -> Avatar:
+    """The avatar with at most ``count`` Gaussians: its first ones, grown to fill in.
+
+    It is ordered in turn: a level of a level is the level itself. An avatar without an order (of
+    an older file) is ordered first, which takes seconds, and a warning says so.
+
+    Raises:
+        LikenessError: ``count`` is not positive.
+    """
+    if count < 1:
+        raise LikenessError(f"An avatar of {count} Gaussians is empty.", "Ask for at least one.")
+    if count >= len(avatar.gaussians):
+        return avatar
+    if avatar.lod_start is None:
+        warnings.warn(
+            "this avatar's Gaussians are not stored in order of importance (its file is of an "
+            "older version): they are ordered now",
+            stacklevel=2,
+        )
+        avatar = order_by_importance(avatar)
+    assert avatar.lod_start is not None
+    start = avatar.lod_start[:count]
+    level = avatar.gaussians.take(slice(0, count))
+    scales = np.array(level.scales)
+    scales[:, :2] *= growth(start, count)[:, None]
+    # growth(k) / growth(count) is growth(k) again where nothing starts before ``count``.
+    start = np.minimum(start, np.float32(count))
+    return replace(avatar, gaussians=replace(level, scales=scales), lod_start=start)
+
+
+def order_by_importance(avatar: Avatar) -> Avatar:
+    """The same Gaussians in the order of importance, with ``lod_start``; deterministic."""
+    bound = avatar.gaussians
+    if not len(bound):
+        return replace(avatar, lod_start=np.zeros(0, np.float32))
+    rest = place(bound, avatar.body.v_template, avatar.body).means.astype(np.float64)
+    curve = np.argsort(_curve_place(rest, bound.layer), kind="stable")
+    spacing = _spacing(importance(avatar), bound.colors, curve)
+    u = _even_thinning(curve, rest, np.asarray(bound.colors, np.float64))
+    order = np.argsort(spacing * u, kind="stable")
+    start = np.minimum(spacing * (1.0 / spacing).sum(), _MOST_START * len(bound))
+    return replace(avatar, gaussians=bound.take(order), lod_start=start[order].astype(np.float32))
+
+
+# What shows -----------------------------------------------------------------------------------
+
+
+def importance(avatar: Avatar) -> FloatArray:
+    """[N] how much each Gaussian shows, in square pixels of pictures from all around."""
+    total = np.zeros(len(avatar.gaussians))
+    for gaussians, camera, weight in _views(avatar):
+        scale = _UNIT_SIDE / max(camera.width, camera.height)
+        total += weight * scale**2 * blending_weights(gaussians, camera)
+    return total
+
+
+def _views(avatar: Avatar) -> Iterator[tuple[Gaussians, Camera, float]]:
+    """Posed Gaussians, a camera, and what its picture counts."""
+    body, bound = avatar.body, avatar.gaussians
+    width, height = fit_size(avatar.camera.width, avatar.camera.height, VIEW_SIDE)
+    camera = avatar.camera.resized(width, height)
+    posed = place(bound, body.vertices(avatar.pose)[0], body)
+    seen = _sees(posed, camera)
+    if seen.any():
+        centre = np.percentile(posed.means[seen].astype(np.float64), [5, 95], axis=0).mean(0)
+        for yaw, weight in _PHOTO_VIEWS:
+            yield posed, orbit(camera, centre, yaw), weight
+    head = body.weights[body.f[bound.triangle, 0]].argmax(1) == JOINT_INDEX["head"]
+    if (head & seen).any():
+        centre = posed.means[head].mean(0).astype(np.float64)
+        radius = 2.0 * float(posed.means[head].std(0).max()) + 1e-3
+        close = crop(camera, ball_box(centre, radius, camera), HEAD_SIDE, HEAD_SIDE)
+        for yaw, weight in _HEAD_VIEWS:
+            yield posed, orbit(close, centre, yaw), weight
+
+    pose = Pose.rest(body.num_expression)
+    opened = np.array([1.0 if name == "jawOpen" else 0.0 for name in body.expression_names])
+    rested = place(bound, body.vertices(replace(pose, expression=opened))[0], body)
+    low, high = rested.means.min(0).astype(np.float64), rested.means.max(0).astype(np.float64)
+    extent = float((high - low).max()) + 1e-3
+    focal = 2.5 * VIEW_SIDE  # 23 degrees; at 2.8 times its extent, the body fills the picture
+    K = np.array([[focal, 0, VIEW_SIDE / 2], [0, focal, VIEW_SIDE / 2], [0, 0, 1.0]])
+    for yaw, pitch, weight in _REST_VIEWS:
+        view = look_at((low + high) / 2, 2.8 * extent, yaw, pitch)
+        yield rested, Camera(view, K, VIEW_SIDE, VIEW_SIDE), weight
+
+
+def _sees(gaussians: Gaussians, camera: Camera) -> BoolArray:
+    """[N] whose middle is in the picture."""
+    xy, z = project(gaussians.means.astype(np.float64), camera)
+    inside = (xy >= 0).all(-1) & (xy <= [camera.width, camera.height]).all(-1)
+    out: BoolArray = inside & (z > 0) & (gaussians.opacities > 0.3)
+    return out
+
+
+def blending_weights(gaussians: Gaussians, camera: Camera) -> FloatArray:
+    """[N] each Gaussian's weights in the picture's colours, summed over the pixels.
+
+    The derivative of the picture's sum by the Gaussian's colour, without the way back.
+    """
+    width, height = camera.width, camera.height
+    splats = project_gaussians(gaussians, camera.viewmat, camera.K, width, height)
+    lists = list_tiles(splats, width, height)
+    pairs = np.zeros(len(lists.members), np.float32)
+    _weigh(splats, lists.start, lists.members, width, height, pairs)
+    out = np.zeros(len(gaussians))
+    out[splats.source] = np.bincount(lists.members, pairs, len(splats.source))
+    return out
+
+
+@numba.njit(cache=True, parallel=True)
+def _weigh(splats, start, members, width, height, pairs):  # type: ignore[no-untyped-def]
+    """Summed weight of every splat in every tile's list: as drawing, without colours."""
+    columns = (width + TILE - 1) // TILE
+    for tile in numba.prange(start.shape[0] - 1):
+        left, top = tile % columns * TILE, tile // columns * TILE
+        wide, high = min(TILE, width - left), min(TILE, height - top)
+        light = np.zeros((TILE, TILE), np.float32)
+        light[:high, :wide] = np.float32(1.0)
+        sums = np.empty(TILE, np.float32)
+        for position in range(start[tile], start[tile + 1]):
+            if (position - start[tile]) % 32 == 31 and not light.any():
+                break
+            pairs[position] = _weigh_one(splats, members[position], light, left, top, high, sums)
+
+
+@numba.njit(cache=True)
+def _weigh_one(splats, i, light, left, top, high, sums):  # type: ignore[no-untyped-def]
+    """Loops over x take whole rows: that they are of fixed length makes them vectors."""
+    _, centre, conic, _, opacity, reach, box = splats
+    half = np.float32(0.5)
+    zero, one = np.float32(0.0), np.float32(1.0)
+    a, b, c = half * conic[i, 0], conic[i, 1], half * conic[i, 2]
+    limit, strength = half * reach[i], opacity[i]
+    to_first = np.float32(left + 0.5 - centre[i, 0])
+    sums[:] = zero
+    for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
+        dy = np.float32(y + (top + 0.5 - centre[i, 1]))
+        across, down = b * dy, c * dy * dy
+        row = light[y]
+        for x in range(TILE):
+            dx = np.float32(x) + to_first
+            power = dx * (a * dx + across) + down
+            alpha = min(_MOST, strength * exp_of_negative(min(power, limit)))
+            alpha = alpha if power <= limit else zero
+            after = row[x] * (one - alpha)
+            ends = after <= _OPAQUE
+            sums[x] += zero if ends else alpha * row[x]
+            row[x] = zero if ends else after  # a finished pixel lets nothing through
+    total = zero
+    for x in range(TILE):
+        total += sums[x]
+    return total
+
+
+# Where it thins -------------------------------------------------------------------------------
+
+
+def _spacing(weight: FloatArray, colors: FloatArray, curve: IntArray) -> FloatArray:
+    """[N] (w d)^(-1/3): the area that each Gaussian may stand for, in no unit."""
+    blocks = np.empty(len(curve), np.int64)
+    blocks[curve] = np.arange(len(curve)) // _BLOCK
+    members = np.bincount(blocks)
+
+    def mean(values: FloatArray) -> FloatArray:
+        out: FloatArray = (np.bincount(blocks, values) / members)[blocks]
+        return out
+
+    detail = np.zeros(len(curve))
+    for channel in np.asarray(colors, np.float64).T:
+        detail += (channel - mean(channel)) ** 2
+    # Half its own, half its neighbours': what stands out stays, and so does what is beside it.
+    detail = 0.5 * (detail + mean(detail)) + _LEAST_DETAIL
+    out: FloatArray = np.cbrt(1.0 / ((weight + _LEAST_WEIGHT) * detail))
+    return out
+
+
+def _even_thinning(curve: IntArray, points: FloatArray, colors: FloatArray) -> FloatArray:
+    """[N] in (0, 1]: the part of a Gaussian's neighbourhood that is left when it goes."""
+    u = np.empty(len(curve))
+    left, part = curve, 1.0
+    members = np.ones(len(curve))
+    sums = np.concatenate([points, colors], 1)[curve]
+    features = np.concatenate([points, colors], 1)
+    while len(left) > 1:
+        pairs = len(left) // 2
+        odd = len(left) % 2
+        a, b = left[: 2 * pairs : 2], left[1 : 2 * pairs : 2]
+        tail, tail_members, tail_sums = left[2 * pairs :], members[2 * pairs :], sums[2 * pairs :]
+        members = members[: 2 * pairs : 2] + members[1 : 2 * pairs : 2]
+        sums = sums[: 2 * pairs : 2] + sums[1 : 2 * pairs : 2]
+        mean = sums / members[:, None]
+        apart = ((points[a] - points[b]) ** 2).sum(1) + 1e-12
+        cost_a, cost_b = (_unlike(features[i], mean, apart) for i in (a, b))
+        keeps_a = cost_a <= cost_b
+        u[np.where(keeps_a, b, a)] = 0.5 * part * (1.0 + _bit_reversed(pairs))
+        left = np.where(keeps_a, a, b)
+        if odd:
+            left = np.concatenate([left, tail])
+            members = np.concatenate([members, tail_members])
+            sums = np.concatenate([sums, tail_sums])
+        part *= 0.5
+    u[left] = part
+    return u
+
+
+def _unlike(features: FloatArray, mean: FloatArray, apart: FloatArray) -> FloatArray:
+    """How badly Gaussians stand for blocks: squared distance in place and colour."""
+    error = (features - mean) ** 2
+    out: FloatArray = error[:, :3].sum(1) / apart + error[:, 3:].sum(1) / _COLOR_UNIT**2
+    return out
+
+
+def _bit_reversed(count: int) -> FloatArray:
+    """[count] the van der Corput sequence: any stretch of it is spread evenly over 0..1.
+
+    >>> _bit_reversed(4)
+    array([0.  , 0.5 , 0.25, 0.75])
+    """
+    index = np.arange(count)
+    out = np.zeros(count)
+    for bit in range(max(count - 1, 1).bit_length()):
+        out += ((index >> bit) & 1) * 0.5 ** (bit + 1)
+    return out
+
+
+def _curve_place(points: FloatArray, layer: IntArray) -> IntArray:
+    """[N] int64 place on a Hilbert curve through all of space, one layer after the other."""
+    low = points.min(0)
+    cell = max(float((points.max(0) - low).max()), 1e-9) / ((1 << _HILBERT_BITS) - 1)
+    cells = ((points - low) / cell).astype(np.int64)
+    place_on: IntArray = _hilbert(cells) + (np.asarray(layer, np.int64) << 3 * _HILBERT_BITS)
+    return place_on
+
+
+@numba.njit(cache=True)
+def _hilbert(cells):  # type: ignore[no-untyped-def]
+    """Skilling (2004), "Programming the Hilbert curve": Gray code and axis exchanges."""
+    out = np.empty(cells.shape[0], np.int64)
+    top = 1 << (_HILBERT_BITS - 1)
+    x = np.empty(3, np.int64)
+    for i in range(cells.shape[0]):
+        x[:] = cells[i]
+        q = top
+        while q > 1:
+            low = q - 1
+            for axis in range(3):
+                if x[axis] & q:
+                    x[0] ^= low
+                else:
+                    swap = (x[0] ^ x[axis]) & low
+                    x[0] ^= swap
+                    x[axis] ^= swap
+            q >>= 1
+        x[1] ^= x[0]
+        x[2] ^= x[1]
+        flip = 0
+        q = top
+        while q > 1:
+            if x[2] & q:
+                flip ^= q - 1
+            q >>= 1
+        code = 0
+        for bit in range(_HILBERT_BITS - 1, -1, -1):
+            for axis in range(3):
+                code = (code << 1) | (((x[axis] ^ flip) >> bit) & 1)
+        out[i] = code
+    return out
