@@ -22,6 +22,7 @@ from .cli_render import EXPRESSION_HELP, FRAME_HELP, POSE_HELP, posed_avatar, re
 from .cli_track import track
 
 EXIT_ERROR = 2
+EXIT_CANCELLED = 130
 PHOTO = click.Path(path_type=Path)
 
 
@@ -54,6 +55,11 @@ cli.add_command(render)
     type=click.FloatRange(1, 150),
     help="Field of view along the longer side, in degrees, if you know it.",
 )
+@click.option(
+    "--refine",
+    type=click.Choice(["off", "fast", "full"]),
+    help="Fit the splats to the photo: not at all, for seconds (the default), or for a minute.",
+)
 @click.option("--body", metavar="NPZ", type=PHOTO, help="Another body file, with landmarks.")
 @click.option("--blend/--no-blend", default=True, help="Also write avatar.blend.")
 @click.option("--preview/--no-preview", default=True, help="Also write preview.png.")
@@ -65,7 +71,7 @@ def build(
     blend: bool,
     preview: bool,
     verbose: bool,
-    **chosen: float | None,
+    **chosen: float | str | None,
 ) -> None:
     """Build avatars from portraits: avatar.safetensors, avatar.blend, preview.png, report.json."""
     folders = [out] if len(photos) == 1 else [out / photo.stem for photo in photos]
@@ -90,7 +96,7 @@ def build(
 def _build_one(
     photo: Path,
     folder: Path,
-    chosen: dict[str, float | None],
+    chosen: dict[str, float | str | None],
     body: Path | None,
     blend: bool,
     preview: bool,
@@ -218,5 +224,14 @@ def main(argv: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except click.Abort:
-        click.echo("likeness: cancelled.", err=True)
-        return 130
+        return _cancelled()
+    except SystemError as error:
+        # What Ctrl-C becomes when it comes while one of numba's functions returns.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return _cancelled()
+        raise
+
+
+def _cancelled() -> int:
+    click.echo("likeness: cancelled.", err=True)
+    return EXIT_CANCELLED

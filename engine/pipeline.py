@@ -18,13 +18,14 @@ from .body import Body, load_body
 from .cameras import field_of_view
 from .evaluation.metrics import psnr, silhouette_iou, ssim
 from .gaussians.binding import place
-from .gaussians.lift import LiftOptions, lift
+from .gaussians.lift import LiftOptions, clean_rim, lift
 from .gaussians.lod import avatar_at, order_by_importance
+from .gaussians.refine import LEVELS, Photo, refine
 from .imaging.load import load_portrait
 from .imaging.matte_check import body_parts, checked, map_body, to_be_fitted
 from .imaging.matting import matte as make_matte
 from .imaging.resize import fit_size, resize
-from .render import render_camera
+from .render import best_backend, render_camera
 from .tracking import fit
 from .tracking.detectors import Detectors
 from .tracking.estimators import Estimator, KeypointEstimator
@@ -57,11 +58,23 @@ class BuildOptions:
         max_gaussians: never exceeded.
         person: which of several people, counted from the left from 0; the largest if None.
         fov: field of view along the photo's longer side in degrees, if it is known.
+        refine: how long the lift is fitted to the photo: one of ``gaussians.refine.LEVELS``.
+
+    Raises:
+        LikenessError: there is no such level.
     """
 
     max_gaussians: int = MAX_GAUSSIANS
     person: int | None = None
     fov: float | None = None
+    refine: str = "fast"
+
+    def __post_init__(self) -> None:
+        if self.refine not in LEVELS:
+            raise LikenessError(
+                f"There is no way to refine called '{self.refine}'.",
+                f"Choose one of: {', '.join(LEVELS)}.",
+            )
 
 
 @dataclass(frozen=True)
@@ -215,9 +228,21 @@ def build_avatar(
         "options": asdict(options),
     }
     avatar = Avatar(person, gaussians, track.pose, track.camera, track.framing, provenance)
+    if len(gaussians) > options.max_gaussians:
+        with stage("reduce", "keeping what shows most"):
+            avatar = avatar_at(order_by_importance(avatar), options.max_gaussians)
+    backend = best_backend()
+    level = LEVELS[options.refine]
+    if level is not None:
+        with stage("refine", "fitting the Gaussians to the photo"):
+            shown = [Photo(clean_rim(cut_out), track.camera, person.vertices(track.pose)[0])]
+            gaussians = refine(
+                avatar.gaussians, shown, person, level, backend, stage.within("refine")
+            )
+            avatar = replace(avatar, gaussians=gaussians)
     with stage("order", "ordering the Gaussians by importance"):
-        avatar = avatar_at(order_by_importance(avatar), options.max_gaussians)
-        gaussians = avatar.gaussians
+        avatar = order_by_importance(avatar)
+    gaussians = avatar.gaussians
     with stage("check", "comparing with the photo"):
         view = input_view_figures(avatar, cut_out)
     report = {
@@ -234,6 +259,7 @@ def build_avatar(
             "total": len(gaussians),
             **{name: int((gaussians.layer == i).sum()) for i, name in enumerate(LAYERS)},
         },
+        "refine": {"level": options.refine, "backend": backend if level is not None else None},
         "face_error": _rounded(track.face_error, 2),
         "pose_error": _rounded(track.pose_error, 2),
         "joint_confidence": joint_figures(track.joint_confidence),

@@ -4,7 +4,8 @@ Started with the engine loaded under any package name; call :func:`main`. One re
 the first line on stdin (or as the only argument)::
 
     {"portrait": "me.jpg", "output": "folder", "preview": true, "body": null,
-     "options": {"max_gaussians": 262144, "person": null, "fov": null}}
+     "options": {"max_gaussians": 262144, "person": null, "fov": null,
+                 "refine": "fast"}}
 
 Only ``portrait`` and ``output`` are needed; ``options`` are fields of ``BuildOptions``. Answers,
 one JSON object a line on stdout (everything else goes to stderr)::

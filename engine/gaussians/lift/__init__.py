@@ -17,7 +17,6 @@ from ...types import (
     MAX_GAUSSIANS,
     BoundGaussians,
     Camera,
-    FloatArray,
     LikenessError,
     Matte,
     Observation,
@@ -78,7 +77,7 @@ def lift(
             f"--max-gaussians {options.max_gaussians} is too few for a person.",
             f"Allow at least {MIN_GAUSSIANS}.",
         )
-    matte = Matte(matte.alpha, _clean_rim(matte))
+    matte = clean_rim(matte)
     height, width = matte.alpha.shape
     vertices, _ = body.vertices(track.pose)
     groups = vertex_groups(body)
@@ -129,19 +128,19 @@ def _texels_within(body: Body, budget: int) -> SurfaceSamples:
     return samples
 
 
-def _clean_rim(matte: Matte) -> FloatArray:
-    """Foreground colours [H, W, 3] where the soft rim takes its colour from solid pixels nearby.
+def clean_rim(matte: Matte) -> Matte:
+    """The matte with its soft rim in the colours of solid pixels nearby.
 
     The estimate of a half transparent pixel's own colour is the least sure of all, and a rim
     splat is seen from the side as a line.
     """
     solid = erode(matte.alpha > 0.97, max(1, round(min(matte.alpha.shape) / 500)))
     if not solid.any():
-        return matte.foreground
+        return matte
     rows, cols, _ = nearest_known(solid)
     trust = np.clip((matte.alpha - 0.5) / 0.5, 0.0, 1.0)[..., None] ** 2
-    out: FloatArray = trust * matte.foreground + (1.0 - trust) * matte.foreground[rows, cols]
-    return out
+    near = matte.foreground[rows, cols]
+    return Matte(matte.alpha, trust * matte.foreground + (1.0 - trust) * near)
 
 
 def _level_scales(rest: float, face: float, budget: int, side: int) -> tuple[float, float]:

@@ -1,0 +1,257 @@
+"""Refining: the lift's Gaussians fitted to the photo by what a camera would see of them.
+
+The rasteriser's own gradients (cpu, or gsplat's on a GPU) drive Adam over colours, opacities,
+scales and offsets. See ``targets`` for what is compared, ``parameters`` for what may change and
+``regularisers`` for the paper's terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...body import Body
+from ...cameras import orbit, project
+from ...dual_uv.sampling import bilinear
+from ...render import Gradients, rasterize_vjp
+from ...render.cpu_splats import project_gaussians
+from ...types import (
+    JOINT_INDEX,
+    BoolArray,
+    BoundGaussians,
+    Camera,
+    FloatArray,
+    Gaussians,
+    Matte,
+    Progress,
+)
+from .parameters import (
+    COLORS,
+    COLUMNS,
+    OFFSET,
+    OPACITY,
+    SCALES,
+    Posed,
+    Reach,
+    adam_step,
+    changed,
+    limits,
+    pixel_sizes,
+    start_numbers,
+)
+from .regularisers import Regularisers, Weights
+from .targets import PhotoSurface, Target, head_box, photo_target
+
+BACKDROP = 0.5
+"""Pictures are compared on grey, and the squared difference of the coverage is added. Together
+that is the mean over backgrounds of all colours, without the noise of drawing them by lot."""
+BACKDROP_VARIANCE = 1.0 / 12.0  # of a colour that is uniform in 0..1
+
+BETAS = (0.85, 0.95)
+HEAD_MARGIN = 0.35  # of the head's size, around it
+MIN_HEAD = 16  # pixels of the photo; a smaller head has nothing to show from nearer
+HAND_FREEDOM = 0.3  # of unseen bare hands, for their colour only
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo of the person: its matte (straight colours), camera and posed body [V, 3]."""
+
+    matte: Matte
+    camera: Camera
+    vertices: FloatArray
+
+
+@dataclass(frozen=True)
+class RefineOptions:
+    """How long and how freely to refine.
+
+    Attributes:
+        steps: of Adam. side: pixels of the photo's longer side; head_side: of its head's.
+        yaws: degrees to cameras beside the photo's; beyond ``carry`` nothing of the photo is
+            carried there.
+        color_rate, opacity_rate, scale_rate, offset_rate: Adam's first steps, in the units of
+            ``parameters``. floor: part of the typical derivative below which steps shrink.
+    """
+
+    steps: int = 40
+    side: int = 512
+    head_side: int = 384
+    yaws: tuple[float, ...] = (12.0, -12.0, 30.0, -30.0, 60.0, -60.0)
+    carry: float = 35.0
+    color_rate: float = 0.035
+    opacity_rate: float = 0.15
+    scale_rate: float = 0.05
+    offset_rate: float = 0.1
+    floor: float = 0.05
+    reach: Reach = field(default_factory=Reach)
+    weights: Weights = field(default_factory=Weights)
+
+
+LEVELS: dict[str, RefineOptions | None] = {
+    "off": None,
+    "fast": RefineOptions(),
+    "full": RefineOptions(steps=160, side=640, head_side=512),
+}
+"""What ``--refine`` offers."""
+
+
+@dataclass(frozen=True)
+class _View:
+    """A wanted picture of one of the poses."""
+
+    target: Target
+    posed: Posed
+
+
+def refine(
+    bound: BoundGaussians,
+    photos: Sequence[Photo],
+    body: Body,
+    options: RefineOptions = RefineOptions(),
+    backend: str = "cpu",
+    progress: Progress | None = None,
+) -> BoundGaussians:
+    """Fit Gaussians to the photos they were lifted from; what no photo shows stays as it is.
+
+    Args:
+        bound: what the lift made. photos: of the person, the main one first. body: the person's.
+        backend: of :func:`rasterize_vjp`.
+        progress: told the fraction done.
+    """
+    unit = pixel_sizes(bound, photos[0].vertices, body, photos[0].camera)
+    shown: list[list[_View]] = []
+    beside: list[_View] = []
+    solid = np.zeros(len(bound), bool)
+    for photo in photos:
+        posed = Posed(bound, photo.vertices, body, unit)
+        seen, turned = _targets(posed.base, photo, body, options)
+        shown.append([_View(target, posed) for target in seen])
+        beside.extend(_View(target, posed) for target in turned)
+        solid |= _in_solid(posed.base, seen[0])
+    start = start_numbers(bound)
+    freedom = _freedom([view for views in shown for view in views], backend)
+    regularisers = Regularisers(bound, start, freedom, body, options.weights)
+    free = np.repeat(freedom[:, None], COLUMNS, 1)
+    free[regularisers.unseen_hands, COLORS] = HAND_FREEDOM
+    low, high = limits(start, solid, options.reach)
+    rates = _rates(options)
+    numbers = np.clip(start, low, high)
+    first, second = np.zeros_like(numbers), np.zeros_like(numbers)
+    pixels = float(sum((views[0].target.alpha > 0.5).sum() for views in shown)) / len(shown)
+    schedule = _schedule(shown, beside, options.steps)
+    for k, view in enumerate(schedule):
+        drawn = view.posed.gaussians(numbers)
+        gradient = view.posed.pull(_compare(drawn, view.target, backend), drawn)
+        gradient += regularisers.gradient(numbers, pixels)
+        typical = np.sqrt((gradient[freedom > 0.5] ** 2).mean(0)) if freedom.any() else 0.0
+        fade = np.float32(0.1 + 0.45 * (1.0 + np.cos(np.pi * k / len(schedule))))
+        adam_step(
+            numbers, gradient, first, second, free, rates * fade,
+            np.float32(options.floor) * np.float32(typical) + np.full(COLUMNS, 1e-20, np.float32),
+            low, high, k + 1, *BETAS,
+        )  # fmt: skip
+        if progress is not None:
+            progress("refine", (k + 1) / len(schedule), f"step {k + 1} of {len(schedule)}")
+    return changed(bound, numbers, unit)
+
+
+def _rates(options: RefineOptions) -> NDArray[np.float32]:
+    """[9] Adam's rates by column."""
+    rates = np.empty(COLUMNS, np.float32)
+    rates[COLORS], rates[OPACITY] = options.color_rate, options.opacity_rate
+    rates[SCALES], rates[OFFSET] = options.scale_rate, options.offset_rate
+    return rates
+
+
+def _targets(
+    lifted: Gaussians, photo: Photo, body: Body, options: RefineOptions
+) -> tuple[list[Target], list[Target]]:
+    """Pictures of the photo (whole, and its head from nearer), and from cameras beside them."""
+    whole = photo_target(photo.matte, photo.camera, options.side)
+    around = [(whole, photo.vertices.mean(0))]
+    head = body.weights[:, [JOINT_INDEX["head"], JOINT_INDEX["jaw"]]].sum(1) > 0.5
+    box = head_box(photo.vertices, head, photo.camera, HEAD_MARGIN)
+    if min(box[2] - box[0], box[3] - box[1]) >= MIN_HEAD:
+        near = photo_target(photo.matte, photo.camera, options.head_side, box)
+        if near.camera.K[0, 0] > 1.3 * whole.camera.K[0, 0]:
+            around.append((near, photo.vertices[head].mean(0)))
+    surfaces = [PhotoSurface(target, lifted) for target, _ in around]
+    beside = [
+        surface.target(orbit(target.camera, centre, yaw), abs(yaw) <= options.carry)
+        for yaw in options.yaws
+        for surface, (target, centre) in zip(surfaces, around, strict=True)
+    ]
+    return [target for target, _ in around], beside
+
+
+def _schedule(shown: list[list[_View]], beside: list[_View], steps: int) -> list[_View]:
+    """Of three steps two compare with a photo, now and then with its head, and one from beside;
+    the last one with the main photo."""
+    out: list[_View] = []
+    turned = seen = 0
+    for k in range(steps):
+        if k % 3 == 1:
+            out.append(beside[turned % len(beside)])
+            turned += 1
+        else:
+            views = shown[seen % len(shown)]
+            out.append(views[-1] if k % 6 == 5 else views[0])
+            seen += 1
+    return out[::-1]
+
+
+def _compare(drawn: Gaussians, target: Target, backend: str) -> Gradients:
+    """Gradients of the mean squared difference between the drawn and the wanted picture."""
+    camera = target.camera
+    render, vjp = rasterize_vjp(
+        drawn, camera.viewmat[None], camera.K[None], camera.width, camera.height,
+        np.full(3, BACKDROP), backend,
+    )  # fmt: skip
+    wanted = target.light + (1.0 - target.alpha[..., None]) * BACKDROP
+    count = max(float((target.alpha > 0.5).sum()), 1.0)
+    color = 2.0 / count * target.color_weight[..., None] * (render.rgb[0] - wanted)
+    cover = 6.0 / count * BACKDROP_VARIANCE * (render.alpha[0] - target.alpha)
+    return vjp(rgb=color[None], alpha=cover[None])
+
+
+def _freedom(views: list[_View], backend: str) -> NDArray[np.float32]:
+    """[N] 0..1: 0 for splats that no photo shows, 1 for those in plain sight.
+
+    It is how much of its own footprint a splat paints. Adam takes steps of one size however small
+    the derivatives are, so that the hidden ones must be held by other means.
+    """
+    seen = np.zeros(len(views[0].posed.base))
+    for view in views:
+        base, camera = view.posed.base, view.target.camera
+        white = np.ones((len(base), 1), np.float32)
+        _, vjp = rasterize_vjp(
+            Gaussians(base.means, base.quats, base.scales, base.opacities, white),
+            camera.viewmat[None], camera.K[None], camera.width, camera.height, None, backend,
+        )  # fmt: skip
+        picture = np.ones((1, camera.height, camera.width, 1), np.float32)
+        painted = vjp(rgb=picture).colors[:, 0]
+        seen = np.maximum(seen, painted / _footprints(base, camera))
+    t = np.clip((seen - 0.03) / 0.2, 0.0, 1.0)
+    out: NDArray[np.float32] = (t * t * (3.0 - 2.0 * t)).astype(np.float32)
+    return out
+
+
+def _footprints(base: Gaussians, camera: Camera) -> FloatArray:
+    """[N] opacity summed over the pixels of each splat's ellipse; inf outside the picture."""
+    splats = project_gaussians(base, camera.viewmat, camera.K, camera.width, camera.height)
+    a, b, c = np.asarray(splats.conic, np.float64).T
+    out = np.full(len(base), np.inf)
+    out[splats.source] = splats.opacity * 2.0 * np.pi / np.sqrt(np.maximum(a * c - b * b, 1e-12))
+    return out
+
+
+def _in_solid(base: Gaussians, target: Target) -> BoolArray:
+    """[N] whether a splat lies where the photo is not mixed with the background."""
+    xy, _ = project(np.asarray(base.means, np.float64), target.camera)
+    solid = (target.color_weight >= 1.0).astype(np.float64)
+    out: BoolArray = bilinear(solid[..., None], xy)[:, 0] > 0.99
+    return out

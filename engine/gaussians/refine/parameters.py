@@ -1,0 +1,181 @@
+"""What refining may change of bound Gaussians, and how far.
+
+Each splat has nine numbers: three of its colour, the logit of its opacity, the logarithms of its
+two scales along the surface, and its offset in the triangle's frame, counted in pixels of the
+first photo at its depth. Zero change is the lift. The third scale follows, so that splats stay
+flat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from ...body import Body
+from ...cameras import project
+from ...render import Gradients
+from ...types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians
+from ..binding import place, triangle_frames
+from ..lift.surfels import FLATNESS
+
+COLORS, OPACITY, SCALES, OFFSET = slice(0, 3), 3, slice(4, 6), slice(6, 9)
+COLUMNS = 9
+LOGIT_LIMITS = (0.004, 0.996)  # opacities beyond are not told from 0 and 1
+NEAREST = 0.05  # metres; nothing of a person stands nearer to a camera
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a splat may go from the lift.
+
+    Attributes:
+        color: part of the whole range. rim_color: the same on the soft rim, whose colours are
+            mixed with the background's. opacity: of its logit. scale: factor. offset: pixels.
+    """
+
+    color: float = 0.3
+    rim_color: float = 0.04
+    opacity: float = 6.0
+    scale: float = 1.6
+    offset: float = 1.2
+
+
+def start_numbers(bound: BoundGaussians) -> NDArray[np.float32]:
+    """[N, 9] the lift's own numbers."""
+    out = np.zeros((len(bound), COLUMNS), np.float32)
+    out[:, COLORS] = bound.colors
+    opacities = np.clip(bound.opacities, *LOGIT_LIMITS)
+    out[:, OPACITY] = np.log(opacities / (1.0 - opacities))
+    return out
+
+
+def limits(
+    start: FloatArray, solid: BoolArray, reach: Reach
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """[N, 9] least and greatest numbers.
+
+    Args:
+        start: [N, 9]. solid: [N] splats that lie where the photo is not mixed with background.
+    """
+    far = np.empty(COLUMNS, np.float32)
+    far[COLORS], far[OPACITY] = reach.color, reach.opacity
+    far[SCALES], far[OFFSET] = np.log(reach.scale), reach.offset
+    room = np.repeat(far[None], len(start), 0)
+    room[~solid, COLORS] = reach.rim_color
+    low, high = start - room, start + room
+    low[:, COLORS], high[:, COLORS] = np.maximum(low[:, COLORS], 0), np.minimum(high[:, COLORS], 1)
+    return low.astype(np.float32), high.astype(np.float32)
+
+
+def pixel_sizes(
+    bound: BoundGaussians, vertices: FloatArray, body: Body, camera: Camera
+) -> NDArray[np.float32]:
+    """[N] metres, at the rest pose's size, that a pixel of a photo covers at each splat's depth."""
+    frames = triangle_frames(vertices, body.f, body.v_template, bound.triangle, bound.bary)
+    _, depth = project(frames.origin, camera)
+    size = np.maximum(depth, NEAREST) / float(camera.K[0, 0]) / frames.sigma
+    out: NDArray[np.float32] = size.astype(np.float32)
+    return out
+
+
+class Posed:
+    """Bound Gaussians in one photo's pose, with changes: to world space and back.
+
+    Args:
+        bound: N Gaussians on ``body.f``. vertices: [V, 3] posed.
+        unit: [N] metres at the rest pose's size in which offsets are counted.
+    """
+
+    def __init__(
+        self, bound: BoundGaussians, vertices: FloatArray, body: Body, unit: FloatArray
+    ) -> None:
+        self.base = place(bound, vertices, body)
+        frames = triangle_frames(vertices, body.f, body.v_template, bound.triangle, bound.bary)
+        self._R = np.asarray(frames.R, np.float32)
+        self._unit = np.asarray(frames.sigma * unit, np.float32)
+
+    def gaussians(self, numbers: FloatArray) -> Gaussians:
+        """World Gaussians with these numbers [N, 9]."""
+        means, scales, opacities = _to_world(
+            self.base.means, self.base.scales, self._R, self._unit, numbers
+        )
+        return Gaussians(means, self.base.quats, scales, opacities, numbers[:, COLORS])
+
+    def pull(self, gradients: Gradients, drawn: Gaussians) -> NDArray[np.float32]:
+        """[N, 9]: from derivatives by the world Gaussians ``drawn`` to those by the numbers."""
+        out: NDArray[np.float32] = _from_world(
+            gradients.means, gradients.scales, gradients.opacities, gradients.colors,
+            drawn.scales, drawn.opacities, self._R, self._unit,
+        )  # fmt: skip
+        return out
+
+
+def changed(bound: BoundGaussians, numbers: FloatArray, unit: FloatArray) -> BoundGaussians:
+    """The bound Gaussians with these numbers [N, 9]; ``unit`` as for :class:`Posed`."""
+    identity = np.repeat(np.eye(3, dtype=np.float32)[None], len(bound), 0)
+    offset, scales, opacities = _to_world(
+        bound.offset, bound.scales, identity, np.asarray(unit, np.float32), numbers
+    )
+    colors = np.ascontiguousarray(numbers[:, COLORS])
+    return replace(bound, offset=offset, scales=scales, opacities=opacities, colors=colors)
+
+
+@numba.njit(cache=True, parallel=True)
+def _to_world(base_means, base_scales, R, pixel, numbers):  # type: ignore[no-untyped-def]
+    count = base_means.shape[0]
+    means, scales = np.empty((count, 3), np.float32), np.empty((count, 3), np.float32)
+    opacities = np.empty(count, np.float32)
+    for i in numba.prange(count):
+        p, k = numbers[i], pixel[i]
+        for axis in range(3):
+            means[i, axis] = base_means[i, axis] + k * (
+                R[i, axis, 0] * p[6] + R[i, axis, 1] * p[7] + R[i, axis, 2] * p[8]
+            )
+        scales[i, 0] = base_scales[i, 0] * np.exp(p[4])
+        scales[i, 1] = base_scales[i, 1] * np.exp(p[5])
+        thin = np.float32(FLATNESS) * min(scales[i, 0], scales[i, 1])
+        scales[i, 2] = min(base_scales[i, 2], thin)
+        opacities[i] = np.float32(1.0) / (np.float32(1.0) + np.exp(-p[3]))
+    return means, scales, opacities
+
+
+@numba.njit(cache=True, parallel=True)
+def _from_world(  # type: ignore[no-untyped-def]
+    d_means, d_scales, d_opacities, d_colors, scales, opacities, R, pixel
+):
+    count = d_means.shape[0]
+    out = np.empty((count, COLUMNS), np.float32)
+    for i in numba.prange(count):
+        for k in range(3):
+            out[i, k] = d_colors[i, k]
+            out[i, 6 + k] = pixel[i] * (
+                R[i, 0, k] * d_means[i, 0] + R[i, 1, k] * d_means[i, 1] + R[i, 2, k] * d_means[i, 2]
+            )
+        out[i, 3] = d_opacities[i] * opacities[i] * (np.float32(1.0) - opacities[i])
+        out[i, 4] = d_scales[i, 0] * scales[i, 0]
+        out[i, 5] = d_scales[i, 1] * scales[i, 1]
+    return out
+
+
+@numba.njit(cache=True, parallel=True)
+def adam_step(  # type: ignore[no-untyped-def]
+    numbers, gradient, first, second, free, rates, floors, low, high, step, beta1, beta2
+):
+    """One step of Adam (Kingma & Ba 2015), in place, inside the limits.
+
+    numbers, gradient, first, second, low, high: [N, 9]. free: [N, 9] 0..1 how freely each may
+    move. rates: [9]. floors: [9] added to the root of the second moment, so that what hardly
+    shows hardly moves. step: counted from 1.
+    """
+    k1, k2 = 1.0 - beta1**step, 1.0 - beta2**step
+    for i in numba.prange(numbers.shape[0]):
+        for c in range(numbers.shape[1]):
+            g = gradient[i, c]
+            first[i, c] = beta1 * first[i, c] + (1.0 - beta1) * g
+            second[i, c] = beta2 * second[i, c] + (1.0 - beta2) * g * g
+            move = first[i, c] / k1 / (np.sqrt(second[i, c] / k2) + floors[c])
+            value = numbers[i, c] - rates[c] * free[i, c] * move
+            numbers[i, c] = min(max(value, low[i, c]), high[i, c])

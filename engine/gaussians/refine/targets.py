@@ -1,0 +1,132 @@
+"""What a refined avatar has to look like: the photo, and the photo as it would be from beside.
+
+The input view alone is a bad target: it is matched best by splats that are right from nowhere
+else. So the photo is also carried by the lift's own depth to cameras a little to the side; what
+it does not show there is held to what the lift drew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...cameras import project, unproject
+from ...dual_uv.sampling import bilinear
+from ...imaging.resize import resize
+from ...render import render_camera
+from ...render.mesh import rasterize_mesh
+from ...types import BoolArray, Camera, FloatArray, Gaussians, IntArray, Matte
+from ..lift.grids import erode
+from ..lift.photo import crop_camera
+
+SOLID = 0.95
+RIM_WEIGHT = 0.15
+"""Of a soft pixel's colour: where photo and background mix, only the coverage is known well."""
+
+HELD_WEIGHT = 0.5  # of what the lift drew, against 1 for what the photo shows
+MAX_SLOPE = 4.0  # depth per step sideways from pixel to pixel; steeper is an edge, or a smear
+DEPTH_TOLERANCE = 0.008  # metres between the carried surface and what the lift draws in front
+
+
+@dataclass(frozen=True)
+class Target:
+    """One camera's wanted picture.
+
+    Attributes:
+        camera: of the picture.
+        light: [H, W, 3] colours times alpha. alpha: [H, W].
+        color_weight: [H, W] how much a pixel's colour counts.
+    """
+
+    camera: Camera
+    light: FloatArray
+    alpha: FloatArray
+    color_weight: FloatArray
+
+
+def photo_target(matte: Matte, camera: Camera, side: int, box: IntArray | None = None) -> Target:
+    """The photo, or the part ``box`` (left, top, right, bottom in pixels) of it.
+
+    Args:
+        matte: of the photo, straight colours. camera: of the photo.
+        side: pixels along the picture's longer side, at most as many as the photo has.
+    """
+    alpha, colors = matte.alpha, matte.foreground
+    if box is not None:
+        left, top, right, bottom = (int(v) for v in box)
+        camera = crop_camera(camera, (left, top, right, bottom))
+        alpha, colors = alpha[top:bottom, left:right], colors[top:bottom, left:right]
+    height, width = alpha.shape
+    scale = min(1.0, side / max(width, height))
+    w, h = max(1, round(width * scale)), max(1, round(height * scale))
+    light = resize(colors * alpha[..., None], w, h)
+    alpha = np.clip(resize(alpha, w, h), 0.0, 1.0)
+    solid = erode(alpha > SOLID, 1)
+    weight = np.where(solid, 1.0, RIM_WEIGHT)
+    return Target(camera.resized(w, h), light, alpha, weight)
+
+
+class PhotoSurface:
+    """The photo's solid pixels as a mesh at the depths that the lift gave them.
+
+    Args:
+        photo: the target of the photo, or of a part of it.
+        lifted: what the lift made, in world space.
+    """
+
+    def __init__(self, photo: Target, lifted: Gaussians) -> None:
+        camera = photo.camera
+        shown = render_camera(lifted, camera)
+        solid = erode((photo.alpha > SOLID) & (shown.alpha > SOLID), 1)
+        columns, rows = np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5
+        self._lifted = lifted
+        self._straight = photo.light / np.maximum(photo.alpha, 1e-3)[..., None]
+        self._pixels = np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 2)
+        self._points = unproject(self._pixels, shown.depth.reshape(-1), camera)
+        self._f = _grid_triangles(solid, shown.depth, MAX_SLOPE / float(camera.K[0, 0]))
+
+    def target(self, camera: Camera, carried: bool) -> Target:
+        """The picture that another camera of the person should show.
+
+        Args:
+            carried: whether to carry the photo there, or to hold all to what the lift drew.
+        """
+        drawn = render_camera(self._lifted, camera)
+        light, weight = drawn.rgb, np.full(drawn.alpha.shape, HELD_WEIGHT, np.float32)
+        if carried:
+            seen = rasterize_mesh(self._points, self._f, camera, cull_back=True)
+            # Only where nothing that the photo doesn't show stands before it.
+            valid = (seen.face >= 0) & (np.abs(seen.depth - drawn.depth) < DEPTH_TOLERANCE)
+            valid = erode(valid & (drawn.alpha > SOLID), 1)
+            corners = self._pixels[self._f[seen.face[valid]]]
+            at = np.einsum("nk,nkd->nd", seen.bary[valid], corners)
+            light[valid] = bilinear(self._straight, at) * drawn.alpha[valid][:, None]
+            weight[valid] = 1.0
+        return Target(camera, light, drawn.alpha, weight)
+
+
+def _grid_triangles(solid: BoolArray, depth: FloatArray, slope: float) -> IntArray:
+    """[F, 3] triangles between neighbouring solid pixels whose depths belong together.
+
+    Args:
+        slope: largest step in depth, in parts of the depth.
+    """
+    index = np.arange(solid.size).reshape(solid.shape)
+    corners = [index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]]
+    whole = np.all([solid.reshape(-1)[c] for c in corners], axis=0)
+    depths = np.stack([depth.reshape(-1)[c] for c in corners])
+    whole &= np.ptp(depths, axis=0) < slope * depths.min(0)
+    a, b, c, d = (corner[whole] for corner in corners)
+    return np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
+
+
+def head_box(vertices: FloatArray, head: BoolArray, camera: Camera, margin: float) -> IntArray:
+    """[4] left, top, right, bottom of the head in the photo, in whole pixels inside it."""
+    xy, _ = project(vertices[head], camera)
+    low, high = xy.min(0), xy.max(0)
+    pad = margin * float((high - low).max())
+    box = np.array([*(low - pad), *(high + pad)]).round()
+    size = [camera.width, camera.height] * 2
+    out: IntArray = np.clip(box, 0, size).astype(int)
+    return out
