@@ -58,8 +58,9 @@ def _positive(most: float) -> click.FloatRange:
 )  # fmt: skip
 @click.option("--speed", type=_positive(100), default=1.0, help="0.5 is slow motion.")
 @click.option(
-    "--up", type=click.Choice(["auto", "y", "z"]), default="auto",
-    help="Which axis of the motion file points up; AMASS has z.",
+    "--up", type=click.Choice(["auto", "y", "z", "-y"]), default="auto",
+    help="Which axis of the motion file points up: z in AMASS, -y in many trackers' files. Else "
+    "what the motion looks like.",
 )  # fmt: skip
 @click.option(
     "--camera", type=click.Choice(["fixed", "follow", "input", "motion"]),

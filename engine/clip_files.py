@@ -50,7 +50,7 @@ class ClipOptions:
         turntable: whether the camera circles; ``turns`` times (negative: the other way round).
         seconds: how long a turntable without a motion lasts.
         start, end, every, fps, speed: as in :func:`evaluation.reenact.cut`.
-        up: ``y`` or ``z``, or ``auto`` for what the motion looks like.
+        up: ``y``, ``z`` or ``-y``, or ``auto`` for what the motion looks like.
         camera: one of ``CAMERAS``: a fixed one that holds the whole clip, one that goes along,
             the photo's, or the motion's own.
         yaw, pitch, focus: of ``fixed`` and ``follow``; focus None: what the photo shows.
@@ -202,12 +202,12 @@ def motion_for(avatar: Avatar, path: Path, options: ClipOptions, notes: list[str
         notes.append(f"In {lost} of {len(motion)} frames the tracker had lost the person.")
     pelvis, legs = _driver(path, motion)
     scale = reenact.leg_length(avatar.body.J_template) / legs if legs else 1.0
-    if options.up == "z" or (
-        options.up == "auto" and not has_camera and reenact.lies_on_its_back(motion)
-    ):
-        motion = reenact.upright(motion, pelvis)
-        if options.up == "auto":
-            notes.append(f"'{path}' has z up, it seems (--up y if not).")
+    up = options.up
+    if up == "auto":
+        up = "y" if has_camera else reenact.up_axis(motion)
+        if up != "y":
+            notes.append(f"'{path}' has {up} up, it seems (--up says otherwise).")
+    motion = reenact.upright(motion, pelvis, up)
     if options.camera == "motion":
         return reenact.seen_by_own_camera(motion, avatar, pelvis, scale)
     if not has_camera:

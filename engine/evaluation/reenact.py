@@ -21,8 +21,13 @@ from ..rotations import (
 )
 from ..types import JOINT_INDEX, Avatar, FloatArray, IntArray, LikenessError, Motion, Pose
 
-Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
-"""World axes with z up (AMASS) to ours: (x, y, z) becomes (x, z, -y)."""
+UPRIGHT: dict[str, FloatArray] = {
+    "y": np.eye(3),
+    "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
+    "-y": np.diag([1.0, -1.0, -1.0]),
+}
+"""World axes to ours by the axis that points up: z in AMASS and most captures, -y in the camera
+space of most programs that find SMPL-X bodies in pictures (x right, y down, z forward)."""
 
 _PER_FRAME = (
     "full_pose", "transl", "expression", "joint_confidence", "frame_state", "shot",
@@ -120,11 +125,11 @@ def leg_length(joints: FloatArray) -> float:
     return float(np.mean(sides))
 
 
-def lies_on_its_back(motion: Motion) -> bool:
-    """Whether the trunk points along +z rather than +y through most of the motion: z is up."""
+def up_axis(motion: Motion) -> str:
+    """Which key of ``UPRIGHT`` the trunk points along through most of the motion."""
     up = axis_angle_to_matrix(np.asarray(motion.full_pose[:, 0], np.float64))[:, :, 1]
     middle = np.median(up, axis=0)
-    return bool(middle[2] > 0.7 and middle[2] > abs(middle[1]))
+    return max(UPRIGHT, key=lambda name: float(UPRIGHT[name][1] @ middle))
 
 
 def _turned_about_origin(motion: Motion, turn: FloatArray, pelvis: FloatArray) -> Motion:
@@ -135,9 +140,9 @@ def _turned_about_origin(motion: Motion, turn: FloatArray, pelvis: FloatArray) -
     return replace(motion, full_pose=full_pose, transl=(motion.transl + pelvis) @ turn.T - pelvis)
 
 
-def upright(motion: Motion, pelvis: FloatArray) -> Motion:
-    """A motion with z up in our axes, y up."""
-    return _turned_about_origin(motion, Z_UP, pelvis)
+def upright(motion: Motion, pelvis: FloatArray, up: str) -> Motion:
+    """A motion in our axes, y up, from those whose ``up`` axis (``UPRIGHT``) points up."""
+    return motion if up == "y" else _turned_about_origin(motion, UPRIGHT[up], pelvis)
 
 
 def front_of(pose: Pose) -> FloatArray:

@@ -163,12 +163,23 @@ def test_captures_with_z_up_are_set_upright() -> None:
     one.full_pose[:, 0] = matrix_to_axis_angle(R)
     pelvis = np.array([0.01, -0.35, 0.02])
     one = replace(one, transl=np.stack([np.arange(6.0), np.zeros(6), np.ones(6)], -1) - pelvis)
-    assert reenact.lies_on_its_back(one)
-    assert not reenact.lies_on_its_back(motion())
-    up = reenact.upright(one, pelvis)
-    assert not reenact.lies_on_its_back(up)
+    assert (reenact.up_axis(one), reenact.up_axis(motion())) == ("z", "y")
+    up = reenact.upright(one, pelvis, "z")
+    assert reenact.up_axis(up) == "y"
     np.testing.assert_allclose(up.transl[3] + pelvis, [3, 1, 0], atol=1e-9)
     np.testing.assert_allclose(reenact.front_of(up.pose(0)), [1, 0, 0], atol=1e-9)
     turned = reenact.facing(up, pelvis, np.array([0.0, 0.0, 2.0]))
     np.testing.assert_allclose(reenact.front_of(turned.pose(0)), [0, 0, 1], atol=1e-9)
     np.testing.assert_allclose(np.diff(turned.transl, axis=0), [[0, 0, 1]] * 5, atol=1e-9)
+
+
+def test_bodies_in_camera_space_are_turned_over() -> None:
+    """y down, z forward: somebody 4 m away who looks at the camera, his left on the right."""
+    one = motion(3)
+    one.full_pose[:, 0] = [np.pi, 0, 0]
+    one = replace(one, transl=np.tile([0.5, 0.2, 4.0], (3, 1)))
+    assert reenact.up_axis(one) == "-y"
+    up = reenact.upright(one, np.zeros(3), "-y")
+    R = axis_angle_to_matrix(up.full_pose[0, 0])
+    np.testing.assert_allclose(R, np.eye(3), atol=1e-9)
+    np.testing.assert_allclose(up.transl[0], [0.5, -0.2, -4.0])
