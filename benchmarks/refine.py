@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 import numpy as np
 from likeness.engine.evaluation.refine_report import (
-    LEVELS,
     Judged,
     closing,
     details,
@@ -36,12 +35,14 @@ from likeness.engine.evaluation.refine_report import (
 from likeness.engine.evaluation.sheet import Studio, lay_out, save_picture
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.gaussians.lift import lift
+from likeness.engine.gaussians.lod import avatar_at, order_by_importance
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.gaussians.refine import RefineOptions, refine
+from likeness.engine.gaussians.refine import LEVELS, Photo, refine
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.imaging.matte_check import body_parts, checked, map_body
 from likeness.engine.imaging.matting import matte as make_matte
 from likeness.engine.pipeline import input_view_figures, track_portrait
+from likeness.engine.render import best_backend
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.types import Avatar, BoundGaussians, LikenessError, Matte, Portrait
 from likeness.engine.weights import asset_path
@@ -102,18 +103,24 @@ def remembered(path: Path, cache: Path | None) -> Lifted:
 
 def refined(start: Lifted, level: str) -> tuple[Avatar, float]:
     """The avatar at a level, and the seconds of refining."""
-    if level == "off":
-        return start.avatar, 0.0
-    avatar = start.avatar
-    options = RefineOptions() if level == "fast" else RefineOptions(steps=160)
+    avatar, options = start.avatar, LEVELS[level]
+    if options is None:
+        return avatar, 0.0
     begin = time.perf_counter()
     vertices, _ = avatar.body.vertices(avatar.pose)
-    fitted = refine(avatar.gaussians, start.matte, avatar.camera, vertices, avatar.body, options)
+    photo = Photo(start.matte, avatar.camera, vertices)
+    fitted = refine(avatar.gaussians, [photo], avatar.body, options, best_backend())
     return replace(avatar, gaussians=fitted), time.perf_counter() - begin
 
 
+def half_loss(avatar: Avatar, matte: Matte, psnr: float) -> float:
+    """dB of the input view that the less important half of the splats is worth."""
+    half = avatar_at(order_by_importance(avatar), len(avatar.gaussians) // 2)
+    return psnr - input_view_figures(half, matte)["foreground_psnr"]
+
+
 def judge(
-    path: Path, start: Lifted, levels: list[str], detectors: Detectors
+    path: Path, start: Lifted, levels: list[str], detectors: Detectors, with_half: bool = True
 ) -> tuple[list[Judged], dict[str, Avatar]]:
     """All levels of one portrait."""
     lift_still = pose_avatar(start.avatar)
@@ -123,6 +130,7 @@ def judge(
         avatar, seconds = refined(start, level)
         view = input_view_figures(avatar, start.matte)
         sides = side_figures(avatar, lift_still, pose_avatar(avatar), before, detectors)
+        half = half_loss(avatar, start.matte, view["foreground_psnr"]) if with_half else None
         results.append(
             Judged(
                 name=path.stem,
@@ -133,6 +141,7 @@ def judge(
                 psnr=view["foreground_psnr"],
                 ssim=view["ssim"],
                 iou=view["silhouette_iou"],
+                half_loss=half,
                 **sides,
             )
         )
@@ -199,7 +208,7 @@ def main() -> int:
             failed.append(path.stem)
             print(f"{path.stem:<30}FAILED: {error}", flush=True)
             continue
-        judged, avatars = judge(path, start, levels, detectors)
+        judged, avatars = judge(path, start, levels, detectors, not options.quick)
         results += judged
         for one in judged:
             print(row(one), flush=True)

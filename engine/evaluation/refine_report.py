@@ -25,6 +25,8 @@ SSIM_FLOORS = {"fast": 0.955, "full": 0.965}
 SECONDS_MOST = {"fast": 25.0}
 MOVED_MOST = 2.0
 """% of the distance between the eyes that a face may move in any view, for any portrait."""
+HALF_LOSS_MOST = 1.5
+"""dB of the input view, of any portrait, that the less important half of the splats is worth."""
 PALE_MOST = 0.3
 """% of white by which a rim may grow paler than the lift's in any view: less is not seen."""
 
@@ -194,6 +196,9 @@ def shortfalls(figures: dict[str, Any]) -> list[str]:
             out.append(f"{level}: a face moved {values['moved_max']:.2f} %, not {MOVED_MOST:g}")
         if (values["pale_max"] or 0) > PALE_MOST:
             out.append(f"{level}: a rim {values['pale_max']:.2f} % paler, not {PALE_MOST:g}")
+        if (values["half_loss_max"] or 0) > HALF_LOSS_MOST:
+            lost = values["half_loss_max"]
+            out.append(f"{level}: half the splats lose {lost:.2f} dB, not {HALF_LOSS_MOST:g}")
     return out
 
 
@@ -241,7 +246,8 @@ def closing(figures: dict[str, Any]) -> str:
             f"{kinds}; SSIM {values['ssim']:.4f}; "
             f"worst: face moved {_number(values['moved_max'], 2)} %, "
             f"rim {_number(values['pale_max'], 2)} % paler, "
-            f"speckle {_number(values['speckle_max'], 2)} times"
+            f"speckle {_number(values['speckle_max'], 2)} times, "
+            f"half the splats lose {_number(values['half_loss_max'], 2)} dB"
         )
     return "\n".join(lines)
 
