@@ -6,13 +6,14 @@
 Each portrait is tracked and lifted once; every level starts from that lift. Measured, and held
 to the lift (docs/PERFORMANCE.md says how): the input view, FaceMesh landmarks from beside, rims,
 speckles, other views. ``--out`` also draws a sheet for each portrait, all levels on black and on
-green. ``--cache`` keeps the lifts, so that another run begins with refining. ``--quick`` takes
-portraits of each framing in turn, for as long as 50 seconds allow.
+green. ``--cache`` keeps the lifts, so that another run begins with refining; it is made anew when
+the files change that lead to a lift. ``--quick`` takes portraits of each framing in turn, for as long as 50 seconds allow.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -20,6 +21,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import likeness.engine
 import numpy as np
 from likeness.engine.evaluation.refine_report import (
     Judged,
@@ -34,7 +36,7 @@ from likeness.engine.evaluation.refine_report import (
 )
 from likeness.engine.evaluation.sheet import Studio, lay_out, save_picture
 from likeness.engine.formats.avatar import load_avatar, save_avatar
-from likeness.engine.gaussians.lift import lift
+from likeness.engine.gaussians.lift import clean_rim, lift
 from likeness.engine.gaussians.lod import avatar_at, order_by_importance
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.gaussians.refine import LEVELS, Photo, refine
@@ -62,7 +64,7 @@ class Lifted(NamedTuple):
 
 
 def lifted(path: Path) -> Lifted:
-    """The stages of a build up to the lift."""
+    """The stages of ``build_avatar`` up to the lift."""
     start = time.perf_counter()
     tracked = track_portrait(path)
     track = tracked.track
@@ -76,10 +78,20 @@ def lifted(path: Path) -> Lifted:
     return Lifted(avatar, tracked.portrait, matte, time.perf_counter() - start)
 
 
+def _way_to_a_lift() -> str:
+    """A short name for the code that makes a lift."""
+    engine = Path(likeness.engine.__file__).parent
+    folders = ("body", "dual_uv", "gaussians/lift", "tracking")
+    files = [f for folder in folders for f in sorted((engine / folder).rglob("*.py"))]
+    files += sorted((engine / "imaging").glob("matt*.py"))
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
+
+
 def remembered(path: Path, cache: Path | None) -> Lifted:
     """:func:`lifted`, from ``cache`` if it is there."""
     if cache is None:
         return lifted(path)
+    cache = cache / _way_to_a_lift()
     cache.mkdir(parents=True, exist_ok=True)
     body_file, array_file = cache / f"{path.stem}.safetensors", cache / f"{path.stem}.npz"
     names = [f.name for f in fields(BoundGaussians)]
@@ -102,13 +114,13 @@ def remembered(path: Path, cache: Path | None) -> Lifted:
 
 
 def refined(start: Lifted, level: str) -> tuple[Avatar, float]:
-    """The avatar at a level, and the seconds of refining."""
+    """The avatar at a level, as ``build_avatar`` makes it, and the seconds of refining."""
     avatar, options = start.avatar, LEVELS[level]
     if options is None:
         return avatar, 0.0
     begin = time.perf_counter()
     vertices, _ = avatar.body.vertices(avatar.pose)
-    photo = Photo(start.matte, avatar.camera, vertices)
+    photo = Photo(clean_rim(start.matte), avatar.camera, vertices)
     fitted = refine(avatar.gaussians, [photo], avatar.body, options, best_backend())
     return replace(avatar, gaussians=fitted), time.perf_counter() - begin
 
@@ -124,7 +136,7 @@ def judge(
 ) -> tuple[list[Judged], dict[str, Avatar]]:
     """All levels of one portrait."""
     lift_still = pose_avatar(start.avatar)
-    before = look_at_lift(start.avatar, lift_still, start.matte, detectors)
+    before = look_at_lift(start.avatar, lift_still, clean_rim(start.matte), detectors)
     results, avatars = [], {}
     for level in levels:
         avatar, seconds = refined(start, level)
