@@ -7,7 +7,8 @@ Each portrait is tracked and lifted once; every level starts from that lift. Mea
 to the lift (docs/PERFORMANCE.md says how): the input view, FaceMesh landmarks from beside, rims,
 speckles, other views. ``--out`` also draws a sheet for each portrait, all levels on black and on
 green. ``--cache`` keeps the lifts, so that another run begins with refining; it is made anew when
-the files change that lead to a lift. ``--quick`` takes portraits of each framing in turn, for as long as 50 seconds allow.
+the files change that lead to a lift. ``--quick`` takes portraits of each framing in turn, for as
+long as 50 seconds allow.
 """
 
 from __future__ import annotations
