@@ -34,7 +34,7 @@ import bpy
 from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
 
 GROUP_NAME = "Likeness Splats"
-GROUP_VERSION = 1
+GROUP_VERSION = 2
 _VERSION_KEY = "likeness_version"
 
 SIGMA_RANGE = (0.5, 2.0)
@@ -57,6 +57,8 @@ class _Attributes(NamedTuple):
     axis_v: str = "splat_axis_v"
     inverse_rest_area: str = "splat_inverse_rest_area"
     soften: str = "splat_soften"
+    rank: str = "splat_rank"
+    lod_start: str = "splat_lod_start"
 
 
 ATTRIBUTES = _Attributes()
@@ -164,8 +166,9 @@ def _interface(tree: Any) -> None:
     socket("Geometry", "NodeSocketGeometry", "The splat mesh")
     socket("Body", "NodeSocketObject", "The body whose triangles carry the splats")
     details = {
-        "Viewport Detail": "Part of the splats shown while working; the others grow to fill in",
-        "Render Detail": "Part of the splats rendered; the others grow to fill in",
+        "Viewport Detail": "Part of the splats shown while working: the most important ones, "
+        "grown to fill in",
+        "Render Detail": "Part of the splats rendered: the most important ones, grown to fill in",
     }
     for name, description in details.items():
         detail = socket(name, "NodeSocketFloat", description)
@@ -232,7 +235,9 @@ def _build(tree: Any) -> None:
         add.attribute(name, "FLOAT_VECTOR")
         for name in (ATTRIBUTES.offset, ATTRIBUTES.axis_u, ATTRIBUTES.axis_v)
     )
-    axis_u, axis_v = _softened(add, axis_u, axis_v, group["Softness"])
+    # The larger a splat, the less of it is softness: sqrt(1 + blur / r^2) with r grown.
+    softness = add.math("DIVIDE", group["Softness"], add.math("MULTIPLY", growth, growth))
+    axis_u, axis_v = _softened(add, axis_u, axis_v, softness)
     add.column()
     offset = add.scale(add.rotate(offset, frame), sigma)
     sigma = add.math("MULTIPLY", sigma, growth)
@@ -286,22 +291,27 @@ def _build(tree: Any) -> None:
 
 
 def _thin_out(add: _Builder, group: Any) -> tuple[Any, Any]:
-    """The wanted part of the splats, and the factor by which their axes grow to fill in."""
+    """The wanted part of the splats, and the factor by which their axes grow to fill in.
+
+    The most important ones, as many as engine/gaussians/lod.py's ``avatar_at`` would keep, with
+    its ``growth``: sqrt(max(1, lod_start / count)).
+    """
     viewport = add.node("GeometryNodeIsViewport").outputs[0]
     detail = add.switch(viewport, group["Render Detail"], group["Viewport Detail"], "FLOAT")
-    detail = add.math("MAXIMUM", detail, 0.001)
-    random = add.node("FunctionNodeRandomValue", {"Probability": detail}, data_type="BOOLEAN")
-    # Up to 5.1 the outputs for the other data types are there as well, but not enabled.
-    chosen = next(output for output in random.outputs if output.enabled)
+    size = add.node(
+        "GeometryNodeAttributeDomainSize", {"Geometry": group["Geometry"]}, component="MESH"
+    )
+    count = add.math("ROUND", add.math("MULTIPLY", detail, size.outputs["Face Count"]))
+    count = add.math("MAXIMUM", count, 1.0)
+    chosen = add.math("LESS_THAN", add.attribute(ATTRIBUTES.rank, "INT"), count)
     kept = add.node(
         "GeometryNodeSeparateGeometry",
         {"Geometry": group["Geometry"], "Selection": chosen}, domain="FACE",
     ).outputs["Selection"]  # fmt: skip
-    thin = add.math("LESS_THAN", detail, 0.9999)
-    return (
-        add.switch(thin, group["Geometry"], kept, "GEOMETRY"),
-        add.math("INVERSE_SQRT", detail),
-    )
+    thin = add.math("LESS_THAN", detail, 1.0)
+    start = add.attribute(ATTRIBUTES.lod_start, "FLOAT")
+    area = add.math("MAXIMUM", add.math("DIVIDE", start, count), 1.0)
+    return add.switch(thin, group["Geometry"], kept, "GEOMETRY"), add.math("SQRT", area)
 
 
 def _softened(add: _Builder, axis_u: Any, axis_v: Any, softness: Any) -> tuple[Any, Any]:

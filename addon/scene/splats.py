@@ -7,6 +7,7 @@ avatar's Gaussians are flat by construction.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import bpy
@@ -72,14 +73,34 @@ def splat_attributes(gaussians: BoundGaussians, body: Body) -> dict[str, FloatAr
     }
 
 
+def level_attributes(avatar: Avatar) -> dict[str, FloatArray]:
+    """Each Gaussian's place in the order of importance, and from which level on it grows.
+
+    An avatar from before there was an order gets a shuffled one, as even as chance makes it.
+    """
+    count = len(avatar.gaussians)
+    rank, start = np.arange(count), avatar.lod_start
+    if start is None:
+        warnings.warn(
+            "this avatar's file is older than levels of detail: with less detail its splats thin "
+            "out at random (build it again for the best ones)",
+            stacklevel=2,
+        )
+        rank = np.random.default_rng(0).permutation(count)
+        start = np.full(count, count, np.float32)
+    return {ATTRIBUTES.rank: rank, ATTRIBUTES.lod_start: start}
+
+
 _TYPES = {1: ("FLOAT", "value"), 3: ("FLOAT_VECTOR", "vector")}
 
 
 def create_splats(avatar: Avatar, name: str, body_object: Any, collection: Any) -> Any:
     """The splat object, with its modifier reading ``body_object``."""
-    gaussians = avatar.gaussians.take(stored_order(avatar))
+    order = stored_order(avatar)
+    gaussians = avatar.gaussians.take(order)
     mesh = _triangles(len(gaussians), name)
-    for key, values in splat_attributes(gaussians, avatar.body).items():
+    levels = {key: values[order] for key, values in level_attributes(avatar).items()}
+    for key, values in (splat_attributes(gaussians, avatar.body) | levels).items():
         if np.issubdtype(values.dtype, np.integer):
             kind, field = "INT", "value"
         else:

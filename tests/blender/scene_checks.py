@@ -16,6 +16,7 @@ from likeness.addon.scene.render import render_png, setup_render
 from likeness.addon.scene.splats import CORNERS, MODIFIER_NAME, set_input, stored_order
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.formats.avatar import load_avatar, save_avatar
+from likeness.engine.gaussians.lod import avatar_at, order_by_importance
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.render import render_camera
 from likeness.engine.rotations import axis_angle_to_matrix, quaternion_to_matrix
@@ -32,10 +33,17 @@ def raw(objects: AvatarObjects) -> None:
     set_input(objects.splats.modifiers[MODIFIER_NAME], "Softness", 0.0)
 
 
-def splat_errors(objects: AvatarObjects, avatar: Avatar, pose: Pose) -> dict[str, float]:
-    """Largest distance of means in metres, and of the splats' unit axes, from the engine's."""
-    posed = pose_avatar(avatar, pose)
+def splat_errors(
+    objects: AvatarObjects, avatar: Avatar, pose: Pose, count: int | None = None
+) -> dict[str, float]:
+    """Largest distance of means in metres, and of the splats' unit axes, from the engine's.
+
+    With ``count``, of the level of so many.
+    """
     order = stored_order(avatar)
+    if count is not None:
+        avatar, order = avatar_at(avatar, count), order[order < count]
+    posed = pose_avatar(avatar, pose)
     corners = people.splat_corners(objects).astype(np.float64)
     axes = quaternion_to_matrix(posed.quats[order].astype(np.float64))[:, :, :2]
     edges = np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2)  # [N, 3, 2]
@@ -220,20 +228,33 @@ def one_color(engine: str, color: list[float]) -> list[float]:
     return picture[picture[..., 3] > 0.999][:, :3].mean(0).tolist()
 
 
-def detail(part: float) -> dict[str, float]:
+def detail(part: float, ordered: bool) -> dict[str, Any]:
     """The splats that are left at a detail, and how much of the picture they still cover."""
     empty()
     avatar = people.random_avatar(5, count=5000)
+    if ordered:
+        avatar = order_by_importance(avatar)
     objects = build_scene(avatar, "Person")
     setup_render(bpy.context.scene, objects.camera)
     full = rendered()[..., 3].mean()
     modifier = objects.splats.modifiers[MODIFIER_NAME]
     set_input(modifier, "Viewport Detail", part)
     set_input(modifier, "Render Detail", part)
-    return {
-        "kept": len(people.splat_corners(objects)) / len(avatar.gaussians),
-        "cover": float(rendered()[..., 3].mean() / full),
-    }
+    kept = len(people.splat_corners(objects))
+    out = {"kept": kept}
+    picture = rendered()
+    out["cover"] = float(picture[..., 3].mean() / full)
+    if ordered:
+        expected = render_camera(pose_avatar(avatar_at(avatar, kept)), avatar.camera)
+        inside = expected.alpha > 0.5
+        straight = expected.rgb / np.maximum(expected.alpha[..., None], 1e-6)
+        out["rgb_db"] = psnr((picture[..., :3] - straight)[inside])
+        out["alpha_db"] = psnr(picture[..., 3] - expected.alpha)
+        raw(objects)
+        pose = people.random_pose(avatar, np.random.default_rng(3))
+        objects.set_pose(pose, avatar.body.expression_names)
+        out |= splat_errors(objects, avatar, pose, kept)
+    return out
 
 
 def sorted_back_to_front(seed: int) -> dict[str, Any]:

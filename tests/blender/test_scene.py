@@ -66,7 +66,19 @@ def test_splats_are_sorted_for_the_camera(blender) -> None:
     assert blender(SCENE, "sorted_back_to_front", seed=10) == {"falls": True, "count": 3000}
 
 
-def test_detail_thins_out_and_fills_in(blender) -> None:
-    figures = blender(SCENE, "detail", part=0.25)
-    assert figures["kept"] == pytest.approx(0.25, abs=0.03)
+@pytest.mark.parametrize("part", [0.5, 0.25, 0.0])
+def test_detail_is_the_engines_level(blender, part: float) -> None:
+    """The node group keeps and grows the splats that ``avatar_at`` keeps and grows."""
+    figures = blender(SCENE, "detail", part=part, ordered=True)
+    assert figures["kept"] == max(1, 5000 * part)
+    assert figures["mean"] < 1e-4
+    assert figures["axes"] < 1e-3  # as without levels
+    if part:
+        assert 0.85 < figures["cover"] < 1.1
+        assert figures["rgb_db"] > 30
+
+
+def test_an_old_avatar_thins_out_at_random_and_fills_in(blender) -> None:
+    figures = blender(SCENE, "detail", part=0.25, ordered=False)
+    assert figures["kept"] == 1250
     assert 0.9 < figures["cover"] < 1.25  # splats twice as large reach over the outline
