@@ -22,14 +22,13 @@ from .views import FOCUS_FOV, part_vertices
 DEFAULT_FOCUS = {"head": "head", "half": "upper", "full": "full"}
 """What to show of an avatar by its photo's framing: not what the photo doesn't know."""
 
-MARGIN = 0.06
-"""Of the picture's half size, left free on each side of what moves."""
+MARGIN = {"head": 0.2, "upper": 0.06, "full": 0.06}
+"""Of the picture's half size, left free on each side of what moves, by focus."""
 
 FOLLOW_SECONDS = 0.5
 """Standard deviation of the smoothing of a camera that goes along."""
 
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck")
-_HIPS = ("left_hip", "right_hip")
 _REACH = 2.0  # standard deviations of a splat that are well seen
 _MOST_POINTS = 4000
 _STRAY = 4  # so many may stick out on each side: loose splats do not move the camera
@@ -54,8 +53,8 @@ class Outline:
     """Points that stand for a part of an avatar in any pose.
 
     Args:
-        focus: ``head``, ``upper`` (down to the hips: arms that hang lower are cut off, for what
-            is below is not known of a half-length portrait) or ``full``.
+        focus: ``head``, ``upper`` (down to the pelvis: arms that hang lower are cut off, for
+            what is below is not known of a half-length portrait) or ``full``.
     """
 
     def __init__(self, avatar: Avatar, focus: str) -> None:
@@ -66,7 +65,7 @@ class Outline:
         index = np.flatnonzero(solid)
         self._bound: BoundGaussians = bound.take(index[:: max(1, len(index) // _MOST_POINTS)])
         self._vertices = np.flatnonzero(chosen)
-        self.to_the_hips = focus == "upper"
+        self.focus = focus
         self._centre = ("head",) if focus == "head" else _TRUNK
 
     def points(self, pose: Pose) -> Points:
@@ -79,8 +78,8 @@ class Outline:
         placed = place(self._bound, vertices, body)
         splats, radius = placed.means, _REACH * placed.scales.max(1)
         surface = vertices[self._vertices]
-        if self.to_the_hips:
-            lowest = posed[[JOINT_INDEX[name] for name in _HIPS], 1].min()
+        if self.focus == "upper":
+            lowest = posed[0, 1]
             surface = surface[surface[:, 1] >= lowest]
             above = splats[:, 1] >= lowest
             splats, radius = splats[above], radius[above]
@@ -137,8 +136,8 @@ class Frame:
     def focal(self) -> float:
         return float(min(self.width, self.height) / 2 / np.tan(np.radians(FOCUS_FOV / 2)))
 
-    def bounds(self) -> _Bounds:
-        inside = 1 - MARGIN
+    def bounds(self, inside: float) -> _Bounds:
+        """Of the middle part ``inside`` (0..1) of the picture."""
         return _Bounds(inside * self.width / 2 / self.focal, inside * self.height / 2 / self.focal)
 
     def camera(self, R: FloatArray, origin: FloatArray, place: FloatArray) -> Camera:
@@ -186,7 +185,8 @@ def steady_cameras(
             centres = np.broadcast_to(centres.mean(0), centres.shape)
     else:
         centres = np.zeros((len(poses), 3))
-    bounds = frame.bounds()
+    inside = 1 - MARGIN[outline.focus]
+    bounds = frame.bounds(inside)
     points = outline.points(poses[0])
     for k, yaw in enumerate(yaws):
         if k and not still:
@@ -196,7 +196,10 @@ def steady_cameras(
         bounds.add((points.splats - centre) @ R.T, points.radius, _STRAY)
         if tell:
             tell(k + 1)
-    x, y, distance = bounds.nearest(on_axis=circling, room_above=outline.to_the_hips)
+    upper = outline.focus == "upper"
+    x, y, distance = bounds.nearest(on_axis=circling, room_above=upper)
+    if upper:  # no margin below
+        y -= (1 / inside - 1) * bounds.ty * distance
     beside = np.array([x, y, -distance])
     return [
         frame.camera(_view_axes(yaw, pitch), centres[0 if still else k], beside)
