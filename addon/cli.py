@@ -22,6 +22,7 @@ from .cli_render import EXPRESSION_HELP, FRAME_HELP, POSE_HELP, posed_avatar, re
 from .cli_track import track
 
 EXIT_ERROR = 2
+LEVEL_HELP = "At most so many: the most important ones, grown to fill in."
 EXIT_CANCELLED = 130
 PHOTO = click.Path(path_type=Path)
 
@@ -156,16 +157,27 @@ def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
 @click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
 @click.option("--frame", type=click.IntRange(min=0), default=0, help=FRAME_HELP)
 @click.option("--expression", metavar="NAME=V,...", help=EXPRESSION_HELP)
-def export(avatar: Path, out: Path, pose: str | None, frame: int, expression: str | None) -> None:
+@click.option("--max-gaussians", type=click.IntRange(min=1), help=LEVEL_HELP)
+def export(
+    avatar: Path,
+    out: Path,
+    pose: str | None,
+    frame: int,
+    expression: str | None,
+    max_gaussians: int | None,
+) -> None:
     """Write the posed Gaussians of an avatar as a PLY file for splat viewers."""
     from ..engine.formats.avatar import load_avatar
     from ..engine.formats.ply import write_ply
+    from ..engine.gaussians.lod import avatar_at
     from ..engine.gaussians.posing import pose_avatar
     from ..engine.output import whole_files
 
     if out.suffix.lower() != ".ply":
         raise LikenessError(f"'{out}' has no known format.", "Choose a name that ends with .ply.")
     person = load_avatar(avatar)
+    if max_gaussians is not None:
+        person = avatar_at(person, max_gaussians)
     gaussians = pose_avatar(person, posed_avatar(person, pose, expression, frame))
     with whole_files(out.absolute().parent) as scratch:
         write_ply(gaussians, scratch / out.name)
@@ -184,6 +196,7 @@ def info(avatar: Path, as_json: bool) -> None:
     facts: dict[str, Any] = {
         "gaussians": len(person.gaussians),
         "layers": {name: int((layers == i).sum()) for i, name in enumerate(LAYERS)},
+        "ordered": person.lod_start is not None,
         "framing": person.framing,
         "vertices": len(person.body.v_template),
         "expressions": list(person.body.expression_names),
@@ -196,6 +209,8 @@ def info(avatar: Path, as_json: bool) -> None:
     counts = ", ".join(f"{count:,} {name}" for name, count in facts["layers"].items())
     click.echo(f"{avatar}")
     click.echo(f"  Gaussians    {facts['gaussians']:,} ({counts})")
+    order = "of importance: any number of them can be drawn" if facts["ordered"] else "none"
+    click.echo(f"  order        {order}")
     click.echo(
         f"  framing      {person.framing}, photo {person.camera.width} x {person.camera.height}"
     )

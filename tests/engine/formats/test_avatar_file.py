@@ -153,6 +153,21 @@ def test_a_body_without_landmarks_and_an_empty_avatar(tmp_path):
     assert again.body.landmarks is None
 
 
+def test_the_order_of_importance_comes_back(avatar, tmp_path):
+    path = tmp_path / "ordered.safetensors"
+    start = np.linspace(10, 4000, 4000).astype(np.float32)
+    save_avatar(replace(avatar, lod_start=start), path)
+    np.testing.assert_array_equal(load_avatar(path).lod_start, start)
+    with pytest.raises(LikenessError, match="negative levels"):
+        load_avatar(damaged(path, gaussians__lod_start=-start))
+    with pytest.raises(LikenessError, match="shape"):
+        load_avatar(damaged(path, gaussians__lod_start=start[:-1]))
+    # a file from before there was an order
+    assert load_avatar(damaged(path, gaussians__lod_start=None)).lod_start is None
+    with pytest.raises(ValueError, match="lod_start"):
+        save_avatar(replace(avatar, lod_start=start[:-1]), path)
+
+
 def test_size_of_a_gaussian(tmp_path, saved):
     empty = tmp_path / "empty.safetensors"
     save_avatar(make_avatar(0), empty)
