@@ -122,17 +122,20 @@ def test_numbered_pictures_are_transparent_and_the_same_each_time(
     assert (first[0, 0, 3], first[..., 3].max()) == (0, 255)
 
 
-def test_parts_rates_and_patterns(avatar: str, motion: str, tmp_path: Path) -> None:
-    base = ["render", avatar, "--motion", motion, *SMALL]
-    for options, count in (
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
         (["--start", "0.25", "--end", "0.42"], 3), (["--every", "4"], 2), (["--fps", "24"], 12),
         (["--speed", "0.5"], 6), (["--speed", "0.5", "--fps", "12"], 12),
-    ):  # fmt: skip
-        folder = tmp_path / "_".join(options).strip("-")
-        assert main([*base, *options, "-o", str(folder / "f_###.png")]) == 0
-        assert [p.name for p in sorted(folder.iterdir())] == [
-            f"f_{k:03d}.png" for k in range(count)
-        ]
+    ],
+)  # fmt: skip
+def test_parts_rates_and_patterns(
+    options: list[str], count: int, avatar: str, motion: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "f_###.png"
+    assert main(["render", avatar, "--motion", motion, *SMALL, *options, "-o", str(out)]) == 0
+    names = sorted(path.name for path in out.parent.iterdir())
+    assert names == [f"f_{k:03d}.png" for k in range(count)]
 
 
 def middle(picture: np.ndarray) -> float:
