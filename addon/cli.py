@@ -18,11 +18,17 @@ import click
 
 from ..engine.types import LikenessError, Progress
 from .cli_console import complain, show_warning, terminal_progress
-from .cli_render import EXPRESSION_HELP, FRAME_HELP, POSE_HELP, posed_avatar, render
+from .cli_render import (
+    EXPRESSION_HELP,
+    FRAME_HELP,
+    LEVEL_HELP,
+    POSE_HELP,
+    posed_avatar,
+    render,
+)
 from .cli_track import track
 
 EXIT_ERROR = 2
-LEVEL_HELP = "At most so many: the most important ones, grown to fill in."
 EXIT_CANCELLED = 130
 PHOTO = click.Path(path_type=Path)
 

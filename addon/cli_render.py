@@ -17,6 +17,7 @@ FILE = click.Path(path_type=Path)
 POSE_HELP = "A pose file (.npz), or a name as relaxed or wave; the photo's pose if not given."
 FRAME_HELP = "Which frame of a motion file that --pose names, from 0 on."
 EXPRESSION_HELP = "Expression weights, as in jawOpen=0.5,eyeBlinkLeft=1."
+LEVEL_HELP = "At most so many: the most important ones, grown to fill in."
 STILL_SIZE = 768
 STILL_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg")
 _WITHOUT_ALPHA = (".jpg", ".jpeg")
@@ -78,21 +79,31 @@ def _positive(most: float) -> click.FloatRange:
     help="'#rrggbb', a name as white, or transparent. Without it pictures are transparent, "
     "videos light grey.",
 )  # fmt: skip
+@click.option("--max-gaussians", type=click.IntRange(min=1), help=LEVEL_HELP)
+@click.option(
+    "--backend", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
+    help="What draws; auto takes the GPU where gsplat can use one.",
+)  # fmt: skip
 @click.option("--width", type=click.IntRange(1, 8192))
 @click.option("--height", type=click.IntRange(1, 8192))
 @click.pass_context
 def render(context: click.Context, /, **chosen: Any) -> None:
     """Draw an avatar: a picture, a clip of a motion, or a turntable."""
     from ..engine.formats.avatar import load_avatar
+    from ..engine.gaussians.lod import avatar_at
+    from ..engine.render import best_backend
 
     source = click.core.ParameterSource.COMMANDLINE
     given = {name for name in chosen if context.get_parameter_source(name) is source}
     _check_options(chosen, given)
-    if chosen["motion"] is None and not chosen["turntable"]:
+    still = chosen["motion"] is None and not chosen["turntable"]
+    if still:
         _check_still(chosen["out"], chosen["background"])
-        _picture(load_avatar(chosen["avatar"]), chosen)
-    else:
-        _clip(load_avatar(chosen["avatar"]), chosen)
+    person = load_avatar(chosen["avatar"])
+    if chosen["max_gaussians"] is not None:
+        person = avatar_at(person, chosen["max_gaussians"])
+    backend = best_backend() if chosen["backend"] == "auto" else chosen["backend"]
+    (_picture if still else _clip)(person, chosen, backend)
 
 
 def _check_options(chosen: dict[str, Any], given: set[str]) -> None:
@@ -142,7 +153,7 @@ def _check_still(out: Path, background: str | None) -> None:
         )
 
 
-def _picture(person: Avatar, chosen: dict[str, Any]) -> None:
+def _picture(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
     from ..engine.evaluation.clips import draw_frames
     from ..engine.evaluation.sheet import save_picture
     from ..engine.evaluation.views import focus_camera
@@ -161,7 +172,7 @@ def _picture(person: Avatar, chosen: dict[str, Any]) -> None:
     else:
         view = _scaled(person.camera, width, height)
     background = parse_background(chosen["background"], None)
-    (picture,) = draw_frames(person, [posed], [view], background)
+    (picture,) = draw_frames(person, [posed], [view], background, backend)
     with whole_files(out.absolute().parent) as scratch:
         save_picture(picture / 255.0, scratch / out.name)
 
@@ -169,7 +180,7 @@ def _picture(person: Avatar, chosen: dict[str, Any]) -> None:
 CLIP_BACKGROUND = "#e6e6e6"
 
 
-def _clip(person: Avatar, chosen: dict[str, Any]) -> None:
+def _clip(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
     from ..engine.clip_files import ClipOptions, render_clip
     from ..engine.imaging.picture_files import numbered_or_none
 
@@ -179,6 +190,7 @@ def _clip(person: Avatar, chosen: dict[str, Any]) -> None:
     options = ClipOptions(
         **{name: chosen[name] for name in ("motion", "turntable", "turns", "seconds", "start",
            "end", "every", "fps", "speed", "up", "focus", "width", "height")},
+        backend=backend,
         camera=chosen["camera"] or "fixed",
         yaw=chosen["yaw"] or 0.0,
         pitch=chosen["pitch"] or 0.0,

@@ -58,6 +58,7 @@ class ClipOptions:
         background: [3] 0..1, or None for transparency.
         pose: of a turntable without a motion; None for the photo's.
         expression: weights by name, which go before the pose's or motion's own.
+        backend: of ``render.rasterize``.
     """
 
     motion: Path | None = None
@@ -79,6 +80,7 @@ class ClipOptions:
     background: FloatArray | None = None
     pose: Pose | None = None
     expression: dict[str, float] | None = None
+    backend: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def render_clip(
         if names is None
         else PictureWriter(names, width, height, alpha=alpha)
     )
-    drawn = draw_frames(avatar, poses, cameras, options.background)
+    drawn = draw_frames(avatar, poses, cameras, options.background, options.backend)
     with folders_for(out if names is None else names.pattern), writer:
         for number, picture in enumerate(drawn, 1):
             writer.write(picture)

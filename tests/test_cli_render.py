@@ -233,6 +233,16 @@ def test_a_background_behind_a_picture(avatar: str, tmp_path: Path) -> None:
         assert np.abs(corner - [0, 255, 0]).max() <= tolerance
 
 
+def test_fewer_gaussians(avatar: str, tmp_path: Path) -> None:
+    base = ["render", avatar, *SMALL, "--background", "white", "-o"]
+    assert main([*base, str(tmp_path / "all.png")]) == 0
+    assert main([*base, str(tmp_path / "few.png"), "--max-gaussians", "20"]) == 0
+    everything, few = (
+        np.asarray(Image.open(tmp_path / f"{name}.png"), float).mean() for name in ("all", "few")
+    )
+    assert everything < few < 255
+
+
 def test_colours() -> None:
     assert parse_background("transparent", "#fff") is None
     assert parse_background(None, None) is None

@@ -235,16 +235,18 @@ def draw_frames(
     poses: Sequence[Pose],
     cameras: Sequence[Camera],
     background: FloatArray | None,
+    backend: str = "cpu",
 ) -> Iterator[NDArray[np.uint8]]:
     """The pictures [H, W, 3] on a background [3] 0..1, or [H, W, 4] with straight alpha.
 
     Args:
         poses: one for each camera, or a single one for all.
+        backend: of :func:`render.rasterize`.
     """
     gaussians = None
     for k, camera in enumerate(cameras):
         if gaussians is None or len(poses) > 1:
             vertices, _ = avatar.body.vertices(poses[k])
             gaussians = place(avatar.gaussians, vertices, avatar.body)
-        drawn = render_camera(gaussians, camera, background)
+        drawn = render_camera(gaussians, camera, background, backend)
         yield to_bytes(straight_rgba(drawn) if background is None else drawn.rgb)
