@@ -141,7 +141,8 @@ def refine(
     rates = _rates(options)
     numbers = np.clip(start, low, high)
     first, second = np.zeros_like(numbers), np.zeros_like(numbers)
-    pixels = float(sum((views[0].target.alpha > 0.5).sum() for views in shown)) / len(shown)
+    covered = sum((views[0].target.alpha > 0.5).sum() for views in shown)
+    pixels = max(float(covered) / len(shown), 1.0)
     schedule = _schedule(shown, beside, options.steps)
     for k, view in enumerate(schedule):
         drawn = view.posed.gaussians(numbers)

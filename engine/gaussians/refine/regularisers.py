@@ -94,11 +94,9 @@ class Regularisers:
         if not len(known) or not len(rows):
             return nothing, nothing, np.zeros((0, 3))
         apart = np.linalg.norm(hands[:, None] - known[None], axis=2)
-        wanted = np.where(
-            np.nan_to_num(apart.min(1), nan=np.inf)[:, None] < GLOVE, known[apart.argmin(1)], hands
-        )
-        rows = rows[(free[rows] < 0.5) & np.isfinite(wanted[self._patch[rows], 0])]
-        return rows, self._patch[rows], wanted
+        bare = apart.min(1) < GLOVE  # not where a patch has no hand's splats: its mean is NaN
+        rows = rows[(free[rows] < 0.5) & bare[self._patch[rows]]]
+        return rows, self._patch[rows], known[apart.argmin(1)]
 
     def gradient(self, numbers: FloatArray, pixels: float) -> NDArray[np.float32]:
         """[N, 9]: the derivatives of all terms.
