@@ -11,7 +11,9 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import orbit, photo_camera, project
+from likeness.engine.evaluation.metrics import psnr
 from likeness.engine.gaussians import bind, place
+from likeness.engine.gaussians.lift import clean_rim
 from likeness.engine.gaussians.refine import LEVELS, Photo, RefineOptions, refine
 from likeness.engine.gaussians.refine.parameters import Reach
 from likeness.engine.render import Render, render_camera
@@ -173,6 +175,48 @@ def test_what_no_photo_shows_stays_bit_for_bit(scene: Scene, refined: BoundGauss
     assert hidden.sum() == 100
     same(refined, scene.lift, hidden)
     assert (refined.colors[~hidden] != scene.lift.colors[~hidden]).any(1).mean() > 0.9
+
+
+@pytest.mark.parametrize("glove", [False, True])
+def test_unseen_bare_hands_take_the_faces_colour(scene: Scene, glove: bool) -> None:
+    """And only its colour. Here the poster is held by a face, what is hidden by a hand."""
+    body, count = scene.body, len(scene.lift)
+    assert body.landmarks is not None
+    fingers = np.flatnonzero((body.weights[:, 25:].sum(1) > 0.99)[body.f].all(1))
+    hand = np.arange(count) >= 500
+    rest, _ = body.vertices(Pose.rest(body.num_expression))
+    color = np.where(glove, [0.0, 0.1, 1.0], [0.4, 0.55, 0.45])
+    there = place(scene.lift, rest, body)
+    held = bind(
+        replace(there, colors=np.where(hand[:, None], color, there.colors)),
+        np.where(hand, fingers[0], body.landmarks.face_triangle[0]),
+        scene.lift.bary, np.zeros(count), rest, body,
+    )  # fmt: skip
+    found = refine(held, [scene.photo()], body, SHORT)
+    for name in FIELDS:
+        if name != "colors" or glove:
+            same_rows = getattr(found, name)[hand], getattr(held, name)[hand]
+            np.testing.assert_array_equal(*same_rows, err_msg=name)
+    face = held.colors[~hand].mean(0)
+    if not glove:
+        before, after = (np.linalg.norm(b.colors[hand].mean(0) - face) for b in (held, found))
+        assert after < 0.9 * before
+
+
+@pytest.mark.parametrize("name", ["half", "head"])
+def test_a_lifted_body_comes_closer_to_its_photo(shots, name: str) -> None:
+    """The lift as it is made, by the level that is the default."""
+    shot, options = shots[name], LEVELS["fast"]
+    assert options is not None
+    lifted = shot.lift(5_000)
+    photo = Photo(clean_rim(shot.matte), shot.track.camera, shot.vertices)
+    found = refine(lifted, [photo], shot.body, options)
+    sound(found)
+    alpha = shot.matte.alpha
+    inner = ndimage.binary_erosion(alpha > 0.99, iterations=2)
+    for part, gain in ((inner, 2.0), ((alpha > 0.02) & ~inner, 1.0)):
+        before, after = (psnr(shot.draw(b).rgb, shot.truth(), part) for b in (lifted, found))
+        assert after > before + gain
 
 
 def test_off_fast_and_full_are_offered() -> None:
