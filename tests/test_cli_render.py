@@ -240,7 +240,8 @@ def test_fewer_gaussians(avatar: str, tmp_path: Path) -> None:
     everything, few = (
         np.asarray(Image.open(tmp_path / f"{name}.png"), float).mean() for name in ("all", "few")
     )
-    assert everything < few < 255
+    assert abs(everything - few) > 1  # those that are left have grown
+    assert few < 255
 
 
 def test_colours() -> None:

@@ -40,6 +40,12 @@ _VERSION_KEY = "likeness_version"
 SIGMA_RANGE = (0.5, 2.0)
 """As engine/gaussians/binding.py; a test holds the two to each other."""
 
+GROWTH_POWER = 0.55
+"""As engine/gaussians/lod.py, which loads numba; a test holds the two to each other."""
+
+_LEAST_DETAIL = 0.01
+"""Where the sliders end: with fewer splats nobody is recognised."""
+
 _MOST_SLIDE = 0.5
 """Farthest that a corner may slide along its ray to face the camera, in parts of its distance."""
 
@@ -173,7 +179,7 @@ def _interface(tree: Any) -> None:
     for name, description in details.items():
         detail = socket(name, "NodeSocketFloat", description)
         detail.subtype = "FACTOR"
-        detail.default_value, detail.min_value, detail.max_value = 1.0, 0.0, 1.0
+        detail.default_value, detail.min_value, detail.max_value = 1.0, _LEAST_DETAIL, 1.0
     softness = socket(
         "Softness", "NodeSocketFloat",
         "1 looks as the avatar was made to look at the photo's resolution; less is sharper",
@@ -294,7 +300,7 @@ def _thin_out(add: _Builder, group: Any) -> tuple[Any, Any]:
     """The wanted part of the splats, and the factor by which their axes grow to fill in.
 
     The most important ones, as many as engine/gaussians/lod.py's ``avatar_at`` would keep, with
-    its ``growth``: sqrt(max(1, lod_start / count)).
+    its ``growth``: max(1, lod_start / count) ^ GROWTH_POWER.
     """
     viewport = add.node("GeometryNodeIsViewport").outputs[0]
     detail = add.switch(viewport, group["Render Detail"], group["Viewport Detail"], "FLOAT")
@@ -311,7 +317,8 @@ def _thin_out(add: _Builder, group: Any) -> tuple[Any, Any]:
     thin = add.math("LESS_THAN", detail, 1.0)
     start = add.attribute(ATTRIBUTES.lod_start, "FLOAT")
     area = add.math("MAXIMUM", add.math("DIVIDE", start, count), 1.0)
-    return add.switch(thin, group["Geometry"], kept, "GEOMETRY"), add.math("SQRT", area)
+    growth = add.math("POWER", area, GROWTH_POWER)
+    return add.switch(thin, group["Geometry"], kept, "GEOMETRY"), growth
 
 
 def _softened(add: _Builder, axis_u: Any, axis_v: Any, softness: Any) -> tuple[Any, Any]:

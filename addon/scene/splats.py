@@ -73,7 +73,7 @@ def splat_attributes(gaussians: BoundGaussians, body: Body) -> dict[str, FloatAr
     }
 
 
-def level_attributes(avatar: Avatar) -> dict[str, FloatArray]:
+def level_attributes(avatar: Avatar) -> dict[str, FloatArray | IntArray]:
     """Each Gaussian's place in the order of importance, and from which level on it grows.
 
     An avatar from before there was an order gets a shuffled one, as even as chance makes it.

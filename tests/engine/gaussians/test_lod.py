@@ -158,7 +158,7 @@ def test_a_level_of_a_level_is_the_level(person: Avatar) -> None:
 def test_growth_begins_where_it_says() -> None:
     start = np.array([10.0, 400.0, 1000.0])
     np.testing.assert_allclose(growth(start, 1000), 1)
-    np.testing.assert_allclose(growth(start, 100), [1, 2, 10**0.5])
+    np.testing.assert_allclose(growth(start, 100), [1, 4**0.55, 10**0.55])
     level = avatar_at(order_by_importance(wall(np.full((SIDE, SIDE, 3), 0.4))), 1000)
     np.testing.assert_allclose(level.gaussians.scales[:, 2], 0.0001, rtol=1e-4)  # not the normal
 
