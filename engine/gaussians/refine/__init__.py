@@ -52,6 +52,7 @@ BACKDROP_VARIANCE = 1.0 / 12.0  # of a colour that is uniform in 0..1
 
 BETAS = (0.85, 0.95)
 HEAD_MARGIN = 0.35  # of the head's size, around it
+WORTHWHILE = 1.3  # times as fine as the picture before it; a less fine one adds nothing
 MIN_HEAD = 16  # pixels of the photo; a smaller head has nothing to show from nearer
 HAND_FREEDOM = 0.3  # of unseen bare hands, for their colour only
 
@@ -70,7 +71,8 @@ class RefineOptions:
     """How long and how freely to refine.
 
     Attributes:
-        steps: of Adam. side: pixels of the photo's longer side; head_side: of its head's.
+        steps: of Adam. sides: pixels of the photo's longer side. Splats that are right at one
+            size only ring at another. head_side: the same of its head.
         yaws: degrees to cameras beside the photo's; beyond ``carry`` nothing of the photo is
             carried there.
         color_rate, opacity_rate, scale_rate, offset_rate: Adam's first steps, in the units of
@@ -78,7 +80,7 @@ class RefineOptions:
     """
 
     steps: int = 40
-    side: int = 512
+    sides: tuple[int, ...] = (512, 1024)
     head_side: int = 384
     yaws: tuple[float, ...] = (12.0, -12.0, 30.0, -30.0, 60.0, -60.0)
     carry: float = 35.0
@@ -94,7 +96,7 @@ class RefineOptions:
 LEVELS: dict[str, RefineOptions | None] = {
     "off": None,
     "fast": RefineOptions(),
-    "full": RefineOptions(steps=160, side=640, head_side=512),
+    "full": RefineOptions(steps=160, head_side=512),
 }
 """What ``--refine`` offers."""
 
@@ -134,6 +136,7 @@ def refine(
         solid |= _in_solid(posed.base, seen[0])
     start = start_numbers(bound)
     freedom = _freedom([view for views in shown for view in views], backend)
+    plain = freedom > 0.5 * freedom.max(initial=0.0)
     regularisers = Regularisers(bound, start, freedom, body, options.weights)
     free = np.repeat(freedom[:, None], COLUMNS, 1)
     free[regularisers.unseen_hands, COLORS] = HAND_FREEDOM
@@ -148,7 +151,7 @@ def refine(
         drawn = view.posed.gaussians(numbers)
         gradient = view.posed.pull(_compare(drawn, view.target, backend), drawn)
         gradient += regularisers.gradient(numbers, pixels)
-        typical = np.sqrt((gradient[freedom > 0.5] ** 2).mean(0)) if freedom.any() else 0.0
+        typical = np.sqrt((gradient[plain] ** 2).mean(0)) if plain.any() else 0.0
         fade = np.float32(0.1 + 0.45 * (1.0 + np.cos(np.pi * k / len(schedule))))
         adam_step(
             numbers, gradient, first, second, free, rates * fade,
@@ -171,14 +174,19 @@ def _rates(options: RefineOptions) -> NDArray[np.float32]:
 def _targets(
     lifted: Gaussians, photo: Photo, body: Body, options: RefineOptions
 ) -> tuple[list[Target], list[Target]]:
-    """Pictures of the photo (whole, and its head from nearer), and from cameras beside them."""
-    whole = photo_target(photo.matte, photo.camera, options.side)
-    around = [(whole, photo.vertices.mean(0))]
+    """Pictures of the photo (whole in all sizes, and its head from nearer), and from cameras
+    beside them."""
+    wholes = [photo_target(photo.matte, photo.camera, options.sides[0])]
+    for side in options.sides[1:]:
+        larger = photo_target(photo.matte, photo.camera, side)
+        if larger.camera.width > WORTHWHILE * wholes[-1].camera.width:
+            wholes.append(larger)
+    around = [(wholes[0], photo.vertices.mean(0))]
     head = body.weights[:, [JOINT_INDEX["head"], JOINT_INDEX["jaw"]]].sum(1) > 0.5
     box = head_box(photo.vertices, head, photo.camera, HEAD_MARGIN)
     if min(box[2] - box[0], box[3] - box[1]) >= MIN_HEAD:
         near = photo_target(photo.matte, photo.camera, options.head_side, box)
-        if near.camera.K[0, 0] > 1.3 * whole.camera.K[0, 0]:
+        if near.camera.K[0, 0] > WORTHWHILE * wholes[-1].camera.K[0, 0]:
             around.append((near, photo.vertices[head].mean(0)))
     surfaces = [PhotoSurface(target, lifted) for target, _ in around]
     beside = [
@@ -186,22 +194,23 @@ def _targets(
         for yaw in options.yaws
         for surface, (target, centre) in zip(surfaces, around, strict=True)
     ]
-    return [target for target, _ in around], beside
+    return wholes + [target for target, _ in around[1:]], beside
 
 
 def _schedule(shown: list[list[_View]], beside: list[_View], steps: int) -> list[_View]:
-    """Of three steps two compare with a photo, now and then with its head, and one from beside;
-    the last one with the main photo."""
+    """Of three steps two compare with a photo, every other time with its first size and in turn
+    with the others, and one from beside; the last one with the main photo."""
     out: list[_View] = []
     turned = seen = 0
     for k in range(steps):
         if k % 3 == 1:
             out.append(beside[turned % len(beside)])
             turned += 1
-        else:
-            views = shown[seen % len(shown)]
-            out.append(views[-1] if k % 6 == 5 else views[0])
-            seen += 1
+            continue
+        views = shown[seen // 2 % len(shown)]
+        others = views[1:] or views
+        out.append(views[0] if seen % 2 == 0 else others[seen // (2 * len(shown)) % len(others)])
+        seen += 1
     return out[::-1]
 
 
