@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..cameras import orbit, project
+from ..imaging.resize import affine_crop
 from ..render import render_camera
 from ..tracking.detectors import Detectors
 from ..tracking.detectors.face import NUM_MESH_POINTS, FaceLandmarks, roi_from_box
 from ..tracking.detectors.roi import Roi
-from ..types import JOINT_INDEX, Avatar, Camera, FloatArray, Gaussians
+from ..types import JOINT_INDEX, Avatar, Camera, FloatArray, Gaussians, Matte
 from .views import ball_box, crop, head_ball
 
 FACE_YAWS = (-40, -20, 20, 40)
@@ -75,6 +76,27 @@ def find_faces(
             seen = _view(camera, roi, detectors.face_landmarks(picture, roi))
         found[yaw] = seen
     return found
+
+
+def photo_face(
+    matte: Matte, camera: Camera, head_camera: Camera, detectors: Detectors
+) -> FaceView | None:
+    """The face in the photo itself, cut out as a render by ``head_camera`` would be.
+
+    Args:
+        matte: of the photo. camera: of the photo. head_camera: of :func:`head_cameras` at yaw 0.
+    """
+    scale = np.diag(camera.K)[:2] / np.diag(head_camera.K)[:2]
+    offset = camera.K[:2, 2] - scale * head_camera.K[:2, 2]
+    alpha = matte.alpha[..., None]
+    solid = matte.foreground * alpha + (1 - alpha) * _BACKDROP
+    to_photo = np.column_stack([np.diag(scale), offset])
+    picture = affine_crop(solid, to_photo, head_camera.width, head_camera.height, edge=True)
+    boxes = detectors.faces(picture)
+    if not boxes:
+        return None
+    roi = roi_from_box(boxes[0])
+    return _view(head_camera, roi, detectors.face_landmarks(picture, roi))
 
 
 def movement(

@@ -10,7 +10,15 @@ from typing import Any
 from ..imaging.resize import resize
 from ..tracking.detectors import Detectors
 from ..types import Avatar, Gaussians, Matte
-from .face_movement import FaceView, eye_distance, find_faces, head_cameras, movement, noise
+from .face_movement import (
+    FaceView,
+    eye_distance,
+    find_faces,
+    head_cameras,
+    movement,
+    noise,
+    photo_face,
+)
 from .side_views import Rim, View, change, rim, speckle, turned
 from .views import orbit_centre
 
@@ -40,6 +48,7 @@ class Before:
             paler: light along an edge is to be copied.
         faces: by yaw, None where the detectors saw none.
         eye_pixels: between the eyes in the faces' renders. noise: by yaw, % of that.
+        photo: the face in the photo. off_photo: how far the lift's is from it, % of the same.
     """
 
     views: dict[int, View]
@@ -47,6 +56,8 @@ class Before:
     faces: dict[int, FaceView | None]
     eye_pixels: float
     noise: dict[int, float]
+    photo: FaceView | None
+    off_photo: float | None
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,8 @@ class Judged:
         rims: yaw -> its rim. pale: yaw -> paler than the lift's (in the
             photo's view: than the photo's own) by so many % of white.
         speckle: yaw -> energy of lone pixels over the lift's. change: yaw -> dB to the lift.
+        off_photo: % of the eyes' distance between the landmarks in the photo and in its view, of
+            the lift and of this avatar: a face that moved may have moved to its place.
         half_loss: dB of the input view that half of the splats lose, if that was measured.
     """
 
@@ -79,6 +92,7 @@ class Judged:
     pale: dict[int, float] = field(default_factory=dict)
     speckle: dict[int, float] = field(default_factory=dict)
     change: dict[int, float] = field(default_factory=dict)
+    off_photo: tuple[float | None, float | None] = (None, None)
     half_loss: float | None = None
 
     @property
@@ -106,7 +120,10 @@ def look_at_lift(avatar: Avatar, still: Gaussians, matte: Matte, detectors: Dete
     """
     cameras = head_cameras(avatar)
     faces = find_faces(still, cameras, detectors)
-    eye_pixels = eye_distance(avatar, next(iter(cameras.values())))
+    front = head_cameras(avatar, (0,))[0]
+    eye_pixels = eye_distance(avatar, front)
+    photo = photo_face(matte, avatar.camera, front, detectors)
+    off_photo = None if photo is None else movement(still, photo, eye_pixels, detectors)
     alone = {yaw: noise(still, face, eye_pixels, detectors) for yaw, face in faces.items() if face}
     views = turned(still, avatar.camera, orbit_centre(still, avatar.camera))
     known = {yaw: value for yaw, value in alone.items() if value is not None}
@@ -114,7 +131,7 @@ def look_at_lift(avatar: Avatar, still: Gaussians, matte: Matte, detectors: Dete
     height, width = views[0].alpha.shape
     light = resize(matte.foreground * matte.alpha[..., None], width, height)
     pale[0] = max(pale[0], rim(light, resize(matte.alpha, width, height)).pale)
-    return Before(views, pale, faces, eye_pixels, known)
+    return Before(views, pale, faces, eye_pixels, known, photo, off_photo)
 
 
 def side_figures(
@@ -135,6 +152,10 @@ def side_figures(
             if face
         },
         "noise": before.noise,
+        "off_photo": (
+            before.off_photo,
+            before.photo and movement(refined, before.photo, before.eye_pixels, detectors),
+        ),
         "rims": rims,
         "pale": {yaw: rims[yaw].pale - pale for yaw, pale in before.pale.items()},
         "speckle": {
@@ -206,8 +227,8 @@ def heading() -> str:
     """The table's first line."""
     return (
         f"{'portrait':<30}{'level':<6}{'s':>7}{'fg dB':>8}{'SSIM':>8}{'IoU':>7}"
-        f"{'moved % (noise)':>18}{'paler %':>9}{'fog %':>7}{'holes':>7}{'speckle':>9}"
-        f"{'dB at 40/90/180':>18}{'half':>7}"
+        f"{'moved % (noise)':>18}{'off photo %':>13}{'paler %':>9}{'fog %':>7}{'holes':>7}"
+        f"{'speckle':>9}{'dB at 40/90/180':>18}{'half':>7}"
     )
 
 
@@ -218,7 +239,7 @@ def row(r: Judged) -> str:
     return (
         f"{r.name:<30}{r.level:<6}{r.seconds:>7.1f}{r.psnr:>8.2f}{r.ssim:>8.4f}{r.iou:>7.3f}"
         f"{_number(r.most_moved, 2) + ' (' + _number(noise_, 2) + ')':>18}"
-        f"{_number(r.palest, 2):>9}"
+        f"{'>'.join(_number(value, 1) for value in r.off_photo):>13}{_number(r.palest, 2):>9}"
         f"{_number(max((x.fog for x in r.rims.values()), default=None), 2):>7}"
         f"{_number(max((x.holes for x in r.rims.values()), default=None), 2):>7}"
         f"{_number(r.most_speckled, 2):>9}{dB:>18}{_number(r.half_loss, 2):>7}"
@@ -227,7 +248,8 @@ def row(r: Judged) -> str:
 
 def details(r: Judged) -> str:
     """The views of one portrait, a line for each figure."""
-    lines = [f"    face moved {_views(r.moved)}; noise {_views(r.noise)}"]
+    off = " to ".join(_number(value, 2) for value in r.off_photo)
+    lines = [f"    face moved {_views(r.moved)}; noise {_views(r.noise)}; off the photo {off}"]
     lines.append(f"    rim {_views({yaw: x.pale for yaw, x in r.rims.items()})}")
     lines.append(f"    paler {_views(r.pale)}; speckle {_views(r.speckle)}")
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from likeness.engine.evaluation.face_movement import (
     find_faces,
     movement,
     noise,
+    photo_face,
 )
 from likeness.engine.evaluation.refine_report import (
     Judged,
@@ -29,7 +30,7 @@ from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.detectors.face import FaceLandmarks
 from likeness.engine.tracking.detectors.roi import Roi
 from likeness.engine.tracking.detectors.ssd import Detection
-from likeness.engine.types import JOINT_INDEX, Avatar, Gaussians
+from likeness.engine.types import JOINT_INDEX, Avatar, Camera, Gaussians, Matte
 
 CAMERA = photo_camera(600.0, 200, 200)
 
@@ -78,6 +79,24 @@ def test_a_face_that_moves_is_measured_in_eye_distances():
         assert moved == pytest.approx(100 * 3 * np.cos(np.radians(yaw)) / 40, rel=0.02)
         assert movement(head(opacity=0.05), seen, 40.0, DETECTORS) is None
         assert noise(head(), seen, 40.0, DETECTORS) == pytest.approx(0, abs=0.1)
+
+
+def test_the_photos_own_face_is_found_where_a_render_would_have_it():
+    """A dark spot in a photo twice as large as the camera's cut of it, off the middle."""
+    photo = photo_camera(900.0, 320, 260)
+    K = photo.K.copy()
+    K[:2, 2] -= [70, 40]
+    K[:2] /= 0.75
+    cut = Camera(photo.viewmat, K, 200, 200)
+    y, x = np.mgrid[:260, :320] + 0.5
+    spot = np.hypot(x - 150, y - 100) < 12
+    colors = np.where(spot[..., None], 0.0, 0.9) * np.ones(3)
+    seen = photo_face(Matte(np.ones((260, 320)), colors), photo, cut, DETECTORS)
+    assert seen is not None
+    expected = (np.array([150, 100]) - [70, 40]) / 0.75
+    np.testing.assert_allclose(seen.landmarks[:-1].mean(0), expected, atol=0.6)
+    blank = Matte(np.zeros((260, 320)), colors)
+    assert photo_face(blank, photo, cut, DETECTORS) is None
 
 
 def test_no_face_is_none():
@@ -132,6 +151,7 @@ def test_tables_hold_their_columns():
     assert len({len(line) for line in lines}) == 1
     assert "31.0/40.0/-" in lines[1]
     assert "+40: 1.50" in details(judged(half_loss=0.4))
+    assert "3.0>1.0" in row(judged(off_photo=(3.0, 1.0)))
     assert "29.50 dB" in closing(summary([judged()]))
 
 
