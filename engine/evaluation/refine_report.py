@@ -194,6 +194,7 @@ def summary(results: Sequence[Judged]) -> dict[str, Any]:
             "moved_max": _worst(r.most_moved for r in some),
             "pale_max": _worst(r.palest for r in some),
             "speckle_max": _worst(r.most_speckled for r in some),
+            "half_loss": median(losses) if losses else None,
             "half_loss_max": max(losses, default=None),
         }
     return out
@@ -269,7 +270,8 @@ def closing(figures: dict[str, Any]) -> str:
             f"worst: face moved {_number(values['moved_max'], 2)} %, "
             f"rim {_number(values['pale_max'], 2)} % paler, "
             f"speckle {_number(values['speckle_max'], 2)} times, "
-            f"half the splats lose {_number(values['half_loss_max'], 2)} dB"
+            f"half the splats lose {_number(values['half_loss_max'], 2)} dB "
+            f"(median {_number(values['half_loss'], 2)})"
         )
     return "\n".join(lines)
 
