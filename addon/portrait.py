@@ -52,7 +52,7 @@ class PortraitRequest:
 
 
 _SHARES = {
-    "start": 0.02, "load": 0.01, "detect": 0.03, "matte": 0.05, "fit": 0.12, "lift": 0.10,
+    "start": 0.02, "load": 0.01, "detect": 0.03, "fit": 0.12, "matte": 0.05, "lift": 0.10,
     "reduce": 0.02, "refine": 0.58, "order": 0.04, "check": 0.03,
 }  # fmt: skip
 """Stage of the engine's pipeline -> about what part of the time it takes."""
@@ -62,7 +62,7 @@ def whole_progress(stage: str, fraction: float) -> float | None:
     """0..1 over all stages; None for a stage that is not known.
 
     >>> whole_progress("start", 0.0), round(whole_progress("matte", 0.5), 3)
-    (0.0, 0.085)
+    (0.0, 0.205)
     """
     if stage not in _SHARES:
         return None

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from likeness.addon.cli import main
 from likeness.addon.cli_render import parse_expression
+from likeness.engine import output
+from likeness.engine.pipeline import BuildOptions
 from likeness.engine.types import LikenessError
 from PIL import Image
 
@@ -86,9 +88,29 @@ def test_photos_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFi
     assert "same name" in one_error(capsys)
 
 
-@pytest.mark.parametrize("arguments", [["build"], ["build", "a.jpg"], ["dance"], ["info"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["build"], ["build", "a.jpg"], ["dance"], ["info"],
+     ["build", "a.jpg", "-o", "out", "--refine", "well"]],
+)  # fmt: skip
 def test_usage_errors(arguments: list[str]) -> None:
     assert main(arguments) == 2
+
+
+@pytest.mark.parametrize("level", [None, "off", "fast", "full"])
+def test_the_level_of_refining_reaches_the_build(
+    level: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[BuildOptions] = []
+
+    def build(photo: Path, folder: Path, options: BuildOptions, **others: object) -> None:
+        asked.append(options)
+        raise LikenessError("Far enough.")
+
+    monkeypatch.setattr(output, "build_to_folder", build)
+    arguments = ["build", str(tmp_path / "me.jpg"), "-o", str(tmp_path / "out")]
+    assert main([*arguments, *([] if level is None else ["--refine", level])]) == 2
+    assert asked == [BuildOptions(refine=level or "fast")]
 
 
 @pytest.mark.parametrize("command", ["info", "export", "render"])
@@ -131,12 +153,13 @@ def test_build_render_export_info(
 ) -> None:
     """A real portrait the whole way, with few Gaussians."""
     out = tmp_path / "out"
-    options = ["--no-blend", "--max-gaussians", "20000"]
+    options = ["--no-blend", "--max-gaussians", "20000", "--refine", "off"]
     assert main(["build", str(sample_portrait), "-o", str(out), *options]) == 0
     assert {p.name for p in out.iterdir()} == {"avatar.safetensors", "preview.png", "report.json"}
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert report["input_view"]["foreground_psnr"] > 15
+    assert report["refine"] == {"level": "off", "backend": None}
     avatar = str(out / "avatar.safetensors")
 
     picture = tmp_path / "view.png"

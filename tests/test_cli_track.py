@@ -229,7 +229,7 @@ def test_usage_errors(options: list[str], tmp_path: Path) -> None:
 def test_an_avatar_takes_a_frame_of_a_motion(small: Path, tmp_path: Path) -> None:
     """``render --pose motion.npz --frame N``, and nothing but an error where there is no frame."""
     out, motion = tmp_path / "avatar", tmp_path / "m.npz"
-    options = ["--no-blend", "--no-preview", "--max-gaussians", "8000"]
+    options = ["--no-blend", "--no-preview", "--max-gaussians", "8000", "--refine", "off"]
     assert main(["build", str(small), "-o", str(out), *options]) == 0
     report = json.loads((out / "report.json").read_text("utf-8"))
     assert report["lens"]["source"] == "file"

@@ -232,7 +232,9 @@ def build(zip_path: str, photo: str) -> dict[str, Any]:
         filepath=zip_path, repo="user_default", enable_on_install=True
     )
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
-    result = attempt(bpy.ops.likeness.import_portrait, filepath=photo, max_gaussians=20_000)
+    result = attempt(
+        bpy.ops.likeness.import_portrait, filepath=photo, max_gaussians=20_000, refine="off"
+    )
     build_module = importlib.import_module(f"{MODULE}.addon.scene.build")
     found = build_module.find_avatars(bpy.context.scene)
     return {

@@ -156,7 +156,7 @@ def test_modal_steps(blender, extension: Path, avatar: Path, photo: Path) -> Non
     assert steps["progress"] == ["PASS_THROUGH", [], 1, True]
     stage, progress, panel = steps["shown"]
     assert stage == "Face"
-    assert 0.4 < progress < 0.5  # within the fit, which is the fifth stage of seven
+    assert 0.05 < progress < 0.2  # within the fit; most of the time goes into refining
     assert "progress Face" in panel
     assert "operator likeness.cancel_build" in panel
     assert "Another avatar" in steps["second"] or "poll" in steps["second"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from dataclasses import asdict, replace
@@ -14,7 +15,9 @@ from likeness.engine import pipeline
 from likeness.engine.body.model import save_body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera
+from likeness.engine.gaussians.refine import LEVELS
 from likeness.engine.pipeline import BuildOptions, BuildResult, build_avatar, input_view_figures
+from likeness.engine.render import best_backend
 from likeness.engine.types import (
     JOINT_NAMES,
     LAYERS,
@@ -34,7 +37,8 @@ NPY = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'sh
     117
 )
 NPY += b"\n" + bytes(8)  # one bare array
-STAGES = ("load", "detect", "fit", "matte", "lift", "order", "check")
+STAGES = ("load", "detect", "fit", "matte", "lift", "refine", "order", "check")
+OFF = BuildOptions(refine="off")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +74,7 @@ def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Pa
     assert report.keys() == {
         "source", "version", "python", "size", "framing", "seconds", "peak_memory_mb",
         "gaussians", "face_error", "pose_error", "input_view", "warnings",
-        "view", "lens", "joint_confidence", "unseen",
+        "view", "lens", "joint_confidence", "unseen", "refine",
     }  # fmt: skip
     assert report["view"] == "front"
     assert report["lens"]["source"] == "assumed"
@@ -81,6 +85,7 @@ def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Pa
     assert report["source"] == str(small_portrait)
     assert report["size"] == [320, 320]
     assert report["framing"] == built.track.framing == "half"
+    assert report["refine"] == {"level": "fast", "backend": best_backend()}
     assert report["seconds"].keys() == {*STAGES, "total"}
     parts = sum(report["seconds"][stage] for stage in STAGES)
     assert report["seconds"]["total"] == pytest.approx(parts, abs=0.01)
@@ -186,6 +191,7 @@ def test_the_default_budget_and_the_persons_body(
     betas = np.array([0.5, -1.0, 0.3, 0.8])
     stages["track"] = replace(stages["track"], betas=betas)
     result = build_avatar(photo_file, body_path=body_file)
+    assert result.report["refine"] == {"level": "fast", "backend": best_backend()}
     ((track, person, options),) = stages["lifted"]
     assert options.max_gaussians == MAX_GAUSSIANS
     assert track is stages["track"]
@@ -199,7 +205,7 @@ def test_a_photo_without_a_face_reports_none(
     stages: dict[str, Any], photo_file: Path, body_file: Path
 ) -> None:
     stages["track"] = replace(stages["track"], face_error=None, pose_error=None)
-    report = build_avatar(photo_file, body_path=body_file).report
+    report = build_avatar(photo_file, OFF, body_path=body_file).report
     assert report["face_error"] is None
     assert report["pose_error"] is None
     json.dumps(report)
@@ -210,13 +216,13 @@ def test_a_face_that_was_not_followed_is_an_error(
 ) -> None:
     stages["track"] = replace(stages["track"], face_error=30.0)
     with pytest.raises(LikenessError) as caught:
-        build_avatar(photo_file, body_path=body_file)
+        build_avatar(photo_file, OFF, body_path=body_file)
     assert str(photo_file) in caught.value.message
     assert "30 %" in caught.value.message
     assert "sharper photo" in caught.value.remedy
     assert not stages["lifted"]
     stages["track"] = replace(stages["track"], face_error=9.9)
-    build_avatar(photo_file, body_path=body_file)
+    build_avatar(photo_file, OFF, body_path=body_file)
 
 
 def test_a_body_without_landmarks_is_refused(
@@ -276,10 +282,68 @@ def test_options_reach_the_stages(
 
     monkeypatch.setattr(pipeline, "observe", ask_observe)
     monkeypatch.setattr(pipeline, "fit", ask_fit)
-    options = BuildOptions(max_gaussians=6_000, person=1, fov=50.0)
+    options = BuildOptions(max_gaussians=6_000, person=1, fov=50.0, refine="off")
     build_avatar(photo_file, options, body_path=body_file)
     assert asked == [1, 50.0]
     assert stages["lifted"][0][2].max_gaussians == 6_000
+
+
+@pytest.mark.parametrize("level", ["off", "fast", "full"])
+def test_the_level_of_refining_is_used_and_reported(
+    level: str, stages: dict[str, Any], photo_file: Path, body_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    asked: list[Any] = []
+
+    def refine(bound: BoundGaussians, photos: Any, body: Any, *how: Any) -> BoundGaussians:
+        asked.append((photos, body, *how[:2]))
+        return replace(bound, colors=np.full((1, 3), 0.25, np.float32))
+
+    monkeypatch.setattr(pipeline, "refine", refine)
+    result = build_avatar(photo_file, BuildOptions(refine=level), body_path=body_file)
+    report = result.report
+    assert report["refine"]["level"] == level
+    assert result.avatar.provenance["options"]["refine"] == level
+    assert ("refine" in report["seconds"]) == (level != "off")
+    if level == "off":
+        assert not asked
+        assert report["refine"]["backend"] is None
+        return
+    ((photos, person, options, backend),) = asked
+    assert options is LEVELS[level]
+    assert report["refine"]["backend"] == backend == best_backend()
+    assert person is result.avatar.body
+    assert photos[0].camera is result.track.camera
+    np.testing.assert_array_equal(
+        photos[0].vertices, person.vertices(result.track.pose)[0], "the photo's pose"
+    )
+    np.testing.assert_array_equal(result.avatar.gaussians.colors, 0.25)
+
+
+def test_an_unknown_level_of_refining_is_refused() -> None:
+    with pytest.raises(LikenessError, match="nonsense") as caught:
+        BuildOptions(refine="nonsense")
+    assert "off, fast, full" in caught.value.remedy
+
+
+def test_more_than_asked_for_is_reduced_and_the_panel_knows_every_stage(
+    stages: dict[str, Any], photo_file: Path, body_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Progress in Blender goes by a table of the stages, which must be theirs, in their order."""
+    several = BoundGaussians.concatenate([one_gaussian()] * 5)
+    monkeypatch.setattr(pipeline, "lift", lambda *given: several)
+    told: list[str] = []
+    result = build_avatar(
+        photo_file, BuildOptions(max_gaussians=3), lambda stage, *_: told.append(stage), body_file
+    )
+    assert len(result.avatar.gaussians) == result.report["gaussians"]["total"] == 3
+    lines = (Path(pipeline.__file__).parents[1] / "addon" / "portrait.py").read_text("utf-8")
+    (shares,) = (
+        ast.literal_eval(node.value) for node in ast.parse(lines).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_SHARES"
+    )  # fmt: skip
+    assert list(shares) == ["start", *dict.fromkeys(told)]
+    assert sum(shares.values()) == pytest.approx(1.0)
 
 
 def test_figures_of_a_view_that_shows_nothing() -> None:

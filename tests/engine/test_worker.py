@@ -72,6 +72,7 @@ def test_a_missing_photo_is_an_error_with_a_remedy(tmp_path: Path) -> None:
         ('{"output": "x"}', "portrait"),
         ('{"portrait": "a", "output": "b", "colour": 1}', "colour"),
         ('{"portrait": "a", "output": "b", "options": {"fast": true}}', "fast"),
+        ('{"portrait": "a", "output": "b", "options": {"refine": "well"}}', "well"),
     ],
 )
 def test_a_broken_request_is_an_error(request_line: str, complaint: str) -> None:
