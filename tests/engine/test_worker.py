@@ -99,7 +99,7 @@ def test_a_portrait_is_built_and_progress_told(sample_portrait: Path, tmp_path: 
             "portrait": str(sample_portrait),
             "output": str(out),
             "preview": False,
-            "options": {"max_gaussians": 20_000},
+            "options": {"max_gaussians": 20_000, "refine": "off"},
         }
     )
     assert code == 0, answers[-1]
