@@ -176,7 +176,11 @@ def test_build_render_export_info(
     assert ply.read_bytes().startswith(b"ply\n")
 
     capsys.readouterr()
+    small = tmp_path / "small.ply"
+    assert main(["export", avatar, "-o", str(small), "--max-gaussians", "500"]) == 0
+    assert b"element vertex 500\n" in small.read_bytes()[:400]
     assert main(["info", avatar, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert 0 < facts["gaussians"] <= 20_000
+    assert facts["ordered"]
     assert sum(facts["layers"].values()) == facts["gaussians"]
