@@ -53,7 +53,7 @@ class PortraitRequest:
 
 _SHARES = {
     "start": 0.02, "load": 0.01, "detect": 0.03, "fit": 0.12, "matte": 0.05, "lift": 0.10,
-    "reduce": 0.02, "refine": 0.58, "order": 0.04, "check": 0.03,
+    "order": 0.05, "refine": 0.59, "check": 0.03,
 }  # fmt: skip
 """Stage of the engine's pipeline -> about what part of the time it takes."""
 

@@ -37,14 +37,12 @@ from likeness.engine.evaluation.refine_report import (
 )
 from likeness.engine.evaluation.sheet import Studio, lay_out, save_picture
 from likeness.engine.formats.avatar import load_avatar, save_avatar
-from likeness.engine.gaussians.lift import clean_rim, lift
-from likeness.engine.gaussians.lod import avatar_at, order_by_importance
+from likeness.engine.gaussians.lift import clean_rim
+from likeness.engine.gaussians.lod import avatar_at
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.gaussians.refine import LEVELS, Photo, refine
+from likeness.engine.gaussians.refine import LEVELS
 from likeness.engine.imaging.load import load_portrait
-from likeness.engine.imaging.matte_check import body_parts, checked, map_body
-from likeness.engine.imaging.matting import matte as make_matte
-from likeness.engine.pipeline import input_view_figures, track_portrait
+from likeness.engine.pipeline import input_view_figures, lift_portrait, refined
 from likeness.engine.render import best_backend
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.types import Avatar, BoundGaussians, LikenessError, Matte, Portrait
@@ -65,18 +63,10 @@ class Lifted(NamedTuple):
 
 
 def lifted(path: Path) -> Lifted:
-    """The stages of ``build_avatar`` up to the lift."""
+    """``lift_portrait``, timed."""
     start = time.perf_counter()
-    tracked = track_portrait(path)
-    track = tracked.track
-    person = tracked.body.personalised(track.betas)
-    parts = body_parts(person.weights, track.joint_confidence)
-    fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
-    first = make_matte(tracked.portrait, tracked.observation)
-    matte, _ = checked(tracked.portrait, tracked.observation, first, fitted)
-    gaussians = lift(matte, tracked.observation, track, person)
-    avatar = Avatar(person, gaussians, track.pose, track.camera, track.framing)
-    return Lifted(avatar, tracked.portrait, matte, time.perf_counter() - start)
+    made = lift_portrait(path)
+    return Lifted(made.avatar, made.tracked.portrait, made.matte, time.perf_counter() - start)
 
 
 def _way_to_a_lift() -> str:
@@ -84,7 +74,7 @@ def _way_to_a_lift() -> str:
     engine = Path(likeness.engine.__file__).parent
     folders = ("body", "dual_uv", "gaussians/lift", "tracking")
     files = [f for folder in folders for f in sorted((engine / folder).rglob("*.py"))]
-    files += sorted((engine / "imaging").glob("matt*.py"))
+    files += [engine / "gaussians" / "lod.py", *sorted((engine / "imaging").glob("matt*.py"))]
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
 
 
@@ -114,21 +104,16 @@ def remembered(path: Path, cache: Path | None) -> Lifted:
     return Lifted(avatar, load_portrait(path), matte, seconds)
 
 
-def refined(start: Lifted, level: str) -> tuple[Avatar, float]:
+def at_level(start: Lifted, level: str) -> tuple[Avatar, float]:
     """The avatar at a level, as ``build_avatar`` makes it, and the seconds of refining."""
-    avatar, options = start.avatar, LEVELS[level]
-    if options is None:
-        return avatar, 0.0
     begin = time.perf_counter()
-    vertices, _ = avatar.body.vertices(avatar.pose)
-    photo = Photo(clean_rim(start.matte), avatar.camera, vertices)
-    fitted = refine(avatar.gaussians, [photo], avatar.body, options, best_backend())
-    return replace(avatar, gaussians=fitted), time.perf_counter() - begin
+    avatar = refined(start.avatar, start.matte, level, best_backend())
+    return avatar, time.perf_counter() - begin
 
 
 def half_loss(avatar: Avatar, matte: Matte, psnr: float) -> float:
     """dB of the input view that the less important half of the splats is worth."""
-    half = avatar_at(order_by_importance(avatar), len(avatar.gaussians) // 2)
+    half = avatar_at(avatar, len(avatar.gaussians) // 2)
     return psnr - input_view_figures(half, matte)["foreground_psnr"]
 
 
@@ -140,7 +125,7 @@ def judge(
     before = look_at_lift(start.avatar, lift_still, clean_rim(start.matte), detectors)
     results, avatars = [], {}
     for level in levels:
-        avatar, seconds = refined(start, level)
+        avatar, seconds = at_level(start, level)
         view = input_view_figures(avatar, start.matte)
         sides = side_figures(avatar, lift_still, pose_avatar(avatar), before, detectors)
         half = half_loss(avatar, start.matte, view["foreground_psnr"]) if with_half else None
@@ -199,7 +184,8 @@ def main() -> int:
     options = parser.parse_args()
     levels = options.refine.split(",")
     if unknown := set(levels) - set(LEVELS):
-        parser.error(f"no such level: {', '.join(sorted(unknown))}; choose of {', '.join(LEVELS)}")
+        known = ", ".join(LEVELS)
+        parser.error(f"no such level: {', '.join(sorted(unknown))}; choose of {known}")
     if options.quick:
         levels = [level for level in levels if level != "full"]
     begin = time.perf_counter()

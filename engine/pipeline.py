@@ -19,7 +19,7 @@ from .cameras import field_of_view
 from .evaluation.metrics import psnr, silhouette_iou, ssim
 from .gaussians.binding import place
 from .gaussians.lift import LiftOptions, clean_rim, lift
-from .gaussians.lod import avatar_at, order_by_importance
+from .gaussians.lod import order_by_importance
 from .gaussians.refine import LEVELS, Photo, refine
 from .imaging.load import load_portrait
 from .imaging.matte_check import body_parts, checked, map_body, to_be_fitted
@@ -113,6 +113,21 @@ class TrackedPortrait:
         return [*self.observation.warnings, *self.track.warnings]
 
 
+@dataclass(frozen=True)
+class LiftedPortrait:
+    """An avatar before it is fitted to its photo.
+
+    Attributes:
+        avatar: its Gaussians in the order of importance; without provenance.
+        matte: of the photo, checked against the fitted body.
+    """
+
+    tracked: TrackedPortrait
+    matte: Matte
+    avatar: Avatar
+    warnings: list[str]
+
+
 class Stages:
     """Times the stages, and tells the progress callback where the work is."""
 
@@ -190,6 +205,63 @@ def track_portrait(
     return TrackedPortrait(photo, observation, track, body, lens)
 
 
+def lift_portrait(
+    portrait: Path,
+    options: BuildOptions | None = None,
+    *,
+    body_path: Path | None = None,
+    stages: Stages | None = None,
+) -> LiftedPortrait:
+    """Everything before refining: the stages load, detect, fit, matte, lift and order.
+
+    Arguments and errors as for :func:`build_avatar`.
+    """
+    options = options or BuildOptions()
+    stage = stages or Stages(None)
+    tracked = track_portrait(
+        portrait, person=options.person, fov=options.fov, body_path=body_path, stages=stage
+    )
+    photo, observation, track = tracked.portrait, tracked.observation, tracked.track
+    with stage("matte", "separating the person from the background"):
+        person = tracked.body.personalised(track.betas)
+        parts = body_parts(person.weights, track.joint_confidence)
+        fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
+        first = make_matte(photo, observation)
+        matte, warnings = checked(photo, observation, first, fitted)
+    with stage("lift", "lifting the photo to Gaussians"):
+        gaussians = lift(
+            matte, observation, track, person, LiftOptions(max_gaussians=options.max_gaussians)
+        )
+    with stage("order", "ordering the Gaussians by importance"):
+        avatar = order_by_importance(
+            Avatar(person, gaussians, track.pose, track.camera, track.framing)
+        )
+    return LiftedPortrait(tracked, matte, avatar, [*tracked.warnings, *warnings])
+
+
+def refined(
+    avatar: Avatar,
+    matte: Matte,
+    level: str,
+    backend: str = "cpu",
+    progress: Progress | None = None,
+) -> Avatar:
+    """A lifted avatar fitted to its photo; the order of its Gaussians stays.
+
+    Args:
+        matte: of the photo. level: one of ``gaussians.refine.LEVELS``. backend: a rasteriser's.
+    """
+    options = LEVELS[level]
+    if options is None:
+        return avatar
+    vertices, _ = avatar.body.vertices(avatar.pose)
+    shown = [Photo(clean_rim(matte), avatar.camera, vertices)]
+    gaussians = refine(
+        avatar.gaussians, shown, avatar.body, options, backend, progress, avatar.lod_start
+    )
+    return replace(avatar, gaussians=gaussians)
+
+
 def build_avatar(
     portrait: Path,
     options: BuildOptions | None = None,
@@ -207,44 +279,25 @@ def build_avatar(
     """
     options = options or BuildOptions()
     stage = Stages(progress)
-    tracked = track_portrait(
-        portrait, person=options.person, fov=options.fov, body_path=body_path, stages=stage
-    )
+    lifted = lift_portrait(portrait, options, body_path=body_path, stages=stage)
+    tracked, matte = lifted.tracked, lifted.matte
     photo, observation, track = tracked.portrait, tracked.observation, tracked.track
-    with stage("matte", "separating the person from the background"):
-        person = tracked.body.personalised(track.betas)
-        parts = body_parts(person.weights, track.joint_confidence)
-        fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
-        first = make_matte(photo, observation)
-        cut_out, matte_warnings = checked(photo, observation, first, fitted)
-    with stage("lift", "lifting the photo to Gaussians"):
-        gaussians = lift(
-            cut_out, observation, track, person, LiftOptions(max_gaussians=options.max_gaussians)
-        )
-    provenance = {
-        "generator": f"Likeness {VERSION}",
-        "source": portrait.name,
-        "sha256": hashlib.sha256(portrait.read_bytes()).hexdigest(),
-        "options": asdict(options),
-    }
-    avatar = Avatar(person, gaussians, track.pose, track.camera, track.framing, provenance)
-    if len(gaussians) > options.max_gaussians:
-        with stage("reduce", "keeping what shows most"):
-            avatar = avatar_at(order_by_importance(avatar), options.max_gaussians)
-    backend = best_backend()
-    level = LEVELS[options.refine]
-    if level is not None:
+    avatar = replace(
+        lifted.avatar,
+        provenance={
+            "generator": f"Likeness {VERSION}",
+            "source": portrait.name,
+            "sha256": hashlib.sha256(portrait.read_bytes()).hexdigest(),
+            "options": asdict(options),
+        },
+    )
+    backend = best_backend() if options.refine != "off" else None
+    if backend is not None:
         with stage("refine", "fitting the Gaussians to the photo"):
-            shown = [Photo(clean_rim(cut_out), track.camera, person.vertices(track.pose)[0])]
-            gaussians = refine(
-                avatar.gaussians, shown, person, level, backend, stage.within("refine")
-            )
-            avatar = replace(avatar, gaussians=gaussians)
-    with stage("order", "ordering the Gaussians by importance"):
-        avatar = order_by_importance(avatar)
+            avatar = refined(avatar, matte, options.refine, backend, stage.within("refine"))
     gaussians = avatar.gaussians
     with stage("check", "comparing with the photo"):
-        view = input_view_figures(avatar, cut_out)
+        view = input_view_figures(avatar, matte)
     report = {
         "source": str(portrait),
         "version": VERSION,
@@ -259,15 +312,15 @@ def build_avatar(
             "total": len(gaussians),
             **{name: int((gaussians.layer == i).sum()) for i, name in enumerate(LAYERS)},
         },
-        "refine": {"level": options.refine, "backend": backend if level is not None else None},
+        "refine": {"level": options.refine, "backend": backend},
         "face_error": _rounded(track.face_error, 2),
         "pose_error": _rounded(track.pose_error, 2),
         "joint_confidence": joint_figures(track.joint_confidence),
         "unseen": list(unseen_parts(track.joint_confidence)),
         "input_view": view,
-        "warnings": [*tracked.warnings, *matte_warnings],
+        "warnings": lifted.warnings,
     }
-    return BuildResult(avatar, report, photo, observation, cut_out, track)
+    return BuildResult(avatar, report, photo, observation, matte, track)
 
 
 def input_view_figures(avatar: Avatar, matte: Matte) -> dict[str, float]:

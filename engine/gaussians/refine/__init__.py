@@ -28,6 +28,7 @@ from ...types import (
     Matte,
     Progress,
 )
+from ..lod import growth
 from .parameters import (
     COLORS,
     COLUMNS,
@@ -51,6 +52,10 @@ that is the mean over backgrounds of all colours, without the noise of drawing t
 BACKDROP_VARIANCE = 1.0 / 12.0  # of a colour that is uniform in 0..1
 
 BETAS = (0.85, 0.95)
+LEVEL_STEPS = ((0.5, 6, 3), (0.25, 24, 11))
+"""Parts of an ordered avatar, and at which steps they are drawn alone: every so many, counted
+from the end, the one at this place; of the schedule these compare with a photo."""
+
 HEAD_MARGIN = 0.35  # of the head's size, around it
 WORTHWHILE = 1.3  # times as fine as the picture before it; a less fine one adds nothing
 MIN_HEAD = 16  # pixels of the photo; a smaller head has nothing to show from nearer
@@ -96,9 +101,15 @@ class RefineOptions:
 LEVELS: dict[str, RefineOptions | None] = {
     "off": None,
     "fast": RefineOptions(),
-    "full": RefineOptions(steps=160, head_side=512),
+    "full": RefineOptions(
+        steps=120,
+        head_side=512,
+        reach=Reach(scale=2.0, offset=1.5),
+        weights=Weights(color=0.01, opacity=0.0005, scale=0.002, offset=0.002, isotropy=0.01),
+    ),
 }
-"""What ``--refine`` offers."""
+"""What ``--refine`` offers. Many steps need looser ties to be worth their time; few steps gain as
+much with tight ones, and stray less."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +127,14 @@ def refine(
     options: RefineOptions = RefineOptions(),
     backend: str = "cpu",
     progress: Progress | None = None,
+    lod_start: FloatArray | None = None,
 ) -> BoundGaussians:
     """Fit Gaussians to the photos they were lifted from; what no photo shows stays as it is.
 
     Args:
         bound: what the lift made. photos: of the person, the main one first. body: the person's.
+        lod_start: [N] of an ordered avatar (``lod``), whose lower levels are fitted too; without
+            it only the whole is.
         backend: of :func:`rasterize_vjp`.
         progress: told the fraction done.
     """
@@ -147,8 +161,9 @@ def refine(
     covered = sum((views[0].target.alpha > 0.5).sum() for views in shown)
     pixels = max(float(covered) / len(shown), 1.0)
     schedule = _schedule(shown, beside, options.steps)
-    for k, view in enumerate(schedule):
-        drawn = view.posed.gaussians(numbers)
+    levels = _levels(lod_start, len(schedule))
+    for k, (view, level) in enumerate(zip(schedule, levels, strict=True)):
+        drawn = view.posed.gaussians(numbers, level)
         gradient = view.posed.pull(_compare(drawn, view.target, backend), drawn)
         gradient += regularisers.gradient(numbers, pixels)
         typical = np.sqrt((gradient[plain] ** 2).mean(0)) if plain.any() else 0.0
@@ -212,6 +227,24 @@ def _schedule(shown: list[list[_View]], beside: list[_View], steps: int) -> list
         out.append(views[0] if seen % 2 == 0 else others[seen // (2 * len(shown)) % len(others)])
         seen += 1
     return out[::-1]
+
+
+def _levels(lod_start: FloatArray | None, steps: int) -> list[NDArray[np.float32] | None]:
+    """For each step how much the Gaussians that are drawn have grown; None for all of them.
+
+    Fitting the whole makes neighbours lean on each other. A prefix of the order, in which half of
+    them are missing, has to be drawn now and then if it is to stay good.
+    """
+    out: list[NDArray[np.float32] | None] = [None] * steps
+    if lod_start is None:
+        return out
+    for part, every, at in LEVEL_STEPS:
+        count = max(1, int(part * len(lod_start)))
+        grown = growth(lod_start[:count], count).astype(np.float32)
+        for k in range(steps):
+            if (steps - 1 - k) % every == at:
+                out[k] = grown
+    return out
 
 
 def _compare(drawn: Gaussians, target: Target, backend: str) -> Gradients:

@@ -97,18 +97,30 @@ class Posed:
         self._R = np.asarray(frames.R, np.float32)
         self._unit = np.asarray(frames.sigma * unit, np.float32)
 
-    def gaussians(self, numbers: FloatArray) -> Gaussians:
-        """World Gaussians with these numbers [N, 9]."""
+    def gaussians(self, numbers: FloatArray, level: FloatArray | None = None) -> Gaussians:
+        """World Gaussians with these numbers [N, 9].
+
+        Args:
+            level: [M] how much the first M have grown to stand for the others, which are left
+                out; all as they are when None.
+        """
+        count = len(numbers) if level is None else len(level)
+        scales = self.base.scales[:count]
+        if level is not None:
+            scales = scales * np.stack([level, level, np.ones_like(level)], 1)
         means, scales, opacities = _to_world(
-            self.base.means, self.base.scales, self._R, self._unit, numbers
+            self.base.means[:count], scales, self._R[:count], self._unit[:count], numbers[:count]
         )
-        return Gaussians(means, self.base.quats, scales, opacities, numbers[:, COLORS])
+        quats, colors = self.base.quats[:count], numbers[:count, COLORS]
+        return Gaussians(means, quats, scales, opacities, colors)
 
     def pull(self, gradients: Gradients, drawn: Gaussians) -> NDArray[np.float32]:
-        """[N, 9]: from derivatives by the world Gaussians ``drawn`` to those by the numbers."""
-        out: NDArray[np.float32] = _from_world(
+        """[N, 9]: from derivatives by the world Gaussians ``drawn``, all or the first of them, to
+        those by the numbers."""
+        out = np.zeros((len(self.base), COLUMNS), np.float32)
+        _from_world(
             gradients.means, gradients.scales, gradients.opacities, gradients.colors,
-            drawn.scales, drawn.opacities, self._R, self._unit,
+            drawn.scales, drawn.opacities, self._R, self._unit, out,
         )  # fmt: skip
         return out
 
@@ -144,11 +156,9 @@ def _to_world(base_means, base_scales, R, pixel, numbers):  # type: ignore[no-un
 
 @numba.njit(cache=True, parallel=True)
 def _from_world(  # type: ignore[no-untyped-def]
-    d_means, d_scales, d_opacities, d_colors, scales, opacities, R, pixel
+    d_means, d_scales, d_opacities, d_colors, scales, opacities, R, pixel, out
 ):
-    count = d_means.shape[0]
-    out = np.empty((count, COLUMNS), np.float32)
-    for i in numba.prange(count):
+    for i in numba.prange(d_means.shape[0]):
         for k in range(3):
             out[i, k] = d_colors[i, k]
             out[i, 6 + k] = pixel[i] * (
@@ -157,7 +167,6 @@ def _from_world(  # type: ignore[no-untyped-def]
         out[i, 3] = d_opacities[i] * opacities[i] * (np.float32(1.0) - opacities[i])
         out[i, 4] = d_scales[i, 0] * scales[i, 0]
         out[i, 5] = d_scales[i, 1] * scales[i, 1]
-    return out
 
 
 @numba.njit(cache=True, parallel=True)
