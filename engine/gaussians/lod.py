@@ -64,6 +64,10 @@ with the mouth open. The photo's own view counts most, then the face."""
 _BLOCK = 16  # neighbours on the curve among which detail is measured
 _LEAST_WEIGHT = 1e-3  # square pixels
 _LEAST_DETAIL = 6e-3  # of sRGB squared: even skin must not thin out too far
+LEAST_KEPT = 0.33
+"""Of the Gaussians of any neighbourhood that shows at all, at half of all: thinner than growth
+makes up for would be a sieve, which pictures of plain parts hardly count and eyes do."""
+_HIDDEN = 3e-3  # square pixels; what weighs less is under something from everywhere
 _HILBERT_BITS = 16
 _COLOR_UNIT = 0.02  # sRGB: as bad as a representative at the other end of its pair
 _OPAQUE = np.float32(TRANSMITTANCE_MIN)
@@ -117,7 +121,9 @@ def order_by_importance(avatar: Avatar) -> Avatar:
         return replace(avatar, lod_start=np.zeros(0, np.float32))
     rest = place(bound, avatar.body.v_template, avatar.body).means.astype(np.float64)
     curve = np.argsort(_curve_place(rest, bound.layer), kind="stable")
-    spacing = _spacing(importance(avatar), bound.colors, curve)
+    weight = importance(avatar)
+    spacing = _spacing(weight, bound.colors, curve)
+    spacing = np.where(weight > _HIDDEN, np.minimum(spacing, _widest(spacing)), spacing)
     u = _even_thinning(curve, rest, np.asarray(bound.colors, np.float64))
     order = np.argsort(spacing * u, kind="stable")
     # At the whole count nothing grows, and flat areas never much over what is beside them: without
@@ -257,6 +263,20 @@ def _spacing(weight: FloatArray, colors: FloatArray, curve: IntArray) -> FloatAr
     detail = 0.5 * (detail + mean(detail)) + _LEAST_DETAIL
     out: FloatArray = np.cbrt(1.0 / ((weight + _LEAST_WEIGHT) * detail))
     return out
+
+
+def _widest(spacing: FloatArray) -> float:
+    """The spacing whose neighbourhoods keep LEAST_KEPT at half of all, if none has a wider one.
+
+    At the threshold t = LEAST_KEPT times it, the sum of min(1, t / spacing) has to be a half. It
+    grows with the widest spacing, so halving an interval finds it.
+    """
+    low, high = float(spacing.min()), float(spacing.max())
+    for _ in range(40):
+        widest = 0.5 * (low + high)
+        kept = np.minimum(1.0, LEAST_KEPT * widest / np.minimum(spacing, widest)).mean()
+        low, high = (widest, high) if kept < 0.5 else (low, widest)
+    return high
 
 
 def _even_thinning(curve: IntArray, points: FloatArray, colors: FloatArray) -> FloatArray:

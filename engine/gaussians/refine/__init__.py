@@ -28,7 +28,7 @@ from ...types import (
     Matte,
     Progress,
 )
-from ..lod import growth
+from ..lod import blending_weights, growth
 from .parameters import (
     COLORS,
     COLUMNS,
@@ -52,7 +52,7 @@ that is the mean over backgrounds of all colours, without the noise of drawing t
 BACKDROP_VARIANCE = 1.0 / 12.0  # of a colour that is uniform in 0..1
 
 BETAS = (0.85, 0.95)
-LEVEL_STEPS = ((0.5, 6, 3), (0.25, 24, 11))
+LEVEL_STEPS = ((0.5, 6, 3), (0.5, 12, 8), (0.25, 24, 11))
 """Parts of an ordered avatar, and at which steps they are drawn alone: every so many, counted
 from the end, the one at this place; of the schedule these compare with a photo."""
 
@@ -149,7 +149,7 @@ def refine(
         beside.extend(_View(target, posed) for target in turned)
         solid |= _in_solid(posed.base, seen[0])
     start = start_numbers(bound)
-    freedom = _freedom([view for views in shown for view in views], backend)
+    freedom = _freedom([view for views in shown for view in views])
     plain = freedom > 0.5 * freedom.max(initial=0.0)
     regularisers = Regularisers(bound, start, freedom, body, options.weights)
     free = np.repeat(freedom[:, None], COLUMNS, 1)
@@ -261,7 +261,7 @@ def _compare(drawn: Gaussians, target: Target, backend: str) -> Gradients:
     return vjp(rgb=color[None], alpha=cover[None])
 
 
-def _freedom(views: list[_View], backend: str) -> NDArray[np.float32]:
+def _freedom(views: list[_View]) -> NDArray[np.float32]:
     """[N] 0..1: 0 for splats that no photo shows, 1 for those in plain sight.
 
     It is how much of its own footprint a splat paints. Adam takes steps of one size however small
@@ -270,14 +270,7 @@ def _freedom(views: list[_View], backend: str) -> NDArray[np.float32]:
     seen = np.zeros(len(views[0].posed.base))
     for view in views:
         base, camera = view.posed.base, view.target.camera
-        white = np.ones((len(base), 1), np.float32)
-        _, vjp = rasterize_vjp(
-            Gaussians(base.means, base.quats, base.scales, base.opacities, white),
-            camera.viewmat[None], camera.K[None], camera.width, camera.height, None, backend,
-        )  # fmt: skip
-        picture = np.ones((1, camera.height, camera.width, 1), np.float32)
-        painted = vjp(rgb=picture).colors[:, 0]
-        seen = np.maximum(seen, painted / _footprints(base, camera))
+        seen = np.maximum(seen, blending_weights(base, camera) / _footprints(base, camera))
     t = np.clip((seen - 0.03) / 0.2, 0.0, 1.0)
     out: NDArray[np.float32] = (t * t * (3.0 - 2.0 * t)).astype(np.float32)
     return out
