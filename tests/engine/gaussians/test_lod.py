@@ -14,6 +14,7 @@ from likeness.engine.evaluation.metrics import psnr
 from likeness.engine.evaluation.random_scenes import covered_body, person_sized
 from likeness.engine.gaussians import bind, pose_avatar
 from likeness.engine.gaussians.lod import (
+    LEAST_KEPT,
     avatar_at,
     blending_weights,
     growth,
@@ -102,7 +103,18 @@ def test_what_never_shows_counts_nothing_and_goes_first() -> None:
     assert np.median(weight[inside]) < 0.05 * np.median(weight[~inside])
     ordered = order_by_importance(avatar)
     half = ordered.gaussians.layer[: len(inside) // 2]
-    assert (half == 2).mean() < 0.5 * inside.mean()
+    # Not all of them: a little does show through, and what shows at all keeps LEAST_KEPT.
+    assert (half == 2).mean() < 0.75 * inside.mean()
+
+
+def test_no_neighbourhood_that_shows_becomes_a_sieve_at_half() -> None:
+    """The plain half of a wall beside loud noise keeps its third."""
+    colors = np.full((SIDE, SIDE, 3), 0.5)
+    colors[:, : SIDE // 2] = np.random.default_rng(1).uniform(0, 1, (SIDE, SIDE // 2, 3))
+    ordered = order_by_importance(wall(colors))
+    plain = pose_avatar(ordered).means[:, 0] > 0
+    kept = plain[: len(plain) // 2].sum() / plain.sum()
+    assert 0.95 * LEAST_KEPT < kept < 0.5
 
 
 @pytest.mark.parametrize("part", [2, 4, 8, 16])
@@ -126,7 +138,7 @@ def test_detail_stays_longer_than_even_colour() -> None:
     avatar = wall(colors)
     few = avatar_at(order_by_importance(avatar), 2000)
     left = pose_avatar(few).means[:, 0] < 0
-    assert left.mean() > 0.75
+    assert left.mean() > 0.62
 
 
 def test_half_of_a_lifted_portrait(shots: dict[str, Any]) -> None:
