@@ -1,8 +1,8 @@
 """What a build writes: whole or not at all.
 
 The command line and the worker process both go through :func:`build_to_folder`. Nothing is
-written before the avatar exists; the files are made in a hidden folder beside the wanted one and
-moved over when all are complete, so that an error leaves what was there untouched.
+written before the avatar exists; the files are made in a hidden folder and moved to their place
+when all are complete, so that an error leaves what was there untouched.
 """
 
 from __future__ import annotations
@@ -49,9 +49,12 @@ def check_output_folder(folder: Path) -> None:
 @contextmanager
 def whole_files(folder: Path) -> Iterator[Path]:
     """A scratch folder whose files move into ``folder`` together when the block succeeds."""
-    parent = next(p for p in folder.absolute().parents if p.exists())
+    check_output_folder(folder)
+    folder = folder.absolute()
+    # In the folder itself if it is there: it may be another disk than what is around it.
+    home = next(p for p in (folder, *folder.parents) if p.exists())
     try:
-        with tempfile.TemporaryDirectory(prefix=".likeness-", dir=parent) as scratch:
+        with tempfile.TemporaryDirectory(prefix=".likeness-", dir=home) as scratch:
             yield Path(scratch)
             folder.mkdir(parents=True, exist_ok=True)
             for path in sorted(Path(scratch).iterdir()):
