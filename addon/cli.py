@@ -17,12 +17,13 @@ from typing import Any
 import click
 
 from ..engine.types import LikenessError, Progress
-from .cli_console import complain, show_warning, terminal_progress
+from .cli_console import Number, complain, show_warning, terminal_progress
 from .cli_render import (
     EXPRESSION_HELP,
     FRAME_HELP,
     LEVEL_HELP,
     POSE_HELP,
+    check_frame,
     posed_avatar,
     render,
 )
@@ -30,6 +31,8 @@ from .cli_track import track
 
 EXIT_ERROR = 2
 EXIT_CANCELLED = 130
+VERSION = "0.1.0"
+"""As in engine/pipeline.py, which loads numba; a test holds the two to each other."""
 PHOTO = click.Path(path_type=Path)
 
 
@@ -37,6 +40,7 @@ PHOTO = click.Path(path_type=Path)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, message="Likeness %(version)s")
 def cli() -> None:
     """One portrait in, an animatable 3D Gaussian avatar out."""
 
@@ -45,7 +49,7 @@ cli.add_command(track)
 cli.add_command(render)
 
 
-@cli.command()
+@cli.command(short_help="Build avatars from portraits.")
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True, type=PHOTO)
 @click.option(
     "-o",
@@ -55,17 +59,27 @@ cli.add_command(render)
     type=PHOTO,
     help="Where to write; each of several photos gets a folder of its own in it.",
 )
-@click.option("--max-gaussians", type=click.IntRange(min=1), help="At most so many (262,144).")
-@click.option("--person", type=click.IntRange(min=0), help="Which of several, from the left, 0 on.")
+@click.option(
+    "--max-gaussians", metavar="N", type=click.IntRange(min=5000),
+    help="At most so many splats; 262,144 if not given.",
+)  # fmt: skip
+@click.option(
+    "--person", metavar="N", type=click.IntRange(min=0),
+    help="Which of several, counted from the left from 0; else the largest.",
+)  # fmt: skip
 @click.option(
     "--fov",
-    type=click.FloatRange(1, 150),
-    help="Field of view along the longer side, in degrees, if you know it.",
+    metavar="DEGREES",
+    type=Number(1, 150),
+    help="Field of view along the longer side, if you know it.",
 )
 @click.option(
     "--refine",
     type=click.Choice(["off", "fast", "full"]),
-    help="Fit the splats to the photo: not at all, for seconds (the default), or for a minute.",
+    default="fast",
+    show_default=True,
+    help="How long the splats are fitted to the photo: not at all, about 15 seconds, or about 45, "
+    "on two idle cores.",
 )
 @click.option("--body", metavar="NPZ", type=PHOTO, help="Another body file, with landmarks.")
 @click.option("--blend/--no-blend", default=True, help="Also write avatar.blend.")
@@ -159,16 +173,16 @@ def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
 
 @cli.command()
 @click.argument("avatar", type=PHOTO)
-@click.option("-o", "--out", metavar="PLY", required=True, type=PHOTO)
+@click.option("-o", "--out", metavar="PLY", required=True, type=PHOTO, help="The file to write.")
 @click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
-@click.option("--frame", type=click.IntRange(min=0), default=0, help=FRAME_HELP)
+@click.option("--frame", metavar="N", type=click.IntRange(min=0), help=FRAME_HELP)
 @click.option("--expression", metavar="NAME=V,...", help=EXPRESSION_HELP)
-@click.option("--max-gaussians", type=click.IntRange(min=1), help=LEVEL_HELP)
+@click.option("--max-gaussians", metavar="N", type=click.IntRange(min=1), help=LEVEL_HELP)
 def export(
     avatar: Path,
     out: Path,
     pose: str | None,
-    frame: int,
+    frame: int | None,
     expression: str | None,
     max_gaussians: int | None,
 ) -> None:
@@ -179,12 +193,13 @@ def export(
     from ..engine.gaussians.posing import pose_avatar
     from ..engine.output import whole_files
 
+    check_frame(pose, frame)
     if out.suffix.lower() != ".ply":
         raise LikenessError(f"'{out}' has no known format.", "Choose a name that ends with .ply.")
     person = load_avatar(avatar)
     if max_gaussians is not None:
         person = avatar_at(person, max_gaussians)
-    gaussians = pose_avatar(person, posed_avatar(person, pose, expression, frame))
+    gaussians = pose_avatar(person, posed_avatar(person, pose, expression, frame or 0))
     with whole_files(out.absolute().parent) as scratch:
         write_ply(gaussians, scratch / out.name)
 

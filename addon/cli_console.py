@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +14,18 @@ import click
 from ..engine.types import Progress
 
 SECONDS_BETWEEN_LINES = 20.0
+
+
+class Number(click.FloatRange):
+    """A number in a range; ``nan`` and ``inf``, which Python reads as numbers, are none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        number = super().convert(value, param, context)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not finite.", param, context)
+        return number
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..engine.types import LikenessError
-from .cli_console import terminal_progress
+from .cli_console import Number, terminal_progress
 
 if TYPE_CHECKING:
     from ..engine.types import Avatar, Camera, FloatArray, Pose
@@ -18,6 +19,7 @@ POSE_HELP = "A pose file (.npz), or a name as relaxed or wave; the photo's pose 
 FRAME_HELP = "Which frame of a motion file that --pose names, from 0 on."
 EXPRESSION_HELP = "Expression weights, as in jawOpen=0.5,eyeBlinkLeft=1."
 LEVEL_HELP = "At most so many: the most important ones, grown to fill in."
+SIZE_HELP = "One of them alone keeps the proportions, or makes a square; else 768, or the photo's."
 STILL_SIZE = 768
 STILL_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg")
 _WITHOUT_ALPHA = (".jpg", ".jpeg")
@@ -28,8 +30,8 @@ _OF_TURNTABLES = ("turns", "seconds")
 _OF_FREE_CAMERAS = ("yaw", "pitch", "focus")
 
 
-def _positive(most: float) -> click.FloatRange:
-    return click.FloatRange(min=0, min_open=True, max=most)
+def _positive(most: float) -> Number:
+    return Number(min=0, min_open=True, max=most)
 
 
 @click.command()
@@ -41,23 +43,28 @@ def _positive(most: float) -> click.FloatRange:
 @click.option("--motion", metavar="NPZ", type=FILE, help="Make a clip of this motion file.")
 @click.option("--turntable", is_flag=True, help="Make a clip that goes around the avatar.")
 @click.option(
-    "--turns", type=float, default=1.0, show_default=True,
+    "--turns", metavar="N", type=Number(-1000, 1000), default=1.0, show_default=True,
     help="How often around; negative: the other way.",
 )  # fmt: skip
 @click.option(
-    "--seconds", type=_positive(3600), default=4.0, show_default=True,
+    "--seconds", metavar="SECONDS", type=_positive(3600), default=4.0, show_default=True,
     help="How long a turntable takes (with --motion, as long as that).",
 )  # fmt: skip
-@click.option("--start", type=click.FloatRange(min=0), default=0.0, help="Begin the motion there.")
-@click.option("--end", type=click.FloatRange(min=0), help="Leave the motion at so many seconds.")
 @click.option(
-    "--every", type=click.IntRange(min=1), default=1, help="Take one frame in so many of a motion."
+    "--start", metavar="SECONDS", type=Number(min=0), default=0.0, help="Begin the motion there."
 )
+@click.option("--end", metavar="SECONDS", type=Number(min=0), help="Leave the motion there.")
 @click.option(
-    "--fps", type=_positive(240),
+    "--every", metavar="N", type=click.IntRange(min=1), default=1,
+    help="Take one frame in N of a motion.",
+)  # fmt: skip
+@click.option(
+    "--fps", metavar="RATE", type=Number(1, 240),
     help="Frames a second of the clip; motions keep their speed. Else the file's, or 30.",
 )  # fmt: skip
-@click.option("--speed", type=_positive(100), default=1.0, help="0.5 is slow motion.")
+@click.option(
+    "--speed", metavar="FACTOR", type=Number(0.01, 100), default=1.0, help="0.5 is slow motion."
+)
 @click.option(
     "--up", type=click.Choice(["auto", "y", "z", "-y"]), default="auto",
     help="Which axis of the motion file points up: z in AMASS, -y in many trackers' files. Else "
@@ -68,29 +75,35 @@ def _positive(most: float) -> click.FloatRange:
     help="One that stays and holds the whole clip (the clips' default), one that goes along, the "
     "photo's (the pictures' default), or the one that the motion was filmed with.",
 )  # fmt: skip
-@click.option("--yaw", type=float, help="Degrees; 30 shows more of the left side of the body.")
-@click.option("--pitch", type=click.FloatRange(-90, 90), help="Degrees; positive: from above.")
+@click.option(
+    "--yaw", metavar="DEGREES", type=Number(-360, 360),
+    help="30 shows more of the left side of the body.",
+)  # fmt: skip
+@click.option(
+    "--pitch", metavar="DEGREES", type=Number(-90, 90), help="From above; negative: from below."
+)
 @click.option("--focus", type=click.Choice(["head", "upper", "full"]), help="What to show.")
 @click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
-@click.option("--frame", type=click.IntRange(min=0), default=0, help=FRAME_HELP)
+@click.option("--frame", metavar="N", type=click.IntRange(min=0), help=FRAME_HELP)
 @click.option("--expression", metavar="NAME=V,...", help=EXPRESSION_HELP)
 @click.option(
     "--background", metavar="COLOUR",
     help="'#rrggbb', a name as white, or transparent. Without it pictures are transparent, "
     "videos light grey.",
 )  # fmt: skip
-@click.option("--max-gaussians", type=click.IntRange(min=1), help=LEVEL_HELP)
+@click.option("--max-gaussians", metavar="N", type=click.IntRange(min=1), help=LEVEL_HELP)
 @click.option(
     "--backend", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
     help="What draws; auto takes the GPU where gsplat can use one.",
 )  # fmt: skip
-@click.option("--width", type=click.IntRange(1, 8192))
-@click.option("--height", type=click.IntRange(1, 8192))
+@click.option("--width", metavar="PIXELS", type=click.IntRange(1, 8192), help=SIZE_HELP)
+@click.option("--height", metavar="PIXELS", type=click.IntRange(1, 8192))
 @click.pass_context
 def render(context: click.Context, /, **chosen: Any) -> None:
     """Draw an avatar: a picture, a clip of a motion, or a turntable."""
     from ..engine.formats.avatar import load_avatar
     from ..engine.gaussians.lod import avatar_at
+    from ..engine.imaging.picture_files import numbered_or_none
     from ..engine.render import best_backend
 
     source = click.core.ParameterSource.COMMANDLINE
@@ -99,6 +112,8 @@ def render(context: click.Context, /, **chosen: Any) -> None:
     still = chosen["motion"] is None and not chosen["turntable"]
     if still:
         _check_still(chosen["out"], chosen["background"])
+    else:
+        numbered_or_none(chosen["out"])
     person = load_avatar(chosen["avatar"])
     if chosen["max_gaussians"] is not None:
         person = avatar_at(person, chosen["max_gaussians"])
@@ -121,15 +136,14 @@ def _check_options(chosen: dict[str, Any], given: set[str]) -> None:
         refuse(_OF_TURNTABLES, "goes with --turntable.")
     if not motion and not turntable:
         refuse(_OF_CLIPS, "goes with --motion or --turntable.")
-        if chosen["camera"] in ("follow", "motion"):
-            raise click.UsageError(f"--camera {chosen['camera']} goes with --motion.")
     if motion:
         refuse(("pose", "frame"), "goes without --motion, which poses the avatar.")
         refuse(("seconds",), "goes without --motion, which lasts as long as it does.")
         if "fps" in given:
             refuse(("every",), "goes without --fps.")
-    elif chosen["camera"] == "motion":
-        raise click.UsageError("--camera motion goes with --motion.")
+    elif chosen["camera"] in ("follow", "motion"):
+        raise click.UsageError(f"--camera {chosen['camera']} goes with --motion.")
+    check_frame(chosen["pose"], chosen["frame"])
     if chosen["camera"] in ("input", "motion"):
         refuse(_OF_FREE_CAMERAS, f"goes without --camera {chosen['camera']}.")
 
@@ -164,7 +178,7 @@ def _picture(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
     free = camera == "fixed" or any(chosen[name] is not None for name in _OF_FREE_CAMERAS)
     # A pose file has a place of its own, most likely far from where the photo's camera looks.
     free = free or (pose is not None and bool(Path(pose).suffix) and camera is None)
-    posed = posed_avatar(person, pose, chosen["expression"], chosen["frame"])
+    posed = posed_avatar(person, pose, chosen["expression"], chosen["frame"] or 0)
     if free:
         size = (width or height or STILL_SIZE, height or width or STILL_SIZE)
         yaw, pitch = chosen["yaw"] or 0.0, chosen["pitch"] or 0.0
@@ -195,7 +209,7 @@ def _clip(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
         yaw=chosen["yaw"] or 0.0,
         pitch=chosen["pitch"] or 0.0,
         background=parse_background(chosen["background"], None if pictures else CLIP_BACKGROUND),
-        pose=posed_avatar(person, pose, None, chosen["frame"]) if pose else None,
+        pose=posed_avatar(person, pose, None, chosen["frame"] or 0) if pose else None,
         expression=parse_expression(expression) if expression is not None else None,
     )  # fmt: skip
     with terminal_progress() as progress:
@@ -208,6 +222,12 @@ def _clip(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
 
 
 # Helpers ------------------------------------------------------------------------------------
+
+
+def check_frame(pose: str | None, frame: int | None) -> None:
+    """Refuse a --frame where there is no file with frames."""
+    if frame is not None and (pose is None or not Path(pose).suffix):
+        raise click.UsageError("--frame goes with --pose FILE.")
 
 
 def parse_background(text: str | None, default: str | None) -> FloatArray | None:
@@ -244,7 +264,7 @@ def parse_expression(text: str) -> dict[str, float]:
             weights[name.strip()] = float(value)
         except ValueError:
             equals = ""
-        if not equals or not name.strip():
+        if not equals or not name.strip() or not math.isfinite(weights[name.strip()]):
             raise LikenessError(
                 f"'{part.strip()}' is not an expression weight.",
                 "Write NAME=VALUE, as jawOpen=0.5.",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .cli_console import terminal_progress
+from .cli_console import Number, terminal_progress
 
 FILE = click.Path(path_type=Path)
 
@@ -31,17 +31,15 @@ FILE = click.Path(path_type=Path)
 @click.option("--person", type=click.IntRange(min=0), help="Which of several, from the left, 0 on.")
 @click.option(
     "--fov",
-    type=click.FloatRange(1, 150),
-    help="Field of view along the longer side, in degrees; else the photo's EXIF, else a guess.",
+    metavar="DEGREES",
+    type=Number(1, 150),
+    help="Field of view along the longer side; else the photo's EXIF, else a guess.",
 )
 @click.option("--body", metavar="NPZ", type=FILE, help="Another body file, with landmarks.")
 @click.option(
-    "--start",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    help="Begin a video at so many seconds.",
+    "--start", metavar="SECONDS", type=Number(min=0), default=0.0, help="Begin a video there."
 )
-@click.option("--end", type=click.FloatRange(min=0), help="Leave a video at so many seconds.")
+@click.option("--end", metavar="SECONDS", type=Number(min=0), help="Leave a video there.")
 @click.option(
     "--max-frames", type=click.IntRange(min=1), help="Of a video, at most so many frames."
 )

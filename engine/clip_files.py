@@ -40,6 +40,9 @@ MAX_SIDE = 1280
 
 TURNTABLE_SECONDS, TURNTABLE_RATE = 4.0, 30.0
 
+LEAST_RATE = 1 / 60
+"""Frames a second; with fewer something is wrong, in the options or in the motion file."""
+
 
 @dataclass(frozen=True)
 class ClipOptions:
@@ -137,6 +140,11 @@ def render_clip(
 
 
 def _check_target(out: Path, names: Numbered | None, count: int, rate: float) -> None:
+    if rate < LEAST_RATE:
+        raise LikenessError(
+            f"'{out}' would show {rate:.2g} frames a second, less than one in a minute.",
+            "Give --fps, or a smaller --every or a larger --speed.",
+        )
     if names is None:
         if out.suffix.lower() == ".gif" and rate > GIF_MAX_RATE + 1e-6:
             raise LikenessError(

@@ -13,7 +13,8 @@ import pytest
 from likeness.addon.cli import main
 from likeness.addon.cli_render import parse_expression
 from likeness.engine import output
-from likeness.engine.pipeline import BuildOptions
+from likeness.engine.gaussians.lift import MIN_GAUSSIANS
+from likeness.engine.pipeline import VERSION, BuildOptions
 from likeness.engine.types import LikenessError
 from PIL import Image
 
@@ -91,7 +92,10 @@ def test_photos_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     "arguments",
     [["build"], ["build", "a.jpg"], ["dance"], ["info"],
-     ["build", "a.jpg", "-o", "out", "--refine", "well"]],
+     ["build", "a.jpg", "-o", "out", "--refine", "well"],
+     ["build", "a.jpg", "-o", "out", "--fov", "nan"],
+     ["build", "a.jpg", "-o", "out", "--max-gaussians", str(MIN_GAUSSIANS - 1)],
+     ["export", "me.safetensors", "-o", "me.ply", "--frame", "3"]],
 )  # fmt: skip
 def test_usage_errors(arguments: list[str]) -> None:
     assert main(arguments) == 2
@@ -128,7 +132,17 @@ def test_bad_avatar(
     assert [p.name for p in tmp_path.iterdir()] == ([] if content is None else [avatar.name])
 
 
-@pytest.mark.parametrize("text", ["jawOpen", "jawOpen=wide", "=1", "jawOpen=0.5,"])
+def test_a_folder_is_no_avatar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(tmp_path)]) == 2
+    assert "is a folder" in one_error(capsys)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"Likeness {VERSION}\n"
+
+
+@pytest.mark.parametrize("text", ["jawOpen=nan", "jawOpen", "jawOpen=wide", "=1", "jawOpen=0.5,"])
 def test_bad_expression(text: str) -> None:
     with pytest.raises(LikenessError, match="NAME=VALUE"):
         parse_expression(text)

@@ -287,19 +287,55 @@ def test_what_cannot_be(
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "words"),
     [
-        ["--fps", "25"], ["--every", "2"], ["--turns", "2"], ["--camera", "motion"],
-        ["--turntable", "--start", "1"], ["--turntable", "--camera", "motion"],
-        ["--motion", "m.npz", "--pose", "wave"], ["--motion", "m.npz", "--seconds", "3"],
-        ["--motion", "m.npz", "--turntable", "--seconds", "3"],
-        ["--motion", "m.npz", "--fps", "25", "--every", "2"],
-        ["--motion", "m.npz", "--camera", "input", "--yaw", "30"],
-        ["--turntable", "--fps", "0"], ["--motion", "m.npz", "--end", "-1"],
+        ("--fps 25", "--fps goes with"), ("--every 2", "--every goes with"),
+        ("--turns 2", "--turns goes with"), ("--camera motion", "--camera motion goes with"),
+        ("--frame 2", "--frame goes with"), ("--pose wave --frame 2", "--frame goes with"),
+        ("--turntable --start 1", "--start goes with"),
+        ("--turntable --camera motion", "--camera motion goes with"),
+        ("--turntable --camera follow", "--camera follow goes with"),
+        ("--turntable --frame 2", "--frame goes with"),
+        ("--motion M --pose wave", "--pose goes without"),
+        ("--motion M --seconds 3", "--seconds goes with"),
+        ("--motion M --turntable --seconds 3", "--seconds goes without"),
+        ("--motion M --fps 25 --every 2", "--every goes without"),
+        ("--motion M --camera input --yaw 30", "--yaw goes without"),
     ],
 )  # fmt: skip
-def test_options_that_would_do_nothing(options: list[str], avatar: str, tmp_path: Path) -> None:
-    assert main(["render", avatar, "-o", str(tmp_path / "a.png"), *options]) == 2
+def test_options_that_would_do_nothing(
+    options: str, words: str, avatar: str, motion: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    clip = "--motion" in options or "--turntable" in options
+    out = tmp_path / ("clip" if clip else "a.png")
+    given = options.replace("M ", f"{motion} ").split()
+    assert main(["render", avatar, "-o", str(out), *SMALL, *given]) == 2
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--fps 0", "--fps nan", "--seconds nan", "--turns inf", "--yaw nan", "--pitch nan",
+     "--speed 0", "--end -1", "--start inf", "--end nan", "--width 0"],
+)  # fmt: skip
+def test_numbers_that_are_none(
+    option: str, avatar: str, motion: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, value = option.split()
+    kind = ["--turntable"] if name in ("--seconds", "--turns") else ["--motion", motion]
+    assert main(["render", avatar, "-o", str(tmp_path / "clip"), *kind, name, value]) == 2
+    assert f"'{name}': {value}" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clip_that_hardly_moves_on(
+    avatar: str, motion: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["render", avatar, "--motion", motion, *SMALL, "--every", "1000000"]
+    assert main([*command, "-o", str(tmp_path / "a.mp4")]) == 2
+    assert "less than one in a minute" in one_error(capsys)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -161,6 +161,10 @@ def load_avatar(path: Path) -> Avatar:
 
 
 def _read(path: Path) -> tuple[dict[str, _Array], dict[str, str]]:
+    if path.is_dir():
+        raise LikenessError(
+            f"'{path}' is a folder.", "Give the avatar.safetensors that a build wrote."
+        )
     try:
         with safe_open(path, framework="np") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

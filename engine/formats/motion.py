@@ -196,6 +196,9 @@ def read_arrays(path: Path) -> Arrays:
         LikenessError: no such file, or not an npz.
     """
     arrays: Arrays = {}
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise LikenessError(f"'{path}' {what}.", _REMEDY)
     try:
         with np.load(path, allow_pickle=False) as file:
             for key in file.files:

@@ -114,7 +114,7 @@ class VideoWriter:
         self.path = Path(path)
         self.width, self.height, self.alpha = width, height, alpha
         self._rate = Fraction(frame_rate).limit_denominator(1001) if frame_rate > 0 else Fraction(0)
-        if width < 2 or height < 2 or not math.isfinite(frame_rate) or self._rate <= 0:
+        if width < 1 or height < 1 or not math.isfinite(frame_rate) or self._rate <= 0:
             raise ValueError(f"cannot write {width} x {height} at {frame_rate} frames per second")
         self._suffix = self.path.suffix.lower()
         self._options = check_format(self.path, alpha)
