@@ -54,8 +54,8 @@ class _Options:
         description="How long the splats are fitted to the photo",
         items=(
             ("off", "Off", "Only the lift: a few seconds"),
-            ("fast", "Fast", "Sharper, about ten seconds more on two cores"),
-            ("full", "Full", "Sharpest, about a minute more on two cores"),
+            ("fast", "Fast", "Sharper, about 15 seconds more on two cores"),
+            ("full", "Full", "Sharpest, about 45 seconds more on two cores"),
         ),
         default="fast",
     )
