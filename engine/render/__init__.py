@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import warnings
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from ..types import Camera, FloatArray, Gaussians, LikenessError
 from .checks import check_all, check_upstream
@@ -70,7 +73,8 @@ def rasterize_vjp(
     """:func:`rasterize`, and the function that goes back from its pictures' derivatives.
 
     Arguments and errors as there. The second result takes the loss's derivatives by ``rgb``,
-    ``alpha`` and ``depth``, and gives those by the Gaussians and the background.
+    ``alpha`` and ``depth``, and gives those by the Gaussians and the background. It reads the
+    arrays that went in and came out, so that they must still be what they were.
     """
     job = check_all(gaussians, viewmats, Ks, width, height, background)
     render: Render
@@ -81,9 +85,11 @@ def rasterize_vjp(
         alpha: FloatArray | None = None,
         depth: FloatArray | None = None,
     ) -> Gradients:
-        for name, given, drawn in zip(Render._fields, (rgb, alpha, depth), render):
+        upstream = [
             check_upstream(name, given, drawn.shape)
-        gradients: Gradients = vjp(rgb, alpha, depth)
+            for name, given, drawn in zip(Render._fields, (rgb, alpha, depth), render, strict=True)
+        ]
+        gradients: Gradients = vjp(*upstream)
         return gradients
 
     return render, checked_vjp
@@ -109,10 +115,24 @@ def _function(backend: str, name: str) -> Callable[..., Any]:
 
 
 def best_backend() -> str:
-    """``cuda`` where it can draw, else ``cpu``; the same pictures either way."""
+    """``cuda`` where it can draw, else ``cpu``; the same pictures either way.
+
+    A gsplat whose kernels cannot be built shows so only when it draws: then a warning says why
+    the CPU is used.
+    """
     if any(importlib.util.find_spec(name) is None for name in ("torch", "gsplat")):
         return "cpu"
-    return "cuda" if _function("cuda", "available")() is None else "cpu"
+    if _function("cuda", "available")() is not None:
+        return "cpu"
+    one = Gaussians(np.zeros((1, 3)), np.eye(1, 4), np.ones((1, 3)), np.ones(1), np.ones((1, 3)))
+    view, K = np.eye(4)[None], np.eye(3)[None]
+    view[0, 2, 3] = 2.0
+    try:
+        rasterize(one, view, K, 1, 1, backend="cuda")
+    except LikenessError as error:
+        warnings.warn(f"{error.message} The CPU is used instead.", stacklevel=2)
+        return "cpu"
+    return "cuda"
 
 
 def render_camera(

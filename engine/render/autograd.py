@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ..types import FloatArray, Gaussians
-from .checks import check_upstream
 from .common import Gradients, Render, Vjp
 
 Draw = Callable[..., tuple[Tensor, Tensor, Tensor]]
@@ -55,12 +54,9 @@ def draw_arrays_vjp(
         alpha: FloatArray | None = None,
         depth: FloatArray | None = None,
     ) -> Gradients:
-        upstream = {"rgb": rgb, "alpha": alpha, "depth": depth}
-        for output, (name, given) in zip(outputs, upstream.items(), strict=True):
-            check_upstream(name, given, tuple(output.shape))
         pairs = [
-            (output, torch.as_tensor(np.asarray(given), dtype=dtype, device=device))
-            for output, given in zip(outputs, upstream.values(), strict=True)
+            (output, torch.as_tensor(given, dtype=dtype, device=device))
+            for output, given in zip(outputs, (rgb, alpha, depth), strict=True)
             if given is not None and output.requires_grad
         ]
         found: tuple[Tensor | None, ...] = (None,) * len(leaves)

@@ -175,14 +175,20 @@ def check_background(background: FloatArray | None, cameras: int, channels: int)
             f"Give [{channels}] or [{cameras}, {channels}].",
         ) from None
     check_finite("background", backdrop)
+    check_largest("background", backdrop, BRIGHTEST, "")
     return backdrop
 
 
-def check_upstream(name: str, values: FloatArray | None, shape: tuple[int, ...]) -> None:
-    """A loss's derivatives by ``rgb``, ``alpha`` or ``depth``; None stands for zero."""
-    if values is not None:
-        _check_shape(name, _numbers(name, values), shape)
-        check_finite(name, np.asarray(values))
+def check_upstream(
+    name: str, values: FloatArray | None, shape: tuple[int, ...]
+) -> FloatArray | None:
+    """A loss's derivatives by ``rgb``, ``alpha`` or ``depth``, as an array; None is zero."""
+    if values is None:
+        return None
+    array = _numbers(name, values)
+    _check_shape(name, array, shape)
+    check_finite(name, array)
+    return array
 
 
 def check_finite(name: str, values: FloatArray) -> None:

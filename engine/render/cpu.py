@@ -193,8 +193,9 @@ def rasterize_cpu_vjp(
             d_sum = np.zeros(size, np.float32)
             if depth is not None:
                 cover = render.alpha[c]
-                d_sum = depth[c] / np.maximum(cover, DEPTH_EPSILON)
-                d_alpha = d_alpha - np.where(cover > DEPTH_EPSILON, d_sum * render.depth[c], 0.0)
+                # Where there is nothing, the depth is 0 whatever the Gaussians do.
+                np.divide(depth[c], cover, out=d_sum, where=cover > 0)
+                d_alpha = d_alpha - d_sum * render.depth[c]
             d_out = np.ascontiguousarray(np.concatenate([d_rgb, d_sum[..., None]], 2), np.float32)
             # What a pixel's last transmittance is worth.
             worth = np.ascontiguousarray(d_rgb @ background[c] - d_alpha, np.float32)

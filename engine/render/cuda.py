@@ -9,7 +9,7 @@ when something is drawn, and builds its kernels then if its wheel has none.
 from __future__ import annotations
 
 import importlib
-import importlib.util
+from subprocess import SubprocessError
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 from ..types import FloatArray, Gaussians, LikenessError
 from .autograd import draw_arrays, draw_arrays_vjp
 from .common import BLUR, NEAR, Render, Vjp
+from .gpu_package import installed_version
 
 OLDEST, TOO_NEW = (1, 5), (1, 6)
 """The gsplat releases that draw by our rules: from the first to before the second."""
@@ -31,16 +32,11 @@ def available() -> str | None:
 
     Says nothing about gsplat's kernels: whether they build shows when they are first needed.
     """
-    if importlib.util.find_spec("gsplat") is None:
-        return "gsplat is not installed"
-    if not torch.cuda.is_available():
-        return "torch sees no CUDA device"
-    try:
-        version = str(importlib.import_module("gsplat").__version__)
-    except ImportError as error:
-        return f"gsplat cannot be imported ({error})"
-    if not OLDEST <= tuple(int(part) for part in version.split(".")[:2]) < TOO_NEW:
-        return f"gsplat {version} draws by other rules than 1.5"
+    version = installed_version("gsplat")
+    if isinstance(version, str):
+        return version
+    if not OLDEST <= version < TOO_NEW:
+        return f"gsplat {'.'.join(map(str, version))} draws by other rules than 1.5"
     return None
 
 
@@ -100,7 +96,11 @@ def rasterize_gsplat(
             channel_chunk=_CHANNELS_AT_ONCE,
             camera_model="pinhole",
         )
-    except (ImportError, AttributeError) as error:  # without kernels gsplat calls None's
+    except (ImportError, AttributeError, OSError, SubprocessError, RuntimeError) as error:
+        # Without a compiler gsplat calls None's functions; with one that fails, torch says which
+        # extension it could not build. Other errors are no matter of kernels.
+        if isinstance(error, RuntimeError) and "extension" not in str(error):
+            raise
         raise LikenessError(
             f"gsplat has no kernels for this computer ({error}).",
             "Install a gsplat wheel that fits torch and CUDA, or the CUDA toolkit to build one "

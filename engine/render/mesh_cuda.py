@@ -8,7 +8,6 @@ imported when a mesh is drawn.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from functools import cache
 from subprocess import SubprocessError
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..types import Camera, FloatArray, IntArray, LikenessError
+from .gpu_package import installed_version
 from .mesh import NEAR, MeshBuffer
 
 OLDEST = (0, 3, 3)
@@ -29,16 +29,12 @@ _SLACK = 1e-3  # part of the depth by which the clip planes stand off the mesh
 
 def available() -> str | None:
     """Why this back end cannot draw here, or None when it can."""
-    if importlib.util.find_spec("nvdiffrast") is None:
-        return "nvdiffrast is not installed"
-    if not torch.cuda.is_available():
-        return "torch sees no CUDA device"
-    try:
-        version = str(importlib.import_module("nvdiffrast").__version__)
-    except ImportError as error:
-        return f"nvdiffrast cannot be imported ({error})"
-    if tuple(int(part) for part in version.split("+")[0].split(".")[:3]) < OLDEST:
-        return f"nvdiffrast {version} is older than {'.'.join(map(str, OLDEST))}"
+    version = installed_version("nvdiffrast")
+    if isinstance(version, str):
+        return version
+    if version < OLDEST:
+        found, wanted = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
+        return f"nvdiffrast {found} is older than {wanted}"
     return None
 
 

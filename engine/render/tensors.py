@@ -108,9 +108,11 @@ class _OnCpu(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        like = next((g for g in upstream if g is not None), None)
+        if like is None:  # whatever was made of the pictures has no derivative
+            return (None,) * 10
         given = (None if g is None else g.numpy(force=True) for g in upstream)
         wanted = ctx.needs_input_grad[:6]
-        like = next(g for g in upstream if g is not None)
         gradients = ctx.vjp(*given)
         return *(
             torch.from_numpy(g).to(like.device, like.dtype) if want else None

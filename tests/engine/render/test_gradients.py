@@ -139,6 +139,16 @@ def test_nothing_handed_in_and_nothing_drawn_give_zeros():
     assert not render.alpha.any()
 
 
+def test_derivatives_by_the_depth_of_nothing_are_zero():
+    """However large: a pixel without a Gaussian has the depth 0. Lists are arrays, too."""
+    scene = small(ALL["one camera"])
+    render, vjp = rasterize_vjp(*scene.arguments)
+    given = np.where(render.alpha > 0, 0.0, 1e37)
+    assert given.any()
+    for gradients in (vjp(depth=given), vjp(depth=given.tolist())):
+        assert all(not part.any() for part in gradients)
+
+
 def test_types_and_shapes_are_the_gaussians():
     scene = ALL["64 channels"]
     _, vjp = rasterize_vjp(*scene.arguments)

@@ -130,6 +130,7 @@ def test_sizes_that_are_no_picture(name):
 def test_backgrounds():
     assert_refused(cloud(), "^background: 1 of 2 are NaN", background=[[0, 0, 0], [0, np.nan, 0]])
     assert_refused(cloud(), r"^background: \[4\] does not fit 2 cameras and 3", background=[0] * 4)
+    assert_refused(cloud(), "^background: 2 of 2 are beyond", background=[0, 1e13, 0])
 
 
 def test_derivatives_handed_in():

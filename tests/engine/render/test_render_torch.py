@@ -171,6 +171,22 @@ def test_tensors_without_gradients_and_with_some():
     assert only[0].grad is None
 
 
+def test_what_has_no_derivative_hands_none_back():
+    class Cut(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, values):
+            return values.clone()
+
+        @staticmethod
+        def backward(ctx, upstream):
+            return None
+
+    leaves, middle, backdrop = tensors(job(), torch.float32)
+    rgb, _, _ = rasterize_tensors(*leaves, *middle, backdrop)
+    Cut.apply(rgb).sum().backward()
+    assert all(leaf.grad is None for leaf in leaves)
+
+
 def test_cameras_have_derivatives_only_in_torch():
     leaves, middle, backdrop = tensors(job(), torch.float64)
     middle[0].requires_grad_()
@@ -299,12 +315,15 @@ def test_without_what_it_needs_the_reason_is_said(monkeypatch):
         rasterize_vjp(*job(), backend="cuda")
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(cuda, "_DEVICE", "cpu")
     assert cuda.available() is None
     assert best_backend() == "cuda"
     monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.6.0"))
     assert "1.6.0" in cuda.available()
     monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.4.0+pt24cu121"))
     assert "1.4.0" in cuda.available()
+    monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.5rc1"))
+    assert cuda.available() is None
 
     def broken(name):
         raise ImportError("undefined symbol")
@@ -313,12 +332,29 @@ def test_without_what_it_needs_the_reason_is_said(monkeypatch):
     assert "undefined symbol" in cuda.available()
 
 
-def test_gsplat_without_kernels_says_so(gsplat):
-    def no_kernels(**_):
-        return None.projection_ewa_3dgs_fused_fwd  # what gsplat does without a compiler
+def no_compiler(**_):
+    return None.projection_ewa_3dgs_fused_fwd  # what gsplat does then
 
-    gsplat.rasterization = no_kernels
+
+def compiler_that_fails(**_):
+    raise RuntimeError("Error building extension 'gsplat_cuda'")
+
+
+@pytest.mark.parametrize("broken", [no_compiler, compiler_that_fails])
+def test_gsplat_without_kernels_says_so(gsplat, broken):
+    gsplat.rasterization = broken
     with pytest.raises(LikenessError, match="kernels"):
+        rasterize(*job(), backend="cuda")
+    with pytest.warns(UserWarning, match=r"kernels.*CPU"):
+        assert best_backend() == "cpu"
+
+
+def test_other_errors_of_gsplat_are_not_called_missing_kernels(gsplat):
+    def out_of_memory(**_):
+        raise RuntimeError("CUDA out of memory")
+
+    gsplat.rasterization = out_of_memory
+    with pytest.raises(RuntimeError, match="memory"):
         rasterize(*job(), backend="cuda")
 
 

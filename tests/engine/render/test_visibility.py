@@ -195,8 +195,9 @@ def test_what_is_missing_is_said(monkeypatch):
     assert "device" in mesh_cuda.available()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert "0.3.1" in mesh_cuda.available()
-    monkeypatch.setitem(sys.modules, "nvdiffrast", stand_in("0.3.3"))
-    assert mesh_cuda.available() is None
+    for recent in ("0.3.3", "0.4.0rc1", "1.0+cu126"):
+        monkeypatch.setitem(sys.modules, "nvdiffrast", stand_in(recent))
+        assert mesh_cuda.available() is None
 
 
 def test_kernels_that_do_not_build_warn_and_ours_draws(nvdiffrast, mesh):
