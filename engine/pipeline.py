@@ -17,9 +17,9 @@ import numpy as np
 from .body import Body, load_body
 from .cameras import field_of_view
 from .evaluation.metrics import psnr, silhouette_iou, ssim
-from .gaussians.binding import place
 from .gaussians.lift import LiftOptions, clean_rim, lift
 from .gaussians.lod import order_by_importance
+from .gaussians.posing import pose_avatar
 from .gaussians.refine import LEVELS, Photo, refine
 from .imaging.load import load_portrait
 from .imaging.matte_check import body_parts, checked, map_body, to_be_fitted
@@ -333,10 +333,7 @@ def input_view_figures(avatar: Avatar, matte: Matte) -> dict[str, float]:
     alpha = resize(matte.alpha, w, h)
     solid = resize(matte.foreground * matte.alpha[..., None], w, h)
     truth = solid + (1.0 - alpha)[..., None]
-    vertices, _ = avatar.body.vertices(avatar.pose)
-    drawn = render_camera(
-        place(avatar.gaussians, vertices, avatar.body), avatar.camera.resized(w, h), np.ones(3)
-    )
+    drawn = render_camera(pose_avatar(avatar), avatar.camera.resized(w, h), np.ones(3))
     return {
         "foreground_psnr": round(float(psnr(drawn.rgb, truth, alpha > 0.5)), 2),
         "ssim": round(float(ssim(drawn.rgb, truth)), 4),

@@ -1,4 +1,4 @@
-"""Gaussians on a body: the triangle frame and, beside it, the lift that makes them."""
+"""Gaussians on a body: their triangle frames, how they are lifted, refined, ordered and posed."""
 
 from .binding import Frames, bind, place, triangle_frames, vertex_normals
 from .posing import pose_avatar

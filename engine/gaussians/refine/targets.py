@@ -13,7 +13,7 @@ import numpy as np
 
 from ...cameras import project, unproject
 from ...dual_uv.sampling import bilinear
-from ...imaging.resize import resize
+from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ...render.mesh import rasterize_mesh
 from ...types import BoolArray, Camera, FloatArray, Gaussians, IntArray, Matte
@@ -58,8 +58,7 @@ def photo_target(matte: Matte, camera: Camera, side: int, box: IntArray | None =
         camera = crop_camera(camera, (left, top, right, bottom))
         alpha, colors = alpha[top:bottom, left:right], colors[top:bottom, left:right]
     height, width = alpha.shape
-    scale = min(1.0, side / max(width, height))
-    w, h = max(1, round(width * scale)), max(1, round(height * scale))
+    w, h = fit_size(width, height, side)
     light = resize(colors * alpha[..., None], w, h)
     alpha = np.clip(resize(alpha, w, h), 0.0, 1.0)
     solid = erode(alpha > SOLID, 1)
