@@ -32,7 +32,7 @@ def available() -> str | None:
 
     Says nothing about gsplat's kernels: whether they build shows when they are first needed.
     """
-    version = installed_version("gsplat")
+    version = installed_version("gsplat", torch.cuda.is_available())
     if isinstance(version, str):
         return version
     if not OLDEST <= version < TOO_NEW:

@@ -1,4 +1,4 @@
-"""Packages that draw on NVIDIA GPUs: whether one is there, and which release. Needs torch."""
+"""Packages that draw on NVIDIA GPUs: whether one is there, and which release."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import importlib
 import importlib.util
 import re
 
-import torch
 
+def installed_version(name: str, has_gpu: bool) -> tuple[int, ...] | str:
+    """The leading numbers of a package's version, or why nothing can be drawn with it.
 
-def installed_version(name: str) -> tuple[int, ...] | str:
-    """The release of a package that a GPU can draw with, or why there is none.
-
-    Only the leading numbers: (1, 5, 3) of ``1.5.3+pt24cu124``, (1, 6) of ``1.6rc1``.
+    Args:
+        has_gpu: whether torch sees a CUDA device; the package is not imported where it doesn't.
     """
     if importlib.util.find_spec(name) is None:
         return f"{name} is not installed"
-    if not torch.cuda.is_available():
+    if not has_gpu:
         return "torch sees no CUDA device"
     try:
         version = str(importlib.import_module(name).__version__)
@@ -26,7 +25,7 @@ def installed_version(name: str) -> tuple[int, ...] | str:
 
 
 def leading_numbers(version: str) -> tuple[int, ...]:
-    """The release in a version's text.
+    """What a version's text begins with.
 
     >>> leading_numbers("1.5.3+pt24cu124"), leading_numbers("0.4.0rc1"), leading_numbers("1.6")
     ((1, 5, 3), (0, 4, 0), (1, 6))

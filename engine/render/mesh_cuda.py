@@ -29,7 +29,7 @@ _SLACK = 1e-3  # part of the depth by which the clip planes stand off the mesh
 
 def available() -> str | None:
     """Why this back end cannot draw here, or None when it can."""
-    version = installed_version("nvdiffrast")
+    version = installed_version("nvdiffrast", torch.cuda.is_available())
     if isinstance(version, str):
         return version
     if version < OLDEST:
