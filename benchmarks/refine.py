@@ -36,6 +36,7 @@ from likeness.engine.evaluation.refine_report import (
     summary,
 )
 from likeness.engine.evaluation.sheet import Studio, lay_out, save_picture
+from likeness.engine.formats.atomic import whole_file
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.gaussians.lift import clean_rim
 from likeness.engine.gaussians.lod import avatar_at
@@ -91,7 +92,7 @@ def remembered(path: Path, cache: Path | None) -> Lifted:
         save_avatar(made.avatar, body_file)
         # The avatar's file rounds to half precision; refining is to start from the lift itself.
         exact = {name: getattr(made.avatar.gaussians, name) for name in names}
-        with array_file.open("wb") as file:
+        with whole_file(array_file) as scratch, scratch.open("wb") as file:
             np.savez(
                 file, alpha=made.matte.alpha, foreground=made.matte.foreground,
                 seconds=made.seconds, **exact,
