@@ -25,6 +25,7 @@ from .common import (
 from .cpu_backward import blend_backward, project_backward, reduce_over_tiles
 from .cpu_splats import (
     LANES,
+    STRIDE,
     TILE,
     Splats,
     TileLists,
@@ -33,7 +34,6 @@ from .cpu_splats import (
     project_gaussians,
 )
 
-_STRIDE = 61  # tiles are dealt to threads like cards: dense and empty ones in every hand
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
@@ -115,13 +115,13 @@ def _draw(  # type: ignore[no-untyped-def]
     columns = (width + TILE - 1) // TILE
     tiles = start.shape[0] - 1
     channels = colors.shape[1]
-    for hand in numba.prange(min(_STRIDE, tiles)):
+    for hand in numba.prange(min(STRIDE, tiles)):
         light = np.empty((TILE, TILE), np.float32)
         still_open = np.empty((TILE, TILE), np.float32)
         ends = np.empty((TILE, TILE), np.int32)
         sums = np.empty((channels + 1, TILE, TILE), np.float32)
         weights = np.empty(TILE, np.float32)
-        for tile in range(hand, tiles, _STRIDE):
+        for tile in range(hand, tiles, STRIDE):
             left, top = tile % columns * TILE, tile // columns * TILE
             wide, high = min(TILE, width - left), min(TILE, height - top)
             listed = members[start[tile] : start[tile + 1]]

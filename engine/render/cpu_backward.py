@@ -12,10 +12,18 @@ import numba
 import numpy as np
 
 from ..types import FloatArray, Gaussians, IntArray
-from .common import ALPHA_MAX, BLUR, JACOBIAN_MARGIN, Gradients
-from .cpu_splats import CHUNKS, LANES, TILE, Splats, TileLists, exp_of_negative
+from .common import ALPHA_MAX, BLUR, Gradients
+from .cpu_splats import (
+    CHUNKS,
+    LANES,
+    STRIDE,
+    TILE,
+    Splats,
+    TileLists,
+    exp_of_negative,
+    slope_limits,
+)
 
-_STRIDE = 61
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
@@ -35,7 +43,9 @@ def _back_tile(  # type: ignore[no-untyped-def]
 
     pairs: [listed, GEOMETRY + channels + 1]. light: [16, 16] the last transmittance. worth:
     [16, 16] what it is worth. end: [16, 16] as in ``Drawn``. d_out: [channels + 1, 16, 16].
-    rows: [6, 16], tints: [channels + 1, 16]: sums over the tile's rows, one for each column.
+    rows: [5, 16]: the first three are sums over the tile's rows, of g, g dy and g dy^2, one for
+    each column; the others are for one row at a time. tints: [channels + 1, 16] such sums of the
+    derivatives by colours and depth.
     """
     _, centre, conic, depth, opacity, reach, box = splats
     channels = colors.shape[1]
@@ -105,14 +115,14 @@ def _blend_backward(  # type: ignore[no-untyped-def]
     columns = (width + TILE - 1) // TILE
     tiles = start.shape[0] - 1
     channels = colors.shape[1]
-    for hand in numba.prange(min(_STRIDE, tiles)):
+    for hand in numba.prange(min(STRIDE, tiles)):
         light = np.empty((TILE, TILE), np.float32)
         worths = np.empty((TILE, TILE), np.float32)
         ends = np.empty((TILE, TILE), np.int32)
         d_tile = np.empty((channels + 1, TILE, TILE), np.float32)
-        rows = np.empty((6, TILE), np.float32)
+        rows = np.empty((5, TILE), np.float32)
         tints = np.empty((channels + 1, TILE), np.float32)
-        for tile in range(hand, tiles, _STRIDE):
+        for tile in range(hand, tiles, STRIDE):
             left, top = tile % columns * TILE, tile // columns * TILE
             wide, high = min(TILE, width - left), min(TILE, height - top)
             light[:] = _ONE
@@ -198,10 +208,8 @@ def _project_backward(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     R = viewmat[:3, :3]
     fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
-    margin_x = JACOBIAN_MARGIN * 0.5 * width / fx
-    margin_y = JACOBIAN_MARGIN * 0.5 * height / fy
-    left, right = -cx / fx - margin_x, (width - cx) / fx + margin_x
-    top, bottom = -cy / fy - margin_y, (height - cy) / fy + margin_y
+    left, right = slope_limits(fx, cx, width)
+    top, bottom = slope_limits(fy, cy, height)
     channels = d_colors.shape[1]
     for chunk in numba.prange(CHUNKS):
         turn, M, H = np.empty((3, 3)), np.empty((2, 3)), np.empty((3, 3))

@@ -18,6 +18,7 @@ from .common import ALPHA_MIN, BLUR, JACOBIAN_MARGIN, NEAR
 TILE_BITS = 4
 TILE = 1 << TILE_BITS
 LANES = 8  # pixels of a row that are worked on at once; loops of a fixed length become vectors
+STRIDE = 61  # tiles are dealt to threads like cards: dense and empty ones in every hand
 CHUNKS = 16  # parts in which threads take the splats; the results do not depend on it
 
 _SLACK = 1e-3  # pixels added to an ellipse when tiles are listed; alpha decides at its ends
@@ -97,16 +98,21 @@ def _camera_covariance(q, s, R):  # type: ignore[no-untyped-def]
     return xx, xy, xz, yy, yz, zz
 
 
+@numba.njit(cache=True)
+def slope_limits(focal, principal, size):  # type: ignore[no-untyped-def]
+    """Between which x / z (or y / z) the projection is linearised at the centre itself."""
+    margin = JACOBIAN_MARGIN * 0.5 * size / focal
+    return -principal / focal - margin, (size - principal) / focal + margin
+
+
 @numba.njit(cache=True, parallel=True)
 def _project(  # type: ignore[no-untyped-def]
     means, quats, scales, opacities, viewmat, K, width, height, centre, conic, depth, reach, box
 ):
     R = viewmat[:3, :3]
     fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
-    margin_x = JACOBIAN_MARGIN * 0.5 * width / fx
-    margin_y = JACOBIAN_MARGIN * 0.5 * height / fy
-    left, right = -cx / fx - margin_x, (width - cx) / fx + margin_x
-    top, bottom = -cy / fy - margin_y, (height - cy) / fy + margin_y
+    left, right = slope_limits(fx, cx, width)
+    top, bottom = slope_limits(fy, cy, height)
     for i in numba.prange(means.shape[0]):
         box[i, 0], box[i, 1], box[i, 2], box[i, 3] = 0, -1, 0, -1
         m0, m1, m2 = means[i, 0], means[i, 1], means[i, 2]

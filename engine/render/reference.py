@@ -151,9 +151,7 @@ def rasterize_torch(
     images = []
     for viewmat, K, backdrop in zip(viewmats, Ks, background, strict=True):
         in_front = (means @ viewmat[2, :3] + viewmat[2, 3] >= NEAR) & (opacities >= ALPHA_MIN)
-        centres, covars2d, z = project(
-            means[in_front], covars[in_front], viewmat, K, width, height
-        )
+        centres, covars2d, z = project(means[in_front], covars[in_front], viewmat, K, width, height)
         order = torch.sort(z.detach().float(), stable=True).indices
         features = torch.cat([colors[in_front], z[:, None]], 1)[order]
         if len(order) == 0:
