@@ -193,15 +193,15 @@ def _targets(
     beside them."""
     wholes = [photo_target(photo.matte, photo.camera, options.sides[0])]
     for side in options.sides[1:]:
-        larger = photo_target(photo.matte, photo.camera, side)
-        if larger.camera.width > WORTHWHILE * wholes[-1].camera.width:
-            wholes.append(larger)
+        other = photo_target(photo.matte, photo.camera, side)
+        if all(_differ(other, whole) for whole in wholes):
+            wholes.append(other)
     around = [(wholes[0], photo.vertices.mean(0))]
     head = body.weights[:, [JOINT_INDEX["head"], JOINT_INDEX["jaw"]]].sum(1) > 0.5
     box = head_box(photo.vertices, head, photo.camera, HEAD_MARGIN)
     if min(box[2] - box[0], box[3] - box[1]) >= MIN_HEAD:
         near = photo_target(photo.matte, photo.camera, options.head_side, box)
-        if near.camera.K[0, 0] > WORTHWHILE * wholes[-1].camera.K[0, 0]:
+        if near.camera.K[0, 0] > WORTHWHILE * max(whole.camera.K[0, 0] for whole in wholes):
             around.append((near, photo.vertices[head].mean(0)))
     surfaces = [PhotoSurface(target, lifted) for target, _ in around]
     beside = [
@@ -210,6 +210,12 @@ def _targets(
         for surface, (target, centre) in zip(surfaces, around, strict=True)
     ]
     return wholes + [target for target, _ in around[1:]], beside
+
+
+def _differ(a: Target, b: Target) -> bool:
+    """Whether two pictures of the same differ in size so much that both are worth their time."""
+    ratio = a.camera.width / b.camera.width
+    return max(ratio, 1.0 / ratio) > WORTHWHILE
 
 
 def _schedule(shown: list[list[_View]], beside: list[_View], steps: int) -> list[_View]:

@@ -21,7 +21,7 @@ from ...types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians
 from ..binding import place, triangle_frames
 from ..lift.surfels import FLATNESS
 
-COLORS, OPACITY, SCALES, OFFSET = slice(0, 3), 3, slice(4, 6), slice(6, 9)
+COLORS, OPACITY, SCALES, OFFSET, DEPTH = slice(0, 3), 3, slice(4, 6), slice(6, 9), 8
 COLUMNS = 9
 LOGIT_LIMITS = (0.004, 0.996)  # opacities beyond are not told from 0 and 1
 NEAREST = 0.05  # metres; nothing of a person stands nearer to a camera

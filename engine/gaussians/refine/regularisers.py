@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...body import Body
 from ...types import JOINT_NAMES, LAYERS, BoolArray, BoundGaussians, FloatArray, IntArray
-from .parameters import COLORS, COLUMNS, OFFSET, OPACITY, SCALES
+from .parameters import COLORS, COLUMNS, DEPTH, OFFSET, OPACITY, SCALES
 
 OPACITY_TARGET = 0.8  # the paper's
 MAX_RATIO = 3.0  # of a splat's two scales before equation 10 begins to pull
@@ -32,7 +32,9 @@ class Weights:
     """Of the terms, against the mean squared difference of the pictures.
 
     Attributes:
-        color, opacity, scale, offset: for leaving the lift (equations 8 and 9).
+        color, opacity, scale, offset, depth: for leaving the lift (equations 8 and 9); the offset
+            along the surface, and off it. One view hardly tells the depth, but neighbours that
+            change places in depth turn fine patterns into dots at any other size.
         isotropy: equation 10. patches: equation 13. hands: equation 12.
     """
 
@@ -40,6 +42,7 @@ class Weights:
     opacity: float = 0.002
     scale: float = 0.01
     offset: float = 0.01
+    depth: float = 0.3
     isotropy: float = 0.02
     patches: float = 0.5
     hands: float = 2.0
@@ -68,6 +71,7 @@ class Regularisers:
             (SCALES, weights.scale), (OFFSET, weights.offset),
         ):  # fmt: skip
             self._keep[columns] = weight
+        self._keep[DEPTH] = weights.depth
         ratio = np.log(np.maximum(bound.scales[:, 0], 1e-9) / np.maximum(bound.scales[:, 1], 1e-9))
         self._ratio = ratio.astype(np.float32)
         self._most = np.maximum(np.abs(self._ratio), np.float32(np.log(MAX_RATIO)))
