@@ -52,7 +52,7 @@ REPORT_SIDE = 512  # pixels: the figures of the input view are measured at this 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What a user may choose; nothing in a build is random.
+    """What a user may choose; nothing in a build is random but the order of a GPU's sums.
 
     Attributes:
         max_gaussians: never exceeded.

@@ -55,7 +55,7 @@ def draw_arrays_vjp(
         depth: FloatArray | None = None,
     ) -> Gradients:
         pairs = [
-            (output, torch.as_tensor(given, dtype=dtype, device=device))
+            (output, torch.tensor(given, dtype=dtype, device=device))
             for output, given in zip(outputs, (rgb, alpha, depth), strict=True)
             if given is not None and output.requires_grad
         ]

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..types import Camera, FloatArray, IntArray, LikenessError
+from ..types import BoolArray, Camera, FloatArray, IntArray, LikenessError
 from .gpu_package import installed_version
 from .mesh import NEAR, MeshBuffer
 
@@ -110,12 +110,13 @@ def _maps(drawn: Tensor, tri: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, T
     return triangle, bary, (bary * depths[corners]).sum(-1)
 
 
-def _faces_camera(clip: FloatArray) -> Any:
+def _faces_camera(clip: FloatArray) -> BoolArray:
     """[N] whether triangles [N, 3, 4] in clip space are counter-clockwise as seen."""
     xy = clip[..., :2] / clip[..., 3:]
     first, second = xy[:, 1] - xy[:, 0], xy[:, 2] - xy[:, 0]
     # y points down, which turns the sense of rotation round.
-    return first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] < 0
+    out: BoolArray = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] < 0
+    return out
 
 
 @cache

@@ -267,8 +267,10 @@ def test_the_reference_rasteriser_leads_to_the_same(scene: Scene) -> None:
     ours = refine(scene.lift, [photo], scene.body, brief)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    theirs = refine(scene.lift, [photo], scene.body, brief, "reference")
-    torch.set_num_threads(threads)
+    try:
+        theirs = refine(scene.lift, [photo], scene.body, brief, "reference")
+    finally:
+        torch.set_num_threads(threads)
     assert scene.error(ours) < 0.8 * scene.error(scene.lift)
     a, b = scene.draw(ours, scene.beside(20)).rgb, scene.draw(theirs, scene.beside(20)).rgb
     np.testing.assert_allclose(b, a, atol=1e-3)

@@ -7,6 +7,7 @@ gsplat 1.5 takes, looks at it closely, and draws by brute force.
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -119,6 +120,11 @@ def test_nothing_given_is_zero_and_the_way_back_can_be_walked_again():
     for name, whole, parts in zip(NAMES, vjp(**given), zip(*apart, strict=True), strict=True):
         assert_close(sum(parts), whole, 1e-5, name)
     assert not any(array.any() for array in vjp())
+    for array in given.values():
+        array.setflags(write=False)  # as those of np.broadcast_to; torch would warn of sharing
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vjp(**given)
 
 
 def test_derivatives_of_a_wrong_shape_are_refused():
