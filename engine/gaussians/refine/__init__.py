@@ -78,8 +78,8 @@ class RefineOptions:
     Attributes:
         steps: of Adam. sides: pixels of the photo's longer side. Splats that are right at one
             size only ring at another. head_side: the same of its head.
-        yaws: degrees to cameras beside the photo's; beyond ``carry`` nothing of the photo is
-            carried there.
+        yaws: degrees to cameras beside the photo's, if any; beyond ``carry`` nothing of the photo
+            is carried there.
         color_rate, opacity_rate, scale_rate, offset_rate: Adam's first steps, in the units of
             ``parameters``. floor: part of the typical derivative below which steps shrink.
     """
@@ -224,7 +224,7 @@ def _schedule(shown: list[list[_View]], beside: list[_View], steps: int) -> list
     out: list[_View] = []
     turned = seen = 0
     for k in range(steps):
-        if k % 3 == 1:
+        if beside and k % 3 == 1:
             out.append(beside[turned % len(beside)])
             turned += 1
             continue

@@ -227,6 +227,11 @@ def test_off_fast_and_full_are_offered() -> None:
     assert LEVELS["full"].steps > LEVELS["fast"].steps
 
 
+def test_without_cameras_beside_it_the_photo_is_fitted_alone(scene: Scene) -> None:
+    found = refine(scene.lift, [scene.photo()], scene.body, replace(SHORT, yaws=()))
+    assert decibels(scene.error(found)) > decibels(scene.error(scene.lift)) + 4
+
+
 def test_progress_ends_at_one(scene: Scene) -> None:
     told: list[float] = []
     refine(scene.lift, [scene.photo()], scene.body, replace(SHORT, steps=5),

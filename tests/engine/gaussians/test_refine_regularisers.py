@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from likeness.engine.gaussians.refine.regularisers import (
 )
 from likeness.engine.types import LAYERS, BoundGaussians
 
-NO_WEIGHTS = Weights(0, 0, 0, 0, 0, 0, 0)
+NO_WEIGHTS = Weights(**{field.name: 0.0 for field in fields(Weights)})
 CORE = LAYERS.index("core")
 SKIN = np.array([0.8, 0.6, 0.5])
 
@@ -102,9 +102,9 @@ def check(found: np.ndarray, energy, numbers: np.ndarray, rows: range, pixels: f
 
 def test_distance_from_the_lift(body: Body, bound: BoundGaussians, free: np.ndarray) -> None:
     """Equations 8 and 9, counted from the lift."""
-    weights = replace(NO_WEIGHTS, color=0.3, opacity=0.2, scale=0.7, offset=1.1)
+    weights = replace(NO_WEIGHTS, color=0.3, opacity=0.2, scale=0.7, offset=1.1, depth=1.7)
     start, numbers = start_numbers(bound), moved(bound, 0)
-    by_column = np.array([0.3, 0.3, 0.3, 0.2, 0.7, 0.7, 1.1, 1.1, 1.1])
+    by_column = np.array([0.3, 0.3, 0.3, 0.2, 0.7, 0.7, 1.1, 1.1, 1.7])
 
     def energy(at: np.ndarray) -> float:
         return float((by_column * (at - start) ** 2).sum())
