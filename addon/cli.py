@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from ..engine.stopping import stops_kept
 from ..engine.types import LikenessError, Progress
 from .cli_console import Number, complain, show_warning, terminal_progress
 from .cli_render import (
@@ -249,7 +250,8 @@ def main(argv: Sequence[str]) -> int:
     """Run the command line; returns the exit code (2 for what the user can mend)."""
     warnings.showwarning = show_warning  # type: ignore[assignment]
     try:
-        code = cli.main(args=list(argv), prog_name="likeness", standalone_mode=False)
+        with stops_kept():
+            code = cli.main(args=list(argv), prog_name="likeness", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except LikenessError as error:
         complain(error)
@@ -259,15 +261,6 @@ def main(argv: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:
-        return _cancelled()
-    except SystemError as error:
-        # What Ctrl-C becomes when it comes while one of numba's functions returns.
-        if isinstance(error.__cause__, KeyboardInterrupt):
-            return _cancelled()
-        raise
-
-
-def _cancelled() -> int:
-    click.echo("likeness: cancelled.", err=True)
-    return EXIT_CANCELLED
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("likeness: cancelled.", err=True)
+        return EXIT_CANCELLED

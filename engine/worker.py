@@ -32,6 +32,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from .stopping import stops_kept
 from .types import LikenessError
 
 EXIT_MENDABLE, EXIT_FAULT, EXIT_CANCELLED = 2, 1, 143
@@ -135,7 +136,8 @@ def main(argv: list[str] | None = None) -> int:
         if not arguments:
             watch = threading.Thread(target=_cancel_when_closed, args=(stdin,), daemon=True)
             watch.start()
-        handle(request, channel)
+        with stops_kept():
+            handle(request, channel)
     except LikenessError as error:
         channel.send("error", message=error.message, remedy=error.remedy)
         return EXIT_MENDABLE

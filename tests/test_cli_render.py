@@ -382,10 +382,13 @@ def test_frames_of_an_older_longer_clip(
 
 
 def within_numba() -> None:
-    """What numba raises when Ctrl-C comes while one of its functions returns."""
+    """What numba raises when Ctrl-C comes while its functions return."""
     try:
-        raise KeyboardInterrupt
-    except KeyboardInterrupt as error:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise SystemError("returned a result with an exception set") from error
+    except SystemError as error:
         raise SystemError("returned a result with an exception set") from error
 
 

@@ -1,0 +1,24 @@
+"""Ctrl-C and SIGTERM that come while compiled code runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def stops_kept() -> Iterator[None]:
+    """Raise a ``KeyboardInterrupt`` or ``SystemExit`` as itself that numba made an error of.
+
+    A signal's handler that raises while one of numba's functions returns becomes the cause of a
+    ``SystemError``, or of several around each other.
+    """
+    try:
+        yield
+    except SystemError as error:
+        cause: BaseException | None = error
+        while isinstance(cause, SystemError):
+            cause = cause.__cause__
+        if isinstance(cause, KeyboardInterrupt | SystemExit):
+            raise cause from None
+        raise
