@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,8 @@ def whole_files(folder: Path) -> Iterator[Path]:
             folder.mkdir(parents=True, exist_ok=True)
             for path in sorted(Path(scratch).iterdir()):
                 path.replace(folder / path.name)
+    except LikenessError as error:  # of a file in the scratch folder, which nobody knows
+        raise LikenessError(error.message.replace(scratch, str(folder)), error.remedy) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise LikenessError(
@@ -83,7 +85,7 @@ def folders_for(*files: Path) -> Iterator[None]:
         yield
     finally:
         for folder in reversed(made):
-            if not any(folder.iterdir()):
+            with suppress(OSError):  # something is in it
                 folder.rmdir()
 
 

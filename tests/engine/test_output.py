@@ -54,6 +54,20 @@ def test_a_folder_on_a_disk_of_its_own(tmp_path: Path, monkeypatch: pytest.Monke
     assert sorted(p.name for p in disk.iterdir()) == ["a", "b"]
 
 
+def test_errors_name_the_folder_and_not_where_files_are_made(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with pytest.raises(LikenessError) as caught, whole_files(folder) as scratch:
+        raise LikenessError(f"Cannot write '{scratch / 'a'}'.", "Make room.")
+    assert caught.value.message == f"Cannot write '{folder / 'a'}'."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_folders_go_and_others_stay(tmp_path: Path) -> None:
+    with folders_for(tmp_path / "a" / "b" / "x", tmp_path / "c" / "y"):
+        (tmp_path / "c" / "y").write_text("here")
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
+
+
 def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("mine")
     for folder in (tmp_path / "taken", tmp_path / "taken" / "deep"):
