@@ -231,7 +231,9 @@ def info(avatar: Path, as_json: bool) -> None:
     counts = ", ".join(f"{count:,} {name}" for name, count in facts["layers"].items())
     click.echo(f"{avatar}")
     click.echo(f"  Gaussians    {facts['gaussians']:,} ({counts})")
-    order = "of importance: any number of them can be drawn" if facts["ordered"] else "none"
+    order = "of importance: the first of them are lower levels of detail"
+    if not facts["ordered"]:
+        order = "none: build it again for lower levels of detail"
     click.echo(f"  order        {order}")
     click.echo(
         f"  framing      {person.framing}, photo {person.camera.width} x {person.camera.height}"

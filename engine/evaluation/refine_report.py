@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from ..gaussians.refine import LEVELS
 from ..imaging.resize import resize
 from ..tracking.detectors import Detectors
 from ..types import Avatar, Gaussians, Matte
@@ -22,7 +23,6 @@ from .face_movement import (
 from .side_views import Rim, View, change, rim, speckle, turned
 from .views import orbit_centre
 
-LEVELS = ("off", "fast", "full")
 PSNR_FLOORS = {
     "off": {},
     "fast": {"full": 25.0, "half": 29.0, "head": 30.5},

@@ -55,7 +55,10 @@ ROWS: dict[str, slice] = {
 DEFAULT_FRAME_RATE = 30.0
 _JAW = JOINT_INDEX["jaw"]
 _JAW_ACTIONS = {"jawOpen": (1, 0, 0), "jawLeft": (0, 1, 0), "jawRight": (0, -1, 0)}
-_REMEDY = "Give an .npz with SMPL-X keys (global_orient, body_pose, ...) or AMASS's 'poses'."
+_REMEDY = (
+    "Give an .npz with SMPL-X keys (global_orient, body_pose, ...) or AMASS's 'poses'; "
+    "'likeness track' makes one of a photo or video."
+)
 _UNREADABLE = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -200,6 +203,9 @@ def read_arrays(path: Path) -> Arrays:
         what = "is a folder" if path.is_dir() else "does not exist"
         raise LikenessError(f"'{path}' {what}.", _REMEDY)
     try:
+        with path.open("rb") as opened:
+            if not zipfile.is_zipfile(opened):
+                raise ValueError("it is not a whole .npz file")
         with np.load(path, allow_pickle=False) as file:
             for key in file.files:
                 try:
@@ -207,7 +213,7 @@ def read_arrays(path: Path) -> Arrays:
                 except ValueError as error:  # pickled: others' files carry a few
                     if "allow_pickle" not in str(error) or key in _POSE_KEYS:
                         raise
-    except (*_UNREADABLE, AttributeError) as error:  # a bare array has no files
+    except _UNREADABLE as error:
         raise LikenessError(f"'{path}' cannot be read as a pose ({error}).", _REMEDY) from error
     return arrays
 
