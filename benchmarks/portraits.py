@@ -40,6 +40,14 @@ def kind_of_name(path: Path) -> str:
     return next((kind for kind in FRAMINGS if path.name.startswith(f"{kind}_")), "")
 
 
+def portraits(folder: Path, only: str | None) -> list[Path]:
+    """The pictures of a folder, those whose name contains ``only`` if it is given."""
+    pictures = folder.iterdir() if folder.is_dir() else []
+    return sorted(
+        p for p in pictures if p.suffix.lower() in PICTURES and (not only or only in p.name)
+    )
+
+
 def in_turn(paths: list[Path]) -> list[Path]:
     """Half, full, head, half, …: whatever is cut off at the end, each framing had its turn."""
     groups = [[p for p in paths if kind_of_name(p) == kind] for kind in ("half", "full", "head")]
@@ -84,8 +92,9 @@ def main() -> int:
     parser.add_argument("--no-sheets", action="store_true", help="figures only")
     options = parser.parse_args()
     begin = time.perf_counter()
-    paths = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in PICTURES)
-    paths = [p for p in paths if not options.only or options.only in p.name]
+    paths = portraits(options.folder, options.only)
+    if not paths:
+        parser.error(f"no such portraits in '{options.folder}'")
     if options.quick:
         paths = in_turn(paths)
     detectors = Detectors(asset_path("face_landmark").parent)

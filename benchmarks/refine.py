@@ -48,7 +48,8 @@ from likeness.engine.render import best_backend
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.types import Avatar, BoundGaussians, LikenessError, Matte, Portrait
 from likeness.engine.weights import asset_path
-from portraits import PICTURES, QUICK_SECONDS, in_turn, kind_of_name, rounded
+from portraits import QUICK_SECONDS, in_turn, kind_of_name, portraits, rounded
+from render import busy, machine, told
 
 SHEET_WIDTHS = {"body": 2200, "head": 1560}
 BACKDROPS = {"black": np.zeros(3), "green": np.array([0.0, 0.8, 0.2])}
@@ -188,10 +189,13 @@ def main() -> int:
         known = ", ".join(LEVELS)
         parser.error(f"no such level: {', '.join(sorted(unknown))}; choose of {known}")
     if options.quick:
-        levels = [level for level in levels if level != "full"]
+        levels = [level for level in levels if level != "full"] or levels
     begin = time.perf_counter()
-    paths = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in PICTURES)
-    paths = in_turn([p for p in paths if not options.only or options.only in p.name])
+    paths = in_turn(portraits(options.folder, options.only))
+    if not paths:
+        parser.error(f"no such portraits in '{options.folder}'")
+    here = machine()
+    print(f"{told(here)}; load {busy()} before")
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
     detectors = Detectors(asset_path("face_landmark").parent)
@@ -222,11 +226,9 @@ def main() -> int:
     print(closing(figures))
     short = shortfalls(figures)
     print("\n".join(f"short: {line}" for line in short) or "all floors are met")
-    print(
-        json.dumps(
-            {"benchmark": "refine", "failed": failed, "short": short, "levels": rounded(figures)}
-        )
-    )
+    print(f"load {busy()} after")
+    said = {"benchmark": "refine", "failed": failed, "short": short}
+    print(json.dumps({**said, "levels": rounded(figures), "machine": here}))
     return 1 if failed else 0
 
 

@@ -52,6 +52,11 @@ def machine() -> dict[str, str | int]:
     }
 
 
+def told(here: dict[str, str | int]) -> str:
+    """:func:`machine` in words."""
+    return f"{here['processor']}, {here['cpus']} CPUs, {here['threads']} threads; {here['system']}"
+
+
 def busy() -> str:
     """The machine's load beside us, where the system tells it."""
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
@@ -200,10 +205,7 @@ def main() -> int:
         numba.set_num_threads(options.threads)
     repeats = 3 if options.quick else 11
     here = machine()
-    print(
-        f"{here['processor']}, {here['cpus']} CPUs, {here['threads']} threads; "
-        f"{here['system']}; load {busy()} before"
-    )
+    print(f"{told(here)}; load {busy()} before")
     seconds, exponents = scaling(options.quick, repeats)
     value_err, grad_err = errors("cpu")
     ratios = speedups(QUICK_ROWS if options.quick else SPEEDUP_SIDE, repeats)

@@ -249,7 +249,6 @@ def detail(part: float, ordered: bool) -> dict[str, Any]:
         inside = expected.alpha > 0.5
         straight = expected.rgb / np.maximum(expected.alpha[..., None], 1e-6)
         out["rgb_db"] = psnr((picture[..., :3] - straight)[inside])
-        out["alpha_db"] = psnr(picture[..., 3] - expected.alpha)
         raw(objects)
         pose = people.random_pose(avatar, np.random.default_rng(3))
         objects.set_pose(pose, avatar.body.expression_names)
