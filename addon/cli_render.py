@@ -243,12 +243,14 @@ def parse_background(text: str | None, default: str | None) -> FloatArray | None
     if text is None or text.strip().lower() == "transparent":
         return None
     try:
-        rgb = ImageColor.getcolor(text.strip(), "RGB")
+        red, green, blue, *alpha = ImageColor.getrgb(text.strip())
+        if alpha not in ([], [255]):
+            raise ValueError("half transparent")
     except ValueError as error:
         raise LikenessError(
             f"'{text}' is no colour.", "Write '#rrggbb', a name as white, or transparent."
         ) from error
-    return np.asarray(rgb, np.float64) / 255
+    return np.array([red, green, blue], np.float64) / 255
 
 
 def parse_expression(text: str) -> dict[str, float]:

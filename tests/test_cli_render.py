@@ -248,8 +248,10 @@ def test_colours() -> None:
     assert parse_background("transparent", "#fff") is None
     assert parse_background(None, None) is None
     np.testing.assert_allclose(parse_background("white", None), [1, 1, 1])
-    with pytest.raises(LikenessError, match="no colour"):
-        parse_background("#12", None)
+    np.testing.assert_allclose(parse_background("#ff0000ff", None), [1, 0, 0])
+    for text in ("#12", "", "#ff000033"):
+        with pytest.raises(LikenessError, match="no colour"):
+            parse_background(text, None)
 
 
 # Bad input ----------------------------------------------------------------------------------
