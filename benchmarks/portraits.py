@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from itertools import chain, zip_longest
@@ -75,10 +76,11 @@ def figures_of(path: Path, result: BuildResult, seconds: float, detectors: Detec
 
 
 def rounded(figures: dict[str, Any]) -> dict[str, Any]:
-    """Figures with as many digits as mean something."""
+    """Figures with as many digits as mean something; JSON knows no infinity, so None for that."""
     return {
         key: rounded(value) if isinstance(value, dict)
-        else round(value, 4) if isinstance(value, float) else value
+        else round(value, 4) if isinstance(value, float) and math.isfinite(value)
+        else None if isinstance(value, float) else value
         for key, value in figures.items()
     }  # fmt: skip
 
