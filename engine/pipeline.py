@@ -17,7 +17,7 @@ import numpy as np
 from .body import Body, load_body
 from .cameras import field_of_view
 from .evaluation.metrics import psnr, silhouette_iou, ssim
-from .gaussians.lift import LiftOptions, clean_rim, lift
+from .gaussians.lift import LiftOptions, lift
 from .gaussians.lod import order_by_importance
 from .gaussians.posing import pose_avatar
 from .gaussians.refine import LEVELS, Photo, refine
@@ -255,7 +255,7 @@ def refined(
     if options is None:
         return avatar
     vertices, _ = avatar.body.vertices(avatar.pose)
-    shown = [Photo(clean_rim(matte), avatar.camera, vertices)]
+    shown = [Photo(matte, avatar.camera, vertices)]
     gaussians = refine(
         avatar.gaussians, shown, avatar.body, options, backend, progress, avatar.lod_start
     )

@@ -8,7 +8,7 @@ scales and offsets. See ``targets`` for what is compared, ``parameters`` for wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,11 +47,15 @@ from .regularisers import Regularisers, Weights
 from .targets import PhotoSurface, Target, head_box, photo_target
 
 BACKDROP = 0.5
-"""Pictures are compared on grey, and the squared difference of the coverage is added. Together
-that is the mean over backgrounds of all colours, without the noise of drawing them by lot."""
-BACKDROP_VARIANCE = 1.0 / 12.0  # of a colour that is uniform in 0..1
+BACKDROP_VARIANCE = 0.25
+"""Pictures are compared on grey, and the squared difference of the coverage is added with this
+weight. Together that is exactly the mean over backgrounds that are black or white by lot in each
+channel, without the noise of drawing lots: what leaks from one is missed on the other."""
 
 BETAS = (0.85, 0.95)
+SEEN = (0.03, 0.23)
+"""Part of its footprint that a splat has to paint to be free to move at all, and freely."""
+SHIMMER = (0.002, 0.03)  # the same for opacities at the soft rim
 LEVEL_STEPS = ((0.5, 6, 3), (0.5, 12, 8), (0.25, 24, 11))
 """Parts of an ordered avatar, and at which steps they are drawn alone: every so many, counted
 from the end, the one at this place; of the schedule these compare with a photo."""
@@ -90,7 +94,7 @@ class RefineOptions:
     yaws: tuple[float, ...] = (12.0, -12.0, 30.0, -30.0, 60.0, -60.0)
     carry: float = 35.0
     color_rate: float = 0.035
-    opacity_rate: float = 0.15
+    opacity_rate: float = 0.25
     scale_rate: float = 0.05
     offset_rate: float = 0.1
     floor: float = 0.05
@@ -149,10 +153,13 @@ def refine(
         beside.extend(_View(target, posed) for target in turned)
         solid |= _in_solid(posed.base, seen[0])
     start = start_numbers(bound)
-    freedom = _freedom([view for views in shown for view in views])
+    seen_part = _seen_part([view for views in shown for view in views])
+    freedom = _ramp(seen_part, *SEEN)
     plain = freedom > 0.5 * freedom.max(initial=0.0)
     regularisers = Regularisers(bound, start, freedom, body, options.weights)
     free = np.repeat(freedom[:, None], COLUMNS, 1)
+    # The far side shows faintly through a soft rim, and has to thin out with it.
+    free[~solid, OPACITY] = _ramp(seen_part[~solid], *SHIMMER)
     free[regularisers.unseen_hands, COLORS] = HAND_FREEDOM
     low, high = limits(start, solid, options.reach)
     rates = _rates(options)
@@ -175,7 +182,10 @@ def refine(
         )  # fmt: skip
         if progress is not None:
             progress("refine", (k + 1) / len(schedule), f"step {k + 1} of {len(schedule)}")
-    return changed(bound, numbers, unit)
+    out = changed(bound, numbers, unit)
+    # Through the logit and back an opacity is off by a rounding: what did not move stays exactly.
+    moved = numbers[:, OPACITY] != start[:, OPACITY]
+    return replace(out, opacities=np.where(moved, out.opacities, bound.opacities))
 
 
 def _rates(options: RefineOptions) -> NDArray[np.float32]:
@@ -263,21 +273,26 @@ def _compare(drawn: Gaussians, target: Target, backend: str) -> Gradients:
     wanted = target.light + (1.0 - target.alpha[..., None]) * BACKDROP
     count = max(float((target.alpha > 0.5).sum()), 1.0)
     color = 2.0 / count * target.color_weight[..., None] * (render.rgb[0] - wanted)
-    cover = 6.0 / count * BACKDROP_VARIANCE * (render.alpha[0] - target.alpha)
+    cover = 6.0 / count * BACKDROP_VARIANCE * target.cover_weight * (render.alpha[0] - target.alpha)
     return vjp(rgb=color[None], alpha=cover[None])
 
 
-def _freedom(views: list[_View]) -> NDArray[np.float32]:
-    """[N] 0..1: 0 for splats that no photo shows, 1 for those in plain sight.
+def _seen_part(views: list[_View]) -> FloatArray:
+    """[N] 0..1, how much of its own footprint each splat paints, in the view that shows it best.
 
-    It is how much of its own footprint a splat paints. Adam takes steps of one size however small
-    the derivatives are, so that the hidden ones must be held by other means.
+    Adam takes steps of one size however small the derivatives are, so that the hidden ones must be
+    held by other means.
     """
     seen = np.zeros(len(views[0].posed.base))
     for view in views:
         base, camera = view.posed.base, view.target.camera
         seen = np.maximum(seen, blending_weights(base, camera) / _footprints(base, camera))
-    t = np.clip((seen - 0.03) / 0.2, 0.0, 1.0)
+    return seen
+
+
+def _ramp(values: FloatArray, low: float, high: float) -> NDArray[np.float32]:
+    """0 up to ``low``, 1 from ``high`` on, smooth between."""
+    t = np.clip((values - low) / (high - low), 0.0, 1.0)
     out: NDArray[np.float32] = (t * t * (3.0 - 2.0 * t)).astype(np.float32)
     return out
 

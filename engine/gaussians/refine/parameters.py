@@ -37,7 +37,7 @@ class Reach:
     """
 
     color: float = 0.3
-    rim_color: float = 0.04
+    rim_color: float = 0.07
     opacity: float = 6.0
     scale: float = 1.6
     offset: float = 1.2

@@ -1,4 +1,6 @@
-"""What holds refined Gaussians together: the paper's regularisers (supplement, equations 8-14).
+"""What holds refined Gaussians together: the paper's regularisers.
+
+Supplement, equations 8 (offsets), 9 and 10 (scales), 12 (hands) and 13 (opacities).
 
 They act on the numbers of ``parameters``. Two are read for a lift that is being refined, instead
 of a network that begins with noise: distances count from the lift, not from zero, and patches of

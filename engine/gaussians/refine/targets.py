@@ -21,9 +21,11 @@ from ..lift.grids import erode
 from ..lift.photo import crop_camera
 
 SOLID = 0.95
-RIM_WEIGHT = 0.15
-"""Of a soft pixel's colour: where photo and background mix, only the coverage is known well."""
+RIM_WEIGHT = 0.5
+"""Of a soft pixel's colour, which is less sure than its coverage. Besides, ``Reach.rim_color``
+bounds what of the background an estimate gone wrong can bring into the rim's splats."""
 
+HELD_COVER = 0.1  # of the lift's outline from beside, whose softness is a guess
 HELD_WEIGHT = 0.5  # of what the lift drew, against 1 for what the photo shows
 MAX_SLOPE = 4.0  # depth per step sideways from pixel to pixel; steeper is an edge, or a smear
 DEPTH_TOLERANCE = 0.008  # metres between the carried surface and what the lift draws in front
@@ -36,13 +38,14 @@ class Target:
     Attributes:
         camera: of the picture.
         light: [H, W, 3] colours times alpha. alpha: [H, W].
-        color_weight: [H, W] how much a pixel's colour counts.
+        color_weight: [H, W] how much a pixel's colour counts. cover_weight: how much alpha does.
     """
 
     camera: Camera
     light: FloatArray
     alpha: FloatArray
     color_weight: FloatArray
+    cover_weight: float = 1.0
 
 
 def photo_target(matte: Matte, camera: Camera, side: int, box: IntArray | None = None) -> Target:
@@ -102,7 +105,7 @@ class PhotoSurface:
             at = np.einsum("nk,nkd->nd", seen.bary[valid], corners)
             light[valid] = bilinear(self._straight, at) * drawn.alpha[valid][:, None]
             weight[valid] = 1.0
-        return Target(camera, light, drawn.alpha, weight)
+        return Target(camera, light, drawn.alpha, weight, HELD_COVER)
 
 
 def _grid_triangles(solid: BoolArray, depth: FloatArray, slope: float) -> IntArray:
