@@ -278,7 +278,7 @@ def test_the_reference_rasteriser_leads_to_the_same(scene: Scene) -> None:
         torch.set_num_threads(threads)
     assert scene.error(ours) < 0.8 * scene.error(scene.lift)
     a, b = scene.draw(ours, scene.beside(20)).rgb, scene.draw(theirs, scene.beside(20)).rgb
-    # Adam magnifies rounding where there is hardly a derivative; less than a step of 8 bits is left.
+    # Adam magnifies rounding where derivatives are next to nothing; less than 1 of 255 is left.
     np.testing.assert_allclose(b, a, atol=1 / 255)
     for name in ("colors", "opacities", "scales"):
         close = np.abs(getattr(theirs, name) - getattr(ours, name)) < 2e-3
