@@ -109,7 +109,7 @@ def avatar_at(avatar: Avatar, count: int) -> Avatar:
     level = avatar.gaussians.take(slice(0, count))
     scales = np.array(level.scales)
     scales[:, :2] *= growth(start, count)[:, None]
-    # growth(k) / growth(count) is growth(k) again where nothing starts before ``count``.
+    # A start beyond ``count`` has done its growing up to here: it goes on from ``count``.
     start = np.minimum(start, np.float32(count))
     return replace(avatar, gaussians=replace(level, scales=scales), lod_start=start)
 
