@@ -10,6 +10,7 @@ from typing import Any
 import bpy
 
 from ..engine.formats.avatar import load_avatar
+from ..engine.stages import whole_progress as whole_progress
 from ..engine.types import MAX_GAUSSIANS
 from .jobs import Job
 from .paths import user_folder
@@ -49,26 +50,6 @@ class PortraitRequest:
         }
         # Compiled loops are kept where the extension may write.
         return Job(request, environment={"NUMBA_CACHE_DIR": str(user_folder("numba"))})
-
-
-_SHARES = {
-    "start": 0.02, "load": 0.01, "detect": 0.03, "fit": 0.12, "matte": 0.05, "lift": 0.10,
-    "order": 0.05, "refine": 0.59, "check": 0.03,
-}  # fmt: skip
-"""Stage of the engine's pipeline -> about what part of the time it takes."""
-
-
-def whole_progress(stage: str, fraction: float) -> float | None:
-    """0..1 over all stages; None for a stage that is not known.
-
-    >>> whole_progress("start", 0.0), round(whole_progress("matte", 0.5), 3)
-    (0.0, 0.205)
-    """
-    if stage not in _SHARES:
-        return None
-    stages = list(_SHARES)
-    before = sum(_SHARES[name] for name in stages[: stages.index(stage)])
-    return before + fraction * _SHARES[stage]
 
 
 def output_folder(context: Any, portrait: Path) -> Path:

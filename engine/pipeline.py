@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from .imaging.matte_check import body_parts, checked, map_body, to_be_fitted
 from .imaging.matting import matte as make_matte
 from .imaging.resize import fit_size, resize
 from .render import best_backend, render_camera
+from .stages import Stages
 from .tracking import fit
 from .tracking.detectors import Detectors
 from .tracking.estimators import Estimator, KeypointEstimator
@@ -126,30 +125,6 @@ class LiftedPortrait:
     matte: Matte
     avatar: Avatar
     warnings: list[str]
-
-
-class Stages:
-    """Times the stages, and tells the progress callback where the work is."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str, message: str) -> Iterator[None]:
-        self.tell(stage, 0.0, message)
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] = round(time.perf_counter() - start, 3)
-        self.tell(stage, 1.0, "")
-
-    def tell(self, stage: str, fraction: float, message: str) -> None:
-        if self._progress is not None:
-            self._progress(stage, fraction, message)
-
-    def within(self, stage: str) -> Progress:
-        """A callback for a stage that tells its own progress."""
-        return lambda _, fraction, message: self.tell(stage, min(fraction, 0.999), message)
 
 
 def load_fitting_body(path: Path | None) -> Body:

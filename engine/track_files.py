@@ -24,7 +24,8 @@ from .imaging.media import PICTURE_SUFFIXES, is_video
 from .imaging.video import VideoReader
 from .imaging.video_writer import VideoWriter
 from .output import folders_for
-from .pipeline import VERSION, Stages, load_fitting_body, track_portrait
+from .pipeline import VERSION, load_fitting_body, track_portrait
+from .stages import Stages
 from .tracking.detectors import Detectors
 from .tracking.estimators import FileEstimator, KeypointEstimator
 from .tracking.summary import joint_figures, unseen_parts

@@ -34,8 +34,7 @@ import numpy as np
 from ..cameras import look_at, orbit, project
 from ..evaluation.views import ball_box, crop
 from ..imaging.resize import fit_size
-from ..render.common import ALPHA_MAX, TRANSMITTANCE_MIN
-from ..render.cpu_splats import TILE, exp_of_negative, list_tiles, project_gaussians
+from ..render.cpu_weights import blending_weights
 from ..types import (
     JOINT_INDEX,
     Avatar,
@@ -70,8 +69,6 @@ makes up for would be a sieve, which pictures of plain parts hardly count and ey
 _HIDDEN = 3e-3  # square pixels; what weighs less is under something from everywhere
 _HILBERT_BITS = 16
 _COLOR_UNIT = 0.02  # sRGB: as bad as a representative at the other end of its pair
-_OPAQUE = np.float32(TRANSMITTANCE_MIN)
-_MOST = np.float32(ALPHA_MAX)
 
 
 def growth(lod_start: FloatArray, count: int) -> FloatArray:
@@ -181,66 +178,6 @@ def _sees(gaussians: Gaussians, camera: Camera) -> BoolArray:
     inside = (xy >= 0).all(-1) & (xy <= [camera.width, camera.height]).all(-1)
     out: BoolArray = inside & (z > 0) & (gaussians.opacities > 0.3)
     return out
-
-
-def blending_weights(gaussians: Gaussians, camera: Camera) -> FloatArray:
-    """[N] each Gaussian's weights in the picture's colours, summed over the pixels.
-
-    The derivative of the picture's sum by the Gaussian's colour, without the way back.
-    """
-    width, height = camera.width, camera.height
-    splats = project_gaussians(gaussians, camera.viewmat, camera.K, width, height)
-    lists = list_tiles(splats, width, height)
-    pairs = np.zeros(len(lists.members), np.float32)
-    _weigh(splats, lists.start, lists.members, width, height, pairs)
-    out = np.zeros(len(gaussians))
-    out[splats.source] = np.bincount(lists.members, pairs, len(splats.source))
-    return out
-
-
-@numba.njit(cache=True, parallel=True)
-def _weigh(splats, start, members, width, height, pairs):  # type: ignore[no-untyped-def]
-    """Summed weight of every splat in every tile's list: as drawing, without colours."""
-    columns = (width + TILE - 1) // TILE
-    for tile in numba.prange(start.shape[0] - 1):
-        left, top = tile % columns * TILE, tile // columns * TILE
-        wide, high = min(TILE, width - left), min(TILE, height - top)
-        light = np.zeros((TILE, TILE), np.float32)
-        light[:high, :wide] = np.float32(1.0)
-        sums = np.empty(TILE, np.float32)
-        for position in range(start[tile], start[tile + 1]):
-            if (position - start[tile]) % 32 == 31 and not light.any():
-                break
-            pairs[position] = _weigh_one(splats, members[position], light, left, top, high, sums)
-
-
-@numba.njit(cache=True)
-def _weigh_one(splats, i, light, left, top, high, sums):  # type: ignore[no-untyped-def]
-    """Loops over x take whole rows: that they are of fixed length makes them vectors."""
-    _, centre, conic, _, opacity, reach, box = splats
-    half = np.float32(0.5)
-    zero, one = np.float32(0.0), np.float32(1.0)
-    a, b, c = half * conic[i, 0], conic[i, 1], half * conic[i, 2]
-    limit, strength = half * reach[i], opacity[i]
-    to_first = np.float32(left + 0.5 - centre[i, 0])
-    sums[:] = zero
-    for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
-        dy = np.float32(y + (top + 0.5 - centre[i, 1]))
-        across, down = b * dy, c * dy * dy
-        row = light[y]
-        for x in range(TILE):
-            dx = np.float32(x) + to_first
-            power = dx * (a * dx + across) + down
-            alpha = min(_MOST, strength * exp_of_negative(min(power, limit)))
-            alpha = alpha if power <= limit else zero
-            after = row[x] * (one - alpha)
-            ends = after <= _OPAQUE
-            sums[x] += zero if ends else alpha * row[x]
-            row[x] = zero if ends else after  # a finished pixel lets nothing through
-    total = zero
-    for x in range(TILE):
-        total += sums[x]
-    return total
 
 
 # Where it thins -------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def rasterize(
             background.
     """
     job = check_all(gaussians, viewmats, Ks, width, height, background)
-    render: Render = _function(backend, f"rasterize_{backend}")(gaussians, *job)
+    render: Render = _function(backend, f"rasterize_{backend}")(gaussians, job)
     return render
 
 
@@ -78,7 +78,7 @@ def rasterize_vjp(
     """
     job = check_all(gaussians, viewmats, Ks, width, height, background)
     render: Render
-    render, vjp = _function(backend, f"rasterize_{backend}_vjp")(gaussians, *job)
+    render, vjp = _function(backend, f"rasterize_{backend}_vjp")(gaussians, job)
 
     def checked_vjp(
         rgb: FloatArray | None = None,

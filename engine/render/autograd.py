@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..types import FloatArray, Gaussians
-from .common import Gradients, Render, Vjp
+from .common import Gradients, Job, Render, Vjp
 
 Draw = Callable[..., tuple[Tensor, Tensor, Tensor]]
 """``draw(means, quats, scales, opacities, colors, viewmats, Ks, width, height, background)``:
@@ -19,35 +19,27 @@ tensors as in :func:`.reference.rasterize_torch`, which is one."""
 def draw_arrays(
     draw: Draw,
     gaussians: Gaussians,
-    viewmats: FloatArray,
-    Ks: FloatArray,
-    width: int,
-    height: int,
-    background: FloatArray,
+    job: Job,
     dtype: torch.dtype,
     device: str = "cpu",
 ) -> Render:
     """Draw Gaussians with ``draw``, for their picture alone; the arrays keep its precision."""
     with torch.no_grad():
-        drawn, cameras, backdrop = _inputs(gaussians, viewmats, Ks, background, dtype, device)
-        return _render(draw(*drawn, *cameras, width, height, backdrop))
+        drawn, cameras, backdrop = _inputs(gaussians, job, dtype, device)
+        return _render(draw(*drawn, *cameras, job.width, job.height, backdrop))
 
 
 def draw_arrays_vjp(
     draw: Draw,
     gaussians: Gaussians,
-    viewmats: FloatArray,
-    Ks: FloatArray,
-    width: int,
-    height: int,
-    background: FloatArray,
+    job: Job,
     dtype: torch.dtype,
     device: str = "cpu",
 ) -> tuple[Render, Vjp]:
     """:func:`draw_arrays`, and the way back; the function may be called many times."""
-    drawn, cameras, backdrop = _inputs(gaussians, viewmats, Ks, background, dtype, device)
+    drawn, cameras, backdrop = _inputs(gaussians, job, dtype, device)
     leaves = [leaf.requires_grad_() for leaf in (*drawn, backdrop)]
-    outputs = draw(*drawn, *cameras, width, height, backdrop)
+    outputs = draw(*drawn, *cameras, job.width, job.height, backdrop)
 
     def vjp(
         rgb: FloatArray | None = None,
@@ -80,9 +72,7 @@ def draw_arrays_vjp(
 
 def _inputs(
     gaussians: Gaussians,
-    viewmats: FloatArray,
-    Ks: FloatArray,
-    background: FloatArray,
+    job: Job,
     dtype: torch.dtype,
     device: str,
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
@@ -98,7 +88,7 @@ def _inputs(
             gaussians.colors,
         )
     ]  # fmt: skip
-    return drawn, [tensor(viewmats), tensor(Ks)], tensor(background)
+    return drawn, [tensor(job.viewmats), tensor(job.Ks)], tensor(job.background)
 
 
 def _render(outputs: tuple[Tensor, ...]) -> Render:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..types import BoolArray, FloatArray, Gaussians, LikenessError
+from .common import Job
 
 MAX_SIDE = 16_384
 """Pixels; a larger picture is a mistake in the units, and would not fit into memory."""
@@ -39,21 +40,6 @@ ZERO_LENGTH = 1e-10
 """A quaternion shorter than this has no direction."""
 
 _LARGEST = float(np.finfo(np.float32).max)
-
-
-class Job(NamedTuple):
-    """Cameras and background of one drawing, checked and of one form.
-
-    Attributes:
-        viewmats: [C, 4, 4] float64. Ks: [C, 3, 3] float64. width, height: pixels.
-        background: [C, channels].
-    """
-
-    viewmats: FloatArray
-    Ks: FloatArray
-    width: int
-    height: int
-    background: FloatArray
 
 
 def check_all(

@@ -27,6 +27,21 @@ TRANSMITTANCE_MIN = 1e-4
 DEPTH_EPSILON = 1e-10
 
 
+class Job(NamedTuple):
+    """Cameras and background of one drawing, checked and of one form.
+
+    Attributes:
+        viewmats: [C, 4, 4] float64. Ks: [C, 3, 3] float64. width, height: pixels.
+        background: [C, channels].
+    """
+
+    viewmats: FloatArray
+    Ks: FloatArray
+    width: int
+    height: int
+    background: FloatArray
+
+
 class Render(NamedTuple):
     """What cameras see of Gaussians; C is missing for a single camera.
 

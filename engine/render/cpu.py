@@ -19,6 +19,7 @@ from .common import (
     DEPTH_EPSILON,
     TRANSMITTANCE_MIN,
     Gradients,
+    Job,
     Render,
     Vjp,
 )
@@ -147,31 +148,20 @@ def _draw(  # type: ignore[no-untyped-def]
 
 def rasterize_cpu(
     gaussians: Gaussians,
-    viewmats: FloatArray,
-    Ks: FloatArray,
-    width: int,
-    height: int,
-    background: FloatArray,
+    job: Job,
 ) -> Render:
-    """Draw Gaussians for C cameras.
-
-    Args:
-        viewmats: [C, 4, 4] world to camera. Ks: [C, 3, 3] pixels. background: [C, channels].
-    """
-    return _draw_all(gaussians, viewmats, Ks, width, height, background, None)
+    """Draw Gaussians for the cameras of ``job``."""
+    return _draw_all(gaussians, job, None)
 
 
 def rasterize_cpu_vjp(
     gaussians: Gaussians,
-    viewmats: FloatArray,
-    Ks: FloatArray,
-    width: int,
-    height: int,
-    background: FloatArray,
+    job: Job,
 ) -> tuple[Render, Vjp]:
     """:func:`rasterize_cpu`, and the function that goes back from the pictures' derivatives."""
+    viewmats, Ks, width, height, background = job
     drawn: list[Drawn] = []
-    render = _draw_all(gaussians, viewmats, Ks, width, height, background, drawn)
+    render = _draw_all(gaussians, job, drawn)
 
     def vjp(
         rgb: FloatArray | None = None,
@@ -210,14 +200,11 @@ def rasterize_cpu_vjp(
 
 def _draw_all(
     gaussians: Gaussians,
-    viewmats: FloatArray,
-    Ks: FloatArray,
-    width: int,
-    height: int,
-    background: FloatArray,
+    job: Job,
     drawn: list[Drawn] | None,
 ) -> Render:
     """The pictures of all cameras; fills ``drawn`` with what the way back needs."""
+    viewmats, Ks, width, height, background = job
     cameras = len(viewmats)
     colors = np.ascontiguousarray(gaussians.colors, np.float32)
     rgb: NDArray[np.float32] = np.empty((cameras, height, width, colors.shape[1]), np.float32)

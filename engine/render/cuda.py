@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..types import FloatArray, Gaussians, LikenessError
+from ..types import Gaussians, LikenessError
 from .autograd import draw_arrays, draw_arrays_vjp
-from .common import BLUR, NEAR, Render, Vjp
+from .common import BLUR, NEAR, Job, Render, Vjp
 from .gpu_package import installed_version
 
 OLDEST, TOO_NEW = (1, 5), (1, 6)
@@ -109,36 +109,16 @@ def rasterize_gsplat(
     return drawn[..., :-1], alpha[..., 0], drawn[..., -1]
 
 
-def rasterize_cuda(
-    gaussians: Gaussians,
-    viewmats: FloatArray,
-    Ks: FloatArray,
-    width: int,
-    height: int,
-    background: FloatArray,
-) -> Render:
+def rasterize_cuda(gaussians: Gaussians, job: Job) -> Render:
     """:func:`rasterize_gsplat` on numpy arrays."""
     _gsplat()
-    return draw_arrays(
-        rasterize_gsplat, gaussians, viewmats, Ks, width, height, background,
-        torch.float32, _DEVICE,
-    )  # fmt: skip
+    return draw_arrays(rasterize_gsplat, gaussians, job, torch.float32, _DEVICE)
 
 
-def rasterize_cuda_vjp(
-    gaussians: Gaussians,
-    viewmats: FloatArray,
-    Ks: FloatArray,
-    width: int,
-    height: int,
-    background: FloatArray,
-) -> tuple[Render, Vjp]:
+def rasterize_cuda_vjp(gaussians: Gaussians, job: Job) -> tuple[Render, Vjp]:
     """:func:`rasterize_cuda` and its derivatives, by gsplat's own backward pass."""
     _gsplat()
-    return draw_arrays_vjp(
-        rasterize_gsplat, gaussians, viewmats, Ks, width, height, background,
-        torch.float32, _DEVICE,
-    )  # fmt: skip
+    return draw_arrays_vjp(rasterize_gsplat, gaussians, job, torch.float32, _DEVICE)
 
 
 def _gsplat() -> Any:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..types import FloatArray, Gaussians
+from ..types import Gaussians
 from .autograd import draw_arrays, draw_arrays_vjp
 from .common import (
     ALPHA_MAX,
@@ -23,6 +23,7 @@ from .common import (
     JACOBIAN_MARGIN,
     NEAR,
     TRANSMITTANCE_MIN,
+    Job,
     Render,
     Vjp,
 )
@@ -177,29 +178,11 @@ def rasterize_torch(
     return torch.stack(rgb), torch.stack(alphas), torch.stack(depths)
 
 
-def rasterize_reference(
-    gaussians: Gaussians,
-    viewmats: FloatArray,
-    Ks: FloatArray,
-    width: int,
-    height: int,
-    background: FloatArray,
-) -> Render:
+def rasterize_reference(gaussians: Gaussians, job: Job) -> Render:
     """:func:`rasterize_torch` on numpy arrays, in float64 on the CPU."""
-    return draw_arrays(
-        rasterize_torch, gaussians, viewmats, Ks, width, height, background, torch.float64
-    )
+    return draw_arrays(rasterize_torch, gaussians, job, torch.float64)
 
 
-def rasterize_reference_vjp(
-    gaussians: Gaussians,
-    viewmats: FloatArray,
-    Ks: FloatArray,
-    width: int,
-    height: int,
-    background: FloatArray,
-) -> tuple[Render, Vjp]:
+def rasterize_reference_vjp(gaussians: Gaussians, job: Job) -> tuple[Render, Vjp]:
     """:func:`rasterize_reference` and its derivatives, by torch's autograd in float64."""
-    return draw_arrays_vjp(
-        rasterize_torch, gaussians, viewmats, Ks, width, height, background, torch.float64
-    )
+    return draw_arrays_vjp(rasterize_torch, gaussians, job, torch.float64)

@@ -17,7 +17,7 @@ from ...body import Body
 from ...cameras import orbit, project
 from ...dual_uv.sampling import bilinear
 from ...render import Gradients, rasterize_vjp
-from ...render.cpu_splats import project_gaussians
+from ...render.cpu_weights import painted_parts
 from ...types import (
     JOINT_INDEX,
     BoolArray,
@@ -28,7 +28,7 @@ from ...types import (
     Matte,
     Progress,
 )
-from ..lod import blending_weights, growth
+from ..lod import growth
 from .parameters import (
     COLORS,
     COLUMNS,
@@ -285,8 +285,7 @@ def _seen_part(views: list[_View]) -> FloatArray:
     """
     seen = np.zeros(len(views[0].posed.base))
     for view in views:
-        base, camera = view.posed.base, view.target.camera
-        seen = np.maximum(seen, blending_weights(base, camera) / _footprints(base, camera))
+        seen = np.maximum(seen, painted_parts(view.posed.base, view.target.camera))
     return seen
 
 
@@ -294,15 +293,6 @@ def _ramp(values: FloatArray, low: float, high: float) -> NDArray[np.float32]:
     """0 up to ``low``, 1 from ``high`` on, smooth between."""
     t = np.clip((values - low) / (high - low), 0.0, 1.0)
     out: NDArray[np.float32] = (t * t * (3.0 - 2.0 * t)).astype(np.float32)
-    return out
-
-
-def _footprints(base: Gaussians, camera: Camera) -> FloatArray:
-    """[N] opacity summed over the pixels of each splat's ellipse; inf outside the picture."""
-    splats = project_gaussians(base, camera.viewmat, camera.K, camera.width, camera.height)
-    a, b, c = np.asarray(splats.conic, np.float64).T
-    out = np.full(len(base), np.inf)
-    out[splats.source] = splats.opacity * 2.0 * np.pi / np.sqrt(np.maximum(a * c - b * b, 1e-12))
     return out
 
 

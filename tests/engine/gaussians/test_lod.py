@@ -16,12 +16,12 @@ from likeness.engine.gaussians import bind, pose_avatar
 from likeness.engine.gaussians.lod import (
     LEAST_KEPT,
     avatar_at,
-    blending_weights,
     growth,
     importance,
     order_by_importance,
 )
 from likeness.engine.render import Render, render_camera
+from likeness.engine.render.cpu_weights import blending_weights
 from likeness.engine.types import Avatar, BoundGaussians, FloatArray, Gaussians, LikenessError, Pose
 
 SIDE = 64
