@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from ..body.skinning import skin
 from ..cameras import look_at
 from ..gaussians.binding import place
 from ..imaging.video_writer import to_bytes
@@ -71,9 +70,7 @@ class Outline:
     def points(self, pose: Pose) -> Points:
         """Where they are in a pose."""
         body = self.avatar.body
-        v, joints, R, t = body.rest_and_transforms(pose)
-        vertices = skin(v, body.weights, R, t)
-        posed = np.einsum("jab,jb->ja", R, joints) + t
+        vertices, posed = body.vertices(pose)
         middle = posed[[JOINT_INDEX[name] for name in self._centre]].mean(0)
         placed = place(self._bound, vertices, body)
         splats, radius = placed.means, _REACH * placed.scales.max(1)
