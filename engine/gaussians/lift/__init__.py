@@ -1,8 +1,9 @@
 """The lift: from a photo and a fitted body to Gaussians, in closed form.
 
-Three sets share the budget. Photo splats carry the sharpness (``photo.py``), core texels the skin
-and shell texels what is worn (``texels.py``), the far side and the rim close the volume. All are
-bound to the body's triangles.
+The body's mesh is carried out to what is worn (``dressed.py``), and three sets share the budget
+on it: photo splats carry the sharpness (``photo.py``), core texels the skin and shell texels what
+is worn, all around (``texels.py``); what stands too far off the mesh gets a back of its own
+(``far_side.py``). All are bound to the body's triangles.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from ...types import (
 )
 from .calibrate import calibrate
 from .face import refine_face
-from .far_side import back_layer, sheet_colors
+from .dressed import Dressed, dress, worn_vertices
+from .far_side import loose_layer
 from .grids import dilate, erode, nearest_known
 from .photo import crop_camera, front_layer, resize_rgba, splat_sigma
 from .regions import Regions, find_regions, vertex_groups
@@ -44,14 +46,14 @@ class LiftOptions:
 
     Attributes:
         max_gaussians: never exceeded.
-        photo_share, back_share, face_share: of the budget, for the photo's pixels, the far side
-            and the completed eyes and mouth; the rest goes to the texels.
+        photo_share, loose_share, face_share: at most, of the budget, for the photo's pixels, the
+            far side of loose parts and the completed eyes and mouth; the rest goes to the texels.
         region_pixels: size of the grid on which labels and depths are found.
     """
 
     max_gaussians: int = MAX_GAUSSIANS
     photo_share: float = 0.62
-    back_share: float = 0.15
+    loose_share: float = 0.15
     face_share: float = 0.08
     region_pixels: int = 40_000
 
@@ -98,22 +100,23 @@ def lift(
             "The fitted body lies beside the person in the photo.",
             "Use a photo that shows the person larger, upright and from the front.",
         )
-    sheets = find_surfaces(regions, camera)
-    own_colors = tuple(sheet_colors(colors, alpha, regions, sheet) for sheet in sheets)
+    worn = worn_vertices(regions, camera, body, vertices, groups)
+    dressed = dress(regions, camera, body, vertices, groups, worn)
+    sheets = find_surfaces(regions, dressed, groups, camera)
     homes = Homes(body, vertices, groups[body.f[:, 0]])
 
     photo_budget = int(options.photo_share * options.max_gaussians)
     photo, grid_side = _photo_levels(
-        matte, track, regions, sheets, camera, homes, photo_budget
+        matte, track, regions, sheets, camera, homes, dressed, photo_budget
     )
-    back_budget = int(options.back_share * options.max_gaussians)
-    back = back_layer(sheets, own_colors, regions, camera, homes, back_budget)
+    loose_budget = int(options.loose_share * options.max_gaussians)
+    loose = loose_layer(sheets, colors, alpha, regions, camera, homes, loose_budget)
     face_budget = int(options.face_share * options.max_gaussians)
-    texel_budget = options.max_gaussians - len(back) - sum(len(p) for p in photo) - face_budget
-    samples = _texels_within(body, texel_budget)
-    view = PhotoView(camera, colors, alpha, regions, sheets, own_colors)
-    texels = texel_layer(view, samples, body, vertices, groups)
-    everything = BoundGaussians.concatenate([texels, back, *photo])
+    spent = sum(len(part) for part in (*photo, *loose))
+    samples = _texels_within(body, options.max_gaussians - spent - face_budget)
+    view = PhotoView(camera, colors, alpha, regions, sheets)
+    texels = texel_layer(view, samples, body, vertices, groups, dressed)
+    everything = BoundGaussians.concatenate([texels, *loose, *photo])
     everything = refine_face(everything, body, vertices, track, observation, matte, face_budget)
     return calibrate(everything, matte, track.camera, vertices, body, grid_side)
 
@@ -165,6 +168,7 @@ def _photo_levels(
     sheets: tuple[Sheet, ...],
     source: Camera,
     homes: Homes,
+    dressed: Dressed,
     budget: int,
 ) -> tuple[list[BoundGaussians], float]:
     """The front in two resolutions: everything, and the face at up to twice that.
@@ -212,7 +216,7 @@ def _photo_levels(
         if select[window].any():
             level = front_layer(
                 colors[window], alpha[window], crop_camera(camera, box), select[window],
-                splat_sigma(max(w, h)), regions, sheets, source, homes,
+                splat_sigma(max(w, h)), regions, sheets, source, homes, dressed,
             )  # fmt: skip
             out.append(level)
     return out, scale * max(width, height)

@@ -14,6 +14,7 @@ from ...imaging.resize import resize
 from ...render.mesh import rasterize_mesh
 from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ..binding import bind, vertex_normals
+from .dressed import Dressed
 from .grids import dilate, nearest_known
 from .regions import ARMS, Regions
 from .surfaces import MAX_FOLD, Sheet, composite
@@ -24,6 +25,7 @@ PHOTO = 2  # index into LAYERS
 # fine as the splats; the larger one is solid where they will be looked at from near.
 SIGMA, COARSE_SIGMA, COARSE_SIDE = 0.50, 0.62, 600
 FRONT_OPACITY = 0.985
+FADE = (0.10, 0.28)  # cosines between which a surface that turns away loses its photo splats
 SKIN_STRETCH = 6.0  # longest step on skin in pixel widths; core texels fill in beyond
 
 
@@ -91,6 +93,7 @@ def front_layer(
     sheets: tuple[Sheet, ...],
     source: Camera,
     homes: Homes,
+    dressed: Dressed,
 ) -> BoundGaussians:
     """One splat per selected pixel of a grid.
 
@@ -103,12 +106,12 @@ def front_layer(
     rows, cols, _ = nearest_known(regions.mask)
     group = _resample(regions.group[rows, cols].astype(float), source, target, 0).astype(int)
     front = _carried_depth(sheets, source, target, group)
-    weight = _resample(composite(sheets, "skin_weight"), source, target, 1)
-    buffer = rasterize_mesh(vertices, body.f, target)
-    on_body = buffer.face >= 0
-    exact = np.where(on_body, buffer.depth, front)
-    # The body's own surface only where it agrees with the lifted one: not an arm behind a sleeve.
-    weight = weight * on_body * (np.abs(exact - front) < 0.04)
+    weight = _resample(composite(sheets, "on_mesh"), source, target, 1)
+    buffer = rasterize_mesh(dressed.vertices, dressed.f, target)
+    drawn = buffer.face >= 0
+    exact = np.where(drawn, buffer.depth, front)
+    # The mesh's surface only where it is the pixel's own: not an arm before or behind it.
+    weight = weight * drawn * (np.abs(exact - front) < 0.04)
     depth = weight * exact + (1.0 - weight) * front
 
     points = unproject(pixel_centres(target), depth, target)
@@ -116,20 +119,24 @@ def front_layer(
     valid = dilate(select, 1) & (depth > 0)
     sheet = np.where(np.isin(group, ARMS), group, 0)
     du, dv = grid_tangents(points, valid, sheet, pixel_size)
-    # On skin the body's own normal is known: steps along its tangent plane leave no gaps where
-    # the cheek turns away.
+    # On the mesh the normal is known: steps along its tangent plane leave no gaps where the
+    # cheek turns away.
     normals = np.einsum(
-        "hwk,hwkd->hwd", buffer.bary, vertex_normals(vertices, body.f)[body.f[buffer.face]]
+        "hwk,hwkd->hwd",
+        buffer.bary,
+        vertex_normals(dressed.vertices, body.f)[body.f[buffer.face]],
     )
     exact_u, exact_v = _tangent_plane_steps(points, normals, target)
-    skin = (weight > 0.5)[..., None]
-    du, dv = np.where(skin, exact_u, du), np.where(skin, exact_v, dv)
+    on_mesh = weight > 0.5
+    du = np.where(on_mesh[..., None], exact_u, du)
+    dv = np.where(on_mesh[..., None], exact_v, dv)
 
-    # Where skin turns away from the camera a pixel smears over centimetres: the core texels, with
+    # Where the mesh turns away from the camera a pixel smears over centimetres: the texels, with
     # their completed colours, take over there.
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
     facing = -np.einsum("hwd,hwd->hw", normals, ray)
-    fade = np.where(skin[..., 0], np.clip((facing - 0.08) / 0.17, 0.0, 1.0), 1.0)
+    low, high = FADE
+    fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
     select = select & (fade > 0.05)
     ys, xs = np.nonzero(select)
     world = surfels_from_tangents(
@@ -141,9 +148,11 @@ def front_layer(
         FRONT_OPACITY * (_thinned(alpha) * fade)[ys, xs],
     )
     triangle, bary = homes.find(world.means, group[ys, xs])
-    skin = weight[ys, xs] > 0.5
-    triangle[skin] = buffer.face[ys, xs][skin]
-    bary[skin] = buffer.bary[ys, xs][skin]
+    # Bare skin moves with its own triangle, what is worn with a steady one.
+    bare = (dressed.worn[body.f].mean(1) < 0.5) | homes.steady
+    own = on_mesh[ys, xs] & bare[buffer.face[ys, xs]]
+    triangle[own] = buffer.face[ys, xs][own]
+    bary[own] = buffer.bary[ys, xs][own]
     layer = np.full(len(ys), PHOTO, np.uint8)
     return bind(world, triangle, bary, layer, vertices, body)
 

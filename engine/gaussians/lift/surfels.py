@@ -90,6 +90,7 @@ class Homes:
 
     Attributes:
         body: whose triangles they are. vertices: [V, 3] of it in the photo's pose.
+        steady: [F] triangles that what lies over them may hang on.
     """
 
     def __init__(self, body: Body, vertices: FloatArray, face_group: IntArray) -> None:
@@ -107,6 +108,7 @@ class Homes:
         # hangs on them. The texels below close the gap.
         arm = body.weights[:, ARM_JOINTS].sum(1)[body.f].mean(1)
         outer &= (arm < 0.15) | (arm > 0.85)
+        self.steady = still & outer
         self._trees: dict[int, tuple[cKDTree, IntArray]] = {}
         for g in np.unique(face_group):
             own = face_group == g

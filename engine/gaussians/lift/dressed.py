@@ -1,0 +1,295 @@
+"""The dressed mesh: the body's own mesh carried out to what is worn over it or grows on it.
+
+One offset per vertex, along smooth outward directions, closes hair and clothes around the person
+as the body's mesh closes the skin. The photo tells how far: where the mesh's outline should meet
+the matte's it is moved there, and what lies between the outlines (front, back and far side) takes
+the offsets of the outline harmonically over the surface. This is the paper's shell (section 3.1)
+with a distance of its own for every vertex instead of one for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import cg
+
+from ...body import Body
+from ...cameras import camera_position, project
+from ...dual_uv.sampling import bilinear, seen_by
+from ...render.mesh import MeshBuffer, rasterize_mesh
+from ...types import BoolArray, Camera, FloatArray, IntArray
+from ..binding import vertex_normals
+from .completion import diffuse, mesh_laplacian
+from .grids import erode, nearest_known
+from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
+from .surfels import INNER_PARTS
+
+ROUNDS = 7
+STEP = 0.8  # of the gap to the matte's outline that one round closes
+MIN_FACING, GRAZING = -0.15, 0.45  # cosines between which a vertex counts as on the outline
+AGREES = 0.35  # least cosine between a vertex's way out and the way to the matte's outline
+MOST = {HEAD: 0.15, TORSO: 0.12, LEFT_LEG: 0.12, RIGHT_LEG: 0.12, ARMS[0]: 0.07, ARMS[1]: 0.07}
+"""Metres that what is worn may stand off the body, by limb."""
+LEAST = -0.02  # metres that a body fitted too wide may be drawn in
+MOST_SKIN = 0.012  # metres, either way: bare skin is where the body was fitted, nearly
+DEFAULT_WORN, DEFAULT_HAIR = 0.010, 0.012  # metres where nothing was measured
+PULL = 3e-4  # weight of the default
+MEASURED = 4.0  # weight of one measured vertex against the bending of the offsets
+SMOOTHING = 4.0  # of the worn surface, which shows no ears, toes or navels
+NEAR_FRONT = 0.03  # metres behind the photo's surface that still belong to what it shows
+
+
+@dataclass(frozen=True)
+class Dressed:
+    """The worn surface in the photo's pose.
+
+    Attributes:
+        vertices: [V, 3] world space, metres; the body's own where it is bare.
+        offset: [V] metres from the body along the way out.
+        worn: [V] 0..1: how likely something is worn over (or grows from) each vertex.
+        f: [F, 3] the triangles; those of a hidden hand have no area.
+    """
+
+    vertices: FloatArray
+    offset: FloatArray
+    worn: FloatArray
+    f: IntArray
+
+
+def way_out(vertices: FloatArray, body: Body, laplacian: sparse.csr_matrix) -> FloatArray:
+    """[V, 3] unit directions: the normals of the body without its folds."""
+    normals = vertex_normals(vertices, body.f)
+    out = _smoothed(normals, laplacian, 30.0)
+    # A deep fold's neighbours may face each other: what is left of their mean points nowhere.
+    length = np.linalg.norm(out, axis=1, keepdims=True)
+    out = np.where(length > 0.2, out / np.maximum(length, 1e-9), normals)
+    return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True))
+
+
+def _smoothed(values: FloatArray, laplacian: sparse.csr_matrix, strength: float) -> FloatArray:
+    """[V, C] minimises |x - values|² + strength |grad x|²."""
+    A = sparse.identity(laplacian.shape[0], format="csr") + strength * laplacian
+    return np.stack([_solve(A, values[:, c], values[:, c]) for c in range(values.shape[1])], -1)
+
+
+def _solve(A: sparse.csr_matrix, b: FloatArray, start: FloatArray) -> FloatArray:
+    scale = sparse.diags(1.0 / A.diagonal())
+    out: FloatArray = cg(A, b, x0=start, rtol=1e-4, maxiter=400, M=scale)[0]
+    return out
+
+
+def dress(
+    regions: Regions,
+    camera: Camera,
+    body: Body,
+    vertices: FloatArray,
+    groups: IntArray,
+    worn: FloatArray,
+) -> Dressed:
+    """Fit the worn surface to the outline of the person.
+
+    Args:
+        regions: of the photo, on the grid of ``camera``. vertices: [V, 3] in the photo's pose.
+        groups: [V] limb of each vertex. worn: [V] 0..1.
+    """
+    V = len(vertices)
+    laplacian = mesh_laplacian(body.f, V)
+    out = way_out(vertices, body, laplacian)
+    part = _vertex_part(body)
+    inner = np.isin(part, INNER_PARTS) | (part == "eye_socket")
+    bare = worn < 0.4
+    f = np.array(body.f)
+    f[regions.hidden] = f[regions.hidden][:, :1]
+
+    # Worn things do not follow the body's small forms.
+    weight = np.clip((worn - 0.3) / 0.4, 0.0, 1.0)[:, None]
+    weight = np.where(np.isin(part, ["hand"])[:, None], 0.0, weight)
+    base = vertices + weight * (_smoothed(vertices, laplacian, SMOOTHING) - vertices)
+
+    most = np.select([groups == g for g in MOST], list(MOST.values()), 0.05)
+    face = np.isin(part, ["face", "lips", "eyelid"])
+    low = np.where(bare, -MOST_SKIN, LEAST)
+    high = np.where(bare, MOST_SKIN, most)
+    prior = np.where(bare, 0.0, np.where(part == "scalp", DEFAULT_HAIR, DEFAULT_WORN))
+    pull = np.where(inner, 10.0, np.where(bare, 0.05, PULL))
+    pull = np.where(bare & face, 0.3, pull)  # the landmarks know the face better than the outline
+
+    outlines = [_outline(regions, sheet) for sheet in (0, *ARMS)]
+    sheet_of = np.where(np.isin(groups, ARMS), groups, 0)
+    offset = np.where(inner, 0.0, prior)
+    # Offsets bend freely where bare skin begins: a sleeve's end is an edge.
+    edges = _cut_laplacian(body.f, V, bare)
+    for _ in range(ROUNDS):
+        target, trust = np.zeros(V), np.zeros(V)
+        surface = base + out * offset[:, None]
+        normals = vertex_normals(surface, f)
+        ray = camera_position(camera) - surface
+        ray /= np.linalg.norm(ray, axis=1, keepdims=True)
+        facing = np.einsum("vd,vd->v", normals, ray)
+        xy, z = project(surface, camera)
+        step, _ = project(surface + 1e-3 * out, camera)
+        ahead = step - xy
+        ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
+        metres = z / float(camera.K[0, 0])
+        near = (facing > MIN_FACING) & (facing < GRAZING) & ~inner
+        whole = rasterize_mesh(surface, f, camera)
+        for sheet, outline in zip((0, *ARMS), outlines, strict=True):
+            if outline is None:
+                continue
+            own = near & (sheet_of == sheet)
+            drawn = _inside_distance(rasterize_mesh(surface, f[_faces(f, sheet_of, sheet)], camera))
+            rows, gap = _gaps(outline, drawn, whole, xy, z, ahead, own)
+            target[rows] = offset[rows] + STEP * gap * metres[rows]
+            trust[rows] = MEASURED * (1.0 - np.clip(facing[rows], 0.0, None) / GRAZING)
+        target = np.clip(target, low, high)
+        A = edges + sparse.diags(trust + pull)
+        offset = _solve(A.tocsr(), trust * target + pull * prior, offset)
+        offset = np.clip(offset, low, high)
+    return Dressed(base + out * offset[:, None], offset, worn, f)
+
+
+def _vertex_part(body: Body) -> np.ndarray:
+    """[V] name of the part of each vertex (of the last triangle that holds it)."""
+    part = np.zeros(len(body.v_template), np.int64)
+    for k in range(3):
+        part[body.f[:, k]] = body.face_part
+    return np.array(body.part_names)[part]
+
+
+def _faces(f: IntArray, sheet_of: IntArray, sheet: int) -> BoolArray:
+    """[F] triangles of one sheet: the trunk's (0), with the arms' roots, or an arm's."""
+    out: BoolArray = (sheet_of[f] == sheet).any(1)
+    return out
+
+
+def _cut_laplacian(f: IntArray, num_vertices: int, bare: BoolArray) -> sparse.csr_matrix:
+    whole = mesh_laplacian(f, num_vertices)
+    cut = mesh_laplacian(f, num_vertices, cut=bare.astype(np.int64))
+    return sparse.csr_matrix(0.15 * whole + 0.85 * cut)
+
+
+def worn_vertices(
+    regions: Regions, camera: Camera, body: Body, vertices: FloatArray, groups: IntArray
+) -> FloatArray:
+    """[V] 0..1: how likely something is worn over (or grows from) each vertex."""
+    normals = vertex_normals(vertices, body.f)
+    seen, _ = seen_by(vertices, normals, regions.body, camera)
+    xy, z = project(vertices, camera)
+    inside = (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1) & (z > 0)
+    col, row = np.where(inside[:, None], xy, 0.0).astype(np.int64).T
+    arm = np.where(np.isin(groups, ARMS), groups, 0)
+    shown = np.where(np.isin(regions.group, ARMS), regions.group, 0)[row, col]
+    visible = inside & regions.mask[row, col] & (shown == arm)
+    seen &= visible & erode(regions.mask, 1)[row, col]
+    evidence = np.where(regions.skin[row, col], 0.0, 1.0)
+
+    part = _vertex_part(body)
+    prior = np.full(len(vertices), 0.9)
+    pull = np.full(len(vertices), 0.06)
+    bare = np.isin(part, ["face", "hand", "lips", "eyelid", *INNER_PARTS])
+    prior[bare] = 0.0
+    prior[part == "ear"] = 0.0
+    prior[part == "scalp"] = 0.97 if _has_hair(regions) else 0.0
+    prior[part == "neck"], pull[part == "neck"] = 0.35, 0.004
+    # Hair that hides the side of the head covers it, though the body there is not seen.
+    under_hair = visible & regions.hair[row, col] & np.isin(part, ["face", "ear", "neck"])
+    # The rest of a side that the photo does not show goes with what lies beside it.
+    grazed = visible & regions.skin[row, col] & (z < regions.body.depth[row, col] + NEAR_FRONT)
+    doubtful = np.isin(part, ["face", "ear"]) & ~seen & ~under_hair & ~grazed
+    seen = np.where(under_hair, True, seen & ~bare)
+    evidence = np.where(under_hair, 1.0, evidence)
+    pull[bare] = 0.3
+    pull[doubtful] = 0.01
+    worn: FloatArray = diffuse(
+        mesh_laplacian(body.f, len(vertices)), evidence[:, None], np.where(seen, 3.0, 0.0),
+        prior[:, None], pull,
+    )[:, 0]  # fmt: skip
+    worn[bare & ~under_hair & ~doubtful] = 0.0
+    scalp = part == "scalp"
+    worn[scalp] = np.where(seen[scalp], worn[scalp], prior[scalp])
+    return np.clip(worn, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """Where the matte says that a sheet ends.
+
+    Attributes:
+        distance: [H, W] pixels inside (positive) or outside of the sheet's silhouette.
+        way: [H, W, 2] unit direction (x, y) towards larger distance, inwards.
+        counts: [H, W] whether the nearest outline is the sheet's own against the background.
+        sheet: whose.
+    """
+
+    distance: FloatArray
+    way: FloatArray
+    counts: BoolArray
+    sheet: int
+
+
+def _outline(regions: Regions, sheet: int) -> _Outline | None:
+    arms = np.isin(regions.group, ARMS) & regions.mask
+    # What an arm hides of the trunk is not outside of it.
+    mask = regions.mask if sheet == 0 else regions.mask & (regions.group == sheet)
+    if mask.sum() < 9:
+        return None
+    pad = np.pad(mask, 1, mode="edge")
+    inside, (ri, ci) = ndimage.distance_transform_edt(pad, return_indices=True)
+    outside, (ro, co) = ndimage.distance_transform_edt(~pad, return_indices=True)
+    distance = np.where(pad, inside - 0.5, 0.5 - outside)
+    rows, cols = np.where(pad, ri, ro), np.where(pad, ci, co)
+    # The pixel of the mask at the nearest outline, and whose it is.
+    own = np.where(arms, regions.group, 0)
+    nearest_r, nearest_c, _ = nearest_known(mask)
+    owner = np.pad(own[nearest_r, nearest_c], 1, mode="edge")
+    counts = owner[rows, cols] == sheet
+    gy, gx = np.gradient(ndimage.gaussian_filter(distance, 1.0))
+    way = np.stack([gx, gy], -1)
+    way /= np.maximum(np.linalg.norm(way, axis=-1, keepdims=True), 1e-9)
+    cut = (slice(1, -1), slice(1, -1))
+    return _Outline(distance[cut], way[cut], counts[cut], sheet)
+
+
+def _inside_distance(buffer: MeshBuffer) -> FloatArray:
+    """[H, W] pixels inside (positive) or outside of what is drawn; the border is no outline."""
+    drawn = np.pad(buffer.face >= 0, 1, mode="edge")
+    if drawn.all() or not drawn.any():
+        return np.zeros(buffer.face.shape)
+    signed = ndimage.distance_transform_edt(drawn) - ndimage.distance_transform_edt(~drawn)
+    out: FloatArray = (signed - 0.5 * np.sign(signed))[1:-1, 1:-1]
+    return out
+
+
+def _gaps(
+    outline: _Outline,
+    drawn: FloatArray,
+    whole: MeshBuffer,
+    xy: FloatArray,
+    z: FloatArray,
+    ahead: FloatArray,
+    own: BoolArray,
+) -> tuple[IntArray, FloatArray]:
+    """Vertices at the drawn outline whose distance to the matte's is known, and it in pixels."""
+    height, width = drawn.shape
+    inside = (xy >= 0).all(1) & (xy[:, 0] < width) & (xy[:, 1] < height) & (z > 0)
+    rows = np.nonzero(own & inside)[0]
+    at = xy[rows].astype(np.int64)
+    r, c = at[:, 1], at[:, 0]
+    both = np.stack([outline.distance, drawn], -1)
+    read = bilinear(both, xy[rows])
+    # A vertex grazed by the view within the silhouette (a fold, a nose) is on no outline.
+    at_edge = np.abs(read[:, 1]) < 3.0 + 0.02 * min(height, width)
+    # Nor is one behind an arm or another limb.
+    front = z[rows] < whole.depth[r, c] + 0.08
+    along = -np.einsum("nd,nd->n", outline.way[r, c], ahead[rows])
+    ok = at_edge & front & outline.counts[r, c] & (along > AGREES)
+    gap = (read[:, 0] - read[:, 1]) / np.maximum(along, AGREES)
+    return rows[ok], gap[ok]
+
+
+def _has_hair(regions: Regions) -> bool:
+    """Whether more than a trace of the head is hair (or hat)."""
+    head = regions.mask & (regions.group == HEAD)
+    return bool(regions.hair.sum() > 0.04 * max(int(head.sum()), 1))
