@@ -49,8 +49,14 @@ class Figures:
     warnings: tuple[str, ...] = ()
 
 
-def faces_found(avatar: Avatar, detectors: Detectors) -> dict[int, bool]:
-    """Whether the face detectors find the face, at its place, in renders from the sides."""
+def faces_found(
+    avatar: Avatar, detectors: Detectors, yaws: Sequence[int] = FACE_YAWS, front: float = 0.0
+) -> dict[int, bool]:
+    """Whether the face detectors find the face, at its place, in renders from the sides.
+
+    Args:
+        front: degrees at which the yaws begin: 0 is where the photo was taken from.
+    """
     gaussians = pose_avatar(avatar)
     size = avatar.camera.width, avatar.camera.height
     scale = min(1.0, _RENDER_SIDE / max(size))
@@ -58,8 +64,8 @@ def faces_found(avatar: Avatar, detectors: Detectors) -> dict[int, bool]:
     centre = orbit_centre(gaussians, camera)
     head, radius = head_ball(avatar, avatar.pose)
     found = {}
-    for yaw in FACE_YAWS:
-        view = orbit(camera, centre, yaw)
+    for yaw in yaws:
+        view = orbit(camera, centre, front + yaw)
         picture = np.clip(render_camera(gaussians, view, np.full(3, 0.9)).rgb, 0, 1)
         place = ball_box(head, radius, view)
         middles = [(np.asarray(f.box[:2]) + f.box[2:]) / 2 for f in detectors.faces(picture)]

@@ -269,6 +269,12 @@ def _draw(
     return _mirrored(joints) if rng.random() < 0.5 else joints
 
 
+def posture(left: str, right: str, legs: str) -> dict[str, FloatArray]:
+    """Axis-angle [3] by joint of one of ``ARMS`` for each side and one of ``LEGS``, exactly."""
+    stance = {name: _turns(degrees) for name, degrees in LEGS[legs].items()}
+    return stance | arm_joints(ARMS[left]) | _mirrored(arm_joints(ARMS[right]))
+
+
 @numba.njit(cache=True)
 def _winding(points, corners):  # type: ignore[no-untyped-def]
     """Generalised winding number of triangles [F, 3, 3] about points: near 1 inside

@@ -147,19 +147,37 @@ def _garment_mesh(
     )  # fmt: skip
 
 
-def render_person(
-    dress: DressBody, person: Person, library: Library | None = None
-) -> tuple[Portrait, Truth]:
-    """Draw a person.
+@dataclass(frozen=True)
+class Scene:
+    """A dressed person under lights, to be drawn from anywhere.
+
+    Attributes:
+        posed: the body. solid: skin, clothes and shoes as one mesh, the body's triangles that
+            nothing hides (``body_faces``) first. cards: brows, lashes and hair.
+        textures: [T, 512, 512, 4]. light: in the space of the photo's camera.
+        open_to: [V, 3] how much of key, fill and sky reaches the solid mesh's vertices.
+        behind: [H, W, 3] what stands behind the person in the photo.
+    """
+
+    posed: Posed
+    solid: draw.Mesh
+    body_faces: IntArray
+    cards: list[draw.Mesh]
+    textures: NDArray[np.uint8]
+    light: draw.Light
+    open_to: FloatArray
+    behind: FloatArray
+
+
+def make_scene(
+    dress: DressBody, person: Person, library: Library | None, rng: np.random.Generator
+) -> Scene:
+    """Dress a person and put up the lights.
 
     Args:
         library: the one that ``person.looks`` refers to; None draws the painted body.
-
-    Returns:
-        The picture as if loaded from a file (without alpha), and the truth.
     """
     looks = person.looks
-    rng = np.random.default_rng(looks.seed)
     body = dress.body
     posed = posed_body(dress, person.betas, person.pose)
     textures = _Textures()
@@ -186,43 +204,80 @@ def render_person(
                 worn.append(garment)
     hidden = hidden_faces(worn, dress)
     solid[0] = _without(solid[0], hidden)
-    body_faces = np.flatnonzero(~hidden)
     mesh = draw.joined(solid)
-    camera = person.camera.resized(
-        person.camera.width * SUPERSAMPLING, person.camera.height * SUPERSAMPLING
-    )
     light = random_light(rng)
-    buffer = rasterize_mesh(mesh.vertices, mesh.f, camera)
-    covered = buffer.face >= 0
-    face, bary = buffer.face[covered], buffer.bary[covered].astype(np.float64)
-    stack = textures.array()
-    colours = draw.albedo(face, bary, mesh.uv, mesh.texture, mesh.tint, stack)
-    painted = np.flatnonzero(mesh.texture[face] < 0)
-    colours[painted] = PersonPaint(body)(body_faces[face[painted]], bary[painted])
     behind = random_background(person.camera.height, person.camera.width, rng)
-    picture = np.repeat(np.repeat(behind, SUPERSAMPLING, 0), SUPERSAMPLING, 1).astype(np.float64)
     open_to = draw.openness(mesh, light, rng)
     eyeballs = np.isin(body.face_part, [body.part_names.index(name) for name in EYE_PARTS])
     rows = np.unique(body.f[eyeballs])
     open_to[rows] = np.maximum(open_to[rows], EYES_OPEN)
-    picture[covered] = draw.shade(mesh, buffer, colours, light, open_to)
+    body_faces = np.flatnonzero(~hidden)
+    return Scene(posed, mesh, body_faces, cards, textures.array(), light, open_to, behind)
+
+
+def draw_scene(
+    scene: Scene, camera: Camera, behind: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Draw a person over a picture ``behind`` [H, W, 3] of the camera's size.
+
+    Returns:
+        The picture [H, W, 3] and the person's alpha [H, W], and at twice that size the depth
+        of the nearest solid thing.
+    """
+    large = camera.resized(camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING)
+    mesh = scene.solid
+    buffer = rasterize_mesh(mesh.vertices, mesh.f, large)
+    covered = buffer.face >= 0
+    face, bary = buffer.face[covered], buffer.bary[covered].astype(np.float64)
+    colours = draw.albedo(face, bary, mesh.uv, mesh.texture, mesh.tint, scene.textures)
+    painted = np.flatnonzero(mesh.texture[face] < 0)
+    paint = PersonPaint(scene.posed.dress.body)
+    colours[painted] = paint(scene.body_faces[face[painted]], bary[painted])
+    picture = np.repeat(np.repeat(behind, SUPERSAMPLING, 0), SUPERSAMPLING, 1).astype(np.float64)
+    picture[covered] = draw.shade(mesh, buffer, colours, scene.light, scene.open_to)
     alpha = covered.astype(np.float64)
     front = buffer.depth
-    if cards:
-        front = draw.blend_cards(picture, alpha, buffer.depth, cards, stack, camera, light)
-    rgb = _smaller(picture)
+    if scene.cards:
+        front = draw.blend_cards(
+            picture, alpha, buffer.depth, scene.cards, scene.textures, large, scene.light
+        )
+    return _smaller(picture), _smaller(alpha[..., None])[..., 0], front
+
+
+def render_person(
+    dress: DressBody, person: Person, library: Library | None = None
+) -> tuple[Portrait, Truth]:
+    """Draw a person.
+
+    Args:
+        library: the one that ``person.looks`` refers to; None draws the painted body.
+
+    Returns:
+        The picture as if loaded from a file (without alpha), and the truth.
+    """
+    rng = np.random.default_rng(person.looks.seed)
+    return photographed(make_scene(dress, person, library, rng), person, rng)
+
+
+def photographed(
+    scene: Scene, person: Person, rng: np.random.Generator
+) -> tuple[Portrait, Truth]:
+    """The person's photo with a sensor's noise, and what is true in it."""
+    body, posed, camera = scene.posed.dress.body, scene.posed, person.camera
+    rgb, alpha, front = draw_scene(scene, camera, scene.behind)
     rgb += rng.standard_normal(rgb.shape, np.float32) * SENSOR_NOISE
     portrait = Portrait(
-        rgb=np.clip(rgb, 0.0, 1.0), alpha=None, path=Path(f"person-{looks.seed}.png"),
-        original_size=(person.camera.width, person.camera.height),
+        rgb=np.clip(rgb, 0.0, 1.0), alpha=None, path=Path(f"person-{person.looks.seed}.png"),
+        original_size=(camera.width, camera.height),
     )  # fmt: skip
+    large = camera.resized(camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING)
     truth = Truth(
         vertices=posed.vertices,
         joints=posed.joints,
         rotations=posed.R,
-        alpha=_smaller(alpha[..., None])[..., 0],
-        vertex_visible=visible_vertices(posed.vertices, body.f, front, camera),
-        joint_visible=visible_joints(posed, camera),
+        alpha=alpha,
+        vertex_visible=visible_vertices(posed.vertices, body.f, front, large),
+        joint_visible=visible_joints(posed, large),
     )
     return portrait, truth
 
