@@ -26,7 +26,7 @@ from .grids import erode, nearest_known
 from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
 from .surfels import INNER_PARTS
 
-ROUNDS = 7
+ROUNDS = 8
 STEP = 0.8  # of the gap to the matte's outline that one round closes
 MIN_FACING, GRAZING = -0.15, 0.45  # cosines between which a vertex counts as on the outline
 AGREES = 0.35  # least cosine between a vertex's way out and the way to the matte's outline
@@ -36,7 +36,8 @@ LEAST = -0.02  # metres that a body fitted too wide may be drawn in
 MOST_SKIN = 0.012  # metres, either way: bare skin is where the body was fitted, nearly
 DEFAULT_WORN, DEFAULT_HAIR = 0.010, 0.012  # metres where nothing was measured
 PULL = 3e-4  # weight of the default
-MEASURED = 4.0  # weight of one measured vertex against the bending of the offsets
+FULL_HAIR = 0.02  # weight of the outline's thickness on the rest of a head of hair
+MEASURED = 20.0  # weight of one measured vertex against the bending of the offsets
 SMOOTHING = 4.0  # of the worn surface, which shows no ears, toes or navels
 NEAR_FRONT = 0.03  # metres behind the photo's surface that still belong to what it shows
 
@@ -119,8 +120,9 @@ def dress(
     outlines = [_outline(regions, sheet) for sheet in (0, *ARMS)]
     sheet_of = np.where(np.isin(groups, ARMS), groups, 0)
     offset = np.where(inner, 0.0, prior)
-    # Offsets bend freely where bare skin begins: a sleeve's end is an edge.
-    edges = _cut_laplacian(body.f, V, bare)
+    scalp = (part == "scalp") & ~bare
+    # Offsets bend freely where bare skin begins: a sleeve's end is an edge. Hair thins out.
+    edges = _cut_laplacian(body.f, V, bare & (groups != HEAD))
     for _ in range(ROUNDS):
         target, trust = np.zeros(V), np.zeros(V)
         surface = base + out * offset[:, None]
@@ -144,6 +146,10 @@ def dress(
             target[rows] = offset[rows] + STEP * gap * metres[rows]
             trust[rows] = MEASURED * (1.0 - np.clip(facing[rows], 0.0, None) / GRAZING)
         target = np.clip(target, low, high)
+        # The far side of a head of hair is as thick as its outline.
+        told = scalp & (trust > 0.1)
+        if told.sum() > 9:
+            prior[scalp], pull[scalp] = np.median(target[told]), FULL_HAIR
         A = edges + sparse.diags(trust + pull)
         offset = _solve(A.tocsr(), trust * target + pull * prior, offset)
         offset = np.clip(offset, low, high)
