@@ -26,13 +26,15 @@ class ColourModel:
     precisions: FloatArray
     log_norms: FloatArray
 
-    def log_density(self, features: FloatArray) -> FloatArray:
-        """[N, D] -> [N] log of the density with all components of equal weight.
+    def log_density(self, features: FloatArray, equal: bool = True) -> FloatArray:
+        """[N, D] -> [N] log of the density, with all components of equal weight or their own.
 
         Equal, because a shoe that covers a hundredth of a person is no less theirs.
         """
-        joint = self._joint(features) - np.log(self.weights)
-        return np.asarray(logsumexp(joint, axis=1) - np.log(len(self.weights)))
+        joint = self._joint(features)
+        if equal:
+            joint = joint - np.log(self.weights) - np.log(len(self.weights))
+        return np.asarray(logsumexp(joint, axis=1))
 
     def _joint(self, features: FloatArray) -> FloatArray:
         parts = []

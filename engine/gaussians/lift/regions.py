@@ -13,6 +13,7 @@ from ...imaging.color import rgb_to_lab
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ...types import BoolArray, Camera, FloatArray, IntArray, Observation
 from .grids import dilate, erode, fill_polygon, nearest_known
+from .labels import HAIR, HAT, SKIN, Head, find_places, label_pixels
 
 GROUPS = ("torso", "left_arm", "right_arm", "head", "left_leg", "right_leg")
 TORSO, LEFT_ARM, RIGHT_ARM, HEAD, LEFT_LEG, RIGHT_LEG = range(6)
@@ -53,9 +54,10 @@ class Regions:
 
     Attributes:
         mask: [H, W] pixels of the person. group: [H, W] int index into GROUPS, -1 outside.
+        label: [H, W] int index into ``labels.LABELS``.
         skin: [H, W] pixels where the body's own surface is seen.
         face: [H, W] inside the oval of the face landmarks. mouth: [H, W] between the lips.
-        hair: [H, W] pixels of the head that are neither skin nor face.
+        hair: [H, W] pixels labelled as hair or a hat, also where it falls over the trunk.
         on_face: [H, W] the body's face or an ear is drawn there, below the brows.
         hidden: [F] triangles of a hand that something hides.
         body: the body's z-buffer; limb: one z-buffer for each group alone; trunk: for all but arms.
@@ -64,6 +66,7 @@ class Regions:
 
     mask: BoolArray
     group: IntArray
+    label: IntArray
     skin: BoolArray
     face: BoolArray
     mouth: BoolArray
@@ -134,40 +137,27 @@ def _label_groups(
     return group_map
 
 
-def _distance(lab: FloatArray, sample: FloatArray, least: tuple[float, float, float]) -> FloatArray:
-    """Squared distance [H, W] of colours to those of ``sample`` [N, 3], in robust deviations."""
-    center = np.median(sample, axis=0)
-    spread = np.maximum(1.5 * np.median(np.abs(sample - center), axis=0), least)
-    out: FloatArray = (((lab - center) / spread) ** 2).sum(-1)
-    return out
+BALD = 0.5
+"""Squared distance to the skin's tone below which a scalp is bald."""
 
 
-def _find_hair(
-    lab: FloatArray, to_skin: FloatArray, head: BoolArray, scalp: BoolArray, above_brow: BoolArray
+def _beard(
+    observation: Observation, scale: float, face: BoolArray, on_face: BoolArray, unit: float
 ) -> BoolArray:
-    """Pixels [H, W] of the head that carry hair, or a hat.
-
-    Args:
-        to_skin: [H, W] squared colour distance to the cheeks. scalp: [H, W] pixels where the
-            body's scalp, or nothing of the body, is drawn above the brows.
-
-    Fair hair can look more like skin than like nothing, so hair has a colour model of its own,
-    from the scalp; a scalp that mostly looks like the cheeks is bald.
-    """
-    core = erode(head & scalp, 2)
-    if core.sum() < 20:
-        return np.zeros_like(head)
-    if np.median(to_skin[core]) < 0.5:
-        return np.zeros_like(head)
-    to_hair = _distance(lab, lab[core], (9.0, 4.0, 5.0))
-    hair = head & (to_hair < 9.0) & (to_hair < 2.5 * to_skin)
-    hair |= head & scalp & (to_skin > 0.3) & above_brow
-    hair = head & (ndimage.gaussian_filter(hair.astype(float), 1.2) > 0.5)
-    # A beard looks like hair, but does not hang from the scalp.
-    labels, _ = ndimage.label(hair)
-    hanging = np.unique(labels[hair & above_brow])
-    out: BoolArray = hair & np.isin(labels, hanging[hanging > 0])
+    """[H, W] where hair would be a beard: below the nose, on the face or hanging from it."""
+    if observation.face is None or not face.any():
+        return np.zeros_like(face)
+    rows, cols = np.mgrid[: face.shape[0], : face.shape[1]]
+    points = observation.face[:468] * scale
+    nose, chin = points[94, 1], points[152, 1]
+    (left, right) = points[[172, 397], 0].min(), points[[172, 397], 0].max()  # the jaw's corners
+    hanging = (rows > points[13, 1]) & (rows < chin + BEARD_LENGTH * unit)
+    hanging &= (cols > left) & (cols < right)
+    out: BoolArray = (face | on_face | hanging) & (rows > nose)
     return out
+
+
+BEARD_LENGTH = 0.3  # inter-ocular distances below the chin
 
 
 def _hand_triangles(body: Body, joints: list[int]) -> BoolArray:
@@ -258,34 +248,42 @@ def find_regions(
     on_body = whole.face >= 0
     seen_group = np.where(on_body, face_group[whole.face], -1)
     group = _label_groups(rgb, mask, seen_group, limb, max(unit, 4.0))
-    skin_like = ndimage.gaussian_filter((to_skin < 5.0).astype(float), 1.0) > 0.5
     trunk_like = ~np.isin(group, ARMS) & ~np.isin(seen_group, ARMS)
     match = on_body & mask & ((seen_group == group) | trunk_like)
-    left, right = (_hand_triangles(body, joints) for joints in _HANDS)
-    hands = on_body & (left | right)[whole.face]
-    head = mask & (group == HEAD)
-    brow = np.nonzero(head)[0].min() if head.any() else 0
+    head_pixels = mask & (group == HEAD)
+    brow = np.nonzero(head_pixels)[0].min() if head_pixels.any() else 0
+    chin = np.nonzero(heads)[0].max() if heads.any() else height
     if observation.face is not None:
+        chin = float(observation.face[152, 1] * scale)
         brow = int((observation.face[[105, 334], 1] * scale).min() - 0.08 * unit)
     above_brow = np.broadcast_to(np.mgrid[:height, :1][0] < brow, mask.shape)
     part = np.array(body.part_names)[body.face_part]
-    scalp = np.where(on_body, (part == "scalp")[whole.face], above_brow & ~face)
+    scalp = np.where(on_body, (part == "scalp")[whole.face], above_brow & ~face) & head_pixels
     # What is dark well inside the oval is a beard, a brow or a shadow; on its edge it is hair.
     oval = face & (ndimage.distance_transform_edt(face) > 0.12 * unit) & ~above_brow
     on_face = on_body & np.isin(part, ["face", "ear"])[whole.face] & ~above_brow
-    beard = np.zeros_like(face)
-    if observation.face is not None:  # below the nose hair on the face is a beard
-        nose = observation.face[94, 1] * scale
-        beard = on_face & (np.mgrid[:height, :1][0] > nose)
-    hair = _find_hair(lab, to_skin, head & ~oval & ~beard, scalp, above_brow)
-    skin = match & (skin_like | face | beard | (hands & (to_skin < 12.0))) & ~hair
-    skin = ndimage.binary_opening(skin) | ((face | beard) & match & ~hair)
+    beard = _beard(observation, scale, face, on_face, unit)
+    bald_core = erode(scalp, min(2, int(0.06 * unit)))
+    head = Head(
+        oval=oval,
+        beard=beard,
+        above_brow=above_brow,
+        skin=(oval & ~beard if oval.any() else on_face) & match & (to_skin < 5.0),
+        scalp=bald_core,
+        below_chin=np.mgrid[:height, :width][0] > chin,
+        bald=bool(bald_core.sum() < 20 or np.median(to_skin[bald_core]) < BALD),
+    )
+    places = find_places(whole, group, face_group, body, camera)
+    label = label_pixels(lab, mask, places, head, body)
+    hair = (label == HAIR) | (label == HAT)
+    skin = (label == SKIN) & match
     color = (
         np.median(rgb[skin & face], axis=0) if (skin & face).any() else np.array([0.8, 0.6, 0.5])
     )
     return Regions(
         mask=mask,
         group=group,
+        label=label,
         skin=skin,
         face=face & mask,
         mouth=dilate(mouth, 1) & mask,
