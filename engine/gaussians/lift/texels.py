@@ -16,9 +16,10 @@ from ...cameras import project
 from ...dual_uv.sampling import SurfaceSamples, sample_core
 from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ..binding import bind, vertex_normals
-from .completion import complete_by_mirror, diffuse, mesh_laplacian, mirror_vertices
+from .colors import complete_texels
 from .dressed import Dressed
 from .grids import erode, inset
+from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, Regions
 from .surfaces import Sheet, composite
 from .surfels import INNER_PARTS, surfels_on_plane
@@ -30,6 +31,8 @@ OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in tex
 SURFACES = 0.15  # cosine below which texels lie at the very surface, for photo splats end there
 DRAW_IN, DRAW_IN_STEPS = 0.024, 6  # metres that a texel may be drawn in to the outline, in steps
 MIN_FACING = 0.25  # cosine below which the photo's colour is smeared over too much surface
+SQUARELY = 0.3  # cosine from which on a texel keeps the photo's colour
+FOOT_JOINTS = [7, 8, 10, 11]
 PART_COLORS = {
     "teeth": (0.86, 0.83, 0.77),
     "tongue": (0.62, 0.30, 0.29),
@@ -122,7 +125,9 @@ def texel_layer(
     seen = np.where(is_shell, maps[1].seen, maps[0].seen) & at.visible & (facing > MIN_FACING)
     seen &= ~hidden
     sampled = np.where(is_shell[:, None], maps[1].sampled, maps[0].sampled)
-    color = _complete(sampled, seen & ~inner, samples, body, is_shell, group, view)
+    known = seen & ~inner & (facing > SQUARELY)
+    label = _labels(is_shell, group, corner, body)
+    color = complete_texels(points, normal, label, known, sampled, samples, body, view)
     brightness = float(np.clip(regions.skin_color.mean() / 0.62, 0.35, 1.15))
     for name, tone in PART_COLORS.items():
         own = (part == name) & ~(seen & (part == "eye"))
@@ -179,7 +184,7 @@ def _behind_what_is_seen(
     front = composite(view.sheets, "front")[at.row, at.col]
     # A disc that leans against the photo's surface must keep its edge behind it as well.
     lean = radius * np.sqrt(np.clip(1.0 - facing**2, 0.0, 1.0))
-    other = at.inside & view.regions.mask[at.row, at.col] & (~at.visible | hidden)
+    other = at.inside & view.regions.mask[at.row, at.col] & hidden
     depth = np.where(other, np.maximum(at.z, front + 0.004 + 1.5 * lean), at.z)
     slide = np.where(other, depth / np.maximum(at.z, 1e-6), 1.0)
     return points * slide[:, None], np.abs(depth - at.z)  # the camera is at the origin
@@ -208,55 +213,9 @@ def _radii(
     return radius
 
 
-def _complete(
-    color: FloatArray,
-    known: BoolArray,
-    samples: SurfaceSamples,
-    body: Body,
-    is_shell: BoolArray,
-    group: IntArray,
-    view: PhotoView,
-) -> FloatArray:
-    """Fill unknown texel colours: the other side of the body first, then diffusion per material."""
-    V = len(body.v_template)
-    corner = body.f[samples.triangle]
-    nearest = corner[np.arange(len(corner)), samples.bary.argmax(1)]
-    # Materials: skin, hair, upper wear, lower wear. Colours do not cross from one to another.
+def _labels(is_shell: BoolArray, group: IntArray, corner: IntArray, body: Body) -> IntArray:
+    """[N] what each texel carries, index into ``labels.LABELS``."""
+    feet = body.weights[:, FOOT_JOINTS].sum(1)[corner].mean(1) > 0.5
     legs = np.isin(group, [LEFT_LEG, RIGHT_LEG])
-    material_of_texel = np.where(~is_shell, 0, np.where(group == HEAD, 1, np.where(legs, 3, 2)))
-    material = np.zeros(V, np.int64)
-    material[nearest] = material_of_texel
-    weight = np.bincount(nearest[known], minlength=V).astype(float)
-    total = np.stack(
-        [np.bincount(nearest[known], color[known, c], minlength=V) for c in range(3)], -1
-    )
-    mean = total / np.maximum(weight, 1.0)[:, None]
-    mirror = mirror_vertices(body.v_template)
-    alike = material == material[np.maximum(mirror, 0)]
-    mean, filled = complete_by_mirror(mean, weight > 0, mirror, alike)
-    laplacian = mesh_laplacian(body.f, V, cut=material)
-    # Unknown skin drifts to the face's tone, unknown cloth keeps what lies next to it.
-    solved = np.zeros((V, 3))
-    for m, (default, strength) in enumerate(_defaults(view)):
-        own = material == m
-        if own.any():
-            trust = np.where(filled & own, 1.0, 0.0)
-            solved[own] = diffuse(laplacian, mean, trust, default, strength)[own]
-    smooth = np.einsum("nk,nkc->nc", samples.bary, solved[corner])
-    mixed = (material[corner] != material_of_texel[:, None]).any(1)
-    smooth[mixed] = solved[nearest[mixed]]
-    return np.clip(np.where(known[:, None], color, smooth), 0.0, 1.0)
-
-
-def _defaults(view: PhotoView) -> list[tuple[FloatArray, float]]:
-    """Colour and pull of what is known nowhere: skin, hair, upper wear, lower wear."""
-    regions = view.regions
-    worn = regions.mask & ~regions.skin & (regions.group != HEAD)
-    upper = np.median(view.colors[worn], axis=0) if worn.any() else np.array([0.35, 0.36, 0.4])
-    legs = worn & np.isin(regions.group, [LEFT_LEG, RIGHT_LEG])
-    # Trousers that nobody saw: a darker tone of the upper wear.
-    lower = 0.45 * upper
-    if legs.sum() > 0.02 * regions.mask.sum():
-        lower = np.median(view.colors[legs], axis=0)
-    hair = np.median(view.colors[regions.hair], axis=0) if regions.hair.any() else upper
-    return [(regions.skin_color, 0.02), (hair, 0.01), (upper, 0.002), (lower, 0.002)]
+    worn = np.where(group == HEAD, HAIR, np.where(feet, SHOES, np.where(legs, LOWER, UPPER)))
+    return np.where(is_shell, worn, SKIN)

@@ -1,0 +1,78 @@
+"""Which seen colours go round to what is not seen.
+
+A back has no badges, buttons, ties or beards. What touches the outline goes round the body: a
+colour is carried as far as it is also found on the flanks of the same limb.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ...imaging.color import rgb_to_lab
+from ...types import BoolArray, FloatArray, IntArray
+
+FLANK = 0.7  # facing below which a surface counts as flank
+MIN_FLANK = 60  # texels of flank that can speak for a limb
+RARE, COMMON = 0.12, 0.45  # of a colour's share on the flanks over its share everywhere
+_BIN = np.array([9.0, 7.0, 7.0])  # L*a*b* of a histogram's cell
+_CELLS = (14, 32, 32)
+
+
+def goes_round(
+    albedo: FloatArray, facing: FloatArray, level: FloatArray, part: IntArray
+) -> FloatArray:
+    """[N] 0..1: how much each seen point's colour belongs to what goes round its limb.
+
+    Args:
+        albedo: [N, 3]. facing: [N] cosine to the viewer. level: [N] 0..1 how far the normal is
+            from the limb's own axis (a shoulder's top is no flank). part: [N] limb.
+    """
+    cell = _cells(albedo)
+    out = np.ones(len(albedo))
+    whole = (facing < FLANK) & (level > 0.7)
+    for p in np.unique(part):
+        own = part == p
+        flank = own & whole
+        if flank.sum() < MIN_FLANK:
+            flank = whole
+        if flank.sum() < MIN_FLANK:
+            continue
+        here = _density(cell[own])
+        there = _density(cell[flank])
+        share = there[tuple(cell[own].T)] / np.maximum(here[tuple(cell[own].T)], 1e-9)
+        out[own] = np.clip((share - RARE) / (COMMON - RARE), 0.0, 1.0)
+    return out
+
+
+def _cells(albedo: FloatArray) -> IntArray:
+    lab = rgb_to_lab(np.clip(albedo, 0.0, 1.0))
+    index = np.floor(lab / _BIN + [0.5, _CELLS[1] / 2, _CELLS[2] / 2]).astype(np.int64)
+    out: IntArray = np.clip(index, 0, np.array(_CELLS) - 1)
+    return out
+
+
+def _density(cell: IntArray) -> FloatArray:
+    flat = np.ravel_multi_index(tuple(cell.T), _CELLS)
+    count = np.bincount(flat, minlength=int(np.prod(_CELLS))).reshape(_CELLS).astype(float)
+    out: FloatArray = ndimage.gaussian_filter(count, 0.9, mode="constant") / len(cell)
+    return out
+
+
+def lit_hair(
+    colors: FloatArray, alpha: FloatArray, hair: BoolArray, near_skin: BoolArray, deep: BoolArray
+) -> BoolArray:
+    """[H, W] pixels that tell the hair's own colour.
+
+    Not the strands that shade into the skin beside the face, nor those at the outline that the
+    background shines through, nor the deepest shadow.
+    """
+    good = hair & (alpha > 0.95) & ~near_skin & deep
+    if good.sum() < 0.2 * hair.sum():
+        good = hair & (alpha > 0.95)
+    if not good.any():
+        return hair
+    light = colors.mean(-1)
+    low = np.percentile(light[good], 25)
+    out: BoolArray = good & (light >= low)
+    return out

@@ -1,0 +1,120 @@
+"""Texture for what the photo does not show, from what it shows.
+
+Cloth: mirrored at the seam. A point at arc length s beyond the place where the surface turns
+away takes what the photo shows at s before that place, on the same row around the limb, so that
+folds and patterns go on around the side. Where that leads to something that does not go round
+(a badge, the shirt under an open jacket), it turns back before it, and so on to and fro.
+
+Hair: a patch of the photo's hair, its strands turned to where they fall from the crown.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ...types import BoolArray, FloatArray
+from .grids import inset, smooth_within
+
+MIN_RUN = 0.035  # metres of texture that are worth repeating
+BLEND = 0.03  # metres over which the textures from both sides change over behind
+
+
+def fold(distance: FloatArray, length: FloatArray) -> FloatArray:
+    """To and fro in 0..length: the triangle wave of a distance.
+
+    >>> fold(np.array([0.5, 1.5, 2.5]), np.array([1.0, 1.0, 1.0]))
+    array([0.5, 0.5, 0.5])
+    """
+    phase = np.mod(distance, 2.0 * length)
+    out: FloatArray = np.minimum(phase, 2.0 * length - phase)
+    return out
+
+
+def mirror_columns(
+    known: BoolArray, step: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Where every cell of a grid of periodic rows finds its texture.
+
+    Args:
+        known: [R, C] cells that have texture. step: [R] metres between columns.
+
+    Returns:
+        left, right: [R, C] source column (fractional), -1 where the row has nothing usable on
+        that side; left_distance, right_distance: [R, C] metres from the seam.
+    """
+    n = known.shape[1]
+    three = np.tile(known, (1, 3))
+    out = []
+    for flip in (False, True):
+        k = three[:, ::-1] if flip else three
+        column = np.broadcast_to(np.arange(3 * n), k.shape)
+        last = np.maximum.accumulate(np.where(k, column, -1), axis=1)
+        # How far the run that ends at each known cell reaches back.
+        start = np.maximum.accumulate(np.where(k, -1, column), axis=1)
+        length = np.take_along_axis(column - start, np.maximum(last, 0), 1)
+        length = np.minimum(length, n)
+        distance = column - last
+        usable = (last >= 0) & (length * step[:, None] >= MIN_RUN)
+        inside = fold(np.maximum(distance - 0.5, 0.0), np.maximum(length, 1).astype(float))
+        source = np.maximum(last + 0.5 - inside, last - length + 1.0)
+        source = np.where(usable, source, -1.0)
+        metres = distance * step[:, None]
+        if flip:
+            source, metres = source[:, ::-1], metres[:, ::-1]
+            source = np.where(source >= 0, 3 * n - 1 - source, -1.0)
+        middle = slice(n, 2 * n)
+        source = source[:, middle]
+        out.append((np.where(source >= 0, np.mod(source, n), -1.0), metres[:, middle]))
+    (left, left_d), (right, right_d) = out
+    return left, right, left_d, right_d
+
+
+def hair_patch(
+    colors: FloatArray, hair: BoolArray, least: float
+) -> tuple[FloatArray, FloatArray] | None:
+    """A square of the photo's hair.
+
+    Args:
+        colors: [H, W, 3]. hair: [H, W] pixels of it. least: pixels that its half side must have.
+
+    Returns:
+        Fine texture [S, S, 3] with strands running down its rows' direction (axis 0) at the
+        photo's pixel size, zero mean; and the mean colour [3]. None when there is too little.
+    """
+    room = inset(hair) * hair
+    radius = float(room.max())
+    if radius < max(least, 3.0):
+        return None
+    # Strands are told best by the largest patch; of equal ones take the more central.
+    y, x = np.unravel_index(int(room.argmax()), room.shape)
+    grey = colors.mean(-1)
+    smooth = ndimage.gaussian_filter(grey, 1.0)
+    gy, gx = np.gradient(smooth)
+    window = np.hypot(*np.mgrid[-y : hair.shape[0] - y, -x : hair.shape[1] - x]) < radius
+    jxx, jyy, jxy = ((gx * gx)[window].sum(), (gy * gy)[window].sum(), (gx * gy)[window].sum())
+    across = 0.5 * np.arctan2(2 * jxy, jxx - jyy)  # of the strongest change
+    along = np.array([np.cos(across), -np.sin(across)])  # rows, columns: a quarter turn further
+    along = along if along[0] >= 0 else -along
+    side = np.array([-along[1], along[0]])
+    half = int(radius / np.sqrt(2.0))
+    steps = np.arange(-half, half + 1)
+    r = y + steps[:, None] * along[0] + steps[None, :] * side[0]
+    c = x + steps[:, None] * along[1] + steps[None, :] * side[1]
+    low = smooth_within(colors, hair, max(2.0, 0.45 * half))
+    patch = np.stack(
+        [ndimage.map_coordinates(colors[..., k] - low[..., k], [r, c], order=1, mode="nearest")
+         for k in range(3)], -1,
+    )  # fmt: skip
+    return patch - patch.mean((0, 1)), low[y, x]
+
+
+def read_folded(patch: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
+    """[N, 3] from a patch [S, S, 3] that goes on to and fro beyond its edges (pixels)."""
+    side = float(patch.shape[0] - 1)
+    full = np.full(len(row), max(side, 1e-6))
+    at = [fold(row, full), fold(column, full)]
+    return np.stack(
+        [ndimage.map_coordinates(patch[..., k], at, order=1, mode="nearest") for k in range(3)],
+        -1,
+    )

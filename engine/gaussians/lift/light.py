@@ -1,0 +1,122 @@
+"""A rough estimate of the light baked into a photo, to shade what the photo does not show.
+
+Observed colour = albedo x shade(normal). The logarithm of the shade is a spherical-harmonics
+expansion of order 2 (nine terms, as Ramamoorthi and Hanrahan 2001 show to hold a diffuse
+surface's irradiance to a percent; in the logarithm here, so that it stays positive and the fit is
+linear). Every surface class has an unknown albedo of its own, found in the same least squares.
+
+Only normals that face the camera are seen. Behind them the expansion is not extrapolated: the
+part of the normal along the view axis ends at zero, so that a back is lit as the rim is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...types import FloatArray, IntArray
+
+FLOOR = 0.03  # added to colours before their logarithm: the noise of black cloth is no shading
+RIDGE = 0.12  # weight of the prior per unit of total sample weight
+SPREAD = 0.12  # of the logarithm, from where on a sample is doubted (folds, beards, prints)
+PRIOR = (0.06, 0.10)  # first-order terms of the prior: from above, from the camera
+DARKEST, BRIGHTEST = 0.70, 1.15  # shade of what is never seen
+SEEN_DARKEST, SEEN_BRIGHTEST = 0.45, 1.6
+ROUNDS = 6
+
+
+def _terms(normals: FloatArray) -> FloatArray:
+    """[N, 9] polynomials of the normal up to order 2, the view axis clamped at the rim."""
+    x, y, z = normals[:, 0], normals[:, 1], np.maximum(normals[:, 2], 0.0)
+    second = [x * y, y * z, x * z, 0.5 * (x * x - y * y), 0.5 * (3.0 * z * z - 1.0)]
+    return np.stack([np.ones_like(x), x, y, z, *second], -1)
+
+
+@dataclass(frozen=True)
+class Light:
+    """Shade over normals.
+
+    Attributes:
+        terms: [9, 3] coefficients of the logarithm of the shade, per colour channel. The photo's
+            camera looks along -z, y is up.
+    """
+
+    terms: FloatArray
+
+    def shade(self, normals: FloatArray) -> FloatArray:
+        """[N, 3] factor on the albedo for unit normals [N, 3]; mean 1 over what was fitted."""
+        log = _terms(normals) @ self.terms
+        # What faces the camera was measured; the rest keeps within what backs look like.
+        seen = np.clip((normals[:, 2:] + 0.3) / 0.6, 0.0, 1.0)
+        low = np.log(DARKEST) + seen * (np.log(SEEN_DARKEST) - np.log(DARKEST))
+        high = np.log(BRIGHTEST) + seen * (np.log(SEEN_BRIGHTEST) - np.log(BRIGHTEST))
+        out: FloatArray = np.exp(_soft_clip(log, low, high))
+        return out
+
+
+def _soft_clip(x: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """x where it is small, approaching ``low`` < 0 and ``high`` > 0 smoothly."""
+    bound = np.where(x < 0, -low, high)
+    out: FloatArray = bound * np.tanh(x / bound)
+    return out
+
+
+def fit_light(
+    normals: FloatArray, colors: FloatArray, surface: IntArray, weight: FloatArray
+) -> Light:
+    """Estimate the light from seen points.
+
+    Args:
+        normals: [N, 3] unit, world axes of the photo's camera. colors: [N, 3] as photographed.
+        surface: [N] which points share an albedo (0, 1, ...; -1 for those to leave out).
+        weight: [N] trust in each.
+
+    With nothing to go by, the result is the prior: ambient light, a little more from above and
+    from the camera.
+    """
+    used = (surface >= 0) & (weight > 0)
+    prior = np.zeros((9, 3))
+    prior[2], prior[3] = PRIOR
+    if used.sum() < 50:
+        return Light(_centred(prior, np.array([[0.0, 0.0, 1.0]]), np.ones(1)))
+    terms = _terms(normals[used])[:, 1:]
+    value = np.log(colors[used] + FLOOR)
+    _, kind = np.unique(surface[used], return_inverse=True)
+    trust = weight[used] / weight[used].sum()
+    out = prior.copy()
+    out[1:] = _robust_fit(terms, value, kind, trust, prior[1:])
+    return Light(_centred(out, normals[used], trust))
+
+
+def _robust_fit(
+    terms: FloatArray, value: FloatArray, kind: IntArray, trust: FloatArray, prior: FloatArray
+) -> FloatArray:
+    """[8, 3] coefficients; each kind's own level is taken out by its weighted mean."""
+    count = int(kind.max()) + 1
+
+    def centred(x: FloatArray, w: FloatArray) -> FloatArray:
+        total = np.maximum(np.bincount(kind, w, count), 1e-12)
+        mean = np.stack([np.bincount(kind, w * c, count) for c in x.T], -1) / total[:, None]
+        out: FloatArray = x - mean[kind]
+        return out
+
+    # Second-order terms are less sure than first-order ones on half a sphere.
+    ridge = RIDGE * np.diag([0.15, 0.15, 0.3, 1.0, 1.0, 1.0, 1.0, 1.0]) * 0.3
+    w = trust.copy()
+    out = prior
+    for _ in range(ROUNDS):
+        a, b = centred(terms, w), centred(value, w)
+        normal = (a * w[:, None]).T @ a + ridge * w.sum()
+        out = np.linalg.solve(normal, (a * w[:, None]).T @ b + ridge @ prior * w.sum())
+        residual = np.linalg.norm(b - a @ out, axis=1) / np.sqrt(3.0)
+        w = trust / (1.0 + (residual / SPREAD) ** 2)
+    return out
+
+
+def _centred(terms: FloatArray, normals: FloatArray, trust: FloatArray) -> FloatArray:
+    """The expansion with a level of 1 over the given normals."""
+    out = terms.copy()
+    out[0] = 0.0
+    out[0] = -(trust[:, None] * (_terms(normals) @ out)).sum(0) / trust.sum()
+    return out
