@@ -24,7 +24,7 @@ from ..binding import vertex_normals
 from .completion import diffuse, mesh_laplacian
 from .grids import erode, nearest_known
 from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
-from .surfels import INNER_PARTS
+from .surfels import ARM_JOINTS, INNER_PARTS
 
 ROUNDS = 8
 STEP = 0.8  # of the gap to the matte's outline that one round closes
@@ -33,12 +33,15 @@ AGREES = 0.35  # least cosine between a vertex's way out and the way to the matt
 MOST = {HEAD: 0.15, TORSO: 0.12, LEFT_LEG: 0.12, RIGHT_LEG: 0.12, ARMS[0]: 0.07, ARMS[1]: 0.07}
 """Metres that what is worn may stand off the body, by limb."""
 LEAST = -0.02  # metres that a body fitted too wide may be drawn in
+MOST_FOLD = 0.012  # metres in armpits and crotch
+MOST_BEND = 0.03  # metres at elbows and knees
+MOST_SIDEWAYS = 0.015  # metres across a vertex's own normal
 MOST_SKIN = 0.012  # metres, either way: bare skin is where the body was fitted, nearly
 DEFAULT_WORN, DEFAULT_HAIR = 0.010, 0.012  # metres where nothing was measured
 PULL = 3e-4  # weight of the default
 FULL_HAIR = 0.02  # weight of the outline's thickness on the rest of a head of hair
 MEASURED = 20.0  # weight of one measured vertex against the bending of the offsets
-SMOOTHING = 4.0  # of the worn surface, which shows no ears, toes or navels
+MOST_SMOOTHED = 0.008  # metres; the worn surface shows no toes or navels
 NEAR_FRONT = 0.03  # metres behind the photo's surface that still belong to what it shows
 
 
@@ -107,10 +110,21 @@ def dress(
     # Worn things do not follow the body's small forms.
     weight = np.clip((worn - 0.3) / 0.4, 0.0, 1.0)[:, None]
     weight = np.where(np.isin(part, ["hand"])[:, None], 0.0, weight)
-    base = vertices + weight * (_smoothed(vertices, laplacian, SMOOTHING) - vertices)
+    folds = _folds(body)
+    move = np.where(folds[:, None], 0.0, weight * (_smoothed(vertices, laplacian, 4.0) - vertices))
+    length = np.linalg.norm(move, axis=1, keepdims=True)
+    base = vertices + move * np.minimum(1.0, MOST_SMOOTHED / np.maximum(length, 1e-9))
 
     most = np.select([groups == g for g in MOST], list(MOST.values()), 0.05)
     face = np.isin(part, ["face", "lips", "eyelid"])
+    # What stood off the skin in an armpit or between the legs would scatter when they open, and
+    # so would what stands off sideways, beside its own triangles' normal.
+    most = np.where(folds, np.minimum(most, MOST_FOLD), most)
+    most = np.where(_bends(body), np.minimum(most, MOST_BEND), most)
+    upright = np.einsum("vd,vd->v", out, vertex_normals(vertices, body.f))
+    sideways = np.sqrt(np.clip(1.0 - upright**2, 1e-6, 1.0))
+    sideways = np.where(upright < 0.0, 1.0, sideways)
+    most = np.where(groups == HEAD, most, np.minimum(most, MOST_SIDEWAYS / sideways))
     low = np.where(bare, -MOST_SKIN, LEAST)
     high = np.where(bare, MOST_SKIN, most)
     prior = np.where(bare, 0.0, np.where(part == "scalp", DEFAULT_HAIR, DEFAULT_WORN))
@@ -162,6 +176,22 @@ def _vertex_part(body: Body) -> np.ndarray:
     for k in range(3):
         part[body.f[:, k]] = body.face_part
     return np.array(body.part_names)[part]
+
+
+def _folds(body: Body) -> BoolArray:
+    """[V] the armpits and the crotch: held by two limbs that part."""
+    arm = body.weights[:, ARM_JOINTS].sum(1)
+    left, right = body.weights[:, 1], body.weights[:, 2]
+    out: BoolArray = ((arm > 0.1) & (arm < 0.9)) | (np.minimum(left, right) > 0.05)
+    return out
+
+
+def _bends(body: Body) -> BoolArray:
+    """[V] the elbows and knees: a fold of theirs opens as the limb is stretched."""
+    out = np.zeros(len(body.v_template), bool)
+    for upper, lower in ((16, 18), (17, 19), (1, 4), (2, 5)):
+        out |= np.minimum(body.weights[:, upper], body.weights[:, lower]) > 0.12
+    return out
 
 
 def _faces(f: IntArray, sheet_of: IntArray, sheet: int) -> BoolArray:

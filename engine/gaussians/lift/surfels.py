@@ -104,11 +104,11 @@ class Homes:
             body.face_part,
             [i for i, name in enumerate(body.part_names) if name in INNER_PARTS],
         )
+        self.steady = still & outer
         # Nor the folds of the armpits: they open when the arm is raised, and would scatter what
-        # hangs on them. The texels below close the gap.
+        # hangs on them from afar. The texels below close the gap.
         arm = body.weights[:, ARM_JOINTS].sum(1)[body.f].mean(1)
         outer &= (arm < 0.15) | (arm > 0.85)
-        self.steady = still & outer
         self._trees: dict[int, tuple[cKDTree, IntArray]] = {}
         for g in np.unique(face_group):
             own = face_group == g
