@@ -73,8 +73,12 @@ def _upright(joints: dict[str, FloatArray]) -> Callable[[Avatar], Pose]:
     return of
 
 
-_HEAD_TURNED = {"neck": np.array([0.05, 0.4, 0.08]), "head": np.array([0.1, 0.4, 0.1]),
-                "spine2": np.array([0.0, 0.15, 0.0]), "spine3": np.array([0.0, 0.15, 0.0])}  # fmt: skip
+_HEAD_TURNED: dict[str, FloatArray] = {
+    "neck": np.array([0.05, 0.4, 0.08]),
+    "head": np.array([0.1, 0.4, 0.1]),
+    "spine2": np.array([0.0, 0.15, 0.0]),
+    "spine3": np.array([0.0, 0.15, 0.0]),
+}
 
 POSES: dict[str, Callable[[Avatar], Pose]] = {
     "as in the photo": lambda avatar: avatar.pose,

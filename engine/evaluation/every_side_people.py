@@ -8,24 +8,32 @@ one best. What is left is the difference that one sees.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
 
+from ..body import Body
 from ..cameras import orbit
-from ..imaging.resize import fit_size
+from ..gaussians.lift import lift
 from ..gaussians.posing import pose_avatar
+from ..imaging.resize import fit_size
+from ..pipeline import BuildOptions, build_avatar
 from ..render import render_camera
-from ..types import Avatar, Camera, FloatArray, Matte, Portrait
+from ..tracking.detectors import Detectors
+from ..tracking.observation import observe
+from ..types import NUM_JOINTS, Avatar, Camera, FloatArray, Matte, Portrait, Track
 from .metrics import psnr, ssim
 from .people.dress import DressBody
 from .people.library import Library
 from .people.person import FRAMINGS, Person, random_person
 from .people.render import Scene, Truth, draw_scene, make_scene, photographed
+from .sheet import save_picture
 
 YAWS = (30, -30, 60, -60, 90, -90, 180)
 """Degrees by which the camera is swung about the person; their sizes are reported."""
@@ -101,6 +109,34 @@ def shots(sitter: Sitter, yaws: Sequence[int] = YAWS) -> dict[int, Shot]:
     return out
 
 
+def built_from_truth(sitter: Sitter, body: Body, detectors: Detectors) -> Avatar:
+    """The lift alone: it is given the true body, pose, camera and matte; only the landmarks are
+    what the detectors see.
+
+    Raises:
+        LikenessError: nobody is found in the photo.
+    """
+    person = sitter.person
+    track = Track(
+        person.betas, person.pose, person.camera, person.framing, np.ones(NUM_JOINTS), 0.0, 0.0
+    )
+    own = body.personalised(person.betas)
+    gaussians = lift(sitter.matte, observe(sitter.portrait, detectors), track, own)
+    return Avatar(own, gaussians, person.pose, person.camera, person.framing)
+
+
+def built_from_photo(sitter: Sitter) -> Avatar:
+    """The whole build but for refining; it is given the photo's file and the field of view.
+
+    Raises:
+        LikenessError: as :func:`..pipeline.build_avatar`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "photo.png"
+        save_picture(sitter.portrait.rgb, path)
+        return build_avatar(path, BuildOptions(fov=sitter.person.fov, refine="off")).avatar
+
+
 def similarity(points: FloatArray, target: FloatArray) -> tuple[float, FloatArray, FloatArray]:
     """Scale s, rotation R [3, 3] and shift t [3] with s R p + t nearest to the target (Umeyama
     1991; both [N, 3])."""
@@ -124,11 +160,16 @@ def carried(camera: Camera, s: float, R: FloatArray, t: FloatArray) -> Camera:
 
 @dataclass(frozen=True)
 class CrossViews:
-    """How an avatar looks beside the truth, by size of the yaw in degrees: PSNR (dB) and SSIM
-    on grey, where either of them is."""
+    """How an avatar looks beside the truth.
+
+    Attributes:
+        psnr, ssim: by size of the yaw in degrees, on grey, where either of them is (dB, 0..1).
+        picture: [2 H, n W, 3] all views, the truth above the avatar.
+    """
 
     psnr: dict[int, float]
     ssim: dict[int, float]
+    picture: FloatArray
 
 
 def cross_views(avatar: Avatar, sitter: Sitter, truth: dict[int, Shot]) -> CrossViews:
@@ -139,13 +180,16 @@ def cross_views(avatar: Avatar, sitter: Sitter, truth: dict[int, Shot]) -> Cross
     posed = pose_avatar(avatar)
     decibels: dict[int, list[float]] = {}
     likeness: dict[int, list[float]] = {}
+    pictures = []
     for yaw, shot in truth.items():
         drawn = render_camera(posed, carried(shot.camera, s, R, t), np.full(3, _GREY))
         true = shot.light + _GREY * (1.0 - shot.alpha[..., None])
         either = (shot.alpha > _SHOWN) | (drawn.alpha > _SHOWN)
         decibels.setdefault(abs(yaw), []).append(psnr(drawn.rgb, true, either))
         likeness.setdefault(abs(yaw), []).append(ssim(drawn.rgb, true, either))
+        pictures.append(np.concatenate([true, drawn.rgb]))
     return CrossViews(
         {yaw: fmean(values) for yaw, values in decibels.items()},
         {yaw: fmean(values) for yaw, values in likeness.items()},
+        np.concatenate(pictures, axis=1),
     )
