@@ -13,7 +13,7 @@ from ...imaging.color import rgb_to_lab
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ...types import BoolArray, Camera, FloatArray, IntArray, Observation
 from .grids import dilate, erode, fill_polygon, nearest_known
-from .labels import HAIR, HAT, SKIN, Head, find_places, label_pixels
+from .labels import HAIR, HAT, SKIN, Head, Places, find_places, label_pixels
 
 GROUPS = ("torso", "left_arm", "right_arm", "head", "left_leg", "right_leg")
 TORSO, LEFT_ARM, RIGHT_ARM, HEAD, LEFT_LEG, RIGHT_LEG = range(6)
@@ -61,6 +61,7 @@ class Regions:
         on_face: [H, W] the body's face or an ear is drawn there, below the brows.
         hidden: [F] triangles of a hand that something hides.
         body: the body's z-buffer; limb: one z-buffer for each group alone; trunk: for all but arms.
+        places: where on the body each pixel lies.
         skin_color: [3] median of the cheeks. unit: pixels of one inter-ocular distance.
     """
 
@@ -76,6 +77,7 @@ class Regions:
     body: MeshBuffer
     limb: tuple[MeshBuffer, ...]
     trunk: MeshBuffer
+    places: Places
     skin_color: FloatArray
     unit: float
 
@@ -293,6 +295,7 @@ def find_regions(
         body=whole,
         limb=limb,
         trunk=trunk,
+        places=places,
         skin_color=color,
         unit=unit,
     )

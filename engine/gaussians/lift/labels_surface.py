@@ -1,0 +1,295 @@
+"""What covers each vertex of the body: the photo's labels, completed all around.
+
+A vertex that the photo shows takes the label of its pixel. The others follow rules of dress. A
+sleeve, a trouser leg, a waist and a hat end at one height all around: every limb has an order in
+which labels may follow one another from its root to its end (trousers, skin, shoe), and the seen
+vertices of the limb vote where each of them ends. Heads are mirrored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...body import Body
+from ...dual_uv.sampling import seen_by
+from ...types import BoolArray, Camera, FloatArray, IntArray
+from ..binding import vertex_normals
+from .completion import diffuse, mesh_laplacian, mirror_vertices
+from .grids import erode
+from .labels import HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, WORN, standard_rest
+from .regions import ARMS, Regions, vertex_groups
+from .surfels import INNER_PARTS
+
+BIN = 0.01  # metres along a limb
+STEP_COST = 0.5  # of a change of labels along a limb, in rings' votes
+FEW = 4.0  # seen vertices (by weight) of a ring that speak for all of it
+HABIT = 0.05  # votes for what is usual where nothing was seen
+WAIST = 0.02  # standard height above the pelvis below which unseen wear is the lower one
+HAIRY = 0.15  # share of the seen scalp with hair from which the unseen scalp has hair
+SHOD = 0.25  # share of the seen foot that wears a shoe from which its sole does too
+LONG_HAIR_X = 0.12  # metres beside the spine that long hair covers behind
+
+
+@dataclass(frozen=True)
+class _Limb:
+    """Vertices [V] of a limb, how far along it each lies [V], and the order of its labels."""
+
+    own: BoolArray
+    along: FloatArray
+    order: tuple[int, ...]
+
+
+def surface_labels(
+    regions: Regions, camera: Camera, body: Body, vertices: FloatArray
+) -> FloatArray:
+    """[V, len(LABELS)] share of each label over every vertex; rows add up to one.
+
+    Interpolated over triangles, the largest share draws smooth borders;
+    ``worn_share`` sums those that lie over the skin.
+
+    Args:
+        camera: of the regions' grid. vertices: [V, 3] of the body in the photo's pose.
+    """
+    part = vertex_parts(body)
+    label, weight = _seen_labels(regions, camera, body, vertices, part)
+    rest = standard_rest(body)
+    groups = vertex_groups(body)
+    ring = np.full(len(vertices), SKIN)
+    _complete_trunk(ring, label, weight, rest, part)
+    _complete_limbs(ring, label, weight, rest, part)
+    _complete_feet(ring, label, weight, rest, part)
+    hands = part == "hand"
+    for side in ARMS:  # gloves come in pairs, and whole
+        seen = hands & (groups == side) & (weight > 0)
+        gloved = weight[seen & (label == UPPER)].sum() > max(0.6 * weight[seen].sum(), 3 * FEW)
+        ring[hands & (groups == side)] = UPPER if gloved else SKIN
+    _complete_head(ring, label, weight, rest, part, regions, body)
+
+    trust = np.where(weight > 0, 3.0 * weight, 0.0)
+    values = np.eye(len(LABELS))[np.where(weight > 0, label, NONE)]
+    shares = diffuse(
+        mesh_laplacian(body.f, len(vertices)), values, trust, np.eye(len(LABELS))[ring],
+        np.where(weight > 0, 0.05, 1.0),
+    )  # fmt: skip
+    inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
+    shares[inner] = np.eye(len(LABELS))[SKIN]
+    shares = np.clip(shares, 0.0, None)
+    out: FloatArray = shares / shares.sum(1, keepdims=True)
+    return out
+
+
+def worn_share(shares: FloatArray) -> FloatArray:
+    """[V] 0..1: how likely something lies over the skin, from ``surface_labels``' shares."""
+    out: FloatArray = shares[:, list(WORN)].sum(1)
+    return out
+
+
+def vertex_parts(body: Body) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+    """[V] name of the part of each vertex (of the last triangle that holds it)."""
+    part = np.zeros(len(body.v_template), np.int64)
+    for k in range(3):
+        part[body.f[:, k]] = body.face_part
+    return np.array(body.part_names)[part]
+
+
+def _seen_labels(
+    regions: Regions,
+    camera: Camera,
+    body: Body,
+    vertices: FloatArray,
+    part: np.ndarray[tuple[int], np.dtype[np.str_]],
+) -> tuple[IntArray, FloatArray]:
+    """[V] label in the photo and [V] trust in it, 0 where it shows nothing of the vertex."""
+    normals = vertex_normals(vertices, body.f)
+    seen, xy = seen_by(vertices, normals, regions.body, camera)
+    pixel = np.where(seen[:, None], xy, 0.0).astype(np.int64)
+    row, col = pixel[:, 1], pixel[:, 0]
+    groups = vertex_groups(body)
+    same = regions.group[row, col] == groups
+    same |= ~np.isin(groups, ARMS) & ~np.isin(regions.group[row, col], ARMS)
+    label = regions.label[row, col]
+    seen &= same & erode(regions.mask, 1)[row, col] & np.isin(label, [SKIN, *WORN])
+    hidden = np.zeros(len(vertices), bool)
+    hidden[body.f[regions.hidden]] = True
+    ray = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
+    facing = np.einsum("vd,vd->v", normals, ray)
+    weight = np.where(seen & ~hidden, np.clip(2.0 * facing, 0.0, 1.0), 0.0)
+    return label, np.where(np.isin(part, INNER_PARTS), 0.0, weight)
+
+
+def _votes(limb: _Limb, label: IntArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """[B, L] what was seen in every ring of a limb, and [B] where the rings begin."""
+    own = limb.own
+    first, last = limb.along[own].min(), limb.along[own].max()
+    starts = np.arange(first, last + BIN, BIN)
+    votes = np.zeros((len(starts), len(LABELS)))
+    rows = np.nonzero(own & (weight > 0) & np.isin(label, limb.order))[0]
+    ring = np.clip(((limb.along[rows] - first) / BIN).astype(int), 0, len(starts) - 1)
+    np.add.at(votes, (ring, label[rows]), weight[rows])
+    return votes, starts
+
+
+def _in_order(cost: FloatArray) -> IntArray:
+    """[B] state of each ring: the cheapest sequence through ``cost`` [B, S] in which the state
+    never falls; every change costs STEP_COST."""
+    rings, states = cost.shape
+    total = cost[0].copy()
+    came = np.zeros((rings, states), np.int64)
+    for b in range(1, rings):
+        moved = np.full(states, np.inf)
+        for s in range(states):
+            arrive = total[: s + 1] + np.where(np.arange(s + 1) == s, 0.0, STEP_COST)
+            came[b, s] = int(arrive.argmin())
+            moved[s] = arrive[came[b, s]] + cost[b, s]
+        total = moved
+    out = np.zeros(rings, np.int64)
+    out[-1] = int(total.argmin())
+    for b in range(rings - 1, 0, -1):
+        out[b - 1] = came[b, out[b]]
+    return out
+
+
+def _ring_labels(
+    limb: _Limb,
+    votes: FloatArray,
+    starts: FloatArray,
+    habit: FloatArray,
+) -> IntArray:
+    """[V] the label of the ring that each vertex lies in (undefined beside the limb).
+
+    Args:
+        habit: [B, S] cost of each state of ``limb.order`` where nothing was seen.
+    """
+    total = votes.sum(1, keepdims=True)
+    sure = np.minimum(total / FEW, 1.0)
+    share = votes / np.maximum(total, 1e-9)
+    cost = sure * (1.0 - share[:, list(limb.order)]) + HABIT * habit * (1.0 - sure)
+    state = _in_order(cost)
+    ring = np.clip(((limb.along - starts[0]) / BIN).astype(int), 0, len(starts) - 1)
+    out: IntArray = np.array(limb.order)[state[ring]]
+    return out
+
+
+def _complete_trunk(
+    ring: IntArray, label: IntArray, weight: FloatArray, rest: FloatArray,
+    part: np.ndarray[tuple[int], np.dtype[np.str_]],
+) -> None:  # fmt: skip
+    """Unseen parts of the trunk: one waist all around; a neckline is no back."""
+    limb = _Limb(part == "torso", -rest[:, 1], (SKIN, UPPER, SKIN, LOWER))
+    trust = np.where(label == SKIN, 0.4 * weight, weight)
+    votes, starts = _votes(limb, label, trust)
+    low = -starts < WAIST
+    habit = np.stack([np.ones(len(starts)), 1.0 * low, np.ones(len(starts)), 1.0 * ~low], -1)
+    ring[limb.own] = _ring_labels(limb, votes, starts, habit)[limb.own]
+
+
+def _complete_limbs(
+    ring: IntArray, label: IntArray, weight: FloatArray, rest: FloatArray,
+    part: np.ndarray[tuple[int], np.dtype[np.str_]],
+) -> None:  # fmt: skip
+    """Unseen parts of arms and legs: sleeves and trouser legs end in rings.
+
+    A limb that was hardly seen dresses as the other one.
+    """
+    for name, along, order in (
+        ("arm", np.abs(rest[:, 0]), (UPPER, SKIN)),
+        ("leg", -rest[:, 1], (UPPER, LOWER, SKIN, SHOES)),
+    ):
+        limbs = [
+            _Limb((part == name) & (side * rest[:, 0] > 0), along, order) for side in (1.0, -1.0)
+        ]
+        voted = [_votes(limb, label, weight) for limb in limbs]
+        for k, limb in enumerate(limbs):
+            (votes, starts), (others, _) = voted[k], voted[1 - k]
+            count = min(len(votes), len(others))
+            mixed = votes.copy()
+            unseen = votes[:count].sum(1) < 1.0
+            mixed[:count][unseen] = others[:count][unseen]
+            habit = np.ones((len(starts), len(order)))
+            habit[:, order.index(UPPER if name == "arm" else LOWER)] = 0.0
+            last = np.nonzero(mixed.sum(1) > 0)[0]
+            if len(last):  # beyond what was seen it goes on as it was
+                habit[last[-1] :] = 1.0
+            ring[limb.own] = _ring_labels(limb, mixed, starts, habit)[limb.own]
+
+
+def _complete_feet(
+    ring: IntArray, label: IntArray, weight: FloatArray, rest: FloatArray,
+    part: np.ndarray[tuple[int], np.dtype[np.str_]],
+) -> None:  # fmt: skip
+    """Soles and heels: shod if the foot is, or the other one; unseen feet wear shoes."""
+    feet = part == "foot"
+    shares = []
+    for side in (1.0, -1.0):
+        seen = feet & (side * rest[:, 0] > 0) & (weight > 0)
+        total = weight[seen].sum()
+        shod = weight[seen & (label != SKIN)].sum()
+        shares.append(shod / total if total > FEW else np.nan)
+    for side, own, other in ((1.0, *shares), (-1.0, *shares[::-1])):
+        share = own if np.isfinite(own) else other
+        barefoot = np.isfinite(share) and share < SHOD
+        ring[feet & (side * rest[:, 0] > 0)] = SKIN if barefoot else SHOES
+
+
+def _complete_head(
+    ring: IntArray,
+    label: IntArray,
+    weight: FloatArray,
+    rest: FloatArray,
+    part: np.ndarray[tuple[int], np.dtype[np.str_]],
+    regions: Regions,
+    body: Body,
+) -> None:
+    """The scalp, ears and neck: as the other side, else hair where the scalp has hair."""
+    mirror = mirror_vertices(body.v_template)
+    scalp, ears, neck = part == "scalp", part == "ear", part == "neck"
+    seen = weight > 0
+    hairs = np.isin(label, [HAIR, HAT])
+    share = weight[scalp & hairs].sum() / max(weight[scalp].sum(), 1e-9)
+    # Seen from the front only the hairline may show of a scalp: count what stands beside too.
+    hairy = share > HAIRY or regions.hair.sum() > 0.5 * regions.unit**2
+    ring[scalp] = HAIR if hairy else SKIN
+    hat = scalp & seen & (label == HAT)
+    if weight[hat].sum() > FEW:  # a hat's rim is level
+        rim = np.percentile(rest[hat, 1], 5)
+        ring[scalp & (rest[:, 1] > rim)] = HAT
+    nape = neck & (rest[:, 2] < np.median(rest[neck, 2]))
+    front = neck & seen & ~nape
+    collar = weight[front & (label == UPPER)].sum() > 0.5 * max(weight[front].sum(), 1e-9)
+    ring[neck] = UPPER if collar and front.any() else SKIN
+    tips = _hair_tips(regions, part, rest)
+    if tips is not None:
+        behind = np.isin(part, ["neck", "torso"]) & (np.abs(rest[:, 0]) < LONG_HAIR_X)
+        ring[behind & (rest[:, 1] > tips) & (rest[:, 2] < 0.03)] = HAIR
+    take = np.isin(part, ["scalp", "ear", "face"]) & ~seen & (mirror >= 0) & seen[mirror]
+    # A parting or a fringe may be on one side only, but bare skin on the scalp is a hairline.
+    take &= ~(scalp & (label[mirror] == SKIN) & hairy & (rest[:, 2] < 0.08))
+    ring[take] = label[mirror[take]]
+    if hairy and tips is not None:
+        ring[ears & ~seen & ~take] = HAIR
+
+
+def _hair_tips(
+    regions: Regions, part: np.ndarray[tuple[int], np.dtype[np.str_]], rest: FloatArray
+) -> float | None:
+    """Standard height down to which long hair falls; None for hair that ends above the neck."""
+    neck = rest[part == "neck", 1]
+    if not regions.hair.any() or len(neck) == 0:
+        return None
+    # Beside an arm the T-pose's heights are the arm's, not the hair's.
+    places = regions.places.rest[..., 1][regions.hair & ~np.isin(regions.group, ARMS)]
+    fallen = places < neck.min()
+    if fallen.sum() < 0.3 * regions.unit**2:
+        return None
+    return float(np.percentile(places[fallen], 10))
+
+
+def labels_at(shares: FloatArray, corner: IntArray, bary: FloatArray) -> IntArray:
+    """[N] index into LABELS of points on triangles with corners [N, 3] and weights [N, 3]."""
+    here = np.einsum("nk,nkl->nl", bary, shares[corner])
+    worn = list(WORN)
+    over = np.array(worn)[here[:, worn].argmax(1)]
+    out: IntArray = np.where(here[:, worn].sum(1) > 0.5, over, SKIN)
+    return out
