@@ -28,7 +28,7 @@ from ...types import (
     Track,
 )
 from ..binding import bind, place, triangle_frames, vertex_normals
-from .eyes import closed_lid, eyeball, lid_faces, rebind_eye_photo, socket
+from .eyes import eyeball, rebind_eye_photo, socket
 from .face_parts import (
     EYE_RINGS,
     OUTER_PARTS,
@@ -39,6 +39,7 @@ from .face_parts import (
     make_face,
     spread_points,
 )
+from .lids import closed_lid, lid_faces
 from .mouth import TOOTH_DEPTH, cavity, photo_is_open, rebind_mouth_photo, teeth, tongue
 from .surfels import surfels_from_tangents, surfels_on_plane
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...body import Body
 from ...cameras import project, unproject
+from ...dual_uv.sampling import bilinear
 from ...render.mesh import rasterize_mesh
 from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Matte, Observation, Track
 from .completion import diffuse, mesh_laplacian
@@ -19,6 +20,10 @@ EYE_RINGS = {
     "left": (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
 }
 """FaceMesh landmarks around an eye's opening: outer corner, lower lid, inner corner, upper lid."""
+BROWS = {
+    "right": (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
+    "left": (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
+}
 IRISES = {"right": (468, 469, 470, 471, 472), "left": (473, 474, 475, 476, 477)}
 UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 LOWER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
@@ -42,6 +47,7 @@ class Face:
         track, matte: of the portrait. points: [478, 2] observed landmarks, pixels.
         part: [F] name of each triangle's part. left: [F] on the body's left side.
         unit: pixels between the pupils.
+        glasses: [H, W] of the portrait, what shows glasses; None without.
         coarseness: factor on the spacing of completed splats.
     """
 
@@ -56,6 +62,7 @@ class Face:
     left: BoolArray
     unit: float
     coarseness: float
+    glasses: BoolArray | None = None
 
     @property
     def camera(self) -> Camera:
@@ -65,6 +72,27 @@ class Face:
         """[F] triangles of these parts."""
         out: BoolArray = np.isin(self.part, parts)
         return out
+
+    def skin_tone(self) -> FloatArray:
+        """[3] of the cheeks."""
+        cheeks = self.points[[50, 280, 117, 346, 205, 425]]
+        return np.asarray(np.median(bilinear(self.matte.foreground, cheeks), axis=0))
+
+    def window(self, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The photo's colours [h, w, 3] between two pixels, and the pixel [2] of its corner."""
+        height, width = self.matte.alpha.shape
+        left, top = np.clip(np.floor(low), 0, [width - 2, height - 2]).astype(int)
+        right, bottom = np.clip(np.ceil(high), [left + 2, top + 2], [width, height]).astype(int)
+        corner = np.array([left, top], np.float64)
+        return self.matte.foreground[top:bottom, left:right], corner
+
+    def covered_at(self, xy: FloatArray) -> BoolArray:
+        """[N] whether pixels [N, 2] show glasses."""
+        if self.glasses is None:
+            return np.zeros(len(xy), bool)
+        height, width = self.glasses.shape
+        at = np.clip(xy.astype(int), 0, [width - 1, height - 1])
+        return self.glasses[at[:, 1], at[:, 0]]
 
     def lower(self) -> BoolArray:
         """[F] triangles of the lips, the teeth and the mouth that go with the jaw.
@@ -102,6 +130,7 @@ def make_face(
     observation: Observation,
     matte: Matte,
     coarseness: float = 1.0,
+    glasses: BoolArray | None = None,
 ) -> Face | None:
     """None for a body without eyes, teeth, blinks or landmarks, or a photo without a face."""
     needed = {"jawOpen", *BLINK.values()} <= set(body.expression_names)
@@ -124,6 +153,7 @@ def make_face(
         left=body.v_template[body.f].mean(1)[:, 0] > 0,
         unit=unit,
         coarseness=coarseness,
+        glasses=glasses,
     )
 
 
@@ -202,6 +232,12 @@ def cast(face: Face, xy: FloatArray, faces: BoolArray) -> Hits | None:
     depth = buffer.depth[nr[r, c], nc[r, c]].astype(np.float64)
     bary = closest_barycentric(unproject(xy, depth, camera), vertices[body.f[triangle]])
     return Hits(triangle, bary, depth, away == 0, away)
+
+
+def eye_faces(face: Face, side: str) -> BoolArray:
+    """[F] the eyeball's triangles."""
+    out: BoolArray = face.faces("eye", "eye_back") & (face.left == (side == "left"))
+    return out
 
 
 def inside_polygon(xy: FloatArray, polygon: FloatArray) -> tuple[BoolArray, FloatArray]:
