@@ -24,10 +24,11 @@ from ...types import (
     Track,
 )
 from .calibrate import calibrate
+from .dressed import Dressed, dress
 from .face import refine_face
-from .dressed import Dressed, dress, worn_vertices
 from .far_side import loose_layer
 from .grids import dilate, erode, nearest_known
+from .labels_surface import surface_labels, worn_share
 from .photo import crop_camera, front_layer, resize_rgba, splat_sigma
 from .regions import Regions, find_regions, vertex_groups
 from .surfaces import Sheet, find_surfaces
@@ -100,8 +101,8 @@ def lift(
             "The fitted body lies beside the person in the photo.",
             "Use a photo that shows the person larger, upright and from the front.",
         )
-    worn = worn_vertices(regions, camera, body, vertices, groups)
-    dressed = dress(regions, camera, body, vertices, groups, worn)
+    shares = surface_labels(regions, camera, body, vertices)
+    dressed = dress(regions, camera, body, vertices, groups, worn_share(shares))
     sheets = find_surfaces(regions, dressed, groups, camera)
     homes = Homes(body, vertices, groups[body.f[:, 0]])
 
@@ -115,7 +116,7 @@ def lift(
     spent = sum(len(part) for part in (*photo, *loose))
     samples = _texels_within(body, options.max_gaussians - spent - face_budget)
     view = PhotoView(camera, colors, alpha, regions, sheets)
-    texels = texel_layer(view, samples, body, vertices, groups, dressed)
+    texels = texel_layer(view, samples, body, vertices, groups, dressed, shares)
     everything = BoundGaussians.concatenate([texels, *loose, *photo])
     everything = refine_face(everything, body, vertices, track, observation, matte, face_budget)
     return calibrate(everything, matte, track.camera, vertices, body, grid_side)

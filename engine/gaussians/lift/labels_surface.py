@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
+from ...cameras import project
 from ...dual_uv.sampling import seen_by
 from ...types import BoolArray, Camera, FloatArray, IntArray
 from ..binding import vertex_normals
@@ -116,6 +117,12 @@ def _seen_labels(
     ray = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
     facing = np.einsum("vd,vd->v", normals, ray)
     weight = np.where(seen & ~hidden, np.clip(2.0 * facing, 0.0, 1.0), 0.0)
+    # Hair before the side of a head covers what lies behind it, whichever way that faces.
+    xy, z = project(vertices, camera)
+    inside = (z > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
+    col, row = np.where(inside[:, None], xy, 0.0).astype(np.int64).T
+    below = inside & regions.hair[row, col] & np.isin(part, ["face", "ear", "neck"])
+    label, weight = np.where(below, HAIR, label), np.where(below, 1.0, weight)
     return label, np.where(np.isin(part, INNER_PARTS), 0.0, weight)
 
 

@@ -19,8 +19,9 @@ from ..binding import bind, vertex_normals
 from .colors import complete_texels
 from .dressed import Dressed
 from .grids import erode, inset
-from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
-from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, Regions
+from .labels import SKIN
+from .labels_surface import labels_at
+from .regions import ARMS, Regions
 from .surfaces import Sheet, composite
 from .surfels import INNER_PARTS, surfels_on_plane
 
@@ -32,7 +33,6 @@ SURFACES = 0.15  # cosine below which texels lie at the very surface, for photo 
 DRAW_IN, DRAW_IN_STEPS = 0.024, 6  # metres that a texel may be drawn in to the outline, in steps
 MIN_FACING = 0.25  # cosine below which the photo's colour is smeared over too much surface
 SQUARELY = 0.3  # cosine from which on a texel keeps the photo's colour
-FOOT_JOINTS = [7, 8, 10, 11]
 PART_COLORS = {
     "teeth": (0.86, 0.83, 0.77),
     "tongue": (0.62, 0.30, 0.29),
@@ -95,18 +95,21 @@ def texel_layer(
     vertices: FloatArray,
     groups: IntArray,
     dressed: Dressed,
+    shares: FloatArray,
 ) -> BoundGaussians:
     """Core and shell Gaussians, one per texel, with every colour completed.
 
     Args:
         vertices: [V, 3] the body in the photo's pose. groups: [V] the limb of each vertex.
+        shares: [V, L] of ``surface_labels``.
     """
     regions, f = view.regions, body.f
     corner = f[samples.triangle]
     points = samples.points(dressed.vertices, f)
     normal = samples.points(vertex_normals(dressed.vertices, f), f)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    is_shell = np.einsum("nk,nk->n", samples.bary, dressed.worn[corner]) > 0.5
+    label = labels_at(shares, corner, samples.bary)
+    is_shell = label != SKIN
     group = groups[corner[:, 0]]
     part = np.array(body.part_names)[body.face_part[samples.triangle]]
     inner = np.isin(part, INNER_PARTS)
@@ -126,7 +129,6 @@ def texel_layer(
     seen &= ~hidden
     sampled = np.where(is_shell[:, None], maps[1].sampled, maps[0].sampled)
     known = seen & ~inner & (facing > SQUARELY)
-    label = _labels(is_shell, group, corner, body)
     color = complete_texels(points, normal, label, known, sampled, samples, body, view)
     brightness = float(np.clip(regions.skin_color.mean() / 0.62, 0.35, 1.15))
     for name, tone in PART_COLORS.items():
@@ -211,11 +213,3 @@ def _radii(
     grown = np.sqrt(np.clip(areas(shell) / np.maximum(area, 1e-12), 1.0, 9.0))
     radius: FloatArray = np.clip(SPACING * np.sqrt(share) * grown, 2e-4, 0.012)
     return radius
-
-
-def _labels(is_shell: BoolArray, group: IntArray, corner: IntArray, body: Body) -> IntArray:
-    """[N] what each texel carries, index into ``labels.LABELS``."""
-    feet = body.weights[:, FOOT_JOINTS].sum(1)[corner].mean(1) > 0.5
-    legs = np.isin(group, [LEFT_LEG, RIGHT_LEG])
-    worn = np.where(group == HEAD, HAIR, np.where(feet, SHOES, np.where(legs, LOWER, UPPER)))
-    return np.where(is_shell, worn, SKIN)
