@@ -95,7 +95,9 @@ def lift(
     w, h = max(8, round(width * scale)), max(8, round(height * scale))
     camera = track.camera.resized(w, h)
     colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
-    regions = find_regions(colors, alpha > 0.5, camera, vertices, body, observation, w / width)
+    regions = find_regions(
+        colors, alpha > 0.5, camera, vertices, body, observation, w / width, matte.foreground
+    )
     if (regions.mask & (regions.body.face >= 0)).sum() < MIN_OVERLAP * regions.mask.sum():
         raise LikenessError(
             "The fitted body lies beside the person in the photo.",

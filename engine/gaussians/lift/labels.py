@@ -23,8 +23,8 @@ from .grids import erode, nearest_known
 
 LABELS = ("none", "skin", "hair", "upper", "lower", "shoes", "glasses", "object", "hat")
 NONE, SKIN, HAIR, UPPER, LOWER, SHOES, GLASSES, OBJECT, HAT = range(len(LABELS))
-WORN = (HAIR, UPPER, LOWER, SHOES, GLASSES, HAT)
-"""Labels of what lies over the skin."""
+WORN = (HAIR, UPPER, LOWER, SHOES, HAT)
+"""Labels of what lies over the skin; glasses are no surface of their own."""
 
 SOLVED = (SKIN, HAIR, UPPER, LOWER, SHOES)  # labels that the random walker decides between
 COLOUR_SCALE = np.array([280.0, 180.0, 180.0])

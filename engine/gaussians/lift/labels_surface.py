@@ -19,7 +19,7 @@ from ...types import BoolArray, Camera, FloatArray, IntArray
 from ..binding import vertex_normals
 from .completion import diffuse, mesh_laplacian, mirror_vertices
 from .grids import erode
-from .labels import HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, WORN, standard_rest
+from .labels import GLASSES, HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, WORN, standard_rest
 from .regions import ARMS, Regions, vertex_groups
 from .surfels import INNER_PARTS
 
@@ -110,7 +110,7 @@ def _seen_labels(
     groups = vertex_groups(body)
     same = regions.group[row, col] == groups
     same |= ~np.isin(groups, ARMS) & ~np.isin(regions.group[row, col], ARMS)
-    label = regions.label[row, col]
+    label = np.where(regions.label == GLASSES, SKIN, regions.label)[row, col]
     seen &= same & erode(regions.mask, 1)[row, col] & np.isin(label, [SKIN, *WORN])
     hidden = np.zeros(len(vertices), bool)
     hidden[body.f[regions.hidden]] = True

@@ -13,7 +13,8 @@ from ...imaging.color import rgb_to_lab
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ...types import BoolArray, Camera, FloatArray, IntArray, Observation
 from .grids import dilate, erode, fill_polygon, nearest_known
-from .labels import HAIR, HAT, SKIN, Head, Places, find_places, label_pixels
+from .labels import GLASSES, HAIR, HAT, SKIN, Head, Places, find_places, label_pixels
+from .labels_glasses import Glasses, find_glasses
 
 GROUPS = ("torso", "left_arm", "right_arm", "head", "left_leg", "right_leg")
 TORSO, LEFT_ARM, RIGHT_ARM, HEAD, LEFT_LEG, RIGHT_LEG = range(6)
@@ -55,13 +56,14 @@ class Regions:
     Attributes:
         mask: [H, W] pixels of the person. group: [H, W] int index into GROUPS, -1 outside.
         label: [H, W] int index into ``labels.LABELS``.
-        skin: [H, W] pixels where the body's own surface is seen.
+        skin: [H, W] pixels where the body's own surface is seen, or the glasses on it.
         face: [H, W] inside the oval of the face landmarks. mouth: [H, W] between the lips.
         hair: [H, W] pixels labelled as hair or a hat, also where it falls over the trunk.
         on_face: [H, W] the body's face or an ear is drawn there, below the brows.
         hidden: [F] triangles of a hand that something hides.
         body: the body's z-buffer; limb: one z-buffer for each group alone; trunk: for all but arms.
         places: where on the body each pixel lies.
+        glasses: their frame, finer than this grid; None if there are none.
         skin_color: [3] median of the cheeks. unit: pixels of one inter-ocular distance.
     """
 
@@ -78,6 +80,7 @@ class Regions:
     limb: tuple[MeshBuffer, ...]
     trunk: MeshBuffer
     places: Places
+    glasses: Glasses | None
     skin_color: FloatArray
     unit: float
 
@@ -139,6 +142,7 @@ def _label_groups(
     return group_map
 
 
+FRAME_COVER = 0.4  # of a pixel that shows a frame of glasses
 BALD = 0.5
 """Squared distance to the skin's tone below which a scalp is bald."""
 
@@ -215,6 +219,7 @@ def find_regions(
     body: Body,
     observation: Observation,
     scale: float,
+    photo: FloatArray | None = None,
 ) -> Regions:
     """Label a pixel grid.
 
@@ -222,6 +227,7 @@ def find_regions(
         rgb: [H, W, 3] foreground colours. mask: [H, W] the person.
         camera: of this grid. vertices: [V, 3] the body in the photo's pose.
         observation: the landmarks, in pixels of the portrait; ``scale`` takes them to this grid.
+        photo: [.., .., 3] the portrait itself, to look for glasses, or None.
     """
     height, width = mask.shape
     lab = rgb_to_lab(rgb)
@@ -277,8 +283,12 @@ def find_regions(
     )
     places = find_places(whole, group, face_group, body, camera)
     label = label_pixels(lab, mask, places, head, body)
+    glasses = None if photo is None else find_glasses(photo, observation)
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match
+    if glasses is not None:  # thin as they are, the skin's surface goes on below them
+        frame = glasses.on_grid(height, width, scale) > FRAME_COVER
+        label[frame & mask & (face | on_face) & ~hair] = GLASSES
     color = (
         np.median(rgb[skin & face], axis=0) if (skin & face).any() else np.array([0.8, 0.6, 0.5])
     )
@@ -296,6 +306,7 @@ def find_regions(
         limb=limb,
         trunk=trunk,
         places=places,
+        glasses=glasses,
         skin_color=color,
         unit=unit,
     )

@@ -1,0 +1,227 @@
+"""Whether a face wears glasses, and which pixels are their frame.
+
+A frame is a dark line where a bare face has none: across the bridge of the nose from side to
+side, and in an arc below each eye. The face is drawn upright at one size; dark lines are what a
+closing along the column fills; the best path through each zone must be dark nearly throughout.
+Frowns and bags under the eyes are dark too, but not on the bridge and below both eyes at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ...imaging.color import rgb_to_lab
+from ...types import BoolArray, FloatArray, IntArray, Observation
+from .grids import dilate, fill_polygon
+
+SIZE = 100  # pixels of the eyes' distance in the upright face
+WIDE, UP, DOWN = 2.4, 0.8, 1.0  # of the upright face, in eyes' distances; up and down from them
+SMALLEST = 24.0  # pixels between the eyes of a photo that shows frames at all
+LINE = 0.13  # widest line, in eyes' distances
+BRIDGE = (-0.13, 0.13, -0.20, 0.25)  # left, right, top, bottom of the zones
+BELOW_EYES = ((-0.75, -0.25, 0.18, 0.65), (0.25, 0.75, 0.18, 0.65))
+BRIDGE_DARK, RIM_DARK = 6.0, 4.0
+"""Units of L*: mean along the path over the bridge, 20th percentile along those below the eyes
+(mean of both). Three portraits with glasses have 9.4 and 7.5 or more; of 14 without, one has 8.2
+and 0.6, all others less than 4 and 2."""
+TURNED = 0.62  # of the eyes' distance over half the face's width, below which a face is turned
+FRAME_SHARE = 0.4  # of the paths' darkness that a pixel of the frame has
+
+_BROWS = (
+    (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
+    (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
+)
+_EYES = ((-0.75, -0.25, 0.18, 0.65), (0.25, 0.75, 0.18, 0.65))
+BRIDGE_DARK, RIM_DARK = 6.0, 4.0
+"""Units of L*: mean along the path over the bridge, 20th percentile along those below the eyes
+(mean of both). Three portraits with glasses have 9.4 and 7.5 or more; of 14 without, one has 8.2
+and 0.6, all others less than 4 and 2."""
+TURNED = 0.62  # of the eyes' distance over half the face's width, below which a face is turned
+FRAME_SHARE = 0.4  # of the paths' darkness that a pixel of the frame has
+
+_BROWS = (
+    (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
+    (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
+)
+_EYES = (
+    (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
+    (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Glasses:
+    """The frame of somebody's glasses.
+
+    Attributes:
+        frame: [h, w] 0..1 in the upright face: eyes SIZE apart, level, their middle at
+            (WIDE / 2, UP) * SIZE.
+        middle: [2] pixels of the photo between the eyes. across: [2] from the person's right
+            eye to the left one, pixels.
+    """
+
+    frame: FloatArray
+    middle: FloatArray
+    across: FloatArray
+
+    def on_grid(self, height: int, width: int, scale: float) -> FloatArray:
+        """[height, width] 0..1 on a grid that is ``scale`` times the photo's size."""
+        ys, xs = np.mgrid[:height, :width] + 0.5
+        offset = np.stack([xs, ys], -1) / scale - self.middle
+        upright = _to_upright(offset, self.across) - 0.5
+        # Coarse grids average over the frame's thin lines.
+        step = SIZE / (np.linalg.norm(self.across) * scale)
+        calm = ndimage.gaussian_filter(self.frame, 0.4 * step) if step > 1.0 else self.frame
+        out: FloatArray = ndimage.map_coordinates(
+            calm, [upright[..., 1], upright[..., 0]], order=1, mode="constant"
+        )
+        return out
+
+
+def _to_upright(offset: FloatArray, across: FloatArray) -> FloatArray:
+    """Offsets [..., 2] from the eyes' middle in photo pixels -> pixels of the upright face."""
+    apart = np.linalg.norm(across)
+    x, y = across / apart, np.array([-across[1], across[0]]) / apart
+    places = np.stack([offset @ x, offset @ y], -1) / apart
+    out: FloatArray = (places + np.array([WIDE / 2, UP])) * SIZE
+    return out
+
+
+def _upright(rgb: FloatArray, middle: FloatArray, across: FloatArray) -> FloatArray:
+    """The face [h, w, 3] upright, the eyes SIZE pixels apart."""
+    apart = float(np.linalg.norm(across))
+    x, y = across / apart, np.array([-across[1], across[0]]) / apart
+    rows, cols = np.mgrid[: round((UP + DOWN) * SIZE), : round(WIDE * SIZE)] + 0.5
+    reach = apart * ((cols / SIZE - WIDE / 2)[..., None] * x + (rows / SIZE - UP)[..., None] * y)
+    place = middle + reach - 0.5
+    blur = 0.4 * apart / SIZE
+    planes = []
+    for c in range(3):
+        plane = ndimage.gaussian_filter(rgb[..., c], blur) if blur > 0.5 else rgb[..., c]
+        planes.append(
+            ndimage.map_coordinates(plane, [place[..., 1], place[..., 0]], order=1, mode="nearest")
+        )
+    return np.stack(planes, -1)
+
+
+def _darkest_path(dark: FloatArray, zone: tuple[float, float, float, float]) -> IntArray:
+    """[n, 2] row and column of the path from the zone's left to its right, at most two rows up or
+    down a column, along which the sum of ``dark`` is largest."""
+    left, right, top, bottom = (round(s * SIZE) for s in zone)
+    rows = slice(top + round(UP * SIZE), bottom + round(UP * SIZE))
+    cols = slice(left + round(WIDE / 2 * SIZE), right + round(WIDE / 2 * SIZE))
+    values = dark[rows, cols]
+    totals = [values[:, 0]]
+    for column in values.T[1:]:
+        totals.append(ndimage.maximum_filter1d(totals[-1], 5) + column)
+    row = int(totals[-1].argmax())
+    path = [row]
+    for total in totals[-2::-1]:
+        low = max(0, row - 2)
+        row = low + int(total[low : row + 3].argmax())
+        path.append(row)
+    columns = np.arange(cols.start, cols.stop)
+    return np.stack([np.array(path[::-1]) + rows.start, columns], -1)
+
+
+def _dark_lines(lightness: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    out: FloatArray = ndimage.grey_closing(lightness, shape) - lightness
+    return out
+
+
+def find_glasses(rgb: FloatArray, observation: Observation) -> Glasses | None:
+    """The frame of the person's glasses; None without any, or where the face is too small or too
+    far turned to tell.
+
+    Args:
+        rgb: [H, W, 3] the photo, in pixels of ``observation``.
+    """
+    face = observation.face
+    if face is None:
+        return None
+    right, left = face[468], face[473]
+    across, middle = left - right, (left + right) / 2
+    apart = float(np.linalg.norm(across))
+    if apart < SMALLEST or apart < TURNED * float(np.linalg.norm(face[454] - face[234])) / 2:
+        return None
+    lab = rgb_to_lab(_upright(rgb, middle, across))
+    lightness = ndimage.gaussian_filter(lab[..., 0], 0.8)
+    line = round(LINE * SIZE)
+    dark = _dark_lines(lightness, (line, 1))
+    paths = [_darkest_path(dark, zone) for zone in (BRIDGE, *BELOW_EYES)]
+    along = [dark[path[:, 0], path[:, 1]] for path in paths]
+    rims = (np.percentile(along[1], 20) + np.percentile(along[2], 20)) / 2
+    if along[0].mean() < BRIDGE_DARK or rims < RIM_DARK:
+        return None
+    points = _to_upright(face[:468] - middle, across)
+    frame = _frame(lightness, paths, np.concatenate(along), points)
+    return Glasses(frame.astype(np.float32), middle, across)
+
+
+def _frame(
+    lightness: FloatArray, paths: list[IntArray], along: FloatArray, points: FloatArray
+) -> BoolArray:
+    """[h, w] the two rims, the bridge, and the dark lines that hang together with them."""
+    height, width = lightness.shape
+    line = round(LINE * SIZE)
+    dark = np.maximum(_dark_lines(lightness, (line, 1)), _dark_lines(lightness, (1, line)))
+    usual = max(float(np.median(along)), 1.0)
+    own = np.zeros((height, width), bool)  # lines that a bare face has as well
+    for ring in (*_EYES, *_BROWS):
+        own |= dilate(fill_polygon(points[list(ring)], height, width), 1)
+    strong = dark > max(FRAME_SHARE * usual, 2.5)
+    # In shade a line is as dark against what surrounds it, not as many units darker.
+    relative = dark / (lightness + dark + 12.0)
+    told = np.concatenate([relative[path[:, 0], path[:, 1]] for path in paths])
+    evidence = np.clip(relative / max(float(np.median(told)), 0.02), 0.0, 1.5)
+    evidence *= np.where(own, 0.25, 1.0)
+    rims = np.zeros((height, width), bool)
+    for ring, path in zip(_EYES, paths[1:], strict=True):
+        eye = points[list(ring)].mean(0)
+        lowest = float(path[:, 0].max())
+        middle = np.array([eye[0], 0.5 * (eye[1] + 0.5 * (eye[1] + lowest))])
+        rim = _closed_path(evidence, middle)
+        rims[rim[:, 0], rim[:, 1]] = True
+    rims[paths[0][:, 0], paths[0][:, 1]] = True
+    near = dilate(rims, round(0.05 * SIZE))
+    beside = np.abs(np.arange(width) + 0.5 - WIDE / 2 * SIZE) > 0.75 * SIZE  # temples
+    level = np.abs(np.arange(height) + 0.5 - UP * SIZE) < 0.25 * SIZE
+    labels, _ = ndimage.label(strong & ~own & (near | (beside & level[:, None])), np.ones((3, 3)))
+    held = np.unique(labels[dilate(rims, 2)])
+    out: BoolArray = dilate(rims, 1) | np.isin(labels, held[held > 0])
+    return out
+
+
+RIM = (0.16, 0.62)  # least and greatest radius of a rim, in eyes' distances
+ANGLES = 120
+
+
+def _closed_path(dark: FloatArray, middle: FloatArray) -> IntArray:
+    """[n, 2] pixels of the darkest closed path around ``middle`` [2] (x, y)."""
+    angle = np.arange(ANGLES) / ANGLES * 2 * np.pi
+    radius = np.arange(RIM[0] * SIZE, RIM[1] * SIZE)
+    x = middle[0] + radius[None] * np.cos(angle)[:, None]
+    y = middle[1] + radius[None] * np.sin(angle)[:, None]
+    values = ndimage.map_coordinates(dark, [y - 0.5, x - 0.5], order=1, mode="constant")
+    # Three times around: in the middle of it the end meets the start.
+    turns = np.concatenate([values, values, values])
+    totals = [turns[0]]
+    for ray in turns[1:]:
+        totals.append(ndimage.maximum_filter1d(totals[-1], 5) + ray)
+    at = int(totals[-1].argmax())
+    path = [at]
+    for total in totals[-2::-1]:
+        low = max(0, at - 2)
+        at = low + int(total[low : at + 3].argmax())
+        path.append(at)
+    own = np.array(path[::-1])[ANGLES : 2 * ANGLES]
+    fine = np.linspace(0, ANGLES, 8 * ANGLES, endpoint=False)
+    r = np.interp(fine, np.arange(ANGLES + 1), radius[np.append(own, own[0])])
+    turn = fine / ANGLES * 2 * np.pi
+    height, width = dark.shape
+    row = np.clip(middle[1] + r * np.sin(turn), 0, height - 1).astype(np.int64)
+    col = np.clip(middle[0] + r * np.cos(turn), 0, width - 1).astype(np.int64)
+    return np.stack([row, col], -1)
