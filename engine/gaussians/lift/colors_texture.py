@@ -118,3 +118,27 @@ def read_folded(patch: FloatArray, row: FloatArray, column: FloatArray) -> Float
         [ndimage.map_coordinates(patch[..., k], at, order=1, mode="nearest") for k in range(3)],
         -1,
     )
+
+
+def woven(patch: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
+    """[N, 3] texture without end from a zero-mean patch: three readings at different places,
+    changing over in blots so that no mirror line shows, their contrast kept.
+
+    Args:
+        row, column: [N] pixels of the patch's own size.
+    """
+    side = float(patch.shape[0])
+    u, v = row / side, column / side
+    total = np.zeros((len(row), 3))
+    energy = np.full(len(row), 1e-9)
+    for k in range(3):
+        turn = 2.1 * k
+        blot = np.sin(2.3 * u + 1.1 * v + turn) + np.sin(1.7 * v - 1.3 * u + 2.0 * turn)
+        weight = np.exp(2.5 * blot)
+        flip = 1.0 if k != 1 else -1.0
+        total += weight[:, None] * read_folded(
+            patch, row + 0.37 * side * k, flip * column + (0.29 + 0.41 * k) * side
+        )
+        energy += weight**2
+    out: FloatArray = total / np.sqrt(energy)[:, None]
+    return out

@@ -21,7 +21,7 @@ FLOOR = 0.03  # added to colours before their logarithm: the noise of black clot
 RIDGE = 0.12  # weight of the prior per unit of total sample weight
 SPREAD = 0.12  # of the logarithm, from where on a sample is doubted (folds, beards, prints)
 PRIOR = (0.06, 0.10)  # first-order terms of the prior: from above, from the camera
-DARKEST, BRIGHTEST = 0.70, 1.15  # shade of what is never seen
+DARKEST, BRIGHTEST = 0.75, 1.15  # shade of what is never seen
 SEEN_DARKEST, SEEN_BRIGHTEST = 0.45, 1.6
 ROUNDS = 6
 

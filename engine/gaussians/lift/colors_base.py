@@ -1,0 +1,198 @@
+"""The low-frequency colours of what the photo does not show: albedo carried over the surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+from ...body import Body
+from ...imaging.color import rgb_to_lab
+from ...types import BoolArray, FloatArray, IntArray
+from .labels import HAIR, LOWER, SHOES, SKIN
+from .regions import GROUPS, HEAD, vertex_groups
+
+if TYPE_CHECKING:
+    from .texels import PhotoView
+
+# Of each class: how far (in edges, squared) seen colours are averaged before they are carried, and
+# how strongly unseen ones drift to the class's own median.
+_SMOOTH = {SKIN: 2.0, HAIR: 25.0, SHOES: 4.0}
+_DRIFT = {SKIN: 0.004, HAIR: 0.05}
+CLOTH_SMOOTH, CLOTH_DRIFT = 12.0, 0.01
+LEAST = 40  # texels that tell the colour of a class on a limb
+OTHER_STUFF = 12.0  # L*a*b* units between two stuffs
+ACROSS = 0.02  # of the flow between them
+FADE = 0.06  # screening of what meets the photo at a seam: it is gone after four edges
+
+
+@dataclass(frozen=True)
+class Texels:
+    """What the steps of completion share; [N] each.
+
+    Attributes:
+        rest: [N, 3] on the body at rest. group: limb. xy: [N, 2] pixel in the photo's grid.
+        shade: [N, 3] light at the normal. facing: cosine to the camera.
+    """
+
+    points: FloatArray
+    normals: FloatArray
+    label: IntArray
+    known: BoolArray
+    color: FloatArray
+    corner: IntArray
+    bary: FloatArray
+    rest: FloatArray
+    group: IntArray
+    xy: FloatArray
+    shade: FloatArray
+    facing: FloatArray
+
+
+def base_colors(t: Texels, trust: FloatArray, body: Body, view: PhotoView) -> FloatArray:
+    """[N, 3] low-frequency colour of every texel: smoothed albedo of its class, lit.
+
+    Args:
+        trust: [N] 0..1 how far a texel's seen colour may be carried.
+    """
+    vertex_group = vertex_groups(body)
+    albedo = np.clip(t.color / t.shade, 0.0, 1.5)
+    out = np.zeros_like(t.color)
+    edges = np.concatenate([body.f[:, [0, 1]], body.f[:, [1, 2]], body.f[:, [2, 0]]])
+    edges = np.unique(np.sort(edges, axis=1), axis=0)
+    for label in np.unique(t.label):
+        own = np.nonzero(t.label == label)[0]
+        mesh = _Patch.of(t, own, edges, len(body.v_template))
+        middle, kind = _middles(albedo, trust, own, t.group, int(label), view)
+        limb = vertex_group[mesh.vertices]
+        # A sleeve of another colour than the vest ends where the arm does.
+        i, j = mesh.edges.T
+        link = np.where(kind[limb[i]] == kind[limb[j]], 1.0, ACROSS)
+        stiff = _SMOOTH.get(int(label), CLOTH_SMOOTH)
+        drift = stiff * _DRIFT.get(int(label), CLOTH_DRIFT)
+        solved = mesh.diffuse(albedo[own], trust[own], stiff * link, middle[limb], drift)
+        base = solved * t.shade[own]
+        if label == SKIN:
+            # Where the photo ends its colour goes over into the completed one.
+            rest = np.clip(t.color[own] - base, -0.25, 0.25)
+            weight = 4.0 * t.known[own]
+            nothing = np.zeros((len(mesh.vertices), 3))
+            base = base + mesh.diffuse(rest, weight, np.ones(len(link)), nothing, FADE)
+        out[own] = base
+    return out
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """The part of the mesh that holds the texels of one class.
+
+    Attributes:
+        vertices: [n] rows of the body's. edges: [E, 2] into these. at: [M, 3] corners of the
+            texels. bary: [M, 3]. share: [n] one over the number of texels around each vertex.
+    """
+
+    vertices: IntArray
+    edges: IntArray
+    at: IntArray
+    bary: FloatArray
+    share: FloatArray
+
+    @staticmethod
+    def of(t: Texels, own: IntArray, edges: IntArray, count: int) -> _Patch:
+        vertices = np.unique(t.corner[own])
+        index = np.full(count, -1)
+        index[vertices] = np.arange(len(vertices))
+        at, bary = index[t.corner[own]], t.bary[own]
+        inner = index[edges[(index[edges] >= 0).all(1)]]
+        density = np.bincount(at.ravel(), bary.ravel(), len(vertices))
+        return _Patch(vertices, inner, at, bary, 1.0 / np.maximum(density, 1e-6))
+
+    def diffuse(
+        self,
+        values: FloatArray,
+        trust: FloatArray,
+        link: FloatArray,
+        prior: FloatArray,
+        pull: float,
+    ) -> FloatArray:
+        """[M, 3] values of the texels, smoothed and carried over the patch.
+
+        Args:
+            values: [M, 3] and trust: [M] of the texels. link: [E] stiffness of the edges.
+            prior: [n, 3] of the vertices and its weight ``pull``.
+        """
+        n = len(self.vertices)
+        weight = self.bary * trust[:, None]
+        total = np.stack(
+            [np.bincount(self.at.ravel(), (weight * values[:, c, None]).ravel(), n)
+             for c in range(values.shape[1])], -1,
+        )  # fmt: skip
+        known = np.bincount(self.at.ravel(), weight.ravel(), n) * self.share
+        i, j = self.edges.T
+        A = sparse.coo_matrix((link, (i, j)), (n, n)).tocsr()
+        A = A + A.T
+        system = sparse.diags(np.asarray(A.sum(1)).ravel() + known + pull) - A
+        solved = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A").solve(
+            total * self.share[:, None] + pull * prior
+        )
+        out: FloatArray = np.einsum("nk,nkc->nc", self.bary, solved[self.at])
+        return out
+
+
+def _middles(
+    albedo: FloatArray,
+    trust: FloatArray,
+    own: IntArray,
+    group: IntArray,
+    label: int,
+    view: PhotoView,
+) -> tuple[FloatArray, IntArray]:
+    """[limbs, 3] the usual colour of one class on each limb, and [limbs] which are of one stuff."""
+    middle = np.zeros((len(GROUPS), 3))
+    known = np.zeros(len(GROUPS), bool)
+    for g in range(len(GROUPS)):
+        rows = own[(group[own] == g) & (trust[own] > 0.3)]
+        known[g] = len(rows) > LEAST
+        if known[g]:
+            middle[g] = _median(albedo[rows], trust[rows])
+    rows = own[trust[own] > 0.3]
+    whole = _median(albedo[rows], trust[rows]) if len(rows) > LEAST else default_albedo(label, view)
+    middle[~known] = whole
+    kind = np.arange(len(GROUPS))
+    lab = rgb_to_lab(np.clip(middle, 0.0, 1.0))
+    for g in range(len(GROUPS)):
+        alike = np.linalg.norm((lab[:g] - lab[g]) * [0.5, 1.0, 1.0], axis=1) < OTHER_STUFF
+        if alike.any():
+            kind[g] = kind[int(alike.argmax())]
+    return middle, kind
+
+
+def _median(values: FloatArray, weight: FloatArray) -> FloatArray:
+    """[3] weighted median of each channel of values [N, 3]."""
+    out = np.zeros(values.shape[1])
+    for c in range(values.shape[1]):
+        order = np.argsort(values[:, c])
+        mass = np.cumsum(weight[order])
+        out[c] = values[order[np.searchsorted(mass, 0.5 * mass[-1])], c]
+    return out
+
+
+def default_albedo(label: int, view: PhotoView) -> FloatArray:
+    """[3] colour of a class that the photo does not show at all."""
+    regions = view.regions
+    if label == SKIN:
+        return regions.skin_color
+    worn = regions.mask & ~regions.skin & (regions.group != HEAD)
+    upper = np.median(view.colors[worn], axis=0) if worn.any() else np.array([0.35, 0.36, 0.4])
+    if label == HAIR:
+        hair = regions.hair
+        upper = np.median(view.colors[hair], axis=0) if hair.any() else 0.5 * upper
+    if label not in (LOWER, SHOES):
+        return upper
+    # Trousers that nobody saw: a darker, greyer tone of the upper wear; shoes darker still.
+    grey = upper.mean()
+    tone: FloatArray = (0.45 if label == LOWER else 0.3) * (0.5 * upper + 0.5 * grey)
+    return tone

@@ -1,0 +1,242 @@
+"""Fine texture over the base colours: cloth around its limb, hair along its fall, mirrored skin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from ...body import Body
+from ...dual_uv.sampling import bilinear
+from ...types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from .colors_base import Texels
+from .colors_texture import BLEND, hair_patch, mirror_columns, woven
+from .colors_unroll import Unrolled, unroll
+from .grids import erode
+from .labels import HAIR, SKIN
+from .regions import GROUPS, HEAD, vertex_groups
+
+if TYPE_CHECKING:
+    from .texels import PhotoView
+
+MOST_HAIR, MOST_SKIN = 0.3, 0.04  # of fine texture, in colour units
+CALM = 0.05  # metres over which texture averages to nothing
+PLAIN, PRINTED = 0.02, 0.05  # deviation of cloth's hue from its surroundings: plain; a pattern
+_HAIR_ROUND = 0.10  # metres: radius at which hair falls around the head
+
+
+def texture_colors(
+    t: Texels, trust: FloatArray, base: FloatArray, body: Body, view: PhotoView
+) -> FloatArray:
+    """[N, 3] fine texture of the unseen texels."""
+    out = np.zeros_like(base)
+    vertex_group = vertex_groups(body)
+    for group in range(len(GROUPS)):
+        own = t.group == group
+        if not own.any():
+            continue
+        unrolled = unroll(t.rest[own], body.v_template[vertex_group == group], body, group)
+        rows = np.nonzero(own)[0]
+        for label in np.unique(t.label[own]):
+            mine = rows[t.label[rows] == label]
+            if label != HAIR and not (label == SKIN and group == HEAD):
+                out[mine] = _around(t, mine, rows, unrolled, trust, base, int(label), view)
+    hair = np.nonzero(t.label == HAIR)[0]
+    if len(hair) > 0:
+        out[hair] = _hair(t, hair, base, body, view)
+    skull = np.nonzero((t.label == SKIN) & (t.group == HEAD))[0]
+    if len(skull) > 0:
+        out[skull] = _mirrored(t, skull, trust, base)
+    out[t.known] = 0.0
+    return out
+
+
+def _around(
+    t: Texels,
+    mine: IntArray,
+    rows: IntArray,
+    unrolled: Unrolled,
+    trust: FloatArray,
+    base: FloatArray,
+    label: int,
+    view: PhotoView,
+) -> FloatArray:
+    """[len(mine), 3] texture of one class on one limb, mirrored at its seams."""
+    out = np.zeros((len(mine), 3))
+    place = np.searchsorted(rows, mine)
+    height, arc = unrolled.height[place], unrolled.arc[place]
+    girth = float(np.median(unrolled.girth[place]))
+    shown = t.color[mine] - base[mine]
+    source = (trust[mine] > 0.4) & t.known[mine]
+    if source.sum() < 30 or source.all():
+        return out
+    square = source & (t.facing[mine] > 0.5)
+    stuff = _stuff(shown[square], base[mine][square], label)
+    source &= np.linalg.norm(shown, axis=1) < stuff.odd
+    if source.sum() < 30:
+        return out
+    extent = max(float(np.ptp(height)), 0.02)
+    cell = float(np.clip(1.2 * np.sqrt(extent * girth / len(mine)), 0.002, 0.02))
+    n_rows, n_cols = max(2, int(np.ceil(extent / cell))), max(8, int(np.ceil(girth / cell)))
+    r = np.clip(((height - height.min()) / cell).astype(int), 0, n_rows - 1)
+    c = np.clip((arc * n_cols).astype(int), 0, n_cols - 1)
+    flat = r * n_cols + c
+    size = n_rows * n_cols
+    step = girth / n_cols
+
+    def grid(values: FloatArray, chosen: BoolArray | IntArray) -> FloatArray:
+        total = np.bincount(flat[chosen], values, size).astype(float)
+        return total.reshape(n_rows, n_cols)
+
+    weight = grid(np.ones(int(source.sum())), source)
+    every = grid(np.ones(len(mine)), np.ones(len(mine), bool))
+    smooth = [ndimage.gaussian_filter(m, 1.5, mode=("nearest", "wrap")) for m in (weight, every)]
+    known = smooth[0] > 0.6 * np.maximum(smooth[1], 1e-6)
+    filled = weight > 0
+    known &= ndimage.binary_dilation(filled, iterations=1)
+    if known.sum() < 20:
+        return out
+    index = ndimage.distance_transform_edt(~filled, return_distances=False, return_indices=True)
+    held = np.column_stack([t.xy[mine], base[mine]])[source]
+    maps = np.stack([grid(v, source) / np.maximum(weight, 1e-9) for v in held.T], -1)[tuple(index)]
+    left, right, left_d, right_d = mirror_columns(known, np.full(n_rows, step))
+    # Rows without texture borrow the nearest that have some, to and fro.
+    good = (left >= 0).any(1) | (right >= 0).any(1)
+    if not good.any():
+        return out
+    near = ndimage.distance_transform_edt(~good, return_distances=False, return_indices=True)[0]
+    todo = np.nonzero(~t.known[mine])[0]
+    row, col = r[todo], c[todo]
+    beyond = np.clip(2 * near[row] - row, 0, n_rows - 1)
+    row = np.where(good[row], row, np.where(good[beyond], beyond, near[row]))
+    parts = []
+    for source_col in (left, right):
+        at = source_col[row, col]
+        ok = at >= 0
+        read = _read(maps, row, np.maximum(at, 0.0))
+        texture = bilinear(view.colors, read[:, :2]) - read[:, 2:]
+        scale = np.clip(base[mine[todo]] / np.maximum(read[:, 2:], 0.03), 0.3, 1.6)
+        parts.append((np.where(ok[:, None], texture * scale, 0.0), ok))
+    dl, dr = left_d[row, col], right_d[row, col]
+    share = np.clip(0.5 + (dr - dl) / (2 * BLEND), 0.0, 1.0)
+    share = np.where(parts[0][1] & parts[1][1], share, parts[0][1].astype(float))
+    mixed = share[:, None] * parts[0][0] + (1.0 - share[:, None]) * parts[1][0]
+    mixed = stuff.subdue(mixed, base[mine[todo]])
+    # At the seam the texture goes on as it is; farther on it only varies about the base colour.
+    count = grid(np.ones(len(todo)), todo)
+    blur = (CALM / step, CALM / step)
+    low = np.stack(
+        [ndimage.gaussian_filter(grid(mixed[:, k], todo), blur, mode=("nearest", "wrap"))
+         for k in range(3)], -1,
+    )  # fmt: skip
+    count = ndimage.gaussian_filter(count, blur, mode=("nearest", "wrap"))
+    low /= np.maximum(count, 1e-6)[..., None]
+    far = np.clip(np.minimum(dl, dr) / (2 * CALM), 0.0, 1.0)[:, None]
+    out[todo] = mixed - far * low[r[todo], c[todo]]
+    return out
+
+
+@dataclass(frozen=True)
+class _Stuff:
+    """How a material varies about its smoothed colour.
+
+    Attributes:
+        most: soft limit of texture. colourful: 0 plain, only lightness varies; 1 a print.
+        odd: deviation from which on something is not the material.
+    """
+
+    most: float
+    colourful: float
+    odd: float
+
+    def subdue(self, texture: FloatArray, base: FloatArray) -> FloatArray:
+        """Texture [N, 3] kept within what this stuff shows."""
+        along = _lightness(texture, base)
+        mixed = along + self.colourful * (texture - along)
+        out: FloatArray = self.most * np.tanh(mixed / self.most)
+        return out
+
+
+def _lightness(texture: FloatArray, base: FloatArray) -> FloatArray:
+    """The part of texture [N, 3] that makes the base colour [N, 3] lighter or darker."""
+    tint = base + 0.05
+    tint = tint / np.linalg.norm(tint, axis=1, keepdims=True)
+    out: FloatArray = np.einsum("nc,nc->n", texture, tint)[:, None] * tint
+    return out
+
+
+def _stuff(shown: FloatArray, base: FloatArray, label: int) -> _Stuff:
+    """Judge a material by its deviations [M, 3] from the base colour where it is seen well."""
+    if label == SKIN or len(shown) < 30:
+        return _Stuff(MOST_SKIN, 0.0, 3.0 * MOST_SKIN)
+    along = _lightness(shown, base)
+    hue = float(np.median(np.linalg.norm(shown - along, axis=1)))
+    light = float(np.median(np.linalg.norm(along, axis=1)))
+    colourful = float(np.clip((hue - PLAIN) / (PRINTED - PLAIN), 0.0, 1.0))
+    most = max((1.8 + 2.0 * colourful) * light, 4.0 * hue * colourful, 0.01)
+    odd = 3.5 * max(np.hypot(hue, light), 0.015)
+    return _Stuff(most, colourful, float(odd + 10.0 * max(colourful - 0.5, 0.0)))
+
+
+def _read(maps: FloatArray, row: IntArray, col: FloatArray) -> FloatArray:
+    """[N, C] from maps [R, C, C'] at whole rows and fractional, periodic columns.
+
+    Between two columns whose pixels lie far apart (an arm before the trunk) nothing is mixed.
+    """
+    n = maps.shape[1]
+    low = np.floor(col).astype(int)
+    part = (col - low)[:, None]
+    a, b = maps[row, low % n], maps[row, (low + 1) % n]
+    apart = np.linalg.norm(a[:, :2] - b[:, :2], axis=1) > 6.0
+    out: FloatArray = (1.0 - part) * a + part * b
+    out[apart] = np.where(part < 0.5, a, b)[apart]
+    return out
+
+
+def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoView) -> FloatArray:
+    """[len(mine), 3] strands for the hair that is not seen."""
+    out = np.zeros((len(mine), 3))
+    regions = view.regions
+    solid = erode(regions.mask & (view.alpha > 0.95), 1)
+    patch = hair_patch(view.colors, regions.hair & solid, 0.12 * regions.unit)
+    todo = np.nonzero(~t.known[mine])[0]
+    if patch is None or len(todo) == 0:
+        return out
+    texture, mean = patch
+    depth = float(np.median(-t.points[mine, 2]))
+    pixel = depth / float(view.camera.K[0, 0])
+    head = body.J_template[JOINT_INDEX["head"]]
+    centre = head + np.array([0.0, 0.06, 0.0])
+    d = t.rest[mine[todo]] - centre
+    # The crown lies behind the top; strands leave it all around, then fall.
+    crown = np.array([0.0, np.cos(0.45), -np.sin(0.45)])
+    front = np.array([0.0, np.sin(0.45), np.cos(0.45)])
+    up, ahead, side = d @ crown, d @ front, d[:, 0]
+    out_far = np.hypot(ahead, side)
+    polar = np.arctan2(out_far, np.maximum(up, 0.0))
+    fall = _HAIR_ROUND * polar + np.maximum(-up, 0.0)
+    around = 1.2 * _HAIR_ROUND * np.arctan2(side, ahead)
+    # Hair is no comb: strands wander a little.
+    around = around + 0.006 * np.sin(fall * 45.0 + 3.0 * np.sin(around * 20.0))
+    read = woven(texture, fall / pixel, around / pixel)
+    scale = np.clip(base[mine[todo]] / np.maximum(mean, 0.03), 0.4, 1.8)
+    out[todo] = MOST_HAIR * np.tanh(read * scale / MOST_HAIR)
+    return out
+
+
+def _mirrored(t: Texels, mine: IntArray, trust: FloatArray, base: FloatArray) -> FloatArray:
+    """[len(mine), 3] what the other side of the head shows, over the base colour."""
+    out = np.zeros((len(mine), 3))
+    seen = mine[t.known[mine] & (trust[mine] > 0.3)]
+    todo = np.nonzero(~t.known[mine])[0]
+    if len(seen) < 30 or len(todo) == 0:
+        return out
+    distance, nearest = cKDTree(t.rest[seen]).query(t.rest[mine[todo]] * [-1.0, 1.0, 1.0])
+    source = seen[nearest]
+    texture = (t.color[source] - base[source]) * base[mine[todo]] / np.maximum(base[source], 0.05)
+    close = np.clip(1.5 - distance / 0.004, 0.0, 1.0)[:, None]
+    out[todo] = close * texture
+    return out
