@@ -17,12 +17,13 @@ from scipy.sparse.linalg import cg
 
 from ...body import Body
 from ...cameras import camera_position, project
-from ...dual_uv.sampling import bilinear, seen_by
+from ...dual_uv.sampling import bilinear
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ...types import BoolArray, Camera, FloatArray, IntArray
 from ..binding import vertex_normals
-from .completion import diffuse, mesh_laplacian
-from .grids import erode, nearest_known
+from .completion import mesh_laplacian
+from .grids import nearest_known
+from .labels_surface import vertex_parts
 from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
 from .surfels import ARM_JOINTS, INNER_PARTS
 
@@ -34,15 +35,14 @@ MOST = {HEAD: 0.15, TORSO: 0.12, LEFT_LEG: 0.12, RIGHT_LEG: 0.12, ARMS[0]: 0.07,
 """Metres that what is worn may stand off the body, by limb."""
 LEAST = -0.02  # metres that a body fitted too wide may be drawn in
 MOST_FOLD = 0.012  # metres in armpits and crotch
-MOST_BEND = 0.03  # metres at elbows and knees
+MOST_BEND = 0.022  # metres at elbows and knees
 MOST_SIDEWAYS = 0.015  # metres across a vertex's own normal
 MOST_SKIN = 0.012  # metres, either way: bare skin is where the body was fitted, nearly
 DEFAULT_WORN, DEFAULT_HAIR = 0.010, 0.012  # metres where nothing was measured
 PULL = 3e-4  # weight of the default
 FULL_HAIR = 0.02  # weight of the outline's thickness on the rest of a head of hair
 MEASURED = 20.0  # weight of one measured vertex against the bending of the offsets
-MOST_SMOOTHED = 0.008  # metres; the worn surface shows no toes or navels
-NEAR_FRONT = 0.03  # metres behind the photo's surface that still belong to what it shows
+MOST_SMOOTHED, MOST_SMOOTHED_EXTREMITY = 0.008, 0.025  # metres; no toes show through a shoe
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def dress(
     V = len(vertices)
     laplacian = mesh_laplacian(body.f, V)
     out = way_out(vertices, body, laplacian)
-    part = _vertex_part(body)
+    part = vertex_parts(body)
     inner = np.isin(part, INNER_PARTS) | (part == "eye_socket")
     bare = worn < 0.4
     f = np.array(body.f)
@@ -112,8 +112,9 @@ def dress(
     weight = np.where(np.isin(part, ["hand"])[:, None], 0.0, weight)
     folds = _folds(body)
     move = np.where(folds[:, None], 0.0, weight * (_smoothed(vertices, laplacian, 4.0) - vertices))
-    length = np.linalg.norm(move, axis=1, keepdims=True)
-    base = vertices + move * np.minimum(1.0, MOST_SMOOTHED / np.maximum(length, 1e-9))
+    length = np.linalg.norm(move, axis=1)
+    most = np.where(np.isin(part, ["ear", "foot"]), MOST_SMOOTHED_EXTREMITY, MOST_SMOOTHED)
+    base = vertices + move * np.minimum(1.0, most / np.maximum(length, 1e-9))[:, None]
 
     most = np.select([groups == g for g in MOST], list(MOST.values()), 0.05)
     face = np.isin(part, ["face", "lips", "eyelid"])
@@ -170,14 +171,6 @@ def dress(
     return Dressed(base + out * offset[:, None], offset, worn, f)
 
 
-def _vertex_part(body: Body) -> np.ndarray:
-    """[V] name of the part of each vertex (of the last triangle that holds it)."""
-    part = np.zeros(len(body.v_template), np.int64)
-    for k in range(3):
-        part[body.f[:, k]] = body.face_part
-    return np.array(body.part_names)[part]
-
-
 def _folds(body: Body) -> BoolArray:
     """[V] the armpits and the crotch: held by two limbs that part."""
     arm = body.weights[:, ARM_JOINTS].sum(1)
@@ -204,48 +197,6 @@ def _cut_laplacian(f: IntArray, num_vertices: int, bare: BoolArray) -> sparse.cs
     whole = mesh_laplacian(f, num_vertices)
     cut = mesh_laplacian(f, num_vertices, cut=bare.astype(np.int64))
     return sparse.csr_matrix(0.15 * whole + 0.85 * cut)
-
-
-def worn_vertices(
-    regions: Regions, camera: Camera, body: Body, vertices: FloatArray, groups: IntArray
-) -> FloatArray:
-    """[V] 0..1: how likely something is worn over (or grows from) each vertex."""
-    normals = vertex_normals(vertices, body.f)
-    seen, _ = seen_by(vertices, normals, regions.body, camera)
-    xy, z = project(vertices, camera)
-    inside = (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1) & (z > 0)
-    col, row = np.where(inside[:, None], xy, 0.0).astype(np.int64).T
-    arm = np.where(np.isin(groups, ARMS), groups, 0)
-    shown = np.where(np.isin(regions.group, ARMS), regions.group, 0)[row, col]
-    visible = inside & regions.mask[row, col] & (shown == arm)
-    seen &= visible & erode(regions.mask, 1)[row, col]
-    evidence = np.where(regions.skin[row, col], 0.0, 1.0)
-
-    part = _vertex_part(body)
-    prior = np.full(len(vertices), 0.9)
-    pull = np.full(len(vertices), 0.06)
-    bare = np.isin(part, ["face", "hand", "lips", "eyelid", *INNER_PARTS])
-    prior[bare] = 0.0
-    prior[part == "ear"] = 0.0
-    prior[part == "scalp"] = 0.97 if _has_hair(regions) else 0.0
-    prior[part == "neck"], pull[part == "neck"] = 0.35, 0.004
-    # Hair that hides the side of the head covers it, though the body there is not seen.
-    under_hair = visible & regions.hair[row, col] & np.isin(part, ["face", "ear", "neck"])
-    # The rest of a side that the photo does not show goes with what lies beside it.
-    grazed = visible & regions.skin[row, col] & (z < regions.body.depth[row, col] + NEAR_FRONT)
-    doubtful = np.isin(part, ["face", "ear"]) & ~seen & ~under_hair & ~grazed
-    seen = np.where(under_hair, True, seen & ~bare)
-    evidence = np.where(under_hair, 1.0, evidence)
-    pull[bare] = 0.3
-    pull[doubtful] = 0.01
-    worn: FloatArray = diffuse(
-        mesh_laplacian(body.f, len(vertices)), evidence[:, None], np.where(seen, 3.0, 0.0),
-        prior[:, None], pull,
-    )[:, 0]  # fmt: skip
-    worn[bare & ~under_hair & ~doubtful] = 0.0
-    scalp = part == "scalp"
-    worn[scalp] = np.where(seen[scalp], worn[scalp], prior[scalp])
-    return np.clip(worn, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -324,8 +275,3 @@ def _gaps(
     gap = (read[:, 0] - read[:, 1]) / np.maximum(along, AGREES)
     return rows[ok], gap[ok]
 
-
-def _has_hair(regions: Regions) -> bool:
-    """Whether more than a trace of the head is hair (or hat)."""
-    head = regions.mask & (regions.group == HEAD)
-    return bool(regions.hair.sum() > 0.04 * max(int(head.sum()), 1))

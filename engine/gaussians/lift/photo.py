@@ -16,7 +16,7 @@ from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ..binding import bind, vertex_normals
 from .dressed import Dressed
 from .grids import dilate, nearest_known
-from .regions import ARMS, Regions
+from .regions import ARMS, TORSO, Regions
 from .surfaces import MAX_FOLD, Sheet, composite
 from .surfels import Homes, grid_tangents, pixel_centres, surfels_from_tangents
 
@@ -147,10 +147,14 @@ def front_layer(
         colors[ys, xs],
         FRONT_OPACITY * (_thinned(alpha) * fade)[ys, xs],
     )
-    triangle, bary = homes.find(world.means, group[ys, xs])
+    hair = _resample(regions.hair.astype(float), source, target, 0)[ys, xs] > 0.5
+    limb = group[ys, xs]
+    triangle, bary = homes.find(world.means, np.where(hair & np.isin(limb, ARMS), TORSO, limb))
     # Bare skin moves with its own triangle, what is worn with a steady one.
     bare = (dressed.worn[body.f].mean(1) < 0.5) | homes.steady
     own = on_mesh[ys, xs] & bare[buffer.face[ys, xs]]
+    # Hair that falls over a shoulder does not go up with the arm.
+    own &= ~(hair & homes.on_arm[buffer.face[ys, xs]])
     triangle[own] = buffer.face[ys, xs][own]
     bary[own] = buffer.bary[ys, xs][own]
     layer = np.full(len(ys), PHOTO, np.uint8)

@@ -16,7 +16,7 @@ from ...render.mesh import MeshBuffer, rasterize_mesh
 from ...types import BoolArray, Camera, FloatArray, IntArray
 from .dressed import Dressed
 from .grids import dilate, nearest_known, smooth_within, solve_poisson
-from .regions import ARMS, Regions
+from .regions import ARMS, HEAD, Regions
 
 MAX_FOLD = 0.02  # metres; a larger step of depth is one limb before another
 MAX_RISE = 0.25  # metres from the middle to the front or back
@@ -56,6 +56,9 @@ def find_surfaces(
     arms = np.isin(regions.group, ARMS) & regions.mask
     of_face = groups[dressed.f[:, 0]]
     whole = rasterize_mesh(dressed.vertices, dressed.f, camera)
+    # Loose hair before a cheek or beyond it: the face is not what is seen there.
+    bare = dressed.worn[dressed.f].mean(1) < 0.5
+    loose_hair = regions.hair & (whole.face >= 0) & (bare & (of_face == HEAD))[whole.face]
     sheets = []
     for group in (0, *ARMS):
         visible = regions.mask & ((regions.group == group) if group else ~arms)
@@ -63,13 +66,15 @@ def find_surfaces(
             continue
         own = of_face == group if group else ~np.isin(of_face, ARMS)
         buffer = rasterize_mesh(dressed.vertices, dressed.f[own], camera)
-        sheets.append(_sheet(group, visible, buffer, whole, regions, camera))
+        sheets.append(_sheet(group, visible, buffer, whole, loose_hair, regions, camera))
     return tuple(sheets)
 
 
-def _middle(mask: BoolArray, buffer: MeshBuffer, fallback: MeshBuffer) -> FloatArray:
+def _middle(
+    trusted: BoolArray, mask: BoolArray, buffer: MeshBuffer, fallback: MeshBuffer
+) -> FloatArray:
     """Mid depth of one sheet where the mesh has it, carried harmonically to the rest of it."""
-    known = mask & (buffer.face >= 0)
+    known = trusted & (buffer.face >= 0)
     source, depth = known, buffer
     if known.sum() <= 5:  # the fit put this limb elsewhere: stand on whatever body is near
         source, depth = fallback.face >= 0, fallback
@@ -91,6 +96,7 @@ def _sheet(
     visible: BoolArray,
     buffer: MeshBuffer,
     whole: MeshBuffer,
+    loose_hair: BoolArray,
     regions: Regions,
     camera: Camera,
 ) -> Sheet:
@@ -100,9 +106,9 @@ def _sheet(
         arms = regions.mask & ~visible
         mask = visible | (arms & ndimage.binary_closing(drawn | visible, iterations=2))
     elsewhere = regions.mask & ~mask
-    middle = _middle(mask, buffer, whole)
+    middle = _middle(mask & ~loose_hair, mask, buffer, whole)
     pixel = middle / float(camera.K[0, 0])
-    covered = drawn & mask
+    covered = drawn & mask & ~loose_hair
     ends = []
     for sign, depth in ((-1.0, buffer.depth), (1.0, buffer.back_depth)):
         over = np.where(covered, np.maximum(sign * (depth - middle), 0.0), 0.0)

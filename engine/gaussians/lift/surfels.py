@@ -90,7 +90,8 @@ class Homes:
 
     Attributes:
         body: whose triangles they are. vertices: [V, 3] of it in the photo's pose.
-        steady: [F] triangles that what lies over them may hang on.
+        steady: [F] triangles that what lies over them may hang on. on_arm: [F] those that rise
+            with an arm.
     """
 
     def __init__(self, body: Body, vertices: FloatArray, face_group: IntArray) -> None:
@@ -109,6 +110,7 @@ class Homes:
         # hangs on them from afar. The texels below close the gap.
         arm = body.weights[:, ARM_JOINTS].sum(1)[body.f].mean(1)
         outer &= (arm < 0.15) | (arm > 0.85)
+        self.on_arm = arm > 0.1
         self._trees: dict[int, tuple[cKDTree, IntArray]] = {}
         for g in np.unique(face_group):
             own = face_group == g

@@ -21,7 +21,7 @@ from .dressed import Dressed
 from .grids import erode, inset
 from .labels import SKIN
 from .labels_surface import labels_at
-from .regions import ARMS, Regions
+from .regions import ARMS, HEAD, Regions
 from .surfaces import Sheet, composite
 from .surfels import INNER_PARTS, surfels_on_plane
 
@@ -29,6 +29,7 @@ CORE, SHELL = 0, 1  # index into LAYERS
 UNDER_PHOTO = 0.006  # metres that texels lie below the photo splats
 MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surface and the far one
 OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths
+UNDER_HAIR = 0.5  # cosine below which skin may have to give way to hair before or beside it
 SURFACES = 0.15  # cosine below which texels lie at the very surface, for photo splats end there
 DRAW_IN, DRAW_IN_STEPS = 0.024, 6  # metres that a texel may be drawn in to the outline, in steps
 MIN_FACING = 0.25  # cosine below which the photo's colour is smeared over too much surface
@@ -144,15 +145,16 @@ def texel_layer(
     sink = np.where(part == "eye", 0.25, np.where(inner, 0.0, 1.0)) * UNDER_PHOTO
     sink = sink * np.clip((facing - SURFACES) / 0.35, 0.0, 1.0) * over
     points = points - sink[:, None] * normal
-    # Nothing may stand where the photo shows background: what was fitted too wide is drawn in
-    # rather than opened.
-    room = inset(view.alpha > 0.6)
-    metres = _room(at, room, view.camera)
+    # Nothing may stand where the photo shows background, nor skin of the head where it shows
+    # hair: what was fitted too wide is drawn in rather than opened.
+    rooms = inset(view.alpha > 0.6), inset((view.alpha > 0.6) & ~regions.hair)
+    face = (group == HEAD) & ~is_shell & (facing < UNDER_HAIR)
+    metres = _room(at, rooms, face, view.camera)
     outside = np.nonzero(at.inside & (metres < 0.3 * radius) & ~inner)[0]
     for _ in range(DRAW_IN_STEPS):
         points[outside] -= DRAW_IN / DRAW_IN_STEPS * normal[outside]
         at = _look_up(points, group, view)
-        metres = _room(at, room, view.camera)
+        metres = _room(at, rooms, face, view.camera)
         outside = outside[metres[outside] < 0.3 * radius[outside]]
         if len(outside) == 0:
             break
@@ -192,9 +194,13 @@ def _behind_what_is_seen(
     return points * slide[:, None], np.abs(depth - at.z)  # the camera is at the origin
 
 
-def _room(at: _Lookup, room: FloatArray, camera: Camera) -> FloatArray:
-    """[N] metres from projected points to the background; ``room`` [H, W] is that in pixels."""
-    out: FloatArray = np.maximum(room[at.row, at.col] - 0.5, 0.0) * at.z / camera.K[0, 0]
+def _room(
+    at: _Lookup, rooms: tuple[FloatArray, FloatArray], face: BoolArray, camera: Camera
+) -> FloatArray:
+    """[N] metres from projected points to where they may not be; ``rooms`` [H, W] are those in
+    pixels for everything and for the ``face`` [N]."""
+    pixels = np.where(face, rooms[1][at.row, at.col], rooms[0][at.row, at.col])
+    out: FloatArray = np.maximum(pixels - 0.5, 0.0) * at.z / camera.K[0, 0]
     return out
 
 
