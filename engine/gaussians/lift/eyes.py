@@ -27,13 +27,15 @@ from .surfels import closest_barycentric, surfels_on_plane
 CORE = 0
 EYE_SPACING, SOCKET_SPACING = 0.0006, 0.0015  # metres
 COVER = 0.9  # radius of a splat in spacings: no gaps between points of the R2 sequence
-EYE_ANGLE = np.radians(65.0)  # of the eyeball around its gaze, which can ever be seen
+CORNERS = (0.06, 0.035)  # pupil distances from the inner and the outer corner that do not turn
+EYE_ANGLE = np.radians(78.0)  # of the eyeball around its gaze, which can ever be seen
 UNDER = 0.00025  # metres that completed splats lie below the photo's
 LASH_HOVER = 0.0016  # metres that the photo's lashes stand before the fit
 OUTLINE = 0.04  # pupil distances past the outline of the fitted face where it still shows
 STAYS, TURNS = 0.0008, 0.06  # metres and radians that a blink moves what keeps the photo's skin
 LASHES, DARK_LASHES = 0.012, 0.03  # pupil distances above the upper lid's edge that go down with it
 LASH = 0.55  # of the skin's brightness
+LINING = np.array([0.72, 0.62, 0.60])  # of the lid's tone: dim and a little red
 SCLERA = np.array([0.84, 0.81, 0.79])
 IRIS_RADIUS = 0.0059  # metres, hardly different between people
 
@@ -133,19 +135,33 @@ def socket(face: Face, side: str) -> BoundGaussians:
     own = face.faces("eye_socket") & (face.left == (side == "left"))
     centre = face.joints[JOINT_INDEX[f"{side}_eye_smplhf"]]
     forward = face.vertices[f].mean(1) - centre
-    rows = np.nonzero(own & (forward @ _ahead(face) > 0.006))[0]
+    rows = np.nonzero(own & (forward @ _ahead(face) > 0.001))[0]
     row, bary = spread_points(face.vertices[f[rows]], spacing)
     triangle = rows[row]
     normals = vertex_normals(face.vertices, f)
     points = np.einsum("nk,nkd->nd", bary, face.vertices[f[triangle]])
     normal = np.einsum("nk,nkd->nd", bary, normals[f[triangle]])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    color = np.tile(face.skin_tone() * [0.62, 0.45, 0.42], (len(points), 1))
+    color = LINING * _lid_tone(face, side, project(points, face.camera)[0])
     world = surfels_on_plane(
         points - 2 * UNDER * normal, normal, np.full(len(points), 0.7 * spacing), color,
         np.full(len(points), 0.97),
     )  # fmt: skip
     return _bind(face, world, triangle, bary, face.vertices)
+
+
+def _lid_tone(face: Face, side: str, xy: FloatArray) -> FloatArray:
+    """[N, 3] the photo's skin on the lids' edges nearest to pixels."""
+    ring = face.points[list(EYE_RINGS[side])]
+    middle = ring.mean(0)
+    out = (ring - middle) / np.linalg.norm(ring - middle, axis=1, keepdims=True)
+    tone = np.median(
+        [bilinear(face.matte.foreground, ring + k * face.unit * out) for k in (0.02, 0.035, 0.05)],
+        axis=0,
+    )
+    away = np.linalg.norm(xy[:, None] - ring, axis=2) / (0.06 * face.unit)
+    weight = np.exp(-0.5 * (away - away.min(1, keepdims=True)) ** 2 - away)
+    return np.asarray(weight @ tone / weight.sum(1, keepdims=True))
 
 
 def _ahead(face: Face) -> FloatArray:
@@ -199,6 +215,9 @@ def rebind_eye_photo(
     shaded = (light < 0.75 * usual) & (xy[near, 1] < iris[0, 1]) & (edge < 0.03 * face.unit)
     in_iris &= ~shaded
     eye = inside & (edge > np.where(in_iris, 0.006, np.where(shaded, 0.03, 0.02)) * face.unit)
+    # The corners' flesh keeps its place.
+    eye &= in_iris | (np.linalg.norm(xy[near] - ring[8], axis=1) > CORNERS[0] * face.unit)
+    eye &= in_iris | (np.linalg.norm(xy[near] - ring[0], axis=1) > CORNERS[1] * face.unit)
     hit = cast(face, xy[near[eye]], eye_faces(face, side)) if eye.any() else None
     if hit is not None:
         rows = near[eye]
@@ -234,10 +253,10 @@ def rebind_eye_photo(
     height = line.above(xy[rest])
     u = line.place(xy[rest])[:, 0]
     span = (u > line.upper[0, 0]) & (u < line.upper[-1, 0])
-    middle_line = (line.above(xy[rest]) > -line.below(xy[rest]) - 1e-9) | (height > 0)
+    upper_half = height > line.below(xy[rest])
     dark = light[~eye] < LASH * face.skin_tone().mean()
     upper = span & ~off & (height < np.where(dark, DARK_LASHES, LASHES))
-    upper &= np.where(inside[~eye], middle_line, height > 0)
+    upper &= np.where(inside[~eye], upper_half, height > 0)
     homes = lash_homes(face, closed, side, line, xy[rest[upper]])
     if homes is not None:
         triangle[rest[upper]], bary[rest[upper]] = homes

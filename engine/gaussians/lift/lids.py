@@ -38,6 +38,7 @@ LID_SPACING, COVER = 0.0007, 0.9  # metres; radius of a splat in spacings
 UNDER = 0.0006  # metres that lid skin lies below the photo where the blink does not lift it
 OVER = 0.0003  # metres that it stands before the photo where the blink does lift it
 FOLDED = 0.0005  # metres that it lies behind the photo while the eye is open, at least
+LEAST_GROWTH, MOST_GROWTH = 0.4, 1.6  # of a triangle that carries lashes in a blink
 MOST_OVER = 0.0028  # metres that it may stand off its mesh
 LASH_LINE, LASH_TONE = 0.0007, 0.38  # metres of the closed lid's edge; of the skin's colour
 APPEARS = (0.0005, 0.0015)  # metres of a blink's way from which on the closed lid covers the photo
@@ -181,6 +182,8 @@ def photo_depth(face: Face, side: str, xy: FloatArray) -> FloatArray | None:
     # Lids' edges stand out: nothing completed may show before them.
     inside, edge = inside_polygon(xy, face.points[list(EYE_RINGS[side])])
     near = np.where(inside, 1.0, np.clip(1.0 - edge / (EDGE * face.unit), 0.0, 1.0))
+    line = eye_line(face, side)
+    near[line.above(xy) > 0.0] = 0.0  # but the closed lid, above the open eye
     depth = skin.depth - HOVER - near * EDGE_HOVER
     ball = cast(face, xy, eye_faces(face, side))
     if ball is not None:
@@ -287,9 +290,10 @@ def _places(face: Face, closed: FloatArray, side: str, line: EyeLine) -> _Places
     """Points all over what a blink moves down, also where it is folded away."""
     f = face.body.f
     step = np.linalg.norm(closed - face.vertices, axis=1)
+    growth = lid_faces(face, closed, side)[1]
     rows = np.nonzero(
         face.faces("face", "eyelid") & (face.left == (side == "left"))
-        & (step[f].max(1) > APPEARS[0])
+        & (step[f].max(1) > APPEARS[0]) & (growth > LEAST_GROWTH) & (growth < MOST_GROWTH)
     )[0]  # fmt: skip
     if len(rows) == 0:
         return None
