@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,6 +29,10 @@ from .cli_render import (
     render,
 )
 from .cli_track import track
+from .cli_views import other_photos, view_option
+
+if TYPE_CHECKING:
+    from ..engine.pipeline import OtherPhoto
 
 EXIT_ERROR = 2
 EXIT_CANCELLED = 130
@@ -60,6 +64,7 @@ cli.add_command(render)
     type=PHOTO,
     help="Where to write; each of several photos gets a folder of its own in it.",
 )
+@view_option
 @click.option(
     "--max-gaussians", metavar="N", type=click.IntRange(min=5000),
     help="At most so many splats; 262,144 if not given.",
@@ -89,6 +94,7 @@ cli.add_command(render)
 def build(
     photos: tuple[Path, ...],
     out: Path,
+    views: tuple[str, ...],
     body: Path | None,
     blend: bool,
     preview: bool,
@@ -102,10 +108,11 @@ def build(
             "Two of the photos have the same name, so their avatars would overwrite each other.",
             "Rename one, or build them one by one.",
         )
+    others = other_photos(views, len(photos)) if views else []
     failed = False
     for photo, folder in zip(photos, folders):
         try:
-            _build_one(photo, folder, chosen, body, blend, preview, verbose)
+            _build_one(photo, folder, others, chosen, body, blend, preview, verbose)
         except LikenessError as error:
             if len(photos) == 1:
                 raise
@@ -118,6 +125,7 @@ def build(
 def _build_one(
     photo: Path,
     folder: Path,
+    others: Sequence[OtherPhoto],
     chosen: dict[str, float | str | None],
     body: Path | None,
     blend: bool,
@@ -128,11 +136,13 @@ def _build_one(
     from ..engine.pipeline import BuildOptions
 
     options = BuildOptions(**{k: v for k, v in chosen.items() if v is not None})  # type: ignore[arg-type]
-    click.echo(f"{photo} -> {folder}", err=True)
+    names = " + ".join(str(path) for path in (photo, *(other.path for other in others)))
+    click.echo(f"{names} -> {folder}", err=True)
     with terminal_progress() as progress:
         files = build_to_folder(
-            photo, folder, options, preview=preview, body_path=body, progress=progress
-        )
+            photo, folder, options, preview=preview, body_path=body, progress=progress,
+            others=others,
+        )  # fmt: skip
         if blend:
             _write_blend(files.avatar, photo, progress)
     for warning in files.report["warnings"]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from .cli_console import Number, terminal_progress
+from .cli_views import other_photos, view_option
 
 FILE = click.Path(path_type=Path)
 
@@ -28,6 +29,7 @@ FILE = click.Path(path_type=Path)
     type=FILE,
     help="Also draw the fitted body over the photo (.png) or the video (.mp4).",
 )
+@view_option
 @click.option("--person", type=click.IntRange(min=0), help="Which of several, from the left, 0 on.")
 @click.option(
     "--fov",
@@ -67,6 +69,7 @@ def track(
     media: Path,
     out: Path,
     overlay: Path | None,
+    views: tuple[str, ...],
     person: int | None,
     fov: float | None,
     body: Path | None,
@@ -86,7 +89,10 @@ def track(
     """
     from ..engine.track_files import TrackOptions, summary, track_to_files
 
-    options = TrackOptions(person, fov, start, end, max_frames, resume, estimate, smplx, sapiens)
+    others = tuple(other_photos(views)) if views else ()
+    options = TrackOptions(
+        person, fov, start, end, max_frames, resume, estimate, smplx, sapiens, others
+    )
     click.echo(f"{media} -> {out}", err=True)
     with terminal_progress() as progress:
         files = track_to_files(

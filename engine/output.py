@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .types import LikenessError, Progress
 
 if TYPE_CHECKING:
-    from .pipeline import BuildOptions
+    from .pipeline import BuildOptions, OtherPhoto
 
 AVATAR_FILE = "avatar.safetensors"
 BLEND_FILE = "avatar.blend"
@@ -112,6 +112,7 @@ def build_to_folder(
     preview: bool = True,
     body_path: Path | None = None,
     progress: Progress | None = None,
+    others: Sequence[OtherPhoto] = (),
 ) -> BuildFiles:
     """Build the avatar of ``portrait`` and write it to ``folder``.
 
@@ -119,6 +120,7 @@ def build_to_folder(
         options: None for the defaults.
         preview: also draw preview.png (input, orbit, a raised arm, a smile).
         body_path: a body file of the user's own instead of the default body.
+        others: more photos of the same person.
     """
     from .evaluation.sheet import preview as draw_preview
     from .evaluation.sheet import save_picture
@@ -126,7 +128,7 @@ def build_to_folder(
     from .pipeline import build_avatar
 
     check_output_folder(folder)
-    result = build_avatar(portrait, options, progress, body_path)
+    result = build_avatar(portrait, options, progress, body_path, others)
     with whole_files(folder) as scratch:
         save_avatar(result.avatar, scratch / AVATAR_FILE)
         report = json.dumps(result.report, indent=2, allow_nan=False)

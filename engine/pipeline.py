@@ -16,6 +16,7 @@ from .body import Body, load_body
 from .cameras import field_of_view
 from .evaluation.metrics import psnr, silhouette_iou, ssim
 from .gaussians.lift import LiftOptions, lift
+from .gaussians.lift.several import View, lift_several
 from .gaussians.lod import order_by_importance
 from .gaussians.posing import pose_avatar
 from .gaussians.refine import LEVELS, Photo, refine
@@ -30,7 +31,8 @@ from .tracking.detectors import Detectors
 from .tracking.estimators import Estimator, KeypointEstimator
 from .tracking.estimators.keypoints import observation_with
 from .tracking.measure import face_failed
-from .tracking.observation import observe
+from .tracking.observation import NO_FACE, observe
+from .tracking.several import Shown, fit_several, known_direction, shown_from
 from .tracking.summary import joint_figures, lens_source, unseen_parts
 from .types import (
     LAYERS,
@@ -77,6 +79,25 @@ class BuildOptions:
 
 
 @dataclass(frozen=True)
+class OtherPhoto:
+    """One more photo of the same person.
+
+    Attributes:
+        path: an image file. direction: what it is said to show, one of
+            ``tracking.several.DIRECTIONS``; ``any`` says nothing.
+
+    Raises:
+        LikenessError: there is no such direction.
+    """
+
+    path: Path
+    direction: str = "any"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "direction", known_direction(self.direction))
+
+
+@dataclass(frozen=True)
 class BuildResult:
     """An avatar and how it came to be.
 
@@ -119,12 +140,14 @@ class LiftedPortrait:
     Attributes:
         avatar: its Gaussians in the order of importance; without provenance.
         matte: of the photo, checked against the fitted body.
+        others: the other photos of the person, and their mattes in the light of the main one.
     """
 
     tracked: TrackedPortrait
     matte: Matte
     avatar: Avatar
     warnings: list[str]
+    others: tuple[tuple[TrackedPortrait, Matte], ...] = ()
 
 
 def load_fitting_body(path: Path | None) -> Body:
@@ -180,12 +203,64 @@ def track_portrait(
     return TrackedPortrait(photo, observation, track, body, lens)
 
 
+def track_photos(
+    portrait: Path,
+    others: Sequence[OtherPhoto],
+    *,
+    person: int | None = None,
+    fov: float | None = None,
+    body_path: Path | None = None,
+    stages: Stages | None = None,
+) -> list[TrackedPortrait]:
+    """Fit one shape to several photos of one person: the stages load, detect and fit.
+
+    Args:
+        portrait: the main photo, which ``person`` is about; of the others the largest is taken.
+        fov: of the main photo's lens, and of the others' where their files do not tell it.
+
+    Returns:
+        The main photo and the others. Their warnings name their files.
+
+    Raises:
+        LikenessError: as for :func:`track_portrait`; the file that is wrong is named.
+    """
+    stage = stages or Stages(None)
+    paths = [portrait, *(other.path for other in others)]
+    with stage("load", "reading the photos"):
+        photos = [load_portrait(path) for path in paths]
+        body = load_fitting_body(body_path)
+    with stage("detect", "looking for the person"):
+        detectors = Detectors(asset_path("pose_landmark").parent)
+        seen = [observe(p, detectors, None if k else person) for k, p in enumerate(photos)]
+    lenses = [fov if k == 0 or p.focal_35mm is None else None for k, p in enumerate(photos)]
+    directions = ["any", *(other.direction for other in others)]
+    with stage("fit", "fitting the body to all photos"):
+        observations = [to_be_fitted(observation) for observation in seen]
+        tracks = fit_several(
+            [Shown(*shown) for shown in zip(photos, observations, directions, lenses, strict=True)],
+            body, stage.within("fit"),
+        )  # fmt: skip
+    _check_face(tracks[0], seen[0], portrait)
+    any_face = any(observation.face is not None for observation in seen)
+    out = []
+    for k, (photo, track) in enumerate(zip(photos, tracks, strict=True)):
+        notes = tuple(n for n in observations[k].warnings if n != NO_FACE or not any_face)
+        notes += track.warnings
+        if k:
+            notes = tuple(f"{paths[k].name}: {note}" for note in notes)
+        track = replace(track, warnings=notes)
+        lens = lens_source(track.camera, lenses[k], photo.focal_35mm)
+        out.append(TrackedPortrait(photo, replace(seen[k], warnings=()), track, body, lens))
+    return out
+
+
 def lift_portrait(
     portrait: Path,
     options: BuildOptions | None = None,
     *,
     body_path: Path | None = None,
     stages: Stages | None = None,
+    others: Sequence[OtherPhoto] = (),
 ) -> LiftedPortrait:
     """Everything before refining: the stages load, detect, fit, matte, lift and order.
 
@@ -193,25 +268,43 @@ def lift_portrait(
     """
     options = options or BuildOptions()
     stage = stages or Stages(None)
-    tracked = track_portrait(
-        portrait, person=options.person, fov=options.fov, body_path=body_path, stages=stage
-    )
-    photo, observation, track = tracked.portrait, tracked.observation, tracked.track
+    chosen: dict[str, Any] = {
+        "person": options.person, "fov": options.fov, "body_path": body_path, "stages": stage,
+    }  # fmt: skip
+    if others:
+        all_tracked = track_photos(portrait, others, **chosen)
+    else:
+        all_tracked = [track_portrait(portrait, **chosen)]
+    tracked, track = all_tracked[0], all_tracked[0].track
+    person = tracked.body.personalised(track.betas)
+    mattes, warnings = [], []
     with stage("matte", "separating the person from the background"):
-        person = tracked.body.personalised(track.betas)
-        parts = body_parts(person.weights, track.joint_confidence)
-        fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
-        first = make_matte(photo, observation)
-        matte, warnings = checked(photo, observation, first, fitted)
+        for k, one in enumerate(all_tracked):
+            matte, notes = _checked_matte(one, person)
+            mattes.append(matte)
+            name = f"{one.portrait.path.name}: " if k else ""
+            warnings += [*one.warnings, *(name + note for note in notes)]
+    budget = LiftOptions(max_gaussians=options.max_gaussians)
     with stage("lift", "lifting the photo to Gaussians"):
-        gaussians = lift(
-            matte, observation, track, person, LiftOptions(max_gaussians=options.max_gaussians)
-        )
+        if others:
+            views = [View(m, t.observation, t.track) for m, t in zip(mattes, all_tracked)]
+            gaussians, mattes = lift_several(views, person, budget)
+        else:
+            gaussians = lift(mattes[0], tracked.observation, track, person, budget)
     with stage("order", "ordering the Gaussians by importance"):
         avatar = order_by_importance(
             Avatar(person, gaussians, track.pose, track.camera, track.framing)
         )
-    return LiftedPortrait(tracked, matte, avatar, [*tracked.warnings, *warnings])
+    beside = tuple(zip(all_tracked[1:], mattes[1:], strict=True))
+    return LiftedPortrait(tracked, mattes[0], avatar, warnings, beside)
+
+
+def _checked_matte(tracked: TrackedPortrait, person: Body) -> tuple[Matte, tuple[str, ...]]:
+    """The matte of a photo, held against the body that was fitted to it, and warnings."""
+    photo, observation, track = tracked.portrait, tracked.observation, tracked.track
+    parts = body_parts(person.weights, track.joint_confidence)
+    fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
+    return checked(photo, observation, make_matte(photo, observation), fitted)
 
 
 def refined(
@@ -220,17 +313,22 @@ def refined(
     level: str,
     backend: str = "cpu",
     progress: Progress | None = None,
+    others: Sequence[tuple[TrackedPortrait, Matte]] = (),
 ) -> Avatar:
     """A lifted avatar fitted to its photo; the order of its Gaussians stays.
 
     Args:
         matte: of the photo. level: one of ``gaussians.refine.LEVELS``. backend: a rasteriser's.
+        others: as in :class:`LiftedPortrait`.
     """
     options = LEVELS[level]
     if options is None:
         return avatar
     vertices, _ = avatar.body.vertices(avatar.pose)
     shown = [Photo(matte, avatar.camera, vertices)]
+    for other, its_matte in others:
+        posed, _ = avatar.body.vertices(other.track.pose)
+        shown.append(Photo(its_matte, other.track.camera, posed))
     gaussians = refine(
         avatar.gaussians, shown, avatar.body, options, backend, progress, avatar.lod_start
     )
@@ -242,37 +340,48 @@ def build_avatar(
     options: BuildOptions | None = None,
     progress: Progress | None = None,
     body_path: Path | None = None,
+    others: Sequence[OtherPhoto] = (),
 ) -> BuildResult:
     """Build the avatar of one person.
 
     Args:
-        portrait: an image file.
+        portrait: an image file; the avatar stands as in this one.
         body_path: another body file than the default one; it must carry landmarks.
+        others: more photos of the same person, for what this one does not show.
 
     Raises:
         LikenessError: what is wrong with the file, and what to do.
     """
     options = options or BuildOptions()
     stage = Stages(progress)
-    lifted = lift_portrait(portrait, options, body_path=body_path, stages=stage)
+    lifted = lift_portrait(portrait, options, body_path=body_path, stages=stage, others=others)
     tracked, matte = lifted.tracked, lifted.matte
     photo, observation, track = tracked.portrait, tracked.observation, tracked.track
-    avatar = replace(
-        lifted.avatar,
-        provenance={
-            "generator": f"Likeness {VERSION}",
-            "source": portrait.name,
-            "sha256": hashlib.sha256(portrait.read_bytes()).hexdigest(),
-            "options": asdict(options),
-        },
-    )
+    provenance: dict[str, Any] = {
+        "generator": f"Likeness {VERSION}",
+        "source": portrait.name,
+        "sha256": _digest(portrait),
+        "options": asdict(options),
+    }
+    if others:
+        provenance["others"] = [
+            {"source": o.path.name, "direction": o.direction, "sha256": _digest(o.path)}
+            for o in others
+        ]
+    avatar = replace(lifted.avatar, provenance=provenance)
     backend = best_backend() if options.refine != "off" else None
     if backend is not None:
         with stage("refine", "fitting the Gaussians to the photo"):
-            avatar = refined(avatar, matte, options.refine, backend, stage.within("refine"))
+            avatar = refined(
+                avatar, matte, options.refine, backend, stage.within("refine"), lifted.others
+            )
     gaussians = avatar.gaussians
     with stage("check", "comparing with the photo"):
         view = input_view_figures(avatar, matte)
+        beside = [
+            _other_figures(avatar, other, its_matte, asked.direction)
+            for asked, (other, its_matte) in zip(others, lifted.others, strict=True)
+        ]
     report = {
         "source": str(portrait),
         "version": VERSION,
@@ -293,6 +402,7 @@ def build_avatar(
         "joint_confidence": joint_figures(track.joint_confidence),
         "unseen": list(unseen_parts(track.joint_confidence)),
         "input_view": view,
+        "others": beside,
         "warnings": lifted.warnings,
     }
     return BuildResult(avatar, report, photo, observation, matte, track)
@@ -314,6 +424,28 @@ def input_view_figures(avatar: Avatar, matte: Matte) -> dict[str, float]:
         "ssim": round(float(ssim(drawn.rgb, truth)), 4),
         "silhouette_iou": round(float(silhouette_iou(drawn.alpha, alpha)), 4),
     }
+
+
+def _other_figures(
+    avatar: Avatar, other: TrackedPortrait, matte: Matte, direction: str
+) -> dict[str, Any]:
+    """What the report says of another photo of the person."""
+    track = other.track
+    shown = replace(avatar, pose=track.pose, camera=track.camera)
+    return {
+        "source": str(other.portrait.path),
+        "direction": direction,
+        "view": track.view,
+        "angle": round(shown_from(track.pose)),
+        "lens": {"source": other.lens, "fov": round(field_of_view(track.camera), 2)},
+        "face_error": _rounded(track.face_error, 2),
+        "pose_error": _rounded(track.pose_error, 2),
+        "input_view": input_view_figures(shown, matte),
+    }
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _check_face(track: Track, observation: Observation, path: Path) -> None:

@@ -24,7 +24,7 @@ from .imaging.media import PICTURE_SUFFIXES, is_video
 from .imaging.video import VideoReader
 from .imaging.video_writer import VideoWriter
 from .output import folders_for
-from .pipeline import VERSION, load_fitting_body, track_portrait
+from .pipeline import VERSION, OtherPhoto, load_fitting_body, track_photos, track_portrait
 from .stages import Stages
 from .tracking.detectors import Detectors
 from .tracking.estimators import FileEstimator, KeypointEstimator
@@ -53,6 +53,7 @@ class TrackOptions:
             joint the last file that knows it counts.
         smplx: the user's own SMPL-X model file, which some of them need.
         sapiens: of a photo, folder of a Sapiens2 pose model whose keypoints are used.
+        others: of a photo, more photos of the same person, for their shape.
     """
 
     person: int | None = None
@@ -64,6 +65,7 @@ class TrackOptions:
     estimates: tuple[Path, ...] = ()
     smplx: Path | None = None
     sapiens: Path | None = None
+    others: tuple[OtherPhoto, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,11 @@ def track_to_files(
             "Other programs' estimates are for photos; a video is tracked by its own.",
             "Leave --estimate and --sapiens out.",
         )
+    if options.others and (video or options.estimates or options.sapiens):
+        raise LikenessError(
+            "More photos of a person go with a photo that is tracked by its own.",
+            "Leave --view out, or a video, --estimate and --sapiens.",
+        )
     stages = Stages(progress)
     with folders_for(out, *([overlay] if overlay else [])):
         if video:
@@ -133,12 +140,21 @@ def _track_photo(
     body_path: Path | None,
     stages: Stages,
 ) -> TrackFiles:
-    estimators = [FileEstimator(path, smplx=options.smplx) for path in options.estimates]
-    tracked = track_portrait(
-        media, person=options.person, fov=options.fov, body_path=body_path, stages=stages,
-        estimators=estimators, keypoints=_sapiens(options.sapiens),
-    )  # fmt: skip
-    motion = replace(Motion.of_track(tracked.track), warnings=tuple(tracked.warnings))
+    warnings: list[str]
+    if options.others:
+        tracked, *others = track_photos(
+            media, options.others, person=options.person, fov=options.fov, body_path=body_path,
+            stages=stages,
+        )  # fmt: skip
+        warnings = [*tracked.warnings, *(note for other in others for note in other.warnings)]
+    else:
+        estimators = [FileEstimator(path, smplx=options.smplx) for path in options.estimates]
+        tracked = track_portrait(
+            media, person=options.person, fov=options.fov, body_path=body_path, stages=stages,
+            estimators=estimators, keypoints=_sapiens(options.sapiens),
+        )  # fmt: skip
+        warnings = tracked.warnings
+    motion = replace(Motion.of_track(tracked.track), warnings=tuple(warnings))
     with ExitStack() as files:
         save_motion(motion, files.enter_context(whole_file(out)), tracked.body,
                     _notes(media, tracked.lens))  # fmt: skip

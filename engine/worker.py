@@ -4,10 +4,12 @@ Started with the engine loaded under any package name; call :func:`main`. One re
 the first line on stdin (or as the only argument)::
 
     {"portrait": "me.jpg", "output": "folder", "preview": true, "body": null,
+     "others": [{"path": "behind.jpg", "direction": "back"}],
      "options": {"max_gaussians": 262144, "person": null, "fov": null,
                  "refine": "fast"}}
 
-Only ``portrait`` and ``output`` are needed; ``options`` are fields of ``BuildOptions``. Answers,
+Only ``portrait`` and ``output`` are needed; ``options`` are fields of ``BuildOptions``, ``others``
+more photos of the same person (``OtherPhoto``; the direction may be left out). Answers,
 one JSON object a line on stdout (everything else goes to stderr)::
 
     {"type": "progress", "stage": "fit", "fraction": 0.4, "message": "face"}
@@ -74,6 +76,7 @@ def parse_request(line: str) -> dict[str, Any]:
         "output": None,
         "preview": True,
         "body": None,
+        "others": [],
         "options": {},
     }
     unknown = sorted(set(request) - set(known))
@@ -89,12 +92,16 @@ def handle(request: dict[str, Any], channel: Channel) -> None:
     """Do what the request says and send the result."""
     # Late, so that a broken request is answered before the numerical libraries load.
     from .output import build_to_folder
-    from .pipeline import BuildOptions
+    from .pipeline import BuildOptions, OtherPhoto
 
     try:
         options = BuildOptions(**request["options"])
     except TypeError as error:
         raise LikenessError(f"The request's options are wrong: {error}.") from error
+    try:
+        others = [OtherPhoto(**{**o, "path": Path(o["path"])}) for o in request["others"]]
+    except (KeyError, TypeError) as error:
+        raise LikenessError(f"The request's other photos are wrong: {error}.") from error
     files = build_to_folder(
         Path(request["portrait"]),
         Path(request["output"]),
@@ -102,6 +109,7 @@ def handle(request: dict[str, Any], channel: Channel) -> None:
         preview=bool(request["preview"]),
         body_path=Path(request["body"]) if request["body"] else None,
         progress=channel.progress,
+        others=others,
     )
     channel.send(
         "result",

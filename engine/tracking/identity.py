@@ -54,7 +54,12 @@ def shape_evidence(
     """Fit a photo and keep what it says about the shape."""
     evidence, head = gather(observation, portrait.rgb, camera, body)
     fitter = Fitter(body, evidence, head)
-    state = fitter.refine(fitter.find_pose())
+    return evidence_at(fitter, fitter.refine(fitter.find_pose()))
+
+
+def evidence_at(fitter: Fitter, state: State) -> ShapeEvidence:
+    """What a fitted photo says about the shape; ``state`` is where the fit ended."""
+    body, evidence = fitter.body, fitter.evidence
     hands = tuple(n for hand in evidence.hands for n in fingers(hand.left))
     names = TRUNK + LEGS + arm_joints(True)[1:] + arm_joints(False)[1:] + hands
     if evidence.face is not None:
@@ -127,13 +132,20 @@ def _trust(state: State, fitter: Fitter) -> float:
     return 1.0 / (1.0 + (yaw / FRONTAL) ** 2)
 
 
-def fuse(photos: list[ShapeEvidence]) -> tuple[FloatArray, BoolArray]:
+def fuse(
+    photos: list[ShapeEvidence], one_person: bool = False
+) -> tuple[FloatArray, BoolArray]:
     """The shape [B] that photos agree on best, and which photos [n] it was taken from: such that
-    failed, or that seem to show somebody else, are left out."""
+    failed, or that seem to show somebody else, are left out.
+
+    Args:
+        one_person: nobody else is among them. Photos from different sides may differ as much as
+            photos of two people.
+    """
     used = np.array([photo.trust > 0 for photo in photos])
     if not used.any():
         used[:] = True
-    while used.sum() > 2:
+    while used.sum() > 2 and not one_person:
         rows = np.flatnonzero(used)
         far = np.array([
             strangeness(photos[k], _fused([photos[i] for i in rows if i != k])) for k in rows

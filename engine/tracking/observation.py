@@ -14,6 +14,8 @@ MIN_EYE_DISTANCE, GOOD_EYE_DISTANCE = 3.5, 8.0
 """Pixels between the middles of the eyes below which dense landmarks are guesses, and below which
 they tell the head's direction but hardly whose face it is."""
 
+NO_FACE = "No face was found: head and face are those of the default body."
+
 _MIN_FACE_SCORE = 0.5
 _MIN_POSE_SCORE_WITHOUT_FACE = 0.8
 _MIN_VISIBLE_WITHOUT_FACE = 6
@@ -63,7 +65,7 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
     body = chosen.person
     face = chosen.face
     if face is None:
-        warnings.append("No face was found: head and face are those of the default body.")
+        warnings.append(NO_FACE)
     elif (distance := eye_distance(face.landmarks)) < GOOD_EYE_DISTANCE:
         warnings.append(_small_face(distance, rgb))
         if distance < MIN_EYE_DISTANCE:

@@ -74,7 +74,7 @@ def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Pa
     assert report.keys() == {
         "source", "version", "python", "size", "framing", "seconds", "peak_memory_mb",
         "gaussians", "face_error", "pose_error", "input_view", "warnings",
-        "view", "lens", "joint_confidence", "unseen", "refine",
+        "view", "lens", "joint_confidence", "unseen", "refine", "others",
     }  # fmt: skip
     assert report["view"] == "front"
     assert report["lens"]["source"] == "assumed"

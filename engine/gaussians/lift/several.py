@@ -1,0 +1,319 @@
+"""Several photos of one person in one avatar: levelled, lifted one by one, and blended.
+
+Every photo is lifted in its own pose and bound to the same triangles, so that the lifts meet
+where no pose is. Each part of the body is then taken from the photo that looks at it most
+squarely (the paper's linear blend of what several photos say of a place in UV, weighted by
+visibility and angle). Colours and exposure are levelled first, so that no seam shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage, sparse
+
+from ...body import Body
+from ...cameras import project
+from ...dual_uv.sampling import bilinear, seen_by
+from ...imaging.resize import fit_size, resize
+from ...render.mesh import rasterize_mesh
+from ...types import BoundGaussians, Camera, FloatArray, Matte, Observation, Track
+from ..binding import place, triangle_frames, vertex_normals
+from . import MIN_GAUSSIANS, LiftOptions, lift
+from .completion import diffuse, mesh_laplacian
+from .grids import erode, inset, nearest_known
+from .surfels import INNER_PARTS
+
+SQUARENESS = 2.0
+"""Power of the cosine between a surface's normal and the line of sight: at 60 degrees a photo
+counts a quarter of one that looks straight at the place."""
+
+FEATHER = 8.0
+"""How firmly the blend holds to what each vertex says against its neighbours: the larger, the
+narrower the band in which two photos are mixed."""
+
+MAIN = 2.0
+"""Times that the main photo counts: what it shows should look as it does there."""
+
+OWN_FACE = 4.0
+"""Times that the photo with the face counts on it."""
+
+OPEN_FACE = ("face", "lips", "eyelid")
+LEAST_FINE = 0.25  # least weight of a coarse photo beside a fine one
+OTHER_BUDGET = 0.5  # of the main photo's Gaussians, for each of the others
+SOLID = 0.6  # alpha of the person
+DRAW_IN, DRAW_IN_STEPS = 0.03, 6  # metres that a splat may be drawn in to an outline, in steps
+FADED = 0.04  # of a splat's opacity: fainter ones are left out
+CUT_FROM, CUT_TO = 0.15, 0.45  # part of the blend at which a photo's splats fade in
+MIN_FACING = 0.2  # cosine below which a photo's colours tell nothing of another's exposure
+BODY_SIDE = 512  # pixels of the picture on which visibility is decided
+LEVEL_PRIOR = 40.0  # vertices seen squarely by both that count as much as "no correction"
+MOST_GAIN = 1.6  # times by which a photo may be brighter than the main one
+MOST_OFFSET = 0.12  # of the whole range, by which the light may differ from place to place
+OFFSET_SIDE, OFFSET_BLUR = 128, 1.5  # pixels of the picture on which it is drawn
+HOLD_OFFSET = 0.02  # pull of that difference to nothing, against its neighbours
+
+
+@dataclass(frozen=True)
+class View:
+    """One photo of the person: its matte, what was seen in it, and the fitted body."""
+
+    matte: Matte
+    observation: Observation
+    track: Track
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one photo sees of the body.
+
+    Attributes:
+        camera: the photo's. vertices: [V, 3] in its pose.
+        facing: [V] cosine between normal and line of sight where the vertex is seen, else 0.
+        pixels_per_metre: [V] of the photo at each vertex.
+    """
+
+    camera: Camera
+    vertices: FloatArray
+    facing: FloatArray
+    pixels_per_metre: FloatArray
+
+
+def sight_of(view: View, body: Body) -> Sight:
+    """Which vertices of the body a photo shows, and how squarely.
+
+    Args:
+        body: the person's own.
+    """
+    camera, alpha = view.track.camera, view.matte.alpha
+    vertices = np.asarray(body.vertices(view.track.pose)[0], np.float64)
+    w, h = fit_size(camera.width, camera.height, BODY_SIDE)
+    small = camera.resized(w, h)
+    normals = vertex_normals(vertices, body.f)
+    seen, _ = seen_by(vertices, normals, rasterize_mesh(vertices, body.f, small), small)
+    xy, depth = project(vertices, camera)
+    inside = (depth > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
+    safe = np.where(inside[:, None], xy, 0.0)
+    shown = bilinear(alpha[..., None], safe)[:, 0]
+    ray = vertices / np.maximum(np.linalg.norm(vertices, axis=1, keepdims=True), 1e-9)
+    facing = np.clip(-(normals * ray).sum(1), 0.0, 1.0)
+    facing = np.where(seen & inside, facing * np.clip(2.0 * shown - 0.5, 0.0, 1.0), 0.0)
+    return Sight(camera, vertices, facing, camera.K[0, 0] / np.maximum(depth, 0.05))
+
+
+def blend_weights(sights: Sequence[Sight], body: Body, face: int = 0) -> FloatArray:
+    """[K, V] what part each photo has in each vertex; they sum to 1.
+
+    By visibility, angle and resolution; smooth over the mesh, and carried from what is seen to
+    what no photo shows.
+
+    Args:
+        face: the photo whose face it is: the open face is taken from it as long as it shows it,
+            eyes and mouth always. Expressions differ, and two halves of smiles make none.
+    """
+    finest = np.max([s.pixels_per_metre for s in sights], axis=0)
+    score = np.stack([
+        s.facing**SQUARENESS * np.clip(s.pixels_per_metre / finest, LEAST_FINE, 1.0)
+        for s in sights
+    ])  # fmt: skip
+    score[0] *= MAIN
+    part = np.array(body.part_names)[body.face_part]
+    open_face = np.unique(body.f[np.isin(part, OPEN_FACE)])
+    score[face, open_face] *= OWN_FACE
+    trust = FEATHER * np.minimum(score.sum(0), 1.0)
+    sharp = score**2  # whoever sees a place much better has it nearly alone
+    target = sharp / np.maximum(sharp.sum(0), 1e-12)
+    inner = np.unique(body.f[np.isin(part, INNER_PARTS)])
+    target[:, inner] = np.eye(len(sights))[face][:, None]
+    trust[inner] = FEATHER
+    laplacian = mesh_laplacian(body.f, len(body.v_template))
+    # A part of the mesh that no photo shows at all goes with the face's photo.
+    alone = np.eye(len(sights))[face]
+    out = np.clip(diffuse(laplacian, target.T, trust, alone, 1e-6).T, 0.0, 1.0)
+    return np.asarray(out / out.sum(0))
+
+
+def levelled(mattes: Sequence[Matte], sights: Sequence[Sight], body: Body) -> list[Matte]:
+    """The mattes with the light and exposure of the first one.
+
+    What two photos both see they should show in one colour. Each of the others gets a gain per
+    channel, from all such places, and then a smooth offset, which is what is left of the
+    difference, carried over the body's surface and fading away from where it was measured.
+    """
+    laplacian = mesh_laplacian(body.f, len(body.v_template))
+    colors = [_vertex_colors(m, s, laplacian) for m, s in zip(mattes, sights, strict=True)]
+    known, total = colors[0], _trust(sights[0])
+    out = [mattes[0]]
+    for matte, sight, own in zip(mattes[1:], sights[1:], colors[1:], strict=True):
+        trust = _trust(sight)
+        both = trust * total
+        gain = _gain(known, own, both)
+        offset = diffuse(laplacian, known - own * gain, 4.0 * both, np.zeros(3), HOLD_OFFSET)
+        offset = np.clip(offset, -MOST_OFFSET, MOST_OFFSET)
+        out.append(_corrected(matte, gain, offset, sight, body))
+        # What this photo adds helps to level the next one.
+        mean = known * total[:, None] + (own * gain + offset) * trust[:, None]
+        total = total + trust
+        known = mean / np.maximum(total, 1e-9)[:, None]
+    return out
+
+
+def _trust(sight: Sight) -> FloatArray:
+    """[V] how much a photo tells of a vertex's colour."""
+    return np.clip((sight.facing - MIN_FACING) / (1.0 - MIN_FACING), 0.0, 1.0)
+
+
+def _vertex_colors(matte: Matte, sight: Sight, laplacian: sparse.csr_matrix) -> FloatArray:
+    """[V, 3] smooth colours of what a photo shows; nothing where it shows nothing."""
+    xy, _ = project(sight.vertices, sight.camera)
+    trust = _trust(sight)
+    solid = erode(matte.alpha > 0.95, 2).astype(float)
+    safe = np.where((trust > 0)[:, None], xy, 0.0)
+    trust = trust * bilinear(solid[..., None], safe)[:, 0]
+    seen = bilinear(matte.foreground, safe)
+    return diffuse(laplacian, seen, 0.5 * trust, np.zeros(3), 1e-9)
+
+
+def _gain(wanted: FloatArray, own: FloatArray, weight: FloatArray) -> FloatArray:
+    """[3] by which colours ``own`` [V, 3] are nearest to ``wanted``, drawn to 1 by a prior."""
+    usable = (own.min(1) > 0.02) & (wanted.min(1) > 0.02) & (weight > 0)
+    ratio = np.log(np.clip(wanted[usable], 0.02, 1.0)) - np.log(np.clip(own[usable], 0.02, 1.0))
+    w = weight[usable]
+    out = np.zeros(3)
+    for channel in range(3):
+        if len(w) == 0:
+            break
+        order = np.argsort(ratio[:, channel])
+        share = np.cumsum(w[order])
+        middle = ratio[order[np.searchsorted(share, 0.5 * share[-1])], channel]
+        out[channel] = middle * share[-1] / (share[-1] + LEVEL_PRIOR)
+    return np.exp(np.clip(out, -np.log(MOST_GAIN), np.log(MOST_GAIN)))
+
+
+def _corrected(
+    matte: Matte, gain: FloatArray, offset: FloatArray, sight: Sight, body: Body
+) -> Matte:
+    """The matte's colours times ``gain`` [3] plus ``offset`` [V, 3] of the body drawn there."""
+    height, width = matte.alpha.shape
+    w, h = fit_size(width, height, OFFSET_SIDE)
+    buffer = rasterize_mesh(sight.vertices, body.f, sight.camera.resized(w, h))
+    drawn = buffer.face >= 0
+    if not drawn.any():
+        return replace(matte, foreground=np.clip(matte.foreground * gain, 0.0, 1.0))
+    corners = offset[body.f[buffer.face[drawn]]]
+    image = np.zeros((h, w, 3))
+    image[drawn] = np.einsum("nk,nkc->nc", buffer.bary[drawn], corners)
+    rows, cols, _ = nearest_known(drawn)
+    smooth = ndimage.gaussian_filter(image[rows, cols], (OFFSET_BLUR, OFFSET_BLUR, 0.0))
+    shift = resize(np.asarray(smooth, np.float32), width, height, "bilinear")
+    foreground = np.clip(matte.foreground * gain + shift, 0.0, 1.0)
+    return Matte(matte.alpha, foreground.astype(np.float32))
+
+
+def _fade(share: FloatArray) -> FloatArray:
+    """0..1 of a splat's opacity that is left at a place of which its photo has this share.
+
+    Where two photos meet both are solid for a while: two half transparent layers would be a hole.
+    """
+    t = np.clip((share - CUT_FROM) / (CUT_TO - CUT_FROM), 0.0, 1.0)
+    out: FloatArray = t * t * (3.0 - 2.0 * t)
+    return out
+
+
+def faded(bound: BoundGaussians, share: FloatArray, body: Body) -> BoundGaussians:
+    """The Gaussians of one photo's lift, faded out where its ``share`` [V] of the blend ends."""
+    fade = _fade((share[body.f[bound.triangle]] * bound.bary).sum(1))
+    opacities = (bound.opacities * fade).astype(np.float32)
+    return replace(bound, opacities=opacities).take(fade > FADED)
+
+
+def drawn_in(bound: BoundGaussians, matte: Matte, sight: Sight, body: Body) -> BoundGaussians:
+    """The Gaussians of another photo without what would stand before this photo's background.
+
+    Clothes hang differently in every photo, and fits err. What stands out is drawn in to the
+    body, and left out where that does not help.
+    """
+    frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
+    world = place(bound, sight.vertices, body)
+    points = np.array(world.means, np.float64)
+    radius = 0.5 * np.asarray(world.scales[:, :2], np.float64).sum(1)
+    room = inset(matte.alpha > SOLID)
+    size = [sight.camera.width, sight.camera.height]
+    moved = np.zeros(len(bound))
+    outside = np.arange(len(bound))
+    for _ in range(DRAW_IN_STEPS + 1):
+        xy, z = project(points[outside], sight.camera)
+        inside = (z > 0) & (xy >= 0).all(1) & (xy < size).all(1)
+        at = np.where(inside[:, None], xy, 0.0).astype(int)
+        metres = (room[at[:, 1], at[:, 0]] - 0.5) * z / sight.camera.K[0, 0]
+        outside = outside[inside & (metres < radius[outside])]
+        if len(outside) == 0:
+            break
+        moved[outside] += DRAW_IN / DRAW_IN_STEPS
+        points[outside] -= DRAW_IN / DRAW_IN_STEPS * frames.R[outside, :, 2]
+    keep = np.ones(len(bound), bool)
+    keep[outside] = False
+    offset = np.array(bound.offset)
+    offset[:, 2] -= moved / frames.sigma
+    return replace(bound, offset=offset.astype(np.float32)).take(keep)
+
+
+def thinned(bound: BoundGaussians, budget: int) -> BoundGaussians:
+    """At most ``budget`` of the Gaussians, left out evenly; those that stay grow to fill in."""
+    if len(bound) <= budget:
+        return bound
+    kept = bound.take(np.linspace(0, len(bound) - 1, budget).astype(int))
+    grown = np.array([1.0, 1.0, 0.0]) * np.sqrt(len(bound) / budget) + [0.0, 0.0, 1.0]
+    return replace(kept, scales=(kept.scales * grown).astype(np.float32))
+
+
+def budgets(
+    sights: Sequence[Sight], shares: FloatArray, body: Body, options: LiftOptions
+) -> list[int]:
+    """How many Gaussians each photo is lifted to, so that what is kept of them fits together.
+
+    Of a lift that part is kept where its photo has its share: of the photo's splats by the
+    pixels of its body, of all others by the surface.
+    """
+    f = body.f
+    area = np.linalg.norm(np.cross(body.v_template[f[:, 1]] - body.v_template[f[:, 0]],
+                                   body.v_template[f[:, 2]] - body.v_template[f[:, 0]]), axis=1)
+    kept = []
+    for sight, share in zip(sights, shares, strict=True):
+        fade = _fade(share[f].mean(1))
+        pixels = area * (sight.facing * sight.pixels_per_metre**2)[f].mean(1)
+        of_photo = (pixels @ fade) / max(float(pixels.sum()), 1e-9)
+        of_rest = (area @ fade) / float(area.sum())
+        kept.append(options.photo_share * of_photo + (1.0 - options.photo_share) * of_rest)
+    weight = np.array([1.0, *[OTHER_BUDGET] * (len(sights) - 1)])
+    main = options.max_gaussians / max(float(weight @ np.array(kept)), 1e-9)
+    most = options.max_gaussians
+    return [int(np.clip(main * w, MIN_GAUSSIANS, most)) for w in weight]
+
+
+def lift_several(
+    views: Sequence[View], body: Body, options: LiftOptions | None = None
+) -> tuple[BoundGaussians, list[Matte]]:
+    """Turn several tracked photos of one person into one set of Gaussians.
+
+    Args:
+        views: the main photo first; what is levelled gets its colours.
+        body: the person's own, shared by all tracks.
+
+    Returns:
+        The Gaussians, and the levelled mattes, to which they can be refined.
+    """
+    options = options or LiftOptions()
+    sights = [sight_of(view, body) for view in views]
+    mattes = levelled([view.matte for view in views], sights, body)
+    face = next((k for k, view in enumerate(views) if view.observation.face is not None), 0)
+    shares = blend_weights(sights, body, face)
+    parts = []
+    for k, budget in enumerate(budgets(sights, shares, body, options)):
+        view, own = views[k], replace(options, max_gaussians=budget)
+        lifted = lift(mattes[k], view.observation, view.track, body, own)
+        part = faded(lifted, shares[k], body)
+        parts.append(part if k == 0 else drawn_in(part, mattes[0], sights[0], body))
+    return thinned(BoundGaussians.concatenate(parts), options.max_gaussians), mattes
