@@ -32,6 +32,7 @@ NEAR, LOOSE = 0.06, 0.12
 
 _BODY_SIZE, _HEAD_SIZE = (288, 384), (288, 288)  # pixels; the body's are 5-6 mm, the head's 1.5
 _HAND_SEEN = 0.2  # share of a hand's area that carries splats; below it the hand is left out
+_SAMPLING = 0.013  # metres
 _SOLID = 0.3  # opacity of a splat that counts as one
 _SHOWN = 0.5  # of the matte's alpha
 _MATTE_SIDE = 320  # pixels of the longer side on which loose things are looked for
@@ -138,12 +139,13 @@ def coverage(
     loose = loose_things(avatar, matte)
     home = np.asarray(avatar.body.f)[avatar.gaussians.triangle, 0]
     limit = _vertex_limits(avatar, loose)[home]
+    most = LOOSE if loose else NEAR
     holes, stray = {}, {}
     for name, pose_of in poses.items():
         pose = pose_of(avatar)
         vertices, _ = avatar.body.vertices(pose)
         posed = pose_avatar(avatar, pose)
-        off = surface_distance(posed.means, vertices, avatar.body.f, float(limit.max())) > limit
+        off = surface_distance(posed.means, vertices, avatar.body.f, most) > limit
         # The rasteriser blends any channels: one that is 1 on strays tells their part of alpha.
         marked = replace(posed, colors=off[:, None].astype(np.float32))
         area = open_ = drawn = strayed = 0.0
@@ -164,12 +166,19 @@ def coverage(
 def surface_distance(
     points: FloatArray, vertices: FloatArray, f: IntArray, most: float
 ) -> FloatArray:
-    """[N] metres from points [N, 3] to the nearest corner, edge's middle or triangle's middle of a
-    mesh, which for distances of centimetres is that to the surface; inf beyond ``most``."""
+    """[N] metres from points [N, 3] to a mesh's surface; inf beyond ``most``.
+
+    To the nearest of samples ``_SAMPLING`` apart: at 6 cm it is too large by 0.5 mm at most.
+    """
     corners = np.asarray(vertices, np.float64)[f]
-    edges = (corners + np.roll(corners, -1, axis=1)) / 2
-    samples = np.concatenate([vertices, corners.mean(1), edges.reshape(-1, 3)])
-    nearest, _ = cKDTree(samples).query(points, distance_upper_bound=most * 1.001)
+    edges = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2).max(1)
+    parts = np.maximum(np.ceil(edges / _SAMPLING), 1).astype(int)
+    samples = [np.asarray(vertices, np.float64)]
+    for n in np.unique(parts[parts > 1]):
+        i, j = np.nonzero(np.add.outer(np.arange(n + 1), np.arange(n + 1)) <= n)
+        lattice = np.stack([i, j, n - i - j], axis=1) / n
+        samples.append((lattice @ corners[parts == n]).reshape(-1, 3))
+    nearest, _ = cKDTree(np.concatenate(samples)).query(points, distance_upper_bound=most * 1.001)
     return np.asarray(nearest)
 
 
