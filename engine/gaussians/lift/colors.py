@@ -109,8 +109,11 @@ def _trust(t: Texels, view: PhotoView) -> FloatArray:
     for label in (UPPER, LOWER, SHOES, HAT):
         own = np.nonzero(t.known & (t.label == label))[0]
         if len(own) > 0:
-            axis = np.where(np.isin(t.group[own], ARMS), 1.0, 1.0 - np.abs(t.normals[own, 1]))
-            trust[own] *= goes_round(albedo[own], t.facing[own], axis, t.group[own])
+            # How square a limb's side is to the camera, however the surface leans along it.
+            rise = np.where(np.isin(t.group[own], ARMS), 0.0, t.normals[own, 1])
+            flat = np.sqrt(np.maximum(1.0 - rise**2, 0.05))
+            square = np.clip(t.facing[own] / flat, 0.0, 1.0)
+            trust[own] *= goes_round(albedo[own], square, 1.0 - np.abs(rise), t.group[own])
     skin = t.known & (t.label == SKIN)
     # Beards, tattoos and deep shadows stay where they are.
     dark = np.log((albedo + 0.05) / (view.regions.skin_color + 0.05)).mean(1)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 MOST_HAIR, MOST_SKIN = 0.3, 0.04  # of fine texture, in colour units
 CALM = 0.05  # metres over which texture averages to nothing
-PLAIN, PRINTED = 0.02, 0.05  # deviation of cloth's hue from its surroundings: plain; a pattern
+PLAIN, PRINTED = 0.08, 0.14  # deviation of cloth's hue from its surroundings: plain; a pattern
+FLANK = 0.75  # facing below which a surface tells what goes round
 _HAIR_ROUND = 0.10  # metres: radius at which hair falls around the head
 
 
@@ -73,8 +74,9 @@ def _around(
     source = (trust[mine] > 0.4) & t.known[mine]
     if source.sum() < 30 or source.all():
         return out
-    square = source & (t.facing[mine] > 0.5)
-    stuff = _stuff(shown[square], base[mine][square], label)
+    flank = source & (t.facing[mine] < FLANK)
+    judge = flank if flank.sum() >= 60 else source
+    stuff = _stuff(shown[judge], base[mine][judge], label)
     source &= np.linalg.norm(shown, axis=1) < stuff.odd
     if source.sum() < 30:
         return out
@@ -127,14 +129,15 @@ def _around(
     mixed = stuff.subdue(mixed, base[mine[todo]])
     # At the seam the texture goes on as it is; farther on it only varies about the base colour.
     count = grid(np.ones(len(todo)), todo)
-    blur = (CALM / step, CALM / step)
+    calm = CALM * (0.5 + 0.5 * stuff.colourful)
+    blur = (calm / step, calm / step)
     low = np.stack(
         [ndimage.gaussian_filter(grid(mixed[:, k], todo), blur, mode=("nearest", "wrap"))
          for k in range(3)], -1,
     )  # fmt: skip
     count = ndimage.gaussian_filter(count, blur, mode=("nearest", "wrap"))
     low /= np.maximum(count, 1e-6)[..., None]
-    far = np.clip(np.minimum(dl, dr) / (2 * CALM), 0.0, 1.0)[:, None]
+    far = np.clip(np.minimum(dl, dr) / (2 * calm), 0.0, 1.0)[:, None]
     out[todo] = mixed - far * low[r[todo], c[todo]]
     return out
 
@@ -176,7 +179,7 @@ def _stuff(shown: FloatArray, base: FloatArray, label: int) -> _Stuff:
     hue = float(np.median(np.linalg.norm(shown - along, axis=1)))
     light = float(np.median(np.linalg.norm(along, axis=1)))
     colourful = float(np.clip((hue - PLAIN) / (PRINTED - PLAIN), 0.0, 1.0))
-    most = max((1.8 + 2.0 * colourful) * light, 4.0 * hue * colourful, 0.01)
+    most = max((1.3 + 2.5 * colourful) * light, 4.0 * hue * colourful, 0.01)
     odd = 3.5 * max(np.hypot(hue, light), 0.015)
     return _Stuff(most, colourful, float(odd + 10.0 * max(colourful - 0.5, 0.0)))
 

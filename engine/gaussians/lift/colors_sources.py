@@ -12,9 +12,9 @@ from scipy import ndimage
 from ...imaging.color import rgb_to_lab
 from ...types import BoolArray, FloatArray, IntArray
 
-FLANK = 0.7  # facing below which a surface counts as flank
+FLANK = 0.6  # facing below which a surface counts as flank
 MIN_FLANK = 60  # texels of flank that can speak for a limb
-RARE, COMMON = 0.12, 0.45  # of a colour's share on the flanks over its share everywhere
+RARE, COMMON = 0.25, 0.6  # of a colour's share on the flanks over its share everywhere
 _BIN = np.array([9.0, 7.0, 7.0])  # L*a*b* of a histogram's cell
 _CELLS = (14, 32, 32)
 
@@ -25,12 +25,13 @@ def goes_round(
     """[N] 0..1: how much each seen point's colour belongs to what goes round its limb.
 
     Args:
-        albedo: [N, 3]. facing: [N] cosine to the viewer. level: [N] 0..1 how far the normal is
-            from the limb's own axis (a shoulder's top is no flank). part: [N] limb.
+        albedo: [N, 3]. facing: [N] cosine to the viewer, across the limb.
+        level: [N] 0..1 how far the normal is from the limb's own axis (a shoulder's top is no
+            flank). part: [N] limb.
     """
     cell = _cells(albedo)
     out = np.ones(len(albedo))
-    whole = (facing < FLANK) & (level > 0.7)
+    whole = (facing < FLANK) & (level > 0.6)
     for p in np.unique(part):
         own = part == p
         flank = own & whole
