@@ -34,18 +34,6 @@ _BROWS = (
     (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
     (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
 )
-_EYES = ((-0.75, -0.25, 0.18, 0.65), (0.25, 0.75, 0.18, 0.65))
-BRIDGE_DARK, RIM_DARK = 6.0, 4.0
-"""Units of L*: mean along the path over the bridge, 20th percentile along those below the eyes
-(mean of both). Three portraits with glasses have 9.4 and 7.5 or more; of 14 without, one has 8.2
-and 0.6, all others less than 4 and 2."""
-TURNED = 0.62  # of the eyes' distance over half the face's width, below which a face is turned
-FRAME_SHARE = 0.4  # of the paths' darkness that a pixel of the frame has
-
-_BROWS = (
-    (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
-    (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
-)
 _EYES = (
     (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
     (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),

@@ -258,9 +258,12 @@ def _complete_head(
     # Seen from the front only the hairline may show of a scalp: count what stands beside too.
     hairy = share > HAIRY or regions.hair.sum() > 0.5 * regions.unit**2
     ring[scalp] = HAIR if hairy else SKIN
-    hat = scalp & seen & (label == HAT)
-    if weight[hat].sum() > FEW:  # a hat's rim is level
-        rim = np.percentile(rest[hat, 1], 5)
+    if (regions.label == HAT).any():  # a hat's rim is level, mostly with the hairline
+        front = scalp & (np.abs(rest[:, 0]) < 0.03) & (rest[:, 2] > 0.08)
+        rim = rest[front, 1].min() if front.any() else np.median(rest[scalp, 1])
+        hat = scalp & seen & (label == HAT)
+        if weight[hat].sum() > FEW:
+            rim = min(rim, np.percentile(rest[hat, 1], 10))
         ring[scalp & (rest[:, 1] > rim)] = HAT
     nape = neck & (rest[:, 2] < np.median(rest[neck, 2]))
     front = neck & seen & ~nape
@@ -272,6 +275,7 @@ def _complete_head(
         ring[behind & (rest[:, 1] > tips) & (rest[:, 2] < 0.03)] = HAIR
     take = np.isin(part, ["scalp", "ear", "face"]) & ~seen & (mirror >= 0) & seen[mirror]
     # A parting or a fringe may be on one side only, but bare skin on the scalp is a hairline.
+    take &= ~(scalp & (ring == HAT))
     take &= ~(scalp & (label[mirror] == SKIN) & hairy & (rest[:, 2] < 0.08))
     ring[take] = label[mirror[take]]
     if hairy and tips is not None:

@@ -13,8 +13,10 @@ from ...imaging.color import rgb_to_lab
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ...types import BoolArray, Camera, FloatArray, IntArray, Observation
 from .grids import dilate, erode, fill_polygon, nearest_known
-from .labels import GLASSES, HAIR, HAT, SKIN, Head, Places, find_places, label_pixels
+from .labels import GLASSES, HAIR, HAT, SKIN, Places, find_places
 from .labels_glasses import Glasses, find_glasses
+from .labels_pixels import Head, fine_texture, label_pixels
+from .labels_tidy import find_hat
 
 GROUPS = ("torso", "left_arm", "right_arm", "head", "left_leg", "right_leg")
 TORSO, LEFT_ARM, RIGHT_ARM, HEAD, LEFT_LEG, RIGHT_LEG = range(6)
@@ -279,10 +281,14 @@ def find_regions(
         skin=(oval & ~beard if oval.any() else on_face) & match & (to_skin < 5.0),
         scalp=bald_core,
         below_chin=np.mgrid[:height, :width][0] > chin,
+        near=mask & ~np.isin(group, [*ARMS, LEFT_LEG, RIGHT_LEG]),
+        unit=unit,
         bald=bool(bald_core.sum() < 20 or np.median(to_skin[bald_core]) < BALD),
     )
     places = find_places(whole, group, face_group, body, camera)
-    label = label_pixels(lab, mask, places, head, body)
+    texture = np.zeros(mask.shape) if photo is None else fine_texture(photo, height, width)
+    label = label_pixels(lab, texture, mask, places, head, body)
+    label = find_hat(label, lab, head_pixels, brow, unit)
     glasses = None if photo is None else find_glasses(photo, observation)
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match
