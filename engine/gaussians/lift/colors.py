@@ -16,6 +16,7 @@ import numpy as np
 from ...body import Body
 from ...cameras import project
 from ...dual_uv.sampling import SurfaceSamples
+from ...imaging.color import rgb_to_lab
 from ...types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels, base_colors
 from .colors_detail import texture_colors
@@ -29,6 +30,7 @@ from .regions import ARMS, vertex_groups
 if TYPE_CHECKING:
     from .texels import PhotoView
 
+OTHER_TONE = 20.0  # a*b* units from the face's skin from where on nothing is skin
 SKIN_FOLDS, CLOTH_FOLDS = 0.6, 0.25  # how dark what sees nothing of its surroundings is
 
 
@@ -118,6 +120,10 @@ def _trust(t: Texels, view: PhotoView) -> FloatArray:
     # Beards, tattoos and deep shadows stay where they are.
     dark = np.log((albedo + 0.05) / (view.regions.skin_color + 0.05)).mean(1)
     trust[skin] *= np.clip((dark[skin] + 0.55) / 0.25, 0.02, 1.0)
+    # Nor is a collar's edge, or what mixes with it, skin.
+    tone = rgb_to_lab(np.clip(albedo[skin], 0.0, 1.0)) - rgb_to_lab(regions.skin_color)
+    pale = np.linalg.norm(tone[:, 1:], axis=1) + np.maximum(tone[:, 0], 0.0) / 3.0
+    trust[skin] *= np.clip((OTHER_TONE - pale) / 8.0, 0.02, 1.0)
     if regions.hair.any():
         near_skin = dilate(regions.skin, max(1, round(0.1 * regions.unit)))
         deep = inset(regions.mask) > 0.15 * regions.unit

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
 
 from ...body import Body
@@ -154,6 +154,8 @@ def _middles(
     middle = np.zeros((len(GROUPS), 3))
     known = np.zeros(len(GROUPS), bool)
     for g in range(len(GROUPS)):
+        if label == HAIR:  # all of one colour, whatever it falls over
+            break
         rows = own[(group[own] == g) & (trust[own] > 0.3)]
         known[g] = len(rows) > LEAST
         if known[g]:
@@ -185,14 +187,24 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
     regions = view.regions
     if label == SKIN:
         return regions.skin_color
+    shown = regions.mask & (regions.label == label)
+    if shown.sum() > LEAST:
+        return _usual(view.colors[shown])
     worn = regions.mask & ~regions.skin & (regions.group != HEAD)
-    upper = np.median(view.colors[worn], axis=0) if worn.any() else np.array([0.35, 0.36, 0.4])
-    if label == HAIR:
-        hair = regions.hair
-        upper = np.median(view.colors[hair], axis=0) if hair.any() else 0.5 * upper
+    upper = _usual(view.colors[worn]) if worn.any() else np.array([0.35, 0.36, 0.4])
     if label not in (LOWER, SHOES):
         return upper
     # Trousers that nobody saw: a darker, greyer tone of the upper wear; shoes darker still.
     grey = upper.mean()
     tone: FloatArray = (0.45 if label == LOWER else 0.3) * (0.5 * upper + 0.5 * grey)
     return tone
+
+
+def _usual(colors: FloatArray) -> FloatArray:
+    """[3] mean of the most frequent kind of colour among [N, 3]: of two colours one, no mixture."""
+    cell = np.clip((colors * 8.0).astype(int), 0, 7)
+    count = np.bincount(cell @ [64, 8, 1], minlength=512).reshape(8, 8, 8).astype(float)
+    peak = np.unravel_index(int(ndimage.gaussian_filter(count, 0.7).argmax()), count.shape)
+    near = np.abs(colors * 8.0 - 0.5 - np.array(peak)).max(1) < 1.5
+    out: FloatArray = colors[near if near.any() else slice(None)].mean(0)
+    return out

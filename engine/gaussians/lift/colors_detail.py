@@ -15,7 +15,7 @@ from ...types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .colors_base import Texels
 from .colors_texture import BLEND, hair_patch, mirror_columns, woven
 from .colors_unroll import Unrolled, unroll
-from .grids import erode
+from .grids import erode, smooth_within
 from .labels import HAIR, SKIN
 from .regions import GROUPS, HEAD, vertex_groups
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .texels import PhotoView
 
 MOST_HAIR, MOST_SKIN = 0.3, 0.04  # of fine texture, in colour units
+MOST_CLOTH = 0.25  # of plain cloth's, of its lightness
+LOCKS = 0.012  # metres: what is coarser in hair is shading, not strands
 CALM = 0.05  # metres over which texture averages to nothing
 PLAIN, PRINTED = 0.08, 0.14  # deviation of cloth's hue from its surroundings: plain; a pattern
 FLANK = 0.75  # facing below which a surface tells what goes round
@@ -179,7 +181,8 @@ def _stuff(shown: FloatArray, base: FloatArray, label: int) -> _Stuff:
     hue = float(np.median(np.linalg.norm(shown - along, axis=1)))
     light = float(np.median(np.linalg.norm(along, axis=1)))
     colourful = float(np.clip((hue - PLAIN) / (PRINTED - PLAIN), 0.0, 1.0))
-    most = max((1.3 + 2.5 * colourful) * light, 4.0 * hue * colourful, 0.01)
+    plain = min(1.3 * light, MOST_CLOTH * float(base.mean()) + 0.02)
+    most = max(plain + 2.5 * colourful * light, 4.0 * hue * colourful, 0.01)
     odd = 3.5 * max(np.hypot(hue, light), 0.015)
     return _Stuff(most, colourful, float(odd + 10.0 * max(colourful - 0.5, 0.0)))
 
@@ -204,13 +207,17 @@ def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoVi
     out = np.zeros((len(mine), 3))
     regions = view.regions
     solid = erode(regions.mask & (view.alpha > 0.95), 1)
-    patch = hair_patch(view.colors, regions.hair & solid, 0.12 * regions.unit)
+    depth = float(np.median(-t.points[mine, 2]))
+    pixel = depth / float(view.camera.K[0, 0])
+    # A hat, or what shines through a fringe, is no hair.
+    usual = np.median(base[mine], axis=0)
+    odd = np.linalg.norm(smooth_within(view.colors, regions.hair, 2.0) - usual, axis=-1)
+    alike = regions.hair & solid & (odd < 0.2)
+    patch = hair_patch(view.colors, alike, 0.12 * regions.unit, LOCKS / pixel)
     todo = np.nonzero(~t.known[mine])[0]
     if patch is None or len(todo) == 0:
         return out
     texture, mean = patch
-    depth = float(np.median(-t.points[mine, 2]))
-    pixel = depth / float(view.camera.K[0, 0])
     head = body.J_template[JOINT_INDEX["head"]]
     centre = head + np.array([0.0, 0.06, 0.0])
     d = t.rest[mine[todo]] - centre

@@ -66,7 +66,7 @@ def lit_hair(
     """[H, W] pixels that tell the hair's own colour.
 
     Not the strands that shade into the skin beside the face, nor those at the outline that the
-    background shines through, nor the deepest shadow.
+    background shines through, nor the deepest shadow, nor a rim of light.
     """
     good = hair & (alpha > 0.95) & ~near_skin & deep
     if good.sum() < 0.2 * hair.sum():
@@ -74,6 +74,6 @@ def lit_hair(
     if not good.any():
         return hair
     light = colors.mean(-1)
-    low = np.percentile(light[good], 25)
-    out: BoolArray = good & (light >= low)
+    low, high = np.percentile(light[good], [25, 85])
+    out: BoolArray = good & (light >= low) & (light <= high)
     return out

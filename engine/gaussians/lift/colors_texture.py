@@ -71,12 +71,13 @@ def mirror_columns(
 
 
 def hair_patch(
-    colors: FloatArray, hair: BoolArray, least: float
+    colors: FloatArray, hair: BoolArray, least: float, coarsest: float
 ) -> tuple[FloatArray, FloatArray] | None:
     """A square of the photo's hair.
 
     Args:
         colors: [H, W, 3]. hair: [H, W] pixels of it. least: pixels that its half side must have.
+        coarsest: deviation in pixels of the blur that takes locks and shading away.
 
     Returns:
         Fine texture [S, S, 3] with strands running down its rows' direction (axis 0) at the
@@ -101,7 +102,7 @@ def hair_patch(
     steps = np.arange(-half, half + 1)
     r = y + steps[:, None] * along[0] + steps[None, :] * side[0]
     c = x + steps[:, None] * along[1] + steps[None, :] * side[1]
-    low = smooth_within(colors, hair, max(2.0, 0.45 * half))
+    low = smooth_within(colors, hair, float(np.clip(0.45 * half, 1.5, coarsest)))
     patch = np.stack(
         [ndimage.map_coordinates(colors[..., k] - low[..., k], [r, c], order=1, mode="nearest")
          for k in range(3)], -1,
