@@ -258,10 +258,9 @@ def _complete_head(
     # Seen from the front only the hairline may show of a scalp: count what stands beside too.
     hairy = share > HAIRY or regions.hair.sum() > 0.5 * regions.unit**2
     ring[scalp] = HAIR if hairy else SKIN
-    if (regions.label == HAT).any():  # a hat's rim is level, mostly with the hairline
-        front = scalp & (np.abs(rest[:, 0]) < 0.03) & (rest[:, 2] > 0.08)
-        rim = rest[front, 1].min() if front.any() else np.median(rest[scalp, 1])
+    if (regions.label == HAT).any():  # a hat's rim is level: at the back it lies over the ears
         hat = scalp & seen & (label == HAT)
+        rim = np.median(rest[scalp, 1])
         if weight[hat].sum() > FEW:
             rim = min(rim, np.percentile(rest[hat, 1], 10))
         ring[scalp & (rest[:, 1] > rim)] = HAT
