@@ -1,0 +1,138 @@
+"""The dressed mesh against silhouettes of clothes whose thickness is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body, load_body
+from likeness.engine.cameras import photo_camera
+from likeness.engine.gaussians.binding import vertex_normals
+from likeness.engine.gaussians.lift.dressed import MOST_SKIN, Dressed, dress
+from likeness.engine.gaussians.lift.regions import (
+    ARMS,
+    HEAD,
+    TORSO,
+    Regions,
+    find_regions,
+    vertex_groups,
+)
+from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.types import (
+    BoolArray,
+    Camera,
+    FloatArray,
+    LikenessError,
+    Observation,
+    Pose,
+)
+from likeness.engine.weights import asset_path
+
+THICK = 0.03  # metres
+
+
+@dataclass(frozen=True)
+class Sitter:
+    """The default body before a camera; nothing was detected."""
+
+    body: Body
+    vertices: FloatArray
+    camera: Camera
+
+
+@pytest.fixture(scope="module")
+def sitter() -> Sitter:
+    try:
+        body = load_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+    body = body.personalised(np.zeros(body.num_betas))
+    pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, 0.1, -3.0]))
+    pose = pose.with_joints(left_shoulder=[0, 0, -0.9], right_shoulder=[0, 0, 0.9])
+    return Sitter(body, body.vertices(pose)[0], photo_camera(620.0, 300, 400))
+
+
+def wearing(sitter: Sitter, thick: FloatArray) -> Regions:
+    """The labels of someone in cloth as ``thick`` [V] as told."""
+    body, camera = sitter.body, sitter.camera
+    cloth = sitter.vertices + vertex_normals(sitter.vertices, body.f) * thick[:, None]
+    mask = drawn(cloth, sitter)
+    colors = np.broadcast_to([0.2, 0.35, 0.6], (*mask.shape, 3))
+    nothing = Observation(
+        pose=np.zeros((33, 2)), pose_visibility=np.zeros(33), pose_world=np.zeros((33, 3)),
+        person_mask=mask.astype(np.float32), face=None, face_score=0.0,
+    )  # fmt: skip
+    return find_regions(colors, mask, camera, sitter.vertices, body, nothing, 1.0, colors)
+
+
+def drawn(vertices: FloatArray, sitter: Sitter) -> BoolArray:
+    return np.asarray(rasterize_mesh(vertices, sitter.body.f, sitter.camera).face >= 0)
+
+
+def fitted(sitter: Sitter, thick: FloatArray, worn: FloatArray) -> tuple[Dressed, Regions]:
+    regions = wearing(sitter, thick)
+    groups = vertex_groups(sitter.body)
+    return dress(regions, sitter.camera, sitter.body, sitter.vertices, groups, worn), regions
+
+
+def overlap(a: BoolArray, b: BoolArray) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+@pytest.fixture(scope="module")
+def coat(sitter: Sitter) -> tuple[Dressed, Regions]:
+    """Cloth of one thickness on trunk and legs; bare arms and head."""
+    covered = ~np.isin(vertex_groups(sitter.body), [HEAD, *ARMS])
+    return fitted(sitter, np.where(covered, THICK, 0.0), covered.astype(float))
+
+
+def test_the_outline_of_cloth_is_met(sitter: Sitter, coat: Any) -> None:
+    found, regions = coat
+    naked = overlap(drawn(sitter.vertices, sitter), regions.mask)
+    dressed = overlap(drawn(found.vertices, sitter), regions.mask)
+    assert dressed > 0.97
+    assert 1.0 - dressed < 0.4 * (1.0 - naked)
+
+
+def test_front_and_back_take_the_thickness_of_the_outline(sitter: Sitter, coat: Any) -> None:
+    """The camera sees no thickness of the chest; the outline of the flanks tells it."""
+    found, _ = coat
+    trunk = vertex_groups(sitter.body) == TORSO
+    normals = vertex_normals(sitter.vertices, sitter.body.f)
+    off = np.einsum("vd,vd->v", found.vertices - sitter.vertices, normals)
+    for side in (normals[:, 2] > 0.7, normals[:, 2] < -0.7):
+        assert np.median(off[trunk & side]) == pytest.approx(THICK, abs=0.012)
+
+
+def test_bare_skin_stays_where_it_was_fitted(sitter: Sitter, coat: Any) -> None:
+    found, _ = coat
+    bare = found.worn < 0.4
+    moved = np.linalg.norm(found.vertices - sitter.vertices, axis=1)
+    assert moved[bare].max() <= MOST_SKIN + 1e-6
+    assert np.abs(found.offset[bare]).max() <= MOST_SKIN
+
+
+def test_nothing_is_drawn_out_to_an_outline_that_an_arm_makes(sitter: Sitter) -> None:
+    """The trunk behind an arm ends somewhere behind it: the arm's edge is none of the trunk's."""
+    pose = replace(Pose.rest(sitter.body.num_expression), transl=np.array([0.0, 0.1, -3.0]))
+    pose = pose.with_joints(left_shoulder=[0, 0, -1.35], right_shoulder=[0, 0, 1.35])
+    hanging = replace(sitter, vertices=sitter.body.vertices(pose)[0])
+    groups = vertex_groups(sitter.body)
+    worn = np.where(np.isin(groups, [TORSO, *ARMS]), 1.0, 0.0)
+    found, _ = fitted(hanging, np.zeros(len(worn)), worn)
+    assert np.percentile(found.offset[groups == TORSO], 95) < 0.03
+
+
+def test_a_hand_that_something_hides_is_not_drawn(sitter: Sitter) -> None:
+    regions = wearing(sitter, np.zeros(len(sitter.vertices)))
+    hidden = np.zeros(len(sitter.body.f), bool)
+    hidden[:7] = True
+    groups = vertex_groups(sitter.body)
+    found = dress(
+        replace(regions, hidden=hidden), sitter.camera, sitter.body, sitter.vertices, groups,
+        np.zeros(len(groups)),
+    )  # fmt: skip
+    assert (found.f[:7] == found.f[:7, :1]).all()
+    np.testing.assert_array_equal(found.f[7:], sitter.body.f[7:])
