@@ -27,6 +27,7 @@ from .calibrate import calibrate
 from .dressed import Dressed, dress
 from .face import refine_face
 from .far_side import loose_layer
+from .glasses import put_on, take_off
 from .grids import dilate, erode, nearest_known
 from .labels_surface import surface_labels, worn_share
 from .photo import crop_camera, front_layer, resize_rgba, splat_sigma
@@ -103,6 +104,9 @@ def lift(
             "The fitted body lies beside the person in the photo.",
             "Use a photo that shows the person larger, upright and from the front.",
         )
+    portrait, (matte, frame) = matte, take_off(matte, regions.glasses)
+    if frame is not None:
+        colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
     shares = surface_labels(regions, camera, body, vertices)
     dressed = dress(regions, camera, body, vertices, groups, worn_share(shares))
     sheets = find_surfaces(regions, dressed, groups, camera)
@@ -120,8 +124,14 @@ def lift(
     view = PhotoView(camera, colors, alpha, regions, sheets)
     texels = texel_layer(view, samples, body, vertices, groups, dressed, shares)
     everything = BoundGaussians.concatenate([texels, *loose, *photo])
+    worn = None
+    if frame is not None:
+        worn = put_on(frame, portrait, matte, body, vertices, track, face_budget // 3)
+    face_budget -= 0 if worn is None else len(worn)
     everything = refine_face(everything, body, vertices, track, observation, matte, face_budget)
-    return calibrate(everything, matte, track.camera, vertices, body, grid_side)
+    if worn is not None:
+        everything = BoundGaussians.concatenate([everything, worn])
+    return calibrate(everything, portrait, track.camera, vertices, body, grid_side)
 
 
 def _texels_within(body: Body, budget: int) -> SurfaceSamples:

@@ -40,7 +40,15 @@ from .face_parts import (
     spread_points,
 )
 from .lids import closed_lid, lid_faces
-from .mouth import TOOTH_DEPTH, cavity, photo_is_open, rebind_mouth_photo, teeth, tongue
+from .mouth import (
+    TOOTH_DEPTH,
+    cavity,
+    photo_is_open,
+    rebind_mouth_photo,
+    seen_through_lips,
+    teeth,
+    tongue,
+)
 from .surfels import surfels_from_tangents, surfels_on_plane
 
 CORE, PHOTO = LAYERS.index("core"), LAYERS.index("photo")
@@ -86,13 +94,10 @@ def refine_face(
     gone = face.faces(*REPLACED) | rims | np.logical_or.reduce(unfolding)
     bound = _raise_skin(face, bound.take((bound.layer == PHOTO) | ~gone[bound.triangle]))
     bound = _rebind_photo(face, closed, bound)
-    own = [
-        teeth(face, upper=True),
-        teeth(face, upper=False),
-        tongue(face),
-        cavity(face),
-        _rim_skin(face, rims),
-    ]
+    shown = seen_through_lips(body)
+    lining = (teeth(face, upper=True), teeth(face, upper=False), tongue(face), cavity(face))
+    own = [part.take(shown[part.triangle]) for part in lining]
+    own.append(_rim_skin(face, rims))
     for side in SIDES:
         ball = eyeball(face, side)
         own += [closed_lid(face, closed, side), socket(face, side)]

@@ -6,9 +6,11 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ...cameras import project
+from ...body import Body
+from ...cameras import look_at, project
 from ...dual_uv.sampling import bilinear
-from ...types import BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
+from ...render.mesh import rasterize_mesh
+from ...types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
 from ..binding import bind, vertex_normals
 from .face_parts import (
     LOWER_LIP,
@@ -39,6 +41,47 @@ OPEN_MOUTH = 0.035  # pupil distances between the inner lips from which the phot
 NEIGHBOURS = 13
 WET = 0.6  # of the lips' brightness
 TOOTH_DEPTH = 0.0015  # metres that teeth in the photo lie behind the lips, at least
+
+
+OPEN_MOUTHS = (
+    {"jawOpen": 1.0},
+    {"jawOpen": 0.6, "mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
+    {"jawOpen": 0.5, "mouthFunnel": 0.8},
+    {"mouthUpperUpLeft": 1.0, "mouthUpperUpRight": 1.0, "mouthLowerDownLeft": 1.0,
+     "mouthLowerDownRight": 1.0, "jawOpen": 0.2},
+)  # fmt: skip
+"""The widest that lips part: what none of them shows of the mouth's inside is left out."""
+LOOKS = tuple((yaw, pitch) for pitch in (-35, -10, 15, 35) for yaw in (-65, -35, 0, 35, 65))
+LOOK_SIDE, LOOK_SPAN, LOOK_FROM = 96, 0.10, 0.6  # pixels, metres across, metres away
+INSIDE = ("mouth", "teeth", "tongue")
+
+
+def seen_through_lips(body: Body) -> BoolArray:
+    """[F] the triangles of the mouth's inside that open lips show, and their neighbours.
+
+    All others lie behind cheeks and jaw for good: whatever gap the skin's splats may have, they
+    cannot shine through it.
+    """
+    f, part = body.f, np.array(body.part_names)[body.face_part]
+    near = np.isin(part, [*INSIDE, "lips", "face", "neck"])
+    rows = np.nonzero(near)[0]
+    rest = body.v_template.astype(np.float64)
+    lips = rest[np.unique(f[part == "lips"])].mean(0)
+    focal = LOOK_SIDE * LOOK_FROM / LOOK_SPAN
+    K = np.array([[focal, 0, LOOK_SIDE / 2], [0, focal, LOOK_SIDE / 2], [0, 0, 1.0]])
+    seen = np.zeros(len(f), bool)
+    for mouth in OPEN_MOUTHS:
+        weights = {k: v for k, v in mouth.items() if k in body.expression_index}
+        vertices = rest + body.exprdirs @ body.expression(**weights)
+        for yaw, pitch in LOOKS:
+            view = look_at(lips - [0.0, 0.01, 0.0], LOOK_FROM, yaw, pitch)
+            buffer = rasterize_mesh(vertices, f[rows], Camera(view, K, LOOK_SIDE, LOOK_SIDE))
+            seen[rows[np.unique(buffer.face[buffer.face >= 0])]] = True
+    inside = np.isin(part, INSIDE)
+    touched = np.zeros(len(rest), bool)
+    touched[f[seen & inside]] = True
+    out: BoolArray = inside & touched[f].any(1)
+    return out
 
 
 def _light(face: Face) -> float:
@@ -333,5 +376,3 @@ def _curve(face: Face, landmarks: tuple[int, ...]) -> tuple[FloatArray, FloatArr
     points = face.points[list(landmarks)]
     order = np.argsort(points[:, 0])
     return points[order, 0], points[order, 1]
-
-

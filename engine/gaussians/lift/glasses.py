@@ -1,0 +1,287 @@
+"""Glasses that stand before the face and stay rigid.
+
+The photo shows their frame on the skin. Here it is taken off: what it hides is filled in from
+around it, so that skin, lids and brows are finished as if there were no glasses. Then the frame is
+put on again: its pixels on a smooth surface before the face, bound to parts of the head that no
+expression moves, and temples that lead from its ends to the ears.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from scipy.optimize import linprog
+from scipy.spatial import cKDTree
+
+from ...body import Body
+from ...cameras import project, unproject
+from ...imaging.resize import resize
+from ...render.mesh import rasterize_mesh
+from ...types import (
+    JOINT_INDEX,
+    LAYERS,
+    BoundGaussians,
+    Camera,
+    FloatArray,
+    IntArray,
+    Matte,
+    Track,
+)
+from ..binding import bind
+from .grids import dilate, nearest_known, smooth_within, solve_poisson
+from .labels_glasses import Glasses
+from .surfels import (
+    closest_barycentric,
+    grid_tangents,
+    pixel_centres,
+    surfels_from_tangents,
+    surfels_on_plane,
+)
+
+CORE, PHOTO = LAYERS.index("core"), LAYERS.index("photo")
+FILL_UNIT = 110.0  # pixels between the pupils at which the skin behind a frame is filled in
+RIM_ROOM = 0.022  # pupil distances beside a frame that its shadow and blur may reach
+UNLIKE = (0.03, 0.12)  # difference from the skin behind from which on a pixel is the frame's
+CLEARANCE = 0.002  # metres that the frame stands before brows, nose and cheeks, at least
+WRAP = 0.016  # metres before the skin at most: beside the lenses the frame bends back
+BEND = 3.0  # 1/metre: most that a frame's ends curve back, as x² of it
+STILL = 2e-4  # metres that any expression may move what carries glasses
+SIGMA, OPACITY = 0.55, 0.97
+TEMPLE_STEP = 0.0011  # metres between a temple's splats
+TEMPLE_GAP = 0.0025  # metres between a temple and the skin
+THICKNESS = (0.0014, 0.0045)  # metres, least and most height of a temple
+BEHIND_EAR = 0.010  # metres that a temple goes on behind the ear's root
+
+
+def take_off(matte: Matte, glasses: Glasses | None) -> tuple[Matte, FloatArray | None]:
+    """The portrait without the frame, and how much of each pixel was frame [H, W] 0..1.
+
+    Without glasses: the matte itself, and None.
+    """
+    if glasses is None:
+        return matte, None
+    height, width = matte.alpha.shape
+    mask = glasses.on_grid(height, width, 1.0)
+    unit = float(np.linalg.norm(glasses.across))
+    rows, cols = np.nonzero(mask > 0.1)
+    if len(rows) == 0:
+        return matte, None
+    pad = int(0.3 * unit) + 2
+    top, left = max(rows.min() - pad, 0), max(cols.min() - pad, 0)
+    window = (slice(top, rows.max() + pad), slice(left, cols.max() + pad))
+    rgb, part = np.asarray(matte.foreground[window], np.float64), mask[window]
+    h, w = part.shape
+    scale = min(1.0, FILL_UNIT / unit)
+    small = (max(8, round(w * scale)), max(8, round(h * scale)))
+    hole = resize(part, *small) > 0.08
+    hole = dilate(hole, max(1, round(RIM_ROOM * unit * scale)))
+    solid = resize(np.asarray(matte.alpha[window], np.float64), *small) > 0.5
+    known = ~hole & solid
+    if not known.any():
+        return matte, None
+    calm = smooth_within(resize(rgb, *small), known, max(0.7, 0.012 * unit * scale))
+    behind = np.where(hole[..., None], solve_poisson(hole, known, calm), calm)
+    near_rows, near_cols, _ = nearest_known(known)
+    missed = hole & (behind.sum(-1) < 1e-4)
+    behind = np.where(missed[..., None], calm[near_rows, near_cols], behind)
+    skin = np.clip(resize(behind, w, h), 0.0, 1.0)
+    unlike = np.abs(rgb - skin).max(-1)
+    weight = np.clip((unlike - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]), 0.0, 1.0)
+    weight *= np.clip(2.0 * part, 0.0, 1.0)
+    whole = np.clip(ndimage.zoom(hole.astype(float), (h / hole.shape[0], w / hole.shape[1]),
+                                 order=1), 0.0, 1.0)[:h, :w, None]  # fmt: skip
+    foreground = np.array(matte.foreground)
+    foreground[window] = (1.0 - whole) * rgb + whole * skin
+    frame = np.zeros((height, width))
+    frame[window] = weight
+    return Matte(matte.alpha, foreground.astype(matte.foreground.dtype)), frame
+
+
+def rigid_triangles(body: Body) -> IntArray:
+    """Rows of the head's outer triangles that neither an expression nor the jaw moves."""
+    moves = np.zeros(len(body.v_template))
+    if body.num_expression:
+        moves = np.abs(body.exprdirs).max(axis=(1, 2))
+    head = body.weights[:, JOINT_INDEX["head"]] > 0.98
+    part = np.array(body.part_names)[body.face_part]
+    outer = np.isin(part, ["face", "scalp", "ear"])
+    still = (moves < STILL) & head
+    rows: IntArray = np.nonzero(outer & still[body.f].all(1))[0]
+    return rows
+
+
+def put_on(
+    frame: FloatArray,
+    matte: Matte,
+    bare: Matte,
+    body: Body,
+    vertices: FloatArray,
+    track: Track,
+    budget: int,
+) -> BoundGaussians | None:
+    """Frame and temples as Gaussians of their own; None if there is nothing to put on.
+
+    Args:
+        frame: [H, W] 0..1 from :func:`take_off`. matte: with the glasses. bare: without.
+        vertices: [V, 3] in the photo's pose. budget: most Gaussians.
+    """
+    rigid = rigid_triangles(body)
+    height, width = frame.shape
+    shown = frame > 0.15
+    if len(rigid) < 10 or shown.sum() < 20:
+        return None
+    count = float(shown.sum())
+    scale = min(1.0, float(np.sqrt(0.75 * budget / count)))
+    w, h = max(8, round(width * scale)), max(8, round(height * scale))
+    camera = track.camera.resized(w, h)
+    weight = resize(frame, w, h)
+    with_glasses, without = (resize(m.foreground, w, h) for m in (matte, bare))
+    rows, cols = np.nonzero(weight > 0.15)
+    box = (max(cols.min() - 3, 0), max(rows.min() - 3, 0), cols.max() + 4, rows.max() + 4)
+    window = (slice(box[1], box[3]), slice(box[0], box[2]))
+    weight, photo, skin = weight[window], with_glasses[window], without[window]
+    K = np.array(camera.K, np.float64)
+    K[:2, 2] -= box[:2]
+    camera = Camera(camera.viewmat, K, weight.shape[1], weight.shape[0])
+
+    depth = _frame_depth(body, vertices, camera, weight)
+    own = weight > 0.15
+    # The frame's own colour, without the skin that is mixed in on its edge.
+    color = skin + (photo - skin) / np.maximum(weight, 0.5)[..., None]
+    points = unproject(pixel_centres(camera), depth, camera)
+    du, dv = grid_tangents(
+        points, np.ones_like(own), np.zeros(own.shape, int), depth / camera.K[0, 0]
+    )
+    world = surfels_from_tangents(
+        points[own], du[own], dv[own], SIGMA, np.clip(color[own], 0.0, 1.0), OPACITY * weight[own]
+    )
+    triangle, bary = _homes(points[own], rigid, vertices, body)
+    layer = np.full(len(world), PHOTO, np.uint8)
+    front = bind(world, triangle, bary, layer, vertices, body)
+    metres = float(np.median(depth[own])) / camera.K[0, 0]
+    temples = _temples(points[own], color[own], weight, metres, rigid, body, vertices)
+    both = BoundGaussians.concatenate([front, *temples])
+    if len(both) > budget:
+        both = both.take(np.linspace(0, len(both) - 1, budget).astype(np.int64))
+    return both
+
+
+def _homes(
+    points: FloatArray, rigid: IntArray, vertices: FloatArray, body: Body
+) -> tuple[IntArray, FloatArray]:
+    """The nearest rigid triangle [N] and barycentric coordinates [N, 3]."""
+    nearest = cKDTree(vertices[body.f[rigid]].mean(1)).query(points)[1]
+    triangle = rigid[nearest]
+    return triangle, closest_barycentric(points, vertices[body.f[triangle]])
+
+
+def _frame_depth(
+    body: Body, vertices: FloatArray, camera: Camera, weight: FloatArray
+) -> FloatArray:
+    """[H, W] depth of the frame: the smooth surface that is nearest to the face without touching
+    it, bent back at the sides.
+
+    z = a + b x + c y + k x² (0 <= k <= BEND) as a linear programme: the least sum of gaps to the
+    face, none less than CLEARANCE.
+    """
+    part = np.array(body.part_names)[body.face_part]
+    head = np.isin(part, ["face", "scalp", "ear", "eye", "eyelid"])
+    buffer = rasterize_mesh(vertices, body.f[head], camera)
+    met = buffer.face >= 0
+    if not met.any():
+        return np.full(weight.shape, float(project(vertices, camera)[1].min()))
+    near_rows, near_cols, _ = nearest_known(met)
+    skin = buffer.depth[near_rows, near_cols].astype(np.float64)
+    own = weight > 0.3 if (weight > 0.3).sum() > 20 else weight > 0.15
+    at = np.argwhere(own & met)
+    middle = skin[own].min()
+    metres = middle / camera.K[0, 0]
+    ys, xs = np.mgrid[: weight.shape[0], : weight.shape[1]]
+    centre = np.median(np.argwhere(own), axis=0)
+    x, y = (xs - centre[1]) * metres, (ys - centre[0]) * metres
+    sample = at[:: max(1, len(at) // 400)]
+    r, c = sample[:, 0], sample[:, 1]
+    design = np.stack([np.ones(len(r)), x[r, c], y[r, c], x[r, c] ** 2], -1)
+    limit = skin[r, c] - CLEARANCE
+    # Most gap is least depth sum: maximise the plane below the limit.
+    bounds = [(None, None), (-0.4, 0.4), (-0.5, 0.5), (0.0, BEND)]
+    found = linprog(-design.sum(0), A_ub=design, b_ub=limit, bounds=bounds)
+    if not found.success:
+        return skin - CLEARANCE
+    a, b, d, k = found.x
+    surface = a + b * x + d * y + k * x**2
+    # Beside the lenses a frame follows the head's side.
+    back = ndimage.gaussian_filter(skin, 0.004 / metres) - WRAP
+    return np.asarray(np.minimum(np.maximum(surface, back), skin - 0.5 * CLEARANCE))
+
+
+def _temples(
+    points: FloatArray,
+    color: FloatArray,
+    weight: FloatArray,
+    metres: float,
+    rigid: IntArray,
+    body: Body,
+    vertices: FloatArray,
+) -> list[BoundGaussians]:
+    """The two bars from the frame's ends to the ears, laid out on the head at rest."""
+    rest = body.v_template.astype(np.float64)
+    held = np.unique(body.f[rigid])
+    R, shift = _rigid_motion(vertices[held], rest[held])
+    at_rest = points @ R.T + shift
+    part = np.array(body.part_names)[body.face_part]
+    ear = np.isin(np.arange(len(rest)), body.f[part == "ear"])
+    skull = np.isin(np.arange(len(rest)), body.f[np.isin(part, ["face", "scalp"])])
+    thickness = 4.0 * ndimage.distance_transform_edt(weight > 0.5)[weight > 0.5].mean() * metres
+    thickness = float(np.clip(0.7 * thickness, *THICKNESS))
+    out = []
+    for sign in (1.0, -1.0):
+        side = sign * at_rest[:, 0] > 0
+        mine = ear & (sign * rest[:, 0] > 0)
+        root = rest[mine & skull]
+        if side.sum() < 10 or len(root) == 0:
+            continue
+        outer = side & (sign * at_rest[:, 0] > np.quantile(sign * at_rest[side, 0], 0.96))
+        hinge = np.median(at_rest[outer], axis=0)
+        target = root[root[:, 1].argmax()] + [0.0, 0.001, 0.0]
+        path = _temple_path(hinge, target, sign, rest[skull & (sign * rest[:, 0] > 0)])
+        rows = max(2, round(thickness / TEMPLE_STEP))
+        across = (np.arange(rows) + 0.5) / rows - 0.5
+        line = np.repeat(path, rows, axis=0) + np.tile(
+            across[:, None] * [0.0, thickness, 0.0], (len(path), 1)
+        )
+        tone = np.clip(np.median(color[outer], axis=0), 0.0, 1.0)
+        # Lit from the front: a little darker on the way back.
+        fade = np.repeat(np.linspace(1.0, 0.8, len(path)), rows)[:, None]
+        n = len(line)
+        world = surfels_on_plane(
+            line, np.tile([sign, 0.0, 0.0], (n, 1)), np.full(n, 0.62 * TEMPLE_STEP),
+            tone * fade, np.full(n, OPACITY),
+        )  # fmt: skip
+        triangle, bary = _homes(line, rigid, rest, body)
+        out.append(bind(world, triangle, bary, np.full(n, CORE, np.uint8), rest, body))
+    return out
+
+
+def _rigid_motion(source: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Rotation [3, 3] and shift [3] with source @ R.T + shift = target (Kabsch 1976)."""
+    a, b = source.mean(0), target.mean(0)
+    u, _, vt = np.linalg.svd((target - b).T @ (source - a))
+    R = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
+    return R, b - R @ a
+
+
+def _temple_path(
+    hinge: FloatArray, target: FloatArray, sign: float, skin: FloatArray
+) -> FloatArray:
+    """[n, 3] points from the frame's end past the ear's root, outside the skin [k, 3]."""
+    length = float(np.linalg.norm(target - hinge))
+    t = np.linspace(0.0, 1.0, max(2, int(length / TEMPLE_STEP)))[:, None]
+    path = hinge + t * (target - hinge)
+    hook = np.linspace(0.0, BEHIND_EAR, int(BEHIND_EAR / TEMPLE_STEP))[1:, None]
+    path = np.concatenate([path, target + hook * [0.0, -0.45, -0.9]])
+    near = cKDTree(skin[:, 1:]).query(path[:, 1:], k=min(5, len(skin)))[1]
+    away = sign * skin[near, 0].reshape(len(path), -1)
+    outside = ndimage.gaussian_filter1d(away.max(1) + TEMPLE_GAP, 4.0, mode="nearest")
+    path[:, 0] = sign * np.maximum(sign * path[:, 0], outside)
+    return path
