@@ -7,9 +7,9 @@ Each avatar is built from its photo. Figures, with what issue 5 asks for in brac
 holds means over the portraits for holes and faces, medians else, and the worst:
 
 holes_pct (0.2)    background seen through the posed body's projection: mean of 1 - alpha, 12 looks
-                   at the whole body and 12 at the head, six poses. Two pixels of the projection's
-                   rim are left out (1 cm of a body, 3 mm of a head), and hands that the avatar has
-                   not got, which the last column names. Pictures are small (384 and 288 pixels).
+                   at the whole body and 12 at the head, six poses. A centimetre of the projection's
+                   rim is left out, and hands that the avatar has not got, which the last column
+                   names. Pictures are small (384 and 288 pixels: 5.5 and 1.5 mm).
 stray_pct (0.5)    share of the drawn alpha that is farther than 6 cm from the posed body in space;
                    12 cm at the head or the legs where the photo itself shows hair or cloth that
                    stands off (last column). "photo" is the photo's own share: a wide gown or a big

@@ -19,13 +19,13 @@ from scipy.spatial import cKDTree
 from ..gaussians.posing import pose_avatar
 from ..imaging.resize import fit_size, resize
 from ..render import render_camera
-from ..render.mesh import rasterize_mesh
-from ..types import JOINT_INDEX, Avatar, BoolArray, FloatArray, IntArray, Matte, Pose
+from ..render.mesh import MeshBuffer, rasterize_mesh
+from ..types import JOINT_INDEX, Avatar, BoolArray, Camera, FloatArray, IntArray, Matte, Pose
 from .people.poses import posture
 from .views import focus_camera
 
-EDGE = 2
-"""Pixels of a projection's rim that are not looked at: the body is never exactly the person."""
+EDGE = 0.01
+"""Metres of a projection's rim that are not looked at: the body is never exactly the person."""
 
 NEAR, LOOSE = 0.06, 0.12
 """Metres from the body at which tight and loose things (long hair, skirts) count as stray."""
@@ -127,7 +127,7 @@ def coverage(
 ) -> Coverage:
     """Look at an avatar from all around in every pose.
 
-    A projection's rim of ``EDGE`` pixels is left out of the holes: the fitted body's outline is
+    A projection's rim of ``EDGE`` metres is left out of the holes: the fitted body's outline is
     off the person's by as much in the photo itself, and an outline is soft. Strays are measured
     in space, to the nearest point of the posed body's surface, and weighed by how much of the
     drawing they make up.
@@ -153,7 +153,7 @@ def coverage(
             size = _HEAD_SIZE if focus == "head" else _BODY_SIZE
             camera = focus_camera(avatar, pose, focus, yaw, pitch, *size)
             shown = render_camera(marked, camera)
-            inside = binary_erosion(rasterize_mesh(vertices, f, camera).face >= 0, iterations=EDGE)
+            inside = _inside(rasterize_mesh(vertices, f, camera), camera)
             area += float(inside.sum())
             open_ += float((1.0 - shown.alpha[inside]).sum(dtype=np.float64))
             drawn += float(shown.alpha.sum(dtype=np.float64))
@@ -161,6 +161,16 @@ def coverage(
         holes[name] = 100.0 * open_ / max(area, 1.0)
         stray[name] = 100.0 * strayed / max(drawn, 1.0)
     return Coverage(holes, stray, missing, loose, off_body_pct(avatar, matte))
+
+
+def _inside(body: MeshBuffer, camera: Camera) -> BoolArray:
+    """[H, W] the body's projection without its rim, of two pixels at least."""
+    covered = body.face >= 0
+    if not covered.any():
+        return covered
+    pixel = float(np.median(body.depth[covered])) / camera.K[0, 0]
+    out: BoolArray = binary_erosion(covered, iterations=max(2, round(EDGE / pixel)))
+    return out
 
 
 def surface_distance(
