@@ -82,6 +82,7 @@ def _around(
     source &= np.linalg.norm(shown, axis=1) < stuff.odd
     if source.sum() < 30:
         return out
+    alien = t.known[mine] & (trust[mine] < 0.2) & (t.facing[mine] > FLANK)
     extent = max(float(np.ptp(height)), 0.02)
     cell = float(np.clip(1.2 * np.sqrt(extent * girth / len(mine)), 0.002, 0.02))
     n_rows, n_cols = max(2, int(np.ceil(extent / cell))), max(8, int(np.ceil(girth / cell)))
@@ -101,6 +102,8 @@ def _around(
     known = smooth[0] > 0.6 * np.maximum(smooth[1], 1e-6)
     filled = weight > 0
     known &= ndimage.binary_dilation(filled, iterations=1)
+    # Pixels beside a badge are half of it.
+    known &= ~ndimage.binary_dilation(grid(np.ones(int(alien.sum())), alien) > 0)
     if known.sum() < 20:
         return out
     index = ndimage.distance_transform_edt(~filled, return_distances=False, return_indices=True)

@@ -36,9 +36,10 @@ def goes_round(
         own = part == p
         flank = own & whole
         if flank.sum() < MIN_FLANK:
-            flank = whole
-        if flank.sum() < MIN_FLANK:
-            continue
+            # An arm hides the flank: what turns away most stands for it.
+            if own.sum() < 3 * MIN_FLANK:
+                continue
+            flank = own & (facing <= np.percentile(facing[own], 100.0 / 3.0))
         here = _density(cell[own])
         there = _density(cell[flank])
         share = there[tuple(cell[own].T)] / np.maximum(here[tuple(cell[own].T)], 1e-9)

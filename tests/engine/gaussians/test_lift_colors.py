@@ -1,0 +1,302 @@
+"""Colours of what a photo does not show: light, sources, texture, and the whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.cameras import photo_camera, project
+from likeness.engine.dual_uv.sampling import SurfaceSamples
+from likeness.engine.gaussians.binding import vertex_normals
+from likeness.engine.gaussians.lift.colors import complete_texels
+from likeness.engine.gaussians.lift.colors_occlusion import occlusion
+from likeness.engine.gaussians.lift.colors_sources import goes_round
+from likeness.engine.gaussians.lift.colors_texture import fold, hair_patch, mirror_columns, woven
+from likeness.engine.gaussians.lift.colors_unroll import unroll
+from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
+from likeness.engine.gaussians.lift.light import BRIGHTEST, DARKEST, fit_light
+from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
+from likeness.engine.types import JOINT_INDEX, FloatArray
+
+SKIN_TONE = np.array([0.8, 0.6, 0.5])
+
+
+def sphere(count: int) -> FloatArray:
+    """[count, 3] unit vectors, evenly spread."""
+    k = np.arange(count) + 0.5
+    z = 1.0 - 2.0 * k / count
+    angle = np.pi * (1.0 + np.sqrt(5.0)) * k
+    r = np.sqrt(1.0 - z**2)
+    return np.stack([r * np.cos(angle), r * np.sin(angle), z], -1)
+
+
+def from_the_left(normals: FloatArray) -> FloatArray:
+    """A gentle light, as of a window: its logarithm is linear in the normal."""
+    return np.exp(normals @ [[0.30, 0.28, 0.26], [0.12, 0.10, 0.08], [0.05, 0.05, 0.05]])
+
+
+def test_light_is_found_on_a_sphere_of_two_albedos() -> None:
+    normals = sphere(4000)
+    seen = normals[:, 2] > 0.3
+    kind = (np.abs(normals[:, 1]) > 0.4).astype(int)
+    albedo = np.array([SKIN_TONE, [0.2, 0.3, 0.6]])[kind]
+    colors = albedo * from_the_left(normals)
+    light = fit_light(normals, colors, kind, np.where(seen, 1.0, 0.0))
+    ratio = light.shade(normals[seen]) / from_the_left(normals[seen])
+    assert (ratio.std(0) / ratio.mean(0)).max() < 0.03
+    assert np.abs(light.shade(normals[seen]).mean(0) - 1.0).max() < 0.03
+
+
+def test_light_of_what_is_not_seen_keeps_its_side_and_its_bounds() -> None:
+    normals = sphere(4000)
+    colors = SKIN_TONE * np.exp(1.4 * normals[:, :1])  # far too strong to be carried behind
+    weight = np.where(normals[:, 2] > 0.3, 1.0, 0.0)
+    shade = fit_light(normals, colors, np.zeros(4000, int), weight).shade(normals)
+    behind = normals[:, 2] < -0.35
+    assert shade[behind].min() > DARKEST - 1e-9
+    assert shade[behind].max() < BRIGHTEST + 1e-9
+    left, right = behind & (normals[:, 0] > 0.5), behind & (normals[:, 0] < -0.5)
+    assert shade[left].mean() > shade[right].mean() + 0.1
+
+
+def test_beards_and_prints_do_not_bend_the_light() -> None:
+    normals = sphere(4000)
+    colors = SKIN_TONE * from_the_left(normals)
+    colors[(normals[:, 1] < -0.3) & (np.abs(normals[:, 0]) < 0.4)] *= 0.25
+    seen = normals[:, 2] > 0.3
+    light = fit_light(normals, colors, np.zeros(4000, int), np.where(seen, 1.0, 0.0))
+    ratio = light.shade(normals[seen]) / from_the_left(normals[seen])
+    assert (ratio.std(0) / ratio.mean(0)).max() < 0.08
+
+
+def test_without_anything_seen_light_comes_from_above() -> None:
+    nothing = np.zeros((0, 3))
+    light = fit_light(nothing, nothing, np.zeros(0, int), np.zeros(0))
+    up, down = light.shade(np.array([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]])).mean(1)
+    assert 1.3 > up > down > 0.7
+
+
+def test_fold_runs_to_and_fro() -> None:
+    out = fold(np.array([0.0, 1.0, 3.0, 4.0, 6.5]), np.full(5, 3.0))
+    np.testing.assert_allclose(out, [0.0, 1.0, 3.0, 2.0, 0.5])
+
+
+def test_columns_are_mirrored_at_both_seams_and_around() -> None:
+    known = np.zeros((2, 40), bool)
+    known[0, 10:20] = True
+    known[1, 10:12] = True  # too short to be repeated
+    left, right, left_d, right_d = mirror_columns(known, np.full(2, 0.01))
+    np.testing.assert_allclose(left[0, 20:24], [19, 18, 17, 16])
+    np.testing.assert_allclose(right[0, [9, 8, 7]], [10, 11, 12])
+    np.testing.assert_allclose(left[0, 5], 14)  # 26 columns around the back: once to and fro
+    np.testing.assert_allclose(left_d[0, [20, 22, 0]], [0.01, 0.03, 0.21])
+    np.testing.assert_allclose(right_d[0, [9, 39]], [0.01, 0.11])
+    assert (left[1] == -1).all()
+    assert (right[1] == -1).all()
+
+
+def test_a_badge_does_not_go_round_and_stripes_do() -> None:
+    rng = np.random.default_rng(0)
+    facing = rng.uniform(0.3, 1.0, 6000)
+    albedo = np.tile([0.2, 0.3, 0.7], (6000, 1))
+    stripe = rng.random(6000) < 0.3
+    albedo[stripe] = [0.9, 0.9, 0.9]
+    badge = (facing > 0.9) & (rng.random(6000) < 0.4)
+    albedo[badge] = [0.8, 0.2, 0.1]
+    trust = goes_round(albedo, facing, np.ones(6000), np.zeros(6000, int))
+    assert trust[badge].max() < 0.1
+    assert trust[stripe & ~badge].min() > 0.9
+    assert trust[~stripe & ~badge].min() > 0.9
+
+
+def test_hair_patch_turns_strands_upright() -> None:
+    y, x = np.mgrid[:120, :120].astype(float)
+    across = np.cos(0.5) * x + np.sin(0.5) * y  # strands run at a right angle to this
+    picture = 0.4 + 0.2 * np.sin(across * 1.2)[..., None] * np.ones(3)
+    found = hair_patch(picture, np.hypot(x - 60, y - 60) < 45, 5.0, 6.0)
+    assert found is not None
+    patch, mean = found
+    assert np.abs(np.diff(patch, axis=0)).mean() < 0.1 * np.abs(np.diff(patch, axis=1)).mean()
+    np.testing.assert_allclose(mean, 0.4, atol=0.05)
+    assert hair_patch(picture, np.hypot(x - 60, y - 60) < 3, 5.0, 6.0) is None
+    # Read without end it keeps its contrast, and no blot of it grows over the range it has.
+    far = woven(patch, np.linspace(0, 900, 4000), np.linspace(0, 1400, 4000))
+    assert 0.7 < far.std() / patch.std() < 1.4
+
+
+def tube(
+    middle: tuple[float, float, float], radius: float, length: float, axis: int
+) -> tuple[FloatArray, np.ndarray]:
+    """A closed capsule along an axis: vertices [n, 3], triangles counter-clockwise outside."""
+    rings, around = 41, 40
+    t = np.linspace(0.0, np.pi, rings)
+    a = np.arange(around) * 2 * np.pi / around
+    r = radius * np.sin(t)[:, None] ** 0.4
+    local = np.stack(
+        [r * np.sin(a), np.broadcast_to(-0.5 * length * np.cos(t)[:, None], (rings, around)),
+         r * np.cos(a)], -1,
+    )  # fmt: skip
+    i, j = np.mgrid[: rings - 1, :around]
+    k = (j + 1) % around
+    p, q, u, v = (x.ravel() for x in (i * around + j, i * around + k, (i + 1) * around + j,
+                                      (i + 1) * around + k))  # fmt: skip
+    f = np.concatenate([np.stack([p, q, v], -1), np.stack([p, v, u], -1)])
+    points = local.reshape(-1, 3)
+    if axis == 0:  # a quarter turn about z
+        points = np.stack([-points[:, 1], points[:, 0], points[:, 2]], -1)
+    return points + np.array(middle), f
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    """Round limbs with many vertices; only what colours need of a body is meaningful."""
+    made = synthetic_body().personalised(np.zeros(4))
+    limbs = [
+        ((0.0, 0.2, 0.0), 0.14, 0.66, 1, "torso", "spine2"),
+        ((0.1, -0.5, 0.0), 0.07, 0.9, 1, "leg", "left_knee"),
+        ((-0.1, -0.5, 0.0), 0.07, 0.9, 1, "leg", "right_knee"),
+        ((0.45, 0.45, 0.0), 0.045, 0.6, 0, "arm", "left_elbow"),
+        ((-0.45, 0.45, 0.0), 0.045, 0.6, 0, "arm", "right_elbow"),
+        ((0.0, 0.68, 0.0), 0.09, 0.26, 1, "face", "head"),
+    ]
+    vertices, triangles, parts, weights = [], [], [], []
+    for middle, radius, length, axis, part, joint in limbs:
+        v, f = tube(middle, radius, length, axis)
+        triangles.append(f + sum(len(x) for x in vertices))
+        vertices.append(v)
+        parts.append(np.full(len(f), made.part_names.index(part)))
+        weights.append(np.tile(np.eye(55)[JOINT_INDEX[joint]], (len(v), 1)))
+    return replace(
+        made, v_template=np.concatenate(vertices), f=np.concatenate(triangles),
+        face_part=np.concatenate(parts), weights=np.concatenate(weights),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def samples(body: Body) -> SurfaceSamples:
+    """Two points in every triangle."""
+    triangle = np.repeat(np.arange(len(body.f)), 2)
+    bary = np.tile([[0.6, 0.2, 0.2], [0.1, 0.5, 0.4]], (len(body.f), 1))
+    nowhere = np.zeros(len(triangle), int)
+    return SurfaceSamples(triangle, bary, nowhere, nowhere, 1)
+
+
+def test_unrolling_counts_from_the_front_and_keeps_heights(body: Body) -> None:
+    groups = vertex_groups(body)
+    for group, along in ((TORSO, 1), (LEFT_ARM, 0)):
+        own = body.v_template[groups == group]
+        flat = unroll(own, own, body, group)
+        assert flat.arc.min() >= 0
+        assert flat.arc.max() < 1
+        assert abs(np.corrcoef(flat.height, own[:, along])[0, 1]) > 0.999
+        # A quarter of the way around lies the left (the top of an arm), half way the back.
+        side = own[:, 0] if group == TORSO else own[:, 1] - np.median(own[:, 1])
+        quarter = np.abs(flat.arc - 0.25) < 0.05
+        half = np.abs(flat.arc - 0.5) < 0.05
+        assert side[quarter].mean() > np.abs(side[half]).mean()
+        assert own[half, 2].mean() < own[quarter, 2].mean()
+        girth = np.linalg.norm(np.ptp(own, axis=0))
+        assert (flat.girth > 0.1 * girth).all()
+        assert (flat.girth < 4 * girth).all()
+
+
+def test_folds_see_less_than_the_open(body: Body) -> None:
+    seen = occlusion(body)
+    assert seen.shape == (len(body.v_template),)
+    assert seen.min() >= 0
+    assert seen.max() <= 1 + 1e-9
+    crown = body.v_template[:, 1].argsort()[-5:]
+    assert seen[crown].mean() > 0.97
+    between = np.abs(body.v_template[:, 0]) < 0.04
+    between &= np.abs(body.v_template[:, 1] + 0.5) < 0.2
+    outside = (np.abs(body.v_template[:, 0]) > 0.16) & (np.abs(body.v_template[:, 1] + 0.5) < 0.2)
+    assert seen[between].mean() < seen[outside].mean() - 0.15
+
+
+def dressed_person(
+    body: Body, samples: SurfaceSamples
+) -> tuple[dict[str, np.ndarray], SimpleNamespace]:
+    """A striped vest with a badge, plain trousers, bare limbs: what the photo shows of them."""
+    camera = photo_camera(430.0, 300, 320)
+    vertices = body.v_template + np.array([0, 0, -3.0])
+    points = samples.points(vertices, body.f)
+    normals = samples.points(vertex_normals(vertices, body.f), body.f)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    part = np.array(body.part_names)[body.face_part[samples.triangle]]
+    label = np.where(part == "torso", UPPER, np.where(part == "leg", LOWER, SKIN))
+    rest = samples.points(body.v_template, body.f)
+    red = np.mod(rest[:, 1], 0.16) < 0.08
+    vest = np.where(red[:, None], [0.7, 0.15, 0.15], [0.85, 0.85, 0.8])
+    albedo = np.where((label == UPPER)[:, None], vest, SKIN_TONE)
+    albedo[label == LOWER] = [0.2, 0.25, 0.4]
+    truth = 0.75 * albedo * from_the_left(normals)
+    shown = truth.copy()
+    middle = [0.0, 0.2, 0.0]
+    badge = (label == UPPER) & (rest[:, 2] > 0) & (np.abs(rest - middle)[:, :2].max(1) < 0.04)
+    shown[badge] = [0.1, 0.7, 0.2]
+    ray = points / np.linalg.norm(points, axis=1, keepdims=True)
+    facing = -(normals * ray).sum(1)
+    known = facing > 0.3
+    xy, z = project(points, camera)
+    order = np.argsort(-z)
+    picture = np.full((320, 300, 3), 0.5)
+    labels = np.zeros((320, 300), int)
+    col, row = xy.astype(int).T
+    front = order[facing[order] > 0]
+    picture[row[front], col[front]] = shown[front]
+    labels[row[front], col[front]] = label[front]
+    mask = labels > 0
+    color = np.where(known[:, None], shown, 0.0)
+    nothing = np.zeros_like(mask)
+    regions = SimpleNamespace(
+        mask=mask, label=labels, skin=labels == SKIN, hair=nothing, group=np.where(mask, 0, -1),
+        skin_color=0.75 * SKIN_TONE, unit=8.0,
+    )  # fmt: skip
+    view = SimpleNamespace(
+        camera=camera, colors=picture, alpha=mask.astype(float), regions=regions, sheets=()
+    )
+    return {
+        "points": points, "normals": normals, "label": label, "known": known, "color": color,
+        "truth": truth, "badge": badge, "rest": rest, "red": red, "facing": facing,
+    }, view  # fmt: skip
+
+
+def test_a_back_continues_the_front_without_its_badge(body: Body, samples: SurfaceSamples) -> None:
+    person, view = dressed_person(body, samples)
+    out = complete_texels(
+        person["points"], person["normals"], person["label"], person["known"], person["color"],
+        samples, body, view,
+    )  # fmt: skip
+    known, label = person["known"], person["label"]
+    np.testing.assert_array_equal(out[known], person["color"][known])
+    assert out.min() >= 0
+    assert out.max() <= 1
+    behind = ~known & (person["facing"] < -0.2)
+    for which in (LOWER, SKIN):
+        own = behind & (label == which)
+        assert np.abs(out[own].mean(0) - person["truth"][own].mean(0)).max() < 0.1
+    vest = behind & (label == UPPER)
+    green = out[vest][:, 1] - out[vest][:, 0]
+    assert green.max() < 0.35, "the badge went round"  # it has 0.6
+    stripe = out[vest & person["red"]].mean(0), out[vest & ~person["red"]].mean(0)
+    assert (stripe[1] - stripe[0])[1] > 0.25, "the stripes do not go on behind"
+    # No colour of the vest runs into the trousers.
+    seam = ~known & (label == LOWER)
+    assert out[seam][:, 0].max() < 0.45
+
+
+def test_what_nobody_saw_gets_a_colour_of_its_kind(body: Body, samples: SurfaceSamples) -> None:
+    person, view = dressed_person(body, samples)
+    groups = vertex_groups(body)[body.f[samples.triangle, 0]]
+    known = person["known"] & (groups == HEAD)
+    out = complete_texels(
+        person["points"], person["normals"], person["label"], known, person["color"],
+        samples, body, view,
+    )  # fmt: skip
+    assert np.isfinite(out).all()
+    own = ~known & (person["label"] == SKIN)
+    assert np.abs(np.median(out[own], axis=0) - 0.75 * SKIN_TONE).max() < 0.2
