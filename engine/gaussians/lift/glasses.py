@@ -8,6 +8,8 @@ expression moves, and temples that lead from its ends to the ears.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import ndimage
 from scipy.optimize import linprog
@@ -15,6 +17,7 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...cameras import project, unproject
+from ...dual_uv.sampling import bilinear
 from ...imaging.resize import resize
 from ...render.mesh import rasterize_mesh
 from ...types import (
@@ -27,7 +30,7 @@ from ...types import (
     Matte,
     Track,
 )
-from ..binding import bind
+from ..binding import bind, place
 from .grids import dilate, nearest_known, smooth_within, solve_poisson
 from .labels_glasses import Glasses
 from .surfels import (
@@ -285,3 +288,22 @@ def _temple_path(
     outside = ndimage.gaussian_filter1d(away.max(1) + TEMPLE_GAP, 4.0, mode="nearest")
     path[:, 0] = sign * np.maximum(sign * path[:, 0], outside)
     return path
+
+
+def settle_behind(
+    bound: BoundGaussians, frame: FloatArray, body: Body, vertices: FloatArray, track: Track
+) -> BoundGaussians:
+    """The photo's splats that a frame hides, as skin that no longer answers for the photo: else
+    its calibration would paint the frame's edges onto them.
+
+    Args:
+        bound: without the glasses. frame: [H, W] 0..1 from :func:`take_off`.
+    """
+    photo = np.nonzero(bound.layer == PHOTO)[0]
+    means = place(bound.take(photo), vertices, body).means
+    xy, _ = project(np.asarray(means, np.float64), track.camera)
+    reach = ndimage.maximum_filter(frame, 3)
+    hidden = bilinear(reach[..., None], xy)[:, 0] > 0.3
+    layer = np.array(bound.layer)
+    layer[photo[hidden]] = CORE
+    return replace(bound, layer=layer)
