@@ -29,18 +29,20 @@ from .surfels import ARM_JOINTS, INNER_PARTS
 
 ROUNDS = 8
 STEP = 0.8  # of the gap to the matte's outline that one round closes
+CALM = 0.25  # of the last smoothing
+LEAD, OVERSHOOT = 0.3, 1.4  # share of a gap that is asked for on top; most, of the limit
 MIN_FACING, GRAZING = -0.15, 0.45  # cosines between which a vertex counts as on the outline
 AGREES = 0.35  # least cosine between a vertex's way out and the way to the matte's outline
 MOST = {HEAD: 0.15, TORSO: 0.12, LEFT_LEG: 0.12, RIGHT_LEG: 0.12, ARMS[0]: 0.07, ARMS[1]: 0.07}
 """Metres that what is worn may stand off the body, by limb."""
 LEAST = -0.02  # metres that a body fitted too wide may be drawn in
 MOST_FOLD = 0.012  # metres in armpits and crotch
-MOST_BEND = 0.022  # metres at elbows and knees
+MOST_BEND = 0.022  # metres at elbows, knees and feet
 MOST_SIDEWAYS = 0.015  # metres across a vertex's own normal
 MOST_SKIN = 0.012  # metres, either way: bare skin is where the body was fitted, nearly
 DEFAULT_WORN, DEFAULT_HAIR = 0.010, 0.012  # metres where nothing was measured
 PULL = 3e-4  # weight of the default
-FULL_HAIR = 0.02  # weight of the outline's thickness on the rest of a head of hair
+FULL_HAIR = 0.005  # weight of the outline's thickness on the rest of a head of hair
 MEASURED = 20.0  # weight of one measured vertex against the bending of the offsets
 MOST_SMOOTHED, MOST_SMOOTHED_EXTREMITY = 0.008, 0.025  # metres; no toes show through a shoe
 
@@ -121,7 +123,8 @@ def dress(
     # What stood off the skin in an armpit or between the legs would scatter when they open, and
     # so would what stands off sideways, beside its own triangles' normal.
     most = np.where(folds, np.minimum(most, MOST_FOLD), most)
-    most = np.where(_bends(body), np.minimum(most, MOST_BEND), most)
+    close = _bends(body) | (part == "foot")
+    most = np.where(close, np.minimum(most, MOST_BEND), most)
     upright = np.einsum("vd,vd->v", out, vertex_normals(vertices, body.f))
     sideways = np.sqrt(np.clip(1.0 - upright**2, 1e-6, 1.0))
     sideways = np.where(upright < 0.0, 1.0, sideways)
@@ -138,6 +141,8 @@ def dress(
     scalp = (part == "scalp") & ~bare
     # Offsets bend freely where bare skin begins: a sleeve's end is an edge. Hair thins out.
     edges = _cut_laplacian(body.f, V, bare & (groups != HEAD))
+    # What the bending keeps back, round after round, until the outline is met.
+    lead = np.zeros(V)
     for _ in range(ROUNDS):
         target, trust = np.zeros(V), np.zeros(V)
         surface = base + out * offset[:, None]
@@ -158,9 +163,10 @@ def dress(
             own = near & (sheet_of == sheet)
             drawn = _inside_distance(rasterize_mesh(surface, f[_faces(f, sheet_of, sheet)], camera))
             rows, gap = _gaps(outline, drawn, whole, xy, z, ahead, own)
-            target[rows] = offset[rows] + STEP * gap * metres[rows]
+            lead[rows] += LEAD * gap * metres[rows]
+            target[rows] = offset[rows] + STEP * gap * metres[rows] + lead[rows]
             trust[rows] = MEASURED * (1.0 - np.clip(facing[rows], 0.0, None) / GRAZING)
-        target = np.clip(target, low, high)
+        target = np.clip(target, low, OVERSHOOT * high)
         # The far side of a head of hair is as thick as its outline.
         told = scalp & (trust > 0.1)
         if told.sum() > 9:
@@ -168,6 +174,8 @@ def dress(
         A = edges + sparse.diags(trust + pull)
         offset = _solve(A.tocsr(), trust * target + pull * prior, offset)
         offset = np.clip(offset, low, high)
+    # A tuft of hair or a crease of the outline is no spike of the surface.
+    offset = _smoothed(offset[:, None], edges, CALM)[:, 0]
     return Dressed(base + out * offset[:, None], offset, worn, f)
 
 

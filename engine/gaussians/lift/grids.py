@@ -122,3 +122,12 @@ def fill_polygon(points: FloatArray, height: int, width: int) -> BoolArray:
     for a, b, c in hull.equations:
         inside &= a * xs + b * ys + c <= 0
     return inside
+
+
+def larger_than(mask: BoolArray, area: float) -> BoolArray:
+    """The connected parts of a mask with more than so many pixels."""
+    labels, count = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    out: BoolArray = (sizes > area)[labels]
+    return out

@@ -16,7 +16,7 @@ from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ..binding import bind, vertex_normals
 from .dressed import Dressed
 from .grids import dilate, nearest_known
-from .regions import ARMS, TORSO, Regions
+from .regions import ARMS, HEAD, TORSO, Regions
 from .surfaces import MAX_FOLD, Sheet, composite
 from .surfels import Homes, grid_tangents, pixel_centres, surfels_from_tangents
 
@@ -25,7 +25,8 @@ PHOTO = 2  # index into LAYERS
 # fine as the splats; the larger one is solid where they will be looked at from near.
 SIGMA, COARSE_SIGMA, COARSE_SIDE = 0.50, 0.62, 600
 FRONT_OPACITY = 0.985
-FADE = (0.12, 0.32)  # cosines between which a surface that turns away loses its photo splats
+FADE, FADE_HEAD = (0.12, 0.32), (0.2, 0.42)
+"""Cosines between which a surface that turns away loses its photo splats."""
 SKIN_STRETCH = 6.0  # longest step on skin in pixel widths; core texels fill in beyond
 
 
@@ -135,7 +136,7 @@ def front_layer(
     # their completed colours, take over there.
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
     facing = -np.einsum("hwd,hwd->hw", normals, ray)
-    low, high = FADE
+    low, high = np.where((group == HEAD)[..., None], FADE_HEAD, FADE).transpose(2, 0, 1)
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
     select = select & (fade > 0.05)
     ys, xs = np.nonzero(select)

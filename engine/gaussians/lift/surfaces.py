@@ -15,12 +15,13 @@ from scipy import ndimage
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ...types import BoolArray, Camera, FloatArray, IntArray
 from .dressed import Dressed
-from .grids import dilate, nearest_known, smooth_within, solve_poisson
+from .grids import dilate, larger_than, nearest_known, smooth_within, solve_poisson
 from .regions import ARMS, HEAD, Regions
 
 MAX_FOLD = 0.02  # metres; a larger step of depth is one limb before another
 MAX_RISE = 0.25  # metres from the middle to the front or back
 UNSUPPORTED_ROUNDNESS = 0.7  # of sqrt(u) where the fit has no body at all: a strip's is 1.41 radii
+LOCK = 0.35  # inter-ocular distances; smaller patches of hair before a face lie on it
 LOOSE = 0.02  # metres from the dressed mesh from which on a part needs a back of its own
 
 
@@ -59,6 +60,7 @@ def find_surfaces(
     # Loose hair before a cheek or beyond it: the face is not what is seen there.
     bare = dressed.worn[dressed.f].mean(1) < 0.5
     loose_hair = regions.hair & (whole.face >= 0) & (bare & (of_face == HEAD))[whole.face]
+    loose_hair = larger_than(loose_hair, (LOCK * regions.unit) ** 2)
     sheets = []
     for group in (0, *ARMS):
         visible = regions.mask & ((regions.group == group) if group else ~arms)
@@ -71,7 +73,7 @@ def find_surfaces(
 
 
 def _middle(
-    trusted: BoolArray, mask: BoolArray, buffer: MeshBuffer, fallback: MeshBuffer
+    trusted: BoolArray, mask: BoolArray, buffer: MeshBuffer, fallback: MeshBuffer, focal: float
 ) -> FloatArray:
     """Mid depth of one sheet where the mesh has it, carried harmonically to the rest of it."""
     known = trusted & (buffer.face >= 0)
@@ -82,11 +84,17 @@ def _middle(
     both[source] = (depth.depth[source] + depth.back_depth[source]) / 2
     missing = mask & ~known
     if missing.any():
-        rows, cols, _ = nearest_known(source)
+        rows, cols, away = nearest_known(source)
+        beside = both[rows, cols]
         carried = solve_poisson(missing, source & mask, both)
-        # A patch that touches no known pixel has nothing to be harmonic with.
-        both = np.where(missing, np.where(carried > 0.2, carried, both[rows, cols]), both)
+        # A patch that touches no known pixel has nothing to be harmonic with; and a rim is as deep
+        # as what it is the rim of: not in mid air between a hand and the elbow behind it.
+        carried = np.where(carried > 0.2, carried, beside)
+        rim = away * beside / focal < LOOSE
+        torn = rim & (np.abs(carried - beside) > MAX_FOLD)
+        both = np.where(missing, np.where(torn, beside, carried), both)
     smooth = smooth_within(np.where(mask, both, 0.0), mask, 3.0)
+    smooth = np.where(np.abs(smooth - both) < MAX_FOLD, smooth, both)
     out: FloatArray = np.where(known, both, smooth)
     return out
 
@@ -106,7 +114,7 @@ def _sheet(
         arms = regions.mask & ~visible
         mask = visible | (arms & ndimage.binary_closing(drawn | visible, iterations=2))
     elsewhere = regions.mask & ~mask
-    middle = _middle(mask & ~loose_hair, mask, buffer, whole)
+    middle = _middle(mask & ~loose_hair, mask, buffer, whole, float(camera.K[0, 0]))
     pixel = middle / float(camera.K[0, 0])
     covered = drawn & mask & ~loose_hair
     ends = []
