@@ -36,6 +36,11 @@ class ColourModel:
             joint = joint - np.log(self.weights) - np.log(len(self.weights))
         return np.asarray(logsumexp(joint, axis=1))
 
+    def posterior(self, features: FloatArray) -> FloatArray:
+        """[N, D] -> [N, K] how likely each component made each of them."""
+        joint = self._joint(features)
+        return np.asarray(np.exp(joint - logsumexp(joint, axis=1, keepdims=True)))
+
     def _joint(self, features: FloatArray) -> FloatArray:
         parts = []
         for weight, mean, precision, norm in zip(
