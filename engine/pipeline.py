@@ -16,6 +16,7 @@ from .body import Body, load_body
 from .cameras import field_of_view
 from .evaluation.metrics import psnr, silhouette_iou, ssim
 from .gaussians.lift import LiftOptions, lift
+from .gaussians.lift.held import leave_out_held
 from .gaussians.lift.several import View, lift_several
 from .gaussians.lod import order_by_importance
 from .gaussians.posing import pose_avatar
@@ -304,7 +305,9 @@ def _checked_matte(tracked: TrackedPortrait, person: Body) -> tuple[Matte, tuple
     photo, observation, track = tracked.portrait, tracked.observation, tracked.track
     parts = body_parts(person.weights, track.joint_confidence)
     fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
-    return checked(photo, observation, make_matte(photo, observation), fitted)
+    matte, warnings = checked(photo, observation, make_matte(photo, observation), fitted)
+    alone, more = leave_out_held(matte, observation, track, person)
+    return alone, (*warnings, *more)
 
 
 def refined(
