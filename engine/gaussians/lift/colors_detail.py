@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .texels import PhotoView
 
 MOST_HAIR, MOST_SKIN = 0.3, 0.04  # of fine texture, in colour units
-MOST_CLOTH = 0.25  # of plain cloth's, of its lightness
+MOST_CLOTH = 0.2  # of plain cloth's, of its lightness
 LOCKS = 0.012  # metres: what is coarser in hair is shading, not strands
 CALM = 0.05  # metres over which texture averages to nothing
 PLAIN, PRINTED = 0.08, 0.14  # deviation of cloth's hue from its surroundings: plain; a pattern

@@ -17,6 +17,9 @@ from ...types import BoolArray, FloatArray
 from .grids import inset, smooth_within
 
 MIN_RUN = 0.035  # metres of texture that are worth repeating
+STRANDS = 1.5  # locks: how far specks are drawn out
+RESOLVED = 5.0  # pixels of a lock from which on its strands are seen
+MOST_CONTRAST = 1.8  # of what drawing out took away
 BLEND = 0.03  # metres over which the textures from both sides change over behind
 
 
@@ -107,6 +110,11 @@ def hair_patch(
         [ndimage.map_coordinates(colors[..., k] - low[..., k], [r, c], order=1, mode="nearest")
          for k in range(3)], -1,
     )  # fmt: skip
+    # Where the photo is too coarse for strands its specks are drawn out into some.
+    long = STRANDS * coarsest if coarsest < RESOLVED else 0.25 * coarsest
+    drawn = ndimage.gaussian_filter1d(patch, min(long, 0.5 * half), axis=0, mode="reflect")
+    contrast = patch.std() / max(float(drawn.std()), 1e-6)
+    patch = drawn * min(contrast, MOST_CONTRAST)
     return patch - patch.mean((0, 1)), low[y, x]
 
 
