@@ -29,6 +29,7 @@ from .face import refine_face
 from .far_side import loose_layer
 from .glasses import put_on, take_off
 from .grids import dilate, erode, nearest_known
+from .labels import HAT
 from .labels_surface import surface_labels, worn_share
 from .photo import crop_camera, front_layer, resize_rgba, splat_sigma
 from .regions import Regions, find_regions, vertex_groups
@@ -108,7 +109,8 @@ def lift(
     if frame is not None:
         colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
     shares = surface_labels(regions, camera, body, vertices)
-    dressed = dress(regions, camera, body, vertices, groups, worn_share(shares))
+    hat = shares[:, HAT] > 0.5
+    dressed = dress(regions, camera, body, vertices, groups, worn_share(shares), hat)
     sheets = find_surfaces(regions, dressed, groups, camera)
     homes = Homes(body, vertices, groups[body.f[:, 0]])
 

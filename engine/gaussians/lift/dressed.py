@@ -42,7 +42,8 @@ MOST_SIDEWAYS = 0.015  # metres across a vertex's own normal
 MOST_SKIN = 0.012  # metres, either way: bare skin is where the body was fitted, nearly
 DEFAULT_WORN, DEFAULT_HAIR = 0.010, 0.012  # metres where nothing was measured
 PULL = 3e-4  # weight of the default
-FULL_HAIR = 0.005  # weight of the outline's thickness on the rest of a head of hair
+FULL_HAIR, FULL_HAT = 0.02, 0.3  # weights of the outline's thickness on the rest of a head
+RING = 0.012  # metres of height that share one thickness
 MEASURED = 20.0  # weight of one measured vertex against the bending of the offsets
 MOST_SMOOTHED, MOST_SMOOTHED_EXTREMITY = 0.008, 0.025  # metres; no toes show through a shoe
 
@@ -93,52 +94,27 @@ def dress(
     vertices: FloatArray,
     groups: IntArray,
     worn: FloatArray,
+    hat: BoolArray,
 ) -> Dressed:
     """Fit the worn surface to the outline of the person.
 
     Args:
         regions: of the photo, on the grid of ``camera``. vertices: [V, 3] in the photo's pose.
-        groups: [V] limb of each vertex. worn: [V] 0..1.
+        groups: [V] limb of each vertex. worn: [V] 0..1. hat: [V] what is worn there is a hat.
     """
     V = len(vertices)
     laplacian = mesh_laplacian(body.f, V)
     out = way_out(vertices, body, laplacian)
-    part = vertex_parts(body)
-    inner = np.isin(part, INNER_PARTS) | (part == "eye_socket")
-    bare = worn < 0.4
+    limits = _limits(body, vertices, groups, worn, out)
+    bare, inner = limits.bare, limits.inner
+    base = _without_small_forms(body, vertices, worn, laplacian)
     f = np.array(body.f)
     f[regions.hidden] = f[regions.hidden][:, :1]
-
-    # Worn things do not follow the body's small forms.
-    weight = np.clip((worn - 0.3) / 0.4, 0.0, 1.0)[:, None]
-    weight = np.where(np.isin(part, ["hand"])[:, None], 0.0, weight)
-    folds = _folds(body)
-    move = np.where(folds[:, None], 0.0, weight * (_smoothed(vertices, laplacian, 4.0) - vertices))
-    length = np.linalg.norm(move, axis=1)
-    most = np.where(np.isin(part, ["ear", "foot"]), MOST_SMOOTHED_EXTREMITY, MOST_SMOOTHED)
-    base = vertices + move * np.minimum(1.0, most / np.maximum(length, 1e-9))[:, None]
-
-    most = np.select([groups == g for g in MOST], list(MOST.values()), 0.05)
-    face = np.isin(part, ["face", "lips", "eyelid"])
-    # What stood off the skin in an armpit or between the legs would scatter when they open, and
-    # so would what stands off sideways, beside its own triangles' normal.
-    most = np.where(folds, np.minimum(most, MOST_FOLD), most)
-    close = _bends(body) | (part == "foot")
-    most = np.where(close, np.minimum(most, MOST_BEND), most)
-    upright = np.einsum("vd,vd->v", out, vertex_normals(vertices, body.f))
-    sideways = np.sqrt(np.clip(1.0 - upright**2, 1e-6, 1.0))
-    sideways = np.where(upright < 0.0, 1.0, sideways)
-    most = np.where(groups == HEAD, most, np.minimum(most, MOST_SIDEWAYS / sideways))
-    low = np.where(bare, -MOST_SKIN, LEAST)
-    high = np.where(bare, MOST_SKIN, most)
-    prior = np.where(bare, 0.0, np.where(part == "scalp", DEFAULT_HAIR, DEFAULT_WORN))
-    pull = np.where(inner, 10.0, np.where(bare, 0.05, PULL))
-    pull = np.where(bare & face, 0.3, pull)  # the landmarks know the face better than the outline
-
     outlines = [_outline(regions, sheet) for sheet in (0, *ARMS)]
     sheet_of = np.where(np.isin(groups, ARMS), groups, 0)
+    prior, pull = limits.prior.copy(), limits.pull.copy()
     offset = np.where(inner, 0.0, prior)
-    scalp = (part == "scalp") & ~bare
+    scalp = (vertex_parts(body) == "scalp") & ~bare
     # Offsets bend freely where bare skin begins: a sleeve's end is an edge. Hair thins out.
     edges = _cut_laplacian(body.f, V, bare & (groups != HEAD))
     # What the bending keeps back, round after round, until the outline is met.
@@ -166,17 +142,83 @@ def dress(
             lead[rows] += LEAD * gap * metres[rows]
             target[rows] = offset[rows] + STEP * gap * metres[rows] + lead[rows]
             trust[rows] = MEASURED * (1.0 - np.clip(facing[rows], 0.0, None) / GRAZING)
-        target = np.clip(target, low, OVERSHOOT * high)
-        # The far side of a head of hair is as thick as its outline.
+        target = np.clip(target, limits.low, OVERSHOOT * limits.high)
         told = scalp & (trust > 0.1)
         if told.sum() > 9:
-            prior[scalp], pull[scalp] = np.median(target[told]), FULL_HAIR
+            # The far side of hair, and a hat all around, is as thick as its outline at the same
+            # height of the head.
+            around = scalp & ((facing < 0.0) | hat)
+            height = body.v_template[:, 1]
+            prior[around] = _at_height(height[told], target[told], height[around])
+            pull[around] = np.where(hat, FULL_HAT, FULL_HAIR)[around]
         A = edges + sparse.diags(trust + pull)
         offset = _solve(A.tocsr(), trust * target + pull * prior, offset)
-        offset = np.clip(offset, low, high)
+        offset = np.clip(offset, limits.low, limits.high)
     # A tuft of hair or a crease of the outline is no spike of the surface.
     offset = _smoothed(offset[:, None], edges, CALM)[:, 0]
+    offset = np.clip(offset, limits.low, limits.high)
     return Dressed(base + out * offset[:, None], offset, worn, f)
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """What is known of the offsets before the outline is looked at.
+
+    Attributes:
+        bare, inner: [V] skin; the inside of mouth and eyes, which stays where it is.
+        low, high: [V] metres. prior: [V] metres where nothing is measured; pull: [V] its weight.
+    """
+
+    bare: BoolArray
+    inner: BoolArray
+    low: FloatArray
+    high: FloatArray
+    prior: FloatArray
+    pull: FloatArray
+
+
+def _limits(
+    body: Body, vertices: FloatArray, groups: IntArray, worn: FloatArray, out: FloatArray
+) -> _Limits:
+    part = vertex_parts(body)
+    inner = np.isin(part, INNER_PARTS) | (part == "eye_socket")
+    bare = worn < 0.4
+    face = np.isin(part, ["face", "lips", "eyelid"])
+    most = np.select([groups == g for g in MOST], list(MOST.values()), 0.05)
+    # What stood off the skin in an armpit or between the legs would scatter when they open, and
+    # so would what stands off sideways, beside its own triangles' normal.
+    most = np.where(_folds(body), np.minimum(most, MOST_FOLD), most)
+    most = np.where(_bends(body) | (part == "foot"), np.minimum(most, MOST_BEND), most)
+    upright = np.einsum("vd,vd->v", out, vertex_normals(vertices, body.f))
+    sideways = np.sqrt(np.clip(1.0 - upright**2, 1e-6, 1.0))
+    sideways = np.where(upright < 0.0, 1.0, sideways)
+    most = np.where(groups == HEAD, most, np.minimum(most, MOST_SIDEWAYS / sideways))
+    prior = np.where(bare, 0.0, np.where(part == "scalp", DEFAULT_HAIR, DEFAULT_WORN))
+    pull = np.where(inner, 10.0, np.where(bare, 0.05, PULL))
+    pull = np.where(bare & face, 0.3, pull)  # the landmarks know the face better than the outline
+    low, high = np.where(bare, -MOST_SKIN, LEAST), np.where(bare, MOST_SKIN, most)
+    return _Limits(bare, inner, low, high, prior, pull)
+
+
+def _without_small_forms(
+    body: Body, vertices: FloatArray, worn: FloatArray, laplacian: sparse.csr_matrix
+) -> FloatArray:
+    """[V, 3] the body, smoothed where something is worn: no navel or toe shows through."""
+    part = vertex_parts(body)
+    weight = np.clip((worn - 0.3) / 0.4, 0.0, 1.0)
+    weight = np.where((part == "hand") | _folds(body), 0.0, weight)
+    move = weight[:, None] * (_smoothed(vertices, laplacian, 4.0) - vertices)
+    length = np.linalg.norm(move, axis=1)
+    most = np.where(np.isin(part, ["ear", "foot"]), MOST_SMOOTHED_EXTREMITY, MOST_SMOOTHED)
+    out: FloatArray = vertices + move * np.minimum(1.0, most / np.maximum(length, 1e-9))[:, None]
+    return out
+
+
+def _at_height(known: FloatArray, values: FloatArray, wanted: FloatArray) -> FloatArray:
+    """Values [K] known at heights [K], read at the heights ``wanted`` [N]: their mean nearby."""
+    weight = np.exp(-0.5 * ((wanted[:, None] - known) / RING) ** 2) + 1e-9
+    out: FloatArray = (weight * values).sum(1) / weight.sum(1)
+    return out
 
 
 def _folds(body: Body) -> BoolArray:

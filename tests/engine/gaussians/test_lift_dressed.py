@@ -30,7 +30,7 @@ from likeness.engine.types import (
 )
 from likeness.engine.weights import asset_path
 
-THICK = 0.03  # metres
+THICK = 0.02  # metres
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ def drawn(vertices: FloatArray, sitter: Sitter) -> BoolArray:
 def fitted(sitter: Sitter, thick: FloatArray, worn: FloatArray) -> tuple[Dressed, Regions]:
     regions = wearing(sitter, thick)
     groups = vertex_groups(sitter.body)
-    return dress(regions, sitter.camera, sitter.body, sitter.vertices, groups, worn), regions
+    none = np.zeros(len(worn), bool)
+    found = dress(regions, sitter.camera, sitter.body, sitter.vertices, groups, worn, none)
+    return found, regions
 
 
 def overlap(a: BoolArray, b: BoolArray) -> float:
@@ -132,7 +134,7 @@ def test_a_hand_that_something_hides_is_not_drawn(sitter: Sitter) -> None:
     groups = vertex_groups(sitter.body)
     found = dress(
         replace(regions, hidden=hidden), sitter.camera, sitter.body, sitter.vertices, groups,
-        np.zeros(len(groups)),
+        np.zeros(len(groups)), np.zeros(len(groups), bool),
     )  # fmt: skip
     assert (found.f[:7] == found.f[:7, :1]).all()
     np.testing.assert_array_equal(found.f[7:], sitter.body.f[7:])

@@ -15,7 +15,9 @@ from likeness.engine.gaussians.lift.regions import (
     find_regions,
     vertex_groups,
 )
-from likeness.engine.gaussians.lift.surfaces import Sheet, composite, find_surfaces, has_hair
+from likeness.engine.gaussians.lift.dressed import dress
+from likeness.engine.gaussians.lift.labels_surface import surface_labels, worn_share
+from likeness.engine.gaussians.lift.surfaces import Sheet, composite, find_surfaces
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from likeness.engine.types import BoolArray, FloatArray, IntArray
 from scipy import ndimage
@@ -42,12 +44,18 @@ def label(shot: Any, mask: BoolArray | None = None, colors: FloatArray | None = 
     body, camera, vertices = shot.body, shot.track.camera, shot.vertices
     mask = shot.matte.alpha > 0.5 if mask is None else mask
     colors = shot.matte.foreground if colors is None else colors
-    regions = find_regions(colors, mask, camera, vertices, body, shot.observation, 1.0)
+    regions = find_regions(
+        colors, mask, camera, vertices, body, shot.observation, 1.0, shot.matte.foreground
+    )
     buffer = rasterize_mesh(vertices, body.f, camera)
     hit = buffer.face >= 0
     group = np.where(hit, vertex_groups(body)[body.f[:, 0]][buffer.face], -1)
     part = np.array(body.part_names)[body.face_part][buffer.face]
-    return Labelled(regions, find_surfaces(regions, camera), buffer, group, part)
+    groups = vertex_groups(body)
+    worn = worn_share(surface_labels(regions, camera, body, vertices))
+    dressed = dress(regions, camera, body, vertices, groups, worn, np.zeros(len(worn), bool))
+    sheets = find_surfaces(regions, dressed, groups, camera)
+    return Labelled(regions, sheets, buffer, group, part)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +97,7 @@ def test_hair_beside_the_body_is_found_and_inflated(shots: Shots) -> None:
     """A dark round of hair behind the head, wider than the box that the body has there."""
     shot = replace(shots["head"], observation=replace(shots["head"].observation, face=None))
     plain = label(shot)
-    assert not has_hair(plain.regions)
+    assert not plain.regions.hair.any()
     head = plain.shows("face")
     rows, cols = np.nonzero(head)
     y, x = np.mgrid[: head.shape[0], : head.shape[1]] + 0.5
@@ -123,7 +131,7 @@ def test_sheets_have_a_front_and_a_back(labelled: dict[str, Labelled], case: str
         assert (sheet.front[sheet.mask] > 0.5).all()
         assert np.isfinite(sheet.back).all()
         assert not sheet.front[~sheet.mask].any()
-        assert 0 <= sheet.skin_weight.min() <= sheet.skin_weight.max() <= 1
+        assert 0 <= sheet.on_mesh.min() <= sheet.on_mesh.max() <= 1
 
 
 def test_bare_skin_lies_on_the_body_and_cloth_before_it(labelled: dict[str, Labelled]) -> None:
