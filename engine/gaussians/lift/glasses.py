@@ -19,6 +19,7 @@ from ...body import Body
 from ...cameras import project, unproject
 from ...dual_uv.sampling import bilinear
 from ...imaging.resize import resize
+from ...render import render_camera
 from ...render.mesh import rasterize_mesh
 from ...types import (
     JOINT_INDEX,
@@ -26,6 +27,7 @@ from ...types import (
     BoundGaussians,
     Camera,
     FloatArray,
+    Gaussians,
     IntArray,
     Matte,
     Track,
@@ -44,12 +46,16 @@ from .surfels import (
 CORE, PHOTO = LAYERS.index("core"), LAYERS.index("photo")
 FILL_UNIT = 110.0  # pixels between the pupils at which the skin behind a frame is filled in
 RIM_ROOM = 0.022  # pupil distances beside a frame that its shadow and blur may reach
+PURE = 0.03  # pupil distances around a pixel in which the frame's own colour is looked for
 UNLIKE = (0.03, 0.12)  # difference from the skin behind from which on a pixel is the frame's
 CLEARANCE = 0.002  # metres that the frame stands before brows, nose and cheeks, at least
 WRAP = 0.016  # metres before the skin at most: beside the lenses the frame bends back
 BEND = 3.0  # 1/metre: most that a frame's ends curve back, as x² of it
 STILL = 2e-4  # metres that any expression may move what carries glasses
-SIGMA, OPACITY = 0.55, 0.97
+SIGMA, OPACITY = 0.5, 0.97
+OVERLAP = 0.35  # power by which overlapping neighbours add up, the blur of drawing included
+FINEST = 2.0  # splats for each pixel of the photo, along a side: a frame has sharp edges
+ROUNDS = 8  # in which opacities are made to draw what the photo shows of the frame
 TEMPLE_STEP = 0.0011  # metres between a temple's splats
 TEMPLE_GAP = 0.0025  # metres between a temple and the skin
 THICKNESS = (0.0014, 0.0045)  # metres, least and most height of a temple
@@ -88,16 +94,32 @@ def take_off(matte: Matte, glasses: Glasses | None) -> tuple[Matte, FloatArray |
     missed = hole & (behind.sum(-1) < 1e-4)
     behind = np.where(missed[..., None], calm[near_rows, near_cols], behind)
     skin = np.clip(resize(behind, w, h), 0.0, 1.0)
-    unlike = np.abs(rgb - skin).max(-1)
-    weight = np.clip((unlike - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]), 0.0, 1.0)
-    weight *= np.clip(2.0 * part, 0.0, 1.0)
-    whole = np.clip(ndimage.zoom(hole.astype(float), (h / hole.shape[0], w / hole.shape[1]),
-                                 order=1), 0.0, 1.0)[:h, :w, None]  # fmt: skip
+    weight = _share(rgb, skin, part, unit)
+    # What merely lies beside the frame, a lens' bright edge or a shadow, is still the photo's.
+    gone = np.clip(2.0 * ndimage.maximum_filter(weight, 3), 0.0, 1.0)[..., None]
     foreground = np.array(matte.foreground)
-    foreground[window] = (1.0 - whole) * rgb + whole * skin
+    foreground[window] = (1.0 - gone) * rgb + gone * skin
     frame = np.zeros((height, width))
     frame[window] = weight
     return Matte(matte.alpha, foreground.astype(matte.foreground.dtype)), frame
+
+
+def _share(
+    rgb: FloatArray, skin: FloatArray, mask: FloatArray, unit: float
+) -> FloatArray:
+    """[H, W] 0..1 how much of a pixel the frame covers: where its colour lies between that of the
+    skin behind and that of the frame's middle nearby."""
+    step = rgb - skin
+    unlike = np.abs(step).max(-1) * (mask > 0.3)
+    radius = max(1, round(PURE * unit))
+    strongest = ndimage.maximum_filter(unlike, 2 * radius + 1)
+    pure = (unlike >= 0.8 * strongest) & (unlike > UNLIKE[0])
+    if not pure.any():
+        return np.zeros_like(unlike)
+    full = smooth_within(step, pure, float(radius))
+    along = (step * full).sum(-1) / np.maximum((full * full).sum(-1), 1e-6)
+    sure = np.clip((strongest - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]), 0.0, 1.0)
+    return np.asarray(np.clip(along, 0.0, 1.0) * sure * np.clip(2.0 * mask, 0.0, 1.0))
 
 
 def rigid_triangles(body: Body) -> IntArray:
@@ -134,10 +156,10 @@ def put_on(
     if len(rigid) < 10 or shown.sum() < 20:
         return None
     count = float(shown.sum())
-    scale = min(1.0, float(np.sqrt(0.75 * budget / count)))
+    scale = min(FINEST, float(np.sqrt(0.75 * budget / count)))
     w, h = max(8, round(width * scale)), max(8, round(height * scale))
     camera = track.camera.resized(w, h)
-    weight = resize(frame, w, h)
+    weight = np.asarray(resize(frame, w, h), np.float64)
     with_glasses, without = (resize(m.foreground, w, h) for m in (matte, bare))
     rows, cols = np.nonzero(weight > 0.15)
     box = (max(cols.min() - 3, 0), max(rows.min() - 3, 0), cols.max() + 4, rows.max() + 4)
@@ -156,9 +178,13 @@ def put_on(
         points, np.ones_like(own), np.zeros(own.shape, int), depth / camera.K[0, 0]
     )
     world = surfels_from_tangents(
-        points[own], du[own], dv[own], SIGMA, np.clip(color[own], 0.0, 1.0), OPACITY * weight[own]
+        points[own], du[own], dv[own], SIGMA, np.clip(color[own], 0.0, 1.0),
+        OPACITY * (1.0 - (1.0 - weight[own]) ** OVERLAP),
     )
-    triangle, bary = _homes(points[own], rigid, vertices, body)
+    coarse = min(1.0, scale)
+    w, h = max(8, round(width * coarse)), max(8, round(height * coarse))
+    world = _as_opaque_as(world, resize(frame, w, h), track.camera.resized(w, h))
+    triangle, bary = _homes(np.asarray(world.means, np.float64), rigid, vertices, body)
     layer = np.full(len(world), PHOTO, np.uint8)
     front = bind(world, triangle, bary, layer, vertices, body)
     metres = float(np.median(depth[own])) / camera.K[0, 0]
@@ -167,6 +193,27 @@ def put_on(
     if len(both) > budget:
         both = both.take(np.linspace(0, len(both) - 1, budget).astype(np.int64))
     return both
+
+
+def _as_opaque_as(world: Gaussians, weight: FloatArray, camera: Camera) -> Gaussians:
+    """The frame with opacities that draw ``weight`` [H, W]: drawing blurs and splats overlap.
+
+    With 1 - alpha the product of all 1 - o k along a ray, raising every 1 - o to the power
+    log(1 - wanted) / log(1 - drawn) leads there.
+    """
+    wanted = np.log(1.0 - np.clip(weight, 0.01, OPACITY))
+    xy, _ = project(np.asarray(world.means, np.float64), camera)
+    clear = 1.0 - np.clip(np.asarray(world.opacities, np.float64), 0.0, OPACITY)
+    for _ in range(ROUNDS):
+        drawn = render_camera(replace(world, opacities=1.0 - clear), camera).alpha
+        ratio = wanted / np.log(1.0 - np.clip(drawn, 0.01, 0.999))
+        power = bilinear(np.clip(ratio, 0.3, 2.0)[..., None], xy)[:, 0]
+        clear = np.clip(clear**power, 1.0 - OPACITY, 0.999)
+    keep = clear < 0.98
+    return Gaussians(
+        world.means[keep], world.quats[keep], world.scales[keep], 1.0 - clear[keep],
+        world.colors[keep],
+    )  # fmt: skip
 
 
 def _homes(
