@@ -70,9 +70,7 @@ def eyeball(face: Face, side: str) -> BoundGaussians | None:
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     angle = np.arccos(np.clip(out @ gaze, -1.0, 1.0))
     keep = angle < EYE_ANGLE
-    triangle, bary, points, out, angle = (
-        a[keep] for a in (triangle, bary, points, out, angle)
-    )
+    triangle, bary, points, out, angle = (a[keep] for a in (triangle, bary, points, out, angle))
     xy, _ = project(points, face.camera)
     seen, edge = inside_polygon(xy, face.points[list(EYE_RINGS[side])])
     seen &= edge > 0.04 * face.unit
@@ -226,9 +224,9 @@ def rebind_eye_photo(
     # Lids: the skin that the blink leaves in place, nearest in space.
     f = face.body.f
     step = np.linalg.norm(closed - face.vertices, axis=1)[f].max(1)
-    turn = np.einsum(
-        "vd,vd->v", vertex_normals(face.vertices, f), vertex_normals(closed, f)
-    )[f].min(1)
+    turn = np.einsum("vd,vd->v", vertex_normals(face.vertices, f), vertex_normals(closed, f))[
+        f
+    ].min(1)
     stays = (step < STAYS) & (turn > np.cos(TURNS))
     rest = near[~eye]
     here = cast(face, xy[rest], face.faces("face", "eyelid"))

@@ -59,6 +59,7 @@ RIM_WIDTH, RIM_SPACING, RIM_SINK = 0.004, 0.0011, 0.0007  # metres
 SIGMA, TEETH_SIGMA = 0.45, 0.57  # of photo splats laid out anew, in steps of their grid
 JUMP = 0.0015  # metres in depth from which a splat is laid out anew
 CLEAR = 0.001  # metres behind the photo's teeth that are kept free of the mouth's lining
+BEHIND_PHOTO, FARTHEST_SUNK = 0.0004, 0.004  # metres
 FULL = 21_000  # completed splats at full density
 BEFORE_FACE = 0.008  # metres before the skin from which a splat shows something else
 SIDES = ("right", "left")
@@ -104,6 +105,7 @@ def refine_face(
         if ball is not None:
             own.append(ball)
     completed = BoundGaussians.concatenate([_behind_photo(face, part) for part in own])
+    completed = _sunk(face, completed, bound)
     if len(completed) > budget:
         completed = completed.take(np.linspace(0, len(completed) - 1, budget).astype(np.int64))
     return BoundGaussians.concatenate([completed, bound])
@@ -136,6 +138,33 @@ def _behind_photo(face: Face, part: BoundGaussians) -> BoundGaussians:
     local = np.einsum("nab,na->nb", frames.R, means - frames.origin) / frames.sigma[:, None]
     offset[sunk] = local[sunk]
     return replace(part, offset=offset).take(~(inside & outer & (depth < needed)))
+
+
+def _sunk(face: Face, completed: BoundGaussians, bound: BoundGaussians) -> BoundGaussians:
+    """Completed splats that would show before the photo's, in its own view, set back behind them;
+    without those that would have to go far."""
+    head = face.faces(*OUTER_PARTS, *REPLACED)
+    photo = bound.take(np.nonzero((bound.layer == PHOTO) & head[bound.triangle])[0])
+    if len(photo) == 0 or len(completed) == 0:
+        return completed
+    shown = place(photo, face.vertices, face.body)
+    photo_xy, photo_depth = project(np.asarray(shown.means, np.float64), face.camera)
+    world = place(completed, face.vertices, face.body)
+    means = np.asarray(world.means, np.float64)
+    xy, depth = project(means, face.camera)
+    tree = cKDTree(photo_xy)
+    pitch = float(np.median(tree.query(photo_xy, k=2)[0][:, 1]))
+    away, nearest = tree.query(xy, k=3)
+    needed = np.where(away < 2.0 * pitch, photo_depth[nearest], -np.inf).max(1) + BEHIND_PHOTO
+    short = needed - depth
+    sunk = short > 0
+    means[sunk] = unproject(xy[sunk], needed[sunk], face.camera)
+    frames = triangle_frames(
+        face.vertices, face.body.f, face.body.v_template, completed.triangle, completed.bary
+    )
+    local = np.einsum("nab,na->nb", frames.R, means - frames.origin) / frames.sigma[:, None]
+    offset = np.where(sunk[:, None], local, completed.offset).astype(np.float32)
+    return replace(completed, offset=offset).take(short < FARTHEST_SUNK)
 
 
 def _rim_faces(face: Face) -> BoolArray:

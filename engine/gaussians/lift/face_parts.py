@@ -157,9 +157,7 @@ def make_face(
     )
 
 
-def _misfit(
-    body: Body, vertices: FloatArray, points: FloatArray, camera: Camera
-) -> FloatArray:
+def _misfit(body: Body, vertices: FloatArray, points: FloatArray, camera: Camera) -> FloatArray:
     """[V, 3] steps across the picture that take the fitted landmarks to the observed ones.
 
     Carried over the mesh, so that the two lips do not mix; they fade out away from the face.
@@ -254,9 +252,7 @@ def inside_polygon(xy: FloatArray, polygon: FloatArray) -> tuple[BoolArray, Floa
     return inside, np.linalg.norm(xy[:, None] - foot, axis=-1).min(1)
 
 
-def spread_points(
-    corners: FloatArray, spacing: float | FloatArray
-) -> tuple[IntArray, FloatArray]:
+def spread_points(corners: FloatArray, spacing: float | FloatArray) -> tuple[IntArray, FloatArray]:
     """Evenly spread points on triangles [K, 3, 3]: row [N] and barycentric coordinates [N, 3].
 
     ``spacing`` is metres, for all or for each triangle. One point for each ``spacing``² of area,
