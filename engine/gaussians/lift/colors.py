@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .texels import PhotoView
 
 OTHER_TONE = 20.0  # a*b* units from the face's skin from where on nothing is skin
+DOUBTED = 0.003  # trust in what should not be carried on, where there is nothing else
 SKIN_FOLDS, CLOTH_FOLDS = 0.6, 0.25  # how dark what sees nothing of its surroundings is
 
 
@@ -107,7 +108,7 @@ def _trust(t: Texels, view: PhotoView) -> FloatArray:
     col = np.clip(t.xy[:, 0].astype(int), 0, view.alpha.shape[1] - 1)
     albedo = t.color / t.shade
     # Hair before a shirt is no shirt.
-    trust *= np.where(regions.label[row, col] == t.label, 1.0, 0.02)
+    trust *= np.where(regions.label[row, col] == t.label, 1.0, DOUBTED)
     for label in (UPPER, LOWER, SHOES, HAT):
         own = np.nonzero(t.known & (t.label == label))[0]
         if len(own) > 0:
@@ -119,11 +120,11 @@ def _trust(t: Texels, view: PhotoView) -> FloatArray:
     skin = t.known & (t.label == SKIN)
     # Beards, tattoos and deep shadows stay where they are.
     dark = np.log((albedo + 0.05) / (view.regions.skin_color + 0.05)).mean(1)
-    trust[skin] *= np.clip((dark[skin] + 0.55) / 0.25, 0.02, 1.0)
+    trust[skin] *= np.clip((dark[skin] + 0.55) / 0.25, DOUBTED, 1.0)
     # Nor is a collar's edge, or what mixes with it, skin.
     tone = rgb_to_lab(np.clip(albedo[skin], 0.0, 1.0)) - rgb_to_lab(regions.skin_color)
     pale = np.linalg.norm(tone[:, 1:], axis=1) + np.maximum(tone[:, 0], 0.0) / 3.0
-    trust[skin] *= np.clip((OTHER_TONE - pale) / 8.0, 0.02, 1.0)
+    trust[skin] *= np.clip((OTHER_TONE - pale) / 8.0, DOUBTED, 1.0)
     if regions.hair.any():
         near_skin = dilate(regions.skin, max(1, round(0.1 * regions.unit)))
         deep = inset(regions.mask) > 0.15 * regions.unit

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Of each class: how far (in edges, squared) seen colours are averaged before they are carried, and
 # how strongly unseen ones drift to the class's own median.
 _SMOOTH = {SKIN: 2.0, HAIR: 25.0, SHOES: 4.0}
-_DRIFT = {SKIN: 0.004, HAIR: 0.05}
+_DRIFT = {SKIN: 0.01, HAIR: 0.05}
 CLOTH_SMOOTH, CLOTH_DRIFT = 12.0, 0.01
 LEAST = 40  # texels that tell the colour of a class on a limb
 OTHER_STUFF = 12.0  # L*a*b* units between two stuffs

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_HAIR, MOST_SKIN = 0.3, 0.04  # of fine texture, in colour units
 MOST_CLOTH = 0.2  # of plain cloth's, of its lightness
-LOCKS = 0.012  # metres: what is coarser in hair is shading, not strands
+LOCKS = 0.015  # metres: what is coarser in hair is shading, not strands
 CALM = 0.05  # metres over which texture averages to nothing
 PLAIN, PRINTED = 0.08, 0.14  # deviation of cloth's hue from its surroundings: plain; a pattern
 FLANK = 0.75  # facing below which a surface tells what goes round
@@ -215,7 +215,8 @@ def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoVi
     # A hat, or what shines through a fringe, is no hair.
     usual = np.median(base[mine], axis=0)
     odd = np.linalg.norm(smooth_within(view.colors, regions.hair, 2.0) - usual, axis=-1)
-    alike = regions.hair & solid & (odd < 0.2)
+    lightness = float(usual.mean())
+    alike = regions.hair & solid & (odd < 0.06 + 0.5 * lightness)
     patch = hair_patch(view.colors, alike, 0.12 * regions.unit, LOCKS / pixel)
     todo = np.nonzero(~t.known[mine])[0]
     if patch is None or len(todo) == 0:
@@ -236,7 +237,10 @@ def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoVi
     around = around + 0.006 * np.sin(fall * 45.0 + 3.0 * np.sin(around * 20.0))
     read = woven(texture, fall / pixel, around / pixel)
     scale = np.clip(base[mine[todo]] / np.maximum(mean, 0.03), 0.4, 1.8)
-    out[todo] = MOST_HAIR * np.tanh(read * scale / MOST_HAIR)
+    strands = read * scale
+    strands = 0.5 * (strands + _lightness(strands, base[mine[todo]]))
+    most = min(MOST_HAIR, 0.05 + 0.6 * lightness)
+    out[todo] = most * np.tanh(strands / most)
     return out
 
 

@@ -19,7 +19,7 @@ from .grids import inset, smooth_within
 MIN_RUN = 0.035  # metres of texture that are worth repeating
 STRANDS = 1.5  # locks: how far specks are drawn out
 RESOLVED = 5.0  # pixels of a lock from which on its strands are seen
-MOST_CONTRAST = 1.8  # of what drawing out took away
+MOST_CONTRAST = 2.2  # gain of a patch to the contrast of all hair
 BLEND = 0.03  # metres over which the textures from both sides change over behind
 
 
@@ -113,7 +113,8 @@ def hair_patch(
     # Where the photo is too coarse for strands its specks are drawn out into some.
     long = STRANDS * coarsest if coarsest < RESOLVED else 0.25 * coarsest
     drawn = ndimage.gaussian_filter1d(patch, min(long, 0.5 * half), axis=0, mode="reflect")
-    contrast = patch.std() / max(float(drawn.std()), 1e-6)
+    # As much contrast as the hair has as a whole: its largest patch may lie in the shade.
+    contrast = float((colors - low)[hair].std()) / max(float(drawn.std()), 1e-6)
     patch = drawn * min(contrast, MOST_CONTRAST)
     return patch - patch.mean((0, 1)), low[y, x]
 
