@@ -1,4 +1,4 @@
-"""Colours and evidence carried over the body's surface to where the photo shows nothing."""
+"""What the photo tells carried over the body's surface to where it shows nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-from ...types import BoolArray, FloatArray, IntArray
+from ...types import FloatArray, IntArray
 
 
 def mesh_laplacian(
@@ -54,14 +54,3 @@ def mirror_vertices(v_template: FloatArray, tolerance: float = 0.006) -> IntArra
     """[V] the vertex on the other side of the body at rest, -1 where there is none."""
     distance, index = cKDTree(v_template).query(v_template * [-1, 1, 1])
     return np.where(distance < tolerance, index, -1)
-
-
-def complete_by_mirror(
-    values: FloatArray, known: BoolArray, mirror: IntArray, allowed: BoolArray
-) -> tuple[FloatArray, BoolArray]:
-    """Take unknown values from the other side where that is known and ``allowed`` [V]."""
-    source = np.maximum(mirror, 0)
-    take = ~known & (mirror >= 0) & known[source] & allowed
-    out = values.copy()
-    out[take] = values[source[take]]
-    return out, known | take

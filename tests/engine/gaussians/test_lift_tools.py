@@ -9,7 +9,6 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.gaussians.lift.completion import (
-    complete_by_mirror,
     diffuse,
     mesh_laplacian,
     mirror_vertices,
@@ -408,17 +407,3 @@ def test_mirror_of_a_mirrored_body(body: Body) -> None:
     assert np.linalg.norm(flipped - body.v_template[there], axis=1).max() < 0.006
     lonely = np.array([[0.5, 0.0, 0.0], [-0.5, 0.02, 0.0], [0.0, 1.0, 0.0]])
     np.testing.assert_array_equal(mirror_vertices(lonely), [-1, -1, 2])
-
-
-def test_mirroring_takes_only_known_and_allowed_colours() -> None:
-    values = np.arange(12.0).reshape(6, 2)
-    mirror = np.array([1, 0, 3, 2, -1, 5])
-    known = np.array([True, False, False, False, False, True])
-    allowed = np.array([True, True, True, True, True, True])
-    out, filled = complete_by_mirror(values, known, mirror, allowed)
-    np.testing.assert_array_equal(out[1], values[0])
-    np.testing.assert_array_equal(out[[0, 2, 3, 4, 5]], values[[0, 2, 3, 4, 5]])
-    np.testing.assert_array_equal(filled, [True, True, False, False, False, True])
-    out, filled = complete_by_mirror(values, known, mirror, np.zeros(6, bool))
-    np.testing.assert_array_equal(out, values)
-    np.testing.assert_array_equal(filled, known)
