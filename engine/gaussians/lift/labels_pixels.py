@@ -53,6 +53,7 @@ TEXTURE_SCALE = 0.35  # of fine texture, to features
 ONE_PIECE = 8.0  # L*a*b* units over the border of upper and lower wear that are one piece
 LONG_HAIR = 0.15  # squared eyes' distances of hair beside the neck that make it long
 LEAST_SEEDS = 30
+NECKLINE = 0.45  # most of the trunk's front that may be skin beside clothes
 COMPONENTS = {SKIN: 4, HAIR: 4, UPPER: 6, LOWER: 4, SHOES: 3}
 PALER = np.array([*(np.array([14.0, 6.0, 8.0]) / COLOUR_SCALE), 0.03])
 """Deviation of the skin elsewhere from the face's: shins are paler, hands redder; texture."""
@@ -241,33 +242,34 @@ def _no_border(label: IntArray, lab: FloatArray) -> bool:
 
 @dataclass(frozen=True)
 class _SkinTone:
-    """Log densities [N] of the skin's colours.
+    """How much pixels [N] look like skin.
 
     Attributes:
-        face: by the face's mixture. elsewhere: by one broad Gaussian around the face's tone;
-            never near the head.
+        face: log density by the face's mixture; usual: what most of the face has.
+        elsewhere: log density by one broad Gaussian around the face's tone; never near the head.
+        apart: deviations from the face's tone, texture left aside; far away near the head.
     """
 
     face: FloatArray
-    elsewhere: FloatArray
     usual: float
+    elsewhere: FloatArray
+    apart: FloatArray
 
     @staticmethod
     def fitted(features: FloatArray, seeds: BoolArray, far: BoolArray) -> _SkinTone:
         nothing = np.full(len(features), OUTLIERS[SKIN])
         if seeds.sum() < LEAST_SEEDS:
-            return _SkinTone(nothing, nothing, 0.0)
+            return _SkinTone(nothing, 0.0, nothing, np.full(len(features), np.inf))
         known = features[seeds]
         face = fit_colours(known, COMPONENTS[SKIN]).log_density(features)
-        squared = (((features - np.median(known, axis=0)) / PALER) ** 2).sum(1)
-        broad = _BROADLY - 0.5 * squared
-        elsewhere = np.where(far, broad, nothing)
-        return _SkinTone(face, elsewhere, float(np.percentile(face[seeds], 5)))
+        squared = ((features - np.median(known, axis=0)) / PALER) ** 2
+        elsewhere = np.where(far, _BROADLY - 0.5 * squared.sum(1), nothing)
+        apart = np.where(far, np.sqrt(squared[:, :3].sum(1)), np.inf)
+        return _SkinTone(face, float(np.percentile(face[seeds], 5)), elsewhere, apart)
 
     def alike(self, deviations: float) -> BoolArray:
         """[N] colours that skin may well have."""
-        least = _BROADLY - 0.5 * deviations**2
-        return np.asarray((self.face > self.usual) | (self.elsewhere > least))
+        return np.asarray((self.face > self.usual) | (self.apart < deviations))
 
 
 def _far_from_face(places: Places, mask: BoolArray, body: Body) -> BoolArray:
@@ -306,7 +308,7 @@ def _first_seeds(
         if other.sum() > 0.25 * seeds[UPPER].sum():
             seeds[UPPER] = other
     # What of the chest looks like skin is mostly skin: a neckline, or a hand before it.
-    if skin.alike(2.2)[seeds[UPPER]].sum() < 0.35 * seeds[UPPER].sum():
+    if skin.alike(2.2)[seeds[UPPER]].sum() < NECKLINE * seeds[UPPER].sum():
         seeds[UPPER] &= ~skin.alike(2.2)
     lower = thigh & ~skin.alike(3.0)
     if lower.sum() < max(LEAST_SEEDS, 0.25 * thigh.sum()):  # bare thighs, or none in the frame

@@ -145,8 +145,17 @@ def _label_groups(
 
 
 FRAME_COVER = 0.4  # of a pixel that shows a frame of glasses
-BALD = 0.5
-"""Squared distance to the skin's tone below which a scalp is bald."""
+BALD, STUBBLE = 0.5, (1.8, -2.5)
+"""Squared distance to the skin's tone below which a scalp is bald; and a wider one for scalps that
+are hardly less red and yellow than the face: stubble is greyer, a bare crown redder than that."""
+
+
+def _is_bald(scalp: FloatArray, to_skin: FloatArray, skin: FloatArray) -> bool:
+    """Whether the pixels of a scalp ([N, 3] L*a*b*, [N] distances) are skin of the tone [3]."""
+    if len(scalp) < 20:
+        return True
+    distance, (_, a, b) = float(np.median(to_skin)), np.median(scalp, axis=0) - skin
+    return distance < BALD or (distance < STUBBLE[0] and min(a, b) > STUBBLE[1])
 
 
 def _beard(
@@ -283,7 +292,7 @@ def find_regions(
         below_chin=np.mgrid[:height, :width][0] > chin,
         near=mask & ~np.isin(group, [*ARMS, LEFT_LEG, RIGHT_LEG]),
         unit=unit,
-        bald=bool(bald_core.sum() < 20 or np.median(to_skin[bald_core]) < BALD),
+        bald=_is_bald(lab[bald_core], to_skin[bald_core], skin_lab),
     )
     places = find_places(whole, group, face_group, body, camera)
     texture = np.zeros(mask.shape) if photo is None else fine_texture(photo, height, width)
