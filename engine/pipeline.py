@@ -289,12 +289,12 @@ def lift_portrait(
     with stage("lift", "lifting the photo to Gaussians"):
         if others:
             views = [View(m, t.observation, t.track) for m, t in zip(mattes, all_tracked)]
-            gaussians, mattes = lift_several(views, person, budget)
+            lifted, mattes = lift_several(views, person, budget)
         else:
-            gaussians = lift(mattes[0], tracked.observation, track, person, budget)
+            lifted = lift(mattes[0], tracked.observation, track, person, budget)
     with stage("order", "ordering the Gaussians by importance"):
         avatar = order_by_importance(
-            Avatar(person, gaussians, track.pose, track.camera, track.framing)
+            Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
         )
     beside = tuple(zip(all_tracked[1:], mattes[1:], strict=True))
     return LiftedPortrait(tracked, mattes[0], avatar, warnings, beside)

@@ -52,6 +52,12 @@ class SurfaceSamples:
         out: FloatArray = np.einsum("nk,nkd->nd", self.bary, vertices[f[self.triangle]])
         return out
 
+    def take(self, chosen: BoolArray) -> SurfaceSamples:
+        """Some of the samples: chosen [N]."""
+        return SurfaceSamples(
+            self.triangle[chosen], self.bary[chosen], self.row[chosen], self.col[chosen], self.size
+        )
+
 
 @dataclass(frozen=True)
 class UVMap:

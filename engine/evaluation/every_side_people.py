@@ -22,7 +22,6 @@ from ..body import Body
 from ..cameras import orbit
 from ..gaussians.lift import lift
 from ..gaussians.posing import pose_avatar
-from ..imaging.resize import fit_size
 from ..pipeline import BuildOptions, build_avatar
 from ..render import render_camera
 from ..tracking.detectors import Detectors
@@ -37,9 +36,6 @@ from .sheet import save_picture
 
 YAWS = (30, -30, 60, -60, 90, -90, 180)
 """Degrees by which the camera is swung about the person; their sizes are reported."""
-
-SIDE = 384
-"""Pixels of the longer side of the pictures that are compared."""
 
 _GREY = 0.5  # of the background: neither the dark nor the bright hair vanishes on it
 _SHOWN = 0.5  # alpha
@@ -97,13 +93,12 @@ class Shot(NamedTuple):
 
 
 def shots(sitter: Sitter, yaws: Sequence[int] = YAWS) -> dict[int, Shot]:
-    """The person from the photo's camera swung about them."""
+    """The person from the photo's camera, at its size, swung about them."""
     camera = sitter.person.camera
-    small = camera.resized(*fit_size(camera.width, camera.height, SIDE))
-    nothing = np.zeros((small.height, small.width, 3))
+    nothing = np.zeros((camera.height, camera.width, 3))
     out = {}
     for yaw in yaws:
-        swung = orbit(small, sitter.centre, yaw)
+        swung = orbit(camera, sitter.centre, yaw)
         light, alpha, _ = draw_scene(sitter.scene, swung, nothing)
         out[yaw] = Shot(swung, light, alpha)
     return out
@@ -121,8 +116,8 @@ def built_from_truth(sitter: Sitter, body: Body, detectors: Detectors) -> Avatar
         person.betas, person.pose, person.camera, person.framing, np.ones(NUM_JOINTS), 0.0, 0.0
     )
     own = body.personalised(person.betas)
-    gaussians = lift(sitter.matte, observe(sitter.portrait, detectors), track, own)
-    return Avatar(own, gaussians, person.pose, person.camera, person.framing)
+    lifted = lift(sitter.matte, observe(sitter.portrait, detectors), track, own)
+    return Avatar(lifted.body, lifted.gaussians, person.pose, person.camera, person.framing)
 
 
 def built_from_photo(sitter: Sitter) -> Avatar:
@@ -174,9 +169,9 @@ class CrossViews:
 
 def cross_views(avatar: Avatar, sitter: Sitter, truth: dict[int, Shot]) -> CrossViews:
     """Compare an avatar of the sitter's photo with :func:`shots`."""
-    fitted, _ = avatar.body.vertices(avatar.pose)
-    shown = sitter.truth.vertex_visible
-    s, R, t = similarity(sitter.truth.vertices[shown], np.asarray(fitted, np.float64)[shown])
+    shown = np.flatnonzero(sitter.truth.vertex_visible)  # pieces come after the body's own
+    fitted = np.asarray(avatar.body.vertices(avatar.pose)[0], np.float64)[shown]
+    s, R, t = similarity(sitter.truth.vertices[shown], fitted)
     posed = pose_avatar(avatar)
     decibels: dict[int, list[float]] = {}
     likeness: dict[int, list[float]] = {}

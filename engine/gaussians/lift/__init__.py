@@ -27,12 +27,14 @@ from .calibrate import calibrate
 from .dressed import Dressed, dress
 from .face import refine_face
 from .far_side import loose_layer
-from .glasses import put_on, take_off
+from .glasses import put_on, settle_behind, take_off
 from .grids import dilate, erode, nearest_known
 from .labels import HAT
 from .labels_surface import surface_labels, worn_share
 from .photo import crop_camera, front_layer, resize_rgba, splat_sigma
 from .regions import Regions, find_regions, vertex_groups
+from .skirt import Skirt, seen_skirt
+from .skirt_worn import wear
 from .surfaces import Sheet, find_surfaces
 from .surfels import Homes
 from .texels import PhotoView, texel_layer
@@ -61,18 +63,36 @@ class LiftOptions:
     region_pixels: int = 40_000
 
 
+@dataclass(frozen=True)
+class Lifted:
+    """What a photo gives.
+
+    Attributes:
+        gaussians: bound to ``body``. body: the person's own, with the skirt's mesh if there is one.
+        skirt: that mesh; None for everybody else.
+    """
+
+    gaussians: BoundGaussians
+    body: Body
+    skirt: Skirt | None = None
+
+
 def lift(
     matte: Matte,
     observation: Observation,
     track: Track,
     body: Body,
     options: LiftOptions = LiftOptions(),
-) -> BoundGaussians:
+    skirt: Skirt | None = None,
+    find_skirt: bool = True,
+) -> Lifted:
     """Turn a tracked portrait into Gaussians bound to the person's body.
 
     Args:
         matte: of the portrait. observation: of the portrait. track: of the portrait.
         body: the person's own (``Body.personalised(track.betas)``).
+        skirt: that another photo of the same person showed.
+        find_skirt: whether this one is looked at for a skirt if none is given.
 
     Raises:
         LikenessError: the matte shows no person, or misses the tracked body.
@@ -111,6 +131,13 @@ def lift(
     shares = surface_labels(regions, camera, body, vertices)
     hat = shares[:, HAT] > 0.5
     dressed = dress(regions, camera, body, vertices, groups, worn_share(shares), hat)
+    if skirt is None and find_skirt:
+        skirt = seen_skirt(regions, camera, body, track.pose, dressed)
+    wearer = None
+    if skirt is not None:
+        wearer = wear(skirt, body, track.pose, regions, shares, dressed)
+        body, vertices, groups = wearer.body, wearer.vertices, wearer.groups
+        regions, shares, dressed = wearer.regions, wearer.shares, wearer.dressed
     sheets = find_surfaces(regions, dressed, groups, camera)
     homes = Homes(body, vertices, groups[body.f[:, 0]])
 
@@ -124,22 +151,25 @@ def lift(
     spent = sum(len(part) for part in (*photo, *loose))
     samples = _texels_within(body, options.max_gaussians - spent - face_budget)
     view = PhotoView(camera, colors, alpha, regions, sheets)
-    texels = texel_layer(view, samples, body, vertices, groups, dressed, shares)
+    texels = texel_layer(view, samples, body, vertices, groups, dressed, shares, wearer)
     everything = BoundGaussians.concatenate([texels, *loose, *photo])
     worn = None
     if frame is not None:
         worn = put_on(frame, portrait, matte, body, vertices, track, face_budget // 3)
     face_budget -= 0 if worn is None else len(worn)
     everything = refine_face(everything, body, vertices, track, observation, matte, face_budget)
-    if worn is not None:
+    if frame is not None and worn is not None:
+        everything = settle_behind(everything, frame, body, vertices, track)
         everything = BoundGaussians.concatenate([everything, worn])
-    return calibrate(everything, portrait, track.camera, vertices, body, grid_side)
+    everything = calibrate(everything, portrait, track.camera, vertices, body, grid_side)
+    return Lifted(everything, body, skirt)
 
 
 def _texels_within(body: Body, budget: int) -> SurfaceSamples:
     """The finest atlas with at most so many texels."""
-    # Atlases cover somewhat more than half of their square.
-    samples = surface_samples(body, max(32, int(np.sqrt(budget / 0.6))))
+    coarse = surface_samples(body, 128)
+    cover = len(coarse.triangle) / coarse.size**2
+    samples = surface_samples(body, max(32, int(np.sqrt(budget / cover))))
     while len(samples.triangle) > budget:
         shrink = np.sqrt(budget / len(samples.triangle))
         samples = surface_samples(body, max(8, int(samples.size * shrink) - 1))

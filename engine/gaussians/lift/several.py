@@ -18,12 +18,14 @@ from ...body import Body
 from ...cameras import project
 from ...dual_uv.sampling import bilinear, seen_by
 from ...imaging.resize import fit_size, resize
+from ...render import render_camera
 from ...render.mesh import rasterize_mesh
 from ...types import BoundGaussians, Camera, FloatArray, Matte, Observation, Track
 from ..binding import place, triangle_frames, vertex_normals
-from . import MIN_GAUSSIANS, LiftOptions, lift
+from . import MIN_GAUSSIANS, Lifted, LiftOptions, lift
 from .completion import diffuse, mesh_laplacian
 from .grids import erode, inset, nearest_known
+from .photo import PHOTO
 from .surfels import INNER_PARTS
 
 SQUARENESS = 2.0
@@ -45,6 +47,10 @@ LEAST_FINE = 0.25  # least weight of a coarse photo beside a fine one
 OTHER_BUDGET = 0.5  # of the main photo's Gaussians, for each of the others
 SOLID = 0.6  # alpha of the person
 DRAW_IN, DRAW_IN_STEPS = 0.03, 6  # metres that a splat may be drawn in to an outline, in steps
+BEHIND, FARTHEST_BEHIND = 0.004, 0.03
+"""Metres that other photos' splats lie behind those of the main one, and by which they may move
+for that."""
+OPAQUE = 0.9  # coverage from which a photo's splats hide what is behind them
 FADED = 0.04  # of a splat's opacity: fainter ones are left out
 CUT_FROM, CUT_TO = 0.15, 0.45  # part of the blend at which a photo's splats fade in
 MIN_FACING = 0.2  # cosine below which a photo's colours tell nothing of another's exposure
@@ -229,18 +235,32 @@ def faded(bound: BoundGaussians, share: FloatArray, body: Body) -> BoundGaussian
     return replace(bound, opacities=opacities).take(fade > FADED)
 
 
-def drawn_in(bound: BoundGaussians, matte: Matte, sight: Sight, body: Body) -> BoundGaussians:
-    """The Gaussians of another photo without what would stand before this photo's background.
+def drawn_in(
+    bound: BoundGaussians,
+    inward: FloatArray,
+    matte: Matte,
+    sight: Sight,
+    body: Body,
+    leave_out: bool = False,
+) -> BoundGaussians:
+    """The Gaussians of one photo without what would stand before another one's background.
 
-    Clothes hang differently in every photo, and fits err. What stands out is drawn in to the
-    body, and left out where that does not help.
+    Clothes hang differently in every photo, and fits err. What stands out is drawn in.
+
+    Args:
+        inward: [N, 3] the unit way in, in the frames of the Gaussians' triangles.
+        matte, sight: the other photo's.
+        leave_out: what still stands out, instead of letting it stay where it was: far outside, it
+            may be right, and that photo's fit wrong.
     """
     frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
+    way = np.einsum("nab,nb->na", frames.R, inward)
     world = place(bound, sight.vertices, body)
     points = np.array(world.means, np.float64)
     radius = 0.5 * np.asarray(world.scales[:, :2], np.float64).sum(1)
     room = inset(matte.alpha > SOLID)
     size = [sight.camera.width, sight.camera.height]
+    step = DRAW_IN / DRAW_IN_STEPS
     moved = np.zeros(len(bound))
     outside = np.arange(len(bound))
     for _ in range(DRAW_IN_STEPS + 1):
@@ -251,13 +271,43 @@ def drawn_in(bound: BoundGaussians, matte: Matte, sight: Sight, body: Body) -> B
         outside = outside[inside & (metres < radius[outside])]
         if len(outside) == 0:
             break
-        moved[outside] += DRAW_IN / DRAW_IN_STEPS
-        points[outside] -= DRAW_IN / DRAW_IN_STEPS * frames.R[outside, :, 2]
-    keep = np.ones(len(bound), bool)
-    keep[outside] = False
-    offset = np.array(bound.offset)
-    offset[:, 2] -= moved / frames.sigma
-    return replace(bound, offset=offset.astype(np.float32)).take(keep)
+        moved[outside] += step
+        points[outside] += step * way[outside]
+    moved[outside] = 0.0
+    offset = bound.offset + inward * (moved / frames.sigma)[:, None]
+    out = replace(bound, offset=offset.astype(np.float32))
+    return out.take(np.setdiff1d(np.arange(len(bound)), outside)) if leave_out else out
+
+
+def along_rays(bound: BoundGaussians, sight: Sight, body: Body) -> FloatArray:
+    """[N, 3] the way in along the lines of sight of a photo, in the frames of the triangles: what
+    moves along it stays where it is in that photo."""
+    frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
+    points = np.asarray(place(bound, sight.vertices, body).means, np.float64)
+    ray = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
+    into = np.where(np.einsum("na,na->n", frames.R[:, :, 2], ray) > 0.0, -1.0, 1.0)
+    return np.einsum("nab,na->nb", frames.R, ray * into[:, None])
+
+
+def behind(
+    bound: BoundGaussians, shown: BoundGaussians, sight: Sight, body: Body
+) -> BoundGaussians:
+    """The Gaussians of other photos ``bound``, moved behind those that a photo shows: nothing can
+    stand before them there. What would have to move far is left out."""
+    camera = sight.camera
+    drawn = render_camera(place(shown, sight.vertices, body), camera)
+    points = np.asarray(place(bound, sight.vertices, body).means, np.float64)
+    xy, z = project(points, camera)
+    inside = (z > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
+    col, row = np.where(inside[:, None], xy, 0.0).astype(int).T
+    front = drawn.depth[row, col] + BEHIND
+    hides = inside & (drawn.alpha[row, col] > OPAQUE) & (z < front)
+    points = np.where(hides[:, None], points * (front / np.maximum(z, 1e-6))[:, None], points)
+    frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
+    offset = np.einsum("nab,na->nb", frames.R, points - frames.origin) / frames.sigma[:, None]
+    offset = np.where(hides[:, None], offset, bound.offset)
+    far = hides & (front - z > FARTHEST_BEHIND)
+    return replace(bound, offset=offset.astype(np.float32)).take(~far)
 
 
 def thinned(bound: BoundGaussians, budget: int) -> BoundGaussians:
@@ -275,16 +325,16 @@ def budgets(
     """How many Gaussians each photo is lifted to, so that what is kept of them fits together.
 
     Of a lift that part is kept where its photo has its share: of the photo's splats by the
-    pixels of its body, of all others by the surface.
+    pixels of its body (the main one's all stay), of all others by the surface.
     """
     f = body.f
-    area = np.linalg.norm(np.cross(body.v_template[f[:, 1]] - body.v_template[f[:, 0]],
-                                   body.v_template[f[:, 2]] - body.v_template[f[:, 0]]), axis=1)
+    a, b, c = (body.v_template[f[:, k]] for k in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     kept = []
-    for sight, share in zip(sights, shares, strict=True):
+    for k, (sight, share) in enumerate(zip(sights, shares, strict=True)):
         fade = _fade(share[f].mean(1))
         pixels = area * (sight.facing * sight.pixels_per_metre**2)[f].mean(1)
-        of_photo = (pixels @ fade) / max(float(pixels.sum()), 1e-9)
+        of_photo = 1.0 if k == 0 else (pixels @ fade) / max(float(pixels.sum()), 1e-9)
         of_rest = (area @ fade) / float(area.sum())
         kept.append(options.photo_share * of_photo + (1.0 - options.photo_share) * of_rest)
     weight = np.array([1.0, *[OTHER_BUDGET] * (len(sights) - 1)])
@@ -293,9 +343,43 @@ def budgets(
     return [int(np.clip(main * w, MIN_GAUSSIANS, most)) for w in weight]
 
 
+def merged(
+    lifts: Sequence[BoundGaussians],
+    mattes: Sequence[Matte],
+    sights: Sequence[Sight],
+    shares: FloatArray,
+    body: Body,
+) -> BoundGaussians:
+    """The lifts of several photos as one: each has its part of the body.
+
+    What the main photo shows stays where it is there, and the others' fits in behind and within
+    its outline. From the side its depth is a guess, which the others' outlines correct.
+
+    Args:
+        lifts, mattes, sights: of K photos, the main one first. shares: [K, V].
+    """
+    own = lifts[0].layer == PHOTO
+    shown, rest = lifts[0].take(own), faded(lifts[0].take(~own), shares[0], body)
+    for matte, sight in zip(mattes[1:], sights[1:], strict=True):
+        shown, rest = (
+            drawn_in(part, along_rays(part, sights[0], body), matte, sight, body)
+            for part in (shown, rest)
+        )
+    parts = [rest, shown]
+    for k in range(1, len(lifts)):
+        part = faded(lifts[k], shares[k], body)
+        down = np.tile([0.0, 0.0, -1.0], (len(part), 1))
+        for j in range(1, len(lifts)):
+            if j != k:
+                part = drawn_in(part, down, mattes[j], sights[j], body)
+        part = drawn_in(part, down, mattes[0], sights[0], body, leave_out=True)
+        parts.append(behind(part, shown, sights[0], body))
+    return BoundGaussians.concatenate(parts)
+
+
 def lift_several(
     views: Sequence[View], body: Body, options: LiftOptions | None = None
-) -> tuple[BoundGaussians, list[Matte]]:
+) -> tuple[Lifted, list[Matte]]:
     """Turn several tracked photos of one person into one set of Gaussians.
 
     Args:
@@ -310,10 +394,17 @@ def lift_several(
     mattes = levelled([view.matte for view in views], sights, body)
     face = next((k for k, view in enumerate(views) if view.observation.face is not None), 0)
     shares = blend_weights(sights, body, face)
-    parts = []
-    for k, budget in enumerate(budgets(sights, shares, body, options)):
-        view, own = views[k], replace(options, max_gaussians=budget)
-        lifted = lift(mattes[k], view.observation, view.track, body, own)
-        part = faded(lifted, shares[k], body)
-        parts.append(part if k == 0 else drawn_in(part, mattes[0], sights[0], body))
-    return thinned(BoundGaussians.concatenate(parts), options.max_gaussians), mattes
+    own = [replace(options, max_gaussians=n) for n in budgets(sights, shares, body, options)]
+    first = lift(mattes[0], views[0].observation, views[0].track, body, own[0])
+    lifts = [first.gaussians]
+    for view, matte, budget in zip(views[1:], mattes[1:], own[1:], strict=True):
+        # A skirt is the main photo's, or nobody's: all are bound to one body.
+        other = lift(
+            matte, view.observation, view.track, body, budget, first.skirt, find_skirt=False
+        )
+        lifts.append(other.gaussians)
+    if first.skirt is not None:
+        sights = [sight_of(view, first.body) for view in views]
+        shares = blend_weights(sights, first.body, face)
+    everything = merged(lifts, mattes, sights, shares, first.body)
+    return replace(first, gaussians=thinned(everything, options.max_gaussians)), mattes

@@ -22,6 +22,8 @@ from .grids import erode, inset
 from .labels import SKIN
 from .labels_surface import labels_at
 from .regions import ARMS, HEAD, Regions
+from .skirt_colors import skirt_colors
+from .skirt_worn import Wearer
 from .surfaces import Sheet, composite
 from .surfels import INNER_PARTS, surfels_on_plane
 
@@ -31,6 +33,7 @@ MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surfac
 OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths
 UNDER_HAIR = 0.5  # cosine below which skin may have to give way to hair before or beside it
 SURFACES = 0.15  # cosine below which texels lie at the very surface, for photo splats end there
+EDGE_ON = 0.2  # of its radius that a disc seen edge-on is thick
 DRAW_IN, DRAW_IN_STEPS = 0.024, 6  # metres that a texel may be drawn in to the outline, in steps
 MIN_FACING = 0.25  # cosine below which the photo's colour is smeared over too much surface
 SQUARELY = 0.3  # cosine from which on a texel keeps the photo's colour
@@ -97,12 +100,13 @@ def texel_layer(
     groups: IntArray,
     dressed: Dressed,
     shares: FloatArray,
+    wearer: Wearer | None = None,
 ) -> BoundGaussians:
     """Core and shell Gaussians, one per texel, with every colour completed.
 
     Args:
         vertices: [V, 3] the body in the photo's pose. groups: [V] the limb of each vertex.
-        shares: [V, L] of ``surface_labels``.
+        shares: [V, L] of ``surface_labels``. wearer: of a skirt, if there is one.
     """
     regions, f = view.regions, body.f
     corner = f[samples.triangle]
@@ -130,7 +134,20 @@ def texel_layer(
     seen &= ~hidden
     sampled = np.where(is_shell[:, None], maps[1].sampled, maps[0].sampled)
     known = seen & ~inner & (facing > SQUARELY)
-    color = complete_texels(points, normal, label, known, sampled, samples, body, view)
+    if wearer is None:
+        color = complete_texels(points, normal, label, known, sampled, samples, body, view)
+    else:
+        own = samples.triangle < len(wearer.bare.f)
+        color = np.empty((len(points), 3))
+        color[own] = complete_texels(
+            points[own], normal[own], label[own], known[own], sampled[own], samples.take(own),
+            wearer.bare, view,
+        )  # fmt: skip
+        cloth = samples.take(~own)
+        color[~own] = skirt_colors(
+            cloth.triangle - len(wearer.bare.f), cloth.bary, wearer.skirt.piece.f, wearer.points,
+            wearer.skirt.label, view,
+        )  # fmt: skip
     brightness = float(np.clip(regions.skin_color.mean() / 0.62, 0.35, 1.15))
     for name, tone in PART_COLORS.items():
         own = (part == name) & ~(seen & (part == "eye"))
@@ -150,16 +167,19 @@ def texel_layer(
     rooms = inset(view.alpha > 0.6), inset((view.alpha > 0.6) & ~regions.hair)
     face = (group == HEAD) & ~is_shell & (facing < UNDER_HAIR)
     metres = _room(at, rooms, face, view.camera)
-    outside = np.nonzero(at.inside & (metres < 0.3 * radius) & ~inner)[0]
+    # A disc that is seen edge-on hardly reaches over the outline.
+    reach = radius * np.clip(np.abs(facing) + EDGE_ON, 0.0, 1.0)
+    outside = np.nonzero(at.inside & (metres < 0.3 * reach) & ~inner)[0]
     for _ in range(DRAW_IN_STEPS):
         points[outside] -= DRAW_IN / DRAW_IN_STEPS * normal[outside]
         at = _look_up(points, group, view)
         metres = _room(at, rooms, face, view.camera)
-        outside = outside[metres[outside] < 0.3 * radius[outside]]
+        outside = outside[metres[outside] < 0.3 * reach[outside]]
         if len(outside) == 0:
             break
-    radius = np.where(at.inside, np.minimum(radius, np.maximum(metres, 0.3 * radius)), radius)
-    opacity[at.inside & (metres < 0.3 * radius)] = 0.0
+    fits = np.minimum(1.0, np.maximum(metres / reach, 0.3))
+    radius = np.where(at.inside, radius * fits, radius)
+    opacity[at.inside & (metres < 0.3 * reach)] = 0.0
     points, moved = _behind_what_is_seen(points, group, hidden, radius, facing, at, view)
     opacity[moved > MAX_SLIDE] = 0.0
     # A hand goes as a whole or not at all: half a hand would fly beside the arm.

@@ -52,7 +52,7 @@ class Shot:
 
     def lift(self, max_gaussians: int = 10_000) -> BoundGaussians:
         options = LiftOptions(max_gaussians=max_gaussians)
-        return lift(self.matte, self.observation, self.track, self.body, options)
+        return lift(self.matte, self.observation, self.track, self.body, options).gaussians
 
     def draw(
         self, bound: BoundGaussians, pose: Pose | None = None, camera: Camera | None = None

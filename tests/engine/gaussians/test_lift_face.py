@@ -123,7 +123,7 @@ def head() -> Head:
         person_mask=matte.alpha, face=face, face_score=1.0,
     )  # fmt: skip
     track = Track(np.zeros(0), pose, camera, "head", np.ones(55), 1.0, 1.0)
-    bound = lift(matte, observation, track, body, LiftOptions(max_gaussians=BUDGET))
+    bound = lift(matte, observation, track, body, LiftOptions(max_gaussians=BUDGET)).gaussians
     return Head(body, matte, observation, track, bound)
 
 

@@ -1,0 +1,110 @@
+"""A body with a piece of its own added: a skirt that hangs around both legs.
+
+The piece's vertices and triangles come after the body's, so that every index into the body's own
+stays true, and all that poses, saves, binds or draws a body takes the longer one as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..rotations import axis_angle_to_matrix
+from ..types import NUM_JOINTS, BoolArray, FloatArray, IntArray, Pose
+from .model import Body
+from .skinning import joint_transforms
+
+
+@dataclass(frozen=True)
+class BodyPiece:
+    """A skinned mesh beside the body's own. It has no shapes, expressions or pose correctives.
+
+    Attributes:
+        name: of the part (``Body.part_names``). vertices: [n, 3] metres at rest.
+        f: [m, 3] rows of ``vertices``, counter-clockwise seen from outside.
+        weights: [n, 55], rows add up to one.
+        vt: [t, 2] places in the unit square of the atlas (v down) outside of
+            [0, ``corner``]², into which the body's own atlas goes. ft: [m, 3] rows of ``vt``.
+        corner: 0..1.
+    """
+
+    name: str
+    vertices: FloatArray
+    f: IntArray
+    weights: FloatArray
+    vt: FloatArray
+    ft: IntArray
+    corner: float
+
+
+def extended(body: Body, piece: BodyPiece) -> Body:
+    """The body with the piece's vertices and triangles after its own.
+
+    The body's charts shrink into a corner of the atlas; in ``vt`` the piece lies in the next tile
+    (u from 1 to 2), so that textures made for the body stay where they are.
+    """
+    n, m = len(piece.vertices), len(piece.f)
+    names = body.part_names
+    if piece.name not in names:
+        names = (*names, piece.name)
+    part = np.full(m, names.index(piece.name))
+
+    def below(array: FloatArray) -> FloatArray:
+        return np.concatenate([array, np.zeros((n, *array.shape[1:]), array.dtype)])
+
+    uv = piece.vt * [1.0, -1.0] + [1.0, 1.0]
+    return replace(
+        body,
+        v_template=_joined(body.v_template, piece.vertices),
+        f=_joined(body.f, piece.f + len(body.v_template)),
+        weights=_joined(body.weights, piece.weights),
+        shapedirs=below(body.shapedirs),
+        exprdirs=below(body.exprdirs),
+        posedirs=None if body.posedirs is None else below(body.posedirs),
+        vt=_joined(body.vt.reshape(-1, 2), uv),
+        ft=_joined(_or_nothing(body.ft, len(body.f)), piece.ft + len(body.vt)),
+        atlas_vt=_joined(body.atlas_vt * piece.corner, piece.vt),
+        atlas_ft=_joined(_or_nothing(body.atlas_ft, len(body.f)), piece.ft + len(body.atlas_vt)),
+        face_part=_joined(body.face_part, part),
+        part_names=names,
+    )
+
+
+def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    out: np.ndarray = np.concatenate([first, second]).astype(first.dtype)  # type: ignore[type-arg]
+    return out
+
+
+def _or_nothing(triangles: IntArray, count: int) -> IntArray:
+    """A body without texture places: all corners of all triangles on the first place there is."""
+    return triangles if len(triangles) == count else np.zeros((count, 3), np.int32)
+
+
+def piece_triangles(body: Body, name: str) -> BoolArray:
+    """[F] the triangles of a part; none when the body has no such part."""
+    if name not in body.part_names:
+        return np.zeros(len(body.f), bool)
+    out: BoolArray = body.face_part == body.part_names.index(name)
+    return out
+
+
+def unposed(points: FloatArray, weights: FloatArray, pose: Pose, body: Body) -> FloatArray:
+    """Rest places [n, 3] that the blended joints of a pose carry to ``points`` [n, 3].
+
+    Inverts linear blend skinning: p = (sum w R) x + sum w t, solved for x.
+
+    Args:
+        weights: [n, 55]. body: the person's own.
+    """
+    R, t, _ = joint_transforms(
+        axis_angle_to_matrix(np.asarray(pose.full_pose, np.float64)),
+        np.asarray(body.J_template, np.float64),
+        body.parents,
+    )
+    if weights.shape[1] != NUM_JOINTS:
+        raise ValueError(f"weights for {weights.shape[1]} joints instead of {NUM_JOINTS}")
+    turn = np.einsum("nj,jab->nab", weights, R)
+    move = weights @ t + pose.transl
+    out: FloatArray = np.linalg.solve(turn, (points - move)[..., None])[..., 0]
+    return out

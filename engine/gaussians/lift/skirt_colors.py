@@ -1,0 +1,113 @@
+"""The skirt's colours all around: what the photo shows in front, and its mirror image behind.
+
+Every ring is cut at its two sides, a little before the surface turns away from the camera. What
+lies beyond a cut takes, at the same height, what lies as far before it, so that folds and prints
+go on around the side and both ways meet in the middle of the back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from ...cameras import project
+from ...dual_uv.sampling import bilinear
+from ...types import BoolArray, FloatArray, IntArray
+from .grids import erode, nearest_known
+from .skirt_hold import COLUMNS, RINGS
+
+if TYPE_CHECKING:
+    from .texels import PhotoView
+
+CUT = np.radians(70.0)  # of the way around at which the photo's colours are turned back
+FINE = 6  # columns and rings of the colour grid for each of the mesh's
+BACK = 0.94  # how bright the far side is
+
+
+def skirt_colors(
+    triangle: IntArray,
+    bary: FloatArray,
+    faces: IntArray,
+    points: FloatArray,
+    label: int,
+    view: PhotoView,
+) -> FloatArray:
+    """[N, 3] colours of places on the skirt.
+
+    Args:
+        triangle: [N] rows of ``faces`` [F, 3], which are :func:`.skirt.skirt_faces`.
+        bary: [N, 3]. points: [RINGS * COLUMNS, 3] the skirt in the photo's pose.
+        label: of the pixels that show it.
+    """
+    ring, turn = _places(triangle, bary, faces)
+    grid = points.reshape(RINGS, COLUMNS, 3)
+    source = _mirrored(ring, turn, grid)
+    shown, known = _front(grid, label, view)
+    # What an arm or a hand hides is taken from the other side, else from beside it.
+    flipped = known[:, ::-1]
+    shown = np.where((known | ~flipped)[..., None], shown, shown[:, ::-1])
+    rows, cols, _ = nearest_known(known | flipped)
+    shown = shown[rows, cols]
+    height, width = known.shape
+    x = (source + CUT) / (2 * CUT) * (width - 1) + 0.5
+    y = ring / (RINGS - 1) * (height - 1) + 0.5
+    out = bilinear(shown, np.stack([x, y], -1))
+    away = np.clip((np.abs(turn) - CUT) / np.radians(40.0), 0.0, 1.0)[:, None]
+    return np.asarray(out * (1.0 - (1.0 - BACK) * away))
+
+
+def _places(triangle: IntArray, bary: FloatArray, faces: IntArray) -> tuple[FloatArray, FloatArray]:
+    """[N] ring and [N] angle, -pi to pi, of points on the skirt's triangles."""
+    corner = faces[triangle]
+    column = corner % COLUMNS
+    # A triangle over the last and the first column.
+    wraps = np.ptp(column, axis=1) > COLUMNS // 2
+    column = np.where(wraps[:, None] & (column < COLUMNS // 2), column + COLUMNS, column)
+    ring = (bary * (corner // COLUMNS)).sum(1)
+    turn = (bary * column).sum(1) * (2 * np.pi / COLUMNS)
+    return ring, np.mod(turn + np.pi, 2 * np.pi) - np.pi
+
+
+def _mirrored(ring: FloatArray, turn: FloatArray, grid: FloatArray) -> FloatArray:
+    """[N] angles within the cuts whose colours the places take."""
+    fine = np.linspace(-np.pi, np.pi, 2 * COLUMNS + 1)
+    column = np.mod(fine, 2 * np.pi) / (2 * np.pi) * COLUMNS
+    at = np.broadcast_to(column, (RINGS, len(fine)))
+    row = np.broadcast_to(np.arange(RINGS)[:, None], at.shape)
+    closed = np.concatenate([grid, grid[:, :1]], axis=1)
+    outline = np.stack(
+        [ndimage.map_coordinates(closed[..., k], [row, at], order=1) for k in range(3)], -1
+    )
+    steps = np.linalg.norm(np.diff(outline, axis=1), axis=2)
+    arc = np.concatenate([np.zeros((RINGS, 1)), np.cumsum(steps, 1)], 1)
+    table = np.empty_like(arc)
+    for r in range(RINGS):
+        zero, left, right = (np.interp(a, fine, arc[r]) for a in (0.0, -CUT, CUT))
+        table[r] = fine
+        for cut, end, past in ((right, arc[r, -1], fine > CUT), (left, arc[r, 0], fine < -CUT)):
+            # Beyond the cut the way goes back to the middle of the front, evenly stretched.
+            share = (arc[r, past] - cut) / (end - cut)
+            table[r, past] = np.interp(cut + share * (zero - cut), arc[r], fine)
+    x = (turn + np.pi) / (2 * np.pi) * (len(fine) - 1)
+    out: FloatArray = ndimage.map_coordinates(table, [ring, x], order=1, mode="nearest")
+    return np.asarray(np.clip(out, -CUT, CUT))
+
+
+def _front(grid: FloatArray, label: int, view: PhotoView) -> tuple[FloatArray, BoolArray]:
+    """The photo over rings and angles from cut to cut: colours [h, w, 3], and where it shows the
+    skirt itself [h, w]."""
+    height, width = FINE * RINGS, FINE * COLUMNS // 2
+    ring = np.linspace(0.0, RINGS - 1, height)[:, None]
+    column = np.mod(np.linspace(-CUT, CUT, width), 2 * np.pi) / (2 * np.pi) * COLUMNS
+    at = np.broadcast_arrays(ring, column[None])
+    closed = np.concatenate([grid, grid[:, :1]], axis=1)
+    points = np.stack([ndimage.map_coordinates(closed[..., k], at, order=1) for k in range(3)], -1)
+    xy, _ = project(points.reshape(-1, 3), view.camera)
+    regions = view.regions
+    own = erode((regions.label == label) & view.sheets[0].visible & (view.alpha > 0.95), 1)
+    size = [view.camera.width - 1, view.camera.height - 1]
+    pixel = np.clip(xy.astype(int), 0, size)
+    known = own[pixel[:, 1], pixel[:, 0]].reshape(height, width)
+    return bilinear(view.colors, xy).reshape(height, width, 3), known

@@ -1,0 +1,108 @@
+"""What holds a skirt: the trunk at its top, and below it both legs, each side more its own.
+
+So it hangs together in a step, and lies over the lap of somebody who sits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from ...body import Body
+from ...rotations import axis_angle_to_matrix
+from ...types import JOINT_INDEX, BoolArray, FloatArray, Pose
+
+RINGS, COLUMNS = 36, 72  # of vertices; columns go around
+TRUNK = [0, 3, 6, 9]
+LEGS = [[1, 4, 7, 10], [2, 5, 8, 11]]
+NEAREST = 12  # vertices of the body that tell how a place of the skirt is held
+BLEND = 0.75  # of the half width over which the hold passes from one leg to the other
+LAP, SEAT = 0.11, 0.13  # metres over and under a thigh's bone where the cloth lies
+MOST_BENT = 0.7  # share of the shin or the pelvis in what a leg holds
+KNEE_RAMP = 0.25  # metres below the knees over which cloth comes to bend with them
+
+
+def can_be_below(body: Body) -> BoolArray:
+    """[V] trunk and legs."""
+    out: BoolArray = body.weights[:, [*TRUNK, *LEGS[0], *LEGS[1]]].sum(1) > 0.5
+    return out
+
+
+def hold(grid: FloatArray, body: Body, pose: Pose) -> FloatArray:
+    """[RINGS * COLUMNS, 55] what holds each place of the skirt; rows add up to one.
+
+    Args:
+        grid: [RINGS, COLUMNS, 3] in the photo's pose.
+    """
+    vertices, joints = body.vertices(pose)
+    candidates = np.nonzero(can_be_below(body))[0]
+    distance, nearest = cKDTree(vertices[candidates]).query(grid.reshape(-1, 3), NEAREST)
+    share = 1.0 / np.maximum(distance, 0.005)
+    share /= share.sum(1, keepdims=True)
+    held = np.einsum("nk,nkj->nj", share, body.weights[candidates][nearest]).astype(float)
+    held = held.reshape(RINGS, COLUMNS, -1)
+    wide = (1.5, COLUMNS / 24, 0.0)
+    held = ndimage.gaussian_filter(held, wide, mode=("nearest", "wrap", "nearest"))
+    trunk = held[..., TRUNK]
+    legs = held[..., LEGS[0] + LEGS[1]].sum(-1)
+    leg = np.maximum.accumulate(legs / np.maximum(legs + trunk.sum(-1), 1e-9), axis=0)
+
+    # In the pelvis' own frame: x to the left, y up, z ahead of the hips.
+    turn = axis_angle_to_matrix(np.asarray(pose.full_pose[0], np.float64))
+    hips, knees = (
+        (joints[[JOINT_INDEX[f"left_{name}"], JOINT_INDEX[f"right_{name}"]]] - joints[0]) @ turn
+        for name in ("hip", "knee")
+    )
+    place = (grid - joints[0]) @ turn - hips.mean(0)
+    apart = 0.5 * float(hips[0, 0] - hips[1, 0])
+    half = 0.5 * np.ptp(place[..., 0], axis=1, keepdims=True)
+    across = np.clip(place[..., 0] / np.maximum(BLEND * half, 0.9 * apart), -1.0, 1.0)
+    of_left = 0.5 + 0.5 * np.sin(0.5 * np.pi * across)
+    thigh = float((hips - knees)[:, 1].mean())
+    knee, drop = seated(place, apart, thigh)
+
+    out = np.zeros((RINGS, COLUMNS, body.weights.shape[1]))
+    upper = trunk / np.maximum(trunk.sum(-1, keepdims=True), 1e-9)
+    upper = np.where(trunk.sum(-1, keepdims=True) > 1e-3, upper, np.eye(len(TRUNK))[0])
+    out[..., TRUNK] = upper * (1.0 - leg)[..., None]
+    out[..., 0] += leg * drop
+    for joint, part in zip(LEGS, (of_left, 1.0 - of_left), strict=True):
+        out[..., joint[0]] = leg * part * (1.0 - knee - drop)
+        out[..., joint[1]] = leg * part * knee
+    rows: FloatArray = out.reshape(-1, out.shape[-1])
+    return np.asarray(rows / rows.sum(1, keepdims=True))
+
+
+def seated(place: FloatArray, apart: float, thigh: float) -> tuple[FloatArray, FloatArray]:
+    """[R, C] shares of the shin and of the pelvis in what a leg holds.
+
+    Chosen so that the skirt of somebody who sits lies on the lap and close under the thighs: with
+    hips and knees bent by right angles, a place b before and a below the hip is carried to
+    height b by the thigh, to thigh - a by the shin (which hangs), and to -a by the pelvis.
+
+    Args:
+        place: [R, C, 3] from the middle of the hips, in the pelvis' frame (x to the left, y up).
+        apart: metres from that middle to a hip. thigh: length of a thigh.
+    """
+    below = np.maximum(-place[..., 1], 0.0)
+    aside = np.maximum(np.abs(place[..., 0]) - apart, 0.0)
+    ahead = place[..., 2]
+    lap = np.clip(ahead, -SEAT, LAP)
+    over = ahead - lap  # how far off the thigh the thigh alone would carry it
+    # What ends well above the knee would be thrown forward by the shin: the pelvis holds it back.
+    low = np.clip((below / thigh - 0.35) / 0.5, 0.0, 1.0)
+    low = np.where(ahead < 0, 1.0, low * low * (3.0 - 2.0 * low))
+    other = low * (thigh - below) - (1.0 - low) * below
+    share = over / np.where(np.abs(ahead - other) > 0.02, ahead - other, np.inf)
+    share = np.clip(share, 0.0, MOST_BENT)
+    # Far below the knee cloth hangs from it as the shin does.
+    beyond = np.clip((below - thigh) / KNEE_RAMP, 0.0, 1.0)
+    knee, drop = share * low, share * (1.0 - low)
+    knee = np.maximum(knee, 0.9 * beyond)
+    # Cloth beside the thighs falls down.
+    fall = 0.7 * np.maximum(aside - LAP, 0.0)
+    drop = np.maximum(drop, np.clip(fall / np.maximum(below, 0.05), 0.0, 0.4) * (1.0 - knee))
+    wide = (1.5, COLUMNS / 36)
+    knee, drop = (ndimage.gaussian_filter(s, wide, mode=("nearest", "wrap")) for s in (knee, drop))
+    return knee, drop

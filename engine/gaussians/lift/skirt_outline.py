@@ -1,0 +1,260 @@
+"""Skirts found in the picture: cloth that spans the gap between the legs, and its outline.
+
+Trousers and shorts leave the gap between the legs open, or end in two hems. What fills it down
+to one hem is a skirt, the lower part of a dress, or a long coat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ...body import Body
+from ...cameras import project
+from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
+from .labels import LOWER, UPPER
+from .regions import ARMS, LEFT_LEG, RIGHT_LEG, Regions
+
+LEAST_LENGTH = 0.05  # metres from the crotch to the hem
+LEAST_GAP = 0.02  # metres between the fitted legs near the hem, so that there is a gap to fill
+FILLED = 0.9  # of it must be cloth
+LEAST_DOWN = 0.75  # cosine between a hanging thigh and the vertical
+LEAST_UPRIGHT = 0.93  # cosine between the legs and the picture's rows
+STANDS_OFF = 0.02  # metres beside the body from which on cloth hangs free
+ABOVE_HIPS = 0.03  # metres above the hips that a skirt reaches at least
+OWN_COLUMN = 0.5  # of a leg's width covered by cloth above the hem
+_CALM = 1.5  # pixels
+
+
+@dataclass(frozen=True)
+class SkirtOutline:
+    """The four sides of a skirt in the picture, in pixels of the regions' grid (centres at +0.5).
+
+    Attributes:
+        label: UPPER (a dress, a coat) or LOWER.
+        left, right: [R, 2] from the waist to the hem. top, hem: [S, 2] from left to right; the
+            corners are shared.
+        pixels: [H, W] of the skirt that are seen.
+    """
+
+    label: int
+    left: FloatArray
+    right: FloatArray
+    top: FloatArray
+    hem: FloatArray
+    pixels: BoolArray
+
+    def patch(self, down: FloatArray, across: FloatArray) -> FloatArray:
+        """[R, S, 2] pixels of a grid over the skirt (a Coons patch of its four sides).
+
+        Args:
+            down: [R] 0 at the waist, 1 at the hem. across: [S] 0 on the left, 1 on the right.
+        """
+        t, u = down[:, None, None], across[None, :, None]
+        left, right = _along(self.left, down)[:, None], _along(self.right, down)[:, None]
+        top, hem = _along(self.top, across)[None], _along(self.hem, across)[None]
+        a, b, c, d = self.top[0], self.top[-1], self.hem[0], self.hem[-1]
+        flat = (1 - t) * ((1 - u) * a + u * b) + t * ((1 - u) * c + u * d)
+        out: FloatArray = (1 - u) * left + u * right + (1 - t) * top + t * hem - flat
+        return out
+
+
+def _along(side: FloatArray, at: FloatArray) -> FloatArray:
+    place = np.linspace(0.0, 1.0, len(side))
+    return np.stack([np.interp(at, place, side[:, k]) for k in range(2)], -1)
+
+
+def find_outline(
+    regions: Regions, camera: Camera, body: Body, vertices: FloatArray, joints: FloatArray
+) -> SkirtOutline | None:
+    """The outline of the skirt that the photo shows; None for trousers, shorts and bare legs.
+
+    Args:
+        camera: of the regions' grid. vertices: [V, 3] and joints: [55, 3] in the photo's pose.
+    """
+    if not _legs_hang(joints, camera):
+        return None
+    hips = (JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"])
+    fold = np.minimum(body.weights[:, hips[0]], body.weights[:, hips[1]]) > 0.05
+    if not fold.any():
+        return None
+    xy, z = project(vertices[fold], camera)
+    metres = float(z.mean() / camera.K[0, 0])
+    crotch = int(np.ceil(xy[:, 1].max()))
+    for wanted in ((UPPER,), (UPPER, LOWER)):
+        cloth = regions.mask & np.isin(regions.label, wanted) & ~np.isin(regions.group, ARMS)
+        if _fills_gap(cloth, regions, crotch, metres):
+            own = cloth & np.isin(regions.label, wanted)
+            label = (
+                UPPER if (regions.label[own] == UPPER)[_below(own, crotch)].mean() > 0.5 else LOWER
+            )
+            return _trace(cloth, label, crotch, metres, regions, camera, joints)
+    return None
+
+
+def _below(own: BoolArray, row: int) -> BoolArray:
+    """[n] which of the pixels of ``own`` lie below a row."""
+    out: BoolArray = np.nonzero(own)[0] >= row
+    return out
+
+
+def _legs_hang(joints: FloatArray, camera: Camera) -> bool:
+    """Whether the person stands: thighs down, and upright in the picture."""
+    middle = []
+    for side in ("left", "right"):
+        hip, knee = joints[JOINT_INDEX[f"{side}_hip"]], joints[JOINT_INDEX[f"{side}_knee"]]
+        thigh = (knee - hip) / np.linalg.norm(knee - hip)
+        if -thigh[1] < LEAST_DOWN:
+            return False
+        middle.append([hip, knee])
+    (top, bottom), depth = project(np.mean(middle, axis=0), camera)
+    way = (bottom - top) / max(float(np.linalg.norm(bottom - top)), 1e-9)
+    return bool((depth > 0).all() and way[1] > LEAST_UPRIGHT)
+
+
+def _fills_gap(cloth: BoolArray, regions: Regions, crotch: int, metres: float) -> bool:
+    """Whether cloth fills what lies between the legs above one common hem."""
+    legs = [regions.limb[leg].face >= 0 for leg in (RIGHT_LEG, LEFT_LEG)]  # left to right
+    gaps, filled = [], []
+    covered = [True, True]
+    row = crotch
+    while row < cloth.shape[0] and all(covered):
+        spans = [np.nonzero(leg[row])[0] for leg in legs]
+        if len(spans[0]) == 0 or len(spans[1]) == 0:
+            break
+        covered = [cloth[row, span].mean() > OWN_COLUMN for span in spans]
+        between = cloth[row, spans[0].max() + 1 : spans[1].min()]
+        gaps.append(len(between))
+        filled.append(int(between.sum()))
+        row += 1
+    gaps, filled = gaps[:-1], filled[:-1]  # the last row is below the hem, or of the frame
+    if len(gaps) * metres < LEAST_LENGTH:
+        return False
+    low = slice(2 * len(gaps) // 3, None)
+    width = float(np.mean(gaps[low])) * metres
+    return width > LEAST_GAP and sum(filled[low]) > FILLED * sum(gaps[low])
+
+
+def _trace(
+    cloth: BoolArray,
+    label: int,
+    crotch: int,
+    metres: float,
+    regions: Regions,
+    camera: Camera,
+    joints: FloatArray,
+) -> SkirtOutline | None:
+    """Follow the skirt's sides and its hem."""
+    arms = regions.mask & np.isin(regions.group, ARMS)
+    hips, _ = project(joints[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]], camera)
+    waist, _ = project(joints[JOINT_INDEX["spine2"]], camera)
+    start = _start(
+        cloth, arms, regions, crotch, metres,
+        highest=int(waist[1]), lowest=int(hips[:, 1].min() - ABOVE_HIPS / metres),
+    )  # fmt: skip
+    below = np.mgrid[: cloth.shape[0], :1][0] >= start
+    pixels = _main_piece(cloth & below)
+    rows, cols = np.nonzero(pixels)
+    if len(rows) < 50:
+        return None
+    corner_left, corner_right = (rows - cols).argmax(), (rows + cols).argmax()
+    sides = []
+    for corner, outer, step in (
+        (corner_left, _first(pixels), -1), (corner_right, _last(pixels), 1)
+    ):  # fmt: skip
+        sides.append(_side(outer, rows[corner], start, step, pixels, arms))
+    left, right = sides
+    hem = _hem(left[-1], right[-1], pixels, arms)
+    left[-1], right[-1] = hem[0], hem[-1]
+    top = np.linspace(left[0], right[0], 9)
+    return SkirtOutline(label, left, right, top, hem, pixels)
+
+
+def _start(
+    cloth: BoolArray,
+    arms: BoolArray,
+    regions: Regions,
+    crotch: int,
+    metres: float,
+    highest: int,
+    lowest: int,
+) -> int:
+    """The row from which on the cloth hangs free: above it, it lies on the body."""
+    body = regions.trunk.face >= 0
+    for row in range(max(min(crotch, lowest), 0), max(highest, 0), -1):
+        ours, drawn = np.nonzero(cloth[row])[0], np.nonzero(body[row])[0]
+        if len(ours) == 0 or len(drawn) == 0:
+            return row
+        off = [(drawn.min() - ours.min()) * metres, (ours.max() - drawn.max()) * metres]
+        beside = [
+            arms[row, max(ours.min() - 2, 0)],
+            arms[row, min(ours.max() + 2, arms.shape[1] - 1)],
+        ]
+        told = [o for o, arm in zip(off, beside, strict=True) if not arm]
+        if told and max(told) < STANDS_OFF:
+            return row
+    return max(highest, 0)
+
+
+def _main_piece(cloth: BoolArray) -> BoolArray:
+    """The largest connected piece of the cloth, closed and without threads."""
+    tidy = ndimage.binary_fill_holes(ndimage.binary_closing(cloth, iterations=2)) & _rows_of(cloth)
+    open_ = ndimage.binary_opening(tidy, iterations=2)
+    labels, count = ndimage.label(open_)
+    if count == 0:
+        return np.zeros_like(cloth)
+    main = labels == 1 + int(np.bincount(labels[labels > 0])[1:].argmax())
+    out: BoolArray = ndimage.binary_dilation(main, iterations=2) & tidy
+    return out
+
+
+def _rows_of(cloth: BoolArray) -> BoolArray:
+    out: BoolArray = cloth.any(1)[:, None]
+    return out
+
+
+def _first(pixels: BoolArray) -> IntArray:
+    out: IntArray = pixels.argmax(1)
+    return out
+
+
+def _last(pixels: BoolArray) -> IntArray:
+    out: IntArray = pixels.shape[1] - 1 - pixels[:, ::-1].argmax(1)
+    return out
+
+
+def _side(
+    outer: IntArray, end: int, start: int, step: int, pixels: BoolArray, arms: BoolArray
+) -> FloatArray:
+    """[R, 2] one side from the waist to the hem's corner, straight where an arm hides it."""
+    rows = np.arange(start, max(end, start + 2) + 1)
+    rows = rows[rows < len(outer)]
+    x = outer[rows].astype(float) + (step > 0)
+    beyond = np.clip(outer[rows] + 2 * step, 0, arms.shape[1] - 1)
+    hidden = arms[rows, beyond] | arms[rows, np.clip(beyond - step, 0, None)] | ~pixels[rows].any(1)
+    if (~hidden).sum() >= 2:
+        told = np.interp(rows, rows[~hidden], x[~hidden])
+        # Behind the arm it lies at least as far out as what is seen.
+        x = np.where(hidden, np.maximum(step * told, step * x) * step, x)
+    x = ndimage.gaussian_filter1d(x, _CALM, mode="nearest")
+    return np.stack([x, rows + 0.5], -1)
+
+
+def _hem(left: FloatArray, right: FloatArray, pixels: BoolArray, arms: BoolArray) -> FloatArray:
+    """[S, 2] the lower edge from corner to corner, straight where an arm hides it."""
+    height = pixels.shape[0]
+    x = np.linspace(left[0], right[0], max(int(right[0] - left[0]), 8))
+    col = np.clip(x.astype(int), 0, pixels.shape[1] - 1)
+    bottom = height - 1 - pixels[::-1, col].argmax(0)
+    seen = pixels[:, col].any(0)
+    hidden = ~seen | arms[np.minimum(bottom + 1, height - 1), col]
+    y = bottom + 1.0
+    if (~hidden).sum() >= 2:
+        y = np.where(hidden, np.interp(x, x[~hidden], y[~hidden]), y)
+    y = ndimage.gaussian_filter1d(
+        ndimage.median_filter(y, 5, mode="nearest"), _CALM, mode="nearest"
+    )
+    # The rounded corners belong to the sides.
+    return np.stack([x, y], -1)
