@@ -16,6 +16,8 @@ import numpy as np
 from scipy.ndimage import binary_erosion, distance_transform_edt
 from scipy.spatial import cKDTree
 
+from ..body.extension import piece_triangles
+from ..gaussians.lift.skirt import PART as SKIRT
 from ..gaussians.posing import pose_avatar
 from ..imaging.resize import fit_size, resize
 from ..render import render_camera
@@ -135,7 +137,8 @@ def coverage(
     Args:
         matte: of the photo, which tells whether there is long hair or a skirt.
     """
-    f, missing = _without_missing_hands(avatar)
+    own = _own_triangles(avatar)
+    f, missing = _without_missing_hands(avatar, own)
     loose = loose_things(avatar, matte)
     home = np.asarray(avatar.body.f)[avatar.gaussians.triangle, 0]
     limit = _vertex_limits(avatar, loose)[home]
@@ -145,7 +148,7 @@ def coverage(
         pose = pose_of(avatar)
         vertices, _ = avatar.body.vertices(pose)
         posed = pose_avatar(avatar, pose)
-        off = surface_distance(posed.means, vertices, avatar.body.f, most) > limit
+        off = surface_distance(posed.means, vertices, own, most) > limit
         # The rasteriser blends any channels: one that is 1 on strays tells their part of alpha.
         marked = replace(posed, colors=off[:, None].astype(np.float32))
         area = open_ = drawn = strayed = 0.0
@@ -183,7 +186,7 @@ def surface_distance(
     corners = np.asarray(vertices, np.float64)[f]
     edges = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2).max(1)
     parts = np.maximum(np.ceil(edges / _SAMPLING), 1).astype(int)
-    samples = [np.asarray(vertices, np.float64)]
+    samples = [np.asarray(vertices, np.float64)[np.unique(f)]]
     for n in np.unique(parts[parts > 1]):
         i, j = np.nonzero(np.add.outer(np.arange(n + 1), np.arange(n + 1)) <= n)
         lattice = np.stack([i, j, n - i - j], axis=1) / n
@@ -201,21 +204,27 @@ def _hand_triangles(avatar: Avatar, side: str) -> BoolArray:
     return held
 
 
-def _without_missing_hands(avatar: Avatar) -> tuple[IntArray, tuple[str, ...]]:
-    """[F, 3] the body's triangles without the hands that carry no splats, and which these are.
+def _own_triangles(avatar: Avatar) -> IntArray:
+    """[F, 3] the triangles of the body itself, without pieces that hang around it."""
+    return np.asarray(avatar.body.f)[~piece_triangles(avatar.body, SKIRT)]
+
+
+def _without_missing_hands(avatar: Avatar, own: IntArray) -> tuple[IntArray, tuple[str, ...]]:
+    """[F, 3] the body's ``own`` triangles (its first) without the hands that carry no splats, and
+    which these are.
 
     The lift leaves out a hand that a pocket or an arm hides: nobody knows what it looks like.
     """
-    f = np.asarray(avatar.body.f)
+    f = own
     corners = np.asarray(avatar.body.v_template, np.float64)[f]
     area = np.linalg.norm(
         np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
     )
     solid = np.asarray(avatar.gaussians.opacities) > _SOLID
-    carries = np.bincount(avatar.gaussians.triangle[solid], minlength=len(f)) > 0
+    carries = np.bincount(avatar.gaussians.triangle[solid], minlength=len(f))[: len(f)] > 0
     keep, missing = np.ones(len(f), bool), []
     for side in ("left", "right"):
-        hand = _hand_triangles(avatar, side)
+        hand = _hand_triangles(avatar, side)[: len(f)]
         if hand.any() and area[hand & carries].sum() < _HAND_SEEN * area[hand].sum():
             keep &= ~hand
             missing.append(f"{side} hand")
@@ -248,13 +257,14 @@ def _outline(avatar: Avatar, matte: Matte) -> _Outline | None:
     camera = camera.resized(*fit_size(camera.width, camera.height, _MATTE_SIDE))
     alpha = resize(np.asarray(matte.alpha), camera.width, camera.height)
     vertices, _ = avatar.body.vertices(avatar.pose)
-    drawn = rasterize_mesh(vertices, avatar.body.f, camera)
+    f = _own_triangles(avatar)
+    drawn = rasterize_mesh(vertices, f, camera)
     if not (drawn.face >= 0).any():
         return None
     away, (row, col) = distance_transform_edt(drawn.face < 0, return_indices=True)
     pixel = drawn.depth[row, col] / camera.K[0, 0]  # metres
     area = np.where(alpha > _SHOWN, pixel**2, 0.0)
-    return _Outline(area, away * pixel, avatar.body.f[drawn.face[row, col], 0])
+    return _Outline(area, away * pixel, f[drawn.face[row, col], 0])
 
 
 def loose_things(avatar: Avatar, matte: Matte) -> tuple[str, ...]:
