@@ -11,7 +11,7 @@ from scipy.sparse.linalg import splu
 
 from ...body import Body
 from ...imaging.color import rgb_to_lab
-from ...types import BoolArray, FloatArray, IntArray
+from ...types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .labels import HAIR, LOWER, SHOES, SKIN
 from .regions import GROUPS, HEAD, vertex_groups
 
@@ -27,6 +27,7 @@ LEAST = 40  # texels that tell the colour of a class on a limb
 OTHER_STUFF = 12.0  # L*a*b* units between two stuffs
 ACROSS = 0.02  # of the flow between them
 FADE = 0.06  # screening of what meets the photo at a seam: it is gone after four edges
+BEARD_FADE = 0.004  # under the mouth: after fifteen
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,23 @@ def base_colors(t: Texels, trust: FloatArray, body: Body, view: PhotoView) -> Fl
         base = solved * t.shade[own]
         if label == SKIN:
             # Where the photo ends its colour goes over into the completed one.
-            rest = np.clip(t.color[own] - base, -0.25, 0.25)
+            rest = np.clip(t.color[own] - base, -0.6, 0.25)
             weight = 4.0 * t.known[own]
             nothing = np.zeros((len(mesh.vertices), 3))
-            base = base + mesh.diffuse(rest, weight, np.ones(len(link)), nothing, FADE)
+            fade = np.where(_under_mouth(body)[mesh.vertices], BEARD_FADE, FADE)
+            base = base + mesh.diffuse(rest, weight, np.ones(len(link)), nothing, fade)
         out[own] = base
     return out
+
+
+def _under_mouth(body: Body) -> BoolArray:
+    """[V] chin, jaw and throat: where a beard goes on below what the photo shows of it."""
+    rest, joints = body.v_template, body.J_template
+    neck, head = joints[JOINT_INDEX["neck"]], joints[JOINT_INDEX["head"]]
+    lips = body.face_part == body.part_names.index("lips") if "lips" in body.part_names else []
+    mouth = rest[body.f[lips]].reshape(-1, 3) if np.any(lips) else head[None]
+    out: BoolArray = (rest[:, 1] < mouth[:, 1].mean()) & (rest[:, 1] > neck[1])
+    return out & (rest[:, 2] > 0.5 * (head[2] + neck[2]))
 
 
 @dataclass(frozen=True)
@@ -116,13 +128,13 @@ class _Patch:
         trust: FloatArray,
         link: FloatArray,
         prior: FloatArray,
-        pull: float,
+        pull: float | FloatArray,
     ) -> FloatArray:
         """[M, 3] values of the texels, smoothed and carried over the patch.
 
         Args:
             values: [M, 3] and trust: [M] of the texels. link: [E] stiffness of the edges.
-            prior: [n, 3] of the vertices and its weight ``pull``.
+            prior: [n, 3] of the vertices and its weight ``pull``, one or [n].
         """
         n = len(self.vertices)
         weight = self.bary * trust[:, None]
@@ -136,7 +148,7 @@ class _Patch:
         A = A + A.T
         system = sparse.diags(np.asarray(A.sum(1)).ravel() + known + pull) - A
         solved = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A").solve(
-            total * self.share[:, None] + pull * prior
+            total * self.share[:, None] + np.reshape(pull, (-1, 1)) * prior
         )
         out: FloatArray = np.einsum("nk,nkc->nc", self.bary, solved[self.at])
         return out
