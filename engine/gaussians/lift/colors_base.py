@@ -94,7 +94,8 @@ def _under_mouth(body: Body) -> BoolArray:
     lips = body.face_part == body.part_names.index("lips") if "lips" in body.part_names else []
     mouth = rest[body.f[lips]].reshape(-1, 3) if np.any(lips) else head[None]
     out: BoolArray = (rest[:, 1] < mouth[:, 1].mean()) & (rest[:, 1] > neck[1])
-    return out & (rest[:, 2] > 0.5 * (head[2] + neck[2]))
+    out &= rest[:, 2] > 0.5 * (head[2] + neck[2])
+    return out
 
 
 @dataclass(frozen=True)
