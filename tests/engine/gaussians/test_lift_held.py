@@ -1,0 +1,142 @@
+"""Held things are left out, and nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body, load_body
+from likeness.engine.cameras import photo_camera, project
+from likeness.engine.gaussians.lift.held import leave_out_held
+from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.types import (
+    JOINT_INDEX,
+    BoolArray,
+    FloatArray,
+    Hand,
+    LikenessError,
+    Matte,
+    Observation,
+    Pose,
+    Track,
+)
+from likeness.engine.weights import asset_path
+from scipy import ndimage
+
+SKIN, CLOTH, THING = (0.80, 0.60, 0.50), (0.25, 0.40, 0.65), (0.1, 0.75, 0.2)
+WIDTH, HEIGHT = 360, 440
+
+
+@dataclass(frozen=True)
+class Sitter:
+    body: Body
+    matte: Matte
+    observation: Observation
+    track: Track
+
+    def leave_out(self, matte: Matte) -> tuple[Matte, tuple[str, ...]]:
+        return leave_out_held(matte, self.observation, self.track, self.body)
+
+
+@pytest.fixture(scope="module")
+def sitter() -> Sitter:
+    """Somebody in overalls, the left hand seen by the hands' detector."""
+    try:
+        body = load_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+    body = body.personalised(np.zeros(body.num_betas))
+    pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, 0.1, -3.0]))
+    pose = pose.with_joints(left_shoulder=[0, 0, -0.6], right_shoulder=[0, 0, 0.9])
+    camera = photo_camera(680.0, WIDTH, HEIGHT)
+    vertices, joints = body.vertices(pose)
+    marks = body.landmarks
+    assert marks is not None
+    face, _ = project(
+        np.einsum("nk,nkd->nd", marks.face_bary, vertices[body.f[marks.face_triangle]]), camera
+    )
+    pixels, _ = project(joints, camera)
+    fingers = pixels[marks.hand_joint]
+    fingers[[4, 8, 12, 16, 20]] += 0.5 * (fingers[[3, 7, 11, 15, 19]] - fingers[[2, 6, 10, 14, 18]])
+    fingers[0] = pixels[JOINT_INDEX["left_wrist"]]
+    buffer = rasterize_mesh(vertices, body.f, camera)
+    mask = buffer.face >= 0
+    bare = np.isin(
+        body.face_part,
+        [
+            k
+            for k, name in enumerate(body.part_names)
+            if name not in ("torso", "arm", "leg", "foot")
+        ],
+    )
+    tone = np.where(bare[buffer.face][..., None], SKIN, CLOTH)
+    noise = np.random.default_rng(1).normal(0, 0.015, tone.shape)
+    return Sitter(
+        body,
+        Matte(mask.astype(np.float32), np.clip(tone + noise, 0, 1).astype(np.float32)),
+        Observation(
+            pose=pixels[marks.pose_joint], pose_visibility=np.ones(33),
+            pose_world=np.zeros((33, 3)), person_mask=mask.astype(np.float32), face=face,
+            face_score=1.0, hands=(Hand(True, fingers, np.zeros((21, 3)), 1.0),),
+        ),
+        Track(np.zeros(0), pose, camera, "full", np.ones(55), 1.0, 1.0),
+    )  # fmt: skip
+
+
+def with_thing(sitter: Sitter, x: float, y: float, radius: float) -> tuple[Matte, BoolArray]:
+    rows, cols = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    thing = np.hypot(cols - x, rows - y) < radius
+    colors = np.where(thing[..., None], THING, sitter.matte.foreground).astype(np.float32)
+    return Matte(np.where(thing, 1.0, sitter.matte.alpha).astype(np.float32), colors), thing
+
+
+def palm(sitter: Sitter) -> tuple[FloatArray, float]:
+    """The fingertips' mean, and the palm's length."""
+    points = sitter.observation.hands[0].landmarks
+    return points[[8, 12, 16]].mean(0), float(np.linalg.norm(points[9] - points[0]))
+
+
+def test_somebody_with_empty_hands_stays_as_they_are(sitter: Sitter) -> None:
+    matte, warnings = sitter.leave_out(sitter.matte)
+    assert warnings == ()
+    assert matte is sitter.matte
+
+
+def test_a_ball_in_the_hand_goes(sitter: Sitter) -> None:
+    (x, y), size = palm(sitter)
+    matte, ball = with_thing(sitter, x, y, 0.9 * size)
+    out, (warning,) = sitter.leave_out(matte)
+    assert "left hand" in warning
+    own = sitter.matte.alpha > 0.5
+    assert (out.alpha[ball & ~own] < 0.5).mean() > 0.8
+    strange = np.abs(out.foreground - THING).max(-1) < 0.15
+    assert (strange & (out.alpha > 0.5))[ball].mean() < 0.15
+    away = ~ndimage.binary_dilation(ball, iterations=5)
+    np.testing.assert_allclose(out.alpha[away], matte.alpha[away], atol=1e-6)
+    np.testing.assert_array_equal(out.foreground[away], matte.foreground[away])
+
+
+def test_what_stands_beside_goes(sitter: Sitter) -> None:
+    """A green thing half a metre beside the knee, joined to it."""
+    knee = sitter.observation.pose[26]
+    matte, thing = with_thing(sitter, knee[0] - 42, knee[1], 36)
+    out, (warning,) = sitter.leave_out(matte)
+    assert "beside" in warning
+    own = sitter.matte.alpha > 0.5
+    assert (out.alpha[thing & ~own] < 0.5).mean() > 0.9
+    assert (out.alpha[own & ~thing] > 0.5).mean() > 0.99
+
+
+def test_clothes_that_stand_off_stay(sitter: Sitter) -> None:
+    """A wide coat of the overalls' cloth."""
+    rows, cols = np.mgrid[:HEIGHT, :WIDTH]
+    hip, ankle = sitter.observation.pose[[23, 24]].mean(0), sitter.observation.pose[27:29].mean(0)
+    down = (rows - hip[1]) / (ankle[1] - hip[1])
+    coat = (down > 0) & (down < 0.8) & (np.abs(cols - hip[0]) < 30 + 45 * down)
+    alpha = np.maximum(sitter.matte.alpha, coat).astype(np.float32)
+    colors = np.where(coat[..., None], CLOTH, sitter.matte.foreground).astype(np.float32)
+    matte = Matte(alpha, colors)
+    out, warnings = sitter.leave_out(matte)
+    assert warnings == ()
+    assert out is matte

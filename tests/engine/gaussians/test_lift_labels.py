@@ -1,0 +1,227 @@
+"""Labels of pixels and of the surface, on a painted body of which every label is known."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body, load_body
+from likeness.engine.cameras import photo_camera, project
+from likeness.engine.gaussians.lift.labels import (
+    HAIR,
+    HAT,
+    LABELS,
+    LOWER,
+    NONE,
+    SHOES,
+    SKIN,
+    UPPER,
+    place_prior,
+    standard_rest,
+)
+from likeness.engine.gaussians.lift.labels_surface import (
+    STEP_COST,
+    _in_order,
+    labels_at,
+    surface_labels,
+    vertex_parts,
+    worn_share,
+)
+from likeness.engine.gaussians.lift.labels_tidy import find_hat, hanging_hair, without_crumbs
+from likeness.engine.gaussians.lift.regions import Regions, find_regions
+from likeness.engine.gaussians.lift.surfels import INNER_PARTS
+from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.types import Camera, FloatArray, IntArray, LikenessError, Observation, Pose
+from likeness.engine.weights import asset_path
+
+SLEEVE, WAIST, HEM = 0.33, 0.02, -0.36  # metres at rest: where the clothes end
+COLORS = {
+    SKIN: (0.80, 0.60, 0.50), HAIR: (0.16, 0.11, 0.08), UPPER: (0.25, 0.40, 0.65),
+    LOWER: (0.35, 0.33, 0.22), SHOES: (0.85, 0.85, 0.88),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sitter:
+    """The default body before a camera, and its landmarks; ``worn`` [V] is the true label."""
+
+    body: Body
+    vertices: FloatArray
+    camera: Camera
+    observation: Observation
+    worn: IntArray
+
+
+@pytest.fixture(scope="module")
+def sitter() -> Sitter:
+    try:
+        body = load_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+    body = body.personalised(np.zeros(body.num_betas))
+    pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, 0.1, -3.0]))
+    pose = pose.with_joints(left_shoulder=[0, 0, -0.9], right_shoulder=[0, 0, 0.9])
+    camera = photo_camera(620.0, 300, 400)
+    vertices, joints = body.vertices(pose)
+    marks = body.landmarks
+    assert marks is not None
+    corners = vertices[body.f[marks.face_triangle]]
+    face, _ = project(np.einsum("nk,nkd->nd", marks.face_bary, corners), camera)
+    points, _ = project(joints[marks.pose_joint], camera)
+    seen = Observation(
+        pose=points, pose_visibility=np.ones(33), pose_world=np.zeros((33, 3)),
+        person_mask=np.zeros((400, 300), np.float32), face=face, face_score=1.0,
+    )  # fmt: skip
+    part, rest = vertex_parts(body), np.asarray(body.v_template)
+    worn = np.full(len(rest), SKIN)
+    worn[part == "scalp"] = HAIR
+    worn[(part == "torso") | ((part == "arm") & (np.abs(rest[:, 0]) < SLEEVE))] = UPPER
+    legs = np.isin(part, ["torso", "leg"]) & (rest[:, 1] < WAIST)
+    worn[legs & (rest[:, 1] > HEM)] = LOWER
+    worn[part == "foot"] = SHOES
+    return Sitter(body, vertices, camera, seen, worn)
+
+
+def label(
+    sitter: Sitter, colors: dict[int, tuple[float, ...]] = COLORS
+) -> tuple[Regions, IntArray]:
+    """Paint the sitter, label the picture; also the true labels [H, W]."""
+    body, camera = sitter.body, sitter.camera
+    buffer = rasterize_mesh(sitter.vertices, body.f, camera)
+    mask = buffer.face >= 0
+    corner = body.f[buffer.face, buffer.bary.argmax(-1)]
+    truth = np.where(mask, sitter.worn[corner], NONE)
+    rng = np.random.default_rng(0)
+    shade = 0.75 + 0.25 * np.linspace(0, 1, camera.width)[None, :, None]
+    tone = np.array([colors.get(k, (0.5, 0.5, 0.5)) for k in range(len(LABELS))])[truth]
+    picture = np.clip(tone * shade + rng.normal(0, 0.015, tone.shape), 0, 1)
+    regions = find_regions(
+        picture, mask, camera, sitter.vertices, body, sitter.observation, 1.0, picture
+    )
+    return regions, truth
+
+
+@pytest.fixture(scope="module")
+def labelled(sitter: Sitter) -> tuple[Regions, IntArray]:
+    return label(sitter)
+
+
+def overlap(ours: IntArray, truth: IntArray, one: int) -> float:
+    return float(((ours == one) & (truth == one)).sum() / ((ours == one) | (truth == one)).sum())
+
+
+def test_pixels_get_their_labels(labelled: tuple[Regions, IntArray]) -> None:
+    regions, truth = labelled
+    assert (regions.label[~regions.mask] == NONE).all()
+    for one in (SKIN, UPPER, LOWER, SHOES):
+        assert overlap(regions.label, truth, one) > 0.88, LABELS[one]
+    assert overlap(regions.label, truth, HAIR) > 0.7  # a cap of a hundred pixels, all rim
+    assert (regions.label == truth)[regions.mask].mean() > 0.97
+    assert (regions.hair == np.isin(regions.label, [HAIR, HAT])).all()
+    assert not (regions.skin & ~np.isin(regions.label, [SKIN])).any()
+
+
+def test_the_far_side_is_dressed_as_the_near_one(
+    sitter: Sitter, labelled: tuple[Regions, IntArray]
+) -> None:
+    """Sleeves, waist, hem and shoes end at one height all around; nothing behind was seen."""
+    shares = surface_labels(labelled[0], sitter.camera, sitter.body, sitter.vertices)
+    np.testing.assert_allclose(shares.sum(1), 1.0)
+    part, rest = vertex_parts(sitter.body), np.asarray(sitter.body.v_template)
+    found = shares.argmax(1)
+    behind = rest[:, 2] < -0.01
+    ends = np.minimum.reduce([
+        np.where(part == "arm", np.abs(np.abs(rest[:, 0]) - SLEEVE), 1.0),
+        np.abs(rest[:, 1] - WAIST), np.abs(rest[:, 1] - HEM),
+    ])  # fmt: skip
+    for name in ("scalp", "torso", "arm", "leg", "foot", "hand"):
+        own = (part == name) & behind & (ends > 0.02)
+        assert (found == sitter.worn)[own].mean() > 0.95, name
+    inner = np.isin(part, INNER_PARTS)
+    assert (worn_share(shares)[inner] == 0).all()
+    corners = sitter.body.f[:50]
+    at_corner = labels_at(shares, corners, np.tile([1.0, 0, 0], (50, 1)))
+    sure = shares[corners[:, 0]].max(1) > 0.6
+    np.testing.assert_array_equal(at_corner[sure], found[corners[sure, 0]])
+
+
+def test_a_tunic_is_one_piece(sitter: Sitter) -> None:
+    regions, _ = label(sitter, COLORS | {LOWER: COLORS[UPPER]})
+    assert not (regions.label == LOWER).any()
+
+
+def test_a_bald_scalp_is_skin(sitter: Sitter) -> None:
+    regions, _ = label(sitter, COLORS | {HAIR: COLORS[SKIN]})
+    assert not regions.hair.any()
+    shares = surface_labels(regions, sitter.camera, sitter.body, sitter.vertices)
+    scalp = vertex_parts(sitter.body) == "scalp"
+    assert (shares.argmax(1)[scalp] == SKIN).all()
+
+
+def test_skin_coloured_clothes_are_clothes(sitter: Sitter) -> None:
+    """A shirt a little paler and less red than the face."""
+    regions, truth = label(sitter, COLORS | {UPPER: (0.80, 0.70, 0.66)})
+    chest = ((truth == UPPER) & regions.mask)[: sitter.camera.height // 2]
+    assert (regions.label[: sitter.camera.height // 2][chest] == UPPER).mean() > 0.95
+
+
+def test_places_do_not_depend_on_the_height(sitter: Sitter) -> None:
+    body = sitter.body
+    tall = replace(
+        body, v_template=body.v_template * np.float32(1.3), J_template=body.J_template * 1.3
+    )
+    np.testing.assert_allclose(standard_rest(tall)[:, 1], standard_rest(body)[:, 1], atol=1e-6)
+    part = np.arange(len(body.part_names))
+    prior = place_prior(np.zeros((len(part), 3)), part, body)
+    np.testing.assert_allclose(prior.sum(1), 1.0)
+    assert prior[body.part_names.index("scalp")].argmax() == HAIR
+    assert prior[body.part_names.index("foot")].argmax() == SHOES
+
+
+def test_rings_in_order_are_the_cheapest() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(5):
+        cost = rng.random((6, 3))
+        found = _in_order(cost)
+
+        def total(states: tuple[int, ...], cost: FloatArray = cost) -> float:
+            changes = sum(a != b for a, b in itertools.pairwise(states))
+            return float(cost[np.arange(6), list(states)].sum() + STEP_COST * changes)
+
+        rising = (s for s in itertools.product(range(3), repeat=6) if list(s) == sorted(s))
+        assert total(tuple(found)) == pytest.approx(min(map(total, rising)))
+
+
+def test_crumbs_go_and_hair_hangs_from_the_head() -> None:
+    grid = np.full((40, 40), UPPER)
+    grid[:20] = SKIN
+    grid[10:12, 10:12] = UPPER
+    grid[30:39, 5:15] = LOWER
+    tidy = without_crumbs(grid, unit=10.0)
+    assert (tidy[:20] == SKIN).all()
+    assert (tidy[30:39, 5:15] == LOWER).all()
+    grid[2:9, 2:30], grid[30:38, 25:35] = HAIR, HAIR
+    head = np.zeros((40, 40), bool)
+    head[:20] = True
+    hanging = hanging_hair(grid, head)
+    assert hanging[2:9, 2:30].all()
+    assert not hanging[20:].any()
+
+
+@pytest.mark.parametrize("contrast", [60.0, 20.0])
+def test_a_hat_is_told_from_the_hair_below_it(contrast: float) -> None:
+    unit, brow = 20.0, 60.0
+    rows, cols = np.mgrid[:100, :100]
+    head = np.hypot(rows - 50, cols - 50) < 42
+    grid = np.where(head & ((rows < 45) | (np.abs(cols - 50) > 25)), HAIR, NONE)
+    hat = (grid == HAIR) & (rows < 35)
+    lab = np.zeros((100, 100, 3))
+    lab[..., 0] = np.where(hat, 20.0 + contrast, 20.0)
+    found = find_hat(grid, lab, head, brow, unit)
+    if contrast < 30:
+        assert (found == grid).all()
+    else:
+        assert overlap(found, np.where(hat, HAT, grid), HAT) > 0.9
+        assert ((found == HAIR) | (found == HAT))[grid == HAIR].all()
