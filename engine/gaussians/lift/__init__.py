@@ -25,6 +25,7 @@ from ...types import (
 )
 from .calibrate import calibrate
 from .dressed import Dressed, dress
+from .ears import finish_ears
 from .face import refine_face
 from .far_side import loose_layer
 from .glasses import put_on, settle_behind, take_off
@@ -153,6 +154,7 @@ def lift(
     view = PhotoView(camera, colors, alpha, regions, sheets)
     texels = texel_layer(view, samples, body, vertices, groups, dressed, shares, wearer)
     everything = BoundGaussians.concatenate([texels, *loose, *photo])
+    everything = finish_ears(everything, body, vertices, regions, camera)
     worn = None
     if frame is not None:
         worn = put_on(frame, portrait, matte, body, vertices, track, face_budget // 3)

@@ -47,7 +47,6 @@ class Face:
         track, matte: of the portrait. points: [478, 2] observed landmarks, pixels.
         part: [F] name of each triangle's part. left: [F] on the body's left side.
         unit: pixels between the pupils.
-        glasses: [H, W] of the portrait, what shows glasses; None without.
         coarseness: factor on the spacing of completed splats.
     """
 
@@ -62,7 +61,6 @@ class Face:
     left: BoolArray
     unit: float
     coarseness: float
-    glasses: BoolArray | None = None
 
     @property
     def camera(self) -> Camera:
@@ -85,14 +83,6 @@ class Face:
         right, bottom = np.clip(np.ceil(high), [left + 2, top + 2], [width, height]).astype(int)
         corner = np.array([left, top], np.float64)
         return self.matte.foreground[top:bottom, left:right], corner
-
-    def covered_at(self, xy: FloatArray) -> BoolArray:
-        """[N] whether pixels [N, 2] show glasses."""
-        if self.glasses is None:
-            return np.zeros(len(xy), bool)
-        height, width = self.glasses.shape
-        at = np.clip(xy.astype(int), 0, [width - 1, height - 1])
-        return self.glasses[at[:, 1], at[:, 0]]
 
     def lower(self) -> BoolArray:
         """[F] triangles of the lips, the teeth and the mouth that go with the jaw.
@@ -130,7 +120,6 @@ def make_face(
     observation: Observation,
     matte: Matte,
     coarseness: float = 1.0,
-    glasses: BoolArray | None = None,
 ) -> Face | None:
     """None for a body without eyes, teeth, blinks or landmarks, or a photo without a face."""
     needed = {"jawOpen", *BLINK.values()} <= set(body.expression_names)
@@ -153,7 +142,6 @@ def make_face(
         left=body.v_template[body.f].mean(1)[:, 0] > 0,
         unit=unit,
         coarseness=coarseness,
-        glasses=glasses,
     )
 
 

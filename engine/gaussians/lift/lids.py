@@ -242,7 +242,7 @@ def _lid_colors(
     brow |= fill_polygon((face.points[list(BROWS[side])] - low) * scale, height, width)
     brow = ndimage.distance_transform_edt(~brow) < 0.03 * unit
     hole = lid | lashes
-    known = solid & ~hole & ~brow & ~face.covered_at(pixels).reshape(height, width)
+    known = solid & ~hole & ~brow
     if known.sum() < 20:
         known = solid & ~hole
     if not known.any():

@@ -1,0 +1,114 @@
+"""Ears, of which a portrait from the front shows a sliver.
+
+A pixel on the side of an ear would smear over centimetres of it. What the photo shows squarely
+stays; the rest of the ear has the tone of what is seen of it, shaded by its own folds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ...body import Body
+from ...cameras import project
+from ...types import LAYERS, BoolArray, BoundGaussians, Camera, FloatArray
+from ..binding import vertex_normals
+from .regions import Regions
+
+CORE, PHOTO = LAYERS.index("core"), LAYERS.index("photo")
+SQUARE = (0.25, 0.45)  # cosine to the view from which a pixel starts to be, and is, trusted
+BARE_SHARE = 0.35  # of an ear's pixels that must be skin; hair covers it otherwise
+LEAST_SEEN = 12  # splats that tell an ear's tone
+HOLLOW, DARKEST = 0.011, 0.55  # metres below the rim at which a fold is 1/e darker; its limit
+RIM_REACH = 0.012  # metres around a point in which the rim stands out over it
+LIT = 0.16  # of the tone, between what faces up and what faces down
+REDDER = np.array([1.0, 0.95, 0.93])  # of the cheeks' tone, for an ear of which nothing is seen
+
+
+def finish_ears(
+    bound: BoundGaussians,
+    body: Body,
+    vertices: FloatArray,
+    regions: Regions,
+    camera: Camera,
+) -> BoundGaussians:
+    """Bare ears with calm colours where the photo does not show them squarely.
+
+    Args:
+        bound: everything that the lift made. vertices: [V, 3] in the photo's pose.
+        regions: of the photo, on the grid of ``camera``.
+    """
+    part = np.array(body.part_names)[body.face_part]
+    left = body.v_template[body.f].mean(1)[:, 0] > 0
+    colors, opacities = np.array(bound.colors), np.array(bound.opacities)
+    for side in (True, False):
+        faces = (part == "ear") & (left == side)
+        own = np.nonzero(faces[bound.triangle])[0]
+        if len(own) == 0 or not _bare(faces, regions):
+            continue
+        corner = body.f[bound.triangle[own]]
+        bary = bound.bary[own].astype(np.float64)
+        at = np.einsum("nk,nkd->nd", bary, vertices[corner])
+        normal = np.einsum("nk,nkd->nd", bary, vertex_normals(vertices, body.f)[corner])
+        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+        toward = -at / np.linalg.norm(at, axis=1, keepdims=True)
+        square = np.einsum("nd,nd->n", normal, toward)
+        trust = np.clip((square - SQUARE[0]) / (SQUARE[1] - SQUARE[0]), 0.0, 1.0)
+        xy, _ = project(at, camera)
+        col = np.clip(xy.astype(int), 0, [camera.width - 1, camera.height - 1])
+        on_skin = regions.skin[col[:, 1], col[:, 0]]
+        photo, core = bound.layer[own] == PHOTO, bound.layer[own] == CORE
+        sure = photo & on_skin & (trust > 0.6)
+        tone = regions.skin_color * REDDER
+        if sure.sum() >= LEAST_SEEN:
+            seen = np.median(colors[own[sure]], axis=0)
+            # Light that shines through an ear, or a strong shadow, is not all of its tone.
+            tone = 0.65 * seen + 0.35 * tone
+        folds = _folds(body, faces, corner, bary)
+        calm = np.clip(tone * folds[:, None], 0.0, 1.0)
+        share = np.zeros(len(own))
+        if sure.sum() >= LEAST_SEEN:  # near what is seen squarely, the photo's own tones
+            away, nearest = cKDTree(at[sure]).query(at, k=min(6, int(sure.sum())))
+            share = 0.6 * np.exp(-away.mean(1) / 0.004)
+            near = colors[own[sure]][nearest].mean(1)
+            calm = calm * (1.0 - share[:, None]) + near * share[:, None]
+        rows = own[core]
+        colors[rows] = calm[core]
+        rows = own[photo]
+        opacities[rows] = opacities[rows] * trust[photo]
+    keep = opacities > 0.02
+    changed = replace(
+        bound, colors=colors.astype(np.float32), opacities=opacities.astype(np.float32)
+    )
+    return changed.take(keep | (bound.opacities <= 0.02))
+
+
+def _bare(faces: BoolArray, regions: Regions) -> bool:
+    """Whether the photo shows skin where an ear is drawn; an ear out of sight counts as bare when
+    no hair falls beside the head there."""
+    shown = (regions.body.face >= 0) & faces[regions.body.face] & regions.mask
+    if shown.sum() < 4:
+        return False
+    return bool((regions.skin & shown).sum() > BARE_SHARE * shown.sum())
+
+
+def _folds(body: Body, faces: BoolArray, corner: FloatArray, bary: FloatArray) -> FloatArray:
+    """[N] brightness of points of an ear: dark in its hollows, lighter where it faces up.
+
+    How far the rim around a point stands out over it, across the head, tells the hollow's depth.
+    """
+    rest = body.v_template.astype(np.float64)
+    used = np.unique(body.f[faces])
+    sign = np.sign(rest[used, 0].mean())
+    out = sign * rest[used, 0]
+    tree = cKDTree(rest[used][:, 1:])
+    points = np.einsum("nk,nkd->nd", bary, rest[corner])
+    normal = np.einsum("nk,nkd->nd", bary, vertex_normals(rest, body.f)[corner])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    rim = np.array([out[rows].max() if rows else 0.0
+                    for rows in tree.query_ball_point(points[:, 1:], RIM_REACH)])  # fmt: skip
+    deep = np.maximum(rim - sign * points[:, 0] - 0.002, 0.0)
+    shade = DARKEST + (1.0 - DARKEST) * np.exp(-deep / HOLLOW)
+    return np.asarray(shade * (1.0 - 0.5 * LIT + LIT * (0.5 + 0.5 * normal[:, 1])))
