@@ -35,7 +35,7 @@ MIN_FACING, GRAZING = -0.15, 0.45  # cosines between which a vertex counts as on
 AGREES = 0.35  # least cosine between a vertex's way out and the way to the matte's outline
 MOST = {HEAD: 0.15, TORSO: 0.12, LEFT_LEG: 0.12, RIGHT_LEG: 0.12, ARMS[0]: 0.07, ARMS[1]: 0.07}
 """Metres that what is worn may stand off the body, by limb."""
-LEAST = -0.02  # metres that a body fitted too wide may be drawn in
+LEAST = -0.012  # metres that a body fitted too wide may be drawn in
 MOST_FOLD = 0.012  # metres in armpits and crotch
 MOST_BEND = 0.022  # metres at elbows, knees and feet
 MOST_SIDEWAYS = 0.015  # metres across a vertex's own normal
@@ -43,6 +43,7 @@ MOST_SKIN = 0.012  # metres, either way: bare skin is where the body was fitted,
 DEFAULT_WORN, DEFAULT_HAIR = 0.010, 0.012  # metres where nothing was measured
 PULL = 3e-4  # weight of the default
 FULL_HAIR, FULL_HAT = 0.02, 0.3  # weights of the outline's thickness on the rest of a head
+BEHIND = 0.75  # of that thickness: hair lies closer behind than at the sides
 RING = 0.012  # metres of height that share one thickness
 MEASURED = 20.0  # weight of one measured vertex against the bending of the offsets
 MOST_SMOOTHED, MOST_SMOOTHED_EXTREMITY = 0.008, 0.025  # metres; no toes show through a shoe
@@ -145,11 +146,12 @@ def dress(
         target = np.clip(target, limits.low, OVERSHOOT * limits.high)
         told = scalp & (trust > 0.1)
         if told.sum() > 9:
-            # The far side of hair, and a hat all around, is as thick as its outline at the same
-            # height of the head.
+            # A hat is as thick all around as its outline at the same height of the head; the far
+            # side of hair is nearly so.
             around = scalp & ((facing < 0.0) | hat)
             height = body.v_template[:, 1]
             prior[around] = _at_height(height[told], target[told], height[around])
+            prior[around & ~hat] *= BEHIND
             pull[around] = np.where(hat, FULL_HAT, FULL_HAIR)[around]
         A = edges + sparse.diags(trust + pull)
         offset = _solve(A.tocsr(), trust * target + pull * prior, offset)

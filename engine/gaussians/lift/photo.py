@@ -25,7 +25,7 @@ PHOTO = 2  # index into LAYERS
 # fine as the splats; the larger one is solid where they will be looked at from near.
 SIGMA, COARSE_SIGMA, COARSE_SIDE = 0.50, 0.62, 600
 FRONT_OPACITY = 0.985
-FADE, FADE_HEAD = (0.12, 0.32), (0.2, 0.42)
+FADE, FADE_HEAD = (0.12, 0.32), (0.15, 0.36)
 """Cosines between which a surface that turns away loses its photo splats."""
 SKIN_STRETCH = 6.0  # longest step on skin in pixel widths; core texels fill in beyond
 

@@ -22,7 +22,7 @@ from .grids import erode, inset
 from .labels import SKIN
 from .labels_surface import labels_at
 from .regions import ARMS, HEAD, Regions
-from .skirt_colors import skirt_colors
+from .skirt_colors import above_hem, skirt_colors
 from .skirt_worn import Wearer
 from .surfaces import Sheet, composite
 from .surfels import INNER_PARTS, surfels_on_plane
@@ -33,7 +33,7 @@ MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surfac
 OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths
 UNDER_HAIR = 0.5  # cosine below which skin may have to give way to hair before or beside it
 SURFACES = 0.15  # cosine below which texels lie at the very surface, for photo splats end there
-EDGE_ON = 0.2  # of its radius that a disc seen edge-on is thick
+EDGE_ON = 0.6  # of its radius that a disc seen edge-on is thick
 DRAW_IN, DRAW_IN_STEPS = 0.024, 6  # metres that a texel may be drawn in to the outline, in steps
 MIN_FACING = 0.25  # cosine below which the photo's colour is smeared over too much surface
 SQUARELY = 0.3  # cosine from which on a texel keeps the photo's colour
@@ -143,9 +143,9 @@ def texel_layer(
             points[own], normal[own], label[own], known[own], sampled[own], samples.take(own),
             wearer.bare, view,
         )  # fmt: skip
-        cloth = samples.take(~own)
         color[~own] = skirt_colors(
-            cloth.triangle - len(wearer.bare.f), cloth.bary, wearer.skirt.piece.f, wearer.points,
+            samples.triangle[~own] - len(wearer.bare.f), samples.bary[~own],
+            wearer.skirt.piece.f, wearer.points,
             wearer.skirt.label, view,
         )  # fmt: skip
     brightness = float(np.clip(regions.skin_color.mean() / 0.62, 0.35, 1.15))
@@ -156,6 +156,13 @@ def texel_layer(
     color[eye] = sampled[eye]
 
     radius = _radii(samples, f, vertices, dressed.vertices)
+    if wearer is not None:  # the hem is an edge before the legs
+        cloth = samples.triangle >= len(wearer.bare.f)
+        room = above_hem(
+            samples.triangle[cloth] - len(wearer.bare.f), samples.bary[cloth],
+            wearer.skirt.piece.f, wearer.points,
+        )  # fmt: skip
+        radius[cloth] = np.minimum(radius[cloth], np.maximum(room, 0.3 * radius[cloth]))
     opacity = np.full(len(points), OPACITY)
     # Texels under photo splats step back, or their blur would show through.
     over = at.visible & regions.mask[at.row, at.col] & ~hidden
