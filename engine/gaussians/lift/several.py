@@ -55,11 +55,13 @@ FADED = 0.04  # of a splat's opacity: fainter ones are left out
 CUT_FROM, CUT_TO = 0.15, 0.45  # part of the blend at which a photo's splats fade in
 MIN_FACING = 0.2  # cosine below which a photo's colours tell nothing of another's exposure
 BODY_SIDE = 512  # pixels of the picture on which visibility is decided
-LEVEL_PRIOR = 40.0  # vertices seen squarely by both that count as much as "no correction"
+SPREAD = 0.5  # pull of what a photo tells to where it tells it, against spreading to neighbours
+BLACK, WHITE = 0.04, 0.97  # colours beyond say nothing of the exposure
+LEVEL_PRIOR = 10.0  # vertices that two photos tell of, which count as much as "no correction"
 MOST_GAIN = 1.6  # times by which a photo may be brighter than the main one
-MOST_OFFSET = 0.12  # of the whole range, by which the light may differ from place to place
+MOST_OFFSET = 0.06  # of the whole range, by which the light may differ from place to place
 OFFSET_SIDE, OFFSET_BLUR = 128, 1.5  # pixels of the picture on which it is drawn
-HOLD_OFFSET = 0.02  # pull of that difference to nothing, against its neighbours
+HOLD_OFFSET = 0.5  # pull of that difference to nothing, against its neighbours
 
 
 @dataclass(frozen=True)
@@ -144,16 +146,19 @@ def blend_weights(sights: Sequence[Sight], body: Body, face: int = 0) -> FloatAr
 def levelled(mattes: Sequence[Matte], sights: Sequence[Sight], body: Body) -> list[Matte]:
     """The mattes with the light and exposure of the first one.
 
-    What two photos both see they should show in one colour. Each of the others gets a gain per
-    channel, from all such places, and then a smooth offset, which is what is left of the
-    difference, carried over the body's surface and fading away from where it was measured.
+    Where two photos both see the body, or one's part ends where the other's begins, they should
+    show one colour. Each of the others gets a gain per channel from all such places, and then an
+    offset: what is left of the difference, smooth, and only near those places. Light falls
+    differently on somebody who turns around, and that is no error of the photo.
     """
     laplacian = mesh_laplacian(body.f, len(body.v_template))
     colors = [_vertex_colors(m, s, laplacian) for m, s in zip(mattes, sights, strict=True)]
-    known, total = colors[0], _trust(sights[0])
+    trusts = [_reach(s, laplacian) for s in sights]
+    known, total = colors[0], trusts[0]
     out = [mattes[0]]
-    for matte, sight, own in zip(mattes[1:], sights[1:], colors[1:], strict=True):
-        trust = _trust(sight)
+    for matte, sight, own, trust in zip(
+        mattes[1:], sights[1:], colors[1:], trusts[1:], strict=True
+    ):
         both = trust * total
         gain = _gain(known, own, both)
         offset = diffuse(laplacian, known - own * gain, 4.0 * both, np.zeros(3), HOLD_OFFSET)
@@ -171,8 +176,16 @@ def _trust(sight: Sight) -> FloatArray:
     return np.clip((sight.facing - MIN_FACING) / (1.0 - MIN_FACING), 0.0, 1.0)
 
 
+def _reach(sight: Sight, laplacian: sparse.csr_matrix) -> FloatArray:
+    """[V] the trust spread a few vertices beyond what is seen: a front and a back never see the
+    same place, but end beside each other."""
+    everywhere = np.full(len(sight.facing), SPREAD)
+    spread = diffuse(laplacian, _trust(sight)[:, None], everywhere, np.zeros(1), 0.0)[:, 0]
+    return np.clip(spread, 0.0, 1.0)
+
+
 def _vertex_colors(matte: Matte, sight: Sight, laplacian: sparse.csr_matrix) -> FloatArray:
-    """[V, 3] smooth colours of what a photo shows; nothing where it shows nothing."""
+    """[V, 3] smooth colours of what a photo shows, carried on to what it does not."""
     xy, _ = project(sight.vertices, sight.camera)
     trust = _trust(sight)
     solid = erode(matte.alpha > 0.95, 2).astype(float)
@@ -183,18 +196,21 @@ def _vertex_colors(matte: Matte, sight: Sight, laplacian: sparse.csr_matrix) -> 
 
 
 def _gain(wanted: FloatArray, own: FloatArray, weight: FloatArray) -> FloatArray:
-    """[3] by which colours ``own`` [V, 3] are nearest to ``wanted``, drawn to 1 by a prior."""
-    usable = (own.min(1) > 0.02) & (wanted.min(1) > 0.02) & (weight > 0)
-    ratio = np.log(np.clip(wanted[usable], 0.02, 1.0)) - np.log(np.clip(own[usable], 0.02, 1.0))
+    """[3] by which colours ``own`` [V, 3] are nearest to ``wanted``, drawn to 1 by a prior.
+
+    A weighted median in each channel; what is nearly black or white tells of no exposure.
+    """
+    both = np.concatenate([wanted, own], axis=1)
+    usable = (both.min(1) > BLACK) & (both.max(1) < WHITE) & (weight > 0)
     w = weight[usable]
-    out = np.zeros(3)
-    for channel in range(3):
-        if len(w) == 0:
-            break
-        order = np.argsort(ratio[:, channel])
-        share = np.cumsum(w[order])
-        middle = ratio[order[np.searchsorted(share, 0.5 * share[-1])], channel]
-        out[channel] = middle * share[-1] / (share[-1] + LEVEL_PRIOR)
+    if len(w) == 0:
+        return np.ones(3)
+    ratio = np.log(wanted[usable] / own[usable])
+    order = np.argsort(ratio, axis=0)
+    share = np.cumsum(w[order], axis=0)
+    middle = (share < 0.5 * share[-1]).sum(0)
+    out = np.take_along_axis(ratio, np.take_along_axis(order, middle[None], 0), 0)[0]
+    out = out * w.sum() / (w.sum() + LEVEL_PRIOR)
     return np.exp(np.clip(out, -np.log(MOST_GAIN), np.log(MOST_GAIN)))
 
 
