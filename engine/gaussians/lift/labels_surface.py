@@ -30,7 +30,8 @@ HABIT = 0.05  # votes for what is usual where nothing was seen
 WAIST = 0.02  # standard height above the pelvis below which unseen wear is the lower one
 HAIRY = 0.15  # share of the seen scalp with hair from which the unseen scalp has hair
 SHOD = 0.25  # share of the seen foot that wears a shoe from which its sole does too
-LONG_HAIR_X = 0.12  # metres beside the spine that long hair covers behind
+LONG_HAIR_X = 0.13  # metres beside the spine that long hair covers behind
+HAIR_ROUND = 0.05  # metres by which its ends are higher there than over the spine
 
 
 @dataclass(frozen=True)
@@ -270,8 +271,10 @@ def _complete_head(
     ring[neck] = UPPER if collar and front.any() else SKIN
     tips = _hair_tips(regions, part, rest)
     if tips is not None:
-        behind = np.isin(part, ["neck", "torso"]) & (np.abs(rest[:, 0]) < LONG_HAIR_X)
-        ring[behind & (rest[:, 1] > tips) & (rest[:, 2] < 0.03)] = HAIR
+        beside = np.abs(rest[:, 0]) / LONG_HAIR_X
+        ends = tips + HAIR_ROUND * beside**2  # longest over the spine
+        behind = np.isin(part, ["neck", "torso"]) & (beside < 1.0) & (rest[:, 2] < 0.03)
+        ring[behind & (rest[:, 1] > ends)] = HAIR
     take = np.isin(part, ["scalp", "ear", "face"]) & ~seen & (mirror >= 0) & seen[mirror]
     # A parting or a fringe may be on one side only, but bare skin on the scalp is a hairline.
     take &= ~(scalp & (ring == HAT))
