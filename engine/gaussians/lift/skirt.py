@@ -129,7 +129,7 @@ def seen_skirt(
         camera: of the regions' grid. body: the person's own. pose: of the photo.
     """
     vertices, joints = body.vertices(pose)
-    outline = find_outline(regions, camera, body, vertices, joints)
+    outline = find_outline(regions, camera, joints)
     if outline is None:
         return None
     inside = tucked(dressed, vertices, _drawn_below(outline, vertices, body, camera))

@@ -21,7 +21,7 @@ from .skirt_hold import COLUMNS, RINGS
 if TYPE_CHECKING:
     from .texels import PhotoView
 
-CUT = np.radians(70.0)  # of the way around at which the photo's colours are turned back
+CUT = np.radians(77.0)  # of the way around at which the photo's colours are turned back
 FINE = 6  # columns and rings of the colour grid for each of the mesh's
 BACK = 0.94  # how bright the far side is
 
@@ -56,6 +56,17 @@ def skirt_colors(
     out = bilinear(shown, np.stack([x, y], -1))
     away = np.clip((np.abs(turn) - CUT) / np.radians(40.0), 0.0, 1.0)[:, None]
     return np.asarray(out * (1.0 - (1.0 - BACK) * away))
+
+
+def above_hem(
+    triangle: IntArray, bary: FloatArray, faces: IntArray, points: FloatArray
+) -> FloatArray:
+    """[N] metres from places on the skirt to its hem; arguments as of :func:`skirt_colors`."""
+    ring, _ = _places(triangle, bary, faces)
+    steps = np.linalg.norm(np.diff(points.reshape(RINGS, COLUMNS, 3), axis=0), axis=2).mean(1)
+    down = np.concatenate([[0.0], np.cumsum(steps)])
+    out: FloatArray = down[-1] - np.interp(ring, np.arange(RINGS), down)
+    return out
 
 
 def _places(triangle: IntArray, bary: FloatArray, faces: IntArray) -> tuple[FloatArray, FloatArray]:

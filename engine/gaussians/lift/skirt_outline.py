@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ...body import Body
 from ...cameras import project
 from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
 from .labels import LOWER, UPPER
-from .regions import ARMS, LEFT_LEG, RIGHT_LEG, Regions
+from .regions import ARMS, LEFT_LEG, RIGHT_LEG, TORSO, Regions
 
 LEAST_LENGTH = 0.05  # metres from the crotch to the hem
 LEAST_GAP = 0.02  # metres between the fitted legs near the hem, so that there is a gap to fill
@@ -66,23 +65,21 @@ def _along(side: FloatArray, at: FloatArray) -> FloatArray:
     return np.stack([np.interp(at, place, side[:, k]) for k in range(2)], -1)
 
 
-def find_outline(
-    regions: Regions, camera: Camera, body: Body, vertices: FloatArray, joints: FloatArray
-) -> SkirtOutline | None:
+def find_outline(regions: Regions, camera: Camera, joints: FloatArray) -> SkirtOutline | None:
     """The outline of the skirt that the photo shows; None for trousers, shorts and bare legs.
 
     Args:
-        camera: of the regions' grid. vertices: [V, 3] and joints: [55, 3] in the photo's pose.
+        camera: of the regions' grid. joints: [55, 3] in the photo's pose.
     """
     if not _legs_hang(joints, camera):
         return None
-    hips = (JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"])
-    fold = np.minimum(body.weights[:, hips[0]], body.weights[:, hips[1]]) > 0.05
-    if not fold.any():
+    trunk = regions.limb[TORSO]
+    rows = np.nonzero((trunk.face >= 0).any(1))[0]
+    if len(rows) == 0:
         return None
-    xy, z = project(vertices[fold], camera)
-    metres = float(z.mean() / camera.K[0, 0])
-    crotch = int(np.ceil(xy[:, 1].max()))
+    crotch = int(rows.max()) + 1  # down to it the hips are the trunk's
+    depth = trunk.depth[rows.max()]
+    metres = float(depth[np.isfinite(depth)].mean() / camera.K[0, 0])
     for wanted in ((UPPER,), (UPPER, LOWER)):
         cloth = regions.mask & np.isin(regions.label, wanted) & ~np.isin(regions.group, ARMS)
         if _fills_gap(cloth, regions, crotch, metres):

@@ -1,0 +1,316 @@
+"""Skirts: told from trousers, drawn as the photo shows them, and hung around both legs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.body.atlas import rasterize_atlas
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.cameras import photo_camera
+from likeness.engine.gaussians import place
+from likeness.engine.gaussians.lift import LiftOptions, lift
+from likeness.engine.gaussians.lift.dressed import Dressed
+from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
+from likeness.engine.gaussians.lift.regions import Regions, find_regions
+from likeness.engine.gaussians.lift.skirt import PART, Skirt, seen_skirt, skirt_faces
+from likeness.engine.gaussians.lift.skirt_colors import CUT, skirt_colors
+from likeness.engine.gaussians.lift.skirt_hold import COLUMNS, RINGS, seated
+from likeness.engine.gaussians.lift.skirt_worn import wear
+from likeness.engine.gaussians.lift.texels import PhotoView
+from likeness.engine.render import render_camera
+from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
+from likeness.engine.types import (
+    BoolArray,
+    Camera,
+    FloatArray,
+    IntArray,
+    Matte,
+    Observation,
+    Pose,
+    Track,
+)
+from scipy import ndimage
+
+WAIST, HEM = 0.05, -0.62  # metres over the pelvis
+TOP = 0.18  # half as wide as it is at the waist: the box of the trunk fits in
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A body of boxes in a cone of cloth, photographed with a z-buffer."""
+
+    body: Body
+    camera: Camera
+    pose: Pose
+    buffer: MeshBuffer
+    cloth: BoolArray
+    regions: Regions
+    observation: Observation
+
+    @property
+    def vertices(self) -> FloatArray:
+        return self.body.vertices(self.pose)[0]
+
+    @property
+    def dressed(self) -> Dressed:
+        count = len(self.body.v_template)
+        return Dressed(self.vertices, np.zeros(count), np.zeros(count), self.body.f)
+
+    def found(self) -> Skirt | None:
+        return seen_skirt(self.regions, self.camera, self.body, self.pose, self.dressed)
+
+
+def cone(hem: float, width: float, depth: float) -> tuple[FloatArray, IntArray]:
+    """A tube from the waist to a hem, half as wide and deep as given there."""
+    turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    t = np.linspace(0, 1, 20)[:, None]
+    x = (TOP + (width - TOP) * t) * np.sin(turn)
+    z = (TOP + (depth - TOP) * t) * np.cos(turn)
+    points = np.stack([x, np.broadcast_to(WAIST + (hem - WAIST) * t, x.shape), z], -1)
+    r, c = np.mgrid[:19, :48]
+    a, b = r * 48 + c, r * 48 + (c + 1) % 48
+    return points.reshape(-1, 3), np.concatenate(
+        [
+            np.stack([a, a + 48, b], -1).reshape(-1, 3),
+            np.stack([b, a + 48, b + 48], -1).reshape(-1, 3),
+        ]
+    )
+
+
+def photograph(
+    worn: str = "skirt", width: float = 0.36, yaw: float = 0.0, label: int = LOWER
+) -> Scene:
+    body = synthetic_body().personalised(np.zeros(4))
+    pose = Pose.rest(body.num_expression).with_joints(
+        left_shoulder=[0, 0, -0.9], right_shoulder=[0, 0, 0.9], pelvis=[0, yaw, 0]
+    )
+    pose = replace(pose, transl=np.array([0.0, 0.1, -3.0]))
+    camera = photo_camera(430.0, 260, 270)
+    vertices, joints = body.vertices(pose)
+    count, f = len(vertices), body.f
+    if worn == "skirt":
+        points, faces = cone(HEM, width, 0.7 * width)
+        turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+        vertices = np.concatenate([vertices, points @ turn.T + joints[0]])
+        f = np.concatenate([f, faces + count])
+    buffer = rasterize_mesh(vertices, f, camera)
+    mask = buffer.face >= 0
+    part = np.array([*body.part_names, "cloth"])[
+        np.concatenate([body.face_part, np.full(len(f) - len(body.f), len(body.part_names))])
+    ]
+    seen = np.where(mask, part[buffer.face], "")
+    labels = np.select(
+        [seen == "cloth", seen == "torso", seen == "", ], [label, UPPER, NONE], SKIN
+    )  # fmt: skip
+    height = np.broadcast_to(np.mgrid[:270, :260][0], mask.shape)
+    if worn in ("trousers", "shorts"):
+        above = height < (200 if worn == "shorts" else 245)
+        labels[(seen == "leg") & above] = LOWER
+    observation = Observation(
+        pose=np.zeros((33, 2)), pose_visibility=np.zeros(33), pose_world=np.zeros((33, 3)),
+        person_mask=mask.astype(np.float32), face=None, face_score=0.0,
+    )  # fmt: skip
+    colors = np.full((270, 260, 3), 0.5)
+    regions = find_regions(colors, mask, camera, body.vertices(pose)[0], body, observation, 1.0)
+    regions = replace(regions, label=labels)
+    return Scene(body, camera, pose, buffer, seen == "cloth", regions, observation)
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return photograph()
+
+
+@pytest.fixture(scope="module")
+def skirt(scene: Scene) -> Skirt:
+    found = scene.found()
+    assert found is not None
+    return found
+
+
+def posed(scene: Scene, skirt: Skirt, **joints: list[float]) -> FloatArray:
+    """[RINGS, COLUMNS, 3] the skirt on somebody who stands with these joints turned."""
+    pose = Pose.rest(scene.body.num_expression).with_joints(**joints)
+    return skirt.on(scene.body).vertices(pose)[0][-RINGS * COLUMNS :].reshape(RINGS, COLUMNS, 3)
+
+
+@pytest.mark.parametrize("worn", ["trousers", "shorts", "nothing"])
+def test_no_skirts_are_not_found(worn: str) -> None:
+    assert photograph(worn).found() is None
+
+
+def test_nobody_sits_in_a_found_skirt(scene: Scene) -> None:
+    sitting = scene.pose.with_joints(left_hip=[-1.4, 0, 0], right_hip=[-1.4, 0, 0])
+    assert replace(scene, pose=sitting).found() is None
+
+
+@pytest.mark.parametrize(
+    ("width", "yaw", "label"), [(0.36, 0, LOWER), (0.26, 0, UPPER), (0.36, 0.35, LOWER)]
+)
+def test_drawn_by_the_photos_camera_it_covers_its_pixels(
+    width: float, yaw: float, label: int
+) -> None:
+    scene = photograph(width=width, yaw=yaw, label=label)
+    found = scene.found()
+    assert found is not None
+    assert found.label == label
+    points = found.on(scene.body).vertices(scene.pose)[0][-RINGS * COLUMNS :]
+    drawn = rasterize_mesh(points, skirt_faces(), scene.camera).face >= 0
+    # The top of the cone lies on the trunk, which covers it in the photo as well.
+    rows = np.nonzero(drawn.any(1))[0]
+    below = np.mgrid[:270, :260][0] >= rows.min()
+    truth = scene.cloth & below & ~(scene.regions.label == UPPER) if label == LOWER else scene.cloth
+    truth = truth & below
+    assert (drawn & truth).sum() / (drawn | truth).sum() > 0.97
+
+
+def test_it_is_round(scene: Scene, skirt: Skirt) -> None:
+    grid = skirt.piece.vertices.reshape(RINGS, COLUMNS, 3)
+    width, depth = np.ptp(grid[..., 0], axis=1), np.ptp(grid[..., 2], axis=1)
+    assert width[-1] == pytest.approx(2 * 0.36, rel=0.05)
+    assert 0.6 < depth[-1] / width[-1] < 0.85
+    # Every triangle looks outwards, away from the axis.
+    f = skirt_faces()
+    a, b, c = (skirt.piece.vertices[f[:, k]] for k in range(3))
+    out = a + b + c - 3 * grid.mean((0, 1))
+    normal = np.cross(b - a, c - a)
+    assert (normal[:, 0] * out[:, 0] + normal[:, 2] * out[:, 2] > 0).mean() > 0.99
+
+
+def test_legs_stay_inside(scene: Scene, skirt: Skirt) -> None:
+    """Rays down the photo's camera meet the skirt before and behind the legs."""
+    points = skirt.on(scene.body).vertices(scene.pose)[0][-RINGS * COLUMNS :]
+    drawn = rasterize_mesh(points, skirt_faces(), scene.camera)
+    legs = scene.regions.limb[4], scene.regions.limb[5]
+    hem = np.nonzero((drawn.face >= 0).any(1))[0].max()
+    above = np.mgrid[:270, :260][0] < hem - 14  # where a ray meets both its sides
+    for leg in legs:
+        both = (drawn.face >= 0) & (leg.face >= 0) & above
+        assert both.sum() > 100
+        assert (drawn.depth <= leg.depth + 1e-3)[both].mean() > 0.98
+        assert (drawn.back_depth >= leg.back_depth - 1e-3)[both].mean() > 0.98
+
+
+def test_hold(skirt: Skirt) -> None:
+    weights = skirt.piece.weights
+    np.testing.assert_allclose(weights.sum(1), 1.0, atol=1e-6)
+    assert weights.min() >= 0.0
+    grid = weights.reshape(RINGS, COLUMNS, -1)
+    left, right = grid[..., [1, 4]].sum(-1), grid[..., [2, 5]].sum(-1)
+    for middle in (0, COLUMNS // 2):  # before and behind
+        np.testing.assert_allclose(left[:, middle], right[:, middle], atol=0.05)
+    side = COLUMNS // 4  # to the right of the picture: the left leg's own
+    assert left[-1, side] > 0.95 * (left + right)[-1, side]
+    assert right[-1, 3 * side] > 0.95 * (left + right)[-1, 3 * side]
+    assert left[0, side] < 0.5
+
+
+def test_it_hangs_together_in_a_step(scene: Scene, skirt: Skirt) -> None:
+    still = posed(scene, skirt)
+    step = posed(scene, skirt, left_hip=[-0.42, 0, 0], right_hip=[0.31, 0, 0])
+    for axis in (0, 1):
+        lengths = [
+            np.linalg.norm(np.roll(g, -1, axis) - g, axis=-1)[RINGS // 4 : RINGS - 1 + axis]
+            for g in (still, step)
+        ]
+        assert lengths[1].max() < 0.09
+        assert (lengths[1] / lengths[0]).max() < 2.6
+    # The hem comes along with the legs: it is not left behind.
+    moved = (step - still)[-1]
+    assert moved[COLUMNS // 4, 2] > 0.1
+    assert moved[3 * COLUMNS // 4, 2] < -0.1
+
+
+def test_it_lies_over_the_lap_of_somebody_who_sits(scene: Scene, skirt: Skirt) -> None:
+    bent = {"left_hip": [-1.55, 0, 0], "right_hip": [-1.55, 0, 0], "left_knee": [1.55, 0, 0],
+            "right_knee": [1.55, 0, 0]}  # fmt: skip
+    grid = posed(scene, skirt, **bent)
+    hip = scene.body.J_template[1]
+    ahead = np.abs(np.mod(np.arange(COLUMNS) + COLUMNS // 2, COLUMNS) - COLUMNS // 2) < COLUMNS // 8
+    hem = grid[-1, ahead]
+    assert (hem[:, 2] > 0.3).all()  # forward, as far as the knees
+    assert (hem[:, 1] - hip[1] > -0.15).all()
+    assert (grid[RINGS // 2 :, ahead, 1] - hip[1] < 0.22).all()  # no balloon over the thighs
+
+
+def test_seated_shares_put_the_cloth_on_the_lap() -> None:
+    """For a sheet b before the thigh the blend's height at a right angle is worked out by hand."""
+    a, b, thigh = 0.40, 0.22, 0.42
+    place = np.tile([0.1, -a, b], (9, COLUMNS, 1))
+    knee, drop = (s[4, 0] for s in seated(place, 0.1, thigh))
+    assert knee + drop < 0.75
+    height = (1 - knee - drop) * b + knee * (thigh - a) - drop * a
+    assert height == pytest.approx(0.11, abs=0.02)
+
+
+def test_charts_share_the_atlas(scene: Scene, skirt: Skirt) -> None:
+    body = skirt.on(scene.body)
+    triangle, _, count = rasterize_atlas(body.atlas_vt, body.atlas_ft, 600)
+    own = triangle >= len(scene.body.f)
+    assert count[own].max() == 1
+    rows, cols = np.nonzero(own)
+    assert (np.maximum(rows, cols) >= skirt.piece.corner * 600 - 1).all()
+    # Even density: texels per area differ little between the skirt's triangles.
+    v, f = skirt.piece.vertices.astype(float), skirt.piece.f
+    area = np.linalg.norm(np.cross(v[f[:, 1]] - v[f[:, 0]], v[f[:, 2]] - v[f[:, 0]]), axis=1)
+    a, b, c = (skirt.piece.vt[skirt.piece.ft[:, k]] for k in range(3))
+    drawn = np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0])
+    share = drawn / area
+    assert np.percentile(share, 95) < 2.5 * np.percentile(share, 5)
+
+
+def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
+    """Stripes of the photo's columns: the side goes on, the back's middle is the front's."""
+    wearer = wear(
+        skirt, scene.body, scene.pose, scene.regions, np.eye(9)[np.full(len(scene.vertices), SKIN)],
+        scene.dressed,
+    )  # fmt: skip
+    x = np.broadcast_to(np.linspace(0, 1, 260)[None, :, None], (270, 260, 3)).copy()
+    x[..., 1] = np.linspace(0, 1, 270)[:, None]
+    view = PhotoView(scene.camera, x, scene.regions.mask * 1.0, scene.regions, (Visible(scene),))  # type: ignore[arg-type]
+    faces = skirt_faces()
+    triangle = np.arange(len(faces))
+    bary = np.full((len(faces), 3), 1 / 3)
+    color = skirt_colors(triangle, bary, faces, wearer.points, LOWER, view)
+    column = triangle % (2 * COLUMNS) // 2
+    low = triangle // (2 * COLUMNS) == RINGS * 3 // 4
+    turn = column[low] * 2 * np.pi / COLUMNS
+    seen = color[low, 0]
+    front = np.minimum(turn, 2 * np.pi - turn) < CUT - 0.1
+    middle = x[0, 130, 0]
+    # In front: where the place is drawn.
+    points = wearer.points[faces[triangle[low]]].mean(1)
+    pixel = -points[:, 0] / points[:, 2] * 430 + 130
+    np.testing.assert_allclose(seen[front], (pixel[front] - 0.5) / 259, atol=0.012)
+    assert np.abs(seen[np.abs(turn - np.pi) < 0.1] / 0.94 - middle).max() < 0.06
+    # No jump anywhere, all the way around.
+    assert np.abs(np.diff(np.append(seen, seen[0]))).max() < 0.06
+
+
+class Visible:
+    """A sheet of which everything is seen."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.visible = scene.regions.mask
+
+
+def test_a_lifted_skirt_is_closed_all_around() -> None:
+    scene = photograph(width=0.34)
+    skirt = scene.found()
+    assert skirt is not None
+    matte = Matte(scene.regions.mask.astype(np.float32), np.full((270, 260, 3), 0.5, np.float32))
+    track = Track(np.zeros(0), scene.pose, scene.camera, "full", np.ones(55), 1.0, 1.0)
+    options = LiftOptions(max_gaussians=30_000)
+    out = lift(matte, scene.observation, track, scene.body, options, skirt)
+    assert out.skirt is skirt
+    rows = out.body.face_part == out.body.part_names.index(PART)
+    assert rows[out.gaussians.triangle].mean() > 0.2
+    pose = scene.pose.with_joints(pelvis=[0, 2.0, 0])
+    vertices, _ = out.body.vertices(pose)
+    inside = rasterize_mesh(vertices, out.body.f[rows], scene.camera).face >= 0
+    inner = ndimage.binary_erosion(inside, iterations=2)
+    alpha = render_camera(place(out.gaussians, vertices, out.body), scene.camera).alpha
+    assert (alpha[inner] < 0.5).mean() < 0.005
