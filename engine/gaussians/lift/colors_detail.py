@@ -26,7 +26,8 @@ MOST_HAIR, MOST_SKIN = 0.3, 0.04  # of fine texture, in colour units
 MOST_CLOTH = 0.2  # of plain cloth's, of its lightness
 LOCKS = 0.015  # metres: what is coarser in hair is shading, not strands
 CALM = 0.05  # metres over which texture averages to nothing
-PLAIN, PRINTED = 0.08, 0.14  # deviation of cloth's hue from its surroundings: plain; a pattern
+PLAIN, PRINTED = 0.035, 0.06  # deviation of cloth's hue, in its second direction: plain; a print
+WASHED, STRIPED = 0.15, 0.20  # and in its first: folds; two colours
 FLANK = 0.75  # facing below which a surface tells what goes round
 _HAIR_ROUND = 0.10  # metres: radius at which hair falls around the head
 
@@ -181,9 +182,15 @@ def _stuff(shown: FloatArray, base: FloatArray, label: int) -> _Stuff:
     if label == SKIN or len(shown) < 30:
         return _Stuff(MOST_SKIN, 0.0, 3.0 * MOST_SKIN)
     along = _lightness(shown, base)
-    hue = float(np.median(np.linalg.norm(shown - along, axis=1)))
+    hues = shown - along
+    hue = float(np.median(np.linalg.norm(hues, axis=1)))
+    # Folds and highlights wash a colour out, which is one direction; a print has several hues.
+    _, axes = np.linalg.eigh(np.cov(np.clip(hues, -0.3, 0.3).T))
+    second, first = 1.48 * np.median(np.abs(hues @ axes[:, 1:]), axis=0)
     light = float(np.median(np.linalg.norm(along, axis=1)))
-    colourful = float(np.clip((hue - PLAIN) / (PRINTED - PLAIN), 0.0, 1.0))
+    several = (second - PLAIN) / (PRINTED - PLAIN)
+    two = (first - WASHED) / (STRIPED - WASHED)
+    colourful = float(np.clip(max(several, two), 0.0, 1.0))
     plain = min(1.3 * light, MOST_CLOTH * float(base.mean()) + 0.02)
     most = max(plain + 2.5 * colourful * light, 4.0 * hue * colourful, 0.01)
     odd = 3.5 * max(np.hypot(hue, light), 0.015)

@@ -17,7 +17,10 @@ from ...types import BoolArray, FloatArray
 from .grids import inset, smooth_within
 
 MIN_RUN = 0.035  # metres of texture that are worth repeating
-STRANDS = 1.5  # locks: how far specks are drawn out
+STRANDS = 1.5  # locks: how far made-up strands run
+COMB = 72  # pixels of a patch of them
+CALMER = 0.7  # their contrast, of the photo's
+SMALLEST = 9.0  # pixels: radius of hair in the photo below which it is made up
 RESOLVED = 5.0  # pixels of a lock from which on its strands are seen
 MOST_CONTRAST = 2.2  # gain of a patch to the contrast of all hair
 BLEND = 0.03  # metres over which the textures from both sides change over behind
@@ -90,6 +93,8 @@ def hair_patch(
     radius = float(room.max())
     if radius < max(least, 3.0):
         return None
+    if coarsest < RESOLVED or radius < SMALLEST:
+        return _combed(colors, hair, coarsest)
     # Strands are told best by the largest patch; of equal ones take the more central.
     y, x = np.unravel_index(int(room.argmax()), room.shape)
     grey = colors.mean(-1)
@@ -110,13 +115,25 @@ def hair_patch(
         [ndimage.map_coordinates(colors[..., k] - low[..., k], [r, c], order=1, mode="nearest")
          for k in range(3)], -1,
     )  # fmt: skip
-    # Where the photo is too coarse for strands its specks are drawn out into some.
-    long = STRANDS * coarsest if coarsest < RESOLVED else 0.25 * coarsest
-    drawn = ndimage.gaussian_filter1d(patch, min(long, 0.5 * half), axis=0, mode="reflect")
+    patch = ndimage.gaussian_filter1d(patch, 0.25 * min(coarsest, half), axis=0, mode="reflect")
     # As much contrast as the hair has as a whole: its largest patch may lie in the shade.
-    contrast = float((colors - low)[hair].std()) / max(float(drawn.std()), 1e-6)
-    patch = drawn * min(contrast, MOST_CONTRAST)
+    contrast = float((colors - low)[hair].std()) / max(float(patch.std()), 1e-6)
+    patch = patch * min(contrast, MOST_CONTRAST)
     return patch - patch.mean((0, 1)), low[y, x]
+
+
+def _combed(colors: FloatArray, hair: BoolArray, coarsest: float) -> tuple[FloatArray, FloatArray]:
+    """Made-up strands with the contrast of the photo's hair, which is too coarse to show any.
+
+    Returns: as :func:`hair_patch`.
+    """
+    mean = np.median(colors[hair], axis=0)
+    low = smooth_within(colors, hair, max(1.5, coarsest))
+    contrast = CALMER * float((colors - low)[hair].mean(-1).std())
+    noise = np.random.default_rng(0).standard_normal((COMB, COMB))
+    noise = ndimage.gaussian_filter(noise, (STRANDS * coarsest, 0.7), mode="reflect")
+    tint = mean / max(float(mean.mean()), 0.02)
+    return noise[..., None] / noise.std() * contrast * np.clip(tint, 0.3, 2.0), mean
 
 
 def read_folded(patch: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:

@@ -128,6 +128,19 @@ def test_hair_patch_turns_strands_upright() -> None:
     assert 0.7 < far.std() / patch.std() < 1.4
 
 
+def test_hair_too_small_to_show_strands_gets_made_up_ones() -> None:
+    rng = np.random.default_rng(3)
+    picture = np.array([0.4, 0.3, 0.2]) * (1.0 + 0.3 * rng.standard_normal((60, 60, 1)))
+    y, x = np.mgrid[:60, :60]
+    found = hair_patch(picture, np.hypot(x - 30, y - 30) < 20, 3.0, 3.0)
+    assert found is not None
+    patch, mean = found
+    np.testing.assert_allclose(mean, [0.4, 0.3, 0.2], atol=0.03)
+    assert np.abs(np.diff(patch, axis=0)).mean() < 0.4 * np.abs(np.diff(patch, axis=1)).mean()
+    assert 0.3 < patch.mean(-1).std() / (0.3 * 0.3) < 1.1
+    assert (patch.std((0, 1))[:2] > patch.std((0, 1))[1:]).all()  # in the hair's own colour
+
+
 def tube(
     middle: tuple[float, float, float], radius: float, length: float, axis: int
 ) -> tuple[FloatArray, np.ndarray]:
