@@ -18,7 +18,10 @@ import numpy as np
 from ...types import FloatArray, IntArray
 
 FLOOR = 0.03  # added to colours before their logarithm: the noise of black cloth is no shading
-RIDGE = 0.12  # weight of the prior per unit of total sample weight
+RIDGE = (0.0054, 0.0054, 0.0108, 0.036, 0.036, 0.036, 0.036, 0.036)
+"""Weight of the prior on each term but the first, per unit of total sample weight: terms of second
+order are less sure than those of first on half a sphere."""
+
 SPREAD = 0.12  # of the logarithm, from where on a sample is doubted (folds, beards, prints)
 PRIOR = (0.06, 0.10)  # first-order terms of the prior: from above, from the camera
 DARKEST, BRIGHTEST = 0.75, 1.15  # shade of what is never seen
@@ -101,8 +104,7 @@ def _robust_fit(
         out: FloatArray = x - mean[kind]
         return out
 
-    # Second-order terms are less sure than first-order ones on half a sphere.
-    ridge = RIDGE * np.diag([0.15, 0.15, 0.3, 1.0, 1.0, 1.0, 1.0, 1.0]) * 0.3
+    ridge = np.diag(RIDGE)
     w = trust.copy()
     out = prior
     for _ in range(ROUNDS):
