@@ -35,7 +35,7 @@ from .labels_surface import surface_labels, worn_share
 from .photo import crop_camera, front_layer, resize_rgba, splat_sigma
 from .regions import Regions, find_regions, vertex_groups
 from .skirt import Skirt, seen_skirt
-from .skirt_worn import wear
+from .skirt_worn import hem_settled, wear
 from .surfaces import Sheet, find_surfaces
 from .surfels import Homes
 from .texels import PhotoView, texel_layer
@@ -140,6 +140,8 @@ def lift(
         body, vertices, groups = wearer.body, wearer.vertices, wearer.groups
         regions, shares, dressed = wearer.regions, wearer.shares, wearer.dressed
     sheets = find_surfaces(regions, dressed, groups, camera)
+    if wearer is not None:
+        sheets = hem_settled(sheets, wearer, camera)
     homes = Homes(body, vertices, groups[body.f[:, 0]])
 
     photo_budget = int(options.photo_share * options.max_gaussians)

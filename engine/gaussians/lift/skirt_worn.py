@@ -8,15 +8,20 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...body import Body
-from ...types import FloatArray, IntArray, Pose
+from ...render.mesh import rasterize_mesh
+from ...types import Camera, FloatArray, IntArray, Pose
 from .dressed import Dressed
+from .grids import dilate, nearest_known
 from .labels import LABELS
-from .regions import Regions, vertex_groups
+from .regions import ARMS, Regions, vertex_groups
 from .skirt import FULLY, Skirt, tucked
 from .skirt_hold import COLUMNS, RINGS
+from .surfaces import Sheet
 
 HEM_SHOWN = 0.8  # of the skirt's length from which on what a leg wears below it may be seen
 HEM_REACH, HEM_SOURCE = 0.10, 0.07  # metres below the hem that are told by what lies so far lower
+HEM_PIXELS = 3  # of the regions' grid beside the mesh's hem that are looked at
+HEM_STEP = 0.03  # metres from which on a pixel lies on another surface
 
 
 @dataclass(frozen=True)
@@ -98,3 +103,37 @@ def _shares_below(skirt: Skirt, shares: FloatArray, cloth: FloatArray, body: Bod
         drop = (past[near] - (HEM_REACH + 0.5 * HEM_SOURCE))[:, None] * [0.0, 1.0, 0.0]
         out[near] = shares[told[cKDTree(v[told]).query(v[near] + drop)[1]]]
     return out
+
+
+def hem_settled(sheets: tuple[Sheet, ...], wearer: Wearer, camera: Camera) -> tuple[Sheet, ...]:
+    """The sheets with the hem's pixels on the skirt and the legs' behind it.
+
+    The mesh ends within a pixel or two of the hem. What is left over on either side would hang
+    below the skirt at the legs' depth, or stand as skin on it.
+    """
+    trunk, regions = sheets[0], wearer.regions
+    own = ~np.isin(wearer.groups[wearer.dressed.f[:, 0]], ARMS)
+    rows = np.nonzero(own)[0]
+    buffer = rasterize_mesh(wearer.dressed.vertices, wearer.dressed.f[own], camera)
+    on_skirt = (buffer.face >= 0) & (rows[buffer.face] >= len(wearer.bare.f))
+    cloth = regions.label == wearer.skirt.label
+    border = dilate(on_skirt, HEM_PIXELS) & dilate(~on_skirt, HEM_PIXELS) & trunk.visible
+    front = np.array(trunk.front)
+    moved = np.zeros(front.shape, bool)
+    for wrong, source in (
+        (border & cloth & ~on_skirt, on_skirt & cloth & trunk.visible),
+        (border & ~cloth & on_skirt, ~on_skirt & ~cloth & trunk.visible),
+    ):
+        if wrong.any() and source.any():
+            r, c, distance = nearest_known(source)
+            depth = trunk.front[r, c]
+            wrong = wrong & (np.abs(depth - front) > HEM_STEP) & (distance < 4 * HEM_PIXELS)
+            front = np.where(wrong, depth, front)
+            moved |= wrong
+    settled = replace(
+        trunk,
+        front=front,
+        back=np.maximum(trunk.back, front + 0.002) * trunk.mask,
+        on_mesh=np.where(moved, 0.0, trunk.on_mesh),
+    )
+    return settled, *sheets[1:]
