@@ -144,9 +144,10 @@ def _fit_alone(photo: Shown, body: Body, may_lose_face: bool) -> _Alone:
         observation = replace(observation, face=None, face_score=0.0)
         notes.append(FACE_LEFT_OUT)
         fitter, state = fitted(observation)
-    unsure = observation.face is None and (observation.pose_visibility[_TRUNK] < SURE).any()
-    unsure &= photo.direction != "front"  # which shows a face, or is none
-    if unsure and contradicts(photo.direction, shown_from(state.pose)):
+    sure = (observation.pose_visibility[_TRUNK] >= SURE).all() or observation.face is not None
+    if sure or photo.direction == "front":  # without a face it is none
+        return _Alone(evidence_at(fitter, state), observation, notes)
+    if contradicts(photo.direction, shown_from(state.pose)):
         turned = seen_from_the_other_side(observation)
         again, other = fitted(turned)
         error = pose_error_pixels(state, fitter.evidence) or 0.0

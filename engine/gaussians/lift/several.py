@@ -12,20 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage, sparse
 
 from ...body import Body
 from ...cameras import project
-from ...dual_uv.sampling import bilinear, seen_by
-from ...imaging.resize import fit_size, resize
 from ...render import render_camera
-from ...render.mesh import rasterize_mesh
-from ...types import BoundGaussians, Camera, FloatArray, Matte, Observation, Track
-from ..binding import place, triangle_frames, vertex_normals
+from ...types import BoundGaussians, FloatArray, Matte, Observation, Track
+from ..binding import place, triangle_frames
 from . import MIN_GAUSSIANS, Lifted, LiftOptions, lift
 from .completion import diffuse, mesh_laplacian
-from .grids import erode, inset, nearest_known
+from .grids import inset
 from .photo import PHOTO
+from .several_colors import Sight, blended, levelled, sight_of
 from .surfels import INNER_PARTS
 
 SQUARENESS = 2.0
@@ -53,15 +50,6 @@ for that."""
 OPAQUE = 0.9  # coverage from which a photo's splats hide what is behind them
 FADED = 0.04  # of a splat's opacity: fainter ones are left out
 CUT_FROM, CUT_TO = 0.15, 0.45  # part of the blend at which a photo's splats fade in
-MIN_FACING = 0.2  # cosine below which a photo's colours tell nothing of another's exposure
-BODY_SIDE = 512  # pixels of the picture on which visibility is decided
-SPREAD = 0.5  # pull of what a photo tells to where it tells it, against spreading to neighbours
-BLACK, WHITE = 0.04, 0.97  # colours beyond say nothing of the exposure
-LEVEL_PRIOR = 10.0  # vertices that two photos tell of, which count as much as "no correction"
-MOST_GAIN = 1.6  # times by which a photo may be brighter than the main one
-MOST_OFFSET = 0.06  # of the whole range, by which the light may differ from place to place
-OFFSET_SIDE, OFFSET_BLUR = 128, 1.5  # pixels of the picture on which it is drawn
-HOLD_OFFSET = 0.5  # pull of that difference to nothing, against its neighbours
 
 
 @dataclass(frozen=True)
@@ -71,44 +59,6 @@ class View:
     matte: Matte
     observation: Observation
     track: Track
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What one photo sees of the body.
-
-    Attributes:
-        camera: the photo's. vertices: [V, 3] in its pose.
-        facing: [V] cosine between normal and line of sight where the vertex is seen, else 0.
-        pixels_per_metre: [V] of the photo at each vertex.
-    """
-
-    camera: Camera
-    vertices: FloatArray
-    facing: FloatArray
-    pixels_per_metre: FloatArray
-
-
-def sight_of(view: View, body: Body) -> Sight:
-    """Which vertices of the body a photo shows, and how squarely.
-
-    Args:
-        body: the person's own.
-    """
-    camera, alpha = view.track.camera, view.matte.alpha
-    vertices = np.asarray(body.vertices(view.track.pose)[0], np.float64)
-    w, h = fit_size(camera.width, camera.height, BODY_SIDE)
-    small = camera.resized(w, h)
-    normals = vertex_normals(vertices, body.f)
-    seen, _ = seen_by(vertices, normals, rasterize_mesh(vertices, body.f, small), small)
-    xy, depth = project(vertices, camera)
-    inside = (depth > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
-    safe = np.where(inside[:, None], xy, 0.0)
-    shown = bilinear(alpha[..., None], safe)[:, 0]
-    ray = vertices / np.maximum(np.linalg.norm(vertices, axis=1, keepdims=True), 1e-9)
-    facing = np.clip(-(normals * ray).sum(1), 0.0, 1.0)
-    facing = np.where(seen & inside, facing * np.clip(2.0 * shown - 0.5, 0.0, 1.0), 0.0)
-    return Sight(camera, vertices, facing, camera.K[0, 0] / np.maximum(depth, 0.05))
 
 
 def blend_weights(sights: Sequence[Sight], body: Body, face: int = 0) -> FloatArray:
@@ -141,97 +91,6 @@ def blend_weights(sights: Sequence[Sight], body: Body, face: int = 0) -> FloatAr
     alone = np.eye(len(sights))[face]
     out = np.clip(diffuse(laplacian, target.T, trust, alone, 1e-6).T, 0.0, 1.0)
     return np.asarray(out / out.sum(0))
-
-
-def levelled(mattes: Sequence[Matte], sights: Sequence[Sight], body: Body) -> list[Matte]:
-    """The mattes with the light and exposure of the first one.
-
-    Where two photos both see the body, or one's part ends where the other's begins, they should
-    show one colour. Each of the others gets a gain per channel from all such places, and then an
-    offset: what is left of the difference, smooth, and only near those places. Light falls
-    differently on somebody who turns around, and that is no error of the photo.
-    """
-    laplacian = mesh_laplacian(body.f, len(body.v_template))
-    colors = [_vertex_colors(m, s, laplacian) for m, s in zip(mattes, sights, strict=True)]
-    trusts = [_reach(s, laplacian) for s in sights]
-    known, total = colors[0], trusts[0]
-    out = [mattes[0]]
-    for matte, sight, own, trust in zip(
-        mattes[1:], sights[1:], colors[1:], trusts[1:], strict=True
-    ):
-        both = trust * total
-        gain = _gain(known, own, both)
-        offset = diffuse(laplacian, known - own * gain, 4.0 * both, np.zeros(3), HOLD_OFFSET)
-        offset = np.clip(offset, -MOST_OFFSET, MOST_OFFSET)
-        out.append(_corrected(matte, gain, offset, sight, body))
-        # What this photo adds helps to level the next one.
-        mean = known * total[:, None] + (own * gain + offset) * trust[:, None]
-        total = total + trust
-        known = mean / np.maximum(total, 1e-9)[:, None]
-    return out
-
-
-def _trust(sight: Sight) -> FloatArray:
-    """[V] how much a photo tells of a vertex's colour."""
-    return np.clip((sight.facing - MIN_FACING) / (1.0 - MIN_FACING), 0.0, 1.0)
-
-
-def _reach(sight: Sight, laplacian: sparse.csr_matrix) -> FloatArray:
-    """[V] the trust spread a few vertices beyond what is seen: a front and a back never see the
-    same place, but end beside each other."""
-    everywhere = np.full(len(sight.facing), SPREAD)
-    spread = diffuse(laplacian, _trust(sight)[:, None], everywhere, np.zeros(1), 0.0)[:, 0]
-    return np.clip(spread, 0.0, 1.0)
-
-
-def _vertex_colors(matte: Matte, sight: Sight, laplacian: sparse.csr_matrix) -> FloatArray:
-    """[V, 3] smooth colours of what a photo shows, carried on to what it does not."""
-    xy, _ = project(sight.vertices, sight.camera)
-    trust = _trust(sight)
-    solid = erode(matte.alpha > 0.95, 2).astype(float)
-    safe = np.where((trust > 0)[:, None], xy, 0.0)
-    trust = trust * bilinear(solid[..., None], safe)[:, 0]
-    seen = bilinear(matte.foreground, safe)
-    return diffuse(laplacian, seen, 0.5 * trust, np.zeros(3), 1e-9)
-
-
-def _gain(wanted: FloatArray, own: FloatArray, weight: FloatArray) -> FloatArray:
-    """[3] by which colours ``own`` [V, 3] are nearest to ``wanted``, drawn to 1 by a prior.
-
-    A weighted median in each channel; what is nearly black or white tells of no exposure.
-    """
-    both = np.concatenate([wanted, own], axis=1)
-    usable = (both.min(1) > BLACK) & (both.max(1) < WHITE) & (weight > 0)
-    w = weight[usable]
-    if len(w) == 0:
-        return np.ones(3)
-    ratio = np.log(wanted[usable] / own[usable])
-    order = np.argsort(ratio, axis=0)
-    share = np.cumsum(w[order], axis=0)
-    middle = (share < 0.5 * share[-1]).sum(0)
-    out = np.take_along_axis(ratio, np.take_along_axis(order, middle[None], 0), 0)[0]
-    out = out * w.sum() / (w.sum() + LEVEL_PRIOR)
-    return np.exp(np.clip(out, -np.log(MOST_GAIN), np.log(MOST_GAIN)))
-
-
-def _corrected(
-    matte: Matte, gain: FloatArray, offset: FloatArray, sight: Sight, body: Body
-) -> Matte:
-    """The matte's colours times ``gain`` [3] plus ``offset`` [V, 3] of the body drawn there."""
-    height, width = matte.alpha.shape
-    w, h = fit_size(width, height, OFFSET_SIDE)
-    buffer = rasterize_mesh(sight.vertices, body.f, sight.camera.resized(w, h))
-    drawn = buffer.face >= 0
-    if not drawn.any():
-        return replace(matte, foreground=np.clip(matte.foreground * gain, 0.0, 1.0))
-    corners = offset[body.f[buffer.face[drawn]]]
-    image = np.zeros((h, w, 3))
-    image[drawn] = np.einsum("nk,nkc->nc", buffer.bary[drawn], corners)
-    rows, cols, _ = nearest_known(drawn)
-    smooth = ndimage.gaussian_filter(image[rows, cols], (OFFSET_BLUR, OFFSET_BLUR, 0.0))
-    shift = resize(np.asarray(smooth, np.float32), width, height, "bilinear")
-    foreground = np.clip(matte.foreground * gain + shift, 0.0, 1.0)
-    return Matte(matte.alpha, foreground.astype(np.float32))
 
 
 def _fade(share: FloatArray) -> FloatArray:
@@ -302,7 +161,8 @@ def along_rays(bound: BoundGaussians, sight: Sight, body: Body) -> FloatArray:
     points = np.asarray(place(bound, sight.vertices, body).means, np.float64)
     ray = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
     into = np.where(np.einsum("na,na->n", frames.R[:, :, 2], ray) > 0.0, -1.0, 1.0)
-    return np.einsum("nab,na->nb", frames.R, ray * into[:, None])
+    out: FloatArray = np.einsum("nab,na->nb", frames.R, ray * into[:, None])
+    return out
 
 
 def behind(
@@ -375,7 +235,9 @@ def merged(
         lifts, mattes, sights: of K photos, the main one first. shares: [K, V].
     """
     own = lifts[0].layer == PHOTO
-    shown, rest = lifts[0].take(own), faded(lifts[0].take(~own), shares[0], body)
+    told = (mattes, sights, shares, body)
+    shown = lifts[0].take(own)
+    rest = blended(faded(lifts[0].take(~own), shares[0], body), 0, *told)
     for matte, sight in zip(mattes[1:], sights[1:], strict=True):
         shown, rest = (
             drawn_in(part, along_rays(part, sights[0], body), matte, sight, body)
@@ -383,7 +245,7 @@ def merged(
         )
     parts = [rest, shown]
     for k in range(1, len(lifts)):
-        part = faded(lifts[k], shares[k], body)
+        part = blended(faded(lifts[k], shares[k], body), k, *told)
         down = np.tile([0.0, 0.0, -1.0], (len(part), 1))
         for j in range(1, len(lifts)):
             if j != k:
@@ -406,7 +268,7 @@ def lift_several(
         The Gaussians, and the levelled mattes, to which they can be refined.
     """
     options = options or LiftOptions()
-    sights = [sight_of(view, body) for view in views]
+    sights = [sight_of(view.matte, view.track, body) for view in views]
     mattes = levelled([view.matte for view in views], sights, body)
     face = next((k for k, view in enumerate(views) if view.observation.face is not None), 0)
     shares = blend_weights(sights, body, face)
@@ -420,7 +282,7 @@ def lift_several(
         )
         lifts.append(other.gaussians)
     if first.skirt is not None:
-        sights = [sight_of(view, first.body) for view in views]
+        sights = [sight_of(view.matte, view.track, first.body) for view in views]
         shares = blend_weights(sights, first.body, face)
     everything = merged(lifts, mattes, sights, shares, first.body)
     return replace(first, gaussians=thinned(everything, options.max_gaussians)), mattes

@@ -99,16 +99,21 @@ def take_photo(
 
 @pytest.fixture(scope="session")
 def shots() -> dict[str, Shot]:
-    """By name: full, half, head, cut (by the frame), arm (before the chest), faceless."""
+    """By name: full, half, head, cut (by the frame), arm (before the chest), faceless, behind."""
     body = synthetic_body().personalised(np.zeros(4))
     small = photo_camera(270.0, 180, 216)
     full = take_photo(body, HANGING, [0, 0.1, -3.0], "full", photo_camera(430.0, 260, 270))
+    turned = {**HANGING, "pelvis": [0, 3.0, 0]}
+    behind = take_photo(body, turned, [0.1, 0.1, -2.8], "full", photo_camera(400.0, 260, 270))
     return {
         "full": full,
         "half": take_photo(body, HANGING, [0, -0.3, -1.6], "half", small),
         "head": take_photo(body, HANGING, [0, -0.65, -0.8], "head", small),
         "cut": take_photo(body, HANGING, [0.45, -0.1, -2.2], "half", small),
         "arm": take_photo(body, FOREARM_BEFORE_CHEST, [0, -0.2, -2.0], "half", small),
+        "behind": replace(
+            behind, observation=replace(behind.observation, face=None, face_score=0.0)
+        ),
         "faceless": Shot(body, full.matte, replace(full.observation, face=None, face_score=0.0),
                          replace(full.track, face_error=None)),
     }  # fmt: skip
