@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 from likeness.addon.scene.axes import points_to_blender, points_to_engine
 from likeness.addon.scene.build import AvatarObjects
+from likeness.engine.body.extension import BodyPiece, extended
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera
 from likeness.engine.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Pose
@@ -54,6 +55,27 @@ def random_avatar(
     pose = Pose(np.zeros((NUM_JOINTS, 3)), np.zeros(3), np.zeros(body.num_expression))
     avatar = Avatar(body, gaussians, pose, camera, "full", {"source": "made up"})
     return replace(avatar, pose=random_pose(avatar, rng, 0.15))
+
+
+def with_skirt(avatar: Avatar) -> Avatar:
+    """The same person in a tube around the legs that a third of the splats move to."""
+    turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    rings = [np.stack([(0.2 + 0.1 * k) * np.sin(turn), np.full(12, -0.1 - 0.2 * k),
+                       (0.2 + 0.1 * k) * np.cos(turn)], -1) for k in range(3)]  # fmt: skip
+    points = np.concatenate(rings)
+    r, c = np.mgrid[:2, :12]
+    a, b = r * 12 + c, r * 12 + (c + 1) % 12
+    f = np.stack([np.stack([a, a + 12, b], -1), np.stack([b, a + 12, b + 12], -1)], 2)
+    f = f.reshape(-1, 3)
+    weights = np.zeros((36, NUM_JOINTS))
+    left = 0.5 + 0.5 * points[:, 0] / 0.4
+    weights[:, 0], weights[:, 1], weights[:, 2] = 0.2, 0.8 * left, 0.8 * (1.0 - left)
+    vt = 0.8 + 0.2 * np.random.default_rng(1).uniform(size=(36, 2))
+    body = extended(avatar.body, BodyPiece("skirt", points, f, weights, vt, f, 0.8))
+    triangle = np.array(avatar.gaussians.triangle)
+    third = np.arange(0, len(triangle), 3)
+    triangle[third] = len(avatar.body.f) + np.arange(len(third)) % len(f)
+    return replace(avatar, body=body, gaussians=replace(avatar.gaussians, triangle=triangle))
 
 
 def _by_area(corners: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:

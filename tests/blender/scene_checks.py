@@ -76,10 +76,12 @@ def folded(vertices: FloatArray, f: FloatArray) -> FloatArray:
     return np.linalg.norm(together, axis=1) < 0.25 * weight
 
 
-def poses(count: int) -> list[dict[str, float]]:
+def poses(count: int, skirt: bool = False) -> list[dict[str, float]]:
     """Errors of body, splats and bones in the photo's and ``count`` random poses."""
     empty()
     avatar = people.random_avatar(0)
+    if skirt:
+        avatar = people.with_skirt(avatar)
     objects = build_scene(avatar, "Person")
     raw(objects)
     rng = np.random.default_rng(1)

@@ -11,9 +11,10 @@ from likeness.engine.types import JOINT_NAMES, PARENTS
 SCENE = "scene_checks"
 
 
-def test_posed_as_the_engine_poses(blender) -> None:
-    """Ten random poses with expression: body, splats, bones there and back."""
-    for figures in blender(SCENE, "poses", count=10):
+@pytest.mark.parametrize(("skirt", "count"), [(False, 10), (True, 3)])
+def test_posed_as_the_engine_poses(blender, skirt: bool, count: int) -> None:
+    """Random poses with expression: body, splats, bones there and back."""
+    for figures in blender(SCENE, "poses", count=count, skirt=skirt):
         assert figures["body"] < 1e-4
         assert figures["mean"] < 1e-4
         assert figures["axes"] < 1e-3
