@@ -28,6 +28,7 @@ OTHER_STUFF = 12.0  # L*a*b* units between two stuffs
 ACROSS = 0.02  # of the flow between them
 FADE = 0.06  # screening of what meets the photo at a seam: it is gone after four edges
 BEARD_FADE = 0.004  # under the mouth: after fifteen
+JAW = 0.04  # metres over which one goes over into the other
 
 
 @dataclass(frozen=True)
@@ -81,20 +82,23 @@ def base_colors(t: Texels, trust: FloatArray, body: Body, view: PhotoView) -> Fl
             rest = np.clip(t.color[own] - base, -0.6, 0.25)
             weight = 4.0 * t.known[own]
             nothing = np.zeros((len(mesh.vertices), 3))
-            fade = np.where(_under_mouth(body)[mesh.vertices], BEARD_FADE, FADE)
+            fade = FADE * (BEARD_FADE / FADE) ** _under_mouth(body)[mesh.vertices]
             base = base + mesh.diffuse(rest, weight, np.ones(len(link)), nothing, fade)
         out[own] = base
     return out
 
 
-def _under_mouth(body: Body) -> BoolArray:
-    """[V] chin, jaw and throat: where a beard goes on below what the photo shows of it."""
+def _under_mouth(body: Body) -> FloatArray:
+    """[V] 0..1: chin, jaw and throat, where a beard goes on below what the photo shows of it."""
     rest, joints = body.v_template, body.J_template
     neck, head = joints[JOINT_INDEX["neck"]], joints[JOINT_INDEX["head"]]
     lips = body.face_part == body.part_names.index("lips") if "lips" in body.part_names else []
     mouth = rest[body.f[lips]].reshape(-1, 3) if np.any(lips) else head[None]
-    out: BoolArray = (rest[:, 1] < mouth[:, 1].mean()) & (rest[:, 1] > neck[1])
-    out &= rest[:, 2] > 0.5 * (head[2] + neck[2])
+    # Towards the ears a beard's edge rises, and nowhere is it a line.
+    below = np.clip((mouth[:, 1].mean() - rest[:, 1]) / JAW + 0.6, 0.0, 1.0)
+    throat = np.clip((rest[:, 1] - neck[1]) / JAW, 0.0, 1.0)
+    before = np.clip((rest[:, 2] - 0.5 * (head[2] + neck[2])) / JAW + 0.5, 0.0, 1.0)
+    out: FloatArray = below * throat * before
     return out
 
 
