@@ -144,6 +144,7 @@ def _label_groups(
     return group_map
 
 
+HAIR_OF_HEAD = 0.18  # metres from the head within which loose hair moves with it
 FRAME_COVER = 0.4  # of a pixel that shows a frame of glasses
 BALD, STUBBLE = 0.5, (1.8, -2.5)
 """Squared distance to the skin's tone below which a scalp is bald; and a wider one for scalps that
@@ -301,6 +302,9 @@ def find_regions(
     glasses = None if photo is None else find_glasses(photo, observation)
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match
+    # Hair hangs from the head and lies on the shoulders; no arm takes it along.
+    near_head = ~on_body & (places.from_head < HAIR_OF_HEAD)
+    group = np.where(hair & np.isin(group, ARMS), np.where(near_head, HEAD, TORSO), group)
     if glasses is not None:  # thin as they are, the skin's surface goes on below them
         frame = glasses.on_grid(height, width, scale) > FRAME_COVER
         label[frame & mask & (face | on_face) & ~hair] = GLASSES
