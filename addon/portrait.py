@@ -27,6 +27,7 @@ class PortraitRequest:
         person: which of several people, 0 the largest; None lets the engine choose.
         fov: field of view along the longer side in degrees; None when not known.
         refine: how long the splats are fitted to the photo: off, fast or full.
+        others: more photos of the same person and what they show (back, side, ...).
     """
 
     portrait: Path
@@ -35,6 +36,7 @@ class PortraitRequest:
     person: int | None = None
     fov: float | None = None
     refine: str = "fast"
+    others: tuple[tuple[Path, str], ...] = ()
 
     def start(self, context: Any) -> Job:
         """Start the worker on it."""
@@ -46,6 +48,7 @@ class PortraitRequest:
             "output": str(self.output),
             "preview": False,
             "body": bpy.path.abspath(body) if body else None,
+            "others": [{"path": str(path), "direction": shown} for path, shown in self.others],
             "options": {name: value for name, value in options.items() if value is not None},
         }
         # Compiled loops are kept where the extension may write.

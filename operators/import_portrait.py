@@ -60,6 +60,17 @@ class _Options:
         default="fast",
     )
 
+    back: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="From Behind",
+        description="Another photo of the same person, from behind; may be left out",
+        subtype="FILE_PATH", options={"SKIP_SAVE"},
+    )  # fmt: skip
+    side: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="From the Side",
+        description="Another photo of the same person, from either side; may be left out",
+        subtype="FILE_PATH", options={"SKIP_SAVE"},
+    )  # fmt: skip
+
     def request(self, context: Any) -> portrait.PortraitRequest:
         path = Path(bpy.path.abspath(self.filepath))  # type: ignore[attr-defined]
         return portrait.PortraitRequest(
@@ -69,10 +80,15 @@ class _Options:
             person=self.person if self.person >= 0 else None,
             fov=self.fov or None,
             refine=self.refine,
+            others=tuple(
+                (Path(bpy.path.abspath(photo)), shown)  # type: ignore[attr-defined]
+                for photo, shown in ((self.back, "back"), (self.side, "side"))
+                if photo
+            ),
         )
 
     def chosen(self) -> dict[str, Any]:
-        names = ("filepath", "max_gaussians", "person", "fov", "refine")
+        names = ("filepath", "max_gaussians", "person", "fov", "refine", "back", "side")
         return {name: getattr(self, name) for name in names}
 
 

@@ -101,6 +101,41 @@ def test_usage_errors(arguments: list[str]) -> None:
     assert main(arguments) == 2
 
 
+def test_views_reach_the_build_with_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[tuple[str, str]]] = []
+
+    def build(photo: Path, folder: Path, *_: object, others: list, **__: object) -> None:
+        asked.append([(other.path.name, other.direction) for other in others])
+        raise LikenessError("enough")
+
+    monkeypatch.setattr(output, "build_to_folder", build)
+    odd = tmp_path / "a=b.jpg"
+    odd.write_bytes(noise())
+    given = ("Back=b.jpg", "side=x=y.jpg", "c.jpg", str(odd))
+    views = [word for view in given for word in ("--view", view)]
+    assert main(["build", "a.jpg", *views, "-o", str(tmp_path / "out")]) == 2
+    assert asked == [
+        [("b.jpg", "back"), ("x=y.jpg", "side"), ("c.jpg", "any"), ("a=b.jpg", "any")]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["a.jpg", "--view", "above=b.jpg"], "above"),
+        (["a.jpg", "b.jpg", "--view", "back=c.jpg"], "several photos"),
+    ],
+)
+def test_views_that_cannot_be(
+    arguments: list[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["build", *arguments, "-o", str(tmp_path / "out")]) == 2
+    assert complaint in one_error(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("level", [None, "off", "fast", "full"])
 def test_the_level_of_refining_reaches_the_build(
     level: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

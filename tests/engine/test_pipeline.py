@@ -14,8 +14,15 @@ from likeness.engine import pipeline
 from likeness.engine.body.model import save_body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera
+from likeness.engine.gaussians.lift import Lifted
 from likeness.engine.gaussians.refine import LEVELS
-from likeness.engine.pipeline import BuildOptions, BuildResult, build_avatar, input_view_figures
+from likeness.engine.pipeline import (
+    BuildOptions,
+    BuildResult,
+    OtherPhoto,
+    build_avatar,
+    input_view_figures,
+)
 from likeness.engine.render import best_backend
 from likeness.engine.stages import BUILD_SHARES
 from likeness.engine.types import (
@@ -161,9 +168,9 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         person_mask=np.ones((128, 96), np.float32), warnings=("from the detectors",),
     )  # fmt: skip
 
-    def lift(matte: Matte, seen: Any, track: Track, person: Any, options: Any) -> BoundGaussians:
+    def lift(matte: Matte, seen: Any, track: Track, person: Any, options: Any) -> Lifted:
         result["lifted"].append((track, person, options))
-        return one_gaussian()
+        return Lifted(one_gaussian(), person)
 
     monkeypatch.setattr(pipeline, "Detectors", lambda folder: None)
     monkeypatch.setattr(pipeline, "asset_path", lambda name: tmp_path / name)
@@ -318,6 +325,48 @@ def test_the_level_of_refining_is_used_and_reported(
         photos[0].vertices, person.vertices(result.track.pose)[0], "the photo's pose"
     )
     np.testing.assert_array_equal(result.avatar.gaussians.colors, 0.25)
+
+
+def test_other_photos_of_the_person(
+    stages: dict[str, Any], photo_file: Path, body_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their files are named in warnings, report and provenance; the main photo's pose stays."""
+    back = photo_file.with_name("b.png")
+    back.write_bytes(photo_file.read_bytes())
+    turned = Pose(np.ones((55, 3)), np.array([0.0, 0, -2]), stages["track"].pose.expression)
+    asked: list[Any] = []
+
+    def fit_several(shown: Any, body: Any, progress: Any) -> list[Track]:
+        asked.extend(shown)
+        return [stages["track"], replace(stages["track"], pose=turned, view="back")]
+
+    def lift_several(views: Any, person: Any, options: Any) -> Any:
+        assert [view.track.view for view in views] == ["front", "back"]
+        grey = [Matte(view.matte.alpha, 0.5 * view.matte.foreground) for view in views]
+        return Lifted(one_gaussian(), person), grey
+
+    monkeypatch.setattr(pipeline, "fit_several", fit_several)
+    monkeypatch.setattr(pipeline, "lift_several", lift_several)
+    shown: list[Any] = []
+    monkeypatch.setattr(
+        pipeline, "refine", lambda bound, photos, *_: shown.extend(photos) or bound
+    )
+    others = [OtherPhoto(back, "Back")]
+    result = build_avatar(photo_file, BuildOptions(fov=40.0), None, body_file, others)
+    assert [photo.direction for photo in asked] == ["any", "back"]
+    assert [photo.fov for photo in asked] == [40.0, 40.0]
+    (report,) = result.report["others"]
+    assert (report["direction"], report["view"]) == ("back", "back")
+    assert report["source"] == str(back)
+    assert "b.png: from the fit" in result.report["warnings"]
+    assert "from the fit" in result.report["warnings"]
+    (told,) = result.avatar.provenance["others"]
+    assert told["sha256"] == hashlib.sha256(back.read_bytes()).hexdigest()
+    assert result.avatar.pose is stages["track"].pose
+    assert len(shown) == 2, "both are fitted to"
+    np.testing.assert_allclose(
+        shown[1].vertices, result.avatar.body.vertices(turned)[0], atol=1e-6
+    )
 
 
 def test_an_unknown_level_of_refining_is_refused() -> None:

@@ -73,6 +73,8 @@ def test_a_missing_photo_is_an_error_with_a_remedy(tmp_path: Path) -> None:
         ('{"portrait": "a", "output": "b", "colour": 1}', "colour"),
         ('{"portrait": "a", "output": "b", "options": {"fast": true}}', "fast"),
         ('{"portrait": "a", "output": "b", "options": {"refine": "well"}}', "well"),
+        ('{"portrait": "a", "output": "b", "others": [{"direction": "back"}]}', "path"),
+        ('{"portrait": "a", "output": "b", "others": [{"path": "c", "direction": "up"}]}', "up"),
     ],
 )
 def test_a_broken_request_is_an_error(request_line: str, complaint: str) -> None:
