@@ -12,8 +12,10 @@ holes_pct (0.2)    background seen through the posed body's projection: mean of 
                    names. Pictures are small (384 and 288 pixels: 5.5 and 1.5 mm).
 stray_pct (0.5)    share of the drawn alpha that is farther than 6 cm from the posed body in space;
                    12 cm at the head or the legs where the photo itself shows hair or cloth that
-                   stands off (last column). "photo" is the photo's own share: a wide gown or a big
-                   hat cannot but count.
+                   stands off by 4 (last column), and for skirts. "photo" is the photo's own
+                   share: a wide gown or a big hat cannot but count.
+mouth_pct          share of the drawn alpha, from beside and behind, that is the mouth's inside
+                   and shows through skin that is not there. 0 is right.
 faces60 (14)       portraits whose face the detectors find at 60 degrees to both sides of where it
                    looks; faces30 (17) at 30. The table says at how many of the two sides.
 landmarks45_pct (8)  key landmarks of FaceMesh on renders 45 degrees to both sides, from where the

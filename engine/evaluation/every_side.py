@@ -34,12 +34,13 @@ NEAR, LOOSE = 0.06, 0.12
 
 _BODY_SIZE, _HEAD_SIZE = (288, 384), (288, 288)  # pixels; the body's are 5-6 mm, the head's 1.5
 _HAND_SEEN = 0.2  # share of a hand's area that carries splats; below it the hand is left out
+_INNER = ("mouth", "teeth", "tongue")  # parts of the body that nobody sees from beside
 _SAMPLING = 0.013  # metres
 _SOLID = 0.3  # opacity of a splat that counts as one
 _SHOWN = 0.5  # of the matte's alpha
 _MATTE_SIDE = 320  # pixels of the longer side on which loose things are looked for
-_MOST_HAIR, _MOST_CLOTH = 0.0008, 0.012  # square metres off the body from which on it is loose
-_CLOTH_GAP = 0.04  # metres between leg and cloth that trousers do not have
+_MOST_HAIR, _MOST_CLOTH = 0.0006, 0.012  # square metres off the body from which on it is loose
+_GAP = 0.04  # metres beside the body where short hair and trousers do not reach
 
 _HAIR_JOINTS = ("head", "jaw", "left_eye_smplhf", "right_eye_smplhf", "neck", "spine3",
                 "left_collar", "right_collar")  # fmt: skip
@@ -101,6 +102,8 @@ class Coverage:
     Attributes:
         holes: by pose, mean of 1 - alpha over the body's projection in all views.
         stray: by pose, share of the drawn alpha that belongs to stray splats.
+        mouth: by pose, share of the drawn alpha, from beside and behind, that is the mouth's
+            inside, seen through skin that is not there.
         left_out: hands that the avatar does not have; they are no holes.
         loose: what of ``hair`` and ``cloth`` may stand off up to ``LOOSE``, not ``NEAR``.
         photo_stray: share of the photo's own person that is as far off the fitted body.
@@ -108,6 +111,7 @@ class Coverage:
 
     holes: dict[str, float]
     stray: dict[str, float]
+    mouth: dict[str, float]
     left_out: tuple[str, ...]
     loose: tuple[str, ...]
     photo_stray: float
@@ -115,6 +119,10 @@ class Coverage:
     @property
     def holes_pct(self) -> float:
         return fmean(self.holes.values())
+
+    @property
+    def mouth_pct(self) -> float:
+        return fmean(self.mouth.values())
 
     @property
     def stray_pct(self) -> float:
@@ -142,16 +150,17 @@ def coverage(
     loose = loose_things(avatar, matte)
     home = np.asarray(avatar.body.f)[avatar.gaussians.triangle, 0]
     limit = _vertex_limits(avatar, loose)[home]
-    most = LOOSE if loose else NEAR
-    holes, stray = {}, {}
+    part = np.array(avatar.body.part_names)[avatar.body.face_part[avatar.gaussians.triangle]]
+    inner = np.isin(part, _INNER)
+    holes, stray, mouth = {}, {}, {}
     for name, pose_of in poses.items():
         pose = pose_of(avatar)
         vertices, _ = avatar.body.vertices(pose)
         posed = pose_avatar(avatar, pose)
-        off = surface_distance(posed.means, vertices, own, most) > limit
+        off = surface_distance(posed.means, vertices, own, LOOSE) > limit
         # The rasteriser blends any channels: one that is 1 on strays tells their part of alpha.
-        marked = replace(posed, colors=off[:, None].astype(np.float32))
-        area = open_ = drawn = strayed = 0.0
+        marked = replace(posed, colors=np.stack([off, inner], axis=1).astype(np.float32))
+        area = open_ = drawn = strayed = beside = shown_inside = 0.0
         for focus, yaw, pitch in looks:
             size = _HEAD_SIZE if focus == "head" else _BODY_SIZE
             camera = focus_camera(avatar, pose, focus, yaw, pitch, *size)
@@ -160,10 +169,14 @@ def coverage(
             area += float(inside.sum())
             open_ += float((1.0 - shown.alpha[inside]).sum(dtype=np.float64))
             drawn += float(shown.alpha.sum(dtype=np.float64))
-            strayed += float(shown.rgb.sum(dtype=np.float64))
+            strayed += float(shown.rgb[..., 0].sum(dtype=np.float64))
+            if np.cos(np.radians(yaw)) < 0.1:
+                beside += float(shown.alpha.sum(dtype=np.float64))
+                shown_inside += float(shown.rgb[..., 1].sum(dtype=np.float64))
         holes[name] = 100.0 * open_ / max(area, 1.0)
         stray[name] = 100.0 * strayed / max(drawn, 1.0)
-    return Coverage(holes, stray, missing, loose, off_body_pct(avatar, matte))
+        mouth[name] = 100.0 * shown_inside / max(beside, 1.0)
+    return Coverage(holes, stray, mouth, missing, loose, off_body_pct(avatar, matte))
 
 
 def _inside(body: MeshBuffer, camera: Camera) -> BoolArray:
@@ -271,16 +284,16 @@ def loose_things(avatar: Avatar, matte: Matte) -> tuple[str, ...]:
     """Which of ``hair`` and ``cloth`` the photo itself shows standing off the fitted body.
 
     Measured in the picture: the area of the person whose nearest place of the body's projection
-    is the head or the neck, 6 cm away or more (or the legs, 4 cm).
+    is the head or the neck (or the legs), 4 cm away or more.
     """
     outline = _outline(avatar, matte)
     if outline is None:
         return ()
     out = []
-    for name, joints, gap, most in (
-        ("hair", _HAIR_JOINTS, NEAR, _MOST_HAIR), ("cloth", _CLOTH_JOINTS, _CLOTH_GAP, _MOST_CLOTH)
+    for name, joints, most in (
+        ("hair", _HAIR_JOINTS, _MOST_HAIR), ("cloth", _CLOTH_JOINTS, _MOST_CLOTH)
     ):  # fmt: skip
-        own = _held(avatar, joints)[outline.nearest] & (outline.away > gap)
+        own = _held(avatar, joints)[outline.nearest] & (outline.away > _GAP)
         if outline.area[own].sum() > most:
             out.append(name)
     return tuple(out)
@@ -302,4 +315,5 @@ def _vertex_limits(avatar: Avatar, loose: tuple[str, ...]) -> FloatArray:
     for name, joints in (("hair", _HAIR_JOINTS), ("cloth", _CLOTH_JOINTS)):
         if name in loose:
             limit[_held(avatar, joints)] = LOOSE
+    limit[np.unique(avatar.body.f[piece_triangles(avatar.body, SKIRT)])] = LOOSE
     return limit

@@ -50,6 +50,7 @@ _COLUMNS: tuple[tuple[str, int, Callable[[EverySide], str]], ...] = (
     ("stray %", 9, lambda r: f"{r.coverage.stray_pct:.2f}"),
     ("worst pose", 22, lambda r: _worst(r.coverage.stray)),
     ("photo", 7, lambda r: f"{r.coverage.photo_stray:.2f}"),
+    ("mouth %", 9, lambda r: f"{r.coverage.mouth_pct:.3f}"),
     ("faces 30 60", 13, lambda r: f"   {sides(r.face, 30)}/2 {sides(r.face, 60)}/2"),
     ("lm45 %", 11, lambda r: _landmarks(r.face)),
     ("s", 6, lambda r: f"{r.seconds:.1f}" if r.seconds else "-"),
@@ -87,6 +88,7 @@ def summary(results: Sequence[EverySide]) -> dict[str, Any]:
         "stray_pct": median(stray),
         "stray_mean": fmean(stray),
         "stray_worst": max(stray),
+        "mouth_pct": fmean(r.coverage.mouth_pct for r in results),
         "landmarks45_pct": median(r.face.landmarks_pct for r in results),
     }
     for yaw in (30, 60):
@@ -103,7 +105,8 @@ def closing(title: str, figures: dict[str, Any]) -> str:
     return (
         f"{title}: {figures['portraits']} portraits; holes {figures['holes_pct']:.3f} % (worst "
         f"pose {figures['holes_worst']:.2f}); stray, median {figures['stray_pct']:.2f} %, mean "
-        f"{figures['stray_mean']:.2f}, worst {figures['stray_worst']:.2f}; faces at both sides, "
+        f"{figures['stray_mean']:.2f}, worst {figures['stray_worst']:.2f}; mouth from beside "
+        f"{figures['mouth_pct']:.3f} %; faces at both sides, "
         f"30: {figures['faces30']}, 60: {figures['faces60']} (at either: "
         f"{figures['faces30_either']}, {figures['faces60_either']}); landmarks at 45, median "
         f"{figures['landmarks45_pct']:.1f} %"

@@ -90,7 +90,14 @@ def result(holes: float, stray: float, landmarks: float | None, at60: bool = Tru
     found = {-60: True, -30: True, 30: True, 60: at60}
     return EverySide(
         "somebody",
-        Coverage({"a": 0.0, "b": 2 * holes}, {"a": stray, "b": stray}, ("left hand",), (), 0.0),
+        Coverage(
+            {"a": 0.0, "b": 2 * holes},
+            {"a": stray, "b": stray},
+            {"a": 0.0},
+            ("left hand",),
+            (),
+            0.0,
+        ),
         FaceFigures(found, {-45: landmarks, 45: landmarks}),
         3.0,
     )
