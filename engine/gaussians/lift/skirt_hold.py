@@ -18,7 +18,9 @@ TRUNK = [0, 3, 6, 9]
 LEGS = [[1, 4, 7, 10], [2, 5, 8, 11]]
 NEAREST = 12  # vertices of the body that tell how a place of the skirt is held
 BLEND = 0.75  # of the half width over which the hold passes from one leg to the other
-LAP, SEAT = 0.11, 0.13  # metres over and under a thigh's bone where the cloth lies
+LAP, SEAT = 0.12, 0.12  # metres over and under a thigh's bone where the cloth lies
+AT_KNEE = 0.06  # metres over and under the bone at the knee
+OVER_KNEE = 0.75  # of a thigh from which on cloth bends down over the knee
 MOST_BENT = 0.7  # share of the shin or the pelvis in what a leg holds
 KNEE_RAMP = 0.25  # metres below the knees over which cloth comes to bend with them
 
@@ -88,17 +90,19 @@ def seated(place: FloatArray, apart: float, thigh: float) -> tuple[FloatArray, F
     below = np.maximum(-place[..., 1], 0.0)
     aside = np.maximum(np.abs(place[..., 0]) - apart, 0.0)
     ahead = place[..., 2]
-    lap = np.clip(ahead, -SEAT, LAP)
-    over = ahead - lap  # how far off the thigh the thigh alone would carry it
+    along = np.clip(below / thigh, 0.0, 1.0)
+    top = LAP + (AT_KNEE - LAP) * along**2 - np.maximum(below - OVER_KNEE * thigh, 0.0)
+    under = SEAT + (AT_KNEE - SEAT) * along
+    over = ahead - np.clip(ahead, -under, top)  # how far off it the thigh alone would carry it
     # What ends well above the knee would be thrown forward by the shin: the pelvis holds it back.
-    low = np.clip((below / thigh - 0.35) / 0.5, 0.0, 1.0)
-    low = np.where(ahead < 0, 1.0, low * low * (3.0 - 2.0 * low))
-    other = low * (thigh - below) - (1.0 - low) * below
+    shin = np.clip((below / thigh - 0.35) / 0.5, 0.0, 1.0)
+    shin = np.where(ahead < 0, 1.0, shin * shin * (3.0 - 2.0 * shin))
+    other = shin * (thigh - below) - (1.0 - shin) * below
     share = over / np.where(np.abs(ahead - other) > 0.02, ahead - other, np.inf)
     share = np.clip(share, 0.0, MOST_BENT)
     # Far below the knee cloth hangs from it as the shin does.
     beyond = np.clip((below - thigh) / KNEE_RAMP, 0.0, 1.0)
-    knee, drop = share * low, share * (1.0 - low)
+    knee, drop = share * shin, share * (1.0 - shin)
     knee = np.maximum(knee, 0.9 * beyond)
     # Cloth beside the thighs falls down.
     fall = 0.7 * np.maximum(aside - LAP, 0.0)
