@@ -30,6 +30,8 @@ HABIT = 0.05  # votes for what is usual where nothing was seen
 WAIST = 0.02  # standard height above the pelvis below which unseen wear is the lower one
 HAIRY = 0.15  # share of the seen scalp with hair from which the unseen scalp has hair
 SHOD = 0.25  # share of the seen foot that wears a shoe from which its sole does too
+SIDE_X = 0.045  # metres from the middle of a face to its side
+BESIDE = 0.35  # share of a face's far edge with hair beside it that hides the ear there
 LONG_HAIR_X = 0.13  # metres beside the spine that long hair covers behind
 HAIR_ROUND = 0.05  # metres by which its ends are higher there than over the spine
 
@@ -280,8 +282,40 @@ def _complete_head(
     take &= ~(scalp & (ring == HAT))
     take &= ~(scalp & (label[mirror] == SKIN) & hairy & (rest[:, 2] < 0.08))
     ring[take] = label[mirror[take]]
+    for side in (1.0, -1.0):
+        own = side * rest[:, 0] > 0
+        bare = (ears & own & seen & (label == SKIN)).any()
+        if hairy and not bare and _hair_beyond_face(regions, part, body):
+            side_face = (part == "face") & (np.abs(rest[:, 0]) > SIDE_X)
+            side_neck = neck & (np.abs(rest[:, 0]) > 0.5 * SIDE_X) & (tips is not None)
+            far = own & ~seen & (ears | side_face | side_neck)
+            ring[far] = HAIR
     if hairy and tips is not None:
         ring[ears & ~seen & ~take] = HAIR
+
+
+def _hair_beyond_face(
+    regions: Regions, part: np.ndarray[tuple[int], np.dtype[np.str_]], body: Body
+) -> bool:
+    """Whether hair is seen right beside the far edge of a face that is turned away.
+
+    Then it hangs before the ear there, which nobody saw, whatever the near side looks like.
+    """
+    drawn = np.where(regions.body.face >= 0, part[body.f[regions.body.face, 0]], "")
+    ear, face = drawn == "ear", regions.face & (drawn != "")
+    if not ear.any() or not face.any():
+        return False
+    outwards = 1 if np.nonzero(face)[1].mean() > np.nonzero(ear)[1].mean() else -1
+    head = np.isin(drawn, ["face", "lips", "eyelid", "eye", "scalp"])
+    reach = max(1, round(0.2 * regions.unit))
+    beside = []
+    for row in np.nonzero(face.any(1))[0]:
+        cols = np.nonzero(head[row])[0]
+        if len(cols):
+            edge = int(cols.max() if outwards > 0 else cols.min()) + outwards * reach
+            if 0 <= edge < head.shape[1]:
+                beside.append(bool(regions.hair[row, edge]))
+    return len(beside) > 0 and float(np.mean(beside)) > BESIDE
 
 
 def _hair_tips(
