@@ -36,6 +36,7 @@ AGREES = 0.35  # least cosine between a vertex's way out and the way to the matt
 MOST = {HEAD: 0.15, TORSO: 0.12, LEFT_LEG: 0.12, RIGHT_LEG: 0.12, ARMS[0]: 0.07, ARMS[1]: 0.07}
 """Metres that what is worn may stand off the body, by limb."""
 LEAST = -0.012  # metres that a body fitted too wide may be drawn in
+ARMPIT = -0.2  # height of the rest pose's normal below which a shoulder is an armpit
 MOST_FOLD = 0.012  # metres in armpits and crotch
 MOST_BEND = 0.022  # metres at elbows, knees and feet
 MOST_SIDEWAYS = 0.015  # metres across a vertex's own normal
@@ -43,8 +44,12 @@ MOST_SKIN = 0.012  # metres, either way: bare skin is where the body was fitted,
 DEFAULT_WORN, DEFAULT_HAIR = 0.010, 0.012  # metres where nothing was measured
 PULL = 3e-4  # weight of the default
 FULL_HAIR, FULL_HAT = 0.02, 0.3  # weights of the outline's thickness on the rest of a head
-BEHIND = 0.75  # of that thickness: hair lies closer behind than at the sides
+CLOSER = 0.75  # of that thickness: hair lies closer in front and behind than at the sides
+FULL_CLOTH, HANGS = 0.01, 65.0
+"""Weight of the outline's thickness on the rest of a limb's cloth, and which percentile of it:
+cloth hangs off a chest rather than clings to it, as it does where a sleeve is cut."""
 RING = 0.012  # metres of height that share one thickness
+CUT, SOFT_CUT = 0.15, 0.4  # of an edge from bare to worn, and on the head
 MEASURED = 20.0  # weight of one measured vertex against the bending of the offsets
 MOST_SMOOTHED, MOST_SMOOTHED_EXTREMITY = 0.008, 0.025  # metres; no toes show through a shoe
 
@@ -117,7 +122,7 @@ def dress(
     offset = np.where(inner, 0.0, prior)
     scalp = (vertex_parts(body) == "scalp") & ~bare
     # Offsets bend freely where bare skin begins: a sleeve's end is an edge. Hair thins out.
-    edges = _cut_laplacian(body.f, V, bare & (groups != HEAD))
+    edges = _cut_laplacian(body.f, V, bare, np.where(groups == HEAD, SOFT_CUT, CUT))
     # What the bending keeps back, round after round, until the outline is met.
     lead = np.zeros(V)
     for _ in range(ROUNDS):
@@ -146,13 +151,18 @@ def dress(
         target = np.clip(target, limits.low, OVERSHOOT * limits.high)
         told = scalp & (trust > 0.1)
         if told.sum() > 9:
-            # A hat is as thick all around as its outline at the same height of the head; the far
-            # side of hair is nearly so.
-            around = scalp & ((facing < 0.0) | hat)
+            # A hat is as thick all around as its outline at the same height of the head; hair is
+            # nearly so.
             height = body.v_template[:, 1]
-            prior[around] = _at_height(height[told], target[told], height[around])
-            prior[around & ~hat] *= BEHIND
-            pull[around] = np.where(hat, FULL_HAT, FULL_HAIR)[around]
+            prior[scalp] = _at_height(height[told], target[told], height[scalp])
+            prior[scalp & ~hat] *= CLOSER
+            pull[scalp] = np.where(hat, FULL_HAT, FULL_HAIR)[scalp]
+        for limb in ((TORSO,), (ARMS[0],), (ARMS[1],), (LEFT_LEG, RIGHT_LEG)):
+            own = np.isin(groups, limb) & ~bare
+            told = own & (trust > 0.1)
+            if told.sum() > 9:
+                prior[own] = np.percentile(target[told], HANGS)
+                pull[own] = FULL_CLOTH
         A = edges + sparse.diags(trust + pull)
         offset = _solve(A.tocsr(), trust * target + pull * prior, offset)
         offset = np.clip(offset, limits.low, limits.high)
@@ -226,8 +236,9 @@ def _at_height(known: FloatArray, values: FloatArray, wanted: FloatArray) -> Flo
 def _folds(body: Body) -> BoolArray:
     """[V] the armpits and the crotch: held by two limbs that part."""
     arm = body.weights[:, ARM_JOINTS].sum(1)
+    below = vertex_normals(body.v_template, body.f)[:, 1] < ARMPIT  # not the shoulder's top
     left, right = body.weights[:, 1], body.weights[:, 2]
-    out: BoolArray = ((arm > 0.1) & (arm < 0.9)) | (np.minimum(left, right) > 0.05)
+    out: BoolArray = ((arm > 0.1) & (arm < 0.9) & below) | (np.minimum(left, right) > 0.05)
     return out
 
 
@@ -245,10 +256,17 @@ def _faces(f: IntArray, sheet_of: IntArray, sheet: int) -> BoolArray:
     return out
 
 
-def _cut_laplacian(f: IntArray, num_vertices: int, bare: BoolArray) -> sparse.csr_matrix:
-    whole = mesh_laplacian(f, num_vertices)
-    cut = mesh_laplacian(f, num_vertices, cut=bare.astype(np.int64))
-    return sparse.csr_matrix(0.15 * whole + 0.85 * cut)
+def _cut_laplacian(
+    f: IntArray, num_vertices: int, bare: BoolArray, across: FloatArray
+) -> sparse.csr_matrix:
+    """Laplacian whose edges from bare to worn count as ``across`` [V] of either end says."""
+    whole = mesh_laplacian(f, num_vertices).tocoo()
+    i, j = whole.row, whole.col
+    off = (i != j) & (bare[i] != bare[j])
+    links = np.where(i == j, 0.0, whole.data)
+    links[off] *= np.minimum(across[i], across[j])[off]
+    A = sparse.csr_matrix((links, (i, j)), whole.shape)
+    return sparse.csr_matrix(A - sparse.diags(np.asarray(A.sum(1)).ravel()))
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surfac
 OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths
 UNDER_HAIR = 0.5  # cosine below which skin may have to give way to hair before or beside it
 SURFACES = 0.15  # cosine below which texels lie at the very surface, for photo splats end there
+INSET = 0.6  # of a texel's standard deviation that worn ones lie below the dressed mesh
 EDGE_ON = 0.6  # of its radius that a disc seen edge-on is thick
 DRAW_IN, DRAW_IN_STEPS = 0.024, 6  # metres that a texel may be drawn in to the outline, in steps
 MIN_FACING = 0.25  # cosine below which the photo's colour is smeared over too much surface
@@ -168,6 +169,8 @@ def texel_layer(
     over = at.visible & regions.mask[at.row, at.col] & ~hidden
     sink = np.where(part == "eye", 0.25, np.where(inner, 0.0, 1.0)) * UNDER_PHOTO
     sink = sink * np.clip((facing - SURFACES) / 0.35, 0.0, 1.0) * over
+    # A disc's visible edge lies beyond its middle: worn discs stand in by part of their radius.
+    sink = sink + np.where(is_shell, INSET, 0.0) * radius
     points = points - sink[:, None] * normal
     # Nothing may stand where the photo shows background, nor skin of the head where it shows
     # hair: what was fitted too wide is drawn in rather than opened.
