@@ -25,7 +25,7 @@ from .skirt_hold import COLUMNS, RINGS, can_be_below, hold
 from .skirt_outline import SkirtOutline, find_outline
 
 PART = "skirt"  # its name among the body's parts
-ASPECT = 0.72  # depth over width at the hem
+ASPECT = 0.66  # depth over width at the hem
 CLEAR = 0.008  # metres from the legs to the cloth
 SEAM = 0.003  # metres from the dressed body to the top
 FULLY = 0.12  # of the skirt's length below its top from which on the body is tucked in

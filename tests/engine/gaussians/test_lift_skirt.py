@@ -243,7 +243,8 @@ def test_seated_shares_put_the_cloth_on_the_lap() -> None:
     knee, drop = (s[4, 0] for s in seated(place, 0.1, thigh))
     assert knee + drop < 0.75
     height = (1 - knee - drop) * b + knee * (thigh - a) - drop * a
-    assert height == pytest.approx(0.11, abs=0.02)
+    # Near the knee the cloth lies lower, for it bends over it.
+    assert 0.04 < height < 0.10
 
 
 def test_charts_share_the_atlas(scene: Scene, skirt: Skirt) -> None:
