@@ -141,14 +141,15 @@ class LiftedPortrait:
     Attributes:
         avatar: its Gaussians in the order of importance; without provenance.
         matte: of the photo, checked against the fitted body.
-        others: the other photos of the person, and their mattes in the light of the main one.
+        others: the other photos of the person, their mattes in the light of the main one, and
+            the mattes to which the avatar is to be fitted.
     """
 
     tracked: TrackedPortrait
     matte: Matte
     avatar: Avatar
     warnings: list[str]
-    others: tuple[tuple[TrackedPortrait, Matte], ...] = ()
+    others: tuple[tuple[TrackedPortrait, Matte, Matte], ...] = ()
 
 
 def load_fitting_body(path: Path | None) -> Body:
@@ -289,14 +290,15 @@ def lift_portrait(
     with stage("lift", "lifting the photo to Gaussians"):
         if others:
             views = [View(m, t.observation, t.track) for m, t in zip(mattes, all_tracked)]
-            lifted, mattes = lift_several(views, person, budget)
+            lifted, mattes, wanted = lift_several(views, person, budget)
         else:
             lifted = lift(mattes[0], tracked.observation, track, person, budget)
+            wanted = mattes
     with stage("order", "ordering the Gaussians by importance"):
         avatar = order_by_importance(
             Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
         )
-    beside = tuple(zip(all_tracked[1:], mattes[1:], strict=True))
+    beside = tuple(zip(all_tracked[1:], mattes[1:], wanted[1:], strict=True))
     return LiftedPortrait(tracked, mattes[0], avatar, warnings, beside)
 
 
@@ -316,7 +318,7 @@ def refined(
     level: str,
     backend: str = "cpu",
     progress: Progress | None = None,
-    others: Sequence[tuple[TrackedPortrait, Matte]] = (),
+    others: Sequence[tuple[TrackedPortrait, Matte, Matte]] = (),
 ) -> Avatar:
     """A lifted avatar fitted to its photo; the order of its Gaussians stays.
 
@@ -329,7 +331,7 @@ def refined(
         return avatar
     vertices, _ = avatar.body.vertices(avatar.pose)
     shown = [Photo(matte, avatar.camera, vertices)]
-    for other, its_matte in others:
+    for other, _, its_matte in others:
         posed, _ = avatar.body.vertices(other.track.pose)
         shown.append(Photo(its_matte, other.track.camera, posed))
     gaussians = refine(
@@ -383,7 +385,7 @@ def build_avatar(
         view = input_view_figures(avatar, matte)
         beside = [
             _other_figures(avatar, other, its_matte, asked.direction)
-            for asked, (other, its_matte) in zip(others, lifted.others, strict=True)
+            for asked, (other, its_matte, _) in zip(others, lifted.others, strict=True)
         ]
     report = {
         "source": str(portrait),

@@ -81,7 +81,7 @@ class _Options:
             fov=self.fov or None,
             refine=self.refine,
             others=tuple(
-                (Path(bpy.path.abspath(photo)), shown)  # type: ignore[attr-defined]
+                (Path(bpy.path.abspath(photo)), shown)
                 for photo, shown in ((self.back, "back"), (self.side, "side"))
                 if photo
             ),

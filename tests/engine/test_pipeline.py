@@ -343,7 +343,7 @@ def test_other_photos_of_the_person(
     def lift_several(views: Any, person: Any, options: Any) -> Any:
         assert [view.track.view for view in views] == ["front", "back"]
         grey = [Matte(view.matte.alpha, 0.5 * view.matte.foreground) for view in views]
-        return Lifted(one_gaussian(), person), grey
+        return Lifted(one_gaussian(), person), grey, grey
 
     monkeypatch.setattr(pipeline, "fit_several", fit_several)
     monkeypatch.setattr(pipeline, "lift_several", lift_several)

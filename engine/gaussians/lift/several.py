@@ -22,7 +22,7 @@ from . import MIN_GAUSSIANS, Lifted, LiftOptions, lift
 from .completion import diffuse, mesh_laplacian
 from .grids import inset
 from .photo import PHOTO
-from .several_colors import Sight, blended, levelled, sight_of
+from .several_colors import Sight, blended, levelled, own_part, sight_of
 from .surfels import INNER_PARTS
 
 SQUARENESS = 2.0
@@ -257,7 +257,7 @@ def merged(
 
 def lift_several(
     views: Sequence[View], body: Body, options: LiftOptions | None = None
-) -> tuple[Lifted, list[Matte]]:
+) -> tuple[Lifted, list[Matte], list[Matte]]:
     """Turn several tracked photos of one person into one set of Gaussians.
 
     Args:
@@ -265,7 +265,8 @@ def lift_several(
         body: the person's own, shared by all tracks.
 
     Returns:
-        The Gaussians, and the levelled mattes, to which they can be refined.
+        The Gaussians; the levelled mattes; and those to which they can be refined, in which each
+        photo asks for its own part alone (:func:`.several_colors.own_part`).
     """
     options = options or LiftOptions()
     sights = [sight_of(view.matte, view.track, body) for view in views]
@@ -285,4 +286,9 @@ def lift_several(
         sights = [sight_of(view.matte, view.track, first.body) for view in views]
         shares = blend_weights(sights, first.body, face)
     everything = merged(lifts, mattes, sights, shares, first.body)
-    return replace(first, gaussians=thinned(everything, options.max_gaussians)), mattes
+    everything = thinned(everything, options.max_gaussians)
+    wanted = [mattes[0]] + [
+        own_part(matte, everything, sight, share, first.body)
+        for matte, sight, share in zip(mattes[1:], sights[1:], shares[1:], strict=True)
+    ]
+    return replace(first, gaussians=everything), mattes, wanted

@@ -16,6 +16,7 @@ from ...body import Body
 from ...cameras import project
 from ...dual_uv.sampling import bilinear, seen_by
 from ...imaging.resize import fit_size, resize
+from ...render import render_camera
 from ...render.mesh import rasterize_mesh
 from ...types import BoundGaussians, Camera, FloatArray, Matte, Track
 from ..binding import place, vertex_normals
@@ -31,6 +32,7 @@ MOST_GAIN = 1.6  # times by which a photo may be brighter than the main one
 MOST_OFFSET = 0.06  # of the whole range, by which the light may differ from place to place
 OFFSET_SIDE, OFFSET_BLUR = 128, 1.5  # pixels of the picture on which it is drawn
 HOLD_OFFSET = 0.5  # pull of that difference to nothing, against its neighbours
+OWN_FROM, OWN_TO = 0.4, 0.7  # share from which, and at which fully, a photo is refined to
 ALONE = 0.98  # share from which a place is one photo's
 
 
@@ -148,20 +150,45 @@ def _corrected(
     matte: Matte, gain: FloatArray, offset: FloatArray, sight: Sight, body: Body
 ) -> Matte:
     """The matte's colours times ``gain`` [3] plus ``offset`` [V, 3] of the body drawn there."""
-    height, width = matte.alpha.shape
-    w, h = fit_size(width, height, OFFSET_SIDE)
-    buffer = rasterize_mesh(sight.vertices, body.f, sight.camera.resized(w, h))
+    foreground = np.clip(matte.foreground * gain + _drawn(offset, sight, body), 0.0, 1.0)
+    return Matte(matte.alpha, foreground.astype(np.float32))
+
+
+def _drawn(values: FloatArray, sight: Sight, body: Body) -> FloatArray:
+    """[H, W, C] smooth values [V, C] of the body where the photo shows it, carried on beside it."""
+    camera = sight.camera
+    w, h = fit_size(camera.width, camera.height, OFFSET_SIDE)
+    buffer = rasterize_mesh(sight.vertices, body.f, camera.resized(w, h))
     drawn = buffer.face >= 0
     if not drawn.any():
-        return replace(matte, foreground=np.clip(matte.foreground * gain, 0.0, 1.0))
-    corners = offset[body.f[buffer.face[drawn]]]
-    image = np.zeros((h, w, 3))
+        return np.zeros((camera.height, camera.width, values.shape[1]), np.float32)
+    image = np.zeros((h, w, values.shape[1]))
+    corners = values[body.f[buffer.face[drawn]]]
     image[drawn] = np.einsum("nk,nkc->nc", buffer.bary[drawn], corners)
     rows, cols, _ = nearest_known(drawn)
     smooth = ndimage.gaussian_filter(image[rows, cols], (OFFSET_BLUR, OFFSET_BLUR, 0.0))
-    shift = resize(np.asarray(smooth, np.float32), width, height, "bilinear")
-    foreground = np.clip(matte.foreground * gain + shift, 0.0, 1.0)
-    return Matte(matte.alpha, foreground.astype(np.float32))
+    return resize(np.asarray(smooth, np.float32), camera.width, camera.height, "bilinear")
+
+
+def own_part(
+    matte: Matte, bound: BoundGaussians, sight: Sight, share: FloatArray, body: Body
+) -> Matte:
+    """What one of several photos asks of the avatar ``bound``: itself where it has the larger
+    ``share`` [V] of the blend, elsewhere what is there. Nobody stands twice in one way, and what
+    another photo shows better must not be pulled to where this one has it."""
+    height, width = matte.alpha.shape
+    camera = sight.camera.resized(width, height)
+    drawn = render_camera(place(bound, sight.vertices, body), camera)
+    straight = drawn.rgb / np.maximum(drawn.alpha, 1e-3)[..., None]
+    own = resize(_drawn(share[:, None], sight, body), width, height, "bilinear")
+    own = np.clip((own - OWN_FROM) / (OWN_TO - OWN_FROM), 0.0, 1.0)
+    alpha = own[..., 0] * matte.alpha + (1.0 - own[..., 0]) * drawn.alpha
+    light = own * matte.alpha[..., None] * matte.foreground + (1.0 - own) * drawn.rgb
+    both = light / np.maximum(alpha, 1e-3)[..., None]
+    foreground = np.where(
+        (alpha > 0.01)[..., None], both, np.where(own > 0.5, matte.foreground, straight)
+    )
+    return Matte(alpha.astype(np.float32), np.clip(foreground, 0.0, 1.0).astype(np.float32))
 
 
 def blended(

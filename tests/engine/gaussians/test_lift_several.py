@@ -223,9 +223,14 @@ def test_a_photo_from_behind_gives_the_back_its_colors(shots: Shots, pair: Any) 
     """The main photo's own view stays, and the back's view gets what the back's photo shows."""
     views, _ = pair
     front, back = shots["full"], shots["behind"]
-    lifted, mattes = lift_several(views, front.body, LiftOptions(max_gaussians=12_000))
+    lifted, mattes, wanted = lift_several(views, front.body, LiftOptions(max_gaussians=12_000))
     assert len(lifted.gaussians) <= 12_000
-    assert len(mattes) == 2
+    assert wanted[0] is mattes[0]
+    assert len(mattes) == len(wanted) == 2
+    # What only the back's photo shows is asked for as it shows it.
+    middle = tuple(np.array(mattes[1].alpha.shape) // 2)
+    told, asked = (m[1].foreground[middle] for m in (mattes, wanted))
+    np.testing.assert_allclose(asked, told, atol=0.05)
     alone = front.lift(12_000)
 
     def error(bound: BoundGaussians, shot: Any, matte: Matte) -> float:
