@@ -45,10 +45,10 @@ from .mouth import (
     cavity,
     photo_is_open,
     rebind_mouth_photo,
-    seen_through_lips,
     teeth,
     tongue,
 )
+from .mouth_seen import seen_through_lips
 from .surfels import surfels_from_tangents, surfels_on_plane
 
 CORE, PHOTO = LAYERS.index("core"), LAYERS.index("photo")
@@ -97,8 +97,8 @@ def refine_face(
     bound = _rebind_photo(face, closed, bound)
     shown = seen_through_lips(body)
     lining = (teeth(face, upper=True), teeth(face, upper=False), tongue(face), cavity(face))
-    own = [part.take(shown[part.triangle]) for part in lining]
-    own.append(_rim_skin(face, rims))
+    inner = [_behind_photo(face, part.take(shown[part.triangle])) for part in lining]
+    own = [_rim_skin(face, rims)]
     for side in SIDES:
         ball = eyeball(face, side)
         own += [closed_lid(face, closed, side), socket(face, side)]
@@ -106,6 +106,8 @@ def refine_face(
             own.append(ball)
     completed = BoundGaussians.concatenate([_behind_photo(face, part) for part in own])
     completed = _sunk(face, completed, bound)
+    mouth = _sunk(face, BoundGaussians.concatenate(inner), bound)
+    completed = BoundGaussians.concatenate([mouth, completed])
     if len(completed) > budget:
         completed = completed.take(np.linspace(0, len(completed) - 1, budget).astype(np.int64))
     return BoundGaussians.concatenate([completed, bound])
@@ -140,9 +142,11 @@ def _behind_photo(face: Face, part: BoundGaussians) -> BoundGaussians:
     return replace(part, offset=offset).take(~(inside & outer & (depth < needed)))
 
 
-def _sunk(face: Face, completed: BoundGaussians, bound: BoundGaussians) -> BoundGaussians:
+def _sunk(
+    face: Face, completed: BoundGaussians, bound: BoundGaussians, farthest: float = FARTHEST_SUNK
+) -> BoundGaussians:
     """Completed splats that would show before the photo's, in its own view, set back behind them;
-    without those that would have to go far."""
+    without those that would have to go ``farthest`` metres or more."""
     head = face.faces(*OUTER_PARTS, *REPLACED)
     photo = bound.take(np.nonzero((bound.layer == PHOTO) & head[bound.triangle])[0])
     if len(photo) == 0 or len(completed) == 0:
@@ -164,7 +168,7 @@ def _sunk(face: Face, completed: BoundGaussians, bound: BoundGaussians) -> Bound
     )
     local = np.einsum("nab,na->nb", frames.R, means - frames.origin) / frames.sigma[:, None]
     offset = np.where(sunk[:, None], local, completed.offset).astype(np.float32)
-    return replace(completed, offset=offset).take(short < FARTHEST_SUNK)
+    return replace(completed, offset=offset).take(short < farthest)
 
 
 def _rim_faces(face: Face) -> BoolArray:

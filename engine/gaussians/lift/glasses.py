@@ -55,10 +55,13 @@ STILL = 2e-4  # metres that any expression may move what carries glasses
 SIGMA, OPACITY = 0.5, 0.97
 OVERLAP = 0.35  # power by which overlapping neighbours add up, the blur of drawing included
 FINEST = 2.0  # splats for each pixel of the photo, along a side: a frame has sharp edges
+FITTED = 1.25  # times the photo's size at which a frame is as opaque as it is there
+SOLID = 0.65  # least opacity of what is all frame
 ROUNDS = 8  # in which opacities are made to draw what the photo shows of the frame
 TEMPLE_STEP = 0.0011  # metres between a temple's splats
 TEMPLE_GAP = 0.0025  # metres between a temple and the skin
 THICKNESS = (0.0014, 0.0045)  # metres, least and most height of a temple
+FAINT = 0.45  # of a temple's opacity where the photo shows none
 BEHIND_EAR = 0.010  # metres that a temple goes on behind the ear's root
 
 
@@ -104,9 +107,7 @@ def take_off(matte: Matte, glasses: Glasses | None) -> tuple[Matte, FloatArray |
     return Matte(matte.alpha, foreground.astype(matte.foreground.dtype)), frame
 
 
-def _share(
-    rgb: FloatArray, skin: FloatArray, mask: FloatArray, unit: float
-) -> FloatArray:
+def _share(rgb: FloatArray, skin: FloatArray, mask: FloatArray, unit: float) -> FloatArray:
     """[H, W] 0..1 how much of a pixel the frame covers: where its colour lies between that of the
     skin behind and that of the frame's middle nearby."""
     step = rgb - skin
@@ -178,10 +179,14 @@ def put_on(
         points, np.ones_like(own), np.zeros(own.shape, int), depth / camera.K[0, 0]
     )
     world = surfels_from_tangents(
-        points[own], du[own], dv[own], SIGMA, np.clip(color[own], 0.0, 1.0),
+        points[own],
+        du[own],
+        dv[own],
+        SIGMA,
+        np.clip(color[own], 0.0, 1.0),
         OPACITY * (1.0 - (1.0 - weight[own]) ** OVERLAP),
     )
-    coarse = min(1.0, scale)
+    coarse = min(FITTED, scale)
     w, h = max(8, round(width * coarse)), max(8, round(height * coarse))
     world = _as_opaque_as(world, resize(frame, w, h), track.camera.resized(w, h))
     triangle, bary = _homes(np.asarray(world.means, np.float64), rigid, vertices, body)
@@ -189,6 +194,7 @@ def put_on(
     front = bind(world, triangle, bary, layer, vertices, body)
     metres = float(np.median(depth[own])) / camera.K[0, 0]
     temples = _temples(points[own], color[own], weight, metres, rigid, body, vertices)
+    temples = [_as_seen(part, matte, bare, body, vertices, track.camera) for part in temples]
     both = BoundGaussians.concatenate([front, *temples])
     if len(both) > budget:
         both = both.take(np.linspace(0, len(both) - 1, budget).astype(np.int64))
@@ -209,6 +215,8 @@ def _as_opaque_as(world: Gaussians, weight: FloatArray, camera: Camera) -> Gauss
         ratio = wanted / np.log(1.0 - np.clip(drawn, 0.01, 0.999))
         power = bilinear(np.clip(ratio, 0.3, 2.0)[..., None], xy)[:, 0]
         clear = np.clip(clear**power, 1.0 - OPACITY, 0.999)
+    # What is all frame stays solid from near, too.
+    clear = np.minimum(clear, 1.0 - SOLID * bilinear(weight[..., None], xy)[:, 0] ** 3)
     keep = clear < 0.98
     return Gaussians(
         world.means[keep], world.quats[keep], world.scales[keep], 1.0 - clear[keep],
@@ -310,6 +318,43 @@ def _temples(
         )  # fmt: skip
         triangle, bary = _homes(line, rigid, rest, body)
         out.append(bind(world, triangle, bary, np.full(n, CORE, np.uint8), rest, body))
+    return out
+
+
+def _as_seen(
+    temple: BoundGaussians,
+    matte: Matte,
+    bare: Matte,
+    body: Body,
+    vertices: FloatArray,
+    camera: Camera,
+) -> BoundGaussians:
+    """A temple in the photo's colours where the photo shows it, and faint where the photo shows
+    skin or hair in its place."""
+    means = np.asarray(place(temple, vertices, body).means, np.float64)
+    xy, depth = project(means, camera)
+    low = np.floor(xy.min(0)) - 2.0
+    width, height = (np.ceil(np.ptp(xy, axis=0)) + 4).astype(int)
+    window = Camera(camera.viewmat, camera.K - _corner(low), int(width), int(height))
+    buffer = rasterize_mesh(vertices, body.f, window)
+    col, row = (xy - low).astype(int).T
+    visible = depth < buffer.depth[row, col] - 0.5 * TEMPLE_GAP
+    photo, skin = (bilinear(m.foreground, xy) for m in (matte, bare))
+    there = bilinear(matte.alpha[..., None], xy)[:, 0] > 0.5
+    told = np.clip((np.abs(photo - skin).max(1) - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]), 0.0, 1.0)
+    told = (told * (visible & there))[:, None]
+    faint = np.where(visible & (told[:, 0] < 0.5), FAINT, 1.0)
+    return replace(
+        temple,
+        colors=(told * photo + (1.0 - told) * temple.colors).astype(np.float32),
+        opacities=(temple.opacities * faint).astype(np.float32),
+    )
+
+
+def _corner(low: FloatArray) -> FloatArray:
+    """[3, 3] what to take from a camera's K for a picture that begins at the pixel ``low``."""
+    out = np.zeros((3, 3))
+    out[:2, 2] = low
     return out
 
 

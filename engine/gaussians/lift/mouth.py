@@ -6,11 +6,9 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ...body import Body
-from ...cameras import look_at, project
+from ...cameras import project
 from ...dual_uv.sampling import bilinear
-from ...render.mesh import rasterize_mesh
-from ...types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
+from ...types import BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
 from ..binding import bind, vertex_normals
 from .face_parts import (
     LOWER_LIP,
@@ -34,6 +32,7 @@ IVORY = np.array([0.87, 0.83, 0.75])
 GUM = np.array([0.62, 0.34, 0.33])
 TONGUE = np.array([0.64, 0.33, 0.31])
 DEEP = np.array([0.36, 0.12, 0.11])
+THIN = 0.0085  # metres under the skin that the lining keeps, where it can
 COLUMNS = 24  # across the mouth, in which the upper teeth's edge is sought
 OUTLINE = 0.04  # pupil distances past the outline of the fitted face where it still shows
 HOVER = 0.0010  # metres that the photo's splats stand before the completed skin
@@ -41,47 +40,6 @@ OPEN_MOUTH = 0.035  # pupil distances between the inner lips from which the phot
 NEIGHBOURS = 13
 WET = 0.6  # of the lips' brightness
 TOOTH_DEPTH = 0.0015  # metres that teeth in the photo lie behind the lips, at least
-
-
-OPEN_MOUTHS = (
-    {"jawOpen": 1.0},
-    {"jawOpen": 0.6, "mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
-    {"jawOpen": 0.5, "mouthFunnel": 0.8},
-    {"mouthUpperUpLeft": 1.0, "mouthUpperUpRight": 1.0, "mouthLowerDownLeft": 1.0,
-     "mouthLowerDownRight": 1.0, "jawOpen": 0.2},
-)  # fmt: skip
-"""The widest that lips part: what none of them shows of the mouth's inside is left out."""
-LOOKS = tuple((yaw, pitch) for pitch in (-35, -10, 15, 35) for yaw in (-65, -35, 0, 35, 65))
-LOOK_SIDE, LOOK_SPAN, LOOK_FROM = 96, 0.10, 0.6  # pixels, metres across, metres away
-INSIDE = ("mouth", "teeth", "tongue")
-
-
-def seen_through_lips(body: Body) -> BoolArray:
-    """[F] the triangles of the mouth's inside that open lips show, and their neighbours.
-
-    All others lie behind cheeks and jaw for good: whatever gap the skin's splats may have, they
-    cannot shine through it.
-    """
-    f, part = body.f, np.array(body.part_names)[body.face_part]
-    near = np.isin(part, [*INSIDE, "lips", "face", "neck"])
-    rows = np.nonzero(near)[0]
-    rest = body.v_template.astype(np.float64)
-    lips = rest[np.unique(f[part == "lips"])].mean(0)
-    focal = LOOK_SIDE * LOOK_FROM / LOOK_SPAN
-    K = np.array([[focal, 0, LOOK_SIDE / 2], [0, focal, LOOK_SIDE / 2], [0, 0, 1.0]])
-    seen = np.zeros(len(f), bool)
-    for mouth in OPEN_MOUTHS:
-        weights = {k: v for k, v in mouth.items() if k in body.expression_index}
-        vertices = rest + body.exprdirs @ body.expression(**weights)
-        for yaw, pitch in LOOKS:
-            view = look_at(lips - [0.0, 0.01, 0.0], LOOK_FROM, yaw, pitch)
-            buffer = rasterize_mesh(vertices, f[rows], Camera(view, K, LOOK_SIDE, LOOK_SIDE))
-            seen[rows[np.unique(buffer.face[buffer.face >= 0])]] = True
-    inside = np.isin(part, INSIDE)
-    touched = np.zeros(len(rest), bool)
-    touched[f[seen & inside]] = True
-    out: BoolArray = inside & touched[f].any(1)
-    return out
 
 
 def _light(face: Face) -> float:
@@ -238,18 +196,39 @@ def cavity(face: Face) -> BoundGaussians:
     behind = ahead - rest[f].mean(1)[:, 2]
     near = 0.5 * DEEP * _light(face) + 0.25 * _lip_tone(face)
     parts = []
-    for chosen, spacing in ((behind < 0.04, CAVITY_SPACING), (behind >= 0.04, 2 * CAVITY_SPACING)):
-        triangle, bary, points, _ = _spread(face, face.faces("mouth") & chosen, spacing)
+    own = face.faces("mouth")
+    for chosen, spacing in (
+        (behind < 0.04, CAVITY_SPACING),
+        (behind >= 0.04, 2 * CAVITY_SPACING),
+    ):
+        triangle, bary, points, _ = _spread(face, own & chosen, spacing)
         depth = np.maximum(ahead - points[:, 2] - 0.008, 0.0)
         color = near * np.exp(-depth / 0.016)[:, None]
-        parts.append(_bind(face, triangle, bary, color, spacing))
+        # Thin cheeks and a thin jaw: the lining keeps clear of their skin.
+        inward = np.where(depth > 0.006, THIN - _to_skin(face, points), 0.0)
+        inward = np.clip(inward, 0.0, THIN / 2)
+        parts.append(_bind(face, triangle, bary, color, spacing, inward))
     return BoundGaussians.concatenate(parts)
 
 
+def _to_skin(face: Face, points: FloatArray) -> FloatArray:
+    """[N] metres at rest from points to the face's and the neck's skin."""
+    skin = face.body.v_template[np.unique(face.body.f[face.faces("face", "neck")])]
+    return np.asarray(cKDTree(skin).query(points)[0])
+
+
 def _bind(
-    face: Face, triangle: IntArray, bary: FloatArray, color: FloatArray, spacing: float
+    face: Face,
+    triangle: IntArray,
+    bary: FloatArray,
+    color: FloatArray,
+    spacing: float,
+    inward: float | FloatArray = 0.0,
 ) -> BoundGaussians:
-    """Round surfels on the rest pose's surface, so that their size is the rest's."""
+    """Round surfels on the rest pose's surface, so that their size is the rest's.
+
+    ``inward`` [N] is metres along the normals, which point into the mouth.
+    """
     rest, f = face.body.v_template.astype(np.float64), face.body.f
     normals = vertex_normals(rest, f)
     points = np.einsum("nk,nkd->nd", bary, rest[f[triangle]])
@@ -257,6 +236,7 @@ def _bind(
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     n = len(points)
     radius = np.full(n, COVER * face.coarseness * spacing)
+    points = points + np.reshape(inward, (-1, 1)) * normal
     world = surfels_on_plane(points, normal, radius, np.clip(color, 0.0, 1.0), np.full(n, 0.98))
     return bind(world, triangle, bary, np.full(n, CORE, np.uint8), rest, face.body)
 

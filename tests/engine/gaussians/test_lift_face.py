@@ -7,10 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body, load_body
-from likeness.engine.cameras import photo_camera, project
+from likeness.engine.cameras import orbit, photo_camera, project
 from likeness.engine.gaussians import place
 from likeness.engine.gaussians.lift import LiftOptions, lift
-from likeness.engine.gaussians.lift.face_parts import inside_polygon, make_face, spread_points
+from likeness.engine.gaussians.lift.face_parts import (
+    EYE_RINGS,
+    inside_polygon,
+    make_face,
+    spread_points,
+)
+from likeness.engine.gaussians.lift.mouth_seen import INSIDE, seen_through_lips
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.types import (
@@ -199,6 +205,49 @@ def test_photo_splats_of_the_lips_keep_to_their_side(head: Head):
     assert above.any()
     assert lower[below].mean() > 0.95
     assert lower[above].mean() < 0.05
+
+
+@pytest.mark.slow
+def test_open_lips_show_the_front_teeth_but_not_everything(head: Head):
+    seen = seen_through_lips(head.body)
+    part = np.array(head.body.part_names)[head.body.face_part]
+    centre = head.body.v_template[head.body.f].mean(1)
+    inside = np.isin(part, INSIDE)
+    assert not seen[~inside].any()
+    front = (part == "teeth") & (centre[:, 2] > centre[part == "teeth"][:, 2].max() - 0.004)
+    assert seen[front].mean() > 0.5
+    assert seen[inside].mean() < 0.95
+
+
+@pytest.mark.slow
+def test_a_closed_mouth_hides_its_inside(head: Head):
+    """With and without the mouth's inside the same picture, from before and from beside."""
+    vertices, _ = head.body.vertices(head.track.pose)
+    part = np.array(head.body.part_names)[head.body.face_part]
+    inner = np.isin(part, INSIDE)[head.bound.triangle]
+    assert inner.sum() > 500
+    lips = vertices[np.unique(head.body.f[part == "lips"])].mean(0)
+    everything = place(head.bound, vertices, head.body)
+    without = place(head.bound.take(~inner), vertices, head.body)
+    for yaw in range(-40, 41, 20):
+        camera = orbit(head.track.camera.resized(200, 240), lips, float(yaw))
+        a, b = render_camera(everything, camera), render_camera(without, camera)
+        differs = np.abs(a.rgb - b.rgb).max(-1) > 0.05
+        assert differs.mean() < 1e-3, yaw
+
+
+@pytest.mark.slow
+def test_closed_lids_are_skin_all_over(head: Head):
+    """No white of the eye, no iris and no band of another colour on both closed lids."""
+    drawn = head.draw(head.pose(eyeBlinkLeft=1.0, eyeBlinkRight=1.0))
+    assert head.observation.face is not None
+    for ring in EYE_RINGS.values():
+        points = head.observation.face[list(ring)]
+        low, high = points.min(0).astype(int), np.ceil(points.max(0)).astype(int)
+        # The upper two thirds: the lashes' line lies below.
+        lid = drawn[low[1] : low[1] + 2 * (high[1] - low[1]) // 3, low[0] + 3 : high[0] - 3]
+        assert np.abs(lid - SKIN).max(-1).mean() < 0.08
+        assert (np.abs(lid - SKIN).max(-1) > 0.25).mean() < 0.03
 
 
 def test_no_face_nothing_done():

@@ -1,0 +1,50 @@
+"""What can be seen of a mouth's inside: all that is left of it, so that no gap shows the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...body import Body
+from ...cameras import look_at
+from ...render.mesh import rasterize_mesh
+from ...types import BoolArray, Camera
+
+OPEN_MOUTHS = (
+    {"jawOpen": 1.0},
+    {"jawOpen": 0.6, "mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
+    {"jawOpen": 0.5, "mouthFunnel": 0.8},
+    {"mouthUpperUpLeft": 1.0, "mouthUpperUpRight": 1.0, "mouthLowerDownLeft": 1.0,
+     "mouthLowerDownRight": 1.0, "jawOpen": 0.2},
+)  # fmt: skip
+"""The widest that lips part: what none of them shows of the mouth's inside is left out."""
+LOOKS = tuple((yaw, pitch) for pitch in (-35, -10, 15, 35) for yaw in (-65, -35, 0, 35, 65))
+LOOK_SIDE, LOOK_SPAN, LOOK_FROM = 96, 0.10, 0.6  # pixels, metres across, metres away
+INSIDE = ("mouth", "teeth", "tongue")
+
+
+def seen_through_lips(body: Body) -> BoolArray:
+    """[F] the triangles of the mouth's inside that open lips show, and their neighbours.
+
+    All others lie behind cheeks and jaw for good: whatever gap the skin's splats may have, they
+    cannot shine through it.
+    """
+    f, part = body.f, np.array(body.part_names)[body.face_part]
+    near = np.isin(part, [*INSIDE, "lips", "face", "neck"])
+    rows = np.nonzero(near)[0]
+    rest = body.v_template.astype(np.float64)
+    lips = rest[np.unique(f[part == "lips"])].mean(0)
+    focal = LOOK_SIDE * LOOK_FROM / LOOK_SPAN
+    K = np.array([[focal, 0, LOOK_SIDE / 2], [0, focal, LOOK_SIDE / 2], [0, 0, 1.0]])
+    seen = np.zeros(len(f), bool)
+    for mouth in OPEN_MOUTHS:
+        weights = {k: v for k, v in mouth.items() if k in body.expression_index}
+        vertices = rest + body.exprdirs @ body.expression(**weights)
+        for yaw, pitch in LOOKS:
+            view = look_at(lips - [0.0, 0.01, 0.0], LOOK_FROM, yaw, pitch)
+            buffer = rasterize_mesh(vertices, f[rows], Camera(view, K, LOOK_SIDE, LOOK_SIDE))
+            seen[rows[np.unique(buffer.face[buffer.face >= 0])]] = True
+    inside = np.isin(part, INSIDE)
+    touched = np.zeros(len(rest), bool)
+    touched[f[seen & inside]] = True
+    out: BoolArray = inside & touched[f].any(1)
+    return out

@@ -1,0 +1,79 @@
+"""Ears of a synthetic shot: what the photo grazes gives way, hair-covered ears stay as they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body, load_body
+from likeness.engine.cameras import photo_camera
+from likeness.engine.gaussians import bind
+from likeness.engine.gaussians.lift.ears import finish_ears
+from likeness.engine.gaussians.lift.regions import find_regions
+from likeness.engine.gaussians.lift.surfels import surfels_on_plane
+from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.types import (
+    BoundGaussians,
+    Camera,
+    FloatArray,
+    LikenessError,
+    Observation,
+    Pose,
+)
+from likeness.engine.weights import asset_path
+
+TONE = np.array([0.8, 0.6, 0.5])
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    try:
+        body = load_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+    return body.personalised(np.zeros(body.num_betas))
+
+
+def _ears(body: Body, vertices: FloatArray, layer: int, color: FloatArray) -> BoundGaussians:
+    """One splat in the middle of each of the ears' triangles."""
+    part = np.array(body.part_names)[body.face_part]
+    rows = np.nonzero(part == "ear")[0]
+    n = len(rows)
+    corners = vertices[body.f[rows]]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    world = surfels_on_plane(
+        corners.mean(1), normal, np.full(n, 0.001), np.tile(color, (n, 1)), np.full(n, 0.95)
+    )
+    return bind(world, rows, np.full((n, 3), 1 / 3), np.full(n, layer, np.uint8), vertices, body)
+
+
+@pytest.mark.slow
+def test_grazed_pixels_give_way_and_texels_take_the_tone(body: Body):
+    camera: Camera = photo_camera(620.0, 200, 240)
+    pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, -0.62, -0.85]))
+    vertices, _ = body.vertices(pose)
+    mask = rasterize_mesh(vertices, body.f, camera).face >= 0
+    rgb = np.tile(TONE, (*mask.shape, 1))
+    observation = Observation(np.zeros((33, 2)), np.ones(33), np.zeros((33, 3)), mask.astype(float))
+    regions = find_regions(rgb, mask, camera, vertices, body, observation, 1.0, rgb)
+    regions = replace(regions, skin=mask, skin_color=TONE)
+    smeared = _ears(body, vertices, 2, TONE)
+    texels = _ears(body, vertices, 0, np.array([0.0, 1.0, 0.0]))
+    both = BoundGaussians.concatenate([smeared, texels])
+    done = finish_ears(both, body, vertices, regions, camera)
+    photo = done.take(done.layer == 2)
+    assert 0 < len(photo) < len(smeared)
+    core = done.take(done.layer == 0)
+    assert len(core) == len(texels)
+    # Of the tone, lighter and darker by the folds; nothing green is left.
+    hue = core.colors / core.colors.sum(1, keepdims=True)
+    assert np.abs(hue - TONE / TONE.sum()).max() < 0.04
+    light = core.colors.mean(1) / TONE.mean()
+    assert 0.4 < light.min() < light.max() < 1.15
+    assert light.max() - light.min() > 0.1
+
+    hairy = replace(regions, skin=np.zeros_like(mask))
+    same = finish_ears(both, body, vertices, hairy, camera)
+    assert np.array_equal(same.colors, both.colors)

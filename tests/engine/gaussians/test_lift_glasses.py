@@ -1,0 +1,98 @@
+"""Glasses taken off a painted picture and put on before a head."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body, load_body
+from likeness.engine.cameras import photo_camera, project
+from likeness.engine.gaussians import place
+from likeness.engine.gaussians.lift.glasses import put_on, rigid_triangles, take_off
+from likeness.engine.gaussians.lift.labels_glasses import DOWN, SIZE, UP, WIDE, Glasses
+from likeness.engine.types import JOINT_INDEX, FloatArray, LikenessError, Matte, Pose, Track
+from likeness.engine.weights import asset_path
+
+SKIN, FRAME = np.array([0.8, 0.62, 0.52]), np.array([0.1, 0.1, 0.12])
+
+
+def _frame() -> FloatArray:
+    """Two rings and a bridge in the upright face."""
+    height, width = int((UP + DOWN) * SIZE), int(WIDE * SIZE)
+    ys, xs = np.mgrid[:height, :width] + 0.5
+    x, y = xs / SIZE - WIDE / 2, ys / SIZE - UP
+    ring = np.abs(np.hypot(np.abs(x) - 0.5, 0.9 * (y - 0.05)) - 0.38) < 0.035
+    bridge = (np.abs(x) < 0.14) & (np.abs(y + 0.02) < 0.03)
+    return (ring | bridge).astype(np.float32)
+
+
+def _worn(unit: float, shape: tuple[int, int], middle: FloatArray) -> tuple[Matte, Glasses]:
+    glasses = Glasses(_frame(), middle, np.array([unit, 0.0]))
+    weight = glasses.on_grid(*shape, 1.0)[..., None]
+    rgb = (1.0 - weight) * SKIN + weight * FRAME
+    return Matte(np.ones(shape, np.float32), rgb.astype(np.float32)), glasses
+
+
+def test_without_glasses_nothing_changes():
+    matte = Matte(np.ones((8, 8)), np.zeros((8, 8, 3)))
+    bare, frame = take_off(matte, None)
+    assert bare is matte
+    assert frame is None
+
+
+@pytest.mark.parametrize("unit", [30.0, 80.0, 170.0])
+def test_skin_behind_a_frame_is_skin(unit: float):
+    shape = (int(2.4 * unit), int(3.4 * unit))
+    matte, glasses = _worn(unit, shape, np.array([shape[1] / 2, shape[0] / 2]))
+    bare, frame = take_off(matte, glasses)
+    assert frame is not None
+    assert np.abs(bare.foreground - SKIN).max() < 0.12
+    assert np.abs(bare.foreground - SKIN).mean() < 0.005
+    truth = glasses.on_grid(*shape, 1.0)
+    assert np.abs(frame - truth).mean() < 0.02
+    assert (frame[truth > 0.95] > 0.9).mean() > 0.9
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    try:
+        body = load_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+    return body.personalised(np.zeros(body.num_betas))
+
+
+@pytest.mark.slow
+def test_glasses_are_rigid_before_the_face_and_reach_the_ears(body: Body):
+    camera = photo_camera(1240.0, 400, 480)
+    pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, -0.62, -0.85]))
+    vertices, joints = body.vertices(pose)
+    eyes = joints[[JOINT_INDEX["right_eye_smplhf"], JOINT_INDEX["left_eye_smplhf"]]]
+    xy, _ = project(eyes, camera)
+    unit = float(np.linalg.norm(xy[1] - xy[0]))
+    matte, glasses = _worn(unit, (480, 400), xy.mean(0))
+    bare, frame = take_off(matte, glasses)
+    assert frame is not None
+    track = Track(np.zeros(0), pose, camera, "head", np.ones(55), 1.0, 1.0)
+    worn = put_on(frame, matte, bare, body, vertices, track, 6000)
+    assert worn is not None
+    assert len(worn) <= 6000
+    assert np.isin(worn.triangle, rigid_triangles(body)).all()
+
+    grimace = body.expression(eyeBlinkLeft=1.0, browInnerUp=1.0, mouthSmileLeft=1.0, jawOpen=0.8)
+    moved, _ = body.vertices(replace(pose, expression=grimace))
+    still = place(worn, vertices, body).means
+    assert np.abs(place(worn, moved, body).means - still).max() < 1e-3
+
+    front = worn.layer == 2
+    part = np.array(body.part_names)[body.face_part]
+    eye_front = vertices[np.unique(body.f[part == "eye"])][:, 2].max()
+    lens = front & (np.abs(still[:, 0]) < 0.06)
+    assert np.median(still[lens][:, 2]) > eye_front
+    # Temples: one on each side, back to where the ears begin.
+    ears = vertices[np.unique(body.f[part == "ear"])]
+    for sign in (-1.0, 1.0):
+        side = ~front & (sign * still[:, 0] > 0)
+        assert side.sum() > 50
+        assert still[side][:, 2].min() < ears[sign * ears[:, 0] > 0][:, 2].max()
