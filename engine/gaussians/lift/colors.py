@@ -108,9 +108,11 @@ def _trust(t: Texels, view: PhotoView) -> FloatArray:
     col = np.clip(t.xy[:, 0].astype(int), 0, view.alpha.shape[1] - 1)
     albedo = t.color / t.shade
     # Hair before a shirt is no shirt.
-    trust *= np.where(regions.label[row, col] == t.label, 1.0, DOUBTED)
+    agrees = regions.label[row, col] == t.label
+    trust *= np.where(agrees, 1.0, DOUBTED)
     for label in (UPPER, LOWER, SHOES, HAT):
-        own = np.nonzero(t.known & (t.label == label))[0]
+        # What shows something else there tells nothing of the cloth that goes round.
+        own = np.nonzero(t.known & (t.label == label) & agrees)[0]
         if len(own) > 0:
             # How square a limb's side is to the camera, however the surface leans along it.
             rise = np.where(np.isin(t.group[own], ARMS), 0.0, t.normals[own, 1])

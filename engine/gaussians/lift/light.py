@@ -27,6 +27,7 @@ PRIOR = (0.06, 0.10)  # first-order terms of the prior: from above, from the cam
 DARKEST, BRIGHTEST = 0.75, 1.15  # shade of what is never seen
 SEEN_DARKEST, SEEN_BRIGHTEST = 0.45, 1.6
 ROUNDS = 6
+BACK = 0.18  # who takes a photo stands where the light falls from: backs are darker by so much
 
 
 def _terms(normals: FloatArray) -> FloatArray:
@@ -54,7 +55,8 @@ class Light:
         seen = np.clip((normals[:, 2:] + 0.3) / 0.6, 0.0, 1.0)
         low = np.log(DARKEST) + seen * (np.log(SEEN_DARKEST) - np.log(DARKEST))
         high = np.log(BRIGHTEST) + seen * (np.log(SEEN_BRIGHTEST) - np.log(BRIGHTEST))
-        out: FloatArray = np.exp(_soft_clip(log, low, high))
+        away = np.clip(-normals[:, 2:], 0.0, 1.0)
+        out: FloatArray = np.exp(_soft_clip(log, low, high)) * (1.0 - BACK * away)
         return out
 
 
