@@ -113,7 +113,8 @@ def _legs_hang(joints: FloatArray, camera: Camera) -> bool:
 
 def _fills_gap(cloth: BoolArray, regions: Regions, crotch: int, metres: float) -> bool:
     """Whether cloth fills what lies between the legs above one common hem."""
-    legs = [regions.limb[leg].face >= 0 for leg in (RIGHT_LEG, LEFT_LEG)]  # left to right
+    arms = regions.mask & np.isin(regions.group, ARMS)  # what they hide may be cloth
+    legs = [regions.limb[leg].face >= 0 for leg in (RIGHT_LEG, LEFT_LEG)]
     gaps, filled = [], []
     covered = [True, True]
     row = crotch
@@ -121,10 +122,11 @@ def _fills_gap(cloth: BoolArray, regions: Regions, crotch: int, metres: float) -
         spans = [np.nonzero(leg[row])[0] for leg in legs]
         if len(spans[0]) == 0 or len(spans[1]) == 0:
             break
-        covered = [cloth[row, span].mean() > OWN_COLUMN for span in spans]
-        between = cloth[row, spans[0].max() + 1 : spans[1].min()]
-        gaps.append(len(between))
-        filled.append(int(between.sum()))
+        spans.sort(key=lambda span: float(span.mean()))
+        covered = [(cloth | arms)[row, span].mean() > OWN_COLUMN for span in spans]
+        between = slice(spans[0].max() + 1, spans[1].min())
+        gaps.append(int((~arms[row, between]).sum()))
+        filled.append(int(cloth[row, between].sum()))
         row += 1
     gaps, filled = gaps[:-1], filled[:-1]  # the last row is below the hem, or of the frame
     if len(gaps) * metres < LEAST_LENGTH:

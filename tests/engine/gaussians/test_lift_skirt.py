@@ -148,7 +148,8 @@ def test_nobody_sits_in_a_found_skirt(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "yaw", "label"), [(0.36, 0, LOWER), (0.26, 0, UPPER), (0.36, 0.35, LOWER)]
+    ("width", "yaw", "label"),
+    [(0.36, 0, LOWER), (0.26, 0, UPPER), (0.36, 0.35, LOWER), (0.36, np.pi, LOWER)],
 )
 def test_drawn_by_the_photos_camera_it_covers_its_pixels(
     width: float, yaw: float, label: int
