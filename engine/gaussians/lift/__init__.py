@@ -30,7 +30,7 @@ from .face import refine_face
 from .far_side import loose_layer
 from .glasses import put_on, settle_behind, take_off
 from .grids import dilate, erode, nearest_known
-from .labels import HAT
+from .labels import HAIR, HAT
 from .labels_surface import surface_labels, worn_share
 from .photo import crop_camera, front_layer, resize_rgba, splat_sigma
 from .regions import Regions, find_regions, vertex_groups
@@ -130,8 +130,8 @@ def lift(
     if frame is not None:
         colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
     shares = surface_labels(regions, camera, body, vertices)
-    hat = shares[:, HAT] > 0.5
-    dressed = dress(regions, camera, body, vertices, groups, worn_share(shares), hat)
+    hair, hat = shares[:, HAIR] > 0.5, shares[:, HAT] > 0.5
+    dressed = dress(regions, camera, body, vertices, groups, worn_share(shares), hair, hat)
     if skirt is None and find_skirt:
         skirt = seen_skirt(regions, camera, body, track.pose, dressed)
     wearer = None

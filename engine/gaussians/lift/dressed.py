@@ -100,13 +100,15 @@ def dress(
     vertices: FloatArray,
     groups: IntArray,
     worn: FloatArray,
+    hair: BoolArray,
     hat: BoolArray,
 ) -> Dressed:
     """Fit the worn surface to the outline of the person.
 
     Args:
         regions: of the photo, on the grid of ``camera``. vertices: [V, 3] in the photo's pose.
-        groups: [V] limb of each vertex. worn: [V] 0..1. hat: [V] what is worn there is a hat.
+        groups: [V] limb of each vertex. worn: [V] 0..1. hair, hat: [V] what there is is hair, or a
+            hat.
     """
     V = len(vertices)
     laplacian = mesh_laplacian(body.f, V)
@@ -120,7 +122,7 @@ def dress(
     sheet_of = np.where(np.isin(groups, ARMS), groups, 0)
     prior, pull = limits.prior.copy(), limits.pull.copy()
     offset = np.where(inner, 0.0, prior)
-    scalp = (vertex_parts(body) == "scalp") & ~bare
+    head = (hair | hat | (vertex_parts(body) == "scalp")) & ~bare
     # Offsets bend freely where bare skin begins: a sleeve's end is an edge. Hair thins out.
     edges = _cut_laplacian(body.f, V, bare, np.where(groups == HEAD, SOFT_CUT, CUT))
     # What the bending keeps back, round after round, until the outline is met.
@@ -149,16 +151,16 @@ def dress(
             target[rows] = offset[rows] + STEP * gap * metres[rows] + lead[rows]
             trust[rows] = MEASURED * (1.0 - np.clip(facing[rows], 0.0, None) / GRAZING)
         target = np.clip(target, limits.low, OVERSHOOT * limits.high)
-        told = scalp & (trust > 0.1)
+        told = head & (trust > 0.1)
         if told.sum() > 9:
             # A hat is as thick all around as its outline at the same height of the head; hair is
             # nearly so.
             height = body.v_template[:, 1]
-            prior[scalp] = _at_height(height[told], target[told], height[scalp])
-            prior[scalp & ~hat] *= CLOSER
-            pull[scalp] = np.where(hat, FULL_HAT, FULL_HAIR)[scalp]
+            prior[head] = _at_height(height[told], target[told], height[head])
+            prior[head & ~hat] *= CLOSER
+            pull[head] = np.where(hat, FULL_HAT, FULL_HAIR)[head]
         for limb in ((TORSO,), (ARMS[0],), (ARMS[1],), (LEFT_LEG, RIGHT_LEG)):
-            own = np.isin(groups, limb) & ~bare
+            own = np.isin(groups, limb) & ~bare & ~head
             told = own & (trust > 0.1)
             if told.sum() > 9:
                 prior[own] = np.percentile(target[told], HANGS)

@@ -21,6 +21,7 @@ from .regions import ARMS, HEAD, Regions
 MAX_FOLD = 0.02  # metres; a larger step of depth is one limb before another
 MAX_RISE = 0.25  # metres from the middle to the front or back
 UNSUPPORTED_ROUNDNESS = 0.7  # of sqrt(u) where the fit has no body at all: a strip's is 1.41 radii
+ANOTHER = 0.06  # metres; a patch between two limbs as far apart belongs to the nearer one
 LOCK = 0.35  # inter-ocular distances; smaller patches of hair before a face lie on it
 LOOSE = 0.02  # metres from the dressed mesh from which on a part needs a back of its own
 
@@ -90,8 +91,8 @@ def _middle(
         # A patch that touches no known pixel has nothing to be harmonic with; and a rim is as deep
         # as what it is the rim of: not in mid air between a hand and the elbow behind it.
         carried = np.where(carried > 0.2, carried, beside)
-        rim = away * beside / focal < LOOSE
-        torn = rim & (np.abs(carried - beside) > MAX_FOLD)
+        off = np.abs(carried - beside)
+        torn = (off > MAX_FOLD) & ((away * beside / focal < LOOSE) | (off > ANOTHER))
         both = np.where(missing, np.where(torn, beside, carried), both)
     smooth = smooth_within(np.where(mask, both, 0.0), mask, 3.0)
     smooth = np.where(np.abs(smooth - both) < MAX_FOLD, smooth, both)

@@ -75,7 +75,7 @@ def fitted(sitter: Sitter, thick: FloatArray, worn: FloatArray) -> tuple[Dressed
     regions = wearing(sitter, thick)
     groups = vertex_groups(sitter.body)
     none = np.zeros(len(worn), bool)
-    found = dress(regions, sitter.camera, sitter.body, sitter.vertices, groups, worn, none)
+    found = dress(regions, sitter.camera, sitter.body, sitter.vertices, groups, worn, none, none)
     return found, regions
 
 
@@ -134,7 +134,7 @@ def test_a_hand_that_something_hides_is_not_drawn(sitter: Sitter) -> None:
     groups = vertex_groups(sitter.body)
     found = dress(
         replace(regions, hidden=hidden), sitter.camera, sitter.body, sitter.vertices, groups,
-        np.zeros(len(groups)), np.zeros(len(groups), bool),
+        np.zeros(len(groups)), *2 * [np.zeros(len(groups), bool)],
     )  # fmt: skip
     assert (found.f[:7] == found.f[:7, :1]).all()
     np.testing.assert_array_equal(found.f[7:], sitter.body.f[7:])

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from likeness.engine.gaussians.lift.dressed import dress
+from likeness.engine.gaussians.lift.labels_surface import surface_labels, worn_share
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
     HEAD,
@@ -15,8 +17,6 @@ from likeness.engine.gaussians.lift.regions import (
     find_regions,
     vertex_groups,
 )
-from likeness.engine.gaussians.lift.dressed import dress
-from likeness.engine.gaussians.lift.labels_surface import surface_labels, worn_share
 from likeness.engine.gaussians.lift.surfaces import Sheet, composite, find_surfaces
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from likeness.engine.types import BoolArray, FloatArray, IntArray
@@ -53,7 +53,8 @@ def label(shot: Any, mask: BoolArray | None = None, colors: FloatArray | None = 
     part = np.array(body.part_names)[body.face_part][buffer.face]
     groups = vertex_groups(body)
     worn = worn_share(surface_labels(regions, camera, body, vertices))
-    dressed = dress(regions, camera, body, vertices, groups, worn, np.zeros(len(worn), bool))
+    none = np.zeros(len(worn), bool)
+    dressed = dress(regions, camera, body, vertices, groups, worn, none, none)
     sheets = find_surfaces(regions, dressed, groups, camera)
     return Labelled(regions, sheets, buffer, group, part)
 
