@@ -259,9 +259,7 @@ def render_person(
     return photographed(make_scene(dress, person, library, rng), person, rng)
 
 
-def photographed(
-    scene: Scene, person: Person, rng: np.random.Generator
-) -> tuple[Portrait, Truth]:
+def photographed(scene: Scene, person: Person, rng: np.random.Generator) -> tuple[Portrait, Truth]:
     """The person's photo with a sensor's noise, and what is true in it."""
     body, posed, camera = scene.posed.dress.body, scene.posed, person.camera
     rgb, alpha, front = draw_scene(scene, camera, scene.behind)
