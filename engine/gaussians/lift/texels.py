@@ -157,6 +157,7 @@ def texel_layer(
     color[eye] = sampled[eye]
 
     radius = _radii(samples, f, vertices, dressed.vertices)
+    opacity = np.full(len(points), OPACITY)
     if wearer is not None:  # the hem is an edge before the legs
         cloth = samples.triangle >= len(wearer.bare.f)
         room = above_hem(
@@ -164,7 +165,9 @@ def texel_layer(
             wearer.skirt.piece.f, wearer.points,
         )  # fmt: skip
         radius[cloth] = np.minimum(radius[cloth], np.maximum(room, 0.3 * radius[cloth]))
-    opacity = np.full(len(points), OPACITY)
+        other = regions.label[at.row, at.col] != wearer.skirt.label
+        shown = at.visible & regions.mask[at.row, at.col] & (facing > 0.0)
+        opacity[cloth & other & shown] = 0.0  # legs are seen there
     # Texels under photo splats step back, or their blur would show through.
     over = at.visible & regions.mask[at.row, at.col] & ~hidden
     sink = np.where(part == "eye", 0.25, np.where(inner, 0.0, 1.0)) * UNDER_PHOTO
