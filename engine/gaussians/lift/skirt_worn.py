@@ -133,7 +133,7 @@ def hem_settled(sheets: tuple[Sheet, ...], wearer: Wearer, camera: Camera) -> tu
     settled = replace(
         trunk,
         front=front,
-        back=np.maximum(trunk.back, front + 0.002) * trunk.mask,
+        back=np.where(trunk.mask, np.maximum(trunk.back, front + 0.002), 0.0),
         on_mesh=np.where(moved, 0.0, trunk.on_mesh),
     )
     return settled, *sheets[1:]
