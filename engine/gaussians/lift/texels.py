@@ -36,6 +36,7 @@ SURFACES = 0.15  # cosine below which texels lie at the very surface, for photo 
 INSET = 0.6  # of a texel's standard deviation that worn ones lie below the dressed mesh
 EDGE_ON = 0.6  # of its radius that a disc seen edge-on is thick
 DRAW_IN, DRAW_IN_STEPS = 0.024, 6  # metres that a texel may be drawn in to the outline, in steps
+HEM_FACING = 0.5  # cosine from which on photo splats alone make a skirt's hem
 MIN_FACING = 0.25  # cosine below which the photo's colour is smeared over too much surface
 SQUARELY = 0.3  # cosine from which on a texel keeps the photo's colour
 PART_COLORS = {
@@ -164,10 +165,13 @@ def texel_layer(
             samples.triangle[cloth] - len(wearer.bare.f), samples.bary[cloth],
             wearer.skirt.piece.f, wearer.points,
         )  # fmt: skip
+        at_hem = np.zeros(len(points), bool)
+        at_hem[cloth] = room < radius[cloth]
         radius[cloth] = np.minimum(radius[cloth], np.maximum(room, 0.3 * radius[cloth]))
         other = regions.label[at.row, at.col] != wearer.skirt.label
-        shown = at.visible & regions.mask[at.row, at.col] & (facing > 0.0)
-        opacity[cloth & other & shown] = 0.0  # legs are seen there
+        shown = at.visible & regions.mask[at.row, at.col]
+        opacity[cloth & other & shown & (facing > 0.0)] = 0.0  # legs are seen there
+        opacity[at_hem & shown & (facing > HEM_FACING)] = 0.0  # the photo's splats are enough
     # Texels under photo splats step back, or their blur would show through.
     over = at.visible & regions.mask[at.row, at.col] & ~hidden
     sink = np.where(part == "eye", 0.25, np.where(inner, 0.0, 1.0)) * UNDER_PHOTO
