@@ -305,6 +305,11 @@ class Gaussians:
     def __len__(self) -> int:
         return len(self.means)
 
+    def take(self, rows: IntArray | BoolArray) -> Gaussians:
+        """Those at ``rows``, an index or a mask."""
+        names = ("means", "quats", "scales", "opacities", "colors")
+        return Gaussians(*(getattr(self, name)[rows] for name in names))
+
 
 LAYERS: tuple[str, ...] = ("core", "shell", "photo")
 """Where a Gaussian came from: the skin map, the shell map, or a pixel of the photo."""

@@ -18,7 +18,7 @@ from ...cameras import project
 from ...dual_uv.sampling import bilinear
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
-from ...types import LAYERS, BoundGaussians, Camera, FloatArray, Gaussians, Matte
+from ...types import LAYERS, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
 from ..binding import place
 from .grids import erode
 from .photo import SIGMA
@@ -26,6 +26,7 @@ from .photo import SIGMA
 VIEW_SIDES = (256, 1024)  # least and most pixels of the picture that the colours are made for
 STEPS, GAIN, CLAMP = 5, 1.0, 0.15
 RIM_STEPS = 4
+BEYOND = 0.4  # alpha of the matte below which nothing of the person should be
 
 
 def calibrate(
@@ -49,8 +50,8 @@ def calibrate(
     alpha = resize(matte.alpha, w, h)
     truth = resize(matte.foreground, w, h)
     solid = erode(alpha > 0.95, 1)
-    gaussians = _thin_rim(place(bound, vertices, body), alpha, view)
     photo = bound.layer == LAYERS.index("photo")
+    gaussians = _thin_rim(place(bound, vertices, body), photo, alpha, view)
     xy, depth = project(gaussians.means[photo], view)
     # Splats finer than the picture, as the face's are, answer for less of what it shows.
     spacing = gaussians.scales[photo, :2].min(1) / SIGMA * view.K[0, 0] / depth
@@ -74,20 +75,30 @@ def calibrate(
     )
 
 
-def _thin_rim(gaussians: Gaussians, alpha: FloatArray, view: Camera) -> Gaussians:
+def _thin_rim(
+    gaussians: Gaussians, photo: BoolArray, alpha: FloatArray, view: Camera
+) -> Gaussians:
     """Lower opacities on the soft rim until the drawn outline is as soft as the matte's.
 
     With 1 - alpha the product of all 1 - o k along a ray, raising every 1 - o to the power
-    log(1 - wanted) / log(1 - drawn) gives the wanted alpha. Only ever downwards.
+    log(1 - wanted) / log(1 - drawn) gives the wanted alpha. Only ever downwards; for the
+    ``photo`` [N] splats by themselves, and for the texels that stand beyond the outline. The other
+    texels there are the sides of the person, which other views look at squarely: they stay whole.
     """
     xy, _ = project(gaussians.means, view)
-    inside = (xy >= 0).all(1) & (xy[:, 0] < view.width) & (xy[:, 1] < view.height)
+    inside = (xy >= 0).all(1) & (xy < [view.width, view.height]).all(1)
+    beyond = inside & ~photo
+    beyond[beyond] = bilinear(alpha[..., None], xy[beyond])[:, 0] < BEYOND
     opacities = np.array(gaussians.opacities, np.float64)
     wanted = np.clip(alpha, 0.002, 0.999)
-    for _ in range(RIM_STEPS):
-        drawn = render_camera(replace(gaussians, opacities=opacities), view).alpha
-        power = np.log(1.0 - wanted) / np.log(1.0 - np.clip(drawn, 0.002, 0.999))
-        power = np.where(alpha > 0.97, 1.0, np.clip(power, 0.05, 1.0))
-        here = np.where(inside, bilinear(power[..., None], xy)[:, 0], 1.0)
-        opacities = 1.0 - (1.0 - np.minimum(opacities, 0.9999)) ** here
+    for group in (photo & inside, beyond):
+        own, at = gaussians.take(group), xy[group]
+        thinned = opacities[group]
+        for _ in range(RIM_STEPS if len(own) else 0):
+            drawn = render_camera(replace(own, opacities=thinned), view).alpha
+            power = np.log(1.0 - wanted) / np.log(1.0 - np.clip(drawn, 0.002, 0.999))
+            power = np.where(alpha > 0.97, 1.0, np.clip(power, 0.05, 1.0))
+            here = bilinear(power[..., None], at)[:, 0]
+            thinned = 1.0 - (1.0 - np.minimum(thinned, 0.9999)) ** here
+        opacities[group] = thinned
     return replace(gaussians, opacities=opacities)

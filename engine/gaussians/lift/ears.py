@@ -24,6 +24,7 @@ LEAST_SEEN = 12  # splats that tell an ear's tone
 HOLLOW, DARKEST = 0.011, 0.55  # metres below the rim at which a fold is 1/e darker; its limit
 RIM_REACH = 0.012  # metres around a point in which the rim stands out over it
 LIT = 0.16  # of the tone, between what faces up and what faces down
+SKIN_DEEP = 0.006  # metres off the ear within which a splat shows it
 REDDER = np.array([1.0, 0.95, 0.93])  # of the cheeks' tone, for an ear of which nothing is seen
 
 
@@ -76,8 +77,10 @@ def finish_ears(
             calm = calm * (1.0 - share[:, None]) + near * share[:, None]
         rows = own[core]
         colors[rows] = calm[core]
-        rows = own[photo]
-        opacities[rows] = opacities[rows] * trust[photo]
+        # Hair that hangs on an ear's triangles stands off it, and is none of its skin.
+        skin = photo & on_skin & (np.linalg.norm(bound.offset[own], axis=1) < SKIN_DEEP)
+        rows = own[skin]
+        opacities[rows] = opacities[rows] * trust[skin]
     keep = opacities > 0.02
     changed = replace(
         bound, colors=colors.astype(np.float32), opacities=opacities.astype(np.float32)

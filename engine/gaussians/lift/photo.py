@@ -16,6 +16,7 @@ from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ..binding import bind, vertex_normals
 from .dressed import Dressed
 from .grids import dilate, nearest_known
+from .labels import HAIR, HAT, LABELS, SKIN
 from .regions import ARMS, HEAD, TORSO, Regions
 from .surfaces import MAX_FOLD, Sheet, composite
 from .surfels import Homes, grid_tangents, pixel_centres, surfels_from_tangents
@@ -25,9 +26,11 @@ PHOTO = 2  # index into LAYERS
 # fine as the splats; the larger one is solid where they will be looked at from near.
 SIGMA, COARSE_SIGMA, COARSE_SIDE = 0.50, 0.62, 600
 FRONT_OPACITY = 0.985
-FADE, FADE_HEAD = (0.12, 0.32), (0.15, 0.36)
-"""Cosines between which a surface that turns away loses its photo splats."""
-SKIN_STRETCH = 6.0  # longest step on skin in pixel widths; core texels fill in beyond
+FADE = {"skin": (0.08, 0.25), "hair": (0.0, 0.02), "hat": (0.0, 0.02)}
+FADE_FACE, FADE_CLOTH = (0.12, 0.33), (0.0, 0.05)
+"""Cosines between which a surface that turns away loses its photo splats. Hair keeps them: strands
+drawn out are strands."""
+STRETCH = 2.0  # longest step on the mesh in pixel widths; texels fill in beyond
 
 
 def splat_sigma(grid_side: float) -> float:
@@ -135,8 +138,12 @@ def front_layer(
     # Where the mesh turns away from the camera a pixel smears over centimetres: the texels, with
     # their completed colours, take over there.
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
-    facing = -np.einsum("hwd,hwd->hw", normals, ray)
-    low, high = np.where((group == HEAD)[..., None], FADE_HEAD, FADE).transpose(2, 0, 1)
+    # In a fold the mesh may be turned inside out: it is seen all the same.
+    facing = np.abs(np.einsum("hwd,hwd->hw", normals, ray))
+    label = _resample(regions.label[rows, cols].astype(float), source, target, 0).astype(int)
+    bounds = np.array([FADE.get(name, FADE_CLOTH) for name in LABELS])[label]
+    bounds = np.where(((label == SKIN) & (group == HEAD))[..., None], FADE_FACE, bounds)
+    low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
     select = select & (fade > 0.05)
     ys, xs = np.nonzero(select)
@@ -148,7 +155,7 @@ def front_layer(
         colors[ys, xs],
         FRONT_OPACITY * (_thinned(alpha) * fade)[ys, xs],
     )
-    hair = _resample(regions.hair.astype(float), source, target, 0)[ys, xs] > 0.5
+    hair = np.isin(label[ys, xs], [HAIR, HAT])
     limb = group[ys, xs]
     triangle, bary = homes.find(world.means, np.where(hair & np.isin(limb, ARMS), TORSO, limb))
     # Bare skin moves with its own triangle, what is worn with a steady one.
@@ -179,12 +186,12 @@ def _tangent_plane_steps(
     """
     size = -points[..., 2:] / camera.K[0, 0]
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
-    facing = np.minimum(np.einsum("hwd,hwd->hw", normals, ray), -1.0 / SKIN_STRETCH)[..., None]
+    facing = np.minimum(np.einsum("hwd,hwd->hw", normals, ray), -1.0 / STRETCH)[..., None]
     steps = []
     for axis in (np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0])):
         # Slide the step along the ray until it lies in the plane: (axis + k ray) . n = 0.
         slide = -np.einsum("hwd,d->hw", normals, axis)[..., None] / facing
-        steps.append(size * (axis + np.clip(slide, -SKIN_STRETCH, SKIN_STRETCH) * ray))
+        steps.append(size * (axis + np.clip(slide, -STRETCH, STRETCH) * ray))
     return steps[0], steps[1]
 
 
