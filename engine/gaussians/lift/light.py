@@ -24,7 +24,7 @@ order are less sure than those of first on half a sphere."""
 
 SPREAD = 0.12  # of the logarithm, from where on a sample is doubted (folds, beards, prints)
 PRIOR = (0.06, 0.10)  # first-order terms of the prior: from above, from the camera
-DARKEST, BRIGHTEST = 0.75, 1.15  # shade of what is never seen
+DARKEST, BRIGHTEST = 0.86, 1.12  # shade of what is never seen
 SEEN_DARKEST, SEEN_BRIGHTEST = 0.45, 1.6
 ROUNDS = 6
 BACK = 0.18  # who takes a photo stands where the light falls from: backs are darker by so much

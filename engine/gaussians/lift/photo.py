@@ -19,7 +19,13 @@ from .grids import dilate, nearest_known
 from .labels import HAIR, HAT, LABELS, SKIN
 from .regions import ARMS, HEAD, TORSO, Regions
 from .surfaces import MAX_FOLD, Sheet, composite
-from .surfels import Homes, grid_tangents, pixel_centres, surfels_from_tangents
+from .surfels import (
+    Homes,
+    grid_tangents,
+    pixel_centres,
+    surfels_from_tangents,
+    without_strays,
+)
 
 PHOTO = 2  # index into LAYERS
 # Of a splat, in steps of its own grid. The smaller one is sharp where a picture's pixels are as
@@ -27,7 +33,7 @@ PHOTO = 2  # index into LAYERS
 SIGMA, COARSE_SIGMA, COARSE_SIDE = 0.50, 0.62, 600
 FRONT_OPACITY = 0.985
 FADE = {"skin": (0.08, 0.25), "hair": (0.0, 0.02), "hat": (0.0, 0.02)}
-FADE_FACE, FADE_CLOTH = (0.12, 0.33), (0.0, 0.05)
+FADE_FACE, FADE_CLOTH = (0.12, 0.33), (0.03, 0.16)
 """Cosines between which a surface that turns away loses its photo splats. Hair keeps them: strands
 drawn out are strands."""
 STRETCH = 2.0  # longest step on the mesh in pixel widths; texels fill in beyond
@@ -147,6 +153,8 @@ def front_layer(
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
     select = select & (fade > 0.05)
     ys, xs = np.nonzero(select)
+    kept = without_strays(points[ys, xs], pixel_size[ys, xs])
+    ys, xs = ys[kept], xs[kept]
     world = surfels_from_tangents(
         points[ys, xs],
         du[ys, xs],

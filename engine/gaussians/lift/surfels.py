@@ -7,8 +7,10 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...rotations import matrix_to_quaternion
-from ...types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
+from ...types import LAYERS, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
 from ..binding import bind
+
+CORE, SHELL, PHOTO = (LAYERS.index(name) for name in ("core", "shell", "photo"))
 
 FLATNESS = 0.1
 """Third scale over the smaller of the other two: flat splats look the same as Blender's quads,
@@ -139,6 +141,25 @@ class Homes:
         triangle, bary = self.find(world.means, group)
         layers = np.full(len(world), layer, np.uint8)
         return bind(world, triangle, bary, layers, self.vertices, self.body)
+
+
+ALONE, NEIGHBOURS = 8.0, 6
+"""Steps of its grid to its sixth neighbour from which on a splat hangs in mid air."""
+
+
+def without_strays(points: FloatArray, step: FloatArray) -> BoolArray:
+    """[N] which points [N, 3] of a picture's grid have neighbours in space, not only in it.
+
+    Where one limb ends before another a pixel's depth may belong to neither.
+
+    Args:
+        step: [N] metres that one step of the grid spans at each.
+    """
+    if len(points) <= NEIGHBOURS:
+        return np.ones(len(points), bool)
+    away, _ = cKDTree(points).query(points, k=NEIGHBOURS + 1)
+    out: BoolArray = away[:, -1] < ALONE * step
+    return out
 
 
 INNER_PARTS = ("eye", "eye_back", "mouth", "teeth", "tongue", "lash")

@@ -296,7 +296,7 @@ def test_a_back_continues_the_front_without_its_badge(body: Body, samples: Surfa
     green = out[vest][:, 1] - out[vest][:, 0]
     assert green.max() < 0.35, "the badge went round"  # it has 0.6
     stripe = out[vest & person["red"]].mean(0), out[vest & ~person["red"]].mean(0)
-    assert (stripe[1] - stripe[0])[1] > 0.25, "the stripes do not go on behind"
+    assert (stripe[1] - stripe[0])[1] > 0.22, "the stripes do not go on behind"
     # No colour of the vest runs into the trousers.
     seam = ~known & (label == LOWER)
     assert out[seam][:, 0].max() < 0.45

@@ -272,7 +272,7 @@ def test_texels_keep_their_limbs_colours_all_around(shots: Shots) -> None:
         for own in ((part == name), (part == name) & behind):
             assert own.sum() > 25
             error = np.abs(chroma[own] - tone / tone.sum()).max(1)
-            assert np.median(error) < 0.03, name
+            assert np.median(error) < 0.035, name
             assert (error < 0.1).mean() > 0.75, name
 
 
@@ -319,7 +319,8 @@ def test_thinning_the_rim_only_lowers_opacities(
     gaussians = place(lifted["half"], shot.vertices, shot.body)
     # Opaque everywhere: the drawn outline is fatter than the matte's.
     fat = replace(gaussians, opacities=np.full(len(gaussians), 0.95))
-    thin = _thin_rim(fat, alpha, camera)
+    every = np.ones(len(fat), bool)
+    thin = _thin_rim(fat, every, alpha, camera)
     assert (thin.opacities <= fat.opacities + 1e-6).all()
     assert thin.opacities.min() >= 0
     rim = (alpha > 0.02) & (alpha < 0.9)
@@ -334,4 +335,9 @@ def test_thinning_the_rim_only_lowers_opacities(
     np.testing.assert_allclose(thin.opacities[deep], 0.95, atol=1e-6)
     # Where too little is drawn, nothing is added.
     faint = replace(gaussians, opacities=np.full(len(gaussians), 0.05))
-    assert (_thin_rim(faint, alpha, camera).opacities <= 0.05 + 1e-9).all()
+    assert (_thin_rim(faint, every, alpha, camera).opacities <= 0.05 + 1e-9).all()
+    # Texels within the outline are somebody's side, and stay whole.
+    kept = _thin_rim(fat, ~every, alpha, camera).opacities
+    read = ndimage.map_coordinates(alpha, xy.T[::-1] - 0.5, order=1, mode="nearest")
+    np.testing.assert_allclose(kept[(read > 0.5) & (xy >= 0).all(1)], 0.95, atol=1e-6)
+    assert (kept < 0.9).any()

@@ -10,6 +10,7 @@ from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.gaussians.lift.completion import (
     diffuse,
+    mesh_edges,
     mesh_laplacian,
     mirror_vertices,
 )
@@ -17,6 +18,7 @@ from likeness.engine.gaussians.lift.grids import (
     dilate,
     erode,
     fill_polygon,
+    larger_than,
     nearest_known,
     smooth_within,
     solve_poisson,
@@ -31,6 +33,7 @@ from likeness.engine.gaussians.lift.surfels import (
     grid_tangents,
     surfels_from_tangents,
     surfels_on_plane,
+    without_strays,
 )
 from likeness.engine.rotations import quaternion_to_matrix
 from likeness.engine.types import JOINT_INDEX, FloatArray, Pose
@@ -164,6 +167,16 @@ def test_the_frame_does_not_eat_into_a_person() -> None:
     np.testing.assert_array_equal(erode(mask, 0), mask)
 
 
+def test_patches_are_kept_by_their_size() -> None:
+    mask = np.zeros((9, 12), bool)
+    mask[1:4, 1:4] = True  # nine pixels
+    mask[6:8, 1:3] = True  # four
+    mask[4, 8] = True
+    assert larger_than(mask, 0).sum() == 14
+    np.testing.assert_array_equal(larger_than(mask, 4), np.pad(np.ones((3, 3)), ((1, 5), (1, 8))))
+    assert not larger_than(mask, 9).any()
+
+
 def test_fill_polygon_by_crossings() -> None:
     angle = np.linspace(0, 2 * np.pi, 11, endpoint=False)
     ring = np.stack([13.3 + 8.7 * np.cos(angle), 9.1 + 6.2 * np.sin(angle)], -1)
@@ -189,6 +202,16 @@ def test_a_polygon_without_area(points: FloatArray) -> None:
 def covariances(quats: FloatArray, scales: FloatArray) -> FloatArray:
     R = quaternion_to_matrix(quats)
     return np.einsum("nab,nb,ncb->nac", R, scales**2, R)
+
+
+def test_points_in_mid_air_are_told_from_a_surface() -> None:
+    y, x = np.mgrid[:20, :20] * 0.002
+    sheet = np.stack([x, y, np.where(x < 0.02, 0.0, 0.3)], -1).reshape(-1, 3)  # two limbs
+    between = np.array([[0.02, 0.01, 0.15], [0.02, 0.02, 0.2]])
+    found = without_strays(np.concatenate([sheet, between]), np.full(402, 0.002))
+    assert found[:400].all()
+    assert not found[400:].any()
+    assert without_strays(between, np.full(2, 0.002)).all()  # too few to tell
 
 
 def test_surfels_have_the_tangents_covariance() -> None:
@@ -363,10 +386,7 @@ def test_laplacian_of_a_mesh() -> None:
         expected[i, j] = expected[j, i] = -1.0
     expected -= np.diag(expected.sum(1))
     np.testing.assert_allclose(mesh_laplacian(f, 6).toarray(), expected)
-    cut = np.array([0, 0, 0, 1, 1, 1])
-    split = mesh_laplacian(f, 6, cut).toarray()
-    assert not split[:3, 3:].any()
-    np.testing.assert_allclose(split.sum(1), 0)
+    assert [tuple(e) for e in mesh_edges(f).tolist()] == sorted(edges)
 
 
 def test_diffusion_minimises_its_energy() -> None:
@@ -389,8 +409,8 @@ def test_diffusion_minimises_its_energy() -> None:
 
 
 def test_diffusion_carries_the_known_and_falls_back_to_the_prior() -> None:
-    cut = np.repeat([0, 1], 5)
-    laplacian = mesh_laplacian(chain(10), 10, cut)
+    two = np.concatenate([chain(5), chain(5) + 5])
+    laplacian = mesh_laplacian(two, 10)
     values = np.zeros((10, 3))
     values[0] = [0.9, 0.1, 0.4]
     weight = np.eye(10)[0] * 1e3
