@@ -1,9 +1,10 @@
-"""Colours that look like the photo once they are drawn.
+"""Colours and outlines that look like the photo once they are drawn.
 
 Overlapping splats blur, and the nearer of two neighbours hides part of the other, which shifts a
 slanted surface's picture by up to half a pixel. A few residual steps (Van Cittert's iteration
 with the rasteriser itself as the blur) undo both. Steps are small, clamped, and only touch photo
-splats in the solid inside: unclamped ones fit the input view and poison every other.
+splats in the solid inside: unclamped ones fit the input view and poison every other. Opacities
+are lowered only where the drawn outline would be harder than the photo's.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from ...cameras import project
 from ...dual_uv.sampling import bilinear
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
-from ...types import LAYERS, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
+from ...types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
 from ..binding import place
 from .grids import erode
 from .photo import SIGMA
+from .surfels import PHOTO
 
 VIEW_SIDES = (256, 1024)  # least and most pixels of the picture that the colours are made for
 STEPS, GAIN, CLAMP = 5, 1.0, 0.15
@@ -37,7 +39,7 @@ def calibrate(
     body: Body,
     grid_side: float,
 ) -> BoundGaussians:
-    """The same Gaussians with calibrated photo colours.
+    """The same Gaussians with calibrated photo colours and a rim as soft as the photo's.
 
     Args:
         matte: of the portrait. camera: of the portrait. vertices: [V, 3] in the photo's pose.
@@ -50,7 +52,7 @@ def calibrate(
     alpha = resize(matte.alpha, w, h)
     truth = resize(matte.foreground, w, h)
     solid = erode(alpha > 0.95, 1)
-    photo = bound.layer == LAYERS.index("photo")
+    photo = bound.layer == PHOTO
     gaussians = _thin_rim(place(bound, vertices, body), photo, alpha, view)
     xy, depth = project(gaussians.means[photo], view)
     # Splats finer than the picture, as the face's are, answer for less of what it shows.

@@ -13,11 +13,11 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...cameras import project
-from ...types import LAYERS, BoolArray, BoundGaussians, Camera, FloatArray
+from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ..binding import vertex_normals
 from .regions import Regions
+from .surfels import CORE, PHOTO
 
-CORE, PHOTO = LAYERS.index("core"), LAYERS.index("photo")
 SQUARE = (0.25, 0.45)  # cosine to the view from which a pixel starts to be, and is, trusted
 BARE_SHARE = 0.35  # of an ear's pixels that must be skin; hair covers it otherwise
 LEAST_SEEN = 12  # splats that tell an ear's tone
@@ -89,15 +89,15 @@ def finish_ears(
 
 
 def _bare(faces: BoolArray, regions: Regions) -> bool:
-    """Whether the photo shows skin where an ear is drawn; an ear out of sight counts as bare when
-    no hair falls beside the head there."""
+    """Whether the photo shows skin where an ear is drawn; of an ear out of sight nothing is told,
+    and it does not count as bare."""
     shown = (regions.body.face >= 0) & faces[regions.body.face] & regions.mask
     if shown.sum() < 4:
         return False
     return bool((regions.skin & shown).sum() > BARE_SHARE * shown.sum())
 
 
-def _folds(body: Body, faces: BoolArray, corner: FloatArray, bary: FloatArray) -> FloatArray:
+def _folds(body: Body, faces: BoolArray, corner: IntArray, bary: FloatArray) -> FloatArray:
     """[N] brightness of points of an ear: dark in its hollows, lighter where it faces up.
 
     How far the rim around a point stands out over it, across the head, tells the hollow's depth.

@@ -22,9 +22,8 @@ from .face_parts import (
     spread_points,
 )
 from .lids import HOVER, eye_line, lash_homes, photo_depth
-from .surfels import closest_barycentric, surfels_on_plane
+from .surfels import CORE, closest_barycentric, surfels_on_plane
 
-CORE = 0
 EYE_SPACING, SOCKET_SPACING = 0.0006, 0.0015  # metres
 COVER = 0.9  # radius of a splat in spacings: no gaps between points of the R2 sequence
 CORNERS = (0.06, 0.035)  # pupil distances from the inner and the outer corner that do not turn

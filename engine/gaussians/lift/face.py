@@ -17,7 +17,6 @@ from ...body import Body
 from ...cameras import project, unproject
 from ...dual_uv.sampling import bilinear
 from ...types import (
-    LAYERS,
     BoolArray,
     BoundGaussians,
     FloatArray,
@@ -49,9 +48,8 @@ from .mouth import (
     tongue,
 )
 from .mouth_seen import seen_through_lips
-from .surfels import surfels_from_tangents, surfels_on_plane
+from .surfels import CORE, PHOTO, surfels_from_tangents, surfels_on_plane
 
-CORE, PHOTO = LAYERS.index("core"), LAYERS.index("photo")
 REPLACED = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
 SINK = 0.0020  # metres that skin texels may lie under the photo near lids and lips
 SINK_REACH = 0.03  # metres around them

@@ -1,4 +1,4 @@
-"""The far side and the rim of what stands off the dressed mesh: skirts, brims, loose hair.
+"""The far side and the rim of what stands off the dressed mesh: brims, loose hair, open coats.
 
 Everything else is closed by the shell texels; these patches reach farther than the mesh does, so
 they get a back of their own, and a strip along their outline that joins it to the front.
@@ -14,9 +14,8 @@ from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from .grids import erode, nearest_known, smooth_within
 from .regions import ARMS, Regions
 from .surfaces import Sheet
-from .surfels import Homes, grid_tangents, pixel_centres, surfels_from_tangents
+from .surfels import SHELL, Homes, grid_tangents, pixel_centres, surfels_from_tangents
 
-SHELL = 1  # index into LAYERS: the far side was inflated, not photographed
 BACK_OPACITY, RIM_OPACITY = 0.97, 0.95
 MAX_GAP, MAX_LIMB_GAP = 0.35, 0.16  # metres from front to back that a rim may span
 BACK_SIGMA, RIM_SIGMA = 0.6, 0.7  # in steps of their grid
@@ -60,7 +59,7 @@ def _far_colors(
 ) -> FloatArray:
     """[H, W, 3] the front's own colours, calmed, without the outline's doubt.
 
-    A skirt's or a brim's two sides are of one stuff, and its pattern goes round.
+    A coat's or a brim's two sides are of one stuff, and its pattern goes round.
     """
     solid = erode(sheet.visible & (alpha > 0.95), FRINGE)
     if not solid.any():

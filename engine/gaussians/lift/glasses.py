@@ -23,7 +23,6 @@ from ...render import render_camera
 from ...render.mesh import rasterize_mesh
 from ...types import (
     JOINT_INDEX,
-    LAYERS,
     BoundGaussians,
     Camera,
     FloatArray,
@@ -36,6 +35,8 @@ from ..binding import bind, place
 from .grids import dilate, nearest_known, smooth_within, solve_poisson
 from .labels_glasses import Glasses
 from .surfels import (
+    CORE,
+    PHOTO,
     closest_barycentric,
     grid_tangents,
     pixel_centres,
@@ -43,7 +44,6 @@ from .surfels import (
     surfels_on_plane,
 )
 
-CORE, PHOTO = LAYERS.index("core"), LAYERS.index("photo")
 FILL_UNIT = 110.0  # pixels between the pupils at which the skin behind a frame is filled in
 RIM_ROOM = 0.022  # pupil distances beside a frame that its shadow and blur may reach
 PURE = 0.03  # pupil distances around a pixel in which the frame's own colour is looked for

@@ -32,9 +32,8 @@ WRIST = 0.3  # palms beyond the wrist, away from the elbow: before it there are 
 TOUCH = 0.5  # palms between a hand's points and what it holds, at most
 LEAST_HELD, THICK = 0.12, 0.1  # squared palms; palms that an opening takes away
 RIM = 0.12  # palms around a held thing where its colours mix with others
-STRANGE = (
-    -2.0
-)  # log density of a colour under all models of the person, from which on it is not theirs
+STRANGE = -2.0
+"""Log density of a colour under all models of the person, below which it is not theirs."""
 FAR = 0.10  # metres beside the fitted body: clothes seldom stand so far off
 LEAST_BESIDE = 0.06  # metres: side of the smallest thing beside a person
 GROWTHS = 6

@@ -30,9 +30,8 @@ from .face_parts import (
     spread_points,
 )
 from .grids import fill_polygon, nearest_known, smooth_within, solve_poisson
-from .surfels import surfels_on_plane
+from .surfels import CORE, surfels_on_plane
 
-CORE = 0
 HOVER = 0.0004  # metres that the photo's splats around an eye stand before the fit
 LID_SPACING, COVER = 0.0007, 0.9  # metres; radius of a splat in spacings
 UNDER = 0.0006  # metres that lid skin lies below the photo where the blink does not lift it

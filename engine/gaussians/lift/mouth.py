@@ -20,9 +20,8 @@ from .face_parts import (
     lip_line,
     spread_points,
 )
-from .surfels import surfels_on_plane
+from .surfels import CORE, surfels_on_plane
 
-CORE = 0
 TEETH_SPACING, TONGUE_SPACING, CAVITY_SPACING = 0.0010, 0.0020, 0.0026  # metres
 COVER = 0.8  # radius of a splat in spacings
 TOOTH_WIDTHS = np.array([8.6, 6.7, 7.7, 7.0, 6.8, 10.2, 9.8]) * 1e-3

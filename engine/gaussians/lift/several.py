@@ -21,9 +21,8 @@ from ..binding import place, triangle_frames
 from . import MIN_GAUSSIANS, Lifted, LiftOptions, lift
 from .completion import diffuse, mesh_laplacian
 from .grids import inset
-from .photo import PHOTO
 from .several_colors import Sight, blended, levelled, own_part, sight_of
-from .surfels import INNER_PARTS
+from .surfels import INNER_PARTS, PHOTO
 
 SQUARENESS = 2.0
 """Power of the cosine between a surface's normal and the line of sight: at 60 degrees a photo

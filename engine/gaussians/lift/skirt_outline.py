@@ -83,18 +83,10 @@ def find_outline(regions: Regions, camera: Camera, joints: FloatArray) -> SkirtO
     for wanted in ((UPPER,), (UPPER, LOWER)):
         cloth = regions.mask & np.isin(regions.label, wanted) & ~np.isin(regions.group, ARMS)
         if _fills_gap(cloth, regions, crotch, metres):
-            own = cloth & np.isin(regions.label, wanted)
-            label = (
-                UPPER if (regions.label[own] == UPPER)[_below(own, crotch)].mean() > 0.5 else LOWER
-            )
+            below = regions.label[crotch:][cloth[crotch:]]
+            label = UPPER if (below == UPPER).mean() > 0.5 else LOWER
             return _trace(cloth, label, crotch, metres, regions, camera, joints)
     return None
-
-
-def _below(own: BoolArray, row: int) -> BoolArray:
-    """[n] which of the pixels of ``own`` lie below a row."""
-    out: BoolArray = np.nonzero(own)[0] >= row
-    return out
 
 
 def _legs_hang(joints: FloatArray, camera: Camera) -> bool:
@@ -255,5 +247,4 @@ def _hem(left: FloatArray, right: FloatArray, pixels: BoolArray, arms: BoolArray
     y = ndimage.gaussian_filter1d(
         ndimage.median_filter(y, 5, mode="nearest"), _CALM, mode="nearest"
     )
-    # The rounded corners belong to the sides.
     return np.stack([x, y], -1)
