@@ -12,6 +12,7 @@ from scipy.sparse.linalg import splu
 from ...body import Body
 from ...imaging.color import rgb_to_lab
 from ...types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from .completion import mesh_edges
 from .labels import HAIR, LOWER, SHOES, SKIN
 from .regions import GROUPS, HEAD, vertex_groups
 
@@ -63,8 +64,7 @@ def base_colors(t: Texels, trust: FloatArray, body: Body, view: PhotoView) -> Fl
     vertex_group = vertex_groups(body)
     albedo = np.clip(t.color / t.shade, 0.0, 1.5)
     out = np.zeros_like(t.color)
-    edges = np.concatenate([body.f[:, [0, 1]], body.f[:, [1, 2]], body.f[:, [2, 0]]])
-    edges = np.unique(np.sort(edges, axis=1), axis=0)
+    edges = mesh_edges(body.f)
     for label in np.unique(t.label):
         own = np.nonzero(t.label == label)[0]
         mesh = _Patch.of(t, own, edges, len(body.v_template))

@@ -10,16 +10,17 @@ from scipy.spatial import cKDTree
 from ...types import FloatArray, IntArray
 
 
-def mesh_laplacian(
-    f: IntArray, num_vertices: int, cut: IntArray | None = None
-) -> sparse.csr_matrix:
-    """Graph Laplacian [V, V] of a mesh's edges; edges between different ``cut`` labels left out."""
+def mesh_edges(f: IntArray) -> IntArray:
+    """[E, 2] the edges of triangles [F, 3], each once, the smaller vertex first."""
     edges = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
-    edges = np.unique(np.sort(edges, axis=1), axis=0)
-    if cut is not None:
-        edges = edges[cut[edges[:, 0]] == cut[edges[:, 1]]]
-    i, j = edges.T
-    ones = np.ones(len(edges))
+    out: IntArray = np.unique(np.sort(edges, axis=1), axis=0)
+    return out
+
+
+def mesh_laplacian(f: IntArray, num_vertices: int) -> sparse.csr_matrix:
+    """Graph Laplacian [V, V] of a mesh's edges."""
+    i, j = mesh_edges(f).T
+    ones = np.ones(len(i))
     A = sparse.csr_matrix((ones, (i, j)), (num_vertices, num_vertices))
     A = A + A.T
     return sparse.csr_matrix(sparse.diags(np.asarray(A.sum(1)).ravel()) - A)

@@ -83,6 +83,26 @@ def smooth_within(image: FloatArray, mask: BoolArray | FloatArray, sigma: float)
     return many
 
 
+def neighbour_links(mask: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
+    """The pairs of neighbours, diagonal ones too, among the pixels of a mask.
+
+    Returns:
+        Their numbers [E] and [E], counted over ``mask[mask]``, and their distance [E] in pixels.
+    """
+    height, width = mask.shape
+    index = np.full((height, width), -1)
+    index[mask] = np.arange(mask.sum())
+    rows, cols, lengths = [], [], []
+    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        a = (slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
+        b = (slice(dy, height), slice(max(0, dx), width + min(0, dx)))
+        both = mask[a] & mask[b]
+        rows.append(index[a][both])
+        cols.append(index[b][both])
+        lengths.append(np.full(int(both.sum()), np.hypot(dy, dx)))
+    return np.concatenate(rows), np.concatenate(cols), np.concatenate(lengths)
+
+
 def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
     """For each pixel the row and column of the nearest ``known`` pixel, and the distance to it."""
     distance, (rows, cols) = ndimage.distance_transform_edt(~known, return_indices=True)

@@ -29,6 +29,8 @@ BRIDGE_DARK, RIM_DARK = 6.0, 4.0
 and 0.6, all others less than 4 and 2."""
 TURNED = 0.62  # of the eyes' distance over half the face's width, below which a face is turned
 FRAME_SHARE = 0.4  # of the paths' darkness that a pixel of the frame has
+RIM = (0.16, 0.62)  # least and greatest radius of a rim, in eyes' distances
+ANGLES = 120  # around a rim
 
 _BROWS = (
     (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
@@ -102,17 +104,23 @@ def _darkest_path(dark: FloatArray, zone: tuple[float, float, float, float]) -> 
     rows = slice(top + round(UP * SIZE), bottom + round(UP * SIZE))
     cols = slice(left + round(WIDE / 2 * SIZE), right + round(WIDE / 2 * SIZE))
     values = dark[rows, cols]
-    totals = [values[:, 0]]
-    for column in values.T[1:]:
-        totals.append(ndimage.maximum_filter1d(totals[-1], 5) + column)
-    row = int(totals[-1].argmax())
-    path = [row]
-    for total in totals[-2::-1]:
-        low = max(0, row - 2)
-        row = low + int(total[low : row + 3].argmax())
-        path.append(row)
     columns = np.arange(cols.start, cols.stop)
-    return np.stack([np.array(path[::-1]) + rows.start, columns], -1)
+    return np.stack([_best_path(values.T) + rows.start, columns], -1)
+
+
+def _best_path(values: FloatArray) -> IntArray:
+    """[n] a place in each row of ``values`` [n, m], at most two from the one before, such that the
+    sum of the values there is largest."""
+    totals = [values[0]]
+    for row in values[1:]:
+        totals.append(ndimage.maximum_filter1d(totals[-1], 5) + row)
+    at = int(totals[-1].argmax())
+    path = [at]
+    for total in totals[-2::-1]:
+        low = max(0, at - 2)
+        at = low + int(total[low : at + 3].argmax())
+        path.append(at)
+    return np.array(path[::-1])
 
 
 def _dark_lines(lightness: FloatArray, shape: tuple[int, int]) -> FloatArray:
@@ -183,10 +191,6 @@ def _frame(
     return out
 
 
-RIM = (0.16, 0.62)  # least and greatest radius of a rim, in eyes' distances
-ANGLES = 120
-
-
 def _closed_path(dark: FloatArray, middle: FloatArray) -> IntArray:
     """[n, 2] pixels of the darkest closed path around ``middle`` [2] (x, y)."""
     angle = np.arange(ANGLES) / ANGLES * 2 * np.pi
@@ -195,17 +199,7 @@ def _closed_path(dark: FloatArray, middle: FloatArray) -> IntArray:
     y = middle[1] + radius[None] * np.sin(angle)[:, None]
     values = ndimage.map_coordinates(dark, [y - 0.5, x - 0.5], order=1, mode="constant")
     # Three times around: in the middle of it the end meets the start.
-    turns = np.concatenate([values, values, values])
-    totals = [turns[0]]
-    for ray in turns[1:]:
-        totals.append(ndimage.maximum_filter1d(totals[-1], 5) + ray)
-    at = int(totals[-1].argmax())
-    path = [at]
-    for total in totals[-2::-1]:
-        low = max(0, at - 2)
-        at = low + int(total[low : at + 3].argmax())
-        path.append(at)
-    own = np.array(path[::-1])[ANGLES : 2 * ANGLES]
+    own = _best_path(np.concatenate([values, values, values]))[ANGLES : 2 * ANGLES]
     fine = np.linspace(0, ANGLES, 8 * ANGLES, endpoint=False)
     r = np.interp(fine, np.arange(ANGLES + 1), radius[np.append(own, own[0])])
     turn = fine / ANGLES * 2 * np.pi

@@ -19,7 +19,7 @@ from ...body import Body
 from ...imaging.color import rgb_to_lab
 from ...imaging.colour_model import fit_colours
 from ...types import BoolArray, FloatArray, IntArray
-from .grids import erode, smooth_within
+from .grids import erode, neighbour_links, smooth_within
 from .labels import (
     GLASSES,
     HAIR,
@@ -132,21 +132,11 @@ class _Smoother:
     """Solves (hold + Laplacian) x = hold b on the pixels of a mask; edges cut the Laplacian."""
 
     def __init__(self, lab: FloatArray, mask: BoolArray) -> None:
-        height, width = mask.shape
-        index = np.full((height, width), -1)
         count = int(mask.sum())
-        index[mask] = np.arange(count)
-        calm = ndimage.gaussian_filter(lab, (0.7, 0.7, 0.0))
-        rows, cols, links = [], [], []
-        for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-            a = (slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
-            b = (slice(dy, height), slice(max(0, dx), width + min(0, dx)))
-            both = mask[a] & mask[b]
-            step = np.linalg.norm(calm[a] - calm[b], axis=-1)[both]
-            links.append((np.exp(-0.5 * (step / EDGE) ** 2) + 1e-3) / np.hypot(dy, dx))
-            rows.append(index[a][both])
-            cols.append(index[b][both])
-        row, col, link = np.concatenate(rows), np.concatenate(cols), np.concatenate(links)
+        calm = ndimage.gaussian_filter(lab, (0.7, 0.7, 0.0))[mask]
+        row, col, length = neighbour_links(mask)
+        step = np.linalg.norm(calm[row] - calm[col], axis=-1)
+        link = (np.exp(-0.5 * (step / EDGE) ** 2) + 1e-3) / length
         A = sparse.csr_matrix((link, (row, col)), (count, count))
         A = A + A.T
         degree = np.asarray(A.sum(1)).ravel()

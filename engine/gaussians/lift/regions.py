@@ -12,7 +12,7 @@ from ...body import Body
 from ...imaging.color import rgb_to_lab
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ...types import BoolArray, Camera, FloatArray, IntArray, Observation
-from .grids import dilate, erode, fill_polygon, nearest_known
+from .grids import dilate, erode, fill_polygon, nearest_known, neighbour_links
 from .labels import GLASSES, HAIR, HAT, SKIN, Places, find_places
 from .labels_glasses import Glasses, find_glasses
 from .labels_pixels import Head, fine_texture, label_pixels
@@ -32,6 +32,15 @@ _GROUP_JOINTS = {
 _HANDS = ([20, *range(25, 40)], [21, *range(40, 55)])
 VISIBLE_HAND = 0.35
 """Share of a hand's drawn pixels that must look like skin for the hand to be seen at all."""
+OFF_LIMB = 3.0
+"""How much farther a step counts where the limb's own silhouette does not reach."""
+
+HAIR_OF_HEAD = 0.18  # metres from the head within which loose hair moves with it
+BEARD_LENGTH = 0.3  # inter-ocular distances below the chin
+FRAME_COVER = 0.4  # of a pixel that shows a frame of glasses
+BALD, STUBBLE = 0.5, (1.8, -2.5)
+"""Squared distance to the skin's tone below which a scalp is bald; and a wider one for scalps that
+are hardly less red and yellow than the face: stubble is greyer, a bare crown redder than that."""
 
 # FaceMesh landmarks on cheeks and nose: skin in every portrait, also with glasses or a beard.
 _CHEEKS = (50, 280, 4, 195, 117, 346, 187, 411, 205, 425)
@@ -61,7 +70,6 @@ class Regions:
         skin: [H, W] pixels where the body's own surface is seen, or the glasses on it.
         face: [H, W] inside the oval of the face landmarks. mouth: [H, W] between the lips.
         hair: [H, W] pixels labelled as hair or a hat, also where it falls over the trunk.
-        on_face: [H, W] the body's face or an ear is drawn there, below the brows.
         hidden: [F] triangles of a hand that something hides.
         body: the body's z-buffer; limb: one z-buffer for each group alone; trunk: for all but arms.
         places: where on the body each pixel lies.
@@ -76,7 +84,6 @@ class Regions:
     face: BoolArray
     mouth: BoolArray
     hair: BoolArray
-    on_face: BoolArray
     hidden: BoolArray
     body: MeshBuffer
     limb: tuple[MeshBuffer, ...]
@@ -85,10 +92,6 @@ class Regions:
     glasses: Glasses | None
     skin_color: FloatArray
     unit: float
-
-
-OFF_LIMB = 3.0
-"""How much farther a step counts where the limb's own silhouette does not reach."""
 
 
 def _label_groups(
@@ -105,20 +108,10 @@ def _label_groups(
     far from their limb.
     """
     height, width = mask.shape
-    lab = ndimage.gaussian_filter(rgb_to_lab(rgb), (1.0, 1.0, 0.0))
-    index = np.full((height, width), -1)
-    index[mask] = np.arange(mask.sum())
-    rows, cols, lengths, edges = [], [], [], []
-    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        a = (slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
-        b = (slice(dy, height), slice(max(0, dx), width + min(0, dx)))
-        both = mask[a] & mask[b]
-        rows.append(index[a][both])
-        cols.append(index[b][both])
-        lengths.append(np.full(int(both.sum()), np.hypot(dy, dx) / unit))
-        edges.append(0.05 * np.linalg.norm(lab[a] - lab[b], axis=-1)[both])
-    row, col = np.concatenate(rows), np.concatenate(cols)
-    length, edge = np.concatenate(lengths), np.concatenate(edges)
+    lab = ndimage.gaussian_filter(rgb_to_lab(rgb), (1.0, 1.0, 0.0))[mask]
+    row, col, pixels = neighbour_links(mask)
+    length = pixels / unit
+    edge = 0.05 * np.linalg.norm(lab[row] - lab[col], axis=-1)
     n = int(mask.sum())
     best = np.full(n, np.inf)
     label = np.full(n, -1)
@@ -144,13 +137,6 @@ def _label_groups(
     return group_map
 
 
-HAIR_OF_HEAD = 0.18  # metres from the head within which loose hair moves with it
-FRAME_COVER = 0.4  # of a pixel that shows a frame of glasses
-BALD, STUBBLE = 0.5, (1.8, -2.5)
-"""Squared distance to the skin's tone below which a scalp is bald; and a wider one for scalps that
-are hardly less red and yellow than the face: stubble is greyer, a bare crown redder than that."""
-
-
 def _is_bald(scalp: FloatArray, to_skin: FloatArray, skin: FloatArray) -> bool:
     """Whether the pixels of a scalp ([N, 3] L*a*b*, [N] distances) are skin of the tone [3]."""
     if len(scalp) < 20:
@@ -173,9 +159,6 @@ def _beard(
     hanging &= (cols > left) & (cols < right)
     out: BoolArray = (face | on_face | hanging) & (rows > nose)
     return out
-
-
-BEARD_LENGTH = 0.3  # inter-ocular distances below the chin
 
 
 def _hand_triangles(body: Body, joints: list[int]) -> BoolArray:
@@ -319,7 +302,6 @@ def find_regions(
         face=face & mask,
         mouth=dilate(mouth, 1) & mask,
         hair=hair,
-        on_face=on_face,
         hidden=f[:, 0] == f[:, 1],
         body=whole,
         limb=limb,
