@@ -206,6 +206,83 @@ def _skin_tone(
     return tone
 
 
+@dataclass(frozen=True)
+class _Pixels:
+    """What is known of the pixels [H, W] before they are labelled.
+
+    Attributes:
+        mask: the person. lab: [H, W, 3] L*a*b*. tone: [3] L*a*b* of the skin; to_skin: squared
+            distance to it. part: name of the body's part that is drawn there, empty beside it.
+        group: limb. match: where the body is drawn, and the limb is its own.
+        face: inside the oval of the landmarks. unit: pixels of one inter-ocular distance.
+    """
+
+    mask: BoolArray
+    lab: FloatArray
+    tone: FloatArray
+    to_skin: FloatArray
+    part: np.ndarray  # type: ignore[type-arg]
+    group: IntArray
+    match: BoolArray
+    face: BoolArray
+    unit: float
+
+    @property
+    def head(self) -> BoolArray:
+        """[H, W] pixels of the head."""
+        out: BoolArray = self.mask & (self.group == HEAD)
+        return out
+
+
+def _face_outlines(
+    observation: Observation, scale: float, mask: BoolArray
+) -> tuple[BoolArray, BoolArray, float]:
+    """[H, W] inside the face's oval, [H, W] between the lips, and pixels between the eyes."""
+    if observation.face is None:
+        nothing = np.zeros(mask.shape, bool)
+        return nothing, nothing, 0.12 * float(np.sqrt(max(mask.sum(), 1)))
+    points = observation.face * scale
+    face = fill_polygon(points[:468], *mask.shape)
+    mouth = fill_polygon(points[list(_INNER_LIPS)], *mask.shape)
+    return face, mouth, float(np.linalg.norm(points[468] - points[473]))
+
+
+def _look_at_head(
+    p: _Pixels, drawn: BoolArray, observation: Observation, scale: float
+) -> tuple[Head, BoolArray, float]:
+    """What the face says about the head; [H, W] where the body's face or an ear is drawn below
+    the brows; and the row of the brows.
+
+    Args:
+        drawn: [H, W] where the body's head is drawn.
+    """
+    height, unit = len(p.mask), p.unit
+    brow = np.nonzero(p.head)[0].min() if p.head.any() else 0
+    chin = np.nonzero(drawn)[0].max() if drawn.any() else height
+    if observation.face is not None:
+        chin = float(observation.face[152, 1] * scale)
+        brow = int((observation.face[[105, 334], 1] * scale).min() - 0.08 * unit)
+    above_brow = np.broadcast_to(np.mgrid[:height, :1][0] < brow, p.mask.shape)
+    scalp = np.where(p.part != "", p.part == "scalp", above_brow & ~p.face) & p.head
+    # What is dark well inside the oval is a beard, a brow or a shadow; on its edge it is hair.
+    oval = p.face & (ndimage.distance_transform_edt(p.face) > 0.12 * unit) & ~above_brow
+    on_face = np.isin(p.part, ["face", "ear"]) & ~above_brow
+    beard = _beard(observation, scale, p.face, on_face, unit)
+    core = erode(scalp, min(2, int(0.06 * unit)))
+    head = Head(
+        oval=oval,
+        beard=beard,
+        above_brow=above_brow,
+        skin=(oval & ~beard if oval.any() else on_face) & p.match & (p.to_skin < 5.0),
+        scalp=core,
+        below_chin=np.mgrid[:height, : p.mask.shape[1]][0] > chin,
+        near=p.mask & ~np.isin(p.group, [*ARMS, LEFT_LEG, RIGHT_LEG]),
+        unit=unit,
+        bald=_is_bald(p.lab[core], p.to_skin[core], p.tone),
+    )
+    return head, on_face, brow
+
+
 def find_regions(
     rgb: FloatArray,
     mask: BoolArray,
@@ -226,22 +303,13 @@ def find_regions(
     """
     height, width = mask.shape
     lab = rgb_to_lab(rgb)
-    face = np.zeros((height, width), bool)
-    mouth = np.zeros((height, width), bool)
-    unit = 0.12 * float(np.sqrt(max(mask.sum(), 1)))
-    if observation.face is not None:
-        points = observation.face * scale
-        unit = float(np.linalg.norm(points[468] - points[473]))
-        face = fill_polygon(points[:468], height, width)
-        mouth = fill_polygon(points[list(_INNER_LIPS)], height, width)
-
-    groups = vertex_groups(body)
-    face_group = groups[body.f[:, 0]]
+    face, mouth, unit = _face_outlines(observation, scale, mask)
+    face_group = vertex_groups(body)[body.f[:, 0]]
     whole = rasterize_mesh(vertices, body.f, camera)
     heads = mask & (whole.face >= 0) & (face_group[whole.face] == HEAD)
-    skin_lab = _skin_tone(lab, heads, observation, scale, unit)
+    tone = _skin_tone(lab, heads, observation, scale, unit)
     # Lightness varies with shading three times as much as hue does.
-    to_skin = (((lab - skin_lab) / [26.0, 9.0, 10.0]) ** 2).sum(-1)
+    to_skin = (((lab - tone) / [26.0, 9.0, 10.0]) ** 2).sum(-1)
     # From here on a hand that something hides is not there: a pocket's cloth is the leg's.
     f = _without_hidden_hands(body, whole, mask, to_skin, observation)
     whole = rasterize_mesh(vertices, f, camera)
@@ -253,35 +321,13 @@ def find_regions(
     group = _label_groups(rgb, mask, seen_group, limb, max(unit, 4.0))
     trunk_like = ~np.isin(group, ARMS) & ~np.isin(seen_group, ARMS)
     match = on_body & mask & ((seen_group == group) | trunk_like)
-    head_pixels = mask & (group == HEAD)
-    brow = np.nonzero(head_pixels)[0].min() if head_pixels.any() else 0
-    chin = np.nonzero(heads)[0].max() if heads.any() else height
-    if observation.face is not None:
-        chin = float(observation.face[152, 1] * scale)
-        brow = int((observation.face[[105, 334], 1] * scale).min() - 0.08 * unit)
-    above_brow = np.broadcast_to(np.mgrid[:height, :1][0] < brow, mask.shape)
-    part = np.array(body.part_names)[body.face_part]
-    scalp = np.where(on_body, (part == "scalp")[whole.face], above_brow & ~face) & head_pixels
-    # What is dark well inside the oval is a beard, a brow or a shadow; on its edge it is hair.
-    oval = face & (ndimage.distance_transform_edt(face) > 0.12 * unit) & ~above_brow
-    on_face = on_body & np.isin(part, ["face", "ear"])[whole.face] & ~above_brow
-    beard = _beard(observation, scale, face, on_face, unit)
-    bald_core = erode(scalp, min(2, int(0.06 * unit)))
-    head = Head(
-        oval=oval,
-        beard=beard,
-        above_brow=above_brow,
-        skin=(oval & ~beard if oval.any() else on_face) & match & (to_skin < 5.0),
-        scalp=bald_core,
-        below_chin=np.mgrid[:height, :width][0] > chin,
-        near=mask & ~np.isin(group, [*ARMS, LEFT_LEG, RIGHT_LEG]),
-        unit=unit,
-        bald=_is_bald(lab[bald_core], to_skin[bald_core], skin_lab),
-    )
+    part = np.where(on_body, np.array(body.part_names)[body.face_part[whole.face]], "")
+    pixels = _Pixels(mask, lab, tone, to_skin, part, group, match, face, unit)
+    head, on_face, brow = _look_at_head(pixels, heads, observation, scale)
     places = find_places(whole, group, face_group, body, camera)
     texture = np.zeros(mask.shape) if photo is None else fine_texture(photo, height, width)
     label = label_pixels(lab, texture, mask, places, head, body)
-    label = find_hat(label, lab, head_pixels, brow, unit)
+    label = find_hat(label, lab, pixels.head, brow, unit)
     glasses = None if photo is None else find_glasses(photo, observation)
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match
