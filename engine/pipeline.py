@@ -289,7 +289,10 @@ def lift_portrait(
     budget = LiftOptions(max_gaussians=options.max_gaussians)
     with stage("lift", "lifting the photo to Gaussians"):
         if others:
-            views = [View(m, t.observation, t.track) for m, t in zip(mattes, all_tracked)]
+            views = [
+                View(matte, one.observation, one.track, one.portrait.path.name)
+                for matte, one in zip(mattes, all_tracked, strict=True)
+            ]
             lifted, mattes, wanted = lift_several(views, person, budget)
         else:
             lifted = lift(mattes[0], tracked.observation, track, person, budget)

@@ -8,7 +8,8 @@ visibility and angle). Colours and exposure are levelled first, so that no seam 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from ...body import Body
 from ...cameras import project
 from ...render import render_camera
-from ...types import BoundGaussians, FloatArray, Matte, Observation, Track
+from ...types import BoundGaussians, FloatArray, LikenessError, Matte, Observation, Track
 from ..binding import place, triangle_frames
 from . import MIN_GAUSSIANS, Lifted, LiftOptions, lift
 from .completion import diffuse, mesh_laplacian
@@ -53,11 +54,13 @@ CUT_FROM, CUT_TO = 0.15, 0.45  # part of the blend at which a photo's splats fad
 
 @dataclass(frozen=True)
 class View:
-    """One photo of the person: its matte, what was seen in it, and the fitted body."""
+    """One photo of the person: its matte, what was seen in it, the fitted body, and the name that
+    its errors carry."""
 
     matte: Matte
     observation: Observation
     track: Track
+    name: str = ""
 
 
 def blend_weights(sights: Sequence[Sight], body: Body, face: int = 0) -> FloatArray:
@@ -254,6 +257,17 @@ def merged(
     return BoundGaussians.concatenate(parts)
 
 
+@contextmanager
+def _naming(view: View) -> Iterator[None]:
+    """Errors within say which photo they are about."""
+    try:
+        yield
+    except LikenessError as error:
+        if not view.name:
+            raise
+        raise LikenessError(f"{view.name}: {error.message}", error.remedy) from error
+
+
 def lift_several(
     views: Sequence[View], body: Body, options: LiftOptions | None = None
 ) -> tuple[Lifted, list[Matte], list[Matte]]:
@@ -266,6 +280,9 @@ def lift_several(
     Returns:
         The Gaussians; the levelled mattes; and those to which they can be refined, in which each
         photo asks for its own part alone (:func:`.several_colors.own_part`).
+
+    Raises:
+        LikenessError: as for :func:`.lift`, with the photo's name.
     """
     options = options or LiftOptions()
     sights = [sight_of(view.matte, view.track, body) for view in views]
@@ -273,13 +290,15 @@ def lift_several(
     face = next((k for k, view in enumerate(views) if view.observation.face is not None), 0)
     shares = blend_weights(sights, body, face)
     own = [replace(options, max_gaussians=n) for n in budgets(sights, shares, body, options)]
-    first = lift(mattes[0], views[0].observation, views[0].track, body, own[0])
+    with _naming(views[0]):
+        first = lift(mattes[0], views[0].observation, views[0].track, body, own[0])
     lifts = [first.gaussians]
     for view, matte, budget in zip(views[1:], mattes[1:], own[1:], strict=True):
         # A skirt is the main photo's, or nobody's: all are bound to one body.
-        other = lift(
-            matte, view.observation, view.track, body, budget, first.skirt, find_skirt=False
-        )
+        with _naming(view):
+            other = lift(
+                matte, view.observation, view.track, body, budget, first.skirt, find_skirt=False
+            )
         lifts.append(other.gaussians)
     if first.skirt is not None:
         sights = [sight_of(view.matte, view.track, first.body) for view in views]

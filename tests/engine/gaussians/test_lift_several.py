@@ -22,7 +22,7 @@ from likeness.engine.gaussians.lift.several import (
     thinned,
 )
 from likeness.engine.gaussians.lift.several_colors import Sight, blended, levelled, sight_of
-from likeness.engine.types import BoundGaussians, FloatArray, Matte
+from likeness.engine.types import BoundGaussians, FloatArray, LikenessError, Matte
 
 Shots = dict[str, Any]  # name to Shot, of conftest.py
 
@@ -216,6 +216,20 @@ def test_the_main_photo_gets_most_of_the_budget(shots: Shots, pair: Any) -> None
     main, other = budgets(sights, blend_weights(sights, body), body, options)
     assert 20_000 < main <= 50_000
     assert other == pytest.approx(0.5 * main, abs=1)
+
+
+def test_errors_name_the_photo(shots: Shots, pair: Any) -> None:
+    views, _ = pair
+    empty = Matte(np.zeros_like(views[0].matte.alpha), views[0].matte.foreground)
+    lost = replace(views[0], matte=empty, name="a.png")
+    with pytest.raises(LikenessError, match=r"^a\.png: The person could not be separated") as told:
+        lift_several([lost, views[1]], shots["full"].body, LiftOptions(max_gaussians=12_000))
+    assert told.value.remedy
+    with pytest.raises(LikenessError, match=r"^The person could not"):
+        lift_several(
+            [replace(lost, name=""), views[1]], shots["full"].body,
+            LiftOptions(max_gaussians=12_000),
+        )  # fmt: skip
 
 
 @pytest.mark.slow
