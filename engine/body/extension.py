@@ -97,13 +97,13 @@ def unposed(points: FloatArray, weights: FloatArray, pose: Pose, body: Body) -> 
     Args:
         weights: [n, 55]. body: the person's own.
     """
+    if weights.shape[1] != NUM_JOINTS:
+        raise ValueError(f"weights for {weights.shape[1]} joints instead of {NUM_JOINTS}")
     R, t, _ = joint_transforms(
         axis_angle_to_matrix(np.asarray(pose.full_pose, np.float64)),
         np.asarray(body.J_template, np.float64),
         body.parents,
     )
-    if weights.shape[1] != NUM_JOINTS:
-        raise ValueError(f"weights for {weights.shape[1]} joints instead of {NUM_JOINTS}")
     turn = np.einsum("nj,jab->nab", weights, R)
     move = weights @ t + pose.transl
     out: FloatArray = np.linalg.solve(turn, (points - move)[..., None])[..., 0]
