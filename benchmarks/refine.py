@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import likeness.engine
 import numpy as np
+from likeness.engine.evaluation.input_view import input_view_figures
 from likeness.engine.evaluation.refine_report import (
     Judged,
     closing,
@@ -43,7 +44,7 @@ from likeness.engine.gaussians.lod import avatar_at
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.gaussians.refine import LEVELS
 from likeness.engine.imaging.load import load_portrait
-from likeness.engine.pipeline import input_view_figures, lift_portrait, refined
+from likeness.engine.pipeline import lift_portrait, refined
 from likeness.engine.render import best_backend
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.types import Avatar, BoundGaussians, LikenessError, Matte, Portrait

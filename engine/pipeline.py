@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,26 +13,24 @@ import numpy as np
 
 from .body import Body, load_body
 from .cameras import field_of_view
-from .evaluation.metrics import psnr, silhouette_iou, ssim
+from .evaluation.input_view import input_view_figures, other_view_figures, rounded
 from .gaussians.lift import LiftOptions, lift
 from .gaussians.lift.held import leave_out_held
 from .gaussians.lift.several import View, lift_several
 from .gaussians.lod import order_by_importance
-from .gaussians.posing import pose_avatar
 from .gaussians.refine import LEVELS, Photo, refine
 from .imaging.load import load_portrait
 from .imaging.matte_check import body_parts, checked, map_body, to_be_fitted
 from .imaging.matting import matte as make_matte
-from .imaging.resize import fit_size, resize
-from .render import best_backend, render_camera
-from .stages import Stages
+from .render import best_backend
+from .stages import Stages, peak_memory_mb
 from .tracking import fit
 from .tracking.detectors import Detectors
 from .tracking.estimators import Estimator, KeypointEstimator
 from .tracking.estimators.keypoints import observation_with
 from .tracking.measure import face_failed
 from .tracking.observation import NO_FACE, observe
-from .tracking.several import Shown, fit_several, known_direction, shown_from
+from .tracking.several import Shown, fit_several, known_direction
 from .tracking.summary import joint_figures, lens_source, unseen_parts
 from .types import (
     LAYERS,
@@ -49,7 +46,6 @@ from .types import (
 from .weights import asset_path
 
 VERSION = "0.1.0"
-REPORT_SIDE = 512  # pixels: the figures of the input view are measured at this size
 
 
 @dataclass(frozen=True)
@@ -228,6 +224,9 @@ def track_photos(
     """
     stage = stages or Stages(None)
     paths = [portrait, *(other.path for other in others)]
+    for k, path in enumerate(paths):
+        if path.resolve() in [earlier.resolve() for earlier in paths[:k]]:
+            raise LikenessError(f"'{path}' is given twice.", "Give each photo once.")
     with stage("load", "reading the photos"):
         photos = [load_portrait(path) for path in paths]
         body = load_fitting_body(body_path)
@@ -387,7 +386,7 @@ def build_avatar(
     with stage("check", "comparing with the photo"):
         view = input_view_figures(avatar, matte)
         beside = [
-            _other_figures(avatar, other, its_matte, asked.direction)
+            other_view_figures(avatar, other, its_matte, asked.direction)
             for asked, (other, its_matte, _) in zip(others, lifted.others, strict=True)
         ]
     report = {
@@ -399,14 +398,14 @@ def build_avatar(
         "view": track.view,
         "lens": {"source": tracked.lens, "fov": round(field_of_view(track.camera), 2)},
         "seconds": {**stage.seconds, "total": round(sum(stage.seconds.values()), 3)},
-        "peak_memory_mb": _peak_memory_mb(),
+        "peak_memory_mb": peak_memory_mb(),
         "gaussians": {
             "total": len(gaussians),
             **{name: int((gaussians.layer == i).sum()) for i, name in enumerate(LAYERS)},
         },
         "refine": {"level": options.refine, "backend": backend},
-        "face_error": _rounded(track.face_error, 2),
-        "pose_error": _rounded(track.pose_error, 2),
+        "face_error": rounded(track.face_error, 2),
+        "pose_error": rounded(track.pose_error, 2),
         "joint_confidence": joint_figures(track.joint_confidence),
         "unseen": list(unseen_parts(track.joint_confidence)),
         "input_view": view,
@@ -414,42 +413,6 @@ def build_avatar(
         "warnings": lifted.warnings,
     }
     return BuildResult(avatar, report, photo, observation, matte, track)
-
-
-def input_view_figures(avatar: Avatar, matte: Matte) -> dict[str, float]:
-    """Foreground PSNR, SSIM and silhouette IoU of the photo's own view.
-
-    Measured at 512 pixels on the longer side, on white; the truth is the photo through its matte.
-    """
-    height, width = matte.alpha.shape
-    w, h = fit_size(width, height, REPORT_SIDE)
-    alpha = resize(matte.alpha, w, h)
-    solid = resize(matte.foreground * matte.alpha[..., None], w, h)
-    truth = solid + (1.0 - alpha)[..., None]
-    drawn = render_camera(pose_avatar(avatar), avatar.camera.resized(w, h), np.ones(3))
-    return {
-        "foreground_psnr": round(float(psnr(drawn.rgb, truth, alpha > 0.5)), 2),
-        "ssim": round(float(ssim(drawn.rgb, truth)), 4),
-        "silhouette_iou": round(float(silhouette_iou(drawn.alpha, alpha)), 4),
-    }
-
-
-def _other_figures(
-    avatar: Avatar, other: TrackedPortrait, matte: Matte, direction: str
-) -> dict[str, Any]:
-    """What the report says of another photo of the person."""
-    track = other.track
-    shown = replace(avatar, pose=track.pose, camera=track.camera)
-    return {
-        "source": str(other.portrait.path),
-        "direction": direction,
-        "view": track.view,
-        "angle": round(shown_from(track.pose)),
-        "lens": {"source": other.lens, "fov": round(field_of_view(track.camera), 2)},
-        "face_error": _rounded(track.face_error, 2),
-        "pose_error": _rounded(track.pose_error, 2),
-        "input_view": input_view_figures(shown, matte),
-    }
 
 
 def _digest(path: Path) -> str:
@@ -478,17 +441,3 @@ def _check_body(body: Body, path: Path, is_default: bool) -> None:
             if is_default
             else "Leave --body out: the default body is fitted, and SMPL-X poses work on it.",
         )
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(float(value), digits)
-
-
-def _peak_memory_mb() -> int | None:
-    """Most memory that this process ever held, in MB; None where the system does not tell."""
-    try:
-        import resource
-    except ModuleNotFoundError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

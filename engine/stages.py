@@ -5,6 +5,7 @@ Light to import, because Blender's panel reads the shares.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,3 +54,13 @@ class Stages:
     def within(self, stage: str) -> Progress:
         """A callback for a stage that tells its own progress."""
         return lambda _, fraction, message: self.tell(stage, min(fraction, 0.999), message)
+
+
+def peak_memory_mb() -> int | None:
+    """Most memory that this process ever held, in MB; None where the system does not tell."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

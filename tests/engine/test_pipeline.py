@@ -14,6 +14,7 @@ from likeness.engine import pipeline
 from likeness.engine.body.model import save_body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera
+from likeness.engine.evaluation.input_view import input_view_figures
 from likeness.engine.gaussians.lift import Lifted
 from likeness.engine.gaussians.refine import LEVELS
 from likeness.engine.pipeline import (
@@ -21,7 +22,6 @@ from likeness.engine.pipeline import (
     BuildResult,
     OtherPhoto,
     build_avatar,
-    input_view_figures,
 )
 from likeness.engine.render import best_backend
 from likeness.engine.stages import BUILD_SHARES
