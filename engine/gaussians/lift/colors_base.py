@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 # how strongly unseen ones drift to the class's own median.
 _SMOOTH = {SKIN: 2.0, HAIR: 25.0, SHOES: 4.0}
 _DRIFT = {SKIN: 0.01, HAIR: 0.05}
-CLOTH_SMOOTH, CLOTH_DRIFT = 12.0, 0.01
+CLOTH_SMOOTH, CLOTH_DRIFT = 12.0, 0.03
 LEAST = 40  # texels that tell the colour of a class on a limb
 OTHER_STUFF = 12.0  # L*a*b* units between two stuffs
+CANDIDATES = 12  # commonest colours that are tried
+STUFF, MOSTLY = 10.0, 0.4  # L*a*b* units that one stuff spans, share of it that decides
 ACROSS = 0.02  # of the flow between them
 FADE = 0.06  # screening of what meets the photo at a seam: it is gone after four edges
 BEARD_FADE = 0.004  # under the mouth: after fifteen
@@ -176,9 +178,9 @@ def _middles(
         rows = own[(group[own] == g) & (trust[own] > 0.3)]
         known[g] = len(rows) > LEAST
         if known[g]:
-            middle[g] = _median(albedo[rows], trust[rows])
+            middle[g] = _most_common(albedo[rows], trust[rows])
     rows = own[trust[own] > 0.3]
-    whole = _median(albedo[rows], trust[rows]) if len(rows) > LEAST else default_albedo(label, view)
+    whole = _most_common(albedo[rows], trust[rows]) if len(rows) > LEAST else default_albedo(label, view)
     middle[~known] = whole
     kind = np.arange(len(GROUPS))
     lab = rgb_to_lab(np.clip(middle, 0.0, 1.0))
@@ -187,6 +189,24 @@ def _middles(
         if alike.any():
             kind[g] = kind[int(alike.argmax())]
     return middle, kind
+
+
+def _most_common(values: FloatArray, weight: FloatArray) -> FloatArray:
+    """[3] the colour that most of values [N, 3] are near to; their median if they have no such.
+
+    A black ring on an orange suit makes no brown back, but a print is as much of one colour as of
+    the other.
+    """
+    lab = rgb_to_lab(np.clip(values, 0.0, 1.0)) * [0.5, 1.0, 1.0]
+    _, first, which = np.unique(
+        np.round(lab / STUFF), axis=0, return_index=True, return_inverse=True
+    )
+    common = np.argsort(np.bincount(which.ravel(), weight))[::-1][:CANDIDATES]
+    sets = [np.linalg.norm(lab - lab[k], axis=1) < 1.5 * STUFF for k in first[common]]
+    near = max(sets, key=lambda own: float(weight[own].sum()))
+    if weight[near].sum() < MOSTLY * weight.sum():
+        return _median(values, weight)
+    return _median(values[near], weight[near])
 
 
 def _median(values: FloatArray, weight: FloatArray) -> FloatArray:
