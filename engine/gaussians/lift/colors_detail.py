@@ -84,40 +84,25 @@ def _around(
     if source.sum() < 30:
         return out
     alien = t.known[mine] & (trust[mine] < 0.2) & (t.facing[mine] > FLANK)
-    extent = max(float(np.ptp(height)), 0.02)
-    cell = float(np.clip(1.2 * np.sqrt(extent * girth / len(mine)), 0.002, 0.02))
-    n_rows, n_cols = max(2, int(np.ceil(extent / cell))), max(8, int(np.ceil(girth / cell)))
-    r = np.clip(((height - height.min()) / cell).astype(int), 0, n_rows - 1)
-    c = np.clip((arc * n_cols).astype(int), 0, n_cols - 1)
-    flat = r * n_cols + c
-    size = n_rows * n_cols
-    step = girth / n_cols
-
-    def grid(values: FloatArray, chosen: BoolArray | IntArray) -> FloatArray:
-        total = np.bincount(flat[chosen], values, size).astype(float)
-        return total.reshape(n_rows, n_cols)
-
-    weight = grid(np.ones(int(source.sum())), source)
-    every = grid(np.ones(len(mine)), np.ones(len(mine), bool))
-    smooth = [ndimage.gaussian_filter(m, 1.5, mode=("nearest", "wrap")) for m in (weight, every)]
-    known = smooth[0] > 0.6 * np.maximum(smooth[1], 1e-6)
-    filled = weight > 0
-    known &= ndimage.binary_dilation(filled, iterations=1)
-    # Pixels beside a badge are half of it.
-    known &= ~ndimage.binary_dilation(grid(np.ones(int(alien.sum())), alien) > 0)
+    cells = _Cells.over(height, arc, girth)
+    known = cells.known(source, alien)
     if known.sum() < 20:
         return out
-    index = ndimage.distance_transform_edt(~filled, return_distances=False, return_indices=True)
+    n_rows = len(known)
+    weight = cells.count(source)
+    index = ndimage.distance_transform_edt(weight == 0, return_distances=False, return_indices=True)
     held = np.column_stack([t.xy[mine], base[mine]])[source]
-    maps = np.stack([grid(v, source) / np.maximum(weight, 1e-9) for v in held.T], -1)[tuple(index)]
-    left, right, left_d, right_d = mirror_columns(known, np.full(n_rows, step))
+    maps = np.stack(
+        [cells.total(v, source) / np.maximum(weight, 1e-9) for v in held.T], -1
+    )[tuple(index)]  # fmt: skip
+    left, right, left_d, right_d = mirror_columns(known, np.full(n_rows, cells.step))
     # Rows without texture borrow the nearest that have some, to and fro.
     good = (left >= 0).any(1) | (right >= 0).any(1)
     if not good.any():
         return out
     near = ndimage.distance_transform_edt(~good, return_distances=False, return_indices=True)[0]
     todo = np.nonzero(~t.known[mine])[0]
-    row, col = r[todo], c[todo]
+    row, col = cells.row[todo], cells.column[todo]
     beyond = np.clip(2 * near[row] - row, 0, n_rows - 1)
     row = np.where(good[row], row, np.where(good[beyond], beyond, near[row]))
     parts = []
@@ -134,18 +119,69 @@ def _around(
     mixed = share[:, None] * parts[0][0] + (1.0 - share[:, None]) * parts[1][0]
     mixed = stuff.subdue(mixed, base[mine[todo]])
     # At the seam the texture goes on as it is; farther on it only varies about the base colour.
-    count = grid(np.ones(len(todo)), todo)
     calm = CALM * (0.5 + 0.5 * stuff.colourful)
-    blur = (calm / step, calm / step)
-    low = np.stack(
-        [ndimage.gaussian_filter(grid(mixed[:, k], todo), blur, mode=("nearest", "wrap"))
-         for k in range(3)], -1,
-    )  # fmt: skip
-    count = ndimage.gaussian_filter(count, blur, mode=("nearest", "wrap"))
-    low /= np.maximum(count, 1e-6)[..., None]
     far = np.clip(np.minimum(dl, dr) / (2 * calm), 0.0, 1.0)[:, None]
-    out[todo] = mixed - far * low[r[todo], c[todo]]
+    out[todo] = mixed - far * cells.mean_around(mixed, todo, calm / cells.step)
     return out
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Texels [M] sorted into a grid over a limb; its columns go around.
+
+    Attributes:
+        row, column: [M] cell of each. shape: rows and columns. step: metres between columns.
+    """
+
+    row: IntArray
+    column: IntArray
+    shape: tuple[int, int]
+    step: float
+
+    @staticmethod
+    def over(height: FloatArray, arc: FloatArray, girth: float) -> _Cells:
+        """About as many cells as there are texels; arguments as of :class:`Unrolled`."""
+        extent = max(float(np.ptp(height)), 0.02)
+        cell = float(np.clip(1.2 * np.sqrt(extent * girth / len(height)), 0.002, 0.02))
+        rows, columns = max(2, int(np.ceil(extent / cell))), max(8, int(np.ceil(girth / cell)))
+        row = np.clip(((height - height.min()) / cell).astype(int), 0, rows - 1)
+        column = np.clip((arc * columns).astype(int), 0, columns - 1)
+        return _Cells(row, column, (rows, columns), girth / columns)
+
+    def total(self, values: FloatArray, chosen: BoolArray | IntArray) -> FloatArray:
+        """[R, C] sum of values of the chosen texels in each cell."""
+        flat = (self.row * self.shape[1] + self.column)[chosen]
+        size = self.shape[0] * self.shape[1]
+        return np.bincount(flat, values, size).astype(float).reshape(self.shape)
+
+    def count(self, chosen: BoolArray | IntArray) -> FloatArray:
+        """[R, C] how many of the chosen texels each cell has."""
+        return self.total(np.ones(len(self.row[chosen])), chosen)
+
+    def known(self, source: BoolArray, alien: BoolArray) -> BoolArray:
+        """[R, C] cells that mostly hold ``source`` [M] texels, and none of ``alien`` [M] near."""
+        weight, every = self.count(source), self.count(np.ones(len(source), bool))
+        seen, there = (
+            ndimage.gaussian_filter(m, 1.5, mode=("nearest", "wrap")) for m in (weight, every)
+        )
+        out: BoolArray = seen > 0.6 * np.maximum(there, 1e-6)
+        out &= ndimage.binary_dilation(weight > 0, iterations=1)
+        # Pixels beside a badge are half of it.
+        out &= ~ndimage.binary_dilation(self.count(alien) > 0)
+        return out
+
+    def mean_around(self, values: FloatArray, chosen: IntArray, cells: float) -> FloatArray:
+        """[N, 3] the mean of ``values`` [N, 3] of the ``chosen`` [N] around each of them: blurred by
+        so many cells."""
+        wide = (cells, cells)
+        low = np.stack(
+            [ndimage.gaussian_filter(self.total(v, chosen), wide, mode=("nearest", "wrap"))
+             for v in values.T], -1,
+        )  # fmt: skip
+        count = ndimage.gaussian_filter(self.count(chosen), wide, mode=("nearest", "wrap"))
+        low /= np.maximum(count, 1e-6)[..., None]
+        out: FloatArray = low[self.row[chosen], self.column[chosen]]
+        return out
 
 
 @dataclass(frozen=True)
