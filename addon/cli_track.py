@@ -93,7 +93,8 @@ def track(
     options = TrackOptions(
         person, fov, start, end, max_frames, resume, estimate, smplx, sapiens, others
     )
-    click.echo(f"{media} -> {out}", err=True)
+    names = " + ".join(str(path) for path in (media, *(other.path for other in others)))
+    click.echo(f"{names} -> {out}", err=True)
     with terminal_progress() as progress:
         files = track_to_files(
             media, out, options, overlay=overlay, body_path=body, progress=progress

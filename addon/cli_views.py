@@ -28,7 +28,8 @@ def other_photos(views: Sequence[str], photos: int = 1) -> list[OtherPhoto]:
         views: ``back=b.jpg`` or ``b.jpg`` each. photos: how many main photos the command has.
 
     Raises:
-        LikenessError: an unknown name, or views of more than one main photo.
+        LikenessError: an unknown name, a name without a photo, or views of more than one main
+            photo.
     """
     from ..engine.pipeline import OtherPhoto
     from ..engine.tracking.several import DIRECTIONS
@@ -43,7 +44,13 @@ def other_photos(views: Sequence[str], photos: int = 1) -> list[OtherPhoto]:
         name, named, path = text.partition("=")
         # A file may have the sign in its name.
         if named and (name.lower() in DIRECTIONS or not Path(text).exists()):
-            out.append(OtherPhoto(Path(path), name))
+            named_photo = OtherPhoto(Path(path), name) if name and path else None
         else:
-            out.append(OtherPhoto(Path(text)))
+            named_photo = OtherPhoto(Path(text)) if text else None
+        if named_photo is None:
+            raise LikenessError(
+                f"--view '{text}' does not say which photo shows what.",
+                "Write --view back=b.jpg, or --view b.jpg.",
+            )
+        out.append(named_photo)
     return out

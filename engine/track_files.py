@@ -108,8 +108,8 @@ def track_to_files(
         )
     if options.others and (video or options.estimates or options.sapiens):
         raise LikenessError(
-            "More photos of a person go with a photo that is tracked by its own.",
-            "Leave --view out, or a video, --estimate and --sapiens.",
+            "More photos of a person go with a photo, and not with other programs' estimates.",
+            "Leave --view out." if video else "Leave out --view, or --estimate and --sapiens.",
         )
     stages = Stages(progress)
     with folders_for(out, *([overlay] if overlay else [])):

@@ -100,7 +100,7 @@ def handle(request: dict[str, Any], channel: Channel) -> None:
         raise LikenessError(f"The request's options are wrong: {error}.") from error
     try:
         others = [OtherPhoto(**{**o, "path": Path(o["path"])}) for o in request["others"]]
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise LikenessError(f"The request's other photos are wrong: {error}.") from error
     files = build_to_folder(
         Path(request["portrait"]),

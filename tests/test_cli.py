@@ -116,15 +116,19 @@ def test_views_reach_the_build_with_their_names(
     given = ("Back=b.jpg", "side=x=y.jpg", "c.jpg", str(odd))
     views = [word for view in given for word in ("--view", view)]
     assert main(["build", "a.jpg", *views, "-o", str(tmp_path / "out")]) == 2
-    assert asked == [
-        [("b.jpg", "back"), ("x=y.jpg", "side"), ("c.jpg", "any"), ("a=b.jpg", "any")]
-    ]
+    assert asked == [[("b.jpg", "back"), ("x=y.jpg", "side"), ("c.jpg", "any"), ("a=b.jpg", "any")]]
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (["a.jpg", "--view", "above=b.jpg"], "above"),
+        (["a.jpg", "--view", "back="], "'back='"),
+        (["a.jpg", "--view", "=b.jpg"], "'=b.jpg'"),
+        (["a.jpg", "--view", ""], "--view ''"),
+        (["a.jpg", "--view", "b.jpg", "--view", "back=b.jpg"], "'b.jpg' is given twice"),
+        (["a.jpg", "--view", "back=a.jpg"], "'a.jpg' is given twice"),
+        (["a.jpg", "--view", "back=b.jpg"], "'a.jpg' does not exist"),
         (["a.jpg", "b.jpg", "--view", "back=c.jpg"], "several photos"),
     ],
 )

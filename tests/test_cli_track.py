@@ -278,4 +278,7 @@ def test_another_programs_estimate(
     again = tmp_path / "again.npz"
     assert main(["track", str(small), "-o", str(again), "--estimate", str(told)]) == 2
     assert "told.npz" in one_error(capsys)
+    both = ["--estimate", str(told), "--view", "back=b.jpg"]
+    assert main(["track", str(small), "-o", str(again), *both]) == 2
+    assert "Leave out --view, or --estimate" in one_error(capsys)
     assert not again.exists()
