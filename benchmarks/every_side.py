@@ -73,6 +73,7 @@ from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.types import Avatar, LikenessError, Matte
 from likeness.engine.weights import asset_path
 from portraits import QUICK_SECONDS, in_turn, portraits, rounded
+from render import machine, told
 
 
 def measure(
@@ -132,6 +133,8 @@ def main() -> int:
         options.out.mkdir(parents=True, exist_ok=True)
     detectors = Detectors(asset_path("face_landmark").parent)
     looks = QUICK_LOOKS if options.quick else LOOKS
+    here = machine()
+    print(told(here))
     print(heading())
     results: list[EverySide] = []
     others: list[EverySide] = []
@@ -164,8 +167,8 @@ def main() -> int:
                 save_picture(side_by_side(*pair), options.out / f"{path.stem}_blind.jpg")
         longest = max(longest, time.perf_counter() - start)
     if key:
-        told = {"the build of this run stands": key}
-        (options.out / "key.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+        sides = {"the build of this run stands": key}
+        (options.out / "key.json").write_text(json.dumps(sides, indent=1), encoding="utf-8")
     figures = summary(results)
     print(closing("all", figures))
     said = {"benchmark": "every_side", "failed": failed, **figures}
@@ -180,7 +183,7 @@ def main() -> int:
                  for name, value in all_.items() if name in ("psnr", "ssim")}  # fmt: skip
     said["short"] = shortfalls(figures)
     print("\n".join(f"short: {line}" for line in said["short"]) or "all floors are met")
-    print(json.dumps(rounded(said)))
+    print(json.dumps({**rounded(said), "machine": here}))
     return 1 if failed else 0
 
 
