@@ -4,6 +4,10 @@ The body's mesh is carried out to what is worn (``dressed.py``), and three sets 
 on it: photo splats carry the sharpness (``photo.py``), core texels the skin and shell texels what
 is worn, all around (``texels.py``); what stands too far off the mesh gets a back of its own
 (``far_side.py``). All are bound to the body's triangles.
+
+A skirt is a mesh of its own beside the body's (``skirt.py``), and glasses are taken off before all
+this and put on again after it (``glasses.py``). Ears, lids, eyes and mouth get a finish
+(``ears.py``, ``face.py``); last, the colours are calibrated (``calibrate.py``).
 """
 
 from __future__ import annotations

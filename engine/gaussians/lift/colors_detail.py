@@ -171,8 +171,11 @@ class _Cells:
         return out
 
     def mean_around(self, values: FloatArray, chosen: IntArray, cells: float) -> FloatArray:
-        """[N, 3] the mean of ``values`` [N, 3] of the ``chosen`` [N] around each of them: blurred by
-        so many cells."""
+        """[N, 3] the mean of ``values`` [N, 3] of the ``chosen`` [N] around each of them.
+
+        Args:
+            cells: standard deviation of what counts as around.
+        """
         wide = (cells, cells)
         low = np.stack(
             [ndimage.gaussian_filter(self.total(v, chosen), wide, mode=("nearest", "wrap"))

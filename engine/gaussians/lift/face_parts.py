@@ -29,6 +29,9 @@ UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 LOWER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 """FaceMesh landmarks of the inner lips, from the right corner of the mouth to the left one."""
 
+INNER_LIPS = (*UPPER_LIP, *LOWER_LIP[-2:0:-1])
+"""All of them, around the mouth's opening."""
+
 BLINK = {"left": "eyeBlinkLeft", "right": "eyeBlinkRight"}
 OUTER_PARTS = ("face", "lips", "eyelid")
 NUM_MESH = 468
@@ -259,7 +262,7 @@ def spread_points(corners: FloatArray, spacing: float | FloatArray) -> tuple[Int
 
 def inner_lips(face: Face) -> FloatArray:
     """[20, 2] polygon between the lips."""
-    return face.points[[*UPPER_LIP, *LOWER_LIP[-2:0:-1]]]
+    return face.points[list(INNER_LIPS)]
 
 
 def lip_line(face: Face, x: FloatArray) -> FloatArray:

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from ...imaging.color import rgb_to_lab
 from ...types import BoolArray, FloatArray, IntArray, Observation
+from .face_parts import BROWS, EYE_RINGS
 from .grids import dilate, fill_polygon
 
 SIZE = 100  # pixels of the eyes' distance in the upright face
@@ -31,15 +32,6 @@ TURNED = 0.62  # of the eyes' distance over half the face's width, below which a
 FRAME_SHARE = 0.4  # of the paths' darkness that a pixel of the frame has
 RIM = (0.16, 0.62)  # least and greatest radius of a rim, in eyes' distances
 ANGLES = 120  # around a rim
-
-_BROWS = (
-    (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
-    (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
-)
-_EYES = (
-    (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
-    (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -166,7 +158,7 @@ def _frame(
     dark = np.maximum(_dark_lines(lightness, (line, 1)), _dark_lines(lightness, (1, line)))
     usual = max(float(np.median(along)), 1.0)
     own = np.zeros((height, width), bool)  # lines that a bare face has as well
-    for ring in (*_EYES, *_BROWS):
+    for ring in (*EYE_RINGS.values(), *BROWS.values()):
         own |= dilate(fill_polygon(points[list(ring)], height, width), 1)
     strong = dark > max(FRAME_SHARE * usual, 2.5)
     # In shade a line is as dark against what surrounds it, not as many units darker.
@@ -175,8 +167,8 @@ def _frame(
     evidence = np.clip(relative / max(float(np.median(told)), 0.02), 0.0, 1.5)
     evidence *= np.where(own, 0.25, 1.0)
     rims = np.zeros((height, width), bool)
-    for ring, path in zip(_EYES, paths[1:], strict=True):
-        eye = points[list(ring)].mean(0)
+    for side, path in zip(("right", "left"), paths[1:], strict=True):
+        eye = points[list(EYE_RINGS[side])].mean(0)
         lowest = float(path[:, 0].max())
         middle = np.array([eye[0], 0.5 * (eye[1] + 0.5 * (eye[1] + lowest))])
         rim = _closed_path(evidence, middle)

@@ -12,6 +12,7 @@ from ...body import Body
 from ...imaging.color import rgb_to_lab
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ...types import BoolArray, Camera, FloatArray, IntArray, Observation
+from .face_parts import INNER_LIPS
 from .grids import dilate, erode, fill_polygon, nearest_known, neighbour_links
 from .labels import GLASSES, HAIR, HAT, SKIN, Places, find_places
 from .labels_glasses import Glasses, find_glasses
@@ -45,9 +46,6 @@ are hardly less red and yellow than the face: stubble is greyer, a bare crown re
 # FaceMesh landmarks on cheeks and nose: skin in every portrait, also with glasses or a beard.
 _CHEEKS = (50, 280, 4, 195, 117, 346, 187, 411, 205, 425)
 _FOREHEAD = (9, 151, 108, 337)
-_INNER_LIPS = (
-    78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95,
-)  # fmt: skip
 
 
 def vertex_groups(body: Body) -> IntArray:
@@ -243,7 +241,7 @@ def _face_outlines(
         return nothing, nothing, 0.12 * float(np.sqrt(max(mask.sum(), 1)))
     points = observation.face * scale
     face = fill_polygon(points[:468], *mask.shape)
-    mouth = fill_polygon(points[list(_INNER_LIPS)], *mask.shape)
+    mouth = fill_polygon(points[list(INNER_LIPS)], *mask.shape)
     return face, mouth, float(np.linalg.norm(points[468] - points[473]))
 
 
