@@ -56,7 +56,7 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
     if not candidates:
         raise LikenessError(
             f"No person was found in '{portrait.path}'.",
-            "Use a photo with one person whose face is visible, upright and not too small.",
+            "Use a photo with one person, upright, uncovered and not too small.",
         )
     warnings: list[str] = []
     index = _choose(candidates, person, portrait, warnings)
