@@ -14,7 +14,7 @@ from likeness.engine.dual_uv.sampling import SurfaceSamples
 from likeness.engine.gaussians.binding import vertex_normals
 from likeness.engine.gaussians.lift.colors import complete_texels
 from likeness.engine.gaussians.lift.colors_occlusion import occlusion
-from likeness.engine.gaussians.lift.colors_sources import goes_round
+from likeness.engine.gaussians.lift.colors_sources import goes_round, lit_hair
 from likeness.engine.gaussians.lift.colors_texture import fold, hair_patch, mirror_columns, woven
 from likeness.engine.gaussians.lift.colors_unroll import unroll
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
@@ -111,6 +111,28 @@ def test_a_badge_does_not_go_round_and_stripes_do() -> None:
     assert trust[badge].max() < 0.1
     assert trust[stripe & ~badge].min() > 0.9
     assert trust[~stripe & ~badge].min() > 0.9
+
+
+def test_neither_a_rim_of_light_nor_what_shines_through_tells_the_hairs_colour() -> None:
+    hair = np.zeros((40, 40), bool)
+    hair[5:35, 5:35] = True
+    colors = np.full((40, 40, 3), 0.2) + np.linspace(0.0, 0.02, 40)[:, None, None]
+    colors[5:35, 5] = 0.9  # a rim of light
+    colors[5:7, 6:35] = 0.0  # the deepest shadow
+    alpha = np.ones((40, 40))
+    alpha[20:23, 6:35] = 0.6
+    skin = np.zeros((40, 40), bool)
+    skin[30:, 20:] = True
+    deep = np.ones((40, 40), bool)
+    told = lit_hair(colors, alpha, hair, skin, deep)
+    assert told.any()
+    assert not (told & ~hair).any()
+    for unsure in (np.s_[:, 5], np.s_[5:7], np.s_[20:23], np.s_[30:, 20:]):
+        assert not told[unsure].any()
+    # Where next to nothing is sure, skin beside the hair is put up with; solid it must be.
+    thin = lit_hair(colors, alpha, hair, np.ones_like(skin), deep)
+    assert thin.any()
+    assert not thin[20:23].any()
 
 
 def test_hair_patch_turns_strands_upright() -> None:

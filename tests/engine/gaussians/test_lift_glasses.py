@@ -7,11 +7,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body, load_body
+from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera, project
 from likeness.engine.gaussians import place
-from likeness.engine.gaussians.lift.glasses import put_on, rigid_triangles, take_off
+from likeness.engine.gaussians.lift.glasses import (
+    put_on,
+    rigid_triangles,
+    settle_behind,
+    take_off,
+)
 from likeness.engine.gaussians.lift.labels_glasses import DOWN, SIZE, UP, WIDE, Glasses
-from likeness.engine.types import JOINT_INDEX, FloatArray, LikenessError, Matte, Pose, Track
+from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, SHELL
+from likeness.engine.types import (
+    JOINT_INDEX,
+    BoundGaussians,
+    FloatArray,
+    LikenessError,
+    Matte,
+    Pose,
+    Track,
+)
 from likeness.engine.weights import asset_path
 
 SKIN, FRAME = np.array([0.8, 0.62, 0.52]), np.array([0.1, 0.1, 0.12])
@@ -52,6 +67,32 @@ def test_skin_behind_a_frame_is_skin(unit: float):
     truth = glasses.on_grid(*shape, 1.0)
     assert np.abs(frame - truth).mean() < 0.02
     assert (frame[truth > 0.95] > 0.9).mean() > 0.9
+
+
+def test_skin_behind_a_frame_does_not_answer_for_the_photo():
+    body = synthetic_body()
+    pose = Pose.rest(body.num_expression)
+    pose = replace(pose, transl=np.array([0.0, 0.0, -3.0]))
+    vertices, _ = body.vertices(pose)
+    camera = photo_camera(50.0, 90, 120)
+    track = Track(np.zeros(4), pose, camera, "full", np.ones(55), 0.0, 0.0)
+    n = len(body.f)
+    bound = BoundGaussians(
+        np.arange(n, dtype=np.int32), np.full((n, 3), 1 / 3, np.float32),
+        np.zeros((n, 3), np.float32), np.tile(np.array([1, 0, 0, 0], np.float32), (n, 1)),
+        np.full((n, 3), 1e-3, np.float32), np.ones(n, np.float32), np.zeros((n, 3), np.float32),
+        np.where(np.arange(n) % 2, PHOTO, SHELL).astype(np.uint8),
+    )  # fmt: skip
+    frame = np.zeros((120, 90))
+    frame[:60] = 1.0
+    row = project(np.asarray(place(bound, vertices, body).means, float), camera)[0][:, 1]
+    photo = bound.layer == PHOTO
+    above, below = row < 59, row > 63
+    assert (above & photo).any()
+    assert (below & photo).any()
+    after = settle_behind(bound, frame, body, vertices, track)
+    assert (after.layer[above & photo] == CORE).all()
+    np.testing.assert_array_equal(after.layer[below | ~photo], bound.layer[below | ~photo])
 
 
 @pytest.fixture(scope="module")

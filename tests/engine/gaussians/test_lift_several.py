@@ -21,7 +21,14 @@ from likeness.engine.gaussians.lift.several import (
     lift_several,
     thinned,
 )
-from likeness.engine.gaussians.lift.several_colors import Sight, blended, levelled, sight_of
+from likeness.engine.gaussians.lift.several_colors import (
+    Sight,
+    blended,
+    levelled,
+    own_part,
+    sight_of,
+)
+from likeness.engine.render import render_camera
 from likeness.engine.types import BoundGaussians, FloatArray, LikenessError, Matte
 
 Shots = dict[str, Any]  # name to Shot, of conftest.py
@@ -216,6 +223,24 @@ def test_the_main_photo_gets_most_of_the_budget(shots: Shots, pair: Any) -> None
     main, other = budgets(sights, blend_weights(sights, body), body, options)
     assert 20_000 < main <= 50_000
     assert other == pytest.approx(0.5 * main, abs=1)
+
+
+def test_a_photo_asks_for_its_own_part_alone(shots: Shots, pair: Any) -> None:
+    """Its own colours where all is its own; what is drawn where nothing is."""
+    (view, _), (sight, _) = pair
+    body = shots["full"].body
+    bound = splats(list(range(len(body.f))), size=0.02)
+    drawn = render_camera(place(bound, sight.vertices, body), sight.camera)
+    everything, nothing = np.ones(len(body.v_template)), np.zeros(len(body.v_template))
+    own = own_part(view.matte, bound, sight, everything, body)
+    np.testing.assert_allclose(own.alpha, view.matte.alpha, atol=1e-6)
+    solid = view.matte.alpha > 0.99
+    np.testing.assert_allclose(own.foreground[solid], view.matte.foreground[solid], atol=1e-5)
+    other = own_part(view.matte, bound, sight, nothing, body)
+    np.testing.assert_allclose(other.alpha, drawn.alpha, atol=1e-6)
+    np.testing.assert_allclose(
+        other.foreground * other.alpha[..., None], drawn.rgb, atol=0.02, err_msg="what is there"
+    )
 
 
 def test_errors_name_the_photo(shots: Shots, pair: Any) -> None:

@@ -16,7 +16,7 @@ from likeness.engine.gaussians.lift.dressed import Dressed
 from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.skirt import PART, Skirt, seen_skirt, skirt_faces
-from likeness.engine.gaussians.lift.skirt_colors import CUT, skirt_colors
+from likeness.engine.gaussians.lift.skirt_colors import CUT, above_hem, skirt_colors
 from likeness.engine.gaussians.lift.skirt_hold import COLUMNS, RINGS, seated
 from likeness.engine.gaussians.lift.skirt_worn import wear
 from likeness.engine.gaussians.lift.texels import PhotoView
@@ -262,6 +262,19 @@ def test_charts_share_the_atlas(scene: Scene, skirt: Skirt) -> None:
     drawn = np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0])
     share = drawn / area
     assert np.percentile(share, 95) < 2.5 * np.percentile(share, 5)
+
+
+def test_places_on_it_know_how_far_the_hem_is(scene: Scene, skirt: Skirt) -> None:
+    grid = posed(scene, skirt)
+    points = grid.reshape(-1, 3)
+    faces = skirt.piece.f
+    corners = np.eye(3)[np.zeros(len(faces), int)]  # each triangle's first corner
+    room = above_hem(np.arange(len(faces)), corners, faces, points)
+    ring = faces[:, 0] // COLUMNS
+    steps = np.linalg.norm(np.diff(grid, axis=0), axis=2).mean(1)
+    np.testing.assert_allclose(room, [steps[r:].sum() for r in ring], atol=1e-9)
+    last = above_hem(np.arange(len(faces)), np.eye(3)[np.full(len(faces), 1)], faces, points)
+    np.testing.assert_allclose(last[faces[:, 1] // COLUMNS == RINGS - 1], 0.0, atol=1e-9)
 
 
 def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:

@@ -18,8 +18,10 @@ from likeness.engine.gaussians.lift.grids import (
     dilate,
     erode,
     fill_polygon,
+    inset,
     larger_than,
     nearest_known,
+    neighbour_links,
     smooth_within,
     solve_poisson,
 )
@@ -165,6 +167,29 @@ def test_the_frame_does_not_eat_into_a_person() -> None:
     assert not small[9, 3]
     np.testing.assert_array_equal(dilate(small, 1)[5:, 3:7], mask[5:, 3:7])
     np.testing.assert_array_equal(erode(mask, 0), mask)
+
+
+def test_the_way_out_of_a_mask_does_not_lead_over_the_frame() -> None:
+    mask = np.zeros((10, 9), bool)
+    mask[4:, 2:7] = True
+    places = np.argwhere(~np.pad(mask, ((0, 9), (0, 0)), mode="edge"))  # goes on below the frame
+    for r, c in np.argwhere(mask):
+        assert inset(mask)[r, c] == pytest.approx(np.hypot(*(places - [r, c]).T).min())
+    assert not inset(mask)[~mask].any()
+
+
+def test_links_join_neighbours_of_a_mask() -> None:
+    mask = np.random.default_rng(4).uniform(size=(6, 7)) < 0.6
+    row, col, length = neighbour_links(mask)
+    at = np.argwhere(mask)
+    expected = {
+        (i, j): np.hypot(*(at[i] - at[j]))
+        for i in range(len(at)) for j in range(len(at))
+        if i < j and np.abs(at[i] - at[j]).max() == 1
+    }  # fmt: skip
+    found = {(min(i, j), max(i, j)): d for i, j, d in zip(row, col, length, strict=True)}
+    assert len(row) == len(found) == len(expected)
+    assert found == pytest.approx(expected)
 
 
 def test_patches_are_kept_by_their_size() -> None:

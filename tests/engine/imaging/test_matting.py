@@ -37,6 +37,20 @@ def test_one_component_is_the_normal_distribution() -> None:
     np.testing.assert_allclose(model.log_density(data), expected, atol=0.02)
 
 
+def test_two_colours_have_their_shares() -> None:
+    rng = np.random.default_rng(5)
+    often, seldom = rng.normal(0.2, 0.02, (900, 3)), rng.normal(0.8, 0.02, (100, 3))
+    model = fit_colours(np.concatenate([often, seldom]), components=2)
+    which = model.posterior(np.concatenate([often, seldom]))
+    np.testing.assert_allclose(which.sum(1), 1.0)
+    first = which[:900].mean(0).argmax()
+    assert which[:900, first].min() > 0.99
+    assert which[900:, first].max() < 0.01
+    for colours, share in ((often, 0.9), (seldom, 0.1)):
+        fair, own = model.log_density(colours), model.log_density(colours, equal=False)
+        np.testing.assert_allclose(own - fair, np.log(share / 0.5), atol=1e-3)
+
+
 def test_colour_models_tell_colours_apart() -> None:
     rng = np.random.default_rng(4)
     centres = rng.random((6, 3))

@@ -1,0 +1,93 @@
+"""Grids of the photo for its splats, and the far side of what stands off the mesh."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.cameras import photo_camera, project
+from likeness.engine.gaussians.binding import place
+from likeness.engine.gaussians.lift import clean_rim
+from likeness.engine.gaussians.lift.far_side import loose_layer
+from likeness.engine.gaussians.lift.photo import crop_camera, resize_rgba
+from likeness.engine.gaussians.lift.regions import TORSO, Regions, vertex_groups
+from likeness.engine.gaussians.lift.surfaces import Sheet
+from likeness.engine.gaussians.lift.surfels import SHELL, Homes
+from likeness.engine.types import Matte, Pose
+
+
+def test_a_cropped_camera_sees_the_same_at_shifted_pixels() -> None:
+    camera = photo_camera(50.0, 120, 160)
+    points = np.random.default_rng(0).uniform([-0.4, -0.4, -3.0], [0.4, 0.4, -2.0], (20, 3))
+    crop = crop_camera(camera, (10, 25, 90, 140))
+    assert (crop.width, crop.height) == (80, 115)
+    np.testing.assert_allclose(
+        project(points, crop)[0] + [10, 25], project(points, camera)[0], atol=1e-9
+    )
+
+
+def test_what_is_transparent_does_not_bleed_into_colours() -> None:
+    alpha = np.zeros((40, 40))
+    alpha[:, 13:] = 1.0  # within a pixel of the smaller picture
+    colors = np.where(alpha[..., None] > 0, [0.2, 0.6, 0.4], [1.0, 0.0, 1.0])
+    small, thin = resize_rgba(colors, alpha, 10, 10)
+    shown = thin > 0.05
+    assert ((thin > 0.05) & (thin < 0.95)).any()
+    # Magenta is 0.6 away; the filter's own overshoot at the outline is a twentieth of a colour.
+    np.testing.assert_allclose(small[shown], np.tile([0.2, 0.6, 0.4], (shown.sum(), 1)), rtol=0.06)
+    same, alpha_again = resize_rgba(colors, alpha, 40, 40)
+    np.testing.assert_array_equal(same, colors)
+    np.testing.assert_array_equal(alpha_again, alpha)
+
+
+def test_a_soft_rim_takes_the_colours_of_the_solid_inside() -> None:
+    alpha = np.zeros((30, 30), np.float32)
+    alpha[5:25, 5:25] = 0.4
+    alpha[7:23, 7:23] = 1.0
+    colors = np.where(alpha[..., None] == 1.0, 0.25, 0.9).astype(np.float32) * np.ones(3)
+    clean = clean_rim(Matte(alpha, colors))
+    np.testing.assert_allclose(clean.foreground[alpha > 0], 0.25, atol=1e-6)
+    np.testing.assert_array_equal(clean.alpha, alpha)
+    haze = Matte(np.full((30, 30), 0.5, np.float32), colors)
+    assert clean_rim(haze) is haze, "nothing solid to take colours from"
+
+
+@pytest.mark.parametrize("budget", [4000, 300])
+def test_a_loose_patch_gets_a_back_and_a_rim(budget: int) -> None:
+    """A slab of 20 x 30 pixels beside the body: its back lies at its back, all around is closed."""
+    body = synthetic_body()
+    vertices, _ = body.vertices(Pose.rest(body.num_expression))
+    vertices = vertices - [0.0, 0.0, 3.0]
+    camera = photo_camera(50.0, 64, 64)
+    mask = np.zeros((64, 64), bool)
+    mask[20:50, 40:60] = True
+    front, back = np.where(mask, 2.9, 0.0), np.where(mask, 3.1, 0.0)
+    sheet = Sheet(0, mask, mask, front, back, np.zeros(mask.shape), mask)
+    regions = SimpleNamespace(unit=10.0, group=np.where(mask, TORSO, -1), mask=mask)
+    colors, alpha = np.where(mask[..., None], [0.1, 0.5, 0.7], 1.0), mask.astype(float)
+    homes = Homes(body, vertices, vertex_groups(body)[body.f[:, 0]])
+
+    def layer(sheets: tuple[Sheet, ...]) -> Any:
+        return loose_layer(sheets, colors, alpha, cast(Regions, regions), camera, homes, budget)
+
+    parts = layer((sheet,))
+    assert 0 < sum(len(part) for part in parts) <= budget
+    for part in parts:
+        assert (part.layer == SHELL).all()
+        np.testing.assert_allclose(part.colors, np.tile([0.1, 0.5, 0.7], (len(part), 1)), atol=1e-6)
+        xy, depth = project(np.asarray(place(part, vertices, body).means, float), camera)
+        assert (depth > 2.89).all()
+        assert (depth < 3.11).all()
+        col, row = xy.astype(int).T
+        assert mask[row, col].all()
+    if budget == 4000:
+        (far, rim) = parts
+        depth = project(np.asarray(place(far, vertices, body).means, float), camera)[1]
+        np.testing.assert_allclose(depth, 3.1, atol=1e-4)
+        depth = project(np.asarray(place(rim, vertices, body).means, float), camera)[1]
+        assert np.ptp(depth) > 0.5 * 0.2, "from the front to the back"
+    nothing = Sheet(0, mask, mask, front, back, np.zeros(mask.shape), np.zeros_like(mask))
+    assert layer((nothing,)) == []
