@@ -104,7 +104,10 @@ def neighbour_links(mask: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
 
 
 def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """For each pixel the row and column of the nearest ``known`` pixel, and the distance to it."""
+    """For each pixel the row and column of the nearest ``known`` pixel, and the distance to it.
+
+    There must be one: without any the rows are -1.
+    """
     distance, (rows, cols) = ndimage.distance_transform_edt(~known, return_indices=True)
     return rows, cols, distance
 

@@ -15,6 +15,7 @@ from scipy import ndimage
 from ...cameras import project
 from ...dual_uv.sampling import bilinear
 from ...types import BoolArray, FloatArray, IntArray
+from .colors_base import default_albedo
 from .grids import erode, nearest_known
 from .skirt_hold import COLUMNS, RINGS
 
@@ -45,6 +46,8 @@ def skirt_colors(
     grid = points.reshape(RINGS, COLUMNS, 3)
     source = _mirrored(ring, turn, grid)
     shown, known = _front(grid, label, view)
+    if not known.any():  # one of several photos, of another part of the body
+        return np.tile(default_albedo(label, view), (len(ring), 1))
     # What an arm or a hand hides is taken from the other side, else from beside it.
     flipped = known[:, ::-1]
     shown = np.where((known | ~flipped)[..., None], shown, shown[:, ::-1])

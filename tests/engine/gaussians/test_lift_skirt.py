@@ -277,6 +277,24 @@ def test_places_on_it_know_how_far_the_hem_is(scene: Scene, skirt: Skirt) -> Non
     np.testing.assert_allclose(last[faces[:, 1] // COLUMNS == RINGS - 1], 0.0, atol=1e-9)
 
 
+def test_a_photo_that_shows_nothing_of_it_takes_its_usual_colour(
+    scene: Scene, skirt: Skirt
+) -> None:
+    """As of another photo, of the head: cloth that was seen elsewhere, not the background."""
+    height, width = scene.regions.mask.shape
+    hidden = replace(scene.regions, label=np.where(scene.regions.label == LOWER, UPPER, SKIN))
+    colors = np.full((height, width, 3), [0.2, 0.3, 0.6])
+    colors[~scene.regions.mask] = [1.0, 0.0, 1.0]
+    view = PhotoView(scene.camera, colors, hidden.mask * 1.0, hidden, (Visible(scene),))  # type: ignore[arg-type]
+    faces = skirt_faces()
+    points = posed(scene, skirt).reshape(-1, 3)
+    bary = np.full((len(faces), 3), 1 / 3)
+    color = skirt_colors(np.arange(len(faces)), bary, faces, points, LOWER, view)
+    assert np.ptp(color, axis=0).max() == 0.0
+    assert color[0].argmax() == 2, "darker, of the upper wear's hue"
+    assert color.max() < 0.6
+
+
 def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
     """Stripes of the photo's columns: the side goes on, the back's middle is the front's."""
     wearer = wear(
