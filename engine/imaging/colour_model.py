@@ -72,8 +72,7 @@ def fit_colours(features: FloatArray, components: int = 8, rounds: int = 8) -> C
     model = None
     for _ in range(rounds):
         model = _maximise(data, share, dimensions)
-        joint = model._joint(data)
-        share = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+        share = model.posterior(data)
     assert model is not None
     return model
 

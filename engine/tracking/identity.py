@@ -132,9 +132,7 @@ def _trust(state: State, fitter: Fitter) -> float:
     return 1.0 / (1.0 + (yaw / FRONTAL) ** 2)
 
 
-def fuse(
-    photos: list[ShapeEvidence], one_person: bool = False
-) -> tuple[FloatArray, BoolArray]:
+def fuse(photos: list[ShapeEvidence], one_person: bool = False) -> tuple[FloatArray, BoolArray]:
     """The shape [B] that photos agree on best, and which photos [n] it was taken from: such that
     failed, or that seem to show somebody else, are left out.
 

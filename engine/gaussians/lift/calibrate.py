@@ -77,9 +77,7 @@ def calibrate(
     )
 
 
-def _thin_rim(
-    gaussians: Gaussians, photo: BoolArray, alpha: FloatArray, view: Camera
-) -> Gaussians:
+def _thin_rim(gaussians: Gaussians, photo: BoolArray, alpha: FloatArray, view: Camera) -> Gaussians:
     """Lower opacities on the soft rim until the drawn outline is as soft as the matte's.
 
     With 1 - alpha the product of all 1 - o k along a ray, raising every 1 - o to the power

@@ -96,9 +96,7 @@ def _back(
     )
     at = np.nonzero(select)
     opacity = np.full(len(at[0]), BACK_OPACITY)
-    world = surfels_from_tangents(
-        points[at], du[at], dv[at], BACK_SIGMA * stride, far[at], opacity
-    )
+    world = surfels_from_tangents(points[at], du[at], dv[at], BACK_SIGMA * stride, far[at], opacity)
     return homes.settle(world, _home_group(sheet, regions)[at], SHELL)
 
 
