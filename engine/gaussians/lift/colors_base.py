@@ -180,7 +180,11 @@ def _middles(
         if known[g]:
             middle[g] = _most_common(albedo[rows], trust[rows])
     rows = own[trust[own] > 0.3]
-    whole = _most_common(albedo[rows], trust[rows]) if len(rows) > LEAST else default_albedo(label, view)
+    whole = (
+        _most_common(albedo[rows], trust[rows])
+        if len(rows) > LEAST
+        else default_albedo(label, view)
+    )
     middle[~known] = whole
     kind = np.arange(len(GROUPS))
     lab = rgb_to_lab(np.clip(middle, 0.0, 1.0))
