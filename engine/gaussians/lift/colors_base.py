@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .texels import PhotoView
 
 # Of each class: how far (in edges, squared) seen colours are averaged before they are carried, and
-# how strongly unseen ones drift to the class's own median.
+# how strongly unseen ones drift to the class's usual colour.
 _SMOOTH = {SKIN: 2.0, HAIR: 25.0, SHOES: 4.0}
 _DRIFT = {SKIN: 0.01, HAIR: 0.05}
 CLOTH_SMOOTH, CLOTH_DRIFT = 12.0, 0.03

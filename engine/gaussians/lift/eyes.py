@@ -179,6 +179,31 @@ def _bind(
     return bind(world, triangle, bary, layer, vertices, face.body)
 
 
+def _in_opening(
+    face: Face, side: str, xy: FloatArray, light: FloatArray
+) -> tuple[BoolArray, BoolArray]:
+    """Which pixels [N] lie between an eye's lids, and which of them turn with the eyeball.
+
+    Args:
+        light: [N] mean of the pixels' colours.
+    """
+    ring = face.points[list(EYE_RINGS[side])]
+    inside, edge = inside_polygon(xy, ring)
+    # Pixels at the lids are lashes and their shadow, which stay when the eye turns.
+    iris = face.points[list(IRISES[side])]
+    radius = np.linalg.norm(iris[1:] - iris[0], axis=1).mean()
+    in_iris = np.linalg.norm(xy - iris[0], axis=1) < 1.1 * radius
+    middle = in_iris & inside & (edge > 0.04 * face.unit)
+    usual = float(np.median(light[middle])) if middle.any() else 1.0
+    shaded = (light < 0.75 * usual) & (xy[:, 1] < iris[0, 1]) & (edge < 0.03 * face.unit)
+    in_iris &= ~shaded
+    eye = inside & (edge > np.where(in_iris, 0.006, np.where(shaded, 0.03, 0.02)) * face.unit)
+    # The corners' flesh keeps its place.
+    eye &= in_iris | (np.linalg.norm(xy - ring[8], axis=1) > CORNERS[0] * face.unit)
+    eye &= in_iris | (np.linalg.norm(xy - ring[0], axis=1) > CORNERS[1] * face.unit)
+    return inside, eye
+
+
 def rebind_eye_photo(
     face: Face, closed: FloatArray, side: str, xy: FloatArray, world: Gaussians
 ) -> tuple[IntArray, FloatArray, FloatArray, BoolArray]:
@@ -201,20 +226,8 @@ def rebind_eye_photo(
     near = np.nonzero(((xy > low) & (xy < high)).all(1))[0]
     if len(near) == 0:
         return triangle, bary, depth, on_eye
-    inside, edge = inside_polygon(xy[near], ring)
-    # Pixels at the lids are lashes and their shadow, which stay when the eye turns.
-    iris = face.points[list(IRISES[side])]
-    radius = np.linalg.norm(iris[1:] - iris[0], axis=1).mean()
-    in_iris = np.linalg.norm(xy[near] - iris[0], axis=1) < 1.1 * radius
     light = np.asarray(world.colors[near]).mean(1)
-    middle = in_iris & inside & (edge > 0.04 * face.unit)
-    usual = float(np.median(light[middle])) if middle.any() else 1.0
-    shaded = (light < 0.75 * usual) & (xy[near, 1] < iris[0, 1]) & (edge < 0.03 * face.unit)
-    in_iris &= ~shaded
-    eye = inside & (edge > np.where(in_iris, 0.006, np.where(shaded, 0.03, 0.02)) * face.unit)
-    # The corners' flesh keeps its place.
-    eye &= in_iris | (np.linalg.norm(xy[near] - ring[8], axis=1) > CORNERS[0] * face.unit)
-    eye &= in_iris | (np.linalg.norm(xy[near] - ring[0], axis=1) > CORNERS[1] * face.unit)
+    inside, eye = _in_opening(face, side, xy[near], light)
     hit = cast(face, xy[near[eye]], eye_faces(face, side)) if eye.any() else None
     if hit is not None:
         rows = near[eye]
