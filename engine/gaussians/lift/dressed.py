@@ -207,11 +207,25 @@ def _limits(
     sideways = np.sqrt(np.clip(1.0 - upright**2, 1e-6, 1.0))
     sideways = np.where(upright < 0.0, 1.0, sideways)
     most = np.where(groups == HEAD, most, np.minimum(most, MOST_SIDEWAYS / sideways))
+    # Offsets grow with their triangle: what a fold squeezes stands off farther when it opens.
+    most = most * np.clip(squeezed(body, vertices), 0.25, 1.0)
     prior = np.where(bare, 0.0, np.where(part == "scalp", DEFAULT_HAIR, DEFAULT_WORN))
     pull = np.where(inner, 10.0, np.where(bare, 0.05, PULL))
     pull = np.where(bare & face, 0.3, pull)  # the landmarks know the face better than the outline
     low, high = np.where(bare, -MOST_SKIN, LEAST), np.where(bare, MOST_SKIN, most)
     return _Limits(bare, inner, low, high, prior, pull)
+
+
+def squeezed(body: Body, vertices: FloatArray) -> FloatArray:
+    """[V] size of the triangles around each vertex over that at rest."""
+
+    def areas(points: FloatArray) -> FloatArray:
+        a, b, c = (points[body.f[:, k]] for k in range(3))
+        double = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+        return np.bincount(body.f.ravel(), np.repeat(double, 3), len(points))
+
+    rest = np.maximum(areas(np.asarray(body.v_template, np.float64)), 1e-12)
+    return np.sqrt(areas(vertices) / rest)
 
 
 def _without_small_forms(

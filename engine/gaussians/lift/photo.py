@@ -14,7 +14,7 @@ from ...imaging.resize import resize
 from ...render.mesh import rasterize_mesh
 from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ..binding import bind, vertex_normals
-from .dressed import Dressed
+from .dressed import Dressed, squeezed
 from .grids import dilate, nearest_known
 from .labels import HAIR, HAT, LABELS, SKIN
 from .regions import ARMS, HEAD, TORSO, Regions
@@ -32,6 +32,7 @@ PHOTO = 2  # index into LAYERS
 # fine as the splats; the larger one is solid where they will be looked at from near.
 SIGMA, COARSE_SIGMA, COARSE_SIDE = 0.50, 0.62, 600
 FRONT_OPACITY = 0.985
+SQUEEZED, FOLD_REACH = 0.75, 0.03  # size of a triangle over that at rest; metres
 FADE = {"skin": (0.08, 0.25), "hair": (0.0, 0.02), "hat": (0.0, 0.02)}
 FADE_FACE, FADE_CLOTH = (0.12, 0.33), (0.03, 0.16)
 """Cosines between which a surface that turns away loses its photo splats. Hair keeps them: strands
@@ -174,7 +175,10 @@ def front_layer(
     triangle[own] = buffer.face[ys, xs][own]
     bary[own] = buffer.bary[ys, xs][own]
     layer = np.full(len(ys), PHOTO, np.uint8)
-    return bind(world, triangle, bary, layer, vertices, body)
+    bound = bind(world, triangle, bary, layer, vertices, body)
+    # What stands off a squeezed fold would stick out when the limb is stretched.
+    folded = squeezed(body, vertices)[body.f[triangle]].mean(1) < SQUEEZED
+    return bound.take(~(folded & (np.linalg.norm(bound.offset, axis=1) > FOLD_REACH)))
 
 
 def _thinned(alpha: FloatArray) -> FloatArray:
