@@ -205,7 +205,7 @@ def _most_common(values: FloatArray, weight: FloatArray) -> FloatArray:
     _, first, which = np.unique(
         np.round(lab / STUFF), axis=0, return_index=True, return_inverse=True
     )
-    common = np.argsort(np.bincount(which.ravel(), weight))[::-1][:CANDIDATES]
+    common = np.argsort(-np.bincount(which.ravel(), weight), kind="stable")[:CANDIDATES]
     sets = [np.linalg.norm(lab - lab[k], axis=1) < 1.5 * STUFF for k in first[common]]
     near = max(sets, key=lambda own: float(weight[own].sum()))
     if weight[near].sum() < MOSTLY * weight.sum():

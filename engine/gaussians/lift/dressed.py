@@ -9,6 +9,7 @@ with a distance of its own for every vertex instead of one for all.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,7 +90,10 @@ def _smoothed(values: FloatArray, laplacian: sparse.csr_matrix, strength: float)
 
 def _solve(A: sparse.csr_matrix, b: FloatArray, start: FloatArray) -> FloatArray:
     scale = sparse.diags(1.0 / A.diagonal())
-    out: FloatArray = cg(A, b, x0=start, rtol=1e-4, maxiter=400, M=scale)[0]
+    out: FloatArray
+    out, unfinished = cg(A, b, x0=start, rtol=1e-4, maxiter=1000, M=scale)
+    if unfinished:  # the last iterate is smooth, only not the smoothest
+        warnings.warn("The worn surface was smoothed in part only.", stacklevel=2)
     return out
 
 
@@ -151,14 +155,14 @@ def dress(
             target[rows] = offset[rows] + STEP * gap * metres[rows] + lead[rows]
             trust[rows] = MEASURED * (1.0 - np.clip(facing[rows], 0.0, None) / GRAZING)
         target = np.clip(target, limits.low, OVERSHOOT * limits.high)
-        told = head & (trust > 0.1)
-        if told.sum() > 9:
-            # A hat is as thick all around as its outline at the same height of the head; hair is
-            # nearly so.
-            height = body.v_template[:, 1]
-            prior[head] = _at_height(height[told], target[told], height[head])
-            prior[head & ~hat] *= CLOSER
-            pull[head] = np.where(hat, FULL_HAT, FULL_HAIR)[head]
+        # A hat is as thick all around as its outline at the same height of the head; hair is nearly
+        # so, and takes nothing from a brim.
+        for own, share, weight in ((head & hat, 1.0, FULL_HAT), (head & ~hat, CLOSER, FULL_HAIR)):
+            told = own & (trust > 0.1)
+            if told.sum() > 9:
+                height = body.v_template[:, 1]
+                prior[own] = share * _at_height(height[told], target[told], height[own])
+                pull[own] = weight
         for limb in ((TORSO,), (ARMS[0],), (ARMS[1],), (LEFT_LEG, RIGHT_LEG)):
             own = np.isin(groups, limb) & ~bare & ~head
             told = own & (trust > 0.1)
@@ -222,10 +226,12 @@ def squeezed(body: Body, vertices: FloatArray) -> FloatArray:
     def areas(points: FloatArray) -> FloatArray:
         a, b, c = (points[body.f[:, k]] for k in range(3))
         double = np.linalg.norm(np.cross(b - a, c - a), axis=1)
-        return np.bincount(body.f.ravel(), np.repeat(double, 3), len(points))
+        around = np.bincount(body.f.ravel(), np.repeat(double, 3), len(points))
+        return np.asarray(around, np.float64)
 
     rest = np.maximum(areas(np.asarray(body.v_template, np.float64)), 1e-12)
-    return np.sqrt(areas(vertices) / rest)
+    out: FloatArray = np.sqrt(areas(vertices) / rest)
+    return out
 
 
 def _without_small_forms(
@@ -360,4 +366,3 @@ def _gaps(
     ok = at_edge & front & outline.counts[r, c] & (along > AGREES)
     gap = (read[:, 0] - read[:, 1]) / np.maximum(along, AGREES)
     return rows[ok], gap[ok]
-

@@ -6,7 +6,8 @@ surface's irradiance to a percent; in the logarithm here, so that it stays posit
 linear). Every surface class has an unknown albedo of its own, found in the same least squares.
 
 Only normals that face the camera are seen. Behind them the expansion is not extrapolated: the
-part of the normal along the view axis ends at zero, so that a back is lit as the rim is.
+part of the normal along the view axis ends at zero, so that a back is lit as the rim is, and a
+little less.
 """
 
 from __future__ import annotations

@@ -211,10 +211,15 @@ def resize_rgba(
     colors: FloatArray, alpha: FloatArray, width: int, height: int
 ) -> tuple[FloatArray, FloatArray]:
     """Scale straight colours and alpha together, so that transparent pixels do not bleed in."""
-    small_alpha = resize(alpha, width, height)
     if (width, height) == (alpha.shape[1], alpha.shape[0]):
         return colors, alpha
-    weighted = resize(colors * alpha[..., None], width, height)
+    # Both overshoot at an outline alike, and divide well only unclipped: the resampler clips to
+    # the range of its input, which two plain channels make wide.
+    wide = np.broadcast_to([-1.0, 2.0], (*alpha.shape, 2))
+    both = resize(
+        np.concatenate([colors * alpha[..., None], alpha[..., None], wide], -1), width, height
+    )
+    weighted, small_alpha = both[..., :3], both[..., 3]
     plain = resize(colors, width, height)
     ok = small_alpha > 0.02
     out = np.where(ok[..., None], weighted / np.maximum(small_alpha, 0.02)[..., None], plain)

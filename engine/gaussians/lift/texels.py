@@ -197,7 +197,7 @@ def texel_layer(
     fits = np.minimum(1.0, np.maximum(metres / reach, 0.3))
     radius = np.where(at.inside, radius * fits, radius)
     opacity[at.inside & (metres < 0.3 * reach)] = 0.0
-    points, moved = _behind_what_is_seen(points, group, hidden, radius, facing, at, view)
+    points, moved = _behind_what_is_seen(points, hidden, radius, facing, at, view)
     opacity[moved > MAX_SLIDE] = 0.0
     # A hand goes as a whole or not at all: half a hand would fly beside the arm.
     for side in ARMS:
@@ -213,7 +213,6 @@ def texel_layer(
 
 def _behind_what_is_seen(
     points: FloatArray,
-    group: IntArray,
     hidden: BoolArray,
     radius: FloatArray,
     facing: FloatArray,

@@ -37,7 +37,7 @@ def test_what_is_transparent_does_not_bleed_into_colours() -> None:
     shown = thin > 0.05
     assert ((thin > 0.05) & (thin < 0.95)).any()
     # Magenta is 0.6 away; the filter's own overshoot at the outline is a twentieth of a colour.
-    np.testing.assert_allclose(small[shown], np.tile([0.2, 0.6, 0.4], (shown.sum(), 1)), rtol=0.06)
+    np.testing.assert_allclose(small[shown], np.tile([0.2, 0.6, 0.4], (shown.sum(), 1)), rtol=0.005)
     same, alpha_again = resize_rgba(colors, alpha, 40, 40)
     np.testing.assert_array_equal(same, colors)
     np.testing.assert_array_equal(alpha_again, alpha)
