@@ -139,7 +139,9 @@ def drawn_in(
     size = [sight.camera.width, sight.camera.height]
     step = DRAW_IN / DRAW_IN_STEPS
     moved = np.zeros(len(bound))
-    outside = np.arange(len(bound))
+    # The face's own parts belong together: a cheek or a lip drawn in opens the mouth's inside.
+    part = np.array(body.part_names)[body.face_part][bound.triangle]
+    outside = np.nonzero(leave_out | ~np.isin(part, [*OPEN_FACE, *INNER_PARTS]))[0]
     for _ in range(DRAW_IN_STEPS + 1):
         xy, z = project(points[outside], sight.camera)
         inside = (z > 0) & (xy >= 0).all(1) & (xy < size).all(1)
