@@ -28,7 +28,7 @@ from .surfels import PHOTO
 VIEW_SIDES = (256, 1024)  # least and most pixels of the picture that the colours are made for
 STEPS, GAIN, CLAMP = 5, 1.0, 0.15
 RIM_STEPS = 4
-BEYOND = 0.4  # alpha of the matte below which nothing of the person should be
+BEYOND = 0.1  # alpha of the matte below which nothing of the person should be
 
 
 def calibrate(

@@ -13,7 +13,7 @@ from ...body import Body
 from ...imaging.color import rgb_to_lab
 from ...types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .completion import mesh_edges
-from .labels import HAIR, LOWER, SHOES, SKIN
+from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .regions import GROUPS, HEAD, vertex_groups
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ OTHER_STUFF = 12.0  # L*a*b* units between two stuffs
 CANDIDATES = 12  # commonest colours that are tried
 STUFF, MOSTLY = 10.0, 0.4  # L*a*b* units that one stuff spans, share of it that decides
 ACROSS = 0.02  # of the flow between them
+SEAM_SHADE, SEAM_FADE = 0.5, 0.05  # logarithm of the brightness at a seam; its screening
 FADE = 0.06  # screening of what meets the photo at a seam: it is gone after four edges
 BEARD_FADE = 0.004  # under the mouth: after fifteen
 JAW = 0.04  # metres over which one goes over into the other
@@ -86,6 +87,12 @@ def base_colors(t: Texels, trust: FloatArray, body: Body, view: PhotoView) -> Fl
             nothing = np.zeros((len(mesh.vertices), 3))
             fade = FADE * (BEARD_FADE / FADE) ** _under_mouth(body)[mesh.vertices]
             base = base + mesh.diffuse(rest, weight, np.ones(len(link)), nothing, fade)
+        elif label in (UPPER, LOWER):
+            # Cloth as well, as far as trusted and in brightness alone: a print is no shade.
+            ratio = np.log((t.color[own].mean(1) + 0.05) / (base.mean(1) + 0.05))
+            rest = np.repeat(np.clip(ratio, -SEAM_SHADE, SEAM_SHADE)[:, None], 3, axis=1)
+            nothing = np.zeros((len(mesh.vertices), 3))
+            base = base * np.exp(mesh.diffuse(rest, trust[own], 8.0 * link, nothing, SEAM_FADE))
         out[own] = base
     return out
 
