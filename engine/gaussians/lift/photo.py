@@ -149,7 +149,9 @@ def front_layer(
     facing = np.abs(np.einsum("hwd,hwd->hw", normals, ray))
     label = _resample(regions.label[rows, cols].astype(float), source, target, 0).astype(int)
     bounds = np.array([FADE.get(name, FADE_CLOTH) for name in LABELS])[label]
-    bounds = np.where(((label == SKIN) & (group == HEAD))[..., None], FADE_FACE, bounds)
+    # Strands that lie on a face are drawn out over skin, not over hair.
+    on_face = (label == SKIN) | (dressed.worn[body.f].mean(1) < 0.5)[buffer.face]
+    bounds = np.where((on_face & (group == HEAD))[..., None], FADE_FACE, bounds)
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
     select = select & (fade > 0.05)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from likeness.engine.body import Body
+from likeness.engine.body import Body, load_body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera, project
 from likeness.engine.gaussians import place
@@ -17,11 +17,13 @@ from likeness.engine.types import (
     BoundGaussians,
     Camera,
     FloatArray,
+    LikenessError,
     Matte,
     Observation,
     Pose,
     Track,
 )
+from likeness.engine.weights import asset_path
 from scipy import ndimage
 
 SKIN = (0.85, 0.65, 0.55)
@@ -117,3 +119,13 @@ def shots() -> dict[str, Shot]:
         "faceless": Shot(body, full.matte, replace(full.observation, face=None, face_score=0.0),
                          replace(full.track, face_error=None)),
     }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def average() -> Body:
+    """The baked default body of average build."""
+    try:
+        body = load_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+    return body.personalised(np.zeros(body.num_betas))

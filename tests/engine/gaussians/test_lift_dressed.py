@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.body import Body, load_body
+from likeness.engine.body import Body
 from likeness.engine.cameras import photo_camera
 from likeness.engine.gaussians.binding import vertex_normals
 from likeness.engine.gaussians.lift.dressed import MOST_SKIN, Dressed, dress
@@ -24,11 +24,9 @@ from likeness.engine.types import (
     BoolArray,
     Camera,
     FloatArray,
-    LikenessError,
     Observation,
     Pose,
 )
-from likeness.engine.weights import asset_path
 
 THICK = 0.02  # metres
 
@@ -43,12 +41,8 @@ class Sitter:
 
 
 @pytest.fixture(scope="module")
-def sitter() -> Sitter:
-    try:
-        body = load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-    body = body.personalised(np.zeros(body.num_betas))
+def sitter(average: Body) -> Sitter:
+    body = average
     pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, 0.1, -3.0]))
     pose = pose.with_joints(left_shoulder=[0, 0, -0.9], right_shoulder=[0, 0, 0.9])
     return Sitter(body, body.vertices(pose)[0], photo_camera(620.0, 300, 400))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from likeness.engine.body import Body, load_body
+from likeness.engine.body import Body
 from likeness.engine.cameras import photo_camera, project
 from likeness.engine.gaussians.lift.held import leave_out_held
 from likeness.engine.render.mesh import rasterize_mesh
@@ -15,13 +15,11 @@ from likeness.engine.types import (
     BoolArray,
     FloatArray,
     Hand,
-    LikenessError,
     Matte,
     Observation,
     Pose,
     Track,
 )
-from likeness.engine.weights import asset_path
 from scipy import ndimage
 
 SKIN, CLOTH, THING = (0.80, 0.60, 0.50), (0.25, 0.40, 0.65), (0.1, 0.75, 0.2)
@@ -40,13 +38,9 @@ class Sitter:
 
 
 @pytest.fixture(scope="module")
-def sitter() -> Sitter:
+def sitter(average: Body) -> Sitter:
     """Somebody in overalls, the left hand seen by the hands' detector."""
-    try:
-        body = load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-    body = body.personalised(np.zeros(body.num_betas))
+    body = average
     pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, 0.1, -3.0]))
     pose = pose.with_joints(left_shoulder=[0, 0, -0.6], right_shoulder=[0, 0, 0.9])
     camera = photo_camera(680.0, WIDTH, HEIGHT)

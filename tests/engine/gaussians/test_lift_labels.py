@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from likeness.engine.body import Body, load_body
+from likeness.engine.body import Body
 from likeness.engine.cameras import photo_camera, project
 from likeness.engine.gaussians.lift.labels import (
     HAIR,
@@ -33,8 +33,7 @@ from likeness.engine.gaussians.lift.labels_tidy import find_hat, hanging_hair, w
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.surfels import INNER_PARTS
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.types import Camera, FloatArray, IntArray, LikenessError, Observation, Pose
-from likeness.engine.weights import asset_path
+from likeness.engine.types import Camera, FloatArray, IntArray, Observation, Pose
 
 SLEEVE, WAIST, HEM = 0.33, 0.02, -0.36  # metres at rest: where the clothes end
 COLORS = {
@@ -55,12 +54,8 @@ class Sitter:
 
 
 @pytest.fixture(scope="module")
-def sitter() -> Sitter:
-    try:
-        body = load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-    body = body.personalised(np.zeros(body.num_betas))
+def sitter(average: Body) -> Sitter:
+    body = average
     pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, 0.1, -3.0]))
     pose = pose.with_joints(left_shoulder=[0, 0, -0.9], right_shoulder=[0, 0, 0.9])
     camera = photo_camera(620.0, 300, 400)
