@@ -20,6 +20,7 @@ from .labels import HAIR, HAT, LABELS, SKIN
 from .regions import ARMS, HEAD, TORSO, Regions
 from .surfaces import MAX_FOLD, Sheet, composite
 from .surfels import (
+    PHOTO,
     Homes,
     grid_tangents,
     pixel_centres,
@@ -27,7 +28,6 @@ from .surfels import (
     without_strays,
 )
 
-PHOTO = 2  # index into LAYERS
 # Of a splat, in steps of its own grid. The smaller one is sharp where a picture's pixels are as
 # fine as the splats; the larger one is solid where they will be looked at from near.
 SIGMA, COARSE_SIGMA, COARSE_SIDE = 0.50, 0.62, 600

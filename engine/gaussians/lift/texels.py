@@ -25,9 +25,8 @@ from .regions import ARMS, HEAD, Regions
 from .skirt_colors import above_hem, skirt_colors
 from .skirt_worn import Wearer
 from .surfaces import Sheet, composite
-from .surfels import INNER_PARTS, surfels_on_plane
+from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
 
-CORE, SHELL = 0, 1  # index into LAYERS
 UNDER_PHOTO = 0.006  # metres that texels lie below the photo splats
 MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surface and the far one
 OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from likeness.engine.body import Body, load_body
+from likeness.engine.body import Body
 from likeness.engine.cameras import photo_camera
 from likeness.engine.gaussians import bind
 from likeness.engine.gaussians.lift.ears import finish_ears
@@ -17,22 +17,11 @@ from likeness.engine.types import (
     BoundGaussians,
     Camera,
     FloatArray,
-    LikenessError,
     Observation,
     Pose,
 )
-from likeness.engine.weights import asset_path
 
 TONE = np.array([0.8, 0.6, 0.5])
-
-
-@pytest.fixture(scope="module")
-def body() -> Body:
-    try:
-        body = load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-    return body.personalised(np.zeros(body.num_betas))
 
 
 def _ears(body: Body, vertices: FloatArray, layer: int, color: FloatArray) -> BoundGaussians:
@@ -50,19 +39,19 @@ def _ears(body: Body, vertices: FloatArray, layer: int, color: FloatArray) -> Bo
 
 
 @pytest.mark.slow
-def test_grazed_pixels_give_way_and_texels_take_the_tone(body: Body):
+def test_grazed_pixels_give_way_and_texels_take_the_tone(average: Body):
     camera: Camera = photo_camera(620.0, 200, 240)
-    pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, -0.62, -0.85]))
-    vertices, _ = body.vertices(pose)
-    mask = rasterize_mesh(vertices, body.f, camera).face >= 0
+    pose = replace(Pose.rest(average.num_expression), transl=np.array([0.0, -0.62, -0.85]))
+    vertices, _ = average.vertices(pose)
+    mask = rasterize_mesh(vertices, average.f, camera).face >= 0
     rgb = np.tile(TONE, (*mask.shape, 1))
     observation = Observation(np.zeros((33, 2)), np.ones(33), np.zeros((33, 3)), mask.astype(float))
-    regions = find_regions(rgb, mask, camera, vertices, body, observation, 1.0, rgb)
+    regions = find_regions(rgb, mask, camera, vertices, average, observation, 1.0, rgb)
     regions = replace(regions, skin=mask, skin_color=TONE)
-    smeared = _ears(body, vertices, 2, TONE)
-    texels = _ears(body, vertices, 0, np.array([0.0, 1.0, 0.0]))
+    smeared = _ears(average, vertices, 2, TONE)
+    texels = _ears(average, vertices, 0, np.array([0.0, 1.0, 0.0]))
     both = BoundGaussians.concatenate([smeared, texels])
-    done = finish_ears(both, body, vertices, regions, camera)
+    done = finish_ears(both, average, vertices, regions, camera)
     photo = done.take(done.layer == 2)
     assert 0 < len(photo) < len(smeared)
     core = done.take(done.layer == 0)
@@ -75,5 +64,5 @@ def test_grazed_pixels_give_way_and_texels_take_the_tone(body: Body):
     assert light.max() - light.min() > 0.1
 
     hairy = replace(regions, skin=np.zeros_like(mask))
-    same = finish_ears(both, body, vertices, hairy, camera)
+    same = finish_ears(both, average, vertices, hairy, camera)
     assert np.array_equal(same.colors, both.colors)

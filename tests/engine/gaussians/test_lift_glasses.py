@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from likeness.engine.body import Body, load_body
+from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera, project
 from likeness.engine.gaussians import place
@@ -22,12 +22,10 @@ from likeness.engine.types import (
     JOINT_INDEX,
     BoundGaussians,
     FloatArray,
-    LikenessError,
     Matte,
     Pose,
     Track,
 )
-from likeness.engine.weights import asset_path
 
 SKIN, FRAME = np.array([0.8, 0.62, 0.52]), np.array([0.1, 0.1, 0.12])
 
@@ -95,20 +93,11 @@ def test_skin_behind_a_frame_does_not_answer_for_the_photo():
     np.testing.assert_array_equal(after.layer[below | ~photo], bound.layer[below | ~photo])
 
 
-@pytest.fixture(scope="module")
-def body() -> Body:
-    try:
-        body = load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-    return body.personalised(np.zeros(body.num_betas))
-
-
 @pytest.mark.slow
-def test_glasses_are_rigid_before_the_face_and_reach_the_ears(body: Body):
+def test_glasses_are_rigid_before_the_face_and_reach_the_ears(average: Body):
     camera = photo_camera(1240.0, 400, 480)
-    pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, -0.62, -0.85]))
-    vertices, joints = body.vertices(pose)
+    pose = replace(Pose.rest(average.num_expression), transl=np.array([0.0, -0.62, -0.85]))
+    vertices, joints = average.vertices(pose)
     eyes = joints[[JOINT_INDEX["right_eye_smplhf"], JOINT_INDEX["left_eye_smplhf"]]]
     xy, _ = project(eyes, camera)
     unit = float(np.linalg.norm(xy[1] - xy[0]))
@@ -116,23 +105,23 @@ def test_glasses_are_rigid_before_the_face_and_reach_the_ears(body: Body):
     bare, frame = take_off(matte, glasses)
     assert frame is not None
     track = Track(np.zeros(0), pose, camera, "head", np.ones(55), 1.0, 1.0)
-    worn = put_on(frame, matte, bare, body, vertices, track, 6000)
+    worn = put_on(frame, matte, bare, average, vertices, track, 6000)
     assert worn is not None
     assert len(worn) <= 6000
-    assert np.isin(worn.triangle, rigid_triangles(body)).all()
+    assert np.isin(worn.triangle, rigid_triangles(average)).all()
 
-    grimace = body.expression(eyeBlinkLeft=1.0, browInnerUp=1.0, mouthSmileLeft=1.0, jawOpen=0.8)
-    moved, _ = body.vertices(replace(pose, expression=grimace))
-    still = place(worn, vertices, body).means
-    assert np.abs(place(worn, moved, body).means - still).max() < 1e-3
+    grimace = average.expression(eyeBlinkLeft=1.0, browInnerUp=1.0, mouthSmileLeft=1.0, jawOpen=0.8)
+    moved, _ = average.vertices(replace(pose, expression=grimace))
+    still = place(worn, vertices, average).means
+    assert np.abs(place(worn, moved, average).means - still).max() < 1e-3
 
     front = worn.layer == 2
-    part = np.array(body.part_names)[body.face_part]
-    eye_front = vertices[np.unique(body.f[part == "eye"])][:, 2].max()
+    part = np.array(average.part_names)[average.face_part]
+    eye_front = vertices[np.unique(average.f[part == "eye"])][:, 2].max()
     lens = front & (np.abs(still[:, 0]) < 0.06)
     assert np.median(still[lens][:, 2]) > eye_front
     # Temples: one on each side, back to where the ears begin.
-    ears = vertices[np.unique(body.f[part == "ear"])]
+    ears = vertices[np.unique(average.f[part == "ear"])]
     for sign in (-1.0, 1.0):
         side = ~front & (sign * still[:, 0] > 0)
         assert side.sum() > 50
