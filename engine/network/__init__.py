@@ -1,0 +1,1 @@
+"""The Dual-UV network: encoders, decoder, their files and their run time."""

@@ -1,0 +1,271 @@
+"""What a network is made of: typed, saved beside its weights, compared field by field.
+
+``paper`` follows the paper (section 4.1, supplement A.1), ``base`` is what the product ships and
+a consumer's GPU trains, ``tiny`` is for tests. What the paper leaves open is marked "ours".
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..types import LikenessError
+
+CONFIG_FILE = "config.json"
+
+ENCODERS = ("own", "sapiens", "sapiens2", "dinov2")
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The image encoder.
+
+    Attributes:
+        kind: one of ENCODERS: our own small one, Sapiens v1 as TorchScript, and Sapiens2 or
+            DINOv2 through ``transformers``.
+        source: a file (TorchScript), a folder or a name on the hub; empty for our own.
+        image_size: side of the square picture that it is given.
+        channels: C of the features that it gives.
+        stride: pixels of the picture per feature along each side.
+        frozen: whether training leaves it as it is.
+        width, depth: of our own one: channels of the first stage, blocks of each stage.
+    """
+
+    kind: str = "own"
+    source: str = ""
+    image_size: int = 512
+    channels: int = 128
+    stride: int = 8
+    frozen: bool = False
+    width: int = 32
+    depth: int = 2
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """The decoder (supplement A.1).
+
+    Attributes:
+        features: C of the encoder's features.
+        core_grid, shell_grid: tokens along each side of the two UV grids; the shell's is coarser.
+        samples_per_side: surface points along each side of a token's cell (ours).
+        shell_offset: metres between the body and its shell (ours: "a small offset distance").
+        patch: texels of the attribute map along each side of a core token.
+        width, layers, heads: of the self-attention layers. mlp_ratio: of their hidden width (ours;
+            4 would make 8 layers of 1024 more than the paper's 0.1 B parameters).
+        map_channels: of a texel after the unpatchify (ours). head_hidden: of the two-layer heads.
+        frequencies: N of the sinusoidal encoding of the position map (ours).
+        max_offset: metres that a Gaussian may be moved along each axis of its triangle.
+        max_growth: largest factor on a scale, and the largest on its inverse.
+        shell_tokens, uv_position, residual: switches of the ablations. Without ``residual`` the
+            Gaussians start as blank texels instead of the lift.
+        masking: largest share of the scattered features that training hides; 0 turns it off.
+        checkpointing: recompute the layers' activations on the way back, to save memory.
+    """
+
+    features: int = 128
+    core_grid: int = 32
+    shell_grid: int = 16
+    samples_per_side: int = 4
+    shell_offset: float = 0.02
+    patch: int = 8
+    width: int = 256
+    layers: int = 6
+    heads: int = 8
+    mlp_ratio: float = 3.0
+    map_channels: int = 32
+    head_hidden: int = 128
+    frequencies: int = 10
+    max_offset: float = 0.05
+    max_growth: float = 4.0
+    shell_tokens: bool = True
+    uv_position: bool = True
+    residual: bool = True
+    masking: float = 0.5
+    checkpointing: bool = False
+
+    @property
+    def map_size(self) -> int:
+        """Texels along each side of the attribute maps."""
+        return self.core_grid * self.patch
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Encoder and decoder, and how many Gaussians the lift before them may make."""
+
+    name: str = "base"
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    max_gaussians: int = 100_000
+
+    def __post_init__(self) -> None:
+        encoder, decoder = self.encoder, self.decoder
+        if encoder.kind not in ENCODERS:
+            raise LikenessError(
+                f"There is no encoder '{encoder.kind}'.", f"Choose one of: {', '.join(ENCODERS)}."
+            )
+        if encoder.channels != decoder.features:
+            raise LikenessError(
+                f"The encoder gives {encoder.channels} channels, the decoder wants "
+                f"{decoder.features}.",
+                "Set decoder.features to encoder.channels.",
+            )
+        if decoder.width % decoder.heads:
+            raise LikenessError(
+                f"A width of {decoder.width} does not divide into {decoder.heads} heads.",
+                "Choose a multiple.",
+            )
+        if not 0.0 <= decoder.masking < 1.0:
+            raise LikenessError(
+                f"decoder.masking is {decoder.masking}, not a share.",
+                "Give a number from 0 to below 1; the paper's is 0.5.",
+            )
+
+
+NETWORKS: dict[str, NetworkConfig] = {
+    "paper": NetworkConfig(
+        "paper",
+        EncoderConfig(
+            "sapiens", "sapiens_1b_epoch_173_torchscript.pt2", 1024, 1536, 16, frozen=True
+        ),
+        DecoderConfig(
+            features=1536, core_grid=64, shell_grid=32, width=1024, layers=8, heads=16,
+            head_hidden=256, checkpointing=True,
+        ),
+        262_144,
+    ),
+    "base": NetworkConfig(),
+    "tiny": NetworkConfig(
+        "tiny",
+        EncoderConfig(image_size=128, channels=32, width=16, depth=1),
+        DecoderConfig(
+            features=32, core_grid=16, shell_grid=8, width=96, layers=3, heads=4,
+            map_channels=16, head_hidden=48, frequencies=6,
+        ),
+        12_000,
+    ),
+}  # fmt: skip
+"""The configurations that have a name."""
+
+T = TypeVar("T")
+
+
+def as_json(config: Any) -> dict[str, Any]:
+    """A config dataclass as JSON-able dictionary."""
+    return asdict(config)
+
+
+def from_json(kind: type[T], values: Any, where: str) -> T:
+    """A config dataclass from what :func:`as_json` gave.
+
+    Raises:
+        LikenessError: a field that is not known, is missing or of another type; ``where`` names
+            the file.
+    """
+    if not isinstance(values, dict):
+        raise LikenessError(f"'{where}' holds no settings.", "Use the file that was saved.")
+    blank: Any = kind()
+    known = {f.name for f in fields(blank)}
+    unknown, missing = sorted(set(values) - known), sorted(known - set(values))
+    if unknown or missing:
+        said = [f"unknown: {', '.join(unknown)}"] if unknown else []
+        said += [f"missing: {', '.join(missing)}"] if missing else []
+        raise LikenessError(
+            f"'{where}' is of another version ({'; '.join(said)}).",
+            "Use a network that this version of Likeness has made.",
+        )
+    given: dict[str, Any] = {}
+    for name in known:
+        value, default = values[name], getattr(blank, name)
+        if is_dataclass(default):
+            given[name] = from_json(type(default), value, where)
+            continue
+        if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not type(default):
+            raise LikenessError(
+                f"'{where}': {name} is {value!r}, not {type(default).__name__}.",
+                "Use the file as it was saved.",
+            )
+        given[name] = value
+    return kind(**given)
+
+
+def differing_fields(a: Any, b: Any, prefix: str = "") -> list[str]:
+    """What two configs of one type differ in, as ``decoder.width: 256, not 1024`` (a's, b's)."""
+    out = []
+    for f in fields(a):
+        mine, other = getattr(a, f.name), getattr(b, f.name)
+        if is_dataclass(mine):
+            out += differing_fields(mine, other, f"{prefix}{f.name}.")
+        elif mine != other:
+            out.append(f"{prefix}{f.name}: {mine!r}, not {other!r}")
+    return out
+
+
+def with_fields(config: T, changes: dict[str, str]) -> T:
+    """A copy with fields set by dotted names and text, as from a command line.
+
+    >>> with_fields(NETWORKS["base"], {"decoder.layers": "4"}).decoder.layers
+    4
+
+    Raises:
+        LikenessError: there is no such field, or the text is no value of its type.
+    """
+    for dotted, text in changes.items():
+        config = _with_field(config, dotted.split("."), text, dotted)
+    return config
+
+
+def _with_field(config: Any, names: list[str], text: str, dotted: str) -> Any:
+    name, *rest = names
+    known = [f.name for f in fields(config)]
+    if name not in known:
+        raise LikenessError(f"There is no setting '{dotted}'.", f"Known: {', '.join(known)}.")
+    value = getattr(config, name)
+    if is_dataclass(value):
+        if not rest:
+            inner = ", ".join(f"{dotted}.{f.name}" for f in fields(value))
+            raise LikenessError(f"'{dotted}' is a group of settings.", f"Set one of: {inner}.")
+        return replace(config, **{name: _with_field(value, rest, text, dotted)})
+    return replace(config, **{name: _parsed(text, value, dotted)})
+
+
+def _parsed(text: str, like: Any, dotted: str) -> Any:
+    if isinstance(like, bool):
+        words = {"true": True, "on": True, "false": False, "off": False}
+        if text.lower() in words:
+            return words[text.lower()]
+    else:
+        try:
+            return type(like)(text)
+        except ValueError:
+            pass
+    raise LikenessError(
+        f"'{dotted}' cannot be '{text}'.", f"Give a value like the present one, {like!r}."
+    )
+
+
+def save_config(config: Any, folder: Path) -> None:
+    """Write ``config.json`` into ``folder``."""
+    text = json.dumps(as_json(config), indent=2) + "\n"
+    (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+
+
+def load_config(kind: type[T], folder: Path) -> T:
+    """Read ``config.json`` of ``folder``.
+
+    Raises:
+        LikenessError: it is missing, no JSON, or of another version.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LikenessError(
+            f"'{path}' cannot be read: {error}.", "Use a folder that Likeness has written."
+        ) from error
+    return from_json(kind, values, str(path))

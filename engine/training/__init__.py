@@ -1,0 +1,1 @@
+"""Training the network: shards, pairs of views, losses and the loop."""
