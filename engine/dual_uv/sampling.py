@@ -140,21 +140,71 @@ def seen_by(
     return inside & facing & front, xy
 
 
-def _gather(
-    features: FloatArray,
-    mask: BoolArray | None,
-    seen: BoolArray,
-    xy: FloatArray,
+@dataclass(frozen=True)
+class SeenPoints:
+    """Where a camera sees surface points: ``seen`` [N], and ``xy`` [N, 2] their pixels (+0.5
+    centres; of those that are not seen they mean nothing)."""
+
+    seen: BoolArray
+    xy: FloatArray
+
+    def within(self, mask: BoolArray | None) -> SeenPoints:
+        """Without the points outside ``mask`` [camera.height, camera.width] (the paper's filter at
+        test time, supplement A.1)."""
+        if mask is None:
+            return self
+        pixel = np.where(self.seen[:, None], self.xy, 0.0).astype(np.int64)
+        return SeenPoints(self.seen & mask[pixel[:, 1], pixel[:, 0]], self.xy)
+
+
+def core_points(
+    camera: Camera, vertices: FloatArray, body: Body, samples: SurfaceSamples
+) -> SeenPoints:
+    """Where the photo's camera sees points of the body's surface (equation 2).
+
+    Args:
+        vertices: [V, 3] the body as posed in the photo. samples: of its surface.
+    """
+    buffer = visibility(vertices, body.f, camera)
+    normals = samples.points(vertex_normals(vertices, body.f), body.f)
+    return SeenPoints(*seen_by(samples.points(vertices, body.f), normals, buffer, camera))
+
+
+def shell_points(
     camera: Camera,
+    vertices: FloatArray,
+    body: Body,
     samples: SurfaceSamples,
+    offset: float | FloatArray = SHELL_OFFSET,
+) -> SeenPoints:
+    """Where it sees points of the shell, outside of the body's own projection (equation 4).
+
+    Args: as :func:`core_points`; ``offset`` is the shell's distance in metres, one for all or one
+    per vertex [V].
+    """
+    normals = vertex_normals(vertices, body.f)
+    shell = vertices + normals * np.reshape(offset, (-1, 1))
+    body_buffer = visibility(vertices, body.f, camera)
+    shell_buffer = visibility(shell, body.f, camera)
+    shell_normals = samples.points(vertex_normals(shell, body.f), body.f)
+    seen, xy = seen_by(samples.points(shell, body.f), shell_normals, shell_buffer, camera)
+    pixel = np.where(seen[:, None], xy, 0.0).astype(np.int64)
+    return SeenPoints(seen & (body_buffer.face[pixel[:, 1], pixel[:, 0]] < 0), xy)
+
+
+def gather(
+    features: FloatArray, points: SeenPoints, camera: Camera, samples: SurfaceSamples
 ) -> UVMap:
+    """Features at seen points, averaged into the UV grid (equations 2 and 3).
+
+    Args:
+        features: [h, w, C] of the photo, at any resolution. camera: the photo's camera.
+    """
     height, width = features.shape[:2]
-    if mask is not None:  # the paper's test-time filter: points outside the person are dropped
-        pixel = np.where(seen[:, None], xy, 0.0).astype(np.int64)
-        seen = seen & mask[pixel[:, 1], pixel[:, 0]]
+    seen = points.seen
     scale = np.array([width / camera.width, height / camera.height])
     sampled = np.zeros((len(seen), features.shape[2]))
-    sampled[seen] = bilinear(features, xy[seen] * scale)
+    sampled[seen] = bilinear(features, points.xy[seen] * scale)
     values, covered = scatter(sampled[seen], samples.row[seen], samples.col[seen], samples.size)
     return UVMap(values, covered, seen, sampled)
 
@@ -167,18 +217,9 @@ def sample_core(
     samples: SurfaceSamples,
     mask: BoolArray | None = None,
 ) -> UVMap:
-    """Core-UV (equations 2 and 3).
-
-    Args:
-        features: [h, w, C] of the photo, at any resolution. camera: the photo's camera.
-        vertices: [V, 3] the body as posed in the photo.
-        samples: surface points and their UV cells.
-        mask: [camera.height, camera.width] pixels that belong to the person; others give nothing.
-    """
-    buffer = visibility(vertices, body.f, camera)
-    normals = samples.points(vertex_normals(vertices, body.f), body.f)
-    seen, xy = seen_by(samples.points(vertices, body.f), normals, buffer, camera)
-    return _gather(features, mask, seen, xy, camera, samples)
+    """Core-UV: :func:`core_points` inside ``mask``, gathered."""
+    points = core_points(camera, vertices, body, samples).within(mask)
+    return gather(features, points, camera, samples)
 
 
 def sample_shell(
@@ -190,17 +231,6 @@ def sample_shell(
     mask: BoolArray | None = None,
     offset: float | FloatArray = SHELL_OFFSET,
 ) -> UVMap:
-    """Shell-UV (equation 4): only where the shell is visible outside the body's own projection.
-
-    Args: as :func:`sample_core`; ``offset`` is the shell's distance in metres, one for all or one
-    per vertex [V].
-    """
-    normals = vertex_normals(vertices, body.f)
-    shell = vertices + normals * np.reshape(offset, (-1, 1))
-    body_buffer = visibility(vertices, body.f, camera)
-    shell_buffer = visibility(shell, body.f, camera)
-    shell_normals = samples.points(vertex_normals(shell, body.f), body.f)
-    seen, xy = seen_by(samples.points(shell, body.f), shell_normals, shell_buffer, camera)
-    pixel = np.where(seen[:, None], xy, 0.0).astype(np.int64)
-    seen = seen & (body_buffer.face[pixel[:, 1], pixel[:, 0]] < 0)
-    return _gather(features, mask, seen, xy, camera, samples)
+    """Shell-UV: :func:`shell_points` inside ``mask``, gathered."""
+    points = shell_points(camera, vertices, body, samples, offset).within(mask)
+    return gather(features, points, camera, samples)

@@ -1,0 +1,77 @@
+"""The network's two UV grids over a body: which cells are tokens, and what lies in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..body import Body
+from ..dual_uv.sampling import SurfaceSamples, surface_samples
+from ..types import FloatArray, IntArray
+from .config import DecoderConfig
+
+
+@dataclass(frozen=True)
+class UVGrids:
+    """What is the same for every photo of every person.
+
+    Attributes:
+        core, shell: surface points in the cells of the two grids; Nc and Ns of them.
+        core_cells: [Tc], shell_cells: [Ts] the cells that are tokens, counted row by row: those
+            that any texel of the attribute map lies in. The atlas leaves the others empty.
+        core_token: [Nc], shell_token: [Ns] the token that each surface point belongs to.
+        position: [Tc, 3] metres: where the core tokens lie on the template, the canonical
+            position map (supplement A.1).
+        places: [F, 3, 2] where the corners of the body's triangles lie in the atlas (v down).
+    """
+
+    core: SurfaceSamples
+    shell: SurfaceSamples
+    core_cells: IntArray
+    shell_cells: IntArray
+    core_token: IntArray
+    shell_token: IntArray
+    position: FloatArray
+    places: FloatArray
+
+
+def uv_grids(body: Body, config: DecoderConfig) -> UVGrids:
+    """The grids over a body's atlas.
+
+    Args:
+        body: with its atlas; only the template's shape counts, so any person's will do.
+    """
+    core = surface_samples(body, config.core_grid, config.samples_per_side)
+    shell = surface_samples(body, config.shell_grid, config.samples_per_side)
+    texels = surface_samples(body, config.map_size)
+    # A Gaussian at a chart's border reads the texels around it: those one beyond count as well.
+    used = np.zeros((config.core_grid, config.core_grid), bool)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            row = np.clip(texels.row + down, 0, config.map_size - 1) // config.patch
+            col = np.clip(texels.col + right, 0, config.map_size - 1) // config.patch
+            used[row, col] = True
+    core_cells = np.flatnonzero(used)
+    shell_cell = shell.row * shell.size + shell.col
+    shell_cells = np.unique(shell_cell)
+    core_token = np.searchsorted(core_cells, core.row * core.size + core.col)
+    points = core.points(np.asarray(body.v_template, np.float64), body.f)
+    position = _means(points, core_token, len(core_cells))
+    return UVGrids(
+        core, shell, core_cells, shell_cells, core_token,
+        np.searchsorted(shell_cells, shell_cell), position.astype(np.float32),
+        np.asarray(body.atlas_vt)[body.atlas_ft].astype(np.float32),
+    )  # fmt: skip
+
+
+def _means(points: FloatArray, token: IntArray, count: int) -> FloatArray:
+    """[count, 3] means of points by token. A token without a point, at the rim of a chart, lies
+    where the one before it does."""
+    number = np.bincount(token, minlength=count)
+    sums = np.stack([np.bincount(token, points[:, k], count) for k in range(3)], -1)
+    filled = np.maximum.accumulate(np.where(number > 0, np.arange(count), -1))
+    first = int(np.argmax(number > 0))
+    source = np.where(filled < 0, first, filled)
+    out: FloatArray = sums[source] / number[source][:, None]
+    return out

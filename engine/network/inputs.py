@@ -1,0 +1,248 @@
+"""What the network is given, from a matte, a fitted body and its lift. Without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..body import Body
+from ..cameras import camera_position
+from ..dual_uv.sampling import (
+    SeenPoints,
+    core_points,
+    gather,
+    scatter,
+    shell_points,
+    surface_samples,
+)
+from ..gaussians.binding import triangle_frames
+from ..gaussians.lift.surfels import CORE, FLATNESS
+from ..imaging.resize import affine_crop
+from ..types import (
+    LAYERS,
+    BoolArray,
+    BoundGaussians,
+    Camera,
+    FloatArray,
+    LikenessError,
+    Matte,
+    Track,
+)
+from .config import DecoderConfig, NetworkConfig
+from .grids import UVGrids
+
+BACKDROP = 0.5  # behind the person in the encoder's picture: near the mean of what encoders know
+MARGIN = 0.06  # of the person's longer side that the square crop leaves around
+BLANK_COLOR, BLANK_OPACITY, BLANK_SCALE = 0.5, 0.1, float(np.exp(-5.0))
+"""Gaussians before a network without a lift: grey, faint, 6.7 mm (initial biases of relatives)."""
+
+
+@dataclass(frozen=True)
+class PhotoInputs:
+    """One photo as the encoder and the projection need it.
+
+    Attributes:
+        image: [S, S, 3] float32 0..1, a square crop with the person on grey.
+        core_xy: [Nc, 2], shell_xy: [Ns, 2] float32 in 0..1 of the crop: where the surface points
+            are seen. core_seen: [Nc], shell_seen: [Ns] which are.
+    """
+
+    image: FloatArray
+    core_xy: FloatArray
+    core_seen: BoolArray
+    shell_xy: FloatArray
+    shell_seen: BoolArray
+
+
+@dataclass(frozen=True)
+class NetworkInputs:
+    """All that the network is given for one person.
+
+    Attributes:
+        photos: one or several. base: N Gaussians to begin with: the lift's, or blank ones.
+        uv: [N, 2] float32 their places in the atlas, 0..1, v down.
+        facing: [N] float32 cosine between each one's triangle and the first photo's camera.
+        color_map: [M, M, 4] float32 colours in the atlas at the attribute maps' resolution, and
+            where there are any (0 or 1).
+    """
+
+    photos: tuple[PhotoInputs, ...]
+    base: BoundGaussians
+    uv: FloatArray
+    facing: FloatArray
+    color_map: FloatArray
+
+
+def network_inputs(
+    config: NetworkConfig,
+    grids: UVGrids,
+    shots: Sequence[tuple[Matte, Track]],
+    body: Body,
+    lifted: BoundGaussians | None,
+) -> NetworkInputs:
+    """Make a person ready for the network.
+
+    Args:
+        shots: the photos' mattes and fits; the avatar stands as in the first one.
+        body: the person's own, as the lift left it (it may have a skirt more than the grids').
+        lifted: the lift's Gaussians; None for a network that does without
+            (``decoder.residual`` off).
+
+    Raises:
+        LikenessError: the body is another than the grids'.
+    """
+    own = len(grids.places)
+    if len(body.f) < own or (lifted is None and len(body.f) > own):
+        raise LikenessError(
+            f"The network was made for a body of {own:,} triangles, this one has {len(body.f):,}.",
+            "Use the default body, or a network that was trained on this one.",
+        )
+    photos, maps = [], []
+    for matte, track in shots:
+        crop = square_crop(matte, track.camera, config.encoder.image_size)
+        vertices, _ = body.vertices(track.pose)
+        points = (
+            core_points(crop.camera, vertices, body, grids.core),
+            shell_points(crop.camera, vertices, body, grids.shell, config.decoder.shell_offset),
+        )
+        core, shell = (p.within(crop.person) for p in points)
+        photos.append(PhotoInputs(crop.image, *_shares(core, crop), *_shares(shell, crop)))
+        if lifted is None:
+            fine = surface_samples(body, config.decoder.map_size)
+            seen = core_points(crop.camera, vertices, body, fine).within(crop.person)
+            got = gather(crop.image, seen, crop.camera, fine)
+            maps.append(np.concatenate([got.values, got.mask[..., None]], -1))
+    base = blank_gaussians(body, config.decoder) if lifted is None else lifted
+    uv = atlas_places(base, body, grids)
+    vertices, _ = body.vertices(shots[0][1].pose)
+    return NetworkInputs(
+        tuple(photos), base, uv, _facing(base, body, vertices, shots[0][1].camera),
+        _blend(maps) if lifted is None else _color_map(base, uv, config.decoder.map_size),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SquareCrop:
+    """The person in a square: ``image`` [S, S, 3] on grey, ``camera`` of it, and ``person``
+    [S, S] the pixels that are the person's."""
+
+    image: FloatArray
+    camera: Camera
+    person: BoolArray
+
+
+def square_crop(matte: Matte, camera: Camera, size: int) -> SquareCrop:
+    """Cut the person out of a photo, for the encoder."""
+    ys, xs = np.nonzero(matte.alpha > 0.5)
+    if not len(xs):
+        raise LikenessError(
+            "The person could not be separated from the background.",
+            "Use a photo where the person stands out, or one with an alpha channel.",
+        )
+    left, right, top, bottom = xs.min(), xs.max() + 1, ys.min(), ys.max() + 1
+    side = (1.0 + 2.0 * MARGIN) * max(right - left, bottom - top)
+    x0, y0 = (left + right - side) / 2, (top + bottom - side) / 2
+    k = side / size
+    layers = np.concatenate([matte.foreground * matte.alpha[..., None], matte.alpha[..., None]], -1)
+    cut = affine_crop(layers.astype(np.float32), np.array([[k, 0.0, x0], [0.0, k, y0]]), size, size)
+    alpha = cut[..., 3]
+    K = np.array(camera.K, np.float64)
+    K[0, 2] -= x0
+    K[1, 2] -= y0
+    K[:2] /= k
+    image = np.clip(cut[..., :3] + BACKDROP * (1.0 - alpha[..., None]), 0.0, 1.0)
+    return SquareCrop(image.astype(np.float32), Camera(camera.viewmat, K, size, size), alpha > 0.5)
+
+
+def _shares(points: SeenPoints, crop: SquareCrop) -> tuple[FloatArray, BoolArray]:
+    """Places in 0..1 of the crop, in the middle for what is not seen, and what is."""
+    size = np.array([crop.camera.width, crop.camera.height])
+    xy = np.where(points.seen[:, None], points.xy / size, 0.5)
+    return xy.astype(np.float32), points.seen
+
+
+def blank_gaussians(body: Body, config: DecoderConfig) -> BoundGaussians:
+    """One grey Gaussian per covered texel of the attribute map: the paper's own beginning."""
+    texels = surface_samples(body, config.map_size)
+    count = len(texels.triangle)
+    quats = np.zeros((count, 4), np.float32)
+    quats[:, 0] = 1.0
+    scales = np.full((count, 3), BLANK_SCALE, np.float32)
+    scales[:, 2] *= FLATNESS
+    return BoundGaussians(
+        texels.triangle.astype(np.int32), texels.bary.astype(np.float32),
+        np.zeros((count, 3), np.float32), quats, scales,
+        np.full(count, BLANK_OPACITY, np.float32), np.full((count, 3), BLANK_COLOR, np.float32),
+        np.full(count, CORE, np.uint8),
+    )  # fmt: skip
+
+
+def atlas_places(bound: BoundGaussians, body: Body, grids: UVGrids) -> FloatArray:
+    """[N, 2] float32 where Gaussians lie in the body's atlas.
+
+    A skirt is not in it: what hangs on one gets the place of the nearest triangle at rest.
+    """
+    triangle, bary = np.asarray(bound.triangle, np.int64), np.asarray(bound.bary, np.float32)
+    own = len(grids.places)
+    beside = np.flatnonzero(triangle >= own)
+    if len(beside):
+        middles = np.asarray(body.v_template, np.float64)[body.f].mean(1)
+        triangle, bary = triangle.copy(), bary.copy()
+        triangle[beside] = cKDTree(middles[:own]).query(middles[triangle[beside]])[1]
+        bary[beside] = 1.0 / 3.0
+    places = np.einsum("nk,nkd->nd", bary, grids.places[triangle])
+    return np.clip(places, 0.0, 1.0).astype(np.float32)
+
+
+def _facing(bound: BoundGaussians, body: Body, vertices: FloatArray, camera: Camera) -> FloatArray:
+    """[N] float32 cosine between the triangles' normals and the way to the camera."""
+    frames = triangle_frames(vertices, body.f, body.v_template, bound.triangle, bound.bary)
+    ray = camera_position(camera) - frames.origin
+    ray /= np.maximum(np.linalg.norm(ray, axis=1, keepdims=True), 1e-9)
+    cosine: FloatArray = np.einsum("nd,nd->n", frames.R[:, :, 2], ray)
+    return cosine.astype(np.float32)
+
+
+def _color_map(base: BoundGaussians, uv: FloatArray, size: int) -> FloatArray:
+    """[M, M, 4] the Gaussians' own colours in the atlas."""
+    cell = np.minimum((uv * size).astype(np.int64), size - 1)
+    colors, mask = scatter(np.asarray(base.colors, np.float64), cell[:, 1], cell[:, 0], size)
+    return np.concatenate([colors, mask[..., None]], -1).astype(np.float32)
+
+
+def _blend(maps: Sequence[FloatArray]) -> FloatArray:
+    """[M, M, 4] the mean of those of [M, M, 4] maps that show something."""
+    stack = np.stack(maps)
+    weight = stack[..., 3:]
+    total = weight.sum(0)
+    colors = (stack[..., :3] * weight).sum(0) / np.maximum(total, 1.0)
+    return np.concatenate([colors, total > 0], -1).astype(np.float32)
+
+
+def color_patches(color_map: FloatArray, grids: UVGrids, patch: int) -> FloatArray:
+    """[Tc, patch * patch * 4] the texels of a colour map [M, M, 4] by core token."""
+    side = grids.core.size
+    cut = color_map.reshape(side, patch, side, patch, 4).transpose(0, 2, 1, 3, 4)
+    out: FloatArray = cut.reshape(side * side, patch * patch * 4)[grids.core_cells]
+    return out
+
+
+LIFT_CHANNELS = 17
+"""Numbers that the heads are told of each Gaussian of the lift, see :func:`lift_channels`."""
+
+
+def lift_channels(base: BoundGaussians, facing: FloatArray) -> FloatArray:
+    """[N, 17] float32: what a Gaussian is before the network, in numbers near one: colour (3),
+    opacity, logarithms of two scales, offset (3) in units of 5 cm, rotation (4), layer (3) and
+    facing."""
+    logs = (np.log(np.maximum(base.scales[:, :2], 1e-6)) + 6.0) / 2.0
+    layers = np.eye(len(LAYERS), dtype=np.float32)[base.layer]
+    parts = [
+        base.colors, base.opacities[:, None], logs, base.offset / 0.05, base.quats, layers,
+        facing[:, None],
+    ]  # fmt: skip
+    out: FloatArray = np.concatenate(parts, -1).astype(np.float32)
+    return out
