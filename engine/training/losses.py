@@ -1,0 +1,375 @@
+"""What training minimises: the paper's objective (supplement A.2, equations 5 to 15). Needs torch.
+
+Every term is a function of one sample and a mean over what it acts on, so that none of them
+depends on the size of the pictures, on how many Gaussians there are, or on padding.
+
+The formulas and weights are missing from the text at hand. Equations 8 to 13 are read as they are
+when an avatar is refined (``gaussians/refine/regularisers.py``): where the network corrects the
+lift, distances count from the lift, its own long or large splats are allowed, and patches of
+opacity are only pulled up. Without a lift (``base`` None) they are the paper's own: from zero, one
+bound for all, to 0.8 from both sides. What differs from refining: terms are means instead of sums
+over the photo's pixels; a patch of a hand counts once, however many splats it has; hands that the
+photo shows count too, because other views supervise them; the offset's depth has no weight of its
+own, because there is more than one view to tell it; and equation 9 bounds the size instead of
+tying it to the lift's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..body import Body
+from ..gaussians.refine.regularisers import GLOVE, HANDS, MAX_RATIO, OPACITY_TARGET, PATCHES
+from ..types import LAYERS, BoundGaussians, FloatArray
+
+MAX_SCALE = 0.02
+"""Metres of a splat's standard deviation before equation 9 begins to pull: LHM's clamp for the
+upper body. The lift's splats measure millimetres."""
+
+_SMALLEST = 1e-6  # metres; a scale below it counts as this, so that its logarithm is finite
+
+Perceptual = Callable[[Tensor, Tensor], Tensor]
+"""Two sets of pictures [B, 3, H, W] in 0..1 to [B] distances (``perceptual.create_perceptual``)."""
+
+
+class GaussianAttributes(Protocol):
+    """What the network decodes of one sample: offset [N, 3], scales [N, 3], opacities [N],
+    colors [N, 3]."""
+
+    @property
+    def offset(self) -> Tensor: ...
+    @property
+    def scales(self) -> Tensor: ...
+    @property
+    def opacities(self) -> Tensor: ...
+    @property
+    def colors(self) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Of the terms of equation 5. Zero leaves a term out, and it is not computed.
+
+    Attributes:
+        l1: pixels (equation 6). 1 in LHM and GUAVA.
+        perceptual: LPIPS or what stands in for it (equation 6). 1 in LHM, 0.025 to 0.05 in
+            GUAVA, half the squared error's in IDOL.
+        silhouette: the drawn alpha against the matte. LHM's mask term, 1 there; the paper has
+            none. Before random backdrops the pixels tell as much, so half of that.
+        offset: equation 8, in square metres: 1 cm everywhere costs 0.001. 1 in IDOL.
+        scale: equation 9. isotropy: equation 10. Ours: a splat one and a half times over the
+            bound costs 0.016.
+        hands: equation 12. Ours: a hand off by 0.1 in each channel costs 0.003.
+        opacity: equation 13. Ours: patches at 0.5 cost 0.0045.
+    """
+
+    l1: float = 1.0
+    perceptual: float = 0.5
+    silhouette: float = 0.5
+    offset: float = 10.0
+    scale: float = 0.1
+    isotropy: float = 0.1
+    hands: float = 0.1
+    opacity: float = 0.05
+
+
+PAPER_WEIGHTS = LossWeights(perceptual=1.0, silhouette=0.0)
+"""Only the paper's own terms; the weight of LPIPS is LHM's, the nearest relative in form."""
+
+
+class DrawnView(NamedTuple):
+    """One view of a sample as drawn and as it should be, before the same backdrop.
+
+    Attributes:
+        rgb: [H, W, 3] drawn over the backdrop. alpha: [H, W] drawn.
+        target: [H, W, 3] the truth over the backdrop. target_alpha: [H, W].
+    """
+
+    rgb: Tensor
+    alpha: Tensor
+    target: Tensor
+    target_alpha: Tensor
+
+
+@dataclass(frozen=True)
+class SampleRegions:
+    """Where a sample's Gaussians lie, as the terms on attributes need it.
+
+    Attributes:
+        patch: [N] int64 which cell of the atlas and layer, numbered 0 .. ``patches`` - 1.
+        hand: [N] bool: skin of the hands. face: [N] bool: on the face's triangles.
+        hand_patches, face_patches: [P], [Q] int64 the patches that have any of them.
+        valid: [N] bool: no padding.
+    """
+
+    patch: Tensor
+    patches: int
+    hand: Tensor
+    face: Tensor
+    hand_patches: Tensor
+    face_patches: Tensor
+    valid: Tensor
+
+    def to(self, device: torch.device | str) -> SampleRegions:
+        """The same on a device."""
+        return self._each(lambda values: values.to(device))
+
+    def padded(self, count: int) -> SampleRegions:
+        """With rows for padding behind the others, ``count`` altogether."""
+        missing = count - len(self.patch)
+        if missing == 0:
+            return self
+        grown = self._each(lambda values: torch.cat([values, values.new_zeros(missing)]))
+        return replace(grown, hand_patches=self.hand_patches, face_patches=self.face_patches)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> SampleRegions:
+        values = (getattr(self, f.name) for f in fields(self))
+        return SampleRegions(*(change(v) if isinstance(v, Tensor) else v for v in values))
+
+
+def sample_regions(body: Body, bound: BoundGaussians, uv: FloatArray) -> SampleRegions:
+    """The regions of a sample's Gaussians.
+
+    Args:
+        bound: the Gaussians that the network starts from. uv: [N, 2] their places in the atlas,
+            0..1 (``NetworkInputs.base`` and ``.uv``).
+    """
+    cell = np.clip((np.asarray(uv, np.float64) * PATCHES).astype(np.int64), 0, PATCHES - 1)
+    index = (bound.layer.astype(np.int64) * PATCHES + cell[:, 1]) * PATCHES + cell[:, 0]
+    used, patch = np.unique(index, return_inverse=True)
+    patch = patch.reshape(-1).astype(np.int64)
+    held = body.weights[:, HANDS].sum(1) > 0.5
+    hand = (bound.layer == LAYERS.index("core")) & held[body.f[bound.triangle, 0]]
+    face = np.zeros(len(body.f), bool)
+    if body.landmarks is not None:
+        face[body.landmarks.face_triangle] = True
+    face = face[bound.triangle]
+    return SampleRegions(
+        torch.from_numpy(patch), len(used), torch.from_numpy(hand), torch.from_numpy(face),
+        torch.from_numpy(np.unique(patch[hand])), torch.from_numpy(np.unique(patch[face])),
+        torch.ones(len(bound), dtype=torch.bool),
+    )  # fmt: skip
+
+
+def over(rgba: Tensor, backdrop: Tensor) -> Tensor:
+    """A picture [..., 4] with straight alpha over a backdrop [3] or [..., 3]. Returns [..., 3]."""
+    alpha = rgba[..., 3:]
+    return rgba[..., :3] * alpha + backdrop * (1.0 - alpha)
+
+
+def photometric_l1(rendered: Tensor, target: Tensor) -> Tensor:
+    """Equation 6, first term: mean absolute difference of pictures [..., H, W, 3]."""
+    return (rendered.float() - target.float()).abs().mean()
+
+
+def silhouette_l1(alpha: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of silhouettes [..., H, W]."""
+    return (alpha.float() - target.float()).abs().mean()
+
+
+def perceptual_distances(rendered: Tensor, target: Tensor, measure: Perceptual) -> Tensor:
+    """Equation 6, second term: distances [B] of pictures [B, H, W, 3] by ``measure``."""
+    pair = (image.float().clamp(0.0, 1.0).permute(0, 3, 1, 2) for image in (rendered, target))
+    return measure(*pair)
+
+
+def offset_loss(offset: Tensor, valid: Tensor, start: Tensor | None = None) -> Tensor:
+    """Equation 8: mean squared length of the offsets, square metres.
+
+    Args:
+        offset: [N, 3] metres in the triangle's frame. valid: [N].
+        start: [N, 3] to count from; None for zero.
+    """
+    moved = offset.float() if start is None else offset.float() - start.float()
+    return _mean((moved**2).sum(-1), valid)
+
+
+def scale_loss(
+    scales: Tensor, valid: Tensor, start: Tensor | None = None, largest: float = MAX_SCALE
+) -> Tensor:
+    """Equation 9, compactness: mean squared logarithm of how far a splat is over a size.
+
+    Args:
+        scales: [N, 3] metres; the largest of the three counts. valid: [N].
+        start: [N, 3] scales that are allowed even where they are over ``largest`` metres.
+    """
+    size = _logarithm(scales).amax(-1)
+    most = torch.full_like(size, math.log(largest))
+    if start is not None:
+        most = torch.maximum(most, _logarithm(start).amax(-1))
+    return _mean(torch.relu(size - most) ** 2, valid)
+
+
+def isotropy_loss(
+    scales: Tensor, valid: Tensor, start: Tensor | None = None, ratio: float = MAX_RATIO
+) -> Tensor:
+    """Equation 10: mean squared logarithm of how far a splat is longer than ``ratio`` times wide.
+
+    Args:
+        scales: [N, 3] metres; the third, the flat splat's normal, does not count. valid: [N].
+        start: [N, 3] scales whose own ratio is allowed even where it is beyond.
+    """
+    longer = _elongation(scales)
+    most = torch.full_like(longer, math.log(ratio))
+    if start is not None:
+        most = torch.maximum(most, _elongation(start))
+    return _mean(torch.relu(longer - most) ** 2, valid)
+
+
+def hand_loss(colors: Tensor, regions: SampleRegions, start: Tensor | None = None) -> Tensor:
+    """Equation 12: mean over patches of the hands of the squared difference, summed over
+    channels, between their mean colour and that of the nearest patch of the face, which it does
+    not move.
+
+    Args:
+        colors: [N, 3].
+        start: [N, 3] the colours that the network started from; a patch of a hand that lay there
+            farther than ``GLOVE`` from every patch of the face is no bare skin and is left alone.
+            None: all hands are bare.
+    """
+    colors = colors.float()
+    if not len(regions.hand_patches) or not len(regions.face_patches):
+        return colors.new_zeros(())
+    hands, counted = _means_of(colors, regions, regions.hand, regions.hand_patches)
+    faces, there = _means_of(colors.detach(), regions, regions.face, regions.face_patches)
+    if start is not None:
+        before, _ = _means_of(start.float(), regions, regions.hand, regions.hand_patches)
+        about, _ = _means_of(start.float(), regions, regions.face, regions.face_patches)
+        counted = counted & (_nearest(before, about, there)[0] < GLOVE**2)
+    _, which = _nearest(hands.detach(), faces, there)
+    return _mean(((hands - faces[which]) ** 2).sum(-1), counted & there.any())
+
+
+def opacity_loss(
+    opacities: Tensor,
+    regions: SampleRegions,
+    target: float = OPACITY_TARGET,
+    from_below: bool = False,
+) -> Tensor:
+    """Equation 13: mean over patches of the squared difference between their mean opacity [N]
+    and the target; ``from_below``: only where it is less."""
+    means, size = _patch_means(opacities.float()[:, None], regions, regions.valid)
+    off = means[:, 0] - target
+    if from_below:
+        off = off.clamp(max=0.0)
+    return _mean(off**2, size > 0)
+
+
+def total_loss(
+    views: Sequence[DrawnView],
+    attributes: GaussianAttributes,
+    base: GaussianAttributes | None,
+    regions: SampleRegions,
+    weights: LossWeights,
+    perceptual: Perceptual | None = None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Equations 5 to 15 for one sample.
+
+    Args:
+        views: the reference first, then the targets. The two kinds count the same (equation 7):
+            the reference, and the mean of the targets.
+        attributes: what the network made, [N, ...], padding included.
+        base: the lift that it corrects, of the same shapes; None when it starts from blank
+            texels (``DecoderConfig.residual`` off).
+        regions: of N Gaussians, or of fewer, and the rest is padding.
+        perceptual: may be None only where its weight is 0.
+
+    Returns:
+        The weighted sum, and each term's value without its weight and detached, under the name
+        that it has in ``LossWeights``.
+    """
+    if not views:
+        raise ValueError("a sample has at least its reference view")
+    regions = regions.padded(len(attributes.offset))
+    valid = regions.valid
+    start = (None, None, None) if base is None else (base.offset, base.scales, base.colors)
+    terms: dict[str, Callable[[], Tensor]] = {
+        "l1": lambda: _both_views([photometric_l1(v.rgb, v.target) for v in views]),
+        "perceptual": lambda: _both_views(_perceptual_of_each(views, _given(perceptual))),
+        "silhouette": lambda: _both_views([silhouette_l1(v.alpha, v.target_alpha) for v in views]),
+        "offset": lambda: offset_loss(attributes.offset, valid, start[0]),
+        "scale": lambda: scale_loss(attributes.scales, valid, start[1]),
+        "isotropy": lambda: isotropy_loss(attributes.scales, valid, start[1]),
+        "hands": lambda: hand_loss(attributes.colors, regions, start[2]),
+        "opacity": lambda: opacity_loss(attributes.opacities, regions, from_below=base is not None),
+    }
+    total = attributes.offset.new_zeros((), dtype=torch.float32)
+    values: dict[str, Tensor] = {}
+    for name, term in terms.items():
+        weight = getattr(weights, name)
+        if weight:
+            value = term()
+            values[name] = value.detach()
+            total = total + weight * value
+    return total, values
+
+
+def _both_views(values: Sequence[Tensor]) -> Tensor:
+    """The reference's value plus the mean of the targets'."""
+    reference, *targets = values
+    return reference + torch.stack(targets).mean() if targets else reference
+
+
+def _given(measure: Perceptual | None) -> Perceptual:
+    if measure is None:
+        raise ValueError("the perceptual term has a weight but no measure")
+    return measure
+
+
+def _perceptual_of_each(views: Sequence[DrawnView], measure: Perceptual) -> Sequence[Tensor]:
+    """Of every view; those of one size go through the measure together."""
+    if len({view.rgb.shape for view in views}) > 1:
+        return [perceptual_distances(v.rgb[None], v.target[None], measure)[0] for v in views]
+    drawn = torch.stack([view.rgb for view in views])
+    target = torch.stack([view.target for view in views])
+    return perceptual_distances(drawn, target, measure).unbind()
+
+
+def _mean(values: Tensor, counted: Tensor) -> Tensor:
+    """Mean of ``values`` [N] where ``counted`` [N]; 0 where nothing is. What is not counted has no
+    influence, not even as a NaN."""
+    kept = torch.where(counted, values, torch.zeros_like(values))
+    return kept.sum() / counted.sum().clamp(min=1)
+
+
+def _logarithm(scales: Tensor) -> Tensor:
+    return scales.float().clamp(min=_SMALLEST).log()
+
+
+def _elongation(scales: Tensor) -> Tensor:
+    """[N] logarithm of length over width in the splat's plane."""
+    inplane = _logarithm(scales[:, :2])
+    return (inplane[:, 0] - inplane[:, 1]).abs()
+
+
+def _patch_means(values: Tensor, regions: SampleRegions, among: Tensor) -> tuple[Tensor, Tensor]:
+    """Means [patches, C] of values [N, C], and of how many Gaussians they are [patches]; only
+    those ``among`` [N] and valid count, and a patch without any has the mean 0."""
+    chosen = among & regions.valid
+    kept = torch.where(chosen[:, None], values, torch.zeros_like(values))
+    sums = values.new_zeros(regions.patches, values.shape[1]).index_add(0, regions.patch, kept)
+    sizes = values.new_zeros(regions.patches).index_add(0, regions.patch, chosen.to(values.dtype))
+    return sums / sizes.clamp(min=1.0)[:, None], sizes
+
+
+def _means_of(
+    values: Tensor, regions: SampleRegions, among: Tensor, patches: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Means [P, C] of some ``patches`` [P], and whether they have anything [P]."""
+    means, sizes = _patch_means(values, regions, among)
+    return means[patches], sizes[patches] > 0
+
+
+def _nearest(points: Tensor, others: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+    """For each of [P, 3] the least squared distance to [Q, 3] where ``allowed`` [Q], and which it
+    is; infinite where none is."""
+    apart = ((points[:, None] - others[None]) ** 2).sum(-1)
+    least = apart.masked_fill(~allowed[None], math.inf).min(1)
+    return least.values, least.indices
