@@ -1,0 +1,110 @@
+"""The network's inputs as tensors, several people at once. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ..types import BoundGaussians, FloatArray, LikenessError
+from .config import DecoderConfig
+from .grids import UVGrids
+from .inputs import NetworkInputs, color_patches, lift_channels
+
+
+class Attributes(NamedTuple):
+    """What a network may change of Gaussians, as in ``BoundGaussians``: offset [..., N, 3],
+    quats [..., N, 4], scales [..., N, 3], opacities [..., N], colors [..., N, 3]."""
+
+    offset: Tensor
+    quats: Tensor
+    scales: Tensor
+    opacities: Tensor
+    colors: Tensor
+
+    def of(self, row: int, count: int) -> Attributes:
+        """Those of one person of a batch, without the padding."""
+        return Attributes(*(values[row, :count] for values in self))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B people with P photos each and N Gaussians at most.
+
+    Attributes:
+        images: [B, P, 3, S, S]. core_xy: [B, P, Nc, 2], core_seen: [B, P, Nc] 0 or 1;
+            shell_xy: [B, P, Ns, 2], shell_seen: [B, P, Ns]: see ``PhotoInputs``.
+        patches: [B, Tc, p * p * 4] colours of the tokens' texels.
+        uv: [B, N, 2]. lift: [B, N, 17], see ``lift_channels``. base: what the residuals count
+            from. counts: how many of the N each person has.
+    """
+
+    images: Tensor
+    core_xy: Tensor
+    core_seen: Tensor
+    shell_xy: Tensor
+    shell_seen: Tensor
+    patches: Tensor
+    uv: Tensor
+    lift: Tensor
+    base: Attributes
+    counts: tuple[int, ...]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same on a device."""
+        moved = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Attributes):
+                value = Attributes(*(v.to(device, non_blocking=True) for v in value))
+            elif isinstance(value, Tensor):
+                value = value.to(device, non_blocking=True)
+            moved[f.name] = value
+        return Batch(**moved)
+
+
+def collate(people: Sequence[NetworkInputs], grids: UVGrids, config: DecoderConfig) -> Batch:
+    """Put people into one batch, on the CPU.
+
+    Raises:
+        LikenessError: they have different numbers of photos.
+    """
+    if len({len(person.photos) for person in people}) != 1:
+        raise LikenessError(
+            "People with different numbers of photos do not fit into one batch.",
+            "Give each as many photos as the others.",
+        )
+
+    def photos(name: str) -> Tensor:
+        values = [[getattr(photo, name) for photo in person.photos] for person in people]
+        return torch.from_numpy(np.asarray(values, np.float32))
+
+    def padded(values: list[FloatArray]) -> Tensor:
+        rows = [torch.from_numpy(np.ascontiguousarray(v, np.float32)) for v in values]
+        return pad_sequence(rows, batch_first=True)
+
+    patches = [color_patches(person.color_map, grids, config.patch) for person in people]
+    return Batch(
+        photos("image").permute(0, 1, 4, 2, 3).contiguous(),
+        photos("core_xy"), photos("core_seen"), photos("shell_xy"), photos("shell_seen"),
+        torch.from_numpy(np.stack(patches).astype(np.float32)),
+        padded([person.uv for person in people]),
+        padded([lift_channels(person.base, person.facing) for person in people]),
+        Attributes(
+            *(padded([getattr(p.base, name) for p in people]) for name in Attributes._fields)
+        ),
+        tuple(len(person.base) for person in people),
+    )  # fmt: skip
+
+
+def changed(base: BoundGaussians, attributes: Attributes) -> BoundGaussians:
+    """The Gaussians with one person's attributes [N, ...] instead of their own."""
+    values = {
+        name: value.detach().float().cpu().numpy() for name, value in attributes._asdict().items()
+    }
+    return BoundGaussians(triangle=base.triangle, bary=base.bary, layer=base.layer, **values)

@@ -1,0 +1,214 @@
+"""The decoder: UV features in, Gaussian attributes out (section 3.1, supplement A.1).
+
+Core and shell cells are tokens. The core's get a sinusoidal code of where they lie on the
+canonical body, the shell's are learned from Gaussian noise; both are projected to the model's
+width and pass self-attention layers together. Each core token then unfolds into a patch of the
+attribute map. Every Gaussian reads the map at its own place in the atlas, is told what it is
+before the network, and five heads of two layers say what to change:
+
+=========  ==  ======================================================  =======================
+head       n   meaning of its numbers x                                 at the start (x = 0)
+=========  ==  ======================================================  =======================
+color      3   t = tanh x: c + t (1 - c) if t > 0, else c + t c         the base's
+opacity    1   the same                                                 the base's
+offset     3   base + ``max_offset`` tanh x, in the triangle's frame    the base's
+rotation   3   base x (1, x) / norm                                     the base's
+scale      2   base x ``max_growth`` ^ tanh x; the third (the splat's   the base's
+               normal) grows as the lesser of the two
+=========  ==  ======================================================  =======================
+
+All last layers begin as zero, so a new network gives its base exactly. The base is the lift; in
+the ablation without it, blank texels (``inputs.blank_gaussians``), whose values are the usual
+initial biases. Needs torch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from .batch import Attributes
+from .config import DecoderConfig
+from .grids import UVGrids
+from .inputs import LIFT_CHANNELS
+
+TOKEN_STD = 0.02  # of the Gaussian noise that shell tokens and embeddings begin as
+HEADS = {"color": 3, "opacity": 1, "offset": 3, "rotation": 3, "scale": 2}
+
+
+class Decoder(nn.Module):
+    """See the module's text.
+
+    Args:
+        config: sizes and switches. grids: of the body; they are not saved with the weights.
+    """
+
+    position_code: Tensor
+    core_cells: Tensor
+
+    def __init__(self, config: DecoderConfig, grids: UVGrids) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        position = torch.from_numpy(grids.position)
+        self.register_buffer(
+            "position_code", sinusoids(position, config.frequencies), persistent=False
+        )
+        self.register_buffer("core_cells", torch.from_numpy(grids.core_cells), persistent=False)
+        if config.uv_position:
+            self.position = nn.Linear(6 * config.frequencies, config.features)
+        if config.shell_tokens:
+            tokens = torch.randn(len(grids.shell_cells), config.features) * TOKEN_STD
+            self.shell = nn.Parameter(tokens)
+        self.project = nn.Linear(config.features, width)
+        self.patches = nn.Linear(4 * config.patch**2, width)
+        # Which grid a token is of, and whether anything was seen in its cell.
+        self.kind = nn.Parameter(torch.randn(2, width) * TOKEN_STD)
+        self.known = nn.Parameter(torch.randn(width) * TOKEN_STD)
+        self.layers = nn.ModuleList(
+            Layer(width, config.heads, config.mlp_ratio) for _ in range(config.layers)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.unpatchify = nn.Linear(width, config.patch**2 * config.map_channels)
+        self.heads = nn.ModuleDict(
+            {name: Head(config.map_channels + LIFT_CHANNELS, config.head_hidden, count)
+             for name, count in HEADS.items()}
+        )  # fmt: skip
+
+    def forward(
+        self,
+        core: Tensor,
+        core_known: Tensor,
+        shell: Tensor,
+        shell_known: Tensor,
+        patches: Tensor,
+        uv: Tensor,
+        lift: Tensor,
+        base: Attributes,
+    ) -> Attributes:
+        """From features to attributes.
+
+        Args:
+            core: [B, Tc, C] scattered features, zero where nothing was seen; core_known: [B, Tc]
+                0 or 1. shell: [B, Ts, C], shell_known: [B, Ts].
+            patches: [B, Tc, p * p * 4]. uv: [B, N, 2] 0..1. lift: [B, N, 17].
+            base: what the residuals count from, float32.
+        """
+        tokens = self.tokens(core, core_known, shell, shell_known, patches)
+        maps = self.maps(tokens[:, : core.shape[1]])
+        read = F.grid_sample(
+            maps, 2.0 * uv[:, None].to(maps.dtype) - 1.0, mode="bilinear",
+            padding_mode="border", align_corners=False,
+        )  # fmt: skip
+        told = torch.cat([read[:, :, 0].transpose(1, 2), lift.to(read.dtype)], -1)
+        said = {name: head(told).float() for name, head in self.heads.items()}
+        return changed_by(said, base, self.config)
+
+    def tokens(
+        self, core: Tensor, core_known: Tensor, shell: Tensor, shell_known: Tensor, patches: Tensor
+    ) -> Tensor:
+        """[B, Tc (+ Ts), width] after all layers."""
+        if self.config.uv_position:
+            core = core + self.position(self.position_code)
+        x = self.project(core) + self.patches(patches) + self.kind[0]
+        x = x + core_known[..., None] * self.known
+        if self.config.shell_tokens:
+            y = self.project(shell + self.shell) + self.kind[1]
+            x = torch.cat([x, y + shell_known[..., None] * self.known], 1)
+        for layer in self.layers:
+            if self.config.checkpointing and self.training:
+                x = checkpoint(layer, x, use_reentrant=False)
+            else:
+                x = layer(x)
+        return x
+
+    def maps(self, core: Tensor) -> Tensor:
+        """[B, map_channels, M, M] from the core's tokens [B, Tc, width]; zero where none is."""
+        side, patch, channels = self.config.core_grid, self.config.patch, self.config.map_channels
+        texels = self.unpatchify(self.norm(core))
+        full = texels.new_zeros(texels.shape[0], side * side, texels.shape[2])
+        full = full.index_copy(1, self.core_cells, texels)
+        full = full.reshape(-1, side, side, patch, patch, channels)
+        return full.permute(0, 5, 1, 3, 2, 4).reshape(-1, channels, side * patch, side * patch)
+
+
+class Layer(nn.Module):
+    """Self-attention and a perceptron, each behind a norm and beside a short cut."""
+
+    def __init__(self, width: int, heads: int, ratio: float) -> None:
+        super().__init__()
+        hidden = int(width * ratio)
+        self.heads = heads
+        self.before_attention = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.before_mlp = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, count, width = x.shape
+        qkv = self.qkv(self.before_attention(x))
+        q, k, v = qkv.reshape(batch, count, 3, self.heads, width // self.heads).unbind(2)
+        attended = F.scaled_dot_product_attention(*(t.transpose(1, 2) for t in (q, k, v)))
+        x = x + self.out(attended.transpose(1, 2).reshape(batch, count, width))
+        return x + self.mlp(self.before_mlp(x))
+
+
+class Head(nn.Module):
+    """Two layers; the second begins as zero."""
+
+    def __init__(self, channels: int, hidden: int, count: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(channels, hidden)
+        self.last = nn.Linear(hidden, count)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        said: Tensor = self.last(F.silu(self.first(x)))
+        return said
+
+
+def sinusoids(position: Tensor, frequencies: int) -> Tensor:
+    """[..., 6 N] sine and cosine of positions [..., 3] (metres) at N frequencies: pi, 2 pi, 4 pi..
+
+    The lowest wave is 2 m long, about a person; the tenth 4 mm.
+    """
+    turns = math.pi * 2.0 ** torch.arange(frequencies, dtype=torch.float64)
+    angles = position.double()[..., None] * turns
+    code = torch.cat([angles.sin(), angles.cos()], -1)
+    return code.reshape(*position.shape[:-1], 6 * frequencies).float()
+
+
+def changed_by(said: dict[str, Tensor], base: Attributes, config: DecoderConfig) -> Attributes:
+    """The base [B, N, ...] with what the heads said about it; see the module's table."""
+    growth = math.log(config.max_growth) * torch.tanh(said["scale"])
+    factors = torch.cat([growth, growth.amin(-1, keepdim=True)], -1).exp()
+    return Attributes(
+        base.offset + config.max_offset * torch.tanh(said["offset"]),
+        turned(base.quats, said["rotation"]),
+        base.scales * factors,
+        toward(base.opacities, torch.tanh(said["opacity"][..., 0])),
+        toward(base.colors, torch.tanh(said["color"])),
+    )
+
+
+def toward(value: Tensor, share: Tensor) -> Tensor:
+    """From ``value`` in 0..1 by ``share`` of the way to 1, or, if it is negative, to 0."""
+    return value + share * torch.where(share > 0.0, 1.0 - value, value)
+
+
+def turned(quats: Tensor, x: Tensor) -> Tensor:
+    """Quaternions [..., 4] (w, x, y, z) times the small turn (1, x) / norm, x [..., 3]."""
+    norm = torch.rsqrt(1.0 + (x * x).sum(-1, keepdim=True))
+    w, v = quats[..., :1], quats[..., 1:]
+    u = x * norm
+    real = w * norm - (v * u).sum(-1, keepdim=True)
+    a, b, c = v.unbind(-1)
+    d, e, f = u.unbind(-1)
+    cross = torch.stack([b * f - c * e, c * d - a * f, a * e - b * d], -1)
+    return torch.cat([real, w * u + norm * v + cross], -1)
