@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from ..body import Body
 from ..body.atlas import atlas_texels
@@ -89,17 +90,38 @@ def bilinear(image: FloatArray, xy: FloatArray) -> FloatArray:
 
     Returns [N, C].
     """
-    height, width = image.shape[:2]
+    (y0, y1), (x0, x1), fy, fx = _neighbours(image.shape[0], image.shape[1], xy)
+    fx, fy = fx[:, None], fy[:, None]
+    top = image[y0, x0] * (1 - fx) + image[y0, x1] * fx
+    bottom = image[y1, x0] * (1 - fx) + image[y1, x1] * fx
+    out: FloatArray = top * (1 - fy) + bottom * fy
+    return out
+
+
+def bilinear_matrix(height: int, width: int, xy: FloatArray) -> csr_array:
+    """:func:`bilinear` as a matrix [N, H * W], four numbers a row, times an image [H * W, C].
+
+    :func:`scatter_matrix` times this one does both steps at once: features of many channels are
+    never read out for every point.
+    """
+    (y0, y1), (x0, x1), fy, fx = _neighbours(height, width, xy)
+    near = (((y0, 1 - fy), (y1, fy)), ((x0, 1 - fx), (x1, fx)))
+    columns = np.stack([y * width + x for y, _ in near[0] for x, _ in near[1]], -1)
+    shares = np.stack([of_y * of_x for _, of_y in near[0] for _, of_x in near[1]], -1)
+    starts = np.arange(0, 4 * len(xy) + 1, 4)
+    return csr_array((shares.ravel(), columns.ravel(), starts), shape=(len(xy), height * width))
+
+
+def _neighbours(
+    height: int, width: int, xy: FloatArray
+) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray], FloatArray, FloatArray]:
+    """Rows and columns of the four pixels around each place, and how near it is to the second."""
     x = np.clip(xy[:, 0] - 0.5, 0, width - 1)
     y = np.clip(xy[:, 1] - 0.5, 0, height - 1)
     x0 = np.minimum(x.astype(np.int64), max(width - 2, 0))
     y0 = np.minimum(y.astype(np.int64), max(height - 2, 0))
     x1, y1 = np.minimum(x0 + 1, width - 1), np.minimum(y0 + 1, height - 1)
-    fx, fy = (x - x0)[:, None], (y - y0)[:, None]
-    top = image[y0, x0] * (1 - fx) + image[y0, x1] * fx
-    bottom = image[y1, x0] * (1 - fx) + image[y1, x1] * fx
-    out: FloatArray = top * (1 - fy) + bottom * fy
-    return out
+    return (y0, y1), (x0, x1), y - y0, x - x0
 
 
 def scatter(
@@ -109,12 +131,16 @@ def scatter(
 
     The kernel is nearest-neighbour, as in the paper. values [N, C] -> [S, S, C] and a mask [S, S].
     """
-    channels = values.shape[1]
     cell = row * size + col
     weight = np.bincount(cell, minlength=size * size)
-    sums = [np.bincount(cell, values[:, c], minlength=size * size) for c in range(channels)]
-    grid = np.stack(sums, -1) / (weight + eps)[:, None]
-    return grid.reshape(size, size, channels), (weight > 0).reshape(size, size)
+    grid = (scatter_matrix(cell, size * size) @ values) / (weight + eps)[:, None]
+    return grid.reshape(size, size, -1), (weight > 0).reshape(size, size)
+
+
+def scatter_matrix(cell: IntArray, count: int) -> csr_array:
+    """[count, N] ones where a sample is in a cell: times values [N, C], it adds them up by cell."""
+    shape = (len(cell), count)
+    return csr_array((np.ones(len(cell)), cell, np.arange(len(cell) + 1)), shape=shape).T.tocsr()
 
 
 def seen_by(

@@ -17,6 +17,7 @@ from likeness.engine.dual_uv import (
     scatter,
     surface_samples,
 )
+from likeness.engine.dual_uv.sampling import bilinear_matrix, scatter_matrix
 from likeness.engine.gaussians import vertex_normals
 from likeness.engine.types import Camera, FloatArray, IntArray, Pose
 from scipy import ndimage
@@ -109,6 +110,21 @@ def test_scatter_of_nothing() -> None:
     assert grid.shape == (4, 4, 3)
     assert not grid.any()
     assert not mask.any()
+
+
+@pytest.mark.parametrize("shape", [(9, 13), (1, 4), (1, 1)])
+def test_matrices_read_and_scatter_as_the_functions_do(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    image = rng.normal(size=(*shape, 6))
+    xy = rng.uniform([-2, -2], [15, 11], (80, 2))
+    row, col = rng.integers(0, 5, (2, 80))
+    read = bilinear_matrix(*shape, xy)
+    flat = image.reshape(-1, 6)
+    np.testing.assert_allclose(read @ flat, bilinear(image, xy), atol=1e-12)
+    sums = (scatter_matrix(row * 5 + col, 25) @ read) @ flat
+    expected = np.zeros((25, 6))
+    np.add.at(expected, row * 5 + col, bilinear(image, xy))
+    np.testing.assert_allclose(sums, expected, atol=1e-12)
 
 
 def test_samples_cover_the_atlas_and_lie_on_their_triangles(
