@@ -28,6 +28,10 @@ TORCH_FILES = {
     "engine/render/reference.py",
     "engine/render/tensors.py",
     "engine/tracking/estimators/sapiens.py",
+    "engine/training/evaluate.py",
+    "engine/training/losses.py",
+    "engine/training/monitor.py",
+    "engine/training/perceptual.py",
 }
 
 

@@ -187,7 +187,8 @@ def offset_loss(offset: Tensor, valid: Tensor, start: Tensor | None = None) -> T
         offset: [N, 3] metres in the triangle's frame. valid: [N].
         start: [N, 3] to count from; None for zero.
     """
-    moved = offset.float() if start is None else offset.float() - start.float()
+    offset = _counted(offset, valid)
+    moved = offset if start is None else offset - start.float()
     return _mean((moved**2).sum(-1), valid)
 
 
@@ -200,7 +201,7 @@ def scale_loss(
         scales: [N, 3] metres; the largest of the three counts. valid: [N].
         start: [N, 3] scales that are allowed even where they are over ``largest`` metres.
     """
-    size = _logarithm(scales).amax(-1)
+    size = _logarithm(_counted(scales, valid)).amax(-1)
     most = torch.full_like(size, math.log(largest))
     if start is not None:
         most = torch.maximum(most, _logarithm(start).amax(-1))
@@ -216,7 +217,7 @@ def isotropy_loss(
         scales: [N, 3] metres; the third, the flat splat's normal, does not count. valid: [N].
         start: [N, 3] scales whose own ratio is allowed even where it is beyond.
     """
-    longer = _elongation(scales)
+    longer = _elongation(_counted(scales, valid))
     most = torch.full_like(longer, math.log(ratio))
     if start is not None:
         most = torch.maximum(most, _elongation(start))
@@ -333,10 +334,16 @@ def _perceptual_of_each(views: Sequence[DrawnView], measure: Perceptual) -> Sequ
 
 
 def _mean(values: Tensor, counted: Tensor) -> Tensor:
-    """Mean of ``values`` [N] where ``counted`` [N]; 0 where nothing is. What is not counted has no
-    influence, not even as a NaN."""
+    """Mean of ``values`` [N] where ``counted`` [N]; 0 where nothing is."""
     kept = torch.where(counted, values, torch.zeros_like(values))
     return kept.sum() / counted.sum().clamp(min=1)
+
+
+def _counted(values: Tensor, valid: Tensor) -> Tensor:
+    """``values`` [N, C] with ones for padding: what stands there has no influence, and a NaN
+    has none on the gradients either."""
+    values = values.float()
+    return torch.where(valid[:, None], values, torch.ones_like(values))
 
 
 def _logarithm(scales: Tensor) -> Tensor:
