@@ -1,0 +1,88 @@
+"""A made-up person small enough for a network on the CPU in milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.cameras import photo_camera
+from likeness.engine.network.config import DecoderConfig, EncoderConfig, NetworkConfig
+from likeness.engine.network.grids import UVGrids, uv_grids
+from likeness.engine.network.inputs import NetworkInputs, network_inputs
+from likeness.engine.render.visibility import visibility
+from likeness.engine.types import (
+    NUM_JOINTS,
+    BoundGaussians,
+    Matte,
+    Pose,
+    Track,
+)
+
+
+@dataclass(frozen=True)
+class SmallPerson:
+    """All that ``network_inputs`` takes, and what it gives."""
+
+    config: NetworkConfig
+    body: Body
+    grids: UVGrids
+    matte: Matte
+    track: Track
+    lifted: BoundGaussians
+    inputs: NetworkInputs
+
+
+@pytest.fixture(scope="session")
+def small_config() -> NetworkConfig:
+    return NetworkConfig(
+        "small",
+        EncoderConfig(image_size=64, channels=12, stride=8, width=8, depth=1),
+        DecoderConfig(
+            features=12, core_grid=8, shell_grid=4, samples_per_side=4, patch=4, width=24,
+            layers=2, heads=3, map_channels=6, head_hidden=10, frequencies=3,
+        ),
+        600,
+    )  # fmt: skip
+
+
+def random_gaussians(body: Body, count: int, seed: int) -> BoundGaussians:
+    """Flat splats anywhere on the body."""
+    rng = np.random.default_rng(seed)
+    quats = rng.normal(size=(count, 4))
+    quats /= np.linalg.norm(quats, axis=1, keepdims=True)
+    scales = rng.uniform(0.002, 0.02, (count, 3))
+    scales[:, 2] = 0.1 * scales[:, :2].min(1)
+    values = (
+        rng.dirichlet(np.ones(3), count), rng.normal(0, 0.01, (count, 3)), quats, scales,
+        rng.uniform(0, 1, count), rng.uniform(0, 1, (count, 3)),
+    )  # fmt: skip
+    return BoundGaussians(
+        rng.integers(0, len(body.f), count).astype(np.int32),
+        *(v.astype(np.float32) for v in values),
+        rng.integers(0, 3, count).astype(np.uint8),
+    )
+
+
+def small_person(config: NetworkConfig, seed: int = 0, count: int = 600) -> SmallPerson:
+    """A body of boxes before a camera, in random colours."""
+    rng = np.random.default_rng(seed)
+    body = synthetic_body()
+    pose = Pose.rest(body.num_expression).with_joints(left_shoulder=[0, 0, -1.2])
+    pose = replace(pose, transl=np.array([0.05, 0.1, -3.0]))
+    camera = photo_camera(260.0, 160, 200)
+    vertices, _ = body.vertices(pose)
+    alpha = (visibility(vertices, body.f, camera).face >= 0).astype(np.float32)
+    matte = Matte(alpha, rng.uniform(0, 1, (200, 160, 3)).astype(np.float32))
+    track = Track(np.zeros(body.num_betas), pose, camera, "full", np.ones(NUM_JOINTS), None, None)
+    grids = uv_grids(body, config.decoder)
+    lifted = random_gaussians(body, count, seed)
+    inputs = network_inputs(config, grids, [(matte, track)], body, lifted)
+    return SmallPerson(config, body, grids, matte, track, lifted, inputs)
+
+
+@pytest.fixture(scope="session")
+def person(small_config: NetworkConfig) -> SmallPerson:
+    return small_person(small_config)

@@ -1,0 +1,201 @@
+"""What the network is given, against plain loops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from likeness.engine.body.extension import BodyPiece, extended
+from likeness.engine.cameras import project
+from likeness.engine.dual_uv.sampling import surface_samples
+from likeness.engine.network.config import NetworkConfig
+from likeness.engine.network.grids import uv_grids
+from likeness.engine.network.inputs import (
+    BACKDROP,
+    BLANK_OPACITY,
+    atlas_places,
+    color_patches,
+    lift_channels,
+    network_inputs,
+    square_crop,
+)
+from likeness.engine.types import LikenessError, Matte
+
+from .conftest import SmallPerson, random_gaussians
+
+
+def test_every_texel_has_a_token(person: SmallPerson) -> None:
+    config = person.config.decoder
+    texels = surface_samples(person.body, config.map_size)
+    cells = texels.row // config.patch * config.core_grid + texels.col // config.patch
+    assert np.isin(cells, person.grids.core_cells).all()
+
+
+def test_empty_cells_are_no_tokens(person: SmallPerson) -> None:
+    config = replace(person.config.decoder, core_grid=32)
+    assert len(uv_grids(person.body, config).core_cells) < 32**2
+
+
+def test_points_know_their_tokens(person: SmallPerson) -> None:
+    grids = person.grids
+    for samples, cells, token in (
+        (grids.core, grids.core_cells, grids.core_token),
+        (grids.shell, grids.shell_cells, grids.shell_token),
+    ):
+        assert np.array_equal(cells[token], samples.row * samples.size + samples.col)
+
+
+def test_positions_are_the_means_of_their_points(person: SmallPerson) -> None:
+    grids = person.grids
+    points = grids.core.points(np.asarray(person.body.v_template, float), person.body.f)
+    for token in np.unique(grids.core_token)[::7]:
+        np.testing.assert_allclose(
+            grids.position[token], points[grids.core_token == token].mean(0), atol=1e-6
+        )
+    assert np.isfinite(grids.position).all()
+
+
+def test_crop_keeps_the_camera(person: SmallPerson) -> None:
+    """A point of the body falls on the same colour in the photo and in the crop."""
+    height, width = person.matte.alpha.shape
+    y, x = np.mgrid[0:height, 0:width] + 0.5
+    place = np.stack([x / width, y / height, np.zeros_like(x)], -1).astype(np.float32)
+    matte = Matte(np.ones_like(person.matte.alpha), place)
+    crop = square_crop(matte, person.track.camera, 300)
+    points = person.body.vertices(person.track.pose)[0][::40]
+    in_photo, _ = project(points, person.track.camera)
+    in_crop, _ = project(points, crop.camera)
+    for a, b in zip(in_photo, in_crop, strict=True):
+        got = crop.image[int(b[1]), int(b[0]), :2] * [width, height]
+        assert np.abs(got - a).max() < 1.5
+
+
+def test_crop_has_the_whole_person_on_grey(person: SmallPerson) -> None:
+    crop = square_crop(person.matte, person.track.camera, 64)
+    assert crop.person.any()
+    border = np.concatenate([crop.person[0], crop.person[-1], crop.person[:, 0]])
+    assert not border.any()
+    np.testing.assert_allclose(crop.image[0], BACKDROP, atol=1e-6)
+
+
+def test_points_outside_of_the_matte_are_dropped(person: SmallPerson) -> None:
+    half = person.matte.alpha.copy()
+    half[:, 80:] = 0.0
+    matte = Matte(half, person.matte.foreground)
+    shot = [(matte, person.track)]
+    got = network_inputs(person.config, person.grids, shot, person.body, person.lifted).photos[0]
+    crop = square_crop(matte, person.track.camera, person.config.encoder.image_size)
+    pixel = (got.core_xy[got.core_seen] * person.config.encoder.image_size).astype(int)
+    assert crop.person[pixel[:, 1], pixel[:, 0]].all()
+    assert 0 < got.core_seen.sum() < person.inputs.photos[0].core_seen.sum()
+
+
+def test_colors_lie_at_their_places(person: SmallPerson) -> None:
+    inputs, size = person.inputs, person.config.decoder.map_size
+    cells: dict[tuple[int, int], list[np.ndarray]] = {}  # type: ignore[type-arg]
+    for (u, v), color in zip(inputs.uv, inputs.base.colors, strict=True):
+        cells.setdefault((int(v * size), int(u * size)), []).append(color)
+    assert inputs.color_map[..., 3].sum() == len(cells)
+    for (row, col), colors in cells.items():
+        np.testing.assert_allclose(inputs.color_map[row, col, :3], np.mean(colors, 0), atol=1e-5)
+
+
+def test_patches_are_cut_by_token(person: SmallPerson) -> None:
+    config = person.config.decoder
+    patches = color_patches(person.inputs.color_map, person.grids, config.patch)
+    for token in (0, 5, len(patches) - 1):
+        row, col = divmod(int(person.grids.core_cells[token]), config.core_grid)
+        cut = person.inputs.color_map[
+            row * config.patch : (row + 1) * config.patch,
+            col * config.patch : (col + 1) * config.patch,
+        ]
+        assert np.array_equal(patches[token].reshape(cut.shape), cut)
+
+
+def test_facing_is_the_cosine_to_the_camera(person: SmallPerson) -> None:
+    """Against the mean of the corners' normals, each the angle-weighted mean of its faces'."""
+    vertices, f = person.body.vertices(person.track.pose)[0], person.body.f
+    normals = np.zeros_like(vertices)
+    for triangle in f:
+        for k in range(3):
+            a, b, c = vertices[np.roll(triangle, -k)]
+            across = np.cross(b - a, c - a)
+            cosine = (b - a) @ (c - a) / np.linalg.norm(b - a) / np.linalg.norm(c - a)
+            normals[triangle[k]] += np.arccos(cosine) * across / np.linalg.norm(across)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    for k in range(0, 600, 5):
+        corners, bary = f[person.lifted.triangle[k]], person.lifted.bary[k]
+        normal, point = bary @ normals[corners], bary @ vertices[corners]
+        cosine = normal @ -point / np.linalg.norm(normal) / np.linalg.norm(point)
+        assert abs(cosine - person.inputs.facing[k]) < 1e-5
+
+
+def test_what_hangs_on_a_skirt_has_a_place(person: SmallPerson) -> None:
+    piece = BodyPiece(
+        "skirt", np.array([[-0.2, -0.5, 0.2], [0.2, -0.5, 0.2], [0.0, -0.1, 0.2]]),
+        np.array([[0, 1, 2]]), np.eye(55)[[0, 0, 0]],
+        np.array([[0.9, 0.9], [1.0, 0.9], [0.9, 1.0]]), np.array([[0, 1, 2]]), 0.8,
+    )  # fmt: skip
+    body = extended(person.body, piece)
+    bound = random_gaussians(person.body, 50, 3)
+    bound = replace(
+        bound, triangle=np.where(np.arange(50) < 10, len(person.body.f), bound.triangle)
+    )
+    places = atlas_places(bound, body, person.grids)
+    own = atlas_places(bound.take(~on_skirt), person.body, person.grids)
+    assert np.array_equal(places[10:], own)  # the smaller charts of the longer body do not count
+    middles = np.asarray(person.body.v_template)[person.body.f].mean(1)
+    there = body.v_template[-3:].mean(0)
+    nearest = int(np.linalg.norm(middles - there, axis=1).argmin())
+    np.testing.assert_allclose(places[0], person.grids.places[nearest].mean(0), atol=1e-5)
+    inputs = network_inputs(
+        person.config, person.grids, [(person.matte, person.track)], body, bound
+    )
+    assert inputs.uv.shape == (50, 2)
+
+
+def test_without_a_lift_the_texels_begin_blank(person: SmallPerson) -> None:
+    shot = [(person.matte, person.track)]
+    inputs = network_inputs(person.config, person.grids, shot, person.body, None)
+    texels = surface_samples(person.body, person.config.decoder.map_size)
+    assert len(inputs.base) == len(texels.triangle)
+    assert (inputs.base.opacities == np.float32(BLANK_OPACITY)).all()
+    cell = (inputs.uv * person.config.decoder.map_size).astype(int)
+    assert np.array_equal(cell[:, 1], texels.row)
+    assert np.array_equal(cell[:, 0], texels.col)
+    seen = inputs.color_map[..., 3] > 0
+    assert 0.1 < seen[texels.row, texels.col].mean() < 0.6  # one side of the body
+
+
+def test_lift_channels_are_near_one(person: SmallPerson) -> None:
+    channels = lift_channels(person.lifted, person.inputs.facing)
+    assert channels.shape == (600, 17)
+    assert np.abs(channels).max() < 4.0
+    assert np.array_equal(channels[:, 13:16].argmax(1), person.lifted.layer)
+
+
+def test_another_body_is_refused(person: SmallPerson, small_config: NetworkConfig) -> None:
+    fewer = replace(
+        person.body, f=person.body.f[:-4], atlas_ft=person.body.atlas_ft[:-4],
+        face_part=person.body.face_part[:-4],
+    )  # fmt: skip
+    with pytest.raises(LikenessError, match="made for a body of"):
+        network_inputs(
+            small_config, person.grids, [(person.matte, person.track)], fewer, person.lifted
+        )
+
+
+def test_an_empty_matte_is_refused(person: SmallPerson) -> None:
+    nobody = Matte(np.zeros_like(person.matte.alpha), person.matte.foreground)
+    with pytest.raises(LikenessError, match="could not be separated"):
+        network_inputs(
+            person.config, person.grids, [(nobody, person.track)], person.body, person.lifted
+        )
+
+
+def test_grids_do_not_depend_on_the_person(person: SmallPerson) -> None:
+    betas = np.ones(person.body.num_betas)
+    other = uv_grids(person.body.personalised(betas), person.config.decoder)
+    assert np.array_equal(other.core_cells, person.grids.core_cells)
+    assert np.array_equal(other.shell_token, person.grids.shell_token)

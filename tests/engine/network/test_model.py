@@ -1,0 +1,199 @@
+"""The whole network: its projection is numpy's, people do not mix, files come back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from likeness.engine.cameras import photo_camera
+from likeness.engine.dual_uv.sampling import SeenPoints, gather
+from likeness.engine.network.batch import collate
+from likeness.engine.network.config import CONFIG_FILE
+from likeness.engine.network.files import (
+    DECODER_FILE,
+    ENCODER_FILE,
+    load_network,
+    save_network,
+)
+from likeness.engine.network.inputs import network_inputs
+from likeness.engine.network.model import Network, create_network
+from likeness.engine.types import LikenessError
+
+from .conftest import SmallPerson, small_person
+
+
+def talking(network: Network) -> Network:
+    """Its last layers are not zero any more."""
+    rng = torch.Generator().manual_seed(5)
+    for head in network.decoder.heads.values():
+        head.last.weight.data = 0.3 * torch.randn(head.last.weight.shape, generator=rng)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def network(person: SmallPerson) -> Network:
+    return talking(create_network(person.config, person.body))
+
+
+def test_the_projection_is_numpys(person: SmallPerson, network: Network) -> None:
+    """Equations 2 and 3 in torch against dual_uv/sampling.py."""
+    batch = collate([person.inputs], person.grids, person.config.decoder)
+    features = torch.randn(1, 5, 8, 8, generator=torch.Generator().manual_seed(1))
+    camera = photo_camera(1.0, 64, 64)
+    photo = person.inputs.photos[0]
+    for xy, seen, samples, cells, token, given in (
+        (photo.core_xy, photo.core_seen, person.grids.core, person.grids.core_cells,
+         network.core_token, (batch.core_xy, batch.core_seen)),
+        (photo.shell_xy, photo.shell_seen, person.grids.shell, person.grids.shell_cells,
+         network.shell_token, (batch.shell_xy, batch.shell_seen)),
+    ):  # fmt: skip
+        got, known = network._scatter(features, *given, token, len(cells))
+        points = SeenPoints(seen, xy.astype(np.float64) * 64)
+        expected = gather(features[0].permute(1, 2, 0).numpy(), points, camera, samples)
+        side = samples.size
+        assert seen.any()
+        np.testing.assert_allclose(
+            got[0], expected.values.reshape(side * side, -1)[cells], atol=1e-5
+        )
+        assert np.array_equal(known[0].bool(), expected.mask.reshape(-1)[cells])
+
+
+def test_a_new_network_gives_the_lift(person: SmallPerson) -> None:
+    fresh = create_network(person.config, person.body)
+    batch = collate([person.inputs], person.grids, person.config.decoder)
+    out = fresh(batch)
+    for name, value in out._asdict().items():
+        assert torch.equal(value[0].detach(), getattr(batch.base, name)[0]), name
+
+
+def test_seeds_make_weights(person: SmallPerson) -> None:
+    state = torch.get_rng_state()
+    one, same, other = (create_network(person.config, person.body, s) for s in (3, 3, 4))
+    assert torch.equal(torch.get_rng_state(), state)
+    for a, b in zip(one.parameters(), same.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(one.decoder.project.weight, other.decoder.project.weight)
+
+
+def test_people_of_a_batch_do_not_mix(person: SmallPerson, network: Network) -> None:
+    """Padding is no Gaussian, and nobody sees the other."""
+    other = small_person(person.config, seed=1, count=350)
+    config, grids = person.config.decoder, person.grids
+    both = collate([person.inputs, other.inputs], grids, config)
+    with torch.no_grad():
+        out = network(both)
+        for row, one in enumerate((person, other)):
+            alone = network(collate([one.inputs], grids, config))
+            count = both.counts[row]
+            for a, b in zip(out.of(row, count), alone.of(0, count), strict=True):
+                torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+def test_hidden_tokens_say_nothing(person: SmallPerson, network: Network) -> None:
+    """With everything hidden, what the photo shows makes no difference; the lift still does."""
+    config, grids = person.config.decoder, person.grids
+    photo = person.inputs.photos[0]
+    dark = replace(person.inputs, photos=(replace(photo, image=0.2 * photo.image),))
+    hide = torch.ones(1, len(grids.core_cells) + len(grids.shell_cells), dtype=torch.bool)
+    with torch.no_grad():
+        results = [
+            network(collate([inputs], grids, config), hide).colors
+            for inputs in (person.inputs, dark)
+        ]
+        shown = network(collate([dark], grids, config)).colors
+    assert torch.equal(*results)
+    assert not torch.equal(shown, results[0])
+
+
+def test_several_photos_blend_linearly(person: SmallPerson, network: Network) -> None:
+    """Twice the same photo is that photo; a second one that shows nothing takes nothing away."""
+    config, grids = person.config.decoder, person.grids
+    photo = person.inputs.photos[0]
+    blind = replace(
+        photo, image=1.0 - photo.image, core_seen=np.zeros_like(photo.core_seen),
+        shell_seen=np.zeros_like(photo.shell_seen),
+    )  # fmt: skip
+    with torch.no_grad():
+        alone = network(collate([person.inputs], grids, config)).colors
+        for photos in ((photo, photo), (photo, blind)):
+            inputs = replace(person.inputs, photos=photos)
+            got = network(collate([inputs], grids, config)).colors
+            torch.testing.assert_close(got, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_two_shots_make_two_photos(person: SmallPerson) -> None:
+    shots = [(person.matte, person.track)] * 2
+    inputs = network_inputs(person.config, person.grids, shots, person.body, person.lifted)
+    assert len(inputs.photos) == 2
+    with pytest.raises(LikenessError, match="different numbers of photos"):
+        collate([inputs, person.inputs], person.grids, person.config.decoder)
+
+
+def test_without_a_lift(person: SmallPerson) -> None:
+    """The paper's own form: any colour and opacity can be reached from the blank texels."""
+    config = replace(person.config, decoder=replace(person.config.decoder, residual=False))
+    shot = [(person.matte, person.track)]
+    inputs = network_inputs(config, person.grids, shot, person.body, None)
+    network = create_network(config, person.body)
+    batch = collate([inputs], person.grids, config.decoder)
+    for bias, expected in ((20.0, 1.0), (-20.0, 0.0)):
+        for name in ("color", "opacity"):
+            torch.nn.init.constant_(network.decoder.heads[name].last.bias, bias)
+        out = network(batch)
+        assert (out.colors - expected).abs().max() < 1e-6
+        assert (out.opacities - expected).abs().max() < 1e-6
+
+
+def test_gradients_reach_every_parameter(person: SmallPerson) -> None:
+    network = talking(create_network(person.config, person.body)).train()
+    out = network(collate([person.inputs], person.grids, person.config.decoder))
+    sum(value.square().sum() for value in out).backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_bf16_is_finite(person: SmallPerson, network: Network) -> None:
+    batch = collate([person.inputs], person.grids, person.config.decoder)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        out = network(batch)
+    assert all(torch.isfinite(value).all() for value in out)
+
+
+def test_what_was_saved_is_read(person: SmallPerson, network: Network, tmp_path: Path) -> None:
+    save_network(network, tmp_path / "net")
+    again = load_network(tmp_path / "net", person.body)
+    assert again.config == network.config
+    assert not again.training
+    batch = collate([person.inputs], person.grids, person.config.decoder)
+    with torch.no_grad():
+        for a, b in zip(network(batch), again(batch), strict=True):
+            assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("broken", ["missing", "cut", "other", "encoder", "config"])
+def test_damaged_files_are_named(
+    person: SmallPerson, network: Network, tmp_path: Path, broken: str
+) -> None:
+    save_network(network, tmp_path)
+    path = tmp_path / DECODER_FILE
+    if broken == "missing":
+        path.unlink()
+    elif broken == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif broken == "encoder":
+        path = tmp_path / ENCODER_FILE
+        path.write_bytes(b"")
+    elif broken == "other":
+        wider = replace(person.config.decoder, map_channels=7)
+        save_network(create_network(replace(person.config, decoder=wider), person.body), tmp_path)
+        text = (tmp_path / CONFIG_FILE).read_text()
+        (tmp_path / CONFIG_FILE).write_text(text.replace('"map_channels": 7', '"map_channels": 6'))
+    else:
+        path = tmp_path / CONFIG_FILE
+        path.unlink()
+    with pytest.raises(LikenessError, match=path.name):
+        load_network(tmp_path, person.body)

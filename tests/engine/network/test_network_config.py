@@ -1,0 +1,100 @@
+"""Configurations: saved, read and compared field by field."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from likeness.engine.network.config import (
+    CONFIG_FILE,
+    NETWORKS,
+    DecoderConfig,
+    EncoderConfig,
+    NetworkConfig,
+    differing_fields,
+    load_config,
+    save_config,
+    with_fields,
+)
+from likeness.engine.types import LikenessError
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_what_was_saved_is_read(name: str, tmp_path: Path) -> None:
+    save_config(NETWORKS[name], tmp_path)
+    assert load_config(NetworkConfig, tmp_path) == NETWORKS[name]
+
+
+def test_paper_is_the_papers() -> None:
+    paper = NETWORKS["paper"]
+    assert (paper.encoder.image_size, paper.encoder.channels) == (1024, 1536)
+    assert (paper.decoder.width, paper.decoder.layers) == (1024, 8)
+    assert paper.decoder.map_size == 512
+    assert paper.decoder.masking == 0.5
+
+
+def test_differing_fields_are_named() -> None:
+    base = NETWORKS["base"]
+    other = replace(base, decoder=replace(base.decoder, layers=2, residual=False))
+    assert differing_fields(base, base) == []
+    assert differing_fields(other, base) == [
+        "decoder.layers: 2, not 6", "decoder.residual: False, not True"
+    ]  # fmt: skip
+
+
+def test_fields_are_set_by_name() -> None:
+    got = with_fields(
+        NETWORKS["base"],
+        {"decoder.shell_tokens": "off", "decoder.masking": "0.25", "max_gaussians": "5000"},
+    )
+    assert not got.decoder.shell_tokens
+    assert got.decoder.masking == 0.25
+    assert got.max_gaussians == 5000
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"decoder.depth": "3"}, "no setting 'decoder.depth'"),
+        ({"decoder": "3"}, "group of settings"),
+        ({"decoder.layers": "many"}, "cannot be 'many'"),
+        ({"decoder.residual": "2"}, "cannot be '2'"),
+        ({"decoder.masking": "1.5"}, "not a share"),
+        ({"encoder.channels": "64"}, "gives 64 channels"),
+        ({"decoder.heads": "7"}, "does not divide"),
+        ({"encoder.kind": "vgg"}, "no encoder 'vgg'"),
+    ],
+)
+def test_wrong_settings(change: dict[str, str], said: str) -> None:
+    with pytest.raises(LikenessError, match=said):
+        with_fields(NETWORKS["base"], change)
+
+
+@pytest.mark.parametrize("broken", ["missing", "text", "list", "unknown", "lacking", "type"])
+def test_unreadable_files_are_named(broken: str, tmp_path: Path) -> None:
+    save_config(NETWORKS["tiny"], tmp_path)
+    path = tmp_path / CONFIG_FILE
+    values = json.loads(path.read_text())
+    if broken == "missing":
+        path.unlink()
+    elif broken == "text":
+        path.write_text("{")
+    elif broken == "list":
+        path.write_text("[]")
+    elif broken == "unknown":
+        path.write_text(json.dumps({**values, "surprise": 1}))
+    elif broken == "lacking":
+        del values["decoder"]["layers"]
+        path.write_text(json.dumps(values))
+    else:
+        values["decoder"]["layers"] = "6"
+        path.write_text(json.dumps(values))
+    with pytest.raises(LikenessError, match=CONFIG_FILE):
+        load_config(NetworkConfig, tmp_path)
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(LikenessError, match="gives 16 channels"):
+        NetworkConfig("x", EncoderConfig(channels=16), DecoderConfig(features=8))
