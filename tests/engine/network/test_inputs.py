@@ -139,9 +139,8 @@ def test_what_hangs_on_a_skirt_has_a_place(person: SmallPerson) -> None:
     )  # fmt: skip
     body = extended(person.body, piece)
     bound = random_gaussians(person.body, 50, 3)
-    bound = replace(
-        bound, triangle=np.where(np.arange(50) < 10, len(person.body.f), bound.triangle)
-    )
+    on_skirt = np.arange(50) < 10
+    bound = replace(bound, triangle=np.where(on_skirt, len(person.body.f), bound.triangle))
     places = atlas_places(bound, body, person.grids)
     own = atlas_places(bound.take(~on_skirt), person.body, person.grids)
     assert np.array_equal(places[10:], own)  # the smaller charts of the longer body do not count
