@@ -1,0 +1,348 @@
+"""Training data as shards: tar files of subjects, in WebDataset's form.
+
+A folder of data holds ``shard-000000.tar``, ``shard-000001.tar``, ... and ``shards.json``. One
+sample is one subject: members that stand one behind the other and share a key, the part of their
+names before the first dot.
+
+==============================  ===================================================================
+``KEY.json``                    see below
+``KEY.body.npz``                plain arrays: ``betas`` [B], ``full_pose`` [P, 55, 3], ``transl``
+                                [P, 3], ``expression`` [P, E] float32; ``viewmats`` [V, 4, 4],
+                                ``Ks`` [V, 3, 3] float64; ``sizes`` [V, 2] (width, height),
+                                ``view_pose`` [V] int32 (row of the poses)
+``KEY.VIEW.png`` or ``.webp``   the person in that view, RGBA, straight alpha, without background
+``KEY.VIEW.background.jpg``     may be missing: a background of the same size
+==============================  ===================================================================
+
+Poses and cameras are in one space with y up (docs/CONVENTIONS.md), of the default body. The JSON
+holds ``version`` (1), ``source`` (rendered or generated), ``framing`` (head, half, full), ``seed``,
+``facts`` (anything else that the maker knows), ``crc32`` (checksum of each other member) and
+``views``, in the order of the arrays: ``name``, ``kind`` (front, side, back), ``azimuth`` (degrees
+of the camera to the left of where the trunk faces), ``held_out`` (kept from training),
+``picture`` and ``background`` (names of members, or null).
+
+Pictures have no background of their own so that training may put any behind them. Members carry
+no times or owners: the same subjects make the same bytes. ``shards.json`` lists each tar file's
+``name``, ``subjects``, ``bytes`` and ``sha256``; a reader needs no index, but notices with it what
+is missing. Nothing is ever unpickled.
+
+Whoever makes shards in several processes gives each process its own numbers (``write_shard``) and
+lists them all at the end (``write_index``). A shard that is there is whole: it appears under its
+name when it is complete.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ..formats.atomic import whole_file
+from ..types import LikenessError
+from .subjects import BadSample, Subject, View, encode_rgba
+
+__all__ = [
+    "BadSample", "ShardWriter", "Skipped", "Subject", "View", "encode_rgba", "first_subject",
+    "read_subjects", "shard_files", "shard_name", "write_index", "write_shard",
+]  # fmt: skip
+
+INDEX_FILE = "shards.json"
+REMEDY = (
+    "Give a folder of shards (shard-*.tar), a pattern like 'shard-{000000..000099}.tar', or files."
+)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something in the data that could not be used: a shard, or a ``name`` in one (or empty)."""
+
+    shard: str
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.shard}{': ' if self.name else ''}{self.name}: {self.reason}"
+
+
+def webdataset() -> Any:
+    """The package of that name.
+
+    Raises:
+        LikenessError: it is not installed.
+    """
+    try:
+        import webdataset
+        import webdataset.gopen
+        import webdataset.tariterators
+    except ImportError as error:
+        raise LikenessError(
+            "Shards are read and written by the package 'webdataset', which is not installed.",
+            "Install it: pip install 'likeness[train]'.",
+        ) from error
+    return webdataset
+
+
+def shard_name(number: int) -> str:
+    """
+    >>> shard_name(12)
+    'shard-000012.tar'
+    """
+    return f"shard-{number:06d}.tar"
+
+
+class ShardWriter:
+    """Writes subjects into a folder, so many into a tar file, and the index at the end.
+
+    A context manager. Where the block fails, the shards that were complete stay, listed.
+
+    Args:
+        folder: made if it is not there. per_shard: subjects in each tar file.
+        first: number of the first tar file.
+    """
+
+    def __init__(self, folder: Path, per_shard: int = 64, first: int = 0) -> None:
+        self.folder, self.per_shard = Path(folder), per_shard
+        self.paths: list[Path] = []
+        self._number, self._count = first, 0
+        self._shard: ExitStack | None = None
+        self._tar: Any = None
+
+    def __enter__(self) -> ShardWriter:
+        _made(self.folder)
+        return self
+
+    def write(self, subject: Subject) -> None:
+        """Add one.
+
+        Raises:
+            LikenessError: the folder is full or read-only, or the subject has names that the
+                format does not have.
+        """
+        members = subject.members()
+        if self._shard is None:
+            self._open()
+        self._tar.write({"__key__": subject.key, **members})
+        self._count += 1
+        if self._count == self.per_shard:
+            self._close()
+
+    def _open(self) -> None:
+        path = self.folder / shard_name(self._number)
+        self._shard = ExitStack()
+        scratch = self._shard.enter_context(whole_file(path))
+        file = self._shard.enter_context(open(scratch, "wb"))
+        writer = webdataset().TarWriter(
+            file, user="", group="", mtime=0, encoder=False, compress=False
+        )
+        self._tar = self._shard.enter_context(writer)
+        self.paths.append(path)
+
+    def _close(self) -> None:
+        if self._shard is not None:
+            shard, self._shard = self._shard, None
+            shard.close()
+            self._number, self._count = self._number + 1, 0
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self._close()
+            elif self._shard is not None:  # nothing of the broken one stays
+                self.paths.pop()
+                self._shard.__exit__(kind, error, trace)
+        finally:
+            if self.paths:
+                write_index(self.folder, self.paths)
+
+
+def write_shard(folder: Path, number: int, subjects: Iterable[Subject]) -> Path:
+    """One tar file, whole or not at all; several processes may write several of them.
+
+    Raises:
+        LikenessError: as :meth:`ShardWriter.write`.
+    """
+    _made(folder)
+    path = folder / shard_name(number)
+    with whole_file(path) as scratch, open(scratch, "wb") as file:
+        with webdataset().TarWriter(
+            file, user="", group="", mtime=0, encoder=False, compress=False
+        ) as tar:
+            for subject in subjects:
+                tar.write({"__key__": subject.key, **subject.members()})
+    return path
+
+
+def _made(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LikenessError(
+            f"Cannot write to '{folder}': {error.strerror or error}.",
+            "Choose another folder, or make room.",
+        ) from error
+
+
+def write_index(folder: Path, fresh: Sequence[Path] = ()) -> Path:
+    """List the folder's shards in ``shards.json``.
+
+    Args:
+        fresh: those just written. Others keep their lines in the list that is there, as long as
+            their size is the same, so that a terabyte is not read again for every new shard.
+
+    Raises:
+        LikenessError: a shard cannot be read, or the folder cannot be written.
+    """
+    known = _index(folder) or {}
+    again = {path.name for path in fresh}
+    entries = []
+    for path in sorted(folder.glob("*.tar")):
+        entry = known.get(path.name)
+        if entry is None or path.name in again or entry["bytes"] != path.stat().st_size:
+            entry = _entry(path)
+        entries.append(entry)
+    out = folder / INDEX_FILE
+    with whole_file(out) as scratch:
+        scratch.write_text(json.dumps({"version": 1, "shards": entries}, indent=1) + "\n")
+    return out
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    try:
+        with tarfile.open(path, "r:") as tar:
+            subjects = sum(name.endswith(".json") for name in tar.getnames())
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, tarfile.TarError) as error:
+        raise LikenessError(
+            f"'{path}' cannot be read as a shard ({error}).", "Remove it, or make it again."
+        ) from error
+    size = path.stat().st_size
+    return {"name": path.name, "subjects": subjects, "bytes": size, "sha256": digest}
+
+
+def _index(folder: Path) -> dict[str, dict[str, Any]] | None:
+    """The entries of ``shards.json`` by name; None when there is none.
+
+    Raises:
+        LikenessError: it is damaged.
+    """
+    path = folder / INDEX_FILE
+    if not path.is_file():
+        return None
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["shards"]
+        return {str(entry["name"]): {**entry, "bytes": int(entry["bytes"])} for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LikenessError(
+            f"'{path}' cannot be read ({error!r}).", "Remove it: shards can be read without."
+        ) from error
+
+
+def shard_files(
+    source: Path | str | Sequence[Path | str], skipped: Callable[[Skipped], None] | None = None
+) -> list[str]:
+    """The tar files that a description of training data names, sorted, each once.
+
+    Args:
+        source: a folder, a file, a pattern with ``*``, ``?`` or braces
+            (``shard-{000000..000099}.tar``), an address that WebDataset streams (``https://...``,
+            ``pipe:...``), or several of those.
+        skipped: told which shards the index names that are not there or have another size.
+
+    Raises:
+        LikenessError: there are none.
+    """
+    parts = [source] if isinstance(source, Path | str) else list(source)
+    found: list[str] = []
+    for part in parts:
+        found += _files_of(part, skipped or (lambda _: None))
+    if not found:
+        named = ", ".join(f"'{part}'" for part in parts)
+        raise LikenessError(f"There are no shards in {named}.", REMEDY)
+    return sorted(set(found))
+
+
+def _files_of(part: Path | str, skipped: Callable[[Skipped], None]) -> list[str]:
+    if Path(part).is_dir():
+        files = sorted(Path(part).glob("*.tar"))
+        sizes = {path.name: path.stat().st_size for path in files}
+        for name, entry in (_index(Path(part)) or {}).items():
+            shard = str(Path(part) / name)
+            if name not in sizes:
+                skipped(Skipped(shard, "", f"it is missing, though {INDEX_FILE} lists it"))
+            elif sizes[name] != entry["bytes"]:
+                reason = f"it has {sizes[name]:,} bytes, {INDEX_FILE} says {entry['bytes']:,}"
+                skipped(Skipped(shard, "", reason))
+        return [str(path) for path in files]
+    if Path(part).is_file():
+        return [str(part)]
+    out = []
+    for one in webdataset().shardlists.expand_urls(str(part)):
+        out += [one] if _is_address(one) else sorted(glob.glob(one))
+    return out
+
+
+def _is_address(name: str) -> bool:
+    return "://" in name or name.startswith("pipe:")
+
+
+def read_subjects(
+    shard: str, num_betas: int, num_expression: int, skipped: Callable[[Skipped], None]
+) -> Iterator[Subject]:
+    """Stream one shard.
+
+    Args:
+        num_betas, num_expression: of the body that will be posed.
+        skipped: told what is left out and why: the shard itself where it ends or breaks early,
+            and subjects that are damaged.
+    """
+    iterators = webdataset().tariterators
+
+    def broken(error: Exception) -> bool:
+        skipped(Skipped(shard, "", f"it cannot be read to its end ({error.args[0]})"))
+        return False  # what comes after cannot be trusted
+
+    try:
+        stream = webdataset().gopen.gopen(shard) if _is_address(shard) else open(shard, "rb")
+    except OSError as error:
+        skipped(Skipped(shard, "", f"it cannot be opened ({error})"))
+        return
+    with stream:
+        files = iterators.tar_file_expander([{"url": shard, "stream": stream}], handler=broken)
+        for sample in iterators.group_by_keys(files, handler=broken):
+            key = sample["__key__"]
+            members = {name: data for name, data in sample.items() if not name.startswith("__")}
+            try:
+                yield Subject.of_members(key, members, num_betas, num_expression)
+            except BadSample as error:
+                skipped(Skipped(shard, key, str(error)))
+
+
+def first_subject(shards: Sequence[str], num_betas: int, num_expression: int) -> Subject:
+    """The first subject that can be used, to know early that there is one.
+
+    Raises:
+        LikenessError: there is none; says what is wrong with the first few.
+    """
+    reasons: list[Skipped] = []
+    for shard in shards:
+        for subject in read_subjects(shard, num_betas, num_expression, reasons.append):
+            return subject
+    shown = "; ".join(str(reason) for reason in reasons[:3])
+    raise LikenessError(
+        f"No subject in {len(shards)} shards can be used: '{shards[0]}'"
+        f"{' and others' if len(shards) > 1 else ''} ({shown or 'they are empty'}).",
+        REMEDY,
+    )
