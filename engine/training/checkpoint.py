@@ -1,0 +1,223 @@
+"""Checkpoints of a training run: whole or not at all, without pickle. Needs torch.
+
+``RUN/checkpoints/step_000500/`` holds the network as :func:`..network.files.save_network` writes
+it, ``ema.safetensors``, ``optimizer.safetensors`` (``parameter|state``) and ``state.json``, with
+the step, the gradient scaler's state, and size and hash of every file, so that a damaged
+checkpoint is known as one. There is no random state: everything random is drawn from the seed and
+the number of the step or sample.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..network.files import (
+    DECODER_FILE,
+    ENCODER_FILE,
+    keeps_encoder,
+    load_weights,
+    save_network,
+)
+from ..network.model import Network
+from ..types import LikenessError
+from .ema import AveragedWeights
+
+FOLDER = "checkpoints"
+STATE_FILE, EMA_FILE, OPTIMIZER_FILE = "state.json", "ema.safetensors", "optimizer.safetensors"
+FORMAT = 1
+_NAME = re.compile(r"step_(\d{6,})")
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """How far a run has come, as ``state.json`` says it.
+
+    Attributes:
+        step: steps done. scaler: the gradient scaler's numbers; empty without one.
+        notes: whatever else the run wants to find again.
+    """
+
+    step: int
+    scaler: dict[str, float]
+    notes: dict[str, Any]
+
+
+def checkpoint_folders(run: Path) -> list[Path]:
+    """The checkpoints of a run, the newest first."""
+    folder = run / FOLDER
+    found = folder.iterdir() if folder.is_dir() else ()
+    named = [(int(match[1]), path) for path in found if (match := _NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(named, reverse=True)]
+
+
+def save_checkpoint(
+    run: Path,
+    progressed: Progressed,
+    network: Network,
+    averaged: AveragedWeights,
+    optimizer: torch.optim.Optimizer,
+    keep: int,
+) -> Path:
+    """Write a checkpoint and take away all but the ``keep`` newest.
+
+    Raises:
+        LikenessError: the disk is full or cannot be written to.
+    """
+    name = f"step_{progressed.step:06d}"
+    home = run / FOLDER
+    scratch, final = home / f".{name}.part", home / name
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        tidy(run)
+        scratch.mkdir()
+        save_network(network, scratch)
+        save_file(_on_cpu(averaged.values), scratch / EMA_FILE)
+        save_file(_on_cpu(optimizer_tensors(network, optimizer)), scratch / OPTIMIZER_FILE)
+        state = {
+            "format": FORMAT,
+            "step": progressed.step,
+            "scaler": progressed.scaler,
+            "notes": progressed.notes,
+            "versions": {"torch": torch.__version__, "numpy": np.__version__},
+            "files": {path.name: _fingerprint(path) for path in sorted(scratch.iterdir())},
+        }
+        (scratch / STATE_FILE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        if final.exists():  # a damaged one that an earlier one was used for
+            final.rename(home / f".{name}.old.part")
+        scratch.rename(final)
+        tidy(run)
+        for old in checkpoint_folders(run)[keep:]:
+            shutil.rmtree(old)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise LikenessError(
+            f"Checkpoint '{final}' cannot be written: {reason}.",
+            "Make room on the disk; the checkpoints before it are still there.",
+        ) from error
+    return final
+
+
+def load_checkpoint(
+    folder: Path,
+    network: Network,
+    averaged: AveragedWeights,
+    optimizer: torch.optim.Optimizer,
+) -> Progressed:
+    """Put everything as it was; nothing is changed if anything is damaged.
+
+    Raises:
+        LikenessError: a file is missing, damaged or of another network.
+    """
+    state = _checked_state(folder)
+    try:
+        saved, held = load_file(folder / EMA_FILE), load_file(folder / OPTIMIZER_FILE)
+    except (OSError, SafetensorError) as error:
+        raise _damaged(folder, str(error)) from error
+    optimizer_state = _optimizer_state(network, optimizer, held, folder)
+    averaged.load(saved)
+    load_weights(network.decoder, folder / DECODER_FILE)
+    if keeps_encoder(network.config.encoder):
+        load_weights(network.encoder, folder / ENCODER_FILE)
+    optimizer.load_state_dict(optimizer_state)
+    return Progressed(int(state["step"]), dict(state["scaler"]), dict(state["notes"]))
+
+
+def load_latest(
+    run: Path, network: Network, averaged: AveragedWeights, optimizer: torch.optim.Optimizer
+) -> Progressed | None:
+    """The newest checkpoint that is whole; None without any. Damaged ones are warned of.
+
+    Raises:
+        LikenessError: there are checkpoints, and all are damaged.
+    """
+    folders = checkpoint_folders(run)
+    for folder in folders:
+        try:
+            return load_checkpoint(folder, network, averaged, optimizer)
+        except LikenessError as error:
+            warnings.warn(f"{error.message} The one before it is used.", stacklevel=2)
+    if folders:
+        raise LikenessError(
+            f"All checkpoints in '{run / FOLDER}' are damaged.",
+            "Remove that folder to begin anew, or bring the checkpoints back from a copy.",
+        )
+    return None
+
+
+def tidy(run: Path) -> None:
+    """Take away what a killed run has left half-written."""
+    for path in (run / FOLDER).glob(".*.part"):
+        shutil.rmtree(path)
+
+
+def optimizer_tensors(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's tensors by name of the parameter and of the state."""
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    return {
+        f"{names[id(parameter)]}|{key}": value
+        for parameter, values in optimizer.state.items()
+        for key, value in values.items()
+    }
+
+
+def _optimizer_state(
+    network: nn.Module, optimizer: torch.optim.Optimizer, held: Mapping[str, Tensor], where: Path
+) -> dict[str, Any]:
+    """What ``optimizer.load_state_dict`` takes, which counts parameters instead of naming them."""
+    parameters = dict(network.named_parameters())
+    order = [p for group in optimizer.param_groups for p in group["params"]]
+    numbers = {id(parameter): number for number, parameter in enumerate(order)}
+    state: dict[int, dict[str, Tensor]] = {}
+    for full, value in held.items():
+        name, _, key = full.partition("|")
+        parameter = parameters.get(name)
+        if parameter is None or id(parameter) not in numbers:
+            raise _damaged(where, f"the optimiser's '{name}' is of another network")
+        if value.ndim and value.shape != parameter.shape:
+            raise _damaged(where, f"the optimiser's '{name}' has another shape")
+        state.setdefault(numbers[id(parameter)], {})[key] = value
+    return {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+
+
+def _checked_state(folder: Path) -> dict[str, Any]:
+    """``state.json``, once every file is as it says."""
+    try:
+        state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+        if state["format"] != FORMAT:
+            raise _damaged(folder, f"format {state['format']}, not {FORMAT}")
+        for name, fingerprint in state["files"].items():
+            if _fingerprint(folder / name) != fingerprint:
+                raise _damaged(folder, f"'{name}' is not as it was written")
+        return dict(state, step=int(state["step"]), scaler=state["scaler"], notes=state["notes"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(folder, str(error)) from error
+
+
+def _damaged(folder: Path, reason: str) -> LikenessError:
+    return LikenessError(f"Checkpoint '{folder}' is damaged: {reason}.", "Remove it.")
+
+
+def _fingerprint(path: Path) -> list[int | str]:
+    """Size and hash of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+    return [os.path.getsize(path), digest.hexdigest()]
+
+
+def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}

@@ -1,0 +1,63 @@
+"""Where a training runs: one device or several processes, through ``accelerate``. Needs torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..types import LikenessError
+from .config import TrainConfig
+
+
+def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
+    """accelerate's ``Accelerator``: device, precision, and the other processes that ``torchrun``
+    or ``accelerate launch`` has started.
+
+    Args:
+        device: ``cpu``, ``cuda``, or ``auto`` for a GPU that CUDA knows, else the CPU.
+
+    Raises:
+        LikenessError: accelerate is not installed, there is no such device, it cannot compute as
+            ``config.amp`` says, or the batch does not divide among the processes.
+    """
+    try:
+        from accelerate import Accelerator, DistributedDataParallelKwargs
+        from accelerate.state import AcceleratorState
+    except ImportError as error:
+        raise LikenessError(
+            "Training needs the package 'accelerate', which is not installed.",
+            "Install it: pip install 'likeness[train]'.",
+        ) from error
+    if device not in ("auto", "cpu", "cuda"):
+        raise LikenessError(f"There is no device '{device}'.", "Choose auto, cpu or cuda.")
+    on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    if on_gpu and not torch.cuda.is_available():
+        raise LikenessError(
+            "There is no GPU that torch can use.", "Train with --device cpu, or install a driver."
+        )
+    if config.amp == "fp16" and not on_gpu:
+        raise LikenessError(
+            "Half precision (amp fp16) needs a GPU.", "Set amp to off or bf16 to train on the CPU."
+        )
+    AcceleratorState._reset_state()  # another run of this process may have had another precision
+    accelerator = Accelerator(
+        mixed_precision={"off": "no"}.get(config.amp, config.amp),
+        cpu=not on_gpu,
+        # The network's buffers are the same everywhere, and never change.
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+    )
+    if config.batch % accelerator.num_processes:
+        raise LikenessError(
+            f"A batch of {config.batch} does not divide among {accelerator.num_processes} "
+            "processes.",
+            "Set batch to a multiple.",
+        )
+    return accelerator
+
+
+def rasteriser(config: TrainConfig, device: torch.device) -> str:
+    """The back end that draws: the configuration's, or the one for the device."""
+    if config.backend == "auto":
+        return "cuda" if device.type == "cuda" else "cpu"
+    return config.backend

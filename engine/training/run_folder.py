@@ -1,0 +1,88 @@
+"""The folder of a training run: whose it is, and the network in it that is ready for use.
+
+::
+
+    RUN/config.json          the configuration
+    RUN/checkpoints/         what a killed run goes on from
+    RUN/network/             the averaged network, for ``likeness build --network RUN/network``
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..network.config import CONFIG_FILE, load_config, save_config
+from ..output import check_output_folder, whole_files
+from ..types import LikenessError
+from .config import TrainConfig, hindering_fields
+
+NETWORK_FOLDER = "network"
+SHOWN_FIELDS = 6
+
+
+def run_config(run: Path) -> TrainConfig | None:
+    """The configuration of a run that was begun; None where there is none.
+
+    Raises:
+        LikenessError: its configuration cannot be read.
+    """
+    return load_config(TrainConfig, run) if (run / CONFIG_FILE).is_file() else None
+
+
+def check_run(run: Path, config: TrainConfig) -> None:
+    """Raise the error of a folder that is not this run's, before anything is written.
+
+    Raises:
+        LikenessError: it is a file, holds a run of another configuration, or something else.
+    """
+    check_output_folder(run)
+    saved = run_config(run)
+    if saved is None:
+        if run.is_dir() and any(not path.name.startswith(".") for path in run.iterdir()):
+            raise LikenessError(
+                f"'{run}' holds other files, and no training run.", "Choose a new folder."
+            )
+        return
+    if differing := hindering_fields(saved, config):
+        more = len(differing) - SHOWN_FIELDS
+        said = "; ".join(differing[:SHOWN_FIELDS]) + (f"; and {more} more" if more > 0 else "")
+        raise LikenessError(
+            f"'{run}' holds a run of another configuration: {said}.",
+            "Go on with the configuration that it was begun with, or choose another folder.",
+        )
+
+
+def begin_run(run: Path, config: TrainConfig) -> None:
+    """Make the folder, with the configuration in it.
+
+    Raises:
+        LikenessError: it cannot be written to.
+    """
+    with whole_files(run) as scratch:
+        save_config(config, scratch)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """An empty hidden folder that becomes ``folder`` when the block succeeds, in its place."""
+    scratch = folder.with_name(f".{folder.name}.part")
+    old = folder.with_name(f".{folder.name}.old.part")
+    try:
+        for left in (scratch, old):
+            if left.exists():
+                shutil.rmtree(left)
+        scratch.mkdir(parents=True)
+        yield scratch
+        if folder.exists():
+            folder.rename(old)
+        scratch.rename(folder)
+        if old.exists():
+            shutil.rmtree(old)
+    except OSError as error:
+        raise LikenessError(
+            f"Cannot write '{folder}': {error.strerror or error}.",
+            "Choose a folder that exists and has room.",
+        ) from error

@@ -1,0 +1,235 @@
+"""One step's worth of samples: as tensors, masked, drawn and judged. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..body import Body
+from ..body.skinning_torch import BodyTensors
+from ..gaussians.posing_torch import BoundTensors, place_torch
+from ..network.batch import Attributes, Batch, collate
+from ..network.config import DecoderConfig
+from ..network.grids import UVGrids
+from ..render.tensors import rasterize_tensors
+from .config import TrainConfig
+from .losses import (
+    DrawnView,
+    LossWeights,
+    Perceptual,
+    SampleRegions,
+    over,
+    sample_regions,
+    total_loss,
+)
+from .samples import TargetView, TrainingSample
+
+_MASKING, _BACKDROPS = 1, 2  # streams of a sample's seed
+
+
+@dataclass(frozen=True)
+class ViewGroup:
+    """Views of a sample that share the body's posture and the picture's size.
+
+    Attributes:
+        vertices: [V, 3]. viewmats: [K, 4, 4]. Ks: [K, 3, 3]. rgba: [K, H, W, 4] straight alpha.
+        backdrops: [K, 3]. order: where each stands among the sample's views.
+    """
+
+    vertices: Tensor
+    viewmats: Tensor
+    Ks: Tensor
+    rgba: Tensor
+    backdrops: Tensor
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class StepSample:
+    """What is judged of a sample, beside what the network is given.
+
+    Attributes:
+        key: for messages. triangle: [N], bary: [N, 3] where its Gaussians are at home.
+        v_template: [V, 3]. regions: of the N Gaussians. groups: all its views.
+    """
+
+    key: str
+    triangle: Tensor
+    bary: Tensor
+    v_template: Tensor
+    regions: SampleRegions
+    groups: tuple[ViewGroup, ...]
+
+
+@dataclass(frozen=True)
+class StepBatch:
+    """What one process works on in one step.
+
+    Attributes:
+        inputs: for the network. hide: [B, Tc + Ts] tokens that are masked; None when nothing is.
+        samples: B of them.
+    """
+
+    inputs: Batch
+    hide: Tensor | None
+    samples: tuple[StepSample, ...]
+
+    @property
+    def keys(self) -> list[str]:
+        return [sample.key for sample in self.samples]
+
+    def to(self, device: torch.device | str) -> StepBatch:
+        """The same on a device."""
+        return StepBatch(
+            self.inputs.to(device),
+            None if self.hide is None else self.hide.to(device),
+            tuple(_moved(sample, device) for sample in self.samples),
+        )
+
+
+def step_batch(
+    samples: Sequence[TrainingSample], body: Body, grids: UVGrids, config: DecoderConfig
+) -> StepBatch:
+    """Samples as tensors, with their random backdrops and masks, on the CPU.
+
+    Masking hides a share of the tokens between nothing and ``config.masking``, another share for
+    each sample (supplement A.1). Everything random comes from the samples' seeds.
+    """
+    tokens = len(grids.core_cells) + len(grids.shell_cells)
+    hide = None
+    if config.masking:
+        hide = torch.from_numpy(np.stack([hidden(s.seed, tokens, config.masking) for s in samples]))
+    return StepBatch(
+        collate([sample.inputs for sample in samples], grids, config),
+        hide,
+        tuple(_step_sample(sample, body) for sample in samples),
+    )
+
+
+def hidden(seed: int, tokens: int, most: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """[tokens] bool which ones are hidden, a share of them from 0 to ``most``."""
+    rng = np.random.default_rng((seed, _MASKING))
+    share = rng.uniform(0.0, most)
+    return rng.random(tokens) < share
+
+
+def _step_sample(sample: TrainingSample, body: Body) -> StepSample:
+    base = sample.inputs.base
+    greys = np.random.default_rng((sample.seed, _BACKDROPS)).random(len(sample.views))
+    return StepSample(
+        sample.key,
+        torch.from_numpy(base.triangle.astype(np.int64)),
+        torch.from_numpy(base.bary.astype(np.float32)),
+        torch.from_numpy(np.asarray(sample.v_template, np.float64)),
+        sample_regions(body, base, sample.inputs.uv),
+        tuple(_groups(sample.views, greys.astype(np.float32))),
+    )
+
+
+def _groups(views: Sequence[TargetView], greys: np.ndarray[Any, Any]) -> list[ViewGroup]:
+    """Views by posture and size, so that each posture's triangles are placed once."""
+    left, out = list(range(len(views))), []
+    while left:
+        first = views[left[0]]
+        same = [k for k in left if _alike(first, views[k])]
+        left = [k for k in left if k not in same]
+        cameras = [views[k].camera for k in same]
+        out.append(
+            ViewGroup(
+                torch.from_numpy(np.asarray(first.vertices, np.float64)),
+                torch.tensor(np.stack([c.viewmat for c in cameras]), dtype=torch.float32),
+                torch.tensor(np.stack([c.K for c in cameras]), dtype=torch.float32),
+                torch.tensor(np.stack([views[k].rgba for k in same]), dtype=torch.float32),
+                torch.from_numpy(greys[same])[:, None].expand(-1, 3).contiguous(),
+                tuple(same),
+            )
+        )
+    return out
+
+
+def _alike(a: TargetView, b: TargetView) -> bool:
+    return a.rgba.shape == b.rgba.shape and (
+        a.vertices is b.vertices or bool(np.array_equal(a.vertices, b.vertices))
+    )
+
+
+def _moved(sample: StepSample, device: torch.device | str) -> StepSample:
+    groups = tuple(
+        ViewGroup(
+            group.vertices.to(device), group.viewmats.to(device), group.Ks.to(device),
+            group.rgba.to(device), group.backdrops.to(device), group.order,
+        )
+        for group in sample.groups
+    )  # fmt: skip
+    return StepSample(
+        sample.key, sample.triangle.to(device), sample.bary.to(device),
+        sample.v_template.to(device), sample.regions.to(device), groups,
+    )  # fmt: skip
+
+
+class Objective:
+    """Draws the network's Gaussians as the truth shows them, and says how far off they are."""
+
+    def __init__(
+        self,
+        body: Body,
+        weights: LossWeights,
+        residual: bool,
+        perceptual: Perceptual | None,
+        backend: str,
+        device: torch.device | str,
+    ) -> None:
+        # Only the triangles are needed of it, and each sample's own shape at rest.
+        self.body = BodyTensors.of(replace(body, posedirs=None), torch.float64, device)
+        self.weights, self.residual = weights, residual
+        self.perceptual, self.backend = perceptual, backend
+
+    def draw(self, sample: StepSample, attributes: Attributes) -> list[DrawnView]:
+        """The views of one sample, in their order, from its attributes [N, ...]."""
+        body = replace(self.body, v_template=sample.v_template)
+        bound = BoundTensors(
+            sample.triangle, sample.bary, *(values.float() for values in attributes)
+        )
+        views: dict[int, DrawnView] = {}
+        for group in sample.groups:
+            height, width = group.rgba.shape[1:3]
+            rgb, alpha, _ = rasterize_tensors(
+                *place_torch(bound, group.vertices, body), group.viewmats, group.Ks, width, height,
+                group.backdrops, self.backend,
+            )  # fmt: skip
+            truth = over(group.rgba, group.backdrops[:, None, None])
+            for k, place in enumerate(group.order):
+                views[place] = DrawnView(rgb[k], alpha[k], truth[k], group.rgba[k, ..., 3])
+        return [views[place] for place in sorted(views)]
+
+    def judge(
+        self,
+        sample: StepSample,
+        views: Sequence[DrawnView],
+        attributes: Attributes,
+        base: Attributes,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """:func:`.losses.total_loss` of one sample's attributes [N, ...]."""
+        return total_loss(
+            views, attributes, base if self.residual else None, sample.regions, self.weights,
+            self.perceptual,
+        )  # fmt: skip
+
+
+def parameter_groups(module: torch.nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+    """Trained parameters for the optimiser: matrices and kernels decay; biases, norms and learned
+    tokens do not."""
+    decaying, others = [], []
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            matrix = name.endswith("weight") and parameter.ndim >= 2
+            (decaying if matrix else others).append(parameter)
+    return [
+        {"params": decaying, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]

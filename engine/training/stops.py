@@ -1,0 +1,54 @@
+"""Ctrl-C and SIGTERM while a training runs: the step is finished, a checkpoint saved, then it
+stops."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+EXIT_TERMINATED = 143  # as a shell reports a process that SIGTERM ended
+
+
+class StopRequest:
+    """Whether somebody has asked the run to stop, and how."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    def __bool__(self) -> bool:
+        return self.signal != 0
+
+    def exception(self) -> BaseException:
+        """What the run ends with, once it has saved its state."""
+        if self.signal == signal.SIGTERM:
+            return SystemExit(EXIT_TERMINATED)
+        return KeyboardInterrupt()
+
+
+@contextmanager
+def stops_noted() -> Iterator[StopRequest]:
+    """Note the first Ctrl-C or SIGTERM instead of raising it; a second one stops at once.
+
+    Outside the main thread, where Python has no signals, nothing is noted.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        first = not request
+        request.signal = number
+        if not first:
+            raise request.exception()
+
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {kind: signal.signal(kind, note) for kind in kinds}
+    try:
+        yield request
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
