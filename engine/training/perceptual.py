@@ -1,0 +1,273 @@
+"""How different two pictures look: LPIPS, and multi-scale SSIM in its place. Needs torch.
+
+LPIPS (Zhang et al. 2018) compares the features of a network that was trained to tell pictures
+apart. Its linear layers come with the package ``lpips``, of which only that file is read; the
+network under them, AlexNet or VGG-16 in torchvision's naming, is a file of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..types import LikenessError
+
+KINDS = ("auto", "lpips-vgg", "lpips-alex", "ms-ssim")
+
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, finest first
+SSIM_SIGMA, SSIM_RADIUS = 1.5, 5  # 11 x 11 pixels, as in evaluation/metrics.py
+_C1, _C2 = 0.01**2, 0.03**2
+_LEAST = 1e-4  # of a scale's contrast term: fractional powers of less have no useful slope
+
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of values in 0..1
+
+
+class _Layer(NamedTuple):
+    """A convolution with its ReLU: its number in torchvision's ``features``, and what it does."""
+
+    number: int
+    channels: tuple[int, int]
+    kernel: int
+    stride: int = 1
+    pool: int = 0  # width of the max pooling before it, stride 2; 0 for none
+    compared: bool = True
+
+
+_ALEX = (
+    _Layer(0, (3, 64), 11, stride=4), _Layer(3, (64, 192), 5, pool=3),
+    _Layer(6, (192, 384), 3, pool=3), _Layer(8, (384, 256), 3), _Layer(10, (256, 256), 3),
+)  # fmt: skip
+_VGG = (
+    _Layer(0, (3, 64), 3, compared=False), _Layer(2, (64, 64), 3),
+    _Layer(5, (64, 128), 3, pool=2, compared=False), _Layer(7, (128, 128), 3),
+    _Layer(10, (128, 256), 3, pool=2, compared=False), _Layer(12, (256, 256), 3, compared=False),
+    _Layer(14, (256, 256), 3), _Layer(17, (256, 512), 3, pool=2, compared=False),
+    _Layer(19, (512, 512), 3, compared=False), _Layer(21, (512, 512), 3),
+    _Layer(24, (512, 512), 3, pool=2, compared=False), _Layer(26, (512, 512), 3, compared=False),
+    _Layer(28, (512, 512), 3),
+)  # fmt: skip
+_BACKBONES = {"lpips-alex": _ALEX, "lpips-vgg": _VGG}
+_NAMES = {"lpips-alex": "AlexNet", "lpips-vgg": "VGG-16"}
+_LEAST_SIDE = 32  # pixels; what is smaller is pooled away
+
+
+def create_perceptual(kind: str = "auto", source: Path | None = None) -> nn.Module:
+    """A measure of two sets of pictures [B, 3, H, W] in 0..1 that gives [B] distances.
+
+    It has no trainable parameters, works in float32 also under autocast, and tells by ``name``
+    which one of KINDS it is.
+
+    Args:
+        kind: one of KINDS; ``auto`` is LPIPS where there is a ``source``, and otherwise, with a
+            warning, multi-scale SSIM.
+        source: file with the weights of LPIPS's backbone, ``.safetensors`` or torch's ``.pth``,
+            named as in torchvision.
+
+    Raises:
+        LikenessError: an unknown kind; LPIPS without weights that can be read, or without the
+            package ``lpips``.
+    """
+    if kind not in KINDS:
+        raise LikenessError(
+            f"There is no perceptual loss '{kind}'.", f"Choose one of: {', '.join(KINDS)}."
+        )
+    if kind == "ms-ssim":
+        return MultiScaleSSIM()
+    if source is None:
+        if kind == "auto":
+            warnings.warn(
+                "There are no weights for LPIPS; multi-scale SSIM is used in its place. "
+                "Give a file with VGG-16's or AlexNet's weights for LPIPS.",
+                stacklevel=2,
+            )
+            return MultiScaleSSIM()
+        raise LikenessError(
+            f"{kind} needs the weights of {_NAMES[kind]}.",
+            "Give a file with them, in torchvision's naming, or choose 'ms-ssim'.",
+        )
+    state = _read(source)
+    return Lpips(_kind_of(state, source) if kind == "auto" else kind, state, source)
+
+
+class MultiScaleSSIM(nn.Module):
+    """1 - MS-SSIM (Wang et al. 2003), mean over channels; 0 for equal pictures.
+
+    Windows, constants and the treatment of edges as in :func:`.evaluation.metrics.ssim`. Pictures
+    that are halved below a window's size stop there, and the weights of the scales that are left
+    add up to one.
+    """
+
+    name = "ms-ssim"
+
+    def __init__(self) -> None:
+        super().__init__()
+        place = torch.arange(-SSIM_RADIUS, SSIM_RADIUS + 1, dtype=torch.float64)
+        window = torch.exp(-0.5 * (place / SSIM_SIGMA) ** 2)
+        self.register_buffer("window", (window / window.sum()).float(), persistent=False)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        size = 2 * SSIM_RADIUS + 1
+        if a.shape != b.shape or min(a.shape[-2:]) < size:
+            raise ValueError(
+                f"pictures of one size, from {size} pixels: {tuple(a.shape)}, {tuple(b.shape)}"
+            )
+        scales = 1
+        while scales < len(SCALE_WEIGHTS) and min(a.shape[-2:]) >> scales >= size:
+            scales += 1
+        weights = [weight / sum(SCALE_WEIGHTS[:scales]) for weight in SCALE_WEIGHTS[:scales]]
+        with torch.autocast(a.device.type, enabled=False):
+            a, b = a.float(), b.float()
+            out = torch.ones(a.shape[:2], device=a.device)
+            for scale, weight in enumerate(weights):
+                whole, contrast = self._similarity(a, b)
+                last = scale == scales - 1
+                out = out * (whole if last else contrast).clamp(min=_LEAST) ** weight
+                if not last:
+                    a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+            return 1.0 - out.mean(1)
+
+    def _similarity(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """SSIM and its contrast-structure part, [B, C] means over the pixels."""
+        mean_a, mean_b, square_a, square_b, product = self._blurred(
+            torch.stack([a, b, a * a, b * b, a * b])
+        )
+        var_a, var_b = square_a - mean_a**2, square_b - mean_b**2
+        contrast = (2 * (product - mean_a * mean_b) + _C2) / (var_a + var_b + _C2)
+        light = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
+        return (light * contrast).mean((-2, -1)), contrast.mean((-2, -1))
+
+    def _blurred(self, images: Tensor) -> Tensor:
+        """[..., H, W] smaller by a window on every side."""
+        window: Tensor = self.get_buffer("window")
+        flat = images.reshape(-1, 1, *images.shape[-2:])
+        flat = F.conv2d(F.conv2d(flat, window.view(1, 1, -1, 1)), window.view(1, 1, 1, -1))
+        return flat.reshape(*images.shape[:-2], *flat.shape[-2:])
+
+
+class Lpips(nn.Module):
+    """LPIPS, version 0.1: features compared after their lengths have been made one.
+
+    Args:
+        kind: ``lpips-alex`` or ``lpips-vgg``. backbone: its weights, by torchvision's names.
+        source: where they are from, for messages.
+        linear: the weights [C] of the compared layers; None for the package's.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        backbone: Mapping[str, Tensor],
+        source: Path,
+        linear: list[Tensor] | None = None,
+    ) -> None:
+        super().__init__()
+        self.name = kind
+        self._layers = _BACKBONES[kind]
+        linear = _package_linear(kind) if linear is None else linear
+        for layer in self._layers:
+            shape = (layer.channels[1], layer.channels[0], layer.kernel, layer.kernel)
+            for part, wanted in (("weight", shape), ("bias", shape[:1])):
+                key = f"features.{layer.number}.{part}"
+                found = backbone.get(key)
+                if found is None or tuple(found.shape) != wanted:
+                    said = "missing" if found is None else f"of shape {list(found.shape)}"
+                    raise LikenessError(
+                        f"'{source}' does not hold the weights of {_NAMES[kind]}: {key} is {said}.",
+                        "Give a file of torchvision's weights for it, or choose the other kind.",
+                    )
+                self.register_buffer(f"{part}_{layer.number}", found.float(), persistent=False)
+        compared = [layer for layer in self._layers if layer.compared]
+        for layer, weight in zip(compared, linear, strict=True):
+            self.register_buffer(f"linear_{layer.number}", weight.float(), persistent=False)
+        self.register_buffer("mean", torch.tensor(_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(_STD)[:, None, None], persistent=False)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        if a.shape != b.shape or min(a.shape[-2:]) < _LEAST_SIDE:
+            raise ValueError(
+                f"pictures of one size, from {_LEAST_SIDE} pixels: "
+                f"{tuple(a.shape)}, {tuple(b.shape)}"
+            )
+        with torch.autocast(a.device.type, enabled=False):
+            out = torch.zeros(len(a), device=a.device)
+            of_a, of_b = self._features(a), self._features(b)
+            for number in of_a:
+                squared = (_unit(of_a[number]) - _unit(of_b[number])) ** 2
+                weight = self.get_buffer(f"linear_{number}")
+                out = out + (squared * weight[:, None, None]).sum(1).mean((-2, -1))
+            return out
+
+    def _features(self, images: Tensor) -> dict[int, Tensor]:
+        """What the compared layers make of [B, 3, H, W] in 0..1, by their numbers."""
+        x = (images.float() - self.get_buffer("mean")) / self.get_buffer("std")
+        out = {}
+        for layer in self._layers:
+            if layer.pool:
+                x = F.max_pool2d(x, layer.pool, 2)
+            weight = self.get_buffer(f"weight_{layer.number}")
+            bias = self.get_buffer(f"bias_{layer.number}")
+            around = 2 if layer.stride > 1 else layer.kernel // 2
+            x = F.relu(F.conv2d(x, weight, bias, layer.stride, around))
+            if layer.compared:
+                out[layer.number] = x
+        return out
+
+
+def _unit(features: Tensor) -> Tensor:
+    """[B, C, H, W] of length one in every pixel; finite derivatives where all are zero."""
+    return F.normalize(features, dim=1, eps=1e-10)
+
+
+def _package_linear(kind: str) -> list[Tensor]:
+    """The weights [C] of LPIPS's linear layers from the package, without importing it."""
+    spec = importlib.util.find_spec("lpips")
+    if spec is None or spec.origin is None:
+        raise LikenessError(
+            "LPIPS needs the package lpips, which is not installed.",
+            "Run 'pip install lpips', or choose the perceptual loss 'ms-ssim'.",
+        )
+    state = _read(Path(spec.origin).parent / "weights" / "v0.1" / f"{kind.split('-')[1]}.pth")
+    return [state[f"lin{k}.model.1.weight"].flatten() for k in range(5)]
+
+
+def _kind_of(state: Mapping[str, Tensor], source: Path) -> str:
+    """Which backbone a file holds, by its first convolution."""
+    first = state.get("features.0.weight")
+    for kind, layers in _BACKBONES.items():
+        if first is not None and first.shape[-1] == layers[0].kernel:
+            return kind
+    raise LikenessError(
+        f"'{source}' holds neither VGG-16's nor AlexNet's weights.",
+        "Give a file of torchvision's weights for one of them.",
+    )
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    """The tensors of a ``.safetensors`` file, or of torch's own with nothing but tensors."""
+    if not path.is_file():
+        raise LikenessError(f"The weights '{path}' are missing.", "Give a file that exists.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state: object = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of many types: torch's, zip's, unpickling's, safetensors' own
+        reason = str(error).strip().split("\n")[0]
+        raise LikenessError(
+            f"The weights '{path}' cannot be read: {reason}.",
+            "Give a .safetensors file, or one of torch's with nothing but tensors.",
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise LikenessError(
+            f"The weights '{path}' are not named tensors.", "Give a file of a state dict."
+        )
+    return state
