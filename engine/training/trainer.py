@@ -1,0 +1,178 @@
+"""A network in training: its steps, and its state on the disk. Needs torch and accelerate.
+
+A run goes on exactly where a killed one was: the checkpoint holds weights, their average and the
+optimiser's state, and everything random is drawn from the seed and the number of the step or
+sample. Several processes share each batch, and average their gradients.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..body import Body
+from ..network.batch import Attributes
+from ..network.files import save_network
+from ..network.model import create_network
+from ..types import LikenessError
+from .checkpoint import Progressed, load_latest, save_checkpoint
+from .config import TrainConfig
+from .devices import create_accelerator, rasteriser
+from .ema import AveragedWeights
+from .losses import DrawnView
+from .perceptual import create_perceptual
+from .run_folder import NETWORK_FOLDER, replaced_folder
+from .schedule import learning_rate
+from .step import Objective, StepBatch, parameter_groups
+
+MAX_SKIPPED = 20
+"""Steps in a row that half precision may overflow in: its scale begins too large, and halves each
+time."""
+
+@dataclass(frozen=True)
+class Step:
+    """What one step gave.
+
+    Attributes:
+        total: the loss, mean over the batch of all processes. terms: of it, without weights.
+        norm: of the gradients before clipping. views: what this process drew of its last sample.
+        stop: whether any process was asked to stop.
+    """
+
+    total: float
+    terms: dict[str, float]
+    norm: float
+    views: list[DrawnView]
+    stop: bool
+
+
+class Trainer:
+    """A network with all that changes it.
+
+    Args:
+        config: of the run. body: the base body, of average build. device: see
+            :func:`.devices.create_accelerator`.
+    """
+
+    def __init__(self, config: TrainConfig, body: Body, device: str = "auto") -> None:
+        self.config, self.body = config, body
+        self.accelerator = create_accelerator(config, device)
+        self.device: torch.device = self.accelerator.device
+        self.network = create_network(config.network, body, config.seed).to(self.device)
+        self.averaged = AveragedWeights(self.network, config.ema)
+        optimizer = torch.optim.AdamW(
+            parameter_groups(self.network, config), config.lr, (config.beta1, config.beta2)
+        )
+        self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
+        perceptual = None
+        if config.losses.perceptual:
+            source = Path(config.perceptual_source) if config.perceptual_source else None
+            perceptual = create_perceptual(config.perceptual, source).to(self.device)
+        self.objective = Objective(
+            body, config.losses, config.network.decoder.residual, perceptual,
+            rasteriser(config, self.device), self.device,
+        )  # fmt: skip
+        self.steps_done = 0
+        self._skipped = 0
+
+    @property
+    def plain_optimizer(self) -> torch.optim.Optimizer:
+        """The optimiser inside accelerate's."""
+        inner: torch.optim.Optimizer = self.optimizer.optimizer
+        return inner
+
+    def step(self, batch: StepBatch, stop: bool = False) -> Step:
+        """One step of the optimiser on this process's share of the batch.
+
+        Args:
+            stop: whether this process was asked to stop; all are told (``Step.stop``).
+
+        Raises:
+            LikenessError: the loss or its gradients are not finite; nothing has changed then.
+        """
+        config, number = self.config, self.steps_done
+        batch = batch.to(self.device)
+        for group in self.plain_optimizer.param_groups:
+            group["lr"] = learning_rate(config, number)
+        self.model.train()
+        attributes: Attributes = self.model(batch.inputs, batch.hide)
+        total, terms, views = self._judged(batch, attributes)
+        self.accelerator.backward(total)
+        norm = self.accelerator.clip_grad_norm_(self.network.parameters(), config.clip)
+        asked = torch.tensor(float(stop), device=self.device)
+        whole = self._means({"total": total.detach(), "stop": asked, **terms})
+        found = Step(whole.pop("total"), whole, float(norm), views, whole.pop("stop") > 0)
+        self._check(found, batch)
+        self.optimizer.step()
+        skipped = bool(self.optimizer.step_was_skipped)
+        self.optimizer.zero_grad(set_to_none=True)
+        self._skipped = self._skipped + 1 if skipped else 0
+        if not skipped:
+            self.averaged.update(number)
+        self.steps_done += 1
+        return found
+
+    def _judged(
+        self, batch: StepBatch, attributes: Attributes
+    ) -> tuple[Tensor, dict[str, Tensor], list[DrawnView]]:
+        """The mean loss over the samples, its terms, and the views of the last sample."""
+        totals, terms, views = [], [], []
+        for row, (sample, count) in enumerate(zip(batch.samples, batch.inputs.counts)):
+            own = attributes.of(row, count)
+            views = self.objective.draw(sample, own)
+            total, parts = self.objective.judge(
+                sample, views, own, batch.inputs.base.of(row, count)
+            )
+            totals.append(total)
+            terms.append(parts)
+        means = {name: torch.stack([parts[name] for parts in terms]).mean() for name in terms[0]}
+        return torch.stack(totals).mean(), means, views
+
+    def _means(self, values: dict[str, Tensor]) -> dict[str, float]:
+        """Scalars as numbers, averaged over the processes; a NaN anywhere is one for all."""
+        together = torch.stack([value.float() for value in values.values()])
+        together = self.accelerator.reduce(together, "mean")
+        return dict(zip(values, together.tolist()))
+
+    def _check(self, found: Step, batch: StepBatch) -> None:
+        """Stop a run whose numbers have left the finite; all processes stop together."""
+        if math.isfinite(found.total) and math.isfinite(found.norm):
+            return
+        if self.accelerator.scaler is not None and self._skipped < MAX_SKIPPED:
+            return  # the step will be skipped, and the scale halved
+        from accelerate.utils import gather_object
+
+        keys = ", ".join(gather_object(batch.keys))
+        what = "gradients are" if math.isfinite(found.total) else "loss is"
+        terms = ", ".join(f"{n} {v:.4g}" for n, v in found.terms.items() if not math.isfinite(v))
+        raise LikenessError(
+            f"The {what} not finite in step {self.steps_done + 1}"
+            f"{f' ({terms})' if terms else ''}; the samples were {keys}.",
+            "The last checkpoint is kept. Go on with a lower rate (--set lr=...) in another "
+            "folder, in bf16 instead of fp16, or without these samples.",
+        )
+
+    def save(self, run: Path, notes: dict[str, Any]) -> None:
+        """Write a checkpoint and the averaged network; the main process's work."""
+        scaler = self.accelerator.scaler
+        state = {} if scaler is None else scaler.state_dict()
+        progressed = Progressed(self.steps_done, state, notes)
+        save_checkpoint(
+            run, progressed, self.network, self.averaged, self.plain_optimizer, self.config.keep
+        )
+        with self.averaged.applied(), replaced_folder(run / NETWORK_FOLDER) as scratch:
+            save_network(self.network, scratch)
+
+    def load(self, run: Path) -> Progressed | None:
+        """Go on from the newest checkpoint that is whole; None without any."""
+        found = load_latest(run, self.network, self.averaged, self.plain_optimizer)
+        if found is not None:
+            self.steps_done = found.step
+            if found.scaler and self.accelerator.scaler is not None:
+                self.accelerator.scaler.load_state_dict(found.scaler)
+        return found
