@@ -87,6 +87,11 @@ cli.add_command(render)
     help="How long the splats are fitted to the photo: not at all, about 15 seconds, or about 45, "
     "on two idle cores.",
 )
+@click.option(
+    "--network", metavar="DIR|default|none", default="none", show_default=True,
+    help="A trained network that improves the lift: its folder, or the one that comes with "
+    "Likeness.",
+)  # fmt: skip
 @click.option("--body", metavar="NPZ", type=PHOTO, help="Another body file, with landmarks.")
 @click.option("--blend/--no-blend", default=True, help="Also write avatar.blend.")
 @click.option("--preview/--no-preview", default=True, help="Also write preview.png.")

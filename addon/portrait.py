@@ -27,6 +27,7 @@ class PortraitRequest:
         person: which of several people, 0 the largest; None lets the engine choose.
         fov: field of view along the longer side in degrees; None when not known.
         refine: how long the splats are fitted to the photo: off, fast or full.
+        network: what improves the lift: a network's folder, or none.
         others: more photos of the same person and what they show (back, side, ...).
     """
 
@@ -36,12 +37,13 @@ class PortraitRequest:
     person: int | None = None
     fov: float | None = None
     refine: str = "fast"
+    network: str = "none"
     others: tuple[tuple[Path, str], ...] = ()
 
     def start(self, context: Any) -> Job:
         """Start the worker on it."""
         body = preferences(context).body_file
-        names = ("max_gaussians", "person", "fov", "refine")
+        names = ("max_gaussians", "person", "fov", "refine", "network")
         options = {name: getattr(self, name) for name in names}
         request = {
             "portrait": str(self.portrait),

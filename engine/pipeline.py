@@ -22,6 +22,7 @@ from .gaussians.refine import LEVELS, Photo, refine
 from .imaging.load import load_portrait
 from .imaging.matte_check import body_parts, checked, map_body, to_be_fitted
 from .imaging.matting import matte as make_matte
+from .network.apply import NO_NETWORK, chosen_network, improved
 from .render import best_backend
 from .stages import Stages, peak_memory_mb
 from .tracking import fit
@@ -57,6 +58,8 @@ class BuildOptions:
         person: which of several people, counted from the left from 0; the largest if None.
         fov: field of view along the photo's longer side in degrees, if it is known.
         refine: how long the lift is fitted to the photo: one of ``gaussians.refine.LEVELS``.
+        network: what improves the lift: a network's folder, ``default`` for the one that comes
+            with this version, or ``none``.
 
     Raises:
         LikenessError: there is no such level.
@@ -66,6 +69,7 @@ class BuildOptions:
     person: int | None = None
     fov: float | None = None
     refine: str = "fast"
+    network: str = NO_NETWORK
 
     def __post_init__(self) -> None:
         if self.refine not in LEVELS:
@@ -139,6 +143,7 @@ class LiftedPortrait:
         matte: of the photo, checked against the fitted body.
         others: the other photos of the person, their mattes in the light of the main one, and
             the mattes to which the avatar is to be fitted.
+        network: figures of the network that the lift went through, JSON-able; None without one.
     """
 
     tracked: TrackedPortrait
@@ -146,6 +151,7 @@ class LiftedPortrait:
     avatar: Avatar
     warnings: list[str]
     others: tuple[tuple[TrackedPortrait, Matte, Matte], ...] = ()
+    network: dict[str, Any] | None = None
 
 
 def load_fitting_body(path: Path | None) -> Body:
@@ -263,12 +269,13 @@ def lift_portrait(
     stages: Stages | None = None,
     others: Sequence[OtherPhoto] = (),
 ) -> LiftedPortrait:
-    """Everything before refining: the stages load, detect, fit, matte, lift and order.
+    """Everything before refining: the stages load, detect, fit, matte, lift, network and order.
 
     Arguments and errors as for :func:`build_avatar`.
     """
     options = options or BuildOptions()
     stage = stages or Stages(None)
+    network = chosen_network(options.network, lambda: load_fitting_body(body_path))
     chosen: dict[str, Any] = {
         "person": options.person, "fov": options.fov, "body_path": body_path, "stages": stage,
     }  # fmt: skip
@@ -296,12 +303,20 @@ def lift_portrait(
         else:
             lifted = lift(mattes[0], tracked.observation, track, person, budget)
             wanted = mattes
+    figures = None
+    if network is not None:
+        with stage("network", "improving the lift"):
+            shots = [(matte, one.track) for matte, one in zip(mattes, all_tracked, strict=True)]
+            lifted, figures = improved(
+                lifted, network, person, shots, options.max_gaussians, stage.within("network")
+            )
+            warnings += network.warnings
     with stage("order", "ordering the Gaussians by importance"):
         avatar = order_by_importance(
             Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
         )
     beside = tuple(zip(all_tracked[1:], mattes[1:], wanted[1:], strict=True))
-    return LiftedPortrait(tracked, mattes[0], avatar, warnings, beside)
+    return LiftedPortrait(tracked, mattes[0], avatar, warnings, beside, figures)
 
 
 def _checked_matte(tracked: TrackedPortrait, person: Body) -> tuple[Matte, tuple[str, ...]]:
@@ -375,6 +390,8 @@ def build_avatar(
             {"source": o.path.name, "direction": o.direction, "sha256": _digest(o.path)}
             for o in others
         ]
+    if lifted.network is not None:
+        provenance["network"] = lifted.network
     avatar = replace(lifted.avatar, provenance=provenance)
     backend = best_backend() if options.refine != "off" else None
     if backend is not None:
@@ -403,6 +420,7 @@ def build_avatar(
             "total": len(gaussians),
             **{name: int((gaussians.layer == i).sum()) for i, name in enumerate(LAYERS)},
         },
+        "network": lifted.network,
         "refine": {"level": options.refine, "backend": backend},
         "face_error": rounded(track.face_error, 2),
         "pose_error": rounded(track.pose_error, 2),

@@ -14,9 +14,10 @@ from .types import Progress
 
 BUILD_SHARES = {
     "start": 0.02, "load": 0.01, "detect": 0.03, "fit": 0.12, "matte": 0.05, "lift": 0.10,
-    "order": 0.05, "refine": 0.59, "check": 0.03,
+    "network": 0.04, "order": 0.05, "refine": 0.55, "check": 0.03,
 }  # fmt: skip
-"""Stage of the engine's pipeline -> about what part of the time it takes."""
+"""Stage of the engine's pipeline -> about what part of the time it takes. A build without a
+network has no such stage."""
 
 
 def whole_progress(stage: str, fraction: float) -> float | None:

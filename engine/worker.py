@@ -6,7 +6,7 @@ the first line on stdin (or as the only argument)::
     {"portrait": "me.jpg", "output": "folder", "preview": true, "body": null,
      "others": [{"path": "behind.jpg", "direction": "back"}],
      "options": {"max_gaussians": 262144, "person": null, "fov": null,
-                 "refine": "fast"}}
+                 "refine": "fast", "network": "none"}}
 
 Only ``portrait`` and ``output`` are needed; ``options`` are fields of ``BuildOptions``, ``others``
 more photos of the same person (``OtherPhoto``; the direction may be left out). Answers,

@@ -60,6 +60,11 @@ class _Options:
         default="fast",
     )
 
+    network: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Network",
+        description="Folder of a trained network that improves the lift; empty for none",
+        subtype="DIR_PATH",
+    )
     back: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="From Behind",
         description="Another photo of the same person, from behind; may be left out",
@@ -80,6 +85,7 @@ class _Options:
             person=self.person if self.person >= 0 else None,
             fov=self.fov or None,
             refine=self.refine,
+            network=bpy.path.abspath(self.network) or "none",
             others=tuple(
                 (Path(bpy.path.abspath(photo)), shown)
                 for photo, shown in ((self.back, "back"), (self.side, "side"))
@@ -88,7 +94,9 @@ class _Options:
         )
 
     def chosen(self) -> dict[str, Any]:
-        names = ("filepath", "max_gaussians", "person", "fov", "refine", "back", "side")
+        names = (
+            "filepath", "max_gaussians", "person", "fov", "refine", "network", "back", "side",
+        )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
 

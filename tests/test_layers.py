@@ -22,6 +22,8 @@ NEVER = {"cv2", "mediapipe", "skimage", "pickle", "smplx"}
 TORCH_FILES = {
     "engine/body/skinning_torch.py",
     "engine/gaussians/posing_torch.py",
+    "engine/network/onnx_export.py",
+    "engine/network/torch_runtime.py",
     "engine/render/autograd.py",
     "engine/render/cuda.py",
     "engine/render/mesh_cuda.py",

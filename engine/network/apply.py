@@ -1,0 +1,117 @@
+"""A portrait's lift through a network: what ``likeness build --network`` does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..body import Body
+from ..gaussians.lift import Lifted
+from ..gaussians.lift.several import thinned
+from ..types import BoundGaussians, FloatArray, LikenessError, Matte, Progress, Track
+from .inputs import network_inputs
+from .runtime import Runtime, load_runtime
+
+NO_NETWORK, DEFAULT_NETWORK = "none", "default"
+
+
+def chosen_network(choice: str, body: Callable[[], Body]) -> Runtime | None:
+    """The network that a user asks for, loaded and held against the body; None for ``none``.
+
+    Args:
+        choice: a network's folder, ``default`` or ``none``.
+        body: gives the body that is fitted to photos; called only when there is a network.
+
+    Raises:
+        LikenessError: there is no such network, it cannot be used, or it is another body's.
+    """
+    if choice == NO_NETWORK:
+        return None
+    folder = default_folder() if choice == DEFAULT_NETWORK else Path(choice)
+    return load_runtime(folder, body())
+
+
+def default_folder() -> Path:
+    """Where the network lies that comes with Likeness.
+
+    Raises:
+        LikenessError: none comes with this version.
+    """
+    raise LikenessError(
+        "No trained network comes with this version of Likeness.",
+        "Train one with 'likeness train' and give its folder, or build without --network.",
+    )
+
+
+def improved(
+    lifted: Lifted,
+    network: Runtime,
+    person: Body,
+    shots: Sequence[tuple[Matte, Track]],
+    max_gaussians: int,
+    progress: Progress | None = None,
+) -> tuple[Lifted, dict[str, Any]]:
+    """What a network makes of a lift.
+
+    A network without residual does not look at the lift's Gaussians: it makes its own on the
+    person's body, and a skirt's mesh is left away.
+
+    Args:
+        lifted: of all the photos. person: the body before the lift.
+        shots: the photos' mattes and fits; the avatar stands as in the first one.
+        max_gaussians: never exceeded.
+        progress: told of the network's steps.
+
+    Returns:
+        The lift with other Gaussians, and figures, JSON-able: what stands in the report and in
+        the avatar's provenance.
+
+    Raises:
+        LikenessError: the network gave what are no numbers.
+    """
+    start = time.perf_counter()
+    config = network.config
+    if config.decoder.residual:
+        given = network_inputs(config, network.grids, shots, lifted.body, lifted.gaussians)
+    else:
+        given = network_inputs(config, network.grids, shots, person, None)
+        lifted = Lifted(given.base, person)
+    out = network.run(given, progress)
+    figures = {
+        "name": config.name,
+        "folder": str(network.folder),
+        "sha256": network.sha256,
+        "backend": network.backend,
+        "change": mean_change(given.base, out),
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+    return replace(lifted, gaussians=thinned(out, max_gaussians)), figures
+
+
+def mean_change(before: BoundGaussians, after: BoundGaussians) -> dict[str, float]:
+    """How far a network moved what it was given, on average over the Gaussians.
+
+    Returns:
+        ``color`` and ``opacity`` (0..1), ``offset_mm``, ``rotation_degrees``, and ``scale``: the
+        logarithm of the factor.
+    """
+    turn = np.abs((np.asarray(before.quats, np.float64) * after.quats).sum(1))
+    degrees = 2.0 * np.degrees(np.arccos(np.clip(turn, 0.0, 1.0)))
+    growth = np.log(np.maximum(after.scales, 1e-9) / np.maximum(before.scales, 1e-9))
+    moved = np.linalg.norm(after.offset - before.offset, axis=1)
+
+    def mean(values: FloatArray, digits: int) -> float:
+        return round(float(values.mean()), digits) if values.size else 0.0
+
+    return {
+        "color": mean(np.abs(after.colors - before.colors), 5),
+        "opacity": mean(np.abs(after.opacities - before.opacities), 5),
+        "offset_mm": mean(1000.0 * moved, 4),
+        "rotation_degrees": mean(degrees, 3),
+        "scale": mean(np.abs(growth), 5),
+    }

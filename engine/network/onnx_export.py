@@ -1,0 +1,225 @@
+"""A network as ONNX files for the run time without torch. Needs torch, onnx and onnxscript.
+
+    python -m likeness.engine.network.onnx_export FOLDER [BODY]
+
+writes ``decoder.onnx`` and, of an encoder of our own, ``encoder.onnx`` beside the weights of a
+network's folder. The number of Gaussians and the batch are free. Matrices and kernels are stored
+in half precision and cast where they are used, so that everything is computed in single; the
+rest, norms, biases and the code of the positions among it, stays single.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..body import load_body
+from ..output import whole_files
+from ..types import LikenessError
+from ..weights import asset_path
+from .batch import Attributes
+from .decoder import Decoder
+from .files import DECODER_FILE, ENCODER_FILE, load_network
+from .inputs import LIFT_CHANNELS
+from .model import Network
+from .runtime import ATTRIBUTES, DECODER_ONNX, ENCODER_ONNX, NOTE, export_note, file_digest
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET = 20  # the first with GridSample as torch means it for any rank; ONNX Runtime >= 1.17
+LARGE = 8192  # numbers of a tensor: what is smaller, as the heads are, would save nothing
+LARGEST_HALF = 65504.0
+
+
+class FlatDecoder(nn.Module):
+    """The decoder with nothing but tensors as arguments, in the order of :data:`DECODER_INPUTS`."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        said: Attributes = self.decoder(*given[:7], Attributes(*given[7:]))
+        return tuple(said)
+
+
+DECODER_INPUTS = (
+    "core", "core_known", "shell", "shell_known", "patches", "uv", "lift",
+    *(f"base_{name}" for name in ATTRIBUTES),
+)  # fmt: skip
+PER_GAUSSIAN = DECODER_INPUTS[5:]
+
+
+def export_onnx(network: Network, folder: Path) -> list[Path]:
+    """Write a network's ONNX files beside its weights.
+
+    Args:
+        network: as saved in ``folder``. folder: that ``files.save_network`` wrote.
+
+    Returns:
+        The files; of another program's encoder none is written.
+
+    Raises:
+        LikenessError: the exporter's packages are not installed, or nothing can be written.
+    """
+    was_training = network.training
+    network.eval()
+    try:
+        models = {DECODER_ONNX: _decoder(network)}
+        if network.config.encoder.kind == "own":
+            models[ENCODER_ONNX] = _encoder(network)
+    finally:
+        network.train(was_training)
+    weights = {DECODER_ONNX: DECODER_FILE, ENCODER_ONNX: ENCODER_FILE}
+    with whole_files(folder) as scratch:
+        for name, model in models.items():
+            to_half(model)
+            digest = file_digest(folder / weights[name])
+            _note(model, export_note(network.config, network.grids, digest))
+            (scratch / name).write_bytes(model.SerializeToString())
+    return [folder / name for name in models]
+
+
+def decoder_example(network: Network, batch: int, count: int) -> tuple[Tensor, ...]:
+    """Random arguments of the decoder in the order of :data:`DECODER_INPUTS`.
+
+    Args:
+        batch: people. count: Gaussians of each.
+    """
+    config, grids = network.config.decoder, network.grids
+    core, shell = len(grids.core_cells), len(grids.shell_cells)
+    draw = torch.Generator().manual_seed(0)
+
+    def uniform(*size: int) -> Tensor:
+        return torch.rand(batch, *size, generator=draw)
+
+    def normal(*size: int) -> Tensor:
+        return torch.randn(batch, *size, generator=draw)
+
+    core_known, shell_known = uniform(core).round(), uniform(shell).round()
+    return (
+        normal(core, config.features) * core_known[..., None], core_known,
+        normal(shell, config.features) * shell_known[..., None], shell_known,
+        uniform(core, 4 * config.patch**2), uniform(count, 2), normal(count, LIFT_CHANNELS),
+        0.01 * normal(count, 3), nn.functional.normalize(normal(count, 4), dim=-1),
+        0.001 + 0.01 * uniform(count, 3), uniform(count), uniform(count, 3),
+    )  # fmt: skip
+
+
+def _decoder(network: Network) -> onnx.ModelProto:
+    dynamic = [
+        {0: "batch", 1: "gaussians"} if name in PER_GAUSSIAN else {0: "batch"}
+        for name in DECODER_INPUTS
+    ]
+    return _exported(
+        FlatDecoder(network.decoder), decoder_example(network, 2, 5), DECODER_INPUTS, ATTRIBUTES,
+        (tuple(dynamic),),
+    )  # fmt: skip
+
+
+def _encoder(network: Network) -> onnx.ModelProto:
+    side = network.config.encoder.image_size
+    picture = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    return _exported(network.encoder, (picture,), ("images",), ("features",), ({0: "batch"},))
+
+
+def _exported(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    dynamic: tuple[Any, ...],
+) -> onnx.ModelProto:
+    """torch's exporter, quietly."""
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise LikenessError(
+            f"The network cannot be exported: {error}.",
+            "Install the packages of training: pip install 'likeness[train]'",
+        ) from error
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter's own deprecations
+            program = torch.onnx.export(
+                module, example, input_names=list(inputs), output_names=list(outputs),
+                dynamic_shapes=dynamic, dynamo=True, opset_version=OPSET, verbose=False,
+            )  # fmt: skip
+    finally:
+        logger.setLevel(level)
+    assert program is not None
+    model: onnx.ModelProto = program.model_proto
+    return model
+
+
+def to_half(model: onnx.ModelProto) -> None:
+    """Store what is multiplied by (matrices, kernels) in half precision, with a cast behind each.
+
+    A tensor with a number beyond half precision's range stays as it is.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = model.graph
+    factors = {
+        name
+        for node in graph.node
+        if node.op_type in ("MatMul", "Gemm", "Conv", "ConvTranspose")
+        for name in node.input[:2]
+    }
+    factors |= {
+        node.input[0]
+        for node in graph.node
+        if node.op_type == "Transpose" and node.output[0] in factors
+    }
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.name not in factors or tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if values.size < LARGE or np.abs(values).max() > LARGEST_HALF:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _note(model: onnx.ModelProto, note: dict[str, Any]) -> None:
+    entry = model.metadata_props.add()
+    entry.key, entry.value = NOTE, json.dumps(note)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Export the network of a folder; returns the exit code."""
+    if len(argv) not in (1, 2):
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        body = load_body(Path(argv[1]) if len(argv) == 2 else asset_path("body"))
+        folder = Path(argv[0])
+        for path in export_onnx(load_network(folder, body), folder):
+            print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    except LikenessError as error:
+        print(f"likeness: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,355 @@
+"""The network without torch: ONNX Runtime, numpy and scipy.
+
+``onnx_export.py`` writes ``encoder.onnx`` and ``decoder.onnx`` beside a network's weights. What
+lies between the two, the Dual-UV projection (paper equations 2-4), happens here as it does in
+``model.py``. A network without these files, which those with another program's encoder never
+have, runs in torch (``torch_runtime.py``) where torch is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numba
+import numpy as np
+
+from ..body import Body
+from ..dual_uv.sampling import bilinear_matrix, scatter_matrix
+from ..types import BoolArray, BoundGaussians, FloatArray, IntArray, LikenessError, Progress
+from .config import (
+    CONFIG_FILE,
+    NetworkConfig,
+    as_json,
+    differing_fields,
+    from_json,
+    load_config,
+)
+from .grids import UVGrids, uv_grids
+from .inputs import LIFT_CHANNELS, NetworkInputs, color_patches, lift_channels
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+ENCODER_ONNX, DECODER_ONNX = "encoder.onnx", "decoder.onnx"
+NOTE = "likeness"
+"""Key of the files' metadata under which the export says what they were made from."""
+
+ATTRIBUTES = ("offset", "quats", "scales", "opacities", "colors")
+"""What the decoder changes: its outputs, and inputs with ``base_`` before their names."""
+
+EPS = 1e-6  # of equation 3, as in dual_uv/sampling.py
+EXPORT_AGAIN = "Export the network again: python -m likeness.engine.network.onnx_export FOLDER"
+
+
+class Runtime(Protocol):
+    """A network that is ready to be used on one body.
+
+    Attributes:
+        folder: where it lies. config: what it is made of. grids: over the body.
+        backend: what runs it. sha256: of its files by name. warnings: what the user should know.
+    """
+
+    folder: Path
+    config: NetworkConfig
+    grids: UVGrids
+    backend: str
+    sha256: dict[str, str]
+    warnings: tuple[str, ...]
+
+    def run(self, inputs: NetworkInputs, progress: Progress | None = None) -> BoundGaussians:
+        """The Gaussians ``inputs.base`` with the network's attributes.
+
+        Args:
+            progress: told of the steps, as parts of a stage "network".
+
+        Raises:
+            LikenessError: the network gave what are no numbers.
+        """
+
+
+class OnnxRuntime:
+    """A :class:`Runtime` on the CPU.
+
+    Args:
+        folder: with both ONNX files. config: the folder's. grids: over the body that is used.
+        threads: of ONNX Runtime; as many as numba's if None.
+
+    Raises:
+        LikenessError: a file is missing or damaged, or was made from other weights than those
+            beside it, for another config or another body.
+    """
+
+    backend = "onnx"
+    warnings: tuple[str, ...] = ()
+
+    def __init__(
+        self, folder: Path, config: NetworkConfig, grids: UVGrids, threads: int | None = None
+    ) -> None:
+        self.folder, self.config, self.grids = folder, config, grids
+        self.sha256: dict[str, str] = {}
+        threads = threads or numba.get_num_threads()
+        self._decoder = self._opened(DECODER_ONNX, threads)
+        self._encoder = self._opened(ENCODER_ONNX, threads)
+
+    def run(self, inputs: NetworkInputs, progress: Progress | None = None) -> BoundGaussians:
+        """See :class:`Runtime`."""
+        features = []
+        for k, photo in enumerate(inputs.photos):
+            if progress is not None:
+                progress("network", 0.5 * k / len(inputs.photos), "looking at the photo")
+            features.append(self.encoded(photo.image))
+        if progress is not None:
+            progress("network", 0.5, "improving the Gaussians")
+        return self.decoded(inputs, features)
+
+    def encoded(self, image: FloatArray) -> FloatArray:
+        """Features [C, h, w] of a picture [S, S, 3] 0..1."""
+        picture = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
+        out: FloatArray = self._encoder.run(["features"], {"images": picture})[0][0]
+        return out
+
+    def decoded(self, inputs: NetworkInputs, features: Sequence[FloatArray]) -> BoundGaussians:
+        """The Gaussians from each photo's features [C, h, w]."""
+        all_fed = decoder_inputs(inputs, features, self.grids, self.config)
+        # What an ablation leaves out is no input of its decoder.
+        fed = {end.name: all_fed[end.name] for end in self._decoder.get_inputs()}
+        out = self._decoder.run(list(ATTRIBUTES), fed)
+        said = {name: values[0] for name, values in zip(ATTRIBUTES, out, strict=True)}
+        return with_attributes(inputs.base, said, self.folder)
+
+    def _opened(self, name: str, threads: int) -> onnxruntime.InferenceSession:
+        path = self.folder / name
+        session = open_session(path, threads)
+        self.sha256[name] = file_digest(path)
+        _check_note(path, session, self.config, self.grids)
+        ends = (*session.get_inputs(), *session.get_outputs())
+        expected = _expected_sizes(self.config, self.grids)
+        for end in ends:
+            if end.name not in expected or list(end.shape[1:]) != expected[end.name]:
+                raise LikenessError(
+                    f"'{path}': '{end.name}' of size {list(end.shape[1:])} is not what "
+                    f"'{CONFIG_FILE}' and the body ask for.",
+                    EXPORT_AGAIN,
+                )
+        return session
+
+
+def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Runtime:
+    """Make a network ready: in ONNX Runtime where it was exported, else in torch.
+
+    Args:
+        folder: as ``files.save_network`` and ``onnx_export.export_onnx`` wrote it.
+        body: that is fitted to photos; only its atlas counts.
+        threads: as for :class:`OnnxRuntime`.
+
+    Raises:
+        LikenessError: there is no network, it cannot be used, or not here.
+    """
+    if not folder.is_dir():
+        raise LikenessError(
+            f"There is no network in '{folder}': it is no folder.",
+            "Give the folder that training wrote, or build without --network.",
+        )
+    config = load_config(NetworkConfig, folder)
+    grids = uv_grids(body, config.decoder)
+    missing = [n for n in (DECODER_ONNX, ENCODER_ONNX) if not (folder / n).is_file()]
+    if not missing:
+        return OnnxRuntime(folder, config, grids, threads)
+    if importlib.util.find_spec("torch") is not None:
+        from .torch_runtime import TorchRuntime
+
+        return TorchRuntime(folder, body)
+    if config.encoder.kind != "own":
+        raise LikenessError(
+            f"The network in '{folder}' needs torch, which is not installed: its encoder "
+            f"({config.encoder.kind}) is another program's.",
+            "Install torch (pip install 'likeness[encoders]'), or use a network with an encoder "
+            "of its own.",
+        )
+    raise LikenessError(f"'{folder}' has no {' and no '.join(missing)}.", EXPORT_AGAIN)
+
+
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """An ONNX file, ready to run on the CPU.
+
+    Raises:
+        LikenessError: it is missing or damaged, or ONNX Runtime is.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise LikenessError(
+            f"ONNX Runtime, which runs networks, cannot be loaded: {error}.",
+            "Install it with: pip install onnxruntime",
+        ) from error
+    if not path.is_file():
+        raise LikenessError(f"'{path}' is missing.", EXPORT_AGAIN)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # Threads that wait for work would take the cores from numba's loops after this.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = False  # no two portraits have as many Gaussians
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of its own kinds, which have no base in common
+        reason = str(error).strip().splitlines()[0]
+        raise LikenessError(f"'{path}' cannot be read: {reason}", EXPORT_AGAIN) from error
+
+
+def export_note(config: NetworkConfig, grids: UVGrids, weights: str) -> dict[str, Any]:
+    """What the export writes into its files: what they are of.
+
+    Args:
+        weights: sha256 of the safetensors file that was exported.
+    """
+    return {
+        "config": as_json(config),
+        "triangles": len(grids.places),
+        "cells": cells_digest(grids),
+        "weights": weights,
+    }
+
+
+def cells_digest(grids: UVGrids) -> str:
+    """sha256 of which cells are tokens: what has to be the same where a network is used."""
+    both = (np.asarray(cells, "<i8").tobytes() for cells in (grids.core_cells, grids.shell_cells))
+    return hashlib.sha256(b"|".join(both)).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_note(
+    path: Path, session: onnxruntime.InferenceSession, config: NetworkConfig, grids: UVGrids
+) -> None:
+    """Raise where a file is of another config, body or weights than it is used with."""
+    text = session.get_modelmeta().custom_metadata_map.get(NOTE)
+    if text is None:
+        raise LikenessError(f"'{path}' was not exported by Likeness.", EXPORT_AGAIN)
+    note = json.loads(text)
+    differing = differing_fields(from_json(NetworkConfig, note["config"], str(path)), config)
+    if differing:
+        raise LikenessError(
+            f"'{path}' is of another network than '{CONFIG_FILE}' ({'; '.join(differing[:4])}).",
+            EXPORT_AGAIN,
+        )
+    if note["triangles"] != len(grids.places) or note["cells"] != cells_digest(grids):
+        raise LikenessError(
+            f"The network '{path}' was made for a body of {note['triangles']:,} triangles and "
+            f"another atlas; this one has {len(grids.places):,}.",
+            "Use the default body, or a network that was trained on this one.",
+        )
+    weights = path.with_suffix(".safetensors")
+    if weights.is_file() and file_digest(weights) != note["weights"]:
+        raise LikenessError(f"'{path}' is older than '{weights.name}' beside it.", EXPORT_AGAIN)
+
+
+def _expected_sizes(config: NetworkConfig, grids: UVGrids) -> dict[str, list[int | str]]:
+    """Inputs and outputs of both files by name, and their sizes without the batch's."""
+    encoder, decoder = config.encoder, config.decoder
+    side = encoder.image_size // encoder.stride
+    core, shell = len(grids.core_cells), len(grids.shell_cells)
+    n = "gaussians"
+    each: dict[str, list[int | str]] = {
+        "offset": [n, 3], "quats": [n, 4], "scales": [n, 3], "opacities": [n], "colors": [n, 3],
+    }  # fmt: skip
+    return {
+        "images": [3, encoder.image_size, encoder.image_size],
+        "features": [encoder.channels, side, side],
+        "core": [core, decoder.features],
+        "core_known": [core],
+        "shell": [shell, decoder.features],
+        "shell_known": [shell],
+        "patches": [core, decoder.patch**2 * 4],
+        "uv": [n, 2],
+        "lift": [n, LIFT_CHANNELS],
+        **each,
+        **{f"base_{name}": size for name, size in each.items()},
+    }
+
+
+def decoder_inputs(
+    inputs: NetworkInputs, features: Sequence[FloatArray], grids: UVGrids, config: NetworkConfig
+) -> dict[str, FloatArray]:
+    """What the decoder is given, by the names of its ONNX file; a batch of one.
+
+    Args:
+        features: of each photo, [C, h, w].
+    """
+    core = (grids.core_token, len(grids.core_cells))
+    shell = (grids.shell_token, len(grids.shell_cells))
+    core_values, core_known = tokens(
+        features, [(p.core_xy, p.core_seen) for p in inputs.photos], *core
+    )
+    shell_values, shell_known = tokens(
+        features, [(p.shell_xy, p.shell_seen) for p in inputs.photos], *shell
+    )
+    fed = {
+        "core": core_values,
+        "core_known": core_known,
+        "shell": shell_values,
+        "shell_known": shell_known,
+        "patches": color_patches(inputs.color_map, grids, config.decoder.patch),
+        "uv": inputs.uv,
+        "lift": lift_channels(inputs.base, inputs.facing),
+        **{f"base_{name}": getattr(inputs.base, name) for name in ATTRIBUTES},
+    }
+    return {name: np.ascontiguousarray(v[None], np.float32) for name, v in fed.items()}
+
+
+def tokens(
+    features: Sequence[FloatArray],
+    seen_at: Sequence[tuple[FloatArray, BoolArray]],
+    token: IntArray,
+    count: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Features at seen points, averaged by token (equations 2 and 3).
+
+    Several photos blend linearly (paper section 4.4): each counts by the points that it shows.
+
+    Args:
+        features: of each photo, [C, h, w]. seen_at: of each photo, places [n, 2] in 0..1 of it
+            and which of them are seen [n]. token: [n] that each point belongs to.
+
+    Returns:
+        [count, C] float32, zero where nothing was seen, and [count] 0 or 1 whether anything was.
+    """
+    sums = np.zeros((count, len(features[0])), np.float32)
+    total = np.zeros(count)
+    for values, (xy, seen) in zip(features, seen_at, strict=True):
+        channels, height, width = values.shape
+        read = bilinear_matrix(height, width, xy[seen] * np.array([width, height]))
+        both = (scatter_matrix(token[seen], count) @ read).astype(np.float32)
+        sums += both @ values.reshape(channels, -1).T
+        total += np.bincount(token[seen], minlength=count)
+    means = sums / (total + EPS)[:, None]
+    return means.astype(np.float32), (total > 0).astype(np.float32)
+
+
+def with_attributes(
+    base: BoundGaussians, said: dict[str, FloatArray], folder: Path
+) -> BoundGaussians:
+    """The Gaussians with what a network said of them, by :data:`ATTRIBUTES`.
+
+    Raises:
+        LikenessError: not all of it are numbers; ``folder`` is the network's.
+    """
+    for name, values in said.items():
+        if not np.isfinite(values).all():
+            bad = int((~np.isfinite(values)).sum())
+            raise LikenessError(
+                f"The network in '{folder}' gave {bad:,} values of '{name}' that are no numbers.",
+                "Train it again from an earlier checkpoint, or use another network.",
+            )
+    changes: dict[str, Any] = {name: values.astype(np.float32) for name, values in said.items()}
+    return replace(base, **changes)

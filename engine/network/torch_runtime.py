@@ -1,0 +1,53 @@
+"""The network in torch, for what cannot be exported; on a GPU where there is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ..body import Body
+from ..types import BoundGaussians, Progress
+from .batch import collate
+from .files import DECODER_FILE, ENCODER_FILE, keeps_encoder, load_network
+from .inputs import NetworkInputs
+from .runtime import file_digest, with_attributes
+
+
+class TorchRuntime:
+    """A :class:`.runtime.Runtime` of the files that ``files.save_network`` writes.
+
+    Args:
+        folder: the network's. body: whose atlas the tokens lie in.
+        device: a torch device; the GPU if None, where there is one.
+
+    Raises:
+        LikenessError: as for :func:`.files.load_network`.
+    """
+
+    backend = "torch"
+
+    def __init__(self, folder: Path, body: Body, device: str | None = None) -> None:
+        self.folder = folder
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._network = load_network(folder, body).to(self.device)
+        self.config, self.grids = self._network.config, self._network.grids
+        names = [DECODER_FILE]
+        self.warnings: tuple[str, ...] = ()
+        if keeps_encoder(self.config.encoder):
+            names.append(ENCODER_FILE)
+        if self.config.encoder.kind == "own":
+            self.warnings = (
+                f"The network in '{folder}' has not been exported for ONNX Runtime; torch runs it.",
+            )
+        self.sha256 = {name: file_digest(folder / name) for name in names}
+
+    def run(self, inputs: NetworkInputs, progress: Progress | None = None) -> BoundGaussians:
+        """See :class:`.runtime.Runtime`."""
+        if progress is not None:
+            progress("network", 0.1, "improving the Gaussians")
+        batch = collate([inputs], self.grids, self.config.decoder).to(self.device)
+        with torch.inference_mode():
+            said = self._network(batch).of(0, len(inputs.base))
+        values = {name: v.float().cpu().numpy() for name, v in said._asdict().items()}
+        return with_attributes(inputs.base, values, self.folder)
