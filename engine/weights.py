@@ -1,17 +1,20 @@
-"""Where assets lie: the body, the detectors, later the decoder's weights.
+"""Where assets and trained weights lie: the body, the detectors, the networks.
 
-Looked up in this order: the folder named by ``LIKENESS_ASSETS``, the ``assets`` folder inside
-the package (an installed extension carries it), the user's cache, which ``build.py assets``
-fills. Nothing is downloaded here.
+Assets are looked up in this order: the folder named by ``LIKENESS_ASSETS``, the ``assets`` folder
+inside the package (an installed extension carries it), the user's cache, which ``build.py
+assets`` fills. For trained weights see :func:`find_weights`.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
+from .downloads import check_file, downloads_allowed, fetch, hub_copy
 from .types import LikenessError
 
 ASSETS_VERSION = "2"
@@ -32,6 +35,144 @@ ASSETS: dict[str, str] = {
 """Asset name -> file below the assets folder."""
 
 REMEDY = "Run 'python build.py assets' in the project's folder, or set LIKENESS_ASSETS."
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file.
+
+    Attributes:
+        name: without folders.
+        size: bytes; None where that is not published.
+        sha256: in hex, or its first digits where only those are published; empty without any.
+    """
+
+    name: str
+    size: int | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A trained network that Likeness can use.
+
+    Attributes:
+        name: what :func:`find_weights` is asked for.
+        purpose: what Likeness does with it.
+        licence: of the weights, as their publishers say it; they are not Likeness's.
+        files: one, or the files of a folder called ``name``.
+        repository: on the Hugging Face hub; empty when it is not there.
+        url: of the folder on the web that holds the files, when there is no repository.
+    """
+
+    name: str
+    purpose: str
+    licence: str
+    files: tuple[WeightFile, ...]
+    repository: str = ""
+    url: str = ""
+
+    @property
+    def page(self) -> str:
+        """Where a person finds the files; empty when nowhere."""
+        return f"https://huggingface.co/{self.repository}" if self.repository else self.url
+
+    def inside(self, folder: Path) -> Path | None:
+        """The file, or the folder of the files, below a folder of weights; None if not there."""
+        own = folder / self.name
+        if all((own / file.name).is_file() for file in self.files):
+            return own / self.files[0].name if len(self.files) == 1 else own
+        if len(self.files) == 1 and (folder / self.files[0].name).is_file():
+            return folder / self.files[0].name
+        return None
+
+
+CONFIG_AND_ONNX = tuple(map(WeightFile, ("config.json", "encoder.onnx", "decoder.onnx")))
+TRANSFORMERS = (WeightFile("config.json"), WeightFile("model.safetensors"))
+TORCHVISION = "https://download.pytorch.org/models/"
+LPIPS = (
+    "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/"
+)
+
+WEIGHTS: dict[str, Weights] = {
+    entry.name: entry
+    for entry in (
+        Weights(
+            "default",
+            "improves the lift: what 'likeness build --network default' takes",
+            "as Likeness",
+            CONFIG_AND_ONNX,
+        ),
+        Weights(
+            "sapiens-1b",
+            "the paper's encoder (section 3.1), frozen",
+            "CC BY-NC 4.0: not for commercial use",
+            (WeightFile("sapiens_1b_epoch_173_torchscript.pt2"),),
+            repository="facebook/sapiens-pretrain-1b-torchscript",
+        ),
+        Weights(
+            "sapiens2-0.4b",
+            "an encoder, 1024 channels at stride 16",
+            "Sapiens2 License: no deepfakes, no biometric processing, passed on with its text",
+            TRANSFORMERS,
+            repository="facebook/sapiens2-pretrain-0.4b",
+        ),
+        Weights(
+            "dinov2-base",
+            "an encoder, 768 channels at stride 14",
+            "Apache-2.0",
+            TRANSFORMERS,
+            repository="facebook/dinov2-base",
+        ),
+        Weights(
+            "alexnet",
+            "the perceptual loss's backbone",
+            "BSD-3-Clause (torchvision)",
+            (WeightFile("alexnet-owt-7be5be79.pth", sha256="7be5be79"),),
+            url=TORCHVISION,
+        ),
+        Weights(
+            "vgg16",
+            "the perceptual loss's backbone",
+            "BSD-3-Clause (torchvision)",
+            (
+                WeightFile(
+                    "vgg16-397923af.pth",
+                    553_433_881,
+                    "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+                ),
+            ),
+            url=TORCHVISION,
+        ),
+        Weights(
+            "lpips-alexnet",
+            "how the perceptual loss weighs AlexNet's channels",
+            "BSD-2-Clause (LPIPS)",
+            (
+                WeightFile(
+                    "alex.pth",
+                    6009,
+                    "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+                ),
+            ),
+            url=LPIPS,
+        ),
+        Weights(
+            "lpips-vgg16",
+            "how the perceptual loss weighs VGG16's channels",
+            "BSD-2-Clause (LPIPS)",
+            (
+                WeightFile(
+                    "vgg.pth",
+                    7289,
+                    "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+                ),
+            ),
+            url=LPIPS,
+        ),
+    )
+}
+"""Trained networks by name. Sizes and digests stand where they are published, and nowhere else."""
 
 
 def cache_assets_dir() -> Path:
@@ -57,3 +198,99 @@ def asset_path(name: str) -> Path:
             return path
     searched = ", ".join(str(d) for d in assets_dirs())
     raise LikenessError(f"The asset '{ASSETS[name]}' is missing (looked in {searched}).", REMEDY)
+
+
+def user_weights_dir() -> Path:
+    """Where downloads go and where a user may put weights; it need not exist."""
+    return Path(platformdirs.user_data_dir("likeness")) / "weights"
+
+
+def weights_dirs(more: Sequence[Path] = ()) -> list[Path]:
+    """Every folder that is searched for weights, first one first.
+
+    Args:
+        more: folders searched after those of ``LIKENESS_WEIGHTS``: the extension's own.
+    """
+    named = os.environ.get("LIKENESS_WEIGHTS", "")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    torch_home = Path(os.environ.get("TORCH_HOME") or Path(cache) / "torch")
+    return [
+        *(Path(part) for part in named.split(os.pathsep) if part),
+        *more,
+        user_weights_dir(),
+        *(folder / "network" for folder in assets_dirs()),
+        torch_home / "hub" / "checkpoints",  # where torchvision has put its own
+    ]
+
+
+def find_weights(
+    wanted: str | Path, allow_download: bool | None = None, more: Sequence[Path] = ()
+) -> Path:
+    """The file of trained weights, or their folder where they are several files.
+
+    Looked up in this order: a path that exists; the folders of ``LIKENESS_WEIGHTS`` (separated as
+    in ``PATH``), ``more``, the user's folder, what is bundled, torch's cache; the hub's cache;
+    and, only if that is allowed, the hub or the web. A file lies in such a folder directly or
+    below the weights' name. What has a published size or digest is checked.
+
+    Args:
+        wanted: a path; or a name in :data:`WEIGHTS`, the name of the file or of the repository.
+        allow_download: whether it may be fetched; None asks ``LIKENESS_ALLOW_DOWNLOAD``.
+        more: other folders; Blender's extension has one of its own.
+
+    Raises:
+        LikenessError: there is none, it is damaged, or it cannot be fetched.
+    """
+    entry = _entry(str(wanted))
+    path = Path(wanted)
+    # A name of the table is no path, even where a folder happens to be called so.
+    if str(wanted) not in WEIGHTS and path.exists():
+        return path
+    if entry is None:
+        raise LikenessError(
+            f"There are no weights '{wanted}'.",
+            f"Give a path that exists, or one of: {', '.join(WEIGHTS)}.",
+        )
+    folders = weights_dirs(more)
+    for folder in folders:
+        found = entry.inside(folder)
+        if found is not None:
+            return _checked(entry, found)
+    found = hub_copy(entry.repository, [file.name for file in entry.files])
+    if found is not None:
+        return _checked(entry, found)
+    if not entry.page:
+        raise LikenessError(
+            "No trained network comes with this version of Likeness.",
+            "Train one with 'likeness train' and give its folder, or build without --network.",
+        )
+    if not downloads_allowed(allow_download):
+        names = " and ".join(file.name for file in entry.files)
+        raise LikenessError(
+            f"The weights '{entry.name}' ({names}) are not on this computer.",
+            f"Give their path; or put them into '{user_weights_dir() / entry.name}' "
+            f"(from {entry.page}; licence: {entry.licence}); or allow the download with "
+            "LIKENESS_ALLOW_DOWNLOAD=1.",
+        )
+    target = user_weights_dir() / entry.name
+    fetched = [
+        fetch(entry.repository, entry.url, file.name, target, file.size, file.sha256)
+        for file in entry.files
+    ]
+    return fetched[0] if len(fetched) == 1 else fetched[0].parent
+
+
+def _entry(wanted: str) -> Weights | None:
+    for entry in WEIGHTS.values():
+        alone = entry.files[0].name if len(entry.files) == 1 else entry.name
+        if wanted in (entry.name, alone, entry.repository or entry.name):
+            return entry
+    return None
+
+
+def _checked(entry: Weights, found: Path) -> Path:
+    """``found``, a file or the folder of several, when it is what was published."""
+    for file in entry.files:
+        path = found / file.name if len(entry.files) > 1 else found
+        check_file(path, file.size, file.sha256)
+    return found

@@ -22,6 +22,11 @@ NEVER = {"cv2", "mediapipe", "skimage", "pickle", "smplx"}
 TORCH_FILES = {
     "engine/body/skinning_torch.py",
     "engine/gaussians/posing_torch.py",
+    "engine/network/encoders/__init__.py",
+    "engine/network/encoders/encoder.py",
+    "engine/network/encoders/hub.py",
+    "engine/network/encoders/own.py",
+    "engine/network/encoders/torchscript.py",
     "engine/network/onnx_export.py",
     "engine/network/torch_runtime.py",
     "engine/render/autograd.py",

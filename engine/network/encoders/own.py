@@ -9,6 +9,8 @@ things are to the pixel.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,7 +37,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] the same form."""
-        out = self.mlp(self.norm(self.spread(x).permute(0, 2, 3, 1)))
+        out: Tensor = self.mlp(self.norm(self.spread(x).permute(0, 2, 3, 1)))
         return x + out.permute(0, 3, 1, 2)
 
 
@@ -51,14 +53,14 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] the same form."""
-        size = x.shape[2:]
-        tokens = x.flatten(2).transpose(1, 2)
+        height, width = x.shape[2:]
+        tokens: Tensor = x.flatten(2).transpose(1, 2)
         heads = self.query_key_value(self.norm_attention(tokens)).unflatten(2, (3, HEADS, -1))
         query, key, value = heads.permute(2, 0, 3, 1, 4).unbind(0)
         mixed = F.scaled_dot_product_attention(query, key, value)
         tokens = tokens + self.out(mixed.transpose(1, 2).flatten(2))
         tokens = tokens + self.mlp(self.norm_mlp(tokens))
-        return tokens.transpose(1, 2).unflatten(2, size)
+        return tokens.transpose(1, 2).reshape(len(x), -1, height, width)
 
 
 class OwnEncoder(Encoder):
@@ -87,9 +89,7 @@ class OwnEncoder(Encoder):
             nn.SiLU(),
             nn.Conv2d(widths[0], widths[0], 3, stride=2, padding=1),
         )
-        self.narrower = nn.ModuleList(
-            nn.Conv2d(a, b, 2, stride=2) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.narrower = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.stages = nn.ModuleList(
             nn.Sequential(*(ConvBlock(w) for _ in range(config.depth))) for w in widths
         )

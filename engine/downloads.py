@@ -1,0 +1,146 @@
+"""Fetching weights, only when the user allows it.
+
+Files of the Hugging Face hub stay in the hub's own cache, where other programs find them, too, and
+where a transfer that broke off goes on; those of other addresses are put where the caller says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import importlib.util
+import os
+import shutil
+import urllib.request
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from .formats.atomic import whole_file
+from .types import LikenessError
+
+CONSENT = "LIKENESS_ALLOW_DOWNLOAD"
+YES = ("1", "true", "yes", "on")
+TIMEOUT = 30.0  # seconds without an answer
+
+
+def downloads_allowed(explicit: bool | None = None) -> bool:
+    """Whether anything may be fetched: as said, or what ``LIKENESS_ALLOW_DOWNLOAD`` says."""
+    if explicit is not None:
+        return explicit
+    return os.environ.get(CONSENT, "").strip().lower() in YES
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_file(path: Path, size: int | None, sha256: str) -> None:
+    """Compare a file with what is published of it.
+
+    Args:
+        size: bytes; None if that is not known.
+        sha256: in hex, or its first digits; empty if it is not known.
+
+    Raises:
+        LikenessError: it is another file, or cannot be read.
+    """
+    remedy = "Take it away and get it again; it is damaged, or another file of the same name."
+    try:
+        bytes_there = path.stat().st_size
+        if size is not None and bytes_there != size:
+            raise LikenessError(f"'{path}' has {bytes_there} bytes, not {size}.", remedy)
+        digest = file_sha256(path) if sha256 else ""
+    except OSError as error:
+        raise LikenessError(
+            f"'{path}' cannot be read: {error.strerror or error}.", "Check the file's permissions."
+        ) from error
+    if not digest.startswith(sha256):
+        raise LikenessError(f"'{path}' has the SHA-256 {digest}, not {sha256}.", remedy)
+
+
+def hub_copy(repository: str, names: Sequence[str]) -> Path | None:
+    """What the hub's cache on this computer has: the file, or the folder of several files."""
+    if not repository or importlib.util.find_spec("huggingface_hub") is None:
+        return None
+    import huggingface_hub
+
+    found = [huggingface_hub.try_to_load_from_cache(repository, name) for name in names]
+    paths = [Path(path) for path in found if isinstance(path, str)]
+    if len(paths) < len(names) or len({path.parent for path in paths}) != 1:
+        return None
+    return paths[0] if len(paths) == 1 else paths[0].parent
+
+
+def fetch(
+    repository: str, url: str, name: str, folder: Path, size: int | None, sha256: str
+) -> Path:
+    """Fetch one file and check it. The caller has asked whether that is allowed.
+
+    Args:
+        repository: on the hub; if empty, ``url`` is the address of the folder that holds it.
+        name: of the file.
+        folder: where a file from ``url`` goes, made when missing.
+        size, sha256: as for :func:`check_file`; a file without a published digest is let through
+            with a warning that says which one it has.
+
+    Raises:
+        LikenessError: no connection, no such file, no permission, or another file than expected.
+    """
+    if repository:
+        path = _from_hub(repository, name)
+        check_file(path, size, sha256)
+    else:
+        path = _from_web(url + name, folder, size, sha256)
+    if not sha256:
+        warnings.warn(
+            f"Nobody has published a checksum of '{path}'; its SHA-256 is {file_sha256(path)}.",
+            stacklevel=3,
+        )
+    return path
+
+
+def _from_hub(repository: str, name: str) -> Path:
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise LikenessError(
+            "Weights are fetched with the package 'huggingface-hub', which is not installed.",
+            "Run 'pip install likeness[train]', or download "
+            f"https://huggingface.co/{repository} yourself.",
+        ) from error
+    try:
+        return Path(huggingface_hub.hf_hub_download(repository, name))
+    except (OSError, ValueError) as error:  # its own errors are of these kinds
+        raise LikenessError(
+            f"'{name}' cannot be fetched from https://huggingface.co/{repository}: {error}.",
+            "Check the connection, and whether the page asks you to accept a licence and to log "
+            "in; or download the file yourself and give its path.",
+        ) from error
+
+
+def _from_web(address: str, folder: Path, size: int | None, sha256: str) -> Path:
+    path = folder / address.rpartition("/")[2]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LikenessError(
+            f"The folder '{folder}' cannot be made: {error.strerror or error}.",
+            "Set LIKENESS_WEIGHTS to a folder with the files.",
+        ) from error
+    with whole_file(path) as scratch:
+        try:
+            with (
+                urllib.request.urlopen(address, timeout=TIMEOUT) as answer,
+                scratch.open("wb") as file,
+            ):
+                shutil.copyfileobj(answer, file, 1 << 20)
+        except (OSError, http.client.HTTPException) as error:
+            raise LikenessError(
+                f"'{address}' cannot be fetched: {error}.",
+                "Check the connection, or download the file yourself and give its path.",
+            ) from error
+        check_file(scratch, size, sha256)
+    return path

@@ -1,0 +1,148 @@
+"""Sapiens2 and DINOv2 through ``transformers``: vision transformers as feature grids.
+
+Needs ``transformers`` (``pip install 'likeness[encoders]'``). The weights come from a folder with
+``config.json`` and ``model.safetensors``, or, if the user allows it, from the hub.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ...downloads import downloads_allowed
+from ...types import LikenessError
+from ...weights import WEIGHTS, find_weights
+from ..config import EncoderConfig
+from .encoder import IMAGENET, Encoder
+
+MODEL_TYPES = {"sapiens2": ("sapiens2",), "dinov2": ("dinov2", "dinov2_with_registers")}
+"""Encoder kind -> ``model_type`` of the configurations that it takes."""
+
+
+class HubEncoder(Encoder):
+    """The last layer's patch tokens, normed, on their grid.
+
+    Class and register tokens are left away. Both families take pictures of any size that divides
+    into patches: Sapiens2 knows places by rotary angles, DINOv2's table of places is resized.
+
+    Args:
+        config: ``source`` is a folder, a name of the weights table or one on the hub.
+        allow_download: see ``create_encoder``.
+
+    Raises:
+        LikenessError: ``transformers`` is missing, or see :func:`load_backbone`.
+    """
+
+    def __init__(self, config: EncoderConfig, allow_download: bool | None = None) -> None:
+        super().__init__(config, IMAGENET)
+        if not config.source:
+            raise LikenessError(
+                f"The encoder '{config.kind}' has no source.",
+                "Set encoder.source to a folder with config.json and model.safetensors, or to a "
+                "name on the hub.",
+            )
+        self.backbone = load_backbone(config, allow_download)
+        _check_fit(self.backbone.config, config)
+        # Sapiens2 shifts its places at random in training, from torch's global generator: then
+        # no step could be repeated.
+        for name in ("pos_embed_shift", "pos_embed_jitter", "pos_embed_rescale"):
+            if hasattr(self.backbone.config, name):
+                setattr(self.backbone.config, name, None)
+        # Only for masked pictures, which it is never given; trained on several GPUs it would be
+        # waited for.
+        mask = getattr(self.backbone.embeddings, "mask_token", None)
+        if mask is not None:
+            mask.requires_grad_(False)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features [B, C, h, w] of normalised pictures [B, 3, S, S]."""
+        tokens: Tensor = self.backbone(pixel_values=images).last_hidden_state
+        cells = self.config.image_size // self.config.stride
+        patches = tokens[:, tokens.shape[1] - cells * cells :]
+        return patches.transpose(1, 2).reshape(len(images), -1, cells, cells)
+
+
+def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> Any:
+    """The model of ``transformers``, with all its weights.
+
+    Raises:
+        LikenessError: ``transformers`` is missing or too old; there is no such model, it is of
+            another family, or weights are missing in it.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise LikenessError(
+            f"The encoder '{config.kind}' needs the package 'transformers', which is not "
+            "installed.",
+            "Run 'pip install likeness[encoders]'.",
+        ) from error
+    source, local = _source(config.source, allow_download)
+    remedy = "Give a folder with config.json and model.safetensors" + (
+        "." if local or downloads_allowed(allow_download)
+        else ", or allow the download with LIKENESS_ALLOW_DOWNLOAD=1."
+    )  # fmt: skip
+    offline = local or not downloads_allowed(allow_download)
+    try:
+        made = transformers.AutoConfig.from_pretrained(source, local_files_only=offline)
+    except (OSError, ValueError, KeyError) as error:
+        raise LikenessError(
+            f"'{config.source}' cannot be read by transformers {transformers.__version__}: "
+            f"{_first_line(error)}.",
+            remedy,
+        ) from error
+    if made.model_type not in MODEL_TYPES[config.kind]:
+        raise LikenessError(
+            f"'{config.source}' is a '{made.model_type}', not a {config.kind}.",
+            "Give the weights of that family, or change encoder.kind.",
+        )
+    try:
+        model, told = transformers.AutoModel.from_pretrained(
+            source, config=made, local_files_only=offline, use_safetensors=True,
+            output_loading_info=True,
+        )  # fmt: skip
+    except (OSError, ValueError, RuntimeError) as error:
+        raise LikenessError(
+            f"The weights of '{config.source}' cannot be read: {_first_line(error)}.", remedy
+        ) from error
+    # transformers itself would go on with random numbers in their place.
+    missing = sorted(name for name in told["missing_keys"] if "mask_token" not in name)
+    if missing:
+        raise LikenessError(
+            f"'{config.source}' lacks {len(missing)} of its weights ({missing[0]} ...).",
+            "Give the pretrained encoder in the form of transformers.",
+        )
+    return model
+
+
+def _source(source: str, allow_download: bool | None) -> tuple[str, bool]:
+    """What transformers is asked for, and whether that is a folder on this computer."""
+    known = {entry.repository for entry in WEIGHTS.values() if entry.repository}
+    if source in WEIGHTS or source in known or Path(source).exists():
+        return str(find_weights(source, allow_download)), True
+    return source, False
+
+
+def _check_fit(made: Any, config: EncoderConfig) -> None:
+    patch = made.patch_size if isinstance(made.patch_size, int) else made.patch_size[0]
+    wrong = [
+        f"encoder.{name} is {given}, not {real}"
+        for name, given, real in (
+            ("channels", config.channels, made.hidden_size),
+            ("stride", config.stride, patch),
+        )
+        if given != real
+    ]
+    if wrong:
+        raise LikenessError(f"'{config.source}': {'; '.join(wrong)}.", "Set them so.")
+    if config.image_size % patch:
+        raise LikenessError(
+            f"A picture of {config.image_size} pixels does not divide into patches of {patch}.",
+            "Set encoder.image_size to a multiple.",
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")

@@ -1,0 +1,97 @@
+"""Sapiens v1 as its authors released it for others to use: a TorchScript file.
+
+``sapiens_1b_epoch_173_torchscript.pt2`` gives 1536 channels on 64 x 64 places of a picture of
+1024 x 1024 (patches of 16, after the last norm, without the class token), as a tuple of one
+tensor. The picture is to be normalised as in training (facebookresearch/sapiens, lite/demo).
+
+Reading a TorchScript file unpickles no Python objects, but it holds a program, which runs in this
+process: use files of people you trust, and compare the digest where one is published.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...types import LikenessError
+from ...weights import find_weights
+from ..config import EncoderConfig
+from .encoder import Encoder
+
+NORMAL = (
+    (123.5 / 255, 116.5 / 255, 103.5 / 255),
+    (58.5 / 255, 57.0 / 255, 57.5 / 255),
+)
+
+
+class TorchScriptEncoder(Encoder):
+    """A TorchScript module that gives features [B, C, h, w], alone or in a tuple or list.
+
+    Args:
+        config: ``source`` is the file, or a name that ``find_weights`` knows.
+        allow_download: see ``create_encoder``.
+
+    Raises:
+        LikenessError: the file is missing or is no TorchScript.
+    """
+
+    def __init__(self, config: EncoderConfig, allow_download: bool | None = None) -> None:
+        super().__init__(config, NORMAL)
+        if not config.source:
+            raise LikenessError(
+                "The encoder 'sapiens' has no file.",
+                "Set encoder.source to the path of sapiens_1b_epoch_173_torchscript.pt2, or to "
+                "sapiens-1b.",
+            )
+        self.path = find_weights(config.source, allow_download)
+        self.backbone = load_torchscript(self.path)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features [B, C, h, w] of normalised pictures [B, 3, S, S]."""
+        try:
+            found = self.backbone(images)
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise LikenessError(
+                f"'{self.path}' does not run on pictures {list(images.shape)}: "
+                f"{str(error).strip().splitlines()[-1]}.",
+                "Set encoder.image_size to what the file was made for (1024 for Sapiens-1B).",
+            ) from error
+        if isinstance(found, Sequence) and found:
+            found = found[-1]  # the last layer's, where a file gives several
+        if not isinstance(found, Tensor) or found.ndim != 4:
+            raise LikenessError(
+                f"'{self.path}' gives {_said(found)}, not features [B, C, h, w].",
+                "Use a pretrained encoder; Sapiens' files for pose, parts or depth are others.",
+            )
+        return found
+
+
+def load_torchscript(path: Path) -> Any:
+    """A TorchScript module on the CPU.
+
+    Raises:
+        LikenessError: it is missing, damaged or another kind of file.
+    """
+    with warnings.catch_warnings():
+        # Sapiens v1 exists in no form that torch still recommends.
+        warnings.filterwarnings("ignore", ".*torch.jit.load.*", DeprecationWarning)
+        try:
+            return torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+        except (RuntimeError, ValueError, OSError) as error:
+            reason = str(error).strip().partition("\n")[0].rstrip(".")
+            raise LikenessError(
+                f"'{path}' cannot be read as TorchScript: {reason}.",
+                "Use the file whose name ends in _torchscript.pt2, and download it again if it is "
+                "that one.",
+            ) from error
+
+
+def _said(found: Any) -> str:
+    return f"a tensor {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
