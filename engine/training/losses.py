@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -130,8 +130,9 @@ class SampleRegions:
         return replace(grown, hand_patches=self.hand_patches, face_patches=self.face_patches)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> SampleRegions:
-        values = (getattr(self, f.name) for f in fields(self))
-        return SampleRegions(*(change(v) if isinstance(v, Tensor) else v for v in values))
+        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "patches"}
+        changed: dict[str, Any] = {name: change(values) for name, values in tensors.items()}
+        return replace(self, **changed)
 
 
 def sample_regions(body: Body, bound: BoundGaussians, uv: FloatArray) -> SampleRegions:

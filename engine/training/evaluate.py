@@ -1,0 +1,151 @@
+"""How good a network is: its views of people beside the lift's, against the truth. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..body import Body
+from ..evaluation.metrics import psnr, ssim
+from ..gaussians import place
+from ..network.batch import changed, collate
+from ..network.model import Network
+from ..render import Render, render_camera
+from ..types import BoolArray, BoundGaussians, FloatArray
+from .samples import TargetView, TrainingSample
+from .sheets import SheetRow, ShownView
+
+GREY = 0.5  # of the backdrop
+_SHOWN = 0.5  # alpha from which a pixel counts as the person's
+
+
+@dataclass(frozen=True)
+class ComparedView:
+    """One view of a sample, drawn twice; pictures [H, W, 3] before grey.
+
+    Attributes:
+        kind: ``reference`` for the view that the network was given, else the target's.
+        truth, lift, network: ``lift`` is what the network starts from.
+        mask: [H, W] where the truth or either drawing is; figures are of these pixels, the same
+            ones for both.
+    """
+
+    kind: str
+    truth: FloatArray
+    lift: FloatArray
+    network: FloatArray
+    mask: BoolArray
+
+    def figures(self) -> dict[str, float]:
+        """PSNR in dB and SSIM of the lift and of the network."""
+        out = {}
+        for name, drawn in (("lift", self.lift), ("network", self.network)):
+            out[f"{name}_psnr"] = psnr(drawn, self.truth, self.mask)
+            out[f"{name}_ssim"] = ssim(drawn, self.truth, self.mask)
+        return out
+
+
+def compared_views(
+    network: Network, sample: TrainingSample, body: Body, backend: str = "cpu"
+) -> list[ComparedView]:
+    """All views of a sample, the reference first.
+
+    Args:
+        body: the base body; the sample brings its own shape. backend: a rasteriser.
+    """
+    own_body = replace(body, v_template=sample.v_template)
+    lifted = sample.inputs.base
+    made = _decoded(network, sample)
+    kinds = ["reference", *(view.kind for view in sample.views[1:])]
+    return [
+        _compared(kind, view, lifted, made, own_body, backend)
+        for kind, view in zip(kinds, sample.views)
+    ]
+
+
+def evaluate(
+    network: Network, samples: Iterable[TrainingSample], body: Body, backend: str = "cpu"
+) -> dict[str, Any]:
+    """Mean figures over the target views of samples, before grey, where anything is.
+
+    Returns:
+        ``lift_psnr``, ``network_psnr`` and their difference ``gain_db``, ``lift_ssim``,
+        ``network_ssim``, ``views``: how many; the same again in ``by_kind``, for each kind of
+        target and for the ``reference``, which the rest does not count. Views that show nothing
+        have no figures.
+    """
+    found: dict[str, list[dict[str, float]]] = {}
+    for sample in samples:
+        for view in compared_views(network, sample, body, backend):
+            if view.mask.any():
+                found.setdefault(view.kind, []).append(view.figures())
+    targets = [f for kind, figures in found.items() if kind != "reference" for f in figures]
+    by_kind = {kind: _means(figures) for kind, figures in sorted(found.items())}
+    return {**_means(targets), "by_kind": by_kind}
+
+
+def sheet_row(
+    network: Network, sample: TrainingSample, body: Body, backend: str = "cpu"
+) -> SheetRow:
+    """A sample as a sheet shows it, with the figures of each view."""
+    views = []
+    for view in compared_views(network, sample, body, backend):
+        notes = [f"{psnr(d, view.truth, view.mask):.1f} dB" for d in (view.lift, view.network)]
+        views.append(ShownView(view.kind, view.truth, view.lift, view.network, *notes))
+    return SheetRow(sample.key, sample.inputs.photos[0].image, tuple(views))
+
+
+@contextmanager
+def judging(network: Network) -> Iterator[None]:
+    """The network as it is used: no derivatives, no training; afterwards as it was."""
+    before = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.train(before)
+
+
+def _decoded(network: Network, sample: TrainingSample) -> BoundGaussians:
+    """The network's Gaussians of a sample, in float32."""
+    device = next(network.parameters()).device
+    batch = collate([sample.inputs], network.grids, network.config.decoder).to(device)
+    with judging(network):
+        attributes = network(batch)
+    return changed(sample.inputs.base, attributes.of(0, batch.counts[0]))
+
+
+def _compared(
+    kind: str,
+    view: TargetView,
+    lifted: BoundGaussians,
+    made: BoundGaussians,
+    body: Body,
+    backend: str,
+) -> ComparedView:
+    before, after = (_draw(bound, view, body, backend) for bound in (lifted, made))
+    alpha = view.rgba[..., 3]
+    truth = view.rgba[..., :3] * alpha[..., None] + GREY * (1 - alpha[..., None])
+    mask = (alpha > _SHOWN) | (before.alpha > _SHOWN) | (after.alpha > _SHOWN)
+    return ComparedView(kind, truth, before.rgb, after.rgb, mask)
+
+
+def _draw(bound: BoundGaussians, view: TargetView, body: Body, backend: str) -> Render:
+    gaussians = place(bound, view.vertices, body)
+    return render_camera(gaussians, view.camera, np.full(3, GREY), backend)
+
+
+def _means(figures: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of every figure; without any, only that there are no views."""
+    out: dict[str, float] = {"views": len(figures)}
+    if figures:
+        for name in figures[0]:
+            out[name] = round(float(np.mean([f[name] for f in figures])), 4)
+        out["gain_db"] = round(out["network_psnr"] - out["lift_psnr"], 4)
+    return out
