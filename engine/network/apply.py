@@ -100,8 +100,11 @@ def mean_change(before: BoundGaussians, after: BoundGaussians) -> dict[str, floa
         ``color`` and ``opacity`` (0..1), ``offset_mm``, ``rotation_degrees``, and ``scale``: the
         logarithm of the factor.
     """
-    turn = np.abs((np.asarray(before.quats, np.float64) * after.quats).sum(1))
-    degrees = 2.0 * np.degrees(np.arccos(np.clip(turn, 0.0, 1.0)))
+    # A quaternion and its opposite turn the same; the chord between them is exact for small turns.
+    chord = np.minimum(
+        *(np.linalg.norm(after.quats + sign * before.quats, axis=1) for sign in (-1.0, 1.0))
+    )
+    degrees = np.degrees(4.0 * np.arcsin(np.clip(chord / 2.0, 0.0, 1.0)))
     growth = np.log(np.maximum(after.scales, 1e-9) / np.maximum(before.scales, 1e-9))
     moved = np.linalg.norm(after.offset - before.offset, axis=1)
 

@@ -31,7 +31,16 @@ from .decoder import Decoder
 from .files import DECODER_FILE, ENCODER_FILE, load_network
 from .inputs import LIFT_CHANNELS
 from .model import Network
-from .runtime import ATTRIBUTES, DECODER_ONNX, ENCODER_ONNX, NOTE, export_note, file_digest
+from .runtime import (
+    ATTRIBUTES,
+    DECODER_INPUTS,
+    DECODER_ONNX,
+    ENCODER_ONNX,
+    NOTE,
+    PER_GAUSSIAN,
+    export_note,
+    file_digest,
+)
 
 if TYPE_CHECKING:
     import onnx
@@ -51,13 +60,6 @@ class FlatDecoder(nn.Module):
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
         said: Attributes = self.decoder(*given[:7], Attributes(*given[7:]))
         return tuple(said)
-
-
-DECODER_INPUTS = (
-    "core", "core_known", "shell", "shell_known", "patches", "uv", "lift",
-    *(f"base_{name}" for name in ATTRIBUTES),
-)  # fmt: skip
-PER_GAUSSIAN = DECODER_INPUTS[5:]
 
 
 def export_onnx(network: Network, folder: Path) -> list[Path]:

@@ -43,6 +43,15 @@ NOTE = "likeness"
 ATTRIBUTES = ("offset", "quats", "scales", "opacities", "colors")
 """What the decoder changes: its outputs, and inputs with ``base_`` before their names."""
 
+DECODER_INPUTS = (
+    "core", "core_known", "shell", "shell_known", "patches", "uv", "lift",
+    *(f"base_{name}" for name in ATTRIBUTES),
+)  # fmt: skip
+"""Of a decoder with all that the paper has; the export keeps their order."""
+
+PER_GAUSSIAN = DECODER_INPUTS[5:]
+AT_ONCE = 131_072  # Gaussians: their heads take 200 MB; more would take as much more again
+
 EPS = 1e-6  # of equation 3, as in dual_uv/sampling.py
 EXPORT_AGAIN = "Export the network again: python -m likeness.engine.network.onnx_export FOLDER"
 
@@ -119,8 +128,15 @@ class OnnxRuntime:
         all_fed = decoder_inputs(inputs, features, self.grids, self.config)
         # What an ablation leaves out is no input of its decoder.
         fed = {end.name: all_fed[end.name] for end in self._decoder.get_inputs()}
-        out = self._decoder.run(list(ATTRIBUTES), fed)
-        said = {name: values[0] for name, values in zip(ATTRIBUTES, out, strict=True)}
+        parts = []
+        for start in range(0, max(len(inputs.base), 1), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            now = {k: v[:, part] if k in PER_GAUSSIAN else v for k, v in fed.items()}
+            parts.append(self._decoder.run(list(ATTRIBUTES), now))
+        said = {
+            name: np.concatenate([part[k][0] for part in parts])
+            for k, name in enumerate(ATTRIBUTES)
+        }
         return with_attributes(inputs.base, said, self.folder)
 
     def _opened(self, name: str, threads: int) -> onnxruntime.InferenceSession:
