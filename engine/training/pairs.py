@@ -85,5 +85,5 @@ def draw_pair(
         for row, kind in enumerate(kinds)
         if row != reference and teaches(kinds[reference], kind, directed)
     ]
-    chosen = rng.permutation(allowed)[:targets] if allowed else []
-    return Pair(reference, tuple(int(row) for row in chosen))
+    chosen = rng.permutation(len(allowed))[:targets]
+    return Pair(reference, tuple(allowed[k] for k in chosen))

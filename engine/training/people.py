@@ -138,7 +138,8 @@ def straight(scene: Scene, camera: Camera) -> FloatArray:
     nothing = np.zeros((camera.height, camera.width, 3))
     light, alpha, _ = draw_scene(scene, camera, nothing)
     colors = np.where(alpha[..., None] > 1e-3, light / np.maximum(alpha, 1e-3)[..., None], 0.0)
-    return np.concatenate([np.clip(colors, 0.0, 1.0), alpha[..., None]], -1).astype(np.float32)
+    rgba = np.concatenate([np.clip(colors, 0.0, 1.0), alpha[..., None]], -1)
+    return np.asarray(rgba, np.float32)
 
 
 def rendered_people(

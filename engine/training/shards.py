@@ -38,11 +38,11 @@ import hashlib
 import json
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from ..formats.atomic import whole_file
 from ..types import LikenessError
@@ -79,8 +79,6 @@ def webdataset() -> Any:
     """
     try:
         import webdataset
-        import webdataset.gopen
-        import webdataset.tariterators
     except ImportError as error:
         raise LikenessError(
             "Shards are read and written by the package 'webdataset', which is not installed.",
@@ -136,12 +134,7 @@ class ShardWriter:
     def _open(self) -> None:
         path = self.folder / shard_name(self._number)
         self._shard = ExitStack()
-        scratch = self._shard.enter_context(whole_file(path))
-        file = self._shard.enter_context(open(scratch, "wb"))
-        writer = webdataset().TarWriter(
-            file, user="", group="", mtime=0, encoder=False, compress=False
-        )
-        self._tar = self._shard.enter_context(writer)
+        self._tar = self._shard.enter_context(_tar(self._shard.enter_context(whole_file(path))))
         self.paths.append(path)
 
     def _close(self) -> None:
@@ -175,13 +168,22 @@ def write_shard(folder: Path, number: int, subjects: Iterable[Subject]) -> Path:
     """
     _made(folder)
     path = folder / shard_name(number)
-    with whole_file(path) as scratch, open(scratch, "wb") as file:
-        with webdataset().TarWriter(
-            file, user="", group="", mtime=0, encoder=False, compress=False
-        ) as tar:
-            for subject in subjects:
-                tar.write({"__key__": subject.key, **subject.members()})
+    with whole_file(path) as scratch, _tar(scratch) as tar:
+        for subject in subjects:
+            tar.write({"__key__": subject.key, **subject.members()})
     return path
+
+
+@contextmanager
+def _tar(path: Path) -> Iterator[Any]:
+    """A WebDataset writer that gives the same bytes at any time and for anybody."""
+    with (
+        open(path, "wb") as file,
+        webdataset().TarWriter(
+            file, user="", group="", mtime=0, encoder=False, compress=False
+        ) as writer,
+    ):
+        yield writer
 
 
 def _made(folder: Path) -> None:
@@ -294,6 +296,13 @@ def _files_of(part: Path | str, skipped: Callable[[Skipped], None]) -> list[str]
     return out
 
 
+def _opened(shard: str) -> IO[bytes]:
+    if _is_address(shard):
+        stream: IO[bytes] = webdataset().gopen(shard)
+        return stream
+    return open(shard, "rb")
+
+
 def _is_address(name: str) -> bool:
     return "://" in name or name.startswith("pipe:")
 
@@ -315,7 +324,7 @@ def read_subjects(
         return False  # what comes after cannot be trusted
 
     try:
-        stream = webdataset().gopen.gopen(shard) if _is_address(shard) else open(shard, "rb")
+        stream = _opened(shard)
     except OSError as error:
         skipped(Skipped(shard, "", f"it cannot be opened ({error})"))
         return

@@ -127,7 +127,7 @@ class Subject:
         """
         _check_names(self)
         cameras = [view.camera for view in self.views]
-        arrays = {
+        arrays: dict[str, Any] = {
             "betas": np.asarray(self.betas, np.float32),
             "full_pose": np.asarray(self.full_pose, np.float32),
             "transl": np.asarray(self.transl, np.float32),

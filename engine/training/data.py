@@ -1,0 +1,262 @@
+"""The stream of training samples: which subject, which views, in which order. Needs torch.
+
+Everything random comes from (seed, epoch, subject): the same settings give the same samples in
+the same order, on whatever machine. A reader is one worker of one process; in each epoch the
+shards are shuffled and dealt to the readers in turn (single subjects instead, where there are
+fewer shards than readers), and each reader shuffles its subjects in a small buffer.
+
+Batches are made inside the workers, and DataLoader takes them from its workers in turn: batch b
+comes from worker b % workers. So a run that stopped after b batches goes on with the same ones when
+each worker takes up the part of the one whose turn it would have been, and leaves out the
+samples that were taken (:meth:`Samples.resumed`). What is left out is not decoded or lifted.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import IterableDataset, get_worker_info
+
+from ..body import Body
+from ..network.config import NetworkConfig
+from ..types import FloatArray, LikenessError
+from .pairs import draw_pair
+from .references import References, Refused
+from .samples import TargetView, TrainingSample
+from .shards import Skipped, first_subject, read_subjects, shard_files
+from .spaces import moved_camera, moved_pose, square_view, to_photo
+from .subjects import BadSample, Subject
+
+_ORDER, _BUFFER = 1, 2  # streams of an epoch's seed
+_MARGINS = (0.02, 0.12)  # of training views around the person, at random
+_MARGIN = 0.05  # of views for measuring
+_MOST_EMPTY = 10  # epochs in which a reader finds nothing before it gives up
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """How samples are drawn.
+
+    Attributes:
+        render_size: pixels along each side of the views. targets: views besides the reference.
+        seed: of order, pairs, crops and the samples' own seeds.
+        cache: a folder to keep lifted references in; None lifts them again each time.
+        directed: False lets all views teach all (ablation).
+        shuffle: subjects in a reader's buffer, as they lie in the shards, undecoded.
+        draws: samples of each subject in an epoch.
+    """
+
+    render_size: int = 512
+    targets: int = 3
+    seed: int = 0
+    cache: Path | None = None
+    directed: bool = True
+    shuffle: int = 32
+    draws: int = 1
+
+
+class Samples(IterableDataset[TrainingSample]):
+    """Endless training samples, for a DataLoader with any number of workers.
+
+    Held-out views are never used. Damaged shards and subjects, and references that the detectors
+    or the lift cannot use, are skipped; the next sample tells them (``TrainingSample.skipped``).
+
+    Args:
+        shards: as :func:`.shards.shard_files` takes them. body: the default body.
+        rank, world: which of how many processes this is.
+
+    Raises:
+        LikenessError: there are no shards, or not one subject in them can be used.
+    """
+
+    def __init__(
+        self,
+        shards: Path | str | Sequence[Path | str],
+        config: NetworkConfig,
+        options: DataOptions,
+        body: Body,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        if not 0 <= rank < world:
+            raise ValueError(f"rank {rank} of {world}")
+        self._early: list[Skipped] = []
+        self.shards = shard_files(shards, self._early.append)
+        first_subject(self.shards, body.num_betas, body.num_expression)
+        self.options, self.body, self.rank, self.world = options, body, rank, world
+        self.references = References(body, config, options.cache)
+        self._batches, self._batch_size = 0, 1
+
+    def resumed(self, batches: int, batch_size: int) -> Samples:
+        """The same samples after ``batches`` batches of ``batch_size`` were taken from a
+        DataLoader; the new one must have as many workers."""
+        other = object.__new__(Samples)
+        other.__dict__.update(self.__dict__, _batches=batches, _batch_size=batch_size)
+        return other
+
+    def __iter__(self) -> Iterator[TrainingSample]:
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info is not None else (0, 1)
+        part = (worker + self._batches) % workers
+        taken = (self._batches + workers - 1 - part) // workers * self._batch_size
+        reader, readers = self.rank * workers + part, self.world * workers
+        told: set[Skipped] = set()
+        waiting = list(self._early) if reader == 0 else []
+
+        def skip(what: Skipped) -> None:
+            if what not in told:
+                told.add(what)
+                waiting.append(what)
+
+        empty = 0
+        for epoch in count():
+            found = False
+            for subject, draw in self._shuffled(epoch, reader, readers, skip):
+                sample = self._sample(epoch, subject, draw, skip, make=taken == 0)
+                if sample is None:
+                    continue
+                found = True
+                if taken:
+                    taken -= 1
+                    waiting.clear()  # told before the run stopped
+                else:
+                    assert isinstance(sample, TrainingSample)
+                    yield replace(sample, skipped=tuple(waiting))
+                    waiting.clear()
+            empty = 0 if found else empty + 1
+            if empty == _MOST_EMPTY:
+                reasons = "; ".join(str(what) for what in waiting[:3])
+                raise LikenessError(
+                    f"Reader {reader} of {readers} finds nothing to train on in "
+                    f"{len(self.shards)} shards ({reasons or 'there are too few subjects'}).",
+                    "Use fewer workers or processes, or more subjects.",
+                )
+
+    def _shuffled(
+        self, epoch: int, reader: int, readers: int, skip: Callable[[Skipped], None]
+    ) -> Iterator[tuple[Subject, int]]:
+        """One epoch of one reader: subjects, each with the numbers of its draws."""
+        options = self.options
+        order = np.random.default_rng([options.seed, _ORDER, epoch]).permutation(len(self.shards))
+        dealt = len(self.shards) >= readers
+        rng = np.random.default_rng([options.seed, _BUFFER, epoch, reader])
+        # Where all readers read all shards, one of them tells what is wrong with those.
+        tell = skip if dealt or reader == 0 else (lambda _: None)
+        buffer: list[tuple[Subject, int]] = []
+        number = 0
+        for row in order[reader::readers] if dealt else order:
+            for subject in self._read(self.shards[row], tell):
+                number += 1
+                if not dealt and (number - 1) % readers != reader:
+                    continue
+                buffer += [(subject, draw) for draw in range(options.draws)]
+                while len(buffer) > options.shuffle * options.draws:
+                    yield buffer.pop(int(rng.integers(len(buffer))))
+        while buffer:
+            yield buffer.pop(int(rng.integers(len(buffer))))
+
+    def _read(self, shard: str, skip: Callable[[Skipped], None]) -> Iterator[Subject]:
+        return read_subjects(shard, self.body.num_betas, self.body.num_expression, skip)
+
+    def _sample(
+        self, epoch: int, subject: Subject, draw: int, skip: Callable[[Skipped], None], make: bool
+    ) -> TrainingSample | bool | None:
+        """One sample, or None where there is none; only whether there is one if not ``make``."""
+        options = self.options
+        name = zlib.crc32(subject.key.encode())
+        rng = np.random.default_rng([options.seed, epoch, name, draw])
+        rows = [k for k, view in enumerate(subject.views) if not view.held_out]
+        if not rows:
+            skip(Skipped("", subject.key, "all its views are held out"))
+            return None
+        kinds = [subject.views[row].kind for row in rows]
+        pair = draw_pair(kinds, rng, options.targets, options.directed)
+        reference = rows[pair.reference]
+        if not make:
+            return True if self.references.usable(subject, reference) else None
+        return assembled(
+            self.references, subject, reference, [rows[row] for row in pair.targets],
+            options.render_size, rng, skip,
+        )  # fmt: skip
+
+
+def assembled(
+    references: References,
+    subject: Subject,
+    reference: int,
+    targets: Sequence[int],
+    size: int,
+    rng: np.random.Generator | None,
+    skip: Callable[[Skipped], None],
+) -> TrainingSample | None:
+    """The sample of one reference view and its targets, all in the reference's space.
+
+    Args:
+        reference, targets: rows of the subject's views. size: pixels along each side.
+        rng: of crops and seed; None cuts all views in the same way and has the seed 0.
+        skip: told why there is none, or one target fewer.
+    """
+    name = f"{subject.key}/{subject.views[reference].name}"
+    try:
+        made = references.inputs(subject, reference)
+        if made.note:
+            skip(Skipped("", name, made.note))
+    except Refused as reason:
+        skip(Skipped("", name, str(reason)))
+        return None
+    own = references.body.personalised(subject.betas)
+    motion = to_photo(subject.views[reference].camera)
+    posed: dict[int, FloatArray] = {}
+    views, names = [], []
+    for row in (reference, *targets):
+        view = subject.views[row]
+        margin = _MARGIN if rng is None else float(rng.uniform(*_MARGINS))
+        try:
+            rgba, camera = square_view(view.rgba(), view.camera, size, margin)
+        except BadSample as reason:
+            skip(Skipped("", f"{subject.key}/{view.name}", str(reason)))
+            continue
+        if view.pose not in posed:
+            vertices, _ = own.vertices(moved_pose(subject.pose(row), own, motion))
+            posed[view.pose] = np.asarray(vertices, np.float32)
+        views.append(TargetView(rgba, moved_camera(camera, motion), posed[view.pose], view.kind))
+        names.append(view.name)
+    seed = 0 if rng is None else int(rng.integers(1 << 62))
+    key = "/".join([subject.key, *names])
+    return TrainingSample(key, made.inputs, own.v_template, tuple(views), seed)
+
+
+def held_out_samples(
+    shards: Path | str | Sequence[Path | str],
+    config: NetworkConfig,
+    options: DataOptions,
+    body: Body,
+    skip: Callable[[Skipped], None],
+) -> Iterator[TrainingSample]:
+    """For measuring: each subject once, its most frontal training view as the reference, and all
+    its held-out views as targets, or, in shards that hold none out, all its other views.
+
+    Raises:
+        LikenessError: there are no shards.
+    """
+    references = References(body, config, options.cache)
+    for shard in shard_files(shards, skip):
+        for subject in read_subjects(shard, body.num_betas, body.num_expression, skip):
+            rows = range(len(subject.views))
+            known = [row for row in rows if not subject.views[row].held_out]
+            if not known:
+                skip(Skipped(shard, subject.key, "all its views are held out"))
+                continue
+            reference = min(known, key=lambda row: abs(subject.views[row].azimuth))
+            targets = [row for row in rows if subject.views[row].held_out]
+            targets = targets or [row for row in rows if row != reference]
+            sample = assembled(
+                references, subject, reference, targets, options.render_size, None, skip
+            )
+            if sample is not None:
+                yield sample

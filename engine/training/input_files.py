@@ -1,0 +1,154 @@
+"""A network's inputs on disk, small and quick to read: what the lift made of one photo.
+
+A safetensors file. Numbers with a range lie in 16 bits between the least and the largest of their
+column: an offset of at most half a metre is off by at most 0.01 mm, colours, opacities, rotations
+and barycentric coordinates by at most 2e-5, scales (as logarithms) by 2e-4 of themselves. Pictures
+have the 8 bits that the photo had. Gaussians that do not depend on the photo (a network without
+a lift) are not stored.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from ..formats.atomic import whole_file
+from ..network.inputs import NetworkInputs, PhotoInputs
+from ..types import LAYERS, BoundGaussians, FloatArray
+
+VERSION = "1"
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+_STEPS = 65_535
+_PHOTO = ("image", "core_xy", "core_seen", "shell_xy", "shell_seen")
+_PLAIN = ("bary", "offset", "quats", "opacities", "colors")
+
+
+class BadFile(ValueError):
+    """What is wrong with a stored file."""
+
+
+def save_inputs(inputs: NetworkInputs, path: Path, with_base: bool = True) -> None:
+    """Write a file, whole or not at all.
+
+    Args:
+        with_base: whether the Gaussians are stored, with their places in the atlas.
+
+    Raises:
+        LikenessError: the folder cannot be written.
+    """
+    out: Arrays = {}
+    for k, photo in enumerate(inputs.photos):
+        out[f"photo{k}.image"] = _bytes(photo.image)
+        for name in ("core", "shell"):
+            out[f"photo{k}.{name}_xy"] = _shares(getattr(photo, f"{name}_xy"))
+            out[f"photo{k}.{name}_seen"] = np.packbits(getattr(photo, f"{name}_seen"))
+    out["color_map"] = _bytes(inputs.color_map)
+    _pack(out, "facing", inputs.facing)
+    if with_base:
+        base = inputs.base
+        out["triangle"] = base.triangle.astype(np.uint16 if base.triangle.max(initial=0) < 65_536
+                                               else np.uint32)  # fmt: skip
+        out["layer"] = base.layer.astype(np.uint8)
+        out["uv"] = _shares(inputs.uv)
+        for name in _PLAIN:
+            _pack(out, name, getattr(base, name))
+        _pack(out, "scales", np.log(np.maximum(base.scales, 1e-9)))
+    with whole_file(path) as scratch:
+        save_file(out, scratch, {"version": VERSION})
+
+
+def load_inputs(
+    path: Path, triangles: int, blank: tuple[BoundGaussians, FloatArray] | None = None
+) -> NetworkInputs:
+    """The inverse of :func:`save_inputs`.
+
+    Args:
+        triangles: of the body. blank: the Gaussians and their places [N, 2], where they are not
+            stored.
+
+    Raises:
+        BadFile: it is damaged or of another version.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            version = (file.metadata() or {}).get("version")
+            if version != VERSION:
+                raise BadFile(f"it is of version {version}")
+            arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        photos: list[PhotoInputs] = []
+        while f"photo{len(photos)}.image" in arrays:
+            photos.append(_photo(arrays, f"photo{len(photos)}."))
+        base, uv = blank or (_base(arrays, triangles), _of_shares(arrays["uv"]))
+        facing = _unpacked(arrays, "facing")
+        color_map = _of_bytes(arrays["color_map"])
+        if not photos or len({len(base), len(uv), len(facing)}) > 1 or color_map.ndim != 3:
+            raise BadFile("its parts do not belong together")
+    except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
+        raise error if isinstance(error, BadFile) else BadFile(repr(error)) from error
+    return NetworkInputs(tuple(photos), base, uv, facing, color_map)
+
+
+def _photo(arrays: Arrays, prefix: str) -> PhotoInputs:
+    parts = {name: arrays[prefix + name] for name in _PHOTO}
+    out: dict[str, Any] = {"image": _of_bytes(parts["image"])}
+    for name in ("core", "shell"):
+        xy = _of_shares(parts[f"{name}_xy"])
+        out[f"{name}_xy"] = xy
+        out[f"{name}_seen"] = np.unpackbits(parts[f"{name}_seen"], count=len(xy)).astype(bool)
+    return PhotoInputs(**out)
+
+
+def _base(arrays: Arrays, triangles: int) -> BoundGaussians:
+    values = {name: _unpacked(arrays, name) for name in _PLAIN}
+    # Rounding must not make a rotation a little longer than a rotation.
+    values["quats"] /= np.maximum(np.linalg.norm(values["quats"], axis=1, keepdims=True), 1e-9)
+    triangle, layer = arrays["triangle"].astype(np.int32), arrays["layer"]
+    scales = np.exp(_unpacked(arrays, "scales"))
+    if triangle.max(initial=0) >= triangles or layer.max(initial=0) >= len(LAYERS):
+        raise BadFile("it names triangles or layers that there are not")
+    if len({len(v) for v in (triangle, layer, scales, *values.values())}) > 1:
+        raise BadFile("its parts do not belong together")
+    return BoundGaussians(triangle=triangle, layer=layer, scales=scales, **values)
+
+
+def _bytes(values: FloatArray) -> np.ndarray[Any, Any]:
+    return np.asarray(np.round(np.clip(values, 0.0, 1.0) * 255.0), np.uint8)
+
+
+def _of_bytes(values: np.ndarray[Any, Any]) -> FloatArray:
+    return values.astype(np.float32) * np.float32(1.0 / 255.0)
+
+
+def _shares(values: FloatArray) -> np.ndarray[Any, Any]:
+    return np.asarray(np.round(np.clip(values, 0.0, 1.0) * _STEPS), np.uint16)
+
+
+def _of_shares(values: np.ndarray[Any, Any]) -> FloatArray:
+    return values.astype(np.float32) * np.float32(1.0 / _STEPS)
+
+
+def _pack(out: Arrays, name: str, values: FloatArray) -> None:
+    """Store [N] or [N, C] in 16 bits, and the range of each column."""
+    table = np.asarray(values, np.float64).reshape(len(values), -1)
+    low = table.min(0, initial=np.inf) if len(table) else np.zeros(table.shape[1])
+    step = (table.max(0, initial=-np.inf) - low) / _STEPS if len(table) else low
+    scaled = (table - low) / np.where(step > 0.0, step, 1.0)
+    out[name] = np.round(scaled).astype(np.uint16).reshape(np.shape(values))
+    out[f"{name}.range"] = np.stack([low, step]).astype(np.float32)
+
+
+def _unpacked(arrays: Arrays, name: str) -> FloatArray:
+    low, step = arrays[f"{name}.range"]
+    if not (np.isfinite(low).all() and np.isfinite(step).all()):
+        raise BadFile(f"the range of {name} is not finite")
+    stored = arrays[name]
+    if stored.ndim == 1:
+        low, step = low[0], step[0]
+    out: FloatArray = stored.astype(np.float32) * step + low
+    return out
