@@ -6,12 +6,14 @@ Needs ``transformers`` (``pip install 'likeness[encoders]'``). The weights come 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from torch import Tensor
 
-from ...downloads import downloads_allowed
+from ...downloads import downloads_allowed, hub_copy
 from ...types import LikenessError
 from ...weights import WEIGHTS, find_weights
 from ..config import EncoderConfig
@@ -61,7 +63,7 @@ class HubEncoder(Encoder):
         tokens: Tensor = self.backbone(pixel_values=images).last_hidden_state
         cells = self.config.image_size // self.config.stride
         patches = tokens[:, tokens.shape[1] - cells * cells :]
-        return patches.transpose(1, 2).reshape(len(images), -1, cells, cells)
+        return patches.transpose(1, 2).reshape(images.shape[0], -1, cells, cells)
 
 
 def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> Any:
@@ -79,12 +81,8 @@ def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> 
             "installed.",
             "Run 'pip install likeness[encoders]'.",
         ) from error
-    source, local = _source(config.source, allow_download)
-    remedy = "Give a folder with config.json and model.safetensors" + (
-        "." if local or downloads_allowed(allow_download)
-        else ", or allow the download with LIKENESS_ALLOW_DOWNLOAD=1."
-    )  # fmt: skip
-    offline = local or not downloads_allowed(allow_download)
+    source, offline = _source(config.source, allow_download)
+    remedy = "Give a folder with config.json and model.safetensors, whole and as published."
     try:
         made = transformers.AutoConfig.from_pretrained(source, local_files_only=offline)
     except (OSError, ValueError, KeyError) as error:
@@ -103,7 +101,7 @@ def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> 
             source, config=made, local_files_only=offline, use_safetensors=True,
             output_loading_info=True,
         )  # fmt: skip
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise LikenessError(
             f"The weights of '{config.source}' cannot be read: {_first_line(error)}.", remedy
         ) from error
@@ -118,11 +116,23 @@ def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> 
 
 
 def _source(source: str, allow_download: bool | None) -> tuple[str, bool]:
-    """What transformers is asked for, and whether that is a folder on this computer."""
+    """What transformers is asked for, and whether that is a folder on this computer.
+
+    A name on the hub is looked up here: transformers asks the hub's server about other things
+    even when it is told to use local files only.
+    """
     known = {entry.repository for entry in WEIGHTS.values() if entry.repository}
     if source in WEIGHTS or source in known or Path(source).exists():
         return str(find_weights(source, allow_download)), True
-    return source, False
+    remedy = "Give a folder with config.json and model.safetensors"
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", source):
+        found = hub_copy(source, ["config.json"])
+        if found is not None:
+            return str(found.parent), True
+        if downloads_allowed(allow_download):
+            return source, False
+        remedy += ", or allow the download of that name with LIKENESS_ALLOW_DOWNLOAD=1"
+    raise LikenessError(f"'{source}' is not on this computer.", f"{remedy}.")
 
 
 def _check_fit(made: Any, config: EncoderConfig) -> None:

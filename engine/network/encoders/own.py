@@ -60,7 +60,7 @@ class AttentionBlock(nn.Module):
         mixed = F.scaled_dot_product_attention(query, key, value)
         tokens = tokens + self.out(mixed.transpose(1, 2).flatten(2))
         tokens = tokens + self.mlp(self.norm_mlp(tokens))
-        return tokens.transpose(1, 2).reshape(len(x), -1, height, width)
+        return tokens.transpose(1, 2).reshape(x.shape[0], -1, height, width)
 
 
 class OwnEncoder(Encoder):
