@@ -383,7 +383,8 @@ def build_avatar(
         "generator": f"Likeness {VERSION}",
         "source": portrait.name,
         "sha256": _digest(portrait),
-        "options": asdict(options),
+        # Avatars are passed on: no folders of this computer in them.
+        "options": {**asdict(options), "network": Path(options.network).name},
     }
     if others:
         provenance["others"] = [
@@ -391,7 +392,8 @@ def build_avatar(
             for o in others
         ]
     if lifted.network is not None:
-        provenance["network"] = lifted.network
+        folder = Path(lifted.network["folder"]).name
+        provenance["network"] = {**lifted.network, "folder": folder}
     avatar = replace(lifted.avatar, provenance=provenance)
     backend = best_backend() if options.refine != "off" else None
     if backend is not None:

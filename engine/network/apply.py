@@ -13,7 +13,8 @@ import numpy as np
 from ..body import Body
 from ..gaussians.lift import Lifted
 from ..gaussians.lift.several import thinned
-from ..types import BoundGaussians, FloatArray, LikenessError, Matte, Progress, Track
+from ..types import BoundGaussians, FloatArray, Matte, Progress, Track
+from ..weights import find_weights
 from .inputs import network_inputs
 from .runtime import Runtime, load_runtime
 
@@ -32,20 +33,8 @@ def chosen_network(choice: str, body: Callable[[], Body]) -> Runtime | None:
     """
     if choice == NO_NETWORK:
         return None
-    folder = default_folder() if choice == DEFAULT_NETWORK else Path(choice)
+    folder = find_weights(choice) if choice == DEFAULT_NETWORK else Path(choice)
     return load_runtime(folder, body())
-
-
-def default_folder() -> Path:
-    """Where the network lies that comes with Likeness.
-
-    Raises:
-        LikenessError: none comes with this version.
-    """
-    raise LikenessError(
-        "No trained network comes with this version of Likeness.",
-        "Train one with 'likeness train' and give its folder, or build without --network.",
-    )
 
 
 def improved(

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,7 @@ def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Pa
         "source", "version", "python", "size", "framing", "seconds", "peak_memory_mb",
         "gaussians", "face_error", "pose_error", "input_view", "warnings",
         "view", "lens", "joint_confidence", "unseen", "refine", "others",
+        "network",
     }  # fmt: skip
     assert report["view"] == "front"
     assert report["lens"]["source"] == "assumed"
@@ -93,6 +95,7 @@ def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Pa
     assert report["size"] == [320, 320]
     assert report["framing"] == built.track.framing == "half"
     assert report["refine"] == {"level": "fast", "backend": best_backend()}
+    assert report["network"] is None
     assert report["seconds"].keys() == {*STAGES, "total"}
     parts = sum(report["seconds"][stage] for stage in STAGES)
     assert report["seconds"]["total"] == pytest.approx(parts, abs=0.01)
@@ -375,8 +378,60 @@ def test_an_unknown_level_of_refining_is_refused() -> None:
     assert "off, fast, full" in caught.value.remedy
 
 
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A network that halves the Gaussians' opacities, and what it was given."""
+    given: dict[str, Any] = {}
+
+    def chosen(choice: str, body: Any) -> Any:
+        given.update(choice=choice, body=body())
+        return SimpleNamespace(warnings=("from the network",))
+
+    def improve(lifted: Lifted, network: Any, person: Any, shots: Any, most: int, tell: Any) -> Any:
+        given.update(person=person, shots=shots, most=most)
+        tell("", 0.5, "half")
+        figures = {"name": "tiny", "folder": "/somewhere/net", "sha256": {"decoder.onnx": "ab"}}
+        halved = replace(lifted.gaussians, opacities=0.5 * lifted.gaussians.opacities)
+        return replace(lifted, gaussians=halved), figures
+
+    monkeypatch.setattr(pipeline, "chosen_network", chosen)
+    monkeypatch.setattr(pipeline, "improved", improve)
+    return given
+
+
+def test_the_lift_goes_through_the_network(
+    stages: dict[str, Any], network: dict[str, Any], photo_file: Path, body_file: Path
+) -> None:
+    options = BuildOptions(refine="off", network="/somewhere/net")
+    result = build_avatar(photo_file, options, None, body_file)
+    assert network["choice"] == "/somewhere/net"
+    assert network["body"].num_betas > 0
+    assert network["person"].num_betas == 0
+    ((matte, track),) = network["shots"]
+    assert matte.alpha.shape == (128, 96)
+    assert track is stages["track"]
+    assert network["most"] == MAX_GAUSSIANS
+    assert result.avatar.gaussians.opacities == pytest.approx(0.5)
+    assert result.report["network"]["folder"] == "/somewhere/net"
+    assert "network" in result.report["seconds"]
+    assert "from the network" in result.report["warnings"]
+    told = result.avatar.provenance
+    assert told["network"] == {**result.report["network"], "folder": "net"}
+    assert "somewhere" not in json.dumps(told), "avatars are passed on"
+
+
+def test_a_network_that_cannot_be_used_is_told_before_the_work(
+    stages: dict[str, Any], photo_file: Path, body_file: Path, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    options = BuildOptions(network=str(tmp_path / "nowhere"))
+    with pytest.raises(LikenessError, match="nowhere"):
+        build_avatar(photo_file, options, lambda stage, *_: told.append(stage), body_file)
+    assert told == []
+
+
 def test_the_panel_knows_every_stage(
-    stages: dict[str, Any], photo_file: Path, body_file: Path
+    stages: dict[str, Any], network: dict[str, Any], photo_file: Path, body_file: Path
 ) -> None:
     """Progress in Blender goes by a table of the stages, which must be theirs, in their order."""
     told: list[str] = []
