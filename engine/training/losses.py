@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from torch import Tensor
 
 from ..body import Body
 from ..gaussians.refine.regularisers import GLOVE, HANDS, MAX_RATIO, OPACITY_TARGET, PATCHES
+from ..network.batch import Attributes
 from ..types import LAYERS, BoundGaussians, FloatArray
 
 MAX_SCALE = 0.02
@@ -37,20 +38,6 @@ _SMALLEST = 1e-6  # metres; a scale below it counts as this, so that its logarit
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]
 """Two sets of pictures [B, 3, H, W] in 0..1 to [B] distances (``perceptual.create_perceptual``)."""
-
-
-class GaussianAttributes(Protocol):
-    """What the network decodes of one sample: offset [N, 3], scales [N, 3], opacities [N],
-    colors [N, 3]."""
-
-    @property
-    def offset(self) -> Tensor: ...
-    @property
-    def scales(self) -> Tensor: ...
-    @property
-    def opacities(self) -> Tensor: ...
-    @property
-    def colors(self) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -266,8 +253,8 @@ def opacity_loss(
 
 def total_loss(
     views: Sequence[DrawnView],
-    attributes: GaussianAttributes,
-    base: GaussianAttributes | None,
+    attributes: Attributes,
+    base: Attributes | None,
     regions: SampleRegions,
     weights: LossWeights,
     perceptual: Perceptual | None = None,

@@ -1,8 +1,8 @@
 """How different two pictures look: LPIPS, and multi-scale SSIM in its place. Needs torch.
 
 LPIPS (Zhang et al. 2018) compares the features of a network that was trained to tell pictures
-apart. Its linear layers come with the package ``lpips``, of which only that file is read; the
-network under them, AlexNet or VGG-16 in torchvision's naming, is a file of its own.
+apart: AlexNet or VGG-16, in torchvision's naming. Its linear layers are a file of the package
+``lpips``, or one like it; nothing is imported of the package, which would need torchvision.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..types import LikenessError
+from ..weights import find_weights
 
 KINDS = ("auto", "lpips-vgg", "lpips-alex", "ms-ssim")
 
@@ -40,6 +41,17 @@ class _Layer(NamedTuple):
     compared: bool = True
 
 
+class _Backbone(NamedTuple):
+    """A network under LPIPS: what it is called, its name and that of LPIPS's linear layers for it
+    in ``weights.py``, the latter's file in the package, and its layers."""
+
+    title: str
+    weights: str
+    linear: str
+    linear_file: str
+    layers: tuple[_Layer, ...]
+
+
 _ALEX = (
     _Layer(0, (3, 64), 11, stride=4), _Layer(3, (64, 192), 5, pool=3),
     _Layer(6, (192, 384), 3, pool=3), _Layer(8, (384, 256), 3), _Layer(10, (256, 256), 3),
@@ -53,26 +65,28 @@ _VGG = (
     _Layer(24, (512, 512), 3, pool=2, compared=False), _Layer(26, (512, 512), 3, compared=False),
     _Layer(28, (512, 512), 3),
 )  # fmt: skip
-_BACKBONES = {"lpips-alex": _ALEX, "lpips-vgg": _VGG}
-_NAMES = {"lpips-alex": "AlexNet", "lpips-vgg": "VGG-16"}
+_BACKBONES = {
+    "lpips-vgg": _Backbone("VGG-16", "vgg16", "lpips-vgg16", "vgg.pth", _VGG),
+    "lpips-alex": _Backbone("AlexNet", "alexnet", "lpips-alexnet", "alex.pth", _ALEX),
+}
 _LEAST_SIDE = 32  # pixels; what is smaller is pooled away
 
 
-def create_perceptual(kind: str = "auto", source: Path | None = None) -> nn.Module:
+def create_perceptual(kind: str = "auto", source: Path | str | None = None) -> nn.Module:
     """A measure of two sets of pictures [B, 3, H, W] in 0..1 that gives [B] distances.
 
     It has no trainable parameters, works in float32 also under autocast, and tells by ``name``
     which one of KINDS it is.
 
     Args:
-        kind: one of KINDS; ``auto`` is LPIPS where there is a ``source``, and otherwise, with a
-            warning, multi-scale SSIM.
-        source: file with the weights of LPIPS's backbone, ``.safetensors`` or torch's ``.pth``,
-            named as in torchvision.
+        kind: one of KINDS; ``auto`` is LPIPS by what ``source`` holds. Without a source it is
+            LPIPS with the first of VGG-16 and AlexNet that can be found (``weights.py``), and
+            otherwise, with a warning, multi-scale SSIM.
+        source: weights of LPIPS's backbone, by name or as a file, ``.safetensors`` or torch's
+            ``.pth``, named as in torchvision; None looks for them.
 
     Raises:
-        LikenessError: an unknown kind; LPIPS without weights that can be read, or without the
-            package ``lpips``.
+        LikenessError: an unknown kind, or LPIPS without weights that can be read.
     """
     if kind not in KINDS:
         raise LikenessError(
@@ -80,20 +94,25 @@ def create_perceptual(kind: str = "auto", source: Path | None = None) -> nn.Modu
         )
     if kind == "ms-ssim":
         return MultiScaleSSIM()
-    if source is None:
-        if kind == "auto":
-            warnings.warn(
-                "There are no weights for LPIPS; multi-scale SSIM is used in its place. "
-                "Give a file with VGG-16's or AlexNet's weights for LPIPS.",
-                stacklevel=2,
-            )
-            return MultiScaleSSIM()
-        raise LikenessError(
-            f"{kind} needs the weights of {_NAMES[kind]}.",
-            "Give a file with them, in torchvision's naming, or choose 'ms-ssim'.",
-        )
-    state = _read(source)
-    return Lpips(_kind_of(state, source) if kind == "auto" else kind, state, source)
+    if kind != "auto":
+        path = find_weights(source or _BACKBONES[kind].weights)
+        return Lpips(kind, _read(path), path)
+    if source is not None:
+        path = find_weights(source)
+        state = _read(path)
+        return Lpips(_kind_of(state, path), state, path)
+    reasons = []
+    for known, backbone in _BACKBONES.items():
+        try:
+            path = find_weights(backbone.weights)
+            return Lpips(known, _read(path), path)
+        except LikenessError as error:
+            reasons.append(error)
+    warnings.warn(
+        f"Multi-scale SSIM takes the place of LPIPS: {reasons[0].message} {reasons[0].remedy}",
+        stacklevel=2,
+    )
+    return MultiScaleSSIM()
 
 
 class MultiScaleSSIM(nn.Module):
@@ -177,8 +196,9 @@ class Lpips(nn.Module):
     ) -> None:
         super().__init__()
         self.name = kind
-        self._layers = _BACKBONES[kind]
-        linear = _package_linear(kind) if linear is None else linear
+        self._layers = _BACKBONES[kind].layers
+        title = _BACKBONES[kind].title
+        linear = _linear_layers(kind) if linear is None else linear
         for layer in self._layers:
             shape = (layer.channels[1], layer.channels[0], layer.kernel, layer.kernel)
             for part, wanted in (("weight", shape), ("bias", shape[:1])):
@@ -187,7 +207,7 @@ class Lpips(nn.Module):
                 if found is None or tuple(found.shape) != wanted:
                     said = "missing" if found is None else f"of shape {list(found.shape)}"
                     raise LikenessError(
-                        f"'{source}' does not hold the weights of {_NAMES[kind]}: {key} is {said}.",
+                        f"'{source}' does not hold the weights of {title}: {key} is {said}.",
                         "Give a file of torchvision's weights for it, or choose the other kind.",
                     )
                 self.register_buffer(f"{part}_{layer.number}", found.float(), persistent=False)
@@ -233,23 +253,32 @@ def _unit(features: Tensor) -> Tensor:
     return F.normalize(features, dim=1, eps=1e-10)
 
 
-def _package_linear(kind: str) -> list[Tensor]:
-    """The weights [C] of LPIPS's linear layers from the package, without importing it."""
+def _linear_layers(kind: str) -> list[Tensor]:
+    """The weights [C] of LPIPS's linear layers: the package's, which need not be imported for
+    that, or a file."""
+    backbone = _BACKBONES[kind]
     spec = importlib.util.find_spec("lpips")
-    if spec is None or spec.origin is None:
+    if spec is not None and spec.origin is not None:
+        path = Path(spec.origin).parent / "weights" / "v0.1" / backbone.linear_file
+    else:
+        path = find_weights(backbone.linear)
+    state = _read(path)
+    layers = [state.get(f"lin{k}.model.1.weight") for k in range(5)]
+    channels = [layer.channels[1] for layer in backbone.layers if layer.compared]
+    found = [layer.flatten() for layer in layers if layer is not None]
+    if [len(layer) for layer in found] != channels:
         raise LikenessError(
-            "LPIPS needs the package lpips, which is not installed.",
+            f"'{path}' does not hold LPIPS's layers for {backbone.title}.",
             "Run 'pip install lpips', or choose the perceptual loss 'ms-ssim'.",
         )
-    state = _read(Path(spec.origin).parent / "weights" / "v0.1" / f"{kind.split('-')[1]}.pth")
-    return [state[f"lin{k}.model.1.weight"].flatten() for k in range(5)]
+    return found
 
 
 def _kind_of(state: Mapping[str, Tensor], source: Path) -> str:
     """Which backbone a file holds, by its first convolution."""
     first = state.get("features.0.weight")
-    for kind, layers in _BACKBONES.items():
-        if first is not None and first.shape[-1] == layers[0].kernel:
+    for kind, backbone in _BACKBONES.items():
+        if first is not None and first.shape[-1] == backbone.layers[0].kernel:
             return kind
     raise LikenessError(
         f"'{source}' holds neither VGG-16's nor AlexNet's weights.",
@@ -259,8 +288,6 @@ def _kind_of(state: Mapping[str, Tensor], source: Path) -> str:
 
 def _read(path: Path) -> Mapping[str, Tensor]:
     """The tensors of a ``.safetensors`` file, or of torch's own with nothing but tensors."""
-    if not path.is_file():
-        raise LikenessError(f"The weights '{path}' are missing.", "Give a file that exists.")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

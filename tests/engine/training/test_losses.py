@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields, replace
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ import torch
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.gaussians.refine.regularisers import GLOVE, PATCHES
+from likeness.engine.network.batch import Attributes
 from likeness.engine.training.losses import (
     MAX_SCALE,
     PAPER_WEIGHTS,
@@ -35,15 +35,6 @@ from torch import Tensor
 
 NO_WEIGHTS = LossWeights(**{field.name: 0.0 for field in fields(LossWeights)})
 NAN = float("nan")
-
-
-class Made(NamedTuple):
-    """What the network would decode."""
-
-    offset: Tensor
-    scales: Tensor
-    opacities: Tensor
-    colors: Tensor
 
 
 def regions(
@@ -221,17 +212,17 @@ def splats(body: Body, count: int = 300, seed: int = 0) -> tuple[BoundGaussians,
     return bound, uv.astype(np.float32)
 
 
-def made(bound: BoundGaussians, seed: int | None = None) -> Made:
+def made(bound: BoundGaussians, seed: int | None = None) -> Attributes:
     """A network's output: the lift's own, or changed at random."""
-    parts = [torch.tensor(v) for v in (bound.offset, bound.scales, bound.opacities, bound.colors)]
-    if seed is not None:
-        generator = torch.Generator().manual_seed(seed)
-        changes = [torch.rand(p.shape, generator=generator) for p in parts]
-        parts = [
-            parts[0] + 0.01 * changes[0], parts[1] * (0.5 + 4 * changes[1]),
-            parts[2] * changes[2], (parts[3] + 0.2 * changes[3]).clamp(0, 1),
-        ]  # fmt: skip
-    return Made(*parts)
+    base = Attributes(*(torch.tensor(getattr(bound, name)) for name in Attributes._fields))
+    if seed is None:
+        return base
+    generator = torch.Generator().manual_seed(seed)
+    change = Attributes(*(torch.rand(values.shape, generator=generator) for values in base))
+    return Attributes(
+        base.offset + 0.01 * change.offset, base.quats, base.scales * (0.5 + 4 * change.scales),
+        base.opacities * change.opacities, (base.colors + 0.2 * change.colors).clamp(0, 1),
+    )  # fmt: skip
 
 
 def test_regions_of_a_body(body: Body) -> None:
@@ -263,7 +254,7 @@ def test_a_body_without_landmarks_has_no_face(body: Body) -> None:
     assert hand_loss(torch.rand(len(bound), 3), found).item() == 0.0
 
 
-def attribute_terms(now: Made, base: Made | None, where: SampleRegions) -> dict[str, float]:
+def attribute_terms(now: Attributes, base: Attributes | None, where: SampleRegions) -> dict[str, float]:
     weights = replace(NO_WEIGHTS, offset=1, scale=1, isotropy=1, hands=1, opacity=1)
     _, values = total_loss([view()], now, base, where, weights)
     return {name: value.item() for name, value in values.items()}
@@ -287,30 +278,31 @@ def test_order_padding_and_number_change_nothing(body: Body, residual: bool) -> 
 
     order = np.random.default_rng(3).permutation(len(bound))
     shuffled = sample_regions(body, bound.take(order), uv[order])
-    other = None if base is None else Made(*(v[order] for v in base))
-    got = attribute_terms(Made(*(v[order] for v in now)), other, shuffled)
+    other = None if base is None else Attributes(*(v[order] for v in base))
+    got = attribute_terms(Attributes(*(v[order] for v in now)), other, shuffled)
     assert got == pytest.approx(expected, rel=1e-5)
 
-    rubbish = Made(*(torch.cat([v, torch.full_like(v[:50], NAN)]) for v in now))
-    other = None if base is None else Made(*(torch.cat([v, 0 * v[:50]]) for v in base))
+    rubbish = Attributes(*(torch.cat([v, torch.full_like(v[:50], NAN)]) for v in now))
+    other = None if base is None else Attributes(*(torch.cat([v, 0 * v[:50]]) for v in base))
     assert attribute_terms(rubbish, other, where) == pytest.approx(expected, rel=1e-6)
 
     twice = sample_regions(body, BoundGaussians.concatenate([bound, bound]), np.tile(uv, (2, 1)))
-    other = None if base is None else Made(*(torch.cat([v, v]) for v in base))
-    got = attribute_terms(Made(*(torch.cat([v, v]) for v in now)), other, twice)
+    other = None if base is None else Attributes(*(torch.cat([v, v]) for v in base))
+    got = attribute_terms(Attributes(*(torch.cat([v, v]) for v in now)), other, twice)
     assert got == pytest.approx(expected, rel=1e-5)
 
 
 def test_padding_gets_no_gradient_and_the_rest_does(body: Body) -> None:
     bound, uv = splats(body)
     where = sample_regions(body, bound, uv)
-    leaves = Made(
+    leaves = Attributes(
         *(torch.cat([v, torch.full_like(v[:20], NAN)]).requires_grad_() for v in made(bound, 2))
     )
-    base = Made(*(torch.cat([v, 0 * v[:20]]) for v in made(bound)))
+    base = Attributes(*(torch.cat([v, 0 * v[:20]]) for v in made(bound)))
     weights = replace(NO_WEIGHTS, offset=1, scale=1, isotropy=1, hands=1, opacity=1)
     total_loss([view()], leaves, base, where, weights)[0].backward()
-    for leaf in leaves:
+    assert leaves.quats.grad is None, "no term is about rotations"
+    for leaf in leaves._replace(quats=leaves.offset):
         assert torch.isfinite(leaf.grad).all()
         assert leaf.grad[:300].any()
         assert not leaf.grad[300:].any()
@@ -385,11 +377,11 @@ def test_half_precision_stays_finite_and_near(body: Body) -> None:
     bound, uv = splats(body)
     where, now, base = sample_regions(body, bound, uv), made(bound, 5), made(bound)
     exact, _ = total_loss([view()], now, base, where, LossWeights(), brightness)
-    rough = Made(*(v.bfloat16().requires_grad_() for v in now))
+    rough = Attributes(*(v.bfloat16().requires_grad_() for v in now))
     with torch.autocast("cpu", torch.bfloat16):
         total, values = total_loss([view()], rough, base, where, LossWeights(), brightness)
     assert total.dtype == torch.float32
     assert all(value.dtype == torch.float32 for value in values.values())
     assert total.item() == pytest.approx(exact.item(), rel=0.02)
     total.backward()
-    assert all(torch.isfinite(leaf.grad).all() for leaf in rough)
+    assert all(torch.isfinite(leaf.grad).all() for leaf in rough._replace(quats=rough.offset))

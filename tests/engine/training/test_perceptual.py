@@ -219,13 +219,37 @@ def test_too_small_pictures_are_an_error() -> None:
         MultiScaleSSIM()(torch.zeros(1, 3, 20, 20), torch.zeros(1, 3, 20, 21))
 
 
-def test_without_weights_there_is_a_warning() -> None:
-    with pytest.warns(UserWarning, match="multi-scale SSIM is used in its place"):
+@pytest.fixture
+def at_hand(monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """The weights that can be found, by name; besides, any path that exists."""
+    files: dict[str, Path] = {}
+
+    def find(wanted: str | Path) -> Path:
+        if str(wanted) in files or Path(wanted).exists():
+            return files.get(str(wanted), Path(wanted))
+        raise LikenessError(f"The weights '{wanted}' are not here.", "Put them there.")
+
+    monkeypatch.setattr("likeness.engine.training.perceptual.find_weights", find)
+    return files
+
+
+def test_without_weights_there_is_a_warning(at_hand: dict[str, Path]) -> None:
+    said = "Multi-scale SSIM takes the place of LPIPS: The weights 'vgg16' are not here. Put them"
+    with pytest.warns(UserWarning, match=said):
         measure = create_perceptual()
     assert measure.name == "ms-ssim"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert create_perceptual("ms-ssim").name == "ms-ssim"
+
+
+def test_what_is_at_hand_is_taken(at_hand: dict[str, Path], package: Path, tmp_path: Path) -> None:
+    for kind, name in (("lpips-alex", "alexnet"), ("lpips-vgg", "vgg16")):
+        at_hand[name] = tmp_path / f"{name}.pth"
+        torch.save(state(kind), at_hand[name])
+        assert create_perceptual().name == kind, "VGG is preferred"
+        assert create_perceptual(kind).name == kind
+        assert create_perceptual("auto", name).name == kind
 
 
 @pytest.fixture
@@ -263,12 +287,12 @@ def test_the_backbone_is_known_by_its_weights(package: Path, tmp_path: Path, suf
             create_perceptual(other, path)
 
 
-def test_what_is_wrong_is_named(package: Path, tmp_path: Path) -> None:
+def test_what_is_wrong_is_named(at_hand: dict[str, Path], package: Path, tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match="no perceptual loss 'l2'"):
         create_perceptual("l2")
-    with pytest.raises(LikenessError, match="needs the weights of VGG-16"):
+    with pytest.raises(LikenessError, match="'vgg16' are not here"):
         create_perceptual("lpips-vgg")
-    with pytest.raises(LikenessError, match=r"absent\.pth' are missing"):
+    with pytest.raises(LikenessError, match=r"absent\.pth' are not here"):
         create_perceptual("auto", tmp_path / "absent.pth")
     for name in ("broken.pth", "broken.safetensors"):
         broken = tmp_path / name
@@ -287,10 +311,18 @@ def test_what_is_wrong_is_named(package: Path, tmp_path: Path) -> None:
         create_perceptual("auto", whole)
 
 
-def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "alex.pth"
+def test_without_the_package_its_weights_can_be_a_file(
+    at_hand: dict[str, Path], package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "alexnet.pth"
     torch.save(state("lpips-alex"), path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(LikenessError, match="package lpips") as caught:
+    with pytest.raises(LikenessError, match="'lpips-alexnet' are not here"):
         create_perceptual("lpips-alex", path)
-    assert "pip install lpips" in caught.value.remedy
+    at_hand["lpips-alexnet"] = package / "weights" / "v0.1" / "alex.pth"
+    a, b = tensors(*pictures(40, 40))
+    expected = Lpips("lpips-alex", state("lpips-alex"), path, ones())(a, b)
+    assert torch.equal(create_perceptual("lpips-alex", path)(a, b), expected)
+    at_hand["lpips-alexnet"] = package / "weights" / "v0.1" / "vgg.pth"
+    with pytest.raises(LikenessError, match="does not hold LPIPS's layers for AlexNet"):
+        create_perceptual("lpips-alex", path)
