@@ -254,7 +254,9 @@ def test_a_body_without_landmarks_has_no_face(body: Body) -> None:
     assert hand_loss(torch.rand(len(bound), 3), found).item() == 0.0
 
 
-def attribute_terms(now: Attributes, base: Attributes | None, where: SampleRegions) -> dict[str, float]:
+def attribute_terms(
+    now: Attributes, base: Attributes | None, where: SampleRegions
+) -> dict[str, float]:
     weights = replace(NO_WEIGHTS, offset=1, scale=1, isotropy=1, hands=1, opacity=1)
     _, values = total_loss([view()], now, base, where, weights)
     return {name: value.item() for name, value in values.items()}
