@@ -25,14 +25,14 @@ from torch.utils.data import IterableDataset, get_worker_info
 from ..body import Body
 from ..network.config import NetworkConfig
 from ..types import FloatArray, LikenessError
-from .pairs import draw_pair
+from .pairs import draw_pair, some_references
 from .references import References, Refused
 from .samples import TargetView, TrainingSample
 from .shards import Skipped, first_subject, read_subjects, shard_files
 from .spaces import moved_camera, moved_pose, square_view, to_photo
 from .subjects import BadSample, Subject
 
-_ORDER, _BUFFER = 1, 2  # streams of an epoch's seed
+_ORDER, _BUFFER, _FEW = 1, 2, 3  # streams of the seed
 _MARGINS = (0.02, 0.12)  # of training views around the person, at random
 _MARGIN = 0.05  # of views for measuring
 _MOST_EMPTY = 10  # epochs in which a reader finds nothing before it gives up
@@ -49,6 +49,8 @@ class DataOptions:
         directed: False lets all views teach all (ablation).
         shuffle: subjects in a reader's buffer, as they lie in the shards, undecoded.
         draws: samples of each subject in an epoch.
+        references: views of each subject that are ever taken as a reference, so that less must
+            be lifted and kept; 0 takes them all.
     """
 
     render_size: int = 512
@@ -58,6 +60,7 @@ class DataOptions:
     directed: bool = True
     shuffle: int = 32
     draws: int = 1
+    references: int = 0
 
 
 class Samples(IterableDataset[TrainingSample]):
@@ -175,7 +178,11 @@ class Samples(IterableDataset[TrainingSample]):
             skip(Skipped("", subject.key, "all its views are held out"))
             return None
         kinds = [subject.views[row].kind for row in rows]
-        pair = draw_pair(kinds, rng, options.targets, options.directed)
+        among = None
+        if options.references:
+            few = np.random.default_rng([options.seed, _FEW, name])
+            among = some_references(kinds, few, options.references)
+        pair = draw_pair(kinds, rng, options.targets, options.directed, among)
         reference = rows[pair.reference]
         if not make:
             return True if self.references.usable(subject, reference) else None
@@ -217,7 +224,7 @@ def assembled(
         view = subject.views[row]
         margin = _MARGIN if rng is None else float(rng.uniform(*_MARGINS))
         try:
-            rgba, camera = square_view(view.rgba(), view.camera, size, margin)
+            rgba, camera = square_view(view.image(), view.camera, size, margin)
         except BadSample as reason:
             skip(Skipped("", f"{subject.key}/{view.name}", str(reason)))
             continue

@@ -21,12 +21,13 @@ from ..network.inputs import NetworkInputs, PhotoInputs
 from ..types import LAYERS, BoundGaussians, FloatArray
 
 VERSION = "1"
+"""Of the form of the file; raise it when that changes."""
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 _STEPS = 65_535
 _PHOTO = ("image", "core_xy", "core_seen", "shell_xy", "shell_seen")
-_PLAIN = ("bary", "offset", "quats", "opacities", "colors")
+_PLAIN = ("offset", "quats", "opacities", "colors")
 
 
 class BadFile(ValueError):
@@ -37,7 +38,7 @@ def save_inputs(inputs: NetworkInputs, path: Path, with_base: bool = True) -> No
     """Write a file, whole or not at all.
 
     Args:
-        with_base: whether the Gaussians are stored, with their places in the atlas.
+        with_base: whether the Gaussians are stored. They lie on the body's own triangles.
 
     Raises:
         LikenessError: the folder cannot be written.
@@ -55,7 +56,7 @@ def save_inputs(inputs: NetworkInputs, path: Path, with_base: bool = True) -> No
         out["triangle"] = base.triangle.astype(np.uint16 if base.triangle.max(initial=0) < 65_536
                                                else np.uint32)  # fmt: skip
         out["layer"] = base.layer.astype(np.uint8)
-        out["uv"] = _shares(inputs.uv)
+        _pack(out, "bary", base.bary[:, :2])  # the third is what is left of one
         for name in _PLAIN:
             _pack(out, name, getattr(base, name))
         _pack(out, "scales", np.log(np.maximum(base.scales, 1e-9)))
@@ -64,13 +65,13 @@ def save_inputs(inputs: NetworkInputs, path: Path, with_base: bool = True) -> No
 
 
 def load_inputs(
-    path: Path, triangles: int, blank: tuple[BoundGaussians, FloatArray] | None = None
+    path: Path, places: FloatArray, blank: BoundGaussians | None = None
 ) -> NetworkInputs:
     """The inverse of :func:`save_inputs`.
 
     Args:
-        triangles: of the body. blank: the Gaussians and their places [N, 2], where they are not
-            stored.
+        places: [F, 3, 2] where the corners of the body's triangles lie in the atlas
+            (``UVGrids.places``). blank: the Gaussians, where they are not stored.
 
     Raises:
         BadFile: it is damaged or of another version.
@@ -84,13 +85,15 @@ def load_inputs(
         photos: list[PhotoInputs] = []
         while f"photo{len(photos)}.image" in arrays:
             photos.append(_photo(arrays, f"photo{len(photos)}."))
-        base, uv = blank or (_base(arrays, triangles), _of_shares(arrays["uv"]))
+        base = _base(arrays, len(places)) if blank is None else blank
+        uv = np.einsum("nk,nkd->nd", base.bary, places[base.triangle])
         facing = _unpacked(arrays, "facing")
         color_map = _of_bytes(arrays["color_map"])
-        if not photos or len({len(base), len(uv), len(facing)}) > 1 or color_map.ndim != 3:
+        if not photos or len(base) != len(facing) or color_map.ndim != 3:
             raise BadFile("its parts do not belong together")
     except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
         raise error if isinstance(error, BadFile) else BadFile(repr(error)) from error
+    uv = np.clip(uv, 0.0, 1.0).astype(np.float32)
     return NetworkInputs(tuple(photos), base, uv, facing, color_map)
 
 
@@ -108,6 +111,8 @@ def _base(arrays: Arrays, triangles: int) -> BoundGaussians:
     values = {name: _unpacked(arrays, name) for name in _PLAIN}
     # Rounding must not make a rotation a little longer than a rotation.
     values["quats"] /= np.maximum(np.linalg.norm(values["quats"], axis=1, keepdims=True), 1e-9)
+    bary = _unpacked(arrays, "bary")
+    values["bary"] = np.concatenate([bary, 1.0 - bary.sum(1, keepdims=True)], 1)
     triangle, layer = arrays["triangle"].astype(np.int32), arrays["layer"]
     scales = np.exp(_unpacked(arrays, "scales"))
     if triangle.max(initial=0) >= triangles or layer.max(initial=0) >= len(LAYERS):

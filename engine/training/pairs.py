@@ -68,8 +68,28 @@ def teaches(reference: str, target: str, directed: bool = True) -> bool:
     return not directed or KINDS.index(reference) <= KINDS.index(target)
 
 
+def some_references(kinds: Sequence[str], rng: np.random.Generator, number: int) -> tuple[int, ...]:
+    """Draw so many different views (at most all) as if they were references."""
+    shares = _reference_shares(kinds, range(len(kinds)))
+    number = min(number, len(kinds))
+    return tuple(int(row) for row in rng.choice(len(kinds), number, replace=False, p=shares))
+
+
+def _reference_shares(kinds: Sequence[str], among: Sequence[int]) -> FloatArray:
+    """[V] how likely each view is as a reference; 0 for those not in ``among``."""
+    shares = np.zeros(len(kinds))
+    present = [kinds[row] for row in among]
+    for row in among:
+        shares[row] = REFERENCE_SHARES[kinds[row]] / present.count(kinds[row])
+    return np.asarray(shares / shares.sum())
+
+
 def draw_pair(
-    kinds: Sequence[str], rng: np.random.Generator, targets: int, directed: bool = True
+    kinds: Sequence[str],
+    rng: np.random.Generator,
+    targets: int,
+    directed: bool = True,
+    among: Sequence[int] | None = None,
 ) -> Pair:
     """Draw a reference and its targets.
 
@@ -77,9 +97,10 @@ def draw_pair(
         kinds: of each view that may be used, at least one.
         targets: how many, all different and none of them the reference.
         directed: False lets all views teach all (ablation).
+        among: rows that may be the reference; all when left out.
     """
-    shares = np.array([REFERENCE_SHARES[kind] / kinds.count(kind) for kind in kinds])
-    reference = int(rng.choice(len(kinds), p=shares / shares.sum()))
+    shares = _reference_shares(kinds, range(len(kinds)) if among is None else among)
+    reference = int(rng.choice(len(kinds), p=shares))
     allowed = [
         row
         for row, kind in enumerate(kinds)

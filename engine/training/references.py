@@ -20,7 +20,7 @@ from ..evaluation.people.render import random_background
 from ..gaussians.lift import LiftOptions, lift
 from ..network.config import NetworkConfig
 from ..network.grids import UVGrids, uv_grids
-from ..network.inputs import NetworkInputs, atlas_places, blank_gaussians, network_inputs
+from ..network.inputs import NetworkInputs, blank_gaussians, network_inputs
 from ..tracking.detectors import Detectors
 from ..tracking.observation import observe
 from ..types import (
@@ -33,13 +33,17 @@ from ..types import (
     Track,
 )
 from ..weights import asset_path
+from .input_files import VERSION as FILE_VERSION
 from .input_files import BadFile, load_inputs, save_inputs
 from .spaces import moved_camera, moved_pose, to_photo
 from .subjects import BadSample, Subject
 
 VERSION = 1
-"""Raise it whenever the lift, the inputs or what is stored of them changes: kept files are made
-anew."""
+"""Raise it when the inputs change for another reason than those of ``_CODE``."""
+
+_CODE = ("gaussians/lift", "dual_uv", "network/inputs.py", "network/grids.py")
+"""Kept files are made anew when any of this code is another: a network that learns to mend one
+lift must not be shown what another one made."""
 
 _PIXELS_PER_GAUSSIAN = 0.5  # of the grid on which a small lift finds labels and depths
 _FEWEST_PIXELS = 10_000
@@ -79,18 +83,16 @@ class References:
         return Detectors(asset_path("pose_landmark").parent)
 
     @cached_property
-    def _blank(self) -> tuple[BoundGaussians, FloatArray] | None:
-        if self.residual:
-            return None
-        blank = blank_gaussians(self.body, self.config.decoder)
-        return blank, atlas_places(blank, self.body, self._grids)
+    def _blank(self) -> BoundGaussians | None:
+        return None if self.residual else blank_gaussians(self.body, self.config.decoder)
 
     @cached_property
     def _made_for(self) -> str:
         """All that the inputs depend on besides the subject and the view."""
         decoder = self.config.decoder
         what = {
-            "version": VERSION, "image_size": self.config.encoder.image_size,
+            "version": VERSION, "code": _code(), "file": FILE_VERSION,
+            "image_size": self.config.encoder.image_size,
             "core_grid": decoder.core_grid, "shell_grid": decoder.shell_grid,
             "samples_per_side": decoder.samples_per_side, "map_size": decoder.map_size,
             "shell_offset": decoder.shell_offset,
@@ -144,7 +146,7 @@ class References:
                 raise Refused(refused.read_text(encoding="utf-8"))
             if path.is_file():
                 try:
-                    return Made(load_inputs(path, len(self.body.f), self._blank))
+                    return Made(load_inputs(path, self._grids.places, self._blank))
                 except BadFile as error:
                     note = f"the kept file '{path}' was damaged and is made anew ({error})"
         try:
@@ -159,7 +161,7 @@ class References:
         with _shared_file(path) as scratch:
             save_inputs(made, scratch, self.residual)
         # What was just made is read back, so that a run does not depend on what was kept before.
-        return Made(load_inputs(path, len(self.body.f), self._blank), note)
+        return Made(load_inputs(path, self._grids.places, self._blank), note)
 
     def _make(self, subject: Subject, view: int) -> NetworkInputs:
         """The same for the same subject and view, whatever was made before."""
@@ -204,6 +206,17 @@ def _photo(subject: Subject, view: int, rgba: FloatArray) -> Portrait:
     rgb = np.clip(rgba[..., :3] * alpha + behind * (1.0 - alpha), 0.0, 1.0).astype(np.float32)
     size = (shown.camera.width, shown.camera.height)
     return Portrait(rgb, None, Path(f"{subject.key}.{shown.name}"), original_size=size)
+
+
+def _code() -> str:
+    """A hash of the code that decides what inputs are."""
+    engine = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for part in _CODE:
+        path = engine / part
+        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 @contextmanager

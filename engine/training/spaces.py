@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil, floor
 
 import numpy as np
+from PIL import Image
 
 from ..body import Body
 from ..cameras import PHOTO_VIEWMAT
-from ..imaging.resize import affine_crop
 from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..types import Camera, FloatArray, Pose
-
-_SEEN = 1e-3  # alpha: a pixel that shows anything of the person
 
 
 def to_photo(camera: Camera) -> FloatArray:
@@ -45,7 +44,7 @@ def moved_camera(camera: Camera, motion: FloatArray) -> Camera:
 
 
 def square_view(
-    rgba: FloatArray, camera: Camera, size: int, margin: float
+    picture: Image.Image, camera: Camera, size: int, margin: float
 ) -> tuple[FloatArray, Camera]:
     """The person in a square of ``size`` pixels, and its camera.
 
@@ -53,33 +52,34 @@ def square_view(
     does not reach beyond that border. Beyond the others there is nothing, and it may.
 
     Args:
-        rgba: [H, W, 4] straight alpha. margin: around the person, a share of their longer side.
+        picture: RGBA, straight alpha. margin: around the person, a share of their longer side.
+
+    Returns:
+        [size, size, 4] float32, straight alpha; and the camera.
     """
-    alpha = rgba[..., 3]
-    height, width = alpha.shape
-    across = _reach(alpha.max(0) > _SEEN)
-    down = _reach(alpha.max(1) > _SEEN)
-    side = (1.0 + 2.0 * margin) * max(across[1] - across[0], down[1] - down[0])
-    for low, high, length in ((*across, width), (*down, height)):
+    width, height = picture.size
+    left, top, right, bottom = picture.getchannel("A").getbbox() or (0, 0, width, height)
+    side = (1.0 + 2.0 * margin) * max(right - left, bottom - top)
+    for low, high, length in ((left, right, width), (top, bottom, height)):
         if low == 0 and high == length:
             side = min(side, float(length))
-    left, top = _start(*across, width, side), _start(*down, height, side)
+    x, y = _start(left, right, width, side), _start(top, bottom, height, side)
+    box = (floor(x), floor(y), ceil(x + side), ceil(y + side))
+    if not (box[0] >= 0 and box[1] >= 0 and box[2] <= width and box[3] <= height):
+        picture = picture.crop(box)  # clear where there is nothing
+        within = (x - box[0], y - box[1], x - box[0] + side, y - box[1] + side)
+    else:
+        within = (x, y, x + side, y + side)
     k = side / size
-    light = np.concatenate([rgba[..., :3] * alpha[..., None], alpha[..., None]], -1)
-    cut = affine_crop(light, np.array([[k, 0.0, left], [0.0, k, top]]), size, size, edge=True)
-    colors = cut[..., :3] / np.maximum(cut[..., 3:], _SEEN)
+    # Pillow weighs colours by alpha. What shrinks becomes means, without a box filter's jumps.
+    kind = Image.Resampling.HAMMING if k > 1.0 else Image.Resampling.BILINEAR
+    pixels = picture.resize((size, size), kind, box=within)
     K = np.array(camera.K, np.float64)
-    K[0, 2] -= left
-    K[1, 2] -= top
+    K[0, 2] -= x
+    K[1, 2] -= y
     K[:2] /= k
-    straight = np.concatenate([np.clip(colors, 0.0, 1.0), np.clip(cut[..., 3:], 0.0, 1.0)], -1)
-    return straight.astype(np.float32), Camera(camera.viewmat, K, size, size)
-
-
-def _reach(shown: FloatArray) -> tuple[int, int]:
-    """The first and one past the last row or column that shows something; all if none does."""
-    rows = np.flatnonzero(shown)
-    return (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, len(shown))
+    straight = np.asarray(pixels, np.float32) * np.float32(1.0 / 255.0)
+    return straight, Camera(camera.viewmat, K, size, size)
 
 
 def _start(low: int, high: int, length: int, side: float) -> float:

@@ -61,16 +61,24 @@ class View:
     picture: bytes
     background: bytes | None = None
 
-    def rgba(self) -> FloatArray:
-        """[H, W, 4] float32, straight alpha.
+    def image(self) -> Image.Image:
+        """The picture, RGBA.
 
         Raises:
-            BadSample: the picture is damaged, or has no alpha.
+            BadSample: it is damaged, or has no alpha.
         """
         pixels = _decoded(self.picture, self.name, self.camera)
         if pixels.mode != "RGBA":
             raise BadSample(f"the picture '{self.name}' has no alpha (it is {pixels.mode})")
-        return np.asarray(pixels, np.float32) / np.float32(255.0)
+        return pixels
+
+    def rgba(self) -> FloatArray:
+        """[H, W, 4] float32, straight alpha.
+
+        Raises:
+            BadSample: as :meth:`image`.
+        """
+        return np.asarray(self.image(), np.float32) / np.float32(255.0)
 
     def behind(self) -> FloatArray | None:
         """[H, W, 3] float32: the background that comes with the view, if one does.
