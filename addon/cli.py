@@ -29,6 +29,7 @@ from .cli_render import (
     render,
 )
 from .cli_track import track
+from .cli_train import train
 from .cli_views import other_photos, view_option
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def cli() -> None:
 
 cli.add_command(track)
 cli.add_command(render)
+cli.add_command(train)
 
 
 @cli.command(short_help="Build avatars from portraits.")

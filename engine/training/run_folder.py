@@ -5,6 +5,7 @@
     RUN/config.json          the configuration
     RUN/checkpoints/         what a killed run goes on from
     RUN/network/             the averaged network, for ``likeness build --network RUN/network``
+    RUN/references/          lifted photos
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..output import check_output_folder, whole_files
 from ..types import LikenessError
 from .config import TrainConfig, hindering_fields
 
-NETWORK_FOLDER = "network"
+NETWORK_FOLDER, REFERENCES_FOLDER = "network", "references"
 SHOWN_FIELDS = 6
 
 

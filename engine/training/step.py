@@ -28,6 +28,7 @@ from .losses import (
     total_loss,
 )
 from .samples import TargetView, TrainingSample
+from .shards import Skipped
 
 _MASKING, _BACKDROPS = 1, 2  # streams of a sample's seed
 
@@ -72,12 +73,13 @@ class StepBatch:
 
     Attributes:
         inputs: for the network. hide: [B, Tc + Ts] tokens that are masked; None when nothing is.
-        samples: B of them.
+        samples: B of them. skipped: what could not be used since the batch before.
     """
 
     inputs: Batch
     hide: Tensor | None
     samples: tuple[StepSample, ...]
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def keys(self) -> list[str]:
@@ -89,6 +91,7 @@ class StepBatch:
             self.inputs.to(device),
             None if self.hide is None else self.hide.to(device),
             tuple(_moved(sample, device) for sample in self.samples),
+            self.skipped,
         )
 
 
@@ -108,6 +111,7 @@ def step_batch(
         collate([sample.inputs for sample in samples], grids, config),
         hide,
         tuple(_step_sample(sample, body) for sample in samples),
+        tuple(what for sample in samples for what in sample.skipped),
     )
 
 
@@ -224,7 +228,8 @@ class Objective:
 def parameter_groups(module: torch.nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     """Trained parameters for the optimiser: matrices and kernels decay; biases, norms and learned
     tokens do not."""
-    decaying, others = [], []
+    decaying: list[Tensor] = []
+    others: list[Tensor] = []
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
             matrix = name.endswith("weight") and parameter.ndim >= 2

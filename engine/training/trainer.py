@@ -8,6 +8,7 @@ sample. Several processes share each batch, and average their gradients.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from .checkpoint import Progressed, load_latest, save_checkpoint
 from .config import TrainConfig
 from .devices import create_accelerator, rasteriser
 from .ema import AveragedWeights
-from .losses import DrawnView
+from .monitor import Clock
 from .perceptual import create_perceptual
 from .run_folder import NETWORK_FOLDER, replaced_folder
 from .schedule import learning_rate
@@ -34,20 +35,19 @@ MAX_SKIPPED = 20
 """Steps in a row that half precision may overflow in: its scale begins too large, and halves each
 time."""
 
+
 @dataclass(frozen=True)
 class Step:
-    """What one step gave.
+    """What one step gave, means over the batch of all processes.
 
     Attributes:
-        total: the loss, mean over the batch of all processes. terms: of it, without weights.
-        norm: of the gradients before clipping. views: what this process drew of its last sample.
-        stop: whether any process was asked to stop.
+        loss: the weighted sum. terms: of it, without weights.
+        norm: of the gradients before clipping. stop: whether any process was asked to stop.
     """
 
-    total: float
+    loss: float
     terms: dict[str, float]
     norm: float
-    views: list[DrawnView]
     stop: bool
 
 
@@ -55,11 +55,13 @@ class Trainer:
     """A network with all that changes it.
 
     Args:
-        config: of the run. body: the base body, of average build. device: see
-            :func:`.devices.create_accelerator`.
+        config: of the run. body: the default body. device: see
+            :func:`.devices.create_accelerator`. exact_clock: wait for a GPU at every span's end.
     """
 
-    def __init__(self, config: TrainConfig, body: Body, device: str = "auto") -> None:
+    def __init__(
+        self, config: TrainConfig, body: Body, device: str = "auto", exact_clock: bool = False
+    ) -> None:
         self.config, self.body = config, body
         self.accelerator = create_accelerator(config, device)
         self.device: torch.device = self.accelerator.device
@@ -77,6 +79,7 @@ class Trainer:
             body, config.losses, config.network.decoder.residual, perceptual,
             rasteriser(config, self.device), self.device,
         )  # fmt: skip
+        self.clock = Clock(self.device, exact_clock)
         self.steps_done = 0
         self._skipped = 0
 
@@ -96,42 +99,57 @@ class Trainer:
             LikenessError: the loss or its gradients are not finite; nothing has changed then.
         """
         config, number = self.config, self.steps_done
-        batch = batch.to(self.device)
+        with self.clock("data"):
+            batch = batch.to(self.device)
         for group in self.plain_optimizer.param_groups:
             group["lr"] = learning_rate(config, number)
         self.model.train()
-        attributes: Attributes = self.model(batch.inputs, batch.hide)
-        total, terms, views = self._judged(batch, attributes)
-        self.accelerator.backward(total)
-        norm = self.accelerator.clip_grad_norm_(self.network.parameters(), config.clip)
-        asked = torch.tensor(float(stop), device=self.device)
-        whole = self._means({"total": total.detach(), "stop": asked, **terms})
-        found = Step(whole.pop("total"), whole, float(norm), views, whole.pop("stop") > 0)
+        with self.clock("network"):
+            attributes: Attributes = self.model(batch.inputs, batch.hide)
+        # The network's way back is gone once, after those of all samples.
+        leaves = _leaves(attributes)
+        values = self._judged(batch, Attributes(*leaves))
+        with self.clock("network"):
+            _backward(attributes, leaves)
+            norm = self.accelerator.clip_grad_norm_(self.network.parameters(), config.clip)
+        values["stop"] = torch.tensor(float(stop), device=self.device)
+        means = self._means(values)
+        found = Step(means.pop("loss"), means, float(norm), means.pop("stop") > 0)
         self._check(found, batch)
-        self.optimizer.step()
-        skipped = bool(self.optimizer.step_was_skipped)
-        self.optimizer.zero_grad(set_to_none=True)
+        with self.clock("network"):
+            self.optimizer.step()
+            skipped = bool(self.optimizer.step_was_skipped)
+            self.optimizer.zero_grad(set_to_none=True)
+            if not skipped:
+                self.averaged.update(number)
         self._skipped = self._skipped + 1 if skipped else 0
-        if not skipped:
-            self.averaged.update(number)
         self.steps_done += 1
         return found
 
-    def _judged(
-        self, batch: StepBatch, attributes: Attributes
-    ) -> tuple[Tensor, dict[str, Tensor], list[DrawnView]]:
-        """The mean loss over the samples, its terms, and the views of the last sample."""
-        totals, terms, views = [], [], []
+    def _judged(self, batch: StepBatch, attributes: Attributes) -> dict[str, Tensor]:
+        """The means of loss and terms over the samples; fills the attributes' gradients.
+
+        Sample by sample, and the pictures apart from the rest, so that only one sample's
+        pictures need memory, and drawing and judging are timed apart.
+        """
+        every: list[dict[str, Tensor]] = []
         for row, (sample, count) in enumerate(zip(batch.samples, batch.inputs.counts)):
-            own = attributes.of(row, count)
-            views = self.objective.draw(sample, own)
-            total, parts = self.objective.judge(
-                sample, views, own, batch.inputs.base.of(row, count)
-            )
-            totals.append(total)
-            terms.append(parts)
-        means = {name: torch.stack([parts[name] for parts in terms]).mean() for name in terms[0]}
-        return torch.stack(totals).mean(), means, views
+            own, base = attributes.of(row, count), batch.inputs.base.of(row, count)
+            with self.clock("raster"):
+                views = self.objective.draw(sample, own)
+            drawn = [picture for view in views for picture in (view.rgb, view.alpha)]
+            with self.clock("losses"):
+                pictures = _leaves(drawn)
+                shown = [
+                    view._replace(rgb=rgb, alpha=alpha)
+                    for view, rgb, alpha in zip(views, pictures[::2], pictures[1::2])
+                ]
+                loss, terms = self.objective.judge(sample, shown, own, base)
+                self.accelerator.backward(loss / len(batch.samples))
+            with self.clock("raster"):
+                _backward(drawn, pictures)
+            every.append({"loss": loss.detach(), **terms})
+        return {name: torch.stack([v[name] for v in every]).mean() for name in every[0]}
 
     def _means(self, values: dict[str, Tensor]) -> dict[str, float]:
         """Scalars as numbers, averaged over the processes; a NaN anywhere is one for all."""
@@ -141,14 +159,14 @@ class Trainer:
 
     def _check(self, found: Step, batch: StepBatch) -> None:
         """Stop a run whose numbers have left the finite; all processes stop together."""
-        if math.isfinite(found.total) and math.isfinite(found.norm):
+        if math.isfinite(found.loss) and math.isfinite(found.norm):
             return
         if self.accelerator.scaler is not None and self._skipped < MAX_SKIPPED:
             return  # the step will be skipped, and the scale halved
         from accelerate.utils import gather_object
 
         keys = ", ".join(gather_object(batch.keys))
-        what = "gradients are" if math.isfinite(found.total) else "loss is"
+        what = "gradients are" if math.isfinite(found.loss) else "loss is"
         terms = ", ".join(f"{n} {v:.4g}" for n, v in found.terms.items() if not math.isfinite(v))
         raise LikenessError(
             f"The {what} not finite in step {self.steps_done + 1}"
@@ -176,3 +194,14 @@ class Trainer:
             if found.scaler and self.accelerator.scaler is not None:
                 self.accelerator.scaler.load_state_dict(found.scaler)
         return found
+
+
+def _leaves(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The same values where a way back ends."""
+    return [tensor.detach().requires_grad_() for tensor in tensors]
+
+
+def _backward(tensors: Sequence[Tensor], leaves: Sequence[Tensor]) -> None:
+    """Carry on the way back with the gradients that have come to the ``leaves``."""
+    known = [(t, leaf.grad) for t, leaf in zip(tensors, leaves) if leaf.grad is not None]
+    torch.autograd.backward([t for t, _ in known], [grad for _, grad in known])

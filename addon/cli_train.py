@@ -1,0 +1,105 @@
+"""``likeness train``: a network from shards of people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..engine.types import LikenessError
+
+if TYPE_CHECKING:
+    from ..engine.training.config import TrainConfig
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.command(short_help="Train a network, or go on with its training.")
+@click.option(
+    "--data", metavar="SHARDS", multiple=True, required=True,
+    help="A folder of shards, a pattern like 'shard-{000000..000099}.tar', or a file; several in "
+    "turn.",
+)  # fmt: skip
+@click.option("-o", "--out", metavar="RUN", required=True, type=FOLDER, help="The run's folder.")
+@click.option(
+    "--config", metavar="NAME|JSON",
+    help="paper, base, tiny, or a file as a run's config.json; else what RUN was begun with.",
+)  # fmt: skip
+@click.option(
+    "--set", "changes", metavar="NAME=VALUE", multiple=True,
+    help="Another value for one setting, as in --set lr=2e-4 --set decoder.layers=4.",
+)  # fmt: skip
+@click.option("--steps", type=click.IntRange(min=1), help="As --set steps=N.")
+@click.option("--workers", type=click.IntRange(min=0), help="As --set workers=N.")
+@click.option(
+    "--validate", metavar="SHARDS", multiple=True, help="Other people, to judge the network on."
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+    help="Where to compute. For several GPUs: torchrun --nproc-per-node N -m likeness train ...",
+)  # fmt: skip
+@click.option("--body", metavar="NPZ", type=click.Path(path_type=Path), help="Another body file.")
+def train(
+    data: tuple[str, ...],
+    out: Path,
+    config: str | None,
+    changes: tuple[str, ...],
+    steps: int | None,
+    workers: int | None,
+    validate: tuple[str, ...],
+    device: str,
+    body: Path | None,
+) -> None:
+    """Train a network on shards of people.
+
+    RUN gets checkpoints, curves and sample sheets, and the network itself in RUN/network. The same
+    command again goes on where a stopped run was.
+    """
+    chosen = _chosen(out, config, changes, steps, workers)
+    from ..engine.training.loop import train_network
+
+    result = train_network(
+        chosen, out, data, validate=validate, device=device, body_path=body,
+        say=lambda text: click.echo(text, err=True),
+    )  # fmt: skip
+    if result is not None:
+        click.echo(str(result.network))
+
+
+def _chosen(
+    run: Path,
+    name: str | None,
+    changes: tuple[str, ...],
+    steps: int | None,
+    workers: int | None,
+) -> TrainConfig:
+    """The configuration that the options describe."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise LikenessError(
+            "Training needs torch, which is not installed.",
+            "Install it: pip install 'likeness[train]'.",
+        ) from error
+    from ..engine.training.config import read_config, with_settings
+    from ..engine.training.run_folder import run_config
+
+    config = read_config(name) if name else run_config(run)
+    if config is None:
+        raise LikenessError(
+            f"'{run}' holds no run to go on with.",
+            "Choose what to train: --config paper, base, tiny, or a JSON file.",
+        )
+    settings = dict(_setting(text) for text in changes)
+    for given, value in (("steps", steps), ("workers", workers)):
+        if value is not None:
+            settings[given] = str(value)
+    return with_settings(config, settings)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise LikenessError(f"--set '{text}' sets nothing.", "Write --set NAME=VALUE.")
+    return name, value

@@ -1,0 +1,314 @@
+"""A training run from its shards to a network that is ready for use. Needs torch and accelerate."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numba
+import torch
+from torch.utils.data import DataLoader
+
+from ..body import load_body
+from ..network.files import load_network
+from ..types import LikenessError
+from ..weights import asset_path
+from .config import TrainConfig
+from .data import DataOptions, Samples, held_out_samples
+from .evaluate import evaluate, sheet_row
+from .monitor import Monitor
+from .run_folder import NETWORK_FOLDER, REFERENCES_FOLDER, begin_run, check_run
+from .samples import TrainingSample
+from .schedule import learning_rate
+from .shards import Skipped
+from .sheets import sheet
+from .step import StepBatch, step_batch
+from .stops import StopRequest, stops_noted
+from .trainer import Step, Trainer
+
+VALIDATED = 64  # people, at most, that a validation draws
+ON_A_SHEET = 3
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run gave.
+
+    Attributes:
+        network: the folder of the averaged network. steps: in all. seconds: of this go.
+        loss: of the last step; None where there was nothing left to do.
+        skipped: shards, subjects and views that could not be used, in this go.
+    """
+
+    network: Path
+    steps: int
+    seconds: float
+    loss: float | None
+    skipped: int
+
+
+@dataclass
+class _Told:
+    """What could not be used, each told once."""
+
+    say: Say
+    seen: set[Skipped] = field(default_factory=set)
+
+    def __call__(self, what: Skipped) -> None:
+        if what not in self.seen:
+            self.seen.add(what)
+            self.say(f"  skipped: {what}")
+
+
+def train_network(
+    config: TrainConfig,
+    run: Path,
+    data: Sequence[str],
+    *,
+    validate: Sequence[str] = (),
+    device: str = "auto",
+    body_path: Path | None = None,
+    references: Path | None = None,
+    say: Say = print,
+) -> TrainResult:
+    """Train a network, or go on where the run in the folder ``run`` was stopped.
+
+    Ctrl-C and SIGTERM end the step, save a checkpoint and are raised then.
+
+    Args:
+        data, validate: shards, as :func:`.shards.shard_files` takes them.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        body_path: the body that the shards' shapes and poses are of; the default one if None.
+        references: a folder for lifted photos, which other runs may share; None keeps them in
+            the run's folder.
+        say: is given each line for the console.
+
+    Raises:
+        LikenessError: the folder holds another run, the data cannot be used, something that is
+            needed is not installed, or the loss is not finite any more.
+    """
+    check_run(run, config)
+    body = load_body(body_path or asset_path("body"))
+    with stops_noted() as request:
+        trainer = Trainer(config, body, device)
+        main = trainer.accelerator.is_main_process
+        told = _Told(say)  # every process tells of its own data
+        if not main:
+            say = _silent
+        options = _options(config, references or run / REFERENCES_FOLDER)
+        samples = Samples(
+            data, config.network, options, body,
+            trainer.accelerator.process_index, trainer.accelerator.num_processes,
+        )  # fmt: skip
+        found = trainer.load(run)
+        trainer.accelerator.wait_for_everyone()  # nothing is written before all have looked
+        if main:
+            begin_run(run, config)
+        say(_heading(trainer, samples))
+        if found is not None:
+            say(f"going on after step {found.step}")
+            if (before := found.notes.get("readers")) != _readers(trainer):
+                say(f"  {_readers(trainer)} readers instead of {before}: samples come in another "
+                    "order from here on")  # fmt: skip
+        session = _Session(trainer, run, samples, data, validate, options, say, told, request)
+        result = session.run_through()
+    trainer.accelerator.end_training()
+    return result
+
+
+class _Session:
+    """One go of a run."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        run: Path,
+        samples: Samples,
+        data: Sequence[str],
+        validate: Sequence[str],
+        options: DataOptions,
+        say: Say,
+        told: _Told,
+        request: StopRequest,
+    ) -> None:
+        self.trainer, self.config, self.run = trainer, trainer.config, run
+        self.samples, self.data, self.validate, self.options = samples, data, validate, options
+        self.say, self.told, self.request = say, told, request
+        self.main: bool = trainer.accelerator.is_main_process
+        self._shown: list[TrainingSample] | None = None
+
+    def run_through(self) -> TrainResult:
+        """All steps that are left, and what comes after them."""
+        trainer, config = self.trainer, self.config
+        begin, last = time.perf_counter(), None
+        if trainer.steps_done < config.steps:
+            if not self.main:
+                last = self._steps(None)
+            else:
+                with Monitor(
+                    self.run, config.steps, trainer.steps_done, self.say, trainer.device
+                ) as monitor:
+                    last = self._steps(monitor)
+        if self.main:
+            self._finish()
+        seconds = time.perf_counter() - begin
+        skipped = self._everywhere(len(self.told.seen))
+        loss = None if last is None else last.loss
+        self.say(
+            f"{trainer.steps_done} steps done in {seconds:.0f} s"
+            + ("" if loss is None else f", loss {loss:.4g}")
+            + (f"; {skipped} shards, subjects or views could not be used" if skipped else "")
+        )
+        return TrainResult(self.run / NETWORK_FOLDER, trainer.steps_done, seconds, loss, skipped)
+
+    def _steps(self, monitor: Monitor | None) -> Step:
+        trainer, config = self.trainer, self.config
+        batches = _batches(self.samples, trainer)
+        trainer.clock.read()
+        worked = 0
+        while True:
+            with trainer.clock("data"):
+                batch = next(batches)
+            for what in batch.skipped:
+                self.told(what)
+            rate = learning_rate(config, trainer.steps_done)
+            step = trainer.step(batch, bool(self.request))
+            number, worked = trainer.steps_done, worked + config.batch
+            last = number == config.steps
+            if monitor and (last or _due(number, config.log_every)):
+                spent = trainer.clock.read()
+                monitor.log(number, step.loss, step.terms, rate, worked, spent, step.norm)
+                worked = 0
+            if last or step.stop or _due(number, config.checkpoint_every):
+                with trainer.clock("saving"):
+                    self._save()
+            if step.stop and not last:
+                self.say(f"stopped after step {number}; the same command goes on from there")
+                raise self.request.exception()
+            with trainer.clock("judging"):
+                if monitor and _due(number, config.sheet_every):
+                    self._draw_sheet(monitor, number)
+                if monitor and self.validate and (last or _due(number, config.validate_every)):
+                    self._validate(monitor, number)
+            if last:
+                return step
+
+    def _save(self) -> None:
+        trainer = self.trainer
+        if self.main:
+            trainer.save(self.run, {"readers": _readers(trainer), "skipped": len(self.told.seen)})
+        trainer.accelerator.wait_for_everyone()
+
+    def _draw_sheet(self, monitor: Monitor, number: int) -> None:
+        """The averaged network on the same few people each time."""
+        if self._shown is None:
+            from_where = self.validate or self.data
+            self._shown = list(islice(self._held_out(from_where), ON_A_SHEET))
+        if self._shown:
+            trainer = self.trainer
+            with trainer.averaged.applied():
+                rows = [
+                    sheet_row(trainer.network, sample, trainer.body, trainer.objective.backend)
+                    for sample in self._shown
+                ]
+            monitor.sheet(number, sheet(rows))
+
+    def _validate(self, monitor: Monitor, number: int) -> None:
+        trainer = self.trainer
+        people = islice(self._held_out(self.validate), VALIDATED)
+        with trainer.averaged.applied():
+            figures = evaluate(trainer.network, people, trainer.body, trainer.objective.backend)
+        monitor.judged(number, figures)
+
+    def _held_out(self, shards: Sequence[str]) -> Iterator[TrainingSample]:
+        return held_out_samples(
+            list(shards), self.config.network, self.options, self.trainer.body, self.told
+        )
+
+    def _finish(self) -> None:
+        """Make the network ready for ``likeness build``."""
+        from ..network.onnx_export import export_onnx
+
+        folder = self.run / NETWORK_FOLDER
+        try:
+            written = export_onnx(load_network(folder, self.trainer.body), folder)
+        except LikenessError as error:
+            self.say(f"  no ONNX files: {error}")
+            return
+        if written:
+            self.say(f"  ONNX: {', '.join(path.name for path in written)}")
+
+    def _everywhere(self, count: int) -> int:
+        """A count summed over the processes."""
+        accelerator = self.trainer.accelerator
+        own = torch.tensor(count, device=accelerator.device)
+        return int(accelerator.reduce(own, "sum").item())
+
+
+def _batches(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
+    """This process's share of each batch that is left, for ever."""
+    config = trainer.config
+    size = config.batch // int(trainer.accelerator.num_processes)
+    loader: DataLoader[Any] = DataLoader(
+        samples.resumed(trainer.steps_done, size),
+        batch_size=size,
+        num_workers=config.workers,
+        collate_fn=partial(
+            step_batch, body=trainer.body, grids=trainer.network.grids,
+            config=config.network.decoder,
+        ),
+        # numba's threads do not survive a fork.
+        multiprocessing_context="spawn" if config.workers else None,
+        worker_init_fn=_begin_worker,
+    )  # fmt: skip
+    return iter(loader)
+
+
+def _begin_worker(number: int) -> None:
+    """One thread for each worker; Ctrl-C is the training process's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
+
+
+def _options(config: TrainConfig, references: Path) -> DataOptions:
+    return DataOptions(
+        render_size=config.render_size, targets=config.targets, seed=config.seed,
+        cache=references, directed=config.directed,
+    )  # fmt: skip
+
+
+def _readers(trainer: Trainer) -> int:
+    return max(1, trainer.config.workers) * int(trainer.accelerator.num_processes)
+
+
+def _due(number: int, every: int) -> bool:
+    return every > 0 and number % every == 0
+
+
+def _silent(text: str) -> None:
+    """The other processes' lines are the main one's as well."""
+
+
+def _heading(trainer: Trainer, samples: Samples) -> str:
+    config, network = trainer.config, trainer.network
+    count = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    measure = trainer.objective.perceptual
+    parts = [
+        f"{config.name}: {count / 1e6:.2f} M parameters on {trainer.device}",
+        f"{trainer.accelerator.num_processes} processes"
+        if trainer.accelerator.num_processes > 1 else "",
+        "" if config.amp == "off" else config.amp,
+        f"rasteriser {trainer.objective.backend}",
+        "" if measure is None else f"pictures compared by L1 and {getattr(measure, 'name', '')}",
+        f"{len(samples.shards)} shards",
+    ]  # fmt: skip
+    return ", ".join(part for part in parts if part)
