@@ -1,0 +1,157 @@
+"""What a build makes of a network: its inputs, its Gaussians, its figures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.body.extension import BodyPiece, extended
+from likeness.engine.gaussians.lift import Lifted
+from likeness.engine.network import apply
+from likeness.engine.network.apply import chosen_network, improved, mean_change
+from likeness.engine.network.config import NetworkConfig
+from likeness.engine.network.inputs import NetworkInputs
+from likeness.engine.rotations import axis_angle_to_quaternion, quaternion_multiply
+from likeness.engine.types import BoundGaussians, LikenessError, Progress
+
+from .conftest import SmallPerson, random_gaussians, small_person
+
+
+class Darker:
+    """A network that makes everything darker, and keeps what it was given."""
+
+    backend = "by hand"
+    warnings = ()
+
+    def __init__(self, person: SmallPerson) -> None:
+        self.folder = Path("/nets/darker")
+        self.config, self.grids = person.config, person.grids
+        self.sha256 = {"decoder.onnx": "d1", "encoder.onnx": "e1"}
+        self.given: list[NetworkInputs] = []
+
+    def run(self, inputs: NetworkInputs, progress: Progress | None = None) -> BoundGaussians:
+        self.given.append(inputs)
+        if progress is not None:
+            progress("network", 0.5, "darker")
+        return replace(inputs.base, colors=0.5 * inputs.base.colors)
+
+
+def with_skirt(body: Body) -> Body:
+    piece = BodyPiece(
+        "skirt", np.array([[-0.2, -0.5, 0.2], [0.2, -0.5, 0.2], [0.0, -0.1, 0.2]]),
+        np.array([[0, 1, 2]]), np.eye(55)[[0, 0, 0]],
+        np.array([[0.9, 0.9], [1.0, 0.9], [0.9, 1.0]]), np.array([[0, 1, 2]]), 0.8,
+    )  # fmt: skip
+    return extended(body, piece)
+
+
+def test_the_lift_is_changed_and_told(person: SmallPerson) -> None:
+    network = Darker(person)
+    lifted = Lifted(person.lifted, person.body)
+    told: list[tuple[str, float]] = []
+    shots = [(person.matte, person.track)]
+    out, figures = improved(
+        lifted, network, person.body, shots, 600, lambda stage, f, m: told.append((stage, f))
+    )
+    np.testing.assert_array_equal(out.gaussians.colors, 0.5 * person.lifted.colors)
+    np.testing.assert_array_equal(out.gaussians.offset, person.lifted.offset)
+    assert out.body is person.body
+    assert told == [("network", 0.5)]
+    assert json.loads(json.dumps(figures)) == figures
+    assert figures["name"] == "small"
+    assert figures["folder"] == str(network.folder)
+    assert figures["sha256"] == network.sha256
+    assert figures["backend"] == "by hand"
+    assert figures["seconds"] >= 0
+    assert figures["change"]["color"] == pytest.approx(person.lifted.colors.mean() / 2, abs=1e-4)
+    assert {v for k, v in figures["change"].items() if k != "color"} == {0.0}
+
+
+def test_several_photos_all_reach_the_network(person: SmallPerson) -> None:
+    other = small_person(person.config, seed=9)
+    network = Darker(person)
+    shots = [(person.matte, person.track), (other.matte, other.track)]
+    improved(Lifted(person.lifted, person.body), network, person.body, shots, 600)
+    photos = network.given[0].photos
+    assert len(photos) == 2
+    np.testing.assert_array_equal(photos[0].image, person.inputs.photos[0].image)
+    np.testing.assert_array_equal(photos[1].image, other.inputs.photos[0].image)
+
+
+def test_a_skirt_stays_on_the_body(person: SmallPerson) -> None:
+    body = with_skirt(person.body)
+    bound = random_gaussians(body, 80, 4)
+    network = Darker(person)
+    shots = [(person.matte, person.track)]
+    out, _ = improved(Lifted(bound, body), network, person.body, shots, 600)
+    assert out.body is body
+    np.testing.assert_array_equal(out.gaussians.triangle, bound.triangle)
+
+
+def test_without_residual_the_network_makes_its_own(small_config: NetworkConfig) -> None:
+    config = replace(small_config, decoder=replace(small_config.decoder, residual=False))
+    person = small_person(small_config)
+    network = Darker(replace(person, config=config))
+    body = with_skirt(person.body)
+    shots = [(person.matte, person.track)]
+    lifted = Lifted(random_gaussians(body, 80, 4), body)
+    out, figures = improved(lifted, network, person.body, shots, 400)
+    assert len(network.given[0].base) > 400, "one for each texel"
+    assert len(out.gaussians) == 400, "never more than allowed"
+    assert out.body is person.body
+    assert out.skirt is None
+    assert figures["change"]["color"] == pytest.approx(0.25)
+
+
+def test_mean_change_by_hand(person: SmallPerson) -> None:
+    before = person.lifted
+    turn = axis_angle_to_quaternion(np.array([0.0, 0.0, np.radians(10.0)]))
+    after = replace(
+        before,
+        colors=before.colors + 0.25,
+        opacities=before.opacities - 0.125,
+        offset=before.offset + np.array([0.003, 0.0, 0.004], np.float32),
+        quats=-quaternion_multiply(before.quats, turn),  # the opposite turns the same
+        scales=before.scales * 1.5,
+    )
+    change = mean_change(before, after)
+    assert change["color"] == pytest.approx(0.25)
+    assert change["opacity"] == pytest.approx(0.125)
+    assert change["offset_mm"] == pytest.approx(5.0, abs=1e-3)
+    assert change["rotation_degrees"] == pytest.approx(10.0, abs=1e-3)
+    assert change["scale"] == pytest.approx(np.log(1.5), abs=1e-4)
+    assert set(mean_change(before.take([]), after.take([])).values()) == {0.0}
+
+
+def test_none_asks_for_no_body() -> None:
+    def body() -> Body:
+        raise AssertionError("the body was loaded")
+
+    assert chosen_network("none", body) is None
+
+
+def test_the_default_network_is_that_of_the_weights_table(
+    monkeypatch: pytest.MonkeyPatch, person: SmallPerson, tmp_path: Path
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(apply, "find_weights", lambda name: asked.append(name) or tmp_path)
+    monkeypatch.setattr(apply, "load_runtime", lambda folder, body: (folder, body))
+    assert chosen_network("default", lambda: person.body) == (tmp_path, person.body)
+    assert asked == ["default"]
+    assert chosen_network("a/folder", lambda: person.body)[0] == Path("a/folder")
+
+
+def test_no_network_comes_with_this_version(
+    monkeypatch: pytest.MonkeyPatch, person: SmallPerson, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LIKENESS_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("LIKENESS_ASSETS", str(tmp_path))
+    monkeypatch.setattr("likeness.engine.weights.user_weights_dir", lambda: tmp_path)
+    with pytest.raises(LikenessError, match="No trained network") as caught:
+        chosen_network("default", lambda: person.body)
+    assert "likeness train" in caught.value.remedy
