@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import importlib.util
 import os
+import re
 import shutil
 import urllib.request
 import warnings
@@ -72,6 +73,32 @@ def hub_copy(repository: str, names: Sequence[str]) -> Path | None:
     if len(paths) < len(names) or len({path.parent for path in paths}) != 1:
         return None
     return paths[0] if len(paths) == 1 else paths[0].parent
+
+
+def model_folder(source: str, allow_download: bool | None = None) -> tuple[str, bool]:
+    """What ``transformers`` is to be asked for, and whether that is a folder on this computer.
+
+    A name on the hub is looked up in the hub's cache here: transformers asks the hub's server
+    about other things even when it is told to use local files only.
+
+    Args:
+        source: a folder with ``config.json`` and ``model.safetensors``, or a name on the hub.
+        allow_download: see :func:`downloads_allowed`.
+
+    Raises:
+        LikenessError: it is not on this computer and may not be fetched.
+    """
+    if Path(source).exists():
+        return source, True
+    remedy = "Give a folder with config.json and model.safetensors"
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", source):
+        found = hub_copy(source, ["config.json"])
+        if found is not None:
+            return str(found.parent), True
+        if downloads_allowed(allow_download):
+            return source, False
+        remedy += ", or allow the download of that name"
+    raise LikenessError(f"'{source}' is not on this computer.", f"{remedy}.")
 
 
 def fetch(

@@ -6,14 +6,12 @@ Needs ``transformers`` (``pip install 'likeness[encoders]'``). The weights come 
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ...downloads import downloads_allowed, hub_copy
+from ...downloads import model_folder
 from ...types import LikenessError
 from ...weights import WEIGHTS, find_weights
 from ..config import EncoderConfig
@@ -116,23 +114,10 @@ def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> 
 
 
 def _source(source: str, allow_download: bool | None) -> tuple[str, bool]:
-    """What transformers is asked for, and whether that is a folder on this computer.
-
-    A name on the hub is looked up here: transformers asks the hub's server about other things
-    even when it is told to use local files only.
-    """
-    known = {entry.repository for entry in WEIGHTS.values() if entry.repository}
-    if source in WEIGHTS or source in known or Path(source).exists():
+    """What transformers is asked for, and whether that is a folder on this computer."""
+    if source in WEIGHTS or source in {entry.repository for entry in WEIGHTS.values()}:
         return str(find_weights(source, allow_download)), True
-    remedy = "Give a folder with config.json and model.safetensors"
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", source):
-        found = hub_copy(source, ["config.json"])
-        if found is not None:
-            return str(found.parent), True
-        if downloads_allowed(allow_download):
-            return source, False
-        remedy += ", or allow the download of that name with LIKENESS_ALLOW_DOWNLOAD=1"
-    raise LikenessError(f"'{source}' is not on this computer.", f"{remedy}.")
+    return model_folder(source, allow_download)
 
 
 def _check_fit(made: Any, config: EncoderConfig) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...downloads import model_folder
 from ...types import FloatArray, LikenessError, Observation, Portrait
 from .estimate import KeypointEstimate
 from .keypoints import Crop, from_goliath, peaks, person_box
@@ -40,15 +41,13 @@ def load_model(model: str, allow_download: bool = False) -> Any:
             f"The installed transformers {transformers.__version__} has no {CLASS_NAME}.",
             "Run 'pip install -U transformers'.",
         )
+    source, offline = model_folder(model, allow_download)
     try:
-        loaded = network.from_pretrained(
-            model, local_files_only=not allow_download, use_safetensors=True
-        )
+        loaded = network.from_pretrained(source, local_files_only=offline, use_safetensors=True)
     except (OSError, ValueError) as error:
         raise LikenessError(
             f"'{model}' cannot be loaded as a Sapiens2 pose model ({error}).",
-            "Give the folder of a downloaded model (config.json and model.safetensors), or allow "
-            "the download.",
+            "Give the folder of a downloaded model (config.json and model.safetensors).",
         ) from error
     if loaded.config.num_labels < MIN_POINTS:
         raise LikenessError(

@@ -211,5 +211,18 @@ def test_sapiens_finds_a_bright_spot_where_it_is(tiny_model, monkeypatch):
 def test_sapiens_says_what_it_cannot_load(tmp_path, tiny_model):
     from likeness.engine.tracking.estimators.sapiens import load_model
 
-    with pytest.raises(LikenessError, match=r"nowhere.*cannot be loaded.*config\.json"):
+    with pytest.raises(LikenessError, match=r"nowhere.*not on this computer.*config\.json"):
         load_model(str(tmp_path / "nowhere"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(LikenessError, match=r"empty.*cannot be loaded.*config\.json"):
+        load_model(str(tmp_path / "empty"))
+
+
+def test_sapiens_asks_nobody_without_consent(monkeypatch, tiny_model):
+    from likeness.engine.tracking.estimators.sapiens import load_model
+
+    monkeypatch.setattr("socket.getaddrinfo", lambda *args, **kwargs: pytest.fail("asked"))
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *args: None)
+    with pytest.raises(LikenessError, match="allow the download"):
+        load_model("somebody/sapiens2")
+    load_model(str(tiny_model))
