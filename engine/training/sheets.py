@@ -16,6 +16,8 @@ _GAP, _BETWEEN = 6, 24  # pixels between pictures, and between views
 _CAPTION = 20  # pixels of height
 _FONT = 13
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
 
 @dataclass(frozen=True)
 class ShownView:
@@ -54,19 +56,20 @@ class SheetRow:
     views: tuple[ShownView, ...]
 
 
-def sheet(rows: Sequence[SheetRow], height: int = 256) -> FloatArray:
+def sheet(rows: Sequence[SheetRow], height: int = 256, most: int = 2800) -> FloatArray:
     """Samples below one another: the photo, then for each view the truth, the lift, the network
     and the network's error.
 
     Args:
         height: pixels of every picture.
+        most: pixels of width from which views go on in another line.
 
     Returns:
         [H, W, 3] float32 0..1.
     """
     if not rows:
         raise ValueError("a sheet shows at least one sample")
-    bands = [_band(row, height) for row in rows]
+    bands = [_band(row, height, most) for row in rows]
     width = max(band.width for band in bands)
     whole = Image.new("RGB", (width, sum(band.height for band in bands)), (_PAPER,) * 3)
     y = 0
@@ -76,38 +79,52 @@ def sheet(rows: Sequence[SheetRow], height: int = 256) -> FloatArray:
     return np.asarray(whole, dtype=np.float32) / 255
 
 
-def _band(row: SheetRow, height: int) -> Image.Image:
-    """A sample's pictures in a line, with captions under them and its key above."""
-    groups = [[("photo", row.photo)], *(view.tiles for view in row.views)]
-    pictures = [[(caption, _scaled(p, height)) for caption, p in group] for group in groups]
-    width = _GAP + sum(
-        sum(picture.width + _GAP for _, picture in group) + _BETWEEN for group in pictures
-    )
+def _band(row: SheetRow, height: int, most: int) -> Image.Image:
+    """A sample's key, under it the photo, and beside that the views with captions under them."""
     font = ImageFont.load_default(size=_FONT)
-    pen = ImageDraw.Draw(Image.new("L", (1, 1)))
-    width = max(width - _BETWEEN, 2 * _GAP + int(pen.textlength(row.key, font)))
-    band = Image.new("RGB", (width, height + 2 * _CAPTION + 2 * _GAP), (_PAPER,) * 3)
-    pen = ImageDraw.Draw(band)
-    pen.text((_GAP, _GAP), row.key, fill=(_INK,) * 3, font=font)
-    x, y = _GAP, _GAP + _CAPTION
-    for group in pictures:
-        for caption, picture in group:
-            band.paste(picture, (x, y))
-            pen.text((x, y + height + 2), _fitting(caption, picture.width, pen, font),
-                     fill=(_INK,) * 3, font=font)  # fmt: skip
-            x += picture.width + _GAP
-        x += _BETWEEN
+    photo = _line([("photo", row.photo)], height, font)
+    lines: list[list[Image.Image]] = [[]]
+    room = most - photo.width
+    for view in row.views:
+        group = _line(view.tiles, height, font)
+        if lines[-1] and sum(g.width + _BETWEEN for g in lines[-1]) + group.width > room:
+            lines.append([])
+        lines[-1].append(group)
+    widths = [sum(group.width + _BETWEEN for group in line) for line in lines]
+    title = int(font.getlength(row.key)) + 2 * _GAP
+    band = Image.new(
+        "RGB",
+        (max(photo.width + _BETWEEN + max(widths), title), _CAPTION + len(lines) * photo.height),
+        (_PAPER,) * 3,
+    )
+    ImageDraw.Draw(band).text((_GAP, _GAP), row.key, fill=(_INK,) * 3, font=font)
+    band.paste(photo, (0, _CAPTION))
+    for k, line in enumerate(lines):
+        x = photo.width + _BETWEEN
+        for group in line:
+            band.paste(group, (x, _CAPTION + k * photo.height))
+            x += group.width + _BETWEEN
     return band
 
 
-def _fitting(
-    text: str,
-    width: int,
-    pen: ImageDraw.ImageDraw,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-) -> str:
+def _line(tiles: Sequence[tuple[str, FloatArray]], height: int, font: Font) -> Image.Image:
+    """Pictures side by side, with captions under them."""
+    pictures = [_scaled(picture, height) for _, picture in tiles]
+    width = _GAP + sum(picture.width + _GAP for picture in pictures)
+    line = Image.new("RGB", (width, height + _CAPTION + 2 * _GAP), (_PAPER,) * 3)
+    pen = ImageDraw.Draw(line)
+    x = _GAP
+    for (caption, _), picture in zip(tiles, pictures):
+        line.paste(picture, (x, _GAP))
+        shown = _fitting(caption, picture.width, font)
+        pen.text((x, _GAP + height + 2), shown, fill=(_INK,) * 3, font=font)
+        x += picture.width + _GAP
+    return line
+
+
+def _fitting(text: str, width: int, font: Font) -> str:
     """As much of a caption as has room under its picture."""
-    while text and pen.textlength(text, font) > width:
+    while text and font.getlength(text) > width:
         text = text[:-1]
     return text
 

@@ -50,6 +50,19 @@ def test_rows_stand_below_one_another_and_wide_ones_make_room() -> None:
     assert where[0] + one.shape[0] == where[1]
 
 
+def test_views_go_on_in_another_line() -> None:
+    """The photo is 48 pixels wide, a view some 220."""
+    row = SheetRow("a", plain(BLUE), (view(), view("side"), view("front")))
+    long, folded = sheet([row], height=64), sheet([row], height=64, most=600)
+    assert folded.shape[1] < 600 < long.shape[1]
+    green = (np.abs(folded - GREEN) < 0.01).all(-1)
+    assert green.sum() == (np.abs(long - GREEN) < 0.01).all(-1).sum() == 3 * 64 * 48
+    tops = np.flatnonzero(np.diff(green.any(1).astype(int)) > 0)
+    assert len(tops) == 2
+    only = sheet([row], height=64, most=10)
+    assert only.shape[1] < folded.shape[1], "one view in each line, however little room there is"
+
+
 def test_enlarged_pictures_keep_their_pixels() -> None:
     tiny = np.zeros((2, 2, 3), np.float32)
     tiny[0, 0] = 1.0
