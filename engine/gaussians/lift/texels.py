@@ -32,6 +32,7 @@ MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surfac
 OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths
 UNDER_HAIR = 0.5  # cosine below which skin may have to give way to hair before or beside it
 SURFACES = 0.15  # cosine below which texels lie at the very surface, for photo splats end there
+LEAST_RADIUS, MOST_RADIUS = 2e-4, 0.012  # metres
 INSET = 0.6  # of a texel's standard deviation that worn ones lie below the dressed mesh
 EDGE_ON = 0.6  # of its radius that a disc seen edge-on is thick
 DRAW_IN, DRAW_IN_STEPS = 0.024, 6  # metres that a texel may be drawn in to the outline, in steps
@@ -156,7 +157,7 @@ def texel_layer(
     eye = seen & (part == "eye")
     color[eye] = sampled[eye]
 
-    radius = _radii(samples, f, vertices, dressed.vertices)
+    radius = _radii(samples, body, vertices, dressed.vertices)
     opacity = np.full(len(points), OPACITY)
     if wearer is not None:  # the hem is an edge before the legs
         cloth = samples.triangle >= len(wearer.bare.f)
@@ -240,17 +241,22 @@ def _room(
 
 
 def _radii(
-    samples: SurfaceSamples, f: IntArray, vertices: FloatArray, shell: FloatArray
+    samples: SurfaceSamples, body: Body, vertices: FloatArray, shell: FloatArray
 ) -> FloatArray:
     """[N] standard deviation of each texel's splat in metres, from the surface it stands for."""
 
     def areas(mesh: FloatArray) -> FloatArray:
-        a, b, c = (mesh[f[samples.triangle, k]] for k in range(3))
+        a, b, c = (mesh[body.f[samples.triangle, k]] for k in range(3))
         out: FloatArray = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
         return out
 
     area = areas(vertices)
-    share = area / np.bincount(samples.triangle, minlength=len(f))[samples.triangle]
+    # A texel stands for its own part of the atlas: where triangles are finer than texels, for
+    # more of the surface than the triangle that it lies in.
+    a, b, c = (body.atlas_vt[body.atlas_ft[samples.triangle, k]] for k in range(3))
+    (x, y), (u, v) = (b - a).T, (c - a).T
+    texels = 0.5 * np.abs(x * v - y * u) * samples.size**2
+    share = area / np.maximum(texels, 1e-9)
     grown = np.sqrt(np.clip(areas(shell) / np.maximum(area, 1e-12), 1.0, 9.0))
-    radius: FloatArray = np.clip(SPACING * np.sqrt(share) * grown, 2e-4, 0.012)
-    return radius
+    radius: FloatArray = SPACING * np.sqrt(share) * grown
+    return np.clip(radius, LEAST_RADIUS, MOST_RADIUS)
