@@ -121,7 +121,7 @@ TRAINING: dict[str, TrainConfig] = {
     "tiny": TrainConfig(
         "tiny", NETWORKS["tiny"], steps=1000, batch=2, lr=1e-3, warmup=20, ema=0.99, amp="off",
         workers=0, render_size=128, targets=2, checkpoint_every=100, sheet_every=200,
-        validate_every=0, log_every=1,
+        validate_every=0, log_every=10,
     ),
 }  # fmt: skip
 """The configurations that have a name."""

@@ -1,4 +1,4 @@
-"""A training run from its shards to a network that is ready for use. Needs torch and accelerate."""
+"""A training run, from shards to a network that is ready for use. Needs torch and accelerate."""
 
 from __future__ import annotations
 
@@ -268,6 +268,7 @@ def _batches(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
         # numba's threads do not survive a fork.
         multiprocessing_context="spawn" if config.workers else None,
         worker_init_fn=_begin_worker,
+        pin_memory=trainer.device.type == "cuda",
     )  # fmt: skip
     return iter(loader)
 
