@@ -320,7 +320,8 @@ def read_subjects(
     iterators = webdataset().tariterators
 
     def broken(error: Exception) -> bool:
-        skipped(Skipped(shard, "", f"it cannot be read to its end ({error.args[0]})"))
+        reason = str(error.args[0] if error.args else error).partition(" @ ")[0]
+        skipped(Skipped(shard, "", f"it cannot be read to its end ({reason})"))
         return False  # what comes after cannot be trusted
 
     try:

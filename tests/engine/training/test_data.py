@@ -1,0 +1,526 @@
+"""The stream of samples: deterministic, directed, never held out, exactly resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.cameras import PHOTO_VIEWMAT, project
+from likeness.engine.network.config import NetworkConfig
+from likeness.engine.network.grids import uv_grids
+from likeness.engine.network.inputs import atlas_places
+from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.training import references as references_module
+from likeness.engine.training.data import DataOptions, Samples, held_out_samples
+from likeness.engine.training.input_files import BadFile, load_inputs, save_inputs
+from likeness.engine.training.pairs import teaches
+from likeness.engine.training.references import References
+from likeness.engine.training.samples import TrainingSample
+from likeness.engine.training.shards import (
+    Skipped,
+    Subject,
+    encode_rgba,
+    write_shard,
+)
+from likeness.engine.training.spaces import moved_camera, moved_pose, square_view, to_photo
+from likeness.engine.types import BoundGaussians, Camera, LikenessError
+from PIL import Image
+from torch.utils.data import DataLoader
+
+MakeSubject = Callable[..., Subject]
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> DataOptions:
+    return DataOptions(render_size=24, targets=2, cache=tmp_path_factory.mktemp("kept"), shuffle=3)
+
+
+@pytest.fixture(scope="module")
+def samples(
+    box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
+) -> Samples:
+    return Samples(box_shards, blank_network, options, box_body)
+
+
+def fingerprints(stream: Iterable[TrainingSample], number: int) -> list[tuple[str, int, float]]:
+    """Who, with which random numbers, and how cut."""
+    return [(s.key, s.seed, float(s.views[0].camera.K[0, 2])) for s in islice(stream, number)]
+
+
+def test_the_same_settings_give_the_same_stream(
+    samples: Samples, box_shards: Path, blank_network: NetworkConfig, options: DataOptions,
+    box_body: Body,
+) -> None:  # fmt: skip
+    first = fingerprints(samples, 20)
+    assert fingerprints(samples, 20) == first
+    again = Samples(str(box_shards), blank_network, replace(options, cache=None), box_body)
+    assert fingerprints(again, 20) == first
+    other = Samples(box_shards, blank_network, replace(options, seed=1), box_body)
+    assert fingerprints(other, 20) != first
+    assert len({seed for _, seed, _ in first}) == 20
+
+
+def test_each_epoch_has_everybody_once_in_another_order(samples: Samples) -> None:
+    keys = [sample.key.split("/")[0] for sample in islice(samples, 18)]
+    epochs = [keys[:6], keys[6:12], keys[12:]]
+    assert all(sorted(epoch) == [f"box_{k:03d}" for k in range(6)] for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_several_draws_of_everybody(
+    box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
+) -> None:
+    stream = Samples(box_shards, blank_network, replace(options, draws=3), box_body)
+    drawn = list(islice(stream, 18))
+    assert sorted(s.key.split("/")[0] for s in drawn) == sorted(
+        3 * [f"box_{k:03d}" for k in range(6)]
+    )
+    assert len({s.seed for s in drawn}) == 18
+
+
+def test_held_out_views_are_never_seen_and_pairs_are_directed(samples: Samples) -> None:
+    for sample in islice(samples, 60):
+        _, reference, *targets = sample.key.split("/")
+        assert "v2" not in (reference, *targets)
+        assert len(sample.views) == 1 + len(targets) <= 3
+        for view in sample.views[1:]:
+            assert teaches(sample.views[0].kind, view.kind)
+
+
+def test_undirected_for_the_ablation(
+    box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
+) -> None:
+    stream = Samples(box_shards, blank_network, replace(options, directed=False), box_body)
+    flows = {(s.views[0].kind, v.kind) for s in islice(stream, 60) for v in s.views[1:]}
+    assert ("back", "front") in flows
+
+
+def test_only_some_references(
+    box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
+) -> None:
+    stream = Samples(box_shards, blank_network, replace(options, references=1), box_body)
+    seen = {tuple(s.key.split("/")[:2]) for s in islice(stream, 60)}
+    assert len(seen) == 6
+
+
+def test_views_are_in_the_references_space(samples: Samples, box_body: Body) -> None:
+    """The posed vertices, drawn by the sample's cameras, cover what the pictures show."""
+    for sample in islice(samples, 12):
+        np.testing.assert_allclose(sample.views[0].camera.viewmat, PHOTO_VIEWMAT, atol=1e-9)
+        for view in sample.views:
+            assert view.rgba.shape == (24, 24, 4)
+            large = view.camera.resized(240, 240)
+            face = rasterize_mesh(np.asarray(view.vertices, np.float64), box_body.f, large).face
+            cover = (face >= 0).reshape(24, 10, 24, 10).mean((1, 3))
+            assert np.abs(cover - view.rgba[..., 3]).mean() < 0.02
+            # In colour as well: the triangles' own, not only the outline.
+            colors = np.random.default_rng(0).random((len(box_body.f), 3))[face]
+            colors[face < 0] = 0.0
+            mean = colors.reshape(24, 10, 24, 10, 3).mean((1, 3))
+            inside = cover > 0.99
+            shown = view.rgba[..., :3]
+            assert np.abs(shown - mean)[inside].mean() < 0.06
+        first = sample.views[0].vertices
+        own = np.ptp(np.asarray(sample.v_template), axis=0)
+        assert np.ptp(first, axis=0)[1] == pytest.approx(own[1], rel=0.4)
+
+
+def test_a_moved_pose_moves_the_body(make_subject: MakeSubject, box_body: Body) -> None:
+    subject = make_subject(3)
+    own = box_body.personalised(subject.betas)
+    for row, view in enumerate(subject.views):
+        motion = to_photo(view.camera)
+        before, _ = own.vertices(subject.pose(row))
+        after, _ = own.vertices(moved_pose(subject.pose(row), own, motion))
+        np.testing.assert_allclose(after, before @ motion[:3, :3].T + motion[:3, 3], atol=2e-6)
+        camera = moved_camera(view.camera, motion)
+        np.testing.assert_allclose(
+            project(after, camera)[0], project(before, view.camera)[0], atol=1e-3
+        )
+
+
+# -- resuming ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("done", [0, 1, 3, 7, 14])
+def test_resumed_in_one_process(samples: Samples, done: int) -> None:
+    whole = fingerprints(samples, 40)
+    assert fingerprints(samples.resumed(done, 2), 40 - 2 * done) == whole[2 * done :]
+
+
+def batches(samples: Samples, workers: int, number: int) -> list[list[tuple[str, int]]]:
+    loader = DataLoader(samples, batch_size=2, num_workers=workers, collate_fn=list)
+    return [[(s.key, s.seed) for s in batch] for batch in islice(loader, number)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_resumed_with_workers(samples: Samples, workers: int) -> None:
+    whole = batches(samples, workers, 9)
+    assert whole[0] != whole[1]
+    for done in (1, 4):
+        assert batches(samples.resumed(done, 2), workers, 9 - done) == whole[done:]
+
+
+def test_left_out_samples_are_not_made(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    fingerprints(samples, 12)  # all are kept now
+    expected = fingerprints(samples, 13)[-1]
+    calls: list[str] = []
+    inputs = References.inputs
+
+    def counted(self: References, subject: Subject, view: int) -> Any:
+        calls.append(subject.key)
+        return inputs(self, subject, view)
+
+    monkeypatch.setattr(References, "inputs", counted)
+    assert fingerprints(samples.resumed(12, 1), 1) == [expected]
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("world", "workers"), [(2, 1), (3, 1), (2, 2), (4, 1)])
+def test_readers_share_an_epoch(
+    box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body,
+    world: int, workers: int,
+) -> None:  # fmt: skip
+    """Shards are dealt to the readers, or single subjects where there are fewer shards."""
+    readers = world * workers
+    seen: list[str] = []
+    for rank in range(world):
+        mine = Samples(box_shards, blank_network, options, box_body, rank, world)
+        for worker in range(workers):
+            told: list[Skipped] = []
+            reader = rank * workers + worker
+            epoch = mine._shuffled(0, reader, readers, told.append)
+            seen += [subject.key for subject, _ in epoch]
+            assert not told
+    assert sorted(seen) == [f"box_{k:03d}" for k in range(6)]
+
+
+def test_too_many_readers_say_so(
+    make_subject: MakeSubject, blank_network: NetworkConfig, options: DataOptions, box_body: Body,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    write_shard(tmp_path, 0, [make_subject(0)])
+    second = Samples(tmp_path, blank_network, options, box_body, rank=1, world=2)
+    with pytest.raises(LikenessError, match="Reader 1 of 2 finds nothing") as caught:
+        next(iter(second))
+    assert "fewer workers" in caught.value.remedy
+
+
+def test_no_usable_subject_is_told_at_once(
+    box_shards: Path, blank_network: NetworkConfig, options: DataOptions, tmp_path: Path,
+    box_body: Body,
+) -> None:  # fmt: skip
+    with pytest.raises(LikenessError, match="There are no shards"):
+        Samples(tmp_path, blank_network, options, box_body)
+    # Shards that were made for another body.
+    other = replace(box_body, exprdirs=box_body.exprdirs[:, :, :3])
+    with pytest.raises(LikenessError, match=r"expression is \(2, \d+\), not \(2, 3\)"):
+        Samples(box_shards, blank_network, options, other)
+
+
+# -- what is skipped ---------------------------------------------------------------------------
+
+
+def test_damage_is_told_with_the_next_sample_and_once(
+    make_subject: MakeSubject, blank_network: NetworkConfig, options: DataOptions, box_body: Body,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    good, bad = [
+        write_shard(tmp_path, k, [make_subject(2 * k), make_subject(2 * k + 1)]) for k in (0, 1)
+    ]
+    data = bytearray(bad.read_bytes())
+    at = data.index(b"IEND")
+    data[at - 20] ^= 0xFF  # in the first picture of the first subject of the second shard
+    bad.write_bytes(bytes(data))
+    stream = Samples([good, bad], blank_network, options, box_body)
+    drawn = list(islice(stream, 9))
+    told = [what for sample in drawn for what in sample.skipped]
+    assert [(what.shard, what.name) for what in told] == [(str(bad), "box_002")]
+    assert {s.key.split("/")[0] for s in drawn} == {"box_000", "box_001", "box_003"}
+    assert fingerprints(stream.resumed(5, 1), 4) == [
+        (s.key, s.seed, float(s.views[0].camera.K[0, 2])) for s in drawn[5:]
+    ]
+
+
+def test_a_target_that_cannot_be_decoded_is_left_out(
+    make_subject: MakeSubject, blank_network: NetworkConfig, options: DataOptions, box_body: Body,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    subject = make_subject(0)
+    wrong = replace(subject.views[3], picture=encode_rgba(np.ones((9, 9, 4))))
+    views = (*subject.views[:3], wrong, *subject.views[4:])
+    write_shard(tmp_path, 0, [replace(subject, views=views)])
+    stream = Samples(tmp_path, blank_network, replace(options, targets=9, cache=None), box_body)
+    drawn = list(islice(stream, 12))
+    assert all("v3" not in sample.key.split("/") for sample in drawn)
+    told = {(what.name, what.reason) for sample in drawn for what in sample.skipped}
+    assert len(told) == 1
+    assert "9 x 9" in next(iter(told))[1]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_somebody_whom_the_detectors_do_not_find(
+    box_shards: Path, blank_network: NetworkConfig, box_body: Body, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, kept: bool,
+) -> None:  # fmt: skip
+    """The reference is skipped, counted, and remembered; the run goes on as before after a kill."""
+    with_lift = replace(blank_network, decoder=replace(blank_network.decoder, residual=True))
+    looked: list[str] = []
+
+    def observe(portrait: Any, *_: Any) -> None:
+        looked.append(str(portrait.path))
+        if portrait.path.name.startswith("box_001"):
+            raise LikenessError("No person was found.", "")
+
+    bound = BoundGaussians(
+        np.zeros(5, np.int32), np.full((5, 3), 1 / 3, np.float32), np.zeros((5, 3), np.float32),
+        np.tile([1.0, 0, 0, 0], (5, 1)).astype(np.float32), np.full((5, 3), 0.01, np.float32),
+        np.ones(5, np.float32), np.full((5, 3), 0.5, np.float32), np.zeros(5, np.uint8),
+    )  # fmt: skip
+
+    class Lifted:
+        gaussians = bound
+
+    monkeypatch.setattr(references_module, "observe", observe)
+    monkeypatch.setattr(references_module, "lift", lambda *_, **__: Lifted)
+    monkeypatch.setattr(References, "_detectors", None)
+    options = DataOptions(24, 1, cache=tmp_path if kept else None, shuffle=2)
+    stream = Samples(box_shards, with_lift, options, box_body)
+    monkeypatch.setattr(stream.references, "_detectors", object(), raising=False)
+    drawn = list(islice(stream, 20))
+    assert {s.key.split("/")[0] for s in drawn} == {f"box_{k:03d}" for k in (0, 2, 3, 4, 5)}
+    told = [what for sample in drawn for what in sample.skipped]
+    assert {what.name.split("/")[0] for what in told} == {"box_001"}
+    assert all("No person" in what.reason for what in told)
+    assert len(told) == len({what.name for what in told})
+    count = len(looked)
+    rest = [(s.key, s.seed) for s in islice(stream.resumed(4, 2), 12)]
+    assert rest == [(s.key, s.seed) for s in drawn[8:]]
+    if kept:
+        assert len(looked) == count
+
+
+# -- what is kept ------------------------------------------------------------------------------
+
+
+def some_inputs(body: Body, network: NetworkConfig, subject: Subject) -> Any:
+    blank = References(body, network, None).inputs(subject, 0).inputs
+    rng = np.random.default_rng(0)
+    n = 4000
+    bary = rng.dirichlet(np.ones(3), n).astype(np.float32)
+    quats = rng.normal(size=(n, 4))
+    base = BoundGaussians(
+        rng.integers(0, len(body.f), n).astype(np.int32), bary,
+        rng.normal(0, 0.05, (n, 3)).astype(np.float32),
+        (quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
+        np.exp(rng.uniform(-11, -3, (n, 3))).astype(np.float32),
+        rng.random(n).astype(np.float32), rng.random((n, 3)).astype(np.float32),
+        rng.integers(0, 3, n).astype(np.uint8),
+    )  # fmt: skip
+    grids = uv_grids(body, network.decoder)
+    facing = rng.uniform(-1, 1, n).astype(np.float32)
+    return replace(blank, base=base, facing=facing, uv=atlas_places(base, body, grids)), grids
+
+
+def test_kept_inputs_are_nearly_exact(
+    box_body: Body, blank_network: NetworkConfig, make_subject: MakeSubject, tmp_path: Path
+) -> None:
+    inputs, grids = some_inputs(box_body, blank_network, make_subject(1))
+    path = tmp_path / "a.safetensors"
+    save_inputs(inputs, path)
+    back = load_inputs(path, grids.places)
+    a, b = inputs.base, back.base
+    np.testing.assert_array_equal(a.triangle, b.triangle)
+    np.testing.assert_array_equal(a.layer, b.layer)
+    for name, most in (("bary", 4e-5), ("offset", 1e-5), ("quats", 4e-5), ("opacities", 2e-5),
+                       ("colors", 2e-5)):  # fmt: skip
+        np.testing.assert_allclose(getattr(a, name), getattr(b, name), atol=most)
+        assert getattr(b, name).dtype == np.float32
+    np.testing.assert_allclose(a.scales, b.scales, rtol=2e-4)
+    np.testing.assert_allclose(np.linalg.norm(b.quats, axis=1), 1.0, atol=1e-6)
+    np.testing.assert_allclose(inputs.uv, back.uv, atol=1e-5)
+    np.testing.assert_allclose(inputs.facing, back.facing, atol=2e-5)
+    np.testing.assert_allclose(inputs.color_map, back.color_map, atol=0.5 / 255 + 1e-6)
+    for x, y in zip(inputs.photos, back.photos, strict=True):
+        np.testing.assert_allclose(x.image, y.image, atol=0.5 / 255 + 1e-6)
+        for name in ("core", "shell"):
+            np.testing.assert_array_equal(getattr(x, f"{name}_seen"), getattr(y, f"{name}_seen"))
+            np.testing.assert_allclose(
+                getattr(x, f"{name}_xy"), getattr(y, f"{name}_xy"), atol=1e-5
+            )
+    assert path.stat().st_size < 40 * len(a) + 20_000
+
+
+def test_blank_gaussians_are_not_kept(
+    box_body: Body, blank_network: NetworkConfig, make_subject: MakeSubject, tmp_path: Path
+) -> None:
+    references = References(box_body, blank_network, tmp_path)
+    fresh = References(box_body, blank_network, None).inputs(make_subject(1), 4).inputs
+    kept = references.inputs(make_subject(1), 4).inputs
+    again = references.inputs(make_subject(1), 4).inputs
+    assert len(kept.base) == len(fresh.base) > 300
+    for name in ("triangle", "bary", "scales", "opacities", "colors"):
+        np.testing.assert_array_equal(getattr(again.base, name), getattr(fresh.base, name))
+    np.testing.assert_array_equal(again.facing, kept.facing)
+    np.testing.assert_allclose(again.uv, fresh.uv, atol=1e-6)
+    (file,) = tmp_path.rglob("*.safetensors")
+    assert file.stat().st_size < 30_000
+
+
+@pytest.mark.parametrize("damage", ["short", "empty", "text", "version", "triangle"])
+def test_a_damaged_file_is_made_anew_and_told(
+    box_body: Body, blank_network: NetworkConfig, make_subject: MakeSubject, tmp_path: Path,
+    damage: str,
+) -> None:  # fmt: skip
+    subject = make_subject(2)
+    references = References(box_body, blank_network, tmp_path)
+    expected = references.inputs(subject, 1)
+    assert expected.note is None
+    (file,) = tmp_path.rglob("*.safetensors")
+    data = file.read_bytes()
+    if damage == "triangle":
+        inputs, grids = some_inputs(box_body, blank_network, subject)
+        other = tmp_path / "x.safetensors"
+        wrong = replace(inputs.base, triangle=inputs.base.triangle + len(box_body.f))
+        save_inputs(replace(inputs, base=wrong), other)
+        with pytest.raises(BadFile, match="triangles"):
+            load_inputs(other, grids.places)
+        return
+    file.write_bytes({
+        "short": data[: len(data) // 2], "empty": b"", "text": b"no safetensors at all",
+        "version": data.replace(b'"version":"1"', b'"version":"0"'),
+    }[damage])  # fmt: skip
+    made = references.inputs(subject, 1)
+    assert made.note is not None
+    assert str(file) in made.note
+    np.testing.assert_array_equal(made.inputs.photos[0].image, expected.inputs.photos[0].image)
+    assert file.read_bytes() == data
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [file.name]
+
+
+def test_what_inputs_depend_on_is_in_their_name(
+    box_body: Body, blank_network: NetworkConfig, make_subject: MakeSubject, tmp_path: Path
+) -> None:
+    subject = make_subject(0)
+
+    def path(network: NetworkConfig = blank_network, body: Body = box_body,
+             who: Subject = subject, view: int = 0) -> Path | None:  # fmt: skip
+        return References(body, network, tmp_path)._path(who, view)
+
+    def decoder(**changes: Any) -> NetworkConfig:
+        return replace(blank_network, decoder=replace(blank_network.decoder, **changes))
+
+    lifted = decoder(residual=True)
+    others = [
+        path(view=1), path(who=make_subject(1)), path(decoder(shell_grid=4)),
+        path(decoder(patch=8)), path(decoder(shell_offset=0.03)), path(lifted),
+        path(replace(lifted, max_gaussians=9000)),
+        path(replace(blank_network, encoder=replace(blank_network.encoder, image_size=64))),
+        path(body=replace(box_body, v_template=box_body.v_template * 1.01)),
+    ]  # fmt: skip
+    assert len({path(), *others}) == 1 + len(others)
+    # What only the network's insides depend on is not; nor are budgets where there is no lift.
+    same = [path(decoder(layers=2)), path(decoder(width=32)), path(decoder(masking=0.0)),
+            path(replace(blank_network, max_gaussians=9000))]  # fmt: skip
+    assert set(same) == {path()}
+
+
+# -- square views ------------------------------------------------------------------------------
+
+
+def picture(width: int, height: int, box: tuple[int, int, int, int]) -> Image.Image:
+    """A red rectangle with a green lower half on nothing."""
+    left, top, right, bottom = box
+    pixels = np.zeros((height, width, 4), np.uint8)
+    pixels[top:bottom, left:right] = (255, 0, 0, 255)
+    pixels[(top + bottom) // 2 : bottom, left:right] = (0, 255, 0, 255)
+    return Image.fromarray(pixels, "RGBA")
+
+
+def camera_of(width: int, height: int) -> Camera:
+    K = np.array([[200.0, 0, width / 2], [0, 200.0, height / 2], [0, 0, 1]])
+    return Camera(PHOTO_VIEWMAT, K, width, height)
+
+
+@pytest.mark.parametrize(("size", "margin"), [(32, 0.1), (64, 0.0), (150, 0.25)])
+def test_a_square_view_shows_the_same_through_its_camera(size: int, margin: float) -> None:
+    rgba, camera = square_view(
+        picture(90, 120, (30, 20, 50, 100)), camera_of(90, 120), size, margin
+    )
+    assert rgba.shape == (size, size, 4)
+    # Where the whole camera sees the corners of the rectangle, the square one does as well.
+    K, k = camera_of(90, 120).K, camera.K
+    corners = np.array([[30.0, 20.0], [50.0, 100.0]])
+    low, high = (corners - K[:2, 2]) / 200.0 * [k[0, 0], k[1, 1]] + k[:2, 2]
+    ys, xs = np.nonzero(rgba[..., 3] > 0.5)
+    np.testing.assert_allclose([xs.min(), ys.min()], low, atol=1.0)
+    np.testing.assert_allclose([xs.max() + 1, ys.max() + 1], high, atol=1.0)
+    assert np.ptp(ys) + 1 == pytest.approx(size / (1 + 2 * margin), abs=1.5)
+    # As much is covered as before, and half transparent rims keep their colour.
+    scale = k[0, 0] / 200.0
+    assert rgba[..., 3].sum() == pytest.approx(20 * 80 * scale**2, rel=0.02)
+    rim = (rgba[..., 3] > 0.2) & (rgba[..., 3] < 0.8)
+    assert (rgba[rim][:, :2].max(1) > 0.95).all()
+
+
+@pytest.mark.parametrize(("box", "sides"), [
+    ((30, 40, 60, 120), "bottom"), ((0, 30, 40, 90), "left"), ((50, 0, 90, 60), "top right"),
+    ((0, 40, 90, 120), "left right bottom"), ((10, 0, 60, 120), "top bottom"),
+    ((0, 0, 90, 120), "left right top bottom"),
+])  # fmt: skip
+def test_a_square_does_not_reach_beyond_a_border_that_cuts_the_person(
+    box: tuple[int, int, int, int], sides: str
+) -> None:
+    """There the truth is not known; nothing must be said to be clear there."""
+    rgba, camera = square_view(picture(90, 120, box), camera_of(90, 120), 40, 0.2)
+    k = camera.K[0, 0] / 200.0
+    left, top = 45.0 - camera.K[0, 2] / k, 60.0 - camera.K[1, 2] / k
+    side = 40 / k
+    if "left" in sides:
+        assert left >= -1e-9
+    if "right" in sides:
+        assert left + side <= 90 + 1e-9
+    if "top" in sides:
+        assert top >= -1e-9
+    if "bottom" in sides:
+        assert top + side <= 120 + 1e-9
+    assert rgba[..., 3].max() == pytest.approx(1.0)
+
+
+def test_an_empty_picture_is_no_error() -> None:
+    rgba, _ = square_view(Image.new("RGBA", (90, 120)), camera_of(90, 120), 16, 0.1)
+    assert rgba.max() == 0.0
+
+
+# -- measuring ---------------------------------------------------------------------------------
+
+
+def test_held_out_views_are_the_targets_for_measuring(
+    box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
+) -> None:
+    told: list[Skipped] = []
+    shown = list(held_out_samples(box_shards, blank_network, options, box_body, told.append))
+    assert [s.key for s in shown] == [f"box_{k:03d}/v0/v2" for k in range(6)]
+    assert not told
+    again = list(held_out_samples(box_shards, blank_network, options, box_body, told.append))
+    for a, b in zip(shown, again, strict=True):
+        np.testing.assert_array_equal(a.views[1].rgba, b.views[1].rgba)
+
+
+def test_without_held_out_views_all_others_are(
+    make_subject: MakeSubject, blank_network: NetworkConfig, options: DataOptions, box_body: Body,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    write_shard(
+        tmp_path, 0, [make_subject(0, held_out=()), make_subject(1, held_out=tuple(range(6)))]
+    )
+    told: list[Skipped] = []
+    (shown,) = held_out_samples(tmp_path, blank_network, options, box_body, told.append)
+    assert shown.key == "box_000/v0/v1/v2/v3/v4/v5"
+    assert [what.name for what in told] == ["box_001"]
