@@ -128,6 +128,7 @@ def test_bfloat16_is_finite_and_close() -> None:
     assert float((rough - exact).abs().max()) < 0.1 * float(exact.std())
 
 
+@pytest.mark.slow
 def test_onnx_gives_the_same_for_any_batch(tmp_path: Path) -> None:
     encoder = made(SMALL).eval()
     path = tmp_path / "encoder.onnx"
