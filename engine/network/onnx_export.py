@@ -27,8 +27,10 @@ from ..output import whole_files
 from ..types import LikenessError
 from ..weights import asset_path
 from .batch import Attributes
+from .config import DecoderConfig
 from .decoder import Decoder
 from .files import DECODER_FILE, ENCODER_FILE, load_network
+from .grids import UVGrids
 from .inputs import LIFT_CHANNELS
 from .model import Network
 from .runtime import (
@@ -92,13 +94,14 @@ def export_onnx(network: Network, folder: Path) -> list[Path]:
     return [folder / name for name in models]
 
 
-def decoder_example(network: Network, batch: int, count: int) -> tuple[Tensor, ...]:
+def decoder_example(
+    config: DecoderConfig, grids: UVGrids, batch: int, count: int
+) -> tuple[Tensor, ...]:
     """Random arguments of the decoder in the order of :data:`DECODER_INPUTS`.
 
     Args:
         batch: people. count: Gaussians of each.
     """
-    config, grids = network.config.decoder, network.grids
     core, shell = len(grids.core_cells), len(grids.shell_cells)
     draw = torch.Generator().manual_seed(0)
 
@@ -124,9 +127,12 @@ def _decoder(network: Network) -> onnx.ModelProto:
         for name in DECODER_INPUTS
     ]
     return _exported(
-        FlatDecoder(network.decoder), decoder_example(network, 2, 5), DECODER_INPUTS, ATTRIBUTES,
+        FlatDecoder(network.decoder),
+        decoder_example(network.config.decoder, network.grids, 2, 5),
+        DECODER_INPUTS,
+        ATTRIBUTES,
         (tuple(dynamic),),
-    )  # fmt: skip
+    )
 
 
 def _encoder(network: Network) -> onnx.ModelProto:

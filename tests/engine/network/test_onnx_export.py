@@ -90,7 +90,7 @@ def test_batch_and_number_of_gaussians_are_free(
     batch: int, count: int, person: SmallPerson, exported: Path
 ) -> None:
     network = load_network(exported, person.body)
-    given = decoder_example(network, batch, count)
+    given = decoder_example(network.config.decoder, network.grids, batch, count)
     session = runtime.open_session(exported / DECODER_ONNX, 1)
     fed = {name: value.numpy() for name, value in zip(DECODER_INPUTS, given, strict=True)}
     got = session.run(list(ATTRIBUTES), fed)
