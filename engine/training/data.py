@@ -171,17 +171,12 @@ class Samples(IterableDataset[TrainingSample]):
     ) -> TrainingSample | bool | None:
         """One sample, or None where there is none; only whether there is one if not ``make``."""
         options = self.options
-        name = zlib.crc32(subject.key.encode())
-        rng = np.random.default_rng([options.seed, epoch, name, draw])
-        rows = [k for k, view in enumerate(subject.views) if not view.held_out]
+        rng = np.random.default_rng([options.seed, epoch, _name(subject), draw])
+        rows, among = training_views(subject, options)
         if not rows:
             skip(Skipped("", subject.key, "all its views are held out"))
             return None
         kinds = [subject.views[row].kind for row in rows]
-        among = None
-        if options.references:
-            few = np.random.default_rng([options.seed, _FEW, name])
-            among = some_references(kinds, few, options.references)
         pair = draw_pair(kinds, rng, options.targets, options.directed, among)
         reference = rows[pair.reference]
         if not make:
@@ -190,6 +185,22 @@ class Samples(IterableDataset[TrainingSample]):
             self.references, subject, reference, [rows[row] for row in pair.targets],
             options.render_size, rng, skip,
         )  # fmt: skip
+
+
+def training_views(subject: Subject, options: DataOptions) -> tuple[list[int], list[int]]:
+    """The rows of the views that are not held out, and which of those rows (by their place in
+    that list) may be references."""
+    rows = [row for row, view in enumerate(subject.views) if not view.held_out]
+    if not rows or not options.references:
+        return rows, list(range(len(rows)))
+    rng = np.random.default_rng([options.seed, _FEW, _name(subject)])
+    kinds = [subject.views[row].kind for row in rows]
+    return rows, list(some_references(kinds, rng, options.references))
+
+
+def _name(subject: Subject) -> int:
+    """A number that is the same for the same key on every machine."""
+    return zlib.crc32(subject.key.encode())
 
 
 def assembled(

@@ -19,6 +19,7 @@ from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.training import references as references_module
 from likeness.engine.training.data import DataOptions, Samples, held_out_samples
 from likeness.engine.training.input_files import BadFile, load_inputs, save_inputs
+from likeness.engine.training.lifting import lift_all
 from likeness.engine.training.pairs import teaches
 from likeness.engine.training.references import References
 from likeness.engine.training.samples import TrainingSample
@@ -429,6 +430,30 @@ def test_what_inputs_depend_on_is_in_their_name(
     same = [path(decoder(layers=2)), path(decoder(width=32)), path(decoder(masking=0.0)),
             path(replace(blank_network, max_gaussians=9000))]  # fmt: skip
     assert set(same) == {path()}
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_everything_is_lifted_ahead(
+    box_shards: Path, blank_network: NetworkConfig, box_body: Body, tmp_path: Path, workers: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    options = DataOptions(24, 2, cache=tmp_path, references=2)
+    told: list[float] = []
+    kept = lift_all(
+        box_shards,
+        blank_network,
+        options,
+        box_body,
+        workers,
+        lambda _, share, __: told.append(share),
+    )
+    assert (kept.usable, kept.refused, kept.skipped) == (12, 0, ())
+    assert told[-1] == 1.0
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 12
+    # A run finds all that it needs.
+    monkeypatch.setattr(References, "_make", lambda *_: pytest.fail("made again"))
+    drawn = list(islice(Samples(box_shards, blank_network, options, box_body), 30))
+    assert len({tuple(sample.key.split("/")[:2]) for sample in drawn}) <= 12
 
 
 # -- square views ------------------------------------------------------------------------------

@@ -1,0 +1,117 @@
+"""Lifts all references of training data ahead of a run, so that its first epoch does not wait."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..body import Body
+from ..network.config import NetworkConfig
+from ..types import LikenessError, Progress
+from .data import DataOptions, training_views
+from .references import References
+from .shards import Skipped, read_subjects, shard_files
+
+_TASKS_PER_WORKER = 8  # so that they finish together
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How many references are kept now, how many cannot be used, and what could not be read."""
+
+    usable: int
+    refused: int
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class _Task:
+    shard: str
+    part: int
+    parts: int
+
+
+def lift_all(
+    shards: Path | str | Sequence[Path | str],
+    config: NetworkConfig,
+    options: DataOptions,
+    body: Body,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Kept:
+    """Make the network's inputs of every view that a run with these options may take as a
+    reference, and keep them in ``options.cache``. What is kept already takes no time.
+
+    Args:
+        workers: processes; 1 works in this one.
+
+    Raises:
+        LikenessError: there are no shards, or there is no folder to keep them in.
+    """
+    if options.cache is None:
+        raise LikenessError("There is no folder to keep lifted photos in.", "Give one.")
+    early: list[Skipped] = []
+    files = shard_files(shards, early.append)
+    parts = max(1, -(-_TASKS_PER_WORKER * workers // len(files)))
+    tasks = [_Task(file, part, parts) for file in files for part in range(parts)]
+    counts = {True: 0, False: 0}
+    skipped = dict.fromkeys(early)
+    references = References(body, config, options.cache)
+    for done, (usable, refused, told) in enumerate(_results(tasks, references, options, workers)):
+        counts[True] += usable
+        counts[False] += refused
+        skipped |= dict.fromkeys(told)
+        if progress:
+            progress("lift", (done + 1) / len(tasks), f"{sum(counts.values())} references")
+    return Kept(counts[True], counts[False], tuple(skipped))
+
+
+_Result = tuple[int, int, list[Skipped]]
+
+
+def _results(
+    tasks: Sequence[_Task], references: References, options: DataOptions, workers: int
+) -> Iterator[_Result]:
+    if workers <= 1:
+        for task in tasks:
+            yield _done(task, references, options)
+        return
+    # numba's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _begin, (references, options)) as pool:
+        for future in as_completed([pool.submit(_at_work, task) for task in tasks]):
+            yield future.result()
+
+
+_mine: tuple[References, DataOptions] | None = None
+
+
+def _begin(references: References, options: DataOptions) -> None:
+    global _mine
+    import numba
+
+    numba.set_num_threads(1)
+    _mine = references, options
+
+
+def _at_work(task: _Task) -> _Result:
+    assert _mine is not None
+    return _done(task, *_mine)
+
+
+def _done(task: _Task, references: References, options: DataOptions) -> _Result:
+    usable = refused = 0
+    told: list[Skipped] = []
+    body = references.body
+    subjects = read_subjects(task.shard, body.num_betas, body.num_expression, told.append)
+    for number, subject in enumerate(subjects):
+        if number % task.parts != task.part:
+            continue
+        rows, among = training_views(subject, options)
+        for place in among:
+            good = references.usable(subject, rows[place])
+            usable, refused = usable + good, refused + (not good)
+    return usable, refused, told
