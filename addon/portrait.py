@@ -27,7 +27,7 @@ class PortraitRequest:
         person: which of several people, 0 the largest; None lets the engine choose.
         fov: field of view along the longer side in degrees; None when not known.
         refine: how long the splats are fitted to the photo: off, fast or full.
-        network: what improves the lift: a network's folder, or none.
+        network: folder of the network that improves the lift; empty for none.
         others: more photos of the same person and what they show (back, side, ...).
     """
 
@@ -37,7 +37,7 @@ class PortraitRequest:
     person: int | None = None
     fov: float | None = None
     refine: str = "fast"
-    network: str = "none"
+    network: str = ""
     others: tuple[tuple[Path, str], ...] = ()
 
     def start(self, context: Any) -> Job:

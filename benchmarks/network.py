@@ -116,7 +116,11 @@ def parity(
     for name in ATTRIBUTES:
         print(f"  {name:<10} new {new[name]:.1e}   ONNX to torch {errors[name]:.1e} where the "
               f"network moves up to {moved[name]:.2g}")  # fmt: skip
-    return runtime, {"init_residual": max(new.values()), "onnx_err": max(errors.values())}
+    return runtime, {
+        "init_residual": max(new.values()),
+        "onnx_err": max(errors.values()),
+        "base_onnx_mb": round(megabytes, 2),
+    }
 
 
 def in_torch(network: Network, inputs: NetworkInputs) -> BoundGaussians:
@@ -153,7 +157,7 @@ class Training:
             "--data", str(self.shards), "-o", str(self.run), "--device", "cpu",
         ]  # fmt: skip
         # One thread: the export has the other core.
-        one = {name: "1" for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")}
+        one = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
         with self._log.open("a") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, env={**os.environ, **one}

@@ -59,7 +59,7 @@ class BuildOptions:
         fov: field of view along the photo's longer side in degrees, if it is known.
         refine: how long the lift is fitted to the photo: one of ``gaussians.refine.LEVELS``.
         network: what improves the lift: a network's folder, ``default`` for the one that comes
-            with this version, or ``none``.
+            with this version, or ``none`` (as nothing at all).
 
     Raises:
         LikenessError: there is no such level.
@@ -77,6 +77,8 @@ class BuildOptions:
                 f"There is no way to refine called '{self.refine}'.",
                 f"Choose one of: {', '.join(LEVELS)}.",
             )
+        if not self.network:
+            object.__setattr__(self, "network", NO_NETWORK)
 
 
 @dataclass(frozen=True)

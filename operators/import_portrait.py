@@ -85,7 +85,7 @@ class _Options:
             person=self.person if self.person >= 0 else None,
             fov=self.fov or None,
             refine=self.refine,
-            network=bpy.path.abspath(self.network) or "none",
+            network=bpy.path.abspath(self.network),
             others=tuple(
                 (Path(bpy.path.abspath(photo)), shown)
                 for photo, shown in ((self.back, "back"), (self.side, "side"))

@@ -249,10 +249,10 @@ def _check_note(
     path: Path, session: onnxruntime.InferenceSession, config: NetworkConfig, grids: UVGrids
 ) -> None:
     """Raise where a file is of another config, body or weights than it is used with."""
-    text = session.get_modelmeta().custom_metadata_map.get(NOTE)
-    if text is None:
-        raise LikenessError(f"'{path}' was not exported by Likeness.", EXPORT_AGAIN)
+    text = session.get_modelmeta().custom_metadata_map.get(NOTE, "{}")
     note = json.loads(text)
+    if not isinstance(note, dict) or note.keys() != export_note(config, grids, "").keys():
+        raise LikenessError(f"'{path}' was not exported by this Likeness.", EXPORT_AGAIN)
     differing = differing_fields(from_json(NetworkConfig, note["config"], str(path)), config)
     if differing:
         raise LikenessError(

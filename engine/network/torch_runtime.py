@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..body import Body
-from ..types import BoundGaussians, Progress
+from ..types import BoundGaussians, LikenessError, Progress
 from .batch import collate
 from .files import DECODER_FILE, ENCODER_FILE, keeps_encoder, load_network
 from .inputs import NetworkInputs
@@ -47,7 +47,13 @@ class TorchRuntime:
         if progress is not None:
             progress("network", 0.1, "improving the Gaussians")
         batch = collate([inputs], self.grids, self.config.decoder).to(self.device)
-        with torch.inference_mode():
-            said = self._network(batch).of(0, len(inputs.base))
+        try:
+            with torch.inference_mode():
+                said = self._network(batch).of(0, len(inputs.base))
+        except torch.OutOfMemoryError as error:
+            raise LikenessError(
+                f"The network in '{self.folder}' does not fit into the GPU's memory.",
+                "Close what else uses the GPU, or hide it by CUDA_VISIBLE_DEVICES=",
+            ) from error
         values = {name: v.float().cpu().numpy() for name, v in said._asdict().items()}
         return with_attributes(inputs.base, values, self.folder)

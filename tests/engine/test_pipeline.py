@@ -378,6 +378,11 @@ def test_an_unknown_level_of_refining_is_refused() -> None:
     assert "off, fast, full" in caught.value.remedy
 
 
+@pytest.mark.parametrize("nothing", ["", None, "none"])
+def test_no_network_is_none(nothing: Any) -> None:
+    assert BuildOptions(network=nothing).network == "none"
+
+
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A network that halves the Gaussians' opacities, and what it was given."""

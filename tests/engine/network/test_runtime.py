@@ -195,10 +195,15 @@ def other_config(person: SmallPerson) -> Callable[[Path], None]:
     return change
 
 
-def without_note(folder: Path) -> None:
-    made = onnx.load(folder / ENCODER_ONNX)
-    del made.metadata_props[:]
-    onnx.save(made, folder / ENCODER_ONNX)
+def other_note(text: str | None) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        made = onnx.load(folder / ENCODER_ONNX)
+        del made.metadata_props[:]
+        if text is not None:
+            made.metadata_props.add(key=NOTE, value=text)
+        onnx.save(made, folder / ENCODER_ONNX)
+
+    return change
 
 
 def other_size(folder: Path) -> None:
@@ -219,7 +224,8 @@ def older_field(folder: Path) -> None:
     ("harm", "said"),
     [
         (cut, "decoder.onnx' cannot be read"),
-        (without_note, "encoder.onnx' was not exported"),
+        (other_note(None), "encoder.onnx' was not exported"),
+        (other_note('{"version": 0}'), "encoder.onnx' was not exported"),
         (other_size, "encoder.onnx': 'images'"),
         (older_field, "missing: masking"),
         (lambda folder: (folder / CONFIG_FILE).unlink(), "config.json"),
