@@ -12,7 +12,7 @@ from ..engine.types import LikenessError
 if TYPE_CHECKING:
     from ..engine.training.config import TrainConfig
 
-FOLDER = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path)
 
 
 @click.command(short_help="Train a network, or go on with its training.")
@@ -21,7 +21,7 @@ FOLDER = click.Path(path_type=Path)
     help="A folder of shards, a pattern like 'shard-{000000..000099}.tar', or a file; several in "
     "turn.",
 )  # fmt: skip
-@click.option("-o", "--out", metavar="RUN", required=True, type=FOLDER, help="The run's folder.")
+@click.option("-o", "--out", metavar="RUN", required=True, type=PATH, help="The run's folder.")
 @click.option(
     "--config", metavar="NAME|JSON",
     help="paper, base, tiny, or a file as a run's config.json; else what RUN was begun with.",
@@ -39,7 +39,14 @@ FOLDER = click.Path(path_type=Path)
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
     help="Where to compute. For several GPUs: torchrun --nproc-per-node N -m likeness train ...",
 )  # fmt: skip
-@click.option("--body", metavar="NPZ", type=click.Path(path_type=Path), help="Another body file.")
+@click.option(
+    "--references", metavar="DIR", type=PATH,
+    help="Where lifted photos are kept, for several runs on the same data; else in RUN.",
+)  # fmt: skip
+@click.option(
+    "--onnx/--no-onnx", default=True, help="Also export the network at the end (the default)."
+)
+@click.option("--body", metavar="NPZ", type=PATH, help="Another body file.")
 def train(
     data: tuple[str, ...],
     out: Path,
@@ -49,6 +56,8 @@ def train(
     workers: int | None,
     validate: tuple[str, ...],
     device: str,
+    references: Path | None,
+    onnx: bool,
     body: Path | None,
 ) -> None:
     """Train a network on shards of people.
@@ -61,9 +70,9 @@ def train(
 
     result = train_network(
         chosen, out, data, validate=validate, device=device, body_path=body,
-        say=lambda text: click.echo(text, err=True),
+        references=references, onnx=onnx, say=lambda text: click.echo(text, err=True),
     )  # fmt: skip
-    if result is not None:
+    if result.main:
         click.echo(str(result.network))
 
 

@@ -78,7 +78,7 @@ def save_checkpoint(
     Raises:
         LikenessError: the disk is full or cannot be written to.
     """
-    name = f"step_{progressed.step:06d}"
+    name = _name(progressed.step)
     home = run / FOLDER
     scratch, final = home / f".{name}.part", home / name
     try:
@@ -134,7 +134,7 @@ def load_checkpoint(
     if keeps_encoder(network.config.encoder):
         load_weights(network.encoder, folder / ENCODER_FILE)
     optimizer.load_state_dict(optimizer_state)
-    return Progressed(int(state["step"]), dict(state["scaler"]), dict(state["notes"]))
+    return Progressed(state["step"], dict(state["scaler"]), dict(state["notes"]))
 
 
 def load_latest(
@@ -203,9 +203,15 @@ def _checked_state(folder: Path) -> dict[str, Any]:
         for name, fingerprint in state["files"].items():
             if _fingerprint(folder / name) != fingerprint:
                 raise _damaged(folder, f"'{name}' is not as it was written")
-        return dict(state, step=int(state["step"]), scaler=state["scaler"], notes=state["notes"])
+        if folder.name != _name(state["step"]):
+            raise _damaged(folder, f"it says that it is of step {state['step']}")
+        return dict(state, scaler=state["scaler"], notes=state["notes"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder, str(error)) from error
+
+
+def _name(step: int) -> str:
+    return f"step_{step:06d}"
 
 
 def _damaged(folder: Path, reason: str) -> LikenessError:

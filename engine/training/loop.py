@@ -46,6 +46,7 @@ class TrainResult:
         network: the folder of the averaged network. steps: in all. seconds: of this go.
         loss: of the last step; None where there was nothing left to do.
         skipped: shards, subjects and views that could not be used, in this go.
+        main: whether this is the process that speaks for all.
     """
 
     network: Path
@@ -53,6 +54,7 @@ class TrainResult:
     seconds: float
     loss: float | None
     skipped: int
+    main: bool
 
 
 @dataclass
@@ -77,6 +79,7 @@ def train_network(
     device: str = "auto",
     body_path: Path | None = None,
     references: Path | None = None,
+    onnx: bool = True,
     say: Say = print,
 ) -> TrainResult:
     """Train a network, or go on where the run in the folder ``run`` was stopped.
@@ -89,6 +92,7 @@ def train_network(
         body_path: the body that the shards' shapes and poses are of; the default one if None.
         references: a folder for lifted photos, which other runs may share; None keeps them in
             the run's folder.
+        onnx: whether the network is exported at the end, for use without torch.
         say: is given each line for the console.
 
     Raises:
@@ -119,7 +123,7 @@ def train_network(
                 say(f"  {_readers(trainer)} readers instead of {before}: samples come in another "
                     "order from here on")  # fmt: skip
         session = _Session(trainer, run, samples, data, validate, options, say, told, request)
-        result = session.run_through()
+        result = session.run_through(onnx)
     trainer.accelerator.end_training()
     return result
 
@@ -145,7 +149,7 @@ class _Session:
         self.main: bool = trainer.accelerator.is_main_process
         self._shown: list[TrainingSample] | None = None
 
-    def run_through(self) -> TrainResult:
+    def run_through(self, onnx: bool) -> TrainResult:
         """All steps that are left, and what comes after them."""
         trainer, config = self.trainer, self.config
         begin, last = time.perf_counter(), None
@@ -157,8 +161,8 @@ class _Session:
                     self.run, config.steps, trainer.steps_done, self.say, trainer.device
                 ) as monitor:
                     last = self._steps(monitor)
-        if self.main:
-            self._finish()
+        if self.main and onnx:
+            self._export()
         seconds = time.perf_counter() - begin
         skipped = self._everywhere(len(self.told.seen))
         loss = None if last is None else last.loss
@@ -167,7 +171,9 @@ class _Session:
             + ("" if loss is None else f", loss {loss:.4g}")
             + (f"; {skipped} shards, subjects or views could not be used" if skipped else "")
         )
-        return TrainResult(self.run / NETWORK_FOLDER, trainer.steps_done, seconds, loss, skipped)
+        return TrainResult(
+            self.run / NETWORK_FOLDER, trainer.steps_done, seconds, loss, skipped, self.main
+        )
 
     def _steps(self, monitor: Monitor | None) -> Step:
         trainer, config = self.trainer, self.config
@@ -233,11 +239,13 @@ class _Session:
             list(shards), self.config.network, self.options, self.trainer.body, self.told
         )
 
-    def _finish(self) -> None:
-        """Make the network ready for ``likeness build``."""
+    def _export(self) -> None:
+        """Make the network ready for ``likeness build`` without torch."""
         from ..network.onnx_export import export_onnx
 
         folder = self.run / NETWORK_FOLDER
+        if any(folder.glob("*.onnx")):  # of an earlier go that had come to the end
+            return
         try:
             written = export_onnx(load_network(folder, self.trainer.body), folder)
         except LikenessError as error:

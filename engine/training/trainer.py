@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from .monitor import Clock
 from .perceptual import create_perceptual
 from .run_folder import NETWORK_FOLDER, replaced_folder
 from .schedule import learning_rate
-from .step import Objective, StepBatch, parameter_groups
+from .step import Objective, StepBatch, StepSample, parameter_groups
 
 MAX_SKIPPED = 20
 """Steps in a row that half precision may overflow in: its scale begins too large, and halves each
@@ -135,27 +135,42 @@ class Trainer:
         every: list[dict[str, Tensor]] = []
         for row, (sample, count) in enumerate(zip(batch.samples, batch.inputs.counts)):
             own, base = attributes.of(row, count), batch.inputs.base.of(row, count)
-            with self.clock("raster"):
-                views = self.objective.draw(sample, own)
-            drawn = [picture for view in views for picture in (view.rgb, view.alpha)]
-            with self.clock("losses"):
-                pictures = _leaves(drawn)
-                shown = [
-                    view._replace(rgb=rgb, alpha=alpha)
-                    for view, rgb, alpha in zip(views, pictures[::2], pictures[1::2])
-                ]
-                loss, terms = self.objective.judge(sample, shown, own, base)
-                self.accelerator.backward(loss / len(batch.samples))
-            with self.clock("raster"):
-                _backward(drawn, pictures)
-            every.append({"loss": loss.detach(), **terms})
+            values = self._sample(sample, own, base, len(batch.samples)) if _finite(own) else None
+            if values is None:  # the rasteriser takes only numbers, so they go on from here
+                for tensor in attributes:
+                    tensor.grad = torch.full_like(tensor, math.nan)
+                return {"loss": torch.tensor(math.nan, device=self.device)}
+            every.append(values)
         return {name: torch.stack([v[name] for v in every]).mean() for name in every[0]}
+
+    def _sample(
+        self, sample: StepSample, own: Attributes, base: Attributes, among: int
+    ) -> dict[str, Tensor] | None:
+        """Loss and terms of one sample, with the way back; None where it is not finite."""
+        with self.clock("raster"):
+            views = self.objective.draw(sample, own)
+        drawn = [picture for view in views for picture in (view.rgb, view.alpha)]
+        with self.clock("losses"):
+            pictures = _leaves(drawn)
+            shown = [
+                view._replace(rgb=rgb, alpha=alpha)
+                for view, rgb, alpha in zip(views, pictures[::2], pictures[1::2])
+            ]
+            loss, terms = self.objective.judge(sample, shown, own, base)
+            self.accelerator.backward(loss / among)
+            if not _finite([loss, *(p.grad for p in pictures if p.grad is not None)]):
+                return None
+        with self.clock("raster"):
+            _backward(drawn, pictures)
+        return {"loss": loss.detach(), **terms}
 
     def _means(self, values: dict[str, Tensor]) -> dict[str, float]:
         """Scalars as numbers, averaged over the processes; a NaN anywhere is one for all."""
-        together = torch.stack([value.float() for value in values.values()])
+        names = ("loss", "stop", *(n for n, w in asdict(self.config.losses).items() if w))
+        nothing = torch.tensor(math.nan, device=self.device)
+        together = torch.stack([values.get(name, nothing).float() for name in names])
         together = self.accelerator.reduce(together, "mean")
-        return dict(zip(values, together.tolist()))
+        return dict(zip(names, together.tolist()))
 
     def _check(self, found: Step, batch: StepBatch) -> None:
         """Stop a run whose numbers have left the finite; all processes stop together."""
@@ -167,12 +182,10 @@ class Trainer:
 
         keys = ", ".join(gather_object(batch.keys))
         what = "gradients are" if math.isfinite(found.loss) else "loss is"
-        terms = ", ".join(f"{n} {v:.4g}" for n, v in found.terms.items() if not math.isfinite(v))
         raise LikenessError(
-            f"The {what} not finite in step {self.steps_done + 1}"
-            f"{f' ({terms})' if terms else ''}; the samples were {keys}.",
-            "The last checkpoint is kept. Go on with a lower rate (--set lr=...) in another "
-            "folder, in bf16 instead of fp16, or without these samples.",
+            f"The {what} not finite in step {self.steps_done + 1}; the samples were {keys}.",
+            "The last checkpoint is kept. Train in another folder with a lower rate "
+            "(--set lr=...), in bf16 instead of fp16, or without these samples.",
         )
 
     def save(self, run: Path, notes: dict[str, Any]) -> None:
@@ -194,6 +207,10 @@ class Trainer:
             if found.scaler and self.accelerator.scaler is not None:
                 self.accelerator.scaler.load_state_dict(found.scaler)
         return found
+
+
+def _finite(tensors: Sequence[Tensor]) -> bool:
+    return bool(torch.stack([tensor.detach().isfinite().all() for tensor in tensors]).all())
 
 
 def _leaves(tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -1,0 +1,83 @@
+"""``likeness train``, killed and begun again: the losses are those of a run that was left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.body.model import save_body
+from likeness.engine.network.config import NetworkConfig, save_config
+from likeness.engine.training.config import TrainConfig
+from likeness.engine.training.monitor import read_metrics
+
+STEPS = 14
+PATIENCE = 120.0  # seconds
+
+
+def command(folder: Path, shards: Path, run: Path) -> list[str]:
+    return [
+        sys.executable, "-m", "likeness", "train", "--config", str(folder / "config.json"),
+        "--data", str(shards), "--body", str(folder / "body.npz"), "--device", "cpu", "--no-onnx",
+        "-o", str(run),
+    ]  # fmt: skip
+
+
+def begun(folder: Path, shards: Path, run: Path) -> subprocess.Popen[str]:
+    """In a session of its own, so that its readers can be killed with it."""
+    threads = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command(folder, shards, run), env=os.environ | threads, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, said
+    return said
+
+
+def losses(run: Path) -> dict[int, float]:
+    return {line["step"]: line["loss"] for line in read_metrics(run) if "loss" in line}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_and_begun_again(
+    blank_network: NetworkConfig, box_body: Body, box_shards: Path, tmp_path: Path, workers: int
+) -> None:
+    config = TrainConfig(
+        "boxes", blank_network, steps=STEPS, batch=2, lr=2e-3, warmup=3, ema=0.9, amp="off",
+        workers=workers, render_size=32, targets=2, checkpoint_every=4, sheet_every=0, log_every=1,
+        validate_every=0, perceptual="ms-ssim",
+    )  # fmt: skip
+    save_config(config, tmp_path)
+    save_body(box_body, tmp_path / "body.npz")
+    alone, killed = tmp_path / "alone", tmp_path / "killed"
+    whole = begun(tmp_path, box_shards, alone)
+    process = begun(tmp_path, box_shards, killed)
+    end = time.monotonic() + PATIENCE
+    metrics = killed / "metrics.jsonl"
+    while not metrics.exists() or len(metrics.read_text().splitlines()) < 6:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    reached = max(losses(killed))
+    assert 6 <= reached < STEPS
+    said = finished(begun(tmp_path, box_shards, killed))
+    assert "going on after step" in said
+    assert "another order" not in said
+    finished(whole)
+    expected, found = losses(alone), losses(killed)
+    assert sorted(found) == sorted(expected) == list(range(1, STEPS + 1))
+    assert len(set(expected.values())) == STEPS
+    assert found == pytest.approx(expected, abs=1e-5)
