@@ -20,6 +20,7 @@ from likeness.engine.types import (
     Pose,
     Track,
 )
+from scipy import ndimage
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,9 @@ def small_person(config: NetworkConfig, seed: int = 0, count: int = 600) -> Smal
     pose = replace(pose, transl=np.array([0.05, 0.1, -3.0]))
     camera = photo_camera(260.0, 160, 200)
     vertices, _ = body.vertices(pose)
-    alpha = (visibility(vertices, body.f, camera).face >= 0).astype(np.float32)
+    # A little more than the body, so that something is seen of the shell.
+    inside = visibility(vertices, body.f, camera).face >= 0
+    alpha = ndimage.binary_dilation(inside, iterations=4).astype(np.float32)
     matte = Matte(alpha, rng.uniform(0, 1, (200, 160, 3)).astype(np.float32))
     track = Track(np.zeros(body.num_betas), pose, camera, "full", np.ones(NUM_JOINTS), None, None)
     grids = uv_grids(body, config.decoder)
