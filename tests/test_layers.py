@@ -22,11 +22,15 @@ NEVER = {"cv2", "mediapipe", "skimage", "pickle", "smplx"}
 TORCH_FILES = {
     "engine/body/skinning_torch.py",
     "engine/gaussians/posing_torch.py",
+    "engine/network/batch.py",
+    "engine/network/decoder.py",
     "engine/network/encoders/__init__.py",
     "engine/network/encoders/encoder.py",
     "engine/network/encoders/hub.py",
     "engine/network/encoders/own.py",
     "engine/network/encoders/torchscript.py",
+    "engine/network/files.py",
+    "engine/network/model.py",
     "engine/network/onnx_export.py",
     "engine/network/torch_runtime.py",
     "engine/render/autograd.py",
@@ -35,10 +39,21 @@ TORCH_FILES = {
     "engine/render/reference.py",
     "engine/render/tensors.py",
     "engine/tracking/estimators/sapiens.py",
+    "engine/training/checkpoint.py",
+    "engine/training/config.py",
+    "engine/training/data.py",
+    "engine/training/devices.py",
+    "engine/training/ema.py",
     "engine/training/evaluate.py",
+    "engine/training/loop.py",
+    "engine/training/lifting.py",
     "engine/training/losses.py",
     "engine/training/monitor.py",
     "engine/training/perceptual.py",
+    "engine/training/run_folder.py",
+    "engine/training/schedule.py",
+    "engine/training/step.py",
+    "engine/training/trainer.py",
 }
 
 
@@ -60,7 +75,7 @@ def imports(path: Path) -> Iterator[Import]:
     in_functions = {
         id(inner)
         for outer in ast.walk(tree)
-        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef) or _for_types_alone(outer)
         for inner in ast.walk(outer)
     }
     for node in ast.walk(tree):
@@ -83,6 +98,15 @@ def imports(path: Path) -> Iterator[Import]:
                 ).is_file()
                 target = whole if names_module else base
                 yield Import(file, node.lineno, ".".join(target), True, top)
+
+
+def _for_types_alone(node: ast.AST) -> bool:
+    """``if TYPE_CHECKING:``, which is never run."""
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
 
 
 def sources(*rooms: str) -> list[Path]:
