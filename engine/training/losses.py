@@ -28,11 +28,11 @@ from torch import Tensor
 from ..body import Body
 from ..gaussians.refine.regularisers import GLOVE, HANDS, MAX_RATIO, OPACITY_TARGET, PATCHES
 from ..network.batch import Attributes
-from ..types import LAYERS, BoundGaussians, FloatArray
+from ..types import LAYERS, BoundGaussians, FloatArray, LikenessError
 
 MAX_SCALE = 0.02
 """Metres of a splat's standard deviation before equation 9 begins to pull: LHM's clamp for the
-upper body. The lift's splats measure millimetres."""
+upper body. The lift's splats measure millimetres; more only where few have to cover a person."""
 
 _SMALLEST = 1e-6  # metres; a scale below it counts as this, so that its logarithm is finite
 
@@ -65,6 +65,15 @@ class LossWeights:
     isotropy: float = 0.1
     hands: float = 0.1
     opacity: float = 0.05
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            weight = getattr(self, f.name)
+            if not math.isfinite(weight) or weight < 0.0:
+                raise LikenessError(
+                    f"The weight of the loss '{f.name}' is {weight}.",
+                    "Give a finite number from 0.",
+                )
 
 
 PAPER_WEIGHTS = LossWeights(perceptual=1.0, silhouette=0.0)

@@ -30,7 +30,7 @@ from likeness.engine.training.losses import (
     silhouette_l1,
     total_loss,
 )
-from likeness.engine.types import LAYERS, BoundGaussians
+from likeness.engine.types import LAYERS, BoundGaussians, LikenessError
 from torch import Tensor
 
 NO_WEIGHTS = LossWeights(**{field.name: 0.0 for field in fields(LossWeights)})
@@ -362,6 +362,12 @@ def test_terms_without_weight_are_left_out(body: Body) -> None:
         total_loss([view()], now, None, where, PAPER_WEIGHTS)
     with pytest.raises(ValueError, match="reference"):
         total_loss([], now, None, where, NO_WEIGHTS)
+
+
+@pytest.mark.parametrize("weight", [-0.1, NAN, math.inf])
+def test_weights_that_mean_nothing(weight: float) -> None:
+    with pytest.raises(LikenessError, match="loss 'hands' is"):
+        LossWeights(hands=weight)
 
 
 def test_terms_on_pictures_do_not_depend_on_their_size(body: Body) -> None:
