@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,13 +85,11 @@ def _chosen(
     workers: int | None,
 ) -> TrainConfig:
     """The configuration that the options describe."""
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
+    if importlib.util.find_spec("torch") is None:
         raise LikenessError(
             "Training needs torch, which is not installed.",
             "Install it: pip install 'likeness[train]'.",
-        ) from error
+        )
     from ..engine.training.config import read_config, with_settings
     from ..engine.training.run_folder import run_config
 
