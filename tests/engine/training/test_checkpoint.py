@@ -131,7 +131,10 @@ def test_all_damaged_is_an_error(
         (folder / "state.json").write_text("{")
     fresh = Trainer(config, box_body, "cpu")
     before = [p.detach().clone() for p in fresh.network.parameters()]
-    with pytest.warns(UserWarning, match="damaged|another network"), pytest.raises(LikenessError, match="All checkpoints"):
+    with (
+        pytest.warns(UserWarning, match="damaged|another network"),
+        pytest.raises(LikenessError, match="All checkpoints"),
+    ):
         fresh.load(tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(before, fresh.network.parameters()))
 

@@ -1,0 +1,123 @@
+"""Two processes that share each batch train as one with all of it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from likeness.engine.body import Body
+from likeness.engine.body.model import save_body
+from likeness.engine.network.config import NetworkConfig, save_config
+from likeness.engine.training.config import TrainConfig
+from likeness.engine.training.monitor import read_metrics
+from safetensors.torch import load_file
+
+PATIENCE = 150.0  # seconds
+
+SCRIPT = """
+import json, sys
+from itertools import islice
+from pathlib import Path
+from likeness.engine.body import load_body
+from likeness.engine.network.config import load_config
+from likeness.engine.training.config import TrainConfig
+from likeness.engine.training.data import DataOptions, Samples
+from likeness.engine.training.step import step_batch
+from likeness.engine.training.trainer import Trainer
+
+folder, shards, out = (Path(name) for name in sys.argv[1:])
+config, body = load_config(TrainConfig, folder), load_body(folder / "body.npz")
+trainer = Trainer(config, body, "cpu")
+rank, world = trainer.accelerator.process_index, trainer.accelerator.num_processes
+options = DataOptions(render_size=config.render_size, targets=config.targets)
+stream = iter(Samples(shards, config.network, options, body))
+losses = []
+for number in range(config.steps):
+    share = list(islice(stream, config.batch))[rank::world]
+    batch = step_batch(share, body, trainer.network.grids, config.network.decoder)
+    step = trainer.step(batch, stop=number == 2 and rank == world - 1)
+    assert step.stop == (number == 2), "every process is told that one was asked to stop"
+    losses.append(step.loss)
+if rank == 0:
+    trainer.save(out, {})
+    (out / "losses.json").write_text(json.dumps([world, losses]))
+trainer.accelerator.wait_for_everyone()
+trainer.accelerator.end_training()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def torchrun() -> list[str]:
+    return [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+        "--master-addr", "127.0.0.1", "--master-port", str(free_port()),
+    ]  # fmt: skip
+
+
+def run(command: list[str]) -> str:
+    env = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stderr
+
+
+@pytest.fixture
+def settings(blank_network: NetworkConfig, box_body: Body, tmp_path: Path) -> Path:
+    config = TrainConfig(
+        "boxes", blank_network, steps=4, batch=4, lr=1e-3, warmup=0, ema=0.9, amp="off",
+        workers=0, render_size=24, targets=1, checkpoint_every=2, sheet_every=0, log_every=1,
+        validate_every=0, perceptual="ms-ssim",
+    )  # fmt: skip
+    save_config(config, tmp_path)
+    save_body(box_body, tmp_path / "body.npz")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(settings: Path, box_shards: Path) -> None:
+    script = settings / "steps.py"
+    script.write_text(SCRIPT)
+    one, two = settings / "one", settings / "two"
+    arguments = [str(script), str(settings), str(box_shards)]
+    run([sys.executable, *arguments, str(one)])
+    run([*torchrun(), *arguments, str(two)])
+    world, expected = json.loads((one / "losses.json").read_text())
+    both, found = json.loads((two / "losses.json").read_text())
+    assert (world, both) == (1, 2)
+    assert found == pytest.approx(expected, abs=1e-6)
+    names = ("decoder.safetensors", "encoder.safetensors", "ema.safetensors")
+    for name in names:
+        place = f"checkpoints/step_000004/{name}"
+        alone, together = load_file(one / place), load_file(two / place)
+        assert alone.keys() == together.keys()
+        for key, value in alone.items():
+            torch.testing.assert_close(together[key], value, atol=2e-6, rtol=0, msg=key)
+
+
+@pytest.mark.slow
+def test_the_command_runs_in_two_processes(settings: Path, box_shards: Path) -> None:
+    folder = settings / "run"
+    command = [
+        "-m", "likeness", "train", "--config", str(settings / "config.json"), "--data",
+        str(box_shards), "--body", str(settings / "body.npz"), "--device", "cpu", "--no-onnx",
+        "-o", str(folder),
+    ]  # fmt: skip
+    said = run([*torchrun(), *command])
+    assert "2 processes" in said
+    assert said.count("4 steps done") == 1
+    assert [line["step"] for line in read_metrics(folder)] == [1, 2, 3, 4]
+    assert (folder / "checkpoints" / "step_000004").is_dir()
+    assert "going on after step 4" in run([*torchrun(), *command, "--steps", "5"])
