@@ -209,7 +209,7 @@ def write_index(folder: Path, fresh: Sequence[Path] = ()) -> Path:
     known = _index(folder) or {}
     again = {path.name for path in fresh}
     entries = []
-    for path in sorted(folder.glob("*.tar")):
+    for path in _tars(folder):
         entry = known.get(path.name)
         if entry is None or path.name in again or entry["bytes"] != path.stat().st_size:
             entry = _entry(path)
@@ -218,6 +218,11 @@ def write_index(folder: Path, fresh: Sequence[Path] = ()) -> Path:
     with whole_file(out) as scratch:
         scratch.write_text(json.dumps({"version": 1, "shards": entries}, indent=1) + "\n")
     return out
+
+
+def _tars(folder: Path) -> list[Path]:
+    """The tar files of a folder, but for hidden ones, which a killed writer leaves."""
+    return sorted(path for path in folder.glob("*.tar") if not path.name.startswith("."))
 
 
 def _entry(path: Path) -> dict[str, Any]:
@@ -278,7 +283,7 @@ def shard_files(
 
 def _files_of(part: Path | str, skipped: Callable[[Skipped], None]) -> list[str]:
     if Path(part).is_dir():
-        files = sorted(Path(part).glob("*.tar"))
+        files = _tars(Path(part))
         sizes = {path.name: path.stat().st_size for path in files}
         for name, entry in (_index(Path(part)) or {}).items():
             shard = str(Path(part) / name)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ SOURCES = ("rendered", "generated")
 FRAMINGS = ("head", "half", "full")
 PICTURES = ("png", "webp")
 
-_NAME = re.compile(r"[a-z0-9_-]+")
-_KEY = re.compile(r"[A-Za-z0-9_/-]+")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # WebDataset takes a leading _ for its own
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_/-]*")
 _ARRAYS = {
     "betas": 1, "full_pose": 3, "transl": 2, "expression": 2, "viewmats": 3, "Ks": 3, "sizes": 2,
     "view_pose": 1,
@@ -285,6 +286,8 @@ def _about(members: Mapping[str, bytes]) -> dict[str, Any]:
         of_view = {"name": str, "kind": str, "azimuth": (int, float), "held_out": bool,
                    "picture": str}  # fmt: skip
         _check_fields(view, of_view, "a view in its .json")
+        if not isfinite(view["azimuth"]):
+            raise BadSample(f"the view '{view['name']}' has no finite azimuth")
         if view["kind"] not in KINDS:
             raise BadSample(f"the view '{view['name']}' is of kind '{view['kind']}'")
         for name in (view["picture"], view.get("background")):

@@ -152,7 +152,7 @@ def test_a_broken_maker_leaves_whole_shards_only(
 
 
 @pytest.mark.parametrize("change", [
-    {"key": "a.b"}, {"source": "drawn"}, {"framing": "feet"}, {"views": ()},
+    {"key": "a.b"}, {"key": "_a"}, {"source": "drawn"}, {"framing": "feet"}, {"views": ()},
 ])  # fmt: skip
 def test_what_the_format_does_not_have_is_not_written(
     make_subject: Callable[..., Subject], change: dict
@@ -163,10 +163,36 @@ def test_what_the_format_does_not_have_is_not_written(
 
 def test_view_names_are_checked(make_subject: Callable[..., Subject]) -> None:
     subject = make_subject(0)
-    for name in ("Front", "a.b", "a/b", "body", subject.views[1].name):
+    for name in ("Front", "a.b", "a/b", "body", "_x", "", subject.views[1].name):
         views = (replace(subject.views[0], name=name), *subject.views[1:])
         with pytest.raises(LikenessError, match="cannot be stored"):
             replace(subject, views=views).members()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    make_subject: Callable[..., Subject], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    writer = ShardWriter(tmp_path / "a")
+    with writer:
+        writer.write(make_subject(0))
+    monkeypatch.setattr("webdataset.TarWriter.write", full)
+    with pytest.raises(LikenessError, match="No space left"), ShardWriter(tmp_path / "b") as second:
+        second.write(make_subject(0))
+    with pytest.raises(LikenessError, match="No space left"):
+        write_shard(tmp_path / "b", 0, [make_subject(0)])
+    assert list((tmp_path / "b").iterdir()) == []
+
+
+def test_what_a_killed_writer_leaves_is_no_shard(box_shards: Path, tmp_path: Path) -> None:
+    whole = (box_shards / shard_name(0)).read_bytes()
+    (tmp_path / shard_name(0)).write_bytes(whole)
+    (tmp_path / ".shard-000001.part.tar").write_bytes(whole[:3000])
+    assert shard_files(tmp_path) == [str(tmp_path / shard_name(0))]
+    write_index(tmp_path)
+    assert len(json.loads((tmp_path / INDEX_FILE).read_text())["shards"]) == 1
 
 
 # -- what is damaged ---------------------------------------------------------------------------
@@ -209,6 +235,10 @@ def nan_pose(members: Members) -> Members:
     return with_arrays(members, full_pose=full_pose)
 
 
+def no_azimuth(members: Members) -> dict:
+    return json.loads(members["json"])["views"][0] | {"azimuth": float("nan")}
+
+
 def pickled(members: Members) -> Members:
     out = io.BytesIO()
     np.savez(out, betas=np.array([{"a": 1}], dtype=object))
@@ -230,6 +260,7 @@ DAMAGES: dict[str, tuple[Callable[[Members], Members], str]] = {
     "no views": (lambda m: resealed(m, views=[]), "no views"),
     "a view that is none": (lambda m: resealed(m, views=[3]), "a view that is none"),
     "view without kind": (lambda m: resealed(m, views=[{"name": "v0"}]), "no good 'kind'"),
+    "no finite azimuth": (lambda m: resealed(m, views=[no_azimuth(m)]), "no finite azimuth"),
     "unknown source": (lambda m: resealed(m, source="dreamt"), "not known"),
     "no npz": (lambda m: without(m, "body.npz"), "'body.npz' is missing"),
     "bad npz": (lambda m: resealed(m | {"body.npz": b"PK\x03\x04 no"}), "body.npz cannot be read"),
