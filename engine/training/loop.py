@@ -107,7 +107,7 @@ def train_network(
         told = _Told(say)  # every process tells of its own data
         if not main:
             say = _silent
-        options = _options(config, references or run / REFERENCES_FOLDER)
+        options = data_options(config, references or run / REFERENCES_FOLDER)
         samples = Samples(
             data, config.network, options, body,
             trainer.accelerator.process_index, trainer.accelerator.num_processes,
@@ -177,7 +177,7 @@ class _Session:
 
     def _steps(self, monitor: Monitor | None) -> Step:
         trainer, config = self.trainer, self.config
-        batches = _batches(self.samples, trainer)
+        batches = batches_of(self.samples, trainer)
         trainer.clock.read()
         worked = 0
         while True:
@@ -261,7 +261,7 @@ class _Session:
         return int(accelerator.reduce(own, "sum").item())
 
 
-def _batches(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
+def batches_of(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
     """This process's share of each batch that is left, for ever."""
     config = trainer.config
     size = config.batch // int(trainer.accelerator.num_processes)
@@ -288,7 +288,7 @@ def _begin_worker(number: int) -> None:
     numba.set_num_threads(1)
 
 
-def _options(config: TrainConfig, references: Path) -> DataOptions:
+def data_options(config: TrainConfig, references: Path) -> DataOptions:
     return DataOptions(
         render_size=config.render_size, targets=config.targets, seed=config.seed,
         cache=references, directed=config.directed,

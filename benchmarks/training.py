@@ -1,0 +1,173 @@
+"""A network trained on a few rendered people, and how much better than the lift it is on views of
+them that it never saw.
+
+    python benchmarks/training.py [--quick] [--people N] [--minutes M] [--data SHARDS]
+                                  [--assets ASSETS] [--config NAME|JSON] [--set NAME=VALUE]...
+                                  [--device cpu] [--out OUT]
+
+The people are drawn by our own rasteriser (engine/training/people.py), dressed from ``--assets``
+or painted, unless ``--data`` has them; a fourth of their views is held out. Training ends with
+the minutes, lifting the photos included, or with the configuration's steps. Then the averaged
+network is judged on every person's held-out views, from their most frontal other view: PSNR and
+SSIM of lift and network where anything is drawn, means over the views. ``shares`` are of the time
+of training; on a GPU they count what was waited for. ``--out`` keeps shards, lifted photos, the
+network and a sheet; with the same folder again, people and lifts are there already. ``--quick``
+takes two people and half a minute: it shows that it runs, not how well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+from likeness.engine.evaluation.people.dress import load_dress_body
+from likeness.engine.evaluation.people.library import open_library
+from likeness.engine.network.files import save_network
+from likeness.engine.training.config import TrainConfig, read_config, with_settings
+from likeness.engine.training.data import Samples, held_out_samples
+from likeness.engine.training.evaluate import evaluate, sheet_row
+from likeness.engine.training.loop import batches_of, data_options
+from likeness.engine.training.monitor import Spent, console_line, peak_memory
+from likeness.engine.training.people import write_people
+from likeness.engine.training.schedule import learning_rate
+from likeness.engine.training.sheets import sheet
+from likeness.engine.training.trainer import Step, Trainer
+from likeness.engine.types import LikenessError
+from likeness.engine.weights import asset_path
+from PIL import Image
+from render import busy, machine, told
+
+QUICK = {"people": 2, "views": 8, "size": 192, "minutes": 0.4}
+TOLD_EVERY = 20.0  # seconds
+ON_THE_SHEET = 8
+
+
+def people(folder: Path, options: argparse.Namespace) -> Path:
+    """A folder with shards of the people."""
+    if list(folder.glob("shard-*.tar")):
+        return folder
+    library = open_library(options.assets) if options.assets else None
+    begin = time.perf_counter()
+    write_people(
+        folder, options.people, load_dress_body(asset_path("body")), library,
+        seed=options.seed, views=options.views, size=options.size,
+    )  # fmt: skip
+    print(f"{options.people} people drawn in {time.perf_counter() - begin:.0f} s", flush=True)
+    return folder
+
+
+def trained(trainer: Trainer, samples: Samples, seconds: float) -> tuple[Step, Spent]:
+    """The last step, and where the time went."""
+    config = trainer.config
+    batches = batches_of(samples, trainer)
+    trainer.clock.read()
+    begin = said = time.perf_counter()
+    while True:
+        with trainer.clock("data"):
+            batch = next(batches)
+        for what in batch.skipped:
+            print(f"  skipped: {what}")
+        rate = learning_rate(config, trainer.steps_done)
+        step = trainer.step(batch)
+        now = time.perf_counter()
+        over = now - begin > seconds or trainer.steps_done == config.steps
+        if over or now - said > TOLD_EVERY:
+            said = now
+            figures = {
+                "step": trainer.steps_done, "loss": step.loss, "terms": step.terms, "lr": rate,
+                "norm": step.norm, "shares": {}, "memory_mb": peak_memory(trainer.device),
+                "samples_per_s": trainer.steps_done * config.batch / (now - begin),
+            }  # fmt: skip
+            print(f"{now - begin:5.0f} s {console_line(figures, config.steps)}", flush=True)
+        if over:
+            return step, trainer.clock.read()
+
+
+def judged(trainer: Trainer, data: Path, references: Path, out: Path | None) -> dict[str, Any]:
+    """Figures of the averaged network on the held-out views; draws the sheet."""
+    body, backend = trainer.body, trainer.objective.backend
+    options = data_options(trainer.config, references)
+    config = trainer.config.network
+    views = list(held_out_samples(str(data), config, options, body, print))
+    with trainer.averaged.applied():
+        figures = evaluate(trainer.network, views, body, backend)
+        if out:
+            save_network(trainer.network, out / "network")
+            rows = [
+                sheet_row(trainer.network, sample, body, backend)
+                for sample in islice(views, ON_THE_SHEET)
+            ]
+            pixels = (sheet(rows) * 255).round().astype("uint8")
+            Image.fromarray(pixels).save(out / "sheet.png")
+    return figures
+
+
+def parsed() -> tuple[argparse.Namespace, TrainConfig]:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--people", type=int, default=8)
+    parser.add_argument("--views", type=int, default=16, help="of each, in all")
+    parser.add_argument("--size", type=int, default=384, help="pixels of their pictures")
+    parser.add_argument("--seed", type=int, default=0, help="of the people")
+    parser.add_argument("--minutes", type=float, default=20.0, help="of training, at most")
+    parser.add_argument("--data", type=Path, help="a folder with shards, or for them")
+    parser.add_argument("--assets", type=Path, help="an asset library to dress people from")
+    parser.add_argument("--config", default="tiny")
+    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--out", type=Path, help="keep everything in this folder")
+    parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
+    options = parser.parse_args()
+    if options.quick:
+        vars(options).update(QUICK)
+    try:
+        config = with_settings(
+            read_config(options.config), dict(text.split("=", 1) for text in options.changes)
+        )
+    except (LikenessError, ValueError) as error:
+        parser.error(str(error))
+    return options, config
+
+
+def main() -> int:
+    options, config = parsed()
+    here = machine()
+    print(f"{told(here)}; load {busy()} before")
+    with tempfile.TemporaryDirectory(prefix="likeness-training-") as scratch:
+        home = options.out or Path(scratch)
+        home.mkdir(parents=True, exist_ok=True)
+        data = people(options.data or home / "shards", options)
+        body = load_dress_body(asset_path("body")).body
+        references = home / "references"
+        trainer = Trainer(config, body, options.device, exact_clock=True)
+        samples = Samples(str(data), config.network, data_options(config, references), body)
+        step, spent = trained(trainer, samples, 60 * options.minutes)
+        figures = judged(trainer, data, references, options.out)
+    worked = trainer.steps_done * config.batch
+    by_kind = figures.pop("by_kind")
+    for kind, found in by_kind.items():
+        print(
+            f"{kind:<10}{found['views']:4} views  lift {found['lift_psnr']:.2f} dB  "
+            f"network {found['network_psnr']:.2f} dB  gain {found['gain_db']:+.2f}"
+        )
+    print(f"load {busy()} after")
+    print(json.dumps({
+        "benchmark": "training", "config": config.name, "device": str(trainer.device),
+        "quick": options.quick, **figures,
+        "by_kind": {kind: found["gain_db"] for kind, found in by_kind.items()},
+        "steps": trainer.steps_done, "batch": config.batch, "loss": round(step.loss, 5),
+        "seconds": round(spent.total, 1), "samples_per_s": round(worked / spent.total, 3),
+        "shares": {name: round(share, 3) for name, share in spent.shares.items()},
+        "memory_mb": peak_memory(trainer.device), "machine": here,
+    }))  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
