@@ -114,7 +114,7 @@ class Decoder(nn.Module):
         """[B, Tc (+ Ts), width] after all layers."""
         if self.config.uv_position:
             core = core + self.position(self.position_code)
-        x = self.project(core) + self.patches(patches) + self.kind[0]
+        x: Tensor = self.project(core) + self.patches(patches) + self.kind[0]
         x = x + core_known[..., None] * self.known
         if self.config.shell_tokens:
             y = self.project(shell + self.shell) + self.kind[1]
@@ -124,12 +124,13 @@ class Decoder(nn.Module):
                 x = checkpoint(layer, x, use_reentrant=False)
             else:
                 x = layer(x)
-        return x
+        out: Tensor = x
+        return out
 
     def maps(self, core: Tensor) -> Tensor:
         """[B, map_channels, M, M] from the core's tokens [B, Tc, width]; zero where none is."""
         side, patch, channels = self.config.core_grid, self.config.patch, self.config.map_channels
-        texels = self.unpatchify(self.norm(core))
+        texels: Tensor = self.unpatchify(self.norm(core))
         full = texels.new_zeros(texels.shape[0], side * side, texels.shape[2])
         full = full.index_copy(1, self.core_cells, texels)
         full = full.reshape(-1, side, side, patch, patch, channels)
@@ -155,7 +156,8 @@ class Layer(nn.Module):
         q, k, v = qkv.reshape(batch, count, 3, self.heads, width // self.heads).unbind(2)
         attended = F.scaled_dot_product_attention(*(t.transpose(1, 2) for t in (q, k, v)))
         x = x + self.out(attended.transpose(1, 2).reshape(batch, count, width))
-        return x + self.mlp(self.before_mlp(x))
+        out: Tensor = x + self.mlp(self.before_mlp(x))
+        return out
 
 
 class Head(nn.Module):

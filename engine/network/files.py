@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from ..body import Body
 from ..output import whole_files
@@ -79,5 +79,5 @@ def load_weights(module: nn.Module, path: Path) -> None:
     module.load_state_dict(tensors)
 
 
-def _tensors(module: nn.Module) -> dict[str, object]:
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.contiguous() for name, value in module.state_dict().items()}

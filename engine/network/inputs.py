@@ -193,7 +193,7 @@ def atlas_places(bound: BoundGaussians, body: Body, grids: UVGrids) -> FloatArra
         triangle, bary = triangle.copy(), bary.copy()
         triangle[beside] = cKDTree(middles[:own]).query(middles[triangle[beside]])[1]
         bary[beside] = 1.0 / 3.0
-    places = np.einsum("nk,nkd->nd", bary, grids.places[triangle])
+    places: FloatArray = np.einsum("nk,nkd->nd", bary, grids.places[triangle])
     return np.clip(places, 0.0, 1.0).astype(np.float32)
 
 
@@ -210,7 +210,8 @@ def _color_map(base: BoundGaussians, uv: FloatArray, size: int) -> FloatArray:
     """[M, M, 4] the Gaussians' own colours in the atlas."""
     cell = np.minimum((uv * size).astype(np.int64), size - 1)
     colors, mask = scatter(np.asarray(base.colors, np.float64), cell[:, 1], cell[:, 0], size)
-    return np.concatenate([colors, mask[..., None]], -1).astype(np.float32)
+    out: FloatArray = np.concatenate([colors, mask[..., None]], -1).astype(np.float32)
+    return out
 
 
 def _blend(maps: Sequence[FloatArray]) -> FloatArray:
@@ -219,7 +220,8 @@ def _blend(maps: Sequence[FloatArray]) -> FloatArray:
     weight = stack[..., 3:]
     total = weight.sum(0)
     colors = (stack[..., :3] * weight).sum(0) / np.maximum(total, 1.0)
-    return np.concatenate([colors, total > 0], -1).astype(np.float32)
+    out: FloatArray = np.concatenate([colors, total > 0], -1).astype(np.float32)
+    return out
 
 
 def color_patches(color_map: FloatArray, grids: UVGrids, patch: int) -> FloatArray:

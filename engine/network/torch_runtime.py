@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numba
 import torch
 
 from ..body import Body
@@ -46,6 +47,8 @@ class TorchRuntime:
         """See :class:`.runtime.Runtime`."""
         if progress is not None:
             progress("network", 0.1, "improving the Gaussians")
+        threads = torch.get_num_threads()
+        torch.set_num_threads(numba.get_num_threads())
         batch = collate([inputs], self.grids, self.config.decoder).to(self.device)
         try:
             with torch.inference_mode():
@@ -55,5 +58,7 @@ class TorchRuntime:
                 f"The network in '{self.folder}' does not fit into the GPU's memory.",
                 "Close what else uses the GPU, or hide it by CUDA_VISIBLE_DEVICES=",
             ) from error
+        finally:
+            torch.set_num_threads(threads)
         values = {name: v.float().cpu().numpy() for name, v in said._asdict().items()}
         return with_attributes(inputs.base, values, self.folder)
