@@ -30,10 +30,10 @@ import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 from likeness.engine.evaluation.people.dress import load_dress_body
 from likeness.engine.evaluation.people.library import open_library
 from likeness.engine.network.files import save_network
+from likeness.engine.training.batches import batches_of, data_options
 from likeness.engine.training.config import TrainConfig, read_config, with_settings
 from likeness.engine.training.data import Samples, held_out_samples
 from likeness.engine.training.evaluate import evaluate, sheet_row
-from likeness.engine.training.loop import batches_of, data_options
 from likeness.engine.training.monitor import Spent, console_line, peak_memory
 from likeness.engine.training.people import write_people
 from likeness.engine.training.schedule import learning_rate

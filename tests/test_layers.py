@@ -39,6 +39,7 @@ TORCH_FILES = {
     "engine/render/reference.py",
     "engine/render/tensors.py",
     "engine/tracking/estimators/sapiens.py",
+    "engine/training/batches.py",
     "engine/training/checkpoint.py",
     "engine/training/config.py",
     "engine/training/data.py",

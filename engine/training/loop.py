@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import numba
 import torch
-from torch.utils.data import DataLoader
 
 from ..body import load_body
 from ..network.files import load_network
 from ..types import LikenessError
 from ..weights import asset_path
+from .batches import batches_of, data_options
+from .checkpoint import Progressed
 from .config import TrainConfig
 from .data import DataOptions, Samples, held_out_samples
 from .evaluate import evaluate, sheet_row
@@ -28,7 +25,6 @@ from .samples import TrainingSample
 from .schedule import learning_rate
 from .shards import Skipped
 from .sheets import sheet
-from .step import StepBatch, step_batch
 from .stops import StopRequest, stops_noted
 from .trainer import Step, Trainer
 
@@ -99,7 +95,7 @@ def train_network(
         LikenessError: the folder holds another run, the data cannot be used, something that is
             needed is not installed, or the loss is not finite any more.
     """
-    check_run(run, config)
+    before = check_run(run, config)
     body = load_body(body_path or asset_path("body"))
     with stops_noted() as request:
         trainer = Trainer(config, body, device)
@@ -119,9 +115,8 @@ def train_network(
         say(_heading(trainer, samples))
         if found is not None:
             say(f"going on after step {found.step}")
-            if (before := found.notes.get("readers")) != _readers(trainer):
-                say(f"  {_readers(trainer)} readers instead of {before}: samples come in another "
-                    "order from here on")  # fmt: skip
+            for line in _changes(before or config, found, trainer):
+                say(f"  {line}")
         session = _Session(trainer, run, samples, data, validate, options, say, told, request)
         result = session.run_through(onnx)
     trainer.accelerator.end_training()
@@ -261,38 +256,13 @@ class _Session:
         return int(accelerator.reduce(own, "sum").item())
 
 
-def batches_of(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
-    """This process's share of each batch that is left, for ever."""
-    config = trainer.config
-    size = config.batch // int(trainer.accelerator.num_processes)
-    loader: DataLoader[Any] = DataLoader(
-        samples.resumed(trainer.steps_done, size),
-        batch_size=size,
-        num_workers=config.workers,
-        collate_fn=partial(
-            step_batch, body=trainer.body, grids=trainer.network.grids,
-            config=config.network.decoder,
-        ),
-        # numba's threads do not survive a fork.
-        multiprocessing_context="spawn" if config.workers else None,
-        worker_init_fn=_begin_worker,
-        pin_memory=trainer.device.type == "cuda",
-    )  # fmt: skip
-    return iter(loader)
-
-
-def _begin_worker(number: int) -> None:
-    """One thread for each worker; Ctrl-C is the training process's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    numba.set_num_threads(1)
-
-
-def data_options(config: TrainConfig, references: Path) -> DataOptions:
-    return DataOptions(
-        render_size=config.render_size, targets=config.targets, seed=config.seed,
-        cache=references, directed=config.directed,
-    )  # fmt: skip
+def _changes(before: TrainConfig, found: Progressed, trainer: Trainer) -> Iterator[str]:
+    """What will not be as it would have been without the stop."""
+    config, readers = trainer.config, found.notes.get("readers")
+    if readers != _readers(trainer):
+        yield f"{_readers(trainer)} readers instead of {readers}: samples come in another order"
+    if before.steps != config.steps and config.schedule == "cosine":
+        yield f"{config.steps} steps instead of {before.steps}: the rate falls to another end"
 
 
 def _readers(trainer: Trainer) -> int:

@@ -33,8 +33,12 @@ def run_config(run: Path) -> TrainConfig | None:
     return load_config(TrainConfig, run) if (run / CONFIG_FILE).is_file() else None
 
 
-def check_run(run: Path, config: TrainConfig) -> None:
+def check_run(run: Path, config: TrainConfig) -> TrainConfig | None:
     """Raise the error of a folder that is not this run's, before anything is written.
+
+    Returns:
+        The configuration that the run goes on from, which may differ in FREE_FIELDS; None where
+        it begins.
 
     Raises:
         LikenessError: it is a file, holds a run of another configuration, or something else.
@@ -46,7 +50,7 @@ def check_run(run: Path, config: TrainConfig) -> None:
             raise LikenessError(
                 f"'{run}' holds other files, and no training run.", "Choose a new folder."
             )
-        return
+        return None
     if differing := hindering_fields(saved, config):
         more = len(differing) - SHOWN_FIELDS
         said = "; ".join(differing[:SHOWN_FIELDS]) + (f"; and {more} more" if more > 0 else "")
@@ -54,6 +58,7 @@ def check_run(run: Path, config: TrainConfig) -> None:
             f"'{run}' holds a run of another configuration: {said}.",
             "Go on with the configuration that it was begun with, or choose another folder.",
         )
+    return saved
 
 
 def begin_run(run: Path, config: TrainConfig) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate.optimizer import AcceleratedOptimizer
 from likeness.engine.body import Body
 from likeness.engine.body.model import save_body
 from likeness.engine.gaussians import place
@@ -36,7 +37,7 @@ from likeness.engine.training.step import (
     step_batch,
 )
 from likeness.engine.training.stops import stops_noted
-from likeness.engine.training.trainer import Trainer
+from likeness.engine.training.trainer import MAX_SKIPPED, Trainer
 from likeness.engine.types import LikenessError
 
 MakeSubject = Callable[..., Subject]
@@ -158,6 +159,44 @@ def test_numbers_that_are_not_finite_stop_the_run(
         next(trainer.network.parameters()).fill_(math.nan)
     with pytest.raises(LikenessError, match="not finite in step 2"):
         trainer.step(batch)
+
+
+def test_half_precision_skips_steps_that_overflow(
+    config: TrainConfig, box_body: Body, batch: StepBatch, tmp_path: Path
+) -> None:
+    """With the scaler that fp16 has on a GPU; a few in a row are normal, more are not."""
+
+    def scaled() -> Trainer:
+        trainer = Trainer(config, box_body, "cpu")
+        accelerator, scaler = trainer.accelerator, torch.amp.GradScaler("cpu")
+        trainer.optimizer = AcceleratedOptimizer(trainer.plain_optimizer, scaler=scaler)
+        accelerator.scaler, accelerator._optimizers = scaler, [trainer.optimizer]
+        accelerator.state._mixed_precision, accelerator.native_amp = "fp16", True
+        return trainer
+
+    plain = Trainer(config, box_body, "cpu")
+    expected = [plain.step(batch) for _ in range(2)]
+    trainer = scaled()
+    for step in expected:
+        found = trainer.step(batch)
+        assert found.loss == pytest.approx(step.loss, rel=1e-5)
+        assert found.norm == pytest.approx(step.norm, rel=1e-3)
+    images = torch.full_like(batch.inputs.images, math.inf)
+    broken = replace(batch, inputs=replace(batch.inputs, images=images))
+    before = [p.detach().clone() for p in trainer.network.parameters()]
+    for _ in range(MAX_SKIPPED):
+        assert not math.isfinite(trainer.step(broken).loss)
+    assert trainer.accelerator.scaler.get_scale() == 65536.0 / 2**MAX_SKIPPED
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.network.parameters()))
+    trainer.save(tmp_path, {})
+    again = scaled()
+    again.load(tmp_path)
+    assert again.accelerator.scaler.get_scale() == trainer.accelerator.scaler.get_scale()
+    assert again.step(batch).loss == pytest.approx(trainer.step(batch).loss, rel=1e-6)
+    for _ in range(MAX_SKIPPED):
+        trainer.step(broken)
+    with pytest.raises(LikenessError, match="bf16"):
+        trainer.step(broken)
 
 
 def test_half_precision_wants_a_gpu(config: TrainConfig, box_body: Body) -> None:
@@ -336,6 +375,35 @@ def test_a_run_leaves_a_network(
     assert again.loss is None
     assert again.steps == 3
     assert len(exported) == 1
+
+
+@pytest.mark.slow
+def test_an_error_of_a_reader_arrives_as_it_is(
+    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("no folder")
+    with pytest.raises(LikenessError) as error:
+        train_network(
+            replace(config, workers=1), tmp_path / "run", [str(box_shards)], device="cpu",
+            body_path=body_file, references=kept, say=lambda _: None,
+        )  # fmt: skip
+    assert str(kept) in error.value.message
+    assert "Traceback" not in str(error.value)
+    assert error.value.remedy
+
+
+def test_what_changed_since_the_stop_is_said(
+    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    for steps in (1, 2):
+        train_network(
+            replace(config, steps=steps, sheet_every=0), tmp_path, [str(box_shards)],
+            device="cpu", body_path=body_file, onnx=False, say=said.append,
+        )  # fmt: skip
+    assert "going on after step 1" in said
+    assert "  2 steps instead of 1: the rate falls to another end" in said
 
 
 def test_ctrl_c_saves_before_it_stops(

@@ -75,7 +75,7 @@ def test_killed_and_begun_again(
     assert 6 <= reached < STEPS
     said = finished(begun(tmp_path, box_shards, killed))
     assert "going on after step" in said
-    assert "another order" not in said
+    assert "instead of" not in said
     finished(whole)
     expected, found = losses(alone), losses(killed)
     assert sorted(found) == sorted(expected) == list(range(1, STEPS + 1))

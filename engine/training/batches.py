@@ -1,0 +1,104 @@
+"""Batches of a run, read beside the training or in between. Needs torch."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numba
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from ..body import Body
+from ..network.config import DecoderConfig
+from ..network.grids import UVGrids
+from ..types import LikenessError
+from .config import TrainConfig
+from .data import DataOptions, Samples
+from .samples import TrainingSample
+from .step import StepBatch, step_batch
+from .trainer import Trainer
+
+Item = TrainingSample | LikenessError
+
+
+def data_options(config: TrainConfig, references: Path) -> DataOptions:
+    """How a configuration's samples are drawn; ``references``: where lifted photos are kept."""
+    return DataOptions(
+        render_size=config.render_size, targets=config.targets, seed=config.seed,
+        cache=references, directed=config.directed,
+    )  # fmt: skip
+
+
+def batches_of(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
+    """This process's share of each batch that is left, for ever.
+
+    Raises:
+        LikenessError: there is nothing to train on, or a reader was stopped from outside.
+    """
+    config = trainer.config
+    size = config.batch // int(trainer.accelerator.num_processes)
+    loader: DataLoader[Any] = DataLoader(
+        _Stream(samples.resumed(trainer.steps_done, size)),
+        batch_size=size,
+        num_workers=config.workers,
+        collate_fn=partial(
+            _collated, body=trainer.body, grids=trainer.network.grids,
+            config=config.network.decoder,
+        ),
+        # numba's threads do not survive a fork.
+        multiprocessing_context="spawn" if config.workers else None,
+        worker_init_fn=_begin_worker,
+        pin_memory=trainer.device.type == "cuda",
+    )  # fmt: skip
+    iterator = iter(loader)
+    while True:
+        try:
+            batch = next(iterator)
+        except RuntimeError as error:
+            if "exited unexpectedly" not in str(error):
+                raise
+            raise LikenessError(
+                "A process that reads samples was stopped from outside.",
+                "It may have run out of memory: use fewer --workers. The last checkpoint is kept.",
+            ) from error
+        if isinstance(batch, LikenessError):
+            raise batch
+        yield batch
+
+
+class _Stream(IterableDataset[Item]):
+    """Samples, and at the end the error that ends them.
+
+    DataLoader makes a traceback of an error in a worker; as an item it arrives as it is.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __iter__(self) -> Iterator[Item]:
+        try:
+            yield from self.samples
+        except LikenessError as error:
+            yield error
+
+
+def _collated(
+    items: Sequence[Item], body: Body, grids: UVGrids, config: DecoderConfig
+) -> StepBatch | LikenessError:
+    samples = []
+    for item in items:
+        if isinstance(item, LikenessError):
+            return item
+        samples.append(item)
+    return step_batch(samples, body, grids, config)
+
+
+def _begin_worker(number: int) -> None:
+    """One thread for each worker; Ctrl-C is the training process's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
