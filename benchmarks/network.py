@@ -175,12 +175,15 @@ class Training:
         end = time.monotonic() + SECONDS
         while (last := max(self.losses(), default=0)) < step or last % EVERY < beyond:
             if self.process.poll() is not None or time.monotonic() > end:
-                self.process.kill()
                 raise SystemExit(f"The training did not come so far:\n{self._log.read_text()}")
             time.sleep(0.02)
+        self.kill()
+        return self.losses()
+
+    def kill(self) -> None:
+        """With SIGKILL: it has no time for anything."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        return self.losses()
 
     def saved(self) -> int:
         """Steps of the newest checkpoint."""
@@ -249,15 +252,17 @@ def measure(folder: Path, count: int, steps: int, repeats: int) -> dict[str, flo
     write_people(folder / "shards")
     training = Training(folder / "shards", folder / "run")
     training.start()
-    base = create_network(NETWORKS["base"], body)
-    figures = sizes(body, base)
-    gaussians, matte, track = somebody(body, count)
-    inputs = network_inputs(base.config, base.grids, [(matte, track)], body, gaussians)
-    runtime, more = parity(base, inputs, folder / "base")
-    figures |= more
-    first = training.kill_after(steps, beyond=EVERY // 2)
-    training.start()
-    figures |= {"resume_err": resumed(training, first)}
+    try:
+        base = create_network(NETWORKS["base"], body)
+        figures = sizes(body, base)
+        gaussians, matte, track = somebody(body, count)
+        inputs = network_inputs(base.config, base.grids, [(matte, track)], body, gaussians)
+        runtime, more = parity(base, inputs, folder / "base")
+        first = training.kill_after(steps, beyond=EVERY // 2)
+        training.start()
+        figures |= {**more, "resume_err": resumed(training, first)}
+    finally:
+        training.kill()
     figures |= seconds(runtime, inputs, repeats)
     return figures | paper_on_gpu(body)
 
