@@ -50,6 +50,7 @@ TORCH_FILES = {
     "engine/training/lifting.py",
     "engine/training/losses.py",
     "engine/training/monitor.py",
+    "engine/training/packing.py",
     "engine/training/perceptual.py",
     "engine/training/run_folder.py",
     "engine/training/schedule.py",

@@ -18,6 +18,7 @@ from ..network.grids import UVGrids
 from ..types import LikenessError
 from .config import TrainConfig
 from .data import DataOptions, Samples
+from .packing import Packed, pack
 from .samples import TrainingSample
 from .step import StepBatch, step_batch
 from .trainer import Trainer
@@ -34,7 +35,7 @@ def data_options(config: TrainConfig, references: Path) -> DataOptions:
 
 
 def batches_of(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
-    """This process's share of each batch that is left, for ever.
+    """This process's share of each batch that is left, on its device, for ever.
 
     Raises:
         LikenessError: there is nothing to train on, or a reader was stopped from outside.
@@ -57,7 +58,7 @@ def batches_of(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
     iterator = iter(loader)
     while True:
         try:
-            batch = next(iterator)
+            packed: Packed | LikenessError = next(iterator)
         except RuntimeError as error:
             if "exited unexpectedly" not in str(error):
                 raise
@@ -65,9 +66,9 @@ def batches_of(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
                 "A process that reads samples was stopped from outside.",
                 "It may have run out of memory: use fewer --workers. The last checkpoint is kept.",
             ) from error
-        if isinstance(batch, LikenessError):
-            raise batch
-        yield batch
+        if isinstance(packed, LikenessError):
+            raise packed
+        yield packed.unpack(trainer.device)
 
 
 class _Stream(IterableDataset[Item]):
@@ -88,13 +89,13 @@ class _Stream(IterableDataset[Item]):
 
 def _collated(
     items: Sequence[Item], body: Body, grids: UVGrids, config: DecoderConfig
-) -> StepBatch | LikenessError:
+) -> Packed | LikenessError:
     samples = []
     for item in items:
         if isinstance(item, LikenessError):
             return item
         samples.append(item)
-    return step_batch(samples, body, grids, config)
+    return pack(step_batch(samples, body, grids, config))
 
 
 def _begin_worker(number: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -115,7 +116,7 @@ def train_network(
         say(_heading(trainer, samples))
         if found is not None:
             say(f"going on after step {found.step}")
-            for line in _changes(before or config, found, trainer):
+            for line in _changes(before or config, found, trainer, samples):
                 say(f"  {line}")
         session = _Session(trainer, run, samples, data, validate, options, say, told, request)
         result = session.run_through(onnx)
@@ -205,7 +206,7 @@ class _Session:
     def _save(self) -> None:
         trainer = self.trainer
         if self.main:
-            trainer.save(self.run, {"readers": _readers(trainer), "skipped": len(self.told.seen)})
+            trainer.save(self.run, {"readers": _readers(trainer), "shards": _which(self.samples)})
         trainer.accelerator.wait_for_everyone()
 
     def _draw_sheet(self, monitor: Monitor, number: int) -> None:
@@ -256,9 +257,13 @@ class _Session:
         return int(accelerator.reduce(own, "sum").item())
 
 
-def _changes(before: TrainConfig, found: Progressed, trainer: Trainer) -> Iterator[str]:
+def _changes(
+    before: TrainConfig, found: Progressed, trainer: Trainer, samples: Samples
+) -> Iterator[str]:
     """What will not be as it would have been without the stop."""
     config, readers = trainer.config, found.notes.get("readers")
+    if found.notes.get("shards") != _which(samples):
+        yield "the shards are not those that it was begun with"
     if readers != _readers(trainer):
         yield f"{_readers(trainer)} readers instead of {readers}: samples come in another order"
     if before.steps != config.steps and config.schedule == "cosine":
@@ -267,6 +272,12 @@ def _changes(before: TrainConfig, found: Progressed, trainer: Trainer) -> Iterat
 
 def _readers(trainer: Trainer) -> int:
     return max(1, trainer.config.workers) * int(trainer.accelerator.num_processes)
+
+
+def _which(samples: Samples) -> str:
+    """A short name for the list of shards, wherever they lie."""
+    names = "/".join(Path(name).name for name in samples.shards)
+    return f"{len(samples.shards)}-{zlib.crc32(names.encode()):08x}"
 
 
 def _due(number: int, every: int) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from .losses import (
     sample_regions,
     total_loss,
 )
+from .packing import mapped
 from .samples import TargetView, TrainingSample
 from .shards import Skipped
 
@@ -87,26 +88,8 @@ class StepBatch:
 
     def to(self, device: torch.device | str) -> StepBatch:
         """The same on a device."""
-        moved: StepBatch = _mapped(self, lambda tensor: tensor.to(device, non_blocking=True))
+        moved: StepBatch = mapped(self, lambda tensor: tensor.to(device))
         return moved
-
-    def pin_memory(self) -> StepBatch:
-        """The same in memory that a GPU reads by itself; DataLoader calls it."""
-        pinned: StepBatch = _mapped(self, lambda tensor: tensor.pin_memory())
-        return pinned
-
-
-def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Dataclasses and tuples with every tensor in them changed."""
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, tuple):
-        inner = [_mapped(item, change) for item in value]
-        return type(value)(*inner) if hasattr(value, "_fields") else tuple(inner)
-    if is_dataclass(value) and not isinstance(value, type):
-        names = (f.name for f in fields(value))
-        return replace(value, **{name: _mapped(getattr(value, name), change) for name in names})
-    return value
 
 
 def step_batch(

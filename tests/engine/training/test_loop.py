@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from likeness.engine.training.data import DataOptions, Samples
 from likeness.engine.training.ema import AveragedWeights
 from likeness.engine.training.loop import train_network
 from likeness.engine.training.monitor import read_metrics
+from likeness.engine.training.packing import mapped, pack
 from likeness.engine.training.samples import TrainingSample
 from likeness.engine.training.schedule import learning_rate
 from likeness.engine.training.shards import Subject, write_shard
@@ -307,6 +309,28 @@ def test_batches_move_whole(batch: StepBatch) -> None:
     assert {t.device.type for t in tensors if t is not None} == {"meta"}
 
 
+def test_packed_batches_are_the_same(batch: StepBatch) -> None:
+    def tensors(value: Any) -> list[torch.Tensor]:
+        found: list[torch.Tensor] = []
+        mapped(value, found.append)
+        return found
+
+    packed = pack(batch)
+    assert len(tensors(packed)) == 1
+    again = packed.unpack("cpu")
+    assert type(again.inputs.base) is Attributes
+    assert (again.keys, again.inputs.counts) == (batch.keys, batch.inputs.counts)
+    expected, found = tensors(batch), tensors(again)
+    assert len(found) == len(expected) > 30
+    assert {t.dtype for t in expected} >= {torch.float32, torch.float64, torch.int64, torch.bool}
+    for a, b in zip(expected, found):
+        assert a.dtype == b.dtype
+        assert torch.equal(a, b)
+    empty = pack((torch.zeros(3, 0), None, "text", torch.ones(2, dtype=torch.bool)))
+    zero, nothing, text, ones = empty.unpack("cpu")
+    assert (zero.shape, nothing, text, ones.tolist()) == ((3, 0), None, "text", [True, True])
+
+
 def test_the_first_stop_is_noted_the_second_raised() -> None:
     before = signal.getsignal(signal.SIGINT)
     with stops_noted() as request:
@@ -397,12 +421,13 @@ def test_what_changed_since_the_stop_is_said(
     config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
 ) -> None:
     said: list[str] = []
-    for steps in (1, 2):
+    for steps, shards in ((1, box_shards), (2, next(box_shards.glob("*.tar")))):
         train_network(
-            replace(config, steps=steps, sheet_every=0), tmp_path, [str(box_shards)],
+            replace(config, steps=steps, sheet_every=0), tmp_path, [str(shards)],
             device="cpu", body_path=body_file, onnx=False, say=said.append,
         )  # fmt: skip
     assert "going on after step 1" in said
+    assert "  the shards are not those that it was begun with" in said
     assert "  2 steps instead of 1: the rate falls to another end" in said
 
 

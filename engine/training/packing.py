@@ -1,0 +1,89 @@
+"""Many tensors as one, for the way from a reader to the device. Needs torch.
+
+Each tensor that a reader hands over takes a file descriptor, and each copy to a GPU a start of its
+own: a batch of some hundred would run out of the former and wait for the latter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_ALIGNED = 16  # bytes
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """Where a tensor lies among the bytes."""
+
+    start: int
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    @property
+    def end(self) -> int:
+        return self.start + prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Dataclasses and tuples whose tensors lie in one.
+
+    Attributes:
+        bytes: uint8, one behind the other. layout: the value with places instead of tensors.
+    """
+
+    bytes: Tensor
+    layout: Any
+
+    def unpack(self, device: torch.device | str) -> Any:
+        """The value that was packed, on a device; its tensors share their memory."""
+        data = self.bytes.to(device, non_blocking=True)
+
+        def tensor(slot: _Slot) -> Tensor:
+            return data[slot.start : slot.end].view(slot.dtype).view(slot.shape)
+
+        return mapped(self.layout, tensor, _Slot)
+
+    def pin_memory(self) -> Packed:
+        """In memory that a GPU reads by itself; DataLoader calls it."""
+        return replace(self, bytes=self.bytes.pin_memory())
+
+
+def pack(value: Any) -> Packed:
+    """Tensors on the CPU, in dataclasses and tuples, as one."""
+    tensors: list[tuple[_Slot, Tensor]] = []
+
+    def place(tensor: Tensor) -> _Slot:
+        end = tensors[-1][0].end if tensors else 0
+        start = -(-end // _ALIGNED) * _ALIGNED
+        slot = _Slot(start, tuple(tensor.shape), tensor.dtype)
+        tensors.append((slot, tensor))
+        return slot
+
+    layout = mapped(value, place)
+    data = torch.zeros(tensors[-1][0].end if tensors else 0, dtype=torch.uint8)
+    for slot, tensor in tensors:
+        if tensor.numel():
+            data[slot.start : slot.end].view(slot.dtype).view(slot.shape).copy_(tensor)
+    return Packed(data, layout)
+
+
+def mapped(value: Any, change: Callable[[Any], Any], kind: type = Tensor) -> Any:
+    """Dataclasses and tuples with everything of a ``kind`` in them changed."""
+    if isinstance(value, kind):
+        return change(value)
+    if isinstance(value, tuple):
+        inner = [mapped(item, change, kind) for item in value]
+        return type(value)(*inner) if hasattr(value, "_fields") else tuple(inner)
+    if is_dataclass(value) and not isinstance(value, type):
+        names = (f.name for f in fields(value))
+        return replace(
+            value, **{name: mapped(getattr(value, name), change, kind) for name in names}
+        )
+    return value
