@@ -1,0 +1,152 @@
+"""What a training step and a run are made of: masks, rates, averages, groups, packed batches."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from likeness.engine.body import Body
+from likeness.engine.network.batch import Attributes
+from likeness.engine.network.config import NetworkConfig
+from likeness.engine.network.grids import uv_grids
+from likeness.engine.network.model import create_network
+from likeness.engine.training.config import TrainConfig
+from likeness.engine.training.data import DataOptions, Samples
+from likeness.engine.training.ema import AveragedWeights
+from likeness.engine.training.packing import mapped, pack
+from likeness.engine.training.samples import TrainingSample
+from likeness.engine.training.schedule import learning_rate
+from likeness.engine.training.step import StepBatch, hidden, parameter_groups, step_batch
+from likeness.engine.training.stops import stops_noted
+from likeness.engine.types import LikenessError
+
+
+@pytest.fixture(scope="module")
+def samples(
+    box_shards: Path, box_body: Body, blank_network: NetworkConfig,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> list[TrainingSample]:  # fmt: skip
+    options = DataOptions(render_size=32, targets=2, cache=tmp_path_factory.mktemp("kept"))
+    return list(islice(iter(Samples(box_shards, blank_network, options, box_body)), 2))
+
+
+@pytest.fixture(scope="module")
+def batch(
+    samples: list[TrainingSample], box_body: Body, blank_network: NetworkConfig
+) -> StepBatch:
+    decoder = blank_network.decoder
+    return step_batch(samples, box_body, uv_grids(box_body, decoder), decoder)
+
+
+def test_masking_hides_up_to_half() -> None:
+    shares = [float(hidden(seed, 4000, 0.5).mean()) for seed in range(200)]
+    assert 0 <= min(shares) < 0.03
+    assert 0.47 < max(shares) < 0.53
+    assert np.mean(shares) == pytest.approx(0.25, abs=0.03)
+    assert np.array_equal(hidden(7, 100, 0.5), hidden(7, 100, 0.5))
+    assert not np.array_equal(hidden(7, 100, 0.5), hidden(8, 100, 0.5))
+
+
+def test_nothing_is_masked_without_masking(
+    samples: list[TrainingSample], box_body: Body, blank_network: NetworkConfig
+) -> None:
+    decoder = replace(blank_network.decoder, masking=0.0)
+    assert step_batch(samples, box_body, uv_grids(box_body, decoder), decoder).hide is None
+
+
+def test_rates_rise_and_fall() -> None:
+    config = TrainConfig(steps=110, warmup=10, lr=2.0, schedule="cosine")
+    rates = [learning_rate(config, step) for step in range(110)]
+    assert rates[:10] == pytest.approx([0.2 * k for k in range(1, 11)])
+    assert rates[60] == pytest.approx(1.0)
+    assert 0 < rates[-1] < 0.01
+    constant = replace(config, schedule="constant")
+    assert {learning_rate(constant, step) for step in range(10, 500)} == {2.0}
+
+
+def test_averages_are_those_by_hand() -> None:
+    module = torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        module.weight.fill_(1.0)
+    averaged = AveragedWeights(module, 0.5)
+    expected = 1.0
+    for step, value in enumerate((2.0, 4.0, 8.0, 16.0)):
+        with torch.no_grad():
+            module.weight.fill_(value)
+        averaged.update(step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * value
+    assert float(averaged.values["weight"]) == pytest.approx(expected)
+    with averaged.applied():
+        assert module.weight.item() == pytest.approx(expected)
+    assert module.weight.item() == 16.0
+    with pytest.raises(LikenessError):
+        averaged.load({"other": torch.zeros(1)})
+
+
+def test_every_parameter_is_in_one_group(blank_network: NetworkConfig, box_body: Body) -> None:
+    config, network = TrainConfig(), create_network(blank_network, box_body)
+    groups = parameter_groups(network, config)
+    ids = [id(p) for group in groups for p in group["params"]]
+    assert sorted(ids) == sorted(id(p) for p in network.parameters())
+    names = {id(p): name for name, p in network.named_parameters()}
+    decaying = [names[id(p)] for p in groups[0]["params"]]
+    assert groups[0]["weight_decay"] == config.weight_decay
+    assert not groups[1]["weight_decay"]
+    assert all(name.endswith("weight") for name in decaying)
+    assert {"decoder.shell", "decoder.kind"} <= {names[id(p)] for p in groups[1]["params"]}
+
+
+def test_batches_move_whole(batch: StepBatch) -> None:
+    moved = batch.to("meta")
+    assert moved.keys == batch.keys
+    assert moved.inputs.counts == batch.inputs.counts
+    assert isinstance(moved.inputs.base, Attributes)
+    tensors = [moved.hide, *moved.inputs.base, moved.inputs.images]
+    tensors += [t for s in moved.samples for t in (s.bary, s.regions.patch, s.groups[0].rgba)]
+    assert {t.device.type for t in tensors if t is not None} == {"meta"}
+
+
+def test_packed_batches_are_the_same(batch: StepBatch) -> None:
+    def tensors(value: Any) -> list[torch.Tensor]:
+        found: list[torch.Tensor] = []
+        mapped(value, found.append)
+        return found
+
+    packed = pack(batch)
+    assert len(tensors(packed)) == 1
+    again = packed.unpack("cpu")
+    assert type(again.inputs.base) is Attributes
+    assert (again.keys, again.inputs.counts) == (batch.keys, batch.inputs.counts)
+    expected, found = tensors(batch), tensors(again)
+    assert len(found) == len(expected) > 30
+    assert {t.dtype for t in expected} >= {torch.float32, torch.float64, torch.int64, torch.bool}
+    for a, b in zip(expected, found):
+        assert a.dtype == b.dtype
+        assert torch.equal(a, b)
+    empty = pack((torch.zeros(3, 0), None, "text", torch.ones(2, dtype=torch.bool)))
+    zero, nothing, text, ones = empty.unpack("cpu")
+    assert (zero.shape, nothing, text, ones.tolist()) == ((3, 0), None, "text", [True, True])
+
+
+def test_the_first_stop_is_noted_the_second_raised() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with stops_noted() as request:
+        assert not request
+        signal.raise_signal(signal.SIGINT)
+        assert request
+        assert isinstance(request.exception(), KeyboardInterrupt)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+    with stops_noted() as request:
+        signal.raise_signal(signal.SIGTERM)
+        stop = request.exception()
+        assert isinstance(stop, SystemExit)
+        assert stop.code == 143
