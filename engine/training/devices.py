@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import torch
 
 from ..types import LikenessError
 from .config import TrainConfig
+
+PATIENCE = timedelta(hours=2)
+"""For which processes wait for each other: one of them draws sheets, validates and exports."""
 
 
 def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
@@ -22,7 +26,11 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
             ``config.amp`` says, or the batch does not divide among the processes.
     """
     try:
-        from accelerate import Accelerator, DistributedDataParallelKwargs
+        from accelerate import (
+            Accelerator,
+            DistributedDataParallelKwargs,
+            InitProcessGroupKwargs,
+        )
         from accelerate.state import AcceleratorState
     except ImportError as error:
         raise LikenessError(
@@ -44,8 +52,11 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
     accelerator = Accelerator(
         mixed_precision={"off": "no"}.get(config.amp, config.amp),
         cpu=not on_gpu,
-        # The network's buffers are the same everywhere, and never change.
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+        kwargs_handlers=[
+            # The network's buffers are the same everywhere, and never change.
+            DistributedDataParallelKwargs(broadcast_buffers=False),
+            InitProcessGroupKwargs(timeout=PATIENCE),
+        ],
     )
     if config.batch % accelerator.num_processes:
         raise LikenessError(

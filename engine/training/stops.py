@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 EXIT_TERMINATED = 143  # as a shell reports a process that SIGTERM ended
+SAME_STOP = 3.0
+"""Seconds in which a second signal is the same stop: ``torchrun`` passes on the Ctrl-C that its
+processes got from the terminal as well."""
 
 
 class StopRequest:
@@ -17,6 +21,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal = 0
+        self.moment = 0.0
 
     def __bool__(self) -> bool:
         return self.signal != 0
@@ -30,7 +35,7 @@ class StopRequest:
 
 @contextmanager
 def stops_noted() -> Iterator[StopRequest]:
-    """Note the first Ctrl-C or SIGTERM instead of raising it; a second one stops at once.
+    """Note the first Ctrl-C or SIGTERM instead of raising it; a later one stops at once.
 
     Outside the main thread, where Python has no signals, nothing is noted.
     """
@@ -40,9 +45,9 @@ def stops_noted() -> Iterator[StopRequest]:
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        first = not request
-        request.signal = number
-        if not first:
+        if not request:
+            request.signal, request.moment = number, time.monotonic()
+        elif time.monotonic() - request.moment > SAME_STOP:
             raise request.exception()
 
     kinds = (signal.SIGINT, signal.SIGTERM)

@@ -16,6 +16,7 @@ from likeness.engine.network.batch import Attributes
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.grids import uv_grids
 from likeness.engine.network.model import create_network
+from likeness.engine.training import stops
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.data import DataOptions, Samples
 from likeness.engine.training.ema import AveragedWeights
@@ -135,13 +136,16 @@ def test_packed_batches_are_the_same(batch: StepBatch) -> None:
     assert (zero.shape, nothing, text, ones.tolist()) == ((3, 0), None, "text", [True, True])
 
 
-def test_the_first_stop_is_noted_the_second_raised() -> None:
+def test_the_first_stop_is_noted_the_next_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGINT)
     with stops_noted() as request:
         assert not request
         signal.raise_signal(signal.SIGINT)
         assert request
         assert isinstance(request.exception(), KeyboardInterrupt)
+        signal.raise_signal(signal.SIGTERM)  # passed on by torchrun: the same stop
+        assert isinstance(request.exception(), KeyboardInterrupt)
+        monkeypatch.setattr(stops, "SAME_STOP", -1.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
