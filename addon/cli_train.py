@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..engine.types import LikenessError
+from .cli_console import terminal_progress
 
 if TYPE_CHECKING:
     from ..engine.training.config import TrainConfig
@@ -45,6 +46,10 @@ PATH = click.Path(path_type=Path)
     help="Where lifted photos are kept, for several runs on the same data; else in RUN.",
 )  # fmt: skip
 @click.option(
+    "--lift-only", metavar="N", type=click.IntRange(min=1),
+    help="Only lift the photos, in N processes, so that the run itself need not wait for it.",
+)  # fmt: skip
+@click.option(
     "--onnx/--no-onnx", default=True, help="Also export the network at the end (the default)."
 )
 @click.option("--body", metavar="NPZ", type=PATH, help="Another body file.")
@@ -58,6 +63,7 @@ def train(
     validate: tuple[str, ...],
     device: str,
     references: Path | None,
+    lift_only: int | None,
     onnx: bool,
     body: Path | None,
 ) -> None:
@@ -67,11 +73,21 @@ def train(
     command again goes on where a stopped run was.
     """
     chosen = _chosen(out, config, changes, steps, workers)
-    from ..engine.training.loop import train_network
+    from ..engine.training.loop import lift_ahead, train_network
 
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    if lift_only is not None:
+        with terminal_progress() as progress:
+            lift_ahead(
+                chosen, out, data, lift_only, body_path=body, references=references, say=say,
+                progress=progress,
+            )  # fmt: skip
+        return
     result = train_network(
         chosen, out, data, validate=validate, device=device, body_path=body,
-        references=references, onnx=onnx, say=lambda text: click.echo(text, err=True),
+        references=references, onnx=onnx, say=say,
     )  # fmt: skip
     if result.main:
         click.echo(str(result.network))

@@ -30,7 +30,7 @@ def data_options(config: TrainConfig, references: Path) -> DataOptions:
     """How a configuration's samples are drawn; ``references``: where lifted photos are kept."""
     return DataOptions(
         render_size=config.render_size, targets=config.targets, seed=config.seed,
-        cache=references, directed=config.directed,
+        cache=references, directed=config.directed, references=config.references_each,
     )  # fmt: skip
 
 

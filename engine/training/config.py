@@ -50,6 +50,8 @@ class TrainConfig:
         workers: processes beside each training process that read samples; 0 reads in between.
         render_size: pixels along the longer side of the pictures that losses compare.
         targets: views of a sample besides the reference.
+        references_each: views of a subject that are ever a reference, and have to be lifted; 0 is
+            all.
         directed: only pairs that go to less reliable views (section 3.2: side to back, front to
             back, never back to front).
         checkpoint_every, sheet_every, validate_every, log_every: steps between; 0 is never.
@@ -77,6 +79,7 @@ class TrainConfig:
     workers: int = 4
     render_size: int = 512
     targets: int = 3
+    references_each: int = 0
     directed: bool = True
     checkpoint_every: int = 1000
     keep: int = 3
@@ -95,10 +98,10 @@ class TrainConfig:
                     f"Choose one of: {', '.join(known)}.",
                 )
         least = {
-            "steps": 1, "batch": 1, "keep": 1, "render_size": 16, "targets": 0, "workers": 0,
-            "warmup": 0, "seed": 0, "checkpoint_every": 0, "sheet_every": 0, "validate_every": 0,
-            "log_every": 0, "lr": 0.0, "weight_decay": 0.0, "clip": 0.0, "ema": 0.0, "beta1": 0.0,
-            "beta2": 0.0,
+            "steps": 1, "batch": 1, "keep": 1, "render_size": 16, "targets": 0,
+            "references_each": 0, "workers": 0, "warmup": 0, "seed": 0, "checkpoint_every": 0,
+            "sheet_every": 0, "validate_every": 0, "log_every": 0, "lr": 0.0, "weight_decay": 0.0,
+            "clip": 0.0, "ema": 0.0, "beta1": 0.0, "beta2": 0.0,
         }  # fmt: skip
         for name, smallest in least.items():
             value = getattr(self, name)

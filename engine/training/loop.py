@@ -13,18 +13,19 @@ import torch
 
 from ..body import load_body
 from ..network.files import load_network
-from ..types import LikenessError
+from ..types import LikenessError, Progress
 from ..weights import asset_path
 from .batches import batches_of, data_options
 from .checkpoint import Progressed
 from .config import TrainConfig
 from .data import DataOptions, Samples, held_out_samples
 from .evaluate import evaluate, sheet_row
+from .lifting import Kept, lift_all
 from .monitor import Monitor
 from .run_folder import NETWORK_FOLDER, REFERENCES_FOLDER, begin_run, check_run
 from .samples import TrainingSample
 from .schedule import learning_rate
-from .shards import Skipped
+from .shards import Skipped, shard_files
 from .sheets import sheet
 from .stops import StopRequest, stops_noted
 from .trainer import Step, Trainer
@@ -122,6 +123,40 @@ def train_network(
         result = session.run_through(onnx)
     trainer.accelerator.end_training()
     return result
+
+
+def lift_ahead(
+    config: TrainConfig,
+    run: Path,
+    data: Sequence[str],
+    workers: int,
+    *,
+    body_path: Path | None = None,
+    references: Path | None = None,
+    say: Say = print,
+    progress: Progress | None = None,
+) -> Kept:
+    """Lift every photo that the run will need, so that its first epoch does not wait.
+
+    Args:
+        workers: processes. The others are :func:`train_network`'s.
+
+    Raises:
+        LikenessError: as :func:`train_network`.
+    """
+    check_run(run, config)
+    body = load_body(body_path or asset_path("body"))
+    shard_files(list(data), lambda _: None)  # nothing is written where there are none
+    begin_run(run, config)
+    options = data_options(config, references or run / REFERENCES_FOLDER)
+    kept = lift_all(list(data), config.network, options, body, workers, progress)
+    for what in kept.skipped:
+        say(f"  skipped: {what}")
+    say(
+        f"{kept.usable} photos are lifted in '{options.cache}'"
+        + (f", {kept.refused} cannot be used" if kept.refused else "")
+    )
+    return kept
 
 
 class _Session:

@@ -23,7 +23,7 @@ from likeness.engine.network.model import Network
 from likeness.engine.render.tensors import rasterize_tensors
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.data import DataOptions, Samples
-from likeness.engine.training.loop import train_network
+from likeness.engine.training.loop import lift_ahead, train_network
 from likeness.engine.training.monitor import read_metrics
 from likeness.engine.training.samples import TrainingSample
 from likeness.engine.training.shards import Subject, write_shard
@@ -310,6 +310,27 @@ def test_what_changed_since_the_stop_is_said(
     assert "going on after step 1" in said
     assert "  the shards are not those that it was begun with" in said
     assert "  2 steps instead of 1: the rate falls to another end" in said
+
+
+def test_photos_can_be_lifted_ahead(
+    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
+) -> None:
+    small = replace(config, steps=1, sheet_every=0, references_each=2)
+    run, said = tmp_path / "run", []
+    kept = lift_ahead(small, run, [str(box_shards)], 1, body_path=body_file, say=said.append)
+    assert (kept.usable, kept.refused) == (12, 0)  # two of each of six subjects
+    files = {path: path.stat().st_mtime_ns for path in (run / "references").rglob("*.safetensors")}
+    assert len(files) == 12
+    assert said == [f"12 photos are lifted in '{run / 'references'}'"]
+    train_network(
+        small, run, [str(box_shards)], device="cpu", body_path=body_file, onnx=False,
+        say=said.append,
+    )  # fmt: skip
+    after = {path: path.stat().st_mtime_ns for path in (run / "references").rglob("*.safetensors")}
+    assert after == files
+    other = replace(small, seed=1)
+    with pytest.raises(LikenessError, match="seed: 0, not 1"):
+        lift_ahead(other, run, [str(box_shards)], 1, body_path=body_file, say=said.append)
 
 
 def test_ctrl_c_saves_before_it_stops(
