@@ -20,7 +20,7 @@ from ..network.config import (
     with_fields,
 )
 from ..types import LikenessError
-from .losses import PAPER_WEIGHTS, LossWeights
+from .losses import LossWeights
 
 AMP = ("off", "bf16", "fp16")
 SCHEDULES = ("constant", "cosine")
@@ -119,9 +119,7 @@ class TrainConfig:
 
 TRAINING: dict[str, TrainConfig] = {
     # 4 GPUs of 80 GB for three days in the paper, which does not say how many steps those are.
-    "paper": TrainConfig(
-        "paper", NETWORKS["paper"], PAPER_WEIGHTS, batch=32, steps=200_000, ema=0.9999
-    ),
+    "paper": TrainConfig("paper", NETWORKS["paper"], batch=32, steps=200_000, ema=0.9999),
     "base": TrainConfig("base", NETWORKS["base"]),
     "tiny": TrainConfig(
         "tiny", NETWORKS["tiny"], steps=1000, batch=2, lr=1e-3, warmup=20, ema=0.99, amp="off",

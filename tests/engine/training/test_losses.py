@@ -14,7 +14,6 @@ from likeness.engine.gaussians.refine.regularisers import GLOVE, PATCHES
 from likeness.engine.network.batch import Attributes
 from likeness.engine.training.losses import (
     MAX_SCALE,
-    PAPER_WEIGHTS,
     DrawnView,
     LossWeights,
     SampleRegions,
@@ -355,11 +354,11 @@ def test_total(body: Body, sizes: list[tuple[int, int]]) -> None:
 def test_terms_without_weight_are_left_out(body: Body) -> None:
     bound, uv = splats(body)
     where, now = sample_regions(body, bound, uv), made(bound)
-    _, values = total_loss([view()], now, None, where, replace(PAPER_WEIGHTS, perceptual=0.0))
+    _, values = total_loss([view()], now, None, where, LossWeights(perceptual=0.0))
     assert "silhouette" not in values
     assert "perceptual" not in values
     with pytest.raises(ValueError, match="no measure"):
-        total_loss([view()], now, None, where, PAPER_WEIGHTS)
+        total_loss([view()], now, None, where, LossWeights())
     with pytest.raises(ValueError, match="reference"):
         total_loss([], now, None, where, NO_WEIGHTS)
 
