@@ -61,14 +61,15 @@ REMEDY = (
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something in the data that could not be used: a shard, or a ``name`` in one (or empty)."""
+    """Something in the data that could not be used: a shard, or a ``name`` in one; either may be
+    empty."""
 
     shard: str
     name: str
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.shard}{': ' if self.name else ''}{self.name}: {self.reason}"
+        return ": ".join(part for part in (self.shard, self.name, self.reason) if part)
 
 
 def webdataset() -> Any:

@@ -380,3 +380,15 @@ def test_a_damaged_index_says_so(box_shards: Path, tmp_path: Path) -> None:
     (tmp_path / INDEX_FILE).write_text("{")
     with pytest.raises(LikenessError, match="cannot be read"):
         shard_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (Skipped("a.tar", "", "cut off"), "a.tar: cut off"),
+        (Skipped("a.tar", "person", "damaged"), "a.tar: person: damaged"),
+        (Skipped("", "person/view", "nobody is found"), "person/view: nobody is found"),
+    ],
+)
+def test_what_is_skipped_is_said(what: Skipped, said: str) -> None:
+    assert str(what) == said
