@@ -100,11 +100,12 @@ class Decoder(nn.Module):
         """
         tokens = self.tokens(core, core_known, shell, shell_known, patches)
         maps = self.maps(tokens[:, : core.shape[1]])
+        # Places stay single: eight bits of bf16 would be off by a texel and more.
         read = F.grid_sample(
-            maps, 2.0 * uv[:, None].to(maps.dtype) - 1.0, mode="bilinear",
-            padding_mode="border", align_corners=False,
-        )  # fmt: skip
-        told = torch.cat([read[:, :, 0].transpose(1, 2), lift.to(read.dtype)], -1)
+            maps.float(), 2.0 * uv[:, None] - 1.0, mode="bilinear", padding_mode="border",
+            align_corners=False,
+        )
+        told = torch.cat([read[:, :, 0].transpose(1, 2), lift], -1)
         said = {name: head(told).float() for name, head in self.heads.items()}
         return changed_by(said, base, self.config)
 

@@ -66,11 +66,11 @@ class Network(nn.Module):
         Returns [B, count, C] and whether a token got any [B, count].
         """
         people, photos, points = seen.shape
-        grid = 2.0 * xy.flatten(0, 1)[:, None].to(features.dtype) - 1.0
+        grid = 2.0 * xy.flatten(0, 1)[:, None] - 1.0
         read = F.grid_sample(
-            features, grid, mode="bilinear", padding_mode="border", align_corners=False
+            features.float(), grid, mode="bilinear", padding_mode="border", align_corners=False
         )
-        read = read[:, :, 0].transpose(1, 2).reshape(people, photos * points, -1).float()
+        read = read[:, :, 0].transpose(1, 2).reshape(people, photos * points, -1)
         weight = seen.reshape(people, photos * points).float()
         index = token.repeat(photos)
         sums = read.new_zeros(people, count, read.shape[2])

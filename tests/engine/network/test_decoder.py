@@ -231,3 +231,15 @@ def test_bf16_is_finite(person: SmallPerson) -> None:
         assert a.dtype == torch.float32, name
         assert torch.isfinite(a).all(), name
         assert (a - b).abs().max() < 0.1, name
+
+
+def test_half_precision_does_not_move_the_places(person: SmallPerson) -> None:
+    """A Gaussian reads a fine map where it lies, not at the next place that bf16 knows."""
+    decoder = decoder_of(person, patch=32)
+    patches = torch.zeros(1, len(person.grids.core_cells), 4 * 32**2)
+    exact = run(decoder, person, patches=patches)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = run(decoder, person, patches=patches)
+    base = gaussians(person)["base"]
+    for name, a, b, start in zip(Attributes._fields, out, exact, base, strict=True):
+        assert (a - b).abs().mean() < 0.02 * (b - start).abs().mean(), name

@@ -163,6 +163,18 @@ def test_bf16_is_finite(person: SmallPerson, network: Network) -> None:
     assert all(torch.isfinite(value).all() for value in out)
 
 
+def test_bf16_does_not_move_the_places(person: SmallPerson, network: Network) -> None:
+    """Features of half precision are read where the points are seen."""
+    batch = collate([person.inputs], person.grids, person.config.decoder)
+    features = torch.randn(1, 5, 64, 64, generator=torch.Generator().manual_seed(1)).bfloat16()
+    given = (batch.core_xy, batch.core_seen, network.core_token, len(person.grids.core_cells))
+    exact, _ = network._scatter(features.float(), *given)
+    with torch.autocast("cpu", torch.bfloat16):
+        got, _ = network._scatter(features, *given)
+    assert got.dtype == torch.float32
+    assert (got - exact).abs().max() < 1e-5
+
+
 def test_what_was_saved_is_read(person: SmallPerson, network: Network, tmp_path: Path) -> None:
     save_network(network, tmp_path / "net")
     again = load_network(tmp_path / "net", person.body)
