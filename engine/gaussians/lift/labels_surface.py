@@ -32,6 +32,7 @@ HAIRY = 0.15  # share of the seen scalp with hair from which the unseen scalp ha
 SHOD = 0.25  # share of the seen foot that wears a shoe from which its sole does too
 SIDE_X = 0.045  # metres from the middle of a face to its side
 BESIDE = 0.35  # share of a face's far edge with hair beside it that hides the ear there
+NECKLINE_X = (0.06, 0.12)  # metres beside the spine: skin farther out speaks for the back too
 LONG_HAIR_X = 0.13  # metres beside the spine that long hair covers behind
 HAIR_ROUND = 0.05  # metres by which its ends are higher there than over the spine
 
@@ -188,7 +189,9 @@ def _complete_trunk(
 ) -> None:  # fmt: skip
     """Unseen parts of the trunk: one waist all around; a neckline is no back."""
     limb = _Limb(part == "torso", -rest[:, 1], (SKIN, UPPER, SKIN, LOWER))
-    trust = np.where(label == SKIN, 0.4 * weight, weight)
+    # Skin between the shoulders' slopes is the neckline's; on the slopes it is a strap's.
+    aside = (np.abs(rest[:, 0]) - NECKLINE_X[0]) / (NECKLINE_X[1] - NECKLINE_X[0])
+    trust = np.where(label == SKIN, 0.4 * np.clip(aside, 0.1, 1.0) * weight, weight)
     votes, starts = _votes(limb, label, trust)
     low = -starts < WAIST
     habit = np.stack([np.ones(len(starts)), 1.0 * low, np.ones(len(starts)), 1.0 * ~low], -1)

@@ -220,3 +220,20 @@ def test_a_hat_is_told_from_the_hair_below_it(contrast: float) -> None:
     else:
         assert overlap(found, np.where(hat, HAT, grid), HAT) > 0.9
         assert ((found == HAIR) | (found == HAT))[grid == HAIR].all()
+
+
+@pytest.mark.parametrize("strapless", [False, True])
+def test_a_neckline_is_no_back(sitter: Sitter, strapless: bool) -> None:
+    """Skin between the straps is in front alone; bare shoulders are bare behind as well."""
+    part, rest = vertex_parts(sitter.body), np.asarray(sitter.body.v_template)
+    torso = part == "torso"
+    upper = torso & (rest[:, 1] > np.percentile(rest[torso, 1], 75))
+    between = np.abs(rest[:, 0]) < 0.13
+    worn = sitter.worn.copy()
+    worn[upper if strapless else upper & between & (rest[:, 2] > -0.02)] = SKIN
+    worn[(part == "arm") & strapless] = SKIN
+    other = replace(sitter, worn=worn)
+    shares = surface_labels(label(other)[0], other.camera, other.body, other.vertices)
+    back = upper & (rest[:, 2] < -0.06)
+    bare = (shares.argmax(1) == SKIN)[back].mean()
+    assert bare > 0.8 if strapless else bare < 0.1
