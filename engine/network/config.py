@@ -7,7 +7,8 @@ a consumer's GPU trains, ``tiny`` is for tests. What the paper leaves open is ma
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+import math
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +42,9 @@ class EncoderConfig:
     frozen: bool = False
     width: int = 32
     depth: int = 2
+
+    def __post_init__(self) -> None:
+        _check_sizes(self, "encoder.")
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,14 @@ class DecoderConfig:
     masking: float = 0.5
     checkpointing: bool = False
 
+    def __post_init__(self) -> None:
+        _check_sizes(self, "decoder.")
+        if self.max_growth < 1.0:
+            raise LikenessError(
+                f"decoder.max_growth is {self.max_growth}.",
+                "Give a factor of at least 1, which lets no splat grow or shrink.",
+            )
+
     @property
     def map_size(self) -> int:
         """Texels along each side of the attribute maps."""
@@ -103,6 +115,7 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         encoder, decoder = self.encoder, self.decoder
+        _check_sizes(self, "")
         if encoder.kind not in ENCODERS:
             raise LikenessError(
                 f"There is no encoder '{encoder.kind}'.", f"Choose one of: {', '.join(ENCODERS)}."
@@ -122,6 +135,17 @@ class NetworkConfig:
             raise LikenessError(
                 f"decoder.masking is {decoder.masking}, not a share.",
                 "Give a number from 0 to below 1; the paper's is 0.5.",
+            )
+
+
+def _check_sizes(config: Any, prefix: str) -> None:
+    """Raise the error of a whole number below 1, or of a number that is negative or none."""
+    for f in fields(config):
+        value = getattr(config, f.name)
+        least = 1 if type(value) is int else 0
+        if type(value) in (int, float) and not (math.isfinite(value) and value >= least):
+            raise LikenessError(
+                f"{prefix}{f.name} is {value}.", f"Give a finite number of at least {least}."
             )
 
 
@@ -207,7 +231,8 @@ def differing_fields(a: Any, b: Any, prefix: str = "") -> list[str]:
 
 
 def with_fields(config: T, changes: dict[str, str]) -> T:
-    """A copy with fields set by dotted names and text, as from a command line.
+    """A copy with fields set by dotted names and text, as from a command line: all at once, since
+    some only fit together.
 
     >>> with_fields(NETWORKS["base"], {"decoder.layers": "4"}).decoder.layers
     4
@@ -215,23 +240,24 @@ def with_fields(config: T, changes: dict[str, str]) -> T:
     Raises:
         LikenessError: there is no such field, or the text is no value of its type.
     """
+    values = as_json(config)
     for dotted, text in changes.items():
-        config = _with_field(config, dotted.split("."), text, dotted)
-    return config
+        _set_field(values, dotted.split("."), text, dotted)
+    return from_json(type(config), values, "the settings")
 
 
-def _with_field(config: Any, names: list[str], text: str, dotted: str) -> Any:
+def _set_field(values: dict[str, Any], names: list[str], text: str, dotted: str) -> None:
     name, *rest = names
-    known = [f.name for f in fields(config)]
-    if name not in known:
-        raise LikenessError(f"There is no setting '{dotted}'.", f"Known: {', '.join(known)}.")
-    value = getattr(config, name)
-    if is_dataclass(value):
-        if not rest:
-            inner = ", ".join(f"{dotted}.{f.name}" for f in fields(value))
-            raise LikenessError(f"'{dotted}' is a group of settings.", f"Set one of: {inner}.")
-        return replace(config, **{name: _with_field(value, rest, text, dotted)})
-    return replace(config, **{name: _parsed(text, value, dotted)})
+    value = values.get(name)
+    if value is None or (rest and not isinstance(value, dict)):
+        raise LikenessError(f"There is no setting '{dotted}'.", f"Known: {', '.join(values)}.")
+    if not isinstance(value, dict):
+        values[name] = _parsed(text, value, dotted)
+    elif rest:
+        _set_field(value, rest, text, dotted)
+    else:
+        inner = ", ".join(f"{dotted}.{name}" for name in value)
+        raise LikenessError(f"'{dotted}' is a group of settings.", f"Set one of: {inner}.")
 
 
 def _parsed(text: str, like: Any, dotted: str) -> Any:

@@ -102,7 +102,10 @@ class Decoder(nn.Module):
         maps = self.maps(tokens[:, : core.shape[1]])
         # Places stay single: eight bits of bf16 would be off by a texel and more.
         read = F.grid_sample(
-            maps.float(), 2.0 * uv[:, None] - 1.0, mode="bilinear", padding_mode="border",
+            maps.float(),
+            2.0 * uv[:, None] - 1.0,
+            mode="bilinear",
+            padding_mode="border",
             align_corners=False,
         )
         told = torch.cat([read[:, :, 0].transpose(1, 2), lift], -1)

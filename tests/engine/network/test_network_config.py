@@ -54,6 +54,11 @@ def test_fields_are_set_by_name() -> None:
     assert got.max_gaussians == 5000
 
 
+def test_settings_that_only_fit_together_are_set_together() -> None:
+    got = with_fields(NETWORKS["base"], {"encoder.channels": "768", "decoder.features": "768"})
+    assert got.encoder.channels == got.decoder.features == 768
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -65,6 +70,13 @@ def test_fields_are_set_by_name() -> None:
         ({"encoder.channels": "64"}, "gives 64 channels"),
         ({"decoder.heads": "7"}, "does not divide"),
         ({"encoder.kind": "vgg"}, "no encoder 'vgg'"),
+        ({"decoder.layers.first": "3"}, "no setting 'decoder.layers.first'"),
+        ({"decoder.heads": "0"}, "decoder.heads is 0"),
+        ({"decoder.layers": "-1"}, "decoder.layers is -1"),
+        ({"decoder.max_offset": "nan"}, "decoder.max_offset is nan"),
+        ({"decoder.max_growth": "0.5"}, "max_growth is 0.5"),
+        ({"encoder.image_size": "0"}, "encoder.image_size is 0"),
+        ({"max_gaussians": "0"}, "max_gaussians is 0"),
     ],
 )
 def test_wrong_settings(change: dict[str, str], said: str) -> None:
