@@ -92,7 +92,7 @@ cli.add_command(train)
 @click.option(
     "--network", metavar="DIR|default|none", default="none", show_default=True,
     help="A trained network that improves the lift: its folder, or the one that comes with "
-    "Likeness.",
+    "Likeness. The lift is then as large as those it learned from.",
 )  # fmt: skip
 @click.option("--body", metavar="NPZ", type=PHOTO, help="Another body file, with landmarks.")
 @click.option("--blend/--no-blend", default=True, help="Also write avatar.blend.")

@@ -22,7 +22,7 @@ from .gaussians.refine import LEVELS, Photo, refine
 from .imaging.load import load_portrait
 from .imaging.matte_check import body_parts, checked, map_body, to_be_fitted
 from .imaging.matting import matte as make_matte
-from .network.apply import NO_NETWORK, chosen_network, improved
+from .network.apply import NO_NETWORK, chosen_network, improved, lift_budget
 from .render import best_backend
 from .stages import Stages, peak_memory_mb
 from .tracking import fit
@@ -294,7 +294,7 @@ def lift_portrait(
             mattes.append(matte)
             name = f"{one.portrait.path.name}: " if k else ""
             warnings += [*one.warnings, *(name + note for note in notes)]
-    budget = LiftOptions(max_gaussians=options.max_gaussians)
+    budget = LiftOptions(max_gaussians=lift_budget(network, options.max_gaussians))
     with stage("lift", "lifting the photo to Gaussians"):
         if others:
             views = [

@@ -37,6 +37,18 @@ def chosen_network(choice: str, body: Callable[[], Body]) -> Runtime | None:
     return load_runtime(folder, body())
 
 
+def lift_budget(network: Runtime | None, max_gaussians: int) -> int:
+    """How many Gaussians a lift may make: a network only knows lifts of its own size, in which
+    each Gaussian is as large as it has learned.
+
+    Args:
+        max_gaussians: that the user allows.
+    """
+    if network is None or not network.config.decoder.residual:
+        return max_gaussians
+    return min(max_gaussians, network.config.max_gaussians)
+
+
 def improved(
     lifted: Lifted,
     network: Runtime,

@@ -18,6 +18,7 @@ from likeness.engine.cameras import photo_camera
 from likeness.engine.evaluation.input_view import input_view_figures
 from likeness.engine.gaussians.lift import Lifted
 from likeness.engine.gaussians.refine import LEVELS
+from likeness.engine.network.config import NETWORKS
 from likeness.engine.pipeline import (
     BuildOptions,
     BuildResult,
@@ -390,7 +391,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def chosen(choice: str, body: Any) -> Any:
         given.update(choice=choice, body=body())
-        return SimpleNamespace(warnings=("from the network",))
+        return SimpleNamespace(warnings=("from the network",), config=NETWORKS["tiny"])
 
     def improve(lifted: Lifted, network: Any, person: Any, shots: Any, most: int, tell: Any) -> Any:
         given.update(person=person, shots=shots, most=most)
@@ -416,6 +417,7 @@ def test_the_lift_goes_through_the_network(
     assert matte.alpha.shape == (128, 96)
     assert track is stages["track"]
     assert network["most"] == MAX_GAUSSIANS
+    assert stages["lifted"][0][2].max_gaussians == NETWORKS["tiny"].max_gaussians
     assert result.avatar.gaussians.opacities == pytest.approx(0.5)
     assert result.report["network"]["folder"] == "/somewhere/net"
     assert "network" in result.report["seconds"]

@@ -13,7 +13,7 @@ from likeness.engine.body import Body
 from likeness.engine.body.extension import BodyPiece, extended
 from likeness.engine.gaussians.lift import Lifted
 from likeness.engine.network import apply
-from likeness.engine.network.apply import chosen_network, improved, mean_change
+from likeness.engine.network.apply import chosen_network, improved, lift_budget, mean_change
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.inputs import NetworkInputs
 from likeness.engine.rotations import axis_angle_to_quaternion, quaternion_multiply
@@ -70,6 +70,17 @@ def test_the_lift_is_changed_and_told(person: SmallPerson) -> None:
     assert figures["seconds"] >= 0
     assert figures["change"]["color"] == pytest.approx(person.lifted.colors.mean() / 2, abs=1e-4)
     assert {v for k, v in figures["change"].items() if k != "color"} == {0.0}
+
+
+def test_a_lift_is_as_large_as_the_network_knows_it(person: SmallPerson) -> None:
+    network = Darker(person)
+    assert network.config.max_gaussians == 600
+    assert lift_budget(network, 262_144) == 600
+    assert lift_budget(network, 500) == 500
+    assert lift_budget(None, 262_144) == 262_144
+    decoder = replace(person.config.decoder, residual=False)  # looks at no lift
+    network.config = replace(person.config, decoder=decoder)
+    assert lift_budget(network, 262_144) == 262_144
 
 
 def test_several_photos_all_reach_the_network(person: SmallPerson) -> None:
