@@ -104,7 +104,7 @@ def _chosen(
     if importlib.util.find_spec("torch") is None:
         raise LikenessError(
             "Training needs torch, which is not installed.",
-            "Install it: pip install 'likeness[train]'.",
+            "Install it in the project's folder: pip install -e '.[train]'.",
         )
     from ..engine.training.config import read_config, with_settings
     from ..engine.training.run_folder import run_config

@@ -135,7 +135,7 @@ def _from_hub(repository: str, name: str) -> Path:
     except ImportError as error:
         raise LikenessError(
             "Weights are fetched with the package 'huggingface-hub', which is not installed.",
-            "Run 'pip install likeness[train]', or download "
+            "Run pip install -e '.[train]' in the project's folder, or download "
             f"https://huggingface.co/{repository} yourself.",
         ) from error
     try:

@@ -127,7 +127,7 @@ def _sapiens(folder: Path | None) -> KeypointEstimator | None:
     except ImportError as error:
         raise LikenessError(
             "Sapiens2 needs torch, which is not installed.",
-            "Run 'pip install likeness[sapiens]', or leave --sapiens out.",
+            "Run pip install -e '.[sapiens]' in the project's folder, or leave --sapiens out.",
         ) from error
     return SapiensKeypoints(str(folder))
 

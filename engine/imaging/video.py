@@ -47,7 +47,7 @@ def _av() -> Any:
     except ImportError as error:
         raise LikenessError(
             "Reading videos needs the package 'av', which is not installed.",
-            'Install it with: pip install "likeness[video]"',
+            "Install it: pip install av imageio-ffmpeg",
         ) from error
     return av
 

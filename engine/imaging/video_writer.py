@@ -83,7 +83,7 @@ def ffmpeg_program() -> str:
     except ImportError as error:
         raise LikenessError(
             "Writing videos needs the package 'imageio-ffmpeg', which is not installed.",
-            'Install it with: pip install "likeness[video]"',
+            "Install it: pip install av imageio-ffmpeg",
         ) from error
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())

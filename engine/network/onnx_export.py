@@ -155,7 +155,7 @@ def _exported(
     except ImportError as error:
         raise LikenessError(
             f"The network cannot be exported: {error}.",
-            "Install the packages of training: pip install 'likeness[train]'",
+            "Install the packages of training in the project's folder: pip install -e '.[train]'",
         ) from error
     logger = logging.getLogger("torch.onnx")
     level = logger.level

@@ -185,8 +185,8 @@ def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Runtim
         raise LikenessError(
             f"The network in '{folder}' needs torch, which is not installed: its encoder "
             f"({config.encoder.kind}) is another program's.",
-            "Install torch (pip install 'likeness[encoders]'), or use a network with an encoder "
-            "of its own.",
+            "Run pip install -e '.[encoders]' in the project's folder, or use a network with an "
+            "encoder of its own.",
         )
     raise LikenessError(f"'{folder}' has no {' and no '.join(missing)}.", EXPORT_AGAIN)
 

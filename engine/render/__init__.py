@@ -108,7 +108,7 @@ def _function(backend: str, name: str) -> Callable[..., Any]:
             raise
         raise LikenessError(
             f"The rasteriser '{backend}' needs torch, which is not installed.",
-            "Run 'pip install likeness[torch]', or use the backend 'cpu'.",
+            "Run pip install -e '.[torch]' in the project's folder, or use the backend 'cpu'.",
         ) from error
     function: Callable[..., Any] = getattr(module, name)
     return function

@@ -128,6 +128,6 @@ def _gsplat() -> Any:
         raise LikenessError(
             f"The CUDA rasteriser cannot be used: {reason}.",
             "It needs an NVIDIA GPU, torch built for CUDA, and gsplat 1.5 "
-            "('pip install likeness[cuda]'); or use the backend 'cpu'.",
+            "(pip install -e '.[cuda]' in the project's folder); or use the backend 'cpu'.",
         )
     return importlib.import_module("gsplat")

@@ -35,7 +35,7 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
     except ImportError as error:
         raise LikenessError(
             "Training needs the package 'accelerate', which is not installed.",
-            "Install it: pip install 'likeness[train]'.",
+            "Install it in the project's folder: pip install -e '.[train]'.",
         ) from error
     if device not in ("auto", "cpu", "cuda"):
         raise LikenessError(f"There is no device '{device}'.", "Choose auto, cpu or cuda.")

@@ -113,7 +113,7 @@ class Monitor:
         except ImportError as error:
             raise LikenessError(
                 "Curves need the package 'tensorboard', which is not installed.",
-                "Install it: pip install 'likeness[train]'.",
+                "Install it in the project's folder: pip install -e '.[train]'.",
             ) from error
         self._run, self._steps, self._tell, self._device = run, steps, tell, device
         self._metrics = run / METRICS_FILE

@@ -83,7 +83,7 @@ def webdataset() -> Any:
     except ImportError as error:
         raise LikenessError(
             "Shards are read and written by the package 'webdataset', which is not installed.",
-            "Install it: pip install 'likeness[train]'.",
+            "Install it in the project's folder: pip install -e '.[train]'.",
         ) from error
     return webdataset
 
