@@ -201,5 +201,5 @@ def test_no_frames(tmp_path: Path) -> None:
 def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make(tmp_path / "clip.mp4", 1)
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(LikenessError, match="likeness\\[video\\]"):
+    with pytest.raises(LikenessError, match="pip install av imageio-ffmpeg"):
         VideoReader(path)
