@@ -82,7 +82,10 @@ def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> 
     source, offline = _source(config.source, allow_download)
     remedy = "Give a folder with config.json and model.safetensors, whole and as published."
     try:
-        made = transformers.AutoConfig.from_pretrained(source, local_files_only=offline)
+        # A folder's own program is never run, nor is anybody asked whether it may.
+        made = transformers.AutoConfig.from_pretrained(
+            source, local_files_only=offline, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError) as error:
         raise LikenessError(
             f"'{config.source}' cannot be read by transformers {transformers.__version__}: "
@@ -97,7 +100,7 @@ def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> 
     try:
         model, told = transformers.AutoModel.from_pretrained(
             source, config=made, local_files_only=offline, use_safetensors=True,
-            output_loading_info=True,
+            trust_remote_code=False, output_loading_info=True,
         )  # fmt: skip
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise LikenessError(

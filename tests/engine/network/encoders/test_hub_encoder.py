@@ -193,3 +193,19 @@ def test_transformers_is_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     with pytest.raises(LikenessError, match="needs the package 'transformers'") as error:
         create_encoder(EncoderConfig(kind="dinov2", source=str(tmp_path)))
     assert "likeness[encoders]" in error.value.remedy
+
+
+def test_a_folders_own_program_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is the user asked whether it may be."""
+    asked: list[object] = []
+    monkeypatch.setattr("builtins.input", lambda *_: asked.append(_) or "y")
+    mark = tmp_path / "was_run"
+    (tmp_path / "configuration_own.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+    (tmp_path / "config.json").write_text(
+        '{"model_type": "own", "auto_map": {"AutoConfig": "configuration_own.Own"}}'
+    )
+    config = EncoderConfig("dinov2", str(tmp_path), 70, 32, 14)
+    with pytest.raises(LikenessError, match="cannot be read by transformers"):
+        create_encoder(config)
+    assert not asked
+    assert not mark.exists()
