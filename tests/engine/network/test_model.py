@@ -10,6 +10,7 @@ import pytest
 import torch
 from likeness.engine.cameras import photo_camera
 from likeness.engine.dual_uv.sampling import SeenPoints, gather
+from likeness.engine.network import files
 from likeness.engine.network.batch import collate
 from likeness.engine.network.config import CONFIG_FILE
 from likeness.engine.network.files import (
@@ -21,6 +22,7 @@ from likeness.engine.network.files import (
 from likeness.engine.network.inputs import network_inputs
 from likeness.engine.network.model import Network, create_network
 from likeness.engine.types import LikenessError
+from safetensors import SafetensorError
 
 from .conftest import SmallPerson, small_person
 
@@ -209,3 +211,17 @@ def test_damaged_files_are_named(
         path.unlink()
     with pytest.raises(LikenessError, match=path.name):
         load_network(tmp_path, person.body)
+
+
+def test_a_disk_that_fills_up_is_said(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """safetensors has an error of its own for it."""
+
+    def full(*_: object) -> None:
+        raise SafetensorError("No space left on device (os error 28)")
+
+    monkeypatch.setattr(files, "save_file", full)
+    with pytest.raises(LikenessError, match=r"net'.*No space"):
+        files.save_network(network, tmp_path / "net")
+    assert list(tmp_path.iterdir()) == []
