@@ -117,7 +117,8 @@ def _decoded(network: Network, sample: TrainingSample) -> BoundGaussians:
     device = next(network.parameters()).device
     batch = collate([sample.inputs], network.grids, network.config.decoder).to(device)
     with judging(network):
-        attributes = network(batch)
+        # Not by calling it: a trainer's network computes in its half precision then.
+        attributes = Network.forward(network, batch)
     return changed(sample.inputs.base, attributes.of(0, batch.counts[0]))
 
 

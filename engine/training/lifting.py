@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,9 +82,15 @@ def _results(
         return
     # numba's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _begin, (references, options)) as pool:
-        for future in as_completed([pool.submit(_at_work, task) for task in tasks]):
-            yield future.result()
+    try:
+        with ProcessPoolExecutor(workers, context, _begin, (references, options)) as pool:
+            for future in as_completed([pool.submit(_at_work, task) for task in tasks]):
+                yield future.result()
+    except BrokenProcessPool as error:
+        raise LikenessError(
+            "A process that lifts photos was stopped from outside.",
+            "It may have run out of memory: use fewer. What was lifted is kept.",
+        ) from error
 
 
 _mine: tuple[References, DataOptions] | None = None

@@ -120,7 +120,14 @@ def train_network(
             for line in _changes(before or config, found, trainer, samples):
                 say(f"  {line}")
         session = _Session(trainer, run, samples, data, validate, options, say, told, request)
-        result = session.run_through(onnx)
+        try:
+            result = session.run_through(onnx)
+        except torch.OutOfMemoryError as error:
+            raise LikenessError(
+                f"A batch of {config.batch} does not fit into the GPU's memory.",
+                "Close what else uses the GPU, or train in another folder with --set batch=... or "
+                "render_size=... smaller, or with --set decoder.checkpointing=on.",
+            ) from error
     trainer.accelerator.end_training()
     return result
 
@@ -241,7 +248,11 @@ class _Session:
     def _save(self) -> None:
         trainer = self.trainer
         if self.main:
-            trainer.save(self.run, {"readers": _readers(trainer), "shards": _which(self.samples)})
+            notes = {
+                "readers": _readers(trainer), "shards": _which(self.samples),
+                "perceptual": _measure(trainer),
+            }  # fmt: skip
+            trainer.save(self.run, notes)
         trainer.accelerator.wait_for_everyone()
 
     def _draw_sheet(self, monitor: Monitor, number: int) -> None:
@@ -301,12 +312,20 @@ def _changes(
         yield "the shards are not those that it was begun with"
     if readers != _readers(trainer):
         yield f"{_readers(trainer)} readers instead of {readers}: samples come in another order"
+    measure = _measure(trainer)
+    if (earlier := found.notes.get("perceptual", measure)) != measure:
+        yield f"pictures are compared by {measure or 'L1'} instead of {earlier or 'L1'}"
     if before.steps != config.steps and config.schedule == "cosine":
         yield f"{config.steps} steps instead of {before.steps}: the rate falls to another end"
 
 
 def _readers(trainer: Trainer) -> int:
     return max(1, trainer.config.workers) * int(trainer.accelerator.num_processes)
+
+
+def _measure(trainer: Trainer) -> str:
+    """What compares pictures beside L1; empty for nothing."""
+    return str(getattr(trainer.objective.perceptual, "name", ""))
 
 
 def _which(samples: Samples) -> str:
@@ -326,14 +345,14 @@ def _silent(text: str) -> None:
 def _heading(trainer: Trainer, samples: Samples) -> str:
     config, network = trainer.config, trainer.network
     count = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    measure = trainer.objective.perceptual
+    measure = _measure(trainer)
     parts = [
         f"{config.name}: {count / 1e6:.2f} M parameters on {trainer.device}",
         f"{trainer.accelerator.num_processes} processes"
         if trainer.accelerator.num_processes > 1 else "",
         "" if config.amp == "off" else config.amp,
         f"rasteriser {trainer.objective.backend}",
-        "" if measure is None else f"pictures compared by L1 and {getattr(measure, 'name', '')}",
+        f"pictures compared by L1 and {measure}" if measure else "",
         f"{len(samples.shards)} shards",
     ]  # fmt: skip
     return ", ".join(part for part in parts if part)

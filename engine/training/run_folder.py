@@ -18,6 +18,7 @@ from pathlib import Path
 from ..network.config import CONFIG_FILE, load_config, save_config
 from ..output import check_output_folder, whole_files
 from ..types import LikenessError
+from .checkpoint import checkpoint_folders
 from .config import TrainConfig, hindering_fields
 
 NETWORK_FOLDER, REFERENCES_FOLDER = "network", "references"
@@ -51,6 +52,8 @@ def check_run(run: Path, config: TrainConfig) -> TrainConfig | None:
                 f"'{run}' holds other files, and no training run.", "Choose a new folder."
             )
         return None
+    if not checkpoint_folders(run):
+        return None  # begun, but nothing is learned yet: a setting may still be mended
     if differing := hindering_fields(saved, config):
         more = len(differing) - SHOWN_FIELDS
         said = "; ".join(differing[:SHOWN_FIELDS]) + (f"; and {more} more" if more > 0 else "")

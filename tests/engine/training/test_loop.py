@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, as_completed
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -21,10 +23,13 @@ from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.grids import uv_grids
 from likeness.engine.network.model import Network
 from likeness.engine.render.tensors import rasterize_tensors
+from likeness.engine.training import lifting
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.data import DataOptions, Samples
+from likeness.engine.training.evaluate import compared_views
 from likeness.engine.training.loop import lift_ahead, train_network
 from likeness.engine.training.monitor import read_metrics
+from likeness.engine.training.perceptual import MultiScaleSSIM
 from likeness.engine.training.samples import TrainingSample
 from likeness.engine.training.shards import Subject, write_shard
 from likeness.engine.training.step import (
@@ -312,6 +317,57 @@ def test_what_changed_since_the_stop_is_said(
     assert "  2 steps instead of 1: the rate falls to another end" in said
 
 
+def test_another_measure_of_pictures_is_said(
+    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """``auto`` may find other weights where a run goes on than where it began."""
+    said: list[str] = []
+    for steps, name in ((1, "lpips-vgg"), (2, "ms-ssim")):
+        monkeypatch.setattr(MultiScaleSSIM, "name", name)
+        train_network(
+            replace(config, steps=steps, sheet_every=0), tmp_path, [str(box_shards)],
+            device="cpu", body_path=body_file, onnx=False, say=said.append,
+        )  # fmt: skip
+    assert "  pictures are compared by ms-ssim instead of lpips-vgg" in said
+
+
+def test_a_gpu_that_is_too_small_is_said_and_the_setting_can_be_mended(
+    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    given = {"device": "cpu", "body_path": body_file, "onnx": False, "say": lambda _: None}
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    small = replace(config, steps=1, sheet_every=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", full)
+        with pytest.raises(LikenessError, match="batch of 2 does not fit") as error:
+            train_network(small, tmp_path, [str(box_shards)], **given)  # type: ignore[arg-type]
+    assert "batch" in error.value.remedy
+    # Nothing was learned in the folder, so that it takes another configuration.
+    less = replace(small, batch=1)
+    assert train_network(less, tmp_path, [str(box_shards)], **given).steps == 1  # type: ignore[arg-type]
+
+
+def test_judging_is_in_single_precision(
+    config: TrainConfig, box_body: Body, batch: StepBatch, samples: list[TrainingSample]
+) -> None:
+    """As the network is used, also where it is trained in half precision."""
+    trainer = Trainer(replace(config, amp="bf16"), box_body, "cpu")
+    trainer.step(batch)
+    plain = Network(config.network, trainer.network.grids)
+    plain.load_state_dict(trainer.network.state_dict())
+    for found, wanted in zip(
+        compared_views(trainer.network, samples[0], box_body),
+        compared_views(plain, samples[0], box_body),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(found.network, wanted.network)
+
+
 def test_photos_can_be_lifted_ahead(
     config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
 ) -> None:
@@ -331,6 +387,22 @@ def test_photos_can_be_lifted_ahead(
     other = replace(small, seed=1)
     with pytest.raises(LikenessError, match="seed: 0, not 1"):
         lift_ahead(other, run, [str(box_shards)], 1, body_path=body_file, say=said.append)
+
+
+def test_a_lifting_process_that_is_killed_is_said(
+    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """As by the kernel when memory ends."""
+
+    def killed_first(waited_for: list[Future[object]]) -> Iterator[Future[object]]:
+        for child in multiprocessing.active_children():
+            child.kill()
+        return as_completed(waited_for)
+
+    monkeypatch.setattr(lifting, "as_completed", killed_first)
+    with pytest.raises(LikenessError, match="stopped from outside"):
+        lift_ahead(config, tmp_path, [str(box_shards)], 2, body_path=body_file, say=print)
 
 
 def test_ctrl_c_saves_before_it_stops(

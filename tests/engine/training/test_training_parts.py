@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from likeness.engine.training import stops
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.data import DataOptions, Samples
 from likeness.engine.training.ema import AveragedWeights
+from likeness.engine.training.losses import LossWeights
 from likeness.engine.training.packing import mapped, pack
 from likeness.engine.training.samples import TrainingSample
 from likeness.engine.training.schedule import learning_rate
@@ -38,9 +39,7 @@ def samples(
 
 
 @pytest.fixture(scope="module")
-def batch(
-    samples: list[TrainingSample], box_body: Body, blank_network: NetworkConfig
-) -> StepBatch:
+def batch(samples: list[TrainingSample], box_body: Body, blank_network: NetworkConfig) -> StepBatch:
     decoder = blank_network.decoder
     return step_batch(samples, box_body, uv_grids(box_body, decoder), decoder)
 
@@ -154,3 +153,9 @@ def test_the_first_stop_is_noted_the_next_raised(monkeypatch: pytest.MonkeyPatch
         stop = request.exception()
         assert isinstance(stop, SystemExit)
         assert stop.code == 143
+
+
+def test_losses_without_any_weight_are_refused() -> None:
+    nothing = LossWeights(**dict.fromkeys(asdict(LossWeights()), 0.0))
+    with pytest.raises(LikenessError, match="nothing to learn"):
+        TrainConfig(losses=nothing)
