@@ -64,7 +64,8 @@ def batches_of(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
                 raise
             raise LikenessError(
                 "A process that reads samples was stopped from outside.",
-                "It may have run out of memory: use fewer --workers. The last checkpoint is kept.",
+                "It may have run out of memory, or of shared memory (/dev/shm; in Docker "
+                "--shm-size): use fewer --workers, or give more. The last checkpoint is kept.",
             ) from error
         if isinstance(packed, LikenessError):
             raise packed

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..network.config import (
@@ -112,9 +112,9 @@ class TrainConfig:
         for name in ("ema", "beta1", "beta2"):
             if getattr(self, name) >= 1.0:
                 raise LikenessError(f"{name} is {getattr(self, name)}.", "Give a number below 1.")
-        if not any(asdict(self.losses).values()):
+        if not (self.losses.l1 or self.losses.perceptual):  # nothing else tells colours
             raise LikenessError(
-                "The weights of all losses are 0, so there is nothing to learn.",
+                "The weights of l1 and perceptual are both 0, so no colour can be learned.",
                 "Give one of them a weight, as in --set losses.l1=1.",
             )
         for name in ("lr", "clip"):

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 
 from ..body import Body
 from ..evaluation.people.render import random_background
@@ -230,8 +231,9 @@ def _shared_file(path: Path) -> Iterator[Path]:
             own.replace(path)
         finally:
             own.unlink(missing_ok=True)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # it has an error of its own
+        reason = getattr(error, "strerror", None) or error
         raise LikenessError(
-            f"Cannot write '{path}': {error.strerror or error}.",
+            f"Cannot write '{path}': {reason}.",
             "Choose another folder for what is kept, or make room.",
         ) from error

@@ -1,6 +1,6 @@
 """Sapiens2 and DINOv2 through ``transformers``: vision transformers as feature grids.
 
-Needs ``transformers`` (``pip install 'likeness[encoders]'``). The weights come from a folder with
+Needs ``transformers`` (the extra ``encoders``). The weights come from a folder with
 ``config.json`` and ``model.safetensors``, or, if the user allows it, from the hub.
 """
 
@@ -77,7 +77,7 @@ def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> 
         raise LikenessError(
             f"The encoder '{config.kind}' needs the package 'transformers', which is not "
             "installed.",
-            "Run 'pip install likeness[encoders]'.",
+            "Run pip install -e '.[encoders]' in the project's folder.",
         ) from error
     source, offline = _source(config.source, allow_download)
     remedy = "Give a folder with config.json and model.safetensors, whole and as published."

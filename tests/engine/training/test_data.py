@@ -21,7 +21,7 @@ from likeness.engine.training.data import DataOptions, Samples, held_out_samples
 from likeness.engine.training.input_files import BadFile, load_inputs, save_inputs
 from likeness.engine.training.lifting import lift_all
 from likeness.engine.training.pairs import teaches
-from likeness.engine.training.references import References
+from likeness.engine.training.references import References, _shared_file
 from likeness.engine.training.samples import TrainingSample
 from likeness.engine.training.shards import (
     Skipped,
@@ -32,6 +32,7 @@ from likeness.engine.training.shards import (
 from likeness.engine.training.spaces import moved_camera, moved_pose, square_view, to_photo
 from likeness.engine.types import BoundGaussians, Camera, LikenessError
 from PIL import Image
+from safetensors import SafetensorError
 from torch.utils.data import DataLoader
 
 MakeSubject = Callable[..., Subject]
@@ -549,3 +550,11 @@ def test_without_held_out_views_all_others_are(
     (shown,) = held_out_samples(tmp_path, blank_network, options, box_body, told.append)
     assert shown.key == "box_000/v0/v1/v2/v3/v4/v5"
     assert [what.name for what in told] == ["box_001"]
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    """safetensors reports it with an error of its own, which is no OSError."""
+    path = tmp_path / "kept" / "a.safetensors"
+    with pytest.raises(LikenessError, match="a.safetensors"), _shared_file(path):
+        raise SafetensorError("I/O error: No space left on device")
+    assert list(path.parent.iterdir()) == []

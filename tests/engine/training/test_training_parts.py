@@ -155,7 +155,8 @@ def test_the_first_stop_is_noted_the_next_raised(monkeypatch: pytest.MonkeyPatch
         assert stop.code == 143
 
 
-def test_losses_without_any_weight_are_refused() -> None:
+@pytest.mark.parametrize("silhouette", [0.0, 1.0])
+def test_losses_that_tell_no_colour_are_refused(silhouette: float) -> None:
     nothing = LossWeights(**dict.fromkeys(asdict(LossWeights()), 0.0))
-    with pytest.raises(LikenessError, match="nothing to learn"):
-        TrainConfig(losses=nothing)
+    with pytest.raises(LikenessError, match="no colour can be learned"):
+        TrainConfig(losses=replace(nothing, silhouette=silhouette))

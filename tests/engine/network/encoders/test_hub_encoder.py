@@ -192,7 +192,7 @@ def test_transformers_is_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(LikenessError, match="needs the package 'transformers'") as error:
         create_encoder(EncoderConfig(kind="dinov2", source=str(tmp_path)))
-    assert "likeness[encoders]" in error.value.remedy
+    assert ".[encoders]" in error.value.remedy
 
 
 def test_a_folders_own_program_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
