@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Self
 
 import torch
@@ -14,7 +15,7 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation of the pictures that most backbones were trained on, RGB in 0..1."""
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """From square pictures to features on a grid.
 
     A frozen one stays in evaluation mode whatever :meth:`train` is told, its parameters take no
@@ -37,9 +38,9 @@ class Encoder(nn.Module):
             value = torch.tensor(values).view(1, 3, 1, 1)
             self.register_buffer(name, value, persistent=False)
 
+    @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """Features of normalised pictures, as :meth:`forward` gives them."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """Features [B, C, S / stride, S / stride] of pictures [B, 3, S, S], RGB in 0..1.
