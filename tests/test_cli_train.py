@@ -65,13 +65,14 @@ def test_another_runs_folder_is_left_alone(
     run = tmp_path / "run"
     run.mkdir()
     save_config(replace(TRAINING["tiny"], lr=0.25), run)
+    (run / "checkpoints" / "step_000007").mkdir(parents=True)  # something is learned
     before = (run / "config.json").read_bytes()
     options = ["--config", "tiny", "--set", "decoder.layers=5", "--set", "seed=3"]
     assert trained(run, *options) == 2
     error = one_error(capsys)
     for difference in ("network.decoder.layers: 3, not 5", "lr: 0.25, not 0.001", "seed: 0, not 3"):
         assert difference in error
-    assert [p.name for p in run.iterdir()] == ["config.json"]
+    assert sorted(p.name for p in run.iterdir()) == ["checkpoints", "config.json"]
     assert (run / "config.json").read_bytes() == before
 
 

@@ -175,7 +175,7 @@ def test_sapiens_without_torch_says_so(
 ) -> None:  # fmt: skip
     monkeypatch.setitem(sys.modules, "likeness.engine.tracking.estimators.sapiens", None)
     options = TrackOptions(sapiens=Path("weights"))
-    with pytest.raises(LikenessError, match=r"torch.*likeness\[sapiens\]"):
+    with pytest.raises(LikenessError, match=r"torch.*\.\[sapiens\]"):
         track_to_files(photo, tmp_path / "m.npz", options, body_path=body_file)
 
 
