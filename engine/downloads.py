@@ -6,7 +6,6 @@ where a transfer that broke off goes on; those of other addresses are put where 
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import importlib.util
 import os
@@ -17,6 +16,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from .digests import file_sha256
 from .formats.atomic import whole_file
 from .types import LikenessError
 
@@ -30,12 +30,6 @@ def downloads_allowed(explicit: bool | None = None) -> bool:
     if explicit is not None:
         return explicit
     return os.environ.get(CONSENT, "").strip().lower() in YES
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_file(path: Path, size: int | None, sha256: str) -> None:

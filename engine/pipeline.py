@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +12,7 @@ import numpy as np
 
 from .body import Body, load_body
 from .cameras import field_of_view
+from .digests import file_sha256
 from .evaluation.input_view import input_view_figures, other_view_figures, rounded
 from .gaussians.lift import LiftOptions, lift
 from .gaussians.lift.held import leave_out_held
@@ -384,13 +384,13 @@ def build_avatar(
     provenance: dict[str, Any] = {
         "generator": f"Likeness {VERSION}",
         "source": portrait.name,
-        "sha256": _digest(portrait),
+        "sha256": file_sha256(portrait),
         # Avatars are passed on: no folders of this computer in them.
         "options": {**asdict(options), "network": Path(options.network).name},
     }
     if others:
         provenance["others"] = [
-            {"source": o.path.name, "direction": o.direction, "sha256": _digest(o.path)}
+            {"source": o.path.name, "direction": o.direction, "sha256": file_sha256(o.path)}
             for o in others
         ]
     if lifted.network is not None:
@@ -435,10 +435,6 @@ def build_avatar(
         "warnings": lifted.warnings,
     }
     return BuildResult(avatar, report, photo, observation, matte, track)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _check_face(track: Track, observation: Observation, path: Path) -> None:

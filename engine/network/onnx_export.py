@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ..body import load_body
+from ..digests import file_sha256
 from ..output import whole_files
 from ..types import LikenessError
 from ..weights import asset_path
@@ -41,7 +42,6 @@ from .runtime import (
     NOTE,
     PER_GAUSSIAN,
     export_note,
-    file_digest,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def export_onnx(network: Network, folder: Path) -> list[Path]:
     with whole_files(folder) as scratch:
         for name, model in models.items():
             to_half(model)
-            digest = file_digest(folder / weights[name])
+            digest = file_sha256(folder / weights[name])
             _note(model, export_note(network.config, network.grids, digest))
             (scratch / name).write_bytes(model.SerializeToString())
     return [folder / name for name in models]

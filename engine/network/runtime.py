@@ -20,6 +20,7 @@ import numba
 import numpy as np
 
 from ..body import Body
+from ..digests import file_sha256
 from ..dual_uv.sampling import bilinear_matrix, scatter_matrix
 from ..types import BoolArray, BoundGaussians, FloatArray, IntArray, LikenessError, Progress
 from .config import (
@@ -142,7 +143,7 @@ class OnnxRuntime:
     def _opened(self, name: str, threads: int) -> onnxruntime.InferenceSession:
         path = self.folder / name
         session = open_session(path, threads)
-        self.sha256[name] = file_digest(path)
+        self.sha256[name] = file_sha256(path)
         _check_note(path, session, self.config, self.grids)
         ends = (*session.get_inputs(), *session.get_outputs())
         expected = _expected_sizes(self.config, self.grids)
@@ -239,12 +240,6 @@ def cells_digest(grids: UVGrids) -> str:
     return hashlib.sha256(b"|".join(both)).hexdigest()
 
 
-def file_digest(path: Path) -> str:
-    """sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _check_note(
     path: Path, session: onnxruntime.InferenceSession, config: NetworkConfig, grids: UVGrids
 ) -> None:
@@ -266,7 +261,7 @@ def _check_note(
             "Use the default body, or a network that was trained on this one.",
         )
     weights = path.with_suffix(".safetensors")
-    if weights.is_file() and file_digest(weights) != note["weights"]:
+    if weights.is_file() and file_sha256(weights) != note["weights"]:
         raise LikenessError(f"'{path}' is older than '{weights.name}' beside it.", EXPORT_AGAIN)
 
 

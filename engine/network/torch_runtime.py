@@ -8,11 +8,12 @@ import numba
 import torch
 
 from ..body import Body
+from ..digests import file_sha256
 from ..types import BoundGaussians, LikenessError, Progress
 from .batch import collate
 from .files import DECODER_FILE, ENCODER_FILE, keeps_encoder, load_network
 from .inputs import NetworkInputs
-from .runtime import file_digest, with_attributes
+from .runtime import with_attributes
 
 
 class TorchRuntime:
@@ -41,7 +42,7 @@ class TorchRuntime:
             self.warnings = (
                 f"The network in '{folder}' has not been exported for ONNX Runtime; torch runs it.",
             )
-        self.sha256 = {name: file_digest(folder / name) for name in names}
+        self.sha256 = {name: file_sha256(folder / name) for name in names}
 
     def run(self, inputs: NetworkInputs, progress: Progress | None = None) -> BoundGaussians:
         """See :class:`.runtime.Runtime`."""

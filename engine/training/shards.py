@@ -34,7 +34,6 @@ name when it is complete.
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,6 +43,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from ..digests import file_sha256
 from ..formats.atomic import whole_file
 from ..types import LikenessError
 from .subjects import BadSample, Subject, View, encode_rgba
@@ -230,8 +230,7 @@ def _entry(path: Path) -> dict[str, Any]:
     try:
         with tarfile.open(path, "r:") as tar:
             subjects = sum(name.endswith(".json") for name in tar.getnames())
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(path)
     except (OSError, tarfile.TarError) as error:
         raise LikenessError(
             f"'{path}' cannot be read as a shard ({error}).", "Remove it, or make it again."

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.digests import file_sha256
 from likeness.engine.dual_uv import bilinear
 from likeness.engine.network import runtime
 from likeness.engine.network.config import CONFIG_FILE, save_config
@@ -24,7 +25,6 @@ from likeness.engine.network.runtime import (
     ENCODER_ONNX,
     NOTE,
     export_note,
-    file_digest,
     load_runtime,
     tokens,
 )
@@ -124,7 +124,7 @@ def test_it_runs_the_files_and_carries_features_to_the_tokens(
     np.testing.assert_allclose(out.colors, base.colors + moved, atol=1e-5)
     assert ready.backend == "onnx"
     assert ready.warnings == ()
-    digests = {n: file_digest(network / n) for n in (DECODER_ONNX, ENCODER_ONNX)}
+    digests = {n: file_sha256(network / n) for n in (DECODER_ONNX, ENCODER_ONNX)}
     assert ready.sha256 == digests
     assert told == sorted(told)
     assert told[0] == 0.0 < told[-1] < 1.0
