@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .formats.atomic import WRITE_ERRORS, why
 from .types import LikenessError, Progress
 
 if TYPE_CHECKING:
@@ -61,10 +62,9 @@ def whole_files(folder: Path) -> Iterator[Path]:
                 path.replace(folder / path.name)
     except LikenessError as error:  # of a file in the scratch folder, which nobody knows
         raise LikenessError(error.message.replace(scratch, str(folder)), error.remedy) from error
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except WRITE_ERRORS as error:
         raise LikenessError(
-            f"Cannot write to '{folder}': {reason}.", "Choose another folder, or make room."
+            f"Cannot write to '{folder}': {why(error)}.", "Choose another folder, or make room."
         ) from error
 
 

@@ -34,12 +34,9 @@ def save_network(network: Network, folder: Path) -> None:
     """
     with whole_files(folder) as scratch:
         save_config(network.config, scratch)
-        try:
-            save_file(_tensors(network.decoder), scratch / DECODER_FILE)
-            if keeps_encoder(network.config.encoder):
-                save_file(_tensors(network.encoder), scratch / ENCODER_FILE)
-        except SafetensorError as error:  # a full disk, among others
-            raise LikenessError(f"Cannot write '{folder}': {error}.", "Make room.") from error
+        save_file(_tensors(network.decoder), scratch / DECODER_FILE)
+        if keeps_encoder(network.config.encoder):
+            save_file(_tensors(network.encoder), scratch / ENCODER_FILE)
 
 
 def load_network(folder: Path, body: Body) -> Network:

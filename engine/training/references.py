@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
 
 from ..body import Body
 from ..evaluation.people.render import random_background
+from ..formats.atomic import whole_file, why
 from ..gaussians.lift import LiftOptions, lift
 from ..network.config import NetworkConfig
 from ..network.grids import UVGrids, uv_grids
@@ -222,18 +221,13 @@ def _code() -> str:
 
 @contextmanager
 def _shared_file(path: Path) -> Iterator[Path]:
-    """As ``whole_file``, for files that several processes may be writing at once: the last wins."""
-    own = path.with_name(f"{path.stem}-{uuid.uuid4().hex[:12]}{path.suffix}")
+    """``whole_file`` in a folder that is made first, for several processes at once."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield own
-            own.replace(path)
-        finally:
-            own.unlink(missing_ok=True)
-    except (OSError, SafetensorError) as error:  # it has an error of its own
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
         raise LikenessError(
-            f"Cannot write '{path}': {reason}.",
+            f"The folder '{path.parent}' cannot be made: {why(error)}.",
             "Choose another folder for what is kept, or make room.",
         ) from error
+    with whole_file(path, shared=True) as scratch:
+        yield scratch
