@@ -64,10 +64,10 @@ from likeness.engine.evaluation.every_side_report import (
     summary,
 )
 from likeness.engine.evaluation.every_side_sheet import every_side_sheet, side_by_side
-from likeness.engine.evaluation.people.dress import load_dress_body
-from likeness.engine.evaluation.people.library import open_library
 from likeness.engine.evaluation.sheet import save_picture
 from likeness.engine.formats.avatar import load_avatar
+from likeness.engine.people.dress import load_dress_body
+from likeness.engine.people.library import open_library
 from likeness.engine.pipeline import BuildOptions, build_avatar
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.types import Avatar, LikenessError, Matte

@@ -34,7 +34,6 @@ import numba
 import numpy as np
 import torch
 from likeness.engine.body import Body, load_body
-from likeness.engine.evaluation.people.dress import load_dress_body
 from likeness.engine.evaluation.random_scenes import covered_body
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.network.batch import changed, collate
@@ -46,6 +45,7 @@ from likeness.engine.network.inputs import NetworkInputs, network_inputs
 from likeness.engine.network.model import Network, create_network
 from likeness.engine.network.onnx_export import FlatDecoder, decoder_example, export_onnx
 from likeness.engine.network.runtime import ATTRIBUTES, OnnxRuntime, decoder_inputs
+from likeness.engine.people.dress import load_dress_body
 from likeness.engine.render import render_camera
 from likeness.engine.training.checkpoint import checkpoint_folders
 from likeness.engine.training.monitor import read_metrics

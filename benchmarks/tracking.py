@@ -41,12 +41,12 @@ from pathlib import Path
 
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numpy as np
-from likeness.engine.evaluation.people.dress import DressBody, load_dress_body
 from likeness.engine.evaluation.people.figures import PersonFigures, person_figures
-from likeness.engine.evaluation.people.library import Library, open_library
 from likeness.engine.evaluation.people.person import FRAMINGS, YAW_BANDS, Person, random_person
 from likeness.engine.evaluation.people.render import Truth, render_person
 from likeness.engine.gaussians.binding import vertex_normals
+from likeness.engine.people.dress import DressBody, load_dress_body
+from likeness.engine.people.library import Library, open_library
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.fit import fit

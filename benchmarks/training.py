@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
-from likeness.engine.evaluation.people.dress import load_dress_body
-from likeness.engine.evaluation.people.library import open_library
 from likeness.engine.network.files import save_network
+from likeness.engine.people.dress import load_dress_body
+from likeness.engine.people.library import open_library
 from likeness.engine.training.batches import batches_of, data_options
 from likeness.engine.training.config import TrainConfig, read_config, with_settings
 from likeness.engine.training.data import Samples, held_out_samples

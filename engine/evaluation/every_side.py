@@ -20,10 +20,10 @@ from ..body.extension import piece_triangles
 from ..gaussians.lift.skirt import PART as SKIRT
 from ..gaussians.posing import pose_avatar
 from ..imaging.resize import fit_size, resize
+from ..people.poses import posture
 from ..render import render_camera
 from ..render.mesh import MeshBuffer, rasterize_mesh
 from ..types import JOINT_INDEX, Avatar, BoolArray, Camera, FloatArray, IntArray, Matte, Pose
-from .people.poses import posture
 from .views import focus_camera
 
 EDGE = 0.01

@@ -22,14 +22,14 @@ from ..body import Body
 from ..cameras import orbit
 from ..gaussians.lift import lift
 from ..gaussians.posing import pose_avatar
+from ..people.dress import DressBody
+from ..people.library import Library
 from ..pipeline import BuildOptions, build_avatar
 from ..render import render_camera
 from ..tracking.detectors import Detectors
 from ..tracking.observation import observe
 from ..types import NUM_JOINTS, Avatar, Camera, FloatArray, Matte, Portrait, Track
 from .metrics import psnr, ssim
-from .people.dress import DressBody
-from .people.library import Library
 from .people.person import FRAMINGS, Person, random_person
 from .people.render import Scene, Truth, draw_scene, make_scene, photographed
 from .sheet import save_picture

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from ..cameras import focal_length, intrinsics, look_at, project
-from ..evaluation.people.dress import DressBody
-from ..evaluation.people.library import Library
 from ..evaluation.people.person import SKIRTS, Person, random_person
 from ..evaluation.people.render import Scene, draw_scene, make_scene
+from ..people.dress import DressBody
+from ..people.library import Library
 from ..types import JOINT_INDEX, BoolArray, Camera, FloatArray, Progress
 from .pairs import azimuth_of, kind_of
 from .shards import ShardWriter, Subject, View, encode_rgba

@@ -9,10 +9,10 @@ import numpy as np
 
 from ...body.model import Body
 from ...cameras import focal_length, photo_camera, project
+from ...people.library import Library
+from ...people.poses import random_pose
 from ...rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Pose
-from .library import Library
-from .poses import random_pose
 
 FRAMINGS = ("head", "half", "full")
 LONGER_SIDE = {"head": 512, "half": 640, "full": 768}

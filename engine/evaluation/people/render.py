@@ -12,11 +12,11 @@ from PIL import Image
 from ...body.bake.plain import PersonPaint
 from ...cameras import project
 from ...gaussians.binding import vertex_normals
+from ...people import draw
+from ...people.dress import DressBody, Posed, garment_vertices, hidden_faces, posed_body
+from ...people.library import Garment, Library, load_garment, load_texture
 from ...render.mesh import rasterize_mesh
 from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Portrait
-from . import draw
-from .dress import DressBody, Posed, garment_vertices, hidden_faces, posed_body
-from .library import Garment, Library, load_garment, load_texture
 from .person import Person
 
 SUPERSAMPLING = 2

@@ -19,8 +19,8 @@ from likeness.engine.evaluation.every_side import (
     off_body_pct,
     surface_distance,
 )
-from likeness.engine.evaluation.people.poses import posture
 from likeness.engine.evaluation.views import focus_camera
+from likeness.engine.people.poses import posture
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.types import JOINT_INDEX, NUM_JOINTS, Avatar, BoundGaussians, Matte, Pose
 from scipy.ndimage import binary_dilation

@@ -17,10 +17,10 @@ from likeness.engine.evaluation.every_side_people import (
     cross_views,
     similarity,
 )
-from likeness.engine.evaluation.people.dress import load_dress_body
 from likeness.engine.evaluation.people.person import random_person
 from likeness.engine.evaluation.people.render import draw_scene, make_scene
 from likeness.engine.gaussians.posing import pose_avatar
+from likeness.engine.people.dress import load_dress_body
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.rotations import axis_angle_to_matrix

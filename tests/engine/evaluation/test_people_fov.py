@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.cameras import canonical_fov, field_of_view, project
-from likeness.engine.evaluation.people.dress import DressBody, load_dress_body
 from likeness.engine.evaluation.people.person import Person, random_person
 from likeness.engine.evaluation.people.render import Truth, render_person
+from likeness.engine.people.dress import DressBody, load_dress_body
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.fit import fit
 from likeness.engine.tracking.observation import observe

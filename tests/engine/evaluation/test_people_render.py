@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.cameras import project
-from likeness.engine.evaluation.people.dress import DressBody, load_dress_body
 from likeness.engine.evaluation.people.figures import (
     face_rows,
     fingertip_rows,
@@ -15,8 +14,9 @@ from likeness.engine.evaluation.people.figures import (
     rigidly_aligned,
 )
 from likeness.engine.evaluation.people.person import Person, heading, random_person
-from likeness.engine.evaluation.people.poses import ANCHORS, ARMS, arm_joints, overlap
 from likeness.engine.evaluation.people.render import Truth, render_person
+from likeness.engine.people.dress import DressBody, load_dress_body
+from likeness.engine.people.poses import ANCHORS, ARMS, arm_joints, overlap
 from likeness.engine.rotations import axis_angle_to_matrix
 from likeness.engine.tracking.limits import violations
 from likeness.engine.types import (

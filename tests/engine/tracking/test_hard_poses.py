@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from likeness.engine.body.model import Body, load_body
 from likeness.engine.cameras import photo_camera, project
-from likeness.engine.evaluation.people.poses import ARMS, LEGS, MIRROR, Arm, arm_joints
+from likeness.engine.people.poses import ARMS, LEGS, MIRROR, Arm, arm_joints
 from likeness.engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from likeness.engine.tracking import fit
 from likeness.engine.tracking.evidence import FACE_OF_HEAD, face_points, face_turn

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.cameras import project
-from likeness.engine.evaluation.people.dress import DressBody, load_dress_body
 from likeness.engine.network.config import NETWORKS
+from likeness.engine.people.dress import DressBody, load_dress_body
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.training.data import DataOptions, Samples
 from likeness.engine.training.pairs import KINDS, azimuth_of, kind_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.cameras import photo_camera
-from likeness.engine.evaluation.people import draw
 from likeness.engine.evaluation.people.render import random_background, random_light
+from likeness.engine.people import draw
 from likeness.engine.render.mesh import rasterize_mesh
 
 CAMERA = photo_camera(100.0, 64, 64)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ...body.model import Body, load_body
-from ...body.skinning import skin
-from ...types import BoolArray, FloatArray, IntArray, LikenessError, Pose
+from ..body.model import Body, load_body
+from ..body.skinning import skin
+from ..types import BoolArray, FloatArray, IntArray, LikenessError, Pose
 from .library import DECIMETRE, Garment
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...types import FloatArray, IntArray, LikenessError
+from ..types import FloatArray, IntArray, LikenessError
 
 DECIMETRE = 0.1  # MakeHuman's unit
 TEXTURE_SIZE = 512

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from ...body.model import Body
-from ...rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from ...types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray, Pose
+from ..body.model import Body
+from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray, Pose
 
 Vector = tuple[float, float, float]
 MIRROR = np.array([1.0, -1.0, -1.0])

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from ...cameras import intrinsics, look_at
-from ...gaussians.binding import vertex_normals
-from ...render.mesh import NEAR, MeshBuffer, rasterize_mesh
-from ...types import Camera, FloatArray, IntArray
+from ..cameras import intrinsics, look_at
+from ..gaussians.binding import vertex_normals
+from ..render.mesh import NEAR, MeshBuffer, rasterize_mesh
+from ..types import Camera, FloatArray, IntArray
 
 SHADOW_SIZE, SHADOW_BIAS = 256, 0.012  # pixels; metres
 HEMISPHERE = 10  # directions from which the sky's light is measured

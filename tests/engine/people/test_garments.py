@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.evaluation.people.dress import (
+from likeness.engine.people.dress import (
     DressBody,
     garment_vertices,
     hidden_faces,
     load_dress_body,
     posed_body,
 )
-from likeness.engine.evaluation.people.library import (
+from likeness.engine.people.library import (
     load_garment,
     load_texture,
     open_library,
