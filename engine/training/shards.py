@@ -12,6 +12,11 @@ names before the first dot.
                                 ``view_pose`` [V] int32 (row of the poses)
 ``KEY.VIEW.png`` or ``.webp``   the person in that view, RGBA, straight alpha, without background
 ``KEY.VIEW.background.jpg``     may be missing: a background of the same size
+``KEY.VIEW.depth.png``          may be missing: 16-bit grey, the distance along the view axis in
+                                quarters of a millimetre (1 is 0.25 mm, so up to 16.38 m); 0 is
+                                nothing. Not antialiased: of what the middle of the pixel shows
+``KEY.VIEW.labels.png``         may be missing: 8-bit grey, what the middle of the pixel shows:
+                                rows of ``facts.labels`` in the JSON; 0 is nothing
 ==============================  ===================================================================
 
 Poses and cameras are in one space with y up (docs/CONVENTIONS.md), of the default body. The JSON
@@ -19,7 +24,8 @@ holds ``version`` (1), ``source`` (rendered or generated), ``framing`` (head, ha
 ``facts`` (anything else that the maker knows), ``crc32`` (checksum of each other member) and
 ``views``, in the order of the arrays: ``name``, ``kind`` (front, side, back), ``azimuth`` (degrees
 of the camera to the left of where the trunk faces), ``held_out`` (kept from training),
-``picture`` and ``background`` (names of members, or null).
+``picture`` and ``background`` (names of members, or null), and where they are there ``depth`` and
+``labels``. ``facts.reference`` may name the view that was meant as the photo.
 
 Pictures have no background of their own so that training may put any behind them. Members carry
 no times or owners: the same subjects make the same bytes. ``shards.json`` lists each tar file's
@@ -35,8 +41,7 @@ from __future__ import annotations
 
 import glob
 import json
-import tarfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +51,13 @@ from typing import IO, Any
 from ..digests import file_sha256
 from ..formats.atomic import whole_file
 from ..types import LikenessError
+from .stored import stored_subjects
 from .subjects import BadSample, Subject, View, encode_rgba
 
 __all__ = [
     "BadSample", "ShardWriter", "Skipped", "Subject", "View", "encode_rgba", "first_subject",
-    "read_subjects", "shard_files", "shard_name", "write_index", "write_shard",
+    "local_shards", "read_subjects", "shard_files", "shard_name", "write_index", "write_members",
+    "write_shard",
 ]  # fmt: skip
 
 INDEX_FILE = "shards.json"
@@ -167,12 +174,22 @@ def write_shard(folder: Path, number: int, subjects: Iterable[Subject]) -> Path:
     Raises:
         LikenessError: as :meth:`ShardWriter.write`.
     """
-    _made(folder)
     path = folder / shard_name(number)
-    with whole_file(path) as scratch, _tar(scratch) as tar:
-        for subject in subjects:
-            tar.write({"__key__": subject.key, **subject.members()})
+    write_members(path, ((subject.key, subject.members()) for subject in subjects))
     return path
+
+
+def write_members(path: Path, subjects: Iterable[tuple[str, Mapping[str, bytes]]]) -> None:
+    """A tar file of keys and members (:meth:`.subjects.Subject.members`), whole or not at all; the last
+    wins where several processes write the same.
+
+    Raises:
+        LikenessError: the folder is full or read-only.
+    """
+    _made(path.parent)
+    with whole_file(path, shared=True) as scratch, _tar(scratch) as tar:
+        for key, members in subjects:
+            tar.write({"__key__": key, **members})
 
 
 @contextmanager
@@ -210,7 +227,7 @@ def write_index(folder: Path, fresh: Sequence[Path] = ()) -> Path:
     known = _index(folder) or {}
     again = {path.name for path in fresh}
     entries = []
-    for path in _tars(folder):
+    for path in local_shards(folder):
         entry = known.get(path.name)
         if entry is None or path.name in again or entry["bytes"] != path.stat().st_size:
             entry = _entry(path)
@@ -221,20 +238,17 @@ def write_index(folder: Path, fresh: Sequence[Path] = ()) -> Path:
     return out
 
 
-def _tars(folder: Path) -> list[Path]:
+def local_shards(folder: Path) -> list[Path]:
     """The tar files of a folder, but for hidden ones, which a killed writer leaves."""
     return sorted(path for path in folder.glob("*.tar") if not path.name.startswith("."))
 
 
 def _entry(path: Path) -> dict[str, Any]:
     try:
-        with tarfile.open(path, "r:") as tar:
-            subjects = sum(name.endswith(".json") for name in tar.getnames())
+        subjects = sum(1 for _ in stored_subjects(path))
         digest = file_sha256(path)
-    except (OSError, tarfile.TarError) as error:
-        raise LikenessError(
-            f"'{path}' cannot be read as a shard ({error}).", "Remove it, or make it again."
-        ) from error
+    except OSError as error:
+        raise LikenessError(f"'{path}' cannot be read ({error}).", "Make it again.") from error
     size = path.stat().st_size
     return {"name": path.name, "subjects": subjects, "bytes": size, "sha256": digest}
 
@@ -283,7 +297,7 @@ def shard_files(
 
 def _files_of(part: Path | str, skipped: Callable[[Skipped], None]) -> list[str]:
     if Path(part).is_dir():
-        files = _tars(Path(part))
+        files = local_shards(Path(part))
         sizes = {path.name: path.stat().st_size for path in files}
         for name, entry in (_index(Path(part)) or {}).items():
             shard = str(Path(part) / name)

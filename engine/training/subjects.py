@@ -15,15 +15,18 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ..types import NUM_JOINTS, Camera, FloatArray, LikenessError, Pose
 from .pairs import KINDS
+from .pictures import BadSample, decode_depth, decode_labels, decoded, encode_rgba, picture_format
+
+__all__ = ["BadSample", "Subject", "View", "encode_rgba"]
 
 VERSION = 1
 SOURCES = ("rendered", "generated")
 FRAMINGS = ("head", "half", "full")
-PICTURES = ("png", "webp")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # WebDataset takes a leading _ for its own
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_/-]*")
@@ -32,10 +35,7 @@ _ARRAYS = {
     "view_pose": 1,
 }  # fmt: skip
 _BODY, _JSON = "body.npz", "json"
-
-
-class BadSample(ValueError):
-    """What is wrong with a stored subject; the reader skips it and counts it."""
+_EXTRAS = ("background", "depth", "labels")  # pictures that a view may lack
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class View:
         held_out: kept from training, for measuring.
         picture: a PNG or WebP file: the person, straight alpha, nothing behind them.
         background: a JPEG of the same size that may stand behind them, or None.
+        depth: a 16-bit PNG of the distance along the view axis (:mod:`.pictures`), or None.
+        labels: an 8-bit PNG of what each pixel shows, or None; the subject's facts name them.
     """
 
     name: str
@@ -61,6 +63,8 @@ class View:
     held_out: bool
     picture: bytes
     background: bytes | None = None
+    depth: bytes | None = None
+    labels: bytes | None = None
 
     def image(self) -> Image.Image:
         """The picture, RGBA.
@@ -68,7 +72,7 @@ class View:
         Raises:
             BadSample: it is damaged, or has no alpha.
         """
-        pixels = _decoded(self.picture, self.name, self.camera)
+        pixels = decoded(self.picture, self.name, self.camera)
         if pixels.mode != "RGBA":
             raise BadSample(f"the picture '{self.name}' has no alpha (it is {pixels.mode})")
         return pixels
@@ -89,8 +93,28 @@ class View:
         """
         if self.background is None:
             return None
-        pixels = _decoded(self.background, f"{self.name}.background", self.camera)
+        pixels = decoded(self.background, f"{self.name}.background", self.camera)
         return np.asarray(pixels.convert("RGB"), np.float32) / np.float32(255.0)
+
+    def depth_metres(self) -> FloatArray | None:
+        """[H, W] float32 along the view axis, inf where nothing is; None when none is stored.
+
+        Raises:
+            BadSample: it is damaged.
+        """
+        if self.depth is None:
+            return None
+        return decode_depth(self.depth, f"{self.name}.depth", self.camera)
+
+    def label_rows(self) -> NDArray[np.uint8] | None:
+        """[H, W] what each pixel shows, 0 nothing (people.model.LABELS); None when none is stored.
+
+        Raises:
+            BadSample: it is damaged.
+        """
+        if self.labels is None:
+            return None
+        return decode_labels(self.labels, f"{self.name}.labels", self.camera)
 
 
 @dataclass(frozen=True)
@@ -105,6 +129,8 @@ class Subject:
             :class:`~..types.Pose`, in one space with y up.
         views: V of them.
         facts: JSON-able: whatever else the maker knows (texts, assets); not used by training.
+            ``reference`` names the view that was meant as the photo, ``labels`` are the names of
+            the rows in label pictures.
     """
 
     key: str
@@ -122,6 +148,13 @@ class Subject:
         """The pose in a view."""
         row = self.views[view].pose
         return Pose(self.full_pose[row], self.transl[row], self.expression[row])
+
+    @property
+    def reference(self) -> int:
+        """The row of the view that was meant as the photo; the first when its maker names none."""
+        names = [view.name for view in self.views]
+        named = self.facts.get("reference")
+        return names.index(named) if named in names else 0
 
     @cached_property
     def identity(self) -> str:
@@ -157,10 +190,15 @@ class Subject:
             if view.background is not None:
                 behind = f"{view.name}.background.jpg"
                 out[behind] = view.background
-            views.append({
+            said = {
                 "name": view.name, "kind": view.kind, "azimuth": round(float(view.azimuth), 3),
                 "held_out": view.held_out, "picture": picture, "background": behind,
-            })  # fmt: skip
+            }  # fmt: skip
+            for what, data in (("depth", view.depth), ("labels", view.labels)):
+                if data is not None:
+                    said[what] = f"{view.name}.{what}.png"
+                    out[said[what]] = data
+            views.append(said)
         about = {
             "version": VERSION, "source": self.source, "framing": self.framing,
             "seed": int(self.seed), "views": views, "facts": dict(self.facts),
@@ -191,11 +229,11 @@ class Subject:
         views = []
         for k, said in enumerate(about["views"]):
             width, height = (int(side) for side in arrays["sizes"][k])
-            behind = said["background"]
+            stored = {what: said[what] and members[said[what]] for what in _EXTRAS}
             views.append(View(
                 said["name"], int(arrays["view_pose"][k]), said["kind"], float(said["azimuth"]),
                 Camera(arrays["viewmats"][k], arrays["Ks"][k], width, height), said["held_out"],
-                members[said["picture"]], None if behind is None else members[behind],
+                members[said["picture"]], **stored,
             ))  # fmt: skip
         subject = Subject(
             key, about["source"], about["framing"], about["seed"], arrays["betas"],
@@ -204,47 +242,6 @@ class Subject:
         )  # fmt: skip
         subject.__dict__["identity"] = hashlib.sha256(members[_JSON]).hexdigest()[:20]
         return subject
-
-
-def picture_format(picture: bytes) -> str:
-    """``png`` or ``webp``, by the first bytes.
-
-    Raises:
-        LikenessError: neither.
-    """
-    if picture[:8] == b"\x89PNG\r\n\x1a\n":
-        return "png"
-    if picture[:4] == b"RIFF" and picture[8:12] == b"WEBP":
-        return "webp"
-    raise LikenessError(
-        "A view's picture is neither PNG nor WebP.", "Encode it with shards.encode_rgba."
-    )
-
-
-def encode_rgba(rgba: FloatArray, format: str = "png") -> bytes:
-    """A picture [H, W, 4] in 0..1, straight alpha, as a file without loss; clear pixels black."""
-    pixels = np.round(np.clip(rgba, 0.0, 1.0) * 255.0).astype(np.uint8)
-    pixels[pixels[..., 3] == 0] = 0
-    buffer = io.BytesIO()
-    options: dict[str, Any] = {"lossless": True, "exact": False} if format == "webp" else {}
-    Image.fromarray(pixels, "RGBA").save(buffer, format, **options)
-    return buffer.getvalue()
-
-
-def _decoded(data: bytes, name: str, camera: Camera) -> Image.Image:
-    try:
-        picture = Image.open(io.BytesIO(data), formats=("PNG", "WEBP", "JPEG"))
-        size = picture.size
-        if size == (camera.width, camera.height):
-            picture.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadSample(f"the picture '{name}' cannot be read ({error})") from error
-    if size != (camera.width, camera.height):
-        raise BadSample(
-            f"the picture '{name}' is {size[0]} x {size[1]}, its camera's "
-            f"{camera.width} x {camera.height}"
-        )
-    return picture
 
 
 def _check_names(subject: Subject) -> None:
@@ -290,10 +287,10 @@ def _about(members: Mapping[str, bytes]) -> dict[str, Any]:
             raise BadSample(f"the view '{view['name']}' has no finite azimuth")
         if view["kind"] not in KINDS:
             raise BadSample(f"the view '{view['name']}' is of kind '{view['kind']}'")
-        for name in (view["picture"], view.get("background")):
-            if name is not None and name not in about["crc32"]:
+        for what in ("picture", *_EXTRAS):
+            name = view.setdefault(what, None)
+            if name is not None and str(name) not in about["crc32"]:
                 raise BadSample(f"the checksum of '{name}' is missing")
-        view.setdefault("background", None)
     if _BODY not in about["crc32"]:
         raise BadSample(f"the checksum of '{_BODY}' is missing")
     return about
