@@ -180,8 +180,8 @@ def write_shard(folder: Path, number: int, subjects: Iterable[Subject]) -> Path:
 
 
 def write_members(path: Path, subjects: Iterable[tuple[str, Mapping[str, bytes]]]) -> None:
-    """A tar file of keys and members (:meth:`.subjects.Subject.members`), whole or not at all; the last
-    wins where several processes write the same.
+    """A tar file of keys and members (``Subject.members``), whole or not at all; the last wins
+    where several processes write the same.
 
     Raises:
         LikenessError: the folder is full or read-only.

@@ -190,7 +190,7 @@ class Subject:
             if view.background is not None:
                 behind = f"{view.name}.background.jpg"
                 out[behind] = view.background
-            said = {
+            said: dict[str, Any] = {
                 "name": view.name, "kind": view.kind, "azimuth": round(float(view.azimuth), 3),
                 "held_out": view.held_out, "picture": picture, "background": behind,
             }  # fmt: skip
