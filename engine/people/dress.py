@@ -98,6 +98,16 @@ def garment_vertices(garment: Garment, posed: Posed) -> FloatArray:
     """[G, 3] the garment on a posed body, metres.
 
     Raises:
+        LikenessError: as :func:`garment_rest`.
+    """
+    rest, skinning = garment_rest(garment, posed)
+    return skin(rest, skinning, posed.R, posed.t)
+
+
+def garment_rest(garment: Garment, posed: Posed) -> tuple[FloatArray, FloatArray]:
+    """The garment on the same person in the T-pose, [G, 3] metres, and its skinning [G, 55].
+
+    Raises:
         LikenessError: the garment refers to base vertices that the body file lacks.
     """
     dress = posed.dress
@@ -123,7 +133,7 @@ def garment_vertices(garment: Garment, posed: Posed) -> FloatArray:
     rest = rest + np.einsum("gab,gb->ga", turn, garment.offset * unit)
     skinning = np.clip((dress.weights[rows] * weight).sum(1), 0.0, None)
     skinning /= skinning.sum(1, keepdims=True)
-    return skin(rest, skinning, posed.R, posed.t)
+    return rest, skinning
 
 
 def hidden_faces(garments: list[Garment], dress: DressBody) -> BoolArray:

@@ -1,56 +1,49 @@
 """An asset library in MakeHuman's folder layout: skins, eyes, brows, lashes, hair, clothes.
 
-A garment is a mesh (.obj) bound to MakeHuman's base mesh by a .mhclo file: each of its vertices
-is either one base vertex, or a weighted mean of three plus an offset along the axes of the base
-mesh's A-pose, in units of reference distances between base vertices. ``delete_verts`` names the
-base vertices that the garment hides.
+Libraries are collected over years and hold broken files: :func:`open_library` reads every asset
+when it is told whom to tell, and leaves out, by name, what cannot be used.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from ..types import FloatArray, IntArray, LikenessError
+from ..types import LikenessError
+from .asset_files import (
+    BASE_VERTICES,
+    DECIMETRE,
+    REMEDY,
+    TEXTURE_SIZE,
+    Garment,
+    MaterialFile,
+    load_garment,
+    load_material,
+    load_picture,
+    load_texture,
+    materials_of,
+    picture_fault,
+)
 
-DECIMETRE = 0.1  # MakeHuman's unit
-TEXTURE_SIZE = 512
-REMEDY = "Give the folder of an asset library in MakeHuman's layout (skins, hair, clothes, ...)."
-
-
-@dataclass(frozen=True)
-class Garment:
-    """A mesh bound to MakeHuman's base mesh.
-
-    Attributes:
-        name: of the .mhclo file, for messages.
-        f: [F, 3] triangles. uv: [F, 3, 2] texture coordinates of their corners, v down.
-        base: [G, 3] vertices of the base mesh; weight: [G, 3]; offset: [G, 3], see ``scale``.
-        scale: per axis two base vertices and the distance between them, in the units of
-            ``offset``: what the offset is measured against. None for an axis: decimetres.
-        deleted: base vertices that the garment hides.
-        texture: its picture, or None.
-    """
-
-    name: str
-    f: IntArray
-    uv: FloatArray
-    base: IntArray
-    weight: FloatArray
-    offset: FloatArray
-    scale: tuple[tuple[int, int, float] | None, ...]
-    deleted: IntArray
-    texture: Path | None
+__all__ = [
+    "DECIMETRE", "REMEDY", "TEXTURE_SIZE", "Garment", "Library", "MaterialFile", "check_asset",
+    "load_garment", "load_material", "load_picture", "load_texture", "materials_of",
+    "open_library",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Library:
-    """The files of one library, sorted, so that a seed finds the same things again."""
+    """The files of one library, sorted, so that a seed finds the same things again.
+
+    ``outfits`` are suits that dress from neck to feet or nearly, ``garments`` all other pieces of
+    clothing but ``shoes`` and ``hats``. The last four came later than published figures that
+    count on the order of the others.
+    """
 
     folder: Path
     skins: tuple[Path, ...]
@@ -60,152 +53,112 @@ class Library:
     hair: tuple[Path, ...]
     outfits: tuple[Path, ...]
     shoes: tuple[Path, ...]
+    hats: tuple[Path, ...] = ()
+    garments: tuple[Path, ...] = ()
+    teeth: tuple[Path, ...] = ()
+    tongues: tuple[Path, ...] = ()
 
 
-def open_library(folder: Path) -> Library:
+_HATS = re.compile(r"fedora|beret|beanie|helmet|(^|[^a-z])(hat|cap)s?([^a-z]|$)")
+_SHOES = re.compile(r"shoe|boot|sneaker|sandal|slipper")
+_DOLLS = re.compile(r"glasses|(^|[^a-z])(ring|earring|watch|weapon|sword|mask)s?([^a-z]|$)")
+
+
+def open_library(folder: Path, skipped: Callable[[Path, str], None] | None = None) -> Library:
     """List a library.
 
+    Args:
+        skipped: told the file and the reason of every asset that cannot be used, and these are
+            left out. None: nothing is read, a broken asset stays in the list.
+
     Raises:
-        LikenessError: there are no skins in it.
+        LikenessError: there are no skins in it; when assets are checked, nothing usable at all.
     """
 
-    def files(pattern: str, *without: str) -> tuple[Path, ...]:
-        found = sorted(folder.glob(pattern))
-        return tuple(p for p in found if not any(word in p.name for word in without))
+    def files(pattern: str) -> tuple[Path, ...]:
+        found = tuple(sorted(folder.glob(pattern)))
+        return found if skipped is None else tuple(p for p in found if _passes(p, skipped))
 
-    skins = files("skins/textures/*_diffuse*.png")
-    if not skins:
-        raise LikenessError(f"'{folder}' holds no skins (skins/textures/*_diffuse*.png).", REMEDY)
-    clothes = files("clothes/*/*.mhclo", "fedora")
-    return Library(
+    def clothes(wanted: Callable[[str], bool]) -> tuple[Path, ...]:
+        return tuple(p for p in worn if wanted(p.name.lower()))
+
+    skins = files("skins/textures/*_diffuse*.png") or _skins_of_materials(folder, skipped)
+    worn = files("clothes/**/*.mhclo")
+    library = Library(
         folder=folder,
         skins=skins,
-        eyes=files("eyes/materials/*_eye.png"),
-        brows=files("eyebrows/*/*.mhclo"),
-        lashes=files("eyelashes/*/*.mhclo"),
-        hair=files("hair/*/*.mhclo"),
-        outfits=tuple(p for p in clothes if "suit" in p.name),
-        shoes=tuple(p for p in clothes if "shoes" in p.name),
+        eyes=files("eyes/**/*_eye.png"),
+        brows=files("eyebrows/**/*.mhclo"),
+        lashes=files("eyelashes/**/*.mhclo"),
+        hair=files("hair/**/*.mhclo"),
+        outfits=clothes(lambda name: "suit" in name and not _HATS.search(name)),
+        shoes=clothes(lambda name: "shoes" in name and not _HATS.search(name)),
+        hats=clothes(lambda name: _HATS.search(name) is not None),
+        garments=clothes(
+            lambda name: (
+                not any(kind.search(name) for kind in (_HATS, _SHOES, _DOLLS))
+                and "suit" not in name
+            )
+        ),
+        teeth=files("teeth/**/*.mhclo"),
+        tongues=files("tongue/**/*.mhclo"),
     )
+    if skipped is None and not skins:
+        raise LikenessError(f"'{folder}' holds no skins (skins/textures/*_diffuse*.png).", REMEDY)
+    if not any((skins, library.hair, worn, library.brows, library.lashes, library.eyes)):
+        raise LikenessError(f"'{folder}' holds no asset that can be used.", REMEDY)
+    return library
 
 
-@lru_cache(maxsize=64)
-def load_texture(path: Path) -> NDArray[np.uint8]:
-    """[512, 512, 4] straight RGBA.
+def _passes(path: Path, skipped: Callable[[Path, str], None]) -> bool:
+    """Whether an asset can be used; says why not."""
+    try:
+        check_asset(path)
+    except LikenessError as error:
+        skipped(path, error.message)
+        return False
+    return True
+
+
+def _skins_of_materials(
+    folder: Path, skipped: Callable[[Path, str], None] | None
+) -> tuple[Path, ...]:
+    """The pictures of skins kept each in its own folder, as MPFB has them."""
+    found = []
+    for path in sorted(folder.glob("skins/**/*.mhmat")):
+        if skipped is None or _passes(path, skipped):
+            texture = load_material(path).texture
+            if texture is not None and texture not in found:
+                found.append(texture)
+    return tuple(found)
+
+
+def check_asset(path: Path) -> None:
+    """Read an asset (.mhclo, .mhmat or a picture) with all files that it names.
 
     Raises:
-        LikenessError: not a picture.
+        LikenessError: it cannot be used; the message names the file and says why.
     """
-    try:
-        with Image.open(path) as image:
-            rgba = image.convert("RGBA")
-    except OSError as error:
-        raise LikenessError(f"'{path}' cannot be read as a picture ({error}).", REMEDY) from error
-    if rgba.size != (TEXTURE_SIZE, TEXTURE_SIZE):
-        rgba = rgba.resize((TEXTURE_SIZE, TEXTURE_SIZE), Image.Resampling.BILINEAR)
-    return np.asarray(rgba)
+    if path.suffix == ".mhclo":
+        garment = load_garment(path)
+        ends = [end for ref in garment.scale if ref is not None for end in ref[:2]]
+        asked = np.concatenate([garment.base.ravel(), np.array(ends, np.int64)])
+        if asked.min() < 0 or asked.max() >= BASE_VERTICES:
+            raise LikenessError(
+                f"'{path}' refers to vertices that MakeHuman's base mesh does not have.", REMEDY
+            )
+        for material in materials_of(path):
+            check_asset(material)
+    elif path.suffix == ".mhmat":
+        said = load_material(path)
+        for picture in (said.texture, said.normal, said.bump, said.displacement, said.occlusion):
+            if picture is not None:
+                _check_picture(picture)
+    else:
+        _check_picture(path)
 
 
-def _lines(path: Path) -> list[list[str]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LikenessError(f"'{path}' cannot be read ({error}).", REMEDY) from error
-    return [line.split() for line in text.splitlines() if line.strip() and line[0] != "#"]
-
-
-def _load_obj(path: Path) -> tuple[IntArray, FloatArray, int]:
-    """Triangles [F, 3], corner coordinates [F, 3, 2] (v down), and the number of vertices."""
-    vertices, uv = 0, []
-    corners: list[list[tuple[int, int]]] = []
-    for word, *rest in _lines(path):
-        if word == "v":
-            vertices += 1
-        elif word == "vt":
-            uv.append([float(rest[0]), 1.0 - float(rest[1])])
-        elif word == "f":
-            polygon = [tuple(int(i) - 1 for i in corner.split("/")[:2]) for corner in rest]
-            for k in range(1, len(polygon) - 1):
-                corners.append([polygon[0], polygon[k], polygon[k + 1]])  # type: ignore[list-item]
-    table = np.array(corners, np.int64)
-    if table.ndim != 3 or table.shape[2] != 2 or not uv:
-        raise LikenessError(f"'{path}' has no faces with texture coordinates.", REMEDY)
-    return table[..., 0], np.array(uv)[table[..., 1]], vertices
-
-
-def _deleted(words: list[str]) -> list[int]:
-    """Vertices named as ``1 5 - 7 9``."""
-    out: list[int] = []
-    k = 0
-    while k < len(words):
-        if words[k] == "-":
-            out.extend(range(out[-1] + 1, int(words[k + 1]) + 1))
-            k += 2
-        else:
-            out.append(int(words[k]))
-            k += 1
-    return out
-
-
-def _texture_of(material: Path) -> Path | None:
-    """The diffuse picture that a .mhmat names; None when it or the material is missing."""
-    if not material.is_file():
-        return None
-    for word, *rest in _lines(material):
-        if word == "diffuseTexture" and rest:
-            path = material.parent / rest[0]
-            return path if path.is_file() else None
-    return None
-
-
-@lru_cache(maxsize=64)
-def load_garment(path: Path) -> Garment:
-    """Read a .mhclo file with its .obj and .mhmat.
-
-    Raises:
-        LikenessError: unreadable, or the binding does not fit the mesh; names the file.
-    """
-    scale: dict[str, tuple[int, int, float]] = {}
-    base, weight, offset, deleted = [], [], [], []
-    obj, material, section = "", "", ""
-    try:
-        for word, *rest in _lines(path):
-            if word in ("verts", "delete_verts"):
-                section = word
-            elif word.lstrip("-").isdigit() or word == "-":
-                numbers = [word, *rest]
-                if section == "delete_verts":
-                    deleted.extend(numbers)
-                elif section == "verts" and len(numbers) == 1:
-                    base.append([int(word)] * 3)
-                    weight.append([1.0, 0.0, 0.0])
-                    offset.append([0.0, 0.0, 0.0])
-                elif section == "verts":
-                    base.append([int(n) for n in numbers[:3]])
-                    weight.append([float(n) for n in numbers[3:6]])
-                    offset.append([float(n) for n in [*numbers[6:9], "0", "0", "0"][:3]])
-            elif word in ("x_scale", "y_scale", "z_scale"):
-                scale[word[0]] = (int(rest[0]), int(rest[1]), float(rest[2]))
-            elif word == "obj_file":
-                obj = rest[0]
-            elif word == "material":
-                material = rest[0]
-        names = _deleted(deleted)
-    except (ValueError, IndexError) as error:
-        raise LikenessError(f"'{path}' is no garment file ({error}).", REMEDY) from error
-    f, uv, count = _load_obj(path.parent / obj)
-    if len(base) != count or len(f) == 0 or f.max() >= count:
-        raise LikenessError(
-            f"'{path}' binds {len(base)} vertices, its mesh '{obj}' has {count}.", REMEDY
-        )
-    return Garment(
-        name=path.name,
-        f=f,
-        uv=uv,
-        base=np.array(base, np.int64),
-        weight=np.array(weight),
-        offset=np.array(offset),
-        scale=tuple(scale.get(axis) for axis in "xyz"),
-        deleted=np.array(names, np.int64),
-        texture=_texture_of(path.parent / material) if material else None,
-    )
+def _check_picture(path: Path) -> None:
+    fault = picture_fault(path, path.stat().st_mtime)
+    if fault:
+        raise LikenessError(fault, REMEDY)
