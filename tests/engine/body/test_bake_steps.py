@@ -11,16 +11,10 @@ from likeness.engine.body.bake.closest import closest_on_mesh
 from likeness.engine.body.bake.details import fair_patch
 from likeness.engine.body.bake.flatten import Piece, boundary_loops, slim, tutte
 from likeness.engine.body.bake.mpfb import load_target, sample_uv_image
-from likeness.engine.body.bake.phenotype import (
-    ANCHORS,
-    RACES,
-    local_coefficients,
-    memberships,
-    random_local,
-    random_phenotype,
-)
+from likeness.engine.body.bake.phenotype import local_coefficients, random_local, random_phenotype
 from likeness.engine.body.bake.plain import triangulate
 from likeness.engine.body.bake.tpose import to_tpose
+from likeness.engine.body.phenotype import ANCHORS, RACES, memberships
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import intrinsics, look_at, project
 from likeness.engine.types import JOINT_INDEX, Camera, LikenessError, Pose

@@ -1,0 +1,53 @@
+"""MakeHuman's words for what somebody looks like, and how much a person is each of them.
+
+Memberships are piecewise linear between anchors (MakeHuman's ``macro.json``; the age anchors are
+those of the anny package, where 0 is a baby, 1/3 a child, 2/3 a young adult and 1 an old one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..types import FloatArray
+
+ANCHORS: dict[str, dict[str, float]] = {
+    "gender": {"male": 0.0, "female": 1.0},
+    "age": {"child": 1 / 3, "young": 2 / 3, "old": 1.0},
+    "muscle": {"minmuscle": 0.0, "averagemuscle": 0.5, "maxmuscle": 1.0},
+    "weight": {"minweight": 0.0, "averageweight": 0.5, "maxweight": 1.0},
+    "height": {"minheight": 0.0, "maxheight": 1.0},
+    "proportions": {"idealproportions": 0.0, "uncommonproportions": 1.0},
+    "cupsize": {"mincup": 0.0, "averagecup": 0.5, "maxcup": 1.0},
+    "firmness": {"minfirmness": 0.0, "averagefirmness": 0.5, "maxfirmness": 1.0},
+}
+RACES = ("african", "asian", "caucasian")
+
+
+def memberships(phenotype: Mapping[str, float]) -> dict[str, float]:
+    """How much a person is each phenotype value; features left out count 0.5, races equal.
+
+    >>> m = memberships({"gender": 1.0, "age": 5 / 6})
+    >>> m["female"], m["male"], round(m["young"], 3), round(m["old"], 3), m["averageweight"]
+    (1.0, 0.0, 0.5, 0.5, 1.0)
+    """
+    out: dict[str, float] = {}
+    for feature, anchors in ANCHORS.items():
+        positions = list(anchors.values())
+        value = phenotype.get(feature, 0.5)
+        for name, weight in zip(anchors, np.eye(len(positions))):
+            out[name] = float(np.interp(value, positions, weight))
+    races = np.array([phenotype.get(race, 1.0) for race in RACES])
+    out |= {race: float(w) for race, w in zip(RACES, races / races.sum())}
+    return out
+
+
+def products(phenotype: Mapping[str, float], features: Sequence[str]) -> FloatArray:
+    """[K] values of features: products of the memberships that each names ('' is 1).
+
+    >>> products({"gender": 1.0, "age": 5 / 6}, ["", "female old", "male old"]).round(3)
+    array([1. , 0.5, 0. ])
+    """
+    member = memberships(phenotype)
+    return np.array([float(np.prod([member[v] for v in name.split()])) for name in features])
