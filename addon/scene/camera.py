@@ -12,7 +12,7 @@ import PIL.Image
 from mathutils import Matrix
 
 from ...engine.types import Camera
-from .axes import SENSOR_MM, camera_to_blender
+from .axes import SENSOR_MM, BlenderCamera, camera_to_blender
 
 RESOLUTION_KEY = "likeness_resolution"
 """Custom property of the camera object: width and height of the photo in pixels."""
@@ -32,8 +32,20 @@ def create_camera(camera: Camera, name: str, armature: Any, collection: Any) -> 
 
 def set_camera(obj: Any, camera: Camera, armature: Any) -> None:
     """Give a camera object the view of an engine camera on the armature's person."""
+    blender = place_camera(obj, camera, armature.matrix_basis)
+    obj[RESOLUTION_KEY] = list(blender.resolution)
+    obj[ASPECT_KEY] = blender.pixel_aspect
+
+
+def place_camera(obj: Any, camera: Camera, origin: Matrix | None = None) -> BlenderCamera:
+    """Move a camera object to where an engine camera stands, with its lens.
+
+    Args:
+        origin: where the engine's space lies in Blender's world; at its origin if None.
+    """
     blender = camera_to_blender(camera)
-    obj.matrix_world = armature.matrix_basis @ Matrix(blender.matrix_world.tolist())
+    matrix = Matrix(blender.matrix_world.tolist())
+    obj.matrix_world = matrix if origin is None else origin @ matrix
     data = obj.data
     data.type = "PERSP"
     data.sensor_fit = blender.sensor_fit
@@ -41,8 +53,7 @@ def set_camera(obj: Any, camera: Camera, armature: Any) -> None:
     data.lens_unit = "MILLIMETERS"
     data.lens = blender.lens
     data.shift_x, data.shift_y = blender.shift_x, blender.shift_y
-    obj[RESOLUTION_KEY] = list(blender.resolution)
-    obj[ASPECT_KEY] = blender.pixel_aspect
+    return blender
 
 
 def use_photo_size(scene: Any, obj: Any) -> None:
@@ -50,10 +61,14 @@ def use_photo_size(scene: Any, obj: Any) -> None:
 
     A camera that stands for none leaves the scene as it is.
     """
-    if RESOLUTION_KEY not in obj:
-        return
-    render, aspect = scene.render, float(obj[ASPECT_KEY])
-    render.resolution_x, render.resolution_y = (int(n) for n in obj[RESOLUTION_KEY])
+    if RESOLUTION_KEY in obj:
+        width, height = (int(n) for n in obj[RESOLUTION_KEY])
+        set_size(scene.render, width, height, float(obj[ASPECT_KEY]))
+
+
+def set_size(render: Any, width: int, height: int, aspect: float) -> None:
+    """Render pictures of ``width`` x ``height`` pixels of an ``aspect`` (fx / fy)."""
+    render.resolution_x, render.resolution_y = width, height
     render.resolution_percentage = 100
     # Blender allows no aspect below 1, so the longer side of a pixel takes it.
     render.pixel_aspect_x = max(1.0, 1.0 / aspect)

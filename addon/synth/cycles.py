@@ -1,0 +1,203 @@
+"""A photo studio in Cycles: one figure at a time, under its light, from any camera."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from PIL import Image
+
+from ...engine.people.light import environment_picture
+from ...engine.people.model import Figure, Lighting, Part
+from ...engine.types import Camera, FloatArray
+from .. import compat
+from ..scene.axes import points_to_blender
+from ..scene.camera import place_camera, set_size
+from ..scene.render import render_png, standard_colors
+from .materials import UV_NAME, create_material, image_of
+
+NOISE = 0.03
+"""At which Cycles stops sampling a pixel: the denoiser does the rest."""
+FEWEST_SAMPLES = 8
+BOUNCES = 3
+CARDS_BEHIND_ONE_ANOTHER = 24
+
+
+class CyclesStudio:
+    """Draws figures in a scene of its own, which it keeps from view to view.
+
+    Args:
+        samples: for each pixel, at most. threads: 0 for all cores.
+    """
+
+    def __init__(self, samples: int = 48, threads: int = 0) -> None:
+        compat.ensure_cycles()
+        self.scene = bpy.data.scenes.new("Likeness synth")
+        self._folder = tempfile.TemporaryDirectory(prefix="likeness-synth-")
+        self._camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
+        self.scene.collection.objects.link(self._camera)
+        self.scene.camera = self._camera
+        self._camera.data.clip_start = 0.02
+        self._made: list[Any] = []
+        _settings(self.scene, samples, threads)
+
+    def close(self) -> None:
+        """Remove the scene and everything in it."""
+        self._clear()
+        camera = self._camera.data
+        bpy.data.objects.remove(self._camera)
+        bpy.data.cameras.remove(camera)
+        bpy.data.scenes.remove(self.scene)
+        self._folder.cleanup()
+
+    def stage(self, figure: Figure, lighting: Lighting) -> None:
+        """Put somebody in, under their light; whoever was there goes."""
+        self._clear()
+        for part in figure.parts:
+            self._made += add_part(part, self.scene.collection)
+        self._made += light_scene(self.scene, lighting)
+
+    def draw(self, camera: Camera) -> FloatArray:
+        """[H, W, 4] float32: what a camera sees, straight alpha, nothing behind."""
+        seen = place_camera(self._camera, camera)
+        set_size(self.scene.render, *seen.resolution, seen.pixel_aspect)
+        path = Path(self._folder.name) / "view.png"
+        render_png(self.scene, path)
+        with Image.open(path) as picture:
+            rgba = np.asarray(picture.convert("RGBA"), np.float32) / np.float32(255.0)
+        path.unlink()
+        return np.asarray(rgba)
+
+    def _clear(self) -> None:
+        if not self._made:
+            return
+        # Objects first: what they use is free only then.
+        for made in sorted(self._made, key=lambda data: not isinstance(data, bpy.types.Object)):
+            bpy.data.batch_remove([made])
+        self._made = []
+        # Cycles knows its images by their addresses, which Blender gives to the next ones: a
+        # picture that keeps nothing makes it forget them.
+        render = self.scene.render
+        set_size(render, 4, 4, 1.0)
+        render.use_persistent_data = False
+        bpy.ops.render.render(scene=self.scene.name)
+        render.use_persistent_data = True
+
+
+def _settings(scene: Any, samples: int, threads: int) -> None:
+    render, cycles = scene.render, scene.cycles
+    render.engine = "CYCLES"
+    render.film_transparent = True
+    render.use_persistent_data = True
+    render.dither_intensity = 0.0
+    render.threads_mode = "FIXED" if threads else "AUTO"
+    if threads:
+        render.threads = threads
+    compat.set_png(render.image_settings)
+    render.image_settings.compression = 0
+    cycles.device = "CPU"
+    cycles.seed = 0
+    cycles.samples = samples
+    cycles.use_adaptive_sampling = True
+    cycles.adaptive_threshold = NOISE
+    cycles.adaptive_min_samples = min(samples, FEWEST_SAMPLES)
+    cycles.use_denoising = True
+    cycles.denoiser = "OPENIMAGEDENOISE"
+    cycles.denoising_prefilter = "FAST"
+    cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
+    cycles.max_bounces = BOUNCES
+    cycles.diffuse_bounces = 2
+    cycles.glossy_bounces = 2
+    cycles.transmission_bounces = 2
+    cycles.transparent_max_bounces = CARDS_BEHIND_ONE_ANOTHER
+    cycles.caustics_reflective = cycles.caustics_refractive = False
+    cycles.sample_clamp_indirect = 4.0
+    standard_colors(scene)
+
+
+def add_part(part: Part, collection: Any) -> list[Any]:
+    """A mesh object of a part; returns everything that was made for it."""
+    before = set(bpy.data.images)
+    mesh = bpy.data.meshes.new(part.name)
+    vertices = points_to_blender(np.asarray(part.vertices, np.float32))
+    corners = np.ascontiguousarray(part.f, np.int32).ravel()
+    mesh.vertices.add(len(vertices))
+    mesh.vertices.foreach_set("co", vertices.ravel())
+    mesh.loops.add(len(corners))
+    mesh.loops.foreach_set("vertex_index", corners)
+    mesh.polygons.add(len(part.f))
+    mesh.polygons.foreach_set("loop_start", np.arange(0, len(corners), 3, dtype=np.int32))
+    uv = np.asarray(part.uv, np.float32).reshape(-1, 2) * [1.0, -1.0] + [0.0, 1.0]
+    mesh.uv_layers.new(name=UV_NAME).uv.foreach_set("vector", uv.astype(np.float32).ravel())
+    mesh.update()
+    mesh.shade_smooth()
+    material = create_material(part.name, part.material)
+    mesh.materials.append(material)
+    obj = bpy.data.objects.new(part.name, mesh)
+    collection.objects.link(obj)
+    return [obj, mesh, material, *set(bpy.data.images).difference(before)]
+
+
+def read_picture(path: Path) -> FloatArray:
+    """[H, W, 3] linear colours of an HDR picture in any form that Blender reads, at most 1024
+    pixels wide."""
+    image = bpy.data.images.load(str(path), check_existing=False)
+    try:
+        width, height = image.size
+        if width > 1024:
+            image.scale(1024, max(1, height * 1024 // width))
+            width, height = image.size
+        pixels = np.empty(width * height * 4, np.float32)
+        image.pixels.foreach_get(pixels)
+    finally:
+        bpy.data.images.remove(image)
+    return pixels.reshape(height, width, 4)[::-1, :, :3]
+
+
+def light_scene(
+    scene: Any, lighting: Lighting, read: Callable[[Path], FloatArray] = read_picture
+) -> list[Any]:
+    """The world and the key light; returns what was made."""
+    picture = environment_picture(lighting, read)
+    rgba = np.ones((*picture.shape[:2], 4), np.float32)
+    rgba[..., :3] = picture
+    image = image_of("environment", rgba, data=True, floats=True)
+    world = bpy.data.worlds.new("Likeness synth")
+    compat.enable_nodes(world)
+    nodes, links = world.node_tree.nodes, world.node_tree.links
+    nodes.clear()
+    texture = nodes.new("ShaderNodeTexEnvironment")
+    texture.image = image
+    background = nodes.new("ShaderNodeBackground")
+    output = nodes.new("ShaderNodeOutputWorld")
+    links.new(texture.outputs["Color"], background.inputs["Color"])
+    links.new(background.outputs["Background"], output.inputs["Surface"])
+    scene.world = world
+    made = [world, image]
+    if lighting.key is not None:
+        mean = float(picture.mean())
+        data = bpy.data.lights.new("key", "SUN")
+        data.energy = float(lighting.key_strength * mean * np.pi)
+        data.color = lighting.key_color
+        data.angle = float(np.radians(lighting.key_angle))
+        key = bpy.data.objects.new("key", data)
+        towards = points_to_blender(np.asarray(lighting.key, np.float64))
+        key.matrix_world = _pointing(towards)
+        scene.collection.objects.link(key)
+        made += [key, data]
+    return made
+
+
+def _pointing(towards: FloatArray) -> Matrix:
+    """A matrix whose z axis is ``towards``: a sun shines along its own -z."""
+    z = towards / np.linalg.norm(towards)
+    x = np.cross([0.0, 1.0, 0.0] if abs(z[2]) > 0.9 else [0.0, 0.0, 1.0], z)
+    x /= np.linalg.norm(x)
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.stack([x, np.cross(z, x), z], 1)
+    return Matrix(matrix.tolist())
