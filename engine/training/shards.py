@@ -40,7 +40,9 @@ name when it is complete.
 from __future__ import annotations
 
 import glob
+import io
 import json
+import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -89,7 +91,7 @@ def webdataset() -> Any:
         import webdataset
     except ImportError as error:
         raise LikenessError(
-            "Shards are read and written by the package 'webdataset', which is not installed.",
+            "Shards are read by the package 'webdataset', which is not installed.",
             "Install it in the project's folder: pip install -e '.[train]'.",
         ) from error
     return webdataset
@@ -134,7 +136,7 @@ class ShardWriter:
         members = subject.members()
         if self._shard is None:
             self._open()
-        self._tar.write({"__key__": subject.key, **members})
+        _add(self._tar, subject.key, members)
         self._count += 1
         if self._count == self.per_shard:
             self._close()
@@ -189,19 +191,23 @@ def write_members(path: Path, subjects: Iterable[tuple[str, Mapping[str, bytes]]
     _made(path.parent)
     with whole_file(path, shared=True) as scratch, _tar(scratch) as tar:
         for key, members in subjects:
-            tar.write({"__key__": key, **members})
+            _add(tar, key, members)
 
 
 @contextmanager
-def _tar(path: Path) -> Iterator[Any]:
-    """A WebDataset writer that gives the same bytes at any time and for anybody."""
-    with (
-        open(path, "wb") as file,
-        webdataset().TarWriter(
-            file, user="", group="", mtime=0, encoder=False, compress=False
-        ) as writer,
-    ):
-        yield writer
+def _tar(path: Path) -> Iterator[tarfile.TarFile]:
+    """A new tar file in the form that WebDataset writes (a test holds the two to each other);
+    to write, that package and the torch that it loads are not needed."""
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        yield tar
+
+
+def _add(tar: tarfile.TarFile, key: str, members: Mapping[str, bytes]) -> None:
+    """Add a subject with the same bytes at any time and for anybody."""
+    for name, data in sorted(members.items()):
+        entry = tarfile.TarInfo(f"{key}.{name}")
+        entry.size, entry.mode = len(data), 0o444
+        tar.addfile(entry, io.BytesIO(data))
 
 
 def _made(folder: Path) -> None:

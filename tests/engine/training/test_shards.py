@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body import Body
+from likeness.engine.training.pictures import encode_depth, encode_labels
 from likeness.engine.training.shards import (
     INDEX_FILE,
     BadSample,
@@ -98,6 +99,40 @@ def test_pictures_are_lossless_and_backgrounds_come_along(
     assert back.views[1].behind() is None
 
 
+def test_depth_and_labels_come_along(
+    make_subject: Callable[..., Subject], box_body: Body, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    depth = rng.uniform(0.3, 16.0, (48, 48)).astype(np.float32)
+    depth[:20] = np.inf
+    labels = rng.integers(0, 20, (48, 48)).astype(np.uint8)
+    subject = make_subject(0)
+    views = list(subject.views)
+    views[1] = replace(views[1], depth=encode_depth(depth), labels=encode_labels(labels))
+    facts = {"reference": "v4", "labels": ["background", "face"]}
+    path = write_shard(tmp_path, 0, [replace(subject, views=tuple(views), facts=facts)])
+    (back,), skipped = read(box_body, path)
+    assert not skipped
+    assert (back.reference, subject.reference) == (4, 0)
+    found = back.views[1].depth_metres()
+    assert found is not None
+    assert np.abs(found[20:] - depth[20:]).max() <= 0.000126  # half of 0.25 mm, and float32
+    assert np.isinf(found[:20]).all()
+    np.testing.assert_array_equal(back.views[1].label_rows(), labels)
+    assert back.views[0].depth_metres() is None
+    assert back.views[0].label_rows() is None
+    assert Image.open(io.BytesIO(back.views[1].depth or b"")).getpixel((5, 30)) == round(
+        float(depth[30, 5]) / 0.00025
+    )
+
+
+@pytest.mark.parametrize("metres", [0.0, -1.0, 17.0])
+def test_a_depth_that_does_not_fit_is_refused(metres: float) -> None:
+    with pytest.raises(LikenessError, match="cannot be stored"):
+        encode_depth(np.full((2, 2), metres))
+    assert encode_depth(np.full((2, 2), np.inf))
+
+
 def test_the_same_subjects_make_the_same_bytes(
     make_subject: Callable[..., Subject], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +144,20 @@ def test_the_same_subjects_make_the_same_bytes(
         monkeypatch.undo()
     for name in (shard_name(0), shard_name(1), INDEX_FILE):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_the_bytes_are_those_of_webdataset(
+    make_subject: Callable[..., Subject], tmp_path: Path
+) -> None:
+    from webdataset import TarWriter
+
+    subjects = [make_subject(number) for number in range(2)]
+    own = write_shard(tmp_path, 0, subjects).read_bytes()
+    theirs = io.BytesIO()
+    with TarWriter(theirs, user="", group="", mtime=0, encoder=False, compress=False) as writer:
+        for subject in subjects:
+            writer.write({"__key__": subject.key, **subject.members()})
+    assert own == theirs.getvalue()
 
 
 def test_the_index_says_what_is_there(box_shards: Path) -> None:
@@ -178,7 +227,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     writer = ShardWriter(tmp_path / "a")
     with writer:
         writer.write(make_subject(0))
-    monkeypatch.setattr("webdataset.TarWriter.write", full)
+    monkeypatch.setattr("tarfile.TarFile.addfile", full)
     with pytest.raises(LikenessError, match="No space left"), ShardWriter(tmp_path / "b") as second:
         second.write(make_subject(0))
     with pytest.raises(LikenessError, match="No space left"):
@@ -239,6 +288,10 @@ def no_azimuth(members: Members) -> dict:
     return json.loads(members["json"])["views"][0] | {"azimuth": float("nan")}
 
 
+def with_depth(members: Members) -> dict:
+    return json.loads(members["json"])["views"][0] | {"depth": "v0.depth.png"}
+
+
 def pickled(members: Members) -> Members:
     out = io.BytesIO()
     np.savez(out, betas=np.array([{"a": 1}], dtype=object))
@@ -275,6 +328,7 @@ DAMAGES: dict[str, tuple[Callable[[Members], Members], str]] = {
     "text for numbers": (lambda m: with_arrays(m, betas=np.array(["a"])), "betas is <U1"),
     "pose row": (lambda m: with_arrays(m, view_pose=np.full(6, 2, np.int32)), "none of 2"),
     "no focal length": (lambda m: with_arrays(m, Ks=np.zeros((6, 3, 3))), "no focal length"),
+    "missing depth": (lambda m: resealed(m, views=[with_depth(m)]), "checksum of 'v0.depth.png'"),
     "missing picture": (lambda m: without(m, "v3.png"), "'v3.png' is missing"),
     "picture with a flipped bit": (lambda m: flipped(m, "v3.png"), "'v3.png' is damaged"),
 }  # fmt: skip
@@ -305,6 +359,10 @@ def test_pictures_are_checked_when_they_are_used(make_subject: Callable[..., Sub
     Image.new("RGB", (48, 48)).save(opaque, "PNG")
     with pytest.raises(BadSample, match="no alpha"):
         replace(view, picture=opaque.getvalue()).rgba()
+    with pytest.raises(BadSample, match=r"'v0\.depth' has no 16 bits"):
+        replace(view, depth=view.picture).depth_metres()
+    with pytest.raises(BadSample, match=r"'v0\.labels' is not of 8-bit greys"):
+        replace(view, labels=view.picture).label_rows()
     with pytest.raises(BadSample, match=r"v0\.background"):
         replace(view, background=b"no picture").behind()
 

@@ -1,0 +1,215 @@
+"""The folder of a run: what it was begun with, and which subjects are there.
+
+::
+
+    DATA/synth.json                    what the set is made with; refuses another
+    DATA/.staging/person_000123.tar    a subject that waits for the others of its shard
+    DATA/shard-000001.tar, shards.json the data (engine/training/shards.py)
+    DATA/.synth.lock                   held while a run goes on
+
+Every file appears whole, and a subject is staged before it is packed and packed before it is
+unstaged: a run that is killed at any moment loses at most the subjects in work, and none is there
+twice.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ...engine.formats.atomic import whole_file, why
+from ...engine.training.shards import shard_name, write_index, write_members
+from ...engine.training.stored import read_members, stored_subjects
+from ...engine.training.subjects import Subject
+from ...engine.types import LikenessError
+
+RUN_FILE, STAGING, LOCK_FILE = "synth.json", ".staging", ".synth.lock"
+_STEM = "person_"
+
+
+def key_of(number: int) -> str:
+    """
+    >>> key_of(123)
+    'person_000123'
+    """
+    return f"{_STEM}{number:06d}"
+
+
+def number_of(key: str) -> int:
+    """
+    >>> number_of("person_000123")
+    123
+    """
+    return int(key.removeprefix(_STEM))
+
+
+@contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Keep other runs out of a folder, which is made if it is not there; the system lets go of
+    it when the process dies.
+
+    Raises:
+        LikenessError: another run is at work there, or the folder cannot be written.
+    """
+    import filelock
+
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(data / LOCK_FILE, timeout=0):
+            yield
+    except filelock.Timeout as error:
+        raise LikenessError(
+            f"Another run is writing to '{data}'.", "Wait for it, or choose another folder."
+        ) from error
+    except OSError as error:
+        raise LikenessError(
+            f"Cannot write to '{data}': {why(error)}.", "Choose another folder, or make room."
+        ) from error
+
+
+def begin(data: Path, options: Mapping[str, Any], subjects: int) -> None:
+    """Write down what a folder's set is made with, or hold the options to it.
+
+    Raises:
+        LikenessError: the folder was begun with other options, with more subjects, or holds
+            shards of something else.
+    """
+    path = data / RUN_FILE
+    options = json.loads(json.dumps(options))
+    if path.is_file():
+        before = _read(path)
+        _check_same(data, before["options"], options)
+        if subjects < before["subjects"]:
+            raise LikenessError(
+                f"'{data}' was begun with {before['subjects']} subjects; {subjects} are fewer.",
+                f"Ask for {before['subjects']} or more, or choose another folder.",
+            )
+    elif any(data.glob("*.tar")):
+        raise LikenessError(
+            f"'{data}' holds shards that are of no run of likeness synth (no {RUN_FILE}).",
+            "Choose another folder.",
+        )
+    with whole_file(path) as scratch:
+        about = {"version": 1, "subjects": subjects, "options": options}
+        scratch.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        return {"options": dict(about["options"]), "subjects": int(about["subjects"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LikenessError(
+            f"'{path}' cannot be read ({error}).", "Choose another folder, or remove this one."
+        ) from error
+
+
+def _check_same(data: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if names:
+        what = "; ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in names)
+        raise LikenessError(
+            f"'{data}' was begun with other options: {what}.",
+            "Give the same options to go on with it, or choose another folder.",
+        )
+
+
+def stage(data: Path, subject: Subject) -> None:
+    """Keep a subject until its shard is complete.
+
+    Raises:
+        LikenessError: the disk is full or read-only.
+    """
+    write_members(data / STAGING / f"{subject.key}.tar", [(subject.key, subject.members())])
+
+
+class Shelf:
+    """The subjects of a set, by the shards in which they belong.
+
+    Args:
+        subjects: how many the set shall have. per_shard: in each shard but the last.
+    """
+
+    def __init__(self, data: Path, subjects: int, per_shard: int) -> None:
+        self.data, self.subjects, self.per_shard = data, subjects, per_shard
+        self._packed = self._listed()
+        packed = {number for numbers in self._packed.values() for number in numbers}
+        self.staged = self._staged() - packed
+        self.done = packed | self.staged
+        self._tidy(packed)
+
+    def _listed(self) -> dict[int, set[int]]:
+        """What is in each shard; those that the index tells to be full are not opened."""
+        index = json.loads(write_index(self.data).read_text(encoding="utf-8"))["shards"]
+        counts = {entry["name"]: entry["subjects"] for entry in index}
+        out = {}
+        for shard in range(-(-self.subjects // self.per_shard)):
+            wanted, count = self.wanted(shard), counts.get(shard_name(shard), 0)
+            if count == len(wanted):
+                out[shard] = set(wanted)
+            elif count:
+                path = self.data / shard_name(shard)
+                out[shard] = {number_of(stored.key) for stored in stored_subjects(path)}
+        return out
+
+    def _staged(self) -> set[int]:
+        paths = (self.data / STAGING).glob(f"{_STEM}*.tar")
+        return {n for n in (number_of(path.stem) for path in paths) if n < self.subjects}
+
+    def _tidy(self, packed: set[int]) -> None:
+        """Remove what a killed run has left: half-written files and subjects that are packed."""
+        for path in (self.data / STAGING).glob(".*.part.tar"):
+            path.unlink(missing_ok=True)
+        for number in packed:
+            self._path(number).unlink(missing_ok=True)
+
+    def _path(self, number: int) -> Path:
+        return self.data / STAGING / f"{key_of(number)}.tar"
+
+    def wanted(self, shard: int) -> range:
+        """The numbers of a shard's subjects."""
+        first = shard * self.per_shard
+        return range(first, min(first + self.per_shard, self.subjects))
+
+    def missing(self) -> list[int]:
+        """Numbers of subjects that are still to be made."""
+        return [number for number in range(self.subjects) if number not in self.done]
+
+    def add(self, number: int) -> None:
+        """A worker has staged a subject."""
+        self.staged.add(number)
+        self.done.add(number)
+
+    def pack(self, number: int, given_up: Mapping[int, str]) -> None:
+        """Write the shard of a subject if all of it are there, but for those given up.
+
+        Raises:
+            LikenessError: the disk is full or read-only.
+        """
+        shard = number // self.per_shard
+        fresh = sorted(self.staged.intersection(self.wanted(shard)))
+        if not fresh or any(n not in self.done and n not in given_up for n in self.wanted(shard)):
+            return
+        path = self.data / shard_name(shard)
+        write_members(path, self._merged(path, fresh))
+        write_index(self.data, [path])
+        for one in fresh:
+            self._path(one).unlink(missing_ok=True)
+        self.staged.difference_update(fresh)
+
+    def _merged(self, path: Path, fresh: list[int]) -> Iterator[tuple[str, dict[str, bytes]]]:
+        """The subjects of a shard as it is, and those that are staged, in order."""
+        new = (one for number in fresh for one in read_members(self._path(number)))
+        if not path.is_file():
+            return new
+        return heapq.merge(read_members(path), new, key=lambda one: number_of(one[0]))
+
+    def close(self) -> None:
+        """Remove the staging folder when nothing waits in it."""
+        if not self.staged:
+            shutil.rmtree(self.data / STAGING, ignore_errors=True)

@@ -1,0 +1,270 @@
+"""The run of ``likeness synth`` with a quick stand-in for its people: nobody lost, none twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from likeness.addon.synth.run import Job, Outcome, run
+from likeness.addon.synth.staging import RUN_FILE, STAGING, begin, key_of, locked
+from likeness.engine.training.shards import INDEX_FILE, read_subjects, shard_files
+from likeness.engine.training.stored import stored_subjects
+from likeness.engine.types import LikenessError
+
+STAND_IN = Path(__file__).with_name("synth_stand_in.py")
+COMMAND = [sys.executable, str(STAND_IN)]
+SEED = {"seed": 3}
+on_linux = pytest.mark.skipif(
+    not Path("/proc/self/stat").is_file(), reason="a run's workers are looked up in /proc"
+)
+
+
+def made(data: Path, subjects: int, options: Mapping[str, Any] = SEED, **more: Any) -> Outcome:
+    job = Job(data, subjects, options, **{"per_shard": 4, "threads": 1, **more})
+    return run(job, command=COMMAND)
+
+
+def keys(data: Path) -> list[str]:
+    return [stored.key for file in shard_files(data) for stored in stored_subjects(Path(file))]
+
+
+def contents(data: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in [*data.glob("*.tar"), data / INDEX_FILE]}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty subjects, four a shard, made by one worker that nobody disturbs."""
+    data = tmp_path_factory.mktemp("synth") / "data"
+    assert made(data, 20).made == 20
+    return data
+
+
+def test_all_subjects_are_there_in_order(whole: Path) -> None:
+    assert keys(whole) == [key_of(number) for number in range(20)]
+    assert len(shard_files(whole)) == 5
+    assert not (whole / STAGING).exists()
+    told: list[Any] = []
+    read = [s for file in shard_files(whole, told.append)
+            for s in read_subjects(file, 3, 2, told.append)]  # fmt: skip
+    assert len({subject.identity for subject in read}) == 20
+    assert not told
+
+
+def test_two_workers_that_are_replaced_make_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    outcome = made(tmp_path, 20, workers=2, recycle=8)
+    assert contents(tmp_path) == contents(whole)
+    assert outcome.made == 20
+    assert (outcome.seconds["looks"], outcome.seconds["render"]) == (5.0, 10.0)
+    assert outcome.seconds["writing"] > 0
+
+
+def test_nothing_is_made_twice(whole: Path) -> None:
+    before = contents(whole)
+    assert made(whole, 20).made == 0
+    assert contents(whole) == before
+
+
+def test_a_set_is_extended(whole: Path, tmp_path: Path) -> None:
+    """Also where the last shard was not full, or a later one is there already."""
+    assert made(tmp_path, 6).made == 6
+    assert [len(list(stored_subjects(Path(f)))) for f in shard_files(tmp_path)] == [4, 2]
+    assert made(tmp_path, 20).made == 14
+    assert contents(tmp_path) == contents(whole)
+    with pytest.raises(LikenessError, match="6 are fewer"):
+        made(tmp_path, 6)
+
+
+def test_a_shard_that_is_lost_is_made_again(whole: Path, tmp_path: Path) -> None:
+    for name, data in contents(whole).items():
+        if name != "shard-000002.tar":
+            (tmp_path / name).write_bytes(data)
+    (tmp_path / RUN_FILE).write_bytes((whole / RUN_FILE).read_bytes())
+    assert made(tmp_path, 20).made == 4
+    assert contents(tmp_path) == contents(whole)
+
+
+def test_what_a_kill_leaves_is_used_and_tidied(whole: Path, tmp_path: Path) -> None:
+    """Killed between the shard and its index, and while subjects were unstaged."""
+    made(tmp_path, 8, SEED | {"fail": [5]})
+    staging = tmp_path / STAGING
+    staging.mkdir()
+    again = tmp_path / "again"
+    made(again, 2)
+    (staging / ".person_000001-abc.part.tar").write_bytes(b"half")
+    (staging / f"{key_of(1)}.tar").write_bytes(b"packed already")
+    (tmp_path / INDEX_FILE).unlink()
+    run_file = json.loads((tmp_path / RUN_FILE).read_text())
+    del run_file["options"]["fail"]
+    (tmp_path / RUN_FILE).write_text(json.dumps(run_file))
+    assert made(tmp_path, 8).made == 1
+    expected = contents(whole)
+    for name in ("shard-000000.tar", "shard-000001.tar"):
+        assert (tmp_path / name).read_bytes() == expected[name]
+    assert not staging.exists()
+
+
+def _state(pid: int) -> list[str]:
+    """A process's state and parent; nothing where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return []
+
+
+def children(pid: int) -> list[int]:
+    everybody = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    return [one for one in everybody if _state(one)[1:] == [str(pid)]]
+
+
+RUNNER = """
+import sys
+from pathlib import Path
+from likeness.addon.synth.run import Job, run
+job = Job(Path(sys.argv[1]), 20, {"seed": 3, "seconds": 0.02}, per_shard=4, workers=2, threads=1)
+outcome = run(job, command=[sys.executable, sys.argv[2]])
+sys.exit(3 if outcome.given_up else 0)
+"""
+
+
+@on_linux
+def test_killed_ten_times_all_are_there_once(whole: Path, tmp_path: Path) -> None:
+    """The coordinator or one of its workers, at random moments from start to packing."""
+    chance = random.Random(7)
+    command = [sys.executable, "-c", RUNNER, str(tmp_path), str(STAND_IN)]
+    kills = 0
+    while kills < 10:
+        process = subprocess.Popen(command)
+        while kills < 10 and process.poll() is None:
+            time.sleep(chance.uniform(0.1, 0.9))
+            workers = children(process.pid)
+            if process.poll() is None:
+                whom = chance.choice([process.pid, *workers])
+                os.kill(whom, signal.SIGKILL)
+                kills += 1
+        if kills < 10:
+            process.wait()
+            if process.returncode == 0:  # too quick for so many kills: begin again
+                for path in tmp_path.glob("shard-00000[0-3].tar"):
+                    path.unlink()
+    process.wait()
+    assert subprocess.run(command, check=False).returncode == 0
+    assert keys(tmp_path) == [key_of(number) for number in range(20)]
+    assert contents(tmp_path) == contents(whole)
+    assert not (tmp_path / STAGING).exists()
+
+
+@on_linux
+def test_workers_end_with_who_gave_them_work(tmp_path: Path) -> None:
+    code = RUNNER.replace('"seconds": 0.02', '"seconds": 60.0')
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(STAND_IN)])
+    workers: list[int] = []
+    until = time.monotonic() + 20
+    while len(workers) < 2 and time.monotonic() < until:
+        time.sleep(0.1)
+        workers = children(process.pid)
+    assert len(workers) == 2
+    process.kill()
+    process.wait()
+    alive = set(workers)
+    while alive and time.monotonic() < until:
+        time.sleep(0.1)
+        alive = {pid for pid in alive if _state(pid)[:1] not in ([], ["Z"])}
+    assert not alive
+
+
+def test_who_fails_for_good_is_given_up_and_holds_nobody_back(tmp_path: Path) -> None:
+    told: list[str] = []
+    job = Job(tmp_path, 8, SEED | {"crash": [1, 7], "fail": [2]}, per_shard=4, threads=1, workers=2)
+    outcome = run(job, lambda *what: told.append(what[2]), COMMAND)
+    assert sorted(outcome.given_up) == [1, 2, 7]
+    assert outcome.given_up[1] == "the worker ended with exit code 9: it is too dark in here"
+    assert outcome.given_up[2] == "ValueError('there is no such number')"
+    assert keys(tmp_path) == [key_of(number) for number in (0, 3, 4, 5, 6)]
+    assert outcome.made == 5
+    assert told[-1].startswith("5 of 8, ")
+    assert "3 given up" in told[-1]
+
+
+def test_assets_that_are_left_out_are_told(tmp_path: Path) -> None:
+    outcome = made(tmp_path, 2, SEED | {"broken": True})
+    assert outcome.skipped == {str(Path("hats/fedora.mhclo")): "it has no vertices"}
+
+
+def test_other_options_are_refused_by_name(whole: Path) -> None:
+    before = contents(whole)
+    with pytest.raises(LikenessError, match="seed was 3, is 4") as caught:
+        made(whole, 20, {"seed": 4})
+    assert str(whole) in caught.value.message
+    with pytest.raises(LikenessError, match="per_shard was 4, is 5"):
+        made(whole, 20, per_shard=5)
+    assert contents(whole) == before
+
+
+def test_shards_of_others_are_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "shard-000000.tar").write_bytes(b"somebody else's")
+    with pytest.raises(LikenessError, match="no run of likeness synth"):
+        made(tmp_path, 1)
+    assert (tmp_path / "shard-000000.tar").read_bytes() == b"somebody else's"
+
+
+def test_a_damaged_run_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / RUN_FILE).write_text("{")
+    with pytest.raises(LikenessError, match=RUN_FILE):
+        begin(tmp_path, {}, 1)
+
+
+def test_one_run_at_a_time(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(LikenessError, match="Another run"):
+        made(tmp_path, 1)
+    assert made(tmp_path, 1).made == 1
+
+
+def test_a_worker_that_cannot_open_its_assets_ends_the_run(tmp_path: Path) -> None:
+    with pytest.raises(LikenessError, match="library is closed"):
+        made(tmp_path, 2, SEED | {"closed": True})
+
+
+def test_a_worker_that_cannot_start_ends_the_run(tmp_path: Path) -> None:
+    job = Job(tmp_path, 2, SEED, threads=1)
+    with pytest.raises(LikenessError, match=r"exit code 5: no luck"):
+        run(job, command=[sys.executable, "-c", "import sys; print('no luck', file=sys.stderr); "
+                          "sys.exit(5)"])  # fmt: skip
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LikenessError, match="file"):
+        made(tmp_path / "file" / "data", 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker says of a disk without room ends the run; what was staged stays."""
+    code = (
+        "import sys, errno\n"
+        "from likeness.addon.synth import worker\n"
+        f"sys.path.insert(0, {str(STAND_IN.parent)!r})\n"
+        "import synth_stand_in\n"
+        "from likeness.engine.training import shards\n"
+        "kept = shards._tar\n"
+        "def full(path):\n"
+        "    if 'person_000002' in str(path):\n"
+        "        open('/dev/full', 'wb', buffering=0).write(b'x')\n"
+        "    return kept(path)\n"
+        "shards._tar = full\n"
+        "sys.exit(worker.serve(synth_stand_in.open_maker))\n"
+    )
+    with pytest.raises(LikenessError, match="No space left"):
+        run(Job(tmp_path, 4, SEED, threads=1), command=[sys.executable, "-c", code])
+    assert len(list((tmp_path / STAGING).glob("person_*.tar"))) == 2
+    assert made(tmp_path, 4, per_shard=64).made == 2
