@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -69,6 +70,55 @@ def hub_copy(repository: str, names: Sequence[str]) -> Path | None:
     return paths[0] if len(paths) == 1 else paths[0].parent
 
 
+SNAPSHOT_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+"""Of a repository: what models and their tokenizers are read from; nothing that is unpickled."""
+
+
+def hub_snapshot(repository: str, download: bool) -> Path | None:
+    """The folder of a whole repository in the hub's cache.
+
+    Args:
+        download: fetch what is missing; the caller has asked whether that is allowed. A transfer
+            that broke off goes on.
+
+    Returns:
+        None when it is not all there, and not to be fetched.
+
+    Raises:
+        LikenessError: the hub cannot be reached, or refuses; or there is no room.
+    """
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        if not download:
+            return None
+        raise _no_hub(repository) from error
+    try:
+        found = huggingface_hub.snapshot_download(
+            repository, allow_patterns=list(SNAPSHOT_FILES), local_files_only=not download
+        )
+    except (OSError, ValueError) as error:  # its own errors are of these kinds
+        if not download:
+            return None
+        raise _not_fetched("The repository", repository, error) from error
+    folder = Path(found)
+    return folder if download or not unfinished(folder) else None
+
+
+def unfinished(folder: Path) -> list[str]:
+    """Weight files that the folder's own indices name and that are not there."""
+    missing = []
+    for index in sorted(folder.rglob("*.safetensors.index.json")):
+        try:
+            named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, AttributeError):
+            missing.append(str(index.relative_to(folder)))
+            continue
+        there = (index.parent / name for name in sorted(named))
+        missing += [str(path.relative_to(folder)) for path in there if not path.is_file()]
+    return missing
+
+
 def model_folder(source: str, allow_download: bool | None = None) -> tuple[str, bool]:
     """What ``transformers`` is to be asked for, and whether that is a folder on this computer.
 
@@ -127,19 +177,27 @@ def _from_hub(repository: str, name: str) -> Path:
     try:
         import huggingface_hub
     except ImportError as error:
-        raise LikenessError(
-            "Weights are fetched with the package 'huggingface-hub', which is not installed.",
-            "Run pip install -e '.[train]' in the project's folder, or download "
-            f"https://huggingface.co/{repository} yourself.",
-        ) from error
+        raise _no_hub(repository) from error
     try:
         return Path(huggingface_hub.hf_hub_download(repository, name))
     except (OSError, ValueError) as error:  # its own errors are of these kinds
-        raise LikenessError(
-            f"'{name}' cannot be fetched from https://huggingface.co/{repository}: {error}.",
-            "Check the connection, and whether the page asks you to accept a licence and to log "
-            "in; or download the file yourself and give its path.",
-        ) from error
+        raise _not_fetched(f"'{name}'", repository, error) from error
+
+
+def _no_hub(repository: str) -> LikenessError:
+    return LikenessError(
+        "Weights are fetched with the package 'huggingface-hub', which is not installed.",
+        "Run pip install -e '.[train]' in the project's folder, or download "
+        f"https://huggingface.co/{repository} yourself.",
+    )
+
+
+def _not_fetched(what: str, repository: str, error: Exception) -> LikenessError:
+    return LikenessError(
+        f"{what} cannot be fetched from https://huggingface.co/{repository}: {error}.",
+        "Check the connection, and whether the page asks you to accept a licence and to log "
+        "in; or download it yourself and give its path.",
+    )
 
 
 def _from_web(address: str, folder: Path, size: int | None, sha256: str) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
-from .downloads import check_file, downloads_allowed, fetch, hub_copy
+from .downloads import check_file, downloads_allowed, fetch, hub_copy, hub_snapshot
 from .types import LikenessError
 
 ASSETS_VERSION = "2"
@@ -63,6 +63,8 @@ class Weights:
         files: one, or the files of a folder called ``name``.
         repository: on the Hugging Face hub; empty when it is not there.
         url: of the folder on the web that holds the files, when there is no repository.
+        gigabytes: about how large the repository is, where all of it is needed: a model in
+            shards, or a pipeline of several; ``files`` then only name what it is known by.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Weights:
     files: tuple[WeightFile, ...]
     repository: str = ""
     url: str = ""
+    gigabytes: int = 0
 
     @property
     def page(self) -> str:
@@ -81,8 +84,10 @@ class Weights:
         """The file, or the folder of the files, below a folder of weights; None if not there."""
         own = folder / self.name
         if all((own / file.name).is_file() for file in self.files):
+            if self.gigabytes:
+                return own
             return own / self.files[0].name if len(self.files) == 1 else own
-        if len(self.files) == 1 and (folder / self.files[0].name).is_file():
+        if len(self.files) == 1 and not self.gigabytes and (folder / self.files[0].name).is_file():
             return folder / self.files[0].name
         return None
 
@@ -169,6 +174,30 @@ WEIGHTS: dict[str, Weights] = {
                 ),
             ),
             url=LPIPS,
+        ),
+        Weights(
+            "qwen2.5-14b-instruct",
+            "rewrites the scenes of 'likeness generate'",
+            "Apache-2.0",
+            (WeightFile("config.json"),),
+            repository="Qwen/Qwen2.5-14B-Instruct",
+            gigabytes=30,
+        ),
+        Weights(
+            "wan2.2-ti2v-5b",
+            "films the scenes of 'likeness generate'",
+            "Apache-2.0",
+            (WeightFile("model_index.json"),),
+            repository="Wan-AI/Wan2.2-TI2V-5B-Diffusers",
+            gigabytes=34,
+        ),
+        Weights(
+            "qwen-image-edit",
+            "turns people to the sides and the back in 'likeness generate'",
+            "Apache-2.0",
+            (WeightFile("model_index.json"),),
+            repository="Qwen/Qwen-Image-Edit",
+            gigabytes=58,
         ),
     )
 }
@@ -257,8 +286,10 @@ def find_weights(
         if found is not None:
             return _checked(entry, found)
     found = hub_copy(entry.repository, [file.name for file in entry.files])
-    if found is not None:
+    if found is not None and not entry.gigabytes:
         return _checked(entry, found)
+    if entry.gigabytes and (whole := hub_snapshot(entry.repository, download=False)) is not None:
+        return whole
     if not entry.page:
         raise LikenessError(
             "No trained network comes with this version of Likeness.",
@@ -272,6 +303,8 @@ def find_weights(
             f"(from {entry.page}; licence: {entry.licence}); or allow the download with "
             "LIKENESS_ALLOW_DOWNLOAD=1.",
         )
+    if entry.gigabytes and (whole := hub_snapshot(entry.repository, download=True)) is not None:
+        return whole
     target = user_weights_dir() / entry.name
     fetched = [
         fetch(entry.repository, entry.url, file.name, target, file.size, file.sha256)
@@ -291,6 +324,6 @@ def _entry(wanted: str) -> Weights | None:
 def _checked(entry: Weights, found: Path) -> Path:
     """``found``, a file or the folder of several, when it is what was published."""
     for file in entry.files:
-        path = found / file.name if len(entry.files) > 1 else found
+        path = found / file.name if len(entry.files) > 1 or entry.gigabytes else found
         check_file(path, file.size, file.sha256)
     return found

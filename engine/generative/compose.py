@@ -1,0 +1,233 @@
+"""Scenes composed from the vocabularies: one prompt per number (paper, supplement B.2.2).
+
+Two kinds in turn: ``outfit`` names each garment, its colour and cloth; ``role`` names who somebody
+is, and lets the outfit follow from that. All else is drawn alike. Factors that contradict each
+other (sun at midnight, loose hair under a helmet) are not drawn together.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..types import LikenessError
+from .vocabulary import Term, Vocabulary
+
+REGIMES = ("outfit", "role")
+OPTIONAL: Mapping[str, float] = {
+    "outerwear": 0.55, "accessory": 0.5, "decoration": 0.6, "region": 0.8,
+}  # fmt: skip
+"""How often each of what may be missing is there."""
+
+NUM_NEGATIVES = 8
+_REINFORCEMENTS = 2
+_PROMPT = 0x9E37  # so that a prompt's numbers are not those of a rendered subject of the seed
+_AN = re.compile(r"(?!one\b|once\b|uni(?!n)|use|eu|ewe)[aeiou]|hour|heir|honest|honou?r", re.I)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One scene.
+
+    Attributes:
+        number, seed: what it was drawn from.
+        regime: one of :data:`REGIMES`.
+        factors: what was drawn, by axis; axes that are left out are missing.
+        template: the composed text. negative: what must not be seen.
+        text: what the video model is given: the template, or what the language model made of it.
+        rewriting: how ``text`` came to be (see :mod:`.rewrite`); empty: not rewritten yet.
+    """
+
+    number: int
+    seed: int
+    regime: str
+    factors: Mapping[str, str]
+    template: str
+    negative: str
+    text: str
+    rewriting: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Names its files, and the subject in the shards."""
+        return f"generated_{self.number:06d}"
+
+    def line(self) -> str:
+        """As one line of JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @staticmethod
+    def of_line(line: str, where: str = "a prompt") -> Prompt:
+        """The inverse of :meth:`line`.
+
+        Raises:
+            LikenessError: it is not one; says ``where``.
+        """
+        try:
+            return Prompt(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise LikenessError(
+                f"{where} is not a prompt ({error}).", "Take the file away and begin again."
+            ) from error
+
+
+def article(phrase: str) -> str:
+    """The phrase behind its indefinite article.
+
+    >>> article("emerald coat"), article("uniform"), article("hourglass"), article("one-man band")
+    ('an emerald coat', 'a uniform', 'an hourglass', 'a one-man band')
+    """
+    return f"{'an' if _AN.match(phrase) else 'a'} {phrase}"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def compose(number: int, seed: int, vocabulary: Vocabulary) -> Prompt:
+    """Scene ``number`` of a seed; the same whatever else is made."""
+    rng = np.random.default_rng([seed, number, _PROMPT])
+    regime = REGIMES[number % len(REGIMES)]
+    drawn = _Draw(rng, vocabulary)
+    factors: dict[str, str] = {}
+    gender, age = drawn.term("genders"), drawn.term("ages")
+    factors |= {"age": str(age), "gender": str(gender)}
+    if drawn.present("region"):
+        factors["region"] = str(drawn.term("regions"))
+    who = _who(age, gender, factors.get("region"))
+    role = drawn.term("roles") if regime == "role" else None
+    loose = role is None or "tidy" not in role.tags
+    style = drawn.term("hair_styles", lambda t: loose or "loose" not in t.tags)
+    colour = str(drawn.term("hair_colours"))
+    factors |= {"hair_colour": colour, "hair_style": str(style)}
+    hair = f"{colour} {style}"
+    hair = article(hair) if "one" in style.tags else hair
+    if role is None:
+        wears = _outfit(drawn, factors)
+        scene = f"{_sentence(article(who))} wearing {wears}, with {hair}."
+    else:
+        factors["role"] = str(role)
+        scene = (
+            f"{_sentence(article(who))} as {article(str(role))}, dressed and equipped in every "
+            f"detail as such a figure is known, with {hair}."
+        )
+    opening, lines = _circumstances(drawn, factors, role)
+    factors["action"] = str(drawn.term("actions"))
+    text = (
+        f"{opening} {scene} The person {factors['action']}. One person alone, standing upright, "
+        "shown from the waist up by a fixed camera, both arms and hands in the picture, the face "
+        f"uncovered. {lines}"
+    )
+    negative = ", ".join(t.text for t in drawn.several("negatives", NUM_NEGATIVES))
+    return Prompt(number, seed, regime, factors, text, negative, text)
+
+
+def _who(age: Term, gender: Term, region: str | None) -> str:
+    """Without its article: ``middle-aged woman from the Andes``."""
+    whose = next(iter(gender.tags))
+    who = f"{gender} in {whose} {age}" if "decade" in age.tags else f"{age} {gender}"
+    return f"{who} from {region}" if region else who
+
+
+def _outfit(drawn: _Draw, factors: dict[str, str]) -> str:
+    fabric = drawn.term("fabrics")
+    top = drawn.term("tops", lambda t: t.tags == fabric.tags)
+    colour = str(drawn.term("colours"))
+    factors |= {"top_colour": colour, "top_fabric": str(fabric), "top": str(top)}
+    out = f"{article(str(top))} in {colour} {fabric}"
+    if drawn.present("decoration"):
+        factors["decoration"] = _decoration(drawn, top.tags)
+        out += f" with {factors['decoration']}"
+    if drawn.present("outerwear"):
+        over, detail = str(drawn.term("outerwear")), str(drawn.term("outerwear_details"))
+        colour = str(drawn.term("colours", lambda t: str(t) != factors["top_colour"]))
+        factors |= {"outer_colour": colour, "outerwear": over, "outerwear_detail": detail}
+        out += f" under an open {over} in {colour} {detail}"
+    if drawn.present("accessory"):
+        factors["accessory"] = str(drawn.term("accessories"))
+        out += f", and {factors['accessory']}"
+    return out
+
+
+def _decoration(drawn: _Draw, tags: frozenset[str]) -> str:
+    """Something on the top that suits its kind: prints on jersey, weaves on shirts."""
+    lists = ["patterns", "patterns", "colour_blocks", "embroideries"]
+    if "jersey" in tags:
+        lists += ["front_graphics", "front_graphics", "front_graphics", "wordmarks"]
+    if tags & {"shirt", "dressy"}:
+        lists.append("all_over_prints")
+    chosen = lists[int(drawn.rng.integers(len(lists)))]
+    return str(drawn.term(chosen, lambda t: not t.tags or bool(t.tags & tags)))
+
+
+def _circumstances(
+    drawn: _Draw, factors: dict[str, str], role: Term | None
+) -> tuple[str, str]:
+    """The sentence about time, light and shot, and what is said about the light at the end."""
+    time = drawn.term("times")
+    flag = "day" if "day" in time.tags else "night"
+    place = (role.tags if role is not None else frozenset()) & {"in", "out"}
+    light = drawn.term("lighting", lambda t: flag in t.tags and place <= t.tags)
+    shot = drawn.term("shot_sizes")
+    factors |= {"time": str(time), "day_or_night": flag, "lighting": str(light)}
+    factors["shot_size"] = str(shot)
+    lines = " ".join(t.text for t in drawn.several("reinforcements", _REINFORCEMENTS))
+    factors["reinforcement"] = lines
+    opening = f"{_sentence(str(time))}: {light}; {shot}, subject in the middle."
+    return opening, lines
+
+
+class _Draw:
+    """Terms drawn at random."""
+
+    def __init__(self, rng: np.random.Generator, vocabulary: Vocabulary) -> None:
+        self.rng, self._vocabulary = rng, vocabulary
+
+    def present(self, axis: str) -> bool:
+        return bool(self.rng.random() < OPTIONAL[axis])
+
+    def term(self, name: str, suits: Any = None) -> Term:
+        terms = [t for t in self._vocabulary[name] if suits is None or suits(t)]
+        if not terms:
+            raise LikenessError(
+                f"The vocabulary's '{name}' has nothing that goes with the rest of a scene.",
+                "Add terms with the tags that are missing, or use the one that comes with Likeness.",
+            )
+        return terms[int(self.rng.integers(len(terms)))]
+
+    def several(self, name: str, count: int) -> list[Term]:
+        terms = self._vocabulary[name]
+        rows = self.rng.permutation(len(terms))[:count]
+        return [terms[row] for row in rows]
+
+
+def diversity(prompts: Iterable[Prompt], vocabulary: Vocabulary) -> dict[str, dict[str, int]]:
+    """How many different values each axis takes, and how many its vocabulary has."""
+    values: dict[str, set[str]] = {}
+    for prompt in prompts:
+        for axis, value in prompt.factors.items():
+            values.setdefault(axis, set()).add(value)
+    return {
+        axis: {"used": len(seen), "of": len(vocabulary[_LIST_OF[axis]])}
+        for axis, seen in sorted(values.items())
+        if axis in _LIST_OF
+    }
+
+
+_LIST_OF: Mapping[str, str] = {
+    "age": "ages", "gender": "genders", "region": "regions", "hair_colour": "hair_colours",
+    "hair_style": "hair_styles", "time": "times", "lighting": "lighting",
+    "shot_size": "shot_sizes", "action": "actions", "role": "roles", "top_colour": "colours",
+    "top_fabric": "fabrics", "top": "tops", "outer_colour": "colours", "outerwear": "outerwear",
+    "outerwear_detail": "outerwear_details", "accessory": "accessories",
+}  # fmt: skip
+
+
+def all_different(prompts: Sequence[Prompt]) -> int:
+    """How many different templates there are among the prompts."""
+    return len({prompt.template for prompt in prompts})

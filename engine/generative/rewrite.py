@@ -1,0 +1,178 @@
+"""A language model turns composed scenes into fluent ones (paper, supplement B.3).
+
+It may add what makes a scene plausible (a workplace, tools, pockets, seams), and must keep what
+was drawn. That is checked by the words; what fails is asked again with another seed, and after
+some rounds the template stays, with the reason in the record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .compose import Prompt
+from .models import Placement, errors_told, loaded_language_model
+
+SYSTEM = """\
+You prepare shooting notes for a video model that films one person from the waist up. You receive a
+plain scene and return one paragraph of flowing English, 80 to 170 words, nothing before or after it.
+
+1. Be concrete. Where the scene could be read in two ways, settle on one that can be seen.
+2. If the person has an occupation or a role, give the place where such a person is met, with one or
+two fitting things in the background, and let dress and equipment agree with each other. Leave out
+what safety or custom would not allow.
+3. Say more about the clothing: seams, pockets, fastenings, weave, emblems without words or brands.
+4. Keep, in the words that you were given: age, kind of person, region, hair, colours, garments,
+role, movement, hour and light. Add no second person and no text in the picture.
+5. The person stands, faces the camera, and keeps both hands in the picture; the camera does not
+move."""
+
+LEAST_WORDS, MOST_WORDS = 45, 260
+ROUNDS = 3
+MAX_NEW_TOKENS = 400
+"""Of an answer; 260 words are about 350."""
+
+KEPT: Mapping[str, float] = {
+    "age": 1.0, "gender": 1.0, "region": 0.6, "hair_colour": 1.0, "hair_style": 0.5, "top": 0.5,
+    "top_colour": 1.0, "top_fabric": 0.5, "outerwear": 0.5, "outer_colour": 1.0, "accessory": 0.5,
+    "role": 0.6, "action": 0.4,
+}  # fmt: skip
+"""Share of a factor's words that must be found again. Movements and styles may be reworded."""
+
+_SMALL = frozenset(
+    "a an and as at back by for from his her in into it its of on or over the their then to two "
+    "under with".split()
+)
+_META = re.compile(r"^\s*(here is|here's|sure|certainly|of course|rewritten|note:|[-*#\d])", re.I)
+
+Complete = Callable[[Sequence[str], int], list[str]]
+"""Scenes and a seed to the model's answers."""
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """How the language model is used; ``batch`` scenes at once."""
+
+    temperature: float = 0.7
+    top_p: float = 0.9
+    batch: int = 8
+    max_new_tokens: int = MAX_NEW_TOKENS
+
+
+def objections(prompt: Prompt, text: str) -> list[str]:
+    """Why ``text`` cannot stand for the prompt; nothing when it can."""
+    out = []
+    count = len(text.split())
+    if not LEAST_WORDS <= count <= MOST_WORDS:
+        out.append(f"it has {count} words")
+    if "\n" in text.strip() or _META.match(text):
+        out.append("it is not one paragraph of prose")
+    found = _words(text)
+    for axis, share in KEPT.items():
+        wanted = _words(prompt.factors.get(axis, ""))
+        if wanted and len(wanted & found) < share * len(wanted):
+            out.append(f"{axis} '{prompt.factors[axis]}' is lost")
+    return out
+
+
+def _words(text: str) -> set[str]:
+    """Its words by their stems, without those that carry nothing."""
+    words = re.findall(r"[a-z]+", text.lower())
+    return {_stem(word) for word in words if word not in _SMALL and len(word) > 1}
+
+
+def _stem(word: str) -> str:
+    """Rough, but the same on both sides.
+
+    >>> _stem("pockets") == _stem("pocket"), _stem("lowering") == _stem("lowers")
+    (True, True)
+    """
+    for ending in ("ing", "es", "ed", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def rewrite(
+    prompts: Sequence[Prompt], complete: Complete, about: Mapping[str, Any], batch: int = 8
+) -> Iterator[Prompt]:
+    """Each prompt with the text that the video model gets, in their order.
+
+    Args:
+        complete: the model. about: what the record says of it.
+        batch: prompts asked at once. A prompt's answer does not depend on how often the run was
+            stopped before it as long as this stays: batches are cut at the same numbers.
+    """
+    for start in range(0, len(prompts), batch):
+        yield from _batch(prompts[start : start + batch], complete, about)
+
+
+def _batch(
+    prompts: Sequence[Prompt], complete: Complete, about: Mapping[str, Any]
+) -> list[Prompt]:
+    done: dict[int, Prompt] = {}
+    against: dict[int, list[str]] = {}
+    for attempt in range(ROUNDS):
+        open_ones = [k for k in range(len(prompts)) if k not in done]
+        if not open_ones:
+            break
+        seed = answer_seed(prompts[0], attempt)
+        answers = complete([prompts[k].template for k in open_ones], seed)
+        for k, answer in zip(open_ones, answers, strict=True):
+            text = answer.strip()
+            against[k] = objections(prompts[k], text)
+            if not against[k]:
+                record = {**about, "outcome": "rewritten", "attempt": attempt, "seed": seed}
+                done[k] = replace(prompts[k], text=text, rewriting=record)
+    for k, prompt in enumerate(prompts):
+        if k not in done:
+            record = {**about, "outcome": "template kept", "reasons": against[k]}
+            done[k] = replace(prompt, text=prompt.template, rewriting=record)
+    return [done[k] for k in range(len(prompts))]
+
+
+def answer_seed(first: Prompt, attempt: int) -> int:
+    """Of the sampling of a batch that begins with ``first``."""
+    return (first.seed * 1_000_003 + first.number * ROUNDS + attempt) % 2**63
+
+
+def language_model(
+    source: str, placement: Placement, options: Rewriting | None = None
+) -> tuple[Complete, dict[str, Any]]:
+    """A causal language model of ``transformers`` as :data:`Complete`, and what the records say.
+
+    Args:
+        source: as for :func:`.models.model_source`.
+
+    Raises:
+        LikenessError: it is not there, does not load, or has no chat template.
+    """
+    options = options or Rewriting()
+    import torch
+
+    model, tokenizer, about = loaded_language_model(source, placement)
+    tokenizer.padding_side = "left"  # answers begin where the question ends
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+
+    def complete(scenes: Sequence[str], seed: int) -> list[str]:
+        chats = [
+            [{"role": "system", "content": SYSTEM}, {"role": "user", "content": scene}]
+            for scene in scenes
+        ]
+        texts = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
+        inputs = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
+        inputs = inputs.to(model.device)
+        torch.manual_seed(seed)
+        with errors_told("rewriting"), torch.inference_mode():
+            out = model.generate(
+                **inputs, do_sample=True, temperature=options.temperature, top_p=options.top_p,
+                max_new_tokens=options.max_new_tokens, pad_token_id=tokenizer.pad_token_id,
+            )  # fmt: skip
+        answers = out[:, inputs["input_ids"].shape[1] :]
+        return [str(text) for text in tokenizer.batch_decode(answers, skip_special_tokens=True)]
+
+    settings = {"temperature": options.temperature, "top_p": options.top_p, "batch": options.batch}
+    return complete, {**about, **settings}

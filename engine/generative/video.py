@@ -1,0 +1,98 @@
+"""Clips of the scenes (paper, supplement B.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..imaging.video_writer import VideoWriter
+from ..types import LikenessError
+from .compose import Prompt
+from .models import Placement, errors_told, loaded_video_pipeline
+
+VIDEO, EDIT = 1, 2  # so that the seeds of a subject's clip and pictures differ
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """How clips are made; the model's own defaults.
+
+    Attributes:
+        width, height: pixels, multiples of 32. frames: one more than a multiple of 4.
+        frame_rate: of the file. steps, guidance: of the sampler.
+    """
+
+    width: int = 1280
+    height: int = 704
+    frames: int = 121
+    frame_rate: float = 24.0
+    steps: int = 50
+    guidance: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.width % 32 or self.height % 32 or min(self.width, self.height) < 32:
+            raise LikenessError(
+                f"Clips cannot be {self.width} x {self.height}.", "Choose multiples of 32."
+            )
+        if self.frames % 4 != 1:
+            raise LikenessError(
+                f"Clips cannot have {self.frames} frames.",
+                "Choose one more than a multiple of 4, as 81 or 121.",
+            )
+
+
+Film = Callable[[Prompt], NDArray[np.uint8]]
+"""A prompt's frames, [T, H, W, 3]."""
+
+
+def picture_seed(prompt: Prompt, kind: int, row: int = 0) -> int:
+    """Of the noise that a picture or clip of a prompt begins with."""
+    words = np.random.SeedSequence([prompt.seed, prompt.number, kind, row]).generate_state(2)
+    return int(words[0]) << 16 ^ int(words[1])
+
+
+def video_model(
+    source: str, placement: Placement, options: VideoOptions
+) -> tuple[Film, dict[str, Any]]:
+    """A Wan pipeline as :data:`Film`, and what the records say.
+
+    Args:
+        source: as for :func:`.models.model_source`.
+
+    Raises:
+        LikenessError: it is not there or does not load; later, that the memory is not enough.
+    """
+    pipeline, about = loaded_video_pipeline(source, placement)
+    import torch
+
+    def film(prompt: Prompt) -> NDArray[np.uint8]:
+        generator = torch.Generator("cpu").manual_seed(picture_seed(prompt, VIDEO))
+        with errors_told("filming"):
+            made = pipeline(
+                prompt=prompt.text, negative_prompt=prompt.negative, width=options.width,
+                height=options.height, num_frames=options.frames,
+                num_inference_steps=options.steps, guidance_scale=options.guidance,
+                generator=generator, output_type="np",
+            ).frames[0]  # fmt: skip
+        if not np.isfinite(made).all():
+            raise LikenessError(
+                f"The clip of prompt {prompt.number} has numbers that are not finite.",
+                "Use --dtype bfloat16 or float32.",
+            )
+        frames: NDArray[np.uint8] = np.rint(np.clip(made, 0, 1) * 255).astype(np.uint8)
+        return frames
+
+    return film, {**about, **asdict(options)}
+
+
+def write_clip(path: Path, frames: NDArray[np.uint8], frame_rate: float) -> None:
+    """Frames [T, H, W, 3] as a video that appears whole or not at all."""
+    _, height, width, _ = frames.shape
+    with VideoWriter(path, width, height, frame_rate) as writer:
+        for frame in frames:
+            writer.write(frame)

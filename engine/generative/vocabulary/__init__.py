@@ -1,0 +1,99 @@
+"""Vocabularies: what can vary in a generated clip, in data files (paper, supplement B.2.1).
+
+Each list of a file is made of families. A family has plain ``words``, or a ``form`` with slots
+that takes every combination of their words, so that a thousand outer garments can be read and
+mended in forty lines. ``tags`` say what goes with what. ``count`` is what a list comes to.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from ...types import LikenessError
+
+FOLDER = Path(__file__).resolve().parent
+
+LISTS = (
+    "ages", "genders", "regions", "hair_colours", "hair_styles", "times", "lighting",
+    "reinforcements", "shot_sizes", "actions", "colours", "fabrics", "tops", "outerwear",
+    "outerwear_details", "accessories", "front_graphics", "wordmarks", "patterns",
+    "all_over_prints", "colour_blocks", "embroideries", "roles", "negatives",
+)  # fmt: skip
+"""What a set of files must hold together."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A phrase, and what is known about it."""
+
+    text: str
+    tags: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Vocabulary = Mapping[str, tuple[Term, ...]]
+"""The terms of each list in :data:`LISTS`."""
+
+
+def load_vocabulary(folder: Path = FOLDER) -> Vocabulary:
+    """Read all ``.toml`` files of a folder.
+
+    Raises:
+        LikenessError: a file is damaged, a list is missing, doubled, has another length than it
+            says, or has a term twice; names the file.
+    """
+    lists: dict[str, tuple[Term, ...]] = {}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise _wrong(path, f"it cannot be read ({error})") from error
+        for name, entry in content.items():
+            if name in lists:
+                raise _wrong(path, f"the list '{name}' is there twice")
+            lists[name] = _terms(path, name, entry)
+    missing = [name for name in LISTS if name not in lists]
+    if missing:
+        raise _wrong(folder, f"there are no {', '.join(missing)}")
+    return lists
+
+
+def _terms(path: Path, name: str, entry: Any) -> tuple[Term, ...]:
+    try:
+        terms = tuple(term for family in entry["family"] for term in _family(family))
+        count = int(entry["count"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _wrong(path, f"the list '{name}' is not built of families ({error!r})") from error
+    if len(terms) != count:
+        raise _wrong(path, f"'{name}' has {len(terms)} terms and says {count}")
+    texts = [term.text for term in terms]
+    twice = sorted({text for text in texts if texts.count(text) > 1}) if _doubled(texts) else []
+    if twice:
+        raise _wrong(path, f"'{name}' has '{twice[0]}' twice")
+    return terms
+
+
+def _doubled(texts: list[str]) -> bool:
+    return len(set(texts)) < len(texts)
+
+
+def _family(family: Mapping[str, Any]) -> list[Term]:
+    tags = frozenset(family.get("tags", ()))
+    if "words" in family:
+        return [Term(str(text), tags) for text in family["words"]]
+    form = str(family["form"])
+    slots = [slot for _, slot, _, _ in Formatter().parse(form) if slot]
+    combined = product(*(family[slot] for slot in slots))
+    return [Term(form.format(**dict(zip(slots, words))), tags) for words in combined]
+
+
+def _wrong(path: Path, what: str) -> LikenessError:
+    return LikenessError(f"The vocabulary '{path}' cannot be used: {what}.", "Mend the file.")
