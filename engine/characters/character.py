@@ -1,0 +1,257 @@
+"""A foreign character: its meshes as displayed, its rig, and its size brought to metres."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..people.model import LABEL, Part
+from ..people.parts_file import load_parts
+from ..types import BoolArray, FloatArray, IntArray, LikenessError
+
+RIG_FILE = "rig.npz"
+LOWEST, HIGHEST = 0.4, 3.0
+"""Metres between which a character's height is taken for what it is."""
+UNITS = {"centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254, "decimetres": 0.1}
+ADULT = 1.7
+SEEN_THROUGH = 0.5  # mean alpha below which a triangle does not count as a surface
+
+_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("brow", ("brow", "lash")),
+    ("hair", ("hair", "beard", "mustache", "moustache", "ponytail", "bangs", "fringe")),
+    ("glasses", ("glasses", "goggles", "spectacles")),
+    ("hat", ("hat", "cap", "helmet", "hood", "beanie", "fedora")),
+    ("shoes", ("shoe", "shoes", "boot", "boots", "sneaker", "sneakers", "sandal", "sandals")),
+    ("scarf", ("scarf",)),
+    ("jewellery", ("earring", "earrings", "necklace", "ring", "jewel", "jewelry")),
+    ("mouth", ("teeth", "tongue", "mouth", "gums")),
+    ("eye", ("eye", "eyes", "cornea", "iris", "sclera", "eyeball", "eyeballs")),
+    ("clothes", (
+        "cloth", "clothes", "clothing", "shirt", "tshirt", "pants", "trousers", "jeans", "dress",
+        "skirt", "jacket", "coat", "suit", "top", "tops", "bottom", "bottoms", "outfit", "sweater",
+        "shorts", "socks", "vest", "hoodie", "uniform", "gloves", "casualsuit", "elegantsuit",
+        "sportsuit", "worksuit", "garment",
+    )),
+)  # fmt: skip
+
+
+def label_of(*names: str) -> str:
+    """What a mesh or material of these names is, as far as they tell; ``other`` if not.
+
+    >>> label_of("Wolf3D_Hair"), label_of("Ch36_Shirt"), label_of("Body"), label_of("eyelashes01")
+    ('hair', 'clothes', 'other', 'brow')
+    """
+    words: set[str] = set()
+    for name in names:
+        split = "".join(c if c.isalpha() else " " for c in name)
+        # CamelCase counts as words too.
+        spaced = "".join(
+            f" {c}" if c.isupper() and k and split[k - 1].islower() else c
+            for k, c in enumerate(split)
+        )
+        words |= set(spaced.lower().split()) | set(split.lower().split())
+    for label, known in _WORDS:
+        if any(word in known or (len(stem) > 4 and stem in word)
+               for word in words for stem in (*known[:2], word) if stem in known):  # fmt: skip
+            return label
+        if label in ("brow", "hair") and any(stem in word for word in words for stem in known):
+            return label
+    return "other"
+
+
+@dataclass(frozen=True)
+class Rig:
+    """Bones: names, and where their heads and tails are in the shown pose [B, 3]."""
+
+    names: tuple[str, ...]
+    heads: FloatArray
+    tails: FloatArray
+
+
+@dataclass(frozen=True)
+class Character:
+    """A foreign figure, standing in engine axes (y up), posed as its file shows it.
+
+    Attributes:
+        name: of the file. parts: meshes. rig: None for a bare mesh.
+        scale: its units times this are the metres of ``parts`` and ``rig``.
+        turn: [3, 3] how it was turned to stand upright.
+        notes: what was assumed about it.
+    """
+
+    name: str
+    parts: tuple[Part, ...]
+    rig: Rig | None
+    scale: float = 1.0
+    turn: FloatArray = None  # type: ignore[assignment]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.turn is None:
+            object.__setattr__(self, "turn", np.eye(3))
+
+    @property
+    def vertices(self) -> FloatArray:
+        """[V, 3] of all parts."""
+        return np.concatenate([part.vertices for part in self.parts])
+
+    def moved(self, scale: float = 1.0, turn: FloatArray | None = None) -> Character:
+        """The same, larger or smaller about the origin and turned [3, 3]."""
+        R = np.eye(3) if turn is None else turn
+
+        def there(points: FloatArray) -> FloatArray:
+            return np.asarray(scale * (np.asarray(points, np.float64) @ R.T))
+
+        parts = tuple(replace(part, vertices=there(part.vertices)) for part in self.parts)
+        rig = self.rig
+        if rig is not None:
+            rig = Rig(rig.names, there(rig.heads), there(rig.tails))
+        return replace(
+            self, parts=parts, rig=rig, scale=self.scale * scale, turn=R @ self.turn
+        )
+
+    def noted(self, note: str) -> Character:
+        """The same with another note."""
+        return replace(self, notes=(*self.notes, note))
+
+
+def load_character(folder: Path, name: str) -> Character:
+    """Read what ``addon/characters.py`` took out of a user's file.
+
+    Raises:
+        LikenessError: there is nothing in it that a person could be made of.
+    """
+    parts = load_parts(folder)
+    rig = None
+    path = folder / RIG_FILE
+    if path.is_file():
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                names = tuple(str(n) for n in file["names"])
+                rig = Rig(names, file["heads"], file["tails"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise LikenessError(f"'{path}' cannot be read ({error}).", "Convert again.") from error
+    return Character(name, parts, rig)
+
+
+def save_rig(rig: Rig, folder: Path) -> None:
+    """Write the rig beside the parts."""
+    with (folder / RIG_FILE).open("wb") as file:
+        np.savez(file, names=np.array(rig.names), heads=rig.heads, tails=rig.tails)
+
+
+def in_metres(character: Character) -> Character:
+    """The character at a person's size; what was assumed is noted."""
+    height = float(np.ptp(_solid_vertices(character)[:, 1]))
+    if not np.isfinite(height) or height <= 0:
+        raise LikenessError(
+            f"'{character.name}' holds no body: its meshes have no height.",
+            "Give a file with a person's mesh.",
+        )
+    if LOWEST <= height <= HIGHEST:
+        return character
+    for unit, metres in UNITS.items():
+        if 1.2 <= height * metres <= 2.3:
+            note = f"It is {height:.4g} units high, taken for {unit}."
+            return character.moved(metres).noted(note)
+    scale = ADULT / height
+    note = f"It is {height:.4g} units high, which is no unit of length: made {ADULT} m high."
+    return character.moved(scale).noted(note)
+
+
+def _solid_vertices(character: Character) -> FloatArray:
+    return np.concatenate([part.vertices[part.f].reshape(-1, 3) for part in character.parts])
+
+
+@dataclass(frozen=True)
+class Surface:
+    """All triangles that are not seen through, as one mesh.
+
+    Attributes:
+        vertices: [V, 3] float64. f: [F, 3]. label: [F] uint8. part: [F] row of the parts.
+        row: [F] triangle of that part.
+    """
+
+    parts: tuple[Part, ...]
+    vertices: FloatArray
+    f: IntArray
+    label: NDArray[np.uint8]
+    part: IntArray
+    row: IntArray
+
+    def paint(self, face: IntArray, bary: FloatArray) -> FloatArray:
+        """Colours [P, 3] at points of triangles [P] with barycentric coordinates [P, 3]."""
+        out = np.zeros((len(face), 3))
+        for k, part in enumerate(self.parts):
+            mine = np.flatnonzero(self.part[face] == k)
+            if len(mine):
+                out[mine] = texels(part, self.row[face[mine]], bary[mine])[:, :3]
+        return out
+
+
+def texels(part: Part, face: IntArray, bary: FloatArray) -> FloatArray:
+    """RGBA [P, 4] in 0..1 of the nearest texels at points of a part."""
+    color = part.material.color
+    height, width = color.shape[:2]
+    uv = np.einsum("pk,pkc->pc", bary, part.uv[face])
+    column = np.clip((uv[:, 0] % 1.0 * width).astype(int), 0, width - 1)
+    row = np.clip((uv[:, 1] % 1.0 * height).astype(int), 0, height - 1)
+    return np.asarray(color[row, column] / 255.0)
+
+
+_INSIDE = np.array([[4, 1, 1], [1, 4, 1], [1, 1, 4], [2, 2, 2]]) / 6.0
+
+
+def opaque(part: Part) -> BoolArray:
+    """[F] triangles of which most is solid."""
+    alpha = np.zeros(len(part.f))
+    for bary in _INSIDE:
+        alpha += texels(part, np.arange(len(part.f)), np.tile(bary, (len(part.f), 1)))[:, 3]
+    return np.asarray(alpha / len(_INSIDE) >= SEEN_THROUGH)
+
+
+def split_cards(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Parts whose triangles are all solid, and cards with all that let one see through them.
+
+    Characters often keep lashes or hair in the mesh of the body, with one picture for all.
+    """
+    out: list[Part] = []
+    for part in parts:
+        if part.material.color[..., 3].min() == 255:
+            out.append(part)
+            continue
+        corners = np.concatenate([_INSIDE, np.eye(3) * 0.94 + 0.02])
+        rows = np.arange(len(part.f))
+        solid = np.all([texels(part, rows, np.tile(bary, (len(rows), 1)))[:, 3] > 0.9
+                        for bary in corners], 0)  # fmt: skip
+        for which, card in ((solid, False), (~solid, True)):
+            if which.any():
+                out.append(replace(part, f=part.f[which], uv=part.uv[which],
+                                   label=part.label[which], card=card,
+                                   bias=0.002 if card else 0.0))  # fmt: skip
+    return tuple(out)
+
+
+def surface_of(character: Character) -> Surface:
+    """What of a character cameras see as solid."""
+    kept = [np.flatnonzero(opaque(part)) for part in character.parts]
+    starts = np.cumsum([0, *(len(part.vertices) for part in character.parts)])
+    pairs = list(zip(character.parts, kept))
+    return Surface(
+        parts=character.parts,
+        vertices=character.vertices,
+        f=np.concatenate([p.f[rows] + start for (p, rows), start in zip(pairs, starts)]),
+        label=np.concatenate([p.label[rows] for p, rows in pairs]),
+        part=np.concatenate([np.full(len(rows), k) for k, rows in enumerate(kept)]),
+        row=np.concatenate(kept),
+    )
+
+
+HAIRY = tuple(LABEL[n] for n in ("hair", "brow", "hat", "glasses", "jewellery", "scarf"))
+"""Labels whose surface is no body's."""
+DRESSED = tuple(LABEL[n] for n in ("clothes", "shoes"))

@@ -1,0 +1,283 @@
+"""Looking at a character from all around: the detectors' landmarks in space, and its surface.
+
+The character is drawn by our own z-buffer, so each pixel's place is known: face landmarks are put
+back onto the surface; those of body and hands, which lie inside, are triangulated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..body.bake.plain import SUPERSAMPLING, render_plain, triangulate
+from ..cameras import camera_position, intrinsics, look_at, project, unproject
+from ..render.mesh import MeshBuffer, rasterize_mesh
+from ..tracking.detectors import Detectors, Roi
+from ..tracking.observation import Candidate, find_candidates
+from ..types import Camera, FloatArray, IntArray
+from .character import Surface
+
+YAWS = tuple(range(0, 360, 30))
+PITCH, FAR = 4.0, 3.2  # degrees; metres to a figure of 1.7 m, in its own size
+PICTURE, CLOSE_PICTURE, HAND_PICTURE = 512, 448, 288
+UNLIKELY = 0.3
+"""Trust in a body without a face: seen from behind, left and right are easily taken for each
+other."""
+FACE_YAWS, FACE_PITCHES = (-28.0, -14.0, 0.0, 14.0, 28.0), (-8.0, 8.0)
+FACING = 0.35  # cosine, as in the body's own landmarks (body/bake/landmarks.py)
+FEWEST_FACES, FEWEST_HANDS, FEWEST_BODIES = 3, 3, 3
+HAND_SIDES = tuple((yaw, pitch) for pitch in (0.0, 45.0, -45.0) for yaw in (0, 60, 120, 180, 240,
+                                                                            300))  # fmt: skip
+HAND_MISS = 0.03  # metres by which a hand found in a close view may miss the wrist
+VOXEL = {"body": 0.0045, "fine": 0.0018}  # metres between points of the cloud
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Landmarks in space, metres; weights are 0 (not found) to 1.
+
+    Attributes:
+        pose: [33, 3], pose_weight [33]. face: [478, 3], face_weight [478].
+        hands: by side (True: left) [21, 3] and [21].
+        views: how many pictures showed a body, a face, a left and a right hand.
+    """
+
+    pose: FloatArray
+    pose_weight: FloatArray
+    face: FloatArray
+    face_weight: FloatArray
+    hands: dict[bool, tuple[FloatArray, FloatArray]]
+    views: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Points of what can be seen of a surface.
+
+    Attributes:
+        points: [N, 3]. normals: [N, 3] unit, to whoever sees them. face: [N] triangle.
+    """
+
+    points: FloatArray
+    normals: FloatArray
+    face: IntArray
+
+
+@dataclass
+class Looker:
+    """Pictures of one surface, and the cloud of all that they show."""
+
+    surface: Surface
+    detectors: Detectors
+    size: float
+
+    def __post_init__(self) -> None:
+        self._seen: list[Cloud] = []
+        used = self.surface.vertices[np.unique(self.surface.f)]
+        self.centre = (used.min(0) + used.max(0)) / 2
+        self.reach = float(np.linalg.norm(used - self.centre, axis=1).max())
+
+    def camera(self, target: FloatArray, reach: float, yaw: float, pitch: float, size: int
+               ) -> Camera:  # fmt: skip
+        """A camera whose picture a sphere of ``reach`` metres about ``target`` fills."""
+        distance = 6.0 * reach
+        focal = 0.48 * size * np.sqrt(distance**2 - reach**2) / reach
+        return Camera(look_at(target, distance, yaw, pitch), intrinsics(focal, size, size),
+                      size, size)  # fmt: skip
+
+    def picture(self, camera: Camera, keep: str = "") -> tuple[FloatArray, MeshBuffer]:
+        """The picture and its z-buffer at twice the size; ``keep``: also for the cloud."""
+        position = camera_position(camera)
+        light = position - self.centre + np.array([0.3, 0.6, 0.0]) * np.linalg.norm(
+            position - self.centre)  # fmt: skip
+        rgb, buffer = render_plain(
+            self.surface.vertices, self.surface.f, self.surface.paint, camera, light
+        )
+        if keep:
+            self._keep(camera, buffer, VOXEL[keep])
+        return rgb, buffer
+
+    def glance(self, camera: Camera, keep: str) -> None:
+        """Only for the cloud."""
+        large = camera.resized(camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING)
+        self._keep(camera, rasterize_mesh(self.surface.vertices, self.surface.f, large),
+                   VOXEL[keep])  # fmt: skip
+
+    def _keep(self, camera: Camera, buffer: MeshBuffer, voxel: float) -> None:
+        f, vertices = self.surface.f, self.surface.vertices
+        covered = np.flatnonzero(buffer.face.ravel() >= 0)
+        face = buffer.face.ravel()[covered]
+        corners = vertices[f[face]]
+        points = np.einsum("pk,pkc->pc", buffer.bary.reshape(-1, 3)[covered], corners)
+        # One point for each cell of a grid; the first in the picture's order.
+        cells = np.floor(points / (voxel * self.size)).astype(np.int64)
+        _, first = np.unique(cells, axis=0, return_index=True)
+        points, face = points[first], face[first]
+        a, b, c = np.moveaxis(vertices[f[face]], 1, 0)
+        normals = np.cross(b - a, c - a)
+        length = np.linalg.norm(normals, axis=1)
+        normals /= np.maximum(length, 1e-20)[:, None]
+        sight = camera_position(camera) - points
+        sight /= np.linalg.norm(sight, axis=1, keepdims=True)
+        facing = (normals * sight).sum(1)
+        normals *= np.where(facing < 0, -1.0, 1.0)[:, None]
+        good = (length > 1e-14) & (np.abs(facing) > 0.15)
+        self._seen.append(Cloud(points[good], normals[good], face[good]))
+
+    def cloud(self) -> Cloud:
+        """All that was seen, what several pictures show once."""
+        points = np.concatenate([c.points for c in self._seen])
+        normals = np.concatenate([c.normals for c in self._seen])
+        face = np.concatenate([c.face for c in self._seen])
+        cells = np.floor(points / (VOXEL["fine"] * self.size)).astype(np.int64)
+        # The two sides of a thin sheet stay apart.
+        first = np.unique(np.concatenate([cells, normals > 0], 1), axis=0, return_index=True)[1]
+        return Cloud(points[first], normals[first], face[first])
+
+
+def look_around(looker: Looker) -> Marks | None:
+    """Find body, face and hands in pictures from all sides; None when nobody is seen."""
+    cameras, bodies = [], []
+    for yaw in YAWS:
+        camera = looker.camera(looker.centre, looker.reach, yaw, PITCH, PICTURE)
+        rgb, _ = looker.picture(camera, "body")
+        found = find_candidates(rgb, looker.detectors)
+        if found:
+            cameras.append(camera)
+            bodies.append(max(found, key=lambda one: float(one.person.mask.sum())))
+    faces = sum(one.face is not None for one in bodies)
+    if len(bodies) < FEWEST_BODIES or (faces == 0 and len(bodies) < 2 * FEWEST_BODIES):
+        return None
+    pose, weight = _body_points(cameras, bodies)
+    face, face_weight, shown = _face_points(looker, pose, weight)
+    hands, hand_views = {}, {}
+    for left in (True, False):
+        points, trust, count = _hand_points(looker, pose, weight, left)
+        hand_views["left hand" if left else "right hand"] = count
+        if count >= FEWEST_HANDS:
+            hands[left] = (points, trust)
+    views = {"body": len(bodies), "face": shown, **hand_views}
+    return Marks(pose, weight, face, face_weight, hands, views)
+
+
+def complete_cloud(looker: Looker) -> None:
+    """What level views do not see: from above and below."""
+    for pitch in (50.0, -50.0):
+        for yaw in (0, 60, 120, 180, 240, 300):
+            looker.glance(
+                looker.camera(looker.centre, looker.reach, yaw, pitch, PICTURE), "body"
+            )
+
+
+def _body_points(cameras: list[Camera], bodies: list[Candidate]) -> tuple[FloatArray, FloatArray]:
+    pixels = np.stack([one.person.landmarks for one in bodies])
+    trust = np.stack([one.person.visibility for one in bodies]).clip(0.02)
+    trust *= np.array([1.0 if one.face is not None else UNLIKELY for one in bodies])[:, None]
+    points, weight = np.zeros((33, 3)), np.zeros(33)
+    for k in range(33):
+        points[k], miss = triangulate(cameras, pixels[:, k], trust[:, k])
+        agree = (miss < 0.04) & (trust[:, k] > 0.2)
+        weight[k] = min(1.0, agree.sum() / 4) if agree.sum() >= 2 else 0.0
+    return points, weight
+
+
+def front_of(pose: FloatArray) -> float:
+    """Degrees about +y to which the trunk faces, from shoulders and hips."""
+    across = pose[11] - pose[12] + pose[23] - pose[24]
+    return float(np.degrees(np.arctan2(-across[2], across[0])))
+
+
+def _face_points(
+    looker: Looker, pose: FloatArray, weight: FloatArray
+) -> tuple[FloatArray, FloatArray, int]:
+    ears = (pose[7] + pose[8]) / 2
+    out, trust = np.zeros((478, 3)), np.zeros(478)
+    if min(weight[[0, 7, 8]]) <= 0:
+        return out, trust, 0
+    across = pose[7] - pose[8]
+    front = float(np.degrees(np.arctan2(-across[2], across[0])))
+    reach = 1.1 * max(float(np.linalg.norm(across)), 0.07 * looker.size)
+    hits = []
+    for pitch in FACE_PITCHES:
+        for yaw in FACE_YAWS:
+            middle = 0.6 * ears + 0.4 * pose[0]
+            camera = looker.camera(middle, reach, front + yaw, pitch, CLOSE_PICTURE)
+            rgb, buffer = looker.picture(camera, "fine")
+            found = looker.detectors.face_landmarks(rgb)
+            if found is not None and found.score > 0.5:
+                hits.append(_onto_surface(looker.surface, buffer, camera, found.landmarks))
+    for yaw in (90, 180, 270):
+        looker.glance(looker.camera(ears, reach, front + yaw, 10.0, CLOSE_PICTURE), "fine")
+    if len(hits) < FEWEST_FACES:
+        return out, trust, len(hits)
+    stack = np.stack(hits)
+    count = np.isfinite(stack[..., 0]).sum(0)
+    good = count >= FEWEST_FACES
+    out[good] = np.nanmedian(stack[:, good], axis=0)
+    spread = np.nanmedian(np.linalg.norm(stack[:, good] - out[good], axis=2), axis=0)
+    trust[good] = 1.0 / (1.0 + (spread / (0.003 * looker.size)) ** 2)
+    return out, trust, len(hits)
+
+
+def _onto_surface(
+    surface: Surface, buffer: MeshBuffer, camera: Camera, pixels: FloatArray
+) -> FloatArray:
+    """[478, 3] where the pixels meet the surface squarely enough, nan elsewhere."""
+    size = buffer.depth.shape[0]
+    place = np.clip((pixels * SUPERSAMPLING).astype(int), 0, size - 1)
+    depth = buffer.depth[place[:, 1], place[:, 0]]
+    face = buffer.face[place[:, 1], place[:, 0]]
+    out = np.full((len(pixels), 3), np.nan)
+    hit = np.flatnonzero(face >= 0)
+    points = unproject(pixels[hit], depth[hit], camera)
+    a, b, c = np.moveaxis(surface.vertices[surface.f[face[hit]]], 1, 0)
+    normal = np.cross(b - a, c - a)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
+    sight = camera_position(camera) - points
+    sight /= np.linalg.norm(sight, axis=1, keepdims=True)
+    good = np.abs((normal * sight).sum(1)) > FACING
+    out[hit[good]] = points[good]
+    return out
+
+
+def _hand_points(
+    looker: Looker, pose: FloatArray, weight: FloatArray, left: bool
+) -> tuple[FloatArray, FloatArray, int]:
+    elbow, wrist, pinky, index = (13, 15, 17, 19) if left else (14, 16, 18, 20)
+    points, trust = np.zeros((21, 3)), np.zeros(21)
+    if min(weight[wrist], weight[elbow]) <= 0:
+        return points, trust, 0
+    along = pose[wrist] - pose[elbow]
+    length = min(float(np.linalg.norm(along)), 0.3 * looker.size)
+    along = along / max(float(np.linalg.norm(along)), 1e-9)
+    knuckles = weight[index] > 0 and weight[pinky] > 0
+    centre = (pose[index] + pose[pinky]) / 2 if knuckles else pose[wrist] + 0.35 * length * along
+    reach = 0.11 * looker.size
+    cameras, pixels, scores = [], [], []
+    for yaw, pitch in HAND_SIDES:
+        camera = looker.camera(centre, reach, yaw, pitch, HAND_PICTURE)
+        rgb, _ = looker.picture(camera, "fine")
+        whole = Roi((HAND_PICTURE / 2, HAND_PICTURE / 2), float(HAND_PICTURE))
+        hands = looker.detectors.hands_in(rgb, [whole])
+        at, depth = project(pose[wrist], camera)
+        reachable = HAND_MISS * 2 * looker.size * camera.K[0, 0] / float(depth)
+        near = [h for h in hands if np.hypot(*(h.landmarks[0] - at)) < reachable
+                and (h.left > 0.5) == left]  # fmt: skip
+        if near:
+            cameras.append(camera)
+            pixels.append(near[0].landmarks)
+            scores.append(near[0].score)
+    if len(cameras) < FEWEST_HANDS:
+        return points, trust, len(cameras)
+    for k in range(21):
+        points[k], miss = triangulate(cameras, np.stack(pixels)[:, k], np.array(scores))
+        agree = miss < 0.012 * looker.size
+        trust[k] = min(1.0, agree.sum() / 4) if agree.sum() >= 2 else 0.0
+    return points, trust, len(cameras)
+
+
+def tree_of(cloud: Cloud, turn_weight: float) -> cKDTree:
+    """For nearest points whose normals agree: ``turn_weight`` metres for a unit of normal."""
+    return cKDTree(np.concatenate([cloud.points, turn_weight * cloud.normals], 1))
