@@ -1,0 +1,451 @@
+"""Hair grown from the scalp: strips of strands that follow a style, and their texture.
+
+No asset is needed. Each strip is a card a few millimetres wide along the path of one lock; the
+texture shows single strands that get thinner towards the ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from ..body.model import Body
+from ..gaussians.binding import vertex_normals
+from ..types import BoolArray, FloatArray, IntArray
+from . import noise
+from .hair_binding import REACH, Surface, rows_of, smoothstep, surface, unit
+from .hair_color import mixed, to_linear, to_srgb
+
+TILES, TILE_WIDTH, TILE_HEIGHT, STRANDS = 12, 40, 256, 11
+CLEARANCE = 0.012  # metres of cloth that hair keeps off the trunk
+
+
+@dataclass(frozen=True)
+class Style:
+    """How hair of one style grows.
+
+    Attributes:
+        comb: the field that strands follow: ``crown`` (away from it), ``part``, ``back``,
+            ``up`` (away from the scalp), ``tie`` (to a knot behind).
+        length: metres on top, and share of it at the sides and the back.
+        ends: where hanging hair ends: a height in units from the chin (0) to the crown (1), or
+            None: ``length`` says it all.
+        lift: metres of volume. gravity, curl: 0..1. fringe: whether one falls on the forehead.
+        knot: ``tail`` or ``bun``.
+    """
+
+    comb: str
+    length: tuple[float, float]
+    sides: float = 1.0
+    ends: tuple[float, float] | None = None
+    lift: float = 0.006
+    gravity: float = 0.0
+    curl: float = 0.0
+    fringe: bool = False
+    knot: str = ""
+    count: int = 2600
+    segments: int = 5
+    width: float = 0.005
+
+
+STYLES: dict[str, Style] = {
+    "buzz": Style("crown", (0.006, 0.012), 0.8, lift=0.002, count=4200, segments=2, width=0.006),
+    "crop": Style("crown", (0.025, 0.045), 0.45, lift=0.008, gravity=0.2, count=3400),
+    "fade": Style("crown", (0.035, 0.055), 0.14, lift=0.010, gravity=0.1, count=3400),
+    "side part": Style("part", (0.055, 0.085), 0.4, lift=0.011, gravity=0.3, count=3000),
+    "slick back": Style("back", (0.07, 0.10), 0.55, lift=0.009, gravity=0.25, count=2800),
+    "curly crop": Style("up", (0.04, 0.06), 0.5, lift=0.012, curl=0.8, count=2600,
+                        segments=8, width=0.008),
+    "afro": Style("up", (0.045, 0.085), 0.9, lift=0.02, curl=1.0, count=3000, segments=7,
+                  width=0.011),
+    "bob": Style("part", (0.30, 0.34), ends=(-0.25, 0.1), lift=0.012, gravity=1.0, count=2400,
+                 segments=11, width=0.006),
+    "fringed bob": Style("part", (0.30, 0.34), ends=(-0.2, 0.1), lift=0.012, gravity=1.0,
+                         fringe=True, count=2600, segments=11, width=0.006),
+    "long": Style("part", (0.50, 0.56), ends=(-1.3, -0.5), lift=0.012, gravity=1.0, count=2200,
+                  segments=14, width=0.007),
+    "wavy": Style("part", (0.48, 0.54), ends=(-1.1, -0.35), lift=0.016, gravity=1.0, curl=0.45,
+                  count=2000, segments=22, width=0.008),
+    "fringed long": Style("part", (0.50, 0.54), ends=(-1.2, -0.5), lift=0.012, gravity=1.0,
+                          fringe=True, count=2400, segments=14, width=0.007),
+    "curls": Style("part", (0.30, 0.36), ends=(-0.6, 0.0), lift=0.022, gravity=0.85, curl=0.9,
+                   count=1700, segments=26, width=0.010),
+    "ponytail": Style("tie", (0.2, 0.3), lift=0.004, gravity=1.0, knot="tail", segments=10),
+    "bun": Style("tie", (0.2, 0.2), lift=0.004, knot="bun", segments=10),
+}  # fmt: skip
+"""From short to long. Which are worn by whom: ``hair.py``."""
+
+
+@dataclass(frozen=True)
+class HeadShape:
+    """One person's head at rest, as hair needs it.
+
+    Attributes:
+        vertices: [V, 3] of the body. scalp: [S] vertices. faces: [F, 3] triangles of the scalp.
+        hairline: the scalp's rim. skin: the head's and neck's surface; trunk: neck and torso.
+        centre, crown: [3]. chin, brow, ear: heights. radius: half the head's width.
+    """
+
+    vertices: FloatArray
+    normals: FloatArray
+    scalp: IntArray
+    faces: IntArray
+    hairline: cKDTree
+    skin: Surface
+    trunk: Surface
+    centre: FloatArray
+    crown: FloatArray
+    chin: float
+    brow: float
+    front: float
+    radius: float
+
+    def level(self, share: float) -> float:
+        """The height in metres, 0 at the chin, 1 at the top of the head."""
+        return self.chin + share * (float(self.vertices[self.scalp, 1].max()) - self.chin)
+
+
+def head_shape(vertices: FloatArray, body: Body) -> HeadShape:
+    """Measure a head at rest with a neutral face."""
+    vertices = np.asarray(vertices, np.float64)
+    faces = body.f[body.face_part == body.part_names.index("scalp")]
+    scalp = np.unique(faces)
+    points = vertices[scalp]
+    low, high = points.min(0), points.max(0)
+    chin = float(vertices[rows_of(body, "lips"), 1].min()) - 0.025
+    brow = float(vertices[rows_of(body, "eyelid"), 1].max()) + 0.018
+    radius = float(high[0] - low[0]) / 2
+    centre = np.array([0.0, high[1] - 1.15 * radius, (low[2] + high[2]) / 2])
+    return HeadShape(
+        vertices, vertex_normals(vertices, body.f), scalp, faces, _rim(vertices, faces),
+        surface(vertices, body, "scalp", "face", "ear", "neck", "eyelid", "lips"),
+        surface(vertices, body, "torso", "neck"), centre,
+        np.array([0.012, high[1] - 0.012, centre[2] - 0.045]), chin, brow, float(high[2]), radius,
+    )  # fmt: skip
+
+
+def _rim(vertices: FloatArray, faces: IntArray) -> cKDTree:
+    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    pairs, count = np.unique(edges, axis=0, return_counts=True)
+    ends = vertices[pairs[count == 1]]
+    return cKDTree(np.concatenate([ends[:, 0] * (1 - t) + ends[:, 1] * t for t in (0, 0.25, 0.5, 0.75)]))
+
+
+def bald(points: FloatArray, head: HeadShape, receding: float) -> BoolArray:
+    """[N] where a hairline that recedes by 0..1 has left scalp points: from the temples to the
+    crown, then all but a wreath."""
+    if receding <= 0.0:
+        return np.zeros(len(points), bool)
+    ahead = (points[:, 2] - head.crown[2]) / (head.front - head.crown[2])
+    temple = np.clip(np.abs(points[:, 0]) / head.radius, 0.0, 1.0)
+    wander = 0.06 * noise.fractal(points, 5, 0.012, 3)
+    front = ahead > 1.02 - receding * (0.25 + 0.75 * temple) * 0.6 + wander
+    above = points[:, 1] > head.brow + 0.012 + 0.1 * (1.0 - receding) ** 2
+    top = (receding > 0.6) & (np.hypot(points[:, 0], 0.8 * (points[:, 2] - head.centre[2]))
+                              < head.radius * (0.4 + receding * 0.62 + wander))  # fmt: skip
+    out: BoolArray = above & (front | top)
+    return out
+
+
+def scalp_points(
+    head: HeadShape, count: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """``count`` points evenly over the scalp [N, 3], and the normals there."""
+    a, b, c = (head.vertices[head.faces[:, k]] for k in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    # Even: one random place in each of ``count`` equal shares of the area.
+    place = (np.arange(count) + rng.random(count)) / count * area.sum()
+    face = np.minimum(np.searchsorted(np.cumsum(area), place), len(area) - 1)
+    r, s = np.sqrt(rng.random(count)), rng.random(count)
+    bary = np.stack([1 - r, r * (1 - s), r * s], 1)[..., None]
+    rows = head.faces[face]
+    return (head.vertices[rows] * bary).sum(1), unit((head.normals[rows] * bary).sum(1))
+
+
+def _field(style: Style, p: FloatArray, normals: FloatArray, side: FloatArray,
+           head: HeadShape) -> FloatArray:  # fmt: skip
+    """[N, 3] where the comb takes hair at the points ``p``; along the scalp, mostly."""
+    away = p - head.crown
+    if style.comb == "up":
+        return normals
+    if style.comb == "back":
+        out = np.stack([0.25 * away[:, 0] / head.radius, np.full(len(p), -0.15),
+                        np.full(len(p), -1.0)], 1)  # fmt: skip
+    elif style.comb == "part":
+        ahead = smoothstep(p[:, 2], head.centre[2] - 0.02, head.front)
+        out = np.stack([side * (0.06 + 0.94 * ahead), np.full(len(p), -0.6), -0.5 * ahead - 0.2], 1)
+    else:
+        # Short hair lies away from the crown, and forward on top.
+        out = unit(away) + np.array([0.0, 0.0, 0.35])
+    out = out - 0.85 * (out * normals).sum(1, keepdims=True) * normals
+    return unit(out)
+
+
+def grow(style: Style, head: HeadShape, part: float, length: float,
+         receding: float, seed: int, volume: float = 1.0) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    """Grow one head of hair.
+
+    Args:
+        part: metres by which the parting lies to the head's left. length: 0..1 between the
+            shortest and the longest that the style knows.
+
+    Returns:
+        Paths [N, K, 3] from the roots on, metres at rest, and each strip's width [N].
+    """
+    rng = np.random.default_rng([seed, 11])
+    roots, normals = scalp_points(head, style.count, rng)
+    inward, _ = head.hairline.query(roots)
+    inward = inward + 0.004 * noise.fractal(roots, seed, 0.01, 3)
+    # The hairline is soft, and recedes a little at the temples of everybody.
+    ahead = (roots[:, 2] > head.centre[2] + 0.03) & (roots[:, 1] > head.brow)
+    temple = ahead * smoothstep(np.abs(roots[:, 0]), 0.030, 0.052) * 0.007
+    keep = ~bald(roots, head, receding) & (rng.random(len(roots)) < smoothstep(inward - temple, 0.0, 0.007))
+    roots, normals, inward = roots[keep], normals[keep], inward[keep]
+    if style.comb == "tie":
+        return _tied(style, head, roots, length, rng)
+    top = smoothstep(roots[:, 1], head.brow - 0.01, head.brow + 0.06)
+    reach = np.interp(length, [0, 1], style.length)
+    share = style.sides + (1 - style.sides) * top
+    total = reach * share * rng.uniform(0.85, 1.1, len(roots))
+    if style.ends is None:
+        total *= 0.4 + 0.6 * smoothstep(inward, 0.0, 0.03)
+    side = np.where(roots[:, 0] + rng.normal(0, 0.002, len(roots)) > part, 1.0, -1.0)
+    fringe = style.fringe & (roots[:, 2] > head.front - 0.055) & (np.abs(roots[:, 0]) < 0.045)
+    layer = rng.random(len(roots)) ** 1.5 * style.lift * volume
+    steps = max(style.segments, 8)
+    paths = [roots - 0.001 * normals]
+    p, d = roots, unit(0.6 * normals + _field(style, roots, normals, side, head))
+    clumps = np.stack([noise.fractal(roots, seed + k, 0.03, 3) for k in range(3)], 1)
+    for k in range(steps):
+        s = (k + 1) / steps
+        height, around = head.skin.height(p)
+        comb = _field(style, p, around, side, head)
+        forward = np.array([0.0, -0.5, 1.0])
+        comb[fringe] = unit(forward - 0.8 * (around[fringe] @ forward)[:, None] * around[fringe])
+        # On the crown the comb says where; past it gravity takes over.
+        falls = style.gravity * smoothstep(p[:, 1], head.brow + 0.075, head.brow + 0.02)
+        falls = np.maximum(falls, np.where(fringe, 0.6, 0.25) * style.gravity)[:, None]
+        d = unit(0.9 * d + 0.5 * (1 - falls) * comb + 0.9 * falls * [0.0, -1.0, 0.0]
+                 + 0.22 * clumps)  # fmt: skip
+        step = p + d * (total / steps)[:, None]
+        # Hair has weight: it lies on what is under it, hair or shoulders.
+        lies = np.clip(height - 0.5 * style.lift - layer, 0.0, 0.03) * style.gravity
+        step = step - lies[:, None] * np.where(height < REACH, 1.0, 0.0)[:, None] * around
+        step = head.skin.outside(step, 0.0015 + layer * np.sin(np.pi * min(s, 0.5)))
+        step = head.trunk.outside(step, CLEARANCE * s + 0.3 * layer)
+        if style.ends is not None:
+            step = _off_the_face(step, side, fringe, head, rng)
+        d = unit(step - p)
+        p = step
+        paths.append(p)
+    out = np.stack(paths, 1)
+    if style.ends is not None:
+        low = head.level(np.interp(length, [0, 1], style.ends[::-1]))
+        end = np.where(fringe, head.brow + 0.004, low) + rng.normal(0, 0.007, len(out))
+        out = _cut(out, end)
+    out = _resampled(out, style.segments + 1)
+    out = _curled(out, style, rng, clumps)
+    return out, style.width * rng.uniform(0.7, 1.3, len(out))
+
+
+def _off_the_face(p: FloatArray, side: FloatArray, fringe: BoolArray, head: HeadShape,
+                  rng: np.random.Generator) -> FloatArray:  # fmt: skip
+    """Hanging hair frames the face: it is pushed aside, past the eyes' outer corners."""
+    low = smoothstep(p[:, 1], head.brow + 0.05, head.brow - 0.01)
+    before = smoothstep(p[:, 2], head.centre[2] + 0.02, head.centre[2] + 0.05)
+    least = 0.86 * head.radius * low * before
+    x = np.where(fringe, p[:, 0], side * np.maximum(side * p[:, 0], least))
+    return np.stack([x, p[:, 1], p[:, 2]], 1)
+
+
+def _cut(paths: FloatArray, end: FloatArray) -> FloatArray:
+    """Paths [N, K, 3] that stop where they first get below a height ``end`` [N]."""
+    below = paths[..., 1] < end[:, None]
+    last = np.where(below.any(1), below.argmax(1), paths.shape[1] - 1)
+    last = np.maximum(last, 1)
+    n = np.arange(len(paths))
+    a, b = paths[n, last - 1], paths[n, last]
+    fall = np.where(np.abs(a[:, 1] - b[:, 1]) > 1e-6, a[:, 1] - b[:, 1], 1.0)
+    t = np.where(below.any(1), np.clip((a[:, 1] - end) / fall, 0.0, 1.0), 1.0)
+    tip = a + t[:, None] * (b - a)
+    beyond = np.arange(paths.shape[1])[None] >= last[:, None]
+    return np.where(beyond[..., None], tip[:, None], paths)
+
+
+def _resampled(paths: FloatArray, count: int) -> FloatArray:
+    """[N, count, 3] the same paths, points at equal distances."""
+    step = np.linalg.norm(np.diff(paths, axis=1), axis=2)
+    s = np.concatenate([np.zeros((len(paths), 1)), np.cumsum(step, 1)], 1)
+    s /= np.maximum(s[:, -1:], 1e-9)
+    wanted = np.linspace(0.0, 1.0, count)
+    row = np.clip((s[:, :, None] <= wanted).sum(1) - 1, 0, paths.shape[1] - 2)
+    n = np.arange(len(paths))[:, None]
+    low, high = s[n, row], s[n, row + 1]
+    t = np.clip((wanted - low) / np.maximum(high - low, 1e-9), 0.0, 1.0)[..., None]
+    return np.asarray(paths[n, row] * (1 - t) + paths[n, row + 1] * t)
+
+
+def _curled(paths: FloatArray, style: Style, rng: np.random.Generator,
+            clumps: FloatArray) -> FloatArray:  # fmt: skip
+    """Waves and curls about the paths; locks that grow side by side curl alike."""
+    if style.curl == 0.0:
+        return paths
+    tangent = unit(np.gradient(paths, axis=1))
+    first = unit(np.cross(tangent, [0.31, 0.17, 0.93]))
+    second = np.cross(tangent, first)
+    long = np.linalg.norm(np.diff(paths, axis=1), axis=2).sum(1)
+    pitch = np.interp(style.curl, [0.4, 1.0], [0.075, 0.016]) * rng.uniform(0.85, 1.2, len(paths))
+    s = np.linspace(0, 1, paths.shape[1])[None]
+    angle = 2 * np.pi * (s * (long / pitch)[:, None]) + 4.0 * clumps[:, :1]
+    angle += rng.normal(0, 0.5, (len(paths), 1))
+    size = 0.16 * pitch[:, None] * np.minimum(1.0, 3.0 * s)
+    return paths + size[..., None] * (np.cos(angle)[..., None] * first
+                                      + np.sin(angle)[..., None] * second)  # fmt: skip
+
+
+def _tied(style: Style, head: HeadShape, roots: FloatArray, length: float,
+          rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    """All hair combed to a knot behind; from there a tail, or a bun."""
+    knot = head.centre + unit(np.array([0.0, 0.35, -1.0])) * head.radius * 1.6
+    for _ in range(4):
+        height, normal = head.skin.height(knot[None])
+        knot = knot - height[0] * normal[0]
+    out_of = unit(knot - head.centre)
+    s = np.linspace(0, 1, 11)[None, :, None]
+    ends = knot + 0.010 * unit(rng.normal(size=roots.shape)) * rng.random((len(roots), 1)) ** 0.5
+    paths = roots[:, None] * (1 - s) + ends[:, None] * s
+    layer = rng.random(len(roots)) * style.lift
+    margin = 0.001 + layer[:, None] * np.sin(np.pi * s[..., 0]) + 0.008 * s[..., 0] ** 4
+    for _ in range(3):
+        paths = head.skin.outside(paths.reshape(-1, 3), margin.ravel()).reshape(paths.shape)
+    paths = _resampled(paths, style.segments + 1)
+    width = np.full(len(paths), 0.006)
+    tail = _tail if style.knot == "tail" else _bun
+    extra = _resampled(tail(style, head, knot + 0.006 * out_of, out_of, length, rng),
+                       style.segments + 1)  # fmt: skip
+    return np.concatenate([paths, extra]), np.concatenate([width, np.full(len(extra), 0.007)])
+
+
+def _tail(style: Style, head: HeadShape, knot: FloatArray, out_of: FloatArray, length: float,
+          rng: np.random.Generator) -> FloatArray:  # fmt: skip
+    count, steps = 420, 12
+    total = np.interp(length, [0, 1], style.length) * rng.uniform(0.75, 1.05, count)
+    spread = unit(rng.normal(size=(count, 3)))
+    p = knot + 0.008 * spread
+    d = unit(out_of + [0, 0.35, 0] + 0.30 * spread)
+    paths = [p]
+    for _ in range(steps):
+        d = unit(d + [0.0, -0.42, 0.0])
+        p = p + d * (total / steps)[:, None]
+        p = head.trunk.outside(head.skin.outside(p, 0.008), CLEARANCE)
+        paths.append(p)
+    return np.stack(paths, 1)
+
+
+def _bun(style: Style, head: HeadShape, knot: FloatArray, out_of: FloatArray, length: float,
+         rng: np.random.Generator) -> FloatArray:  # fmt: skip
+    """Strips wound round a flattened ball."""
+    count, size = 520, np.interp(length, [0, 1], [0.026, 0.038])
+    side = unit(np.cross(out_of, [1.0, 0, 0]))
+    other = np.cross(out_of, side)
+    start = rng.uniform(0, 2 * np.pi, count)[:, None]
+    around = start + np.linspace(0, rng.uniform(2.0, 3.2), 12)[None]
+    up = np.clip(rng.uniform(-0.9, 0.9, count)[:, None] + np.linspace(-0.25, 0.25, 12)[None], -1, 1)
+    ring = np.sqrt(1 - up**2) * rng.uniform(0.93, 1.03, count)[:, None]
+    ball = (np.cos(around) * ring)[..., None] * side + (np.sin(around) * ring)[..., None] * other
+    return knot + size * 0.75 * out_of + size * (ball + 0.8 * up[..., None] * out_of)
+
+
+def flyaways(paths: FloatArray, head: HeadShape, rng: np.random.Generator, count: int = 90
+             ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    """A few single strands that leave the outline: copies of paths, bent outwards."""
+    chosen = paths[rng.choice(len(paths), min(count, len(paths)), replace=False)]
+    s = np.linspace(0, 1, paths.shape[1])[None, :, None] ** 1.5
+    away = unit(chosen - head.centre)
+    wind = rng.normal(0, 0.006, (len(chosen), 1, 3))
+    out = chosen + s * (away * rng.uniform(0.003, 0.014, (len(chosen), 1, 1)) + wind)
+    return out, np.full(len(chosen), 0.0012)
+
+
+def ribbons(
+    paths: FloatArray, width: FloatArray, head: HeadShape, rng: np.random.Generator, twist: float
+) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Flat strips along paths [N, K, 3] that lie on the head like scales.
+
+    Returns:
+        vertices [N * K * 2, 3], triangles, and the corners' texture coordinates: v runs from
+        the roots (0) to the ends (1), u across one of the texture's tiles.
+    """
+    count, points = paths.shape[:2]
+    tangent = unit(np.gradient(paths, axis=1))
+    middle = head.centre + [0.0, -0.02, -0.01]
+    outward = paths - np.where(paths[..., 1:2] > middle[1], middle, 0.0)
+    outward[..., 1] *= paths[..., 1] > middle[1]  # below the ears: away from the axis
+    outward[..., 2] -= np.where(paths[..., 1] > middle[1], 0.0, middle[2])
+    across = unit(np.cross(tangent, unit(outward)))
+    over = np.cross(across, tangent)
+    angle = rng.normal(0, twist, (count, 1, 1))
+    across = np.cos(angle) * across + np.sin(angle) * over
+    taper = np.linspace(1.0, 0.7, points)[None, :, None]
+    half = 0.5 * width[:, None, None] * taper * across
+    vertices = np.stack([paths - half, paths + half], 2).reshape(-1, 3)
+    start = (np.arange(count)[:, None] * points + np.arange(points - 1)[None]).ravel() * 2
+    a, b, c, d = start, start + 1, start + 3, start + 2
+    f = np.stack([np.stack([a, b, c], 1), np.stack([a, c, d], 1)], 1).reshape(-1, 3)
+    tile = rng.integers(TILES, size=count)
+    u = (tile[:, None] + np.array([0.02, 0.98])[None]) / TILES
+    v = np.linspace(0.004, 0.996, points)
+    uv = np.empty((count, points, 2, 2))
+    uv[..., 0] = u[:, None]
+    uv[..., 1] = v[None, :, None]
+    return vertices, f, uv.reshape(-1, 2)[f]
+
+
+def strand_texture(
+    color: FloatArray, grey: float, ends: FloatArray, roots: FloatArray, streak: FloatArray,
+    streaks: float, curl: float, seed: int,
+) -> NDArray[np.uint8]:  # fmt: skip
+    """[256, 480, 4] tiles side by side, each a lock of strands from the roots (top) down.
+
+    Args:
+        color: [3] sRGB of strands with pigment; grey: the share of those without. ends, roots:
+            [3] sRGB towards the tips and next to the scalp. streak: [3] of a share ``streaks``.
+        curl: 0..1, how the strands wind within a lock.
+    """
+    rng = np.random.default_rng([seed, 13])
+    y = np.linspace(0, 1, TILE_HEIGHT)[:, None]
+    x = np.arange(TILE_WIDTH)[None] + 0.5
+    picture = np.zeros((TILE_HEIGHT, TILES, TILE_WIDTH, 4))
+    along = smoothstep(y, 0.25, 0.9)
+    near = smoothstep(y, 0.22, 0.03)
+    for tile in range(TILES):
+        lock = rng.random() < streaks
+        rgb = np.tile(to_linear(mixed(color, 0.0)), (TILE_HEIGHT, TILE_WIDTH, 1)) * 0.35
+        alpha = np.zeros((TILE_HEIGHT, TILE_WIDTH))
+        for _ in range(STRANDS):
+            base = to_linear(np.array([0.75, 0.74, 0.72]) if rng.random() < grey else color)
+            if rng.random() >= grey:
+                base = base * (1 - along[..., None]) + to_linear(ends) * along[..., None]
+                base = base * (1 - near[..., None]) + to_linear(roots) * near[..., None]
+                if lock:
+                    base = 0.35 * base + 0.65 * to_linear(streak)
+            shade = np.exp(rng.normal(0.0, 0.26)) * (1 - 0.35 * near[..., None])
+            place = rng.uniform(0.06, 0.94) * TILE_WIDTH
+            wind = rng.normal(0, 0.06) + curl * 0.10 * np.sin(
+                2 * np.pi * (y * rng.uniform(2.5, 5) + rng.random())
+            )
+            centre = place + TILE_WIDTH * (wind * y + 0.015 * np.sin(9 * y + rng.uniform(0, 6)))
+            end = rng.uniform(0.72, 1.0)
+            half = np.interp(y, [0, 0.35, end], [2.5, 2.2, 0.55])
+            cover = np.clip(half - np.abs(x - centre) + 0.5, 0, 1) * smoothstep(y, end, end - 0.06)
+            round_ = 1.0 - 0.35 * np.clip(np.abs(x - centre) / (half + 0.5), 0, 1) ** 2
+            rgb += cover[..., None] * (np.broadcast_to(base, rgb.shape) * shade
+                                       * round_[..., None] - rgb)  # fmt: skip
+            alpha = np.maximum(alpha, cover)
+        picture[:, tile, :, :3] = to_srgb(rgb)
+        picture[:, tile, :, 3] = alpha * smoothstep(y, 0.0, 0.03)
+    flat = picture.reshape(TILE_HEIGHT, TILES * TILE_WIDTH, 4)
+    return np.asarray(np.rint(255 * np.clip(flat, 0, 1)), np.uint8)
