@@ -31,12 +31,11 @@ _ORIGINS = {
 }
 """Dirichlet parameters by tone: every mix happens with every tone, the usual ones more often."""
 
-HEAD_LIMIT, BODY_LIMIT = 2.5, 3.2
-"""Standard deviations beyond which no coefficient goes: traits lead the body's far, and what
-chance adds to a head's is itself within two."""
-_OPEN = 0.9
-"""Share of the bake's spread that is left to chance: its locals are drawn for a basis that
-covers everybody, and a crowd drawn with all of it looks odd."""
+HEAD_LIMIT, BODY_LIMIT = 2.0, 3.2
+"""Standard deviations beyond which no coefficient goes: traits lead the body's far."""
+_HEAD_CHANCE, _BODY_CHANCE = 0.55, 0.7
+"""Shares of the bake's spread that are left to chance. The basis was drawn to cover everybody; a
+crowd drawn with all of it has too many odd heads."""
 _REMEDY = "Use the default body of this version: run 'python build.py assets'."
 
 
@@ -119,8 +118,8 @@ def _random_origin(rng: np.random.Generator, tone: int) -> tuple[float, float, f
 def random_phenotype(rng: np.random.Generator, traits: Traits) -> dict[str, float]:
     """MakeHuman's phenotype of somebody with these traits, the build left to chance.
 
-    Heights as in reality: men 1.75 m, women 1.63 m, with 0.07 m. Muscles and firmness go
-    with age, weight comes until about sixty.
+    Heights as in reality: men about 1.75 m, women 1.64 m, with 0.07 m, the old a little less.
+    Muscles and firmness go with age, weight comes until about sixty.
     """
     years, value = np.array(_AGE_AXIS).T
     aged = float(np.clip((traits.age - 25.0) / 60.0, 0.0, 1.0))
@@ -133,7 +132,7 @@ def random_phenotype(rng: np.random.Generator, traits: Traits) -> dict[str, floa
         "age": float(np.interp(traits.age, years, value)),
         "muscle": float(np.clip(muscle, 0.0, 1.0)),
         "weight": float(np.clip(weight, 0.0, 1.0)),
-        "height": float(rng.beta(35, 57)),
+        "height": float(rng.beta(45, 73)) - 0.02 * aged,
         "proportions": float(rng.beta(2, 2)),
         "cupsize": float(rng.beta(2.5, 2.5)),
         "firmness": float(np.clip(rng.beta(4, 2) - 0.5 * aged, 0.0, 1.0)),
@@ -144,7 +143,8 @@ def random_phenotype(rng: np.random.Generator, traits: Traits) -> dict[str, floa
 def random_betas(rng: np.random.Generator, traits: Traits, prior: ShapePrior) -> FloatArray:
     """[S] shape coefficients of somebody with these traits: build and face as chance has it."""
     mean = prior.mean(random_phenotype(rng, traits))
-    chance = _OPEN * (prior.spread @ np.clip(rng.normal(size=len(mean)), -2.0, 2.0))
-    limit = np.full(len(mean), HEAD_LIMIT)
-    limit[: prior.num_body] = BODY_LIMIT
+    body = np.arange(len(mean)) < prior.num_body
+    chance = prior.spread @ np.clip(rng.normal(size=len(mean)), -2.0, 2.0)
+    limit = np.where(body, BODY_LIMIT, HEAD_LIMIT)
+    chance *= np.where(body, _BODY_CHANCE, _HEAD_CHANCE)
     return np.asarray(np.clip(mean + chance, -limit, limit))

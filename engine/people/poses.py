@@ -178,7 +178,7 @@ def _blend(a: Arm, b: Arm, share: float) -> Arm:
     )  # fmt: skip
 
 
-def _shaken(arm: Arm, noise: float, away: float, rng: np.random.Generator) -> Arm:
+def shaken(arm: Arm, noise: float, away: float, rng: np.random.Generator) -> Arm:
     """The arm with its directions off by about ``noise`` radians, and led outwards, to the front
     and upwards by ``away``."""
 
@@ -196,7 +196,7 @@ def _shaken(arm: Arm, noise: float, away: float, rng: np.random.Generator) -> Ar
     )  # fmt: skip
 
 
-def _fingers(curl: float, rng: np.random.Generator) -> dict[str, FloatArray]:
+def fingers(curl: float, rng: np.random.Generator) -> dict[str, FloatArray]:
     """The left hand's fingers: from spread flat to closed, each a little different."""
     kind = rng.choice(["as the arm", "flat", "fist", "point"], p=[0.7, 0.14, 0.1, 0.06])
     curl = {"flat": 0.06, "fist": 1.25, "point": 1.1}.get(str(kind), curl + rng.normal(0, 0.1))
@@ -218,7 +218,7 @@ def _fingers(curl: float, rng: np.random.Generator) -> dict[str, FloatArray]:
     return out
 
 
-def _mirrored(joints: dict[str, FloatArray]) -> dict[str, FloatArray]:
+def mirrored(joints: dict[str, FloatArray]) -> dict[str, FloatArray]:
     other = {"left": "right", "right": "left"}
     out = {}
     for name, value in joints.items():
@@ -227,7 +227,7 @@ def _mirrored(joints: dict[str, FloatArray]) -> dict[str, FloatArray]:
     return out
 
 
-def _turns(degrees: Vector) -> FloatArray:
+def turns(degrees: Vector) -> FloatArray:
     R = np.eye(3)
     for axis, angle in zip(np.eye(3), np.radians(degrees)):
         R = axis_angle_to_matrix(axis * angle) @ R
@@ -244,9 +244,9 @@ def _draw(
         arm = ARMS[name]
         if rng.random() < 0.15:
             arm = _blend(arm, ARMS["down"], rng.uniform(0.1, 0.5))
-        arm = _shaken(arm, noise, away, rng)
-        own = arm_joints(arm) | _fingers(arm.curl, rng)
-        joints |= _mirrored(own) if mirror else own
+        arm = shaken(arm, noise, away, rng)
+        own = arm_joints(arm) | fingers(arm.curl, rng)
+        joints |= mirrored(own) if mirror else own
     stance = LEGS[str(rng.choice(list(legs)))]
     lean = 0.0
     for name in ("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
@@ -256,7 +256,7 @@ def _draw(
         )
         if "knee" in name:
             turn = np.array([max(turn[0], 0.0), 0.3 * turn[1], 0.3 * turn[2]])
-        joints[name] = _turns((turn[0], turn[1], turn[2]))
+        joints[name] = turns((turn[0], turn[1], turn[2]))
         if name in ("pelvis", "spine1", "spine2", "spine3"):
             lean += float(turn[0])
     yaw, nod, tilt = rng.normal(0, (9.0, 6.0, 5.0))
@@ -264,19 +264,19 @@ def _draw(
         yaw += rng.choice([-1, 1]) * rng.uniform(20, 40)
     nod -= 0.85 * lean  # whoever bends down still looks ahead
     share = rng.uniform(0.35, 0.55)
-    joints["neck"] = _turns((share * nod, share * yaw, share * tilt))
-    joints["head"] = _turns(((1 - share) * nod, (1 - share) * yaw, (1 - share) * tilt))
-    return _mirrored(joints) if rng.random() < 0.5 else joints
+    joints["neck"] = turns((share * nod, share * yaw, share * tilt))
+    joints["head"] = turns(((1 - share) * nod, (1 - share) * yaw, (1 - share) * tilt))
+    return mirrored(joints) if rng.random() < 0.5 else joints
 
 
 def posture(left: str, right: str, legs: str) -> dict[str, FloatArray]:
     """Axis-angle [3] by joint of one of ``ARMS`` for each side and one of ``LEGS``, exactly."""
-    stance = {name: _turns(degrees) for name, degrees in LEGS[legs].items()}
-    return stance | arm_joints(ARMS[left]) | _mirrored(arm_joints(ARMS[right]))
+    stance = {name: turns(degrees) for name, degrees in LEGS[legs].items()}
+    return stance | arm_joints(ARMS[left]) | mirrored(arm_joints(ARMS[right]))
 
 
 @numba.njit(cache=True)
-def _winding(points, corners):  # type: ignore[no-untyped-def]
+def winding(points, corners):  # type: ignore[no-untyped-def]
     """Generalised winding number of triangles [F, 3, 3] about points: near 1 inside
     (Van Oosterom and Strackee's solid angle)."""
     out = np.zeros(len(points))
@@ -298,7 +298,7 @@ def _winding(points, corners):  # type: ignore[no-untyped-def]
     return out
 
 
-def _rows_of(body: Body, names: tuple[str, ...]) -> IntArray:
+def rows_of(body: Body, names: tuple[str, ...]) -> IntArray:
     """Vertices whose strongest joint is one of these."""
     strongest = body.weights.argmax(1)
     return np.flatnonzero(np.isin(strongest, [JOINT_INDEX[name] for name in names]))
@@ -316,10 +316,10 @@ def overlap(body: Body, vertices: FloatArray) -> float:
             if name.startswith(f"{side}_") and name.partition("_")[2].rstrip("123")
             in ("elbow", "wrist", "index", "middle", "ring", "pinky", "thumb")
         )  # fmt: skip
-        arm = _rows_of(body, mine)
+        arm = rows_of(body, mine)
         near = (*mine, f"{side}_shoulder", "jaw", "left_eye_smplhf", "right_eye_smplhf")
         others = ~np.isin(own, [JOINT_INDEX[name] for name in near]).any(1)
-        inside = _winding(vertices[arm[::80]], vertices[body.f[others & solid]]) > 0.5
+        inside = winding(vertices[arm[::80]], vertices[body.f[others & solid]]) > 0.5
         worst = max(worst, float(inside.mean()))
     return worst
 
