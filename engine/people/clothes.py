@@ -1,0 +1,260 @@
+"""Clothes and shoes of a made-up person: chosen, fitted to the pose, painted.
+
+With a library most wear one of its outfits, repainted; the others, and everybody without a
+library, wear tailored clothes. Nobody is naked: where an outfit leaves chest or hips bare, a
+tailored piece completes it. A skirt in a pose with bent hips would tear; trousers replace it there
+(the parts' names say what is really worn).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..gaussians.binding import vertex_normals
+from ..types import JOINT_INDEX, BoolArray, LikenessError
+from .cloth_charts import flatten
+from .cloth_fit import Worn, loosened, skin_surface, wear
+from .cloth_mesh import Cloth, Surface, border_distance, covered, with_edge
+from .cloth_paint import Fabric, library_shoes, paint, regions, tailored_shoes
+from .cloth_style import random_fabric, shoe_color
+from .dress import Posed, garment_rest, hidden_faces
+from .library import (
+    Garment,
+    Library,
+    MaterialFile,
+    load_garment,
+    load_material,
+    materials_of,
+)
+from .model import LABEL, Material, Part, Traits, Wearer
+from .tailored import SKIRT, shoes, tailored
+
+THICKNESS = 0.003  # metres of a turned-in edge
+LOOSE = 0.007  # metres by which a library's garment stands further off, on average half of it
+BENT = np.radians(38.0)  # of the hips against the pelvis, over which no skirt is worn
+BELT = 0.025  # metres of skin that stay visible under an open edge
+_HIDEABLE = ("torso", "neck", "arm", "leg", "foot")
+
+
+@dataclass(frozen=True)
+class ClothesLook:
+    """What somebody wears; JSON-able.
+
+    Attributes:
+        seed: of cloth's folds and paint. outfit, shoes: paths of .mhclo files in the library's
+            folder, or "". material: which of the outfit's materials.
+        top, bottom: tailored styles, worn where there is no outfit or it leaves skin bare.
+        fabrics: by :data:`~.cloth_paint.REGIONS`; what is missing keeps the library's colours.
+        spare_shoes: tailored style, or "" for bare feet; shoe_color, sole_color: 0..1.
+        loose: 0.4 to 1.8, factor on ease. folds: 0 to 1.5.
+    """
+
+    seed: int
+    outfit: str
+    material: int
+    top: str
+    bottom: str
+    fabrics: dict[str, Fabric]
+    shoes: str
+    spare_shoes: str
+    shoe_color: tuple[float, float, float]
+    sole_color: tuple[float, float, float]
+    loose: float
+    folds: float
+
+
+def random_clothes(
+    rng: np.random.Generator, traits: Traits, library: Library | None
+) -> ClothesLook:
+    """Choose clothes and shoes for somebody."""
+    female = traits.sex == "female"
+    outfit, material, pair = "", 0, ""
+    if library is not None:
+        worn = [p for p in (*library.outfits, *library.garments) if _suits(p.name, female)]
+        if worn and rng.random() < 0.62:
+            path = worn[int(rng.integers(len(worn)))]
+            outfit = path.relative_to(library.folder).as_posix()
+            material = int(rng.integers(max(1, len(materials_of(path)))))
+        if library.shoes and rng.random() < 0.8:
+            path = library.shoes[int(rng.integers(len(library.shoes)))]
+            pair = path.relative_to(library.folder).as_posix()
+    tops = {"t-shirt": 0.34, "long sleeve": 0.26, "sweater": 0.2, "v-neck": 0.1, "tank top": 0.1}
+    bottoms = {"jeans": 0.42, "trousers": 0.3, "shorts": 0.16, "leggings": 0.02, SKIRT: 0.1}
+    if female:
+        bottoms |= {"leggings": 0.12, SKIRT: 0.22}
+    else:
+        bottoms |= {SKIRT: 0.0, "leggings": 0.0}
+    top, bottom = _pick(rng, tops), _pick(rng, bottoms)
+    fabrics = {
+        "top": random_fabric(rng, "top", top if not outfit else ""),
+        "bottom": random_fabric(rng, "bottom", bottom if not outfit else ""),
+        "second": random_fabric(rng, "second", ""),
+    }
+    if not outfit and bottom == SKIRT and rng.random() < 0.4:  # looks like a dress
+        fabrics["bottom"] = fabrics["top"]
+    if outfit and rng.random() < 0.12:
+        fabrics = {}
+    upper, sole = shoe_color(rng)
+    return ClothesLook(
+        seed=int(rng.integers(2**31)),
+        outfit=outfit,
+        material=material,
+        top=top,
+        bottom=bottom,
+        fabrics=fabrics,
+        shoes=pair,
+        spare_shoes=_pick(rng, {"sneakers": 0.6, "boots": 0.25, "slippers": 0.1, "": 0.05}),
+        shoe_color=upper,
+        sole_color=sole,
+        loose=float(rng.uniform(0.5, 1.6)),
+        folds=float(rng.uniform(0.5, 1.3)),
+    )
+
+
+def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
+    values = np.array(list(shares.values()))
+    return str(rng.choice(list(shares), p=values / values.sum()))
+
+
+def _suits(name: str, female: bool) -> bool:
+    """Whether a garment's name doesn't say that it is for the other sex."""
+    name = name.lower()
+    if "female" in name or "woman" in name or "women" in name:
+        return female
+    return not (female and ("male" in name or "men_" in name))
+
+
+def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[Part], BoolArray]:
+    """Dress somebody.
+
+    Returns:
+        Clothes and shoes, and which of the body's triangles [F] they hide.
+
+    Raises:
+        LikenessError: the look's garment is missing, broken, or made for another base mesh.
+    """
+    rest = wearer.rest()
+    layers = _layers(wearer, look, rest)
+    normals = vertex_normals(rest.vertices, wearer.dress.body.f)
+    under = np.zeros(len(rest.vertices), bool)
+    for cloth, garment, _ in layers:
+        under |= covered(rest.vertices, normals, cloth, BELT)
+        if garment is not None:
+            under |= _named(garment, wearer, rest, cloth)
+    body = wearer.dress.body
+    parts = [body.part_names.index(n) for n in _HIDEABLE if n in body.part_names]
+    hidden: BoolArray = under[body.f].all(1) & np.isin(body.face_part, parts)
+    skin = skin_surface(wearer.posed, ~hidden)
+    inner, worn = [skin], []
+    for k, (cloth, _, _) in enumerate(layers):
+        worn.append(wear(cloth, wearer.posed, inner, look.folds, look.seed + 10 * k))
+        inner.append(Surface(worn[-1].vertices, worn[-1].cloth.f))
+    out = []
+    for k, (item, layer) in enumerate(zip(worn, layers)):
+        shown = np.ones(len(item.cloth.f), bool)
+        for other in worn[k + 1 :]:
+            n = vertex_normals(item.cloth.rest, item.cloth.f)
+            shown &= ~covered(item.cloth.rest, n, other.cloth, BELT)[item.cloth.f].all(1)
+        out.append(_part(item, shown, _material(layer, item, rest, look, wearer.texture_size)))
+    return out, hidden
+
+
+Layer = tuple[Cloth, Garment | None, MaterialFile | None]
+"""A cloth, and the library's garment and material that it comes from."""
+
+
+def _layers(wearer: Wearer, look: ClothesLook, rest: Posed) -> list[Layer]:
+    """What is worn, the inmost first."""
+    outfit = _from_library(wearer, look.outfit, rest, look) if look.outfit else None
+    bent = _bent(wearer.posed)
+    if outfit is not None and bent and _bridges_legs(outfit[0], rest):
+        outfit = None
+    has_shoes = outfit is not None and bool((outfit[0].label == LABEL["shoes"]).any())
+    layers: list[Layer] = []
+    if look.shoes and not has_shoes:
+        pair = _from_library(wearer, look.shoes, rest, look)
+        layers.append((replace(pair[0], label=np.full_like(pair[0].label, LABEL["shoes"])),
+                       pair[1], pair[2]))  # fmt: skip
+    elif look.spare_shoes and not has_shoes:
+        layers.append((shoes(look.spare_shoes, rest), None, None))
+    bottom = "trousers" if bent and look.bottom == SKIRT else look.bottom
+    if outfit is None or not _covers(outfit[0], rest, ("left_hip", "right_hip")):
+        layers.append((tailored(bottom, rest, look.loose, look.seed), None, None))
+    if outfit is None or not _covers(outfit[0], rest, ("spine2", "spine3")):
+        layers.append((tailored(look.top, rest, look.loose, look.seed), None, None))
+    if outfit is not None:
+        layers.append(outfit)
+    return layers
+
+
+def _from_library(wearer: Wearer, name: str, rest: Posed, look: ClothesLook) -> Layer:
+    if wearer.library is None:
+        raise LikenessError(f"The look wears '{name}', but there is no library.", "Give --assets.")
+    path = wearer.library.folder / name
+    garment = load_garment(path)
+    points, skinning = garment_rest(garment, rest)
+    label = np.full(len(garment.f), LABEL["clothes"], np.uint8)
+    cloth = Cloth(garment.name, points, skinning, garment.f, garment.uv, label)
+    if name == look.outfit:
+        charts = flatten(cloth)
+        feet = regions(cloth, charts, rest.joints, None)[charts.chart] == 4
+        label[feet] = LABEL["shoes"]
+        cloth = loosened(replace(cloth, label=label), LOOSE * look.loose, look.seed)
+    named = materials_of(path)
+    row = look.material if name == look.outfit else 0
+    return cloth, garment, load_material(named[row % len(named)]) if named else None
+
+
+def _named(garment: Garment, wearer: Wearer, rest: Posed, cloth: Cloth) -> BoolArray:
+    """[V] vertices that the garment's file hides, unless they are near an open edge: where the
+    cloth was loosened one could look in."""
+    rows = np.unique(wearer.dress.body.f[hidden_faces([garment], wearer.dress)])
+    out = np.zeros(len(rest.vertices), bool)
+    if len(rows):
+        closest = Surface(cloth.rest, cloth.f).nearest(rest.vertices[rows])[0]
+        off = border_distance(cloth.rest, cloth.f, closest)
+        out[rows[off >= (0.0 if cloth.label[0] == LABEL["shoes"] else BELT)]] = True
+    return out
+
+
+def _bent(posed: Posed) -> bool:
+    """Whether a thigh leaves the trunk's line by more than a skirt can follow."""
+    down = np.array([0.0, -1.0, 0.0])
+    trunk = posed.R[0] @ down
+    thighs = [posed.R[JOINT_INDEX[f"{side}_hip"]] @ down for side in ("left", "right")]
+    return bool(min(float(t @ trunk) for t in thighs) < np.cos(BENT))
+
+
+def _bridges_legs(cloth: Cloth, rest: Posed) -> bool:
+    """A skirt: cloth between the legs, well under the hips."""
+    low = rest.joints[JOINT_INDEX["left_hip"], 1] - 0.12
+    middle = cloth.rest[cloth.f].mean(1)
+    return bool(((np.abs(middle[:, 0]) < 0.025) & (middle[:, 1] < low)).any())
+
+
+def _covers(cloth: Cloth, rest: Posed, joints: tuple[str, ...]) -> bool:
+    """Whether most of the trunk's skin that these joints hold lies under the cloth."""
+    body = rest.dress.body
+    torso = np.unique(body.f[body.face_part == body.part_names.index("torso")])
+    held = np.isin(body.weights[torso].argmax(1), [JOINT_INDEX[name] for name in joints])
+    rows = torso[held]
+    normals = vertex_normals(rest.vertices, body.f)
+    return float(covered(rest.vertices[rows], normals[rows], cloth, 0.0).mean()) > 0.5
+
+
+def _material(layer: Layer, item: Worn, rest: Posed, look: ClothesLook, size: int) -> Material:
+    cloth, garment, source = layer
+    if garment is not None and source is not None and (cloth.label == LABEL["shoes"]).all():
+        return library_shoes(source, look.shoe_color if look.seed % 3 == 0 else None, size)
+    if (cloth.label == LABEL["shoes"]).all():
+        return tailored_shoes(cloth, look.shoe_color, look.sole_color, size // 2, look.seed)
+    folds = item.folds[: len(cloth.rest)]
+    return paint(cloth, rest.joints, look.fabrics, source, folds, size, look.seed)
+
+
+def _part(item: Worn, shown: BoolArray, material: Material) -> Part:
+    cloth = item.cloth
+    vertices, f, uv, parent = with_edge(item.vertices, cloth.f[shown], cloth.uv[shown], THICKNESS)
+    return Part(cloth.name, vertices, f, uv, cloth.label[shown][parent], material)
