@@ -25,19 +25,10 @@ from typing import Any
 from ...engine.formats.atomic import whole_file, why
 from ...engine.training.shards import shard_name, write_index, write_members
 from ...engine.training.stored import read_members, stored_subjects
-from ...engine.training.subjects import Subject
+from ...engine.training.subjects import PERSON, Subject, person_key
 from ...engine.types import LikenessError
 
 RUN_FILE, STAGING, LOCK_FILE = "synth.json", ".staging", ".synth.lock"
-_STEM = "person_"
-
-
-def key_of(number: int) -> str:
-    """
-    >>> key_of(123)
-    'person_000123'
-    """
-    return f"{_STEM}{number:06d}"
 
 
 def number_of(key: str) -> int:
@@ -45,7 +36,7 @@ def number_of(key: str) -> int:
     >>> number_of("person_000123")
     123
     """
-    return int(key.removeprefix(_STEM))
+    return int(key.removeprefix(PERSON))
 
 
 @contextmanager
@@ -158,7 +149,7 @@ class Shelf:
         return out
 
     def _staged(self) -> set[int]:
-        paths = (self.data / STAGING).glob(f"{_STEM}*.tar")
+        paths = (self.data / STAGING).glob(f"{PERSON}*.tar")
         return {n for n in (number_of(path.stem) for path in paths) if n < self.subjects}
 
     def _tidy(self, packed: set[int]) -> None:
@@ -169,7 +160,7 @@ class Shelf:
             self._path(number).unlink(missing_ok=True)
 
     def _path(self, number: int) -> Path:
-        return self.data / STAGING / f"{key_of(number)}.tar"
+        return self.data / STAGING / f"{person_key(number)}.tar"
 
     def wanted(self, shard: int) -> range:
         """The numbers of a shard's subjects."""

@@ -22,11 +22,12 @@ from ..types import NUM_JOINTS, Camera, FloatArray, LikenessError, Pose
 from .pairs import KINDS
 from .pictures import BadSample, decode_depth, decode_labels, decoded, encode_rgba, picture_format
 
-__all__ = ["BadSample", "Subject", "View", "encode_rgba"]
+__all__ = ["PERSON", "BadSample", "Subject", "View", "encode_rgba", "person_key"]
 
 VERSION = 1
 SOURCES = ("rendered", "generated")
 FRAMINGS = ("head", "half", "full")
+PERSON = "person_"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # WebDataset takes a leading _ for its own
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_/-]*")
@@ -242,6 +243,15 @@ class Subject:
         )  # fmt: skip
         subject.__dict__["identity"] = hashlib.sha256(members[_JSON]).hexdigest()[:20]
         return subject
+
+
+def person_key(number: int) -> str:
+    """The key of a person in a numbered set.
+
+    >>> person_key(123)
+    'person_000123'
+    """
+    return f"{PERSON}{number:06d}"
 
 
 def _check_names(subject: Subject) -> None:

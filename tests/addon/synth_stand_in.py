@@ -1,11 +1,12 @@
 """A worker that makes small coloured cards instead of people, quickly; the tests start it.
 
-What it does comes in the request's options: ``seconds`` for each subject, ``crash`` and ``fail``:
-numbers at which it dies or fails.
+What it does comes in the request's options or as JSON in its arguments: ``seconds`` for each
+subject, ``crash`` and ``fail``: numbers at which it dies or fails.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -14,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from likeness.addon.synth.staging import key_of
 from likeness.addon.synth.worker import Maker, serve
 from likeness.engine.cameras import intrinsics, look_at
-from likeness.engine.training.subjects import Subject, View, encode_rgba
+from likeness.engine.training.subjects import Subject, View, encode_rgba, person_key
 from likeness.engine.types import NUM_JOINTS, Camera, LikenessError
 
 BETAS, EXPRESSION, SIZE = 3, 2, 8
@@ -32,14 +32,20 @@ def card(number: int, seed: int) -> Subject:
         for name in ("a", "b")
     )
     return Subject(
-        key_of(number), "rendered", "full", seed, rng.normal(size=BETAS),
+        person_key(number), "rendered", "full", seed, rng.normal(size=BETAS),
         np.zeros((1, NUM_JOINTS, 3)), np.zeros((1, 3)), np.zeros((1, EXPRESSION)), views,
-        {"number": number, "looks": {"noise": number}},
+        {
+            "number": number,
+            "traits": {"sex": ("female", "male")[number % 2], "age_band": "old", "tone": number},
+            "looks": {"skin": {"picture": f"skin{number % 3}.png"}, "noise": number},
+            "lighting": {"environment": "yard.exr" if number else None},
+            "engine": "raster",
+        },
     )  # fmt: skip
 
 
 def open_maker(request: Mapping[str, Any], skipped: Callable[[Path, str], None]) -> Maker:
-    options = request["options"]
+    options = request["options"] | (json.loads(sys.argv[1]) if sys.argv[1:] else {})
     if options.get("closed"):
         raise LikenessError("The library is closed.", "Open it.")
     if options.get("broken"):

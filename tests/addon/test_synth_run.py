@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 from likeness.addon.synth.run import Job, Outcome, run
-from likeness.addon.synth.staging import RUN_FILE, STAGING, begin, key_of, locked
+from likeness.addon.synth.staging import RUN_FILE, STAGING, begin, locked
 from likeness.engine.training.shards import INDEX_FILE, read_subjects, shard_files
 from likeness.engine.training.stored import stored_subjects
+from likeness.engine.training.subjects import person_key
 from likeness.engine.types import LikenessError
 
 STAND_IN = Path(__file__).with_name("synth_stand_in.py")
@@ -50,7 +51,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_all_subjects_are_there_in_order(whole: Path) -> None:
-    assert keys(whole) == [key_of(number) for number in range(20)]
+    assert keys(whole) == [person_key(number) for number in range(20)]
     assert len(shard_files(whole)) == 5
     assert not (whole / STAGING).exists()
     told: list[Any] = []
@@ -101,7 +102,7 @@ def test_what_a_kill_leaves_is_used_and_tidied(whole: Path, tmp_path: Path) -> N
     again = tmp_path / "again"
     made(again, 2)
     (staging / ".person_000001-abc.part.tar").write_bytes(b"half")
-    (staging / f"{key_of(1)}.tar").write_bytes(b"packed already")
+    (staging / f"{person_key(1)}.tar").write_bytes(b"packed already")
     (tmp_path / INDEX_FILE).unlink()
     run_file = json.loads((tmp_path / RUN_FILE).read_text())
     del run_file["options"]["fail"]
@@ -158,7 +159,7 @@ def test_killed_ten_times_all_are_there_once(whole: Path, tmp_path: Path) -> Non
                     path.unlink()
     process.wait()
     assert subprocess.run(command, check=False).returncode == 0
-    assert keys(tmp_path) == [key_of(number) for number in range(20)]
+    assert keys(tmp_path) == [person_key(number) for number in range(20)]
     assert contents(tmp_path) == contents(whole)
     assert not (tmp_path / STAGING).exists()
 
@@ -189,7 +190,7 @@ def test_who_fails_for_good_is_given_up_and_holds_nobody_back(tmp_path: Path) ->
     assert sorted(outcome.given_up) == [1, 2, 7]
     assert outcome.given_up[1] == "the worker ended with exit code 9: it is too dark in here"
     assert outcome.given_up[2] == "ValueError('there is no such number')"
-    assert keys(tmp_path) == [key_of(number) for number in (0, 3, 4, 5, 6)]
+    assert keys(tmp_path) == [person_key(number) for number in (0, 3, 4, 5, 6)]
     assert outcome.made == 5
     assert told[-1].startswith("5 of 8, ")
     assert "3 given up" in told[-1]

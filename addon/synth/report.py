@@ -1,0 +1,145 @@
+"""The card of a rendered set, and what a run says at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...engine.training.cards import (
+    asset_entry,
+    contact_sheet,
+    counted,
+    stored_in,
+    told,
+    write_card,
+)
+from .run import Outcome
+
+ASSETS = (".png", ".jpg", ".jpeg", ".mhclo", ".mhmat", ".obj", ".exr", ".hdr")
+
+MIX: dict[str, str | Callable[[Mapping[str, Any]], Any]] = {
+    "sex": "traits.sex",
+    "age": "traits.age_band",
+    "tone": "traits.tone",
+    "skins": lambda facts: used(told(facts, "looks.skin"), "procedural"),
+    "hair": lambda facts: used(told(facts, "looks.hair.hair") or told(facts, "looks.hair"), "none"),
+    "outfits": lambda facts: used(told(facts, "looks.clothes"), "procedural"),
+    "accessories": lambda facts: used(told(facts, "looks.accessories"), "none"),
+    "lights": lambda facts: used(told(facts, "lighting.environment"), "procedural sky"),
+    "pictures by": "engine",
+}
+"""What the card counts, from the facts of engine/people/figure.py."""
+
+BLENDERS = "CC0 (comes with Blender)"
+
+LIMITS = (
+    "The people are made up: shapes, faces and skins of MakeHuman's model, varied by seed.",
+    "Hair is of textured cards, clothes follow the body's skinning; nothing is simulated.",
+    "Depth and labels are of the middle of each pixel; hair counts where it is more opaque than "
+    "not.",
+    "Ages 18 to 85; nobody is a child. Tones are steps of the Monk scale, dealt evenly.",
+)
+
+
+def used(look: Any, nothing: str) -> list[str]:
+    """Names of the asset files in a look, each once; ``nothing`` when it has none.
+
+    >>> used({"top": "shirt.mhclo", "under": [{"file": "vest.mhclo"}], "hue": 0.2}, "bare")
+    ['shirt.mhclo', 'vest.mhclo']
+    >>> used(None, "bare")
+    ['bare']
+    """
+    return sorted(set(_assets(look))) or [nothing]
+
+
+def _assets(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if value.lower().endswith(ASSETS):
+            yield Path(value).name
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _assets(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _assets(part)
+
+
+def describe(
+    data: Path, options: Mapping[str, Any], command: str, version: str, outcome: Outcome
+) -> dict[str, Any]:
+    """Write the set's card and contact sheet; returns the card.
+
+    Raises:
+        LikenessError: a shard cannot be read, or the folder not be written.
+    """
+    mix = counted((stored.about for stored in stored_in(data)), MIX)["mix"]
+    about = {
+        "title": "Synthetic people, rendered",
+        "made_by": {"program": f"Likeness {version}", "command": command, "seed": options["seed"]},
+        "options": {name: _names(value) for name, value in options.items()},
+        "assets": _entries(options, mix),
+        "limits": list(LIMITS),
+        "skipped_assets": {Path(name).name: why for name, why in sorted(outcome.skipped.items())},
+        "given_up": {str(number): why for number, why in sorted(outcome.given_up.items())},
+    }
+    card = write_card(data, about, MIX, ["looks", "traits"])
+    if card["subjects"]:
+        contact_sheet(data)
+    return card
+
+
+def _names(value: Any) -> Any:
+    """Paths as the names of their files: the card leaves this machine."""
+    if isinstance(value, list | tuple):
+        return [_names(one) for one in value]
+    return Path(value).name if isinstance(value, str) else value
+
+
+def _entries(options: Mapping[str, Any], mix: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The assets that are in the pictures, with their licences where a file tells."""
+    names = {name for what in ("skins", "hair", "outfits", "accessories") for name in mix[what]}
+    lights = {Path(path).name: Path(path) for path in options.get("environments", ())}
+    found = [lights[name] for name in mix["lights"] if name in lights]
+    if options.get("assets"):
+        files = sorted(Path(options["assets"]).rglob("*"))
+        found += [path for path in files if path.name in names and path.is_file()]
+    entries = [asset_entry(path) for path in sorted(found, key=lambda path: path.name)]
+    if options["engine"] == "cycles" and not lights:
+        own = [name for name in mix["lights"] if name.endswith(ASSETS)]
+        entries += [{"name": name, "sha256": None, "licence": BLENDERS} for name in own]
+    return entries
+
+
+def summary(card: Mapping[str, Any], outcome: Outcome) -> list[str]:
+    """Lines for the end of a run."""
+    mix = card["mix"]
+    lines = [f"{card['subjects']} people, {card['views']} views, {card['bytes'] / 1e6:,.0f} MB"]
+    if outcome.made:
+        rate = 3600 * outcome.made / max(outcome.elapsed, 1e-9)
+        lines[0] += f"; {outcome.made} made now, {rate:,.0f} an hour"
+    lines.append(
+        " x ".join(
+            f"{len(mix[what])} {what}"
+            for what in ("skins", "hair", "outfits", "accessories", "lights")
+        )
+        + ("; no two people alike" if not card["alike"] else f"; ALIKE: {card['alike']}")
+    )
+    lines += [f"{what}: {_counts(mix[what])}" for what in ("sex", "age", "tone")]
+    lines.append(f"framings: {_counts(card['framings'])}; views: {_counts(card['kinds'])}")
+    total = sum(outcome.seconds.values())
+    if total:
+        shares = sorted(outcome.seconds.items(), key=lambda item: -item[1])
+        lines.append(
+            "time: " + ", ".join(f"{name} {100 * s / total:.0f} %" for name, s in shares)
+            + f" of {total / outcome.made:.1f} s a person"
+        )  # fmt: skip
+    lines += [f"left out: {Path(name).name}: {why}" for name, why in outcome.skipped.items()]
+    lines += [f"given up: person {n}: {why}" for n, why in sorted(outcome.given_up.items())]
+    return lines
+
+
+def _counts(counts: Mapping[str, int] | Sequence[Any]) -> str:
+    assert isinstance(counts, Mapping)
+    ordered = sorted(counts.items(), key=lambda i: (int(i[0]) if i[0].isdigit() else 0, i[0]))
+    return ", ".join(f"{name} {count}" for name, count in ordered)
