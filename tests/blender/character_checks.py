@@ -1,0 +1,149 @@
+"""Characters as users have them, made from the default body inside Blender by ``inside.py``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+import numpy as np
+from likeness.addon.characters import read_character
+from likeness.addon.motion.pose import pose_to_bones
+from likeness.addon.scene.armature import create_armature
+from likeness.addon.scene.body import create_body, set_expression
+from likeness.engine.body.model import load_body
+from likeness.engine.gaussians.binding import vertex_normals
+from likeness.engine.types import JOINT_NAMES, LikenessError, Pose
+from likeness.engine.weights import asset_path
+
+COLOURS = {
+    "lips": (0.42, 0.10, 0.10), "eye": (0.9, 0.9, 0.9), "mouth": (0.1, 0.02, 0.02),
+    "scalp": (0.03, 0.02, 0.01),
+}  # fmt: skip
+SKIN, SHIRT = (0.60, 0.36, 0.25), (0.05, 0.12, 0.40)
+FINGERS = {"index": "Index", "middle": "Middle", "ring": "Ring", "pinky": "Pinky",
+           "thumb": "Thumb"}  # fmt: skip
+LIMBS = {"hip": "UpLeg", "knee": "Leg", "ankle": "Foot", "foot": "ToeBase", "collar": "Shoulder",
+         "shoulder": "Arm", "elbow": "ForeArm", "wrist": "Hand"}  # fmt: skip
+MIDDLE = {"pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2",
+          "neck": "Neck", "head": "Head", "jaw": "Jaw"}  # fmt: skip
+
+
+def other_name(joint: str) -> str:
+    """What Mixamo calls a joint."""
+    if joint in MIDDLE:
+        return f"mixamorig:{MIDDLE[joint]}"
+    side, _, part = joint.partition("_")
+    if part in LIMBS:
+        return f"mixamorig:{side.title()}{LIMBS[part]}"
+    if part[:-1] in FINGERS:
+        return f"mixamorig:{side.title()}Hand{FINGERS[part[:-1]]}{part[-1]}"
+    return f"mixamorig:{side.title()}Eye"
+
+
+def truth(seed: int, posed: bool) -> tuple[np.ndarray, Pose]:
+    """Betas and a pose with a smile."""
+    body = load_body(asset_path("body"))
+    rng = np.random.default_rng(seed)
+    betas = np.concatenate([rng.normal(0, 1.0, 50), rng.normal(0, 0.7, body.num_betas - 50)])
+    pose = Pose(np.zeros((55, 3)), np.array([0.1, 1.0, 0.2]),
+                body.expression(mouthSmileLeft=0.5, mouthSmileRight=0.5))  # fmt: skip
+    if posed:
+        pose = pose.with_joints(
+            left_shoulder=[0.1, 0.1, -0.9], right_shoulder=[0.0, 0.2, 0.7],
+            left_elbow=[0.0, -0.5, 0.0], right_elbow=[0.0, 0.9, 0.0],
+            left_hip=[-0.3, 0.0, 0.1], left_knee=[0.4, 0.0, 0.0], head=[0.1, 0.2, 0.0],
+        )  # fmt: skip
+    return betas, pose
+
+
+def paint(obj: object, colours: list[tuple[str, tuple[float, float, float]]], slot: np.ndarray
+          ) -> None:  # fmt: skip
+    for name, colour in colours:
+        material = bpy.data.materials.new(name)
+        material.use_nodes = True
+        material.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value = (
+            *colour, 1.0,
+        )  # fmt: skip
+        obj.data.materials.append(material)
+    obj.data.polygons.foreach_set("material_index", slot.astype(np.int32))
+
+
+def make(seed: int, posed: bool, shirt: bool) -> object:
+    """The character in an empty scene; returns its armature."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    betas, pose = truth(seed, posed)
+    body = load_body(asset_path("body")).personalised(betas)
+    scene = bpy.context.scene.collection
+    rig = create_armature(body.J_template, "Rig", scene, bpy.context)
+    thing = create_body(body, "Figure", rig, scene)
+    set_expression(thing, body.expression_names, pose.expression)
+    slot = np.zeros(len(body.f))
+    for k, part in enumerate(COLOURS, 1):
+        slot[body.face_part == body.part_names.index(part)] = k
+    paint(thing, [("Flesh", SKIN), *COLOURS.items()], slot)
+    things = [thing]
+    if shirt:
+        wide = body.v_template + 0.008 * vertex_normals(
+            np.asarray(body.v_template, np.float64), body.f
+        )
+        worn = np.isin(body.face_part, [body.part_names.index(n) for n in ("torso", "leg")])
+        tailored = replace(
+            body, v_template=wide, f=body.f[worn], ft=body.ft[worn], face_part=body.face_part[worn],
+            exprdirs=np.zeros((*wide.shape, 0)), expression_names=(),
+        )  # fmt: skip
+        cloth = create_body(tailored, "Jumpsuit", rig, scene)
+        paint(cloth, [("Shirt", SHIRT)], np.zeros(int(worn.sum())))
+        things.append(cloth)
+    for obj in things:
+        obj.hide_render = False
+        obj.hide_set(False)
+    pose_to_bones(pose, rig)
+    for name in JOINT_NAMES:
+        rig.data.bones[name].name = other_name(name)
+    bpy.context.view_layer.update()
+    return rig
+
+
+def write(
+    path: str, seed: int, posed: bool = True, shirt: bool = True, size: float = 1.0,
+    yaw: float = 0.0,
+) -> None:  # fmt: skip
+    """A character's file, ``size`` times as large and turned by ``yaw`` degrees."""
+    rig = make(seed, posed, shirt)
+    rig.scale = (size,) * 3
+    rig.rotation_euler = (0.0, 0.0, np.radians(yaw))
+    bpy.context.view_layer.update()
+    if path.endswith(".blend"):
+        bpy.ops.wm.save_as_mainfile(filepath=path)
+    elif path.endswith(".glb"):
+        bpy.ops.export_scene.gltf(
+            filepath=path, export_animations=False, export_rest_position_armature=False,
+            export_morph=True,
+        )  # fmt: skip
+    else:
+        bpy.ops.wm.obj_export(filepath=path, apply_modifiers=True)
+
+
+def read(path: str, folder: str) -> dict:
+    """What the reader says of a file."""
+    Path(folder).mkdir(exist_ok=True)
+    try:
+        read_character(Path(path), Path(folder))
+    except LikenessError as error:
+        return {"error": error.message, "remedy": error.remedy, "files": sorted(
+            p.name for p in Path(folder).iterdir())}  # fmt: skip
+    return {"error": None, "files": sorted(p.name for p in Path(folder).iterdir())}
+
+
+def write_cube(path: str, empty: bool = False) -> None:
+    """A file with a cube, or without any mesh."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    if not empty:
+        bpy.ops.mesh.primitive_cube_add()
+    else:
+        bpy.ops.object.camera_add()
+    if path.endswith(".blend"):
+        bpy.ops.wm.save_as_mainfile(filepath=path)
+    else:
+        bpy.ops.export_scene.gltf(filepath=path)
