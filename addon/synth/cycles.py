@@ -12,7 +12,7 @@ import numpy as np
 from mathutils import Matrix
 from PIL import Image
 
-from ...engine.people.light import environment_picture
+from ...engine.people.light import environment_picture, key_irradiance
 from ...engine.people.model import Figure, Lighting, Part
 from ...engine.types import Camera, FloatArray
 from .. import compat
@@ -179,11 +179,11 @@ def light_scene(
     links.new(background.outputs["Background"], output.inputs["Surface"])
     scene.world = world
     made = [world, image]
-    if lighting.key is not None:
-        mean = float(picture.mean())
+    irradiance = key_irradiance(lighting, picture)
+    if lighting.key is not None and irradiance.max() > 0.0:
         data = bpy.data.lights.new("key", "SUN")
-        data.energy = float(lighting.key_strength * mean * np.pi)
-        data.color = lighting.key_color
+        data.energy = float(irradiance.max())
+        data.color = (irradiance / irradiance.max()).tolist()
         data.angle = float(np.radians(lighting.key_angle))
         key = bpy.data.objects.new("key", data)
         towards = points_to_blender(np.asarray(lighting.key, np.float64))

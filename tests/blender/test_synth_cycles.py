@@ -1,0 +1,30 @@
+"""Made-up people in Cycles: exact cameras, light from where it is said to come, and no memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Check = Callable[..., Any]
+
+
+def test_an_unclothed_body_covers_what_it_should(blender: Check) -> None:
+    assert min(blender("synth_checks", "silhouette")["iou"]) >= 0.97
+
+
+def test_landmarks_are_where_the_camera_says(blender_lts: Check) -> None:
+    errors = blender_lts("synth_checks", "landmarks")["pixels"]
+    assert len(errors) == 10
+    assert max(errors) <= 1.0
+
+
+def test_a_figure_looks_the_same_after_another(blender: Check) -> None:
+    drawn = blender("synth_checks", "again")
+    assert max(drawn["same"]) == 0.0
+    assert drawn["blue"] > 0.2
+
+
+def test_light_comes_from_where_it_is_said_to(blender_lts: Check) -> None:
+    off = blender_lts("synth_checks", "directions")
+    assert max(off["window"]) < 12.0
+    assert max(off["key"]) < 12.0
