@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
 from ..body.model import Body
-from ..body.skinning import joint_transforms
 from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..types import JOINT_INDEX, FloatArray, IntArray, Pose
 
@@ -90,24 +89,19 @@ def imbalance(body: Body, vertices: FloatArray, seated: bool = False) -> float:
     return distance_outside(centre, support_points(body, vertices, seated))
 
 
-def standing(
-    body: Body, betas: FloatArray, full_pose: FloatArray, stance: Stance
-) -> tuple[FloatArray, FloatArray]:
-    """Give a pose legs that stand.
+def standing(body: Body, betas: FloatArray, full_pose: FloatArray, stance: Stance) -> FloatArray:
+    """[55, 3] the pose with legs that stand.
 
     The feet keep their places to one another and lie flat; they are shifted under the body until
     its centre of mass is where the weight should be, and the knees bend as that asks for.
 
     Args:
         full_pose: [55, 3] whose trunk, head and arms count; its legs are replaced.
-
-    Returns:
-        full_pose [55, 3] and the vertices [V, 3] of it.
     """
     rest = body.shaped(betas)[1]
     pelvis = axis_angle_to_matrix(full_pose[0])
     shift = -stance.ankles.mean(0)
-    out, vertices = full_pose, np.zeros((0, 3))
+    out = full_pose
     for _ in range(_ROUNDS):
         out = np.array(full_pose, np.float64)
         for name, value in _legs(rest, pelvis, stance, shift).items():
@@ -123,26 +117,57 @@ def standing(
         if np.linalg.norm(away) < SETTLED:
             break
         shift = shift + away
-    return out, vertices
+    return out
+
+
+def sitting(
+    body: Body, betas: FloatArray, full_pose: FloatArray, stance: Stance, height: float
+) -> FloatArray:
+    """[55, 3] the pose with legs that sit: flat feet on one ground, as far below the hips as
+    ``height`` times the shins are long, thighs forwards.
+
+    The stance's ``ankles`` count from the places under the knees of level thighs; its ``bend``
+    and ``weight`` do not matter.
+    """
+    rest = body.shaped(betas)[1]
+    pelvis = axis_angle_to_matrix(full_pose[0])
+
+    def length(a: str, b: str) -> float:
+        return float(np.linalg.norm(rest[JOINT_INDEX[a]] - rest[JOINT_INDEX[b]]))
+
+    hips = rest[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]]
+    below = hips[:, [0, 2]] + [0.0, 0.96 * length("left_hip", "left_knee")]
+    ground = float(hips[:, 1].mean()) - height * length("left_knee", "left_ankle")
+    placed = replace(stance, ankles=stance.ankles + below)
+    out = np.array(full_pose, np.float64)
+    for name, value in _legs(rest, pelvis, placed, np.zeros(2), ground).items():
+        out[JOINT_INDEX[name]] = value
+    return out
 
 
 def _legs(
-    rest: FloatArray, pelvis: FloatArray, stance: Stance, shift: FloatArray
+    rest: FloatArray,
+    pelvis: FloatArray,
+    stance: Stance,
+    shift: FloatArray,
+    ground: float | None = None,
 ) -> Mapping[str, FloatArray]:
-    """Axis-angle [3] of hips, knees and ankles that bring the ankles to the stance."""
+    """Axis-angle [3] of hips, knees and ankles that bring the ankles to the stance, at a height
+    that is given or as low as the knees' bend allows."""
     sides = ("left", "right")
     at = {name: rest[JOINT_INDEX[name]] for name in JOINT_INDEX}
     hips = [at["pelvis"] + pelvis @ (at[f"{s}_hip"] - at["pelvis"]) for s in sides]
     ankles = stance.ankles + shift
-    reach = []
+    lowest = []
     for k, side in enumerate(sides):
         thigh = np.linalg.norm(at[f"{side}_knee"] - at[f"{side}_hip"])
         shin = np.linalg.norm(at[f"{side}_ankle"] - at[f"{side}_knee"])
         bend = np.radians(stance.bend[k])
         span2 = thigh**2 + shin**2 + 2 * thigh * shin * np.cos(bend)
         flat2 = ((ankles[k] - hips[k][[0, 2]]) ** 2).sum()
-        reach.append(hips[k][1] - np.sqrt(max(span2 - flat2, 0.05)))
-    ground = max(reach)  # the leg that reaches less far sets the height of the hips
+        lowest.append(hips[k][1] - np.sqrt(max(span2 - flat2, 0.05)))
+    # The leg that reaches less far sets the height of the hips.
+    ground = max(lowest) if ground is None else ground
     out = {}
     for k, side in enumerate(sides):
         yaw = np.radians(stance.yaw[k])
@@ -184,15 +209,3 @@ def _frame(along: FloatArray, hinge: FloatArray) -> FloatArray:
     y = hinge - (hinge @ x) * x
     y = y / np.linalg.norm(y)
     return np.stack([x, y, np.cross(x, y)], axis=1)
-
-
-def flat_feet(body: Body, rest: FloatArray, full_pose: FloatArray, yaw: FloatArray) -> FloatArray:
-    """The pose [55, 3] with ankles that lay the soles flat, pointing ``yaw`` [2] degrees to the
-    left; ``rest``: [55, 3] joints."""
-    out = np.array(full_pose, np.float64)
-    R = joint_transforms(axis_angle_to_matrix(out), rest, body.parents)[0]
-    for side, degrees in zip(("left", "right"), yaw):
-        foot = axis_angle_to_matrix(np.array([0.0, np.radians(degrees), 0.0]))
-        shin = R[JOINT_INDEX[f"{side}_knee"]]
-        out[JOINT_INDEX[f"{side}_ankle"]] = matrix_to_axis_angle(shin.T @ foot)
-    return out

@@ -21,15 +21,15 @@ from ..types import JOINT_INDEX, NUM_JOINTS, FloatArray, Pose
 from .balance import (
     Stance,
     centre_of_mass,
-    flat_feet,
     imbalance,
+    sitting,
     standing,
     support_points,
 )
 from .dress import DressBody
 from .model import Traits
 from .motions import MotionPool
-from .poses import ANCHORS, ARMS, LEGS, Arm, arm_joints, fingers, mirrored, shaken, turns
+from .poses import ANCHORS, ARMS, Arm, arm_joints, fingers, mirrored, shaken, turns
 from .touching import sunk
 
 __all__ = ["MotionPool", "natural_pose", "random_face"]
@@ -47,12 +47,14 @@ _NOISE = 0.07  # radians, of an arm's directions
 _GAZE_LIMIT = np.array([0.22, 0.42])  # radians down and aside
 _STANDING = ("together", "apart", "contrapposto", "step")
 _SITTING = ("sit",)
+_STIFF = ("T-pose", "A-pose")
 
 
 @dataclass(frozen=True)
 class _Plan:
     """One person's posture before it is made to stand: ``arms`` left and right (given for the
-    left side), ``trunk`` joints, ``legs`` one of ``LEGS``, ``seeds`` of hands and of legs."""
+    left side), ``trunk`` joints, ``legs`` one of _STANDING or _SITTING, ``seeds`` of hands and
+    of legs."""
 
     name: str
     arms: tuple[Arm, Arm]
@@ -209,14 +211,13 @@ def _made(
     full_pose = np.zeros((NUM_JOINTS, 3))
     legs = np.random.default_rng(plan.seeds[1])
     seated = plan.legs in _SITTING
-    if seated:
-        joints |= _sitting_legs(legs, plan.legs)
     for name, value in joints.items():
         full_pose[JOINT_INDEX[name]] = value
     if seated:
-        full_pose = flat_feet(body, body.shaped(betas)[1], full_pose, legs.normal((8, -8), 6))
+        stance = Stance(legs.normal(0, 0.05, (2, 2)), legs.normal((9, -9), 5), np.zeros(2), 0.5)
+        full_pose = sitting(body, betas, full_pose, stance, legs.uniform(0.92, 1.06))
     else:
-        full_pose, _ = standing(body, betas, full_pose, _random_stance(legs, plan.legs))
+        full_pose = standing(body, betas, full_pose, _random_stance(legs, plan.legs))
     full_pose = clamped(full_pose)
     pose = Pose(full_pose, np.zeros(3), np.zeros(body.num_expression))
     return full_pose, _facts(body, body.vertices(pose, betas)[0], plan.name, seated)
@@ -229,7 +230,8 @@ def _drawn(rng: np.random.Generator) -> _Plan:
         legs = str(rng.choice([*_STANDING[:3], "sit"], p=[0.3, 0.35, 0.25, 0.1]))
         name = "talking"
     else:
-        usable = {k: v for k, v in ANCHORS.items() if set(v[2]) & {*_STANDING, *_SITTING}}
+        usable = {k: v for k, v in ANCHORS.items()
+                  if set(v[2]) & {*_STANDING, *_SITTING} and k not in _STIFF}  # fmt: skip
         often = np.array([row[3] for row in usable.values()])
         name = str(rng.choice(list(usable), p=often / often.sum()))
         left, right, stances, _ = usable[name]
@@ -320,15 +322,6 @@ def _random_stance(rng: np.random.Generator, legs: str) -> Stance:
         ahead += rng.uniform(0.1, 0.17) * np.array([1.0, -1.0]) * (1 - 2 * free)
         bend += 4
     return Stance(np.array([[half, ahead[0]], [-half, ahead[1]]]), yaw, bend, weight)
-
-
-def _sitting_legs(rng: np.random.Generator, legs: str) -> dict[str, FloatArray]:
-    out = {}
-    for name, degrees in LEGS[legs].items():
-        if not name.startswith("spine"):
-            x, y, z = degrees
-            out[name] = turns((x + rng.normal(0, 4), y + rng.normal(0, 3), z))
-    return out
 
 
 def _taken(
