@@ -126,7 +126,7 @@ def _shade(rgb, face, bary, f, normals, openness, key, fill, colours):  # type: 
         _lit(rgb[i], nx / long, ny / long, nz / long, to_key, to_fill, to_sky, key, fill, colours)
 
 
-def _smooth(values: FloatArray, f: IntArray, rounds: int) -> FloatArray:
+def smoothed(values: FloatArray, f: IntArray, rounds: int) -> FloatArray:
     """Means [V, C] over each vertex and its neighbours, ``rounds`` times."""
     count = len(values)
     here = np.concatenate([f.ravel(), np.arange(count)])
@@ -173,7 +173,7 @@ def openness(mesh: Mesh, light: Light, rng: np.random.Generator) -> FloatArray:
         total += weight
     sky = 0.25 + 0.75 * sky / total  # light also comes from the skin and cloth around
     values = np.stack([_seen_from(mesh, light.key), _seen_from(mesh, light.fill), sky], 1)
-    return _smooth(values, mesh.f, 3)
+    return smoothed(values, mesh.f, 3)
 
 
 def shade(
