@@ -165,9 +165,7 @@ def _decoration(drawn: _Draw, tags: frozenset[str]) -> str:
     return str(drawn.term(chosen, lambda t: not t.tags or bool(t.tags & tags)))
 
 
-def _circumstances(
-    drawn: _Draw, factors: dict[str, str], role: Term | None
-) -> tuple[str, str]:
+def _circumstances(drawn: _Draw, factors: dict[str, str], role: Term | None) -> tuple[str, str]:
     """The sentence about time, light and shot, and what is said about the light at the end."""
     time = drawn.term("times")
     flag = "day" if "day" in time.tags else "night"
@@ -196,7 +194,7 @@ class _Draw:
         if not terms:
             raise LikenessError(
                 f"The vocabulary's '{name}' has nothing that goes with the rest of a scene.",
-                "Add terms with the tags that are missing, or use the one that comes with Likeness.",
+                "Add terms with the tags that are missing, or use Likeness's own.",
             )
         return terms[int(self.rng.integers(len(terms)))]
 

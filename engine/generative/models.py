@@ -6,6 +6,7 @@ is :mod:`~..weights`' business and happens only with the user's consent.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ PACKAGES = ("torch", "transformers", "diffusers", "accelerate", "ftfy")
 """Of the ``generative`` extra: what the stages with models import."""
 
 INSTALL = "pip install -e '.[generative]' in the project's folder"
+EDITORS = ("QwenImageEditPipeline", "QwenImageEditPlusPipeline")
 DTYPES = ("bfloat16", "float16", "float32")
 
 
@@ -87,22 +89,37 @@ def needs(stages: Sequence[str], sources: Mapping[str, str], placement: Placemen
     if missing:
         out.append(f"The packages {', '.join(missing)} are not installed: {INSTALL}.")
     out += _gpu_needs(wanted, placement)
-    room = 0
+    return [*out, *_weights_needs(wanted, sources, placement)]
+
+
+def _weights_needs(
+    wanted: Sequence[Model], sources: Mapping[str, str], placement: Placement
+) -> list[str]:
+    out, absent = [], []
     for model in wanted:
         source = sources.get(model.stage, model.weights)
         try:
             _found(source, allow_download=False)
         except LikenessError as error:
             entry = WEIGHTS.get(source)
-            if entry is None or not downloads_allowed(placement.allow_download):
-                size = f" They are about {entry.gigabytes} GB." if entry else ""
-                out.append(f"{error}{size}")
+            if entry is None:
+                out.append(str(error))
             else:
-                room += entry.gigabytes
-    if room and (free := shutil.disk_usage(hub_folder()).free / 1e9) < room:
+                absent.append(entry)
+    if not absent:
+        return out
+    names = ", ".join(f"{e.repository} ({e.gigabytes} GB, {e.licence})" for e in absent)
+    room, free = sum(e.gigabytes for e in absent), shutil.disk_usage(hub_folder()).free / 1e9
+    if not downloads_allowed(placement.allow_download):
         out.append(
-            f"The downloads are about {room} GB, and '{hub_folder()}' has {free:.0f} GB left: "
-            "make room, or set HF_HOME to another disk."
+            f"Not on this computer: {names}. Give their folders with --language-model, "
+            f"--video-model and --image-model, or fetch them with --allow-download: {room} GB, "
+            f"into '{hub_folder()}', which has {free:.0f} GB left."
+        )
+    elif free < room:
+        out.append(
+            f"The downloads ({names}) are about {room} GB, and '{hub_folder()}' has {free:.0f} GB "
+            "left: make room, or set HF_HOME to another disk."
         )
     return out
 
@@ -226,16 +243,24 @@ def errors_told(what: str) -> Iterator[None]:
         ) from error
 
 
+def _library(name: str) -> Any:
+    """A package; transformers and diffusers without their own progress bars, which would stand
+    across ours."""
+    library = importlib.import_module(name)
+    if name != "torch":
+        library.utils.logging.disable_progress_bar()
+    return library
+
+
 def loaded_language_model(source: str, placement: Placement) -> tuple[Any, Any, dict[str, Any]]:
     """A causal language model, its tokenizer, and what records say of it."""
     folder, about = model_source(source, placement)
     with errors_told(f"the language model '{source}'"):
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        transformers = _library("transformers")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if not tokenizer.chat_template:
             raise ValueError("its tokenizer has no chat template; take an instruction-tuned model")
-        model = AutoModelForCausalLM.from_pretrained(
+        model = transformers.AutoModelForCausalLM.from_pretrained(
             folder, dtype=placement.torch_dtype, local_files_only=True, use_safetensors=True
         )
         return model.to(placement.device).eval(), tokenizer, about
@@ -246,14 +271,12 @@ def loaded_video_pipeline(source: str, placement: Placement) -> tuple[Any, dict[
     precision it bands and flickers."""
     folder, about = model_source(source, placement)
     with errors_told(f"the video model '{source}'"):
-        import torch
-        from diffusers import AutoencoderKLWan, WanPipeline
-
-        vae = AutoencoderKLWan.from_pretrained(
-            folder, subfolder="vae", torch_dtype=torch.float32, local_files_only=True
+        torch, diffusers = _library("torch"), _library("diffusers")
+        vae = diffusers.AutoencoderKLWan.from_pretrained(
+            folder, subfolder="vae", dtype=torch.float32, local_files_only=True
         )
-        pipeline = WanPipeline.from_pretrained(
-            folder, vae=vae, torch_dtype=placement.torch_dtype, local_files_only=True,
+        pipeline = diffusers.WanPipeline.from_pretrained(
+            folder, vae=vae, dtype=placement.torch_dtype, local_files_only=True,
             use_safetensors=True,
         )  # fmt: skip
         return _placed(pipeline, placement), about
@@ -263,15 +286,14 @@ def loaded_editing_pipeline(source: str, placement: Placement) -> tuple[Any, dic
     """A ``QwenImageEditPipeline``, or ``...PlusPipeline`` where the folder's index says so."""
     folder, about = model_source(source, placement)
     with errors_told(f"the image editing model '{source}'"):
-        from diffusers import DiffusionPipeline, QwenImageEditPipeline, QwenImageEditPlusPipeline
-
-        kinds = {kind.__name__: kind for kind in (QwenImageEditPipeline, QwenImageEditPlusPipeline)}
-        named = DiffusionPipeline.load_config(folder, local_files_only=True)["_class_name"]
-        if named not in kinds:
-            raise ValueError(f"it is a {named}, not one of {', '.join(kinds)}")
-        pipeline = kinds[named].from_pretrained(
+        diffusers = _library("diffusers")
+        index = diffusers.DiffusionPipeline.load_config(folder, local_files_only=True)
+        named = str(index["_class_name"])
+        if named not in EDITORS:
+            raise ValueError(f"it is a {named}, not one of {', '.join(EDITORS)}")
+        pipeline = getattr(diffusers, named).from_pretrained(
             folder, processor=_picture_processor(folder / "processor"),
-            torch_dtype=placement.torch_dtype, local_files_only=True, use_safetensors=True,
+            dtype=placement.torch_dtype, local_files_only=True, use_safetensors=True,
         )  # fmt: skip
         return _placed(pipeline, placement), {**about, "pipeline": named}
 
@@ -294,16 +316,16 @@ def _picture_processor(folder: Path) -> Any:
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
     from transformers.processing_utils import ProcessorMixin
 
-    class PictureProcessor(Qwen2VLProcessor):  # type: ignore[misc]
+    base: Any = ProcessorMixin
+
+    class PictureProcessor(Qwen2VLProcessor):
         def __init__(
             self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None
         ) -> None:
             self.image_token, self.video_token = "<|image_pad|>", "<|video_pad|>"
             self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
             self.video_token_id = tokenizer.convert_tokens_to_ids(self.video_token)
-            ProcessorMixin.__init__(
-                self, image_processor, tokenizer, chat_template=chat_template
-            )
+            base.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
     return PictureProcessor(
         Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True),

@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from .compose import Prompt
 from .models import Placement, errors_told, loaded_language_model
 
 SYSTEM = """\
-You prepare shooting notes for a video model that films one person from the waist up. You receive a
-plain scene and return one paragraph of flowing English, 80 to 170 words, nothing before or after it.
+You prepare shooting notes for a video model that films one person from the waist up. You receive
+a plain scene and return one paragraph of flowing English, 80 to 170 words, nothing before or after
+it.
 
 1. Be concrete. Where the scene could be read in two ways, settle on one that can be seen.
 2. If the person has an occupation or a role, give the place where such a person is met, with one or
@@ -41,10 +43,10 @@ KEPT: Mapping[str, float] = {
 }  # fmt: skip
 """Share of a factor's words that must be found again. Movements and styles may be reworded."""
 
-_SMALL = frozenset(
-    "a an and as at back by for from his her in into it its of on or over the their then to two "
-    "under with".split()
-)
+_SMALL = (
+    "a", "an", "and", "as", "at", "back", "by", "for", "from", "his", "her", "in", "into", "it",
+    "its", "of", "on", "or", "over", "the", "their", "then", "to", "two", "under", "with",
+)  # fmt: skip
 _META = re.compile(r"^\s*(here is|here's|sure|certainly|of course|rewritten|note:|[-*#\d])", re.I)
 
 Complete = Callable[[Sequence[str], int], list[str]]
@@ -102,16 +104,13 @@ def rewrite(
 
     Args:
         complete: the model. about: what the record says of it.
-        batch: prompts asked at once. A prompt's answer does not depend on how often the run was
-            stopped before it as long as this stays: batches are cut at the same numbers.
+        batch: prompts asked at once; batches are cut at its multiples.
     """
-    for start in range(0, len(prompts), batch):
-        yield from _batch(prompts[start : start + batch], complete, about)
+    for _, together in groupby(prompts, lambda prompt: prompt.number // batch):
+        yield from _batch(list(together), complete, about)
 
 
-def _batch(
-    prompts: Sequence[Prompt], complete: Complete, about: Mapping[str, Any]
-) -> list[Prompt]:
+def _batch(prompts: Sequence[Prompt], complete: Complete, about: Mapping[str, Any]) -> list[Prompt]:
     done: dict[int, Prompt] = {}
     against: dict[int, list[str]] = {}
     for attempt in range(ROUNDS):

@@ -29,14 +29,14 @@ _SAME = (
     "the whole upper body stays in the picture at the same size. A sharp, natural photograph."
 )
 SIDE_PROMPT = (
-    "Turn the person on the spot by a quarter turn, so that the camera sees an exact profile of the "
-    "left side: the nose points to the left edge of the picture, the near shoulder hides the far "
-    f"one, one ear and one eye are seen. {_SAME}"
+    "Turn the person on the spot by a quarter turn, so that the camera sees an exact profile of "
+    "the left side: the nose points to the left edge of the picture, the near shoulder hides "
+    f"the far one, one ear and one eye are seen. {_SAME}"
 )
 BACK_PROMPT = (
-    "Turn the person on the spot by half a turn, so that the camera sees the back only: the back of "
-    "the head with its hair, the nape, the back of the collar, the seams between the shoulders; no "
-    "part of the face is seen. What the front shows must go on round the body as it would in "
+    "Turn the person on the spot by half a turn, so that the camera sees the back only: the back "
+    "of the head with its hair, the nape, the back of the collar, the seams between the "
+    "shoulders; no part of the face is seen. What the front shows must go on round the body as it would in "
     f"truth. {_SAME}"
 )
 NEGATIVE_PROMPT = "another person, two people, other clothes, other hair, face seen twice, drawing"
