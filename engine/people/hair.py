@@ -257,6 +257,9 @@ def _grown_hair(
     points, f, uv = strands.ribbons(
         np.concatenate([paths, stray]), np.concatenate([width, thin]), head, rng, twist
     )
+    under, under_f, under_uv = strands.undercoat(head, look.receding)
+    f, uv = np.concatenate([f, under_f + len(points)]), np.concatenate([uv, under_uv])
+    points = np.concatenate([points, under])
     points, stays = cards.under_hat(points, f, head.skin, hat_below)
     picture = strands.strand_texture(
         np.array(look.pigment), look.grey, np.array(look.ends), np.array(look.roots),

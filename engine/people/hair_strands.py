@@ -212,7 +212,9 @@ def grow(style: Style, head: HeadShape, part: float, length: float,
     total = reach * share * rng.uniform(0.85, 1.1, len(roots))
     if style.ends is None:
         total *= 0.4 + 0.6 * smoothstep(inward, 0.0, 0.03)
-    side = np.where(roots[:, 0] + rng.normal(0, 0.002, len(roots)) > part, 1.0, -1.0)
+    side = np.where(roots[:, 0] + rng.normal(0, 0.003, len(roots)) > part, 1.0, -1.0)
+    behind = roots[:, 2] < head.crown[2] + rng.normal(0.01, 0.01, len(roots))
+    side[behind] = rng.choice([-1.0, 1.0], int(behind.sum()))  # the parting ends at the crown
     fringe = style.fringe & (roots[:, 2] > head.front - 0.055) & (np.abs(roots[:, 0]) < 0.045)
     layer = rng.random(len(roots)) ** 1.5 * style.lift * volume
     steps = max(style.segments, 8)
@@ -230,6 +232,9 @@ def grow(style: Style, head: HeadShape, part: float, length: float,
         falls = np.maximum(falls, np.where(fringe, 0.6, 0.25) * style.gravity)[:, None]
         d = unit(0.9 * d + 0.5 * (1 - falls) * comb + 0.9 * falls * [0.0, -1.0, 0.0]
                  + 0.22 * clumps)  # fmt: skip
+        if style.ends is not None:  # combed out of the face
+            low = smoothstep(p[:, 1], head.brow + 0.03, head.brow - 0.03) * ~fringe
+            d[:, 2] -= 0.35 * low * smoothstep(p[:, 2], head.centre[2], head.front - 0.03)
         step = p + d * (total / steps)[:, None]
         # Hair has weight: it lies on what is under it, hair or shoulders.
         lies = np.clip(height - 0.5 * style.lift - layer, 0.0, 0.03) * style.gravity
@@ -357,6 +362,25 @@ def _bun(style: Style, head: HeadShape, knot: FloatArray, out_of: FloatArray, le
     ring = np.sqrt(1 - up**2) * rng.uniform(0.93, 1.03, count)[:, None]
     ball = (np.cos(around) * ring)[..., None] * side + (np.sin(around) * ring)[..., None] * other
     return knot + size * 0.75 * out_of + size * (ball + 0.8 * up[..., None] * out_of)
+
+
+def undercoat(head: HeadShape, receding: float) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Two layers on the scalp, so that skin doesn't shine between the strips; the hairline's
+    surroundings stay free. Vertices, triangles and corners' coordinates as of ribbons."""
+    points, normals = head.vertices[head.faces], head.normals[head.faces]
+    inside = head.hairline.query(points.reshape(-1, 3))[0].reshape(-1, 3).min(1) > 0.0085
+    hairless = bald(points.reshape(-1, 3), head, receding).reshape(-1, 3).any(1)
+    points, normals = points[inside & ~hairless], normals[inside & ~hairless]
+    away = points - head.crown
+    azimuth = np.arctan2(away[..., 0], away[..., 2]) / (2 * np.pi)
+    azimuth -= np.round(azimuth - azimuth[:, :1])  # no triangle goes all the way round
+    out, uv = [], []
+    for layer in range(2):
+        out.append((points + (0.0006 + 0.0008 * layer) * normals).reshape(-1, 3))
+        v = 0.06 + np.linalg.norm(away, axis=-1)
+        uv.append(np.stack([3.0 * azimuth + 0.37 * layer, np.clip(v, 0.0, 0.34)], -1))
+    f = np.arange(len(out[0]) * 2).reshape(-1, 3)
+    return np.concatenate(out), f, np.concatenate(uv)
 
 
 def flyaways(paths: FloatArray, head: HeadShape, rng: np.random.Generator, count: int = 90
