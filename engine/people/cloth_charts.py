@@ -64,12 +64,13 @@ def flatten(cloth: Cloth, chart: IntArray | None = None) -> Charts:
     """
     f = cloth.f
     if chart is None:
-        keys = np.concatenate([f[..., None], np.round(cloth.uv * 8192)], -1).reshape(-1, 3)
+        cell = (np.round(cloth.uv * 8192).astype(np.int64) + (1 << 17)) & 0x3FFFF
+        keys = f.astype(np.int64) << 36 | cell[..., 0] << 18 | cell[..., 1]
     else:
-        keys = np.stack([f, np.broadcast_to(chart[:, None], f.shape)], -1).reshape(-1, 2)
-    unique, row = np.unique(keys, axis=0, return_inverse=True)
+        keys = f.astype(np.int64) << 36 | chart.astype(np.int64)[:, None]
+    unique, row = np.unique(keys, return_inverse=True)
     corner, count = row.reshape(f.shape), len(unique)
-    vertex = unique[:, 0].astype(np.int64)
+    vertex = unique >> 36
     links = (corner.ravel(), corner[:, [1, 2, 0]].ravel())
     table = sparse.coo_matrix((np.ones(f.size), links), (count, count))
     charts, of_point = connected_components(table, directed=False)

@@ -37,11 +37,15 @@ class Worn:
     folds: FloatArray
 
 
-def loosened(cloth: Cloth, metres: float, seed: int) -> Cloth:
-    """Stand a tight garment off the body, less near its edges and the neck."""
+def loosened(cloth: Cloth, joints: FloatArray, metres: float, seed: int) -> Cloth:
+    """Stand a tight garment off the body, less at its collar; joints: [55, 3] at rest."""
     limbs = limb_shares(cloth.skinning)
     much = limbs @ np.array([1.0, 0.6, 0.6, 0.9, 0.9])
-    near_edge = np.clip(border_distance(cloth.rest, cloth.f) / 0.08, 0.25, 1.0)
+    # Only collars stay: a hem that lay closer than what is under it would be pierced.
+    collar = limbs[:, 0] * np.clip(
+        (cloth.rest[:, 1] - joints[JOINT_INDEX["spine3"], 1]) / 0.1, 0.0, 1.0
+    )
+    near_edge = np.clip(border_distance(cloth.rest, cloth.f) / 0.08, 1.0 - 0.75 * collar, 1.0)
     wave = np.clip(0.5 + 0.9 * fractal(cloth.rest, seed, 0.16, 2), 0.0, 1.0)
     offset = metres * much * near_edge * wave
     normals = vertex_normals(cloth.rest, cloth.f)
@@ -63,12 +67,13 @@ def wear(cloth: Cloth, posed: Posed, inner: list[Surface], folds: float, seed: i
         inner: posed surfaces that it must stay outside of: visible skin, clothes under it.
         folds: factor on the depth of its folds, 0 to about 1.5.
     """
-    fine = subdivide(cloth) if len(cloth.f) < FINE else cloth
+    stiff = cloth.label == LABEL["shoes"]
+    fine = subdivide(cloth) if len(cloth.f) < FINE and not stiff.all() else cloth
     vertices = skin(fine.rest, fine.skinning, posed.R, posed.t)
     pressed = _pressed(fine, vertices)
     near = mean_of_neighbours(fine.f, len(vertices))
-    stiff = fine.label == LABEL["shoes"]
     if not stiff.all():
+        stiff = fine.label == LABEL["shoes"]
         vertices = _relaxed(vertices, pressed, near)
         normals = vertex_normals(vertices, fine.f)
         for _ in range(3):
@@ -77,18 +82,23 @@ def wear(cloth: Cloth, posed: Posed, inner: list[Surface], folds: float, seed: i
         depth = folds * calm * _folds(fine, pressed, seed)
         depth[np.unique(fine.f[stiff])] = 0.0
         vertices = vertices + normals * depth[:, None]
+    # Only what is near a surface now can meet it later.
+    close = [surface.nearest(vertices, REACH)[2] < CLEARANCE + 0.008 for surface in inner]
+    moved = _kept_out(vertices, inner, close)
+    # Neighbours follow half of the way, so that no single vertex stands out.
+    shift = moved - vertices
     for _ in range(2):
-        moved = vertices
-        for surface in inner:
-            moved = pushed_out(moved, surface, CLEARANCE, REACH)
-        # Neighbours follow half of the way, so that no single vertex stands out.
-        shift = moved - vertices
-        vertices = vertices + np.where(
-            np.linalg.norm(shift, axis=1, keepdims=True) > 0, shift, 0.5 * (near @ shift)
-        )
-    for surface in inner:
-        vertices = pushed_out(vertices, surface, CLEARANCE, REACH)
+        still = np.linalg.norm(shift, axis=1, keepdims=True) == 0
+        shift = np.where(still, 0.5 * (near @ shift), shift)
+    vertices = _kept_out(vertices + shift, inner, close)
     return Worn(fine, cloth, vertices, pressed)
+
+
+def _kept_out(vertices: FloatArray, surfaces: list[Surface], close: list[BoolArray]) -> FloatArray:
+    out = np.array(vertices)
+    for surface, rows in zip(surfaces, close):
+        out[rows] = pushed_out(out[rows], surface, CLEARANCE, REACH)
+    return out
 
 
 def _edges(f: IntArray) -> IntArray:
@@ -132,7 +142,7 @@ def _folds(cloth: Cloth, pressed: FloatArray, seed: int) -> FloatArray:
         hang += share * fractal(p / long, seed, 1.0, 2)
         ring += share * (0.6 - 2.0 * np.abs(fractal(p / short, seed + 1, 1.0, 2)))
     bend = np.clip(pressed + 0.5 * _near_joints(cloth.skinning), 0.0, 1.0)
-    return np.asarray(0.0022 + 0.0035 * hang * (1.0 - bend) + 0.0065 * bend * ring)
+    return np.asarray(0.0022 + 0.005 * hang * (1.0 - bend) + 0.009 * bend * ring)
 
 
 def _near_joints(skinning: FloatArray) -> FloatArray:

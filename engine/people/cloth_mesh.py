@@ -34,6 +34,14 @@ class Cloth:
     label: NDArray[np.uint8]
 
 
+def _unique_edges(edges: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Edges without direction or repetition [U, 2], the row of each of ``edges`` [E, 2] among
+    them, and how often each occurs."""
+    low, high = edges.min(1).astype(np.int64), edges.max(1).astype(np.int64)
+    key, row, count = np.unique(low << 32 | high, return_inverse=True, return_counts=True)
+    return np.stack([key >> 32, key & 0xFFFFFFFF], 1), row.reshape(-1), count
+
+
 def divide(
     points: FloatArray, f: IntArray, values: FloatArray
 ) -> tuple[FloatArray, IntArray, IntArray, BoolArray]:
@@ -52,8 +60,8 @@ def divide(
     cut = f[mixed]
     lone = np.where(count[mixed] == 1, above[cut].argmax(1), above[cut].argmin(1))
     a, b, c = np.take_along_axis(cut, (lone[:, None] + np.arange(3)) % 3, 1).T
-    edges = np.sort(np.concatenate([np.stack([a, b], 1), np.stack([a, c], 1)]), 1)
-    unique, row = np.unique(edges, axis=0, return_inverse=True)
+    edges = np.concatenate([np.stack([a, b], 1), np.stack([a, c], 1)])
+    unique, row, _ = _unique_edges(edges)
     ab, ac = len(points) + row.reshape(2, -1)
     low, high = values[unique[:, 0]], values[unique[:, 1]]
     share = (low / np.where(low == high, 1.0, low - high))[:, None]
@@ -81,8 +89,7 @@ def subdivide(cloth: Cloth) -> Cloth:
     Boubekeur and Alexa 2008)."""
     f, count = cloth.f, len(cloth.rest)
     normals = vertex_normals(cloth.rest, f)
-    edges = np.sort(f[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1)
-    unique, row = np.unique(edges, axis=0, return_inverse=True)
+    unique, row, _ = _unique_edges(f[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2))
     a, b = cloth.rest[unique[:, 0]], cloth.rest[unique[:, 1]]
     middle = (a + b) / 2
     for end, n in ((a, normals[unique[:, 0]]), (b, normals[unique[:, 1]])):
@@ -112,8 +119,8 @@ def subdivide(cloth: Cloth) -> Cloth:
 def border_edges(f: IntArray) -> IntArray:
     """[E, 2] edges that only one triangle has, as that triangle runs along them."""
     directed = f[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
-    _, row, count = np.unique(np.sort(directed, 1), axis=0, return_inverse=True, return_counts=True)
-    out: IntArray = directed[count[row.reshape(-1)] == 1]
+    _, row, count = _unique_edges(directed)
+    out: IntArray = directed[count[row] == 1]
     return out
 
 
@@ -150,10 +157,15 @@ def mean_of_neighbours(f: IntArray, count: int, along_border: bool = True) -> sp
 
 
 @numba.njit(cache=True)
-def _nearest(points, corners, candidates, closest, face, weights):  # type: ignore[no-untyped-def]
+def _nearest(points, corners, candidates, far, size, closest, face, weights):  # type: ignore[no-untyped-def]
     for i in range(len(points)):
         best = 1e30
-        for k in candidates[i]:
+        for rank in range(candidates.shape[1]):
+            k = candidates[i, rank]
+            # No point of the triangle can be nearer than its centre less its size.
+            least_far = far[i, rank] - size[k]
+            if least_far > 0.0 and least_far * least_far > best:
+                continue
             a, b, c = corners[k, 0], corners[k, 1], corners[k, 2]
             e, g, p = b - a, c - a, points[i] - a
             ee, eg, gg, pe, pg = e @ e, e @ g, g @ g, p @ e, p @ g
@@ -201,7 +213,9 @@ class Surface:
         self.f = f
         self.normals = vertex_normals(vertices, f) if normals is None else normals
         self._corners = np.ascontiguousarray(vertices[f], np.float64)
-        self._tree = cKDTree(self._corners.mean(1)) if len(f) else None
+        centres = self._corners.mean(1)
+        self._size = np.linalg.norm(self._corners - centres[:, None], axis=2).max(1, initial=0.0)
+        self._tree = cKDTree(centres) if len(f) else None
 
     def nearest(
         self, points: FloatArray, reach: float = np.inf
@@ -223,7 +237,7 @@ class Surface:
             np.zeros((len(near), 3)),
         )
         p = np.ascontiguousarray(points[near], np.float64)
-        _nearest(p, self._corners, candidates, c, face, weights)
+        _nearest(p, self._corners, candidates, far[near], self._size, c, face, weights)
         n = (self.normals[self.f[face]] * weights[..., None]).sum(1)
         n /= np.maximum(np.linalg.norm(n, axis=1, keepdims=True), 1e-9)
         d = np.linalg.norm(p - c, axis=1) * np.where(((p - c) * n).sum(1) < 0, -1.0, 1.0)
@@ -238,12 +252,14 @@ def pushed_out(
     """Points moved until they are ``clearance`` metres outside a surface, unless they lie deeper
     in it than ``reach``: then another limb went through, which no cloth can mend."""
     out = np.array(points, np.float64)
+    rows = np.arange(len(out))
     for _ in range(rounds):
-        closest, normals, signed = surface.nearest(out, reach)
+        closest, normals, signed = surface.nearest(out[rows], reach)
         low = signed < clearance
-        if not low.any():
+        rows = rows[low]
+        if not len(rows):
             break
-        out[low] = closest[low] + normals[low] * (clearance + 2e-4)
+        out[rows] = closest[low] + normals[low] * (clearance + 2e-4)
     return out
 
 
@@ -267,9 +283,8 @@ def with_edge(
         row in ``f`` that each triangle takes its label from.
     """
     corners = f[:, [[0, 1], [1, 2], [2, 0]]]
-    flat = np.sort(corners.reshape(-1, 2), 1)
-    _, row, count = np.unique(flat, axis=0, return_inverse=True, return_counts=True)
-    open_side = np.flatnonzero(count[row.reshape(-1)] == 1)
+    _, row, count = _unique_edges(corners.reshape(-1, 2))
+    open_side = np.flatnonzero(count[row] == 1)
     if not len(open_side):
         return vertices, f, uv, np.arange(len(f))
     face, side = open_side // 3, open_side % 3

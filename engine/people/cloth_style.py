@@ -32,10 +32,11 @@ def color_of(rng: np.random.Generator) -> Color:
     # Blues and reds are worn more often than greens and yellows.
     hue = float(rng.choice([rng.normal(0.60, 0.05), rng.normal(0.99, 0.03), rng.uniform(0, 1)],
                            p=[0.35, 0.25, 0.4])) % 1.0  # fmt: skip
-    saturation = rng.uniform(0.18, 0.5) if kind < 0.82 else rng.uniform(0.5, 0.85)
-    value = rng.uniform(0.25, 0.8)
+    loud = kind > 0.88
+    saturation = rng.uniform(0.5, 0.8) if loud else rng.uniform(0.15, 0.45)
+    value = rng.uniform(0.25, 0.75)
     if 0.1 < hue < 0.45:  # bright greens and yellows look like plastic
-        saturation *= 0.75
+        saturation *= 0.6
     return _color(colorsys.hsv_to_rgb(hue, float(saturation), float(value)))
 
 
@@ -98,6 +99,8 @@ def random_fabric(rng: np.random.Generator, region: str, style: str) -> Fabric:
     if weave in ("denim", "leather"):
         color = _shaken((DENIMS if weave == "denim" else LEATHERS)[int(rng.integers(6))], rng)
         pattern = "plain"
+    elif region == "bottom" and rng.random() < 0.8:
+        color = _shaken(NEUTRALS[int(rng.integers(len(NEUTRALS)))], rng)
     else:
         color = color_of(rng)
     if weave == "knit" and pattern == "plain":

@@ -11,12 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from ..gaussians.binding import vertex_normals
-from ..types import JOINT_INDEX, BoolArray, LikenessError
-from .cloth_charts import flatten
+from ..types import JOINT_INDEX, BoolArray, IntArray, LikenessError
+from .cloth_charts import flatten, limb_shares
 from .cloth_fit import Worn, loosened, skin_surface, wear
-from .cloth_mesh import Cloth, Surface, border_distance, covered, with_edge
+from .cloth_mesh import Cloth, Surface, border_distance, covered, pushed_out, with_edge
 from .cloth_paint import Fabric, library_shoes, paint, regions, tailored_shoes
 from .cloth_style import random_fabric, shoe_color
 from .dress import Posed, garment_rest, hidden_faces
@@ -136,54 +138,107 @@ def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[Part], BoolAr
         LikenessError: the look's garment is missing, broken, or made for another base mesh.
     """
     rest = wearer.rest()
-    layers = _layers(wearer, look, rest)
-    normals = vertex_normals(rest.vertices, wearer.dress.body.f)
-    under = np.zeros(len(rest.vertices), bool)
-    for cloth, garment, _ in layers:
-        under |= covered(rest.vertices, normals, cloth, BELT)
-        if garment is not None:
-            under |= _named(garment, wearer, rest, cloth)
-    body = wearer.dress.body
-    parts = [body.part_names.index(n) for n in _HIDEABLE if n in body.part_names]
-    hidden: BoolArray = under[body.f].all(1) & np.isin(body.face_part, parts)
-    skin = skin_surface(wearer.posed, ~hidden)
-    inner, worn = [skin], []
-    for k, (cloth, _, _) in enumerate(layers):
-        worn.append(wear(cloth, wearer.posed, inner, look.folds, look.seed + 10 * k))
+    layers = _apart(_layers(wearer, look, rest))
+    hidden = _hidden(layers, wearer, rest)
+    inner, worn = [skin_surface(wearer.posed, ~hidden)], []
+    for k, layer in enumerate(layers):
+        worn.append(wear(layer.cloth, wearer.posed, inner, look.folds, look.seed + 10 * k))
         inner.append(Surface(worn[-1].vertices, worn[-1].cloth.f))
+    materials = _materials(layers, worn, rest, look, wearer.texture_size)
     out = []
-    for k, (item, layer) in enumerate(zip(worn, layers)):
-        shown = np.ones(len(item.cloth.f), bool)
+    for k, item in enumerate(worn):
+        normals = vertex_normals(item.cloth.rest, item.cloth.f)
+        under = np.zeros(len(normals), bool)
         for other in worn[k + 1 :]:
-            n = vertex_normals(item.cloth.rest, item.cloth.f)
-            shown &= ~covered(item.cloth.rest, n, other.cloth, BELT)[item.cloth.f].all(1)
-        out.append(_part(item, shown, _material(layer, item, rest, look, wearer.texture_size)))
+            under |= covered(item.cloth.rest, normals, other.cloth, BELT)
+        out.append(_part(item, ~under[item.cloth.f].all(1), materials[k]))
     return out, hidden
 
 
-Layer = tuple[Cloth, Garment | None, MaterialFile | None]
-"""A cloth, and the library's garment and material that it comes from."""
+def _hidden(layers: list[Layer], wearer: Wearer, rest: Posed) -> BoolArray:
+    """[F] triangles of the body that lie under cloth."""
+    body = wearer.dress.body
+    parts = [body.part_names.index(n) for n in _HIDEABLE if n in body.part_names]
+    may = np.isin(body.face_part, parts)
+    rows = np.unique(body.f[may])
+    points, normals = rest.vertices[rows], vertex_normals(rest.vertices, body.f)[rows]
+    under = np.zeros(len(rest.vertices), bool)
+    for layer in layers:
+        under[rows] |= covered(points, normals, layer.cloth, BELT)
+        if layer.garment is not None:
+            under |= _named(layer.garment, wearer, rest, layer.cloth)
+    return np.asarray(under[body.f].all(1) & may)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A cloth, the library's garment and material that it comes from, and, for a piece of a
+    garment, the whole ``suit`` at rest and the rows of the cloth's vertices in it."""
+
+    cloth: Cloth
+    garment: Garment | None = None
+    source: MaterialFile | None = None
+    suit: Cloth | None = None
+    rows: IntArray | None = None
+
+
+def _apart(layers: list[Layer]) -> list[Layer]:
+    """The same, an outfit's trousers and shirt one after the other, and each outside of what is
+    under it at rest."""
+    split: list[Layer] = []
+    for layer in layers:
+        split.extend(_pieces(layer) if layer.garment is not None else [layer])
+    out: list[Layer] = []
+    for layer in split:
+        rest = layer.cloth.rest
+        for below in out:
+            if not (below.cloth.label == LABEL["shoes"]).all():
+                rest = pushed_out(rest, Surface(below.cloth.rest, below.cloth.f), 0.004, 0.04)
+        out.append(replace(layer, cloth=replace(layer.cloth, rest=rest)))
+    return out
+
+
+def _pieces(layer: Layer) -> list[Layer]:
+    """A garment's parts that hang together, those of the legs first, all others as one."""
+    cloth = layer.cloth
+    count, edges = len(cloth.rest), (cloth.f.ravel(), cloth.f[:, [1, 2, 0]].ravel())
+    links = sparse.coo_matrix((np.ones(cloth.f.size), edges), (count, count))
+    _, piece = connected_components(links, directed=False)
+    legs = limb_shares(cloth.skinning)[:, 3:].sum(1)
+    of_legs = np.bincount(piece, legs) / np.bincount(piece) > 0.45
+    low = of_legs[piece][cloth.f[:, 0]]
+    if low.all() or not low.any() or (cloth.label == LABEL["shoes"]).all():
+        return [layer]
+    out = []
+    for chosen in (low, ~low):
+        rows, f = np.unique(cloth.f[chosen], return_inverse=True)
+        part = replace(
+            cloth, rest=cloth.rest[rows], skinning=cloth.skinning[rows],
+            f=f.reshape(-1, 3), uv=cloth.uv[chosen], label=cloth.label[chosen],
+        )  # fmt: skip
+        out.append(replace(layer, cloth=part, suit=cloth, rows=rows))
+    return out
 
 
 def _layers(wearer: Wearer, look: ClothesLook, rest: Posed) -> list[Layer]:
     """What is worn, the inmost first."""
     outfit = _from_library(wearer, look.outfit, rest, look) if look.outfit else None
     bent = _bent(wearer.posed)
-    if outfit is not None and bent and _bridges_legs(outfit[0], rest):
+    if outfit is not None and bent and _bridges_legs(outfit.cloth, rest):
         outfit = None
-    has_shoes = outfit is not None and bool((outfit[0].label == LABEL["shoes"]).any())
+    has_shoes = outfit is not None and bool((outfit.cloth.label == LABEL["shoes"]).any())
     layers: list[Layer] = []
     if look.shoes and not has_shoes:
         pair = _from_library(wearer, look.shoes, rest, look)
-        layers.append((replace(pair[0], label=np.full_like(pair[0].label, LABEL["shoes"])),
-                       pair[1], pair[2]))  # fmt: skip
+        label = np.full_like(pair.cloth.label, LABEL["shoes"])
+        layers.append(replace(pair, cloth=replace(pair.cloth, label=label)))
     elif look.spare_shoes and not has_shoes:
-        layers.append((shoes(look.spare_shoes, rest), None, None))
+        layers.append(Layer(shoes(look.spare_shoes, rest)))
     bottom = "trousers" if bent and look.bottom == SKIRT else look.bottom
-    if outfit is None or not _covers(outfit[0], rest, ("left_hip", "right_hip")):
-        layers.append((tailored(bottom, rest, look.loose, look.seed), None, None))
-    if outfit is None or not _covers(outfit[0], rest, ("spine2", "spine3")):
-        layers.append((tailored(look.top, rest, look.loose, look.seed), None, None))
+    if outfit is None or not _covers(outfit.cloth, rest, ("left_hip", "right_hip")):
+        layers.append(Layer(tailored(bottom, rest, look.loose, look.seed)))
+    if outfit is None or not _covers(outfit.cloth, rest, ("spine2", "spine3")):
+        layers.append(Layer(tailored(look.top, rest, look.loose, look.seed)))
     if outfit is not None:
         layers.append(outfit)
     return layers
@@ -201,10 +256,10 @@ def _from_library(wearer: Wearer, name: str, rest: Posed, look: ClothesLook) -> 
         charts = flatten(cloth)
         feet = regions(cloth, charts, rest.joints, None)[charts.chart] == 4
         label[feet] = LABEL["shoes"]
-        cloth = loosened(replace(cloth, label=label), LOOSE * look.loose, look.seed)
+        cloth = loosened(replace(cloth, label=label), rest.joints, LOOSE * look.loose, look.seed)
     named = materials_of(path)
     row = look.material if name == look.outfit else 0
-    return cloth, garment, load_material(named[row % len(named)]) if named else None
+    return Layer(cloth, garment, load_material(named[row % len(named)]) if named else None)
 
 
 def _named(garment: Garment, wearer: Wearer, rest: Posed, cloth: Cloth) -> BoolArray:
@@ -244,14 +299,32 @@ def _covers(cloth: Cloth, rest: Posed, joints: tuple[str, ...]) -> bool:
     return float(covered(rest.vertices[rows], normals[rows], cloth, 0.0).mean()) > 0.5
 
 
-def _material(layer: Layer, item: Worn, rest: Posed, look: ClothesLook, size: int) -> Material:
-    cloth, garment, source = layer
-    if garment is not None and source is not None and (cloth.label == LABEL["shoes"]).all():
-        return library_shoes(source, look.shoe_color if look.seed % 3 == 0 else None, size)
-    if (cloth.label == LABEL["shoes"]).all():
-        return tailored_shoes(cloth, look.shoe_color, look.sole_color, size // 2, look.seed)
-    folds = item.folds[: len(cloth.rest)]
-    return paint(cloth, rest.joints, look.fabrics, source, folds, size, look.seed)
+def _materials(
+    layers: list[Layer], worn: list[Worn], rest: Posed, look: ClothesLook, size: int
+) -> list[Material]:
+    """Of each layer; the pieces of one suit share theirs."""
+    out: list[Material] = []
+    for k, layer in enumerate(layers):
+        if layer.suit is not None and k and layers[k - 1].suit is layer.suit:
+            out.append(out[-1])
+            continue
+        whole = layer.suit or layer.cloth
+        if (whole.label == LABEL["shoes"]).all():
+            out.append(_shoe_material(layer, look, size))
+            continue
+        folds = np.zeros(len(whole.rest))
+        for other, item in zip(layers, worn):
+            if other is layer or (layer.suit is not None and other.suit is layer.suit):
+                rows = slice(None) if other.rows is None else other.rows
+                folds[rows] = item.folds[: len(other.cloth.rest)]
+        out.append(paint(whole, rest.joints, look.fabrics, layer.source, folds, size, look.seed))
+    return out
+
+
+def _shoe_material(layer: Layer, look: ClothesLook, size: int) -> Material:
+    if layer.source is not None:
+        return library_shoes(layer.source, look.shoe_color if look.seed % 3 == 0 else None, size)
+    return tailored_shoes(layer.cloth, look.shoe_color, look.sole_color, size // 2, look.seed)
 
 
 def _part(item: Worn, shown: BoolArray, material: Material) -> Part:

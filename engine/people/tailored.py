@@ -20,7 +20,7 @@ from .dress import Posed
 from .model import LABEL
 from .noise import fractal
 
-SMOOTHING = 30  # rounds; a triangle of the trunk is about 2 cm across
+FILLING = 60  # rounds in which cloth comes to span hollows; a triangle is about 2 cm across
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class Cut:
 
 
 TOPS = {
-    "t-shirt": Cut(0.48, (0.082, 0.075, 0.02), 0.13, 0.007, 0.010),
-    "v-neck": Cut(0.42, (0.085, 0.15, 0.02), 0.12, 0.006, 0.008),
-    "long sleeve": Cut(0.97, (0.085, 0.07, 0.02), 0.13, 0.006, 0.008),
-    "tank top": Cut(-1.0, (0.105, 0.13, 0.07), 0.12, 0.005, 0.007),
-    "sweater": Cut(0.99, (0.080, 0.05, 0.012), 0.15, 0.013, 0.018),
+    "t-shirt": Cut(0.36, (0.082, 0.075, 0.02), 0.105, 0.006, 0.010),
+    "v-neck": Cut(0.30, (0.085, 0.15, 0.02), 0.10, 0.005, 0.008),
+    "long sleeve": Cut(0.97, (0.085, 0.07, 0.02), 0.105, 0.006, 0.008),
+    "tank top": Cut(-1.0, (0.105, 0.13, 0.07), 0.10, 0.005, 0.007),
+    "sweater": Cut(0.99, (0.080, 0.05, 0.012), 0.11, 0.013, 0.018),
 }
 BOTTOMS = {
-    "jeans": Cut(0.98, None, -0.055, 0.0035, 0.006),
-    "trousers": Cut(0.98, None, -0.065, 0.0035, 0.013),
-    "shorts": Cut(0.48, None, -0.06, 0.0035, 0.016),
+    "jeans": Cut(0.98, None, -0.055, 0.0035, 0.009),
+    "trousers": Cut(0.98, None, -0.065, 0.0035, 0.016),
+    "shorts": Cut(0.45, None, -0.06, 0.0035, 0.020),
     "leggings": Cut(0.90, None, -0.08, 0.002, 0.0),
 }
 SKIRT = "skirt"
@@ -89,7 +89,7 @@ def tailored(style: str, rest: Posed, loose: float, seed: int) -> Cloth:
     if cut.neck is not None:  # both sleeves lie beyond one seam
         sleeve = (panel & 2) > 0
         panel += 4 * (sleeve & (points[f].mean(1)[:, 0] > 0))
-    verts = _draped(points, f, cut, loose, seed)
+    verts = _draped(points, f, rest.joints, cut, loose, seed)
     label = np.full(len(f), LABEL["clothes"], np.uint8)
     skinning = points[:, 3:58] / points[:, 3:58].sum(1, keepdims=True)
     cloth = Cloth(style, verts, skinning, f, np.zeros((len(f), 3, 2)), label)
@@ -124,6 +124,7 @@ def _waist_and_legs(p: FloatArray, joints: FloatArray, cut: Cut) -> list[FloatAr
 def _top_seams(p: FloatArray, joints: FloatArray, cut: Cut) -> list[FloatArray]:
     shoulder = joints[JOINT_INDEX["left_shoulder"]]
     sleeves = np.abs(p[:, 0]) - shoulder[0] - 0.15 * (p[:, 1] - shoulder[1])
+    sleeves -= 2.0 * np.maximum(shoulder[1] - 0.14 - p[:, 1], 0.0)  # wide hips are no sleeve
     return [sleeves, p[:, 2] - shoulder[2] + 0.02]
 
 
@@ -133,21 +134,42 @@ def _trouser_seams(p: FloatArray, joints: FloatArray, cut: Cut) -> list[FloatArr
     return [p[:, 0], p[:, 2] - np.interp(p[:, 1], y, z)]
 
 
-def _draped(points: FloatArray, f: IntArray, cut: Cut, loose: float, seed: int) -> FloatArray:
-    """Carried outward and smoothed, never nearer to the skin than the clearance."""
+def _draped(
+    points: FloatArray, f: IntArray, joints: FloatArray, cut: Cut, loose: float, seed: int
+) -> FloatArray:
+    """Carried outward, then hollows filled as by cloth under tension, bumps left; never nearer to
+    the skin than the clearance."""
     skin, normals = points[:, :3], points[:, 58:61]
     normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     near = mean_of_neighbours(f, len(skin))
     for _ in range(8):  # the cloth's sense of outside knows no navel
         normals = near @ normals
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    wave = 0.6 + 0.5 * fractal(skin, seed, 0.22, 2)
-    out = skin + normals * (cut.clearance + cut.ease * loose * wave)[:, None]
-    for _ in range(SMOOTHING if cut.ease > 0 else 6):
-        out = 0.4 * out + 0.6 * (near @ out)
-        short = cut.clearance + 0.5 * cut.ease * loose * wave - ((out - skin) * normals).sum(1)
+    wave = 0.75 + 0.4 * fractal(skin, seed, 0.22, 2)
+    stand = cut.clearance + cut.ease * loose * wave * _ease(skin, joints, cut)
+    out = skin + normals * stand[:, None]
+    for _ in range(FILLING if cut.ease > 0 else 5):
+        pull = near @ out - out
+        outward = (pull * normals).sum(1, keepdims=True) * normals
+        hollow = ((pull * normals).sum(1) > 0)[:, None]
+        out = out + np.where(hollow, 0.9, 0.08) * outward + 0.5 * (pull - outward)
+        short = np.maximum(cut.clearance, 0.85 * stand) - ((out - skin) * normals).sum(1)
         out = out + normals * np.maximum(short, 0.0)[:, None]
     return np.asarray(out)
+
+
+def _ease(p: FloatArray, joints: FloatArray, cut: Cut) -> FloatArray:
+    """[V] factor on a cut's ease: none at waist and neck, more where cloth hangs free."""
+    hip, ankle = (joints[JOINT_INDEX[n], 1] for n in ("left_hip", "left_ankle"))
+    if cut.neck is None:
+        down = np.clip((hip - p[:, 1]) / (hip - ankle), 0.0, 1.0)
+        waist = np.clip((joints[0, 1] + 0.03 - p[:, 1]) / 0.12, 0.1, 1.0)
+        return np.asarray(waist * (1.0 + 1.3 * down))
+    neck, shoulder = joints[JOINT_INDEX["neck"], 1], joints[JOINT_INDEX["left_shoulder"]]
+    down = np.clip((neck - p[:, 1]) / 0.25, 0.15, 1.0)
+    sleeve = np.clip((np.abs(p[:, 0]) - shoulder[0]) / 0.1, 0.0, 1.0)
+    hang = np.clip((joints[JOINT_INDEX["spine2"], 1] - p[:, 1]) / 0.3, 0.0, 1.0)
+    return np.asarray(np.maximum(down * (1.0 + 0.8 * hang), 1.2 * sleeve))
 
 
 def _skirt(rest: Posed, length: float) -> Cloth:
