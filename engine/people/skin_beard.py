@@ -77,5 +77,7 @@ def grow_roots(canvas: Canvas, look: SkinLook) -> None:
     uneven = fractal(points, look.seed + 30, 0.007, 3)
     strand = fractal(points, look.seed + 31, 0.0016, 2)
     density = step(zone[near] + 0.35 * uneven, 0.05, 1.0) * (1.0 + 0.25 * strand)
-    canvas.cover(rows, np.array(look.scalp), np.clip(look.scalp_amount * density, 0.0, 1.0))
+    # Fair or grey roots are seen less than dark ones.
+    amount = look.scalp_amount * (0.5 if np.mean(look.scalp) > np.mean(look.tone) else 1.0)
+    canvas.cover(rows, np.array(look.scalp), np.clip(amount * density, 0.0, 1.0))
     canvas.rough[rows] += 0.06 * density

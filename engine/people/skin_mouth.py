@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .skin_paint import Canvas
 
 GUM, TONGUE = np.array([0.68, 0.36, 0.35]), np.array([0.72, 0.42, 0.41])
-WHITE, YELLOW = np.array([0.90, 0.89, 0.85]), np.array([0.83, 0.75, 0.60])
-GAP = np.array([0.45, 0.30, 0.24])
+WHITE, YELLOW = np.array([0.90, 0.89, 0.85]), np.array([0.84, 0.79, 0.67])
+GAP = np.array([0.42, 0.33, 0.27])
 DEEP = 0.035  # metres behind the lips from where hardly any light comes back
 UPPER = (8.6, 6.7, 7.7, 7.0, 6.8, 10.2, 9.6)
 LOWER = (5.4, 5.9, 6.9, 7.0, 7.1, 11.0, 10.4)
@@ -63,7 +63,7 @@ def _paint_teeth(canvas: Canvas, look: SkinLook) -> None:
         beside = np.abs(2.0 * along - 1.0)
         gum = step(height - CROWN * (0.8 + 0.2 * (1.0 - beside**2)), -0.0006, 0.0006)
         line = step(beside, 0.84, 0.99) * step(height, 0.0, 0.002)
-        canvas.cover(rows, GAP, 0.6 * line)
+        canvas.cover(rows, GAP, 0.5 * line)
         # Enamel is thin, and bluish, at the edge; yellow by the gum.
         canvas.log[rows] += np.outer(step(height, 0.001, CROWN), [0.0, -0.03, -0.12])
         canvas.cover(rows, GUM, gum)
@@ -73,15 +73,14 @@ def _paint_teeth(canvas: Canvas, look: SkinLook) -> None:
 
 def _teeth_along(points: FloatArray, widths: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Which tooth of an arch each point is of [N], 0 to 13, and where between its sides (0..1)."""
-    front = points[:, 2].max()
+    front, back = points[:, 2].max(), points[:, 2].min()
     side = np.abs(points[:, 0])
-    # Along a parabola through the arch's front: its length is nearly that of the chord's parts.
-    wide = side.max()
-    deep = front - points[:, 2].min()
+    # Along a parabola, found by the angle at which a point is seen from between the last teeth.
     t = np.linspace(0.0, 1.0, 200)
-    path = np.stack([wide * np.sqrt(t), deep * t], 1)
+    path = np.stack([side.max() * np.sqrt(t), (front - back) * (1.0 - t)], 1)
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
-    place = np.interp(side / wide + (front - points[:, 2]) / deep, np.sqrt(t) + t, length)
+    seen = np.arctan2(side, points[:, 2] - back)
+    place = np.interp(seen, np.arctan2(path[:, 0], path[:, 1]), length)
     ends = np.concatenate([[0.0], np.cumsum(widths)])
     k = np.clip(np.searchsorted(ends, place) - 1, 0, len(widths) - 1)
     along = np.clip((place - ends[k]) / widths[k], 0.0, 1.0)

@@ -143,8 +143,15 @@ def _own_zones(canvas: Canvas, look: SkinLook) -> None:
     head = texels.head
     canvas.stain(head, BLOOD, 0.72 * look.lips * (1 - 0.45 * dark) * zones["lips"])
     canvas.stain(head, MELANIN, 0.25 * zones["lips"])
-    canvas.stain(head, MELANIN, 0.10 * zones["shadow"] - 0.05 * zones["forehead"])
+    # Foreheads are yellow and lighter, cheeks red, what lies around the mouth and under the jaw
+    # is sallow, the hollows around the eyes brown.
+    hollow = 0.13 * zones["orbit"] + 0.10 * zones["mouth_side"] + 0.08 * zones["jowl"]
+    canvas.stain(head, MELANIN, (1 + dark) * (hollow - 0.07 * zones["forehead"]))
+    canvas.stain(head, BLOOD, 0.14 * zones["cheeks"] + 0.05 * zones["orbit"])
+    canvas.stain(head, BLOOD, -0.10 * zones["mouth_side"] - 0.06 * zones["forehead"])
     every = slice(None)
+    blotches = fractal(texels.points, look.seed + 7, 0.007, 3)
+    canvas.stain(every, MELANIN, look.mottling * (0.12 + 0.14 * dark) * blotches)
     canvas.stain(every, MELANIN, -(0.06 + 0.75 * dark) * texels.zones["palm"])
     canvas.stain(every, BLOOD, 0.20 * texels.zones["palm"])
     canvas.stain(every, MELANIN, (0.10 + 0.15 * dark) * texels.zones["knuckle"])
@@ -158,8 +165,8 @@ def _mottle(canvas: Canvas, look: SkinLook, fine: FloatArray) -> None:
     every, even = slice(None), 1.0 - 0.6 * look.foundation
     patches = fractal(points, look.seed, 0.022, 3)
     broad = fractal(points, look.seed + 1, 0.07, 2)
-    canvas.stain(every, BLOOD, even * look.mottling * (0.16 * patches + 0.05 * fine))
-    canvas.stain(every, MELANIN, even * look.mottling * (0.07 * broad + 0.035 * fine))
+    canvas.stain(every, BLOOD, even * look.mottling * (0.18 * patches + 0.07 * fine))
+    canvas.stain(every, MELANIN, even * look.mottling * (0.09 * broad + 0.04 * fine))
 
 
 def _redden(canvas: Canvas, look: SkinLook) -> None:
@@ -169,9 +176,9 @@ def _redden(canvas: Canvas, look: SkinLook) -> None:
     amount = 0.30 * zones["cheeks"] + 0.20 * zones["nose"] + 0.26 * zones["wings"]
     amount = amount + 0.34 * zones["ear"] + 0.16 * zones["chin"]
     canvas.stain(head, BLOOD, (0.25 + red) * amount * patchy)
-    canvas.stain(head, BLOOD, 0.45 * zones["lid_rim"] + 0.06 * zones["shadow"])
+    canvas.stain(head, BLOOD, 0.3 * zones["lid_rim"] + 0.06 * zones["shadow"])
     canvas.stain(slice(None), BLOOD, (0.1 + 0.5 * red) * 0.45 * texels.zones["knuckle"])
-    canvas.stain(slice(None), BLOOD, (0.1 + 0.4 * red) * texels.zones["joint"])
+    canvas.stain(slice(None), BLOOD, (0.08 + 0.25 * red) * texels.zones["joint"])
     circles = look.circles * (1 - 0.7 * look.foundation) * zones["under_eyes"]
     canvas.stain(head, 0.6 * BLOOD + 0.4 * MELANIN, 0.42 * circles)
 
@@ -186,7 +193,7 @@ def _age(canvas: Canvas, look: SkinLook, rng: np.random.Generator) -> None:
     height += 0.00007 * look.ageing * smooth * np.clip(-net, -1.0, 0.6)
     canvas.height[texels.head] += height
     # Light does not reach into folds.
-    canvas.stain(texels.head, BLOOD + 0.5 * MELANIN, np.clip(-height * 900.0, -0.06, 0.45))
+    canvas.stain(texels.head, 0.55 * BLOOD + 0.6 * MELANIN, np.clip(-height * 800.0, -0.06, 0.35))
 
 
 def _settle_tone(canvas: Canvas, look: SkinLook) -> None:
@@ -197,7 +204,7 @@ def _settle_tone(canvas: Canvas, look: SkinLook) -> None:
     canvas.log += log_color(look.tone) + cool_to_warm - np.log(mean).astype(np.float32)
     zones = canvas.texels.face_zones
     canvas.cover(head, np.array([0.60, 0.30, 0.27]) * (0.5 + 0.6 * np.mean(look.tone)),
-                 0.85 * zones["socket"])  # fmt: skip
+                 0.7 * zones["socket"])  # fmt: skip
 
 
 def _spots(canvas: Canvas, look: SkinLook, rng: np.random.Generator) -> None:
@@ -239,7 +246,7 @@ def _shine(canvas: Canvas, look: SkinLook, fine: FloatArray) -> None:
     oily = np.clip(zones["forehead"] + zones["nose"] + 0.6 * zones["chin"] + zones["wings"], 0, 1)
     canvas.rough[head] -= (0.04 + 0.14 * look.oil * (1 - 0.6 * look.foundation)) * oily
     canvas.rough[head] -= 0.12 * zones["lips"] + 0.2 * zones["socket"] + 0.12 * zones["lid_rim"]
-    canvas.rough -= 0.2 * texels.zones["nail"]
+    canvas.rough -= 0.14 * texels.zones["nail"]
     canvas.height += (0.00002 + 0.00002 * look.pores) * fine * (1 - texels.zones["nail"])
     gap, chance = cells(points, look.seed + 5, 0.0014)
     rough = np.clip(zones["cheeks"] + zones["nose"] + zones["wings"] + 0.4, 0, 1)
@@ -256,7 +263,7 @@ def _make_up(canvas: Canvas, look: SkinLook) -> None:
     texels, zones = canvas.texels, canvas.texels.face_zones
     head = texels.head
     soft = 0.8 + 0.2 * fractal(texels.points[head], look.seed + 8, 0.004, 2)
-    canvas.stain(head, BLOOD, 0.42 * look.blush * zones["apples"])
+    canvas.stain(head, BLOOD, 0.32 * look.blush * zones["apples"])
     if look.lipstick_amount > 0:
         canvas.cover(head, np.array(look.lipstick), look.lipstick_amount * zones["lips"])
         canvas.rough[head] -= 0.2 * (look.lipstick_gloss - 0.4) * zones["lips"]

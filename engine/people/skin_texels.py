@@ -25,8 +25,10 @@ LIP_BORDER = (
     61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291,
     375, 321, 405, 314, 17, 84, 181, 91, 146, 61,
 )  # fmt: skip
-CHEEK_LINE = (93, 187, 207, 216, 186)
-"""FaceMesh's points of the right side; along CHEEK_LINE a beard ends above."""
+"""FaceMesh's points; of the lids on the right side."""
+CHEEK_LINE = ((0.0, 0.016, 0.032, 0.05), (0.045, 0.055, 0.064, 0.070))
+JAW_LINE = ((0.0, 0.047, 0.067, 0.079), (0.0, 0.019, 0.034, 0.058))
+"""Metres behind the chin, and above it, of the line that a beard ends above, and of the jaw."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,8 @@ def _nails(body: Body, points: FloatArray, normals: FloatArray) -> NDArray[np.fl
             rows = np.flatnonzero((d**2).sum(1) < (long + 0.012) ** 2)
             along = d[rows] @ (axis * flip) / long
             facing = normals[rows] @ (up * flip) / np.linalg.norm(up)
-            plate = step(along, 0.58, 0.66) * step(facing, 0.7, 0.88)
+            plate = step(along, 0.62, 0.70) * (1.0 - step(along, 0.93, 1.0))
+            plate = plate * step(facing, 0.78, 0.9)
             out[rows] = np.maximum(out[rows], plate)
     return out
 
@@ -251,6 +254,9 @@ def _face_zones(
         "cheeks": front * near(points, at(50, 280, 205, 425), 0.019),
         "apples": front * near(points, at(50, 280), 0.02),
         "chin": near(points, at(199, 175), 0.014),
+        "mouth_side": front * near(points, at(164, 18, 57, 287), 0.009),
+        "orbit": front * near(points, eyes, 0.017),
+        "jowl": step(eyes[0, 1] - 0.03 - points[:, 1], 0.0, 0.05),
         "forehead": front * near(points, at(151, 108, 337, 9), 0.022),
         "under_eyes": near(points, _both(at(231, 230, 229, 232)), 0.0065)
         * step(-above, 0.0, 0.006),
@@ -285,40 +291,32 @@ def _beard_zones(
     points: FloatArray, landmarks: FloatArray, eyes: FloatArray
 ) -> dict[str, NDArray[np.float32]]:
     """Where moustache, chin beard, cheek beard and neck beard grow, by place around the head."""
-    axis = eyes[0, 2] - 0.07
-    side = np.abs(points[:, 0])
-
-    def around(p: FloatArray) -> FloatArray:
-        return np.asarray(np.arctan2(np.abs(p[..., 0]), p[..., 2] - axis))
-
-    line = landmarks[list(CHEEK_LINE)]
-    order = np.argsort(around(line))
-    angle = around(points)
-    top = np.interp(angle, around(line)[order], line[order, 1])
-    jaw = landmarks[[152, 148, 176, 149, 150, 136, 172, 58, 132]]
-    edge = np.interp(angle, around(jaw)[np.argsort(around(jaw))], np.sort(jaw[:, 1]))
-    ear = around(landmarks[[127, 234]]).max()
-    before_ear = 1.0 - step(angle, ear + 0.02, ear + 0.10)
-    burns = step(angle, ear - 0.16, ear - 0.06) * step(eyes[0, 1] - points[:, 1], 0.0, 0.012)
+    chin = landmarks[152]
+    x, y = np.abs(points[:, 0]), points[:, 1]
+    back, up = chin[2] - points[:, 2], y - chin[1]  # from the chin's lowest point
+    top = np.interp(back, CHEEK_LINE[0], CHEEK_LINE[1])
+    edge = np.interp(back, JAW_LINE[0], JAW_LINE[1])
+    before_ear = 1.0 - step(back, 0.066, 0.078)
+    burns = step(back, 0.046, 0.054) * step(eyes[0, 1] - y, -0.022, 0.0)
     mouth, nose, lip = landmarks[61], float(landmarks[2, 1]), float(landmarks[17, 1])
-    wide, x, y = abs(float(mouth[0])), side, points[:, 1]
-    front = step(points[:, 2], axis + 0.03, axis + 0.05)
+    wide = abs(float(mouth[0]))
+    front = 1.0 - step(back, 0.03, 0.05)
     above_mouth = step(y - mouth[1], -0.004, 0.003)
     # A moustache falls to the sides from under the nose, and ends past the mouth's corners.
     roof = nose - 0.001 - 0.45 * np.maximum(x - 0.007, 0.0)
-    below_line = step(top - y, -0.004, 0.016)
-    jawed = step(y - edge, -0.030, -0.002)
-    philtrum = 1.0 - 0.6 * np.exp(-0.5 * (x / 0.0028) ** 2) * above_mouth
+    below_line = step(top - up, -0.004, 0.016)
+    jawed = step(up - edge, -0.026, 0.002)
+    philtrum = 1.0 - 0.25 * np.exp(-0.5 * (x / 0.0025) ** 2) * above_mouth
     # The chin's beard is narrow under the lip and as wide as the mouth below.
-    chin = x - np.interp(lip - y, [0.0, 0.006, 0.014, 0.03], [0.004, 0.006, 0.02, 0.017])
+    wider = x - np.interp(lip - y, [0.0, 0.006, 0.014, 0.03], [0.004, 0.006, 0.02, 0.017])
     return {
         "moustache": front * step(roof - y, -0.001, 0.005) * above_mouth * philtrum
         * (1.0 - step(x, wide - 0.003, wide + 0.007)),
         "corners": front * (1.0 - above_mouth) * jawed
         * np.exp(-0.5 * ((x - wide + 0.001) / 0.0045) ** 2),
         "chin_beard": front * step(lip - y, 0.001, 0.006) * jawed
-        * (1.0 - step(chin, -0.003, 0.006)),
+        * (1.0 - step(wider, -0.003, 0.006)),
         "cheek_beard": np.maximum(below_line, burns) * jawed * before_ear
         * np.maximum(step(x, wide - 0.002, wide + 0.010), 1.0 - above_mouth),
-        "neck_beard": before_ear * (1.0 - jawed) * step(y - edge, -0.075, -0.03) * front,
+        "neck_beard": before_ear * (1.0 - jawed) * step(up - edge, -0.07, -0.02),
     }  # fmt: skip
