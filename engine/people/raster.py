@@ -79,17 +79,25 @@ def draw(prepared: Prepared, camera: Camera, supersample: int = 2) -> FloatArray
     return np.asarray(np.concatenate([rgb, alpha], 2), np.float32)
 
 
-def truth(figure: Figure, camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def truth(
+    figure: Figure | Prepared, camera: Camera
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """What is seen at the pixels' centres, by geometry alone.
 
     Cards, and other parts whose textures have alpha, count where it is over a half: hair does,
     lenses don't.
 
+    Args:
+        figure: for many views, one that is prepared is faster.
+
     Returns:
         [H, W] depth in metres along the view axis, inf where there is nothing; [H, W] rows of
         ``model.LABELS``.
     """
-    scene, textures = scene_of(figure)
+    if isinstance(figure, Prepared):
+        scene, textures = figure.scene, figure.textures
+    else:
+        scene, textures = scene_of(figure)
     view = projected(scene, camera)
     depth = np.full((camera.height, camera.width), np.inf)
     face = np.full(depth.shape, -1, np.int32)
@@ -143,45 +151,58 @@ def _shade_at(scene, textures, lights, view, i, px, py, coarser, eye, work, one)
 
 
 @numba.njit(cache=True, nogil=True)
-def _veil(scene, textures, lights, view, i, rows, eye, depth, clear, light, work):  # type: ignore[no-untyped-def]
-    """Lay a triangle with holes under what is drawn of nearer ones. It is shaded once for each
-    pixel. rows: first and last row of the strip, in samples, and samples along a pixel's side."""
+def _veils(scene, textures, lights, view, order, rows, eye, depth, clear, light, work):  # type: ignore[no-untyped-def]
+    """Lay triangles with holes under each other, front to back. Each is shaded once for a pixel.
+    rows: first and last row of the strip, in samples, and samples along a pixel's side."""
     first, last, times = rows
-    top, bottom = max(view.rows[i, 0], first), min(view.rows[i, 1], last - 1)
-    if bottom < top:
-        return
-    a, b, c = scene.f[i, 0], scene.f[i, 1], scene.f[i, 2]
-    left = min(view.xy[a, 0], view.xy[b, 0], view.xy[c, 0])
-    right = max(view.xy[a, 0], view.xy[b, 0], view.xy[c, 0])
-    left, right = max(0, int(left - 0.5)), min(view.width - 1, int(right))
-    m, one = scene.material[i], work[3]
-    for y0 in range(top // times * times, bottom + 1, times):
-        for x0 in range(left // times * times, right + 1, times):
-            shaded = 0.0  # alpha where the pixel was shaded
-            for y in range(y0, y0 + times):
-                for x in range(x0, x0 + times):
-                    if clear[y - first, x] < FAINT:
-                        continue
-                    b0, b1, b2, d, area, z3 = _inside(scene, view, i, x + 0.5, y + 0.5)
-                    if b0 < 0.0 or b1 < 0.0 or b2 < 0.0:
-                        continue
-                    if d - scene.bias[i] > depth[y - first, x]:
-                        continue
-                    u = b0 * scene.uv[i, 0, 0] + b1 * scene.uv[i, 1, 0] + b2 * scene.uv[i, 2, 0]
-                    v = b0 * scene.uv[i, 0, 1] + b1 * scene.uv[i, 1, 1] + b2 * scene.uv[i, 2, 1]
-                    level = mip_level(scene, textures, i, m, area, d, z3)
-                    alpha = alpha_at(textures, m, u, v, level)
-                    if alpha < FAINT or alpha > SOLID:  # the solid is in the z-buffer already
-                        continue
-                    if shaded == 0.0:
-                        shade(
-                            scene, textures, lights, i, b0, b1, b2, level, area > 0, eye, work, one
-                        )
-                        shaded = alpha
-                    part = min(alpha / shaded, 1.0 / max(one[3], 1e-6))
-                    for n in range(3):
-                        light[y - first, x, n] += clear[y - first, x] * part * one[n]
-                    clear[y - first, x] *= 1.0 - part * one[3]
+    one = work[3]
+    for i in order:
+        top, bottom = max(view.rows[i, 0], first), min(view.rows[i, 1], last - 1)
+        if bottom < top:
+            continue
+        a, b, c = scene.f[i, 0], scene.f[i, 1], scene.f[i, 2]
+        left = min(view.xy[a, 0], view.xy[b, 0], view.xy[c, 0])
+        right = max(view.xy[a, 0], view.xy[b, 0], view.xy[c, 0])
+        left, right = max(0, int(left - 0.5)), min(view.width - 1, int(right))
+        m = scene.material[i]
+        for y0 in range(top // times * times, bottom + 1, times):
+            for x0 in range(left // times * times, right + 1, times):
+                shaded = 0.0  # alpha where the pixel was shaded
+                for y in range(y0, y0 + times):
+                    for x in range(x0, x0 + times):
+                        if clear[y - first, x] < FAINT:
+                            continue
+                        b0, b1, b2, d, area, z3 = _inside(scene, view, i, x + 0.5, y + 0.5)
+                        if b0 < 0.0 or b1 < 0.0 or b2 < 0.0:
+                            continue
+                        if d - scene.bias[i] > depth[y - first, x]:
+                            continue
+                        u = b0 * scene.uv[i, 0, 0] + b1 * scene.uv[i, 1, 0] + b2 * scene.uv[i, 2, 0]
+                        v = b0 * scene.uv[i, 0, 1] + b1 * scene.uv[i, 1, 1] + b2 * scene.uv[i, 2, 1]
+                        level = mip_level(scene, textures, i, m, area, d, z3)
+                        alpha = alpha_at(textures, m, u, v, level)
+                        if alpha < FAINT or alpha > SOLID:  # the solid is in the z-buffer already
+                            continue
+                        if shaded == 0.0:
+                            shade(
+                                scene,
+                                textures,
+                                lights,
+                                i,
+                                b0,
+                                b1,
+                                b2,
+                                level,
+                                area > 0,
+                                eye,
+                                work,
+                                one,
+                            )
+                            shaded = alpha
+                        part = min(alpha / shaded, 1.0 / max(one[3], 1e-6))
+                        for n in range(3):
+                            light[y - first, x, n] += clear[y - first, x] * part * one[n]
+                        clear[y - first, x] *= 1.0 - part * one[3]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -194,9 +215,8 @@ def _draw_strip(scene, textures, lights, view, order, eye, first, times, out):  
     light = np.zeros((count, view.width, 3))
     work = np.zeros((4, 28))
     z_pass(scene, textures, view, first, first + count, SOLID, 1, depth, face)
-    for i in order:
-        rows = (first, first + count, times)
-        _veil(scene, textures, lights, view, i, rows, eye, depth, clear, light, work)
+    rows = (first, first + count, times)
+    _veils(scene, textures, lights, view, order, rows, eye, depth, clear, light, work)
     blur = int(np.round(np.log2(times)))
     share, one = 1.0 / (times * times), work[3]
     for row in range(out.shape[0]):

@@ -149,12 +149,24 @@ def from_afar(
 
 
 def _with_rows(scene: Scene, xy: FloatArray, z: FloatArray, height: int, width: int) -> Projected:
-    x, y, depth = xy[scene.f, 0], xy[scene.f, 1], z[scene.f]
-    top = np.maximum(np.floor(y.min(1) - 0.5), 0)
-    bottom = np.minimum(np.ceil(y.max(1)), height - 1)
-    out = (depth.min(1) < NEAR) | (x.max(1) < 0) | (x.min(1) > width)
-    rows = np.stack([top, np.where(out, -1, bottom)], 1).astype(np.int64)
-    return Projected(np.ascontiguousarray(xy), np.ascontiguousarray(z), rows, height, width)
+    xy, z = np.ascontiguousarray(xy), np.ascontiguousarray(z)
+    return Projected(xy, z, _rows_of(xy, z, scene.f, height, width), height, width)
+
+
+@numba.njit(cache=True, nogil=True)
+def _rows_of(xy, z, f, height, width):  # type: ignore[no-untyped-def]
+    """Projected.rows."""
+    out = np.empty((f.shape[0], 2), np.int64)
+    for i in range(f.shape[0]):
+        a, b, c = f[i, 0], f[i, 1], f[i, 2]
+        x0, x1, x2 = xy[a, 0], xy[b, 0], xy[c, 0]
+        y0, y1, y2 = xy[a, 1], xy[b, 1], xy[c, 1]
+        near = min(z[a], z[b], z[c]) < NEAR
+        out[i, 0], out[i, 1] = 0, -1
+        if not near and max(x0, x1, x2) >= 0 and min(x0, x1, x2) <= width:
+            out[i, 0] = max(int(np.floor(min(y0, y1, y2) - 0.5)), 0)
+            out[i, 1] = min(int(np.ceil(max(y0, y1, y2))), height - 1)
+    return out
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

@@ -133,6 +133,8 @@ def shade(scene, textures, lights, i, b0, b1, b2, level, back, eye, work, out): 
         _reflected(lights, c, rough, mx, my, mz, a, b)
     else:
         _harmonics(c, nx, ny, nz, 0.9, 0.7, a)
+        for n in range(3):
+            a[n] *= 0.35  # strands face every way, few the right one
     r0, r1 = 1.0 - rough, 0.0425 - 0.0275 * rough
     most = min(r0 * r0, 2.0 ** (-9.28 * nv)) * r0 + r1
     scale = -1.04 * most + 1.04 - 0.572 * rough
@@ -181,7 +183,7 @@ def shade(scene, textures, lights, i, b0, b1, b2, level, back, eye, work, out): 
 
     solid = not scene.holes[i]
     alpha = 1.0 if solid else s[3]
-    gloss_alpha = alpha if kind == HAIR else 1.0  # a lens mirrors where it is clear
+    gloss_alpha = alpha if kind == HAIR else max(alpha, 0.3)  # a lens mirrors where it is clear
     fuzz = 0.12 * (1.0 - nv) ** 3 if kind == CLOTH else 0.0
     for n in range(3):
         colour = s[n] * (1.0 - metal) + fuzz * np.sqrt(s[n])

@@ -85,18 +85,42 @@ def pack(materials: Sequence[Material]) -> Textures:
 def mip_levels(color: NDArray[np.uint8], roughness: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """[H, W, 5] and its halves down to one texel: means of the light that comes off a texel, so
     weighted by alpha and in linear colours, of alpha, and of roughness."""
-    alpha = color[..., 3:].astype(np.float32) / 255.0
-    light = LINEAR[color[..., :3]]
-    values = np.concatenate([light * alpha, alpha, roughness[..., None] / np.float32(255.0)], 2)
-    out = [np.concatenate([color, roughness[..., None]], 2)]
-    plain = light  # where nothing is solid, colours still have a mean
+    first = np.concatenate([color, roughness[..., None]], 2)
+    out, values = [first], _means_of(first, LINEAR)
     while values.shape[0] > 1 or values.shape[1] > 1:
-        values, plain = _halved(_halved(values, 0), 1), _halved(_halved(plain, 0), 1)
-        solid = values[..., 3:4]
-        light = np.where(solid > 1e-4, values[..., :3] / np.maximum(solid, 1e-4), plain)
-        stored = _STORED[np.clip(light * 8192, 0, 8191).astype(np.int32)]
-        rest = np.round(values[..., 3:] * 255.0).astype(np.uint8)
-        out.append(np.concatenate([stored, rest], 2))
+        values = _halved(_halved(values, 0), 1)
+        out.append(_stored_means(values, _STORED))
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _means_of(texels, linear):  # type: ignore[no-untyped-def]
+    """[H, W, 8] what is averaged: light off the texel, alpha, roughness, the colour itself."""
+    height, width = texels.shape[0], texels.shape[1]
+    out = np.empty((height, width, 8), np.float32)
+    for y in range(height):
+        for x in range(width):
+            alpha = np.float32(texels[y, x, 3] / 255.0)
+            for c in range(3):
+                out[y, x, 5 + c] = linear[texels[y, x, c]]
+                out[y, x, c] = out[y, x, 5 + c] * alpha
+            out[y, x, 3], out[y, x, 4] = alpha, texels[y, x, 4] / 255.0
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _stored_means(values, stored):  # type: ignore[no-untyped-def]
+    """[H, W, 5] texels of such means; where nothing is solid, the mean of the clear colours."""
+    height, width = values.shape[0], values.shape[1]
+    out = np.empty((height, width, 5), np.uint8)
+    for y in range(height):
+        for x in range(width):
+            solid = values[y, x, 3]
+            for c in range(3):
+                light = values[y, x, c] / solid if solid > 1e-4 else values[y, x, 5 + c]
+                out[y, x, c] = stored[min(max(int(light * 8192), 0), 8191)]
+            out[y, x, 3] = int(solid * 255.0 + 0.5)
+            out[y, x, 4] = int(values[y, x, 4] * 255.0 + 0.5)
     return out
 
 
