@@ -10,6 +10,7 @@ from ..gaussians.binding import vertex_normals
 from ..types import JOINT_INDEX, FloatArray, IntArray
 from .poses import SOLID, winding
 
+_SOLID = (*SOLID, "hand", "foot")
 SKIN_DEEP = 0.004
 """Metres that count as touching: flesh and cloth give way."""
 _CONFIRMED = 24  # points whose winding number is computed
@@ -30,7 +31,7 @@ def _rows(body: Body, side: str, limb: str) -> tuple[IntArray, IntArray]:
     """Points [P] of a limb, and triangles [K, 3] of all that is not that limb."""
     mine, own = (_joints(side, names) for names in _LIMBS[limb])
     strongest = body.weights.argmax(1)
-    solid = np.isin(body.face_part, [body.part_names.index(name) for name in SOLID])
+    solid = np.isin(body.face_part, [body.part_names.index(name) for name in _SOLID])
     others = solid & ~np.isin(strongest[body.f], own).any(1)
     return np.flatnonzero(np.isin(strongest, mine)), body.f[others]
 

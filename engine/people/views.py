@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..body.model import Body
-from ..cameras import camera_position, intrinsics, look_at, project
+from ..cameras import intrinsics, look_at, project
 from ..training.pairs import azimuth_of, kind_of
 from ..types import JOINT_INDEX, Camera, FloatArray, IntArray, Pose
 
@@ -197,12 +196,3 @@ def _distance(
     turned = (points - target) @ look_at(target, 1.0, yaw, pitch)[:3, :3].T
     reach = np.abs(turned[:, :2]).max(1) * K[0, 0] / (0.5 * size * fill)
     return float((reach - turned[:, 2]).max())
-
-
-def gaze_error(body: Body, betas: FloatArray, pose: Pose, camera: Camera) -> float:
-    """Degrees between where somebody looks and the camera."""
-    joints, R = _posed_frame(body, betas, pose)
-    eyes: Sequence[int] = [JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]
-    gaze, to = R[eyes, :, 2].mean(0), camera_position(camera) - joints[eyes].mean(0)
-    cos = gaze @ to / (np.linalg.norm(gaze) * np.linalg.norm(to))
-    return float(np.degrees(np.arccos(np.clip(cos, -1.0, 1.0))))

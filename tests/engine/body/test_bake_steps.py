@@ -13,8 +13,9 @@ from likeness.engine.body.bake.flatten import Piece, boundary_loops, slim, tutte
 from likeness.engine.body.bake.mpfb import load_target, sample_uv_image
 from likeness.engine.body.bake.phenotype import local_coefficients, random_local, random_phenotype
 from likeness.engine.body.bake.plain import triangulate
+from likeness.engine.body.bake.prior import FEATURES, _scores_of
 from likeness.engine.body.bake.tpose import to_tpose
-from likeness.engine.body.phenotype import ANCHORS, RACES, memberships
+from likeness.engine.body.phenotype import ANCHORS, RACES, memberships, products
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import intrinsics, look_at, project
 from likeness.engine.types import JOINT_INDEX, Camera, LikenessError, Pose
@@ -48,6 +49,24 @@ def test_random_local_keeps_the_two_sides_alike() -> None:
     draws = np.stack([random_local(names, True, 0.3, np.random.default_rng(i)) for i in range(400)])
     assert (draws[:, 2] == 0).all()
     assert np.corrcoef(draws[:, 0], draws[:, 1])[0, 1] > 0.9
+
+
+def test_prior_finds_the_scores_that_bodies_were_made_of() -> None:
+    rng = np.random.default_rng(0)
+    vertices, body_count, head_count = 60, 50, 4
+    dirs = np.linalg.qr(rng.normal(size=(3 * vertices, body_count + head_count)))[0]
+    dirs *= rng.uniform(0.1, 3.0, body_count + head_count)
+    scores = rng.normal(size=(5, body_count + head_count))
+    offsets = (scores @ dirs.T).reshape(5, vertices, 3)
+    found = _scores_of(offsets, dirs.reshape(vertices, 3, -1), np.ones(vertices))
+    np.testing.assert_allclose(found, scores, atol=1e-9)
+
+
+def test_prior_features_are_independent() -> None:
+    rng = np.random.default_rng(1)
+    X = np.stack([products(random_phenotype(rng), FEATURES) for _ in range(2 * len(FEATURES))])
+    assert len(set(FEATURES)) == len(FEATURES)
+    assert np.linalg.matrix_rank(X) == len(FEATURES)
 
 
 def test_load_target(tmp_path: Path) -> None:
