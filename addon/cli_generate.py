@@ -153,9 +153,8 @@ def _print(data: Path, outcome: Outcome, show: int) -> None:
             _show([next(lines) for _ in range(min(show, figures["prompts"]))])
     if "accepted" in figures:
         reasons = ", ".join(f"{count} {reason}" for reason, count in figures["rejected"].items())
-        click.echo(
-            f"{figures['accepted']} people accepted" + (f"; rejected: {reasons}" if reasons else "")
-        )
+        accepted = f"{figures['accepted']} people accepted"
+        click.echo(f"{accepted}; rejected: {reasons}" if reasons else accepted)
         click.echo("\n".join(str(path) for path in outcome.shards))
 
 

@@ -36,8 +36,8 @@ SIDE_PROMPT = (
 BACK_PROMPT = (
     "Turn the person on the spot by half a turn, so that the camera sees the back only: the back "
     "of the head with its hair, the nape, the back of the collar, the seams between the "
-    "shoulders; no part of the face is seen. What the front shows must go on round the body as it would in "
-    f"truth. {_SAME}"
+    "shoulders; no part of the face is seen. What the front shows must go on round the body as it "
+    f"would in truth. {_SAME}"
 )
 NEGATIVE_PROMPT = "another person, two people, other clothes, other hair, face seen twice, drawing"
 

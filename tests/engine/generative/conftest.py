@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import torch
+import pytest
 
 SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
@@ -15,6 +16,12 @@ CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
     "{% endfor %}<|im_start|>assistant\n"
 )
+
+
+def _seed(number: int) -> None:
+    import torch
+
+    torch.manual_seed(number)
 
 
 def byte_tokenizer() -> Any:
@@ -34,7 +41,7 @@ def byte_tokenizer() -> Any:
 def save_language_model(folder: Path) -> Path:
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    torch.manual_seed(0)
+    _seed(0)
     tokenizer = byte_tokenizer()
     config = Qwen2Config(
         vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
@@ -55,7 +62,7 @@ def save_video_pipeline(folder: Path) -> Path:
     )
     from transformers import UMT5Config, UMT5EncoderModel
 
-    torch.manual_seed(1)
+    _seed(1)
     tokenizer = byte_tokenizer()
     text = UMT5Config(
         vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2,
@@ -89,7 +96,7 @@ def save_editing_pipeline(folder: Path, kind: str = "QwenImageEditPipeline") -> 
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-    torch.manual_seed(2)
+    _seed(2)
     tokenizer = byte_tokenizer()
     ids = {sign: tokenizer.convert_tokens_to_ids(sign) for sign in SPECIAL}
     config = Qwen2_5_VLConfig(
@@ -125,3 +132,13 @@ def save_editing_pipeline(folder: Path, kind: str = "QwenImageEditPipeline") -> 
     pictures.save_pretrained(folder / "processor")
     tokenizer.save_pretrained(folder / "processor")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny() -> SimpleNamespace:
+    """Functions that save such models into a folder."""
+    return SimpleNamespace(
+        language_model=save_language_model,
+        video_pipeline=save_video_pipeline,
+        editing_pipeline=save_editing_pipeline,
+    )

@@ -1,0 +1,131 @@
+"""Scenes: the same for a seed and number, grammatical, without contradictions."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from likeness.engine.generative.compose import (
+    NUM_NEGATIVES,
+    OPTIONAL,
+    Prompt,
+    all_different,
+    article,
+    compose,
+    diversity,
+)
+from likeness.engine.generative.vocabulary import Term, Vocabulary, load_vocabulary
+from likeness.engine.types import LikenessError
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    return load_vocabulary()
+
+
+@pytest.fixture(scope="module")
+def prompts(vocabulary: Vocabulary) -> list[Prompt]:
+    return [compose(number, 3, vocabulary) for number in range(600)]
+
+
+def tags(vocabulary: Vocabulary, name: str, text: str) -> frozenset[str]:
+    return next(term.tags for term in vocabulary[name] if term.text == text)
+
+
+def test_the_same_again_and_different_otherwise(
+    vocabulary: Vocabulary, prompts: list[Prompt]
+) -> None:
+    assert compose(77, 3, vocabulary) == prompts[77]
+    assert compose(77, 4, vocabulary).template != prompts[77].template
+    assert all_different(prompts) == len(prompts)
+    assert [p.regime for p in prompts[:4]] == ["outfit", "role", "outfit", "role"]
+
+
+def test_the_text_says_every_factor(prompts: list[Prompt]) -> None:
+    for prompt in prompts:
+        text = prompt.template.lower()
+        for axis, value in prompt.factors.items():
+            if axis != "day_or_night":
+                assert value.lower() in text, (axis, value, prompt.template)
+        assert prompt.text == prompt.template
+        assert (
+            len(prompt.negative.split(", "))
+            == NUM_NEGATIVES
+            == len(set(prompt.negative.split(", ")))
+        )
+
+
+def test_the_text_is_clean(prompts: list[Prompt]) -> None:
+    for prompt in prompts:
+        text = prompt.template
+        assert not re.search(r"  | ,| \.|\.\.|,,|[{}]|None", text), text
+        assert text[0].isupper()
+        assert text.endswith(".")
+        # Sounds that a letter does not tell stand in no list but "honey", "one", "hour".
+        for word in re.findall(r"\ba ([a-z]+)", text):
+            assert word[0] not in "aeiou" or word.startswith(("one", "uni", "util")), text
+        for word in re.findall(r"\b[Aa]n ([a-zA-Z]+)", text):
+            assert word[0].lower() in "aeiou" or word.startswith("hour"), text
+
+
+@pytest.mark.parametrize(
+    ("phrase", "whole"),
+    [
+        ("utility jacket", "a utility jacket"), ("umber coat", "an umber coat"),
+        ("unstructured blazer", "an unstructured blazer"), ("unison", "a unison"),
+        ("European", "a European"), ("onion", "an onion"), ("honey blond bob", "a honey blond bob"),
+        ("A-line coat", "an A-line coat"), ("early riser", "an early riser"),
+        ("uniform", "a uniform"), ("union jacket", "a union jacket"),
+    ],
+)  # fmt: skip
+def test_articles(phrase: str, whole: str) -> None:
+    assert article(phrase) == whole
+
+
+def test_what_goes_together(vocabulary: Vocabulary, prompts: list[Prompt]) -> None:
+    for prompt in prompts:
+        factors = prompt.factors
+        light = tags(vocabulary, "lighting", factors["lighting"])
+        assert tags(vocabulary, "times", factors["time"]) == {factors["day_or_night"]}
+        assert factors["day_or_night"] in light
+        if prompt.regime == "role":
+            role = tags(vocabulary, "roles", factors["role"])
+            assert role & {"in", "out"} <= light
+            if "tidy" in role:
+                assert "loose" not in tags(vocabulary, "hair_styles", factors["hair_style"])
+            assert "top" not in factors
+        else:
+            assert "role" not in factors
+            top = tags(vocabulary, "tops", factors["top"])
+            assert top == tags(vocabulary, "fabrics", factors["top_fabric"])
+            assert factors.get("outer_colour") != factors["top_colour"]
+
+
+def test_what_may_be_missing_is_as_often_as_said(prompts: list[Prompt]) -> None:
+    outfits = [p for p in prompts if p.regime == "outfit"]
+    for axis, share in OPTIONAL.items():
+        among = prompts if axis == "region" else outfits
+        there = sum(axis in p.factors for p in among) / len(among)
+        assert there == pytest.approx(share, abs=0.1)
+
+
+def test_small_lists_are_used_whole(vocabulary: Vocabulary, prompts: list[Prompt]) -> None:
+    counts = diversity(prompts, vocabulary)
+    for axis in ("age", "gender", "region", "hair_colour", "hair_style", "time", "lighting"):
+        assert counts[axis]["used"] == counts[axis]["of"], axis
+    assert counts["role"]["used"] > 220
+    assert counts["role"]["of"] == 1000
+
+
+def test_as_a_line_of_json(prompts: list[Prompt]) -> None:
+    line = prompts[5].line()
+    assert "\n" not in line
+    assert Prompt.of_line(line) == prompts[5]
+    with pytest.raises(LikenessError, match="line 3 is not a prompt"):
+        Prompt.of_line("{}", "line 3")
+
+
+def test_a_vocabulary_without_what_is_needed(vocabulary: Vocabulary) -> None:
+    dark = dict(vocabulary) | {"lighting": (Term("a torch", frozenset({"night", "in"})),)}
+    with pytest.raises(LikenessError, match="'lighting' has nothing"):
+        [compose(number, 0, dark) for number in range(20)]
