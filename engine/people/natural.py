@@ -8,7 +8,7 @@ from the anchors of :mod:`.poses`. Arms, trunk and head are drawn; the legs foll
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,8 +36,9 @@ __all__ = ["MotionPool", "natural_pose", "random_face"]
 
 TALKING = 0.6
 """Share of people who talk, hands in sight."""
-TRIES, DRAWS = 7, 6
-"""How far arms are led outwards, and how many poses are drawn, before the best one is taken."""
+TRIES, DRAWS, MOTION_DRAWS = 7, 6, 16
+"""How often arms are led further outwards, and how many poses and frames of motions are drawn,
+before the best one is taken."""
 MOST_SUNK = 0.02
 """Share of a limb's points that may lie inside the rest: cloth and flesh give way."""
 MOST_OUTSIDE = -0.01
@@ -152,40 +153,46 @@ def natural_pose(
     place, the expression neutral (see :func:`random_face`).
 
     Returns:
-        The pose, and JSON-able facts: ``name``, ``support`` (``feet`` or ``seat``), ``ground``
-        (height of the lowest point, metres), ``outside`` (metres from the support's edge to the
-        centre of mass, negative inside), ``sunk`` (share of a limb's points inside the rest)
-        and ``tries``. A pose after all tries is the best of them, which its facts tell.
+        The pose, and JSON-able facts: ``name`` (of the anchor or the motion file), ``frame`` (of
+        the file; -1: made up, also where MOTION_DRAWS frames in turn were unfit), ``support``
+        (``feet`` or ``seat``), ``ground`` (height of the lowest point, metres), ``outside``
+        (metres from the support's edge to the centre of mass, negative inside), ``sunk`` (share
+        of a limb's points inside the rest) and ``tries``. A pose after all tries is the best of
+        them, which ``outside`` and ``sunk`` tell.
     """
-    body = dress.body
+    # The shape is the same in all tries.
+    body, betas = dress.body.personalised(betas), np.zeros(0)
     gaze = np.clip(rng.normal(0.0, (0.07, 0.15)), -_GAZE_LIMIT, _GAZE_LIMIT)
-    best: tuple[float, FloatArray, dict[str, Any]] | None = None
-    tries = 0
-    for _ in range(DRAWS):
-        plan = _drawn(rng) if motions is None else None
-        for k in range(TRIES if plan else 1):
-            tries += 1
-            if plan is not None:
-                full_pose, facts = _made(body, betas, plan, 0.5 * k / TRIES)
-            else:
-                assert motions is not None
-                full_pose, facts = _taken(rng, body, betas, motions)
-            cost = max(facts["sunk"] - MOST_SUNK, 0.0) + max(
-                facts["outside"] - (MOST_OUTSIDE if plan else _SWAY), 0.0
-            )
-            if best is None or cost < best[0]:
-                best = cost, full_pose, facts
-            if cost == 0.0 or (plan and facts["sunk"] <= MOST_SUNK):
-                break
-        if best is not None and best[0] == 0.0:
+    best, least, tries = np.zeros((NUM_JOINTS, 3)), np.inf, 0
+    facts: dict[str, Any] = {}
+    for full_pose, told in _candidates(rng, body, betas, motions):
+        tries += 1
+        allowed = MOST_OUTSIDE if told["frame"] < 0 else _SWAY
+        cost = max(told["sunk"] - MOST_SUNK, 0.0) + max(told["outside"] - allowed, 0.0)
+        if cost < least:
+            best, least, facts = full_pose, cost, told
+        if least == 0.0:
             break
-    assert best is not None
-    _, full_pose, facts = best
-    full_pose = np.array(full_pose)
     for side in ("left", "right"):
-        full_pose[JOINT_INDEX[f"{side}_eye_smplhf"], :2] = gaze
-    pose = Pose(full_pose, np.zeros(3), np.zeros(body.num_expression))
+        best[JOINT_INDEX[f"{side}_eye_smplhf"], :2] = gaze
+    pose = Pose(best, np.zeros(3), np.zeros(body.num_expression))
     return pose, facts | {"tries": tries}
+
+
+def _candidates(
+    rng: np.random.Generator, body: Body, betas: FloatArray, motions: MotionPool | None
+) -> Iterator[tuple[FloatArray, dict[str, Any]]]:
+    """Poses and their facts, until somebody takes one."""
+    if motions is not None:
+        for _ in range(MOTION_DRAWS):
+            yield _taken(rng, body, betas, motions)
+    for _ in range(DRAWS):
+        plan = _drawn(rng)
+        for k in range(TRIES):
+            full_pose, facts = _made(body, betas, plan, 0.5 * k / TRIES)
+            yield full_pose, facts
+            if facts["sunk"] <= MOST_SUNK:
+                break  # not the arms are to blame: only another pose helps
 
 
 def _facts(

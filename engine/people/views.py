@@ -20,8 +20,10 @@ FRONTAL = 35.0
 """Degrees from the trunk's front within which the reference stands."""
 
 _FOCAL = {"head": (40.0, 120.0), "half": (30.0, 105.0), "full": (24.0, 85.0)}
-_FILL = {"head": (0.72, 0.95), "half": (0.8, 0.97), "full": (0.85, 0.96)}
+_FILL = {"head": (0.75, 1.02), "half": (0.84, 1.0), "full": (0.86, 0.97)}
 """Share of the half picture, from the middle out, that what is framed takes up."""
+_HAIR = 0.2
+"""Room around the head for hair and hats, in units of its own size."""
 _LOWEST, _HIGHEST = -15.0, 30.0
 _STEEPEST_REFERENCE = 10.0
 _MET_EYES = 0.6  # share of references that the person looks at, where that can be
@@ -90,6 +92,14 @@ def _framed_rows(body: Body, vertices: FloatArray, joints: FloatArray, framing: 
     return np.flatnonzero(vertices[:, 1] > joints[JOINT_INDEX["pelvis"], 1])
 
 
+def _with_room(body: Body, vertices: FloatArray, joints: FloatArray, framing: str) -> FloatArray:
+    """[P, 3] the framed vertices, and what hair may reach."""
+    head = vertices[np.flatnonzero(body.weights.argmax(1) == JOINT_INDEX["head"])]
+    middle = 0.5 * (head.min(0) + head.max(0))
+    framed = vertices[_framed_rows(body, vertices, joints, framing)]
+    return np.concatenate([framed, middle + (1.0 + _HAIR) * (head - middle)])
+
+
 def plan_views(
     rng: np.random.Generator,
     body: Body,
@@ -110,9 +120,10 @@ def plan_views(
         vertices: [V, 3] of the body in its pose. framing: ``head``, ``half`` or ``full``.
         count: at least 1. size: pixels along each side.
     """
+    body, betas = body.personalised(betas), np.zeros(0)  # the shape is the same in all views
     joints, R = _posed_frame(body, betas, pose)
     target = look_at_point(body, betas, pose, vertices, framing)
-    rows = _framed_rows(body, vertices, joints, framing)
+    shown = _with_room(body, vertices, joints, framing)
     front = _heading(R[JOINT_INDEX["spine3"]])
     out = []
     for number, (azimuth, pitch) in enumerate(_directions(rng, count)):
@@ -121,7 +132,7 @@ def plan_views(
         yaw = front + azimuth
         if number == 0 and rng.random() < _MET_EYES:
             yaw, pitch = _met(joints, R, target, front, yaw, pitch)
-        camera = _camera(vertices, rows, target, yaw, pitch, focal, fill, size, framing)
+        camera = _camera(vertices, shown, target, yaw, pitch, focal, fill, size)
         measured = azimuth_of(body, betas, pose, camera)
         out.append(
             PlannedView(f"view_{number:02d}", camera, kind_of(measured), measured, number == 0)
@@ -173,14 +184,14 @@ def _met(
 
 
 def _camera(
-    vertices: FloatArray, rows: IntArray, target: FloatArray, yaw: float, pitch: float,
-    focal: float, fill: float, size: int, framing: str,
+    vertices: FloatArray, shown: FloatArray, target: FloatArray, yaw: float, pitch: float,
+    focal: float, fill: float, size: int,
 ) -> Camera:  # fmt: skip
     """A camera of this focal length (a longer one where it would come too near) from which the
-    framed vertices take up ``fill`` of the picture."""
+    points ``shown`` take up ``fill`` of the picture."""
     while True:
         K = intrinsics(focal / FULL_FRAME * size, size, size)
-        distance = _distance(vertices[rows], target, yaw, pitch, K, fill, size)
+        distance = _distance(shown, target, yaw, pitch, K, fill, size)
         camera = Camera(look_at(target, distance, yaw, pitch), K, size, size)
         if project(vertices, camera)[1].min() >= NEAREST or focal >= LONGEST:
             return camera

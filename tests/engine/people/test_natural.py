@@ -216,6 +216,21 @@ def test_motion_frames_upright_and_turned_to_the_front(dress: DressBody, tmp_pat
     assert facts["outside"] < 0.02
 
 
+def test_frames_that_fall_over_give_way_to_a_made_up_pose(dress: DressBody, tmp_path: Path) -> None:
+    leaning = np.zeros((1, NUM_JOINTS, 3))
+    for name, value in posture("T", "T", "together").items():
+        leaning[:, JOINT_INDEX[name]] = value
+    leaning[:, 0] = [0.55, 0, 0]  # stiff, on tiptoe
+    np.savez(tmp_path / "leaning.npz", poses=leaning)
+    pool = MotionPool.open([tmp_path / "leaning.npz"])
+    betas = np.zeros(dress.body.num_betas)
+    _, facts = natural_pose(np.random.default_rng(0), dress, betas, pool)
+    assert facts["frame"] == -1
+    assert facts["name"] != "leaning.npz"
+    assert facts["tries"] > 16
+    assert facts["outside"] < 0
+
+
 def test_motion_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     broken = tmp_path / "broken.npz"
     broken.write_bytes(b"nothing")
