@@ -28,6 +28,7 @@ from .cli_render import (
     posed_avatar,
     render,
 )
+from .cli_synth import synth, synth_worker
 from .cli_track import track
 from .cli_train import train
 from .cli_views import other_photos, view_option
@@ -54,6 +55,8 @@ def cli() -> None:
 cli.add_command(track)
 cli.add_command(render)
 cli.add_command(train)
+cli.add_command(synth)
+cli.add_command(synth_worker)
 
 
 @cli.command(short_help="Build avatars from portraits.")

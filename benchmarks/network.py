@@ -45,12 +45,11 @@ from likeness.engine.network.inputs import NetworkInputs, network_inputs
 from likeness.engine.network.model import Network, create_network
 from likeness.engine.network.onnx_export import FlatDecoder, decoder_example, export_onnx
 from likeness.engine.network.runtime import ATTRIBUTES, OnnxRuntime, decoder_inputs
-from likeness.engine.people.dress import load_dress_body
+from likeness.engine.people.figure import SynthOptions
+from likeness.engine.people.subject import write_people
 from likeness.engine.render import render_camera
 from likeness.engine.training.checkpoint import checkpoint_folders
 from likeness.engine.training.monitor import read_metrics
-from likeness.engine.training.people import rendered_subject
-from likeness.engine.training.shards import ShardWriter
 from likeness.engine.types import BoundGaussians, Matte, Track
 from likeness.engine.weights import asset_path
 from render import busy, machine, median_seconds, told
@@ -60,6 +59,7 @@ TRAINING = {
     "batch": 1, "targets": 1, "render_size": 64, "checkpoint_every": EVERY, "log_every": 1,
     "sheet_every": 0, "steps": 100_000, "schedule": "constant",
 }  # fmt: skip
+SOMEBODY = SynthOptions(seed=7, size=256, views=4, framing="half", engine="raster")
 SECONDS = 120  # that the training may take to get so far
 
 
@@ -190,13 +190,6 @@ class Training:
         return max(int(path.name.split("_")[-1]) for path in checkpoint_folders(self.run))
 
 
-def write_people(folder: Path) -> None:
-    """One painted person from four sides: enough to train on for a while."""
-    subject = rendered_subject(0, load_dress_body(asset_path("body")), None, 7, views=4, size=256)
-    with ShardWriter(folder) as writer:
-        writer.write(subject)
-
-
 def paper_on_gpu(body: Body) -> dict[str, float]:
     """Milliseconds and memory of one pass of the ``paper`` decoder; nothing without a GPU."""
     if not torch.cuda.is_available():
@@ -249,7 +242,7 @@ def main() -> int:
 def measure(folder: Path, count: int, steps: int, repeats: int) -> dict[str, float]:
     """All figures. The training goes on while the files are written; times are taken after it."""
     body = load_body(asset_path("body"))
-    write_people(folder / "shards")
+    write_people(folder / "shards", 1, SOMEBODY)
     training = Training(folder / "shards", folder / "run")
     training.start()
     try:

@@ -5,8 +5,8 @@ them that it never saw.
                                   [--assets ASSETS] [--config NAME|JSON] [--set NAME=VALUE]...
                                   [--device cpu] [--out OUT]
 
-The people are drawn by our own rasteriser (engine/training/people.py), dressed from ``--assets``
-or painted, unless ``--data`` has them; a fourth of their views is held out. Training ends with
+The people are drawn by our own rasteriser (engine/people/subject.py), dressed from ``--assets``
+or made up, unless ``--data`` has them; a fourth of their views is held out. Training ends with
 the minutes, lifting the photos included, or with the configuration's steps. Then the averaged
 network is judged on every person's held-out views, from their most frontal other view: PSNR and
 SSIM of lift and network where anything is drawn, means over the views. ``shares`` are of the time
@@ -27,15 +27,15 @@ from pathlib import Path
 from typing import Any
 
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+from likeness.engine.body import load_body
 from likeness.engine.network.files import save_network
-from likeness.engine.people.dress import load_dress_body
-from likeness.engine.people.library import open_library
+from likeness.engine.people.figure import SynthOptions
+from likeness.engine.people.subject import write_people
 from likeness.engine.training.batches import batches_of, data_options
 from likeness.engine.training.config import TrainConfig, read_config, with_settings
 from likeness.engine.training.data import Samples, held_out_samples
 from likeness.engine.training.evaluate import evaluate, sheet_row
 from likeness.engine.training.monitor import Spent, console_line, peak_memory
-from likeness.engine.training.people import write_people
 from likeness.engine.training.schedule import learning_rate
 from likeness.engine.training.sheets import sheet
 from likeness.engine.training.trainer import Step, Trainer
@@ -45,6 +45,7 @@ from PIL import Image
 from render import busy, machine, told
 
 QUICK = {"people": 2, "views": 8, "size": 192, "minutes": 0.4}
+HELD_OUT_EVERY = 4  # views, of each person
 TOLD_EVERY = 20.0  # seconds
 ON_THE_SHEET = 8
 
@@ -53,12 +54,12 @@ def people(folder: Path, options: argparse.Namespace) -> Path:
     """A folder with shards of the people."""
     if list(folder.glob("shard-*.tar")):
         return folder
-    library = open_library(options.assets) if options.assets else None
     begin = time.perf_counter()
-    write_people(
-        folder, options.people, load_dress_body(asset_path("body")), library,
-        seed=options.seed, views=options.views, size=options.size,
+    made = SynthOptions(
+        seed=options.seed, size=options.size, views=options.views, engine="raster",
+        assets=options.assets and str(options.assets),
     )  # fmt: skip
+    write_people(folder, options.people, made, hold_out=HELD_OUT_EVERY)
     print(f"{options.people} people drawn in {time.perf_counter() - begin:.0f} s", flush=True)
     return folder
 
@@ -143,7 +144,7 @@ def main() -> int:
         home = options.out or Path(scratch)
         home.mkdir(parents=True, exist_ok=True)
         data = people(options.data or home / "shards", options)
-        body = load_dress_body(asset_path("body")).body
+        body = load_body(asset_path("body"))
         references = home / "references"
         trainer = Trainer(config, body, options.device, exact_clock=True)
         samples = Samples(str(data), config.network, data_options(config, references), body)

@@ -18,14 +18,33 @@ from .run import Outcome
 
 ASSETS = (".png", ".jpg", ".jpeg", ".mhclo", ".mhmat", ".obj", ".exr", ".hdr")
 
-MIX: dict[str, str | Callable[[Mapping[str, Any]], Any]] = {
+Facts = Mapping[str, Any]
+
+WORN = ("skins", "hairs", "outfits", "shoes", "accessories", "lights")
+"""What of the mix is made of assets or by procedures."""
+
+
+def _outfit(facts: Facts) -> list[str]:
+    """The library's outfit, or the styles that are tailored instead."""
+    clothes = told(facts, "looks.clothes") or {}
+    worn = used(clothes.get("outfit"), "")
+    return worn if worn != [""] else [f"{clothes.get('top')} and {clothes.get('bottom')}"]
+
+
+def _accessories(facts: Facts) -> list[str]:
+    worn = told(facts, "looks.accessories") or {}
+    return [name for name, what in worn.items() if what] or ["none"]
+
+
+MIX: dict[str, str | Callable[[Facts], Any]] = {
     "sex": "traits.sex",
     "age": "traits.age_band",
     "tone": "traits.tone",
     "skins": lambda facts: used(told(facts, "looks.skin"), "procedural"),
-    "hair": lambda facts: used(told(facts, "looks.hair.hair") or told(facts, "looks.hair"), "none"),
-    "outfits": lambda facts: used(told(facts, "looks.clothes"), "procedural"),
-    "accessories": lambda facts: used(told(facts, "looks.accessories"), "none"),
+    "hairs": "looks.hair.style",
+    "outfits": _outfit,
+    "shoes": lambda facts: used(told(facts, "looks.clothes.shoes"), "none or tailored"),
+    "accessories": _accessories,
     "lights": lambda facts: used(told(facts, "lighting.environment"), "procedural sky"),
     "pictures by": "engine",
 }
@@ -98,12 +117,13 @@ def _names(value: Any) -> Any:
 
 def _entries(options: Mapping[str, Any], mix: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The assets that are in the pictures, with their licences where a file tells."""
-    names = {name for what in ("skins", "hair", "outfits", "accessories") for name in mix[what]}
+    names = {name for what in WORN for name in mix[what]}
     lights = {Path(path).name: Path(path) for path in options.get("environments", ())}
     found = [lights[name] for name in mix["lights"] if name in lights]
     if options.get("assets"):
         files = sorted(Path(options["assets"]).rglob("*"))
-        found += [path for path in files if path.name in names and path.is_file()]
+        hair = {f"{style}.mhclo" for style in mix["hairs"]}
+        found += [path for path in files if path.name in names | hair and path.is_file()]
     entries = [asset_entry(path) for path in sorted(found, key=lambda path: path.name)]
     if options["engine"] == "cycles" and not lights:
         own = [name for name in mix["lights"] if name.endswith(ASSETS)]
@@ -119,13 +139,10 @@ def summary(card: Mapping[str, Any], outcome: Outcome) -> list[str]:
         rate = 3600 * outcome.made / max(outcome.elapsed, 1e-9)
         lines[0] += f"; {outcome.made} made now, {rate:,.0f} an hour"
     lines.append(
-        " x ".join(
-            f"{len(mix[what])} {what}"
-            for what in ("skins", "hair", "outfits", "accessories", "lights")
-        )
+        " x ".join(f"{len(mix[what])} {what}" for what in WORN if what != "accessories")
         + ("; no two people alike" if not card["alike"] else f"; ALIKE: {card['alike']}")
     )
-    lines += [f"{what}: {_counts(mix[what])}" for what in ("sex", "age", "tone")]
+    lines += [f"{what}: {_counts(mix[what])}" for what in ("sex", "age", "tone", "accessories")]
     lines.append(f"framings: {_counts(card['framings'])}; views: {_counts(card['kinds'])}")
     total = sum(outcome.seconds.values())
     if total:

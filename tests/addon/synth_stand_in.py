@@ -37,7 +37,13 @@ def card(number: int, seed: int) -> Subject:
         {
             "number": number,
             "traits": {"sex": ("female", "male")[number % 2], "age_band": "old", "tone": number},
-            "looks": {"skin": {"picture": f"skin{number % 3}.png"}, "noise": number},
+            "looks": {
+                "skin": {"picture": f"skin{number % 3}.png"},
+                "hair": {"style": "bob" if number else "short02", "seed": number},
+                "clothes": {"outfit": "a/suit.mhclo" if number else "", "top": "shirt",
+                            "bottom": "jeans", "shoes": ""},
+                "accessories": {"hat": {"style": "cap"} if number == 2 else None, "scarf": None},
+            },
             "lighting": {"environment": "yard.exr" if number else None},
             "engine": "raster",
         },

@@ -30,6 +30,7 @@ def test_the_card_says_what_the_set_is(data: Path, tmp_path: Path) -> None:
     (assets / "skins").mkdir(parents=True)
     (assets / "skins" / "skin0.png").write_bytes(b"0")
     (assets / "skins" / "skin0.mhmat").write_text("# released as CC0\n")
+    (assets / "short02.mhclo").write_text("# license AGPL3\n")
     (assets / "skins" / "skin9.png").write_bytes(b"9")
     light = tmp_path / "lights" / "yard.exr"
     light.parent.mkdir()
@@ -40,10 +41,12 @@ def test_the_card_says_what_the_set_is(data: Path, tmp_path: Path) -> None:
     assert json.loads((data / "card.json").read_text()) == card
     assert card["mix"]["sex"] == {"female": 3, "male": 2}
     assert card["mix"]["skins"] == {"skin0.png": 2, "skin1.png": 2, "skin2.png": 1}
-    assert card["mix"]["outfits"] == {"procedural": 5}
+    assert card["mix"]["hairs"] == {"bob": 4, "short02": 1}
+    assert card["mix"]["outfits"] == {"shirt and jeans": 1, "suit.mhclo": 4}
+    assert card["mix"]["accessories"] == {"hat": 1, "none": 4}
     assert card["mix"]["lights"] == {"procedural sky": 1, "yard.exr": 4}
     assert [(asset["name"], asset["licence"]) for asset in card["assets"]] == [
-        ("skin0.png", "CC0"), ("yard.exr", None)
+        ("short02.mhclo", "AGPL3"), ("skin0.png", "CC0"), ("yard.exr", None)
     ]  # fmt: skip
     assert card["made_by"]["command"] == "likeness synth -o data"
     assert card["given_up"] == {"4": "too dark"}
@@ -66,7 +69,7 @@ def test_the_summary_tells_shares_of_the_time(data: Path) -> None:
     )  # fmt: skip
     text = "\n".join(summary(describe(data, OPTIONS, "", "9.9", outcome), outcome))
     for words in (
-        "5 people, 10 views", "360 an hour", "3 skins x 1 hair x 1 outfits", "2 lights",
+        "5 people, 10 views", "360 an hour", "3 skins x 2 hairs x 2 outfits", "2 lights",
         "no two people alike", "sex: female 3, male 2", "tone: 0 1, 1 1, 2 1, 3 1, 4 1",
         "time: render 75 %, looks 25 % of 8.0 s a person", "left out: hat.mhclo: no vertices",
         "given up: person 7: too dark",

@@ -1,0 +1,54 @@
+"""What a worker of ``likeness synth`` does with a number: a person, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from ...engine.people.figure import SynthOptions, make_subject, open_world
+from ...engine.people.subject import Clock, RasterStudio, Studio, drawn_subject
+from ...engine.training.subjects import Subject
+from .environments import bundled_environments
+from .worker import Maker
+
+
+def synth_options(said: Mapping[str, Any]) -> SynthOptions:
+    """The options that came through JSON; Cycles has Blender's environments where none are
+    given."""
+    names = {field.name for field in fields(SynthOptions)}
+    values = {name: said[name] for name in names if name in said}
+    options = SynthOptions(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    if options.engine == "cycles" and not options.environments:
+        own = tuple(str(path) for path in bundled_environments())
+        return replace(options, environments=own)
+    return options
+
+
+def open_maker(request: Mapping[str, Any], skipped: Callable[[Path, str], None]) -> Maker:
+    """Open body, library, motions and studio once.
+
+    Raises:
+        LikenessError: something that was named cannot be used.
+    """
+    options = synth_options(request["options"])
+    hold_out = int(request["options"].get("hold_out", 0))
+    world = open_world(options, skipped)
+    studio = _studio(options, int(request["threads"]))
+
+    def make(number: int) -> tuple[Subject, Mapping[str, float]]:
+        clock = Clock()
+        made = make_subject(number, options, world)
+        clock.seconds.update(made.seconds)
+        return drawn_subject(made, options, studio, clock, hold_out), clock.seconds
+
+    return make
+
+
+def _studio(options: SynthOptions, threads: int) -> Studio:
+    if options.engine == "cycles":
+        from .cycles import CyclesStudio
+
+        return CyclesStudio(options.samples, threads)
+    return RasterStudio()

@@ -1,0 +1,104 @@
+"""One synthetic person drawn from all sides: seconds, and the share of each stage.
+
+    python benchmarks/synth.py [--quick] [--engine cycles|raster] [--assets DIR] [--sizes N ...]
+                               [--views N] [--subjects N] [--samples N]
+
+Everything that ``likeness synth`` does for a subject, in this process: body and pose, looks, the
+scene, a picture from each camera, depth and labels, encoding and writing. The seconds are of one
+subject, means over ``--subjects``, after another one that compiles what is compiled. Without
+``--assets`` looks are procedural. ``--quick`` draws four small views of one subject (at most 50
+seconds); without Blender's module bpy only the rasteriser is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+from likeness.addon.synth.maker import open_maker
+from likeness.addon.synth.staging import stage
+from likeness.engine.people.figure import SynthOptions
+from render import busy, machine, told
+
+QUICK = {"sizes": [128], "views": 4, "subjects": 1, "samples": 8}
+
+
+def timed(options: SynthOptions, subjects: int) -> dict[str, Any]:
+    """Mean seconds of a subject and of its stages, and what it takes on disk."""
+    request = {"options": asdict(options), "threads": 0}
+    make = open_maker(request, lambda asset, why: print(f"  skipped {asset}: {why}"))
+    make(subjects)
+    stages: dict[str, float] = {}
+    size = 0
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="likeness-synth-") as scratch:
+        for number in range(subjects):
+            subject, seconds = make(number)
+            for name, spent in seconds.items():
+                stages[name] = stages.get(name, 0.0) + spent
+            before = time.perf_counter()
+            stage(Path(scratch), subject)
+            stages["writing"] += time.perf_counter() - before
+        whole = (time.perf_counter() - start) / subjects
+        size = sum(path.stat().st_size for path in Path(scratch).rglob("*.tar")) // subjects
+    shares = {name: spent / sum(stages.values()) for name, spent in stages.items()}
+    told_shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
+    what = f"{options.engine:<7}{options.size:5}²{options.views:3} views"
+    print(f"{what}{whole:8.2f} s  {told_shares}", flush=True)
+    return {
+        "engine": options.engine, "size": options.size, "views": options.views,
+        "seconds": round(whole, 2), "megabytes": round(size / 1e6, 2),
+        "shares": {name: round(share, 3) for name, share in shares.items()},
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--engine", choices=["cycles", "raster"], action="append")
+    parser.add_argument("--assets", type=Path, help="an asset library in MakeHuman's layout")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512])
+    parser.add_argument("--views", type=int, default=12)
+    parser.add_argument("--subjects", type=int, default=2)
+    parser.add_argument("--samples", type=int, default=SynthOptions.samples)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
+    options = parser.parse_args()
+    if options.quick:
+        vars(options).update(QUICK)
+    engines = options.engine or ["raster", "cycles"]
+    if "cycles" in engines and importlib.util.find_spec("bpy") is None:
+        print("no bpy: Cycles is not timed")
+        engines.remove("cycles")
+    here = machine()
+    print(f"{told(here)}; load {busy()} before")
+    results = [
+        timed(
+            SynthOptions(
+                seed=options.seed, size=size, views=options.views, engine=engine,
+                samples=options.samples, assets=options.assets and str(options.assets.absolute()),
+            ),
+            options.subjects,
+        )
+        for engine in engines
+        for size in options.sizes
+    ]  # fmt: skip
+    print(f"load {busy()} after")
+    print(json.dumps({
+        "benchmark": "synth", "quick": options.quick, "assets": options.assets is not None,
+        "results": results, "machine": here,
+    }))  # fmt: skip
+    sys.stdout.flush()
+    os._exit(0)  # bpy's own exit may crash after everything is done
+
+
+if __name__ == "__main__":
+    main()
