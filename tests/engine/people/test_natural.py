@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,6 +149,7 @@ def test_the_same_numbers_give_the_same_pose(dress: DressBody, people: list[Some
     again, told = natural_pose(np.random.default_rng([4, 3, 1]), dress, betas, None)
     np.testing.assert_array_equal(again.full_pose, pose.full_pose)
     assert told == facts
+    assert json.loads(json.dumps(facts)) == facts
 
 
 def test_distance_to_a_square() -> None:
