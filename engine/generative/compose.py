@@ -27,7 +27,9 @@ OPTIONAL: Mapping[str, float] = {
 NUM_NEGATIVES = 8
 _REINFORCEMENTS = 2
 _PROMPT = 0x9E37  # so that a prompt's numbers are not those of a rendered subject of the seed
-_AN = re.compile(r"(?!one\b|once\b|uni(?!n)|ut[io]|use|eu|ewe)[aeiou]|hour|heir|honest|honou?r", re.I)
+_AN = re.compile(
+    r"(?!one\b|once\b|uni(?!n)|ut[io]|use|eu|ewe)[aeiou]|hour|heir|honest|honou?r", re.I
+)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ..tracking.detectors import Detectors
 from ..tracking.fit import fit
 from ..tracking.measure import face_failed
 from ..tracking.observation import eye_distance, observe
-from ..tracking.several import Shown, contradicts, seen_from_the_other_side, shown_from
+from ..tracking.several import SURE, Shown, contradicts, seen_from_the_other_side, shown_from
 from ..tracking.video import track_video
 from ..training.pairs import azimuth_of, kind_of
 from ..training.subjects import Subject, View, encode_rgba
@@ -53,6 +53,7 @@ from .compose import Prompt
 REFERENCE = "frame_00"
 _FRAMES = 0x517E  # so that frames are not drawn with the prompt's numbers
 _TRIES = 5  # frames of a clip that are looked at for a reference
+_TRUNK = [11, 12, 23, 24]  # landmarks of shoulders and hips, as in tracking/several.py
 _MARGIN = 1.08  # of the crop around the person
 
 
@@ -232,9 +233,9 @@ def fit_known(photo: Shown, person: Body) -> tuple[Track, Observation]:
     if face is not None and error is not None and face_failed(error, eye_distance(face)):
         observation = replace(observation, face=None, face_score=0.0)
         track = fit(to_be_fitted(observation), photo.portrait, person, photo.fov)
-    if contradicts(photo.direction, shown_from(track.pose)):
-        blind = replace(observation, face=None, face_score=0.0)
-        swapped = seen_from_the_other_side(blind)
+    sure = (observation.pose_visibility[_TRUNK] >= SURE).all() or observation.face is not None
+    if not sure and contradicts(photo.direction, shown_from(track.pose)):
+        swapped = seen_from_the_other_side(observation)
         other = fit(to_be_fitted(swapped), photo.portrait, person, photo.fov)
         if not contradicts(photo.direction, shown_from(other.pose)):
             track, observation = other, swapped
