@@ -19,6 +19,8 @@ import click
 from ..engine.stopping import stops_kept
 from ..engine.types import LikenessError, Progress
 from .cli_console import Number, complain, show_warning, terminal_progress
+from .cli_convert import convert
+from .cli_generate import generate
 from .cli_render import (
     EXPRESSION_HELP,
     FRAME_HELP,
@@ -56,6 +58,8 @@ cli.add_command(track)
 cli.add_command(render)
 cli.add_command(train)
 cli.add_command(synth)
+cli.add_command(convert)
+cli.add_command(generate)
 cli.add_command(synth_worker)
 
 
