@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from ..gaussians.binding import vertex_normals
 from ..types import BoolArray, FloatArray, IntArray
+from .model import LABEL
 
 NEIGHBOURS = 10  # triangles by centre among which the nearest is looked for
 
@@ -268,7 +269,9 @@ def covered(points: FloatArray, normals: FloatArray, cloth: Cloth, margin: float
     within ``margin`` metres of its open edge, where one can look under it."""
     surface = Surface(cloth.rest, cloth.f)
     closest, n, signed = surface.nearest(points, 0.05)
-    under = (signed < 0.004) & ((n * normals).sum(1) > 0.0)
+    # In a shoe also what looks another way is covered: the skin between the toes.
+    shoe = len(cloth.label) > 0 and bool((cloth.label == LABEL["shoes"]).all())
+    under = (signed < 0.004) & (((n * normals).sum(1) > 0.0) | shoe)
     under &= border_distance(cloth.rest, cloth.f, closest) >= margin
     return np.asarray(under)
 

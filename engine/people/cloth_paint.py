@@ -401,7 +401,7 @@ def tailored_shoes(cloth: Cloth, upper: Color, sole: Color, size: int, seed: int
     laces = (np.abs(np.abs(p[:, 0]) - middle) < 0.018) & (np.sin(p[:, 2] * 420.0) > 0.3)
     laces &= (p[:, 2] < toe - 0.01) & (p[:, 2] > toe - 0.085) & (p[:, 1] > ground + 0.05)
     rgb[laces] = 0.25 * np.array(upper) + 0.75 * np.array(sole)
-    under = np.clip((ground + 0.024 - p[:, 1]) / 0.002, 0.0, 1.0)[:, None]
+    under = np.clip((ground + 0.0235 - p[:, 1]) / 0.0006, 0.0, 1.0)[:, None]
     rgb += (np.array(sole) - rgb) * under
     rgb *= 1.0 - 0.5 * np.exp(-t.edge / 0.003)[:, None]
     height = np.where(laces, 0.0015, 0.0).astype(np.float32) - 0.001 * under[:, 0]

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from ..gaussians.binding import vertex_normals
 from ..types import JOINT_INDEX, BoolArray, IntArray, LikenessError
 from .cloth_charts import flatten, limb_shares
-from .cloth_fit import Worn, loosened, skin_surface, wear
+from .cloth_fit import REACH, Worn, loosened, skin_surface, wear
 from .cloth_mesh import Cloth, Surface, border_distance, covered, pushed_out, with_edge
 from .cloth_paint import Fabric, library_shoes, paint, regions, tailored_shoes
 from .cloth_style import random_fabric, shoe_color
@@ -151,7 +151,7 @@ def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[Part], BoolAr
         under = np.zeros(len(normals), bool)
         for other in worn[k + 1 :]:
             under |= covered(item.cloth.rest, normals, other.cloth, BELT)
-        out.append(_part(item, ~under[item.cloth.f].all(1), materials[k]))
+        out.append(_part(item, ~under[item.cloth.f].all(1), materials[k], inner[0]))
     return out, hidden
 
 
@@ -327,7 +327,9 @@ def _shoe_material(layer: Layer, look: ClothesLook, size: int) -> Material:
     return tailored_shoes(layer.cloth, look.shoe_color, look.sole_color, size // 2, look.seed)
 
 
-def _part(item: Worn, shown: BoolArray, material: Material) -> Part:
+def _part(item: Worn, shown: BoolArray, material: Material, skin: Surface) -> Part:
     cloth = item.cloth
     vertices, f, uv, parent = with_edge(item.vertices, cloth.f[shown], cloth.uv[shown], THICKNESS)
+    new = len(item.vertices)
+    vertices[new:] = pushed_out(vertices[new:], skin, 0.0005, REACH)
     return Part(cloth.name, vertices, f, uv, cloth.label[shown][parent], material)

@@ -48,7 +48,7 @@ TOPS = {
     "t-shirt": Cut(0.36, (0.082, 0.075, 0.02), 0.105, 0.006, 0.010),
     "v-neck": Cut(0.30, (0.085, 0.15, 0.02), 0.10, 0.005, 0.008),
     "long sleeve": Cut(0.97, (0.085, 0.07, 0.02), 0.105, 0.006, 0.008),
-    "tank top": Cut(-1.0, (0.105, 0.13, 0.07), 0.10, 0.005, 0.007),
+    "tank top": Cut(-1.0, (0.092, 0.13, 0.06), 0.10, 0.005, 0.007),
     "sweater": Cut(0.99, (0.080, 0.05, 0.012), 0.11, 0.013, 0.018),
 }
 BOTTOMS = {
@@ -59,6 +59,7 @@ BOTTOMS = {
 }
 SKIRT = "skirt"
 SHOES = ("sneakers", "boots", "slippers")
+TURNS, SOLE = 72, 0.016  # points around a shoe; metres
 _WORN_ON = ("torso", "neck", "arm", "leg")
 
 
@@ -220,7 +221,7 @@ def shoes(style: str, rest: Posed) -> Cloth:
     for k, side in enumerate(("left", "right")):
         ankle = rest.joints[JOINT_INDEX[f"{side}_ankle"]]
         v = rest.vertices[low]
-        rows = low[(v[:, 0] * ankle[0] > 0) & (v[:, 1] < ankle[1] + over + 0.01)]
+        rows = low[(v[:, 0] * ankle[0] > 0) & (v[:, 1] < ankle[1] + over + 0.035)]
         points, skinning, f = _shoe(rest, rest.vertices[rows], rows, ankle[1] + over)
         pieces.append((points, skinning, f + (len(pieces[0][0]) if pieces else 0)))
         # Its inner and outer half, and the sole, are charts of their own.
@@ -235,32 +236,36 @@ def shoes(style: str, rest: Posed) -> Cloth:
 def _shoe(
     rest: Posed, foot: FloatArray, rows: IntArray, top: float
 ) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Vertices, skinning and triangles of one shoe around the points of a foot [N, 3]."""
-    ground = foot[:, 1].min()
-    centre = np.array([foot[:, 0].mean(), ground + 0.035, foot[:, 2].mean()])
+    """Vertices, skinning and triangles of one shoe around the points of a foot [N, 3]: rings
+    around its hull from the ground to the opening, and a sole."""
+    ground = float(foot[:, 1].min())
     hull = ConvexHull(foot).equations
-    turns, tilts = 56, 22
-    turn = np.linspace(0, 2 * np.pi, turns, endpoint=False)
-    tilt = np.linspace(-0.5 * np.pi, 0.5 * np.pi, tilts + 1)
-    t, h = np.meshgrid(turn, tilt)
-    ways = np.stack([np.cos(h) * np.cos(t), np.sin(h), np.cos(h) * np.sin(t)], -1).reshape(-1, 3)
+    turn = np.linspace(0, 2 * np.pi, TURNS, endpoint=False)
+    ways = np.stack([np.cos(turn), 0 * turn, np.sin(turn)], -1)
     outward = ways @ hull[:, :3].T
-    reach = -(hull[:, :3] @ centre + hull[:, 3])
-    radius = np.where(outward > 1e-6, reach / np.maximum(outward, 1e-6), np.inf).min(1)
-    points = centre + ways * (radius + 0.006)[:, None]
-    sole = points[:, 1] < ground + 0.012
-    points[sole, 1] = np.minimum(points[sole, 1], ground - 0.004)
-    points[sole, ::2] += ways[sole, ::2] * 0.003
-    i, j = (x.ravel() for x in np.meshgrid(np.arange(tilts), np.arange(turns), indexing="ij"))
-    a, b = i * turns + j, i * turns + (j + 1) % turns
-    c, d = a + turns, b + turns
-    f = np.concatenate([np.stack([a, c, b], 1), np.stack([b, c, d], 1)])
-    near = mean_of_neighbours(f, len(points))
-    for _ in range(3):
-        points = np.where(sole[:, None], points, 0.5 * points + 0.5 * (near @ points))
-    weights = rest.dress.body.weights[rows[cKDTree(foot).query(points, k=6)[1]]].mean(1)
-    cut_points, cut_f, _, inside = divide(
-        np.concatenate([points, weights], 1), f, top - points[:, 1]
+    high = foot[foot[:, 1] > top - 0.01].mean(0)
+    middle = foot.mean(0)
+    upper = np.concatenate([np.linspace(ground + SOLE, top - 0.004, 22), [top]])
+    rings = []
+    for y in upper:
+        share = (y - ground) / max(high[1] - ground, 1e-6)
+        centre = middle + (high - middle) * share
+        centre[1] = y
+        reach = -(hull[:, :3] @ centre + hull[:, 3])
+        radius = np.where(outward > 1e-6, reach / np.maximum(outward, 1e-6), np.inf).min(1)
+        rings.append(centre + ways * (radius + 0.006)[:, None])
+    wide = rings[0] + ways * 0.004
+    sole = [wide * [1, 0, 1] + [0, ground - 0.008, 0], wide * [1, 0, 1] + [0, ground + SOLE, 0]]
+    # The last point closes the sole.
+    points = np.concatenate(
+        [*sole, *rings, [rings[0].mean(0) * [1, 0, 1] + sole[0][0] * [0, 1, 0]]]
     )
-    kept, f = compact(cut_points, cut_f[inside])
-    return kept[:, :3], kept[:, 3:] / kept[:, 3:].sum(1, keepdims=True), f
+    i, j = (x.ravel() for x in np.meshgrid(
+        np.arange(len(rings) + 1), np.arange(TURNS), indexing="ij"))  # fmt: skip
+    a, b = i * TURNS + j, i * TURNS + (j + 1) % TURNS
+    c, d = a + TURNS, b + TURNS
+    k = np.arange(TURNS)
+    under = np.stack([np.full(TURNS, len(points) - 1), k, (k + 1) % TURNS], 1)
+    f = np.concatenate([np.stack([a, c, b], 1), np.stack([b, c, d], 1), under])
+    weights = rest.dress.body.weights[rows[cKDTree(foot).query(points, k=6)[1]]].mean(1)
+    return points, weights / weights.sum(1, keepdims=True), f
