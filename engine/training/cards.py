@@ -29,7 +29,8 @@ VERSION = 1
 
 _PAPER, _INK, _BEHIND = 244, 70, 176  # greys: of the sheet, its words, and behind the people
 _TILE, _CAPTION, _GAP = 160, 16, 10  # pixels
-_SHOWN = 4  # views of each subject, the reference first
+SIDES = (90.0, 180.0, -90.0)  # degrees: what is shown beside the reference
+_TILES = 1 + len(SIDES)
 _COLUMNS = 3  # subjects beside one another
 _LICENCE = re.compile(r"\b(CC0|CC-BY[\w.-]*|AGPL[\w.-]*|GPL[\w.-]*|MIT|public domain)\b", re.I)
 _HEAD = 2000  # characters of an asset's file in which its licence is looked for
@@ -181,7 +182,7 @@ def contact_sheet(data: Path, most: int = 48) -> Path:
 
 def _joined(strips: Sequence[Image.Image]) -> Image.Image:
     columns = max(1, min(_COLUMNS, len(strips)))
-    wide, high = _SHOWN * _TILE + _GAP, _TILE + _CAPTION + _GAP
+    wide, high = _TILES * _TILE + _GAP, _TILE + _CAPTION + _GAP
     lines = -(-len(strips) // columns)
     whole = Image.new("L", (columns * wide + _GAP, lines * high + _GAP), _PAPER).convert("RGB")
     for k, strip in enumerate(strips):
@@ -191,7 +192,7 @@ def _joined(strips: Sequence[Image.Image]) -> Image.Image:
 
 def _strip(stored: StoredSubject) -> Image.Image:
     """A subject's views side by side over its key."""
-    strip = Image.new("RGB", (_SHOWN * _TILE, _TILE + _CAPTION), (_PAPER,) * 3)
+    strip = Image.new("RGB", (_TILES * _TILE, _TILE + _CAPTION), (_PAPER,) * 3)
     for k, view in enumerate(shown_views(stored.about)):
         picture = Image.open(io.BytesIO(stored.read(view["picture"]))).convert("RGBA")
         picture = ImageOps.contain(picture, (_TILE, _TILE), Image.Resampling.LANCZOS)
@@ -206,10 +207,21 @@ def _strip(stored: StoredSubject) -> Image.Image:
 
 
 def shown_views(about: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The reference, then views spread over the others from left to right around the person."""
+    """The reference, then what there is nearest to the left side, the back and the right side."""
     views: list[dict[str, Any]] = list(about["views"])
     named = [view for view in views if view["name"] == about["facts"].get("reference")]
-    reference = (named or views)[0]
-    others = sorted((v for v in views if v is not reference), key=lambda v: float(v["azimuth"]))
-    spread = np.linspace(0, len(others) - 1, min(_SHOWN - 1, len(others))).round().astype(int)
-    return [reference, *(others[k] for k in spread)]
+    shown = [(named or views)[0]]
+    for side in SIDES:
+        left = [view for view in views if view not in shown]
+        if left:
+            shown.append(min(left, key=lambda view: _apart(float(view["azimuth"]), side)))
+    return shown
+
+
+def _apart(a: float, b: float) -> float:
+    """Degrees between two directions.
+
+    >>> _apart(-170.0, 180.0)
+    10.0
+    """
+    return abs((a - b + 180.0) % 360.0 - 180.0)

@@ -78,8 +78,9 @@ def test_the_sheet_shows_reference_and_sides(data: Path, make_subject: MakeSubje
     shown = shown_views(about)
     assert shown[0]["name"] == subject.views[back].name
     assert len({view["name"] for view in shown}) == 4
-    azimuths = [view["azimuth"] for view in shown[1:]]
-    assert azimuths == sorted(azimuths)
+    left, _, right = (view["azimuth"] for view in shown[1:])  # the back one is shown already
+    assert 40 < left < 140
+    assert -140 < right < -40
     assert len(shown_views(about | {"views": about["views"][:2]})) == 2
 
 
