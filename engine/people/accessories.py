@@ -77,7 +77,9 @@ def _random_hat(rng: np.random.Generator, female: bool, library: Library | None)
     if chance > HATS:
         return None
     kinds = ["beanie", "cap", "bucket", "fedora", "sun hat", "headscarf", "hairband"]
-    shares = [0.2, 0.14, 0.1, 0.06, 0.14, 0.2, 0.16] if female else [0.34, 0.36, 0.14, 0.16, 0, 0, 0]
+    shares = (
+        [0.2, 0.14, 0.1, 0.06, 0.14, 0.2, 0.16] if female else [0.34, 0.36, 0.14, 0.16, 0, 0, 0]
+    )
     kind = str(rng.choice(kinds, p=shares))
     hats = 0 if library is None else len(library.hats)
     if kind == "fedora" and hats and rng.random() < 0.6:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import JOINT_INDEX, FloatArray
-from .accessory_shapes import Shape, ball, fan, grid, joined, plain, tube
-from .hair_binding import on_head, rows_of, surface
+from .accessory_shapes import Shape, ball, grid, joined, plain, tube
+from .hair_binding import Surface, on_head, rows_of, surface
 from .model import Material, Part, Wearer
 
 SHAPES = {
@@ -94,7 +94,7 @@ def glasses_parts(wearer: Wearer, look: Glasses, rest: FloatArray) -> list[Part]
     trial = np.concatenate([*rims, bridge, *[0.8 * r + 0.2 * r.mean(0) for r in rims]])
     ahead = float(rest[rows_of(body, "eyelid"), 2].max()) + 0.004
     for _ in range(24):
-        height, _ = skin.height(trial + [0, 0, ahead])
+        height, _ = skin.height(trial + np.array([0, 0, ahead]))
         lack = float((radius + CLEAR - height).max())
         if lack <= 0.0:
             break
@@ -154,27 +154,34 @@ def _temple(rim: FloatArray, look: Glasses, side: float, rest: FloatArray,
     high = rim[:, 1].mean() + 0.36 * np.ptp(rim[:, 1])
     corner = rim[np.argmax(side * rim[:, 0] - 3 * np.abs(rim[:, 1] - high))]
     out = side * 0.0045
-    hinge = corner + [out, 0.0, -0.003]
+    hinge = corner + np.array([out, 0.0, -0.003])
     skin = surface(rest, body, "face", "scalp")
     over = skin.outside(np.array([[side * 0.05, top + 0.001, root]]), 0.003)[0]
-    knee = over + [0.0, -0.003, -0.010]
-    end = over + [-side * 0.004, -0.030, -0.024]
+    knee = over + np.array([0.0, -0.003, -0.010])
+    end = over + np.array([-side * 0.004, -0.030, -0.024])
     t = np.linspace(0, 1, 14)[:, None]
     # Temples bow out past the cheekbones.
     bow = side * 0.004 * np.sin(np.pi * t) * [1.0, 0.0, 0.0]
-    path = np.concatenate([corner[None], hinge + (over - hinge) * t + bow,
-                           knee[None], ((knee + end) / 2 + [0, 0, -0.001])[None], end[None]])
+    path = np.concatenate(
+        [
+            corner[None],
+            hinge + (over - hinge) * t + bow,
+            knee[None],
+            ((knee + end) / 2 + [0, 0, -0.001])[None],
+            end[None],
+        ]
+    )
     radius = look.thickness / 2
     path[2:] = skin.outside(path[2:], radius * 1.8 + CLEAR)
     return tube(path, radius * (1.0 if look.metal else 0.62), sides=8, flat=1.0 if look.metal
                 else 2.2)  # fmt: skip
 
 
-def _pad(rim: FloatArray, side: float, skin) -> Shape:  # type: ignore[no-untyped-def]
+def _pad(rim: FloatArray, side: float, skin: Surface) -> Shape:
     """A nose pad on a short arm."""
     low = rim[:, 1].mean() - 0.15 * np.ptp(rim[:, 1])
     inner = rim[np.argmin(side * rim[:, 0] + 3 * np.abs(rim[:, 1] - low))]
-    seat = skin.outside((inner + [-side * 0.0025, -0.002, -0.006])[None], 0.0022)[0]
+    seat = skin.outside((inner + np.array([-side * 0.0025, -0.002, -0.006]))[None], 0.0022)[0]
     arm = tube(np.stack([inner, (inner + seat) / 2 + [0, 0, -0.001], seat]), 0.0004, sides=6)
     return joined([ball(seat, np.array([0.0011, 0.0042, 0.0026]), 10), arm])
 
@@ -189,8 +196,8 @@ def _lens(rim: FloatArray, side: float) -> Shape:
     shape = grid(rings if side > 0 else rings[:, ::-1], (False, True))
     top, height = rim[:, 1].max(), np.ptp(rim[:, 1])
     points = shape.vertices[shape.f]
-    uv = np.stack([0.5 + 0.0 * points[..., 0], np.clip((top - points[..., 1]) / height, 0.01, 0.99)],
-                  -1)  # fmt: skip
+    v = np.clip((top - points[..., 1]) / height, 0.01, 0.99)
+    uv = np.stack([np.full(v.shape, 0.5), v], -1)
     return Shape(shape.vertices, shape.f, uv)
 
 

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from ..types import FloatArray
 from . import noise
-from .accessory_shapes import Shape, ball, grid, joined, shell, tube, turned
+from .accessory_headscarf import headscarf
+from .accessory_shapes import Shape, ball, grid, joined, tube, turned, woven
 from .dress import garment_vertices
-from .hair_binding import hanging, on_head, rows_of, smoothstep, unit
+from .hair_binding import HAT_TILT, on_head, rows_of, smoothstep, unit
 from .hair_strands import HeadShape, head_shape
-from .library import load_garment, load_texture
+from .library import Garment, load_garment, load_texture
 from .model import Material, Part, Wearer
 
 KINDS = ("beanie", "cap", "bucket", "sun hat", "fedora", "headscarf", "hairband", "headphones",
@@ -62,26 +63,17 @@ def hat_parts(wearer: Wearer, hat: Hat, rest: FloatArray) -> list[Part]:
     if hat.kind == "library":
         return [_library_hat(wearer, hat)]
     if hat.kind == "headscarf":
-        return [_headscarf(wearer, hat, head)]
+        return [headscarf(wearer, np.array(hat.color), hat.seed, head)]
     make = {"beanie": _beanie, "cap": _cap, "bucket": _bucket, "sun hat": _sun_hat,
             "fedora": _fedora, "hairband": _hairband, "headphones": _headphones}  # fmt: skip
     out = []
     for k, (shape, color, rough, kind) in enumerate(make[hat.kind](hat, head, wearer)):
         label = "other" if hat.kind == "headphones" else "hat"
-        picture = _cloth(color, hat.seed + k) if kind == "cloth" else _plain(color)
+        picture = woven(color, hat.seed + k) if kind == "cloth" else _plain(color)
         grain = 0.0012 if kind == "cloth" else 0.0
         material = Material(kind, picture, rough, grain=grain, grain_depth=grain / 6)
         out.append(shape.part(hat.kind, label, on_head(shape.vertices, wearer.posed), material))
     return out
-
-
-def _cloth(color: FloatArray, seed: int) -> NDArray[np.uint8]:
-    """[128, 128, 4] cloth of a colour, a little uneven; it repeats without a seam."""
-    rng = np.random.default_rng([seed, 31])
-    rough = rng.normal(0, 0.035, (128, 128, 1)) + rng.normal(0, 0.02, (1, 128, 1))
-    rgb = np.clip(np.asarray(color) * (1 + rough), 0, 1)
-    rgba = np.concatenate([rgb, np.ones((128, 128, 1))], -1)
-    return np.asarray(np.rint(255 * rgba), np.uint8)
 
 
 def _plain(color: FloatArray) -> NDArray[np.uint8]:
@@ -117,7 +109,7 @@ def _block(hat: Hat, head: HeadShape, wearer: Wearer) -> _Block:
     body = wearer.dress.body
     rows = rows_of(body, "scalp", "face")
     points = head.vertices[rows]
-    tilt = 0.12
+    tilt = HAT_TILT
     z = float(points[points[:, 1] > rim, 2].min() + points[points[:, 1] > rim, 2].max()) / 2
     inside = points[points[:, 1] > rim + tilt * (points[:, 2] - z) - 0.002]
     a, b = float(np.abs(inside[:, 0]).max()), float(np.abs(inside[:, 2] - z).max())
@@ -149,7 +141,9 @@ def _beanie(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     profile = np.linspace(0, 1, 9)
     bulge = 1.012 + 0.038 * np.sin(np.pi * profile) ** 0.5
     cuff = turned(bulge, 0.042 - 0.046 * profile, 192)
-    cuff[..., [0, 2]] *= (1 + 0.006 * np.cos(64 * np.arctan2(cuff[..., 0], cuff[..., 2])))[..., None]
+    cuff[..., [0, 2]] *= (1 + 0.006 * np.cos(64 * np.arctan2(cuff[..., 0], cuff[..., 2])))[
+        ..., None
+    ]
     return [(grid(shape, (False, True)), np.array(hat.color), 0.9, "cloth"),
             (grid(block.placed(cuff), (False, True)), np.array(hat.color) * 0.93, 0.9, "cloth"),
             ]  # fmt: skip
@@ -252,7 +246,8 @@ def _hairband(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
 def _headphones(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     ears = head.vertices[rows_of(wearer.dress.body, "ear")]
     path = _over_the_head(head, 0.022, 0.0, 0.0)
-    cups, pads = [], []
+    cups: list[Shape] = []
+    pads: list[Shape] = []
     ends = []
     for side in (1.0, -1.0):
         ear = ears[ears[:, 0] * side > 0]
@@ -275,29 +270,7 @@ def _headphones(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
             (joined(pads), np.array([0.06, 0.06, 0.065]), 0.7, "plain")]  # fmt: skip
 
 
-def _headscarf(wearer: Wearer, hat: Hat, head: HeadShape) -> Part:
-    """Cloth round head, neck and the top of the chest; the face is free."""
-    body = wearer.dress.body
-    parts = [body.part_names.index(name) for name in ("scalp", "ear", "neck")]
-    corners = head.vertices[body.f]
-    torso = body.face_part == body.part_names.index("torso")
-    reach = head.chin - 0.12 + 0.03 * np.cos(9 * corners.mean(1)[:, 0] / 0.1)
-    near = (corners[..., 1].min(1) > reach) & (np.abs(corners[..., 0]).max(1) < 0.16)
-    chosen = np.isin(body.face_part, parts) | (torso & near)
-    shape, _ = shell(head.vertices, body, chosen, 0.009, 30)
-    points = shape.vertices
-    away = unit(points - head.centre)
-    folds = noise.fractal(points * [1.0, 2.6, 1.0], hat.seed, 0.06, 2)
-    low = smoothstep(points[:, 1], head.chin + 0.03, head.chin - 0.04)
-    points = points + ((0.004 + 0.008 * low) * (folds + 0.3))[:, None] * away
-    points = head.skin.outside(points, 0.004)
-    points = head.trunk.outside(points, 0.012)
-    material = Material("cloth", _cloth(np.array(hat.color), hat.seed), 0.75, grain=0.001,
-                        grain_depth=0.00012)  # fmt: skip
-    return shape.part("headscarf", "hat", hanging(points, head.vertices, wearer.posed), material)
-
-
-def _garment(hat: Hat, wearer: Wearer):  # type: ignore[no-untyped-def]
+def _garment(hat: Hat, wearer: Wearer) -> tuple[FloatArray, Garment]:
     assert wearer.library is not None
     garment = load_garment(wearer.library.hats[hat.asset])
     return garment_vertices(garment, wearer.rest()), garment
@@ -306,7 +279,7 @@ def _garment(hat: Hat, wearer: Wearer):  # type: ignore[no-untyped-def]
 def _library_hat(wearer: Wearer, hat: Hat) -> Part:
     points, garment = _garment(hat, wearer)
     if garment.texture is None:
-        picture = _cloth(np.array(hat.color), hat.seed)
+        picture = woven(np.array(hat.color), hat.seed)
     else:
         rgba = load_texture(garment.texture).astype(np.float64)
         light = rgba[..., :3].mean(-1, keepdims=True)

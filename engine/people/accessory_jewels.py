@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..types import JOINT_INDEX, FloatArray
 from . import noise
 from .accessory_shapes import Shape, ball, grid, joined, plain, tube
-from .hair_binding import hanging, on_head, rows_of, smoothstep, surface
+from .hair_binding import Surface, hanging, on_head, rows_of, smoothstep, surface
 from .hair_strands import head_shape
 from .model import Material, Part, Wearer
 
@@ -55,19 +55,32 @@ def earring_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[Part]:
         ear = ears[ears[:, 0] * side > 0]
         lobe = ear[ear[:, 1] < ear[:, 1].min() + 0.006]
         outer = lobe[np.argmax(side * lobe[:, 0] + 0.3 * lobe[:, 2])]
-        hole = outer + [side * 0.0004, 0.0008, 0.0]
+        hole = outer + np.array([side * 0.0004, 0.0008, 0.0])
         if look.earring == "stud":
-            gems.append(ball(hole + [side * size * 0.35, 0, 0], size / 2))
+            gems.append(ball(hole + np.array([side * size * 0.35, 0, 0]), size / 2))
             metal.append(ball(hole, np.array([0.0008, 0.62, 0.62]) * [1, size, size], 16))
         elif look.earring == "hoop":
             angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
             ring = np.stack([0.1 * side * (1 - np.cos(angle)), np.cos(angle) - 1, np.sin(angle)], 1)
             wire = float(np.clip(size * 0.06, 0.0007, 0.0014))
-            metal.append(tube(hole + [side * 0.0006, 0, 0] + ring * size / 2, wire, closed=True,
-                              sides=8, up=np.array([1.0, 0.1, 0.0])))
+            metal.append(
+                tube(
+                    hole + [side * 0.0006, 0, 0] + ring * size / 2,
+                    wire,
+                    closed=True,
+                    sides=8,
+                    up=np.array([1.0, 0.1, 0.0]),
+                )
+            )
         else:
-            hook = hole + np.array([[0, 0, -0.001], [side * 0.0015, 0.001, 0.0005],
-                                    [side * 0.002, -0.004, 0.001], [side * 0.002, -0.009, 0.001]])
+            hook = hole + np.array(
+                [
+                    [0, 0, -0.001],
+                    [side * 0.0015, 0.001, 0.0005],
+                    [side * 0.002, -0.004, 0.001],
+                    [side * 0.002, -0.009, 0.001],
+                ]
+            )
             metal.append(tube(hook, 0.0006, sides=6))
             gems.append(ball(hook[-1] + [0, -size * 0.55, 0], np.array([0.28, 0.6, 0.28]) * size))
     parts = [_worn("earrings", joined(metal), look.metal, 0.25, 1.0, wearer)]
@@ -147,9 +160,7 @@ def necklace_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[Part]
         low = skin.outside(low[None], float(margin[0]) + 0.002)[0]
         stone = ball(low, np.array([0.0065, 0.0085, 0.0022]), 18)
         gem = Material("plain", plain(np.array(look.gem)), 0.15)
-        parts.append(
-            stone.part("pendant", "jewellery", hanging(stone.vertices, rest, posed), gem)
-        )
+        parts.append(stone.part("pendant", "jewellery", hanging(stone.vertices, rest, posed), gem))
     return parts
 
 
@@ -162,7 +173,7 @@ def scarf_parts(wearer: Wearer, look: Scarf, rest: FloatArray) -> list[Part]:
     skin = surface(rest, body, "neck", "torso")
     shapes = []
     count, sides = 96, 28
-    for k, (up, drop, share) in enumerate(((0.048, 0.030, 1.0), (0.026, 0.062, 0.9))):
+    for up, drop, share in ((0.048, 0.030, 1.0), (0.026, 0.062, 0.9)):
         radius = look.thickness * share
         margin = np.full(count, radius * 0.72 + 0.003)
         loop = _round_the_neck(wearer, rest, float(neck[1]) + up, float(neck[1]) + up - drop,
@@ -196,7 +207,7 @@ def _folds(count: int, sides: int, radius: float, rng: np.random.Generator) -> F
     return np.asarray(radius * bulky * (0.92 - np.abs(deep) + 0.5 * deep))
 
 
-def _end(front: FloatArray, look: Scarf, skin, rng: np.random.Generator) -> Shape:  # type: ignore[no-untyped-def]
+def _end(front: FloatArray, look: Scarf, skin: Surface, rng: np.random.Generator) -> Shape:
     """An end that hangs from the loops over the chest: a pleated band, thick enough to be seen
     from the side."""
     rows, columns = 28, 40
@@ -261,5 +272,3 @@ def random_scarf(rng: np.random.Generator, color: tuple[float, float, float],
         round(float(rng.uniform(0.16, 0.34)), 3) if rng.random() < 0.65 else 0.0,
         str(rng.choice(["plain", "stripes"], p=[0.65, 0.35])), int(rng.integers(2**31)),
     )  # fmt: skip
-
-

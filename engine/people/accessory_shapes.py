@@ -1,4 +1,4 @@
-"""Simple meshes that accessories are made of: tubes, turned bodies, sheets, shells of the body."""
+"""Simple meshes that accessories are made of: tubes, turned bodies, sheets."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from ..body.model import Body
-from ..gaussians.binding import vertex_normals
-from ..types import BoolArray, FloatArray, IntArray
+from ..types import FloatArray, IntArray
 from .hair_binding import unit
 from .model import LABEL, Material, Part
 
@@ -113,46 +110,16 @@ def ball(centre: FloatArray, radius: float | FloatArray, sides: int = 14) -> Sha
     return grid(centre + points * radius, (False, True))
 
 
-def shell(
-    vertices: FloatArray, body: Body, chosen: BoolArray, offset: float, smoothing: int
-) -> tuple[Shape, IntArray]:
-    """Part of the body's skin, lifted and smoothed: cloth that lies on it.
-
-    Args:
-        chosen: [F] triangles of the body. offset: metres. smoothing: rounds.
-
-    Returns:
-        The shape and the body's vertices that its own came from.
-    """
-    faces = body.f[chosen]
-    rows, inverse = np.unique(faces, return_inverse=True)
-    f = inverse.reshape(-1, 3)
-    points = np.asarray(vertices, np.float64)[rows]
-    near = _neighbours(f, len(rows))
-    normals = vertex_normals(points, f)
-    for _ in range(8):
-        normals = unit(near @ normals)
-    points = points + offset * normals
-    for _ in range(smoothing):
-        relaxed = near @ points
-        # Only outwards: cloth bridges hollows, it doesn't enter what bulges.
-        gain = ((relaxed - points) * normals).sum(1, keepdims=True)
-        points = points + 0.6 * np.maximum(gain, 0.0) * normals + 0.4 * (
-            relaxed - points - gain * normals
-        )  # fmt: skip
-    uv = np.stack([points[:, 0] * 6.0, -points[:, 1] * 6.0], 1)[f]
-    return Shape(points, f, uv), rows
-
-
-def _neighbours(f: IntArray, count: int) -> sparse.csr_matrix:
-    here = np.concatenate([f.ravel(), np.arange(count)])
-    there = np.concatenate([f[:, [1, 2, 0]].ravel(), np.arange(count)])
-    links = sparse.csr_matrix((np.ones(len(here)), (here, there)), (count, count))
-    links = links + links.T
-    return sparse.diags(1.0 / np.asarray(links.sum(1)).ravel()) @ links
-
-
 def plain(color: FloatArray, alpha: float = 1.0) -> NDArray[np.uint8]:
     """[4, 4, 4] a picture of one colour [3] (sRGB 0..1)."""
     rgba = np.rint(255 * np.clip([*color, alpha], 0, 1)).astype(np.uint8)
     return np.tile(rgba, (4, 4, 1))
+
+
+def woven(color: FloatArray, seed: int) -> NDArray[np.uint8]:
+    """[128, 128, 4] cloth of a colour, a little uneven; it repeats without a seam."""
+    rng = np.random.default_rng([seed, 31])
+    rough = rng.normal(0, 0.035, (128, 128, 1)) + rng.normal(0, 0.02, (1, 128, 1))
+    rgb = np.clip(np.asarray(color) * (1 + rough), 0, 1)
+    rgba = np.concatenate([rgb, np.ones((128, 128, 1))], -1)
+    return np.asarray(np.rint(255 * rgba), np.uint8)

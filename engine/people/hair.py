@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..types import FloatArray, IntArray
 from . import hair_cards as cards
 from . import hair_face as face
+from . import hair_ribbons as ribbons
 from . import hair_strands as strands
 from .dress import garment_vertices
 from .hair_binding import hanging, smoothstep, surface
@@ -123,16 +125,16 @@ def _style(
     if male and rng.random() < np.interp(traits.age, [20, 45, 80], [0.02, 0.08, 0.16]):
         return "bald", "", -1
     if library is not None and library.hair and rng.random() < LIBRARY_SHARE:
-        names = [path.stem for path in library.hair]
+        assets = [path.stem for path in library.hair]
         african = traits.origin[0] > 0.5
-        fits = [k for k, name in enumerate(names)
+        fits = [k for k, name in enumerate(assets)
                 if ("short" in name) == (male or rng.random() < 0.12)
                 and ("afro" not in name or african)]  # fmt: skip
         if african and not male:
-            fits += [k for k, name in enumerate(names) if "afro" in name]
+            fits += [k for k, name in enumerate(assets) if "afro" in name]
         if fits:
             row = int(rng.choice(fits))
-            return "library", names[row], row
+            return "library", assets[row], row
     cut = male if rng.random() < 0.93 else not male
     names, shares = (_SHORT, _SHARES["male"]) if cut else (_LONG, _SHARES["female"])
     weight = np.array(shares) * [_likely(name, traits) for name in names]
@@ -173,7 +175,8 @@ def hair_parts(wearer: Wearer, look: HairLook, hat_below: float | None) -> list[
         parts += _library_hair(wearer, look, rest, hat_below)
     elif look.kind == "strands":
         parts += _grown_hair(wearer, look, rest, hat_below)
-    return parts + _brows_and_lashes(wearer, look, rest)
+    # A headscarf covers all of it.
+    return [part for part in parts if len(part.f)] + _brows_and_lashes(wearer, look, rest)
 
 
 def _brows_and_lashes(wearer: Wearer, look: HairLook, rest: FloatArray) -> list[Part]:
@@ -196,13 +199,13 @@ def _brows_and_lashes(wearer: Wearer, look: HairLook, rest: FloatArray) -> list[
 
 
 def _hair_part(
-    name: str, points: FloatArray, f: IntArray, uv: FloatArray, picture: np.ndarray,
+    name: str, points: FloatArray, f: IntArray, uv: FloatArray, picture: NDArray[np.uint8],
     wearer: Wearer, rest: FloatArray,
 ) -> Part:  # fmt: skip
     """Hair at rest, posed: it follows head and shoulders, and stays out of them."""
     posed = hanging(points, rest, wearer.posed)
     low = points[:, 1] < strands.head_shape(rest, wearer.dress.body).chin
-    if low.any():
+    if low.any() and len(f):
         around = surface(wearer.posed.vertices, wearer.dress.body, "torso", "neck")
         posed[low] = around.outside(posed[low], POSED_CLEARANCE)
     used, inverse = np.unique(f, return_inverse=True)
@@ -238,7 +241,7 @@ def _library_hair(
         garment.texture, size, np.array(look.pigment), look.grey, np.array(look.ends), share,
         np.array(look.streak), look.streaks,
     )  # fmt: skip
-    points, stays = cards.under_hat(points, garment.f, head.skin, hat_below)
+    points, stays = cards.under_hat(points, garment.f, head.skin, head.centre, hat_below)
     return [_hair_part(look.style, points, garment.f[stays], garment.uv[stays], picture,
                        wearer, rest)]  # fmt: skip
 
@@ -252,16 +255,16 @@ def _grown_hair(
     paths, width = strands.grow(
         style, head, look.part, look.length, look.receding, look.seed, look.volume
     )
-    stray, thin = strands.flyaways(paths, head, rng)
+    stray, thin = ribbons.flyaways(paths, head, rng)
     twist = 1.0 if style.comb == "up" else 0.35
-    points, f, uv = strands.ribbons(
+    points, f, uv = ribbons.ribbons(
         np.concatenate([paths, stray]), np.concatenate([width, thin]), head, rng, twist
     )
-    under, under_f, under_uv = strands.undercoat(head, look.receding)
+    under, under_f, under_uv = ribbons.undercoat(head, look.receding)
     f, uv = np.concatenate([f, under_f + len(points)]), np.concatenate([uv, under_uv])
     points = np.concatenate([points, under])
-    points, stays = cards.under_hat(points, f, head.skin, hat_below)
-    picture = strands.strand_texture(
+    points, stays = cards.under_hat(points, f, head.skin, head.centre, hat_below)
+    picture = ribbons.strand_texture(
         np.array(look.pigment), look.grey, np.array(look.ends), np.array(look.roots),
         np.array(look.streak), look.streaks, style.curl, look.seed,
     )  # fmt: skip

@@ -10,20 +10,21 @@ from scipy.spatial import cKDTree
 from ..body.model import Body
 from ..body.skinning import skin
 from ..gaussians.binding import vertex_normals
-from ..types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from ..types import JOINT_INDEX, FloatArray, IntArray
 from .dress import Posed
 
 HEAD = JOINT_INDEX["head"]
 NEIGHBOURS = 8
 FALL = 0.10  # metres below the head joint over which hair passes from the head to the shoulders
 REACH = 0.045  # metres from a surface within which its normals tell inside from outside
+HAT_TILT = 0.12  # metres by which a hat's rim is lower for each metre further back
 TRUNK = ("spine1", "spine2", "spine3", "neck", "head", "pelvis")
 
 
 def rows_of(body: Body, *parts: str) -> IntArray:
     """Vertices of the body's named parts, ascending."""
     wanted = [body.part_names.index(name) for name in parts if name in body.part_names]
-    return np.unique(body.f[np.isin(body.face_part, wanted)])
+    return np.asarray(np.unique(body.f[np.isin(body.face_part, wanted)]))
 
 
 def smoothstep(x: FloatArray, low: float, high: float) -> FloatArray:
@@ -51,13 +52,15 @@ class Surface:
         normals = self.normals[near]
         return ((points - self.points[near]) * normals).sum(-1), normals
 
-    def outside(self, points: FloatArray, margin: float | FloatArray) -> FloatArray:
+    def outside(
+        self, points: FloatArray, margin: float | FloatArray, reach: float = REACH
+    ) -> FloatArray:
         """The points [N, 3], those less than ``margin`` above the surface lifted to it."""
         distance, near = self.tree.query(points)
         normals = self.normals[near]
         height = ((points - self.points[near]) * normals).sum(-1)
         # Far away a plane says nothing: the head isn't inside the neck's rim.
-        lift = np.where(distance < REACH, np.maximum(margin - height, 0.0), 0.0)
+        lift = np.where(distance < reach, np.maximum(margin - height, 0.0), 0.0)
         return np.asarray(points + lift[:, None] * normals)
 
 
@@ -110,9 +113,7 @@ def posed_head_height(posed: Posed) -> float:
     return float(place[1])
 
 
-def with_skin(
-    points: FloatArray, rest: FloatArray, posed: Posed, rows: IntArray, chosen: BoolArray | None
-) -> FloatArray:
+def with_skin(points: FloatArray, rest: FloatArray, posed: Posed, rows: IntArray) -> FloatArray:
     """Rest points [N, 3] that follow the skin's expressions and the head.
 
     Each goes with the rigid motion that fits its nearest skin vertices best: those of lids for
@@ -120,15 +121,10 @@ def with_skin(
 
     Args:
         rest: [V, 3] the body at rest with a neutral face. rows: the skin vertices that may carry.
-        chosen: [N, len(rows)] which of them may carry which point; None: all.
     """
     body = posed.dress.body
-    gaps = np.linalg.norm(points[:, None] - rest[rows][None], axis=-1)
-    if chosen is not None:
-        gaps = np.where(chosen, gaps, np.inf)
-    near = np.argsort(gaps, axis=1)[:, :NEIGHBOURS]
-    gap = np.take_along_axis(gaps, near, 1)
-    weight = np.where(np.isfinite(gap), 1.0 / np.maximum(gap, 0.001) ** 2, 0.0)
+    gap, near = cKDTree(rest[rows]).query(points, NEIGHBOURS)
+    weight = 1.0 / np.maximum(gap, 0.001) ** 2
     weight /= weight.sum(1, keepdims=True)
     before = np.asarray(rest, np.float64)[rows[near]]
     after = np.asarray(posed.rest, np.float64)[rows[near]]

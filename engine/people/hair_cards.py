@@ -14,11 +14,12 @@ from scipy import ndimage
 from ..render.mesh import rasterize_mesh
 from ..types import BoolArray, Camera, FloatArray, IntArray
 from . import noise
-from .hair_binding import Surface, smoothstep
+from .hair_binding import HAT_TILT, Surface, smoothstep
 from .hair_color import WHITE, to_linear, to_srgb
 from .library import Garment, load_texture
 
 LIC_STEPS = 14  # texels to each side along which a strand's shade stays the same
+PRESSED = 0.004  # metres that hair is thick under a hat
 STREAKS = 41  # seed of the streaks, which belong to the texture, not to the person
 
 
@@ -111,7 +112,7 @@ def strand_maps(path: Path, size: int) -> tuple[FloatArray, FloatArray, FloatArr
     # Locks are wide: a quarter of the texture's size tells them.
     coarse = ndimage.gaussian_filter(rng.random((size // 4, size // 4), np.float32), 0.8)
     few = tuple(np.ascontiguousarray(v[2::4, 2::4]) for v in (shown, dx, dy))
-    wide = Image.fromarray(_streaked(coarse, *few, LIC_STEPS))
+    wide = Image.fromarray(_streaked(coarse, few[0], few[1], few[2], LIC_STEPS))
     locks = _ranks(np.asarray(wide.resize((size, size), Image.Resampling.BILINEAR)), shown)
     mean = float(light[alpha > 0.5].mean()) if (alpha > 0.5).any() else 0.1
     around = ndimage.gaussian_filter(light, 40.0 * unit, truncate=1.5)
@@ -160,12 +161,13 @@ def recolored(
     return np.asarray(np.rint(255 * np.clip(rgba, 0, 1)), np.uint8)
 
 
-def under_hat(points: FloatArray, f: IntArray, skin: Surface, hat_below: float | None,
-              press: float = 0.004) -> tuple[FloatArray, IntArray]:  # fmt: skip
+def under_hat(points: FloatArray, f: IntArray, skin: Surface, centre: FloatArray,
+              hat_below: float | None) -> tuple[FloatArray, IntArray]:  # fmt: skip
     """Hair with a hat on: what is above its rim is gone, and what nears it lies on the head.
 
     Args:
-        hat_below: rest height in metres of the rim, or None: no hat.
+        centre: [3] of the head. hat_below: rest height in metres of the rim at the temples, or
+            None: no hat.
 
     Returns:
         The points [N, 3] and the rows of ``f`` that stay.
@@ -173,8 +175,9 @@ def under_hat(points: FloatArray, f: IntArray, skin: Surface, hat_below: float |
     if hat_below is None:
         return points, np.arange(len(f))
     height, normals = skin.height(points)
-    near = smoothstep(points[:, 1], hat_below - 0.035, hat_below - 0.005)
-    excess = np.clip(height - press, 0.0, 0.12)
+    level = points[:, 1] - HAT_TILT * (points[:, 2] - centre[2])
+    near = smoothstep(level, hat_below - 0.055, hat_below - 0.005)
+    excess = np.clip(height - PRESSED, 0.0, 0.12)
     pressed = points - (near * excess)[:, None] * normals
-    stays = np.flatnonzero(points[f][:, :, 1].max(1) < hat_below + 0.006)
+    stays = np.flatnonzero(level[f].max(1) < hat_below)
     return pressed, stays

@@ -58,7 +58,8 @@ def dyed_color(rng: np.random.Generator, traits: Traits) -> FloatArray | None:
         return None
     if rng.random() < 0.55:  # a natural colour, only not their own
         return melanin_color(rng.uniform(0.3, 4.0), rng.uniform(0.1, 1.2))
-    return np.clip(np.array(_DYES[rng.integers(len(_DYES))]) + rng.normal(0, 0.04, 3), 0.05, 0.95)
+    dye = np.array(_DYES[rng.integers(len(_DYES))])
+    return np.asarray(np.clip(dye + rng.normal(0, 0.04, 3), 0.05, 0.95))
 
 
 def mixed(color: FloatArray, grey: float) -> FloatArray:

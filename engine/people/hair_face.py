@@ -58,10 +58,15 @@ def _on_lids(points: FloatArray, upper: BoolArray, wearer: Wearer, rest: FloatAr
     """Lash points at rest that hang on the lid (upper or lower) that they grow from."""
     body = wearer.dress.body
     rows = rows_of(body, "eyelid")
-    eye = _eye(body, wearer.betas)
-    above = rest[rows, 1] > eye[1]
-    side = np.sign(rest[rows, 0])[None] == np.sign(points[:, :1])
-    return with_skin(points, rest, wearer.posed, rows, side & (above[None] == upper[:, None]))
+    above = rest[rows, 1] > _eye(body, wearer.betas)[1]
+    out = np.array(points, np.float64)
+    for high in (True, False):
+        for left in (True, False):
+            own = (upper == high) & ((points[:, 0] > 0) == left)
+            lid = rows[(above == high) & ((rest[rows, 0] > 0) == left)]
+            if own.any():
+                out[own] = with_skin(points[own], rest, wearer.posed, lid)
+    return out
 
 
 def _eye(body: Body, betas: FloatArray) -> FloatArray:
@@ -77,7 +82,7 @@ def library_brows(wearer: Wearer, rest: FloatArray, path: Path, color: FloatArra
     points = garment_vertices(garment, wearer.rest())
     rows = rows_of(wearer.dress.body, "face")
     skin = surface(rest, wearer.dress.body, "face")
-    points = with_skin(skin.outside(points, 0.0006), rest, wearer.posed, rows, None)
+    points = with_skin(skin.outside(points, 0.0006), rest, wearer.posed, rows)
     return _part(garment.name, points, garment.f, garment.uv,
                  colored_alpha(garment.texture, color, strength))  # fmt: skip
 
@@ -151,16 +156,17 @@ def grown_brows(wearer: Wearer, rest: FloatArray, color: FloatArray, thickness: 
     body = wearer.dress.body
     rng = np.random.default_rng([seed, 21])
     skin = surface(rest, body, "face")
-    count = int(np.interp(thickness, [0, 1], [130, 260]))
+    count = int(np.interp(thickness, [0, 1], [190, 380]))
     paths = []
     for side in (1.0, -1.0):
         t = np.sort(rng.random(count))
         low = _line(_landmarks(body, rest, _BROW_LOW, side), t)
         high = _line(_landmarks(body, rest, _BROW_HIGH, side), t)
-        body_share = np.interp(t, [0, 0.15, 0.6, 1], [0.7, 1.0, 0.8, 0.25])
+        body_share = np.interp(t, [0, 0.15, 0.6, 1], [1.1, 1.6, 1.3, 0.4])
         across = 0.45 + (rng.random(count) - 0.5) * body_share * np.interp(
             thickness, [0, 1], [0.55, 1.0])  # fmt: skip
-        root = low + (high - low) * across[:, None]
+        # The landmarks lie on the brow's upper half.
+        root = low + (high - low) * across[:, None] - [0.0, 0.004, 0.0]
         upward = np.interp(t, [0, 0.2, 0.5, 1], [1.0, 0.55, 0.12, -0.35])
         d = unit(np.stack([side * np.ones(count), upward + rng.normal(0, 0.15, count),
                            np.zeros(count)], 1))  # fmt: skip
@@ -173,7 +179,7 @@ def grown_brows(wearer: Wearer, rest: FloatArray, color: FloatArray, thickness: 
     every = np.concatenate(paths)
     _, outward = skin.height(every[:, 0])
     vertices, f, uv = _hairs(every, outward, 0.0008)
-    points = with_skin(vertices, rest, wearer.posed, rows_of(body, "face"), None)
+    points = with_skin(vertices, rest, wearer.posed, rows_of(body, "face"))
     return _part("brows", points, f, uv, _hair_picture(color))
 
 
@@ -187,7 +193,7 @@ def grown_lashes(wearer: Wearer, rest: FloatArray, color: FloatArray, scale: flo
     paths, uppers = [], []
     for side in (1.0, -1.0):
         eye = _eye(body, wearer.betas) * [side, 1.0, 1.0]
-        for rows, count, long, sign in ((_UPPER_LID, 70, 0.0085, 1.0),
+        for rows, count, long, sign in ((_UPPER_LID, 75, 0.0075, 1.0),
                                         (_LOWER_LID, 45, 0.0048, -1.0)):  # fmt: skip
             t = np.sort(rng.uniform(0.10, 0.99, count))
             root = _line(_landmarks(body, rest, rows, side), t)
@@ -205,7 +211,7 @@ def grown_lashes(wearer: Wearer, rest: FloatArray, color: FloatArray, scale: flo
     # They are seen from the front: the strips' width lies along the lid.
     outward = unit(every[:, 2] - every[:, 0])
     outward = unit(np.cross(outward, np.cross(outward, [0.0, 0.3, 1.0])))
-    vertices, f, uv = _hairs(every, -outward, 0.0007)
+    vertices, f, uv = _hairs(every, -outward, 0.0005)
     points = _on_lids(vertices, np.concatenate(uppers), wearer, rest)
     return _part("lashes", points, f, uv, _hair_picture(color * 0.6))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ..body.model import Body
@@ -17,9 +16,7 @@ from ..gaussians.binding import vertex_normals
 from ..types import BoolArray, FloatArray, IntArray
 from . import noise
 from .hair_binding import REACH, Surface, rows_of, smoothstep, surface, unit
-from .hair_color import mixed, to_linear, to_srgb
 
-TILES, TILE_WIDTH, TILE_HEIGHT, STRANDS = 12, 40, 256, 11
 CLEARANCE = 0.012  # metres of cloth that hair keeps off the trunk
 
 
@@ -131,7 +128,9 @@ def _rim(vertices: FloatArray, faces: IntArray) -> cKDTree:
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     pairs, count = np.unique(edges, axis=0, return_counts=True)
     ends = vertices[pairs[count == 1]]
-    return cKDTree(np.concatenate([ends[:, 0] * (1 - t) + ends[:, 1] * t for t in (0, 0.25, 0.5, 0.75)]))
+    return cKDTree(
+        np.concatenate([ends[:, 0] * (1 - t) + ends[:, 1] * t for t in (0, 0.25, 0.5, 0.75)])
+    )
 
 
 def bald(points: FloatArray, head: HeadShape, receding: float) -> BoolArray:
@@ -184,8 +183,10 @@ def _field(style: Style, p: FloatArray, normals: FloatArray, side: FloatArray,
     return unit(out)
 
 
-def grow(style: Style, head: HeadShape, part: float, length: float,
-         receding: float, seed: int, volume: float = 1.0) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+def grow(
+    style: Style, head: HeadShape, part: float, length: float, receding: float, seed: int,
+    volume: float = 1.0,
+) -> tuple[FloatArray, FloatArray]:  # fmt: skip
     """Grow one head of hair.
 
     Args:
@@ -202,7 +203,9 @@ def grow(style: Style, head: HeadShape, part: float, length: float,
     # The hairline is soft, and recedes a little at the temples of everybody.
     ahead = (roots[:, 2] > head.centre[2] + 0.03) & (roots[:, 1] > head.brow)
     temple = ahead * smoothstep(np.abs(roots[:, 0]), 0.030, 0.052) * 0.007
-    keep = ~bald(roots, head, receding) & (rng.random(len(roots)) < smoothstep(inward - temple, 0.0, 0.007))
+    keep = ~bald(roots, head, receding) & (
+        rng.random(len(roots)) < smoothstep(inward - temple, 0.0, 0.007)
+    )
     roots, normals, inward = roots[keep], normals[keep], inward[keep]
     if style.comb == "tie":
         return _tied(style, head, roots, length, rng)
@@ -248,11 +251,15 @@ def grow(style: Style, head: HeadShape, part: float, length: float,
         paths.append(p)
     out = np.stack(paths, 1)
     if style.ends is not None:
-        low = head.level(np.interp(length, [0, 1], style.ends[::-1]))
+        low = head.level(float(np.interp(length, [0, 1], style.ends[::-1])))
         end = np.where(fringe, head.brow + 0.004, low) + rng.normal(0, 0.007, len(out))
         out = _cut(out, end)
     out = _resampled(out, style.segments + 1)
     out = _curled(out, style, rng, clumps)
+    if style.curl:  # curls may not wind into the head either
+        loose = out[:, 1:].reshape(-1, 3)
+        loose = head.trunk.outside(head.skin.outside(loose, 0.001), 0.004)
+        out[:, 1:] = loose.reshape(out[:, 1:].shape)
     return out, style.width * rng.uniform(0.7, 1.3, len(out))
 
 
@@ -307,8 +314,8 @@ def _curled(paths: FloatArray, style: Style, rng: np.random.Generator,
     angle = 2 * np.pi * (s * (long / pitch)[:, None]) + 4.0 * clumps[:, :1]
     angle += rng.normal(0, 0.5, (len(paths), 1))
     size = 0.16 * pitch[:, None] * np.minimum(1.0, 3.0 * s)
-    return paths + size[..., None] * (np.cos(angle)[..., None] * first
-                                      + np.sin(angle)[..., None] * second)  # fmt: skip
+    about = np.cos(angle)[..., None] * first + np.sin(angle)[..., None] * second
+    return np.asarray(paths + size[..., None] * about)
 
 
 def _tied(style: Style, head: HeadShape, roots: FloatArray, length: float,
@@ -321,11 +328,12 @@ def _tied(style: Style, head: HeadShape, roots: FloatArray, length: float,
     out_of = unit(knot - head.centre)
     s = np.linspace(0, 1, 11)[None, :, None]
     ends = knot + 0.010 * unit(rng.normal(size=roots.shape)) * rng.random((len(roots), 1)) ** 0.5
-    paths = roots[:, None] * (1 - s) + ends[:, None] * s
+    paths = np.asarray(roots[:, None] * (1 - s) + ends[:, None] * s, np.float64)
     layer = rng.random(len(roots)) * style.lift
     margin = 0.001 + layer[:, None] * np.sin(np.pi * s[..., 0]) + 0.008 * s[..., 0] ** 4
     for _ in range(3):
-        paths = head.skin.outside(paths.reshape(-1, 3), margin.ravel()).reshape(paths.shape)
+        flat = head.skin.outside(paths.reshape(-1, 3), margin.ravel(), reach=2 * head.radius)
+        paths = np.asarray(flat.reshape(paths.shape), np.float64)
     paths = _resampled(paths, style.segments + 1)
     width = np.full(len(paths), 0.006)
     tail = _tail if style.knot == "tail" else _bun
@@ -339,11 +347,11 @@ def _tail(style: Style, head: HeadShape, knot: FloatArray, out_of: FloatArray, l
     count, steps = 420, 12
     total = np.interp(length, [0, 1], style.length) * rng.uniform(0.75, 1.05, count)
     spread = unit(rng.normal(size=(count, 3)))
-    p = knot + 0.008 * spread
+    p = np.asarray(knot + 0.008 * spread, np.float64)
     d = unit(out_of + [0, 0.35, 0] + 0.30 * spread)
     paths = [p]
     for _ in range(steps):
-        d = unit(d + [0.0, -0.42, 0.0])
+        d = unit(d + np.array([0.0, -0.42, 0.0]))
         p = p + d * (total / steps)[:, None]
         p = head.trunk.outside(head.skin.outside(p, 0.008), CLEARANCE)
         paths.append(p)
@@ -361,115 +369,5 @@ def _bun(style: Style, head: HeadShape, knot: FloatArray, out_of: FloatArray, le
     up = np.clip(rng.uniform(-0.9, 0.9, count)[:, None] + np.linspace(-0.25, 0.25, 12)[None], -1, 1)
     ring = np.sqrt(1 - up**2) * rng.uniform(0.93, 1.03, count)[:, None]
     ball = (np.cos(around) * ring)[..., None] * side + (np.sin(around) * ring)[..., None] * other
-    return knot + size * 0.75 * out_of + size * (ball + 0.8 * up[..., None] * out_of)
-
-
-def undercoat(head: HeadShape, receding: float) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Two layers on the scalp, so that skin doesn't shine between the strips; the hairline's
-    surroundings stay free. Vertices, triangles and corners' coordinates as of ribbons."""
-    points, normals = head.vertices[head.faces], head.normals[head.faces]
-    inside = head.hairline.query(points.reshape(-1, 3))[0].reshape(-1, 3).min(1) > 0.0085
-    hairless = bald(points.reshape(-1, 3), head, receding).reshape(-1, 3).any(1)
-    points, normals = points[inside & ~hairless], normals[inside & ~hairless]
-    away = points - head.crown
-    azimuth = np.arctan2(away[..., 0], away[..., 2]) / (2 * np.pi)
-    azimuth -= np.round(azimuth - azimuth[:, :1])  # no triangle goes all the way round
-    out, uv = [], []
-    for layer in range(2):
-        out.append((points + (0.0006 + 0.0008 * layer) * normals).reshape(-1, 3))
-        v = 0.06 + np.linalg.norm(away, axis=-1)
-        uv.append(np.stack([3.0 * azimuth + 0.37 * layer, np.clip(v, 0.0, 0.34)], -1))
-    f = np.arange(len(out[0]) * 2).reshape(-1, 3)
-    return np.concatenate(out), f, np.concatenate(uv)
-
-
-def flyaways(paths: FloatArray, head: HeadShape, rng: np.random.Generator, count: int = 90
-             ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
-    """A few single strands that leave the outline: copies of paths, bent outwards."""
-    chosen = paths[rng.choice(len(paths), min(count, len(paths)), replace=False)]
-    s = np.linspace(0, 1, paths.shape[1])[None, :, None] ** 1.5
-    away = unit(chosen - head.centre)
-    wind = rng.normal(0, 0.006, (len(chosen), 1, 3))
-    out = chosen + s * (away * rng.uniform(0.003, 0.014, (len(chosen), 1, 1)) + wind)
-    return out, np.full(len(chosen), 0.0012)
-
-
-def ribbons(
-    paths: FloatArray, width: FloatArray, head: HeadShape, rng: np.random.Generator, twist: float
-) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Flat strips along paths [N, K, 3] that lie on the head like scales.
-
-    Returns:
-        vertices [N * K * 2, 3], triangles, and the corners' texture coordinates: v runs from
-        the roots (0) to the ends (1), u across one of the texture's tiles.
-    """
-    count, points = paths.shape[:2]
-    tangent = unit(np.gradient(paths, axis=1))
-    middle = head.centre + [0.0, -0.02, -0.01]
-    outward = paths - np.where(paths[..., 1:2] > middle[1], middle, 0.0)
-    outward[..., 1] *= paths[..., 1] > middle[1]  # below the ears: away from the axis
-    outward[..., 2] -= np.where(paths[..., 1] > middle[1], 0.0, middle[2])
-    across = unit(np.cross(tangent, unit(outward)))
-    over = np.cross(across, tangent)
-    angle = rng.normal(0, twist, (count, 1, 1))
-    across = np.cos(angle) * across + np.sin(angle) * over
-    taper = np.linspace(1.0, 0.7, points)[None, :, None]
-    half = 0.5 * width[:, None, None] * taper * across
-    vertices = np.stack([paths - half, paths + half], 2).reshape(-1, 3)
-    start = (np.arange(count)[:, None] * points + np.arange(points - 1)[None]).ravel() * 2
-    a, b, c, d = start, start + 1, start + 3, start + 2
-    f = np.stack([np.stack([a, b, c], 1), np.stack([a, c, d], 1)], 1).reshape(-1, 3)
-    tile = rng.integers(TILES, size=count)
-    u = (tile[:, None] + np.array([0.02, 0.98])[None]) / TILES
-    v = np.linspace(0.004, 0.996, points)
-    uv = np.empty((count, points, 2, 2))
-    uv[..., 0] = u[:, None]
-    uv[..., 1] = v[None, :, None]
-    return vertices, f, uv.reshape(-1, 2)[f]
-
-
-def strand_texture(
-    color: FloatArray, grey: float, ends: FloatArray, roots: FloatArray, streak: FloatArray,
-    streaks: float, curl: float, seed: int,
-) -> NDArray[np.uint8]:  # fmt: skip
-    """[256, 480, 4] tiles side by side, each a lock of strands from the roots (top) down.
-
-    Args:
-        color: [3] sRGB of strands with pigment; grey: the share of those without. ends, roots:
-            [3] sRGB towards the tips and next to the scalp. streak: [3] of a share ``streaks``.
-        curl: 0..1, how the strands wind within a lock.
-    """
-    rng = np.random.default_rng([seed, 13])
-    y = np.linspace(0, 1, TILE_HEIGHT)[:, None]
-    x = np.arange(TILE_WIDTH)[None] + 0.5
-    picture = np.zeros((TILE_HEIGHT, TILES, TILE_WIDTH, 4))
-    along = smoothstep(y, 0.25, 0.9)
-    near = smoothstep(y, 0.22, 0.03)
-    for tile in range(TILES):
-        lock = rng.random() < streaks
-        rgb = np.tile(to_linear(mixed(color, 0.0)), (TILE_HEIGHT, TILE_WIDTH, 1)) * 0.35
-        alpha = np.zeros((TILE_HEIGHT, TILE_WIDTH))
-        for _ in range(STRANDS):
-            base = to_linear(np.array([0.75, 0.74, 0.72]) if rng.random() < grey else color)
-            if rng.random() >= grey:
-                base = base * (1 - along[..., None]) + to_linear(ends) * along[..., None]
-                base = base * (1 - near[..., None]) + to_linear(roots) * near[..., None]
-                if lock:
-                    base = 0.35 * base + 0.65 * to_linear(streak)
-            shade = np.exp(rng.normal(0.0, 0.26)) * (1 - 0.35 * near[..., None])
-            place = rng.uniform(0.06, 0.94) * TILE_WIDTH
-            wind = rng.normal(0, 0.06) + curl * 0.10 * np.sin(
-                2 * np.pi * (y * rng.uniform(2.5, 5) + rng.random())
-            )
-            centre = place + TILE_WIDTH * (wind * y + 0.015 * np.sin(9 * y + rng.uniform(0, 6)))
-            end = rng.uniform(0.72, 1.0)
-            half = np.interp(y, [0, 0.35, end], [2.5, 2.2, 0.55])
-            cover = np.clip(half - np.abs(x - centre) + 0.5, 0, 1) * smoothstep(y, end, end - 0.06)
-            round_ = 1.0 - 0.35 * np.clip(np.abs(x - centre) / (half + 0.5), 0, 1) ** 2
-            rgb += cover[..., None] * (np.broadcast_to(base, rgb.shape) * shade
-                                       * round_[..., None] - rgb)  # fmt: skip
-            alpha = np.maximum(alpha, cover)
-        picture[:, tile, :, :3] = to_srgb(rgb)
-        picture[:, tile, :, 3] = alpha * smoothstep(y, 0.0, 0.03)
-    flat = picture.reshape(TILE_HEIGHT, TILES * TILE_WIDTH, 4)
-    return np.asarray(np.rint(255 * np.clip(flat, 0, 1)), np.uint8)
+    ball = ball + 0.8 * up[..., None] * out_of
+    return np.asarray(knot + size * 0.75 * out_of + size * ball)
