@@ -190,9 +190,7 @@ def _color(material: Any, pictures: dict[str, Any]) -> np.ndarray[Any, Any]:
     if node is None:
         rgba = PLAIN if material is None else tuple(material.diffuse_color)
         return _bytes(np.array(rgba, np.float64).reshape(1, 1, 4), linear=True)
-    socket = next(
-        (node.inputs[n] for n in ("Base Color", "Color") if n in node.inputs), None
-    )
+    socket = next((node.inputs[n] for n in ("Base Color", "Color") if n in node.inputs), None)
     image, factor = _traced(socket)
     if image is None:
         rgba = np.append(factor, 1.0).reshape(1, 1, 4)

@@ -111,9 +111,7 @@ class Character:
         rig = self.rig
         if rig is not None:
             rig = Rig(rig.names, there(rig.heads), there(rig.tails))
-        return replace(
-            self, parts=parts, rig=rig, scale=self.scale * scale, turn=R @ self.turn
-        )
+        return replace(self, parts=parts, rig=rig, scale=self.scale * scale, turn=R @ self.turn)
 
     def noted(self, note: str) -> Character:
         """The same with another note."""

@@ -94,9 +94,7 @@ def convert(
     return Conversion(character, state, report, picture)
 
 
-def _seen_upright(
-    character: Character, detectors: Detectors
-) -> tuple[Character, Looker, Target]:
+def _seen_upright(character: Character, detectors: Detectors) -> tuple[Character, Looker, Target]:
     """The character as somebody is seen in it; turned if its file tells upright wrong."""
     joints, places = rig_joints(character)
     for k, turn in enumerate(TURNS):

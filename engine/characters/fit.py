@@ -28,7 +28,7 @@ from ..tracking.priors import (
 )
 from ..tracking.skeleton import Posed, State, Unknowns
 from ..tracking.solver import Bounds, Term, minimise
-from ..types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, FloatArray, IntArray
+from ..types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, BoolArray, FloatArray, IntArray
 from .bones import joints_of
 from .character import DRESSED, HAIRY, Character, Surface
 from .terms import PlaneTerm, PointTerm
@@ -62,6 +62,8 @@ SKIN_LIKE = 0.06
 """Difference from the face's colour (share of the sum of red, green and blue) under which an
 unnamed surface is taken for skin."""
 
+HANGING = 0.008  # metres
+BARE_PARTS = ("face", "lips", "eyelid", "eye", "hand")
 BARE, CLOTHED, COVERED = 0, 1, 2
 """Skin; clothes, which the body lies under; hair and the like, which says hardly anything."""
 
@@ -176,7 +178,7 @@ def landmark_terms(body: Body, target: Target, radius: float, trust: float = 1.0
     rows = np.flatnonzero(weight > 0)
     if len(rows):
         points = Points.on_surface(body, known.face_triangle[rows], known.face_bary[rows])
-        weight = weight[rows] / (FACE_NOISE**2 * FACE_TOGETHER)
+        weight = trust * weight[rows] / (FACE_NOISE**2 * FACE_TOGETHER)
         out.append(PointTerm(points, marks.face[rows], weight, min(radius, 0.03)))
     for left, (places, sure) in marks.hands.items():
         joint, offset = known.hand_joint, known.hand_offset
@@ -213,6 +215,19 @@ def sample_vertices(body: Body) -> tuple[IntArray, IntArray]:
     return np.concatenate(rows).astype(np.int64), np.concatenate(parts)
 
 
+def meant(
+    kind: NDArray[np.uint8], face: BoolArray, scalp: BoolArray, away: FloatArray
+) -> NDArray[np.uint8]:
+    """The kind [n] of surface at points of the body, given where these are: on faces and hands
+    a strange colour is make-up or shadow, or hair if it hangs well before them; on a scalp it is
+    hair. ``away`` [n]: metres by which the body is outside."""
+    out = kind.copy()
+    strange = face & (kind == CLOTHED)
+    out[strange] = np.where(away[strange] < -HANGING, COVERED, BARE)
+    out[scalp & (kind != BARE)] = COVERED
+    return out
+
+
 @dataclass
 class SurfaceMatcher:
     """Matches the body with the cloud, again and again."""
@@ -235,9 +250,7 @@ class SurfaceMatcher:
         cells = np.floor(self.target.cloud.points / BACK_CELL).astype(np.int64)
         self.even = np.unique(cells, axis=0, return_index=True)[1]
         self.scalp = np.isin(self.parts, [names.index("scalp")])
-        self.face = np.isin(
-            self.parts, [names.index(n) for n in ("face", "lips", "eyelid", "eye", "hand")]
-        )
+        self.face = np.isin(self.parts, [names.index(n) for n in BARE_PARTS])
 
     def term(self, state: State, far: float, radius: float) -> PlaneTerm:
         """Planes for the points that found a surface no further away than ``far`` metres."""
@@ -247,15 +260,11 @@ class SurfaceMatcher:
         cloud = self.target.cloud
         found = self.tree.query(np.concatenate([here, TURN_WEIGHT * normals], 1))[1]
         place, normal = cloud.points[found], cloud.normals[found]
-        kind = self.target.kind[found].copy()
-        # Faces and hands are bare even where their colour says something else (make-up, shadow).
-        kind[self.face & (kind == CLOTHED)] = BARE
-        # A scalp without named hair may be bald or not: the body lies under what is seen.
-        kind[self.scalp & (kind != BARE)] = COVERED
         agree = (normal * normals).sum(1)
         good = (np.linalg.norm(place - here, axis=1) < far) & (agree > 0.5)
-        good &= ~(self.face & (kind == COVERED))
         away = ((here - place) * normal).sum(1)
+        kind = meant(self.target.kind[found], self.face, self.scalp, away)
+        good &= ~(self.face & (kind == COVERED))
         weight = np.where(good, 1.0, 0.0)
         shift = np.zeros(len(here))
         for covering, gap, slack in (
@@ -284,9 +293,7 @@ class SurfaceMatcher:
         here, cloud = vertices[self.skin], self.target.cloud
         own = Cloud(here, normals, self.skin)
         place, normal = cloud.points[self.even], cloud.normals[self.even]
-        found = tree_of(own, TURN_WEIGHT).query(
-            np.concatenate([place, TURN_WEIGHT * normal], 1)
-        )[1]
+        found = tree_of(own, TURN_WEIGHT).query(np.concatenate([place, TURN_WEIGHT * normal], 1))[1]
         agree = (normals[found] * normal).sum(1)
         kind, foot = self.target.kind[self.even], self.foot[found]
         good = (np.linalg.norm(place - here[found], axis=1) < far) & (agree > 0.5)

@@ -11,15 +11,18 @@ from ..evaluation.overlay import OverlayPainter
 from ..gaussians.binding import vertex_normals
 from ..tracking.skeleton import Posed, State
 from ..types import JOINT_NAMES, FloatArray
-from .fit import BARE, CLOTHED, COVERED, TURN_WEIGHT, Target
+from .fit import BARE, BARE_PARTS, CLOTHED, COVERED, TURN_WEIGHT, Target, meant
 from .views import Looker, tree_of
 
 REGIONS = {
     "face": ("face", "lips", "eyelid", "ear"), "head": ("scalp", "neck"), "trunk": ("torso",),
     "arms": ("arm",), "hands": ("hand",), "legs": ("leg",), "feet": ("foot",),
 }  # fmt: skip
+HEAD = ("face", "head")
 OUTSIDE = 0.003  # metres by which a body may poke through clothes unseen
 FAR_OFF = 0.06  # metres beyond which nothing of the surface belongs to a point
+MOST_ALONE = 0.2
+"""Share of a region without any surface near it from which a fit has failed."""
 GOOD_FACE, GOOD_BARE, MOST_OUTSIDE, UNUSUAL = 4.0, 12.0, 0.05, 3.5
 PICTURE_YAWS, PICTURE_SIZE = (0.0, 90.0, 180.0, 45.0), 512
 
@@ -29,36 +32,42 @@ def measure(body: Body, state: State, target: Target) -> dict[str, Any]:
 
     ``regions``: distances in mm from the body to what cameras see of the character, along its
     normal where a point of it is near: rms, 95 %, and which share of the region lies at skin, at
-    clothes and at hair. Clothes' distances hold the gap between cloth and skin.
+    clothes and at hair, and how much is alone. Distances to clothes hold the gap between cloth and
+    skin; those to hair, and on the head to anything but skin, are left out.
     """
     vertices, _ = body.vertices(state.pose, state.betas)
     normals = vertex_normals(vertices, body.f)
     cloud = target.cloud
-    found = tree_of(cloud, TURN_WEIGHT).query(
-        np.concatenate([vertices, TURN_WEIGHT * normals], 1)
-    )[1]
+    found = tree_of(cloud, TURN_WEIGHT).query(np.concatenate([vertices, TURN_WEIGHT * normals], 1))[
+        1
+    ]
     straight = np.linalg.norm(vertices - cloud.points[found], axis=1)
     along = ((vertices - cloud.points[found]) * cloud.normals[found]).sum(1)
     # The cloud's points are millimetres apart, which is no error of the fit.
     beside = np.sqrt(np.maximum(straight**2 - along**2, 0.0))
     distance = np.hypot(along, np.maximum(beside - 0.005, 0.0))
-    kind = target.kind[found]
+    of = {name: np.isin(np.arange(len(vertices)), _rows(body, parts))
+          for name, parts in (("bare", BARE_PARTS), ("scalp", ("scalp",)))}  # fmt: skip
+    kind = meant(target.kind[found], of["bare"], of["scalp"], along)
     regions: dict[str, Any] = {}
     for name, parts in REGIONS.items():
         rows = _rows(body, parts)
         near = rows[straight[rows] < FAR_OFF]
+        counts = kind[near] == BARE if name in HEAD else kind[near] != COVERED
         regions[name] = {
-            **_spread(distance[near]),
+            **_spread(distance[near[counts]]),
             "skin": _share(kind[near] == BARE), "clothes": _share(kind[near] == CLOTHED),
             "hair": _share(kind[near] == COVERED),
             "alone": round(1.0 - len(near) / max(len(rows), 1), 3),
         }  # fmt: skip
     rows = _rows(body, tuple(p for parts in REGIONS.values() for p in parts))
+    alone = max(region["alone"] for region in regions.values())
     dressed = rows[(kind[rows] == CLOTHED) & (straight[rows] < FAR_OFF)]
     bare = rows[(kind[rows] == BARE) & (straight[rows] < FAR_OFF)]
     return {
         "regions": regions,
         "bare_skin": _spread(distance[bare]),
+        "fits": bool(alone < MOST_ALONE),
         "outside_clothes": _share(along[dressed] > OUTSIDE),
         "joints_mm": _joint_errors(body, state, target),
         "landmark_views": {} if target.marks is None else target.marks.views,
@@ -97,11 +106,15 @@ def _joint_errors(body: Body, state: State, target: Target) -> dict[str, float]:
 def warnings_of(figures: dict[str, Any], target: Target) -> list[str]:
     """What the user should know before they use the character."""
     out = []
+    if not figures["fits"]:
+        lost = [name for name, r in figures["regions"].items() if r["alone"] >= MOST_ALONE]
+        out.append(
+            f"The fit failed: nothing of the character is near the body's {', '.join(lost)}. Do "
+            "not train with it. A rig, or a pose with the arms off the trunk, helps."
+        )
     face, bare = figures["regions"]["face"], figures["bare_skin"]
     if face["rms_mm"] is not None and face["rms_mm"] > GOOD_FACE:
-        out.append(
-            f"The face is {face['rms_mm']:.0f} mm off: it is shaped as people's hardly are."
-        )
+        out.append(f"The face is {face['rms_mm']:.0f} mm off: it is shaped as people's hardly are.")
     if bare["rms_mm"] is not None and bare["rms_mm"] > GOOD_BARE:
         out.append(
             f"The skin is {bare['rms_mm']:.0f} mm off: the proportions are outside the body model's"
@@ -152,5 +165,3 @@ def _cut(looker: Looker, size: int) -> slice:
     half = np.linalg.norm(used[:, [0, 2]], axis=1).max() / looker.reach
     margin = int(size / 2 * max(0.0, 0.97 - half))
     return slice(margin, size - margin)
-
-

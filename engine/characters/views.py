@@ -6,22 +6,26 @@ back onto the surface; those of body and hands, which lie inside, are triangulat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ..body.bake.plain import SUPERSAMPLING, render_plain, triangulate
+from ..body.names import POSE_MIRROR
 from ..cameras import camera_position, intrinsics, look_at, project, unproject
 from ..render.mesh import MeshBuffer, rasterize_mesh
 from ..tracking.detectors import Detectors, Roi
 from ..tracking.observation import Candidate, find_candidates
 from ..types import Camera, FloatArray, IntArray
-from .character import Surface
+from .character import HAIRY, Surface
 
 YAWS = tuple(range(0, 360, 30))
 PITCH, FAR = 4.0, 3.2  # degrees; metres to a figure of 1.7 m, in its own size
 PICTURE, CLOSE_PICTURE, HAND_PICTURE = 512, 448, 288
+LEAST_AGREEMENT = 0.5
+"""Share of what pictures show of a body that must be in one place in space; else it is none."""
+BRIGHTER = 0.55  # gamma of a second look
 UNLIKELY = 0.3
 """Trust in a body without a face: seen from behind, left and right are easily taken for each
 other."""
@@ -67,14 +71,23 @@ class Cloud:
 
 @dataclass
 class Looker:
-    """Pictures of one surface, and the cloud of all that they show."""
+    """Pictures of one surface, and the cloud of all that they show.
+
+    Attributes:
+        size: of the figure, in units of an adult's. gamma: of the pictures' colours; under 1
+            they are brighter than the character.
+        triangles: [F] which of the whole surface's triangles these are; None: they are all.
+        seen: the cloud's parts.
+    """
 
     surface: Surface
     detectors: Detectors
-    size: float
+    size: float = 1.0
+    gamma: float = 1.0
+    triangles: IntArray | None = None
+    seen: list[Cloud] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._seen: list[Cloud] = []
         used = self.surface.vertices[np.unique(self.surface.f)]
         self.centre = (used.min(0) + used.max(0)) / 2
         self.reach = float(np.linalg.norm(used - self.centre, axis=1).max())
@@ -97,7 +110,7 @@ class Looker:
         )
         if keep:
             self._keep(camera, buffer, VOXEL[keep])
-        return rgb, buffer
+        return (rgb if self.gamma == 1.0 else rgb**self.gamma), buffer
 
     def glance(self, camera: Camera, keep: str) -> None:
         """Only for the cloud."""
@@ -124,13 +137,24 @@ class Looker:
         facing = (normals * sight).sum(1)
         normals *= np.where(facing < 0, -1.0, 1.0)[:, None]
         good = (length > 1e-14) & (np.abs(facing) > 0.15)
-        self._seen.append(Cloud(points[good], normals[good], face[good]))
+        row = face[good] if self.triangles is None else self.triangles[face[good]]
+        self.seen.append(Cloud(points[good], normals[good], row))
+
+    def bared(self, gamma: float = 1.0) -> Looker:
+        """One that does not see what is named as hair, hat or glasses; the cloud is shared."""
+        keep = ~np.isin(self.surface.label, HAIRY)
+        if not keep.any():
+            return replace(self, gamma=gamma)
+        whole = self.surface
+        surface = replace(whole, f=whole.f[keep], label=whole.label[keep], part=whole.part[keep],
+                          row=whole.row[keep])  # fmt: skip
+        return replace(self, surface=surface, gamma=gamma, triangles=np.flatnonzero(keep))
 
     def cloud(self) -> Cloud:
         """All that was seen, what several pictures show once."""
-        points = np.concatenate([c.points for c in self._seen])
-        normals = np.concatenate([c.normals for c in self._seen])
-        face = np.concatenate([c.face for c in self._seen])
+        points = np.concatenate([c.points for c in self.seen])
+        normals = np.concatenate([c.normals for c in self.seen])
+        face = np.concatenate([c.face for c in self.seen])
         cells = np.floor(points / (VOXEL["fine"] * self.size)).astype(np.int64)
         # The two sides of a thin sheet stay apart.
         first = np.unique(np.concatenate([cells, normals > 0], 1), axis=0, return_index=True)[1]
@@ -139,48 +163,97 @@ class Looker:
 
 def look_around(looker: Looker) -> Marks | None:
     """Find body, face and hands in pictures from all sides; None when nobody is seen."""
-    cameras, bodies = [], []
+    best: Marks | None = None
+    # A second look where hair hid the face, or the picture was dark.
+    for eyes in (looker, looker.bared(BRIGHTER)):
+        found = _bodies(eyes)
+        if len(found) < FEWEST_BODIES:
+            continue
+        pose, weight, agree = _body_points(*map(list, zip(*found)))
+        if agree < LEAST_AGREEMENT:
+            continue
+        face, face_weight, shown = _face_points(eyes, pose, weight)
+        views = {"body": len(found), "face": shown}
+        if best is None or shown > best.views["face"]:
+            best = Marks(pose, weight, face, face_weight, {}, views)
+        if shown >= FEWEST_FACES:
+            break
+    return None if best is None else _with_hands(looker, best)
+
+
+def _with_hands(looker: Looker, marks: Marks) -> Marks:
+    hands, hand_views = {}, {}
+    for left in (True, False):
+        points, trust, count = _hand_points(looker, marks.pose, marks.pose_weight, left)
+        hand_views["left hand" if left else "right hand"] = count
+        if count >= FEWEST_HANDS:
+            hands[left] = (points, trust)
+    return replace(marks, hands=hands, views={**marks.views, **hand_views})
+
+
+def _bodies(looker: Looker) -> list[tuple[Camera, Candidate]]:
+    """The largest person of each picture around that shows one."""
+    out = []
     for yaw in YAWS:
         camera = looker.camera(looker.centre, looker.reach, yaw, PITCH, PICTURE)
         rgb, _ = looker.picture(camera, "body")
         found = find_candidates(rgb, looker.detectors)
         if found:
-            cameras.append(camera)
-            bodies.append(max(found, key=lambda one: float(one.person.mask.sum())))
-    faces = sum(one.face is not None for one in bodies)
-    if len(bodies) < FEWEST_BODIES or (faces == 0 and len(bodies) < 2 * FEWEST_BODIES):
-        return None
-    pose, weight = _body_points(cameras, bodies)
-    face, face_weight, shown = _face_points(looker, pose, weight)
-    hands, hand_views = {}, {}
-    for left in (True, False):
-        points, trust, count = _hand_points(looker, pose, weight, left)
-        hand_views["left hand" if left else "right hand"] = count
-        if count >= FEWEST_HANDS:
-            hands[left] = (points, trust)
-    views = {"body": len(bodies), "face": shown, **hand_views}
-    return Marks(pose, weight, face, face_weight, hands, views)
+            out.append((camera, max(found, key=lambda one: float(one.person.mask.sum()))))
+    return out
 
 
 def complete_cloud(looker: Looker) -> None:
-    """What level views do not see: from above and below."""
+    """What level views do not see: from above and below, and under hair that is named as such."""
     for pitch in (50.0, -50.0):
         for yaw in (0, 60, 120, 180, 240, 300):
-            looker.glance(
-                looker.camera(looker.centre, looker.reach, yaw, pitch, PICTURE), "body"
-            )
+            looker.glance(looker.camera(looker.centre, looker.reach, yaw, pitch, PICTURE), "body")
+    if np.isin(looker.surface.label, HAIRY).any():
+        under = looker.bared()
+        for yaw in (0, 60, 120, 180, 240, 300):
+            under.glance(looker.camera(looker.centre, looker.reach, yaw, 20.0, PICTURE), "body")
 
 
-def _body_points(cameras: list[Camera], bodies: list[Candidate]) -> tuple[FloatArray, FloatArray]:
+def _body_points(
+    cameras: list[Camera], bodies: list[Candidate]
+) -> tuple[FloatArray, FloatArray, float]:
+    """Points [33, 3], weights [33], and the share of what was seen that agrees on them."""
     pixels = np.stack([one.person.landmarks for one in bodies])
-    trust = np.stack([one.person.visibility for one in bodies]).clip(0.02)
-    trust *= np.array([1.0 if one.face is not None else UNLIKELY for one in bodies])[:, None]
-    points, weight = np.zeros((33, 3)), np.zeros(33)
-    for k in range(33):
-        points[k], miss = triangulate(cameras, pixels[:, k], trust[:, k])
-        agree = (miss < 0.04) & (trust[:, k] > 0.2)
-        weight[k] = min(1.0, agree.sum() / 4) if agree.sum() >= 2 else 0.0
-    return points, weight
+    seen = np.stack([one.person.visibility for one in bodies]).clip(0.02)
+    faced = np.array([one.face is not None for one in bodies])
+    trust = seen * np.where(faced, 1.0, UNLIKELY)[:, None]
+    mirror = np.array(POSE_MIRROR)
+    points, miss = _triangulated(cameras, pixels, trust)
+    for _ in range(4):  # views from behind in which left and right were taken for each other
+        at = np.stack([project(points, camera)[0] for camera in cameras])
+        away = np.linalg.norm(pixels - at, axis=2).mean(1)
+        swapped = np.linalg.norm(pixels[:, mirror] - at, axis=2).mean(1)
+        wrong = swapped < away
+        if not wrong.any():
+            break
+        pixels[wrong], trust[wrong] = pixels[wrong][:, mirror], trust[wrong][:, mirror]
+        points, miss = _triangulated(cameras, pixels, trust)
+    if _looks_back(points):
+        points, miss, trust = points[mirror], miss[:, mirror], trust[:, mirror]
+    close, sure = miss < 0.04, trust > 0.06
+    agree = (close & sure).sum(0)
+    weight = np.where(agree >= 2, np.minimum(1.0, agree / 4), 0.0)
+    return points, weight, float((close & sure).sum() / max(int(sure.sum()), 1))
+
+
+def _triangulated(
+    cameras: list[Camera], pixels: FloatArray, trust: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Points [33, 3], and by how much each view's rays miss them [C, 33]."""
+    pairs = [triangulate(cameras, pixels[:, k], trust[:, k]) for k in range(pixels.shape[1])]
+    return np.stack([point for point, _ in pairs]), np.stack([miss for _, miss in pairs], 1)
+
+
+def _looks_back(pose: FloatArray) -> bool:
+    """Whether toes and nose point away from where shoulders and hips would have the front."""
+    front = np.radians(front_of(pose))
+    ahead = pose[31] - pose[29] + pose[32] - pose[30] + pose[0] - (pose[7] + pose[8]) / 2
+    return bool(ahead @ [np.sin(front), 0.0, np.cos(front)] < 0)
 
 
 def front_of(pose: FloatArray) -> float:

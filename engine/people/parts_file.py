@@ -86,9 +86,7 @@ def _checked(
     arrays: dict[str, NDArray[Any]], key: str, kinds: str, shape: tuple[int | None, ...]
 ) -> NDArray[Any]:
     value = arrays[key]
-    fits = value.ndim == len(shape) and all(
-        n is None or n == m for n, m in zip(shape, value.shape)
-    )
+    fits = value.ndim == len(shape) and all(n is None or n == m for n, m in zip(shape, value.shape))
     if not fits or value.dtype.kind not in kinds:
         raise ValueError(f"{key} is {value.dtype} {value.shape}")
     if value.dtype.kind == "f" and not np.isfinite(value).all():
