@@ -25,10 +25,10 @@ IRIS, PUPIL = 0.0058, 0.0017  # metres: radii in those pictures
 REACH = 0.2 / EYE_SCALE  # metres from an eye's middle to the edge of its own picture
 ROUGHNESS = 0.05
 COLORS: dict[str, tuple[tuple[float, float, float], float, float]] = {
-    "dark brown": ((0.20, 0.12, 0.08), 0.12, 0.62), "brown": ((0.33, 0.20, 0.11), 0.20, 0.30),
-    "hazel": ((0.42, 0.31, 0.17), 0.13, 0.05), "amber": ((0.48, 0.31, 0.13), 0.05, 0.02),
-    "green": ((0.36, 0.39, 0.24), 0.10, 0.005), "grey": ((0.43, 0.47, 0.49), 0.10, 0.005),
-    "blue": ((0.31, 0.42, 0.54), 0.20, 0.0), "light blue": ((0.45, 0.57, 0.66), 0.10, 0.0),
+    "dark brown": ((0.19, 0.12, 0.08), 0.12, 0.64), "brown": ((0.31, 0.20, 0.12), 0.20, 0.30),
+    "hazel": ((0.38, 0.30, 0.18), 0.13, 0.04), "amber": ((0.42, 0.29, 0.15), 0.05, 0.01),
+    "green": ((0.34, 0.36, 0.25), 0.10, 0.005), "grey": ((0.40, 0.43, 0.45), 0.10, 0.005),
+    "blue": ((0.31, 0.38, 0.46), 0.20, 0.0), "light blue": ((0.42, 0.50, 0.56), 0.10, 0.0),
 }  # fmt: skip
 """Mean colour of an iris, and how often people of Monk's tones 1-4 and of the others have it."""
 
@@ -38,7 +38,7 @@ class EyesLook:
     """What somebody's eyes look like.
 
     Attributes:
-        picture: file name of the library's eye, or None for procedural fibres. seed: of noise.
+        picture: folder and file of the library's eye; None: procedural. seed: of noise.
         iris: mean colour, sRGB. pupil: radius in metres. contrast: of the fibres.
         ring: darkness of the iris' border. veins, yellow: of the white, 0..1.
     """
@@ -63,6 +63,10 @@ def _library_eye(path: Path) -> FloatArray:
     return rgba[top : top + span, left : left + span, :3] / 255.0
 
 
+def _title(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
 def _radius(size: int) -> tuple[FloatArray, FloatArray, FloatArray]:
     """x, y (down) and distance from the middle of an eye's picture, metres, each [size, size]."""
     place = ((np.arange(size) + 0.5) / size * 2.0 - 1.0) * REACH
@@ -83,7 +87,7 @@ def random_eyes(rng: np.random.Generator, traits: Traits, library: Library | Non
     """
     odds = np.array([light if traits.tone <= 4 else dark for _, light, dark in COLORS.values()])
     mean = list(COLORS.values())[int(rng.choice(len(COLORS), p=odds / odds.sum()))][0]
-    iris = np.clip(np.array(mean) * rng.uniform(0.8, 1.2) + rng.normal(0, 0.02, 3), 0.04, 0.9)
+    iris = np.clip(np.array(mean) * rng.uniform(0.7, 1.1) + rng.normal(0, 0.015, 3), 0.04, 0.9)
     picture = None
     if library is not None and library.eyes:
         # The fibres of the picture that is nearest in colour; the colour itself is shifted.
@@ -91,7 +95,7 @@ def random_eyes(rng: np.random.Generator, traits: Traits, library: Library | Non
             np.linalg.norm(rgb_to_lab(_mean_iris(_library_eye(path))) - rgb_to_lab(iris))
             for path in library.eyes
         ]
-        picture = library.eyes[int(np.argmin(gaps + rng.normal(0, 4.0, len(gaps))))].name
+        picture = _title(library.eyes[int(np.argmin(gaps + rng.normal(0, 4.0, len(gaps))))])
     years = float(np.clip((traits.age - 30.0) / 50.0, 0.0, 1.0))
     return EyesLook(
         picture=picture,
@@ -99,7 +103,7 @@ def random_eyes(rng: np.random.Generator, traits: Traits, library: Library | Non
         iris=(float(iris[0]), float(iris[1]), float(iris[2])),
         pupil=float(rng.uniform(0.0013, 0.0024)) * (1.0 - 0.2 * years),
         contrast=float(rng.uniform(0.6, 1.1)),
-        ring=float(rng.uniform(0.2, 0.8)) * (1.0 - 0.5 * years),
+        ring=float(rng.uniform(0.35, 0.95)) * (1.0 - 0.5 * years),
         veins=float(np.clip(rng.beta(2, 4) + 0.2 * years, 0, 1)),
         yellow=float(np.clip(0.5 * rng.beta(2, 4) + 0.4 * years + 0.03 * traits.tone, 0, 1)),
     )
@@ -115,7 +119,7 @@ def eye_parts(wearer: Wearer, look: EyesLook) -> list[Part]:
     size = int(np.clip(wearer.texture_size // 4, 128, 512))
     picture = None
     if look.picture is not None and wearer.library is not None:
-        path = next(p for p in wearer.library.eyes if p.name == look.picture)
+        path = next(p for p in wearer.library.eyes if _title(p) == look.picture)
         picture = _library_eye(path)
     color = np.concatenate([_painted(look, picture, size, k) for k in range(2)], 1)
     own, uv = _placed(body)

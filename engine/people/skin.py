@@ -14,7 +14,7 @@ from .skin_paint import paint_skin
 from .skin_texels import MOUTH_PARTS, skin_texels
 
 TONES = (
-    "dec1b0", "dcb9a4", "d6b298", "cea68a", "bf9475",
+    "dcbaa8", "d9b39e", "d5ad94", "cda487", "bf9475",
     "a5795a", "8b6148", "724d3b", "5c3e2f", "4e362a",
 )  # fmt: skip
 """The mean colour of a bare face for each of the Monk scale's ten tones.
@@ -51,7 +51,7 @@ class SkinLook:
     """What one person's skin looks like; colours are sRGB 0..1, amounts 0..1 (or a little more).
 
     Attributes:
-        picture: file name of the library's skin, or None for a procedural one. seed: of noise.
+        picture: folder and file of the library's skin; None: procedural. seed: of noise.
         tone: mean colour of the bare face. undertone: -1 cool to 1 warm.
         redness: of cheeks, nose, ears, knuckles. mottling: large soft patches. pores: relief.
         oil: shine of the forehead and nose. freckles: amount. moles: how many. spots: of age.
@@ -110,8 +110,9 @@ def _fitting(traits: Traits, library: Library) -> list[Path]:
         wrong_tone = dark != (traits.tone >= 7) if traits.tone != 6 else False
         return 8 * wrong_tone + 4 * (sex != traits.sex) + (age != traits.age_band)
 
-    worst = {path: misfit(path) for path in library.skins}
-    return [path for path in library.skins if worst[path] == min(worst.values())]
+    skins = [path for path in library.skins if "suit" not in path.name.lower()]
+    least = min((misfit(path) for path in skins), default=0)
+    return [path for path in skins if misfit(path) == least]
 
 
 def random_skin(
@@ -123,25 +124,24 @@ def random_skin(
         hair_color: sRGB 0..1 of the hair on the head; beard and roots follow it.
     """
     fitting = _fitting(traits, library) if library is not None else []
-    picture = fitting[int(rng.integers(len(fitting)))].name if fitting else None
+    picture = _title(fitting[int(rng.integers(len(fitting)))]) if fitting else None
     woman, light = traits.sex == "female", traits.tone <= 5
     years = float(np.clip((traits.age - 25.0) / 55.0, 0.0, 1.0))
     # Dark skin shows its age later.
     ageing = float(np.clip(years * rng.uniform(0.7, 1.1) - (0.0 if light else 0.12), 0.0, 1.0))
-    painted = rng.random() < (0.62 if woman else 0.02)
+    own = tone_color(traits.tone)
+    painted = rng.random() < (0.62 if woman else 0.01)
     bold = float(rng.beta(1.6, 2.2))
 
-    def color(choices: tuple[Color, ...]) -> Color:
-        c = np.clip(
-            np.array(choices[int(rng.integers(len(choices)))]) + rng.normal(0, 0.03, 3), 0, 1
-        )
+    def color(choices: tuple[Color, ...], light: float = 1.0) -> Color:
+        picked = np.array(choices[int(rng.integers(len(choices)))]) * light
+        c = np.clip(picked + rng.normal(0, 0.03, 3), 0, 1)
         return (float(c[0]), float(c[1]), float(c[2]))
 
     def share(chance: float, low: float, high: float) -> float:
         return float(rng.uniform(low, high)) if rng.random() < chance else 0.0
 
     beard = "none" if woman else str(rng.choice(list(BEARDS), p=list(BEARDS.values())))
-    own = tone_color(traits.tone)
     return SkinLook(
         picture=picture,
         seed=int(rng.integers(2**31)),
@@ -158,7 +158,7 @@ def random_skin(
         circles=float(rng.beta(2, 3)) * (0.7 + 0.5 * years),
         detail=float(rng.uniform(0.7, 1.0)),
         lips=float(rng.uniform(0.7, 1.2)) * (1.0 if woman else 0.8),
-        lipstick=color(LIPSTICKS),
+        lipstick=color(LIPSTICKS, 0.55 + 0.45 * float(own.mean()) / 0.75),
         lipstick_amount=share(0.75 * painted, 0.25, 0.45 + 0.5 * bold),
         lipstick_gloss=float(rng.random()),
         shadow=color(SHADOWS),
@@ -204,7 +204,12 @@ def skin_parts(wearer: Wearer, look: SkinLook, hidden: BoolArray) -> list[Part]:
     ]
 
 
+def _title(path: Path) -> str:
+    """Folder and name: many collections call every skin alike, and tell them by their folders."""
+    return f"{path.parent.name}/{path.name}"
+
+
 def _picture(wearer: Wearer, look: SkinLook) -> Path | None:
     if look.picture is None or wearer.library is None:
         return None
-    return next(p for p in wearer.library.skins if p.name == look.picture)
+    return next(path for path in wearer.library.skins if _title(path) == look.picture)

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from ..imaging.color import srgb_to_linear
 from ..types import FloatArray, IntArray
-from .library import load_texture
+from .library import load_picture
 from .noise import cells, fractal
 from .skin_beard import grow_beard, grow_roots
 from .skin_creases import creases, pressed
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MELANIN = np.array([0.48, 0.74, 1.05], np.float32)
 BLOOD = np.array([0.06, 0.70, 0.55], np.float32)
+PICTURE = 1024  # pixels: of a larger picture's detail the atlas would show little
 LEAST = 0.004  # of linear light, before a logarithm
 
 
@@ -100,10 +101,10 @@ def paint_skin(texels: SkinTexels, look: SkinLook, picture: Path | None) -> Skin
     return _maps(canvas)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _spline(picture: Path) -> NDArray[np.float32]:
-    """[3, 512, 512] cubic spline coefficients of a skin's logarithmic colours."""
-    rgb = load_texture(picture)[..., :3] / 255.0
+    """[3, H, W] cubic spline coefficients of a skin's logarithmic colours."""
+    rgb = load_picture(picture, PICTURE)[..., :3] / 255.0
     return np.stack(
         [ndimage.spline_filter(plane, order=3).astype(np.float32)
          for plane in log_color(rgb).transpose(2, 0, 1)]
@@ -165,8 +166,8 @@ def _mottle(canvas: Canvas, look: SkinLook, fine: FloatArray) -> None:
     every, even = slice(None), 1.0 - 0.6 * look.foundation
     patches = fractal(points, look.seed, 0.022, 3)
     broad = fractal(points, look.seed + 1, 0.07, 2)
-    canvas.stain(every, BLOOD, even * look.mottling * (0.18 * patches + 0.07 * fine))
-    canvas.stain(every, MELANIN, even * look.mottling * (0.09 * broad + 0.04 * fine))
+    canvas.stain(every, BLOOD, even * look.mottling * (0.18 * patches + 0.09 * fine))
+    canvas.stain(every, MELANIN, even * look.mottling * (0.09 * broad + 0.05 * fine))
 
 
 def _redden(canvas: Canvas, look: SkinLook) -> None:
@@ -222,11 +223,11 @@ def _spots(canvas: Canvas, look: SkinLook, rng: np.random.Generator) -> None:
     if look.spots > 0:
         rows = np.flatnonzero(texels.zones["hand"] > 0.5)
         rows = np.union1d(head, rows)
-        gap, chance = cells(points[rows], look.seed + 12, 0.013)
+        gap, chance = cells(points[rows], look.seed + 12, 0.011)
         wavy = 0.12 * fractal(points[rows], look.seed + 13, 0.003, 2)
         spot = 1.0 - step(gap + wavy, 0.10 + 0.12 * chance, 0.30 + 0.12 * chance)
-        shown = spot * (chance < 0.35 * look.spots) * (1 - texels.zones["palm"][rows])
-        canvas.stain(rows, MELANIN, veil * 0.35 * shown)
+        shown = spot * (chance < 0.22 * look.spots) * (1 - texels.zones["palm"][rows])
+        canvas.stain(rows, MELANIN, veil * 0.28 * shown)
     # The atlas gives the face more texels than its share of the skin, and moles show there.
     for centre in points[rng.integers(0, len(points), look.moles)]:
         radius = float(rng.uniform(0.0007, 0.0019))
@@ -253,7 +254,9 @@ def _shine(canvas: Canvas, look: SkinLook, fine: FloatArray) -> None:
     rough = rough * (1 - zones["lips"]) * zones["middle"]
     pore = (1.0 - step(gap, 0.1, 0.45)) * rough * look.pores * (0.5 + chance)
     canvas.height[head] -= 0.00006 * pore
-    canvas.stain(head, BLOOD, 0.10 * pore)
+    canvas.stain(head, 0.5 * (BLOOD + MELANIN), (1.0 - 0.5 * look.foundation) * 0.16 * pore)
+    micro = fractal(points, look.seed + 9, 0.0012, 1)
+    canvas.stain(head, 0.6 * BLOOD + 0.4 * MELANIN, 0.07 * look.pores * micro)
     lines = fractal(points * np.array([1.0, 0.12, 0.12], np.float32), look.seed + 6, 0.0011, 2)
     canvas.height[head] += 0.00010 * lines * zones["lips"]
     canvas.stain(head, BLOOD, -0.12 * lines * zones["lips"])

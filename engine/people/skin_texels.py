@@ -86,7 +86,7 @@ def skin_texels(body: Body, size: int) -> SkinTexels:
     return _texels(_Identical(body), size)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _texels(key: _Identical, size: int) -> SkinTexels:
     body = key.body
     triangle, bary, row, col = atlas_texels(body, size)
@@ -297,7 +297,7 @@ def _beard_zones(
     top = np.interp(back, CHEEK_LINE[0], CHEEK_LINE[1])
     edge = np.interp(back, JAW_LINE[0], JAW_LINE[1])
     before_ear = 1.0 - step(back, 0.066, 0.078)
-    burns = step(back, 0.046, 0.054) * step(eyes[0, 1] - y, -0.022, 0.0)
+    burns = step(back, 0.053, 0.063) * step(eyes[0, 1] - y, -0.022, 0.0)
     mouth, nose, lip = landmarks[61], float(landmarks[2, 1]), float(landmarks[17, 1])
     wide = abs(float(mouth[0]))
     front = 1.0 - step(back, 0.03, 0.05)

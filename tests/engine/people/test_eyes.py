@@ -100,7 +100,7 @@ def test_the_nearest_of_the_library_s_colours_lends_its_fibres(library):
         look = random_eyes(np.random.default_rng(seed), TRAITS, library)
         lab = rgb_to_lab(np.array(look.iris))
         if abs(lab[2]) > 12:
-            assert look.picture == ("blue_eye.png" if lab[2] < 0 else "brown_eye.png")
+            assert look.picture == f"materials/{'blue' if lab[2] < 0 else 'brown'}_eye.png"
 
 
 def test_dark_skin_goes_with_brown_eyes():

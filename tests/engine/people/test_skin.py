@@ -132,7 +132,7 @@ def test_the_library_s_skin_fits_sex_and_tone(library):
         for seed in range(5):
             traits = Traits(sex, 70.0, tone, (0.0, 1.0, 0.0))
             look = random_skin(np.random.default_rng(seed), traits, library, HAIR)
-            assert look.picture == f"young_{word}skinned_{sex}_diffuse.png"
+            assert look.picture == f"textures/young_{word}skinned_{sex}_diffuse.png"
 
 
 def test_the_picture_is_seen_in_the_skin(dress, library):
