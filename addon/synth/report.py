@@ -24,9 +24,19 @@ WORN = ("skins", "hairs", "outfits", "shoes", "accessories", "lights")
 """What of the mix is made of assets or by procedures."""
 
 
+OWN = "a character's own"
+
+
+def _skin(facts: Facts) -> list[str]:
+    look = told(facts, "looks.skin")
+    return [OWN] if look is None else used(look, "procedural")
+
+
 def _outfit(facts: Facts) -> list[str]:
     """The library's outfit, or the styles that are tailored instead."""
-    clothes = told(facts, "looks.clothes") or {}
+    clothes = told(facts, "looks.clothes")
+    if clothes is None:
+        return [OWN]
     worn = used(clothes.get("outfit"), "")
     return worn if worn != [""] else [f"{clothes.get('top')} and {clothes.get('bottom')}"]
 
@@ -37,10 +47,11 @@ def _accessories(facts: Facts) -> list[str]:
 
 
 MIX: dict[str, str | Callable[[Facts], Any]] = {
+    "characters": "looks.character",
     "sex": "traits.sex",
     "age": "traits.age_band",
     "tone": "traits.tone",
-    "skins": lambda facts: used(told(facts, "looks.skin"), "procedural"),
+    "skins": _skin,
     "hairs": "looks.hair.style",
     "outfits": _outfit,
     "shoes": lambda facts: used(told(facts, "looks.clothes.shoes"), "none or tailored"),

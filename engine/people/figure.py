@@ -122,7 +122,10 @@ def open_world(options: SynthOptions, skipped: Callable[[Path, str], None]) -> W
 
 
 def make_subject(number: int, options: SynthOptions, world: World) -> MadeSubject:
-    """Make subject ``number`` of a seed up: the same in any process and after any other."""
+    """Make subject ``number`` of a seed up: the same in any process and after any other. The
+    first are the characters that the options name."""
+    if number < len(options.characters):
+        return converted_subject(number, options, world)
     start = perf_counter()
 
     def rng(step: int) -> np.random.Generator:
@@ -154,6 +157,36 @@ def make_subject(number: int, options: SynthOptions, world: World) -> MadeSubjec
     return MadeSubject(
         number, figure, betas, pose, framing, tuple(planned), lighting, facts, seconds
     )
+
+
+def converted_subject(number: int, options: SynthOptions, world: World) -> MadeSubject:
+    """A character of the user's as it stands, seen and lit like everybody else.
+
+    Raises:
+        LikenessError: its folder was not written by ``likeness convert``, or is broken.
+    """
+    from ..characters.convert import load_subject  # with it come the tracker's detectors
+
+    start = perf_counter()
+    figure, betas, pose = load_subject(Path(options.characters[number]))
+
+    def rng(step: int) -> np.random.Generator:
+        return np.random.default_rng([options.seed, number, step])
+
+    vertices = posed_body(world.dress, betas, pose).vertices
+    framing = _framing(rng(_FRAMING), options.framing)
+    planned = views.plan_views(
+        rng(_VIEWS), world.dress.body, betas, pose, vertices, framing, options.views, options.size
+    )
+    lighting = light.random_lighting(rng(_LIGHT), world.environments)
+    facts = {
+        "number": number, "looks": figure.looks, "lighting": _json(lighting),
+        "engine": options.engine,
+    }  # fmt: skip
+    return MadeSubject(
+        number, figure, betas, pose, framing, tuple(planned), lighting, facts,
+        {"looks": perf_counter() - start},
+    )  # fmt: skip
 
 
 def dressed(wearer: Wearer, rng: Callable[[int], np.random.Generator]) -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,15 @@ def test_the_summary_tells_shares_of_the_time(data: Path) -> None:
         "given up: person 7: too dark",
     ):  # fmt: skip
         assert words in text
+
+
+def test_characters_have_looks_of_their_own(data: Path) -> None:
+    guest = replace(somebody(9, seed=3), facts={"number": 9, "looks": {"character": "robot.glb"}})
+    with ShardWriter(data, first=2) as writer:
+        writer.write(guest)
+    mix = describe(data, OPTIONS, "", "9.9", Outcome())["mix"]
+    assert mix["characters"] == {"none": 5, "robot.glb": 1}
+    assert mix["skins"]["a character's own"] == mix["outfits"]["a character's own"] == 1
 
 
 def test_two_who_are_alike_are_told(data: Path) -> None:

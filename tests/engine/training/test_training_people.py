@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from likeness.engine.network.config import NETWORKS
 from likeness.engine.people.figure import SynthOptions, World, make_subject, open_world
-from likeness.engine.people.model import LABEL, LABELS
+from likeness.engine.people.model import LABEL, LABELS, Material, Part
+from likeness.engine.people.parts_file import save_parts
 from likeness.engine.people.subject import (
     Clock,
     RasterStudio,
@@ -22,7 +24,7 @@ from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.training.data import DataOptions, Samples
 from likeness.engine.training.pairs import KINDS, azimuth_of, kind_of
 from likeness.engine.training.shards import Subject, read_subjects
-from likeness.engine.types import LikenessError
+from likeness.engine.types import LikenessError, Pose
 from likeness.engine.weights import asset_path
 from scipy.ndimage import binary_erosion
 
@@ -124,6 +126,36 @@ def test_depth_and_labels_may_be_left_out(world: World) -> None:
     assert all(view.depth is None and view.labels is None for view in subject.views)
     assert "labels" not in subject.facts
     assert not any(view.held_out for view in subject.views)
+
+
+def test_a_character_of_the_user_comes_first(world: World, tmp_path: Path) -> None:
+    """A converted folder whose mesh is the bare body, in one colour."""
+    body = world.dress.body
+    pose = Pose.rest(body.num_expression).with_joints(left_elbow=[0.0, -1.0, 0.0])
+    betas = np.random.default_rng(0).normal(size=body.num_betas)
+    vertices, _ = body.vertices(pose, betas)
+    grey = Material("plain", np.full((4, 4, 4), 255, np.uint8))
+    label = np.full(len(body.f), LABEL["other"], np.uint8)
+    part = Part("suit", vertices, body.f, np.zeros((len(body.f), 3, 2)), label, grey)
+    save_parts(tmp_path, [part])
+    np.savez(
+        tmp_path / "body.npz", betas=betas, full_pose=pose.full_pose, transl=pose.transl,
+        expression=pose.expression,
+    )  # fmt: skip
+    about = {"version": 1, "source": "robot.glb", "sha256": "5e1f"}
+    (tmp_path / "subject.json").write_text(json.dumps(about))
+    options = replace(SMALL, views=3, characters=(str(tmp_path),))
+    (subject,) = people(1, options, world=world)
+    assert subject.facts["looks"]["character"] == "robot.glb"
+    np.testing.assert_allclose(subject.betas, betas)
+    np.testing.assert_allclose(subject.pose(0).full_pose, pose.full_pose)
+    for view in subject.views:
+        bare = rasterize_mesh(np.asarray(vertices, np.float64), body.f, view.camera)
+        labels, depth = view.label_rows(), view.depth_metres()
+        assert set(np.unique(labels)) == {0, LABEL["other"]}
+        assert ((labels > 0) == (bare.face >= 0)).mean() > 0.998
+        both = (labels > 0) & (bare.face >= 0)
+        np.testing.assert_allclose(depth[both], bare.depth[both], atol=0.0003)
 
 
 def test_a_clock_adds_up() -> None:
