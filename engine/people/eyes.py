@@ -189,7 +189,7 @@ def _from_picture(
 def _angle_points(x: FloatArray, y: FloatArray, around: float, radial: FloatArray) -> FloatArray:
     angle = np.arctan2(y, x)
     p = np.stack([around * np.cos(angle), around * np.sin(angle), radial], -1)
-    return p.reshape(-1, 3)
+    return np.asarray(p.reshape(-1, 3))
 
 
 def _own_fibres(
