@@ -21,10 +21,6 @@ HEAD_PARTS = ("face", "scalp", "ear", "neck", "lips", "eyelid", "eye_socket")
 MOUTH_PARTS = ("mouth", "teeth", "tongue")
 UPPER_LID = (33, 246, 161, 160, 159, 158, 157, 173, 133)
 LOWER_LID = (33, 7, 163, 144, 145, 153, 154, 155, 133)
-LIP_BORDER = (
-    61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291,
-    375, 321, 405, 314, 17, 84, 181, 91, 146, 61,
-)  # fmt: skip
 """FaceMesh's points; of the lids on the right side."""
 CHEEK_LINE = ((0.0, 0.016, 0.032, 0.05), (0.045, 0.055, 0.064, 0.070))
 JAW_LINE = ((0.0, 0.047, 0.067, 0.079), (0.0, 0.019, 0.034, 0.058))
@@ -246,7 +242,6 @@ def _face_zones(
     not_ear = 1.0 - step(soft["ear"], 0.0, 0.5)
     out = {
         "lips": step(soft["lips"], 0.25, 0.75),
-        "lip_gap": _distance(tree, count, curve(at(*LIP_BORDER), 120), 0.01),
         "ear": soft["ear"],
         "socket": soft["eye_socket"],
         "nose": near(points, at(4, 5), 0.011),

@@ -284,6 +284,30 @@ def test_beards_darken_the_jaw_and_not_the_forehead(dress):
         assert np.allclose(forehead, first)
 
 
+def test_lipstick_is_on_the_lips_and_roots_on_the_scalp(dress):
+    body = dress.body
+    who = wearer(dress, None, size=256)
+    bare = replace(
+        plain(random_skin(np.random.default_rng(7), who.traits, None, HAIR)), scalp_amount=0.0
+    )
+    red, black = (0.6, 0.05, 0.1), (0.05, 0.04, 0.04)
+    made_up = replace(bare, lipstick=red, lipstick_amount=0.9, scalp=black, scalp_amount=0.9)
+    first, second = (skin_parts(who, look, everything(dress))[0] for look in (bare, made_up))
+    names = {tuple(f): body.part_names[p] for f, p in zip(body.f.tolist(), body.face_part)}
+    part = np.array([names[tuple(f)] for f in first.f.tolist()])
+    for name, color in (("lips", red), ("scalp", black)):
+        rows = np.flatnonzero(part == name)
+        middle = np.full((len(rows), 3), 1 / 3)
+        before, after = (
+            np.linalg.norm(np.median(colors_at(p, rows, middle), 0) - color)
+            for p in (first, second)
+        )
+        assert after < 0.35 * before, name
+    rows = np.flatnonzero(part == "torso")
+    middle = np.full((len(rows), 3), 1 / 3)
+    assert np.array_equal(colors_at(first, rows, middle), colors_at(second, rows, middle))
+
+
 def test_wrinkles_come_with_age_and_lie_on_the_surface(dress):
     texels = skin_texels(dress.body, SIZE)
     assert not creases(texels, 0.0, np.random.default_rng(0))
