@@ -107,7 +107,7 @@ def flatten(cloth: Cloth, chart: IntArray | None = None) -> Charts:
     for k, target in ((0, np.zeros(count)), (1, height)):
         off = np.bincount(of_point, target - flat[:, k], charts) / held
         flat[:, k] += off[of_point]
-    return Charts(chart, limb, flat[corner], area)
+    return Charts(chart, limb, flat[corner], np.asarray(area, np.float64))
 
 
 def packed(charts: Charts) -> FloatArray:

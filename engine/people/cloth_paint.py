@@ -8,6 +8,7 @@ place on the T-pose, so that it belongs to the cloth.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def pattern_value(pattern: str, across: FloatArray, up: FloatArray, size: float)
 
     def bar(t: FloatArray, share: float) -> FloatArray:
         off = np.abs(t - np.floor(t) - 0.5) - (0.5 - share / 2)
-        return np.clip(off / soft + 0.5, 0.0, 1.0)
+        return np.asarray(np.clip(off / soft + 0.5, 0.0, 1.0))
 
     if pattern == "stripes":
         return bar(y, 0.5)
@@ -98,13 +99,14 @@ def pattern_value(pattern: str, across: FloatArray, up: FloatArray, size: float)
         row = np.floor(y)
         dx, dy = x + 0.5 * (row % 2), y - row - 0.5
         dx = dx - np.floor(dx) - 0.5
-        return np.clip((0.27 - np.hypot(dx, dy)) / soft + 0.5, 0.0, 1.0)
+        return np.asarray(np.clip((0.27 - np.hypot(dx, dy)) / soft + 0.5, 0.0, 1.0))
     if pattern == "herringbone":
         zigzag = np.abs(x - np.floor(x) - 0.5) * 2.0
         return 0.45 * bar(2.0 * y + zigzag, 0.5)
     if pattern == "knit":
         loop = np.abs(x - np.floor(x) - 0.5) * 2.0
-        return 0.3 * (0.5 + 0.5 * np.cos(2 * np.pi * (1.5 * y - 0.6 * loop))) + 0.15 * bar(x, 0.15)
+        rows = 0.5 + 0.5 * np.cos(2 * np.pi * (1.5 * y - 0.6 * loop))
+        return np.asarray(0.3 * rows + 0.15 * bar(x, 0.15))
     return np.zeros(len(across))
 
 
@@ -268,7 +270,8 @@ def _accent(
     if fabric.pattern == "blocks":
         if seed % 2:  # sleeves and legs in the other colour, or the upper part
             return np.isin(charts.limb[charts.chart[t.face[here]]], (1, 2)).astype(np.float32)
-        return np.clip((t.position[here, 1] - chest[1] + 0.02) / 0.0015 + 0.5, 0.0, 1.0)
+        over = (t.position[here, 1] - chest[1] + 0.02) / 0.0015
+        return np.asarray(np.clip(over + 0.5, 0.0, 1.0))
     if fabric.pattern == "camouflage":
         blobs = fractal(flat[here], seed + 9, 3.0 * fabric.size, 3)
         return np.clip(blobs / 0.015 + 0.5, 0.0, 1.0) * 0.7 + 0.3 * np.clip(soft[here] / 0.02, 0, 1)
@@ -288,7 +291,7 @@ def _over(under: FloatArray, new: FloatArray, accent: FloatArray, fabric: Fabric
     trim = np.clip((np.linalg.norm(chroma, axis=1) - 0.20) / 0.12, 0.0, 1.0)
     if fabric.weave != "denim":
         trim = np.maximum(trim, np.clip((np.abs(light - main.mean()) - 0.42) / 0.1, 0.0, 1.0))
-    if trim.mean() > 0.6 or fabric.pattern not in ("plain", "knit", "herringbone"):
+    if trim.mean() > 0.2 or fabric.pattern not in ("plain", "knit", "herringbone"):
         trim = trim * 0.0
     detail = np.clip(light - main.mean(), -0.35, 0.35)
     detail *= 0.95 if fabric.weave == "denim" else 0.75
@@ -332,9 +335,9 @@ def _bumps(t: _Texels, flat: FloatArray, seed: int, sewn: bool) -> FloatArray:
     return np.asarray(bump, np.float32)
 
 
-def _resized(path: object, size: int) -> FloatArray:
+def _resized(path: Path, size: int) -> FloatArray:
     """[size, size, 4] float32 0..1."""
-    stored = load_picture(path)  # type: ignore[arg-type]
+    stored = load_picture(path)
     if stored.shape[:2] != (size, size):
         stored = np.asarray(Image.fromarray(stored).resize((size, size), Image.Resampling.BICUBIC))
     return stored.astype(np.float32) / np.float32(255.0)

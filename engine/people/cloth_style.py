@@ -109,6 +109,8 @@ def random_fabric(rng: np.random.Generator, region: str, style: str) -> Fabric:
     angle = (
         float(rng.choice([0.0, 90.0, 45.0], p=[0.6, 0.34, 0.06])) if "stripes" in pattern else 0.0
     )
+    if region == "bottom":
+        angle = 90.0  # pinstripes
     accent = _accent(color, rng)
     if pattern in ("herringbone", "knit"):  # tone in tone
         accent = _color(tuple(0.6 * np.array(color) + 0.4 * np.array(accent)))

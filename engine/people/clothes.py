@@ -284,9 +284,10 @@ def _bent(posed: Posed) -> bool:
 
 def _bridges_legs(cloth: Cloth, rest: Posed) -> bool:
     """A skirt: cloth between the legs, well under the hips."""
-    low = rest.joints[JOINT_INDEX["left_hip"], 1] - 0.12
-    middle = cloth.rest[cloth.f].mean(1)
-    return bool(((np.abs(middle[:, 0]) < 0.025) & (middle[:, 1] < low)).any())
+    low = rest.joints[JOINT_INDEX["left_hip"], 1] - 0.18
+    corners = cloth.rest[cloth.f]
+    across = (corners[..., 0].min(1) < 0) & (corners[..., 0].max(1) > 0)
+    return bool((across & (corners[..., 1].max(1) < low)).any())
 
 
 def _covers(cloth: Cloth, rest: Posed, joints: tuple[str, ...]) -> bool:

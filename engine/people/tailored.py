@@ -217,7 +217,8 @@ def shoes(style: str, rest: Posed) -> Cloth:
     parts = [body.part_names.index(name) for name in ("foot", "leg")]
     low = np.unique(body.f[np.isin(body.face_part, parts)])
     over = {"sneakers": 0.0, "boots": 0.03, "slippers": -0.03}[style]
-    pieces, sides = [], []
+    pieces: list[tuple[FloatArray, FloatArray, IntArray]] = []
+    sides = []
     for k, side in enumerate(("left", "right")):
         ankle = rest.joints[JOINT_INDEX[f"{side}_ankle"]]
         v = rest.vertices[low]
