@@ -22,6 +22,7 @@ NEVER = {"cv2", "mediapipe", "skimage", "pickle", "smplx"}
 TORCH_FILES = {
     "engine/body/skinning_torch.py",
     "engine/gaussians/posing_torch.py",
+    "engine/generative/loading.py",
     "engine/network/batch.py",
     "engine/network/decoder.py",
     "engine/network/encoders/__init__.py",

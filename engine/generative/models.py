@@ -1,16 +1,14 @@
-"""The three large models of the generation branch: what they need, where they are, loading them.
+"""The three large models of the generation branch: what they need, and where they are.
 
-Everything loads from a folder on this computer (``local_files_only``, safetensors only); fetching
-is :mod:`~..weights`' business and happens only with the user's consent.
+Fetching is :mod:`~..weights`' business and happens only with the user's consent; :mod:`.loading`
+loads them.
 """
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,6 @@ PACKAGES = ("torch", "transformers", "diffusers", "accelerate", "ftfy")
 """Of the ``generative`` extra: what the stages with models import."""
 
 INSTALL = "pip install -e '.[generative]' in the project's folder"
-EDITORS = ("QwenImageEditPipeline", "QwenImageEditPlusPipeline")
 DTYPES = ("bfloat16", "float16", "float32")
 
 
@@ -67,12 +64,6 @@ class Placement:
     dtype: str = "bfloat16"
     offload: bool = False
     allow_download: bool | None = None
-
-    @property
-    def torch_dtype(self) -> Any:
-        import torch
-
-        return getattr(torch, self.dtype)
 
 
 def needs(stages: Sequence[str], sources: Mapping[str, str], placement: Placement) -> list[str]:
@@ -146,16 +137,17 @@ def _gpu_needs(wanted: Sequence[Model], placement: Placement) -> list[str]:
         what += f" ({less} GB with --offload)"
     if importlib.util.find_spec("torch") is None:
         return [f"The stages {what}."]
-    import torch
+    from .loading import gpu
 
-    if not torch.cuda.is_available():
+    there = gpu()
+    if there is None:
         return [
             f"The stages {what}; torch finds none. (--device cpu works without, but takes "
             "hours for a clip.)"
         ]
-    there = torch.cuda.get_device_properties(0).total_memory / 1e9
-    if there < needed:
-        return [f"The stages {what}; '{torch.cuda.get_device_name(0)}' has {there:.0f} GB."]
+    name, memory = there
+    if memory < needed:
+        return [f"The stages {what}; '{name}' has {memory:.0f} GB."]
     return []
 
 
@@ -217,117 +209,3 @@ def model_source(source: str, placement: Placement) -> tuple[Path, dict[str, Any
 def _found(source: str, allow_download: bool | None) -> Path:
     found = find_weights(source, allow_download)
     return found if found.is_dir() else found.parent
-
-
-@contextmanager
-def errors_told(what: str) -> Iterator[None]:
-    """Errors of torch and of loading, in words.
-
-    Raises:
-        LikenessError: out of memory, or ``what`` does not load.
-    """
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise LikenessError(
-            f"The GPU's memory is not enough for {what}.",
-            "Use --offload, a smaller --video-size or fewer --frames, or a larger GPU.",
-        ) from error
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise LikenessError(
-            f"{what} does not work: {' '.join(str(error).split())[:300]}.",
-            "Check that the folder is the right model and whole, and the versions of "
-            "diffusers and transformers.",
-        ) from error
-
-
-def _library(name: str) -> Any:
-    """A package; transformers and diffusers without their own progress bars, which would stand
-    across ours."""
-    library = importlib.import_module(name)
-    if name != "torch":
-        library.utils.logging.disable_progress_bar()
-    return library
-
-
-def loaded_language_model(source: str, placement: Placement) -> tuple[Any, Any, dict[str, Any]]:
-    """A causal language model, its tokenizer, and what records say of it."""
-    folder, about = model_source(source, placement)
-    with errors_told(f"the language model '{source}'"):
-        transformers = _library("transformers")
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        if not tokenizer.chat_template:
-            raise ValueError("its tokenizer has no chat template; take an instruction-tuned model")
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=placement.torch_dtype, local_files_only=True, use_safetensors=True
-        )
-        return model.to(placement.device).eval(), tokenizer, about
-
-
-def loaded_video_pipeline(source: str, placement: Placement) -> tuple[Any, dict[str, Any]]:
-    """A ``WanPipeline``, and what records say of it. Its decoder stays in float32: in half
-    precision it bands and flickers."""
-    folder, about = model_source(source, placement)
-    with errors_told(f"the video model '{source}'"):
-        torch, diffusers = _library("torch"), _library("diffusers")
-        vae = diffusers.AutoencoderKLWan.from_pretrained(
-            folder, subfolder="vae", dtype=torch.float32, local_files_only=True
-        )
-        pipeline = diffusers.WanPipeline.from_pretrained(
-            folder, vae=vae, dtype=placement.torch_dtype, local_files_only=True,
-            use_safetensors=True,
-        )  # fmt: skip
-        return _placed(pipeline, placement), about
-
-
-def loaded_editing_pipeline(source: str, placement: Placement) -> tuple[Any, dict[str, Any]]:
-    """A ``QwenImageEditPipeline``, or ``...PlusPipeline`` where the folder's index says so."""
-    folder, about = model_source(source, placement)
-    with errors_told(f"the image editing model '{source}'"):
-        diffusers = _library("diffusers")
-        index = diffusers.DiffusionPipeline.load_config(folder, local_files_only=True)
-        named = str(index["_class_name"])
-        if named not in EDITORS:
-            raise ValueError(f"it is a {named}, not one of {', '.join(EDITORS)}")
-        pipeline = getattr(diffusers, named).from_pretrained(
-            folder, processor=_picture_processor(folder / "processor"),
-            dtype=placement.torch_dtype, local_files_only=True, use_safetensors=True,
-        )  # fmt: skip
-        return _placed(pipeline, placement), {**about, "pipeline": named}
-
-
-def _placed(pipeline: Any, placement: Placement) -> Any:
-    pipeline.set_progress_bar_config(disable=True)
-    if placement.offload and placement.device != "cpu":
-        pipeline.enable_model_cpu_offload()
-        return pipeline
-    return pipeline.to(placement.device)
-
-
-def _picture_processor(folder: Path) -> Any:
-    """Qwen2-VL's processor for text and pictures alone.
-
-    The library's own also wants a processor for videos, which needs torchvision; nobody here
-    shows the model a video, and pictures are prepared the same on every computer.
-    """
-    from transformers import AutoTokenizer, Qwen2VLProcessor
-    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-    from transformers.processing_utils import ProcessorMixin
-
-    base: Any = ProcessorMixin
-
-    class PictureProcessor(Qwen2VLProcessor):
-        def __init__(
-            self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None
-        ) -> None:
-            self.image_token, self.video_token = "<|image_pad|>", "<|video_pad|>"
-            self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
-            self.video_token_id = tokenizer.convert_tokens_to_ids(self.video_token)
-            base.__init__(self, image_processor, tokenizer, chat_template=chat_template)
-
-    return PictureProcessor(
-        Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True),
-        AutoTokenizer.from_pretrained(folder, local_files_only=True),
-    )

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from .compose import Prompt
-from .models import Placement, errors_told, loaded_language_model
+from .models import Placement
 
 SYSTEM = """\
 You prepare shooting notes for a video model that films one person from the waist up. You receive
@@ -148,9 +148,9 @@ def language_model(
     Raises:
         LikenessError: it is not there, does not load, or has no chat template.
     """
-    options = options or Rewriting()
-    import torch
+    from .loading import loaded_language_model, sampling
 
+    options = options or Rewriting()
     model, tokenizer, about = loaded_language_model(source, placement)
     tokenizer.padding_side = "left"  # answers begin where the question ends
     if tokenizer.pad_token_id is None:
@@ -164,8 +164,7 @@ def language_model(
         texts = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
         inputs = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
         inputs = inputs.to(model.device)
-        torch.manual_seed(seed)
-        with errors_told("rewriting"), torch.inference_mode():
+        with sampling("rewriting", seed):
             out = model.generate(
                 **inputs, do_sample=True, temperature=options.temperature, top_p=options.top_p,
                 max_new_tokens=options.max_new_tokens, pad_token_id=tokenizer.pad_token_id,

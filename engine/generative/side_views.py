@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .compose import Prompt
-from .models import Placement, errors_told, loaded_editing_pipeline
+from .models import Placement
 from .video import EDIT, picture_seed
 
 SIDES = ("left", "right", "back")
@@ -85,9 +85,9 @@ def editing_model(
     Raises:
         LikenessError: it is not there or does not load; later, that the memory is not enough.
     """
-    pipeline, about = loaded_editing_pipeline(source, placement)
-    import torch
+    from .loading import errors_told, loaded_editing_pipeline, noise
 
+    pipeline, about = loaded_editing_pipeline(source, placement)
     several = "Plus" in about["pipeline"]
 
     def edit(picture: Image.Image, text: str, seed: int) -> Image.Image:
@@ -96,7 +96,7 @@ def editing_model(
                 image=[picture] if several else picture, prompt=text,
                 negative_prompt=NEGATIVE_PROMPT, true_cfg_scale=options.guidance,
                 num_inference_steps=options.steps,
-                generator=torch.Generator("cpu").manual_seed(seed),
+                generator=noise(seed),
             ).images[0]  # fmt: skip
         result: Image.Image = made
         return result

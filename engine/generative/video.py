@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..imaging.video_writer import VideoWriter
 from ..types import LikenessError
 from .compose import Prompt
-from .models import Placement, errors_told, loaded_video_pipeline
+from .models import Placement
 
 VIDEO, EDIT = 1, 2  # so that the seeds of a subject's clip and pictures differ
 
@@ -67,11 +67,12 @@ def video_model(
     Raises:
         LikenessError: it is not there or does not load; later, that the memory is not enough.
     """
+    from .loading import errors_told, loaded_video_pipeline, noise
+
     pipeline, about = loaded_video_pipeline(source, placement)
-    import torch
 
     def film(prompt: Prompt) -> NDArray[np.uint8]:
-        generator = torch.Generator("cpu").manual_seed(picture_seed(prompt, VIDEO))
+        generator = noise(picture_seed(prompt, VIDEO))
         with errors_told("filming"):
             made = pipeline(
                 prompt=prompt.text, negative_prompt=prompt.negative, width=options.width,

@@ -308,3 +308,80 @@ def test_a_folder_that_cannot_be_made(site: Path, tmp_path: Path) -> None:
     put(tmp_path / "user")
     with pytest.raises(LikenessError, match="cannot be made"):
         fetch("", f"{site.as_uri()}/", "small.bin", tmp_path / "user" / "small", None, "")
+
+
+# Whole repositories: models in shards, pipelines of several parts ----------------------------
+
+
+def whole(name: str = "film") -> Weights:
+    return Weights(
+        name, "a test", "none", (WeightFile("model_index.json"),), repository="some/film",
+        gigabytes=3,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def snapshot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bool]:
+    """The hub's cache has a folder once it was fetched; whether each call was a fetch."""
+    import huggingface_hub
+
+    folder, calls = tmp_path / "hub" / "snapshots" / "abc", []
+
+    def download(repository: str, allow_patterns: list[str], local_files_only: bool) -> str:
+        assert repository == "some/film"
+        assert not any("bin" in pattern or "pkl" in pattern for pattern in allow_patterns)
+        calls.append(not local_files_only)
+        if local_files_only and not folder.exists():
+            raise OSError("not in the cache")
+        put(folder / "model_index.json", b"{}")
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *given: None)
+    return calls
+
+
+def test_a_whole_repository_is_a_folder(
+    places: dict[str, Path], add: Callable, snapshot: list[bool]
+) -> None:
+    add(whole())
+    put(places["user"] / "model_index.json", b"{}")  # of who knows what
+    with pytest.raises(LikenessError, match="not on this computer"):
+        find_weights("film", allow_download=False)
+    assert snapshot == [False]
+    found = find_weights("film", allow_download=True)
+    assert found.name == "abc"
+    assert snapshot == [False, False, True]
+    assert find_weights("film", allow_download=False) == found
+    own = put(places["named"] / "film" / "model_index.json", b"{}").parent
+    assert find_weights("film") == own
+    assert len(snapshot) == 4
+
+
+def test_a_repository_that_came_in_part_is_fetched_on(
+    places: dict[str, Path], add: Callable, snapshot: list[bool]
+) -> None:
+    add(whole())
+    folder = find_weights("film", allow_download=True)
+    index = b'{"weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}}'
+    put(folder / "part" / "m.safetensors.index.json", index)
+    put(folder / "part" / "m-1.safetensors")
+    with pytest.raises(LikenessError, match="not on this computer"):
+        find_weights("film", allow_download=False)
+    put(folder / "part" / "m-2.safetensors")
+    assert find_weights("film", allow_download=False) == folder
+
+
+def test_a_repository_that_the_hub_refuses(
+    places: dict[str, Path], add: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    def refused(*given: object, **options: object) -> str:
+        raise OSError("401")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refused)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *given: None)
+    add(whole())
+    with pytest.raises(LikenessError, match=r"The repository cannot be fetched.*some/film: 401"):
+        find_weights("film", allow_download=True)

@@ -13,6 +13,7 @@ pytest.importorskip("diffusers")
 
 from likeness.engine.generative import models
 from likeness.engine.generative.compose import Prompt, compose
+from likeness.engine.generative.loading import errors_told
 from likeness.engine.generative.models import MODELS, Placement, model_source, needs, told
 from likeness.engine.generative.rewrite import Rewriting, language_model, rewrite
 from likeness.engine.generative.side_views import (
@@ -212,7 +213,7 @@ def test_full_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     def full() -> None:
-        with models.errors_told("filming"):
+        with errors_told("filming"):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(LikenessError, match=r"not enough for filming.*--offload"):
