@@ -160,7 +160,7 @@ def _mesh_parts(
 
 
 def _read(items: Any, name: str, width: int, kind: type) -> np.ndarray[Any, Any]:
-    out = np.empty(len(items) * width, kind)
+    out: np.ndarray[Any, Any] = np.empty(len(items) * width, kind)
     items.foreach_get(name, out)
     return out.reshape(-1, width)
 
@@ -188,8 +188,8 @@ def _color(material: Any, pictures: dict[str, Any]) -> np.ndarray[Any, Any]:
     factors, or one texel."""
     node = _shader(material)
     if node is None:
-        rgba = PLAIN if material is None else tuple(material.diffuse_color)
-        return _bytes(np.array(rgba, np.float64).reshape(1, 1, 4), linear=True)
+        plain = PLAIN if material is None else tuple(material.diffuse_color)
+        return _bytes(np.array(plain, np.float64).reshape(1, 1, 4), linear=True)
     socket = next((node.inputs[n] for n in ("Base Color", "Color") if n in node.inputs), None)
     image, factor = _traced(socket)
     if image is None:
@@ -264,26 +264,30 @@ def _picture_of(node: Any, seen: set[str]) -> Any:
 
 def _texels(image: Any, pictures: dict[str, Any]) -> np.ndarray[Any, Any]:
     """[H, W, 4] uint8, row 0 at the top; grey when the picture's file is missing."""
-    if image.name not in pictures:
-        width, height = image.size
-        if width * height == 0:
-            print(f"likeness: the picture '{image.name}' is missing: grey", file=sys.stderr)
-            pictures[image.name] = _bytes(np.array(PLAIN).reshape(1, 1, 4), linear=True)
-            return pictures[image.name]
+    known: np.ndarray[Any, Any] | None = pictures.get(image.name)
+    if known is not None:
+        return known
+    width, height = image.size
+    if width * height == 0:
+        print(f"warning: the picture '{image.name}' is missing: grey", file=sys.stderr)
+        out = _bytes(np.array(PLAIN).reshape(1, 1, 4), linear=True)
+    else:
         texels = np.empty(width * height * 4, np.float32)
         image.pixels.foreach_get(texels)
         texels = texels.reshape(height, width, 4)[::-1]
         while max(texels.shape[:2]) > MOST_TEXELS and min(texels.shape[:2]) > 1:
             even = texels[: texels.shape[0] // 2 * 2, : texels.shape[1] // 2 * 2]
             texels = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
-        pictures[image.name] = _bytes(texels, linear=image.is_float)
-    return pictures[image.name]
+        out = _bytes(texels, linear=image.is_float)
+    pictures[image.name] = out
+    return out
 
 
 def _bytes(rgba: FloatArray, linear: bool) -> np.ndarray[Any, Any]:
     color = _encoded(rgba[..., :3]) if linear else rgba[..., :3]
     out = np.concatenate([np.clip(color, 0, 1), np.clip(rgba[..., 3:], 0, 1)], -1)
-    return np.round(out * 255).astype(np.uint8)
+    texels: np.ndarray[Any, Any] = np.round(out * 255).astype(np.uint8)
+    return texels
 
 
 def _linear(color: FloatArray) -> FloatArray:

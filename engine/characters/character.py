@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,23 +22,24 @@ UNITS = {"centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254, "decimetre
 ADULT = 1.7
 SEEN_THROUGH = 0.5  # mean alpha below which a triangle does not count as a surface
 
-_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("brow", ("brow", "lash")),
-    ("hair", ("hair", "beard", "mustache", "moustache", "ponytail", "bangs", "fringe")),
-    ("glasses", ("glasses", "goggles", "spectacles")),
-    ("hat", ("hat", "cap", "helmet", "hood", "beanie", "fedora")),
-    ("shoes", ("shoe", "shoes", "boot", "boots", "sneaker", "sneakers", "sandal", "sandals")),
-    ("scarf", ("scarf",)),
-    ("jewellery", ("earring", "earrings", "necklace", "ring", "jewel", "jewelry")),
-    ("mouth", ("teeth", "tongue", "mouth", "gums")),
-    ("eye", ("eye", "eyes", "cornea", "iris", "sclera", "eyeball", "eyeballs")),
-    ("clothes", (
-        "cloth", "clothes", "clothing", "shirt", "tshirt", "pants", "trousers", "jeans", "dress",
-        "skirt", "jacket", "coat", "suit", "top", "tops", "bottom", "bottoms", "outfit", "sweater",
-        "shorts", "socks", "vest", "hoodie", "uniform", "gloves", "casualsuit", "elegantsuit",
-        "sportsuit", "worksuit", "garment",
-    )),
-)  # fmt: skip
+_WORDS = {
+    "brow": ("brow", "lash"),
+    "hair": ("hair", "beard", "moustache", "mustache", "ponytail", "bangs"),
+    "glasses": ("glasses", "goggles", "spectacles"),
+    "hat": ("hat", "cap", "helmet", "hood", "beanie", "fedora"),
+    "shoes": ("shoe", "boot", "sneaker", "sandal", "heels"),
+    "scarf": ("scarf",),
+    "jewellery": ("earring", "necklace", "jewel"),
+    "mouth": ("teeth", "tongue", "mouth", "gums"),
+    "eye": ("eye", "eyes", "cornea", "iris", "sclera", "eyeball"),
+    "clothes": (
+        "cloth", "shirt", "pants", "trousers", "jeans", "dress", "skirt", "jacket", "coat", "suit",
+        "top", "tops", "bottom", "outfit", "sweater", "shorts", "sock", "vest", "hoodie",
+        "uniform", "glove", "garment", "apparel",
+    ),
+}  # fmt: skip
+"""Words in the names of meshes and materials, by label; the first label with one counts."""
+_WITHIN = 4  # letters from which a word also counts inside a longer one
 
 
 def label_of(*names: str) -> str:
@@ -45,22 +47,15 @@ def label_of(*names: str) -> str:
 
     >>> label_of("Wolf3D_Hair"), label_of("Ch36_Shirt"), label_of("Body"), label_of("eyelashes01")
     ('hair', 'clothes', 'other', 'brow')
+    >>> label_of("What"), label_of("Top Hat"), label_of("LeftEye"), label_of("male_worksuit01")
+    ('other', 'hat', 'eye', 'clothes')
     """
-    words: set[str] = set()
-    for name in names:
-        split = "".join(c if c.isalpha() else " " for c in name)
-        # CamelCase counts as words too.
-        spaced = "".join(
-            f" {c}" if c.isupper() and k and split[k - 1].islower() else c
-            for k, c in enumerate(split)
-        )
-        words |= set(spaced.lower().split()) | set(split.lower().split())
-    for label, known in _WORDS:
-        if any(word in known or (len(stem) > 4 and stem in word)
-               for word in words for stem in (*known[:2], word) if stem in known):  # fmt: skip
-            return label
-        if label in ("brow", "hair") and any(stem in word for word in words for stem in known):
-            return label
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", " ".join(names))
+    words = re.findall(r"[a-z]+", text.lower())
+    for label, known in _WORDS.items():
+        for stem in known:
+            if stem in words or (len(stem) >= _WITHIN and any(stem in word for word in words)):
+                return label
     return "other"
 
 
@@ -88,12 +83,8 @@ class Character:
     parts: tuple[Part, ...]
     rig: Rig | None
     scale: float = 1.0
-    turn: FloatArray = None  # type: ignore[assignment]
+    turn: FloatArray = field(default_factory=lambda: np.eye(3))
     notes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.turn is None:
-            object.__setattr__(self, "turn", np.eye(3))
 
     @property
     def vertices(self) -> FloatArray:
@@ -145,20 +136,21 @@ def save_rig(rig: Rig, folder: Path) -> None:
 
 def in_metres(character: Character) -> Character:
     """The character at a person's size; what was assumed is noted."""
-    height = float(np.ptp(_solid_vertices(character)[:, 1]))
+    # The longest side: who lies on the back is no dwarf, and who spreads the arms no giant.
+    height = float(np.ptp(_solid_vertices(character), axis=0).max())
     if not np.isfinite(height) or height <= 0:
         raise LikenessError(
-            f"'{character.name}' holds no body: its meshes have no height.",
+            f"'{character.name}' holds no body: its meshes have no size.",
             "Give a file with a person's mesh.",
         )
     if LOWEST <= height <= HIGHEST:
         return character
     for unit, metres in UNITS.items():
         if 1.2 <= height * metres <= 2.3:
-            note = f"It is {height:.4g} units high, taken for {unit}."
+            note = f"It is {height:.4g} units long, taken for {unit}."
             return character.moved(metres).noted(note)
     scale = ADULT / height
-    note = f"It is {height:.4g} units high, which is no unit of length: made {ADULT} m high."
+    note = f"It is {height:.4g} units long, which is no unit of length: made {ADULT} m."
     return character.moved(scale).noted(note)
 
 

@@ -31,11 +31,11 @@ from ..people.model import Figure
 from ..people.parts_file import load_parts, save_parts
 from ..rotations import axis_angle_to_matrix
 from ..tracking.detectors import Detectors
-from ..tracking.skeleton import State
+from ..tracking.skeleton import Posed, State
 from ..types import JOINT_NAMES, NUM_JOINTS, FloatArray, LikenessError, Pose, Progress
 from ..weights import asset_path
 from .character import Character, in_metres, split_cards, surface_of
-from .fit import Target, enough_for_a_start, fit, kinds_of, rig_joints
+from .fit import Target, enough_for_a_start, fit, kinds_of, rig_joints, start_state
 from .report import measure, preview, warnings_of
 from .views import Looker, complete_cloud, look_around
 
@@ -46,6 +46,7 @@ TURNS = ((0.0, 0.0, 0.0), (-_QUARTER, 0.0, 0.0), (_QUARTER, 0.0, 0.0))
 """Ways in which a file's upright may be told wrong, as axis-angle."""
 SIZES = (0.8, 1.25)
 """Of the mean body's limbs, between which a character's size is kept."""
+ADULT_REACH = 0.9  # metres from an adult's middle to the farthest point, at least
 NOBODY = "Give a whole person: head, trunk, arms and legs, standing, and nothing else in the file."
 
 
@@ -102,16 +103,14 @@ def _seen_upright(character: Character, detectors: Detectors) -> tuple[Character
         surface = surface_of(turned)
         if not len(surface.f):
             break
-        looker = Looker(surface, detectors, 1.0)
-        looker.size = min(1.0, looker.reach / 0.9)
+        looker = Looker(surface, detectors)
+        looker.size = min(1.0, looker.reach / ADULT_REACH)
         marks = look_around(looker)
         bare_rig = marks is None and k == 0 and len(joints) >= NUM_JOINTS // 4
         if marks is None and not bare_rig:
             continue
         if k:
-            turned = in_metres(turned).noted("It lay on its front or back, and was stood up.")
-            if turned.scale != character.scale:
-                return _seen_upright(turned, detectors)
+            turned = turned.noted("It lay on its front or back, and was stood up.")
         complete_cloud(looker)
         cloud = looker.cloud()
         joints, places = rig_joints(turned)
@@ -125,8 +124,6 @@ def _sized(
     character: Character, looker: Looker, target: Target, body: Body
 ) -> tuple[Character, Looker, Target]:
     """The character at a size that the body model's adults have; its own is in the report."""
-    from .fit import start_state
-
     ratio = limb_ratio(body, target, start_state(body, target))
     if SIZES[0] <= ratio <= SIZES[1]:
         return character, looker, target
@@ -140,8 +137,6 @@ def _sized(
 
 def limb_ratio(body: Body, target: Target, start: State) -> float:
     """How long the character's limbs and trunk are, in units of the mean body's."""
-    from ..tracking.skeleton import Posed
-
     posed = Posed(body, start)
     own = {int(j): p for j, p in zip(target.joints, target.places)}
     if target.marks is not None:

@@ -32,7 +32,7 @@ from ..types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, BoolArray, FloatArray,
 from .bones import joints_of
 from .character import DRESSED, HAIRY, Character, Surface
 from .terms import PlaneTerm, PointTerm
-from .views import Cloud, Marks, tree_of
+from .views import Cloud, Marks, first_of_cells, tree_of
 
 POSE_NOISE, FACE_NOISE, HAND_NOISE = 0.025, 0.004, 0.009
 """Metres by which landmarks in space are usually off."""
@@ -152,7 +152,8 @@ def enough_for_a_start(target: Target) -> bool:
     """Whether shoulders and hips are known."""
     named = {JOINT_NAMES[j] for j in target.joints}
     trunk = {f"{s}_{n}" for n in ("shoulder", "hip") for s in ("left", "right")}
-    seen = target.marks is not None and (target.marks.pose_weight[[11, 12, 23, 24]] > 0).all()
+    marks = target.marks
+    seen = marks is not None and bool((marks.pose_weight[[11, 12, 23, 24]] > 0).all())
     return seen or trunk <= named
 
 
@@ -196,7 +197,8 @@ def landmark_terms(body: Body, target: Target, radius: float, trust: float = 1.0
 def sample_vertices(body: Body) -> tuple[IntArray, IntArray]:
     """Vertices that are matched, evenly by area [n], and the part of each [n]; the same always."""
     rng = np.random.default_rng(0)
-    rows, parts = [], []
+    rows: list[IntArray] = []
+    parts: list[IntArray] = []
     rest = np.asarray(body.v_template, np.float64)
     a, b, c = np.moveaxis(rest[body.f], 1, 0)
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
@@ -247,8 +249,7 @@ class SurfaceMatcher:
         self.skin = np.unique(self.body.f[np.isin(self.body.face_part, kept)])
         feet = self.body.f[self.body.face_part == names.index("foot")]
         self.foot = np.isin(self.skin, feet)
-        cells = np.floor(self.target.cloud.points / BACK_CELL).astype(np.int64)
-        self.even = np.unique(cells, axis=0, return_index=True)[1]
+        self.even = first_of_cells(self.target.cloud.points, BACK_CELL)
         self.scalp = np.isin(self.parts, [names.index("scalp")])
         self.face = np.isin(self.parts, [names.index(n) for n in BARE_PARTS])
 

@@ -10,7 +10,7 @@ from ..body.model import Body
 from ..evaluation.overlay import OverlayPainter
 from ..gaussians.binding import vertex_normals
 from ..tracking.skeleton import Posed, State
-from ..types import JOINT_NAMES, FloatArray
+from ..types import JOINT_NAMES, FloatArray, IntArray
 from .fit import BARE, BARE_PARTS, CLOTHED, COVERED, TURN_WEIGHT, Target, meant
 from .views import Looker, tree_of
 
@@ -76,9 +76,10 @@ def measure(body: Body, state: State, target: Target) -> dict[str, Any]:
     }
 
 
-def _rows(body: Body, parts: tuple[str, ...]) -> FloatArray:
+def _rows(body: Body, parts: tuple[str, ...]) -> IntArray:
     names = [body.part_names.index(n) for n in parts if n in body.part_names]
-    return np.unique(body.f[np.isin(body.face_part, names)])
+    out: IntArray = np.unique(body.f[np.isin(body.face_part, names)])
+    return out
 
 
 def _spread(distance: FloatArray) -> dict[str, float | None]:

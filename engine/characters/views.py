@@ -121,12 +121,12 @@ class Looker:
     def _keep(self, camera: Camera, buffer: MeshBuffer, voxel: float) -> None:
         f, vertices = self.surface.f, self.surface.vertices
         covered = np.flatnonzero(buffer.face.ravel() >= 0)
+        if not len(covered):
+            return
         face = buffer.face.ravel()[covered]
         corners = vertices[f[face]]
         points = np.einsum("pk,pkc->pc", buffer.bary.reshape(-1, 3)[covered], corners)
-        # One point for each cell of a grid; the first in the picture's order.
-        cells = np.floor(points / (voxel * self.size)).astype(np.int64)
-        _, first = np.unique(cells, axis=0, return_index=True)
+        first = first_of_cells(points, voxel * self.size)
         points, face = points[first], face[first]
         a, b, c = np.moveaxis(vertices[f[face]], 1, 0)
         normals = np.cross(b - a, c - a)
@@ -155,10 +155,21 @@ class Looker:
         points = np.concatenate([c.points for c in self.seen])
         normals = np.concatenate([c.normals for c in self.seen])
         face = np.concatenate([c.face for c in self.seen])
-        cells = np.floor(points / (VOXEL["fine"] * self.size)).astype(np.int64)
         # The two sides of a thin sheet stay apart.
-        first = np.unique(np.concatenate([cells, normals > 0], 1), axis=0, return_index=True)[1]
+        side = (normals > 0) @ np.array([1, 2, 4])
+        first = first_of_cells(points, VOXEL["fine"] * self.size, side)
         return Cloud(points[first], normals[first], face[first])
+
+
+def first_of_cells(points: FloatArray, cell: float, kind: IntArray | None = None) -> IntArray:
+    """Rows of the first point [N, 3] in each cell of a grid, ``cell`` metres wide; with ``kind``
+    [N] 0..7, of each kind in it."""
+    place = np.floor((points - points.min(0)) / cell).astype(np.int64)
+    size = place.max(0) + 1
+    key = (place[:, 0] * size[1] + place[:, 1]) * size[2] + place[:, 2]
+    if kind is not None:
+        key = 8 * key + kind
+    return np.asarray(np.unique(key, return_index=True)[1])
 
 
 def look_around(looker: Looker) -> Marks | None:

@@ -60,7 +60,7 @@ def save_parts(folder: Path, parts: Sequence[Part]) -> None:
         })  # fmt: skip
     arrays["about"] = np.array(json.dumps(about))
     with (folder / PARTS_FILE).open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, **arrays)
 
 
 def load_parts(folder: Path) -> tuple[Part, ...]:
