@@ -28,6 +28,7 @@ from .asset_files import (
     materials_of,
     picture_fault,
 )
+from .asset_layout import runs_over_ground
 
 __all__ = [
     "DECIMETRE", "REMEDY", "TEXTURE_SIZE", "Garment", "Library", "MaterialFile", "check_asset",
@@ -149,6 +150,10 @@ def check_asset(path: Path) -> None:
             )
         for material in materials_of(path):
             check_asset(material)
+        if "clothes" in path.parts and runs_over_ground(garment):
+            raise LikenessError(
+                f"'{path}' has a picture that was made for other texture coordinates.", REMEDY
+            )
     elif path.suffix == ".mhmat":
         said = load_material(path)
         for picture in (said.texture, said.normal, said.bump, said.displacement, said.occlusion):

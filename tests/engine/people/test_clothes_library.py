@@ -129,3 +129,20 @@ def test_pictures_keep_their_size_up_to_a_limit(tmp_path: Path) -> None:
     assert load_picture(tmp_path / "p.png").shape == (100, 300, 4)
     assert load_picture(tmp_path / "p.png", 150).shape == (50, 150, 4)
     assert not np.asarray(load_picture(tmp_path / "p.png")).flags.writeable
+
+
+def test_a_picture_of_another_version_is_left_out_by_name(tmp_path: Path) -> None:
+    """Two charts; in the good picture the painted pieces lie under them, in the other beside."""
+    chart = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt {0} {1}\nvt {2} {1}\nvt {2} {3}\nvt {0} {3}\n"
+    obj = chart.format(0.1, 0.1, 0.5, 0.5) + "f 1/1 2/2 3/3 4/4\n"
+    for name, left in (("good suit", 0), ("bad suit", 40)):
+        path = asset(tmp_path / "clothes" / name, obj=obj)
+        picture = np.full((200, 200, 3), 255, np.uint8)
+        noise = np.random.default_rng(0).integers(20, 90, (90, 90, 3))
+        picture[95:185, 15 + left : 105 + left] = noise
+        Image.fromarray(picture).save(path.parent / "a.png")
+    told: list[str] = []
+    library = open_library(tmp_path, lambda path, why: told.append(why))
+    assert [p.stem for p in library.outfits] == ["good suit"]
+    assert len(told) == 1
+    assert "other texture coordinates" in told[0]
