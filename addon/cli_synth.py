@@ -62,7 +62,7 @@ PLACES = ("assets", "motions", "environments", "characters")
 @click.option("--recycle", metavar="N", type=click.IntRange(min=1), default=50, show_default=True,
               help="People after which a process is replaced: Blender keeps some memory of each.")
 @click.pass_context
-def synth(context: click.Context, data: Path, subjects: int, hold_out: int, per_shard: int,
+def synth(context: click.Context, /, data: Path, subjects: int, hold_out: int, per_shard: int,
           workers: int, threads: int, recycle: int, **chosen: Any) -> None:
     """Make synthetic people: pictures from all sides, with body, cameras, depth and labels.
 
@@ -96,7 +96,7 @@ def synth(context: click.Context, data: Path, subjects: int, hold_out: int, per_
 
 @click.command("synth-worker", hidden=True)
 @click.pass_context
-def synth_worker(context: click.Context) -> None:
+def synth_worker(context: click.Context, /) -> None:
     """Make people by numbers that come on stdin; 'likeness synth' starts this."""
     from .synth.maker import open_maker
     from .synth.worker import serve

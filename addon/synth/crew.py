@@ -28,6 +28,19 @@ def worker_command() -> list[str]:
     return [sys.executable, "-m", "likeness", "synth-worker"]
 
 
+def _answer(line: str) -> dict[str, Any] | None:
+    """A line of the protocol; None for any other.
+
+    >>> _answer('{"type": "ready"}'), _answer("4"), _answer("Blender 4.5.3 LTS")
+    ({'type': 'ready'}, None, None)
+    """
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) and "type" in said else None
+
+
 class Hand:
     """One worker process.
 
@@ -80,12 +93,11 @@ class Hand:
     def _hear(self, log: threading.Thread) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            try:
-                said = json.loads(line)
-            except ValueError:
+            said = _answer(line)
+            if said is None:  # Blender's, before the worker has its output to itself
                 self._log.append(line.rstrip())
-                continue
-            self._said.put((self, said))
+            else:
+                self._said.put((self, said))
         self._process.wait()
         log.join()  # its last words, which tell why it died
         self._said.put((self, dict(_ENDED)))

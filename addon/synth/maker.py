@@ -18,8 +18,9 @@ def synth_options(said: Mapping[str, Any]) -> SynthOptions:
     """The options that came through JSON; Cycles has Blender's environments where none are
     given."""
     names = {field.name for field in fields(SynthOptions)}
-    values = {name: said[name] for name in names if name in said}
-    options = SynthOptions(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    values: dict[str, Any] = {name: said[name] for name in names if name in said}
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    options = SynthOptions(**values)
     if options.engine == "cycles" and not options.environments:
         own = tuple(str(path) for path in bundled_environments())
         return replace(options, environments=own)

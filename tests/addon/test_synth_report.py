@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 import runpy
 from collections import Counter
@@ -99,3 +101,10 @@ def test_assets_are_found_anywhere_in_a_look() -> None:
     look = {"top": "shirt.mhclo", "under": [{"file": "a/vest.mhclo"}], "name": "png", "x": None}
     assert used(look, "bare") == ["shirt.mhclo", "vest.mhclo"]
     assert used({"hue": 0.3}, "bare") == ["bare"]
+
+
+@pytest.mark.parametrize("name", ["crew", "report", "run", "staging"])
+def test_examples(name: str) -> None:
+    found = doctest.testmod(importlib.import_module(f"likeness.addon.synth.{name}"))
+    assert found.attempted
+    assert not found.failed

@@ -11,9 +11,11 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from likeness.addon.synth.crew import worker_command
 from likeness.addon.synth.run import Job, Outcome, run
 from likeness.addon.synth.staging import RUN_FILE, STAGING, begin, locked
 from likeness.engine.training.shards import INDEX_FILE, read_subjects, shard_files
@@ -130,6 +132,7 @@ def children(pid: int) -> list[int]:
 RUNNER = """
 import sys
 from pathlib import Path
+from likeness.addon.synth.crew import worker_command
 from likeness.addon.synth.run import Job, run
 job = Job(Path(sys.argv[1]), 20, {"seed": 3, "seconds": 0.02}, per_shard=4, workers=2, threads=1)
 outcome = run(job, command=[sys.executable, sys.argv[2]])
@@ -240,6 +243,26 @@ def test_a_worker_that_cannot_start_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match=r"exit code 5: no luck"):
         run(job, command=[sys.executable, "-c", "import sys; print('no luck', file=sys.stderr); "
                           "sys.exit(5)"])  # fmt: skip
+
+
+def test_how_workers_are_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = [sys.executable, "-m", "likeness", "synth-worker"]
+    for binary, command in (
+        ("", module),  # bpy as a module
+        ("/opt/blender", ["/opt/blender", "--background", "--command", *module[2:]]),
+    ):
+        bpy = SimpleNamespace(app=SimpleNamespace(binary_path=binary))
+        monkeypatch.setitem(sys.modules, "bpy", bpy)
+        assert worker_command() == command
+    monkeypatch.delitem(sys.modules, "bpy")
+    assert worker_command() == module
+
+
+def test_what_is_no_answer_is_kept_as_its_last_words(tmp_path: Path) -> None:
+    job = Job(tmp_path, 2, SEED, threads=1)
+    code = "print('4'); print('[1]'); print('Blender 4.5'); import sys; sys.exit(5)"
+    with pytest.raises(LikenessError, match=r"exit code 5: Blender 4\.5"):
+        run(job, command=[sys.executable, "-c", code])
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
