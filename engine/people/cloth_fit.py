@@ -78,8 +78,8 @@ def wear(cloth: Cloth, posed: Posed, inner: list[Surface], folds: float, seed: i
         normals = vertex_normals(vertices, fine.f)
         for _ in range(3):
             normals = near @ normals
-        calm = np.clip(border_distance(fine.rest, fine.f) / 0.03, 0.3, 1.0)
-        depth = folds * calm * _folds(fine, pressed, seed)
+        # The same at an edge as elsewhere: what is sewn on (pockets) must not sink in.
+        depth = folds * _folds(fine, pressed, seed)
         depth[np.unique(fine.f[stiff])] = 0.0
         vertices = vertices + normals * depth[:, None]
     # Only what is near a surface now can meet it later.

@@ -82,8 +82,8 @@ _PATTERNS = {
     "second": {"plain": 0.8, "herringbone": 0.1, "plaid": 0.1},
 }  # fmt: skip
 _SIZES = {
-    "stripes": (0.015, 0.09), "thin stripes": (0.008, 0.04), "checks": (0.01, 0.045),
-    "plaid": (0.04, 0.11), "dots": (0.012, 0.04), "herringbone": (0.008, 0.014),
+    "stripes": (0.015, 0.09), "thin stripes": (0.012, 0.04), "checks": (0.016, 0.045),
+    "plaid": (0.04, 0.11), "dots": (0.016, 0.045), "herringbone": (0.010, 0.018),
     "knit": (0.006, 0.010), "camouflage": (0.03, 0.08),
 }  # fmt: skip
 
