@@ -11,16 +11,17 @@ from scipy.ndimage import uniform_filter
 from ..types import FloatArray
 from . import light
 from .draw import smoothed
-from .model import Lighting
+from .model import LABEL, Lighting
 from .raster_scene import FAR_AWAY, Scene, from_afar, in_threads, z_pass
 from .raster_textures import Textures
 from .sky import latlong_directions
 
-DIRECTIONS, SKY_MAP = 56, 256  # from which the sky is looked at; pixels of each depth map
+DIRECTIONS, SKY_MAP = 40, 256  # from which the sky is looked at; pixels of each depth map
 GLOSSY = 24  # rows of the blurred environments
 BEAM_MAP, STRIPS = 1024, 8  # pixels of a beam's depth map; strips that it is drawn in
 LIFT = 0.006  # metres off the surface, so that it doesn't shade itself
-BOUNCE = np.array([0.36, 0.30, 0.26])  # what skin and cloth around send back of the light
+FACE = [LABEL[name] for name in ("face", "eye", "mouth")]
+BOUNCE = np.array([0.24, 0.18, 0.15])  # what skin and cloth around send back of the light
 CASTER = 0.08  # metres to what throws a typical shadow; with the beam's angle, its softness
 CUTOUT = 0.5  # alpha that throws a shadow
 
@@ -119,17 +120,26 @@ def _sky(
     directions = _all_round(DIRECTIONS)
     radiance, solid = _cells(rest, directions)
     seen = np.zeros((len(scene.vertices), DIRECTIONS), np.float32)
-    lifted = scene.vertices + LIFT * scene.normals
-    scale = SKY_MAP / (2 * radius)
+    frames = [(centre, radius, np.arange(len(scene.vertices)))]
+    face = scene.vertices[np.unique(scene.f[np.isin(scene.label, FACE)])]
+    if len(face):  # its folds are finer than the body's, and people look at them
+        middle = (face.min(0) + face.max(0)) / 2
+        reach = float(np.linalg.norm(face - middle, axis=1).max()) + 0.03
+        near = np.linalg.norm(scene.vertices - middle, axis=1) < reach
+        frames.append((middle, reach, np.flatnonzero(near)))
 
     def look(k: int) -> None:
         axes = _axes(directions[k])
-        view = from_afar(scene, axes, centre, scale, SKY_MAP)
-        depth = np.full((SKY_MAP, SKY_MAP), np.inf)
-        face = np.full(depth.shape, -1, np.int32)
-        z_pass(scene, textures, view, 0, SKY_MAP, CUTOUT, 1, depth, face)
-        p = (lifted - centre) @ axes.T
-        seen[:, k] = _passing(depth, p[:, :2] * scale + SKY_MAP / 2, p[:, 2] + FAR_AWAY, 1 / scale)
+        for middle, reach, rows in frames:
+            scale = SKY_MAP / (2 * reach)
+            view = from_afar(scene, axes, middle, scale, SKY_MAP)
+            depth = np.full((SKY_MAP, SKY_MAP), np.inf)
+            face = np.full(depth.shape, -1, np.int32)
+            z_pass(scene, textures, view, 0, SKY_MAP, CUTOUT, 1, depth, face)
+            p = scene.vertices[rows] + min(LIFT, 2 / scale) * scene.normals[rows] - middle
+            p = p @ axes.T
+            xy, z = p[:, :2] * scale + SKY_MAP / 2, p[:, 2] + FAR_AWAY
+            seen[rows, k] = _passing(depth, xy, z, 1 / scale)
 
     in_threads(look, range(DIRECTIONS))
     basis = light.sh_basis(directions) * solid[:, None]
@@ -137,7 +147,9 @@ def _sky(
     returned = (basis[:, :, None] * (BOUNCE * card)).reshape(DIRECTIONS, 27)
     towards = np.clip(scene.normals @ directions.T, 0.0, None) * solid
     open_share = (towards * seen).sum(1, keepdims=True) / towards.sum(1, keepdims=True)
-    sky = np.concatenate([seen @ (direct - returned) + returned.sum(0), open_share], 1)
+    # What is nearly closed sends its light back and forth, and little of it out.
+    lit = seen @ direct + open_share * ((1.0 - seen) @ returned)
+    sky = np.concatenate([lit, open_share], 1)
     return np.ascontiguousarray(smoothed(sky, scene.f, 2), np.float32)
 
 
@@ -157,7 +169,7 @@ def _cells(picture: FloatArray, directions: FloatArray) -> tuple[FloatArray, Flo
     solid = np.bincount(nearest, weight, len(directions))
     pixels = picture.reshape(-1, 3) * weight[:, None]
     sums = np.stack([np.bincount(nearest, pixels[:, c], len(directions)) for c in range(3)], 1)
-    return sums / solid[:, None], solid
+    return sums / solid[:, None], np.asarray(solid, np.float64)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -185,7 +197,7 @@ def _mirror(environment: FloatArray, lighting: Lighting) -> FloatArray:
         half = np.cos(np.radians(max(lighting.key_angle, 6.0) / 2))
         disc = latlong_directions(light.COARSE) @ np.array(lighting.key) > half
         sharp = sharp + disc[..., None] * key / (2 * np.pi * (1 - half))
-    return np.asarray(sharp, np.float32)
+    return np.ascontiguousarray(sharp, np.float32)
 
 
 def _glossy(rest: FloatArray) -> FloatArray:
@@ -199,7 +211,7 @@ def _glossy(rest: FloatArray) -> FloatArray:
         lobe = np.exp((cosine - 1.0) * (2.0 / roughness**4)) * solid
         blurred = lobe @ coarse.reshape(-1, 3) / lobe.sum(1, keepdims=True)
         out.append(blurred.reshape(coarse.shape))
-    return np.stack(out).astype(np.float32)
+    return np.asarray(np.stack(out), np.float32)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -63,7 +63,7 @@ def scene_of(figure: Figure) -> tuple[Scene, Textures]:
     """A figure as flat arrays. Materials that parts share are stored once."""
     materials: list[Material] = []
     rows: dict[int, int] = {}
-    columns: list[list[FloatArray]] = [[] for _ in range(11)]
+    columns: list[list[Any]] = [[] for _ in range(11)]
     at = 0
     for part in figure.parts:
         if len(part.f) == 0:
@@ -88,8 +88,8 @@ def scene_of(figure: Figure) -> tuple[Scene, Textures]:
         at += len(vertices)
     kind = np.array([KINDS.index(m.kind) for m in materials], np.int64)
     metallic = np.array([m.metallic for m in materials], np.float64)
-    joined = [np.ascontiguousarray(np.concatenate(column)) for column in columns]
-    return Scene(*joined, kind, metallic), pack(materials)
+    joined: list[Any] = [np.ascontiguousarray(np.concatenate(column)) for column in columns]
+    return Scene._make([*joined, kind, metallic]), pack(materials)
 
 
 def _soft_normals(part: Part, vertices: FloatArray, f: IntArray) -> FloatArray:

@@ -55,7 +55,7 @@ def _spot(d: FloatArray, towards: FloatArray, degrees: float) -> FloatArray:
 
 
 def _colour(rng: np.random.Generator, base: tuple[float, float, float], by: float) -> FloatArray:
-    return np.array(base) * (1.0 + rng.uniform(-by, by, 3))
+    return np.asarray(np.array(base) * (1.0 + rng.uniform(-by, by, 3)))
 
 
 def _layers(d: FloatArray, above: FloatArray, horizon: FloatArray, below: FloatArray) -> FloatArray:
