@@ -22,6 +22,10 @@ THICK = 0.012  # metres by which hair wins against the skin below
 LIBRARY_SHARE = 0.5  # of the people with hair, where there is a library
 POSED_CLEARANCE = 0.006
 
+OVER_AN_EYE = {"bob01": 0.2, "bob02": 0.4, "short03": 0.3}
+"""How often hair of MakeHuman's that hides an eye is drawn, against the rest: in photos that is
+rare."""
+
 _SHORT = ("buzz", "crop", "fade", "side part", "slick back", "curly crop", "afro")
 _LONG = ("bob", "fringed bob", "long", "wavy", "fringed long", "curls", "ponytail", "bun")
 _SHARES = {
@@ -133,7 +137,8 @@ def _style(
         if african and not male:
             fits += [k for k, name in enumerate(assets) if "afro" in name]
         if fits:
-            row = int(rng.choice(fits))
+            weight = np.array([OVER_AN_EYE.get(assets[k], 1.0) for k in fits])
+            row = int(rng.choice(fits, p=weight / weight.sum()))
             return "library", assets[row], row
     cut = male if rng.random() < 0.93 else not male
     names, shares = (_SHORT, _SHARES["male"]) if cut else (_LONG, _SHARES["female"])

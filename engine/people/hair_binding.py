@@ -123,7 +123,7 @@ def with_skin(points: FloatArray, rest: FloatArray, posed: Posed, rows: IntArray
         rest: [V, 3] the body at rest with a neutral face. rows: the skin vertices that may carry.
     """
     body = posed.dress.body
-    gap, near = cKDTree(rest[rows]).query(points, NEIGHBOURS)
+    gap, near = cKDTree(rest[rows]).query(points, min(NEIGHBOURS, len(rows)))
     weight = 1.0 / np.maximum(gap, 0.001) ** 2
     weight /= weight.sum(1, keepdims=True)
     before = np.asarray(rest, np.float64)[rows[near]]

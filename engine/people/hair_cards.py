@@ -121,8 +121,9 @@ def strand_maps(path: Path, size: int) -> tuple[FloatArray, FloatArray, FloatArr
     shade = np.exp(np.clip(0.75 * np.log((light + 0.006) / (base + 0.006)), -1.3, 1.0))
     soft = ndimage.gaussian_filter(alpha, 2.5 * unit)
     full = np.maximum(ndimage.maximum_filter(soft, 9 * unit), 0.05)
-    edge = soft / full + 0.75 * (fine - 0.5)
-    ends = alpha * smoothstep(edge, 0.40, 0.75)
+    # Within a lock this is 1: only edges and ends break up.
+    edge = soft / full + 0.5 * (fine - 0.5)
+    ends = alpha * smoothstep(edge, 0.42, 0.72)
     shade *= np.exp(0.9 * (fine - 0.5))
     return shade.astype(np.float32), ends.astype(np.float32), fine, locks
 
@@ -155,7 +156,9 @@ def recolored(
         chosen = 0.7 * smoothstep(locks, 1.0 - streaks - 0.08, 1.0 - streaks + 0.08)
         rgb = rgb * (1 - chosen[..., None]) + to_linear(streak) * chosen[..., None]
     if grey > 0.0:
-        white = smoothstep(1.0 - fine, grey * 1.3 - 0.03, grey * 1.3 - 0.28)[..., None]
+        # Texels are wider than strands: they are more or less grey, hardly one or the other.
+        apart = 0.9 * min(grey, 1.0 - grey)
+        white = (grey + apart * (1.0 - 2.0 * fine))[..., None]
         rgb = rgb * (1 - white) + to_linear(WHITE) * white
     rgba = np.concatenate([to_srgb(rgb * shade[..., None]), alpha[..., None]], -1)
     return np.asarray(np.rint(255 * np.clip(rgba, 0, 1)), np.uint8)

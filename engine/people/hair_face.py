@@ -58,7 +58,8 @@ def _on_lids(points: FloatArray, upper: BoolArray, wearer: Wearer, rest: FloatAr
     """Lash points at rest that hang on the lid (upper or lower) that they grow from."""
     body = wearer.dress.body
     rows = rows_of(body, "eyelid")
-    above = rest[rows, 1] > _eye(body, wearer.betas)[1]
+    # The lids' own sides, whoever has them: of the template.
+    above = body.v_template[rows, 1] > body.J_template[JOINT_INDEX["left_eye_smplhf"], 1]
     out = np.array(points, np.float64)
     for high in (True, False):
         for left in (True, False):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..types import FloatArray, IntArray
 from .hair_binding import smoothstep, unit
 from .hair_color import WHITE, mixed, to_linear, to_srgb
-from .hair_strands import HeadShape, bald
+from .hair_strands import HeadShape, baldness
 
 TILES, TILE_WIDTH, TILE_HEIGHT, STRANDS = 12, 40, 256, 11
 
@@ -18,7 +18,7 @@ def undercoat(head: HeadShape, receding: float) -> tuple[FloatArray, IntArray, F
     surroundings stay free. Vertices, triangles and corners' coordinates as of ribbons."""
     points, normals = head.vertices[head.faces], head.normals[head.faces]
     inside = head.hairline.query(points.reshape(-1, 3))[0].reshape(-1, 3).min(1) > 0.0085
-    hairless = bald(points.reshape(-1, 3), head, receding).reshape(-1, 3).any(1)
+    hairless = (baldness(points.reshape(-1, 3), head, receding) > -0.2).reshape(-1, 3).any(1)
     points, normals = points[inside & ~hairless], normals[inside & ~hairless]
     away = points - head.crown
     azimuth = np.arctan2(away[..., 0], away[..., 2]) / (2 * np.pi)

@@ -49,9 +49,11 @@ class Style:
 
 
 STYLES: dict[str, Style] = {
-    "buzz": Style("crown", (0.006, 0.012), 0.8, lift=0.002, count=4200, segments=2, width=0.006),
-    "crop": Style("crown", (0.025, 0.045), 0.45, lift=0.008, gravity=0.2, count=3400),
-    "fade": Style("crown", (0.035, 0.055), 0.14, lift=0.010, gravity=0.1, count=3400),
+    "buzz": Style("crown", (0.006, 0.012), 0.8, lift=0.002, count=6500, segments=2, width=0.0042),
+    "crop": Style("crown", (0.025, 0.045), 0.45, lift=0.008, gravity=0.2, count=3800,
+                  width=0.0045),
+    "fade": Style("crown", (0.035, 0.055), 0.14, lift=0.010, gravity=0.1, count=3800,
+                  width=0.0045),
     "side part": Style("part", (0.055, 0.085), 0.4, lift=0.011, gravity=0.3, count=3000),
     "slick back": Style("back", (0.07, 0.10), 0.55, lift=0.009, gravity=0.25, count=2800),
     "curly crop": Style("up", (0.04, 0.06), 0.5, lift=0.012, curl=0.8, count=2600,
@@ -133,20 +135,22 @@ def _rim(vertices: FloatArray, faces: IntArray) -> cKDTree:
     )
 
 
-def bald(points: FloatArray, head: HeadShape, receding: float) -> BoolArray:
-    """[N] where a hairline that recedes by 0..1 has left scalp points: from the temples to the
-    crown, then all but a wreath."""
+def baldness(points: FloatArray, head: HeadShape, receding: float) -> FloatArray:
+    """[N] how far inside the bald part scalp points are, in units of the head's size; negative:
+    hair grows. A hairline that recedes by 0..1 leaves the temples, then all but a wreath."""
     if receding <= 0.0:
-        return np.zeros(len(points), bool)
+        return np.full(len(points), -1.0)
     ahead = (points[:, 2] - head.crown[2]) / (head.front - head.crown[2])
     temple = np.clip(np.abs(points[:, 0]) / head.radius, 0.0, 1.0)
-    wander = 0.06 * noise.fractal(points, 5, 0.012, 3)
-    front = ahead > 1.02 - receding * (0.25 + 0.75 * temple) * 0.6 + wander
-    above = points[:, 1] > head.brow + 0.012 + 0.1 * (1.0 - receding) ** 2
-    top = (receding > 0.6) & (np.hypot(points[:, 0], 0.8 * (points[:, 2] - head.centre[2]))
-                              < head.radius * (0.4 + receding * 0.62 + wander))  # fmt: skip
-    out: BoolArray = above & (front | top)
-    return out
+    wander = 0.08 * noise.fractal(points, 5, 0.02, 3)
+    front = ahead - 1.02 + receding * (0.25 + 0.75 * temple) * 0.6 + wander
+    above = (points[:, 1] - head.brow - 0.012 - 0.1 * (1.0 - receding) ** 2) / head.radius
+    out = np.minimum(front, above)
+    if receding > 0.6:
+        wide = 0.4 + receding * 0.62 + wander
+        far = np.hypot(points[:, 0], 0.8 * (points[:, 2] - head.centre[2])) / head.radius
+        out = np.maximum(out, np.minimum(wide - far, above))
+    return np.asarray(out)
 
 
 def scalp_points(
@@ -203,9 +207,8 @@ def grow(
     # The hairline is soft, and recedes a little at the temples of everybody.
     ahead = (roots[:, 2] > head.centre[2] + 0.03) & (roots[:, 1] > head.brow)
     temple = ahead * smoothstep(np.abs(roots[:, 0]), 0.030, 0.052) * 0.007
-    keep = ~bald(roots, head, receding) & (
-        rng.random(len(roots)) < smoothstep(inward - temple, 0.0, 0.007)
-    )
+    keep = rng.random(len(roots)) < smoothstep(inward - temple, 0.0, 0.007)
+    keep &= rng.random(len(roots)) > smoothstep(baldness(roots, head, receding), -0.16, 0.02)
     roots, normals, inward = roots[keep], normals[keep], inward[keep]
     if style.comb == "tie":
         return _tied(style, head, roots, length, rng)
