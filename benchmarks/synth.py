@@ -78,6 +78,8 @@ def main() -> None:
     if "cycles" in engines and importlib.util.find_spec("bpy") is None:
         print("no bpy: Cycles is not timed")
         engines.remove("cycles")
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # Blender tells of every picture
     here = machine()
     print(f"{told(here)}; load {busy()} before")
     results = [
