@@ -52,7 +52,7 @@ MIX: dict[str, str | Callable[[Facts], Any]] = {
     "age": "traits.age_band",
     "tone": "traits.tone",
     "skins": _skin,
-    "hairs": "looks.hair.style",
+    "hairs": lambda facts: told(facts, "looks.hair.style") or told(facts, "looks.hair.kind"),
     "outfits": _outfit,
     "shoes": lambda facts: used(told(facts, "looks.clothes.shoes"), "none or tailored"),
     "accessories": _accessories,
