@@ -13,10 +13,10 @@ from .skin_texels import SkinTexels, curve, mirrored
 BROW_ROW = (104, 69, 108, 151, 337, 299, 333)
 HAIR_ROW = (103, 67, 109, 10, 338, 297, 332)
 SIDED = {
-    "nasolabial": ((203, 206, 216, 212), 0.0022, 0.00055, 0.18),
-    "marionette": ((43, 211, 32), 0.0016, 0.00030, 0.55),
-    "bag": ((233, 232, 231, 230, 229, 228), 0.0014, 0.00028, 0.40),
-    "lid": ((26, 22, 23, 24, 110), 0.0010, 0.00014, 0.30),
+    "nasolabial": ((203, 206, 216, 212), 0.0022, 0.00070, 0.18),
+    "marionette": ((43, 211, 32), 0.0016, 0.00042, 0.55),
+    "bag": ((233, 232, 231, 230, 229, 228), 0.0014, 0.00040, 0.40),
+    "lid": ((26, 22, 23, 24, 110), 0.0010, 0.00020, 0.30),
 }
 """FaceMesh's points of the right side, width and depth in metres, and the amount of ageing (0..1)
 from which the fold begins to show."""
@@ -96,14 +96,14 @@ def creases(texels: SkinTexels, ageing: float, rng: np.random.Generator) -> list
         if strength > 0.02:
             cut = int(rng.integers(0, 2))
             row = (brow + height * (hair - brow))[cut : len(brow) - int(rng.integers(0, 2))]
-            add(row, 0.0014, 0.00024 * strength, 0.0012)
+            add(row, 0.0014, 0.00032 * strength, 0.0012)
     for left, right in ((107, 55), (336, 285)):
         if (strength := amount(0.35)) > 0.02:
             middle = at[[9, 9, 8]]
             outer = at[[left, left, right]]
             share = np.array([[0.50], [0.42], [0.45]])
             control = middle + share * (outer - middle) + [[0, 0.004, 0], [0, -0.003, 0], [0, 0, 0]]
-            add(control, 0.0012, 0.0003 * strength, 0.0006)
+            add(control, 0.0012, 0.0004 * strength, 0.0006)
     for flip in (False, True):
         for target in CROW_TARGETS:
             if (strength := amount(0.32)) > 0.02:
@@ -112,7 +112,7 @@ def creases(texels: SkinTexels, ageing: float, rng: np.random.Generator) -> list
                 bow = np.array([[0, 0, 0], [0, rng.normal(0, 0.0008), 0], [0, 0, 0]])
                 ends = a + span * (b - a)
                 control = np.stack([ends[0], ends.mean(0), ends[1]]) + bow
-                add(mirrored(control) if flip else control, 0.0009, 0.00022 * strength, 0.0005)
+                add(mirrored(control) if flip else control, 0.0009, 0.00030 * strength, 0.0005)
     return out
 
 
