@@ -180,7 +180,7 @@ def convert_to_folder(
     report = {
         "version": VERSION, "source": source.name, "sha256": file_sha256(source), **done.report,
     }  # fmt: skip
-    with _whole_folder(folder) as scratch:
+    with subject_folder(folder) as scratch:
         save_subject(done, report, scratch)
     return report
 
@@ -237,7 +237,7 @@ def check_subject_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
+def subject_folder(folder: Path) -> Iterator[Path]:
     """A scratch folder that takes the place of ``folder`` when the block succeeds."""
     folder = folder.absolute()
     home = next(p for p in folder.parents if p.exists())
