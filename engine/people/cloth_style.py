@@ -6,7 +6,7 @@ import colorsys
 
 import numpy as np
 
-from .cloth_paint import MOTIFS, Color, Fabric
+from .cloth_pattern import MOTIFS, Color, Fabric
 
 NEUTRALS = (
     (0.07, 0.07, 0.08), (0.13, 0.13, 0.14), (0.23, 0.24, 0.25), (0.45, 0.45, 0.46),

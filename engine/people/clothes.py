@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from ..gaussians.binding import vertex_normals
 from ..types import JOINT_INDEX, BoolArray, IntArray, LikenessError
 from .cloth_charts import flatten, limb_shares
 from .cloth_fit import REACH, Worn, loosened, skin_surface, wear
 from .cloth_mesh import Cloth, Surface, border_distance, covered, pushed_out, with_edge
-from .cloth_paint import Fabric, library_shoes, paint, regions, tailored_shoes
+from .cloth_paint import library_shoes, paint, regions, tailored_shoes
+from .cloth_pattern import Fabric
 from .cloth_style import random_fabric, shoe_color
 from .dress import Posed, garment_rest, hidden_faces
 from .library import (
@@ -37,6 +39,7 @@ THICKNESS = 0.003  # metres of a turned-in edge
 LOOSE = 0.007  # metres by which a library's garment stands further off, on average half of it
 BENT = np.radians(38.0)  # of the hips against the pelvis, over which no skirt is worn
 BELT = 0.025  # metres of skin that stay visible under an open edge
+SEWN_ON = 0.15  # metres high; what is less is a pocket, a button or a buckle
 _HIDEABLE = ("torso", "neck", "arm", "leg", "foot")
 
 
@@ -205,8 +208,16 @@ def _pieces(layer: Layer) -> list[Layer]:
     links = sparse.coo_matrix((np.ones(cloth.f.size), edges), (count, count))
     _, piece = connected_components(links, directed=False)
     legs = limb_shares(cloth.skinning)[:, 3:].sum(1)
-    of_legs = np.bincount(piece, legs) / np.bincount(piece) > 0.45
-    low = of_legs[piece][cloth.f[:, 0]]
+    of_legs = (np.bincount(piece, legs) / np.bincount(piece) > 0.45)[piece]
+    top, bottom = np.full(piece.max() + 1, -np.inf), np.full(piece.max() + 1, np.inf)
+    np.maximum.at(top, piece, cloth.rest[:, 1])
+    np.minimum.at(bottom, piece, cloth.rest[:, 1])
+    large = (top - bottom > SEWN_ON)[piece]
+    if large.any():  # a jacket's pocket before the hip belongs to the jacket
+        nearest = cKDTree(cloth.rest[large]).query(cloth.rest)[1]
+        share = np.bincount(piece, of_legs[large][nearest]) / np.bincount(piece)
+        of_legs = np.where(large, of_legs, (share > 0.5)[piece])
+    low = of_legs[cloth.f[:, 0]]
     if low.all() or not low.any() or (cloth.label == LABEL["shoes"]).all():
         return [layer]
     out = []

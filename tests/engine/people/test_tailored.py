@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from likeness.engine.people.cloth_charts import flatten
 from likeness.engine.people.cloth_mesh import Cloth, border_edges, divide, subdivide, with_edge
-from likeness.engine.people.cloth_paint import PATTERNS, Fabric, paint, pattern_value
+from likeness.engine.people.cloth_paint import paint
+from likeness.engine.people.cloth_pattern import PATTERNS, Fabric, pattern_value
 from likeness.engine.people.dress import Posed, load_dress_body, posed_body
 from likeness.engine.people.model import LABEL
 from likeness.engine.people.poses import winding
