@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..types import FloatArray, IntArray
 from .hair_binding import smoothstep, unit
-from .hair_color import WHITE, mixed, to_linear, to_srgb
+from .hair_color import mixed, to_linear, to_srgb
 from .hair_strands import HeadShape, baldness
 
 TILES, TILE_WIDTH, TILE_HEIGHT, STRANDS = 12, 40, 256, 11
@@ -96,11 +96,12 @@ def strand_texture(
     near = smoothstep(y, 0.22, 0.03)[..., None]
     for tile in range(TILES):
         lock = rng.random() < streaks
-        rgb = np.tile(to_linear(mixed(color, 0.0)), (TILE_HEIGHT, TILE_WIDTH, 1)) * 0.35
+        rgb = np.tile(to_linear(mixed(color, grey)), (TILE_HEIGHT, TILE_WIDTH, 1)) * 0.35
         alpha = np.zeros((TILE_HEIGHT, TILE_WIDTH))
         for _ in range(STRANDS):
             white = rng.random() < grey
-            base = to_linear(WHITE if white else color)
+            # A drawn strand stands for several: few of them are all white.
+            base = to_linear(mixed(color, 0.4 + 0.6 * grey) if white else color)
             if not white:
                 base = np.asarray(base * (1 - along) + to_linear(ends) * along)
                 base = np.asarray(base * (1 - near) + to_linear(roots) * near)

@@ -209,6 +209,8 @@ def grow(
     temple = ahead * smoothstep(np.abs(roots[:, 0]), 0.030, 0.052) * 0.007
     keep = rng.random(len(roots)) < smoothstep(inward - temple, 0.0, 0.007)
     keep &= rng.random(len(roots)) > smoothstep(baldness(roots, head, receding), -0.16, 0.02)
+    if style.ends is None:  # shaved beside the ears' lobes
+        keep &= (roots[:, 1] > head.brow - 0.048) | (roots[:, 2] < head.centre[2] - 0.022)
     roots, normals, inward = roots[keep], normals[keep], inward[keep]
     if style.comb == "tie":
         return _tied(style, head, roots, length, rng)
@@ -218,6 +220,8 @@ def grow(
     total = reach * share * rng.uniform(0.85, 1.1, len(roots))
     if style.ends is None:
         total *= 0.4 + 0.6 * smoothstep(inward, 0.0, 0.03)
+        # Cut close before and below the ears, where it would stand off in tufts.
+        total *= 1.0 - 0.6 * smoothstep(roots[:, 1], head.brow - 0.01, head.brow - 0.045)
     side = np.where(roots[:, 0] + rng.normal(0, 0.003, len(roots)) > part, 1.0, -1.0)
     behind = roots[:, 2] < head.crown[2] + rng.normal(0.01, 0.01, len(roots))
     side[behind] = rng.choice([-1.0, 1.0], int(behind.sum()))  # the parting ends at the crown
