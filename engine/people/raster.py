@@ -97,7 +97,7 @@ def truth(
     if isinstance(figure, Prepared):
         scene, textures = figure.scene, figure.textures
     else:
-        scene, textures = scene_of(figure)
+        scene, textures = scene_of(figure, mips=False)
     view = projected(scene, camera)
     depth = np.full((camera.height, camera.width), np.inf)
     face = np.full(depth.shape, -1, np.int32)

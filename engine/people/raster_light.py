@@ -23,6 +23,7 @@ LIFT = 0.006  # metres off the surface, so that it doesn't shade itself
 FACE = [LABEL[name] for name in ("face", "eye", "mouth")]
 BOUNCE = np.array([0.24, 0.18, 0.15])  # what skin and cloth around send back of the light
 CASTER = 0.08  # metres to what throws a typical shadow; with the beam's angle, its softness
+THROUGH_HAIR = 0.5  # share of the sky's light on hair that it hands on
 CUTOUT = 0.5  # alpha that throws a shadow
 
 
@@ -150,7 +151,11 @@ def _sky(
     # What is nearly closed sends its light back and forth, and little of it out.
     lit = seen @ direct + open_share * ((1.0 - seen) @ returned)
     sky = np.concatenate([lit, open_share], 1)
-    return np.ascontiguousarray(smoothed(sky, scene.f, 2), np.float32)
+    sky = smoothed(sky, scene.f, 2)
+    hair = np.unique(scene.f[scene.label == LABEL["hair"]])
+    if len(hair):  # light goes from strand to strand
+        sky[hair] += THROUGH_HAIR * (sky[hair].mean(0) - sky[hair])
+    return np.ascontiguousarray(sky, np.float32)
 
 
 def _all_round(count: int) -> FloatArray:

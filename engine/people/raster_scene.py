@@ -59,8 +59,9 @@ class Projected(NamedTuple):
     width: int
 
 
-def scene_of(figure: Figure) -> tuple[Scene, Textures]:
-    """A figure as flat arrays. Materials that parts share are stored once."""
+def scene_of(figure: Figure, mips: bool = True) -> tuple[Scene, Textures]:
+    """A figure as flat arrays. Materials that parts share are stored once. Without ``mips`` the
+    textures are good for the z-buffer only."""
     materials: list[Material] = []
     rows: dict[int, int] = {}
     columns: list[list[Any]] = [[] for _ in range(11)]
@@ -89,7 +90,7 @@ def scene_of(figure: Figure) -> tuple[Scene, Textures]:
     kind = np.array([KINDS.index(m.kind) for m in materials], np.int64)
     metallic = np.array([m.metallic for m in materials], np.float64)
     joined: list[Any] = [np.ascontiguousarray(np.concatenate(column)) for column in columns]
-    return Scene._make([*joined, kind, metallic]), pack(materials)
+    return Scene._make([*joined, kind, metallic]), pack(materials, mips)
 
 
 def _soft_normals(part: Part, vertices: FloatArray, f: IntArray) -> FloatArray:

@@ -151,7 +151,8 @@ def shade(scene, textures, lights, i, b0, b1, b2, level, back, eye, work, out): 
         if nl < -0.35:
             continue
         # The blurred maps don't see into folds; the open share knows them.
-        passing = beam_passes(lights, k, px, py, pz) * min(2.0 * c[27], 1.0)
+        fold = 0.5 + c[27] if kind == HAIR else 2.0 * c[27]
+        passing = beam_passes(lights, k, px, py, pz) * min(fold, 1.0)
         if passing <= 0.0:
             continue
         hx, hy, hz = lx + vx, ly + vy, lz + vz

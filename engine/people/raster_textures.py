@@ -55,8 +55,8 @@ LINEAR = srgb_to_linear(np.arange(256) / 255.0).astype(np.float32)
 _STORED = np.round(linear_to_srgb((np.arange(8192) + 0.5) / 8192) * 255.0).astype(np.uint8)
 
 
-def pack(materials: Sequence[Material]) -> Textures:
-    """The textures of the materials, in their order."""
+def pack(materials: Sequence[Material], mips: bool = True) -> Textures:
+    """The textures of the materials, in their order; without ``mips`` only what alpha needs."""
     texels: list[NDArray[np.uint8]] = []
     reliefs: list[NDArray[np.float32]] = [np.zeros((1, 2), np.float32)]
     count = len(materials)
@@ -64,8 +64,8 @@ def pack(materials: Sequence[Material]) -> Textures:
     relief_start, levels = np.full((count, LEVELS), -1, np.int64), np.zeros(count, np.int64)
     at, relief_at = 0, 1
     for m, material in enumerate(materials):
-        color, roughness, slopes = _maps(material)
-        colors = mip_levels(color, roughness)
+        color, roughness, slopes = _maps(material if mips else Material("plain", material.color))
+        colors = mip_levels(color, roughness, LEVELS if mips else 1)
         levels[m] = len(colors)
         for k, level in enumerate(colors):
             start[m, k], size[m, k] = at, level.shape[:2]
@@ -82,12 +82,17 @@ def pack(materials: Sequence[Material]) -> Textures:
     )
 
 
-def mip_levels(color: NDArray[np.uint8], roughness: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """[H, W, 5] and its halves down to one texel: means of the light that comes off a texel, so
-    weighted by alpha and in linear colours, of alpha, and of roughness."""
+def mip_levels(
+    color: NDArray[np.uint8], roughness: NDArray[np.uint8], most: int = LEVELS
+) -> list[NDArray[np.uint8]]:
+    """[H, W, 5] and its halves down to one texel, at most ``most`` levels: means of the light
+    that comes off a texel, so weighted by alpha and in linear colours, of alpha, and of
+    roughness."""
     first = np.concatenate([color, roughness[..., None]], 2)
+    if most == 1:
+        return [first]
     out, values = [first], _means_of(first, LINEAR)
-    while values.shape[0] > 1 or values.shape[1] > 1:
+    while (values.shape[0] > 1 or values.shape[1] > 1) and len(out) < most:
         values = _halved(_halved(values, 0), 1)
         out.append(_stored_means(values, _STORED))
     return out
