@@ -226,6 +226,8 @@ class _Run:
                 self.store.write("rewritten", prompt, content)
             kept += prompt.rewriting["outcome"] != "rewritten"
             self.report("rewrite", done / len(todo), f"scene {done} of {len(todo)}")
+        del complete
+        _release()
         if kept:
             self.say(
                 f"{kept} of {len(todo)} scenes stay as composed: what the model wrote lost "
@@ -245,6 +247,8 @@ class _Run:
             self.store.write("clips", prompt, about)
             write_clip(self.store.path("clips", prompt, ".mp4"), frames, video.frame_rate)
             self.report("videos", done / len(todo), f"clip {done} of {len(todo)}")
+        del film
+        _release()
 
     def turn(self, prompts: Sequence[Prompt]) -> None:
         todo = self._open(prompts, "views", ".json")
@@ -272,6 +276,8 @@ class _Run:
                         Image.fromarray(picture).save(scratch)
                 self.store.write("views", prompt, {"reference": number, **about})
             self.report("views", done / len(todo), f"person {done} of {len(todo)}")
+        del edit
+        _release()
 
     def track(self, prompts: Sequence[Prompt]) -> None:
         todo = self._open(prompts, "subjects", ".tar")
@@ -324,6 +330,12 @@ class _Run:
         write_card(self.store.data, about, MIX)
         contact_sheet(self.store.data)
         return shards
+
+
+def _release() -> None:
+    from .loading import release
+
+    release()
 
 
 def _before(stage: str, prompt: Prompt) -> LikenessError:

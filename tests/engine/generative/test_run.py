@@ -80,6 +80,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
         run_module, "choose_reference", lambda clip, *given: (2, np.zeros((64, 64, 3)))
     )
     monkeypatch.setattr(run_module, "make_subject", make)
+    monkeypatch.setattr(run_module, "_release", lambda: None)
     monkeypatch.setattr(run_module, "_detectors", lambda: None)
     monkeypatch.setattr(run_module, "load_fitting_body", lambda path: None)
     return asked
