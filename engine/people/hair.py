@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import FloatArray, IntArray
+from ..types import FloatArray, IntArray, LikenessError
 from . import hair_cards as cards
 from . import hair_face as face
 from . import hair_ribbons as ribbons
@@ -171,7 +171,8 @@ def hair_parts(wearer: Wearer, look: HairLook, hat_below: float | None) -> list[
         hat_below: rest height in metres above which a hat is, or None.
 
     Raises:
-        LikenessError: an asset cannot be read or is made for another base mesh.
+        LikenessError: an asset cannot be read, is made for another base mesh, or is hair
+            without a texture. (Brows and lashes without one are grown instead.)
     """
     body = wearer.dress.body
     rest = np.asarray(wearer.rest().rest[: len(body.v_template)], np.float64)
@@ -229,7 +230,10 @@ def _library_hair(
     assert wearer.library is not None
     garment = load_garment(wearer.library.hair[look.asset])
     if garment.texture is None:
-        return _grown_hair(wearer, look, rest, hat_below)
+        raise LikenessError(
+            f"The hair '{wearer.library.hair[look.asset]}' has no texture.",
+            "Take it out of the library, or give its .mhmat a diffuseTexture that exists.",
+        )
     head = strands.head_shape(rest, wearer.dress.body)
     size = _size(wearer)
     points = garment_vertices(garment, wearer.rest())
@@ -254,7 +258,7 @@ def _library_hair(
 def _grown_hair(
     wearer: Wearer, look: HairLook, rest: FloatArray, hat_below: float | None
 ) -> list[Part]:
-    style = strands.STYLES.get(look.style) or strands.STYLES["bob"]
+    style = strands.STYLES[look.style]
     head = strands.head_shape(rest, wearer.dress.body)
     rng = np.random.default_rng([look.seed, 12])
     paths, width = strands.grow(

@@ -14,7 +14,7 @@ from likeness.engine.people.dress import DressBody, load_dress_body, posed_body
 from likeness.engine.people.hair import HairLook, hair_parts, random_hair
 from likeness.engine.people.library import Library, open_library
 from likeness.engine.people.model import LABEL, Part, Traits, Wearer
-from likeness.engine.types import FloatArray, Pose
+from likeness.engine.types import FloatArray, LikenessError, Pose
 from likeness.engine.weights import asset_path
 from PIL import Image
 
@@ -250,6 +250,13 @@ def test_a_librarys_hair_takes_the_colour_and_the_cut(library: Library) -> None:
         for length in (1.0, 0.0)
     )
     assert short - long > 0.05
+
+
+def test_a_librarys_hair_without_a_texture_is_named(library: Library) -> None:
+    (library.hair[0].parent / "long.png").unlink()
+    base = replace(look(""), kind="library", style="long", asset=0, brows=-1, lashes=-1)
+    with pytest.raises(LikenessError, match=r"long\.mhclo"):
+        hair_parts(wearer(library=library), base, None)
 
 
 def test_styles_named_in_the_shares_exist() -> None:
