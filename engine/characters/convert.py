@@ -37,7 +37,7 @@ from ..weights import asset_path
 from .character import Character, in_metres, split_cards, surface_of
 from .fit import Target, enough_for_a_start, fit, kinds_of, rig_joints, start_state
 from .report import measure, preview, warnings_of
-from .views import Looker, complete_cloud, look_around
+from .views import FEWEST_FACES, Looker, Marks, complete_cloud, look_around
 
 SUBJECT_FILE, BODY_FILE, PREVIEW_FILE = "subject.json", "body.npz", "preview.png"
 VERSION = 1
@@ -96,8 +96,10 @@ def convert(
 
 
 def _seen_upright(character: Character, detectors: Detectors) -> tuple[Character, Looker, Target]:
-    """The character as somebody is seen in it; turned if its file tells upright wrong."""
-    joints, places = rig_joints(character)
+    """The character as somebody is seen in it; turned if its file tells upright wrong, which is
+    so when that shows a face and its own upright shows none."""
+    best: tuple[Character, Looker, Marks | None] | None = None
+    most = -1
     for k, turn in enumerate(TURNS):
         turned = character if k == 0 else character.moved(turn=axis_angle_to_matrix(np.array(turn)))
         surface = surface_of(turned)
@@ -106,18 +108,23 @@ def _seen_upright(character: Character, detectors: Detectors) -> tuple[Character
         looker = Looker(surface, detectors)
         looker.size = min(1.0, looker.reach / ADULT_REACH)
         marks = look_around(looker)
-        bare_rig = marks is None and k == 0 and len(joints) >= NUM_JOINTS // 4
-        if marks is None and not bare_rig:
-            continue
-        if k:
-            turned = turned.noted("It lay on its front or back, and was stood up.")
-        complete_cloud(looker)
-        cloud = looker.cloud()
-        joints, places = rig_joints(turned)
-        target = Target(marks, joints, places, cloud, kinds_of(surface, cloud, marks))
-        if enough_for_a_start(target):
-            return turned, looker, target
-    raise LikenessError(f"No person was found in '{character.name}'.", NOBODY)
+        rigged = k == 0 and len(rig_joints(turned)[0]) >= NUM_JOINTS // 4
+        faces = -1 if marks is None else marks.views["face"]
+        if faces > most or (best is None and rigged):
+            if k:
+                turned = turned.noted("It lay on its front or back, and was stood up.")
+            best, most = (turned, looker, marks), faces
+        if faces >= FEWEST_FACES or rigged:
+            break
+    if best is None:
+        raise LikenessError(f"No person was found in '{character.name}'.", NOBODY)
+    turned, looker, marks = best
+    complete_cloud(looker)
+    cloud = looker.cloud()
+    target = Target(marks, *rig_joints(turned), cloud, kinds_of(looker.surface, cloud, marks))
+    if not enough_for_a_start(target):
+        raise LikenessError(f"No person was found in '{character.name}'.", NOBODY)
+    return turned, looker, target
 
 
 def _sized(
