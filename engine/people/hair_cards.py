@@ -77,8 +77,11 @@ def _streaked(white, shown, dx, dy, steps):  # type: ignore[no-untyped-def]
 
 def _flow(luminance: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Unit directions (x, y) along the painted strands: the structure tensor's small axis."""
+    # Wide means: painted strands are blurred in places, and noise has no direction.
     gx, gy = ndimage.sobel(luminance, 1), ndimage.sobel(luminance, 0)
-    xx, yy, xy = (ndimage.gaussian_filter(v, 3.0) for v in (gx * gx, gy * gy, gx * gy))
+    xx, yy, xy = (
+        ndimage.gaussian_filter(v, len(luminance) / 80) for v in (gx * gx, gy * gy, gx * gy)
+    )
     angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2
     return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
 
@@ -118,13 +121,13 @@ def strand_maps(path: Path, size: int) -> tuple[FloatArray, FloatArray, FloatArr
     around = ndimage.gaussian_filter(light, 40.0 * unit, truncate=1.5)
     # Half of the painted shine stays; the rest is the light's business.
     base = np.sqrt(np.maximum(around, 1e-4) * mean)
-    shade = np.exp(np.clip(0.75 * np.log((light + 0.006) / (base + 0.006)), -1.3, 1.0))
+    shade = np.exp(np.clip(0.75 * np.log((light + 0.006) / (base + 0.006)), -1.2, 0.5))
     soft = ndimage.gaussian_filter(alpha, 2.5 * unit)
     full = np.maximum(ndimage.maximum_filter(soft, 9 * unit), 0.05)
     # Within a lock this is 1: only edges and ends break up.
     edge = soft / full + 0.5 * (fine - 0.5)
     ends = alpha * smoothstep(edge, 0.42, 0.72)
-    shade *= np.exp(0.9 * (fine - 0.5))
+    shade *= np.exp(0.8 * (fine - 0.5))
     return shade.astype(np.float32), ends.astype(np.float32), fine, locks
 
 
@@ -157,7 +160,7 @@ def recolored(
         rgb = rgb * (1 - chosen[..., None]) + to_linear(streak) * chosen[..., None]
     if grey > 0.0:
         # Texels are wider than strands: they are more or less grey, hardly one or the other.
-        apart = 0.9 * min(grey, 1.0 - grey)
+        apart = 0.7 * min(grey, 1.0 - grey)
         white = (grey + apart * (1.0 - 2.0 * fine))[..., None]
         rgb = rgb * (1 - white) + to_linear(WHITE) * white
     rgba = np.concatenate([to_srgb(rgb * shade[..., None]), alpha[..., None]], -1)
