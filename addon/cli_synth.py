@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,9 +105,9 @@ def synth_worker(context: click.Context, /) -> None:
 def _options(chosen: dict[str, Any]) -> SynthOptions:
     """What the people are made with; places as whole paths, since workers may stand elsewhere."""
     from ..engine.people.figure import SynthOptions
-    from .synth.environments import environments_in
+    from .synth.environments import environments_in, has_bpy
 
-    if chosen["engine"] == "cycles" and not _has_bpy():
+    if chosen["engine"] == "cycles" and not has_bpy():
         raise LikenessError(
             "Cycles needs Blender's Python module bpy, which is not installed.",
             "Run it in Blender (blender --command likeness synth ...), install bpy, or take "
@@ -132,10 +130,6 @@ def _options(chosen: dict[str, Any]) -> SynthOptions:
 
 def _absolute(paths: Any) -> tuple[str, ...]:
     return tuple(str(path.absolute()) for path in paths)
-
-
-def _has_bpy() -> bool:
-    return "bpy" in sys.modules or importlib.util.find_spec("bpy") is not None
 
 
 def _command(context: click.Context) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,12 +12,17 @@ from ...engine.types import LikenessError
 SUFFIXES = (".exr", ".hdr")
 
 
+def has_bpy() -> bool:
+    """Whether this Python has Blender's module."""
+    return "bpy" in sys.modules or importlib.util.find_spec("bpy") is not None
+
+
 def bundled_environments() -> list[Path]:
     """Blender's own, in the public domain; none where bpy is not installed."""
-    try:
-        import bpy
-    except ImportError:
+    if not has_bpy():
         return []
+    import bpy
+
     folder = Path(bpy.utils.resource_path("LOCAL")) / "datafiles" / "studiolights" / "world"
     return sorted(folder.glob("*.exr"))
 

@@ -10,7 +10,7 @@ from typing import Any
 from ...engine.people.figure import SynthOptions, make_subject, open_world
 from ...engine.people.subject import Clock, RasterStudio, Studio, drawn_subject
 from ...engine.training.subjects import Subject
-from .environments import bundled_environments
+from .environments import bundled_environments, has_bpy
 from .worker import Maker
 
 
@@ -52,4 +52,8 @@ def _studio(options: SynthOptions, threads: int) -> Studio:
         from .cycles import CyclesStudio
 
         return CyclesStudio(options.samples, threads)
+    if options.environments and has_bpy():
+        from .cycles import read_picture
+
+        return RasterStudio(read_picture)
     return RasterStudio()

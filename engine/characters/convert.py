@@ -222,6 +222,11 @@ def load_subject(folder: Path) -> tuple[Figure, FloatArray, Pose]:
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile,
             zlib.error) as error:  # fmt: skip
         raise LikenessError(f"'{folder}' is no subject ({error}).", remedy) from error
+    if not about.get("fits"):
+        raise LikenessError(
+            f"The body in '{folder}' does not fit the character.",
+            "See its preview.png and its warnings; leave it out, or convert another pose of it.",
+        )
     dress = load_dress_body(asset_path("body"))
     shapes = {"betas": (dress.body.num_betas,), "full_pose": (NUM_JOINTS, 3), "transl": (3,),
               "expression": (dress.body.num_expression,)}  # fmt: skip

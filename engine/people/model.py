@@ -161,7 +161,7 @@ class Figure:
     Attributes:
         parts: the body's own first (those of its triangles that nothing hides), then clothes,
             accessories, and cards.
-        posed: the body itself; None for a converted character.
+        posed: the body itself; None where there is none.
         looks: what was chosen and made up, JSON-able: goes into the data's provenance.
     """
 

@@ -32,13 +32,20 @@ class Studio(Protocol):
 
 
 class RasterStudio:
-    """Our own rasteriser as a studio."""
+    """Our own rasteriser as a studio.
+
+    Args:
+        read: gives the [H, W, 3] linear picture of an environment's file.
+    """
 
     prepared: raster.Prepared
 
+    def __init__(self, read: Callable[[Path], FloatArray] = read_environment) -> None:
+        self._read = read
+
     def stage(self, figure: Figure, lighting: Lighting) -> None:
         """Put somebody in, under their light."""
-        environment = environment_picture(lighting, read_environment)
+        environment = environment_picture(lighting, self._read)
         self.prepared = raster.prepare(figure, lighting, environment)
 
     def draw(self, camera: Camera) -> FloatArray:
