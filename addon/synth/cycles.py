@@ -21,7 +21,7 @@ from ..scene.camera import place_camera, set_size
 from ..scene.render import render_png, standard_colors
 from .materials import UV_NAME, create_material, image_of
 
-NOISE = 0.03
+NOISE = 0.06
 """At which Cycles stops sampling a pixel: the denoiser does the rest."""
 FEWEST_SAMPLES = 8
 BOUNCES = 3
