@@ -118,6 +118,7 @@ class _Crew:
             wanted = min(self._job.workers, busy + len(self._todo))
             while len(self._hands) < wanted:
                 self._start()
+            self._deal()
             try:
                 hand, said = self._said.get(timeout=0.5)  # so that Ctrl-C comes through
             except queue.Empty:
@@ -143,23 +144,22 @@ class _Crew:
         elif kind == "failed":
             hand.number = None
             self._missed(int(said["subject"]), str(said["reason"]))
-            self._next(hand)
         elif kind == "staged":
             hand.number = None
             hand.made += 1
             self._made(int(said["subject"]), said["seconds"])
-            self._next(hand)
         elif kind == "ready":
             hand.ready = True
             self._failed_starts = 0
-            self._next(hand)
 
-    def _next(self, hand: Hand) -> None:
-        if hand.made >= self._job.recycle:
-            self._hands.remove(hand)
-            hand.stop()
-        elif self._todo:
-            hand.give(self._todo.popleft())
+    def _deal(self) -> None:
+        """Give every idle worker a subject, also one that another has come to grief with."""
+        for hand in [hand for hand in self._hands if hand.ready and hand.number is None]:
+            if hand.made >= self._job.recycle:
+                self._hands.remove(hand)
+                hand.stop()
+            elif self._todo:
+                hand.give(self._todo.popleft())
 
     def _made(self, number: int, seconds: Mapping[str, float]) -> None:
         self.outcome.made += 1

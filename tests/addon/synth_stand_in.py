@@ -1,7 +1,7 @@
 """A worker that makes small coloured cards instead of people, quickly; the tests start it.
 
 What it does comes in the request's options or as JSON in its arguments: ``seconds`` for each
-subject, ``crash`` and ``fail``: numbers at which it dies or fails.
+subject, ``slow``: for some of them, ``crash`` and ``fail``: numbers at which it dies or fails.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def open_maker(request: Mapping[str, Any], skipped: Callable[[Path, str], None])
         skipped(Path("hats/fedora.mhclo"), "it has no vertices")
 
     def make(number: int) -> tuple[Subject, Mapping[str, float]]:
-        time.sleep(options.get("seconds", 0.0))
+        time.sleep(options.get("slow", {}).get(str(number), options.get("seconds", 0.0)))
         if number in options.get("crash", ()):
             print("it is too dark in here", file=sys.stderr, flush=True)
             os._exit(9)

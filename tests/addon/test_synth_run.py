@@ -199,6 +199,13 @@ def test_who_fails_for_good_is_given_up_and_holds_nobody_back(tmp_path: Path) ->
     assert "3 given up" in told[-1]
 
 
+def test_an_idle_worker_takes_what_another_died_of(tmp_path: Path) -> None:
+    """The first has nothing left to do when the second comes to grief."""
+    outcome = made(tmp_path, 2, SEED | {"crash": [1], "slow": {"1": 1.5}}, workers=2)
+    assert list(outcome.given_up) == [1]
+    assert keys(tmp_path) == [person_key(0)]
+
+
 def test_assets_that_are_left_out_are_told(tmp_path: Path) -> None:
     outcome = made(tmp_path, 2, SEED | {"broken": True})
     assert outcome.skipped == {str(Path("hats/fedora.mhclo")): "it has no vertices"}
