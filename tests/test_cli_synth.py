@@ -86,7 +86,7 @@ def test_errors_are_one_line_with_exit_code_2(
 def test_cycles_needs_blender(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("likeness.addon.cli_synth._has_bpy", lambda: False)
+    monkeypatch.setattr("likeness.addon.synth.environments.has_bpy", lambda: False)
     assert main(["synth", "-o", str(tmp_path / "data"), "--subjects", "1"]) == 2
     assert "--engine raster" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()

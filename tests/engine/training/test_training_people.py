@@ -142,7 +142,7 @@ def test_a_character_of_the_user_comes_first(world: World, tmp_path: Path) -> No
         tmp_path / "body.npz", betas=betas, full_pose=pose.full_pose, transl=pose.transl,
         expression=pose.expression,
     )  # fmt: skip
-    about = {"version": 1, "source": "robot.glb", "sha256": "5e1f"}
+    about = {"version": 1, "source": "robot.glb", "sha256": "5e1f", "fits": True}
     (tmp_path / "subject.json").write_text(json.dumps(about))
     options = replace(SMALL, views=3, characters=(str(tmp_path),))
     (subject,) = people(1, options, world=world)
