@@ -2,7 +2,7 @@
 
 Two kinds in turn: ``outfit`` names each garment, its colour and cloth; ``role`` names who somebody
 is, and lets the outfit follow from that. All else is drawn alike. Factors that contradict each
-other (sun at midnight, loose hair under a helmet) are not drawn together.
+other (sun at midnight, loose hair under a helmet, a bow tie on a jumper) are not drawn together.
 """
 
 from __future__ import annotations
@@ -103,20 +103,20 @@ def compose(number: int, seed: int, vocabulary: Vocabulary) -> Prompt:
         factors["region"] = str(drawn.term("regions"))
     who = _who(age, gender, factors.get("region"))
     role = drawn.term("roles") if regime == "role" else None
-    loose = role is None or "tidy" not in role.tags
+    loose, young = role is None or "tidy" not in role.tags, "young" in age.tags
     style = drawn.term("hair_styles", lambda t: loose or "loose" not in t.tags)
-    colour = str(drawn.term("hair_colours"))
+    colour = str(drawn.term("hair_colours", lambda t: "grey" not in t.tags or not young))
     factors |= {"hair_colour": colour, "hair_style": str(style)}
     hair = f"{colour} {style}"
     hair = article(hair) if "one" in style.tags else hair
     if role is None:
-        wears = _outfit(drawn, factors)
+        wears = _outfit(drawn, factors, style)
         scene = f"{_sentence(article(who))} wearing {wears}, with {hair}."
     else:
         factors["role"] = str(role)
         scene = (
-            f"{_sentence(article(who))} as {article(str(role))}, dressed and equipped in every "
-            f"detail as such a figure is known, with {hair}."
+            f"{_sentence(article(str(role)))}: {article(who)}, with {hair}. Clothing and "
+            "equipment are true to the role in every detail."
         )
     opening, lines = _circumstances(drawn, factors, role)
     factors["action"] = str(drawn.term("actions"))
@@ -136,7 +136,7 @@ def _who(age: Term, gender: Term, region: str | None) -> str:
     return f"{who} from {region}" if region else who
 
 
-def _outfit(drawn: _Draw, factors: dict[str, str]) -> str:
+def _outfit(drawn: _Draw, factors: dict[str, str], style: Term) -> str:
     fabric = drawn.term("fabrics")
     top = drawn.term("tops", lambda t: t.tags == fabric.tags)
     colour = str(drawn.term("colours"))
@@ -151,7 +151,8 @@ def _outfit(drawn: _Draw, factors: dict[str, str]) -> str:
         factors |= {"outer_colour": colour, "outerwear": over, "outerwear_detail": detail}
         out += f" under an open {over} in {colour} {detail}"
     if drawn.present("accessory"):
-        factors["accessory"] = str(drawn.term("accessories"))
+        suited = top.tags if "high" in style.tags else top.tags | {"hat"}
+        factors["accessory"] = str(drawn.term("accessories", lambda t: t.tags <= suited))
         out += f", and {factors['accessory']}"
     return out
 
@@ -172,7 +173,12 @@ def _circumstances(drawn: _Draw, factors: dict[str, str], role: Term | None) -> 
     time = drawn.term("times")
     flag = "day" if "day" in time.tags else "night"
     place = (role.tags if role is not None else frozenset()) & {"in", "out"}
-    light = drawn.term("lighting", lambda t: flag in t.tags and place <= t.tags)
+
+    def suits(light: Term) -> bool:
+        skies = light.tags - {"day", "night", "in", "out"}
+        return flag in light.tags and place <= light.tags and (not skies or bool(skies & time.tags))
+
+    light = drawn.term("lighting", suits)
     shot = drawn.term("shot_sizes")
     factors |= {"time": str(time), "day_or_night": flag, "lighting": str(light)}
     factors["shot_size"] = str(shot)

@@ -86,8 +86,12 @@ def test_what_goes_together(vocabulary: Vocabulary, prompts: list[Prompt]) -> No
     for prompt in prompts:
         factors = prompt.factors
         light = tags(vocabulary, "lighting", factors["lighting"])
-        assert tags(vocabulary, "times", factors["time"]) == {factors["day_or_night"]}
-        assert factors["day_or_night"] in light
+        time = tags(vocabulary, "times", factors["time"])
+        assert factors["day_or_night"] in time & light
+        skies = light - {"day", "night", "in", "out"}
+        assert not skies or skies & time
+        if "young" in tags(vocabulary, "ages", factors["age"]):
+            assert not tags(vocabulary, "hair_colours", factors["hair_colour"])
         if prompt.regime == "role":
             role = tags(vocabulary, "roles", factors["role"])
             assert role & {"in", "out"} <= light
@@ -99,6 +103,27 @@ def test_what_goes_together(vocabulary: Vocabulary, prompts: list[Prompt]) -> No
             top = tags(vocabulary, "tops", factors["top"])
             assert top == tags(vocabulary, "fabrics", factors["top_fabric"])
             assert factors.get("outer_colour") != factors["top_colour"]
+            worn = factors.get("accessory", "")
+            assert not worn.endswith("tie") or "shirt" in top
+            if worn in ("a soft beret", "a knitted beanie pushed back"):
+                assert "high" not in tags(vocabulary, "hair_styles", factors["hair_style"])
+
+
+@pytest.mark.parametrize(
+    ("time", "light"),
+    [
+        ("an overcast day", "low warm sun from the left with sky fill"),
+        ("just after sunrise", "high sun softened by thin cloud"),
+        ("noon", "snow-bounced light from below and above"),
+        ("blue hour at dusk", "moonlight as rim with a soft lamp in front"),
+    ],
+)
+def test_skies_that_contradict_each_other(vocabulary: Vocabulary, time: str, light: str) -> None:
+    two = dict(vocabulary)
+    two["times"] = tuple(t for t in vocabulary["times"] if t.text == time)
+    two["lighting"] = tuple(t for t in vocabulary["lighting"] if t.text == light)
+    with pytest.raises(LikenessError, match="'lighting' has nothing"):
+        compose(0, 0, two)
 
 
 def test_what_may_be_missing_is_as_often_as_said(prompts: list[Prompt]) -> None:
