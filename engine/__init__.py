@@ -6,12 +6,13 @@ from pathlib import Path
 
 import platformdirs
 
-# Compiled kernels go to the user's cache: an installed extension may be read-only. One folder for
-# each name that the package runs under, since numba's cache files name the module they belong to;
-# a folder that a parent process chose for its own name (children inherit it) is not ours either.
+from .kernel_cache import cache_folder
+
+# Compiled kernels go to the user's cache: an installed extension may be read-only. A folder that a
+# parent process chose for its own name (children inherit it) is not ours.
 _CACHES = Path(platformdirs.user_cache_dir("likeness")) / "numba"
 if Path(os.environ.get("NUMBA_CACHE_DIR", _CACHES / "none")).parent == _CACHES:
-    os.environ["NUMBA_CACHE_DIR"] = str(_CACHES / __name__.replace(".", "_"))
+    os.environ["NUMBA_CACHE_DIR"] = str(cache_folder(_CACHES, __name__, Path(__file__).parent))
 
 # The fits solve thousands of small systems; numpy's own threads spin between them and take the
 # cores from detectors and compiled loops: tracking a video runs at half the speed with them. Only
