@@ -83,7 +83,8 @@ def _open(path: Path) -> None:
         if kind == ".blend":
             bpy.ops.wm.open_mainfile(filepath=name, load_ui=False, use_scripts=False)
             return
-        bpy.ops.wm.read_factory_settings(use_empty=True)
+        # Preferences stay as they are: in an installed Blender this extension is one of them.
+        bpy.ops.wm.read_homefile(app_template="", use_factory_startup=True, use_empty=True)
         if kind in (".glb", ".gltf"):
             bpy.ops.import_scene.gltf(filepath=name)
         elif kind == ".fbx":

@@ -10,7 +10,10 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from ..jobs import site_paths
 
 GRACE_SECONDS = 3.0
 _LOG_LINES = 40
@@ -19,13 +22,27 @@ _ENDED = {"type": "ended"}
 Said = tuple["Hand", dict[str, Any]]
 
 
+_PACKAGE = Path(__file__).resolve().parents[2]
+_BOOT = """
+import importlib, importlib.util, json, sys
+folder, site_paths = sys.argv[1], json.loads(sys.argv[2])
+sys.path.extend(path for path in site_paths if path not in sys.path)
+spec = importlib.util.spec_from_file_location(
+    "likeness", folder + "/__init__.py", submodule_search_locations=[folder])
+sys.modules["likeness"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+sys.exit(importlib.import_module("likeness.addon.cli").main(["synth-worker"]))
+"""
+"""Runs this very package, which an installed extension has no importable name for."""
+
+
 def worker_command() -> list[str]:
     """How a worker is started: by this Python, or by Blender where that is what runs."""
     bpy = sys.modules.get("bpy")
     binary = str(bpy.app.binary_path) if bpy is not None else ""
     if binary:
         return [binary, "--background", "--command", "likeness", "synth-worker"]
-    return [sys.executable, "-m", "likeness", "synth-worker"]
+    return [sys.executable, "-c", _BOOT, str(_PACKAGE), json.dumps(site_paths())]
 
 
 def _answer(line: str) -> dict[str, Any] | None:
@@ -65,7 +82,7 @@ class Hand:
         self.made = 0
         self.ready = False
         self._said = said
-        self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._log: deque[str] = deque()
         counts = {name: str(threads) for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS")}
         self._process = subprocess.Popen(
             list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -88,7 +105,7 @@ class Hand:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
         except OSError:
-            self._log.append("It closed its input.")  # and is gone: its output ends, too
+            self._log.appendleft("it closed its input")  # and is gone: its output ends, too
 
     def _hear(self, log: threading.Thread) -> None:
         assert self._process.stdout is not None
@@ -107,6 +124,8 @@ class Hand:
         for line in self._process.stderr:
             if line.strip():
                 self._log.append(line.rstrip())
+            while len(self._log) > _LOG_LINES:
+                self._log.popleft()
 
     def last_words(self) -> str:
         """How it ended, in a few words."""
@@ -123,7 +142,7 @@ class Hand:
         try:
             self._process.stdin.close()
         except OSError:
-            self._log.append("It had closed its input.")
+            self._log.appendleft("it had closed its input")
 
     def finish(self) -> None:
         """Wait until it is gone; kill it if it takes too long."""

@@ -252,17 +252,28 @@ def test_a_worker_that_cannot_start_ends_the_run(tmp_path: Path) -> None:
                           "sys.exit(5)"])  # fmt: skip
 
 
-def test_how_workers_are_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = [sys.executable, "-m", "likeness", "synth-worker"]
-    for binary, command in (
-        ("", module),  # bpy as a module
-        ("/opt/blender", ["/opt/blender", "--background", "--command", *module[2:]]),
-    ):
-        bpy = SimpleNamespace(app=SimpleNamespace(binary_path=binary))
-        monkeypatch.setitem(sys.modules, "bpy", bpy)
-        assert worker_command() == command
+def test_how_workers_are_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    bpy = SimpleNamespace(app=SimpleNamespace(binary_path="/opt/blender"))
+    monkeypatch.setitem(sys.modules, "bpy", bpy)
+    blender = ["/opt/blender", "--background", "--command", "likeness", "synth-worker"]
+    assert worker_command() == blender
+    bpy.app.binary_path = ""  # bpy as a module
+    as_module = worker_command()
     monkeypatch.delitem(sys.modules, "bpy")
-    assert worker_command() == module
+    assert worker_command() == as_module
+    # From elsewhere, where no 'likeness' is to be found by name, it still is this package.
+    missing = str(tmp_path / "gone")
+    request = {"data": missing, "threads": 1, "options": {"engine": "raster", "assets": missing}}
+    with subprocess.Popen(
+        as_module, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as worker:
+        assert worker.stdin
+        assert worker.stdout
+        worker.stdin.write(json.dumps(request) + "\n")
+        worker.stdin.flush()
+        answer = json.loads(worker.stdout.readline())
+    assert answer["type"] == "error"
+    assert missing in answer["message"]
 
 
 def test_what_is_no_answer_is_kept_as_its_last_words(tmp_path: Path) -> None:
