@@ -6,7 +6,9 @@ Nothing of this tree is imported here: only what Blender itself has unpacked.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -241,5 +243,33 @@ def build(zip_path: str, photo: str) -> dict[str, Any]:
         "result": result,
         "avatars": [a.armature.name for a in found],
         "splats": [len(a.splats.data.polygons) for a in found],
+        "warnings": warnings(),
+    }
+
+
+def commands(zip_path: str, folder: str) -> dict[str, Any]:
+    """``blender --command likeness ...``: people are made by processes of their own, and a file
+    without anybody is read in this one."""
+    bpy.ops.extensions.package_install_files(
+        filepath=zip_path, repo="user_default", enable_on_install=True
+    )
+    run = importlib.import_module(f"{MODULE}.addon.command")._run
+    cube, data = Path(folder) / "cube.glb", Path(folder) / "data"
+    bpy.ops.export_scene.gltf(filepath=str(cube))
+    said: dict[str, Any] = {}
+    for name, argv in (
+        ("synth", ["synth", "-o", str(data), "--subjects", "1", "--engine", "raster",
+                   "--size", "64", "--views", "2", "--framing", "head"]),
+        ("convert", ["convert", str(cube), "-o", str(Path(folder) / "nobody")]),
+    ):  # fmt: skip
+        heard = io.StringIO()
+        with redirect_stderr(heard), redirect_stdout(heard):
+            code = run(argv)
+        said[name] = [code, heard.getvalue()]
+    return {
+        **said,
+        "shards": [path.name for path in data.glob("*.tar")],
+        "likeness": "likeness" in sys.modules,
+        "enabled": MODULE in bpy.context.preferences.addons and menu_entries(),
         "warnings": warnings(),
     }

@@ -184,6 +184,21 @@ def test_menu_asks_for_a_file_and_a_drop_does_not(blender, extension: Path) -> N
 
 
 @pytest.mark.slow
+def test_synth_and_convert_run_as_commands(blender, extension: Path, tmp_path: Path) -> None:
+    done = blender(CHECKS, "commands", zip_path=str(extension), folder=str(tmp_path))
+    code, said = done["synth"]
+    assert code == 0, said
+    assert "1 people, 2 views" in said
+    assert done["shards"] == ["shard-000000.tar"]
+    code, said = done["convert"]
+    assert code == 2
+    assert "No person was found in 'cube.glb'" in said
+    assert not done["likeness"], "the package took a name that is not its own"
+    assert done["enabled"] == 1
+    assert done["warnings"] == {}
+
+
+@pytest.mark.slow
 def test_portrait_becomes_an_avatar_in_the_scene(
     blender_lts, extension: Path, sample_portrait: Path
 ) -> None:
