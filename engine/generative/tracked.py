@@ -225,18 +225,26 @@ def fit_known(photo: Shown, person: Body) -> tuple[Track, Observation]:
     """Fit the pose of a body whose shape is known to a picture whose direction is known.
 
     As :func:`~..tracking.several.fit_several` does it: a face that is lost is left out, and where
-    the detector mistook front and back for each other, its points are swapped.
+    the detector mistook front and back for each other, its points are swapped. A picture of a
+    side is taken for an exact profile, in which dense facial landmarks tilt the head and are left
+    out (paper, supplement C.4).
     """
-    observation = photo.observation
-    track = fit(to_be_fitted(observation), photo.portrait, person, photo.fov)
+    profile = photo.direction if photo.direction in ("left", "right") else ""
+
+    def fitted(seen: Observation) -> Track:
+        return fit(to_be_fitted(seen), photo.portrait, person, photo.fov, profile=profile)
+
+    seen = photo.observation
+    observation = replace(seen, face=None, face_score=0.0) if profile else seen
+    track = fitted(observation)
     face, error = observation.face, track.face_error
     if face is not None and error is not None and face_failed(error, eye_distance(face)):
         observation = replace(observation, face=None, face_score=0.0)
-        track = fit(to_be_fitted(observation), photo.portrait, person, photo.fov)
+        track = fitted(observation)
     sure = (observation.pose_visibility[_TRUNK] >= SURE).all() or observation.face is not None
     if not sure and contradicts(photo.direction, shown_from(track.pose)):
         swapped = seen_from_the_other_side(observation)
-        other = fit(to_be_fitted(swapped), photo.portrait, person, photo.fov)
+        other = fitted(swapped)
         if not contradicts(photo.direction, shown_from(other.pose)):
             track, observation = other, swapped
     return track, observation

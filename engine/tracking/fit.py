@@ -83,6 +83,7 @@ def fit(
     fov: float | None = None,
     progress: Progress | None = None,
     estimators: Sequence[Estimator] = (),
+    profile: str = "",
 ) -> Track:
     """Fit the body's pose, shape, expression and gaze to what the detectors saw.
 
@@ -92,6 +93,8 @@ def fit(
         fov: degrees over the longer side, see :func:`choose_camera`.
         estimators: give the pose to begin with and to stay near; of each joint the last one that
             knows it counts.
+        profile: ``left`` or ``right``, the person's own, if the photo is known to show exactly
+            that side.
 
     Returns:
         The track; ``face_error`` above 10 % of the inter-ocular distance carries a warning that
@@ -113,7 +116,7 @@ def fit(
     told = [estimator.estimate(portrait, observation, camera) for estimator in estimators]
     known = [estimate for estimate in told if estimate is not None]
     estimate = merged(known) if known else None
-    fitter = Fitter(body, evidence, head, estimate)
+    fitter = Fitter(body, evidence, head, estimate, profile)
     report("fit", 0.1, "Trying arm positions")
     state = fitter.find_pose()
     report("fit", 0.3, "Fitting face, body and hands")

@@ -21,6 +21,7 @@ from .evidence import (
 from .limits import LimitTerm, clamped
 from .measure import EYES, fingers, joint_confidence
 from .outline import Outline
+from .points import Points
 from .priors import (
     ARM_POSITIONS,
     LEG_POSITIONS,
@@ -30,7 +31,7 @@ from .priors import (
     limb_starts,
     prior_term,
 )
-from .residuals import PriorTerm
+from .residuals import DirectionTerm, PriorTerm
 from .skeleton import Posed, State, Unknowns
 from .solver import Bounds, Term, minimise, total_cost
 from .start import RigidPose, lifted_arm, lifted_leg, start_state, trunk_yaws, with_hand
@@ -43,6 +44,9 @@ LARGE_FACE = 60.0  # pixels between the eyes
 BODY_PRECISION = 1.0
 EXPRESSION_PRECISION, EXPRESSION_SLOPE = 2.0, 1.5
 LIMIT_WEIGHT = 400.0  # per square radian beyond what joints can do
+
+ACROSS = (EYES, ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"))
+PROFILE_NOISE = 0.05  # of the unit vectors across a body seen from the side: three degrees
 
 LEGS = tuple(f"{s}_{p}" for s in ("left", "right") for p in ("hip", "knee", "ankle"))
 TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")
@@ -75,14 +79,36 @@ def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[Term
             *ev.contact_term(), LimitTerm(LIMIT_WEIGHT)]  # fmt: skip
 
 
+def profile_term(body: Body, side: str) -> DirectionTerm:
+    """Ears, shoulders and hips lie one behind the other, as in an exact picture of a side
+    (paper, supplement C.4); the eyes stand for the ears, whose line is parallel.
+
+    Args:
+        side: ``left`` or ``right``, the person's own, which the camera sees.
+    """
+    left, right = (
+        Points.on_joints(body, np.array([JOINT_INDEX[name] for name in names]), np.zeros((3, 3)))
+        for names in zip(*ACROSS, strict=True)
+    )
+    nearer = 1.0 if side == "left" else -1.0  # the photo's camera looks along -z
+    target = np.tile([[0.0, 0.0, nearer]], (3, 1))
+    return DirectionTerm(right, left, target, np.full((3, 3), PROFILE_NOISE**-2), radius=2.0)
+
+
 @dataclass
 class Fitter:
-    """The stages over one set of evidence; ``estimate``: where to begin and to stay near."""
+    """The stages over one set of evidence.
+
+    Attributes:
+        estimate: where to begin and to stay near.
+        profile: ``left`` or ``right`` if the photo shows exactly that side, else empty.
+    """
 
     body: Body
     evidence: Evidence
     head: RigidPose | None
     estimate: Estimate | None = None
+    profile: str = ""
 
     def __post_init__(self) -> None:
         self.prior: PriorTerm = prior_term(
@@ -91,6 +117,8 @@ class Fitter:
             1.0 if self.evidence.face is not None else HIDDEN_HEAD_FREEDOM,
         )  # fmt: skip
         self.near: list[Term] = [] if self.estimate is None else [near_term(self.estimate)]
+        if self.profile:
+            self.near.append(profile_term(self.body, self.profile))
         self.start = self.starts()[0]
         n = len(self.start.vector)
         self.bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))

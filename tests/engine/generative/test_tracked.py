@@ -132,7 +132,7 @@ def test_a_person_becomes_a_subject(
     assert "azimuth" in left_out[0]
     assert [view.name for view in subject.views] == ["frame_00", "right"]
     assert [view.kind for view in subject.views] == ["front", "side"]
-    assert subject.views[1].azimuth == pytest.approx(-90, abs=15)
+    assert subject.views[1].azimuth == pytest.approx(-90, abs=5)
     assert (subject.source, subject.framing, subject.key) == (
         "generated", "half", "generated_000004",
     )  # fmt: skip

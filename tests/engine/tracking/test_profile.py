@@ -1,0 +1,40 @@
+"""Exact pictures of a side: left and right lie one behind the other (paper, supplement C.4)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from likeness.engine.body import load_body
+from likeness.engine.body.model import Body
+from likeness.engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from likeness.engine.tracking.fitter import profile_term
+from likeness.engine.tracking.skeleton import Posed, State
+from likeness.engine.types import JOINT_INDEX
+from likeness.engine.weights import asset_path
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return load_body(asset_path("body"))
+
+
+def cost(body: Body, side: str, yaw: float, lean: float = 0.0) -> float:
+    """Of a body turned by ``yaw`` degrees to its left, after leaning forwards by ``lean``."""
+    turn, bend = (
+        axis_angle_to_matrix(np.radians(angle)) for angle in ([0.0, yaw, 0.0], [lean, 0.0, 0.0])
+    )
+    state = State.rest(body).with_joint(JOINT_INDEX["pelvis"], matrix_to_axis_angle(turn @ bend))
+    return profile_term(body, side).add(Posed(body, state), None)
+
+
+def test_only_the_side_that_was_named_is_free(body: Body) -> None:
+    # The camera looks along -z: turned to their right, people show it their left.
+    assert cost(body, "left", -90.0) == pytest.approx(0.0, abs=1e-6)
+    assert cost(body, "right", 90.0) == pytest.approx(0.0, abs=1e-6)
+    costs = [cost(body, "left", yaw) for yaw in (-90.0, -80.0, -60.0, 0.0, 90.0)]
+    assert costs == sorted(costs)
+    assert costs[1] > 10
+
+
+def test_leaning_forwards_costs_nothing(body: Body) -> None:
+    assert cost(body, "left", -90.0, lean=25.0) == pytest.approx(0.0, abs=1e-6)
