@@ -22,46 +22,136 @@ PLACES = ("assets", "motions", "environments", "characters")
 
 
 @click.command(short_help="Make synthetic people as training data.")
-@click.option("-o", "--out", "data", metavar="DATA", required=True, type=PATH,
-              help="The folder of the data; the same command again goes on with it.")
-@click.option("--subjects", metavar="N", required=True, type=click.IntRange(min=1),
-              help="How many people DATA shall hold; more than it has extend it.")
-@click.option("--assets", metavar="DIR", type=PATH,
-              help="An asset library in MakeHuman's layout; without one everything is made up.")
-@click.option("--characters", metavar="DIR", type=PATH, multiple=True,
-              help="A character that 'likeness convert' has made; they come first. Several times.")
-@click.option("--motions", metavar="FILE|DIR", type=PATH, multiple=True,
-              help="Motion files whose frames are poses; else poses are made up. Several times.")
-@click.option("--environments", metavar="FILE|DIR", type=PATH, multiple=True,
-              help="HDR pictures that light; else Blender's own, and made-up skies. Several times.")
+@click.option(
+    "-o",
+    "--out",
+    "data",
+    metavar="DATA",
+    required=True,
+    type=PATH,
+    help="The folder of the data; the same command again goes on with it.",
+)
+@click.option(
+    "--subjects",
+    metavar="N",
+    required=True,
+    type=click.IntRange(min=1),
+    help="How many people DATA shall hold; more than it has extend it.",
+)
+@click.option(
+    "--assets",
+    metavar="DIR",
+    type=PATH,
+    help="An asset library in MakeHuman's layout; without one everything is made up.",
+)
+@click.option(
+    "--characters",
+    metavar="DIR",
+    type=PATH,
+    multiple=True,
+    help="A character that 'likeness convert' has made; they come first. Several times.",
+)
+@click.option(
+    "--motions",
+    metavar="FILE|DIR",
+    type=PATH,
+    multiple=True,
+    help="Motion files whose frames are poses; else poses are made up. Several times.",
+)
+@click.option(
+    "--environments",
+    metavar="FILE|DIR",
+    type=PATH,
+    multiple=True,
+    help="HDR pictures that light; else Blender's own, and made-up skies. Several times.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Of everything; 0 if not given.")
-@click.option("--engine", type=click.Choice(["cycles", "raster"]), default="cycles",
-              show_default=True, help="What draws: Blender's path tracer, or our own rasteriser.")
-@click.option("--size", metavar="PIXELS", type=click.IntRange(min=16, max=4096),
-              help="Sides of the pictures; 512 if not given.")
-@click.option("--views", metavar="N", type=click.IntRange(min=1, max=100),
-              help="Of each person; 12 if not given.")
-@click.option("--framing", type=click.Choice(["head", "half", "full", "mix"]),
-              help="What the pictures show; mix if not given.")
-@click.option("--samples", metavar="N", type=click.IntRange(min=1),
-              help="Of Cycles for each pixel, at most.")
-@click.option("--texture-size", metavar="PIXELS", type=click.IntRange(min=64, max=8192),
-              help="Sides of the skin's texture; follows --size if not given.")
+@click.option(
+    "--engine",
+    type=click.Choice(["cycles", "raster"]),
+    default="cycles",
+    show_default=True,
+    help="What draws: Blender's path tracer, or our own rasteriser.",
+)
+@click.option(
+    "--size",
+    metavar="PIXELS",
+    type=click.IntRange(min=16, max=4096),
+    help="Sides of the pictures; 512 if not given.",
+)
+@click.option(
+    "--views",
+    metavar="N",
+    type=click.IntRange(min=1, max=100),
+    help="Of each person; 12 if not given.",
+)
+@click.option(
+    "--framing",
+    type=click.Choice(["head", "half", "full", "mix"]),
+    help="What the pictures show; mix if not given.",
+)
+@click.option(
+    "--samples", metavar="N", type=click.IntRange(min=1), help="Of Cycles for each pixel, at most."
+)
+@click.option(
+    "--texture-size",
+    metavar="PIXELS",
+    type=click.IntRange(min=64, max=8192),
+    help="Sides of the skin's texture; follows --size if not given.",
+)
 @click.option("--depth/--no-depth", default=True, help="Also store depth (the default).")
 @click.option("--labels/--no-labels", default=True, help="Also store part labels (the default).")
-@click.option("--hold-out", metavar="N", type=click.IntRange(min=0), default=0,
-              help="Keep every Nth view from training, for measuring.")
-@click.option("--per-shard", metavar="N", type=click.IntRange(min=1), default=64,
-              show_default=True, help="People in each tar file.")
-@click.option("--workers", metavar="N", type=click.IntRange(min=1), default=1, show_default=True,
-              help="Processes that draw.")
-@click.option("--threads", metavar="N", type=click.IntRange(min=0), default=0,
-              help="Of each process; shares the cores among them if not given.")
-@click.option("--recycle", metavar="N", type=click.IntRange(min=1), default=50, show_default=True,
-              help="People after which a process is replaced: Blender keeps some memory of each.")
+@click.option(
+    "--hold-out",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Keep every Nth view from training, for measuring.",
+)
+@click.option(
+    "--per-shard",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="People in each tar file.",
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that draw.",
+)
+@click.option(
+    "--threads",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Of each process; shares the cores among them if not given.",
+)
+@click.option(
+    "--recycle",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="People after which a process is replaced: Blender keeps some memory of each.",
+)
 @click.pass_context
-def synth(context: click.Context, /, data: Path, subjects: int, hold_out: int, per_shard: int,
-          workers: int, threads: int, recycle: int, **chosen: Any) -> None:
+def synth(
+    context: click.Context,
+    /,
+    data: Path,
+    subjects: int,
+    hold_out: int,
+    per_shard: int,
+    workers: int,
+    threads: int,
+    recycle: int,
+    **chosen: Any,
+) -> None:
     """Make synthetic people: pictures from all sides, with body, cameras, depth and labels.
 
     DATA gets shards for 'likeness train', a card and a contact sheet. The same options make the
@@ -105,7 +195,7 @@ def synth_worker(context: click.Context, /) -> None:
 def _options(chosen: dict[str, Any]) -> SynthOptions:
     """What the people are made with; places as whole paths, since workers may stand elsewhere."""
     from ..engine.people.figure import SynthOptions
-    from .synth.environments import environments_in, has_bpy
+    from .synth.environments import HDR_PICTURES, MOTIONS, files_in, has_bpy
 
     if chosen["engine"] == "cycles" and not has_bpy():
         raise LikenessError(
@@ -118,12 +208,11 @@ def _options(chosen: dict[str, Any]) -> SynthOptions:
         for path in (value,) if isinstance(value, Path) else value or ():
             if not path.exists():
                 raise LikenessError(f"--{name} '{path}' is not there.", "Give another place.")
-    environments = places["environments"] and environments_in(places["environments"])
     return SynthOptions(
         assets=None if places["assets"] is None else str(places["assets"].absolute()),
-        motions=_absolute(places["motions"]),
+        motions=_absolute(files_in(places["motions"], MOTIONS)),
         characters=_absolute(places["characters"]),
-        environments=_absolute(environments),
+        environments=_absolute(files_in(places["environments"], HDR_PICTURES)),
         **{name: value for name, value in chosen.items() if value is not None},
     )
 

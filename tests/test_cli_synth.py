@@ -77,6 +77,10 @@ def test_errors_are_one_line_with_exit_code_2(
         said = capsys.readouterr().err
         assert place in said
         assert str(tmp_path / "gone") in said
+    (tmp_path / "empty").mkdir()
+    for place in ("motions", "environments"):
+        assert synth("--subjects", "1", f"--{place}", str(tmp_path / "empty")) == 2
+        assert f"holds no {place}" in capsys.readouterr().err
     with locked(tmp_path / "data"):
         assert synth("--subjects", "1") == 2
     assert "Another run" in capsys.readouterr().err
@@ -90,6 +94,24 @@ def test_cycles_needs_blender(
     assert main(["synth", "-o", str(tmp_path / "data"), "--subjects", "1"]) == 2
     assert "--engine raster" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
+
+
+def test_folders_of_motions_and_environments_are_looked_through(
+    synth: Callable[..., int], tmp_path: Path
+) -> None:
+    folder = tmp_path / "files"
+    (folder / "more").mkdir(parents=True)
+    for name in ("walk.npz", "more/run.NPZ", "yard.hdr", "more/room.exr", "notes.txt"):
+        (folder / name).touch()
+    single = tmp_path / "sit.npz"
+    single.touch()
+    assert synth("--subjects", "1", "--motions", str(folder), "--motions", str(single),
+                 "--environments", str(folder)) == 0  # fmt: skip
+    options = json.loads((tmp_path / "data" / "synth.json").read_text())["options"]
+    motions = [folder / "more" / "run.NPZ", folder / "walk.npz", single]
+    assert options["motions"] == [str(path) for path in motions]
+    pictures = [folder / "more" / "room.exr", folder / "yard.hdr"]
+    assert options["environments"] == [str(path) for path in pictures]
 
 
 def test_the_worker_is_hidden(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ...engine.people.light import environment_picture, key_irradiance
 from ...engine.people.model import Figure, Lighting, Part
-from ...engine.types import Camera, FloatArray
+from ...engine.types import Camera, FloatArray, LikenessError
 from .. import compat
 from ..scene.axes import points_to_blender
 from ..scene.camera import place_camera, set_size
@@ -33,9 +33,17 @@ class CyclesStudio:
 
     Args:
         samples: for each pixel, at most. threads: 0 for all cores.
+        read: gives the [H, W, 3] linear picture of an environment; :func:`read_picture` if left
+            out.
     """
 
-    def __init__(self, samples: int = 48, threads: int = 0) -> None:
+    def __init__(
+        self,
+        samples: int = 48,
+        threads: int = 0,
+        read: Callable[[Path], FloatArray] | None = None,
+    ) -> None:
+        self._read = read or read_picture
         compat.ensure_cycles()
         self.scene = bpy.data.scenes.new("Likeness synth")
         self._folder = tempfile.TemporaryDirectory(prefix="likeness-synth-")
@@ -60,7 +68,7 @@ class CyclesStudio:
         self._clear()
         for part in figure.parts:
             self._made += add_part(part, self.scene.collection)
-        self._made += light_scene(self.scene, lighting)
+        self._made += light_scene(self.scene, lighting, self._read)
 
     def draw(self, camera: Camera) -> FloatArray:
         """[H, W, 4] float32: what a camera sees, straight alpha, nothing behind."""
@@ -145,17 +153,30 @@ def add_part(part: Part, collection: Any) -> list[Any]:
 
 def read_picture(path: Path) -> FloatArray:
     """[H, W, 3] linear colours of an HDR picture in any form that Blender reads, at most 1024
-    pixels wide."""
-    image = bpy.data.images.load(str(path), check_existing=False)
+    pixels wide.
+
+    Raises:
+        LikenessError: Blender cannot read it.
+    """
+    image = None
     try:
+        image = bpy.data.images.load(str(path), check_existing=False)
         width, height = image.size
+        if not width:
+            raise RuntimeError("it is no picture")
         if width > 1024:
             image.scale(1024, max(1, height * 1024 // width))
             width, height = image.size
         pixels = np.empty(width * height * 4, np.float32)
         image.pixels.foreach_get(pixels)
+    except RuntimeError as error:
+        raise LikenessError(
+            f"'{path}' cannot be read as an environment ({str(error).strip()}).",
+            "Give lat-long pictures that Blender opens (.exr, .hdr).",
+        ) from error
     finally:
-        bpy.data.images.remove(image)
+        if image is not None:
+            bpy.data.images.remove(image)
     return pixels.reshape(height, width, 4)[::-1, :, :3]
 
 

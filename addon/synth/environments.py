@@ -1,4 +1,4 @@
-"""The HDR pictures that light synthetic people."""
+"""Files that a run takes from others: HDR pictures that light, motions whose frames are poses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 
 from ...engine.types import LikenessError
 
-SUFFIXES = (".exr", ".hdr")
+HDR_PICTURES = ("environments", (".exr", ".hdr"))
+MOTIONS = ("motions", (".npz",))
+"""What they are called and the ends of their names."""
 
 
 def has_bpy() -> bool:
@@ -27,20 +29,21 @@ def bundled_environments() -> list[Path]:
     return sorted(folder.glob("*.exr"))
 
 
-def environments_in(places: Sequence[Path]) -> list[Path]:
-    """The HDR pictures among files and in folders.
+def files_in(places: Sequence[Path], kind: tuple[str, Sequence[str]]) -> list[Path]:
+    """The files of a kind among files and in folders.
 
     Raises:
-        LikenessError: a place is missing or holds none.
+        LikenessError: a place holds none.
     """
+    what, suffixes = kind
     out: list[Path] = []
     for place in places:
         found = [place] if place.is_file() else sorted(place.rglob("*"))
-        found = [path for path in found if path.suffix.lower() in SUFFIXES]
+        found = [path for path in found if path.suffix.lower() in suffixes and path.is_file()]
         if not found:
             raise LikenessError(
-                f"'{place}' holds no environments ({' or '.join(SUFFIXES)}).",
-                "Give HDR pictures or folders of them, or leave --environments out.",
+                f"'{place}' holds no {what} ({' or '.join(suffixes)}).",
+                f"Give such files or folders of them, or leave --{what} out.",
             )
         out += found
     return out

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.people.figure import SynthOptions, make_subject, open_world
+from ...engine.people.light import read_environment
 from ...engine.people.subject import Clock, RasterStudio, Studio, drawn_subject
 from ...engine.training.subjects import Subject
+from ...engine.types import FloatArray
 from .environments import bundled_environments, has_bpy
 from .worker import Maker
 
@@ -35,8 +37,8 @@ def open_maker(request: Mapping[str, Any], skipped: Callable[[Path, str], None])
     """
     options = synth_options(request["options"])
     hold_out = int(request["options"].get("hold_out", 0))
-    world = open_world(options, skipped)
-    studio = _studio(options, int(request["threads"]))
+    world = open_world(options, skipped, _reader(options))
+    studio = _studio(options, int(request["threads"]), world.surroundings.read)
 
     def make(number: int) -> tuple[Subject, Mapping[str, float]]:
         clock = Clock()
@@ -47,13 +49,21 @@ def open_maker(request: Mapping[str, Any], skipped: Callable[[Path, str], None])
     return make
 
 
-def _studio(options: SynthOptions, threads: int) -> Studio:
+Reader = Callable[[Path], FloatArray]
+
+
+def _reader(options: SynthOptions) -> Reader:
+    """Of environments: Blender where it is there, which reads more kinds of files."""
+    if options.engine == "cycles" or (options.environments and has_bpy()):
+        from .cycles import read_picture
+
+        return read_picture
+    return read_environment
+
+
+def _studio(options: SynthOptions, threads: int, read: Reader) -> Studio:
     if options.engine == "cycles":
         from .cycles import CyclesStudio
 
-        return CyclesStudio(options.samples, threads)
-    if options.environments and has_bpy():
-        from .cycles import read_picture
-
-        return RasterStudio(read_picture)
-    return RasterStudio()
+        return CyclesStudio(options.samples, threads, read)
+    return RasterStudio(read)

@@ -149,6 +149,8 @@ def summary(card: Mapping[str, Any], outcome: Outcome) -> list[str]:
     if outcome.made:
         rate = 3600 * outcome.made / max(outcome.elapsed, 1e-9)
         lines[0] += f"; {outcome.made} made now, {rate:,.0f} an hour"
+    if not card["subjects"]:
+        return [*lines, *_left_out(outcome)]
     lines.append(
         " x ".join(f"{len(mix[what])} {what}" for what in WORN if what != "accessories")
         + ("; no two people alike" if not card["alike"] else f"; ALIKE: {card['alike']}")
@@ -162,9 +164,14 @@ def summary(card: Mapping[str, Any], outcome: Outcome) -> list[str]:
             "time: " + ", ".join(f"{name} {100 * s / total:.0f} %" for name, s in shares)
             + f" of {total / outcome.made:.1f} s a person"
         )  # fmt: skip
-    lines += [f"left out: {Path(name).name}: {why}" for name, why in outcome.skipped.items()]
-    lines += [f"given up: person {n}: {why}" for n, why in sorted(outcome.given_up.items())]
-    return lines
+    return [*lines, *_left_out(outcome)]
+
+
+def _left_out(outcome: Outcome) -> list[str]:
+    lines = [f"left out: {Path(name).name}: {why}" for name, why in outcome.skipped.items()]
+    return lines + [
+        f"given up: person {n}: {why}" for n, why in sorted(outcome.given_up.items())
+    ]
 
 
 def _counts(counts: Mapping[str, int] | Sequence[Any]) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ...engine.types import LikenessError, Progress
 from .crew import Hand, Said, worker_command
-from .staging import Shelf, begin, locked
+from .staging import Shelf, begin, locked, unbegin
 
 TRIES = 2
 """A subject at which a worker died or failed so often is left out."""
@@ -83,11 +83,15 @@ def run(
             disk is full, or no worker can work.
     """
     with locked(job.data):
-        begin(job.data, {"per_shard": job.per_shard, **job.options}, job.subjects)
+        new = begin(job.data, {"per_shard": job.per_shard, **job.options}, job.subjects)
         shelf = Shelf(job.data, job.subjects, job.per_shard)
         crew = _Crew(job, shelf, list(command or worker_command()), progress)
         try:
             crew.work()
+        except LikenessError:
+            if new and not shelf.done:
+                unbegin(job.data)
+            raise
         finally:
             crew.end()
         shelf.close()

@@ -18,12 +18,12 @@ import heapq
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ...engine.formats.atomic import whole_file, why
-from ...engine.training.shards import shard_name, write_index, write_members
+from ...engine.training.shards import INDEX_FILE, shard_name, write_index, write_members
 from ...engine.training.stored import read_members, stored_subjects
 from ...engine.training.subjects import PERSON, Subject, person_key
 from ...engine.types import LikenessError
@@ -42,7 +42,7 @@ def number_of(key: str) -> int:
 @contextmanager
 def locked(data: Path) -> Iterator[None]:
     """Keep other runs out of a folder, which is made if it is not there; the system lets go of
-    it when the process dies.
+    it when the process dies. A folder in which nothing was begun is left as it was.
 
     Raises:
         LikenessError: another run is at work there, or the folder cannot be written.
@@ -52,7 +52,11 @@ def locked(data: Path) -> Iterator[None]:
     try:
         data.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(data / LOCK_FILE, timeout=0):
-            yield
+            try:
+                yield
+            finally:
+                if not (data / RUN_FILE).is_file():
+                    _leave(data)
     except filelock.Timeout as error:
         raise LikenessError(
             f"Another run is writing to '{data}'.", "Wait for it, or choose another folder."
@@ -63,8 +67,18 @@ def locked(data: Path) -> Iterator[None]:
         ) from error
 
 
-def begin(data: Path, options: Mapping[str, Any], subjects: int) -> None:
+def _leave(data: Path) -> None:
+    """Remove the lock, and the folder if that was all."""
+    with suppress(OSError):  # other files are in it, or the system keeps files that are open
+        (data / LOCK_FILE).unlink(missing_ok=True)
+        data.rmdir()
+
+
+def begin(data: Path, options: Mapping[str, Any], subjects: int) -> bool:
     """Write down what a folder's set is made with, or hold the options to it.
+
+    Returns:
+        Whether the folder is new.
 
     Raises:
         LikenessError: the folder was begun with other options, with more subjects, or holds
@@ -85,9 +99,19 @@ def begin(data: Path, options: Mapping[str, Any], subjects: int) -> None:
             f"'{data}' holds shards that are of no run of likeness synth (no {RUN_FILE}).",
             "Choose another folder.",
         )
+    new = not path.is_file()
     with whole_file(path) as scratch:
         about = {"version": 1, "subjects": subjects, "options": options}
         scratch.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    return new
+
+
+def unbegin(data: Path) -> None:
+    """Take back :func:`begin` of a new folder for which nobody could be made, so that mended
+    options find it free."""
+    for name in (RUN_FILE, INDEX_FILE):
+        (data / name).unlink(missing_ok=True)
+    shutil.rmtree(data / STAGING, ignore_errors=True)
 
 
 def _read(path: Path) -> dict[str, Any]:

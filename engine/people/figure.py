@@ -76,7 +76,7 @@ class World:
     prior: identity.ShapePrior
     library: Library | None
     motions: natural.MotionPool | None
-    environments: tuple[Path, ...]
+    surroundings: light.Surroundings
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,16 @@ class MadeSubject:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-def open_world(options: SynthOptions, skipped: Callable[[Path, str], None]) -> World:
+def open_world(
+    options: SynthOptions,
+    skipped: Callable[[Path, str], None],
+    read: Callable[[Path], FloatArray] = light.read_environment,
+) -> World:
     """Open the body, the library and the motions.
 
     Args:
         skipped: told of broken assets, which are left out.
+        read: gives the [H, W, 3] linear picture of an environment's file.
 
     Raises:
         LikenessError: something named cannot be used at all.
@@ -114,11 +119,10 @@ def open_world(options: SynthOptions, skipped: Callable[[Path, str], None]) -> W
         library = open_library(Path(options.assets), skipped)
     motions = None
     if options.motions:
-        motions = natural.MotionPool.open([Path(path) for path in options.motions])
-    environments = tuple(Path(path) for path in options.environments)
-    return World(
-        load_dress_body(body), identity.load_prior(body), library, motions, environments
-    )
+        motions = natural.MotionPool.open([Path(path) for path in options.motions], skipped)
+    environments = [Path(path) for path in options.environments]
+    surroundings = light.Surroundings(environments, read, skipped)
+    return World(load_dress_body(body), identity.load_prior(body), library, motions, surroundings)
 
 
 def make_subject(number: int, options: SynthOptions, world: World) -> MadeSubject:
@@ -141,7 +145,7 @@ def make_subject(number: int, options: SynthOptions, world: World) -> MadeSubjec
     planned = views.plan_views(
         rng(_VIEWS), body, betas, pose, posed.vertices, framing, options.views, options.size
     )
-    lighting = light.random_lighting(rng(_LIGHT), world.environments)
+    lighting = world.surroundings.random_lighting(rng(_LIGHT))
     known = perf_counter()
     wearer = Wearer(
         world.dress, posed, traits, betas, np.asarray(pose.expression), world.library,
@@ -178,7 +182,7 @@ def converted_subject(number: int, options: SynthOptions, world: World) -> MadeS
     planned = views.plan_views(
         rng(_VIEWS), world.dress.body, betas, pose, vertices, framing, options.views, options.size
     )
-    lighting = light.random_lighting(rng(_LIGHT), world.environments)
+    lighting = world.surroundings.random_lighting(rng(_LIGHT))
     facts = {
         "number": number, "looks": figure.looks, "lighting": _json(lighting),
         "engine": options.engine,

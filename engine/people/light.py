@@ -14,7 +14,7 @@ then drawn with a linear 0.18. Renderers take the picture, and :func:`key_irradi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +93,55 @@ def read_environment(path: Path) -> FloatArray:
             "Give a lat-long picture with the channels R, G and B.",
         ) from error
     return np.asarray(pixels, np.float32)
+
+
+class Surroundings:
+    """The HDR pictures of a set. Broken ones are found out and told when they are first met:
+    collections are large, and to read all of them takes minutes.
+
+    Args:
+        read: gives the [H, W, 3] linear picture of a file. skipped: told of broken ones.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        read: Callable[[Path], FloatArray],
+        skipped: Callable[[Path, str], None],
+    ) -> None:
+        self.paths = tuple(paths)
+        self._read, self._skipped = read, skipped
+        self._last: tuple[Path, FloatArray] | None = None
+        self._broken: set[Path] = set()
+
+    def read(self, path: Path) -> FloatArray:
+        """[H, W, 3] linear float32.
+
+        Raises:
+            LikenessError: it is no picture twice as wide as high, or is black.
+        """
+        if self._last is None or self._last[0] != path:
+            self._last = path, _checked(self._read(path), path)
+        return self._last[1]
+
+    def random_lighting(self, rng: np.random.Generator) -> Lighting:
+        """A :func:`random_lighting` with a picture that can be used: in the place of a broken one
+        stands the next, or a procedural sky when all are broken."""
+        drawn = random_lighting(rng, self.paths)
+        if drawn.environment is None:
+            return drawn
+        first = self.paths.index(drawn.environment)
+        around = (*self.paths[first:], *self.paths[:first])
+        return replace(drawn, environment=next(filter(self._usable, around), None))
+
+    def _usable(self, path: Path) -> bool:
+        if path not in self._broken:
+            try:
+                self.read(path)
+            except LikenessError as error:
+                self._broken.add(path)
+                self._skipped(path, error.message)
+        return path not in self._broken
 
 
 def environment_picture(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,15 +40,27 @@ class MotionPool:
         return len(self.full_pose)
 
     @staticmethod
-    def open(files: Sequence[Path]) -> MotionPool:
+    def open(
+        files: Sequence[Path], skipped: Callable[[Path, str], None] | None = None
+    ) -> MotionPool:
         """Read motion files: SMPL-X's keys or AMASS's ``poses``, y or z up.
 
+        Args:
+            skipped: told of files that cannot be read, which are left out.
+
         Raises:
-            LikenessError: a file cannot be read, or no frame of all shows somebody upright.
+            LikenessError: a file cannot be read and nobody is told, or no frame of all shows
+                somebody upright.
         """
-        poses, sources, frames = [], [], []
+        poses, sources, frames = [np.zeros((0, NUM_JOINTS, 3))], [], []
         for row, path in enumerate(files):
-            full_pose, frame = _upright_frames(Path(path))
+            try:
+                full_pose, frame = _upright_frames(Path(path))
+            except LikenessError as error:
+                if skipped is None:
+                    raise
+                skipped(Path(path), error.message)
+                continue
             poses.append(full_pose)
             sources.append(np.full(len(frame), row))
             frames.append(frame)

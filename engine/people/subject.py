@@ -148,7 +148,7 @@ def people(
         world: opened with the same options already.
     """
     world = world or open_world(options, skipped or (lambda asset, reason: None))
-    studio = RasterStudio()
+    studio = RasterStudio(world.surroundings.read)
     for number in range(count):
         made = make_subject(number, options, world)
         yield drawn_subject(made, options, studio, Clock(), hold_out)

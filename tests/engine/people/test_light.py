@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,36 @@ def test_bad_environments_are_named(tmp_path: Path) -> None:
     for wrong in (np.ones((4, 5, 3)), np.ones((4, 8)), np.zeros((4, 8, 3))):
         with pytest.raises(LikenessError, match=r"odd\.exr"):
             light.environment_picture(lighting, lambda path, wrong=wrong: wrong)
+
+
+def test_broken_environments_are_told_and_others_light(tmp_path: Path) -> None:
+    files = [tmp_path / f"{name}.exr" for name in "abc"]
+    told: list[Path] = []
+    reads: list[Path] = []
+
+    def read(path: Path) -> np.ndarray:
+        reads.append(path)
+        if path in broken:
+            raise LikenessError("It is broken.", "Mend it.")
+        return np.ones((4, 8, 3))
+
+    def drawn() -> list[Lighting]:
+        here = light.Surroundings(files, read, lambda path, why: told.append(path))
+        return [here.random_lighting(np.random.default_rng(k)) for k in range(40)]
+
+    broken: set[Path] = set()
+    whole = drawn()
+    assert whole == [light.random_lighting(np.random.default_rng(k), files) for k in range(40)]
+    broken = {files[1]}
+    left = drawn()
+    assert told == [files[1]]
+    for one, before in zip(left, whole):
+        moved = files[2] if before.environment == files[1] else before.environment
+        assert one == replace(before, environment=moved)
+    broken = set(files)
+    assert {one.environment for one in drawn()} == {None}
+    assert set(told[1:]) == set(files)
+    assert reads.count(files[1]) < 40  # what is known to be broken is not read again
 
 
 def test_exr_is_read_without_blender(tmp_path: Path) -> None:

@@ -243,6 +243,18 @@ def test_motion_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "folded.npz", poses=folded)
     with pytest.raises(LikenessError, match=r"folded\.npz"):
         MotionPool.open([tmp_path / "folded.npz"])
+    with pytest.raises(LikenessError, match="No frame"):
+        MotionPool.open([broken], lambda path, why: None)
+
+
+def test_a_broken_motion_file_among_others_is_left_out(dress: DressBody, tmp_path: Path) -> None:
+    broken, good = tmp_path / "broken.npz", tmp_path / "good.npz"
+    broken.write_bytes(b"nothing")
+    motion_file(good, dress.body)
+    told: list[tuple[Path, str]] = []
+    pool = MotionPool.open([broken, good], lambda *what: told.append(what))
+    assert [path for path, _ in told] == [broken]
+    assert {pool.random(np.random.default_rng(k))[1] for k in range(9)} == {"good.npz"}
 
 
 def test_a_face_fits_its_pose(dress: DressBody, people: list[Somebody]) -> None:
