@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PATH = click.Path(path_type=Path)
 STAGES = ("prompts", "rewrite", "videos", "views", "shards", "all")
 """As in engine/generative/run.py, which loads the tracker; a test holds the two to each other."""
-MODEL = "A name that Likeness knows, or a model's folder"
+MODEL = "Another model, by a name that Likeness knows or its folder"
 
 
 @click.command(short_help="Make generated people: prompts, clips, side and back views, shards.")
@@ -28,44 +28,58 @@ MODEL = "A name that Likeness knows, or a model's folder"
     help="The folder of the data. The same command again goes on where a stopped run was.",
 )  # fmt: skip
 @click.option(
-    "--prompts", metavar="N", required=True, type=click.IntRange(min=1), help="How many scenes."
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+    "--prompts", metavar="N", required=True, type=click.IntRange(1, 1_000_000),
+    help="How many scenes; a larger number later extends the set.",
+)  # fmt: skip
+@click.option(
+    "--seed", metavar="N", type=click.IntRange(min=0), default=0, show_default=True,
+    help="Of all that is random.",
+)  # fmt: skip
 @click.option(
     "--stage", type=click.Choice(STAGES), default="all", show_default=True,
-    help="Only this one; prompts needs no models, no GPU and no packages.",
+    help="Only this stage; prompts needs no models, no GPU and no packages.",
 )  # fmt: skip
 @click.option("--show", metavar="K", type=click.IntRange(min=0), default=0, help="Print K prompts.")
 @click.option(
     "--rewrite/--no-rewrite", default=True,
     help="Let a language model make the scenes fluent (the default), or film them as composed.",
 )  # fmt: skip
-@click.option("--language-model", metavar="NAME|DIR", help=f"{MODEL} of transformers.")
-@click.option("--video-model", metavar="NAME|DIR", help=f"{MODEL}, a diffusers WanPipeline.")
 @click.option(
-    "--image-model", metavar="NAME|DIR", help=f"{MODEL}, a diffusers QwenImageEdit(Plus)Pipeline."
+    "--language-model", metavar="NAME|DIR", help=f"{MODEL}: a chat model of transformers."
 )
-@click.option("--video-size", metavar="WxH", default="1280x704", show_default=True)
+@click.option("--video-model", metavar="NAME|DIR", help=f"{MODEL}: a WanPipeline.")
+@click.option("--image-model", metavar="NAME|DIR", help=f"{MODEL}: a QwenImageEdit(Plus)Pipeline.")
 @click.option(
-    "--frames", "video_frames", type=click.IntRange(min=5), default=121, show_default=True,
+    "--video-size", metavar="WxH", default="1280x704", show_default=True,
+    help="Pixels of the clips; multiples of 32.",
+)  # fmt: skip
+@click.option(
+    "--frames", "video_frames", metavar="N", type=click.IntRange(min=5), default=121,
+    show_default=True,
     help="Of each clip, at 24 a second; one more than a multiple of 4.",
 )  # fmt: skip
-@click.option("--video-steps", type=click.IntRange(min=1), default=50, show_default=True)
-@click.option("--image-steps", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option(
-    "--views", "frames", type=click.IntRange(min=1), default=4, show_default=True,
+    "--video-steps", metavar="N", type=click.IntRange(min=1), default=50, show_default=True,
+    help="Of the video model's sampler: fewer are quicker and coarser.",
+)  # fmt: skip
+@click.option(
+    "--image-steps", metavar="N", type=click.IntRange(min=1), default=50, show_default=True,
+    help="Of the image model's.",
+)  # fmt: skip
+@click.option(
+    "--views", "frames", metavar="N", type=click.IntRange(min=1), default=4, show_default=True,
     help="Frames of each clip that become views, beside the sides and the back.",
 )  # fmt: skip
 @click.option(
-    "--size", type=click.IntRange(64, 2048), default=512, show_default=True,
+    "--size", metavar="PIXELS", type=click.IntRange(64, 2048), default=512, show_default=True,
     help="Pixels along each side of the views.",
 )  # fmt: skip
 @click.option(
-    "--temperature", type=Number(0.01, 2.0), default=0.7, show_default=True,
-    help="Of the language model.",
+    "--temperature", metavar="X", type=Number(0.01, 2.0), default=0.7, show_default=True,
+    help="Of the language model: higher is freer.",
 )  # fmt: skip
 @click.option(
-    "--batch", type=click.IntRange(min=1), default=8, show_default=True,
+    "--batch", metavar="N", type=click.IntRange(min=1), default=8, show_default=True,
     help="Scenes that are rewritten at once.",
 )  # fmt: skip
 @click.option(
@@ -74,7 +88,7 @@ MODEL = "A name that Likeness knows, or a model's folder"
 )  # fmt: skip
 @click.option(
     "--dtype", type=click.Choice(["bfloat16", "float16", "float32"]), default="bfloat16",
-    show_default=True,
+    show_default=True, help="Numbers the models compute with.",
 )  # fmt: skip
 @click.option(
     "--offload", is_flag=True, help="Keep only the part at work on the GPU: slower, less memory."
@@ -83,7 +97,10 @@ MODEL = "A name that Likeness knows, or a model's folder"
     "--allow-download", is_flag=True,
     help="Fetch models that are missing (30, 34 and 58 GB); else LIKENESS_ALLOW_DOWNLOAD decides.",
 )  # fmt: skip
-@click.option("--per-shard", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option(
+    "--per-shard", metavar="N", type=click.IntRange(min=1), default=64, show_default=True,
+    help="Scenes in each tar file.",
+)  # fmt: skip
 def generate(data: Path, stage: str, show: int, **chosen: Any) -> None:
     """Make generated people as training data (docs/generate.md).
 

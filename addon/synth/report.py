@@ -169,9 +169,7 @@ def summary(card: Mapping[str, Any], outcome: Outcome) -> list[str]:
 
 def _left_out(outcome: Outcome) -> list[str]:
     lines = [f"left out: {Path(name).name}: {why}" for name, why in outcome.skipped.items()]
-    return lines + [
-        f"given up: person {n}: {why}" for n, why in sorted(outcome.given_up.items())
-    ]
+    return lines + [f"given up: person {n}: {why}" for n, why in sorted(outcome.given_up.items())]
 
 
 def _counts(counts: Mapping[str, int] | Sequence[Any]) -> str:

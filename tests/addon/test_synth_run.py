@@ -71,6 +71,24 @@ def test_two_workers_that_are_replaced_make_the_same_bytes(whole: Path, tmp_path
     assert outcome.seconds["writing"] > 0
 
 
+def test_what_could_not_begin_leaves_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "a" / "new"
+    with pytest.raises(LikenessError, match="The library is closed"):
+        made(data, 2, {"seed": 3, "closed": True})
+    assert not data.exists()
+    assert made(data, 2).made == 2  # mended: other options than those that failed
+    before = sorted(path.name for path in data.rglob("*"))
+    with pytest.raises(LikenessError, match="begun with other options"):
+        made(data, 2, {"seed": 4})
+    assert sorted(path.name for path in data.rglob("*")) == before
+    other = tmp_path / "photos"
+    other.mkdir()
+    (other / "mine.tar").write_bytes(b"")
+    with pytest.raises(LikenessError, match="of no run of likeness synth"):
+        made(other, 2)
+    assert [path.name for path in other.iterdir()] == ["mine.tar"]
+
+
 def test_nothing_is_made_twice(whole: Path) -> None:
     before = contents(whole)
     assert made(whole, 20).made == 0
