@@ -23,122 +23,79 @@ PLACES = ("assets", "motions", "environments", "characters")
 
 @click.command(short_help="Make synthetic people as training data.")
 @click.option(
-    "-o",
-    "--out",
-    "data",
-    metavar="DATA",
-    required=True,
-    type=PATH,
+    "-o", "--out", "data", metavar="DATA", required=True, type=PATH,
     help="The folder of the data; the same command again goes on with it.",
-)
+)  # fmt: skip
 @click.option(
-    "--subjects",
-    metavar="N",
-    required=True,
-    type=click.IntRange(min=1),
-    help="How many people DATA shall hold; more than it has extend it.",
-)
+    "--subjects", metavar="N", required=True, type=click.IntRange(1, 1_000_000),
+    help="How many people DATA shall hold; a larger number later extends it.",
+)  # fmt: skip
 @click.option(
-    "--assets",
-    metavar="DIR",
-    type=PATH,
+    "--assets", metavar="DIR", type=PATH,
     help="An asset library in MakeHuman's layout; without one everything is made up.",
-)
+)  # fmt: skip
 @click.option(
-    "--characters",
-    metavar="DIR",
-    type=PATH,
-    multiple=True,
+    "--characters", metavar="DIR", type=PATH, multiple=True,
     help="A character that 'likeness convert' has made; they come first. Several times.",
-)
+)  # fmt: skip
 @click.option(
-    "--motions",
-    metavar="FILE|DIR",
-    type=PATH,
-    multiple=True,
+    "--motions", metavar="FILE|DIR", type=PATH, multiple=True,
     help="Motion files whose frames are poses; else poses are made up. Several times.",
-)
+)  # fmt: skip
 @click.option(
-    "--environments",
-    metavar="FILE|DIR",
-    type=PATH,
-    multiple=True,
+    "--environments", metavar="FILE|DIR", type=PATH, multiple=True,
     help="HDR pictures that light; else Blender's own, and made-up skies. Several times.",
-)
-@click.option("--seed", type=click.IntRange(min=0), help="Of everything; 0 if not given.")
+)  # fmt: skip
 @click.option(
-    "--engine",
-    type=click.Choice(["cycles", "raster"]),
-    default="cycles",
-    show_default=True,
+    "--seed", metavar="N", type=click.IntRange(min=0),
+    help="Of all that is random; 0 if not given.",
+)  # fmt: skip
+@click.option(
+    "--engine", type=click.Choice(["cycles", "raster"]), default="cycles", show_default=True,
     help="What draws: Blender's path tracer, or our own rasteriser.",
-)
+)  # fmt: skip
 @click.option(
-    "--size",
-    metavar="PIXELS",
-    type=click.IntRange(min=16, max=4096),
+    "--size", metavar="PIXELS", type=click.IntRange(16, 4096),
     help="Sides of the pictures; 512 if not given.",
-)
+)  # fmt: skip
 @click.option(
-    "--views",
-    metavar="N",
-    type=click.IntRange(min=1, max=100),
-    help="Of each person; 12 if not given.",
-)
+    "--views", metavar="N", type=click.IntRange(1, 100),
+    help="Pictures of each person; 12 if not given.",
+)  # fmt: skip
 @click.option(
-    "--framing",
-    type=click.Choice(["head", "half", "full", "mix"]),
+    "--framing", type=click.Choice(["head", "half", "full", "mix"]),
     help="What the pictures show; mix if not given.",
-)
+)  # fmt: skip
 @click.option(
-    "--samples", metavar="N", type=click.IntRange(min=1), help="Of Cycles for each pixel, at most."
-)
+    "--samples", metavar="N", type=click.IntRange(1, 65536),
+    help="Of Cycles for each pixel, at most; 48 if not given.",
+)  # fmt: skip
 @click.option(
-    "--texture-size",
-    metavar="PIXELS",
-    type=click.IntRange(min=64, max=8192),
+    "--texture-size", metavar="PIXELS", type=click.IntRange(64, 8192),
     help="Sides of the skin's texture; follows --size if not given.",
-)
+)  # fmt: skip
 @click.option("--depth/--no-depth", default=True, help="Also store depth (the default).")
 @click.option("--labels/--no-labels", default=True, help="Also store part labels (the default).")
 @click.option(
-    "--hold-out",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Keep every Nth view from training, for measuring.",
-)
+    "--hold-out", metavar="N", type=click.IntRange(min=0), default=0, show_default=True,
+    help="Keep every Nth view from training, for measuring; 0 keeps none.",
+)  # fmt: skip
 @click.option(
-    "--per-shard",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
+    "--per-shard", metavar="N", type=click.IntRange(min=1), default=64, show_default=True,
     help="People in each tar file.",
-)
+)  # fmt: skip
 @click.option(
-    "--workers",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
+    "--workers", metavar="N", type=click.IntRange(1, 256), default=1, show_default=True,
     help="Processes that draw.",
-)
+)  # fmt: skip
 @click.option(
-    "--threads",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Of each process; shares the cores among them if not given.",
-)
+    "--threads", metavar="N", type=click.IntRange(0, 1024), default=0,
+    help="Of each process; the cores are shared among them if not given.",
+)  # fmt: skip
 @click.option(
-    "--recycle",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=50,
-    show_default=True,
+    "--recycle", metavar="N", type=click.IntRange(min=1), default=50, show_default=True,
     help="People after which a process is replaced: Blender keeps some memory of each.",
-)
+)  # fmt: skip
 @click.pass_context
 def synth(
     context: click.Context,
@@ -208,6 +165,12 @@ def _options(chosen: dict[str, Any]) -> SynthOptions:
         for path in (value,) if isinstance(value, Path) else value or ():
             if not path.exists():
                 raise LikenessError(f"--{name} '{path}' is not there.", "Give another place.")
+    for path in places["characters"]:
+        if not (path / "subject.json").is_file():
+            raise LikenessError(
+                f"--characters '{path}' is no folder that 'likeness convert' has written.",
+                "Convert the character first, and give its folder.",
+            )
     return SynthOptions(
         assets=None if places["assets"] is None else str(places["assets"].absolute()),
         motions=_absolute(files_in(places["motions"], MOTIONS)),

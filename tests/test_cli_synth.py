@@ -81,6 +81,9 @@ def test_errors_are_one_line_with_exit_code_2(
     for place in ("motions", "environments"):
         assert synth("--subjects", "1", f"--{place}", str(tmp_path / "empty")) == 2
         assert f"holds no {place}" in capsys.readouterr().err
+    assert synth("--subjects", "1", "--characters", str(tmp_path)) == 2
+    assert "'likeness convert' has written" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
     with locked(tmp_path / "data"):
         assert synth("--subjects", "1") == 2
     assert "Another run" in capsys.readouterr().err
