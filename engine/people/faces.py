@@ -11,6 +11,11 @@ from ..types import JOINT_INDEX, FloatArray, Pose
 from .model import Traits
 
 
+AT_EASE = {"mouthSmile": (0.18, 0.42), "browInnerUp": (0.0, 0.3)}
+"""Weights that a face at ease has at least: MakeHuman's own neutral one draws the corners of the
+mouth and the brows' inner ends down, and looks grim."""
+
+
 def random_face(
     rng: np.random.Generator, body: Body, traits: Traits, pose: Pose | None = None
 ) -> FloatArray:
@@ -46,13 +51,14 @@ def random_face(
         both("browOuterUp", 0.6 * strength)
         both("eyeWide", 0.35 * strength)
     if mood == "thought":
-        both("browDown", 0.5 * strength)
+        both("browDown", 0.3 * strength)
         both("mouthPress", 0.4 * strength)
         weights["mouthLeft" if rng.random() < 0.5 else "mouthRight"] = 0.25 * strength
     if mood == "ease":
-        both(str(rng.choice(["mouthSmile", "mouthPress", "browDown"])), 0.25 * strength)
-    if rng.random() < 0.3:
-        weights["browInnerUp"] = max(weights.get("browInnerUp", 0.0), float(rng.uniform(0, 0.35)))
+        both(str(rng.choice(["mouthSmile", "mouthPress"])), 0.25 * strength)
+    both("mouthSmile", float(rng.uniform(*AT_EASE["mouthSmile"])))
+    lifted = float(rng.uniform(*AT_EASE["browInnerUp"]))
+    weights["browInnerUp"] = max(weights.get("browInnerUp", 0.0), lifted)
     _lids(rng, weights, both, pose)
     out = np.zeros(body.num_expression)
     for name, value in weights.items():

@@ -103,7 +103,7 @@ def random_hair(rng: np.random.Generator, traits: Traits, library: Library | Non
         brows=int(rng.integers(len(library.brows))) if library and library.brows else -1,
         brow_thickness=round(float(np.clip(rng.normal(0.65 if male else 0.4, 0.2), 0, 1)), 3),
         lashes=int(rng.integers(len(library.lashes))) if library and library.lashes else -1,
-        lash_length=round(float(rng.uniform(0.6, 0.85) if male else rng.uniform(0.75, 1.1)), 3),
+        lash_length=round(float(rng.uniform(0.55, 0.8) if male else rng.uniform(0.65, 0.95)), 3),
         seed=int(rng.integers(2**31)),
     )  # fmt: skip
 
@@ -194,7 +194,7 @@ def _brows_and_lashes(wearer: Wearer, look: HairLook, rest: FloatArray) -> list[
         strength = float(np.interp(look.brow_thickness, [0, 1], [1.3, 0.7]))
         brows = face.library_brows(wearer, rest, library.brows[look.brows], color, strength)
     if library is not None and 0 <= look.lashes < len(library.lashes):
-        strength = 1.2 if wearer.traits.sex == "male" else 0.9
+        strength = 1.5 if wearer.traits.sex == "male" else 1.2
         lashes = face.library_lashes(
             wearer, rest, library.lashes[look.lashes], lash, strength, look.lash_length
         )

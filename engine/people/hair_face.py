@@ -18,6 +18,11 @@ from .model import LABEL, Material, Part, Wearer
 
 THIN = 0.0025  # metres by which brows and lashes win against the skin below
 
+BROW_TURN, BROW_RISE = -0.02, 0.25
+"""Slope of brows from the nose outwards, and how much of an asset's own is added: as they lie on a
+face they mostly rise outwards by 5 to 30 %, and whoever is at ease would frown."""
+BROW_DROP = 0.004  # metres below the brow landmarks' middle that brows may lie
+
 # Landmarks of the left side (the subject's), from the nose outwards.
 _BROW_LOW, _BROW_HIGH = (285, 295, 282, 283, 276), (336, 296, 334, 293, 300)
 _UPPER_LID = (362, 398, 384, 385, 386, 387, 388, 466, 263)
@@ -83,9 +88,46 @@ def library_brows(wearer: Wearer, rest: FloatArray, path: Path, color: FloatArra
     points = garment_vertices(garment, wearer.rest())
     rows = rows_of(wearer.dress.body, "face")
     skin = surface(rest, wearer.dress.body, "face")
+    height, _ = skin.height(points)
+    points = _at_ease(points, _seen(garment), wearer, rest)
+    again, normals = skin.height(points)
+    points += (height - again)[:, None] * normals
     points = with_skin(skin.outside(points, 0.0006), rest, wearer.posed, rows)
     return _part(garment.name, points, garment.f, garment.uv,
                  colored_alpha(garment.texture, color, strength))  # fmt: skip
+
+
+def _seen(garment: Garment) -> FloatArray:
+    """[G] how much of the painted hairs is around each vertex, a little everywhere."""
+    assert garment.texture is not None
+    alpha = load_texture(garment.texture)[..., 3] / 255.0
+    middle = np.clip(garment.uv.mean(1), 0.0, 0.999) * alpha.shape[::-1]
+    own = alpha[middle[:, 1].astype(int), middle[:, 0].astype(int)] + 1e-3
+    out = np.bincount(garment.f.ravel(), np.repeat(own, 3), int(garment.f.max()) + 1)
+    return np.asarray(out)
+
+
+def _at_ease(points: FloatArray, weight: FloatArray, wearer: Wearer,
+             rest: FloatArray) -> FloatArray:  # fmt: skip
+    """Brow points [G, 3] at rest, moved up and turned within the face until they don't frown.
+
+    Args:
+        weight: [G] by which each counts in where the brow is.
+    """
+    body = wearer.dress.body
+    eye = _eye(body, wearer.betas)
+    low, high = (_landmarks(body, rest, rows, 1.0) for rows in (_BROW_LOW, _BROW_HIGH))
+    middle = 0.5 * (low + high)
+    lowest = np.interp(eye[0], middle[:, 0], middle[:, 1]) - BROW_DROP
+    out = np.array(points, np.float64)
+    for side in (1.0, -1.0):
+        own = points[:, 0] * side > 0
+        if own.any():
+            outwards = points[own, 0] * side - eye[0]
+            slope, level = np.polyfit(outwards, points[own, 1], 1, w=np.sqrt(weight[own]))
+            turn = BROW_TURN + BROW_RISE * slope - slope
+            out[own, 1] += max(lowest - level, 0.0) + turn * outwards
+    return out
 
 
 def library_lashes(wearer: Wearer, rest: FloatArray, path: Path, color: FloatArray,

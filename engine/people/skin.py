@@ -130,8 +130,9 @@ def random_skin(
     # Dark skin shows its age later.
     ageing = float(np.clip(years * rng.uniform(0.7, 1.1) - (0.0 if light else 0.12), 0.0, 1.0))
     own = tone_color(traits.tone)
-    painted = rng.random() < (0.62 if woman else 0.01)
-    bold = float(rng.beta(1.6, 2.2))
+    painted = rng.random() < (0.55 if woman else 0.005)
+    # Most make-up in photos is hardly seen; that of the old least of all.
+    bold = float(rng.beta(1.2, 3.2)) * (1.0 - 0.5 * years)
 
     def color(choices: tuple[Color, ...], light: float = 1.0) -> Color:
         picked = np.array(choices[int(rng.integers(len(choices)))]) * light
@@ -159,13 +160,13 @@ def random_skin(
         detail=float(rng.uniform(0.7, 1.0)),
         lips=float(rng.uniform(0.7, 1.2)) * (1.0 if woman else 0.8),
         lipstick=color(LIPSTICKS, 0.55 + 0.45 * float(own.mean()) / 0.75),
-        lipstick_amount=share(0.75 * painted, 0.25, 0.45 + 0.5 * bold),
+        lipstick_amount=share(0.7 * painted, 0.1, 0.25 + 0.65 * bold),
         lipstick_gloss=float(rng.random()),
         shadow=color(SHADOWS),
-        shadow_amount=share(0.6 * painted, 0.15, 0.2 + 0.55 * bold),
-        liner=share(0.7 * painted, 0.3, 0.95),
-        blush=share(0.6 * painted, 0.15, 0.7),
-        foundation=share(0.7 * painted, 0.2, 0.7),
+        shadow_amount=share(0.5 * painted, 0.08, 0.12 + 0.55 * bold),
+        liner=share(0.6 * painted, 0.15, 0.3 + 0.6 * bold),
+        blush=share(0.6 * painted, 0.1, 0.2 + 0.4 * bold),
+        foundation=share(0.7 * painted, 0.15, 0.5),
         beard=beard,
         beard_color=hair_color,
         beard_amount=float(rng.uniform(0.6, 1.0)),

@@ -14,7 +14,7 @@ from likeness.engine.people.dress import DressBody, load_dress_body, posed_body
 from likeness.engine.people.hair import HairLook, hair_parts, random_hair
 from likeness.engine.people.library import Library, open_library
 from likeness.engine.people.model import LABEL, Part, Traits, Wearer
-from likeness.engine.types import FloatArray, LikenessError, Pose
+from likeness.engine.types import JOINT_INDEX, FloatArray, LikenessError, Pose
 from likeness.engine.weights import asset_path
 from PIL import Image
 
@@ -179,6 +179,9 @@ def test_colours_of_hair() -> None:
     )
     assert young < 0.05
     assert old > 0.8
+    dyes = [hair_color.dyed_color(rng, WOMAN) for _ in range(3000)]
+    loud = [c for c in dyes if c is not None and not np.all(np.diff(c) <= 0.02)]  # blue, pink
+    assert 0 < len(loud) < 0.04 * len(dyes)
     dark = Traits("female", 30.0, 9, (1.0, 0.0, 0.0))
     shades = [hair_color.natural_color(rng, dark).mean() for _ in range(100)]
     assert max(shades) < 0.3
@@ -264,3 +267,38 @@ def test_styles_named_in_the_shares_exist() -> None:
     for names, sex in ((hair._SHORT, "male"), (hair._LONG, "female")):
         assert len(names) == len(hair._SHARES[sex])
         assert sum(hair._SHARES[sex]) == pytest.approx(1.0)
+
+
+def test_a_librarys_brows_dont_frown(library: Library, tmp_path: Path) -> None:
+    """Brows that fall steeply towards the nose, near the lids, come to lie as brows at ease do."""
+    body, row = dress().body, dress().row
+    folder = tmp_path / "eyebrows" / "angry"
+    folder.mkdir(parents=True)
+    Image.new("RGBA", (64, 64), (0, 0, 0, 255)).save(folder / "angry.png")
+    cards = [CARD, CARD.replace("f 1/1 2/2 3/3 4/4\n", "f 5/1 6/2 7/3 8/4\n")]
+    (folder / "angry.obj").write_text("".join(cards))
+    (folder / "angry.mhmat").write_text("diffuseTexture angry.png\n")
+    eye = body.J_template[[JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]]
+    face = np.unique(body.f[body.face_part == body.part_names.index("face")])
+    base = {int(v): k for k, v in enumerate(row)}
+    lines = []
+    for joint in eye:
+        for x, y in ((-0.018, -0.006), (0.018, 0.006), (0.018, 0.010), (-0.018, -0.002)):
+            side = np.sign(joint[0])
+            wanted = joint[:2] + [side * x, y + 0.010]
+            near = face[np.linalg.norm(body.v_template[face, :2] - wanted, axis=1).argmin()]
+            off = 10.0 * (wanted - body.v_template[near, :2])
+            lines.append(f"{base[near]} {base[near]} {base[near]} 1 0 0 {off[0]} {off[1]} 0")
+    (folder / "angry.mhclo").write_text(
+        "\n".join(["obj_file angry.obj", "material angry.mhmat", "verts 0", *lines])
+    )
+    person = wearer(library=open_library(tmp_path))
+    worn = replace(look("crop"), kind="bald", brows=0, lashes=-1)
+    brows = of_label(hair_parts(person, worn, None), "brow")[0]
+    assert len(brows.vertices) == 8
+    for joint in eye:
+        own = brows.vertices[np.sign(brows.vertices[:, 0]) == np.sign(joint[0])]
+        outwards = np.abs(own[:, 0]) - abs(joint[0])
+        slope, level = np.polyfit(outwards, own[:, 1] - joint[1], 1)
+        assert -0.1 < slope < 0.12  # it was a third
+        assert 0.013 < level < 0.025

@@ -168,6 +168,10 @@ def test_faces_are_mild_and_varied(dress: DressBody) -> None:
     shut = faces[:, body.expression_index["eyeBlinkLeft"]] > 0.9
     assert 0 < shut.sum() < 20
     assert len(np.unique(faces.round(3), axis=0)) == 200
+    # Nobody looks grim: the corners of the mouth are never left hanging.
+    assert faces[:, body.expression_index["mouthSmileRight"]].min() > 0.1
+    frowning = faces[:, body.expression_index["browDownLeft"]] > 0.1
+    assert frowning.mean() < 0.1
 
 
 def test_lids_follow_the_eyes(dress: DressBody) -> None:
