@@ -115,7 +115,7 @@ def synth(
     same pixels, with any number of workers; a run that was stopped goes on with the same command.
     Exit code 3: some people were given up, the others are complete.
     """
-    from .synth.report import describe, summary
+    from .synth.report import describe, is_described, summary
     from .synth.run import Job, run
 
     options = {**asdict(_options(chosen)), "hold_out": hold_out}
@@ -126,7 +126,7 @@ def synth(
     except KeyboardInterrupt:
         click.echo(f"  stopped; the same command goes on with '{data}'.", err=True)
         raise
-    if not outcome.made and not outcome.given_up and (data / "card.json").is_file():
+    if not outcome.made and not outcome.given_up and is_described(data):
         click.echo(f"  '{data}' is complete.", err=True)
     else:
         from .cli import VERSION

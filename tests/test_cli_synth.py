@@ -67,6 +67,23 @@ def test_who_is_given_up_is_told_with_exit_code_3(
     assert (card["subjects"], card["given_up"]) == (3, {})
 
 
+def test_a_run_that_was_killed_before_its_card_gets_one(
+    synth: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    assert synth("--subjects", "2", broken=True) == 0
+    told = (data / "card.json").read_bytes()
+    assert b"fedora.mhclo" in told
+    for wrong in ('{"subjects": 1}', "{", None):  # of before the set was extended; broken; gone
+        (data / "card.json").write_text(wrong) if wrong else (data / "card.json").unlink()
+        assert synth("--subjects", "2") == 0
+        assert (data / "card.json").read_bytes() == told
+    (data / "contact.jpg").unlink()
+    assert synth("--subjects", "2") == 0
+    assert (data / "contact.jpg").is_file()
+    assert "is complete" not in capsys.readouterr().err
+
+
 def test_errors_are_one_line_with_exit_code_2(
     synth: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

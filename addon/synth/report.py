@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...engine.training.cards import (
+    CARD_FILE,
+    SHEET_FILE,
     asset_entry,
     contact_sheet,
     counted,
@@ -14,6 +17,7 @@ from ...engine.training.cards import (
     told,
     write_card,
 )
+from ...engine.training.shards import INDEX_FILE
 from .run import Outcome
 
 ASSETS = (".png", ".jpg", ".jpeg", ".mhclo", ".mhmat", ".obj", ".exr", ".hdr")
@@ -117,6 +121,19 @@ def describe(
     if card["subjects"]:
         contact_sheet(data)
     return card
+
+
+def is_described(data: Path) -> bool:
+    """Whether card and sheet are of what lies in a folder: a run may be killed before it has
+    written them."""
+    try:
+        card = json.loads((data / CARD_FILE).read_text(encoding="utf-8"))
+        index = json.loads((data / INDEX_FILE).read_text(encoding="utf-8"))
+        told = int(card["subjects"])
+        there = sum(int(shard["subjects"]) for shard in index["shards"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return told == there and (data / SHEET_FILE).is_file()
 
 
 def _names(value: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ...engine.types import LikenessError, Progress
 from .crew import Hand, Said, worker_command
-from .staging import Shelf, begin, locked, unbegin
+from .staging import Shelf, begin, leave_out, left_out, locked, unbegin
 
 TRIES = 2
 """A subject at which a worker died or failed so often is left out."""
@@ -60,7 +60,7 @@ class Outcome:
 
     Attributes:
         made: subjects by this run. elapsed: seconds. seconds: of all workers, by stage.
-        given_up: reasons by number. skipped: reasons by asset.
+        given_up: reasons by number. skipped: reasons by asset, of earlier runs, too.
     """
 
     made: int = 0
@@ -86,6 +86,7 @@ def run(
         new = begin(job.data, {"per_shard": job.per_shard, **job.options}, job.subjects)
         shelf = Shelf(job.data, job.subjects, job.per_shard)
         crew = _Crew(job, shelf, list(command or worker_command()), progress)
+        crew.outcome.skipped.update(left_out(job.data))
         try:
             crew.work()
         except LikenessError:
@@ -140,7 +141,9 @@ class _Crew:
     def _take(self, hand: Hand, said: Mapping[str, Any]) -> None:
         kind = said.get("type")
         if kind == "skipped":
-            self.outcome.skipped[str(said["asset"])] = str(said["reason"])
+            if said["asset"] not in self.outcome.skipped:
+                self.outcome.skipped[str(said["asset"])] = str(said["reason"])
+                leave_out(self._job.data, self.outcome.skipped)
         elif kind == "error":
             raise LikenessError(str(said["message"]), str(said.get("remedy", "")))
         elif kind == "ended":

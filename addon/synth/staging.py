@@ -2,7 +2,7 @@
 
 ::
 
-    DATA/synth.json                    what the set is made with; refuses another
+    DATA/synth.json                    what the set is made with, refuses another; what was left out
     DATA/.staging/person_000123.tar    a subject that waits for the others of its shard
     DATA/shard-000001.tar, shards.json the data (engine/training/shards.py)
     DATA/.synth.lock                   held while a run goes on
@@ -86,8 +86,10 @@ def begin(data: Path, options: Mapping[str, Any], subjects: int) -> bool:
     """
     path = data / RUN_FILE
     options = json.loads(json.dumps(options))
+    skipped: dict[str, str] = {}
     if path.is_file():
         before = _read(path)
+        skipped = before["skipped"]
         _check_same(data, before["options"], options)
         if subjects < before["subjects"]:
             raise LikenessError(
@@ -100,10 +102,25 @@ def begin(data: Path, options: Mapping[str, Any], subjects: int) -> bool:
             "Choose another folder.",
         )
     new = not path.is_file()
-    with whole_file(path) as scratch:
-        about = {"version": 1, "subjects": subjects, "options": options}
-        scratch.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    _write(path, {"subjects": subjects, "options": options, "skipped": skipped})
     return new
+
+
+def left_out(data: Path) -> dict[str, str]:
+    """Reasons by the assets that runs in a folder have left out."""
+    return dict(_read(data / RUN_FILE)["skipped"])
+
+
+def leave_out(data: Path, skipped: Mapping[str, str]) -> None:
+    """Write down which assets are left out, for the card that another run may write."""
+    path = data / RUN_FILE
+    _write(path, {**_read(path), "skipped": dict(skipped)})
+
+
+def _write(path: Path, about: Mapping[str, Any]) -> None:
+    with whole_file(path) as scratch:
+        text = json.dumps({"version": 1, **about}, indent=1) + "\n"
+        scratch.write_text(text, encoding="utf-8")
 
 
 def unbegin(data: Path) -> None:
@@ -117,7 +134,10 @@ def unbegin(data: Path) -> None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
-        return {"options": dict(about["options"]), "subjects": int(about["subjects"])}
+        return {
+            "subjects": int(about["subjects"]), "options": dict(about["options"]),
+            "skipped": dict(about.get("skipped", {})),
+        }  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LikenessError(
             f"'{path}' cannot be read ({error}).", "Choose another folder, or remove this one."
