@@ -31,6 +31,8 @@ REMEDY = f"Give a Blender, glTF, FBX or OBJ file ({', '.join(SUFFIXES)})."
 
 def check_source(path: Path) -> None:
     """Raise the error of a file that cannot be a character's, before Blender starts."""
+    if path.is_dir():
+        raise LikenessError(f"'{path}' is a folder, not a character's file.", REMEDY)
     if not path.is_file():
         raise LikenessError(f"There is no file '{path}'.", REMEDY)
     if path.suffix.lower() not in SUFFIXES:

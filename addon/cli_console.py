@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -26,6 +27,20 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not finite.", param, context)
         return number
+
+
+class Folder(click.Path):
+    """A folder to write to; an empty name, which Python reads as the current folder, is none."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        if not str(value).strip():
+            self.fail("the name is empty.", param, context)
+        return super().convert(value, param, context)
 
 
 @contextmanager

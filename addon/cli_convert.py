@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from ..engine.types import LikenessError
-from .cli_console import terminal_progress
+from .cli_console import Folder, terminal_progress
 
 FILE = click.Path(path_type=Path)
 
@@ -21,10 +21,10 @@ FILE = click.Path(path_type=Path)
 @click.command(short_help="Fit the body to a character of your own.")
 @click.argument("character", metavar="CHARACTER", type=FILE)
 @click.option(
-    "-o", "--out", metavar="DIR", required=True, type=FILE,
+    "-o", "--out", metavar="DIR", required=True, type=Folder(),
     help="The subject's folder: subject.json, body.npz, parts.npz, textures, preview.png.",
 )  # fmt: skip
-@click.option("-v", "--verbose", is_flag=True, help="Also print all figures as JSON.")
+@click.option("-v", "--verbose", is_flag=True, help="Also print the whole report as JSON.")
 def convert(character: Path, out: Path, verbose: bool) -> None:
     """Fit the body model to a foreign character (.blend, .glb, .gltf, .fbx, .obj).
 
@@ -32,7 +32,9 @@ def convert(character: Path, out: Path, verbose: bool) -> None:
     its pose, and the body's parameters; the report says how far the one is from the other.
     """
     from ..engine.characters.convert import check_subject_folder, convert_to_folder
+    from .characters import check_source
 
+    check_source(character)
     check_subject_folder(out)
     click.echo(f"{character} -> {out}", err=True)
     with terminal_progress() as progress:
@@ -64,9 +66,8 @@ def summary(report: dict[str, Any]) -> str:
 def _read(path: Path) -> Any:
     """The character, opened in this process if it is Blender, else in another."""
     from ..engine.characters.character import load_character
-    from .characters import check_source, read_character
+    from .characters import read_character
 
-    check_source(path)
     with tempfile.TemporaryDirectory(prefix="likeness-") as folder:
         if "bpy" in sys.modules:
             read_character(path, Path(folder))

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..engine.types import LikenessError
-from .cli_console import Number, terminal_progress
+from .cli_console import Folder, Number, terminal_progress
 
 if TYPE_CHECKING:
     from ..engine.generative.run import Options, Outcome
 
-PATH = click.Path(path_type=Path)
 STAGES = ("prompts", "rewrite", "videos", "views", "shards", "all")
 """As in engine/generative/run.py, which loads the tracker; a test holds the two to each other."""
 MODEL = "Another model, by a name that Likeness knows or its folder"
@@ -24,7 +23,7 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
 
 @click.command(short_help="Make generated people: prompts, clips, side and back views, shards.")
 @click.option(
-    "-o", "--out", "data", metavar="DATA", required=True, type=PATH,
+    "-o", "--out", "data", metavar="DATA", required=True, type=Folder(),
     help="The folder of the data. The same command again goes on where a stopped run was.",
 )  # fmt: skip
 @click.option(

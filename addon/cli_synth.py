@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ..engine.types import LikenessError
-from .cli_console import terminal_progress
+from .cli_console import Folder, terminal_progress
 
 if TYPE_CHECKING:
     from ..engine.people.figure import SynthOptions
@@ -23,7 +23,7 @@ PLACES = ("assets", "motions", "environments", "characters")
 
 @click.command(short_help="Make synthetic people as training data.")
 @click.option(
-    "-o", "--out", "data", metavar="DATA", required=True, type=PATH,
+    "-o", "--out", "data", metavar="DATA", required=True, type=Folder(),
     help="The folder of the data; the same command again goes on with it.",
 )  # fmt: skip
 @click.option(

@@ -75,6 +75,20 @@ def test_wrong_options_are_said(
 ) -> None:
     assert generated(tmp_path / "data", *options) == 2
     assert said in one_error(capsys)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_without_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = "--stage", "rewrite", "--device", "cpu", "--language-model", str(tmp_path)
+    assert generated(tmp_path / "data", *options) == 2
+    assert f"'{tmp_path}' holds no model for rewrite: no config.json" in one_error(capsys)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("command", ["synth --subjects 1", "generate --prompts 1", "convert a.glb"])
+def test_an_empty_name_is_no_folder(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command.split(), "-o", ""]) == 2
+    assert "the name is empty" in capsys.readouterr().err
 
 
 def test_without_a_gpu_it_says_what_it_needs(

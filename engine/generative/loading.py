@@ -1,6 +1,7 @@
 """Loading the models with torch, transformers and diffusers, and what else needs torch.
 
-Everything loads from a folder on this computer (``local_files_only``), from safetensors only.
+Everything loads from a folder on this computer (``local_files_only``), from safetensors only;
+code that comes with a model is never run.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def loaded_language_model(source: str, placement: Placement) -> tuple[Any, Any, 
     folder, about = model_source(source, placement)
     with errors_told(f"the language model '{source}'"):
         transformers = _library("transformers")
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
         if not tokenizer.chat_template:
             raise ValueError("its tokenizer has no chat template; take an instruction-tuned model")
         model = transformers.AutoModelForCausalLM.from_pretrained(
@@ -91,6 +94,7 @@ def loaded_language_model(source: str, placement: Placement) -> tuple[Any, Any, 
             dtype=getattr(torch, placement.dtype),
             local_files_only=True,
             use_safetensors=True,
+            trust_remote_code=False,
         )
         return model.to(placement.device).eval(), tokenizer, about
 
@@ -102,8 +106,9 @@ def loaded_video_pipeline(source: str, placement: Placement) -> tuple[Any, dict[
     with errors_told(f"the video model '{source}'"):
         diffusers = _library("diffusers")
         vae = diffusers.AutoencoderKLWan.from_pretrained(
-            folder, subfolder="vae", dtype=torch.float32, local_files_only=True
-        )
+            folder, subfolder="vae", dtype=torch.float32, local_files_only=True,
+            use_safetensors=True,
+        )  # fmt: skip
         pipeline = diffusers.WanPipeline.from_pretrained(
             folder, vae=vae, dtype=getattr(torch, placement.dtype), local_files_only=True,
             use_safetensors=True,
@@ -158,5 +163,5 @@ def _picture_processor(folder: Path) -> Any:
 
     return PictureProcessor(
         Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True),
-        AutoTokenizer.from_pretrained(folder, local_files_only=True),
+        AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False),
     )

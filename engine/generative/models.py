@@ -90,7 +90,9 @@ def _weights_needs(
     for model in wanted:
         source = sources.get(model.stage, model.weights)
         try:
-            _found(source, allow_download=False)
+            folder = _found(source, allow_download=False)
+            if not (folder / model.index).is_file():
+                out.append(f"'{folder}' holds no model for {model.stage}: no {model.index}.")
         except LikenessError as error:
             entry = WEIGHTS.get(source)
             if entry is None:
@@ -131,23 +133,24 @@ def _gpu_needs(wanted: Sequence[Model], placement: Placement) -> list[str]:
     if placement.device == "cpu":
         return []
     needed = max(m.offloaded if placement.offload else m.memory for m in wanted)
-    what = f"{' and '.join(m.stage for m in wanted)} need an NVIDIA GPU with {needed} GB"
+    *first, last = (model.stage for model in wanted)
+    stages = f"stages {', '.join(first)} and {last} need" if first else f"stage {last} needs"
+    what = f"The {stages} an NVIDIA GPU with {needed} GB"
     less = max(m.offloaded for m in wanted)
     if less < needed:
         what += f" ({less} GB with --offload)"
     if importlib.util.find_spec("torch") is None:
-        return [f"The stages {what}."]
+        return [f"{what}."]
     from .loading import gpu
 
     there = gpu()
     if there is None:
         return [
-            f"The stages {what}; torch finds none. (--device cpu works without, but takes "
-            "hours for a clip.)"
+            f"{what}; torch finds none. (--device cpu works without, but takes hours for a clip.)"
         ]
     name, memory = there
     if memory < needed:
-        return [f"The stages {what}; '{name}' has {memory:.0f} GB."]
+        return [f"{what}; '{name}' has {memory:.0f} GB."]
     return []
 
 

@@ -21,7 +21,7 @@ from .compose import REGIMES, Prompt, all_different, compose, diversity
 from .models import MODELS, Placement, needs, told
 from .rewrite import Rewriting, language_model, rewrite
 from .side_views import SIDES, EditOptions, editing_model, turned_views
-from .store import Store, locked
+from .store import RUN_FILE, Store, locked
 from .tracked import Tracker, choose_reference, make_subject
 from .video import VideoOptions, video_model, write_clip
 from .vocabulary import FOLDER, load_vocabulary
@@ -138,6 +138,12 @@ def generate(
         raise LikenessError(
             f"This cannot start. {' '.join(missing)}",
             "'--stage prompts' works without models and GPU; docs/generate.md tells the rest.",
+        )
+    before = _stage_before(stages[0], options)
+    if before and not (data / RUN_FILE).is_file():
+        raise LikenessError(
+            f"'{data}' has not been through the stage '{before}'.",
+            f"Run --stage {before} first, or --stage all.",
         )
     for line in told(working, options.models, options.placement):
         say(line)
@@ -336,6 +342,12 @@ def _release() -> None:
     from .loading import release
 
     release()
+
+
+def _stage_before(stage: str, options: Options) -> str:
+    """Whose files a stage begins with; empty where prompts are enough."""
+    earlier = {"videos": "rewrite" if options.rewrite else "", "views": "videos", "shards": "views"}
+    return earlier.get(stage, "")
 
 
 def _before(stage: str, prompt: Prompt) -> LikenessError:

@@ -53,6 +53,7 @@ class MotionPool:
                 somebody upright.
         """
         poses, sources, frames = [np.zeros((0, NUM_JOINTS, 3))], [], []
+        unread = None
         for row, path in enumerate(files):
             try:
                 full_pose, frame = _upright_frames(Path(path))
@@ -60,10 +61,13 @@ class MotionPool:
                 if skipped is None:
                     raise
                 skipped(Path(path), error.message)
+                unread = error
                 continue
             poses.append(full_pose)
             sources.append(np.full(len(frame), row))
             frames.append(frame)
+        if unread is not None and not sources:
+            raise unread  # none of them can be read
         if not sum(map(len, poses)):
             raise LikenessError(
                 f"No frame of {', '.join(str(path) for path in files) or 'no files'} shows "
