@@ -22,7 +22,7 @@ THICK = 0.012  # metres by which hair wins against the skin below
 LIBRARY_SHARE = 0.5  # of the people with hair, where there is a library
 POSED_CLEARANCE = 0.006
 
-OVER_AN_EYE = {"bob01": 0.2, "bob02": 0.4, "short03": 0.3}
+OVER_AN_EYE = {"bob01": 0.12, "bob02": 0.25, "short03": 0.2, "braid01": 0.5}
 """How often hair of MakeHuman's that hides an eye is drawn, against the rest: in photos that is
 rare."""
 

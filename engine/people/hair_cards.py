@@ -115,7 +115,7 @@ def strand_maps(path: Path, size: int) -> tuple[FloatArray, FloatArray, FloatArr
     # Locks are wide: a quarter of the texture's size tells them.
     coarse = ndimage.gaussian_filter(rng.random((size // 4, size // 4), np.float32), 0.8)
     few = tuple(np.ascontiguousarray(v[2::4, 2::4]) for v in (shown, dx, dy))
-    wide = Image.fromarray(_streaked(coarse, few[0], few[1], few[2], LIC_STEPS))
+    wide = Image.fromarray(_streaked(coarse, few[0], few[1], few[2], 3 * LIC_STEPS))
     locks = _ranks(np.asarray(wide.resize((size, size), Image.Resampling.BILINEAR)), shown)
     mean = float(light[alpha > 0.5].mean()) if (alpha > 0.5).any() else 0.1
     around = ndimage.gaussian_filter(light, 40.0 * unit, truncate=1.5)
@@ -138,7 +138,11 @@ def along(garment: Garment, heights: FloatArray, size: int) -> FloatArray:
     seen = rasterize_mesh(flat, np.arange(len(flat)).reshape(-1, 3), camera)
     corner = heights[garment.f]
     out = (corner[np.maximum(seen.face, 0)] * seen.bary).sum(-1)
-    return np.where(seen.face >= 0, out, float(heights.max()))
+    # Cards that share a place in the texture lie at several heights there: no borders then.
+    shown = (seen.face >= 0).astype(np.float64)
+    near = ndimage.gaussian_filter(shown, size / 40)
+    mean = ndimage.gaussian_filter(out * shown, size / 40) / np.maximum(near, 1e-6)
+    return np.where(near > 1e-3, mean, float(heights.max()))
 
 
 def recolored(

@@ -70,10 +70,12 @@ def ribbons(
     f = np.stack([np.stack([a, b, c], 1), np.stack([a, c, d], 1)], 1).reshape(-1, 3)
     tile = rng.integers(TILES, size=count)
     u = (tile[:, None] + np.array([0.02, 0.98])[None]) / TILES
-    v = np.linspace(0.004, 0.996, points)
+    way = np.linalg.norm(np.diff(paths, axis=1), axis=2).cumsum(1)
+    v = np.zeros((count, points))
+    v[:, 1:] = way / np.maximum(way[:, -1:], 1e-9)
     uv = np.empty((count, points, 2, 2))
     uv[..., 0] = u[:, None]
-    uv[..., 1] = v[None, :, None]
+    uv[..., 1] = 0.004 + 0.992 * v[:, :, None]
     return vertices, f, uv.reshape(-1, 2)[f]
 
 

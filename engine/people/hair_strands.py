@@ -17,6 +17,8 @@ from ..types import BoolArray, FloatArray, IntArray
 from . import noise
 from .hair_binding import REACH, Surface, rows_of, smoothstep, surface, unit
 
+BENDS = 0.15  # metres of straight hair that get as many points as a bend by one radian
+TURNS = 0.22  # of a curl between two points of its path; with fewer points it becomes a zigzag
 CLEARANCE = 0.012  # metres of cloth that hair keeps off the trunk
 
 
@@ -67,11 +69,11 @@ STYLES: dict[str, Style] = {
     "long": Style("part", (0.50, 0.56), ends=(-1.3, -0.5), lift=0.012, gravity=1.0, count=2200,
                   segments=14, width=0.007),
     "wavy": Style("part", (0.48, 0.54), ends=(-1.1, -0.35), lift=0.016, gravity=1.0, curl=0.45,
-                  count=2000, segments=22, width=0.008),
+                  count=1700, segments=32, width=0.009),
     "fringed long": Style("part", (0.50, 0.54), ends=(-1.2, -0.5), lift=0.012, gravity=1.0,
                           fringe=True, count=2400, segments=14, width=0.007),
     "curls": Style("part", (0.30, 0.36), ends=(-0.6, 0.0), lift=0.022, gravity=0.85, curl=0.9,
-                   count=1700, segments=26, width=0.010),
+                   count=1500, segments=44, width=0.011),
     "ponytail": Style("tie", (0.2, 0.3), lift=0.004, gravity=1.0, knot="tail", segments=10),
     "bun": Style("tie", (0.2, 0.2), lift=0.004, knot="bun", segments=10),
 }  # fmt: skip
@@ -227,7 +229,7 @@ def grow(
     side[behind] = rng.choice([-1.0, 1.0], int(behind.sum()))  # the parting ends at the crown
     fringe = style.fringe & (roots[:, 2] > head.front - 0.055) & (np.abs(roots[:, 0]) < 0.045)
     layer = rng.random(len(roots)) ** 1.5 * style.lift * volume
-    steps = max(style.segments, 8)
+    steps = 8 if style.ends is None else max(style.segments, 22)
     paths = [roots - 0.001 * normals]
     p, d = roots, unit(0.6 * normals + _field(style, roots, normals, side, head))
     clumps = np.stack([noise.fractal(roots, seed + k, 0.03, 3) for k in range(3)], 1)
@@ -261,7 +263,7 @@ def grow(
         low = head.level(float(np.interp(length, [0, 1], style.ends[::-1])))
         end = np.where(fringe, head.brow + 0.004, low) + rng.normal(0, 0.007, len(out))
         out = _cut(out, end)
-    out = _resampled(out, style.segments + 1)
+    out = _resampled(_rounded(out), style.segments + 1, 0.0 if style.curl else BENDS)
     out = _curled(out, style, rng, clumps)
     if style.curl:  # curls may not wind into the head either
         loose = out[:, 1:].reshape(-1, 3)
@@ -294,9 +296,32 @@ def _cut(paths: FloatArray, end: FloatArray) -> FloatArray:
     return np.where(beyond[..., None], tip[:, None], paths)
 
 
-def _resampled(paths: FloatArray, count: int) -> FloatArray:
-    """[N, count, 3] the same paths, points at equal distances."""
-    step = np.linalg.norm(np.diff(paths, axis=1), axis=2)
+def _rounded(paths: FloatArray, times: int = 4) -> FloatArray:
+    """[N, (K - 1) times + 1, 3] the same paths with ``times`` as many steps, rounded at their
+    points (a uniform cubic B-spline)."""
+    ends = [2 * paths[:, :1] - paths[:, 1:2], paths, 2 * paths[:, -1:] - paths[:, -2:-1]]
+    p = np.concatenate(ends, 1)[:, :, None]
+    a, b, c, d = p[:, :-3], p[:, 1:-2], p[:, 2:-1], p[:, 3:]
+    t = (np.arange(times) / times)[:, None]
+    fine = a * (1 - t) ** 3 + b * (4 - 6 * t**2 + 3 * t**3) + d * t**3
+    fine = (fine + c * (1 + 3 * t + 3 * t**2 - 3 * t**3)) / 6
+    return np.concatenate([fine.reshape(len(paths), -1, 3), paths[:, -1:]], 1)
+
+
+def _resampled(paths: FloatArray, count: int, bends: float = 0.0) -> FloatArray:
+    """[N, count, 3] the same paths, points at equal distances.
+
+    Args:
+        bends: metres of way that a turn by one radian counts as: points come closer there.
+    """
+    way = np.diff(paths, axis=1)
+    step = np.linalg.norm(way, axis=2)
+    if bends > 0.0:
+        towards = unit(way)
+        turn = np.linalg.norm(np.diff(towards, axis=1), axis=2)  # radians, nearly
+        turn[(step[:, 1:] < 1e-6) | (step[:, :-1] < 1e-6)] = 0.0  # past a cut end
+        step[:, :-1] += 0.5 * bends * turn
+        step[:, 1:] += 0.5 * bends * turn
     s = np.concatenate([np.zeros((len(paths), 1)), np.cumsum(step, 1)], 1)
     s /= np.maximum(s[:, -1:], 1e-9)
     wanted = np.linspace(0.0, 1.0, count)
@@ -317,6 +342,8 @@ def _curled(paths: FloatArray, style: Style, rng: np.random.Generator,
     second = np.cross(tangent, first)
     long = np.linalg.norm(np.diff(paths, axis=1), axis=2).sum(1)
     pitch = np.interp(style.curl, [0.4, 1.0], [0.075, 0.016]) * rng.uniform(0.85, 1.2, len(paths))
+    if style.ends is not None:  # frizz may be ragged
+        pitch = np.maximum(pitch, long / (TURNS * style.segments))
     s = np.linspace(0, 1, paths.shape[1])[None]
     angle = 2 * np.pi * (s * (long / pitch)[:, None]) + 4.0 * clumps[:, :1]
     angle += rng.normal(0, 0.5, (len(paths), 1))

@@ -28,7 +28,7 @@ class Scene(NamedTuple):
         f: [F, 3]. uv: [F, 3, 2]. uv_area: [F] twice the triangle's area in uv.
         slope: [F, 2, 3] by which the surface's slopes along u and v tilt the normal: the gradients
             of u and v in space, or (for normal maps) their directions.
-        along: [F, 3] unit direction in which v grows: a card's strands.
+        along: [F, 3, 3] unit directions of a card's strands, where v grows, at the corners.
         material: [F]. label: [F] uint8. bias: [F] metres. holes: [F] whether the texture has any.
         kind: [M] rows of ``model.KINDS``. metallic: [M].
     """
@@ -80,7 +80,7 @@ def scene_of(figure: Figure, mips: bool = True) -> tuple[Scene, Textures]:
         area, slope, along = _slopes(vertices[f], uv, part.material.normal is not None)
         count = len(f)
         values = (
-            vertices, normals, f + at, uv, area, slope, along, np.full(count, m, np.int64),
+            vertices, normals, f + at, uv, area, slope, _smooth_lines(along, f, len(vertices)), np.full(count, m, np.int64),
             np.asarray(part.label, np.uint8), np.full(count, part.bias, np.float64),
             np.full(count, bool((part.material.color[..., 3] < OPAQUE).any())),
         )  # fmt: skip
@@ -104,6 +104,19 @@ def _soft_normals(part: Part, vertices: FloatArray, f: IntArray) -> FloatArray:
     side = np.where((normals * out).sum(1, keepdims=True) < 0, -1.0, 1.0)
     soft = 0.6 * side * normals + out
     return np.asarray(soft / np.maximum(np.linalg.norm(soft, axis=1, keepdims=True), 1e-6))
+
+
+def _smooth_lines(along: FloatArray, f: IntArray, count: int) -> FloatArray:
+    """[F, 3, 3] lines of triangles [F, 3] at their corners, means over the triangles around: a
+    highlight would show every facet. Lines have no sign; a triangle's agree with its own."""
+    towards = np.empty((count, 3))
+    towards[f.ravel()] = np.repeat(along, 3, axis=0)  # some triangle's
+    each = np.repeat(along, 3, axis=0)
+    each = np.where((each * towards[f.ravel()]).sum(1, keepdims=True) < 0, -each, each)
+    total = np.stack([np.bincount(f.ravel(), each[:, k], count) for k in range(3)], -1)
+    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    out = total[f]
+    return np.where((out * along[:, None]).sum(2, keepdims=True) < 0, -out, out)
 
 
 def _slopes(

@@ -162,8 +162,12 @@ def shade(scene, textures, lights, i, b0, b1, b2, level, back, eye, work, out): 
         if kind == HAIR:
             # Kajiya and Kay's highlight, twice: off the strands, and through them, tinted.
             T = scene.along[i]
-            across = T[0] * hx + T[1] * hy + T[2] * hz
-            lean = T[0] * sx + T[1] * sy + T[2] * sz
+            tx = b0 * T[0, 0] + b1 * T[1, 0] + b2 * T[2, 0]
+            ty = b0 * T[0, 1] + b1 * T[1, 1] + b2 * T[2, 1]
+            tz = b0 * T[0, 2] + b1 * T[1, 2] + b2 * T[2, 2]
+            long = 1.0 / max(np.sqrt(tx * tx + ty * ty + tz * tz), 1e-6)
+            across = (tx * hx + ty * hy + tz * hz) * long
+            lean = (tx * sx + ty * sy + tz * sz) * long
             first, second = across + 0.06 * (1.0 - lean), across - 0.1
             open_to = min(max(nl + 0.3, 0.0), 1.0)
             gloss = 0.04 * max(1.0 - first * first, 0.0) ** 40 * open_to

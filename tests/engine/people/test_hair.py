@@ -302,3 +302,16 @@ def test_a_librarys_brows_dont_frown(library: Library, tmp_path: Path) -> None:
         slope, level = np.polyfit(outwards, own[:, 1] - joint[1], 1)
         assert -0.1 < slope < 0.12  # it was a third
         assert 0.013 < level < 0.025
+
+
+def test_grown_hair_bends_without_corners() -> None:
+    """No path turns sharply from one point to the next, curls of hanging hair included."""
+    person = wearer()
+    body = dress().body
+    head = hair_strands.head_shape(person.rest().rest[: len(body.v_template)], body)
+    for style, most in (("long", 50.0), ("wavy", 75.0), ("curls", 95.0)):
+        paths, _ = hair_strands.grow(hair_strands.STYLES[style], head, 0.0, 0.7, 0.0, 4)
+        way = np.diff(paths, axis=1)
+        way /= np.maximum(np.linalg.norm(way, axis=2, keepdims=True), 1e-9)
+        turn = np.degrees(np.arccos(np.clip((way[:, 1:] * way[:, :-1]).sum(2), -1, 1)))
+        assert np.percentile(turn, 95) < most, style

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.cameras import intrinsics, look_at, photo_camera, unproject
-from likeness.engine.people import light, raster
+from likeness.engine.people import light, raster, raster_scene
 from likeness.engine.people.model import LABEL, Figure, Lighting, Material, Part
 from likeness.engine.people.raster_light import lights_on
 from likeness.engine.people.raster_scene import scene_of
@@ -267,3 +267,21 @@ def test_the_same_pixels_again_and_on_one_thread(monkeypatch: pytest.MonkeyPatch
     assert np.isfinite(first).all()
     assert first.min() >= 0
     assert first.max() <= 1
+
+
+def test_strand_directions_are_smooth_over_a_strip() -> None:
+    """A bent strip whose charts run opposite ways: the corners that triangles share agree."""
+    angle = np.linspace(0, np.pi / 2, 5)
+    rim = np.stack([np.sin(angle), np.cos(angle), 0 * angle], 1)
+    vertices = np.concatenate([rim, rim + [0, 0, 1]])
+    start = np.arange(4)
+    f = np.concatenate([np.stack([start, start + 1, start + 6], 1),
+                        np.stack([start, start + 6, start + 5], 1)])  # fmt: skip
+    along = vertices[f].mean(1) @ np.array([[0, -1, 0], [1, 0, 0], [0, 0, 0.0]])
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    along[::2] *= -1.0
+    lines = raster_scene._smooth_lines(along, f, len(vertices))
+    assert ((lines * along[:, None]).sum(2) > 0.9).all()
+    inner = np.isin(f, [2, 7])  # on the middle's spoke: along the rim's tangent there
+    tangent = np.array([np.cos(np.pi / 4), -np.sin(np.pi / 4), 0.0])
+    assert np.abs(lines[inner] @ tangent).min() > 0.99
