@@ -236,6 +236,18 @@ def materials_of(path: Path) -> tuple[Path, ...]:
     return tuple(p for p in found if load_material(p).texture is not None)
 
 
+def missing_picture(path: Path) -> Path | None:
+    """The picture that the material of an asset (.mhclo) is to have its colours from, and that is
+    not there; None where none is missing."""
+    named = [path.parent / line[1] for line in _lines(path) if line[0] == "material" and line[1:]]
+    for material in filter(Path.is_file, named):
+        for word, *rest in _lines(material):
+            picture = material.parent / " ".join(rest)
+            if word == "diffuseTexture" and rest and not picture.is_file():
+                return picture
+    return None
+
+
 @lru_cache(maxsize=64)
 def load_garment(path: Path) -> Garment:
     """Read a .mhclo file with its .obj and .mhmat.
@@ -273,6 +285,8 @@ def load_garment(path: Path) -> Garment:
         names = _deleted(deleted)
     except (ValueError, IndexError) as error:
         raise LikenessError(f"'{path}' is no garment file ({error}).", REMEDY) from error
+    if not obj:
+        raise LikenessError(f"'{path}' is no garment file (it has no obj_file).", REMEDY)
     f, uv, count = _load_obj(path.parent / obj)
     if len(base) != count or len(f) == 0 or f.max() >= count:
         raise LikenessError(

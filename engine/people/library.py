@@ -26,6 +26,7 @@ from .asset_files import (
     load_picture,
     load_texture,
     materials_of,
+    missing_picture,
     picture_fault,
 )
 from .asset_layout import runs_over_ground
@@ -150,6 +151,9 @@ def check_asset(path: Path) -> None:
             )
         for material in materials_of(path):
             check_asset(material)
+        lost = missing_picture(path) if "clothes" in path.parts else None
+        if lost is not None:
+            raise LikenessError(f"'{path}' lacks its picture '{lost.name}'.", REMEDY)
         if "clothes" in path.parts and runs_over_ground(garment):
             raise LikenessError(
                 f"'{path}' has a picture that was made for other texture coordinates.", REMEDY

@@ -41,6 +41,8 @@ BROKEN = {
     "other count": (CLO + "5\n", OBJ, None),
     "another base mesh": (CLO.replace("\n4\n", "\n20000\n"), OBJ, None),
     "scale of nothing": ("x_scale 1 2 0.0\n" + CLO, OBJ, None),
+    "empty": ("", OBJ, None),
+    "no picture": (CLO, OBJ, "diffuseTexture gone.png\n"),
     "words for numbers": (CLO, OBJ, "diffuseTexture a.png\nshininess much\n"),
 }
 
