@@ -162,7 +162,7 @@ def _entries(options: Mapping[str, Any], mix: Mapping[str, Any]) -> list[dict[st
 def summary(card: Mapping[str, Any], outcome: Outcome) -> list[str]:
     """Lines for the end of a run."""
     mix = card["mix"]
-    lines = [f"{card['subjects']} people, {card['views']} views, {card['bytes'] / 1e6:,.0f} MB"]
+    lines = [f"{card['subjects']} people, {card['views']} views, {card['bytes'] / 1e6:,.1f} MB"]
     if outcome.made:
         rate = 3600 * outcome.made / max(outcome.elapsed, 1e-9)
         lines[0] += f"; {outcome.made} made now, {rate:,.0f} an hour"

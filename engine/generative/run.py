@@ -133,7 +133,7 @@ def generate(
             the folder was begun with other options, or a model does not work.
     """
     working = [s for s in stages if s != "rewrite" or options.rewrite]
-    missing = needs(working, options.models, options.placement) + _video_needs(working)
+    missing = needs(working, options.models, options.placement) + _file_needs(working)
     if missing:
         raise LikenessError(
             f"This cannot start. {' '.join(missing)}",
@@ -171,15 +171,16 @@ def generate(
     return Outcome(figures, shards)
 
 
-def _video_needs(stages: Sequence[str]) -> list[str]:
+def _file_needs(stages: Sequence[str]) -> list[str]:
     if not set(stages) & {"videos", "views", "shards"}:
         return []
     from importlib.util import find_spec
 
-    missing = [name for name in ("av", "imageio_ffmpeg") if find_spec(name) is None]
+    packages = {"av": "av", "imageio_ffmpeg": "imageio-ffmpeg", "webdataset": "webdataset"}
+    missing = [package for name, package in packages.items() if find_spec(name) is None]
     if not missing:
         return []
-    return [f"Clips need the packages {' and '.join(missing)}: pip install av imageio-ffmpeg."]
+    return [f"Packages for clips and shards are missing: pip install {' '.join(missing)}."]
 
 
 @dataclass

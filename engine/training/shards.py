@@ -92,7 +92,7 @@ def webdataset() -> Any:
     except ImportError as error:
         raise LikenessError(
             "Shards are read by the package 'webdataset', which is not installed.",
-            "Install it in the project's folder: pip install -e '.[train]'.",
+            "Install it in the project's folder: pip install webdataset, or -e '.[train]'.",
         ) from error
     return webdataset
 
