@@ -56,8 +56,8 @@ def random_glasses(rng: np.random.Generator) -> Glasses:
         thickness=round(float(rng.uniform(0.0011, 0.0017) if thin else rng.uniform(0.0022, 0.0042)),
                         5),
         metal=metal, color=table[rng.integers(len(table))],
-        tint=tints[rng.integers(len(tints))] if sun else (0.30, 0.33, 0.36),
-        alpha=round(float(rng.uniform(0.72, 0.95) if sun else rng.uniform(0.03, 0.08)), 3),
+        tint=tints[rng.integers(len(tints))] if sun else (0.10, 0.11, 0.12),
+        alpha=round(float(rng.uniform(0.72, 0.95) if sun else rng.uniform(0.02, 0.06)), 3),
         gradient=bool(sun and rng.random() < 0.4), size=round(float(rng.uniform(0.94, 1.06)), 3),
     )  # fmt: skip
 

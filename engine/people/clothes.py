@@ -38,6 +38,8 @@ from .tailored import SKIRT, shoes, tailored
 THICKNESS = 0.003  # metres of a turned-in edge
 LOOSE = 0.007  # metres by which a library's garment stands further off, on average half of it
 BENT = np.radians(38.0)  # of the hips against the pelvis, over which no skirt is worn
+SPORT_SHARE = 0.3
+"""How often sportswear is drawn against other outfits: it shows much skin and is tight."""
 BELT = 0.025  # metres of skin that stay visible under an open edge
 SEWN_ON = 0.15  # metres high; what is less is a pocket, a button or a buckle
 _HIDEABLE = ("torso", "neck", "arm", "leg", "foot")
@@ -79,7 +81,8 @@ def random_clothes(
     if library is not None:
         worn = [p for p in (*library.outfits, *library.garments) if _suits(p.name, female)]
         if worn and rng.random() < 0.62:
-            path = worn[int(rng.integers(len(worn)))]
+            often = np.array([SPORT_SHARE if _sporty(p.name) else 1.0 for p in worn])
+            path = worn[int(rng.choice(len(worn), p=often / often.sum()))]
             outfit = path.relative_to(library.folder).as_posix()
             material = int(rng.integers(max(1, len(materials_of(path)))))
         if library.shoes and rng.random() < 0.8:
@@ -97,6 +100,11 @@ def random_clothes(
         "bottom": random_fabric(rng, "bottom", bottom if not outfit else ""),
         "second": random_fabric(rng, "second", ""),
     }
+    if _sporty(outfit):  # no checks, no wool
+        fabrics = {
+            name: replace(fabric, weave="synthetic", pattern="plain", motif="")
+            for name, fabric in fabrics.items()
+        }
     if not outfit and bottom == SKIRT and rng.random() < 0.4:  # looks like a dress
         fabrics["bottom"] = fabrics["top"]
     if outfit and rng.random() < 0.12:
@@ -121,6 +129,10 @@ def random_clothes(
 def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
     values = np.array(list(shares.values()))
     return str(rng.choice(list(shares), p=values / values.sum()))
+
+
+def _sporty(name: str) -> bool:
+    return "sport" in name.lower()
 
 
 def _suits(name: str, female: bool) -> bool:

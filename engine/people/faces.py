@@ -10,7 +10,6 @@ from ..body.model import Body
 from ..types import JOINT_INDEX, FloatArray, Pose
 from .model import Traits
 
-
 AT_EASE = {"mouthSmile": (0.18, 0.42), "browInnerUp": (0.0, 0.3)}
 """Weights that a face at ease has at least: MakeHuman's own neutral one draws the corners of the
 mouth and the brows' inner ends down, and looks grim."""

@@ -203,7 +203,7 @@ def dressed(wearer: Wearer, rng: Callable[[int], np.random.Generator]) -> Figure
     hair_look = hair.random_hair(rng(_HAIR), traits, library)
     dyed = hair_look.pigment != hair_look.natural  # beards and roots keep their own colour
     roots = hair_look.natural if dyed else hair_look.color
-    skin_look = skin.random_skin(rng(_SKIN), traits, library, roots)
+    skin_look = skin.random_skin(rng(_SKIN), traits, library, roots, bald=hair_look.kind == "bald")
     eye_look = eyes.random_eyes(rng(_EYES), traits, library)
     clothes_look = clothes.random_clothes(rng(_CLOTHES), traits, library)
     worn_look = accessories.random_accessories(rng(_WORN), traits, library)

@@ -132,7 +132,7 @@ def _style(
         assets = [path.stem for path in library.hair]
         african = traits.origin[0] > 0.5
         fits = [k for k, name in enumerate(assets)
-                if ("short" in name) == (male or rng.random() < 0.12)
+                if ("short" in name) == (male or rng.random() < 0.06)
                 and ("afro" not in name or african)]  # fmt: skip
         if african and not male:
             fits += [k for k, name in enumerate(assets) if "afro" in name]
@@ -140,7 +140,7 @@ def _style(
             weight = np.array([OVER_AN_EYE.get(assets[k], 1.0) for k in fits])
             row = int(rng.choice(fits, p=weight / weight.sum()))
             return "library", assets[row], row
-    cut = male if rng.random() < 0.93 else not male
+    cut = male if rng.random() < 0.96 else not male
     names, shares = (_SHORT, _SHARES["male"]) if cut else (_LONG, _SHARES["female"])
     weight = np.array(shares) * [_likely(name, traits) for name in names]
     return "strands", str(rng.choice(names, p=weight / weight.sum())), -1

@@ -80,7 +80,8 @@ def scene_of(figure: Figure, mips: bool = True) -> tuple[Scene, Textures]:
         area, slope, along = _slopes(vertices[f], uv, part.material.normal is not None)
         count = len(f)
         values = (
-            vertices, normals, f + at, uv, area, slope, _smooth_lines(along, f, len(vertices)), np.full(count, m, np.int64),
+            vertices, normals, f + at, uv, area, slope,
+            _smooth_lines(along, f, len(vertices)), np.full(count, m, np.int64),
             np.asarray(part.label, np.uint8), np.full(count, part.bias, np.float64),
             np.full(count, bool((part.material.color[..., 3] < OPAQUE).any())),
         )  # fmt: skip
@@ -114,8 +115,8 @@ def _smooth_lines(along: FloatArray, f: IntArray, count: int) -> FloatArray:
     each = np.repeat(along, 3, axis=0)
     each = np.where((each * towards[f.ravel()]).sum(1, keepdims=True) < 0, -each, each)
     total = np.stack([np.bincount(f.ravel(), each[:, k], count) for k in range(3)], -1)
-    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
-    out = total[f]
+    length = np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    out = (total / length)[f]
     return np.where((out * along[:, None]).sum(2, keepdims=True) < 0, -out, out)
 
 

@@ -15,6 +15,7 @@ WRAP = np.array([[0.28, 0.12, 0.06], [0.2, 0.2, 0.2], [0.2] * 3, [0.1] * 3, [0.0
 REFLECTANCE = np.array([0.022, 0.025, 0.046, 0.03, 0.04])  # by kind, seen straight on
 # How much less or more comes back than a plain surface sends: measured against Cycles.
 YIELD = np.array([[0.88, 0.92, 0.95], [0.95] * 3, [1.0] * 3, [1.15] * 3, [1.0] * 3])
+COATED = 0.1  # share of its mirror image that clear glass shows
 MIRROR = 0.2  # roughness under which beams are seen as pictures in the surface
 Y0, Y1, Y2, Y20, Y22 = 0.282095, 0.488603, 1.092548, 0.315392, 0.546274
 
@@ -191,13 +192,15 @@ def shade(scene, textures, lights, i, b0, b1, b2, level, back, eye, work, out): 
 
     solid = not scene.holes[i]
     alpha = 1.0 if solid else s[3]
-    gloss_alpha = alpha if kind == HAIR else max(alpha, 0.3)  # a lens mirrors where it is clear
+    # A lens mirrors a little where it is clear: glasses are coated against it.
+    gloss_alpha = alpha if kind == HAIR else max(alpha, COATED)
     fuzz = 0.12 * (1.0 - nv) ** 3 if kind == CLOTH else 0.0
     for n in range(3):
         colour = s[n] * (1.0 - metal) + fuzz * np.sqrt(s[n])
         out[n] = min(alpha * colour * YIELD[kind, n] * diffuse[n] + gloss_alpha * specular[n], 4.0)
     if kind != HAIR and not solid and s[3] > 0.004:
-        alpha = max(alpha, min(max(specular[0], specular[1], specular[2]), 1.0))
+        shine = gloss_alpha * max(specular[0], specular[1], specular[2])
+        alpha = max(alpha, min(shine, 1.0))
     elif not solid and s[3] <= 0.004:
         out[0] = out[1] = out[2] = 0.0
     out[3] = alpha

@@ -116,12 +116,14 @@ def _fitting(traits: Traits, library: Library) -> list[Path]:
 
 
 def random_skin(
-    rng: np.random.Generator, traits: Traits, library: Library | None, hair_color: Color
-) -> SkinLook:
+    rng: np.random.Generator, traits: Traits, library: Library | None, hair_color: Color,
+    bald: bool = False,
+) -> SkinLook:  # fmt: skip
     """Choose a skin.
 
     Args:
         hair_color: sRGB 0..1 of the hair on the head; beard and roots follow it.
+        bald: no hair hides the scalp; its roots are few or shaved.
     """
     fitting = _fitting(traits, library) if library is not None else []
     picture = _title(fitting[int(rng.integers(len(fitting)))]) if fitting else None
@@ -171,7 +173,7 @@ def random_skin(
         beard_color=hair_color,
         beard_amount=float(rng.uniform(0.6, 1.0)),
         scalp=hair_color,
-        scalp_amount=float(rng.uniform(0.4, 0.65)),
+        scalp_amount=float(rng.uniform(0.4, 0.65)) * (float(rng.uniform(0.1, 0.6)) if bald else 1),
         teeth=float(np.clip(rng.beta(2, 4) + 0.35 * years, 0, 1)),
     )
 

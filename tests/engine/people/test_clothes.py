@@ -199,3 +199,16 @@ def test_looks_are_drawn_from_their_numbers(library: Library) -> None:
 def test_a_look_without_its_library(dress: DressBody) -> None:
     with pytest.raises(LikenessError, match=r"suit\.mhclo"):
         clothes_parts(wearer(dress), look_of(outfit="clothes/suit/suit.mhclo"))
+
+
+def test_sportswear_is_rare_and_plain(tmp_path: Path) -> None:
+    women = Traits("female", 30.0, 5, (0.0, 0.0, 1.0))
+    paths = [tmp_path / f"{name}.mhclo" for name in ("female_sportsuit01", "female_suit01")]
+    for path in paths:
+        path.write_text("")
+    library = Library(tmp_path, (), (), (), (), (), tuple(paths), ())
+    looks = [random_clothes(np.random.default_rng([9, k]), women, library) for k in range(300)]
+    sport = [look for look in looks if "sport" in look.outfit]
+    assert 0 < len(sport) < 0.25 * len(looks)  # a third of those with an outfit would be 100
+    assert all(f.pattern == "plain" for look in sport for f in look.fabrics.values())
+    assert any(f.pattern != "plain" for look in looks for f in look.fabrics.values())

@@ -285,7 +285,7 @@ def test_a_librarys_brows_dont_frown(library: Library, tmp_path: Path) -> None:
     for joint in eye:
         for x, y in ((-0.018, -0.006), (0.018, 0.006), (0.018, 0.010), (-0.018, -0.002)):
             side = np.sign(joint[0])
-            wanted = joint[:2] + [side * x, y + 0.010]
+            wanted = joint[:2] + np.array([side * x, y + 0.010])
             near = face[np.linalg.norm(body.v_template[face, :2] - wanted, axis=1).argmin()]
             off = 10.0 * (wanted - body.v_template[near, :2])
             lines.append(f"{base[near]} {base[near]} {base[near]} 1 0 0 {off[0]} {off[1]} 0")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from likeness.engine.cameras import intrinsics, look_at, photo_camera, unproject
@@ -273,7 +275,7 @@ def test_strand_directions_are_smooth_over_a_strip() -> None:
     """A bent strip whose charts run opposite ways: the corners that triangles share agree."""
     angle = np.linspace(0, np.pi / 2, 5)
     rim = np.stack([np.sin(angle), np.cos(angle), 0 * angle], 1)
-    vertices = np.concatenate([rim, rim + [0, 0, 1]])
+    vertices = np.concatenate([rim, rim + np.array([0, 0, 1])])
     start = np.arange(4)
     f = np.concatenate([np.stack([start, start + 1, start + 6], 1),
                         np.stack([start, start + 6, start + 5], 1)])  # fmt: skip
@@ -285,3 +287,12 @@ def test_strand_directions_are_smooth_over_a_strip() -> None:
     inner = np.isin(f, [2, 7])  # on the middle's spoke: along the rim's tangent there
     tangent = np.array([np.cos(np.pi / 4), -np.sin(np.pi / 4), 0.0])
     assert np.abs(lines[inner] @ tangent).min() > 0.99
+
+
+def test_clear_glass_is_not_milky() -> None:
+    """Through coated glass a dark wall in full light stays nearly as dark as it is."""
+    wall = quad(2.0, paint(40, 30, 25))
+    lens = quad(1.8, paint(25, 28, 31, 12), label="glasses")
+    lens = replace(lens, material=replace(lens.material, roughness=0.05))
+    bare, worn = drawn(wall)[32, 32, :3], drawn(wall, lens)[32, 32, :3]
+    assert (np.abs(worn - bare) < 0.04).all()

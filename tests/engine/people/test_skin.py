@@ -259,6 +259,17 @@ def test_women_have_no_beards_and_men_seldom_lipstick():
         assert man.beard in BEARDS
 
 
+def test_a_bald_scalp_has_fewer_roots_than_one_with_hair():
+    man = Traits("male", 40.0, 5, (0, 1, 0))
+    hair, bald = (
+        [random_skin(np.random.default_rng(k), man, None, HAIR, bald=b).scalp_amount
+         for k in range(30)]
+        for b in (False, True)
+    )  # fmt: skip
+    assert np.mean(bald) < 0.5 * np.mean(hair)
+    assert min(bald) > 0
+
+
 def region(dress, who, look, low, high):
     """Mean colour of the face's triangles between two places of their middles."""
     part = skin_parts(who, look, everything(dress))[0]
