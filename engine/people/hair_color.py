@@ -56,7 +56,7 @@ def dyed_color(rng: np.random.Generator, traits: Traits) -> FloatArray | None:
     """[3] sRGB, or None for those who don't dye: most."""
     if rng.random() > (0.16 if traits.sex == "female" else 0.03):
         return None
-    if rng.random() < 0.85:  # a natural colour, only not their own
+    if rng.random() < (0.85 if traits.age < 55 else 0.97):  # a natural colour, only not their own
         return melanin_color(rng.uniform(0.3, 4.0), rng.uniform(0.1, 1.2))
     dye = np.array(_DYES[rng.integers(len(_DYES))])
     return np.asarray(np.clip(dye + rng.normal(0, 0.04, 3), 0.05, 0.95))

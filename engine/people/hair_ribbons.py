@@ -26,8 +26,8 @@ def undercoat(head: HeadShape, receding: float) -> tuple[FloatArray, IntArray, F
     out, uv = [], []
     for layer in range(2):
         out.append((points + (0.0006 + 0.0008 * layer) * normals).reshape(-1, 3))
-        v = 0.06 + np.linalg.norm(away, axis=-1)
-        uv.append(np.stack([3.0 * azimuth + 0.37 * layer, np.clip(v, 0.0, 0.34)], -1))
+        v = 0.05 + 0.5 * np.linalg.norm(away, axis=-1)  # roots: dark, and alike in all tiles
+        uv.append(np.stack([3.0 * azimuth + 0.37 * layer, np.clip(v, 0.0, 0.16)], -1))
     f = np.arange(len(out[0]) * 2).reshape(-1, 3)
     return np.concatenate(out), f, np.concatenate(uv)
 
@@ -103,7 +103,7 @@ def strand_texture(
         for _ in range(STRANDS):
             white = rng.random() < grey
             # A drawn strand stands for several: few of them are all white.
-            base = to_linear(mixed(color, 0.4 + 0.6 * grey) if white else color)
+            base = to_linear(mixed(color, 0.3 + 0.6 * grey if white else 0.3 * grey))
             if not white:
                 base = np.asarray(base * (1 - along) + to_linear(ends) * along)
                 base = np.asarray(base * (1 - near) + to_linear(roots) * near)
