@@ -63,7 +63,7 @@ class Library:
 
 _HATS = re.compile(r"fedora|beret|beanie|helmet|(^|[^a-z])(hat|cap)s?([^a-z]|$)")
 _SHOES = re.compile(r"shoe|boot|sneaker|sandal|slipper")
-_DOLLS = re.compile(r"glasses|(^|[^a-z])(ring|earring|watch|weapon|sword|mask)s?([^a-z]|$)")
+_TRINKETS = re.compile(r"glasses|(^|[^a-z])(ring|earring|watch|weapon|sword|mask)s?([^a-z]|$)")
 
 
 def open_library(folder: Path, skipped: Callable[[Path, str], None] | None = None) -> Library:
@@ -98,7 +98,7 @@ def open_library(folder: Path, skipped: Callable[[Path, str], None] | None = Non
         hats=clothes(lambda name: _HATS.search(name) is not None),
         garments=clothes(
             lambda name: (
-                not any(kind.search(name) for kind in (_HATS, _SHOES, _DOLLS))
+                not any(kind.search(name) for kind in (_HATS, _SHOES, _TRINKETS))
                 and "suit" not in name
             )
         ),

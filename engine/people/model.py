@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,8 +167,3 @@ class Figure:
     parts: tuple[Part, ...]
     posed: Posed | None
     looks: dict[str, Any] = field(default_factory=dict)
-
-
-def cards_of(parts: Sequence[Part]) -> tuple[list[Part], list[Part]]:
-    """The solid parts and the cards."""
-    return [p for p in parts if not p.card], [p for p in parts if p.card]

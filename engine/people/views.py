@@ -28,7 +28,6 @@ _LOWEST, _HIGHEST = -15.0, 30.0
 _STEEPEST_REFERENCE = 10.0
 _MET_EYES = 0.6  # share of references that the person looks at, where that can be
 _HEAD_JOINTS = ("neck", "head", "jaw", "left_eye_smplhf", "right_eye_smplhf")
-_ARM_JOINTS = ("elbow", "wrist", "index", "middle", "ring", "pinky", "thumb")
 
 
 @dataclass(frozen=True)

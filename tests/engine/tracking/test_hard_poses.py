@@ -1,6 +1,6 @@
 """People that broke earlier trackers: hidden hands, crossed arms, seated, from the side and behind.
 
-The default body stands in poses of ``evaluation.people.poses`` (written without the tracker's
+The default body stands in poses of ``people.poses`` (written without the tracker's
 priors); what detectors would report of it is simulated with their noise, and the truth is known.
 """
 
