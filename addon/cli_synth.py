@@ -152,10 +152,8 @@ def synth_worker(context: click.Context, /) -> None:
 def _options(chosen: dict[str, Any]) -> SynthOptions:
     """What the people are made with; places as whole paths, since workers may stand elsewhere."""
     from ..engine.people.figure import SynthOptions
-    from ..engine.training.shards import webdataset
     from .synth.environments import HDR_PICTURES, MOTIONS, files_in, has_bpy
 
-    webdataset()  # without it the first shard could not be read again
     if chosen["engine"] == "cycles" and not has_bpy():
         raise LikenessError(
             "Cycles needs Blender's Python module bpy, which is not installed.",

@@ -33,10 +33,11 @@ def conversion() -> Conversion:
     return Conversion(Character("a.glb", (part,), None), state, {}, np.zeros((4, 4, 3)))
 
 
-def write(folder: Path) -> Conversion:
+def write(folder: Path, fits: bool = True) -> Conversion:
     done = conversion()
     with subject_folder(folder) as scratch:
-        save_subject(done, {"version": 1, "source": "a.glb", "sha256": "0"}, scratch)
+        about = {"version": 1, "source": "a.glb", "sha256": "0", "fits": fits}
+        save_subject(done, about, scratch)
     return done
 
 
@@ -54,6 +55,12 @@ def test_round_trip_and_again_in_its_place(tmp_path: Path) -> None:
     np.testing.assert_allclose(figure.posed.vertices, BODY.vertices(pose, betas)[0], atol=1e-6)
     assert figure.looks["character"] == "a.glb"
     assert len(figure.parts) == 1
+
+
+def test_a_body_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "subject", fits=False)
+    with pytest.raises(LikenessError, match="does not fit"):
+        load_subject(tmp_path / "subject")
 
 
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
