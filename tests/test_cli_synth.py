@@ -142,9 +142,10 @@ def test_the_worker_is_hidden(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 CTRL_C = """
-import json, sys
+import json, signal, sys
 from likeness.addon import cli
 from likeness.addon.synth import run
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells switch it off in background jobs
 also = json.dumps({"seconds": float(sys.argv[3])})
 run.worker_command = lambda: [sys.executable, sys.argv[2], also]
 sys.exit(cli.main(
