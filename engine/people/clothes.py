@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..gaussians.binding import vertex_normals
-from ..types import JOINT_INDEX, BoolArray, IntArray, LikenessError
+from ..types import JOINT_INDEX, BoolArray, FloatArray, IntArray, LikenessError
 from .cloth_charts import flatten, limb_shares
 from .cloth_fit import REACH, Worn, loosened, skin_surface, wear
 from .cloth_mesh import Cloth, Surface, border_distance, covered, pushed_out, with_edge
@@ -33,11 +33,13 @@ from .library import (
     materials_of,
 )
 from .model import LABEL, Material, Part, Traits, Wearer
+from .skin import tone_color
 from .tailored import SKIRT, shoes, tailored
 
 THICKNESS = 0.003  # metres of a turned-in edge
 LOOSE = 0.007  # metres by which a library's garment stands further off, on average half of it
 BENT = np.radians(38.0)  # of the hips against the pelvis, over which no skirt is worn
+LIKE_SKIN, GREY, REDRAWS = 0.16, 0.05, 12  # of 1: largest difference, colourfulness; draws
 SPORT_SHARE = 0.3
 """How often sportswear is drawn against other outfits: it shows much skin and is tight."""
 BELT = 0.025  # metres of skin that stay visible under an open edge
@@ -95,11 +97,9 @@ def random_clothes(
     else:
         bottoms |= {SKIRT: 0.0, "leggings": 0.0}
     top, bottom = _pick(rng, tops), _pick(rng, bottoms)
-    fabrics = {
-        "top": random_fabric(rng, "top", top if not outfit else ""),
-        "bottom": random_fabric(rng, "bottom", bottom if not outfit else ""),
-        "second": random_fabric(rng, "second", ""),
-    }
+    styles = {"top": "" if outfit else top, "bottom": "" if outfit else bottom, "second": ""}
+    skin = tone_color(traits.tone)
+    fabrics = {region: _unlike(skin, rng, region, style) for region, style in styles.items()}
     if _sporty(outfit):  # no checks, no wool
         fabrics = {
             name: replace(fabric, weave="synthetic", pattern="plain", motif="")
@@ -124,6 +124,16 @@ def random_clothes(
         loose=float(rng.uniform(0.5, 1.6)),
         folds=float(rng.uniform(0.5, 1.3)),
     )
+
+
+def _unlike(skin: FloatArray, rng: np.random.Generator, region: str, style: str) -> Fabric:
+    """A fabric in whose colour the wearer does not look naked; black and greys never do that."""
+    for _ in range(REDRAWS):
+        fabric = random_fabric(rng, region, style)
+        far = np.abs(np.subtract(fabric.color, skin)).max() > LIKE_SKIN
+        if far or np.ptp(fabric.color) < GREY:
+            break
+    return fabric
 
 
 def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:

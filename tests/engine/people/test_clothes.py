@@ -13,6 +13,7 @@ from likeness.engine.people.dress import DressBody, load_dress_body, posed_body
 from likeness.engine.people.library import Library, open_library
 from likeness.engine.people.model import LABEL, LABELS, Part, Traits, Wearer
 from likeness.engine.people.poses import winding
+from likeness.engine.people.skin import tone_color
 from likeness.engine.types import BoolArray, IntArray, LikenessError, Pose
 from likeness.engine.weights import asset_path
 from PIL import Image
@@ -199,6 +200,15 @@ def test_looks_are_drawn_from_their_numbers(library: Library) -> None:
 def test_a_look_without_its_library(dress: DressBody) -> None:
     with pytest.raises(LikenessError, match=r"suit\.mhclo"):
         clothes_parts(wearer(dress), look_of(outfit="clothes/suit/suit.mhclo"))
+
+
+def test_clothes_are_not_of_the_wearers_skin() -> None:
+    for tone in (2, 5, 8):
+        who = Traits("female", 30.0, tone, (0.0, 0.0, 1.0))
+        looks = [random_clothes(np.random.default_rng([tone, k]), who, None) for k in range(200)]
+        colors = np.array([f.color for look in looks for f in look.fabrics.values()])
+        near = np.abs(colors - tone_color(tone)).max(1) < 0.16
+        assert not (near & (np.ptp(colors, axis=1) > 0.05)).any()
 
 
 def test_sportswear_is_rare_and_plain(tmp_path: Path) -> None:
