@@ -1,20 +1,15 @@
-"""The worker process: builds one avatar apart from Blender, and talks in JSON lines.
+"""The worker process: does one task apart from Blender, and talks in JSON lines.
 
 Started with the engine loaded under any package name; call :func:`main`. One request comes as
 the first line on stdin (or as the only argument)::
 
-    {"portrait": "me.jpg", "output": "folder", "preview": true, "body": null,
-     "others": [{"path": "behind.jpg", "direction": "back"}],
-     "options": {"max_gaussians": 262144, "person": null, "fov": null,
-                 "refine": "fast", "network": "none"}}
+    {"task": "build", "portrait": "me.jpg", "output": "folder"}
 
-Only ``portrait`` and ``output`` are needed; ``options`` are fields of ``BuildOptions``, ``others``
-more photos of the same person (``OtherPhoto``; the direction may be left out). Answers,
-one JSON object a line on stdout (everything else goes to stderr)::
+The modules of :mod:`.jobs` say what each task takes and answers; without ``task`` it is ``build``.
+Answers, one JSON object a line on stdout (everything else goes to stderr)::
 
     {"type": "progress", "stage": "fit", "fraction": 0.4, "message": "face"}
-    {"type": "result", "avatar": "…/avatar.safetensors", "report": "…/report.json",
-     "preview": "…/preview.png", "warnings": []}
+    {"type": "result", "avatar": "…/avatar.safetensors", "warnings": []}
     {"type": "error", "message": "…", "remedy": "…"}
 
 Exactly one result or error ends the stream. The exit code is 0, 2 for what the user can mend, 1
@@ -24,16 +19,17 @@ and leaves no half-written files.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import sys
 import threading
 import traceback
-from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from .jobs import TASKS
 from .stopping import stops_kept
 from .types import LikenessError
 
@@ -59,11 +55,11 @@ class Channel:
         self.send("progress", stage=stage, fraction=round(float(fraction), 4), message=message)
 
 
-def parse_request(line: str) -> dict[str, Any]:
-    """The request of a JSON line, checked for what it must and may contain.
+def parse_request(line: str) -> tuple[str, dict[str, Any]]:
+    """The task and the request of a JSON line, checked for what it must and may contain.
 
-    >>> parse_request('{"portrait": "a.jpg", "output": "b"}')["options"]
-    {}
+    Raises:
+        LikenessError: it is not a request, or of a task that is not known.
     """
     try:
         request = json.loads(line)
@@ -71,53 +67,21 @@ def parse_request(line: str) -> dict[str, Any]:
         raise LikenessError(f"The request is not JSON: {error}.") from error
     if not isinstance(request, dict):
         raise LikenessError("The request is not a JSON object.")
-    known: dict[str, Any] = {
-        "portrait": None,
-        "output": None,
-        "preview": True,
-        "body": None,
-        "others": [],
-        "options": {},
-    }
+    task = request.pop("task", "build")
+    if task not in TASKS:
+        raise LikenessError(f"There is no task '{task}'.", f"Choose one of: {', '.join(TASKS)}.")
+    known: dict[str, Any] = _job(task).DEFAULTS
     unknown = sorted(set(request) - set(known))
     if unknown:
         raise LikenessError(f"The request has unknown keys: {', '.join(unknown)}.")
-    missing = [key for key in ("portrait", "output") if not request.get(key)]
+    missing = [key for key, default in known.items() if default is ... and not request.get(key)]
     if missing:
         raise LikenessError(f"The request lacks: {', '.join(missing)}.")
-    return {**known, **request}
+    return task, {**known, **request}
 
 
-def handle(request: dict[str, Any], channel: Channel) -> None:
-    """Do what the request says and send the result."""
-    # Late, so that a broken request is answered before the numerical libraries load.
-    from .output import build_to_folder
-    from .pipeline import BuildOptions, OtherPhoto
-
-    try:
-        options = BuildOptions(**request["options"])
-    except TypeError as error:
-        raise LikenessError(f"The request's options are wrong: {error}.") from error
-    try:
-        others = [OtherPhoto(**{**o, "path": Path(o["path"])}) for o in request["others"]]
-    except (AttributeError, KeyError, TypeError) as error:
-        raise LikenessError(f"The request's other photos are wrong: {error}.") from error
-    files = build_to_folder(
-        Path(request["portrait"]),
-        Path(request["output"]),
-        options,
-        preview=bool(request["preview"]),
-        body_path=Path(request["body"]) if request["body"] else None,
-        progress=channel.progress,
-        others=others,
-    )
-    channel.send(
-        "result",
-        avatar=str(files.avatar),
-        report=str(files.report_file),
-        preview=str(files.preview) if files.preview else None,
-        warnings=files.report["warnings"],
-    )
+def _job(task: str) -> Any:
+    return importlib.import_module(f".jobs.{task}", __package__)
 
 
 def _cancel(signum: int, frame: FrameType | None) -> None:
@@ -140,12 +104,12 @@ def main(argv: list[str] | None = None) -> int:
     stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     try:
         arguments = sys.argv[1:] if argv is None else argv
-        request = parse_request(arguments[0] if arguments else stdin.readline())
+        task, request = parse_request(arguments[0] if arguments else stdin.readline())
         if not arguments:
             watch = threading.Thread(target=_cancel_when_closed, args=(stdin,), daemon=True)
             watch.start()
         with stops_kept():
-            handle(request, channel)
+            channel.send("result", **_job(task).run(request, channel))
     except LikenessError as error:
         channel.send("error", message=error.message, remedy=error.remedy)
         return EXIT_MENDABLE

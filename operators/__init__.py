@@ -1,4 +1,8 @@
-"""What the user can do. Thin: read properties, call addon/, report."""
+"""What the user can do. Thin: read properties, call addon/, report.
+
+Each module has its ``CLASSES``, and where it needs them ``draw_import``, ``draw_export`` and
+``draw_add`` (entries of Blender's menus) and ``stop`` (when the extension is disabled).
+"""
 
 from __future__ import annotations
 
@@ -6,28 +10,58 @@ from typing import Any
 
 import bpy
 
-from . import import_avatar, import_portrait, render_setup
+from . import (
+    avatars,
+    export,
+    expression,
+    import_avatar,
+    import_portrait,
+    look,
+    motion,
+    pose,
+)
 
-_MODULES = (import_portrait, import_avatar, render_setup)
+_MODULES = (import_portrait, import_avatar, avatars, pose, expression, motion, look, export)
 
 
-def _menu(self: Any, context: Any) -> None:
-    self.layout.operator(import_portrait.ImportPortrait.bl_idname, text="Portrait as Avatar")
-    self.layout.operator(
-        import_avatar.ImportAvatar.bl_idname, text="Likeness Avatar (.safetensors)"
-    )
+def _draw(name: str, menu: Any, context: Any) -> None:
+    for module in _MODULES:
+        if hasattr(module, name):
+            getattr(module, name)(menu.layout)
+
+
+def _draw_import(menu: Any, context: Any) -> None:
+    _draw("draw_import", menu, context)
+
+
+def _draw_export(menu: Any, context: Any) -> None:
+    _draw("draw_export", menu, context)
+
+
+def _draw_add(menu: Any, context: Any) -> None:
+    _draw("draw_add", menu, context)
+
+
+_MENUS = {
+    "TOPBAR_MT_file_import": _draw_import,
+    "TOPBAR_MT_file_export": _draw_export,
+    "VIEW3D_MT_armature_add": _draw_add,
+}
 
 
 def register() -> None:
     for module in _MODULES:
         for cls in module.CLASSES:
             bpy.utils.register_class(cls)
-    bpy.types.TOPBAR_MT_file_import.append(_menu)
+    for menu, draw in _MENUS.items():
+        getattr(bpy.types, menu).append(draw)
 
 
 def unregister() -> None:
-    bpy.types.TOPBAR_MT_file_import.remove(_menu)
-    import_portrait.stop()
+    for menu, draw in _MENUS.items():
+        getattr(bpy.types, menu).remove(draw)
     for module in reversed(_MODULES):
+        if hasattr(module, "stop"):
+            module.stop()
         for cls in reversed(module.CLASSES):
             bpy.utils.unregister_class(cls)

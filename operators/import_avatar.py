@@ -61,4 +61,8 @@ class AvatarFileHandler(bpy.types.FileHandler):  # type: ignore[misc]
         return context.area is not None and context.area.type == "VIEW_3D"
 
 
+def draw_import(layout: Any) -> None:
+    layout.operator(ImportAvatar.bl_idname, text="Likeness Avatar (.safetensors)")
+
+
 CLASSES = (ImportAvatar, AvatarFileHandler)

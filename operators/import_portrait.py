@@ -285,4 +285,8 @@ def _redraw(context: Any) -> None:
                 area.tag_redraw()
 
 
+def draw_import(layout: Any) -> None:
+    layout.operator(ImportPortrait.bl_idname, text="Portrait as Avatar")
+
+
 CLASSES = (ImportPortrait, BuildAvatar, CancelBuild, PortraitFileHandler)

@@ -1,17 +1,24 @@
-"""What the user sees. Thin: draw."""
+"""What the user sees: the tab "Likeness" in the 3D view's sidebar. Thin: draw."""
 
 from __future__ import annotations
 
 import bpy
 
-from . import sidebar
+from . import avatars, create, export, expression, look, motion, pose
+
+CLASSES = tuple(
+    cls
+    for module in (create, avatars, pose, expression, motion, look, export)
+    for cls in module.CLASSES
+)
+"""In the order in which they stand below one another."""
 
 
 def register() -> None:
-    for cls in sidebar.CLASSES:
+    for cls in CLASSES:
         bpy.utils.register_class(cls)
 
 
 def unregister() -> None:
-    for cls in reversed(sidebar.CLASSES):
+    for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

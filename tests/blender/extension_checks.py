@@ -41,9 +41,9 @@ class Recorder:
 
 def draw_panels() -> dict[str, list[str]]:
     """What each panel shows now, without those that are hidden."""
-    sidebar = importlib.import_module(f"{MODULE}.panels.sidebar")
+    panels = importlib.import_module(f"{MODULE}.panels")
     shown: dict[str, list[str]] = {}
-    for cls in sidebar.CLASSES:
+    for cls in panels.CLASSES:
         if hasattr(cls, "poll") and not cls.poll(bpy.context):
             continue
         stand_in = type("Panel", (), {"layout": Recorder(shown.setdefault(cls.bl_idname, []))})

@@ -1,0 +1,5 @@
+"""The face: presets and reset."""
+
+from __future__ import annotations
+
+CLASSES: tuple[type, ...] = ()

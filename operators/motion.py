@@ -1,0 +1,5 @@
+"""Motions in and out."""
+
+from __future__ import annotations
+
+CLASSES: tuple[type, ...] = ()

@@ -1,0 +1,41 @@
+"""What the panels of the tab "Likeness" share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..addon.scene.build import find_avatar
+
+MAIN_PANEL = "LIKENESS_PT_main"
+
+
+class LikenessPanel:
+    """In the 3D view's sidebar."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Likeness"
+
+
+class AvatarPanel(LikenessPanel):
+    """Below the main panel, shown while a part of an avatar is active."""
+
+    bl_parent_id = MAIN_PANEL
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return find_avatar(context.object) is not None
+
+
+def wrapped(layout: Any, context: Any, text: str, icon: str = "NONE") -> None:
+    """A long text over several lines of the sidebar's width."""
+    width = max(20, int((context.region.width if context.region else 280) / 8))
+    line = ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            layout.label(text=line, icon=icon)
+            line, icon = word, "BLANK1" if icon != "NONE" else "NONE"
+        else:
+            line = f"{line} {word}".strip()
+    if line:
+        layout.label(text=line, icon=icon)

@@ -1,0 +1,5 @@
+"""What leaves Blender."""
+
+from __future__ import annotations
+
+CLASSES: tuple[type, ...] = ()
