@@ -18,6 +18,7 @@ import click
 
 from ..engine.stopping import stops_kept
 from ..engine.types import LikenessError, Progress
+from ..engine.version import VERSION
 from .cli_console import Number, complain, show_warning, terminal_progress
 from .cli_convert import convert
 from .cli_generate import generate
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 EXIT_ERROR = 2
 EXIT_CANCELLED = 130
-VERSION = "0.1.0"
-"""As in engine/pipeline.py, which loads numba; a test holds the two to each other."""
 PHOTO = click.Path(path_type=Path)
 
 

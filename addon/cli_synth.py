@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ..engine.types import LikenessError
+from ..engine.version import VERSION
 from .cli_console import Folder, terminal_progress
 
 if TYPE_CHECKING:
@@ -129,8 +130,6 @@ def synth(
     if not outcome.made and not outcome.given_up and is_described(data):
         click.echo(f"  '{data}' is complete.", err=True)
     else:
-        from .cli import VERSION
-
         card = describe(data, options, _command(context), VERSION, outcome)
         for line in summary(card, outcome):
             click.echo(f"  {line}", err=True)

@@ -44,9 +44,8 @@ from .types import (
     Progress,
     Track,
 )
+from .version import VERSION
 from .weights import asset_path
-
-VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,13 @@ from .imaging.media import PICTURE_SUFFIXES, is_video
 from .imaging.video import VideoReader
 from .imaging.video_writer import VideoWriter
 from .output import folders_for
-from .pipeline import VERSION, OtherPhoto, load_fitting_body, track_photos, track_portrait
+from .pipeline import OtherPhoto, load_fitting_body, track_photos, track_portrait
 from .stages import Stages
 from .tracking.detectors import Detectors
 from .tracking.estimators import FileEstimator, KeypointEstimator
 from .tracking.summary import joint_figures, unseen_parts
 from .types import FRAME_STATES, FloatArray, LikenessError, Motion, Progress
+from .version import VERSION
 from .weights import asset_path
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")

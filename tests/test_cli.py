@@ -14,8 +14,9 @@ from likeness.addon.cli import main
 from likeness.addon.cli_render import parse_expression
 from likeness.engine import output
 from likeness.engine.gaussians.lift import MIN_GAUSSIANS
-from likeness.engine.pipeline import VERSION, BuildOptions
+from likeness.engine.pipeline import BuildOptions
 from likeness.engine.types import LikenessError
+from likeness.engine.version import VERSION
 from PIL import Image
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image
 
 from ..formats.atomic import whole_file
-from ..pipeline import VERSION, load_fitting_body
+from ..pipeline import load_fitting_body
 from ..tracking.detectors import Detectors
 from ..training.cards import contact_sheet, write_card
 from ..types import LikenessError, Progress
+from ..version import VERSION
 from ..weights import asset_path
 from .checks import Rejected
 from .compose import REGIMES, Prompt, all_different, compose, diversity
