@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import bpy
 import numpy as np
@@ -14,11 +15,14 @@ from ...engine.types import Avatar, Pose
 from ..motion.pose import bones_to_pose, pose_to_bones
 from .armature import create_armature
 from .axes import points_to_blender
-from .body import create_body, get_expression, set_expression
+from .body import create_body_steps, get_expression, set_expression
 from .camera import add_photo, create_camera, use_photo_size
-from .splats import bake_positions, create_splats, fit_to_photo
+from .splats import splat_mesh_steps, splat_object
 
-SCENE_FORMAT = 1
+if TYPE_CHECKING:
+    from ...engine.scene_files import SceneAvatar
+
+SCENE_FORMAT = 2
 """Version of the object layout, stored on the armature."""
 
 PART_KEY = "likeness_part"
@@ -26,6 +30,10 @@ FORMAT_KEY = "likeness_format"
 AVATAR_KEY = "likeness_avatar"
 PROVENANCE_KEY = "likeness_provenance"
 FRAMING_KEY = "likeness_framing"
+PERSON_KEY = "likeness_person"
+"""On the body's mesh: the avatar without its Gaussians, as ``engine/scene_files.py`` packs it."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,13 +47,13 @@ class AvatarObjects:
     camera: Any | None
 
     def set_pose(self, pose: Pose, expression_names: tuple[str, ...]) -> None:
-        """Pose the bones and set the expression keys."""
+        """Pose the bones, out of IK and looking, and set the expression."""
         pose_to_bones(pose, self.armature)
-        set_expression(self.body, expression_names, pose.expression)
+        set_expression(self.armature, expression_names, pose.expression)
 
     def get_pose(self, expression_names: tuple[str, ...]) -> Pose:
         """The pose and expression that the objects hold."""
-        values = get_expression(self.body)
+        values = get_expression(self.armature)
         return bones_to_pose(self.armature, np.array([values[n] for n in expression_names]))
 
 
@@ -67,33 +75,62 @@ def build_scene(
         context: a Blender context in object mode; None takes the present one.
         avatar_path: the file it came from, kept as a custom property.
     """
+    from ...engine.scene_files import scene_avatar
+
+    return finished(build_scene_steps(scene_avatar(avatar, photo_path), name, context, avatar_path))
+
+
+def build_scene_steps(
+    ready: SceneAvatar, name: str, context: Any | None = None, avatar_path: Path | None = None
+) -> Generator[None, None, AvatarObjects]:
+    """:func:`build_scene` in slices short enough for a window's timer; the generator returns the
+    objects.
+
+    Nothing may undo, load or save between the slices: whoever runs them takes the user's input
+    until they are done. An error, and closing the generator, takes back what was made.
+    """
     context = context or bpy.context
     if context.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     collection = bpy.data.collections.new(name)
     context.scene.collection.children.link(collection)
     try:
-        return _fill(collection, avatar, name, photo_path, context, avatar_path)
-    except Exception:
+        return (yield from _fill(collection, ready, name, context, avatar_path))
+    except BaseException:
         _discard(collection)
         raise
 
 
+def finished(steps: Generator[None, None, T]) -> T:
+    """What a generator of slices returns, all of them run at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+
 def _fill(
-    collection: Any,
-    avatar: Avatar,
-    name: str,
-    photo_path: Path | None,
-    context: Any,
-    avatar_path: Path | None,
-) -> AvatarObjects:
-    armature = create_armature(avatar.body.J_template, name, collection, context)
-    armature.location = _standing_place(avatar)
-    body = create_body(avatar.body, f"{name} Body", armature, collection)
-    splats = create_splats(avatar, f"{name} Splats", body, collection)
+    collection: Any, ready: SceneAvatar, name: str, context: Any, avatar_path: Path | None
+) -> Generator[None, None, AvatarObjects]:
+    avatar = ready.avatar
+    mesh = yield from splat_mesh_steps(ready.splats, f"{name} Splats")
+    try:
+        armature = create_armature(avatar.body.J_template, name, collection, context)
+        yield
+        armature.location = _standing_place(avatar)
+        body = yield from create_body_steps(avatar.body, f"{name} Body", armature, collection)
+        yield
+    except BaseException:
+        bpy.data.meshes.remove(mesh)
+        raise
+    body.data[PERSON_KEY] = ready.kept
+    splats = splat_object(mesh, f"{name} Splats", body, collection)
     camera = create_camera(avatar.camera, f"{name} Camera", armature, collection)
-    if photo_path is not None:
-        add_photo(camera, photo_path, f"{name} Photo")
+    if ready.photo is not None:
+        add_photo(camera, ready.photo, f"{name} Photo")
+    yield
     parts = {"armature": armature, "body": body, "splats": splats, "camera": camera}
     for part, obj in parts.items():
         obj[PART_KEY] = part
@@ -103,9 +140,7 @@ def _fill(
     armature[FRAMING_KEY] = avatar.framing
     objects = AvatarObjects(collection, armature, body, splats, camera)
     objects.set_pose(avatar.pose, avatar.body.expression_names)
-    context.view_layer.update()
-    bake_positions(splats, context)
-    fit_to_photo(splats, avatar)
+    yield
     if context.scene.camera is None:
         context.scene.camera = camera
         use_photo_size(context.scene, camera)

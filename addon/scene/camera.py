@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import Any
 
 import bpy
-import numpy as np
-import PIL.Image
 from mathutils import Matrix
 
 from ...engine.types import Camera
@@ -75,22 +71,11 @@ def set_size(render: Any, width: int, height: int, aspect: float) -> None:
     render.pixel_aspect_y = max(1.0, aspect)
 
 
-def add_photo(obj: Any, photo: Path, name: str) -> Any:
-    """Pack the photo, upright and in sRGB, into the file and show it behind the camera's view.
-
-    Raises:
-        LikenessError: the photo cannot be read.
-    """
-    from ...engine.imaging.load import load_portrait  # late: it compiles loops
-
-    rgb = load_portrait(photo).rgb
-    height, width = rgb.shape[:2]
-    encoded = io.BytesIO()
-    picture = np.round(np.clip(rgb, 0.0, 1.0) * 255.0).astype(np.uint8)
-    PIL.Image.fromarray(picture).save(encoded, "JPEG", quality=92)
-    data = encoded.getvalue()
+def add_photo(obj: Any, jpeg: bytes, name: str) -> Any:
+    """Pack the photo, a JPEG file, into the scene's file and show it behind the camera's view."""
+    width, height = (int(n) for n in obj[RESOLUTION_KEY])
     image = bpy.data.images.new(name, width, height, alpha=False)
-    image.pack(data=data, data_len=len(data))
+    image.pack(data=jpeg, data_len=len(jpeg))
     image.source = "FILE"
     background = obj.data.background_images.new()
     background.image = image

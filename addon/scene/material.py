@@ -10,6 +10,7 @@ from typing import Any
 
 import bpy
 
+from ...engine.scene_mesh import CUT_SIGMA
 from .. import compat
 
 DITHERED_SLOT = 1  # of the splat mesh's two materials; the blended one comes first
@@ -22,8 +23,6 @@ COLOR_ATTRIBUTE = "splat_color"
 """FACE, linear RGB, opacity in the alpha."""
 CORNER_ATTRIBUTE = "splat_corner"
 """POINT, the corner's place on the splat in units of its standard deviations."""
-CUT_SIGMA = 3.0
-"""Splats end here, where a Gaussian has fallen to 1.1 %."""
 
 
 def splat_materials() -> list[Any]:

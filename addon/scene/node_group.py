@@ -9,7 +9,7 @@ places the splat's three corners:
     sigma  = clamp(sqrt(area / area at rest), 0.5, 2)
     corner = origin + sigma R (offset + x axis_u + y axis_v),  (x, y) in sigma units
 
-where axis_u and axis_v are first softened: see ``softening`` in :mod:`.photo_fit`.
+where axis_u and axis_v are first softened: see ``softening`` in ``engine/scene_fit.py``.
 
 In renders each splat is then turned flat to the active camera: its corners slide along their
 view rays to the depth of its mean. In the picture it covers the same pixels, but now a ray meets
@@ -31,10 +31,11 @@ from typing import Any, NamedTuple
 
 import bpy
 
+from ...engine.scene_mesh import ATTRIBUTES, KEPT
 from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
 
 GROUP_NAME = "Likeness Splats"
-GROUP_VERSION = 2
+GROUP_VERSION = 3
 _VERSION_KEY = "likeness_version"
 
 SIGMA_RANGE = (0.5, 2.0)
@@ -48,26 +49,6 @@ _LEAST_DETAIL = 0.01
 
 _MOST_SLIDE = 0.5
 """Farthest that a corner may slide along its ray to face the camera, in parts of its distance."""
-
-
-class _Attributes(NamedTuple):
-    """Names of the splat mesh's FACE attributes."""
-
-    vertex_a: str = "splat_vertex_a"
-    vertex_b: str = "splat_vertex_b"
-    vertex_c: str = "splat_vertex_c"
-    bary_b: str = "splat_bary_b"
-    bary_c: str = "splat_bary_c"
-    offset: str = "splat_offset"
-    axis_u: str = "splat_axis_u"
-    axis_v: str = "splat_axis_v"
-    inverse_rest_area: str = "splat_inverse_rest_area"
-    soften: str = "splat_soften"
-    rank: str = "splat_rank"
-    lod_start: str = "splat_lod_start"
-
-
-ATTRIBUTES = _Attributes()
 
 
 class _Builder:
@@ -206,7 +187,10 @@ def _build(tree: Any) -> None:
     body = add.node(
         "GeometryNodeObjectInfo", {"Object": group["Body"]}, transform_space="RELATIVE"
     ).outputs["Geometry"]
-    geometry, growth = _thin_out(add, group)
+    splats = group["Geometry"]
+    for name in KEPT:  # nothing draws them: they need not come along
+        splats = add.remove(splats, name)
+    geometry, growth = _thin_out(add, group, splats)
     add.column()
     vertex_ids = [add.attribute(name, "INT") for name in ATTRIBUTES[:3]]
     position = add.node("GeometryNodeInputPosition").outputs[0]
@@ -296,7 +280,7 @@ def _build(tree: Any) -> None:
     add.node("NodeGroupOutput", {"Geometry": output})
 
 
-def _thin_out(add: _Builder, group: Any) -> tuple[Any, Any]:
+def _thin_out(add: _Builder, group: Any, splats: Any) -> tuple[Any, Any]:
     """The wanted part of the splats, and the factor by which their axes grow to fill in.
 
     The most important ones, as many as engine/gaussians/lod.py's ``avatar_at`` would keep, with
@@ -304,21 +288,19 @@ def _thin_out(add: _Builder, group: Any) -> tuple[Any, Any]:
     """
     viewport = add.node("GeometryNodeIsViewport").outputs[0]
     detail = add.switch(viewport, group["Render Detail"], group["Viewport Detail"], "FLOAT")
-    size = add.node(
-        "GeometryNodeAttributeDomainSize", {"Geometry": group["Geometry"]}, component="MESH"
-    )
+    size = add.node("GeometryNodeAttributeDomainSize", {"Geometry": splats}, component="MESH")
     count = add.math("ROUND", add.math("MULTIPLY", detail, size.outputs["Face Count"]))
     count = add.math("MAXIMUM", count, 1.0)
     chosen = add.math("LESS_THAN", add.attribute(ATTRIBUTES.rank, "INT"), count)
     kept = add.node(
         "GeometryNodeSeparateGeometry",
-        {"Geometry": group["Geometry"], "Selection": chosen}, domain="FACE",
+        {"Geometry": splats, "Selection": chosen}, domain="FACE",
     ).outputs["Selection"]  # fmt: skip
     thin = add.math("LESS_THAN", detail, 1.0)
     start = add.attribute(ATTRIBUTES.lod_start, "FLOAT")
     area = add.math("MAXIMUM", add.math("DIVIDE", start, count), 1.0)
     growth = add.math("POWER", area, GROWTH_POWER)
-    return add.switch(thin, group["Geometry"], kept, "GEOMETRY"), growth
+    return add.switch(thin, splats, kept, "GEOMETRY"), growth
 
 
 def _softened(add: _Builder, axis_u: Any, axis_v: Any, softness: Any) -> tuple[Any, Any]:

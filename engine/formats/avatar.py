@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from ..body import Body, Landmarks
 from ..body.model import body_from_arrays, body_to_arrays
@@ -81,6 +81,13 @@ def save_avatar(avatar: Avatar, path: Path) -> None:
     Raises:
         LikenessError: the folder cannot be written to.
     """
+    with whole_file(path) as scratch:
+        # Not safetensors' save_file: it leaves a file that only its owner can read.
+        scratch.write_bytes(avatar_to_bytes(avatar))
+
+
+def avatar_to_bytes(avatar: Avatar) -> bytes:
+    """What :func:`save_avatar` writes."""
     body: Body = avatar.body
     if body.num_betas:
         body = body.personalised(np.zeros(body.num_betas))
@@ -117,9 +124,7 @@ def save_avatar(avatar: Avatar, path: Path) -> None:
         "avatar": json.dumps(header, allow_nan=False),
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    with whole_file(path) as scratch:
-        # Not save_file: it leaves a file that only its owner can read.
-        scratch.write_bytes(save(contiguous, metadata))
+    return save(contiguous, metadata)
 
 
 def load_avatar(path: Path) -> Avatar:
@@ -129,7 +134,22 @@ def load_avatar(path: Path) -> Avatar:
         LikenessError: no such file, another kind of file, a newer version, or damaged content;
             names the file and says what to do.
     """
-    tensors, metadata = _read(path)
+    return _avatar(*_read(path), str(path))
+
+
+def avatar_from_bytes(data: bytes, source: str) -> Avatar:
+    """What :func:`load_avatar` makes of a file with this content; errors name ``source``."""
+    try:
+        size = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+        return _avatar(load(data), metadata, source)
+    except (ValueError, AttributeError, SafetensorError) as error:
+        raise LikenessError(
+            f"The avatar in '{source}' is damaged: {error}.", "Import the avatar again."
+        ) from error
+
+
+def _avatar(tensors: dict[str, _Array], metadata: dict[str, str], path: str) -> Avatar:
     if metadata.get("format") != FORMAT:
         raise LikenessError(
             f"'{path}' is not an avatar file.", "Give the avatar.safetensors that a build wrote."
@@ -143,7 +163,7 @@ def load_avatar(path: Path) -> Avatar:
     try:
         header = json.loads(metadata.get("avatar", ""))
         sizes = _checked_sizes(tensors, header)
-        body = _body(tensors, sizes, header, str(path))
+        body = _body(tensors, sizes, header, path)
         return Avatar(
             body=body,
             gaussians=_gaussians(tensors),

@@ -13,13 +13,14 @@ from likeness.addon.scene.armature import create_armature
 from likeness.addon.scene.blend import blend_from_avatar
 from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar, find_avatars
 from likeness.addon.scene.render import render_png, setup_render
-from likeness.addon.scene.splats import CORNERS, MODIFIER_NAME, set_input, stored_order
+from likeness.addon.scene.splats import MODIFIER_NAME, set_input
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.gaussians.lod import avatar_at, order_by_importance
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.render import render_camera
 from likeness.engine.rotations import axis_angle_to_matrix, quaternion_to_matrix
+from likeness.engine.scene_mesh import CORNERS, stored_order
 from likeness.engine.types import JOINT_INDEX, Avatar, FloatArray, LikenessError, Pose
 from PIL import Image
 
@@ -142,7 +143,8 @@ def objects_and_names() -> dict[str, Any]:
     first.armature.data.pose_position = "REST"
     bpy.context.view_layer.update()
     # Blender lists bones along the tree; the order of SMPL-X is that of the names.
-    bones = sorted(first.armature.data.bones, key=lambda bone: JOINT_INDEX[bone.name])
+    bones = [bone for bone in first.armature.data.bones if bone.name in JOINT_INDEX]
+    bones = sorted(bones, key=lambda bone: JOINT_INDEX[bone.name])
     heads = np.array([b.head_local for b in bones])
     lengths = [b.length for b in bones]
     found = find_avatars(bpy.context.scene)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.addon.scene import photo_fit
-from likeness.addon.scene.photo_fit import (
+from likeness.engine import scene_fit
+from likeness.engine.scene_fit import (
     MOST_COLOR_CHANGE,
     THINNEST_PIXELS,
     PhotoSplats,
@@ -84,8 +84,8 @@ def test_splats_seen_edge_on_do_not_grow_without_bounds() -> None:
 
 
 def test_coverage_is_that_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photo_fit, "_LEAST_WEIGHT", 0.0)
-    monkeypatch.setattr(photo_fit, "_BAND_PIXELS", 7 * WIDTH)  # bands end inside splats
+    monkeypatch.setattr(scene_fit, "_LEAST_WEIGHT", 0.0)
+    monkeypatch.setattr(scene_fit, "_BAND_PIXELS", 7 * WIDTH)  # bands end inside splats
     rng = np.random.default_rng(2)
     splats, opacities = some_splats(rng, 60)
     colors = rng.uniform(0, 1, (60, 3))
@@ -100,7 +100,7 @@ def test_coverage_is_that_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> 
 def test_large_photos_are_worked_on_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     splats, opacities = some_splats(np.random.default_rng(3))
     full = cover(splats, opacities, WIDTH, HEIGHT, CUT)
-    monkeypatch.setattr(photo_fit, "_MOST_PAIRS", 5000)
+    monkeypatch.setattr(scene_fit, "_MOST_PAIRS", 5000)
     small = cover(splats, opacities, WIDTH, HEIGHT, CUT)
     assert small.pixels < full.pixels / 2
     assert len(small.splat) < len(full.splat)

@@ -3,7 +3,7 @@
 Blender differs from the engine, and from every splat renderer, in two ways. It does not widen
 splats by a part of a pixel, and it mixes colours as light where splat renderers mix the numbers
 stored in photographs, which makes fine dark lines too bright (30 dB on a striped shirt). Both are
-made up for once, when the avatar comes in, and then belong to the splats. No bpy here.
+made up for once, when the avatar comes in, and then belong to the splats.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...engine.imaging.color import srgb_to_linear
-from ...engine.types import Camera, FloatArray, IntArray
+from .imaging.color import srgb_to_linear
+from .types import Camera, FloatArray, IntArray
 
 THINNEST_PIXELS = 0.5
 """A splat seen edge-on in the photo is widened as if it were not thinner than this, at most 1.5
