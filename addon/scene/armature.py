@@ -9,9 +9,11 @@ import numpy as np
 from mathutils import Vector
 
 from ...engine.types import JOINT_INDEX, JOINT_NAMES, PARENTS, FloatArray
+from ..rig.names import FACE
 from .axes import points_to_blender
 
-_UP, _FRONT, _BACK = (0.0, 0.0, 1.0), (0.0, -1.0, 0.0), (0.0, 1.0, 0.0)  # Blender axes
+_UP, _DOWN = (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)  # Blender axes
+_FRONT, _BACK = (0.0, -1.0, 0.0), (0.0, 1.0, 0.0)
 
 _TOWARDS = {
     "pelvis": "spine1", "spine1": "spine2", "spine2": "spine3", "spine3": "neck", "neck": "head",
@@ -33,21 +35,29 @@ _FREE_END = {
 _SHORTEST = 0.005
 """Metres; Blender deletes bones of no length."""
 
+_FACE = ("jaw", "left_eye_smplhf", "right_eye_smplhf")
 _HAND = ("index", "middle", "pinky", "ring", "thumb")
 
 
 def _roll_axis(name: str) -> tuple[float, float, float]:
-    """Where the bone's z axis points at rest, so that its x axis is the one it bends about."""
-    if any(finger in name for finger in _HAND) or name.endswith(("wrist", "ankle", "foot")):
-        return _UP
-    if name.endswith(("collar", "shoulder", "elbow")):
+    """Where the bone's z axis points at rest: towards the inside of a bend.
+
+    So x is the axis that the joint bends about, and to turn about +x closes it: the knee bends,
+    the elbow bends, fingers and hand close to the palm, the back and the head bow, the jaw opens,
+    the foot points. The same on the left and on the right.
+    """
+    if name.endswith(("hip", "knee")):
         return _BACK
-    return _UP if name in ("jaw", "left_eye_smplhf", "right_eye_smplhf") else _FRONT
+    if "thumb" in name:  # its pad looks to the palm, half back, half down
+        return (0.0, 0.7, -0.7)
+    if any(finger in name for finger in _HAND) or name.endswith(("wrist", "ankle", "foot")):
+        return _DOWN
+    return _DOWN if name in _FACE else _FRONT
 
 
 def bone_group(name: str) -> str:
     """The bone collection of a joint: ``Body``, ``Left Hand``, ``Right Hand`` or ``Face``."""
-    if name in ("jaw", "left_eye_smplhf", "right_eye_smplhf"):
+    if name in _FACE:
         return "Face"
     if any(finger in name for finger in _HAND):
         return "Left Hand" if name.startswith("left") else "Right Hand"
@@ -94,12 +104,24 @@ def create_armature(joints: FloatArray, name: str, collection: Any, context: Any
                 bone.align_roll(Vector(_roll_axis(JOINT_NAMES[j])))
                 if PARENTS[j] >= 0:
                     bone.parent = data.edit_bones[JOINT_NAMES[PARENTS[j]]]
+            _add_face_bone(data, heads)
         finally:
             bpy.ops.object.mode_set(mode="OBJECT")
     groups = {g: data.collections.new(g) for g in ("Body", "Left Hand", "Right Hand", "Face")}
     for joint in JOINT_NAMES:
         groups[bone_group(joint)].assign(data.bones[joint])
         armature.pose.bones[joint].rotation_mode = "QUATERNION"
+    data.collections.new("Controls").assign(data.bones[FACE])
     data.display_type = "STICK"
     armature.show_in_front = True
     return armature
+
+
+def _add_face_bone(data: Any, heads: FloatArray) -> None:
+    """The bone that carries the expressions, above the head."""
+    bone = data.edit_bones.new(FACE)
+    at = heads[JOINT_INDEX["head"]] + np.array([0.0, 0.0, 0.3])
+    bone.head, bone.tail = at.tolist(), (at + np.array([0.0, 0.0, 0.05])).tolist()
+    bone.align_roll(Vector(_FRONT))
+    bone.parent = data.edit_bones["head"]
+    bone.use_deform = False

@@ -77,7 +77,7 @@ def make(seed: int, posed: bool, shirt: bool) -> object:
     scene = bpy.context.scene.collection
     rig = create_armature(body.J_template, "Rig", scene, bpy.context)
     thing = create_body(body, "Figure", rig, scene)
-    set_expression(thing, body.expression_names, pose.expression)
+    set_expression(rig, body.expression_names, pose.expression)
     slot = np.zeros(len(body.f))
     for k, part in enumerate(COLOURS, 1):
         slot[body.face_part == body.part_names.index(part)] = k

@@ -43,7 +43,8 @@ def test_objects(blender) -> None:
     x, y, z = np.moveaxis(np.array(made["joints"]), -1, 0)
     np.testing.assert_allclose(made["heads"], np.stack([x, -z, y], -1), atol=1e-6)
     assert made["shortest"] > 0.004
-    assert made["collections"] == {"Body": 22, "Left Hand": 15, "Right Hand": 15, "Face": 3}
+    sizes = {"Body": 22, "Left Hand": 15, "Right Hand": 15, "Face": 3}
+    assert made["collections"].items() >= sizes.items()
     assert made["keys"] == made["expressions"]
     assert all(made["parts_find_avatar"])
     assert len(set(made["two"])) == 2
