@@ -46,6 +46,13 @@ def set_modifier_input(modifier: Any, identifier: str, value: Any) -> None:
         modifier[identifier] = value
 
 
+def get_modifier_input(modifier: Any, identifier: str) -> Any:
+    """An input of a geometry nodes modifier; see :func:`set_modifier_input`."""
+    if hasattr(modifier, "properties"):
+        return getattr(modifier.properties.inputs, identifier).value
+    return modifier[identifier]
+
+
 def draw_modifier_input(layout: Any, modifier: Any, identifier: str, text: str) -> None:
     """Draw an input of a geometry nodes modifier in a panel."""
     if hasattr(modifier, "properties"):

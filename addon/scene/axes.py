@@ -112,3 +112,32 @@ def camera_to_blender(camera: Camera) -> BlenderCamera:
         resolution=(camera.width, camera.height),
         pixel_aspect=aspect,
     )
+
+
+def matrix_to_engine(matrix: FloatArray) -> FloatArray:
+    """A transformation [4, 4] of Blender's space -> the same of the engine's."""
+    turn = np.eye(4)
+    turn[:3, :3] = TO_BLENDER
+    return turn.T @ np.asarray(matrix, np.float64) @ turn
+
+
+def view_to_engine(matrix_world: FloatArray) -> FloatArray:
+    """A Blender camera's ``matrix_world`` [4, 4], without scale -> an OpenCV ``viewmat``."""
+    turn, flip = np.eye(4), np.eye(4)
+    turn[:3, :3], flip[:3, :3] = TO_BLENDER, _CV_TO_GL
+    return flip @ np.linalg.inv(np.asarray(matrix_world, np.float64)) @ turn
+
+
+def projection_to_K(projection: FloatArray, width: int, height: int) -> FloatArray:
+    """Blender's (OpenGL's) projection matrix [4, 4] -> intrinsics [3, 3] in pixels.
+
+    >>> gl = np.array([[2.0, 0, 0, 0], [0, 4.0, 0, 0], [0, 0, -1, -0.2], [0, 0, -1, 0]])
+    >>> projection_to_K(gl, 100, 50).tolist()
+    [[100.0, 0.0, 50.0], [0.0, 100.0, 25.0], [0.0, 0.0, 1.0]]
+    """
+    P = np.asarray(projection, np.float64)
+    return np.array([
+        [P[0, 0] * width / 2, 0.0, (1.0 - P[0, 2]) * width / 2],
+        [0.0, P[1, 1] * height / 2, (1.0 + P[1, 2]) * height / 2],
+        [0.0, 0.0, 1.0],
+    ])  # fmt: skip

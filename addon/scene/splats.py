@@ -93,6 +93,11 @@ def set_input(modifier: Any, name: str, value: Any) -> None:
     modifier.id_data.update_tag()
 
 
+def get_input(modifier: Any, name: str) -> Any:
+    """The value of an input of the splats' modifier."""
+    return compat.get_modifier_input(modifier, input_identifier(modifier, name))
+
+
 def input_identifier(modifier: Any, name: str) -> str:
     """The key under which the modifier keeps the input ``name``."""
     for item in modifier.node_group.interface.items_tree:

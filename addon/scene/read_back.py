@@ -1,0 +1,142 @@
+"""Blender objects -> engine: the avatar they hold, where its body is, what the camera sees.
+
+The meshes are the truth: splats that the user has deleted stay away, and no file is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...engine.scene_mesh import ATTRIBUTES, KEPT, bound_gaussians
+from ...engine.types import Avatar, Camera, FloatArray, IntArray, LikenessError
+from .axes import matrix_to_engine, points_to_engine, projection_to_K, view_to_engine
+from .build import PERSON_KEY, AvatarObjects
+from .material import COLOR_ATTRIBUTE
+from .splats import MODIFIER_NAME, get_input
+
+_FIELDS = {"FLOAT": "value", "INT": "value", "INT8": "value", "FLOAT_VECTOR": "vector",
+           "FLOAT_COLOR": "color", "BYTE_COLOR": "color_srgb"}  # fmt: skip
+_WIDTHS = {"FLOAT_VECTOR": 3, "FLOAT_COLOR": 4, "BYTE_COLOR": 4}
+
+
+def read_avatar(objects: AvatarObjects) -> Avatar:
+    """The avatar as its objects hold it, in the pose and expression that they show.
+
+    Its Gaussians come in the order of importance; colours in 256 steps.
+
+    Raises:
+        LikenessError: the objects are of an older version, or were changed beyond repair.
+    """
+    from ...engine.scene_files import unpacked
+
+    name = objects.armature.name
+    kept = objects.body.data.get(PERSON_KEY)
+    if kept is None:
+        raise LikenessError(
+            f"'{name}' was made by an older version of Likeness.", "Import its avatar file again."
+        )
+    avatar = unpacked(bytes(kept), name)
+    mesh = objects.splats.data
+    try:
+        faces = {key: read_attribute(mesh, key) for key in (*ATTRIBUTES, *KEPT)}
+        faces[KEPT.rgb] = np.round(255 * faces[KEPT.rgb]).astype(np.uint8)
+        opacities = read_attribute(mesh, COLOR_ATTRIBUTE)[:, 3]
+        gaussians = bound_gaussians(faces, opacities, avatar.body.f)
+    except (KeyError, ValueError) as error:
+        raise LikenessError(
+            f"The splats of '{name}' cannot be read back: {error}.",
+            "Import its avatar file again.",
+        ) from error
+    order = np.argsort(faces[ATTRIBUTES.rank], kind="stable")
+    return replace(
+        avatar,
+        gaussians=gaussians.take(order),
+        lod_start=np.asarray(faces[ATTRIBUTES.lod_start], np.float32)[order],
+        pose=objects.get_pose(avatar.body.expression_names),
+    )
+
+
+def read_attribute(mesh: Any, name: str) -> FloatArray | IntArray:
+    """[n] or [n, width] of a mesh's attribute.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    attribute = mesh.attributes[name]
+    kind = attribute.data_type
+    width = _WIDTHS.get(kind, 1)
+    dtype = {"INT": np.int32, "INT8": np.int8}.get(kind, np.float32)
+    values = np.empty(width * len(attribute.data), dtype)
+    attribute.data.foreach_get(_FIELDS[kind], values)
+    return values if width == 1 else values.reshape(-1, width)
+
+
+def splat_count(objects: AvatarObjects, detail: str) -> int:
+    """How many splats are drawn at the level of an input, ``Render Detail`` say."""
+    modifier = objects.splats.modifiers.get(MODIFIER_NAME)
+    total = len(objects.splats.data.polygons)
+    part = 1.0 if modifier is None else float(get_input(modifier, detail))
+    return max(1, round(part * total))
+
+
+def body_vertices(objects: AvatarObjects, depsgraph: Any, world: bool = True) -> FloatArray:
+    """[V, 3] where Blender has put the body's vertices, engine axes.
+
+    Args:
+        world: in Blender's world rather than in the armature's space.
+
+    Raises:
+        LikenessError: a modifier has changed the number of vertices.
+    """
+    evaluated = objects.body.evaluated_get(depsgraph)
+    mesh = evaluated.data
+    if len(mesh.vertices) != len(objects.body.data.vertices):
+        raise LikenessError(
+            f"A modifier of '{objects.body.name}' changes the number of its vertices.",
+            "Switch off modifiers such as Subdivision Surface on it.",
+        )
+    points = read_attribute(mesh, "position").astype(np.float64)
+    matrix = np.array(evaluated.matrix_world, np.float64)
+    if not world:
+        armature = objects.armature.evaluated_get(depsgraph)
+        matrix = np.linalg.inv(np.array(armature.matrix_world, np.float64)) @ matrix
+    return points_to_engine(points @ matrix[:3, :3].T + matrix[:3, 3])
+
+
+def place_of(objects: AvatarObjects, depsgraph: Any) -> FloatArray:
+    """[4, 4] from the armature's space to the world, engine axes."""
+    return matrix_to_engine(np.array(objects.armature.evaluated_get(depsgraph).matrix_world))
+
+
+def scene_camera(scene: Any, depsgraph: Any) -> Camera:
+    """The scene's camera at the size of its renders.
+
+    Raises:
+        LikenessError: there is none, or it isn't a perspective one.
+    """
+    if scene.camera is None:
+        raise LikenessError("The scene has no camera.", "Add one, or choose the photo's camera.")
+    camera = scene.camera.evaluated_get(depsgraph)
+    if camera.data.type != "PERSP":
+        raise LikenessError(
+            f"The camera '{scene.camera.name}' is not a perspective one.",
+            "Choose Perspective in its properties.",
+        )
+    width, height = render_size(scene)
+    render = scene.render
+    projection = camera.calc_matrix_camera(
+        depsgraph, x=width, y=height,
+        scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y,
+    )  # fmt: skip
+    viewmat = view_to_engine(np.array(camera.matrix_world.normalized()))
+    return Camera(viewmat, projection_to_K(np.array(projection), width, height), width, height)
+
+
+def render_size(scene: Any) -> tuple[int, int]:
+    """Width and height of the scene's renders in pixels."""
+    render = scene.render
+    part = render.resolution_percentage / 100
+    return max(1, int(render.resolution_x * part)), max(1, int(render.resolution_y * part))
