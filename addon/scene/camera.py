@@ -62,13 +62,22 @@ def use_photo_size(scene: Any, obj: Any) -> None:
         set_size(scene.render, width, height, float(obj[ASPECT_KEY]))
 
 
+def photo_size(obj: Any) -> tuple[int, int, float, float]:
+    """Width and height of the camera's photo, and the scene's pixel aspect for it."""
+    width, height = (int(n) for n in obj[RESOLUTION_KEY])
+    return width, height, *_pixel_aspect(float(obj[ASPECT_KEY]))
+
+
 def set_size(render: Any, width: int, height: int, aspect: float) -> None:
     """Render pictures of ``width`` x ``height`` pixels of an ``aspect`` (fx / fy)."""
     render.resolution_x, render.resolution_y = width, height
     render.resolution_percentage = 100
-    # Blender allows no aspect below 1, so the longer side of a pixel takes it.
-    render.pixel_aspect_x = max(1.0, 1.0 / aspect)
-    render.pixel_aspect_y = max(1.0, aspect)
+    render.pixel_aspect_x, render.pixel_aspect_y = _pixel_aspect(aspect)
+
+
+def _pixel_aspect(aspect: float) -> tuple[float, float]:
+    """Blender allows no aspect below 1, so the longer side of a pixel takes it."""
+    return max(1.0, 1.0 / aspect), max(1.0, aspect)
 
 
 def add_photo(obj: Any, jpeg: bytes, name: str) -> Any:

@@ -1,65 +1,247 @@
-"""Render settings under which the splats look as the engine draws them, and a render call."""
+"""Render settings under which the splats look as the engine draws them, and a render call.
+
+What would change is known before it is done (:func:`planned`), as a list that the user reads, and
+can be taken back (:func:`restore`).
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import bpy
 
 from .. import compat
-from .camera import use_photo_size
+from .camera import RESOLUTION_KEY, photo_size, use_photo_size
 
 TRANSPARENT_BOUNCES = 256
 """Splats that one ray may cross; the darkening of too few is plain at 32 (measured)."""
+
+BEFORE_KEY = "likeness_before_setup"
+"""Custom property of the scene: what the settings were before, as JSON {path: value}."""
+
+GROUPS: dict[str, str] = {
+    "engine": "Render engine",
+    "sampling": "Sampling",
+    "transparency": "Transparent layers",
+    "colors": "Colors",
+    "film": "Film",
+    "camera": "Camera and size",
+}
+"""The parts of the setup that can be left alone, and what they are called."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a user may choose.
+
+    Attributes:
+        engine: ``CYCLES`` or ``EEVEE``.
+        samples: with one the picture is exact; more smooth its edges.
+        lit: other objects are in the scene, which need light that bounces and more samples:
+            sampling, bounces and denoising are left to the user. The splats stay exact.
+        groups: which of ``GROUPS`` to set.
+    """
+
+    engine: str = "CYCLES"
+    samples: int = 1
+    lit: bool = False
+    groups: frozenset[str] = frozenset(GROUPS)
+
+
+class Change(NamedTuple):
+    """One setting that is not as it should be.
+
+    ``path`` leads from the scene to it; ``old`` and ``new`` are numbers, words or, for the
+    camera, the name of an object.
+    """
+
+    group: str
+    path: str
+    label: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        return f"{self.label}: {_shown(self.old)} → {_shown(self.new)}"
+
+
+def planned(scene: Any, setup: Setup, camera: Any | None = None) -> list[Change]:
+    """What :func:`apply` would change, in order; empty if all is as it should be.
+
+    Args:
+        camera: becomes the scene's camera, at its photo's size; None keeps the present one.
+    """
+    compat.ensure_cycles()
+    changes = []
+    for group, path, new in _wanted(setup, camera):
+        if group not in setup.groups:
+            continue
+        owner, name = _owner(scene, path)
+        old = getattr(owner, name)
+        if path == "camera":
+            old = old.name if old else ""
+        if not _same(old, new):
+            changes.append(Change(group, path, _label(owner, name), old, new))
+    return changes
+
+
+def apply(scene: Any, changes: list[Change]) -> None:
+    """Make the changes, and keep on the scene what was there before the first of them."""
+    before = json.loads(scene.get(BEFORE_KEY, "{}"))
+    for change in changes:
+        before.setdefault(change.path, change.old)
+        _set(scene, change.path, change.new)
+    if changes:
+        scene[BEFORE_KEY] = json.dumps(before)
+
+
+def restore(scene: Any) -> list[Change]:
+    """Put back what was there before the first :func:`apply`; what it was since, and is now.
+
+    A setting that was changed by hand since then goes back as well. A camera that is gone stays
+    away.
+    """
+    changes = []
+    for path, old in json.loads(scene.get(BEFORE_KEY, "{}")).items():
+        if path == "camera" and old and old not in bpy.data.objects:
+            continue
+        owner, name = _owner(scene, path)
+        now = getattr(owner, name)
+        if path == "camera":
+            now = now.name if now else ""
+        if not _same(now, old):
+            changes.append(Change("", path, _label(owner, name), now, old))
+            _set(scene, path, old)
+    if BEFORE_KEY in scene:
+        del scene[BEFORE_KEY]
+    return changes
+
+
+def can_restore(scene: Any) -> bool:
+    """Whether a setup was made that can be taken back."""
+    return BEFORE_KEY in scene
+
+
+def has_other_objects(scene: Any, splats: list[Any]) -> bool:
+    """Whether something else than ``splats`` is rendered, which light falls on."""
+    kinds = {"MESH", "CURVE", "CURVES", "SURFACE", "META", "FONT", "VOLUME", "POINTCLOUD"}
+    return any(
+        obj.type in kinds and not obj.hide_render and obj not in splats for obj in scene.objects
+    )
 
 
 def setup_render(
     scene: Any, camera: Any | None = None, engine: str = "CYCLES", samples: int = 1
 ) -> None:
-    """Prepare a scene for splats: exact in Cycles, sorted in EEVEE, colours as in the photo.
-
-    Cycles composites the splats exactly and without noise when no transparent bounce is left to
-    chance; samples only smooth edges. The splats emit, so no bounce of light is needed.
+    """Prepare a scene for nothing but splats: exact in Cycles, sorted in EEVEE, colours as in
+    the photo, 8-bit PNG files with transparency.
 
     Args:
         camera: becomes the scene's camera, at the photo's size; None keeps the present one.
         engine: ``CYCLES`` or ``EEVEE``.
     """
-    compat.ensure_cycles()
-    render = scene.render
-    render.engine = "CYCLES" if engine == "CYCLES" else compat.eevee_id()
-    render.film_transparent = True
-    render.dither_intensity = 0.0
-    compat.set_png(render.image_settings)
-    cycles = scene.cycles
-    cycles.device = "CPU"
-    cycles.samples = samples
-    cycles.preview_samples = 1
-    cycles.use_adaptive_sampling = False
-    cycles.use_denoising = False
-    cycles.use_preview_denoising = False
-    cycles.max_bounces = 0
-    cycles.transparent_max_bounces = TRANSPARENT_BOUNCES
-    cycles.min_transparent_bounces = TRANSPARENT_BOUNCES
-    cycles.pixel_filter_type = "BOX"
-    # A single ray goes through the pixel's middle, as the engine's; several spread over it.
-    cycles.filter_width = 0.01 if samples == 1 else 1.0
-    scene.eevee.taa_render_samples = samples
-    standard_colors(scene)
+    for change in planned(scene, Setup(engine, samples), camera):
+        _set(scene, change.path, change.new)
+    compat.set_png(scene.render.image_settings)
+    scene.cycles.device = "CPU"
+    scene.cycles.preview_samples = 1
     if camera is not None:
-        scene.camera = camera
         use_photo_size(scene, camera)
+
+
+def _wanted(setup: Setup, camera: Any | None) -> list[tuple[str, str, Any]]:
+    """(group, path, value) of every setting, in the order in which to set them."""
+    in_cycles = setup.engine == "CYCLES"
+    engine = "CYCLES" if in_cycles else compat.eevee_id()
+    wanted: list[tuple[str, str, Any]] = [("engine", "render.engine", engine)]
+    if in_cycles:
+        # Cycles composites the splats exactly and without noise when no transparent layer is
+        # left to chance. They emit, so that no bounce of light is needed for them.
+        wanted += [
+            ("transparency", "cycles.transparent_max_bounces", TRANSPARENT_BOUNCES),
+            ("transparency", "cycles.min_transparent_bounces", TRANSPARENT_BOUNCES),
+        ]
+        if not setup.lit:
+            # A single ray goes through the pixel's middle, as the engine's; several spread
+            # over it.
+            width = 0.01 if setup.samples == 1 else 1.0
+            wanted += [
+                ("sampling", "cycles.samples", setup.samples),
+                ("sampling", "cycles.use_adaptive_sampling", False),
+                ("sampling", "cycles.use_denoising", False),
+                ("sampling", "cycles.use_preview_denoising", False),
+                ("sampling", "cycles.max_bounces", 0),
+                ("sampling", "cycles.pixel_filter_type", "BOX"),
+                ("sampling", "cycles.filter_width", width),
+            ]
+    elif not setup.lit:
+        wanted += [("sampling", "eevee.taa_render_samples", setup.samples)]
+    wanted += [
+        ("colors", "display_settings.display_device", "sRGB"),
+        ("colors", "view_settings.view_transform", "Standard"),
+        ("colors", "view_settings.look", "None"),
+        ("colors", "view_settings.exposure", 0.0),
+        ("colors", "view_settings.gamma", 1.0),
+        ("colors", "view_settings.use_curve_mapping", False),
+    ]
+    wanted += [("film", "render.film_transparent", True), ("film", "render.dither_intensity", 0.0)]
+    if camera is not None:
+        wanted.append(("camera", "camera", camera.name))
+        if RESOLUTION_KEY in camera:
+            width, height, aspect_x, aspect_y = photo_size(camera)
+            wanted += [
+                ("camera", "render.resolution_x", width),
+                ("camera", "render.resolution_y", height),
+                ("camera", "render.pixel_aspect_x", aspect_x),
+                ("camera", "render.pixel_aspect_y", aspect_y),
+                ("camera", "render.resolution_percentage", 100),
+            ]
+    return wanted
+
+
+def _owner(scene: Any, path: str) -> tuple[Any, str]:
+    *parts, name = path.split(".")
+    owner = scene
+    for part in parts:
+        owner = getattr(owner, part)
+    return owner, name
+
+
+def _set(scene: Any, path: str, value: Any) -> None:
+    owner, name = _owner(scene, path)
+    if path == "camera":
+        value = bpy.data.objects.get(value) if value else None
+    setattr(owner, name, value)
+
+
+def _label(owner: Any, name: str) -> str:
+    """As Blender's own panels call it, with the part where the name alone says little."""
+    parts = {"filter_width": "Pixel Filter Width", "gamma": "View Gamma", "camera": "Camera"}
+    return parts.get(name) or str(owner.bl_rna.properties[name].name)
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, float):
+        return abs(old - new) < 1e-6
+    return bool(old == new)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return str(value) or "none"
 
 
 def standard_colors(scene: Any) -> None:
     """Show colours as they are stored: sRGB display, no film look."""
-    scene.display_settings.display_device = "sRGB"
-    view = scene.view_settings
-    view.view_transform = "Standard"
-    view.look = "None"
-    view.exposure, view.gamma = 0.0, 1.0
-    view.use_curve_mapping = False
+    colors = Setup(groups=frozenset({"colors"}))
+    for change in planned(scene, colors):
+        _set(scene, change.path, change.new)
 
 
 def render_png(scene: Any, path: Path) -> None:

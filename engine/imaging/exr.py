@@ -1,0 +1,109 @@
+"""OpenEXR files: colour, transparency and depth in one picture, as compositing programs want them.
+
+Only what one picture needs: one part, scan lines, ZIP compression. Written here rather than by a
+library because Blender's Python brings none.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..formats.atomic import whole_file
+from ..types import FloatArray
+from .color import srgb_to_linear
+
+NO_DEPTH = 1e10
+"""Depth where nothing is: Blender's number for it."""
+
+ALPHA_SEEN = 1.0 / 255.0
+"""Below this a pixel has no depth."""
+
+DEPTH_CHANNEL = "Depth.Z"
+
+_PIXEL_TYPES = {np.dtype(np.float16): 1, np.dtype(np.float32): 2}
+_LINES_A_BLOCK = 16
+_ZIP = 3
+
+
+def write_exr(path: Path, channels: Mapping[str, NDArray[np.float16 | np.float32]]) -> None:
+    """Write channels [H, W], float16 or float32, all of one size; whole or not at all.
+
+    Raises:
+        LikenessError: the folder is missing, full or read-only.
+    """
+    arrays = {name: np.ascontiguousarray(channels[name]) for name in sorted(channels)}
+    sizes = {array.shape for array in arrays.values()}
+    if len(sizes) != 1:
+        raise ValueError(f"channels of one size are needed, got {sizes}")
+    ((height, width),) = sizes
+    header = _header(arrays, width, height)
+    blocks = [_block(arrays, y, min(y + _LINES_A_BLOCK, height))
+              for y in range(0, height, _LINES_A_BLOCK)]  # fmt: skip
+    starts = np.cumsum([len(header) + 8 * len(blocks), *(len(b) for b in blocks[:-1])])
+    with whole_file(path) as scratch, scratch.open("wb") as file:
+        file.write(header)
+        file.write(starts.astype("<u8").tobytes())
+        file.writelines(blocks)
+
+
+def write_picture(path: Path, rgb: FloatArray, alpha: FloatArray, depth: FloatArray) -> None:
+    """A rasteriser's picture on black: linear light, alpha multiplied in (half), depth (float).
+
+    Args:
+        rgb: [H, W, 3] sRGB with the weights in it, as ``render.rasterize`` draws it on black.
+        alpha: [H, W]. depth: [H, W] metres along the view axis; ``NO_DEPTH`` is written where
+            nothing is seen.
+    """
+    straight = rgb / np.maximum(alpha, 1e-6)[..., None]
+    linear = srgb_to_linear(np.clip(straight, 0.0, 1.0)) * alpha[..., None]
+    channels: dict[str, NDArray[np.float16 | np.float32]] = {
+        name: linear[..., k].astype(np.float16) for k, name in enumerate("RGB")
+    }
+    channels["A"] = alpha.astype(np.float16)
+    channels[DEPTH_CHANNEL] = np.where(alpha >= ALPHA_SEEN, depth, NO_DEPTH).astype(np.float32)
+    write_exr(path, channels)
+
+
+def _header(arrays: dict[str, NDArray[np.float16 | np.float32]], width: int, height: int) -> bytes:
+    channel_list = b"".join(
+        name.encode() + b"\0" + struct.pack("<iBxxxii", _PIXEL_TYPES[array.dtype], 0, 1, 1)
+        for name, array in arrays.items()
+    )
+    window = struct.pack("<iiii", 0, 0, width - 1, height - 1)
+    attributes: list[tuple[str, str, bytes]] = [
+        ("channels", "chlist", channel_list + b"\0"),
+        ("compression", "compression", struct.pack("<B", _ZIP)),
+        ("dataWindow", "box2i", window),
+        ("displayWindow", "box2i", window),
+        ("lineOrder", "lineOrder", b"\0"),
+        ("pixelAspectRatio", "float", struct.pack("<f", 1.0)),
+        ("screenWindowCenter", "v2f", struct.pack("<ff", 0.0, 0.0)),
+        ("screenWindowWidth", "float", struct.pack("<f", 1.0)),
+    ]
+    body = b"".join(
+        name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
+        for name, kind, value in attributes
+    )
+    return struct.pack("<ii", 20000630, 2) + body + b"\0"  # magic number, version 2: scan lines
+
+
+def _block(arrays: dict[str, NDArray[np.float16 | np.float32]], start: int, end: int) -> bytes:
+    """Lines ``start`` to ``end``: line by line, channel by channel, then EXR's ZIP."""
+    lines = [
+        array[y].astype(array.dtype.newbyteorder("<")).tobytes()
+        for y in range(start, end)
+        for array in arrays.values()
+    ]
+    raw = np.frombuffer(b"".join(lines), np.uint8)
+    # Low and high bytes apart, then differences of neighbours about 128.
+    split = np.concatenate([raw[0::2], raw[1::2]]).astype(np.int16)
+    split[1:] = split[1:] - split[:-1] + 128
+    packed = zlib.compress((split & 255).astype(np.uint8).tobytes(), 4)
+    data = packed if len(packed) < len(raw) else raw.tobytes()
+    return struct.pack("<ii", start, len(data)) + data
