@@ -2,4 +2,41 @@
 
 from __future__ import annotations
 
-CLASSES: tuple[type, ...] = ()
+from typing import Any
+
+import bpy
+
+from ..addon.scene.build import find_avatar, find_avatars
+from .base import MAIN_PANEL, LikenessPanel
+
+
+class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
+    """Which avatar the other panels are about, and what can be done with it as a whole."""
+
+    bl_idname = "LIKENESS_PT_avatars"
+    bl_label = "Avatars"
+    bl_parent_id = MAIN_PANEL
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return bool(find_avatars(context.scene))
+
+    def draw(self, context: Any) -> None:
+        active = find_avatar(context.object)
+        column = self.layout.column(align=True)
+        for avatar in find_avatars(context.scene):
+            name = avatar.armature.name
+            column.operator(
+                "likeness.select_avatar", text=name, icon="ARMATURE_DATA",
+                depress=active is not None and active.armature == avatar.armature,
+            ).name = name  # fmt: skip
+        if active is None:
+            self.layout.label(text="Select one to pose it", icon="INFO")
+            return
+        row = self.layout.row(align=True)
+        row.operator("likeness.duplicate_avatar", text="Duplicate", icon="DUPLICATE")
+        row.operator("likeness.mark_avatar", text="As Asset", icon="ASSET_MANAGER")
+        row.operator("likeness.delete_avatar", text="", icon="TRASH")
+
+
+CLASSES = (AvatarsPanel,)

@@ -1,0 +1,41 @@
+"""Avatars as wholes: several in a scene, copied, deleted, linked, appended, saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CHECKS = "whole_checks"
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_copy_stands_alone(blender, linked: bool) -> None:
+    found = blender(CHECKS, "duplicated", linked=linked)
+    assert max(found["errors"]) < 2e-4
+    assert found["moved"] == 0
+    assert all(found["pointers"]), found["pointers"]
+    assert len(set(found["names"])) == 2
+    assert found["left"]
+    assert found["gone"]
+    assert found["found"] == 1
+
+
+def test_two_avatars_outlive_saving(blender, tmp_path: Path) -> None:
+    assert max(blender(CHECKS, "saved", folder=str(tmp_path))["errors"]) < 2e-4
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_avatars_of_other_files(blender, tmp_path: Path, link: bool) -> None:
+    found = blender(CHECKS, "brought", folder=str(tmp_path), link=link)
+    assert found["error"] < 2e-4
+    assert 3000 in found["instanced"] or not link
+
+
+def test_marked_as_an_asset(blender, tmp_path: Path) -> None:
+    found = blender(CHECKS, "asset", folder=str(tmp_path))
+    assert found["marked"]
+    assert found["author"] == "Somebody"
+    assert found["tags"] == ["Likeness"]
+    assert found["size"] == [256, 256]
+    assert found["color"] == pytest.approx([200 / 255, 30 / 255, 30 / 255, 1], abs=0.02)

@@ -1,0 +1,158 @@
+"""Checks of avatars as wholes, run by ``inside.py``: copied, deleted, linked, appended, kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import people
+from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar, find_avatars
+from likeness.addon.scene.splats import MODIFIER_NAME, get_input, set_input
+from likeness.addon.scene.whole import delete_avatar, duplicate_avatar, mark_as_asset
+from likeness.engine.gaussians.posing import pose_avatar
+from likeness.engine.scene_mesh import stored_order
+from likeness.engine.types import Avatar
+
+KINDS = ("objects", "meshes", "armatures", "cameras", "shape_keys", "collections", "actions")
+
+
+def empty() -> None:
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+def counts() -> dict[str, int]:
+    return {kind: len(getattr(bpy.data, kind)) for kind in KINDS}
+
+
+def build(avatar: Avatar, name: str) -> AvatarObjects:
+    objects = build_scene(avatar, name)
+    set_input(objects.splats.modifiers[MODIFIER_NAME], "Softness", 0.0)
+    return objects
+
+
+def pose_error(objects: AvatarObjects, avatar: Avatar, seed: int) -> float:
+    """Largest distance of the splats from the engine's after a pose of its own."""
+    pose = people.random_pose(avatar, np.random.default_rng(seed))
+    objects.set_pose(pose, avatar.body.expression_names)
+    posed = pose_avatar(avatar, pose)
+    drawn = people.splat_corners(objects).mean(1)
+    return float(np.abs(drawn - posed.means[stored_order(avatar)]).max())
+
+
+def duplicated(linked: bool) -> dict[str, Any]:
+    """A copy is posed apart from its original; deleting either leaves the other whole."""
+    empty()
+    build(people.random_avatar(33), "Other")
+    before = counts()
+    avatar = people.random_avatar(31)
+    first = build(avatar, "Person")
+    one = counts()
+    second = duplicate_avatar(first, bpy.context, linked)
+    names = [o.name for o in (first.armature, second.armature)]
+    errors = [pose_error(first, avatar, 1), pose_error(second, avatar, 2)]
+    still = people.splat_corners(first)
+    second.armature.pose.bones["left_elbow"].rotation_quaternion = (0.7, 0.7, 0, 0)
+    moved = float(np.abs(people.splat_corners(first) - still).max())
+    pointers = [
+        get_input(second.splats.modifiers[MODIFIER_NAME], "Body") == second.body,
+        second.body.modifiers["Armature"].object == second.armature,
+        second.splats.parent == second.armature,
+        find_avatar(second.splats).armature == second.armature,
+        second.camera != first.camera,
+        first.splats.data.users == (2 if linked else 1),
+        bpy.context.object == second.armature,
+        second.body.hide_get(),
+        not drives(second, first),
+    ]
+    delete_avatar(first)
+    errors.append(pose_error(second, avatar, 3))
+    left = counts()
+    delete_avatar(second)
+    return {
+        "names": names, "errors": errors, "moved": moved, "pointers": pointers,
+        "left": left == one, "gone": counts() == before,
+        "found": len(find_avatars(bpy.context.scene)),
+    }  # fmt: skip
+
+
+def drives(one: AvatarObjects, other: AvatarObjects) -> bool:
+    """Whether anything of ``one`` still points at a part of ``other``."""
+    strangers = {other.armature, other.body, other.splats}
+    owners = [one.armature, one.armature.data, one.body, one.body.data.shape_keys, one.splats]
+    for owner in owners:
+        drivers = owner.animation_data.drivers if owner.animation_data else ()
+        for curve in drivers:
+            for variable in curve.driver.variables:
+                if any(target.id in strangers for target in variable.targets):
+                    return True
+    constraints = (c for bone in one.armature.pose.bones for c in bone.constraints)
+    return any(getattr(c, "target", None) in strangers for c in constraints)
+
+
+def saved(folder: str) -> dict[str, Any]:
+    """Two avatars in a file that is saved and read again, and read with factory settings."""
+    empty()
+    a, b = people.random_avatar(34), people.random_avatar(35)
+    build(a, "A")
+    build(b, "B")
+    path = str(Path(folder) / "two.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path, compress=True)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    errors = []
+    for avatar, objects in zip((a, b), find_avatars(bpy.context.scene)):
+        errors.append(pose_error(objects, avatar, 4))
+    return {"errors": errors}
+
+
+def brought(folder: str, link: bool) -> dict[str, Any]:
+    """The collection of another file, appended, or linked and overridden."""
+    empty()
+    avatar = people.random_avatar(36)
+    build(avatar, "Person")
+    path = str(Path(folder) / "library.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    empty()
+    build(people.random_avatar(37, count=100), "Person")
+    with bpy.data.libraries.load(path, link=link) as (there, here):
+        here.collections = ["Person"] if "Person" in there.collections else []
+    (collection,) = here.collections
+    scene = bpy.context.scene
+    if link:
+        instance = bpy.data.objects.new("Instance", None)
+        instance.instance_type, instance.instance_collection = "COLLECTION", collection
+        scene.collection.objects.link(instance)
+        bpy.context.view_layer.update()
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        instanced = [
+            len(i.object.data.polygons) for i in depsgraph.object_instances
+            if i.is_instance and i.object.type == "MESH"
+        ]  # fmt: skip
+        collection = collection.override_hierarchy_create(scene, bpy.context.view_layer)
+        bpy.data.objects.remove(instance)
+    else:
+        scene.collection.children.link(collection)
+        instanced = []
+    bpy.context.view_layer.update()
+    avatars = [a for a in find_avatars(scene) if a.armature.name in collection.objects]
+    (objects,) = [a for a in avatars if len(a.splats.data.polygons) == len(avatar.gaussians)]
+    return {"error": pose_error(objects, avatar, 5), "instanced": instanced}
+
+
+def asset(folder: str) -> dict[str, Any]:
+    """An avatar marked as an asset, with a picture."""
+    from PIL import Image
+
+    empty()
+    photo = Path(folder) / "photo.png"
+    Image.new("RGB", (144, 192), (200, 30, 30)).save(photo)
+    objects = build_scene(people.random_avatar(39, count=200), "Person", photo)
+    mark_as_asset(objects, "Somebody", "A test")
+    pixels = np.array(objects.collection.preview.image_pixels_float).reshape(-1, 4)
+    data = objects.collection.asset_data
+    return {
+        "marked": data is not None, "author": data.author, "tags": [t.name for t in data.tags],
+        "color": pixels.mean(0).tolist(), "size": list(objects.collection.preview.image_size),
+    }  # fmt: skip
