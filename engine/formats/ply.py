@@ -2,7 +2,7 @@
 
 The file stores ``scale_*`` as the natural logarithm of metres, ``opacity`` before the sigmoid,
 ``rot_*`` as w, x, y, z, and colours as the first spherical-harmonics coefficient:
-``f_dc = (rgb - 0.5) / 0.28209``. Axes are the engine's.
+``f_dc = (rgb - 0.5) / 0.28209``. Files have no word for their axes: see :data:`UPS`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 import gsply
 import numpy as np
 
-from ..types import Gaussians, LikenessError
+from ..rotations import matrix_to_quaternion, quaternion_multiply
+from ..types import FloatArray, Gaussians, LikenessError
 from .atomic import whole_file
 
 SH_C0 = 0.28209479177387814
@@ -23,32 +24,94 @@ _LEAST_SCALE = 1e-9  # metres; zero has no logarithm
 _LEAST_OPACITY = 1e-6  # neither 0 nor 1 has a logit
 
 
-def write_ply(gaussians: Gaussians, path: Path) -> None:
+UPS: dict[str, FloatArray] = {
+    "y": np.eye(3),
+    "-y": np.diag([1.0, -1.0, -1.0]),
+    "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]),
+}
+"""Which axis of a file points up -> [3, 3] engine axes to the file's. ``y``: the engine's own,
+facing +z. ``-y``: facing -z, as files from photogrammetry have it and viewers of splats expect.
+``z``: facing -y, Blender's."""
+
+
+def turned(gaussians: Gaussians, R: FloatArray) -> Gaussians:
+    """Gaussians of one colour from every side, turned by R [3, 3] about the origin."""
+    if np.array_equal(R, np.eye(3)):
+        return gaussians
+    quats = quaternion_multiply(matrix_to_quaternion(R), gaussians.quats.astype(np.float64))
+    means = (gaussians.means.astype(np.float64) @ R.T).astype(np.float32)
+    return Gaussians(
+        means, quats.astype(np.float32), gaussians.scales, gaussians.opacities, gaussians.colors
+    )
+
+
+def to_stored(
+    gaussians: Gaussians,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """means, log scales, quaternions, logits and f_dc, float32, as files hold them."""
+    if gaussians.colors.shape[1] != 3:
+        raise ValueError(f"the file holds RGB, not {gaussians.colors.shape[1]} channels")
+    opacity = np.clip(
+        np.asarray(gaussians.opacities, np.float64), _LEAST_OPACITY, 1 - _LEAST_OPACITY
+    )
+    return (
+        np.ascontiguousarray(gaussians.means, np.float32),
+        np.log(np.maximum(gaussians.scales, _LEAST_SCALE)).astype(np.float32),
+        np.ascontiguousarray(gaussians.quats, np.float32),
+        np.log(opacity / (1 - opacity)).astype(np.float32),
+        ((np.asarray(gaussians.colors) - 0.5) / SH_C0).astype(np.float32),
+    )
+
+
+def from_stored(
+    path: Path,
+    means: FloatArray,
+    scales: FloatArray,
+    quats: FloatArray,
+    opacities: FloatArray,
+    sh0: FloatArray,
+    remedy: str,
+) -> Gaussians:
+    """The inverse of :func:`to_stored`.
+
+    Raises:
+        LikenessError: values that are no numbers; names the file.
+    """
+    length = np.linalg.norm(quats, axis=1, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        gaussians = Gaussians(
+            means=np.array(means, np.float32),
+            quats=(quats / length).astype(np.float32),
+            scales=np.exp(scales).astype(np.float32),
+            opacities=(1 / (1 + np.exp(-opacities.astype(np.float64)))).astype(np.float32),
+            colors=(sh0 * SH_C0 + 0.5).astype(np.float32),
+        )
+    for name in ("means", "quats", "scales", "opacities", "colors"):
+        if not np.isfinite(getattr(gaussians, name)).all():
+            raise LikenessError(f"'{path}' has {name} that are no numbers.", remedy)
+    return gaussians
+
+
+def write_ply(gaussians: Gaussians, path: Path, up: str = "y") -> None:
     """Write RGB Gaussians to ``path``, whole or not at all.
+
+    Args:
+        up: one of ``UPS``.
 
     Raises:
         LikenessError: the folder cannot be written to.
     """
-    if gaussians.colors.shape[1] != 3:
-        raise ValueError(f"a PLY file holds RGB, not {gaussians.colors.shape[1]} channels")
-    opacity = np.clip(
-        np.asarray(gaussians.opacities, np.float64), _LEAST_OPACITY, 1 - _LEAST_OPACITY
-    )
     with whole_file(path) as scratch:
-        gsply.plywrite(
-            scratch,
-            np.ascontiguousarray(gaussians.means, np.float32),
-            np.log(np.maximum(gaussians.scales, _LEAST_SCALE)).astype(np.float32),
-            np.ascontiguousarray(gaussians.quats, np.float32),
-            np.log(opacity / (1 - opacity)).astype(np.float32),
-            ((np.asarray(gaussians.colors) - 0.5) / SH_C0).astype(np.float32),
-        )
+        gsply.plywrite(scratch, *to_stored(turned(gaussians, UPS[up])))
 
 
-def read_ply(path: Path) -> Gaussians:
+def read_ply(path: Path, up: str = "y") -> Gaussians:
     """Read a Gaussian PLY file, also a compressed one.
 
     Colours that depend on the view are reduced to their mean, with a warning.
+
+    Args:
+        up: which axis of the file points up, one of ``UPS``.
 
     Raises:
         LikenessError: no such file, or not Gaussians.
@@ -63,16 +126,4 @@ def read_ply(path: Path) -> Gaussians:
         warnings.warn(
             f"'{path}' has colours that change with the view; their mean is used.", stacklevel=2
         )
-    length = np.linalg.norm(quats, axis=1, keepdims=True)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        gaussians = Gaussians(
-            means=np.array(means, np.float32),
-            quats=(quats / length).astype(np.float32),
-            scales=np.exp(scales).astype(np.float32),
-            opacities=(1 / (1 + np.exp(-opacities.astype(np.float64)))).astype(np.float32),
-            colors=(sh0 * SH_C0 + 0.5).astype(np.float32),
-        )
-    for name in ("means", "quats", "scales", "opacities", "colors"):
-        if not np.isfinite(getattr(gaussians, name)).all():
-            raise LikenessError(f"'{path}' has {name} that are no numbers.", remedy)
-    return gaussians
+    return turned(from_stored(path, means, scales, quats, opacities, sh0, remedy), UPS[up].T)

@@ -1,0 +1,340 @@
+"""glTF 2.0 binary files: splats (KHR_gaussian_splatting), and the rigged mesh that stands for them.
+
+glTF's axes are the engine's: metres, y up, facing +z. Splats are points with the ratified
+extension's attributes (linear scale, opacity as it is, quaternions x, y, z, w, f_dc), and COLOR_0
+for readers that only know points. The mesh has 55 joints, four weights a vertex, the expressions
+as morph targets (named in ``extras.targetNames``), and a texture with the light of the photo in
+it, so its material is unlit. Both stand in scenes of their own, for they are the same person.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..gaussians.binding import vertex_normals
+from ..gaussians.surface import SurfaceMesh
+from ..imaging.color import srgb_to_linear
+from ..types import JOINT_NAMES, FloatArray, Gaussians, IntArray, Motion, Pose
+from ..version import VERSION
+from .atomic import whole_file
+from .ply import SH_C0
+from .rig import Curves, bone_weights, curves, joint_places
+
+SPLATS = "KHR_gaussian_splatting"
+UNLIT = "KHR_materials_unlit"
+
+_FLOAT, _UBYTE, _USHORT, _UINT = 5126, 5121, 5123, 5125
+_COMPONENTS = {np.dtype(np.float32): _FLOAT, np.dtype(np.uint8): _UBYTE,
+               np.dtype(np.uint16): _USHORT, np.dtype(np.uint32): _UINT}  # fmt: skip
+_TYPES = {(): "SCALAR", (2,): "VEC2", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
+_VERTICES, _INDICES = 34962, 34963  # what a GPU buffer is for
+
+_Json = dict[str, Any]
+
+
+def write_glb(
+    path: Path,
+    splats: Gaussians | None = None,
+    mesh: SurfaceMesh | None = None,
+    pose: Pose | Motion | None = None,
+    name: str = "Avatar",
+) -> None:
+    """Write splats, a rigged mesh, or both to ``path``, whole or not at all.
+
+    Args:
+        pose: how the mesh stands; a motion becomes an animation that starts from its first
+            frame. The rest pose when left out.
+
+    Raises:
+        LikenessError: the folder cannot be written to.
+    """
+    if splats is None and mesh is None:
+        raise ValueError("nothing to write")
+    gltf = _Gltf()
+    scenes = []
+    if splats is not None:
+        scenes.append({"name": "Splats", "nodes": [_add_splats(gltf, splats, f"{name} Splats")]})
+    if mesh is not None:
+        taken = Pose.rest(mesh.body.num_expression) if pose is None else pose
+        scenes.append({"name": "Mesh", "nodes": _add_mesh(gltf, mesh, taken, name)})
+    gltf.root["scenes"] = scenes
+    # What moves is shown first; splats stand still.
+    gltf.root["scene"] = len(scenes) - 1 if isinstance(pose, Motion) else 0
+    with whole_file(path) as scratch:
+        scratch.write_bytes(gltf.to_bytes())
+
+
+class _Gltf:
+    """The JSON and the binary chunk of a file under way."""
+
+    def __init__(self) -> None:
+        self.root: _Json = {
+            "asset": {"version": "2.0", "generator": f"Likeness {VERSION}"},
+            "scene": 0,
+        }
+        self._binary = bytearray()
+
+    def add(self, kind: str, item: _Json) -> int:
+        """Append to one of the root's lists; returns the item's index."""
+        items = self.root.setdefault(kind, [])
+        items.append(item)
+        return len(items) - 1
+
+    def use(self, extension: str) -> None:
+        used = self.root.setdefault("extensionsUsed", [])
+        if extension not in used:
+            used.append(extension)
+
+    def view(self, content: bytes, target: int | None = None) -> int:
+        self._binary += b"\0" * (-len(self._binary) % 4)
+        item: _Json = {"buffer": 0, "byteOffset": len(self._binary), "byteLength": len(content)}
+        if target is not None:
+            item["target"] = target
+        self._binary += content
+        return self.add("bufferViews", item)
+
+    def accessor(
+        self,
+        array: np.ndarray[Any, Any],
+        target: int | None = None,
+        *,
+        normalized: bool = False,
+        bounds: bool = False,
+    ) -> int:
+        """[N, ...] of a type that glTF has. Rows that are no multiple of four bytes get padding."""
+        array = np.ascontiguousarray(array)
+        item = _head(array, bounds)
+        if normalized:
+            item["normalized"] = True
+        item["bufferView"] = self.view(array.tobytes(), target)
+        return self.add("accessors", item)
+
+    def sparse(self, rows: IntArray, values: FloatArray, count: int) -> int:
+        """[count, 3] float32 that is zero but for ``values`` [n, 3] at the ascending ``rows``."""
+        item: _Json = {"componentType": _FLOAT, "type": "VEC3", "count": count}
+        inside = np.asarray(values, np.float32).reshape(-1, 3)
+        everything = inside if len(rows) == count else np.concatenate([inside, np.zeros((1, 3))])
+        item["min"] = everything.min(0).astype(np.float32).tolist()
+        item["max"] = everything.max(0).astype(np.float32).tolist()
+        if len(rows):
+            index = np.asarray(rows, np.uint32)
+            item["sparse"] = {
+                "count": len(rows),
+                "indices": {"bufferView": self.view(index.tobytes()), "componentType": _UINT},
+                "values": {"bufferView": self.view(inside.tobytes())},
+            }
+        return self.add("accessors", item)
+
+    def to_bytes(self) -> bytes:
+        binary = bytes(self._binary) + b"\0" * (-len(self._binary) % 4)
+        self.root["buffers"] = [{"byteLength": len(binary)}]
+        text = json.dumps(self.root, separators=(",", ":"), allow_nan=False).encode()
+        text += b" " * (-len(text) % 4)
+        chunks = b"".join(
+            struct.pack("<II", len(content), kind) + content
+            for content, kind in ((text, 0x4E4F534A), (binary, 0x004E4942))
+        )
+        return struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks
+
+
+def _head(array: np.ndarray[Any, Any], bounds: bool) -> _Json:
+    item: _Json = {
+        "componentType": _COMPONENTS[array.dtype],
+        "type": _TYPES[array.shape[1:]],
+        "count": len(array),
+    }
+    if bounds:
+        item["min"] = np.atleast_1d(array.min(0)).tolist()
+        item["max"] = np.atleast_1d(array.max(0)).tolist()
+    return item
+
+
+# Splats -------------------------------------------------------------------------------------
+
+
+def _add_splats(gltf: _Gltf, splats: Gaussians, name: str) -> int:
+    """A node with the splats as points; returns its index."""
+    gltf.use(SPLATS)
+    gltf.use(UNLIT)
+    colors = np.asarray(splats.colors, np.float64)
+    linear = srgb_to_linear(np.clip(colors, 0, 1))
+    opacities = np.clip(splats.opacities, 0, 1)
+    shown = np.concatenate([linear, opacities[:, None]], axis=1)
+
+    def floats(values: FloatArray, bounds: bool = False) -> int:
+        return gltf.accessor(np.asarray(values, np.float32), _VERTICES, bounds=bounds)
+
+    attributes = {
+        "POSITION": floats(splats.means, True),
+        "COLOR_0": gltf.accessor(
+            np.round(shown * 65535).astype(np.uint16), _VERTICES, normalized=True
+        ),
+        f"{SPLATS}:ROTATION": floats(_xyzw(splats.quats)),
+        f"{SPLATS}:SCALE": floats(splats.scales),
+        f"{SPLATS}:OPACITY": floats(opacities),
+        f"{SPLATS}:SH_DEGREE_0_COEF_0": floats((colors - 0.5) / SH_C0),
+    }
+    primitive = {
+        "attributes": attributes,
+        "mode": 0,
+        "material": gltf.add("materials", {"name": "Points", "extensions": {UNLIT: {}}}),
+        "extensions": {SPLATS: {"kernel": "ellipse", "colorSpace": "srgb_rec709_display"}},
+    }
+    mesh = gltf.add("meshes", {"name": name, "primitives": [primitive]})
+    return gltf.add("nodes", {"name": name, "mesh": mesh})
+
+
+def _xyzw(quats: FloatArray) -> FloatArray:
+    """Unit quaternions w, x, y, z -> x, y, z, w, float32."""
+    turned = np.roll(np.asarray(quats, np.float64), -1, axis=-1)
+    return (turned / np.linalg.norm(turned, axis=-1, keepdims=True)).astype(np.float32)
+
+
+# The rigged mesh ----------------------------------------------------------------------------
+
+
+def _add_mesh(gltf: _Gltf, mesh: SurfaceMesh, pose: Pose | Motion, name: str) -> list[int]:
+    """The skinned mesh, its skeleton and its animation; returns the scene's nodes."""
+    taken = curves(mesh.body, pose)
+    vertex, place, f = _split_at_seams(mesh)
+    primitive: _Json = {
+        "attributes": _mesh_attributes(gltf, mesh, vertex, place),
+        "indices": gltf.accessor(f.astype(np.uint32).ravel(), _INDICES),
+        "material": gltf.add("materials", _material(gltf, mesh.texture)),
+        "targets": _targets(gltf, mesh.body.exprdirs[vertex]),
+    }
+    item: _Json = {"name": f"{name} Mesh", "primitives": [primitive]}
+    if primitive["targets"]:
+        item["weights"] = taken.expression[0].tolist()
+        item["extras"] = {"targetNames": list(mesh.body.expression_names)}
+    else:
+        del primitive["targets"]
+    bones = _add_skeleton(gltf, mesh, taken)
+    skin = {
+        "name": f"{name} Skin",
+        "joints": bones,
+        "skeleton": bones[0],
+        "inverseBindMatrices": gltf.accessor(_inverse_binds(mesh.body.J_template)),
+    }
+    skinned = gltf.add(
+        "nodes",
+        {"name": f"{name} Mesh", "mesh": gltf.add("meshes", item), "skin": gltf.add("skins", skin)},
+    )
+    armature = gltf.add("nodes", {"name": name, "children": [bones[0]]})
+    if len(taken.times) > 1:
+        _add_animation(gltf, taken, bones, skinned, name)
+    return [armature, skinned]
+
+
+def _split_at_seams(mesh: SurfaceMesh) -> tuple[IntArray, IntArray, IntArray]:
+    """A vertex for each pair of vertex and texture place: rows of both [n], triangles [F, 3]."""
+    pairs = np.stack([np.asarray(mesh.body.f).ravel(), mesh.uv_f.ravel()], 1)
+    unique, f = np.unique(pairs, axis=0, return_inverse=True)
+    return unique[:, 0], unique[:, 1], f.reshape(-1, 3)
+
+
+def _mesh_attributes(
+    gltf: _Gltf, mesh: SurfaceMesh, vertex: IntArray, place: IntArray
+) -> dict[str, int]:
+    vertices = np.asarray(mesh.body.v_template, np.float64)
+    normals = vertex_normals(vertices, mesh.body.f)
+    joints, weights = bone_weights(mesh.body)
+    return {
+        "POSITION": gltf.accessor(vertices[vertex].astype(np.float32), _VERTICES, bounds=True),
+        "NORMAL": gltf.accessor(normals[vertex].astype(np.float32), _VERTICES),
+        "TEXCOORD_0": gltf.accessor(mesh.uv[place].astype(np.float32), _VERTICES),
+        "JOINTS_0": gltf.accessor(joints[vertex], _VERTICES),
+        "WEIGHTS_0": gltf.accessor(weights[vertex], _VERTICES),
+    }
+
+
+def _targets(gltf: _Gltf, moves: FloatArray) -> list[_Json]:
+    """A morph target for each expression of ``moves`` [n, 3, E]."""
+    targets = []
+    for e in range(moves.shape[2]):
+        rows = np.flatnonzero(np.abs(moves[:, :, e]).max(1) > 1e-6)
+        targets.append({"POSITION": gltf.sparse(rows, moves[rows, :, e], len(moves))})
+    return targets
+
+
+def _material(gltf: _Gltf, texture: FloatArray) -> _Json:
+    gltf.use(UNLIT)
+    image = {
+        "name": "Look",
+        "mimeType": "image/png",
+        "bufferView": gltf.view(png_bytes(texture)),
+    }
+    sampler = gltf.add("samplers", {"magFilter": 9729, "minFilter": 9987})
+    source = gltf.add("textures", {"source": gltf.add("images", image), "sampler": sampler})
+    return {
+        "name": "Look",
+        "doubleSided": True,
+        "pbrMetallicRoughness": {
+            "baseColorTexture": {"index": source},
+            "metallicFactor": 0.0,
+            "roughnessFactor": 0.9,
+        },
+        "extensions": {UNLIT: {}},
+    }
+
+
+def png_bytes(texture: FloatArray) -> bytes:
+    """A picture [H, W, 3] 0..1 as a PNG file."""
+    out = io.BytesIO()
+    Image.fromarray(np.round(np.clip(texture, 0, 1) * 255).astype(np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+def _add_skeleton(gltf: _Gltf, mesh: SurfaceMesh, taken: Curves) -> list[int]:
+    """A node for each joint, in the first frame's pose."""
+    first = len(gltf.root.get("nodes", []))
+    places = joint_places(mesh.body)
+    places[0] = taken.root[0]
+    for j, name in enumerate(JOINT_NAMES):
+        node: _Json = {
+            "name": name,
+            "translation": places[j].tolist(),
+            "rotation": _xyzw(taken.quats[0, j]).astype(np.float64).tolist(),
+        }
+        children = [first + k for k, parent in enumerate(mesh.body.parents) if parent == j]
+        if children:
+            node["children"] = children
+        gltf.add("nodes", node)
+    return list(range(first, first + len(JOINT_NAMES)))
+
+
+def _inverse_binds(joints: FloatArray) -> FloatArray:
+    """[55, 4, 4] as glTF stores matrices: column after column."""
+    out = np.tile(np.eye(4, dtype=np.float32), (len(joints), 1, 1))
+    out[:, 3, :3] = -np.asarray(joints)
+    return out
+
+
+def _add_animation(
+    gltf: _Gltf, taken: Curves, bones: Sequence[int], skinned: int, name: str
+) -> None:
+    times = gltf.accessor(taken.times.astype(np.float32), bounds=True)
+    samplers: list[_Json] = []
+    channels: list[_Json] = []
+
+    def curve(node: int, path: str, values: FloatArray) -> None:
+        samplers.append({"input": times, "output": gltf.accessor(values.astype(np.float32))})
+        target = {"node": node, "path": path}
+        channels.append({"sampler": len(samplers) - 1, "target": target})
+
+    curve(bones[0], "translation", taken.root)
+    for j, node in enumerate(bones):
+        turns = _xyzw(taken.quats[:, j])
+        if np.ptp(turns, axis=0).max() > 1e-7:
+            curve(node, "rotation", turns)
+    if taken.expression.size and np.ptp(taken.expression, axis=0).max() > 1e-7:
+        curve(skinned, "weights", taken.expression.reshape(-1))
+    gltf.add("animations", {"name": f"{name} Motion", "samplers": samplers, "channels": channels})

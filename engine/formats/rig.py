@@ -1,0 +1,63 @@
+"""What skinned-mesh formats need of a body: four bones a vertex, joints as nodes, and curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..body import Body
+from ..rotations import axis_angle_to_quaternion
+from ..types import FloatArray, IntArray, Motion, Pose
+
+BONES_A_VERTEX = 4
+
+
+def bone_weights(body: Body) -> tuple[IntArray, FloatArray]:
+    """The four heaviest joints of each vertex [V, 4] uint8, and their weights [V, 4] float32,
+    which add up to one in float32; unused places are joint 0 with weight 0."""
+    weights = np.asarray(body.weights, np.float64)
+    joints = np.argsort(-weights, axis=1, kind="stable")[:, :BONES_A_VERTEX]
+    kept = np.take_along_axis(weights, joints, 1)
+    kept[kept < 1e-4] = 0.0
+    kept = (kept / kept.sum(1, keepdims=True)).astype(np.float32)
+    kept[:, 0] = 1.0 - kept[:, 1:].astype(np.float64).sum(1)
+    return np.where(kept > 0, joints, 0).astype(np.uint8), kept
+
+
+def joint_places(body: Body) -> FloatArray:
+    """[55, 3] where each joint stands from its parent at rest; the first from the origin."""
+    joints = np.asarray(body.J_template, np.float64)
+    parents = np.array(body.parents)
+    return np.where(parents[:, None] >= 0, joints - joints[np.maximum(parents, 0)], joints)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A pose, or T of them, as a skeleton's nodes take it.
+
+    Attributes:
+        times: [T] seconds. root: [T, 3] place of the pelvis. quats: [T, 55, 4] w, x, y, z, each
+            turned from its parent, without jumps of sign. expression: [T, E].
+    """
+
+    times: FloatArray
+    root: FloatArray
+    quats: FloatArray
+    expression: FloatArray
+
+
+def curves(body: Body, poses: Pose | Motion, frame_rate: float = 30.0) -> Curves:
+    """A pose as one frame, or a motion at its own rate."""
+    if isinstance(poses, Motion):
+        full, transl, expression = poses.full_pose, poses.transl, poses.expression
+        frame_rate = poses.frame_rate
+    else:
+        full, transl, expression = (
+            np.asarray(a)[None] for a in (poses.full_pose, poses.transl, poses.expression)
+        )
+    quats = axis_angle_to_quaternion(np.asarray(full, np.float64))
+    for t in range(1, len(quats)):
+        quats[t] *= np.where((quats[t] * quats[t - 1]).sum(-1, keepdims=True) < 0, -1.0, 1.0)
+    root = np.asarray(body.J_template, np.float64)[0] + transl
+    return Curves(np.arange(len(quats)) / frame_rate, root, quats, np.asarray(expression))
