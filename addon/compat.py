@@ -59,3 +59,8 @@ def draw_modifier_input(layout: Any, modifier: Any, identifier: str, text: str) 
         layout.prop(getattr(modifier.properties.inputs, identifier), "value", text=text)
     else:
         layout.prop(modifier, f'["{identifier}"]', text=text)
+
+
+def hide_bone(bone: Any, hidden: bool) -> None:
+    """Hide or show a pose bone; the bone itself had that before 5.0."""
+    (bone if hasattr(bone, "hide") else bone.bone).hide = hidden

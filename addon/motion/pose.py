@@ -3,7 +3,10 @@
 Every joint of an SMPL-X pose turns about its rest position in axes that are parallel to the
 body's at rest. A pose bone turns in its own rest axes ``M`` (its ``matrix_local``), so a joint's
 rotation ``R`` (in Blender's axes) is the bone's ``M^T R M``; the pelvis bone carries ``transl``.
-No bpy here: bones are duck-typed, so that the arithmetic can be tested alone.
+The arithmetic needs no bpy, so that it can be tested alone.
+
+A pose that is set is what one sees, because what would change it is switched off; a pose that is
+read is what one sees, because it is read after everything that changes it.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from ...engine.rotations import (
     matrix_to_quaternion,
     quaternion_to_matrix,
 )
-from ...engine.types import JOINT_NAMES, FloatArray, Pose
+from ...engine.types import JOINT_NAMES, PARENTS, FloatArray, Pose
 from ..scene.axes import (
     points_to_blender,
     points_to_engine,
@@ -52,7 +55,12 @@ def rest_axes(armature: Any) -> FloatArray:
 
 
 def pose_to_bones(pose: Pose, armature: Any) -> None:
-    """Set the armature object's 55 pose bones to ``pose`` (joints and transl)."""
+    """Set the armature object's 55 pose bones to ``pose`` (joints and transl).
+
+    IK, looking at targets and limits are switched off: they would show another pose than this.
+    """
+    from ..rig.controls import release
+
     axes = rest_axes(armature)
     for name, quaternion in zip(JOINT_NAMES, bone_quaternions(pose.full_pose, axes)):
         bone = armature.pose.bones[name]
@@ -62,17 +70,46 @@ def pose_to_bones(pose: Pose, armature: Any) -> None:
         bone.location = (0.0, 0.0, 0.0)
     location = axes[0].T @ points_to_blender(np.asarray(pose.transl, np.float64))
     armature.pose.bones[ROOT].location = location.tolist()
+    release(armature)
 
 
 def bones_to_pose(armature: Any, expression: FloatArray) -> Pose:
-    """The pose that the 55 pose bones hold, in any rotation mode; constraints are not seen."""
-    axes = rest_axes(armature)
-    local = np.array([armature.pose.bones[n].matrix_basis.to_3x3() for n in JOINT_NAMES])
-    # matrix_basis may carry scale, which a pose has no room for
-    local /= np.linalg.norm(local, axis=1, keepdims=True)
-    location = np.array(armature.pose.bones[ROOT].location, np.float64)
+    """The pose that one sees: constraints, IK and drivers included, in any rotation mode.
+
+    Blender works out what has changed first, which takes as long as a redraw.
+    """
+    from ..rig.visual import evaluated
+
+    bones = armature.data.bones
+    posed = evaluated(armature).pose.bones
+    return seen_pose(
+        np.array([posed[name].matrix for name in JOINT_NAMES]),
+        np.array([bones[name].matrix_local for name in JOINT_NAMES]),
+        expression,
+    )
+
+
+def seen_pose(posed: FloatArray, rest: FloatArray, expression: FloatArray) -> Pose:
+    """Matrices of the bones -> the pose.
+
+    Args:
+        posed, rest: [55, 4, 4] of the 55 bones in armature space. Scale is left out, as a pose
+            has no room for it, and so is what moves a bone off its joint, except the root.
+    """
+    turns = _rotations(posed[:, :3, :3]) @ np.swapaxes(rest[:, :3, :3], 1, 2)
+    local = turns.copy()
+    for joint, parent in enumerate(PARENTS):
+        if parent >= 0:
+            local[joint] = turns[parent].T @ turns[joint]
     return Pose(
-        full_pose=axis_angles(matrix_to_quaternion(local), axes),
-        transl=points_to_engine(axes[0] @ location),
+        full_pose=matrix_to_axis_angle(rotations_to_engine(local)),
+        transl=points_to_engine(posed[0, :3, 3] - rest[0, :3, 3]),
         expression=np.asarray(expression, np.float64),
     )
+
+
+def _rotations(matrices: FloatArray) -> FloatArray:
+    """The nearest rotations [..., 3, 3]."""
+    u, _, v = np.linalg.svd(np.asarray(matrices, np.float64))
+    out: FloatArray = u @ v
+    return out

@@ -9,7 +9,8 @@ import numpy as np
 from mathutils import Vector
 
 from ...engine.types import JOINT_INDEX, JOINT_NAMES, PARENTS, FloatArray
-from ..rig.names import FACE
+from ..rig.arrange import arrange
+from ..rig.controls import bind_controls, control_bones
 from .axes import points_to_blender
 
 _UP, _DOWN = (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)  # Blender axes
@@ -55,15 +56,6 @@ def _roll_axis(name: str) -> tuple[float, float, float]:
     return _DOWN if name in _FACE else _FRONT
 
 
-def bone_group(name: str) -> str:
-    """The bone collection of a joint: ``Body``, ``Left Hand``, ``Right Hand`` or ``Face``."""
-    if name in _FACE:
-        return "Face"
-    if any(finger in name for finger in _HAND):
-        return "Left Hand" if name.startswith("left") else "Right Hand"
-    return "Body"
-
-
 def bone_tails(heads: FloatArray) -> FloatArray:
     """[55, 3] bone heads in Blender's axes -> their tails; none of a length near zero."""
     tails = np.empty_like(heads)
@@ -104,24 +96,29 @@ def create_armature(joints: FloatArray, name: str, collection: Any, context: Any
                 bone.align_roll(Vector(_roll_axis(JOINT_NAMES[j])))
                 if PARENTS[j] >= 0:
                     bone.parent = data.edit_bones[JOINT_NAMES[PARENTS[j]]]
-            _add_face_bone(data, heads)
+            _add_controls(data, heads)
         finally:
             bpy.ops.object.mode_set(mode="OBJECT")
-    groups = {g: data.collections.new(g) for g in ("Body", "Left Hand", "Right Hand", "Face")}
-    for joint in JOINT_NAMES:
-        groups[bone_group(joint)].assign(data.bones[joint])
-        armature.pose.bones[joint].rotation_mode = "QUATERNION"
-    data.collections.new("Controls").assign(data.bones[FACE])
+    for bone in armature.pose.bones:
+        bone.rotation_mode = "QUATERNION"
+    bind_controls(armature)
+    arrange(armature)
     data.display_type = "STICK"
     armature.show_in_front = True
     return armature
 
 
-def _add_face_bone(data: Any, heads: FloatArray) -> None:
-    """The bone that carries the expressions, above the head."""
-    bone = data.edit_bones.new(FACE)
-    at = heads[JOINT_INDEX["head"]] + np.array([0.0, 0.0, 0.3])
-    bone.head, bone.tail = at.tolist(), (at + np.array([0.0, 0.0, 0.05])).tolist()
-    bone.align_roll(Vector(_FRONT))
-    bone.parent = data.edit_bones["head"]
-    bone.use_deform = False
+def _add_controls(data: Any, heads: FloatArray) -> None:
+    """In edit mode: the controls, once the joints' bones are there."""
+    axes = {}
+    for name in JOINT_NAMES:
+        bone = data.edit_bones[name]
+        axes[name] = np.array(bone.matrix)
+        axes[name][3, 3] = bone.length
+    for control in control_bones(axes, heads):
+        bone = data.edit_bones.new(control.name)
+        bone.head, bone.tail = control.head.tolist(), control.tail.tolist()
+        bone.align_roll(Vector(control.z.tolist()))
+        bone.use_deform = False
+        if control.parent is not None:
+            bone.parent = data.edit_bones[control.parent]

@@ -154,7 +154,9 @@ def objects_and_names() -> dict[str, Any]:
         "heads": heads.tolist(),
         "joints": avatar.body.J_template.tolist(),
         "shortest": min(lengths),
-        "collections": {c.name: len(c.bones) for c in first.armature.data.collections},
+        "collections": {
+            c.name: len(c.bones_recursive) for c in first.armature.data.collections_all
+        },
         "keys": [k.name for k in first.body.data.shape_keys.key_blocks[1:]],
         "expressions": list(avatar.body.expression_names),
         "parts_find_avatar": [

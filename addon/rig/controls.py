@@ -1,0 +1,184 @@
+"""The control bones: hands, feet, elbows, knees, head, eyes, face; and what they hold.
+
+None deforms. Hands, feet, poles and targets hang on nothing, so that the body moves and they stay.
+Each hand and foot control rests where its joint's bone rests, with the same axes: the joint then
+takes over the control's rotation as it is. ``ik`` and ``look`` drive the constraints' influence
+(drivers without Python), and are 0 in a new rig.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...engine.types import JOINT_INDEX, FloatArray
+from ..compat import hide_bone
+from .drivers import drive
+from .limits import add_limit, add_limits, joint_limits, set_limits
+from .names import EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, LOOK, ik_control, pole
+
+EYES = ("left_eye_smplhf", "right_eye_smplhf")
+
+POLE_ANGLE = -math.pi / 2
+"""Poles lie on the -z side of the limb, where knee and elbow stick out when they bend about +x."""
+
+POLE_DISTANCE = 0.8
+"""From the elbow or knee to its pole, in lengths of the upper bone."""
+
+GUARD_ANGLE = math.radians(0.25)
+"""The solver does not get a dead straight limb to bend; it always starts from a little more."""
+
+HINGE_STIFFNESS = 0.9
+"""Of elbows and knees about y and z, so that the solver bends them about x."""
+
+GUARD = "IK Start"
+LOOK_LIMIT = "Look Limit"
+COPY_ROTATION, SOLVER, TRACK = "Copy Control", "IK", "Look"
+
+
+@dataclass(frozen=True)
+class ControlBone:
+    """A bone to make: head, tail [3] and direction of z [3], in Blender's axes; parent's name."""
+
+    name: str
+    head: FloatArray
+    tail: FloatArray
+    z: FloatArray
+    parent: str | None = None
+
+
+def eye_target(eye: str) -> str:
+    """``left_eye_smplhf`` -> ``left_eye_target``, what that eye looks at."""
+    return eye.replace("_smplhf", "_target")
+
+
+def control_bones(axes: dict[str, FloatArray], heads: FloatArray) -> list[ControlBone]:
+    """The controls of a person.
+
+    Args:
+        axes: [4, 4] rest matrix of each joint's bone, and its length as the last corner.
+        heads: [55, 3] rest joints in Blender's axes.
+    """
+    at = {name: heads[j] for name, j in JOINT_INDEX.items()}
+    up, front = np.array([0.0, 0.0, 1.0]), np.array([0.0, -1.0, 0.0])
+    out = []
+    for limb, (upper, lower, last) in LIMBS.items():
+        R, length = axes[last][:3, :3], axes[last][3, 3]
+        out.append(ControlBone(ik_control(limb), at[last], at[last] + length * R[:, 1], R[:, 2]))
+        reach = POLE_DISTANCE * float(np.linalg.norm(at[lower] - at[upper]))
+        place = at[lower] - reach * axes[lower][:3, 2]
+        out.append(ControlBone(pole(limb), place, place + 0.06 * up, front))
+    eyes = np.stack([at[eye] for eye in EYES])
+    middle = eyes.mean(0)
+    place = at["head"] + 0.9 * front
+    out.append(ControlBone(HEAD_TARGET, place, place + 0.08 * front, up))
+    place = middle + 0.45 * front
+    out.append(ControlBone(EYES_TARGET, place, place + 0.05 * front, up))
+    for eye in EYES:
+        place = at[eye] + 0.45 * front
+        out.append(ControlBone(eye_target(eye), place, place + 0.03 * front, up, EYES_TARGET))
+    place = middle + 0.2 * up
+    out.append(ControlBone(FACE, place, place + 0.05 * up, front, "head"))
+    return out
+
+
+def bind_controls(armature: Any) -> None:
+    """Constraints, properties and limits of an armature in object mode that has the bones.
+
+    Controls of limbs are hidden until their limb is in IK.
+    """
+    bones = armature.pose.bones
+    add_look(armature)
+    for limb in LIMBS:
+        _bind_limb(armature, limb)
+    add_limits(armature)
+    face = bones[FACE]
+    face.lock_location = face.lock_rotation = face.lock_scale = (True, True, True)
+    face.lock_rotation_w = True
+    for limb in LIMBS:
+        bones[pole(limb)].lock_rotation = bones[pole(limb)].lock_scale = (True, True, True)
+        bones[pole(limb)].lock_rotation_w = True
+    release(armature)
+
+
+def _bind_limb(armature: Any, limb: str) -> None:
+    bones = armature.pose.bones
+    _, lower, last = LIMBS[limb]
+    path = _property(
+        bones[ik_control(limb)], IK,
+        "0: the limb is posed by its bones' rotations. 1: it reaches for this control",
+    )  # fmt: skip
+    guard = bones[lower].constraints.new("LIMIT_ROTATION")
+    guard.name = GUARD
+    guard.owner_space = "LOCAL"
+    guard.use_limit_x = True
+    guard.min_x, guard.max_x = GUARD_ANGLE, math.pi
+    drive(guard, "influence", armature, path)
+    solver = bones[lower].constraints.new("IK")
+    solver.name = SOLVER
+    solver.target = solver.pole_target = armature
+    solver.subtarget, solver.pole_subtarget = ik_control(limb), pole(limb)
+    solver.pole_angle = POLE_ANGLE
+    solver.chain_count = 2
+    solver.use_stretch = False
+    drive(solver, "influence", armature, path)
+    copy = bones[last].constraints.new("COPY_ROTATION")
+    copy.name = COPY_ROTATION
+    copy.target, copy.subtarget = armature, ik_control(limb)
+    copy.owner_space = copy.target_space = "POSE"
+    drive(copy, "influence", armature, path)
+    ranges = joint_limits(lower)
+    assert ranges is not None
+    bones[lower].use_ik_limit_x = True
+    bones[lower].ik_min_x, bones[lower].ik_max_x = 0.0, ranges[0][1]
+    bones[lower].ik_stiffness_y = bones[lower].ik_stiffness_z = HINGE_STIFFNESS
+
+
+def release(armature: Any) -> None:
+    """Let the joints' own rotations count alone: no IK, no looking, no limits.
+
+    Whatever sets a whole pose calls this, so that the pose is what one sees. Scenes of format 1
+    have no controls.
+    """
+    bones = armature.pose.bones
+    for name, prop in (*((ik_control(limb), IK) for limb in LIMBS),
+                       (HEAD_TARGET, LOOK), (EYES_TARGET, LOOK)):  # fmt: skip
+        if name in bones:
+            bones[name][prop] = 0.0
+    for limb in LIMBS:
+        for name in (ik_control(limb), pole(limb)):
+            if name in bones:
+                hide_bone(bones[name], True)
+    set_limits(armature, False)
+    armature.update_tag()
+
+
+def add_look(armature: Any) -> None:
+    """Head and eyes turn to their targets, as far as a neck and an eye go."""
+    bones = armature.pose.bones
+    text = "0: as posed. 1: turned to this target, as far as it goes"
+    for target, joints, axis in (
+        (HEAD_TARGET, {"head": HEAD_TARGET}, "TRACK_Z"),
+        (EYES_TARGET, {eye: eye_target(eye) for eye in EYES}, "TRACK_Y"),
+    ):
+        path = _property(bones[target], LOOK, text)
+        for joint, at in joints.items():
+            track = bones[joint].constraints.new("DAMPED_TRACK")
+            track.name = TRACK
+            track.target, track.subtarget, track.track_axis = armature, at, axis
+            drive(track, "influence", armature, path)
+            limit = add_limit(bones[joint], LOOK_LIMIT)
+            drive(limit, "influence", armature, path)
+
+
+def _property(bone: Any, name: str, description: str) -> str:
+    """A property of 0 to 1 at 0; returns its path from the object."""
+    bone[name] = 0.0
+    bone.id_properties_ui(name).update(
+        default=0.0, min=0.0, max=1.0, soft_min=0.0, soft_max=1.0, precision=2, step=1.0,
+        description=description,
+    )  # fmt: skip
+    return f'pose.bones["{bone.name}"]["{name}"]'

@@ -1,0 +1,90 @@
+"""From FK to IK and back, with the limb staying where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from mathutils import Matrix, Vector
+
+from ..compat import hide_bone
+from .controls import GUARD, POLE_DISTANCE
+from .names import IK, LIMBS, ik_control, pole
+from .visual import keep_seen, place_root, seen_matrices
+
+_STILL_METRES, _STILL_ANGLE = 1e-3, 0.0087
+"""What a limb may move at the switch; more is a joint beyond what its IK limit allows."""
+
+
+def influence(armature: Any, limb: str) -> float:
+    """0 in FK, 1 in IK, or between."""
+    return float(armature.pose.bones[ik_control(limb)][IK])
+
+
+def to_ik(armature: Any, limbs: Iterable[str]) -> list[str]:
+    """Put control and pole where the limbs are, and let the limbs follow them.
+
+    Returns the limbs whose elbow or knee is bent backwards: their IK limit is taken off, because
+    they would jump, until they are switched to IK again.
+    """
+    limbs = list(limbs)
+    bones, seen = armature.pose.bones, seen_matrices(armature)
+    for limb in limbs:
+        joints = LIMBS[limb]
+        keep_seen(armature, joints, seen)
+        place_root(bones[ik_control(limb)], seen[joints[2]])
+        place_root(bones[pole(limb)], _pole_matrix(armature, limb, seen))
+        _guard(armature, limb, True)
+        bones[ik_control(limb)][IK] = 1.0
+        show_controls(armature, limb)
+    now = seen_matrices(armature)
+    moved = [limb for limb in limbs if any(_moved(seen[n], now[n]) for n in LIMBS[limb])]
+    for limb in moved:
+        _guard(armature, limb, False)
+    if moved:
+        armature.update_tag()
+    return moved
+
+
+def to_fk(armature: Any, limbs: Iterable[str]) -> None:
+    """Turn the limbs' bones as they are seen, and let the controls go."""
+    limbs, seen = list(limbs), seen_matrices(armature)
+    for limb in limbs:
+        keep_seen(armature, LIMBS[limb], seen)
+        armature.pose.bones[ik_control(limb)][IK] = 0.0
+        show_controls(armature, limb)
+    armature.update_tag()
+
+
+def show_controls(armature: Any, limb: str) -> None:
+    """A limb's control and pole are hidden while they hold nothing."""
+    for name in (ik_control(limb), pole(limb)):
+        hide_bone(armature.pose.bones[name], influence(armature, limb) == 0.0)
+
+
+def _guard(armature: Any, limb: str, on: bool) -> None:
+    lower = armature.pose.bones[LIMBS[limb][1]]
+    lower.constraints[GUARD].enabled = on
+    lower.use_ik_limit_x = on
+
+
+def _pole_matrix(armature: Any, limb: str, seen: dict[str, Matrix]) -> Matrix:
+    """Where the pole has to be for the solver to leave the limb as it is: off the line from the
+    upper joint to the last one, in the direction of the upper bone's -z."""
+    upper, lower, last = (seen[name] for name in LIMBS[limb])
+    line = (last.translation - upper.translation).normalized()
+    bend = lower.translation - upper.translation
+    side: Vector = -upper.col[2].xyz
+    side = (side - side.dot(line) * line).normalized()
+    bone = armature.pose.bones[pole(limb)].bone
+    out: Matrix = bone.matrix_local.copy()
+    reach = (1.0 + POLE_DISTANCE) * bend.length
+    out.translation = upper.translation + bend.dot(line) * line + reach * side
+    return out
+
+
+def _moved(before: Matrix, now: Matrix) -> bool:
+    angle = before.to_quaternion().rotation_difference(now.to_quaternion()).angle
+    # q and -q are the same rotation
+    angle = min(angle, abs(6.283185307179586 - angle))
+    return (before.translation - now.translation).length > _STILL_METRES or angle > _STILL_ANGLE

@@ -1,0 +1,64 @@
+"""Head and eyes turned to targets, and let go again, without a jump."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mathutils import Vector
+
+from .controls import EYES, LOOK_LIMIT, eye_target
+from .limits import joint_limits
+from .names import EYES_TARGET, HEAD_TARGET, LOOK
+from .visual import keep_seen, place_root, seen_matrices
+
+JOINTS = {HEAD_TARGET: ("head",), EYES_TARGET: EYES}
+_DISTANCE = {HEAD_TARGET: 0.9, EYES_TARGET: 0.45}
+"""Metres from the head or the eyes to a target that is switched on."""
+
+_ROOM = math.radians(1.0)
+
+
+def look_at(armature: Any, target: str) -> None:
+    """Put the target where head or eyes look now, and let them follow it."""
+    bones, seen = armature.pose.bones, seen_matrices(armature)
+    joints = JOINTS[target]
+    keep_seen(armature, joints, seen)
+    axis = 2 if target == HEAD_TARGET else 1  # the face looks along z, an eye along y
+    points = {n: seen[n].translation + _DISTANCE[target] * seen[n].col[axis].xyz for n in joints}
+    middle = sum(points.values(), Vector()) / len(points)
+    rest = bones[target].bone.matrix_local
+    matrix = rest.copy()
+    matrix.translation = middle
+    place_root(bones[target], matrix)
+    bones[target].scale = (1.0, 1.0, 1.0)
+    for joint in joints if target == EYES_TARGET else ():
+        bone = bones[eye_target(joint)]  # hangs on the target, which has its rest axes again
+        at = matrix @ rest.inverted() @ bone.bone.matrix_local
+        bone.location = at.to_3x3().inverted() @ (points[joint] - at.translation)
+    for joint in joints:
+        _widen(bones[joint])
+    bones[target][LOOK] = 1.0
+    armature.update_tag()
+
+
+def look_free(armature: Any, target: str) -> None:
+    """Turn head or eyes as they are seen, and let the target go."""
+    keep_seen(armature, JOINTS[target], seen_matrices(armature))
+    armature.pose.bones[target][LOOK] = 0.0
+    armature.update_tag()
+
+
+def looking(armature: Any, target: str) -> bool:
+    """Whether head or eyes follow their target at all."""
+    return bool(armature.pose.bones[target][LOOK] > 0.0)
+
+
+def _widen(bone: Any) -> None:
+    """Natural limits, and as much more as the present pose takes."""
+    ranges = joint_limits(bone.name)
+    assert ranges is not None
+    limit = bone.constraints[LOOK_LIMIT]
+    for axis, (low, high), angle in zip("xyz", ranges, bone.matrix_basis.to_euler("XYZ")):
+        setattr(limit, f"min_{axis}", min(low, angle - _ROOM))
+        setattr(limit, f"max_{axis}", max(high, angle + _ROOM))
