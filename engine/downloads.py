@@ -11,11 +11,11 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import urllib.request
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from .digests import file_sha256
 from .formats.atomic import whole_file
@@ -24,6 +24,10 @@ from .types import LikenessError
 CONSENT = "LIKENESS_ALLOW_DOWNLOAD"
 YES = ("1", "true", "yes", "on")
 TIMEOUT = 30.0  # seconds without an answer
+CHUNK = 1 << 20
+
+Fetched = Callable[[float, str], None]
+"""Told how much of a file is there, 0..1, and the file's name."""
 
 
 def downloads_allowed(explicit: bool | None = None) -> bool:
@@ -146,7 +150,13 @@ def model_folder(source: str, allow_download: bool | None = None) -> tuple[str, 
 
 
 def fetch(
-    repository: str, url: str, name: str, folder: Path, size: int | None, sha256: str
+    repository: str,
+    url: str,
+    name: str,
+    folder: Path,
+    size: int | None,
+    sha256: str,
+    progress: Fetched | None = None,
 ) -> Path:
     """Fetch one file and check it. The caller has asked whether that is allowed.
 
@@ -156,6 +166,7 @@ def fetch(
         folder: where a file from ``url`` goes, made when missing.
         size, sha256: as for :func:`check_file`; a file without a published digest is let through
             with a warning that says which one it has.
+        progress: told how much there is, of files from the web; of those of the hub at the end.
 
     Raises:
         LikenessError: no connection, no such file, no permission, or another file than expected.
@@ -164,7 +175,9 @@ def fetch(
         path = _from_hub(repository, name)
         check_file(path, size, sha256)
     else:
-        path = _from_web(url + name, folder, size, sha256)
+        path = _from_web(url + name, folder, size, sha256, progress)
+    if progress is not None:
+        progress(1.0, name)
     if not sha256:
         warnings.warn(
             f"Nobody has published a checksum of '{path}'; its SHA-256 is {file_sha256(path)}.",
@@ -187,7 +200,8 @@ def _from_hub(repository: str, name: str) -> Path:
 def _no_hub(repository: str) -> LikenessError:
     return LikenessError(
         "Weights are fetched with the package 'huggingface-hub', which is not installed.",
-        "Run pip install -e '.[train]' in the project's folder, or download "
+        "Install it where Likeness runs: pip install -e '.[train]' in the project's folder, or "
+        "with the Python of the extension's preferences; or download "
         f"https://huggingface.co/{repository} yourself.",
     )
 
@@ -200,7 +214,23 @@ def _not_fetched(what: str, repository: str, error: Exception) -> LikenessError:
     )
 
 
-def _from_web(address: str, folder: Path, size: int | None, sha256: str) -> Path:
+def _copy(
+    answer: Any, file: BinaryIO, size: int | None, name: str, progress: Fetched | None
+) -> None:
+    """An answer from the web into a file, a megabyte at a time."""
+    said = answer.headers.get("Content-Length", "")
+    whole = size or (int(said) if said.isdigit() else 0)
+    done = 0
+    while chunk := answer.read(CHUNK):
+        file.write(chunk)
+        done += len(chunk)
+        if progress is not None and whole:
+            progress(min(done / whole, 1.0), name)
+
+
+def _from_web(
+    address: str, folder: Path, size: int | None, sha256: str, progress: Fetched | None
+) -> Path:
     path = folder / address.rpartition("/")[2]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -215,7 +245,7 @@ def _from_web(address: str, folder: Path, size: int | None, sha256: str) -> Path
                 urllib.request.urlopen(address, timeout=TIMEOUT) as answer,
                 scratch.open("wb") as file,
             ):
-                shutil.copyfileobj(answer, file, 1 << 20)
+                _copy(answer, file, size, path.name, progress)
         except (OSError, http.client.HTTPException) as error:
             raise LikenessError(
                 f"'{address}' cannot be fetched: {error}.",

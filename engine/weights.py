@@ -14,7 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
-from .downloads import check_file, downloads_allowed, fetch, hub_copy, hub_snapshot
+from .downloads import Fetched, check_file, downloads_allowed, fetch, hub_copy, hub_snapshot
 from .types import LikenessError
 
 ASSETS_VERSION = "2"
@@ -252,8 +252,28 @@ def weights_dirs(more: Sequence[Path] = ()) -> list[Path]:
     ]
 
 
+def located(entry: Weights, more: Sequence[Path] = ()) -> Path | None:
+    """Where weights of the table lie on this computer, unchecked; None when they don't.
+
+    Args:
+        more: as in :func:`find_weights`.
+    """
+    for folder in weights_dirs(more):
+        found = entry.inside(folder)
+        if found is not None:
+            return found
+    if entry.gigabytes:
+        return hub_snapshot(entry.repository, download=False)
+    return hub_copy(entry.repository, [file.name for file in entry.files])
+
+
 def find_weights(
-    wanted: str | Path, allow_download: bool | None = None, more: Sequence[Path] = ()
+    wanted: str | Path,
+    allow_download: bool | None = None,
+    more: Sequence[Path] = (),
+    *,
+    into: Path | None = None,
+    progress: Fetched | None = None,
 ) -> Path:
     """The file of trained weights, or their folder where they are several files.
 
@@ -266,6 +286,9 @@ def find_weights(
         wanted: a path; or a name in :data:`WEIGHTS`, the name of the file or of the repository.
         allow_download: whether it may be fetched; None asks ``LIKENESS_ALLOW_DOWNLOAD``.
         more: other folders; Blender's extension has one of its own.
+        into: where files from the web go; a folder of the weights' name is made in it. The
+            user's when left out.
+        progress: told how much of the files there is, where that can be told.
 
     Raises:
         LikenessError: there is none, it is damaged, or it cannot be fetched.
@@ -280,16 +303,9 @@ def find_weights(
             f"There are no weights '{wanted}'.",
             f"Give a path that exists, or one of: {', '.join(WEIGHTS)}.",
         )
-    folders = weights_dirs(more)
-    for folder in folders:
-        found = entry.inside(folder)
-        if found is not None:
-            return _checked(entry, found)
-    found = hub_copy(entry.repository, [file.name for file in entry.files])
-    if found is not None and not entry.gigabytes:
+    found = located(entry, more)
+    if found is not None:
         return _checked(entry, found)
-    if entry.gigabytes and (whole := hub_snapshot(entry.repository, download=False)) is not None:
-        return whole
     if not entry.page:
         raise LikenessError(
             "No trained network comes with this version of Likeness.",
@@ -305,12 +321,27 @@ def find_weights(
         )
     if entry.gigabytes and (whole := hub_snapshot(entry.repository, download=True)) is not None:
         return whole
-    target = user_weights_dir() / entry.name
+    target = (into or user_weights_dir()) / entry.name
     fetched = [
-        fetch(entry.repository, entry.url, file.name, target, file.size, file.sha256)
-        for file in entry.files
+        fetch(
+            entry.repository,
+            entry.url,
+            file.name,
+            target,
+            file.size,
+            file.sha256,
+            _share(progress, i, len(entry.files)),
+        )
+        for i, file in enumerate(entry.files)
     ]
     return fetched[0] if len(fetched) == 1 else fetched[0].parent
+
+
+def _share(progress: Fetched | None, index: int, files: int) -> Fetched | None:
+    """The progress of one of several files, as that of all."""
+    if progress is None:
+        return None
+    return lambda fraction, name: progress((index + fraction) / files, name)
 
 
 def _entry(wanted: str) -> Weights | None:

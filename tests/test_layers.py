@@ -36,6 +36,7 @@ TORCH_FILES = {
     "engine/network/torch_runtime.py",
     "engine/render/autograd.py",
     "engine/render/cuda.py",
+    "engine/render/gpu.py",
     "engine/render/mesh_cuda.py",
     "engine/render/reference.py",
     "engine/render/tensors.py",
