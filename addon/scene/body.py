@@ -7,7 +7,6 @@ are the custom properties of the armature's bone ``face``, one per expression: p
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Generator
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from ...engine.body import Body
 from ...engine.types import JOINT_NAMES, FloatArray
+from ..rig.correctives import add_correctives
 from ..rig.drivers import drive
 from ..rig.names import FACE
 from .axes import points_to_blender
@@ -47,11 +47,6 @@ def create_body_steps(
     body: Body, name: str, armature: Any, collection: Any
 ) -> Generator[None, None, Any]:
     """:func:`create_body` in pieces of some milliseconds; returns the object at the end."""
-    if body.posedirs is not None:
-        warnings.warn(
-            "The body has pose correctives; the Blender body is skinned without them.",
-            stacklevel=2,
-        )
     rest = points_to_blender(body.v_template).astype(np.float32)
     mesh = _mesh(name, rest, body.f)
     obj = bpy.data.objects.new(name, mesh)
@@ -62,6 +57,8 @@ def create_body_steps(
     yield
     yield from _add_weights(obj, body.weights)
     yield from _add_expressions(obj, body, rest, armature)
+    if body.posedirs is not None:
+        yield from add_correctives(obj, body.posedirs, rest, armature)
     modifier = obj.modifiers.new("Armature", "ARMATURE")
     modifier.object = armature
     modifier.use_deform_preserve_volume = False

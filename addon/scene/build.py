@@ -13,6 +13,8 @@ import numpy as np
 
 from ...engine.types import Avatar, Pose
 from ..motion.pose import bones_to_pose, pose_to_bones
+from ..rig.person import fit_rig
+from ..rig.shapes import remove_unused_shapes
 from .armature import create_armature
 from .axes import points_to_blender
 from .body import create_body_steps, get_expression, set_expression
@@ -122,6 +124,8 @@ def _fill(
         armature.location = _standing_place(avatar)
         body = yield from create_body_steps(avatar.body, f"{name} Body", armature, collection)
         yield
+        fit_rig(avatar, armature, body)
+        yield
     except BaseException:
         bpy.data.meshes.remove(mesh)
         raise
@@ -141,6 +145,8 @@ def _fill(
     objects = AvatarObjects(collection, armature, body, splats, camera)
     objects.set_pose(avatar.pose, avatar.body.expression_names)
     yield
+    context.view_layer.update()
+    yield
     if context.scene.camera is None:
         context.scene.camera = camera
         use_photo_size(context.scene, camera)
@@ -158,6 +164,7 @@ def _discard(collection: Any) -> None:
         bpy.data.objects.remove(obj)
         bpy.data.batch_remove([data])
     bpy.data.collections.remove(collection)
+    remove_unused_shapes()
 
 
 def _standing_place(avatar: Avatar) -> list[float]:

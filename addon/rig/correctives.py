@@ -1,0 +1,88 @@
+"""Pose correctives (``Body.posedirs``) as shape keys that the bones drive.
+
+SMPL-X moves the unposed vertices by posedirs times (R - I) of every joint but the root, with R in
+the body's axes. A bone's rotation B in its own axes is Q R Q^T, Q being the bone's rest axes seen
+from the engine's. The entries of B are products of its quaternion's parts, such as
+B_01 = 2 (xy - wz). So each joint gets nine keys, one per product ``xx``, ``yy``, ``zz``, ``xy``,
+``xz``, ``yz``, ``wx``, ``wy``, ``wz``, with the directions turned into the bone's axes. The sum is
+the engine's, not an approximation. The drivers read what constraints and IK have made of the bone,
+and are *simple expressions*: Blender computes these without Python, with auto-run off as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from ...engine.types import JOINT_NAMES, FloatArray
+from ..scene.axes import TO_BLENDER, points_to_blender
+
+PREFIX = "pose"
+PRODUCTS = ("xx", "yy", "zz", "xy", "xz", "yz", "wx", "wy", "wz")
+
+_TOO_SMALL = 1e-7
+"""Metres; a key that moves nothing is not made."""
+
+_RANGE = 1.0  # products of parts of a unit quaternion
+
+
+def product_directions(posedirs: FloatArray, rest_axes: FloatArray) -> FloatArray:
+    """How far a product of one moves the vertices.
+
+    Args:
+        posedirs: [V, 3, 9] one joint's columns: engine axes, (R - I) row by row.
+        rest_axes: [3, 3] that joint's bone at rest, columns in Blender's axes.
+
+    Returns:
+        [9, V, 3] in Blender's axes, in the order of ``PRODUCTS``.
+    """
+    Q = rest_axes.T @ TO_BLENDER
+    P = posedirs.reshape(len(posedirs), 3, 3, 3).astype(np.float64)
+    P = np.einsum("ka,vcab,lb->klvc", Q, P, Q)  # of the entries of B - I
+    return points_to_blender(2.0 * np.stack([
+        -P[1, 1] - P[2, 2], -P[0, 0] - P[2, 2], -P[0, 0] - P[1, 1],
+        P[0, 1] + P[1, 0], P[0, 2] + P[2, 0], P[1, 2] + P[2, 1],
+        P[2, 1] - P[1, 2], P[0, 2] - P[2, 0], P[1, 0] - P[0, 1],
+    ]))  # fmt: skip
+
+
+def add_correctives(
+    obj: Any, posedirs: FloatArray, rest: FloatArray, armature: Any
+) -> Generator[None, None, None]:
+    """The shape keys and their drivers, a key at a time.
+
+    Args:
+        posedirs: [V, 3, 486] of the body. rest: [V, 3] its vertices in Blender's axes.
+        obj: the body object, in the armature's space.
+    """
+    if obj.data.shape_keys is None:
+        obj.shape_key_add(name="Basis", from_mix=False)
+    for joint, name in enumerate(JOINT_NAMES[1:]):
+        axes = np.array(armature.data.bones[name].matrix_local.to_3x3())
+        moves = product_directions(posedirs[:, :, 9 * joint : 9 * joint + 9], axes)
+        for product, move in zip(PRODUCTS, moves):
+            if np.abs(move).max() < _TOO_SMALL:
+                continue
+            key = obj.shape_key_add(name=f"{PREFIX} {name} {product}", from_mix=False)
+            at = np.ascontiguousarray(rest + move, np.float32)
+            key.points.foreach_set("co", at.ravel())
+            key.slider_min, key.slider_max = -_RANGE, _RANGE
+            _drive_by_product(key, armature, name, product)
+            yield
+
+
+def _drive_by_product(key: Any, armature: Any, bone: str, product: str) -> None:
+    driver = key.driver_add("value").driver
+    driver.type = "SCRIPTED"
+    for part in dict.fromkeys(product):
+        variable = driver.variables.new()
+        variable.name = part
+        variable.type = "TRANSFORMS"
+        target = variable.targets[0]
+        target.id, target.bone_target = armature, bone
+        target.transform_type = f"ROT_{part.upper()}"
+        target.rotation_mode = "QUATERNION"
+        target.transform_space = "LOCAL_SPACE"
+    driver.expression = " * ".join(product)
