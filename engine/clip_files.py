@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from .body.model import load_body
 from .cameras import orbit
 from .evaluation import reenact
 from .evaluation.clips import (
@@ -25,13 +24,13 @@ from .evaluation.clips import (
     steady_cameras,
     turntable_yaws,
 )
-from .formats.motion import body_digest, load_motion, read_arrays
+from .formats.motion import load_motion, read_arrays
+from .formats.motion_source import moved_body
 from .imaging.picture_files import Numbered, PictureWriter, numbered_or_none
 from .imaging.resize import fit_size
 from .imaging.video_writer import FORMATS, GIF_MAX_RATE, VideoWriter, check_format, ffmpeg_program
 from .output import folders_for
 from .types import FRAME_STATES, Avatar, Camera, FloatArray, LikenessError, Motion, Pose, Progress
-from .weights import asset_path
 
 CAMERAS = ("fixed", "follow", "input", "motion")
 DEFAULT_SIZE = 768
@@ -210,7 +209,7 @@ def motion_for(avatar: Avatar, path: Path, options: ClipOptions, notes: list[str
     lost = int((motion.frame_state == FRAME_STATES.index("lost")).sum())
     if lost:
         notes.append(f"In {lost} of {len(motion)} frames the tracker had lost the person.")
-    pelvis, legs = _driver(path, motion)
+    pelvis, legs = moved_body(arrays, path, motion)
     scale = reenact.leg_length(avatar.body.J_template) / legs if legs else 1.0
     up = options.up
     if up == "auto":
@@ -227,24 +226,6 @@ def motion_for(avatar: Avatar, path: Path, options: ClipOptions, notes: list[str
         motion = reenact.facing(motion, pelvis, heading)
     motion = reenact.on_avatar(motion, avatar, pelvis, scale, np.zeros(3))
     return reenact.where_the_photo_is(motion, avatar) if options.camera == "input" else motion
-
-
-def _driver(path: Path, motion: Motion) -> tuple[FloatArray, float | None]:
-    """Where the pelvis of the body that moved is at rest [3], and its leg length if it is known."""
-    arrays = read_arrays(path)
-    pelvis = np.asarray(arrays.get("pelvis", np.zeros(3)))
-    if pelvis.shape != (3,) or pelvis.dtype.kind not in "iuf" or not np.isfinite(pelvis).all():
-        raise LikenessError(f"pelvis in '{path}' is no place.", "Track the clip again.")
-    if "body_sha256" not in arrays:
-        return pelvis, None
-    try:
-        body = load_body(asset_path("body"))
-    except LikenessError as error:
-        warnings.warn(f"Steps are not fitted to the avatar's legs. {error}", stacklevel=2)
-        return pelvis, None
-    if body_digest(body) != str(arrays["body_sha256"]) or len(motion.betas) != body.num_betas:
-        return pelvis, None
-    return pelvis, reenact.leg_length(body.shaped(np.asarray(motion.betas))[1])
 
 
 # Cameras ------------------------------------------------------------------------------------

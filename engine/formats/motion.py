@@ -38,19 +38,8 @@ from ..types import (
     Motion,
 )
 from .atomic import whole_file
-
-Arrays = dict[str, np.ndarray[Any, Any]]
-
-ROWS: dict[str, slice] = {
-    "global_orient": slice(0, 1),
-    "body_pose": slice(1, 22),
-    "jaw_pose": slice(22, 23),
-    "leye_pose": slice(23, 24),
-    "reye_pose": slice(24, 25),
-    "left_hand_pose": slice(25, 40),
-    "right_hand_pose": slice(40, 55),
-}
-"""Which rows of ``Pose.full_pose`` a key holds; in this order they are AMASS's ``poses``."""
+from .motion_keys import ROWS as ROWS
+from .motion_keys import Arrays, columns_to_arrays, standard_keys
 
 DEFAULT_FRAME_RATE = 30.0
 _JAW = JOINT_INDEX["jaw"]
@@ -59,7 +48,14 @@ _REMEDY = (
     "Give an .npz with SMPL-X keys (global_orient, body_pose, ...) or AMASS's 'poses'; "
     "'likeness track' makes one of a photo or video."
 )
-_UNREADABLE = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError,
+)  # fmt: skip
+
+MOST_BYTES = 2 << 30
+"""Of an unpacked file; a motion of an hour has a tenth of it."""
+
+MOST_FRAMES = 300_000
 
 
 # Writing ------------------------------------------------------------------------------------
@@ -193,19 +189,29 @@ class PoseFrames:
 
 
 def read_arrays(path: Path) -> Arrays:
-    """Every array of an npz that needs no unpickling.
+    """Every array of an npz that needs no unpickling, or the named columns of an npy.
 
     Raises:
-        LikenessError: no such file, or not an npz.
+        LikenessError: no such file, or not one of those.
     """
     arrays: Arrays = {}
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise LikenessError(f"'{path}' {what}.", _REMEDY)
+    if path.suffix.lower() in (".pkl", ".pickle"):
+        raise LikenessError(
+            f"'{path}' is a pickle, which could run any program when it is opened.",
+            "If you trust it, save its arrays as .npz with numpy.savez('motion.npz', **loaded).",
+        )
     try:
         with path.open("rb") as opened:
+            if opened.read(6) == b"\x93NUMPY":
+                return columns_to_arrays(np.load(path, mmap_mode="r", allow_pickle=False), path)
             if not zipfile.is_zipfile(opened):
                 raise ValueError("it is not a whole .npz file")
+            size = sum(member.file_size for member in zipfile.ZipFile(opened).infolist())
+            if size > MOST_BYTES:
+                raise ValueError(f"{size / 2**30:.0f} GiB of arrays are more than any motion")
         with np.load(path, allow_pickle=False) as file:
             for key in file.files:
                 try:
@@ -218,7 +224,7 @@ def read_arrays(path: Path) -> Arrays:
     return arrays
 
 
-_POSE_KEYS = {*ROWS, "poses", "trans", "transl", "expression"}
+_POSE_KEYS = {*ROWS, "poses", "trans", "transl", "expression", "root_orient", "pose_body"}
 
 
 def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
@@ -235,12 +241,13 @@ def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
         LikenessError: arrays of a wrong size or number of frames, or with values that are no
             numbers.
     """
-    if not arrays.keys() & {*ROWS, "poses"}:
+    arrays, notes = standard_keys(arrays, path)
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
+    if not arrays.keys() & ROWS.keys():
         raise LikenessError(f"'{path}' holds no pose.", _REMEDY)
     found = {key: _frames(arrays[key], 3 * _joints(part), key, path)
              for key, part in ROWS.items() if key in arrays}  # fmt: skip
-    if "poses" in arrays:
-        found["poses"] = _frames(arrays["poses"], 3 * NUM_JOINTS, "poses", path)
     for key in ("trans", "transl"):
         if key in arrays:
             found[key] = _frames(arrays[key], 3, key, path)
@@ -260,9 +267,9 @@ def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
         counts = ", ".join(f"{key} {len(array)}" for key, array in found.items())
         raise LikenessError(f"The arrays of '{path}' differ in length: {counts}.", _REMEDY)
     frames = lengths.pop() if lengths else 1
+    if frames > MOST_FRAMES:
+        raise LikenessError(f"'{path}' has {frames} frames.", "Cut it into shorter motions.")
     full_pose = np.zeros((frames, NUM_JOINTS, 3))
-    if "poses" in found:
-        full_pose[:] = found["poses"].reshape(-1, NUM_JOINTS, 3)
     for key in ROWS.keys() & found.keys():
         full_pose[:, ROWS[key]] = found[key].reshape(-1, _joints(ROWS[key]), 3)
     transl = np.zeros((frames, 3))
@@ -291,7 +298,14 @@ def load_motion(path: Path, num_expression: int) -> Motion:
         LikenessError: names the file and what is wrong with it.
     """
     path = Path(path)
-    arrays = read_arrays(path)
+    return motion_of_arrays(read_arrays(path), path, num_expression)
+
+
+def motion_of_arrays(arrays: Arrays, path: Path, num_expression: int) -> Motion:
+    """:func:`load_motion` of a file's arrays."""
+    arrays, notes = standard_keys(arrays, path)
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
     poses = pose_frames(arrays, path, num_expression)
     frames = len(poses.transl)
 
@@ -304,8 +318,7 @@ def load_motion(path: Path, num_expression: int) -> Motion:
             )
         return values.reshape((frames, size) if size > 1 else (frames,))
 
-    rate_key = "mocap_framerate" if "mocap_framerate" in arrays else "mocap_frame_rate"
-    rate = _numbers(arrays, rate_key, np.array(DEFAULT_FRAME_RATE), path)
+    rate = _numbers(arrays, "mocap_frame_rate", np.array(DEFAULT_FRAME_RATE), path)
     frame_rate = float(rate.reshape(-1)[0]) if rate.size == 1 else math.nan
     if not (math.isfinite(frame_rate) and frame_rate > 0):
         raise LikenessError(f"'{path}' has an impossible frame rate.", "Track the clip again.")

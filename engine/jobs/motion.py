@@ -1,0 +1,70 @@
+"""A motion file for one avatar, for Blender: what has to be keyed.
+
+Request::
+
+    {"task": "motion", "motion": "walk.bvh", "output": "prepared.npz", "skeleton": false,
+     "target": {"joints": [[...]], "sole": 0.0, "pelvis": [...], "front": [...], "floor": 0.0,
+                "expressions": [...]},
+     "options": {"frame_rate": 24.0, "place": "stand"}}
+
+``target`` is ``retarget.placing.Target``, ``options`` are fields of
+``retarget.files.MotionOptions``; ``skeleton``: ``motion`` is what Blender wrote of an armature.
+Result: ``{"prepared": "…/prepared.npz", "frames": 300, "frame_rate": 24.0, "warnings": []}``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..types import LikenessError
+
+if TYPE_CHECKING:
+    from ..worker import Channel
+
+DEFAULTS: dict[str, Any] = {
+    "motion": ..., "output": ..., "target": ..., "skeleton": False, "options": {},
+}  # fmt: skip
+
+
+def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    """Read, retarget, place and write; see the module."""
+    from ..retarget.files import finished, load_skeleton, motion_for, of_skeleton
+    from ..retarget.placing import Target
+
+    target, options = Target.of_json(request["target"]), motion_options(request["options"])
+    path = Path(request["motion"])
+    channel.progress("motion", 0.1, "reading the motion")
+    if request["skeleton"]:
+        source = finished(of_skeleton(load_skeleton(path), target, options), target, options)
+    else:
+        source = motion_for(path, target, options)
+    return prepared(source, Path(request["output"]), source.notes)
+
+
+def motion_options(values: dict[str, Any]) -> Any:
+    """``MotionOptions`` of a request.
+
+    Raises:
+        LikenessError: it names options that do not exist.
+    """
+    from ..retarget.files import MotionOptions
+
+    paths = {k: Path(v) for k, v in values.items() if k in ("smplx", "bones") and v}
+    try:
+        return MotionOptions(**{**values, **paths})
+    except TypeError as error:
+        raise LikenessError(f"The request's options are wrong: {error}.") from error
+
+
+def prepared(source: Any, output: Path, notes: tuple[str, ...]) -> dict[str, Any]:
+    """Write what is keyed; the result of the job."""
+    from ..retarget.files import save_prepared
+
+    save_prepared(source, output)
+    return {
+        "prepared": str(output),
+        "frames": len(source.motion),
+        "frame_rate": float(source.motion.frame_rate),
+        "warnings": list(notes),
+    }

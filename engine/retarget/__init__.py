@@ -1,0 +1,1 @@
+"""Motion of any skeleton on ours: bone names, rest poses and sizes are made up for."""
