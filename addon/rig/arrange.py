@@ -15,7 +15,11 @@ COLLECTIONS = (BODY, *LIMB_COLLECTIONS, *HAND_COLLECTIONS, FACE_BONES, CONTROLS)
 """The limbs' collections lie inside ``Body``: hidden with it, and alone."""
 
 _FINGERS = ("index", "middle", "pinky", "ring", "thumb")
-_PALETTE = {"left": "THEME04", "right": "THEME01", "middle": "THEME09", "control": "THEME03"}
+_COLORS = {
+    "left": (0.30, 0.62, 1.0), "right": (1.0, 0.36, 0.32),
+    "middle": (1.0, 0.78, 0.22), "control": (0.35, 0.85, 0.42),
+}  # fmt: skip
+"""Brighter than the theme's palettes, of which thin wires are hardly seen on dark grey."""
 
 
 def bone_collection(name: str) -> str:
@@ -33,12 +37,12 @@ def bone_collection(name: str) -> str:
     return BODY
 
 
-def bone_color(name: str) -> str:
-    """The palette of a bone: by its side, controls apart from what they move."""
+def bone_color(name: str) -> tuple[float, float, float]:
+    """The color of a bone: by its side, controls apart from what they move."""
     side = name.partition("_")[0]
     if name not in JOINT_NAMES and side not in ("left", "right"):
-        return _PALETTE["control"]
-    return _PALETTE.get(side, _PALETTE["middle"])
+        return _COLORS["control"]
+    return _COLORS.get(side, _COLORS["middle"])
 
 
 def arrange(armature: Any) -> None:
@@ -50,4 +54,7 @@ def arrange(armature: Any) -> None:
         groups[name] = data.collections.new(name, parent=parent)
     for bone in data.bones:
         groups[bone_collection(bone.name)].assign(bone)
-        bone.color.palette = bone_color(bone.name)
+        bone.color.palette = "CUSTOM"
+        bone.color.custom.normal = normal = bone_color(bone.name)
+        bone.color.custom.select = tuple(0.5 + 0.5 * c for c in normal)
+        bone.color.custom.active = (1.0, 1.0, 1.0)

@@ -80,8 +80,8 @@ def control_bones(axes: dict[str, FloatArray], heads: FloatArray) -> list[Contro
     for eye in EYES:
         place = at[eye] + 0.45 * front
         out.append(ControlBone(eye_target(eye), place, place + 0.03 * front, up, EYES_TARGET))
-    place = middle + 0.2 * up
-    out.append(ControlBone(FACE, place, place + 0.05 * up, front, "head"))
+    place = middle + 0.24 * up
+    out.append(ControlBone(FACE, place, place + 0.05 * front, up, "head"))
     return out
 
 

@@ -23,6 +23,9 @@ _MARK = "likeness_shape"
 _ROOM = 1.12
 """Rings stand off the skin by so much; hair and clothes are wider than the body."""
 
+_WIRE = 2.0
+"""Pixels."""
+
 Wires = tuple[FloatArray, list[tuple[int, int]]]
 
 
@@ -96,7 +99,7 @@ def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None
     for eye in EYES:
         _set(bones[eye], "Ring", [0.009] * 3, [0.0, 0.11, 0.0])
     pelvis = bones["pelvis"]
-    size = 1.35 * max(pelvis.custom_shape_scale_xyz)
+    size = 1.35 * max(pelvis.custom_shape_scale_xyz.xz)
     _set(pelvis, "Root", [size] * 3, [0.0, 0.0, 0.0])
     for limb, (_, _, last) in LIMBS.items():
         control = bones[ik_control(limb)]
@@ -142,6 +145,7 @@ def _set(bone: Any, shape: str, scale: list[float], move: list[float]) -> None:
     bone.use_custom_shape_bone_size = False
     bone.custom_shape_scale_xyz = scale
     bone.custom_shape_translation = move
+    bone.custom_shape_wire_width = _WIRE
 
 
 def _in_bone(bone: Any, points: FloatArray) -> FloatArray:
