@@ -93,3 +93,46 @@ def add_photo(obj: Any, jpeg: bytes, name: str) -> Any:
     background.alpha = 1.0
     obj.data.show_background_images = True
     return image
+
+
+def look_through(scene: Any, obj: Any, space: Any) -> bool:
+    """Let a 3D view look through the camera ``obj``, or back as before if it already does.
+
+    The scene's own camera stays, so that renders are not changed.
+
+    Returns:
+        Whether it looks through it now.
+    """
+    view = space.region_3d
+    seen = space.camera if space.use_local_camera else scene.camera
+    if view.view_perspective == "CAMERA" and seen == obj:
+        view.view_perspective = "PERSP"
+        if space.use_local_camera:
+            space.use_local_camera = False
+            space.camera = scene.camera
+        return False
+    if obj != scene.camera:
+        space.use_local_camera = True
+        space.camera = obj
+    view.view_perspective = "CAMERA"
+    return True
+
+
+def has_photo_shape(scene: Any, obj: Any) -> bool:
+    """Whether the scene's pictures have the proportions of the camera's photo."""
+    if RESOLUTION_KEY not in obj:
+        return True
+    width, height, aspect_x, aspect_y = photo_size(obj)
+    render = scene.render
+    shape = render.resolution_x * render.pixel_aspect_x * height * aspect_y
+    return abs(shape / (render.resolution_y * render.pixel_aspect_y * width * aspect_x) - 1) < 0.01
+
+
+def shows_photo(obj: Any) -> bool:
+    """Whether the camera shows the photo behind its view."""
+    return bool(obj.data.show_background_images)
+
+
+def show_photo(obj: Any, show: bool) -> None:
+    """Show or hide the photo behind the camera's view."""
+    obj.data.show_background_images = show

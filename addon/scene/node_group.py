@@ -35,7 +35,7 @@ from ...engine.scene_mesh import ATTRIBUTES, KEPT
 from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
 
 GROUP_NAME = "Likeness Splats"
-GROUP_VERSION = 3
+GROUP_VERSION = 4
 _VERSION_KEY = "likeness_version"
 
 SIGMA_RANGE = (0.5, 2.0)
@@ -46,6 +46,9 @@ GROWTH_POWER = 0.55
 
 _LEAST_DETAIL = 0.01
 """Where the sliders end: with fewer splats nobody is recognised."""
+
+FAST_INPUT = "Fast Splats"
+"""The switch that leaves the viewport to ``addon/viewport``."""
 
 _MOST_SLIDE = 0.5
 """Farthest that a corner may slide along its ray to face the camera, in parts of its distance."""
@@ -176,6 +179,11 @@ def _interface(tree: Any) -> None:
         "Face Camera": (
             True, "In renders, turn splats flat to the active camera: overlaps are then exact"
         ),
+        FAST_INPUT: (
+            False,
+            "While working, leave the splats to the extension Likeness, which draws them on the "
+            "graphics card. Without the extension they are then seen in renders only",
+        ),
     }  # fmt: skip
     for name, (default, description) in switches.items():
         socket(name, "NodeSocketBool", description).default_value = default
@@ -276,6 +284,10 @@ def _build(tree: Any) -> None:
         # The mean is at hand per face, and spares averaging its three corners.
         dithered, _sorted(add, result, on_face[0], camera), "GEOMETRY",
     )  # fmt: skip
+    add.column()
+    nothing = add.node("GeometryNodeMeshLine", {"Count": 0}).outputs["Mesh"]
+    unseen = add.boolean("AND", viewport, group[FAST_INPUT])
+    output = add.switch(unseen, output, nothing, "GEOMETRY")
     add.column()
     add.node("NodeGroupOutput", {"Geometry": output})
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import bpy
 
+from ...engine.types import LikenessError
 from .. import compat
 from .camera import RESOLUTION_KEY, photo_size, use_photo_size
 
@@ -55,17 +56,17 @@ class Change(NamedTuple):
     """One setting that is not as it should be.
 
     ``path`` leads from the scene to it; ``old`` and ``new`` are numbers, words or, for the
-    camera, the name of an object.
+    camera, the name of an object. ``text`` says all of it to the user.
     """
 
     group: str
     path: str
-    label: str
     old: Any
     new: Any
+    text: str
 
     def __str__(self) -> str:
-        return f"{self.label}: {_shown(self.old)} → {_shown(self.new)}"
+        return self.text
 
 
 def planned(scene: Any, setup: Setup, camera: Any | None = None) -> list[Change]:
@@ -84,16 +85,25 @@ def planned(scene: Any, setup: Setup, camera: Any | None = None) -> list[Change]
         if path == "camera":
             old = old.name if old else ""
         if not _same(old, new):
-            changes.append(Change(group, path, _label(owner, name), old, new))
+            changes.append(Change(group, path, old, new, _told(owner, name, old, new)))
     return changes
 
 
 def apply(scene: Any, changes: list[Change]) -> None:
-    """Make the changes, and keep on the scene what was there before the first of them."""
+    """Make the changes, and keep on the scene what was there before the first of them.
+
+    Raises:
+        LikenessError: one is impossible; then none is made.
+    """
     before = json.loads(scene.get(BEFORE_KEY, "{}"))
-    for change in changes:
+    for done, change in enumerate(changes):
+        try:
+            _set(scene, change.path, change.new)
+        except LikenessError:
+            for back in reversed(changes[:done]):
+                _set(scene, back.path, back.old)
+            raise
         before.setdefault(change.path, change.old)
-        _set(scene, change.path, change.new)
     if changes:
         scene[BEFORE_KEY] = json.dumps(before)
 
@@ -113,7 +123,7 @@ def restore(scene: Any) -> list[Change]:
         if path == "camera":
             now = now.name if now else ""
         if not _same(now, old):
-            changes.append(Change("", path, _label(owner, name), now, old))
+            changes.append(Change("", path, now, old, _told(owner, name, now, old)))
             _set(scene, path, old)
     if BEFORE_KEY in scene:
         del scene[BEFORE_KEY]
@@ -214,13 +224,24 @@ def _set(scene: Any, path: str, value: Any) -> None:
     owner, name = _owner(scene, path)
     if path == "camera":
         value = bpy.data.objects.get(value) if value else None
-    setattr(owner, name, value)
+    try:
+        setattr(owner, name, value)
+    except TypeError as error:  # a studio's color configuration need not know Blender's names
+        raise LikenessError(
+            f"This Blender has no '{value}' for {owner.bl_rna.properties[name].name}.",
+            "Leave that group of settings alone in Set Up Scene for Splats.",
+        ) from error
 
 
-def _label(owner: Any, name: str) -> str:
-    """As Blender's own panels call it, with the part where the name alone says little."""
-    parts = {"filter_width": "Pixel Filter Width", "gamma": "View Gamma", "camera": "Camera"}
-    return parts.get(name) or str(owner.bl_rna.properties[name].name)
+def _told(owner: Any, name: str, old: Any, new: Any) -> str:
+    """The change as Blender's own panels call it, with the part where the name says little."""
+    clearer = {
+        "engine": "Render Engine", "filter_width": "Pixel Filter Width", "look": "View Look",
+        "pixel_filter_type": "Pixel Filter", "exposure": "View Exposure", "gamma": "View Gamma",
+        "camera": "Camera", "film_transparent": "Film Transparent",
+    }  # fmt: skip
+    label = clearer.get(name) or str(owner.bl_rna.properties[name].name)
+    return f"{label}: {_shown(owner, name, old)} → {_shown(owner, name, new)}"
 
 
 def _same(old: Any, new: Any) -> bool:
@@ -229,12 +250,15 @@ def _same(old: Any, new: Any) -> bool:
     return bool(old == new)
 
 
-def _shown(value: Any) -> str:
+def _shown(owner: Any, name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
         return f"{value:.3g}"
-    return str(value) or "none"
+    kind = owner.bl_rna.properties[name]
+    item = kind.enum_items.get(value) if kind.type == "ENUM" else None
+    engines = {"CYCLES": "Cycles", compat.eevee_id(): "EEVEE", "BLENDER_WORKBENCH": "Workbench"}
+    return item.name if item else engines.get(value) or str(value) or "none"
 
 
 def standard_colors(scene: Any) -> None:

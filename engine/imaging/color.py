@@ -22,6 +22,14 @@ def srgb_to_linear(rgb: FloatArray) -> FloatArray:
     return np.where(rgb <= 0.04045, rgb / 12.92, ((np.maximum(rgb, 0.0) + 0.055) / 1.055) ** 2.4)
 
 
+def linear_to_srgb(linear: FloatArray) -> FloatArray:
+    """The inverse of :func:`srgb_to_linear`; clips at 0."""
+    linear = np.maximum(linear, 0.0)
+    return np.asarray(
+        np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    )
+
+
 def rgb_to_lab(rgb: FloatArray) -> FloatArray:
     """sRGB [..., 3] 0..1 -> CIE L*a*b* (D65): L 0..100.
 

@@ -52,21 +52,29 @@ def write_exr(path: Path, channels: Mapping[str, NDArray[np.float16 | np.float32
         file.writelines(blocks)
 
 
-def write_picture(path: Path, rgb: FloatArray, alpha: FloatArray, depth: FloatArray) -> None:
+def write_picture(
+    path: Path,
+    rgb: FloatArray,
+    alpha: FloatArray,
+    depth: FloatArray,
+    covered: FloatArray | None = None,
+) -> None:
     """A rasteriser's picture on black: linear light, alpha multiplied in (half), depth (float).
 
     Args:
         rgb: [H, W, 3] sRGB with the weights in it, as ``render.rasterize`` draws it on black.
-        alpha: [H, W]. depth: [H, W] metres along the view axis; ``NO_DEPTH`` is written where
-            nothing is seen.
+        alpha: [H, W]. depth: [H, W] metres along the view axis.
+        covered: [H, W] where it is less than ``ALPHA_SEEN``, ``NO_DEPTH`` is written; None takes
+            ``alpha``.
     """
+    covered = alpha if covered is None else covered
     straight = rgb / np.maximum(alpha, 1e-6)[..., None]
     linear = srgb_to_linear(np.clip(straight, 0.0, 1.0)) * alpha[..., None]
     channels: dict[str, NDArray[np.float16 | np.float32]] = {
         name: linear[..., k].astype(np.float16) for k, name in enumerate("RGB")
     }
     channels["A"] = alpha.astype(np.float16)
-    channels[DEPTH_CHANNEL] = np.where(alpha >= ALPHA_SEEN, depth, NO_DEPTH).astype(np.float32)
+    channels[DEPTH_CHANNEL] = np.where(covered >= ALPHA_SEEN, depth, NO_DEPTH).astype(np.float32)
     write_exr(path, channels)
 
 

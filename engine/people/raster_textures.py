@@ -43,14 +43,6 @@ def srgb_to_linear(stored: FloatArray) -> FloatArray:
     return np.where(stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4)
 
 
-def linear_to_srgb(linear: FloatArray) -> FloatArray:
-    """The inverse of :func:`srgb_to_linear`; clips at 0."""
-    linear = np.maximum(linear, 0.0)
-    return np.asarray(
-        np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-    )
-
-
 LINEAR = srgb_to_linear(np.arange(256) / 255.0).astype(np.float32)
 _STORED = np.round(linear_to_srgb((np.arange(8192) + 0.5) / 8192) * 255.0).astype(np.uint8)
 
