@@ -21,16 +21,9 @@ from ..engine.types import LikenessError, Progress
 from ..engine.version import VERSION
 from .cli_console import Number, complain, show_warning, terminal_progress
 from .cli_convert import convert
+from .cli_export import export
 from .cli_generate import generate
-from .cli_render import (
-    EXPRESSION_HELP,
-    FRAME_HELP,
-    LEVEL_HELP,
-    POSE_HELP,
-    check_frame,
-    posed_avatar,
-    render,
-)
+from .cli_render import render
 from .cli_synth import synth, synth_worker
 from .cli_track import track
 from .cli_train import train
@@ -55,6 +48,7 @@ def cli() -> None:
 
 cli.add_command(track)
 cli.add_command(render)
+cli.add_command(export)
 cli.add_command(train)
 cli.add_command(synth)
 cli.add_command(convert)
@@ -193,39 +187,6 @@ def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
                     f"The avatar itself is complete: '{avatar}'. Leave it out with --no-blend.",
                 )
     progress("blend", 1.0, "written")
-
-
-@cli.command()
-@click.argument("avatar", type=PHOTO)
-@click.option("-o", "--out", metavar="PLY", required=True, type=PHOTO, help="The file to write.")
-@click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
-@click.option("--frame", metavar="N", type=click.IntRange(min=0), help=FRAME_HELP)
-@click.option("--expression", metavar="NAME=V,...", help=EXPRESSION_HELP)
-@click.option("--max-gaussians", metavar="N", type=click.IntRange(min=1), help=LEVEL_HELP)
-def export(
-    avatar: Path,
-    out: Path,
-    pose: str | None,
-    frame: int | None,
-    expression: str | None,
-    max_gaussians: int | None,
-) -> None:
-    """Write the posed Gaussians of an avatar as a PLY file for splat viewers."""
-    from ..engine.formats.avatar import load_avatar
-    from ..engine.formats.ply import write_ply
-    from ..engine.gaussians.lod import avatar_at
-    from ..engine.gaussians.posing import pose_avatar
-    from ..engine.output import whole_files
-
-    check_frame(pose, frame)
-    if out.suffix.lower() != ".ply":
-        raise LikenessError(f"'{out}' has no known format.", "Choose a name that ends with .ply.")
-    person = load_avatar(avatar)
-    if max_gaussians is not None:
-        person = avatar_at(person, max_gaussians)
-    gaussians = pose_avatar(person, posed_avatar(person, pose, expression, frame or 0))
-    with whole_files(out.absolute().parent) as scratch:
-        write_ply(gaussians, scratch / out.name)
 
 
 @cli.command()

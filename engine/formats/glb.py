@@ -46,12 +46,14 @@ def write_glb(
     mesh: SurfaceMesh | None = None,
     pose: Pose | Motion | None = None,
     name: str = "Avatar",
+    place: FloatArray | None = None,
 ) -> None:
     """Write splats, a rigged mesh, or both to ``path``, whole or not at all.
 
     Args:
         pose: how the mesh stands; a motion becomes an animation that starts from its first
             frame. The rest pose when left out.
+        place: [4, 4] from the pose's space to the splats' world; the identity when left out.
 
     Raises:
         LikenessError: the folder cannot be written to.
@@ -64,7 +66,7 @@ def write_glb(
         scenes.append({"name": "Splats", "nodes": [_add_splats(gltf, splats, f"{name} Splats")]})
     if mesh is not None:
         taken = Pose.rest(mesh.body.num_expression) if pose is None else pose
-        scenes.append({"name": "Mesh", "nodes": _add_mesh(gltf, mesh, taken, name)})
+        scenes.append({"name": "Mesh", "nodes": _add_mesh(gltf, mesh, taken, name, place)})
     gltf.root["scenes"] = scenes
     # What moves is shown first; splats stand still.
     gltf.root["scene"] = len(scenes) - 1 if isinstance(pose, Motion) else 0
@@ -195,13 +197,20 @@ def _add_splats(gltf: _Gltf, splats: Gaussians, name: str) -> int:
 def _xyzw(quats: FloatArray) -> FloatArray:
     """Unit quaternions w, x, y, z -> x, y, z, w, float32."""
     turned = np.roll(np.asarray(quats, np.float64), -1, axis=-1)
-    return (turned / np.linalg.norm(turned, axis=-1, keepdims=True)).astype(np.float32)
+    unit: FloatArray = turned / np.linalg.norm(turned, axis=-1, keepdims=True)
+    return unit.astype(np.float32)
 
 
 # The rigged mesh ----------------------------------------------------------------------------
 
 
-def _add_mesh(gltf: _Gltf, mesh: SurfaceMesh, pose: Pose | Motion, name: str) -> list[int]:
+def _add_mesh(
+    gltf: _Gltf,
+    mesh: SurfaceMesh,
+    pose: Pose | Motion,
+    name: str,
+    place_in_world: FloatArray | None,
+) -> list[int]:
     """The skinned mesh, its skeleton and its animation; returns the scene's nodes."""
     taken = curves(mesh.body, pose)
     vertex, place, f = _split_at_seams(mesh)
@@ -228,7 +237,10 @@ def _add_mesh(gltf: _Gltf, mesh: SurfaceMesh, pose: Pose | Motion, name: str) ->
         "nodes",
         {"name": f"{name} Mesh", "mesh": gltf.add("meshes", item), "skin": gltf.add("skins", skin)},
     )
-    armature = gltf.add("nodes", {"name": name, "children": [bones[0]]})
+    holder: _Json = {"name": name, "children": [bones[0]]}
+    if place_in_world is not None and not np.allclose(place_in_world, np.eye(4)):
+        holder["matrix"] = np.asarray(place_in_world, np.float64).T.ravel().tolist()
+    armature = gltf.add("nodes", holder)
     if len(taken.times) > 1:
         _add_animation(gltf, taken, bones, skinned, name)
     return [armature, skinned]

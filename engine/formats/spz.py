@@ -39,7 +39,9 @@ def write_spz(gaussians: Gaussians, path: Path) -> None:
             f"SPZ files hold {MOST_METRES:.0f} m. Move the avatar nearer, or write a PLY file.",
         )
     means, log_scales, quats, logits, sh0 = to_stored(gaussians)
-    data = gsply.GSData(means, log_scales, quats, logits, sh0, None)
+    data = gsply.GSData(
+        means, log_scales, quats, logits, sh0, np.zeros((len(means), 0, 3), np.float32)
+    )
     with whole_file(path) as scratch:
         gsply.write_spz(scratch, data, version=3, fractional_bits=FRACTION_BITS)
 

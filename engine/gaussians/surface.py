@@ -8,7 +8,7 @@ splats don't become a clean mesh.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,8 +58,6 @@ def surface_mesh(avatar: Avatar, size: int = TEXTURE_SIZE) -> SurfaceMesh:
     Raises:
         LikenessError: a size out of range, or a body without a texture atlas.
     """
-    from dataclasses import replace
-
     if not 64 <= size <= 8192:
         raise LikenessError(f"A texture cannot be {size} pixels wide.", "Choose 64 to 8192.")
     body: Body = avatar.body
@@ -112,7 +110,8 @@ def dressed_vertices(avatar: Avatar) -> FloatArray:
     laplacian = mesh_laplacian(body.f, len(rest))
     carried = diffuse(laplacian, mean[:, :3], trust, np.zeros(3), still)
     length = np.linalg.norm(carried, axis=1, keepdims=True)
-    return rest + carried * np.minimum(1.0, MOST_OUT / np.maximum(length, 1e-12))
+    out: FloatArray = rest + carried * np.minimum(1.0, MOST_OUT / np.maximum(length, 1e-12))
+    return out
 
 
 def _vertex_means(
@@ -145,7 +144,7 @@ def _vertex_share(body: Body, parts: tuple[str, ...]) -> FloatArray:
 
 
 def _groups(body: Body) -> IntArray:
-    """[F] which splats may colour which triangles: the skin's its own, each inner part's its own."""
+    """[F] splats of one group colour its triangles only: the skin, and each of the inner parts."""
     groups = np.zeros(len(body.f), np.int64)
     for i, name in enumerate(body.part_names):
         if name in INSIDE_PARTS:
@@ -160,6 +159,4 @@ def floor_place(vertices: FloatArray, pelvis: FloatArray) -> FloatArray:
 
 def moved(pose: Pose, by: FloatArray) -> Pose:
     """The pose at another place."""
-    from dataclasses import replace
-
     return replace(pose, transl=np.asarray(pose.transl, np.float64) + by)

@@ -81,9 +81,7 @@ def _look(
     return rgb, alpha
 
 
-def _grid(
-    means: FloatArray, radius: FloatArray
-) -> tuple[IntArray, IntArray, FloatArray, IntArray]:
+def _grid(means: FloatArray, radius: FloatArray) -> tuple[IntArray, IntArray, FloatArray, IntArray]:
     """Cells and the balls that touch them: ``index[start[c]:start[c + 1]]`` of cell c."""
     origin = (means - radius[:, None]).min(0) - CELL
     shape = np.ceil(((means + radius[:, None]).max(0) - origin) / CELL).astype(np.int64) + 2
