@@ -27,16 +27,34 @@ ENGINE_DIR = Path(__file__).resolve().parent.parent / "engine"
 ENGINE_NAME = "likeness_worker_engine"
 
 _BOOT = """
-import importlib, importlib.util, json, sys
-folder, name, site_paths = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-sys.path.extend(path for path in site_paths if path not in sys.path)
+import importlib, json, sys
+folder, name, site_paths, kind, unfit, remedy = sys.argv[1:]
+def give_up(reason):
+    message = unfit.format(sys.executable) + " " + reason
+    print(json.dumps({"type": "error", "message": message, "remedy": remedy}), flush=True)
+    sys.exit(2)
+if sys.version_info < (3, 11):
+    give_up("It is Python %d.%d; 3.11 or later is needed." % sys.version_info[:2])
+import importlib.util
+if sys.implementation.cache_tag == kind:
+    sys.path.extend(path for path in json.loads(site_paths) if path not in sys.path)
 spec = importlib.util.spec_from_file_location(
     name, folder + "/__init__.py", submodule_search_locations=[folder])
 module = importlib.util.module_from_spec(spec)
 sys.modules[name] = module
-spec.loader.exec_module(module)
-sys.exit(importlib.import_module(name + ".worker").main([]))
+try:
+    spec.loader.exec_module(module)
+    worker = importlib.import_module(name + ".worker")
+except ImportError as error:
+    give_up(str(error) + ".")
+sys.exit(worker.main([]))
 """
+"""Runs in any Python that a user may choose, so what is old or lacks packages says so itself."""
+
+_UNFIT = "The worker cannot run in '{}'."
+_UNFIT_REMEDY = (
+    "Install there what it needs, or choose another Python in Preferences > Add-ons > Likeness."
+)
 
 GRACE_SECONDS = 3.0
 """How long a cancelled worker may take to clean up before it is killed."""
@@ -64,10 +82,15 @@ def worker_command(
 ) -> list[str]:
     """The command that starts the worker of ``engine`` in an isolated Python.
 
-    Inside Blender ``sys.executable`` is Blender's own Python.
+    Args:
+        packages: folders of packages behind the Python's own; this process's when left out. A
+            Python of another version is kept from them: compiled packages would crash it.
+        python: inside Blender ``sys.executable`` is Blender's own Python.
     """
-    paths = list(site_paths() if packages is None else packages)
-    return [python, "-I", "-c", _BOOT, str(engine), ENGINE_NAME, json.dumps(paths)]
+    paths = json.dumps(list(site_paths() if packages is None else packages))
+    kind = str(sys.implementation.cache_tag)
+    start = [python, "-I", "-c", _BOOT, str(engine), ENGINE_NAME]
+    return [*start, paths, kind, _UNFIT, _UNFIT_REMEDY]
 
 
 class Job:
@@ -77,6 +100,7 @@ class Job:
         state: see :class:`State`. stage, fraction, message: the latest progress.
         result: what the worker answered when DONE.
         error: what to tell the user when FAILED.
+        question: what the worker waits to be told with :meth:`answer`, or None.
         log: the last lines that the worker wrote to stderr.
     """
 
@@ -91,25 +115,35 @@ class Job:
             request: sent to the worker as one line of JSON.
             command: how to start it; the engine's worker when left out.
             environment: variables set for the worker besides the present ones.
+
+        Raises:
+            LikenessError: the command is no program that can be started.
         """
         self.state = State.RUNNING
         self.stage, self.fraction, self.message = "start", 0.0, ""
         self.result: dict[str, Any] | None = None
         self.error: LikenessError | None = None
+        self.question: dict[str, Any] | None = None
         self.log: deque[str] = deque(maxlen=_LOG_LINES)
         self._cancelled_at: float | None = None
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._process = subprocess.Popen(
-            list(command or worker_command()),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **(environment or {})},
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        words = list(command or worker_command())
+        try:
+            self._process = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **(environment or {})},
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except OSError as error:
+            raise LikenessError(
+                f"'{words[0]}' cannot be started: {error.strerror or error}.", _UNFIT_REMEDY
+            ) from error
         self._read(self._process.stdout, self._lines.put)
         self._read(self._process.stderr, self._keep_log)
         atexit.register(self.kill)
@@ -151,10 +185,33 @@ class Job:
             self._process.kill()
         return self.state
 
-    def wait(self, progress: Callable[[str, float, str], None] | None = None) -> State:
-        """Block until the job is finished; for Blender without a window, and tests."""
+    def answer(self, content: Mapping[str, Any]) -> None:
+        """Answer the question; the worker goes on."""
+        if self.question is None:
+            raise RuntimeError("the worker has asked nothing")
+        self.question = None
+        try:
+            self._input.write(json.dumps(dict(content)) + "\n")
+            self._input.flush()
+        except OSError:
+            # It died while it waited; poll() finds its exit code and says so.
+            self.log.append("The worker closed its input.")
+
+    def wait(
+        self,
+        progress: Callable[[str, float, str], None] | None = None,
+        answer: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
+    ) -> State:
+        """Block until the job is finished; for Blender without a window, and tests.
+
+        Args:
+            answer: gives the answer to a question; without it every question is answered with
+                ``{"answer": "continue"}``.
+        """
         last = None
         while self.poll() is State.RUNNING:
+            if self.question is not None:
+                self.answer(answer(self.question) if answer else {"answer": "continue"})
             now = (self.stage, self.fraction, self.message)
             if progress is not None and now != last:
                 progress(*now)
@@ -179,6 +236,7 @@ class Job:
             self._process.kill()
         if not self.finished:
             self.state = State.CANCELLED
+            self.question = None
         atexit.unregister(self.kill)
 
     def _take(self, line: str) -> None:
@@ -192,6 +250,8 @@ class Job:
             self.stage = str(said["stage"])
             self.fraction = float(said["fraction"])
             self.message = str(said["message"])
+        elif kind == "question":
+            self.question = said
         elif kind == "result":
             self.result = said
         elif kind == "error":
@@ -199,6 +259,7 @@ class Job:
 
     def _finish(self) -> None:
         """The worker has closed its output: say how it ended."""
+        self.question = None
         code = self._process.wait()
         atexit.unregister(self.kill)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -246,5 +307,5 @@ def _crash(code: int, log: list[str]) -> LikenessError:
         )
     return LikenessError(
         f"The worker process stopped with exit code {code}{': ' + last if last else ''}.",
-        "Try again; if it happens again, report it with the system console's text.",
+        "Try again; if it happens again, please report it (Copy Report).",
     )

@@ -1,21 +1,20 @@
-"""Portrait -> avatar in the scene, as the operators use it: request, running job, import."""
+"""Portrait -> avatar in the scene, as the operators use it: the worker's request, the import."""
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from ..engine.formats.avatar import load_avatar
-from ..engine.stages import whole_progress as whole_progress
+from ..engine.scene_files import load_steps
 from ..engine.types import MAX_GAUSSIANS
-from .jobs import Job
-from .paths import user_folder
 from .preferences import avatar_folder, preferences
-from .scene.build import AvatarObjects, build_scene
+from .scene.build import AvatarObjects, build_scene_steps
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,13 @@ class PortraitRequest:
 
     Attributes:
         portrait: the photo. output: folder for the avatar and its report.
-        person: which of several people, 0 the largest; None lets the engine choose.
+        person: which of several people, 0 the leftmost; None lets the engine choose.
         fov: field of view along the longer side in degrees; None when not known.
         refine: how long the splats are fitted to the photo: off, fast or full.
         network: folder of the network that improves the lift; empty for none.
+        body: an SMPL-X file of the user's own; empty for the preferences' choice.
         others: more photos of the same person and what they show (back, side, ...).
+        confirm: when the fit is shown before it is used: never, doubt or always.
     """
 
     portrait: Path
@@ -38,23 +39,42 @@ class PortraitRequest:
     fov: float | None = None
     refine: str = "fast"
     network: str = ""
+    body: str = ""
     others: tuple[tuple[Path, str], ...] = ()
+    confirm: str = "never"
 
-    def start(self, context: Any) -> Job:
-        """Start the worker on it."""
-        body = preferences(context).body_file
+    def for_worker(self, context: Any) -> dict[str, Any]:
+        """The request of the task ``build``."""
+        body = self.body or preferences(context).body_file
         names = ("max_gaussians", "person", "fov", "refine", "network")
         options = {name: getattr(self, name) for name in names}
-        request = {
+        return {
+            "task": "build",
             "portrait": str(self.portrait),
             "output": str(self.output),
             "preview": False,
+            "scene": str(scratch_file("scene.npz")),
+            "confirm": self.confirm,
             "body": bpy.path.abspath(body) if body else None,
             "others": [{"path": str(path), "direction": shown} for path, shown in self.others],
             "options": {name: value for name, value in options.items() if value is not None},
         }
-        # Compiled loops are kept where the extension may write.
-        return Job(request, environment={"NUMBA_CACHE_DIR": str(user_folder("numba"))})
+
+
+def open_request(avatar: Path, photo: Path | None = None) -> dict[str, Any]:
+    """The request of the task ``prepare``: an avatar's file made ready for the scene."""
+    return {
+        "task": "prepare",
+        "avatar": str(avatar),
+        "photo": None if photo is None else str(photo),
+        "output": str(scratch_file("scene.npz")),
+    }
+
+
+def scratch_file(name: str) -> Path:
+    """A file that nobody else uses, in the folder that Blender removes when it ends."""
+    folder = tempfile.mkdtemp(prefix="likeness-", dir=bpy.app.tempdir or None)
+    return Path(folder) / name
 
 
 def output_folder(context: Any, portrait: Path) -> Path:
@@ -63,13 +83,20 @@ def output_folder(context: Any, portrait: Path) -> Path:
     return avatar_folder(context) / f"{portrait.stem}-{digest}"
 
 
-def import_avatar(
-    context: Any, avatar: Path, photo: Path | None = None, name: str | None = None
-) -> AvatarObjects:
-    """Load an avatar file into the scene, and let the 3D views show its splats."""
-    objects = build_scene(
-        load_avatar(avatar), name or (photo or avatar).stem, photo, context, avatar
-    )
+def import_steps(
+    context: Any, scene: Path, avatar: Path, name: str
+) -> Generator[None, None, AvatarObjects]:
+    """Bring what a worker made ready into the scene, in slices, and let the views show it.
+
+    Args:
+        scene: the file that the worker made, which is removed. avatar: the avatar's own file.
+    """
+    try:
+        ready = yield from load_steps(scene)
+    finally:
+        scene.unlink(missing_ok=True)
+        scene.parent.rmdir()
+    objects = yield from build_scene_steps(ready, name, context, avatar)
     if preferences(context).show_splats:
         show_splats(context)
     return objects

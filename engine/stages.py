@@ -7,30 +7,62 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from .types import Progress
 
-BUILD_SHARES = {
-    "start": 0.02, "load": 0.01, "detect": 0.03, "fit": 0.12, "matte": 0.05, "lift": 0.10,
-    "network": 0.04, "order": 0.05, "refine": 0.55, "check": 0.03,
+_SECONDS = {
+    "start": 1.5, "load": 0.2, "detect": 0.6, "fit": 0.6, "look": 0.3, "matte": 1.5, "lift": 4.5,
+    "network": 4.0, "order": 0.6, "refine": 18.0, "check": 0.2, "preview": 2.0, "ready": 1.5,
 }  # fmt: skip
-"""Stage of the engine's pipeline -> about what part of the time it takes. A build without a
-network has no such stage."""
+"""Stage of the engine's pipeline -> seconds for one photo of a megapixel, on two cores."""
+
+_REFINE_SECONDS = {"off": 0.0, "fast": 18.0, "full": 55.0}
 
 
-def whole_progress(stage: str, fraction: float) -> float | None:
-    """0..1 over all stages; None for a stage that is not known.
+def build_seconds(
+    refine: str = "fast",
+    *,
+    network: bool = False,
+    photos: int = 1,
+    look: bool = False,
+    preview: bool = False,
+    scene: bool = False,
+) -> dict[str, float]:
+    """About how long each stage of a build takes on two cores; only those that it will have.
 
-    >>> whole_progress("start", 0.0), round(whole_progress("matte", 0.5), 3)
-    (0.0, 0.205)
+    Args:
+        refine: one of ``gaussians.refine.LEVELS``. network: whether one improves the lift.
+        photos: of the person, all together. look: whether the user is shown the fit.
+        preview: whether the preview is drawn. scene: whether it is made ready for Blender.
+
+    >>> [name for name in build_seconds("off") if name not in build_seconds("fast")]
+    []
+    >>> "refine" in build_seconds("off")
+    False
     """
-    if stage not in BUILD_SHARES:
+    seconds = {
+        name: value * (photos if name not in ("start", "order", "check", "ready") else 1)
+        for name, value in _SECONDS.items()
+    }
+    seconds["refine"] = _REFINE_SECONDS.get(refine, _REFINE_SECONDS["fast"]) * photos
+    wanted = {"network": network, "look": look, "preview": preview, "ready": scene,
+              "refine": refine != "off"}  # fmt: skip
+    return {name: value for name, value in seconds.items() if wanted.get(name, True)}
+
+
+def whole_progress(stage: str, fraction: float, seconds: Mapping[str, float]) -> float | None:
+    """0..1 over all stages, by their ``seconds``; None for a stage that is not among them.
+
+    >>> whole_progress("b", 0.5, {"a": 1.0, "b": 2.0, "c": 1.0})
+    0.5
+    """
+    if stage not in seconds:
         return None
-    stages = list(BUILD_SHARES)
-    before = sum(BUILD_SHARES[name] for name in stages[: stages.index(stage)])
-    return before + fraction * BUILD_SHARES[stage]
+    stages = list(seconds)
+    before = sum(seconds[name] for name in stages[: stages.index(stage)])
+    return (before + fraction * seconds[stage]) / sum(seconds.values())
 
 
 class Stages:

@@ -9,8 +9,12 @@ The modules of :mod:`.jobs` say what each task takes and answers; without ``task
 Answers, one JSON object a line on stdout (everything else goes to stderr)::
 
     {"type": "progress", "stage": "fit", "fraction": 0.4, "message": "face"}
+    {"type": "question", "kind": "preview", "picture": "…/look.png", "people": 2}
     {"type": "result", "avatar": "…/avatar.safetensors", "warnings": []}
     {"type": "error", "message": "…", "remedy": "…"}
+
+A question waits for its answer, one JSON object a line on stdin: ``{"answer": "continue"}``.
+Only requests that ask for it (``"confirm": true``) lead to questions.
 
 Exactly one result or error ends the stream. The exit code is 0, 2 for what the user can mend, 1
 for a fault of the program, and 143 after cancelling: SIGTERM, or stdin closing, stops the work
@@ -22,6 +26,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import queue
 import signal
 import sys
 import threading
@@ -39,9 +44,16 @@ EXIT_MENDABLE, EXIT_FAULT, EXIT_CANCELLED = 2, 1, 143
 class Channel:
     """Writes JSON lines; safe to call from several threads."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, answered: bool = False) -> None:
+        """
+        Args:
+            stream: where the lines go. answered: whether somebody hands in :meth:`answer`.
+        """
         self._stream = stream
         self._lock = threading.Lock()
+        self._answers: queue.SimpleQueue[str | None] | None = None
+        if answered:
+            self._answers = queue.SimpleQueue()
 
     def send(self, kind: str, **content: Any) -> None:
         """Write one line; a reader that has gone away is no error, its stdin closes too."""
@@ -53,6 +65,35 @@ class Channel:
     def progress(self, stage: str, fraction: float, message: str) -> None:
         """The ``Progress`` callback of the engine."""
         self.send("progress", stage=stage, fraction=round(float(fraction), 4), message=message)
+
+    def ask(self, kind: str, **content: Any) -> dict[str, Any]:
+        """Send a question and wait for the answer.
+
+        Raises:
+            LikenessError: nobody can answer, or not with a JSON object.
+            SystemExit: the work was cancelled instead.
+        """
+        if self._answers is None:
+            raise LikenessError(
+                "A question came up, and nobody is there to answer it.",
+                "Leave 'confirm' out of the request, or send the request over stdin.",
+            )
+        self.send("question", kind=kind, **content)
+        line = self._answers.get()
+        if line is None:
+            raise SystemExit(EXIT_CANCELLED)
+        try:
+            answer = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise LikenessError(f"The answer is not JSON: {error}.") from error
+        if not isinstance(answer, dict):
+            raise LikenessError("The answer is not a JSON object.")
+        return answer
+
+    def answer(self, line: str | None) -> None:
+        """Hand in the line that answers the question; None for there will be none."""
+        if self._answers is not None:
+            self._answers.put(line)
 
 
 def parse_request(line: str) -> tuple[str, dict[str, Any]]:
@@ -88,26 +129,27 @@ def _cancel(signum: int, frame: FrameType | None) -> None:
     raise SystemExit(EXIT_CANCELLED)
 
 
-def _cancel_when_closed(stdin: TextIO) -> None:
-    """Wait until the parent closes our stdin, then stop as SIGTERM would."""
-    while stdin.readline():
-        pass
+def _listen(stdin: TextIO, channel: Channel) -> None:
+    """Hand on answers until the parent closes our stdin, then stop as SIGTERM would."""
+    while line := stdin.readline():
+        channel.answer(line)
+    channel.answer(None)  # who waits for an answer does not notice the signal
     signal.raise_signal(signal.SIGTERM)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Handle one request; returns the exit code."""
     # Libraries print to file descriptor 1; the protocol gets a copy of it, they get stderr.
-    channel = Channel(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+    arguments = sys.argv[1:] if argv is None else argv
+    protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    channel = Channel(protocol, answered=not arguments)
     os.dup2(2, 1)
     signal.signal(signal.SIGTERM, _cancel)
     stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     try:
-        arguments = sys.argv[1:] if argv is None else argv
         task, request = parse_request(arguments[0] if arguments else stdin.readline())
         if not arguments:
-            watch = threading.Thread(target=_cancel_when_closed, args=(stdin,), daemon=True)
-            watch.start()
+            threading.Thread(target=_listen, args=(stdin, channel), daemon=True).start()
         with stops_kept():
             channel.send("result", **_job(task).run(request, channel))
     except LikenessError as error:

@@ -1,7 +1,8 @@
 """What the user can do. Thin: read properties, call addon/, report.
 
 Each module has its ``CLASSES``, and where it needs them ``draw_import``, ``draw_export`` and
-``draw_add`` (entries of Blender's menus) and ``stop`` (when the extension is disabled).
+``draw_add`` (entries of Blender's menus), ``start`` and ``stop`` (when the extension is enabled and
+disabled).
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ from . import (
     look,
     motion,
     pose,
+    running,
+    setup,
 )
 
-_MODULES = (import_portrait, import_avatar, avatars, pose, expression, motion, look, export)
+_MODULES = (
+    running, import_portrait, import_avatar, avatars, pose, expression, motion, look, export, setup,
+)  # fmt: skip
 
 
 def _draw(name: str, menu: Any, context: Any) -> None:
@@ -53,6 +58,8 @@ def register() -> None:
     for module in _MODULES:
         for cls in module.CLASSES:
             bpy.utils.register_class(cls)
+        if hasattr(module, "start"):
+            module.start()
     for menu, draw in _MENUS.items():
         getattr(bpy.types, menu).append(draw)
 

@@ -1,6 +1,7 @@
 """File > Import > Likeness Avatar: an avatar file into the scene."""
 # No postponed annotations here: Blender reads properties from them.
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -8,22 +9,26 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import portrait
-from ..engine.types import LikenessError
+from .running import JobOperator
 
 
-class ImportAvatar(bpy.types.Operator, ImportHelper):  # type: ignore[misc]
+class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
     """Load an avatar that was built before"""
 
     bl_idname = "likeness.import_avatar"
     bl_label = "Import Avatar"
-    bl_options = {"REGISTER", "UNDO", "PRESET"}  # noqa: RUF012
+    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     filename_ext = ".safetensors"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
-        subtype="FILE_PATH", options={"HIDDEN", "SKIP_SAVE"}
-    )
+        name="File Path", description="The avatar's file", subtype="FILE_PATH",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )  # fmt: skip
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        default="*.safetensors", options={"HIDDEN"}
+        name="Filter",
+        description="Which files are shown",
+        default="*.safetensors",
+        options={"HIDDEN"},
     )
     photo: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Photo",
@@ -31,21 +36,20 @@ class ImportAvatar(bpy.types.Operator, ImportHelper):  # type: ignore[misc]
         subtype="FILE_PATH", options={"SKIP_SAVE"},
     )  # fmt: skip
 
-    def invoke(self, context: Any, event: Any) -> set[str]:
+    def ask(self, context: Any, event: Any) -> set[str]:
         """Ask for a file, unless one was dropped."""
         if self.properties.is_property_set("filepath"):
-            return self.execute(context)
+            return self.begin(context)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def execute(self, context: Any) -> set[str]:
+    def request(self, context: Any) -> dict[str, Any]:
         photo = Path(bpy.path.abspath(self.photo)) if self.photo else None
-        try:
-            portrait.import_avatar(context, Path(bpy.path.abspath(self.filepath)), photo)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
+        return portrait.open_request(Path(bpy.path.abspath(self.filepath)), photo)
+
+    def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, Any]:
+        avatar = Path(bpy.path.abspath(self.filepath))
+        return portrait.import_steps(context, Path(result["scene"]), avatar, avatar.stem)
 
 
 class AvatarFileHandler(bpy.types.FileHandler):  # type: ignore[misc]

@@ -3,15 +3,17 @@
 Request::
 
     {"task": "build", "portrait": "me.jpg", "output": "folder", "preview": true, "body": null,
+     "scene": "scene.npz", "confirm": "never",
      "others": [{"path": "behind.jpg", "direction": "back"}],
      "options": {"max_gaussians": 262144, "person": null, "fov": null,
                  "refine": "fast", "network": "none"}}
 
 Only ``portrait`` and ``output`` are needed; ``options`` are fields of ``BuildOptions``, ``others``
-more photos of the same person (``OtherPhoto``; the direction may be left out). Result::
+more photos of the same person (``OtherPhoto``; the direction may be left out). With ``scene`` the
+avatar is also made ready for Blender's scene, in that file. Result::
 
     {"avatar": "…/avatar.safetensors", "report": "…/report.json", "preview": "…/preview.png",
-     "warnings": []}
+     "scene": "…/scene.npz", "warnings": []}
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..stages import build_seconds
 from ..types import LikenessError
 
 if TYPE_CHECKING:
@@ -26,13 +29,29 @@ if TYPE_CHECKING:
 
 DEFAULTS: dict[str, Any] = {
     "portrait": ..., "output": ..., "preview": True, "body": None, "others": [], "options": {},
+    "scene": None, "confirm": "never",
 }  # fmt: skip
+
+
+def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
+    """Stage -> about how long it takes, for the progress bar."""
+    options = request["options"]
+    return build_seconds(
+        options.get("refine", "fast"),
+        network=options.get("network", "none") not in ("", "none"),
+        photos=1 + len(request["others"]),
+        look=request["confirm"] == "always",
+        preview=bool(request["preview"]),
+        scene=bool(request["scene"]),
+    )
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Build the avatar and write it to the folder; see the module."""
+    from ..formats.avatar import load_avatar
     from ..output import build_to_folder
     from ..pipeline import BuildOptions, OtherPhoto
+    from ..scene_files import save_scene_avatar, scene_avatar
 
     try:
         options = BuildOptions(**request["options"])
@@ -51,9 +70,16 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         progress=channel.progress,
         others=others,
     )
+    if request["scene"]:
+        channel.progress("ready", 0.0, "making it ready for the scene")
+        save_scene_avatar(
+            scene_avatar(load_avatar(files.avatar), Path(request["portrait"])),
+            Path(request["scene"]),
+        )
     return {
         "avatar": str(files.avatar),
         "report": str(files.report_file),
         "preview": str(files.preview) if files.preview else None,
+        "scene": request["scene"],
         "warnings": files.report["warnings"],
     }

@@ -98,8 +98,9 @@ def install(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     answer["scene"] = [scene.render.engine, scene.eevee.taa_render_samples, scene.camera.name]
     missing = str(Path(photo).with_name("nothing.jpg"))
     answer["bad_portrait"] = attempt(bpy.ops.likeness.import_portrait, filepath=missing)
-    session = bpy.context.window_manager.likeness
-    answer["session"] = [session.running, session.error, session.remedy]
+    running = importlib.import_module(f"{MODULE}.addon.running")
+    said = running.problem()
+    answer["said"] = [running.current() is None, said.message, said.remedy]
     answer["after_error"] = draw_panels()
     answer["bad_avatar"] = attempt(bpy.ops.likeness.import_avatar, filepath=photo)
     answer["warnings_after"] = warnings()
@@ -109,122 +110,6 @@ def install(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
         addon_utils.enable(MODULE, default_set=True)
     answer["types_again"] = types()
     answer["background"] = bpy.app.background
-    return answer
-
-
-class Event:
-    def __init__(self, kind: str, value: str = "NOTHING") -> None:
-        self.type, self.value = kind, value
-
-
-class Operator:
-    """A stand-in for the running modal operator: its job, its timer, what it reported."""
-
-    def __init__(self, job: Any, photo: str) -> None:
-        self._job, self.filepath, self.reports = job, photo, []
-        self._timer = bpy.context.window_manager.event_timer_add(
-            0.1, window=bpy.context.window_manager.windows[0]
-        )
-
-    def report(self, kind: set[str], text: str) -> None:
-        self.reports.append([next(iter(kind)), text])
-
-
-class Worker:
-    """A stand-in for the job, in whatever state it is put."""
-
-    def __init__(self, state: Any, answer: dict[str, Any] | None = None, error: Any = None) -> None:
-        self.state, self.result, self.error = state, answer, error
-        self.stage, self.fraction, self.message = "fit", 0.4, "face"
-        self.asked_to_stop = self.killed = False
-
-    def poll(self) -> Any:
-        return self.state
-
-    def cancel(self) -> None:
-        self.asked_to_stop = True
-
-    def kill(self) -> None:
-        self.killed = True
-
-
-def modal(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
-    """The steps of the modal operator, which Blender only takes with a window."""
-    bpy.ops.extensions.package_install_files(
-        filepath=zip_path, repo="user_default", enable_on_install=True
-    )
-    bpy.ops.wm.read_homefile(app_template="", use_empty=True)
-    module = importlib.import_module(f"{MODULE}.operators.import_portrait")
-    types_module = importlib.import_module(f"{MODULE}.engine.types")
-    state, session = module.State, bpy.context.window_manager.likeness
-    step = module.BuildAvatar.modal
-    answer: dict[str, Any] = {"undo": "UNDO" in module.BuildAvatar.bl_options}
-
-    def run(worker: Worker, kind: str = "TIMER", value: str = "NOTHING") -> list[Any]:
-        operator = Operator(worker, photo)
-        module._running[:] = [worker]
-        result = next(iter(step(operator, bpy.context, Event(kind, value))))
-        return [result, operator.reports, len(module._running), session.running]
-
-    answer["progress"] = run(Worker(state.RUNNING))
-    answer["shown"] = [session.stage, round(session.progress, 3), draw_panels()["LIKENESS_PT_main"]]
-    answer["second"] = attempt(bpy.ops.likeness.import_portrait, filepath=photo)
-    answer["mouse"] = run(Worker(state.RUNNING), "MOUSEMOVE")
-    stopped = Worker(state.RUNNING)
-    answer["escape"] = [*run(stopped, "ESC", "PRESS"), stopped.asked_to_stop]
-    asked = Worker(state.RUNNING)
-    module._running[:] = [asked]
-    bpy.ops.likeness.cancel_build()
-    answer["button"] = asked.asked_to_stop
-    answer["cancelled"] = run(Worker(state.CANCELLED))
-    error = types_module.LikenessError("No person in it.", "Another photo.")
-    answer["failed"] = run(Worker(state.FAILED, error=error))
-    answer["said"] = [session.error, session.remedy]
-    answer["empty"] = len(bpy.data.objects)
-    done = Worker(state.DONE, {"avatar": avatar, "warnings": ["The face is small."]})
-    answer["done"] = run(done)
-    answer["objects"] = sorted(o.type for o in bpy.data.objects)
-    ended = Operator(Worker(state.RUNNING), photo)
-    module.BuildAvatar.cancel(ended, bpy.context)
-    answer["ended"] = [ended._job.killed, session.running]
-    return answer
-
-
-def invoke(zip_path: str) -> dict[str, Any]:
-    """What the import operators ask for, from the menu and after a drop."""
-    bpy.ops.extensions.package_install_files(
-        filepath=zip_path, repo="user_default", enable_on_install=True
-    )
-    asked: list[str] = []
-
-    class Manager:
-        def fileselect_add(self, operator: Any) -> None:
-            asked.append("browser")
-
-        def invoke_props_dialog(self, operator: Any, title: str, confirm_text: str) -> set[str]:
-            asked.append(title)
-            return {"RUNNING_MODAL"}
-
-    def call(cls: Any, filepath: str) -> list[Any]:
-        class Chosen:
-            def is_property_set(self, name: str) -> bool:
-                return name == "filepath" and bool(filepath)
-
-        stand_in = Operator(None, filepath)
-        stand_in.properties = Chosen()
-        stand_in.execute = lambda context: {"FINISHED"}
-        context = type("Context", (), {"window_manager": Manager()})
-        asked.clear()
-        result = cls.invoke(stand_in, context, Event("LEFTMOUSE", "PRESS"))
-        return [next(iter(result)), *asked]
-
-    answer = {}
-    for name in ("ImportPortrait", "ImportAvatar"):
-        file = "import_portrait" if name == "ImportPortrait" else "import_avatar"
-        cls = getattr(importlib.import_module(f"{MODULE}.operators.{file}"), name)
-        answer[name] = [call(cls, ""), call(cls, "/photos/me.jpg")]
-        settings = getattr(bpy.ops.likeness, file).get_rna_type().properties["filepath"]
-        answer[f"{name} keeps"] = not settings.is_skip_save
     return answer
 
 

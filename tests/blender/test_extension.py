@@ -141,46 +141,12 @@ def test_panels_show_what_there_is(installed: dict[str, Any]) -> None:
 
 def test_bad_portrait_says_what_is_wrong(installed: dict[str, Any]) -> None:
     assert "nothing.jpg" in installed["bad_portrait"]
-    running, error, remedy = installed["session"]
-    assert not running
+    idle, error, remedy = installed["said"]
+    assert idle
     assert "nothing.jpg" in error
     assert remedy
     assert any("nothing.jpg" in line for line in installed["after_error"]["LIKENESS_PT_main"])
     assert "someone.png" in installed["bad_avatar"]
-
-
-def test_modal_steps(blender, extension: Path, avatar: Path, photo: Path) -> None:
-    """Progress, cancel by Esc and by button, failure, success, and Blender ending it."""
-    steps = blender(CHECKS, "modal", zip_path=str(extension), avatar=str(avatar), photo=str(photo))
-    assert steps["undo"]
-    assert steps["progress"] == ["PASS_THROUGH", [], 1, True]
-    stage, progress, panel = steps["shown"]
-    assert stage == "Face"
-    assert 0.05 < progress < 0.2  # within the fit; most of the time goes into refining
-    assert "progress Face" in panel
-    assert "operator likeness.cancel_build" in panel
-    assert "Another avatar" in steps["second"] or "poll" in steps["second"]
-    assert steps["mouse"][0] == "PASS_THROUGH"
-    assert steps["escape"][0] == "RUNNING_MODAL"
-    assert steps["escape"][-1]
-    assert steps["button"]
-    assert steps["cancelled"] == ["CANCELLED", [["INFO", "Cancelled"]], 0, False]
-    assert steps["failed"] == [
-        "CANCELLED", [["ERROR", "No person in it. Another photo."]], 0, False,
-    ]  # fmt: skip
-    assert steps["said"] == ["No person in it.", "Another photo."]
-    assert steps["empty"] == 0
-    assert steps["done"] == ["FINISHED", [["WARNING", "The face is small."]], 0, False]
-    assert steps["objects"] == ["ARMATURE", "CAMERA", "MESH", "MESH"]
-    assert steps["ended"] == [True, False]
-
-
-def test_menu_asks_for_a_file_and_a_drop_does_not(blender, extension: Path) -> None:
-    asked = blender(CHECKS, "invoke", zip_path=str(extension))
-    assert asked["ImportPortrait"] == [["RUNNING_MODAL", "browser"], ["RUNNING_MODAL", "me.jpg"]]
-    assert asked["ImportAvatar"] == [["RUNNING_MODAL", "browser"], ["FINISHED"]]
-    assert not asked["ImportPortrait keeps"]
-    assert not asked["ImportAvatar keeps"]
 
 
 @pytest.mark.slow

@@ -1,0 +1,46 @@
+"""Which photo is which, told by their files' names. No bpy here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+_WORDS = {
+    "front": ("front", "frontal", "main"),
+    "back": ("back", "behind", "rear"),
+    "left": ("left",),
+    "right": ("right",),
+    "side": ("side", "profile"),
+}
+
+
+def shown_direction(path: Path) -> str:
+    """What a photo shows by its name: front, back, left, right, side, or any.
+
+    >>> [shown_direction(Path(n)) for n in ("anna_back.jpg", "IMG_1.jpg", "LeftSide-2.png")]
+    ['back', 'any', 'left']
+    """
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", path.stem)
+    words = re.split(r"[^a-z]+", spaced.lower())
+    for direction, names in _WORDS.items():
+        if any(name in words for name in names):
+            return direction
+    return "any"
+
+
+def main_first(paths: Sequence[Path], active: Path | None = None) -> list[Path]:
+    """The photos with the main one first: the one whose name says front, else ``active``, else
+    the first whose name says nothing.
+
+    >>> [p.name for p in main_first([Path("b_side.png"), Path("b.png"), Path("b_back.png")])]
+    ['b.png', 'b_side.png', 'b_back.png']
+    """
+    shown = [shown_direction(path) for path in paths]
+    if shown.count("front") == 1:
+        main = shown.index("front")
+    elif active in paths and shown[paths.index(active)] == "any":
+        main = paths.index(active)
+    else:
+        main = shown.index("any") if "any" in shown else 0
+    return [paths[main], *(path for k, path in enumerate(paths) if k != main)]

@@ -1,0 +1,97 @@
+"""How far a job is and how long it will still take. No bpy here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from ..engine.stages import whole_progress
+
+_TRUST_SECONDS = 4.0
+"""So long the table of the stages counts more than the time that was measured."""
+
+_CREEP = 0.9
+"""A stage that tells nothing is shown as at most so far gone."""
+
+_SMOOTH_SECONDS = 2.5
+_LEAST_PROGRESS = 0.04  # below it the measured time says nothing
+
+
+class Estimate:
+    """Takes in what a job tells, with the time at which it is told.
+
+    Attributes:
+        fraction: 0..1 of the whole, never falling. remaining: seconds, None when not known.
+    """
+
+    def __init__(self, seconds: Mapping[str, float], now: float) -> None:
+        """
+        Args:
+            seconds: stage -> how long it takes on an ordinary computer, in order; empty for a
+                task whose own fractions are all there is.
+            now: seconds of a clock that only goes forward.
+        """
+        self._seconds = dict(seconds)
+        self._total = sum(self._seconds.values())
+        self._start = self._stage_start = self._last = now
+        self._stage, self._pace = "", 1.0
+        self._smooth: float | None = None  # time of the end
+        self._paused = False
+        self.fraction = 0.0
+        self.remaining: float | None = None
+
+    def pause(self, now: float) -> None:
+        """The job waits for the user: no time passes until the next :meth:`take`."""
+        if not self._paused:
+            self._paused, self._last = True, now
+
+    def take(self, stage: str, fraction: float, now: float) -> None:
+        """The job is in ``stage``, of which ``fraction`` 0..1 is done."""
+        if self._paused:
+            waited = now - self._last
+            self._paused, self._start = False, self._start + waited
+            self._stage_start += waited
+            self._smooth = None if self._smooth is None else self._smooth + waited
+        if stage != self._stage:
+            self._stage, self._stage_start = stage, now
+        elapsed = now - self._start
+        told = whole_progress(stage, fraction, self._seconds) if self._seconds else fraction
+        left: float | None = None
+        if self._seconds and told is not None:
+            # The table's seconds, as slow as this computer is.
+            self._pace = (elapsed + _TRUST_SECONDS) / (told * self._total + _TRUST_SECONDS)
+            creep = min(_CREEP, (now - self._stage_start) / self._expected(stage))
+            told = whole_progress(stage, max(fraction, creep), self._seconds) or told
+            left = (1.0 - told) * self._total * self._pace
+        elif not self._seconds and fraction > _LEAST_PROGRESS:
+            left = elapsed * (1.0 - fraction) / fraction
+        self.fraction = min(1.0, max(self.fraction, told or 0.0))
+        if left is not None:
+            self._end_at(now + left, now)
+        self._last = now
+
+    def _expected(self, stage: str) -> float:
+        return max(self._seconds[stage] * self._pace, 1e-3)
+
+    def _end_at(self, end: float, now: float) -> None:
+        if self._smooth is None:
+            self._smooth = end
+        follow = 1.0 - math.exp(-max(now - self._last, 0.0) / _SMOOTH_SECONDS)
+        self._smooth += follow * (end - self._smooth)
+        self.remaining = max(self._smooth - now, 0.0)
+
+
+def time_left(seconds: float | None) -> str:
+    """For people: rounded up, the coarser the longer.
+
+    >>> time_left(3.2), time_left(41), time_left(130), time_left(4000), time_left(None)
+    ('5 s left', '45 s left', '3 min left', '1 h 7 min left', '')
+    """
+    if seconds is None:
+        return ""
+    if seconds <= 85.0:
+        return f"{max(5, 5 * math.ceil(seconds / 5))} s left"
+    minutes = math.ceil(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min left"
+    return f"{minutes // 60} h {minutes % 60} min left"

@@ -1,0 +1,94 @@
+"""What a user sends when something went wrong: enough to find it, nothing private. No bpy here."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Any
+
+_PLAIN_PATH = re.compile(r"""(?<![\w.…~])(?:[A-Za-z]:)?(?:[\\/][^\\/\s'"<>|:*?,;)]+){2,}""")
+"""An absolute path without spaces; those with spaces are found by the folders that are known."""
+
+_PACKAGES = ("site-packages", "dist-packages", "likeness")
+
+
+def without_folders(text: str, known: Iterable[str] = ()) -> str:
+    """``text`` with every path cut to its last part, or to what lies in a Python package.
+
+    Args:
+        known: paths that may stand in the text, with any characters.
+
+    >>> without_folders("Cannot read '/home/ann b/me.jpg'.", ["/home/ann b/me.jpg"])
+    "Cannot read '…/me.jpg'."
+    >>> without_folders('File "/opt/x/site-packages/numpy/core.py", line 3')
+    'File "…/site-packages/numpy/core.py", line 3'
+    """
+    folders = {str(Path.home())}
+    for path in known:
+        pure = PureWindowsPath(path) if "\\" in path else PurePath(path)
+        folders |= {str(parent) for parent in pure.parents if len(parent.parts) > 1}
+    for folder in sorted(folders, key=len, reverse=True):
+        text = text.replace(folder, "…")
+    return _PLAIN_PATH.sub(_short, text)
+
+
+def _short(match: re.Match[str]) -> str:
+    parts = re.split(r"[\\/]", match[0])
+    for package in _PACKAGES:
+        if package in parts[:-1]:
+            return "/".join(["…", *parts[parts.index(package) :]])
+    return f"…/{parts[-1]}"
+
+
+def shown_request(request: Mapping[str, Any]) -> str:
+    """A request as JSON without folders."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: clean(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [clean(item) for item in value]
+        if isinstance(value, str) and ("/" in value or "\\" in value):
+            return re.split(r"[\\/]", value.rstrip("\\/"))[-1]
+        return value
+
+    return json.dumps(clean(request), ensure_ascii=False)
+
+
+def paths_in(request: Any) -> list[str]:
+    """Every string in a request that may be a path."""
+    if isinstance(request, Mapping):
+        return [path for value in request.values() for path in paths_in(value)]
+    if isinstance(request, list | tuple):
+        return [path for value in request for path in paths_in(value)]
+    return [request] if isinstance(request, str) and ("/" in request or "\\" in request) else []
+
+
+def problem_report(
+    message: str, remedy: str, request: Mapping[str, Any], stage: str,
+    log: Iterable[str], versions: Mapping[str, str],
+) -> str:  # fmt: skip
+    """The text to copy.
+
+    Args:
+        stage: the last one that the job told. log: the worker's last lines.
+        versions: name -> version, of Blender and the like.
+    """
+    told = {
+        **versions,
+        "Python": platform.python_version(),
+        "System": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+    known = paths_in(request)
+    lines = [
+        "Likeness: report of a problem", "",
+        without_folders(message, known), without_folders(remedy, known), "",
+        *(f"{name}: {version}" for name, version in told.items()),
+        f"Stage: {stage}",
+        f"Request: {shown_request(request)}", "",
+        "Log:", *(without_folders(line, known) for line in log),
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
