@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 POSE_HELP = "A pose file (.npz), or a name as relaxed or wave; the photo's pose if not given."
 FRAME_HELP = "Which frame of a motion file that --pose names, from 0 on."
-EXPRESSION_HELP = "Expression weights, as in jawOpen=0.5,eyeBlinkLeft=1."
+EXPRESSION_HELP = (
+    "A name as smile or viseme_aa, or weights, as in jawOpen=0.5,eyeBlinkLeft=1; or names and "
+    "weights, smile,jawOpen=0.2 (and smile=0.5 for half of it)."
+)
 LEVEL_HELP = "At most so many: the most important ones, grown to fill in."
 SIZE_HELP = "One of them alone keeps the proportions, or makes a square; else 768, or the photo's."
 STILL_SIZE = 768
@@ -85,7 +88,7 @@ def _positive(most: float) -> Number:
 @click.option("--focus", type=click.Choice(["head", "upper", "full"]), help="What to show.")
 @click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
 @click.option("--frame", metavar="N", type=click.IntRange(min=0), help=FRAME_HELP)
-@click.option("--expression", metavar="NAME=V,...", help=EXPRESSION_HELP)
+@click.option("--expression", metavar="NAME[=V],...", help=EXPRESSION_HELP)
 @click.option(
     "--background", metavar="COLOUR",
     help="'#rrggbb', a name as white, or transparent. Without it pictures are transparent, "
@@ -254,23 +257,35 @@ def parse_background(text: str | None, default: str | None) -> FloatArray | None
 
 
 def parse_expression(text: str) -> dict[str, float]:
-    """Weights from ``NAME=V,...``.
+    """Weights from ``NAME[=V],...``: expressions of the body, and of the library by name.
+
+    What stands later wins; V of a named expression is its strength.
 
     >>> parse_expression("jawOpen=0.5, mouthSmileLeft=1")
     {'jawOpen': 0.5, 'mouthSmileLeft': 1.0}
+    >>> parse_expression("open_mouth=0.5,tongueOut=1")
+    {'jawOpen': 0.35, 'tongueOut': 1.0}
     """
-    weights = {}
+    from ..engine.poses import expressions
+
+    weights: dict[str, float] = {}
     for part in text.split(","):
-        name, equals, value = part.partition("=")
+        name, equals, value = (word.strip() for word in part.partition("="))
+        named = expressions().get(name)
         try:
-            weights[name.strip()] = float(value)
+            amount = float(value) if equals or named is None else 1.0
         except ValueError:
-            equals = ""
-        if not equals or not name.strip() or not math.isfinite(weights[name.strip()]):
+            amount = math.nan
+        if not name or not math.isfinite(amount):
             raise LikenessError(
                 f"'{part.strip()}' is not an expression weight.",
-                "Write NAME=VALUE, as jawOpen=0.5.",
+                "Write NAME=VALUE, as jawOpen=0.5, or the name of an expression: "
+                f"{', '.join(expressions())}.",
             )
+        if named is None:
+            weights[name] = amount
+        else:
+            weights |= {n: amount * w for n, w in named.weights.items()}
     return weights
 
 
@@ -278,7 +293,8 @@ def posed_avatar(avatar: Avatar, pose: str | None, expression: str | None, frame
     """The pose that --pose and --expression ask for; the photo's where they are silent."""
     from dataclasses import replace
 
-    from ..engine.formats.pose import load_pose, named_pose
+    from ..engine.formats.pose import load_pose
+    from ..engine.poses import named_pose
 
     posed = avatar.pose
     if pose is not None and Path(pose).suffix:

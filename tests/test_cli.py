@@ -188,6 +188,17 @@ def test_bad_expression(text: str) -> None:
         parse_expression(text)
 
 
+def test_named_expressions_and_weights_go_together() -> None:
+    smile = parse_expression("smile")
+    assert smile["mouthSmileLeft"] > 0.4
+    half = parse_expression("smile=0.5, jawOpen=0.3, mouthSmileLeft=0")
+    assert half["mouthSmileRight"] == pytest.approx(0.5 * smile["mouthSmileRight"])
+    assert half["jawOpen"] == 0.3
+    assert half["mouthSmileLeft"] == 0
+    with pytest.raises(LikenessError, match="viseme_aa"):
+        parse_expression("grin")
+
+
 def test_help_is_fast() -> None:
     """In processor time, which a busy machine does not stretch; and nothing heavy is loaded."""
     code = (

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from likeness.engine.body.model import load_body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.formats.pose import NAMED_POSES
 from likeness.engine.rotations import axis_angle_to_quaternion, swing_twist
 from likeness.engine.tracking.limits import (
     FREE,
@@ -45,15 +44,6 @@ def random_poses(seed=0, size=60):
 
 def mirrored(pose):
     return pose[..., SWAP, :] * [1, -1, -1]
-
-
-@pytest.mark.parametrize("name", NAMED_POSES)
-def test_named_poses_are_possible(name):
-    pose = np.zeros((55, 3))
-    for joint, value in NAMED_POSES[name].items():
-        pose[JOINT_INDEX[joint]] = value
-    assert not violations(pose).any()
-    np.testing.assert_array_equal(clamped(pose), pose)
 
 
 def test_standing_at_ease_is_possible():

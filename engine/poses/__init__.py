@@ -1,0 +1,226 @@
+"""Named poses and named expressions: one library for the command line and for Blender.
+
+The data are ``poses.toml`` and ``expressions.toml`` beside this file; they say how they are
+written. Poses turn joints and move nothing, because people differ in size.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..body.names import ARKIT_EXPRESSIONS
+from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..types import JOINT_INDEX, JOINT_NAMES, FloatArray, LikenessError, Pose
+from .limbs import arm, hand, leg, mirrored, turns
+
+HERE = Path(__file__).resolve().parent
+FACE_JOINTS = ("jaw", "left_eye_smplhf", "right_eye_smplhf")
+TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head")
+SIDES = ("left", "right")
+
+REGIONS: dict[str, tuple[str, ...]] = {
+    "face": ("brow", "cheek", "eyeBlink", "eyeSquint", "eyeWide", "jaw", "mouth", "nose", "tongue"),
+    "mouth": ("jaw", "mouth", "tongue", "cheekPuff"),
+    "eyes": ("eyeBlink", "eyeSquint", "eyeWide"),
+}
+"""What an expression is about -> how the names of those begin that it sets, be it to zero."""
+
+
+@dataclass(frozen=True)
+class NamedPose:
+    """A pose of the whole body, or of the hands alone.
+
+    Attributes:
+        name: as one writes it. label: as one reads it. catalog: ``Body`` or ``Hands``.
+        tags, description: for people who look for one.
+        joints: axis-angle [3] by joint, relative to the T-pose, of every joint that it is about.
+    """
+
+    name: str
+    label: str
+    catalog: str
+    tags: tuple[str, ...]
+    description: str
+    joints: dict[str, FloatArray]
+
+
+@dataclass(frozen=True)
+class NamedExpression:
+    """An expression in ARKit's names.
+
+    Attributes:
+        catalog: ``Expressions`` or ``Visemes``.
+        region: what it is about, of :data:`REGIONS`.
+        weights: 0..1 by name, of those that are not zero.
+    """
+
+    name: str
+    label: str
+    catalog: str
+    tags: tuple[str, ...]
+    description: str
+    region: str
+    weights: dict[str, float]
+
+    def all_weights(self, names: tuple[str, ...] = ARKIT_EXPRESSIONS) -> dict[str, float]:
+        """The weights of all of ``names`` that it is about, those at zero too."""
+        starts = REGIONS[self.region]
+        return {n: self.weights.get(n, 0.0) for n in names if n.startswith(starts)}
+
+
+@cache
+def poses() -> dict[str, NamedPose]:
+    """The library's poses by name."""
+    data = _read("poses.toml")
+    shapes = {name: hand(entry) for name, entry in data["hands"].items()}
+    out = {}
+    for name, entry in data["hands"].items():
+        joints = shapes[name] | mirrored(shapes[name])
+        if "label" in entry:  # the others are only parts of poses
+            out[name] = _named_pose(name, entry, "Hands", joints)
+    body = {
+        name: _named_pose(name, entry, "Body", _body_joints(entry, shapes))
+        for name, entry in data["poses"].items()
+    }
+    return body | out
+
+
+@cache
+def expressions() -> dict[str, NamedExpression]:
+    """The library's expressions by name."""
+    out = {}
+    for table, catalog in (("expressions", "Expressions"), ("visemes", "Visemes")):
+        for name, entry in _read("expressions.toml")[table].items():
+            weights = _both_sides(entry["weights"])
+            default = "mouth" if catalog == "Visemes" else "face"
+            region = entry.get("region", default)
+            out[name] = NamedExpression(
+                name, entry["label"], catalog, tuple(entry.get("tags", ())),
+                entry["description"], region, weights,
+            )  # fmt: skip
+    return out
+
+
+def named_pose(name: str, body: Any, place: Pose | None = None) -> Pose:
+    """One of :func:`poses` with a neutral expression, at the origin and facing +z.
+
+    Args:
+        body: the :class:`Body` it is for.
+        place: take position, direction and expression from this pose instead (say, the photo's).
+
+    Raises:
+        LikenessError: no pose of that name; lists those there are.
+    """
+    entry = pose_named(name)
+    start = Pose.rest(body.num_expression)
+    joints: dict[str, Any] = dict(entry.joints)
+    if place is not None:
+        start = replace(start, transl=place.transl, expression=place.expression)
+        turned, tilt = (
+            axis_angle_to_matrix(np.asarray(v, np.float64))
+            for v in (place.full_pose[0], joints.get("pelvis", np.zeros(3)))
+        )
+        joints["pelvis"] = matrix_to_axis_angle(turned @ tilt)
+    return start.with_joints(**joints)
+
+
+def pose_named(name: str) -> NamedPose:
+    """One of :func:`poses`.
+
+    Raises:
+        LikenessError: no pose of that name; lists those there are.
+    """
+    found: NamedPose = _of(poses(), name, "pose")
+    return found
+
+
+def expression_named(name: str) -> NamedExpression:
+    """One of :func:`expressions`.
+
+    Raises:
+        LikenessError: no expression of that name; lists those there are.
+    """
+    found: NamedExpression = _of(expressions(), name, "expression")
+    return found
+
+
+def named_expression(name: str, body: Any) -> FloatArray:
+    """[E] the weights of one of :func:`expressions`, for the :class:`Body` it is for.
+
+    Raises:
+        LikenessError: no expression of that name, or a body that lacks one of ARKit's names.
+    """
+    weights: FloatArray = body.expression(**expression_named(name).weights)
+    return weights
+
+
+def _of(library: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in library:
+        raise LikenessError(
+            f"There is no {what} '{name}'.", f"Choose one of: {', '.join(library)}."
+        )
+    return library[name]
+
+
+def _read(name: str) -> dict[str, Any]:
+    with (HERE / name).open("rb") as file:
+        return tomllib.load(file)
+
+
+def _named_pose(
+    name: str, entry: Mapping[str, Any], catalog: str, joints: dict[str, FloatArray]
+) -> NamedPose:
+    ordered = {n: joints[n] for n in JOINT_NAMES if n in joints}
+    return NamedPose(
+        name, entry["label"], catalog, tuple(entry.get("tags", ())), entry["description"], ordered
+    )
+
+
+def _body_joints(
+    entry: Mapping[str, Any], shapes: Mapping[str, Mapping[str, FloatArray]]
+) -> dict[str, FloatArray]:
+    """Axis-angles [3] of all joints but the face's; joints that nothing is said about are zero."""
+    out = {name: np.zeros(3) for name in JOINT_NAMES if name not in FACE_JOINTS}
+    for name in TRUNK:
+        if name in entry:
+            out[name] = matrix_to_axis_angle(turns(entry[name]))
+    pelvis = axis_angle_to_matrix(out["pelvis"])
+    flip = np.diag([-1.0, 1.0, 1.0])
+    for side in SIDES:
+        parts: list[dict[str, FloatArray]] = []
+        arm_spec = entry.get(f"{side}_arm", entry.get("arms"))
+        if arm_spec is not None:
+            parts += [arm(arm_spec), dict(shapes[arm_spec.get("hand", "relaxed_hands")])]
+        leg_spec = entry.get(f"{side}_leg", entry.get("legs"))
+        if leg_spec is not None:
+            parts.append(leg(leg_spec, pelvis if side == "left" else flip @ pelvis @ flip))
+        for part in parts:
+            out |= part if side == "left" else mirrored(part)
+    for name, degrees in entry.get("turns", {}).items():
+        if name not in JOINT_INDEX:
+            raise LikenessError(f"There is no joint '{name}'.", "Correct poses.toml.")
+        out[name] = matrix_to_axis_angle(turns(degrees))
+    return out
+
+
+def _both_sides(weights: Mapping[str, float]) -> dict[str, float]:
+    """``mouthSmile`` stands for ``mouthSmileLeft`` and ``mouthSmileRight``; a side given by
+    itself takes its place there."""
+    out: dict[str, float] = {}
+    for name, value in weights.items():
+        if name not in ARKIT_EXPRESSIONS:
+            out |= {f"{name}{side}": float(value) for side in ("Left", "Right")}
+    out |= {name: float(value) for name, value in weights.items() if name in ARKIT_EXPRESSIONS}
+    unknown = out.keys() - set(ARKIT_EXPRESSIONS)
+    if unknown:
+        raise LikenessError(
+            f"There is no expression '{sorted(unknown)[0]}'.", "Correct expressions.toml."
+        )
+    return out

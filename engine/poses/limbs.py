@@ -1,0 +1,165 @@
+"""Limbs from directions: where an upper arm, a palm or a shin points, as joint rotations.
+
+Directions are what one can see and write down by hand; rotations of shoulders and hips are not.
+All are unit-free vectors (out, up, front): out is away from the body's middle on either side, so
+that left and right read alike. Arms are seen from the chest, legs from the floor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_quaternion
+from ..rotations import swing_twist as _swing_twist
+from ..types import FloatArray, LikenessError
+
+MIRROR = np.array([1.0, -1.0, -1.0])
+"""Makes a left joint's axis-angle the right one's, and back."""
+
+FINGERS = ("index", "middle", "ring", "pinky")
+_X, _Y, _Z = np.eye(3)
+_FOREARM = 0.6
+"""Share of a hand's turn about the forearm that the forearm takes; the wrist takes the rest."""
+_THIGH, _SHIN = np.array([0.07, -0.99, 0.08]), np.array([0.025, -1.0, -0.075])
+"""Where the default body's bones point at rest (left side, out of unit length)."""
+_STRAIGHT = 0.17
+"""Sine of the bend under which a limb's plane is not taken from its bones."""
+
+
+_LEVEL = 0.6
+"""Sine of the slope from which on a foot does not stand."""
+
+
+def turns(degrees: Sequence[float]) -> FloatArray:
+    """[3, 3] of turns about x, then y, then z, in degrees.
+
+    >>> (turns([0, 90, 0]) @ [0, 0, 1]).round(6) + 0.0
+    array([1., 0., 0.])
+    """
+    R = np.eye(3)
+    for axis, angle in zip(np.eye(3), np.radians(np.asarray(degrees, np.float64))):
+        R = axis_angle_to_matrix(axis * angle) @ R
+    return R
+
+
+def unit(vector: Sequence[float] | FloatArray) -> FloatArray:
+    """A vector [3] at the length of one."""
+    v = np.asarray(vector, np.float64)
+    length = float(np.linalg.norm(v))
+    if v.shape != (3,) or not np.isfinite(length) or length < 1e-6:
+        raise LikenessError(f"{vector} is no direction.", "Give three numbers, not all zero.")
+    return v / length
+
+
+def _across(vector: FloatArray, axis: FloatArray) -> FloatArray:
+    """The part of a vector at right angles to a unit axis, at the length of one."""
+    return unit(vector - (vector @ axis) * axis)
+
+
+def _bone_frame(along: FloatArray, hinge: FloatArray) -> FloatArray:
+    """[3, 3] columns: a hinge's axis made square to a bone, against the bone, and across both."""
+    down = unit(along)
+    x = _across(hinge, down)
+    return np.stack([x, -down, np.cross(x, -down)], axis=1)
+
+
+def arm(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
+    """The left arm's joints [3] from directions in the chest's frame.
+
+    Args:
+        spec: ``upper`` and ``fore``: where upper arm and forearm point. ``fingers`` and ``palm``:
+            where the straight hand points and what its palm looks at; without them the hand goes
+            on as the forearm does. ``collar``: degrees [up, forwards] of the shoulder.
+            ``hollow``: what the elbow's hollow looks at while the arm is straight.
+    """
+    up, forwards = spec.get("collar", (0.0, 0.0))
+    collar = turns((0.0, -forwards, up))
+    upper, fore = (unit(spec[name]) for name in ("upper", "fore"))
+    bent = float(np.linalg.norm(np.cross(upper, fore))) > _STRAIGHT
+    z = _across(fore if bent else unit(spec.get("hollow", (0.0, 0.25, 1.0))), upper)
+    arm_frame = np.stack([upper, np.cross(z, upper), z], axis=1)
+    bend = float(np.arctan2(fore @ z, fore @ upper))
+    hinge = axis_angle_to_matrix(-bend * _Y)
+    elbow, wrist = hinge, np.eye(3)
+    if "palm" in spec or "fingers" in spec:
+        along = unit(spec.get("fingers", fore))
+        palm = _across(unit(spec["palm"]), along)
+        hand = np.stack([along, -palm, np.cross(along, -palm)], axis=1)
+        turned = (arm_frame @ hinge).T @ hand
+        twist, _ = _swing_twist(matrix_to_quaternion(turned), _X)
+        share = axis_angle_to_matrix(_FOREARM * float(twist) * _X)
+        elbow, wrist = hinge @ share, share.T @ turned
+    return {
+        "left_collar": matrix_to_axis_angle(collar),
+        "left_shoulder": matrix_to_axis_angle(collar.T @ arm_frame),
+        "left_elbow": matrix_to_axis_angle(elbow),
+        "left_wrist": matrix_to_axis_angle(wrist),
+    }
+
+
+def leg(spec: Mapping[str, Any], pelvis: FloatArray) -> dict[str, FloatArray]:
+    """The left leg's joints [3] from directions in the frame of the floor.
+
+    Args:
+        spec: ``thigh`` and ``shin``: where they point. ``toes``: where the foot points; about
+            level, its sole is down, else it goes on as the shin does. ``instep``: what the foot's
+            upper side looks at instead. ``ankle``: turns in degrees instead of these.
+            ``bend``: degrees by which the toes are bent up.
+        pelvis: [3, 3] the pelvis's own turn, for the left side.
+    """
+    thigh, shin, toes = (
+        unit(spec.get(name, default))
+        for name, default in (
+            ("thigh", (0.0, -1.0, 0.0)), ("shin", (0.0, -1.0, 0.0)), ("toes", (0.15, 0.0, 1.0)),
+        )
+    )  # fmt: skip
+    hinge = np.cross(thigh, shin)
+    if np.linalg.norm(hinge) < _STRAIGHT:
+        hinge = np.cross(unit(spec.get("knee", toes)), thigh)
+    upper = _bone_frame(thigh, hinge) @ _bone_frame(_THIGH, _X).T
+    lower = _bone_frame(shin, hinge) @ _bone_frame(_SHIN, _X).T
+    level = abs(toes[1]) < _LEVEL
+    up = _across(unit(spec.get("instep", (0.0, 1.0, 0.0) if level else -shin)), toes)
+    ankle = lower.T @ np.stack([np.cross(up, toes), up, toes], axis=1)
+    if "ankle" in spec:
+        ankle = turns(spec["ankle"])
+    return {
+        "left_hip": matrix_to_axis_angle(pelvis.T @ upper),
+        "left_knee": matrix_to_axis_angle(upper.T @ lower),
+        "left_ankle": matrix_to_axis_angle(ankle),
+        "left_foot": np.radians(-float(spec.get("bend", 0.0))) * _X,
+    }
+
+
+def hand(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
+    """The left hand's joints [3].
+
+    Args:
+        spec: each finger's three bends towards the palm in degrees; ``together``: four degrees
+            by which index, middle, ring and pinky move sideways, towards the thumb if positive (at
+            rest they are spread); ``thumb``: three turns about x, y, z in degrees.
+    """
+    out = {}
+    for finger, sideways in zip(FINGERS, spec.get("together", (0.0, 0.0, 0.0, 0.0))):
+        for k, bend in enumerate(spec[finger], start=1):
+            # Sideways in the palm's plane first, so that the bend goes about the knuckle's axis.
+            R = axis_angle_to_matrix(np.radians(-float(bend)) * _Z)
+            if k == 1:
+                R = axis_angle_to_matrix(np.radians(-float(sideways)) * _Y) @ R
+            out[f"left_{finger}{k}"] = matrix_to_axis_angle(R)
+    for k, degrees in enumerate(spec["thumb"], start=1):
+        out[f"left_thumb{k}"] = matrix_to_axis_angle(turns(degrees))
+    return out
+
+
+def mirrored(joints: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Left joints for right ones and the other way round; those of the middle mirror, too."""
+    other = {"left": "right", "right": "left"}
+    out = {}
+    for name, value in joints.items():
+        side, _, rest = name.partition("_")
+        out[f"{other[side]}_{rest}" if side in other else name] = np.asarray(value) * MIRROR
+    return out
