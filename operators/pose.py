@@ -1,5 +1,217 @@
-"""Posing: rest poses, IK and FK, looking, the floor."""
+"""Posing: rest poses, IK and FK, looking, limits, the floor."""
+# No postponed annotations here: Blender reads properties from them.
 
-from __future__ import annotations
+from typing import Any
 
-CLASSES: tuple[type, ...] = ()
+import bpy
+
+from ..addon.rig import posing
+from ..addon.rig.ik import influence, to_fk, to_ik
+from ..addon.rig.keying import auto_keying, key_bones, key_switch
+from ..addon.rig.limits import limits_on, set_limits
+from ..addon.rig.look import JOINTS, look_at, look_free, looking
+from ..addon.rig.names import EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, LOOK, ik_control, pole
+from ..addon.scene.body import expression_names
+from ..addon.scene.build import AvatarObjects, find_avatar
+from ..engine.types import JOINT_NAMES, LikenessError
+
+_LIMBS = [
+    ("left_hand", "Left Arm", "From shoulder to hand"),
+    ("right_hand", "Right Arm", "From shoulder to hand"),
+    ("left_foot", "Left Leg", "From hip to foot"),
+    ("right_foot", "Right Leg", "From hip to foot"),
+]
+_ROOT = JOINT_NAMES[0]
+
+
+class _Posing:
+    """For operators on the rig of the active object's avatar."""
+
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        avatar = find_avatar(context.object)
+        if avatar is None:
+            cls.poll_message_set("Select a part of an avatar first")  # type: ignore[attr-defined]
+            return False
+        if FACE not in avatar.armature.pose.bones:
+            cls.poll_message_set(  # type: ignore[attr-defined]
+                "This avatar was made by an older version and has no controls. Import it again"
+            )
+            return False
+        return True
+
+    def execute(self, context: Any) -> set[str]:
+        avatar = find_avatar(context.object)
+        assert avatar is not None  # poll
+        try:
+            self.pose(context, avatar)
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def pose(self, context: Any, avatar: AvatarObjects) -> None:
+        raise NotImplementedError
+
+
+def _key(context: Any, armature: Any, names: Any) -> None:
+    if auto_keying(context):
+        key_bones(armature, names, context.scene.frame_current)
+
+
+class SetPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
+    """Pose the whole body. It keeps its place and direction, and its feet the floor; IK and
+    looking are switched off"""
+
+    bl_idname = "likeness.set_pose"
+    bl_label = "Set Pose"
+
+    name: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Pose",
+        description="What the body does",
+        items=[
+            ("tpose", "Rest (T)", "Arms to the sides: the pose in which the body is at rest"),
+            ("apose", "A-Pose", "Arms half down"),
+            ("relaxed", "Relaxed", "Standing, arms hanging"),
+            ("photo", "Photo", "The pose, place and expression of the photo"),
+        ],
+    )
+
+    def pose(self, context: Any, avatar: AvatarObjects) -> None:
+        if self.name == "photo":
+            posing.set_photo_pose(avatar.armature, expression_names(avatar.armature))
+        else:
+            posing.set_named_pose(avatar.armature, avatar.body, self.name)
+        _key(context, avatar.armature, JOINT_NAMES)
+
+
+class ResetBones(_Posing, bpy.types.Operator):  # type: ignore[misc]
+    """Turn the selected bones back to rest. The pelvis keeps its place"""
+
+    bl_idname = "likeness.reset_bones"
+    bl_label = "Reset Selected"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        if not super().poll(context):
+            return False
+        if not context.selected_pose_bones_from_active_object:
+            cls.poll_message_set("Select bones in Pose Mode first")  # type: ignore[attr-defined]
+            return False
+        return True
+
+    def pose(self, context: Any, avatar: AvatarObjects) -> None:
+        names = [bone.name for bone in context.selected_pose_bones_from_active_object]
+        posing.reset(avatar.armature, names)
+        _key(context, avatar.armature, names)
+
+
+class MirrorPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
+    """Swap left and right of the whole pose and of the expression, on the spot"""
+
+    bl_idname = "likeness.mirror_pose"
+    bl_label = "Mirror Pose"
+
+    def pose(self, context: Any, avatar: AvatarObjects) -> None:
+        posing.mirror(avatar.armature)
+        _key(context, avatar.armature, JOINT_NAMES)
+
+
+class FeetToGround(_Posing, bpy.types.Operator):  # type: ignore[misc]
+    """Move the person up or down until the lowest point of the body is on the ground.
+    A skirt does not count; controls in IK come along"""
+
+    bl_idname = "likeness.feet_to_ground"
+    bl_label = "Feet to Ground"
+
+    height: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Height", description="World height of the ground", unit="LENGTH", default=0.0
+    )
+
+    def pose(self, context: Any, avatar: AvatarObjects) -> None:
+        moved = posing.to_height(avatar.armature, avatar.body, self.height)
+        self.report({"INFO"}, f"Moved by {1000 * moved:.0f} mm")
+        limbs = [limb for limb in LIMBS if influence(avatar.armature, limb) > 0.0]
+        controls = [name for limb in limbs for name in (ik_control(limb), pole(limb))]
+        _key(context, avatar.armature, [_ROOT, *controls])
+
+
+class SwitchIK(_Posing, bpy.types.Operator):  # type: ignore[misc]
+    """Switch limbs between FK (turn its bones) and IK (move hand or foot), without a jump"""
+
+    bl_idname = "likeness.switch_ik"
+    bl_label = "Switch IK/FK"
+
+    limb: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Limb",
+        description="What is switched",
+        items=[*_LIMBS, ("ALL", "All", "Both arms and both legs")],
+    )
+    to: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="To",
+        description="What the limb then follows",
+        items=[
+            ("TOGGLE", "The Other", "From FK to IK, or back"),
+            ("IK", "IK", "The limb reaches for its control"),
+            ("FK", "FK", "The limb's bones are turned"),
+        ],
+    )
+
+    def pose(self, context: Any, avatar: AvatarObjects) -> None:
+        armature = avatar.armature
+        limbs = list(LIMBS) if self.limb == "ALL" else [self.limb]
+        before = {limb: influence(armature, limb) for limb in limbs}
+        on = all(value > 0.5 for value in before.values())
+        if self.to == "IK" or (self.to == "TOGGLE" and not on):
+            bent = to_ik(armature, limbs)
+            if bent:
+                names = ", ".join(LIMBS[limb][1].replace("_", " ") for limb in bent)
+                self.report({"INFO"}, f"Bent backwards, so without IK limit for now: {names}")
+        else:
+            to_fk(armature, limbs)
+        if auto_keying(context):
+            frame = context.scene.frame_current
+            for limb in limbs:
+                names = (*LIMBS[limb], ik_control(limb), pole(limb))
+                key_bones(armature, names, frame)
+                key_switch(armature, ik_control(limb), IK, before[limb], frame)
+
+
+class LookAt(_Posing, bpy.types.Operator):  # type: ignore[misc]
+    """Let head or eyes follow a target, which is put where they look now; or let them go.
+    Nothing jumps"""
+
+    bl_idname = "likeness.look_at"
+    bl_label = "Look at Target"
+
+    target: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Target",
+        description="What looks",
+        items=[(HEAD_TARGET, "Head", "The face turns to its target"),
+               (EYES_TARGET, "Eyes", "Both eyes look at their target")],
+    )  # fmt: skip
+
+    def pose(self, context: Any, avatar: AvatarObjects) -> None:
+        armature = avatar.armature
+        before = float(armature.pose.bones[self.target][LOOK])
+        (look_free if looking(armature, self.target) else look_at)(armature, self.target)
+        if auto_keying(context):
+            frame = context.scene.frame_current
+            key_bones(armature, (*JOINTS[self.target], self.target), frame)
+            key_switch(armature, self.target, LOOK, before, frame)
+
+
+class JointLimits(_Posing, bpy.types.Operator):  # type: ignore[misc]
+    """Hold the joints within what a body can do, or let them turn freely. Off in a new avatar:
+    the photo's pose must not be altered"""
+
+    bl_idname = "likeness.joint_limits"
+    bl_label = "Joint Limits"
+
+    def pose(self, context: Any, avatar: AvatarObjects) -> None:
+        set_limits(avatar.armature, not limits_on(avatar.armature))
+
+
+CLASSES = (SetPose, ResetBones, MirrorPose, FeetToGround, SwitchIK, LookAt, JointLimits)

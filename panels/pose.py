@@ -1,5 +1,91 @@
-"""Posing: rest poses, IK and FK, looking, the floor."""
+"""Posing: rest poses, IK and FK, looking, limits, the floor."""
 
 from __future__ import annotations
 
-CLASSES: tuple[type, ...] = ()
+from typing import Any
+
+import bpy
+
+from ..addon.rig.arrange import BODY, COLLECTIONS, CONTROLS, FACE_BONES, HAND_COLLECTIONS
+from ..addon.rig.arrange import LIMB_COLLECTIONS as LIMBS_SHOWN
+from ..addon.rig.limits import limits_on
+from ..addon.rig.look import looking
+from ..addon.rig.names import EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, LOOK, ik_control
+from ..addon.scene.build import find_avatar
+from .base import AvatarPanel
+
+_LIMB_LABELS = {
+    "left_hand": "Left Arm", "right_hand": "Right Arm",
+    "left_foot": "Left Leg", "right_foot": "Right Leg",
+}  # fmt: skip
+
+
+class PosePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
+    """Whole poses, and the rig's switches."""
+
+    bl_idname = "LIKENESS_PT_pose"
+    bl_label = "Pose"
+
+    def draw(self, context: Any) -> None:
+        avatar = find_avatar(context.object)
+        if avatar is None or FACE not in avatar.armature.pose.bones:
+            self.layout.label(text="An older avatar: import it again", icon="INFO")
+            return
+        armature = avatar.armature
+        grid = self.layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
+        for name, text in (("tpose", "Rest (T)"), ("apose", "A-Pose"),
+                           ("relaxed", "Relaxed"), ("photo", "Photo")):  # fmt: skip
+            grid.operator("likeness.set_pose", text=text).name = name
+        row = self.layout.row(align=True)
+        row.operator("likeness.mirror_pose", text="Mirror", icon="MOD_MIRROR")
+        row.operator("likeness.reset_bones", text="Reset", icon="LOOP_BACK")
+        self.layout.operator("likeness.feet_to_ground", icon="TRIA_DOWN_BAR")
+        self._switches(armature)
+        self._bones(armature)
+
+    def _switches(self, armature: Any) -> None:
+        bones = armature.pose.bones
+        header, body = self.layout.panel("likeness_ik", default_closed=False)
+        header.label(text="IK and Looking")
+        if body is None:
+            return
+        column = body.column(align=True)
+        for limb in LIMBS:
+            control = bones[ik_control(limb)]
+            row = column.row(align=True)
+            row.prop(control, f'["{IK}"]', text=f"{_LIMB_LABELS[limb]} IK", slider=True)
+            on = control[IK] > 0.5
+            button = row.operator(
+                "likeness.switch_ik", text="To FK" if on else "To IK", depress=on
+            )  # fmt: skip
+            button.limb, button.to = limb, "FK" if on else "IK"
+        column = body.column(align=True)
+        for target, text in ((HEAD_TARGET, "Head Looks"), (EYES_TARGET, "Eyes Look")):
+            row = column.row(align=True)
+            row.prop(bones[target], f'["{LOOK}"]', text=text, slider=True)
+            on = looking(armature, target)
+            row.operator(
+                "likeness.look_at", text="Let Go" if on else "To Target", depress=on
+            ).target = target  # fmt: skip
+        on = limits_on(armature)
+        body.operator(
+            "likeness.joint_limits", depress=on, icon="CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
+        )  # fmt: skip
+
+    def _bones(self, armature: Any) -> None:
+        header, body = self.layout.panel("likeness_bones", default_closed=True)
+        header.label(text="Bones Shown")
+        if body is None:
+            return
+        shown = armature.data.collections_all
+        column = body.column(align=True)
+        for names in ((BODY, CONTROLS, FACE_BONES), LIMBS_SHOWN[:2], LIMBS_SHOWN[2:],
+                      HAND_COLLECTIONS):  # fmt: skip
+            row = column.row(align=True)
+            for name in names:
+                if name in shown and name in COLLECTIONS:
+                    row.prop(shown[name], "is_visible", text=name, toggle=True)
+        body.prop(armature, "show_in_front", text="In Front")
+
+
+CLASSES = (PosePanel,)
