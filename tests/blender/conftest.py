@@ -1,7 +1,11 @@
-"""The Blenders that the checks run in."""
+"""The Blenders that the checks run in: bpy 4.5 and 5.0, and the executable named by ``BLENDER``.
+
+That executable needs the core's packages for its own Python: put their folder into PYTHONPATH.
+"""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -9,15 +13,29 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.cameras import photo_camera
+from likeness.engine.formats.avatar import save_avatar
+from likeness.engine.types import Avatar, BoundGaussians, Pose
+from likeness.engine.weights import asset_path
+from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
 #: ``check(module, function, **arguments)`` runs a check inside a Blender and gives its answer.
 Check = Callable[..., Any]
+
+
+_AS_EXECUTABLE = (("-b", "--factory-startup", "--python-use-system-env", "-P"), ("--",))
+"""What stands before and after the script's name."""
+
+VERSIONS = ["4.5", "5.0", *(["BLENDER"] if os.environ.get("BLENDER") else [])]
 
 
 def blender_python(version: str) -> Path | None:
@@ -28,6 +46,8 @@ def blender_python(version: str) -> Path | None:
     """
     if version == "4.5":
         return Path(sys.executable) if importlib.util.find_spec("bpy") else None
+    if version == "BLENDER":
+        return Path(os.environ["BLENDER"])
     folder = "Scripts/python.exe" if os.name == "nt" else "bin/python"
     python = Path(os.environ.get("LIKENESS_BPY50") or ROOT / ".venv-bpy50" / folder)
     return python if python.exists() else None
@@ -39,12 +59,15 @@ def checks_in(version: str, folder: Path) -> Check:
     if python is None:
         pytest.skip(f"No bpy {version}. Run 'python build.py test'.")
 
+    before, after = _AS_EXECUTABLE if version == "BLENDER" else ((), ())
+
     def check(module: str, function: str, **arguments: Any) -> Any:
         result = folder / "result.json"
         result.unlink(missing_ok=True)
         environment = {**os.environ, "BLENDER_USER_RESOURCES": str(folder / "user")}
         done = subprocess.run(
-            [python, HERE / "inside.py", module, function, json.dumps(arguments), result],
+            [python, *before, HERE / "inside.py", *after, module, function,
+             json.dumps(arguments), result],
             capture_output=True, text=True, errors="replace", env=environment, check=False,
         )  # fmt: skip
         assert result.is_file(), f"{function} in Blender {version}:\n" + "\n".join(
@@ -55,7 +78,7 @@ def checks_in(version: str, folder: Path) -> Check:
     return check
 
 
-@pytest.fixture(scope="session", params=["4.5", "5.0"])
+@pytest.fixture(scope="session", params=VERSIONS)
 def blender(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Check:
     return checks_in(request.param, tmp_path_factory.mktemp(f"blender-{request.param}"))
 
@@ -64,3 +87,68 @@ def blender(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def blender_lts(tmp_path_factory: pytest.TempPathFactory) -> Check:
     """Only Blender 4.5, for what takes long and does not depend on the version."""
     return checks_in("4.5", tmp_path_factory.mktemp("blender-lts"))
+
+
+def extension_tasks() -> ModuleType:
+    """``tasks.extension`` of the task runner, which lies beside the package, not in it."""
+    spec = importlib.util.spec_from_file_location(
+        "tasks", ROOT / "tasks" / "__init__.py", submodule_search_locations=[str(ROOT / "tasks")]
+    )
+    assert spec
+    assert spec.loader
+    if "tasks" not in sys.modules:
+        sys.modules["tasks"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["tasks"])
+    return importlib.import_module("tasks.extension")
+
+
+@pytest.fixture(scope="session")
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The extension without wheels: both environments have the packages already."""
+    pytest.importorskip("bpy", reason="Blender's builder comes with bpy")
+    build = extension_tasks()
+    folder = tmp_path_factory.mktemp("extension")
+    stage = folder / "likeness"
+    stage.mkdir()
+    build.stage_extension(stage, asset_path("body").parent)
+    (stage / "blender_manifest.toml").write_bytes((ROOT / "blender_manifest.toml").read_bytes())
+    tool = build.extension_tool(Path(sys.executable))
+    made = folder / "likeness.zip"
+    for command in (
+        ["build", "--source-dir", stage, "--output-filepath", made],
+        ["validate", "--valid-tags", build.known_tags(tool), made],
+    ):
+        done = subprocess.run(
+            [sys.executable, tool, *command], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    return made
+
+
+@pytest.fixture(scope="session")
+def avatar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An avatar of the synthetic body with 200 splats."""
+    body = synthetic_body()
+    body = body.personalised(np.zeros(body.num_betas))
+    n = 200
+    gaussians = BoundGaussians(
+        triangle=np.arange(n, dtype=np.int32) % len(body.f),
+        bary=np.full((n, 3), 1 / 3, np.float32),
+        offset=np.zeros((n, 3), np.float32),
+        quats=np.tile(np.array([1, 0, 0, 0], np.float32), (n, 1)),
+        scales=np.full((n, 3), (0.02, 0.02, 0.001), np.float32),
+        opacities=np.full(n, 0.9, np.float32),
+        colors=np.full((n, 3), 0.5, np.float32),
+        layer=np.zeros(n, np.uint8),
+    )
+    pose = Pose.rest(body.num_expression)
+    path = tmp_path_factory.mktemp("avatar") / "someone.safetensors"
+    save_avatar(Avatar(body, gaussians, pose, photo_camera(100, 64, 80), "half"), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photo") / "someone.png"
+    Image.fromarray(np.full((80, 64, 3), 128, np.uint8)).save(path)
+    return path

@@ -42,7 +42,8 @@ def main(module: str, function: str, arguments: str, result: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    # A Blender executable has arguments of its own, up to the two dashes.
+    main(*sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # Blender's own exit may crash when everything is done
