@@ -6,5 +6,8 @@ the result line says. They import what is heavy inside ``run``,
 so that a broken request is answered at once.
 """
 
-TASKS = ("build", "prepare", "environment", "setup", "download", "motion", "track", "export_motion", "export", "draw")
+TASKS = (
+    "build", "prepare", "environment", "setup", "download", "motion", "track", "export_motion",
+    "export", "draw",
+)  # fmt: skip
 """The modules of this package."""

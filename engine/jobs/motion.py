@@ -2,14 +2,16 @@
 
 Request::
 
-    {"task": "motion", "motion": "walk.bvh", "output": "prepared.npz", "skeleton": false,
+    {"task": "motion", "motion": "walk.bvh", "output": "prepared.npz", "kind": "file",
      "target": {"joints": [[...]], "sole": 0.0, "pelvis": [...], "front": [...], "floor": 0.0,
                 "expressions": [...]},
      "options": {"frame_rate": 24.0, "place": "stand"}}
 
 ``target`` is ``retarget.placing.Target``, ``options`` are fields of
-``retarget.files.MotionOptions``; ``skeleton``: ``motion`` is what Blender wrote of an armature.
-Result: ``{"prepared": "…/prepared.npz", "frames": 300, "frame_rate": 24.0, "warnings": []}``.
+``retarget.files.MotionOptions``. ``kind`` is ``file``, or what Blender wrote: ``skeleton`` of an
+armature, ``recording`` of an avatar. Result::
+
+    {"prepared": "…/prepared.npz", "frames": 300, "frame_rate": 24.0, "warnings": [], "notes": []}
 """
 
 from __future__ import annotations
@@ -23,21 +25,27 @@ if TYPE_CHECKING:
     from ..worker import Channel
 
 DEFAULTS: dict[str, Any] = {
-    "motion": ..., "output": ..., "target": ..., "skeleton": False, "options": {},
+    "motion": ..., "output": ..., "target": ..., "kind": "file", "options": {},
 }  # fmt: skip
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Read, retarget, place and write; see the module."""
+    from ..formats.motion import read_arrays, write_arrays
     from ..retarget.files import finished, load_skeleton, motion_for, of_skeleton
     from ..retarget.placing import Target
+    from ..retarget.recording import exported
 
     target, options = Target.of_json(request["target"]), motion_options(request["options"])
     path = Path(request["motion"])
     channel.progress("motion", 0.1, "reading the motion")
-    if request["skeleton"]:
+    if request["kind"] == "skeleton":
         source = finished(of_skeleton(load_skeleton(path), target, options), target, options)
     else:
+        if request["kind"] == "recording":
+            arrays = exported(read_arrays(path))
+            path = path.with_name("recorded.npz")
+            write_arrays(arrays, path)
         source = motion_for(path, target, options)
     return prepared(source, Path(request["output"]), source.notes)
 
@@ -66,5 +74,6 @@ def prepared(source: Any, output: Path, notes: tuple[str, ...]) -> dict[str, Any
         "prepared": str(output),
         "frames": len(source.motion),
         "frame_rate": float(source.motion.frame_rate),
-        "warnings": list(notes),
+        "warnings": [],
+        "notes": list(notes),
     }

@@ -57,5 +57,5 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     if target is not None:
         source = motion_for(done.motion_file, target, wanted)
         ready = prepared(source, Path(request["prepared"]), source.notes)
-        result |= ready | {"warnings": [*result["warnings"], *ready["warnings"]]}
+        result |= {key: value for key, value in ready.items() if key != "warnings"}
     return result

@@ -246,3 +246,17 @@ def continuous(quats: FloatArray) -> FloatArray:
         flips[1:] = np.cumprod(np.where(dots < 0, -1.0, 1.0), axis=0)
     out: FloatArray = quats * flips[..., None]
     return out
+
+
+def held_back(
+    pose_before: FloatArray, transl_before: FloatArray, pose_after: FloatArray,
+    transl_after: FloatArray, target: Target,
+) -> FloatArray:  # fmt: skip
+    """[T, 3] by how much to move poses so that the lower foot is where it was before."""
+    R, was = joints_over_time(pose_before, transl_before, target.joints)
+    _, now = joints_over_time(pose_after, transl_after, target.joints)
+    lower = sole_heights(R, was, target).argmin(1)
+    feet = np.array([JOINT_INDEX["left_foot"], JOINT_INDEX["right_foot"]])[lower]
+    rows = np.arange(len(was))
+    out: FloatArray = was[rows, feet] - now[rows, feet]
+    return out

@@ -7,10 +7,9 @@ import numpy as np
 from ..evaluation import reenact
 from ..formats.motion import pose_arrays
 from ..formats.motion_keys import Arrays
-from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from ..types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, PARENTS, FloatArray
-
-_JAW = JOINT_INDEX["jaw"]
+from ..rotations import matrix_to_axis_angle
+from ..scene_files import unpacked
+from ..types import JOINT_NAMES, PARENTS, FloatArray
 
 
 def poses_of_turns(turns: FloatArray) -> FloatArray:
@@ -29,7 +28,8 @@ def exported(recording: Arrays, up: str = "y") -> Arrays:
     Args:
         recording: ``turns`` [T, 55, 3, 3] of each joint from its rest in the world, ``pelvis_at``
             [T, 3], ``joints`` [55, 3] of the T-pose, all in engine axes, ``expression`` [T, E]
-            with ``expression_names``, ``jaw_from_expression`` [E, 3] and ``frame_rate``.
+            with ``expression_names`` and ``frame_rate``; ``person``, the bytes of the avatar
+            without its splats, where the scene has them.
         up: ``z`` turns it all so that z points up, as in AMASS.
     """
     joints = np.asarray(recording["joints"], np.float64)
@@ -41,24 +41,23 @@ def exported(recording: Arrays, up: str = "y") -> Arrays:
         # each joint's rest stays y-up: only the root turns
     full_pose = poses_of_turns(turns)
     expression = np.asarray(recording["expression"], np.float64)
-    share = np.asarray(recording["jaw_from_expression"], np.float64)
-    if len(share):  # as engine/formats/motion.py does for a body
-        jaw = axis_angle_to_matrix(full_pose[:, _JAW]) @ axis_angle_to_matrix(expression @ share)
-        full_pose[:, _JAW] = matrix_to_axis_angle(jaw)
-    arrays = pose_arrays(full_pose, place - pelvis, expression, None)
-    if len(share):
-        arrays |= {
-            "expression_names": np.asarray(recording["expression_names"]),
-            "jaw_from_expression": share,
-        }
-    else:
+    names = tuple(str(name) for name in recording["expression_names"])
+    body = None
+    if "person" in recording:
+        body = unpacked(recording["person"].tobytes(), "the scene").body
+        if body.expression_names != names:
+            body = None
+    arrays = pose_arrays(full_pose, place - pelvis, expression, body)
+    if body is None and names:
+        arrays["expression_names"] = np.array(names, dtype=np.str_)
+    if not names:
         del arrays["expression"]
     return arrays | {
         "betas": np.zeros(10, np.float32),
         "gender": np.array("neutral"),
         "surface_model_type": np.array("smplx"),
         "mocap_frame_rate": np.array(float(recording["frame_rate"])),
-        "joint_names": np.array(JOINT_NAMES[:NUM_JOINTS]),
+        "joint_names": np.array(JOINT_NAMES),
         "pelvis": pelvis,
         "leg_length": np.array(reenact.leg_length(joints)),
     }

@@ -1,0 +1,322 @@
+"""Poses -> an action on an avatar's armature, through slots and channelbags.
+
+One action, one slot: the joints' quaternions, the root's place, and the expressions as properties
+of the bone that carries them. Keys are written in bulk, and in slices, because a long clip has a
+hundred thousand of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ...engine.types import JOINT_NAMES, FloatArray, LikenessError
+from ..rig.names import FACE
+from ..scene.axes import points_to_blender
+from ..scene.body import expression_names
+from .pose import ROOT, bone_quaternions, rest_axes
+
+CONSTANT, LINEAR = 0, 1
+"""Blender's numbers of key interpolations."""
+
+ACTION_KEY = "likeness_motion"
+"""On the actions made here: the file that they came from."""
+
+_ROWS = 400  # frames that are turned into quaternions in one slice
+_FIRST_RANGE = (1, 250)  # of a new scene
+
+
+@dataclass(frozen=True)
+class ActionOptions:
+    """What a user may choose.
+
+    Attributes:
+        start: frame of the first key. cyclic: the action goes on for ever.
+        nla: push the action down into a strip of the NLA.
+        scene_range: ``auto`` (while it is a new scene's), ``always`` or ``never``: make the
+            scene's frame range the action's.
+        scene_rate: give the scene the motion's frame rate.
+    """
+
+    start: int = 1
+    cyclic: bool = False
+    nla: bool = False
+    scene_range: str = "auto"
+    scene_rate: bool = False
+
+
+def write_action(
+    armature: Any, motion: Any, name: str, options: ActionOptions, scene: Any
+) -> Generator[None, None, Any]:
+    """Give an avatar's armature a new action; returns it. Slices of a few milliseconds.
+
+    Closed before its end it leaves nothing behind. The action before stays in the file.
+
+    Args:
+        motion: ``engine.retarget.files.Prepared``, one frame of the scene each.
+        name: of the action.
+    """
+    action = bpy.data.actions.new(name)
+    try:
+        yield from _fill(action, armature, motion, options)
+        yield
+        _give(armature, action, name, motion, options, scene)
+    except BaseException:
+        bpy.data.actions.remove(action)
+        raise
+    return action
+
+
+def channelbag_of(action: Any, slot: Any) -> Any | None:
+    """Where the f-curves of a slot are; None when it has none."""
+    for layer in action.layers:
+        for strip in layer.strips:
+            bag = strip.channelbag(slot)
+            if bag is not None:
+                return bag
+    return None
+
+
+def new_channelbag(action: Any, name: str) -> tuple[Any, Any]:
+    """(slot, channelbag) of a new action for an object."""
+    slot = action.slots.new(id_type="OBJECT", name=name)
+    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+    return slot, strip.channelbag(slot, ensure=True)
+
+
+def _fill(
+    action: Any, armature: Any, motion: Any, options: ActionOptions
+) -> Generator[None, None, None]:
+    _, bag = new_channelbag(action, armature.name)
+    count = len(motion)
+    frames = options.start + np.arange(count, dtype=np.float64)
+    ends_shot = np.zeros(count, bool)  # the frame before a cut holds
+    ends_shot[:-1] = motion.shot[1:] != motion.shot[:-1]
+    kinds = np.where(ends_shot, CONSTANT, LINEAR).astype(np.int32)
+    axes = rest_axes(armature)
+    quats = np.empty((count, len(JOINT_NAMES), 4))
+    for first in range(0, count, _ROWS):
+        rows = slice(first, first + _ROWS)
+        quats[rows] = bone_quaternions(motion.full_pose[rows], axes)
+        yield
+    from ...engine.retarget.placing import continuous
+
+    quats = continuous(quats)
+    for j, joint in enumerate(JOINT_NAMES):
+        if motion.known[j]:
+            path = f'pose.bones["{joint}"].rotation_quaternion'
+            write_curves(bag, path, joint, frames, quats[:, j], kinds)
+            yield
+    location = points_to_blender(np.asarray(motion.transl, np.float64)) @ axes[0]
+    write_curves(bag, f'pose.bones["{ROOT}"].location', ROOT, frames, location, kinds)
+    if motion.face:
+        for k, expression in enumerate(expression_names(armature)):
+            path = f'pose.bones["{FACE}"]["{bpy.utils.escape_identifier(expression)}"]'
+            write_curves(bag, path, FACE, frames, motion.expression[:, [k]], kinds, False)
+            yield
+    if options.cyclic:
+        for curve in bag.fcurves:
+            modifier = curve.modifiers.new("CYCLES")
+            if curve.data_path.endswith(".location"):
+                modifier.mode_before = modifier.mode_after = "REPEAT_OFFSET"
+    action.use_frame_range = True
+    action.frame_start, action.frame_end = float(frames[0]), float(frames[-1])
+    action.use_cyclic = options.cyclic
+
+
+def write_curves(
+    bag: Any, path: str, group: str, frames: FloatArray, values: FloatArray, kinds: Any,
+    array: bool = True,
+) -> None:  # fmt: skip
+    """New f-curves of a property: keys at ``frames`` [T] with ``values`` [T, n]."""
+    found = bag.groups.get(group) or bag.groups.new(group)
+    for index in range(values.shape[1]):
+        curve = bag.fcurves.new(path, index=index) if array else bag.fcurves.new(path)
+        curve.group = found
+        set_keys(curve, frames, values[:, index], kinds)
+
+
+def set_keys(curve: Any, frames: FloatArray, values: FloatArray, kinds: Any) -> None:
+    """The keys of an f-curve, in place of what it has."""
+    points = curve.keyframe_points
+    if len(points) != len(frames):
+        points.clear()
+        points.add(len(frames))
+    points.foreach_set("co", np.stack([frames, values], 1).astype(np.float32).ravel())
+    points.foreach_set("interpolation", kinds)
+    curve.update()
+
+
+def _give(
+    armature: Any, action: Any, name: str, motion: Any, options: ActionOptions, scene: Any
+) -> None:
+    """Make the new action the armature's, and the timeline ready to play it."""
+    from ..rig.controls import release
+
+    data = armature.animation_data_create()
+    if data.action is not None:
+        data.action.use_fake_user = True  # what was there is not lost with the file
+    action.use_fake_user = True
+    slot = action.slots[0]
+    if options.nla:
+        data.action = None
+        track = data.nla_tracks.new()
+        track.name = name
+        strip = track.strips.new(name, options.start, action)
+        strip.action_slot = slot
+        if options.cyclic:
+            strip.repeat = 4.0
+    else:
+        data.action = action
+        data.action_slot = slot
+    release(armature)
+    if options.scene_rate:
+        set_rate(scene, float(motion.frame_rate))
+    last = options.start + len(motion) - 1
+    new = (scene.frame_start, scene.frame_end) == _FIRST_RANGE
+    if last > options.start and (
+        options.scene_range == "always" or (options.scene_range == "auto" and new)
+    ):
+        scene.frame_start = max(0, options.start)
+        # of a loop the last frame is the first one again
+        scene.frame_end = last - options.cyclic
+    scene.frame_set(options.start)
+
+
+def set_rate(scene: Any, rate: float) -> None:
+    """Frames a second of a scene, 29.97 and the like included."""
+    whole = max(1, round(rate))
+    scene.render.fps = whole
+    scene.render.fps_base = whole / rate
+
+
+def motion_name(path: Path) -> str:
+    """What an action of a file is called."""
+    return path.stem or "Motion"
+
+
+# What an armature has -----------------------------------------------------------------------
+
+
+def current_curves(armature: Any) -> Any:
+    """The channelbag that the armature plays.
+
+    Raises:
+        LikenessError: it has no action, or an empty one.
+    """
+    data = armature.animation_data
+    bag = None
+    if data is not None and data.action is not None and data.action_slot is not None:
+        bag = channelbag_of(data.action, data.action_slot)
+    if bag is None or not len(bag.fcurves):
+        raise LikenessError(f"'{armature.name}' has no animation.", "Import a motion first.")
+    return bag
+
+
+def smooth_action(armature: Any, sigma: float, keep_feet: bool, target: dict[str, Any]) -> int:
+    """Take quick movements out of what an avatar's action does, as much of what comes before as
+    of what comes after; returns the number of curves. Cuts (keys that hold) are kept.
+
+    Args:
+        sigma: frames, standard deviation of the filter.
+        keep_feet: hold the foot on the floor where it was, by moving the root.
+        target: of :func:`.record.target_of`.
+
+    Raises:
+        LikenessError: there is nothing to smooth.
+    """
+    from ...engine.retarget.placing import blurred, continuous
+
+    bag = current_curves(armature)
+    first, last = armature.animation_data.action.frame_range
+    frames = np.arange(round(first), round(last) + 1, dtype=np.float64)
+    if len(frames) < 3:
+        raise LikenessError("The action has less than three frames.", "Choose a longer one.")
+    cuts = _cuts(bag, frames)
+    kinds = np.where(np.isin(np.arange(len(frames)), cuts - 1), CONSTANT, LINEAR).astype(np.int32)
+    groups: dict[str, dict[int, Any]] = {}
+    for curve in bag.fcurves:
+        groups.setdefault(curve.data_path, {})[curve.array_index] = curve
+    before = _sampled(groups, frames)
+    after = {}
+    for path, values in before.items():
+        turning = path.endswith("rotation_quaternion") and values.shape[1] == 4
+        smooth = continuous(values) if turning else values
+        parts = np.split(smooth, cuts)
+        smooth = np.concatenate([blurred(part, sigma) for part in parts])
+        if turning:
+            smooth = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)
+        after[path] = smooth
+    if keep_feet:
+        _hold_feet(armature, before, after, target, sigma, cuts)
+    count = 0
+    for path, curves in groups.items():
+        for column, index in enumerate(sorted(curves)):
+            set_keys(curves[index], frames, after[path][:, column], kinds)
+            count += 1
+    return count
+
+
+def _cuts(bag: Any, frames: FloatArray) -> Any:
+    """Rows of ``frames`` that begin a new shot: the key before holds."""
+    points = max((curve.keyframe_points for curve in bag.fcurves), key=len)
+    kinds, co = np.empty(len(points), np.int32), np.empty(2 * len(points), np.float32)
+    points.foreach_get("interpolation", kinds)
+    points.foreach_get("co", co)
+    if len(points) < len(frames):  # keyed by hand: no shots
+        return np.zeros(0, np.int64)
+    held = co[::2][kinds == CONSTANT] + 1 - frames[0]
+    return np.array([row for row in np.round(held).astype(int) if 0 < row < len(frames)], np.int64)
+
+
+def _sampled(groups: dict[str, dict[int, Any]], frames: FloatArray) -> dict[str, FloatArray]:
+    """Data path -> [T, n] at each frame."""
+    out = {}
+    for path, curves in groups.items():
+        columns = []
+        for index in sorted(curves):
+            curve, points = curves[index], curves[index].keyframe_points
+            co = np.empty(2 * len(points), np.float32)
+            points.foreach_get("co", co)
+            dense = len(points) == len(frames) and np.allclose(co[::2], frames)
+            values = co[1::2] if dense else [curve.evaluate(frame) for frame in frames]
+            columns.append(np.asarray(values, np.float64))
+        out[path] = np.stack(columns, 1)
+    return out
+
+
+def _hold_feet(
+    armature: Any, before: dict[str, FloatArray], after: dict[str, FloatArray],
+    target: dict[str, Any], sigma: float, cuts: Any,
+) -> None:  # fmt: skip
+    """Move the root so that the lower foot stays where it was before."""
+    from ...engine.retarget.placing import Target, blurred, held_back
+
+    path = f'pose.bones["{ROOT}"].location'
+    if path not in before or before[path].shape[1] != 3:
+        return
+    axes = rest_axes(armature)
+    poses = [_poses(armature, values, axes) for values in (before, after)]
+    shift = held_back(*poses[0], *poses[1], Target.of_json(target))
+    shift = np.concatenate([blurred(part, 0.5 * sigma) for part in np.split(shift, cuts)])
+    after[path] = after[path] + points_to_blender(shift) @ axes[0]
+
+
+def _poses(armature: Any, values: dict[str, FloatArray], axes: FloatArray) -> Any:
+    """full_pose [T, 55, 3] and transl [T, 3] that curves stand for."""
+    from ..scene.axes import points_to_engine
+    from .pose import axis_angles
+
+    location = values[f'pose.bones["{ROOT}"].location']
+    quats = np.empty((len(location), len(JOINT_NAMES), 4))
+    for j, joint in enumerate(JOINT_NAMES):
+        curves = values.get(f'pose.bones["{joint}"].rotation_quaternion')
+        still = armature.pose.bones[joint].matrix_basis.to_quaternion()
+        quats[:, j] = np.array(still) if curves is None or curves.shape[1] != 4 else curves
+    quats /= np.linalg.norm(quats, axis=-1, keepdims=True)
+    return axis_angles(quats, axes), points_to_engine(location @ axes[0].T)

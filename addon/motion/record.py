@@ -1,0 +1,247 @@
+"""Armatures over time: what one sees of their bones, constraints and IK included, frame by frame.
+
+The armature is evaluated in a scene of its own that lasts as long as the recording, so that
+neither the splats nor anything else is worked out for each frame, and the user's scene stays as it
+is. Generators with slices of a frame; nothing may undo between the slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ...engine.types import JOINT_NAMES, LikenessError
+from ..rig.names import FACE
+from ..scene.axes import points_to_engine, rotations_to_engine
+from ..scene.body import expression_names, get_expression
+from ..scene.build import PERSON_KEY, AvatarObjects
+
+SCENE_NAME = "Likeness Recording"
+
+Steps = Generator[float, None, None]
+
+
+@contextmanager
+def alone(armature: Any, scene: Any | None = None) -> Iterator[Callable[[float], Any]]:
+    """A function from a frame to the armature object as it is then, evaluated."""
+    own = scene is None
+    if own:
+        scene = bpy.data.scenes.new(SCENE_NAME)
+        scene.collection.objects.link(armature)
+    assert scene is not None
+    layer = scene.view_layers[0]
+
+    def at(frame: float) -> Any:
+        whole = int(np.floor(frame))
+        scene.frame_set(whole, subframe=frame - whole)
+        return armature.evaluated_get(layer.depsgraph)
+
+    try:
+        yield at
+    finally:
+        if own:
+            bpy.data.scenes.remove(scene)
+
+
+def rate_of(scene: Any) -> float:
+    """Frames a second."""
+    return float(scene.render.fps / scene.render.fps_base)
+
+
+def record_skeleton(
+    armature: Any,
+    frames: Sequence[int],
+    frame_rate: float,
+    path: Path,
+    bones: Sequence[str],
+    scene: Any | None = None,
+) -> Steps:
+    """Write what an armature's bones do in the world as a skeleton file.
+
+    Args:
+        bones: those that are needed.
+        scene: one that holds nothing but what is needed; a new one for the time if None.
+    """
+    from ...engine.retarget.files import save_skeleton
+    from ...engine.retarget.skeleton import Skeleton, SkeletonMotion
+
+    count = len(frames)
+    posed = np.empty((count, len(bones), 4, 4))
+    with alone(armature, scene) as at:
+        for t, frame in enumerate(frames):
+            seen = at(frame)
+            world = np.array(seen.matrix_world)
+            if t == 0:
+                rest = world @ np.array([armature.data.bones[name].matrix_local for name in bones])
+            posed[t] = world @ np.array([seen.pose.bones[name].matrix for name in bones])
+            yield (t + 1) / count
+
+    def axes(matrices: Any) -> Any:
+        u, _, v = np.linalg.svd(matrices[..., :3, :3])
+        # Bones' own axes stay what they are: only the world's change.
+        return _to_engine_left(u @ v)
+
+    skeleton = Skeleton(
+        tuple(bones), (-1,) * len(bones), points_to_engine(rest[:, :3, 3]), axes(rest)
+    )
+    moved = SkeletonMotion(skeleton, axes(posed), points_to_engine(posed[..., :3, 3]), frame_rate)
+    save_skeleton(moved, path)
+
+
+def _to_engine_left(R: Any) -> Any:
+    """Columns of Blender's world -> of the engine's."""
+    return np.swapaxes(points_to_engine(np.swapaxes(R, -1, -2)), -1, -2)
+
+
+def record_avatar(
+    objects: AvatarObjects,
+    frames: Sequence[int],
+    frame_rate: float,
+    path: Path,
+    world: bool = False,
+) -> Steps:
+    """Write what an avatar does as a recording (engine/retarget/recording.py).
+
+    Args:
+        frames: none for the pose of now, keyed or not.
+        world: in the world's axes and place instead of the armature object's.
+    """
+    from ...engine.formats.motion import write_arrays
+
+    armature = objects.armature
+    names = expression_names(armature)
+    rest = np.array([armature.data.bones[name].matrix_local for name in JOINT_NAMES])
+    count = max(1, len(frames))
+    posed, place = np.empty((count, 55, 4, 4)), np.empty((count, 4, 4))
+    weights = np.zeros((count, len(names)))
+
+    def keep(t: int, seen: Any) -> None:
+        posed[t] = [seen.pose.bones[name].matrix for name in JOINT_NAMES]
+        place[t] = np.array(seen.matrix_world)
+        values = get_expression(seen) if FACE in seen.pose.bones else get_expression(armature)
+        weights[t] = [values[name] for name in names]
+
+    if len(frames):
+        with alone(armature) as at:
+            for t, frame in enumerate(frames):
+                keep(t, at(frame))
+                yield (t + 1) / count
+    else:
+        keep(0, armature.evaluated_get(bpy.context.evaluated_depsgraph_get()))
+        yield 1.0
+    if world:
+        posed = place[:, None] @ posed
+    turns = posed[..., :3, :3] @ np.swapaxes(rest[:, :3, :3], -1, -2)
+    arrays = {
+        "turns": rotations_to_engine(turns),
+        "pelvis_at": points_to_engine(posed[:, 0, :3, 3]),
+        "joints": points_to_engine(rest[:, :3, 3]),
+        "expression": weights,
+        "expression_names": np.array(names, dtype=np.str_),
+        "frame_rate": np.array(frame_rate),
+    }
+    kept = objects.body.data.get(PERSON_KEY)
+    if kept is not None:
+        arrays["person"] = np.frombuffer(bytes(kept), np.uint8)
+    write_arrays(arrays, path)
+
+
+def target_of(objects: AvatarObjects) -> dict[str, Any]:
+    """The avatar as the worker's motion tasks know it (``retarget.placing.Target``), standing as
+    it stands now."""
+    from ...engine.evaluation.reenact import front_of
+    from ...engine.retarget.placing import Target, floor_of
+    from .pose import bones_to_pose
+
+    armature, mesh = objects.armature, objects.body.data
+    bones = armature.data.bones
+    joints = points_to_engine(np.array([bones[name].head_local for name in JOINT_NAMES]))
+    points = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.vertices.foreach_get("co", points)
+    sole = float(points_to_engine(points.reshape(-1, 3))[:, 1].min())
+    pose = bones_to_pose(armature, np.zeros(0))
+    target = Target(
+        joints, sole, joints[0] + pose.transl, front_of(pose), 0.0, expression_names(armature)
+    )
+    floor = floor_of(pose.full_pose[None], pose.transl[None], target)
+    return {**target.to_json(), "floor": floor}
+
+
+def frames_of(armature: Any, scene: Any) -> range:
+    """The frames of an armature's action, or the scene's where it has none."""
+    data = armature.animation_data
+    if data is not None and data.action is not None:
+        first, last = (round(x) for x in data.action.frame_range)
+        if last > first:
+            return range(first, last + 1)
+    return range(scene.frame_start, scene.frame_end + 1)
+
+
+# Other programs' files that Blender reads ---------------------------------------------------
+
+
+def record_fbx(path: Path, target: Path, bones: Path | None, frame_rate: float) -> Steps:
+    """Import an FBX file into a scene of its own, write its armature's motion as a skeleton file,
+    and remove all of it again. Blender's importer blocks while it reads.
+
+    Raises:
+        LikenessError: Blender cannot read it, or it has no animated person.
+    """
+    from ...engine.retarget.bone_maps import detect, read_map
+
+    if not path.is_file():
+        raise LikenessError(f"'{path}' does not exist.", "Choose an FBX file.")
+    bone_map = read_map(bones) if bones is not None else None
+    scene = bpy.data.scenes.new(SCENE_NAME)
+    before = _everything()
+    try:
+        scene.render.fps, scene.render.fps_base = max(1, round(frame_rate)), 1.0
+        scene.render.fps_base = scene.render.fps / frame_rate
+        _import_fbx(path, scene)
+        yield 0.0
+        armatures = [o for o in scene.objects if o.type == "ARMATURE"]
+        if not armatures:
+            raise LikenessError(
+                f"'{path}' holds no armature.", "Export it with its skeleton (With Skin or not)."
+            )
+        armature = max(armatures, key=lambda o: len(o.data.bones))
+        names = [bone.name for bone in armature.data.bones]
+        found = detect(names, bone_map)
+        data = armature.animation_data
+        if data is None or data.action is None:
+            raise LikenessError(f"'{path}' holds no animation.", "Export it with animation.")
+        used = [names[k] for k in found.bones.values()]
+        frames = frames_of(armature, scene)
+        yield from record_skeleton(armature, frames, frame_rate, target, used, scene)
+    finally:
+        bpy.data.scenes.remove(scene)
+        bpy.data.batch_remove([block for block in _everything() - before if _left(block)])
+
+
+def _import_fbx(path: Path, scene: Any) -> None:
+    layer = scene.view_layers[0]
+    try:
+        with bpy.context.temp_override(scene=scene, view_layer=layer):
+            bpy.ops.import_scene.fbx(filepath=str(path))
+    except (RuntimeError, AttributeError) as error:
+        raise LikenessError(
+            f"Blender cannot read '{path}' ({str(error).strip()}).",
+            "Export it again as binary FBX, version 7.1 or later.",
+        ) from error
+
+
+def _everything() -> set[Any]:
+    data = bpy.data
+    kinds = (data.objects, data.armatures, data.meshes, data.actions, data.materials, data.images,
+             data.textures, data.collections, data.cameras, data.lights, data.curves,
+             data.shape_keys, data.node_groups)  # fmt: skip
+    return {block for kind in kinds for block in kind}
+
+
+def _left(block: Any) -> bool:
+    return not isinstance(block, bpy.types.Key)  # goes with its mesh

@@ -1,0 +1,212 @@
+"""What the worker is asked about motions, and what becomes of its answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ...engine.types import LikenessError
+from ..portrait import output_folder, scratch_file
+from ..scene.build import AvatarObjects, find_avatar, find_avatars
+from .actions import ACTION_KEY, ActionOptions, motion_name, write_action
+from .record import (
+    frames_of,
+    rate_of,
+    record_avatar,
+    record_fbx,
+    record_skeleton,
+    target_of,
+)
+
+NOTES_KEY = "likeness_motion_notes"
+"""On an action: what was decided or left out when it was made, as JSON."""
+
+SUFFIXES = (".npz", ".npy", ".bvh", ".fbx")
+VIDEO_GLOB = "*.mp4;*.mov;*.mkv;*.m4v;*.avi;*.webm;*.jpg;*.jpeg;*.png"
+
+Request = Generator[float, None, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a motion is to be used.
+
+    Attributes:
+        motion: options of the engine (``retarget.files.MotionOptions``) as plain values.
+        action: those of the action. scene_rate: keep the motion's own frame rate.
+    """
+
+    motion: Mapping[str, Any] = field(default_factory=dict)
+    action: ActionOptions = field(default_factory=ActionOptions)
+
+    def options(self, scene: Any) -> dict[str, Any]:
+        """The worker's ``options``."""
+        rate = None if self.action.scene_rate else rate_of(scene)
+        return {**self.motion, "frame_rate": rate, "loop": self.action.cyclic}
+
+
+def chosen_avatar(context: Any) -> AvatarObjects:
+    """The active avatar, or the only one in the scene.
+
+    Raises:
+        LikenessError: there is none, or which one is not clear.
+    """
+    active = find_avatar(context.object)
+    if active is not None:
+        return active
+    found = find_avatars(context.scene)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise LikenessError("There are several avatars.", "Select the one that shall move.")
+    raise LikenessError("There is no avatar in the scene.", "Import or build an avatar first.")
+
+
+def avatar_named(name: str) -> AvatarObjects:
+    """The avatar of an armature object, found again.
+
+    Raises:
+        LikenessError: it has gone.
+    """
+    found = find_avatar(bpy.data.objects.get(name))
+    if found is None:
+        raise LikenessError(f"The avatar '{name}' is no longer there.", "Start again.")
+    return found
+
+
+def file_request(context: Any, path: Path, avatar: AvatarObjects, wanted: Wanted) -> Any:
+    """The task ``motion`` for a file; a generator for FBX, which Blender reads.
+
+    Raises:
+        LikenessError: no such file, or of no kind that is read.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise LikenessError(f"'{path}' {what}.", f"Choose one of: {', '.join(SUFFIXES)}.")
+    if path.suffix.lower() == ".fbx":
+        return _fbx_request(context, path, avatar, wanted)
+    return _request(context, path, "file", avatar, wanted)
+
+
+def _request(
+    context: Any, path: Path, kind: str, avatar: AvatarObjects, wanted: Wanted
+) -> dict[str, Any]:
+    return {
+        "task": "motion", "motion": str(path), "kind": kind,
+        "output": str(scratch_file("prepared.npz")),
+        "target": target_of(avatar), "options": wanted.options(context.scene),
+    }  # fmt: skip
+
+
+def _fbx_request(context: Any, path: Path, avatar: AvatarObjects, wanted: Wanted) -> Request:
+    request = _request(context, scratch_file("skeleton.npz"), "skeleton", avatar, wanted)
+    bones = wanted.motion.get("bones")
+    rate = rate_of(context.scene)
+    yield from record_fbx(path, Path(request["motion"]), Path(bones) if bones else None, rate)
+    return request
+
+
+def armature_request(
+    context: Any, source: Any, avatar: AvatarObjects, wanted: Wanted
+) -> Request:  # fmt: skip
+    """The task ``motion`` for what an armature of the scene does, an avatar's or any other.
+
+    Raises:
+        LikenessError: it is no person's armature, or the avatar's own.
+    """
+    from ...engine.retarget.bone_maps import detect, read_map
+
+    if source is None or source.type != "ARMATURE":
+        raise LikenessError("There is no such armature.", "Choose the armature to copy from.")
+    if source == avatar.armature:
+        raise LikenessError(
+            f"'{source.name}' is the avatar itself.", "Choose another armature to copy from."
+        )
+    frames, rate = frames_of(source, context.scene), rate_of(context.scene)
+    other = find_avatar(source)
+    if other is not None:
+        request = _request(context, scratch_file("recording.npz"), "recording", avatar, wanted)
+        yield from record_avatar(other, frames, rate, Path(request["motion"]))
+        return request
+    bones = wanted.motion.get("bones")
+    names = [bone.name for bone in source.data.bones]
+    found = detect(names, read_map(Path(bones)) if bones else None)
+    used = [names[k] for k in found.bones.values()]
+    request = _request(context, scratch_file("skeleton.npz"), "skeleton", avatar, wanted)
+    yield from record_skeleton(source, frames, rate, Path(request["motion"]), used)
+    return request
+
+
+def track_request(
+    context: Any, media: Path, avatar: AvatarObjects, wanted: Wanted, tracking: Mapping[str, Any],
+    overlay: bool, motion_file: Path | None,
+) -> dict[str, Any]:  # fmt: skip
+    """The task ``track`` for a photo or video.
+
+    Args:
+        tracking: fields of ``track_files.TrackOptions``.
+        motion_file: where to keep what was found; None for the folder of the user's avatars.
+
+    Raises:
+        LikenessError: no such file.
+    """
+    if not media.is_file():
+        raise LikenessError(f"'{media}' does not exist.", "Choose a video.")
+    kept = motion_file or output_folder(context, media) / f"{media.stem}.npz"
+    still = media.suffix.lower() in (".jpg", ".jpeg", ".png")
+    drawn = kept.with_name(f"{kept.stem}-overlay{'.png' if still else '.mp4'}")
+    return {
+        "task": "track", "media": str(media), "output": str(kept),
+        "overlay": str(drawn) if overlay else None, "options": dict(tracking),
+        "prepared": str(scratch_file("prepared.npz")), "target": target_of(avatar),
+        "motion": wanted.options(context.scene),
+    }  # fmt: skip
+
+
+def export_request(
+    context: Any, avatar: AvatarObjects, path: Path, frames: range, world: bool, up: str
+) -> Request:
+    """The task ``export_motion`` for what an avatar does; without frames for its pose of now."""
+    recording = scratch_file("recording.npz")
+    rate = rate_of(context.scene) / (frames.step if len(frames) > 1 else 1)
+    yield from record_avatar(avatar, frames, rate, recording, world)
+    return {
+        "task": "export_motion", "recording": str(recording), "output": str(path), "up": up,
+    }  # fmt: skip
+
+
+def import_steps(
+    context: Any, result: Mapping[str, Any], armature: str, source: str, wanted: Wanted
+) -> Generator[None, None, None]:
+    """What a worker made ready onto the avatar, in slices.
+
+    Args:
+        armature: name of the avatar's. source: the file or object that the motion comes from.
+    """
+    from ...engine.retarget.files import Prepared
+
+    motion = Prepared.load(Path(result["prepared"]))
+    yield
+    avatar = avatar_named(armature)
+    name = motion_name(Path(source))
+    action = yield from write_action(avatar.armature, motion, name, wanted.action, context.scene)
+    action[ACTION_KEY] = source
+    action[NOTES_KEY] = json.dumps(list(result.get("notes", ())))
+
+
+def notes_of(armature: Any) -> list[str]:
+    """What was decided when the armature's present action was made."""
+    data = armature.animation_data
+    action = data.action if data is not None else None
+    if action is None or NOTES_KEY not in action:
+        return []
+    try:
+        notes = json.loads(action[NOTES_KEY])
+    except (TypeError, ValueError):  # somebody else's property of that name
+        return []
+    return [str(note) for note in notes] if isinstance(notes, list) else []
