@@ -15,6 +15,7 @@ from ..engine.scene_files import load_steps
 from ..engine.types import MAX_GAUSSIANS
 from .preferences import avatar_folder, preferences
 from .scene.build import AvatarObjects, build_scene_steps
+from .scene.view import look_at_avatar, show_splats
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,5 @@ def import_steps(
     objects = yield from build_scene_steps(ready, name, context, avatar)
     if preferences(context).show_splats:
         show_splats(context)
+        look_at_avatar(objects, ready.avatar, context)
     return objects
-
-
-def show_splats(context: Any) -> None:
-    """Switch the screen's solid 3D views to Material Preview; others are left as they are."""
-    for area in context.screen.areas if context.screen else ():
-        if area.type == "VIEW_3D" and area.spaces.active.shading.type == "SOLID":
-            area.spaces.active.shading.type = "MATERIAL"
