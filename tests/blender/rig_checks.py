@@ -1,0 +1,465 @@
+"""Checks of the rig, run inside Blender by ``inside.py``; each returns plain figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import people
+from likeness import operators
+from likeness.addon.motion.pose import bones_to_pose, pose_to_bones
+from likeness.addon.rig import posing
+from likeness.addon.rig.controls import EYES
+from likeness.addon.rig.ik import to_fk, to_ik
+from likeness.addon.rig.limits import limits_on, set_limits
+from likeness.addon.rig.look import JOINTS, look_at, look_free
+from likeness.addon.rig.names import (
+    EYES_TARGET,
+    FACE,
+    HEAD_TARGET,
+    IK,
+    LIMBS,
+    LOOK,
+    ik_control,
+    pole,
+)
+from likeness.addon.rig.visual import seen_matrices
+from likeness.addon.scene.axes import points_to_engine
+from likeness.addon.scene.body import get_expression, set_expression
+from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.rotations import axis_angle_to_matrix
+from likeness.engine.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, Avatar, FloatArray, Pose
+from mathutils import Matrix, Quaternion, Vector
+
+
+def person(symmetric: bool = False, correctives: bool = False, skirt: bool = False):
+    """A small avatar in an empty scene."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    avatar = people.random_avatar(3, count=200)
+    if symmetric:
+        avatar = replace(avatar, body=synthetic_body(3).personalised(np.zeros(4)))
+    if skirt:
+        avatar = people.with_skirt(avatar)
+    if correctives:
+        shape = (len(avatar.body.v_template), 3, 9 * (NUM_JOINTS - 1))
+        posedirs = np.random.default_rng(7).normal(0.0, 0.003, shape)
+        avatar = replace(avatar, body=replace(avatar.body, posedirs=posedirs.astype(np.float32)))
+    return avatar, build_scene(avatar, "Person")
+
+
+def natural_pose(rng: np.random.Generator, armature: Any) -> None:
+    """A random pose in which elbows and knees bend the way they do."""
+    pose_to_bones(Pose(rng.normal(0, 0.35, (NUM_JOINTS, 3)), rng.normal(0, 0.3, 3), ()), armature)
+    for _, lower, _ in LIMBS.values():
+        twist = Quaternion((0, 1, 0), rng.normal(0, 0.3))
+        bend = Quaternion((1, 0, 0), rng.uniform(0.05, 2.2))
+        armature.pose.bones[lower].rotation_quaternion = bend @ twist
+
+
+def jump(before: dict[str, Matrix], now: dict[str, Matrix]) -> list[float]:
+    """Largest move in metres and largest turn in degrees of the 55 bones."""
+    move = max((before[n].translation - now[n].translation).length for n in JOINT_NAMES)
+    turns = [np.array(before[n].to_3x3()).T @ np.array(now[n].to_3x3()) for n in JOINT_NAMES]
+    cosine = np.clip((np.trace(np.array(turns), axis1=1, axis2=2) - 1) / 2, -1, 1)
+    return [move, float(np.degrees(np.arccos(cosine)).max())]
+
+
+def bends() -> dict[str, Any]:
+    """What a turn of each bone by 0.5 about its +x is in SMPL-X's axes; shapes and colours."""
+    avatar, objects = person(symmetric=True)
+    bones = objects.armature.pose.bones
+    pose_to_bones(Pose.rest(0), objects.armature)
+    for name in JOINT_NAMES:
+        bones[name].rotation_quaternion = Quaternion((1, 0, 0), 0.5)
+    pose = bones_to_pose(objects.armature, np.zeros(0))
+    second = build_scene(avatar, "Other")
+    return {
+        "turns": dict(zip(JOINT_NAMES, pose.full_pose.tolist())),
+        "modes": sorted({bone.rotation_mode for bone in bones}),
+        "shapes": all(bone.custom_shape is not None for bone in bones),
+        "shared": all(
+            bone.custom_shape == second.armature.pose.bones[bone.name].custom_shape
+            for bone in bones
+        ),
+        "rendered": any(not bone.custom_shape.hide_render for bone in bones),
+        "deforming": sorted(b.name for b in objects.armature.data.bones if b.use_deform),
+        "colors": len({tuple(b.color.custom.normal) for b in objects.armature.data.bones}),
+        "collections": {
+            c.name: len(c.bones_recursive) for c in objects.armature.data.collections_all
+        },
+    }
+
+
+def mirrored() -> dict[str, float]:
+    """The mirror against SMPL-X's rule, against Blender's Paste Flipped, and twice."""
+    _, objects = person(symmetric=True)
+    armature, rng = objects.armature, np.random.default_rng(2)
+    pose = Pose(rng.normal(0, 0.4, (NUM_JOINTS, 3)), rng.normal(0, 0.2, 3), ())
+    pose = pose.with_joints(pelvis=[0.0, 0.0, 0.3])  # looks ahead, so that the mirror is the body's
+    pose_to_bones(pose, armature)
+    smile = ("mouthSmileLeft", "mouthSmileRight", "jawOpen")
+    set_expression(armature, smile, np.array([0.7, 0.0, 0.2]))
+    expected = np.array([
+        pose.full_pose[JOINT_INDEX[posing.partner(name)]] * [1, -1, -1] for name in JOINT_NAMES
+    ])  # fmt: skip
+    before = bones_to_pose(armature, np.zeros(0))
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="POSE")
+    for bone in armature.pose.bones:
+        select = bone if hasattr(bone, "select") else bone.bone
+        select.select = True
+    bpy.ops.pose.copy()
+    bpy.ops.pose.paste(flipped=True)
+    blenders = bones_to_pose(armature, np.zeros(0))
+    bpy.ops.object.mode_set(mode="OBJECT")
+    pose_to_bones(pose, armature)
+    natural = {limb: k for k, limb in enumerate(LIMBS)}
+    posing.mirror(armature)
+    ours, face = bones_to_pose(armature, np.zeros(0)), get_expression(armature)
+    posing.mirror(armature)
+    again = bones_to_pose(armature, np.zeros(0))
+    # a pose in IK: the controls change sides
+    natural_pose(rng, armature)
+    to_ik(armature, ["left_hand", "right_foot"])
+    seen = bones_to_pose(armature, np.zeros(0))
+    posing.mirror(armature)
+    flipped = bones_to_pose(armature, np.zeros(0))
+    switches = [armature.pose.bones[ik_control(limb)][IK] for limb in natural]
+    posing.mirror(armature)
+    return {
+        "rule": far(expected, ours.full_pose),
+        "blender": far(expected, blenders.full_pose),
+        "place": float(np.abs(ours.transl - before.transl).max()),
+        "twice": far(before.full_pose, again.full_pose),
+        "smile": [face["mouthSmileLeft"], face["mouthSmileRight"], face["jawOpen"]],
+        "switches": switches,
+        "ik": far(
+            np.array([seen.full_pose[JOINT_INDEX[posing.partner(n)]] * [1, -1, -1]
+                      for n in JOINT_NAMES])[1:], flipped.full_pose[1:]),
+        "ik_twice": far(seen.full_pose, bones_to_pose(armature, np.zeros(0)).full_pose),
+    }  # fmt: skip
+
+
+def far(a: FloatArray, b: FloatArray) -> float:
+    return float(np.abs(axis_angle_to_matrix(a) - axis_angle_to_matrix(b)).max())
+
+
+def limits() -> dict[str, Any]:
+    """Limits off, on, and switched off by a pose that is set."""
+    _, objects = person()
+    armature = objects.armature
+    wild = np.random.default_rng(5).normal(0, 1.2, (NUM_JOINTS, 3))
+    pose = Pose(wild, np.zeros(3), ())
+    pose_to_bones(pose, armature)
+    off = far(wild, bones_to_pose(armature, np.zeros(0)).full_pose)
+    pose_to_bones(Pose.rest(0), armature)
+    set_limits(armature, True)
+    held = {}
+    for name, degrees in (("left_knee", -60), ("right_knee", 60), ("left_elbow", 170)):
+        bone = armature.pose.bones[name]
+        bone.rotation_quaternion = Quaternion((1, 0, 0), np.radians(degrees))
+        turned = bones_to_pose(armature, np.zeros(0)).full_pose[JOINT_INDEX[name]]
+        held[name] = float(np.degrees(turned @ ([1, 0, 0] if "knee" in name else [0, -1, 0])))
+    side = {}  # the same twist to the other side is held alike
+    for name, sign in (("left_wrist", 1), ("right_wrist", -1)):
+        armature.pose.bones[name].rotation_quaternion = Quaternion((0, 0, 1), sign * 1.5)
+        side[name] = float(np.linalg.norm(
+            bones_to_pose(armature, np.zeros(0)).full_pose[JOINT_INDEX[name]]))  # fmt: skip
+    on = limits_on(armature)
+    pose_to_bones(pose, armature)
+    again = far(wild, bones_to_pose(armature, np.zeros(0)).full_pose)
+    return {"off": off, "held": held, "side": side, "on": on, "set": again}
+
+
+def ik(count: int) -> dict[str, Any]:
+    """Switching there and back in random poses, reaching, and keys."""
+    _, objects = person()
+    armature, rng = objects.armature, np.random.default_rng(4)
+    bones = armature.pose.bones
+    there, back, missed, backwards, bent, turned = [], [], 0.0, 0.0, 0, 0.0
+    for k in range(count):
+        if k:
+            natural_pose(rng, armature)
+        else:
+            pose_to_bones(Pose.rest(0), armature)  # dead straight limbs
+        seen = seen_matrices(armature)
+        bent += len(to_ik(armature, LIMBS))
+        there.append(jump(seen, seen_matrices(armature)))
+        for limb, (upper, lower, _) in LIMBS.items():
+            control = bones[ik_control(limb)]
+            reach = (seen[upper].translation - seen[lower].translation).length
+            goal = seen[upper].translation.lerp(control.matrix.translation, 0.8)
+            goal += Vector(rng.normal(0, 0.05 * reach, 3).tolist())
+            turn = Quaternion(rng.normal(size=4).tolist()).normalized()
+            control.matrix = Matrix.Translation(goal) @ turn.to_matrix().to_4x4()
+        seen = seen_matrices(armature)
+        for limb, (_, lower, last) in LIMBS.items():
+            control = seen[ik_control(limb)]
+            missed = max(missed, (seen[last].translation - control.translation).length)
+            angle = seen[last].to_quaternion().rotation_difference(control.to_quaternion()).angle
+            turned = max(turned, min(angle, abs(2 * np.pi - angle)))
+            parent = bones[lower].parent.name
+            local = (seen[parent].inverted() @ seen[lower]).to_3x3()
+            rest = bones[lower].parent.bone.matrix_local.inverted() @ bones[lower].bone.matrix_local
+            euler = (rest.to_3x3().inverted() @ local).to_euler()
+            backwards = min(backwards, float(np.degrees(euler.x)))
+        to_fk(armature, LIMBS)
+        back.append(jump(seen, seen_matrices(armature)))
+    # a knee bent the wrong way does not jump either
+    pose_to_bones(Pose.rest(0).with_joints(left_knee=[-0.4, 0.1, 0.0]), armature)
+    seen = seen_matrices(armature)
+    wrong = to_ik(armature, ["left_foot"])
+    there.append(jump(seen, seen_matrices(armature)))
+    return {
+        "there": np.max(there, 0).tolist(), "back": np.max(back, 0).tolist(), "missed": missed,
+        "turned": turned, "backwards": backwards, "bent": bent, "wrong": wrong,
+    }  # fmt: skip
+
+
+def keys() -> dict[str, Any]:
+    """The operator with auto-keying: before the frame FK, from it on IK, nothing moves."""
+    _, objects = person()
+    operators.pose  # noqa: B018
+    for cls in operators.pose.CLASSES:
+        bpy.utils.register_class(cls)
+    armature, scene = objects.armature, bpy.context.scene
+    natural_pose(np.random.default_rng(8), armature)
+    scene.tool_settings.use_keyframe_insert_auto = True
+    scene.frame_set(10)
+    seen = seen_matrices(armature)
+    said = bpy.ops.likeness.switch_ik(limb="left_hand", to="IK")
+    out = {"said": sorted(said), "ik": [], "moved": [], "hidden": []}
+    for frame in (1, 9, 10, 20):
+        scene.frame_set(frame)
+        out["ik"].append(armature.pose.bones[ik_control("left_hand")][IK])
+        out["moved"].append(jump(seen, seen_matrices(armature))[0])
+    bpy.ops.likeness.look_at(target=HEAD_TARGET)
+    out["look"] = armature.pose.bones[HEAD_TARGET][LOOK]
+    bpy.ops.likeness.set_pose(name="photo")
+    out["released"] = armature.pose.bones[HEAD_TARGET][LOOK]
+    bpy.ops.likeness.joint_limits()
+    out["limits"] = limits_on(armature)
+    out["reset_poll"] = bpy.ops.likeness.reset_bones.poll()
+    return out
+
+
+def look() -> dict[str, Any]:
+    """Switching on and off in random poses, and where head and eyes then look."""
+    _, objects = person()
+    armature, rng = objects.armature, np.random.default_rng(6)
+    bones, jumps, errors, behind = armature.pose.bones, [], [], 0.0
+    for _ in range(4):
+        natural_pose(rng, armature)
+        for target, axis in ((HEAD_TARGET, 2), (EYES_TARGET, 1)):
+            seen = seen_matrices(armature)
+            look_at(armature, target)
+            jumps.append(jump(seen, seen_matrices(armature)))
+            bones[target].location += Vector(rng.normal(0, 0.06, 3).tolist())
+            seen = seen_matrices(armature)
+            for joint in JOINTS[target]:
+                at = seen[joint.replace("_smplhf", "_target") if joint in EYES else target]
+                to = (at.translation - seen[joint].translation).normalized()
+                errors.append(float(seen[joint].col[axis].xyz.angle(to)))
+            look_free(armature, target)
+            jumps.append(jump(seen, seen_matrices(armature)))
+    pose_to_bones(Pose.rest(0), armature)
+    look_at(armature, HEAD_TARGET)
+    for x in (-0.2, 0.0, 0.2):  # behind the head
+        matrix = bones[HEAD_TARGET].matrix.copy()
+        matrix.translation = seen_matrices(armature)["head"].translation + Vector((x, 0.8, 0.3))
+        bones[HEAD_TARGET].matrix = matrix
+        turned = bones_to_pose(armature, np.zeros(0)).full_pose[JOINT_INDEX["head"]]
+        behind = max(behind, float(np.degrees(np.linalg.norm(turned))))
+    return {"jump": np.max(jumps, 0).tolist(), "error": max(errors), "behind": behind}
+
+
+def ground() -> dict[str, Any]:
+    """The lowest point of the body on the floor, the skirt left out."""
+    avatar, objects = person(skirt=True)
+    armature, rng = objects.armature, np.random.default_rng(9)
+    armature.rotation_euler, armature.scale = (0.3, 0.2, 1.0), (1.5, 1.5, 1.5)
+    own = len(people.random_avatar(3, count=200).body.v_template)
+    heights, places = [], []
+    for k in range(3):
+        natural_pose(rng, armature)
+        if k == 2:
+            to_ik(armature, LIMBS)
+        before = seen_matrices(armature)
+        posing.to_height(armature, objects.body, 0.25)
+        world = np.array(armature.matrix_world)
+        points = people.body_vertices(objects)[:own] @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
+        heights.append(float((points @ world[:3, :3].T + world[:3, 3])[:, 2].min()))
+        after = seen_matrices(armature)
+        moved = armature.matrix_world.to_3x3() @ (
+            after["head"].translation - before["head"].translation
+        )
+        places.append([moved.x, moved.y])
+    return {"heights": heights, "sideways": float(np.abs(places).max()),
+            "skirt": len(avatar.body.v_template) - own}  # fmt: skip
+
+
+def buttons() -> dict[str, Any]:
+    """T, A, relaxed and the photo's pose from a wild one: place, direction, floor."""
+    avatar, objects = person()
+    armature = objects.armature
+    out = {}
+    photo = bones_to_pose(armature, np.zeros(0))
+    for name in ("tpose", "apose", "relaxed"):
+        pose = photo.with_joints(pelvis=[0.0, 1.2, 0.0], left_knee=[1.0, 0.0, 0.0])
+        pose_to_bones(pose, armature)
+        floor = posing.lowest(armature, objects.body)
+        posing.set_named_pose(armature, objects.body, name)
+        now = bones_to_pose(armature, np.zeros(0))
+        out[name] = {
+            "pelvis": now.full_pose[0].tolist(),
+            "floor": posing.lowest(armature, objects.body) - floor,
+            "place": float(np.abs(now.transl - pose.transl)[[0, 2]].max()),
+            "elbow": float(np.linalg.norm(now.full_pose[JOINT_INDEX["left_elbow"]])),
+            "shoulder": now.full_pose[JOINT_INDEX["left_shoulder"]].tolist(),
+        }
+    posing.set_photo_pose(armature, avatar.body.expression_names)
+    back = objects.get_pose(avatar.body.expression_names)
+    out["photo"] = [far(avatar.pose.full_pose, back.full_pose),
+                    float(np.abs(avatar.pose.transl - back.transl).max()),
+                    float(np.abs(avatar.pose.expression - back.expression).max())]  # fmt: skip
+    posing.reset(armature, ["pelvis", "left_elbow"])
+    now = bones_to_pose(armature, np.zeros(0))
+    out["reset"] = [float(np.linalg.norm(now.full_pose[JOINT_INDEX[n]]))
+                    for n in ("pelvis", "left_elbow")]  # fmt: skip
+    out["reset_place"] = float(np.abs(now.transl - back.transl).max())
+    del armature["likeness_photo_pose"]
+    try:
+        posing.set_photo_pose(armature, ())
+    except Exception as error:
+        out["said"] = str(error)
+    return out
+
+
+def correctives() -> dict[str, Any]:
+    """Vertices against the engine's, with correctives, in random poses; one of them in IK."""
+    avatar, objects = person(correctives=True)
+    rng = np.random.default_rng(11)
+    errors, moved = [], 0.0
+    for k in range(4):
+        pose = people.random_pose(avatar, rng)
+        objects.set_pose(pose, avatar.body.expression_names)
+        if k == 3:
+            to_ik(objects.armature, LIMBS)
+            objects.armature.pose.bones[ik_control("left_hand")].location.z += 0.1
+            pose = objects.get_pose(avatar.body.expression_names)
+        errors.append(error(avatar, objects, pose))
+        plain = replace(avatar.body, posedirs=None).vertices(pose)[0]
+        moved = max(moved, float(np.abs(plain - avatar.body.vertices(pose)[0]).max()))
+    drivers = objects.body.data.shape_keys.animation_data.drivers
+    return {
+        "errors": errors, "moved": moved,
+        "python": sum(d.driver.type == "SCRIPTED" and not d.driver.is_simple_expression
+                      for d in drivers),
+        "keys": len(objects.body.data.shape_keys.key_blocks),
+    }  # fmt: skip
+
+
+def error(avatar: Avatar, objects: AvatarObjects, pose: Pose) -> float:
+    return float(np.abs(people.body_vertices(objects) - avatar.body.vertices(pose)[0]).max())
+
+
+def write(folder: str) -> None:
+    """A scene with poses for somebody without the extension, and what they have to see."""
+    avatar, objects = person(correctives=True)
+    rng, armature = np.random.default_rng(12), objects.armature
+    rotations, faces, seen, matrices = [], [], [], []
+    for k in range(2):
+        pose = people.random_pose(avatar, rng)
+        pose_to_bones(replace(pose, transl=np.zeros(3)), armature)
+        set_expression(armature, avatar.body.expression_names, pose.expression)
+        rotations.append([list(armature.pose.bones[n].rotation_quaternion) for n in JOINT_NAMES])
+        faces.append(pose.expression)
+        seen.append(people.body_vertices(objects))
+        if k:
+            natural_pose(rng, armature)
+            to_ik(armature, ["right_hand"])
+            look_at(armature, HEAD_TARGET)
+            matrices.append(list(map(list, seen_matrices(armature)["right_hand_ik"])))
+    armature.pose.bones[ik_control("right_hand")][IK] = 0.0
+    bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "rig.blend"))
+    np.savez(Path(folder) / "rig.npz", rotations=rotations, faces=faces, seen=seen,
+             names=avatar.body.expression_names, matrices=matrices)  # fmt: skip
+
+
+def without_extension(folder: str) -> dict[str, Any]:
+    """The scene in a Blender with factory settings; only Blender's own means are used."""
+    bpy.ops.wm.read_factory_settings()
+    bpy.ops.wm.open_mainfile(filepath=str(Path(folder) / "rig.blend"))
+    armature, body = bpy.data.objects["Person"], bpy.data.objects["Person Body"]
+    wanted = np.load(Path(folder) / "rig.npz")
+    bones, errors = armature.pose.bones, []
+    bones[HEAD_TARGET][LOOK] = 0.0
+    for rotations, face, seen in zip(wanted["rotations"], wanted["faces"], wanted["seen"]):
+        for name, rotation in zip(JOINT_NAMES, rotations.tolist()):
+            bones[name].rotation_quaternion = rotation
+        bones["pelvis"].location = (0.0, 0.0, 0.0)
+        for name, value in zip(wanted["names"].tolist(), face.tolist()):
+            bones[FACE][name] = value
+        armature.update_tag()
+        bpy.context.view_layer.update()
+        mesh = body.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+        points = np.array([v.co for v in mesh.vertices])
+        errors.append(float(np.abs(points_to_engine(points) - seen).max()))
+    control = bones[ik_control("right_hand")]
+    control[IK] = 1.0
+    armature.update_tag()
+    bpy.context.view_layer.update()
+    goal = Vector(np.array(wanted["matrices"])[0, :3, 3].tolist())
+    control.matrix = Matrix.Translation(goal)
+    bpy.context.view_layer.update()
+    hand, shoulder = bones["right_wrist"].matrix.translation, bones["right_shoulder"].matrix
+    reach = sum(bones[n].length for n in ("right_shoulder", "right_elbow"))
+    far_off = (goal - shoulder.translation).length > reach
+    return {
+        "errors": errors,
+        "scripts": bpy.context.preferences.filepaths.use_scripts_auto_execute,
+        "hand": 0.0 if far_off else (hand - goal).length,
+        "invalid": sum(
+            not d.driver.is_valid for owner in (armature, body.data.shape_keys)
+            for d in owner.animation_data.drivers
+        ),
+    }  # fmt: skip
+
+
+def older_scene() -> dict[str, Any]:
+    """A scene of format 1: keys that are set directly, no controls."""
+    avatar, objects = person()
+    keys = objects.body.data.shape_keys
+    for driver in list(keys.animation_data.drivers):
+        keys.driver_remove(driver.data_path)
+    armature = objects.armature
+    for bone in armature.pose.bones:
+        for constraint in list(bone.constraints):
+            bone.constraints.remove(constraint)
+    for driver in list(armature.animation_data.drivers):
+        armature.driver_remove(driver.data_path)
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    for bone in list(armature.data.edit_bones):
+        if bone.name not in JOINT_INDEX:
+            armature.data.edit_bones.remove(bone)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    armature["likeness_format"] = 1
+    found = find_avatar(armature)
+    pose = people.random_pose(avatar, np.random.default_rng(1), 0.2)
+    names = avatar.body.expression_names
+    found.set_pose(pose, names)
+    back = found.get_pose(names)
+    for cls in operators.pose.CLASSES:
+        bpy.utils.register_class(cls)
+    return {
+        "error": error(avatar, found, pose),
+        "pose": far(pose.full_pose, back.full_pose),
+        "expression": float(np.abs(pose.expression - back.expression).max()),
+        "poll": bpy.ops.likeness.mirror_pose.poll(),
+        "pole": pole("left_hand") in armature.pose.bones,
+    }

@@ -1,0 +1,143 @@
+"""The rig that an animator works with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from likeness.engine.types import JOINT_NAMES
+
+RIG = "rig_checks"
+
+
+def test_bones_bend_about_x_as_bodies_do(blender) -> None:
+    made = blender(RIG, "bends")
+    turns = {name: np.array(turn) / 0.5 for name, turn in made["turns"].items()}
+    for name in ("left_knee", "right_knee", "spine1", "neck", "head", "jaw"):
+        assert turns[name] @ [1, 0, 0] > 0.97, name
+    assert turns["left_elbow"] @ [0, -1, 0] > 0.97
+    assert turns["right_elbow"] @ [0, 1, 0] > 0.97
+    for finger in ("index", "middle", "ring", "pinky"):  # to the palm
+        assert turns[f"left_{finger}2"] @ [0, 0, -1] > 0.9
+        assert turns[f"right_{finger}2"] @ [0, 0, 1] > 0.9
+    for name in JOINT_NAMES:  # the same turn on both sides mirrors
+        if name.startswith("left_"):
+            other = turns[name.replace("left_", "right_")]
+            np.testing.assert_allclose(turns[name] * [1, -1, -1], other, atol=1e-5)
+    assert made["modes"] == ["QUATERNION"]
+    assert made["shapes"]
+    assert made["shared"]
+    assert not made["rendered"]
+    assert made["deforming"] == sorted(JOINT_NAMES)
+    assert made["colors"] == 4
+    sizes = made["collections"]
+    assert sizes.pop("Controls") == 13
+    assert sizes == {
+        "Body": 22, "Left Arm": 3, "Right Arm": 3, "Left Leg": 4, "Right Leg": 4,
+        "Left Hand": 15, "Right Hand": 15, "Face": 3,
+    }  # fmt: skip
+
+
+def test_mirror(blender) -> None:
+    figures = blender(RIG, "mirrored")
+    for name in ("rule", "blender", "twice", "place"):
+        assert figures[name] < 1e-4, name
+    assert figures["smile"] == pytest.approx([0, 0.7, 0.2], abs=1e-6)
+    assert figures["switches"] == [0, 1, 1, 0]  # in the order of LIMBS
+    assert figures["ik"] < 5e-3  # the solver's accuracy
+    assert figures["ik_twice"] < 5e-3
+
+
+def test_limits_alter_nothing_until_they_are_on(blender_lts) -> None:
+    figures = blender_lts(RIG, "limits")
+    assert figures["off"] < 1e-4
+    assert figures["on"]
+    held = figures["held"]
+    assert held["left_knee"] == pytest.approx(-10, abs=0.5)
+    assert held["right_knee"] == pytest.approx(60, abs=0.5)
+    assert held["left_elbow"] == pytest.approx(160, abs=0.5)
+    assert figures["side"]["left_wrist"] == pytest.approx(figures["side"]["right_wrist"], abs=1e-4)
+    assert figures["set"] < 1e-4
+
+
+def test_ik_and_fk_without_a_jump(blender) -> None:
+    figures = blender(RIG, "ik", count=6)
+    for way in ("there", "back"):
+        metres, degrees = figures[way]
+        assert metres < 1e-3
+        assert degrees < 0.5
+    assert figures["missed"] < 2e-3
+    assert figures["turned"] < 1e-3
+    assert figures["backwards"] > -1.0
+    assert figures["bent"] == 0
+    assert figures["wrong"] == ["left_foot"]
+
+
+def test_switches_key_themselves(blender) -> None:
+    figures = blender(RIG, "keys")
+    assert figures["said"] == ["FINISHED"]
+    assert figures["ik"] == [0, 0, 1, 1]
+    assert max(figures["moved"]) < 1e-3
+    assert figures["look"] == 1
+    assert figures["released"] == 0
+    assert figures["limits"]
+    assert not figures["reset_poll"]  # no bones are selected
+
+
+def test_looking(blender) -> None:
+    figures = blender(RIG, "look")
+    metres, degrees = figures["jump"]
+    assert metres < 1e-3
+    assert degrees < 0.5
+    assert figures["error"] < 1e-2
+    assert 40 < figures["behind"] < 110  # as far as a head turns
+
+
+def test_feet_to_ground(blender_lts) -> None:
+    figures = blender_lts(RIG, "ground")
+    assert figures["heights"] == pytest.approx([0.25] * 3, abs=1e-4)
+    assert figures["sideways"] < 1e-3
+    assert figures["skirt"] == 36
+
+
+def test_whole_poses(blender_lts) -> None:
+    figures = blender_lts(RIG, "buttons")
+    for name in ("tpose", "apose", "relaxed"):
+        found = figures[name]
+        assert found["pelvis"] == pytest.approx([0, 1.2, 0], abs=0.05)
+        assert found["floor"] == pytest.approx(0, abs=1e-4)
+        assert found["place"] < 1e-5
+    assert figures["tpose"]["elbow"] < 1e-5
+    assert figures["apose"]["shoulder"][2] < -0.4
+    assert figures["relaxed"]["shoulder"][2] < -0.8
+    assert max(figures["photo"]) < 1e-4
+    assert max(figures["reset"]) < 1e-4
+    assert figures["reset_place"] < 1e-5
+    assert "Import the avatar again" in figures["said"]
+
+
+def test_pose_correctives_are_the_engines(blender) -> None:
+    figures = blender(RIG, "correctives")
+    assert max(figures["errors"]) < 1e-4
+    assert figures["moved"] > 0.01
+    assert figures["python"] == 0
+    assert figures["keys"] == 1 + 52 + 9 * 54
+
+
+def test_everything_works_without_the_extension(blender, tmp_path: Path) -> None:
+    blender(RIG, "write", folder=str(tmp_path))
+    figures = blender(RIG, "without_extension", folder=str(tmp_path))
+    assert not figures["scripts"]
+    assert max(figures["errors"]) < 1e-4
+    assert figures["hand"] < 2e-3
+    assert figures["invalid"] == 0
+
+
+def test_scenes_of_the_first_format(blender_lts) -> None:
+    figures = blender_lts(RIG, "older_scene")
+    assert figures["error"] < 1e-4
+    assert figures["pose"] < 1e-4
+    assert figures["expression"] < 1e-5
+    assert not figures["poll"]
+    assert not figures["pole"]
