@@ -1,4 +1,4 @@
-"""What the user sets once."""
+"""What the user sets once. What is drawn of it is in ``preferences_view.py``."""
 # No postponed annotations here: Blender reads properties from them.
 
 from pathlib import Path
@@ -10,10 +10,22 @@ from .paths import ROOT_PACKAGE, user_folder
 
 
 class LikenessPreferences(bpy.types.AddonPreferences):  # type: ignore[misc]
-    """Where things lie."""
+    """Where things lie, and what the worker runs in."""
 
     bl_idname = ROOT_PACKAGE
 
+    engine_python: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Python Environment",
+        description="Folder of a Python environment with PyTorch, or its Python program, in which "
+        "avatars are built, to use a GPU; empty for Blender's own Python",
+        subtype="FILE_PATH",
+    )
+    models_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Models",
+        description="Folder with models that you have got yourself, each in a folder of its name; "
+        "may be left empty",
+        subtype="DIR_PATH",
+    )
     avatar_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Avatars",
         description="Folder for the avatar files that are built; empty for the extension's own",
@@ -29,12 +41,16 @@ class LikenessPreferences(bpy.types.AddonPreferences):  # type: ignore[misc]
         description="Switch solid 3D views to Material Preview, where splats look as they are",
         default=True,
     )
+    found: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Found",
+        description="What was found out about the engine, models, caches and the body file",
+        options={"HIDDEN"},
+    )
 
     def draw(self, context: Any) -> None:
-        column = self.layout.column()
-        column.use_property_split = True
-        for name in ("avatar_folder", "body_file", "show_splats"):
-            column.prop(self, name)
+        from .preferences_view import draw_preferences  # late: nobody may ever look at it
+
+        draw_preferences(self.layout, self, context)
 
 
 def preferences(context: Any) -> Any:
@@ -44,9 +60,12 @@ def preferences(context: Any) -> Any:
 
 
 class _Defaults:
+    engine_python = ""
+    models_folder = ""
     avatar_folder = ""
     body_file = ""
     show_splats = True
+    found = ""
 
 
 def avatar_folder(context: Any) -> Path:

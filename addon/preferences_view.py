@@ -1,0 +1,110 @@
+"""What the preferences look like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from . import running, setup
+
+
+def draw_preferences(layout: Any, settings: Any, context: Any) -> None:
+    """All sections, one below the other."""
+    _draw_state(layout)
+    _draw_engine(_section(layout, "Engine", "SYSTEM"), settings, context)
+    _draw_body(_section(layout, "Body", "ARMATURE_DATA"), settings, context)
+    _draw_files(_section(layout, "Files", "FILE_FOLDER"), settings, context)
+    _draw_models(_section(layout, "Models", "NETWORK_DRIVE"), settings, context)
+
+
+def _section(layout: Any, title: str, icon: str) -> Any:
+    box = layout.box()
+    box.label(text=title, icon=icon)
+    return box.column()
+
+
+def _setting(layout: Any, settings: Any, name: str) -> None:
+    column = layout.column()
+    column.use_property_split = True
+    column.prop(settings, name)
+
+
+def _draw_state(layout: Any) -> None:
+    """What is under way, and what went wrong last; both also stand in the sidebar."""
+    under_way, said = running.current(), running.problem()
+    if under_way is not None:
+        row = layout.row()
+        row.progress(factor=under_way.fraction, type="BAR", text=under_way.doing)
+        row.operator("likeness.cancel_job", text="", icon="X")
+    if said is not None:
+        box = layout.box()
+        row = box.row()
+        row.alert = True
+        row.label(text=said.message, icon="ERROR", translate=False)
+        row.operator("likeness.dismiss_problem", text="", icon="X", emboss=False)
+        if said.remedy:
+            box.label(text=said.remedy, icon="BLANK1", translate=False)
+
+
+def _draw_engine(layout: Any, settings: Any, context: Any) -> None:
+    _setting(layout, settings, "engine_python")
+    for icon, text in setup.environment_lines(context):
+        layout.label(text=text, icon=icon, translate=False)
+    layout.operator("likeness.check_engine", icon="VIEWZOOM")
+
+
+def _draw_body(layout: Any, settings: Any, context: Any) -> None:
+    _setting(layout, settings, "body_file")
+    row = layout.row()
+    icon, text = setup.body_line(context)
+    row.label(text=text, icon=icon, translate=False)
+    if settings.body_file:
+        row.operator("likeness.look_around", text="Check", icon="VIEWZOOM")
+
+
+def _draw_files(layout: Any, settings: Any, context: Any) -> None:
+    _setting(layout, settings, "avatar_folder")
+    _setting(layout, settings, "show_splats")
+    row = layout.row()
+    lines = setup.cache_lines(context)
+    row.label(text="; ".join(lines), translate=False) if lines else row.label(text="Caches")
+    row.operator("likeness.look_around", text="Update", icon="FILE_REFRESH")
+    row.operator("likeness.clear_cache", icon="TRASH")
+    if hasattr(bpy.types, "LIKENESS_OT_add_pose_library"):
+        layout.operator("likeness.add_pose_library", icon="ASSET_MANAGER")
+
+
+def _draw_models(layout: Any, settings: Any, context: Any) -> None:
+    _setting(layout, settings, "models_folder")
+    problem = setup.online_problem()
+    if problem:
+        layout.label(text=problem, icon="INTERNET_OFFLINE")
+    layout.operator("likeness.look_around", text="Update", icon="FILE_REFRESH")
+    for entry, state, path in setup.model_rows(context):
+        box = layout.box()
+        row = box.row()
+        row.label(text=entry.name, icon=_STATE_ICONS.get(state, "QUESTION"), translate=False)
+        row.label(text=setup.model_size(entry), translate=False)
+        if entry.page:
+            page = row.operator("wm.url_open", text="Page", icon="URL")
+            page.url = entry.page
+        if state == "missing" and entry.page:
+            fetch = row.row()
+            fetch.enabled = not problem
+            button = fetch.operator("likeness.download_model", text="Download", icon="IMPORT")
+            button.model = entry.name
+        elif state:
+            row.label(text=_STATES[state])
+        column = box.column(align=True)
+        column.scale_y = 0.8
+        column.label(text=entry.purpose, translate=False)
+        row = column.row()
+        row.label(text="Licence")
+        row.label(text=entry.licence, translate=False)
+        if state == "there":
+            column.label(text=setup.folder_of(path), icon="FILE_FOLDER", translate=False)
+
+
+_STATES = {"bundled": "Bundled", "there": "Found", "missing": "Not published yet"}
+_STATE_ICONS = {"bundled": "PACKAGE", "there": "CHECKMARK", "missing": "RADIOBUT_OFF"}

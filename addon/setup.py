@@ -1,0 +1,194 @@
+"""What the preferences know: found out by the worker, kept as JSON beside the settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ..engine.types import LikenessError
+from .install import CACHES, cache_folders, engine_python, weights_folders
+from .preferences import preferences
+
+if TYPE_CHECKING:
+    from ..engine.weights import Weights
+
+OFFLINE = "Allow Online Access is switched off in Preferences > System"
+OFFLINE_BY_COMMAND = "This Blender was started with --offline-mode"
+
+
+def online_problem() -> str:
+    """Why nothing can be fetched; empty when Blender may go online."""
+    if bpy.app.online_access:
+        return ""
+    return OFFLINE_BY_COMMAND if bpy.app.online_access_override else OFFLINE
+
+
+def known(context: Any, topic: str) -> dict[str, Any]:
+    """What was found out about ``environment``, ``models``, ``caches`` or ``body``; or nothing."""
+    try:
+        found = json.loads(preferences(context).found or "{}").get(topic, {})
+    except (ValueError, AttributeError):  # written by hand, or by another version
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def remember(context: Any, **topics: dict[str, Any]) -> None:
+    """Keep what was found out."""
+    settings = preferences(context)
+    try:
+        found = json.loads(settings.found or "{}")
+    except ValueError:
+        found = {}
+    settings.found = json.dumps({**found, **topics})
+
+
+def remember_environment(context: Any, result: dict[str, Any]) -> None:
+    """What the worker said of its Python, together with the one that it was started in."""
+    result = {key: value for key, value in result.items() if key != "type"}
+    remember(context, environment={**result, "chosen": preferences(context).engine_python})
+
+
+def remember_setup(context: Any, result: dict[str, Any]) -> None:
+    """What the worker said of models, caches and the body file."""
+    topics = {"models": result["models"], "caches": result["caches"]}
+    if result["body"] is not None:
+        topics["body"] = {**result["body"], "chosen": preferences(context).body_file}
+    remember(context, **topics)
+
+
+def remember_model(context: Any, name: str, path: str) -> None:
+    """A model has come."""
+    there = {"state": "there", "path": path, "bytes": 0}
+    remember(context, models={**known(context, "models"), name: there})
+
+
+def setup_request(context: Any, *, clear: bool = False) -> dict[str, Any]:
+    """The worker's request for what lies on this computer; ``clear`` empties the caches."""
+    body = preferences(context).body_file
+    return {
+        "task": "setup",
+        "weights": [str(folder) for folder in weights_folders(context)],
+        "caches": {name: str(folder) for name, folder in cache_folders().items()},
+        "clear": clear,
+        "body": bpy.path.abspath(body) if body else None,
+    }
+
+
+def download_request(context: Any, model: str, accepted: bool) -> dict[str, Any]:
+    """The worker's request for a model that the user wants.
+
+    Raises:
+        LikenessError: Blender is offline, or the licence was not accepted.
+    """
+    from ..engine.weights import WEIGHTS  # late: it brings what fetches files
+
+    offline = online_problem()
+    if offline:
+        raise LikenessError(f"{offline}, so nothing can be fetched.", "Switch it on first.")
+    if model not in WEIGHTS:
+        raise LikenessError(f"There is no model '{model}'.", f"One of: {', '.join(WEIGHTS)}.")
+    if not accepted:
+        raise LikenessError(
+            f"The licence of '{model}' has to be accepted first: {WEIGHTS[model].licence}.",
+            "Read it, and set the check box.",
+        )
+    return {
+        "task": "download", "model": model, "folder": str(weights_folders(context)[-1]),
+        "accepted": WEIGHTS[model].licence,
+    }  # fmt: skip
+
+
+def environment_lines(context: Any) -> list[tuple[str, str]]:
+    """What is known of the Python that the worker runs in, as (icon, text)."""
+    said = known(context, "environment")
+    chosen = preferences(context).engine_python
+    if not said or said.get("chosen") != chosen:
+        return [("QUESTION", "Not checked yet")]
+    try:
+        there = engine_python(context)
+    except LikenessError as error:
+        return [("ERROR", str(error))]
+    lines = [("CHECKMARK", f"Python {said['python']}" + ("" if there else ", Blender's own"))]
+    if said["missing"]:
+        lines = [("ERROR", f"Packages are missing: {', '.join(said['missing'])}")]
+        lines.append(("BLANK1", f"{said['executable']} -m pip install {' '.join(said['missing'])}"))
+    gpu = said["gpu"]
+    if gpu is not None:
+        cuda = f", CUDA {gpu['cuda']}" if gpu["cuda"] else ""
+        gsplat = said["packages"].get("gsplat")
+        lines.append(
+            (
+                "CHECKMARK",
+                f"PyTorch {gpu['torch']}{cuda}" + (f", gsplat {gsplat}" if gsplat else ""),
+            )
+        )
+    if gpu is not None and gpu["device"]:
+        lines.append(("CHECKMARK", f"GPU found: {gpu['device']}, {size_text(gpu['memory'])}"))
+    if said["why_no_gpu"]:
+        lines.append(("INFO", f"The processor does the work: {said['why_no_gpu']}"))
+    return lines
+
+
+def body_line(context: Any) -> tuple[str, str]:
+    """What is known of the body file, as (icon, text)."""
+    chosen = preferences(context).body_file
+    if not chosen:
+        return ("CHECKMARK", "The default body")
+    said = known(context, "body")
+    if not said or said.get("chosen") != chosen:
+        return ("QUESTION", "Not checked yet")
+    if said["problem"]:
+        return ("ERROR", str(said["problem"]))
+    return (
+        "CHECKMARK",
+        f"{said['vertices']} vertices, {said['betas']} shapes, {said['expressions']} expressions, "
+        "landmarks",
+    )
+
+
+def model_rows(context: Any) -> list[tuple[Weights, str, str]]:
+    """Every model of the table with its state and where it lies, as far as that is known."""
+    from ..engine.weights import WEIGHTS
+
+    said = known(context, "models")
+    rows = []
+    for name, entry in WEIGHTS.items():
+        state = said.get(name, {})
+        rows.append((entry, str(state.get("state", "")), str(state.get("path", ""))))
+    return rows
+
+
+def model_size(entry: Weights) -> str:
+    """How much there is to fetch, for people; empty where that is not published."""
+    if entry.gigabytes:
+        return f"{entry.gigabytes} GB"
+    sizes = [file.size for file in entry.files]
+    return "" if None in sizes else size_text(sum(size or 0 for size in sizes))
+
+
+def cache_lines(context: Any) -> list[str]:
+    """How large the caches are."""
+    said = known(context, "caches")
+    return [
+        f"{what}: {size_text(said[name]['bytes'])}" for name, what in CACHES.items() if name in said
+    ]
+
+
+def size_text(size: float) -> str:
+    """A number of bytes for people.
+
+    >>> size_text(6009), size_text(553_433_881), size_text(0)
+    ('6 kB', '553 MB', '0 kB')
+    """
+    if size >= 1e9:
+        return f"{size / 1e9:.0f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+
+
+def folder_of(path: str) -> str:
+    """Where a file lies, shortened from its beginning to what a row can show."""
+    text = str(Path(path))
+    return text if len(text) <= 48 else "…" + text[-47:]

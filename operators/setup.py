@@ -1,0 +1,98 @@
+"""The buttons of the preferences: look what there is, fetch models, clear caches."""
+# No postponed annotations here: Blender reads properties from them.
+
+from typing import Any
+
+import bpy
+
+from ..addon import setup
+from .running import JobOperator
+
+
+class CheckEngine(JobOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Start the worker in the chosen Python environment, and say what it finds there:
+    packages, PyTorch, a GPU"""
+
+    bl_idname = "likeness.check_engine"
+    bl_label = "Check Engine"
+    changes_scene = False
+
+    def request(self, context: Any) -> dict[str, Any]:
+        return {"task": "environment"}
+
+    def done(self, context: Any, result: dict[str, Any]) -> None:
+        setup.remember_environment(context, result)
+
+
+class LookAround(JobOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Look which models are there, how large the caches are and what the body file has"""
+
+    bl_idname = "likeness.look_around"
+    bl_label = "Update"
+    changes_scene = False
+
+    def request(self, context: Any) -> dict[str, Any]:
+        return setup.setup_request(context)
+
+    def done(self, context: Any, result: dict[str, Any]) -> None:
+        setup.remember_setup(context, result)
+
+
+class ClearCache(JobOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Delete what is kept to be faster next time. Avatars and models stay"""
+
+    bl_idname = "likeness.clear_cache"
+    bl_label = "Clear Cache"
+    changes_scene = False
+
+    def ask(self, context: Any, event: Any) -> set[str]:
+        answer: set[str] = context.window_manager.invoke_confirm(self, event)
+        return answer
+
+    def request(self, context: Any) -> dict[str, Any]:
+        return setup.setup_request(context, clear=True)
+
+    def done(self, context: Any, result: dict[str, Any]) -> None:
+        setup.remember_setup(context, result)
+
+
+class DownloadModel(JobOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Fetch a model from its publishers, after you have accepted its licence"""
+
+    bl_idname = "likeness.download_model"
+    bl_label = "Download Model"
+    changes_scene = False
+
+    model: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Model", description="Name of the model", options={"SKIP_SAVE"}
+    )
+    accept_licence: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="I Accept the Licence",
+        description="You have read the model's licence and keep to it",
+        options={"SKIP_SAVE"},
+    )
+
+    def ask(self, context: Any, event: Any) -> set[str]:
+        answer: set[str] = context.window_manager.invoke_props_dialog(
+            self, width=420, title="Download Model", confirm_text="Download"
+        )
+        return answer
+
+    def draw(self, context: Any) -> None:
+        column = self.layout.column()
+        for entry, _, _ in setup.model_rows(context):
+            if entry.name == self.model:
+                column.label(text=f"{entry.name} {setup.model_size(entry)}", translate=False)
+                column.label(text=entry.purpose, translate=False)
+                column.label(text=entry.licence, icon="INFO", translate=False)
+                column.operator("wm.url_open", text="Page", icon="URL").url = entry.page
+        column.prop(self, "accept_licence")
+
+    def request(self, context: Any) -> dict[str, Any]:
+        return setup.download_request(context, self.model, self.accept_licence)
+
+    def done(self, context: Any, result: dict[str, Any]) -> None:
+        setup.remember_model(context, result["model"], result["path"])
+
+
+CLASSES = (CheckEngine, LookAround, ClearCache, DownloadModel)

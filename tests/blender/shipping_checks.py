@@ -1,0 +1,366 @@
+"""Checks of what the extension leaves, tells and draws, run inside Blender by ``inside.py``.
+
+They know no panel or operator by name: whatever is registered is looked at.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+INSTALLED = True  # read by inside.py
+addon_utils = importlib.import_module("addon_utils")  # is there once bpy is
+
+MODULE = "bl_ext.user_default.likeness"
+
+HEAVY = (
+    "numba", "llvmlite", "scipy", "PIL", "onnxruntime", "ai_edge_litert", "pymatting", "gsply",
+    "torch", "click", "tqdm", "huggingface_hub", "http", "urllib.request",
+)  # fmt: skip
+"""Nothing of this may be loaded before the user does something."""
+
+BLENDERS_OWN = {"filepath", "directory", "files", "filename", "filter_glob", "check_existing"}
+"""Properties of file browsers, which Blender fills in."""
+
+
+def ours(module: str = "") -> Any:
+    return importlib.import_module(f"{MODULE}.{module}" if module else MODULE)
+
+
+def install(zip_path: str, enable: bool = True) -> str:
+    if MODULE in bpy.context.preferences.addons:
+        addon_utils.disable(MODULE, default_set=True)  # by a check before this one
+    answer: str = next(iter(bpy.ops.extensions.package_install_files(
+        filepath=zip_path, repo="user_default", enable_on_install=enable
+    )))  # fmt: skip
+    return answer
+
+
+def policy_warnings() -> dict[str, Any]:
+    """Blender's complaints about extensions that break its rules."""
+    addon_utils._extensions_warnings_get._is_first = True
+    return {str(k): list(v) for k, v in addon_utils._extensions_warnings_get().items()}
+
+
+def attempt(operator: Any, **options: Any) -> str:
+    """An operator's result, or what it reports when it fails."""
+    try:
+        return next(iter(operator(**options)))
+    except RuntimeError as error:
+        return str(error).strip()
+
+
+# What is left ---------------------------------------------------------------------------------
+
+
+def is_ours(thing: Any) -> bool:
+    return str(getattr(thing, "__module__", "")).startswith(MODULE)
+
+
+def traces() -> list[str]:
+    """Everything in Blender that is of the extension."""
+    found = [f"type {name}" for name in dir(bpy.types) if is_ours(getattr(bpy.types, name))]
+    for name in dir(bpy.types):
+        cls = getattr(bpy.types, name)
+        draws = getattr(getattr(cls, "draw", None), "_draw_funcs", ())
+        found += [f"entry in {name}" for draw in draws if is_ours(draw)]
+        added = getattr(cls, "__dict__", {})
+        found += [f"property {name}.{key}" for key in added if "likeness" in key.lower()]
+    for name in dir(bpy.app.handlers):
+        handlers = getattr(bpy.app.handlers, name)
+        if isinstance(handlers, list):
+            found += [f"handler {name}" for handler in handlers if is_ours(handler)]
+    for keymap in bpy.context.window_manager.keyconfigs.addon.keymaps:
+        found += [f"key of {i.idname}" for i in keymap.keymap_items if "likeness" in i.idname]
+    presets = [path for kind in ("", "operator") for path in bpy.utils.preset_paths(kind)]
+    found += [f"presets {path}" for path in presets if "likeness" in path]
+    return sorted(found)
+
+
+def leaves_nothing(zip_path: str) -> dict[str, Any]:
+    """Enabling, a job, disabling; twice."""
+    answer: dict[str, Any] = {"installed": install(zip_path, enable=False)}
+    before = set(sys.modules)
+    addon_utils.enable(MODULE, default_set=True)
+    loaded = set(sys.modules) - before
+    answer["heavy"] = [name for name in HEAVY if name in loaded]
+    answer["warnings"] = policy_warnings()
+    answer["there"] = traces()
+    answer["job"] = attempt(bpy.ops.likeness.check_engine)
+    answer["found"] = ours("addon.setup").known(bpy.context, "environment")
+    answer["after_job"] = policy_warnings()
+    answer["rounds"] = []
+    for _ in range(2):
+        addon_utils.disable(MODULE, default_set=True)
+        gone = traces()
+        addon_utils.enable(MODULE, default_set=True)
+        answer["rounds"].append([gone, traces()])
+    return answer
+
+
+# What is told ---------------------------------------------------------------------------------
+
+
+def our_classes() -> Iterator[Any]:
+    """Registered classes of the extension."""
+    kinds = (
+        bpy.types.Operator, bpy.types.Panel, bpy.types.Menu, bpy.types.UIList,
+        bpy.types.FileHandler, bpy.types.PropertyGroup, bpy.types.AddonPreferences,
+        bpy.types.AssetShelf,
+    )  # fmt: skip
+    for kind in kinds:
+        for cls in sorted(_below(kind), key=lambda cls: cls.__name__):
+            if is_ours(cls) and cls.is_registered:
+                yield cls
+
+
+def _below(cls: Any) -> set[Any]:
+    direct = set(cls.__subclasses__())
+    return direct.union(*(_below(sub) for sub in direct))
+
+
+def own_properties(cls: Any) -> Iterator[Any]:
+    """The properties that the class has declared, and that the user may meet."""
+    rna = cls.bl_rna
+    if issubclass(cls, bpy.types.Operator):
+        rna = getattr(bpy.ops.likeness, cls.bl_idname.partition(".")[2]).get_rna_type()
+    usual = {"rna_type", *(p.identifier for p in rna.base.properties)} if rna.base else set()
+    for prop in rna.properties:
+        if prop.identifier not in usual | BLENDERS_OWN:
+            yield prop
+
+
+def text_faults(where: str, text: str) -> Iterator[str]:
+    if not text.strip():
+        yield f"{where} has no description"
+    elif text.rstrip().endswith("."):
+        yield f"{where}: the description ends with a full stop"
+    elif "  " in text.replace("\n", " ").strip() and "\n" not in text:
+        yield f"{where}: the description has gaps"
+
+
+def tooltips(zip_path: str) -> dict[str, Any]:
+    """Operators, properties and items of enums that say nothing of themselves."""
+    install(zip_path)
+    faults: list[str] = []
+    counted = {"operators": 0, "properties": 0, "panels": 0}
+    for cls in our_classes():
+        name = cls.__name__
+        if issubclass(cls, bpy.types.Panel):
+            counted["panels"] += 1
+            if not cls.bl_rna.name:
+                faults.append(f"{name} has no label")
+        if issubclass(cls, bpy.types.Operator):
+            counted["operators"] += 1
+            called = getattr(bpy.ops.likeness, cls.bl_idname.partition(".")[2]).get_rna_type()
+            faults += text_faults(name, called.description)
+            if not called.name:
+                faults.append(f"{name} has no label")
+        for prop in own_properties(cls):
+            counted["properties"] += 1
+            where = f"{name}.{prop.identifier}"
+            faults += text_faults(where, prop.description)
+            if not prop.name.strip():
+                faults.append(f"{where} has no label")
+            for item in getattr(prop, "enum_items_static", ()):
+                faults += text_faults(f"{where} {item.identifier}", item.description)
+    return {"faults": faults, "counted": counted}
+
+
+# What is drawn --------------------------------------------------------------------------------
+
+
+class Layout:
+    """A stand-in for ``UILayout`` that remembers what was drawn and whether it exists."""
+
+    def __init__(self, said: list[str], wrong: list[str]) -> None:
+        self.__dict__.update(said=said, wrong=wrong)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in bpy.types.UILayout.bl_rna.properties:
+            self.wrong.append(f"a layout has no {name}")
+
+    def __getattr__(self, name: str) -> Any:
+        if name in bpy.types.UILayout.bl_rna.properties:
+            return False
+        if name.startswith("__") or name not in bpy.types.UILayout.bl_rna.functions:
+            self.wrong.append(f"a layout cannot {name}")
+            raise AttributeError(name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            said = [a for a in args if isinstance(a, str)] + [options.get("text") or ""]
+            self.said.append(" ".join([name, *said]).strip())
+            self._check_icon(options.get("icon", "NONE"))
+            inner = Layout(self.said, self.wrong)
+            return (inner, inner) if name in ("panel", "panel_prop") else inner
+
+        return call
+
+    def _check_icon(self, icon: str) -> None:
+        icons = bpy.types.UILayout.bl_rna.functions["prop"].parameters["icon"].enum_items
+        if icon not in icons:
+            self.wrong.append(f"there is no icon {icon}")
+
+    def operator(self, name: str, *, icon: str = "NONE", **options: Any) -> Any:
+        module, _, function = name.partition(".")
+        self.said.append(f"operator {name} {options.get('text') or ''}".strip())
+        self._check_icon(icon)
+        try:
+            settings = getattr(getattr(bpy.ops, module), function).get_rna_type()
+        except KeyError:
+            self.wrong.append(f"there is no operator {name}")
+            return type("Settings", (), {})()
+        return Settings(name, {p.identifier for p in settings.properties}, self.wrong)
+
+    def prop(self, data: Any, name: str, *, icon: str = "NONE", **options: Any) -> None:
+        self.said.append(f"prop {name} {options.get('text') or ''}".strip())
+        self._check_icon(icon)
+        try:
+            data.path_resolve(name)
+        except (ValueError, AttributeError) as error:
+            self.wrong.append(f"{data!r} has no {name}: {error}")
+
+
+class Settings:
+    """Of an operator's button."""
+
+    def __init__(self, name: str, known: set[str], wrong: list[str]) -> None:
+        self.__dict__.update(name=name, known=known, wrong=wrong)
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        if key not in self.known:
+            self.wrong.append(f"{self.name} has no {key}")
+
+
+def drawn(wrong: list[str], state: str) -> dict[str, list[str]]:
+    """Every panel, menu and the preferences as they show now."""
+    shown: dict[str, list[str]] = {}
+    for cls in our_classes():
+        if not issubclass(cls, bpy.types.Panel | bpy.types.Menu):
+            continue
+        if hasattr(cls, "poll") and not cls.poll(bpy.context):
+            continue
+        said = shown.setdefault(cls.bl_rna.identifier, [])
+        faults: list[str] = []
+        stand_in = type("Panel", (), {**_plain(cls), "layout": Layout(said, faults)})()
+        for part in ("draw_header", "draw"):
+            if part in dir(cls) and callable(getattr(cls, part, None)):
+                try:
+                    getattr(cls, part)(stand_in, bpy.context)
+                except Exception as error:  # every panel is tried
+                    faults.append(f"{type(error).__name__}: {error}")
+        wrong += [f"{state}: {cls.__name__}: {fault}" for fault in dict.fromkeys(faults)]
+    said, faults = shown.setdefault("preferences", []), []
+    settings = bpy.context.preferences.addons[MODULE].preferences
+    ours("addon.preferences_view").draw_preferences(Layout(said, faults), settings, bpy.context)
+    wrong += [f"{state}: preferences: {fault}" for fault in dict.fromkeys(faults)]
+    return shown
+
+
+def _plain(cls: Any) -> dict[str, Any]:
+    """A panel's own methods and constants, for the stand-in that draws."""
+    return {
+        name: value
+        for base in reversed(cls.__mro__)
+        if is_ours(base)
+        for name, value in vars(base).items()
+        if not name.startswith("__")
+    }
+
+
+def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
+    """Everything is drawn in every state that we can think of."""
+    install(zip_path)
+    bpy.ops.wm.read_homefile(app_template="", use_empty=True)
+    wrong: list[str] = []
+    states: dict[str, Any] = {"empty": drawn(wrong, "empty")}
+    running, types = ours("addon.running"), ours("engine.types")
+    job = running.begin("Something")
+    states["running"] = drawn(wrong, "running")
+    running.fail(job, types.LikenessError("It went wrong.", "Do it again."))
+    states["failed"] = drawn(wrong, "failed")
+    running.dismiss()
+    for number in (1, 2):
+        attempt(bpy.ops.likeness.import_avatar, filepath=avatar, photo=photo)
+        states[f"avatars {number}"] = drawn(wrong, f"avatars {number}")
+    for thing in list(bpy.context.view_layer.objects):
+        bpy.context.view_layer.objects.active = thing
+        states[thing.name] = drawn(wrong, thing.name)
+    rig = next(o for o in bpy.context.view_layer.objects if o.type == "ARMATURE")
+    bpy.context.view_layer.objects.active = rig
+    bpy.ops.object.mode_set(mode="POSE")
+    states["pose mode"] = drawn(wrong, "pose mode")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    cube = bpy.data.objects.new("Cube", bpy.data.meshes.new("Cube"))
+    bpy.context.collection.objects.link(cube)
+    bpy.context.view_layer.objects.active = cube
+    states["something else"] = drawn(wrong, "something else")
+    bpy.ops.wm.read_homefile(app_template="", use_empty=True)
+    for name in (n for n in dir(bpy.types) if n.startswith("LIKENESS_OT_")):
+        cls = getattr(bpy.types, name)
+        if hasattr(cls, "poll"):
+            cls.poll(bpy.context)  # must not fail in an empty scene
+    words = sum(len(said) for shown in states.values() for said in shown.values())
+    return {"wrong": wrong, "states": {k: sorted(v) for k, v in states.items()}, "words": words}
+
+
+# The preferences ------------------------------------------------------------------------------
+
+
+def preferences(zip_path: str, folder: str) -> dict[str, Any]:
+    """The buttons of the preferences, as they are pressed one after the other."""
+    install(zip_path)
+    setup = ours("addon.setup")
+    settings = bpy.context.preferences.addons[MODULE].preferences
+    bpy.context.preferences.system.use_online_access = False
+
+    def engine() -> list[str]:
+        return [text for _, text in setup.environment_lines(bpy.context)]
+
+    answer: dict[str, Any] = {"unchecked": engine()}
+    answer["own"] = [attempt(bpy.ops.likeness.check_engine), *engine()]
+    settings.engine_python = str(Path(folder) / "nothing")
+    answer["nowhere"] = [attempt(bpy.ops.likeness.check_engine), *engine()]
+    text = Path(folder) / "text.txt"
+    text.write_text("no program")
+    settings.engine_python = str(text)
+    answer["no_program"] = attempt(bpy.ops.likeness.check_engine)
+    settings.engine_python = sys.prefix
+    answer["chosen"] = [attempt(bpy.ops.likeness.check_engine), *engine()]
+    settings.engine_python = ""
+    settings.body_file = str(text)
+    cache = ours("addon.install").cache_folders()["numba"]
+    (cache / "kernel.nbc").write_bytes(bytes(5_000_000))
+    answer["look"] = attempt(bpy.ops.likeness.look_around)
+    answer["body"] = setup.body_line(bpy.context)
+    answer["cache"] = setup.cache_lines(bpy.context)
+    answer["models"] = sorted({state for _, state, _ in setup.model_rows(bpy.context)})
+    answer["clear"] = [attempt(bpy.ops.likeness.clear_cache), *setup.cache_lines(bpy.context)]
+    answer["left"] = [path.name for path in cache.iterdir()]
+    model = "lpips-alexnet"
+    answer["offline"] = attempt(bpy.ops.likeness.download_model, model=model, accept_licence=True)
+    bpy.context.preferences.system.use_online_access = True
+    answer["unaccepted"] = attempt(bpy.ops.likeness.download_model, model=model)
+    answer["variables"] = ours("addon.install").worker_variables(bpy.context)
+    return answer
+
+
+def bare(zip_path: str, photo: str) -> dict[str, Any]:
+    """In a Blender that has nothing but what the zip brings along."""
+    before = [name for name in HEAVY if importlib.util.find_spec(name.partition(".")[0])]
+    answer: dict[str, Any] = {"installed": install(zip_path), "before": before}
+    answer["checked"] = attempt(bpy.ops.likeness.check_engine)
+    answer["found"] = ours("addon.setup").known(bpy.context, "environment")
+    jobs, installed = ours("addon.jobs"), ours("addon.install")
+    command, variables = installed.worker_start(bpy.context)
+    request = {"task": "build", "portrait": photo, "output": str(Path(photo).parent / "out")}
+    job = jobs.Job(request, command, variables)
+    job.wait()
+    answer["build"] = [job.state.value, str(job.error), list(job.log)[-5:]]
+    answer["warnings"] = policy_warnings()
+    return answer
