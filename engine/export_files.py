@@ -114,21 +114,26 @@ def write_sequence(
     out: Path,
     options: ExportOptions,
     progress: Progress | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> list[Path]:
-    """Write one PLY or SPZ file for each of ``count`` frames, all or none; counted from 0.
+    """Write one PLY or SPZ file for each of ``count`` frames, all or none.
+
+    Args:
+        numbers: [count] ascending, of the files; from 0 when left out.
 
     Raises:
         LikenessError: no place for a number in the name, or files of a longer sequence that
             would be left among these.
     """
     names = numbered(out)
-    left = names.beyond(count)
+    numbers = range(count) if numbers is None else numbers
+    left = names.beyond(numbers[-1] + 1)
     if left:
         raise LikenessError(
             f"'{left[0]}' is a frame of another sequence, longer than this one of {count} frames.",
             "Choose another folder or name, or remove the old frames.",
         )
-    files = [names.path(k) for k in range(count)]
+    files = [names.path(number) for number in numbers]
     with whole_files(out.absolute().parent) as scratch:
         for k, file in enumerate(files):
             write_splats(frame(k), scratch / file.name, options)

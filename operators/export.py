@@ -1,5 +1,328 @@
-"""What leaves Blender."""
+"""File > Export: avatars, splats, glTF and USD, and a rigged mesh as FBX."""
+# No postponed annotations here: Blender reads properties from them.
 
-from __future__ import annotations
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
 
-CLASSES: tuple[type, ...] = ()
+import bpy
+
+from ..addon import export
+from ..addon.scene.build import find_avatars
+from ..addon.scene.frames import record_frames
+from ..engine.types import LikenessError
+from .running import JobOperator
+
+TEXTURE_SIZES = [
+    ("1024", "1024", "Small files, for avatars seen from afar"),
+    ("2048", "2048", "As sharp as the photo, for most portraits"),
+    ("4096", "4096", "For large photos of a face"),
+]
+
+
+class ExportOperator(JobOperator):
+    """What the exports share: a file browser, frames for the worker, a scratch folder."""
+
+    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
+    changes_scene = False
+
+    suffixes: tuple[str, ...] = ()
+    """The first is the default."""
+
+    filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="File Path", description="The file to write", subtype="FILE_PATH",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )  # fmt: skip
+    check_existing: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Check Existing", description="Warn before a file is overwritten", default=True,
+        options={"HIDDEN", "SKIP_SAVE"},
+    )  # fmt: skip
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        if not super().poll(context):
+            return False
+        if export.chosen_avatar(context) is None:
+            cls.poll_message_set("Select the avatar to export")  # type: ignore[attr-defined]
+            return False
+        return True
+
+    def ask(self, context: Any, event: Any) -> set[str]:
+        """Open the file browser, with the avatar's name in it."""
+        if not self.filepath:
+            name = export.chosen_avatar(context).armature.name
+            folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path()
+            self.filepath = str(folder / f"{bpy.path.clean_name(name)}{self.suffix()}")
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def suffix(self) -> str:
+        """Of the file that the present choices make."""
+        return self.suffixes[0]
+
+    def check(self, context: Any) -> bool:
+        """Keep the file's suffix in step with the choices."""
+        path = Path(self.filepath)
+        if path.suffix.lower() == self.suffix() or not path.name:
+            return False
+        known = path.suffix.lower() in self.suffixes
+        self.filepath = str(path.with_suffix(self.suffix()) if known else f"{path}{self.suffix()}")
+        return True
+
+    def target(self) -> Path:
+        """The file to write.
+
+        Raises:
+            LikenessError: no name was given, or one of another format.
+        """
+        path = Path(bpy.path.abspath(self.filepath))
+        if not self.filepath or not path.name:
+            raise LikenessError("No file was named.", "Give a name.")
+        if not path.suffix:
+            path = path.with_suffix(self.suffix())
+        if path.suffix.lower() not in self.suffixes:
+            raise LikenessError(
+                f"'{path}' has no format for this export.",
+                f"Choose a name that ends in {', '.join(self.suffixes)}.",
+            )
+        if not path.parent.is_dir():
+            raise LikenessError(f"The folder '{path.parent}' does not exist.", "Choose another.")
+        return path
+
+    def scratch(self) -> Path:
+        """A folder for what the worker reads; removed at the end."""
+        self._scratch = Path(tempfile.mkdtemp(prefix="export-", dir=bpy.app.tempdir or None))
+        return self._scratch
+
+    def done(self, context: Any, result: dict[str, Any]) -> None:
+        files = result["files"]
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        self.report({"INFO"}, f"'{files[0]}'{more} written")  # type: ignore[attr-defined]
+
+    def _leave(self, context: Any) -> None:
+        super()._leave(context)
+        if hasattr(self, "_scratch"):
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+class ExportAvatar(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Save the avatar as a file of its own, without the scene. Likeness opens it anywhere"""
+
+    bl_idname = "likeness.export_avatar"
+    bl_label = "Export Avatar"
+    suffixes = (".safetensors",)
+
+    filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
+        default="*.safetensors", options={"HIDDEN"}
+    )
+    pose: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Pose",
+        description="The pose that the avatar opens with",
+        items=[
+            ("PRESENT", "Present", "As it is posed now"),
+            ("PHOTO", "Photo's", "As in the photo"),
+        ],
+    )
+
+    def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
+        out, scratch = self.target(), self.scratch()
+        avatar = export.chosen_avatar(context)
+        yield from record_frames(
+            context, [avatar], [context.scene.frame_current], scratch, camera=False
+        )
+        poses = None
+        if self.pose == "PHOTO":
+            poses = scratch / "poses.npz"
+            export.write_photo_pose(avatar, poses)
+        return {
+            "task": "export", "folder": str(scratch), "out": str(out),
+            "poses": str(poses) if poses else None,
+        }  # fmt: skip
+
+
+class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Write the splats as they are posed now, or a file for each frame, for viewers of splats"""
+
+    bl_idname = "likeness.export_splats"
+    bl_label = "Export Splats"
+    suffixes = (".ply", ".spz")
+
+    filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
+        default="*.ply;*.spz", options={"HIDDEN"}
+    )
+    kind: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Format",
+        description="What kind of file is written",
+        items=[
+            (".ply", "PLY", "Exact, and read by every program for splats"),
+            (".spz", "SPZ", "A quarter of the size, with a little less exact colors and sizes"),
+        ],
+    )
+    up: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Up",
+        description="Which axis of a PLY file points up",
+        items=[
+            ("-y", "-Y", "As viewers of splats expect it"),
+            ("y", "Y", "As glTF has it"),
+            ("z", "Z", "As Blender has it"),
+        ],
+    )
+    animation: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Animation",
+        description="A file for each frame of the scene's range; #### in the name is the number",
+    )
+    all_avatars: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="All Avatars", description="The splats of every avatar in the scene together"
+    )
+
+    def suffix(self) -> str:
+        return str(self.kind)
+
+    def draw(self, context: Any) -> None:
+        column = _column(self.layout)
+        column.prop(self, "kind")
+        if self.kind == ".ply":
+            column.prop(self, "up")
+        column.prop(self, "animation")
+        column.prop(self, "all_avatars")
+
+    def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
+        out, scratch = self.target(), self.scratch()
+        scene = context.scene
+        frames: Any = [scene.frame_current]
+        if self.animation:
+            frames = export.scene_frames(scene)
+            if "#" not in out.name and "%" not in out.name and len(frames) > 1:
+                out = out.with_name(f"{out.stem}_####{out.suffix}")
+        avatars = [export.chosen_avatar(context)]
+        if self.all_avatars:
+            avatars = find_avatars(scene)
+        yield from record_frames(context, avatars, frames, scratch, camera=False)
+        return {
+            "task": "export", "folder": str(scratch), "out": str(out),
+            "options": {"up": self.up, "content": "splats"},
+        }  # fmt: skip
+
+
+class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Write the avatar as splats, as a rigged mesh with its look baked into a texture, or both"""
+
+    bl_idname = "likeness.export_scene"
+    bl_label = "Export glTF or USD"
+    suffixes = (".glb", ".usda")
+
+    filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
+        default="*.glb;*.usda", options={"HIDDEN"}
+    )
+    kind: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Format",
+        description="What kind of file is written",
+        items=[
+            (".glb", "glTF", "One file; splats as KHR_gaussian_splatting"),
+            (".usda", "USD", "Text, and a texture beside it; splats as OpenUSD 26.03 has them"),
+        ],
+    )
+    content: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Content",
+        description="What the file holds",
+        items=[
+            ("both", "Splats and Mesh", "In scenes (glTF) or variants (USD) of their own"),
+            ("splats", "Splats", "As they are posed now"),
+            ("mesh", "Rigged Mesh", "55 bones, the expressions, and a texture"),
+        ],
+    )
+    animation: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Animation", description="Animate the mesh over the scene's frame range"
+    )
+    texture: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Texture", description="Pixels of the texture's side", items=TEXTURE_SIZES,
+        default="2048",
+    )  # fmt: skip
+
+    def suffix(self) -> str:
+        return str(self.kind)
+
+    def draw(self, context: Any) -> None:
+        column = _column(self.layout)
+        column.prop(self, "kind")
+        column.prop(self, "content")
+        if self.content != "splats":
+            column.prop(self, "texture")
+            column.prop(self, "animation")
+
+    def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
+        out, scratch = self.target(), self.scratch()
+        scene, avatar = context.scene, export.chosen_avatar(context)
+        yield from record_frames(context, [avatar], [scene.frame_current], scratch, camera=False)
+        poses = None
+        if self.animation and self.content != "splats":
+            poses = scratch / "poses.npz"
+            yield from export.record_poses(context, avatar, export.scene_frames(scene), poses)
+        return {
+            "task": "export", "folder": str(scratch), "out": str(out),
+            "poses": str(poses) if poses else None,
+            "options": {
+                "content": self.content, "texture": int(self.texture),
+                "name": avatar.armature.name,
+            },
+        }  # fmt: skip
+
+
+class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Write a rigged mesh with the avatar's look baked into a texture and vertex colors, for game
+    engines and others. Splats do not become a clean mesh: hair and loose cloth are bulges"""
+
+    bl_idname = "likeness.export_rig"
+    bl_label = "Export Rigged Mesh"
+    suffixes = (".fbx",)
+
+    filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
+        default="*.fbx", options={"HIDDEN"}
+    )
+    animation: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Animation", description="Bake the bones and expressions over the scene's frame range"
+    )
+    texture: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Texture", description="Pixels of the texture's side", items=TEXTURE_SIZES,
+        default="2048",
+    )  # fmt: skip
+
+    def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
+        self.target()
+        scratch = self.scratch()
+        avatar = export.chosen_avatar(context)
+        self._armature = avatar.armature.name
+        yield from record_frames(
+            context, [avatar], [context.scene.frame_current], scratch, camera=False
+        )
+        return {
+            "task": "export", "folder": str(scratch), "out": str(scratch / "mesh.npz"),
+            "options": {"texture": int(self.texture)},
+        }  # fmt: skip
+
+    def done(self, context: Any, result: dict[str, Any]) -> None:
+        out = self.target()
+        avatar = export.find_avatar(bpy.data.objects.get(self._armature))
+        if avatar is None:
+            raise LikenessError(f"'{self._armature}' is gone.", "Export again.")
+        frames = list(export.scene_frames(context.scene)) if self.animation else []
+        export.write_fbx(avatar, Path(result["files"][0]), out, frames)
+        self.report({"INFO"}, f"'{out}' written")
+
+
+def _column(layout: Any) -> Any:
+    layout.use_property_split = True
+    layout.use_property_decorate = False
+    return layout.column()
+
+
+def draw_export(layout: Any) -> None:
+    layout.operator(ExportAvatar.bl_idname, text="Likeness Avatar (.safetensors)")
+    layout.operator(ExportSplats.bl_idname, text="Likeness Splats (.ply/.spz)")
+    layout.operator(ExportScene.bl_idname, text="Likeness glTF/USD (.glb/.usda)")
+    layout.operator(ExportRig.bl_idname, text="Likeness Rigged Mesh (.fbx)")
+
+
+CLASSES = (ExportAvatar, ExportSplats, ExportScene, ExportRig)

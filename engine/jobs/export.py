@@ -8,7 +8,8 @@ Request::
 ``folder`` holds what ``addon/scene/frames.py`` wrote, ``poses`` (or null) the poses of the frames
 that the mesh is animated with: ``full_pose`` [T, 55, 3], ``transl`` [T, 3], ``expression`` [T, E],
 ``places`` [T, 4, 4] and ``frame_rate``. ``options`` are fields of ``ExportOptions``. An ``out``
-that ends in ``.npz`` is the rigged mesh for Blender itself. Result::
+that ends in ``.npz`` is the rigged mesh for Blender itself; one in ``.safetensors`` is the avatar,
+with the first of the poses as its own. Result::
 
     {"files": ["…/me.glb"], "warnings": []}
 """
@@ -45,16 +46,21 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         options = ExportOptions(**request["options"])
     except TypeError as error:
         raise LikenessError(f"The request's options are wrong: {error}.") from error
-    out = Path(request["out"])
+    out, folder = Path(request["out"]), Path(request["folder"])
     channel.progress("read", 0.0, "reading the scene")
-    frames = SceneFrames.load(Path(request["folder"]))
+    if out.suffix == ".safetensors":
+        return {"files": [_avatar_file(folder, out, request["poses"])], "warnings": []}
+    frames = SceneFrames.load(folder)
     avatar = frames.avatars[0]
     if out.suffix == ".npz":
         return {"files": [_mesh_for_blender(avatar, out, options.texture, channel)]}
     check_format(out, options, len(frames) > 1)
     if out.suffix.lower() in SPLAT_SUFFIXES:
         if len(frames) > 1:
-            files = write_sequence(frames.gaussians, len(frames), out, options, channel.progress)
+            files = write_sequence(
+                frames.gaussians, len(frames), out, options, channel.progress,
+                [int(number) for number in frames.frames],
+            )  # fmt: skip
         else:
             with whole_files(out.absolute().parent) as scratch:
                 write_splats(frames.gaussians(0), scratch / out.name, options)
@@ -71,23 +77,44 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     return {"files": [str(file) for file in files], "warnings": []}
 
 
+def _avatar_file(folder: Path, out: Path, poses: str | None) -> str:
+    from dataclasses import replace
+
+    from ..formats.avatar import load_avatar, save_avatar
+    from ..output import whole_files
+    from ..scene_frames import AVATAR_NAME
+
+    avatar = load_avatar(folder / AVATAR_NAME.format(0))
+    if poses is not None:
+        avatar = replace(avatar, pose=_poses(Path(poses))[0][0])
+    with whole_files(out.absolute().parent) as scratch:
+        save_avatar(avatar, scratch / out.name)
+    return str(out)
+
+
 def _motion(path: Path, avatar: Any) -> tuple[Any, Any]:
+    from ..export_files import carried, poses_as_motion
+
+    poses, places, rate = _poses(path)
+    motion = poses_as_motion(avatar, poses, rate)
+    return carried(motion, places, avatar.body.J_template), places[0]
+
+
+def _poses(path: Path) -> tuple[list[Any], Any, float]:
+    """Poses, their places [T, 4, 4] and the frame rate."""
     import numpy as np
 
-    from ..export_files import carried, poses_as_motion
     from ..types import Pose
 
     try:
         with np.load(path, allow_pickle=False) as file:
             rows = zip(file["full_pose"], file["transl"], file["expression"], strict=True)
             poses = [Pose(*row) for row in rows]
-            places, rate = file["places"], float(file["frame_rate"])
+            return poses, file["places"], float(file["frame_rate"])
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise LikenessError(
             f"The scene's poses in '{path}' cannot be read: {error}.", "Export again."
         ) from error
-    motion = poses_as_motion(avatar, poses, rate)
-    return carried(motion, places, avatar.body.J_template), places[0]
 
 
 def _mesh_for_blender(avatar: Any, out: Path, texture: int, channel: Channel) -> str:
@@ -96,18 +123,14 @@ def _mesh_for_blender(avatar: Any, out: Path, texture: int, channel: Channel) ->
 
     from ..formats.atomic import whole_file
     from ..formats.glb import png_bytes
-    from ..formats.rig import bone_weights
     from ..gaussians.surface import surface_mesh
 
     channel.progress("write", 0.1, "baking the texture")
     mesh = surface_mesh(avatar, texture)
-    joints, weights = bone_weights(mesh.body)
     with whole_file(out) as scratch, scratch.open("wb") as file:
         np.savez(
-            file, vertices=mesh.body.v_template, f=mesh.body.f, uv=mesh.uv, uv_f=mesh.uv_f,
-            colors=mesh.colors, joints=joints, weights=weights, J=mesh.body.J_template,
-            exprdirs=np.asarray(mesh.body.exprdirs, np.float32),
-            expression_names=np.array(mesh.body.expression_names, np.str_),
+            file, vertices=mesh.body.v_template, rest=avatar.body.v_template, f=mesh.body.f,
+            uv=mesh.uv, uv_f=mesh.uv_f, colors=mesh.colors,
         )  # fmt: skip
     with whole_file(out.with_suffix(".png")) as scratch:
         scratch.write_bytes(png_bytes(mesh.texture))
