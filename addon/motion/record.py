@@ -185,7 +185,7 @@ def frames_of(armature: Any, scene: Any) -> range:
 # Other programs' files that Blender reads ---------------------------------------------------
 
 
-def record_fbx(path: Path, target: Path, bones: Path | None, frame_rate: float) -> Steps:
+def record_fbx(path: Path, target: Path, bones: Path | None) -> Steps:
     """Import an FBX file into a scene of its own, write its armature's motion as a skeleton file,
     and remove all of it again. Blender's importer blocks while it reads.
 
@@ -200,8 +200,6 @@ def record_fbx(path: Path, target: Path, bones: Path | None, frame_rate: float) 
     scene = bpy.data.scenes.new(SCENE_NAME)
     before = _everything()
     try:
-        scene.render.fps, scene.render.fps_base = max(1, round(frame_rate)), 1.0
-        scene.render.fps_base = scene.render.fps / frame_rate
         _import_fbx(path, scene)
         yield 0.0
         armatures = [o for o in scene.objects if o.type == "ARMATURE"]
@@ -217,7 +215,8 @@ def record_fbx(path: Path, target: Path, bones: Path | None, frame_rate: float) 
             raise LikenessError(f"'{path}' holds no animation.", "Export it with animation.")
         used = [names[k] for k in found.bones.values()]
         frames = frames_of(armature, scene)
-        yield from record_skeleton(armature, frames, frame_rate, target, used, scene)
+        rate = rate_of(scene)  # the importer gives it the file's
+        yield from record_skeleton(armature, frames, rate, target, used, scene)
     finally:
         bpy.data.scenes.remove(scene)
         bpy.data.batch_remove([block for block in _everything() - before if _left(block)])
@@ -227,7 +226,7 @@ def _import_fbx(path: Path, scene: Any) -> None:
     layer = scene.view_layers[0]
     try:
         with bpy.context.temp_override(scene=scene, view_layer=layer):
-            bpy.ops.import_scene.fbx(filepath=str(path))
+            bpy.ops.wm.fbx_import(filepath=str(path))
     except (RuntimeError, AttributeError) as error:
         raise LikenessError(
             f"Blender cannot read '{path}' ({str(error).strip()}).",

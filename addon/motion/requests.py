@@ -106,8 +106,7 @@ def _request(
 def _fbx_request(context: Any, path: Path, avatar: AvatarObjects, wanted: Wanted) -> Request:
     request = _request(context, scratch_file("skeleton.npz"), "skeleton", avatar, wanted)
     bones = wanted.motion.get("bones")
-    rate = rate_of(context.scene)
-    yield from record_fbx(path, Path(request["motion"]), Path(bones) if bones else None, rate)
+    yield from record_fbx(path, Path(request["motion"]), Path(bones) if bones else None)
     return request
 
 

@@ -1,0 +1,470 @@
+"""Checks of motions in and out, run inside Blender by ``inside.py``; each returns plain figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import likeness
+import numpy as np
+import people
+from likeness.addon.motion.actions import channelbag_of
+from likeness.addon.scene.axes import points_to_engine
+from likeness.addon.scene.build import AvatarObjects, build_scene
+from likeness.engine.formats.motion import load_motion, pose_arrays, write_arrays
+from likeness.engine.rotations import axis_angle_to_matrix
+from likeness.engine.types import JOINT_INDEX, Avatar, FloatArray, Pose
+
+FRAMES, RATE = 31, 30
+
+
+def empty() -> None:
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.scene.render.fps = RATE
+
+
+def person(seed: int = 0, name: str = "Person") -> tuple[Avatar, AvatarObjects]:
+    avatar = people.random_avatar(seed, count=300)
+    return avatar, build_scene(avatar, name)
+
+
+def wandering(frames: int, size: int, rng: np.random.Generator, spread: float) -> FloatArray:
+    """[frames, size] smooth random curves."""
+    turn = np.linspace(0, 2 * np.pi, frames)[:, None, None]
+    phase, wave = rng.uniform(0, 6.3, (1, size, 3)), np.array([0.5, 1.0, 2.0])
+    return spread * (rng.normal(size=(1, size, 3)) * np.sin(turn * wave + phase)).sum(-1)
+
+
+def made_up(avatar: Avatar, path: Path, frames: int = FRAMES, **extra: Any) -> dict[str, Any]:
+    """A motion file of a person who moves everything; its arrays."""
+    rng = np.random.default_rng(3)
+    full_pose = wandering(frames, 165, rng, 0.25).reshape(-1, 55, 3)
+    full_pose[:, 0] += np.linspace(0, 1, frames)[:, None] * [0.0, 7.0, 0.0]  # more than a turn
+    transl = wandering(frames, 3, rng, 0.2) + np.linspace(0, 1, frames)[:, None] * [0.0, 0, 2.0]
+    expression = rng.uniform(0, 1, (frames, avatar.body.num_expression))
+    arrays = pose_arrays(full_pose, transl, expression, avatar.body)
+    arrays |= {"mocap_frame_rate": np.array(float(RATE)), "pelvis": avatar.body.J_template[0]}
+    arrays |= {"camera_K": np.eye(3), "camera_viewmat": np.eye(4), "camera_size": np.array([4, 4])}
+    arrays |= {k: np.asarray(v) for k, v in extra.items()}
+    legs = [np.linalg.norm(np.diff(avatar.body.J_template[list(c)], axis=0), axis=1).sum()
+            for c in ((1, 4, 7), (2, 5, 8))]  # fmt: skip
+    arrays["leg_length"] = np.array(np.mean(legs))
+    write_arrays(arrays, path)
+    return {"full_pose": full_pose, "transl": transl, "expression": expression}
+
+
+def shown(objects: AvatarObjects, avatar: Avatar, frames: Any) -> list[Pose]:
+    """The poses that one sees at frames of the scene."""
+    out = []
+    for frame in frames:
+        bpy.context.scene.frame_set(int(frame))
+        out.append(objects.get_pose(avatar.body.expression_names))
+    return out
+
+
+def turn_error(a: FloatArray, b: FloatArray) -> float:
+    """Largest angle between rotations, radians."""
+    R = np.swapaxes(axis_angle_to_matrix(a), -1, -2) @ axis_angle_to_matrix(b)
+    sine = np.stack([R[..., 2, 1] - R[..., 1, 2], R[..., 0, 2] - R[..., 2, 0],
+                     R[..., 1, 0] - R[..., 0, 1]], -1) / 2  # fmt: skip
+    cosine = (np.trace(R, axis1=-2, axis2=-1) - 1) / 2
+    return float(np.arctan2(np.linalg.norm(sine, axis=-1), cosine).max())
+
+
+def errors(poses: list[Pose], wanted: dict[str, Any]) -> dict[str, float]:
+    return {
+        "turn": turn_error(np.array([p.full_pose for p in poses]), wanted["full_pose"]),
+        "transl": float(np.abs([p.transl for p in poses] - wanted["transl"]).max()),
+        "expression": float(np.abs([p.expression for p in poses] - wanted["expression"]).max()),
+    }
+
+
+def keyed(objects: AvatarObjects) -> dict[str, Any]:
+    """What the armature's action looks like."""
+    data = objects.armature.animation_data
+    action = data.action
+    bag = channelbag_of(action, data.action_slot)
+    counts = {len(curve.keyframe_points) for curve in bag.fcurves}
+    quats = np.array([
+        [bag.fcurves.find('pose.bones["pelvis"].rotation_quaternion', index=k)
+         .keyframe_points[t].co[1] for k in range(4)] for t in range(max(counts))
+    ])  # fmt: skip
+    return {
+        "name": action.name,
+        "slots": len(action.slots),
+        "bound": data.action_slot == action.slots[0],
+        "curves": len(bag.fcurves),
+        "keys": sorted(counts),
+        "paths": sorted({curve.data_path for curve in bag.fcurves}),
+        "cosine": float((quats[1:] * quats[:-1]).sum(1).min()),
+        "kinds": sorted({p.interpolation for c in bag.fcurves for p in c.keyframe_points}),
+        "modifiers": sum(len(curve.modifiers) for curve in bag.fcurves),
+        "range": list(action.frame_range),
+    }
+
+
+def attempt(operator: Any, **arguments: Any) -> str:
+    """What an operator that is refused says; empty when it is done."""
+    try:
+        operator(**arguments)
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
+def there_and_back(folder: str) -> dict[str, Any]:
+    """A motion file on an avatar, played, exported, and read again."""
+    empty()
+    likeness.register()
+    avatar, objects = person()
+    source, target = Path(folder, "wave.npz"), Path(folder, "again.npz")
+    wanted = made_up(avatar, source)
+    scene = bpy.context.scene
+    bpy.ops.likeness.import_motion(filepath=str(source), place="file")
+    out: dict[str, Any] = {"range": [scene.frame_start, scene.frame_end], "now": scene.frame_current}
+    out["keyed"] = keyed(objects)
+    poses = shown(objects, avatar, range(1, FRAMES + 1))
+    out["played"] = errors(poses, wanted)
+    scene.frame_set(7)
+    vertices, _ = avatar.body.vertices(poses[6])
+    out["body"] = float(np.abs(people.body_vertices(objects) - vertices).max())
+    bpy.ops.likeness.export_motion(filepath=str(target), frame_start=1, frame_end=FRAMES)
+    again = load_motion(target, avatar.body.num_expression)
+    out["rate"] = again.frame_rate
+    out["again"] = errors([again.pose(t) for t in range(len(again))], wanted)
+    with np.load(target) as file:
+        out["keys"] = sorted(file.files)
+    bpy.ops.likeness.export_motion(
+        filepath=str(target), frame_start=3, frame_end=11, frame_step=4, up="z", space="world"
+    )
+    again = load_motion(target, avatar.body.num_expression)
+    out["step"] = [len(again), again.frame_rate]
+    joints = people.body_vertices(objects)  # evaluates
+    pelvis = again.transl[2] + avatar.body.J_template[0]
+    scene.frame_set(11)
+    bpy.context.view_layer.update()
+    bone = objects.armature.matrix_world @ objects.armature.pose.bones["pelvis"].head
+    out["z_up"] = float(np.abs(np.array(bone) - pelvis).max()) + 0 * float(joints[0, 0])
+    out["scenes"] = [s.name for s in bpy.data.scenes]
+    bpy.ops.likeness.export_pose(filepath=str(target))
+    again = load_motion(target, avatar.body.num_expression)
+    out["pose"] = [len(again), turn_error(again.full_pose[0], wanted["full_pose"][10])]
+    return out
+
+
+def options(folder: str) -> dict[str, Any]:
+    """Where and how a motion lands."""
+    empty()
+    likeness.register()
+    avatar, objects = person()
+    objects.armature.location.x += 3.0
+    source = Path(folder, "wave.npz")
+    made_up(avatar, source)
+    scene = bpy.context.scene
+    scene.render.fps, scene.frame_start, scene.frame_end = 60, 101, 400
+    bpy.context.view_layer.update()
+    before = objects.get_pose(avatar.body.expression_names)
+    lowest = float(people.body_vertices(objects)[:, 1].min())
+    out: dict[str, Any] = {}
+    bpy.ops.likeness.import_motion(filepath=str(source))
+    out["keyed"] = keyed(objects)
+    out["range"] = [scene.frame_start, scene.frame_end]
+    poses = shown(objects, avatar, range(101, 101 + 2 * FRAMES - 1))
+    out["moved"] = float(np.abs((poses[0].transl - before.transl)[[0, 2]]).max())
+    fronts = [axis_angle_to_matrix(p.full_pose[0])[[0, 2], 2] for p in (before, poses[0])]
+    out["front"] = float(np.degrees(np.arccos(min(1.0, np.dot(*(f / np.linalg.norm(f) for f in fronts))))))
+    floors = []
+    for frame in range(101, 161, 4):
+        scene.frame_set(frame)
+        floors.append(float(people.body_vertices(objects)[:, 1].min()))
+    out["floor"] = [float(np.percentile(floors, 10)) - lowest, min(floors) - lowest]
+    out["path"] = float(np.linalg.norm(poses[-1].transl - poses[0].transl))
+    bpy.ops.likeness.import_motion(filepath=str(source), place="in_place", cyclic=True,
+                                   rate="motion", scene_range="always", start_frame=11)  # fmt: skip
+    out["loop"] = keyed(objects)
+    out["loop_rate"] = scene.render.fps / scene.render.fps_base
+    out["loop_range"] = [scene.frame_start, scene.frame_end]
+    first, last, later = shown(objects, avatar, (11, 11 + FRAMES - 1, 11 + 2 * (FRAMES - 1)))
+    out["loop_gap"] = [turn_error(first.full_pose, p.full_pose) for p in (last, later)]
+    out["loop_way"] = float(np.abs(last.transl - first.transl).max())
+    bpy.ops.likeness.import_motion(filepath=str(source), nla=True, start_frame=5)
+    data = objects.armature.animation_data
+    out["nla"] = {
+        "action": data.action is None,
+        "strips": [[s.name, s.frame_start, s.action_slot is not None]
+                   for t in data.nla_tracks for s in t.strips],
+        "users": sorted(a.users > 0 for a in bpy.data.actions),
+    }  # fmt: skip
+    a, b = shown(objects, avatar, (5, 20))
+    out["nla_moves"] = turn_error(a.full_pose, b.full_pose)
+    return out
+
+
+def bad_files(folder: str) -> dict[str, Any]:
+    """Refusals, after each of which the scene is as before."""
+    empty()
+    likeness.register()
+    _, objects = person()
+    root = Path(folder)
+    whole = root / "whole.npz"
+    np.savez(whole, poses=np.zeros((3, 165)))
+    files = {
+        "truncated.npz": whole.read_bytes()[:-200], "pickle.pkl": b"\x80\x04.",
+        "empty.bvh": b"", "note.npz": b"no motion",
+        "frames.bvh": b"HIERARCHY\nROOT Hips\n{\nOFFSET 0 0 0\nCHANNELS 0\n}\nMOTION\n"
+                      b"Frames: 0\nFrame Time: 0.1\n",
+        "bones.bvh": b"HIERARCHY\nROOT Cube\n{\nOFFSET 0 0 0\nCHANNELS 1 Xrotation\n}\nMOTION\n"
+                     b"Frames: 1\nFrame Time: 0.1\n0\n",
+        "broken.fbx": b"no fbx at all",
+    }  # fmt: skip
+    for name, content in files.items():
+        (root / name).write_bytes(content)
+    np.savez(root / "pickled.npz", poses=np.array([{}], dtype=object))
+    np.savez(root / "shapes.npz", poses=np.zeros((3, 100)))
+    np.savez(root / "nan.npz", poses=np.full((3, 165), np.nan))
+    np.savez(root / "lengths.npz", poses=np.zeros((3, 165)), trans=np.zeros((4, 3)))
+    np.savez(root / "other.npz", images=np.zeros(3))
+    np.save(root / "columns.npy", np.zeros((5, 17)))
+
+    def state() -> list[Any]:
+        return [sorted(x.name for x in kind) for kind in (
+            bpy.data.scenes, bpy.data.objects, bpy.data.actions, bpy.data.armatures)] + [
+            np.array([b.matrix_basis for b in objects.armature.pose.bones]).round(6).tolist()]  # fmt: skip
+
+    before, said = state(), {}
+    for name in [*files, "pickled.npz", "shapes.npz", "nan.npz", "lengths.npz", "other.npz",
+                 "columns.npy", "missing.bvh"]:  # fmt: skip
+        said[name] = attempt(bpy.ops.likeness.import_motion, filepath=str(root / name))
+        if state() != before:
+            said[name] += " CHANGED"
+    said["export"] = attempt(
+        bpy.ops.likeness.export_motion, filepath=str(root / "no" / "where.npz")
+    )
+    said["armature"] = attempt(bpy.ops.likeness.retarget_armature, source="nothing")
+    bpy.ops.object.select_all(action="DESELECT")
+    return said
+
+
+# Other armatures ----------------------------------------------------------------------------
+
+MIXAMO = {
+    "pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2", "neck": "Neck",
+    "head": "Head",
+    **{f"{a}_{b}": f"{A}{B}" for a, A in (("left", "Left"), ("right", "Right")) for b, B in {
+        "hip": "UpLeg", "knee": "Leg", "ankle": "Foot", "foot": "ToeBase", "collar": "Shoulder",
+        "shoulder": "Arm", "elbow": "ForeArm", "wrist": "Hand", "middle1": "HandMiddle1",
+        "middle2": "HandMiddle2", "index1": "HandIndex1", "index2": "HandIndex2"}.items()},
+}  # fmt: skip
+
+
+def stranger(avatar: Avatar, scale: float, seed: int) -> Any:
+    """An armature of Mixamo's names, with the avatar's proportions, arms half down at rest, every
+    bone rolled at random, and 20 frames of made-up animation by Blender."""
+    rng = np.random.default_rng(seed)
+    from likeness.addon.scene.axes import points_to_blender
+
+    pose = Pose.rest(avatar.body.num_expression).with_joints(
+        left_shoulder=[0.0, 0.0, -0.8], right_shoulder=[0.0, 0.1, 0.7], left_elbow=[0.0, -0.4, 0.1]
+    )
+    _, joints = avatar.body.vertices(pose)
+    heads = scale * points_to_blender(joints)
+    data = bpy.data.armatures.new("Stranger")
+    obj = bpy.data.objects.new("Stranger", data)
+    bpy.context.scene.collection.objects.link(obj)
+    bpy.context.view_layer.objects.active = obj
+    bpy.ops.object.mode_set(mode="EDIT")
+    from likeness.engine.types import JOINT_NAMES, PARENTS
+
+    for joint, name in MIXAMO.items():
+        bone = data.edit_bones.new(f"mixamorig:{name}")
+        j = JOINT_INDEX[joint]
+        bone.head = heads[j]
+        children = [k for k, p in enumerate(PARENTS) if p == j and JOINT_NAMES[k] in MIXAMO]
+        bone.tail = heads[children[0]] if len(children) == 1 else heads[j] + [0, 0, 0.08 * scale]
+        bone.roll = rng.uniform(-3, 3)
+    for joint, name in MIXAMO.items():
+        parent = JOINT_NAMES[PARENTS[JOINT_INDEX[joint]]] if joint != "pelvis" else None
+        if parent:
+            data.edit_bones[f"mixamorig:{name}"].parent = data.edit_bones[
+                f"mixamorig:{MIXAMO[parent]}"
+            ]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    for bone in obj.pose.bones:  # frame 0 is the rest pose, which FBX files hold as well
+        bone.rotation_mode = "QUATERNION"
+        bone.keyframe_insert("rotation_quaternion", frame=0)
+        bone.keyframe_insert("location", frame=0)
+    for frame in range(1, 21):
+        for bone in obj.pose.bones:
+            phase = (hash_of(bone.name) % 100) / 10
+            bone.rotation_quaternion = (1, *(0.12 * np.sin(0.3 * frame + phase + np.arange(3))))
+            bone.keyframe_insert("rotation_quaternion", frame=frame)
+        hips = obj.pose.bones["mixamorig:Hips"]
+        hips.location = (0.02 * scale * frame, 0.0, 0.01 * scale * frame)
+        hips.keyframe_insert("location", frame=frame)
+    return obj
+
+
+def hash_of(name: str) -> int:
+    return sum(ord(c) * (k + 1) for k, c in enumerate(name))
+
+
+def directions(joints: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """Of the limbs, unit vectors in engine axes."""
+    pairs = [(f"{s}_{a}", f"{s}_{b}") for s in ("left", "right") for a, b in (
+        ("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"),
+        ("wrist", "middle1"), ("index1", "index2"))]  # fmt: skip
+    return {a: (joints[b] - joints[a]) / np.linalg.norm(joints[b] - joints[a]) for a, b in pairs}
+
+
+def seen_joints(armature: Any, names: dict[str, str]) -> dict[str, FloatArray]:
+    """Where joints are in the world, engine axes."""
+    seen = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    return {joint: points_to_engine(np.array(seen.matrix_world @ seen.pose.bones[bone].head))
+            for joint, bone in names.items()}  # fmt: skip
+
+
+def compared(
+    armature: Any, names: dict[str, str], scale: float, own: Any, frames: int = 20,
+    wanted: list[dict[str, FloatArray]] | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """Angles between limbs (degrees), and distances of ankles and wrists from the pelvis, the
+    other's scaled down (metres), up to how each of them stands in the world."""
+    scene = bpy.context.scene
+    angle, reach, way, start = 0.0, 0.0, 0.0, None
+    for t in range(frames):
+        scene.frame_set(1 + t)
+        theirs = wanted[t] if wanted else seen_joints(armature, names)
+        ours = seen_joints(own, {joint: joint for joint in names})
+        if start is None:
+            start = (theirs["pelvis"], ours["pelvis"], turn_of(theirs, ours))
+        Y = start[2]
+        a, b = directions(theirs), directions(ours)
+        angle = max(angle, *(float(np.degrees(np.arccos(np.clip(Y @ a[k] @ b[k], -1, 1))))
+                             for k in a))  # fmt: skip
+        for end in ("left_wrist", "right_wrist", "left_ankle", "right_ankle"):
+            gap = Y @ (theirs[end] - theirs["pelvis"]) / scale - (ours[end] - ours["pelvis"])
+            reach = max(reach, float(np.linalg.norm(gap)))
+        gone = Y @ (theirs["pelvis"] - start[0]) / scale - (ours["pelvis"] - start[1])
+        way = max(way, float(np.linalg.norm(gone)))
+    return {"degrees": angle, "reach": reach, "way": way}
+
+
+def turn_of(theirs: dict[str, FloatArray], ours: dict[str, FloatArray]) -> FloatArray:
+    """[3, 3] turn about y from their direction in the first frame to ours."""
+    def angle(joints: dict[str, FloatArray]) -> float:
+        x = joints["left_hip"] - joints["right_hip"]
+        return float(np.arctan2(x[0], x[2]))
+
+    return axis_angle_to_matrix(np.array([0.0, angle(ours) - angle(theirs), 0.0]))
+
+
+def from_armatures(folder: str) -> dict[str, Any]:
+    """An armature with Mixamo's names, the same by way of an FBX file, and another avatar."""
+    empty()
+    likeness.register()
+    avatar, objects = person()
+    other = stranger(avatar, 2.0, 5)
+    other.location, other.rotation_euler = (3.0, 1.0, 0.5), (0.0, 0.0, 0.7)
+    names = {joint: f"mixamorig:{name}" for joint, name in MIXAMO.items()}
+    out: dict[str, Any] = {}
+    bpy.context.view_layer.objects.active = objects.armature
+    bpy.ops.likeness.retarget_armature(source="Stranger", start_frame=0)
+    out["armature"] = compared(other, names, 2.0, objects.armature)
+    out["keyed"] = keyed(objects)["paths"]
+    wanted = []
+    for frame in range(1, 21):
+        bpy.context.scene.frame_set(frame)
+        wanted.append(seen_joints(other, names))
+    path = Path(folder, "mixamo.fbx")
+    bpy.context.scene.frame_set(0)
+    for obj in bpy.context.selected_objects:
+        obj.select_set(False)
+    other.select_set(True)
+    bpy.context.view_layer.objects.active = other
+    bpy.ops.export_scene.fbx(filepath=str(path), use_selection=True, add_leaf_bones=False,
+                             bake_anim_use_all_actions=False, bake_anim_use_nla_strips=False,
+                             bake_anim_simplify_factor=0.0)  # fmt: skip
+    bpy.context.view_layer.objects.active = objects.armature
+    before = sorted(o.name for o in bpy.data.objects), len(bpy.data.armatures)
+    scene = bpy.context.scene
+    rates = scene.render.fps, scene.frame_start, scene.frame_end
+    bpy.ops.likeness.import_motion(filepath=str(path), start_frame=0)
+    out["left"] = [before == (sorted(o.name for o in bpy.data.objects), len(bpy.data.armatures)),
+                   rates == (scene.render.fps, scene.frame_start, scene.frame_end),
+                   sorted(s.name for s in bpy.data.scenes)]  # fmt: skip
+    out["fbx"] = compared(other, names, 2.0, objects.armature, wanted=wanted)
+    second, copy = person(7, "Second")
+    bpy.context.view_layer.objects.active = copy.armature
+    bpy.ops.likeness.retarget_armature(source=objects.armature.name)
+    bpy.context.scene.frame_set(1)
+    a, b = (shown(x, y, (1, 8, 20)) for x, y in ((objects, avatar), (copy, second)))
+    local = [turn_error(p.full_pose[1:], q.full_pose[1:]) for p, q in zip(a, b)]
+    out["copy"] = [max(local), max(float(np.abs(p.expression - q.expression).max())
+                                   for p, q in zip(a, b))]  # fmt: skip
+    return out
+
+
+def rigify() -> dict[str, Any]:
+    """Rigify's metarig, posed by hand, as a source."""
+    import addon_utils
+
+    empty()
+    likeness.register()
+    addon_utils.enable("rigify", default_set=True)
+    _, objects = person()
+    bpy.ops.object.armature_human_metarig_add()
+    rig = bpy.context.object
+    for frame in range(1, 21):
+        for bone in rig.pose.bones:
+            if bone.name.split(".")[0] in ("upper_arm", "forearm", "thigh", "shin", "hand"):
+                bone.rotation_mode = "XYZ"
+                bone.rotation_euler = 0.4 * np.sin(0.2 * frame + np.arange(3) + len(bone.name))
+                bone.keyframe_insert("rotation_euler", frame=frame)
+    names = {"pelvis": "spine", **{f"{s}_{a}": f"{b}.{S}" for s, S in (("left", "L"),
+             ("right", "R")) for a, b in {
+        "hip": "thigh", "knee": "shin", "ankle": "foot", "shoulder": "upper_arm",
+        "elbow": "forearm", "wrist": "hand", "middle1": "f_middle.01", "index1": "f_index.01",
+        "index2": "f_index.02"}.items()}}  # fmt: skip
+    bpy.context.view_layer.objects.active = objects.armature
+    bpy.ops.likeness.retarget_armature(source=rig.name)
+    return compared(rig, names, 1.0, objects.armature)
+
+
+def smoothing(folder: str) -> dict[str, Any]:
+    """Jitter goes, slow movement stays, nothing comes late, rotations stay rotations."""
+    empty()
+    likeness.register()
+    avatar, objects = person()
+    rng = np.random.default_rng(1)
+    count = 90
+    clean = np.zeros((count, 55, 3))
+    t = np.arange(count) / RATE
+    clean[:, JOINT_INDEX["left_elbow"], 1] = -0.8 + 0.6 * np.sin(2 * np.pi * 0.4 * t)
+    clean[:, 0, 1] = 4 * t  # turns more than once
+    noisy = clean + 0.03 * rng.normal(size=clean.shape)
+    path = Path(folder, "noisy.npz")
+    write_arrays(pose_arrays(noisy, np.zeros((count, 3)), np.zeros((count, 0)), None)
+                 | {"mocap_frame_rate": np.array(30.0)}, path)  # fmt: skip
+    bpy.ops.likeness.import_motion(filepath=str(path), place="file")
+    out = {}
+    elbow = JOINT_INDEX["left_elbow"]
+
+    def off() -> float:
+        poses = shown(objects, avatar, range(10, count - 8))
+        R = np.array([p.full_pose[elbow] for p in poses])
+        return float(np.sqrt(((R - clean[9 : count - 9, elbow]) ** 2).sum(1).mean()))
+
+    out["before"] = off()
+    bpy.context.view_layer.objects.active = objects.armature
+    bpy.ops.likeness.smooth_motion(seconds=0.07, keep_feet=False)
+    out["after"] = off()
+    out["keyed"] = keyed(objects)
+    lengths = []
+    for frame in range(1, count + 1, 7):
+        bpy.context.scene.frame_set(frame)
+        q = np.array(objects.armature.pose.bones["pelvis"].rotation_quaternion)
+        lengths.append(abs(float(np.linalg.norm(q)) - 1))
+    out["length"] = max(lengths)
+    bpy.ops.likeness.smooth_motion(seconds=0.3, keep_feet=True)
+    return out
