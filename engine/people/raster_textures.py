@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..imaging.color import linear_to_srgb
 from ..types import FloatArray, IntArray
 from .model import Material
 
