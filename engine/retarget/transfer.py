@@ -11,13 +11,14 @@ The path of the hips grows with the legs, so that feet that stand still go on do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from ..body.skinning import joint_transforms
-from ..formats.pose import NAMED_POSES
+from ..poses import poses
 from ..rotations import (
     axis_angle_to_matrix,
     matrix_to_axis_angle,
@@ -170,7 +171,7 @@ def _corrections(
     """Joint -> [3, 3] turn in the world from our T-pose to the source's rest pose."""
     if rest in ("t_pose", "a_pose"):
         pose = np.zeros((NUM_JOINTS, 3))
-        for name, value in NAMED_POSES["apose"].items() if rest == "a_pose" else ():
+        for name, value in poses()["apose"].joints.items() if rest == "a_pose" else ():
             pose[JOINT_INDEX[name]] = value
         R = joint_transforms(axis_angle_to_matrix(pose), joints, PARENTS)[0]
         return {name: facing @ R[j] for j, name in enumerate(JOINT_NAMES)}
@@ -192,6 +193,10 @@ def _correction(
     facing: FloatArray,
 ) -> FloatArray:  # fmt: skip
     limb, easy = _LIMBS.get(name), _EASY.get(name)
+    if name.endswith("wrist"):
+        ours, theirs = (_palm(points, name) for points in (_named(joints), heads))
+        if ours is not None and theirs is not None:
+            return theirs @ ours.T
     base = above
     if limb is None and _turn(facing.T @ above) < AT_EASE and not _finger(name):
         base = facing  # a foot stays flat, whatever its leg does at rest
@@ -205,6 +210,25 @@ def _correction(
     if limb is None and _angle(ours, theirs) < AT_EASE:
         return base
     return rotation_between(ours, theirs) @ base
+
+
+def _named(joints: FloatArray) -> dict[str, FloatArray]:
+    return dict(zip(JOINT_NAMES, joints))
+
+
+def _palm(points: Mapping[str, FloatArray], wrist: str) -> FloatArray | None:
+    """[3, 3] along the hand, across its knuckles, off the palm; None without two knuckles."""
+    side = wrist.partition("_")[0]
+    knuckles = [points.get(f"{side}_{finger}1") for finger in ("index", "middle")]
+    if wrist not in points or knuckles[0] is None or knuckles[1] is None:
+        return None
+    along, across = knuckles[1] - points[wrist], knuckles[1] - knuckles[0]
+    normal = np.cross(along, across)
+    sizes = [float(np.linalg.norm(v)) for v in (along, across, normal)]
+    if min(sizes[:2]) < 1e-9 or sizes[2] < 0.3 * sizes[0] * sizes[1]:
+        return None
+    along, normal = along / sizes[0], normal / sizes[2]
+    return np.stack([along, np.cross(normal, along), normal], axis=1)
 
 
 def _finger(name: str) -> bool:
