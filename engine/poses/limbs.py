@@ -144,11 +144,11 @@ def hand(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
     """
     out = {}
     for finger, sideways in zip(FINGERS, spec.get("together", (0.0, 0.0, 0.0, 0.0))):
-        for k, bend in enumerate(spec[finger], start=1):
-            # Sideways in the palm's plane first, so that the bend goes about the knuckle's axis.
-            R = axis_angle_to_matrix(np.radians(-float(bend)) * _Z)
-            if k == 1:
-                R = axis_angle_to_matrix(np.radians(-float(sideways)) * _Y) @ R
+        # Brought together in the palm's plane, all fingers bend about the same axis of the hand.
+        aside = axis_angle_to_matrix(np.radians(-float(sideways)) * _Y)
+        for k, degrees in enumerate(spec[finger], start=1):
+            bend = axis_angle_to_matrix(np.radians(-float(degrees)) * _Z)
+            R = bend @ aside if k == 1 else aside.T @ bend @ aside
             out[f"left_{finger}{k}"] = matrix_to_axis_angle(R)
     for k, degrees in enumerate(spec["thumb"], start=1):
         out[f"left_thumb{k}"] = matrix_to_axis_angle(turns(degrees))
