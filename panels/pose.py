@@ -10,7 +10,7 @@ from ..addon.rig.arrange import BODY, COLLECTIONS, CONTROLS, FACE_BONES, HAND_CO
 from ..addon.rig.arrange import LIMB_COLLECTIONS as LIMBS_SHOWN
 from ..addon.rig.limits import limits_on
 from ..addon.rig.look import looking
-from ..addon.rig.names import EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, LOOK, ik_control
+from ..addon.rig.names import EYES_TARGET, FACE, HEAD_TARGET, IK, LOOK, ik_control
 from ..addon.scene.build import find_avatar
 from .base import AvatarPanel
 
@@ -18,6 +18,15 @@ _LIMB_LABELS = {
     "left_hand": "Left Arm", "right_hand": "Right Arm",
     "left_foot": "Left Leg", "right_foot": "Right Leg",
 }  # fmt: skip
+
+
+def _switch(column: Any, label: str, bone: Any, prop: str, operator: str, text: str) -> Any:
+    """A row with a name, an influence and the button that changes it without a jump."""
+    split = column.split(factor=0.3, align=True)
+    split.label(text=label)
+    row = split.split(factor=0.6, align=True)
+    row.prop(bone, f'["{prop}"]', text="", slider=True)
+    return row.operator(operator, text=text)
 
 
 class PosePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
@@ -46,27 +55,19 @@ class PosePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
     def _switches(self, armature: Any) -> None:
         bones = armature.pose.bones
         header, body = self.layout.panel("likeness_ik", default_closed=False)
-        header.label(text="IK and Looking")
+        header.label(text="IK and Look-At")
         if body is None:
             return
         column = body.column(align=True)
-        for limb in LIMBS:
+        for limb, label in _LIMB_LABELS.items():
             control = bones[ik_control(limb)]
-            row = column.row(align=True)
-            row.prop(control, f'["{IK}"]', text=f"{_LIMB_LABELS[limb]} IK", slider=True)
             on = control[IK] > 0.5
-            button = row.operator(
-                "likeness.switch_ik", text="To FK" if on else "To IK", depress=on
-            )  # fmt: skip
+            button = _switch(column, label, control, IK, "likeness.switch_ik", "FK" if on else "IK")
             button.limb, button.to = limb, "FK" if on else "IK"
         column = body.column(align=True)
-        for target, text in ((HEAD_TARGET, "Head Looks"), (EYES_TARGET, "Eyes Look")):
-            row = column.row(align=True)
-            row.prop(bones[target], f'["{LOOK}"]', text=text, slider=True)
-            on = looking(armature, target)
-            row.operator(
-                "likeness.look_at", text="Let Go" if on else "To Target", depress=on
-            ).target = target  # fmt: skip
+        for target, label in ((HEAD_TARGET, "Head"), (EYES_TARGET, "Eyes")):
+            text = "Let Go" if looking(armature, target) else "Look"
+            _switch(column, label, bones[target], LOOK, "likeness.look_at", text).target = target
         on = limits_on(armature)
         body.operator(
             "likeness.joint_limits", depress=on, icon="CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"

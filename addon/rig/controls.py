@@ -88,7 +88,7 @@ def control_bones(axes: dict[str, FloatArray], heads: FloatArray) -> list[Contro
 def bind_controls(armature: Any) -> None:
     """Constraints, properties and limits of an armature in object mode that has the bones.
 
-    Controls of limbs are hidden until their limb is in IK.
+    Controls and targets are hidden until they hold something.
     """
     bones = armature.pose.bones
     add_look(armature)
@@ -106,7 +106,7 @@ def bind_controls(armature: Any) -> None:
 
 def _bind_limb(armature: Any, limb: str) -> None:
     bones = armature.pose.bones
-    _, lower, last = LIMBS[limb]
+    upper, lower, last = LIMBS[limb]
     path = _property(
         bones[ik_control(limb)], IK,
         "0: the limb is posed by its bones' rotations. 1: it reaches for this control",
@@ -115,7 +115,8 @@ def _bind_limb(armature: Any, limb: str) -> None:
     guard.name = GUARD
     guard.owner_space = "LOCAL"
     guard.use_limit_x = True
-    guard.min_x, guard.max_x = GUARD_ANGLE, math.pi
+    straight = -_rest_bend(bones[upper].bone, bones[lower].bone)
+    guard.min_x, guard.max_x = straight + GUARD_ANGLE, math.pi
     drive(guard, "influence", armature, path)
     solver = bones[lower].constraints.new("IK")
     solver.name = SOLVER
@@ -133,8 +134,15 @@ def _bind_limb(armature: Any, limb: str) -> None:
     ranges = joint_limits(lower)
     assert ranges is not None
     bones[lower].use_ik_limit_x = True
-    bones[lower].ik_min_x, bones[lower].ik_max_x = 0.0, ranges[0][1]
+    bones[lower].ik_min_x, bones[lower].ik_max_x = straight, ranges[0][1]
     bones[lower].ik_stiffness_y = bones[lower].ik_stiffness_z = HINGE_STIFFNESS
+
+
+def _rest_bend(upper: Any, lower: Any) -> float:
+    """Radians by which a limb is bent at rest, about +x: a knee is not quite straight."""
+    above, below = upper.matrix_local.col[1].xyz, lower.matrix_local.col[1].xyz
+    across = above.cross(below).dot(lower.matrix_local.col[0].xyz)
+    return math.atan2(across, above.dot(below))
 
 
 def release(armature: Any) -> None:
@@ -148,12 +156,21 @@ def release(armature: Any) -> None:
                        (HEAD_TARGET, LOOK), (EYES_TARGET, LOOK)):  # fmt: skip
         if name in bones:
             bones[name][prop] = 0.0
-    for limb in LIMBS:
-        for name in (ik_control(limb), pole(limb)):
-            if name in bones:
-                hide_bone(bones[name], True)
+    show_controls(armature)
     set_limits(armature, False)
     armature.update_tag()
+
+
+def show_controls(armature: Any) -> None:
+    """Controls and targets are hidden while they hold nothing."""
+    bones = armature.pose.bones
+    switches = {(ik_control(limb), pole(limb)): (ik_control(limb), IK) for limb in LIMBS}
+    switches[(HEAD_TARGET,)] = (HEAD_TARGET, LOOK)
+    switches[(EYES_TARGET, *map(eye_target, EYES))] = (EYES_TARGET, LOOK)
+    for names, (holder, prop) in switches.items():
+        for name in names:
+            if name in bones:
+                hide_bone(bones[name], bones[holder][prop] == 0.0)
 
 
 def add_look(armature: Any) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 from mathutils import Matrix, Vector
 
-from ..compat import hide_bone
-from .controls import GUARD, POLE_DISTANCE
+from .controls import GUARD, POLE_DISTANCE, show_controls
 from .names import IK, LIMBS, ik_control, pole
 from .visual import keep_seen, place_root, seen_matrices
 
@@ -36,7 +35,7 @@ def to_ik(armature: Any, limbs: Iterable[str]) -> list[str]:
         place_root(bones[pole(limb)], _pole_matrix(armature, limb, seen))
         _guard(armature, limb, True)
         bones[ik_control(limb)][IK] = 1.0
-        show_controls(armature, limb)
+    show_controls(armature)
     now = seen_matrices(armature)
     moved = [limb for limb in limbs if any(_moved(seen[n], now[n]) for n in LIMBS[limb])]
     for limb in moved:
@@ -52,14 +51,8 @@ def to_fk(armature: Any, limbs: Iterable[str]) -> None:
     for limb in limbs:
         keep_seen(armature, LIMBS[limb], seen)
         armature.pose.bones[ik_control(limb)][IK] = 0.0
-        show_controls(armature, limb)
+    show_controls(armature)
     armature.update_tag()
-
-
-def show_controls(armature: Any, limb: str) -> None:
-    """A limb's control and pole are hidden while they hold nothing."""
-    for name in (ik_control(limb), pole(limb)):
-        hide_bone(armature.pose.bones[name], influence(armature, limb) == 0.0)
 
 
 def _guard(armature: Any, limb: str, on: bool) -> None:

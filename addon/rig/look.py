@@ -7,7 +7,7 @@ from typing import Any
 
 from mathutils import Vector
 
-from .controls import EYES, LOOK_LIMIT, eye_target
+from .controls import EYES, LOOK_LIMIT, eye_target, show_controls
 from .limits import joint_limits
 from .names import EYES_TARGET, HEAD_TARGET, LOOK
 from .visual import keep_seen, place_root, seen_matrices
@@ -39,6 +39,7 @@ def look_at(armature: Any, target: str) -> None:
     for joint in joints:
         _widen(bones[joint])
     bones[target][LOOK] = 1.0
+    show_controls(armature)
     armature.update_tag()
 
 
@@ -46,6 +47,7 @@ def look_free(armature: Any, target: str) -> None:
     """Turn head or eyes as they are seen, and let the target go."""
     keep_seen(armature, JOINTS[target], seen_matrices(armature))
     armature.pose.bones[target][LOOK] = 0.0
+    show_controls(armature)
     armature.update_tag()
 
 

@@ -14,8 +14,8 @@ from ...engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...engine.types import JOINT_NAMES
 from ..motion.pose import ROOT, bones_to_pose, pose_to_bones
 from ..scene.body import get_expression, set_expression
-from .controls import EYES, eye_target
-from .ik import influence, show_controls
+from .controls import EYES, eye_target, show_controls
+from .ik import influence
 from .names import EYES_TARGET, HEAD_TARGET, IK, LIMBS, ik_control, pole
 from .person import OWN_VERTICES_KEY, photo_pose
 from .visual import evaluated, place_root, seen_matrices, set_rotation
@@ -124,7 +124,8 @@ def mirror(armature: Any) -> None:
     switches = {limb: influence(armature, limb) for limb in limbs}
     for limb in limbs:
         bones[ik_control(limb)][IK] = switches[partner(limb)]
-        show_controls(armature, limb)
+    if limbs:
+        show_controls(armature)
     values = get_expression(armature)
     flipped = [values[partner_expression(n, values)] for n in values]
     set_expression(armature, tuple(values), np.array(flipped))
