@@ -88,5 +88,5 @@ def cache_folders() -> dict[str, Path]:
     return {name: user_folder(name) for name in CACHES}
 
 
-CACHES = {"numba": "Compiled loops", "frames": "Frames for the worker"}
+CACHES = {"numba": "Compiled loops"}
 """Folder of a cache -> what it holds."""

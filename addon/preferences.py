@@ -21,7 +21,7 @@ class LikenessPreferences(bpy.types.AddonPreferences):  # type: ignore[misc]
         subtype="FILE_PATH",
     )
     models_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Models",
+        name="Models Folder",
         description="Folder with models that you have got yourself, each in a folder of its name; "
         "may be left empty",
         subtype="DIR_PATH",
@@ -40,6 +40,11 @@ class LikenessPreferences(bpy.types.AddonPreferences):  # type: ignore[misc]
         name="Show Splats After Import",
         description="Switch solid 3D views to Material Preview, where splats look as they are",
         default=True,
+    )
+    show_models: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Models",
+        description="Show the models that Likeness can use, with their licences",
+        options={"SKIP_SAVE"},
     )
     found: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Found",

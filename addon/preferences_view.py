@@ -15,7 +15,7 @@ def draw_preferences(layout: Any, settings: Any, context: Any) -> None:
     _draw_engine(_section(layout, "Engine", "SYSTEM"), settings, context)
     _draw_body(_section(layout, "Body", "ARMATURE_DATA"), settings, context)
     _draw_files(_section(layout, "Files", "FILE_FOLDER"), settings, context)
-    _draw_models(_section(layout, "Models", "NETWORK_DRIVE"), settings, context)
+    _draw_models(layout.box().column(), settings, context)
 
 
 def _section(layout: Any, title: str, icon: str) -> Any:
@@ -76,6 +76,12 @@ def _draw_files(layout: Any, settings: Any, context: Any) -> None:
 
 
 def _draw_models(layout: Any, settings: Any, context: Any) -> None:
+    row = layout.row()
+    row.alignment = "LEFT"
+    icon = "DOWNARROW_HLT" if settings.show_models else "RIGHTARROW"
+    row.prop(settings, "show_models", icon=icon, emboss=False)
+    if not settings.show_models:
+        return
     _setting(layout, settings, "models_folder")
     problem = setup.online_problem()
     if problem:
@@ -83,12 +89,13 @@ def _draw_models(layout: Any, settings: Any, context: Any) -> None:
     layout.operator("likeness.look_around", text="Update", icon="FILE_REFRESH")
     for entry, state, path in setup.model_rows(context):
         box = layout.box()
-        row = box.row()
-        row.label(text=entry.name, icon=_STATE_ICONS.get(state, "QUESTION"), translate=False)
+        split = box.split(factor=0.55)
+        split.label(text=entry.name, icon=_STATE_ICONS.get(state, "QUESTION"), translate=False)
+        row = split.row()
+        row.alignment = "RIGHT"
         row.label(text=setup.model_size(entry), translate=False)
         if entry.page:
-            page = row.operator("wm.url_open", text="Page", icon="URL")
-            page.url = entry.page
+            row.operator("wm.url_open", text="Page", icon="URL").url = entry.page
         if state == "missing" and entry.page:
             fetch = row.row()
             fetch.enabled = not problem
@@ -98,10 +105,10 @@ def _draw_models(layout: Any, settings: Any, context: Any) -> None:
             row.label(text=_STATES[state])
         column = box.column(align=True)
         column.scale_y = 0.8
-        column.label(text=entry.purpose, translate=False)
-        row = column.row()
-        row.label(text="Licence")
-        row.label(text=entry.licence, translate=False)
+        for heading, text in (("For", entry.purpose), ("Licence", entry.licence)):
+            split = column.split(factor=0.15)
+            split.label(text=heading)
+            split.label(text=text, translate=False)
         if state == "there":
             column.label(text=setup.folder_of(path), icon="FILE_FOLDER", translate=False)
 

@@ -279,6 +279,8 @@ def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
     wrong: list[str] = []
     states: dict[str, Any] = {"empty": drawn(wrong, "empty")}
+    bpy.context.preferences.addons[MODULE].preferences.show_models = True
+    attempt(bpy.ops.likeness.look_around)
     running, types = ours("addon.running"), ours("engine.types")
     job = running.begin("Something")
     states["running"] = drawn(wrong, "running")
