@@ -59,8 +59,12 @@ class Estimate:
         left: float | None = None
         if self._seconds and told is not None:
             # The table's seconds, as slow as this computer is.
-            self._pace = (elapsed + _TRUST_SECONDS) / (told * self._total + _TRUST_SECONDS)
-            creep = min(_CREEP, (now - self._stage_start) / self._expected(stage))
+            spent = now - self._stage_start
+            if fraction > 0.0 or spent == 0.0:
+                self._pace = (elapsed + _TRUST_SECONDS) / (told * self._total + _TRUST_SECONDS)
+            elif self._seconds[stage] > 0.0:
+                self._pace = max(self._pace, _CREEP * spent / self._seconds[stage])
+            creep = min(_CREEP, spent / self._expected(stage))
             told = whole_progress(stage, max(fraction, creep), self._seconds) or told
             left = (1.0 - told) * self._total * self._pace
         elif not self._seconds and fraction > _LEAST_PROGRESS:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
-_PLAIN_PATH = re.compile(r"""(?<![\w.…~])(?:[A-Za-z]:)?(?:[\\/][^\\/\s'"<>|:*?,;)]+){2,}""")
+_PLAIN_PATH = re.compile(r"""(?<![\w.…~])(?:[A-Za-z]:)?(?:[\\/]+[^\\/\s'"<>|:*?,;)]+){2,}""")
 """An absolute path without spaces; those with spaces are found by the folders that are known."""
 
 _PACKAGES = ("site-packages", "dist-packages", "likeness")
@@ -36,7 +36,7 @@ def without_folders(text: str, known: Iterable[str] = ()) -> str:
 
 
 def _short(match: re.Match[str]) -> str:
-    parts = re.split(r"[\\/]", match[0])
+    parts = re.split(r"[\\/]+", match[0])
     for package in _PACKAGES:
         if package in parts[:-1]:
             return "/".join(["…", *parts[parts.index(package) :]])

@@ -20,7 +20,7 @@ from .formats.atomic import WRITE_ERRORS, why
 from .types import LikenessError, Progress
 
 if TYPE_CHECKING:
-    from .pipeline import BuildOptions, OtherPhoto
+    from .pipeline import BuildOptions, Check, OtherPhoto
 
 AVATAR_FILE = "avatar.safetensors"
 BLEND_FILE = "avatar.blend"
@@ -113,6 +113,7 @@ def build_to_folder(
     body_path: Path | None = None,
     progress: Progress | None = None,
     others: Sequence[OtherPhoto] = (),
+    check: Check | None = None,
 ) -> BuildFiles:
     """Build the avatar of ``portrait`` and write it to ``folder``.
 
@@ -121,6 +122,7 @@ def build_to_folder(
         preview: also draw preview.png (input, orbit, a raised arm, a smile).
         body_path: a body file of the user's own instead of the default body.
         others: more photos of the same person.
+        check: as for :func:`.pipeline.build_avatar`.
     """
     from .evaluation.sheet import preview as draw_preview
     from .evaluation.sheet import save_picture
@@ -128,7 +130,7 @@ def build_to_folder(
     from .pipeline import build_avatar
 
     check_output_folder(folder)
-    result = build_avatar(portrait, options, progress, body_path, others)
+    result = build_avatar(portrait, options, progress, body_path, others, check)
     with whole_files(folder) as scratch:
         save_avatar(result.avatar, scratch / AVATAR_FILE)
         report = json.dumps(result.report, indent=2, allow_nan=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from .network.apply import NO_NETWORK, chosen_network, improved, lift_budget
 from .render import best_backend
 from .stages import Stages, peak_memory_mb
 from .tracking import fit
+from .tracking.adjust import Adjustment, adjusted
 from .tracking.detectors import Detectors
 from .tracking.estimators import Estimator, KeypointEstimator
 from .tracking.estimators.keypoints import observation_with
@@ -133,6 +134,23 @@ class TrackedPortrait:
     @property
     def warnings(self) -> list[str]:
         return [*self.observation.warnings, *self.track.warnings]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be done otherwise before a fit is used.
+
+    Attributes:
+        person: another one of the people in the photo. adjustment: corrections of the main
+            photo's fit.
+    """
+
+    person: int | None = None
+    adjustment: Adjustment | None = None
+
+
+Check = Callable[[Sequence[TrackedPortrait]], Change | None]
+"""Looks at a fit of all photos, the main one first; None says that it is good."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +287,7 @@ def lift_portrait(
     body_path: Path | None = None,
     stages: Stages | None = None,
     others: Sequence[OtherPhoto] = (),
+    check: Check | None = None,
 ) -> LiftedPortrait:
     """Everything before refining: the stages load, detect, fit, matte, lift, network and order.
 
@@ -280,10 +299,15 @@ def lift_portrait(
     chosen: dict[str, Any] = {
         "person": options.person, "fov": options.fov, "body_path": body_path, "stages": stage,
     }  # fmt: skip
-    if others:
-        all_tracked = track_photos(portrait, others, **chosen)
-    else:
-        all_tracked = [track_portrait(portrait, **chosen)]
+    all_tracked = _tracked(portrait, others, chosen)
+    while check is not None and (change := check(all_tracked)) is not None:
+        if change.adjustment is None:
+            chosen["person"] = change.person
+            all_tracked = _tracked(portrait, others, chosen)
+        else:
+            with stage("fit", "fitting the body again"):
+                again = _corrected(all_tracked[0], change.adjustment, options.fov, bool(others))
+            all_tracked = [again, *all_tracked[1:]]
     tracked, track = all_tracked[0], all_tracked[0].track
     person = tracked.body.personalised(track.betas)
     mattes, warnings = [], []
@@ -318,6 +342,35 @@ def lift_portrait(
         )
     beside = tuple(zip(all_tracked[1:], mattes[1:], wanted[1:], strict=True))
     return LiftedPortrait(tracked, mattes[0], avatar, warnings, beside, figures)
+
+
+def _tracked(
+    portrait: Path, others: Sequence[OtherPhoto], chosen: dict[str, Any]
+) -> list[TrackedPortrait]:
+    if others:
+        return track_photos(portrait, others, **chosen)
+    return [track_portrait(portrait, **chosen)]
+
+
+def _corrected(
+    tracked: TrackedPortrait, adjustment: Adjustment, fov: float | None, keep_shape: bool
+) -> TrackedPortrait:
+    """A fit with the user's corrections.
+
+    Args:
+        keep_shape: the shape is that of several photos.
+    """
+    track, photo = tracked.track, tracked.portrait
+    body = tracked.body.personalised(track.betas) if keep_shape else tracked.body
+    seen = to_be_fitted(tracked.observation)
+    again, corrected = adjusted(track, seen, photo, body, adjustment, fov)
+    if keep_shape:
+        again = replace(again, betas=track.betas)
+    # What the matte is made of stays as it was seen.
+    observation = replace(tracked.observation, pose=corrected.pose, hands=corrected.hands,
+                          pose_visibility=corrected.pose_visibility,
+                          pose_world=corrected.pose_world)  # fmt: skip
+    return replace(tracked, track=again, observation=observation)
 
 
 def _checked_matte(tracked: TrackedPortrait, person: Body) -> tuple[Matte, tuple[str, ...]]:
@@ -364,6 +417,7 @@ def build_avatar(
     progress: Progress | None = None,
     body_path: Path | None = None,
     others: Sequence[OtherPhoto] = (),
+    check: Check | None = None,
 ) -> BuildResult:
     """Build the avatar of one person.
 
@@ -371,13 +425,15 @@ def build_avatar(
         portrait: an image file; the avatar stands as in this one.
         body_path: another body file than the default one; it must carry landmarks.
         others: more photos of the same person, for what this one does not show.
+        check: is shown every fit before it is used, and may have it changed.
 
     Raises:
         LikenessError: what is wrong with the file, and what to do.
     """
     options = options or BuildOptions()
     stage = Stages(progress)
-    lifted = lift_portrait(portrait, options, body_path=body_path, stages=stage, others=others)
+    lifted = lift_portrait(portrait, options, body_path=body_path, stages=stage, others=others,
+                           check=check)  # fmt: skip
     tracked, matte = lifted.tracked, lifted.matte
     photo, observation, track = tracked.portrait, tracked.observation, tracked.track
     provenance: dict[str, Any] = {

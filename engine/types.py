@@ -166,6 +166,7 @@ class Observation:
         hands: up to two hands, assigned to sides.
         person_mask: [H, W] float32, soft probability of the person (both segmenters).
         person_index: which of the people found was taken; ``num_people`` how many there were.
+        people: [P, 4] left, top, right, bottom of everybody in pixels, from the left, when told.
         warnings: what the user should know.
     """
 
@@ -179,6 +180,7 @@ class Observation:
     person_index: int = 0
     num_people: int = 1
     warnings: tuple[str, ...] = ()
+    people: FloatArray | None = None
 
 
 @dataclass(frozen=True)

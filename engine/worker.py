@@ -55,7 +55,7 @@ class Channel:
         if answered:
             self._answers = queue.SimpleQueue()
 
-    def send(self, kind: str, **content: Any) -> None:
+    def send(self, kind: str, /, **content: Any) -> None:
         """Write one line; a reader that has gone away is no error, its stdin closes too."""
         line = json.dumps({"type": kind, **content})
         with self._lock:

@@ -15,6 +15,7 @@ from . import (
     avatars,
     export,
     expression,
+    fit_check,
     import_avatar,
     import_portrait,
     look,
@@ -25,7 +26,8 @@ from . import (
 )
 
 _MODULES = (
-    running, import_portrait, import_avatar, avatars, pose, expression, motion, look, export, setup,
+    running, fit_check, import_portrait, import_avatar, avatars, pose, expression, motion, look,
+    export, setup,
 )  # fmt: skip
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
-from ..addon import portrait
+from ..addon import fit_preview, portrait
 from ..addon.photo_names import main_first, shown_direction
+from ..addon.scene import adjust
 from ..engine.types import MAX_GAUSSIANS, LikenessError
 from .running import JobOperator
 
@@ -210,6 +211,10 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         return portrait.import_steps(
             context, Path(result["scene"]), Path(result["avatar"]), Path(self.filepath).stem
         )
+
+    def over(self, context: Any) -> None:
+        adjust.leave(context)
+        fit_preview.free()
 
 
 class PortraitFileHandler(bpy.types.FileHandler):  # type: ignore[misc]

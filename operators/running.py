@@ -80,6 +80,10 @@ class JobOperator:
         """The answer to the worker's question where there is no user to ask."""
         return {"answer": "continue"}
 
+    def over(self, context: Any) -> None:
+        """Called when the worker has ended, whichever way, and again at the very end: to clear
+        away what its questions left."""
+
     @classmethod
     def poll(cls, context: Any) -> bool:
         under_way = running.current()
@@ -188,6 +192,7 @@ class JobOperator:
             raise job.error
         assert job.result is not None
         under_way.part = "import"
+        self.over(context)
         under_way.steps = self.done(context, job.result)
         if under_way.steps is None:
             return True
@@ -252,6 +257,7 @@ class JobOperator:
     def _leave(self, context: Any) -> None:
         running.end(self._running)
         self._drop_timer(context)
+        self.over(context)
         running.redraw(context)
 
     def _add_timer(self, context: Any, seconds: float) -> None:

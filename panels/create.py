@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import bpy
 
-from ..addon import running
+from ..addon import fit_preview, running
+from ..addon.scene import adjust
 from .base import MAIN_PANEL, LikenessPanel, wrapped
 
 
@@ -18,7 +20,11 @@ class MainPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
 
     def draw(self, context: Any) -> None:
         layout, under_way = self.layout, running.current()
-        if under_way is not None:
+        if adjust.fit_scene() is not None:
+            _draw_adjusting(layout, context, under_way)
+        elif under_way is not None and under_way.question is not None:
+            _draw_question(layout, context, under_way.question)
+        elif under_way is not None:
             _draw_running(layout, under_way)
         else:
             column = layout.column(align=True)
@@ -40,6 +46,42 @@ def _draw_running(layout: Any, under_way: running.Running) -> None:
     row = box.row()
     row.label(text=under_way.left)
     row.operator("likeness.cancel_job", icon="X")
+
+
+def _draw_question(layout: Any, context: Any, question: dict[str, Any]) -> None:
+    """Is this right? The fitted body over the photo, and what can be said to it."""
+    box = layout.box()
+    people = question["people"]
+    box.label(text="Does the body fit?", icon="QUESTION")
+    box.template_icon(icon_value=fit_preview.icon(Path(question["picture"])), scale=12.0)
+    if people > 1:
+        box.label(text=f"{people} people: which one?")
+        row = box.row(align=True)
+        for k in range(people):
+            button = row.operator(
+                "likeness.choose_person", text=str(k + 1), depress=k == question["person"]
+            )
+            button.index = k
+    for note in question["warnings"]:
+        wrapped(box.column(align=True), context, note, "INFO")
+    row = box.row()
+    row.scale_y = 1.3
+    row.operator("likeness.accept_fit", icon="CHECKMARK")
+    row = box.row(align=True)
+    row.operator("likeness.adjust_fit", icon="EMPTY_AXIS")
+    row.operator("likeness.show_fit", icon="FULLSCREEN_ENTER")
+    row.operator("likeness.cancel_job", icon="X")
+
+
+def _draw_adjusting(layout: Any, context: Any, under_way: running.Running | None) -> None:
+    box = layout.box()
+    box.label(text="Adjust the Fit", icon="EMPTY_AXIS")
+    if under_way is not None and under_way.question is not None:
+        wrapped(box.column(align=True), context, "Drag balls to where they belong, then:")
+        box.operator("likeness.refit", icon="FILE_REFRESH")
+        wrapped(box.column(align=True), context, "Or turn bones in Pose Mode until it fits, then:")
+        box.operator("likeness.use_this_pose", icon="ARMATURE_DATA")
+    box.operator("likeness.leave_adjusting", icon="LOOP_BACK")
 
 
 def _draw_problem(layout: Any, context: Any, said: running.Problem) -> None:

@@ -10,7 +10,8 @@ Request::
 
 Only ``portrait`` and ``output`` are needed; ``options`` are fields of ``BuildOptions``, ``others``
 more photos of the same person (``OtherPhoto``; the direction may be left out). With ``scene`` the
-avatar is also made ready for Blender's scene, in that file. Result::
+avatar is also made ready for Blender's scene, in that file. ``confirm`` is ``never``, ``doubt`` or
+``always`` (or true): when the fit is shown before it is used, see :mod:`..fit_check`. Result::
 
     {"avatar": "…/avatar.safetensors", "report": "…/report.json", "preview": "…/preview.png",
      "scene": "…/scene.npz", "warnings": []}
@@ -18,6 +19,7 @@ avatar is also made ready for Blender's scene, in that file. Result::
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +42,7 @@ def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
         options.get("refine", "fast"),
         network=options.get("network", "none") not in ("", "none"),
         photos=1 + len(request["others"]),
-        look=request["confirm"] == "always",
+        look=request["confirm"] in ("always", True),
         preview=bool(request["preview"]),
         scene=bool(request["scene"]),
     )
@@ -48,6 +50,7 @@ def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Build the avatar and write it to the folder; see the module."""
+    from ..fit_check import asking
     from ..formats.avatar import load_avatar
     from ..output import build_to_folder
     from ..pipeline import BuildOptions, OtherPhoto
@@ -61,15 +64,19 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         others = [OtherPhoto(**{**o, "path": Path(o["path"])}) for o in request["others"]]
     except (AttributeError, KeyError, TypeError) as error:
         raise LikenessError(f"The request's other photos are wrong: {error}.") from error
-    files = build_to_folder(
-        Path(request["portrait"]),
-        Path(request["output"]),
-        options,
-        preview=bool(request["preview"]),
-        body_path=Path(request["body"]) if request["body"] else None,
-        progress=channel.progress,
-        others=others,
-    )
+    way = "always" if request["confirm"] is True else str(request["confirm"] or "never")
+    near = Path(request["scene"]).parent if request["scene"] else None
+    with tempfile.TemporaryDirectory(prefix="likeness-fit-", dir=near) as folder:
+        files = build_to_folder(
+            Path(request["portrait"]),
+            Path(request["output"]),
+            options,
+            preview=bool(request["preview"]),
+            body_path=Path(request["body"]) if request["body"] else None,
+            progress=channel.progress,
+            others=others,
+            check=asking(channel.ask, way, options.person, Path(folder)),
+        )
     if request["scene"]:
         channel.progress("ready", 0.0, "making it ready for the scene")
         save_scene_avatar(

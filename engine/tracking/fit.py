@@ -44,6 +44,7 @@ FULL_FRAME_DIAGONAL = 43.27  # millimetres
 PLAUSIBLE_FOCAL_35MM = (14.0, 400.0)
 # Degrees between the head of the dense landmarks and the body's ears: more is a mistake.
 FACE_TURN, UNSURE_FACE_TURN, SURE_FACE = np.radians(75.0), np.radians(45.0), 0.9
+CERTAIN = 4.0  # trust in a landmark that was set by hand, where the best detected one has 1
 MANY_LANDMARKS = 8  # of the body's 33 that tell its distance
 
 
@@ -84,6 +85,7 @@ def fit(
     progress: Progress | None = None,
     estimators: Sequence[Estimator] = (),
     profile: str = "",
+    certain: Sequence[int] = (),
 ) -> Track:
     """Fit the body's pose, shape, expression and gaze to what the detectors saw.
 
@@ -95,6 +97,7 @@ def fit(
             knows it counts.
         profile: ``left`` or ``right``, the person's own, if the photo is known to show exactly
             that side.
+        certain: numbers of body landmarks that somebody has set by hand.
 
     Returns:
         The track; ``face_error`` above 10 % of the inter-ocular distance carries a warning that
@@ -113,6 +116,10 @@ def fit(
     check_photo_camera(camera)
     report("fit", 0.0, "Finding the head")
     evidence, head = gather(observation, portrait.rgb, camera, body)
+    if certain:
+        weight = evidence.pose_weight.copy()
+        weight[list(certain)] = CERTAIN
+        evidence = replace(evidence, pose_weight=weight)
     told = [estimator.estimate(portrait, observation, camera) for estimator in estimators]
     known = [estimate for estimate in told if estimate is not None]
     estimate = merged(known) if known else None

@@ -81,6 +81,7 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
         person_index=index,
         num_people=len(candidates),
         warnings=tuple(warnings),
+        people=np.array([c.person.box for c in candidates], np.float64),
     )
 
 

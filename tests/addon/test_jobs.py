@@ -189,3 +189,58 @@ def test_requests_are_one_line_of_json(tmp_path: Path) -> None:
     assert wait(running) is State.DONE
     assert running.result is not None
     assert json.loads(json.dumps(running.result["echo"])) == {"a": "line\nbreak", "b": [1, None]}
+
+
+ASK = """
+import json, sys
+sys.argv[1:] = []
+from likeness.engine import jobs, worker
+import types
+task = types.ModuleType("asks")
+task.DEFAULTS = {"name": ...}
+def run(request, channel):
+    said = channel.ask("name", kind_of="test", was=request["name"])
+    return {"said": said}
+task.run = run
+sys.modules["likeness.engine.jobs.asks"] = task
+worker.TASKS = ("asks",)
+sys.exit(worker.main([]))
+"""
+
+
+def asking() -> Job:
+    running = Job({"task": "asks", "name": "Ann"}, command=[sys.executable, "-c", ASK])
+    end = time.monotonic() + 30
+    while running.poll() is State.RUNNING and running.question is None:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return running
+
+
+def test_a_question_waits_for_its_answer() -> None:
+    running = asking()
+    assert running.question == {
+        "type": "question", "kind": "name", "kind_of": "test", "was": "Ann",
+    }  # fmt: skip
+    time.sleep(0.1)
+    assert running.poll() is State.RUNNING
+    running.answer({"answer": "Bée\n"})
+    with pytest.raises(RuntimeError):
+        running.answer({})
+    assert wait(running) is State.DONE
+    assert running.result is not None
+    assert running.result["said"] == {"answer": "Bée\n"}
+
+
+def test_a_question_is_cancelled() -> None:
+    running = asking()
+    running.cancel()
+    assert wait(running) is State.CANCELLED
+    assert running.question is None
+
+
+def test_who_only_waits_answers_with_continue() -> None:
+    running = Job({"task": "asks", "name": "Ann"}, command=[sys.executable, "-c", ASK])
+    assert running.wait() is State.DONE
+    assert running.result is not None
+    assert running.result["said"] == {"answer": "continue"}

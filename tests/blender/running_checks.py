@@ -16,7 +16,7 @@ from typing import Any
 
 import bpy
 import likeness
-from likeness.addon import jobs, running
+from likeness.addon import running
 from likeness.engine.types import LikenessError
 from likeness.operators import import_avatar, import_portrait
 from likeness.operators.running import JobOperator, _values
@@ -145,7 +145,7 @@ def worker(folder: str, body: str) -> None:
     """The workers of this Blender are this script from now on."""
     script = Path(folder) / "worker.py"
     script.write_text(SPEAK + body, encoding="utf-8")
-    jobs.worker_command = lambda *_, **__: [sys.executable, "-I", str(script)]
+    running.worker_start = lambda _: ([sys.executable, "-I", str(script)], {})
 
 
 def start(context: Context, base: type = Thing, **properties: Any) -> Any:

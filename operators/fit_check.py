@@ -1,0 +1,164 @@
+"""The worker's question whether a fit is right: look at it, choose a person, correct it."""
+# No postponed annotations here: Blender reads properties from them.
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..addon import fit_preview, running
+from ..addon.scene import adjust
+from ..engine.types import LikenessError
+
+
+def asked() -> dict[str, Any] | None:
+    """The question about a fit that waits for its answer."""
+    under_way = running.current()
+    question = under_way.question if under_way is not None else None
+    return question if question is not None and question["kind"] == "fit" else None
+
+
+def _answer(context: Any, answer: dict[str, Any]) -> None:
+    under_way = running.current()
+    assert under_way is not None
+    assert under_way.job is not None
+    under_way.job.answer(answer)
+    running.redraw(context)
+
+
+class _Asked:
+    bl_options = {"INTERNAL"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return asked() is not None
+
+
+class _Adjusting(_Asked):
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return asked() is not None and adjust.fit_scene() is not None
+
+
+class AcceptFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
+    """The body fits: go on and build the avatar"""
+
+    bl_idname = "likeness.accept_fit"
+    bl_label = "Continue"
+
+    def execute(self, context: Any) -> set[str]:
+        _answer(context, {"answer": "continue"})
+        return {"FINISHED"}
+
+
+class ChoosePerson(_Asked, bpy.types.Operator):  # type: ignore[misc]
+    """Take this person of the photo instead"""
+
+    bl_idname = "likeness.choose_person"
+    bl_label = "Choose Person"
+
+    index: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Person", description="Counted from the left from 0", min=0
+    )
+
+    def execute(self, context: Any) -> set[str]:
+        _answer(context, {"answer": "person", "index": self.index})
+        return {"FINISHED"}
+
+
+class ShowFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
+    """Show the picture of the fit larger"""
+
+    bl_idname = "likeness.show_fit"
+    bl_label = "Enlarge"
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        answer: set[str] = context.window_manager.invoke_popup(self, width=640)
+        return answer
+
+    def execute(self, context: Any) -> set[str]:
+        return {"FINISHED"}
+
+    def draw(self, context: Any) -> None:
+        question = asked()
+        if question is not None:
+            picture = fit_preview.icon(Path(question["picture"]))
+            self.layout.template_icon(icon_value=picture, scale=30.0)
+
+
+class AdjustFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
+    """Correct the fit: shows the body before the photo in a scene of its own, which is removed
+    afterwards. Drag the balls to where shoulders, elbows, knees ... are, or turn the bones"""
+
+    bl_idname = "likeness.adjust_fit"
+    bl_label = "Adjust"
+    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
+
+    def execute(self, context: Any) -> set[str]:
+        question = asked()
+        assert question is not None
+        if adjust.fit_scene() is None:
+            try:
+                adjust.enter(context, Path(question["fit"]))
+            except LikenessError as error:
+                self.report({"ERROR"}, str(error))
+                return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class Refit(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
+    """Fit the body again, with the landmarks where you have dragged them"""
+
+    bl_idname = "likeness.refit"
+    bl_label = "Refit"
+    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
+
+    def execute(self, context: Any) -> set[str]:
+        moved = adjust.moved_landmarks(adjust.fit_scene())
+        if not moved:
+            self.report({"WARNING"}, "No ball was moved: drag one to where it belongs first")
+            return {"CANCELLED"}
+        adjust.leave(context)
+        _answer(context, {"answer": "adjust", "landmarks": moved})
+        return {"FINISHED"}
+
+
+class UseThisPose(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
+    """Take the body as it stands now; nothing is fitted again"""
+
+    bl_idname = "likeness.use_this_pose"
+    bl_label = "Use This Pose"
+    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
+
+    def execute(self, context: Any) -> set[str]:
+        pose = adjust.shown_pose(adjust.fit_scene())
+        adjust.leave(context)
+        told = {"full_pose": pose.full_pose.tolist(), "transl": pose.transl.tolist()}
+        _answer(context, {"answer": "adjust", "pose": told})
+        return {"FINISHED"}
+
+
+class LeaveAdjusting(bpy.types.Operator):  # type: ignore[misc]
+    """Leave the fit as it was; the scene for adjusting is removed"""
+
+    bl_idname = "likeness.leave_adjusting"
+    bl_label = "Back"
+    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return adjust.fit_scene() is not None
+
+    def execute(self, context: Any) -> set[str]:
+        adjust.leave(context)
+        return {"FINISHED"}
+
+
+def stop() -> None:
+    """When the extension is disabled: the picture is freed."""
+    fit_preview.free()
+
+
+CLASSES = (
+    AcceptFit, ChoosePerson, ShowFit, AdjustFit, Refit, UseThisPose, LeaveAdjusting,
+)  # fmt: skip

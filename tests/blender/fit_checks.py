@@ -1,0 +1,123 @@
+"""Checks of the question about a fit and of the scene in which it is corrected."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import bpy
+import likeness
+import numpy as np
+from likeness.addon import fit_preview, running
+from likeness.addon.scene import adjust
+from likeness.engine.fit_check import save_fit
+from likeness.engine.pipeline import TrackedPortrait
+from likeness.engine.types import JOINT_INDEX, Observation, Portrait, Track
+from people import random_avatar
+from PIL import Image
+
+
+def tracked(folder: Path) -> TrackedPortrait:
+    """A made-up person, as tracking would leave it."""
+    avatar = random_avatar(3)
+    height, width = avatar.camera.height, avatar.camera.width
+    landmarks = np.random.default_rng(0).uniform(5, [width - 5, height - 5], (33, 2))
+    landmarks[15] = -20.0, 40.0  # out of the picture
+    seen = Observation(
+        landmarks, np.ones(33), np.zeros((33, 3)), np.ones((height, width), np.float32)
+    )
+    path = folder / "photo.png"
+    photo = Portrait(np.full((height, width, 3), 0.5, np.float32), path, (width, height))
+    track = Track(np.zeros(0), avatar.pose, avatar.camera, "full", np.ones(55), None, None)
+    return TrackedPortrait(photo, seen, track, avatar.body, "assumed")
+
+
+class Asking:
+    """A job that waits with a question."""
+
+    def __init__(self, fit: Path) -> None:
+        self.question: dict[str, Any] | None = {
+            "kind": "fit", "fit": str(fit), "picture": str(fit), "people": 2, "person": 0,
+            "warnings": [],
+        }  # fmt: skip
+        self.answers: list[dict[str, Any]] = []
+        self.log: list[str] = []
+
+    def answer(self, content: dict[str, Any]) -> None:
+        self.answers.append(json.loads(json.dumps(content)))
+
+    def kill(self) -> None:
+        pass
+
+
+def contents() -> dict[str, list[str]]:
+    names = ("scenes", "objects", "armatures", "meshes", "cameras", "images", "collections",
+             "actions", "shape_keys")  # fmt: skip
+    return {name: sorted(block.name for block in getattr(bpy.data, name)) for name in names}
+
+
+def correct(folder: str) -> dict[str, Any]:
+    """Enter, drag a ball, refit; enter again, turn a bone, use the pose; each leaves no trace."""
+    bpy.ops.wm.read_homefile(app_template="")
+    likeness.register()
+    person = tracked(Path(folder))
+    fit = Path(folder) / "fit.npz"
+    save_fit(person, fit)
+    out: dict[str, Any] = {}
+    under_way = running.begin("Test")
+    job = under_way.job = Asking(fit)
+    under_way.part = "work"
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.object.mode_set(mode="EDIT")
+    home, before = bpy.context.scene.name, contents()
+    out["enter"] = sorted(bpy.ops.likeness.adjust_fit())
+    scene = adjust.fit_scene()
+    balls = [o for o in scene.objects if adjust.LANDMARK_KEY in o]
+    out["balls"] = sorted(o[adjust.LANDMARK_KEY] for o in balls)
+    out["shown"] = bpy.context.scene == scene
+    bpy.context.view_layer.update()
+    out["untouched"] = adjust.moved_landmarks(scene)
+    try:
+        out["nothing"] = sorted(bpy.ops.likeness.refit())
+    except RuntimeError as error:
+        out["nothing"] = str(error)
+    ball = next(o for o in balls if o[adjust.LANDMARK_KEY] == "left_elbow")
+    camera, depth = person.track.camera, -ball.location[1] * -1
+    ball.location.x += 0.05
+    bpy.context.view_layer.update()
+    out["expected"] = (person.observation.pose[13] + [
+        0.05 * camera.K[0, 0] / depth, 0.0]).tolist()  # fmt: skip
+    bpy.ops.likeness.refit()
+    out["refit"] = job.answers[-1]
+    out["trace"] = [contents() == before, bpy.context.scene.name == home]
+
+    bpy.ops.likeness.adjust_fit()
+    scene = adjust.fit_scene()
+    armature = next(o for o in scene.objects if o.type == "ARMATURE")
+    pose = adjust.shown_pose(scene)
+    out["pose error"] = float(np.abs(pose.full_pose - person.track.pose.full_pose).max())
+    out["transl error"] = float(np.abs(pose.transl - person.track.pose.transl).max())
+    bone = armature.pose.bones["left_elbow"]
+    bone.rotation_quaternion = (1.0, 0.0, 0.0, 0.0)
+    bpy.ops.likeness.use_this_pose()
+    told = np.array(job.answers[-1]["pose"]["full_pose"])
+    out["elbow"] = told[JOINT_INDEX["left_elbow"]].tolist()
+    out["others"] = float(np.abs(np.delete(
+        told - person.track.pose.full_pose, JOINT_INDEX["left_elbow"], 0)).max())  # fmt: skip
+    out["trace again"] = [contents() == before, bpy.context.scene.name == home]
+
+    bpy.ops.likeness.adjust_fit()
+    bpy.ops.likeness.leave_adjusting()
+    out["back"] = [contents() == before, len(job.answers)]
+    bpy.ops.likeness.choose_person(index=1)
+    bpy.ops.likeness.accept_fit()
+    out["said"] = job.answers[-2:]
+    picture = Path(folder) / "picture.png"
+    Image.fromarray(np.full((60, 30, 3), 200, np.uint8)).save(picture)
+    icons = [fit_preview.icon(picture), fit_preview.icon(picture)]
+    out["icon"] = [icons[0] == icons[1], fit_preview.icon(picture / "none")]
+    running.end(under_way)
+    out["polls"] = [bpy.ops.likeness.accept_fit.poll(), bpy.ops.likeness.adjust_fit.poll()]
+    likeness.unregister()
+    return out

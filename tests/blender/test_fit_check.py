@@ -1,0 +1,30 @@
+"""The question about a fit, and the scene in which it is corrected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+
+def test_a_fit_is_corrected_and_leaves_no_trace(blender, tmp_path: Path) -> None:
+    done = blender("fit_checks", "correct", folder=str(tmp_path))
+    assert done["enter"] == ["FINISHED"]
+    assert "left_elbow" in done["balls"]
+    assert "left_wrist" not in done["balls"], "it lies outside the picture"
+    assert done["shown"]
+    assert done["untouched"] == {}
+    assert "No ball" in str(done["nothing"]) or done["nothing"] == ["CANCELLED"]
+    moved = done["refit"]["landmarks"]
+    assert list(moved) == ["left_elbow"]
+    np.testing.assert_allclose(moved["left_elbow"], done["expected"], atol=0.05)
+    assert done["trace"] == [True, True]
+    assert done["pose error"] < 1e-4
+    assert done["transl error"] < 1e-4
+    assert np.abs(done["elbow"]).max() < 1e-4
+    assert done["others"] < 1e-4
+    assert done["trace again"] == [True, True]
+    assert done["back"] == [True, 2]
+    assert done["said"] == [{"answer": "person", "index": 1}, {"answer": "continue"}]
+    assert done["icon"] == [True, 0]
+    assert done["polls"] == [False, False]
