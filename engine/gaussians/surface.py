@@ -26,9 +26,8 @@ STILL_PARTS = ("lips", "eyelid")
 
 TEXTURE_SIZE = 2048
 MOST_OUT, MOST_IN = 0.10, 0.012  # metres that a vertex may be carried out of the body, and in
-_STIFF = 4.0  # trust in the body's own shape at lips and lids
-_CALM = 30.0  # of the carried surface's smoothing, in rounds of the mesh's edges
-_TRUST = 60.0  # in a vertex with as many splats as the median one, against bending
+_STIFF = 8.0  # trust in the body's own shape at lips and lids
+_TRUST = 4.0  # in a vertex with as many splats as the median one, against bending
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def dressed_vertices(avatar: Avatar) -> FloatArray:
     outer = along >= np.einsum("nk,nk->n", share, mean[corners, 3])
     total, mean = _vertex_means(move, along, worth * outer, corners, share, len(rest))
     seen = total > 0
-    trust = _TRUST / _CALM * np.minimum(total / max(np.median(total[seen]), 1e-30), 1.0)
+    trust = _TRUST * np.minimum(total / max(np.median(total[seen]), 1e-30), 1.0)
     trust *= 1.0 - part
     still = _STIFF * _vertex_share(body, STILL_PARTS) + 1e3 * part + 1e-4
     laplacian = mesh_laplacian(body.f, len(rest))

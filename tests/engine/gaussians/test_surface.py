@@ -1,0 +1,71 @@
+"""The avatar as a textured mesh: where it lies, and the colours on it."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from likeness.engine.body.atlas import rasterize_atlas, surface_points
+from likeness.engine.gaussians.binding import vertex_normals
+from likeness.engine.gaussians.surface import MOST_OUT, surface_mesh
+from likeness.engine.types import LikenessError
+
+_spec = importlib.util.spec_from_file_location(
+    "exported", Path(__file__).parents[1] / "formats" / "exported.py"
+)
+exported = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(exported)
+
+
+@pytest.fixture(scope="module")
+def avatar():
+    return exported.painted_avatar(count=30000)
+
+
+@pytest.fixture(scope="module")
+def mesh(avatar):
+    return surface_mesh(avatar, 256)
+
+
+def test_carried_to_the_splats(avatar, mesh) -> None:
+    """Most of the way: the edges of boxes, where the ways out differ, are cut by the smoothing."""
+    rest = avatar.body.v_template
+    out = ((mesh.body.v_template - rest) * vertex_normals(rest, avatar.body.f)).sum(1)
+    assert 0.2 * exported.LIFT < np.median(out[out != 0]) < 1.1 * exported.LIFT
+    assert np.abs(mesh.body.v_template - rest).max() < MOST_OUT
+
+
+def test_colors_are_those_of_the_splats(avatar, mesh) -> None:
+    triangle, bary, _ = rasterize_atlas(mesh.uv, mesh.uv_f, 256)
+    row, col = np.nonzero(triangle >= 0)
+    points = surface_points(
+        avatar.body.v_template, avatar.body.f, triangle[row, col], bary[row, col].astype(float)
+    )
+    off = np.abs(mesh.texture[row, col] - exported.paint(points)).max(1)
+    assert np.median(off) < 0.03
+    assert np.percentile(off, 90) < 0.12
+    assert np.isfinite(mesh.texture).all()
+    at_vertices = np.abs(mesh.colors - exported.paint(avatar.body.v_template)).max(1)
+    assert np.median(at_vertices) < 0.06
+
+
+def test_what_nobody_sees_takes_its_neighbours_color(avatar) -> None:
+    """A third of the splats gone, all on one side: no black and no speckles are left there."""
+    bound = avatar.gaussians
+    place = avatar.body.v_template[avatar.body.f[bound.triangle]].mean(1)
+    bare = surface_mesh(replace(avatar, gaussians=bound.take(place[:, 0] < 0.15)), 128)
+    assert bare.texture.min() > 0.1
+    none = surface_mesh(replace(avatar, gaussians=bound.take(np.zeros(0, int))), 128)
+    assert np.ptp(none.texture) < 1e-6
+    np.testing.assert_array_equal(none.body.v_template, avatar.body.v_template)
+
+
+def test_the_same_twice_and_sizes(avatar, mesh) -> None:
+    again = surface_mesh(avatar, 256)
+    np.testing.assert_array_equal(again.texture, mesh.texture)
+    np.testing.assert_array_equal(again.body.v_template, mesh.body.v_template)
+    with pytest.raises(LikenessError, match="9000"):
+        surface_mesh(avatar, 9000)
