@@ -16,7 +16,7 @@ import numpy as np
 
 from ...engine.types import JOINT_INDEX, FloatArray
 from ..compat import hide_bone
-from .drivers import drive
+from .drivers import add_property, drive
 from .limits import add_limit, add_limits, joint_limits, set_limits
 from .names import EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, LOOK, ik_control, pole
 
@@ -107,10 +107,8 @@ def bind_controls(armature: Any) -> None:
 def _bind_limb(armature: Any, limb: str) -> None:
     bones = armature.pose.bones
     upper, lower, last = LIMBS[limb]
-    path = _property(
-        bones[ik_control(limb)], IK,
-        "0: the limb is posed by its bones' rotations. 1: it reaches for this control",
-    )  # fmt: skip
+    text = "0: the limb is posed by its bones' rotations. 1: it reaches for this control"
+    path = add_property(bones[ik_control(limb)], IK, 0.0, 1.0, (0.0, 1.0), text)
     guard = bones[lower].constraints.new("LIMIT_ROTATION")
     guard.name = GUARD
     guard.owner_space = "LOCAL"
@@ -181,7 +179,7 @@ def add_look(armature: Any) -> None:
         (HEAD_TARGET, {"head": HEAD_TARGET}, "TRACK_Z"),
         (EYES_TARGET, {eye: eye_target(eye) for eye in EYES}, "TRACK_Y"),
     ):
-        path = _property(bones[target], LOOK, text)
+        path = add_property(bones[target], LOOK, 0.0, 1.0, (0.0, 1.0), text)
         for joint, at in joints.items():
             track = bones[joint].constraints.new("DAMPED_TRACK")
             track.name = TRACK
@@ -189,13 +187,3 @@ def add_look(armature: Any) -> None:
             drive(track, "influence", armature, path)
             limit = add_limit(bones[joint], LOOK_LIMIT)
             drive(limit, "influence", armature, path)
-
-
-def _property(bone: Any, name: str, description: str) -> str:
-    """A property of 0 to 1 at 0; returns its path from the object."""
-    bone[name] = 0.0
-    bone.id_properties_ui(name).update(
-        default=0.0, min=0.0, max=1.0, soft_min=0.0, soft_max=1.0, precision=2, step=1.0,
-        description=description,
-    )  # fmt: skip
-    return f'pose.bones["{bone.name}"]["{name}"]'

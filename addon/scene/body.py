@@ -16,7 +16,7 @@ import numpy as np
 from ...engine.body import Body
 from ...engine.types import JOINT_NAMES, FloatArray
 from ..rig.correctives import add_correctives
-from ..rig.drivers import drive
+from ..rig.drivers import add_property, drive
 from ..rig.names import FACE
 from .axes import points_to_blender
 
@@ -158,22 +158,18 @@ def _add_expressions(
         at = rest + points_to_blender(body.exprdirs[:, :, k])
         key.points.foreach_set("co", np.ascontiguousarray(at, np.float32).ravel())
         key.slider_min, key.slider_max = -_KEY_RANGE, _KEY_RANGE
-        _add_slider(bone, name)
-        drive(key, "value", armature, f'pose.bones["{FACE}"]["{name}"]')
+        drive(key, "value", armature, _add_slider(bone, name))
         if k % _KEYS_A_STEP == _KEYS_A_STEP - 1:
             yield
     yield
 
 
-def _add_slider(bone: Any, name: str) -> None:
+def _add_slider(bone: Any, name: str) -> str:
     """A property at 0; ARKit's expressions run from 0 to 1, SMPL-X's are standard deviations."""
     numbered = name.startswith("expression_")
-    bone[name] = 0.0
-    bone.id_properties_ui(name).update(
-        default=0.0, min=-_KEY_RANGE, max=_KEY_RANGE,
-        soft_min=-5.0 if numbered else 0.0, soft_max=5.0 if numbered else 1.0,
-        precision=3, step=0.1,
-        description=f"Expression axis {name.rpartition('_')[2]}, in standard deviations"
+    return add_property(
+        bone, name, -_KEY_RANGE, _KEY_RANGE, (-5.0, 5.0) if numbered else (0.0, 1.0),
+        f"Expression axis {name.rpartition('_')[2]}, in standard deviations"
         if numbered else f"Expression {name}: 0 is neutral, 1 the whole expression",
     )  # fmt: skip
 
