@@ -9,10 +9,11 @@ def register() -> None:
     import bpy
 
     from . import operators, panels
-    from .addon import command, preferences, properties
+    from .addon import command, preferences, properties, translations
 
     for cls in preferences.CLASSES:
         bpy.utils.register_class(cls)
+    translations.register()
     properties.register()
     operators.register()
     panels.register()
@@ -24,11 +25,12 @@ def unregister() -> None:
     import bpy
 
     from . import operators, panels
-    from .addon import command, preferences, properties
+    from .addon import command, preferences, properties, translations
 
     command.unregister()
     panels.unregister()
     operators.unregister()
     properties.unregister()
+    translations.unregister()
     for cls in reversed(preferences.CLASSES):
         bpy.utils.unregister_class(cls)

@@ -11,13 +11,16 @@ from typing import Any
 
 import bpy
 
+from ..addon.translations import tooltip
 from . import (
+    add_body,
     avatars,
     export,
     expression,
     fit_check,
     import_avatar,
     import_portrait,
+    import_splats,
     look,
     motion,
     pose,
@@ -26,8 +29,8 @@ from . import (
 )
 
 _MODULES = (
-    running, fit_check, import_portrait, import_avatar, avatars, pose, expression, motion, look,
-    export, setup,
+    running, fit_check, import_portrait, import_avatar, import_splats, add_body, avatars, pose,
+    expression, motion, look, export, setup,
 )  # fmt: skip
 
 
@@ -59,6 +62,7 @@ _MENUS = {
 def register() -> None:
     for module in _MODULES:
         for cls in module.CLASSES:
+            tooltip(cls)
             bpy.utils.register_class(cls)
         if hasattr(module, "start"):
             module.start()

@@ -1,0 +1,59 @@
+"""Labels and tooltips in other languages than English.
+
+``messages.json`` is written by ``build.py messages``: ``{text: {language: translation}}``. What a
+language lacks stays English.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .paths import ROOT_PACKAGE
+
+FILE = Path(__file__).resolve().parent / "messages.json"
+
+LOCALES = {"de": ("de", "de_DE")}
+"""Language -> what Blender calls it; that has changed between versions."""
+
+
+def dictionary(messages: dict[str, dict[str, str]]) -> dict[str, dict[tuple[str, str], str]]:
+    """What Blender wants: locale -> (context, text) -> translation.
+
+    Operators' names and buttons are in a context of their own; the same text may be both.
+    """
+    contexts = (bpy.app.translations.contexts.default,
+                bpy.app.translations.contexts.operator_default)  # fmt: skip
+    out: dict[str, dict[tuple[str, str], str]] = {}
+    for language, locales in LOCALES.items():
+        said = {
+            (context, text): translated[language]
+            for text, translated in messages.items()
+            if translated.get(language)
+            for context in contexts
+        }
+        out |= dict.fromkeys(locales, said)
+    return out
+
+
+def register() -> None:
+    messages = json.loads(FILE.read_text(encoding="utf-8"))
+    bpy.app.translations.register(ROOT_PACKAGE, dictionary(messages))
+
+
+def unregister() -> None:
+    bpy.app.translations.unregister(ROOT_PACKAGE)
+
+
+def tooltip(cls: Any) -> None:
+    """An operator's docstring as its tooltip, in one line: Blender shows line breaks as they are,
+    and Pythons differ in what they make of the indentation."""
+    if (
+        not getattr(cls, "bl_description", "")
+        and cls.__doc__
+        and issubclass(cls, bpy.types.Operator)
+    ):
+        cls.bl_description = " ".join(cls.__doc__.split())

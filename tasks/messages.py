@@ -1,0 +1,157 @@
+"""The texts that users see, collected from the source, and their translations.
+
+``addon/messages.json`` holds ``{text: {language: translation}}``. What is new in the source is
+added to it, what has gone is taken out, and translations stay; those that are missing are listed.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from .commands import ROOT, step
+
+FILE = ROOT / "addon" / "messages.json"
+LANGUAGES = ("de",)
+DRAWN = ("operators", "panels", "addon/preferences.py", "addon/preferences_view.py",
+         "addon/properties.py", "addon/setup.py", "addon/running.py")  # fmt: skip
+"""Where labels and tooltips are written."""
+
+WORKING = ("engine/pipeline.py", "engine/output.py", "engine/jobs", "engine/track_files.py")
+"""Where it is said what the worker does; shown with a capital."""
+
+_SHOWN = re.compile(r"[A-Z][^\W_]*([ ,.:;'()/>&%-].*)?", re.DOTALL)
+_HIDDEN = re.compile(r"[A-Z][A-Z0-9_]*|[A-Z]\w*[A-Z_]\w*|Likeness")
+"""Icons, names of classes and the program's own."""
+_TEXTS = {"name", "description", "text", "heading", "title", "confirm_text", "message"}
+_LABELS = {"bl_label", "bl_description"}
+
+
+def collect(root: Path = ROOT) -> list[str]:
+    """Every text, sorted."""
+    found: set[str] = set()
+    for path in _files(root, DRAWN):
+        found.update(texts_of(path.read_text(encoding="utf-8")))
+    for path in _files(root, WORKING):
+        found.update(stages_of(path.read_text(encoding="utf-8")))
+    return sorted(found)
+
+
+def _files(root: Path, places: tuple[str, ...]) -> Iterator[Path]:
+    for place in places:
+        path = root / place
+        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+def texts_of(source: str) -> set[str]:
+    """Labels, tooltips, and whatever else looks like a text for people, in a module.
+
+    Parts of f-strings are none, nor is what is drawn with ``translate=False``, raised or compared.
+
+    >>> source = "class A(Operator):\\n 'Do it'\\nlabel(text='There', icon='ADD')"
+    >>> sorted(texts_of(source))
+    ['Do it', 'There']
+    """
+    tree = ast.parse(source)
+    found: set[str] = set()
+    unseen: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and _is_operator(node):
+            found.add(" ".join((ast.get_docstring(node) or "").split()))
+        if isinstance(node, ast.JoinedStr | ast.Raise | ast.Assert | ast.Compare | ast.Subscript):
+            unseen.update(map(id, ast.walk(node)))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            unseen.add(id(node.value))  # a docstring
+        if isinstance(node, ast.Call) and _untranslated(node):
+            unseen.update(map(id, ast.walk(node)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            named = [k.value for k in node.keywords if k.arg in _TEXTS]
+        elif isinstance(node, ast.Assign):
+            names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+            named = [node.value] if names & _LABELS else []
+        else:
+            named = [node] if _looks_shown(node) else []
+        found.update(
+            value.value
+            for value in named
+            if isinstance(value, ast.Constant)
+            and isinstance(value.value, str)
+            and id(value) not in unseen
+        )
+    return {text for text in found if any(letter.isalpha() for letter in text)}
+
+
+def _is_operator(node: ast.ClassDef) -> bool:
+    return any("Operator" in ast.unparse(base) for base in node.bases)
+
+
+def _untranslated(node: ast.Call) -> bool:
+    kept = next((k.value for k in node.keywords if k.arg == "translate"), None)
+    return isinstance(kept, ast.Constant) and kept.value is False
+
+
+def _looks_shown(node: ast.AST) -> bool:
+    """Lists of labels and the like: texts that begin with a capital and are no names."""
+    return (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and _SHOWN.fullmatch(node.value) is not None
+        and _HIDDEN.fullmatch(node.value) is None
+    )
+
+
+def stages_of(source: str) -> set[str]:
+    """What the worker says that it does, as it is shown.
+
+    >>> stages_of('with stage("load", "reading the photo"): pass')
+    {'Reading the photo'}
+    """
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        name = node.func.id if isinstance(node.func, ast.Name) else name
+        last = node.args[-1]
+        if (
+            name in ("stage", "progress")
+            and isinstance(last, ast.Constant)
+            and isinstance(last.value, str)
+            and last.value
+            and len(node.args) > 1
+        ):
+            found.add(last.value[:1].upper() + last.value[1:])
+    return found
+
+
+def read_messages() -> dict[str, dict[str, str]]:
+    """Text -> language -> translation."""
+    if not FILE.is_file():
+        return {}
+    out: dict[str, dict[str, str]] = json.loads(FILE.read_text(encoding="utf-8"))
+    return out
+
+
+def untranslated(messages: dict[str, dict[str, str]], language: str) -> list[str]:
+    """Texts that a language lacks."""
+    return [text for text, said in messages.items() if not said.get(language)]
+
+
+def update_messages() -> None:
+    """Bring the file up to date with the source, and say what is to be translated."""
+    before = read_messages()
+    messages = {text: before.get(text, {}) for text in collect()}
+    FILE.write_text(
+        json.dumps(messages, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n"
+    )
+    gone = len(before.keys() - messages.keys())
+    step(f"{FILE.relative_to(ROOT)}: {len(messages)} texts, {gone} taken out")
+    for language in LANGUAGES:
+        missing = untranslated(messages, language)
+        print(f"{language}: {len(missing)} without a translation")
+        for text in missing:
+            print(f"  {text!r}")
