@@ -7,10 +7,10 @@ import bpy
 
 from ..addon.rig import posing
 from ..addon.rig.ik import influence, to_fk, to_ik
-from ..addon.rig.keying import auto_keying, key_bones, key_switch
+from ..addon.rig.keying import auto_keying, key_bones, key_properties, key_switches, switches
 from ..addon.rig.limits import limits_on, set_limits
-from ..addon.rig.look import JOINTS, look_at, look_free, looking
-from ..addon.rig.names import EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, LOOK, ik_control, pole
+from ..addon.rig.look import JOINTS, look_at, look_free, looking, targets
+from ..addon.rig.names import EYES_TARGET, FACE, HEAD_TARGET, LIMBS, ik_control, pole
 from ..addon.scene.body import expression_names
 from ..addon.scene.build import AvatarObjects, find_avatar
 from ..engine.types import JOINT_NAMES, LikenessError
@@ -45,11 +45,14 @@ class _Posing:
     def execute(self, context: Any) -> set[str]:
         avatar = find_avatar(context.object)
         assert avatar is not None  # poll
+        before = switches(avatar.armature)
         try:
             self.pose(context, avatar)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
             return {"CANCELLED"}
+        if auto_keying(context):
+            key_switches(avatar.armature, before, context.scene.frame_current)
         return {"FINISHED"}
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
@@ -59,6 +62,13 @@ class _Posing:
 def _key(context: Any, armature: Any, names: Any) -> None:
     if auto_keying(context):
         key_bones(armature, names, context.scene.frame_current)
+
+
+def _key_face(context: Any, armature: Any) -> None:
+    if auto_keying(context):
+        key_properties(
+            armature, FACE, expression_names(armature), context.scene.frame_current
+        )  # fmt: skip
 
 
 class SetPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
@@ -82,6 +92,7 @@ class SetPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
         if self.name == "photo":
             posing.set_photo_pose(avatar.armature, expression_names(avatar.armature))
+            _key_face(context, avatar.armature)
         else:
             posing.set_named_pose(avatar.armature, avatar.body, self.name)
         _key(context, avatar.armature, JOINT_NAMES)
@@ -116,7 +127,8 @@ class MirrorPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
         posing.mirror(avatar.armature)
-        _key(context, avatar.armature, JOINT_NAMES)
+        _key(context, avatar.armature, (*JOINT_NAMES, *posing.controls()))
+        _key_face(context, avatar.armature)
 
 
 class FeetToGround(_Posing, bpy.types.Operator):  # type: ignore[misc]
@@ -162,8 +174,7 @@ class SwitchIK(_Posing, bpy.types.Operator):  # type: ignore[misc]
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
         armature = avatar.armature
         limbs = list(LIMBS) if self.limb == "ALL" else [self.limb]
-        before = {limb: influence(armature, limb) for limb in limbs}
-        on = all(value > 0.5 for value in before.values())
+        on = all(influence(armature, limb) > 0.5 for limb in limbs)
         if self.to == "IK" or (self.to == "TOGGLE" and not on):
             bent = to_ik(armature, limbs)
             if bent:
@@ -174,9 +185,7 @@ class SwitchIK(_Posing, bpy.types.Operator):  # type: ignore[misc]
         if auto_keying(context):
             frame = context.scene.frame_current
             for limb in limbs:
-                names = (*LIMBS[limb], ik_control(limb), pole(limb))
-                key_bones(armature, names, frame)
-                key_switch(armature, ik_control(limb), IK, before[limb], frame)
+                key_bones(armature, (*LIMBS[limb], ik_control(limb), pole(limb)), frame)
 
 
 class LookAt(_Posing, bpy.types.Operator):  # type: ignore[misc]
@@ -195,12 +204,10 @@ class LookAt(_Posing, bpy.types.Operator):  # type: ignore[misc]
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
         armature = avatar.armature
-        before = float(armature.pose.bones[self.target][LOOK])
         (look_free if looking(armature, self.target) else look_at)(armature, self.target)
         if auto_keying(context):
-            frame = context.scene.frame_current
-            key_bones(armature, (*JOINTS[self.target], self.target), frame)
-            key_switch(armature, self.target, LOOK, before, frame)
+            moved = (*JOINTS[self.target], *targets(self.target))
+            key_bones(armature, moved, context.scene.frame_current)
 
 
 class JointLimits(_Posing, bpy.types.Operator):  # type: ignore[misc]

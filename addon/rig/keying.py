@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .names import EYES_TARGET, HEAD_TARGET, IK, LIMBS, LOOK, ik_control
+
 
 def auto_keying(context: Any) -> bool:
     """Whether the user wants changes keyed."""
@@ -23,20 +25,36 @@ def key_bones(armature: Any, names: Iterable[str], frame: float) -> None:
             bone.keyframe_insert("location", frame=frame, group=name)
 
 
-def key_switch(armature: Any, name: str, prop: str, before: float, frame: float) -> None:
-    """Key a switch at the frame; it jumps there, and holds what it was ``before``.
+def key_properties(armature: Any, name: str, props: Iterable[str], frame: float) -> None:
+    """Key custom properties of a bone."""
+    for prop in props:
+        armature.pose.bones[name].keyframe_insert(f'["{prop}"]', frame=frame, group=name)
+
+
+def switches(armature: Any) -> dict[tuple[str, str], float]:
+    """Bone and property of every switch -> its value."""
+    bones = armature.pose.bones
+    all_of_them = ((ik_control(limb), IK) for limb in LIMBS)
+    out = (*all_of_them, (HEAD_TARGET, LOOK), (EYES_TARGET, LOOK))
+    return {(name, prop): float(bones[name][prop]) for name, prop in out}
+
+
+def key_switches(armature: Any, before: dict[tuple[str, str], float], frame: float) -> None:
+    """Key the switches that are not what they were ``before``: they jump at the frame.
 
     The first key of a switch would also count for all frames before it. So it gets another one.
     """
-    bone, path = armature.pose.bones[name], f'pose.bones["{name}"]["{prop}"]'
-    if fcurve(armature, path) is None:
-        now = bone[prop]
-        bone[prop] = before
-        bone.keyframe_insert(f'["{prop}"]', frame=frame - 1, group=name)
-        bone[prop] = now
-    bone.keyframe_insert(f'["{prop}"]', frame=frame, group=name)
-    for point in fcurve(armature, path).keyframe_points:
-        if frame - 1 <= point.co.x <= frame:
+    for (name, prop), value in switches(armature).items():
+        if value == before[name, prop]:
+            continue
+        bone, path = armature.pose.bones[name], f'pose.bones["{name}"]["{prop}"]'
+        if fcurve(armature, path) is None:
+            bone[prop] = before[name, prop]
+            key_properties(armature, name, (prop,), frame - 1)
+            bone[prop] = value
+        key_properties(armature, name, (prop,), frame)
+        until_now = [p for p in fcurve(armature, path).keyframe_points if p.co.x <= frame]
+        for point in until_now[-2:]:  # keys are in the order of time
             point.interpolation = "CONSTANT"
 
 

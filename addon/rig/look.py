@@ -19,6 +19,11 @@ _DISTANCE = {HEAD_TARGET: 0.9, EYES_TARGET: 0.45}
 _ROOM = math.radians(1.0)
 
 
+def targets(target: str) -> tuple[str, ...]:
+    """The bones that ``look_at`` puts in place."""
+    return (target, *map(eye_target, EYES)) if target == EYES_TARGET else (target,)
+
+
 def look_at(armature: Any, target: str) -> None:
     """Put the target where head or eyes look now, and let them follow it."""
     bones, seen = armature.pose.bones, seen_matrices(armature)

@@ -106,7 +106,7 @@ def mirror(armature: Any) -> None:
     other's rotation with y and z negated, which is what Blender's Paste Flipped does.
     """
     bones, seen = armature.pose.bones, seen_matrices(armature)
-    names = [n for n in (*JOINT_NAMES, *_controls()) if n in bones]
+    names = [n for n in (*JOINT_NAMES, *controls()) if n in bones]
     was = {n: (bones[n].matrix_basis.copy(), bones[n].location.copy()) for n in names}
     place, side = seen[ROOT].translation, seen[ROOT].col[0].xyz
     side = Vector((side.x, side.y, 0.0))
@@ -145,7 +145,8 @@ def partner_expression(name: str, names: Iterable[str]) -> str:
     return name
 
 
-def _controls() -> list[str]:
+def controls() -> list[str]:
+    """The control bones that have a place of their own."""
     out = [name for limb in LIMBS for name in (ik_control(limb), pole(limb))]
     return [*out, HEAD_TARGET, EYES_TARGET, *(eye_target(eye) for eye in EYES)]
 

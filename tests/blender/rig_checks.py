@@ -11,7 +11,7 @@ import numpy as np
 import people
 from likeness import operators
 from likeness.addon.motion.pose import bones_to_pose, pose_to_bones
-from likeness.addon.rig import posing
+from likeness.addon.rig import keying, posing
 from likeness.addon.rig.controls import EYES
 from likeness.addon.rig.ik import to_fk, to_ik
 from likeness.addon.rig.limits import limits_on, set_limits
@@ -223,7 +223,6 @@ def ik(count: int) -> dict[str, Any]:
 def keys() -> dict[str, Any]:
     """The operator with auto-keying: before the frame FK, from it on IK, nothing moves."""
     _, objects = person()
-    operators.pose  # noqa: B018
     for cls in operators.pose.CLASSES:
         bpy.utils.register_class(cls)
     armature, scene = objects.armature, bpy.context.scene
@@ -232,7 +231,7 @@ def keys() -> dict[str, Any]:
     scene.frame_set(10)
     seen = seen_matrices(armature)
     said = bpy.ops.likeness.switch_ik(limb="left_hand", to="IK")
-    out = {"said": sorted(said), "ik": [], "moved": [], "hidden": []}
+    out: dict[str, Any] = {"said": sorted(said), "ik": [], "moved": []}
     for frame in (1, 9, 10, 20):
         scene.frame_set(frame)
         out["ik"].append(armature.pose.bones[ik_control("left_hand")][IK])
@@ -240,6 +239,12 @@ def keys() -> dict[str, Any]:
     bpy.ops.likeness.look_at(target=HEAD_TARGET)
     out["look"] = armature.pose.bones[HEAD_TARGET][LOOK]
     bpy.ops.likeness.set_pose(name="photo")
+    photo = bones_to_pose(armature, np.zeros(0)).full_pose
+    for frame in (21, 20):  # keyed, switches and face as well
+        scene.frame_set(frame)
+        out["photo"] = far(photo, bones_to_pose(armature, np.zeros(0)).full_pose)
+    curve = 'pose.bones["face"]["jawOpen"]'
+    out["face"] = keying.fcurve(armature, curve) is not None
     out["released"] = armature.pose.bones[HEAD_TARGET][LOOK]
     bpy.ops.likeness.joint_limits()
     out["limits"] = limits_on(armature)

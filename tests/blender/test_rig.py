@@ -81,6 +81,8 @@ def test_switches_key_themselves(blender) -> None:
     assert max(figures["moved"]) < 1e-3
     assert figures["look"] == 1
     assert figures["released"] == 0
+    assert figures["photo"] < 1e-4
+    assert figures["face"]
     assert figures["limits"]
     assert not figures["reset_poll"]  # no bones are selected
 
