@@ -24,12 +24,17 @@ from .evaluation.clips import (
     steady_cameras,
     turntable_yaws,
 )
-from .formats.motion import load_motion, read_arrays
+from .formats.bvh import read_bvh
+from .formats.motion import motion_of_arrays, read_arrays
+from .formats.motion_keys import Arrays
 from .formats.motion_source import moved_body
 from .imaging.picture_files import Numbered, PictureWriter, numbered_or_none
 from .imaging.resize import fit_size
 from .imaging.video_writer import FORMATS, GIF_MAX_RATE, VideoWriter, check_format, ffmpeg_program
 from .output import folders_for
+from .retarget.bone_maps import detect
+from .retarget.files import plain_motion
+from .retarget.transfer import transfer
 from .types import FRAME_STATES, Avatar, Camera, FloatArray, LikenessError, Motion, Pose, Progress
 
 CAMERAS = ("fixed", "follow", "input", "motion")
@@ -189,12 +194,16 @@ def _with_expression(pose: Pose, avatar: Avatar, weights: dict[str, float] | Non
 
 def motion_for(avatar: Avatar, path: Path, options: ClipOptions, notes: list[str]) -> Motion:
     """A motion file as this avatar does it, where the camera of ``options`` expects it."""
-    arrays = read_arrays(path)
+    arrays: Arrays = {}
+    if path.suffix.lower() == ".bvh":
+        motion = _of_bvh(avatar, path, arrays, notes)
+    else:
+        arrays = read_arrays(path)
+        with warnings.catch_warnings():
+            if options.camera != "motion":  # only then its camera matters
+                warnings.filterwarnings("ignore", message=".*holds no camera")
+            motion = motion_of_arrays(arrays, path, avatar.body.num_expression)
     has_camera = "camera_K" in arrays
-    with warnings.catch_warnings():
-        if options.camera != "motion":  # only then its camera matters
-            warnings.filterwarnings("ignore", message=".*holds no camera")
-        motion = load_motion(path, avatar.body.num_expression)
     if options.camera == "motion" and not has_camera:
         raise LikenessError(
             f"'{path}' holds no camera.", "Use --camera fixed, follow or input instead."
@@ -226,6 +235,17 @@ def motion_for(avatar: Avatar, path: Path, options: ClipOptions, notes: list[str
         motion = reenact.facing(motion, pelvis, heading)
     motion = reenact.on_avatar(motion, avatar, pelvis, scale, np.zeros(3))
     return reenact.where_the_photo_is(motion, avatar) if options.camera == "input" else motion
+
+
+def _of_bvh(avatar: Avatar, path: Path, arrays: Arrays, notes: list[str]) -> Motion:
+    """A skeleton's motion on this avatar, whose legs and pelvis it then has."""
+    joints = np.asarray(avatar.body.J_template, np.float64)
+    moved = read_bvh(path)
+    found = detect(moved.skeleton.names)
+    done = transfer(moved, found, joints)
+    notes.extend([found.report(), *done.notes])
+    arrays |= {"pelvis": joints[0], "leg_length": np.array(reenact.leg_length(joints))}
+    return plain_motion(done.full_pose, done.transl, avatar.body.num_expression, moved.frame_rate)
 
 
 # Cameras ------------------------------------------------------------------------------------

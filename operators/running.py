@@ -152,8 +152,10 @@ class JobOperator:
         return self._finished(context) if over else self._cancelled(context)
 
     def cancel(self, context: Any) -> None:
-        """Blender itself ends the operator, as when its window is closed."""
-        running.end(self._running)
+        """Blender itself ends the operator, as when its window or its dialog is closed."""
+        under_way = getattr(self, "_running", None)  # a dialog that was closed began nothing
+        if under_way is not None:
+            running.end(under_way)
         self._drop_timer(context)
 
     def _ask_worker(self, context: Any) -> None:

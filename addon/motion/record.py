@@ -111,8 +111,6 @@ def record_avatar(
         frames: none for the pose of now, keyed or not.
         world: in the world's axes and place instead of the armature object's.
     """
-    from ...engine.formats.motion import write_arrays
-
     armature = objects.armature
     names = expression_names(armature)
     rest = np.array([armature.data.bones[name].matrix_local for name in JOINT_NAMES])
@@ -136,6 +134,7 @@ def record_avatar(
         yield 1.0
     if world:
         posed = place[:, None] @ posed
+    yield 1.0
     turns = posed[..., :3, :3] @ np.swapaxes(rest[:, :3, :3], -1, -2)
     arrays = {
         "turns": rotations_to_engine(turns),
@@ -148,7 +147,8 @@ def record_avatar(
     kept = objects.body.data.get(PERSON_KEY)
     if kept is not None:
         arrays["person"] = np.frombuffer(bytes(kept), np.uint8)
-    write_arrays(arrays, path)
+    yield 1.0
+    np.savez(path, **arrays)  # not compressed, which would take its time
 
 
 def target_of(objects: AvatarObjects) -> dict[str, Any]:

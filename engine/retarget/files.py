@@ -127,16 +127,16 @@ def plain_motion(
 
 
 def save_skeleton(moved: SkeletonMotion, path: Path) -> None:
-    """Write it as an .npz, whole or not at all."""
+    """Write it as an .npz."""
     rest = moved.skeleton
-    write_arrays(
-        {
+    np.savez(  # for a while only: neither compressed nor made atomic
+        path,
+        **{
             "names": np.array(rest.names, dtype=np.str_), "parents": np.array(rest.parents),
             "rest_heads": rest.heads, "rest_R": rest.R,
             "R": np.asarray(moved.R, np.float32), "heads": np.asarray(moved.heads, np.float32),
             "frame_rate": np.array(moved.frame_rate),
         },
-        path,
     )  # fmt: skip
 
 

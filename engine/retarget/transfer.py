@@ -196,7 +196,8 @@ def _correction(
     if name.endswith("wrist"):
         ours, theirs = (_palm(points, name) for points in (_named(joints), heads))
         if ours is not None and theirs is not None:
-            return theirs @ ours.T
+            turn: FloatArray = theirs @ ours.T
+            return turn
     base = above
     if limb is None and _turn(facing.T @ above) < AT_EASE and not _finger(name):
         base = facing  # a foot stays flat, whatever its leg does at rest

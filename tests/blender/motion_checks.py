@@ -122,7 +122,10 @@ def there_and_back(folder: str) -> dict[str, Any]:
     wanted = made_up(avatar, source)
     scene = bpy.context.scene
     bpy.ops.likeness.import_motion(filepath=str(source), place="file")
-    out: dict[str, Any] = {"range": [scene.frame_start, scene.frame_end], "now": scene.frame_current}
+    out: dict[str, Any] = {
+        "range": [scene.frame_start, scene.frame_end],
+        "now": scene.frame_current,
+    }
     out["keyed"] = keyed(objects)
     poses = shown(objects, avatar, range(1, FRAMES + 1))
     out["played"] = errors(poses, wanted)
@@ -173,7 +176,9 @@ def options(folder: str) -> dict[str, Any]:
     poses = shown(objects, avatar, range(101, 101 + 2 * FRAMES - 1))
     out["moved"] = float(np.abs((poses[0].transl - before.transl)[[0, 2]]).max())
     fronts = [axis_angle_to_matrix(p.full_pose[0])[[0, 2], 2] for p in (before, poses[0])]
-    out["front"] = float(np.degrees(np.arccos(min(1.0, np.dot(*(f / np.linalg.norm(f) for f in fronts))))))
+    out["front"] = float(
+        np.degrees(np.arccos(min(1.0, np.dot(*(f / np.linalg.norm(f) for f in fronts)))))
+    )
     floors = []
     for frame in range(101, 161, 4):
         scene.frame_set(frame)
@@ -228,9 +233,10 @@ def bad_files(folder: str) -> dict[str, Any]:
     np.save(root / "columns.npy", np.zeros((5, 17)))
 
     def state() -> list[Any]:
-        return [sorted(x.name for x in kind) for kind in (
-            bpy.data.scenes, bpy.data.objects, bpy.data.actions, bpy.data.armatures)] + [
-            np.array([b.matrix_basis for b in objects.armature.pose.bones]).round(6).tolist()]  # fmt: skip
+        data = bpy.data
+        kinds = (data.scenes, data.objects, data.actions, data.armatures)
+        pose = np.array([b.matrix_basis for b in objects.armature.pose.bones])
+        return [[sorted(x.name for x in kind) for kind in kinds], pose.round(6).tolist()]
 
     before, said = state(), {}
     for name in [*files, "pickled.npz", "shapes.npz", "nan.npz", "lengths.npz", "other.npz",
@@ -352,6 +358,7 @@ def compared(
 
 def turn_of(theirs: dict[str, FloatArray], ours: dict[str, FloatArray]) -> FloatArray:
     """[3, 3] turn about y from their direction in the first frame to ours."""
+
     def angle(joints: dict[str, FloatArray]) -> float:
         x = joints["left_hip"] - joints["right_hip"]
         return float(np.arctan2(x[0], x[2]))

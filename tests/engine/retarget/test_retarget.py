@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def target(body: Body) -> Target:
 def random_motion(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     full_pose = np.zeros((FRAMES, NUM_JOINTS, 3))
     full_pose[:, USED] = rng.normal(0, 0.35, (FRAMES, len(USED), 3))
-    return full_pose, rng.normal(0, 0.5, (FRAMES, 3)) + [0.0, 0.3, 0.0]
+    return full_pose, rng.normal([0.0, 0.3, 0.0], 0.5, (FRAMES, 3))
 
 
 def write_bvh(
@@ -88,8 +89,10 @@ def write_bvh(
         R, at = np.zeros((55, 3, 3)), np.zeros((55, 3))
         for j, p in enumerate(PARENTS):
             R[j] = local[j] if p < 0 else R[p] @ local[j]
-            at[j] = body.J_template[j] + pose.transl if p < 0 else at[p] + R[p] @ (
-                body.J_template[j] - body.J_template[p]
+            at[j] = (
+                body.J_template[j] + pose.transl
+                if p < 0
+                else at[p] + R[p] @ (body.J_template[j] - body.J_template[p])
             )
         return turn @ R, scale * at @ turn.T
 
@@ -290,6 +293,20 @@ def test_a_map_of_the_users(tmp_path: Path) -> None:
         path.write_text(text, encoding="utf-8")
         with pytest.raises(LikenessError, match=word):
             read_map(path)
+
+
+def test_the_documents_map(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "motion_in_blender.md").read_text(
+        "utf-8"
+    )
+    start = text.index('    label = "My capture"')
+    example = textwrap.dedent(text[start : text.index("\n\nPelvis,", start)])
+    (tmp_path / "m.toml").write_text(example, encoding="utf-8")
+    names = ["Root", "Chest", "Head", *(f"{n}_{s}" for s in "LR" for n in (
+        "Thigh", "Shin", "Foot", "Arm", "LowerArm", "Hand"))]  # fmt: skip
+    found = detect(names, read_map(tmp_path / "m.toml"))
+    assert found.label == "My capture"
+    assert not found.unused
 
 
 # Place, loop, smoothness --------------------------------------------------------------------
