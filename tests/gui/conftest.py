@@ -1,0 +1,114 @@
+"""One Blender with a window for all of these tests. See docs/gui_tests.md."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from likeness.engine.body import load_body
+from likeness.engine.evaluation.random_scenes import covered_body
+from likeness.engine.formats.avatar import save_avatar
+from likeness.engine.weights import asset_path
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+
+Scenario = Callable[..., Any]
+
+
+def module_at(name: str, path: Path, package: bool = False) -> Any:
+    """A file of this tree that is not part of the package ``likeness``."""
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(
+        name, path, submodule_search_locations=[str(path.parent)] if package else None
+    )
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+window = module_at("gui_window", HERE / "window.py")
+
+
+def zip_for(python: str, folder: Path) -> Path:
+    """The extension for a Python: the one that LIKENESS_ZIP names, or made now."""
+    given = os.environ.get("LIKENESS_ZIP")
+    if given:
+        return Path(shutil.copy2(given, folder))
+    module_at("tasks", ROOT / "tasks" / "__init__.py", package=True)
+    tasks = importlib.import_module("tasks.extension")
+    if python not in tasks.BLENDERS:
+        pytest.skip(f"No extension is made for Python {python}.")
+    made: Path = tasks.build_extension(
+        Path(sys.executable), asset_path("body").parent, tasks.this_platform(), folder, python
+    )
+    return made
+
+
+@pytest.fixture(scope="session")
+def blender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The running Blender, nothing installed."""
+    executable = os.environ.get("BLENDER")
+    reason = window.missing(executable)
+    if reason:
+        pytest.skip(reason)
+    shots = os.environ.get("LIKENESS_SHOTS")
+    with window.blender_window(
+        executable, tmp_path_factory.mktemp("blender"), shots=Path(shots) if shots else None
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def installed(blender: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the installation of the zip gave."""
+    pytest.importorskip("bpy", reason="Blender's builder of extensions comes with bpy")
+    path = zip_for(blender.python, tmp_path_factory.mktemp("zip"))
+    answer: dict[str, Any] = blender.run(HERE / "scenarios.py", "install", 120, zip_path=str(path))
+    return answer
+
+
+@pytest.fixture
+def gui(blender: Any, installed: dict[str, Any]) -> Scenario:
+    """``gui(scenario, **arguments)`` plays a scenario and gives its answer."""
+
+    def play(scenario: str, limit: float = 180, **arguments: Any) -> Any:
+        return blender.run(HERE / "scenarios.py", scenario, limit, **arguments)
+
+    return play
+
+
+@pytest.fixture(scope="session")
+def photo(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The sample portrait, where Blender can see it."""
+    return str(shutil.copy2(sample_portrait, tmp_path_factory.mktemp("photo") / "somebody.png"))
+
+
+@pytest.fixture(scope="session")
+def nobody(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A photo without a person."""
+    path = tmp_path_factory.mktemp("nobody") / "nobody.png"
+    noise = np.random.default_rng(0).integers(90, 130, (240, 320, 3))
+    Image.fromarray(noise.astype(np.uint8)).save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def avatar(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The default body under ten thousand splats."""
+    path = tmp_path_factory.mktemp("avatar") / "somebody.safetensors"
+    save_avatar(covered_body(load_body(asset_path("body")), 10_000), path)
+    return str(path)

@@ -1,0 +1,543 @@
+"""What a user does in the window, step by step. Run by ``inside.py``.
+
+Nothing of this tree is imported here: only what Blender itself has unpacked.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+MODULE = "bl_ext.user_default.likeness"
+
+Steps = Generator[Any, None, Any]
+
+
+def ours(name: str) -> Any:
+    """A module of the installed extension."""
+    return importlib.import_module(f"{MODULE}.{name}")
+
+
+def policy_warnings() -> dict[str, list[str]]:
+    """Blender's complaints about extensions that break its rules."""
+    addon_utils = importlib.import_module("addon_utils")
+    addon_utils._extensions_warnings_get._is_first = True
+    return {str(k): list(v) for k, v in addon_utils._extensions_warnings_get().items()}
+
+
+def fresh(ui: Any, keep: tuple[str, ...] = ()) -> Steps:
+    """Blender's start-up scene, with the sidebar open at our tab."""
+    with bpy.context.temp_override(window=ui.window):
+        bpy.ops.wm.read_homefile(app_template="")
+    yield 0.5
+    for name in ("Cube", "Light", "Camera"):
+        if name not in keep:
+            bpy.data.objects.remove(bpy.data.objects[name])
+    yield from ui.sidebar()
+    with bpy.context.temp_override(window=ui.window):
+        bpy.ops.ed.undo_push(message="Start")
+
+
+def avatars() -> list[Any]:
+    """The avatars in the scene."""
+    found: list[Any] = ours("addon.scene.build").find_avatars(bpy.context.scene)
+    return found
+
+
+def scene_names() -> list[str]:
+    """Everything that an import could leave behind, by name."""
+    kinds = ("objects", "meshes", "armatures", "cameras", "images", "materials", "node_groups",
+             "collections", "actions")  # fmt: skip
+    return sorted(f"{kind}/{item.name}" for kind in kinds for item in getattr(bpy.data, kind))
+
+
+def splat_places(avatar: Any) -> Any:
+    """Where every splat's corners are shown now, [N, 3] in Blender's axes."""
+    graph = bpy.context.evaluated_depsgraph_get()
+    vertices = avatar.splats.evaluated_get(graph).data.vertices
+    places = np.empty(3 * len(vertices), np.float32)
+    vertices.foreach_get("co", places)
+    return places.reshape(-1, 3)
+
+
+def largest_move(before: Any, after: Any) -> float:
+    """Metres that the splat which moved most has moved."""
+    assert before.shape == after.shape
+    return float(np.linalg.norm(after - before, axis=1).max())
+
+
+def running() -> Any:
+    """The job under way, or None."""
+    return ours("addon.running").current()
+
+
+def open_avatar(ui: Any, avatar: str) -> Steps:
+    """An avatar file into the scene, as from the menu."""
+    with ui.override():
+        bpy.ops.likeness.import_avatar("INVOKE_DEFAULT", filepath=avatar)
+    yield lambda: running() is None
+    yield lambda: len(avatars()) > 0
+    yield 0.2
+    return avatars()[0]
+
+
+def drop(ui: Any, path: str) -> Steps:
+    """A photo onto the 3D view: Blender's own operator of a drop, then Enter in the dialog."""
+    file = Path(path)
+    with ui.override():
+        bpy.ops.wm.drop_import_file(
+            "INVOKE_DEFAULT", directory=str(file.parent), files=[{"name": file.name}]
+        )
+    yield 0.5
+    yield from ui.shot("drop_dialog")
+    ui.press("RET")
+
+
+def start_build(ui: Any, photo: str, **chosen: Any) -> Steps:
+    """A build from a photo, past the dialog; goes on once the worker is at work."""
+    with ui.override():
+        bpy.ops.likeness.import_portrait(
+            "INVOKE_DEFAULT", filepath=photo, run_now=True, check_fit="NEVER", **chosen
+        )
+    yield lambda: running() is not None and running().part == "work"
+    yield 0.5
+
+
+# -- scenarios -----------------------------------------------------------------
+
+
+def install(ui: Any, zip_path: str) -> Steps:
+    """Install the zip and enable it, then disable and enable it again."""
+    addon_utils = importlib.import_module("addon_utils")
+    with _timed_enabling() as seconds, bpy.context.temp_override(window=ui.window):
+        result = bpy.ops.extensions.package_install_files(
+            filepath=zip_path, repo="user_default", enable_on_install=True
+        )
+    yield 0.5
+    heavy = [name for name in ("numba", "scipy", "onnxruntime", "PIL") if name in sys.modules]
+    warnings = policy_warnings()
+    types = [name for name in dir(bpy.types) if "likeness" in name.lower()]
+    addon_utils.disable(MODULE, default_set=True)
+    left = [name for name in dir(bpy.types) if "likeness" in name.lower()]
+    addon_utils.enable(MODULE, default_set=True)
+    yield from fresh(ui, keep=("Cube", "Light", "Camera"))
+    yield from ui.shot("enabled")
+    return {
+        "result": next(iter(result)), "enable_seconds": sum(seconds), "heavy": heavy,
+        "warnings": warnings, "types": len(types), "left": left,
+    }  # fmt: skip
+
+
+@contextmanager
+def _timed_enabling() -> Iterator[list[float]]:
+    """The seconds of our import and of our ``register``, without Blender's unpacking of wheels."""
+    seconds: list[float] = []
+    import_module = importlib.import_module
+
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return function(*args)
+            finally:
+                seconds.append(time.perf_counter() - start)
+
+        return call
+
+    def watched(name: str, *more: Any) -> Any:
+        if name != MODULE:
+            return import_module(name, *more)
+        module = timed(import_module)(name, *more)
+        module.register = timed(module.register)
+        return module
+
+    importlib.import_module = watched
+    try:
+        yield seconds
+    finally:
+        importlib.import_module = import_module
+
+
+def drop_photo(ui: Any, photo: str) -> Steps:
+    """Drop a photo, press Enter, watch, and have an avatar."""
+    yield from fresh(ui)
+    before = scene_names()
+    yield from drop(ui, photo)
+    yield lambda: running() is not None
+    status = ours("operators.running").status_text
+    said: list[str] = []
+    shots = 0
+    while running() is not None:
+        under_way = running()
+        if not said or said[-1] != under_way.doing:
+            said.append(under_way.doing)
+        if shots == 0 and under_way.fraction > 0.3:
+            shots = 1
+            yield from ui.shot("progress")
+        line = status(under_way)
+        yield 0.05
+    yield 1.0
+    yield from ui.shot("imported")
+    problem = ours("addon.running").problem()
+    return {
+        "texts": said, "status": line, "avatars": [a.armature.name for a in avatars()],
+        "active": bpy.context.object.name if bpy.context.object else None,
+        "before": len(before), "warnings": policy_warnings(),
+        "problem": problem.message if problem else None,
+    }  # fmt: skip
+
+
+def cancel(ui: Any, photo: str) -> Steps:
+    """Cancel with Esc, then by the button: nothing changes."""
+    yield from fresh(ui)
+    before = scene_names()
+    answer: dict[str, Any] = {}
+    for how in ("esc", "button"):
+        yield from start_build(ui, photo, quality="DRAFT")
+        if how == "esc":
+            ui.press("ESC")
+        else:
+            with ui.override():
+                bpy.ops.likeness.cancel_job()
+        asked = time.monotonic()
+        yield lambda: running() is None
+        answer[how] = {
+            "seconds": time.monotonic() - asked, "unchanged": scene_names() == before,
+            "problem": ours("addon.running").problem() is not None,
+        }  # fmt: skip
+        yield 0.3
+    yield from ui.shot("cancelled")
+    return answer
+
+
+def kill_worker(ui: Any, photo: str) -> Steps:
+    """The worker is killed from outside: a message, an unchanged scene; the next job runs."""
+    yield from fresh(ui)
+    before = scene_names()
+    yield from start_build(ui, photo, quality="DRAFT")
+    os.kill(running().job._process.pid, signal.SIGKILL)
+    yield lambda: running() is None
+    problem = ours("addon.running").problem()
+    yield from ui.shot("worker_killed")
+    said = {"message": problem.message, "remedy": problem.remedy, "report": problem.report}
+    unchanged = scene_names() == before
+    yield from start_build(ui, photo, quality="DRAFT")
+    yield lambda: running() is None
+    yield 0.5
+    return {**said, "unchanged": unchanged, "next": len(avatars())}
+
+
+def bad_photo(ui: Any, photo: str) -> Steps:
+    """A photo without a person: a message in the panel, an unchanged scene."""
+    yield from fresh(ui)
+    before = scene_names()
+    yield from start_build(ui, photo, quality="DRAFT")
+    yield lambda: running() is None
+    problem = ours("addon.running").problem()
+    yield from ui.shot("bad_photo")
+    return {"message": problem.message, "unchanged": scene_names() == before}
+
+
+def undo(ui: Any, avatar: str) -> Steps:
+    """One undo step takes the import back, redo brings it again."""
+    yield from fresh(ui)
+    before = [o.name for o in bpy.data.objects]
+    yield from open_avatar(ui, avatar)
+    imported = sorted(o.type for o in bpy.data.objects)
+    yield from ui.undo()
+    undone = [o.name for o in bpy.data.objects]
+    yield from ui.undo(again=True)
+    redone = sorted(o.type for o in bpy.data.objects)
+    first = splat_places(avatars()[0])
+    avatars()[0].armature.pose.bones["left_elbow"].rotation_quaternion = (0.8, 0.6, 0, 0)
+    yield 0.3
+    moved = largest_move(first, splat_places(avatars()[0]))
+    return {
+        "before": before, "imported": imported, "undone": undone, "redone": redone,
+        "moved": moved,
+    }  # fmt: skip
+
+
+def pose(ui: Any, avatar: str) -> Steps:
+    """Turn an elbow with the keyboard in pose mode, move an expression, press Ctrl+Z."""
+    yield from fresh(ui)
+    found = yield from open_avatar(ui, avatar)
+    name, armature = found.armature.name, found.armature
+    with ui.override():
+        bpy.ops.object.mode_set("EXEC_DEFAULT", True, mode="POSE")
+    bones = armature.data.bones
+    for bone in armature.pose.bones:
+        bone.select = bone.name == "left_elbow"
+    bones.active = bones["left_elbow"]
+    yield 0.3
+    first = splat_places(found)
+    x, y = ui.over_view()
+    ui.press("R", (x, y))
+    yield 0.1
+    for key in ("X", "X", "NINE", "ZERO", "RET"):
+        ui.window.event_simulate(
+            type=key, value="PRESS", x=x, y=y,
+            unicode={"NINE": "9", "ZERO": "0"}.get(key, ""),
+        )  # fmt: skip
+        ui.window.event_simulate(type=key, value="RELEASE", x=x, y=y)
+        yield 0.1
+    yield 0.3
+    turned = largest_move(first, splat_places(avatars()[0]))
+    yield from ui.shot("pose_mode")
+    yield from ui.undo()
+    undone = largest_move(first, splat_places(avatars()[0]))
+    found = ours("addon.scene.build").find_avatar(bpy.data.objects[name])
+    found.armature.pose.bones["face"]["jawOpen"] = 1.0
+    found.armature.update_tag()
+    yield 0.3
+    shown = largest_move(first, splat_places(found))
+    yield from ui.shot("expression")
+    return {"turned": turned, "undone": undone, "expression": shown, "mode": bpy.context.mode}
+
+
+def save_reload(ui: Any, avatar: str, folder: str) -> Steps:
+    """Save, open again: the avatar is found and still moves."""
+    yield from fresh(ui)
+    found = yield from open_avatar(ui, avatar)
+    found.armature.pose.bones["left_elbow"].rotation_quaternion = (0.8, 0.6, 0, 0)
+    yield 0.2
+    first = splat_places(found)
+    path = str(Path(folder) / "saved.blend")
+    with ui.override():
+        bpy.ops.wm.save_as_mainfile(filepath=path)
+    with bpy.context.temp_override(window=ui.window):
+        bpy.ops.wm.open_mainfile(filepath=path)
+    yield 1.0
+    found = avatars()[0]
+    same = largest_move(first, splat_places(found))
+    found.armature.pose.bones["left_elbow"].rotation_quaternion = (1, 0, 0, 0)
+    yield 0.3
+    return {"same": same, "moved": largest_move(first, splat_places(found))}
+
+
+def duplicate_delete(ui: Any, avatar: str) -> Steps:
+    """Duplicate an avatar, pose only the copy, delete the copy, undo that."""
+    yield from fresh(ui)
+    found = yield from open_avatar(ui, avatar)
+    first = found.armature.name
+    with ui.override():
+        bpy.ops.likeness.duplicate_avatar("INVOKE_DEFAULT", True)
+    yield 0.5
+    names = [a.armature.name for a in avatars()]
+    copy = next(a for a in avatars() if a.armature.name != first)
+    was = splat_places(next(a for a in avatars() if a.armature.name == first))
+    copy.armature.pose.bones["left_elbow"].rotation_quaternion = (0.8, 0.6, 0, 0)
+    yield 0.5
+    yield from ui.shot("two_avatars")
+    original = next(a for a in avatars() if a.armature.name == first)
+    untouched = largest_move(was, splat_places(original))
+    with ui.override():
+        bpy.ops.likeness.delete_avatar("INVOKE_DEFAULT", True)
+    yield 0.3
+    left = [a.armature.name for a in avatars()]
+    yield from ui.undo()
+    return {"names": names, "untouched": untouched, "left": left, "back": len(avatars())}
+
+
+def disable_while_running(ui: Any, photo: str) -> Steps:
+    """The extension is disabled while its worker runs: the worker ends, nothing is left."""
+    addon_utils = importlib.import_module("addon_utils")
+    yield from fresh(ui)
+    before = scene_names()
+    yield from start_build(ui, photo, quality="DRAFT")
+    process = running().job._process
+    addon_utils.disable(MODULE, default_set=True)
+    yield 1.0
+    ended = process.poll() is not None
+    left = [name for name in dir(bpy.types) if "likeness" in name.lower()]
+    unchanged = scene_names() == before
+    yield from ui.shot("disabled")
+    addon_utils.enable(MODULE, default_set=True)
+    yield 0.5
+    return {"ended": ended, "left": left, "unchanged": unchanged, "again": running() is None}
+
+
+def open_file_while_running(ui: Any, photo: str) -> Steps:
+    """Another file is opened while the worker runs: it ends, and the panel says so."""
+    yield from fresh(ui)
+    yield from start_build(ui, photo, quality="DRAFT")
+    process = running().job._process
+    with bpy.context.temp_override(window=ui.window):
+        bpy.ops.wm.read_homefile(app_template="")
+    yield 1.0
+    problem = ours("addon.running").problem()
+    return {
+        "ended": process.poll() is not None, "running": running() is not None,
+        "message": problem.message if problem else None, "avatars": len(avatars()),
+    }  # fmt: skip
+
+
+def undo_while_running(ui: Any, photo: str) -> Steps:
+    """The user goes on working, and undoes, while the worker runs; the avatar comes all the same."""
+    yield from fresh(ui, keep=("Cube",))
+    yield from start_build(ui, photo, quality="DRAFT")
+    with ui.override():
+        bpy.ops.transform.translate("EXEC_DEFAULT", True, value=(1, 0, 0))
+    moved = bpy.data.objects["Cube"].location.x
+    yield 0.3
+    yield from ui.undo()
+    back = bpy.data.objects["Cube"].location.x
+    yield lambda: running() is None
+    yield 0.5
+    came = len(avatars())
+    yield from ui.undo()
+    return {
+        "moved": moved, "back": back, "came": came, "undone": len(avatars()),
+        "cube": "Cube" in bpy.data.objects,
+    }  # fmt: skip
+
+
+# -- measuring -----------------------------------------------------------------
+
+
+class Calls:
+    """How long each call of ours keeps Blender's UI: the steps of a job and the panels."""
+
+    def __init__(self) -> None:
+        self.longest: dict[str, float] = {}
+        self._undo: list[Callable[[], None]] = []
+
+    def watch(self, owner: Any, name: str, label: Callable[[], str]) -> None:
+        """Time a method of a class."""
+        function = owner.__dict__.get(name) or getattr(owner, name)
+
+        def timed(*args: Any, **options: Any) -> Any:
+            key, start = label(), time.perf_counter()
+            try:
+                return function(*args, **options)
+            finally:
+                took = time.perf_counter() - start
+                self.longest[key] = max(self.longest.get(key, 0.0), took)
+
+        setattr(owner, name, timed)
+        self._undo.append(lambda: setattr(owner, name, function))
+
+    def stop(self) -> None:
+        """No more timing."""
+        for undo_one in self._undo:
+            undo_one()
+
+
+def redraw_cost(ui: Any, seconds: float = 2.0) -> Steps:
+    """The longest time between two ticks while the sidebar is drawn ten times a second by us,
+    without any job: what software GL costs here."""
+    ui.gaps.reset()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for region in ui.areas("VIEW_3D")[0].regions:
+            if region.type == "UI":
+                region.tag_redraw()
+        yield 0.1
+    return ui.gaps.longest()
+
+
+def idle_cost(ui: Any, seconds: float = 2.0) -> Steps:
+    """The longest time between two ticks while nothing happens."""
+    ui.gaps.reset()
+    yield seconds
+    return ui.gaps.longest()
+
+
+def measure_drop(ui: Any, photo: str, quality: str, shading: str) -> Steps:
+    """Figures of one photo dropped, from Enter to an avatar that can be posed."""
+    yield from fresh(ui)
+    preferences = ours("addon.preferences").preferences(bpy.context)
+    preferences.show_splats = shading == "MATERIAL"
+    idle = yield from idle_cost(ui)
+    redraw = yield from redraw_cost(ui)
+    calls = Calls()
+    base = ours("operators.running").JobOperator
+
+    def part() -> str:
+        under_way = running()
+        return f"step/{under_way.part}" if under_way is not None else "step/end"
+
+    calls.watch(base, "modal", part)
+    calls.watch(base, "begin", lambda: "step/begin")
+    for cls in ours("panels").CLASSES:
+        calls.watch(cls, "draw", lambda cls=cls: f"draw/{cls.bl_idname}")
+    ui.gaps.reset()
+    start = time.perf_counter()
+    with ui.override():
+        bpy.ops.likeness.import_portrait(
+            "INVOKE_DEFAULT", filepath=photo, run_now=True, check_fit="NEVER", quality=quality
+        )
+    ends: dict[str, float] = {}
+    while running() is not None:
+        ends[running().part] = time.perf_counter()
+        yield 0.0
+    done = time.perf_counter()
+    imported = avatars()[0] if avatars() else None
+    if imported is not None:
+        imported.armature.pose.bones["left_elbow"].rotation_quaternion = (0.9, 0.436, 0, 0)
+        bpy.context.view_layer.update()
+    posable = time.perf_counter()
+    yield 3.0
+    calls.stop()
+    work = ends.get("work", done)
+    gaps = ui.gaps
+    problem = ours("addon.running").problem()
+    return {
+        "problem": problem.message if problem else None,
+        "splats": len(imported.splats.data.polygons) if imported else 0,
+        "seconds_until_worker_done": work - start,
+        "seconds_until_imported": done - start,
+        "seconds_until_posable": posable - start,
+        "idle_gap_ms": 1000 * idle,
+        "redraw_gap_ms": 1000 * redraw,
+        "worker_gap_ms": 1000 * gaps.longest(start + 0.3, work),
+        "import_gap_ms": 1000 * gaps.longest(work, done),
+        "first_picture_ms": 1000 * gaps.longest(done),
+        "gaps_over_100_ms": sum(g > 0.1 for end, g in gaps.all if start < end <= done),
+        "our_calls_ms": {k: round(1000 * v, 1) for k, v in sorted(calls.longest.items())},
+    }
+
+
+def measure_pose(ui: Any, avatar: str, shading: str, repeats: int = 20) -> Steps:
+    """Milliseconds of a new pose and its picture in the 3D view; and without the avatar."""
+    yield from fresh(ui)
+    found = yield from open_avatar(ui, avatar)
+    space = ui.areas("VIEW_3D")[0].spaces.active
+    space.shading.type = shading
+    with ui.override():
+        bpy.ops.view3d.view_selected()
+    yield 3.0
+
+    def once(bone: Any, k: int) -> float:
+        start = time.perf_counter()
+        bone.rotation_quaternion = (0.95, 0.3 * (k % 2), 0.1, 0)
+        with bpy.context.temp_override(window=ui.window):
+            bpy.ops.wm.redraw_timer(type="DRAW", iterations=1)
+        return time.perf_counter() - start
+
+    times = []
+    bone = found.armature.pose.bones["left_elbow"]
+    for k in range(repeats):
+        times.append(once(bone, k))
+        yield 0.0
+    found.splats.hide_viewport = True
+    yield 0.5
+    without = []
+    for k in range(repeats):
+        without.append(once(bone, k))
+        yield 0.0
+    middle = repeats // 2
+    return {
+        "pose_ms": round(1000 * sorted(times)[middle], 1),
+        "without_splats_ms": round(1000 * sorted(without)[middle], 1),
+    }
