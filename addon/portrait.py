@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
 
 from ..engine.scene_files import load_steps
+from ..engine.static_splats import load_static_steps
 from ..engine.types import MAX_GAUSSIANS
 from .preferences import avatar_folder, preferences
-from .scene.build import AvatarObjects, build_scene_steps
+from .scene import bare_body, static_splats
+from .scene.build import AvatarObjects, build_scene_steps, finished
 from .scene.view import look_at_avatar, show_splats
 
 
@@ -72,6 +75,48 @@ def open_request(avatar: Path, photo: Path | None = None) -> dict[str, Any]:
     }
 
 
+def splats_request(path: Path, up: str) -> dict[str, Any]:
+    """The request of the task ``splats``: a file of Gaussians made ready for the scene."""
+    output = str(scratch_file("splats.npz"))
+    return {"task": "splats", "path": str(path), "up": up, "output": output}
+
+
+def import_splats_steps(context: Any, scene: Path, name: str) -> Generator[None, None, Any]:
+    """Bring splats that a worker made ready into the scene, in slices.
+
+    Args:
+        scene: the file that the worker made, which is removed.
+    """
+    try:
+        splats = yield from load_static_steps(scene)
+    finally:
+        _remove_scratch(scene)
+    obj = yield from static_splats.import_steps(splats, name, context)
+    if preferences(context).show_splats:
+        show_splats(context)
+    return obj
+
+
+def add_body(context: Any, seed: int | None) -> Any:
+    """Add the body of the preferences, or the default one, with a random shape for a ``seed``.
+
+    Raises:
+        LikenessError: its file cannot be read.
+    """
+    from ..engine.body import load_body  # late, so that enabling the extension stays fast
+    from ..engine.weights import asset_path
+
+    chosen = preferences(context).body_file
+    body = load_body(Path(bpy.path.abspath(chosen)) if chosen else asset_path("body"))
+    betas = np.zeros(body.num_betas) if seed is None else bare_body.random_betas(body, seed)
+    return finished(bare_body.add_body_steps(body, betas, "Likeness Body", context))
+
+
+def _remove_scratch(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    file.parent.rmdir()
+
+
 def scratch_file(name: str) -> Path:
     """A file that nobody else uses, in the folder that Blender removes when it ends."""
     folder = tempfile.mkdtemp(prefix="likeness-", dir=bpy.app.tempdir or None)
@@ -95,8 +140,7 @@ def import_steps(
     try:
         ready = yield from load_steps(scene)
     finally:
-        scene.unlink(missing_ok=True)
-        scene.parent.rmdir()
+        _remove_scratch(scene)
     objects = yield from build_scene_steps(ready, name, context, avatar)
     if preferences(context).show_splats:
         show_splats(context)

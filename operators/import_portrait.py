@@ -234,4 +234,18 @@ def draw_import(layout: Any) -> None:
     layout.operator(ImportPortrait.bl_idname, text="Portrait as Avatar")
 
 
+_PRESETS = str(Path(__file__).resolve().parent.parent)
+"""The folder in which ``presets`` lies."""
+
+
+def start() -> None:
+    """When the extension is enabled: its presets are offered."""
+    bpy.utils.register_preset_path(_PRESETS)
+
+
+def stop() -> None:
+    """When the extension is disabled."""
+    bpy.utils.unregister_preset_path(_PRESETS)
+
+
 CLASSES = (LikenessPhoto, ImportPortrait, PortraitFileHandler)

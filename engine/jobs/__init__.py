@@ -8,6 +8,6 @@ so that a broken request is answered at once.
 
 TASKS = (
     "build", "prepare", "environment", "setup", "download", "motion", "track", "export_motion",
-    "export", "draw",
+    "export", "draw", "splats",
 )  # fmt: skip
 """The modules of this package."""

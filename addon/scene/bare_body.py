@@ -1,0 +1,55 @@
+"""Add > Armature > Likeness Body: the body with its rig, without anybody's splats."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ...engine.body import Body
+from ...engine.types import FloatArray
+from .armature import create_armature
+from .body import create_body_steps
+
+_SPREAD = 0.8  # standard deviations of a random shape: nobody odd
+
+
+def random_betas(body: Body, seed: int) -> FloatArray:
+    """[S] a body and a head as chance has them; the same for the same seed."""
+    return np.random.default_rng(seed).normal(0.0, _SPREAD, body.num_betas)
+
+
+def add_body_steps(
+    body: Body, betas: FloatArray, name: str, context: Any
+) -> Generator[None, None, Any]:
+    """Add the body to the scene at the 3D cursor, in the T-pose; the generator returns the
+    armature. It is an ordinary mesh: visible, and rendered."""
+    if context.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    person = body.personalised(betas)
+    collection = bpy.data.collections.new(name)
+    context.scene.collection.children.link(collection)
+    try:
+        armature = create_armature(person.J_template, name, collection, context)
+        yield
+        mesh = yield from create_body_steps(person, f"{name} Body", armature, collection)
+        floor = float(person.v_template[:, 1].min())
+        armature.location = context.scene.cursor.location
+        armature.location.z -= floor
+        mesh.hide_set(False)
+        mesh.hide_render = False
+        mesh.display_type = "TEXTURED"
+    except BaseException:
+        for obj in list(collection.objects):
+            data = obj.data
+            bpy.data.objects.remove(obj)
+            bpy.data.batch_remove([data])
+        bpy.data.collections.remove(collection)
+        raise
+    for other in context.selected_objects:
+        other.select_set(False)
+    armature.select_set(True)
+    context.view_layer.objects.active = armature
+    return armature

@@ -1,0 +1,50 @@
+"""Add > Armature > Likeness Body."""
+# No postponed annotations here: Blender reads properties from them.
+
+from typing import Any
+
+import bpy
+
+from ..addon import portrait
+from ..engine.types import LikenessError
+
+
+class AddBody(bpy.types.Operator):  # type: ignore[misc]
+    """Add the body that avatars are made of, with its rig: bones, expressions, no splats"""
+
+    bl_idname = "likeness.add_body"
+    bl_label = "Likeness Body"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    shape: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Shape",
+        description="Whose body",
+        items=(
+            ("NEUTRAL", "Mean", "The mean of all bodies"),
+            ("RANDOM", "Random", "Somebody's; the seed says whose"),
+        ),
+    )
+    seed: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Seed", description="Another number is another person", default=0, min=0
+    )
+
+    def draw(self, context: Any) -> None:
+        self.layout.use_property_split = True
+        self.layout.prop(self, "shape")
+        if self.shape == "RANDOM":
+            self.layout.prop(self, "seed")
+
+    def execute(self, context: Any) -> set[str]:
+        try:
+            portrait.add_body(context, self.seed if self.shape == "RANDOM" else None)
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+def draw_add(layout: Any) -> None:
+    layout.operator(AddBody.bl_idname, icon="OUTLINER_OB_ARMATURE")
+
+
+CLASSES = (AddBody,)

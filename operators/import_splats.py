@@ -1,0 +1,76 @@
+"""File > Import > Gaussian Splats: a file of any program as an object of splats."""
+# No postponed annotations here: Blender reads properties from them.
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy_extras.io_utils import ImportHelper
+
+from ..addon import portrait
+from .running import JobOperator
+
+
+class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
+    """Load a Gaussian splat scene (.ply, .spz) as one object. Colors that change with the view
+    are reduced to their mean"""
+
+    bl_idname = "likeness.import_splats"
+    bl_label = "Import Gaussian Splats"
+    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
+
+    filename_ext = ".ply"
+    filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="File Path", description="The splats' file", subtype="FILE_PATH",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )  # fmt: skip
+    filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Filter", description="Which files are shown",
+        default="*.ply;*.spz", options={"HIDDEN"},
+    )  # fmt: skip
+    up: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Up Axis",
+        description="Which axis of a PLY file points up; SPZ files say it themselves",
+        items=(
+            ("-y", "-Y", "As most programs that make splats from photos write them"),
+            ("y", "Y", "As glTF has it"),
+            ("z", "Z", "As Blender has it"),
+        ),
+        default="-y",
+    )
+
+    def ask(self, context: Any, event: Any) -> set[str]:
+        """Ask for a file, unless one was dropped."""
+        if self.properties.is_property_set("filepath"):
+            return self.begin(context)
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def request(self, context: Any) -> dict[str, Any]:
+        return portrait.splats_request(Path(bpy.path.abspath(self.filepath)), self.up)
+
+    def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, Any]:
+        name = Path(self.filepath).stem
+        return portrait.import_splats_steps(context, Path(result["scene"]), name)
+
+
+class SplatsFileHandler(bpy.types.FileHandler):  # type: ignore[misc]
+    """Splat files dropped into a 3D view."""
+
+    bl_idname = "LIKENESS_FH_splats"
+    bl_label = "Gaussian Splats"
+    bl_import_operator = ImportSplats.bl_idname
+    bl_file_extensions = ".ply;.spz"
+
+    @classmethod
+    def poll_drop(cls, context: Any) -> bool:
+        return context.area is not None and context.area.type == "VIEW_3D"
+
+
+def draw_import(layout: Any) -> None:
+    layout.operator(ImportSplats.bl_idname, text="Gaussian Splats (.ply/.spz)")
+
+
+CLASSES = (ImportSplats, SplatsFileHandler)
+"""The file handler is offered beside Blender's own for PLY meshes."""
