@@ -1,0 +1,56 @@
+"""File > Export, read again: splats by the engine, meshes by Blender's own importers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+EXPORT = "export_checks"
+
+
+def test_splats_and_avatars(blender, tmp_path: Path) -> None:
+    found = blender(EXPORT, "splats", folder=str(tmp_path))
+    assert found[".ply"] > 55
+    assert found[".spz"] > 40
+    assert found["last"] > 55
+    assert found["sequence"] == [f"s_{k:04d}.ply" for k in (1, 2, 3)]
+    assert found["pose"] < 1e-5
+    assert found["photo_pose"] < 1e-5
+    assert found["splats"] == 3000
+    assert found["unchanged"]
+
+
+@pytest.mark.parametrize("kind", ["glb", "usda"])
+def test_rigged_mesh(blender_lts, kind: str, tmp_path: Path) -> None:
+    check_mesh(blender_lts, kind, tmp_path)
+
+
+def test_rigged_mesh_by_blenders_exporter(blender, tmp_path: Path) -> None:
+    check_mesh(blender, "fbx", tmp_path)
+
+
+def check_mesh(blender, kind: str, folder: Path) -> None:
+    """Every frame where Blender had it, and drawn with its texture in place."""
+    found = blender(EXPORT, "mesh", kind=kind, folder=str(folder))
+    assert found["unchanged"]
+    assert found["bones"] == 55
+    assert len(found["keys"]) >= 2
+    assert found["texture"] == 1024
+    assert max(found["off"]) < 1e-4
+    assert found["moved"] > 0.05
+    assert found["psnr"] > 30
+    if kind != "glb":
+        assert found["colors"] == 1
+
+
+def test_what_is_refused(blender_lts, tmp_path: Path) -> None:
+    found = blender_lts(EXPORT, "errors", folder=str(tmp_path))
+    assert "does not exist" in found["folder"]
+    assert ".ply, .spz" in found["suffix"]
+    assert "is a folder" in found["taken"]
+    assert "No file" in found["nameless"]
+    assert found["edited"] != "done"
+    assert not found["no_avatar"]
+    assert found["files"] == ["taken.ply"]
+    assert found["scenes"]
