@@ -16,8 +16,10 @@ from .commands import ROOT, step
 
 FILE = ROOT / "addon" / "messages.json"
 LANGUAGES = ("de",)
-DRAWN = ("operators", "panels", "addon/preferences.py", "addon/preferences_view.py",
-         "addon/properties.py", "addon/setup.py", "addon/running.py")  # fmt: skip
+DRAWN = (
+    "operators", "panels", "addon/face.py", "addon/preferences.py", "addon/preferences_view.py",
+    "addon/properties.py", "addon/running.py", "addon/scene/render.py", "addon/setup.py",
+)  # fmt: skip
 """Where labels and tooltips are written."""
 
 WORKING = ("engine/pipeline.py", "engine/output.py", "engine/jobs", "engine/track_files.py")
@@ -37,6 +39,10 @@ def collect(root: Path = ROOT) -> list[str]:
         found.update(texts_of(path.read_text(encoding="utf-8")))
     for path in _files(root, WORKING):
         found.update(stages_of(path.read_text(encoding="utf-8")))
+    for path in sorted((root / "engine" / "poses").glob("*.toml")):
+        found.update(
+            re.findall(r'^label = "(.+)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
+        )
     return sorted(found)
 
 
@@ -51,9 +57,9 @@ def texts_of(source: str) -> set[str]:
 
     Parts of f-strings are none, nor is what is drawn with ``translate=False``, raised or compared.
 
-    >>> source = "class A(Operator):\\n 'Do it'\\nlabel(text='There', icon='ADD')"
+    >>> source = "class A(Operator):\\n 'Do it'\\n bl_idname = 'a'\\nlabel(text='Yes', icon='ADD')"
     >>> sorted(texts_of(source))
-    ['Do it', 'There']
+    ['Do it', 'Yes']
     """
     tree = ast.parse(source)
     found: set[str] = set()
@@ -70,6 +76,8 @@ def texts_of(source: str) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             named = [k.value for k in node.keywords if k.arg in _TEXTS]
+        elif isinstance(node, ast.Tuple) and _is_item(node):
+            named = node.elts[1:3]
         elif isinstance(node, ast.Assign):
             names = {target.id for target in node.targets if isinstance(target, ast.Name)}
             named = [node.value] if names & _LABELS else []
@@ -82,11 +90,27 @@ def texts_of(source: str) -> set[str]:
             and isinstance(value.value, str)
             and id(value) not in unseen
         )
-    return {text for text in found if any(letter.isalpha() for letter in text)}
+    return {text for text in found if text == text.strip() and any(map(str.isalpha, text))}
+
+
+def _is_item(node: ast.Tuple) -> bool:
+    """An item of an enum: what it is called in the program, its label, its tooltip."""
+    strings = [e.value for e in node.elts[:3] if isinstance(e, ast.Constant)]
+    if len(strings) < 3 or not all(isinstance(text, str) for text in strings):
+        return False
+    return " " not in str(strings[0]) and " " in str(strings[2])
 
 
 def _is_operator(node: ast.ClassDef) -> bool:
-    return any("Operator" in ast.unparse(base) for base in node.bases)
+    """Mixins of operators have docstrings for programmers, and no ``bl_idname``."""
+    named = any(
+        isinstance(line, ast.Assign)
+        and any(
+            isinstance(target, ast.Name) and target.id == "bl_idname" for target in line.targets
+        )
+        for line in node.body
+    )
+    return named and any("Operator" in ast.unparse(base) for base in node.bases)
 
 
 def _untranslated(node: ast.Call) -> bool:

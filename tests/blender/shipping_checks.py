@@ -6,6 +6,7 @@ They know no panel or operator by name: whatever is registered is looked at.
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,6 +149,7 @@ def tooltips(zip_path: str) -> dict[str, Any]:
     """Operators, properties and items of enums that say nothing of themselves."""
     install(zip_path)
     faults: list[str] = []
+    shown: set[str] = set()
     counted = {"operators": 0, "properties": 0, "panels": 0}
     for cls in our_classes():
         name = cls.__name__
@@ -159,17 +161,21 @@ def tooltips(zip_path: str) -> dict[str, Any]:
             counted["operators"] += 1
             called = getattr(bpy.ops.likeness, cls.bl_idname.partition(".")[2]).get_rna_type()
             faults += text_faults(name, called.description)
+            shown |= {called.name, called.description}
             if not called.name:
                 faults.append(f"{name} has no label")
         for prop in own_properties(cls):
             counted["properties"] += 1
             where = f"{name}.{prop.identifier}"
             faults += text_faults(where, prop.description)
+            shown |= {prop.name, prop.description}
             if not prop.name.strip():
                 faults.append(f"{where} has no label")
             for item in getattr(prop, "enum_items_static", ()):
                 faults += text_faults(f"{where} {item.identifier}", item.description)
-    return {"faults": faults, "counted": counted}
+    messages = json.loads(ours("addon.translations").FILE.read_text(encoding="utf-8"))
+    unknown = sorted(t for t in shown - set(messages) if any(map(str.isalpha, t)))
+    return {"faults": faults, "counted": counted, "unknown": unknown}
 
 
 # What is drawn --------------------------------------------------------------------------------

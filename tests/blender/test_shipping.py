@@ -46,6 +46,7 @@ def test_disabling_leaves_nothing_and_enabling_brings_all_back(rounds: dict[str,
 def test_everything_has_a_label_and_a_tooltip(blender_lts, extension: Path) -> None:
     found = blender_lts(CHECKS, "tooltips", zip_path=str(extension))
     assert found["faults"] == []
+    assert found["unknown"] == [], "Run 'python build.py messages'."
     assert found["counted"]["operators"] > 10
     assert found["counted"]["properties"] > 20
 
