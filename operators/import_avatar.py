@@ -43,6 +43,9 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
+    def title(self) -> str:
+        return f"Opening {Path(self.filepath).stem}"
+
     def request(self, context: Any) -> dict[str, Any]:
         photo = Path(bpy.path.abspath(self.photo)) if self.photo else None
         return portrait.open_request(Path(bpy.path.abspath(self.filepath)), photo)

@@ -187,6 +187,9 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         chosen = [folder / file.name for file in self.files if file.name]
         return main_first(chosen, active) if len(chosen) > 1 else [*chosen, active][:1]
 
+    def title(self) -> str:
+        return f"Building {self.photos()[0].stem}"
+
     def request(self, context: Any) -> dict[str, Any]:
         main, *more = self.photos()
         if not main.name:

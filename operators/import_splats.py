@@ -47,6 +47,9 @@ class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
+    def title(self) -> str:
+        return f"Opening {Path(self.filepath).stem}"
+
     def request(self, context: Any) -> dict[str, Any]:
         return portrait.splats_request(Path(bpy.path.abspath(self.filepath)), self.up)
 

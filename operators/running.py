@@ -76,6 +76,10 @@ class JobOperator:
         """What to do when the user calls the operator: a file browser, a dialog, or run at once."""
         return self.begin(context)
 
+    def title(self) -> str:
+        """What the job is called while it runs, like "Building anna"."""
+        return str(self.bl_label)  # type: ignore[attr-defined]
+
     def answer(self, context: Any, question: dict[str, Any]) -> Mapping[str, Any]:
         """The answer to the worker's question where there is no user to ask."""
         return {"answer": "continue"}
@@ -113,9 +117,8 @@ class JobOperator:
 
     def begin(self, context: Any) -> set[str]:
         """Start the job and stay with it."""
-        label = self.bl_label  # type: ignore[attr-defined]
         try:
-            self._running = running.begin(label)
+            self._running = running.begin(self.title())
         except LikenessError as error:
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
             return {"CANCELLED"}
@@ -205,7 +208,7 @@ class JobOperator:
     def _block(self, context: Any) -> set[str]:
         """All of it at once, which is what a Blender without a window does."""
         try:
-            self._running = under_way = running.begin(self.bl_label)  # type: ignore[attr-defined]
+            self._running = under_way = running.begin(self.title())
         except LikenessError as error:
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
             return {"CANCELLED"}
@@ -381,14 +384,17 @@ def _draw_status(header: Any, context: Any) -> None:
     under_way = running.current()
     if under_way is not None:
         row = header.layout.row(align=True)
-        row.scale_x = 1.6
+        row.scale_x = 2.0
         row.progress(factor=under_way.fraction, type="BAR", text=status_text(under_way))
         row.operator(CancelJob.bl_idname, text="", icon="X")
 
 
 def status_text(under_way: running.Running) -> str:
-    """What is done now and how long it will take, in one line."""
-    return ", ".join(part for part in (under_way.doing, under_way.left) if part)
+    """What is under way, how far, and how long it will take, in one line."""
+    if under_way.question is not None:
+        return f"{under_way.title}: waits for you"
+    parts = (f"{under_way.title}: {under_way.fraction:.0%}", under_way.left)
+    return ", ".join(part for part in parts if part)
 
 
 def start() -> None:

@@ -42,10 +42,11 @@ def _draw_running(layout: Any, under_way: running.Running) -> None:
     row = box.row()
     row.label(text=under_way.title, icon="SORTTIME")
     row.operator("likeness.show_log", text="", icon="TEXT", emboss=False)
-    box.progress(factor=under_way.fraction, type="BAR", text=under_way.doing)
-    row = box.row()
-    row.label(text=under_way.left)
-    row.operator("likeness.cancel_job", icon="X")
+    column = box.column(align=True)
+    column.label(text=under_way.doing)
+    told = f"{under_way.fraction:.0%}" + (f", {under_way.left}" if under_way.left else "")
+    column.progress(factor=under_way.fraction, type="BAR", text=told)
+    box.operator("likeness.cancel_job", icon="X")
 
 
 def _draw_question(layout: Any, context: Any, question: dict[str, Any]) -> None:

@@ -16,7 +16,8 @@ def test_a_jobs_life(blender, tmp_path: Path) -> None:
     said, asked, panel = life["running"]
     assert (said, asked) == (["RUNNING_MODAL"], ["modal"])
     assert "label Make Thing" in panel
-    assert "progress Reading" in panel
+    assert "label Reading" in panel
+    assert any(line.startswith("progress ") and "%" in line for line in panel)
     assert "operator likeness.cancel_job" in panel
     assert 0.3 < life["fraction"] < 1.0
     assert life["mouse"] == ["PASS_THROUGH"]
