@@ -229,7 +229,8 @@ def _palm(points: Mapping[str, FloatArray], wrist: str) -> FloatArray | None:
     if min(sizes[:2]) < 1e-9 or sizes[2] < 0.3 * sizes[0] * sizes[1]:
         return None
     along, normal = along / sizes[0], normal / sizes[2]
-    return np.stack([along, np.cross(normal, along), normal], axis=1)
+    out: FloatArray = np.stack([along, np.cross(normal, along), normal], axis=1)
+    return out
 
 
 def _finger(name: str) -> bool:

@@ -19,6 +19,7 @@ from likeness.engine.retarget.placing import (
     blurred,
     continuous,
     floor_of,
+    held_back,
     joints_over_time,
     looped,
     placed,
@@ -387,6 +388,22 @@ def test_smoothing_is_symmetric_and_leaves_straight_lines(target: Target) -> Non
                                atol=1e-3)  # fmt: skip
     quats = continuous(axis_angle_to_quaternion(full_pose[:, 0]))
     assert (quats[1:] * quats[:-1]).sum(1).min() > 0.99
+
+
+def test_smoothing_can_hold_the_foot_on_the_floor(target: Target) -> None:
+    before = walking(target).motion
+    after = smoothed(before, 0.15)
+    shift = held_back(before.full_pose, before.transl, after.full_pose, after.transl, target)
+    held = after.transl + blurred(shift, 2.0)
+
+    def slide(full_pose: FloatArray, transl: FloatArray) -> float:
+        """Median way of the lower foot between two frames."""
+        _, heads = joints_over_time(full_pose, transl, target.joints)
+        feet = heads[:, [JOINT_INDEX["left_foot"], JOINT_INDEX["right_foot"]]]
+        steps = np.linalg.norm(np.diff(feet, axis=0), axis=2)
+        return float(np.median(steps.min(1)))
+
+    assert slide(after.full_pose, held) < 0.6 * slide(after.full_pose, after.transl)
 
 
 # Bad BVH files ------------------------------------------------------------------------------
