@@ -3,7 +3,9 @@
 
     python build.py demo [--portrait PHOTO] [--out DIR]    a first avatar, in out/
     python build.py test [pytest arguments]                every test
-    python build.py assets                                 the body and the detectors
+    python build.py assets                                 body, detectors and pose library
+    python build.py pictures [NAME ...]                    pictures of the library's poses
+    python build.py messages                               texts to be translated
     python build.py package [--out DIR] [--all]            the Blender extension
 
 Each makes the environment .venv with the versions of requirements/ and fills the user's cache
@@ -38,6 +40,8 @@ from tasks.extension import (
     this_platform,
     write_index,
 )
+from tasks.library import draw_pictures, ensure_library, write_library
+from tasks.messages import update_messages
 
 PYTHON = (3, 11)
 
@@ -59,6 +63,7 @@ def test(arguments: Sequence[str]) -> int:
     ensure_environment(VENV_BPY50, REQUIREMENTS / "bpy50.txt", editable=False)
     ensure_system_libraries(python, software_gl=True)
     folder = ensure_assets(python)
+    ensure_library(python, folder)
     ensure_sample(python, folder.parent / "downloads")
     step("Running the tests")
     return subprocess.run([python, "-m", "pytest", *arguments], cwd=ROOT, check=False).returncode
@@ -68,6 +73,7 @@ def package(out: Path, targets: Sequence[str], pythons: Sequence[str], index: bo
     """The extension, one zip per platform and Python of Blender; and an index of the folder."""
     own = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
     folder = ensure_assets(own)
+    ensure_library(own, folder)
     made = [
         build_extension(own, folder, target, out, python)
         for target in targets
@@ -97,13 +103,16 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = top.add_subparsers(
-        dest="task", required=True, metavar="{demo,test,assets,package}"
+        dest="task", required=True, metavar="{demo,test,assets,pictures,messages,package}"
     ).add_parser
     one = add("demo", help="build a first avatar")
     one.add_argument("--portrait", type=Path, help="your own photo")
     one.add_argument("--out", type=Path, help="where to write (default: out/NAME)")
     add("test", help="run the tests; what follows is handed to pytest")
-    add("assets", help="make the body and the detectors")
+    add("assets", help="make the body, the detectors and the pose library")
+    one = add("pictures", help="draw the pictures of the library's poses anew")
+    one.add_argument("names", nargs="*", metavar="NAME", help="of a pose or expression; else all")
+    add("messages", help="collect the texts of the source into addon/messages.json")
     one = add("package", help="make the Blender extension")
     one.add_argument("--out", type=Path, default=ROOT / "dist")
     chosen = one.add_mutually_exclusive_group()
@@ -121,6 +130,8 @@ def parser() -> argparse.ArgumentParser:
     one = add("bake")  # internal: the part of "assets" that needs the engine
     for name in ("detectors_wheel", "body_wheel", "folder"):
         one.add_argument(name, type=Path)
+    one = add("pose-library")  # internal: the part of "assets" that needs bpy
+    one.add_argument("path", type=Path)
     return top
 
 
@@ -138,7 +149,16 @@ def main(argv: Sequence[str]) -> int:
         elif options.task == "test":
             return test(more)
         elif options.task == "assets":
-            ensure_assets(ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True))
+            python = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
+            ensure_library(python, ensure_assets(python))
+        elif options.task == "pictures":
+            python = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
+            ensure_assets(python)
+            draw_pictures(python, options.names)
+        elif options.task == "pose-library":
+            write_library(options.path)
+        elif options.task == "messages":
+            update_messages()
         elif options.task == "package":
             targets = sorted(PLATFORM_TAGS) if options.all else options.platform
             package(

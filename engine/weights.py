@@ -31,6 +31,7 @@ ASSETS: dict[str, str] = {
     "palm_detection": "detectors/palm_detection_full.tflite",
     "hand_landmark": "detectors/hand_landmark_full.tflite",
     "selfie_segmentation": "detectors/selfie_segmentation.tflite",
+    "poses": "poses/likeness_poses.blend",
 }
 """Asset name -> file below the assets folder."""
 

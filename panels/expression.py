@@ -1,4 +1,4 @@
-"""The face: expressions in groups."""
+"""The face: named expressions, and a slider for every one of the body's."""
 
 from __future__ import annotations
 
@@ -6,29 +6,77 @@ from typing import Any
 
 import bpy
 
+from ..addon.face import by_region, expression_entries, pose_entries
+from ..addon.pose_library import library_entry
 from ..addon.properties import session
+from ..addon.rig.names import FACE
+from ..addon.scene.body import expression_names
 from ..addon.scene.build import find_avatar
+from ..engine.types import LikenessError
 from .base import AvatarPanel
 
-_REGIONS = {
-    "Eyes": ("eye",),
-    "Brows": ("brow",),
-    "Jaw": ("jaw",),
-    "Mouth": ("mouth", "tongue"),
-    "Cheeks and Nose": ("cheek", "nose"),
-}
-"""Heading -> beginnings of ARKit's expression names."""
+
+class _LibraryMenu:
+    """A menu of what the library has, one operator call each."""
+
+    operator = ""
+    catalog = ""
+
+    def draw(self, context: Any) -> None:
+        for name, label, _ in self.entries():
+            self.layout.operator(self.operator, text=label).name = name  # type: ignore[attr-defined]
+
+    def entries(self) -> list[tuple[str, str, str]]:
+        return expression_entries(self.catalog)
 
 
-def expressions_by_region(names: list[str], wanted: str = "") -> dict[str, list[str]]:
-    """Expression names under their headings, those without one under ``Other``."""
-    out: dict[str, list[str]] = {heading: [] for heading in (*_REGIONS, "Other")}
-    for name in names:
-        if wanted.lower() not in name.lower():
-            continue
-        headings = (h for h, starts in _REGIONS.items() if name.lower().startswith(starts))
-        out[next(headings, "Other")].append(name)
-    return {heading: members for heading, members in out.items() if members}
+class ExpressionMenu(_LibraryMenu, bpy.types.Menu):  # type: ignore[misc]
+    """Named expressions; the redo panel has their strength"""
+
+    bl_idname = "LIKENESS_MT_expressions"
+    bl_label = "Expressions"
+    operator, catalog = "likeness.set_expression", "Expressions"
+
+
+class VisemeMenu(_LibraryMenu, bpy.types.Menu):  # type: ignore[misc]
+    """Shapes of the mouth in speech"""
+
+    bl_idname = "LIKENESS_MT_visemes"
+    bl_label = "Visemes"
+    operator, catalog = "likeness.set_expression", "Visemes"
+
+
+class NamedPoseMenu(_LibraryMenu, bpy.types.Menu):  # type: ignore[misc]
+    """Poses of the whole body"""
+
+    bl_idname = "LIKENESS_MT_named_poses"
+    bl_label = "Poses"
+    operator = "likeness.apply_named_pose"
+
+    def entries(self) -> list[tuple[str, str, str]]:
+        return pose_entries()
+
+
+class LibraryPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
+    """The library's poses and expressions, by name; and where the asset browser finds them."""
+
+    bl_idname = "LIKENESS_PT_library"
+    bl_label = "Pose Library"
+
+    def draw(self, context: Any) -> None:
+        column = self.layout.column(align=True)
+        column.menu(NamedPoseMenu.bl_idname, icon="ARMATURE_DATA")
+        column.menu(ExpressionMenu.bl_idname, icon="USER")
+        column.menu(VisemeMenu.bl_idname, icon="SPEAKER")
+        try:
+            entry = library_entry(context)
+        except LikenessError as error:
+            self.layout.label(text=str(error), icon="INFO")
+            return
+        if entry is None:
+            self.layout.operator("likeness.add_pose_library", icon="ASSET_MANAGER")
+        else:
+            self.layout.label(text=f"Assets: {entry.name}", icon="ASSET_MANAGER")
 
 
 class ExpressionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
@@ -39,20 +87,45 @@ class ExpressionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
     def draw(self, context: Any) -> None:
         avatar = find_avatar(context.object)
-        keys = avatar.body.data.shape_keys if avatar else None
-        if keys is None:
+        bone = avatar.armature.pose.bones.get(FACE) if avatar else None
+        if avatar is None or bone is None:
+            self.layout.label(text="An older avatar: import it again", icon="INFO")
+            return
+        names = expression_names(avatar.armature)
+        if not names:
             self.layout.label(text="This body has no expressions")
             return
+        row = self.layout.row(align=True)
+        row.menu(ExpressionMenu.bl_idname, text="Named")
+        row.menu(VisemeMenu.bl_idname)
+        row = self.layout.row(align=True)
+        row.operator("likeness.reset_expression", text="Reset All", icon="LOOP_BACK").region = "ALL"
+        row.operator("likeness.key_expression", text="Key All", icon="KEY_HLT")
+        row.operator("likeness.mirror_expression", text="", icon="MOD_MIRROR")
         state = session(context)
         self.layout.prop(state, "expression_filter", text="", icon="VIEWZOOM")
-        names = [key.name for key in keys.key_blocks[1:]]
-        for heading, members in expressions_by_region(names, state.expression_filter).items():
+        for heading, members in by_region(names, state.expression_filter).items():
             header, body = self.layout.panel(f"likeness_{heading}", default_closed=False)
             header.label(text=heading)
+            reset = header.operator("likeness.reset_expression", text="", icon="LOOP_BACK")
+            reset.region = heading.upper().replace(" ", "_")
             if body is not None:
-                column = body.column(align=True)
-                for name in members:
-                    column.prop(keys.key_blocks[name], "value", text=name, slider=True)
+                _draw_sliders(body.column(align=True), bone, members)
 
 
-CLASSES = (ExpressionPanel,)
+def _draw_sliders(column: Any, bone: Any, members: list[tuple[str, ...]]) -> None:
+    """One row for an expression, or for the two of a pair: as one looks at the person, whose
+    right is on the left of the picture."""
+    for pair in members:
+        if len(pair) == 1:
+            column.prop(bone, f'["{pair[0]}"]', text=pair[0], slider=True)
+            continue
+        column.label(text=pair[0].removesuffix("Left"), translate=False)
+        row = column.row(align=True)
+        for name, side in zip(reversed(pair), ("R", "L")):
+            row.prop(bone, f'["{name}"]', text=side, slider=True)
+
+
+CLASSES = (
+    ExpressionMenu, VisemeMenu, NamedPoseMenu, LibraryPanel, ExpressionPanel,
+)  # fmt: skip

@@ -116,7 +116,7 @@ class Sitter:
         points = posed.vertices[: len(body.v_template)][_shown(body, view)]
         rgba = studio.draw(_camera(points, *_VIEWS[view]))
         alpha = rgba[..., 3:]
-        return np.clip(rgba[..., :3] * alpha + BACKGROUND * (1.0 - alpha), 0.0, 1.0)
+        return np.asarray(np.clip(rgba[..., :3] * alpha + BACKGROUND * (1.0 - alpha), 0.0, 1.0))
 
 
 def draw_pictures(names: Sequence[str], folder: Path = FOLDER) -> Iterator[Path]:

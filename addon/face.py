@@ -1,0 +1,96 @@
+"""What the face's panel shows: expressions in groups and pairs, the library's entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+REGIONS: dict[str, tuple[str, ...]] = {
+    "Eyes": ("eye",),
+    "Brows": ("brow",),
+    "Jaw": ("jaw",),
+    "Mouth": ("mouth", "tongue"),
+    "Cheeks and Nose": ("cheek", "nose"),
+    "Other": (),
+}
+"""Heading -> beginnings of ARKit's expression names."""
+
+Item = tuple[str, str, str]
+
+
+def region_of(name: str) -> str:
+    """The heading that an expression stands under.
+
+    >>> region_of("browInnerUp"), region_of("expression_3")
+    ('Brows', 'Other')
+    """
+    lower = name.lower()
+    return next(
+        (h for h, starts in REGIONS.items() if starts and lower.startswith(starts)), "Other"
+    )
+
+
+def expressions_of(names: Iterable[str], region: str | None) -> list[str]:
+    """Those of ``names`` in a region, or all."""
+    return [name for name in names if region is None or region_of(name) == region]
+
+
+def pairs(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Names with their partners of the other side, left first, in the order of the names.
+
+    >>> pairs(["eyeBlinkLeft", "eyeBlinkRight", "jawOpen", "jawLeft"])
+    [('eyeBlinkLeft', 'eyeBlinkRight'), ('jawOpen',), ('jawLeft',)]
+    """
+    known = list(names)
+    out: list[tuple[str, ...]] = []
+    for name in known:
+        stem = name.removesuffix("Right")
+        if stem != name and f"{stem}Left" in known:
+            continue
+        stem = name.removesuffix("Left")
+        partner = f"{stem}Right"
+        out.append((name, partner) if stem != name and partner in known else (name,))
+    return out
+
+
+def by_region(names: Iterable[str], wanted: str = "") -> dict[str, list[tuple[str, ...]]]:
+    """The pairs under their headings; a pair shows where either name holds ``wanted``."""
+    out: dict[str, list[tuple[str, ...]]] = {heading: [] for heading in REGIONS}
+    for pair in pairs(names):
+        if any(wanted.lower() in name.lower() for name in pair):
+            out[region_of(pair[0])].append(pair)
+    return {heading: members for heading, members in out.items() if members}
+
+
+@cache
+def expression_entries(catalog: str) -> list[Item]:
+    """Name, label and description of the library's expressions in a catalog."""
+    from ..engine.poses import expressions
+
+    found = expressions().values()
+    return [(e.name, e.label, e.description) for e in found if e.catalog == catalog]
+
+
+@cache
+def pose_entries() -> list[Item]:
+    """Name, label and description of the library's poses of the whole body."""
+    from ..engine.poses import poses
+
+    found = poses().values()
+    return [(p.name, p.label, p.description) for p in found if p.catalog == "Body"]
+
+
+def named_items(owner: Any, context: Any) -> list[Item]:
+    """For a property; the cache keeps what Blender only points at."""
+    return _all_expressions()
+
+
+def pose_items(owner: Any, context: Any) -> list[Item]:
+    """For a property."""
+    return pose_entries()
+
+
+@cache
+def _all_expressions() -> list[Item]:
+    return [*expression_entries("Expressions"), *expression_entries("Visemes")]

@@ -1,0 +1,236 @@
+"""The poses and expressions of ``engine/poses`` as a library of pose assets.
+
+:func:`write_library` makes a .blend with one action per pose and expression, Blender's catalogs
+beside it, and a picture for each. Actions turn bones and set properties of the bone ``face``; they
+move nothing, since people differ in size. A bone's own axes differ a little from person to person
+too: an asset is exact on the default body, and within about a degree on others. The panel's
+presets work out the same poses for the person at hand.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+import numpy as np
+
+from ..engine.types import JOINT_INDEX, FloatArray, LikenessError, Pose
+from .rig.names import FACE
+
+if TYPE_CHECKING:
+    from ..engine.poses import NamedExpression, NamedPose
+
+LIBRARY_NAME = "Likeness Poses"
+CATALOGS = {
+    "Body": "Poses/Body", "Hands": "Poses/Hands",
+    "Expressions": "Face/Expressions", "Visemes": "Face/Visemes",
+}  # fmt: skip
+CATALOGS_FILE = "blender_assets.cats.txt"
+AUTHOR, LICENSE = "Likeness", "CC0"
+_NAMESPACE = uuid.UUID("6a3c5be4-6f0e-4b2e-9a74-0a5d5cf5f7d1")
+_SLOT = "Likeness"
+
+
+def catalog_id(catalog: str) -> str:
+    """The same at every build, so that files that refer to it keep doing so."""
+    return str(uuid.uuid5(_NAMESPACE, CATALOGS[catalog]))
+
+
+def write_library(path: Path) -> None:
+    """Make the library's .blend and its catalogs. Blender's present file is left empty.
+
+    Args:
+        path: of the .blend, in a folder of its own.
+
+    Raises:
+        LikenessError: the default body or a picture is missing, or the folder cannot be written.
+    """
+    from ..engine.formats.atomic import whole_file
+    from ..engine.poses import expressions, poses
+    from ..engine.poses.pictures import read_picture
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    axes = _default_rest_axes()
+    actions = set()
+    for pose in poses().values():
+        action = pose_action(pose, axes)
+        _mark(action, pose, read_picture(pose.name))
+        actions.add(action)
+    for expression in expressions().values():
+        action = expression_action(expression)
+        _mark(action, expression, read_picture(expression.name))
+        actions.add(action)
+    with whole_file(path) as scratch:
+        bpy.data.libraries.write(str(scratch), actions, fake_user=True, compress=True)
+    with whole_file(path.with_name(CATALOGS_FILE)) as scratch:
+        scratch.write_text(catalogs_text(), encoding="utf-8")
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+def catalogs_text() -> str:
+    """The file that gives Blender's asset browser the names of the catalogs."""
+    lines = ["VERSION 1", ""]
+    for catalog, place in CATALOGS.items():
+        lines.append(f"{catalog_id(catalog)}:{place}:{place.replace('/', '-')}")
+    return "\n".join([*lines, ""])
+
+
+def pose_action(pose: NamedPose, axes: FloatArray) -> Any:
+    """An action with one key of the bones that a pose is about.
+
+    Args:
+        axes: [55, 3, 3] the bones' axes at rest, as :func:`motion.pose.rest_axes` gives them.
+    """
+    from .motion.pose import bone_quaternions
+
+    full_pose = Pose.rest(0).with_joints(**pose.joints).full_pose
+    quaternions = bone_quaternions(full_pose, axes)
+    action, bag = _new_action(pose.label)
+    for name in pose.joints:
+        quaternion = quaternions[JOINT_INDEX[name]]
+        path = f'pose.bones["{name}"].rotation_quaternion'
+        _key(bag, name, path, quaternion if quaternion[0] >= 0 else -quaternion)
+    return action
+
+
+def expression_action(expression: NamedExpression) -> Any:
+    """An action with one key of the properties of the bone ``face`` it is about."""
+    action, bag = _new_action(expression.label)
+    for name, value in expression.all_weights().items():
+        _key(bag, FACE, f'pose.bones["{FACE}"]["{name}"]', [value])
+    return action
+
+
+# What is set by name ------------------------------------------------------------------------
+
+
+def blended(
+    now: Mapping[str, float], name: str, strength: float, replaces: bool
+) -> dict[str, float]:
+    """The expressions after a named one is set.
+
+    Args:
+        now: what they are, by name.
+        strength: 0 leaves them, 1 sets the whole expression.
+        replaces: it takes the place of what its region shows; else it is added to that, as far
+            as 1.
+    """
+    from ..engine.poses import expression_named
+
+    entry = expression_named(name)
+    missing = sorted(entry.weights.keys() - now.keys())
+    if missing:
+        raise LikenessError(
+            f"This body has no expression '{missing[0]}'.",
+            "Named expressions need a body with ARKit's 52, as the default one is.",
+        )
+    out = dict(now)
+    if replaces:
+        for part, value in entry.all_weights(tuple(now)).items():
+            out[part] += strength * (value - out[part])
+    else:
+        for part, value in entry.weights.items():
+            out[part] = max(out[part], min(1.0, out[part] + strength * value))
+    return out
+
+
+# The user's asset libraries -----------------------------------------------------------------
+
+
+def library_folder() -> Path:
+    """Where the library lies.
+
+    Raises:
+        LikenessError: it was not made.
+    """
+    from ..engine.weights import asset_path
+
+    return asset_path("poses").parent
+
+
+def library_entry(context: Any) -> Any | None:
+    """The preferences' entry of an asset library that is ours, or None."""
+    folder = library_folder()
+    for entry in context.preferences.filepaths.asset_libraries:
+        if entry.path and Path(bpy.path.abspath(entry.path)).resolve() == folder.resolve():
+            return entry
+    return None
+
+
+def add_library(context: Any) -> tuple[Any, bool]:
+    """List the library in Blender's preferences; the entry, and whether it is new.
+
+    An entry of an older version of the extension, with our name and a folder that is gone, is
+    pointed here.
+
+    Raises:
+        LikenessError: the library was not made.
+    """
+    found = library_entry(context)
+    if found is not None:
+        return found, False
+    folder = library_folder()
+    libraries = context.preferences.filepaths.asset_libraries
+    stale = (e for e in libraries if e.name == LIBRARY_NAME and not Path(e.path).is_dir())
+    entry = next(stale, None)
+    if entry is None:
+        entry = libraries.new(name=LIBRARY_NAME, directory=str(folder))
+    entry.path = str(folder)
+    return entry, True
+
+
+# Helpers ------------------------------------------------------------------------------------
+
+
+def _default_rest_axes() -> FloatArray:
+    """[55, 3, 3] of the default body's bones."""
+    from ..engine.body.model import load_body
+    from ..engine.weights import asset_path
+    from .motion.pose import rest_axes
+    from .scene.armature import create_armature
+
+    joints = load_body(asset_path("body")).J_template
+    armature = create_armature(joints, "Rest", bpy.context.scene.collection, bpy.context)
+    axes = rest_axes(armature)
+    data = armature.data
+    bpy.data.objects.remove(armature)
+    bpy.data.armatures.remove(data)
+    return axes
+
+
+def _new_action(name: str) -> tuple[Any, Any]:
+    """An action with a slot for an object, and what takes its curves."""
+    action = bpy.data.actions.new(name)
+    slot = action.slots.new(id_type="OBJECT", name=_SLOT)
+    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+    return action, strip.channelbag(slot, ensure=True)
+
+
+def _key(bag: Any, bone: str, path: str, values: Any) -> None:
+    group = bag.groups.get(bone) or bag.groups.new(bone)
+    for index, value in enumerate(values):
+        curve = bag.fcurves.new(path, index=index)
+        curve.keyframe_points.add(1)
+        curve.keyframe_points[0].co = (1.0, float(value))
+        curve.group = group
+        curve.update()
+
+
+def _mark(action: Any, entry: NamedPose | NamedExpression, picture: FloatArray) -> None:
+    """Make an action an asset with its text and picture [H, W, 3]."""
+    action.asset_mark()
+    data = action.asset_data
+    data.author, data.license = AUTHOR, LICENSE
+    data.description = entry.description
+    data.catalog_id = catalog_id(entry.catalog)
+    for tag in dict.fromkeys((entry.name, *entry.tags)):
+        data.tags.new(tag)
+    preview = action.preview_ensure()
+    height, width, _ = picture.shape
+    preview.image_size = (width, height)
+    pixels = np.ones((height, width, 4), np.float32)
+    pixels[..., :3] = picture[::-1]  # Blender's pictures begin below
+    preview.image_pixels_float.foreach_set(pixels.ravel())

@@ -1,0 +1,79 @@
+"""The library of pose assets that the extension ships, made with Blender's own module."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from .assets import bake_stamp
+from .commands import ROOT, BuildError, run, step
+
+MAX_BYTES = 4_000_000
+FILES = ("likeness_poses.blend", "blender_assets.cats.txt")
+
+
+def library_stamp() -> str:
+    """What the library is made of: the poses, their pictures, the body and the code."""
+    folder = ROOT / "engine" / "poses"
+    sources = [p for p in sorted(folder.rglob("*")) if p.suffix in (".py", ".toml", ".webp")]
+    code = ("pose_library.py", "motion/pose.py", "scene/armature.py", "scene/axes.py")
+    sources += [ROOT / "addon" / name for name in code]
+    digest = hashlib.sha256(bake_stamp().encode())
+    for path in sources:
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def ensure_library(python: Path, assets: Path) -> Path:
+    """The folder of pose assets below ``assets``, made when it is missing or out of date.
+
+    Args:
+        python: of an environment with bpy; the oldest Blender that is to open the library.
+        assets: the folder that :func:`.assets.ensure_assets` fills.
+    """
+    folder = assets / "poses"
+    stamp = folder / "stamp.json"
+    wanted = {"made_of": library_stamp()}
+    whole = all((folder / name).is_file() for name in (*FILES, stamp.name))
+    if whole and json.loads(stamp.read_text(encoding="utf-8")) == wanted:
+        return folder
+    step(f"Making the pose library in {folder}")
+    # Beside the assets: what lies among them goes into the extension.
+    with tempfile.TemporaryDirectory(dir=assets.parent) as scratch:
+        made = Path(scratch) / "poses"
+        made.mkdir()
+        run(python, ROOT / "build.py", "pose-library", made / FILES[0])
+        size = (made / FILES[0]).stat().st_size
+        if size > MAX_BYTES:
+            raise BuildError(f"{FILES[0]} has {size / 1e6:.1f} MB; the limit is 4 MB.")
+        (made / stamp.name).write_text(json.dumps(wanted), encoding="utf-8")
+        if folder.exists():
+            folder.replace(Path(scratch) / "old")
+        made.replace(folder)
+    return folder
+
+
+def write_library(path: Path) -> None:
+    """Runs in the environment, where the engine and bpy are installed."""
+    from likeness.addon.pose_library import write_library as write
+
+    write(path)
+
+
+def draw_pictures(python: Path, names: Sequence[str]) -> None:
+    """Draw the pictures of poses and expressions anew, in the source tree; all without names."""
+    step("Drawing the pictures of the poses")
+    code = (
+        "import sys\n"
+        "from likeness.engine.poses import expressions, poses\n"
+        "from likeness.engine.poses.pictures import draw_pictures\n"
+        "for path in draw_pictures(sys.argv[1:] or [*poses(), *expressions()]):\n"
+        "    print(path.name, flush=True)\n"
+    )
+    if subprocess.run([python, "-c", code, *names], check=False).returncode:
+        raise BuildError("The pictures could not be drawn.")
