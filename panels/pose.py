@@ -29,6 +29,48 @@ def _switch(column: Any, label: str, bone: Any, prop: str, operator: str, text: 
     return row.operator(operator, text=text)
 
 
+def _draw_switches(layout: Any, armature: Any) -> None:
+    bones = armature.pose.bones
+    header, body = layout.panel("likeness_ik", default_closed=False)
+    header.label(text="IK and Look-At")
+    if body is None:
+        return
+    column = body.column(align=True)
+    for limb, label in _LIMB_LABELS.items():
+        control = bones[ik_control(limb)]
+        on = control[IK] > 0.5
+        button = _switch(column, label, control, IK, "likeness.switch_ik", "FK" if on else "IK")
+        button.limb, button.to = limb, "FK" if on else "IK"
+    row = column.row(align=True)
+    for to in ("IK", "FK"):
+        button = row.operator("likeness.switch_ik", text=f"All {to}")
+        button.limb, button.to = "ALL", to
+    column = body.column(align=True)
+    for target, label in ((HEAD_TARGET, "Head"), (EYES_TARGET, "Eyes")):
+        text = "Let Go" if looking(armature, target) else "Look"
+        _switch(column, label, bones[target], LOOK, "likeness.look_at", text).target = target
+    on = limits_on(armature)
+    body.operator(
+        "likeness.joint_limits", depress=on, icon="CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
+    )  # fmt: skip
+
+
+def _draw_bones(layout: Any, armature: Any) -> None:
+    header, body = layout.panel("likeness_bones", default_closed=True)
+    header.label(text="Bones Shown")
+    if body is None:
+        return
+    shown = armature.data.collections_all
+    column = body.column(align=True)
+    for names in ((BODY, CONTROLS, FACE_BONES), LIMBS_SHOWN[:2], LIMBS_SHOWN[2:],
+                  HAND_COLLECTIONS):  # fmt: skip
+        row = column.row(align=True)
+        for name in names:
+            if name in shown and name in COLLECTIONS:
+                row.prop(shown[name], "is_visible", text=name, toggle=True)
+    body.prop(armature, "show_in_front", text="In Front")
+
+
 class PosePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
     """Whole poses, and the rig's switches."""
 
@@ -49,44 +91,8 @@ class PosePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         row.operator("likeness.mirror_pose", text="Mirror", icon="MOD_MIRROR")
         row.operator("likeness.reset_bones", text="Reset", icon="LOOP_BACK")
         self.layout.operator("likeness.feet_to_ground", icon="TRIA_DOWN_BAR")
-        self._switches(armature)
-        self._bones(armature)
-
-    def _switches(self, armature: Any) -> None:
-        bones = armature.pose.bones
-        header, body = self.layout.panel("likeness_ik", default_closed=False)
-        header.label(text="IK and Look-At")
-        if body is None:
-            return
-        column = body.column(align=True)
-        for limb, label in _LIMB_LABELS.items():
-            control = bones[ik_control(limb)]
-            on = control[IK] > 0.5
-            button = _switch(column, label, control, IK, "likeness.switch_ik", "FK" if on else "IK")
-            button.limb, button.to = limb, "FK" if on else "IK"
-        column = body.column(align=True)
-        for target, label in ((HEAD_TARGET, "Head"), (EYES_TARGET, "Eyes")):
-            text = "Let Go" if looking(armature, target) else "Look"
-            _switch(column, label, bones[target], LOOK, "likeness.look_at", text).target = target
-        on = limits_on(armature)
-        body.operator(
-            "likeness.joint_limits", depress=on, icon="CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
-        )  # fmt: skip
-
-    def _bones(self, armature: Any) -> None:
-        header, body = self.layout.panel("likeness_bones", default_closed=True)
-        header.label(text="Bones Shown")
-        if body is None:
-            return
-        shown = armature.data.collections_all
-        column = body.column(align=True)
-        for names in ((BODY, CONTROLS, FACE_BONES), LIMBS_SHOWN[:2], LIMBS_SHOWN[2:],
-                      HAND_COLLECTIONS):  # fmt: skip
-            row = column.row(align=True)
-            for name in names:
-                if name in shown and name in COLLECTIONS:
-                    row.prop(shown[name], "is_visible", text=name, toggle=True)
-        body.prop(armature, "show_in_front", text="In Front")
+        _draw_switches(self.layout, armature)
+        _draw_bones(self.layout, armature)
 
 
 CLASSES = (PosePanel,)

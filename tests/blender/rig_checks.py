@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import bpy
 import numpy as np
 import people
-from likeness import operators
+from likeness import operators, panels
 from likeness.addon.motion.pose import bones_to_pose, pose_to_bones
 from likeness.addon.rig import keying, posing
 from likeness.addon.rig.controls import EYES
@@ -248,8 +250,20 @@ def keys() -> dict[str, Any]:
     out["released"] = armature.pose.bones[HEAD_TARGET][LOOK]
     bpy.ops.likeness.joint_limits()
     out["limits"] = limits_on(armature)
+    out["drawn"] = panel_properties()
     out["reset_poll"] = bpy.ops.likeness.reset_bones.poll()
     return out
+
+
+def panel_properties() -> int:
+    """How many properties the panel draws; each of them has to be there."""
+    layout, body = MagicMock(), MagicMock()
+    layout.panel.return_value = (MagicMock(), body)
+    panels.pose.PosePanel.draw(SimpleNamespace(layout=layout), bpy.context)
+    drawn = [call.args for call in body.mock_calls if call[0].endswith("prop")]
+    for owner, path in drawn:
+        owner.path_resolve(path)
+    return len(drawn)
 
 
 def look() -> dict[str, Any]:

@@ -84,6 +84,7 @@ def test_switches_key_themselves(blender) -> None:
     assert figures["photo"] < 1e-4
     assert figures["face"]
     assert figures["limits"]
+    assert figures["drawn"] == 4 + 2 + 9 + 1  # limbs, targets, bone collections, in front
     assert not figures["reset_poll"]  # no bones are selected
 
 
