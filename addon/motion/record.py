@@ -198,7 +198,7 @@ def record_fbx(path: Path, target: Path, bones: Path | None) -> Steps:
         raise LikenessError(f"'{path}' does not exist.", "Choose an FBX file.")
     bone_map = read_map(bones) if bones is not None else None
     scene = bpy.data.scenes.new(SCENE_NAME)
-    before = _everything()
+    before = set(_everything())
     try:
         _import_fbx(path, scene)
         yield 0.0
@@ -219,7 +219,8 @@ def record_fbx(path: Path, target: Path, bones: Path | None) -> Steps:
         yield from record_skeleton(armature, frames, rate, target, used, scene)
     finally:
         bpy.data.scenes.remove(scene)
-        bpy.data.batch_remove([block for block in _everything() - before if _left(block)])
+        made = [block for uid, block in _everything().items() if uid not in before]
+        bpy.data.batch_remove(made)
 
 
 def _import_fbx(path: Path, scene: Any) -> None:
@@ -234,13 +235,10 @@ def _import_fbx(path: Path, scene: Any) -> None:
         ) from error
 
 
-def _everything() -> set[Any]:
+def _everything() -> dict[int, Any]:
+    """Session number -> block, of what an importer makes; shape keys go with their meshes."""
     data = bpy.data
     kinds = (data.objects, data.armatures, data.meshes, data.actions, data.materials, data.images,
              data.textures, data.collections, data.cameras, data.lights, data.curves,
-             data.shape_keys, data.node_groups)  # fmt: skip
-    return {block for kind in kinds for block in kind}
-
-
-def _left(block: Any) -> bool:
-    return not isinstance(block, bpy.types.Key)  # goes with its mesh
+             data.node_groups)  # fmt: skip
+    return {block.session_uid: block for kind in kinds for block in kind}

@@ -156,6 +156,31 @@ def there_and_back(folder: str) -> dict[str, Any]:
     return out
 
 
+def with_ik(folder: str) -> dict[str, Any]:
+    """A hand on its IK control, which is keyed: written as one sees it."""
+    from likeness.addon.rig.ik import to_ik
+    from likeness.addon.rig.names import ik_control
+
+    empty()
+    likeness.register()
+    avatar, objects = person()
+    to_ik(objects.armature, ["left_hand", "right_foot"])
+    control = objects.armature.pose.bones[ik_control("left_hand")]
+    for frame, x in ((1, 0.0), (9, 0.15)):
+        control.location = (x, x, 0.5 * x)
+        control.keyframe_insert("location", frame=frame)
+    poses = shown(objects, avatar, range(1, 10))
+    target = Path(folder, "ik.npz")
+    bpy.ops.likeness.export_motion(filepath=str(target), frame_start=1, frame_end=9)
+    again = load_motion(target, avatar.body.num_expression)
+    arm = [JOINT_INDEX["left_shoulder"], JOINT_INDEX["left_elbow"]]
+    ends = [p.full_pose[arm] for p in (poses[0], poses[-1])]
+    return {
+        "error": turn_error(again.full_pose, np.array([p.full_pose for p in poses])),
+        "moved": turn_error(*ends),
+    }
+
+
 def options(folder: str) -> dict[str, Any]:
     """Where and how a motion lands."""
     empty()

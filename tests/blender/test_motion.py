@@ -35,6 +35,12 @@ def test_a_motion_plays_as_in_its_file_and_comes_back(blender, tmp_path: Path) -
     assert out["scenes"] == ["Scene"]
 
 
+def test_what_is_written_is_what_one_sees(blender_lts, tmp_path: Path) -> None:
+    out = blender_lts(MOTION, "with_ik", folder=str(tmp_path))
+    assert out["moved"] > 0.05
+    assert out["error"] < 1e-4
+
+
 def test_where_and_how_a_motion_lands(blender, tmp_path: Path) -> None:
     out = blender(MOTION, "options", folder=str(tmp_path))
     assert out["keyed"]["keys"] in ([61], [62])  # twice the frame rate
