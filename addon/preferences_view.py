@@ -50,7 +50,7 @@ def _draw_state(layout: Any) -> None:
 def _draw_engine(layout: Any, settings: Any, context: Any) -> None:
     _setting(layout, settings, "engine_python")
     for icon, text in setup.environment_lines(context):
-        layout.label(text=text, icon=icon, translate=False)
+        layout.label(text=text, icon=icon)
     layout.operator("likeness.check_engine", icon="VIEWZOOM")
 
 
@@ -58,7 +58,7 @@ def _draw_body(layout: Any, settings: Any, context: Any) -> None:
     _setting(layout, settings, "body_file")
     row = layout.row()
     icon, text = setup.body_line(context)
-    row.label(text=text, icon=icon, translate=False)
+    row.label(text=text, icon=icon)
     if settings.body_file:
         row.operator("likeness.look_around", text="Check", icon="VIEWZOOM")
 
@@ -66,9 +66,9 @@ def _draw_body(layout: Any, settings: Any, context: Any) -> None:
 def _draw_files(layout: Any, settings: Any, context: Any) -> None:
     _setting(layout, settings, "avatar_folder")
     _setting(layout, settings, "show_splats")
+    for line in setup.cache_lines(context):
+        layout.label(text=line, icon="FILE_CACHE", translate=False)
     row = layout.row()
-    lines = setup.cache_lines(context)
-    row.label(text="; ".join(lines), translate=False) if lines else row.label(text="Caches")
     row.operator("likeness.look_around", text="Update", icon="FILE_REFRESH")
     row.operator("likeness.clear_cache", icon="TRASH")
     if hasattr(bpy.types, "LIKENESS_OT_add_pose_library"):
