@@ -85,7 +85,7 @@ def installed(blender: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def gui(blender: Any, installed: dict[str, Any]) -> Scenario:
     """``gui(scenario, **arguments)`` plays a scenario and gives its answer."""
 
-    def play(scenario: str, limit: float = 180, **arguments: Any) -> Any:
+    def play(scenario: str, limit: float = 600, **arguments: Any) -> Any:
         return blender.run(HERE / "scenarios.py", scenario, limit, **arguments)
 
     return play
@@ -106,9 +106,14 @@ def nobody(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+def sample_avatar(path: Path, splats: int) -> None:
+    """Write the default body under random splats."""
+    save_avatar(covered_body(load_body(asset_path("body")), splats), path)
+
+
 @pytest.fixture(scope="session")
 def avatar(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The default body under ten thousand splats."""
+    """A small avatar's file."""
     path = tmp_path_factory.mktemp("avatar") / "somebody.safetensors"
-    save_avatar(covered_body(load_body(asset_path("body")), 10_000), path)
+    sample_avatar(path, 10_000)
     return str(path)

@@ -383,7 +383,7 @@ def open_file_while_running(ui: Any, photo: str) -> Steps:
 
 
 def undo_while_running(ui: Any, photo: str) -> Steps:
-    """The user goes on working, and undoes, while the worker runs; the avatar comes all the same."""
+    """The user goes on working, and undoes, while the worker runs; the avatar comes anyway."""
     yield from fresh(ui, keep=("Cube",))
     yield from start_build(ui, photo, quality="DRAFT")
     with ui.override():

@@ -1,0 +1,77 @@
+"""Time what a user waits for in Blender's window, from a photo dropped to an avatar posed.
+
+    python benchmarks/windowed.py --blender EXE [--photo PHOTO] [--zip ZIP] [--quality DRAFT]
+
+Everything happens in a fresh profile: the extension is installed, one build warms the compiled
+loops, the next is measured. A 10 ms timer inside Blender finds the longest time in which the
+window answered nobody, with and without a job; every call of the extension is timed, too, because
+software GL makes the drawing itself slow. See docs/gui_tests.md for what EXE may be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+GUI = HERE.parent / "tests" / "gui"
+sys.path.insert(0, str(GUI))
+
+from conftest import sample_avatar, zip_for  # noqa: E402
+from likeness.engine.weights import cache_assets_dir  # noqa: E402
+from window import blender_window, missing  # noqa: E402
+
+
+def measured(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """All figures, from one Blender."""
+    photo = Path(shutil.copy2(options.photo, folder))
+    avatar = folder / "avatar.safetensors"
+    sample_avatar(avatar, options.splats)
+    scenarios = GUI / "scenarios.py"
+    with blender_window(options.blender, folder, shots=options.shots) as window:
+        if options.zip:
+            os.environ["LIKENESS_ZIP"] = str(options.zip.absolute())
+        made = zip_for(window.python, folder)
+        out: dict[str, Any] = {"blender": window.version, "quality": options.quality}
+        done = window.run(scenarios, "install", 600, zip_path=str(made))
+        out["enable_seconds"] = done["enable_seconds"]
+        drop = {"photo": str(photo), "quality": options.quality}
+        for name, shading in (("cold", "SOLID"), ("solid", "SOLID"), ("material", "MATERIAL")):
+            out[name] = window.run(scenarios, "measure_drop", 900, shading=shading, **drop)
+            print(name, json.dumps(out[name], indent=1), flush=True)
+        for shading in ("SOLID", "MATERIAL"):
+            answer = window.run(scenarios, "measure_pose", 600, avatar=str(avatar), shading=shading)
+            out[f"pose_{shading.lower()}"] = answer
+            print(shading, answer, flush=True)
+    return out
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--blender", default=os.environ.get("BLENDER"))
+    parser.add_argument(
+        "--photo", type=Path, default=cache_assets_dir().parent / "downloads" / "astronaut.png"
+    )
+    parser.add_argument("--zip", type=Path, help="the extension, for that Blender's Python")
+    parser.add_argument("--quality", default="DRAFT", choices=("DRAFT", "STANDARD", "BEST"))
+    parser.add_argument("--splats", type=int, default=60_000, help="of the avatar that is posed")
+    parser.add_argument("--shots", type=Path, help="folder for pictures of the window")
+    parser.add_argument("--folder", type=Path, help="where Blender can see it, for scratch files")
+    options = parser.parse_args()
+    reason = missing(options.blender)
+    if reason:
+        parser.error(reason)
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        out = measured(options, Path(folder))
+    print(json.dumps({"benchmark": "windowed", **out}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
