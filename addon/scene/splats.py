@@ -33,6 +33,7 @@ def splat_object(mesh: Any, name: str, body_object: Any, collection: Any) -> Any
     collection.objects.link(obj)
     obj.parent = body_object.parent
     obj.visible_shadow = False
+    obj.visible_diffuse = False  # they would light other objects, and cost as much time again
     modifier = obj.modifiers.new(MODIFIER_NAME, "NODES")
     modifier.node_group = splat_group()
     set_input(modifier, "Body", body_object)

@@ -2,12 +2,14 @@
 
 The shader carries the splats along with the body itself; only the body's vertices go to the
 graphics card when the pose changes. What is left for the processor is the order, for which it
-needs one number per splat, its depth. A splat's place is linear in its triangle but for the
-normalisation of the frame, so with ``R_k`` the frame at corner k
+needs one number per splat, its depth. With ``n_k`` the normals at a triangle's corners, ``e_k`` and
+``f_k`` the tangents that belong to them, and offset (x, y, z),
 
-    depth = view . mean ≈ sum_k bary_k (view . corner_k + sigma (R_k^T view) . offset)
+    depth ≈ view . sum_k b_k (corner_k + sigma (x e_k + y f_k + z n_k / |n|)),
+    |n|^2 = 1 - 2 sum_{i<j} b_i b_j (1 - n_i . n_j)
 
-and all but ``bary_k`` and ``bary_k offset`` is worked out once per triangle rather than per splat.
+which is exact but for the tangents, and in which everything but the b's and the offset is worked
+out once per triangle rather than per splat.
 """
 
 from __future__ import annotations
@@ -65,9 +67,9 @@ class Cloud:
         self._corners = used  # [T, 3]: the body's triangles that carry splats
         self._inverse_rest_area = np.zeros(len(used), np.float32)
         self._inverse_rest_area[self._triangle] = splats.inverse_rest_area
-        ones = np.ones((self.count, 1), np.float32)
-        affine = np.concatenate([ones, splats.offset], 1)  # [N, 4]
-        self._weights = (splats.bary[:, :, None] * affine[:, None]).reshape(-1, 12)
+        b, (x, y, z) = splats.bary.T, splats.offset.T
+        terms = [*b, *(b * x), *(b * y), *(b * z), b[0] * b[1], b[1] * b[2], b[2] * b[0]]
+        self._weights = np.stack(terms, -1).astype(np.float32)  # [N, 15]
         self._level: tuple[int, IntArray] = (-1, np.empty(0, np.int64))
 
     def order(
@@ -85,18 +87,26 @@ class Cloud:
         ab, ac = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         area = np.linalg.norm(np.cross(ab, ac), axis=-1)
         sigma = np.clip(np.sqrt(area * self._inverse_rest_area), *SIGMA_RANGE)
-        terms = np.empty((len(corners), 3, 4), np.float32)
-        terms[:, :, 0] = corners @ view
+        terms = np.empty((len(corners), 15), np.float32)
+        terms[:, :3] = corners @ view
+        n = normals[self._corners]  # [T, 3, 3]
         for k in range(3):
-            n = normals[self._corners[:, k]]
-            e1 = ab - np.einsum("tc,tc->t", ab, n)[:, None] * n
+            e1 = ab - np.einsum("tc,tc->t", ab, n[:, k])[:, None] * n[:, k]
             e1 /= np.maximum(np.linalg.norm(e1, axis=-1), 1e-12)[:, None]
-            terms[:, k, 1], terms[:, k, 3] = sigma * (e1 @ view), sigma * (n @ view)
-            terms[:, k, 2] = sigma * (np.cross(n, e1) @ view)
+            terms[:, 3 + k] = sigma * (e1 @ view)
+            terms[:, 6 + k] = sigma * (np.cross(n[:, k], e1) @ view)
+            terms[:, 9 + k] = sigma * (n[:, k] @ view)
+            terms[:, 12 + k] = 2.0 - 2.0 * np.einsum("tc,tc->t", n[:, k], n[:, (k + 1) % 3])
         rows = self._rows(count)
         triangle = self._triangle if rows is None else self._triangle[rows]
         weights = self._weights if rows is None else self._weights[rows]
-        depth = np.einsum("nk,nk->n", weights, terms.reshape(-1, 12)[triangle])
+        terms = terms[triangle]
+        along, length2 = (
+            np.einsum("nk,nk->n", weights[:, part], terms[:, part])
+            for part in (slice(9, 12), slice(12, 15))
+        )
+        depth = np.einsum("nk,nk->n", weights[:, :9], terms[:, :9])
+        depth += along / np.sqrt(np.maximum(1.0 - length2, 1e-6))
         low, high = depth.min(initial=0.0), depth.max(initial=1e-6)
         steps = (high - depth) * (_LEVELS / max(float(high - low), 1e-9))
         order = np.argsort(steps.astype(np.uint16), kind="stable")

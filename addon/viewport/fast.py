@@ -159,8 +159,15 @@ def draw_view(
         if moved or drawn.sorted_for != (away.tobytes(), count):
             drawn.picture.sort(drawn.cloud.order(vertices, normals, away, count))
             drawn.sorted_for = (away.tobytes(), count)
-        drawn.picture.draw(model_view, projection, width, height)
+        drawn.picture.draw(model_view, projection, width, height, _knows_depth(space))
     return len(shown)
+
+
+def _knows_depth(space: Any) -> bool:
+    """Whether the depth of the scene's objects can be had: EEVEE and Cycles only write it for
+    the overlays. Without it the splats lie over everything."""
+    solid = space is None or space.shading.type in ("SOLID", "WIREFRAME")
+    return solid or bool(space.overlay.show_overlays)
 
 
 def _middle(obj: Any) -> Any:

@@ -166,12 +166,15 @@ class Picture:
         self._shown = len(order)
         self._order = _texture(order.astype(np.float32)[:, None])
 
-    def draw(self, model_view: Any, projection: Any, width: float, height: float) -> None:
-        """Blend the splats over what is there, behind what is nearer.
+    def draw(
+        self, model_view: Any, projection: Any, width: float, height: float, depth: bool = True
+    ) -> None:
+        """Blend the splats over what is there.
 
         Args:
             model_view, projection: mathutils' matrices, from the body's space to clip space.
             width, height: of the picture in pixels.
+            depth: stay behind what is nearer.
         """
         shader = self._shader
         shader.bind()
@@ -185,7 +188,7 @@ class Picture:
         shader.uniform_sampler("bodyTexture", self._body)
         shader.uniform_sampler("orderTexture", self._order)
         gpu.state.blend_set("ALPHA_PREMULT")
-        gpu.state.depth_test_set("LESS_EQUAL")
+        gpu.state.depth_test_set("LESS_EQUAL" if depth else "NONE")
         gpu.state.depth_mask_set(False)
         try:
             self._quad.draw_instanced(shader, instance_count=self._shown)

@@ -1,0 +1,351 @@
+"""How avatars look in Blender; run inside bpy, see test_look.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+import likeness
+import numpy as np
+import people
+import PIL.Image
+from likeness.addon.scene import render, shadow
+from likeness.addon.scene.build import build_scene
+from likeness.addon.scene.camera import has_photo_shape, look_through
+from likeness.addon.scene.read_back import scene_camera, splat_count
+from likeness.engine.gaussians import pose_avatar
+from likeness.engine.gaussians.lod import avatar_at, order_by_importance
+from likeness.engine.imaging.color import linear_to_srgb
+from likeness.engine.render import render_camera
+from likeness.engine.types import Avatar, FloatArray, Gaussians
+from mathutils import Matrix
+
+
+def fresh() -> None:
+    """An empty scene with the extension's operators."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    likeness.register()
+
+
+def settings() -> dict[str, Any]:
+    """The setup: what it announces, what it does, what it leaves alone, and the way back."""
+    fresh()
+    scene = bpy.context.scene
+    first = build_scene(people.random_avatar(1, count=50), "Person")
+    scene.render.resolution_x, scene.render.resolution_percentage = 1000, 50
+    render.planned(scene, render.Setup())  # enables Cycles
+    before = _snapshot(scene)
+    out: dict[str, Any] = {}
+    bounces = scene.cycles.max_bounces
+    bpy.ops.likeness.render_setup(groups={"colors"})
+    out["only_colors"] = sorted(_different(before, _snapshot(scene)))
+    bpy.ops.likeness.render_restore()
+    announced = render.planned(scene, render.Setup(), first.camera)
+    out["texts"] = [str(change) for change in announced]
+    bpy.ops.likeness.render_setup()
+    changed = _different(before, _snapshot(scene))
+    out["as_announced"] = sorted(changed) == sorted(change.path for change in announced)
+    out["again"] = len(render.planned(scene, render.Setup(), first.camera))
+    bpy.ops.likeness.render_setup(engine="EEVEE", samples=4)
+    out["engine"] = scene.render.engine
+    bpy.ops.likeness.render_restore()
+    out["after_restore"] = sorted(_different(before, _snapshot(scene)))
+    out["can_restore"] = render.can_restore(scene)
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.context.view_layer.objects.active = first.armature
+    bpy.ops.likeness.render_setup()
+    out["lit_bounces"] = scene.cycles.max_bounces == bounces
+    out["lit_layers"] = scene.cycles.min_transparent_bounces
+    return out
+
+
+_PATHS = [path for setup in ("CYCLES", "EEVEE") for _, path, _ in render._wanted(
+    render.Setup(setup), None)]  # fmt: skip
+_PATHS += ["render.resolution_x", "render.resolution_y", "render.resolution_percentage",
+           "render.pixel_aspect_x", "render.pixel_aspect_y"]  # fmt: skip
+
+
+def _snapshot(scene: Any) -> dict[str, Any]:
+    out = {}
+    for path in _PATHS:
+        owner, name = render._owner(scene, path)
+        out[path] = getattr(owner, name)
+    return out
+
+
+def _different(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return [path for path in before if before[path] != after[path]]
+
+
+def numbers() -> list[int]:
+    """Splats shown in the viewport and rendered, after presets for each."""
+    fresh()
+    objects = build_scene(people.random_avatar(1, count=900), "Person")
+    bpy.ops.likeness.set_detail(target="Viewport Detail", count=90)
+    bpy.ops.likeness.set_detail(target="Render Detail", count=450)
+    shown = [splat_count(objects, f"{name} Detail") for name in ("Viewport", "Render")]
+    seen = len(people.splat_corners(objects))
+    bpy.ops.likeness.set_detail(target="Viewport Detail", count=0)
+    return [*shown, seen, splat_count(objects, "Viewport Detail")]
+
+
+def pictures(folder: str) -> dict[str, Any]:
+    """Two avatars drawn by the worker as PNG, EXR and frames, against the engine here."""
+    fresh()
+    scene = bpy.context.scene
+    avatars = [people.random_avatar(5, count=3000), people.random_avatar(6, count=3000)]
+    objects = [build_scene(avatar, f"Person {k}") for k, avatar in enumerate(avatars)]
+    objects[1].armature.location.x += 0.3
+    objects[1].armature.location.y += 0.2
+    for k, avatar in enumerate(avatars):
+        posed = people.random_pose(avatar, np.random.default_rng(k), 0.2)
+        objects[k].set_pose(replace(posed, transl=avatar.pose.transl),
+                            avatar.body.expression_names)  # fmt: skip
+    camera = objects[0].camera
+    camera.data.shift_x += 0.04
+    for frame, x in ((1, 0.0), (5, 0.2)):
+        camera.location.x = x
+        camera.keyframe_insert("location", frame=frame)
+    render.setup_render(scene)
+    width, height = avatars[0].camera.width, avatars[0].camera.height
+    scene.render.resolution_x, scene.render.resolution_y = 2 * width, 2 * height
+    scene.render.resolution_percentage = 50
+    scene.render.filepath = str(Path(folder) / "shot_###.jpg")
+    scene.frame_start, scene.frame_end, scene.frame_step = 1, 5, 2
+    scene.frame_set(3)
+    out: dict[str, Any] = {"results": []}
+    for options in ({"kind": "PNG", "animation": True}, {"kind": "EXR"}):
+        out["results"].append(list(bpy.ops.likeness.draw(**options)))
+    out["files"] = sorted(path.name for path in Path(folder).iterdir())
+    out["frame"] = scene.frame_current
+    expected = []
+    for frame in (1, 3):
+        scene.frame_set(frame)
+        gaussians = _together(objects, avatars)
+        seen = scene_camera(scene, bpy.context.evaluated_depsgraph_get())
+        expected.append(render_camera(gaussians, seen))
+    drawn = [_pixels(Path(folder) / f"shot_{frame:03d}.png") for frame in (1, 3)]
+    out["png"] = max(_worst(a, b) for a, b in zip(drawn, expected))
+    out["moves"] = float(np.abs(drawn[0] - drawn[1]).max())
+    out["depth"] = [float(x) for x in expected[1].depth[expected[1].alpha > 0.9][:3]]
+    scene.render.filepath = str(Path(folder) / "cycles.png")
+    bpy.ops.render.render(write_still=True)
+    cycles = _pixels(Path(folder) / "cycles.png")
+    inside = expected[1].alpha > 0.5
+    out["rgb_db"] = _db((cycles[..., :3] - drawn[1][..., :3])[inside])
+    out["alpha_db"] = _db(cycles[..., 3] - drawn[1][..., 3])
+    out["exr"] = _read_exr(Path(folder) / "shot_003.exr", expected[1])
+    scene.render.film_transparent = False
+    scene.world = bpy.data.worlds.new("World")
+    scene.world.color = (1.0, 0.0, 0.0)
+    bpy.ops.likeness.draw()
+    out["ground"] = (255 * _pixels(Path(folder) / "shot_003.png")[0, 0, :3]).round().tolist()
+    scene.render.filepath = "//nowhere/"
+    try:
+        bpy.ops.likeness.draw()
+    except RuntimeError as error:
+        out["unsaved"] = str(error)
+    return out
+
+
+def _together(objects: list[Any], avatars: list[Avatar]) -> Gaussians:
+    """The Gaussians of all avatars where Blender has them, by way of the engine's poses."""
+    parts = []
+    for made, avatar in zip(objects, avatars):
+        posed = pose_avatar(avatar, made.get_pose(avatar.body.expression_names))
+        moved = np.array(made.armature.location)[[0, 2, 1]] * [1, 1, -1]
+        parts.append(replace(posed, means=posed.means + moved))
+    names = ("means", "quats", "scales", "opacities", "colors")
+    return Gaussians(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+
+
+def _pixels(path: Path) -> FloatArray:
+    return np.asarray(PIL.Image.open(path).convert("RGBA"), np.float64) / 255
+
+
+def _worst(picture: FloatArray, expected: Any) -> float:
+    alpha = picture[..., 3]
+    rgb = np.abs(picture[..., :3] * alpha[..., None] - expected.rgb).max()
+    return float(max(rgb, np.abs(alpha - expected.alpha).max()))
+
+
+def _db(difference: FloatArray) -> float:
+    return float(-10 * np.log10(np.mean(np.square(difference)) + 1e-12))
+
+
+def _read_exr(path: Path, expected: Any) -> dict[str, Any]:
+    """Through Blender itself: what an artist's compositor gets."""
+    image = bpy.data.images.load(str(path))
+    if bpy.app.version < (5, 0, 0):
+        bpy.context.scene.use_nodes = True
+        tree = bpy.context.scene.node_tree
+    else:
+        tree = bpy.data.node_groups.new("Comp", "CompositorNodeTree")
+    node = tree.nodes.new("CompositorNodeImage")
+    node.image = image
+    outputs = [socket.name for socket in node.outputs if socket.enabled]
+    return {"outputs": outputs, "covered": float((expected.alpha > 0.5).mean())}
+
+
+def fast_splats(count: int) -> dict[str, Any]:
+    """Splats drawn by the graphics card into a picture of our own, against the engine's."""
+    fresh()
+    import gpu
+    from likeness.addon.viewport import fast
+
+    avatar = order_by_importance(people.random_avatar(5, count=5000))
+    objects = build_scene(avatar, "Person")
+    objects.armature.rotation_euler.z = 0.3
+    scene = bpy.context.scene
+    scene.render.engine = "BLENDER_WORKBENCH"  # a first render makes the graphics context
+    scene.render.resolution_x = scene.render.resolution_y = 16
+    bpy.ops.render.render()
+    width, height = avatar.camera.width, avatar.camera.height
+    scene.render.resolution_x, scene.render.resolution_y = width, height
+    pose = people.random_pose(avatar, np.random.default_rng(6), 0.2)
+    objects.set_pose(pose, avatar.body.expression_names)
+    bpy.context.view_layer.update()
+    bpy.ops.likeness.set_detail(target="Viewport Detail", count=count)
+    out: dict[str, Any] = {"why_not": fast.why_not(), "off": fast.is_on(objects.splats)}
+    fast.switch(objects.splats, True)
+    out["in_viewport"] = len(people.splat_corners(objects))
+    screen = gpu.types.GPUOffScreen(width, height, format="RGBA16F")
+
+    def draw(depth: float) -> tuple[int, FloatArray]:
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        camera = objects.camera
+        projection = camera.calc_matrix_camera(depsgraph, x=width, y=height)
+        with screen.bind():
+            buffer = gpu.state.active_framebuffer_get()
+            buffer.clear(color=(0, 0, 0, 0), depth=depth)
+            drawn = fast.draw_view(
+                bpy.context, camera.matrix_world.inverted(), projection, width, height
+            )
+            pixels = buffer.read_color(0, 0, width, height, 4, 0, "FLOAT")
+        return drawn, np.array(pixels.to_list()).reshape(height, width, 4)[::-1]
+
+    out["drawn"], picture = draw(1.0)
+    out["behind"] = float(draw(0.0)[1].max())
+    expected = _turned(avatar_at(avatar, count) if count else avatar, pose, objects)
+    inside = expected.alpha > 0.5
+    alpha = np.maximum(picture[..., 3:], 1e-6)
+    rgb = linear_to_srgb(np.clip(picture[..., :3] / alpha, 0, 1))
+    straight = expected.rgb / np.maximum(expected.alpha[..., None], 1e-6)
+    out["covered"] = float(inside.mean())
+    out["rgb_db"] = _db((rgb - straight)[inside])
+    out["alpha_db"] = _db(picture[..., 3] - expected.alpha)
+    out |= _order_error(objects, fast)
+    out["back"] = len(people.splat_corners(objects))
+    fast._forget()
+    fast._Store.shader = None
+    screen.free()
+    return out
+
+
+def _turned(avatar: Avatar, pose: Any, objects: Any) -> Any:
+    """The engine's picture from where the camera stands to the turned person."""
+    from likeness.engine.scene_frames import moved
+
+    matrix = np.array(objects.armature.matrix_world)
+    axes = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], float)
+    posed = moved(pose_avatar(avatar, pose), axes @ matrix @ axes.T)
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    return render_camera(posed, scene_camera(bpy.context.scene, depsgraph))
+
+
+def _order_error(objects: Any, fast: Any) -> dict[str, float]:
+    """How far the order of drawing is from that of the true depths."""
+    cloud = fast.read_cloud(objects.splats)
+    vertices, normals = fast.posed_body(objects.splats, bpy.context.evaluated_depsgraph_get())
+    view = np.array([0.2, 0.9, -0.3], np.float32)
+    fast.switch(objects.splats, False)
+    bpy.ops.likeness.set_detail(target="Viewport Detail", count=0)
+    corners = people._evaluated_points(objects.splats, objects.splats.matrix_world)
+    means = corners.reshape(-1, 3, 3).mean(1) @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
+    depth = (means @ view)[cloud.order(vertices, normals, view, cloud.count)]
+    wrong = np.abs(depth - np.sort(depth)[::-1])
+    return {"order_mm": float(1000 * np.quantile(wrong, 0.99))}
+
+
+def fast_in_files(folder: str) -> dict[str, Any]:
+    """A saved file shows the avatar without the extension, and remembers the switch."""
+    fresh()
+    from likeness.addon.viewport import fast
+
+    objects = build_scene(people.random_avatar(1, count=50), "Person")
+    fast.switch(objects.splats, True)
+    path = Path(folder) / "fast.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    likeness.unregister()
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    splats = bpy.data.objects["Person Splats"]
+    return {"on": fast.is_on(splats), "remembered": bool(splats.get("likeness_fast_splats"))}
+
+
+def shadows() -> dict[str, Any]:
+    """The floor's light beside a person, without and with a proxy, and in another pose."""
+    fresh()
+    scene = bpy.context.scene
+    avatar = people.random_avatar(5, count=4000)
+    objects = build_scene(avatar, "Person")
+    bpy.ops.mesh.primitive_plane_add(size=20)
+    bpy.ops.object.light_add(type="SUN")
+    bpy.context.object.data.energy = 3.0
+    bpy.context.view_layer.objects.active = objects.armature
+    objects.splats.hide_render = True  # only the floor counts
+    scene.render.resolution_x = scene.render.resolution_y = 48
+    above = bpy.data.objects.new("Above", bpy.data.cameras.new("Above"))
+    scene.collection.objects.link(above)
+    above.data.type, above.data.ortho_scale, above.location.z = "ORTHO", 3.0, 5.0
+    scene.camera = above
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = 4
+    scene.cycles.use_denoising = False
+    out: dict[str, Any] = {}
+
+    def dark() -> FloatArray:
+        path = Path(bpy.app.tempdir) / "floor.png"
+        render.render_png(scene, path)
+        return _pixels(path)[..., 0] < 0.2
+
+    out["without"] = float(dark().mean())
+    bpy.ops.likeness.add_shadow_proxy()
+    first = dark()
+    out["with"] = float(first.mean())
+    proxy = shadow.find_proxy(objects)
+    out["bare"] = _span(objects.body)
+    out["reach"] = _span(proxy)
+    objects.armature.location.x += 0.5
+    second = dark()
+    out["follows"] = float((first & ~second).mean())
+    bpy.ops.likeness.add_shadow_proxy(catcher=True)
+    out["one"] = len([o for o in objects.armature.children if o.get("likeness_part") == "shadow"])
+    bpy.ops.likeness.remove_shadow_proxy()
+    out["removed"] = shadow.find_proxy(objects) is None
+    out["left"] = [name for name in objects.body.data.attributes.keys() if "reach" in name]
+    return out
+
+
+def _span(obj: Any) -> list[float]:
+    points = people._evaluated_points(obj, Matrix.Identity(4))
+    return np.ptp(points, axis=0).tolist()
+
+
+def photo_view() -> dict[str, Any]:
+    """Through the photo's camera and back, in a 3D view of the start-up screen."""
+    likeness.register()
+    bpy.ops.wm.read_factory_settings()
+    objects = build_scene(people.random_avatar(1, count=50), "Person")
+    scene = bpy.context.scene
+    other = scene.camera
+    area = next(a for a in bpy.context.window.screen.areas if a.type == "VIEW_3D")
+    space = area.spaces.active
+    out: dict[str, Any] = {"shape": has_photo_shape(scene, objects.camera)}
+    for name in ("there", "back"):
+        look_through(scene, objects.camera, space)
+        out[name] = [space.region_3d.view_perspective, space.camera.name if space.camera else ""]
+    out["cameras"] = [other.name, objects.camera.name]
+    out["scene_camera"] = scene.camera.name
+    return out

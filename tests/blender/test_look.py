@@ -1,0 +1,88 @@
+"""How avatars look in Blender: settings, numbers, pictures, the graphics card, shadows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+LOOK = "look_checks"
+
+
+def test_setup_changes_what_it_announces_and_goes_back(blender) -> None:
+    made = blender(LOOK, "settings")
+    assert made["only_colors"] == ["view_settings.view_transform"]
+    assert "Samples: 4096 → 1" in made["texts"]
+    assert any(text.endswith("AgX → Standard") for text in made["texts"])
+    assert made["as_announced"]
+    assert made["again"] == 0
+    assert made["engine"].startswith("BLENDER_EEVEE")
+    assert made["after_restore"] == []
+    assert not made["can_restore"]
+    assert made["lit_bounces"]
+    assert made["lit_layers"] == 256
+
+
+def test_numbers_of_splats(blender) -> None:
+    assert blender(LOOK, "numbers") == [90, 450, 90, 900]
+
+
+def test_pictures_by_the_engine(blender, tmp_path: Path) -> None:
+    """All avatars together, camera animated and shifted, at the scene's size and names."""
+    made = blender(LOOK, "pictures", folder=str(tmp_path))
+    assert made["results"] == [["FINISHED"]] * 2
+    assert made["files"] == ["shot_001.png", "shot_003.exr", "shot_003.png", "shot_005.png"]
+    assert made["frame"] == 3
+    assert made["png"] < 2.5 / 255  # color times alpha, both in 256 steps
+    assert made["moves"] > 0.2
+    assert made["rgb_db"] > 28
+    assert made["alpha_db"] > 28
+    assert made["exr"]["outputs"] == ["Combined", "Alpha", "Depth"]
+    assert made["ground"] == [255, 0, 0]
+    assert "Save the file first" in made["unsaved"]
+
+    OpenEXR = pytest.importorskip("OpenEXR")
+    channels = OpenEXR.File(str(tmp_path / "shot_003.exr")).channels()
+    depth, alpha = channels["Depth.Z"].pixels, channels["RGBA"].pixels[..., 3]
+    assert depth[alpha > 0.9][:3] == pytest.approx(made["depth"], rel=1e-4)
+    assert (depth[alpha == 0] == 1e10).all()
+
+
+@pytest.mark.parametrize("count", [0, 2000])
+def test_fast_splats_are_the_engines(blender, count: int) -> None:
+    made = blender(LOOK, "fast_splats", count=count)
+    assert "without a window" in made["why_not"]
+    assert not made["off"]
+    assert made["in_viewport"] == 0
+    assert made["drawn"] == 1
+    assert made["behind"] == 0
+    assert made["covered"] > 0.05
+    assert made["alpha_db"] > 40
+    assert made["rgb_db"] > 30
+    assert made["order_mm"] < 10  # on a body of boxes; 0.1 on a person
+    assert made["back"] == 5000
+
+
+def test_fast_splats_do_not_hide_the_avatar_in_files(blender_lts, tmp_path: Path) -> None:
+    made = blender_lts(LOOK, "fast_in_files", folder=str(tmp_path))
+    assert made == {"on": False, "remembered": True}
+
+
+def test_shadow_proxy(blender_lts) -> None:
+    made = blender_lts(LOOK, "shadows")
+    assert made["without"] == 0
+    assert made["with"] > 0.01
+    assert made["follows"] > 0.005
+    assert all(0 <= far - bare < 0.1 for bare, far in zip(made["bare"], made["reach"]))
+    assert made["one"] == 1
+    assert made["removed"]
+    assert made["left"] == []
+
+
+def test_photo_view_and_back(blender_lts) -> None:
+    made = blender_lts(LOOK, "photo_view")
+    scene, photo = made["cameras"]
+    assert made["there"] == ["CAMERA", photo]
+    assert made["back"][0] == "PERSP"
+    assert made["scene_camera"] == scene
+    assert not made["shape"]
