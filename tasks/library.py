@@ -13,6 +13,7 @@ from .assets import bake_stamp
 from .commands import ROOT, BuildError, run, step
 
 MAX_BYTES = 4_000_000
+SHEET = ROOT / "docs" / "images" / "poses.jpg"
 FILES = ("likeness_poses.blend", "blender_assets.cats.txt")
 
 
@@ -66,14 +67,17 @@ def write_library(path: Path) -> None:
 
 
 def draw_pictures(python: Path, names: Sequence[str]) -> None:
-    """Draw the pictures of poses and expressions anew, in the source tree; all without names."""
+    """Draw the pictures of poses and expressions anew, in the source tree; all without names.
+    The sheet of all of them in the documentation, too."""
     step("Drawing the pictures of the poses")
     code = (
         "import sys\n"
         "from likeness.engine.poses import expressions, poses\n"
-        "from likeness.engine.poses.pictures import draw_pictures\n"
+        "from pathlib import Path\n"
+        "from likeness.engine.poses.pictures import contact_sheet, draw_pictures\n"
         "for path in draw_pictures(sys.argv[1:] or [*poses(), *expressions()]):\n"
         "    print(path.name, flush=True)\n"
+        f"contact_sheet(Path({str(SHEET)!r}))\n"
     )
     if subprocess.run([python, "-c", code, *names], check=False).returncode:
         raise BuildError("The pictures could not be drawn.")

@@ -135,6 +135,35 @@ def draw_pictures(names: Sequence[str], folder: Path = FOLDER) -> Iterator[Path]
         yield path
 
 
+def contact_sheet(path: Path, columns: int = 11) -> None:
+    """A picture of the whole library, each entry under its name on the command line.
+
+    Raises:
+        LikenessError: a picture is missing.
+    """
+    from PIL import Image, ImageDraw
+
+    from ..formats.atomic import whole_file
+
+    groups = [[e for e in poses().values() if e.catalog == c] for c in ("Body", "Hands")]
+    groups += [
+        [e for e in expressions().values() if e.catalog == c] for c in ("Expressions", "Visemes")
+    ]
+    rows = [g[k : k + columns] for g in groups for k in range(0, len(g), columns)]
+    label = 14
+    grey = (round(255 * BACKGROUND),) * 3
+    sheet = Image.new("RGB", (columns * SIZE, len(rows) * (SIZE + label)), grey)
+    draw = ImageDraw.Draw(sheet)
+    for r, row in enumerate(rows):
+        for c, entry in enumerate(row):
+            x, y = c * SIZE, r * (SIZE + label)
+            pixels = np.rint(255 * read_picture(entry.name)).astype(np.uint8)
+            sheet.paste(Image.fromarray(pixels), (x, y))
+            draw.text((x + SIZE // 2, y + SIZE), entry.name, fill=(225, 225, 225), anchor="ma")
+    with whole_file(path) as scratch:
+        sheet.save(scratch, "JPEG", quality=80, optimize=True, progressive=True)
+
+
 def _shown(body: Any, view: str) -> Any:
     """[V] the vertices that a view holds."""
     if view == "Body":

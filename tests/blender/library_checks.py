@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -21,6 +22,7 @@ from likeness.engine.poses import expressions, named_pose, poses
 from likeness.engine.rotations import axis_angle_to_matrix
 from likeness.engine.types import JOINT_INDEX, JOINT_NAMES, Pose
 from likeness.engine.weights import asset_path
+from likeness.panels import expression as expression_panel
 
 
 def _person() -> Any:
@@ -166,6 +168,17 @@ def operated(library: str) -> dict[str, Any]:
     ops.apply_named_pose(name="arms_crossed")
     wrist = armature.pose.bones["left_wrist"].head
     out["wrist"] = list(wrist - armature.pose.bones["pelvis"].head)
+    out["drawn"] = _drawn(expression_panel.ExpressionPanel)
+    bpy.context.window_manager.likeness.expression_filter = "blink"
+    out["filtered"] = _drawn(expression_panel.ExpressionPanel)
+    out["menus"] = {
+        menu.bl_idname: len(_drawn(menu))
+        for menu in (
+            expression_panel.ExpressionMenu, expression_panel.VisemeMenu,
+            expression_panel.NamedPoseMenu,
+        )
+    }  # fmt: skip
+    out["offered"] = _drawn(expression_panel.LibraryPanel)
     del armature.pose.bones[FACE]["jawOpen"]
     out["refused"] = _error(ops.set_expression, name="laugh")
     libraries = bpy.context.preferences.filepaths.asset_libraries
@@ -177,6 +190,38 @@ def operated(library: str) -> dict[str, Any]:
     operators.unregister()
     properties.unregister()
     return out
+
+
+class _Layout:
+    """Takes down what a panel draws."""
+
+    def __init__(self, said: list[str]) -> None:
+        self._said = said
+
+    def __getattr__(self, kind: str) -> Any:
+        if kind in ("row", "column", "box"):
+            return lambda **_: self
+        if kind == "panel":
+            return lambda *_, **__: (self, self)
+
+        def draw(*words: Any, **_: Any) -> Any:
+            self._said.append(" ".join(str(w) for w in (kind, *words) if isinstance(w, str)))
+            return SimpleNamespace()
+
+        return draw
+
+
+def _drawn(panel: Any) -> list[str]:
+    said: list[str] = []
+    stands_in = type("Drawn", (), {n: v for n, v in vars(panel).items() if not n.startswith("__")})
+    for base in panel.__mro__:
+        for name in ("entries", "draw", "operator", "catalog"):
+            if name in vars(base) and not hasattr(stands_in, name):
+                setattr(stands_in, name, vars(base)[name])
+    itself = stands_in()
+    itself.layout = _Layout(said)
+    itself.draw(bpy.context)
+    return said
 
 
 def _error(operator: Any, **arguments: Any) -> str:

@@ -83,6 +83,18 @@ def test_the_panels_operators(blender, library: Path) -> None:
         f'pose.bones["face"]["eyeBlink{side}"]' for side in ("Left", "Right")
     ]
     assert figures["wrist"][0] < 0.05, "the left hand is on the other side"
+    drawn = figures["drawn"]
+    assert sum(line.startswith("prop [") for line in drawn) == len(ARKIT_EXPRESSIONS)
+    right = drawn.index('prop ["eyeBlinkRight"]')
+    assert drawn[right + 1] == 'prop ["eyeBlinkLeft"]', "side by side"
+    assert sum(line.startswith("prop [") for line in figures["filtered"]) == 2
+    entries = list(expressions().values())
+    assert figures["menus"] == {
+        "LIKENESS_MT_expressions": sum(e.catalog == "Expressions" for e in entries),
+        "LIKENESS_MT_visemes": 15,
+        "LIKENESS_MT_named_poses": sum(p.catalog == "Body" for p in poses().values()),
+    }
+    assert "operator likeness.add_pose_library" in figures["offered"]
     assert "jawOpen" in figures["refused"]
     assert figures["found"]
     ((name, path),) = figures["libraries"]
