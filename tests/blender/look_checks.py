@@ -140,8 +140,12 @@ def pictures(folder: str) -> dict[str, Any]:
     scene.render.film_transparent = False
     scene.world = bpy.data.worlds.new("World")
     scene.world.color = (1.0, 0.0, 0.0)
+    if scene.world.node_tree is not None:  # from 5.0 on
+        node = next(n for n in scene.world.node_tree.nodes if n.type == "BACKGROUND")
+        node.inputs["Color"].default_value = (1.0, 0.0, 0.0, 1.0)
+    scene.render.filepath = str(Path(folder) / "ground_###")
     bpy.ops.likeness.draw()
-    out["ground"] = (255 * _pixels(Path(folder) / "shot_003.png")[0, 0, :3]).round().tolist()
+    out["ground"] = (255 * _pixels(Path(folder) / "ground_003.png")[0, 0, :3]).round().tolist()
     scene.render.filepath = "//nowhere/"
     try:
         bpy.ops.likeness.draw()
@@ -324,7 +328,8 @@ def shadows() -> dict[str, Any]:
     out["one"] = len([o for o in objects.armature.children if o.get("likeness_part") == "shadow"])
     bpy.ops.likeness.remove_shadow_proxy()
     out["removed"] = shadow.find_proxy(objects) is None
-    out["left"] = [name for name in objects.body.data.attributes.keys() if "reach" in name]
+    left = [attribute.name for attribute in objects.body.data.attributes]
+    out["left"] = [name for name in left if "reach" in name]
     return out
 
 

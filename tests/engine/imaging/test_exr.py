@@ -47,7 +47,7 @@ def test_picture_is_linear_with_alpha_multiplied_in(tmp_path: Path) -> None:
 
 
 def test_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(LikenessError, match="a.exr"):
+    with pytest.raises(LikenessError, match=r"a\.exr"):
         write_exr(tmp_path / "none" / "a.exr", {"R": np.zeros((2, 2), np.float32)})
 
 
