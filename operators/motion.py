@@ -368,8 +368,8 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
         return True
 
     def execute(self, context: Any) -> set[str]:
-        avatar = find_avatar(context.object)
         try:
+            avatar = requests.chosen_avatar(context)
             sigma = self.seconds * record.rate_of(context.scene)
             count = actions.smooth_action(
                 avatar.armature, sigma, self.keep_feet, record.target_of(avatar)

@@ -301,8 +301,9 @@ def _hold_feet(
     if path not in before or before[path].shape[1] != 3:
         return
     axes = rest_axes(armature)
-    poses = [_poses(armature, values, axes) for values in (before, after)]
-    shift = held_back(*poses[0], *poses[1], Target.of_json(target))
+    pose_was, was_at = _poses(armature, before, axes)
+    pose_now, now_at = _poses(armature, after, axes)
+    shift = held_back(pose_was, was_at, pose_now, now_at, Target.of_json(target))
     shift = np.concatenate([blurred(part, 0.5 * sigma) for part in np.split(shift, cuts)])
     after[path] = after[path] + points_to_blender(shift) @ axes[0]
 
