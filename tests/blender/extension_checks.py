@@ -44,10 +44,19 @@ def draw_panels() -> dict[str, list[str]]:
     panels = importlib.import_module(f"{MODULE}.panels")
     shown: dict[str, list[str]] = {}
     for cls in panels.CLASSES:
-        if hasattr(cls, "poll") and not cls.poll(bpy.context):
+        if not issubclass(cls, bpy.types.Panel) or (
+            hasattr(cls, "poll") and not cls.poll(bpy.context)
+        ):
             continue
-        stand_in = type("Panel", (), {"layout": Recorder(shown.setdefault(cls.bl_idname, []))})
-        cls.draw(stand_in(), bpy.context)
+        own = {
+            name: value
+            for base in reversed(cls.__mro__)
+            if base.__module__.startswith(MODULE)
+            for name, value in vars(base).items()
+            if not name.startswith("__")
+        }
+        layout = Recorder(shown.setdefault(cls.bl_idname, []))
+        cls.draw(type("Panel", (), {**own, "layout": layout})(), bpy.context)
     return shown
 
 
