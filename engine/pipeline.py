@@ -311,7 +311,7 @@ def lift_portrait(
     tracked, track = all_tracked[0], all_tracked[0].track
     person = tracked.body.personalised(track.betas)
     mattes, warnings = [], []
-    with stage("matte", "separating the person from the background"):
+    with stage("matte", "separating the person"):
         for k, one in enumerate(all_tracked):
             matte, notes = _checked_matte(one, person)
             mattes.append(matte)
@@ -336,7 +336,7 @@ def lift_portrait(
                 lifted, network, person, shots, options.max_gaussians, stage.within("network")
             )
             warnings += network.warnings
-    with stage("order", "ordering the Gaussians by importance"):
+    with stage("order", "ordering the Gaussians"):
         avatar = order_by_importance(
             Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
         )
@@ -454,7 +454,7 @@ def build_avatar(
     avatar = replace(lifted.avatar, provenance=provenance)
     backend = best_backend() if options.refine != "off" else None
     if backend is not None:
-        with stage("refine", "fitting the Gaussians to the photo"):
+        with stage("refine", "fitting to the photo"):
             avatar = refined(
                 avatar, matte, options.refine, backend, stage.within("refine"), lifted.others
             )

@@ -128,6 +128,7 @@ def leave(context: Any) -> None:
     """Remove the scene with all that is in it, and show the one that the user came from."""
     scene = fit_scene()
     if scene is None:
+        _show_as_before()  # an undo has taken the scene away
         return
     if context.window is not None and context.window.scene == scene:
         if context.mode != "OBJECT":

@@ -227,7 +227,7 @@ def life(folder: str) -> dict[str, Any]:
     one = start(context)
     process = running.current().job._process
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
-    out["loaded"] = [process.poll() is not None, drive(one, context), one.reports]
+    out["loaded"] = [process.wait(10) is not None, drive(one, context), one.reports]
 
     one = start(context)
     process = running.current().job._process

@@ -1,0 +1,80 @@
+"""The real worker ended at each of its stages, inside Blender by ``inside.py``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import bpy
+import likeness
+from likeness.addon import running
+from likeness.operators import import_portrait
+
+from running_checks import Context, Event, modal
+
+NO_MEMORY = """
+import sys
+from likeness.engine import stages, worker
+told = stages.Stages.tell
+def tell(self, stage, fraction, message):
+    told(self, stage, fraction, message)
+    if stage == {stage!r}:
+        raise MemoryError
+stages.Stages.tell = tell
+sys.exit(worker.main([]))
+"""
+
+
+def contents() -> list[str]:
+    kinds = ("objects", "meshes", "armatures", "cameras", "images", "materials", "node_groups",
+             "collections", "actions", "scenes")  # fmt: skip
+    return sorted(f"{kind}/{b.name}" for kind in kinds for b in getattr(bpy.data, kind))
+
+
+def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
+    """Kill, cancel and starve a build of memory at each stage; then let one through."""
+    bpy.ops.wm.read_homefile(app_template="")
+    likeness.register()
+    usual = running.worker_start
+    before = contents()
+    out: dict[str, Any] = {}
+
+    def build(end: str, stage: str) -> list[Any]:
+        running.worker_start = usual
+        if end == "memory":
+            code = NO_MEMORY.format(stage=stage)
+            running.worker_start = lambda _: ([sys.executable, "-c", code], {})
+        context = Context()
+        one = modal(
+            import_portrait.ImportPortrait, filepath=photo, directory="", files=[], others=[],
+            max_gaussians=5000, person=-1, fov=0.0, refine="off", network="", body="",
+            check_fit="NEVER",
+        )  # fmt: skip
+        import_portrait.portrait.output_folder = lambda *_: Path(folder) / "out"
+        one.begin(context)
+        state, done = "PASS_THROUGH", False
+        until = time.monotonic() + 200
+        while state in ("PASS_THROUGH", "RUNNING_MODAL") and time.monotonic() < until:
+            (state,) = one.modal(context, Event("TIMER"))
+            under_way = running.current()
+            there = under_way is not None and under_way.job.stage == stage
+            if there and not done and end in ("kill", "cancel"):
+                done = True
+                if end == "kill":
+                    os.kill(under_way.job._process.pid, signal.SIGKILL)
+                else:
+                    one.modal(context, Event("ESC", "PRESS"))
+            time.sleep(0.002)
+        said = one.reports[0][1] if one.reports else ""
+        return [state, said, contents() == before, running.current() is None,
+                (Path(folder) / "out").exists()]  # fmt: skip
+
+    for stage in stages:
+        for end in ("kill", "cancel", "memory"):
+            out[f"{end} {stage}"] = build(end, stage)
+    out["through"] = build("", "")
+    return out

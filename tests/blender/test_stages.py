@@ -1,0 +1,28 @@
+"""A build that ends at any of its stages leaves the scene as it was, and the next one runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+STAGES = ("load", "detect", "fit", "matte", "lift", "order", "check")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ended_at_each_stage(blender_lts, sample_portrait: Path, tmp_path: Path) -> None:
+    done = blender_lts(
+        "stage_checks", "each", photo=str(sample_portrait), folder=str(tmp_path), stages=STAGES
+    )
+    through = done.pop("through")
+    assert through[0] == "FINISHED"
+    assert not through[2]
+    words = {"kill": "ended by the system", "cancel": "Cancelled", "memory": "enough memory"}
+    for name, (state, said, unchanged, free, files) in done.items():
+        assert state == "CANCELLED", (name, said)
+        assert words[name.split()[0]] in said, (name, said)
+        assert unchanged, name
+        assert free, name
+        assert not files, name
