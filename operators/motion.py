@@ -480,12 +480,12 @@ class ExportMotion(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[m
 
 
 def draw_import(layout: Any) -> None:
-    layout.operator(ImportMotion.bl_idname, text="Motion for Avatar (.npz/.npy/.bvh/.fbx)")
+    layout.operator(ImportMotion.bl_idname, text="Likeness Motion (.npz/.npy/.bvh/.fbx)")
 
 
 def draw_export(layout: Any) -> None:
-    layout.operator(ExportPose.bl_idname, text="Avatar Pose (.npz)")
-    layout.operator(ExportMotion.bl_idname, text="Avatar Motion (.npz)")
+    layout.operator(ExportPose.bl_idname, text="Likeness Pose (.npz)")
+    layout.operator(ExportMotion.bl_idname, text="Likeness Motion (.npz)")
 
 
 CLASSES = (
