@@ -36,7 +36,7 @@ _SLOT = "Likeness"
 
 def catalog_id(catalog: str) -> str:
     """The same at every build, so that files that refer to it keep doing so."""
-    return str(uuid.uuid5(_NAMESPACE, CATALOGS[catalog]))
+    return _place_id(CATALOGS[catalog])
 
 
 def write_library(path: Path) -> None:
@@ -73,8 +73,9 @@ def write_library(path: Path) -> None:
 def catalogs_text() -> str:
     """The file that gives Blender's asset browser the names of the catalogs."""
     lines = ["VERSION 1", ""]
-    for catalog, place in CATALOGS.items():
-        lines.append(f"{catalog_id(catalog)}:{place}:{place.replace('/', '-')}")
+    parents = {place.partition("/")[0]: None for place in CATALOGS.values()}
+    for place in (*parents, *CATALOGS.values()):  # without parents Blender finds it unsaved
+        lines.append(f"{_place_id(place)}:{place}:{place.replace('/', '-')}")
     return "\n".join([*lines, ""])
 
 
@@ -183,6 +184,10 @@ def add_library(context: Any) -> tuple[Any, bool]:
 
 
 # Helpers ------------------------------------------------------------------------------------
+
+
+def _place_id(place: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, place))
 
 
 def _default_rest_axes() -> FloatArray:

@@ -10,7 +10,7 @@ from likeness.engine.poses import expressions, poses
 from likeness.engine.weights import asset_path
 
 LIBRARY = "library_checks"
-CATALOGS = {"Poses/Body", "Poses/Hands", "Face/Expressions", "Face/Visemes"}
+CATALOGS = {"Poses", "Face", "Poses/Body", "Poses/Hands", "Face/Expressions", "Face/Visemes"}
 
 
 @pytest.fixture(scope="session")
