@@ -145,7 +145,9 @@ def contact_sheet(path: Path, columns: int = 11) -> None:
 
     from ..formats.atomic import whole_file
 
-    groups = [[e for e in poses().values() if e.catalog == c] for c in ("Body", "Hands")]
+    groups: list[list[Any]] = [
+        [e for e in poses().values() if e.catalog == c] for c in ("Body", "Hands")
+    ]
     groups += [
         [e for e in expressions().values() if e.catalog == c] for c in ("Expressions", "Visemes")
     ]
