@@ -13,7 +13,6 @@ import bpy
 import likeness
 from likeness.addon import running
 from likeness.operators import import_portrait
-
 from running_checks import Context, Event, modal
 
 NO_MEMORY = """
