@@ -27,6 +27,7 @@ PERMISSIONS = {"files", "network", "clipboard", "camera", "microphone"}
 NEEDED = (
     "__init__.py", "LICENSE", "THIRD_PARTY.md", "addon/cli.py", "engine/worker.py",
     "operators/__init__.py", "panels/__init__.py", "assets/body.npz",
+    "assets/poses/likeness_poses.blend", "addon/messages.json",
 )  # fmt: skip
 ALLOWED_ROOMS = {
     "LICENSE", "THIRD_PARTY.md", "__init__.py", "__main__.py", "addon", "assets",
