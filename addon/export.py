@@ -29,6 +29,18 @@ def chosen_avatar(context: Any) -> AvatarObjects | None:
     return found[0] if len(found) == 1 else None
 
 
+def wanted_avatar(context: Any) -> AvatarObjects:
+    """:func:`chosen_avatar`.
+
+    Raises:
+        LikenessError: there is none, or one of several has to be chosen.
+    """
+    found = chosen_avatar(context)
+    if found is None:
+        raise LikenessError("No avatar is selected.", "Select the avatar to export.")
+    return found
+
+
 def scene_frames(scene: Any) -> range:
     """The frames of the scene's range, with its step."""
     return range(scene.frame_start, scene.frame_end + 1, max(1, scene.frame_step))

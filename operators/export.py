@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 
 from ..addon import export
-from ..addon.scene.build import find_avatars
+from ..addon.scene.build import find_avatar, find_avatars
 from ..addon.scene.frames import record_frames
 from ..engine.types import LikenessError
 from .running import JobOperator
@@ -52,7 +52,7 @@ class ExportOperator(JobOperator):
     def ask(self, context: Any, event: Any) -> set[str]:
         """Open the file browser, with the avatar's name in it."""
         if not self.filepath:
-            name = export.chosen_avatar(context).armature.name
+            name = export.wanted_avatar(context).armature.name
             folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path()
             self.filepath = str(folder / f"{bpy.path.clean_name(name)}{self.suffix()}")
         context.window_manager.fileselect_add(self)
@@ -128,7 +128,7 @@ class ExportAvatar(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         out, scratch = self.target(), self.scratch()
-        avatar = export.chosen_avatar(context)
+        avatar = export.wanted_avatar(context)
         yield from record_frames(
             context, [avatar], [context.scene.frame_current], scratch, camera=False
         )
@@ -196,7 +196,7 @@ class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             frames = export.scene_frames(scene)
             if "#" not in out.name and "%" not in out.name and len(frames) > 1:
                 out = out.with_name(f"{out.stem}_####{out.suffix}")
-        avatars = [export.chosen_avatar(context)]
+        avatars = [export.wanted_avatar(context)]
         if self.all_avatars:
             avatars = find_avatars(scene)
         yield from record_frames(context, avatars, frames, scratch, camera=False)
@@ -254,7 +254,7 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         out, scratch = self.target(), self.scratch()
-        scene, avatar = context.scene, export.chosen_avatar(context)
+        scene, avatar = context.scene, export.wanted_avatar(context)
         yield from record_frames(context, [avatar], [scene.frame_current], scratch, camera=False)
         poses = None
         if self.animation and self.content != "splats":
@@ -292,7 +292,7 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         self.target()
         scratch = self.scratch()
-        avatar = export.chosen_avatar(context)
+        avatar = export.wanted_avatar(context)
         self._armature = avatar.armature.name
         yield from record_frames(
             context, [avatar], [context.scene.frame_current], scratch, camera=False
@@ -304,7 +304,7 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
         out = self.target()
-        avatar = export.find_avatar(bpy.data.objects.get(self._armature))
+        avatar = find_avatar(bpy.data.objects.get(self._armature))
         if avatar is None:
             raise LikenessError(f"'{self._armature}' is gone.", "Export again.")
         frames = list(export.scene_frames(context.scene)) if self.animation else []
