@@ -44,7 +44,7 @@ class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
     lit: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Other Objects Need Light",
         description="Keep samples, light bounces and denoising as they are: other objects of "
-        "the scene need them. The splats are exact all the same",
+        "the scene need them. All layers of splats count all the same",
         options={"SKIP_SAVE"},
     )
     groups: bpy.props.EnumProperty(  # type: ignore[valid-type]

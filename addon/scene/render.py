@@ -42,7 +42,8 @@ class Setup:
         engine: ``CYCLES`` or ``EEVEE``.
         samples: with one the picture is exact; more smooth its edges.
         lit: other objects are in the scene, which need light that bounces and more samples:
-            sampling, bounces and denoising are left to the user. The splats stay exact.
+            sampling, bounces and denoising are left to the user. All layers of splats count, but
+            at few samples they share the noise of the rest (28 dB at 4 samples).
         groups: which of ``GROUPS`` to set.
     """
 
