@@ -12,6 +12,8 @@ from typing import Any
 import bpy
 import likeness
 from likeness.addon import running
+from likeness.addon.jobs import worker_command
+from likeness.engine.stages import build_seconds
 from likeness.operators import import_portrait
 from running_checks import Context, Event, modal
 
@@ -38,15 +40,15 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
     """Kill, cancel and starve a build of memory at each stage; then let one through."""
     bpy.ops.wm.read_homefile(app_template="")
     likeness.register()
-    usual = running.worker_start
+    order = [*build_seconds(), "done"]
     before = contents()
     out: dict[str, Any] = {}
 
     def build(end: str, stage: str) -> list[Any]:
-        running.worker_start = usual
+        command = worker_command()
         if end == "memory":
-            code = NO_MEMORY.format(stage=stage)
-            running.worker_start = lambda _: ([sys.executable, "-c", code], {})
+            command = [sys.executable, "-c", NO_MEMORY.format(stage=stage)]
+        running.worker_start = lambda _: (command, {})  # with the usual cache of compiled loops
         context = Context()
         one = modal(
             import_portrait.ImportPortrait, filepath=photo, directory="", files=[], others=[],
@@ -60,7 +62,8 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
         while state in ("PASS_THROUGH", "RUNNING_MODAL") and time.monotonic() < until:
             (state,) = one.modal(context, Event("TIMER"))
             under_way = running.current()
-            there = under_way is not None and under_way.job.stage == stage
+            job = under_way.job if under_way is not None else None
+            there = job is not None and job.stage in order[order.index(stage) :]
             if there and not done and end in ("kill", "cancel"):
                 done = True
                 if end == "kill":
@@ -73,7 +76,8 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
                 (Path(folder) / "out").exists()]  # fmt: skip
 
     for stage in stages:
-        for end in ("kill", "cancel", "memory"):
+        for end in ("kill", "memory"):
             out[f"{end} {stage}"] = build(end, stage)
-    out["through"] = build("", "")
+    out["cancel lift"] = build("cancel", "lift")
+    out["through"] = build("", "done")
     return out
