@@ -92,12 +92,18 @@ def open_avatar(ui: Any, avatar: str) -> Steps:
 
 
 def drop(ui: Any, path: str) -> Steps:
-    """A photo onto the 3D view: Blender's own operator of a drop, then Enter in the dialog."""
+    """A photo onto the 3D view: Blender's own operator of a drop, its menu of what can be done with
+    a picture, then Enter in our dialog."""
     file = Path(path)
+    ui.point(*ui.over_view())
+    yield 0.1
     with ui.override():
         bpy.ops.wm.drop_import_file(
             "INVOKE_DEFAULT", directory=str(file.parent), files=[{"name": file.name}]
         )
+    yield 0.5
+    yield from ui.shot("drop_menu")
+    ui.press("I")  # the letter that is underlined in "Import Portrait as Avatar"
     yield 0.5
     yield from ui.shot("drop_dialog")
     ui.press("RET")

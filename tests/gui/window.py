@@ -117,7 +117,7 @@ class Window:
         order = {"file": str(file), "function": function, "arguments": arguments, "limit": limit}
         self._send(order)
         while True:
-            said = self._answer(4 * limit)
+            said = self._answer(max(600.0, 4 * limit))
             if "shot" in said:
                 self._take(said["shot"])
                 self._send({"taken": said["shot"]})
