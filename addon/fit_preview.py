@@ -46,8 +46,8 @@ def _square(path: Path) -> Any:
     import PIL.Image
 
     out = np.full((_SIDE, _SIDE, 4), (_BACKGROUND,) * 3 + (1.0,), np.float32)
-    with PIL.Image.open(path) as picture:
-        picture = picture.convert("RGB")
+    with PIL.Image.open(path) as file:
+        picture = file.convert("RGB")
         picture.thumbnail((_SIDE, _SIDE), PIL.Image.Resampling.LANCZOS)
         rgb = np.asarray(picture, np.float32) / 255.0
     top, left = (_SIDE - rgb.shape[0]) // 2, (_SIDE - rgb.shape[1]) // 2

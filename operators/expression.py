@@ -4,6 +4,7 @@
 from typing import Any
 
 import bpy
+import numpy as np
 
 from ..addon.face import REGIONS, expressions_of, named_items, pose_items
 from ..addon.pose_library import add_library, blended
@@ -52,7 +53,7 @@ class _Face:
 
 def _set(context: Any, avatar: AvatarObjects, weights: dict[str, float]) -> None:
     """Set these expressions, and key them where auto keying is on."""
-    set_expression(avatar.armature, tuple(weights), list(weights.values()))
+    set_expression(avatar.armature, tuple(weights), np.array(list(weights.values())))
     if auto_keying(context):
         _key(avatar.armature, weights, context.scene.frame_current)
 

@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 
 from ..addon.scene import render, shadow
-from ..addon.scene.build import find_avatar, find_avatars
+from ..addon.scene.build import active_avatar, find_avatar, find_avatars
 from ..addon.scene.camera import has_photo_shape, look_through, show_photo, shows_photo
 from ..addon.scene.frames import record_frames
 from ..addon.scene.pictures import ground_color, picture_paths, rendered_frames
@@ -160,7 +160,7 @@ class SetDetail(bpy.types.Operator):  # type: ignore[misc]
         return avatar is not None and MODIFIER_NAME in avatar.splats.modifiers
 
     def execute(self, context: Any) -> set[str]:
-        splats = find_avatar(context.object).splats
+        splats = active_avatar(context).splats
         total = max(1, len(splats.data.polygons))
         part = min(1.0, self.count / total) if self.count else 1.0
         set_input(splats.modifiers[MODIFIER_NAME], self.target, part)
@@ -187,7 +187,7 @@ class FastSplats(bpy.types.Operator):  # type: ignore[misc]
         return MODIFIER_NAME in avatar.splats.modifiers
 
     def execute(self, context: Any) -> set[str]:
-        splats = find_avatar(context.object).splats
+        splats = active_avatar(context).splats
         fast.switch(splats, not fast.is_on(splats))
         return {"FINISHED"}
 
@@ -208,7 +208,7 @@ class LookThroughPhoto(bpy.types.Operator):  # type: ignore[misc]
         return context.area is not None and context.area.type == "VIEW_3D"
 
     def execute(self, context: Any) -> set[str]:
-        camera = find_avatar(context.object).camera
+        camera = active_avatar(context).camera
         seen = look_through(context.scene, camera, context.space_data)
         if seen and not has_photo_shape(context.scene, camera):
             self.report(
@@ -235,7 +235,7 @@ class PhotoBackground(bpy.types.Operator):  # type: ignore[misc]
         return True
 
     def execute(self, context: Any) -> set[str]:
-        camera = find_avatar(context.object).camera
+        camera = active_avatar(context).camera
         show_photo(camera, not shows_photo(camera))
         return {"FINISHED"}
 
@@ -259,7 +259,7 @@ class AddShadowProxy(bpy.types.Operator):  # type: ignore[misc]
         return find_avatar(context.object) is not None
 
     def execute(self, context: Any) -> set[str]:
-        shadow.add_proxy(find_avatar(context.object), self.catcher)
+        shadow.add_proxy(active_avatar(context), self.catcher)
         return {"FINISHED"}
 
 
@@ -276,7 +276,7 @@ class RemoveShadowProxy(bpy.types.Operator):  # type: ignore[misc]
         return avatar is not None and shadow.find_proxy(avatar) is not None
 
     def execute(self, context: Any) -> set[str]:
-        shadow.remove_proxy(find_avatar(context.object))
+        shadow.remove_proxy(active_avatar(context))
         return {"FINISHED"}
 
 

@@ -109,7 +109,7 @@ class ResetBones(_Posing, bpy.types.Operator):  # type: ignore[misc]
         if not super().poll(context):
             return False
         if not context.selected_pose_bones_from_active_object:
-            cls.poll_message_set("Select bones in Pose Mode first")  # type: ignore[attr-defined]
+            cls.poll_message_set("Select bones in Pose Mode first")
             return False
         return True
 

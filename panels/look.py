@@ -30,7 +30,7 @@ class DisplayPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         layout = self.layout
         avatar = find_avatar(context.object)
         modifier = avatar.splats.modifiers.get(MODIFIER_NAME) if avatar else None
-        if modifier is None:
+        if avatar is None or modifier is None:
             layout.label(text="The splats' modifier was removed", icon="ERROR")
             return
         total = len(avatar.splats.data.polygons)

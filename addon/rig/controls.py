@@ -162,7 +162,9 @@ def release(armature: Any) -> None:
 def show_controls(armature: Any) -> None:
     """Controls and targets are hidden while they hold nothing."""
     bones = armature.pose.bones
-    switches = {(ik_control(limb), pole(limb)): (ik_control(limb), IK) for limb in LIMBS}
+    switches: dict[tuple[str, ...], tuple[str, str]] = {
+        (ik_control(limb), pole(limb)): (ik_control(limb), IK) for limb in LIMBS
+    }
     switches[(HEAD_TARGET,)] = (HEAD_TARGET, LOOK)
     switches[(EYES_TARGET, *map(eye_target, EYES))] = (EYES_TARGET, LOOK)
     for names, (holder, prop) in switches.items():

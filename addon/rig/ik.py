@@ -80,4 +80,5 @@ def _moved(before: Matrix, now: Matrix) -> bool:
     angle = before.to_quaternion().rotation_difference(now.to_quaternion()).angle
     # q and -q are the same rotation
     angle = min(angle, abs(6.283185307179586 - angle))
-    return (before.translation - now.translation).length > _STILL_METRES or angle > _STILL_ANGLE
+    away = (before.translation - now.translation).length
+    return bool(away > _STILL_METRES or angle > _STILL_ANGLE)

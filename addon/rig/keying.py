@@ -53,7 +53,9 @@ def key_switches(armature: Any, before: dict[tuple[str, str], float], frame: flo
             key_properties(armature, name, (prop,), frame - 1)
             bone[prop] = value
         key_properties(armature, name, (prop,), frame)
-        until_now = [p for p in fcurve(armature, path).keyframe_points if p.co.x <= frame]
+        curve = fcurve(armature, path)
+        points = () if curve is None else curve.keyframe_points
+        until_now = [p for p in points if p.co.x <= frame]
         for point in until_now[-2:]:  # keys are in the order of time
             point.interpolation = "CONSTANT"
 

@@ -130,7 +130,7 @@ def _shape(name: str) -> Any:
     for obj in bpy.data.objects:
         if obj.get(_MARK) == name and obj.library is None:
             return obj
-    points, edges = _SHAPES[name]()
+    points, edges = _SHAPES[name]()  # type: ignore[no-untyped-call]
     mesh = bpy.data.meshes.new(f"{PREFIX} {name}")
     mesh.from_pydata(points.tolist(), edges, [])
     obj = bpy.data.objects.new(mesh.name, mesh)
@@ -151,7 +151,8 @@ def _set(bone: Any, shape: str, scale: list[float], move: list[float]) -> None:
 def _in_bone(bone: Any, points: FloatArray) -> FloatArray:
     """[N, 3] from armature space into the bone's axes at rest, from its head."""
     inverse = np.array(bone.bone.matrix_local.inverted())
-    return points @ inverse[:3, :3].T + inverse[:3, 3]
+    out: FloatArray = points @ inverse[:3, :3].T + inverse[:3, 3]
+    return out
 
 
 def _radii(bone: Any, held: FloatArray) -> tuple[float, float]:

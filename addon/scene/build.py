@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import bpy
 import numpy as np
 
-from ...engine.types import Avatar, Pose
+from ...engine.types import Avatar, LikenessError, Pose
 from ..motion.pose import bones_to_pose, pose_to_bones
 from ..rig.person import fit_rig
 from ..rig.shapes import remove_unused_shapes
@@ -193,6 +193,18 @@ def find_avatar(obj: Any | None) -> AvatarObjects | None:
     home = armature.users_collection[0] if armature.users_collection else collection
     camera = _part(home.objects if home else (), "camera")
     return AvatarObjects(home, armature, body, splats, camera)
+
+
+def active_avatar(context: Any) -> AvatarObjects:
+    """The avatar that the active object is a part of, for operators whose poll has seen one.
+
+    Raises:
+        LikenessError: there is none.
+    """
+    avatar = find_avatar(context.object)
+    if avatar is None:
+        raise LikenessError("No avatar is active.", "Select a part of one.")
+    return avatar
 
 
 def find_avatars(scene: Any) -> list[AvatarObjects]:

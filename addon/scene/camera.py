@@ -125,7 +125,8 @@ def has_photo_shape(scene: Any, obj: Any) -> bool:
     width, height, aspect_x, aspect_y = photo_size(obj)
     render = scene.render
     shape = render.resolution_x * render.pixel_aspect_x * height * aspect_y
-    return abs(shape / (render.resolution_y * render.pixel_aspect_y * width * aspect_x) - 1) < 0.01
+    other = render.resolution_y * render.pixel_aspect_y * width * aspect_x
+    return bool(abs(shape / other - 1) < 0.01)
 
 
 def shows_photo(obj: Any) -> bool:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.types import FloatArray
 from .build import AvatarObjects
 from .read_back import body_vertices, place_of, read_avatar, scene_camera, splat_count
 
@@ -38,15 +37,14 @@ def record_frames(
 
     scene, count = context.scene, len(frames)
     start, part_of_frame = scene.frame_current, scene.frame_subframe
-    vertices: list[FloatArray] = []
+    vertices: list[Any] = []
     for k, objects in enumerate(avatars):
         avatar = read_avatar(objects)
         yield 0.0
         save_avatar(avatar, folder / AVATAR_NAME.format(k))
-        vertices.append(np.lib.format.open_memmap(
-            folder / VERTICES_NAME.format(k), "w+", np.float32,
-            (count, len(avatar.body.v_template), 3),
-        ))  # fmt: skip
+        shape = (count, len(avatar.body.v_template), 3)
+        name = folder / VERTICES_NAME.format(k)
+        vertices.append(np.lib.format.open_memmap(name, "w+", np.float32, shape))  # type: ignore[no-untyped-call]
         yield 0.0
     places = np.empty((len(avatars), count, 4, 4))
     viewmats, Ks = np.tile(np.eye(4), (count, 1, 1)), np.tile(np.eye(3), (count, 1, 1))

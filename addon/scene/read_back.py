@@ -43,7 +43,7 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
     try:
         faces = {key: read_attribute(mesh, key) for key in (*ATTRIBUTES, *KEPT)}
         faces[KEPT.rgb] = np.round(255 * faces[KEPT.rgb]).astype(np.uint8)
-        opacities = read_attribute(mesh, COLOR_ATTRIBUTE)[:, 3]
+        opacities = np.asarray(read_attribute(mesh, COLOR_ATTRIBUTE)[:, 3], np.float32)
         gaussians = bound_gaussians(faces, opacities, avatar.body.f)
     except (KeyError, ValueError) as error:
         raise LikenessError(

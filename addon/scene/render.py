@@ -247,7 +247,7 @@ def _told(owner: Any, name: str, old: Any, new: Any) -> str:
 
 def _same(old: Any, new: Any) -> bool:
     if isinstance(old, float):
-        return abs(old - new) < 1e-6
+        return bool(abs(old - new) < 1e-6)
     return bool(old == new)
 
 

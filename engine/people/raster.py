@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cameras import camera_position
+from ..imaging.color import linear_to_srgb
 from ..types import Camera, FloatArray, IntArray
 from .model import Figure, Lighting
 from .raster_light import Lights, lights_on
@@ -27,7 +28,7 @@ from .raster_scene import (
     z_pass,
 )
 from .raster_shade import shade
-from .raster_textures import Textures, alpha_at, linear_to_srgb
+from .raster_textures import Textures, alpha_at
 
 STRIP = 16  # rows of a picture that are drawn at a time
 KNEE, WHITE = 0.8, 2.5  # linear: brighter is bent so that WHITE and more is white

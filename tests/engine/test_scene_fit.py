@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine import scene_fit
+from likeness.engine.cameras import look_at, project
+from likeness.engine.imaging.color import srgb_to_linear
 from likeness.engine.scene_fit import (
     MOST_COLOR_CHANGE,
     THINNEST_PIXELS,
@@ -14,8 +16,6 @@ from likeness.engine.scene_fit import (
     project_splats,
     softening,
 )
-from likeness.engine.cameras import look_at, project
-from likeness.engine.imaging.color import srgb_to_linear
 from likeness.engine.types import Camera
 
 WIDTH, HEIGHT, CUT = 40, 30, 3.0
