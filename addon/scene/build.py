@@ -32,6 +32,8 @@ FORMAT_KEY = "likeness_format"
 AVATAR_KEY = "likeness_avatar"
 PROVENANCE_KEY = "likeness_provenance"
 FRAMING_KEY = "likeness_framing"
+CAMERA_OF_KEY = "likeness_camera_of"
+"""On the camera: whose it is, the armature itself. It stands in the world and hangs on nothing."""
 PERSON_KEY = "likeness_person"
 """On the body's mesh: the avatar without its Gaussians, as ``engine/scene_files.py`` packs it."""
 
@@ -138,6 +140,7 @@ def _fill(
     parts = {"armature": armature, "body": body, "splats": splats, "camera": camera}
     for part, obj in parts.items():
         obj[PART_KEY] = part
+    camera[CAMERA_OF_KEY] = armature
     armature[FORMAT_KEY] = SCENE_FORMAT
     armature[AVATAR_KEY] = str(avatar_path or "")
     armature[PROVENANCE_KEY] = json.dumps(avatar.provenance)
@@ -179,32 +182,22 @@ def find_avatar(obj: Any | None) -> AvatarObjects | None:
     """The avatar that ``obj`` is a part of, or None."""
     if obj is None or PART_KEY not in obj:
         return None
-    collection = next((c for c in obj.users_collection), None)
     armature = obj
     if obj[PART_KEY] in ("body", "splats"):
         armature = obj.parent
     elif obj[PART_KEY] == "camera":
-        armature = _part(collection.objects if collection else (), "armature")
+        armature = obj.get(CAMERA_OF_KEY) or _beside(obj, "armature")
     if armature is None or armature.get(PART_KEY) != "armature":
         return None
     body, splats = _part(armature.children, "body"), _part(armature.children, "splats")
     if body is None or splats is None:
         return None
-    home = armature.users_collection[0] if armature.users_collection else collection
-    camera = _part(home.objects if home else (), "camera")
+    # the user may have put several avatars into one collection
+    home = next(iter(armature.users_collection), None)
+    cameras = [o for o in home.objects if o.get(PART_KEY) == "camera"] if home else []
+    own = [o for o in cameras if o.get(CAMERA_OF_KEY) == armature]
+    camera = next(iter(own or [o for o in cameras if o.get(CAMERA_OF_KEY) is None]), None)
     return AvatarObjects(home, armature, body, splats, camera)
-
-
-def active_avatar(context: Any) -> AvatarObjects:
-    """The avatar that the active object is a part of, for operators whose poll has seen one.
-
-    Raises:
-        LikenessError: there is none.
-    """
-    avatar = find_avatar(context.object)
-    if avatar is None:
-        raise LikenessError("No avatar is active.", "Select a part of one.")
-    return avatar
 
 
 def find_avatars(scene: Any) -> list[AvatarObjects]:
@@ -215,3 +208,9 @@ def find_avatars(scene: Any) -> list[AvatarObjects]:
 
 def _part(objects: Any, part: str) -> Any | None:
     return next((o for o in objects if o.get(PART_KEY) == part), None)
+
+
+def _beside(obj: Any, part: str) -> Any | None:
+    """That part in a collection of ``obj``."""
+    home = next(iter(obj.users_collection), None)
+    return _part(home.objects, part) if home is not None else None

@@ -8,7 +8,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from .build import PART_KEY, AvatarObjects, find_avatar
+from ..rig.shapes import remove_unused_shapes
+from .build import CAMERA_OF_KEY, PART_KEY, AvatarObjects, find_avatar
 from .splats import MODIFIER_NAME, set_input
 
 _PREVIEW_SIZE = 256
@@ -45,6 +46,9 @@ def duplicate_avatar(objects: AvatarObjects, context: Any, linked_splats: bool =
         copy.matrix_parent_inverse = original.matrix_parent_inverse
         for owner in _owners(copy):
             _point_at(owner, copies)
+        if original.get(CAMERA_OF_KEY) in copies:
+            copy[CAMERA_OF_KEY] = copies[original[CAMERA_OF_KEY]]
+        _own_actions(copy)
         copy.hide_set(original.hide_get())
     copied = find_avatar(copies[objects.armature])
     assert copied is not None
@@ -68,6 +72,7 @@ def delete_avatar(objects: AvatarObjects) -> None:
             bpy.data.batch_remove([data])
     if collection is not None and not collection.objects and not collection.children:
         bpy.data.collections.remove(collection)
+    remove_unused_shapes()
 
 
 def select_avatar(objects: AvatarObjects, context: Any) -> None:
@@ -103,10 +108,26 @@ def _members(objects: AvatarObjects) -> list[Any]:
     parts = [objects.armature, objects.body, objects.splats]
     if objects.camera is not None:
         parts.append(objects.camera)
-    more = [
-        obj for obj in home if obj not in parts and (obj.get(PART_KEY) or obj.parent in parts)
-    ]  # fmt: skip
-    return parts + more
+    return parts + [obj for obj in home if obj not in parts and obj.parent in parts]
+
+
+def _own_actions(obj: Any) -> None:
+    """Give a copied object actions of its own: keys on one avatar must not move the other."""
+    data = obj.animation_data
+    if data is None:
+        return
+    if data.action is not None:
+        slot = data.action_slot.identifier if data.action_slot is not None else None
+        data.action = data.action.copy()
+        if slot is not None:
+            data.action_slot = data.action.slots[slot]
+    for track in data.nla_tracks:
+        for strip in track.strips:
+            if strip.action is not None:
+                slot = strip.action_slot.identifier if strip.action_slot is not None else None
+                strip.action = strip.action.copy()
+                if slot is not None:
+                    strip.action_slot = strip.action.slots[slot]
 
 
 def _owners(obj: Any) -> Iterator[Any]:

@@ -21,6 +21,16 @@ def test_a_copy_stands_alone(blender, linked: bool) -> None:
     assert found["found"] == 1
 
 
+def test_avatars_in_one_collection_stay_apart(blender) -> None:
+    found = blender(CHECKS, "shared")
+    assert found["cameras"] == ["First Camera", "Second Camera"]
+    assert all(found["own"])
+    assert all(found["actions"])
+    assert all(found["slots"])
+    assert found["left"] == ["Second", "First.001"]
+    assert found["copy"] == [True, "First Camera.001"]
+
+
 def test_two_avatars_outlive_saving(blender, tmp_path: Path) -> None:
     assert max(blender(CHECKS, "saved", folder=str(tmp_path))["errors"]) < 2e-4
 

@@ -77,6 +77,36 @@ def duplicated(linked: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def shared() -> dict[str, Any]:
+    """Two avatars that the user has put into one collection: each has its own camera, and one
+    is deleted. A copy's keys are its own, of its action and of its strips."""
+    empty()
+    first = build(people.random_avatar(41, count=50), "First")
+    second = build(people.random_avatar(42, count=50), "Second")
+    for obj in list(first.collection.objects):
+        second.collection.objects.link(obj)
+        first.collection.objects.unlink(obj)
+    cameras = [find_avatar(o).camera.name for o in (first.splats, second.splats)]
+    own = [find_avatar(o.camera).armature == o.armature for o in (first, second)]
+    bone = first.armature.pose.bones["left_elbow"]
+    bone.keyframe_insert("rotation_quaternion", frame=1)
+    data = first.armature.animation_data
+    strip = data.nla_tracks.new().strips.new("Strip", 1, data.action.copy())
+    copy = duplicate_avatar(find_avatar(first.armature), bpy.context)
+    copied = copy.armature.animation_data
+    pairs = [
+        (data.action, copied.action), (strip.action, copied.nla_tracks[0].strips[0].action)
+    ]  # fmt: skip
+    slots = [copied.action_slot, copied.nla_tracks[0].strips[0].action_slot]
+    delete_avatar(find_avatar(first.armature))
+    return {
+        "cameras": cameras, "own": own, "actions": [a != b for a, b in pairs],
+        "slots": [slot is not None for slot in slots],
+        "left": [a.armature.name for a in find_avatars(bpy.context.scene)],
+        "copy": [find_avatar(copy.camera).armature == copy.armature, copy.camera.name],
+    }  # fmt: skip
+
+
 def drives(one: AvatarObjects, other: AvatarObjects) -> bool:
     """Whether anything of ``one`` still points at a part of ``other``."""
     strangers = {other.armature, other.body, other.splats}
