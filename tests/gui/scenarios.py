@@ -422,14 +422,20 @@ class Calls:
         """Time a method of a class."""
         function = owner.__dict__.get(name) or getattr(owner, name)
 
-        def timed(*args: Any, **options: Any) -> Any:
+        def call(*args: Any) -> Any:
             key, start = label(), time.perf_counter()
             try:
-                return function(*args, **options)
+                return function(*args)
             finally:
                 took = time.perf_counter() - start
                 self.longest[key] = max(self.longest.get(key, 0.0), took)
 
+        # Blender passes as many arguments as the function names.
+        timed: Callable[..., Any]
+        if name == "modal":
+            timed = lambda self, context, event: call(self, context, event)  # noqa: E731
+        else:
+            timed = lambda self, context: call(self, context)  # noqa: E731
         setattr(owner, name, timed)
         self._undo.append(lambda: setattr(owner, name, function))
 
