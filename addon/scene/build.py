@@ -200,6 +200,18 @@ def find_avatar(obj: Any | None) -> AvatarObjects | None:
     return AvatarObjects(home, armature, body, splats, camera)
 
 
+def active_avatar(context: Any) -> AvatarObjects:
+    """The avatar that the active object is a part of, for operators whose poll has seen one.
+
+    Raises:
+        LikenessError: there is none.
+    """
+    avatar = find_avatar(context.object)
+    if avatar is None:
+        raise LikenessError("No avatar is active.", "Select a part of one.")
+    return avatar
+
+
 def find_avatars(scene: Any) -> list[AvatarObjects]:
     """Every avatar in the scene, in the order of its armatures."""
     found = (find_avatar(o) for o in scene.objects if o.get(PART_KEY) == "armature")

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ..rig.shapes import remove_unused_shapes
-from .build import CAMERA_OF_KEY, PART_KEY, AvatarObjects, find_avatar
+from .build import CAMERA_OF_KEY, AvatarObjects, find_avatar
 from .splats import MODIFIER_NAME, set_input
 
 _PREVIEW_SIZE = 256
