@@ -1,6 +1,7 @@
 """Motions in and out: import, retarget, from a video, smooth, export."""
 # No postponed annotations here: Blender reads properties from them.
 
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import bpy
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..addon.motion import actions, record, requests
-from ..addon.scene.build import find_avatar, find_avatars
+from ..addon.scene.build import find_avatar, find_avatars, finished
 from ..engine.types import LikenessError
 from .running import JobOperator
+
+_SLICE_SECONDS = 0.03
 
 _PLACES = (
     ("stand", "Where the Avatar Stands",
@@ -368,15 +371,49 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
         return True
 
     def execute(self, context: Any) -> set[str]:
+        """All at once: without a window, and when the redo panel changes something."""
         try:
-            avatar = requests.chosen_avatar(context)
-            sigma = self.seconds * record.rate_of(context.scene)
-            count = actions.smooth_action(
-                avatar.armature, sigma, self.keep_feet, record.target_of(avatar)
-            )
+            count = finished(self._steps(context))
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        return self._done(context, count)
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        self._slices = self._steps(context)
+        self._timer = context.window_manager.event_timer_add(0.001, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> set[str]:
+        if event.type != "TIMER":  # nothing may change the action meanwhile
+            return {"RUNNING_MODAL"}
+        end = time.perf_counter() + _SLICE_SECONDS
+        try:
+            while time.perf_counter() < end:
+                next(self._slices)
+        except StopIteration as done:
+            self.cancel(context)
+            return self._done(context, done.value)
+        except LikenessError as error:
+            self.cancel(context)
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"RUNNING_MODAL"}
+
+    def cancel(self, context: Any) -> None:
+        context.window_manager.event_timer_remove(self._timer)
+
+    def _steps(self, context: Any) -> Generator[None, None, int]:
+        avatar = requests.chosen_avatar(context)
+        sigma = self.seconds * record.rate_of(context.scene)
+        return (
+            yield from actions.smooth_action(
+                avatar.armature, sigma, self.keep_feet, record.target_of(avatar)
+            )
+        )
+
+    def _done(self, context: Any, count: int) -> set[str]:
         context.scene.frame_set(context.scene.frame_current)
         self.report({"INFO"}, f"{count} curves smoothed")
         return {"FINISHED"}

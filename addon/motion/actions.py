@@ -16,7 +16,7 @@ import bpy
 import numpy as np
 
 from ...engine.types import JOINT_NAMES, FloatArray, LikenessError
-from ..rig.names import FACE
+from ..rig.names import FACE, IK, LOOK
 from ..scene.axes import points_to_blender
 from ..scene.body import expression_names
 from .pose import ROOT, bone_quaternions, rest_axes
@@ -27,7 +27,8 @@ CONSTANT, LINEAR = 0, 1
 ACTION_KEY = "likeness_motion"
 """On the actions made here: the file that they came from."""
 
-_ROWS = 400  # frames that are turned into quaternions in one slice
+_ROWS = 200  # frames that are turned into quaternions in one slice
+_SWITCHES = (f'["{IK}"]', f'["{LOOK}"]')
 _FIRST_RANGE = (1, 250)  # of a new scene
 
 
@@ -174,6 +175,9 @@ def _give(
     else:
         data.action = action
         data.action_slot = slot
+    for joint, known in zip(JOINT_NAMES, motion.known):
+        if known:  # the curves turn quaternions, whatever the user has posed with
+            armature.pose.bones[joint].rotation_mode = "QUATERNION"
     release(armature)
     if options.scene_rate:
         set_rate(scene, float(motion.frame_rate))
@@ -218,9 +222,13 @@ def current_curves(armature: Any) -> Any:
     return bag
 
 
-def smooth_action(armature: Any, sigma: float, keep_feet: bool, target: dict[str, Any]) -> int:
+def smooth_action(
+    armature: Any, sigma: float, keep_feet: bool, target: dict[str, Any]
+) -> Generator[None, None, int]:
     """Take quick movements out of what an avatar's action does, as much of what comes before as
-    of what comes after; returns the number of curves. Cuts (keys that hold) are kept.
+    of what comes after; the generator returns the number of curves. Cuts (keys that hold) and the
+    keys of switches are kept. Slices of some hundredths of a second; nothing may undo between
+    them, and it must be run to its end, because the last slices write.
 
     Args:
         sigma: frames, standard deviation of the filter.
@@ -241,9 +249,12 @@ def smooth_action(armature: Any, sigma: float, keep_feet: bool, target: dict[str
     kinds = np.where(np.isin(np.arange(len(frames)), cuts - 1), CONSTANT, LINEAR).astype(np.int32)
     groups: dict[str, dict[int, Any]] = {}
     for curve in bag.fcurves:
-        groups.setdefault(curve.data_path, {})[curve.array_index] = curve
-    before = _sampled(groups, frames)
-    after = {}
+        if not curve.data_path.endswith(_SWITCHES):
+            groups.setdefault(curve.data_path, {})[curve.array_index] = curve
+    before, after = {}, {}
+    for path, curves in groups.items():
+        before[path] = _sampled(curves, frames)
+        yield
     for path, values in before.items():
         turning = path.endswith("rotation_quaternion") and values.shape[1] == 4
         smooth = continuous(values) if turning else values
@@ -252,13 +263,15 @@ def smooth_action(armature: Any, sigma: float, keep_feet: bool, target: dict[str
         if turning:
             smooth = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)
         after[path] = smooth
+        yield
     if keep_feet:
-        _hold_feet(armature, before, after, target, sigma, cuts)
+        yield from _hold_feet(armature, before, after, target, sigma, cuts)
     count = 0
     for path, curves in groups.items():
         for column, index in enumerate(sorted(curves)):
             set_keys(curves[index], frames, after[path][:, column], kinds)
             count += 1
+        yield
     return count
 
 
@@ -274,36 +287,40 @@ def _cuts(bag: Any, frames: FloatArray) -> Any:
     return np.array([row for row in np.round(held).astype(int) if 0 < row < len(frames)], np.int64)
 
 
-def _sampled(groups: dict[str, dict[int, Any]], frames: FloatArray) -> dict[str, FloatArray]:
-    """Data path -> [T, n] at each frame."""
-    out = {}
-    for path, curves in groups.items():
-        columns = []
-        for index in sorted(curves):
-            curve, points = curves[index], curves[index].keyframe_points
-            co = np.empty(2 * len(points), np.float32)
-            points.foreach_get("co", co)
-            dense = len(points) == len(frames) and np.allclose(co[::2], frames)
-            values = co[1::2] if dense else [curve.evaluate(frame) for frame in frames]
-            columns.append(np.asarray(values, np.float64))
-        out[path] = np.stack(columns, 1)
-    return out
+def _sampled(curves: dict[int, Any], frames: FloatArray) -> FloatArray:
+    """[T, n] the curves of a property at each frame."""
+    columns = []
+    for index in sorted(curves):
+        curve, points = curves[index], curves[index].keyframe_points
+        co = np.empty(2 * len(points), np.float32)
+        points.foreach_get("co", co)
+        dense = len(points) == len(frames) and np.allclose(co[::2], frames)
+        values = co[1::2] if dense else [curve.evaluate(frame) for frame in frames]
+        columns.append(np.asarray(values, np.float64))
+    return np.stack(columns, 1)
 
 
 def _hold_feet(
     armature: Any, before: dict[str, FloatArray], after: dict[str, FloatArray],
     target: dict[str, Any], sigma: float, cuts: Any,
-) -> None:  # fmt: skip
+) -> Generator[None, None, None]:  # fmt: skip
     """Move the root so that the lower foot stays where it was before."""
     from ...engine.retarget.placing import Target, blurred, held_back
 
     path = f'pose.bones["{ROOT}"].location'
     if path not in before or before[path].shape[1] != 3:
         return
-    axes = rest_axes(armature)
-    pose_was, was_at = _poses(armature, before, axes)
-    pose_now, now_at = _poses(armature, after, axes)
-    shift = held_back(pose_was, was_at, pose_now, now_at, Target.of_json(target))
+    axes, kept = rest_axes(armature), Target.of_json(target)
+    count = len(before[path])
+    shift = np.empty((count, 3))
+    for first in range(0, count, _ROWS):
+        rows = slice(first, first + _ROWS)
+        poses = []
+        for values in (before, after):
+            poses += _poses(armature, {key: v[rows] for key, v in values.items()}, axes)
+            yield
+        shift[rows] = held_back(*poses, kept)
+        yield
     shift = np.concatenate([blurred(part, 0.5 * sigma) for part in np.split(shift, cuts)])
     after[path] = after[path] + points_to_blender(shift) @ axes[0]
 

@@ -34,6 +34,13 @@ GUARD_ANGLE = math.radians(0.25)
 HINGE_STIFFNESS = 0.9
 """Of elbows and knees about y and z, so that the solver bends them about x."""
 
+NECK_SHARE = 0.35
+"""Of the way to its target that the neck turns before the head turns the rest: a head that turns
+alone looks like an owl's."""
+
+LOOK_PARTS = {"neck": 0.6, "head": 0.7}
+"""Of their ranges, that looking uses: both whole ones together would turn the face backwards."""
+
 GUARD = "IK Start"
 LOOK_LIMIT = "Look Limit"
 COPY_ROTATION, SOLVER, TRACK = "Copy Control", "IK", "Look"
@@ -174,11 +181,11 @@ def show_controls(armature: Any) -> None:
 
 
 def add_look(armature: Any) -> None:
-    """Head and eyes turn to their targets, as far as a neck and an eye go."""
+    """Head and eyes turn to their targets, as far as a neck and an eye go; the neck takes part."""
     bones = armature.pose.bones
     text = "0: as posed. 1: turned to this target, as far as it goes"
     for target, joints, axis in (
-        (HEAD_TARGET, {"head": HEAD_TARGET}, "TRACK_Z"),
+        (HEAD_TARGET, {"neck": HEAD_TARGET, "head": HEAD_TARGET}, "TRACK_Z"),
         (EYES_TARGET, {eye: eye_target(eye) for eye in EYES}, "TRACK_Y"),
     ):
         path = add_property(bones[target], LOOK, 0.0, 1.0, (0.0, 1.0), text)
@@ -186,6 +193,6 @@ def add_look(armature: Any) -> None:
             track = bones[joint].constraints.new("DAMPED_TRACK")
             track.name = TRACK
             track.target, track.subtarget, track.track_axis = armature, at, axis
-            drive(track, "influence", armature, path)
-            limit = add_limit(bones[joint], LOOK_LIMIT)
+            drive(track, "influence", armature, path, NECK_SHARE if joint == "neck" else 1.0)
+            limit = add_limit(bones[joint], LOOK_LIMIT, LOOK_PARTS.get(joint, 1.0))
             drive(limit, "influence", armature, path)

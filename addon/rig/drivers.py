@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 
-def drive(owner: Any, prop: str, source: Any, path: str) -> Any:
-    """Let ``owner.prop`` follow the property ``path`` of the object ``source``."""
+def drive(owner: Any, prop: str, source: Any, path: str, share: float = 1.0) -> Any:
+    """Let ``owner.prop`` follow the property ``path`` of the object ``source``.
+
+    Args:
+        share: what it is multiplied by, which a *simple expression* does.
+    """
     driver = owner.driver_add(prop).driver
-    driver.type = "AVERAGE"
+    driver.type = "AVERAGE" if share == 1.0 else "SCRIPTED"
     variable = driver.variables.new()
+    variable.name = "value"
+    if share != 1.0:
+        driver.expression = f"{share} * value"
     variable.type = "SINGLE_PROP"
     variable.targets[0].id = source
     variable.targets[0].data_path = path

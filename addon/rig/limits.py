@@ -47,21 +47,25 @@ _DEGREES: dict[str, tuple[Range, Range, Range]] = {
 """Degrees about x, y and z; the pelvis turns as it likes."""
 
 
-def joint_limits(joint: str) -> tuple[Range, Range, Range] | None:
-    """Radians about x, y and z of a joint's bone, or None for one without limits."""
+def joint_limits(joint: str, part: float = 1.0) -> tuple[Range, Range, Range] | None:
+    """Radians about x, y and z of a joint's bone, or None for one without limits.
+
+    Args:
+        part: of the ranges.
+    """
     side, _, rest = joint.partition("_")
     found = _DEGREES.get(rest if side in ("left", "right") else joint)
     if found is None:
         return None
-    x, y, z = (tuple(math.radians(v) for v in pair) for pair in found)
+    x, y, z = (tuple(part * math.radians(v) for v in pair) for pair in found)
     if side == "right":
         y, z = (-y[1], -y[0]), (-z[1], -z[0])
     return x, y, z  # type: ignore[return-value]
 
 
-def add_limit(bone: Any, name: str = LIMIT) -> Any | None:
+def add_limit(bone: Any, name: str = LIMIT, part: float = 1.0) -> Any | None:
     """A Limit Rotation constraint with a pose bone's ranges, or None where there are none."""
-    ranges = joint_limits(bone.name)
+    ranges = joint_limits(bone.name, part)
     if ranges is None:
         return None
     constraint = bone.constraints.new("LIMIT_ROTATION")

@@ -1,18 +1,20 @@
-"""Head and eyes turned to targets, and let go again, without a jump."""
+"""Head (the neck takes its part) and eyes turned to targets, and let go again, without a jump."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from mathutils import Vector
+from mathutils import Matrix, Quaternion, Vector
 
-from .controls import EYES, LOOK_LIMIT, eye_target, show_controls
+from .controls import EYES, LOOK_LIMIT, LOOK_PARTS, NECK_SHARE, eye_target, show_controls
 from .limits import joint_limits
 from .names import EYES_TARGET, HEAD_TARGET, LOOK
 from .visual import keep_seen, place_root, seen_matrices
 
-JOINTS = {HEAD_TARGET: ("head",), EYES_TARGET: EYES}
+JOINTS = {HEAD_TARGET: ("neck", "head"), EYES_TARGET: EYES}
+"""Target -> the bones that turn to it."""
+
 _DISTANCE = {HEAD_TARGET: 0.9, EYES_TARGET: 0.45}
 """Metres from the head or the eyes to a target that is switched on."""
 
@@ -27,8 +29,8 @@ def targets(target: str) -> tuple[str, ...]:
 def look_at(armature: Any, target: str) -> None:
     """Put the target where head or eyes look now, and let them follow it."""
     bones, seen = armature.pose.bones, seen_matrices(armature)
-    joints = JOINTS[target]
-    keep_seen(armature, joints, seen)
+    joints = EYES if target == EYES_TARGET else ("head",)  # those that look straight at it
+    keep_seen(armature, JOINTS[target], seen)
     axis = 2 if target == HEAD_TARGET else 1  # the face looks along z, an eye along y
     points = {n: seen[n].translation + _DISTANCE[target] * seen[n].col[axis].xyz for n in joints}
     middle = sum(points.values(), Vector()) / len(points)
@@ -41,8 +43,11 @@ def look_at(armature: Any, target: str) -> None:
         bone = bones[eye_target(joint)]  # hangs on the target, which has its rest axes again
         at = matrix @ rest.inverted() @ bone.bone.matrix_local
         bone.location = at.to_3x3().inverted() @ (points[joint] - at.translation)
-    for joint in joints:
+    for joint in JOINTS[target]:
         _widen(bones[joint])
+    if target == HEAD_TARGET:
+        before = {**seen, "neck": _before_share(seen["neck"], middle)}
+        keep_seen(armature, ("neck",), before)
     bones[target][LOOK] = 1.0
     show_controls(armature)
     armature.update_tag()
@@ -61,9 +66,19 @@ def looking(armature: Any, target: str) -> bool:
     return bool(armature.pose.bones[target][LOOK] > 0.0)
 
 
+def _before_share(neck: Matrix, target: Vector) -> Matrix:
+    """The neck from which its share of the way to the target ends where it is seen now."""
+    ahead, to = neck.col[2].xyz, target - neck.translation
+    rest = ahead.angle(to)  # what is left of the way
+    back = -rest * NECK_SHARE / (1.0 - NECK_SHARE)
+    out: Matrix = Quaternion(ahead.cross(to), back).to_matrix().to_4x4() @ neck
+    out.translation = neck.translation
+    return out
+
+
 def _widen(bone: Any) -> None:
     """Natural limits, and as much more as the present pose takes."""
-    ranges = joint_limits(bone.name)
+    ranges = joint_limits(bone.name, LOOK_PARTS.get(bone.name, 1.0))
     assert ranges is not None
     limit = bone.constraints[LOOK_LIMIT]
     for axis, (low, high), angle in zip("xyz", ranges, bone.matrix_basis.to_euler("XYZ")):

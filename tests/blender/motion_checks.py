@@ -218,7 +218,9 @@ def options(folder: str) -> dict[str, Any]:
     first, last, later = shown(objects, avatar, (11, 11 + FRAMES - 1, 11 + 2 * (FRAMES - 1)))
     out["loop_gap"] = [turn_error(first.full_pose, p.full_pose) for p in (last, later)]
     out["loop_way"] = float(np.abs(last.transl - first.transl).max())
+    objects.armature.pose.bones["left_elbow"].rotation_mode = "XYZ"  # the user's
     bpy.ops.likeness.import_motion(filepath=str(source), nla=True, start_frame=5)
+    out["mode"] = objects.armature.pose.bones["left_elbow"].rotation_mode
     data = objects.armature.animation_data
     out["nla"] = {
         "action": data.action is None,
@@ -498,5 +500,40 @@ def smoothing(folder: str) -> dict[str, Any]:
         q = np.array(objects.armature.pose.bones["pelvis"].rotation_quaternion)
         lengths.append(abs(float(np.linalg.norm(q)) - 1))
     out["length"] = max(lengths)
+    # The switch of a hand's control jumps at a frame, and goes on doing so.
+    hand = objects.armature.pose.bones["left_hand_ik"]
+    for frame, value in ((1, 0.0), (40, 1.0)):
+        hand["ik"] = value
+        hand.keyframe_insert('["ik"]', frame=frame)
+    switch = 'pose.bones["left_hand_ik"]["ik"]'
+    bag = channelbag_of(*(getattr(objects.armature.animation_data, n)
+                          for n in ("action", "action_slot")))  # fmt: skip
+    for point in bag.fcurves.find(switch).keyframe_points:
+        point.interpolation = "CONSTANT"
+    kept = {c.data_path: c for c in bag.fcurves if c.data_path.endswith(".location")}
+    assert kept
+    was = lower_feet(objects, avatar, count)
+    copy = objects.armature.animation_data.action.copy()
+    bpy.ops.likeness.smooth_motion(seconds=0.3, keep_feet=False)
+    slid = lower_feet(objects, avatar, count)
+    slot = copy.slots[0].identifier
+    objects.armature.animation_data.action = copy
+    objects.armature.animation_data.action_slot = copy.slots[slot]
     bpy.ops.likeness.smooth_motion(seconds=0.3, keep_feet=True)
+    stood = lower_feet(objects, avatar, count)
+    out["slid"], out["stood"] = (float(np.linalg.norm(x - was, axis=-1).mean())
+                                 for x in (slid, stood))  # fmt: skip
+    bag = channelbag_of(copy, copy.slots[0])
+    out["switch"] = [bag.fcurves.find(switch).evaluate(frame) for frame in (38, 39, 40, 41)]
     return out
+
+
+def lower_feet(objects: AvatarObjects, avatar: Avatar, count: int) -> FloatArray:
+    """[T, 3] a foot that stands nearly still, where it is on average over a few frames."""
+    at = []
+    for frame in range(1, count + 1):
+        bpy.context.scene.frame_set(frame)
+        at.append(objects.armature.pose.bones["left_foot"].head.copy())
+    feet = np.array(at)
+    window = np.ones(9) / 9
+    return np.stack([np.convolve(feet[:, k], window, "valid") for k in range(3)], 1)

@@ -33,7 +33,7 @@ from likeness.addon.scene.axes import points_to_engine
 from likeness.addon.scene.body import get_expression, set_expression
 from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.rotations import axis_angle_to_matrix
+from likeness.engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from likeness.engine.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, Avatar, FloatArray, Pose
 from mathutils import Matrix, Quaternion, Vector
 
@@ -279,7 +279,7 @@ def look() -> dict[str, Any]:
             jumps.append(jump(seen, seen_matrices(armature)))
             bones[target].location += Vector(rng.normal(0, 0.06, 3).tolist())
             seen = seen_matrices(armature)
-            for joint in JOINTS[target]:
+            for joint in ("head",) if target == HEAD_TARGET else EYES:
                 at = seen[joint.replace("_smplhf", "_target") if joint in EYES else target]
                 to = (at.translation - seen[joint].translation).normalized()
                 errors.append(float(seen[joint].col[axis].xyz.angle(to)))
@@ -287,13 +287,22 @@ def look() -> dict[str, Any]:
             jumps.append(jump(seen, seen_matrices(armature)))
     pose_to_bones(Pose.rest(0), armature)
     look_at(armature, HEAD_TARGET)
+    start = bones_to_pose(armature, np.zeros(0)).full_pose
+    rest = bones[HEAD_TARGET].location.copy()
+    bones[HEAD_TARGET].location.x -= 0.9  # 45 degrees to its left
+    side = bones_to_pose(armature, np.zeros(0)).full_pose - start
+    shares = np.degrees([side[JOINT_INDEX[name], 1] for name in ("neck", "head")]).tolist()
+    bones[HEAD_TARGET].location = rest
     for x in (-0.2, 0.0, 0.2):  # behind the head
         matrix = bones[HEAD_TARGET].matrix.copy()
         matrix.translation = seen_matrices(armature)["head"].translation + Vector((x, 0.8, 0.3))
         bones[HEAD_TARGET].matrix = matrix
-        turned = bones_to_pose(armature, np.zeros(0)).full_pose[JOINT_INDEX["head"]]
-        behind = max(behind, float(np.degrees(np.linalg.norm(turned))))
-    return {"jump": np.max(jumps, 0).tolist(), "error": max(errors), "behind": behind}
+        pose = bones_to_pose(armature, np.zeros(0)).full_pose
+        turns = axis_angle_to_matrix(pose[[JOINT_INDEX["neck"], JOINT_INDEX["head"]]])
+        turned = np.linalg.norm(matrix_to_axis_angle(turns[0] @ turns[1]))
+        behind = max(behind, float(np.degrees(turned)))
+    return {"jump": np.max(jumps, 0).tolist(), "error": max(errors), "behind": behind,
+            "shares": shares}  # fmt: skip
 
 
 def ground() -> dict[str, Any]:

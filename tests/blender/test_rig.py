@@ -94,7 +94,10 @@ def test_looking(blender) -> None:
     assert metres < 1e-3
     assert degrees < 0.5
     assert figures["error"] < 1e-2
-    assert 40 < figures["behind"] < 110  # as far as a head turns
+    assert 60 < figures["behind"] < 115  # as far as neck and head turn together
+    neck, head = figures["shares"]
+    assert 0.25 < neck / (neck + head) < 0.45
+    assert neck + head == pytest.approx(45, abs=8)
 
 
 def test_feet_to_ground(blender_lts) -> None:
