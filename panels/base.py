@@ -29,13 +29,17 @@ class AvatarPanel(LikenessPanel):
 
 def wrapped(layout: Any, context: Any, text: str, icon: str = "NONE") -> None:
     """A long text over several lines of the sidebar's width."""
-    width = max(20, int((context.region.width if context.region else 280) / 8))
+    scale = context.preferences.system.ui_scale or 1.0  # 0 without a window
+    region = context.region.width if context.region else 280
+    width = max(20, int(region / (8 * scale)))
+    column = layout.column(align=True)
+    column.scale_y = 0.8
     line = ""
     for word in text.split():
         if line and len(line) + 1 + len(word) > width:
-            layout.label(text=line, icon=icon)
+            column.label(text=line, icon=icon, translate=False)
             line, icon = word, "BLANK1" if icon != "NONE" else "NONE"
         else:
             line = f"{line} {word}".strip()
     if line:
-        layout.label(text=line, icon=icon)
+        column.label(text=line, icon=icon, translate=False)

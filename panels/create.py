@@ -34,7 +34,6 @@ class MainPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
         said = running.problem()
         if said is not None:
             _draw_problem(layout, context, said)
-        layout.operator("likeness.render_setup", icon="RENDER_STILL")
 
 
 def _draw_running(layout: Any, under_way: running.Running) -> None:

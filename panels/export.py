@@ -20,7 +20,7 @@ class ExportPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column = self.layout.column(align=True)
         # A panel's buttons call at once; the file browser is part of the call.
         column.operator_context = "INVOKE_DEFAULT"
-        column.operator("likeness.export_avatar", text="Avatar", icon="USER")
+        column.operator("likeness.export_avatar", text="Avatar File", icon="USER")
         column.operator("likeness.export_splats", text="Splats (PLY, SPZ)", icon="POINTCLOUD_DATA")
         column.operator("likeness.export_scene", text="glTF or USD", icon="SCENE_DATA")
         column.operator("likeness.export_rig", text="Rigged Mesh (FBX)", icon="ARMATURE_DATA")

@@ -13,7 +13,7 @@ from ..addon.rig.names import FACE
 from ..addon.scene.body import expression_names
 from ..addon.scene.build import find_avatar
 from ..engine.types import LikenessError
-from .base import AvatarPanel
+from .base import AvatarPanel, wrapped
 
 
 class _LibraryMenu:
@@ -51,14 +51,14 @@ class NamedPoseMenu(_LibraryMenu, bpy.types.Menu):  # type: ignore[misc]
 
     bl_idname = "LIKENESS_MT_named_poses"
     bl_label = "Poses"
-    operator = "likeness.apply_named_pose"
+    operator = "likeness.set_pose"
 
     def entries(self) -> list[tuple[str, str, str]]:
         return pose_entries()
 
 
 class LibraryPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
-    """The library's poses and expressions, by name; and where the asset browser finds them."""
+    """The library's poses by name, and where the asset browser finds it all."""
 
     bl_idname = "LIKENESS_PT_library"
     bl_label = "Pose Library"
@@ -66,15 +66,15 @@ class LibraryPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
     def draw(self, context: Any) -> None:
         column = self.layout.column(align=True)
         column.menu(NamedPoseMenu.bl_idname, icon="ARMATURE_DATA")
-        column.menu(ExpressionMenu.bl_idname, icon="USER")
-        column.menu(VisemeMenu.bl_idname, icon="SPEAKER")
         try:
             entry = library_entry(context)
         except LikenessError as error:
-            self.layout.label(text=str(error), icon="INFO")
+            wrapped(self.layout, context, str(error), "INFO")
             return
         if entry is None:
-            self.layout.operator("likeness.add_pose_library", icon="ASSET_MANAGER")
+            column.operator(
+                "likeness.add_pose_library", text="Add to Asset Browser", icon="ASSET_MANAGER"
+            )
         else:
             self.layout.label(text=f"Assets: {entry.name}", icon="ASSET_MANAGER")
 
@@ -96,7 +96,7 @@ class ExpressionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             self.layout.label(text="This body has no expressions")
             return
         row = self.layout.row(align=True)
-        row.menu(ExpressionMenu.bl_idname, text="Named")
+        row.menu(ExpressionMenu.bl_idname, text="Presets")
         row.menu(VisemeMenu.bl_idname)
         row = self.layout.row(align=True)
         row.operator("likeness.reset_expression", text="Reset All", icon="LOOP_BACK").region = "ALL"
@@ -105,12 +105,16 @@ class ExpressionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         state = session(context)
         self.layout.prop(state, "expression_filter", text="", icon="VIEWZOOM")
         for heading, members in by_region(names, state.expression_filter).items():
-            header, body = self.layout.panel(f"likeness_{heading}", default_closed=False)
+            header, body = self.layout.panel(f"likeness_{heading}", default_closed=True)
             header.label(text=heading)
             reset = header.operator("likeness.reset_expression", text="", icon="LOOP_BACK")
             reset.region = heading.upper().replace(" ", "_")
             if body is not None:
                 _draw_sliders(body.column(align=True), bone, members)
+
+
+_SIDEWAYS = {"jaw": "jaw sideways", "mouth": "mouth sideways"}
+"""Pairs whose names without a side say nothing."""
 
 
 def _draw_sliders(column: Any, bone: Any, members: list[tuple[str, ...]]) -> None:
@@ -120,8 +124,10 @@ def _draw_sliders(column: Any, bone: Any, members: list[tuple[str, ...]]) -> Non
         if len(pair) == 1:
             column.prop(bone, f'["{pair[0]}"]', text=pair[0], slider=True)
             continue
-        column.label(text=pair[0].removesuffix("Left"), translate=False)
-        row = column.row(align=True)
+        split = column.split(factor=0.4, align=True)
+        stem = pair[0].removesuffix("Left")
+        split.label(text=_SIDEWAYS.get(stem, stem), translate=False)
+        row = split.row(align=True)
         for name, side in zip(reversed(pair), ("R", "L")):
             row.prop(bone, f'["{name}"]', text=side, slider=True)
 

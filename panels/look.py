@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 from ..addon import compat
-from ..addon.scene import shadow
+from ..addon.scene import native_splats, shadow
 from ..addon.scene.build import find_avatar
 from ..addon.scene.camera import shows_photo
 from ..addon.scene.read_back import splat_count
@@ -25,6 +25,7 @@ class DisplayPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
     bl_idname = "LIKENESS_PT_display"
     bl_label = "Splats"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: Any) -> None:
         layout = self.layout
@@ -46,7 +47,7 @@ class DisplayPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
                     button = row.operator("likeness.set_detail", text=text, depress=pressed)
                     button.target, button.count = name, count
             identifier = input_identifier(modifier, name)
-            compat.draw_modifier_input(column, modifier, identifier, "Part")
+            compat.draw_modifier_input(column, modifier, identifier, "Detail")
         column = layout.column()
         for name in _SPLAT_INPUTS:
             compat.draw_modifier_input(column, modifier, input_identifier(modifier, name), name)
@@ -57,6 +58,10 @@ class DisplayPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         why = fast.why_not()
         if why:
             wrapped(layout, context, f"Fast Splats: {why}", "INFO")
+        on = native_splats.is_on(avatar.splats)
+        if on or native_splats.has_native_splats():
+            icon = "CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
+            layout.operator("likeness.native_splats", depress=on, icon=icon)
 
 
 class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]

@@ -9,7 +9,6 @@ import bpy
 from ..addon.rig.arrange import BODY, COLLECTIONS, CONTROLS, FACE_BONES, HAND_COLLECTIONS
 from ..addon.rig.arrange import LIMB_COLLECTIONS as LIMBS_SHOWN
 from ..addon.rig.limits import limits_on
-from ..addon.rig.look import looking
 from ..addon.rig.names import EYES_TARGET, FACE, HEAD_TARGET, IK, LOOK, ik_control
 from ..addon.scene.build import find_avatar
 from .base import AvatarPanel
@@ -20,13 +19,16 @@ _LIMB_LABELS = {
 }  # fmt: skip
 
 
-def _switch(column: Any, label: str, bone: Any, prop: str, operator: str, text: str) -> Any:
-    """A row with a name, an influence and the button that changes it without a jump."""
+def _switch(column: Any, label: str, bone: Any, prop: str, operator: str, texts: Any) -> Any:
+    """A row with a name and the button that switches without a jump. The influence is shown once
+    it is more than 0: dragged up from there, nothing would be in place yet."""
     split = column.split(factor=0.3, align=True)
     split.label(text=label)
+    if bone[prop] == 0.0:
+        return split.operator(operator, text=texts[0])
     row = split.split(factor=0.6, align=True)
     row.prop(bone, f'["{prop}"]', text="", slider=True)
-    return row.operator(operator, text=text)
+    return row.operator(operator, text=texts[1], depress=True)
 
 
 def _draw_switches(layout: Any, armature: Any) -> None:
@@ -38,17 +40,16 @@ def _draw_switches(layout: Any, armature: Any) -> None:
     column = body.column(align=True)
     for limb, label in _LIMB_LABELS.items():
         control = bones[ik_control(limb)]
-        on = control[IK] > 0.5
-        button = _switch(column, label, control, IK, "likeness.switch_ik", "FK" if on else "IK")
-        button.limb, button.to = limb, "FK" if on else "IK"
+        button = _switch(column, label, control, IK, "likeness.switch_ik", ("IK", "FK"))
+        button.limb, button.to = limb, "FK" if control[IK] > 0.0 else "IK"
     row = column.row(align=True)
     for to in ("IK", "FK"):
         button = row.operator("likeness.switch_ik", text=f"All {to}")
         button.limb, button.to = "ALL", to
     column = body.column(align=True)
     for target, label in ((HEAD_TARGET, "Head"), (EYES_TARGET, "Eyes")):
-        text = "Let Go" if looking(armature, target) else "Look"
-        _switch(column, label, bones[target], LOOK, "likeness.look_at", text).target = target
+        texts = ("Look at Target", "Let Go")
+        _switch(column, label, bones[target], LOOK, "likeness.look_at", texts).target = target
     on = limits_on(armature)
     body.operator(
         "likeness.joint_limits", depress=on, icon="CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
