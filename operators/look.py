@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ..addon.scene import render, shadow
+from ..addon.scene import native_splats, render, shadow
 from ..addon.scene.build import active_avatar, find_avatar, find_avatars
 from ..addon.scene.camera import has_photo_shape, look_through, show_photo, shows_photo
 from ..addon.scene.frames import record_frames
@@ -20,6 +20,7 @@ from ..engine.types import LikenessError
 from .running import JobOperator
 
 _LISTED = 12  # lines of a dialog; more is a wall
+_NATIVE_SAMPLES = 64  # Blender draws its own splats by chance; with one sample they are grains
 
 
 class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
@@ -62,6 +63,8 @@ class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         self._decide(context)
+        if any(native_splats.is_on(avatar.splats) for avatar in find_avatars(context.scene)):
+            self.samples = max(self.samples, _NATIVE_SAMPLES)
         done: set[str] = context.window_manager.invoke_props_dialog(self, width=380)
         return done
 
@@ -189,6 +192,37 @@ class FastSplats(bpy.types.Operator):  # type: ignore[misc]
     def execute(self, context: Any) -> set[str]:
         splats = active_avatar(context).splats
         fast.switch(splats, not fast.is_on(splats))
+        return {"FINISHED"}
+
+
+class NativeSplats(bpy.types.Operator):  # type: ignore[misc]
+    """Leave this avatar's splats to Blender's own splat drawing, in the viewport and in renders.
+    Needs Blender 5.3, on which it has not been tried yet"""
+
+    bl_idname = "likeness.native_splats"
+    bl_label = "Native Splats"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        avatar = find_avatar(context.object)
+        if avatar is None or MODIFIER_NAME not in avatar.splats.modifiers:
+            return False
+        if not native_splats.has_native_splats() and not native_splats.is_on(avatar.splats):
+            cls.poll_message_set("This Blender has no splats of its own: they came with 5.3")
+            return False
+        return True
+
+    def execute(self, context: Any) -> set[str]:
+        splats = active_avatar(context).splats
+        on = not native_splats.is_on(splats)
+        try:
+            native_splats.switch(splats, on)
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if on:
+            self.report({"INFO"}, f"Render native splats with {_NATIVE_SAMPLES} samples or more")
         return {"FINISHED"}
 
 
@@ -360,6 +394,7 @@ CLASSES = (
     RenderRestore,
     SetDetail,
     FastSplats,
+    NativeSplats,
     LookThroughPhoto,
     PhotoBackground,
     AddShadowProxy,

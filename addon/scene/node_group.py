@@ -192,59 +192,7 @@ def _interface(tree: Any) -> None:
 def _build(tree: Any) -> None:
     add = _Builder(tree)
     group = add.node("NodeGroupInput").outputs
-    body = add.node(
-        "GeometryNodeObjectInfo", {"Object": group["Body"]}, transform_space="RELATIVE"
-    ).outputs["Geometry"]
-    splats = group["Geometry"]
-    for name in KEPT:  # nothing draws them: they need not come along
-        splats = add.remove(splats, name)
-    geometry, growth = _thin_out(add, group, splats)
-    add.column()
-    vertex_ids = [add.attribute(name, "INT") for name in ATTRIBUTES[:3]]
-    position = add.node("GeometryNodeInputPosition").outputs[0]
-    normal = add.node("GeometryNodeInputNormal").outputs[0]
-    add.column()
-    a, b, c = (add.sample(body, position, index, "POINT") for index in vertex_ids)
-    add.column()
-    normals = [add.sample(body, normal, index, "POINT") for index in vertex_ids]
-    add.column()
-    v, w = (add.attribute(name, "FLOAT") for name in (ATTRIBUTES.bary_b, ATTRIBUTES.bary_c))
-    ab, ac = add.vector("SUBTRACT", b, a), add.vector("SUBTRACT", c, a)
-    u = add.math("SUBTRACT", add.math("SUBTRACT", 1.0, v), w)
-    add.column()
-    origin = add.vector("MULTIPLY_ADD", ac, w, add.vector("MULTIPLY_ADD", ab, v, a))
-    n = add.vector(
-        "MULTIPLY_ADD", normals[0], u,
-        add.vector("MULTIPLY_ADD", normals[1], v, add.vector("MULTIPLY", normals[2], w)),
-    )  # fmt: skip
-    add.column()
-    frame = add.node(
-        "FunctionNodeAxesToRotation", {"Primary Axis": n, "Secondary Axis": ab},
-        primary_axis="Z", secondary_axis="X",
-    ).outputs["Rotation"]  # fmt: skip
-    area = add.vector("LENGTH", add.vector("CROSS_PRODUCT", ab, ac))
-    ratio = add.math("MULTIPLY", area, add.attribute(ATTRIBUTES.inverse_rest_area, "FLOAT"))
-    sigma = add.node(
-        "ShaderNodeClamp",
-        {"Value": add.math("SQRT", ratio), "Min": SIGMA_RANGE[0], "Max": SIGMA_RANGE[1]},
-    ).outputs["Result"]
-    add.column()
-    offset, axis_u, axis_v = (
-        add.attribute(name, "FLOAT_VECTOR")
-        for name in (ATTRIBUTES.offset, ATTRIBUTES.axis_u, ATTRIBUTES.axis_v)
-    )
-    # The larger a splat, the less of it is softness: sqrt(1 + blur / r^2) with r grown.
-    softness = add.math("DIVIDE", group["Softness"], add.math("MULTIPLY", growth, growth))
-    axis_u, axis_v = _softened(add, axis_u, axis_v, softness)
-    add.column()
-    offset = add.scale(add.rotate(offset, frame), sigma)
-    sigma = add.math("MULTIPLY", sigma, growth)
-    captured, on_face = add.capture(
-        geometry,
-        mean=add.vector("ADD", origin, offset),
-        axis_u=add.scale(add.rotate(axis_u, frame), sigma),
-        axis_v=add.scale(add.rotate(axis_v, frame), sigma),
-    )
+    captured, on_face = _move(add, group)
     add.column()
     # Corner k of the mesh belongs to face k // 3. Asking for that face directly is half the cost
     # of letting Blender average each point's faces (measured at 262,144 splats).
@@ -290,6 +238,69 @@ def _build(tree: Any) -> None:
     output = add.switch(unseen, output, nothing, "GEOMETRY")
     add.column()
     add.node("NodeGroupOutput", {"Geometry": output})
+
+
+def _move(add: _Builder, group: Any, with_thickness: bool = False) -> tuple[Any, list[Any]]:
+    """The faces of the wanted splats, and their means and axes as fields on them.
+
+    The axes u and v are softened, moved and grown. ``with_thickness`` adds a third axis' length,
+    as a vector of three times the same.
+    """
+    body = add.node(
+        "GeometryNodeObjectInfo", {"Object": group["Body"]}, transform_space="RELATIVE"
+    ).outputs["Geometry"]
+    splats = group["Geometry"]
+    for name in KEPT:  # nothing draws them: they need not come along
+        if not (with_thickness and name == KEPT.thickness):
+            splats = add.remove(splats, name)
+    geometry, growth = _thin_out(add, group, splats)
+    add.column()
+    vertex_ids = [add.attribute(name, "INT") for name in ATTRIBUTES[:3]]
+    position = add.node("GeometryNodeInputPosition").outputs[0]
+    normal = add.node("GeometryNodeInputNormal").outputs[0]
+    add.column()
+    a, b, c = (add.sample(body, position, index, "POINT") for index in vertex_ids)
+    add.column()
+    normals = [add.sample(body, normal, index, "POINT") for index in vertex_ids]
+    add.column()
+    v, w = (add.attribute(name, "FLOAT") for name in (ATTRIBUTES.bary_b, ATTRIBUTES.bary_c))
+    ab, ac = add.vector("SUBTRACT", b, a), add.vector("SUBTRACT", c, a)
+    u = add.math("SUBTRACT", add.math("SUBTRACT", 1.0, v), w)
+    add.column()
+    origin = add.vector("MULTIPLY_ADD", ac, w, add.vector("MULTIPLY_ADD", ab, v, a))
+    n = add.vector(
+        "MULTIPLY_ADD", normals[0], u,
+        add.vector("MULTIPLY_ADD", normals[1], v, add.vector("MULTIPLY", normals[2], w)),
+    )  # fmt: skip
+    add.column()
+    frame = add.node(
+        "FunctionNodeAxesToRotation", {"Primary Axis": n, "Secondary Axis": ab},
+        primary_axis="Z", secondary_axis="X",
+    ).outputs["Rotation"]  # fmt: skip
+    area = add.vector("LENGTH", add.vector("CROSS_PRODUCT", ab, ac))
+    ratio = add.math("MULTIPLY", area, add.attribute(ATTRIBUTES.inverse_rest_area, "FLOAT"))
+    sigma = add.node(
+        "ShaderNodeClamp",
+        {"Value": add.math("SQRT", ratio), "Min": SIGMA_RANGE[0], "Max": SIGMA_RANGE[1]},
+    ).outputs["Result"]
+    add.column()
+    offset, axis_u, axis_v = (
+        add.attribute(name, "FLOAT_VECTOR")
+        for name in (ATTRIBUTES.offset, ATTRIBUTES.axis_u, ATTRIBUTES.axis_v)
+    )
+    # The larger a splat, the less of it is softness: sqrt(1 + blur / r^2) with r grown.
+    softness = add.math("DIVIDE", group["Softness"], add.math("MULTIPLY", growth, growth))
+    axis_u, axis_v = _softened(add, axis_u, axis_v, softness)
+    add.column()
+    offset = add.scale(add.rotate(offset, frame), sigma)
+    fields = {"mean": add.vector("ADD", origin, offset)}
+    if with_thickness:
+        thickness = add.attribute(KEPT.thickness, "FLOAT")
+        fields["thickness"] = add.math("MULTIPLY", thickness, sigma)
+    sigma = add.math("MULTIPLY", sigma, growth)
+    fields["axis_u"] = add.scale(add.rotate(axis_u, frame), sigma)
+    fields["axis_v"] = add.scale(add.rotate(axis_v, frame), sigma)
+    return add.capture(geometry, **fields)
 
 
 def _thin_out(add: _Builder, group: Any, splats: Any) -> tuple[Any, Any]:

@@ -107,6 +107,23 @@ def input_identifier(modifier: Any, name: str) -> str:
     raise KeyError(name)
 
 
+def input_names(group: Any) -> list[str]:
+    """Names of a node group's inputs, but for the geometry."""
+    return [
+        item.name for item in group.interface.items_tree
+        if item.item_type == "SOCKET" and item.in_out == "INPUT" and item.name != "Geometry"
+    ]  # fmt: skip
+
+
+def use_group(modifier: Any, group: Any) -> None:
+    """Give the splats' modifier another node group; inputs of the same names keep their values."""
+    values = {name: get_input(modifier, name) for name in input_names(modifier.node_group)}
+    modifier.node_group = group
+    for name in input_names(group):
+        if name in values:
+            set_input(modifier, name, values[name])
+
+
 def _store(mesh: Any, name: str, kind: str, domain: str, field: str, values: FloatArray) -> None:
     attribute = mesh.attributes.new(name, kind, domain)
     attribute.data.foreach_set(field, np.ascontiguousarray(values).ravel())

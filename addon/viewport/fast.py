@@ -20,7 +20,7 @@ from ..scene.build import PART_KEY
 from ..scene.material import COLOR_ATTRIBUTE
 from ..scene.node_group import FAST_INPUT, splat_group
 from ..scene.read_back import read_attribute
-from ..scene.splats import MODIFIER_NAME, get_input, set_input
+from ..scene.splats import MODIFIER_NAME, get_input, input_names, set_input, use_group
 from .cloud import Cloud, SplatArrays
 
 _REMEMBERED_KEY = "likeness_fast_splats"
@@ -53,7 +53,7 @@ def why_not() -> str:
 def is_on(splats: Any) -> bool:
     """Whether the splats are left to the graphics card."""
     modifier = splats.modifiers.get(MODIFIER_NAME)
-    if modifier is None or FAST_INPUT not in _inputs(modifier.node_group):
+    if modifier is None or FAST_INPUT not in input_names(modifier.node_group):
         return False
     return bool(get_input(modifier, FAST_INPUT))
 
@@ -64,20 +64,9 @@ def switch(splats: Any, on: bool) -> None:
     An avatar of an older file gets the present node group first.
     """
     modifier = splats.modifiers[MODIFIER_NAME]
-    if FAST_INPUT not in _inputs(modifier.node_group):
-        values = {name: get_input(modifier, name) for name in _inputs(modifier.node_group)}
-        modifier.node_group = splat_group()
-        for name, value in values.items():
-            set_input(modifier, name, value)
+    if FAST_INPUT not in input_names(modifier.node_group):
+        use_group(modifier, splat_group())
     set_input(modifier, FAST_INPUT, on)
-
-
-def _inputs(group: Any) -> list[str]:
-    """Names of a node group's inputs, but for the geometry."""
-    return [
-        item.name for item in group.interface.items_tree
-        if item.item_type == "SOCKET" and item.in_out == "INPUT" and item.name != "Geometry"
-    ]  # fmt: skip
 
 
 def read_cloud(splats: Any) -> Cloud:

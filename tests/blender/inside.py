@@ -32,6 +32,8 @@ def load(name: str, path: Path, package: bool = False) -> ModuleType:
 
 
 def main(module: str, function: str, arguments: str, result: str) -> None:
+    if str(HERE) not in sys.path:  # Blender's executable does not put a script's folder there
+        sys.path.insert(0, str(HERE))
     source = (HERE / f"{module}.py").read_text(encoding="utf-8")
     if "INSTALLED = True" not in source:
         load("likeness", ROOT / "__init__.py", package=True)

@@ -1,0 +1,260 @@
+"""Blender's own Gaussian splats (5.3 and later), carried along with the body.
+
+The same splats as :mod:`.node_group`'s, moved in the same way, become a point cloud of the kind
+that Blender draws as splats:
+
+    position        the mean
+    rotation        quaternion (w, x, y, z); columns of its matrix are the splat's axes
+    scale           standard deviations along them, metres
+    radiance:base   (sRGB - 0.5) / SH_C0 for the three colours, then the opacity 0..1
+
+Blender 5.3 turns the colour back into linear light before it mixes (``draw_gsplat.bsl.hh`` and
+``gsplat.h`` of its source), as for the mesh, so the colours are the mesh's, which are made for
+that. They do not depend on the pose: the mesh holds them while native splats are on.
+
+Softened axes are not perpendicular. With (u, v) = U S V' their principal axes are
+
+    m1 = cos(t) u + sin(t) v, m2 = cos(t) v - sin(t) u, t = atan2(2 u.v, u.u - v.v) / 2
+
+Whether a Blender has such splats is found out by looking for the node, never by its version.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import bpy
+import numpy as np
+
+from ...engine.imaging.color import linear_to_srgb
+from ...engine.scene_mesh import ATTRIBUTES, KEPT
+from ...engine.types import LikenessError
+from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE
+from .node_group import FAST_INPUT, _Builder, _Camera, _interface, _move, splat_group
+from .read_back import read_attribute
+from .splats import MODIFIER_NAME, use_group
+
+RADIANCE_ATTRIBUTE = "radiance:base"
+
+SH_C0 = 0.28209479177387814
+"""The spherical harmonic of degree 0: 1 / (2 sqrt(pi))."""
+
+LEAST_THICKNESS = 1e-3
+"""Of the longest axis. Cycles draws none thinner; a zero would spoil EEVEE's packing of all."""
+
+_LEAST_SCALE = 1e-6  # metres
+_NODE = "GeometryNodePointsSetType"
+_GROUP_NAME = "Likeness Native Splats"
+_VERSION_KEY = "likeness_native_version"
+_VERSION = 1
+
+
+class Kind(NamedTuple):
+    """A kind of point cloud, as Blender's ``PointCloud.type`` lists it."""
+
+    identifier: str
+    name: str
+
+
+def has_native_splats(types: Any = None) -> bool:
+    """Whether this Blender can make point clouds of splats in geometry nodes."""
+    types = types or bpy.types
+    return hasattr(types, _NODE) and "type" in types.PointCloud.bl_rna.properties
+
+
+def splat_kind(types: Any = None) -> Kind:
+    """The kind of point cloud that is drawn as Gaussian splats.
+
+    Raises:
+        LikenessError: this Blender has none, or none that can be told from the others.
+    """
+    types = types or bpy.types
+    if not has_native_splats(types):
+        raise LikenessError(
+            f"Blender {bpy.app.version_string} has no splats of its own.",
+            "They came with Blender 5.3.",
+        )
+    items = types.PointCloud.bl_rna.properties["type"].enum_items
+    found = [
+        Kind(item.identifier, item.name) for item in items
+        if any(word in f"{item.identifier} {item.name}".upper() for word in ("GAUSSIAN", "SPLAT"))
+    ]  # fmt: skip
+    if len(found) != 1:
+        raise _unknown(", ".join(item.identifier for item in items))
+    return found[0]
+
+
+def choose(socket: Any, kind: Kind) -> None:
+    """Set a menu socket; Blender 5 knows its items by their names, not their identifiers.
+
+    Raises:
+        LikenessError: the menu has no such item.
+    """
+    for word in (kind.name, kind.identifier):
+        try:
+            socket.default_value = word
+        except TypeError as error:
+            problem = str(error)
+        else:
+            return
+    raise _unknown(problem)
+
+
+def _unknown(what: str) -> LikenessError:
+    return LikenessError(
+        f"This Blender's splats are of an unknown kind ({what}).",
+        "Leave Native Splats off, and report Blender's version and this message.",
+    )
+
+
+def is_on(splats: Any) -> bool:
+    """Whether an avatar's splats are Blender's own."""
+    modifier = splats.modifiers.get(MODIFIER_NAME)
+    return bool(modifier and modifier.node_group and _VERSION_KEY in modifier.node_group)
+
+
+def switch(splats: Any, on: bool) -> None:
+    """Make the splats Blender's own, or ours again; the modifier's settings stay.
+
+    Raises:
+        LikenessError: this Blender has no native splats; then nothing has changed.
+    """
+    _use(splats, native_group(splat_kind()) if on else splat_group(), on)
+
+
+def _use(splats: Any, group: Any, native: bool) -> None:
+    """Give the splats' modifier a group, and the mesh what a native one reads."""
+    mesh = splats.data
+    old = mesh.attributes.get(RADIANCE_ATTRIBUTE)
+    if old is not None:
+        mesh.attributes.remove(old)
+    if native:
+        _store_radiance(mesh)
+    use_group(splats.modifiers[MODIFIER_NAME], group)
+
+
+def _store_radiance(mesh: Any) -> None:
+    """Colour and opacity of every face as Blender's importers store them."""
+    colors = read_attribute(mesh, COLOR_ATTRIBUTE)
+    base = np.empty_like(colors)
+    base[:, :3] = (linear_to_srgb(colors[:, :3]) - 0.5) / SH_C0
+    base[:, 3] = np.clip(colors[:, 3], 0.0, 1.0)
+    kinds = bpy.types.Attribute.bl_rna.properties["data_type"].enum_items
+    # Four plain numbers are what Cycles looks for. Where they do not exist nothing draws splats
+    # either, but the rest can still be tested.
+    kind, field = ("FLOAT4", "vector") if "FLOAT4" in kinds else ("FLOAT_COLOR", "color")
+    attribute = mesh.attributes.new(RADIANCE_ATTRIBUTE, kind, "FACE")
+    attribute.data.foreach_set(field, base.ravel())
+    mesh.update()
+
+
+def native_group(kind: Kind | None) -> Any:
+    """The node group, shared by all avatars of the file: made on first use.
+
+    Args:
+        kind: of :func:`splat_kind`; None leaves the points plain ones, which any Blender can.
+    """
+    for group in bpy.data.node_groups:
+        if group.get(_VERSION_KEY) == _VERSION and group.library is None:
+            return group
+    tree = bpy.data.node_groups.new(_GROUP_NAME, "GeometryNodeTree")
+    try:
+        tree.is_modifier = True
+        _interface(tree)
+        _build(tree, kind)
+    except BaseException:
+        bpy.data.node_groups.remove(tree)
+        raise
+    tree[_VERSION_KEY] = _VERSION
+    return tree
+
+
+def _build(tree: Any, kind: Kind | None) -> None:
+    add = _Builder(tree)
+    group = add.node("NodeGroupInput").outputs
+    faces, (mean, thickness, axis_u, axis_v) = _move(add, group, with_thickness=True)
+    add.column()
+    viewport = add.node("GeometryNodeIsViewport").outputs[0]
+    facing = add.boolean("AND", add.boolean("NOT", viewport), group["Face Camera"])
+    camera = _Camera.build(add)
+    add.column()
+    points = add.node(
+        "GeometryNodeMeshToPoints", {"Mesh": faces, "Position": mean}, mode="FACES"
+    ).outputs["Points"]
+    add.column()
+    ray = add.switch(
+        camera.orthographic, add.vector("SUBTRACT", mean, camera.place), camera.backward, "VECTOR"
+    )
+    axis_u, axis_v = (
+        add.switch(facing, axis, _flat_to(add, axis, ray, camera), "VECTOR")
+        for axis in (axis_u, axis_v)
+    )
+    add.column()
+    first, second = _principal(add, axis_u, axis_v)
+    add.column()
+    rotation = add.node(
+        "FunctionNodeAxesToRotation", {"Primary Axis": first, "Secondary Axis": second},
+        primary_axis="X", secondary_axis="Y",
+    ).outputs["Rotation"]  # fmt: skip
+    longest = add.math("MAXIMUM", add.vector("LENGTH", first), _LEAST_SCALE)
+    least = add.math("MULTIPLY", longest, LEAST_THICKNESS)
+    middle = add.math("MAXIMUM", add.vector("LENGTH", second), least)
+    thickness = add.switch(facing, thickness, (0.0, 0.0, 0.0), "VECTOR")
+    depth = add.node("ShaderNodeSeparateXYZ", {0: thickness}).outputs["X"]
+    depth = add.math("MAXIMUM", depth, least)
+    scale = add.node(
+        "ShaderNodeCombineXYZ", {"X": longest, "Y": middle, "Z": depth}
+    ).outputs["Vector"]  # fmt: skip
+    add.column()
+    points = _stored(add, points, "rotation", "QUATERNION", rotation)
+    points = _stored(add, points, "scale", "FLOAT_VECTOR", scale)
+    add.column()
+    # Left is what Blender's importers make, and nothing else.
+    for name in (*ATTRIBUTES, KEPT.thickness, COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, "radius"):
+        points = add.remove(points, name)
+    add.column()
+    # Without a material splats show their own colours.
+    points = add.node("GeometryNodeSetMaterial", {"Geometry": points}).outputs["Geometry"]
+    if kind is not None:
+        node = add.node(_NODE)
+        tree.links.new(points, node.inputs[0])
+        menu = [socket for socket in node.inputs if socket.type == "MENU"]
+        if len(menu) != 1:
+            raise _unknown(f"{len(menu)} menus")
+        choose(menu[0], kind)
+        points = node.outputs[0]
+    add.column()
+    nothing = add.node("GeometryNodePoints", {"Count": 0}).outputs[0]
+    unseen = add.boolean("AND", viewport, group[FAST_INPUT])
+    add.node("NodeGroupOutput", {"Geometry": add.switch(unseen, points, nothing, "GEOMETRY")})
+
+
+def _stored(add: _Builder, geometry: Any, name: str, kind: str, value: Any) -> Any:
+    made = add.node(
+        "GeometryNodeStoreNamedAttribute", {"Geometry": geometry, "Name": name},
+        data_type=kind, domain="POINT",
+    )  # fmt: skip
+    add.tree.links.new(value, next(s for s in made.inputs if s.name == "Value" and s.enabled))
+    return made.outputs["Geometry"]
+
+
+def _flat_to(add: _Builder, axis: Any, ray: Any, camera: _Camera) -> Any:
+    """An axis slid along the view ray into the plane of the mean that faces the camera.
+
+    It covers the same pixels; see :mod:`.node_group`.
+    """
+    along = add.math(
+        "DIVIDE", add.vector("DOT_PRODUCT", axis, camera.backward),
+        add.vector("DOT_PRODUCT", ray, camera.backward),
+    )  # fmt: skip
+    return add.vector("SUBTRACT", axis, add.scale(ray, along))
+
+
+def _principal(add: _Builder, u: Any, v: Any) -> tuple[Any, Any]:
+    """The perpendicular axes, the longer first, of the Gaussian with axes u and v."""
+    twice = add.math("MULTIPLY", add.vector("DOT_PRODUCT", u, v), 2.0)
+    excess = add.math("SUBTRACT", add.vector("DOT_PRODUCT", u, u), add.vector("DOT_PRODUCT", v, v))
+    angle = add.math("MULTIPLY", add.math("ARCTAN2", twice, excess), 0.5)
+    cos, sin = add.math("COSINE", angle), add.math("SINE", angle)
+    first = add.vector("ADD", add.scale(u, cos), add.scale(v, sin))
+    return first, add.vector("SUBTRACT", add.scale(v, cos), add.scale(u, sin))
