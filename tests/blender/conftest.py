@@ -35,6 +35,9 @@ Check = Callable[..., Any]
 _AS_EXECUTABLE = (("-b", "--factory-startup", "--python-use-system-env", "-P"), ("--",))
 """What stands before and after the script's name."""
 
+_LONGEST = 300
+"""Seconds after which a check has hung. The longest take one minute on two slow cores."""
+
 VERSIONS = ["4.5", "5.0", *(["BLENDER"] if os.environ.get("BLENDER") else [])]
 
 
@@ -65,11 +68,24 @@ def checks_in(version: str, folder: Path) -> Check:
         result = folder / "result.json"
         result.unlink(missing_ok=True)
         environment = {**os.environ, "BLENDER_USER_RESOURCES": str(folder / "user")}
-        done = subprocess.run(
-            [python, *before, HERE / "inside.py", *after, module, function,
-             json.dumps(arguments), result],
-            capture_output=True, text=True, errors="replace", env=environment, check=False,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                [python, *before, HERE / "inside.py", *after, module, function,
+                 json.dumps(arguments), result],
+                capture_output=True, text=True, errors="replace", env=environment, check=False,
+                timeout=_LONGEST,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as hung:
+            # text on Windows, bytes elsewhere, whatever was asked for
+            said = [
+                part.decode(errors="replace") if isinstance(part, bytes) else part or ""
+                for part in (hung.stdout, hung.stderr)
+            ]
+            tail = "\n".join("".join(said).splitlines()[-40:])
+            pytest.fail(
+                f"{function} in Blender {version} was not done after {_LONGEST} s:\n{tail}",
+                pytrace=False,
+            )
         assert result.is_file(), f"{function} in Blender {version}:\n" + "\n".join(
             (done.stdout + done.stderr).splitlines()[-40:]
         )
