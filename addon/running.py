@@ -40,6 +40,7 @@ class Running:
         title: what it makes, for people. request: as sent to the worker, None before.
         job: the worker's, None while Blender prepares. steps: what Blender itself does now.
         part: ``prepare``, ``work`` or ``import``.
+        first: loops are compiled on the way, once per computer, which takes about a minute.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Running:
     part: str = "prepare"
     estimate: Estimate = field(default_factory=lambda: Estimate({}, time.monotonic()))
     interrupted: bool = False
+    first: bool = False
 
     @property
     def question(self) -> dict[str, Any] | None:
@@ -72,7 +74,7 @@ class Running:
     @property
     def left(self) -> str:
         """How long it will take, for people; empty when nobody knows."""
-        asked = self.part != "work" or self.question is not None
+        asked = self.part != "work" or self.question is not None or self.first
         return "" if asked else time_left(self.estimate.remaining)
 
 
@@ -136,6 +138,8 @@ def start(running: Running, request: Mapping[str, Any]) -> None:
     running.request = dict(request)
     running.estimate = Estimate(stage_seconds(running.request), time.monotonic())
     command, variables = worker_start(bpy.context)
+    compiled = Path(variables["NUMBA_CACHE_DIR"])
+    running.first = next(compiled.rglob("*.nbi"), None) is None
     running.job = Job(running.request, command, variables)
     running.part = "work"
 

@@ -45,6 +45,8 @@ def _draw_running(layout: Any, under_way: running.Running) -> None:
     column.label(text=under_way.doing)
     told = f"{under_way.fraction:.0%}" + (f", {under_way.left}" if under_way.left else "")
     column.progress(factor=under_way.fraction, type="BAR", text=told)
+    if under_way.first:
+        box.label(text="The first time: a minute more", icon="INFO")
     box.operator("likeness.cancel_job", icon="X")
 
 
