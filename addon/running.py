@@ -138,8 +138,8 @@ def start(running: Running, request: Mapping[str, Any]) -> None:
     running.request = dict(request)
     running.estimate = Estimate(stage_seconds(running.request), time.monotonic())
     command, variables = worker_start(bpy.context)
-    compiled = Path(variables["NUMBA_CACHE_DIR"])
-    running.first = next(compiled.rglob("*.nbi"), None) is None
+    compiled = variables.get("NUMBA_CACHE_DIR")
+    running.first = compiled is not None and not any(Path(compiled).rglob("*.nbi"))
     running.job = Job(running.request, command, variables)
     running.part = "work"
 
