@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import bpy
+
 from ..addon.scene.build import find_avatar
 
 MAIN_PANEL = "LIKENESS_PT_main"
@@ -29,7 +31,7 @@ class AvatarPanel(LikenessPanel):
 
 def wrapped(layout: Any, context: Any, text: str, icon: str = "NONE") -> None:
     """A long text over several lines of the sidebar's width."""
-    scale = context.preferences.system.ui_scale or 1.0  # 0 without a window
+    scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 without a window
     region = context.region.width if context.region else 280
     width = max(20, int(region / (8 * scale)))
     column = layout.column(align=True)
