@@ -19,6 +19,7 @@ from .armature import create_armature
 from .axes import points_to_blender
 from .body import create_body_steps, get_expression, set_expression
 from .camera import add_photo, create_camera, use_photo_size
+from .node_group import splat_group
 from .splats import splat_mesh_steps, splat_object
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ def _fill(
     mesh = yield from splat_mesh_steps(ready.splats, f"{name} Splats")
     try:
         armature = create_armature(avatar.body.J_template, name, collection, context)
+        # Between the slices Blender would evaluate and draw what is only half made.
+        collection.hide_viewport = True
         yield
         armature.location = _standing_place(avatar)
         body = yield from create_body_steps(avatar.body, f"{name} Body", armature, collection)
@@ -132,7 +135,10 @@ def _fill(
         bpy.data.meshes.remove(mesh)
         raise
     body.data[PERSON_KEY] = ready.kept
+    splat_group()  # made once per file, which takes a moment
+    yield
     splats = splat_object(mesh, f"{name} Splats", body, collection)
+    yield
     camera = create_camera(avatar.camera, f"{name} Camera", armature, collection)
     if ready.photo is not None:
         add_photo(camera, ready.photo, f"{name} Photo")
@@ -148,8 +154,8 @@ def _fill(
     objects = AvatarObjects(collection, armature, body, splats, camera)
     objects.set_pose(avatar.pose, avatar.body.expression_names)
     yield
+    collection.hide_viewport = False
     context.view_layer.update()
-    yield
     if context.scene.camera is None:
         context.scene.camera = camera
         use_photo_size(context.scene, camera)
@@ -157,6 +163,7 @@ def _fill(
         other.select_set(False)
     armature.select_set(True)
     context.view_layer.objects.active = armature
+    camera.hide_set(True)  # it would stand large before the face that the view looks at
     return objects
 
 
