@@ -87,8 +87,14 @@ def named_items(owner: Any, context: Any) -> list[Item]:
 
 
 def pose_items(owner: Any, context: Any) -> list[Item]:
-    """For a property."""
-    return pose_entries()
+    """For a property: the photo's own pose, and the library's."""
+    return _all_poses()
+
+
+@cache
+def _all_poses() -> list[Item]:
+    photo = ("photo", "Photo", "The pose, place and expression of the photo")
+    return [photo, *pose_entries()]
 
 
 @cache

@@ -6,14 +6,13 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..addon.face import REGIONS, expressions_of, named_items, pose_items
+from ..addon.face import REGIONS, expressions_of, named_items
 from ..addon.pose_library import add_library, blended
-from ..addon.rig.keying import auto_keying, key_bones
+from ..addon.rig.keying import auto_keying
 from ..addon.rig.names import FACE
-from ..addon.rig.posing import set_named_pose
 from ..addon.scene.body import get_expression, set_expression
 from ..addon.scene.build import AvatarObjects, find_avatar
-from ..engine.types import JOINT_NAMES, LikenessError
+from ..engine.types import LikenessError
 
 _REGION_ITEMS = [
     ("ALL", "All", "The whole face"),
@@ -149,38 +148,6 @@ class KeyExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
         self.report({"INFO"}, f"{count} expressions keyed at frame {context.scene.frame_current}")
 
 
-class ApplyNamedPose(bpy.types.Operator):  # type: ignore[misc]
-    """Pose the whole body as the library's pose says. It keeps its place and direction, and its
-    lowest point stays as high as it was"""
-
-    bl_idname = "likeness.apply_named_pose"
-    bl_label = "Apply Named Pose"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
-
-    name: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Pose", description="What the body does", items=pose_items
-    )
-
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        if find_avatar(context.object) is None:
-            cls.poll_message_set("Select a part of an avatar first")
-            return False
-        return True
-
-    def execute(self, context: Any) -> set[str]:
-        avatar = find_avatar(context.object)
-        assert avatar is not None  # poll
-        try:
-            set_named_pose(avatar.armature, avatar.body, self.name)
-            if auto_keying(context):
-                key_bones(avatar.armature, JOINT_NAMES, context.scene.frame_current)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-
 class AddPoseLibrary(bpy.types.Operator):  # type: ignore[misc]
     """List the poses and expressions of Likeness among the asset libraries of Blender's
     preferences, so that the asset browser and the pose mode's asset shelf show them. Nothing
@@ -203,6 +170,5 @@ class AddPoseLibrary(bpy.types.Operator):  # type: ignore[misc]
 
 
 CLASSES = (
-    SetExpression, ResetExpression, MirrorExpression, KeyExpression, ApplyNamedPose,
-    AddPoseLibrary,
+    SetExpression, ResetExpression, MirrorExpression, KeyExpression, AddPoseLibrary,
 )  # fmt: skip

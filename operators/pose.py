@@ -5,6 +5,7 @@ from typing import Any
 
 import bpy
 
+from ..addon.face import pose_items
 from ..addon.rig import posing
 from ..addon.rig.ik import influence, to_fk, to_ik
 from ..addon.rig.keying import auto_keying, key_bones, key_properties, key_switches, switches
@@ -72,21 +73,14 @@ def _key_face(context: Any, armature: Any) -> None:
 
 
 class SetPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
-    """Pose the whole body. It keeps its place and direction, and its feet the floor; IK and
-    looking are switched off"""
+    """Pose the whole body. It keeps its place and direction, and its lowest point stays as high as
+    it was; IK and looking are switched off"""
 
     bl_idname = "likeness.set_pose"
     bl_label = "Set Pose"
 
     name: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Pose",
-        description="What the body does",
-        items=[
-            ("tpose", "Rest (T)", "Arms to the sides: the pose in which the body is at rest"),
-            ("apose", "A-Pose", "Arms half down"),
-            ("relaxed", "Relaxed", "Standing, arms hanging"),
-            ("photo", "Photo", "The pose, place and expression of the photo"),
-        ],
+        name="Pose", description="What the body does", items=pose_items
     )
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:

@@ -165,7 +165,7 @@ def operated(library: str) -> dict[str, Any]:
     out["auto"] = sorted(curve.data_path for curve in bag.fcurves)
     bpy.context.scene.tool_settings.use_keyframe_insert_auto = False
     armature.animation_data_clear()
-    ops.apply_named_pose(name="arms_crossed")
+    ops.set_pose(name="arms_crossed")
     wrist = armature.pose.bones["left_wrist"].head
     out["wrist"] = list(wrist - armature.pose.bones["pelvis"].head)
     out["drawn"] = _drawn(expression_panel.ExpressionPanel)
@@ -199,7 +199,7 @@ class _Layout:
         self._said = said
 
     def __getattr__(self, kind: str) -> Any:
-        if kind in ("row", "column", "box"):
+        if kind in ("row", "column", "box", "split"):
             return lambda **_: self
         if kind == "panel":
             return lambda *_, **__: (self, self)

@@ -17,7 +17,7 @@ from likeness.addon.rig import keying, posing
 from likeness.addon.rig.controls import EYES
 from likeness.addon.rig.ik import to_fk, to_ik
 from likeness.addon.rig.limits import limits_on, set_limits
-from likeness.addon.rig.look import JOINTS, look_at, look_free
+from likeness.addon.rig.look import look_at, look_free
 from likeness.addon.rig.names import (
     EYES_TARGET,
     FACE,
@@ -250,7 +250,14 @@ def keys() -> dict[str, Any]:
     out["released"] = armature.pose.bones[HEAD_TARGET][LOOK]
     bpy.ops.likeness.joint_limits()
     out["limits"] = limits_on(armature)
-    out["drawn"] = panel_properties()
+    drawn = [panel_properties()]
+    bpy.ops.likeness.switch_ik(limb="ALL", to="IK")
+    bpy.ops.likeness.look_at(target=EYES_TARGET)
+    out["drawn"] = [*drawn, panel_properties()]
+    bpy.ops.likeness.set_pose(name="arms_crossed")
+    scene.frame_set(19)
+    scene.frame_set(20)  # the switches are keyed off
+    out["switched"] = [armature.pose.bones[ik_control(limb)][IK] for limb in LIMBS]
     out["reset_poll"] = bpy.ops.likeness.reset_bones.poll()
     return out
 

@@ -84,7 +84,9 @@ def test_switches_key_themselves(blender) -> None:
     assert figures["photo"] < 1e-4
     assert figures["face"]
     assert figures["limits"]
-    assert figures["drawn"] == 4 + 2 + 9 + 1  # limbs, targets, bone collections, in front
+    # bone collections and in front; then also limbs and eyes, which are on
+    assert figures["drawn"] == [9 + 1, 9 + 1 + 4 + 1]
+    assert figures["switched"] == [0, 0, 0, 0]
     assert not figures["reset_poll"]  # no bones are selected
 
 
