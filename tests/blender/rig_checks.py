@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,6 +52,20 @@ def person(symmetric: bool = False, correctives: bool = False, skirt: bool = Fal
         posedirs = np.random.default_rng(7).normal(0.0, 0.003, shape)
         avatar = replace(avatar, body=replace(avatar.body, posedirs=posedirs.astype(np.float32)))
     return avatar, build_scene(avatar, "Person")
+
+
+def several(checks: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The answers of checks, one after the other in one process; what fails says how."""
+    out: dict[str, Any] = {}
+    for name, arguments in checks.items():
+        try:
+            out[name] = globals()[name](**arguments)
+        except Exception:
+            out[name] = traceback.format_exc()
+        for cls in operators.pose.CLASSES:
+            if cls.is_registered:
+                bpy.utils.unregister_class(cls)
+    return out
 
 
 def natural_pose(rng: np.random.Generator, armature: Any) -> None:
