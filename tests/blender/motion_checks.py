@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,20 @@ def attempt(operator: Any, **arguments: Any) -> str:
     except RuntimeError as error:
         return str(error)
     return ""
+
+
+def several(checks: list[str], folder: str) -> dict[str, Any]:
+    """The answers of checks, one after the other in one process; what fails says how."""
+    out: dict[str, Any] = {}
+    for name in checks:
+        own = Path(folder, name)
+        own.mkdir()
+        try:
+            out[name] = globals()[name](str(own))
+        except Exception:
+            out[name] = traceback.format_exc()
+        likeness.unregister()
+    return out
 
 
 def there_and_back(folder: str) -> dict[str, Any]:
@@ -439,7 +454,7 @@ def from_armatures(folder: str) -> dict[str, Any]:
     return out
 
 
-def rigify() -> dict[str, Any]:
+def rigify(folder: str) -> dict[str, Any]:
     """Rigify's metarig, posed by hand, as a source."""
     import addon_utils
 

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 MOTION = "motion_checks"
 
 
-def test_a_motion_plays_as_in_its_file_and_comes_back(blender, tmp_path: Path) -> None:
-    out = blender(MOTION, "there_and_back", folder=str(tmp_path))
+@pytest.fixture(scope="module")
+def motion(blender, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the checks find that are worth every version, in one process."""
+    checks = ["there_and_back", "options", "from_armatures"]
+    return _answers(blender, checks, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def motion_lts(blender_lts, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return _answers(blender_lts, ["with_ik", "bad_files", "rigify", "smoothing"], tmp_path_factory)
+
+
+def _answers(check: Any, checks: list[str], folders: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = folders.mktemp("motion")
+    answers: dict[str, Any] = check(MOTION, "several", checks=checks, folder=str(folder))
+    return answers
+
+
+def found(answers: dict[str, Any], name: str) -> Any:
+    """The answer of a check that did not fail."""
+    assert not isinstance(answers[name], str), answers[name]
+    return answers[name]
+
+
+def test_a_motion_plays_as_in_its_file_and_comes_back(motion) -> None:
+    out = found(motion, "there_and_back")
     assert out["range"] == [1, 31]
     assert out["now"] == 1
     assert out["keyed"]["name"] == "wave"
@@ -34,14 +58,14 @@ def test_a_motion_plays_as_in_its_file_and_comes_back(blender, tmp_path: Path) -
     assert out["scenes"] == ["Scene"]
 
 
-def test_what_is_written_is_what_one_sees(blender_lts, tmp_path: Path) -> None:
-    out = blender_lts(MOTION, "with_ik", folder=str(tmp_path))
+def test_what_is_written_is_what_one_sees(motion_lts) -> None:
+    out = found(motion_lts, "with_ik")
     assert out["moved"] > 0.05
     assert out["error"] < 1e-4
 
 
-def test_where_and_how_a_motion_lands(blender, tmp_path: Path) -> None:
-    out = blender(MOTION, "options", folder=str(tmp_path))
+def test_where_and_how_a_motion_lands(motion) -> None:
+    out = found(motion, "options")
     assert out["keyed"]["keys"] in ([61], [62])  # twice the frame rate
     assert out["range"] == [101, 400]  # the user's own
     assert out["moved"] < 1e-4
@@ -60,8 +84,8 @@ def test_where_and_how_a_motion_lands(blender, tmp_path: Path) -> None:
     assert out["mode"] == "QUATERNION"
 
 
-def test_bad_files_are_refused_and_change_nothing(blender_lts, tmp_path: Path) -> None:
-    said = blender_lts(MOTION, "bad_files", folder=str(tmp_path))
+def test_bad_files_are_refused_and_change_nothing(motion_lts) -> None:
+    said = found(motion_lts, "bad_files")
     words = {
         "truncated.npz": "truncated.npz", "pickle.pkl": "pickle", "empty.bvh": "line",
         "note.npz": "note.npz", "frames.bvh": "no frames", "bones.bvh": "Cube",
@@ -75,8 +99,8 @@ def test_bad_files_are_refused_and_change_nothing(blender_lts, tmp_path: Path) -
         assert "CHANGED" not in said[name], name
 
 
-def test_other_armatures_fbx_and_other_avatars(blender, tmp_path: Path) -> None:
-    out = blender(MOTION, "from_armatures", folder=str(tmp_path))
+def test_other_armatures_fbx_and_other_avatars(motion) -> None:
+    out = found(motion, "from_armatures")
     for kind in ("armature", "fbx"):
         assert out[kind]["degrees"] < 1.0, kind
         assert out[kind]["reach"] < 0.01, kind
@@ -86,12 +110,12 @@ def test_other_armatures_fbx_and_other_avatars(blender, tmp_path: Path) -> None:
     assert max(out["copy"]) < 1e-3
 
 
-def test_rigifys_metarig(blender_lts) -> None:
-    assert blender_lts(MOTION, "rigify")["degrees"] < 1.0
+def test_rigifys_metarig(motion_lts) -> None:
+    assert found(motion_lts, "rigify")["degrees"] < 1.0
 
 
-def test_smoothing(blender_lts, tmp_path: Path) -> None:
-    out = blender_lts(MOTION, "smoothing", folder=str(tmp_path))
+def test_smoothing(motion_lts) -> None:
+    out = found(motion_lts, "smoothing")
     assert out["after"] < 0.5 * out["before"]
     assert out["keyed"]["cosine"] > 0.9
     assert out["length"] < 1e-3
