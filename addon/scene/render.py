@@ -42,8 +42,9 @@ class Setup:
         engine: ``CYCLES`` or ``EEVEE``.
         samples: with one the picture is exact; more smooth its edges.
         lit: other objects are in the scene, which need light that bounces and more samples:
-            sampling, bounces and denoising are left to the user. All layers of splats count, but
-            at few samples they share the noise of the rest (28 dB at 4 samples).
+            sampling, bounces and denoising are left to the user. All layers of splats count.
+            The pixel filter sends each ray to another spot, so that detail finer than pixels
+            differs from seed to seed: 28 dB at 4 samples, 39 at 16, 49 at 64, lit or not.
         groups: which of ``GROUPS`` to set.
     """
 
@@ -176,9 +177,8 @@ def _wanted(setup: Setup, camera: Any | None) -> list[tuple[str, str, Any]]:
             ("transparency", "cycles.min_transparent_bounces", TRANSPARENT_BOUNCES),
         ]
         if not setup.lit:
-            # A single ray goes through the pixel's middle, as the engine's; several spread
-            # over it.
-            width = 0.01 if setup.samples == 1 else 1.0
+            # The first ray goes through the pixel's middle, as the engine's; more spread over
+            # the pixel, with a box no farther.
             wanted += [
                 ("sampling", "cycles.samples", setup.samples),
                 ("sampling", "cycles.use_adaptive_sampling", False),
@@ -186,7 +186,6 @@ def _wanted(setup: Setup, camera: Any | None) -> list[tuple[str, str, Any]]:
                 ("sampling", "cycles.use_preview_denoising", False),
                 ("sampling", "cycles.max_bounces", 0),
                 ("sampling", "cycles.pixel_filter_type", "BOX"),
-                ("sampling", "cycles.filter_width", width),
             ]
     elif not setup.lit:
         wanted += [("sampling", "eevee.taa_render_samples", setup.samples)]
@@ -237,7 +236,7 @@ def _set(scene: Any, path: str, value: Any) -> None:
 def _told(owner: Any, name: str, old: Any, new: Any) -> str:
     """The change as Blender's own panels call it, with the part where the name says little."""
     clearer = {
-        "engine": "Render Engine", "filter_width": "Pixel Filter Width", "look": "View Look",
+        "engine": "Render Engine", "look": "View Look",
         "pixel_filter_type": "Pixel Filter", "exposure": "View Exposure", "gamma": "View Gamma",
         "camera": "Camera", "film_transparent": "Film Transparent",
     }  # fmt: skip
