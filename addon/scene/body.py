@@ -74,6 +74,7 @@ def set_expression(armature: Any, names: tuple[str, ...], values: FloatArray) ->
         if isinstance(holder, dict):
             holder[name].value = value
             continue
+        holder[name] = value  # a float again, whatever a script had left there
         sliders = holder.id_properties_ui(name)
         limits = sliders.as_dict()
         if not limits["soft_min"] <= value <= limits["soft_max"]:
@@ -81,7 +82,6 @@ def set_expression(armature: Any, names: tuple[str, ...], values: FloatArray) ->
             sliders.update(
                 soft_min=min(limits["soft_min"], low), soft_max=max(limits["soft_max"], high)
             )
-        holder[name] = value
     armature.update_tag()
 
 
@@ -98,8 +98,9 @@ def expression_names(armature: Any) -> tuple[str, ...]:
     holder = _holder(armature)
     if isinstance(holder, dict):
         return tuple(holder)
-    # what somebody else keeps on the bone is no number, or has no driven key
-    return tuple(name for name in holder.keys() if isinstance(holder[name], float))  # noqa: SIM118
+    # a script that sets 1 rather than 1.0 makes it a whole number; other kinds are not ours
+    names = holder.keys()
+    return tuple(name for name in names if type(holder[name]) in (float, int))
 
 
 def _holder(armature: Any) -> Any:

@@ -386,6 +386,14 @@ def buttons() -> dict[str, Any]:
         posing.set_photo_pose(armature, ())
     except Exception as error:
         out["said"] = str(error)
+    names = tuple(get_expression(armature))
+    armature.pose.bones[FACE][names[0]] = 1  # from a script: a whole number
+    out["whole_number"] = [
+        tuple(get_expression(armature)) == names,
+        get_expression(armature)[names[0]],
+    ]
+    set_expression(armature, names[:1], np.array([1.7]))
+    out["whole_number"].append(get_expression(armature)[names[0]])
     return out
 
 

@@ -146,6 +146,7 @@ def test_whole_poses(rig_lts) -> None:
     assert max(figures["reset"]) < 1e-4
     assert figures["reset_place"] < 1e-5
     assert "Import the avatar again" in figures["said"]
+    assert figures["whole_number"] == [True, 1, pytest.approx(1.7)]
 
 
 def test_pose_correctives_are_the_engines(rig) -> None:
