@@ -135,7 +135,7 @@ def _use(splats: Any, group: Any, native: bool) -> None:
 
 def _store_radiance(mesh: Any) -> None:
     """Colour and opacity of every face as Blender's importers store them."""
-    colors = read_attribute(mesh, COLOR_ATTRIBUTE)
+    colors = np.asarray(read_attribute(mesh, COLOR_ATTRIBUTE), np.float32)
     base = np.empty_like(colors)
     base[:, :3] = (linear_to_srgb(colors[:, :3]) - 0.5) / SH_C0
     base[:, 3] = np.clip(colors[:, 3], 0.0, 1.0)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..imaging.color import linear_to_srgb
+from ..imaging.color import linear_to_srgb, srgb_to_linear
 from ..types import FloatArray, IntArray
 from .model import Material
 
@@ -36,12 +36,6 @@ class Textures(NamedTuple):
     size: IntArray
     levels: IntArray
     linear: NDArray[np.float32]
-
-
-def srgb_to_linear(stored: FloatArray) -> FloatArray:
-    """The sRGB curve, 0..1 to 0..1."""
-    stored = np.asarray(stored, np.float64)
-    return np.where(stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4)
 
 
 LINEAR = srgb_to_linear(np.arange(256) / 255.0).astype(np.float32)
