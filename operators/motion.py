@@ -380,6 +380,8 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
         return self._done(context, count)
 
     def invoke(self, context: Any, event: Any) -> set[str]:
+        if context.window is None:
+            return self.execute(context)
         self._slices = self._steps(context)
         self._timer = context.window_manager.event_timer_add(0.001, window=context.window)
         context.window_manager.modal_handler_add(self)
