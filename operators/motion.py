@@ -128,6 +128,19 @@ class _OnAvatar(JobOperator):
             self.report({"INFO"}, note)  # type: ignore[attr-defined]
         return requests.import_steps(context, result, self._armature, self._source, self._wanted)
 
+    def ask_for_file(self, context: Any, confirm: str) -> set[str]:
+        """Ask for a file and the options; of one that was dropped, only for the options."""
+        self.start_frame = context.scene.frame_start
+        if self.properties.is_property_set("filepath"):  # type: ignore[attr-defined]
+            answer: set[str] = context.window_manager.invoke_props_dialog(
+                self,
+                title=Path(self.filepath).name,  # type: ignore[attr-defined]
+                confirm_text=confirm,
+            )
+            return answer
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
     def for_avatar(self, context: Any, source: str, wanted: requests.Wanted) -> Any:
         """Keep what :meth:`done` needs; the avatar."""
         avatar = requests.chosen_avatar(context)
@@ -166,15 +179,7 @@ class ImportMotion(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator, Im
     )
 
     def ask(self, context: Any, event: Any) -> set[str]:
-        """Ask for a file; of one that was dropped, only for the options."""
-        self.start_frame = context.scene.frame_start
-        if self.properties.is_property_set("filepath"):
-            answer: set[str] = context.window_manager.invoke_props_dialog(
-                self, title=Path(self.filepath).name, confirm_text="Import Motion"
-            )
-            return answer
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
+        return self.ask_for_file(context, "Import Motion")
 
     def draw(self, context: Any) -> None:
         layout = self.layout
@@ -314,14 +319,7 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
     )  # fmt: skip
 
     def ask(self, context: Any, event: Any) -> set[str]:
-        self.start_frame = context.scene.frame_start
-        if self.properties.is_property_set("filepath"):
-            answer: set[str] = context.window_manager.invoke_props_dialog(
-                self, title=Path(self.filepath).name, confirm_text="Animate"
-            )
-            return answer
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
+        return self.ask_for_file(context, "Animate")
 
     def draw(self, context: Any) -> None:
         layout = self.layout

@@ -315,11 +315,11 @@ def _hold_feet(
     shift = np.empty((count, 3))
     for first in range(0, count, _ROWS):
         rows = slice(first, first + _ROWS)
-        poses = []
-        for values in (before, after):
-            poses += _poses(armature, {key: v[rows] for key, v in values.items()}, axes)
-            yield
-        shift[rows] = held_back(*poses, kept)
+        pose_was, was_at = _poses(armature, {key: v[rows] for key, v in before.items()}, axes)
+        yield
+        pose_now, now_at = _poses(armature, {key: v[rows] for key, v in after.items()}, axes)
+        yield
+        shift[rows] = held_back(pose_was, was_at, pose_now, now_at, kept)
         yield
     shift = np.concatenate([blurred(part, 0.5 * sigma) for part in np.split(shift, cuts)])
     after[path] = after[path] + points_to_blender(shift) @ axes[0]
