@@ -1,6 +1,7 @@
 """The Blenders that the checks run in: bpy 4.5 and 5.0, and the executable named by ``BLENDER``.
 
-That executable needs the core's packages for its own Python: put their folder into PYTHONPATH.
+That executable needs the core's packages for its own Python: put their folder, which must be called
+``site-packages`` for the worker to get it, into PYTHONPATH.
 """
 
 from __future__ import annotations
