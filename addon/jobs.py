@@ -100,6 +100,7 @@ class Job:
         state: see :class:`State`. stage, fraction, message: the latest progress.
         result: what the worker answered when DONE.
         error: what to tell the user when FAILED.
+        picture: file of the fitted body over the photo, which may be gone again; empty before.
         question: what the worker waits to be told with :meth:`answer`, or None.
         log: the last lines that the worker wrote to stderr.
     """
@@ -123,6 +124,7 @@ class Job:
         self.stage, self.fraction, self.message = "start", 0.0, ""
         self.result: dict[str, Any] | None = None
         self.error: LikenessError | None = None
+        self.picture = ""
         self.question: dict[str, Any] | None = None
         self.log: deque[str] = deque(maxlen=_LOG_LINES)
         self._cancelled_at: float | None = None
@@ -250,6 +252,8 @@ class Job:
             self.stage = str(said["stage"])
             self.fraction = float(said["fraction"])
             self.message = str(said["message"])
+        elif kind == "seen":
+            self.picture = str(said["picture"])
         elif kind == "question":
             self.question = said
         elif kind == "result":

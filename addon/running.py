@@ -58,6 +58,11 @@ class Running:
         return self.job.question if self.job is not None else None
 
     @property
+    def picture(self) -> str:
+        """File of the fitted body over the photo; empty before, and it may be gone again."""
+        return self.job.picture if self.job is not None else ""
+
+    @property
     def fraction(self) -> float:
         return self.estimate.fraction
 

@@ -59,7 +59,11 @@ def doubtful(tracked: TrackedPortrait, person: int | None) -> bool:
 
 
 def asking(
-    ask: Callable[..., dict[str, Any]], way: str, person: int | None, folder: Path
+    ask: Callable[..., dict[str, Any]],
+    way: str,
+    person: int | None,
+    folder: Path,
+    tell: Callable[..., None],
 ) -> Check | None:
     """The check that asks a user.
 
@@ -67,6 +71,8 @@ def asking(
         ask: sends a question of a kind with its content, and returns the answer.
         way: one of ``WAYS``. person: that was chosen already.
         folder: for the question's files.
+        tell: sends a line of a kind with its content: ``seen`` with the picture, where the fit is
+            in no doubt and nobody is asked.
 
     Raises:
         LikenessError: there is no such way.
@@ -81,12 +87,13 @@ def asking(
     def check(all_tracked: Sequence[TrackedPortrait]) -> Change | None:
         nonlocal asked
         tracked = all_tracked[0]
+        picture, fit = folder / "fit.png", folder / "fit.npz"
+        save_picture(tracked, picture)
         if not asked and way == "doubt" and not doubtful(tracked, person):
+            tell("seen", picture=str(picture))
             return None
         asked = True  # who has changed something wants to see what became of it
         observation, track = tracked.observation, tracked.track
-        picture, fit = folder / "fit.png", folder / "fit.npz"
-        save_picture(tracked, picture)
         save_fit(tracked, fit)
         answer = ask(
             "fit",

@@ -9,12 +9,13 @@ The modules of :mod:`.jobs` say what each task takes and answers; without ``task
 Answers, one JSON object a line on stdout (everything else goes to stderr)::
 
     {"type": "progress", "stage": "fit", "fraction": 0.4, "message": "face"}
-    {"type": "question", "kind": "preview", "picture": "…/look.png", "people": 2}
+    {"type": "seen", "picture": "…/fit.png"}
+    {"type": "question", "kind": "fit", "picture": "…/fit.png", "people": 2}
     {"type": "result", "avatar": "…/avatar.safetensors", "warnings": []}
     {"type": "error", "message": "…", "remedy": "…"}
 
 A question waits for its answer, one JSON object a line on stdin: ``{"answer": "continue"}``.
-Only requests that ask for it (``"confirm": true``) lead to questions.
+Only requests that ask for it (``"confirm"``) lead to questions (:mod:`.fit_check`).
 
 Exactly one result or error ends the stream. The exit code is 0, 2 for what the user can mend, 1
 for a fault of the program, and 143 after cancelling: SIGTERM, or stdin closing, stops the work

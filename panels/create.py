@@ -45,6 +45,9 @@ def _draw_running(layout: Any, under_way: running.Running) -> None:
     column.label(text=under_way.doing)
     told = f"{under_way.fraction:.0%}" + (f", {under_way.left}" if under_way.left else "")
     column.progress(factor=under_way.fraction, type="BAR", text=told)
+    icon = fit_preview.icon(Path(under_way.picture)) if under_way.picture else 0
+    if icon:
+        box.template_icon(icon_value=icon, scale=8.0)
     if under_way.first:
         box.label(text="The first time: a minute more", icon="INFO")
     box.operator("likeness.cancel_job", icon="X")

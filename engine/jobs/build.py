@@ -75,7 +75,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
             body_path=Path(request["body"]) if request["body"] else None,
             progress=channel.progress,
             others=others,
-            check=asking(channel.ask, way, options.person, Path(folder)),
+            check=asking(channel.ask, way, options.person, Path(folder), channel.send),
         )
     if request["scene"]:
         channel.progress("ready", 0.0, "making it ready for the scene")

@@ -50,6 +50,10 @@ def test_what_is_in_doubt(tracked: TrackedPortrait) -> None:
     assert doubtful(replace(alone, track=replace(alone.track, warnings=("odd",))), None)
 
 
+def never_told(kind: str, **content: Any) -> None:
+    raise AssertionError("told")
+
+
 def test_answers(tracked: TrackedPortrait, tmp_path: Path) -> None:
     answers: list[dict[str, Any]] = []
     questions: list[dict[str, Any]] = []
@@ -58,7 +62,7 @@ def test_answers(tracked: TrackedPortrait, tmp_path: Path) -> None:
         questions.append({"kind": kind, **content})
         return answers.pop(0)
 
-    check = asking(ask, "doubt", None, tmp_path)
+    check = asking(ask, "doubt", None, tmp_path, never_told)
     assert check is not None
     answers[:] = [{"answer": "person", "index": 0}]
     change = check([tracked])
@@ -88,9 +92,15 @@ def test_ways(tracked: TrackedPortrait, tmp_path: Path) -> None:
     def never(kind: str, **content: Any) -> dict[str, Any]:
         raise AssertionError("asked")
 
-    assert asking(never, "never", None, tmp_path) is None
-    check = asking(never, "doubt", 1, tmp_path)
+    seen: list[tuple[str, bool]] = []
+
+    def tell(kind: str, picture: str) -> None:
+        seen.append((kind, Path(picture).is_file()))
+
+    assert asking(never, "never", None, tmp_path, tell) is None
+    check = asking(never, "doubt", 1, tmp_path, tell)
     assert check is not None
     assert check([tracked]) is None
+    assert seen == [("seen", True)]  # nobody is asked, but the picture can be looked at
     with pytest.raises(LikenessError, match="sometimes"):
-        asking(never, "sometimes", None, tmp_path)
+        asking(never, "sometimes", None, tmp_path, tell)
