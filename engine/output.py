@@ -44,6 +44,8 @@ def check_output_folder(folder: Path) -> None:
         if path.exists():
             if not path.is_dir():
                 raise LikenessError(f"'{path}' is a file, not a folder.", "Choose another folder.")
+            if not os.access(path, os.W_OK | os.X_OK):
+                raise LikenessError(f"Cannot write to '{path}'.", "Choose another folder.")
             return
 
 

@@ -1,12 +1,15 @@
 """Avatars as wholes: select, duplicate, delete, mark as an asset."""
 # No postponed annotations here: Blender reads properties from them.
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import bpy
 
 from ..addon.scene.build import AvatarObjects, find_avatar, find_avatars
 from ..addon.scene.whole import delete_avatar, duplicate_avatar, mark_as_asset, select_avatar
+from ..engine.types import LikenessError
 
 
 class _OfActive:
@@ -26,6 +29,16 @@ def _active(context: Any) -> AvatarObjects:
     return avatar
 
 
+def _told(operator: Any, work: Callable[[], None]) -> set[str]:
+    """Do it; what stands in the way is reported."""
+    try:
+        work()
+    except LikenessError as error:
+        operator.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
+    return {"FINISHED"}
+
+
 class SelectAvatar(bpy.types.Operator):  # type: ignore[misc]
     """Make this avatar the one that the panels are about"""
 
@@ -38,8 +51,7 @@ class SelectAvatar(bpy.types.Operator):  # type: ignore[misc]
     def execute(self, context: Any) -> set[str]:
         for avatar in find_avatars(context.scene):
             if avatar.armature.name == self.name:
-                select_avatar(avatar, context)
-                return {"FINISHED"}
+                return _told(self, partial(select_avatar, avatar, context))
         self.report({"ERROR"}, f"There is no avatar '{self.name}' in this scene")
         return {"CANCELLED"}
 
@@ -93,8 +105,8 @@ class MarkAvatar(_OfActive, bpy.types.Operator):  # type: ignore[misc]
     )
 
     def execute(self, context: Any) -> set[str]:
-        mark_as_asset(_active(context), self.author, self.description)
-        return {"FINISHED"}
+        avatar = _active(context)
+        return _told(self, partial(mark_as_asset, avatar, self.author, self.description))
 
 
 CLASSES = (SelectAvatar, DuplicateAvatar, DeleteAvatar, MarkAvatar)

@@ -10,6 +10,7 @@ from ..addon.face import REGIONS, expressions_of, named_items
 from ..addon.pose_library import add_library, blended
 from ..addon.rig.keying import auto_keying
 from ..addon.rig.names import FACE
+from ..addon.rig.posing import LINKED
 from ..addon.scene.body import get_expression, set_expression
 from ..addon.scene.build import AvatarObjects, find_avatar
 from ..engine.types import LikenessError
@@ -30,6 +31,9 @@ class _Face:
         avatar = find_avatar(context.object)
         if avatar is None:
             cls.poll_message_set("Select a part of an avatar first")  # type: ignore[attr-defined]
+            return False
+        if avatar.armature.library is not None:
+            cls.poll_message_set(LINKED)  # type: ignore[attr-defined]
             return False
         if not get_expression(avatar.armature):
             cls.poll_message_set("This body has no expressions")  # type: ignore[attr-defined]

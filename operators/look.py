@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 
 from ..addon.scene import native_splats, render, shadow
-from ..addon.scene.build import active_avatar, find_avatar, find_avatars
+from ..addon.scene.build import AvatarObjects, active_avatar, find_avatar, find_avatars
 from ..addon.scene.camera import has_photo_shape, look_through, show_photo, shows_photo
 from ..addon.scene.frames import record_frames
 from ..addon.scene.pictures import ground_color, picture_paths, rendered_frames
@@ -21,6 +21,23 @@ from .running import JobOperator
 
 _LISTED = 12  # lines of a dialog; more is a wall
 _NATIVE_SAMPLES = 64  # Blender draws its own splats by chance; with one sample they are grains
+
+
+def _active(cls: Any, context: Any) -> AvatarObjects | None:
+    """The active avatar, for ``poll``; without one the button says so."""
+    avatar = find_avatar(context.object)
+    if avatar is None:
+        cls.poll_message_set("Select a part of an avatar first")
+    return avatar
+
+
+def _drawn(cls: Any, context: Any) -> AvatarObjects | None:
+    """The active avatar if its splats still have their modifier; else the button says why not."""
+    avatar = _active(cls, context)
+    if avatar is not None and MODIFIER_NAME not in avatar.splats.modifiers:
+        cls.poll_message_set("The splats' modifier was removed. Undo that, or import the avatar")
+        return None
+    return avatar
 
 
 class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
@@ -159,8 +176,7 @@ class SetDetail(bpy.types.Operator):  # type: ignore[misc]
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        avatar = find_avatar(context.object)
-        return avatar is not None and MODIFIER_NAME in avatar.splats.modifiers
+        return _drawn(cls, context) is not None
 
     def execute(self, context: Any) -> set[str]:
         splats = active_avatar(context).splats
@@ -180,14 +196,14 @@ class FastSplats(bpy.types.Operator):  # type: ignore[misc]
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        avatar = find_avatar(context.object)
+        avatar = _drawn(cls, context)
         if avatar is None:
             return False
         why = fast.why_not()
         if why and not fast.is_on(avatar.splats):
             cls.poll_message_set(why)
             return False
-        return MODIFIER_NAME in avatar.splats.modifiers
+        return True
 
     def execute(self, context: Any) -> set[str]:
         splats = active_avatar(context).splats
@@ -205,8 +221,8 @@ class NativeSplats(bpy.types.Operator):  # type: ignore[misc]
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        avatar = find_avatar(context.object)
-        if avatar is None or MODIFIER_NAME not in avatar.splats.modifiers:
+        avatar = _drawn(cls, context)
+        if avatar is None:
             return False
         if not native_splats.has_native_splats() and not native_splats.is_on(avatar.splats):
             cls.poll_message_set("This Blender has no splats of its own: they came with 5.3")
@@ -290,10 +306,14 @@ class AddShadowProxy(bpy.types.Operator):  # type: ignore[misc]
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return find_avatar(context.object) is not None
+        return _active(cls, context) is not None
 
     def execute(self, context: Any) -> set[str]:
-        shadow.add_proxy(active_avatar(context), self.catcher)
+        try:
+            shadow.add_proxy(active_avatar(context), self.catcher)
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         return {"FINISHED"}
 
 
@@ -306,8 +326,13 @@ class RemoveShadowProxy(bpy.types.Operator):  # type: ignore[misc]
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        avatar = find_avatar(context.object)
-        return avatar is not None and shadow.find_proxy(avatar) is not None
+        avatar = _active(cls, context)
+        if avatar is None:
+            return False
+        if shadow.find_proxy(avatar) is None:
+            cls.poll_message_set("The avatar has no shadow proxy")
+            return False
+        return True
 
     def execute(self, context: Any) -> set[str]:
         shadow.remove_proxy(active_avatar(context))

@@ -143,7 +143,7 @@ class _OnAvatar(JobOperator):
 
     def for_avatar(self, context: Any, source: str, wanted: requests.Wanted) -> Any:
         """Keep what :meth:`done` needs; the avatar."""
-        avatar = requests.chosen_avatar(context)
+        avatar = requests.movable_avatar(context)
         self._armature, self._source, self._wanted = avatar.armature.name, source, wanted
         return avatar
 

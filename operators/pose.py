@@ -36,10 +36,9 @@ class _Posing:
         if avatar is None:
             cls.poll_message_set("Select a part of an avatar first")  # type: ignore[attr-defined]
             return False
-        if FACE not in avatar.armature.pose.bones:
-            cls.poll_message_set(  # type: ignore[attr-defined]
-                "This avatar was made by an older version and has no controls. Import it again"
-            )
+        why = posing.why_not(avatar.armature)
+        if why:
+            cls.poll_message_set(why)  # type: ignore[attr-defined]
             return False
         return True
 

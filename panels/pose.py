@@ -9,9 +9,10 @@ import bpy
 from ..addon.rig.arrange import BODY, COLLECTIONS, CONTROLS, FACE_BONES, HAND_COLLECTIONS
 from ..addon.rig.arrange import LIMB_COLLECTIONS as LIMBS_SHOWN
 from ..addon.rig.limits import limits_on
-from ..addon.rig.names import EYES_TARGET, FACE, HEAD_TARGET, IK, LOOK, ik_control
+from ..addon.rig.names import EYES_TARGET, HEAD_TARGET, IK, LOOK, ik_control
+from ..addon.rig.posing import why_not
 from ..addon.scene.build import find_avatar
-from .base import AvatarPanel
+from .base import AvatarPanel, wrapped
 
 _LIMB_LABELS = {
     "left_hand": "Left Arm", "right_hand": "Right Arm",
@@ -80,8 +81,11 @@ class PosePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
     def draw(self, context: Any) -> None:
         avatar = find_avatar(context.object)
-        if avatar is None or FACE not in avatar.armature.pose.bones:
-            self.layout.label(text="An older avatar: import it again", icon="INFO")
+        if avatar is None:
+            return
+        why = why_not(avatar.armature)
+        if why:
+            wrapped(self.layout, context, why, "INFO")
             return
         armature = avatar.armature
         grid = self.layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)

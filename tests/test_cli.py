@@ -244,6 +244,7 @@ def test_build_render_export_info(
     small = tmp_path / "small.ply"
     assert main(["export", avatar, "-o", str(small), "--max-gaussians", "500"]) == 0
     assert b"element vertex 500\n" in small.read_bytes()[:400]
+    assert capsys.readouterr().out.split() == [str(small)]
     assert main(["info", avatar, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert 0 < facts["gaussians"] <= 20_000

@@ -21,7 +21,7 @@ from ...engine.rotations import (
     matrix_to_quaternion,
     quaternion_to_matrix,
 )
-from ...engine.types import JOINT_NAMES, PARENTS, FloatArray, Pose
+from ...engine.types import JOINT_NAMES, PARENTS, FloatArray, LikenessError, Pose
 from ..scene.axes import (
     points_to_blender,
     points_to_engine,
@@ -51,7 +51,21 @@ def axis_angles(quaternions: FloatArray, rest_axes: FloatArray) -> FloatArray:
 
 def rest_axes(armature: Any) -> FloatArray:
     """[55, 3, 3] the rest axes of the armature object's bones, as columns, armature space."""
+    check_joints(armature)
     return np.array([armature.data.bones[name].matrix_local.to_3x3() for name in JOINT_NAMES])
+
+
+def check_joints(armature: Any) -> None:
+    """
+    Raises:
+        LikenessError: a joint's bone is gone.
+    """
+    gone = [name for name in JOINT_NAMES if name not in armature.data.bones]
+    if gone:
+        raise LikenessError(
+            f"'{armature.name}' has no bone '{gone[0]}': it was removed or renamed.",
+            "Undo that, or import the avatar again.",
+        )
 
 
 def pose_to_bones(pose: Pose, armature: Any) -> None:
@@ -80,6 +94,7 @@ def bones_to_pose(armature: Any, expression: FloatArray) -> Pose:
     """
     from ..rig.visual import evaluated
 
+    check_joints(armature)
     bones = armature.data.bones
     posed = evaluated(armature).pose.bones
     return seen_pose(

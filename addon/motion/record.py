@@ -20,6 +20,7 @@ from ..rig.names import FACE
 from ..scene.axes import points_to_engine, rotations_to_engine
 from ..scene.body import expression_names, get_expression
 from ..scene.build import PERSON_KEY, AvatarObjects
+from .pose import check_joints
 
 SCENE_NAME = "Likeness Recording"
 
@@ -113,6 +114,7 @@ def record_avatar(
     """
     armature = objects.armature
     names = expression_names(armature)
+    check_joints(armature)
     rest = np.array([armature.data.bones[name].matrix_local for name in JOINT_NAMES])
     count = max(1, len(frames))
     posed, place = np.empty((count, 55, 4, 4)), np.empty((count, 4, 4))

@@ -67,6 +67,21 @@ def chosen_avatar(context: Any) -> AvatarObjects:
     raise LikenessError("There is no avatar in the scene.", "Import or build an avatar first.")
 
 
+def movable_avatar(context: Any) -> AvatarObjects:
+    """:func:`chosen_avatar`, if a motion can be given to it.
+
+    Raises:
+        LikenessError: there is none, it is linked, or bones are missing.
+    """
+    from ..rig.posing import why_not
+
+    avatar = chosen_avatar(context)
+    why = why_not(avatar.armature)
+    if why:
+        raise LikenessError(f"'{avatar.armature.name}' cannot be moved.", f"{why}.")
+    return avatar
+
+
 def avatar_named(name: str) -> AvatarObjects:
     """The avatar of an armature object, found again.
 

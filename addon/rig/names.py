@@ -35,3 +35,9 @@ def ik_control(limb: str) -> str:
 def pole(limb: str) -> str:
     """``left_hand`` -> ``left_elbow_pole``."""
     return f"{LIMBS[limb][1]}_pole"
+
+
+CONTROL_BONES = (
+    FACE, HEAD_TARGET, EYES_TARGET, *map(ik_control, LIMBS), *map(pole, LIMBS),
+)  # fmt: skip
+"""The controls that switches, buttons and panels count on."""

@@ -16,11 +16,26 @@ from ..motion.pose import ROOT, bones_to_pose, pose_to_bones
 from ..scene.body import get_expression, set_expression
 from .controls import EYES, eye_target, show_controls
 from .ik import influence
-from .names import EYES_TARGET, HEAD_TARGET, IK, LIMBS, ik_control, pole
+from .names import CONTROL_BONES, EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, ik_control, pole
 from .person import OWN_VERTICES_KEY, photo_pose
 from .visual import evaluated, place_root, seen_matrices, set_rotation
 
+LINKED = "This avatar is linked. Object > Library Override > Make lets you pose it"
+
 _SIDES = {"left": "right", "right": "left"}
+
+
+def why_not(armature: Any) -> str:
+    """Why this avatar's rig cannot be posed by the buttons; empty when it can."""
+    bones = armature.pose.bones
+    if FACE not in bones and not any(name in bones for name in CONTROL_BONES):
+        return "This avatar was made by an older version and has no controls. Import it again"
+    gone = [name for name in (*JOINT_NAMES, *CONTROL_BONES) if name not in bones]
+    if gone:
+        return f"The bone '{gone[0]}' was removed or renamed. Undo that, or import the avatar again"
+    if armature.library is not None:
+        return LINKED
+    return ""
 
 
 def set_named_pose(armature: Any, body: Any, name: str) -> None:

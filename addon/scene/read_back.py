@@ -5,9 +5,12 @@ The meshes are the truth: splats that the user has deleted stay away, and no fil
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import bpy
 import numpy as np
 
 from ...engine.scene_mesh import ATTRIBUTES, KEPT, bound_gaussians
@@ -39,11 +42,13 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
             f"'{name}' was made by an older version of Likeness.", "Import its avatar file again."
         )
     avatar = unpacked(bytes(kept), name)
-    mesh = objects.splats.data
     try:
-        faces = {key: read_attribute(mesh, key) for key in (*ATTRIBUTES, *KEPT)}
+        with stored_mesh(objects.splats) as mesh:
+            if not len(mesh.polygons):
+                raise LikenessError(f"'{name}' has no splats left.", "Undo what removed them.")
+            faces = {key: read_attribute(mesh, key) for key in (*ATTRIBUTES, *KEPT)}
+            opacities = np.asarray(read_attribute(mesh, COLOR_ATTRIBUTE)[:, 3], np.float32)
         faces[KEPT.rgb] = np.round(255 * faces[KEPT.rgb]).astype(np.uint8)
-        opacities = np.asarray(read_attribute(mesh, COLOR_ATTRIBUTE)[:, 3], np.float32)
         gaussians = bound_gaussians(faces, opacities, avatar.body.f)
     except (KeyError, ValueError) as error:
         raise LikenessError(
@@ -57,6 +62,21 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
         lod_start=np.asarray(faces[ATTRIBUTES.lod_start], np.float32)[order],
         pose=objects.get_pose(avatar.body.expression_names),
     )
+
+
+@contextmanager
+def stored_mesh(obj: Any) -> Iterator[Any]:
+    """An object's mesh as one sees it. In Edit Mode Blender shows its attributes as empty, so that
+    a copy for the time stands in."""
+    if obj.mode != "EDIT":
+        yield obj.data
+        return
+    obj.update_from_editmode()
+    mesh = obj.data.copy()
+    try:
+        yield mesh
+    finally:
+        bpy.data.meshes.remove(mesh)
 
 
 def read_attribute(mesh: Any, name: str) -> FloatArray | IntArray:

@@ -14,10 +14,11 @@ import bpy
 import numpy as np
 
 from ...engine.scene_mesh import ATTRIBUTES
+from ...engine.types import LikenessError
 from .. import compat
 from .build import PART_KEY, AvatarObjects
 from .material import COLOR_ATTRIBUTE
-from .read_back import read_attribute
+from .read_back import read_attribute, stored_mesh
 from .splats import set_input
 
 PART = "shadow"
@@ -37,7 +38,17 @@ def add_proxy(objects: AvatarObjects, catcher: bool = False) -> Any:
 
     Args:
         catcher: seen by the camera as Cycles' shadow catcher.
+
+    Raises:
+        LikenessError: the avatar is linked, or has no splats left.
     """
+    mesh = objects.body.data
+    if mesh.library is not None or mesh.override_library is not None:
+        # what is stored on the body's mesh would not be saved
+        raise LikenessError(
+            f"'{objects.armature.name}' is linked from another file.",
+            "Add the shadow proxy in that file.",
+        )
     remove_proxy(objects)
     _store_reach(objects)
     mesh = bpy.data.meshes.new(f"{objects.armature.name} Shadow")
@@ -85,10 +96,15 @@ def _store_reach(objects: AvatarObjects) -> None:
     Of the splats on a vertex's triangles the height that four in five stay under, never below the
     skin, and smoothed over neighbours so that the surface stays whole.
     """
-    splats, body = objects.splats.data, objects.body.data
-    corners = [read_attribute(splats, name) for name in ATTRIBUTES[:3]]
-    height = read_attribute(splats, ATTRIBUTES.offset)[:, 2]
-    solid = read_attribute(splats, COLOR_ATTRIBUTE)[:, 3] > _SOLID
+    body = objects.body.data
+    with stored_mesh(objects.splats) as splats:
+        if not len(splats.polygons):
+            raise LikenessError(
+                f"'{objects.armature.name}' has no splats left.", "Undo what removed them."
+            )
+        corners = [read_attribute(splats, name) for name in ATTRIBUTES[:3]]
+        height = read_attribute(splats, ATTRIBUTES.offset)[:, 2]
+        solid = read_attribute(splats, COLOR_ATTRIBUTE)[:, 3] > _SOLID
     vertex = np.concatenate([corner[solid] for corner in corners])
     heights = np.tile(np.maximum(height[solid], 0.0), 3)
     order = np.lexsort((heights, vertex))

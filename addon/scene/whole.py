@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ...engine.types import LikenessError
 from ..rig.shapes import remove_unused_shapes
 from .build import CAMERA_OF_KEY, AvatarObjects, find_avatar
 from .splats import MODIFIER_NAME, set_input
@@ -27,6 +28,8 @@ def duplicate_avatar(objects: AvatarObjects, context: Any, linked_splats: bool =
     Returns:
         The copy's :class:`AvatarObjects`.
     """
+    if context.mode != "OBJECT":  # in Edit Mode the meshes are not what one sees
+        bpy.ops.object.mode_set(mode="OBJECT")
     name = objects.armature.name
     collection = bpy.data.collections.new(name)
     parent = next(
@@ -76,7 +79,15 @@ def delete_avatar(objects: AvatarObjects) -> None:
 
 
 def select_avatar(objects: AvatarObjects, context: Any) -> None:
-    """Make the armature the active object, and nothing else selected."""
+    """Make the armature the active object, and nothing else selected.
+
+    Raises:
+        LikenessError: it is not in the view layer.
+    """
+    if objects.armature.name not in context.view_layer.objects:
+        raise LikenessError(
+            f"'{objects.armature.name}' is not in the view layer.", "Switch its collection on."
+        )
     if context.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     for other in context.selected_objects:
@@ -86,8 +97,16 @@ def select_avatar(objects: AvatarObjects, context: Any) -> None:
 
 
 def mark_as_asset(objects: AvatarObjects, author: str = "", description: str = "") -> None:
-    """Let the asset browser offer the avatar's collection, under the photo as its picture."""
+    """Let the asset browser offer the avatar's collection, under the photo as its picture.
+
+    Raises:
+        LikenessError: the avatar is linked from another file.
+    """
     collection = objects.collection
+    if collection.library is not None or collection.override_library is not None:
+        raise LikenessError(
+            f"'{objects.armature.name}' is linked from another file.", "Mark it in that file."
+        )
     collection.asset_mark()
     data = collection.asset_data
     data.author, data.description = author, description

@@ -133,6 +133,8 @@ def draw_view(
     for obj in shown:
         drawn = _Store.drawn.get(obj.data.session_uid)
         if drawn is None or drawn.cloud.count != len(obj.data.polygons):
+            if obj.mode == "EDIT" or not obj.data.polygons:
+                continue  # in Edit Mode a mesh shows its attributes as empty
             cloud = read_cloud(obj)
             drawn = _Drawn(cloud, shader.Picture(_Store.shader, cloud), np.empty((0, 3)))
             _Store.drawn[obj.data.session_uid] = drawn

@@ -46,6 +46,8 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         else:
             check_ply_fields(path)
             gaussians = read_ply(path, up)
+    if not len(gaussians):
+        raise LikenessError(f"'{path}' holds no Gaussians.", "Choose another file.")
     channel.progress("prepare", 0.0, "making them ready for the scene")
     save_static(static_mesh(gaussians), Path(request["output"]))
     notes = [str(w.message) for w in said]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -343,6 +344,8 @@ def preferences(zip_path: str, folder: str) -> dict[str, Any]:
     settings.engine_python = ""
     settings.body_file = str(text)
     cache = ours("addon.install").cache_folders()["numba"]
+    for old in cache.iterdir():  # checking an engine may compile loops
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     (cache / "kernel.nbc").write_bytes(bytes(5_000_000))
     answer["look"] = attempt(bpy.ops.likeness.look_around)
     answer["body"] = setup.body_line(bpy.context)

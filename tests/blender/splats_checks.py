@@ -85,11 +85,14 @@ def static(folder: str) -> dict[str, Any]:
         "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\n"
         "property float z\nend_header\n0 0 0\n"
     )
+    empty = Path(folder) / "empty.ply"
+    write_ply(gaussians.take(np.arange(0)), empty)
     count = len(bpy.data.objects)
-    try:
-        bpy.ops.likeness.import_splats(filepath=str(mesh))
-    except RuntimeError as error:
-        out["mesh"] = str(error)
+    for path in (mesh, empty):
+        try:
+            bpy.ops.likeness.import_splats(filepath=str(path))
+        except RuntimeError as error:
+            out[path.stem] = str(error)
     out["unchanged"] = len(bpy.data.objects) == count
     return out
 

@@ -49,3 +49,19 @@ def test_marked_as_an_asset(blender, tmp_path: Path) -> None:
     assert found["tags"] == ["Likeness"]
     assert found["size"] == [256, 256]
     assert found["color"] == pytest.approx([200 / 255, 30 / 255, 30 / 255, 1], abs=0.02)
+
+
+def test_what_is_in_the_way_is_said(blender, tmp_path: Path) -> None:
+    found = blender(CHECKS, "hurt", folder=str(tmp_path))
+    assert found["edited"] == [40, 0]
+    assert "left_hand_ik" in found["left_hand_ik"]
+    assert "left_elbow" in found["left_elbow"]
+    assert "left_elbow" in found["read"]
+    assert "no splats left" in found["empty"]
+    why, asset, shadow, unchanged = found["linked"]
+    assert "Library Override" in why
+    assert "linked" in asset
+    assert "linked" in shadow
+    assert unchanged
+    assert found["override"] == ["", asset, shadow, True]
+    assert "view layer" in found["hidden"]

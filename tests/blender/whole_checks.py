@@ -5,15 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import bmesh
 import bpy
 import numpy as np
 import people
+from likeness.addon.rig.posing import why_not
 from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar, find_avatars
+from likeness.addon.scene.read_back import read_avatar
+from likeness.addon.scene.shadow import add_proxy
 from likeness.addon.scene.splats import MODIFIER_NAME, get_input, set_input
-from likeness.addon.scene.whole import delete_avatar, duplicate_avatar, mark_as_asset
+from likeness.addon.scene.whole import (
+    delete_avatar,
+    duplicate_avatar,
+    mark_as_asset,
+    select_avatar,
+)
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.scene_mesh import stored_order
-from likeness.engine.types import Avatar
+from likeness.engine.types import Avatar, LikenessError
 
 KINDS = ("objects", "meshes", "armatures", "cameras", "shape_keys", "collections", "actions")
 
@@ -186,3 +195,67 @@ def asset(folder: str) -> dict[str, Any]:
         "marked": data is not None, "author": data.author, "tags": [t.name for t in data.tags],
         "color": pixels.mean(0).tolist(), "size": list(objects.collection.preview.image_size),
     }  # fmt: skip
+
+
+def hurt(folder: str) -> dict[str, Any]:
+    """What is said of avatars that lost something, are linked, or are being edited."""
+    library = str(Path(folder) / "people.blend")
+    found: dict[str, Any] = {}
+    empty()
+    first = build(people.random_avatar(3, 60), "Someone")
+    bpy.context.view_layer.objects.active = first.splats
+    bpy.ops.object.mode_set(mode="EDIT")
+    mesh = bmesh.from_edit_mesh(first.splats.data)
+    mesh.faces.ensure_lookup_table()
+    bmesh.ops.delete(mesh, geom=mesh.faces[:20], context="FACES")
+    bmesh.update_edit_mesh(first.splats.data)
+    meshes = len(bpy.data.meshes)
+    found["edited"] = [len(read_avatar(first).gaussians), len(bpy.data.meshes) - meshes]
+    add_proxy(first)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    bpy.ops.wm.save_as_mainfile(filepath=library)
+
+    bones = first.armature.data
+    for name in ("left_hand_ik", "left_elbow"):
+        bpy.context.view_layer.objects.active = first.armature
+        bpy.ops.object.mode_set(mode="EDIT")
+        bones.edit_bones.remove(bones.edit_bones[name])
+        bpy.ops.object.mode_set(mode="OBJECT")
+        found[name] = why_not(first.armature)
+    found["read"] = _said(lambda: first.get_pose(()))
+    first.splats.data.clear_geometry()
+    found["empty"] = _said(lambda: read_avatar(first))
+
+    for override in (False, True):
+        empty()
+        with bpy.data.libraries.load(library, link=True) as (_, wanted):
+            wanted.collections = ["Someone"]
+        collection = wanted.collections[0]
+        bpy.context.scene.collection.children.link(collection)
+        if override:
+            collection.override_hierarchy_create(bpy.context.scene, bpy.context.view_layer)
+        there = [a for a in find_avatars(bpy.context.scene)
+                 if (a.armature.override_library is not None) == override]  # fmt: skip
+        before = counts()
+        key = "override" if override else "linked"
+        found[key] = [
+            why_not(there[0].armature),
+            _said(lambda: mark_as_asset(there[0])),  # noqa: B023
+            _said(lambda: add_proxy(there[0])),  # noqa: B023
+            counts() == before,
+        ]
+
+    empty()
+    first = build(people.random_avatar(3, 60), "Someone")
+    bpy.context.view_layer.layer_collection.children["Someone"].exclude = True
+    bpy.context.view_layer.update()
+    found["hidden"] = _said(lambda: select_avatar(first, bpy.context))
+    return found
+
+
+def _said(work: Any) -> str:
+    try:
+        work()
+    except LikenessError as error:
+        return str(error)
+    return ""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from likeness.engine.output import folders_for, whole_files
+from likeness.engine.output import check_output_folder, folders_for, whole_files
 from likeness.engine.types import LikenessError
 
 
@@ -76,3 +76,11 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
         with pytest.raises(LikenessError, match="is a file"), folders_for(folder / "x"):
             pass
     assert [p.name for p in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(LikenessError, match="Cannot write"):
+        check_output_folder(tmp_path / "new")
