@@ -7,9 +7,9 @@ written. Poses turn joints and move nothing, because people differ in size.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class NamedPose:
     Attributes:
         name: as one writes it. label: as one reads it. catalog: ``Body`` or ``Hands``.
         tags, description: for people who look for one.
-        joints: axis-angle [3] by joint, relative to the T-pose, of every joint that it is about.
+        work_out: gives ``joints``. A list of poses that is drawn at every redraw does not need it.
     """
 
     name: str
@@ -48,7 +48,13 @@ class NamedPose:
     catalog: str
     tags: tuple[str, ...]
     description: str
-    joints: dict[str, FloatArray]
+    work_out: Callable[[], dict[str, FloatArray]]
+
+    @cached_property
+    def joints(self) -> dict[str, FloatArray]:
+        """Axis-angle [3] by joint, relative to the T-pose, of every joint that it is about."""
+        found = self.work_out()
+        return {name: found[name] for name in JOINT_NAMES if name in found}
 
 
 @dataclass(frozen=True)
@@ -79,17 +85,15 @@ class NamedExpression:
 def poses() -> dict[str, NamedPose]:
     """The library's poses by name."""
     data = _read("poses.toml")
-    shapes = {name: hand(entry) for name, entry in data["hands"].items()}
-    out = {}
-    for name, entry in data["hands"].items():
-        joints = shapes[name] | mirrored(shapes[name])
-        if "label" in entry:  # the others are only parts of poses
-            out[name] = _named_pose(name, entry, "Hands", joints)
-    body = {
-        name: _named_pose(name, entry, "Body", _body_joints(entry, shapes))
+    hands = data["hands"]
+    out = {
+        name: _named_pose(name, entry, "Body", partial(_body_joints, entry, hands))
         for name, entry in data["poses"].items()
     }
-    return body | out
+    for name, entry in hands.items():
+        if "label" in entry:  # the others are only parts of poses
+            out[name] = _named_pose(name, entry, "Hands", partial(_both_hands, entry))
+    return out
 
 
 @cache
@@ -175,16 +179,23 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _named_pose(
-    name: str, entry: Mapping[str, Any], catalog: str, joints: dict[str, FloatArray]
+    name: str,
+    entry: Mapping[str, Any],
+    catalog: str,
+    work_out: Callable[[], dict[str, FloatArray]],
 ) -> NamedPose:
-    ordered = {n: joints[n] for n in JOINT_NAMES if n in joints}
     return NamedPose(
-        name, entry["label"], catalog, tuple(entry.get("tags", ())), entry["description"], ordered
+        name, entry["label"], catalog, tuple(entry.get("tags", ())), entry["description"], work_out
     )
 
 
+def _both_hands(entry: Mapping[str, Any]) -> dict[str, FloatArray]:
+    left = hand(entry)
+    return left | mirrored(left)
+
+
 def _body_joints(
-    entry: Mapping[str, Any], shapes: Mapping[str, Mapping[str, FloatArray]]
+    entry: Mapping[str, Any], hands: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, FloatArray]:
     """Axis-angles [3] of all joints but the face's; joints that nothing is said about are zero."""
     out = {name: np.zeros(3) for name in JOINT_NAMES if name not in FACE_JOINTS}
@@ -197,7 +208,7 @@ def _body_joints(
         parts: list[dict[str, FloatArray]] = []
         arm_spec = entry.get(f"{side}_arm", entry.get("arms"))
         if arm_spec is not None:
-            parts += [arm(arm_spec), dict(shapes[arm_spec.get("hand", "relaxed_hands")])]
+            parts += [arm(arm_spec), hand(hands[arm_spec.get("hand", "relaxed_hands")])]
         leg_spec = entry.get(f"{side}_leg", entry.get("legs"))
         if leg_spec is not None:
             parts.append(leg(leg_spec, pelvis if side == "left" else flip @ pelvis @ flip))
