@@ -52,6 +52,10 @@ PLACES = ("assets", "motions", "environments", "characters")
     help="Of all that is random; 0 if not given.",
 )  # fmt: skip
 @click.option(
+    "--split", type=click.Choice(["all", "train", "test"]),
+    help="Only the people, assets and lights that training may see (train), or the others (test).",
+)  # fmt: skip
+@click.option(
     "--engine", type=click.Choice(["cycles", "raster"]), default="cycles", show_default=True,
     help="What draws: Blender's path tracer, or our own rasteriser.",
 )  # fmt: skip

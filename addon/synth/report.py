@@ -62,6 +62,7 @@ MIX: dict[str, str | Callable[[Facts], Any]] = {
     "accessories": _accessories,
     "lights": lambda facts: used(told(facts, "lighting.environment"), "procedural sky"),
     "pictures by": "engine",
+    "splits": "split",
 }
 """What the card counts, from the facts of engine/people/figure.py."""
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..types import FloatArray, LikenessError, Pose
 from ..weights import asset_path
-from . import accessories, clothes, eyes, hair, identity, light, natural, skin, views
+from . import accessories, clothes, eyes, hair, identity, light, natural, skin, splits, views
 from .dress import DressBody, load_dress_body, posed_body
 from .library import Library, open_library
 from .model import Figure, Lighting, Traits, Wearer
@@ -40,6 +40,7 @@ class SynthOptions:
         motions: motion files whose frames are poses. environments: HDR pictures.
         characters: folders written by ``likeness convert``, which come first.
         depth, labels: also store them.
+        split: one of :data:`.splits.SPLITS`: whom and what training may see.
     """
 
     seed: int = 0
@@ -55,12 +56,15 @@ class SynthOptions:
     characters: tuple[str, ...] = ()
     depth: bool = True
     labels: bool = True
+    split: str = "all"
 
     def __post_init__(self) -> None:
         if self.framing not in (*FRAMINGS, "mix"):
             raise LikenessError(f"There is no framing '{self.framing}'.", "head, half, full, mix.")
         if self.engine not in ENGINES:
             raise LikenessError(f"There is no engine '{self.engine}'.", "cycles or raster.")
+        if self.split not in splits.SPLITS:
+            raise LikenessError(f"There is no split '{self.split}'.", ", ".join(splits.SPLITS))
 
     @property
     def texture(self) -> int:
@@ -116,11 +120,16 @@ def open_world(
     body = asset_path("body")
     library = None
     if options.assets is not None:
-        library = open_library(Path(options.assets), skipped)
+        library = splits.split_library(open_library(Path(options.assets), skipped), options.split)
     motions = None
     if options.motions:
         motions = natural.MotionPool.open([Path(path) for path in options.motions], skipped)
-    environments = [Path(path) for path in options.environments]
+    environments = splits.split_paths(map(Path, options.environments), options.split)
+    if options.environments and not environments:
+        raise LikenessError(
+            f"None of the environments is of the split '{options.split}'.",
+            "Give more of them, or none: skies are made up then.",
+        )
     surroundings = light.Surroundings(environments, read, skipped)
     return World(load_dress_body(body), identity.load_prior(body), library, motions, surroundings)
 
@@ -130,13 +139,13 @@ def make_subject(number: int, options: SynthOptions, world: World) -> MadeSubjec
     first are the characters that the options name."""
     if number < len(options.characters):
         return converted_subject(number, options, world)
-    start = perf_counter()
+    start, seed = perf_counter(), splits.split_seed(options.seed, options.split)
 
     def rng(step: int) -> np.random.Generator:
-        return np.random.default_rng([options.seed, number, step])
+        return np.random.default_rng([seed, number, step])
 
     body = world.dress.body
-    traits = identity.dealt_traits(number, options.seed)
+    traits = identity.dealt_traits(number, seed)
     betas = identity.random_betas(rng(_BODY), traits, world.prior)
     pose, posture = natural.natural_pose(rng(_POSE), world.dress, betas, world.motions)
     pose = replace(pose, expression=natural.random_face(rng(_FACE), body, traits, pose))
@@ -155,7 +164,7 @@ def make_subject(number: int, options: SynthOptions, world: World) -> MadeSubjec
     facts = {
         "number": number, "traits": _json(traits) | {"age_band": traits.age_band},
         "looks": figure.looks, "posture": posture, "lighting": _json(lighting),
-        "engine": options.engine,
+        "engine": options.engine, "split": options.split,
     }  # fmt: skip
     seconds = {"person": known - start, "looks": perf_counter() - known}
     return MadeSubject(
@@ -171,11 +180,11 @@ def converted_subject(number: int, options: SynthOptions, world: World) -> MadeS
     """
     from ..characters.convert import load_subject  # with it come the tracker's detectors
 
-    start = perf_counter()
+    start, seed = perf_counter(), splits.split_seed(options.seed, options.split)
     figure, betas, pose = load_subject(Path(options.characters[number]))
 
     def rng(step: int) -> np.random.Generator:
-        return np.random.default_rng([options.seed, number, step])
+        return np.random.default_rng([seed, number, step])
 
     vertices = posed_body(world.dress, betas, pose).vertices
     framing = _framing(rng(_FRAMING), options.framing)
@@ -185,7 +194,7 @@ def converted_subject(number: int, options: SynthOptions, world: World) -> MadeS
     lighting = world.surroundings.random_lighting(rng(_LIGHT))
     facts = {
         "number": number, "looks": figure.looks, "lighting": _json(lighting),
-        "engine": options.engine,
+        "engine": options.engine, "split": options.split,
     }  # fmt: skip
     return MadeSubject(
         number, figure, betas, pose, framing, tuple(planned), lighting, facts,

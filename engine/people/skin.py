@@ -36,6 +36,7 @@ SHADOWS = (
     (0.36, 0.25, 0.20), (0.50, 0.36, 0.30), (0.28, 0.24, 0.26), (0.42, 0.26, 0.32),
     (0.30, 0.34, 0.44), (0.62, 0.50, 0.42), (0.25, 0.32, 0.28),
 )  # fmt: skip
+_WRONG_TONE = 8
 UNPAINTED = ("eye", "eye_back")
 LABEL_OF = {
     "ear": "face", "lips": "face", "eyelid": "face", "eye_socket": "face", "eye_back": "eye",
@@ -100,7 +101,8 @@ def tone_color(tone: int) -> FloatArray:
 
 
 def _fitting(traits: Traits, library: Library) -> list[Path]:
-    """The library's skins that suit somebody best, as their files' names tell."""
+    """The library's skins that suit somebody best, as their files' names tell; none where all
+    are of the other tone: recoloured ones look like nobody."""
 
     def misfit(path: Path) -> int:
         name = path.name.lower()
@@ -108,11 +110,11 @@ def _fitting(traits: Traits, library: Library) -> list[Path]:
         dark = "dark" in name or "african" in name
         age = next((a for a in ("young", "middle", "old") if a in name), traits.age_band)
         wrong_tone = dark != (traits.tone >= 7) if traits.tone != 6 else False
-        return 8 * wrong_tone + 4 * (sex != traits.sex) + (age != traits.age_band)
+        return _WRONG_TONE * wrong_tone + 4 * (sex != traits.sex) + (age != traits.age_band)
 
     skins = [path for path in library.skins if "suit" not in path.name.lower()]
     least = min((misfit(path) for path in skins), default=0)
-    return [path for path in skins if misfit(path) == least]
+    return [path for path in skins if misfit(path) == least] if least < _WRONG_TONE else []
 
 
 def random_skin(

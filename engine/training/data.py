@@ -90,7 +90,12 @@ class Samples(IterableDataset[TrainingSample]):
             raise ValueError(f"rank {rank} of {world}")
         self._early: list[Skipped] = []
         self.shards = shard_files(shards, self._early.append)
-        first_subject(self.shards, body.num_betas, body.num_expression)
+        first = first_subject(self.shards, body.num_betas, body.num_expression)
+        if of_test_split(first):
+            raise LikenessError(
+                f"'{first.key}' in '{self.shards[0]}' is of the test split, which measures.",
+                "Train on people made with --split train.",
+            )
         self.options, self.body, self.rank, self.world = options, body, rank, world
         self.references = References(body, config, options.cache)
         self._batches, self._batch_size = 0, 1
@@ -164,7 +169,12 @@ class Samples(IterableDataset[TrainingSample]):
             yield buffer.pop(int(rng.integers(len(buffer))))
 
     def _read(self, shard: str, skip: Callable[[Skipped], None]) -> Iterator[Subject]:
-        return read_subjects(shard, self.body.num_betas, self.body.num_expression, skip)
+        body = self.body
+        for subject in read_subjects(shard, body.num_betas, body.num_expression, skip):
+            if of_test_split(subject):
+                skip(Skipped(shard, subject.key, "it is of the test split, which measures"))
+            else:
+                yield subject
 
     def _sample(
         self, epoch: int, subject: Subject, draw: int, skip: Callable[[Skipped], None], make: bool
@@ -196,6 +206,11 @@ def training_views(subject: Subject, options: DataOptions) -> tuple[list[int], l
     rng = np.random.default_rng([options.seed, _FEW, _name(subject)])
     kinds = [subject.views[row].kind for row in rows]
     return rows, list(some_references(kinds, rng, options.references))
+
+
+def of_test_split(subject: Subject) -> bool:
+    """Whether a subject was made to measure with (``likeness synth --split test``)."""
+    return subject.facts.get("split") == "test"
 
 
 def _name(subject: Subject) -> int:

@@ -226,6 +226,22 @@ def test_no_usable_subject_is_told_at_once(
         Samples(box_shards, blank_network, options, other)
 
 
+def test_people_of_the_test_split_are_never_learned_from(
+    make_subject: MakeSubject, blank_network: NetworkConfig, options: DataOptions, box_body: Body,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    kept = replace(make_subject(1), facts={"split": "test"})
+    only = write_shard(tmp_path, 0, [kept])
+    with pytest.raises(LikenessError, match="test split") as caught:
+        Samples([only], blank_network, options, box_body)
+    assert "--split train" in caught.value.remedy
+    mixed = write_shard(tmp_path, 1, [make_subject(0), kept])
+    drawn = list(islice(Samples([mixed], blank_network, options, box_body), 4))
+    assert {s.key.split("/")[0] for s in drawn} == {"box_000"}
+    told = [what for sample in drawn for what in sample.skipped]
+    assert [(what.name, "test split" in what.reason) for what in told] == [("box_001", True)]
+
+
 # -- what is skipped ---------------------------------------------------------------------------
 
 
