@@ -150,9 +150,22 @@ def licence_of(asset: Path) -> str | None:
     return found.group(1) if found else None
 
 
+def _names(material: Path, picture: str) -> bool:
+    """Whether a material's file tells of a picture of this name."""
+    try:
+        words = re.split(r"[\s/\\]+", material.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return False
+    return picture in words
+
+
 def asset_entry(path: Path) -> dict[str, Any]:
-    """An asset's name, hash, and licence if a file beside it tells one."""
+    """An asset's name, hash, and licence if a file beside it tells one, or else a material near
+    it that names it: pictures of skins lie in a folder of their own."""
     beside = [path, *sorted(path.parent.glob("*.mhmat")), *sorted(path.parent.glob("*.mhclo"))]
+    if beside == [path]:
+        near = sorted(path.parent.parent.glob("*/*.mhmat"))
+        beside += [material for material in near if _names(material, path.name)]
     licences = [licence for p in beside if (licence := licence_of(p)) is not None]
     return {
         "name": path.name,

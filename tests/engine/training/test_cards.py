@@ -117,3 +117,14 @@ def test_licences_are_read_off_the_assets(tmp_path: Path) -> None:
     assert asset_entry(picture)["licence"] == "CC0"
     assert asset_entry(alone)["licence"] is None
     assert len(asset_entry(alone)["sha256"]) == 64
+
+
+def test_the_licence_of_a_skin_stands_in_the_material_that_names_it(tmp_path: Path) -> None:
+    skin, other = tmp_path / "textures" / "old.png", tmp_path / "textures" / "old2.png"
+    material = tmp_path / "old_lady" / "old_lady.mhmat"
+    for path in (skin, other, material):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"\xff\xfe")
+    material.write_text("# released as CC0\ndiffuseTexture skins/textures/old.png\n")
+    assert asset_entry(skin)["licence"] == "CC0"
+    assert asset_entry(other)["licence"] is None
