@@ -38,15 +38,15 @@ def chosen_network(choice: str, body: Callable[[], Body]) -> Runtime | None:
 
 
 def lift_budget(network: Runtime | None, max_gaussians: int) -> int:
-    """How many Gaussians a lift may make: a network only knows lifts of its own size, in which
-    each Gaussian is as large as it has learned.
+    """How many Gaussians a lift may make: no more than those for which the network was shown to
+    work (``NetworkConfig.largest_lift``).
 
     Args:
         max_gaussians: that the user allows.
     """
     if network is None or not network.config.decoder.residual:
         return max_gaussians
-    return min(max_gaussians, network.config.max_gaussians)
+    return min(max_gaussians, network.config.largest_lift)
 
 
 def improved(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -106,16 +107,42 @@ class DecoderConfig:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Encoder and decoder, and how many Gaussians the lift before them may make."""
+    """Encoder and decoder, and how many Gaussians the lift before them may make.
+
+    Attributes:
+        fewest_gaussians, max_gaussians: of the lifts that training shows it. Each reference has a
+            budget of its own between them, so that the heads learn to mend lifts of any size; 0
+            for the fewest is the same as the most.
+        usable_gaussians: of the largest lift that it is given afterwards; 0 is no more than in
+            training.
+    """
 
     name: str = "base"
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     max_gaussians: int = 100_000
+    fewest_gaussians: int = 0
+    usable_gaussians: int = 0
+
+    @property
+    def budgets(self) -> tuple[int, int]:
+        """The fewest and the most Gaussians of a lift that it learns from."""
+        return self.fewest_gaussians or self.max_gaussians, self.max_gaussians
+
+    @property
+    def largest_lift(self) -> int:
+        """Gaussians of the largest lift that it may be given."""
+        return self.usable_gaussians or self.max_gaussians
 
     def __post_init__(self) -> None:
         encoder, decoder = self.encoder, self.decoder
-        _check_sizes(self, "")
+        _check_sizes(self, "", may_be_zero=("fewest_gaussians", "usable_gaussians"))
+        if self.fewest_gaussians > self.max_gaussians:
+            raise LikenessError(
+                f"fewest_gaussians is {self.fewest_gaussians}, more than max_gaussians "
+                f"({self.max_gaussians}).",
+                "Give at most as many, or 0 for lifts of one size.",
+            )
         if encoder.kind not in ENCODERS:
             raise LikenessError(
                 f"There is no encoder '{encoder.kind}'.", f"Choose one of: {', '.join(ENCODERS)}."
@@ -138,11 +165,11 @@ class NetworkConfig:
             )
 
 
-def _check_sizes(config: Any, prefix: str) -> None:
+def _check_sizes(config: Any, prefix: str, may_be_zero: Sequence[str] = ()) -> None:
     """Raise the error of a whole number below 1, or of a number that is negative or none."""
     for f in fields(config):
         value = getattr(config, f.name)
-        least = 1 if type(value) is int else 0
+        least = 1 if type(value) is int and f.name not in may_be_zero else 0
         if type(value) in (int, float) and not (math.isfinite(value) and value >= least):
             raise LikenessError(
                 f"{prefix}{f.name} is {value}.", f"Give a finite number of at least {least}."

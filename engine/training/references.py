@@ -96,17 +96,24 @@ class References:
             "core_grid": decoder.core_grid, "shell_grid": decoder.shell_grid,
             "samples_per_side": decoder.samples_per_side, "map_size": decoder.map_size,
             "shell_offset": decoder.shell_offset,
-            "lift": asdict(self.lift_options) if self.residual else None,
+            "lift": asdict(LiftOptions()) if self.residual else None,
         }  # fmt: skip
         digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
         for name in ("v_template", "f", "atlas_vt", "atlas_ft", "shapedirs", "weights"):
             digest.update(np.ascontiguousarray(getattr(self.body, name)).tobytes())
         return digest.hexdigest()
 
-    @property
-    def lift_options(self) -> LiftOptions:
-        """A small budget gets a coarser grid for labels and depths as well."""
-        budget = self.config.max_gaussians
+    def budget(self, subject: Subject, view: int) -> int:
+        """How many Gaussians the lift of one view may make: drawn from the network's range, as
+        many twice as large as half, always the same for the same view."""
+        fewest, most = self.config.budgets
+        name = zlib.crc32(f"{subject.key}/{subject.views[view].name}/budget".encode())
+        rng = np.random.default_rng([subject.seed & 0xFFFFFFFF, name])
+        return round(float(np.exp(rng.uniform(np.log(fewest), np.log(most)))))
+
+    def lift_options(self, subject: Subject, view: int) -> LiftOptions:
+        """Of one view. A small budget gets a coarser grid for labels and depths as well."""
+        budget = self.budget(subject, view)
         pixels = max(_FEWEST_PIXELS, round(_PIXELS_PER_GAUSSIAN * budget))
         return LiftOptions(
             max_gaussians=budget, region_pixels=min(LiftOptions().region_pixels, pixels)
@@ -116,6 +123,8 @@ class References:
         if self.cache is None:
             return None
         whole = f"{self._made_for}/{subject.identity}/{subject.views[view].name}"
+        if self.residual:
+            whole += f"/{self.budget(subject, view)}"
         name = hashlib.sha256(whole.encode()).hexdigest()[:24]
         return self.cache / name[:2] / f"{name}.safetensors"
 
@@ -186,9 +195,8 @@ class References:
             lifted = None
             if photo is not None and detectors is not None:
                 observation = observe(photo, detectors)
-                lifted = lift(
-                    matte, observation, track, own, self.lift_options, find_skirt=False
-                ).gaussians
+                options = self.lift_options(subject, view)
+                lifted = lift(matte, observation, track, own, options, find_skirt=False).gaussians
             return network_inputs(self.config, self._grids, [(matte, track)], own, lifted)
         except LikenessError as error:
             raise Refused(error.message) from error

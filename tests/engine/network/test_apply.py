@@ -78,6 +78,8 @@ def test_a_lift_is_as_large_as_the_network_knows_it(person: SmallPerson) -> None
     assert lift_budget(network, 262_144) == 600
     assert lift_budget(network, 500) == 500
     assert lift_budget(None, 262_144) == 262_144
+    network.config = replace(person.config, usable_gaussians=2400)  # shown to work at any size
+    assert lift_budget(network, 262_144) == 2400
     decoder = replace(person.config.decoder, residual=False)  # looks at no lift
     network.config = replace(person.config, decoder=decoder)
     assert lift_budget(network, 262_144) == 262_144

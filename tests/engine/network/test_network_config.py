@@ -110,3 +110,12 @@ def test_unreadable_files_are_named(broken: str, tmp_path: Path) -> None:
 def test_parts_that_do_not_fit_are_refused() -> None:
     with pytest.raises(LikenessError, match="gives 16 channels"):
         NetworkConfig("x", EncoderConfig(channels=16), DecoderConfig(features=8))
+
+
+def test_sizes_of_lifts() -> None:
+    one = NetworkConfig(max_gaussians=5000)
+    assert (one.budgets, one.largest_lift) == ((5000, 5000), 5000)
+    many = NetworkConfig(max_gaussians=5000, fewest_gaussians=700, usable_gaussians=80_000)
+    assert (many.budgets, many.largest_lift) == ((700, 5000), 80_000)
+    with pytest.raises(LikenessError, match="fewest_gaussians is 700"):
+        NetworkConfig(max_gaussians=600, fewest_gaussians=700)

@@ -543,6 +543,35 @@ def test_an_empty_picture_is_no_error() -> None:
 # -- measuring ---------------------------------------------------------------------------------
 
 
+def test_budgets_are_drawn_from_the_range(
+    blank_network: NetworkConfig, box_body: Body, make_subject: MakeSubject, tmp_path: Path
+) -> None:
+    network = replace(blank_network, max_gaussians=16_000, fewest_gaussians=1000)
+    network = replace(network, decoder=replace(network.decoder, residual=True))
+    subjects = [make_subject(number) for number in range(20)]
+
+    def drawn(network: NetworkConfig) -> list[int]:
+        references = References(box_body, network, None)
+        return [references.budget(s, k) for s in subjects for k in range(len(s.views))]
+
+    budgets = drawn(network)
+    assert budgets == drawn(network)
+    assert min(budgets) >= 1000
+    assert max(budgets) <= 16_000
+    # Evenly by their logarithms: a quarter of them in each doubling.
+    counts, _ = np.histogram(np.log2(np.array(budgets) / 1000), 4, (0, 4))
+    assert counts.min() > 0.15 * len(budgets)
+    assert set(drawn(replace(network, fewest_gaussians=0))) == {16_000}
+    # Kept under another name; the grid for labels follows the budget.
+    both = [
+        References(box_body, n, tmp_path)
+        for n in (network, replace(network, fewest_gaussians=4000))
+    ]
+    assert len({r._path(subjects[0], 0) for r in both}) == 2
+    options = both[0].lift_options(subjects[0], 0)
+    assert options.max_gaussians == both[0].budget(subjects[0], 0)
+
+
 def test_held_out_views_are_the_targets_for_measuring(
     box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
 ) -> None:
