@@ -21,6 +21,7 @@ from ..engine.types import LikenessError, Progress
 from ..engine.version import VERSION
 from .cli_console import Number, complain, show_warning, terminal_progress
 from .cli_convert import convert
+from .cli_eval import evaluation
 from .cli_export import export
 from .cli_generate import generate
 from .cli_render import render
@@ -52,6 +53,7 @@ cli.add_command(export)
 cli.add_command(train)
 cli.add_command(synth)
 cli.add_command(convert)
+cli.add_command(evaluation)
 cli.add_command(generate)
 cli.add_command(synth_worker)
 

@@ -106,7 +106,7 @@ def measure(
     beyond = violations(track.pose.full_pose) > OVER_LIMIT
     return Result(
         number, person,
-        figures=person_figures(dress.body, person, truth, observation, track),
+        figures=person_figures(dress.body, person.camera, truth, observation, track),
         track=track,
         face_found=observation.face is not None,
         over_limits=int(beyond.sum()),

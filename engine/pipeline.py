@@ -211,8 +211,30 @@ def track_portrait(
     with stage("load", "reading the photo"):
         photo = load_portrait(portrait)
         body = load_fitting_body(body_path)
+    detectors = Detectors(asset_path("pose_landmark").parent)
+    return track_loaded(
+        photo, body, detectors, person=person, fov=fov, stages=stage, estimators=estimators,
+        keypoints=keypoints,
+    )  # fmt: skip
+
+
+def track_loaded(
+    photo: Portrait,
+    body: Body,
+    detectors: Detectors,
+    *,
+    person: int | None = None,
+    fov: float | None = None,
+    stages: Stages | None = None,
+    estimators: Sequence[Estimator] = (),
+    keypoints: KeypointEstimator | None = None,
+) -> TrackedPortrait:
+    """Fit a body to one person in a picture that has been read: the stages detect and fit.
+
+    Arguments and errors as for :func:`track_portrait`.
+    """
+    stage = stages or Stages(None)
     with stage("detect", "looking for the person"):
-        detectors = Detectors(asset_path("pose_landmark").parent)
         observation = observe(photo, detectors, person)
         found = None if keypoints is None else keypoints.keypoints(photo, observation)
         if found is not None:
@@ -221,7 +243,7 @@ def track_portrait(
         fitted_to = to_be_fitted(observation)
         track = fit(fitted_to, photo, body, fov=fov, estimators=estimators)
         observation = replace(observation, warnings=fitted_to.warnings)
-    _check_face(track, observation, portrait)
+    _check_face(track, observation, photo.path)
     lens = lens_source(track.camera, fov, photo.focal_35mm)
     return TrackedPortrait(photo, observation, track, body, lens)
 
@@ -313,7 +335,7 @@ def lift_portrait(
     mattes, warnings = [], []
     with stage("matte", "separating the person"):
         for k, one in enumerate(all_tracked):
-            matte, notes = _checked_matte(one, person)
+            matte, notes = checked_matte(one, person)
             mattes.append(matte)
             name = f"{one.portrait.path.name}: " if k else ""
             warnings += [*one.warnings, *(name + note for note in notes)]
@@ -373,7 +395,7 @@ def _corrected(
     return replace(tracked, track=again, observation=observation)
 
 
-def _checked_matte(tracked: TrackedPortrait, person: Body) -> tuple[Matte, tuple[str, ...]]:
+def checked_matte(tracked: TrackedPortrait, person: Body) -> tuple[Matte, tuple[str, ...]]:
     """The matte of a photo, held against the body that was fitted to it, and warnings."""
     photo, observation, track = tracked.portrait, tracked.observation, tracked.track
     parts = body_parts(person.weights, track.joint_confidence)

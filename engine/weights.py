@@ -177,6 +177,19 @@ WEIGHTS: dict[str, Weights] = {
             url=LPIPS,
         ),
         Weights(
+            "sface",
+            "tells faces apart: the identity figure of 'likeness eval'",
+            "Apache-2.0 (OpenCV Zoo)",
+            (
+                WeightFile(
+                    "face_recognition_sface_2021dec.onnx",
+                    38_696_353,
+                    "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
+                ),
+            ),
+            repository="opencv/face_recognition_sface",
+        ),
+        Weights(
             "qwen2.5-14b-instruct",
             "rewrites the scenes of 'likeness generate'",
             "Apache-2.0",

@@ -21,6 +21,7 @@ BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "blf", "bl_math", "addon_utils", 
 NEVER = {"cv2", "mediapipe", "skimage", "pickle", "smplx"}
 TORCH_FILES = {
     "engine/body/skinning_torch.py",
+    "engine/evaluation/protocols/lpips.py",
     "engine/gaussians/posing_torch.py",
     "engine/generative/loading.py",
     "engine/network/batch.py",

@@ -12,13 +12,23 @@ import numpy as np
 from ...body.model import Body
 from ...cameras import project
 from ...render.mesh import rasterize_mesh
-from ...types import JOINT_INDEX, JOINT_NAMES, BoolArray, FloatArray, IntArray, Observation, Track
-from .person import Person
+from ...types import (
+    JOINT_INDEX,
+    JOINT_NAMES,
+    BoolArray,
+    Camera,
+    FloatArray,
+    IntArray,
+    Observation,
+    Track,
+)
+from ..alignment import similarity
 from .render import BODY_JOINTS, Truth
 
 FACE_PARTS = ("face", "lips", "eyelid")
 MIN_FACE_VERTICES = 100
 MIN_TIPS = 3
+EYES = (JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"])
 HEAD, PELVIS, NECK = (JOINT_INDEX[name] for name in ("head", "pelvis", "neck"))
 FINGER_ENDS = ("thumb3", "index3", "middle3", "ring3", "pinky3")
 
@@ -42,6 +52,10 @@ class PersonFigures:
         uncovered_pct: true matte that the fitted body leaves free, per cent of it (hair, clothes).
         head_deg: angle between the true and the fitted head. trunk_deg: of the chest (spine3).
         depth_pct: error of the head's distance from the camera, per cent, signed.
+        pve_mm: mean distance of the vertices that lie in the frame, hidden or not, after the body
+            was moved as for ``joints_mm``. pa_pve_mm: after the best similarity, of the same.
+        gaze_deg: angle between where the true and the fitted eyes look from their heads, mean of
+            both; where the face shows.
     """
 
     face_mm: float | None
@@ -56,6 +70,9 @@ class PersonFigures:
     head_deg: float
     trunk_deg: float
     depth_pct: float
+    pve_mm: float | None = None
+    pa_pve_mm: float | None = None
+    gaze_deg: float | None = None
     joint_mm: dict[str, float] = field(default_factory=dict)
 
 
@@ -97,10 +114,13 @@ def angle_between(A: FloatArray, B: FloatArray) -> float:
 
 
 def person_figures(
-    body: Body, person: Person, truth: Truth, observation: Observation, track: Track
+    body: Body, camera: Camera, truth: Truth, observation: Observation, track: Track
 ) -> PersonFigures:
-    """Compare a track with the truth."""
-    camera = person.camera
+    """Compare a track with the truth.
+
+    Args:
+        body: the default one. camera: the true one of the photo.
+    """
     at_512 = 512.0 / max(camera.width, camera.height)
     vertices, joints = body.vertices(track.pose, track.betas)
     _, _, R, _ = body.rest_and_transforms(track.pose, track.betas)
@@ -121,6 +141,19 @@ def person_figures(
     counted = np.flatnonzero(truth.joint_visible & (np.arange(BODY_JOINTS) != root))
     off = (joints - joints[root]) - (truth.joints - truth.joints[root])
     joint_mm = {JOINT_NAMES[j]: 1e3 * float(np.linalg.norm(off[j])) for j in counted}
+
+    in_frame = _in_frame(truth.vertices, camera)
+    pve = pa_pve = None
+    if in_frame.any():
+        true_part, part = truth.vertices[in_frame], vertices[in_frame]
+        moved = part - joints[root] + truth.joints[root]
+        pve = 1e3 * float(np.linalg.norm(moved - true_part, axis=1).mean())
+        scale, turn, shift = similarity(part, true_part)
+        fitted_part = scale * part @ turn.T + shift
+        pa_pve = 1e3 * float(np.linalg.norm(fitted_part - true_part, axis=1).mean())
+    gaze = None
+    if face_mm is not None:
+        gaze = float(np.mean([_gaze_between(R, truth.rotations, eye) for eye in EYES]))
 
     found = {"left" if hand.left else "right" for hand in observation.hands}
     errors: list[FloatArray] = []
@@ -151,8 +184,25 @@ def person_figures(
         head_deg=angle_between(R[HEAD], truth.rotations[HEAD]),
         trunk_deg=angle_between(R[JOINT_INDEX["spine3"]], truth.rotations[JOINT_INDEX["spine3"]]),
         depth_pct=100.0 * (head_distance[0] / head_distance[1] - 1.0),
+        pve_mm=pve,
+        pa_pve_mm=pa_pve,
+        gaze_deg=gaze,
         joint_mm=joint_mm,
     )  # fmt: skip
+
+
+def _in_frame(points: FloatArray, camera: Camera) -> BoolArray:
+    """[N] whether points [N, 3] project into the picture."""
+    xy, depth = project(points, camera)
+    inside = (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
+    out: BoolArray = inside & (depth > 0)
+    return out
+
+
+def _gaze_between(ours: FloatArray, true: FloatArray, eye: int) -> float:
+    """Degrees between two looks out of the head, by world rotations [55, 3, 3]."""
+    a, b = (R[HEAD].T @ R[eye, :, 2] for R in (ours, true))
+    return float(np.degrees(np.arccos(np.clip(a @ b, -1.0, 1.0))))
 
 
 def _tip_seen(body: Body, truth: Truth, tips: IntArray) -> BoolArray:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...body import Body
 from ...body.bake.plain import PersonPaint
 from ...cameras import project
 from ...gaussians.binding import vertex_normals
@@ -275,7 +276,7 @@ def photographed(scene: Scene, person: Person, rng: np.random.Generator) -> tupl
         rotations=posed.R,
         alpha=alpha,
         vertex_visible=visible_vertices(posed.vertices, body.f, front, large),
-        joint_visible=visible_joints(posed, large),
+        joint_visible=visible_joints(posed.vertices, posed.joints, body, large),
     )
     return portrait, truth
 
@@ -319,19 +320,23 @@ def visible_vertices(
     return out
 
 
-def visible_joints(posed: Posed, camera: Camera) -> BoolArray:
+def visible_joints(
+    vertices: FloatArray, joints: FloatArray, body: Body, camera: Camera
+) -> BoolArray:
     """[22] body joints that the picture shows.
 
     A joint is seen when it lies in the frame and the bare body's first surface at its pixel is
     less than 8 cm in front of it, beyond the thickness of the flesh around the joint (its distance
     to the nearest vertex at rest): an arm before the trunk hides the trunk's joints.
+
+    Args:
+        vertices: [V, 3] and joints [55, 3] of the posed person. body: that they are of.
     """
-    body = posed.dress.body
-    depth = rasterize_mesh(posed.vertices, body.f, camera).depth
-    col, row, z, inside = _pixels(posed.joints[:BODY_JOINTS], camera)
-    rest_joints = posed.dress.body.J_template[:BODY_JOINTS]
+    depth = rasterize_mesh(vertices, body.f, camera).depth
+    col, row, z, inside = _pixels(joints[:BODY_JOINTS], camera)
     flesh = np.array([
-        np.linalg.norm(body.v_template - joint, axis=1).min() for joint in rest_joints
+        np.linalg.norm(body.v_template - joint, axis=1).min()
+        for joint in body.J_template[:BODY_JOINTS]
     ])  # fmt: skip
     out: BoolArray = inside & (z - depth[row, col] < HIDDEN_BEHIND + flesh)
     return out

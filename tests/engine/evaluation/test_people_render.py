@@ -160,7 +160,7 @@ def test_the_true_pose_has_no_error(dress: DressBody, shots: dict) -> None:
 
     def figures(pose: Pose):
         track = Track(person.betas, pose, person.camera, "head", np.ones(55), None, None)
-        return person_figures(dress.body, person, truth, observation, track)
+        return person_figures(dress.body, person.camera, truth, observation, track)
 
     exact = figures(person.pose)
     assert exact.face_mm == pytest.approx(0.0, abs=1e-3)

@@ -1,0 +1,1 @@
+"""What ``likeness eval`` measures and how it is shown: docs/evaluation.md."""

@@ -1,0 +1,78 @@
+"""Who a made-up person is and how a view stands to the reference: by what figures are grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+INPUT = "input"
+BINS: tuple[tuple[str, float, float], ...] = (
+    ("0-30", 0.0, 30.0), ("30-60", 30.0, 60.0), ("60-120", 60.0, 120.0), ("120-180", 120.0, 180.0),
+)  # fmt: skip
+"""Degrees between a view and the reference view: name, from, to; 180 belongs to the last."""
+
+FAR = ("30-60", "60-120", "120-180")
+"""The bins that count as views that the photo does not show."""
+
+TONES = (("light", 3), ("medium", 6), ("dark", 10))
+"""Groups of the Monk scale of skin tones: name, and the last tone that belongs to it."""
+
+GROUPS = ("sex", "age", "tone", "hair", "framing")
+
+_SHORT = ("buzz", "crop", "fade", "side part", "slick back", "short", "pixie")
+_CURLY = ("afro", "curl", "braid", "coil", "wavy", "locs", "dread")
+_TIED = ("ponytail", "bun")
+
+
+def wrapped_angle(degrees: float) -> float:
+    """The size of an angle, 0 to 180.
+
+    >>> wrapped_angle(-350.0), wrapped_angle(190.0)
+    (10.0, 170.0)
+    """
+    return abs((degrees + 180.0) % 360.0 - 180.0)
+
+
+def bin_of(angle: float) -> str:
+    """
+    >>> bin_of(29.9), bin_of(30.0), bin_of(180.0)
+    ('0-30', '30-60', '120-180')
+    """
+    return next((name for name, _, end in BINS if angle < end), BINS[-1][0])
+
+
+def groups_of(facts: Mapping[str, Any], framing: str) -> dict[str, str]:
+    """The groups that a person of a shard belongs to, as far as their facts tell.
+
+    >>> looks = {"hair": {"kind": "strands", "style": "curly crop"}}
+    >>> traits = {"sex": "female", "age_band": "old", "tone": 7}
+    >>> groups_of({"traits": traits, "looks": looks}, "half")["tone"]
+    'dark'
+    """
+    traits, looks = facts.get("traits"), facts.get("looks")
+    out: dict[str, str] = {"framing": framing}
+    if isinstance(traits, Mapping):
+        for name, key in (("sex", "sex"), ("age", "age_band")):
+            if isinstance(traits.get(key), str):
+                out[name] = traits[key]
+        tone = traits.get("tone")
+        if isinstance(tone, int):
+            out["tone"] = next((name for name, last in TONES if tone <= last), TONES[-1][0])
+    hair = looks.get("hair") if isinstance(looks, Mapping) else None
+    if isinstance(hair, Mapping):
+        out["hair"] = hair_group(str(hair.get("kind", "")), str(hair.get("style", "")))
+    return out
+
+
+def hair_group(kind: str, style: str) -> str:
+    """none, short, long, curly or tied, by a style's or an asset's name.
+
+    >>> [hair_group("library", name) for name in ("short03", "long01", "afro01", "ponytail01")]
+    ['short', 'long', 'curly', 'tied']
+    """
+    if kind == "bald" or not style:
+        return "none"
+    for name, words in (("curly", _CURLY), ("tied", _TIED), ("short", _SHORT)):
+        if any(word in style.lower() for word in words):
+            return name
+    return "long"

@@ -1,0 +1,63 @@
+"""What a protocol gives: one measured view after another, and what could not be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...types import FloatArray, LikenessError
+
+Figures = dict[str, float | None]
+
+REFERENCE, TRUTH = "reference", "truth"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One view, measured for every method.
+
+    Attributes:
+        protocol: of which it is part.
+        key: of the item, its own within the protocol; the same in every run on the same data.
+        person: whose; a person's items count as one in the means.
+        kind: what the view is called in tables (a bin of angles, for instance).
+        counts: whether the view counts in the means of the protocol; the input view beside new
+            ones does not.
+        about: JSON-able: angle, size, state, whatever else is known.
+        groups: by what figures are grouped: kind of group -> group.
+        figures: method -> figure -> value.
+        pictures: name -> [H, W, 3] 0..1: ``reference``, ``truth``, each method, and
+            ``METHOD difference``; others by what they are called.
+    """
+
+    protocol: str
+    key: str
+    person: str
+    kind: str
+    counts: bool
+    about: Mapping[str, Any]
+    groups: Mapping[str, str]
+    figures: Mapping[str, Figures]
+    pictures: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What could not be measured: its name, and why."""
+
+    protocol: str
+    key: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.reason}"
+
+    @staticmethod
+    def of(protocol: str, key: str, error: LikenessError) -> Failed:
+        """From an error that names its remedy."""
+        return Failed(protocol, key, str(error))
+
+
+Give = Callable[[Item], None]
+Refuse = Callable[[Failed], None]

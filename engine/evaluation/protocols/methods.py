@@ -1,0 +1,99 @@
+"""The ways to an avatar that are compared: the lift, a network on it, and either refined."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...gaussians import place
+from ...gaussians.lift import Lifted, LiftOptions, lift
+from ...network.apply import improved, lift_budget
+from ...network.runtime import Runtime
+from ...pipeline import refined
+from ...render import render_camera
+from ...types import Avatar, Camera, Gaussians, Pose
+from .compare import GREY, Sight
+from .shots import Shot
+
+LIFT, NETWORK = "lift", "network"
+
+
+@dataclass(frozen=True)
+class Made:
+    """An avatar, and the seconds from the picture to it."""
+
+    avatar: Avatar
+    seconds: float
+
+    def posed(self, pose: Pose) -> Gaussians:
+        """The Gaussians in a pose."""
+        vertices, _ = self.avatar.body.vertices(pose)
+        return place(self.avatar.gaussians, vertices, self.avatar.body)
+
+
+class Methods:
+    """Makes the avatars that are compared.
+
+    Args:
+        network: ready to be used, or None. max_gaussians: of the lift, never exceeded.
+        refine: a level of ``gaussians.refine.LEVELS``; ``off`` compares nothing refined.
+        backend: that draws and refines.
+    """
+
+    def __init__(
+        self, network: Runtime | None, max_gaussians: int, refine: str = "off",
+        backend: str = "cpu",
+    ) -> None:  # fmt: skip
+        self.network, self.max_gaussians = network, max_gaussians
+        self.refine, self.backend = refine, backend
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the methods, in the order of the tables; the last one is what is judged."""
+        plain = (LIFT,) if self.network is None else (LIFT, NETWORK)
+        return plain if self.refine == "off" else (*plain, f"{plain[-1]}+refine")
+
+    def make(self, shot: Shot) -> dict[str, Made]:
+        """The avatar of a picture by each method.
+
+        Raises:
+            LikenessError: the picture cannot be lifted.
+        """
+        lifted, seconds = self._lifted(shot, self.max_gaussians)
+        out = {LIFT: self._made(shot, lifted, shot.seconds + seconds)}
+        if self.network is not None:
+            budget = lift_budget(self.network, self.max_gaussians)
+            if budget != self.max_gaussians:
+                lifted, seconds = self._lifted(shot, budget)
+            start = time.perf_counter()
+            better, _ = improved(
+                lifted, self.network, shot.person, [(shot.matte, shot.track)], self.max_gaussians
+            )
+            seconds += time.perf_counter() - start
+            out[NETWORK] = self._made(shot, better, shot.seconds + seconds)
+        if self.refine != "off":
+            name = self.names[-1]
+            base = out[name.removesuffix("+refine")]
+            start = time.perf_counter()
+            avatar = refined(base.avatar, shot.matte, self.refine, self.backend)
+            out[name] = Made(avatar, base.seconds + time.perf_counter() - start)
+        return out
+
+    def draw(self, gaussians: Gaussians, camera: Camera) -> Sight:
+        """What a camera sees of Gaussians, on grey."""
+        return Sight.of_render(render_camera(gaussians, camera, np.full(3, GREY), self.backend))
+
+    def _lifted(self, shot: Shot, budget: int) -> tuple[Lifted, float]:
+        start = time.perf_counter()
+        lifted = lift(
+            shot.matte, shot.observation, shot.track, shot.person,
+            LiftOptions(max_gaussians=budget), find_skirt=shot.find_skirt,
+        )  # fmt: skip
+        return lifted, time.perf_counter() - start
+
+    def _made(self, shot: Shot, lifted: Lifted, seconds: float) -> Made:
+        track = shot.track
+        avatar = Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
+        return Made(avatar, seconds)

@@ -1,0 +1,95 @@
+"""Photos: the avatar seen as the photo sees the person, and turned, where there is no truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...body import Body
+from ...cameras import orbit
+from ...gaussians.posing import pose_avatar
+from ...imaging.load import load_portrait
+from ...tracking.detectors import Detectors
+from ...types import Camera, FloatArray, Gaussians, LikenessError
+from ..views import orbit_centre
+from .compare import Comparer, Face, Sight, difference, likeness_of, measured_size
+from .crossview import of_the_making
+from .groups import INPUT
+from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
+from .methods import Methods
+from .shots import tracked_shot
+
+TURNED = (-60, 60, 180)
+"""Degrees of the pictures around the avatar, for the eye; 0 is the photo's."""
+
+RECOGNISED = (-30, 30)
+"""Degrees from which a face-recognition network is asked whether it is the same person."""
+
+
+def measure_photo(
+    path: Path,
+    *,
+    body: Body,
+    detectors: Detectors,
+    methods: Methods,
+    comparer: Comparer,
+    give: Give,
+    refuse: Refuse,
+) -> None:
+    """Build one photo's avatars, and compare their input view with the photo.
+
+    Args:
+        give: takes the item. refuse: is told why there is none.
+    """
+    try:
+        portrait = load_portrait(path)
+        shot = tracked_shot(portrait, body, detectors)
+        made = methods.make(shot)
+    except LikenessError as error:
+        refuse(Failed(INPUT, path.name, str(error)))
+        return
+    size = measured_size(shot.track.camera.width, shot.track.camera.height)
+    camera = shot.track.camera.resized(*size)
+    truth = Sight.of_cutout(shot.matte.foreground, shot.matte.alpha, *size)
+    face = comparer.face(truth)
+    figures: dict[str, Figures] = {}
+    pictures: dict[str, FloatArray] = {REFERENCE: shot.portrait.rgb, TRUTH: truth.rgb}
+    for method, one in made.items():
+        gaussians = pose_avatar(one.avatar)
+        ours = methods.draw(gaussians, camera)
+        figures[method] = {
+            **comparer.figures(ours, truth, face),
+            "face_error": shot.track.face_error,
+            "pose_error": shot.track.pose_error,
+            **of_the_making(one),
+        }
+        pictures[method] = ours.rgb
+        pictures[f"{method} difference"] = difference(ours.rgb, truth.rgb)
+        centre = orbit_centre(gaussians, camera)
+        if face is not None and face.vector is not None:
+            figures[method]["identity_turned"] = _recognised(
+                face, comparer, methods, gaussians, camera, centre
+            )
+        for yaw in TURNED:
+            turned = methods.draw(gaussians, orbit(camera, centre, yaw))
+            pictures[f"{method} at {yaw}°"] = turned.rgb
+    give(Item(
+        INPUT, path.name, path.name, shot.track.framing, True,
+        {"framing": shot.track.framing, "view": shot.track.view},
+        {"framing": shot.track.framing}, figures, pictures,
+    ))  # fmt: skip
+
+
+def _recognised(
+    face: Face, comparer: Comparer, methods: Methods, gaussians: Gaussians, camera: Camera,
+    centre: FloatArray,
+) -> float | None:  # fmt: skip
+    """Mean likeness of the avatar's face, turned, to the photo's; None where no face is found."""
+    found = []
+    for yaw in RECOGNISED:
+        turned = comparer.face(methods.draw(gaussians, orbit(camera, centre, yaw)))
+        alike = likeness_of(turned, face)
+        if alike is not None:
+            found.append(alike)
+    return float(np.mean(found)) if found else None

@@ -1,0 +1,117 @@
+"""Videos: the avatar of the first frame, moved as the person moves, beside the other frames.
+
+Shape, camera and poses are those of the tracked clip, as in the papers: the first frame gives the
+looks, not the track. The truth is a frame through our matting, on grey.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...body import Body
+from ...imaging.video import VideoReader
+from ...pipeline import TrackedPortrait, checked_matte
+from ...tracking.detectors import Detectors
+from ...tracking.observation import observe
+from ...tracking.video import track_video
+from ...types import FRAME_STATES, FloatArray, LikenessError, Motion, Portrait, Progress, Track
+from .compare import Comparer, Sight, difference, measured_size
+from .crossview import of_the_making, spread
+from .groups import INPUT
+from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
+from .methods import Made, Methods
+from .shots import Shot
+
+REENACT = "reenact"
+USUAL_VIEWS = 24
+_TRACKED = FRAME_STATES.index("tracked")
+
+
+def measure_video(
+    path: Path,
+    *,
+    views: int | None,
+    max_frames: int | None,
+    body: Body,
+    detectors: Detectors,
+    methods: Methods,
+    comparer: Comparer,
+    give: Give,
+    refuse: Refuse,
+    progress: Progress | None = None,
+) -> None:
+    """Track a video, build the avatar of its first frame, and compare the other frames.
+
+    Args:
+        views: at most so many frames besides the first, spread over the video. max_frames: of
+            the video that are tracked.
+        give: takes the items. refuse: is told of frames, or of the video, that cannot be used.
+    """
+    try:
+        motion = track_video(path, body, detectors, max_frames=max_frames, progress=progress)
+    except LikenessError as error:
+        refuse(Failed(REENACT, path.name, str(error)))
+        return
+    seen = [k for k in range(len(motion)) if motion.frame_state[k] == _TRACKED]
+    if len(seen) < 2:
+        refuse(Failed(REENACT, path.name, "the person is followed through less than two frames"))
+        return
+    wanted = {seen[0], *spread(seen[1:], views or USUAL_VIEWS)}
+    person = body.personalised(motion.betas)
+    made: dict[str, Made] = {}
+    reference: FloatArray | None = None
+    for frame in VideoReader(path).frames(0, len(motion)):
+        if frame.number not in wanted:
+            continue
+        name = f"{path.name}/{frame.number:05d}"
+        first = frame.number == seen[0]
+        try:
+            shot = _shot(frame.rgb, path, motion, frame.number, body, person, detectors)
+            if first:
+                made, reference = methods.make(shot), shot.portrait.rgb
+        except LikenessError as error:
+            refuse(Failed(REENACT, name, str(error)))
+            if first:
+                return
+            continue
+        if reference is None:  # the reader gave no such frame this time
+            refuse(Failed(REENACT, path.name, "its first tracked frame cannot be read again"))
+            return
+        size = measured_size(motion.camera.width, motion.camera.height)
+        truth = Sight.of_cutout(shot.matte.foreground, shot.matte.alpha, *size)
+        face = comparer.face(truth)
+        figures: dict[str, Figures] = {}
+        pictures = {REFERENCE: reference, TRUTH: truth.rgb}
+        for method, one in made.items():
+            gaussians = one.posed(shot.track.pose)
+            ours = methods.draw(gaussians, motion.camera.resized(*size))
+            figures[method] = {**comparer.figures(ours, truth, face), **of_the_making(one)}
+            pictures[method] = ours.rgb
+            pictures[f"{method} difference"] = difference(ours.rgb, truth.rgb)
+        seconds = round((frame.number - seen[0]) / motion.frame_rate, 3)
+        give(Item(
+            REENACT, name, path.name, INPUT if first else "others", not first,
+            {"frame": frame.number, "seconds_after": seconds, "framing": motion.framing},
+            {"framing": motion.framing}, figures, pictures,
+        ))  # fmt: skip
+
+
+def _shot(
+    rgb: FloatArray, path: Path, motion: Motion, number: int, body: Body, person: Body,
+    detectors: Detectors,
+) -> Shot:  # fmt: skip
+    """A frame with the clip's body in it.
+
+    Raises:
+        LikenessError: nobody is found in it.
+    """
+    portrait = Portrait(rgb, None, path, original_size=(rgb.shape[1], rgb.shape[0]))
+    observation = observe(portrait, detectors)
+    track = Track(
+        motion.betas, motion.pose(number), motion.camera, motion.framing,
+        motion.joint_confidence[number], float(motion.face_error[number]),
+        float(motion.pose_error[number]), view=motion.view,
+    )  # fmt: skip
+    tracked = TrackedPortrait(portrait, observation, track, body, "assumed")
+    matte, _ = checked_matte(tracked, person)
+    return Shot(portrait, observation, matte, track, person)

@@ -1,0 +1,95 @@
+"""Pictures of people with a body in them, as the lift takes them: true ones and tracked ones."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...body import Body
+from ...pipeline import checked_matte, track_loaded
+from ...tracking.detectors import Detectors
+from ...tracking.observation import observe
+from ...training.spaces import moved_camera, moved_pose, to_photo
+from ...training.subjects import Subject
+from ...types import NUM_JOINTS, Matte, Observation, Portrait, Track
+from ..people.render import random_background
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture, and what is known of the person in it.
+
+    Attributes:
+        person: their own body. seconds: that it took to find this out.
+        find_skirt: whether the lift looks for a skirt, as it does in a user's photo; training's
+            references are lifted without.
+    """
+
+    portrait: Portrait
+    observation: Observation
+    matte: Matte
+    track: Track
+    person: Body
+    seconds: float = 0.0
+    find_skirt: bool = True
+
+
+def tracked_shot(portrait: Portrait, body: Body, detectors: Detectors) -> Shot:
+    """A picture as a user's photo is taken: detected, fitted, matted.
+
+    Raises:
+        LikenessError: nobody is found, or the face could not be followed.
+    """
+    start = time.perf_counter()
+    tracked = track_loaded(portrait, body, detectors)
+    person = body.personalised(tracked.track.betas)
+    matte, _ = checked_matte(tracked, person)
+    seconds = time.perf_counter() - start
+    return Shot(portrait, tracked.observation, matte, tracked.track, person, seconds)
+
+
+def true_shot(subject: Subject, row: int, body: Body, detectors: Detectors) -> Shot:
+    """A view of a made-up person with the true body, camera and matte, as training's references.
+
+    Raises:
+        LikenessError: the detectors find nobody, whose face the lift needs.
+        BadSample: the picture is damaged.
+    """
+    start = time.perf_counter()
+    view = subject.views[row]
+    rgba = view.rgba()
+    portrait = portrait_of(subject, row)
+    own = body.personalised(subject.betas)
+    motion = to_photo(view.camera)
+    track = Track(
+        subject.betas, moved_pose(subject.pose(row), own, motion),
+        moved_camera(view.camera, motion), subject.framing, np.ones(NUM_JOINTS), 0.0, 0.0,
+        view=view.kind,
+    )  # fmt: skip
+    matte = Matte(np.ascontiguousarray(rgba[..., 3]), np.ascontiguousarray(rgba[..., :3]))
+    observation = observe(portrait, detectors)
+    return Shot(
+        portrait, observation, matte, track, own, time.perf_counter() - start, find_skirt=False
+    )
+
+
+def portrait_of(subject: Subject, row: int) -> Portrait:
+    """A view as a photo: before its own background, or one that is always the same for it.
+
+    Raises:
+        BadSample: a picture is damaged.
+    """
+    view = subject.views[row]
+    rgba, behind = view.rgba(), view.behind()
+    if behind is None:
+        seed = zlib.crc32(f"{subject.key}/{view.name}".encode())
+        rng = np.random.default_rng([subject.seed & 0xFFFFFFFF, seed])
+        behind = random_background(view.camera.height, view.camera.width, rng)
+    alpha = rgba[..., 3:]
+    rgb = np.clip(rgba[..., :3] * alpha + behind * (1.0 - alpha), 0.0, 1.0).astype(np.float32)
+    size = (view.camera.width, view.camera.height)
+    return Portrait(rgb, None, Path(f"{subject.key}.{view.name}"), original_size=size)

@@ -1,0 +1,128 @@
+"""Means of measured views: by method, by kind of view, by group of people.
+
+Works on records, which are items as ``items.jsonl`` has them. Each person counts once: figures are
+means over a person's views first, then over people. A view without a figure does not count in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .groups import FAR, GROUPS
+
+Record = dict[str, Any]
+Means = dict[str, dict[str, float | None]]
+
+JUDGED = ("psnr_fg", "ssim_fg", "lpips", "joints_mm", "face_mm")
+"""Figures by which a group may be worse than the rest."""
+
+_DIGITS = 5
+FAR_KIND = "30-180"
+
+
+def summarised(records: Sequence[Record]) -> dict[str, Any]:
+    """Of one protocol.
+
+    Returns:
+        ``items`` and ``people``: how many counted; ``mean``: method -> figure -> mean;
+        ``kinds``: the same for each kind of view, those that do not count in ``mean`` as well;
+        ``groups``: kind of group -> group -> the same; ``worst``: see :func:`worst_groups`.
+    """
+    counted = [record for record in records if record["counts"]]
+    kinds = {kind: _part([r for r in records if r["kind"] == kind]) for kind in _kinds(records)}
+    far = [record for record in counted if record["kind"] in FAR]
+    if far:
+        kinds[FAR_KIND] = _part(far)
+    groups: dict[str, Any] = {}
+    for name in GROUPS:
+        values = sorted({r["groups"][name] for r in counted if name in r["groups"]})
+        if len(values) > 1:
+            groups[name] = {
+                value: _part([r for r in counted if r["groups"].get(name) == value])
+                for value in values
+            }
+    whole = _part(counted)
+    return {**whole, "kinds": kinds, "groups": groups, "worst": worst_groups(whole, groups)}
+
+
+def means(records: Sequence[Record]) -> Means:
+    """Method -> figure -> mean over people of the means over their views."""
+    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for record in records:
+        for method, figures in record["figures"].items():
+            for name, value in figures.items():
+                people = found.setdefault(method, {}).setdefault(name, {})
+                if value is not None:
+                    people.setdefault(record["person"], []).append(float(value))
+    return {
+        method: {
+            name: round(float(np.mean([np.mean(v) for v in people.values()])), _DIGITS)
+            if people else None
+            for name, people in figures.items()
+        }
+        for method, figures in found.items()
+    }  # fmt: skip
+
+
+def worst_groups(whole: Mapping[str, Any], groups: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For each method, figure and kind of group the worst group beside the mean.
+
+    ``worse_by_pct`` is how much worse: of a distance or LPIPS the group's over the mean; of SSIM
+    the same of 1 - SSIM; of PSNR the share of the mean's decibels that is missing.
+    """
+    out: list[dict[str, Any]] = []
+    for method, figures in whole["mean"].items():
+        for figure in JUDGED:
+            mean = figures.get(figure)
+            if mean is None:
+                continue
+            for name, parts in groups.items():
+                known = {
+                    group: value for group, part in parts.items()
+                    if (value := part["mean"].get(method, {}).get(figure)) is not None
+                }  # fmt: skip
+                if not known:
+                    continue
+                group = max(known, key=lambda g: worse_by(figure, known[g], mean))
+                out.append({
+                    "method": method, "figure": figure, "by": name, "group": group,
+                    "people": parts[group]["people"], "value": known[group], "mean": mean,
+                    "worse_by_pct": round(worse_by(figure, known[group], mean), 2),
+                })  # fmt: skip
+    return out
+
+
+def worse_by(figure: str, value: float, mean: float) -> float:
+    """Per cent by which a value is worse than a mean.
+
+    >>> worse_by("psnr_fg", 18.0, 20.0), round(worse_by("ssim_fg", 0.7, 0.8))
+    (10.0, 50)
+    >>> worse_by("lpips", 0.3, 0.2)
+    50.0
+    """
+    if figure.startswith("psnr"):
+        ours, whole = mean - value, mean
+    elif "ssim" in figure:
+        ours, whole = mean - value, 1.0 - mean
+    else:
+        ours, whole = value - mean, mean
+    return 100.0 * ours / whole if whole else 0.0
+
+
+def _part(records: Sequence[Record]) -> dict[str, Any]:
+    people = {record["person"] for record in records}
+    return {"items": len(records), "people": len(people), "mean": means(records)}
+
+
+def _kinds(records: Sequence[Record]) -> list[str]:
+    """In the order of the angles, others as they come."""
+    found = list(dict.fromkeys(record["kind"] for record in records))
+    return sorted(found, key=lambda kind: (kind[:1].isdigit(), _first_number(kind)))
+
+
+def _first_number(kind: str) -> int:
+    digits = kind.partition("-")[0]
+    return int(digits) if digits.isdigit() else 0

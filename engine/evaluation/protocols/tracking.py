@@ -1,0 +1,136 @@
+"""The tracker against made-up people of whom everything is known, in their shards.
+
+``benchmarks/tracking.py`` measures the same figures on people that it draws itself.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+
+import numpy as np
+
+from ...body import Body
+from ...pipeline import track_loaded
+from ...render.mesh import rasterize_mesh
+from ...tracking.detectors import Detectors
+from ...training.spaces import moved_camera, moved_pose, to_photo
+from ...training.subjects import BadSample, Subject
+from ...types import LikenessError
+from ..overlay import OverlayPainter
+from ..people.figures import person_figures
+from ..people.render import Truth, visible_joints, visible_vertices
+from .crossview import spread
+from .groups import bin_of, groups_of, wrapped_angle
+from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
+from .shots import portrait_of
+
+TRACKING, TRACKER = "tracking", "tracker"
+USUAL_VIEWS = 2
+
+FIGURES: dict[str, tuple[str, int, bool]] = {
+    "found": ("found", 3, True),
+    "pve_mm": ("PVE, pelvis on pelvis, mm", 1, False),
+    "pa_pve_mm": ("PA-PVE, mm", 1, False),
+    "joints_mm": ("joints, mm", 1, False),
+    "joints_px": ("joints in 2D, px at 512", 2, False),
+    "face_mm": ("face, mm", 2, False),
+    "face_px": ("face in 2D, px at 512", 2, False),
+    "hands_px": ("finger tips in 2D, px at 512", 2, False),
+    "head_deg": ("head, degrees", 2, False),
+    "trunk_deg": ("trunk, degrees", 2, False),
+    "gaze_deg": ("gaze, degrees", 2, False),
+    "depth_pct": ("distance from the camera, %", 1, False),
+    "outside_pct": ("body beside the person, %", 2, False),
+    "uncovered_pct": ("person beside the body, %", 2, False),
+    "seconds": ("seconds", 2, False),
+}
+"""Name -> how it is called, digits, and whether more is better."""
+
+
+def measure_tracking(
+    subject: Subject,
+    *,
+    views: int | None,
+    body: Body,
+    detectors: Detectors,
+    give: Give,
+    refuse: Refuse,
+) -> None:
+    """Track the reference view of a person and some others, and compare with the truth.
+
+    The tracker is not told the lens. The reference view stands first; bins are of the angle from
+    the front.
+
+    Args:
+        views: besides the reference, spread around; 2 when None.
+    """
+    row = subject.reference
+    others = [k for k in range(len(subject.views)) if k != row]
+    for k in (row, *spread(others, USUAL_VIEWS if views is None else views)):
+        name = f"{subject.key}/{subject.views[k].name}"
+        try:
+            give(_measured(subject, k, name, body, detectors))
+        except BadSample as error:
+            refuse(Failed(TRACKING, name, str(error)))
+
+
+def true_in_photo(subject: Subject, row: int, body: Body) -> Truth:
+    """What is true in a view of a shard, in the space of its camera.
+
+    Where the view brings no depth, what clothes and hair hide counts as seen.
+
+    Raises:
+        BadSample: a picture is damaged.
+    """
+    view = subject.views[row]
+    own = body.personalised(subject.betas)
+    motion = to_photo(view.camera)
+    pose, camera = moved_pose(subject.pose(row), own, motion), moved_camera(view.camera, motion)
+    vertices, joints = own.vertices(pose)
+    _, _, R, _ = own.rest_and_transforms(pose)
+    depth = view.depth_metres()
+    if depth is None:
+        depth = rasterize_mesh(vertices, body.f, camera).depth
+    return Truth(
+        vertices, joints, R, view.rgba()[..., 3],
+        visible_vertices(vertices, body.f, depth, camera),
+        visible_joints(vertices, joints, own, camera),
+    )  # fmt: skip
+
+
+def _measured(subject: Subject, row: int, name: str, body: Body, detectors: Detectors) -> Item:
+    view = subject.views[row]
+    truth = true_in_photo(subject, row, body)
+    photo = portrait_of(subject, row)
+    motion = to_photo(view.camera)
+    camera = moved_camera(view.camera, motion)
+    own = body.personalised(subject.betas)
+    true_pose = moved_pose(subject.pose(row), own, motion)
+    everywhere = np.ones(len(true_pose.full_pose))
+    pictures = {
+        REFERENCE: photo.rgb,
+        TRUTH: OverlayPainter(body, subject.betas).draw(photo.rgb, true_pose, camera, everywhere),
+    }
+    about = {"azimuth": round(view.azimuth, 1), "framing": subject.framing}
+    figures: Figures = {"found": 0.0}
+    start = time.perf_counter()
+    try:
+        tracked = track_loaded(photo, body, detectors)
+    except LikenessError as error:
+        about["not_found"] = str(error)
+    else:
+        track = tracked.track
+        figures = {"found": 1.0, "seconds": round(time.perf_counter() - start, 3)}
+        measured = asdict(person_figures(body, camera, truth, tracked.observation, track))
+        figures |= {key: measured[key] for key in FIGURES if key in measured}
+        figures["depth_pct"] = abs(measured["depth_pct"])
+        about["taken_as"] = f"{track.framing}, {track.view}"
+        painter = OverlayPainter(body, track.betas)
+        pictures[TRACKER] = painter.draw(
+            photo.rgb, track.pose, track.camera, track.joint_confidence
+        )
+    return Item(
+        TRACKING, name, subject.key, bin_of(wrapped_angle(view.azimuth)), True, about,
+        groups_of(subject.facts, subject.framing), {TRACKER: figures}, pictures,
+    )  # fmt: skip
