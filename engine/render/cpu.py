@@ -26,6 +26,8 @@ from .common import (
 from .cpu_backward import blend_backward, project_backward, reduce_over_tiles
 from .cpu_splats import (
     LANES,
+    LANES_TOLD,
+    ROW,
     STRIDE,
     TILE,
     Splats,
@@ -58,92 +60,109 @@ class Drawn(NamedTuple):
     end: IntArray
 
 
+# A row of a tile's flat buffer of pixels: transmittance, 1 where it may still fall (else 0), and
+# the place in the list at which the pixel was finished.
+_OPEN, _END, _STATE = ROW, 2 * ROW, 3 * ROW
+_OPEN_AT, _END_AT = np.uint64(_OPEN), np.uint64(_END)
+_RAMP = np.uint64(LANES)  # behind the weights of LANES pixels: 0, 1, 2 ...
+
+
 @numba.njit(cache=True)
 def _draw_tile(  # type: ignore[no-untyped-def]
-    splats, colors, listed, left, top, high, light, still_open, end, sums, weights
+    splats, colors, listed, left, top, high, pixels, sums, row, lanes
 ):
     """Blends the listed splats into one tile's buffers.
 
-    light: [16, 16] transmittance. still_open: [16, 16] 1 where it may still fall, else 0.
-    end: [16, 16] place in the list at which the pixel was finished.
-    sums: [channels + 1, 16, 16] colours and depth by weight. weights: [16] for one row.
-    The loops over x take LANES pixels: that they are of fixed length makes them vectors.
+    pixels: [16 * _STATE]. sums: [(channels + 1) * 16 * ROW] colours and depth by weight.
+    row: [2 * LANES] weights, and the ramp. lanes: LANES_TOLD, where the form of this is explained.
     """
     _, centre, conic, depth, opacity, reach, box = splats
     channels = colors.shape[1]
     for position in range(listed.shape[0]):
         # Looking after every splat would cost more than it saves.
-        if position % 32 == 31 and not still_open.any():
+        if position % 32 == 31 and not _any_open(pixels, high):
             break
         i = listed[position]
         half_a, b, half_c = _HALF * conic[i, 0], conic[i, 1], _HALF * conic[i, 2]
         to_first = np.float32(left + 0.5 - centre[i, 0])
         limit = _HALF * reach[i]
         strength = opacity[i]
-        here = np.int32(position)
-        first = max(box[i, 0] - left, 0) // LANES * LANES
+        here = np.float32(position)
+        first = max(box[i, 0] - left, 0)
         last = min(box[i, 1] - left, TILE - 1)
         for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
             dy = np.float32(y + (top + 0.5 - centre[i, 1]))
             across, down = b * dy, half_c * dy * dy
-            light_row, open_row, end_row = light[y], still_open[y], end[y]
             for lane in range(first, last + 1, LANES):
-                for x in range(lane, lane + LANES):
-                    dx = np.float32(x) + to_first
+                at = np.uint64(y * _STATE + lane)
+                to_lane = np.float32(lane) + to_first
+                for x in range(lanes):
+                    dx = row[_RAMP + x] + to_lane
                     power = dx * (half_a * dx + across) + down
                     visible = power <= limit
                     alpha = min(_MOST, strength * exp_of_negative(power if visible else limit))
-                    alpha = alpha * open_row[x] if visible else _ZERO
-                    after = light_row[x] * (_ONE - alpha)
+                    alpha = alpha * pixels[at + _OPEN_AT + x] if visible else _ZERO
+                    light = pixels[at + x]
+                    after = light * (_ONE - alpha)
                     ends = after <= _OPAQUE
-                    open_row[x] = _ZERO if ends else open_row[x]
-                    end_row[x] = here if ends else end_row[x]
-                    weights[x] = _ZERO if ends else alpha * light_row[x]
-                    light_row[x] = light_row[x] if ends else after
-                for k in range(channels):
-                    value, row = colors[i, k], sums[k, y]
-                    for x in range(lane, lane + LANES):
-                        row[x] += weights[x] * value
-                value, row = depth[i], sums[channels, y]
-                for x in range(lane, lane + LANES):
-                    row[x] += weights[x] * value
+                    still = pixels[at + _OPEN_AT + x]
+                    end = pixels[at + _END_AT + x]
+                    pixels[at + _OPEN_AT + x] = _ZERO if ends else still
+                    pixels[at + _END_AT + x] = here if ends else end
+                    row[x] = _ZERO if ends else alpha * light
+                    pixels[at + x] = light if ends else after
+                for k in range(channels + 1):
+                    value = colors[i, k] if k < channels else depth[i]
+                    to = np.uint64((k * TILE + y) * ROW + lane)
+                    for x in range(lanes):
+                        sums[to + x] += row[x] * value
+
+
+@numba.njit(cache=True)
+def _any_open(pixels, high):  # type: ignore[no-untyped-def]
+    for y in range(high):
+        for x in range(TILE):
+            if pixels[y * _STATE + _OPEN + x] != _ZERO:
+                return True
+    return False
 
 
 @numba.njit(cache=True, parallel=True)
 def _draw(  # type: ignore[no-untyped-def]
-    splats, colors, start, members, background, width, height, rgb, alpha, depth, rest, end
+    splats, colors, start, members, background, width, height, rgb, alpha, depth, rest, end, lanes
 ):
     columns = (width + TILE - 1) // TILE
     tiles = start.shape[0] - 1
     channels = colors.shape[1]
     for hand in numba.prange(min(STRIDE, tiles)):
-        light = np.empty((TILE, TILE), np.float32)
-        still_open = np.empty((TILE, TILE), np.float32)
-        ends = np.empty((TILE, TILE), np.int32)
-        sums = np.empty((channels + 1, TILE, TILE), np.float32)
-        weights = np.empty(TILE, np.float32)
+        pixels = np.empty((TILE, 3, ROW), np.float32)
+        sums = np.empty((channels + 1, TILE, ROW), np.float32)
+        row = np.empty(2 * LANES, np.float32)
+        for x in range(LANES):
+            row[LANES + x] = x
         for tile in range(hand, tiles, STRIDE):
             left, top = tile % columns * TILE, tile // columns * TILE
             wide, high = min(TILE, width - left), min(TILE, height - top)
             listed = members[start[tile] : start[tile + 1]]
-            light[:] = _ONE
             sums[:] = _ZERO
-            still_open[:] = _ZERO
-            still_open[:high, :wide] = _ONE
-            ends[:] = listed.shape[0]
+            pixels[:, 0] = _ONE
+            pixels[:, 1] = _ZERO
+            pixels[:high, 1, :wide] = _ONE
+            pixels[:, 2] = np.float32(listed.shape[0])
             _draw_tile(
-                splats, colors, listed, left, top, high, light, still_open, ends, sums, weights
-            )
+                splats, colors, listed, left, top, high, pixels.reshape(-1), sums.reshape(-1), row,
+                lanes,
+            )  # fmt: skip
             for y in range(high):
                 for x in range(wide):
-                    through = light[y, x]
+                    through = pixels[y, 0, x]
                     for k in range(channels):
                         rgb[top + y, left + x, k] = sums[k, y, x] + through * background[k]
                     cover = _ONE - through
                     alpha[top + y, left + x] = cover
                     depth[top + y, left + x] = sums[channels, y, x] / max(cover, DEPTH_EPSILON)
                     rest[top + y, left + x] = through
-                    end[top + y, left + x] = ends[y, x]
+                    end[top + y, left + x] = np.int32(pixels[y, 2, x])
 
 
 def rasterize_cpu(
@@ -219,7 +238,7 @@ def _draw_all(
         end = np.empty((height, width), np.int32)
         _draw(
             splats, seen, lists.start, lists.members, backdrop[c], width, height,
-            rgb[c], alpha[c], depth[c], rest, end,
+            rgb[c], alpha[c], depth[c], rest, end, LANES_TOLD,
         )  # fmt: skip
         if drawn is not None:
             drawn.append(Drawn(splats, lists, seen, rest, end))

@@ -16,6 +16,8 @@ from .common import ALPHA_MAX, BLUR, Gradients
 from .cpu_splats import (
     CHUNKS,
     LANES,
+    LANES_TOLD,
+    ROW,
     STRIDE,
     TILE,
     Splats,
@@ -35,111 +37,123 @@ derivative by -power and d the way from the centre to the pixel, the sums of g, 
 g dx^2, g dx dy and g dy^2."""
 
 
-@numba.njit(cache=True)
+# A row of a tile's flat buffer of pixels: transmittance, what it is worth, and the place in the
+# list at which the pixel was finished.
+_STATE = 3 * ROW
+_WORTH_AT, _END_AT = np.uint64(ROW), np.uint64(2 * ROW)
+# Of LANES pixels: 0, 1, 2 ..., their weights, what they are worth, and the pair's sums, so far
+# apart that no vector reaches from one to the next.
+_APART = 64
+_WEIGHT, _GAIN, _SUMS = (np.uint64(k * _APART) for k in (1, 2, 3))
+_GX, _GY, _GXX, _GXY, _GYY = (np.uint64((3 + k) * _APART) for k in range(1, GEOMETRY))
+
+
+@numba.njit(cache=True, error_model="numpy")  # a check for zeros would be a way out of the loop
 def _back_tile(  # type: ignore[no-untyped-def]
-    splats, colors, listed, pairs, left, top, high, light, worth, end, d_out, rows, tints
+    splats, colors, listed, pairs, left, top, high, stop, pixels, d_out, sums, lanes
 ):
     """One tile's pairs, in place.
 
-    pairs: [listed, GEOMETRY + channels + 1]. light: [16, 16] the last transmittance. worth:
-    [16, 16] what it is worth. end: [16, 16] as in ``Drawn``. d_out: [channels + 1, 16, 16].
-    rows: [5, 16]: the first three are sums over the tile's rows, of g, g dy and g dy^2, one for
-    each column; the others are for one row at a time. tints: [channels + 1, 16] such sums of the
-    derivatives by colours and depth.
+    pairs: [listed, GEOMETRY + channels + 1]. stop: the place at which its last pixel was finished.
+    pixels: [16 * _STATE]. d_out: [(channels + 1) * 16 * ROW]. sums: [(3 + columns) * _APART],
+    as above. lanes: LANES_TOLD, where the form of this is explained.
     """
     _, centre, conic, depth, opacity, reach, box = splats
     channels = colors.shape[1]
-    weights, worths = rows[3], rows[4]
-    for position in range(end.max() - 1, -1, -1):
+    for position in range(stop - 1, -1, -1):
         i = listed[position]
         half_a, b, half_c = _HALF * conic[i, 0], conic[i, 1], _HALF * conic[i, 2]
         to_first = np.float32(left + 0.5 - centre[i, 0])
         limit = _HALF * reach[i]
         strength = opacity[i]
-        here = np.int32(position)
-        first = max(box[i, 0] - left, 0) // LANES * LANES
+        here = np.float32(position)
+        first = max(box[i, 0] - left, 0)
         last = min(box[i, 1] - left, TILE - 1)
-        rows[:] = _ZERO
-        tints[:] = _ZERO
+        for k in range(3, 4 + GEOMETRY + channels):
+            for x in range(LANES):
+                sums[k * _APART + x] = _ZERO
         for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
             dy = np.float32(y + (top + 0.5 - centre[i, 1]))
             across, down = b * dy, half_c * dy * dy
-            light_row, worth_row, end_row = light[y], worth[y], end[y]
             for lane in range(first, last + 1, LANES):
-                value, row = depth[i], d_out[channels, y]
-                for x in range(lane, lane + LANES):
-                    worths[x] = value * row[x]
+                at = np.uint64(y * _STATE + lane)
+                to_lane = np.float32(lane) + to_first
+                to = np.uint64((channels * TILE + y) * ROW + lane)
+                value = depth[i]
+                for x in range(lanes):
+                    sums[_GAIN + x] = value * d_out[to + x]
                 for k in range(channels):
-                    value, row = colors[i, k], d_out[k, y]
-                    for x in range(lane, lane + LANES):
-                        worths[x] += value * row[x]
-                for x in range(lane, lane + LANES):
-                    dx = np.float32(x) + to_first
+                    to = np.uint64((k * TILE + y) * ROW + lane)
+                    value = colors[i, k]
+                    for x in range(lanes):
+                        sums[_GAIN + x] += value * d_out[to + x]
+                for x in range(lanes):
+                    dx = sums[x] + to_lane
                     power = dx * (half_a * dx + across) + down
-                    visible = (power <= limit) & (here < end_row[x])
+                    visible = (power <= limit) & (here < pixels[at + _END_AT + x])
                     full = strength * exp_of_negative(power if visible else limit)
                     alpha = min(_MOST, full) if visible else _ZERO
                     through = _ONE - alpha
-                    before = light_row[x] / through
-                    weights[x] = alpha * before
-                    d_alpha = before * (worths[x] - worth_row[x])
-                    worth_row[x] = alpha * worths[x] + through * worth_row[x]
-                    light_row[x] = before
-                    g = d_alpha * alpha if full <= _MOST else _ZERO
-                    rows[0, x] += g
-                    rows[1, x] += g * dy
-                    rows[2, x] += g * dy * dy
+                    before = pixels[at + x] / through
+                    worth = pixels[at + _WORTH_AT + x]
+                    gain = sums[_GAIN + x]
+                    sums[_WEIGHT + x] = alpha * before
+                    pixels[at + _WORTH_AT + x] = alpha * gain + through * worth
+                    pixels[at + x] = before
+                    g = before * (gain - worth) * alpha if full <= _MOST else _ZERO
+                    gx, gy = g * dx, g * dy
+                    sums[_SUMS + x] += g
+                    sums[_GX + x] += gx
+                    sums[_GY + x] += gy
+                    sums[_GXX + x] += gx * dx
+                    sums[_GXY + x] += gx * dy
+                    sums[_GYY + x] += gy * dy
                 for k in range(channels + 1):
-                    tint, row = tints[k], d_out[k, y]
-                    for x in range(lane, lane + LANES):
-                        tint[x] += weights[x] * row[x]
-        out = pairs[position]
-        for x in range(TILE):
-            dx = np.float32(x) + to_first
-            out[0] += rows[0, x]
-            out[1] += rows[0, x] * dx
-            out[2] += rows[1, x]
-            out[3] += rows[0, x] * dx * dx
-            out[4] += rows[1, x] * dx
-            out[5] += rows[2, x]
-        for k in range(channels + 1):
-            for x in range(TILE):
-                out[GEOMETRY + k] += tints[k, x]
+                    to = np.uint64((k * TILE + y) * ROW + lane)
+                    into = np.uint64((3 + GEOMETRY + k) * _APART)
+                    for x in range(lanes):
+                        sums[into + x] += sums[_WEIGHT + x] * d_out[to + x]
+        for k in range(GEOMETRY + channels + 1):
+            total = _ZERO
+            for x in range(LANES):
+                total += sums[(3 + k) * _APART + x]
+            pairs[position, k] = total
 
 
 @numba.njit(cache=True, parallel=True)
 def _blend_backward(  # type: ignore[no-untyped-def]
-    splats, colors, start, members, rest, end, d_out, worth, pairs
+    splats, colors, start, members, rest, end, d_out, worth, pairs, lanes
 ):
     height, width = rest.shape
     columns = (width + TILE - 1) // TILE
     tiles = start.shape[0] - 1
     channels = colors.shape[1]
     for hand in numba.prange(min(STRIDE, tiles)):
-        light = np.empty((TILE, TILE), np.float32)
-        worths = np.empty((TILE, TILE), np.float32)
-        ends = np.empty((TILE, TILE), np.int32)
-        d_tile = np.empty((channels + 1, TILE, TILE), np.float32)
-        rows = np.empty((5, TILE), np.float32)
-        tints = np.empty((channels + 1, TILE), np.float32)
+        pixels = np.empty((TILE, 3, ROW), np.float32)
+        d_tile = np.empty((channels + 1, TILE, ROW), np.float32)
+        sums = np.empty((4 + GEOMETRY + channels) * _APART, np.float32)
+        for x in range(LANES):
+            sums[x] = x
         for tile in range(hand, tiles, STRIDE):
             left, top = tile % columns * TILE, tile // columns * TILE
             wide, high = min(TILE, width - left), min(TILE, height - top)
-            light[:] = _ONE
-            worths[:] = _ZERO
-            ends[:] = 0
+            pixels[:, 0] = _ONE
+            pixels[:, 1:] = _ZERO
             d_tile[:] = _ZERO
+            stop = 0
             for y in range(high):
                 for x in range(wide):
-                    light[y, x] = rest[top + y, left + x]
-                    worths[y, x] = worth[top + y, left + x]
-                    ends[y, x] = end[top + y, left + x]
+                    ended = end[top + y, left + x]
+                    stop = max(stop, ended)
+                    pixels[y, 0, x] = rest[top + y, left + x]
+                    pixels[y, 1, x] = worth[top + y, left + x]
+                    pixels[y, 2, x] = ended
                     for k in range(channels + 1):
                         d_tile[k, y, x] = d_out[top + y, left + x, k]
             span = slice(start[tile], start[tile + 1])
             _back_tile(
-                splats, colors, members[span], pairs[span], left, top, high, light, worths, ends,
-                d_tile, rows, tints,
+                splats, colors, members[span], pairs[span], left, top, high, stop,
+                pixels.reshape(-1), d_tile.reshape(-1), sums, lanes,
             )  # fmt: skip
 
 
@@ -317,7 +331,9 @@ def blend_backward(
             the sums of weighted colours and depths. worth: [H, W] that by the transmittance.
     """
     pairs = np.zeros((len(lists.members), GEOMETRY + d_out.shape[2]), np.float32)
-    _blend_backward(splats, colors, lists.start, lists.members, rest, end, d_out, worth, pairs)
+    _blend_backward(
+        splats, colors, lists.start, lists.members, rest, end, d_out, worth, pairs, LANES_TOLD
+    )
     return pairs
 
 
