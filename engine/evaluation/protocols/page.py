@@ -13,6 +13,7 @@ from . import compare, tracking
 from .groups import INPUT
 from .items import REFERENCE, TRUTH
 from .paper import DIFFERS, TABLE
+from .reenactment import REENACT
 from .store import Other
 from .summary import Means, Record, summarised
 
@@ -30,7 +31,7 @@ _LEADING = {"tracking": ("joints_mm", False)}
 _USUALLY = ("psnr_fg", True)
 """By which figure views are sorted, worst first, and whether more of it is better."""
 
-_OF_VIEWS = ("gaussians",)  # columns that only the summary has
+_OF_AVATARS = ("gaussians", "seconds")  # columns that views and groups do not have
 _NONE = "–"
 
 
@@ -177,9 +178,7 @@ def _section(
     names = _figure_names(name, [*shown, *theirs.values()])
     tables = [_means_table("All that counts", whole, facing, names)]
     if len(whole["kinds"]) > 1 or INPUT in whole["kinds"]:
-        for kind, part in whole["kinds"].items():
-            its = None if facing is None else facing["kinds"].get(kind)
-            tables.append(_means_table(_kind_title(name, kind), part, its, names))
+        tables.append(_kinds_table(name, whole, facing, names))
     for group, parts in whole["groups"].items():
         its = None if facing is None else facing["groups"].get(group, {})
         tables.append(_group_table(group, parts, whole, its, names))
@@ -280,12 +279,23 @@ def _means_table(
     return Table(title, _columns(names), lines, count)
 
 
-def _kind_title(protocol: str, kind: str) -> str:
-    if kind == INPUT:
-        return "The reference view itself (counts in no mean)"
-    if protocol == tracking.TRACKING:
-        return f"{kind}° from the front"
-    return f"{kind}° from the reference" if kind[:1].isdigit() else kind
+def _kinds_table(
+    protocol: str, whole: Mapping[str, Any], other: Mapping[str, Any] | None, names: Sequence[str]
+) -> Table:
+    """Kinds of views below one another."""
+    lines = []
+    for kind, part in whole["kinds"].items():
+        its = None if other is None else other["kinds"].get(kind, {}).get("mean")
+        for line in _lines(part["mean"], its, names):
+            lines.append(Line(f"{_kind_title(kind)} ({part['items']}), {line.name}", line.cells,
+                              line.kind))  # fmt: skip
+    frame = {tracking.TRACKING: "the angle from the front", REENACT: "frame"}
+    title = f"By {frame.get(protocol, 'the angle from the reference')}"
+    return Table(title, _columns(names), lines, "views in brackets; the input counts in no mean")
+
+
+def _kind_title(kind: str) -> str:
+    return f"{kind}°" if kind[:1].isdigit() else kind
 
 
 def _group_table(
@@ -293,7 +303,7 @@ def _group_table(
     other: Mapping[str, Any] | None, names: Sequence[str],
 ) -> Table:  # fmt: skip
     """Groups of people below one another; the worst one of each column is marked."""
-    shown = [name for name in names if name not in _OF_VIEWS]
+    shown = [name for name in names if name not in _OF_AVATARS]
     worst = {(w["method"], w["figure"]): w for w in whole["worst"] if w["by"] == group}
     lines = []
     for method in whole["mean"]:
@@ -332,23 +342,29 @@ def _card(
     facts = {**record["about"], **record["groups"]}
     about = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
     its = None if beside is None else beside["figures"]
-    shown = [name for name in names if name not in _OF_VIEWS]
+    shown = [name for name in names if name not in _OF_AVATARS]
     table = Table("", _columns(shown), _lines(record["figures"], its, shown))
     pictures = dict(record["pictures"])
-    first = [Picture(pictures.pop(name), name) for name in (REFERENCE, TRUTH) if name in pictures]
-    for method in record["figures"]:
-        for name in (method, f"{method} difference"):
-            if name in pictures:
-                first.append(Picture(pictures.pop(name), name))
+    copied: dict[str, str] = {}
+    judged = ""
     if beside is not None and other is not None:
         copied = other.copied(beside, folder)
         judged = list(beside["figures"])[-1]
-        for name in (judged, f"{judged} difference"):
-            if name in copied:
-                first.append(Picture(copied[name], f"other: {name}"))
-        pictures |= {f"other: {name}": path for name, path in copied.items() if name in pictures}
-    rest = [Picture(path, name) for name, path in pictures.items()]
-    return Card(record["key"], about, table, [row for row in (first, rest) if row])
+    ours = list(record["figures"])
+    first = [(name, name, pictures) for name in (REFERENCE, *ours)]
+    first += [(f"other: {judged}", judged, copied), (TRUTH, TRUTH, pictures)]
+    first += [(f"{method} difference",) * 2 + (pictures,) for method in ours]
+    first += [(f"other: {judged} difference", f"{judged} difference", copied)]
+    row = [Picture(files[name], caption) for caption, name, files in first if name in files]
+    shown_already = {name for _, name, files in first if files is pictures}
+    rest = [
+        Picture(path, caption)
+        for name, path in pictures.items()
+        if name not in shown_already
+        for caption, path in ((name, path), (f"other: {name}", copied.get(name, "")))
+        if path
+    ]
+    return Card(record["key"], about, table, [row for row in (row, rest) if row])
 
 
 def _settings(report: Mapping[str, Any], other: Other | None) -> Iterable[tuple[str, str, str]]:

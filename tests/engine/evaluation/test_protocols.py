@@ -1,0 +1,410 @@
+"""What ``likeness eval`` measures: cameras, figures and means against plain computations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from likeness.addon import cli_eval
+from likeness.engine.body import Body
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.cameras import intrinsics, look_at, project
+from likeness.engine.evaluation.alignment import similarity
+from likeness.engine.evaluation.metrics import psnr, ssim
+from likeness.engine.evaluation.protocols import crossview, run, tracking
+from likeness.engine.evaluation.protocols.compare import Comparer, Sight, landmark_error
+from likeness.engine.evaluation.protocols.identity import (
+    ARCFACE_POINTS,
+    SIDE,
+    FaceModel,
+    aligned_face,
+)
+from likeness.engine.evaluation.protocols.items import Failed, Item
+from likeness.engine.evaluation.protocols.methods import Made, Methods
+from likeness.engine.evaluation.protocols.shots import Shot, portrait_of
+from likeness.engine.evaluation.protocols.summary import summarised
+from likeness.engine.gaussians import place
+from likeness.engine.pipeline import TrackedPortrait
+from likeness.engine.render import render_camera
+from likeness.engine.rotations import axis_angle_to_matrix
+from likeness.engine.training.shards import Subject, View, encode_rgba
+from likeness.engine.training.spaces import moved_camera, moved_pose, to_photo
+from likeness.engine.types import (
+    NUM_JOINTS,
+    Avatar,
+    BoundGaussians,
+    Camera,
+    LikenessError,
+    Matte,
+    Observation,
+    Pose,
+    Track,
+)
+
+AZIMUTHS = (5.0, 50.0, 100.0, 185.0)
+DARKER = 0.8
+GROWN = 1.3
+
+
+class NoFaces:
+    """Detectors that see no face."""
+
+    def face_landmarks(self, rgb: np.ndarray) -> None:
+        return None
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return synthetic_body()
+
+
+def splats(body: Body) -> BoundGaussians:
+    """Three on every triangle, in colours of their own."""
+    rng = np.random.default_rng(0)
+    triangle = np.repeat(np.arange(len(body.f)), 3).astype(np.int32)
+    count = len(triangle)
+    return BoundGaussians(
+        triangle, rng.dirichlet(np.ones(3), count).astype(np.float32),
+        np.zeros((count, 3), np.float32), np.eye(4, dtype=np.float32)[np.zeros(count, int)],
+        np.tile(np.float32([0.02, 0.02, 0.002]), (count, 1)), np.full(count, 0.95, np.float32),
+        rng.uniform(0.1, 0.9, (count, 3)).astype(np.float32), np.zeros(count, np.uint8),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def subject(body: Body) -> Subject:
+    """Somebody drawn from their own splats, from four sides."""
+    rng = np.random.default_rng(1)
+    betas = rng.normal(0, 0.5, body.num_betas).astype(np.float32)
+    full_pose = rng.normal(0, 0.15, (1, NUM_JOINTS, 3)).astype(np.float32)
+    transl = np.float32([[0.1, 0.2, -0.3]])
+    pose = Pose(full_pose[0], transl[0], np.zeros(body.num_expression, np.float32))
+    own = body.personalised(betas)
+    vertices, _ = own.vertices(pose)
+    gaussians = place(splats(body), vertices, own)
+    views = []
+    for k, azimuth in enumerate(AZIMUTHS):
+        viewmat = look_at(transl[0] - [0, 0.1, 0], 3.5, azimuth, 5.0)
+        camera = Camera(viewmat, intrinsics(110.0, 72, 72), 72, 72)
+        drawn = render_camera(gaussians, camera)
+        alpha = drawn.alpha[..., None]
+        rgba = np.concatenate([drawn.rgb / np.maximum(alpha, 1e-6), alpha], -1)
+        views.append(View(f"v{k}", 0, "front", azimuth, camera, False, encode_rgba(rgba)))
+    facts = {
+        "split": "test", "traits": {"sex": "male", "age_band": "old", "tone": 2},
+        "looks": {"hair": {"kind": "library", "style": "afro01"}},
+    }  # fmt: skip
+    return Subject(
+        "box", "rendered", "full", 1, betas, full_pose, transl, pose.expression[None],
+        tuple(views), facts,
+    )  # fmt: skip
+
+
+class Told(Methods):
+    """A lift that is the truth, and a network that makes it darker."""
+
+    names = ("lift", "network")
+
+    def __init__(self, size: float) -> None:
+        super().__init__(None, 10_000)
+        self.size = size
+
+    def make(self, shot: Shot) -> dict[str, Made]:
+        track = shot.track
+        bound = splats(shot.person)
+        bound = replace(bound, scales=np.float32(self.size) * bound.scales)
+        dark = replace(bound, colors=DARKER * bound.colors)
+        return {
+            name: Made(Avatar(shot.person, one, track.pose, track.camera, "full"), 1.5)
+            for name, one in (("lift", bound), ("network", dark))
+        }
+
+
+def true_track(subject: Subject, body: Body, row: int = 0) -> Track:
+    """As the photo's camera sees the truth."""
+    camera = subject.views[row].camera
+    motion = to_photo(camera)
+    own = body.personalised(subject.betas)
+    return Track(
+        subject.betas, moved_pose(subject.pose(row), own, motion), moved_camera(camera, motion),
+        "full", np.ones(NUM_JOINTS), None, None,
+    )  # fmt: skip
+
+
+def shot_of(subject: Subject, person: Body, track: Track, tracked: bool) -> Shot:
+    rgba = subject.views[0].rgba()
+    observation = Observation(np.zeros((33, 2)), np.ones(33), np.zeros((33, 3)), rgba[..., 3])
+    return Shot(
+        portrait_of(subject, 0), observation, Matte(rgba[..., 3], rgba[..., :3]), track, person,
+        find_skirt=tracked,
+    )  # fmt: skip
+
+
+def measured(subject: Subject, body: Body, tracked: bool = False) -> list[Item]:
+    items: list[Item] = []
+    crossview.measure_subject(
+        "crossview", subject, tracked=tracked, views=None, body=body, detectors=NoFaces(),
+        methods=Told(GROWN if tracked else 1.0), comparer=Comparer(NoFaces()), give=items.append,
+        refuse=lambda failed: pytest.fail(str(failed)),
+    )  # fmt: skip
+    return items
+
+
+# Cross-view -----------------------------------------------------------------------------------
+
+
+def test_views_with_the_true_body(
+    subject: Subject, body: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawn from where the truth was drawn: equal but for 8 bits; a network's darker colours give
+    the error that the pictures themselves give."""
+    own = body.personalised(subject.betas)
+    shot = shot_of(subject, own, true_track(subject, body), False)
+    monkeypatch.setattr(crossview, "true_shot", lambda *args: shot)
+    items = measured(subject, body)
+    assert [item.kind for item in items] == ["input", "30-60", "60-120", "120-180"]
+    assert [item.counts for item in items] == [False, True, True, True]
+    assert [item.about["angle"] for item in items] == [0.0, 45.0, 95.0, 180.0]
+    assert items[0].groups == {
+        "framing": "full", "sex": "male", "age": "old", "tone": "light", "hair": "curly"
+    }  # fmt: skip
+    for item, view in zip(items, subject.views):
+        assert item.figures["lift"]["psnr"] > 45
+        assert item.figures["lift"]["iou"] > 0.99
+        rgba = view.rgba().astype(np.float64)
+        truth = rgba[..., :3] * rgba[..., 3:] + 0.5 * (1 - rgba[..., 3:])
+        dark = item.pictures["network"]
+        inside = rgba[..., 3] > 0.5
+        error = ((dark - truth) ** 2).mean(-1)
+        figures = item.figures["network"]
+        assert figures["psnr"] == pytest.approx(-10 * np.log10(error.mean()), abs=0.02)
+        assert figures["psnr_fg"] == pytest.approx(-10 * np.log10(error[inside].mean()), abs=0.1)
+        assert figures["ssim"] == pytest.approx(ssim(dark, truth), abs=1e-3)
+        assert figures["seconds"] == 1.5
+        np.testing.assert_allclose(dark[inside].mean(), DARKER * truth[inside].mean(), rtol=0.05)
+
+
+def test_a_tracked_body_is_laid_over_the_true_one(
+    subject: Subject, body: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A track that is right but for size, place and turn gives the same pictures."""
+    track = true_track(subject, body)
+    own = body.personalised(subject.betas)
+    parts = ("v_template", "J_template", "exprdirs")
+    grown = replace(own, **{name: GROWN * getattr(own, name) for name in parts})
+    assert own.posedirs is None
+    turn = np.eye(4)
+    turn[:3, :3] = axis_angle_to_matrix(np.array([0.05, 0.4, -0.1]))
+    turn[:3, 3] = [0.3, -0.1, -0.8]
+    moved = replace(track, pose=moved_pose(track.pose, grown, turn))
+    shot = shot_of(subject, grown, moved, True)
+    monkeypatch.setattr(crossview, "tracked_shot", lambda *args: shot)
+    monkeypatch.setattr(crossview, "anchor_rows", lambda b, framing: np.ones(len(b.weights), bool))
+    for item in measured(subject, body, tracked=True):
+        assert item.figures["lift"]["psnr"] > 40
+        assert item.about["taken_as"] == "full, front"
+
+
+def test_a_similarity_is_found_again() -> None:
+    rng = np.random.default_rng(2)
+    points = rng.normal(size=(40, 3))
+    R = axis_angle_to_matrix(np.array([0.3, -1.2, 0.5]))
+    target = 0.7 * points @ R.T + [1, 2, 3]
+    scale, turn, shift = similarity(points, target)
+    assert scale == pytest.approx(0.7)
+    np.testing.assert_allclose(turn, R, atol=1e-12)
+    np.testing.assert_allclose(shift, [1, 2, 3], atol=1e-12)
+    mirrored = similarity(points * [-1, 1, 1], target)
+    assert np.linalg.det(mirrored[1]) == pytest.approx(1.0)
+
+
+def test_a_camera_after_a_similarity_sees_the_same(subject: Subject) -> None:
+    camera = subject.views[1].camera
+    rng = np.random.default_rng(3)
+    points = rng.normal(0, 0.3, (20, 3))
+    R = axis_angle_to_matrix(np.array([0.2, 0.7, 0.1]))
+    after = crossview.camera_after(camera, 1.7, R, np.array([0.2, -0.3, 0.1]))
+    expected, depth = project(1.7 * points @ R.T + [0.2, -0.3, 0.1], camera)
+    seen, nearer = project(points, after)
+    np.testing.assert_allclose(seen, expected, atol=1e-9)
+    np.testing.assert_allclose(1.7 * nearer, depth, atol=1e-9)
+
+
+def test_views_that_are_damaged_are_named(
+    subject: Subject, body: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = body.personalised(subject.betas)
+    shot = shot_of(subject, own, true_track(subject, body), False)
+    monkeypatch.setattr(crossview, "true_shot", lambda *args: shot)
+    views = (*subject.views[:2], replace(subject.views[2], picture=b"no picture"))
+    items, failed = [], []
+    crossview.measure_subject(
+        "crossview", replace(subject, views=views), tracked=False, views=None, body=body,
+        detectors=NoFaces(), methods=Told(1.0), comparer=Comparer(NoFaces()), give=items.append,
+        refuse=failed.append,
+    )  # fmt: skip
+    assert [item.key for item in items] == ["box/v0", "box/v1"]
+    assert [f.key for f in failed] == ["box/v2"]
+    assert "cannot be read" in failed[0].reason
+
+
+# Figures --------------------------------------------------------------------------------------
+
+
+def test_the_person_counts_and_the_whole_picture() -> None:
+    """By hand: 4 of 16 x 16 pixels are off by a half, another 4 in the truth alone."""
+    truth = Sight(np.full((16, 16, 3), 0.5), np.zeros((16, 16)))
+    drawn = Sight(truth.rgb.copy(), truth.alpha.copy())
+    drawn.rgb[0, :4], drawn.alpha[0, :4] = 1.0, 1.0
+    truth.alpha[0, 2:8] = 1.0
+    figures = Comparer(NoFaces()).figures(drawn, truth)
+    assert figures["psnr"] == pytest.approx(-10 * np.log10(4 * 0.25 / 256))
+    assert figures["psnr_fg"] == pytest.approx(-10 * np.log10(4 * 0.25 / 8))
+    assert figures["iou"] == pytest.approx(2 / 8)
+    assert figures["lpips"] is None
+    assert "identity" not in figures
+    same = Comparer(NoFaces()).figures(truth, truth)
+    assert same["psnr"] == 100.0
+    assert psnr(truth.rgb, truth.rgb) == np.inf
+
+
+def test_means_are_over_people() -> None:
+    """Ann has two views, Bob one: (mean(10, 20) + 30) / 2; the input view counts apart."""
+
+    def record(person: str, kind: str, value: float | None, sex: str, counts: bool = True):
+        return {
+            "protocol": "crossview", "key": f"{person}{value}", "person": person, "kind": kind,
+            "counts": counts, "about": {}, "groups": {"sex": sex}, "pictures": {},
+            "figures": {"lift": {"psnr_fg": value, "ssim_fg": None}},
+        }  # fmt: skip
+
+    whole = summarised([
+        record("ann", "30-60", 10.0, "f"), record("ann", "0-30", 20.0, "f"),
+        record("bob", "120-180", 30.0, "m"), record("bob", "60-120", None, "m"),
+        record("bob", "input", 99.0, "m", counts=False),
+    ])  # fmt: skip
+    assert (whole["items"], whole["people"]) == (4, 2)
+    assert whole["mean"]["lift"] == {"psnr_fg": 22.5, "ssim_fg": None}
+    assert list(whole["kinds"]) == ["input", "0-30", "30-60", "60-120", "120-180", "30-180"]
+    assert whole["kinds"]["30-180"]["mean"]["lift"]["psnr_fg"] == 20.0
+    assert whole["kinds"]["input"]["mean"]["lift"]["psnr_fg"] == 99.0
+    (worst,) = whole["worst"]
+    assert (worst["by"], worst["group"], worst["people"]) == ("sex", "f", 1)
+    assert worst["worse_by_pct"] == pytest.approx(100 * 7.5 / 22.5, abs=0.01)
+
+
+# Faces ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def face_model(tmp_path: Path) -> Path:
+    """The mean colour of each quarter of a face, as a network."""
+    helper = onnx.helper
+    graph = helper.make_graph(
+        [
+            helper.make_node("AveragePool", ["face"], ["small"], kernel_shape=[56, 56],
+                             strides=[56, 56]),
+            helper.make_node("Flatten", ["small"], ["vector"]),
+        ],
+        "quarters",
+        [helper.make_tensor_value_info("face", onnx.TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("vector", onnx.TensorProto.FLOAT, [1, 12])],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = tmp_path / "quarters.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def landmarks_at(points: np.ndarray) -> np.ndarray:
+    out = np.zeros((478, 2))
+    out[[468, 473, 4, 61, 291]] = points
+    return out
+
+
+def test_faces_are_laid_on_arcface_points(face_model: Path) -> None:
+    """A face that lies there already stays; turned, moved and larger it gives the same vector."""
+    y, x = np.mgrid[:SIDE, :SIDE] / SIDE
+    face = np.stack([x, y, (x > 0.5) * 1.0], -1)
+    np.testing.assert_allclose(
+        aligned_face(face, landmarks_at(ARCFACE_POINTS + 0.5)), face, atol=0.02
+    )
+    model = FaceModel(face_model)
+    vector = model.vector(face, landmarks_at(ARCFACE_POINTS + 0.5))
+    quarters = face.reshape(2, 56, 2, 56, 3).mean((1, 3)).transpose(2, 0, 1).ravel()
+    np.testing.assert_allclose(vector, quarters / np.linalg.norm(quarters), atol=5e-3)
+
+    angle, size, shift = 0.3, 1.5, np.array([60.0, 40.0])
+    R = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    rows, columns = np.mgrid[:260, :260] + 0.5
+    place = (np.stack([columns, rows], -1) - shift) @ np.linalg.inv(R).T - 0.5
+    near = np.clip(place.round().astype(int), 0, SIDE - 1)
+    large = face[near[..., 1], near[..., 0]]
+    points = (ARCFACE_POINTS + 0.5) @ R.T + shift
+    turned = model.vector(large, landmarks_at(points))
+    assert vector @ turned > 0.999
+    assert vector @ model.vector(large[::-1], landmarks_at(points)) < 0.99
+
+
+def test_networks_of_faces_that_are_none(tmp_path: Path, face_model: Path) -> None:
+    with pytest.raises(LikenessError, match=r"nowhere\.onnx"):
+        FaceModel(tmp_path / "nowhere.onnx")
+    (tmp_path / "text.onnx").write_text("no network")
+    with pytest.raises(LikenessError, match="cannot be read"):
+        FaceModel(tmp_path / "text.onnx")
+    model = onnx.load(face_model)
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 4
+    model.graph.node[0].input[0] = "face"
+    onnx.save(model, tmp_path / "four.onnx")
+    with pytest.raises(LikenessError, match="112"):
+        FaceModel(tmp_path / "four.onnx")
+
+
+def test_landmarks_are_measured_by_the_eyes() -> None:
+    from likeness.engine.evaluation.protocols.compare import Face
+
+    points = np.random.default_rng(4).uniform(0, 100, (478, 2))
+    points[[33, 133]], points[[263, 362]] = [30.0, 40.0], [70.0, 40.0]
+    moved = points + np.array([3.0, 4.0])
+    assert landmark_error(Face(moved, None), Face(points, None)) == pytest.approx(100 * 5 / 40)
+
+
+# Tracking -------------------------------------------------------------------------------------
+
+
+def test_a_true_track_has_no_error(
+    subject: Subject, body: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observation = Observation(np.zeros((33, 2)), np.ones(33), np.zeros((33, 3)), np.ones((72, 72)))
+
+    def tracked(photo, body, detectors):  # type: ignore[no-untyped-def]
+        row = int(photo.path.name[-1])
+        if row == 3:
+            raise LikenessError("No person was found.", "Use another.")
+        track = true_track(subject, body, row)
+        if row == 2:  # 20 cm farther away
+            track = replace(track, pose=replace(track.pose, transl=track.pose.transl - [0, 0, 0.2]))
+        return TrackedPortrait(photo, observation, track, body, "assumed")
+
+    monkeypatch.setattr(tracking, "track_loaded", tracked)
+    items: list[Item] = []
+    tracking.measure_tracking(
+        subject, views=3, body=body, detectors=NoFaces(), give=items.append,
+        refuse=lambda failed: pytest.fail(str(failed)),
+    )  # fmt: skip
+    exact, _, farther, lost = (item.figures["tracker"] for item in items)
+    for name in ("pve_mm", "pa_pve_mm", "joints_mm", "joints_px", "depth_pct", "head_deg"):
+        assert exact[name] == pytest.approx(0.0, abs=1e-3), name
+    assert farther["pve_mm"] == pytest.approx(0.0, abs=1e-3)  # pelvis on pelvis
+    assert farther["depth_pct"] > 1
+    assert lost == {"found": 0.0}
+    assert "No person" in items[3].about["not_found"]
+    assert [item.kind for item in items] == ["0-30", "30-60", "60-120", "120-180"]
+
+
+def test_the_command_knows_the_protocols() -> None:
+    assert cli_eval.PROTOCOLS == run.PROTOCOLS
+    assert isinstance(Failed.of("input", "a", LikenessError("b")), Failed)
