@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,57 +14,11 @@ from ...engine.training.cards import (
     contact_sheet,
     counted,
     stored_in,
-    told,
     write_card,
 )
+from ...engine.training.mix import ASSETS, MIX, WORN
 from ...engine.training.shards import INDEX_FILE
 from .run import Outcome
-
-ASSETS = (".png", ".jpg", ".jpeg", ".mhclo", ".mhmat", ".obj", ".exr", ".hdr")
-
-Facts = Mapping[str, Any]
-
-WORN = ("skins", "hairs", "outfits", "shoes", "accessories", "lights")
-"""What of the mix is made of assets or by procedures."""
-
-
-OWN = "a character's own"
-
-
-def _skin(facts: Facts) -> list[str]:
-    look = told(facts, "looks.skin")
-    return [OWN] if look is None else used(look, "procedural")
-
-
-def _outfit(facts: Facts) -> list[str]:
-    """The library's outfit, or the styles that are tailored instead."""
-    clothes = told(facts, "looks.clothes")
-    if clothes is None:
-        return [OWN]
-    worn = used(clothes.get("outfit"), "")
-    return worn if worn != [""] else [f"{clothes.get('top')} and {clothes.get('bottom')}"]
-
-
-def _accessories(facts: Facts) -> list[str]:
-    worn = told(facts, "looks.accessories") or {}
-    return [name for name, what in worn.items() if what] or ["none"]
-
-
-MIX: dict[str, str | Callable[[Facts], Any]] = {
-    "characters": "looks.character",
-    "sex": "traits.sex",
-    "age": "traits.age_band",
-    "tone": "traits.tone",
-    "skins": _skin,
-    "hairs": lambda facts: told(facts, "looks.hair.style") or told(facts, "looks.hair.kind"),
-    "outfits": _outfit,
-    "shoes": lambda facts: used(told(facts, "looks.clothes.shoes"), "none or tailored"),
-    "accessories": _accessories,
-    "lights": lambda facts: used(told(facts, "lighting.environment"), "procedural sky"),
-    "pictures by": "engine",
-    "splits": "split",
-}
-"""What the card counts, from the facts of engine/people/figure.py."""
 
 BLENDERS = "CC0 (comes with Blender)"
 
@@ -75,29 +29,6 @@ LIMITS = (
     "not.",
     "Ages 18 to 85; nobody is a child. Tones are steps of the Monk scale, dealt evenly.",
 )
-
-
-def used(look: Any, nothing: str) -> list[str]:
-    """Names of the asset files in a look, each once; ``nothing`` when it has none.
-
-    >>> used({"top": "shirt.mhclo", "under": [{"file": "vest.mhclo"}], "hue": 0.2}, "bare")
-    ['shirt.mhclo', 'vest.mhclo']
-    >>> used(None, "bare")
-    ['bare']
-    """
-    return sorted(set(_assets(look))) or [nothing]
-
-
-def _assets(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        if value.lower().endswith(ASSETS):
-            yield Path(value).name
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _assets(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _assets(part)
 
 
 def describe(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,9 +21,11 @@ from .checkpoint import Progressed
 from .config import TrainConfig
 from .data import DataOptions, Samples, held_out_samples
 from .evaluate import evaluate, sheet_row
+from .learned_from import note_data
 from .lifting import Kept, lift_all
+from .model_card import CARD_FILE, write_card
 from .monitor import Monitor
-from .run_folder import NETWORK_FOLDER, REFERENCES_FOLDER, begin_run, check_run
+from .run_folder import NETWORK_FOLDER, REFERENCES_FOLDER, begin_run, check_run, locked
 from .samples import TrainingSample
 from .schedule import learning_rate
 from .shards import Skipped, shard_files
@@ -94,17 +97,20 @@ def train_network(
         say: is given each line for the console.
 
     Raises:
-        LikenessError: the folder holds another run, the data cannot be used, something that is
-            needed is not installed, or the loss is not finite any more.
+        LikenessError: the folder holds another run, or one is at work in it; the data cannot be
+            used, something that is needed is not installed, or the loss is not finite any more.
     """
     before = check_run(run, config)
     body = load_body(body_path or asset_path("body"))
-    with stops_noted() as request:
+    with stops_noted() as request, ExitStack() as held:
         trainer = Trainer(config, body, device)
         main = trainer.accelerator.is_main_process
+        if main:
+            held.enter_context(locked(run))
         told = _Told(say)  # every process tells of its own data
         if not main:
             say = _silent
+        request.say = say
         options = data_options(config, references or run / REFERENCES_FOLDER)
         samples = Samples(
             data, config.network, options, body,
@@ -114,6 +120,8 @@ def train_network(
         trainer.accelerator.wait_for_everyone()  # nothing is written before all have looked
         if main:
             begin_run(run, config)
+            if trainer.steps_done < config.steps:
+                note_data(run, trainer.steps_done, samples.shards)
         say(_heading(trainer, samples))
         if found is not None:
             say(f"going on after step {found.step}")
@@ -163,6 +171,8 @@ def lift_ahead(
         f"{kept.usable} photos are lifted in '{options.cache}'"
         + (f", {kept.refused} cannot be used" if kept.refused else "")
     )
+    for reason, count in kept.reasons:
+        say(f"  {count} times: {reason}")
     return kept
 
 
@@ -201,6 +211,8 @@ class _Session:
                     last = self._steps(monitor)
         if self.main and onnx:
             self._export()
+        if self.main:
+            self._write_card(fresh=last is not None)
         seconds = time.perf_counter() - begin
         skipped = self._everywhere(len(self.told.seen))
         loss = None if last is None else last.loss
@@ -295,6 +307,16 @@ class _Session:
             return
         if written:
             self.say(f"  ONNX: {', '.join(path.name for path in written)}")
+
+    def _write_card(self, fresh: bool) -> None:
+        """What the network is and has learned from; one that is there may have figures."""
+        folder = self.run / NETWORK_FOLDER
+        if not fresh and (folder / CARD_FILE).is_file():
+            return
+        try:
+            write_card(folder)
+        except LikenessError as error:
+            self.say(f"  no card: {error}")
 
     def _everywhere(self, count: int) -> int:
         """A count summed over the processes."""

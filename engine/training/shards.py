@@ -305,7 +305,16 @@ def _files_of(part: Path | str, skipped: Callable[[Skipped], None]) -> list[str]
     if Path(part).is_dir():
         files = local_shards(Path(part))
         sizes = {path.name: path.stat().st_size for path in files}
-        for name, entry in (_index(Path(part)) or {}).items():
+        try:
+            index = _index(Path(part)) or {}
+        except LikenessError as error:
+            index = {}
+            reason = (
+                f"{error.message} All tar files of the folder are taken; one that is missing is "
+                "not noticed, and one that is cut short only when it is read."
+            )
+            skipped(Skipped(str(Path(part) / INDEX_FILE), "", reason))
+        for name, entry in index.items():
             shard = str(Path(part) / name)
             if name not in sizes:
                 skipped(Skipped(shard, "", f"it is missing, though {INDEX_FILE} lists it"))

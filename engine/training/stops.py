@@ -6,7 +6,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -16,12 +16,23 @@ SAME_STOP = 3.0
 processes got from the terminal as well."""
 
 
+SAID = (
+    "  stopping: this step is finished and saved first, which may take minutes where photos are "
+    "lifted; Ctrl-C again stops at once, without what was learned since the last checkpoint"
+)
+
+
 class StopRequest:
-    """Whether somebody has asked the run to stop, and how."""
+    """Whether somebody has asked the run to stop, and how.
+
+    Attributes:
+        say: is told so at once; the request itself waits for the end of a step.
+    """
 
     def __init__(self) -> None:
         self.signal = 0
         self.moment = 0.0
+        self.say: Callable[[str], None] = lambda text: None
 
     def __bool__(self) -> bool:
         return self.signal != 0
@@ -47,6 +58,8 @@ def stops_noted() -> Iterator[StopRequest]:
     def note(number: int, frame: FrameType | None) -> None:
         if not request:
             request.signal, request.moment = number, time.monotonic()
+            # Not here: this may have interrupted somebody who is writing to the same stream.
+            threading.Thread(target=request.say, args=(SAID,), daemon=True).start()
         elif time.monotonic() - request.moment > SAME_STOP:
             raise request.exception()
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from likeness.addon.synth.report import describe, summary, used
+from likeness.addon.synth.report import describe, summary
 from likeness.addon.synth.run import Outcome
+from likeness.engine.training.mix import used
 from likeness.engine.training.shards import ShardWriter
 
 somebody = runpy.run_path(str(Path(__file__).with_name("synth_stand_in.py")))["card"]
@@ -103,7 +104,7 @@ def test_assets_are_found_anywhere_in_a_look() -> None:
     assert used({"hue": 0.3}, "bare") == ["bare"]
 
 
-@pytest.mark.parametrize("name", ["crew", "report", "run", "staging"])
+@pytest.mark.parametrize("name", ["crew", "run", "staging"])
 def test_examples(name: str) -> None:
     found = doctest.testmod(importlib.import_module(f"likeness.addon.synth.{name}"))
     assert found.attempted

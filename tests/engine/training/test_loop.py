@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
 import signal
@@ -30,6 +31,7 @@ from likeness.engine.training.evaluate import compared_views
 from likeness.engine.training.loop import lift_ahead, train_network
 from likeness.engine.training.monitor import read_metrics
 from likeness.engine.training.perceptual import MultiScaleSSIM
+from likeness.engine.training.run_folder import locked
 from likeness.engine.training.samples import TrainingSample
 from likeness.engine.training.shards import Subject, write_shard
 from likeness.engine.training.step import (
@@ -270,6 +272,12 @@ def test_a_run_leaves_a_network(
     assert "could not be used" in said[-1]
     assert (result.network / "decoder.safetensors").is_file()
     assert exported == [(False, run / "network")]
+    card = json.loads((run / "network" / "card.json").read_text())
+    assert (card["training"]["steps"], card["training"]["samples"]) == (3, 6)
+    assert card["training"]["pictures_compared_by"] == "ms-ssim"
+    assert (card["data"]["subjects"], card["data"]["unread"]) == (2, ["shard-000001.tar"])
+    assert card["evaluation"] is None
+    assert str(tmp_path) not in json.dumps(card)
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["step_000002", "step_000003"]
     assert [p.name for p in (run / "sheets").iterdir()] == ["step_000002.png"]
     logged = [line for line in read_metrics(run) if "loss" in line]
@@ -423,7 +431,23 @@ def test_ctrl_c_saves_before_it_stops(
             [str(box_shards)], device="cpu", body_path=body_file, say=say,
         )  # fmt: skip
     assert "stopped after step 2" in said[-1]
+    assert any("stopping" in line and "Ctrl-C again" in line for line in said[:-1])
     assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step_000002"]
+
+
+def test_two_runs_in_one_folder_are_refused(
+    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    with locked(run), pytest.raises(LikenessError, match="Another training is at work"):
+        train_network(
+            replace(config, steps=1), run, [str(box_shards)], device="cpu", body_path=body_file,
+            onnx=False, say=lambda _: None,
+        )  # fmt: skip
+    assert not run.exists()  # nothing was begun
+    with pytest.raises(LikenessError, match="no shards"):
+        train_network(config, run, [str(tmp_path / "*.tar")], device="cpu", body_path=body_file)
+    assert not run.exists()
 
 
 def test_a_run_of_another_configuration_is_left_alone(

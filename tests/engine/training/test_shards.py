@@ -433,11 +433,15 @@ def test_shards_are_streamed_from_elsewhere(box_shards: Path, box_body: Body) ->
     assert not skipped
 
 
-def test_a_damaged_index_says_so(box_shards: Path, tmp_path: Path) -> None:
+def test_a_damaged_index_is_told_and_the_files_are_listed(box_shards: Path, tmp_path: Path) -> None:
     (tmp_path / shard_name(0)).write_bytes((box_shards / shard_name(0)).read_bytes())
     (tmp_path / INDEX_FILE).write_text("{")
-    with pytest.raises(LikenessError, match="cannot be read"):
-        shard_files(tmp_path)
+    told: list[Skipped] = []
+    assert shard_files(tmp_path, told.append) == [str(tmp_path / shard_name(0))]
+    assert len(told) == 1
+    assert told[0].shard == str(tmp_path / INDEX_FILE)
+    assert "cannot be read" in told[0].reason
+    assert "not noticed" in told[0].reason
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,249 @@
+"""What a trained network is: ``card.json`` for programs and ``card.md`` for people, beside it.
+
+A training run writes them at its end, with what the network is, what it has learned from and how;
+``likeness eval --card`` adds figures, and whether anything of the training data is in the data
+that gave them. Nothing here is estimated: what is not known is said to be unknown. Torch is not
+needed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from ..digests import file_sha256
+from ..network.config import CONFIG_FILE
+from ..output import whole_files
+from ..types import LikenessError
+from ..version import VERSION as LIKENESS
+from .learned_from import data_of, described, free_for_any_use, leaks
+from .model_card_text import as_text
+
+CARD_FILE, TEXT_FILE = "card.json", "card.md"
+VERSION = 1
+FREE_LICENCE = "CC0-1.0"
+
+LIMITS = (
+    "It has seen made-up people only: real photos differ in light, lens, skin, hair and cloth.",
+    "It mends a lift of a fitted body. Where the fit is wrong, so is what it makes.",
+    "What the photo does not show is invented, and may be nothing like the person.",
+    "It knows no children, and nobody with limbs or a build that the body model does not have.",
+    "Its splats carry the photo's light. It does not tell light from colour.",
+)
+
+
+def write_card(
+    network: Path, report: Path | None = None, test_shards: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Write both cards of a network, which lies in a run's folder or has a card already.
+
+    Args:
+        network: its folder. report: the folder of a report of ``likeness eval`` on it; None
+            leaves the figures out. test_shards: shards that the report measured with.
+
+    Returns:
+        The card; ``leaks`` is not empty where the figures are not to be believed.
+
+    Raises:
+        LikenessError: there is no network, nobody knows how it was trained, the report is of
+            another network, or a file is damaged.
+    """
+    begun = _begun(network)
+    card = {
+        "version": VERSION,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "network": _network(network),
+        "training": begun["training"],
+        "data": begun["data"],
+        "licence": _licence(begun["data"], _read(network / CONFIG_FILE)),
+        "evaluation": None,
+        "leaks": None,
+        "limits": [*LIMITS, *_of_the_data(begun["data"])],
+    }
+    if report is not None:
+        card["evaluation"] = figures_of(network, report)
+        if test_shards:
+            test = described(test_shards)
+            card["leaks"] = leaks(begun["data"], test)
+            card["evaluation"]["people"] = _who(test)
+    with whole_files(network) as scratch:
+        text = json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False)
+        (scratch / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+        (scratch / TEXT_FILE).write_text(as_text(card), encoding="utf-8")
+    return card
+
+
+def figures_of(network: Path, report: Path) -> dict[str, Any]:
+    """What a report says about a network: means, by kind of view and by group.
+
+    Raises:
+        LikenessError: it is no report, or one of another network.
+    """
+    path = report / "report.json"
+    whole = _read(path)
+    settings, protocols = whole.get("settings"), whole.get("protocols")
+    if not isinstance(settings, Mapping) or not isinstance(protocols, Mapping):
+        raise LikenessError(
+            f"'{path}' is no report.", "Give the folder that 'likeness eval -o' wrote."
+        )
+    files = settings.get("network_files") or {}
+    other = [
+        name for name, digest in files.items()
+        if not (network / name).is_file() or file_sha256(network / name) != digest
+    ]  # fmt: skip
+    if other or not files:
+        raise LikenessError(
+            f"'{path}' is not of the network '{network}'"
+            + (f" ({', '.join(other)} are others)." if other else "."),
+            "Measure this network: likeness eval --network DIR.",
+        )
+    wanted = ("items", "people", "mean", "kinds", "groups", "worst")
+    asked = ("protocols", "refine", "max_gaussians", "limit", "views", "tracked", "lpips_backbone")
+    return {
+        "made": whole.get("made"), "likeness": whole.get("likeness"),
+        "data": [Path(str(part)).name for part in settings.get("data") or ()],
+        "settings": {name: settings.get(name) for name in asked},
+        "failed": len(whole.get("failed") or ()),
+        "protocols": {
+            name: {what: part.get(what) for what in wanted}
+            for name, part in protocols.items() if isinstance(part, Mapping)
+        },
+    }  # fmt: skip
+
+
+def _begun(network: Path) -> dict[str, Any]:
+    """How a network was trained and on what: from its run, or else from the card that it has."""
+    run = network.parent
+    if data_of(run) and (run / CONFIG_FILE).is_file():
+        return _of_the_run(run)
+    if (network / CARD_FILE).is_file():
+        card = _read(network / CARD_FILE)
+        if card.get("version") == VERSION and {"training", "data"} <= set(card):
+            return card
+    raise LikenessError(
+        f"Nobody knows what '{network}' has learned from: it has no {CARD_FILE} and is in no "
+        "folder of a training run that kept a list of its data.",
+        "Give RUN/network of a run of this version; going on with the run for a step makes one.",
+    )
+
+
+def _of_the_run(run: Path) -> dict[str, Any]:
+    config = _read(run / CONFIG_FILE)
+    state = _newest_state(run)
+    steps, batch = int(state.get("step", 0)), int(config.get("batch", 1))
+    goes = data_of(run)
+    settings = {name: value for name, value in config.items() if name != "network"}
+    shards = [shard for go in goes if go["step"] < max(steps, 1) for shard in go["shards"]]
+    data = described(shards)
+    if goes[0]["step"] > 0:
+        data["unread"].append(f"what came before step {goes[0]['step']}")
+    return {
+        "training": {
+            "steps": steps, "samples": steps * batch, "hours": _hours(run, batch),
+            "seed": config.get("seed"), "losses": config.get("losses"),
+            "pictures_compared_by": (state.get("notes") or {}).get("perceptual") or None,
+            "likeness": sorted({go["likeness"] for go in goes} | {LIKENESS}),
+            "versions": state.get("versions") or {},
+            "settings": _without_places(settings),
+        },
+        "data": data,
+    }  # fmt: skip
+
+
+def _without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without this computer's folders."""
+    source = str(settings.get("perceptual_source") or "")
+    return {**settings, "perceptual_source": Path(source).name}
+
+
+def _newest_state(run: Path) -> dict[str, Any]:
+    """``state.json`` of the newest checkpoint; empty without any."""
+    found = sorted((run / "checkpoints").glob("step_*/state.json"), key=lambda p: p.parent.name)
+    return max((_read(path) for path in found), key=lambda s: int(s.get("step", 0)), default={})
+
+
+def _hours(run: Path, batch: int) -> float | None:
+    """Of all goes together, by the run's own figures; None without any."""
+    seconds, before = 0.0, 0
+    try:
+        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        try:
+            figures = json.loads(line)
+            rate, step = figures.get("samples_per_s"), int(figures["step"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # the last line of a run that was killed
+        if rate:
+            seconds += (step - before) * batch / rate
+            before = step
+    return round(seconds / 3600, 4) if before else None
+
+
+def _network(folder: Path) -> dict[str, Any]:
+    """Configuration, size and hashes."""
+    config = _read(folder / CONFIG_FILE)
+    files = sorted(
+        path for path in folder.iterdir()
+        if path.is_file() and not path.name.startswith(".")
+        and path.name not in (CARD_FILE, TEXT_FILE)
+    )  # fmt: skip
+    counts = {path.stem: _numbers(path) for path in files if path.suffix == ".safetensors"}
+    return {
+        "name": config.get("name"), "config": config, "parameters": counts,
+        "files": {p.name: {"bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in files},
+    }  # fmt: skip
+
+
+def _numbers(path: Path) -> int:
+    """How many numbers a file of weights holds."""
+    try:
+        with safe_open(path, "numpy") as file:
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise LikenessError(
+            f"'{path}' cannot be read: {error}.", "Use the file as it was saved."
+        ) from error
+
+
+def _licence(data: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Free for any use only where nothing in the data, and no foreign encoder, asks for more."""
+    why = free_for_any_use(data)
+    encoder = config.get("encoder") or {}
+    if encoder.get("kind") != "own":
+        why.append(f"the encoder is {encoder.get('kind')}'s, with its own licence")
+    return {"free_for_any_use": not why, "licence": FREE_LICENCE if not why else None, "why": why}
+
+
+def _of_the_data(data: Mapping[str, Any]) -> list[str]:
+    """The limits of the sets, each once, and groups that are rare in them."""
+    out = list(dict.fromkeys(limit for one in data["sets"] for limit in one["limits"]))
+    for kind, found in data["groups"].items():
+        share = {group: count / data["subjects"] for group, count in found.items()}
+        rare = min(share, key=lambda group: share[group])
+        if len(share) > 1 and share[rare] < 0.5 / len(share):
+            out.append(f"Few people to learn from by {kind}: {rare}, {found[rare]} in all.")
+    return out
+
+
+def _who(test: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: test[name] for name in ("subjects", "views", "splits", "groups", "seeds")}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LikenessError(
+            f"'{path}' cannot be read: {error}.", "Use files as Likeness has written them."
+        ) from error
+    if not isinstance(found, dict):
+        raise LikenessError(f"'{path}' holds something else.", "Use files of Likeness.")
+    return found
