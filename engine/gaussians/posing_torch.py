@@ -131,15 +131,27 @@ def pose_avatar_torch(
 def place_torch(bound: BoundTensors, vertices: Tensor, body: BodyTensors) -> GaussianTensors:
     """:func:`.binding.place` for posed vertices [..., V, 3]."""
     frames = triangle_frames_torch(vertices, body, bound.triangle, bound.bary)
-    own = bound.offset.dtype
-    moved = (frames.R.to(own) @ bound.offset[..., None])[..., 0]
+    return in_frames(frames, bound.offset, bound.quats, bound.scales, bound.opacities, bound.colors)
+
+
+def in_frames(
+    frames: FrameTensors,
+    offset: Tensor,
+    quats: Tensor,
+    scales: Tensor,
+    opacities: Tensor,
+    colors: Tensor,
+) -> GaussianTensors:
+    """Bound attributes [N, ...] in the world, where their triangles' frames are known."""
+    own = offset.dtype
+    moved = (frames.R.to(own) @ offset[..., None])[..., 0]
     sigma = frames.sigma.to(own)[..., None]
     return GaussianTensors(
         frames.origin.to(own) + sigma * moved,
-        _multiply(_quaternions(frames.R).to(own), bound.quats),
-        sigma * bound.scales,
-        bound.opacities,
-        bound.colors,
+        _multiply(_quaternions(frames.R).to(own), quats),
+        sigma * scales,
+        opacities,
+        colors,
     )
 
 

@@ -154,28 +154,27 @@ class MultiScaleSSIM(nn.Module):
 
     def _similarity(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """SSIM and its contrast-structure part, [B, C] means over the pixels."""
-        mean_a, mean_b, square_a, square_b, product = self._blurred(
-            torch.stack([a, b, a * a, b * b, a * b])
-        )
-        var_a, var_b = square_a - mean_a**2, square_b - mean_b**2
-        contrast = (2 * (product - mean_a * mean_b) + _C2) / (var_a + var_b + _C2)
-        light = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
-        return (light * contrast).mean((-2, -1)), contrast.mean((-2, -1))
+        # Apart, because the truth has no way back; of the variances only the sum is needed.
+        mean_a, squares, product = self._blurred(torch.stack([a, a * a + b * b, a * b]))
+        mean_b = self._blurred(b)
+        both, light = mean_a * mean_b, mean_a**2 + mean_b**2
+        contrast = (2 * (product - both) + _C2) / (squares - light + _C2)
+        whole = contrast * (2 * both + _C1) / (light + _C1)
+        return whole.mean((-2, -1)), contrast.mean((-2, -1))
 
     def _blurred(self, images: Tensor) -> Tensor:
         """[..., H, W] smaller by a window on every side.
 
-        As products with banded matrices: on a CPU, the way back through a convolution of one
-        channel takes ten times as long.
+        All pictures are channels of one: on a CPU this is several times as quick, both ways, as
+        pictures of one channel.
         """
-        height, width = images.shape[-2:]
-        return self._band(height) @ images @ self._band(width).T
-
-    def _band(self, size: int) -> Tensor:
-        """[size - 10, size] the window in every place along a side."""
         window: Tensor = self.get_buffer("window")
-        rows = F.pad(window, (0, size - len(window) + 1)).repeat(size - len(window) + 1)
-        return rows[: (size - len(window) + 1) * size].view(-1, size)
+        channels = images.shape[:-2].numel()
+        out = images.reshape(1, channels, *images.shape[-2:])
+        for shape in ((1, 1, -1, 1), (1, 1, 1, -1)):
+            kernel = window.view(shape).repeat(channels, 1, 1, 1)
+            out = F.conv2d(out, kernel, groups=channels)
+        return out.reshape(*images.shape[:-2], *out.shape[-2:])
 
 
 class Lpips(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ..body import Body
-from ..body.skinning_torch import BodyTensors
-from ..gaussians.posing_torch import BoundTensors, place_torch
+from ..gaussians.binding import triangle_frames
+from ..gaussians.posing_torch import FrameTensors, in_frames
 from ..network.batch import Attributes, Batch, collate
 from ..network.config import DecoderConfig
 from ..network.grids import UVGrids
@@ -39,11 +39,12 @@ class ViewGroup:
     """Views of a sample that share the body's posture and the picture's size.
 
     Attributes:
-        vertices: [V, 3]. viewmats: [K, 4, 4]. Ks: [K, 3, 3]. rgba: [K, H, W, 4] straight alpha.
-        backdrops: [K, 3]. order: where each stands among the sample's views.
+        frames: of the N Gaussians' triangles, float32. viewmats: [K, 4, 4]. Ks: [K, 3, 3].
+        rgba: [K, H, W, 4] straight alpha. backdrops: [K, 3]. order: where each stands among the
+            sample's views.
     """
 
-    vertices: Tensor
+    frames: FrameTensors
     viewmats: Tensor
     Ks: Tensor
     rgba: Tensor
@@ -56,14 +57,10 @@ class StepSample:
     """What is judged of a sample, beside what the network is given.
 
     Attributes:
-        key: for messages. triangle: [N], bary: [N, 3] where its Gaussians are at home.
-        v_template: [V, 3]. regions: of the N Gaussians. groups: all its views.
+        key: for messages. regions: of the N Gaussians. groups: all its views.
     """
 
     key: str
-    triangle: Tensor
-    bary: Tensor
-    v_template: Tensor
     regions: SampleRegions
     groups: tuple[ViewGroup, ...]
 
@@ -124,25 +121,27 @@ def _step_sample(sample: TrainingSample, body: Body) -> StepSample:
     greys = np.random.default_rng((sample.seed, _BACKDROPS)).random(len(sample.views))
     return StepSample(
         sample.key,
-        torch.from_numpy(base.triangle.astype(np.int64)),
-        torch.from_numpy(base.bary.astype(np.float32)),
-        torch.from_numpy(np.asarray(sample.v_template, np.float64)),
         sample_regions(body, base, sample.inputs.uv),
-        tuple(_groups(sample.views, greys.astype(np.float32))),
+        tuple(_groups(sample, body, greys.astype(np.float32))),
     )
 
 
-def _groups(views: Sequence[TargetView], greys: np.ndarray[Any, Any]) -> list[ViewGroup]:
-    """Views by posture and size, so that each posture's triangles are placed once."""
+def _groups(sample: TrainingSample, body: Body, greys: np.ndarray[Any, Any]) -> list[ViewGroup]:
+    """Views by posture and size, so that each posture's triangles are placed once, by the reader:
+    what the network says of the Gaussians moves no triangle."""
+    views, base = sample.views, sample.inputs.base
     left, out = list(range(len(views))), []
     while left:
         first = views[left[0]]
         same = [k for k in left if _alike(first, views[k])]
         left = [k for k in left if k not in same]
         cameras = [views[k].camera for k in same]
+        frames = triangle_frames(
+            first.vertices, body.f, sample.v_template, base.triangle, base.bary
+        )
         out.append(
             ViewGroup(
-                torch.from_numpy(np.asarray(first.vertices, np.float64)),
+                FrameTensors(*(torch.from_numpy(v.astype(np.float32)) for v in frames)),
                 torch.tensor(np.stack([c.viewmat for c in cameras]), dtype=torch.float32),
                 torch.tensor(np.stack([c.K for c in cameras]), dtype=torch.float32),
                 torch.tensor(np.stack([views[k].rgba for k in same]), dtype=torch.float32),
@@ -163,30 +162,19 @@ class Objective:
     """Draws the network's Gaussians as the truth shows them, and says how far off they are."""
 
     def __init__(
-        self,
-        body: Body,
-        weights: LossWeights,
-        residual: bool,
-        perceptual: Perceptual | None,
-        backend: str,
-        device: torch.device | str,
+        self, weights: LossWeights, residual: bool, perceptual: Perceptual | None, backend: str
     ) -> None:
-        # Only the triangles are needed of it, and each sample's own shape at rest.
-        self.body = BodyTensors.of(replace(body, posedirs=None), torch.float64, device)
         self.weights, self.residual = weights, residual
         self.perceptual, self.backend = perceptual, backend
 
     def draw(self, sample: StepSample, attributes: Attributes) -> list[DrawnView]:
         """The views of one sample, in their order, from its attributes [N, ...]."""
-        body = replace(self.body, v_template=sample.v_template)
-        bound = BoundTensors(
-            sample.triangle, sample.bary, *(values.float() for values in attributes)
-        )
+        bound = [values.float() for values in attributes]
         views: dict[int, DrawnView] = {}
         for group in sample.groups:
             height, width = group.rgba.shape[1:3]
             rgb, alpha, _ = rasterize_tensors(
-                *place_torch(bound, group.vertices, body), group.viewmats, group.Ks, width, height,
+                *in_frames(group.frames, *bound), group.viewmats, group.Ks, width, height,
                 group.backdrops, self.backend,
             )  # fmt: skip
             truth = over(group.rgba, group.backdrops[:, None, None])

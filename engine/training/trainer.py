@@ -76,8 +76,8 @@ class Trainer:
             source = Path(config.perceptual_source) if config.perceptual_source else None
             perceptual = create_perceptual(config.perceptual, source).to(self.device)
         self.objective = Objective(
-            body, config.losses, config.network.decoder.residual, perceptual,
-            rasteriser(config, self.device), self.device,
+            config.losses, config.network.decoder.residual, perceptual,
+            rasteriser(config, self.device),
         )  # fmt: skip
         self.clock = Clock(self.device, exact_clock)
         self.steps_done = 0

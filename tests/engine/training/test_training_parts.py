@@ -109,7 +109,8 @@ def test_batches_move_whole(batch: StepBatch) -> None:
     assert moved.inputs.counts == batch.inputs.counts
     assert isinstance(moved.inputs.base, Attributes)
     tensors = [moved.hide, *moved.inputs.base, moved.inputs.images]
-    tensors += [t for s in moved.samples for t in (s.bary, s.regions.patch, s.groups[0].rgba)]
+    for s in moved.samples:
+        tensors += [s.groups[0].frames.R, s.groups[0].rgba, s.regions.patch]
     assert {t.device.type for t in tensors if t is not None} == {"meta"}
 
 
