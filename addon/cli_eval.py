@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from ..engine.types import MAX_GAUSSIANS
+from ..engine.types import MAX_GAUSSIANS, LikenessError
 from .cli_console import Folder, terminal_progress
 
-EXIT_SOME_FAILED = 3
+EXIT_SOME_FAILED, EXIT_LEAK = 3, 4
 PATH = click.Path(path_type=Path)
 PROTOCOLS = ("input", "crossview", "reenact", "tracking")
 """As in engine/evaluation/protocols/run.py, which is slow to load; a test holds the two to each
@@ -78,6 +78,11 @@ other."""
     "--face-model", metavar="ONNX|NAME",
     help="A face-recognition network for the identity figure; else SFace, if it is there.",
 )  # fmt: skip
+@click.option(
+    "--card", is_flag=True,
+    help="Also write the figures into the network's card (card.json, card.md in its folder), and "
+    "check whether any of these people, their assets or lights were trained on.",
+)  # fmt: skip
 @click.option("--body", metavar="NPZ", type=PATH, help="Another body file, with landmarks.")
 @click.pass_context
 def evaluation(
@@ -86,13 +91,17 @@ def evaluation(
     protocols: tuple[str, ...],
     out: Path,
     against: Path | None,
+    card: bool,
     body: Path | None,
     **chosen: Any,
 ) -> None:
     """Measure avatars, and write figures (JSON) and a page of pictures (docs/evaluation.md).
 
-    Exit code 3: some of the data could not be measured; the report names it.
+    Exit code 3: some of the data could not be measured; the report names it. 4: the network has
+    seen what should have judged it; its card says what.
     """
+    if card:
+        _check_card(chosen["network"])
     from ..engine.evaluation.protocols.run import EvalOptions, evaluate
 
     named = PROTOCOLS if "all" in protocols else tuple(dict.fromkeys(protocols))
@@ -108,8 +117,34 @@ def evaluation(
         click.echo(f"  not measured: {failed}", err=True)
     _print(outcome.report)
     click.echo(str(outcome.page))
+    leaked = _write_card(Path(chosen["network"]), out, chosen["data"]) if card else []
+    for leak in leaked:
+        click.echo(f"  LEAK: {leak}", err=True)
+    if leaked:
+        context.exit(EXIT_LEAK)
     if outcome.failed:
         context.exit(EXIT_SOME_FAILED)
+
+
+def _check_card(network: str) -> None:
+    """Raise the error of a network that can have no card, before anything is measured."""
+    from ..engine.training.model_card import check_known
+
+    if not Path(network).is_dir():
+        raise LikenessError(
+            "--card writes beside a network, and none is given.", "Give its folder: --network DIR."
+        )
+    check_known(Path(network))
+
+
+def _write_card(network: Path, report: Path, data: tuple[str, ...]) -> list[str]:
+    """Figures into a network's card; returns what it has seen of the people who judge it."""
+    from ..engine.evaluation.protocols.run import sources_of
+    from ..engine.training.model_card import write_card
+
+    card = write_card(network, report, sources_of(data, []).shards)
+    click.echo(str(network / "card.md"))
+    return list(card["leaks"] or ())
 
 
 def _print(report: dict[str, Any]) -> None:

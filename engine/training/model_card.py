@@ -79,6 +79,21 @@ def write_card(
     return card
 
 
+def check_known(network: Path) -> None:
+    """Raise the error of a network that cannot get a card before it is measured for hours.
+
+    Raises:
+        LikenessError: nobody knows how it was trained.
+    """
+    run = network.parent
+    if not (data_of(run) and (run / CONFIG_FILE).is_file()) and not (network / CARD_FILE).is_file():
+        raise LikenessError(
+            f"Nobody knows what '{network}' has learned from: it has no {CARD_FILE} and is in no "
+            "folder of a training run that kept a list of its data.",
+            "Give RUN/network of a run of this version.",
+        )
+
+
 def figures_of(network: Path, report: Path) -> dict[str, Any]:
     """What a report says about a network: means, by kind of view and by group.
 
@@ -119,18 +134,16 @@ def figures_of(network: Path, report: Path) -> dict[str, Any]:
 
 def _begun(network: Path) -> dict[str, Any]:
     """How a network was trained and on what: from its run, or else from the card that it has."""
+    check_known(network)
     run = network.parent
-    if data_of(run) and (run / CONFIG_FILE).is_file():
+    if data_of(run):
         return _of_the_run(run)
-    if (network / CARD_FILE).is_file():
-        card = _read(network / CARD_FILE)
-        if card.get("version") == VERSION and {"training", "data"} <= set(card):
-            return card
-    raise LikenessError(
-        f"Nobody knows what '{network}' has learned from: it has no {CARD_FILE} and is in no "
-        "folder of a training run that kept a list of its data.",
-        "Give RUN/network of a run of this version; going on with the run for a step makes one.",
-    )
+    card = _read(network / CARD_FILE)
+    if card.get("version") != VERSION or not {"training", "data"} <= set(card):
+        raise LikenessError(
+            f"'{network / CARD_FILE}' is of another version.", "Use the card as it was written."
+        )
+    return card
 
 
 def _of_the_run(run: Path) -> dict[str, Any]:
