@@ -18,6 +18,8 @@ from .compare import GREY, Sight
 from .shots import Shot
 
 LIFT, NETWORK = "lift", "network"
+SMALL_LIFT = "lift-small"
+"""The lift at the size that a network takes, where that is less than what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,15 @@ class Methods:
     @property
     def names(self) -> tuple[str, ...]:
         """Of the methods, in the order of the tables; the last one is what is judged."""
-        plain = (LIFT,) if self.network is None else (LIFT, NETWORK)
-        return plain if self.refine == "off" else (*plain, f"{plain[-1]}+refine")
+        plain = [LIFT]
+        if self.network is not None:
+            plain += [SMALL_LIFT] if self._budget < self.max_gaussians else []
+            plain.append(NETWORK)
+        return tuple(plain if self.refine == "off" else [*plain, f"{plain[-1]}+refine"])
+
+    @property
+    def _budget(self) -> int:
+        return lift_budget(self.network, self.max_gaussians)
 
     def make(self, shot: Shot) -> dict[str, Made]:
         """The avatar of a picture by each method.
@@ -64,9 +73,9 @@ class Methods:
         lifted, seconds = self._lifted(shot, self.max_gaussians)
         out = {LIFT: self._made(shot, lifted, shot.seconds + seconds)}
         if self.network is not None:
-            budget = lift_budget(self.network, self.max_gaussians)
-            if budget != self.max_gaussians:
-                lifted, seconds = self._lifted(shot, budget)
+            if self._budget < self.max_gaussians:
+                lifted, seconds = self._lifted(shot, self._budget)
+                out[SMALL_LIFT] = self._made(shot, lifted, shot.seconds + seconds)
             start = time.perf_counter()
             better, _ = improved(
                 lifted, self.network, shot.person, [(shot.matte, shot.track)], self.max_gaussians

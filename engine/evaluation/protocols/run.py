@@ -321,7 +321,8 @@ class _Run:
             foreign += subject.facts.get("split") != "test"
             measure(subject)
         for skipped in told:
-            key = skipped.name or Path(skipped.shard).name
+            parts = (Path(skipped.shard).name, skipped.name)
+            key = "/".join(part for part in parts if part)
             self.writer.refuse(Failed(name, key, skipped.reason))
         if foreign:
             self.warnings.append(
