@@ -239,8 +239,14 @@ LIFT_CHANNELS = 17
 def lift_channels(base: BoundGaussians, facing: FloatArray) -> FloatArray:
     """[N, 17] float32: what a Gaussian is before the network, in numbers near one: colour (3),
     opacity, logarithms of two scales, offset (3) in units of 5 cm, rotation (4), layer (3) and
-    facing."""
-    logs = (np.log(np.maximum(base.scales[:, :2], 1e-6)) + 6.0) / 2.0
+    facing.
+
+    Scales are told relative to the lift's own, their median: a lift of four times as many
+    Gaussians, each half as large, says the same. So what was learned from small lifts holds for
+    larger ones (docs/training.md).
+    """
+    logs = np.log(np.maximum(base.scales[:, :2], 1e-6))
+    logs -= np.median(logs) if len(logs) else 0.0
     layers = np.eye(len(LAYERS), dtype=np.float32)[base.layer]
     parts = [
         base.colors, base.opacities[:, None], logs, base.offset / 0.05, base.quats, layers,

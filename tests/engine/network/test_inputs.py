@@ -174,6 +174,15 @@ def test_lift_channels_are_near_one(person: SmallPerson) -> None:
     assert np.array_equal(channels[:, 13:16].argmax(1), person.lifted.layer)
 
 
+def test_a_finer_lift_is_told_in_the_same_numbers(person: SmallPerson) -> None:
+    lifted, facing = person.lifted, person.inputs.facing
+    finer = replace(lifted, scales=lifted.scales / 4)
+    a, b = (lift_channels(bound, facing) for bound in (lifted, finer))
+    np.testing.assert_allclose(a, b, atol=1e-5)
+    assert abs(np.median(a[:, 4:6])) < 1e-5
+    assert lift_channels(lifted.take(slice(0, 0)), facing[:0]).shape == (0, 17)
+
+
 def test_another_body_is_refused(person: SmallPerson, small_config: NetworkConfig) -> None:
     fewer = replace(
         person.body, f=person.body.f[:-4], atlas_ft=person.body.atlas_ft[:-4],

@@ -126,8 +126,8 @@ def test_packed_batches_are_the_same(batch: StepBatch) -> None:
     assert type(again.inputs.base) is Attributes
     assert (again.keys, again.inputs.counts) == (batch.keys, batch.inputs.counts)
     expected, found = tensors(batch), tensors(again)
-    assert len(found) == len(expected) > 30
-    assert {t.dtype for t in expected} >= {torch.float32, torch.float64, torch.int64, torch.bool}
+    assert len(found) == len(expected) > 25
+    assert {t.dtype for t in expected} >= {torch.float32, torch.int64, torch.bool}
     for a, b in zip(expected, found):
         assert a.dtype == b.dtype
         assert torch.equal(a, b)
