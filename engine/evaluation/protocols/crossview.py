@@ -2,9 +2,9 @@
 
 With the true body (as in training) the views are drawn as they are. With our own tracker the
 fitted body stands elsewhere: one photo tells neither the person's size nor the lens. So the fitted
-trunk is laid over the true one by a similarity (turn, size and place, of the trunk's vertices; of
-head, neck and shoulders where only the head is in the frame), and everything else goes with it.
-What is left are the errors of pose, shape, matte and lift, and the trunk's own turn is forgiven.
+trunk and head, as far as the frame shows them, are laid over the true ones by a similarity, and
+everything else goes with them. Their place, size and turn are forgiven; what is left are the errors
+of the other joints, of shape, matte and lift.
 """
 
 from __future__ import annotations
@@ -27,8 +27,14 @@ from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
 from .methods import Made, Methods
 from .shots import Shot, portrait_of, tracked_shot, true_shot
 
-TRUNK = ("pelvis", "left_hip", "right_hip", "spine1", "spine2", "spine3")
-BUST = ("neck", "head", "left_collar", "right_collar", "spine3")
+_BUST = ("left_collar", "right_collar", "neck", "head")
+ANCHORS: dict[str, tuple[str, ...]] = {
+    "full": ("pelvis", "spine1", "spine2", "spine3", *_BUST),
+    "half": ("spine1", "spine2", "spine3", *_BUST),
+    "head": _BUST,
+}
+"""Joints whose vertices are laid over the true ones, by what the frame shows."""
+
 FACE_UP_TO = 75.0  # degrees from the front: beyond it no face is looked for
 
 
@@ -141,10 +147,9 @@ def camera_after(camera: Camera, scale: float, turn: FloatArray, shift: FloatArr
 
 
 def anchor_rows(body: Body, framing: str) -> BoolArray:
-    """[V] vertices by which the fitted body is laid over the true one: the trunk's, or head, neck
-    and shoulders where the picture ends below them."""
-    names = BUST if framing == "head" else TRUNK
-    out: BoolArray = np.isin(body.weights.argmax(1), [JOINT_INDEX[name] for name in names])
+    """[V] vertices by which the fitted body is laid over the true one (:data:`ANCHORS`)."""
+    joints = [JOINT_INDEX[name] for name in ANCHORS[framing]]
+    out: BoolArray = np.isin(body.weights.argmax(1), joints)
     return out
 
 

@@ -207,7 +207,7 @@ def _figure_names(protocol: str, records: Iterable[Record]) -> list[str]:
 
 def _columns(names: Sequence[str]) -> list[str]:
     known = {**compare.FIGURES, **tracking.FIGURES}
-    return [known[name][0] + (" ↑" if known[name][2] else " ↓") for name in names]
+    return [known[name][0] + ("\u00a0↑" if known[name][2] else "\u00a0↓") for name in names]
 
 
 def _text(name: str, value: float | None) -> str:
@@ -220,20 +220,30 @@ def _more_is_better(name: str) -> bool:
 
 
 def _lines(this: Means, other: Means | None, names: Sequence[str]) -> list[Line]:
-    """A line for each method of this report, then of the other, then the differences."""
+    """A line for each method of this report, then of the other, then the differences. A method
+    that is the same in both is not shown twice."""
     out = [
         Line(method, [Cell(_text(n, figures.get(n))) for n in names])
         for method, figures in this.items()
     ]
     if other is None:
         return out
+    pairs = [(label, a, b, _deltas(a, b)) for label, a, b in _pairs(this, other)]
+    same = {
+        label for label, _, _, deltas in pairs
+        if not any(deltas.get(name) for name in names if name not in _OF_AVATARS)
+    }  # fmt: skip
     out += [
         Line(f"other: {method}", [Cell(_text(n, figures.get(n))) for n in names], "other")
         for method, figures in other.items()
+        if method not in same
     ]
-    for label, a, b in _pairs(this, other):
-        deltas = _deltas(a, b)
-        out.append(Line(f"Δ {label}", [_delta_cell(n, deltas.get(n)) for n in names], "delta"))
+    for label, _, _, deltas in pairs:
+        if label in same:
+            out.append(Line(f"Δ {label}: none", [Cell("") for _ in names], "delta"))
+        else:
+            cells = [_delta_cell(n, deltas.get(n)) for n in names]
+            out.append(Line(f"Δ {label}", cells, "delta"))
     return out
 
 
@@ -286,9 +296,9 @@ def _kinds_table(
     lines = []
     for kind, part in whole["kinds"].items():
         its = None if other is None else other["kinds"].get(kind, {}).get("mean")
-        for line in _lines(part["mean"], its, names):
-            lines.append(Line(f"{_kind_title(kind)} ({part['items']}), {line.name}", line.cells,
-                              line.kind))  # fmt: skip
+        for k, line in enumerate(_lines(part["mean"], its, names)):
+            name = f"{_kind_title(kind)} ({part['items']}), {line.name}"
+            lines.append(Line(name, line.cells, line.kind if k else f"{line.kind} first"))
     frame = {tracking.TRACKING: "the angle from the front", REENACT: "frame"}
     title = f"By {frame.get(protocol, 'the angle from the reference')}"
     return Table(title, _columns(names), lines, "views in brackets; the input counts in no mean")
@@ -321,6 +331,8 @@ def _group_table(
                 pairs = {m: (a, b) for m, a, b in _pairs(part["mean"], other[name]["mean"])}
                 if method in pairs:
                     deltas = _deltas(*pairs[method])
+                    if not any(deltas.get(f) for f in shown):
+                        continue
                     cells = [_delta_cell(f, deltas.get(f)) for f in shown]
                     lines.append(Line(f"Δ {name}, {method}", cells, "delta"))
     note = "people in brackets; the worst group of each method is marked with how much worse it is"
@@ -353,18 +365,19 @@ def _card(
     ours = list(record["figures"])
     first = [(name, name, pictures) for name in (REFERENCE, *ours)]
     first += [(f"other: {judged}", judged, copied), (TRUTH, TRUTH, pictures)]
-    first += [(f"{method} difference",) * 2 + (pictures,) for method in ours]
+    names_of_differences = [f"{method} difference" for method in ours]
+    first += [(name, name, pictures) for name in names_of_differences]
     first += [(f"other: {judged} difference", f"{judged} difference", copied)]
     row = [Picture(files[name], caption) for caption, name, files in first if name in files]
     shown_already = {name for _, name, files in first if files is pictures}
-    rest = [
-        Picture(path, caption)
-        for name, path in pictures.items()
-        if name not in shown_already
-        for caption, path in ((name, path), (f"other: {name}", copied.get(name, "")))
-        if path
-    ]
-    return Card(record["key"], about, table, [row for row in (row, rest) if row])
+    rest: dict[str, list[Picture]] = {}
+    for name, path in pictures.items():
+        if name not in shown_already:
+            turned = rest.setdefault(name.partition(" at ")[2], [])
+            turned.append(Picture(path, name))
+            if name in copied:
+                turned.append(Picture(copied[name], f"other: {name}"))
+    return Card(record["key"], about, table, [row, *rest.values()])
 
 
 def _settings(report: Mapping[str, Any], other: Other | None) -> Iterable[tuple[str, str, str]]:

@@ -72,9 +72,10 @@ DIFFERS: dict[str, tuple[str, ...]] = {
     "crossview-tracked": (
         "As the other protocol of made-up people, but through our own tracker.",
         "The reference is seen by our own tracker and matting, which do not know the lens. The "
-        "fitted body is laid over the true one by a similarity of the trunk's vertices (of head, "
-        "neck and shoulders where only the head is in the frame): where the trunk stands, how it "
-        "is turned and how large it is, is forgiven; pose, shape, matte and looks count.",
+        "fitted body is laid over the true one by a similarity of the vertices of trunk and head "
+        "(without the pelvis at half length, without the trunk where only the head is in the "
+        "frame): their place, size and turn are forgiven; the pose of all else, shape, matte and "
+        "looks count.",
     ),
     "reenact": (
         "As in the paper: the first frame is the source, its avatar is driven by the tracked "

@@ -20,6 +20,9 @@ from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
 from .methods import Methods
 from .shots import tracked_shot
 
+PHOTO = "photo"
+"""The only kind of view: it counts in the means, unlike the input views of other protocols."""
+
 TURNED = (-60, 60, 180)
 """Degrees of the pictures around the avatar, for the eye; 0 is the photo's."""
 
@@ -75,7 +78,7 @@ def measure_photo(
             turned = methods.draw(gaussians, orbit(camera, centre, yaw))
             pictures[f"{method} at {yaw}°"] = turned.rgb
     give(Item(
-        INPUT, path.name, path.name, shot.track.framing, True,
+        INPUT, path.name, path.name, PHOTO, True,
         {"framing": shot.track.framing, "view": shot.track.view},
         {"framing": shot.track.framing}, figures, pictures,
     ))  # fmt: skip
