@@ -1,7 +1,8 @@
 """What a network is made of: typed, saved beside its weights, compared field by field.
 
-``paper`` follows the paper (section 4.1, supplement A.1), ``base`` is what the product ships and
-a consumer's GPU trains, ``tiny`` is for tests. What the paper leaves open is marked "ours".
+``paper`` follows the paper (section 4.1, supplement A.1), ``base`` is what a consumer's GPU trains,
+``small`` what two CPU cores train over days, ``tiny`` is for tests. What the paper leaves open is
+marked "ours".
 """
 
 from __future__ import annotations
@@ -188,7 +189,16 @@ NETWORKS: dict[str, NetworkConfig] = {
         ),
         262_144,
     ),
-    "base": NetworkConfig(),
+    "base": NetworkConfig(fewest_gaussians=25_000, usable_gaussians=262_144),
+    "small": NetworkConfig(
+        "small",
+        EncoderConfig(image_size=160, channels=48, width=24, depth=1),
+        DecoderConfig(
+            features=48, core_grid=24, shell_grid=12, width=160, layers=4, heads=5,
+            map_channels=24, head_hidden=64, frequencies=8,
+        ),
+        40_000, fewest_gaussians=10_000, usable_gaussians=262_144,
+    ),
     "tiny": NetworkConfig(
         "tiny",
         EncoderConfig(image_size=128, channels=32, width=16, depth=1),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Any
 
+import numba
 import torch
 
 from ..types import LikenessError
@@ -64,6 +66,9 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
             "processes.",
             "Set batch to a multiple.",
         )
+    if not on_gpu and accelerator.num_processes > 1:  # torch's threads are torchrun's to share out
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
+        numba.set_num_threads(max(1, numba.config.NUMBA_NUM_THREADS // here))
     return accelerator
 
 
