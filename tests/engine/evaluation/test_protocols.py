@@ -13,9 +13,15 @@ from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import intrinsics, look_at, project
 from likeness.engine.evaluation.alignment import similarity
-from likeness.engine.evaluation.metrics import psnr, ssim
-from likeness.engine.evaluation.protocols import crossview, run, tracking
-from likeness.engine.evaluation.protocols.compare import Comparer, Sight, landmark_error
+from likeness.engine.evaluation.metrics import ms_ssim, psnr, ssim
+from likeness.engine.evaluation.protocols import crossview, lpips, run, tracking
+from likeness.engine.evaluation.protocols.compare import (
+    Comparer,
+    Face,
+    Sight,
+    landmark_error,
+    open_lpips,
+)
 from likeness.engine.evaluation.protocols.identity import (
     ARCFACE_POINTS,
     SIDE,
@@ -30,6 +36,7 @@ from likeness.engine.gaussians import place
 from likeness.engine.pipeline import TrackedPortrait
 from likeness.engine.render import render_camera
 from likeness.engine.rotations import axis_angle_to_matrix
+from likeness.engine.training.perceptual import MultiScaleSSIM
 from likeness.engine.training.shards import Subject, View, encode_rgba
 from likeness.engine.training.spaces import moved_camera, moved_pose, to_photo
 from likeness.engine.types import (
@@ -271,6 +278,46 @@ def test_the_person_counts_and_the_whole_picture() -> None:
     assert psnr(truth.rgb, truth.rgb) == np.inf
 
 
+def test_lpips_is_taken_where_its_weights_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first backbone that is there; without any the reason; an error where one was named."""
+
+    def create(kind: str) -> MultiScaleSSIM:
+        if kind not in there:
+            raise LikenessError(f"No weights of {kind}.", "Get them.")
+        return MultiScaleSSIM()
+
+    there = {"lpips-alex", "lpips-vgg"}
+    monkeypatch.setattr(lpips, "create_perceptual", create)
+    rng = np.random.default_rng(6)
+    a, b = rng.random((2, 40, 44, 3))
+    for name in ("lpips-alex", "lpips-vgg"):
+        measure, found, why = open_lpips("auto")
+        assert (found, why) == (name, "")
+        assert measure is not None
+        assert measure(a, b) == pytest.approx(1 - ms_ssim(a, b), abs=1e-5)
+        there.remove(name)
+    alpha = np.ones((40, 44))
+    figures = Comparer(NoFaces(), measure).figures(Sight(a, alpha), Sight(b, alpha))
+    assert figures["lpips"] == pytest.approx(1 - figures["ms_ssim"], abs=1e-5)
+    assert open_lpips("auto") == (None, "", "No weights of lpips-alex. Get them.")
+    assert open_lpips("none")[0] is None
+    with pytest.raises(LikenessError, match="lpips-vgg"):
+        open_lpips("lpips-vgg")
+
+
+def test_data_is_sorted_by_kind(tmp_path: Path) -> None:
+    """A set's contact sheet is no photo; hidden files and texts are nothing."""
+    for name in ("set/contact.jpg", "set/shard-000000.tar", "set/.shard-000001.part.tar",
+                 "media/a.JPG", "media/b.mp4", "media/notes.md", "media/.c.png"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"something")
+    pattern = str(tmp_path / "set" / "shard-*.tar")
+    found = run.sources_of((str(tmp_path / "set"), str(tmp_path / "media"), pattern), [])
+    assert [Path(shard).name for shard in found.shards] == ["shard-000000.tar"]
+    assert [path.name for path in found.photos] == ["a.JPG"]
+    assert [path.name for path in found.videos] == ["b.mp4"]
+
+
 def test_means_are_over_people() -> None:
     """Ann has two views, Bob one: (mean(10, 20) + 30) / 2; the input view counts apart."""
 
@@ -364,8 +411,6 @@ def test_networks_of_faces_that_are_none(tmp_path: Path, face_model: Path) -> No
 
 
 def test_landmarks_are_measured_by_the_eyes() -> None:
-    from likeness.engine.evaluation.protocols.compare import Face
-
     points = np.random.default_rng(4).uniform(0, 100, (478, 2))
     points[[33, 133]], points[[263, 362]] = [30.0, 40.0], [70.0, 40.0]
     moved = points + np.array([3.0, 4.0])
