@@ -13,6 +13,9 @@ _FLOOR = 2e-4
 """Least colour variance of a component (about 1/70 of the range): noise and gradients."""
 
 
+_PATH = ["einsum_path", (0, 1), (0, 1)]  # what numpy finds, each time again
+
+
 @dataclass(frozen=True)
 class ColourModel:
     """A mixture of K Gaussians over D-dimensional features.
@@ -47,7 +50,7 @@ class ColourModel:
             self.weights, self.means, self.precisions, self.log_norms
         ):
             d = features - mean
-            squared = np.einsum("nd,de,ne->n", d, precision, d, optimize=True)
+            squared = np.einsum("nd,de,ne->n", d, precision, d, optimize=_PATH)
             parts.append(np.log(weight) + norm - 0.5 * squared)
         return np.stack(parts, 1)
 

@@ -76,7 +76,7 @@ def matte(portrait: Portrait, observation: Observation, body: FloatArray | None 
         return Matte(alpha, _spread(rgb, alpha > 0.02))
     alpha = np.clip((_solve(rgb, observation, body) - HAZE) / (1.0 - 2.0 * HAZE), 0.0, 1.0)
     alpha = np.asarray(alpha, np.float32)
-    return Matte(alpha, _foreground(rgb, alpha))
+    return Matte(alpha, foreground_colors(rgb, alpha))
 
 
 HAZE = 0.12
@@ -349,7 +349,7 @@ def _upsample(alpha: FloatArray, small: FloatArray, part: FloatArray) -> FloatAr
     return np.asarray(np.where(np.abs(fine - soft) > 0.5, soft, fine), np.float32)
 
 
-def _foreground(rgb: FloatArray, alpha: FloatArray) -> FloatArray:
+def foreground_colors(rgb: FloatArray, alpha: FloatArray) -> FloatArray:
     """Colours of the person alone; the picture's own where alpha is 1."""
     from pymatting import estimate_foreground_ml
 

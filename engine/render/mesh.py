@@ -11,6 +11,7 @@ from ..cameras import project
 from ..types import Camera, FloatArray, IntArray
 
 NEAR = 0.05  # metres; a triangle that reaches nearer is left out
+MARGIN = 1e-3  # pixels, and shares of a triangle's size
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,15 @@ def _raster(xy, z, f, height, width, cull):  # type: ignore[no-untyped-def]
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if abs(area) < 1e-9 or (cull and area > 0):
             continue
-        left = max(0, int(np.floor(min(x0, x1, x2) - 0.5)))
-        right = min(width - 1, int(np.ceil(max(x0, x1, x2))))
-        top = max(0, int(np.floor(min(y0, y1, y2) - 0.5)))
-        bottom = min(height - 1, int(np.ceil(max(y0, y1, y2))))
+        # Pixels whose middles lie inside, and MARGIN beyond: the test below is not exact either.
+        low, high = min(x0, x1, x2), max(x0, x1, x2)
+        reach = MARGIN * (1.0 + high - low)
+        left = max(0, int(np.ceil(low - 0.5 - reach)))
+        right = min(width - 1, int(np.floor(high - 0.5 + reach)))
+        low, high = min(y0, y1, y2), max(y0, y1, y2)
+        reach = MARGIN * (1.0 + high - low)
+        top = max(0, int(np.ceil(low - 0.5 - reach)))
+        bottom = min(height - 1, int(np.floor(high - 0.5 + reach)))
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
                 px, py = x + 0.5, y + 0.5

@@ -20,6 +20,7 @@ from ..network.config import (
     with_fields,
 )
 from ..types import LikenessError
+from .augment import AS_IN_USE, CLEAN, Augmentation
 from .losses import LossWeights
 
 AMP = ("off", "bf16", "fp16")
@@ -39,6 +40,7 @@ class TrainConfig:
     Attributes:
         name: of the configuration, for messages.
         network: what is trained. losses: what it is trained for.
+        augment: how the photos that it is given differ from renderings with a known body.
         steps: of the optimiser, in all. batch: samples per step, of all processes together.
         lr: rate after ``warmup`` steps, in which it grows from nothing in a straight line.
         schedule: one of SCHEDULES; ``cosine`` falls to nothing at the last step.
@@ -64,6 +66,7 @@ class TrainConfig:
     name: str = "base"
     network: NetworkConfig = field(default_factory=NetworkConfig)
     losses: LossWeights = field(default_factory=LossWeights)
+    augment: Augmentation = CLEAN
     steps: int = 200_000
     batch: int = 8
     lr: float = 1e-4
@@ -124,8 +127,16 @@ class TrainConfig:
 
 TRAINING: dict[str, TrainConfig] = {
     # 4 GPUs of 80 GB for three days in the paper, which does not say how many steps those are.
-    "paper": TrainConfig("paper", NETWORKS["paper"], batch=32, steps=200_000, ema=0.9999),
-    "base": TrainConfig("base", NETWORKS["base"]),
+    "paper": TrainConfig(
+        "paper", NETWORKS["paper"], augment=AS_IN_USE, batch=32, steps=200_000, ema=0.9999
+    ),
+    "base": TrainConfig("base", NETWORKS["base"], augment=AS_IN_USE),
+    # Two CPU cores: small pictures, few targets, and few views of each person that must be lifted.
+    "small": TrainConfig(
+        "small", NETWORKS["small"], augment=AS_IN_USE, steps=40_000, batch=4, lr=5e-4, warmup=200,
+        amp="off", workers=1, render_size=192, targets=2, references_each=3, checkpoint_every=500,
+        sheet_every=2000, validate_every=2000,
+    ),
     "tiny": TrainConfig(
         "tiny", NETWORKS["tiny"], steps=1000, batch=2, lr=1e-3, warmup=20, ema=0.99, amp="off",
         workers=0, render_size=128, targets=2, checkpoint_every=100, sheet_every=200,

@@ -25,11 +25,12 @@ from torch.utils.data import IterableDataset, get_worker_info
 from ..body import Body
 from ..network.config import NetworkConfig
 from ..types import FloatArray, LikenessError
+from .augment import CLEAN, Augmentation
 from .pairs import draw_pair, some_references
 from .references import References, Refused
 from .samples import TargetView, TrainingSample
 from .shards import Skipped, first_subject, read_subjects, shard_files
-from .spaces import moved_camera, moved_pose, square_view, to_photo
+from .spaces import moved_camera, moved_pose, square_view
 from .subjects import BadSample, Subject
 
 _ORDER, _BUFFER, _FEW = 1, 2, 3  # streams of the seed
@@ -51,6 +52,7 @@ class DataOptions:
         draws: samples of each subject in an epoch.
         references: views of each subject that are ever taken as a reference, so that less must
             be lifted and kept; 0 takes them all.
+        augment: how the references differ from renderings with a known body.
     """
 
     render_size: int = 512
@@ -61,6 +63,7 @@ class DataOptions:
     shuffle: int = 32
     draws: int = 1
     references: int = 0
+    augment: Augmentation = CLEAN
 
 
 class Samples(IterableDataset[TrainingSample]):
@@ -97,7 +100,7 @@ class Samples(IterableDataset[TrainingSample]):
                 "Train on people made with --split train.",
             )
         self.options, self.body, self.rank, self.world = options, body, rank, world
-        self.references = References(body, config, options.cache)
+        self.references = References(body, config, options.cache, options.augment)
         self._batches, self._batch_size = 0, 1
 
     def resumed(self, batches: int, batch_size: int) -> Samples:
@@ -190,7 +193,7 @@ class Samples(IterableDataset[TrainingSample]):
         pair = draw_pair(kinds, rng, options.targets, options.directed, among)
         reference = rows[pair.reference]
         if not make:
-            return True if self.references.usable(subject, reference) else None
+            return True if self.references.refusal(subject, reference) is None else None
         return assembled(
             self.references, subject, reference, [rows[row] for row in pair.targets],
             options.render_size, rng, skip,
@@ -242,22 +245,28 @@ def assembled(
     except Refused as reason:
         skip(Skipped("", name, str(reason)))
         return None
-    own = references.body.personalised(subject.betas)
-    motion = to_photo(subject.views[reference].camera)
-    posed: dict[int, FloatArray] = {}
+    fit = made.fit
+    own = references.body.personalised(fit.betas)
+    same = subject.views[reference].pose
+    vertices, _ = own.vertices(fit.pose)
+    posed: dict[int, FloatArray] = {same: np.asarray(vertices, np.float32)}
     views, names = [], []
     for row in (reference, *targets):
         view = subject.views[row]
         margin = _MARGIN if rng is None else float(rng.uniform(*_MARGINS))
+        if view.pose not in posed:
+            if not fit.true:
+                continue  # what another body does in another pose, nobody knows
+            vertices, _ = own.vertices(moved_pose(subject.pose(row), own, fit.motion))
+            posed[view.pose] = np.asarray(vertices, np.float32)
+        own_camera = fit.camera if row == reference else moved_camera(view.camera, fit.motion)
         try:
-            rgba, camera = square_view(view.image(), view.camera, size, margin)
+            rgba, camera = square_view(view.image(), own_camera, size, margin)
         except BadSample as reason:
             skip(Skipped("", f"{subject.key}/{view.name}", str(reason)))
             continue
-        if view.pose not in posed:
-            vertices, _ = own.vertices(moved_pose(subject.pose(row), own, motion))
-            posed[view.pose] = np.asarray(vertices, np.float32)
-        views.append(TargetView(rgba, moved_camera(camera, motion), posed[view.pose], view.kind))
+        rgba[..., :3] = fit.look(rgba[..., :3])
+        views.append(TargetView(rgba, camera, posed[view.pose], view.kind))
         names.append(view.name)
     seed = 0 if rng is None else int(rng.integers(1 << 62))
     key = "/".join([subject.key, *names])
@@ -277,7 +286,7 @@ def held_out_samples(
     Raises:
         LikenessError: there are no shards.
     """
-    references = References(body, config, options.cache)
+    references = References(body, config, options.cache, options.augment)
     for shard in shard_files(shards, skip):
         for subject in read_subjects(shard, body.num_betas, body.num_expression, skip):
             rows = range(len(subject.views))

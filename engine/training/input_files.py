@@ -4,7 +4,7 @@ A safetensors file. Numbers with a range lie in 16 bits between the least and th
 column: an offset of at most half a metre is off by at most 0.01 mm, colours, opacities, rotations
 and barycentric coordinates by at most 2e-5, scales (as logarithms) by 2e-4 of themselves. Pictures
 have the 8 bits that the photo had. Gaussians that do not depend on the photo (a network without
-a lift) are not stored.
+a lift) are not stored. The body that all this was made with lies beside it, as it is.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from safetensors.numpy import save_file
 from ..formats.atomic import whole_file
 from ..network.inputs import NetworkInputs, PhotoInputs
 from ..types import LAYERS, BoundGaussians, FloatArray
+from .photographs import Fit
 
-VERSION = "1"
+VERSION = "2"
 """Of the form of the file; raise it when that changes."""
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -34,11 +35,14 @@ class BadFile(ValueError):
     """What is wrong with a stored file."""
 
 
-def save_inputs(inputs: NetworkInputs, path: Path, with_base: bool = True) -> None:
+def save_inputs(
+    inputs: NetworkInputs, path: Path, with_base: bool = True, fit: Fit | None = None
+) -> None:
     """Write a file, whole or not at all.
 
     Args:
         with_base: whether the Gaussians are stored. They lie on the body's own triangles.
+        fit: the body, for :func:`load_fit`.
 
     Raises:
         LikenessError: the folder cannot be written.
@@ -60,6 +64,8 @@ def save_inputs(inputs: NetworkInputs, path: Path, with_base: bool = True) -> No
         for name in _PLAIN:
             _pack(out, name, getattr(base, name))
         _pack(out, "scales", np.log(np.maximum(base.scales, 1e-9)))
+    if fit is not None:
+        out |= {name: np.ascontiguousarray(value) for name, value in fit.arrays().items()}
     with whole_file(path) as scratch:
         save_file(out, scratch, {"version": VERSION})
 
@@ -95,6 +101,21 @@ def load_inputs(
         raise error if isinstance(error, BadFile) else BadFile(repr(error)) from error
     uv = np.clip(uv, 0.0, 1.0).astype(np.float32)
     return NetworkInputs(tuple(photos), base, uv, facing, color_map)
+
+
+def load_fit(path: Path) -> Fit:
+    """The body that the inputs in a file were made with.
+
+    Raises:
+        BadFile: it is damaged, or has none.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return Fit.of({
+                name: file.get_tensor(name) for name in file.keys() if name.startswith("fit.")  # noqa: SIM118
+            })  # fmt: skip
+    except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
+        raise BadFile(repr(error)) from error
 
 
 def _photo(arrays: Arrays, prefix: str) -> PhotoInputs:

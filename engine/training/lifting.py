@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -21,11 +23,16 @@ _TASKS_PER_WORKER = 8  # so that they finish together
 
 @dataclass(frozen=True)
 class Kept:
-    """How many references are kept now, how many cannot be used, and what could not be read."""
+    """How many references are kept now, how many cannot be used, and what could not be read.
+
+    Attributes:
+        reasons: why they cannot be used, and how many of each.
+    """
 
     usable: int
     refused: int
     skipped: tuple[Skipped, ...]
+    reasons: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,19 +65,19 @@ def lift_all(
     files = shard_files(shards, early.append)
     parts = max(1, -(-_TASKS_PER_WORKER * workers // len(files)))
     tasks = [_Task(file, part, parts) for file in files for part in range(parts)]
-    counts = {True: 0, False: 0}
+    good, reasons = 0, Counter[str]()
     skipped = dict.fromkeys(early)
-    references = References(body, config, options.cache)
+    references = References(body, config, options.cache, options.augment)
     for done, (usable, refused, told) in enumerate(_results(tasks, references, options, workers)):
-        counts[True] += usable
-        counts[False] += refused
+        good += usable
+        reasons += refused
         skipped |= dict.fromkeys(told)
         if progress:
-            progress("lift", (done + 1) / len(tasks), f"{sum(counts.values())} references")
-    return Kept(counts[True], counts[False], tuple(skipped))
+            progress("lift", (done + 1) / len(tasks), f"{good + reasons.total()} references")
+    return Kept(good, reasons.total(), tuple(skipped), tuple(sorted(reasons.items())))
 
 
-_Result = tuple[int, int, list[Skipped]]
+_Result = tuple[int, Counter[str], list[Skipped]]
 
 
 def _results(
@@ -110,7 +117,7 @@ def _at_work(task: _Task) -> _Result:
 
 
 def _done(task: _Task, references: References, options: DataOptions) -> _Result:
-    usable = refused = 0
+    usable, reasons = 0, Counter[str]()
     told: list[Skipped] = []
     body = references.body
     subjects = read_subjects(task.shard, body.num_betas, body.num_expression, told.append)
@@ -119,6 +126,18 @@ def _done(task: _Task, references: References, options: DataOptions) -> _Result:
             continue
         rows, among = training_views(subject, options)
         for place in among:
-            good = references.usable(subject, rows[place])
-            usable, refused = usable + good, refused + (not good)
-    return usable, refused, told
+            reason = references.refusal(subject, rows[place])
+            if reason is None:
+                usable += 1
+            else:
+                reasons[_kind(reason)] += 1
+    return usable, reasons, told
+
+
+def _kind(reason: str) -> str:
+    """A reason without what is only true of one photo.
+
+    >>> _kind("No person was found in 'person_000001.v3'.")
+    'No person was found'
+    """
+    return re.sub(r" ?(in )?'[^']*'| ?\([^)]*\)|: .*", "", reason).rstrip(".")

@@ -39,8 +39,16 @@ def moved_pose(pose: Pose, body: Body, motion: FloatArray) -> Pose:
 
 
 def moved_camera(camera: Camera, motion: FloatArray) -> Camera:
-    """The camera that sees, after a rigid motion of everything, what it saw before."""
-    return replace(camera, viewmat=camera.viewmat @ np.linalg.inv(motion))
+    """The camera that sees, after a rigid motion of everything, what it saw before.
+
+    The motion [4, 4] may change sizes, too: then the camera's space is as much larger or smaller,
+    which no picture shows.
+    """
+    viewmat = camera.viewmat @ np.linalg.inv(motion)
+    size = np.cbrt(np.linalg.det(motion[:3, :3]))
+    if abs(size - 1.0) > 1e-9:
+        viewmat[:3] *= size
+    return replace(camera, viewmat=viewmat)
 
 
 def square_view(

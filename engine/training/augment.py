@@ -1,0 +1,392 @@
+"""Rendered people as a user's photos show them: blur, noise, JPEG, odd colours, a matte with
+errors, a body that is not quite right.
+
+What befalls a view is drawn once, from (seed, subject, view), as a :class:`Drawn` of plain
+numbers; it is part of the name under which a lifted reference is kept. Lengths are shares of the
+picture's longer side or of the person's height, so that they mean the same at every size.
+
+Exposure, white balance, contrast and saturation are one function of a pixel's colour, the same
+all over the picture (:class:`Look`), and what the network is to show has it as well: nobody can
+tell a red wall's light from a red face, and an avatar in the photo's colours is what a user
+expects. Blur, noise and JPEG are the photo's alone: the truth stays sharp and clean.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from ..types import BoolArray, FloatArray, LikenessError
+
+_GAMMA = 2.2  # near enough to sRGB's for exposure and white balance
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_PHOTO, _TRACK, _NOISE, _ALPHA, _BACKDROP = 1, 2, 3, 4, 5  # streams of the seed
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far training's references are from clean renderings with a known body.
+
+    Attributes:
+        strength: of the photo's and the matte's errors; 0 none, 1 as in ordinary photos.
+        tracked: share of the references whose matte, body and camera are found by our own matting
+            and tracker, as in use.
+        pose_noise: of the true body and lens of the others; 1 as our tracker's errors are.
+        seed: that all this is drawn from; another than the run's, so that runs share what is kept.
+    """
+
+    strength: float = 0.0
+    tracked: float = 0.0
+    pose_noise: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, largest in (("strength", 3.0), ("tracked", 1.0), ("pose_noise", 3.0)):
+            value = getattr(self, name)
+            if not 0.0 <= value <= largest:  # nor NaN
+                raise LikenessError(
+                    f"augment.{name} is {value}.", f"Give a number from 0 to {largest:g}."
+                )
+        if self.seed < 0:
+            raise LikenessError(f"augment.seed is {self.seed}.", "Give a number from 0.")
+
+
+CLEAN = Augmentation()
+"""Renderings with a known body."""
+
+AS_IN_USE = Augmentation(strength=1.0, tracked=0.5, pose_noise=1.0)
+"""What a network for real photos is trained with."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One change of all colours of a picture, and of what it is compared with.
+
+    Attributes:
+        gains: of the three channels in linear light: exposure and white balance.
+        contrast: around middle grey, as stored. saturation: 0 is grey.
+    """
+
+    gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    contrast: float = 1.0
+    saturation: float = 1.0
+
+    def __call__(self, rgb: FloatArray) -> FloatArray:
+        """[..., 3] float32 in 0..1."""
+        rgb = np.asarray(rgb, np.float32)
+        if self == Look():
+            return rgb
+        shown = np.asarray(self.gains, np.float32) ** np.float32(1.0 / _GAMMA) * rgb
+        shown = 0.5 + np.float32(self.contrast) * (shown - 0.5)
+        grey = (shown @ _LUMA)[..., None]
+        out: FloatArray = np.clip(grey + np.float32(self.saturation) * (shown - grey), 0.0, 1.0)
+        return out
+
+
+@dataclass(frozen=True)
+class Lens:
+    """What blurs a photo, and what the sensor and the file add.
+
+    Attributes:
+        blur: sigma in shares of the longer side. streak: the same along one direction (a moved
+            camera), at ``angle`` degrees.
+        reduced: the photo was once so much smaller; 1 is not at all.
+        shot, read: sigma of the noise at white, which falls with the root of the light, and of
+            that which is everywhere. grain: sigma in shares of the longer side by which noise is
+            smeared.
+        jpeg: quality; 0 is no JPEG.
+    """
+
+    blur: float = 0.0
+    streak: float = 0.0
+    angle: float = 0.0
+    reduced: float = 1.0
+    shot: float = 0.0
+    read: float = 0.0
+    grain: float = 0.0
+    jpeg: int = 0
+
+
+@dataclass(frozen=True)
+class MatteErrors:
+    """What is wrong with a matte; lengths are shares of the person's height.
+
+    Attributes:
+        shift: by which the border lies too far out (or in, below 0); waves: sigma of what comes
+            to that from place to place. soft: sigma by which the border is blurred.
+        holes: soft holes inside. lost: ends that are missing (a hand, hair). kept: bits of the
+            background beside the person. All as numbers of them.
+    """
+
+    shift: float = 0.0
+    waves: float = 0.0
+    soft: float = 0.0
+    holes: int = 0
+    lost: int = 0
+    kept: int = 0
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What befalls one reference.
+
+    Attributes:
+        tracked: whether body, camera and matte are found by the tracker and the matting.
+        lens_known: whether that knows the lens (a phone writes it into the file).
+        noise: of the body's and the lens's errors, see :mod:`.augment_body`; 0 for tracked ones.
+        busy: whether something stands in the background.
+    """
+
+    look: Look = Look()
+    lens: Lens = Lens()
+    matte: MatteErrors = MatteErrors()
+    tracked: bool = False
+    lens_known: bool = True
+    noise: float = 0.0
+    busy: bool = False
+
+    @property
+    def clean(self) -> bool:
+        """Whether the reference is the rendering itself, with all that is true about it."""
+        return self == Drawn()
+
+
+def stream(seed: int, subject: str, view: str, which: int) -> np.random.Generator:
+    """Random numbers that belong to one view of one subject."""
+    return np.random.default_rng([seed, which, zlib.crc32(f"{subject}/{view}".encode())])
+
+
+def draw(augmentation: Augmentation, subject: str, view: str, movable: bool = True) -> Drawn:
+    """What befalls a view as a reference.
+
+    Args:
+        subject, view: their names. movable: whether another body than the true one can be used
+            (there must be views in the same pose).
+    """
+    k = augmentation.strength
+    rng = stream(augmentation.seed, subject, view, _TRACK)
+    chosen, known = rng.random(2)  # a smaller share keeps those that are tracked anyway
+    tracked = movable and bool(chosen < augmentation.tracked)
+    noise = augmentation.pose_noise if movable and not tracked else 0.0
+    out = Drawn(
+        tracked=tracked, lens_known=bool(known < 0.5) or not (tracked or noise), noise=noise
+    )
+    if not k:
+        return out
+    rng = stream(augmentation.seed, subject, view, _PHOTO)
+    matte = _matte_errors(stream(augmentation.seed, subject, view, _ALPHA), k)
+    return Drawn(
+        _look(rng, k), _lens(rng, k), MatteErrors() if tracked else matte,
+        out.tracked, out.lens_known, out.noise, busy=bool(rng.random() < 0.6),
+    )  # fmt: skip
+
+
+def _happens(rng: np.random.Generator, share: float, k: float) -> bool:
+    return bool(rng.random() < share * min(k, 1.0))
+
+
+def _look(rng: np.random.Generator, k: float) -> Look:
+    exposure = rng.normal(0.0, 0.16 * k)
+    warmth, green = rng.normal(0.0, [0.10 * k, 0.03 * k])
+    gains = np.exp(exposure + np.array([warmth, green, -warmth]))
+    contrast, saturation = np.exp(rng.normal(0.0, [0.10 * k, 0.14 * k]))
+    r, g, b = (round(float(v), 4) for v in gains)
+    return Look((r, g, b), round(float(contrast), 4), round(float(saturation), 4))
+
+
+def _lens(rng: np.random.Generator, k: float) -> Lens:
+    """Half of the photos are sharp; one in ten is a bad one."""
+    u = rng.random(8)
+    blur = 0.0035 * k * u[0] ** 2 if _happens(rng, 0.5, k) else 0.0
+    streak = 0.006 * k * u[1] if _happens(rng, 0.1, k) else 0.0
+    reduced = 1.0 - min(0.55 * k, 0.8) * u[2] if _happens(rng, 0.3, k) else 1.0
+    noisy = _happens(rng, 0.6, k)
+    shot = 0.03 * k * u[3] ** 2 if noisy else 0.0
+    read = 0.018 * k * u[4] ** 2 if noisy else 0.0
+    grain = 0.0025 * u[5] if noisy else 0.0
+    jpeg = round(95 - 60 * min(k, 1.5) * u[6] ** 1.5) if _happens(rng, 0.8, k) else 0
+    blur, streak, angle, reduced, shot, read, grain = (
+        round(float(v), 5) for v in (blur, streak, 180 * u[7], reduced, shot, read, grain)
+    )
+    return Lens(blur, streak, angle, reduced, shot, read, grain, max(jpeg, 5) if jpeg else 0)
+
+
+def _matte_errors(rng: np.random.Generator, k: float) -> MatteErrors:
+    shift, waves = 0.0025 * k * rng.normal(), 0.0025 * k * rng.random()
+    soft = 0.004 * k * rng.random() ** 2
+    holes, lost, kept = (
+        int(rng.integers(1, 3)) if _happens(rng, share, k) else 0 for share in (0.2, 0.25, 0.3)
+    )
+    shift, waves, soft = (round(float(v), 5) for v in (shift, waves, soft))
+    return MatteErrors(shift, waves, soft, holes, lost, kept)
+
+
+def blurred(pixels: FloatArray, lens: Lens) -> FloatArray:
+    """[H, W, C] float32: what the lens, a moved camera and few pixels leave of [H, W, C]; the
+    same for colours and for the alpha that they are mixed by."""
+    out = np.asarray(pixels, np.float32)
+    height, width = out.shape[:2]
+    side = max(height, width)
+    if lens.blur:
+        out = ndimage.gaussian_filter(out, (lens.blur * side, lens.blur * side, 0), mode="nearest")
+    if lens.streak:
+        out = _streaked(out, lens.streak * side, math.radians(lens.angle))
+    if lens.reduced < 1.0:
+        small = (max(8, round(width * lens.reduced)), max(8, round(height * lens.reduced)))
+        out = np.clip(_resized(_resized(out, small), (width, height)), 0.0, 1.0)
+    return out
+
+
+def recorded(rgb: FloatArray, lens: Lens, rng: np.random.Generator) -> FloatArray:
+    """[H, W, 3] float32: a picture [H, W, 3] in 0..1 after the sensor and the file, in 8 bits."""
+    out = np.asarray(rgb, np.float32)
+    side = max(out.shape[:2])
+    if lens.shot or lens.read:
+        noise = rng.standard_normal(out.shape).astype(np.float32)
+        sigma = np.sqrt(lens.shot**2 * np.clip(out, 0.0, 1.0) + lens.read**2)
+        if lens.grain * side > 0.3:
+            noise = ndimage.gaussian_filter(noise, (lens.grain * side, lens.grain * side, 0))
+            noise /= max(float(noise.std()), 1e-6)
+        out = out + sigma * noise
+    pixels = np.round(255.0 * np.clip(out, 0.0, 1.0)).astype(np.uint8)
+    if lens.jpeg:
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=lens.jpeg)
+        pixels = np.asarray(Image.open(file))
+    return np.asarray(pixels, np.float32) / np.float32(255.0)
+
+
+def _streaked(rgb: FloatArray, sigma: float, angle: float) -> FloatArray:
+    """Blurred along one direction."""
+    steps = np.arange(-math.ceil(2 * sigma), math.ceil(2 * sigma) + 1)
+    weights = np.exp(-0.5 * (steps / max(sigma, 1e-6)) ** 2)
+    along = np.array([math.sin(angle), math.cos(angle)])
+    moved = [ndimage.shift(rgb, (*(step * along), 0.0), order=1, mode="nearest") for step in steps]
+    out: FloatArray = np.average(moved, axis=0, weights=weights).astype(np.float32)
+    return out
+
+
+def _resized(rgb: FloatArray, size: tuple[int, int]) -> FloatArray:
+    planes = [
+        np.asarray(Image.fromarray(rgb[..., c]).resize(size, Image.Resampling.BICUBIC))
+        for c in range(rgb.shape[-1])
+    ]
+    return np.asarray(np.stack(planes, -1))
+
+
+def spoilt(alpha: FloatArray, errors: MatteErrors, rng: np.random.Generator) -> FloatArray:
+    """[H, W] float32: a true matte [H, W] with errors."""
+    true = np.asarray(alpha, np.float32)
+    solid = true > 0.5
+    if errors == MatteErrors() or not solid.any():
+        return true
+    rows = np.flatnonzero(solid.any(1))
+    height = float(rows[-1] + 1 - rows[0])
+    out = true
+    if errors.shift or errors.waves:
+        out = _border_moved(out, solid, height, errors, rng)
+    if errors.soft:
+        blurred = ndimage.gaussian_filter(out, errors.soft * height, mode="nearest")
+        near = _near_border(solid, 4.0 * errors.soft * height + 2.0)
+        out = np.where(near, blurred, out)
+    edge = solid & ~ndimage.binary_erosion(solid, border_value=1)
+    ends = np.argwhere(edge)
+    if not len(ends):  # the person fills the picture
+        return np.asarray(out, np.float32)
+    middle = np.argwhere(solid).mean(0)
+    for _ in range(errors.holes):
+        # Rather near the border, where what is behind is like what is worn.
+        at = ends[rng.integers(len(ends))]
+        at = at + rng.uniform(0.1, 0.6) * (middle - at)
+        spot = _spot(true.shape, at, height * rng.uniform(0.015, 0.05, 2), rng)
+        out = out * (1.0 - rng.uniform(0.3, 0.9) * spot)
+    if errors.lost:
+        far = np.linalg.norm(ends - middle, axis=1)
+        tips = ends[far > np.quantile(far, 0.7)]
+        for _ in range(errors.lost):
+            at = tips[rng.integers(len(tips))]
+            spot = _spot(true.shape, at, height * rng.uniform(0.02, 0.06, 2), rng)
+            out = out * (1.0 - spot)
+    for _ in range(errors.kept):
+        at = ends[rng.integers(len(ends))]
+        at = at + rng.uniform(0.0, 0.02) * height * _unit(at - middle)
+        spot = _spot(true.shape, at, height * rng.uniform(0.01, 0.05, 2), rng)
+        out = np.maximum(out, rng.uniform(0.5, 1.0) * spot)
+    return np.asarray(np.clip(out, 0.0, 1.0), np.float32)
+
+
+def _border_moved(
+    alpha: FloatArray, solid: BoolArray, height: float, errors: MatteErrors,
+    rng: np.random.Generator,
+) -> FloatArray:  # fmt: skip
+    """Each pixel near the border takes the alpha of one farther in (the person grows) or out."""
+    signed = ndimage.distance_transform_edt(solid) - ndimage.distance_transform_edt(~solid)
+    waves = ndimage.gaussian_filter(rng.standard_normal(solid.shape), 0.05 * height)
+    waves *= errors.waves / max(float(waves.std()), 1e-9)
+    move = height * (errors.shift + waves)
+    inward = np.stack(np.gradient(ndimage.gaussian_filter(signed, 1.0)))
+    inward /= np.maximum(np.linalg.norm(inward, axis=0), 1e-6)
+    places = np.indices(solid.shape) + move * inward
+    moved = ndimage.map_coordinates(alpha, places, order=1, mode="nearest")
+    near = np.abs(signed) < 2.0 * np.abs(move) + 2.0
+    return np.asarray(np.where(near, moved, alpha), np.float32)
+
+
+def _near_border(solid: BoolArray, reach: float) -> BoolArray:
+    inside = ndimage.distance_transform_edt(solid)
+    outside = ndimage.distance_transform_edt(~solid)
+    return np.asarray(np.maximum(inside, outside) < reach)
+
+
+def _spot(
+    shape: tuple[int, ...], at: FloatArray, radii: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """[H, W] 1 within an ellipse anywhere turned, 0 outside, soft between."""
+    angle = rng.uniform(0.0, math.pi)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    offset = np.indices(shape).reshape(2, -1) - np.asarray(at, np.float64)[:, None]
+    distance = np.linalg.norm((turn @ offset) / np.maximum(radii, 1.0)[:, None], axis=0)
+    return np.asarray(np.clip(2.0 * (1.25 - distance), 0.0, 1.0).reshape(shape))
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    out: FloatArray = vector / max(float(np.linalg.norm(vector)), 1e-9)
+    return out
+
+
+def cluttered(behind: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """[H, W, 3] float32: things before a plain background [H, W, 3]: boards, round things, a
+    texture over all, more or less out of focus. A matting must tell the person from them."""
+    height, width = behind.shape[:2]
+    side = max(height, width)
+    ys, xs = np.indices((height, width)) / side
+    out = np.asarray(behind, np.float32).copy()
+    for _ in range(int(rng.integers(4, 14))):
+        color = np.clip(rng.uniform(0.05, 0.95) + rng.normal(0.0, 0.12, 3), 0.0, 1.0)
+        x, y = rng.uniform(0.0, [width / side, height / side])
+        a, b = rng.uniform(0.02, 0.3, 2)
+        if rng.random() < 0.7:
+            inside = (np.abs(xs - x) < a) & (np.abs(ys - y) < b)
+        else:
+            inside = ((xs - x) / a) ** 2 + ((ys - y) / b) ** 2 < 1.0
+        shade = rng.uniform(-0.3, 0.3) * (ys - y)[..., None]
+        out = np.where(inside[..., None], np.clip(color + shade, 0.0, 1.0), out)
+    rough = rng.standard_normal((height, width))
+    sigma = side * rng.uniform(0.002, 0.02)
+    rough = ndimage.gaussian_filter(rough, sigma)
+    out = out + (rng.uniform(0.0, 0.06) / max(float(rough.std()), 1e-9)) * rough[..., None]
+    focus = side * 0.02 * rng.random() ** 2
+    out = ndimage.gaussian_filter(out, (focus, focus, 0), mode="nearest")
+    return np.asarray(np.clip(out, 0.0, 1.0), np.float32)
+
+
+def streams(drawn_seed: int, subject: str, view: str) -> dict[str, np.random.Generator]:
+    """Generators for what is drawn pixel by pixel: ``sensor``, ``matte``, ``behind``, ``body``."""
+    rows = {"sensor": _PHOTO, "matte": _ALPHA, "behind": _BACKDROP, "body": _NOISE}
+    return {name: stream(drawn_seed, subject, view, 100 + which) for name, which in rows.items()}

@@ -1,0 +1,36 @@
+"""What is worked out once and kept on disk: by what code it was made, and how it is written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..formats.atomic import whole_file, why
+from ..types import LikenessError
+
+
+def code_digest(parts: Sequence[str]) -> str:
+    """A hash of code: files and folders (without those inside) of the engine."""
+    engine = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for part in parts:
+        path = engine / part
+        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def shared_file(path: Path) -> Iterator[Path]:
+    """``whole_file`` in a folder that is made first, for several processes at once."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LikenessError(
+            f"The folder '{path.parent}' cannot be made: {why(error)}.",
+            "Choose another folder for what is kept, or make room.",
+        ) from error
+    with whole_file(path, shared=True) as scratch:
+        yield scratch

@@ -1,0 +1,462 @@
+"""From a subject's view to a photo as users have them, and what is known of the person in it.
+
+The part of a reference that costs the same whatever the lift's budget: background, detectors,
+tracker, matte. It is kept on disk by itself, so that lifts of several sizes share it.
+
+A tracked body stands elsewhere than the true one: one photo tells neither the person's size nor
+the lens. So the trunk that was found is laid over the true one by a similarity (of the bust, where
+the picture ends below it), and the other views' cameras go along. What an avatar is posed by is
+its body, not how that stood before the camera, so the trunk's own turn and size are no error that
+a network must mend; pose, shape and matte are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from ..body import Body
+from ..cameras import field_of_view
+from ..evaluation.alignment import similarity
+from ..evaluation.people.render import random_background
+from ..imaging.matting import foreground_colors
+from ..tracking.detectors import Detectors
+from ..tracking.observation import observe
+from ..types import (
+    JOINT_INDEX,
+    NUM_JOINTS,
+    BoolArray,
+    Camera,
+    FloatArray,
+    Hand,
+    LikenessError,
+    Matte,
+    Observation,
+    Portrait,
+    Pose,
+    Track,
+)
+from ..weights import asset_path
+from .augment import (
+    Augmentation,
+    Drawn,
+    Look,
+    blurred,
+    cluttered,
+    draw,
+    recorded,
+    spoilt,
+    streams,
+)
+from .augment_body import noisy_track
+from .kept import code_digest, shared_file
+from .spaces import moved_camera, moved_pose, to_photo
+from .subjects import BadSample, Subject
+
+VERSION = "1"
+"""Of the files; raise it when what they hold changes for another reason than that of ``_CODE``."""
+
+_CODE = (
+    "training/photographs.py", "training/augment.py", "training/augment_body.py",
+    "training/spaces.py", "tracking", "tracking/detectors", "imaging/matting.py",
+    "imaging/matte_check.py", "imaging/guided.py", "imaging/colour_model.py",
+    "gaussians/lift/held.py",
+)  # fmt: skip
+
+_TRUNK = ("pelvis", "left_hip", "right_hip", "spine1", "spine2", "spine3")
+_BUST = ("neck", "head", "left_collar", "right_collar", "spine3")
+_BODY_JOINTS = 22
+_LEAST_SEEN = 0.5  # confidence of a joint that is held against the truth
+_MOST_OFF = 0.20  # metres: mean over the seen joints; the worst of a hundred good fits has 0.12
+_MOST_TURNED = 60.0  # degrees of the trunk
+_SIZES = (0.5, 2.0)  # of the person; a wrong lens is no error of this kind
+
+
+class Refused(Exception):
+    """Why a view cannot be a reference: nobody is found in it, or the lift cannot use it."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The body of a reference, and how the subject's other views stand to it.
+
+    Attributes:
+        betas: [B]. pose: in the photo camera's space. camera: the photo's.
+        framing, view: as in :class:`~..types.Track`.
+        motion: [4, 4] from the subject's space to that one; it may change sizes.
+        look: of the photo, which the truth is to have as well.
+        true: whether the body is the subject's own.
+    """
+
+    betas: FloatArray
+    pose: Pose
+    camera: Camera
+    framing: str
+    view: str
+    motion: FloatArray
+    look: Look
+    true: bool
+
+    def arrays(self) -> dict[str, Any]:
+        """Its numbers, to be stored, and by :meth:`of` read."""
+        look = (*self.look.gains, self.look.contrast, self.look.saturation)
+        return {
+            "fit.betas": np.asarray(self.betas), "fit.motion": np.asarray(self.motion, np.float64),
+            "fit.full_pose": np.asarray(self.pose.full_pose),
+            "fit.transl": np.asarray(self.pose.transl),
+            "fit.expression": np.asarray(self.pose.expression),
+            "fit.viewmat": np.asarray(self.camera.viewmat, np.float64),
+            "fit.K": np.asarray(self.camera.K, np.float64),
+            "fit.size": np.array([self.camera.width, self.camera.height], np.int32),
+            "fit.look": np.array(look, np.float64), "fit.true": np.array([self.true]),
+            "fit.framing": _letters(self.framing), "fit.view": _letters(self.view),
+        }  # fmt: skip
+
+    @staticmethod
+    def of(arrays: dict[str, Any]) -> Fit:
+        """The inverse of :meth:`arrays`.
+
+        Raises:
+            KeyError, ValueError: something is missing or no such thing.
+        """
+        a = {name[4:]: value for name, value in arrays.items() if name.startswith("fit.")}
+        width, height = (int(v) for v in a["size"])
+        r, g, b, contrast, saturation = (float(v) for v in a["look"])
+        return Fit(
+            a["betas"], Pose(a["full_pose"], a["transl"], a["expression"]),
+            Camera(a["viewmat"], a["K"], width, height), _word(a["framing"]), _word(a["view"]),
+            a["motion"], Look((r, g, b), contrast, saturation), bool(a["true"][0]),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A view as a photo.
+
+    Attributes:
+        matte: of the photo. track: the body that the lift is given. fit: the same, and the way to
+            the other views. observation: what the detectors saw; None where nobody asked them.
+        note: a word about a kept file that had to be made anew.
+    """
+
+    matte: Matte
+    track: Track
+    fit: Fit
+    observation: Observation | None
+    note: str | None = None
+
+
+class Photographs:
+    """Makes photos of subjects' views.
+
+    Args:
+        body: the default body that the shards' betas are of.
+        observed: whether the detectors look at every photo (a lift needs their landmarks).
+        cache: a folder to keep the results in, or None. Several processes may share it.
+    """
+
+    def __init__(
+        self, body: Body, augmentation: Augmentation, observed: bool, cache: Path | None
+    ) -> None:
+        self.body, self.augmentation, self.observed = body, augmentation, observed
+        self.cache = cache
+
+    def drawn(self, subject: Subject, view: int) -> Drawn:
+        """What befalls a view. One that is the only one of its pose keeps the true body: another
+        one cannot be carried into the other views."""
+        pose = subject.views[view].pose
+        movable = any(v.pose == pose for k, v in enumerate(subject.views) if k != view)
+        name = subject.views[view].name
+        return draw(self.augmentation, subject.identity, name, movable)
+
+    def name(self, subject: Subject, view: int) -> str:
+        """All that a photo depends on."""
+        said = json.dumps(asdict(self.drawn(subject, view)), sort_keys=True)
+        seed = self.augmentation.seed if not self.drawn(subject, view).clean else 0
+        return "/".join([
+            self._made_for, subject.identity, subject.views[view].name, said, str(seed),
+        ])  # fmt: skip
+
+    @cached_property
+    def _made_for(self) -> str:
+        digest = hashlib.sha256(f"{VERSION}/{code_digest(_CODE)}/{self.observed}".encode())
+        for name in ("v_template", "f", "shapedirs", "weights"):
+            digest.update(np.ascontiguousarray(getattr(self.body, name)).tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def _detectors(self) -> Detectors:
+        return Detectors(asset_path("pose_landmark").parent)
+
+    def of(self, subject: Subject, view: int) -> Photograph:
+        """The photo of one view.
+
+        Raises:
+            Refused: the detectors find nobody, or the tracker found somebody else.
+        """
+        drawn = self.drawn(subject, view)
+        if self.cache is None or not (self.observed or drawn.tracked):
+            return self._make(subject, view, drawn)
+        key = hashlib.sha256(self.name(subject, view).encode()).hexdigest()[:24]
+        path = self.cache / "photos" / key[:2] / f"{key}.safetensors"
+        note = None
+        if path.is_file():
+            try:
+                return _read(path)
+            except (OSError, SafetensorError, KeyError, ValueError) as error:
+                note = f"the kept file '{path}' was damaged and is made anew ({error!r})"
+        made = self._make(subject, view, drawn)
+        with shared_file(path) as scratch:
+            _write(made, scratch)
+        return replace(_read(path), note=note)
+
+    def _make(self, subject: Subject, view: int, drawn: Drawn) -> Photograph:
+        try:
+            made = self._tracked if drawn.tracked else self._known
+            return _in_bytes(made(subject, view, drawn))
+        except BadSample as error:
+            raise Refused(str(error)) from error
+        except LikenessError as error:
+            raise Refused(error.message) from error
+
+    def _known(self, subject: Subject, view: int, drawn: Drawn) -> Photograph:
+        """With the true matte and body, or what errors make of them."""
+        shown = subject.views[view]
+        rgba = shown.rgba()
+        random = streams(self.augmentation.seed, subject.identity, shown.name)
+        alpha = np.ascontiguousarray(rgba[..., 3])
+        matte = Matte(alpha, np.ascontiguousarray(rgba[..., :3]))
+        portrait = None
+        if self.observed or not drawn.clean:
+            portrait = photo_of(subject, view, rgba, drawn, random)
+        if portrait is not None and replace(drawn, noise=0.0, lens_known=True) != Drawn():
+            alpha = spoilt(blurred(alpha[..., None], drawn.lens)[..., 0], drawn.matte,
+                           random["matte"])  # fmt: skip
+            matte = Matte(alpha, foreground_colors(portrait.rgb, alpha))
+        track, motion = true_track(subject, view, self.body)
+        true = not drawn.noise
+        if drawn.noise:
+            track, motion = self._with_noise(track, motion, drawn, random["body"])
+        observation = None
+        if self.observed and portrait is not None:
+            observation = observe(portrait, self._detectors)
+        fit = Fit(track.betas, track.pose, track.camera, track.framing, track.view, motion,
+                  drawn.look, true)  # fmt: skip
+        return Photograph(matte, track, fit, observation)
+
+    def _with_noise(
+        self, track: Track, motion: FloatArray, drawn: Drawn, rng: np.random.Generator
+    ) -> tuple[Track, FloatArray]:
+        noisy = noisy_track(self.body, track, rng, drawn.noise, drawn.lens_known)
+        _, laid = aligned(self.body, noisy, track)
+        return noisy, np.linalg.inv(laid) @ motion
+
+    def _tracked(self, subject: Subject, view: int, drawn: Drawn) -> Photograph:
+        """With what matting and tracker find, as in use."""
+        # At importing, the pipeline would pull in all that a build needs.
+        from ..pipeline import checked_matte, track_loaded
+
+        random = streams(self.augmentation.seed, subject.identity, subject.views[view].name)
+        rgba = subject.views[view].rgba()
+        portrait = photo_of(subject, view, rgba, drawn, random)
+        truth, motion = true_track(subject, view, self.body)
+        fov = field_of_view(truth.camera) if drawn.lens_known else None
+        found = track_loaded(portrait, self.body, self._detectors, fov=fov)
+        matte, _ = checked_matte(found, self.body.personalised(found.track.betas))
+        error, laid = aligned(self.body, found.track, truth)
+        if wrong := error.failure():
+            raise Refused(f"the tracker lost the person ({wrong})")
+        track = found.track
+        fit = Fit(
+            track.betas, track.pose, track.camera, track.framing, track.view,
+            np.linalg.inv(laid) @ motion, drawn.look, False,
+        )  # fmt: skip
+        return Photograph(matte, track, fit, found.observation)
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """How far a body is from the true one, once laid over it.
+
+    Attributes:
+        joints: metres, the mean over the body's seen joints. turned: degrees by which the trunk
+            had to be turned, size: by which the body had to be made larger.
+    """
+
+    joints: float
+    turned: float
+    size: float
+
+    def failure(self) -> str | None:
+        """What is so wrong that it is no error of a fit but another fit."""
+        if self.joints > _MOST_OFF:
+            return f"its joints are {100 * self.joints:.0f} cm off"
+        if self.turned > _MOST_TURNED:
+            return f"the trunk is turned by {self.turned:.0f} degrees"
+        if not _SIZES[0] < self.size < _SIZES[1]:
+            return f"the body is {1 / self.size:.2f} times as large"
+        return None
+
+
+def aligned(body: Body, found: Track, truth: Track) -> tuple[Misfit, FloatArray]:
+    """Lay a body over the true one, both in the photo camera's space.
+
+    Args:
+        body: with the shape basis of both.
+
+    Returns:
+        How well that went, and [4, 4] from the found body's space to the true one's.
+    """
+    posed = [body.vertices(t.pose, t.betas) for t in (found, truth)]
+    vertices, joints = ([np.asarray(p[k], np.float64) for p in posed] for k in (0, 1))
+    rows = _anchors(body, truth.framing)
+    size, turn, shift = similarity(vertices[0][rows], vertices[1][rows])
+    laid = np.eye(4)
+    laid[:3, :3], laid[:3, 3] = size * turn, shift
+    seen = np.asarray(found.joint_confidence[:_BODY_JOINTS]) >= _LEAST_SEEN
+    off = np.linalg.norm(joints[0] @ laid[:3, :3].T + shift - joints[1], axis=1)[:_BODY_JOINTS]
+    mean = float(off[seen].mean()) if seen.any() else 0.0
+    angle = float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1.0) / 2.0, -1.0, 1.0))))
+    return Misfit(mean, angle, size), laid
+
+
+def _anchors(body: Body, framing: str) -> BoolArray:
+    """[V] vertices by which one body is laid over another."""
+    names = _BUST if framing == "head" else _TRUNK
+    out: BoolArray = np.isin(body.weights.argmax(1), [JOINT_INDEX[name] for name in names])
+    return out
+
+
+def true_track(subject: Subject, view: int, body: Body) -> tuple[Track, FloatArray]:
+    """The true body as a tracker would give it, and [4, 4] from the subject's space to its."""
+    shown = subject.views[view]
+    motion = to_photo(shown.camera)
+    pose = moved_pose(subject.pose(view), body.personalised(subject.betas), motion)
+    track = Track(
+        subject.betas, pose, moved_camera(shown.camera, motion), subject.framing,
+        np.ones(NUM_JOINTS), 0.0, 0.0, view=shown.kind,
+    )  # fmt: skip
+    return track, motion
+
+
+def photo_of(
+    subject: Subject, view: int, rgba: FloatArray, drawn: Drawn,
+    random: dict[str, np.random.Generator],
+) -> Portrait:  # fmt: skip
+    """The view before its background, or one that is drawn for it, photographed.
+
+    Raises:
+        BadSample: the background is damaged.
+    """
+    shown = subject.views[view]
+    behind = shown.behind()
+    if behind is None:
+        rng = backdrop_numbers(subject, shown.name)
+        behind = random_background(shown.camera.height, shown.camera.width, rng)
+        if drawn.busy:
+            behind = cluttered(behind, random["behind"])
+    alpha = rgba[..., 3:]
+    rgb = np.clip(rgba[..., :3] * alpha + behind * (1.0 - alpha), 0.0, 1.0).astype(np.float32)
+    if drawn.look != Look() or drawn.lens != Drawn().lens:
+        rgb = recorded(blurred(drawn.look(rgb), drawn.lens), drawn.lens, random["sensor"])
+    size = (shown.camera.width, shown.camera.height)
+    return Portrait(rgb, None, Path(f"{subject.key}.{shown.name}"), original_size=size)
+
+
+def backdrop_numbers(subject: Subject, view: str) -> np.random.Generator:
+    """Random numbers for what stands behind a view, always the same."""
+    seed = zlib.crc32(f"{subject.key}/{view}".encode())
+    return np.random.default_rng([subject.seed & 0xFFFFFFFF, seed])
+
+
+# -- on disk ------------------------------------------------------------------------------------
+
+_SEEN = ("pose", "pose_visibility", "pose_world")
+
+
+def _in_bytes(made: Photograph) -> Photograph:
+    """With a matte in 8 bits, as it is kept, so that nothing depends on whether it was."""
+    alpha, colors = (_of_bytes(_bytes(v)) for v in (made.matte.alpha, made.matte.foreground))
+    return replace(made, matte=Matte(alpha, colors))
+
+
+def _write(made: Photograph, path: Path) -> None:
+    track = made.track
+    out = {
+        **made.fit.arrays(),
+        "alpha": _bytes(made.matte.alpha), "foreground": _bytes(made.matte.foreground),
+        "confidence": np.asarray(track.joint_confidence, np.float64),
+        "errors": np.array([_number(track.face_error), _number(track.pose_error)]),
+    }  # fmt: skip
+    observation = made.observation
+    if observation is not None:
+        out |= {f"seen.{name}": np.asarray(getattr(observation, name)) for name in _SEEN}
+        out["seen.mask"] = np.asarray(observation.person_mask, np.float16)
+        out["seen.scores"] = np.array([
+            observation.face_score, observation.person_index, observation.num_people
+        ], np.float64)  # fmt: skip
+        if observation.face is not None:
+            out["seen.face"] = np.asarray(observation.face)
+        for k, hand in enumerate(observation.hands):
+            out[f"hand{k}.landmarks"] = np.asarray(hand.landmarks)
+            out[f"hand{k}.world"] = np.asarray(hand.world)
+            out[f"hand{k}.side"] = np.array([hand.left, hand.score], np.float64)
+    save_file({name: np.ascontiguousarray(value) for name, value in out.items()}, path)
+
+
+def _read(path: Path) -> Photograph:
+    with safe_open(path, framework="numpy") as file:
+        arrays: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    fit = Fit.of(arrays)
+    face_error, pose_error = (None if np.isnan(v) else float(v) for v in arrays["errors"])
+    track = Track(
+        fit.betas, fit.pose, fit.camera, fit.framing, arrays["confidence"], face_error, pose_error,
+        view=fit.view,
+    )  # fmt: skip
+    observation = None
+    if "seen.pose" in arrays:
+        face_score, index, people = arrays["seen.scores"]
+        hands: list[Hand] = []
+        while f"hand{len(hands)}.side" in arrays:
+            k = f"hand{len(hands)}"
+            left, score = arrays[f"{k}.side"]
+            hands.append(
+                Hand(bool(left), arrays[f"{k}.landmarks"], arrays[f"{k}.world"], float(score))
+            )
+        observation = Observation(
+            **{name: arrays[f"seen.{name}"] for name in _SEEN},
+            person_mask=arrays["seen.mask"].astype(np.float32), face=arrays.get("seen.face"),
+            face_score=float(face_score), hands=tuple(hands), person_index=int(index),
+            num_people=int(people),
+        )  # fmt: skip
+    matte = Matte(_of_bytes(arrays["alpha"]), _of_bytes(arrays["foreground"]))
+    return Photograph(matte, track, fit, observation)
+
+
+def _bytes(values: FloatArray) -> np.ndarray[Any, Any]:
+    return np.asarray(np.round(np.clip(values, 0.0, 1.0) * 255.0), np.uint8)
+
+
+def _of_bytes(values: np.ndarray[Any, Any]) -> FloatArray:
+    return values.astype(np.float32) / np.float32(255.0)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _letters(word: str) -> np.ndarray[Any, Any]:
+    return np.frombuffer(word.encode(), np.uint8)
+
+
+def _word(letters: np.ndarray[Any, Any]) -> str:
+    return bytes(letters).decode()
