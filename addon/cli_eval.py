@@ -154,8 +154,22 @@ def _print(report: dict[str, Any]) -> None:
         for method, figures in part["mean"].items():
             known = [f"{k} {v:.4g}" for k, v in figures.items() if v is not None]
             click.echo(f"  {method:<16} {', '.join(known)}")
+        for kind, of_kind in {"all": part, **part["kinds"]}.items():
+            for method, gains in of_kind["gains"].items():
+                click.echo(f"  {method} beside the lift, {kind}: {_told(gains)}")
     for name, part in report.get("against", {}).items():
         if isinstance(part, dict):
             for label, deltas in part["delta"].items():
                 known = [f"{k} {v:+.4g}" for k, v in deltas.items()]
                 click.echo(f"  {name}, {label} beside the other: {', '.join(known)}")
+
+
+def _told(gains: dict[str, Any]) -> str:
+    """A method's gains in the figures of the person, in a line."""
+    said = []
+    for name, found in gains.items():
+        if name.endswith("_fg") or name == "lpips":
+            less = found.get("error_less_pct")
+            said.append(f"{name} {found['gain']:+.4g}" if less is None
+                        else f"{name} error {-less:+.1f} %")  # fmt: skip
+    return ", ".join(said)

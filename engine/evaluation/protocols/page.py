@@ -179,6 +179,8 @@ def _section(
     tables = [_means_table("All that counts", whole, facing, names)]
     if len(whole["kinds"]) > 1 or INPUT in whole["kinds"]:
         tables.append(_kinds_table(name, whole, facing, names))
+    if any(part["gains"] for part in whole["kinds"].values()):
+        tables.append(_gains_table(whole))
     for group, parts in whole["groups"].items():
         its = None if facing is None else facing["groups"].get(group, {})
         tables.append(_group_table(group, parts, whole, its, names))
@@ -302,6 +304,40 @@ def _kinds_table(
     frame = {tracking.TRACKING: "the angle from the front", REENACT: "frame"}
     title = f"By {frame.get(protocol, 'the angle from the reference')}"
     return Table(title, _columns(names), lines, "views in brackets; the input counts in no mean")
+
+
+def _gains_table(whole: Mapping[str, Any]) -> Table:
+    """How much better than the lift the other methods are, by kind of view."""
+    rows = {"all that counts": whole, **{_kind_title(k): v for k, v in whole["kinds"].items()}}
+    there = {f for part in rows.values() for figures in part["gains"].values() for f in figures}
+    names = [name for name in compare.FIGURES if name in there]
+    lines = []
+    for kind, part in rows.items():
+        for k, (method, figures) in enumerate(part["gains"].items()):
+            cells = [_gain_cell(name, figures.get(name)) for name in names]
+            lines.append(Line(f"{kind}, {method}", cells, "" if k else "first"))
+    columns = [
+        compare.FIGURES[name][0] + (", error less" if name == "lpips" or "ssim" in name else "")
+        for name in names
+    ]
+    note = (
+        "Differences view by view, more is better, ± the standard error over people. Of SSIM and "
+        "LPIPS per cent by which the error (1 - SSIM, or LPIPS) is less."
+    )
+    return Table("Beside the lift", columns, lines, note)
+
+
+def _gain_cell(name: str, found: Mapping[str, Any] | None) -> Cell:
+    if found is None:
+        return Cell(_NONE)
+    if found.get("error_less_pct") is not None:
+        value, text = found["error_less_pct"], f"{found['error_less_pct']:+.1f} %"
+    else:
+        value, digits = found["gain"], compare.FIGURES[name][1]
+        sem = "" if found["sem"] is None else f" ± {found['sem']:.{digits}f}"
+        text = f"{value:+.{digits}f}{sem}"
+    sure = found["sem"] is None or abs(found["gain"]) > 2 * found["sem"]
+    return Cell(text, ("better" if value > 0 else "worse") if value and sure else "")
 
 
 def _kind_title(kind: str) -> str:

@@ -19,7 +19,11 @@ Means = dict[str, dict[str, float | None]]
 JUDGED = ("psnr_fg", "ssim_fg", "lpips", "joints_mm", "face_mm")
 """Figures by which a group may be worse than the rest."""
 
+GAINS = ("psnr", "psnr_fg", "ssim", "ssim_fg", "ms_ssim", "ms_ssim_fg", "lpips", "identity")
+"""Figures of which a method's gain over the lift is told."""
+
 _DIGITS = 5
+_BASE = "lift"
 FAR_KIND = "30-180"
 
 
@@ -28,6 +32,7 @@ def summarised(records: Sequence[Record]) -> dict[str, Any]:
 
     Returns:
         ``items`` and ``people``: how many counted; ``mean``: method -> figure -> mean;
+        ``gains``: see :func:`gains`;
         ``kinds``: the same for each kind of view, those that do not count in ``mean`` as well;
         ``groups``: kind of group -> group -> the same; ``worst``: see :func:`worst_groups`.
     """
@@ -65,6 +70,46 @@ def means(records: Sequence[Record]) -> Means:
         }
         for method, figures in found.items()
     }  # fmt: skip
+
+
+def gains(records: Sequence[Record]) -> dict[str, dict[str, dict[str, float | int | None]]]:
+    """How much better than the lift each other method is, view by view.
+
+    Returns:
+        method -> figure -> ``gain``: mean over people of the mean difference over their views;
+        ``sem``: the standard error of that mean, None of one person; ``people``; and of SSIM and
+        LPIPS ``error_less_pct``: by how many per cent the error (1 - SSIM, or LPIPS) is less.
+    """
+    pairs: dict[str, dict[str, dict[str, list[tuple[float, float]]]]] = {}
+    for record in records:
+        base = record["figures"].get(_BASE, {})
+        for method, figures in record["figures"].items():
+            for name in GAINS if method != _BASE else ():
+                before, after = base.get(name), figures.get(name)
+                if before is not None and after is not None:
+                    people = pairs.setdefault(method, {}).setdefault(name, {})
+                    people.setdefault(record["person"], []).append((before, after))
+    return {
+        method: {name: _gain(name, people) for name, people in figures.items()}
+        for method, figures in pairs.items()
+    }
+
+
+def _gain(
+    name: str, people: Mapping[str, Sequence[tuple[float, float]]]
+) -> dict[str, float | int | None]:
+    both = np.array([np.mean(pairs, axis=0) for pairs in people.values()])
+    change = (both[:, 1] - both[:, 0]) * (-1.0 if name == "lpips" else 1.0)
+    sem = float(change.std(ddof=1) / np.sqrt(len(change))) if len(change) > 1 else None
+    out: dict[str, float | int | None] = {
+        "gain": round(float(change.mean()), _DIGITS),
+        "sem": None if sem is None else round(sem, _DIGITS),
+        "people": len(change),
+    }
+    if name == "lpips" or "ssim" in name:
+        before, after = both.mean(0) if name == "lpips" else 1.0 - both.mean(0)
+        out["error_less_pct"] = round(100.0 * (1.0 - after / before), 2) if before else None
+    return out
 
 
 def worst_groups(whole: Mapping[str, Any], groups: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -114,7 +159,8 @@ def worse_by(figure: str, value: float, mean: float) -> float:
 
 def _part(records: Sequence[Record]) -> dict[str, Any]:
     people = {record["person"] for record in records}
-    return {"items": len(records), "people": len(people), "mean": means(records)}
+    return {"items": len(records), "people": len(people), "mean": means(records),
+            "gains": gains(records)}  # fmt: skip
 
 
 def _kinds(records: Sequence[Record]) -> list[str]:

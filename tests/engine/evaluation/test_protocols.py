@@ -31,7 +31,7 @@ from likeness.engine.evaluation.protocols.identity import (
 from likeness.engine.evaluation.protocols.items import Failed, Item
 from likeness.engine.evaluation.protocols.methods import Made, Methods
 from likeness.engine.evaluation.protocols.shots import Shot, portrait_of
-from likeness.engine.evaluation.protocols.summary import summarised
+from likeness.engine.evaluation.protocols.summary import gains, summarised
 from likeness.engine.gaussians import place
 from likeness.engine.pipeline import TrackedPortrait
 from likeness.engine.render import render_camera
@@ -341,6 +341,27 @@ def test_means_are_over_people() -> None:
     (worst,) = whole["worst"]
     assert (worst["by"], worst["group"], worst["people"]) == ("sex", "f", 1)
     assert worst["worse_by_pct"] == pytest.approx(100 * 7.5 / 22.5, abs=0.01)
+
+
+def test_gains_are_of_the_same_views() -> None:
+    """Ann gains 1 and 3 dB, Bob 6 where both have a figure: mean(2, 6) ± std / sqrt 2. Errors of
+    SSIM go from mean(0.4, 0.2) to mean(0.3, 0.1), a third less."""
+
+    def record(person: str, psnr: tuple[float, float | None], ssims: tuple[float, float]):
+        return {"person": person, "figures": {
+            method: {"psnr_fg": psnr[k], "ssim_fg": ssims[k]}
+            for k, method in enumerate(("lift", "network"))
+        }}  # fmt: skip
+
+    found = gains([
+        record("ann", (10.0, 11.0), (0.6, 0.7)), record("ann", (10.0, 13.0), (0.6, 0.7)),
+        record("bob", (20.0, 26.0), (0.8, 0.9)), record("bob", (20.0, None), (0.8, 0.9)),
+    ])  # fmt: skip
+    assert list(found) == ["network"]
+    psnr_gain, ssim_gain = found["network"]["psnr_fg"], found["network"]["ssim_fg"]
+    assert psnr_gain == {"gain": 4.0, "sem": 2.0, "people": 2}
+    assert ssim_gain["gain"] == pytest.approx(0.1)
+    assert ssim_gain["error_less_pct"] == pytest.approx(100 / 3, abs=0.01)
 
 
 # Faces ----------------------------------------------------------------------------------------
