@@ -33,6 +33,7 @@ _USUALLY = ("psnr_fg", True)
 
 _OF_AVATARS = ("gaussians", "seconds")  # columns that views and groups do not have
 _NONE = "–"
+_MOST_IN_A_ROW = 6  # pictures
 
 
 @dataclass(frozen=True)
@@ -405,6 +406,10 @@ def _card(
     first += [(name, name, pictures) for name in names_of_differences]
     first += [(f"other: {judged} difference", f"{judged} difference", copied)]
     row = [Picture(files[name], caption) for caption, name, files in first if name in files]
+    rows = [row]
+    if len(row) > _MOST_IN_A_ROW:
+        off = [picture for picture in row if picture.caption.endswith(" difference")]
+        rows = [[picture for picture in row if picture not in off], off]
     shown_already = {name for _, name, files in first if files is pictures}
     rest: dict[str, list[Picture]] = {}
     for name, path in pictures.items():
@@ -413,7 +418,7 @@ def _card(
             turned.append(Picture(path, name))
             if name in copied:
                 turned.append(Picture(copied[name], f"other: {name}"))
-    return Card(record["key"], about, table, [row, *rest.values()])
+    return Card(record["key"], about, table, [*rows, *rest.values()])
 
 
 def _settings(report: Mapping[str, Any], other: Other | None) -> Iterable[tuple[str, str, str]]:
