@@ -7,7 +7,10 @@ from typing import Any
 
 from ..evaluation.protocols.summary import worse_by
 
-LIFT, NETWORK = "lift", "network"
+NETWORK = "network"
+WAYS = ("lift", "lift-small", NETWORK, f"{NETWORK}+refine")
+"""Of evaluation's methods: the lift, the same with as many splats as the network takes, ..."""
+
 FIGURES = {"psnr_fg": ("PSNR, dB", 2), "ssim_fg": ("SSIM", 4), "ms_ssim": ("MS-SSIM", 4),
            "lpips": ("LPIPS", 4)}  # fmt: skip
 """What the tables show, of the person's pixels where it can be told: name, digits."""
@@ -125,11 +128,12 @@ def _evaluation(card: Mapping[str, Any]) -> Iterator[str]:
         + _checked(card["leaks"])
     )
     for name, part in found["protocols"].items():
-        table = list(_kinds(part))
+        ways = [way for way in WAYS if way in (part["mean"] or {})]
+        table = list(_kinds(part, ways))
         if table:
             yield f"### {name}: {part['items']} views of {part['people']} people"
-            yield _table(_heads("views"), table)
-        yield from _groups(name, part)
+            yield _table(["views", *_heads(ways)], table)
+        yield from _groups(name, part, ways)
 
 
 def _checked(found: Sequence[str] | None) -> str:
@@ -140,27 +144,26 @@ def _checked(found: Sequence[str] | None) -> str:
     return "Checked: none of these people, of their assets or their lights were trained on."
 
 
-def _heads(first: str) -> list[str]:
-    names = [name for name, _ in FIGURES.values()]
-    return [first, *(f"{name} {way}" for name in names for way in (LIFT, NETWORK))]
+def _heads(ways: Sequence[str]) -> list[str]:
+    return [f"{name} {way}" for name, _ in FIGURES.values() for way in ways]
 
 
-def _kinds(part: Mapping[str, Any]) -> Iterator[list[Any]]:
+def _kinds(part: Mapping[str, Any], ways: Sequence[str]) -> Iterator[list[Any]]:
     means = {"mean": {"mean": part["mean"]}, **(part["kinds"] or {})}
     for kind, one in means.items():
         figures = (one or {}).get("mean") or {}
         if NETWORK in figures:
-            yield [kind, *_cells(figures)]
+            yield [kind, *_cells(figures, ways)]
 
 
-def _cells(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _cells(figures: Mapping[str, Mapping[str, Any]], ways: Sequence[str]) -> list[str]:
     return [
         "" if (value := figures.get(way, {}).get(name)) is None else f"{value:.{digits}f}"
-        for name, (_, digits) in FIGURES.items() for way in (LIFT, NETWORK)
+        for name, (_, digits) in FIGURES.items() for way in ways
     ]  # fmt: skip
 
 
-def _groups(name: str, part: Mapping[str, Any]) -> Iterator[str]:
+def _groups(name: str, part: Mapping[str, Any], ways: Sequence[str]) -> Iterator[str]:
     """People by skin tone, sex, age and hair, with how much worse than the mean each is."""
     rows, worst = [], []
     mean = ((part["mean"] or {}).get(NETWORK) or {}).get("psnr_fg")
@@ -175,7 +178,7 @@ def _groups(name: str, part: Mapping[str, Any]) -> Iterator[str]:
                 percent = worse_by("psnr_fg", value, mean)
                 found.append((percent, group))
                 apart = f"{-percent:+.1f} %"
-            rows.append([by, group, one.get("people", ""), *_cells(figures), apart])
+            rows.append([by, group, one.get("people", ""), *_cells(figures, ways), apart])
         if found:
             percent, group = max(found)
             inside = "within" if percent <= GOAL else "**outside**"
@@ -184,7 +187,7 @@ def _groups(name: str, part: Mapping[str, Any]) -> Iterator[str]:
             )
     if rows:
         yield f"#### {name} by group"
-        yield _table(["by", "group", "people", *_heads("")[1:], "PSNR beside the mean"], rows)
+        yield _table(["by", "group", "people", *_heads(ways), "PSNR beside the mean"], rows)
         yield _listed(worst)
 
 
