@@ -211,10 +211,10 @@ class _Session:
                     last = self._steps(monitor)
         if self.main and onnx:
             self._export()
-        if self.main:
-            self._write_card(fresh=last is not None)
         seconds = time.perf_counter() - begin
         skipped = self._everywhere(len(self.told.seen))
+        if self.main:  # now that the others no longer wait: it may read many shards
+            self._write_card(fresh=last is not None)
         loss = None if last is None else last.loss
         self.say(
             f"{trainer.steps_done} steps done in {seconds:.0f} s"
