@@ -19,14 +19,15 @@ PATH = click.Path(path_type=Path)
 
 @click.command(short_help="Train a network, or go on with its training.")
 @click.option(
-    "--data", metavar="SHARDS", multiple=True, required=True,
-    help="A folder of shards, a pattern like 'shard-{000000..000099}.tar', or a file; several in "
-    "turn.",
+    "--data", metavar="SHARDS", multiple=True,
+    help="Required. A folder of shards, a pattern like 'shard-{000000..000099}.tar', or a file; "
+    "several in turn.",
 )  # fmt: skip
 @click.option("-o", "--out", metavar="RUN", required=True, type=PATH, help="The run's folder.")
 @click.option(
     "--config", metavar="NAME|JSON",
-    help="paper, base, tiny, or a file as a run's config.json; else what RUN was begun with.",
+    help="paper, base, small, tiny, or a file as a run's config.json; else what RUN was begun "
+    "with.",
 )  # fmt: skip
 @click.option(
     "--set", "changes", metavar="NAME=VALUE", multiple=True,
@@ -52,6 +53,10 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--onnx/--no-onnx", default=True, help="Also export the network at the end (the default)."
 )
+@click.option(
+    "--export-weights", metavar="DIR", type=PATH,
+    help="Train nothing; write RUN's network into DIR in the form that comes with Likeness.",
+)  # fmt: skip
 @click.option("--body", metavar="NPZ", type=PATH, help="Another body file.")
 def train(
     data: tuple[str, ...],
@@ -65,6 +70,7 @@ def train(
     references: Path | None,
     lift_only: int | None,
     onnx: bool,
+    export_weights: Path | None,
     body: Path | None,
 ) -> None:
     """Train a network on shards of people.
@@ -72,6 +78,11 @@ def train(
     RUN gets checkpoints, curves and sample sheets, and the network itself in RUN/network. The same
     command again goes on where a stopped run was.
     """
+    if export_weights is not None:
+        _export_weights(out, export_weights, body)
+        return
+    if not data:
+        raise click.UsageError("Missing option '--data'.")
     chosen = _chosen(out, config, changes, steps, workers)
     from ..engine.training.loop import lift_ahead, train_network
 
@@ -93,6 +104,26 @@ def train(
         click.echo(str(result.network))
 
 
+def _export_weights(run: Path, folder: Path, body: Path | None) -> None:
+    _need_torch()
+    from ..engine.body import load_body
+    from ..engine.network.shipping import ship_network
+    from ..engine.training.run_folder import NETWORK_FOLDER
+    from ..engine.weights import asset_path
+
+    written = ship_network(run / NETWORK_FOLDER, folder, load_body(body or asset_path("body")))
+    for path in written:
+        click.echo(f"{path} ({path.stat().st_size / 1e6:.2f} MB)")
+
+
+def _need_torch() -> None:
+    if importlib.util.find_spec("torch") is None:
+        raise LikenessError(
+            "Training needs torch, which is not installed.",
+            "Install it in the project's folder: pip install -e '.[train]'.",
+        )
+
+
 def _chosen(
     run: Path,
     name: str | None,
@@ -101,11 +132,7 @@ def _chosen(
     workers: int | None,
 ) -> TrainConfig:
     """The configuration that the options describe."""
-    if importlib.util.find_spec("torch") is None:
-        raise LikenessError(
-            "Training needs torch, which is not installed.",
-            "Install it in the project's folder: pip install -e '.[train]'.",
-        )
+    _need_torch()
     from ..engine.training.config import read_config, with_settings
     from ..engine.training.run_folder import run_config
 
@@ -113,7 +140,7 @@ def _chosen(
     if config is None:
         raise LikenessError(
             f"'{run}' holds no run to go on with.",
-            "Choose what to train: --config paper, base, tiny, or a JSON file.",
+            "Choose what to train: --config paper, base, small, tiny, or a JSON file.",
         )
     settings = dict(_setting(text) for text in changes)
     for given, value in (("steps", steps), ("workers", workers)):

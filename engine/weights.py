@@ -19,6 +19,9 @@ from .types import LikenessError
 
 ASSETS_VERSION = "2"
 PACKAGE_ASSETS = Path(__file__).resolve().parent.parent / "assets"
+BUNDLED_WEIGHTS = Path(__file__).resolve().parent / "network" / "weights"
+"""Weights that come with Likeness, a folder for each name; part of the package, so that a clone and
+the extension have them as well (``likeness train --export-weights``)."""
 
 ASSETS: dict[str, str] = {
     "body": "body.npz",
@@ -261,7 +264,7 @@ def weights_dirs(more: Sequence[Path] = ()) -> list[Path]:
         *(Path(part) for part in named.split(os.pathsep) if part),
         *more,
         user_weights_dir(),
-        *(folder / "network" for folder in assets_dirs()),
+        BUNDLED_WEIGHTS,
         torch_home / "hub" / "checkpoints",  # where torchvision has put its own
     ]
 

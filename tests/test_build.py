@@ -6,7 +6,9 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -247,6 +249,30 @@ def test_extension_zip(zipped: Path) -> None:
 
 
 @pytest.mark.slow
+def test_trained_weights_are_found_in_the_extension(tmp_path: Path, monkeypatch) -> None:
+    """Staged as for the zip, from a tree that has them; found by the package in it."""
+    tree, stage, baked = (tmp_path / name for name in ("tree", "installed/likeness", "baked"))
+    shutil.copytree(ROOT / "engine", tree / "engine", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "__init__.py", tree)
+    bundled = Path("engine/network/weights/default")
+    (tree / bundled).mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "encoder.onnx", "decoder.onnx"):
+        (tree / bundled / name).write_bytes(b"of a test")
+    baked.mkdir()
+    monkeypatch.setattr(extension, "ROOT", tree)
+    stage.mkdir(parents=True)
+    extension.stage_extension(stage, baked)
+    code = "from likeness.engine.weights import find_weights; print(find_weights('default'))"
+    env = {k: v for k, v in os.environ.items() if not k.startswith("LIKENESS")}
+    env |= {"PYTHONPATH": str(stage.parent), "XDG_DATA_HOME": str(tmp_path / "none")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path,
+        env=env,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == stage / bundled
+
+
 def test_index_makes_a_repository_of_a_folder(zipped: Path) -> None:
     index = json.loads(
         extension.write_index(Path(sys.executable), zipped.parent).read_text(encoding="utf-8")

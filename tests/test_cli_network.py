@@ -41,6 +41,7 @@ def test_networks_that_cannot_be_used(
     """One line with a remedy, before any work, and nothing written."""
     monkeypatch.setenv("LIKENESS_WEIGHTS", "")
     monkeypatch.setattr("likeness.engine.weights.user_weights_dir", lambda: tmp_path / "none")
+    monkeypatch.setattr("likeness.engine.weights.BUNDLED_WEIGHTS", tmp_path / "none")
     monkeypatch.chdir(tmp_path)
     photo = tmp_path / "photo.png"
     Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(photo)

@@ -28,7 +28,7 @@ def trained(run: Path, *options: str) -> int:
     ("options", "said"),
     [
         ([], "holds no run to go on with"),
-        (["--config", "huge"], "paper, base, tiny"),
+        (["--config", "huge"], "paper, base, small, tiny"),
         (["--config", "none.json"], "'none.json' cannot be read: No such file"),
         (["--config", "tiny", "--set", "lr"], "Write --set NAME=VALUE"),
         (["--config", "tiny", "--set", "decoder.layer=4"], "no setting 'network.decoder.layer'"),

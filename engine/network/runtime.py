@@ -41,6 +41,10 @@ ENCODER_ONNX, DECODER_ONNX = "encoder.onnx", "decoder.onnx"
 NOTE = "likeness"
 """Key of the files' metadata under which the export says what they were made from."""
 
+VERSION = 1
+"""Of the ONNX files: what their inputs mean (``inputs.lift_channels`` among them). Raise it when
+that changes, so that a network is not given what it has not learned from."""
+
 ATTRIBUTES = ("offset", "quats", "scales", "opacities", "colors")
 """What the decoder changes: its outputs, and inputs with ``base_`` before their names."""
 
@@ -227,6 +231,7 @@ def export_note(config: NetworkConfig, grids: UVGrids, weights: str) -> dict[str
         weights: sha256 of the safetensors file that was exported.
     """
     return {
+        "version": VERSION,
         "config": as_json(config),
         "triangles": len(grids.places),
         "cells": cells_digest(grids),
@@ -248,6 +253,11 @@ def _check_note(
     note = json.loads(text)
     if not isinstance(note, dict) or note.keys() != export_note(config, grids, "").keys():
         raise LikenessError(f"'{path}' was not exported by this Likeness.", EXPORT_AGAIN)
+    if note["version"] != VERSION:
+        raise LikenessError(
+            f"'{path}' is of version {note['version']}; this Likeness knows {VERSION}.",
+            "Use a network that was trained with this version, or the Likeness that made it.",
+        )
     differing = differing_fields(from_json(NetworkConfig, note["config"], str(path)), config)
     if differing:
         raise LikenessError(

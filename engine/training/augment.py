@@ -367,8 +367,8 @@ def cluttered(behind: FloatArray, rng: np.random.Generator) -> FloatArray:
     side = max(height, width)
     ys, xs = np.indices((height, width)) / side
     out = np.asarray(behind, np.float32).copy()
-    for _ in range(int(rng.integers(4, 14))):
-        color = np.clip(rng.uniform(0.05, 0.95) + rng.normal(0.0, 0.12, 3), 0.0, 1.0)
+    for _ in range(int(rng.integers(3, 10))):
+        color = np.clip(rng.uniform(0.05, 0.9) + rng.normal(0.0, 0.07, 3), 0.0, 1.0)
         x, y = rng.uniform(0.0, [width / side, height / side])
         a, b = rng.uniform(0.02, 0.3, 2)
         if rng.random() < 0.7:
@@ -380,8 +380,8 @@ def cluttered(behind: FloatArray, rng: np.random.Generator) -> FloatArray:
     rough = rng.standard_normal((height, width))
     sigma = side * rng.uniform(0.002, 0.02)
     rough = ndimage.gaussian_filter(rough, sigma)
-    out = out + (rng.uniform(0.0, 0.06) / max(float(rough.std()), 1e-9)) * rough[..., None]
-    focus = side * 0.02 * rng.random() ** 2
+    out = out + (0.04 * rng.random() ** 2 / max(float(rough.std()), 1e-9)) * rough[..., None]
+    focus = side * rng.uniform(0.004, 0.03)
     out = ndimage.gaussian_filter(out, (focus, focus, 0), mode="nearest")
     return np.asarray(np.clip(out, 0.0, 1.0), np.float32)
 

@@ -29,6 +29,10 @@ _ERRORS = {
 and z (to the viewer), beside those of its parent."""
 _FINGERS = (7.2, 6.1, 5.3)
 _LIMBS = {"shoulder": "elbow", "elbow": "wrist", "hip": "knee", "knee": "ankle"}
+_FACE = {
+    "spine3": ("neck",), "neck": ("head",), "head": ("left_eye_smplhf", "right_eye_smplhf"),
+}  # fmt: skip
+"""What holds a face where its dense landmarks are, to a few hundredths of the eyes' distance."""
 _FORGOTTEN = 0.95  # share of the betas' distance from the mean person that a photo does not tell
 _BODY_SHAPE, _HEAD_SHAPE = 0.23, 0.05  # what it tells wrongly
 _EXPRESSION = 0.07
@@ -99,10 +103,16 @@ def _sigma(name: str) -> tuple[float, float, float]:
     return _FINGERS
 
 
-def _child(name: str) -> int | None:
-    """The joint at the other end of a limb's bone."""
-    side, _, part = name.partition("_")
-    return JOINT_INDEX[f"{side}_{_LIMBS[part]}"] if part in _LIMBS else None
+def _ends(name: str, face: bool) -> list[int]:
+    """The joints at the other end of a bone, whose middle a tracker sees."""
+    if face and name in _FACE:
+        return [JOINT_INDEX[end] for end in _FACE[name]]
+    part = _part(name)
+    return [JOINT_INDEX[name.replace(part, _LIMBS[part])]] if part in _LIMBS else []
+
+
+def _part(name: str) -> str:
+    return name.partition("_")[2]
 
 
 def _reached(
@@ -119,17 +129,20 @@ def _reached(
     for j, parent in enumerate(PARENTS):
         if parent >= 0:
             place[j] = place[parent] + world[parent] @ (rest[j] - rest[parent])
-        child = _child(JOINT_NAMES[j])
-        if child is None:
+        ends = _ends(JOINT_NAMES[j], face=true.view != "back")
+        if not ends:
             continue
-        bone = world[j] @ (rest[child] - rest[j])
-        seen, _ = project(wanted[child], true.camera)
+        bone = world[j] @ (rest[ends].mean(0) - rest[j])
+        seen, _ = project(wanted[ends].mean(0), true.camera)
         if ((seen < 0) | (seen > size)).any():
             continue
-        found, _ = project(place[j] + bone, noisy.camera)
-        left = _LEFT * (found - seen)
-        left *= min(1.0, 0.1 * size.max() / max(float(np.linalg.norm(left)), 1e-9))
-        sight = np.array([*_sight(seen + left + rough[child], noisy.camera), -1.0])
+        aim = seen
+        if _part(JOINT_NAMES[j]) in _LIMBS:
+            found, _ = project(place[j] + bone, noisy.camera)
+            left = _LEFT * (found - seen)
+            left *= min(1.0, 0.1 * size.max() / max(float(np.linalg.norm(left)), 1e-9))
+            aim = seen + left + rough[j]
+        sight = np.array([*_sight(aim, noisy.camera), -1.0])
         turn = rotation_between(bone, _along(place[j], bone, sight / np.linalg.norm(sight)))
         for k in _after(j):
             world[k] = turn @ world[k]

@@ -68,7 +68,7 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
         )
     if not on_gpu and accelerator.num_processes > 1:  # torch's threads are torchrun's to share out
         here = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
-        numba.set_num_threads(max(1, numba.config.NUMBA_NUM_THREADS // here))
+        numba.set_num_threads(max(1, numba.get_num_threads() // here))
     return accelerator
 
 

@@ -78,6 +78,7 @@ _BODY_JOINTS = 22
 _LEAST_SEEN = 0.5  # confidence of a joint that is held against the truth
 _MOST_OFF = 0.20  # metres: mean over the seen joints; the worst of a hundred good fits has 0.12
 _MOST_TURNED = 60.0  # degrees of the trunk
+_LEAST_OVERLAP = 0.85  # of the found matte and the true one; a user would see it in the preview
 _SIZES = (0.5, 2.0)  # of the person; a wrong lens is no error of this kind
 
 
@@ -272,6 +273,9 @@ class Photographs:
         fov = field_of_view(truth.camera) if drawn.lens_known else None
         found = track_loaded(portrait, self.body, self._detectors, fov=fov)
         matte, _ = checked_matte(found, self.body.personalised(found.track.betas))
+        overlap = _overlap(matte.alpha, rgba[..., 3])
+        if overlap < _LEAST_OVERLAP:
+            raise Refused(f"the matting failed (it shares {100 * overlap:.0f} % with the truth)")
         error, laid = aligned(self.body, found.track, truth)
         if wrong := error.failure():
             raise Refused(f"the tracker lost the person ({wrong})")
@@ -327,6 +331,11 @@ def aligned(body: Body, found: Track, truth: Track) -> tuple[Misfit, FloatArray]
     mean = float(off[seen].mean()) if seen.any() else 0.0
     angle = float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1.0) / 2.0, -1.0, 1.0))))
     return Misfit(mean, angle, size), laid
+
+
+def _overlap(a: FloatArray, b: FloatArray) -> float:
+    """Intersection over union of two mattes."""
+    return float(np.minimum(a, b).sum() / max(float(np.maximum(a, b).sum()), 1e-9))
 
 
 def _anchors(body: Body, framing: str) -> BoolArray:

@@ -30,11 +30,10 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     )
     monkeypatch.setenv("TORCH_HOME", str(found["torch"]))
     monkeypatch.setattr(weights, "user_weights_dir", lambda: found["user"])
-    monkeypatch.setattr(weights, "PACKAGE_ASSETS", found["bundled"])
+    monkeypatch.setattr(weights, "BUNDLED_WEIGHTS", found["bundled"])
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *args: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *a, **k: pytest.fail("fetched"))
     monkeypatch.setattr("urllib.request.urlopen", lambda *a, **k: pytest.fail("fetched"))
-    found["bundled"] /= "network"
     found["torch"] = found["torch"] / "hub" / "checkpoints"
     return found
 

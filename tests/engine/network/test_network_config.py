@@ -47,7 +47,12 @@ def test_differing_fields_are_named() -> None:
 def test_fields_are_set_by_name() -> None:
     got = with_fields(
         NETWORKS["base"],
-        {"decoder.shell_tokens": "off", "decoder.masking": "0.25", "max_gaussians": "5000"},
+        {
+            "decoder.shell_tokens": "off",
+            "decoder.masking": "0.25",
+            "max_gaussians": "5000",
+            "fewest_gaussians": "1000",
+        },
     )
     assert not got.decoder.shell_tokens
     assert got.decoder.masking == 0.25
