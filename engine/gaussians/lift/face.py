@@ -98,10 +98,8 @@ def refine_face(
     inner = [_behind_photo(face, part.take(shown[part.triangle])) for part in lining]
     own = [_rim_skin(face, rims)]
     for side in SIDES:
-        ball = eyeball(face, side)
-        own += [closed_lid(face, closed, side), socket(face, side)]
-        if ball is not None:
-            own.append(ball)
+        parts = (closed_lid(face, closed, side), socket(face, side), eyeball(face, side))
+        own += [part for part in parts if part is not None]
     completed = BoundGaussians.concatenate([_behind_photo(face, part) for part in own])
     completed = _sunk(face, completed, bound)
     mouth = _sunk(face, BoundGaussians.concatenate(inner), bound)

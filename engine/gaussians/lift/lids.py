@@ -112,8 +112,9 @@ def eye_line(face: Face, side: str) -> EyeLine:
     return EyeLine(ring[0], axes, edges[0], edges[1])
 
 
-def closed_lid(face: Face, closed: FloatArray, side: str) -> BoundGaussians:
-    """Skin for the closed lids, bound to them as they lie closed.
+def closed_lid(face: Face, closed: FloatArray, side: str) -> BoundGaussians | None:
+    """Skin for the closed lids, bound to them as they lie closed; None where no lid unfolds, as
+    where the eye is closed in the photo.
 
     A first layer stays under the photo and closes its gaps; a second one covers the photo's lid
     when the eye closes, and lies folded behind it when the eye is open.
@@ -123,6 +124,8 @@ def closed_lid(face: Face, closed: FloatArray, side: str) -> BoundGaussians:
     rows = np.nonzero(moving)[0]
     spacing = face.coarseness * LID_SPACING
     row, bary = spread_points(closed[f[rows]], spacing)
+    if not len(row):
+        return None
     triangle = rows[row]
     points = np.einsum("nk,nkd->nd", bary, closed[f[triangle]])
     normal = np.einsum("nk,nkd->nd", bary, vertex_normals(closed, f)[f[triangle]])

@@ -10,12 +10,14 @@ from likeness.engine.body import Body, load_body
 from likeness.engine.cameras import orbit, photo_camera, project
 from likeness.engine.gaussians import place
 from likeness.engine.gaussians.lift import LiftOptions, lift
+from likeness.engine.gaussians.lift.face import refine_face
 from likeness.engine.gaussians.lift.face_parts import (
     EYE_RINGS,
     inside_polygon,
     make_face,
     spread_points,
 )
+from likeness.engine.gaussians.lift.lids import closed_lid
 from likeness.engine.gaussians.lift.mouth_seen import INSIDE, seen_through_lips
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
@@ -248,6 +250,19 @@ def test_closed_lids_are_skin_all_over(head: Head):
         lid = drawn[low[1] : low[1] + 2 * (high[1] - low[1]) // 3, low[0] + 3 : high[0] - 3]
         assert np.abs(lid - SKIN).max(-1).mean() < 0.08
         assert (np.abs(lid - SKIN).max(-1) > 0.25).mean() < 0.03
+
+
+@pytest.mark.slow
+def test_eyes_closed_in_the_photo_need_no_lids(head: Head):
+    """Nothing unfolds then."""
+    pose = head.pose(eyeBlinkLeft=1.0, eyeBlinkRight=1.0)
+    vertices, _ = head.body.vertices(pose)
+    track = replace(head.track, pose=pose)
+    face = make_face(head.body, vertices, track, head.observation, head.matte)
+    assert face is not None
+    assert closed_lid(face, face.blinked(), "left") is None
+    refined = refine_face(head.bound, head.body, vertices, track, head.observation, head.matte)
+    assert len(refined) > 1000
 
 
 def test_no_face_nothing_done():
