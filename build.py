@@ -15,6 +15,7 @@ with the assets; what is there already is reused. The parts are in tasks/.
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import shutil
 import subprocess
@@ -44,6 +45,8 @@ from tasks.library import draw_pictures, ensure_library, write_library
 from tasks.messages import update_messages
 
 PYTHON = (3, 11)
+PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+"""A file of tests shares what its fixtures made; ``-n 0`` after them is one test at a time."""
 
 
 def demo(portrait: Path | None, out: Path | None) -> None:
@@ -66,7 +69,11 @@ def test(arguments: Sequence[str]) -> int:
     ensure_library(python, folder)
     ensure_sample(python, folder.parent / "downloads")
     step("Running the tests")
-    return subprocess.run([python, "-m", "pytest", *arguments], cwd=ROOT, check=False).returncode
+    # Threads that wait for one another while turning in circles stop a machine that has more
+    # of them than cores, as with two files of tests at a time.
+    env = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    command = [python, "-m", "pytest", *PARALLEL, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
 
 
 def package(out: Path, targets: Sequence[str], pythons: Sequence[str], index: bool) -> list[Path]:
