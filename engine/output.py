@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from .formats.atomic import WRITE_ERRORS, why
@@ -36,6 +36,24 @@ class BuildFiles:
     report_file: Path
     preview: Path | None
     report: dict[str, Any]
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of ``name`` below ``folder``, for names that come from tables, archives and files.
+
+    Raises:
+        LikenessError: it would lie elsewhere: an absolute path, one with ``..``, or one that a
+            link leads out.
+    """
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    plain = parts and not any(part == ".." or "\0" in part or ":" in part for part in parts)
+    path = folder.joinpath(*parts)
+    if not plain or parts[0] == "/" or not path.resolve().is_relative_to(folder.resolve()):
+        raise LikenessError(
+            f"{name!r} is no place inside of '{folder}'.",
+            "Give a name without '..', ':' or a leading '/'.",
+        )
+    return path
 
 
 def check_output_folder(folder: Path) -> None:
