@@ -1,0 +1,331 @@
+"""Small good files of every kind that is read: what the mutations start from."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SIDE = 96
+
+
+def pictures(folder: Path) -> None:
+    """One of each format and mode that portraits come in."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    rgb = np.stack([x * 2, y * 2, (x + y)], -1).astype(np.uint8)
+    picture = Image.fromarray(rgb)
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8769)[0x920A] = 50.0
+    picture.save(folder / "plain.jpg", exif=exif, quality=90)
+    picture.save(folder / "progressive.jpg", progressive=True)
+    picture.convert("CMYK").save(folder / "cmyk.jpg")
+    picture.convert("L").save(folder / "grey.jpg")
+    picture.save(folder / "plain.png")
+    picture.quantize(16).save(folder / "palette.png", transparency=3)
+    alpha = Image.fromarray(rng.integers(0, 255, (SIDE, SIDE), np.uint8))
+    picture.putalpha(alpha)
+    picture.save(folder / "alpha.png", pnginfo=None, exif=exif)
+    picture.save(folder / "alpha.webp", lossless=True)
+    Image.fromarray((x * 600).astype(np.uint16)).save(folder / "deep.png")
+    Image.fromarray((x * 600).astype(np.uint16)).save(folder / "deep.tif")
+    plain = picture.convert("RGB")
+    plain.save(folder / "plain.webp", exif=exif)
+    plain.save(folder / "packed.tif", compression="tiff_adobe_deflate", tiffinfo={305: "x"})
+    plain.convert("CMYK").save(folder / "cmyk.tif", compression="tiff_lzw")
+    plain.save(folder / "plain.bmp")
+    plain.save(folder / "plain.jp2")
+    plain.save(folder / "plain.ppm")
+    plain.save(folder / "plain.tga", compression="tga_rle")
+    plain.save(folder / "moving.gif", save_all=True, append_images=[plain.rotate(90)] * 3)
+
+
+def _body() -> object:
+    from likeness.engine.body.synthetic import synthetic_body
+
+    return synthetic_body()
+
+
+def avatar() -> object:
+    """A body of boxes with 300 Gaussians on it."""
+    from likeness.engine.body.synthetic import synthetic_body
+    from likeness.engine.cameras import photo_camera
+    from likeness.engine.types import Avatar, BoundGaussians, Pose
+
+    rng = np.random.default_rng(1)
+    body = synthetic_body()
+    body = body.personalised(np.zeros(body.num_betas))
+    quats = rng.normal(size=(300, 4))
+    gaussians = BoundGaussians(
+        triangle=rng.integers(len(body.f), size=300).astype(np.int32),
+        bary=rng.dirichlet(np.ones(3), 300).astype(np.float32),
+        offset=rng.normal(scale=0.01, size=(300, 3)).astype(np.float32),
+        quats=(quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
+        scales=np.full((300, 3), 0.01, np.float32),
+        opacities=rng.uniform(0.1, 1, 300).astype(np.float32),
+        colors=rng.uniform(0, 1, (300, 3)).astype(np.float32),
+        layer=np.zeros(300, np.uint8),
+    )
+    pose = Pose.rest(body.num_expression).with_joints(left_elbow=[0, -0.5, 0])
+    start = np.sort(rng.uniform(0, 300, 300)).astype(np.float32)
+    camera = photo_camera(500, 64, 64)
+    return Avatar(body, gaussians, pose, camera, "full", {"photo": "x.png"}, lod_start=start)
+
+
+def avatars(folder: Path) -> None:
+    from likeness.engine.formats.avatar import save_avatar
+
+    save_avatar(avatar(), folder / "avatar.safetensors")  # type: ignore[arg-type]
+
+
+def kept(folder: Path) -> None:
+    """What a .blend keeps of an avatar."""
+    from likeness.engine.formats.avatar import avatar_to_bytes
+
+    (folder / "kept.zlib").write_bytes(zlib.compress(avatar_to_bytes(avatar()), 1))  # type: ignore[arg-type]
+
+
+def scenes(folder: Path) -> None:
+    """Avatars as the worker hands them to Blender."""
+    from likeness.engine.scene_files import save_scene_avatar, scene_avatar
+
+    save_scene_avatar(scene_avatar(avatar()), folder / "scene.npz")  # type: ignore[arg-type]
+
+
+def frames(folder: Path) -> None:
+    """Three frames of a scene as Blender writes them."""
+    from likeness.engine.formats.avatar import save_avatar
+
+    person = avatar()
+    save_avatar(person, folder / "avatar_0.safetensors")  # type: ignore[arg-type]
+    count = len(person.body.v_template)  # type: ignore[attr-defined]
+    np.save(folder / "vertices_0.npy", np.zeros((3, count, 3), np.float32))
+    eye = np.tile(np.eye(4), (3, 1, 1))
+    np.savez(
+        folder / "frames.npz", counts=np.array([300]), places=eye[None], viewmats=eye,
+        Ks=eye[:, :3, :3], size=np.array([64, 64]), frame_rate=np.array(24.0),
+        frames=np.arange(3),
+    )  # fmt: skip
+
+
+def bodies(folder: Path) -> None:
+    from likeness.engine.body.model import save_body
+
+    save_body(_body(), folder / "body.npz")  # type: ignore[arg-type]
+
+
+def motions(folder: Path) -> None:
+    """Ours, AMASS's, and plain arrays."""
+    rng = np.random.default_rng(2)
+    from likeness.engine.cameras import photo_camera
+    from likeness.engine.formats.motion import save_motion
+    from likeness.engine.retarget.files import plain_motion
+
+    body = _body()
+    motion = plain_motion(rng.normal(0, 0.3, (4, 55, 3)), rng.normal(0, 1, (4, 3)), 52, 25.0)
+    motion = replace(motion, expression=np.zeros((4, body.num_expression)),  # type: ignore[attr-defined]
+                     betas=np.zeros(body.num_betas),  # type: ignore[attr-defined]
+                     camera=photo_camera(500, 64, 64))  # fmt: skip
+    save_motion(motion, folder / "ours.npz", body)  # type: ignore[arg-type]
+    np.savez(folder / "amass.npz", poses=rng.normal(0, 0.3, (5, 156)), trans=np.zeros((5, 3)),
+             betas=np.zeros(16), mocap_framerate=np.array(120.0), gender=np.array("neutral"))  # fmt: skip
+    np.save(folder / "columns.npy", rng.normal(0, 0.3, (5, 322)).astype(np.float32))
+
+
+BVH = """HIERARCHY
+ROOT Hips
+{
+  OFFSET 0 90 0
+  CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation
+%s
+}
+MOTION
+Frames: 3
+Frame Time: 0.0333333
+%s
+"""
+
+
+def bvh(folder: Path) -> None:
+    """A whole figure, so that retargeting is reached."""
+    def chain(names: list[tuple[str, str]]) -> str:
+        (name, offset), *rest = names
+        inner = chain(rest) if rest else "End Site\n{\nOFFSET 0 5 0\n}"
+        return (f"JOINT {name}\n{{\nOFFSET {offset}\n"
+                f"CHANNELS 3 Zrotation Xrotation Yrotation\n{inner}\n}}")  # fmt: skip
+
+    parts, joints = [], 1
+    for names in (
+        [("Spine", "0 20 0"), ("Neck", "0 30 0"), ("Head", "0 10 0")],
+        *([(f"{s}UpLeg", f"{x}9 0 0"), (f"{s}Leg", "0 -40 0"), (f"{s}Foot", "0 -40 0")]
+          for s, x in (("Left", ""), ("Right", "-"))),
+        *([(f"{s}Shoulder", f"{x}5 45 0"), (f"{s}Arm", f"{x}10 0 0"), (f"{s}ForeArm", f"{x}25 0 0"),
+           (f"{s}Hand", f"{x}25 0 0")] for s, x in (("Left", ""), ("Right", "-"))),
+    ):  # fmt: skip
+        parts.append(chain(names))
+        joints += len(names)
+    row = " ".join(["0 90 0 5 5 5", *(["1 2 3"] * (joints - 1))])
+    (folder / "walk.bvh").write_text(BVH % ("\n".join(parts), "\n".join([row] * 3)))
+
+
+def bone_maps(folder: Path) -> None:
+    from likeness.engine.retarget.bone_maps import FOLDER
+
+    for path in sorted(FOLDER.glob("*.toml"))[:3]:
+        (folder / path.name).write_bytes(path.read_bytes())
+
+
+def splats(folder: Path) -> None:
+    """PLY of two kinds."""
+    import gsply
+    from likeness.engine.formats.ply import to_stored, write_ply
+    from likeness.engine.gaussians import pose_avatar
+
+    person = avatar()
+    gaussians = pose_avatar(person, person.pose)  # type: ignore[arg-type,attr-defined]
+    write_ply(gaussians, folder / "plain.ply")
+    gsply.plywrite(folder / "packed.ply", *to_stored(gaussians), compressed=True)
+    for path in folder.glob("packed*"):
+        path.rename(folder / "packed.ply")
+
+
+def spz(folder: Path) -> None:
+    from likeness.engine.formats.spz import write_spz
+    from likeness.engine.gaussians import pose_avatar
+
+    person = avatar()
+    write_spz(pose_avatar(person, person.pose), folder / "plain.spz")  # type: ignore[arg-type,attr-defined]
+    assert gzip.decompress((folder / "plain.spz").read_bytes())
+
+
+def characters(folder: Path) -> None:
+    """What Blender takes out of a user's character file."""
+    from likeness.engine.characters.character import Rig, save_rig
+    from likeness.engine.people.model import LABEL, Material, Part
+    from likeness.engine.people.parts_file import save_parts
+
+    rng = np.random.default_rng(3)
+    colour = rng.integers(0, 255, (8, 8, 4), np.uint8)
+    part = Part(
+        "shirt", rng.normal(size=(9, 3)).astype(np.float32), rng.integers(0, 9, (6, 3)),
+        rng.random((6, 3, 2)).astype(np.float32), np.full(6, LABEL["clothes"], np.uint8),
+        Material("cloth", colour, bump=np.zeros((3, 4), np.float32)), card=True, bias=0.002,
+    )  # fmt: skip
+    save_parts(folder, [part, replace(part, name="hat")])
+    save_rig(Rig(("hips", "head"), rng.normal(size=(2, 3)), rng.normal(size=(2, 3))), folder)
+
+
+def garments(folder: Path) -> None:
+    """A garment in MakeHuman's format."""
+    (folder / "g.obj").write_text("\n".join(
+        ["# a square", "v 0 0 0", "v 1 0 0", "v 1 1 0", "v 0 1 0", "vt 0 0", "vt 1 0", "vt 1 1",
+         "vt 0 1", "f 1/1 2/2 3/3 4/4"]))  # fmt: skip
+    (folder / "g.mhclo").write_text(
+        "basemesh hm08\nx_scale 5399 11998 1.4\nobj_file g.obj\nmaterial g.mhmat\nverts 0\n"
+        "10 11 12 0.3 0.3 0.4 0.1 0 0\n11\n12\n13 14 15 1 0 0 0 0 0\ndelete_verts\n1 5 - 7 9\n"
+    )
+    (folder / "g.mhmat").write_text(
+        "name cloth\ndiffuseColor 1 0.5 0.5\nshininess 0.2\ntransparent True\n"
+        "diffuseTexture g.png\nnormalmapIntensity 1.0\n"
+    )
+    Image.new("RGB", (16, 16), (40, 60, 160)).save(folder / "g.png")
+
+
+def shards(folder: Path) -> None:
+    """One shard of one subject."""
+    from likeness.engine.cameras import intrinsics, look_at
+    from likeness.engine.training.pictures import encode_depth, encode_labels, encode_rgba
+    from likeness.engine.training.shards import write_index, write_shard
+    from likeness.engine.training.subjects import Subject, View
+    from likeness.engine.types import Camera
+
+    body = _body()
+    size = 24
+    camera = Camera(look_at(np.zeros(3), 3.0, 0.0, 0.0), intrinsics(40.0, size, size), size, size)
+    rgba = np.ones((size, size, 4), np.float32)
+    views = tuple(
+        View(f"v{k}", 0, "front", 0.0, camera, k == 1, encode_rgba(rgba),
+             depth=encode_depth(rgba[..., 0]), labels=encode_labels(np.ones((size, size), np.uint8)))
+        for k in range(2)
+    )  # fmt: skip
+    subject = Subject(
+        "box_000", "rendered", "full", 0, np.zeros(body.num_betas, np.float32),  # type: ignore[attr-defined]
+        np.zeros((1, 55, 3), np.float32), np.zeros((1, 3), np.float32),
+        np.zeros((1, body.num_expression), np.float32), views, {"number": 0},  # type: ignore[attr-defined]
+    )  # fmt: skip
+    write_shard(folder, 0, [subject])
+    write_index(folder)
+
+
+def configs(folder: Path) -> None:
+    """The JSON files of networks."""
+    from likeness.engine.network.config import NetworkConfig, save_config
+
+    save_config(NetworkConfig(), folder)
+
+
+def requests(folder: Path) -> None:
+    """What Blender asks the worker."""
+    line = {"task": "build", "photo": "a.png", "folder": "out"}
+    (folder / "request.json").write_text(json.dumps(line))
+
+
+def prompts(folder: Path) -> None:
+    """A scene of 'likeness generate'."""
+    from likeness.engine.generative.compose import compose
+    from likeness.engine.generative.vocabulary import load_vocabulary
+
+    (folder / "prompt.json").write_text(compose(3, 5, load_vocabulary()).line())
+
+
+def dumps(folder: Path) -> None:
+    """Other programs' estimates."""
+    rng = np.random.default_rng(4)
+    pose = {"global_orient": rng.normal(0, 0.3, (1, 3)), "body_pose": rng.normal(0, 0.3, (1, 63))}
+    np.savez(folder / "pose.npz", **pose, transl=np.zeros((1, 3)))
+    (folder / "pose.json").write_text(json.dumps({k: v.tolist() for k, v in pose.items()}))
+
+
+def videos(folder: Path) -> None:
+    """Half a second, in four formats."""
+    import av
+
+    y, x = np.mgrid[:48, :64]
+    for name, codec in (("a.mp4", "libx264"), ("b.mkv", "mpeg4"), ("c.webm", "libvpx"),
+                        ("d.avi", "mjpeg")):  # fmt: skip
+        with av.open(str(folder / name), "w") as container:
+            stream = container.add_stream(codec, rate=24)
+            stream.width, stream.height = 64, 48
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            for k in range(10):
+                rgb = np.stack([x * 3, y * 4, np.full_like(x, 20 * k)], -1).astype(np.uint8)
+                frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+
+
+def environments(folder: Path) -> None:
+    """An HDR picture that lights."""
+    from likeness.engine.imaging.exr import write_exr
+
+    rng = np.random.default_rng(5)
+    channels = {name: rng.random((32, 64)).astype(np.float32) for name in "BGR"}
+    write_exr(folder / "sky.exr", channels)
+
+
+def networks(folder: Path) -> None:
+    """A tiny ONNX file."""
+    from onnx import TensorProto, helper, save
+
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [None, 4]) for n in ("x", "y")]
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [4, 4], np.eye(4).ravel())
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    graph = helper.make_graph([node], "g", values[:1], values[1:], [weight])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
+         folder / "decoder.onnx")  # fmt: skip

@@ -1,0 +1,314 @@
+"""Every reader of files that users and other programs hand in, and how its files are broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from . import mutate, seeds
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader.
+
+    Attributes:
+        name: for reports. make: writes good files into a folder.
+        read: takes a file, or the folder, and a folder for what it writes.
+        mutations: by suffix; other files stay as they are.
+        modules: imported once, before the children are forked.
+        whole: ``read`` takes the folder. needs: packages without which it is left out.
+        memory: bytes that a child may take.
+    """
+
+    name: str
+    make: Callable[[Path], None]
+    read: Callable[[Path, Path], object]
+    mutations: Mapping[str, mutate.Mutation]
+    modules: tuple[str, ...] = ()
+    whole: bool = False
+    needs: tuple[str, ...] = ()
+    memory: int = 3 * GIB
+
+    @property
+    def available(self) -> bool:
+        return all(find_spec(name) is not None for name in self.needs)
+
+
+def _portrait(path: Path, out: Path) -> None:
+    from likeness.engine.imaging.load import load_portrait
+    from likeness.engine.imaging.media import is_video
+
+    if not is_video(path):
+        load_portrait(path)
+
+
+def _texture(path: Path, out: Path) -> None:
+    from likeness.engine.people.asset_files import load_picture, load_texture
+
+    load_picture(path)
+    load_texture(path)
+
+
+def _avatar(path: Path, out: Path) -> None:
+    """Read, posed and written for another program: what is read must also be usable."""
+    from likeness.engine.export_files import export_avatar
+    from likeness.engine.formats.avatar import load_avatar, save_avatar
+
+    avatar = load_avatar(path)
+    export_avatar(avatar, out / "avatar.ply", avatar.pose)
+    save_avatar(avatar, out / "again.safetensors")
+
+
+def _level(path: Path, out: Path) -> None:
+    from likeness.engine.formats.avatar import load_avatar
+    from likeness.engine.gaussians.lod import avatar_at
+    from likeness.engine.scene_files import scene_avatar
+
+    avatar = load_avatar(path)
+    avatar_at(avatar, max(len(avatar.gaussians) // 2, 1))
+    scene_avatar(avatar)
+
+
+def _kept(path: Path, out: Path) -> None:
+    from likeness.engine.scene_files import unpacked
+
+    unpacked(path.read_bytes(), str(path))
+
+
+def _scene(path: Path, out: Path) -> None:
+    from likeness.engine.scene_files import load_steps
+
+    for _ in load_steps(path):
+        pass
+
+
+def _frames(folder: Path, out: Path) -> None:
+    from likeness.engine.scene_frames import SceneFrames
+
+    scene = SceneFrames.load(folder)
+    for t in range(len(scene)):
+        scene.camera(t)
+        scene.gaussians(t)
+
+
+def _body(path: Path, out: Path) -> None:
+    from likeness.engine.body.model import load_body, save_body
+    from likeness.engine.types import Pose
+
+    body = load_body(path)
+    body.vertices(Pose.rest(body.num_expression))
+    save_body(body, out / "body.npz")
+
+
+def _target() -> object:
+    import numpy as np
+    from likeness.engine.body.synthetic import synthetic_body
+    from likeness.engine.retarget.placing import Target as Mover
+
+    body = synthetic_body()
+    return Mover(body.J_template, -1.0, np.zeros(3), np.array([0.0, 0, 1]), -1.0,
+                 body.expression_names)  # fmt: skip
+
+
+def _motion(path: Path, out: Path) -> None:
+    from likeness.engine.retarget.files import MotionOptions, Prepared, motion_for, save_prepared
+
+    options = MotionOptions(frame_rate=30.0, smooth=0.05)
+    source = motion_for(path, _target(), options)  # type: ignore[arg-type]
+    save_prepared(source, out / "motion.npz")
+    Prepared.load(out / "motion.npz")
+
+
+def _pose(path: Path, out: Path) -> None:
+    from likeness.engine.formats.motion_keys import HandModel
+    from likeness.engine.formats.pose import load_pose
+    from likeness.engine.types import LikenessError
+
+    load_pose(path, 52)
+    try:
+        HandModel.read(path)
+    except LikenessError as error:
+        assert error.remedy
+
+
+def _bone_map(path: Path, out: Path) -> None:
+    from likeness.engine.retarget.bone_maps import match, read_map
+
+    match(["Hips", "LeftArm", "Spine"], read_map(path))
+
+
+def _ply(path: Path, out: Path) -> None:
+    from likeness.engine.formats.ply import read_ply
+    from likeness.engine.formats.spz import write_spz
+    from likeness.engine.static_splats import check_ply_fields, static_mesh
+
+    check_ply_fields(path)
+    gaussians = read_ply(path)
+    static_mesh(gaussians)
+    write_spz(gaussians, out / "splats.spz")
+
+
+def _spz(path: Path, out: Path) -> None:
+    from likeness.engine.formats.ply import write_ply
+    from likeness.engine.formats.spz import read_spz
+
+    write_ply(read_spz(path), out / "splats.ply")
+
+
+def _character(folder: Path, out: Path) -> None:
+    from likeness.engine.characters.character import in_metres, load_character, surface_of
+
+    surface_of(in_metres(load_character(folder, "x.blend")))
+
+
+def _garment(folder: Path, out: Path) -> None:
+    from likeness.engine.people.asset_files import load_garment, materials_of, missing_picture
+
+    load_garment(folder / "g.mhclo")
+    materials_of(folder / "g.mhclo")
+    missing_picture(folder / "g.mhclo")
+
+
+def _shard(path: Path, out: Path) -> None:
+    """A reader that skips what is damaged and tells it; nothing may be raised."""
+    from likeness.engine.body.synthetic import synthetic_body
+    from likeness.engine.training.pictures import BadSample
+    from likeness.engine.training.shards import read_subjects
+
+    body = synthetic_body()
+    for subject in read_subjects(str(path), body.num_betas, body.num_expression, print):
+        subject.pose(subject.reference)
+        for view in subject.views:
+            for read in (view.rgba, view.behind, view.depth_metres, view.label_rows):
+                try:
+                    read()
+                except BadSample as error:
+                    assert str(error)
+
+
+def _stored(path: Path, out: Path) -> None:
+    from likeness.engine.training.stored import read_members, stored_subjects
+
+    list(stored_subjects(path))
+    list(read_members(path))
+
+
+def _index(path: Path, out: Path) -> None:
+    from likeness.engine.training.shards import shard_files
+
+    shard_files(path.parent)
+
+
+def _config(path: Path, out: Path) -> None:
+    from likeness.engine.network.config import NetworkConfig, load_config
+
+    load_config(NetworkConfig, path.parent)
+
+
+def _request(path: Path, out: Path) -> None:
+    from likeness.engine.worker import parse_request
+
+    parse_request(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def _prompt(path: Path, out: Path) -> None:
+    from likeness.engine.generative.compose import Prompt
+
+    Prompt.of_line(path.read_text(encoding="utf-8", errors="replace")).line()
+
+
+def _dump(path: Path, out: Path) -> None:
+    from likeness.engine.tracking.estimators.dump import read_dump
+
+    read_dump(path)
+
+
+def _video(path: Path, out: Path) -> None:
+    from likeness.engine.imaging.media import is_video
+    from likeness.engine.imaging.video import VideoReader
+
+    if is_video(path):
+        reader = VideoReader(path)
+        list(reader.frames(stop=40))
+        list(reader.at([0.1]))
+
+
+def _environment(path: Path, out: Path) -> None:
+    from likeness.engine.people.light import read_environment
+
+    read_environment(path)
+
+
+def _network(path: Path, out: Path) -> None:
+    from likeness.engine.network.runtime import open_session
+
+    open_session(path, 1)
+
+
+PICTURES = {
+    ".png": mutate.png, **dict.fromkeys((".jpg", ".webp", ".tif", ".bmp", ".jp2", ".ppm", ".tga",
+                                         ".gif"), mutate.mutated),
+}  # fmt: skip
+ARRAYS = {".npz": mutate.npz, ".npy": mutate.npy}
+_MEMBERS = {"npz": mutate.npz, "json": mutate.json_text, "png": mutate.png}
+
+
+def _member(name: str) -> mutate.Mutation:
+    return _MEMBERS.get(name.rpartition(".")[2], mutate.mutated)
+
+
+ENGINE = "likeness.engine."
+TARGETS: tuple[Target, ...] = (
+    Target("picture", seeds.pictures, _portrait, PICTURES, (ENGINE + "imaging.media",)),
+    Target("texture", seeds.pictures, _texture, PICTURES, (ENGINE + "people.asset_files",)),
+    Target("avatar", seeds.avatars, _avatar, {".safetensors": mutate.safetensors},
+           (ENGINE + "export_files",)),
+    Target("avatar level", seeds.avatars, _level, {".safetensors": mutate.safetensors},
+           (ENGINE + "scene_files", ENGINE + "gaussians.lod")),
+    Target("kept avatar", seeds.kept, _kept, {".zlib": mutate.zlibbed(mutate.safetensors)},
+           (ENGINE + "scene_files",)),
+    Target("scene", seeds.scenes, _scene, ARRAYS, (ENGINE + "scene_files",)),
+    Target("scene frames", seeds.frames, _frames,
+           {**ARRAYS, ".safetensors": mutate.safetensors}, (ENGINE + "scene_frames",
+                                                            ENGINE + "gaussians.lod"), whole=True),
+    Target("body", seeds.bodies, _body, ARRAYS, (ENGINE + "body",)),
+    Target("motion", seeds.motions, _motion, ARRAYS, (ENGINE + "retarget.files",)),
+    Target("pose", seeds.motions, _pose, ARRAYS, (ENGINE + "formats.pose",)),
+    Target("bvh", seeds.bvh, _motion, {".bvh": mutate.text}, (ENGINE + "retarget.files",)),
+    Target("bone map", seeds.bone_maps, _bone_map, {".toml": mutate.text},
+           (ENGINE + "retarget.bone_maps",)),
+    Target("ply", seeds.splats, _ply, {".ply": mutate.mutated},
+           (ENGINE + "static_splats", ENGINE + "formats.spz")),
+    Target("spz", seeds.spz, _spz, {".spz": mutate.gzipped}, (ENGINE + "formats.spz",)),
+    Target("character", seeds.characters, _character, {**ARRAYS, ".png": mutate.png},
+           (ENGINE + "characters.character",), whole=True),
+    Target("garment", seeds.garments, _garment,
+           {**dict.fromkeys((".obj", ".mhclo", ".mhmat"), mutate.text), ".png": mutate.png},
+           (ENGINE + "people.asset_files",), whole=True),
+    Target("shard", seeds.shards, _shard, {".tar": mutate.tar(_member)},
+           (ENGINE + "training.shards", "webdataset"), needs=("webdataset",)),
+    Target("stored shard", seeds.shards, _stored, {".tar": mutate.tar(_member)},
+           (ENGINE + "training.stored",)),
+    Target("shard index", seeds.shards, _index, {".json": mutate.json_text},
+           (ENGINE + "training.shards", "webdataset"), needs=("webdataset",)),
+    Target("network config", seeds.configs, _config, {".json": mutate.json_text},
+           (ENGINE + "network.config",)),
+    Target("onnx", seeds.networks, _network, {".onnx": mutate.mutated},
+           (ENGINE + "network.runtime",), needs=("onnx", "onnxruntime")),
+    Target("request", seeds.requests, _request, {".json": mutate.json_text},
+           (ENGINE + "worker",)),
+    Target("prompt", seeds.prompts, _prompt, {".json": mutate.json_text},
+           (ENGINE + "generative.compose",)),
+    Target("estimate", seeds.dumps, _dump, {**ARRAYS, ".json": mutate.json_text},
+           (ENGINE + "tracking.estimators.dump",)),
+    Target("video", seeds.videos, _video,
+           dict.fromkeys((".mp4", ".mkv", ".webm", ".avi"), mutate.mutated),
+           (ENGINE + "imaging.media", "av"), needs=("av",)),
+    Target("environment", seeds.environments, _environment, {".exr": mutate.mutated},
+           (ENGINE + "people.light", "OpenEXR"), needs=("OpenEXR",)),
+)  # fmt: skip
