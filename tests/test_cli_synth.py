@@ -23,7 +23,7 @@ def synth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
 
     def call(*options: str, data: Path = tmp_path / "data", **also: object) -> int:
         command = [sys.executable, str(STAND_IN), json.dumps(also)]
-        monkeypatch.setattr("likeness.addon.synth.run.worker_command", lambda: command)
+        monkeypatch.setattr("likeness.addon.synth.run.worker_command", lambda name: command)
         return main(["synth", "-o", str(data), "--engine", "raster", *options])
 
     return call
@@ -147,7 +147,7 @@ from likeness.addon import cli
 from likeness.addon.synth import run
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells switch it off in background jobs
 also = json.dumps({"seconds": float(sys.argv[3])})
-run.worker_command = lambda: [sys.executable, sys.argv[2], also]
+run.worker_command = lambda name: [sys.executable, sys.argv[2], also]
 sys.exit(cli.main(
     ["synth", "-o", sys.argv[1], "--engine", "raster", "--subjects", "4", "--per-shard", "1"]))
 """

@@ -1,34 +1,24 @@
-"""A process that makes subjects: numbers come on stdin, tar files go to the staging folder.
+"""What a worker process of ``likeness synth`` does: numbers come, tar files go to the staging
+folder.
 
-The first line on stdin is the request, one JSON object; every further line is the number of a
-subject. Answers are JSON lines on stdout; everything else goes to stderr::
+The protocol is that of :mod:`..serving`. A unit is ``{"key": "12", "subject": 12}``; besides
+there is::
 
-    {"type": "ready"}
     {"type": "skipped", "asset": "…/hat.mhclo", "reason": "…"}
-    {"type": "staged", "subject": 12, "seconds": {"looks": 1.2, "render": 8.1, "writing": 0.2}}
-    {"type": "failed", "subject": 13, "reason": "…"}
-    {"type": "error", "message": "…", "remedy": "…"}       ends it: no subject can be made
-
-When stdin closes, the process ends at once, even in the middle of a subject: whoever gave the
-numbers is gone.
+    {"type": "done", "key": "12", "seconds": {"looks": 1.2, "render": 8.1, "writing": 0.2}}
 """
 
 from __future__ import annotations
 
-import json
-import os
-import queue
-import signal
-import threading
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from ...engine.executor import Unit
 from ...engine.training.subjects import Subject
 from ...engine.types import LikenessError
-from ...engine.worker import EXIT_CANCELLED, EXIT_MENDABLE, Channel
+from .. import serving
 from .staging import stage
 
 Maker = Callable[[int], tuple[Subject, Mapping[str, float]]]
@@ -40,46 +30,28 @@ OpenMaker = Callable[[Mapping[str, Any], Callable[[Path, str], None]], Maker]
 
 def serve(open_maker: OpenMaker) -> int:
     """Make subjects until stdin closes; returns the exit code."""
-    # Libraries (and Blender) print to file descriptor 1; the protocol gets a copy of it.
-    channel = Channel(os.fdopen(os.dup(1), "w", encoding="utf-8"))
-    os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for who gives numbers
-    stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-    request = json.loads(stdin.readline())
+    return serving.serve(staging(open_maker))
 
-    def listen() -> None:
-        for line in stdin:
-            lines.put(line)
-        os._exit(EXIT_CANCELLED)  # compiled code and Cycles take no other word for it
 
-    threading.Thread(target=listen, daemon=True).start()
-    try:
+def staging(open_maker: OpenMaker) -> serving.OpenMaker:
+    """A maker of subjects as one that puts them into the request's staging folder."""
+
+    def open_all(request: Mapping[str, Any], say: serving.Say) -> serving.Maker:
         make = open_maker(
-            request, lambda asset, why: channel.send("skipped", asset=str(asset), reason=why)
-        )
-        channel.send("ready")
-        while True:
-            _one(int(lines.get()), make, Path(request["data"]), channel)
-    except LikenessError as error:
-        channel.send("error", message=error.message, remedy=error.remedy)
-    return EXIT_MENDABLE
+            request, lambda asset, why: say("skipped", asset=str(asset), reason=why)
+        )  # fmt: skip
+        data = Path(request["data"])
 
+        def one(unit: Unit) -> Mapping[str, Any]:
+            subject, seconds = make(int(unit["subject"]))
+            start = perf_counter()
+            try:
+                stage(data, subject)
+            except LikenessError as error:  # no other could be written
+                raise serving.NoMoreError(error.message, error.remedy) from error
+            writing = seconds.get("writing", 0.0) + perf_counter() - start
+            return {"seconds": {**seconds, "writing": writing}}
 
-def _one(number: int, make: Maker, data: Path, channel: Channel) -> None:
-    """Make a subject and stage it.
+        return one
 
-    Raises:
-        LikenessError: it cannot be written, as no other could.
-    """
-    try:
-        subject, seconds = make(number)
-    except Exception as error:
-        traceback.print_exc()
-        reason = str(error) if isinstance(error, LikenessError) else repr(error)
-        channel.send("failed", subject=number, reason=reason)
-        return
-    start = perf_counter()
-    stage(data, subject)
-    writing = seconds.get("writing", 0.0) + perf_counter() - start
-    channel.send("staged", subject=number, seconds={**seconds, "writing": writing})
+    return open_all

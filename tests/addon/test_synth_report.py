@@ -104,7 +104,7 @@ def test_assets_are_found_anywhere_in_a_look() -> None:
     assert used({"hue": 0.3}, "bare") == ["bare"]
 
 
-@pytest.mark.parametrize("name", ["crew", "run", "staging"])
+@pytest.mark.parametrize("name", ["staging"])
 def test_examples(name: str) -> None:
     found = doctest.testmod(importlib.import_module(f"likeness.addon.synth.{name}"))
     assert found.attempted

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from likeness.addon.synth.crew import worker_command
+from likeness.addon.crew import worker_command
 from likeness.addon.synth.run import Job, Outcome, run
 from likeness.addon.synth.staging import RUN_FILE, STAGING, begin, locked
 from likeness.engine.training.shards import INDEX_FILE, read_subjects, shard_files
@@ -150,7 +150,6 @@ def children(pid: int) -> list[int]:
 RUNNER = """
 import sys
 from pathlib import Path
-from likeness.addon.synth.crew import worker_command
 from likeness.addon.synth.run import Job, run
 job = Job(Path(sys.argv[1]), 20, {"seed": 3, "seconds": 0.02}, per_shard=4, workers=2, threads=1)
 outcome = run(job, command=[sys.executable, sys.argv[2]])
@@ -274,11 +273,11 @@ def test_how_workers_are_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     bpy = SimpleNamespace(app=SimpleNamespace(binary_path="/opt/blender"))
     monkeypatch.setitem(sys.modules, "bpy", bpy)
     blender = ["/opt/blender", "--background", "--command", "likeness", "synth-worker"]
-    assert worker_command() == blender
+    assert worker_command("synth-worker") == blender
     bpy.app.binary_path = ""  # bpy as a module
-    as_module = worker_command()
+    as_module = worker_command("synth-worker")
     monkeypatch.delitem(sys.modules, "bpy")
-    assert worker_command() == as_module
+    assert worker_command("synth-worker") == as_module
     # From elsewhere, where no 'likeness' is to be found by name, it still is this package.
     missing = str(tmp_path / "gone")
     request = {"data": missing, "threads": 1, "options": {"engine": "raster", "assets": missing}}

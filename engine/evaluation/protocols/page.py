@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...types import LikenessError
 from . import compare, tracking
 from .groups import INPUT
 from .items import REFERENCE, TRUTH
@@ -92,19 +90,6 @@ class Section:
     cards: list[Card]
     order: str
     failed: list[str] = field(default_factory=list)
-
-
-def check_templates() -> None:
-    """Raise early where the page could not be written.
-
-    Raises:
-        LikenessError: Jinja is not installed.
-    """
-    if importlib.util.find_spec("jinja2") is None:
-        raise LikenessError(
-            "The report's page is made by the package 'jinja2', which is not installed.",
-            "Install it in the project's folder: pip install jinja2, or -e '.[eval]'.",
-        )
 
 
 def write_page(

@@ -29,7 +29,7 @@ from .compare import Comparer, open_faces, open_lpips
 from .groups import INPUT
 from .items import Failed
 from .methods import Methods
-from .page import check_templates, compared, write_page
+from .page import compared, write_page
 from .store import PAGE_FILE, Other, ReportWriter, whole_folder, write_report
 from .store import VERSION as REPORT_VERSION
 from .summary import summarised
@@ -127,7 +127,6 @@ def evaluate(
             for is missing.
     """
     begun = time.perf_counter()
-    check_templates()
     other = None if against is None else Other(against)
     if against is not None and against.resolve() == out.resolve():
         raise LikenessError(
