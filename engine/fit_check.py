@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .formats.avatar import avatar_from_bytes, avatar_to_bytes
+from .formats.untrusted import npz_arrays
 from .types import Avatar, BoundGaussians, FloatArray, LikenessError, Track
 
 if TYPE_CHECKING:
@@ -190,9 +191,9 @@ def save_fit(tracked: TrackedPortrait, path: Path) -> None:
 
 def load_fit(path: Path) -> ShownFit:
     """What the worker wrote for the question."""
-    with np.load(path, allow_pickle=False) as file:
-        avatar = avatar_from_bytes(file["avatar"].tobytes(), str(path))
-        return ShownFit(avatar, file["landmarks"], file["visibility"], file["photo"].tobytes())
+    file = npz_arrays(path)
+    avatar = avatar_from_bytes(file["avatar"].tobytes(), str(path))
+    return ShownFit(avatar, file["landmarks"], file["visibility"], file["photo"].tobytes())
 
 
 def _no_gaussians() -> BoundGaussians:

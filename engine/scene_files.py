@@ -15,10 +15,13 @@ import numpy as np
 
 from .formats.atomic import whole_file
 from .formats.avatar import avatar_from_bytes, avatar_to_bytes
+from .formats.untrusted import Damaged, npz_steps, unzipped
 from .scene_mesh import SplatMesh, splat_mesh
 from .types import Avatar, LikenessError
 
 _FACE = "face."
+MOST_KEPT = 1 << 30
+"""Bytes of an avatar without its Gaussians; the default body's is 20 MB."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,8 @@ def unpacked(kept: bytes, source: str) -> Avatar:
         LikenessError: it is damaged; ``source`` is what the message calls it.
     """
     try:
-        data = zlib.decompress(kept)
-    except zlib.error as error:
+        data = unzipped(kept, MOST_KEPT)
+    except ValueError as error:
         raise LikenessError(
             f"The avatar in '{source}' is damaged: {error}.", "Import the avatar again."
         ) from error
@@ -76,11 +79,16 @@ def save_scene_avatar(scene: SceneAvatar, path: Path) -> None:
 
 def load_steps(path: Path) -> Generator[None, None, SceneAvatar]:
     """Read what :func:`save_scene_avatar` wrote, an array at a time; the generator returns it."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {}
-        for name in file.files:
-            arrays[name] = file[name]
+    arrays = {}
+    try:
+        for name, array in npz_steps(path):
+            arrays[name] = array
             yield
+        missing = {"kept", "colors", "corners", "photo"} - arrays.keys()
+        if missing:
+            raise Damaged(f"it lacks {', '.join(sorted(missing))}")
+    except (OSError, ValueError) as error:
+        raise LikenessError(f"'{path}' cannot be read ({error}).", "Import it again.") from error
     avatar = unpacked(arrays["kept"].tobytes(), str(path))
     yield
     faces = {k.removeprefix(_FACE): v for k, v in arrays.items() if k.startswith(_FACE)}

@@ -7,13 +7,13 @@ apart from its window. A folder holds ``avatar_<k>.safetensors`` and ``vertices_
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .formats.untrusted import npy_mapped, npz_arrays, parsing
 from .types import Avatar, Camera, FloatArray, Gaussians, IntArray, LikenessError
 
 AVATAR_NAME = "avatar_{}.safetensors"
@@ -75,18 +75,23 @@ class SceneFrames:
         from .gaussians.lod import avatar_at
 
         try:
-            with np.load(folder / FRAMES_NAME, allow_pickle=False) as file:
-                arrays: dict[str, Any] = {name: file[name] for name in file.files}
-            counts = arrays["counts"]
-            vertices = tuple(
-                np.load(folder / VERTICES_NAME.format(k), mmap_mode="r", allow_pickle=False)
-                for k in range(len(counts))
-            )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            arrays = npz_arrays(folder / FRAMES_NAME)
+            with parsing():
+                counts = _checked(arrays)
+                vertices = tuple(npy_mapped(folder / VERTICES_NAME.format(k))
+                                 for k in range(len(counts)))  # fmt: skip
+        except (OSError, ValueError) as error:
             raise LikenessError(
                 f"The scene's frames in '{folder}' cannot be read: {error}.", "Export again."
             ) from error
         avatars = [load_avatar(folder / AVATAR_NAME.format(k)) for k in range(len(counts))]
+        for k, (avatar, places) in enumerate(zip(avatars, vertices)):
+            wanted = (len(arrays["frames"]), *avatar.body.v_template.shape)
+            if places.shape != wanted or places.dtype.kind != "f":
+                raise LikenessError(
+                    f"'{folder / VERTICES_NAME.format(k)}' is {places.shape}, not {wanted}.",
+                    "Export again.",
+                )
         return SceneFrames(
             tuple(avatar_at(avatar, int(n)) for avatar, n in zip(avatars, counts, strict=True)),
             vertices,
@@ -97,6 +102,22 @@ class SceneFrames:
             float(arrays["frame_rate"]),
             arrays["frames"],
         )
+
+
+def _checked(arrays: dict[str, Any]) -> IntArray:
+    """Numbers of Gaussians [A]; raises ValueError where the arrays do not belong together."""
+    A, T = len(arrays["counts"]), len(arrays["frames"])
+    wanted: dict[str, tuple[int, ...]] = {
+        "counts": (A,), "frames": (T,), "places": (A, T, 4, 4), "viewmats": (T, 4, 4),
+        "Ks": (T, 3, 3), "size": (2,), "frame_rate": (),
+    }  # fmt: skip
+    for name, shape in wanted.items():
+        array = arrays[name]
+        if array.shape != shape or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+            raise ValueError(f"{name} is {array.dtype} {array.shape}, or has no numbers")
+    if (arrays["counts"] < 1).any() or (arrays["size"] < 1).any():
+        raise ValueError("an avatar has no splats, or the picture no size")
+    return np.asarray(arrays["counts"], np.int64)
 
 
 def moved(gaussians: Gaussians, matrix: FloatArray) -> Gaussians:

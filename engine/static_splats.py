@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .formats.untrusted import npz_steps
 from .imaging.color import srgb_to_linear
 from .rotations import quaternion_to_matrix
 from .scene_mesh import CORNERS, SplatMesh
@@ -77,10 +78,12 @@ def save_static(mesh: SplatMesh, path: Path) -> None:
 def load_static_steps(path: Path) -> Generator[None, None, SplatMesh]:
     """Read what :func:`save_static` wrote, an array at a time; the generator returns it."""
     arrays = {}
-    with np.load(path, allow_pickle=False) as file:
-        for name in file.files:
-            arrays[name] = file[name]
+    try:
+        for name, array in npz_steps(path):
+            arrays[name] = array
             yield
+    except (OSError, ValueError) as error:
+        raise LikenessError(f"'{path}' cannot be read ({error}).", "Import it again.") from error
     faces = {k.removeprefix(_FACE): v for k, v in arrays.items() if k.startswith(_FACE)}
     return SplatMesh(faces, arrays["colors"], arrays["corners"])
 

@@ -97,28 +97,33 @@ class Channel:
             self._answers.put(line)
 
 
+_REMEDY = "Send one line with a JSON object, as Likeness' own programs do."
+
+
 def parse_request(line: str) -> tuple[str, dict[str, Any]]:
     """The task and the request of a JSON line, checked for what it must and may contain.
 
     Raises:
         LikenessError: it is not a request, or of a task that is not known.
     """
+    from .formats.untrusted import parse_json  # late: it brings numpy
+
     try:
-        request = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise LikenessError(f"The request is not JSON: {error}.") from error
+        request = parse_json(line)
+    except ValueError as error:
+        raise LikenessError(f"The request is not JSON: {error}.", _REMEDY) from error
     if not isinstance(request, dict):
-        raise LikenessError("The request is not a JSON object.")
+        raise LikenessError("The request is not a JSON object.", _REMEDY)
     task = request.pop("task", "build")
-    if task not in TASKS:
+    if not isinstance(task, str) or task not in TASKS:
         raise LikenessError(f"There is no task '{task}'.", f"Choose one of: {', '.join(TASKS)}.")
     known: dict[str, Any] = _job(task).DEFAULTS
     unknown = sorted(set(request) - set(known))
     if unknown:
-        raise LikenessError(f"The request has unknown keys: {', '.join(unknown)}.")
+        raise LikenessError(f"The request has unknown keys: {', '.join(unknown)}.", _REMEDY)
     missing = [key for key, default in known.items() if default is ... and not request.get(key)]
     if missing:
-        raise LikenessError(f"The request lacks: {', '.join(missing)}.")
+        raise LikenessError(f"The request lacks: {', '.join(missing)}.", _REMEDY)
     return task, {**known, **request}
 
 

@@ -13,8 +13,6 @@ with ``part_names`` [P], ``atlas_vt`` [A, 2] and ``atlas_ft`` [F, 3] (the token-
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from ..formats.untrusted import npz_arrays, parsing
 from ..rotations import axis_angle_to_matrix
 from ..types import NUM_JOINTS, PARENTS, FloatArray, IntArray, LikenessError, Pose
+from .consistency import MOST_COLUMNS, MOST_VERTICES, fault_of
 from .skinning import joint_transforms, pose_feature, skin
 
 SMPLX_NUM_BETAS = 300
@@ -163,7 +163,6 @@ class Body:
         )
 
 
-_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 _LANDMARK_KEYS = tuple(Landmarks.__dataclass_fields__)
 
 
@@ -207,6 +206,11 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
         raise LikenessError(f"{source} lacks {', '.join(sorted(missing))}.", remedy)
     v, f = arrays["v_template"].astype(np.float32), arrays["f"].astype(np.int32)
     V, F = len(v), len(f)
+    columns = sum(arrays[k].shape[-1] for k in ("shapedirs", "exprdirs") if k in arrays)
+    if not 0 < V <= MOST_VERTICES or not F or columns > MOST_COLUMNS:
+        raise LikenessError(
+            f"{source} is no body: it has {V} vertices, {F} triangles and {columns} shapes.", remedy
+        )
     weights = arrays["weights"].astype(np.float32)
     shapedirs = arrays["shapedirs"].astype(np.float32)
     if v.shape != (V, 3) or weights.shape != (V, NUM_JOINTS) or shapedirs.shape[:2] != (V, 3):
@@ -246,7 +250,7 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
         landmarks = Landmarks(
             **{k: arrays[f"landmark_{k}"] for k in _LANDMARK_KEYS if f"landmark_{k}" in arrays}
         )
-    return Body(
+    body = Body(
         v_template=v,
         f=f,
         weights=weights,
@@ -266,6 +270,10 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
         landmarks=landmarks,
         parents=parents,
     )
+    fault = fault_of(body)
+    if fault:
+        raise LikenessError(f"{source} contradicts itself: {fault}.", remedy)
+    return body
 
 
 def load_body(path: Path) -> Body:
@@ -276,17 +284,12 @@ def load_body(path: Path) -> Body:
     """
     remedy = "Give an SMPL-X .npz model file; a .pkl must be converted first."
     try:
-        with np.load(path, allow_pickle=False) as file:
-            wanted = set(file.files)
-            arrays = {}
-            for key in wanted:
-                try:
-                    arrays[key] = file[key]
-                except ValueError:  # an object array: SMPL-X files carry a few that we don't need
-                    continue
-    except (*_UNREADABLE, TypeError) as error:  # a TypeError: one bare array, not a file of them
+        # SMPL-X files carry a few arrays of objects that we don't need.
+        arrays = npz_arrays(path, skip_pickled=True)
+        with parsing():
+            return body_from_arrays(arrays, str(path))
+    except (OSError, ValueError) as error:
         raise LikenessError(f"{path} cannot be read as a body file ({error}).", remedy) from error
-    return body_from_arrays(arrays, str(path))
 
 
 def save_body(body: Body, path: Path, **extra: np.ndarray[Any, Any]) -> None:

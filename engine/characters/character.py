@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formats.untrusted import npz_arrays, parsing
 from ..people.model import LABEL, Part
 from ..people.parts_file import load_parts
 from ..types import BoolArray, FloatArray, IntArray, LikenessError
@@ -120,12 +121,20 @@ def load_character(folder: Path, name: str) -> Character:
     path = folder / RIG_FILE
     if path.is_file():
         try:
-            with np.load(path, allow_pickle=False) as file:
-                names = tuple(str(n) for n in file["names"])
-                rig = Rig(names, file["heads"], file["tails"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            rig = _rig(npz_arrays(path, ("names", "heads", "tails")))
+        except (OSError, ValueError) as error:
             raise LikenessError(f"'{path}' cannot be read ({error}).", "Convert again.") from error
     return Character(name, parts, rig)
+
+
+def _rig(arrays: dict[str, NDArray[Any]]) -> Rig:
+    with parsing():
+        names = tuple(str(n) for n in arrays["names"])
+        ends = {name: np.asarray(arrays[name], np.float64) for name in ("heads", "tails")}
+    for name, places in ends.items():
+        if places.shape != (len(names), 3) or not np.isfinite(places).all():
+            raise ValueError(f"the bones' {name} are not {len(names)} places")
+    return Rig(names, ends["heads"], ends["tails"])
 
 
 def save_rig(rig: Rig, folder: Path) -> None:

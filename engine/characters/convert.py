@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +23,7 @@ from ..body.model import Body
 from ..digests import file_sha256
 from ..evaluation.sheet import save_picture
 from ..formats.atomic import WRITE_ERRORS, why
+from ..formats.untrusted import npz_arrays, parsing, read_json
 from ..output import check_output_folder
 from ..people.dress import load_dress_body, posed_body
 from ..people.model import Figure
@@ -213,14 +212,14 @@ def load_subject(folder: Path) -> tuple[Figure, FloatArray, Pose]:
     """
     remedy = "Make it again with 'likeness convert'."
     try:
-        about = json.loads((folder / SUBJECT_FILE).read_text(encoding="utf-8"))
+        about = read_json(folder / SUBJECT_FILE)
         if not isinstance(about, dict) or about.get("version") != VERSION:
             raise ValueError(f"{SUBJECT_FILE} is not of version {VERSION}")
-        with np.load(folder / BODY_FILE, allow_pickle=False) as file:
-            numbers = {name: np.asarray(file[name], np.float64) for name in
-                       ("betas", "full_pose", "transl", "expression")}  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile,
-            zlib.error) as error:  # fmt: skip
+        names = ("betas", "full_pose", "transl", "expression")
+        arrays = npz_arrays(folder / BODY_FILE, names)
+        with parsing():
+            numbers = {name: np.asarray(arrays[name], np.float64) for name in names}
+    except (OSError, ValueError) as error:
         raise LikenessError(f"'{folder}' is no subject ({error}).", remedy) from error
     if not about.get("fits"):
         raise LikenessError(

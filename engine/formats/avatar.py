@@ -24,9 +24,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from ..body import Body, Landmarks
+from ..body.consistency import MOST_COLUMNS, MOST_VERTICES
 from ..body.model import body_from_arrays, body_to_arrays
 from ..types import LAYERS, NUM_JOINTS, Avatar, BoundGaussians, Camera, LikenessError, Pose
 from .atomic import whole_file
+from .untrusted import file_size, parse_json, parsing
 
 FORMAT = "likeness-avatar"
 VERSION = 1
@@ -63,6 +65,7 @@ _ORDERED: _Schema = {"lod_start": ("float32", ("N",))}
 _OPTIONAL: _Schema = {"posedirs": ("float16", ("V", 3, (NUM_JOINTS - 1) * 9))}
 _LANDMARK_KEYS = tuple(f"landmark_{field.name}" for field in fields(Landmarks))
 
+_AGAIN = "Copy it again, or build the avatar again."
 _INDICES = {  # what each array of indices points into
     "gaussians.triangle": "F",
     "body.f": "V",
@@ -141,9 +144,11 @@ def avatar_from_bytes(data: bytes, source: str) -> Avatar:
     """What :func:`load_avatar` makes of a file with this content; errors name ``source``."""
     try:
         size = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
-        return _avatar(load(data), metadata, source)
-    except (ValueError, AttributeError, SafetensorError) as error:
+        with parsing():
+            tensors = load(data)
+            metadata = parse_json(data[8 : 8 + size]).get("__metadata__", {})
+        return _avatar(tensors, metadata, source)
+    except (ValueError, SafetensorError) as error:
         raise LikenessError(
             f"The avatar in '{source}' is damaged: {error}.", "Import the avatar again."
         ) from error
@@ -161,23 +166,25 @@ def _avatar(tensors: dict[str, _Array], metadata: dict[str, str], path: str) -> 
             "Update Likeness, or build the avatar again.",
         )
     try:
-        header = json.loads(metadata.get("avatar", ""))
-        sizes = _checked_sizes(tensors, header)
-        body = _body(tensors, sizes, header, path)
-        return Avatar(
-            body=body,
-            gaussians=_gaussians(tensors),
-            pose=_pose(header["pose"], body.num_expression),
-            camera=_camera(header["camera"]),
-            framing=header["framing"],
-            provenance=dict(header["provenance"]),
-            lod_start=_lod_start(tensors),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise LikenessError(
-            f"'{path}' is damaged: {reason}.", "Copy it again, or build the avatar again."
-        ) from error
+        with parsing():
+            header = parse_json(metadata.get("avatar", ""))
+            sizes = _checked_sizes(tensors, header)
+            body = _body(tensors, sizes, header, path)
+            return Avatar(
+                body=body,
+                gaussians=_gaussians(tensors),
+                pose=_pose(header["pose"], body.num_expression),
+                camera=_camera(header["camera"]),
+                framing=header["framing"],
+                provenance=dict(header["provenance"]),
+                lod_start=_lod_start(tensors),
+            )
+    except ValueError as error:
+        missing = isinstance(error.__cause__, KeyError) and error.__cause__.args
+        reason = f"{missing[0]!r} is missing" if missing else str(error)
+        raise LikenessError(f"'{path}' is damaged: {reason}.", _AGAIN) from error
+    except LikenessError as error:  # of its body, which the user has not given by itself
+        raise LikenessError(error.message, _AGAIN) from error
 
 
 def _read(path: Path) -> tuple[dict[str, _Array], dict[str, str]]:
@@ -186,6 +193,7 @@ def _read(path: Path) -> tuple[dict[str, _Array], dict[str, str]]:
             f"'{path}' is a folder.", "Give the avatar.safetensors that a build wrote."
         )
     try:
+        file_size(path)
         with safe_open(path, framework="np") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
@@ -194,10 +202,9 @@ def _read(path: Path) -> tuple[dict[str, _Array], dict[str, str]]:
             f"Cannot read '{path}': {error.strerror or 'no such file'}.",
             "Give the avatar.safetensors that a build wrote.",
         ) from error
-    except SafetensorError as error:
+    except (SafetensorError, ValueError) as error:
         raise LikenessError(
-            f"'{path}' is not a whole safetensors file ({error}).",
-            "Copy it again, or build the avatar again.",
+            f"'{path}' is not a whole safetensors file ({error}).", _AGAIN
         ) from error
 
 
@@ -232,6 +239,11 @@ def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[s
         )
         if array.shape != expected or len(shape) != array.ndim:
             raise ValueError(f"{name} has the shape {list(array.shape)}, not {list(shape)}")
+    # A body's expressions are unpacked: of all vertices, not only of those that move.
+    if sizes["E"] > MOST_COLUMNS or sizes["V"] > MOST_VERTICES or not sizes["V"] or not sizes["F"]:
+        raise ValueError(
+            f"it has {sizes['V']} vertices, {sizes['F']} triangles and {sizes['E']} expressions"
+        )
     for name, array in tensors.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"{name} has values that are no numbers")

@@ -15,8 +15,6 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +38,7 @@ from ..types import (
 from .atomic import whole_file
 from .motion_keys import ROWS as ROWS
 from .motion_keys import Arrays, columns_to_arrays, standard_keys
+from .untrusted import npy_mapped, npz_arrays
 
 DEFAULT_FRAME_RATE = 30.0
 _JAW = JOINT_INDEX["jaw"]
@@ -48,9 +47,6 @@ _REMEDY = (
     "Give an .npz with SMPL-X keys (global_orient, body_pose, ...) or AMASS's 'poses'; "
     "'likeness track' makes one of a photo or video."
 )
-_UNREADABLE = (
-    OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError,
-)  # fmt: skip
 
 MOST_BYTES = 2 << 30
 """Of an unpacked file; a motion of an hour has a tenth of it."""
@@ -194,7 +190,6 @@ def read_arrays(path: Path) -> Arrays:
     Raises:
         LikenessError: no such file, or not one of those.
     """
-    arrays: Arrays = {}
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise LikenessError(f"'{path}' {what}.", _REMEDY)
@@ -206,22 +201,11 @@ def read_arrays(path: Path) -> Arrays:
     try:
         with path.open("rb") as opened:
             if opened.read(6) == b"\x93NUMPY":
-                return columns_to_arrays(np.load(path, mmap_mode="r", allow_pickle=False), path)
-            if not zipfile.is_zipfile(opened):
-                raise ValueError("it is not a whole .npz file")
-            size = sum(member.file_size for member in zipfile.ZipFile(opened).infolist())
-            if size > MOST_BYTES:
-                raise ValueError(f"{size / 2**30:.0f} GiB of arrays are more than any motion")
-        with np.load(path, allow_pickle=False) as file:
-            for key in file.files:
-                try:
-                    arrays[key] = file[key]
-                except ValueError as error:  # pickled: others' files carry a few
-                    if "allow_pickle" not in str(error) or key in _POSE_KEYS:
-                        raise
-    except _UNREADABLE as error:
+                return columns_to_arrays(npy_mapped(path), path)
+        # Others' files carry a few pickled arrays, which are left out.
+        return npz_arrays(path, most=MOST_BYTES, skip_pickled=True, never_skip=_POSE_KEYS)
+    except (OSError, ValueError) as error:
         raise LikenessError(f"'{path}' cannot be read as a pose ({error}).", _REMEDY) from error
-    return arrays
 
 
 _POSE_KEYS = {*ROWS, "poses", "trans", "transl", "expression", "root_orient", "pose_body"}

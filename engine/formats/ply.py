@@ -16,6 +16,7 @@ import numpy as np
 from ..rotations import matrix_to_quaternion, quaternion_multiply
 from ..types import FloatArray, Gaussians, LikenessError
 from .atomic import whole_file
+from .untrusted import file_size, parsing
 
 SH_C0 = 0.28209479177387814
 """The constant spherical harmonic, 1 / (2 sqrt(pi))."""
@@ -23,6 +24,16 @@ SH_C0 = 0.28209479177387814
 _LEAST_SCALE = 1e-9  # metres; zero has no logarithm
 _LEAST_OPACITY = 1e-6  # neither 0 nor 1 has a logit
 
+
+_HEADER_BYTES = 1 << 16
+_MOST_ROWS = 1 << 28
+_WIDTHS = {
+    **dict.fromkeys(("char", "uchar", "int8", "uint8"), 1),
+    **dict.fromkeys(("short", "ushort", "int16", "uint16"), 2),
+    **dict.fromkeys(("int", "uint", "float", "int32", "uint32", "float32"), 4),
+    **dict.fromkeys(("double", "float64", "int64", "uint64"), 8),
+}
+"""Bytes of a property."""
 
 UPS: dict[str, FloatArray] = {
     "y": np.eye(3),
@@ -105,6 +116,38 @@ def write_ply(gaussians: Gaussians, path: Path, up: str = "y") -> None:
         gsply.plywrite(scratch, *to_stored(turned(gaussians, UPS[up])))
 
 
+def check_ply_header(path: Path) -> None:
+    """Read a PLY file's header, and see that the file holds the rows that it announces.
+
+    Raises:
+        OSError: it cannot be opened. ValueError: what is wrong with it.
+    """
+    size = file_size(path)
+    with path.open("rb") as file:
+        start = file.read(_HEADER_BYTES)
+    header, end, _ = start.partition(b"end_header\n")
+    if not start.startswith(b"ply") or not end:
+        raise ValueError("it has no PLY header")
+    needed = len(header) + len(end)
+    count = width = 0
+    for line in header.decode("ascii", "replace").splitlines():
+        match line.split():
+            case ["format", kind, *_] if kind != "binary_little_endian":
+                raise ValueError(f"its format is {kind}, not binary_little_endian")
+            case ["element", _, number]:
+                needed += count * width
+                count, width = int(number) if number.isdigit() else -1, 0
+                if not 0 <= count <= _MOST_ROWS:
+                    raise ValueError(f"it announces {number[:20]} rows")
+            case ["property", "list", *_] if count:
+                raise ValueError("it has faces, Gaussians have none")
+            case ["property", kind, _]:
+                width += _WIDTHS.get(kind, 0)
+    needed += count * width
+    if needed > size:
+        raise ValueError(f"its header announces {needed:,} bytes, and {size:,} are there")
+
+
 def read_ply(path: Path, up: str = "y") -> Gaussians:
     """Read a Gaussian PLY file, also a compressed one.
 
@@ -118,9 +161,11 @@ def read_ply(path: Path, up: str = "y") -> Gaussians:
     """
     remedy = "Give a PLY file of 3D Gaussians."
     try:
-        data = gsply.plyread(path)
-        means, scales, quats, opacities, sh0, sh_rest = data.unpack()
-    except (OSError, ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
+        check_ply_header(path)
+        with parsing():
+            data = gsply.plyread(path)
+            means, scales, quats, opacities, sh0, sh_rest = data.unpack()
+    except (OSError, ValueError) as error:
         raise LikenessError(f"Cannot read '{path}' as Gaussians ({error}).", remedy) from error
     if sh_rest is not None and sh_rest.size:
         warnings.warn(

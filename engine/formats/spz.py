@@ -8,6 +8,7 @@ positions to 8 micrometres.
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import numpy as np
 from ..types import Gaussians, LikenessError
 from .atomic import whole_file
 from .ply import SH_C0, from_stored, to_stored
+from .untrusted import parsing, read_bytes, unzipped_parts
 
 FRACTION_BITS = 16
 """Of the 24 bits of a coordinate: steps of 15 micrometres, places up to 127 m."""
@@ -24,6 +26,14 @@ FRACTION_BITS = 16
 MOST_METRES = 2.0 ** (23 - FRACTION_BITS) - 1
 COLOR_RANGE = (0.5 - 0.5 / 0.15 * SH_C0, 0.5 + 0.5 / 0.15 * SH_C0)
 """Colours outside of this are cut off; photos stay within 0..1."""
+
+
+MOST_BYTES = 2 << 30
+_HEADER = struct.Struct("<IIIB3x")  # magic number, version, splats, degree, 3 bytes more
+_MAGIC = 0x5053474E
+_HARMONICS = {0: 0, 1: 3, 2: 8, 3: 15, 4: 24}  # coefficients beyond the first, by degree
+_POINT = 9 + 1 + 3 + 3 + 3  # bytes: place, opacity, colour, scale, rotation before version 3
+_EXTENSIONS = 1 << 20  # bytes that may follow
 
 
 def write_spz(gaussians: Gaussians, path: Path) -> None:
@@ -46,6 +56,28 @@ def write_spz(gaussians: Gaussians, path: Path) -> None:
         gsply.write_spz(scratch, data, version=3, fractional_bits=FRACTION_BITS)
 
 
+def _check(data: bytes) -> None:
+    """Raise ValueError where the stream is not as long as its header says. It is unpacked for that
+    in small parts: a few bytes may stand for gigabytes."""
+    parts = unzipped_parts(data)
+    start = b""
+    while len(start) < _HEADER.size and (part := next(parts, None)) is not None:
+        start += part
+    if len(start) < _HEADER.size:
+        raise ValueError("it has no header")
+    magic, version, points, degree = _HEADER.unpack_from(start)
+    if magic != _MAGIC or version not in (1, 2, 3) or degree not in _HARMONICS:
+        raise ValueError("it is no SPZ file of version 1 to 3")
+    size = _HEADER.size + points * (_POINT + (version == 3) + 3 * _HARMONICS[degree])
+    found = len(start)
+    for part in parts:
+        found += len(part)
+        if found > size + _EXTENSIONS:
+            break
+    if not size <= found <= size + _EXTENSIONS:
+        raise ValueError(f"its {points:,} splats need {size:,} bytes, and others are there")
+
+
 def read_spz(path: Path) -> Gaussians:
     """Read an SPZ file of version 1 to 3.
 
@@ -56,10 +88,11 @@ def read_spz(path: Path) -> Gaussians:
     """
     remedy = "Give an SPZ file of version 1 to 3."
     try:
-        data = gsply.read_spz(path)
-    except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
+        _check(read_bytes(path, MOST_BYTES))
+        with parsing():
+            means, scales, quats, opacities, sh0, sh_rest = gsply.read_spz(path).unpack()
+    except (OSError, ValueError) as error:
         raise LikenessError(f"Cannot read '{path}' as SPZ ({error}).", remedy) from error
-    means, scales, quats, opacities, sh0, sh_rest = data.unpack()
     if sh_rest is not None and sh_rest.size:
         warnings.warn(
             f"'{path}' has colours that change with the view; their mean is used.", stacklevel=2

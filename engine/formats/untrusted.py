@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -127,6 +127,34 @@ def read_toml(path: Path, most: int = MOST_TEXT) -> dict[str, Any]:
         return tomllib.loads(text)
 
 
+def unzipped(data: bytes, most: int) -> bytes:
+    """What a zlib or gzip stream holds, if it is at most so many bytes.
+
+    Raises:
+        Damaged: it holds more, or is no whole stream.
+    """
+    out = bytearray()
+    for part in unzipped_parts(data):
+        out += part
+        if len(out) > most:
+            raise Damaged(f"it unpacks to more than {most:,} bytes")
+    return bytes(out)
+
+
+def unzipped_parts(data: bytes) -> Iterator[bytes]:
+    """The same, a megabyte at a time; several streams one after the other are one."""
+    with parsing("its stream"):
+        while data:
+            stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+            while not stream.eof:
+                part = stream.decompress(data, _CHUNK)
+                data = stream.unconsumed_tail
+                if not part and not data and not stream.eof:
+                    raise Damaged("its stream ends too early")
+                yield part
+            data = stream.unused_data.lstrip(b"\0")
+
+
 # Arrays -------------------------------------------------------------------------------------
 
 
@@ -135,9 +163,10 @@ def npz_arrays(
     only: Container[str] | None = None,
     most: int = MOST_BYTES,
     skip_pickled: bool = False,
+    never_skip: Container[str] = (),
 ) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays of an .npz by name; see :func:`npz_steps`."""
-    return dict(npz_steps(source, only, most, skip_pickled))
+    return dict(npz_steps(source, only, most, skip_pickled, never_skip))
 
 
 def npz_steps(
@@ -145,12 +174,14 @@ def npz_steps(
     only: Container[str] | None = None,
     most: int = MOST_BYTES,
     skip_pickled: bool = False,
+    never_skip: Container[str] = (),
 ) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
     """The arrays of an .npz, one at a time. Nothing is unpickled.
 
     Args:
         only: names of what is wanted; the rest is not looked at. most: bytes of it, unpacked.
-        skip_pickled: leave out arrays of objects, which others' files carry, rather than refuse.
+        skip_pickled: leave out arrays of objects, which others' files carry, rather than refuse;
+            but not those of the names in ``never_skip``.
 
     Raises:
         OSError: it cannot be opened. Damaged: it is no .npz, larger, or contradicts itself.
@@ -159,10 +190,11 @@ def npz_steps(
         file_size(source)
     with parsing("its archive"), zipfile.ZipFile(source) as archive:
         for member in _members(archive, only, most):
+            name = member.filename.removesuffix(".npy")
             with archive.open(member) as file:
-                array = _array(file, member, skip_pickled)
+                array = _array(file, member, skip_pickled and name not in never_skip)
             if array is not None:
-                yield member.filename.removesuffix(".npy"), array
+                yield name, array
 
 
 def _members(
@@ -177,27 +209,46 @@ def _members(
     wanted = [member for name, member in zip(names, members) if only is None or name in only]
     size = sum(member.file_size for member in wanted)
     if size > most:
-        raise Damaged(f"its arrays take {size / 2**30:.1f} GiB, more than they may")
+        raise Damaged(f"{size / 2**30:.1f} GiB of arrays are more than any such file has")
     return wanted
 
 
-def _array(
-    file: Any, member: zipfile.ZipInfo, skip_pickled: bool
-) -> np.ndarray[Any, Any] | None:
+def npy_mapped(path: Path) -> np.ndarray[Any, Any]:
+    """The array of an .npy file, not read yet but mapped. Nothing is unpickled.
+
+    Raises:
+        OSError: it cannot be opened. Damaged: it is no .npy, or shorter than its header says.
+    """
+    size = file_size(path)
+    with parsing("its header"), path.open("rb") as file:
+        header = _header(file)
+        _check_header("the array", header, size - file.tell(), exact=False)
+        shape, fortran, dtype = header
+        if 0 in shape:
+            return np.empty(shape, dtype)
+        order: Literal["F", "C"] = "F" if fortran else "C"
+        return np.memmap(path, dtype, "r", file.tell(), shape, order)
+
+
+def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in Fortran's order, type."""
+    form: Any = np.lib.format
+    version = form.read_magic(file)
+    if version in ((1, 0), (2, 0)):
+        read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+        return shape, fortran, dtype
+    raise Damaged(f"an array is of version {version}")
+
+
+def _array(file: Any, member: zipfile.ZipInfo, skip_pickled: bool) -> np.ndarray[Any, Any] | None:
     """One member; None for pickled ones that are left out."""
     name = member.filename
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
-        raise Damaged(f"'{name}' is of version {version}")
-    if dtype.hasobject or dtype.kind == "V":
-        if skip_pickled:
-            return None
-        raise Damaged(f"'{name}' holds objects or records: allow_pickle is never given")
-    array = _empty(name, shape, dtype, member.file_size - file.tell())
+    shape, fortran, dtype = header = _header(file)
+    if skip_pickled and _is_pickled(dtype):
+        return None
+    _check_header(f"'{name}'", header, member.file_size - file.tell(), exact=True)
+    array = np.empty(math.prod(shape), dtype)
     if array.nbytes:
         flat = array.view(np.uint8)
         done = 0
@@ -212,13 +263,21 @@ def _array(
     return array.reshape(shape, order="F" if fortran else "C")
 
 
-def _empty(
-    name: str, shape: tuple[int, ...], dtype: np.dtype[Any], there: int
-) -> np.ndarray[Any, Any]:
-    """A flat array for what a header announces, if as many bytes are there."""
+def _is_pickled(dtype: np.dtype[Any]) -> bool:
+    """Objects; records are treated alike, which nobody needs and which may hold some."""
+    return dtype.hasobject or dtype.kind == "V"
+
+
+def _check_header(
+    name: str, header: tuple[tuple[int, ...], bool, np.dtype[Any]], there: int, exact: bool
+) -> None:
+    """Raise where a header announces what is not there, before memory is taken for it."""
+    shape, _, dtype = header
+    if _is_pickled(dtype):
+        raise Damaged(f"{name} holds pickled objects, which are never loaded (allow_pickle)")
     if any(not 0 <= side < _MOST_ROWS for side in shape):
-        raise Damaged(f"'{name}' cannot have the shape {shape}")
+        raise Damaged(f"{name} cannot have the shape {str(shape)[:80]}")
     count = math.prod(shape)
-    if count * dtype.itemsize != there or (dtype.itemsize == 0 and count > 1):
-        raise Damaged(f"'{name}' should be {shape} of {dtype}, but has {there:,} bytes")
-    return np.empty(count, dtype)
+    needed = count * dtype.itemsize
+    if needed > there or (exact and needed != there) or (dtype.itemsize == 0 and count > 1):
+        raise Damaged(f"{name} should be {shape} of {dtype}, but has {there:,} bytes")

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..formats.untrusted import parse_json
 from ..types import LikenessError
 from .vocabulary import Term, Vocabulary
 
@@ -71,7 +72,7 @@ class Prompt:
             LikenessError: it is not one; says ``where``.
         """
         try:
-            return Prompt(**json.loads(line))
+            return Prompt(**parse_json(line))
         except (ValueError, TypeError) as error:
             raise LikenessError(
                 f"{where} is not a prompt ({error}).", "Take the file away and begin again."

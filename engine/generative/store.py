@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ..formats.atomic import whole_file, why
+from ..formats.untrusted import read_json
 from ..training.shards import shard_name, write_index, write_members
 from ..training.stored import read_members, stored_subjects
 from ..training.subjects import Subject
@@ -169,7 +170,7 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         return dict(content)
     except (OSError, ValueError, TypeError) as error:
         raise LikenessError(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,21 @@ FULL_FRAME_DIAGONAL = 43.27
 _UNIT_MILLIMETRES = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # EXIF's inch, cm, mm, micrometre
 _SENSOR_DIAGONALS = (3.0, 120.0)  # millimetres, from phones to medium format
 
+PICTURE_FORMATS = (
+    "JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "DIB", "GIF", "JPEG2000", "PPM", "TGA",
+    "PSD",
+)  # fmt: skip
+"""Of Pillow's, whose JPEG also opens MPO; what is left out is no photo, or is drawn by another
+program (PostScript)."""
+
+PICTURE_ERRORS = (
+    OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, AttributeError,
+    ArithmeticError, RuntimeError, MemoryError, AssertionError, struct.error, zlib.error,
+    Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow raises of damaged files; its readers promise nothing."""
+
+_MOST_SCANS = 500  # progressive photos have about ten
 _SIXTEEN_BIT_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
 
@@ -46,7 +63,7 @@ def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
         image.load()
         focal = _focal_35mm(image)
         rgb, alpha = _rgb_and_alpha(image)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except PICTURE_ERRORS as error:
         raise LikenessError(
             f"'{path}' is damaged or cut off ({error}).", "Copy or export the picture again."
         ) from error
@@ -74,14 +91,14 @@ def _open(path: Path) -> Image.Image:
         with warnings.catch_warnings():
             # Pillow warns of sizes that are still within our own limit.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
+            image = Image.open(path, formats=PICTURE_FORMATS)
     except Image.DecompressionBombError as error:
         raise too_large from error
     except UnidentifiedImageError as error:
         raise LikenessError(
             f"'{path}' is not a picture that can be read.", "Use a JPEG, PNG, WebP or TIFF file."
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except PICTURE_ERRORS as error:
         raise LikenessError(
             f"'{path}' cannot be read ({error}).", "Check the file and its permissions."
         ) from error
@@ -93,7 +110,17 @@ def _open(path: Path) -> Image.Image:
             f"'{path}' is {width} x {height} pixels, too small to find a person in.",
             f"Use a picture of at least {MIN_SIDE} pixels on its shorter side, better 512.",
         )
+    if image.format in ("JPEG", "MPO") and _jpeg_scans(path) > _MOST_SCANS:
+        raise LikenessError(
+            f"'{path}' has more passes than a photo has, and would take minutes to read.",
+            "Open it elsewhere and save it again.",
+        )
     return image
+
+
+def _jpeg_scans(path: Path) -> int:
+    """How often a JPEG begins a pass over the picture; each costs time, and hardly any bytes."""
+    return path.read_bytes().count(b"\xff\xda")
 
 
 def _focal_35mm(image: Image.Image) -> float | None:

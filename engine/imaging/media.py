@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from ..types import LikenessError
-from .load import load_portrait
+from .load import PICTURE_ERRORS, PICTURE_FORMATS, load_portrait
 from .video import VideoReader
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
@@ -28,12 +28,12 @@ def is_video(path: Path) -> bool:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                with Image.open(path) as image:
-                    animated = image.format == "GIF" and getattr(image, "n_frames", 1) > 1
+                with Image.open(path, formats=(*PICTURE_FORMATS, *_MOVING_FORMATS)) as image:
+                    animated = image.format == "GIF" and getattr(image, "is_animated", False)
                     return animated or image.format in _MOVING_FORMATS
         except UnidentifiedImageError:
             pass
-        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+        except PICTURE_ERRORS:
             return False  # a picture, though a damaged or huge one
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         return True

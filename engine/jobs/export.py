@@ -16,7 +16,6 @@ with the first of the poses as its own. Result::
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,16 +101,16 @@ def _motion(path: Path, avatar: Any) -> tuple[Any, Any]:
 
 def _poses(path: Path) -> tuple[list[Any], Any, float]:
     """Poses, their places [T, 4, 4] and the frame rate."""
-    import numpy as np
-
+    from ..formats.untrusted import npz_arrays, parsing
     from ..types import Pose
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        file = npz_arrays(path)
+        with parsing():
             rows = zip(file["full_pose"], file["transl"], file["expression"], strict=True)
             poses = [Pose(*row) for row in rows]
             return poses, file["places"], float(file["frame_rate"])
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError) as error:
         raise LikenessError(
             f"The scene's poses in '{path}' cannot be read: {error}.", "Export again."
         ) from error

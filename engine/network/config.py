@@ -8,12 +8,12 @@ marked "ours".
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..formats.untrusted import read_json
 from ..types import LikenessError
 
 CONFIG_FILE = "config.json"
@@ -166,14 +166,18 @@ class NetworkConfig:
             )
 
 
+_LARGEST = 1e12
+
+
 def _check_sizes(config: Any, prefix: str, may_be_zero: Sequence[str] = ()) -> None:
     """Raise the error of a whole number below 1, or of a number that is negative or none."""
     for f in fields(config):
         value = getattr(config, f.name)
         least = 1 if type(value) is int and f.name not in may_be_zero else 0
-        if type(value) in (int, float) and not (math.isfinite(value) and value >= least):
+        if type(value) in (int, float) and not least <= value <= _LARGEST:
             raise LikenessError(
-                f"{prefix}{f.name} is {value}.", f"Give a finite number of at least {least}."
+                f"{prefix}{f.name} is {str(value)[:40]}.",
+                f"Give a finite number of at least {least}.",
             )
 
 
@@ -326,7 +330,7 @@ def load_config(kind: type[T], folder: Path) -> T:
     """
     path = folder / CONFIG_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
     except (OSError, ValueError) as error:
         raise LikenessError(
             f"'{path}' cannot be read: {error}.", "Use a folder that Likeness has written."

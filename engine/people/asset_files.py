@@ -9,6 +9,9 @@ asset may have several, of which its .mhclo names one.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..formats.untrusted import file_size, read_text
+from ..imaging.load import MAX_MEGAPIXELS, PICTURE_ERRORS, PICTURE_FORMATS
 from ..types import FloatArray, IntArray, LikenessError
 
 DECIMETRE = 0.1  # MakeHuman's unit
@@ -79,9 +84,9 @@ class MaterialFile:
 def picture_fault(path: Path, changed: float) -> str:
     """What is wrong with a picture, "" if nothing. ``changed``: when it was written."""
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except PICTURE_ERRORS as error:
         return f"'{path}' cannot be read as a picture ({error})."
     return ""
 
@@ -94,9 +99,9 @@ def load_texture(path: Path) -> NDArray[np.uint8]:
         LikenessError: not a picture.
     """
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             rgba = image.convert("RGBA")
-    except OSError as error:
+    except PICTURE_ERRORS as error:
         raise LikenessError(f"'{path}' cannot be read as a picture ({error}).", REMEDY) from error
     if rgba.size != (TEXTURE_SIZE, TEXTURE_SIZE):
         rgba = rgba.resize((TEXTURE_SIZE, TEXTURE_SIZE), Image.Resampling.BILINEAR)
@@ -112,9 +117,9 @@ def load_picture(path: Path, limit: int = 2048) -> NDArray[np.uint8]:
         LikenessError: not a picture.
     """
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             picture = image.convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except PICTURE_ERRORS as error:
         raise LikenessError(f"'{path}' cannot be read as a picture ({error}).", REMEDY) from error
     picture.thumbnail((limit, limit), Image.Resampling.LANCZOS)
     rgba = np.asarray(picture)
@@ -122,10 +127,23 @@ def load_picture(path: Path, limit: int = 2048) -> NDArray[np.uint8]:
     return rgba
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture, not yet decoded, its size checked."""
+    file_size(path)
+    with warnings.catch_warnings():
+        # Pillow warns of sizes that are still within our own limit.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
+            if image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
+                raise ValueError(f"it has more than {MAX_MEGAPIXELS} megapixels")
+            yield image
+
+
 def _lines(path: Path) -> list[list[str]]:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
         raise LikenessError(f"'{path}' cannot be read ({error}).", REMEDY) from error
     return [line.split() for line in text.splitlines() if line.strip() and line[0] != "#"]
 

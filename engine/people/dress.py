@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..body.model import Body, load_body
 from ..body.skinning import skin
+from ..formats.untrusted import npz_arrays
 from ..types import BoolArray, FloatArray, IntArray, LikenessError, Pose
 from .library import DECIMETRE, Garment
 
@@ -33,6 +35,10 @@ class DressBody:
     turn: FloatArray
 
 
+_KEYS = ("base_vertex_index", "helper_base_index", "weights", "helper_weights", "bind_rotations",
+         "helper_v_template", "helper_shapedirs")  # fmt: skip
+
+
 def load_dress_body(path: Path) -> DressBody:
     """Read the default body's file with its garment helpers.
 
@@ -40,27 +46,32 @@ def load_dress_body(path: Path) -> DressBody:
         LikenessError: the file is no body, or has no garment helpers (a user's SMPL-X file).
     """
     body = load_body(path)
-    with np.load(path, allow_pickle=False) as file:
-        if "base_vertex_index" not in file.files or "helper_base_index" not in file.files:
-            raise LikenessError(
-                f"'{path}' does not say where MakeHuman's garments go.",
-                "Use the default body: run 'python build.py assets'.",
-            )
-        index = np.concatenate([file["base_vertex_index"], file["helper_base_index"]])
-        weights = np.concatenate([file["weights"], file["helper_weights"].astype(np.float32)])
-        bind = np.asarray(file["bind_rotations"], np.float64)
-        row = np.full(int(index.max()) + 1, -1, np.int64)
-        # A base vertex may appear twice; the body's own comes first and wins.
-        row[index[::-1]] = np.arange(len(index))[::-1]
-        turn = (weights @ bind.reshape(len(bind), 9)).reshape(-1, 3, 3)
-        return DressBody(
-            body=body,
-            row=row,
-            helper_template=file["helper_v_template"],
-            helper_shapedirs=file["helper_shapedirs"].astype(np.float32),
-            weights=weights,
-            turn=turn,
-        )
+    remedy = "Use the default body: run 'python build.py assets'."
+    file = npz_arrays(path, _KEYS, skip_pickled=True)
+    if len(file) < len(_KEYS):
+        raise LikenessError(f"'{path}' does not say where MakeHuman's garments go.", remedy)
+    try:
+        return _dress_body(body, file)
+    except (ValueError, IndexError, TypeError) as error:
+        raise LikenessError(f"'{path}' contradicts itself: {error}.", remedy) from error
+
+
+def _dress_body(body: Body, file: dict[str, Any]) -> DressBody:
+    index = np.concatenate([file["base_vertex_index"], file["helper_base_index"]])
+    weights = np.concatenate([file["weights"], file["helper_weights"].astype(np.float32)])
+    bind = np.asarray(file["bind_rotations"], np.float64)
+    row = np.full(int(index.max()) + 1, -1, np.int64)
+    # A base vertex may appear twice; the body's own comes first and wins.
+    row[index[::-1]] = np.arange(len(index))[::-1]
+    turn = (weights @ bind.reshape(len(bind), 9)).reshape(-1, 3, 3)
+    return DressBody(
+        body=body,
+        row=row,
+        helper_template=file["helper_v_template"],
+        helper_shapedirs=file["helper_shapedirs"].astype(np.float32),
+        weights=weights,
+        turn=turn,
+    )
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..body.phenotype import RACES, products
+from ..formats.untrusted import npz_arrays, parsing
 from ..types import FloatArray, LikenessError
 from .model import Traits
 
@@ -69,13 +68,13 @@ def load_prior(path: Path) -> ShapePrior:
         LikenessError: the file cannot be read or has no prior (a user's SMPL-X file, or a body
             of an older version).
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files if key.startswith("phenotype_")}
-            num_body = int(file["num_body_betas"]) if "num_body_betas" in file.files else 0
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise LikenessError(f"'{path}' cannot be read as a body ({error}).", _REMEDY) from error
     wanted = {f"phenotype_{name}" for name in ("features", "betas", "spread")}
+    try:
+        arrays = npz_arrays(path, {*wanted, "num_body_betas"}, skip_pickled=True)
+        with parsing():
+            num_body = int(arrays.get("num_body_betas", 0))
+    except (OSError, ValueError) as error:
+        raise LikenessError(f"'{path}' cannot be read as a body ({error}).", _REMEDY) from error
     if wanted - arrays.keys():
         raise LikenessError(
             f"'{path}' does not say how a body follows from age, sex and build.", _REMEDY

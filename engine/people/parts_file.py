@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..formats.untrusted import npz_arrays, parse_json, parsing
 from ..types import LikenessError
 from .model import KINDS, LABELS, Material, Part
 
@@ -71,14 +70,13 @@ def load_parts(folder: Path) -> tuple[Part, ...]:
     """
     path = folder / PARTS_FILE
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        about = json.loads(str(arrays["about"]))
-        if not isinstance(about, list) or not 0 < len(about) <= MOST_PARTS:
-            raise ValueError("it lists no parts, or too many")
-        return tuple(_part(folder, k, entry, arrays) for k, entry in enumerate(about))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile,
-            zlib.error) as error:  # fmt: skip
+        arrays = npz_arrays(path)
+        with parsing():
+            about = parse_json(str(arrays["about"]))
+            if not isinstance(about, list) or not 0 < len(about) <= MOST_PARTS:
+                raise ValueError("it lists no parts, or too many")
+            return tuple(_part(folder, k, entry, arrays) for k, entry in enumerate(about))
+    except (OSError, ValueError) as error:
         raise LikenessError(f"'{path}' cannot be used ({error}).", REMEDY) from error
 
 
@@ -128,7 +126,7 @@ def _part(folder: Path, k: int, about: dict[str, Any], arrays: dict[str, NDArray
 
 
 def _picture(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path) as image:
+    with Image.open(path, formats=("PNG",)) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"'{path.name}' is {image.width} x {image.height} pixels")
         return np.asarray(image.convert("RGBA"))

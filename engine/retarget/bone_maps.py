@@ -9,11 +9,11 @@ names that may stand for each, the best one first. Names are compared without th
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..formats.untrusted import read_toml
 from ..types import JOINT_INDEX, JOINT_NAMES, LikenessError
 
 FOLDER = Path(__file__).resolve().parent / "maps"
@@ -65,6 +65,10 @@ class Match:
         return text
 
 
+MOST_BYTES = 1 << 20
+"""Of a map file; ours have a thousandth."""
+
+
 def read_map(path: Path) -> BoneMap:
     """A map file.
 
@@ -72,9 +76,8 @@ def read_map(path: Path) -> BoneMap:
         LikenessError: it is missing or not one.
     """
     try:
-        with path.open("rb") as file:
-            data = tomllib.load(file)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = read_toml(path, MOST_BYTES)
+    except (OSError, ValueError) as error:
         raise LikenessError(f"'{path}' cannot be read as a bone map ({error}).", _REMEDY) from error
     joints, sides = data.get("joints"), data.get("sides", {})
     if not isinstance(joints, dict) or not isinstance(sides, dict):

@@ -52,6 +52,7 @@ from typing import IO, Any
 
 from ..digests import file_sha256
 from ..formats.atomic import whole_file
+from ..formats.untrusted import parsing, read_json
 from ..types import LikenessError
 from .stored import stored_subjects
 from .subjects import BadSample, Subject, View, encode_rgba
@@ -269,8 +270,10 @@ def _index(folder: Path) -> dict[str, dict[str, Any]] | None:
     if not path.is_file():
         return None
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["shards"]
-        return {str(entry["name"]): {**entry, "bytes": int(entry["bytes"])} for entry in entries}
+        entries = read_json(path)["shards"]
+        with parsing():
+            return {str(entry["name"]): {**entry, "bytes": int(entry["bytes"])}
+                    for entry in entries}  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LikenessError(
             f"'{path}' cannot be read ({error!r}).", "Remove it: shards can be read without."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +9,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from ..formats.untrusted import parse_json
 from ..types import LikenessError
+
+_REMEDY = "Remove it, or make it again."
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,13 @@ def stored_subjects(path: Path) -> Iterator[StoredSubject]:
     """
     for key, read, names in _groups(path):
         if "json" in names:
-            yield StoredSubject(key, json.loads(read("json")), read)
+            try:
+                about = parse_json(read("json"))
+            except ValueError as error:
+                raise LikenessError(
+                    f"'{path}' has a subject '{key}' that cannot be read ({error}).", _REMEDY
+                ) from error
+            yield StoredSubject(key, about, read)
 
 
 def read_members(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -52,12 +60,20 @@ def _groups(path: Path) -> Iterator[tuple[str, Callable[[str], bytes], list[str]
                 members = {name[2]: member for name, member in group}
 
                 def read(name: str, members: dict[str, tarfile.TarInfo] = members) -> bytes:
-                    file = tar.extractfile(members[name])
-                    assert file is not None  # only of what is no file
-                    return file.read()
+                    return _content(path, tar, members[name])
 
                 yield key, read, list(members)
     except (OSError, tarfile.TarError, ValueError) as error:
-        raise LikenessError(
-            f"'{path}' cannot be read as a shard ({error}).", "Remove it, or make it again."
-        ) from error
+        raise LikenessError(f"'{path}' cannot be read as a shard ({error}).", _REMEDY) from error
+
+
+def _content(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """The bytes of a member, which must be a file: links could lead anywhere."""
+    try:
+        file = tar.extractfile(member) if member.isreg() else None
+        if file is not None:
+            return file.read()
+        error: Exception = ValueError("it is no file")
+    except (OSError, tarfile.TarError, ValueError) as problem:
+        error = problem
+    raise LikenessError(f"'{member.name}' in '{path}' cannot be read ({error}).", _REMEDY)

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import re
-import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..formats.untrusted import npz_arrays, parse_json
 from ..types import NUM_JOINTS, Camera, FloatArray, LikenessError, Pose
 from .pairs import KINDS
 from .pictures import BadSample, decode_depth, decode_labels, decoded, encode_rgba, picture_format
@@ -276,7 +276,7 @@ def _about(members: Mapping[str, bytes]) -> dict[str, Any]:
     if _JSON not in members:
         raise BadSample("it has no .json")
     try:
-        about = json.loads(members[_JSON])
+        about = parse_json(members[_JSON])
     except ValueError as error:
         raise BadSample(f"its .json cannot be read ({error})") from error
     if not isinstance(about, dict) or about.get("version") != VERSION:
@@ -317,9 +317,9 @@ def _arrays(
 ) -> dict[str, Any]:
     """The arrays of the .npz, their shapes and values checked."""
     try:
-        with np.load(io.BytesIO(members[_BODY]), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in _ARRAYS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        found = npz_arrays(io.BytesIO(members[_BODY]), _ARRAYS)
+        arrays = {name: found[name] for name in _ARRAYS}
+    except (OSError, ValueError, KeyError) as error:
         raise BadSample(f"its {_BODY} cannot be read ({error})") from error
     for name, axes in _ARRAYS.items():
         if arrays[name].ndim != axes or arrays[name].dtype.kind not in "fiu":

@@ -133,9 +133,22 @@ def motions(folder: Path) -> None:
                      betas=np.zeros(body.num_betas),  # type: ignore[attr-defined]
                      camera=photo_camera(500, 64, 64))  # fmt: skip
     save_motion(motion, folder / "ours.npz", body)  # type: ignore[arg-type]
-    np.savez(folder / "amass.npz", poses=rng.normal(0, 0.3, (5, 156)), trans=np.zeros((5, 3)),
-             betas=np.zeros(16), mocap_framerate=np.array(120.0), gender=np.array("neutral"))  # fmt: skip
+    np.savez(
+        folder / "amass.npz", poses=rng.normal(0, 0.3, (5, 156)), trans=np.zeros((5, 3)),
+        betas=np.zeros(16), mocap_framerate=np.array(120.0), gender=np.array("neutral"),
+    )  # fmt: skip
     np.save(folder / "columns.npy", rng.normal(0, 0.3, (5, 322)).astype(np.float32))
+
+
+def hands(folder: Path) -> None:
+    """What is read of a user's SMPL-X file."""
+    rng = np.random.default_rng(6)
+    means = {f"hands_mean{side}": rng.normal(size=45) for side in "lr"}
+    np.savez(
+        folder / "smplx.npz",
+        **means,
+        **{f"hands_components{side}": rng.normal(size=(45, 45)) for side in "lr"},
+    )
 
 
 BVH = """HIERARCHY
@@ -154,6 +167,7 @@ Frame Time: 0.0333333
 
 def bvh(folder: Path) -> None:
     """A whole figure, so that retargeting is reached."""
+
     def chain(names: list[tuple[str, str]]) -> str:
         (name, offset), *rest = names
         inner = chain(rest) if rest else "End Site\n{\nOFFSET 0 5 0\n}"
@@ -251,7 +265,8 @@ def shards(folder: Path) -> None:
     rgba = np.ones((size, size, 4), np.float32)
     views = tuple(
         View(f"v{k}", 0, "front", 0.0, camera, k == 1, encode_rgba(rgba),
-             depth=encode_depth(rgba[..., 0]), labels=encode_labels(np.ones((size, size), np.uint8)))
+             depth=encode_depth(rgba[..., 0]),
+             labels=encode_labels(np.ones((size, size), np.uint8)))
         for k in range(2)
     )  # fmt: skip
     subject = Subject(
@@ -272,7 +287,7 @@ def configs(folder: Path) -> None:
 
 def requests(folder: Path) -> None:
     """What Blender asks the worker."""
-    line = {"task": "build", "photo": "a.png", "folder": "out"}
+    line = {"task": "build", "portrait": "a.png", "output": "out"}
     (folder / "request.json").write_text(json.dumps(line))
 
 
