@@ -5,10 +5,7 @@ One parser, one :func:`main`. Heavy modules load inside the commands, so that ``
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import subprocess
-import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +16,7 @@ import click
 from ..engine.stopping import stops_kept
 from ..engine.types import LikenessError, Progress
 from ..engine.version import VERSION
+from .cli_batch import batch, batch_worker
 from .cli_console import Number, complain, show_warning, terminal_progress
 from .cli_convert import convert
 from .cli_eval import evaluation
@@ -55,7 +53,9 @@ cli.add_command(synth)
 cli.add_command(convert)
 cli.add_command(evaluation)
 cli.add_command(generate)
+cli.add_command(batch)
 cli.add_command(synth_worker)
+cli.add_command(batch_worker)
 
 
 @cli.command(short_help="Build avatars from portraits.")
@@ -162,32 +162,16 @@ def _build_one(
 
 
 def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
-    """Make avatar.blend beside the avatar, in this process if it is Blender, else in another."""
+    """Make avatar.blend beside the avatar."""
     from ..engine.output import BLEND_FILE, whole_files
+    from .blend_file import can_write_blend, write_blend
 
-    if "bpy" not in sys.modules and importlib.util.find_spec("bpy") is None:
+    if not can_write_blend():
         click.echo("  no avatar.blend: Blender's Python module bpy is not installed.", err=True)
         return
     progress("blend", 0.0, "writing the Blender file")
     with whole_files(avatar.parent) as scratch:
-        target = scratch / BLEND_FILE
-        if "bpy" in sys.modules:
-            from .scene.blend import blend_from_avatar
-
-            blend_from_avatar(avatar, target, photo)
-        else:
-            # A process of its own: bpy keeps one scene, and its exit is not always clean.
-            paths = [str(path.absolute()) for path in (avatar, target, photo)]
-            done = subprocess.run(
-                [sys.executable, "-m", f"{__package__}.scene.blend", *paths],
-                check=False, capture_output=True, text=True, errors="replace",
-            )  # fmt: skip
-            if done.returncode or not target.exists():
-                lines = (done.stderr or done.stdout).strip().splitlines()
-                raise LikenessError(
-                    f"avatar.blend was not written: {lines[-1] if lines else 'Blender stopped'}.",
-                    f"The avatar itself is complete: '{avatar}'. Leave it out with --no-blend.",
-                )
+        write_blend(avatar, scratch / BLEND_FILE, photo)
     progress("blend", 1.0, "written")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ..engine.types import Progress
 
@@ -103,3 +105,21 @@ def show_warning(message: Warning | str, *where: object) -> None:
 def complain(error: Exception) -> None:
     """An error that the user can mend, as one line."""
     click.echo(f"likeness: {' '.join(str(error).split())}", err=True)
+
+
+def command_line(context: click.Context) -> str:
+    """The command as it was given, whoever ran it."""
+    words = ["likeness", str(context.command.name)]
+    for parameter in context.command.params:
+        value = context.params[str(parameter.name)]
+        source = context.get_parameter_source(str(parameter.name))
+        if source is not ParameterSource.COMMANDLINE:
+            continue
+        if isinstance(parameter, click.Argument):
+            words += [str(one) for one in (value if isinstance(value, tuple) else (value,))]
+        elif isinstance(value, bool):
+            words.append(parameter.opts[0] if value else parameter.secondary_opts[0])
+        else:
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [parameter.opts[-1], str(one)]
+    return shlex.join(words)

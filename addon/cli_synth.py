@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from ..engine.types import LikenessError
 from ..engine.version import VERSION
-from .cli_console import Folder, terminal_progress
+from .cli_console import Folder, command_line, terminal_progress
 
 if TYPE_CHECKING:
     from ..engine.people.figure import SynthOptions
@@ -134,7 +132,7 @@ def synth(
     if not outcome.made and not outcome.given_up and is_described(data):
         click.echo(f"  '{data}' is complete.", err=True)
     else:
-        card = describe(data, options, _command(context), VERSION, outcome)
+        card = describe(data, options, command_line(context), VERSION, outcome)
         for line in summary(card, outcome):
             click.echo(f"  {line}", err=True)
     click.echo(str(data))
@@ -185,19 +183,3 @@ def _options(chosen: dict[str, Any]) -> SynthOptions:
 
 def _absolute(paths: Any) -> tuple[str, ...]:
     return tuple(str(path.absolute()) for path in paths)
-
-
-def _command(context: click.Context) -> str:
-    """The command line as it was given, for the card."""
-    words = ["likeness", "synth"]
-    for parameter in context.command.params:
-        name = str(parameter.name)
-        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
-            continue
-        value = context.params[name]
-        if isinstance(value, bool):
-            words.append(parameter.opts[0] if value else parameter.secondary_opts[0])
-        else:
-            for one in value if isinstance(value, tuple) else (value,):
-                words += [parameter.opts[-1], str(one)]
-    return shlex.join(words)

@@ -20,7 +20,7 @@ from .formats.atomic import WRITE_ERRORS, why
 from .types import LikenessError, Progress
 
 if TYPE_CHECKING:
-    from .pipeline import BuildOptions, Check, OtherPhoto
+    from .pipeline import BuildOptions, BuildResult, Check, OtherPhoto
 
 AVATAR_FILE = "avatar.safetensors"
 BLEND_FILE = "avatar.blend"
@@ -144,27 +144,35 @@ def build_to_folder(
         others: more photos of the same person.
         check: as for :func:`.pipeline.build_avatar`.
     """
-    from .evaluation.sheet import preview as draw_preview
-    from .evaluation.sheet import save_picture
-    from .formats.avatar import save_avatar
     from .pipeline import build_avatar
 
     check_output_folder(folder)
     result = build_avatar(portrait, options, progress, body_path, others, check)
     with whole_files(folder) as scratch:
-        save_avatar(result.avatar, scratch / AVATAR_FILE)
-        report = json.dumps(result.report, indent=2, allow_nan=False)
-        (scratch / REPORT_FILE).write_text(report + "\n", encoding="utf-8")
-        if preview:
-            if progress:
-                progress("preview", 0.0, "drawing the preview")
-            picture = draw_preview(result.avatar, result.portrait, result.matte)
-            save_picture(picture, scratch / PREVIEW_FILE)
-            if progress:
-                progress("preview", 1.0, "drawn")
+        write_build(result, scratch, preview, progress)
     return BuildFiles(
         folder / AVATAR_FILE,
         folder / REPORT_FILE,
         folder / PREVIEW_FILE if preview else None,
         result.report,
     )
+
+
+def write_build(
+    result: BuildResult, folder: Path, preview: bool = True, progress: Progress | None = None
+) -> None:
+    """Write the avatar, the report and, if wanted, the preview of a build to a folder."""
+    from .evaluation.sheet import preview as draw_preview
+    from .evaluation.sheet import save_picture
+    from .formats.avatar import save_avatar
+
+    save_avatar(result.avatar, folder / AVATAR_FILE)
+    report = json.dumps(result.report, indent=2, allow_nan=False)
+    (folder / REPORT_FILE).write_text(report + "\n", encoding="utf-8")
+    if preview:
+        if progress:
+            progress("preview", 0.0, "drawing the preview")
+        picture = draw_preview(result.avatar, result.portrait, result.matte)
+        save_picture(picture, folder / PREVIEW_FILE)
+        if progress:
+            progress("preview", 1.0, "drawn")

@@ -22,6 +22,7 @@ from .gaussians.refine import LEVELS, Photo, refine
 from .imaging.load import load_portrait
 from .imaging.matte_check import body_parts, checked, map_body, to_be_fitted
 from .imaging.matting import matte as make_matte
+from .kept import kept
 from .network.apply import NO_NETWORK, chosen_network, improved, lift_budget
 from .render import best_backend
 from .stages import Stages, peak_memory_mb
@@ -180,9 +181,19 @@ def load_fitting_body(path: Path | None) -> Body:
         LikenessError: it cannot be read, or carries no landmarks.
     """
     body_file = path or asset_path("body")
-    body = load_body(body_file)
+    body = kept("body", body_file, lambda: load_body(body_file))
     _check_body(body, body_file, is_default=path is None)
     return body
+
+
+def open_detectors() -> Detectors:
+    """The detectors, which stay open from one portrait to the next.
+
+    Raises:
+        LikenessError: they are not there.
+    """
+    folder = asset_path("pose_landmark").parent
+    return kept("detectors", folder, lambda: Detectors(folder))
 
 
 def track_portrait(
@@ -211,9 +222,8 @@ def track_portrait(
     with stage("load", "reading the photo"):
         photo = load_portrait(portrait)
         body = load_fitting_body(body_path)
-    detectors = Detectors(asset_path("pose_landmark").parent)
     return track_loaded(
-        photo, body, detectors, person=person, fov=fov, stages=stage, estimators=estimators,
+        photo, body, open_detectors(), person=person, fov=fov, stages=stage, estimators=estimators,
         keypoints=keypoints,
     )  # fmt: skip
 
@@ -278,7 +288,7 @@ def track_photos(
         photos = [load_portrait(path) for path in paths]
         body = load_fitting_body(body_path)
     with stage("detect", "looking for the person"):
-        detectors = Detectors(asset_path("pose_landmark").parent)
+        detectors = open_detectors()
         seen = [observe(p, detectors, None if k else person) for k, p in enumerate(photos)]
     lenses = [fov if k == 0 or p.focal_35mm is None else None for k, p in enumerate(photos)]
     directions = ["any", *(other.direction for other in others)]

@@ -13,6 +13,7 @@ import numpy as np
 from ..body import Body
 from ..gaussians.lift import Lifted
 from ..gaussians.lift.several import thinned
+from ..kept import kept
 from ..types import BoundGaussians, FloatArray, Matte, Progress, Track
 from ..weights import find_weights
 from .inputs import network_inputs
@@ -34,7 +35,8 @@ def chosen_network(choice: str, body: Callable[[], Body]) -> Runtime | None:
     if choice == NO_NETWORK:
         return None
     folder = find_weights(choice) if choice == DEFAULT_NETWORK else Path(choice)
-    return load_runtime(folder, body())
+    person = body()
+    return kept("network", folder, lambda: load_runtime(folder, person), of=person)
 
 
 def lift_budget(network: Runtime | None, max_gaussians: int) -> int:

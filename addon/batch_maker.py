@@ -1,0 +1,34 @@
+"""What a worker of ``likeness batch`` does with a unit: engine/batch/make.py, and the .blend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+from ..engine.executor import Unit
+from . import serving
+
+SECONDS_BETWEEN_WORDS = 1.0
+
+
+def open_maker(request: Mapping[str, Any], say: serving.Say) -> serving.Maker:
+    """A maker of portraits; what they share stays open from one to the next (engine/kept.py)."""
+    from ..engine.batch.make import OutputError, make
+    from .blend_file import write_blend
+
+    def one(unit: Unit) -> Mapping[str, Any]:
+        told = 0.0
+
+        def progress(stage: str, fraction: float, message: str) -> None:
+            nonlocal told
+            if monotonic() - told > SECONDS_BETWEEN_WORDS:
+                told = monotonic()
+                say("progress", key=unit["key"], stage=stage, fraction=round(fraction, 4))
+
+        try:
+            return make(unit, write_blend, progress)
+        except OutputError as error:
+            raise serving.NoMoreError(error.message, error.remedy) from error
+
+    return one

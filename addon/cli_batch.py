@@ -1,0 +1,246 @@
+"""``likeness batch``: many portraits, on a machine that nobody looks at."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..engine.types import LikenessError
+from .cli_console import Folder, command_line, terminal_progress
+
+if TYPE_CHECKING:
+    from ..engine.batch.asked import Asked
+    from ..engine.batch.run import Batch, Item
+
+EXIT_SOME_FAILED = 3
+PATH = click.Path(path_type=Path)
+
+
+@click.command(short_help="Build many avatars, and go on where a run was stopped.")
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=PATH)
+@click.option(
+    "-o", "--out", metavar="DIR", required=True, type=Folder(),
+    help="The folder of the results; the same command again goes on with it.",
+)  # fmt: skip
+@click.option(
+    "--job", "jobs", metavar="FILE", multiple=True, type=PATH,
+    help="A table of portraits (.toml, .csv, .jsonl), with options and more photos of each. "
+    "Several times.",
+)  # fmt: skip
+@click.option(
+    "--resume/--force",
+    default=True,
+    help="Keep what is complete and still the same (the default), or make everything again.",
+)
+@click.option(
+    "--format", "formats", metavar="NAMES", default="",
+    help="Also write these of each avatar, with commas between: ply, spz, glb, usda, blend.",
+)  # fmt: skip
+@click.option(
+    "--report/--no-report",
+    default=True,
+    help="Write report/index.html, a page of pictures and figures (the default).",
+)
+@click.option(
+    "--preview/--no-preview", default=True, help="Also draw preview.png of each (the default)."
+)
+@click.option(
+    "--max-gaussians", metavar="N", type=click.IntRange(min=5000),
+    help="At most so many splats, where a table says nothing else.",
+)  # fmt: skip
+@click.option(
+    "--refine", type=click.Choice(["off", "fast", "full"]),
+    help="How long the splats are fitted, where a table says nothing else; fast if not given.",
+)  # fmt: skip
+@click.option(
+    "--network", metavar="DIR|default|none",
+    help="A trained network, where a table says nothing else; none if not given.",
+)  # fmt: skip
+@click.option("--body", metavar="NPZ", type=PATH, help="Another body file, with landmarks.")
+@click.option(
+    "--workers", metavar="N", type=click.IntRange(1, 256), default=1, show_default=True,
+    help="Processes; each takes one to two GB of memory.",
+)  # fmt: skip
+@click.option(
+    "--threads", metavar="N", type=click.IntRange(0, 1024), default=0,
+    help="Of each process; the cores are shared among them if not given.",
+)  # fmt: skip
+@click.option(
+    "--recycle", metavar="N", type=click.IntRange(min=1), default=50, show_default=True,
+    help="Portraits after which a process is replaced.",
+)  # fmt: skip
+@click.option(
+    "--retries", metavar="N", type=click.IntRange(0, 100), default=1, show_default=True,
+    help="How often a portrait is tried again at which a process died. What you can mend is not.",
+)  # fmt: skip
+@click.option(
+    "--time-limit", metavar="SECONDS", type=click.IntRange(min=0), default=1800, show_default=True,
+    help="Of each portrait; 0 is none.",
+)  # fmt: skip
+@click.option(
+    "--memory-limit", metavar="MB", type=click.IntRange(min=0),
+    help="Of each process; 0 is none. If not given, its share of the machine's, at least 4096.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line as each portrait ends.")
+@click.pass_context
+def batch(
+    context: click.Context,
+    /,
+    inputs: tuple[Path, ...],
+    out: Path,
+    jobs: tuple[Path, ...],
+    resume: bool,
+    formats: str,
+    report: bool,
+    preview: bool,
+    retries: int,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Build the avatars of many portraits.
+
+    INPUT is a folder (with all in it), a pattern in quotes, or a photo; --job adds a table. Each
+    avatar gets a folder in DIR. A run that is stopped at any moment loses nothing that was
+    complete. Exit code 3: some portraits failed, the others are complete.
+    """
+    from ..engine.batch.folder import batch_folder
+    from ..engine.batch.run import FAILED, Batch, Wanted
+    from ..engine.batch.summary import write_summary
+    from ..engine.batch.units import units_of
+
+    wanted = Wanted(_formats(formats), preview, not resume, retries + 1)
+    portraits = _portraits(inputs, jobs, out, chosen)
+    command = command_line(context)
+    with terminal_progress() as progress, batch_folder(out) as folder:
+        units = units_of(portraits, progress)
+        folder.begin(units, {"portraits": len(units), "formats": list(wanted.formats)})
+        run = Batch(folder, units, wanted)
+        told = _Telling(len(units), as_json)
+        try:
+            run.run(lambda: _crew(chosen), told.tell, progress)
+            folder.close()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                click.echo(f"  stopped; the same command goes on with '{out}'.", err=True)
+            if folder.is_there():
+                with suppress(LikenessError):  # the first error says more
+                    write_summary(run, command)
+            raise
+        write_summary(run, command)
+        if report:
+            from ..engine.batch.page import write_report
+
+            progress("report", 0.0, "writing the report")
+            write_report(run, command)
+    _say_end(run, out, report)
+    if run.counts()[FAILED]:
+        context.exit(EXIT_SOME_FAILED)
+
+
+@click.command("batch-worker", hidden=True)
+@click.pass_context
+def batch_worker(context: click.Context, /) -> None:
+    """Build portraits that come on stdin; 'likeness batch' starts this."""
+    from .batch_maker import open_maker
+    from .serving import serve
+
+    context.exit(serve(open_maker))
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    from ..engine.batch.formats import checked_formats
+    from .blend_file import can_write_blend
+
+    names = checked_formats(text.split(","))
+    if "blend" in names and not can_write_blend():
+        raise LikenessError(
+            "Files .blend need Blender's Python module bpy, which is not installed.",
+            "Run it in Blender (blender --background --command likeness batch ...), or install "
+            "bpy.",
+        )
+    return names
+
+
+def _portraits(
+    inputs: Sequence[Path], jobs: Sequence[Path], out: Path, chosen: dict[str, Any]
+) -> list[Asked]:
+    from ..engine.batch.inputs import portraits_in
+    from ..engine.batch.names import with_names
+    from ..engine.batch.tables import read_table
+
+    names = ("max_gaussians", "refine", "network", "body")
+    options = {name: chosen.pop(name) for name in names}
+    options = {name: value for name, value in options.items() if value is not None}
+    for name in ("body", "network"):  # workers may stand elsewhere
+        if options.get(name, "none") not in ("none", "default"):
+            options[name] = str(Path(options[name]).absolute())
+    if not inputs and not jobs:
+        raise LikenessError("Nothing to build was given.", "Name folders, photos, or a --job.")
+    portraits = [one for job in jobs for one in read_table(job, options)]
+    portraits += portraits_in(inputs, out, options) if inputs else []
+    return with_names(portraits, out)
+
+
+def _crew(chosen: dict[str, Any]) -> Any:
+    from .crew import Crew, Limits, Shape, worker_command
+
+    memory = chosen["memory_limit"]
+    limits = Limits(chosen["time_limit"], _share(chosen["workers"]) if memory is None else memory)
+    shape = Shape(chosen["workers"], chosen["threads"], chosen["recycle"], limits)
+    return Crew({}, shape, worker_command("batch-worker"))
+
+
+LEAST_SHARE_MB = 4096.0
+
+
+def _share(workers: int) -> float:
+    """MB of a worker, so that all together leave the machine some."""
+    import psutil
+
+    return max(LEAST_SHARE_MB, 0.9 * float(psutil.virtual_memory().total) / 2**20 / workers)
+
+
+class _Telling:
+    """A line for each portrait that ends: JSON on stdout, or plain on stderr where no bar is."""
+
+    def __init__(self, total: int, as_json: bool) -> None:
+        self._total, self._as_json, self._ended = total, as_json, 0
+
+    def tell(self, item: Item) -> None:
+        from ..engine.batch.summary import item_record
+
+        self._ended += 1
+        if self._as_json:
+            click.echo(json.dumps(item_record(item)))
+        if not sys.stderr.isatty():
+            what = f"done in {item.seconds:.0f} s" if not item.reason else f"FAILED: {item.reason}"
+            if item.warnings and not item.reason:
+                what += f", {len(item.warnings)} warnings"
+            click.echo(f"  {_printable(item.unit.name)}: {_printable(what)}", err=True)
+
+
+def _printable(text: str) -> str:
+    return " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())
+
+
+def _say_end(run: Batch, out: Path, report: bool) -> None:
+    from ..engine.batch.run import DONE, FAILED
+
+    counts = run.counts()
+    made = sum(item.now and item.status == DONE for item in run.items.values())
+    words = f"  {counts[DONE]} of {len(run.items)} are done, {made} of them now"
+    if made and run.elapsed:
+        words += f", {3600 * made / run.elapsed:,.0f} an hour"
+    click.echo(words, err=True)
+    for item in run.items.values():
+        if item.status == FAILED:
+            why = f"{item.reason} {item.remedy}".strip()
+            click.echo(f"  failed: {item.unit.name}: {_printable(why)}", err=True)
+    if report:
+        click.echo(str(out / "report" / "index.html"))

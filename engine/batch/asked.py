@@ -1,0 +1,107 @@
+"""What is asked of one portrait, wherever it is said: on the command line or in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..types import LikenessError
+
+DIRECTIONS = ("any", "front", "back", "left", "right", "side")
+"""What another photo of the person may be said to show (``tracking.several.DIRECTIONS``)."""
+
+REFINE = ("off", "fast", "full")
+FEWEST_GAUSSIANS = 5000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One portrait of a batch.
+
+    Attributes:
+        photo: the main photo's file. views: direction and file of others of the same person.
+        name: of its folder in the output, with ``/`` between folders.
+        options: of ``BuildOptions``, those that are given, and ``body``, a body file.
+        where: where it was asked for, for messages; empty when as a file itself.
+    """
+
+    photo: Path
+    views: tuple[tuple[str, Path], ...] = ()
+    name: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    where: str = ""
+
+
+def checked_option(name: str, value: Any) -> Any:
+    """An option's value as ``BuildOptions`` takes it; texts, as tables have them, are read.
+
+    Raises:
+        ValueError: it cannot be that; the text says what it may be.
+    """
+    if name in ("max_gaussians", "person"):
+        least = FEWEST_GAUSSIANS if name == "max_gaussians" else 0
+        return _whole_number(value, least)
+    if name == "fov":
+        return _degrees(value)
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be a text")
+    if name == "refine" and value not in REFINE:
+        raise ValueError(f"must be one of {', '.join(REFINE)}")
+    return value
+
+
+OPTIONS = ("max_gaussians", "person", "fov", "refine", "network", "body")
+"""What can be chosen for each portrait; ``network`` and ``body`` may be paths."""
+
+
+def _whole_number(value: Any, least: int) -> int:
+    wrong = f"must be a whole number from {least:,} on"
+    try:
+        number = int(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError(wrong) from None
+    if isinstance(number, bool) or not isinstance(number, int) or not least <= number < 2**31:
+        raise ValueError(wrong)
+    return number
+
+
+def _degrees(value: Any) -> float:
+    wrong = "must be degrees from 1 to 150"
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(wrong) from None
+    if isinstance(value, bool) or not 1 <= number <= 150:
+        raise ValueError(wrong)
+    return number
+
+
+def read_options(
+    said: Mapping[str, Any], folder: Path, where: str, known: tuple[str, ...] = OPTIONS
+) -> dict[str, Any]:
+    """The options among a table's fields, checked.
+
+    Args:
+        folder: the table's, which its paths are relative to. where: for messages.
+
+    Raises:
+        LikenessError: an option is not known or cannot have its value.
+    """
+    out: dict[str, Any] = {}
+    for name, value in said.items():
+        if name not in known:
+            raise LikenessError(
+                f"{where} has the field '{name}', which is not known.",
+                f"Known are: {', '.join(known)}.",
+            )
+        try:
+            out[name] = checked_option(name, value)
+        except ValueError as error:
+            raise LikenessError(f"{where}: {name} {error}, not {value!r}.", "Mend it.") from error
+    if "body" in out:
+        out["body"] = str(folder / out["body"])
+    if out.get("network", "none") not in ("none", "default"):
+        out["network"] = str(folder / out["network"])
+    return out
