@@ -57,22 +57,26 @@ def result_files(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
         return None
     for name, about in said[1].items():
         try:
-            if inside(folder, name).stat().st_size != int(about["size"]):
+            if (folder / name).stat().st_size != int(about["size"]):
                 return None
-        except (OSError, LikenessError):
+        except OSError:
             return None
     return said
 
 
 def _result(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
+    """What a result's file says, complete or not; None where there is none."""
     try:
         said = read_json(folder / RESULT_FILE)
         files = {str(name): dict(about) for name, about in said["files"].items()}
-        for about in files.values():
+        for name, about in files.items():
             int(about["size"])
+            inside(folder, name)
         return str(said["digest"]), files
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except OSError:
         return None
+    except (ValueError, KeyError, TypeError, AttributeError, LikenessError):
+        return "", {}  # somebody has been at it
 
 
 def _name_of(folder: Path) -> str:
