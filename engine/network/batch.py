@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -41,7 +42,7 @@ class Batch:
             shell_xy: [B, P, Ns, 2], shell_seen: [B, P, Ns]: see ``PhotoInputs``.
         patches: [B, Tc, p * p * 4] colours of the tokens' texels.
         uv: [B, N, 2]. lift: [B, N, 17], see ``lift_channels``. base: what the residuals count
-            from. counts: how many of the N each person has.
+            from. counts: how many of the N each person has; the rest is zero.
     """
 
     images: Tensor
@@ -68,8 +69,14 @@ class Batch:
         return Batch(**moved)
 
 
-def collate(people: Sequence[NetworkInputs], grids: UVGrids, config: DecoderConfig) -> Batch:
+def collate(
+    people: Sequence[NetworkInputs], grids: UVGrids, config: DecoderConfig, padding: int = 1
+) -> Batch:
     """Put people into one batch, on the CPU.
+
+    Args:
+        padding: N is a multiple of it. Where no two batches are of one size, torch's kernels for
+            bf16 on the CPU keep memory for each.
 
     Raises:
         LikenessError: they have different numbers of photos.
@@ -86,7 +93,9 @@ def collate(people: Sequence[NetworkInputs], grids: UVGrids, config: DecoderConf
 
     def padded(values: list[FloatArray]) -> Tensor:
         rows = [torch.from_numpy(np.ascontiguousarray(v, np.float32)) for v in values]
-        return pad_sequence(rows, batch_first=True)
+        together = pad_sequence(rows, batch_first=True)
+        missing = -together.shape[1] % padding
+        return F.pad(together, (*(0, 0) * (together.ndim - 2), 0, missing))
 
     patches = [color_patches(person.color_map, grids, config.patch) for person in people]
     return Batch(

@@ -33,6 +33,9 @@ from .shards import Skipped
 
 _MASKING, _BACKDROPS = 1, 2  # streams of a sample's seed
 
+PADDING = 2048
+"""Gaussians of a batch are a multiple of it; see :func:`..network.batch.collate`."""
+
 
 @dataclass(frozen=True)
 class ViewGroup:
@@ -102,7 +105,7 @@ def step_batch(
     if config.masking:
         hide = torch.from_numpy(np.stack([hidden(s.seed, tokens, config.masking) for s in samples]))
     return StepBatch(
-        collate([sample.inputs for sample in samples], grids, config),
+        collate([sample.inputs for sample in samples], grids, config, PADDING),
         hide,
         tuple(_step_sample(sample, body) for sample in samples),
         tuple(what for sample in samples for what in sample.skipped),

@@ -80,11 +80,13 @@ def test_seeds_make_weights(person: SmallPerson) -> None:
     assert not torch.equal(one.decoder.project.weight, other.decoder.project.weight)
 
 
-def test_people_of_a_batch_do_not_mix(person: SmallPerson, network: Network) -> None:
+@pytest.mark.parametrize("padding", [1, 512])
+def test_people_of_a_batch_do_not_mix(person: SmallPerson, network: Network, padding: int) -> None:
     """Padding is no Gaussian, and nobody sees the other."""
     other = small_person(person.config, seed=1, count=350)
     config, grids = person.config.decoder, person.grids
-    both = collate([person.inputs, other.inputs], grids, config)
+    both = collate([person.inputs, other.inputs], grids, config, padding)
+    assert both.uv.shape[1] % padding == 0
     with torch.no_grad():
         out = network(both)
         for row, one in enumerate((person, other)):
