@@ -71,17 +71,21 @@ def cores() -> int:
 
 
 def gpus() -> list[str]:
-    """The GPUs that workers may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    """The GPUs that workers may use, as ``CUDA_VISIBLE_DEVICES`` names them; none where the
+    driver does not tell, and all workers then use what there is."""
     told = os.environ.get("CUDA_VISIBLE_DEVICES")
     if told is not None:
         return [name.strip() for name in told.split(",") if name.strip()]
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
-    done = subprocess.run(
-        [tool, "--query-gpu=uuid", "--format=csv,noheader"], check=False, capture_output=True,
-        text=True, errors="replace", timeout=30,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [tool, "--query-gpu=uuid", "--format=csv,noheader"], check=False, capture_output=True,
+            text=True, errors="replace", timeout=30,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return []
     return done.stdout.split() if done.returncode == 0 else []
 
 
