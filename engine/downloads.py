@@ -25,6 +25,8 @@ CONSENT = "LIKENESS_ALLOW_DOWNLOAD"
 YES = ("1", "true", "yes", "on")
 TIMEOUT = 30.0  # seconds without an answer
 CHUNK = 1 << 20
+STORES = ("file", "s3", "gs", "gcs", "az", "abfs", "hf", "sftp")
+"""Schemes of addresses that are read through fsspec."""
 
 Fetched = Callable[[float, str], None]
 """Told how much of a file is there, 0..1, and the file's name."""
@@ -149,6 +151,49 @@ def model_folder(source: str, allow_download: bool | None = None) -> tuple[str, 
     raise LikenessError(f"'{source}' is not on this computer.", f"{remedy}.")
 
 
+def open_address(address: str) -> BinaryIO:
+    """What lies at an address, as a stream: ``https://``, or one of :data:`STORES` (fsspec).
+
+    No other program runs for it, and no shell.
+
+    Raises:
+        OSError: it cannot be reached. LikenessError: another kind of address, or no fsspec.
+    """
+    scheme = address.partition("://")[0].lower()
+    if scheme == "https":
+        return _open_https(address)
+    if scheme not in STORES:
+        raise LikenessError(
+            f"'{address}' is no address that is read.",
+            f"Give a file, or an address that begins with https:// or {', '.join(STORES)}://.",
+        )
+    try:
+        import fsspec
+    except ImportError as error:
+        raise LikenessError(
+            f"'{address}' needs the package 'fsspec', which is not installed.",
+            "Run 'pip install fsspec', or copy the file to this computer.",
+        ) from error
+    try:
+        stream: BinaryIO = fsspec.open(address, "rb").open()
+    except (ImportError, ValueError) as error:  # the store's own package is not there
+        raise LikenessError(
+            f"'{address}' cannot be opened: {error}.", "Install the package that it names."
+        ) from error
+    return stream
+
+
+def _open_https(address: str) -> Any:
+    """An answer from the web, only where neither the address nor a redirection is unencrypted."""
+    if not address.lower().startswith("https://"):
+        raise OSError("it is no https address")
+    answer = urllib.request.urlopen(address, timeout=TIMEOUT)
+    if not answer.geturl().lower().startswith("https://"):
+        answer.close()
+        raise OSError(f"it leads to '{answer.geturl()}', which is not encrypted")
+    return answer
+
+
 def fetch(
     repository: str,
     url: str,
@@ -242,7 +287,7 @@ def _from_web(
     with whole_file(path) as scratch:
         try:
             with (
-                urllib.request.urlopen(address, timeout=TIMEOUT) as answer,
+                _open_https(address) as answer,
                 scratch.open("wb") as file,
             ):
                 _copy(answer, file, size, path.name, progress)

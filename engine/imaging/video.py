@@ -166,6 +166,8 @@ class VideoReader:
             if not container.streams.video or _NOT_VIDEOS.match(container.format.name):
                 raise not_video
             stream = container.streams.video[0]
+            if stream.codec_context is None:  # of a codec that nobody knows
+                raise not_video
             stream.thread_type = "NONE"  # constant memory, and the fit wants the cores
             size = stream.width * stream.height
             if size > MAX_MEGAPIXELS * 1_000_000:

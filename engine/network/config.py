@@ -248,7 +248,7 @@ def from_json(kind: type[T], values: Any, where: str) -> T:
         if is_dataclass(default):
             given[name] = from_json(type(default), value, where)
             continue
-        if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(default, float) and type(value) is int and abs(value) < _LARGEST:
             value = float(value)
         if type(value) is not type(default):
             raise LikenessError(

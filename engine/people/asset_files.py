@@ -27,6 +27,7 @@ from ..types import FloatArray, IntArray, LikenessError
 
 DECIMETRE = 0.1  # MakeHuman's unit
 TEXTURE_SIZE = 512
+_MOST_ROWS = 1 << 31
 BASE_VERTICES = 19158  # of MakeHuman's base mesh hm08, helpers included
 REMEDY = "Give the folder of an asset library in MakeHuman's layout (skins, hair, clothes, ...)."
 
@@ -160,7 +161,8 @@ def _load_obj(path: Path) -> tuple[IntArray, FloatArray, int]:
     try:
         for word, *rest in _lines(path):
             if word == "v":
-                positions.append([float(x) for x in rest[:3]])
+                x, y, z = rest[:3]
+                positions.append([float(x), float(y), float(z)])
             elif word == "vt":
                 uv.append([float(rest[0]), 1.0 - float(rest[1])])
             elif word == "f":
@@ -199,6 +201,8 @@ def _deleted(words: list[str]) -> list[int]:
             k += 2
         else:
             out.append(int(words[k]))
+            if not 0 <= out[-1] < _MOST_ROWS:
+                raise ValueError(f"there is no vertex {words[k][:20]}")
             k += 1
     return out
 
@@ -289,6 +293,8 @@ def load_garment(path: Path) -> Garment:
                     weight.append([1.0, 0.0, 0.0])
                     offset.append([0.0, 0.0, 0.0])
                 elif section == "verts":
+                    if len(numbers) < 6:
+                        raise ValueError(f"the binding '{' '.join(numbers)[:60]}' is too short")
                     base.append([int(n) for n in numbers[:3]])
                     weight.append([float(n) for n in numbers[3:6]])
                     offset.append([float(n) for n in [*numbers[6:9], "0", "0", "0"][:3]])
@@ -310,6 +316,8 @@ def load_garment(path: Path) -> Garment:
         raise LikenessError(
             f"'{path}' binds {len(base)} vertices, its mesh '{obj}' has {count}.", REMEDY
         )
+    if np.min(base) < 0 or np.max(base) >= _MOST_ROWS:
+        raise LikenessError(f"'{path}' refers to vertices that there cannot be.", REMEDY)
     if not np.isfinite(weight).all() or not np.isfinite(offset).all():
         raise LikenessError(f"'{path}' has weights or offsets that are not finite.", REMEDY)
     if (np.sum(weight, 1) < 0.5).any():

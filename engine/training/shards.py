@@ -51,6 +51,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from ..digests import file_sha256
+from ..downloads import open_address
 from ..formats.atomic import whole_file
 from ..formats.untrusted import parsing, read_json
 from ..types import LikenessError
@@ -287,8 +288,8 @@ def shard_files(
 
     Args:
         source: a folder, a file, a pattern with ``*``, ``?`` or braces
-            (``shard-{000000..000099}.tar``), an address that WebDataset streams (``https://...``,
-            ``pipe:...``), or several of those.
+            (``shard-{000000..000099}.tar``), an address that is streamed (``https://...``, or what
+            fsspec knows: ``s3://...``), or several of those.
         skipped: told which shards the index names that are not there or have another size.
 
     Raises:
@@ -327,6 +328,11 @@ def _files_of(part: Path | str, skipped: Callable[[Skipped], None]) -> list[str]
         return [str(path) for path in files]
     if Path(part).is_file():
         return [str(part)]
+    if str(part).startswith("pipe:"):
+        raise LikenessError(
+            f"'{part}' is a command, and none is run.",
+            "Give an address (https://, s3://, ...), or let the command write a file.",
+        )
     out = []
     for one in webdataset().shardlists.expand_urls(str(part)):
         out += [one] if _is_address(one) else sorted(glob.glob(one))
@@ -335,13 +341,12 @@ def _files_of(part: Path | str, skipped: Callable[[Skipped], None]) -> list[str]
 
 def _opened(shard: str) -> IO[bytes]:
     if _is_address(shard):
-        stream: IO[bytes] = webdataset().gopen(shard)
-        return stream
+        return open_address(shard)
     return open(shard, "rb")
 
 
 def _is_address(name: str) -> bool:
-    return "://" in name or name.startswith("pipe:")
+    return "://" in name
 
 
 def read_subjects(

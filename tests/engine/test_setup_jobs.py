@@ -96,6 +96,9 @@ class Answer(io.BytesIO):
         super().__init__(content)
         self.headers = {"Content-Length": str(len(content))}
 
+    def geturl(self) -> str:
+        return "https://x/a.bin"
+
 
 def test_download_needs_the_licence_that_was_shown(tmp_path: Path) -> None:
     request = {"model": "lpips-alexnet", "folder": str(tmp_path), "accepted": "MIT"}

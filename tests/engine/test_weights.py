@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import pytest
@@ -267,6 +269,9 @@ def test_hub_is_not_installed(add: Callable, monkeypatch: pytest.MonkeyPatch) ->
     assert "[train]" in error.value.remedy
 
 
+SITE = "https://site.invalid/"
+
+
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is fetched from as if it were on the web."""
@@ -274,11 +279,19 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(weights, "user_weights_dir", lambda: tmp_path / "user")
     folder = tmp_path / "site"
     put(folder / "small.bin")
+    opened = urllib.request.urlopen
+
+    def answer(address: str, timeout: float) -> Any:
+        found = opened((folder / address.removeprefix(SITE)).as_uri(), timeout=timeout)
+        found.url = address
+        return found
+
+    monkeypatch.setattr("urllib.request.urlopen", answer)
     return folder
 
 
 def test_from_the_web(site: Path, tmp_path: Path, add: Callable) -> None:
-    add(one(len(DATA), DIGEST, url=f"{site.as_uri()}/"))
+    add(one(len(DATA), DIGEST, url=SITE))
     path = tmp_path / "user" / "small" / "small.bin"
     assert find_weights("small", allow_download=True) == path
     assert path.read_bytes() == DATA
@@ -290,7 +303,7 @@ def test_from_the_web(site: Path, tmp_path: Path, add: Callable) -> None:
 def test_a_wrong_file_from_the_web_is_not_kept(
     data: bytes, site: Path, tmp_path: Path, add: Callable
 ) -> None:
-    add(one(len(DATA), DIGEST, url=f"{site.as_uri()}/"))
+    add(one(len(DATA), DIGEST, url=SITE))
     put(site / "small.bin", data)
     with pytest.raises(LikenessError):
         find_weights("small", allow_download=True)
@@ -299,14 +312,33 @@ def test_a_wrong_file_from_the_web_is_not_kept(
 
 def test_no_such_file_on_the_web(site: Path, tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match=r"none\.bin' cannot be fetched"):
-        fetch("", f"{site.as_uri()}/", "none.bin", tmp_path / "user", None, "")
+        fetch("", SITE, "none.bin", tmp_path / "user", None, "")
+    assert list((tmp_path / "user").iterdir()) == []
+
+
+def test_only_encrypted_addresses(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for address in ("http://site.invalid/", f"{site.as_uri()}/", "ftp://site.invalid/"):
+        with pytest.raises(LikenessError, match="no https"):
+            fetch("", address, "small.bin", tmp_path / "user", None, "")
+    opened = urllib.request.urlopen
+
+    def redirected(address: str, timeout: float) -> Any:
+        answer = opened(address, timeout=timeout)
+        answer.url = "http://elsewhere.invalid/small.bin"
+        return answer
+
+    monkeypatch.setattr("urllib.request.urlopen", redirected)
+    with pytest.raises(LikenessError, match="not encrypted"):
+        fetch("", SITE, "small.bin", tmp_path / "user", None, "")
     assert list((tmp_path / "user").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made(site: Path, tmp_path: Path) -> None:
     put(tmp_path / "user")
     with pytest.raises(LikenessError, match="cannot be made"):
-        fetch("", f"{site.as_uri()}/", "small.bin", tmp_path / "user" / "small", None, "")
+        fetch("", SITE, "small.bin", tmp_path / "user" / "small", None, "")
 
 
 # Whole repositories: models in shards, pipelines of several parts ----------------------------

@@ -426,11 +426,26 @@ def test_where_shards_are_looked_for(box_shards: Path, tmp_path: Path) -> None:
 
 
 def test_shards_are_streamed_from_elsewhere(box_shards: Path, box_body: Body) -> None:
-    source = f"pipe:cat {box_shards / shard_name(0)}"
+    source = (box_shards / shard_name(0)).as_uri()
     assert shard_files(source) == [source]
     subjects, skipped = read(box_body, source)
     assert [subject.key for subject in subjects] == ["box_000", "box_001"]
     assert not skipped
+
+
+@pytest.mark.parametrize("start", ["pipe:touch {}", "pipe:cat /x; touch {}"])
+def test_commands_are_not_run(start: str, tmp_path: Path) -> None:
+    with pytest.raises(LikenessError, match="command"):
+        shard_files(start.format(tmp_path / "ran"))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_addresses_go_through_no_shell(box_body: Body, tmp_path: Path) -> None:
+    for scheme in ("http", "htgs", "ais"):
+        address = f"{scheme}://nowhere.invalid/a.tar;touch${{IFS}}{tmp_path}/ran"
+        with pytest.raises(LikenessError, match="no address"):
+            read(box_body, address)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_damaged_index_is_told_and_the_files_are_listed(box_shards: Path, tmp_path: Path) -> None:
