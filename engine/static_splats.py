@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .formats.untrusted import npz_steps
+from .formats.untrusted import given_file, npz_steps
 from .imaging.color import srgb_to_linear
 from .rotations import quaternion_to_matrix
 from .scene_mesh import CORNERS, SplatMesh
@@ -32,6 +32,7 @@ def check_ply_fields(path: Path) -> None:
     Raises:
         LikenessError: no such file, no PLY file, or fields are missing; it names them.
     """
+    given_file(path, "Give a PLY file of 3D Gaussians.")
     try:
         with path.open("rb") as file:
             start = file.read(_HEADER_BYTES)

@@ -28,7 +28,7 @@ from ..body.consistency import MOST_COLUMNS, MOST_VERTICES
 from ..body.model import body_from_arrays, body_to_arrays
 from ..types import LAYERS, NUM_JOINTS, Avatar, BoundGaussians, Camera, LikenessError, Pose
 from .atomic import whole_file
-from .untrusted import file_size, parse_json, parsing
+from .untrusted import given_file, parse_json, parsing
 
 FORMAT = "likeness-avatar"
 VERSION = 1
@@ -188,12 +188,8 @@ def _avatar(tensors: dict[str, _Array], metadata: dict[str, str], path: str) -> 
 
 
 def _read(path: Path) -> tuple[dict[str, _Array], dict[str, str]]:
-    if path.is_dir():
-        raise LikenessError(
-            f"'{path}' is a folder.", "Give the avatar.safetensors that a build wrote."
-        )
+    given_file(path, "Give the avatar.safetensors that a build wrote.")
     try:
-        file_size(path)
         with safe_open(path, framework="np") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}

@@ -15,6 +15,7 @@ import numpy as np
 from ..retarget.skeleton import Skeleton, SkeletonMotion, forward
 from ..rotations import axis_angle_to_matrix
 from ..types import FloatArray, LikenessError
+from .untrusted import given_file
 
 MOST_BYTES = 1 << 30
 MOST_ROTATIONS = 20_000_000
@@ -86,11 +87,9 @@ def read_bvh(path: Path) -> SkeletonMotion:
 
 
 def _text(path: Path) -> str:
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise LikenessError(f"'{path}' {what}.", "Choose a BVH file.")
+    size = given_file(path, "Choose a BVH file.")
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if size > MOST_BYTES:
             raise LikenessError(f"'{path}' is larger than 1 GiB.", "Cut it into shorter clips.")
         return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:

@@ -38,7 +38,7 @@ from ..types import (
 from .atomic import whole_file
 from .motion_keys import ROWS as ROWS
 from .motion_keys import Arrays, columns_to_arrays, standard_keys
-from .untrusted import npy_mapped, npz_arrays
+from .untrusted import given_file, npy_mapped, npz_arrays
 
 DEFAULT_FRAME_RATE = 30.0
 _JAW = JOINT_INDEX["jaw"]
@@ -190,9 +190,7 @@ def read_arrays(path: Path) -> Arrays:
     Raises:
         LikenessError: no such file, or not one of those.
     """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise LikenessError(f"'{path}' {what}.", _REMEDY)
+    given_file(path, _REMEDY)
     if path.suffix.lower() in (".pkl", ".pickle"):
         raise LikenessError(
             f"'{path}' is a pickle, which could run any program when it is opened.",

@@ -75,6 +75,24 @@ def file_size(path: Path) -> int:
     return found.st_size
 
 
+def given_file(path: Path, remedy: str) -> int:
+    """Bytes of a plain file that a user has named.
+
+    Raises:
+        LikenessError: there is none, it may not be looked at, or it is a folder, pipe or device.
+    """
+    try:
+        return file_size(path)
+    except FileNotFoundError as error:
+        raise LikenessError(f"'{path}' does not exist.", remedy) from error
+    except OSError as error:
+        raise LikenessError(
+            f"'{path}' cannot be looked at: {error.strerror or error}.", remedy
+        ) from error
+    except Damaged as error:
+        raise LikenessError(f"'{path}': {error}.".replace("': it is", "' is"), remedy) from error
+
+
 def read_bytes(path: Path, most: int = MOST_TEXT) -> bytes:
     """A whole file of at most so many bytes.
 

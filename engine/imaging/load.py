@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from ..formats.untrusted import given_file
 from ..types import FloatArray, LikenessError, Portrait
 from .resize import fit_size, resize
 
@@ -77,11 +78,7 @@ def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
 
 def _open(path: Path) -> Image.Image:
     """The file's picture, not yet decoded, its size checked."""
-    if not path.exists():
-        raise LikenessError(f"'{path}' does not exist.", "Check the path.")
-    if path.is_dir():
-        raise LikenessError(f"'{path}' is a folder.", "Name a picture file.")
-    if path.stat().st_size == 0:
+    if given_file(path, "Name a picture file.") == 0:
         raise LikenessError(f"'{path}' is empty (0 bytes).", "Copy or export the picture again.")
     too_large = LikenessError(
         f"'{path}' has more than {MAX_MEGAPIXELS} megapixels.",

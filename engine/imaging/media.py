@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from ..formats.untrusted import given_file
 from ..types import LikenessError
 from .load import PICTURE_ERRORS, PICTURE_FORMATS, load_portrait
 from .video import VideoReader
@@ -24,7 +25,7 @@ def is_video(path: Path) -> bool:
         LikenessError: missing, a folder, empty, or neither picture nor video by a picture's name.
     """
     path = Path(path)
-    if path.is_file() and path.stat().st_size > 0:
+    if given_file(path, "Name a picture or a video.") > 0:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)

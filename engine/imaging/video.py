@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..formats.untrusted import given_file
 from ..types import FloatArray, LikenessError
 from .resize import fit_size
 
@@ -259,11 +260,7 @@ class VideoReader:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise LikenessError(f"'{path}' does not exist.", "Check the path.")
-    if path.is_dir():
-        raise LikenessError(f"'{path}' is a folder.", "Name a video file.")
-    if path.stat().st_size == 0:
+    if given_file(path, "Name a video file.") == 0:
         raise LikenessError(f"'{path}' is empty (0 bytes).", "Copy or export the video again.")
 
 

@@ -17,6 +17,7 @@ from ..formats.bvh import read_bvh
 from ..formats.motion import read_arrays, write_arrays
 from ..formats.motion_keys import HandModel
 from ..formats.motion_source import MotionSource, at_rate, read_motion
+from ..formats.untrusted import given_file
 from ..types import FloatArray, LikenessError, Motion
 from .bone_maps import detect, read_map
 from .placing import Target, looped, placed, smoothed
@@ -61,8 +62,7 @@ def motion_for(path: Path, target: Target, options: MotionOptions) -> MotionSour
         LikenessError: names the file and what is wrong with it.
     """
     path = Path(path)
-    if not path.exists():
-        raise LikenessError(f"'{path}' does not exist.", "Choose a motion file.")
+    given_file(path, "Choose a motion file.")
     suffix = path.suffix.lower()
     if suffix == ".bvh":
         source = of_skeleton(read_bvh(path), target, options)
