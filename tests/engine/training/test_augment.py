@@ -26,7 +26,7 @@ from likeness.engine.training.augment import (
     spoilt,
     stream,
 )
-from likeness.engine.training.config import read_config, with_settings
+from likeness.engine.training.config import MIXED, read_config, with_settings
 from likeness.engine.training.photographs import Misfit, Photographs, Refused, aligned
 from likeness.engine.training.spaces import moved_camera, moved_pose
 from likeness.engine.types import LikenessError, Matte, Observation, Pose, Track
@@ -101,7 +101,7 @@ def test_settings_of_a_run() -> None:
     assert config.augment == Augmentation(1.0, 0.3)
     with pytest.raises(LikenessError, match="tracked"):
         with_settings(config, {"augment.tracked": "1.5"})
-    assert read_config("base").augment == AS_IN_USE
+    assert read_config("base").augment == MIXED
     assert read_config("tiny").augment == CLEAN
 
 
