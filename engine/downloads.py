@@ -161,7 +161,8 @@ def open_address(address: str) -> BinaryIO:
     """
     scheme = address.partition("://")[0].lower()
     if scheme == "https":
-        return _open_https(address)
+        answer: BinaryIO = _open_https(address)
+        return answer
     if scheme not in STORES:
         raise LikenessError(
             f"'{address}' is no address that is read.",
@@ -187,7 +188,7 @@ def _open_https(address: str) -> Any:
     """An answer from the web, only where neither the address nor a redirection is unencrypted."""
     if not address.lower().startswith("https://"):
         raise OSError("it is no https address")
-    answer = urllib.request.urlopen(address, timeout=TIMEOUT)
+    answer = urllib.request.urlopen(address, timeout=TIMEOUT)  # redirections, too, end here
     if not answer.geturl().lower().startswith("https://"):
         answer.close()
         raise OSError(f"it leads to '{answer.geturl()}', which is not encrypted")

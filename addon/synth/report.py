@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...engine.formats.untrusted import read_json
 from ...engine.training.cards import (
     CARD_FILE,
     SHEET_FILE,
@@ -59,8 +59,8 @@ def is_described(data: Path) -> bool:
     """Whether card and sheet are of what lies in a folder: a run may be killed before it has
     written them."""
     try:
-        card = json.loads((data / CARD_FILE).read_text(encoding="utf-8"))
-        index = json.loads((data / INDEX_FILE).read_text(encoding="utf-8"))
+        card = read_json(data / CARD_FILE)
+        index = read_json(data / INDEX_FILE)
         told = int(card["subjects"])
         there = sum(int(shard["subjects"]) for shard in index["shards"])
     except (OSError, ValueError, KeyError, TypeError):

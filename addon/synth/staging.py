@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.formats.atomic import whole_file, why
+from ...engine.formats.untrusted import read_json
 from ...engine.training.shards import INDEX_FILE, shard_name, write_index, write_members
 from ...engine.training.stored import read_members, stored_subjects
 from ...engine.training.subjects import PERSON, Subject, person_key
@@ -133,7 +134,7 @@ def unbegin(data: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json(path)
         return {
             "subjects": int(about["subjects"]), "options": dict(about["options"]),
             "skipped": dict(about.get("skipped", {})),

@@ -115,23 +115,23 @@ def read_text(path: Path, most: int = MOST_TEXT) -> str:
         return read_bytes(path, most).decode("utf-8-sig")
 
 
-def parse_json(text: str | bytes) -> Any:
-    """JSON; the constants NaN and Infinity, which it does not have, are refused.
+def parse_json(text: str | bytes, nan: bool = False) -> Any:
+    """JSON; the constants NaN and Infinity, which it does not have, are refused unless ``nan``.
 
     Raises:
         Damaged: it is none, or nested without end.
     """
     with parsing("its JSON"):
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=None if nan else _no_constant)
 
 
 def _no_constant(name: str) -> Any:
     raise Damaged(f"its JSON has {name}, which is no number")
 
 
-def read_json(path: Path, most: int = MOST_TEXT) -> Any:
+def read_json(path: Path, most: int = MOST_TEXT, nan: bool = False) -> Any:
     """A JSON file; see :func:`read_text` and :func:`parse_json` for what is raised."""
-    return parse_json(read_text(path, most))
+    return parse_json(read_text(path, most), nan)
 
 
 def read_toml(path: Path, most: int = MOST_TEXT) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from ..body import Body
 from ..digests import file_sha256
 from ..dual_uv.sampling import bilinear_matrix, scatter_matrix
+from ..formats.untrusted import parse_json
 from ..types import BoolArray, BoundGaussians, FloatArray, IntArray, LikenessError, Progress
 from .config import (
     CONFIG_FILE,
@@ -250,7 +250,10 @@ def _check_note(
 ) -> None:
     """Raise where a file is of another config, body or weights than it is used with."""
     text = session.get_modelmeta().custom_metadata_map.get(NOTE, "{}")
-    note = json.loads(text)
+    try:
+        note = parse_json(text)
+    except ValueError:
+        note = None
     if not isinstance(note, dict) or note.keys() != export_note(config, grids, "").keys():
         raise LikenessError(f"'{path}' was not exported by this Likeness.", EXPORT_AGAIN)
     if note["version"] != VERSION:

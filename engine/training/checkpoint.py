@@ -26,6 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..formats.untrusted import read_json
 from ..network.files import (
     DECODER_FILE,
     ENCODER_FILE,
@@ -197,7 +198,7 @@ def _optimizer_state(
 def _checked_state(folder: Path) -> dict[str, Any]:
     """``state.json``, once every file is as it says."""
     try:
-        state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+        state = read_json(folder / STATE_FILE, nan=True)
         if state["format"] != FORMAT:
             raise _damaged(folder, f"format {state['format']}, not {FORMAT}")
         for name, fingerprint in state["files"].items():

@@ -7,7 +7,6 @@ GPUs. The rest is ours.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -50,7 +49,8 @@ class TrainConfig:
         amp: one of AMP; ``fp16`` only on a GPU.
         seed: of the first weights, the order of samples, masking and backdrops.
         workers: processes beside each training process that read samples; 0 reads in between.
-        render_size: pixels along the longer side of the pictures that losses compare.
+        render_size: pixels along the longer side of the pictures that losses compare. finer: they
+            are drawn so many times as large and averaged (:meth:`.step.Objective.draw`).
         targets: views of a sample besides the reference.
         references_each: views of a subject that are ever a reference, and have to be lifted; 0 is
             all.
@@ -81,6 +81,7 @@ class TrainConfig:
     seed: int = 0
     workers: int = 4
     render_size: int = 512
+    finer: int = 1
     targets: int = 3
     references_each: int = 0
     directed: bool = True
@@ -101,16 +102,17 @@ class TrainConfig:
                     f"Choose one of: {', '.join(known)}.",
                 )
         least = {
-            "steps": 1, "batch": 1, "keep": 1, "render_size": 16, "targets": 0,
+            "steps": 1, "batch": 1, "keep": 1, "render_size": 16, "finer": 1, "targets": 0,
             "references_each": 0, "workers": 0, "warmup": 0, "seed": 0, "checkpoint_every": 0,
             "sheet_every": 0, "validate_every": 0, "log_every": 0, "lr": 0.0, "weight_decay": 0.0,
             "clip": 0.0, "ema": 0.0, "beta1": 0.0, "beta2": 0.0,
         }  # fmt: skip
         for name, smallest in least.items():
             value = getattr(self, name)
-            if not math.isfinite(value) or value < smallest:
+            if not smallest <= value < 1e19:  # whatever size a whole number of a file has
                 raise LikenessError(
-                    f"{name} is {value}.", f"Give a finite number of at least {smallest}."
+                    f"{name} is {str(value)[:40]}.",
+                    f"Give a finite number of at least {smallest}.",
                 )
         for name in ("ema", "beta1", "beta2"):
             if getattr(self, name) >= 1.0:
@@ -139,7 +141,7 @@ TRAINING: dict[str, TrainConfig] = {
     # Two CPU cores: small pictures, few targets, and few views of each person that must be lifted.
     "small": TrainConfig(
         "small", NETWORKS["small"], augment=MIXED, steps=40_000, batch=4, lr=5e-4, warmup=200,
-        amp="off", workers=1, render_size=192, targets=2, references_each=3, checkpoint_every=500,
+        amp="off", workers=1, render_size=192, finer=2, targets=2, references_each=3, checkpoint_every=500,
         sheet_every=2000, validate_every=2000,
     ),
     "tiny": TrainConfig(

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..evaluation.protocols.groups import GROUPS, groups_of
 from ..formats.atomic import whole_file
+from ..formats.untrusted import read_json
 from ..types import LikenessError
 from ..version import VERSION
 from .cards import CARD_FILE, counted, told
@@ -58,7 +59,7 @@ def data_of(run: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        goes = json.loads(path.read_text(encoding="utf-8"))["goes"]
+        goes = read_json(path)["goes"]
         return [
             {
                 "step": int(go["step"]), "likeness": str(go["likeness"]),
@@ -198,7 +199,7 @@ def _drawn(facts: Facts, kind: str) -> list[str]:
 def _card(folder: Path) -> dict[str, Any]:
     """The card of a set; empty where there is none, or none that can be read."""
     try:
-        card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+        card = read_json(folder / CARD_FILE)
     except (OSError, ValueError):
         return {}
     return card if isinstance(card, dict) else {}

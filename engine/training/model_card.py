@@ -18,6 +18,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ..digests import file_sha256
+from ..formats.untrusted import read_json
 from ..network.config import CONFIG_FILE
 from ..output import whole_files
 from ..types import LikenessError
@@ -252,7 +253,7 @@ def _who(test: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, nan=True)
     except (OSError, ValueError) as error:
         raise LikenessError(
             f"'{path}' cannot be read: {error}.", "Use files as Likeness has written them."

@@ -291,6 +291,56 @@ def requests(folder: Path) -> None:
     (folder / "request.json").write_text(json.dumps(line))
 
 
+def tables(folder: Path) -> None:
+    """Portraits of a batch, in three formats."""
+    (folder / "jobs.toml").write_text(
+        '[options]\nrefine = "full"\n\n[[portrait]]\nphoto = "anna.jpg"\nname = "cast/anna"\n'
+        'views = { back = "anna_back.jpg", left = "anna_left.jpg" }\nfov = 40\n\n'
+        '[[portrait]]\nphoto = "bob.jpg"\nviews = ["bob_2.jpg"]\n'
+    )
+    (folder / "jobs.csv").write_text(
+        "photo,name,back,fov\nanna.jpg,anna,anna_back.jpg,40\nbob.jpg,,,\n"
+    )
+    (folder / "jobs.jsonl").write_text(
+        '{"photo": "anna.jpg", "views": {"back": "anna_back.jpg"}, "fov": 40}\n'
+        '{"photo": "bob.jpg", "name": "cast/bob", "views": ["bob_2.jpg"]}\n'
+    )
+
+
+def training(folder: Path) -> None:
+    """The settings of a training run."""
+    from likeness.engine.network.config import as_json
+    from likeness.engine.training.config import TRAINING
+
+    (folder / "run.json").write_text(json.dumps(as_json(next(iter(TRAINING.values())))))
+
+
+def vocabularies(folder: Path) -> None:
+    """The words of 'likeness generate'."""
+    from likeness.engine.generative.vocabulary import FOLDER
+
+    for path in FOLDER.glob("*.toml"):
+        (folder / path.name).write_bytes(path.read_bytes())
+
+
+def reports(folder: Path) -> None:
+    """What 'likeness eval' wrote."""
+    from likeness.engine.evaluation.protocols.store import ITEMS_FILE, REPORT_FILE, VERSION
+
+    record = {
+        "protocol": "input", "key": "a", "person": "a", "kind": "photo", "counts": True,
+        "about": {}, "groups": {}, "figures": {"lift": {"psnr": 20.5}},
+        "pictures": {"input": "pictures/a.jpg"},
+    }  # fmt: skip
+    (folder / REPORT_FILE).write_text(json.dumps({"version": VERSION}))
+    (folder / ITEMS_FILE).write_text(json.dumps(record) + "\n")
+
+
+def checkpoints(folder: Path) -> None:
+    """What a stopped tracking of a video leaves."""
+    np.savez(folder / "clip.resume.npz", key=np.array("k"), **{"a/b": np.zeros(3)})
+
+
 def prompts(folder: Path) -> None:
     """A scene of 'likeness generate'."""
     from likeness.engine.generative.compose import compose

@@ -215,6 +215,39 @@ def _request(path: Path, out: Path) -> None:
     parse_request(path.read_text(encoding="utf-8", errors="replace"))
 
 
+def _table(path: Path, out: Path) -> None:
+    from likeness.engine.batch.names import with_names
+    from likeness.engine.batch.tables import read_table
+
+    with_names(read_table(path), out)
+
+
+def _training(path: Path, out: Path) -> None:
+    from likeness.engine.training.config import read_config
+
+    read_config(str(path))
+
+
+def _vocabulary(folder: Path, out: Path) -> None:
+    from likeness.engine.generative.compose import compose
+    from likeness.engine.generative.vocabulary import load_vocabulary
+
+    compose(1, 2, load_vocabulary(folder))
+
+
+def _report(folder: Path, out: Path) -> None:
+    from likeness.engine.evaluation.protocols.store import Other
+
+    for record in (other := Other(folder)).records.values():
+        other.copied(record, out / "pictures")
+
+
+def _checkpoint(path: Path, out: Path) -> None:
+    from likeness.engine.tracking.checkpoint import Checkpoint
+
+    Checkpoint(path, "k").load()
+
+
 def _prompt(path: Path, out: Path) -> None:
     from likeness.engine.generative.compose import Prompt
 
@@ -304,6 +337,18 @@ TARGETS: tuple[Target, ...] = (
            (ENGINE + "worker",)),
     Target("prompt", seeds.prompts, _prompt, {".json": mutate.json_text},
            (ENGINE + "generative.compose",)),
+    Target("batch table", seeds.tables, _table,
+           {".toml": mutate.text, ".csv": mutate.text, ".jsonl": mutate.text},
+           (ENGINE + "batch.tables", ENGINE + "batch.names")),
+    Target("training config", seeds.training, _training, {".json": mutate.json_text},
+           (ENGINE + "training.config",), needs=("torch",)),
+    Target("vocabulary", seeds.vocabularies, _vocabulary, {".toml": mutate.text},
+           (ENGINE + "generative.compose",), whole=True),
+    Target("eval report", seeds.reports, _report,
+           {".json": mutate.json_text, ".jsonl": mutate.json_text},
+           (ENGINE + "evaluation.protocols.store",), whole=True),
+    Target("checkpoint", seeds.checkpoints, _checkpoint, ARRAYS,
+           (ENGINE + "tracking.checkpoint",)),
     Target("estimate", seeds.dumps, _dump, {**ARRAYS, ".json": mutate.json_text},
            (ENGINE + "tracking.estimators.dump",)),
     Target("video", seeds.videos, _video,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...formats.atomic import WRITE_ERRORS, why
+from ...formats.untrusted import MOST_BYTES, parse_json, read_json, read_text
 from ...imaging.resize import fit_size, resize
 from ...output import check_output_folder
 from ...types import FloatArray, LikenessError
@@ -135,13 +136,11 @@ class Other:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            self.report: dict[str, Any] = json.loads(
-                (folder / REPORT_FILE).read_text(encoding="utf-8")
-            )
+            self.report: dict[str, Any] = read_json(folder / REPORT_FILE, nan=True)
             if self.report["version"] != VERSION:
                 raise ValueError(f"it is of version {self.report['version']}")
-            lines = (folder / ITEMS_FILE).read_text(encoding="utf-8").splitlines()
-            found = [json.loads(line) for line in lines]
+            lines = read_text(folder / ITEMS_FILE, MOST_BYTES).splitlines()
+            found = [parse_json(line, nan=True) for line in lines]
             self.records: dict[tuple[str, str], Record] = {
                 (record["protocol"], record["key"]): record for record in found
             }
@@ -183,6 +182,8 @@ def _check(record: Record) -> None:
                        ("pictures", dict)):  # fmt: skip
         if not isinstance(record[name], kind):
             raise ValueError(f"an item has no good '{name}'")
+    if not all(isinstance(path, str) for path in record["pictures"].values()):
+        raise ValueError(f"'{record['key']}' has a picture that is no path")
     for figures in record["figures"].values():
         for value in figures.values():
             if value is not None and not isinstance(value, int | float):

@@ -7,7 +7,6 @@ mended in forty lines. ``tags`` say what goes with what. ``count`` is what a lis
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -15,6 +14,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from ...formats.untrusted import read_toml
 from ...types import LikenessError
 
 FOLDER = Path(__file__).resolve().parent
@@ -53,7 +53,7 @@ def load_vocabulary(folder: Path = FOLDER) -> Vocabulary:
     lists: dict[str, tuple[Term, ...]] = {}
     for path in sorted(folder.glob("*.toml")):
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = read_toml(path)
         except (OSError, ValueError) as error:
             raise _wrong(path, f"it cannot be read ({error})") from error
         for name, entry in content.items():
