@@ -64,7 +64,8 @@ class DecoderConfig:
         map_channels: of a texel after the unpatchify (ours). head_hidden: of the two-layer heads.
         frequencies: N of the sinusoidal encoding of the position map (ours).
         max_offset: metres that a Gaussian may be moved along each axis of its triangle.
-        max_growth: largest factor on a scale, and the largest on its inverse.
+        max_growth, max_shrink: largest factor on a scale, and on its inverse (ours). Splats that
+            shrink alone leave holes, which only large pictures show.
         shell_tokens, uv_position, residual: switches of the ablations. Without ``residual`` the
             Gaussians start as blank texels instead of the lift.
         masking: largest share of the scattered features that training hides; 0 turns it off.
@@ -86,6 +87,7 @@ class DecoderConfig:
     frequencies: int = 10
     max_offset: float = 0.05
     max_growth: float = 4.0
+    max_shrink: float = 2.0
     shell_tokens: bool = True
     uv_position: bool = True
     residual: bool = True
@@ -94,11 +96,12 @@ class DecoderConfig:
 
     def __post_init__(self) -> None:
         _check_sizes(self, "decoder.")
-        if self.max_growth < 1.0:
-            raise LikenessError(
-                f"decoder.max_growth is {self.max_growth}.",
-                "Give a factor of at least 1, which lets no splat grow or shrink.",
-            )
+        for name in ("max_growth", "max_shrink"):
+            if getattr(self, name) < 1.0:
+                raise LikenessError(
+                    f"decoder.{name} is {getattr(self, name)}.",
+                    "Give a factor of at least 1, which lets no splat grow or shrink.",
+                )
 
     @property
     def map_size(self) -> int:

@@ -13,8 +13,9 @@ color      3   t = tanh x: c + t (1 - c) if t > 0, else c + t c         the base
 opacity    1   the same                                                 the base's
 offset     3   base + ``max_offset`` tanh x, in the triangle's frame    the base's
 rotation   3   base x (1, x) / norm                                     the base's
-scale      2   base x ``max_growth`` ^ tanh x; the third (the splat's   the base's
-               normal) grows as the lesser of the two
+scale      2   base x ``max_growth`` ^ tanh x, below 0 x               the base's
+               ``max_shrink`` ^ tanh x; the third (the splat's normal)
+               grows as the lesser of the two
 =========  ==  ======================================================  =======================
 
 All last layers begin as zero, so a new network gives its base exactly. The base is the lift; in
@@ -192,7 +193,10 @@ def sinusoids(position: Tensor, frequencies: int) -> Tensor:
 
 def changed_by(said: dict[str, Tensor], base: Attributes, config: DecoderConfig) -> Attributes:
     """The base [B, N, ...] with what the heads said about it; see the module's table."""
-    growth = math.log(config.max_growth) * torch.tanh(said["scale"])
+    growth = torch.tanh(said["scale"])
+    growth = growth * torch.where(
+        growth > 0.0, math.log(config.max_growth), math.log(config.max_shrink)
+    )
     factors = torch.cat([growth, growth.amin(-1, keepdim=True)], -1).exp()
     return Attributes(
         base.offset + config.max_offset * torch.tanh(said["offset"]),

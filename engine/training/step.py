@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..body import Body
@@ -165,21 +166,34 @@ class Objective:
     """Draws the network's Gaussians as the truth shows them, and says how far off they are."""
 
     def __init__(
-        self, weights: LossWeights, residual: bool, perceptual: Perceptual | None, backend: str
+        self,
+        weights: LossWeights,
+        residual: bool,
+        perceptual: Perceptual | None,
+        backend: str,
+        finer: int = 1,
     ) -> None:
         self.weights, self.residual = weights, residual
-        self.perceptual, self.backend = perceptual, backend
+        self.perceptual, self.backend, self.finer = perceptual, backend, finer
 
     def draw(self, sample: StepSample, attributes: Attributes) -> list[DrawnView]:
-        """The views of one sample, in their order, from its attributes [N, ...]."""
+        """The views of one sample, in their order, from its attributes [N, ...].
+
+        Drawn ``finer`` times as large and averaged: every splat is drawn wider by half a pixel,
+        which hides holes between small ones, and makes a network thin them out.
+        """
         bound = [values.float() for values in attributes]
         views: dict[int, DrawnView] = {}
         for group in sample.groups:
-            height, width = group.rgba.shape[1:3]
+            height, width = (self.finer * side for side in group.rgba.shape[1:3])
+            Ks = group.Ks * group.Ks.new_tensor([self.finer, self.finer, 1.0])[:, None]
             rgb, alpha, _ = rasterize_tensors(
-                *in_frames(group.frames, *bound), group.viewmats, group.Ks, width, height,
+                *in_frames(group.frames, *bound), group.viewmats, Ks, width, height,
                 group.backdrops, self.backend,
             )  # fmt: skip
+            if self.finer > 1:
+                rgb = F.avg_pool2d(rgb.movedim(-1, 1), self.finer).movedim(1, -1)
+                alpha = F.avg_pool2d(alpha[:, None], self.finer)[:, 0]
             truth = over(group.rgba, group.backdrops[:, None, None])
             for k, place in enumerate(group.order):
                 views[place] = DrawnView(rgb[k], alpha[k], truth[k], group.rgba[k, ..., 3])

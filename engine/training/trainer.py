@@ -77,7 +77,7 @@ class Trainer:
             perceptual = create_perceptual(config.perceptual, source).to(self.device)
         self.objective = Objective(
             config.losses, config.network.decoder.residual, perceptual,
-            rasteriser(config, self.device),
+            rasteriser(config, self.device), config.finer,
         )  # fmt: skip
         self.clock = Clock(self.device, exact_clock)
         self.steps_done = 0

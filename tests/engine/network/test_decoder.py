@@ -120,7 +120,7 @@ def test_changes_stay_in_bounds(person: SmallPerson) -> None:
         assert (out.offset - base.offset).abs().max() <= config.max_offset + 1e-6
         growth = out.scales / base.scales
         assert growth.max() <= config.max_growth * 1.0001
-        assert growth.min() >= 0.9999 / config.max_growth
+        assert growth.min() >= 0.9999 / config.max_shrink
         assert (out.scales[..., 2] <= 0.1001 * out.scales[..., :2].amin(-1)).all()
         np.testing.assert_allclose(out.quats.norm(dim=-1), 1.0, atol=1e-4)
 

@@ -80,6 +80,7 @@ def test_settings_that_only_fit_together_are_set_together() -> None:
         ({"decoder.layers": "-1"}, "decoder.layers is -1"),
         ({"decoder.max_offset": "nan"}, "decoder.max_offset is nan"),
         ({"decoder.max_growth": "0.5"}, "max_growth is 0.5"),
+        ({"decoder.max_shrink": "0.5"}, "max_shrink is 0.5"),
         ({"encoder.image_size": "0"}, "encoder.image_size is 0"),
         ({"max_gaussians": "0"}, "max_gaussians is 0"),
     ],

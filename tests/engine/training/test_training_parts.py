@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 from likeness.engine.body import Body
+from likeness.engine.gaussians import place
 from likeness.engine.network.batch import Attributes
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.grids import uv_grids
 from likeness.engine.network.model import create_network
+from likeness.engine.render import render_camera
 from likeness.engine.training import stops
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.data import DataOptions, Samples
@@ -24,7 +26,13 @@ from likeness.engine.training.losses import LossWeights
 from likeness.engine.training.packing import mapped, pack
 from likeness.engine.training.samples import TrainingSample
 from likeness.engine.training.schedule import learning_rate
-from likeness.engine.training.step import StepBatch, hidden, parameter_groups, step_batch
+from likeness.engine.training.step import (
+    Objective,
+    StepBatch,
+    hidden,
+    parameter_groups,
+    step_batch,
+)
 from likeness.engine.training.stops import stops_noted
 from likeness.engine.types import LikenessError
 
@@ -112,6 +120,30 @@ def test_batches_move_whole(batch: StepBatch) -> None:
     for s in moved.samples:
         tensors += [s.groups[0].frames.R, s.groups[0].rgba, s.regions.patch]
     assert {t.device.type for t in tensors if t is not None} == {"meta"}
+
+
+def test_finer_pictures_are_means_of_larger_ones(
+    samples: list[TrainingSample], batch: StepBatch, box_body: Body
+) -> None:
+    """Against the large pictures themselves; the truth stays what it is."""
+    sample = samples[0]
+    base = batch.inputs.base.of(0, batch.inputs.counts[0])
+    base = base._replace(scales=0.3 * base.scales)  # so that there are holes
+    objectives = [Objective(LossWeights(), True, None, "cpu", finer) for finer in (1, 3)]
+    coarse, fine = (objective.draw(batch.samples[0], base) for objective in objectives)
+    own = replace(box_body, v_template=sample.v_template)
+    thin = replace(sample.inputs.base, scales=0.3 * sample.inputs.base.scales)
+    for k, view in enumerate(sample.views):
+        side = view.camera.width
+        large = render_camera(
+            place(thin, view.vertices, own), view.camera.resized(3 * side, 3 * side)
+        )
+        means = large.alpha.reshape(side, 3, side, 3).mean((1, 3))
+        np.testing.assert_allclose(fine[k].alpha.numpy(), means, atol=2e-3)
+        assert torch.equal(fine[k].target, coarse[k].target)
+    assert sum(float(a.alpha.mean()) for a in fine) < 0.9 * sum(
+        float(a.alpha.mean()) for a in coarse
+    )
 
 
 def test_packed_batches_are_the_same(batch: StepBatch) -> None:
