@@ -142,8 +142,8 @@ def build(zip_path: str, photo: str) -> dict[str, Any]:
 
 
 def commands(zip_path: str, folder: str) -> dict[str, Any]:
-    """``blender --command likeness ...``: people are made by processes of their own, and a file
-    without anybody is read in this one."""
+    """``blender --command likeness ...``: people are made and portraits looked at by processes of
+    their own, and a file without anybody is read in this one."""
     bpy.ops.extensions.package_install_files(
         filepath=zip_path, repo="user_default", enable_on_install=True
     )
@@ -151,7 +151,12 @@ def commands(zip_path: str, folder: str) -> dict[str, Any]:
     cube, data = Path(folder) / "cube.glb", Path(folder) / "data"
     bpy.ops.export_scene.gltf(filepath=str(cube))
     said: dict[str, Any] = {}
+    picture = bpy.data.images.new("nobody", 320, 240)
+    picture.filepath_raw, picture.file_format = str(Path(folder) / "nobody.png"), "PNG"
+    picture.save()
     for name, argv in (
+        ("batch", ["batch", picture.filepath_raw, "-o", str(Path(folder) / "avatars"),
+                   "--format", "blend"]),
         ("synth", ["synth", "-o", str(data), "--subjects", "1", "--engine", "raster",
                    "--size", "64", "--views", "2", "--framing", "head"]),
         ("convert", ["convert", str(cube), "-o", str(Path(folder) / "nobody")]),
@@ -162,6 +167,7 @@ def commands(zip_path: str, folder: str) -> dict[str, Any]:
         said[name] = [code, heard.getvalue()]
     return {
         **said,
+        "report": (Path(folder) / "avatars" / "report" / "index.html").is_file(),
         "shards": [path.name for path in data.glob("*.tar")],
         "likeness": "likeness" in sys.modules,
         "enabled": MODULE in bpy.context.preferences.addons and menu_entries(),

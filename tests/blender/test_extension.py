@@ -69,8 +69,12 @@ def test_bad_portrait_says_what_is_wrong(installed: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_synth_and_convert_run_as_commands(blender, extension: Path, tmp_path: Path) -> None:
+def test_batch_synth_and_convert_run_as_commands(blender, extension: Path, tmp_path: Path) -> None:
     done = blender(CHECKS, "commands", zip_path=str(extension), folder=str(tmp_path))
+    code, said = done["batch"]
+    assert code == 3, said
+    assert "failed: nobody: No person was found" in said
+    assert done["report"]
     code, said = done["synth"]
     assert code == 0, said
     assert "1 people, 2 views" in said
