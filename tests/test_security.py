@@ -318,6 +318,28 @@ def test_odd_names_are_only_names(tmp_path: Path) -> None:
         picture(tmp_path / name)
 
 
+def test_no_picture_is_drawn_by_another_program(tmp_path: Path) -> None:
+    """Pillow hands PostScript to Ghostscript."""
+    from PIL import Image
+
+    Image.new("RGB", (80, 80)).save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.png")
+    with pytest.raises(LikenessError, match="not a picture"):
+        picture(tmp_path / "a.png")
+
+
+def test_a_jpeg_of_endless_passes_is_refused(tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (2000, 2000)).save(path, progressive=True)
+    whole = path.read_bytes()
+    last = whole.rindex(b"\xff\xda")
+    path.write_bytes(whole[:last] + whole[last:-2] * 3000 + whole[-2:])
+    with pytest.raises(LikenessError, match="passes"):
+        picture(path)
+
+
 # Names from tables and archives -------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from ..types import FloatArray, LikenessError, Portrait
 from .resize import fit_size, resize
 
 MAX_MEGAPIXELS = 100
-"""Larger files are refused before they are decoded (a decoded one takes 12 bytes a pixel)."""
+"""Larger files are refused before they are decoded (reading takes up to 35 bytes a pixel)."""
 
 MIN_SIDE = 64
 """Pixels; nothing can be found in less."""
@@ -43,7 +43,9 @@ PICTURE_ERRORS = (
 )  # fmt: skip
 """What Pillow raises of damaged files; its readers promise nothing."""
 
-_MOST_SCANS = 500  # progressive photos have about ten
+_MOST_VISITS = 10_000_000_000
+"""Pixels times passes of a JPEG, a few seconds' work; progressive photos have about ten passes."""
+
 _SIXTEEN_BIT_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
 
@@ -107,7 +109,7 @@ def _open(path: Path) -> Image.Image:
             f"'{path}' is {width} x {height} pixels, too small to find a person in.",
             f"Use a picture of at least {MIN_SIDE} pixels on its shorter side, better 512.",
         )
-    if image.format in ("JPEG", "MPO") and _jpeg_scans(path) > _MOST_SCANS:
+    if image.format in ("JPEG", "MPO") and _jpeg_scans(path) * width * height > _MOST_VISITS:
         raise LikenessError(
             f"'{path}' has more passes than a photo has, and would take minutes to read.",
             "Open it elsewhere and save it again.",
@@ -165,7 +167,8 @@ def _rgb_and_alpha(image: Image.Image) -> tuple[FloatArray, FloatArray | None]:
     """Decoded picture -> upright float32 [H, W, 3] and [H, W] or None."""
     upright = ImageOps.exif_transpose(image)
     if upright.mode in _SIXTEEN_BIT_MODES:
-        grey = np.asarray(upright, np.float32) / np.float32(65535)
+        grey = np.array(upright, np.float32)
+        grey /= np.float32(65535)  # in place: large photos take gigabytes
         return np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=2), None
     if upright.mode == "F":
         grey = np.asarray(upright, np.float32)
@@ -175,9 +178,11 @@ def _rgb_and_alpha(image: Image.Image) -> tuple[FloatArray, FloatArray | None]:
     if upright.mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in upright.info:
         # Premultiplied modes become straight ones here.
         upright = upright.convert("RGBA")
-        opacity = np.asarray(upright.getchannel("A"), np.float32) / np.float32(255)
+        opacity = np.array(upright.getchannel("A"), np.float32)
+        opacity /= np.float32(255)
         alpha = opacity if opacity.min() < 1 else None
-    rgb = np.asarray(_to_srgb(upright), np.float32) / np.float32(255)
+    rgb = np.array(_to_srgb(upright), np.float32)
+    rgb /= np.float32(255)
     return np.ascontiguousarray(rgb), alpha
 
 
