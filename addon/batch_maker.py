@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
@@ -14,8 +15,12 @@ SECONDS_BETWEEN_WORDS = 1.0
 
 def open_maker(request: Mapping[str, Any], say: serving.Say) -> serving.Maker:
     """A maker of portraits; what they share stays open from one to the next (engine/kept.py)."""
+    import psutil
+
     from ..engine.batch.make import OutputError, make
     from .blend_file import write_blend
+
+    own = psutil.Process()
 
     def one(unit: Unit) -> Mapping[str, Any]:
         told = 0.0
@@ -27,8 +32,9 @@ def open_maker(request: Mapping[str, Any], say: serving.Say) -> serving.Maker:
                 say("progress", key=unit["key"], stage=stage, fraction=round(fraction, 4))
 
         try:
-            return make(unit, write_blend, progress)
+            made = make(unit, write_blend, progress)
         except OutputError as error:
             raise serving.NoMoreError(error.message, error.remedy) from error
+        return {**made, "worker": os.getpid(), "held_mb": round(own.memory_info().rss / 2**20)}
 
     return one

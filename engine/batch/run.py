@@ -18,7 +18,9 @@ from .units import Unit, as_json, same_pictures
 DONE, FAILED, LEFT = "done", "failed", "left"
 """What became of a portrait; ``left`` is what a run that was stopped has not come to."""
 
-MEMORY_FIGURE = "memory_mb"
+FACTS = ("seconds", "memory_mb", "worker", "held_mb")
+"""What a worker tells of each unit for the journal: its time, the most memory that the process
+ever held, the process, and what it holds afterwards."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class Batch:
             return
         item.seconds = float(said.content["seconds"])
         files = self.folder.place(item.unit, folder)
-        facts = {"seconds": item.seconds, MEMORY_FIGURE: said.content.get(MEMORY_FIGURE)}
+        facts = {name: said.content.get(name) for name in FACTS}
         self.folder.note(
             "done", name=item.unit.name, digest=item.unit.digest, tries=item.tries, **facts
         )  # fmt: skip
