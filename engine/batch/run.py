@@ -174,7 +174,8 @@ class Batch:
             item.report = dict(read_json(self.folder.result(item.unit.name) / REPORT_FILE))
         except (OSError, ValueError, TypeError) as error:
             item.warnings.append(f"{REPORT_FILE} cannot be read: {error}")
-        item.warnings += [str(warning) for warning in item.report.get("warnings", ())]
+        warnings = item.report.get("warnings")
+        item.warnings += [str(one) for one in warnings] if isinstance(warnings, list) else []
 
     def _failed(self, item: Item, reason: str, remedy: str) -> None:
         item.status, item.reason, item.remedy = FAILED, reason, remedy

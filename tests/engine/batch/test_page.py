@@ -104,11 +104,19 @@ def test_what_was_not_come_to_is_left(tmp_path: Path) -> None:
     assert write_summary(batch, "")["left"] == 1
 
 
+def size_of(folder: Path) -> int:
+    files = json.loads((folder / "out" / "a" / "batch.json").read_text())["files"]
+    return int(files["report.json"]["size"])
+
+
 def test_a_report_of_a_damaged_result_is_still_written(batch: Batch, tmp_path: Path) -> None:
     (tmp_path / "out" / "a" / "report.json").write_text('{"warnings": [')
     asked = photos(tmp_path / "in", a="anna")
     batch = ran(tmp_path / "out", asked)[0]  # made again: its size is another
     assert not batch.items["a"].warnings
+    for odd in ('{"warnings": 3, "seconds": "long"}', "[]", "3"):
+        (tmp_path / "out" / "a" / "report.json").write_text(odd.ljust(size_of(tmp_path)))
+        assert "a" in ran(tmp_path / "out", asked)[0].items
     batch.items["a"].report = {"input_view": [], "gaussians": "many", "seconds": None}
     assert Page(write_report(batch, "").read_text(encoding="utf-8")).cards
     (tmp_path / "out" / "report" / "index.html").unlink()
