@@ -21,6 +21,9 @@ from ..rotations import (
 )
 from ..types import JOINT_INDEX, Avatar, FloatArray, IntArray, LikenessError, Motion, Pose
 
+MOST_FRAMES = 1_000_000
+"""Of a motion at another frame rate: nine hours at 30 frames a second."""
+
 UPRIGHT: dict[str, FloatArray] = {
     "y": np.eye(3),
     "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
@@ -74,7 +77,14 @@ def cut(
         times = np.arange(first, last, every, dtype=np.float64)
         return replace(_at(motion, times), frame_rate=rate * speed / every)
     step = rate * speed / fps
-    count = max(1, round((last - first) / step))
+    frames = (last - first) / step
+    if not frames <= MOST_FRAMES:
+        raise LikenessError(
+            f"At {fps:g} frames a second the motion would have {frames:.3g} frames: it has "
+            f"{rate:g} a second.",
+            "Choose a part of it, or a lower frame rate.",
+        )
+    count = max(1, round(frames))
     times = np.minimum(first + step * np.arange(count), last - 1)
     return replace(_at(motion, times), frame_rate=fps)
 

@@ -191,7 +191,8 @@ def _read(path: Path) -> tuple[dict[str, _Array], dict[str, str]]:
     given_file(path, "Give the avatar.safetensors that a build wrote.")
     try:
         with safe_open(path, framework="np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            with parsing():
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
     except OSError as error:
         raise LikenessError(

@@ -302,7 +302,7 @@ def motion_of_arrays(arrays: Arrays, path: Path, num_expression: int) -> Motion:
 
     rate = _numbers(arrays, "mocap_frame_rate", np.array(DEFAULT_FRAME_RATE), path)
     frame_rate = float(rate.reshape(-1)[0]) if rate.size == 1 else math.nan
-    if not (math.isfinite(frame_rate) and frame_rate > 0):
+    if not 1e-3 <= frame_rate <= 1e6:
         raise LikenessError(f"'{path}' has an impossible frame rate.", "Track the clip again.")
     betas = _numbers(arrays, "betas", np.zeros(0), path)
     states = per_frame("frame_state", 1, 0).astype(np.uint8)

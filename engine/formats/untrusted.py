@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import stat
+import struct
 import tokenize
 import tomllib
 import zipfile
@@ -36,7 +37,7 @@ _CHUNK = 1 << 20
 PARSER_ERRORS = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, AssertionError,
     EOFError, SyntaxError, MemoryError, RecursionError, NotImplementedError, BufferError,
-    RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+    RuntimeError, struct.error, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
 )  # fmt: skip
 """What other people's parsers raise when bytes are not what they expect."""
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..formats.untrusted import npz_arrays, parse_json, parsing
+from ..imaging.load import PICTURE_ERRORS
 from ..types import LikenessError
 from .model import KINDS, LABELS, Material, Part
 
@@ -126,7 +127,10 @@ def _part(folder: Path, k: int, about: dict[str, Any], arrays: dict[str, NDArray
 
 
 def _picture(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path, formats=("PNG",)) as image:
-        if image.width * image.height > MOST_PIXELS:
-            raise ValueError(f"'{path.name}' is {image.width} x {image.height} pixels")
-        return np.asarray(image.convert("RGBA"))
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"it is {image.width} x {image.height} pixels")
+            return np.asarray(image.convert("RGBA"))
+    except PICTURE_ERRORS as error:
+        raise ValueError(f"'{path.name}' cannot be used as a picture: {error}") from error

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..imaging.load import PICTURE_ERRORS
 from ..types import Camera, FloatArray, LikenessError
 
 DEPTH_UNIT = 0.00025
@@ -102,7 +103,7 @@ def decoded(data: bytes, name: str, camera: Camera) -> Image.Image:
         size = picture.size
         if size == (camera.width, camera.height):
             picture.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except PICTURE_ERRORS as error:
         raise BadSample(f"the picture '{name}' cannot be read ({error})") from error
     if size != (camera.width, camera.height):
         raise BadSample(

@@ -35,6 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--target", action="append", help="only these readers")
     parser.add_argument("--keep", type=Path, help="folder for inputs that were handled badly")
+    parser.add_argument("--good", type=int, help="of each reader's good files, try so many first")
     parser.add_argument("--timeout", type=float, default=TIMEOUT)
     arguments = parser.parse_args(argv)
     chosen = [t for t in TARGETS if not arguments.target or t.name in arguments.target]
@@ -78,7 +79,7 @@ def _outcomes(target, share, folder, arguments):  # type: ignore[no-untyped-def]
     if made.kind != "read":
         raise RuntimeError(f"{target.name}: {made.detail}")
     files = sorted(path for path in good.rglob("*") if path.suffix in target.mutations)
-    for victim in [files[0]] if target.whole else files:
+    for victim in [files[0]] if target.whole else files[: arguments.good]:
         outcome = _one(target, good, victim, None, folder, arguments)
         if outcome.kind != "read":
             outcome = Outcome("traceback", f"a good file: {outcome.detail}", outcome.seconds, 0)

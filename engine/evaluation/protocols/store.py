@@ -182,7 +182,8 @@ def _check(record: Record) -> None:
                        ("pictures", dict)):  # fmt: skip
         if not isinstance(record[name], kind):
             raise ValueError(f"an item has no good '{name}'")
-    if not all(isinstance(path, str) for path in record["pictures"].values()):
+    paths = record["pictures"].values()
+    if not all(isinstance(path, str) and "\0" not in path for path in paths):
         raise ValueError(f"'{record['key']}' has a picture that is no path")
     for figures in record["figures"].values():
         for value in figures.values():
