@@ -34,6 +34,7 @@ TORCH_FILES = {
     "engine/network/files.py",
     "engine/network/model.py",
     "engine/network/onnx_export.py",
+    "engine/network/shipping.py",
     "engine/network/torch_runtime.py",
     "engine/render/autograd.py",
     "engine/render/cuda.py",
