@@ -172,11 +172,11 @@ def _load_obj(path: Path) -> tuple[IntArray, FloatArray, int]:
                     polygon.append((_row(v, len(positions)), _row(t, len(uv))))
                 for k in range(1, len(polygon) - 1):
                     corners.append([polygon[0], polygon[k], polygon[k + 1]])
-    except (ValueError, IndexError) as error:
+        table = np.array(corners, np.int64)
+    except (ValueError, IndexError, OverflowError) as error:
         raise LikenessError(
             f"'{path}' has lines that are no mesh with texture coordinates ({error}).", REMEDY
         ) from error
-    table = np.array(corners, np.int64)
     if table.ndim != 3 or table.shape[2] != 2 or not uv:
         raise LikenessError(f"'{path}' has no faces with texture coordinates.", REMEDY)
     if not np.isfinite(positions).all() or not np.isfinite(uv).all():
