@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..body.model import Body
 from ..formats.atomic import whole_file
+from ..formats.untrusted import npz_arrays, npz_steps
 
 VERSION = 1
 """Of the contents; other versions are not read."""
@@ -51,16 +50,16 @@ class Checkpoint:
     def load(self) -> Sections | None:
         """What was kept, or None: there is no file, or it is of other work or damaged."""
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                if "key" not in file.files or str(file["key"]) != self._key:
-                    return None
-                out: Sections = {}
-                for name in file.files:
-                    section, _, entry = name.partition("/")
-                    if entry:
-                        out.setdefault(section, {})[entry] = file[name]
-                return out
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+            key = npz_arrays(self.path, ("key",)).get("key")
+            if key is None or str(key) != self._key:
+                return None
+            out: Sections = {}
+            for name, array in npz_steps(self.path):
+                section, _, entry = name.partition("/")
+                if entry:
+                    out.setdefault(section, {})[entry] = array
+            return out
+        except (OSError, ValueError):
             return None  # begin anew, as without a file
 
     def due(self) -> bool:

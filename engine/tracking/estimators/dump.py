@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...formats.untrusted import npy_mapped, npz_arrays, parsing, read_json
 from ...types import FloatArray, LikenessError
 
-_UNREADABLE = (OSError, ValueError, TypeError, AttributeError, EOFError, KeyError, MemoryError,
-               RuntimeError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 LARGEST = 1e7  # of any value: pixels, metres, radians
 _HELP = "See docs/ESTIMATORS.md for how to write the file."
 
@@ -104,36 +100,26 @@ def read_dump(path: Path) -> Dump:
     try:
         if path.is_dir():
             found: dict[str, Any] = {
-                file.stem: np.load(file, allow_pickle=False) for file in sorted(path.glob("*.npy"))
+                file.stem: npy_mapped(file) for file in sorted(path.glob("*.npy"))
             }
             if not found:
                 raise LikenessError(f"The folder '{path}' holds no .npy files.", remedy)
         elif path.suffix.lower() == ".json":
-            found = _flat(json.loads(path.read_text(encoding="utf-8")))
+            with parsing():
+                found = _flat(read_json(path, nan=True))
         else:
-            found = _npz(path)
-    except _UNREADABLE as error:
+            found = dict(npz_arrays(path, skip_pickled=True))
+        with parsing():
+            arrays = {key: array for key, value in found.items()
+                      if (array := _numbers(value)) is not None}  # fmt: skip
+    except (OSError, ValueError) as error:
         raise LikenessError(
             f"'{path}' cannot be read as an estimator's output ({error}).", remedy
         ) from error
-    arrays = {key: array for key, value in found.items() if (array := _numbers(value)) is not None}
     for key in list(arrays):
         if key.startswith("pred_mano_params."):
             arrays.setdefault(key.removeprefix("pred_mano_params."), arrays[key])
     return Dump(path, arrays)
-
-
-def _npz(path: Path) -> dict[str, Any]:
-    """All arrays that need no unpickling; those that do are left out."""
-    found: dict[str, Any] = {}
-    with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-        for key in file.files:
-            try:
-                found[key] = file[key]
-            except ValueError as error:
-                if "allow_pickle" not in str(error):
-                    raise
-    return found
 
 
 def _numbers(value: Any) -> FloatArray | None:
