@@ -205,8 +205,10 @@ def _rim_skin(face: Face, faces: BoolArray) -> BoundGaussians:
         seen[:] = True
     color = bilinear(face.matte.foreground, xy)
     points = np.einsum("nk,nkd->nd", bary, rest[corner])
-    near = cKDTree(points[seen]).query(points[~seen], k=min(6, int(seen.sum())))[1]
-    color[~seen] = 0.86 * color[seen][near.reshape(int((~seen).sum()), -1)].mean(1)
+    if not seen.all():
+        some = min(6, int(seen.sum()))
+        near = cKDTree(points[seen]).query(points[~seen], k=some)[1]
+        color[~seen] = 0.86 * color[seen][near.reshape(-1, some)].mean(1)
     world = surfels_on_plane(
         at - RIM_SINK * toward, normal, np.full(len(at), 0.8 * spacing), color,
         np.full(len(at), 0.97),

@@ -10,7 +10,7 @@ from likeness.engine.body import Body, load_body
 from likeness.engine.cameras import orbit, photo_camera, project
 from likeness.engine.gaussians import place
 from likeness.engine.gaussians.lift import LiftOptions, lift
-from likeness.engine.gaussians.lift.face import refine_face
+from likeness.engine.gaussians.lift.face import _rim_faces, _rim_skin, refine_face
 from likeness.engine.gaussians.lift.face_parts import (
     EYE_RINGS,
     inside_polygon,
@@ -263,6 +263,21 @@ def test_eyes_closed_in_the_photo_need_no_lids(head: Head):
     assert closed_lid(face, face.blinked(), "left") is None
     refined = refine_face(head.bound, head.body, vertices, track, head.observation, head.matte)
     assert len(refined) > 1000
+
+
+@pytest.mark.slow
+def test_rims_that_are_all_seen_or_not_at_all(head: Head):
+    """Few triangles at a time, none of which has seen and hidden points at once."""
+    vertices, _ = head.body.vertices(head.track.pose)
+    face = make_face(head.body, vertices, head.track, head.observation, head.matte)
+    assert face is not None
+    rows = np.nonzero(_rim_faces(face))[0]
+    for row in rows[:: len(rows) // 40]:
+        only = np.zeros(len(head.body.f), bool)
+        only[row] = True
+        skin = _rim_skin(face, only)
+        assert np.isfinite(skin.colors).all()
+        assert set(skin.triangle.tolist()) <= {row}
 
 
 def test_no_face_nothing_done():
