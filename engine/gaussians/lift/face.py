@@ -98,9 +98,10 @@ def refine_face(
     inner = [_behind_photo(face, part.take(shown[part.triangle])) for part in lining]
     own = [_rim_skin(face, rims)]
     for side in SIDES:
-        parts = (closed_lid(face, closed, side), socket(face, side), eyeball(face, side))
-        own += [part for part in parts if part is not None]
-    completed = BoundGaussians.concatenate([_behind_photo(face, part) for part in own])
+        own += [closed_lid(face, closed, side), socket(face, side), eyeball(face, side)]
+    completed = BoundGaussians.concatenate(
+        [_behind_photo(face, part) for part in own if part is not None]
+    )
     completed = _sunk(face, completed, bound)
     mouth = _sunk(face, BoundGaussians.concatenate(inner), bound)
     completed = BoundGaussians.concatenate([mouth, completed])
@@ -176,13 +177,16 @@ def _rim_faces(face: Face) -> BoolArray:
     return np.asarray(face.faces("face", "lips", "eyelid") & (distance < RIM_WIDTH))
 
 
-def _rim_skin(face: Face, faces: BoolArray) -> BoundGaussians:
-    """Fine skin under the photo there: its colours, and hidden lips like the nearest seen ones."""
+def _rim_skin(face: Face, faces: BoolArray) -> BoundGaussians | None:
+    """Fine skin under the photo there: its colours, and hidden lips like the nearest seen ones.
+    None where ``faces`` are too small for any."""
     f, vertices = face.body.f, face.vertices
     rest = face.body.v_template.astype(np.float64)
     rows = np.nonzero(faces)[0]
     spacing = face.coarseness * RIM_SPACING
     row, bary = spread_points(rest[f[rows]], spacing)
+    if not len(row):
+        return None
     triangle = rows[row]
     corner = f[triangle]
     at = np.einsum("nk,nkd->nd", bary, face.registered[corner])
