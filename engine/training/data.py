@@ -24,14 +24,14 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from ..body import Body
 from ..network.config import NetworkConfig
-from ..types import FloatArray, LikenessError
+from ..types import LikenessError
 from .augment import CLEAN, Augmentation
 from .pairs import draw_pair, some_references
 from .references import References, Refused
-from .samples import TargetView, TrainingSample
+from .samples import TrainingSample
 from .shards import Skipped, first_subject, read_subjects, shard_files
-from .spaces import moved_camera, moved_pose, square_view
 from .subjects import BadSample, Subject
+from .target_views import TargetViews
 
 _ORDER, _BUFFER, _FEW = 1, 2, 3  # streams of the seed
 _MARGINS = (0.02, 0.12)  # of training views around the person, at random
@@ -53,6 +53,7 @@ class DataOptions:
         references: views of each subject that are ever taken as a reference, so that less must
             be lifted and kept; 0 takes them all.
         augment: how the references differ from renderings with a known body.
+        seen: whether samples know what other views show (``TrainingSample.seen``).
     """
 
     render_size: int = 512
@@ -64,6 +65,7 @@ class DataOptions:
     draws: int = 1
     references: int = 0
     augment: Augmentation = CLEAN
+    seen: bool = False
 
 
 class Samples(IterableDataset[TrainingSample]):
@@ -100,7 +102,9 @@ class Samples(IterableDataset[TrainingSample]):
                 "Train on people made with --split train.",
             )
         self.options, self.body, self.rank, self.world = options, body, rank, world
-        self.references = References(body, config, options.cache, options.augment)
+        self.references = References(
+            body, config, options.cache, options.augment, options.seen
+        )
         self._batches, self._batch_size = 0, 1
 
     def resumed(self, batches: int, batch_size: int) -> Samples:
@@ -245,32 +249,24 @@ def assembled(
     except Refused as reason:
         skip(Skipped("", name, str(reason)))
         return None
-    fit = made.fit
-    own = references.body.personalised(fit.betas)
-    same = subject.views[reference].pose
-    vertices, _ = own.vertices(fit.pose)
-    posed: dict[int, FloatArray] = {same: np.asarray(vertices, np.float32)}
+    truth = TargetViews(references.body, subject, reference, made.fit)
     views, names = [], []
     for row in (reference, *targets):
-        view = subject.views[row]
         margin = _MARGIN if rng is None else float(rng.uniform(*_MARGINS))
-        if view.pose not in posed:
-            if not fit.true:
-                continue  # what another body does in another pose, nobody knows
-            vertices, _ = own.vertices(moved_pose(subject.pose(row), own, fit.motion))
-            posed[view.pose] = np.asarray(vertices, np.float32)
-        own_camera = fit.camera if row == reference else moved_camera(view.camera, fit.motion)
-        try:
-            rgba, camera = square_view(view.image(), own_camera, size, margin)
-        except BadSample as reason:
-            skip(Skipped("", f"{subject.key}/{view.name}", str(reason)))
+        if not truth.usable(row):
             continue
-        rgba[..., :3] = fit.look(rgba[..., :3])
-        views.append(TargetView(rgba, camera, posed[view.pose], view.kind))
-        names.append(view.name)
+        name = subject.views[row].name
+        try:
+            views.append(truth.view(row, size, margin))
+        except BadSample as reason:
+            skip(Skipped("", f"{subject.key}/{name}", str(reason)))
+            continue
+        names.append(name)
     seed = 0 if rng is None else int(rng.integers(1 << 62))
     key = "/".join([subject.key, *names])
-    return TrainingSample(key, made.inputs, own.v_template, tuple(views), seed)
+    return TrainingSample(
+        key, made.inputs, truth.own.v_template, tuple(views), seed, made.seen
+    )
 
 
 def held_out_samples(

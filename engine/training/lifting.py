@@ -67,7 +67,7 @@ def lift_all(
     tasks = [_Task(file, part, parts) for file in files for part in range(parts)]
     good, reasons = 0, Counter[str]()
     skipped = dict.fromkeys(early)
-    references = References(body, config, options.cache, options.augment)
+    references = References(body, config, options.cache, options.augment, options.seen)
     for done, (usable, refused, told) in enumerate(_results(tasks, references, options, workers)):
         good += usable
         reasons += refused

@@ -6,24 +6,29 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from ..body import Body
 from ..gaussians.lift import LiftOptions, lift
 from ..network.config import NetworkConfig
 from ..network.grids import UVGrids, uv_grids
 from ..network.inputs import NetworkInputs, blank_gaussians, network_inputs
-from ..types import BoundGaussians, LikenessError
+from ..types import BoundGaussians, FloatArray, LikenessError
 from .augment import CLEAN, Augmentation
 from .input_files import VERSION as FILE_VERSION
 from .input_files import BadFile, load_fit, load_inputs, save_inputs
 from .kept import code_digest, shared_file
+from .pairs import teaches
 from .photographs import Fit, Photograph, Photographs, Refused
-from .subjects import Subject
+from .seen_colors import MARGIN, SIZE, seen_colors
+from .subjects import BadSample, Subject
+from .target_views import TargetViews
 
 __all__ = ["Made", "References", "Refused"]
 
@@ -34,17 +39,25 @@ _CODE = ("gaussians/lift", "dual_uv", "network/inputs.py", "network/grids.py")
 """Kept files are made anew when any of this code is another: a network that learns to mend one
 lift must not be shown what another one made."""
 
+_SEEN = f"seen-{code_digest(('training/seen_colors.py', 'training/target_views.py'))[:12]}"
 _PIXELS_PER_GAUSSIAN = 0.5  # of the grid on which a small lift finds labels and depths
 _FEWEST_PIXELS = 10_000
 
 
 @dataclass(frozen=True)
 class Made:
-    """Inputs, the body that they were made with, and a word about a kept file that had to be made
-    anew (or None)."""
+    """What a photo was made into.
+
+    Attributes:
+        inputs: of the network. fit: the body that they were made with.
+        seen: [N, 4] what other views show where the photo shows nothing (:mod:`.seen_colors`);
+            None where nobody asked.
+        note: a word about a kept file that had to be made anew, or None.
+    """
 
     inputs: NetworkInputs
     fit: Fit
+    seen: FloatArray | None = None
     note: str | None = None
 
 
@@ -56,6 +69,7 @@ class References:
         config: of the network. cache: a folder to keep the results in, or None. Several
             processes may share it.
         augmentation: how the photos differ from renderings with a known body.
+        seen: whether to look up what other views show (``Made.seen``).
     """
 
     def __init__(
@@ -64,8 +78,9 @@ class References:
         config: NetworkConfig,
         cache: Path | None,
         augmentation: Augmentation = CLEAN,
+        seen: bool = False,
     ) -> None:
-        self.body, self.config, self.cache = body, config, cache
+        self.body, self.config, self.cache, self.seen = body, config, cache, seen
         self.residual = config.decoder.residual
         self.photographs = Photographs(body, augmentation, self.residual, cache)
 
@@ -123,7 +138,7 @@ class References:
         """Why :meth:`inputs` gives nothing, or None where it does; quick for what has been made
         before."""
         path = self._path(subject, view)
-        if path is not None and path.is_file():
+        if path is not None and path.is_file() and not (self.seen and _missing(path)):
             return None
         try:
             self.inputs(subject, view)
@@ -137,6 +152,43 @@ class References:
         Raises:
             Refused: it cannot be a reference.
         """
+        made = self._inputs(subject, view)
+        if not self.seen:
+            return made
+        path = self._path(subject, view)
+        return replace(made, seen=self._seen(subject, view, made, path and _beside(path)))
+
+    def _seen(self, subject: Subject, view: int, made: Made, path: Path | None) -> FloatArray:
+        if path is not None and path.is_file():
+            try:
+                kept = load_file(path)["seen"]
+                if kept.shape == (len(made.inputs.base), 4) and kept.dtype == np.uint8:
+                    return np.asarray(kept / np.float32(255.0), np.float32)
+            except (OSError, SafetensorError, KeyError):
+                path.unlink(missing_ok=True)  # damaged: made anew
+        seen = np.round(255.0 * self._looked_up(subject, view, made)).astype(np.uint8)
+        if path is not None:
+            with shared_file(path) as scratch:
+                save_file({"seen": seen}, scratch)
+        return np.asarray(seen / np.float32(255.0), np.float32)
+
+    def _looked_up(self, subject: Subject, reference: int, made: Made) -> FloatArray:
+        """Of a body that is not the true one, what lies where is not known well enough."""
+        if not made.fit.true:
+            return np.zeros((len(made.inputs.base), 4), np.float32)
+        truth = TargetViews(self.body, subject, reference, made.fit)
+        kind = subject.views[reference].kind
+        rows = [
+            row for row, view in enumerate(subject.views)
+            if row != reference and not view.held_out and teaches(kind, view.kind)
+        ]  # fmt: skip
+        try:
+            shown, *others = [truth.view(row, SIZE, MARGIN) for row in (reference, *rows)]
+        except BadSample as error:
+            raise Refused(str(error)) from error
+        return seen_colors(made.inputs.base, truth.own, shown, others)
+
+    def _inputs(self, subject: Subject, view: int) -> Made:
         path, note = self._path(subject, view), None
         if path is not None:
             refused = path.with_suffix(".refused")
@@ -163,7 +215,8 @@ class References:
         return self._read(path, note or photo.note)
 
     def _read(self, path: Path, note: str | None = None) -> Made:
-        return Made(load_inputs(path, self._grids.places, self._blank), load_fit(path), note)
+        inputs = load_inputs(path, self._grids.places, self._blank)
+        return Made(inputs, load_fit(path), note=note)
 
     def _lifted(self, photo: Photograph, options: LiftOptions) -> NetworkInputs:
         """The same for the same photo, whatever was made before."""
@@ -179,3 +232,12 @@ class References:
             return network_inputs(self.config, self._grids, shots, own, lifted)
         except LikenessError as error:
             raise Refused(error.message) from error
+
+
+def _beside(path: Path) -> Path:
+    """Where the colours of kept inputs lie."""
+    return path.with_name(f"{path.stem}.{_SEEN}.safetensors")
+
+
+def _missing(path: Path) -> bool:
+    return not _beside(path).is_file()

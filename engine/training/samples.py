@@ -36,6 +36,8 @@ class TrainingSample:
         v_template: [V, 3] the person's own body at rest.
         views: the reference first, then the targets.
         seed: of everything random about this sample (masking, backdrops).
+        seen: [N, 4] true colours of what the reference does not show (:mod:`.seen_colors`), or
+            None.
         skipped: what could not be used since the sample before, to be told and counted.
     """
 
@@ -44,4 +46,5 @@ class TrainingSample:
     v_template: FloatArray
     views: tuple[TargetView, ...]
     seed: int
+    seen: FloatArray | None = None
     skipped: tuple[Skipped, ...] = ()

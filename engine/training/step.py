@@ -61,12 +61,14 @@ class StepSample:
     """What is judged of a sample, beside what the network is given.
 
     Attributes:
-        key: for messages. regions: of the N Gaussians. groups: all its views.
+        key: for messages. regions: of the N Gaussians. groups: all its views. seen: [N, 4], see
+            ``TrainingSample``, or None.
     """
 
     key: str
     regions: SampleRegions
     groups: tuple[ViewGroup, ...]
+    seen: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def _step_sample(sample: TrainingSample, body: Body) -> StepSample:
         sample.key,
         sample_regions(body, base, sample.inputs.uv),
         tuple(_groups(sample, body, greys.astype(np.float32))),
+        None if sample.seen is None else torch.from_numpy(sample.seen),
     )
 
 
@@ -209,7 +212,7 @@ class Objective:
         """:func:`.losses.total_loss` of one sample's attributes [N, ...]."""
         return total_loss(
             views, attributes, base if self.residual else None, sample.regions, self.weights,
-            self.perceptual,
+            self.perceptual, sample.seen,
         )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from likeness.engine.training.losses import (
     DrawnView,
     LossWeights,
     SampleRegions,
+    color_loss,
     hand_loss,
     isotropy_loss,
     offset_loss,
@@ -327,7 +328,8 @@ def test_total(body: Body, sizes: list[tuple[int, int]]) -> None:
     where, now, base = sample_regions(body, bound, uv), made(bound, 4), made(bound)
     views = [view(size, seed) for seed, size in enumerate(sizes)]
     shares = [1.0] + [1 / (len(views) - 1)] * (len(views) - 1) if len(views) > 1 else [1.0]
-    weights = LossWeights(0.9, 0.7, 0.3, 11.0, 0.5, 0.6, 0.8, 0.4)
+    weights = LossWeights(0.9, 0.7, 0.3, 11.0, 0.5, 0.6, 0.8, 0.4, 0.2)
+    seen = torch.rand(len(bound), 4, generator=torch.Generator().manual_seed(3))
     single = {
         "l1": sum(k * (v.rgb - v.target).abs().mean() for k, v in zip(shares, views)),
         "perceptual": sum(
@@ -341,8 +343,9 @@ def test_total(body: Body, sizes: list[tuple[int, int]]) -> None:
         "isotropy": isotropy_loss(now.scales, where.valid, base.scales),
         "hands": hand_loss(now.colors, where, base.colors),
         "opacity": opacity_loss(now.opacities, where, from_below=True),
+        "colors": color_loss(now.colors, seen),
     }
-    total, values = total_loss(views, now, base, where, weights, brightness)
+    total, values = total_loss(views, now, base, where, weights, brightness, seen)
     assert {k: v.item() for k, v in values.items()} == pytest.approx(
         {k: float(v) for k, v in single.items()}, rel=1e-5
     )
@@ -357,7 +360,7 @@ def test_terms_without_weight_are_left_out(body: Body) -> None:
     _, values = total_loss([view()], now, None, where, LossWeights(perceptual=0.0))
     assert "silhouette" not in values
     assert "perceptual" not in values
-    with pytest.raises(ValueError, match="no measure"):
+    with pytest.raises(ValueError, match="not what it needs"):
         total_loss([view()], now, None, where, LossWeights())
     with pytest.raises(ValueError, match="reference"):
         total_loss([], now, None, where, NO_WEIGHTS)

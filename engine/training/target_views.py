@@ -1,0 +1,46 @@
+"""A subject's views as truth for what one of its photos was made into: posed, placed, cut out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..body import Body
+from .photographs import Fit
+from .samples import TargetView
+from .spaces import moved_camera, moved_pose, square_view
+from .subjects import Subject
+
+
+class TargetViews:
+    """The views of a subject in the space of one of its photos.
+
+    Args:
+        body: the default body. reference: row of the photo among the subject's views.
+        fit: the body of the photo.
+    """
+
+    def __init__(self, body: Body, subject: Subject, reference: int, fit: Fit) -> None:
+        self.subject, self.reference, self.fit = subject, reference, fit
+        self.own = body.personalised(fit.betas)
+        vertices, _ = self.own.vertices(fit.pose)
+        self._posed = {subject.views[reference].pose: np.asarray(vertices, np.float32)}
+
+    def usable(self, row: int) -> bool:
+        """Whether the body of a view is known: what another than the true one does in another
+        pose, nobody knows."""
+        return self.fit.true or self.subject.views[row].pose in self._posed
+
+    def view(self, row: int, size: int, margin: float) -> TargetView:
+        """One view, ``size`` pixels wide and high, with ``margin`` (a share) around the person.
+
+        Raises:
+            BadSample: its picture cannot be read.
+        """
+        view, fit = self.subject.views[row], self.fit
+        if view.pose not in self._posed:
+            pose = moved_pose(self.subject.pose(row), self.own, fit.motion)
+            self._posed[view.pose] = np.asarray(self.own.vertices(pose)[0], np.float32)
+        camera = fit.camera if row == self.reference else moved_camera(view.camera, fit.motion)
+        rgba, camera = square_view(view.image(), camera, size, margin)
+        rgba[..., :3] = fit.look(rgba[..., :3])
+        return TargetView(rgba, camera, self._posed[view.pose], view.kind)
