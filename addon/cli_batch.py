@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..engine.types import LikenessError
-from .cli_console import Folder, command_line, terminal_progress
+from .cli_console import Folder, command_line, pool_options, terminal_progress
 
 if TYPE_CHECKING:
     from ..engine.batch.asked import Asked
@@ -63,18 +63,10 @@ PATH = click.Path(path_type=Path)
     help="A trained network, where a table says nothing else; none if not given.",
 )  # fmt: skip
 @click.option("--body", metavar="NPZ", type=PATH, help="Another body file, with landmarks.")
-@click.option(
-    "--workers", metavar="N", type=click.IntRange(1, 256), default=1, show_default=True,
-    help="Processes; each takes one to two GB of memory.",
-)  # fmt: skip
-@click.option(
-    "--threads", metavar="N", type=click.IntRange(0, 1024), default=0,
-    help="Of each process; the cores are shared among them if not given.",
-)  # fmt: skip
-@click.option(
-    "--recycle", metavar="N", type=click.IntRange(min=1), default=50, show_default=True,
-    help="Portraits after which a process is replaced.",
-)  # fmt: skip
+@pool_options(
+    workers="Processes; each takes one to two GB of memory.",
+    recycle="Portraits after which a process is replaced.",
+)
 @click.option(
     "--retries", metavar="N", type=click.IntRange(0, 100), default=1, show_default=True,
     help="How often a portrait is tried again at which a process died. What you can mend is not.",

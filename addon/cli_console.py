@@ -1,4 +1,4 @@
-"""What the command line says while it works: progress, warnings, errors; all on stderr."""
+"""What commands share: what they say while they work, all on stderr, and kinds of options."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from ..engine.types import Progress
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 SECONDS_BETWEEN_LINES = 20.0
 
@@ -43,6 +45,35 @@ class Folder(click.Path):
         if not str(value).strip():
             self.fail("the name is empty.", param, context)
         return super().convert(value, param, context)
+
+
+def pool_options(workers: str, recycle: str) -> Callable[[Command], Command]:
+    """``--workers``, ``--threads`` and ``--recycle`` of a command that has worker processes.
+
+    Args:
+        workers, recycle: what their help says.
+    """
+    options = (
+        click.option(
+            "--workers", metavar="N", type=click.IntRange(1, 256), default=1, show_default=True,
+            help=workers,
+        ),
+        click.option(
+            "--threads", metavar="N", type=click.IntRange(0, 1024), default=0,
+            help="Of each process; the cores are shared among them if not given.",
+        ),
+        click.option(
+            "--recycle", metavar="N", type=click.IntRange(min=1), default=50, show_default=True,
+            help=recycle,
+        ),
+    )  # fmt: skip
+
+    def decorated(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import click
 
 from ..engine.types import LikenessError
 from ..engine.version import VERSION
-from .cli_console import Folder, command_line, terminal_progress
+from .cli_console import Folder, command_line, pool_options, terminal_progress
 
 if TYPE_CHECKING:
     from ..engine.people.figure import SynthOptions
@@ -87,18 +87,10 @@ PLACES = ("assets", "motions", "environments", "characters")
     "--per-shard", metavar="N", type=click.IntRange(min=1), default=64, show_default=True,
     help="People in each tar file.",
 )  # fmt: skip
-@click.option(
-    "--workers", metavar="N", type=click.IntRange(1, 256), default=1, show_default=True,
-    help="Processes that draw.",
-)  # fmt: skip
-@click.option(
-    "--threads", metavar="N", type=click.IntRange(0, 1024), default=0,
-    help="Of each process; the cores are shared among them if not given.",
-)  # fmt: skip
-@click.option(
-    "--recycle", metavar="N", type=click.IntRange(min=1), default=50, show_default=True,
-    help="People after which a process is replaced: Blender keeps some memory of each.",
-)  # fmt: skip
+@pool_options(
+    workers="Processes that draw.",
+    recycle="People after which a process is replaced: Blender keeps some memory of each.",
+)
 @click.pass_context
 def synth(
     context: click.Context,

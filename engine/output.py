@@ -83,9 +83,7 @@ def whole_files(folder: Path) -> Iterator[Path]:
     except LikenessError as error:  # of a file in the scratch folder, which nobody knows
         raise LikenessError(error.message.replace(scratch, str(folder)), error.remedy) from error
     except WRITE_ERRORS as error:
-        raise LikenessError(
-            f"Cannot write to '{folder}': {why(error)}.", "Choose another folder, or make room."
-        ) from error
+        raise cannot_write(folder, error) from error
 
 
 @contextmanager
@@ -109,6 +107,45 @@ def folders_for(*files: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
+@contextmanager
+def only_run(lock: Path, begun: Path, taken: str) -> Iterator[None]:
+    """Keep other runs out of the folder that ``lock`` lies in, which is made if it is not there.
+
+    The system lets go of it when the process dies. A folder in which nothing was begun (there is
+    no file ``begun`` at the end) is left as it was.
+
+    Args:
+        taken: what is said while another run is at work.
+
+    Raises:
+        LikenessError: one is, or the folder cannot be written to.
+    """
+    import filelock
+
+    held = filelock.FileLock(lock)
+    with folders_for(lock):
+        try:
+            held.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise LikenessError(taken, "Wait for it, or choose another folder.") from error
+        except OSError as error:
+            raise cannot_write(lock.parent, error) from error
+        try:
+            yield
+        finally:
+            held.release()
+            if not begun.is_file():
+                with suppress(OSError):  # some systems keep it while anybody looks at it
+                    lock.unlink(missing_ok=True)
+
+
+def cannot_write(folder: Path, error: Exception) -> LikenessError:
+    """The error of a folder that is missing, full or read-only."""
+    return LikenessError(
+        f"Cannot write to '{folder}': {why(error)}.", "Choose another folder, or make room."
+    )
+
+
 def _make_folder(folder: Path, made: list[Path]) -> None:
     for path in reversed((folder, *folder.parents)):
         if path.exists() and not path.is_dir():
@@ -117,10 +154,7 @@ def _make_folder(folder: Path, made: list[Path]) -> None:
             try:
                 path.mkdir()
             except OSError as error:
-                raise LikenessError(
-                    f"Cannot write to '{folder}': {error.strerror or error}.",
-                    "Choose another folder, or make room.",
-                ) from error
+                raise cannot_write(folder, error) from error
             made.append(path)
 
 

@@ -18,12 +18,13 @@ import heapq
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...engine.formats.atomic import whole_file, why
+from ...engine.formats.atomic import whole_file
 from ...engine.formats.untrusted import read_json
+from ...engine.output import cannot_write, only_run
 from ...engine.training.shards import INDEX_FILE, shard_name, write_index, write_members
 from ...engine.training.stored import read_members, stored_subjects
 from ...engine.training.subjects import PERSON, Subject, person_key
@@ -48,31 +49,11 @@ def locked(data: Path) -> Iterator[None]:
     Raises:
         LikenessError: another run is at work there, or the folder cannot be written.
     """
-    import filelock
-
     try:
-        data.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(data / LOCK_FILE, timeout=0):
-            try:
-                yield
-            finally:
-                if not (data / RUN_FILE).is_file():
-                    _leave(data)
-    except filelock.Timeout as error:
-        raise LikenessError(
-            f"Another run is writing to '{data}'.", "Wait for it, or choose another folder."
-        ) from error
+        with only_run(data / LOCK_FILE, data / RUN_FILE, f"Another run is writing to '{data}'."):
+            yield
     except OSError as error:
-        raise LikenessError(
-            f"Cannot write to '{data}': {why(error)}.", "Choose another folder, or make room."
-        ) from error
-
-
-def _leave(data: Path) -> None:
-    """Remove the lock, and the folder if that was all."""
-    with suppress(OSError):  # other files are in it, or the system keeps files that are open
-        (data / LOCK_FILE).unlink(missing_ok=True)
-        data.rmdir()
+        raise cannot_write(data, error) from error
 
 
 def begin(data: Path, options: Mapping[str, Any], subjects: int) -> bool:

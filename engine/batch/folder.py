@@ -33,7 +33,7 @@ from uuid import uuid4
 from ..digests import file_sha256
 from ..formats.atomic import whole_file, why
 from ..formats.untrusted import Damaged, parse_json, read_bytes, read_json
-from ..output import check_output_folder, inside
+from ..output import check_output_folder, inside, only_run
 from ..types import LikenessError
 from .units import Unit
 
@@ -43,6 +43,7 @@ VIEWS = "views"
 """Folder in a result for the report's small pictures."""
 
 PICTURES = ("input", "front", "side", "back", "pose")
+JOURNAL = "journal.jsonl"
 _MOST_JOURNAL = 1 << 30
 
 
@@ -130,7 +131,7 @@ class BatchFolder:
         self.out = out
         self.run = uuid4().hex[:12]
         self._hidden = out / HIDDEN
-        self._journal = self._hidden / "journal.jsonl"
+        self._journal = self._hidden / JOURNAL
         self._work = self._hidden / "work"
         self.failed = self._hidden / "failed"
 
@@ -334,31 +335,11 @@ def batch_folder(out: Path) -> Iterator[BatchFolder]:
     Raises:
         LikenessError: another batch is at work there, or it cannot be written.
     """
-    import filelock
-
     check_output_folder(out)
-    folder = BatchFolder(out)
-    made = [path for path in (out, *out.parents) if not path.exists()]
     hidden = out / HIDDEN
-    try:
-        hidden.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(hidden / "lock")
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise LikenessError(
-            f"Another batch is writing to '{out}'.", "Wait for it, or choose another folder."
-        ) from error
-    except OSError as error:
-        raise cannot_write(out, error) from error
-    try:
-        yield folder
-    finally:
-        lock.release()
-        if not (hidden / "journal.jsonl").exists():
-            with suppress(OSError):  # something else is in it
-                (hidden / "lock").unlink(missing_ok=True)
-                for path in (hidden, *made):
-                    path.rmdir()
+    taken = f"Another batch is writing to '{out}'."
+    with only_run(hidden / "lock", hidden / JOURNAL, taken):
+        yield BatchFolder(out)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -22,8 +22,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..formats.atomic import whole_file, why
+from ..formats.atomic import whole_file
 from ..formats.untrusted import read_json
+from ..output import cannot_write, only_run
 from ..training.shards import shard_name, write_index, write_members
 from ..training.stored import read_members, stored_subjects
 from ..training.subjects import Subject
@@ -45,7 +46,7 @@ class Store:
             for kind in KINDS:
                 (self.data / "work" / kind).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _cannot_write(self.data, error) from error
+            raise cannot_write(self.data, error) from error
 
     def path(self, kind: str, prompt: Prompt, suffix: str) -> Path:
         return self.data / "work" / kind / f"{prompt.key}{suffix}"
@@ -137,28 +138,8 @@ def locked(data: Path) -> Iterator[Store]:
     Raises:
         LikenessError: one is, or the folder cannot be written.
     """
-    import filelock
-
-    store = Store(data)
-    lock = filelock.FileLock(store.data / LOCK_FILE)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise LikenessError(
-            f"Another run is working in '{data}'.", "Wait for it, or choose another folder."
-        ) from error
-    except OSError as error:
-        raise _cannot_write(data, error) from error
-    try:
-        yield store
-    finally:
-        lock.release()
-
-
-def _cannot_write(folder: Path, error: OSError) -> LikenessError:
-    return LikenessError(
-        f"Cannot write to '{folder}': {why(error)}.", "Choose another folder, or make room."
-    )
+    with only_run(data / LOCK_FILE, data / RUN_FILE, f"Another run is working in '{data}'."):
+        yield Store(data)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

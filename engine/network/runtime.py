@@ -196,11 +196,11 @@ def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Runtim
     raise LikenessError(f"'{folder}' has no {' and no '.join(missing)}.", EXPORT_AGAIN)
 
 
-def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """An ONNX file, ready to run on the CPU.
+def onnx_runtime() -> Any:
+    """The package, which loads late.
 
     Raises:
-        LikenessError: it is missing or damaged, or ONNX Runtime is.
+        LikenessError: it is not there, or not of this system.
     """
     try:
         import onnxruntime
@@ -209,6 +209,16 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
             f"ONNX Runtime, which runs networks, cannot be loaded: {error}.",
             "Install it with: pip install onnxruntime",
         ) from error
+    return onnxruntime
+
+
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """An ONNX file, ready to run on the CPU.
+
+    Raises:
+        LikenessError: it is missing or damaged, or ONNX Runtime is.
+    """
+    onnxruntime = onnx_runtime()
     if not path.is_file():
         raise LikenessError(f"'{path}' is missing.", EXPORT_AGAIN)
     options = onnxruntime.SessionOptions()

@@ -60,8 +60,11 @@ class Augmentation:
 CLEAN = Augmentation()
 """Renderings with a known body."""
 
-AS_IN_USE = Augmentation(strength=1.0, tracked=0.5, pose_noise=1.0)
-"""What a network for real photos is trained with."""
+AS_IN_USE = Augmentation(strength=1.0, tracked=0.25)
+"""What a network for real photos is trained with: all errors of photos, and a quarter of them with
+the body and matte that we find. From other sides a wrong body is off by more than any detail, which
+teaches blur: with one in every sample, 1,000 steps of ``small`` gained 0.3 dB at 60 to 120 degrees
+and lost 0.1 dB behind."""
 
 
 @dataclass(frozen=True)

@@ -127,20 +127,15 @@ class TrainConfig:
                 raise LikenessError(f"{name} is 0.", "Give a number above 0.")
 
 
-MIXED = replace(AS_IN_USE, tracked=0.25, pose_noise=0.0)
-"""Photos with all errors; a quarter of them with the body and matte that we find. From other sides
-a wrong body is off by more than any detail, which teaches blur: with one in every sample, 1,000
-steps of ``small`` gained 0.3 dB at 60 to 120 degrees and lost 0.1 dB behind."""
-
 TRAINING: dict[str, TrainConfig] = {
     # 4 GPUs of 80 GB for three days in the paper, which does not say how many steps those are.
     "paper": TrainConfig(
-        "paper", NETWORKS["paper"], augment=MIXED, batch=32, steps=200_000, ema=0.9999
+        "paper", NETWORKS["paper"], augment=AS_IN_USE, batch=32, steps=200_000, ema=0.9999
     ),
-    "base": TrainConfig("base", NETWORKS["base"], augment=MIXED),
+    "base": TrainConfig("base", NETWORKS["base"], augment=AS_IN_USE),
     # Two CPU cores: small pictures, few targets, and few views of each person that must be lifted.
     "small": TrainConfig(
-        "small", NETWORKS["small"], augment=MIXED, steps=40_000, batch=4, lr=5e-4, warmup=200,
+        "small", NETWORKS["small"], augment=AS_IN_USE, steps=40_000, batch=4, lr=5e-4, warmup=200,
         amp="off", workers=1, render_size=192, finer=2, targets=2, references_each=2,
         checkpoint_every=500, sheet_every=2000, validate_every=2000,
     ),

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from ..formats.atomic import why
 from ..network.config import CONFIG_FILE, load_config, save_config
-from ..output import check_output_folder, folders_for, whole_files
+from ..output import check_output_folder, only_run, whole_files
 from ..types import LikenessError
 from .checkpoint import checkpoint_folders
 from .config import TrainConfig, hindering_fields
@@ -70,33 +69,10 @@ def check_run(run: Path, config: TrainConfig) -> TrainConfig | None:
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Keep other runs out of a folder, which is made if it is not there; the system lets go of
-    it when the process dies. A folder in which nothing was begun is left as it was.
-
-    Raises:
-        LikenessError: another run is at work there, or the folder cannot be written to.
-    """
-    import filelock
-
-    lock = filelock.FileLock(run / LOCK_FILE)
-    with folders_for(run / LOCK_FILE):
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise LikenessError(
-                f"Another training is at work in '{run}'.", "Wait for it, or choose another folder."
-            ) from error
-        except OSError as error:
-            raise LikenessError(
-                f"Cannot write to '{run}': {why(error)}.", "Choose another folder, or make room."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
-            if not (run / CONFIG_FILE).is_file():
-                with suppress(OSError):  # some systems keep it while anybody looks at it
-                    (run / LOCK_FILE).unlink(missing_ok=True)
+    """Keep other trainings out of a run's folder; see :func:`..output.only_run`."""
+    taken = f"Another training is at work in '{run}'."
+    with only_run(run / LOCK_FILE, run / CONFIG_FILE, taken):
+        yield
 
 
 def begin_run(run: Path, config: TrainConfig) -> None:

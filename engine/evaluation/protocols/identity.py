@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ...digests import file_sha256
+from ...network.runtime import onnx_runtime
 from ...types import FloatArray, LikenessError
 from ...weights import find_weights
 from ..alignment import similarity
@@ -45,13 +46,7 @@ class FaceModel:
     def __init__(self, source: Path | str = DEFAULT_FACE_MODEL) -> None:
         self.path = find_weights(source)
         self.sha256 = file_sha256(self.path)
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise LikenessError(
-                f"ONNX Runtime, which runs networks, cannot be loaded: {error}.",
-                "Install it with: pip install onnxruntime",
-            ) from error
+        onnxruntime = onnx_runtime()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         try:

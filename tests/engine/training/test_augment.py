@@ -26,7 +26,7 @@ from likeness.engine.training.augment import (
     spoilt,
     stream,
 )
-from likeness.engine.training.config import MIXED, read_config, with_settings
+from likeness.engine.training.config import read_config, with_settings
 from likeness.engine.training.photographs import Misfit, Photographs, Refused, aligned
 from likeness.engine.training.spaces import moved_camera, moved_pose
 from likeness.engine.types import LikenessError, Matte, Observation, Pose, Track
@@ -76,12 +76,13 @@ def test_shares_are_met_and_nested() -> None:
     tenth = {n for n in names if draw(Augmentation(tracked=0.1), "a", n).tracked}
     assert 0.42 < len(half) / 600 < 0.58
     assert tenth < half
+    noisy = Augmentation(strength=1.0, tracked=0.5, pose_noise=1.0)
     for name in names[:40]:
-        drawn = draw(AS_IN_USE, "a", name)
+        drawn = draw(noisy, "a", name)
         # A tracked one has our own matting's errors and the tracker's; the others ours.
         assert drawn.tracked == (drawn.noise == 0.0)
         assert not drawn.tracked or drawn.matte == MatteErrors()
-        alone = draw(AS_IN_USE, "a", name, movable=False)
+        alone = draw(noisy, "a", name, movable=False)
         assert not alone.tracked
         assert alone.noise == 0.0
         assert (alone.look, alone.lens) == (drawn.look, drawn.lens)
@@ -101,7 +102,7 @@ def test_settings_of_a_run() -> None:
     assert config.augment == Augmentation(1.0, 0.3)
     with pytest.raises(LikenessError, match="tracked"):
         with_settings(config, {"augment.tracked": "1.5"})
-    assert read_config("base").augment == MIXED
+    assert read_config("base").augment == AS_IN_USE
     assert read_config("tiny").augment == CLEAN
 
 
