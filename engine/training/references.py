@@ -9,6 +9,7 @@ import zlib
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -156,21 +157,20 @@ class References:
         if not self.seen:
             return made
         path = self._path(subject, view)
-        return replace(made, seen=self._seen(subject, view, made, path and _beside(path)))
+        return self._with_seen(subject, view, made, path and _beside(path))
 
-    def _seen(self, subject: Subject, view: int, made: Made, path: Path | None) -> FloatArray:
+    def _with_seen(self, subject: Subject, view: int, made: Made, path: Path | None) -> Made:
+        seen, note = None, made.note
         if path is not None and path.is_file():
-            try:
-                kept = load_file(path)["seen"]
-                if kept.shape == (len(made.inputs.base), 4) and kept.dtype == np.uint8:
-                    return np.asarray(kept / np.float32(255.0), np.float32)
-            except (OSError, SafetensorError, KeyError):
-                path.unlink(missing_ok=True)  # damaged: made anew
-        seen = np.round(255.0 * self._looked_up(subject, view, made)).astype(np.uint8)
-        if path is not None:
-            with shared_file(path) as scratch:
-                save_file({"seen": seen}, scratch)
-        return np.asarray(seen / np.float32(255.0), np.float32)
+            seen = _kept_colors(path, len(made.inputs.base))
+            if seen is None:
+                note = note or f"the kept file '{path}' was damaged and is made anew"
+        if seen is None:
+            seen = np.round(255.0 * self._looked_up(subject, view, made)).astype(np.uint8)
+            if path is not None:
+                with shared_file(path) as scratch:
+                    save_file({"seen": seen}, scratch)
+        return replace(made, seen=np.asarray(seen / np.float32(255.0), np.float32), note=note)
 
     def _looked_up(self, subject: Subject, reference: int, made: Made) -> FloatArray:
         """Of a body that is not the true one, what lies where is not known well enough."""
@@ -237,6 +237,15 @@ class References:
 def _beside(path: Path) -> Path:
     """Where the colours of kept inputs lie."""
     return path.with_name(f"{path.stem}.{_SEEN}.safetensors")
+
+
+def _kept_colors(path: Path, count: int) -> np.ndarray[Any, Any] | None:
+    """[count, 4] uint8 of a file; None where it is damaged."""
+    try:
+        kept = load_file(path)["seen"]
+    except (OSError, SafetensorError, KeyError):
+        return None
+    return kept if kept.shape == (count, 4) and kept.dtype == np.uint8 else None
 
 
 def _missing(path: Path) -> bool:

@@ -117,8 +117,10 @@ def test_kept_colours_are_read_and_damaged_ones_made_anew(
     data = file.read_bytes()
     assert maker.refusal(subject, front) is None
     file.write_bytes(data[:40])
-    again = maker.inputs(subject, front).seen
-    assert np.array_equal(first, again)
+    again = maker.inputs(subject, front)
+    assert again.seen is not None
+    assert np.array_equal(first, again.seen)
+    assert str(file) in str(again.note)
     assert file.read_bytes() == data
     file.unlink()
     assert maker.refusal(subject, front) is None  # looked up ahead, as the rest
