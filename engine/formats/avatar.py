@@ -10,6 +10,8 @@ pose, the camera and the provenance are JSON in the header.
 ``gaussians.lod_start`` says that the Gaussians are stored in the order of importance (see
 gaussians/lod.py). It is optional: files from before it are read, and programs from before it
 read files that have it.
+
+Which versions of the file are read, and how, is in avatar_versions.py.
 """
 
 from __future__ import annotations
@@ -28,10 +30,10 @@ from ..body.consistency import MOST_COLUMNS, MOST_VERTICES
 from ..body.model import body_from_arrays, body_to_arrays
 from ..types import LAYERS, NUM_JOINTS, Avatar, BoundGaussians, Camera, LikenessError, Pose
 from .atomic import whole_file
+from .avatar_versions import VERSION, as_text, migrated, version_of
 from .untrusted import given_file, parse_json, parsing
 
 FORMAT = "likeness-avatar"
-VERSION = 1
 FRAMINGS = ("head", "half", "full")
 
 _Array = np.ndarray[Any, Any]
@@ -64,6 +66,8 @@ _BODY: _Schema = {
 _ORDERED: _Schema = {"lod_start": ("float32", ("N",))}
 _OPTIONAL: _Schema = {"posedirs": ("float16", ("V", 3, (NUM_JOINTS - 1) * 9))}
 _LANDMARK_KEYS = tuple(f"landmark_{field.name}" for field in fields(Landmarks))
+_KNOWN = {f"gaussians.{name}" for name in (*_GAUSSIANS, *_ORDERED)}
+_KNOWN |= {f"body.{name}" for name in (*_BODY, *_OPTIONAL, *_LANDMARK_KEYS)}
 
 _AGAIN = "Copy it again, or build the avatar again."
 _INDICES = {  # what each array of indices points into
@@ -123,7 +127,7 @@ def avatar_to_bytes(avatar: Avatar) -> bytes:
     }
     metadata = {
         "format": FORMAT,
-        "version": str(VERSION),
+        "version": as_text(VERSION),
         "avatar": json.dumps(header, allow_nan=False),
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
@@ -146,7 +150,7 @@ def avatar_from_bytes(data: bytes, source: str) -> Avatar:
         size = int.from_bytes(data[:8], "little")
         with parsing():
             tensors = load(data)
-            metadata = parse_json(data[8 : 8 + size]).get("__metadata__", {})
+            metadata = parse_json(data[8 : 8 + size]).get("__metadata__") or {}
         return _avatar(tensors, metadata, source)
     except (ValueError, SafetensorError) as error:
         raise LikenessError(
@@ -159,15 +163,12 @@ def _avatar(tensors: dict[str, _Array], metadata: dict[str, str], path: str) -> 
         raise LikenessError(
             f"'{path}' is not an avatar file.", "Give the avatar.safetensors that a build wrote."
         )
-    version = metadata.get("version", "")
-    if version != str(VERSION):
-        raise LikenessError(
-            f"'{path}' is an avatar file of version {version}; this program reads {VERSION}.",
-            "Update Likeness, or build the avatar again.",
-        )
+    major, _ = version_of(metadata.get("version", ""), path)
     try:
         with parsing():
-            header = parse_json(metadata.get("avatar", ""))
+            tensors, header = migrated(tensors, parse_json(metadata.get("avatar", "")), major)
+            # A newer minor version may have more.
+            tensors = {name: array for name, array in tensors.items() if name in _KNOWN}
             sizes = _checked_sizes(tensors, header)
             body = _body(tensors, sizes, header, path)
             return Avatar(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from likeness.engine.body import Landmarks
 from likeness.engine.body.model import Body
 from likeness.engine.cameras import photo_camera
 from likeness.engine.evaluation.metrics import psnr
-from likeness.engine.formats.avatar import load_avatar, save_avatar
+from likeness.engine.formats import avatar_versions
+from likeness.engine.formats.avatar import avatar_from_bytes, load_avatar, save_avatar
+from likeness.engine.formats.avatar_versions import VERSION, as_text
 from likeness.engine.gaussians import pose_avatar
 from likeness.engine.render import render_camera
 from likeness.engine.types import (
@@ -198,6 +201,16 @@ def test_other_files_are_refused(tmp_path, content):
         load_avatar(path)
 
 
+def test_a_header_without_metadata_is_refused(saved):
+    data = saved.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    for nothing in (None, {}):
+        text = json.dumps(header | {"__metadata__": nothing}).encode()
+        with pytest.raises(LikenessError, match="not an avatar file"):
+            avatar_from_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :], "x")
+
+
 def test_missing_truncated_and_foreign_files(saved, tmp_path):
     with pytest.raises(LikenessError, match=r"nobody\.safetensors"):
         load_avatar(tmp_path / "nobody.safetensors")
@@ -210,10 +223,82 @@ def test_missing_truncated_and_foreign_files(saved, tmp_path):
         load_avatar(saved)
 
 
-def test_a_newer_version_says_update(saved):
-    with pytest.raises(LikenessError, match="version 2") as caught:
-        load_avatar(damaged(saved, metadata={"version": "2"}))
+@pytest.mark.parametrize("version", ["2", "2.0", "99.1"])
+def test_a_newer_major_version_says_update(saved, version):
+    with pytest.raises(LikenessError, match=f"version {version.partition('.')[0]}") as caught:
+        load_avatar(damaged(saved, metadata={"version": version}))
     assert "Update" in caught.value.remedy
+
+
+@pytest.mark.parametrize("version", ["", "1.", "1.1.1", "1.-1", "one", "1.01", " 1", "1\n", "١"])
+def test_a_version_that_is_none(saved, version):
+    with pytest.raises(LikenessError, match="which version") as caught:
+        load_avatar(damaged(saved, metadata={"version": version}))
+    assert caught.value.remedy
+
+
+def test_a_newer_minor_version_is_read_with_a_note(avatar, saved):
+    """What it adds may be anything: a tensor, a key of the header."""
+    with safe_open(saved, framework="np") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = dict(file.metadata())
+    header = json.loads(metadata["avatar"]) | {"dreams": {"of": "sheep"}}
+    metadata |= {"version": f"{VERSION[0]}.{VERSION[1] + 1}", "avatar": json.dumps(header)}
+    arrays |= {"gaussians.mood": np.full(3, np.nan), "body.landmark_joint": np.array([99])}
+    save_file(arrays, saved, metadata | {"more": "x"})
+    with pytest.warns(UserWarning, match=r"newer than this program's"):
+        again = load_avatar(saved)
+    np.testing.assert_array_equal(again.gaussians.triangle, avatar.gaussians.triangle)
+    assert again.provenance == avatar.provenance
+
+
+def test_a_file_of_the_first_version_becomes_one_of_today(avatar, saved, tmp_path):
+    """As programs before 1.1 wrote it: the version a single number, and no order."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first = load_avatar(damaged(saved, metadata={"version": "1"}))
+    assert first.lod_start is None
+    save_avatar(first, tmp_path / "again.safetensors")
+    with safe_open(tmp_path / "again.safetensors", framework="np") as file:
+        assert file.metadata()["version"] == as_text(VERSION)
+    np.testing.assert_array_equal(pose_avatar(first).means, pose_avatar(load_avatar(saved)).means)
+
+
+def test_older_major_versions_go_through_the_migrations(avatar, saved, monkeypatch):
+    """Two steps, from a version that had metres as millimetres and another name for layers."""
+    with safe_open(saved, framework="np") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = dict(file.metadata())
+    arrays["gaussians.kind"] = arrays.pop("gaussians.layer")
+    arrays["gaussians.offset"] = arrays["gaussians.offset"] * np.float32(1000)
+    save_file(arrays, saved, metadata | {"version": "1.4"})
+
+    def to_2(tensors, header):
+        tensors = dict(tensors)
+        tensors["gaussians.layer"] = tensors.pop("gaussians.kind")
+        return tensors, header
+
+    def to_3(tensors, header):
+        metres = tensors["gaussians.offset"] / np.float32(1000)
+        return tensors | {"gaussians.offset": metres}, header
+
+    monkeypatch.setattr(avatar_versions, "VERSION", (3, 0))
+    with pytest.raises(LikenessError, match="does not read any more"):
+        load_avatar(saved)
+    monkeypatch.setattr(avatar_versions, "MIGRATIONS", {1: to_2, 2: to_3})
+    again = load_avatar(saved)
+    np.testing.assert_allclose(again.gaussians.offset, avatar.gaussians.offset, rtol=1e-6)
+    np.testing.assert_array_equal(again.gaussians.layer, avatar.gaussians.layer)
+    save_file({k: v for k, v in arrays.items() if k != "gaussians.kind"}, saved,
+              metadata | {"version": "1.4"})  # fmt: skip
+    with pytest.raises(LikenessError, match=r"'gaussians\.kind' is missing"):
+        load_avatar(saved)
+
+
+def test_what_the_documents_say_of_versions():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "avatars.md").read_text("utf-8")
+    assert f"| {as_text(VERSION)} |" in page
+    assert set(avatar_versions.MIGRATIONS) == set(range(1, VERSION[0]))
 
 
 @pytest.mark.parametrize(

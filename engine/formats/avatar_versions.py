@@ -1,0 +1,94 @@
+"""Versions of avatar files: which are read, and how those of older programs are made new.
+
+A version is ``major.minor`` (docs/avatars.md has the rule for users):
+
+- A **minor** version adds what may be absent, such as a tensor or a key of the header. All files
+  of its major version are read: what an older one lacks has a meaning, and what a newer one adds
+  is left out, with a warning.
+- A **major** version changes what was there. Files of a newer one are refused. Files of an older
+  one are read through :data:`MIGRATIONS`, one step for each major version, and nowhere else.
+
+======= ===========================================================================================
+version what changed
+======= ===========================================================================================
+1.0     the first; written as ``1``
+1.1     the version has two numbers; ``gaussians.lod_start``, the order of importance (some files of
+        1.0 have it already)
+======= ===========================================================================================
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..types import LikenessError
+
+VERSION = (1, 1)
+
+Tensors = dict[str, np.ndarray[Any, Any]]
+Header = dict[str, Any]
+Migration = Callable[[Tensors, Header], tuple[Tensors, Header]]
+
+MIGRATIONS: dict[int, Migration] = {}
+"""Major version -> what makes a file's tensors and header those of the next major version. Empty
+while there is only one major version. A step takes all tensors of the file, also such as are not
+known any more, and raises KeyError or ValueError where the file is not what it should be."""
+
+_TEXT = re.compile(r"(0|[1-9]\d{0,8})(?:\.(0|[1-9]\d{0,8}))?")
+
+
+def as_text(version: tuple[int, int]) -> str:
+    """A version as it stands in a file.
+
+    >>> as_text((1, 1))
+    '1.1'
+    """
+    return f"{version[0]}.{version[1]}"
+
+
+def version_of(text: str, path: str) -> tuple[int, int]:
+    """The version that a file says it has, if it can be read.
+
+    Warns where the file is of a newer minor version.
+
+    Raises:
+        LikenessError: it says none, or a newer major one, or one of which no migration is known.
+
+    >>> version_of("1", "a.safetensors"), version_of("1.1", "a.safetensors")
+    ((1, 0), (1, 1))
+    """
+    found = _TEXT.fullmatch(text)
+    if found is None:
+        raise LikenessError(
+            f"'{path}' does not say which version of avatar file it is ({text[:20]!r}).",
+            "Copy it again, or build the avatar again.",
+        )
+    version = int(found[1]), int(found[2] or 0)
+    told = f"'{path}' is an avatar file of version {as_text(version)}"
+    if version[0] > VERSION[0]:
+        raise LikenessError(
+            f"{told}; this program reads versions up to {VERSION[0]}.x.",
+            "Update Likeness, or build the avatar again.",
+        )
+    if any(major not in MIGRATIONS for major in range(version[0], VERSION[0])):
+        raise LikenessError(
+            f"{told}, which this program does not read any more.", "Build the avatar again."
+        )
+    if version > VERSION:
+        warnings.warn(
+            f"{told}, newer than this program's {as_text(VERSION)}: what it adds is left out.",
+            stacklevel=2,
+        )
+    return version
+
+
+def migrated(tensors: Tensors, header: Header, major: int) -> tuple[Tensors, Header]:
+    """The tensors and the header of a file of a major version, as today's files have them."""
+    for step in range(major, VERSION[0]):
+        tensors, header = MIGRATIONS[step](tensors, header)
+    return tensors, header
