@@ -1,7 +1,113 @@
 """Likeness: one portrait in, an animatable 3D Gaussian avatar out.
 
-This folder is a Python package and a Blender extension at once.
+This folder is a Python package and a Blender extension at once. What is public is listed in
+``__all__`` and loaded when it is first used, so that importing the package costs nothing::
+
+    import likeness
+
+    built = likeness.build("anna.jpg", likeness.BuildOptions(refine="full"), out="avatars/anna")
+    likeness.render(built.avatar, likeness.pose(built.avatar, "wave"), out="anna.png")
+
+docs/automation.md has recipes, docs/CONVENTIONS.md what the numbers mean. Names that are not in the
+list may change with any version.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .engine.api import build as build
+    from .engine.api import camera as camera
+    from .engine.api import clip as clip
+    from .engine.api import export as export
+    from .engine.api import level as level
+    from .engine.api import load as load
+    from .engine.api import motion as motion
+    from .engine.api import pose as pose
+    from .engine.api import render as render
+    from .engine.api import save as save
+    from .engine.api import splats as splats
+    from .engine.api import track as track
+    from .engine.clip_files import Clip as Clip
+    from .engine.clip_files import ClipOptions as ClipOptions
+    from .engine.export_files import ExportOptions as ExportOptions
+    from .engine.pipeline import BuildOptions as BuildOptions
+    from .engine.pipeline import BuildResult as BuildResult
+    from .engine.track_files import TrackFiles as TrackFiles
+    from .engine.track_files import TrackOptions as TrackOptions
+    from .engine.types import JOINT_NAMES as JOINT_NAMES
+    from .engine.types import Avatar as Avatar
+    from .engine.types import Camera as Camera
+    from .engine.types import Gaussians as Gaussians
+    from .engine.types import LikenessError as LikenessError
+    from .engine.types import Motion as Motion
+    from .engine.types import Pose as Pose
+
+    __version__: str
+
+_PUBLIC = {
+    "engine.api": ("build", "camera", "clip", "export", "level", "load", "motion", "pose",
+                   "render", "save", "splats", "track"),
+    "engine.clip_files": ("Clip", "ClipOptions"),
+    "engine.export_files": ("ExportOptions",),
+    "engine.pipeline": ("BuildOptions", "BuildResult"),
+    "engine.track_files": ("TrackFiles", "TrackOptions"),
+    "engine.types": ("JOINT_NAMES", "Avatar", "Camera", "Gaussians", "LikenessError", "Motion",
+                     "Pose"),
+}  # fmt: skip
+"""Module -> its public names."""
+
+_HOMES = {name: home for home, names in _PUBLIC.items() for name in names}
+
+__all__ = [
+    "JOINT_NAMES",
+    "Avatar",
+    "BuildOptions",
+    "BuildResult",
+    "Camera",
+    "Clip",
+    "ClipOptions",
+    "ExportOptions",
+    "Gaussians",
+    "LikenessError",
+    "Motion",
+    "Pose",
+    "TrackFiles",
+    "TrackOptions",
+    "build",
+    "camera",
+    "clip",
+    "export",
+    "level",
+    "load",
+    "motion",
+    "pose",
+    "render",
+    "save",
+    "splats",
+    "track",
+]
+
+
+if not TYPE_CHECKING:  # type checkers would take it for every name there could be
+
+    def __getattr__(name: str) -> Any:
+        """A public name, from where it is at home (PEP 562); it is looked up once."""
+        if name == "__version__":
+            from .engine.version import VERSION as found
+        elif name in _HOMES:
+            import importlib
+
+            found = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
 
 
 def register() -> None:

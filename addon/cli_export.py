@@ -14,8 +14,6 @@ from .cli_render import (
     LEVEL_HELP,
     POSE_HELP,
     check_frame,
-    parse_expression,
-    posed_avatar,
 )
 
 FILE = click.Path(path_type=Path)
@@ -84,6 +82,7 @@ def export(
     )
     from ..engine.formats.avatar import load_avatar
     from ..engine.gaussians.lod import avatar_at
+    from ..engine.poses.asked import asked_pose, expression_weights
 
     check_frame(pose, frame)
     if motion is not None and pose is not None:
@@ -101,10 +100,10 @@ def export(
         person = avatar_at(person, max_gaussians)
     with terminal_progress() as progress:
         if motion is None:
-            posed = posed_avatar(person, pose, expression, frame or 0)
+            posed = asked_pose(person, pose, expression, frame or 0)
             files = export_avatar(person, out, posed, options, progress)
         else:
-            weights = parse_expression(expression) if expression is not None else None
+            weights = expression_weights(expression) if expression is not None else None
             moving, notes = motion_of_file(person, motion, fps, stretch, weights)
             files = export_avatar(person, out, moving, options, progress)
             for note in notes:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..engine.types import LikenessError
 from .cli_console import Number, terminal_progress
 
 if TYPE_CHECKING:
-    from ..engine.types import Avatar, Camera, FloatArray, Pose
+    from ..engine.types import Avatar, Camera
 
 FILE = click.Path(path_type=Path)
 POSE_HELP = "A pose file (.npz), or a name as relaxed or wave; the photo's pose if not given."
@@ -24,8 +22,6 @@ EXPRESSION_HELP = (
 LEVEL_HELP = "At most so many: the most important ones, grown to fill in."
 SIZE_HELP = "One of them alone keeps the proportions, or makes a square; else 768, or the photo's."
 STILL_SIZE = 768
-STILL_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg")
-_WITHOUT_ALPHA = (".jpg", ".jpeg")
 
 _OF_MOTIONS = ("start", "end", "every", "speed", "up")
 _OF_CLIPS = ("fps", *_OF_MOTIONS)
@@ -108,13 +104,14 @@ def render(context: click.Context, /, **chosen: Any) -> None:
     from ..engine.gaussians.lod import avatar_at
     from ..engine.imaging.picture_files import numbered_or_none
     from ..engine.render import best_backend
+    from ..engine.still_files import check_still, parse_colour
 
     source = click.core.ParameterSource.COMMANDLINE
     given = {name for name in chosen if context.get_parameter_source(name) is source}
     _check_options(chosen, given)
     still = chosen["motion"] is None and not chosen["turntable"]
     if still:
-        _check_still(chosen["out"], chosen["background"])
+        check_still(chosen["out"], parse_colour(chosen["background"]) is None)
     else:
         numbered_or_none(chosen["out"])
     person = load_avatar(chosen["avatar"])
@@ -151,47 +148,25 @@ def _check_options(chosen: dict[str, Any], given: set[str]) -> None:
         refuse(_OF_FREE_CAMERAS, f"goes without --camera {chosen['camera']}.")
 
 
-def _check_still(out: Path, background: str | None) -> None:
-    from ..engine.imaging.video_writer import FORMATS
-
-    suffix = out.suffix.lower()
-    if suffix in FORMATS:
-        raise LikenessError(
-            f"'{out}' would be a clip.", "Give --motion FILE or --turntable, or a name ending .png."
-        )
-    if suffix not in STILL_SUFFIXES or out.is_dir():
-        raise LikenessError(
-            f"'{out}' has no format for a picture.",
-            f"Choose a name that ends in {', '.join(STILL_SUFFIXES)}.",
-        )
-    if suffix in _WITHOUT_ALPHA and parse_background(background, None) is None:
-        raise LikenessError(
-            f"'{out}' cannot be transparent.", "Choose .png, or give a --background."
-        )
-
-
 def _picture(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
-    from ..engine.evaluation.clips import draw_frames
-    from ..engine.evaluation.sheet import save_picture
     from ..engine.evaluation.views import focus_camera
-    from ..engine.output import whole_files
+    from ..engine.poses.asked import asked_pose
+    from ..engine.still_files import draw_still, parse_colour, save_still
 
     camera, pose, out = chosen["camera"], chosen["pose"], chosen["out"]
     width, height = chosen["width"], chosen["height"]
     free = camera == "fixed" or any(chosen[name] is not None for name in _OF_FREE_CAMERAS)
     # A pose file has a place of its own, most likely far from where the photo's camera looks.
     free = free or (pose is not None and bool(Path(pose).suffix) and camera is None)
-    posed = posed_avatar(person, pose, chosen["expression"], chosen["frame"] or 0)
+    posed = asked_pose(person, pose, chosen["expression"], chosen["frame"] or 0)
     if free:
         size = (width or height or STILL_SIZE, height or width or STILL_SIZE)
         yaw, pitch = chosen["yaw"] or 0.0, chosen["pitch"] or 0.0
         view = focus_camera(person, posed, chosen["focus"] or "full", yaw, pitch, *size)
     else:
         view = _scaled(person.camera, width, height)
-    background = parse_background(chosen["background"], None)
-    (picture,) = draw_frames(person, [posed], [view], background, backend)
-    with whole_files(out.absolute().parent) as scratch:
-        save_picture(picture / 255.0, scratch / out.name)
+    background = parse_colour(chosen["background"])
+    save_still(draw_still(person, posed, view, background, backend), out)
 
 
 CLIP_BACKGROUND = "#e6e6e6"
@@ -200,10 +175,13 @@ CLIP_BACKGROUND = "#e6e6e6"
 def _clip(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
     from ..engine.clip_files import ClipOptions, render_clip
     from ..engine.imaging.picture_files import numbered_or_none
+    from ..engine.poses.asked import asked_pose, expression_weights
+    from ..engine.still_files import parse_colour
 
     out, expression = chosen["out"], chosen["expression"]
-    pictures = numbered_or_none(out) is not None
-    pose = chosen["pose"]
+    pose, colour = chosen["pose"], chosen["background"]
+    if colour is None and numbered_or_none(out) is None:
+        colour = CLIP_BACKGROUND
     options = ClipOptions(
         **{name: chosen[name] for name in ("motion", "turntable", "turns", "seconds", "start",
            "end", "every", "fps", "speed", "up", "focus", "width", "height")},
@@ -211,9 +189,9 @@ def _clip(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
         camera=chosen["camera"] or "fixed",
         yaw=chosen["yaw"] or 0.0,
         pitch=chosen["pitch"] or 0.0,
-        background=parse_background(chosen["background"], None if pictures else CLIP_BACKGROUND),
-        pose=posed_avatar(person, pose, None, chosen["frame"] or 0) if pose else None,
-        expression=parse_expression(expression) if expression is not None else None,
+        background=parse_colour(colour),
+        pose=asked_pose(person, pose, None, chosen["frame"] or 0) if pose else None,
+        expression=expression_weights(expression) if expression is not None else None,
     )  # fmt: skip
     with terminal_progress() as progress:
         clip = render_clip(person, out, options, progress)
@@ -231,79 +209,6 @@ def check_frame(pose: str | None, frame: int | None) -> None:
     """Refuse a --frame where there is no file with frames."""
     if frame is not None and (pose is None or not Path(pose).suffix):
         raise click.UsageError("--frame goes with --pose FILE.")
-
-
-def parse_background(text: str | None, default: str | None) -> FloatArray | None:
-    """[3] 0..1 of a colour; None for transparency.
-
-    >>> parse_background("#ff8000", None).round(2)
-    array([1. , 0.5, 0. ])
-    """
-    import numpy as np
-    from PIL import ImageColor
-
-    text = default if text is None else text
-    if text is None or text.strip().lower() == "transparent":
-        return None
-    try:
-        red, green, blue, *alpha = ImageColor.getrgb(text.strip())
-        if alpha not in ([], [255]):
-            raise ValueError("half transparent")
-    except ValueError as error:
-        raise LikenessError(
-            f"'{text}' is no colour.", "Write '#rrggbb', a name as white, or transparent."
-        ) from error
-    return np.array([red, green, blue], np.float64) / 255
-
-
-def parse_expression(text: str) -> dict[str, float]:
-    """Weights from ``NAME[=V],...``: expressions of the body, and of the library by name.
-
-    What stands later wins; V of a named expression is its strength.
-
-    >>> parse_expression("jawOpen=0.5, mouthSmileLeft=1")
-    {'jawOpen': 0.5, 'mouthSmileLeft': 1.0}
-    >>> parse_expression("open_mouth=0.5,tongueOut=1")
-    {'jawOpen': 0.35, 'tongueOut': 1.0}
-    """
-    from ..engine.poses import expressions
-
-    weights: dict[str, float] = {}
-    for part in text.split(","):
-        name, equals, value = (word.strip() for word in part.partition("="))
-        named = expressions().get(name)
-        try:
-            amount = float(value) if equals or named is None else 1.0
-        except ValueError:
-            amount = math.nan
-        if not name or not math.isfinite(amount):
-            raise LikenessError(
-                f"'{part.strip()}' is not an expression weight.",
-                "Write NAME=VALUE, as jawOpen=0.5, or the name of an expression: "
-                f"{', '.join(expressions())}.",
-            )
-        if named is None:
-            weights[name] = amount
-        else:
-            weights |= {n: amount * w for n, w in named.weights.items()}
-    return weights
-
-
-def posed_avatar(avatar: Avatar, pose: str | None, expression: str | None, frame: int = 0) -> Pose:
-    """The pose that --pose and --expression ask for; the photo's where they are silent."""
-    from dataclasses import replace
-
-    from ..engine.formats.pose import load_pose
-    from ..engine.poses import named_pose
-
-    posed = avatar.pose
-    if pose is not None and Path(pose).suffix:
-        posed = load_pose(Path(pose), avatar.body.num_expression, frame)
-    elif pose is not None:
-        posed = named_pose(pose, avatar.body, avatar.pose)
-    if expression is not None:
-        posed = replace(posed, expression=avatar.body.expression(**parse_expression(expression)))
-    return posed
 
 
 def _scaled(camera: Camera, width: int | None, height: int | None) -> Camera:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .batch.asked import checked_option
 from .body import Body, load_body
 from .cameras import field_of_view
 from .digests import file_sha256
@@ -63,7 +64,7 @@ class BuildOptions:
             with this version, or ``none`` (as nothing at all).
 
     Raises:
-        LikenessError: there is no such level.
+        LikenessError: there is no such level, or a number cannot be.
     """
 
     max_gaussians: int = MAX_GAUSSIANS
@@ -78,6 +79,14 @@ class BuildOptions:
                 f"There is no way to refine called '{self.refine}'.",
                 f"Choose one of: {', '.join(LEVELS)}.",
             )
+        for name in ("max_gaussians", "person", "fov"):
+            value = getattr(self, name)
+            try:
+                none = value is None and name != "max_gaussians"
+                checked = None if none else checked_option(name, value)
+            except ValueError as error:
+                raise LikenessError(f"{name} {error}, not {value!r}.", "Choose another.") from error
+            object.__setattr__(self, name, checked)
         if not self.network:
             object.__setattr__(self, "network", NO_NETWORK)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.addon.cli import main
-from likeness.addon.cli_render import parse_expression
 from likeness.engine import output
 from likeness.engine.gaussians.lift import MIN_GAUSSIANS
 from likeness.engine.pipeline import BuildOptions
+from likeness.engine.poses.asked import expression_weights
 from likeness.engine.types import LikenessError
 from likeness.engine.version import VERSION
 from PIL import Image
@@ -185,18 +185,18 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("text", ["jawOpen=nan", "jawOpen", "jawOpen=wide", "=1", "jawOpen=0.5,"])
 def test_bad_expression(text: str) -> None:
     with pytest.raises(LikenessError, match="NAME=VALUE"):
-        parse_expression(text)
+        expression_weights(text)
 
 
 def test_named_expressions_and_weights_go_together() -> None:
-    smile = parse_expression("smile")
+    smile = expression_weights("smile")
     assert smile["mouthSmileLeft"] > 0.4
-    half = parse_expression("smile=0.5, jawOpen=0.3, mouthSmileLeft=0")
+    half = expression_weights("smile=0.5, jawOpen=0.3, mouthSmileLeft=0")
     assert half["mouthSmileRight"] == pytest.approx(0.5 * smile["mouthSmileRight"])
     assert half["jawOpen"] == 0.3
     assert half["mouthSmileLeft"] == 0
     with pytest.raises(LikenessError, match="viseme_aa"):
-        parse_expression("grin")
+        expression_weights("grin")
 
 
 def test_help_is_fast() -> None:

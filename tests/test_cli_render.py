@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.addon.cli import main
-from likeness.addon.cli_render import parse_background
 from likeness.engine import clip_files
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera
 from likeness.engine.formats.avatar import save_avatar
 from likeness.engine.formats.motion import save_motion
+from likeness.engine.still_files import parse_colour
 from likeness.engine.types import (
     JOINT_INDEX,
     Avatar,
@@ -245,13 +245,13 @@ def test_fewer_gaussians(avatar: str, tmp_path: Path) -> None:
 
 
 def test_colours() -> None:
-    assert parse_background("transparent", "#fff") is None
-    assert parse_background(None, None) is None
-    np.testing.assert_allclose(parse_background("white", None), [1, 1, 1])
-    np.testing.assert_allclose(parse_background("#ff0000ff", None), [1, 0, 0])
+    assert parse_colour("transparent") is None
+    assert parse_colour(None) is None
+    np.testing.assert_allclose(parse_colour("white"), [1, 1, 1])
+    np.testing.assert_allclose(parse_colour("#ff0000ff"), [1, 0, 0])
     for text in ("#12", "", "#ff000033"):
         with pytest.raises(LikenessError, match="no colour"):
-            parse_background(text, None)
+            parse_colour(text)
 
 
 # Bad input ----------------------------------------------------------------------------------
