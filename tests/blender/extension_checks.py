@@ -112,6 +112,10 @@ def install(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     answer["said"] = [running.current() is None, said.message, said.remedy]
     answer["after_error"] = draw_panels()
     answer["bad_avatar"] = attempt(bpy.ops.likeness.import_avatar, filepath=photo)
+    api = importlib.import_module(MODULE)
+    person = api.load(avatar)
+    splats = api.splats(person, api.pose(person, "wave"))
+    answer["api"] = [len(person.gaussians), list(splats.means.shape)]
     answer["warnings_after"] = warnings()
     for _ in range(2):
         addon_utils.disable(MODULE, default_set=True)

@@ -44,6 +44,11 @@ def test_avatar_comes_in(installed: dict[str, Any]) -> None:
     assert (samples, camera) == (4, "someone Camera")
 
 
+def test_the_python_api_is_there_under_the_extensions_name(installed: dict[str, Any]) -> None:
+    count, shape = installed["api"]
+    assert shape == [count, 3]
+
+
 def test_panels_show_what_there_is(installed: dict[str, Any]) -> None:
     assert "LIKENESS_PT_main" in installed["empty"]
     assert (
