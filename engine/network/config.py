@@ -204,7 +204,7 @@ NETWORKS: dict[str, NetworkConfig] = {
             features=48, core_grid=24, shell_grid=12, width=160, layers=4, heads=5,
             map_channels=24, head_hidden=64, frequencies=8,
         ),
-        40_000, fewest_gaussians=10_000, usable_gaussians=262_144,
+        40_000, fewest_gaussians=20_000, usable_gaussians=262_144,
     ),
     "tiny": NetworkConfig(
         "tiny",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage, sparse
 from scipy.sparse.csgraph import dijkstra
 
 from ...body import Body
+from ...cameras import project
 from ...imaging.color import rgb_to_lab
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ...types import BoolArray, Camera, FloatArray, IntArray, Observation
@@ -18,6 +20,8 @@ from .labels import GLASSES, HAIR, HAT, SKIN, Places, find_places
 from .labels_glasses import Glasses, find_glasses
 from .labels_pixels import Head, fine_texture, label_pixels
 from .labels_tidy import find_hat
+
+NamesArray = np.ndarray[Any, np.dtype[np.str_]]
 
 GROUPS = ("torso", "left_arm", "right_arm", "head", "left_leg", "right_leg")
 TORSO, LEFT_ARM, RIGHT_ARM, HEAD, LEFT_LEG, RIGHT_LEG = range(6)
@@ -30,6 +34,7 @@ _GROUP_JOINTS = {
     RIGHT_LEG: [2, 5, 8, 11],
 }
 
+_EYE_JOINTS = [23, 24]
 _HANDS = ([20, *range(25, 40)], [21, *range(40, 55)])
 VISIBLE_HAND = 0.35
 """Share of a hand's drawn pixels that must look like skin for the hand to be seen at all."""
@@ -42,10 +47,19 @@ FRAME_COVER = 0.4  # of a pixel that shows a frame of glasses
 BALD, STUBBLE = 0.5, (1.8, -2.5)
 """Squared distance to the skin's tone below which a scalp is bald; and a wider one for scalps that
 are hardly less red and yellow than the face: stubble is greyer, a bare crown redder than that."""
+BALD_AFAR = 0.2
+"""The same where no face was found: the body's scalp may lie over the forehead then."""
 
 # FaceMesh landmarks on cheeks and nose: skin in every portrait, also with glasses or a beard.
 _CHEEKS = (50, 280, 4, 195, 117, 346, 187, 411, 205, 425)
 _FOREHEAD = (9, 151, 108, 337)
+
+BETWEEN_EYES, EYES_TO_BROWS = 0.063, 0.028  # metres, of a body whose face was not found
+LIKE_SKIN = ((8.0, 95.0), (3.0, 35.0), (3.0, 45.0))
+"""Bounds of L*, a* and b* of bare skin, from the darkest to the palest, in daylight and lamplight:
+what else is drawn where no face was found is hair or cloth."""
+FEW_PIXELS = 12
+UNSEEN_SKIN = np.array([0.70, 0.52, 0.42])  # of those who show none: neither pale nor dark
 
 
 def vertex_groups(body: Body) -> IntArray:
@@ -135,11 +149,13 @@ def _label_groups(
     return group_map
 
 
-def _is_bald(scalp: FloatArray, to_skin: FloatArray, skin: FloatArray) -> bool:
+def _is_bald(scalp: FloatArray, to_skin: FloatArray, skin: FloatArray, found: bool) -> bool:
     """Whether the pixels of a scalp ([N, 3] L*a*b*, [N] distances) are skin of the tone [3]."""
-    if len(scalp) < 20:
+    if len(scalp) < FEW_PIXELS:
         return True
     distance, (_, a, b) = float(np.median(to_skin)), np.median(scalp, axis=0) - skin
+    if not found:
+        return distance < BALD_AFAR
     return distance < BALD or (distance < STUBBLE[0] and min(a, b) > STUBBLE[1])
 
 
@@ -186,12 +202,24 @@ def _without_hidden_hands(
 
 
 def _skin_tone(
-    lab: FloatArray, head: BoolArray, observation: Observation, scale: float, unit: float
+    lab: FloatArray,
+    mask: BoolArray,
+    part: NamesArray,
+    observation: Observation,
+    scale: float,
+    unit: float,
 ) -> FloatArray:
-    """[3] L*a*b* of the cheeks and the forehead; of the head's middle if there is no face."""
+    """[3] L*a*b* of the cheeks and the forehead. Where no face was found (it is small, dark or
+    turned away), of what is drawn as face; else of neck, ears and hands that look like skin."""
     if observation.face is None:
-        core = erode(head, 2)
-        return np.median(lab[core], axis=0) if core.any() else np.array([65.0, 14.0, 18.0])
+        bare = mask & (part == "face")
+        for inner in (erode(bare, max(1, round(0.15 * unit))), bare):
+            if inner.sum() >= FEW_PIXELS:
+                return np.asarray(np.median(lab[inner], axis=0))
+        bare = mask & np.isin(part, ["neck", "ear", "hand"])
+        for channel, (least, most) in enumerate(LIKE_SKIN):
+            bare &= (lab[..., channel] > least) & (lab[..., channel] < most)
+        return np.median(lab[bare], axis=0) if bare.sum() >= FEW_PIXELS else rgb_to_lab(UNSEEN_SKIN)
     height, width = lab.shape[:2]
     places = observation.face[list(_CHEEKS + _FOREHEAD)] * scale
     pixel = np.clip(places.astype(int), 0, [width - 1, height - 1])
@@ -202,6 +230,14 @@ def _skin_tone(
     ]
     tone: FloatArray = np.median(np.concatenate(patches), axis=0)
     return tone
+
+
+def _skin_color(rgb: FloatArray, skin: BoolArray, face: BoolArray, part: NamesArray) -> FloatArray:
+    """[3] median of the skin in the face; of the drawn face, or all skin, where none was found."""
+    for seen in (skin & face, skin & (part == "face"), skin):
+        if seen.any():
+            return np.asarray(np.median(rgb[seen], axis=0))
+    return UNSEEN_SKIN
 
 
 @dataclass(frozen=True)
@@ -219,7 +255,7 @@ class _Pixels:
     lab: FloatArray
     tone: FloatArray
     to_skin: FloatArray
-    part: np.ndarray  # type: ignore[type-arg]
+    part: NamesArray
     group: IntArray
     match: BoolArray
     face: BoolArray
@@ -232,35 +268,61 @@ class _Pixels:
         return out
 
 
+@dataclass(frozen=True)
+class _Outlines:
+    """Where the face is.
+
+    Attributes:
+        face: [H, W] inside its oval. mouth: [H, W] between the lips. Both empty where no face was
+            found; the rest is of the body's eyes then.
+        brow: row above the brows. chin: row, or None. unit: pixels between the eyes.
+    """
+
+    face: BoolArray
+    mouth: BoolArray
+    brow: float
+    chin: float | None
+    unit: float
+
+
 def _face_outlines(
-    observation: Observation, scale: float, mask: BoolArray
-) -> tuple[BoolArray, BoolArray, float]:
-    """[H, W] inside the face's oval, [H, W] between the lips, and pixels between the eyes."""
+    observation: Observation,
+    scale: float,
+    shape: tuple[int, int],
+    body: Body,
+    vertices: FloatArray,
+    camera: Camera,
+) -> _Outlines:
     if observation.face is None:
-        nothing = np.zeros(mask.shape, bool)
-        return nothing, nothing, 0.12 * float(np.sqrt(max(mask.sum(), 1)))
+        nothing = np.zeros(shape, bool)
+        held = body.weights[:, _EYE_JOINTS].sum(1)
+        held = held if held.any() else body.weights[:, _GROUP_JOINTS[HEAD][0]]
+        middle = held @ np.asarray(vertices, np.float64) / held.sum()
+        (_, row), depth = project(middle, camera)
+        metre = camera.K[1, 1] / max(float(depth), 1e-6)
+        return _Outlines(nothing, nothing, row - EYES_TO_BROWS * metre, None, BETWEEN_EYES * metre)
     points = observation.face * scale
-    face = fill_polygon(points[:468], *mask.shape)
-    mouth = fill_polygon(points[list(INNER_LIPS)], *mask.shape)
-    return face, mouth, float(np.linalg.norm(points[468] - points[473]))
+    unit = float(np.linalg.norm(points[468] - points[473]))
+    return _Outlines(
+        fill_polygon(points[:468], *shape), fill_polygon(points[list(INNER_LIPS)], *shape),
+        float(points[[105, 334], 1].min() - 0.08 * unit), float(points[152, 1]), unit,
+    )  # fmt: skip
 
 
 def _look_at_head(
-    p: _Pixels, drawn: BoolArray, observation: Observation, scale: float
-) -> tuple[Head, BoolArray, float]:
+    p: _Pixels, drawn: BoolArray, observation: Observation, scale: float, face: _Outlines
+) -> tuple[Head, BoolArray]:
     """What the face says about the head; [H, W] where the body's face or an ear is drawn below
-    the brows; and the row of the brows.
+    the brows.
 
     Args:
         drawn: [H, W] where the body's head is drawn.
     """
     height, unit = len(p.mask), p.unit
-    brow = np.nonzero(p.head)[0].min() if p.head.any() else 0
-    chin = np.nonzero(drawn)[0].max() if drawn.any() else height
-    if observation.face is not None:
-        chin = float(observation.face[152, 1] * scale)
-        brow = int((observation.face[[105, 334], 1] * scale).min() - 0.08 * unit)
-    above_brow = np.broadcast_to(np.mgrid[:height, :1][0] < brow, p.mask.shape)
+    chin = face.chin
+    if chin is None:
+        chin = np.nonzero(drawn)[0].max() if drawn.any() else height
+    above_brow = np.broadcast_to(np.mgrid[:height, :1][0] < face.brow, p.mask.shape)
     scalp = np.where(p.part != "", p.part == "scalp", above_brow & ~p.face) & p.head
     # What is dark well inside the oval is a beard, a brow or a shadow; on its edge it is hair.
     oval = p.face & (ndimage.distance_transform_edt(p.face) > 0.12 * unit) & ~above_brow
@@ -276,9 +338,9 @@ def _look_at_head(
         below_chin=np.mgrid[:height, : p.mask.shape[1]][0] > chin,
         near=p.mask & ~np.isin(p.group, [*ARMS, LEFT_LEG, RIGHT_LEG]),
         unit=unit,
-        bald=_is_bald(p.lab[core], p.to_skin[core], p.tone),
+        bald=_is_bald(p.lab[core], p.to_skin[core], p.tone, observation.face is not None),
     )
-    return head, on_face, brow
+    return head, on_face
 
 
 def find_regions(
@@ -301,11 +363,14 @@ def find_regions(
     """
     height, width = mask.shape
     lab = rgb_to_lab(rgb)
-    face, mouth, unit = _face_outlines(observation, scale, mask)
+    outlines = _face_outlines(observation, scale, (height, width), body, vertices, camera)
+    face, unit = outlines.face, outlines.unit
     face_group = vertex_groups(body)[body.f[:, 0]]
     whole = rasterize_mesh(vertices, body.f, camera)
     heads = mask & (whole.face >= 0) & (face_group[whole.face] == HEAD)
-    tone = _skin_tone(lab, heads, observation, scale, unit)
+    names = np.array(body.part_names)
+    part = np.where(whole.face >= 0, names[body.face_part[whole.face]], "")
+    tone = _skin_tone(lab, mask, part, observation, scale, unit)
     # Lightness varies with shading three times as much as hue does.
     to_skin = (((lab - tone) / [26.0, 9.0, 10.0]) ** 2).sum(-1)
     # From here on a hand that something hides is not there: a pocket's cloth is the leg's.
@@ -319,13 +384,13 @@ def find_regions(
     group = _label_groups(rgb, mask, seen_group, limb, max(unit, 4.0))
     trunk_like = ~np.isin(group, ARMS) & ~np.isin(seen_group, ARMS)
     match = on_body & mask & ((seen_group == group) | trunk_like)
-    part = np.where(on_body, np.array(body.part_names)[body.face_part[whole.face]], "")
+    part = np.where(on_body, names[body.face_part[whole.face]], "")
     pixels = _Pixels(mask, lab, tone, to_skin, part, group, match, face, unit)
-    head, on_face, brow = _look_at_head(pixels, heads, observation, scale)
+    head, on_face = _look_at_head(pixels, heads, observation, scale, outlines)
     places = find_places(whole, group, face_group, body, camera)
     texture = np.zeros(mask.shape) if photo is None else fine_texture(photo, height, width)
     label = label_pixels(lab, texture, mask, places, head, body)
-    label = find_hat(label, lab, pixels.head, brow, unit)
+    label = find_hat(label, lab, pixels.head, outlines.brow, unit)
     glasses = None if photo is None else find_glasses(photo, observation)
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match
@@ -335,16 +400,13 @@ def find_regions(
     if glasses is not None:  # thin as they are, the skin's surface goes on below them
         frame = glasses.on_grid(height, width, scale) > FRAME_COVER
         label[frame & mask & (face | on_face) & ~hair] = GLASSES
-    color = (
-        np.median(rgb[skin & face], axis=0) if (skin & face).any() else np.array([0.8, 0.6, 0.5])
-    )
     return Regions(
         mask=mask,
         group=group,
         label=label,
         skin=skin,
         face=face & mask,
-        mouth=dilate(mouth, 1) & mask,
+        mouth=dilate(outlines.mouth, 1) & mask,
         hair=hair,
         hidden=f[:, 0] == f[:, 1],
         body=whole,
@@ -352,6 +414,6 @@ def find_regions(
         trunk=trunk,
         places=places,
         glasses=glasses,
-        skin_color=color,
+        skin_color=_skin_color(rgb, skin, face, part),
         unit=unit,
     )

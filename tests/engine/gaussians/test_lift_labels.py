@@ -30,7 +30,7 @@ from likeness.engine.gaussians.lift.labels_surface import (
     worn_share,
 )
 from likeness.engine.gaussians.lift.labels_tidy import find_hat, hanging_hair, without_crumbs
-from likeness.engine.gaussians.lift.regions import Regions, find_regions
+from likeness.engine.gaussians.lift.regions import UNSEEN_SKIN, Regions, find_regions
 from likeness.engine.gaussians.lift.surfels import INNER_PARTS
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.types import Camera, FloatArray, IntArray, Observation, Pose
@@ -116,6 +116,40 @@ def test_pixels_get_their_labels(labelled: tuple[Regions, IntArray]) -> None:
     assert (regions.label == truth)[regions.mask].mean() > 0.97
     assert (regions.hair == np.isin(regions.label, [HAIR, HAT])).all()
     assert not (regions.skin & ~np.isin(regions.label, [SKIN])).any()
+
+
+@pytest.mark.parametrize("skin", [(0.36, 0.24, 0.17), (0.86, 0.68, 0.58)])
+def test_a_person_whose_face_is_not_found_keeps_skin_and_hair(
+    sitter: Sitter, skin: tuple[float, ...]
+) -> None:
+    """Small, dark and turned faces are not found: the fitted body says where skin and hair are."""
+    unseen = replace(sitter, observation=replace(sitter.observation, face=None))
+    regions, truth = label(unseen, {**COLORS, SKIN: skin, HAIR: (0.55, 0.53, 0.50)})
+    assert not regions.face.any()
+    apart = np.abs(regions.skin_color - 0.9 * np.array(skin))  # the picture is shaded
+    assert apart.max() < 0.06
+    assert overlap(regions.label, truth, HAIR) > 0.5  # a hundred pixels, all rim
+    shares = surface_labels(regions, unseen.camera, unseen.body, unseen.vertices)
+    behind = (vertex_parts(unseen.body) == "scalp") & (unseen.body.v_template[:, 2] < -0.01)
+    assert (shares.argmax(1)[behind] == HAIR).mean() > 0.95
+    eyes = np.median(
+        project(unseen.vertices[unseen.body.weights[:, 23] > 0.5], unseen.camera)[0], 0
+    )
+    other = np.median(
+        project(unseen.vertices[unseen.body.weights[:, 24] > 0.5], unseen.camera)[0], 0
+    )
+    assert regions.unit == pytest.approx(np.linalg.norm(eyes - other), rel=0.1)
+
+
+def test_who_shows_no_skin_is_neither_pale_nor_dark(sitter: Sitter) -> None:
+    unseen = replace(sitter, observation=replace(sitter.observation, face=None))
+    blue = (0.2, 0.3, 0.8)
+    regions, _ = label(unseen, {**COLORS, SKIN: blue, HAIR: blue})
+    # What is drawn as face is all that is known of it.
+    assert np.abs(regions.skin_color - 0.9 * np.array(blue)).max() < 0.1
+    turned = replace(unseen, vertices=unseen.vertices * [-1, 1, -1] + [0, 0, -6.0])
+    regions, _ = label(turned, {**COLORS, SKIN: blue, HAIR: blue})
+    assert np.allclose(regions.skin_color, UNSEEN_SKIN)
 
 
 def test_the_far_side_is_dressed_as_the_near_one(
