@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from likeness.engine.batch.code import code_files
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("engine", "addon", "operators", "panels")
@@ -179,3 +180,33 @@ def test_torch_is_imported_only_when_asked_for():
     wrong = [i for i in ALL if i.relative and i.at_top and i.file not in TORCH_FILES]
     wrong = [i for i in wrong if f"{i.module.replace('.', '/')}.py" in TORCH_FILES]
     assert not wrong, where(wrong)
+
+
+def needed_by(*files: str) -> set[str]:
+    """What these files import, within functions too, and what those import in turn."""
+    waiting, found = [*files], set[str]()
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        found.add(file)
+        waiting += [f"{parent.as_posix()}/__init__.py" for parent in Path(file).parents[:-1]]
+        for one in imports(ROOT / file):
+            path = one.module.replace(".", "/")
+            if one.relative and path:
+                module = (ROOT / f"{path}.py").is_file()
+                waiting.append(f"{path}.py" if module else f"{path}/__init__.py")
+    return found
+
+
+def test_all_code_that_makes_a_portrait_decides_whether_it_is_made_again():
+    """A batch keeps results only of the same code (engine/batch/code.py)."""
+    counts = {path.relative_to(ROOT).as_posix() for path in code_files()}
+    needed = needed_by("engine/batch/make.py", "addon/blend_file.py")
+    assert len(needed) > 100
+    assert not needed - counts
+    tables = {p.relative_to(ROOT).as_posix() for r in ("engine", "addon")
+              for p in (ROOT / r).rglob("*") if p.suffix in (".toml", ".csv")}  # fmt: skip
+    of_others = ("engine/generative/", "engine/characters/")
+    assert not {name for name in tables if not name.startswith(of_others)} - counts
+    assert not {name for name in counts if name.startswith("engine/training/")}

@@ -15,9 +15,7 @@ from ..types import LikenessError, Progress
 from ..version import VERSION
 from ..weights import ASSETS_VERSION, find_weights
 from .asked import Asked
-
-RESULT = 1
-"""Raise it when a build makes other results of the same photos and options."""
+from .code import code_digest
 
 MOST_BYTES = 1 << 30
 """Of a photo; larger files are none."""
@@ -62,7 +60,7 @@ def _unit(asked: Asked, named: _Named) -> Unit:
     options = {**asked.options}
     body, network = options.pop("body", None), options.pop("network", "none")
     made_from: dict[str, Any] = {
-        "result": RESULT, "likeness": VERSION, "assets": ASSETS_VERSION, "options": options,
+        "code": code_digest(), "likeness": VERSION, "assets": ASSETS_VERSION, "options": options,
         "body": named.body(body), "network": named.network(network),
     }  # fmt: skip
     paths = [asked.photo, *(path for _, path in asked.views)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.batch import asked as asked_module
+from likeness.engine.batch import code, units
 from likeness.engine.batch.asked import Asked
 from likeness.engine.batch.inputs import portraits_in
 from likeness.engine.batch.names import with_names
@@ -191,14 +192,37 @@ def test_units_are_known_by_bytes_and_options(tmp_path: Path) -> None:
         Asked(tmp_path / "a.jpg", (), "f", {"body": str(tmp_path / "body.npz")}),
         Asked(tmp_path / "a.jpg", (), "g", net),
     ]  # fmt: skip
-    units = units_of(asked)
-    assert units[0].digest == units[1].digest
-    assert len({unit.digest for unit in units}) == 6
-    assert same_pictures(units) == {"b": "a"}
+    found = units_of(asked)
+    assert found[0].digest == found[1].digest
+    assert len({unit.digest for unit in found}) == 6
+    assert same_pictures(found) == {"b": "a"}
     (tmp_path / "net" / "config.json").write_text("other")
     (tmp_path / "a.jpg").write_text("other")
     again = units_of(asked)
-    assert not {unit.digest for unit in again[:1] + again[2:]} & {unit.digest for unit in units}
+    assert not {unit.digest for unit in again[:1] + again[2:]} & {unit.digest for unit in found}
+
+
+def test_units_of_other_code_are_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, "a.jpg")
+    code_of = code.code_digest.__wrapped__
+    monkeypatch.setattr(code, "ROOT", tmp_path / "likeness")
+    files = [tmp_path / "likeness" / name for name in
+             ("engine/pipeline.py", "engine/tracking/face_bias.csv", "engine/training/loop.py",
+              "engine/tracking/fit.py")]  # fmt: skip
+    seen = set()
+    for k, text in enumerate((b"one\n", b"two\n", b"two\r\n", b"three\n")):
+        for file in files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(text)
+        digest = code_of()
+        monkeypatch.setattr(units, "code_digest", lambda digest=digest: digest)
+        (unit,) = units_of([Asked(tmp_path / "a.jpg", (), "a")])
+        seen.add((digest, unit.digest))
+        assert len(seen) == (1, 2, 2, 3)[k]  # line ends of another system are no change
+    files[2].write_text("other")  # trains, and makes nothing
+    assert code_of() == digest
+    files[1].rename(files[1].with_name("else.csv"))
+    assert code_of() != digest
 
 
 def test_photos_that_cannot_be_read_are_units_with_a_trouble(tmp_path: Path) -> None:
