@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..engine.types import LikenessError
-from .cli_console import Folder, command_line, pool_options, terminal_progress
+from .cli_console import (
+    Folder,
+    chosen_cluster,
+    command_line,
+    pool_options,
+    terminal_progress,
+)
 
 if TYPE_CHECKING:
     from ..engine.batch.asked import Asked
     from ..engine.batch.run import Batch, Item
+    from ..engine.executor import Executor
+    from .ray_crew import Cluster
 
 EXIT_SOME_FAILED = 3
 PATH = click.Path(path_type=Path)
@@ -107,6 +115,7 @@ def batch(
     from ..engine.batch.units import units_of
 
     wanted = Wanted(_formats(formats), preview, not resume, retries + 1)
+    cluster = chosen_cluster(chosen)
     portraits = _portraits(inputs, jobs, out, chosen)
     command = command_line(context)
     with terminal_progress() as progress, batch_folder(out) as folder:
@@ -115,7 +124,7 @@ def batch(
         run = Batch(folder, units, wanted)
         told = _Telling(len(units), as_json)
         try:
-            run.run(lambda: _crew(chosen), told.tell, progress)
+            run.run(lambda: _executor(chosen, cluster, folder.common()), told.tell, progress)
             folder.close()
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
@@ -179,23 +188,12 @@ def _portraits(
     return with_names(portraits, out)
 
 
-def _crew(chosen: dict[str, Any]) -> Any:
-    from .crew import Crew, Limits, Shape, worker_command
+def _executor(chosen: dict[str, Any], cluster: Cluster | None, common: Sequence[Path]) -> Executor:
+    from .crew import Limits, Shape, open_executor
 
-    memory = chosen["memory_limit"]
-    limits = Limits(chosen["time_limit"], _share(chosen["workers"]) if memory is None else memory)
+    limits = Limits(chosen["time_limit"], chosen["memory_limit"])
     shape = Shape(chosen["workers"], chosen["threads"], chosen["recycle"], limits)
-    return Crew({}, shape, worker_command("batch-worker"))
-
-
-LEAST_SHARE_MB = 4096.0
-
-
-def _share(workers: int) -> float:
-    """MB of a worker, so that all together leave the machine some."""
-    import psutil
-
-    return max(LEAST_SHARE_MB, 0.9 * float(psutil.virtual_memory().total) / 2**20 / workers)
+    return open_executor({}, shape, "batch-worker", cluster, common)
 
 
 class _Telling:

@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from ..engine.types import Progress
+from ..engine.types import LikenessError, Progress
+
+if TYPE_CHECKING:
+    from .ray_crew import Cluster
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,7 +51,8 @@ class Folder(click.Path):
 
 
 def pool_options(workers: str, recycle: str) -> Callable[[Command], Command]:
-    """``--workers``, ``--threads`` and ``--recycle`` of a command that has worker processes.
+    """``--workers``, ``--threads``, ``--recycle``, ``--cluster`` and ``--gpu-share`` of a command
+    that has worker processes; :func:`chosen_cluster` takes the last two.
 
     Args:
         workers, recycle: what their help says.
@@ -66,6 +70,15 @@ def pool_options(workers: str, recycle: str) -> Callable[[Command], Command]:
             "--recycle", metavar="N", type=click.IntRange(min=1), default=50, show_default=True,
             help=recycle,
         ),
+        click.option(
+            "--cluster", metavar="auto|ADDRESS",
+            help="Have the processes on a cluster of Ray (docs/farm.md): the one at ADDRESS, or "
+            "one started on this machine.",
+        ),
+        click.option(
+            "--gpu-share", metavar="X", type=Number(0.0, 1.0),
+            help="Of a GPU for each process on a cluster; shared out if not given.",
+        ),
     )  # fmt: skip
 
     def decorated(command: Command) -> Command:
@@ -74,6 +87,26 @@ def pool_options(workers: str, recycle: str) -> Callable[[Command], Command]:
         return command
 
     return decorated
+
+
+def chosen_cluster(chosen: dict[str, Any]) -> Cluster | None:
+    """The cluster that a command's options name, which are taken out of them; None for this
+    machine.
+
+    Raises:
+        LikenessError: Ray is not installed, or a share of GPUs is asked for without a cluster.
+    """
+    address, gpu_share = chosen.pop("cluster"), chosen.pop("gpu_share")
+    if address is None:
+        if gpu_share is not None:
+            raise LikenessError("--gpu-share is for workers on a cluster.", "Give --cluster, too.")
+        return None
+    from .ray_crew import Cluster, check_ray
+
+    if not address.strip():
+        raise LikenessError("The address of --cluster is empty.", "Give host:port, or auto.")
+    check_ray()
+    return Cluster(address.strip(), gpu_share)
 
 
 @contextmanager

@@ -10,7 +10,13 @@ import click
 
 from ..engine.types import LikenessError
 from ..engine.version import VERSION
-from .cli_console import Folder, command_line, pool_options, terminal_progress
+from .cli_console import (
+    Folder,
+    chosen_cluster,
+    command_line,
+    pool_options,
+    terminal_progress,
+)
 
 if TYPE_CHECKING:
     from ..engine.people.figure import SynthOptions
@@ -113,8 +119,9 @@ def synth(
     from .synth.report import describe, is_described, summary
     from .synth.run import Job, run
 
+    cluster = chosen_cluster(chosen)
     options = {**asdict(_options(chosen)), "hold_out": hold_out}
-    job = Job(data, subjects, options, per_shard, workers, threads, recycle)
+    job = Job(data, subjects, options, per_shard, workers, threads, recycle, cluster)
     try:
         with terminal_progress() as progress:
             outcome = run(job, progress)

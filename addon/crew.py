@@ -16,15 +16,18 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..engine.executor import Said, Unit, span
+from ..engine.executor import Executor, Said, Unit, span
 from ..engine.types import LikenessError
 from .jobs import site_paths
 from .serving import MORE_MEMORY
+
+if TYPE_CHECKING:
+    from .ray_crew import Cluster
 
 STARTS = 4
 """So many workers in a row that die before they are ready end the run."""
@@ -70,6 +73,16 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+LEAST_SHARE_MB = 4096.0
+
+
+def share_mb(part: float) -> float:
+    """A worker's part of this machine's memory, in MB, so that all together leave it some."""
+    import psutil
+
+    return max(LEAST_SHARE_MB, 0.9 * part * float(psutil.virtual_memory().total) / 2**20)
+
+
 def gpus() -> list[str]:
     """The GPUs that workers may use, as ``CUDA_VISIBLE_DEVICES`` names them; none where the
     driver does not tell, and all workers then use what there is."""
@@ -108,11 +121,11 @@ class Limits:
 
     Attributes:
         seconds: of a unit, and of a worker's start.
-        memory_mb: of a worker and the programs that it starts.
+        memory_mb: of a worker and the programs that it starts; None is its share of the machine's.
     """
 
     seconds: float = 0.0
-    memory_mb: float = 0.0
+    memory_mb: float | None = 0.0
 
 
 @dataclass(frozen=True)
@@ -295,6 +308,9 @@ class Crew:
         """
         self._request = {**request, "threads": shape.each}
         self._shape, self._command = shape, list(command)
+        self._limits = shape.limits
+        if self._limits.memory_mb is None:
+            self._limits = replace(self._limits, memory_mb=share_mb(1 / shape.workers))
         self._gpus = gpus() if shape.workers > 1 else []
         self._todo: deque[Unit] = deque()
         self._failed_starts = 0
@@ -352,7 +368,7 @@ class Crew:
             return
         self._watched = monotonic()
         for hand in self._hands:
-            hand.check(self._shape.limits)
+            hand.check(self._limits)
 
     def _taken(self, hand: Hand, said: dict[str, Any]) -> Said | None:
         kind = str(said.pop("type"))
@@ -380,3 +396,27 @@ class Crew:
             if self._failed_starts == STARTS:
                 raise LikenessError(f"No worker could start: {why}.", "See what it says, mend it.")
         return None
+
+
+def open_executor(
+    request: Mapping[str, Any],
+    shape: Shape,
+    worker: str,
+    cluster: Cluster | None = None,
+    common: Sequence[Path] = (),
+    command: Sequence[str] = (),
+) -> Executor:
+    """The workers of a run: of this machine, or of a cluster.
+
+    Args:
+        request: what each worker is told first.
+        worker: name of the hidden command that calls :func:`.serving.serve`.
+        cluster: None for this machine.
+        common: files and folders that all machines of a cluster must see.
+        command: run instead of ``worker``.
+    """
+    if cluster is None:
+        return Crew(request, shape, list(command) or worker_command(worker))
+    from .ray_crew import RayCrew
+
+    return RayCrew(cluster, request, shape, worker, common, command)

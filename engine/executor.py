@@ -7,7 +7,7 @@ what comes of them; :func:`finished` is the loop around it that every run shares
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -26,7 +26,8 @@ class Said:
             any other word of the workers, such as ``progress``.
         key: the unit's, where it is about one.
         content: of ``failed``: ``reason``, ``remedy``, and ``mendable`` where the user can mend it
-            and trying again would not help. Of ``done``: the worker's answer.
+            and trying again would not help, and ``lost`` where nobody knows whether the worker has
+            ended. Of ``done``: the worker's answer.
     """
 
     kind: str
@@ -51,11 +52,17 @@ class Executor(Protocol):
         """Stop all work at once and wait until it has stopped."""
 
 
-def finished(executor: Executor, units: Iterable[Unit], tries: int = TRIES) -> Iterator[Said]:
+def finished(
+    executor: Executor,
+    units: Iterable[Unit],
+    tries: int = TRIES,
+    renew: Callable[[Unit], Unit] | None = None,
+) -> Iterator[Said]:
     """Have units done, and hand on whatever is said, until every one is done or given up.
 
     Args:
         tries: how often a unit is begun that fails by no fault of the user.
+        renew: gives the unit for another try where a worker was lost and might still be at it.
 
     Raises:
         LikenessError: no worker can work.
@@ -71,6 +78,8 @@ def finished(executor: Executor, units: Iterable[Unit], tries: int = TRIES) -> I
         if said.kind == "failed":
             failures[said.key] += 1
             if not said.content.get("mendable") and failures[said.key] < tries:
+                if said.content.get("lost") and renew is not None:
+                    open_units[said.key] = renew(open_units[said.key])
                 executor.submit(open_units[said.key], soon=True)
                 yield Said("again", said.key, said.content)
                 continue

@@ -23,7 +23,7 @@ def synth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
 
     def call(*options: str, data: Path = tmp_path / "data", **also: object) -> int:
         command = [sys.executable, str(STAND_IN), json.dumps(also)]
-        monkeypatch.setattr("likeness.addon.synth.run.worker_command", lambda name: command)
+        monkeypatch.setattr("likeness.addon.crew.worker_command", lambda name: command)
         return main(["synth", "-o", str(data), "--engine", "raster", *options])
 
     return call
@@ -143,11 +143,10 @@ def test_the_worker_is_hidden(capsys: pytest.CaptureFixture[str]) -> None:
 
 CTRL_C = """
 import json, signal, sys
-from likeness.addon import cli
-from likeness.addon.synth import run
+from likeness.addon import cli, crew
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells switch it off in background jobs
 also = json.dumps({"seconds": float(sys.argv[3])})
-run.worker_command = lambda name: [sys.executable, sys.argv[2], also]
+crew.worker_command = lambda name: [sys.executable, sys.argv[2], also]
 sys.exit(cli.main(
     ["synth", "-o", sys.argv[1], "--engine", "raster", "--subjects", "4", "--per-shard", "1"]))
 """

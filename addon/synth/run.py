@@ -16,8 +16,9 @@ from typing import Any
 
 from ...engine.executor import Executor, Said, finished, remaining
 from ...engine.types import LikenessError, Progress
-from ..crew import Crew, Shape, worker_command
-from .staging import Shelf, begin, leave_out, left_out, locked, unbegin
+from ..crew import Shape, open_executor
+from ..ray_crew import Cluster
+from .staging import RUN_FILE, Shelf, begin, leave_out, left_out, locked, unbegin
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Job:
         per_shard: subjects in each tar file.
         workers: processes. threads: of each; 0 shares the machine's cores among them.
         recycle: subjects after which a worker is replaced (Blender keeps some memory of each).
+        cluster: whose machines have the workers; None is this one.
     """
 
     data: Path
@@ -40,6 +42,7 @@ class Job:
     workers: int = 1
     threads: int = 0
     recycle: int = 50
+    cluster: Cluster | None = None
 
     @property
     def shape(self) -> Shape:
@@ -79,7 +82,10 @@ def run(
         new = begin(job.data, {"per_shard": job.per_shard, **job.options}, job.subjects)
         shelf = Shelf(job.data, job.subjects, job.per_shard)
         request = {"data": str(job.data.absolute()), "options": dict(job.options)}
-        crew = Crew(request, job.shape, list(command or worker_command("synth-worker")))
+        common = [job.data.absolute() / RUN_FILE]
+        crew = open_executor(
+            request, job.shape, "synth-worker", job.cluster, common, command or ()
+        )  # fmt: skip
         people = _People(job, shelf, progress)
         people.outcome.skipped.update(left_out(job.data))
         try:

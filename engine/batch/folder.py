@@ -135,6 +135,10 @@ class BatchFolder:
         self._work = self._hidden / "work"
         self.failed = self._hidden / "failed"
 
+    def common(self) -> list[Path]:
+        """What every machine must see that has workers."""
+        return [self._journal.absolute()]
+
     def result(self, name: str) -> Path:
         """Where a result lies."""
         return inside(self.out, name)

@@ -103,7 +103,7 @@ class Batch:
             return
         workers = executor()
         try:
-            for said in finished(workers, work, self.wanted.tries):
+            for said in finished(workers, work, self.wanted.tries, self._elsewhere):
                 if said.kind == "progress":
                     self._under_way[said.key] = float(said.content.get("fraction", 0.0))
                 elif said.kind == "again":
@@ -147,6 +147,11 @@ class Batch:
                 avatar="" if have is None else str(avatar.absolute()),
             ))  # fmt: skip
         return work
+
+    def _elsewhere(self, unit: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The unit with another place to work in: a lost worker may still write to the first."""
+        folder = self._works[str(unit["key"])] = self.folder.work_folder()
+        return {**unit, "work": str(folder.absolute())}
 
     def _take(self, item: Item, said: Said) -> None:
         self._under_way.pop(item.unit.name, None)
