@@ -31,7 +31,7 @@ def data_options(config: TrainConfig, references: Path) -> DataOptions:
     return DataOptions(
         render_size=config.render_size, targets=config.targets, seed=config.seed,
         cache=references, directed=config.directed, references=config.references_each,
-        augment=config.augment, seen=bool(config.losses.colors),
+        augment=config.augment, seen=bool(config.losses.colors), recolor=config.recolor,
     )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ class TrainConfig:
         name: of the configuration, for messages.
         network: what is trained. losses: what it is trained for.
         augment: how the photos that it is given differ from renderings with a known body.
+        recolor: how much the colours of samples differ each time they are read (:mod:`.recolor`).
         steps: of the optimiser, in all. batch: samples per step, of all processes together.
         lr: rate after ``warmup`` steps, in which it grows from nothing in a straight line.
         schedule: one of SCHEDULES; ``cosine`` falls to nothing at the last step.
@@ -67,6 +68,7 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     losses: LossWeights = field(default_factory=LossWeights)
     augment: Augmentation = CLEAN
+    recolor: float = 0.0
     steps: int = 200_000
     batch: int = 8
     lr: float = 1e-4
@@ -105,7 +107,7 @@ class TrainConfig:
             "steps": 1, "batch": 1, "keep": 1, "render_size": 16, "finer": 1, "targets": 0,
             "references_each": 0, "workers": 0, "warmup": 0, "seed": 0, "checkpoint_every": 0,
             "sheet_every": 0, "validate_every": 0, "log_every": 0, "lr": 0.0, "weight_decay": 0.0,
-            "clip": 0.0, "ema": 0.0, "beta1": 0.0, "beta2": 0.0,
+            "clip": 0.0, "ema": 0.0, "recolor": 0.0, "beta1": 0.0, "beta2": 0.0,
         }  # fmt: skip
         for name, smallest in least.items():
             value = getattr(self, name)

@@ -27,13 +27,14 @@ from ..network.config import NetworkConfig
 from ..types import LikenessError
 from .augment import CLEAN, Augmentation
 from .pairs import draw_pair, some_references
+from .recolor import draw_look, recolored
 from .references import References, Refused
 from .samples import TrainingSample
 from .shards import Skipped, first_subject, read_subjects, shard_files
 from .subjects import BadSample, Subject
 from .target_views import TargetViews
 
-_ORDER, _BUFFER, _FEW = 1, 2, 3  # streams of the seed
+_ORDER, _BUFFER, _FEW, _COLORS = 1, 2, 3, 4  # streams of the seed
 _MARGINS = (0.02, 0.12)  # of training views around the person, at random
 _MARGIN = 0.05  # of views for measuring
 _MOST_EMPTY = 10  # epochs in which a reader finds nothing before it gives up
@@ -54,6 +55,7 @@ class DataOptions:
             be lifted and kept; 0 takes them all.
         augment: how the references differ from renderings with a known body.
         seen: whether samples know what other views show (``TrainingSample.seen``).
+        recolor: how much the colours of samples differ each time (:mod:`.recolor`).
     """
 
     render_size: int = 512
@@ -66,6 +68,7 @@ class DataOptions:
     references: int = 0
     augment: Augmentation = CLEAN
     seen: bool = False
+    recolor: float = 0.0
 
 
 class Samples(IterableDataset[TrainingSample]):
@@ -198,10 +201,14 @@ class Samples(IterableDataset[TrainingSample]):
         reference = rows[pair.reference]
         if not make:
             return True if self.references.refusal(subject, reference) is None else None
-        return assembled(
+        sample = assembled(
             self.references, subject, reference, [rows[row] for row in pair.targets],
             options.render_size, rng, skip,
         )  # fmt: skip
+        if sample is None or not options.recolor:
+            return sample
+        rng = np.random.default_rng([options.seed, _COLORS, epoch, _name(subject), draw])
+        return recolored(sample, draw_look(rng, options.recolor))
 
 
 def training_views(subject: Subject, options: DataOptions) -> tuple[list[int], list[int]]:

@@ -1,0 +1,55 @@
+"""Other colours for a whole sample, drawn anew each time it is read.
+
+A few hundred people are soon known by heart: the network then paints the back that it remembers of
+a shirt instead of one that follows from what it is shown. With the light, the white balance and
+the strength of all colours changed together, in what it is given and in the truth, nobody looks
+the same twice (ours; the paper has a hundred times as many people).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..network.inputs import BACKDROP
+from ..types import FloatArray
+from .augment import Look
+from .samples import TrainingSample
+
+EXPOSURE, BALANCE, CONTRAST, SATURATION = 0.30, 0.12, 0.12, 0.25
+"""Deviations of logarithms at a strength of 1."""
+
+
+def draw_look(rng: np.random.Generator, strength: float) -> Look:
+    """A change of colours; none at a strength of 0."""
+    gains = np.exp(strength * (EXPOSURE * rng.normal() + BALANCE * rng.normal(size=3)))
+    contrast, saturation = np.exp(strength * rng.normal(0.0, [CONTRAST, SATURATION]))
+    r, g, b = (float(v) for v in gains)
+    return Look((r, g, b), float(contrast), float(saturation))
+
+
+def recolored(sample: TrainingSample, look: Look) -> TrainingSample:
+    """The same person in other colours: photo, Gaussians, maps and truth alike."""
+    given = sample.inputs
+    photos = tuple(replace(photo, image=_on_grey(photo.image, look)) for photo in given.photos)
+    map_ = np.where(given.color_map[..., 3:] > 0, _colors(given.color_map, look), given.color_map)
+    inputs = replace(
+        given, photos=photos, color_map=map_,
+        base=replace(given.base, colors=look(given.base.colors)),
+    )  # fmt: skip
+    views = tuple(replace(view, rgba=_colors(view.rgba, look)) for view in sample.views)
+    seen = None if sample.seen is None else _colors(sample.seen, look)
+    return replace(sample, inputs=inputs, views=views, seen=seen)
+
+
+def _colors(values: FloatArray, look: Look) -> FloatArray:
+    """[..., 4] whose first three are colours."""
+    out: FloatArray = np.concatenate([look(values[..., :3]), values[..., 3:]], -1)
+    return out.astype(np.float32)
+
+
+def _on_grey(image: FloatArray, look: Look) -> FloatArray:
+    """[S, S, 3] the encoder's picture, whose backdrop stays as it is."""
+    behind = (np.abs(image - BACKDROP) < 1e-3).all(-1, keepdims=True)
+    return np.asarray(np.where(behind, image, look(image)), np.float32)
