@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
-from ..engine.executor import Unit
+from ..engine.executor import NoMoreError, Unit
 from . import serving
 
 SECONDS_BETWEEN_WORDS = 1.0
@@ -34,7 +34,7 @@ def open_maker(request: Mapping[str, Any], say: serving.Say) -> serving.Maker:
         try:
             made = make(unit, write_blend, progress)
         except OutputError as error:
-            raise serving.NoMoreError(error.message, error.remedy) from error
+            raise NoMoreError(error.message, error.remedy) from error
         return {**made, "worker": os.getpid(), "held_mb": round(own.memory_info().rss / 2**20)}
 
     return one

@@ -21,7 +21,7 @@ from .cli_console import Number, complain, show_warning, terminal_progress
 from .cli_convert import convert
 from .cli_eval import evaluation
 from .cli_export import export
-from .cli_generate import generate
+from .cli_generate import generate, generate_worker
 from .cli_render import render
 from .cli_synth import synth, synth_worker
 from .cli_track import track
@@ -56,6 +56,7 @@ cli.add_command(generate)
 cli.add_command(batch)
 cli.add_command(synth_worker)
 cli.add_command(batch_worker)
+cli.add_command(generate_worker)
 
 
 @cli.command(short_help="Build avatars from portraits.")

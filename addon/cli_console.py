@@ -50,12 +50,12 @@ class Folder(click.Path):
         return super().convert(value, param, context)
 
 
-def pool_options(workers: str, recycle: str) -> Callable[[Command], Command]:
+def pool_options(workers: str, recycle: str, after: int = 50) -> Callable[[Command], Command]:
     """``--workers``, ``--threads``, ``--recycle``, ``--cluster`` and ``--gpu-share`` of a command
     that has worker processes; :func:`chosen_cluster` takes the last two.
 
     Args:
-        workers, recycle: what their help says.
+        workers, recycle: what their help says. after: how many units, if --recycle is not given.
     """
     options = (
         click.option(
@@ -67,8 +67,8 @@ def pool_options(workers: str, recycle: str) -> Callable[[Command], Command]:
             help="Of each process; the cores are shared among them if not given.",
         ),
         click.option(
-            "--recycle", metavar="N", type=click.IntRange(min=1), default=50, show_default=True,
-            help=recycle,
+            "--recycle", metavar="N", type=click.IntRange(min=1), default=after,
+            show_default=True, help=recycle,
         ),
         click.option(
             "--cluster", metavar="auto|ADDRESS",

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..engine.types import LikenessError
-from .cli_console import Folder, Number, terminal_progress
+from .cli_console import Folder, Number, chosen_cluster, pool_options, terminal_progress
 
 if TYPE_CHECKING:
-    from ..engine.generative.run import Options, Outcome
+    from ..engine.executor import Executor
+    from ..engine.generative.options import Options
+    from ..engine.generative.run import Outcome
 
+EXIT_GIVEN_UP = 3
 STAGES = ("prompts", "rewrite", "videos", "views", "shards", "all")
 """As in engine/generative/run.py, which loads the tracker; a test holds the two to each other."""
 MODEL = "Another model, by a name that Likeness knows or its folder"
@@ -100,30 +103,60 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     "--per-shard", metavar="N", type=click.IntRange(min=1), default=64, show_default=True,
     help="Scenes in each tar file.",
 )  # fmt: skip
-def generate(data: Path, stage: str, show: int, **chosen: Any) -> None:
+@pool_options(
+    workers="Processes, each with a model of its own, so at most one a GPU.",
+    recycle="Scenes after which a process is replaced, and opens the model again.", after=1000,
+)  # fmt: skip
+@click.pass_context
+def generate(context: click.Context, /, data: Path, stage: str, show: int, **chosen: Any) -> None:
     """Make generated people as training data (docs/generate.md).
 
     Scenes are composed from vocabularies, rewritten by a language model, filmed by a video model;
     an image model turns one frame to the sides and the back. What the tracker follows well becomes
-    shards of the same form as those of 'likeness synth'.
+    shards of the same form as those of 'likeness synth'. Exit code 3: some scenes were given up,
+    the others are complete.
     """
     from ..engine.generative.run import generate as run
     from ..engine.generative.run import stages_of
+    from ..engine.generative.store import RUN_FILE
+    from .crew import Shape, open_executor
 
+    cluster = chosen_cluster(chosen)
+    shape = Shape(chosen["workers"], chosen["threads"], chosen["recycle"])
     options = _options(chosen)
+
+    def executor(request: Mapping[str, Any]) -> Executor:
+        common = [data.absolute() / RUN_FILE]
+        return open_executor(request, shape, "generate-worker", cluster, common)
+
     with terminal_progress() as progress:
         outcome = run(
-            data, options, stages_of(stage), progress=progress,
+            data, options, stages_of(stage), executor=executor,
+            elsewhere=cluster is not None and not cluster.here, progress=progress,
             say=lambda line: click.echo(f"  {line}", err=True),
             command=" ".join(["likeness", *sys.argv[1:]]),
         )  # fmt: skip
     _print(data, outcome, show)
+    for number, why in outcome.given_up.items():
+        click.echo(f"  given up: scene {number}: {why}", err=True)
+    if outcome.given_up:
+        context.exit(EXIT_GIVEN_UP)
+
+
+@click.command("generate-worker", hidden=True)
+@click.pass_context
+def generate_worker(context: click.Context, /) -> None:
+    """Do a stage for scenes that come on stdin; 'likeness generate' starts this."""
+    from ..engine.generative.stages import open_stage
+    from .serving import serve
+
+    context.exit(serve(lambda request, say: open_stage(request)))
 
 
 def _options(chosen: Mapping[str, Any]) -> Options:
     from ..engine.generative.models import Placement
+    from ..engine.generative.options import Options
     from ..engine.generative.rewrite import Rewriting
-    from ..engine.generative.run import Options
     from ..engine.generative.side_views import EditOptions
     from ..engine.generative.video import VideoOptions
 
@@ -136,7 +169,7 @@ def _options(chosen: Mapping[str, Any]) -> Options:
         prompts=chosen["prompts"],
         seed=chosen["seed"],
         rewrite=chosen["rewrite"],
-        models={stage: name for stage, name in given.items() if name},
+        models={stage: _whole(name) for stage, name in given.items() if name},
         placement=Placement(
             chosen["device"], chosen["dtype"], chosen["offload"], chosen["allow_download"] or None
         ),
@@ -147,6 +180,11 @@ def _options(chosen: Mapping[str, Any]) -> Options:
         size=chosen["size"],
         per_shard=chosen["per_shard"],
     )
+
+
+def _whole(source: str) -> str:
+    """A model's name, or its folder as a whole path: workers may stand elsewhere."""
+    return str(Path(source).absolute()) if Path(source).is_dir() else source
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -24,7 +24,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..engine.executor import Unit
+from ..engine.executor import NoMoreError, Unit
 from ..engine.types import LikenessError
 from ..engine.worker import EXIT_CANCELLED, EXIT_MENDABLE, Channel
 
@@ -36,10 +36,6 @@ Maker = Callable[[Unit], Mapping[str, Any]]
 
 OpenMaker = Callable[[Mapping[str, Any], Say], Maker]
 """Opens for a request what all units need, once."""
-
-
-class NoMoreError(LikenessError):
-    """Not this unit alone failed: none could be made now, as on a full disk."""
 
 
 def serve(open_maker: OpenMaker) -> int:

@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .types import LikenessError
+
 Unit = Mapping[str, Any]
+
+
+class NoMoreError(LikenessError):
+    """Not this unit alone failed: none could be made now, as on a full disk."""
+
 
 TRIES = 2
 """A unit at which a worker died or failed so often is given up."""

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from likeness.addon.serving import Maker, NoMoreError, Say, serve
+from likeness.addon.serving import Maker, Say, serve
 from likeness.engine.batch.folder import write_result
 from likeness.engine.digests import file_sha256
-from likeness.engine.executor import Unit
+from likeness.engine.executor import NoMoreError, Unit
 from likeness.engine.types import LikenessError
 
 OPTIONS = json.loads(sys.argv[1]) if sys.argv[1:] else {}

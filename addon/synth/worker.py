@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ...engine.executor import Unit
+from ...engine.executor import NoMoreError, Unit
 from ...engine.training.subjects import Subject
 from ...engine.types import LikenessError
 from .. import serving
@@ -48,7 +48,7 @@ def staging(open_maker: OpenMaker) -> serving.OpenMaker:
             try:
                 stage(data, subject)
             except LikenessError as error:  # no other could be written
-                raise serving.NoMoreError(error.message, error.remedy) from error
+                raise NoMoreError(error.message, error.remedy) from error
             writing = seconds.get("writing", 0.0) + perf_counter() - start
             return {"seconds": {**seconds, "writing": writing}}
 

@@ -6,7 +6,6 @@ code that comes with a model is never run.
 
 from __future__ import annotations
 
-import gc
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,13 +25,6 @@ def gpu() -> tuple[str, float] | None:
     if not torch.cuda.is_available():
         return None
     return torch.cuda.get_device_name(0), torch.cuda.get_device_properties(0).total_memory / 1e9
-
-
-def release() -> None:
-    """Give back what a stage's model has held, before the next stage loads its own."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 @contextmanager

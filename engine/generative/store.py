@@ -143,7 +143,7 @@ def locked(data: Path) -> Iterator[Store]:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    with whole_file(path) as scratch:
+    with whole_file(path, shared=True) as scratch:
         scratch.write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )

@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from likeness.addon.serving import Maker, NoMoreError, Say, serve
-from likeness.engine.executor import Unit
+from likeness.addon.serving import Maker, Say, serve
+from likeness.engine.executor import NoMoreError, Unit
 from likeness.engine.types import LikenessError
 
 WASTE = "import time; kept = bytearray(b'x' * {mb} * 2**20); time.sleep(60)"

@@ -14,7 +14,7 @@ from likeness.engine.batch.names import with_names
 from likeness.engine.batch.run import Batch, Wanted
 from likeness.engine.batch.units import units_of
 from likeness.engine.digests import file_sha256
-from likeness.engine.executor import Said, Unit
+from likeness.engine.executor import NoMoreError, Said, Unit
 from likeness.engine.types import LikenessError
 
 Maker = Callable[[Unit], Mapping[str, Any]]
@@ -60,6 +60,8 @@ class Bench:
         self.made.append(unit["key"])
         try:
             return Said("done", unit["key"], self.maker(unit))
+        except NoMoreError:
+            raise
         except LikenessError as error:
             told = {"reason": error.message, "remedy": error.remedy, "mendable": True}
             return Said("failed", unit["key"], told)

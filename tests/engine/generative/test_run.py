@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,23 +11,39 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.generative import run as run_module
+from likeness.addon.crew import Crew, Shape, worker_command
+from likeness.engine.executor import Executor, NoMoreError
+from likeness.engine.generative import stages as stages_module
 from likeness.engine.generative.checks import Rejected
 from likeness.engine.generative.models import Placement
+from likeness.engine.generative.options import Options, options_of
 from likeness.engine.generative.rewrite import Rewriting
-from likeness.engine.generative.run import STAGES, Options, generate, stages_of
+from likeness.engine.generative.run import STAGES, Outcome, stages_of
+from likeness.engine.generative.run import generate as run_stages
 from likeness.engine.generative.side_views import SIDES, EditOptions
+from likeness.engine.generative.stages import open_stage
 from likeness.engine.generative.store import Store, locked
 from likeness.engine.generative.video import VideoOptions
 from likeness.engine.training.cards import stored_in
 from likeness.engine.training.subjects import Subject, View, encode_rgba
 from likeness.engine.types import Camera, LikenessError
 
+from ..batch.bench import Bench
+
 BASE = Options(
     prompts=3, placement=Placement("cpu", "float32", allow_download=False),
     rewriting=Rewriting(batch=2, max_new_tokens=4), video=VideoOptions(64, 64, 5, steps=1),
     edit=EditOptions(steps=1, guidance=1.0), frames=2, size=32, per_shard=2,
 )  # fmt: skip
+
+
+def here(request: Mapping[str, Any]) -> Executor:
+    """A worker in this process, told what goes through JSON between processes."""
+    return Bench(open_stage(json.loads(json.dumps(request))))
+
+
+def generate(data: Path, options: Options, stages: Sequence[str] = STAGES, **more: Any) -> Outcome:
+    return run_stages(data, options, stages, executor=here, **more)
 
 
 def subject_of(key: str, number: int) -> Subject:
@@ -72,17 +88,16 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
             raise Rejected("hands", "none of 2")
         return subject_of(prompt.key, prompt.number), ["left: azimuth: 3 degrees"]
 
-    monkeypatch.setattr(run_module, "needs", lambda *given: [])
-    monkeypatch.setattr(run_module, "language_model", language)
-    monkeypatch.setattr(run_module, "video_model", lambda *given: (film, {"model": "film"}))
-    monkeypatch.setattr(run_module, "editing_model", lambda *given: (edit, {"model": "edit"}))
+    monkeypatch.setattr(stages_module, "needs", lambda *given: [])
+    monkeypatch.setattr(stages_module, "language_model", language)
+    monkeypatch.setattr(stages_module, "video_model", lambda *given: (film, {"model": "film"}))
+    monkeypatch.setattr(stages_module, "editing_model", lambda *given: (edit, {"model": "edit"}))
     monkeypatch.setattr(
-        run_module, "choose_reference", lambda clip, *given: (2, np.zeros((64, 64, 3)))
+        stages_module, "choose_reference", lambda clip, *given: (2, np.zeros((64, 64, 3)))
     )
-    monkeypatch.setattr(run_module, "make_subject", make)
-    monkeypatch.setattr(run_module, "_release", lambda: None)
-    monkeypatch.setattr(run_module, "_detectors", lambda: None)
-    monkeypatch.setattr(run_module, "load_fitting_body", lambda path: None)
+    monkeypatch.setattr(stages_module, "make_subject", make)
+    monkeypatch.setattr(stages_module, "_detectors", lambda: None)
+    monkeypatch.setattr(stages_module, "load_fitting_body", lambda path: None)
     return asked
 
 
@@ -141,7 +156,7 @@ def test_a_kill_at_any_file_loses_nothing(
     replaced = Path.replace
 
     def killed(self: Path, target: Path) -> Path:
-        if Path(target) not in survived:
+        if Path(target).name[0] != "." and Path(target) not in survived:
             survived.add(Path(target))
             raise KeyboardInterrupt
         return replaced(self, target)
@@ -157,6 +172,43 @@ def test_a_kill_at_any_file_loses_nothing(
             break
     assert kills > 20
     assert contents(data) == contents(tmp_path / "whole")
+
+
+def test_a_scene_that_fails_is_given_up_and_tried_by_the_next_run(
+    tmp_path: Path, stand_ins: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = stages_module.video_model("", BASE.placement, BASE.video)[0]
+
+    def blind(prompt: Any) -> np.ndarray:
+        if prompt.number == 0:
+            raise LikenessError("The clip is dark.", "Put on a light.")
+        return film(prompt)
+
+    monkeypatch.setattr(stages_module, "video_model", lambda *given: (blind, {"model": "film"}))
+    outcome = generate(tmp_path / "data", BASE)
+    assert outcome.given_up == {0: "The clip is dark. Put on a light."}
+    assert (outcome.figures["accepted"], outcome.figures["rejected"]) == (1, {"hands": 1})
+    monkeypatch.setattr(stages_module, "video_model", lambda *given: (film, {"model": "film"}))
+    outcome = generate(tmp_path / "data", BASE)
+    assert (outcome.given_up, outcome.figures["accepted"]) == ({}, 2)
+    generate(tmp_path / "whole", BASE)
+    assert contents(tmp_path / "data") == contents(tmp_path / "whole")
+
+
+def test_a_full_disk_ends_it(
+    tmp_path: Path, stand_ins: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: Any) -> None:
+        raise LikenessError("Cannot write: no space left.", "Make room.")
+
+    monkeypatch.setattr(stages_module, "write_clip", full)
+    with pytest.raises(NoMoreError, match="no space left"):
+        generate(tmp_path / "data", BASE)
+
+
+def test_options_come_to_workers_as_they_are(tmp_path: Path) -> None:
+    for options in (BASE, replace(BASE, vocabulary=tmp_path, models={"views": "other"})):
+        assert options_of(json.loads(json.dumps(options.as_json()))) == options
 
 
 def test_stages_one_by_one(tmp_path: Path, stand_ins: dict[str, list[int]]) -> None:
@@ -214,15 +266,23 @@ def test_all_that_is_missing_is_said_before(tmp_path: Path) -> None:
 
 
 def test_tiny_models_from_prompt_to_rejection(tmp_path: Path, tiny: SimpleNamespace) -> None:
-    """The real models' code from end to end. They film noise, in which nobody is found."""
+    """The real models' code from end to end. They film noise, in which nobody is found. The first
+    of them is in a worker process, as the command has all of them."""
     pytest.importorskip("diffusers")
+
+    def executor(request: Mapping[str, Any]) -> Executor:
+        if request["stage"] != "rewrite":
+            return here(request)
+        return Crew(request, Shape(threads=1), worker_command("generate-worker"))
+
     models = {
         "rewrite": str(tiny.language_model(tmp_path / "words")),
         "videos": str(tiny.video_pipeline(tmp_path / "film")),
         "views": str(tiny.editing_pipeline(tmp_path / "edit")),
     }
     said: list[str] = []
-    outcome = generate(tmp_path / "data", replace(BASE, prompts=1, models=models), say=said.append)
+    options = replace(BASE, prompts=1, models=models)
+    outcome = run_stages(tmp_path / "data", options, executor=executor, say=said.append)
     assert outcome.shards == []
     assert outcome.figures["rejected"] == {"nobody": 1}
     assert any("1 of 1 scenes stay as composed" in line for line in said)

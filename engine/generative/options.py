@@ -1,0 +1,72 @@
+"""What a user may choose of a generated set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .models import MODELS, Placement
+from .rewrite import Rewriting
+from .side_views import EditOptions
+from .video import VideoOptions
+from .vocabulary import FOLDER
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may choose.
+
+    Attributes:
+        prompts: how many scenes; more than before go on where the folder's set ended.
+        rewrite: whether the language model is used; else templates are filmed as they are.
+        models: by stage, a name in ``weights.WEIGHTS`` or a folder; else the defaults.
+        vocabulary: folder of another one.
+        frames: of a clip, how many become views. size: of the views. per_shard: prompts.
+    """
+
+    prompts: int
+    seed: int = 0
+    rewrite: bool = True
+    models: Mapping[str, str] = field(default_factory=dict)
+    placement: Placement = field(default_factory=Placement)
+    rewriting: Rewriting = field(default_factory=Rewriting)
+    video: VideoOptions = field(default_factory=VideoOptions)
+    edit: EditOptions = field(default_factory=EditOptions)
+    vocabulary: Path = FOLDER
+    frames: int = 4
+    size: int = 512
+    per_shard: int = 64
+
+    def fixed(self, stages: Sequence[str]) -> dict[str, Any]:
+        """What must stay the same in one folder once these stages have begun, by stage."""
+        names = {k: Path(self.models.get(k, MODELS[k].weights)).name for k in MODELS}
+        dtype = self.placement.dtype
+        every = {
+            "prompts": {"seed": self.seed, "vocabulary": Path(self.vocabulary).name},
+            "rewrite": {"model": names["rewrite"], "dtype": dtype, **asdict(self.rewriting)},
+            "videos": {
+                "model": names["videos"], "dtype": dtype, "rewrite": self.rewrite,
+                **asdict(self.video),
+            },
+            "views": {"model": names["views"], "dtype": dtype, **asdict(self.edit)},
+            "shards": {
+                "frames": self.frames, "size": self.size, "per_shard": self.per_shard,
+            },
+        }  # fmt: skip
+        return {stage: every[stage] for stage in ("prompts", *stages)}
+
+    def as_json(self) -> dict[str, Any]:
+        """For workers, who may have the vocabulary that comes with Likeness elsewhere."""
+        own = Path(self.vocabulary) == FOLDER
+        return {**asdict(self), "vocabulary": "" if own else str(Path(self.vocabulary).absolute())}
+
+
+def options_of(said: Mapping[str, Any]) -> Options:
+    """What :meth:`Options.as_json` has written."""
+    return Options(**{
+        **said, "placement": Placement(**said["placement"]),
+        "rewriting": Rewriting(**said["rewriting"]), "video": VideoOptions(**said["video"]),
+        "edit": EditOptions(**said["edit"]), "vocabulary": Path(said["vocabulary"] or FOLDER),
+    })  # fmt: skip
