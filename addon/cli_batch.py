@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,12 +23,29 @@ from .cli_console import (
 
 if TYPE_CHECKING:
     from ..engine.batch.asked import Asked
+    from ..engine.batch.folder import Part
     from ..engine.batch.run import Batch, Item
     from ..engine.executor import Executor
     from .ray_crew import Cluster
 
 EXIT_SOME_FAILED = 3
 PATH = click.Path(path_type=Path)
+
+
+class PartOf(click.ParamType):  # type: ignore[type-arg]
+    """``3/10``: the third of ten parts."""
+
+    name = "part"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value))
+        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+            self.fail(f"'{value}' is no part; write 3/10 for the third of ten.", param, context)
+        from ..engine.batch.folder import Part
+
+        return Part(int(found[1]), int(found[2]))
 
 
 @click.command(short_help="Build many avatars, and go on where a run was stopped.")
@@ -40,6 +58,11 @@ PATH = click.Path(path_type=Path)
     "--job", "jobs", metavar="FILE", multiple=True, type=PATH,
     help="A table of portraits (.toml, .csv, .jsonl), with options and more photos of each. "
     "Several times.",
+)  # fmt: skip
+@click.option(
+    "--part", metavar="K/N", type=PartOf(),
+    help="Only every Nth portrait, from the Kth on: parts may run at once, on other machines, "
+    "with the same DIR. Run it without --part afterwards for what failed and the report.",
 )  # fmt: skip
 @click.option(
     "--resume/--force",
@@ -95,6 +118,7 @@ def batch(
     inputs: tuple[Path, ...],
     out: Path,
     jobs: tuple[Path, ...],
+    part: Part | None,
     resume: bool,
     formats: str,
     report: bool,
@@ -117,8 +141,10 @@ def batch(
     wanted = Wanted(_formats(formats), preview, not resume, retries + 1)
     cluster = chosen_cluster(chosen)
     portraits = _portraits(inputs, jobs, out, chosen)
+    if part is not None:
+        portraits, report = portraits[part.number - 1 :: part.of], False
     command = command_line(context)
-    with terminal_progress() as progress, batch_folder(out) as folder:
+    with terminal_progress() as progress, batch_folder(out, part) as folder:
         units = units_of(portraits, progress)
         folder.begin(units, {"portraits": len(units), "formats": list(wanted.formats)})
         run = Batch(folder, units, wanted)

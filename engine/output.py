@@ -108,7 +108,7 @@ def folders_for(*files: Path) -> Iterator[None]:
 
 
 @contextmanager
-def only_run(lock: Path, begun: Path, taken: str) -> Iterator[None]:
+def only_run(lock: Path, begun: Path, taken: str, wait: float = 0.0) -> Iterator[None]:
     """Keep other runs out of the folder that ``lock`` lies in, which is made if it is not there.
 
     The system lets go of it when the process dies. A folder in which nothing was begun (there is
@@ -116,6 +116,7 @@ def only_run(lock: Path, begun: Path, taken: str) -> Iterator[None]:
 
     Args:
         taken: what is said while another run is at work.
+        wait: seconds for which the lock is waited for.
 
     Raises:
         LikenessError: one is, or the folder cannot be written to.
@@ -125,7 +126,7 @@ def only_run(lock: Path, begun: Path, taken: str) -> Iterator[None]:
     held = filelock.FileLock(lock)
     with folders_for(lock):
         try:
-            held.acquire(timeout=0)
+            held.acquire(timeout=wait)
         except filelock.Timeout as error:
             raise LikenessError(taken, "Wait for it, or choose another folder.") from error
         except OSError as error:

@@ -94,6 +94,26 @@ def test_a_table_and_more(batch: Call, folder: Path, tmp_path: Path) -> None:
     assert found["b"]["options"] == {"refine": "full"}
 
 
+def test_parts_and_then_all(
+    batch: Call, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    (folder / "c.jpg").write_text("carol")
+    for part, made in (("1/2", ["a", "c"]), ("2/2", ["b"])):
+        assert batch(folder, "--part", part, "--json") == 0
+        said = capsys.readouterr().out.splitlines()
+        assert [json.loads(line)["name"] for line in said] == made
+        assert not (out / "report").exists()
+    told = items(out / ".likeness-batch" / "part-1-of-2")
+    assert list(told) == ["a", "c"]
+    assert batch(folder, "--json") == 0
+    assert capsys.readouterr().out == f"{out / 'report' / 'index.html'}\n"
+    assert not any(item["made_now"] for item in items(out).values())
+    assert batch(folder / "a.jpg", "--part", "2/2") == 0  # nothing for it
+    for wrong in ("0/2", "3/2", "1", "a/b"):
+        assert batch(folder, "--part", wrong) == 2
+
+
 def test_what_a_worker_dies_of(
     batch: Call, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,13 +9,15 @@
     OUT/.likeness-batch/work/          half-made results, one folder each
     OUT/.likeness-batch/failed/        what is seen of photos that failed
     OUT/.likeness-batch/lock           held while a run goes on
+    OUT/.likeness-batch/part-3-of-10/  all of the same, and the summary, of a run of a part alone
 
 What counts is ``batch.json``: a result is complete when its digest is the unit's and all files that
 it lists are there in their sizes. A worker makes a result in the work folder, ``batch.json`` last;
 only the run that holds the lock puts it in its place, a new one by a single rename. So a run that
 is killed at any moment leaves each result either complete, or not there, and what was complete in
-the work folder is taken up by the next run. The journal tells people what happened, and the
-reasons of failures; it may lose its last line.
+the work folder is taken up by the next run. Parts of a batch may be at work in one folder at
+once, each with its own lock; a run of all is refused while one is. The journal tells people what
+happened, and the reasons of failures; it may lose its last line.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +48,17 @@ VIEWS = "views"
 PICTURES = ("input", "front", "side", "back", "pose")
 JOURNAL = "journal.jsonl"
 _MOST_JOURNAL = 1 << 30
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a batch, from 1, and of how many."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
 
 
 def result_files(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
@@ -124,13 +138,14 @@ class BatchFolder:
     """The output folder of the run that holds its lock.
 
     Attributes:
-        out: the folder. run: a name of this run alone.
+        out: the folder. run: a name of this run alone. told: where its summary lies.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, part: Part | None = None) -> None:
         self.out = out
         self.run = uuid4().hex[:12]
-        self._hidden = out / HIDDEN
+        self._hidden = out / HIDDEN if part is None else _part_folder(out, part)
+        self.told = out if part is None else self._hidden
         self._journal = self._hidden / JOURNAL
         self._work = self._hidden / "work"
         self.failed = self._hidden / "failed"
@@ -155,7 +170,8 @@ class BatchFolder:
                 folder.mkdir(parents=True, exist_ok=True)
             if not self._journal.exists():
                 self._journal.touch()
-            self._take_up({unit.name: unit for unit in units})
+            for work in (self._work, *sorted(self._hidden.glob("part-*/work"))):
+                self._take_up(work, {unit.name: unit for unit in units})
         self.note("run", run=self.run, **about)
 
     def _check_places(self, units: Sequence[Unit]) -> None:
@@ -171,9 +187,9 @@ class BatchFolder:
                     "Move it away, or choose another folder.",
                 )
 
-    def _take_up(self, units: Mapping[str, Unit]) -> None:
+    def _take_up(self, work: Path, units: Mapping[str, Unit]) -> None:
         """Put complete results of an earlier run in their places; remove what is not."""
-        for folder in sorted(self._work.iterdir()):
+        for folder in sorted(work.iterdir()):
             said = result_files(folder)
             unit = units.get(_name_of(folder)) if said is not None else None
             if unit is not None and said is not None and said[0] == unit.digest:
@@ -331,19 +347,47 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+PARTS_WAIT_SECONDS = 30.0
+"""So long a part waits for others that begin at the same moment."""
+
+
 @contextmanager
-def batch_folder(out: Path) -> Iterator[BatchFolder]:
+def batch_folder(out: Path, part: Part | None = None) -> Iterator[BatchFolder]:
     """The output folder, made if it is not there, and kept from other batches; the system lets
     go of it when the process dies. What nothing was begun in is left as it was.
+
+    Args:
+        part: of the batch, and of how many: parts of the same number may be at work at once.
 
     Raises:
         LikenessError: another batch is at work there, or it cannot be written.
     """
     check_output_folder(out)
-    hidden = out / HIDDEN
+    lock = out / HIDDEN / "lock"
     taken = f"Another batch is writing to '{out}'."
-    with only_run(hidden / "lock", hidden / JOURNAL, taken):
-        yield BatchFolder(out)
+    with ExitStack() as held:
+        if part is None:
+            held.enter_context(only_run(lock, out / HIDDEN / JOURNAL, taken))
+            for other in sorted((out / HIDDEN).glob("part-*/lock")):
+                held.enter_context(only_run(other, other, _at_work(other)))
+        else:
+            with only_run(lock, lock, taken, PARTS_WAIT_SECONDS):
+                own = _part_folder(out, part)
+                for other in sorted((out / HIDDEN).glob("part-*/lock")):
+                    if not other.parent.name.endswith(f"-of-{part.of}"):
+                        with only_run(other, other, _at_work(other)):
+                            pass
+                said = f"This part of a batch is being made in '{out}' already."
+                held.enter_context(only_run(own / "lock", own / JOURNAL, said))
+        yield BatchFolder(out, part)
+
+
+def _part_folder(out: Path, part: Part) -> Path:
+    return out / HIDDEN / f"part-{part.number}-of-{part.of}"
+
+
+def _at_work(lock: Path) -> str:
+    return f"'{lock.parent.name}' of a batch is being made in '{lock.parents[2]}'."
 
 
 def write_whole(path: Path, text: str) -> None:

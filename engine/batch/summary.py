@@ -78,6 +78,6 @@ def write_summary(batch: Batch, command: str) -> dict[str, Any]:
     folder: BatchFolder = batch.folder
     said = summary(batch, command)
     lines = [json.dumps(item_record(item)) for item in batch.items.values()]
-    write_whole(folder.out / ITEMS_FILE, "".join(f"{line}\n" for line in lines))
-    write_whole(folder.out / SUMMARY_FILE, json.dumps(said, indent=1) + "\n")
+    write_whole(folder.told / ITEMS_FILE, "".join(f"{line}\n" for line in lines))
+    write_whole(folder.told / SUMMARY_FILE, json.dumps(said, indent=1) + "\n")
     return said

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 from likeness.engine.batch.asked import Asked
-from likeness.engine.batch.folder import HIDDEN, RESULT_FILE, batch_folder, result_files
-from likeness.engine.batch.run import Item
+from likeness.engine.batch.folder import HIDDEN, RESULT_FILE, Part, batch_folder, result_files
+from likeness.engine.batch.names import with_names
+from likeness.engine.batch.run import Batch, Item, Wanted
+from likeness.engine.batch.units import units_of
 from likeness.engine.executor import Unit
 from likeness.engine.types import LikenessError
 
@@ -277,3 +279,31 @@ def test_a_real_full_disk_and_a_real_read_only_one(small_disk: Path, tmp_path: P
         ran(small_disk / "new", asked)
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
     assert ran(out, asked)[1] == []
+
+
+def test_parts_of_a_batch_share_a_folder(
+    asked: list[Asked], out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, but not with a run of all, nor with parts of another number."""
+    monkeypatch.setattr("likeness.engine.batch.folder.PARTS_WAIT_SECONDS", 0.1)
+    with batch_folder(out, Part(1, 2)) as first, batch_folder(out, Part(2, 2)) as second:
+        for folder, few in ((first, asked[:1]), (second, asked[1:2])):
+            units = units_of(with_names(few, out))
+            folder.begin(units, {})
+            Batch(folder, units, Wanted()).run(Bench)
+            assert folder.told == out / HIDDEN / f"part-{1 + (folder is second)}-of-2"
+        for part, said in (
+            (Part(1, 2), "being made in"), (None, "part-1-of-2"), (Part(1, 3), "part-1-of"),
+        ):  # fmt: skip
+            with pytest.raises(LikenessError, match=said), batch_folder(out, part):
+                pass
+        shutil.copytree(out / "a", out / HIDDEN / "part-1-of-2" / "work" / "left")
+        shutil.rmtree(out / "a")  # killed before it was put in its place
+    batch, made = ran(out, asked)
+    assert (made, statuses(batch.items)) == (["c"], "a:done b:done c:failed")
+    with (
+        batch_folder(out),
+        pytest.raises(LikenessError, match="Another batch"),
+        batch_folder(out, Part(1, 2)),
+    ):
+        pass
