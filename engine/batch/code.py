@@ -22,9 +22,8 @@ ROOMS = (
 """Whose modules and tables decide what a build writes; not what only other commands use."""
 
 ELSEWHERE = (
-    "engine/*.py", "engine/evaluation/*.py", "engine/batch/__init__.py", "engine/batch/asked.py",
-    "engine/batch/code.py", "engine/batch/folder.py", "engine/batch/make.py",
-    "engine/batch/units.py", "addon/__init__.py", "addon/blend_file.py", "addon/compat.py",
+    "engine/*.py", "engine/batch/*.py", "engine/evaluation/*.py", "addon/__init__.py",
+    "addon/blend_file.py", "addon/compat.py",
 )  # fmt: skip
 """Others, as patterns."""
 
