@@ -1,0 +1,152 @@
+"""docs/automation.md: what can be copied and pasted from it runs.
+
+The recipes under "In Python" use the package as it is, a real build among them. On the command line
+``likeness`` is :mod:`recipe_stand_in`, whose batches build quickly.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from likeness.addon.cli import cli
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.formats.motion import save_motion
+from likeness.engine.retarget.files import plain_motion
+from likeness.engine.types import JOINT_INDEX
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "automation.md").read_text(encoding="utf-8")
+STAND_IN = Path(__file__).with_name("recipe_stand_in.py")
+
+_PARTS = re.split(r"^### (.+)$", PAGE, flags=re.MULTILINE)
+RECIPES = {
+    title: re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    for title, text in zip(_PARTS[1::2], _PARTS[2::2], strict=True)
+}
+MAKES = {
+    "Every night, what is new": ["avatars/anna/avatar.ply", "avatars/bob/avatar.ply", "logs"],
+    "A cast from a spreadsheet": ["cast/heroes/anna/avatar.spz", "cast/extras/bob/avatar.spz"],
+    "A picture of everybody, in one pose": ["avatars/anna/wave.png", "avatars/bob/wave.png"],
+    "A light copy for the web, and a turntable": ["anna.spz", "turn/frame_0011.png"],
+    "A draft in seconds": ["drafts/anna/avatar.safetensors", "drafts/anna/preview.png"],
+    "Pose, and draw from several sides": ["anna_-60.png", "anna_+0.png", "anna_+180.png"],
+    "A walk for other programs": ["anna_walk.glb", "walk/anna_0000.ply", "walk/anna_0003.ply"],
+    "Splats and mesh as arrays": ["anna_arrays.npz"],
+    "A batch, and a list of what failed": ["failed.csv"],
+}  # fmt: skip
+"""Recipe -> files that are new after it."""
+
+
+def test_every_recipe_is_run() -> None:
+    assert list(RECIPES) == list(MAKES)
+    assert all(len(blocks) == 1 for blocks in RECIPES.values())
+    kinds = [kind for blocks in RECIPES.values() for kind, _ in blocks]
+    assert set(kinds) == {"sh", "python"}
+    assert PAGE.count("```") == 2 * len(kinds), "fences that are no recipe's"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, sample_portrait: Path) -> Path:
+    """Two people and a cat, their avatars, and a walk of four frames."""
+    home = tmp_path_factory.mktemp("recipes")
+    (home / "bin").mkdir()
+    program = home / "bin" / "likeness"
+    program.write_text(f"#!{sys.executable}\nimport runpy, sys\nsys.argv[0] = {str(STAND_IN)!r}\n"
+                       f"runpy.run_path({str(STAND_IN)!r}, run_name='__main__')\n")  # fmt: skip
+    program.chmod(0o755)
+    (home / "portraits").mkdir()
+    with Image.open(sample_portrait) as photo:
+        for name in ("anna", "bob"):
+            photo.convert("RGB").resize((384, 384)).save(home / "portraits" / f"{name}.jpg")
+    Image.new("RGB", (384, 384), "grey").save(home / "portraits" / "cat.jpg")
+    full_pose = np.zeros((4, 55, 3))
+    full_pose[:, JOINT_INDEX["left_hip"], 0] = np.linspace(0, -0.5, 4)
+    body = synthetic_body()
+    body = body.personalised(np.zeros(body.num_betas))
+    walk = plain_motion(full_pose, np.zeros((4, 3)), body.num_expression, 24.0)
+    save_motion(walk, home / "walk.npz", body)
+    done = run(home, "likeness", "batch", "portraits/", "-o", "avatars/", "--no-preview")
+    assert done.returncode == 3, done.stderr
+    return home
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    if command[0] == "likeness":  # subprocess looks it up by this process's own path
+        command = (sys.executable, str(STAND_IN), *command[1:])
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=900,
+        env={**os.environ, "PATH": path},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("title", MAKES)
+def test_recipe(title: str, folder: Path) -> None:
+    ((kind, text),) = RECIPES[title]
+    if sys.platform == "win32" and (kind == "sh" or '["likeness"' in text):
+        pytest.skip("the command's stand-in is a script for a Unix shell")
+    for name in MAKES[title]:
+        assert not (folder / name).exists()
+    shell = [shutil.which("bash") or "bash", "-euo", "pipefail", "-c"]
+    done = run(folder, *(shell if kind == "sh" else [sys.executable, "-c"]), text)
+    assert done.returncode == 0, done.stderr + done.stdout
+    for name in MAKES[title]:
+        assert (folder / name).stat().st_size > 30, name
+    if title == "A draft in seconds":
+        assert re.search(r"[\d,]+ splats, face off by \d", done.stdout)
+    if title == "A batch, and a list of what failed":
+        with (folder / "failed.csv").open(newline="", encoding="utf-8") as file:
+            (failed,) = csv.DictReader(file)
+        assert failed["photo"].endswith("cat.jpg")
+        assert failed["remedy"] == "Choose another photo."
+    if title == "A cast from a spreadsheet":
+        lines = (folder / "cast" / "items.jsonl").read_text(encoding="utf-8").splitlines()
+        options = {one["name"]: one["options"] for one in map(json.loads, lines)}
+        assert options == {"heroes/anna": {"fov": 40.0, "refine": "full"},
+                           "extras/bob": {"refine": "off"}}  # fmt: skip
+
+
+# Commands in the text -----------------------------------------------------------------------
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_STARTS = ("likeness ", ".venv/bin/likeness ", "blender --background --command likeness ",
+           "blender -b --command likeness ", "python -m likeness ")  # fmt: skip
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The arguments of every command of ours in an indented block."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    found = []
+    for line in re.findall(r"^(?:    )+(\S.*)$", text, re.MULTILINE):
+        for start in _STARTS:
+            if line.startswith(start):
+                found.append(shlex.split(line[len(start) :], comments=True))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_the_text_have_the_options_that_there_are(page: Path) -> None:
+    for words in commands(page):
+        if {"...", "…"} & {*words} or not words:
+            continue
+        name, *rest = words
+        command = cli.commands.get(name)
+        assert command is not None, f"{page.name}: likeness {name}"
+        try:
+            command.make_context(name, rest)
+        except click.exceptions.Exit:
+            continue  # it was --help
+        except click.ClickException as error:
+            pytest.fail(f"{page.name}: likeness {shlex.join(words)}: {error.format_message()}")
