@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
-from ..engine.executor import NoMoreError, Unit
+from ..engine.executor import Unit
 from . import serving
 
 SECONDS_BETWEEN_WORDS = 1.0
@@ -17,7 +17,7 @@ def open_maker(request: Mapping[str, Any], say: serving.Say) -> serving.Maker:
     """A maker of portraits; what they share stays open from one to the next (engine/kept.py)."""
     import psutil
 
-    from ..engine.batch.make import OutputError, make
+    from ..engine.batch.make import make
     from .blend_file import write_blend
 
     own = psutil.Process()
@@ -31,10 +31,7 @@ def open_maker(request: Mapping[str, Any], say: serving.Say) -> serving.Maker:
                 told = monotonic()
                 say("progress", key=unit["key"], stage=stage, fraction=round(fraction, 4))
 
-        try:
-            made = make(unit, write_blend, progress)
-        except OutputError as error:
-            raise NoMoreError(error.message, error.remedy) from error
+        made = make(unit, write_blend, progress)
         return {**made, "worker": os.getpid(), "held_mb": round(own.memory_info().rss / 2**20)}
 
     return one

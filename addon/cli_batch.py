@@ -15,6 +15,7 @@ import click
 from ..engine.types import LikenessError
 from .cli_console import (
     Folder,
+    PathOrAddress,
     chosen_cluster,
     command_line,
     pool_options,
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from ..engine.batch.folder import Part
     from ..engine.batch.run import Batch, Item
     from ..engine.executor import Executor
+    from ..engine.stores import Place
     from .ray_crew import Cluster
 
 EXIT_SOME_FAILED = 3
 PATH = click.Path(path_type=Path)
+PLACE = PathOrAddress()
 
 
 class PartOf(click.ParamType):  # type: ignore[type-arg]
@@ -49,10 +52,11 @@ class PartOf(click.ParamType):  # type: ignore[type-arg]
 
 
 @click.command(short_help="Build many avatars, and go on where a run was stopped.")
-@click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=PATH)
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=PLACE)
 @click.option(
-    "-o", "--out", metavar="DIR", required=True, type=Folder(),
-    help="The folder of the results; the same command again goes on with it.",
+    "-o", "--out", metavar="DIR", required=True, type=Folder(addresses=True),
+    help="The folder of the results, or an address (s3://...); the same command again goes on "
+    "with it.",
 )  # fmt: skip
 @click.option(
     "--job", "jobs", metavar="FILE", multiple=True, type=PATH,
@@ -115,8 +119,8 @@ class PartOf(click.ParamType):  # type: ignore[type-arg]
 def batch(
     context: click.Context,
     /,
-    inputs: tuple[Path, ...],
-    out: Path,
+    inputs: tuple[Place, ...],
+    out: Place,
     jobs: tuple[Path, ...],
     part: Part | None,
     resume: bool,
@@ -129,12 +133,13 @@ def batch(
 ) -> None:
     """Build the avatars of many portraits.
 
-    INPUT is a folder (with all in it), a pattern in quotes, or a photo; --job adds a table. Each
+    INPUT is a folder (with all in it), a pattern in quotes, or a photo, also at an address that
+    fsspec reads (s3://...); --job adds a table. Each
     avatar gets a folder in DIR. A run that is stopped at any moment loses nothing that was
     complete. Exit code 3: some portraits failed, the others are complete.
     """
-    from ..engine.batch.folder import batch_folder
     from ..engine.batch.run import FAILED, Batch, Wanted
+    from ..engine.batch.stored import batch_place
     from ..engine.batch.summary import write_summary
     from ..engine.batch.units import units_of
 
@@ -144,7 +149,7 @@ def batch(
     if part is not None:
         portraits, report = portraits[part.number - 1 :: part.of], False
     command = command_line(context)
-    with terminal_progress() as progress, batch_folder(out, part) as folder:
+    with terminal_progress() as progress, batch_place(out, part) as folder:
         units = units_of(portraits, progress)
         folder.begin(units, {"portraits": len(units), "formats": list(wanted.formats)})
         run = Batch(folder, units, wanted)
@@ -195,7 +200,7 @@ def _formats(text: str) -> tuple[str, ...]:
 
 
 def _portraits(
-    inputs: Sequence[Path], jobs: Sequence[Path], out: Path, chosen: dict[str, Any]
+    inputs: Sequence[Place], jobs: Sequence[Path], out: Place, chosen: dict[str, Any]
 ) -> list[Asked]:
     from ..engine.batch.inputs import portraits_in
     from ..engine.batch.names import with_names
@@ -245,7 +250,7 @@ def _printable(text: str) -> str:
     return " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())
 
 
-def _say_end(run: Batch, out: Path, report: bool) -> None:
+def _say_end(run: Batch, out: Place, report: bool) -> None:
     from ..engine.batch.run import DONE, FAILED
 
     counts = run.counts()

@@ -36,8 +36,8 @@ class Number(click.FloatRange):
         return number
 
 
-class Folder(click.Path):
-    """A folder to write to; an empty name, which Python reads as the current folder, is none."""
+class PathOrAddress(click.Path):
+    """A path, or an address as ``s3://bucket/photos``."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
@@ -45,9 +45,33 @@ class Folder(click.Path):
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> Any:
+        from ..engine.stores import Address, is_address
+
+        if is_address(str(value)):
+            return Address(str(value))
+        return super().convert(value, param, context)
+
+
+class Folder(PathOrAddress):
+    """A folder to write to; an empty name, which Python reads as the current folder, is none."""
+
+    def __init__(self, addresses: bool = False) -> None:
+        """
+        Args:
+            addresses: it may also be an address.
+        """
+        super().__init__()
+        self._addresses = addresses
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Any:
         if not str(value).strip():
             self.fail("the name is empty.", param, context)
-        return super().convert(value, param, context)
+        given = super().convert(value, param, context)
+        if not isinstance(given, Path) and not self._addresses:
+            self.fail("is an address; this command writes to a folder.", param, context)
+        return given
 
 
 def pool_options(workers: str, recycle: str, after: int = 50) -> Callable[[Command], Command]:

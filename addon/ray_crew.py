@@ -29,6 +29,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from ..engine.batch.code import code_digest
 from ..engine.executor import Said, Unit
 from ..engine.types import LikenessError
 from ..engine.version import VERSION
@@ -55,7 +56,8 @@ class Post:
         Args:
             setup: JSON of ``request``, ``worker`` (name of the hidden command) or ``command``,
                 ``threads``, ``recycle``, ``seconds`` and ``memory_mb`` (None: this machine's,
-                shared as its cores are), ``common``, ``version``, ``no_gpu``.
+                shared as its cores are), ``common``, ``version``, ``code``,
+                ``no_gpu``.
         """
         self._setup: dict[str, Any] = json.loads(setup)
         self._stopping = threading.Event()
@@ -67,10 +69,13 @@ class Post:
 
     def _trouble(self) -> tuple[str, str] | None:
         said = self._setup
-        if said["version"] != VERSION:
+        if (said["version"], said["code"]) != (VERSION, code_digest()):
+            other = (
+                f"Likeness {VERSION}" if said["version"] != VERSION else "other code of Likeness"
+            )
             return (
-                f"there is Likeness {VERSION}, here {said['version']}",
-                "Install the same version on all machines.",
+                f"there is {other}, where the run was started {said['version']}",
+                "Install the same on all machines.",
             )
         for path in said["common"]:
             if not Path(path).exists():
@@ -204,7 +209,7 @@ class RayCrew:
             "request": dict(request), "worker": worker, "command": list(command),
             "recycle": shape.recycle, "seconds": shape.limits.seconds,
             "memory_mb": shape.limits.memory_mb, "version": VERSION,
-            "common": [str(path) for path in common],
+            "code": code_digest(), "common": [str(path) for path in common],
         }  # fmt: skip
         self._todo: deque[Unit] = deque()
         self._hands: list[_Hand] = []

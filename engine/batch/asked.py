@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..stores import Place
 from ..types import LikenessError
 
 DIRECTIONS = ("any", "front", "back", "left", "right", "side")
@@ -27,8 +28,8 @@ class Asked:
         where: where it was asked for, for messages; empty when as a file itself.
     """
 
-    photo: Path
-    views: tuple[tuple[str, Path], ...] = ()
+    photo: Place
+    views: tuple[tuple[str, Place], ...] = ()
     name: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""

@@ -36,7 +36,8 @@ from uuid import uuid4
 from ..digests import file_sha256
 from ..formats.atomic import whole_file, why
 from ..formats.untrusted import Damaged, parse_json, read_bytes, read_json
-from ..output import check_output_folder, inside, only_run
+from ..output import AVATAR_FILE, check_output_folder, inside, only_run
+from ..stores import Place
 from ..types import LikenessError
 from .units import Unit
 
@@ -204,16 +205,21 @@ class BatchFolder:
         said = result_files(self.result(unit.name))
         return said[1] if said is not None and unit.digest and said[0] == unit.digest else None
 
-    def work_folder(self) -> Path:
+    def work_folder(self) -> Place:
         """A place for a worker to make a result in; it makes the folder itself."""
-        return self._work / f"{self.run}-{uuid4().hex[:12]}"
+        return (self._work / f"{self.run}-{uuid4().hex[:12]}").absolute()
 
-    def place(self, unit: Unit, folder: Path) -> dict[str, dict[str, Any]]:
+    def avatar_of(self, unit: Unit) -> Place:
+        """Where a worker finds the avatar of a unit that is complete."""
+        return (self.result(unit.name) / AVATAR_FILE).absolute()
+
+    def place(self, unit: Unit, folder: Place) -> dict[str, dict[str, Any]]:
         """Put what a worker has made where it belongs; returns the result's files.
 
         Raises:
             LikenessError: it is not complete, or the output folder cannot be written.
         """
+        assert isinstance(folder, Path)
         said = result_files(folder)
         if said is None or said[0] != unit.digest:
             self._check_there()
@@ -248,9 +254,10 @@ class BatchFolder:
         _write_result(target, unit.name, unit.digest, files)
         return files
 
-    def keep_failed(self, unit: Unit, folder: Path) -> None:
+    def keep_failed(self, unit: Unit, folder: Place) -> None:
         """Keep the picture of a photo that has failed, for the report, and its avatar if only a
         file for other programs failed; remove the rest."""
+        assert isinstance(folder, Path)
         said = result_files(folder)
         with self._writing():
             if said is not None and said[0] == unit.digest:

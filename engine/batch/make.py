@@ -15,6 +15,7 @@ import numpy as np
 from safetensors import SafetensorError
 
 from ..evaluation.sheet import Studio, Tile, save_picture
+from ..executor import NoMoreError
 from ..export_files import ExportOptions, export_avatar
 from ..formats.avatar import load_avatar
 from ..imaging.load import load_portrait
@@ -24,6 +25,7 @@ from ..rotations import axis_angle_to_matrix
 from ..stages import build_seconds, peak_memory_mb, whole_progress
 from ..types import Avatar, LikenessError, Progress
 from .folder import RESULT_FILE, VIEWS, result_files, write_result
+from .stored import made_at
 from .units import photo_sha256
 
 VIEW_HEIGHT = 360
@@ -38,6 +40,14 @@ _FULL_WORDS = tuple(f"os error {number})" for number in _FULL)
 
 
 def make(
+    unit: Mapping[str, Any], write_blend: WriteBlend, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Make the files of a unit, whose photos and work folder may be at addresses; see
+    :func:`make_here`."""
+    return made_at(unit, lambda own, tell: make_here(own, write_blend, tell), progress)
+
+
+def make_here(
     unit: Mapping[str, Any], write_blend: WriteBlend, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Make the files of a unit in the folder ``unit["work"]``, ``batch.json`` last.
@@ -88,7 +98,7 @@ def _opened(unit: Mapping[str, Any], work: Path) -> Path | None:
     return Path(unit["avatar"]) if unit["avatar"] else None
 
 
-class OutputError(LikenessError):
+class OutputError(NoMoreError):
     """The output folder cannot be written: no unit could be made now."""
 
 

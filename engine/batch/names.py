@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..output import inside
+from ..stores import Address, Place
 from ..types import LikenessError
 from .asked import Asked
 
@@ -52,7 +53,7 @@ def safe_name(text: str) -> str:
     return "/".join(parts)
 
 
-def with_names(portraits: Sequence[Asked], out: Path) -> list[Asked]:
+def with_names(portraits: Sequence[Asked], out: Place) -> list[Asked]:
     """The portraits with safe names; those that would be the same, or lie in another's folder, get
     their files' endings, and numbers where that is not enough.
 
@@ -82,8 +83,8 @@ def with_names(portraits: Sequence[Asked], out: Path) -> list[Asked]:
     return named
 
 
-def _check_given(one: Asked, out: Path) -> None:
-    inside(out, one.name)
+def _check_given(one: Asked, out: Place) -> None:
+    inside(Path() if isinstance(out, Address) else out, one.name)
     if safe_name(one.name) != one.name:
         raise LikenessError(
             f"{one.where}: {one.name!r} cannot be a folder's name on every system.",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from ..executor import Executor, Said, finished, remaining
 from ..formats.untrusted import read_json
-from ..output import AVATAR_FILE, REPORT_FILE
+from ..output import REPORT_FILE
+from ..stores import Place
 from ..types import Progress
 from .folder import BatchFolder
 from .units import Unit, as_json, same_pictures
@@ -76,7 +76,7 @@ class Batch:
         self.folder, self.wanted = folder, wanted
         self.items = {unit.name: Item(unit) for unit in units}
         self.elapsed = 0.0
-        self._works: dict[str, Path] = {}
+        self._works: dict[str, Place] = {}
         self._under_way: dict[str, float] = {}
         for name, first in same_pictures(units).items():
             self.items[name].warnings.append(f"the same pictures and options as '{first}'")
@@ -139,19 +139,18 @@ class Batch:
             if have is not None and not lacking:
                 self._done(item, have)
                 continue
-            avatar = self.folder.result(unit.name) / AVATAR_FILE
             folder = self.folder.work_folder()
             self._works[unit.name] = folder
             work.append(as_json(
-                unit, work=str(folder.absolute()), formats=lacking, preview=self.wanted.preview,
-                avatar="" if have is None else str(avatar.absolute()),
+                unit, work=str(folder), formats=lacking, preview=self.wanted.preview,
+                avatar="" if have is None else str(self.folder.avatar_of(unit)),
             ))  # fmt: skip
         return work
 
     def _elsewhere(self, unit: Mapping[str, Any]) -> Mapping[str, Any]:
         """The unit with another place to work in: a lost worker may still write to the first."""
         folder = self._works[str(unit["key"])] = self.folder.work_folder()
-        return {**unit, "work": str(folder.absolute())}
+        return {**unit, "work": str(folder)}
 
     def _take(self, item: Item, said: Said) -> None:
         self._under_way.pop(item.unit.name, None)

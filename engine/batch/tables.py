@@ -17,7 +17,7 @@ TOML has options for all, and one table for each portrait::
 
 A line of JSON Lines is an object with what a ``[[portrait]]`` has. A CSV file has a line of names
 first; ``front``, ``back``, ``left``, ``right``, ``side`` and ``any`` are columns of more photos,
-and empty cells say nothing. Paths are relative to the table's folder.
+and empty cells say nothing. Paths are relative to the table's folder; photos may be at addresses.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from ..formats.untrusted import Damaged, parse_json, parsing, read_text, read_toml
+from ..stores import Address, Place, is_address
 from ..types import LikenessError
 from .asked import DIRECTIONS, OPTIONS, Asked, read_options
 
@@ -142,7 +143,7 @@ def _asked(row: Mapping[str, Any], folder: Path, where: str, shared: Mapping[str
     return Asked(photo, tuple(views), name, options, where)
 
 
-def _views(value: Any, folder: Path, where: str) -> Iterator[tuple[str, Path]]:
+def _views(value: Any, folder: Path, where: str) -> Iterator[tuple[str, Place]]:
     """``{back = "b.jpg"}``, ``["b.jpg", "back=b.jpg"]`` or, in one text, ``back=b.jpg; c.jpg``."""
     if value is None:
         return
@@ -173,8 +174,8 @@ def _named(one: Any) -> tuple[str, Any]:
     return "any", one
 
 
-def _path(value: Any, folder: Path, where: str, field: str) -> Path:
+def _path(value: Any, folder: Path, where: str, field: str) -> Place:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         said = "is missing" if value is None else f"must be a path, not {value!r}"
         raise LikenessError(f"{where}: {field} {said}.", "Name a picture file.")
-    return folder / value
+    return Address(value) if is_address(value) else folder / value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from ..digests import file_sha256
 from ..formats.untrusted import Damaged, file_size
+from ..stores import Address, Place, fetched
 from ..types import LikenessError, Progress
 from ..version import VERSION
 from ..weights import ASSETS_VERSION, find_weights
@@ -75,12 +77,14 @@ def _unit(asked: Asked, named: _Named) -> Unit:
     return Unit(asked, hashlib.sha256(text.encode()).hexdigest(), photos)
 
 
-def photo_sha256(path: Path) -> str:
+def photo_sha256(path: Place) -> str:
     """The hash of a photo's file.
 
     Raises:
         LikenessError: it is not there, cannot be read, is no plain file or far too large.
     """
+    if isinstance(path, Address):
+        return _address_sha256(path)
     try:
         size = file_size(path)
         if size > MOST_BYTES:
@@ -93,6 +97,13 @@ def photo_sha256(path: Path) -> str:
         ) from error
     except Damaged as error:
         raise LikenessError(f"'{path}' cannot be read: {error}.", "Name a picture file.") from error
+
+
+def _address_sha256(address: Address) -> str:
+    with tempfile.TemporaryDirectory(prefix="likeness-photo-") as scratch:
+        copy = Path(scratch) / "photo"
+        fetched(address, copy, MOST_BYTES)
+        return file_sha256(copy)
 
 
 class _Named:
