@@ -78,19 +78,28 @@ def test_examples() -> None:
 def test_units_fail_and_are_tried_as_on_the_pool(cluster: None) -> None:
     units: list[Unit] = [
         {"key": "good"}, {"key": "wrong", "wrong": True}, {"key": "crash", "crash": 7},
-        {"key": "slow", "seconds": 60}, {"key": "other"},
+        {"key": "other"},
     ]  # fmt: skip
-    said = said_of(units, Shape(2, 1, limits=Limits(seconds=2.0, memory_mb=None)))
+    said = said_of(units)
     found = ends(said)
     assert {key: (one.kind, one.content["tries"]) for key, one in found.items()} == {
         "good": ("done", 1), "wrong": ("failed", 1), "crash": ("failed", 2),
-        "slow": ("failed", 2), "other": ("done", 1),
+        "other": ("done", 1),
     }  # fmt: skip
     assert found["wrong"].content["remedy"] == "Take a person."
     assert found["crash"].content["reason"].startswith("the worker ended with exit code 7")
-    assert found["slow"].content["reason"] == "it took longer than 2 s"
     assert found["good"].content["threads"] == "1"
     assert next(one for one in said if one.kind == "progress").content == {"fraction": 0.5}
+    assert not programs(COMMAND[1])
+
+
+@needs_ray
+def test_limits_hold_on_every_machine(cluster: None) -> None:
+    units: list[Unit] = [{"key": "slow", "seconds": 60}, {"key": "good"}]
+    limits = Limits(seconds=5.0, memory_mb=None)
+    found = ends(said_of(units, Shape(1, 1, limits=limits), tries=1))
+    assert found["slow"].content["reason"] == "it took longer than 5 s"
+    assert found["good"].kind == "done"
     assert not programs(COMMAND[1])
 
 
