@@ -94,7 +94,8 @@ def _open(path: Path) -> None:
         else:
             bpy.ops.wm.obj_import(filepath=name)
     except Exception as error:  # importers raise whatever their reader raised
-        last = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        said = [x for x in str(error).strip().splitlines() if not x.startswith("Location: ")]
+        last = said[-1] if said else type(error).__name__
         raise LikenessError(f"'{path}' cannot be opened ({last}).", REMEDY) from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -39,7 +38,7 @@ def convert(character: Path, out: Path, verbose: bool) -> None:
     click.echo(f"{character} -> {out}", err=True)
     with terminal_progress() as progress:
         progress("open", 0.0, "opening the file in Blender")
-        report = convert_to_folder(_read(character), character, out, progress)
+        report = convert_to_folder(read_in_blender(character), character, out, progress)
     for line in report["notes"] + report["warnings"]:
         click.echo(f"  warning: {line}", err=True)
     if verbose:
@@ -63,10 +62,30 @@ def summary(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _read(path: Path) -> Any:
-    """The character, opened in this process if it is Blender, else in another."""
+READ_SECONDS = 1800.0
+"""That Blender may take to open a character."""
+
+LEAST_READ_MB, MB_FOR_EACH = 6144.0, 40.0
+"""Memory that it may take: for any file, and more for each MB of it. A broken file can announce
+more than any machine has, and Blender believes it."""
+
+
+def read_in_blender(
+    path: Path, seconds: float = READ_SECONDS, memory_mb: float | None = None
+) -> Any:
+    """The character in a file, opened in this process if it is Blender, else in another.
+
+    Args:
+        seconds, memory_mb: that the other process may take; what the file's size needs, at most
+            the machine's, if not given.
+
+    Raises:
+        LikenessError: Blender is not there, cannot open the file, or takes more than it may.
+    """
     from ..engine.characters.character import load_character
     from .characters import read_character
+    from .crew import share_mb
+    from .watched import TooMuchError, run_watched
 
     with tempfile.TemporaryDirectory(prefix="likeness-") as folder:
         if "bpy" in sys.modules:
@@ -78,10 +97,17 @@ def _read(path: Path) -> Any:
                 "Run 'pip install bpy==4.5.15', or 'blender --command likeness convert ...'.",
             )
         # A process of its own: bpy keeps one scene, and its exit is not always clean.
-        done = subprocess.run(
-            [sys.executable, "-m", f"{__package__}.characters", str(path.absolute()), folder],
-            check=False, capture_output=True, text=True, errors="replace",
-        )  # fmt: skip
+        command = [sys.executable, "-m", f"{__package__}.characters", str(path.absolute()), folder]
+        if memory_mb is None:
+            needed = LEAST_READ_MB + MB_FOR_EACH * path.stat().st_size / 2**20
+            memory_mb = min(share_mb(1.0), needed)
+        try:
+            done = run_watched(command, seconds, memory_mb)
+        except TooMuchError as error:
+            raise LikenessError(
+                f"Blender could not read '{path}': {error}.",
+                "Open it in Blender, simplify it, and save it as .blend.",
+            ) from error
         if done.returncode:
             lines = (done.stderr or done.stdout).strip().splitlines()
             said = [line[len("likeness: ") :] for line in lines if line.startswith("likeness: ")]

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.executor import Executor, Said, Unit, span
 from ..engine.types import LikenessError
+from . import watched
 from .jobs import site_paths
 from .serving import MORE_MEMORY
 
@@ -33,7 +34,6 @@ STARTS = 4
 """So many workers in a row that die before they are ready end the run."""
 
 GRACE_SECONDS = 3.0
-WATCH_SECONDS = 0.5
 _LOG_LINES = 40
 _ENDED = {"type": "ended"}
 
@@ -225,20 +225,7 @@ class Hand:
 
     def memory_mb(self) -> float:
         """Memory that it and the programs that it has started hold now; 0 when it is gone."""
-        import psutil
-
-        try:
-            own = psutil.Process(self._process.pid)
-            family = [own, *own.children(recursive=True)]
-        except psutil.Error:
-            return 0.0
-        held = 0.0
-        for one in family:
-            try:
-                held += one.memory_info().rss
-            except psutil.Error:
-                continue  # it has ended in between
-        return held / 2**20
+        return watched.held_mb(self._process.pid)
 
     def check(self, limits: Limits) -> None:
         """End it if it is beyond what it may take; the verdict is then its last word."""
@@ -256,18 +243,7 @@ class Hand:
 
     def kill(self) -> None:
         """End it and the programs that it has started, now."""
-        import psutil
-
-        try:
-            children = psutil.Process(self._process.pid).children(recursive=True)
-        except psutil.Error:
-            children = []
-        self._process.kill()
-        for child in children:
-            try:
-                child.kill()
-            except psutil.Error:
-                continue  # it has ended in between
+        watched.kill(self._process)
 
     def last_words(self) -> tuple[str, str]:
         """How it ended, in a few words, and what can be done about it."""
@@ -364,7 +340,7 @@ class Crew:
                 hand.give(self._todo.popleft())
 
     def _watch(self) -> None:
-        if monotonic() - self._watched < WATCH_SECONDS:
+        if monotonic() - self._watched < watched.WATCH_SECONDS:
             return
         self._watched = monotonic()
         for hand in self._hands:

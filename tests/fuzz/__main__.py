@@ -102,8 +102,9 @@ def _one(
         path.write_bytes(target.mutations[victim.suffix](path.read_bytes(), rng))
     entry = copy if target.whole else path
     outcome = run(
-        lambda: (target.read(entry, out), None)[1], work, arguments.timeout, target.memory
-    )
+        lambda: (target.read(entry, out), None)[1], work,
+        max(arguments.timeout, target.seconds), target.memory,
+    )  # fmt: skip
     left = sorted(p.name for p in out.rglob("*"))
     hidden = [name for name in left if name.startswith(".") or ".part" in name or ".tmp" in name]
     if (work / MARKER).exists():

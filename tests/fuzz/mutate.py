@@ -193,6 +193,28 @@ def npz(data: bytes, rng: Random) -> bytes:
     return out.getvalue()
 
 
+def torch_zip(data: bytes, rng: Random) -> bytes:
+    """What torch saves: an archive of a pickle and of numbers. The pickle is changed, or is one
+    that opens a file, with right checksums."""
+    if rng.random() < 0.2:
+        return mutated(data, rng)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    (pickled,) = (name for name in members if name.endswith("data.pkl"))
+    if rng.random() < 0.3:
+        members[pickled] = PICKLE
+    elif rng.random() < 0.6:
+        members[pickled] = mutated(members[pickled], rng)
+    else:
+        name = rng.choice(sorted(members))
+        members[name] = mutated(members[name], rng)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
 def npy(data: bytes, rng: Random) -> bytes:
     """An .npy with other values, another shape or type, a header that lies, or a pickle."""
     kind = rng.random()
@@ -352,6 +374,22 @@ def png(data: bytes, rng: Random) -> bytes:
         out += struct.pack(">I", len(content)) + name + content
         out += struct.pack(">I", zlib.crc32(name + content))
     return out
+
+
+def glb(data: bytes, rng: Random) -> bytes:
+    """A binary glTF whose JSON or buffer is changed, with right lengths."""
+    if rng.random() < 0.25:
+        return mutated(data, rng)
+    size = int.from_bytes(data[12:16], "little")
+    told, rest = data[20 : 20 + size], data[28 + size :]
+    if rng.random() < 0.7:
+        told = json_text(told, rng)
+        told += b" " * (-len(told) % 4)
+    else:
+        rest = mutated(rest, rng)
+    chunks = struct.pack("<I", len(told)) + b"JSON" + told
+    chunks += struct.pack("<I", len(rest)) + b"BIN\0" + rest
+    return b"glTF" + struct.pack("<II", 2, 12 + len(chunks)) + chunks
 
 
 def tar(inner: Callable[[str], Mutation]) -> Mutation:

@@ -235,6 +235,51 @@ def characters(folder: Path) -> None:
     save_rig(Rig(("hips", "head"), rng.normal(size=(2, 3)), rng.normal(size=(2, 3))), folder)
 
 
+def character_files(folder: Path) -> None:
+    """A box with a picture and two bones, as programs of others save it."""
+    import bpy
+    from mathutils import Vector
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.mesh.primitive_cube_add(size=1.0)
+    box = bpy.context.object
+    picture = bpy.data.images.new("colour", 8, 8)
+    picture.pixels.foreach_set(np.linspace(0, 1, 256).astype(np.float32))
+    picture.pack()
+    surface = bpy.data.materials.new("skin")
+    surface.use_nodes = True
+    nodes = surface.node_tree.nodes
+    texture = nodes.new("ShaderNodeTexImage")
+    texture.image = picture
+    surface.node_tree.links.new(
+        texture.outputs["Color"], nodes["Principled BSDF"].inputs["Base Color"]
+    )
+    box.data.materials.append(surface)
+    bpy.ops.object.armature_add()
+    rig = bpy.context.object
+    bpy.ops.object.mode_set(mode="EDIT")
+    bone = rig.data.edit_bones.new("head")
+    bone.head, bone.tail = Vector((0, 0, 1)), Vector((0, 0, 1.3))
+    bpy.ops.object.mode_set(mode="OBJECT")
+    box.parent = rig
+    box.modifiers.new("rig", "ARMATURE").object = rig
+    box.vertex_groups.new(name="head").add(range(8), 1.0, "REPLACE")
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "d.blend"), compress=False)
+    bpy.ops.export_scene.gltf(filepath=str(folder / "a.glb"))
+    bpy.ops.export_scene.fbx(filepath=str(folder / "b.fbx"))
+    bpy.ops.wm.obj_export(filepath=str(folder / "c.obj"))
+
+
+def backbones(folder: Path) -> None:
+    """Weights of a perceptual loss, as torch saves them and as safetensors."""
+    import torch
+    from safetensors.numpy import save_file
+
+    arrays = {"features.0.weight": np.ones((4, 3, 3, 3), np.float32)}
+    torch.save({name: torch.from_numpy(a) for name, a in arrays.items()}, folder / "a.pth")
+    save_file(arrays, folder / "b.safetensors")
+
+
 def garments(folder: Path) -> None:
     """A garment in MakeHuman's format."""
     (folder / "g.obj").write_text("\n".join(

@@ -23,7 +23,8 @@ class Target:
         mutations: by suffix; other files stay as they are.
         modules: imported once, before the children are forked.
         whole: ``read`` takes the folder. needs: packages without which it is left out.
-        memory: bytes that a child may take.
+        memory: bytes that a child may take. seconds: that it may take, where that is more than of
+            the others: what starts another program, which has limits of its own.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Target:
     whole: bool = False
     needs: tuple[str, ...] = ()
     memory: int = 3 * GIB
+    seconds: float = 0.0
 
     @property
     def available(self) -> bool:
@@ -165,6 +167,23 @@ def _character(folder: Path, out: Path) -> None:
     from likeness.engine.characters.character import in_metres, load_character, surface_of
 
     surface_of(in_metres(load_character(folder, "x.blend")))
+
+
+def _character_file(path: Path, out: Path) -> None:
+    """Opened by Blender in a process of its own."""
+    from likeness.addon.cli_convert import read_in_blender
+    from likeness.engine.characters.character import in_metres, surface_of
+
+    surface_of(in_metres(read_in_blender(path, CHARACTER_SECONDS, 3000.0)))
+
+
+CHARACTER_SECONDS = 100.0
+
+
+def _backbone(path: Path, out: Path) -> None:
+    from likeness.engine.training.perceptual import _read
+
+    _read(path)
 
 
 def _garment(folder: Path, out: Path) -> None:
@@ -320,6 +339,14 @@ TARGETS: tuple[Target, ...] = (
     Target("spz", seeds.spz, _spz, {".spz": mutate.gzipped}, (ENGINE + "formats.spz",)),
     Target("character", seeds.characters, _character, {**ARRAYS, ".png": mutate.png},
            (ENGINE + "characters.character",), whole=True),
+    Target("character file", seeds.character_files, _character_file,
+           {".blend": mutate.mutated, ".fbx": mutate.mutated, ".glb": mutate.glb,
+            ".obj": mutate.text},
+           ("likeness.addon.cli_convert", ENGINE + "characters.character"), needs=("bpy",),
+           memory=12 * GIB, seconds=CHARACTER_SECONDS + 20),
+    Target("backbone", seeds.backbones, _backbone,
+           {".pth": mutate.torch_zip, ".safetensors": mutate.safetensors},
+           (ENGINE + "training.perceptual",), needs=("torch",)),
     Target("garment", seeds.garments, _garment,
            {**dict.fromkeys((".obj", ".mhclo", ".mhmat"), mutate.text), ".png": mutate.png},
            (ENGINE + "people.asset_files",), whole=True),
