@@ -368,14 +368,14 @@ def check_ray() -> None:
         raise LikenessError(
             "--cluster needs Likeness as a Python package on all machines; Blender's extension is "
             "none.",
-            "Install it with 'pip install likeness[cluster]', or leave out --cluster.",
+            "Install it (docs/farm.md), or leave out --cluster.",
         )
     try:
         import ray  # noqa: F401
     except ImportError as error:
         raise LikenessError(
             "--cluster needs the package 'ray', which is not installed.",
-            "Install the extra 'cluster': pip install 'likeness[cluster]'.",
+            "Install the extra 'cluster': pip install -e '.[cluster]' in the project's folder.",
         ) from error
 
 

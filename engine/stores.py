@@ -91,7 +91,7 @@ class Store:
         except ImportError as error:
             raise LikenessError(
                 f"'{address}' needs the package 'fsspec', which is not installed.",
-                "Install the extra 'cluster': pip install 'likeness[cluster]'.",
+                "Install the extra 'cluster': pip install -e '.[cluster]' in the project's folder.",
             ) from error
         with self._told():
             self._system, root = fsspec.core.url_to_fs(str(address))

@@ -199,7 +199,7 @@ def test_without_ray_it_says_what_to_install(
     out = ("-o", str(tmp_path / "out"), "--cluster", "auto")
     for words in (["batch", str(tmp_path)], ["synth", "--subjects", "1"]):
         assert main([*words, *out]) == 2
-        assert "pip install 'likeness[cluster]'" in capsys.readouterr().err
+        assert "pip install -e '.[cluster]'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert main(["batch", str(tmp_path), "-o", str(tmp_path / "out"), "--gpu-share", "0.5"]) == 2
     assert "--gpu-share is for workers on a cluster" in capsys.readouterr().err

@@ -197,5 +197,5 @@ def test_what_cannot_be_reached_is_said(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(NoMoreError, match="no address that is read"):
         worker(unit)
     monkeypatch.setitem(sys.modules, "fsspec", None)
-    with pytest.raises(LikenessError, match=r"pip install 'likeness\[cluster\]'"):
+    with pytest.raises(LikenessError, match=r"pip install -e '\.\[cluster\]'"):
         Store(Address("memory://x"))
