@@ -270,6 +270,36 @@ def character_files(folder: Path) -> None:
     bpy.ops.wm.obj_export(filepath=str(folder / "c.obj"))
 
 
+def subjects(folder: Path) -> None:
+    """What 'likeness convert' wrote."""
+    from likeness.engine.body import load_body
+    from likeness.engine.characters.convert import BODY_FILE, SUBJECT_FILE, VERSION
+    from likeness.engine.weights import asset_path
+
+    body = load_body(asset_path("body"))
+    characters(folder)
+    (folder / "rig.npz").unlink(missing_ok=True)
+    about = {"version": VERSION, "fits": True, "source": "x.glb", "sha256": "0" * 64}
+    (folder / SUBJECT_FILE).write_text(json.dumps(about))
+    np.savez(folder / BODY_FILE, betas=np.zeros(body.num_betas), full_pose=np.zeros((55, 3)),
+             transl=np.zeros(3), expression=np.zeros(body.num_expression))  # fmt: skip
+
+
+def batches(folder: Path) -> None:
+    """A batch that is complete."""
+    from ..engine.batch.bench import photos, ran
+
+    ran(folder / "out", photos(folder / "in", a="anna", b="hands", c="cat"))
+
+
+def weights(folder: Path) -> None:
+    """A network's."""
+    from safetensors.numpy import save_file
+
+    arrays = {"weight": np.ones((3, 2), np.float32), "bias": np.ones(3, np.float32)}
+    save_file(arrays, folder / "decoder.safetensors")
+
+
 def backbones(folder: Path) -> None:
     """Weights of a perceptual loss, as torch saves them and as safetensors."""
     import torch

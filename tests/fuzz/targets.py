@@ -180,6 +180,35 @@ def _character_file(path: Path, out: Path) -> None:
 CHARACTER_SECONDS = 100.0
 
 
+def _subject(folder: Path, out: Path) -> None:
+    from likeness.engine.characters.convert import load_subject
+
+    load_subject(folder)
+
+
+def _batch(folder: Path, out: Path) -> None:
+    """A batch goes on in a folder of which a file is damaged: what is not whole is made again."""
+    from likeness.engine.batch.page import write_report
+    from likeness.engine.batch.summary import write_summary
+
+    from ..engine.batch.bench import journal, photos, ran
+
+    batch, _ = ran(folder / "out", photos(folder / "in", a="anna", b="hands", c="cat"))
+    counts = batch.counts()
+    if (counts["done"], counts["failed"]) != (2, 1):
+        raise AssertionError(f"{counts} is not what there is")
+    write_summary(batch, "likeness batch")
+    write_report(batch, "likeness batch")
+    journal(folder / "out")
+
+
+def _weights(path: Path, out: Path) -> None:
+    import torch
+    from likeness.engine.network.files import load_weights
+
+    load_weights(torch.nn.Linear(2, 3), path)
+
+
 def _backbone(path: Path, out: Path) -> None:
     from likeness.engine.training.perceptual import _read
 
@@ -344,6 +373,14 @@ TARGETS: tuple[Target, ...] = (
             ".obj": mutate.text},
            ("likeness.addon.cli_convert", ENGINE + "characters.character"), needs=("bpy",),
            memory=12 * GIB, seconds=CHARACTER_SECONDS + 20),
+    Target("subject", seeds.subjects, _subject,
+           {**ARRAYS, ".json": mutate.json_text, ".png": mutate.png},
+           (ENGINE + "characters.convert",), whole=True),
+    Target("batch", seeds.batches, _batch,
+           {".json": mutate.json_text, ".jsonl": mutate.json_text},
+           (ENGINE + "batch.run", ENGINE + "batch.page", "jinja2"), whole=True),
+    Target("network weights", seeds.weights, _weights, {".safetensors": mutate.safetensors},
+           (ENGINE + "network.files", "torch"), needs=("torch",)),
     Target("backbone", seeds.backbones, _backbone,
            {".pth": mutate.torch_zip, ".safetensors": mutate.safetensors},
            (ENGINE + "training.perceptual",), needs=("torch",)),
