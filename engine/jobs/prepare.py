@@ -32,11 +32,11 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     from ..scene_files import save_scene_avatar, scene_avatar
 
     channel.progress("prepare", 0.0, "reading the avatar")
-    avatar = load_avatar(Path(request["avatar"]))
     photo = Path(request["photo"]) if request["photo"] else None
-    channel.progress("prepare", 0.1, "making it ready for Blender")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
+        avatar = load_avatar(Path(request["avatar"]))
+        channel.progress("prepare", 0.1, "making it ready for Blender")
         scene = scene_avatar(avatar, photo)
     save_scene_avatar(scene, Path(request["output"]))
     channel.progress("prepare", 1.0, "")

@@ -17,6 +17,7 @@ from likeness.engine.formats import avatar_versions
 from likeness.engine.formats.avatar import avatar_from_bytes, load_avatar, save_avatar
 from likeness.engine.formats.avatar_versions import VERSION, as_text
 from likeness.engine.gaussians import pose_avatar
+from likeness.engine.jobs import prepare
 from likeness.engine.render import render_camera
 from likeness.engine.types import (
     NUM_JOINTS,
@@ -237,7 +238,14 @@ def test_a_version_that_is_none(saved, version):
     assert caught.value.remedy
 
 
-def test_a_newer_minor_version_is_read_with_a_note(avatar, saved):
+class Quiet:
+    """A worker's channel that nobody listens to."""
+
+    def progress(self, *_):
+        """Said to nobody."""
+
+
+def test_a_newer_minor_version_is_read_with_a_note(avatar, saved, tmp_path):
     """What it adds may be anything: a tensor, a key of the header."""
     with safe_open(saved, framework="np") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -250,6 +258,9 @@ def test_a_newer_minor_version_is_read_with_a_note(avatar, saved):
         again = load_avatar(saved)
     np.testing.assert_array_equal(again.gaussians.triangle, avatar.gaussians.triangle)
     assert again.provenance == avatar.provenance
+    request = {"avatar": str(saved), "photo": None, "output": str(tmp_path / "scene.npz")}
+    told = prepare.run(request, Quiet())  # Blender's user is told as well
+    assert "newer than" in told["warnings"][0]
 
 
 def test_a_file_of_the_first_version_becomes_one_of_today(avatar, saved, tmp_path):
