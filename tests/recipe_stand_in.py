@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from likeness.addon import cli, crew, serving
-from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.pipeline import BuildOptions, BuildResult
-from likeness.engine.types import Avatar, BoundGaussians, LikenessError, Pose
+
+if TYPE_CHECKING:
+    from likeness.engine.pipeline import BuildOptions, BuildResult
+    from likeness.engine.types import Avatar
 
 WORKER = "batch-worker"
 
@@ -18,7 +19,9 @@ WORKER = "batch-worker"
 def person(seed: int = 0) -> Avatar:
     """A person of boxes under 3,000 splats, on the floor, 2.6 m before the camera."""
     import numpy as np
+    from likeness.engine.body.synthetic import synthetic_body
     from likeness.engine.cameras import photo_camera
+    from likeness.engine.types import Avatar, BoundGaussians, Pose
 
     rng = np.random.default_rng(seed)
     body = synthetic_body(seed)
@@ -44,7 +47,8 @@ def quick(photo: Path, options: BuildOptions, progress: Any, *others: Any) -> Bu
     """What takes the place of :func:`likeness.engine.pipeline.build_avatar`."""
     import numpy as np
     from likeness.engine.imaging.load import load_portrait
-    from likeness.engine.types import Matte
+    from likeness.engine.pipeline import BuildResult
+    from likeness.engine.types import LikenessError, Matte
 
     portrait = load_portrait(photo)
     if portrait.rgb.std() < 0.01:

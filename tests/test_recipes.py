@@ -1,7 +1,7 @@
 """docs/automation.md: what can be copied and pasted from it runs.
 
-The recipes under "In Python" use the package as it is, a real build among them. On the command line
-``likeness`` is :mod:`recipe_stand_in`, whose batches build quickly.
+The recipes under "In Python" use the package as it is, a real build among them. On the command
+line ``likeness`` is ``recipe_stand_in.py``, whose batches build quickly.
 """
 
 from __future__ import annotations
@@ -83,29 +83,43 @@ def folder(tmp_path_factory: pytest.TempPathFactory, sample_portrait: Path) -> P
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     if command[0] == "likeness":  # subprocess looks it up by this process's own path
         command = (sys.executable, str(STAND_IN), *command[1:])
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False, timeout=900,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path_with(folder)},
     )  # fmt: skip
 
 
+def path_with(folder: Path) -> str:
+    return f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+
+
+def run_python(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe as a program, but in this process, which has loaded the engine already."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", path_with(folder))
+    exec(compile(text, "docs/automation.md", "exec"), {"__name__": "__main__"})
+
+
 @pytest.mark.parametrize("title", MAKES)
-def test_recipe(title: str, folder: Path) -> None:
+def test_recipe(
+    title: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     ((kind, text),) = RECIPES[title]
     if sys.platform == "win32" and (kind == "sh" or '["likeness"' in text):
         pytest.skip("the command's stand-in is a script for a Unix shell")
     for name in MAKES[title]:
         assert not (folder / name).exists()
-    shell = [shutil.which("bash") or "bash", "-euo", "pipefail", "-c"]
-    done = run(folder, *(shell if kind == "sh" else [sys.executable, "-c"]), text)
-    assert done.returncode == 0, done.stderr + done.stdout
+    if kind == "sh":
+        done = run(folder, shutil.which("bash") or "bash", "-euo", "pipefail", "-c", text)
+        assert done.returncode == 0, done.stderr + done.stdout
+    else:
+        run_python(text, folder, monkeypatch)
     for name in MAKES[title]:
         assert (folder / name).stat().st_size > 30, name
     if title == "A draft in seconds":
-        assert re.search(r"[\d,]+ splats, face off by \d", done.stdout)
+        assert re.search(r"[\d,]+ splats, face off by \d", capfd.readouterr().out)
     if title == "A batch, and a list of what failed":
         with (folder / "failed.csv").open(newline="", encoding="utf-8") as file:
             (failed,) = csv.DictReader(file)
