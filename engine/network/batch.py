@@ -14,8 +14,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..types import BoundGaussians, FloatArray, LikenessError
 from .config import DecoderConfig
+from .context import head_channels
 from .grids import UVGrids
-from .inputs import NetworkInputs, color_patches, lift_channels
+from .inputs import NetworkInputs, color_patches
 
 
 class Attributes(NamedTuple):
@@ -41,7 +42,7 @@ class Batch:
         images: [B, P, 3, S, S]. core_xy: [B, P, Nc, 2], core_seen: [B, P, Nc] 0 or 1;
             shell_xy: [B, P, Ns, 2], shell_seen: [B, P, Ns]: see ``PhotoInputs``.
         patches: [B, Tc, p * p * 4] colours of the tokens' texels.
-        uv: [B, N, 2]. lift: [B, N, 17], see ``lift_channels``. base: what the residuals count
+        uv: [B, N, 2]. lift: [B, N, 48], see ``head_channels``. base: what the residuals count
             from. counts: how many of the N each person has; the rest is zero.
     """
 
@@ -103,7 +104,7 @@ def collate(
         photos("core_xy"), photos("core_seen"), photos("shell_xy"), photos("shell_seen"),
         torch.from_numpy(np.stack(patches).astype(np.float32)),
         padded([person.uv for person in people]),
-        padded([lift_channels(person.base, person.facing) for person in people]),
+        padded([head_channels(person, grids) for person in people]),
         Attributes(
             *(padded([getattr(p.base, name) for p in people]) for name in Attributes._fields)
         ),

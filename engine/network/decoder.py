@@ -4,7 +4,8 @@ Core and shell cells are tokens. The core's get a sinusoidal code of where they 
 canonical body, the shell's are learned from Gaussian noise; both are projected to the model's
 width and pass self-attention layers together. Each core token then unfolds into a patch of the
 attribute map. Every Gaussian reads the map at its own place in the atlas, is told what it is
-before the network, and five heads of two layers say what to change:
+before the network and what the rest of the person looks like (``context.py``), and five heads of
+two layers say what to change:
 
 =========  ==  ======================================================  =======================
 head       n   meaning of its numbers x                                 at the start (x = 0)
@@ -34,8 +35,8 @@ from torch.utils.checkpoint import checkpoint
 
 from .batch import Attributes
 from .config import DecoderConfig
+from .context import HEAD_CHANNELS
 from .grids import UVGrids
-from .inputs import LIFT_CHANNELS
 
 TOKEN_STD = 0.02  # of the Gaussian noise that shell tokens and embeddings begin as
 HEADS = {"color": 3, "opacity": 1, "offset": 3, "rotation": 3, "scale": 2}
@@ -76,7 +77,7 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.unpatchify = nn.Linear(width, config.patch**2 * config.map_channels)
         self.heads = nn.ModuleDict(
-            {name: Head(config.map_channels + LIFT_CHANNELS, config.head_hidden, count)
+            {name: Head(config.map_channels + HEAD_CHANNELS, config.head_hidden, count)
              for name, count in HEADS.items()}
         )  # fmt: skip
 
@@ -96,7 +97,8 @@ class Decoder(nn.Module):
         Args:
             core: [B, Tc, C] scattered features, zero where nothing was seen; core_known: [B, Tc]
                 0 or 1. shell: [B, Ts, C], shell_known: [B, Ts].
-            patches: [B, Tc, p * p * 4]. uv: [B, N, 2] 0..1. lift: [B, N, 17].
+            patches: [B, Tc, p * p * 4]. uv: [B, N, 2] 0..1.
+            lift: [B, N, 48] of :func:`.context.head_channels`.
             base: what the residuals count from, float32.
         """
         tokens = self.tokens(core, core_known, shell, shell_known, patches)

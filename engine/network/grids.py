@@ -5,11 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ..body import Body
 from ..dual_uv.sampling import SurfaceSamples, surface_samples
 from ..types import FloatArray, IntArray
 from .config import DecoderConfig
+
+LIMBS = ("face", "scalp", "neck", "torso", "arm", "hand", "leg", "foot")
+"""What the surface is told apart into for the heads; ears go with the neck, eyes and the mouth with
+the face."""
+
+_LIMB_OF = {"ear": "neck"} | dict.fromkeys(
+    ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue", "lips", "eyelid"), "face"
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,9 @@ class UVGrids:
         position: [Tc, 3] metres: where the core tokens lie on the template, the canonical
             position map (supplement A.1).
         places: [F, 3, 2] where the corners of the body's triangles lie in the atlas (v down).
+        texel_place: [M, M, 3] float32 metres, texel_normal: [M, M, 3] float32 and texel_limb:
+            [M, M] int8 index into LIMBS: the template at each texel of the attribute map; texels
+            beside all charts have the nearest one's.
     """
 
     core: SurfaceSamples
@@ -34,6 +46,9 @@ class UVGrids:
     shell_token: IntArray
     position: FloatArray
     places: FloatArray
+    texel_place: FloatArray
+    texel_normal: FloatArray
+    texel_limb: IntArray
 
 
 def uv_grids(body: Body, config: DecoderConfig) -> UVGrids:
@@ -62,7 +77,31 @@ def uv_grids(body: Body, config: DecoderConfig) -> UVGrids:
         core, shell, core_cells, shell_cells, core_token,
         np.searchsorted(shell_cells, shell_cell), position.astype(np.float32),
         np.asarray(body.atlas_vt)[body.atlas_ft].astype(np.float32),
+        *_texel_maps(body, texels),
     )  # fmt: skip
+
+
+def _texel_maps(body: Body, texels: SurfaceSamples) -> tuple[FloatArray, FloatArray, IntArray]:
+    """``texel_place``, ``texel_normal`` and ``texel_limb`` of a grid."""
+    rest = np.asarray(body.v_template, np.float64)
+    a, b, c = (rest[body.f[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    names = [_LIMB_OF.get(name, name) for name in body.part_names]
+    limb = np.array([LIMBS.index(n) if n in LIMBS else LIMBS.index("torso") for n in names])
+    side = texels.size
+    source = np.full((side, side), -1)
+    source[texels.row, texels.col] = np.arange(len(texels.row))
+    row, col = ndimage.distance_transform_edt(
+        source < 0, return_distances=False, return_indices=True
+    )
+    nearest = source[row, col]
+    triangle = texels.triangle[nearest]
+    return (
+        texels.points(rest, body.f)[nearest].astype(np.float32),
+        normal[triangle].astype(np.float32),
+        limb[body.face_part[triangle]].astype(np.int8),
+    )
 
 
 def _means(points: FloatArray, token: IntArray, count: int) -> FloatArray:

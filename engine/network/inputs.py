@@ -233,7 +233,7 @@ def color_patches(color_map: FloatArray, grids: UVGrids, patch: int) -> FloatArr
 
 
 LIFT_CHANNELS = 17
-"""Numbers that the heads are told of each Gaussian of the lift, see :func:`lift_channels`."""
+"""Numbers of :func:`lift_channels`."""
 
 
 def lift_channels(base: BoundGaussians, facing: FloatArray) -> FloatArray:

@@ -29,10 +29,10 @@ from ..types import LikenessError
 from ..weights import asset_path
 from .batch import Attributes
 from .config import DecoderConfig
+from .context import HEAD_CHANNELS
 from .decoder import Decoder
 from .files import DECODER_FILE, ENCODER_FILE, load_network
 from .grids import UVGrids
-from .inputs import LIFT_CHANNELS
 from .model import Network
 from .runtime import (
     ATTRIBUTES,
@@ -115,7 +115,7 @@ def decoder_example(
     return (
         normal(core, config.features) * core_known[..., None], core_known,
         normal(shell, config.features) * shell_known[..., None], shell_known,
-        uniform(core, 4 * config.patch**2), uniform(count, 2), normal(count, LIFT_CHANNELS),
+        uniform(core, 4 * config.patch**2), uniform(count, 2), normal(count, HEAD_CHANNELS),
         0.01 * normal(count, 3), nn.functional.normalize(normal(count, 4), dim=-1),
         0.001 + 0.01 * uniform(count, 3), uniform(count), uniform(count, 3),
     )  # fmt: skip

@@ -31,8 +31,9 @@ from .config import (
     from_json,
     load_config,
 )
+from .context import HEAD_CHANNELS, head_channels
 from .grids import UVGrids, uv_grids
-from .inputs import LIFT_CHANNELS, NetworkInputs, color_patches, lift_channels
+from .inputs import NetworkInputs, color_patches
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -41,8 +42,8 @@ ENCODER_ONNX, DECODER_ONNX = "encoder.onnx", "decoder.onnx"
 NOTE = "likeness"
 """Key of the files' metadata under which the export says what they were made from."""
 
-VERSION = 1
-"""Of the ONNX files: what their inputs mean (``inputs.lift_channels`` among them). Raise it when
+VERSION = 2
+"""Of the ONNX files: what their inputs mean (``context.head_channels`` among them). Raise it when
 that changes, so that a network is not given what it has not learned from."""
 
 ATTRIBUTES = ("offset", "quats", "scales", "opacities", "colors")
@@ -306,7 +307,7 @@ def _expected_sizes(config: NetworkConfig, grids: UVGrids) -> dict[str, list[int
         "shell_known": [shell],
         "patches": [core, decoder.patch**2 * 4],
         "uv": [n, 2],
-        "lift": [n, LIFT_CHANNELS],
+        "lift": [n, HEAD_CHANNELS],
         **each,
         **{f"base_{name}": size for name, size in each.items()},
     }
@@ -335,7 +336,7 @@ def decoder_inputs(
         "shell_known": shell_known,
         "patches": color_patches(inputs.color_map, grids, config.decoder.patch),
         "uv": inputs.uv,
-        "lift": lift_channels(inputs.base, inputs.facing),
+        "lift": head_channels(inputs, grids),
         **{f"base_{name}": getattr(inputs.base, name) for name in ATTRIBUTES},
     }
     return {name: np.ascontiguousarray(v[None], np.float32) for name, v in fed.items()}

@@ -17,6 +17,7 @@ from likeness.engine.digests import file_sha256
 from likeness.engine.dual_uv import bilinear
 from likeness.engine.network import runtime
 from likeness.engine.network.config import CONFIG_FILE, save_config
+from likeness.engine.network.context import HEAD_CHANNELS
 from likeness.engine.network.inputs import PhotoInputs
 from likeness.engine.network.runtime import (
     ATTRIBUTES,
@@ -77,7 +78,8 @@ def write_network(person: SmallPerson, folder: Path, nan: bool = False) -> Path:
     each = {n: ["gaussians", size] if size else ["gaussians"] for n, size in SIZES.items()}
     sizes = [
         [core, decoder.features], [core], [shell, decoder.features], [shell],
-        [core, 4 * decoder.patch**2], ["gaussians", 2], ["gaussians", 17], *each.values(),
+        [core, 4 * decoder.patch**2], ["gaussians", 2], ["gaussians", HEAD_CHANNELS],
+        *each.values(),
     ]  # fmt: skip
     nodes = [helper.make_node("Identity", [f"base_{n}"], [n]) for n in ATTRIBUTES[:-1]]
     nodes += [

@@ -1,0 +1,93 @@
+"""What the heads are told of a Gaussian's place and of the rest of the person. Without torch.
+
+What a photo does not show follows mostly from few things that it does: which colour the same limb
+has elsewhere, how bright the person is on the whole, and from where the light comes. A network
+that has to find these by attention needs far more people than one that is told (ours; measured in
+docs/training.md).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..types import LAYERS, FloatArray, IntArray
+from .grids import LIMBS, UVGrids
+from .inputs import LIFT_CHANNELS, NetworkInputs, lift_channels
+
+CONTEXT_CHANNELS = 3 + 3 + len(LIMBS) + 3 + 7 + 4 + 3
+"""Numbers of :func:`context_channels`."""
+
+HEAD_CHANNELS = LIFT_CHANNELS + CONTEXT_CHANNELS
+"""Numbers that the heads are told of each Gaussian."""
+
+_FEW = 10  # Gaussians that tell nothing of a limb
+_PLACE = 2.0  # per metre
+_DARKEST = 0.05  # added to brightness before its logarithm
+_RIDGE = 1e-3
+
+
+def head_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
+    """[N, 48] float32: :func:`..inputs.lift_channels` and :func:`context_channels`."""
+    own = lift_channels(inputs.base, inputs.facing)
+    return np.concatenate([own, context_channels(inputs, grids)], -1)
+
+
+def context_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
+    """[N, 31] float32, in numbers near one: place (3) and normal (3) on the template, limb (8);
+    the mean colour of that limb (3); what the photo shows of it: mean colour (3), deviation (3)
+    and whether it shows any (1); the photo's light (4: how the logarithm of brightness changes
+    with the normal, and a constant); and the person's mean brightness, that of what the photo
+    shows, and its share of the Gaussians (3)."""
+    base = inputs.base
+    count = len(base)
+    size = grids.texel_limb.shape[0]
+    col, row = np.minimum((inputs.uv * size).astype(np.int64), size - 1).T
+    limb = grids.texel_limb[row, col].astype(np.int64)
+    normal = grids.texel_normal[row, col]
+    colors = np.asarray(base.colors, np.float64)
+    shown = base.layer == LAYERS.index("photo")
+    mean, _, _ = _by_limb(colors, limb)
+    seen, deviation, known = _by_limb(colors[shown], limb[shown])
+    bright = colors.mean(1)
+    person = [
+        bright.mean() if count else 0.0,
+        bright[shown].mean() if shown.any() else 0.0,
+        shown.mean() if count else 0.0,
+    ]
+    whole = np.concatenate([_light(bright[shown], normal[shown], limb[shown]), person])
+    parts = [
+        _PLACE * grids.texel_place[row, col], normal, np.eye(len(LIMBS))[limb], mean[limb],
+        seen[limb], deviation[limb], known[limb, None], np.tile(whole, (count, 1)),
+    ]  # fmt: skip
+    out: FloatArray = np.concatenate(parts, -1).astype(np.float32)
+    return out
+
+
+def _by_limb(colors: FloatArray, limb: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """[L, 3] means and [L, 3] deviations of colours [n, 3] by limb, zero where there are hardly
+    any, and [L] 0 or 1 where there are some."""
+    number = np.bincount(limb, minlength=len(LIMBS))
+    known = (number > _FEW).astype(np.float64)
+
+    def means(values: FloatArray) -> FloatArray:
+        sums = [np.bincount(limb, values[:, c], len(LIMBS)) for c in range(3)]
+        out: FloatArray = np.stack(sums, -1) / np.maximum(number, 1)[:, None] * known[:, None]
+        return out
+
+    mean = means(colors)
+    spread = np.sqrt(np.maximum(means(colors**2) - mean**2, 0.0))
+    return mean, spread, known
+
+
+def _light(bright: FloatArray, normal: FloatArray, limb: IntArray) -> FloatArray:
+    """[4] how the logarithm of brightness, beside its limb's mean, changes with the normal on the
+    body at rest (3), and the constant: least squares over what the photo shows."""
+    if len(bright) <= _FEW:
+        return np.zeros(4)
+    level = np.log(bright + _DARKEST)
+    number = np.bincount(limb, minlength=len(LIMBS))
+    level -= (np.bincount(limb, level, len(LIMBS)) / np.maximum(number, 1))[limb]
+    terms = np.concatenate([normal, np.ones((len(normal), 1))], 1)
+    system = terms.T @ terms / len(terms) + _RIDGE * np.eye(4)
+    out: FloatArray = np.linalg.solve(system, terms.T @ level / len(terms))
+    return out

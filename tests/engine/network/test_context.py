@@ -1,0 +1,110 @@
+"""What the heads are told of a Gaussian's place and of the rest of the person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from likeness.engine.network.config import DecoderConfig, NetworkConfig
+from likeness.engine.network.context import (
+    CONTEXT_CHANNELS,
+    HEAD_CHANNELS,
+    context_channels,
+    head_channels,
+)
+from likeness.engine.network.grids import LIMBS, UVGrids, uv_grids
+from likeness.engine.network.inputs import lift_channels
+from likeness.engine.types import LAYERS, FloatArray
+
+from .conftest import SmallPerson
+
+PLACE, NORMAL, LIMB, MEAN = slice(0, 3), slice(3, 6), slice(6, 14), slice(14, 17)
+SEEN, DEVIATION, KNOWN, LIGHT, PERSON = (
+    slice(17, 20), slice(20, 23), 23, slice(24, 28), slice(28, 31),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fine(person: SmallPerson) -> UVGrids:
+    return uv_grids(person.body, replace(person.config.decoder, core_grid=48))
+
+
+@pytest.fixture(scope="module")
+def told(person: SmallPerson, fine: UVGrids) -> FloatArray:
+    return context_channels(person.inputs, fine)
+
+
+def test_place_and_normal_are_the_templates(
+    person: SmallPerson, fine: UVGrids, told: FloatArray
+) -> None:
+    base, body = person.lifted, person.body
+    corners = np.asarray(body.v_template, float)[body.f[base.triangle]]
+    places = np.einsum("nk,nkd->nd", base.bary, corners)
+    off = np.linalg.norm(told[:, PLACE] / 2.0 - places, axis=1)
+    assert np.median(off) < 0.01
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    assert np.median((normals * told[:, NORMAL]).sum(1)) > 0.99
+    assert (told[:, LIMB].sum(1) == 1).all()
+    names = np.array(body.part_names)[body.face_part[base.triangle]]
+    for k, limb in enumerate(LIMBS):
+        if limb != "neck" and (names == limb).sum() > 5:
+            assert (
+                told[names == limb, LIMB].argmax(1).tolist().count(k) > 0.8 * (names == limb).sum()
+            )
+
+
+def test_a_limbs_colours_are_told_to_all_of_it(person: SmallPerson, told: FloatArray) -> None:
+    base = person.lifted
+    limb = told[:, LIMB].argmax(1)
+    shown = base.layer == LAYERS.index("photo")
+    for k in np.unique(limb):
+        own = limb == k
+        if own.sum() > 10:
+            mean = base.colors[own].mean(0)
+            np.testing.assert_allclose(told[own, MEAN], np.tile(mean, (own.sum(), 1)), atol=1e-5)
+        if (own & shown).sum() > 10:
+            there = base.colors[own & shown]
+            np.testing.assert_allclose(told[own, SEEN][0], there.mean(0), atol=1e-5)
+            np.testing.assert_allclose(told[own, DEVIATION][0], there.std(0), atol=1e-5)
+            assert (told[own, KNOWN] == 1).all()
+    bright = base.colors.mean(1)
+    expected = [bright.mean(), bright[shown].mean(), shown.mean()]
+    np.testing.assert_allclose(told[0, PERSON], expected, atol=1e-5)
+
+
+def test_the_lights_direction_is_found(person: SmallPerson, fine: UVGrids) -> None:
+    """A person of one colour, lit from the left: brightness grows with the normal's x."""
+    plain = context_channels(person.inputs, fine)
+    normal = plain[:, NORMAL]
+    grey = np.exp(-1.5 + 0.4 * normal[:, :1]) * np.ones(3)
+    lit = replace(person.inputs, base=replace(person.lifted, colors=grey.astype(np.float32)))
+    light = context_channels(lit, fine)[0, LIGHT]
+    assert light[0] > 0.2
+    assert abs(light[1]) < 0.3 * light[0]
+    assert abs(light[2]) < 0.3 * light[0]
+
+
+def test_nothing_shown_and_nobody_there(person: SmallPerson, fine: UVGrids) -> None:
+    hidden = replace(person.lifted, layer=np.zeros(len(person.lifted), np.uint8))
+    told = context_channels(replace(person.inputs, base=hidden), fine)
+    assert not told[:, SEEN].any()
+    assert not told[:, KNOWN].any()
+    assert not told[:, LIGHT].any()
+    none = slice(0, 0)
+    empty = replace(
+        person.inputs, base=person.lifted.take(none), uv=person.inputs.uv[none],
+        facing=person.inputs.facing[none],
+    )  # fmt: skip
+    assert context_channels(empty, fine).shape == (0, CONTEXT_CHANNELS)
+
+
+def test_the_heads_are_told_both(person: SmallPerson, small_config: NetworkConfig) -> None:
+    assert isinstance(small_config.decoder, DecoderConfig)
+    both = head_channels(person.inputs, person.grids)
+    assert both.shape == (len(person.lifted), HEAD_CHANNELS)
+    own = lift_channels(person.lifted, person.inputs.facing)
+    np.testing.assert_array_equal(both[:, : own.shape[1]], own)
+    assert np.isfinite(both).all()
+    assert np.abs(both).max() < 6.0
