@@ -38,6 +38,10 @@ from .crew import GRACE_SECONDS, STARTS, Crew, Limits, Shape, cores, share_mb, w
 PATIENCE_SECONDS = 60.0
 """After so long without a worker it is told that the cluster has no room yet."""
 
+ENDS = ("done", "failed")
+SECONDS_BETWEEN_WORDS = 1.0
+"""That what a worker says by the way may wait, so that it costs next to nothing."""
+
 _TOKEN = secrets.token_hex(32)
 """Of the clusters that this process starts; Ray lets nobody in without."""
 
@@ -98,22 +102,26 @@ class Post:
         """Have a unit made, or go on with the one before where ``unit`` is empty.
 
         Returns:
-            As JSON the next word of the worker: kind, key and content of a ``Said``; the kind
-            ``error`` means that no unit can be made.
+            As JSON what the worker has said in a second, or less if the unit has ended: kind, key
+            and content of each ``Said``. The kind ``error`` means that no unit can be made.
         """
         crew = self._crew
         assert crew is not None
+        words: list[tuple[str, str, dict[str, Any]]] = []
+        begun = monotonic()
         try:
             if unit:
                 crew.submit(json.loads(unit))
             while not self._stopping.is_set():
-                said = crew.take(0.5)
+                said = crew.take(0.25)
                 if said is not None:
-                    return json.dumps([said.kind, said.key, dict(said.content)])
+                    words.append((said.kind, said.key, dict(said.content)))
+                ended = said is not None and said.kind in ENDS
+                if ended or (words and monotonic() - begun > SECONDS_BETWEEN_WORDS):
+                    break
         except LikenessError as error:
-            told = {"message": error.message, "remedy": error.remedy}
-            return json.dumps(["error", "", told])
-        return json.dumps(["stopped", "", {}])
+            words.append(("error", "", {"message": error.message, "remedy": error.remedy}))
+        return json.dumps(words)
 
     def stop(self) -> None:
         """End the worker, whatever it does, and wait for it."""
@@ -214,6 +222,7 @@ class RayCrew:
         self._todo: deque[Unit] = deque()
         self._hands: list[_Hand] = []
         self._awaited: dict[Any, _Hand] = {}
+        self._heard: deque[Said] = deque()
         self._failed_starts = 0
         self._session: Session | None = None
         self._began = 0.0
@@ -227,6 +236,8 @@ class RayCrew:
         """The next word of a worker; see :class:`~..engine.executor.Executor`."""
         import ray
 
+        if self._heard:
+            return self._heard.popleft()
         if self._session is None:
             self._begin()
         busy = sum(hand.unit is not None for hand in self._hands)
@@ -236,6 +247,8 @@ class RayCrew:
             if hand.ready and hand.unit is None and self._todo:
                 self._give(hand, self._todo.popleft())
         self._tell_of_waiting()
+        if not self._awaited:
+            return None
         heard, _ = ray.wait(list(self._awaited), num_returns=1, timeout=timeout)
         if not heard:
             return None
@@ -245,9 +258,10 @@ class RayCrew:
         except ray.exceptions.RayError as error:
             return self._lost(hand, error)
         if hand.ready:
-            return self._taken(hand, said)
-        self._opened(hand, said)
-        return None
+            self._taken(hand, said)
+        else:
+            self._opened(hand, said)
+        return self._heard.popleft() if self._heard else None
 
     def end(self) -> None:
         """Stop all workers, and Ray where it was started for them."""
@@ -309,18 +323,16 @@ class RayCrew:
             why, remedy = said["trouble"]
             raise LikenessError(f"On '{hand.machine}' {why}.", remedy)
 
-    def _taken(self, hand: _Hand, said: Sequence[Any]) -> Said | None:
-        kind, key, content = said
-        if kind == "error":
-            where = "" if self._cluster.here else f"On '{hand.machine}': "
-            raise LikenessError(where + str(content["message"]), str(content["remedy"]))
-        if kind == "stopped":
-            return None
-        if kind in ("done", "failed"):
-            hand.unit = None
-        else:
+    def _taken(self, hand: _Hand, words: Sequence[Any]) -> None:
+        for kind, key, content in words:
+            if kind == "error":
+                where = "" if self._cluster.here else f"On '{hand.machine}': "
+                raise LikenessError(where + str(content["message"]), str(content["remedy"]))
+            self._heard.append(Said(kind, key, content))
+            if kind in ENDS:
+                hand.unit = None
+        if hand.unit is not None:
             self._awaited[hand.actor.work.remote("")] = hand
-        return Said(kind, key, content)
 
     def _lost(self, hand: _Hand, error: Exception) -> Said | None:
         import ray

@@ -2,34 +2,113 @@
 grows.
 
     python benchmarks/batch.py [--quick] [--photo FILE] [--portraits N] [--workers N ...]
-                               [--refine off|fast|full] [--recycle N]
+                               [--refine off|fast|full] [--recycle N] [--cluster auto|ADDRESS]
+                               [--stand-ins N] [--counting X]
 
 Builds the same photo ``--portraits`` times, as so many portraits of different fields of view, once
 for each number of ``--workers`` (1 2), all cores shared among them. Rates are of the whole command,
 its start included. ``growth`` is how many MB more a worker holds after its last portrait than after
 its third, for each 100 portraits: the first ones fill what is kept on purpose. ``--quick`` builds
 four small ones with each. On a busy machine the rates say little.
+
+``--cluster`` does the same once more by workers on Ray and says what that costs. ``--stand-ins``
+builds no portraits: pool and Ray have two workers each do N units of half a second, in turn and
+three times; of that ``--counting`` (0.5) is work and the rest waiting, so that 0 tells what the
+hand-over costs even where other programs have the cores. What is compared are the units an hour
+from the first that is done to the last; the start is told apart, and the whole run's rate with it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from likeness.addon.crew import Shape, open_executor
+from likeness.addon.ray_crew import Cluster
+from likeness.addon.serving import Maker, Say, serve
 from likeness.engine.batch.folder import BatchFolder
+from likeness.engine.executor import Executor, Unit, finished
 from likeness.engine.weights import cache_assets_dir
 from render import busy, machine
 
 SAMPLE = cache_assets_dir().parent / "downloads" / "astronaut.png"
 SETTLED = 3
 """Portraits after which a worker has opened and compiled what it needs."""
+
+
+STAND_IN, UNIT_SECONDS, TURNS = "--stand-in-worker", 0.5, 3
+
+
+def open_stand_in(request: Mapping[str, Any], say: Say) -> Maker:
+    """A maker of units that wait and count."""
+
+    def make(unit: Unit) -> Mapping[str, Any]:
+        for step in range(5):
+            say("progress", key=unit["key"], fraction=step / 5)
+            time.sleep(unit["wait"] / 5)
+            sum(k * k for k in range(int(unit["count"])))
+        return {}
+
+    return make
+
+
+def counts_of(seconds: float) -> int:
+    """How far this machine counts, as units do, in a fifth of so many seconds."""
+    if not seconds:
+        return 0
+    start, numbers = time.process_time(), 300_000
+    sum(k * k for k in range(numbers))
+    return int(numbers * seconds / 5 / (time.process_time() - start))
+
+
+def stand_ins(cluster: Cluster | None, units: int, share: float, count: int) -> dict[str, float]:
+    """Seconds until the first unit is done, and units an hour, after it and of the whole run."""
+    begun = time.perf_counter()
+    command = [sys.executable, str(Path(__file__).resolve()), STAND_IN]
+    executor: Executor = open_executor({}, Shape(2, 1), "", cluster, (), command)
+    wait = UNIT_SECONDS * (1 - share)
+    todo = [{"key": str(k), "count": count, "wait": wait} for k in range(units)]
+    ends = []
+    try:
+        for said in finished(executor, todo):
+            if said.kind == "done":
+                ends.append(time.perf_counter() - begun)
+    finally:
+        executor.end()
+    assert len(ends) == units
+    whole = time.perf_counter() - begun
+    return {
+        "first": round(ends[0], 2), "per_hour": round(3600 * (units - 1) / (ends[-1] - ends[0])),
+        "whole_per_hour": round(3600 * units / whole), "stop": round(whole - ends[-1], 2),
+    }  # fmt: skip
+
+
+def compared(cluster: Cluster, units: int, share: float) -> None:
+    """Pool and Ray in turn."""
+    count = counts_of(UNIT_SECONDS * share)
+    runs: dict[str, list[dict[str, float]]] = {"pool": [], "ray": []}
+    for _ in range(TURNS):
+        runs["pool"].append(stand_ins(None, units, share, count))
+        runs["ray"].append(stand_ins(cluster, units, share, count))
+    found = {
+        name: {key: statistics.median(one[key] for one in some) for key in some[0]}
+        for name, some in runs.items()
+    }
+    for name, one in found.items():
+        print(f"{name}: {one['per_hour']:,.0f} units an hour after the first, which took "
+              f"{one['first']:.1f} s; {one['whole_per_hour']:,.0f} with start and end")  # fmt: skip
+    times = found["ray"]["per_hour"] / found["pool"]["per_hour"]
+    print(f"Ray: {times:.2f} times the pool")
+    print(json.dumps({"machine": machine(), "busy": busy(), "runs": runs, "ray": round(times, 3)}))
 
 
 def timed(photo: Path, portraits: int, workers: int, options: list[str]) -> dict[str, Any]:
@@ -69,12 +148,26 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--refine", choices=("off", "fast", "full"), default="fast")
     parser.add_argument("--recycle", type=int, default=10_000)
+    parser.add_argument("--cluster")
+    parser.add_argument("--stand-ins", type=int, metavar="N")
+    parser.add_argument("--counting", type=float, default=0.5, metavar="X")
     chosen = parser.parse_args()
+    if chosen.stand_ins:
+        compared(Cluster(chosen.cluster or "auto"), chosen.stand_ins, chosen.counting)
+        return
     options = ["--refine", chosen.refine, "--recycle", str(chosen.recycle), "--no-report"]
     if chosen.quick:
         options = ["--refine", "off", "--max-gaussians", "20000", "--no-preview", "--no-report"]
     portraits = chosen.portraits or (4 if chosen.quick else 12)
     found = [timed(chosen.photo, portraits, n, options) for n in chosen.workers]
+    if chosen.cluster:
+        most = max(chosen.workers)
+        on_ray = timed(chosen.photo, portraits, most, [*options, "--cluster", chosen.cluster])
+        pool = next(one for one in found if one["workers"] == most)
+        on_ray["against_pool"] = round(on_ray["per_hour"] / pool["per_hour"], 3)
+        print(f"Ray, {most} workers: {on_ray['per_hour']:.1f} an hour, "
+              f"{on_ray['against_pool']:.2f} times the pool")  # fmt: skip
+        found.append(on_ray)
     for one in found:
         times = one["per_hour"] / found[0]["per_hour"]
         print(f"{one['workers']} workers: {one['per_hour']:7.1f} an hour, {times:.2f} times the "
@@ -83,4 +176,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == [STAND_IN]:
+        sys.exit(serve(open_stand_in))
     main()

@@ -16,6 +16,7 @@ from typing import Any
 
 from likeness.addon.serving import Maker, Say, serve
 from likeness.engine.batch.folder import write_result
+from likeness.engine.batch.stored import made_at
 from likeness.engine.digests import file_sha256
 from likeness.engine.executor import NoMoreError, Unit
 from likeness.engine.types import LikenessError
@@ -24,7 +25,7 @@ OPTIONS = json.loads(sys.argv[1]) if sys.argv[1:] else {}
 
 
 def open_maker(request: Mapping[str, Any], say: Say) -> Maker:
-    def make(unit: Unit) -> Mapping[str, Any]:
+    def make(unit: Unit, progress: object = None) -> Mapping[str, Any]:
         work, photo = Path(unit["work"]), Path(unit["photo"])
         text = photo.read_text()
         work.mkdir(exist_ok=True)
@@ -46,7 +47,7 @@ def open_maker(request: Mapping[str, Any], say: Say) -> Maker:
         write_result(work, unit["key"], unit["digest"])
         return {"seconds": 0.5, "memory_mb": 10}
 
-    return make
+    return lambda unit: made_at(unit, make)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,26 @@ def test_parts_and_then_all(
         assert batch(folder, "--part", wrong) == 2
 
 
+def test_addresses(
+    batch: Call, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Photos and results through a store, by the workers and by the command."""
+    pytest.importorskip("fsspec")
+    place = (tmp_path / "store").as_uri()
+    assert batch(folder.as_uri(), "-o", place, "--json") == 3
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()[:-1]]
+    assert {item["name"]: item["status"] for item in told} == {
+        "a": "done", "b": "done", "c": "failed",
+    }  # fmt: skip
+    assert told[0]["photo"] == f"{folder.as_uri()}/a.jpg"
+    assert next(t for t in told if t["name"] == "c")["reason"] == f"'{told[2]['photo']}' is a cat."
+    assert set(items(tmp_path / "store")) == {"a", "b", "c"}
+    assert (tmp_path / "store" / "report" / "index.html").exists()
+    assert main(["batch", str(folder), "-o", str(tmp_path / "local"), "--job", "s3://x"]) == 2
+    assert main(["synth", "-o", "s3://bucket/people", "--subjects", "1"]) == 2
+    assert "this command writes to a folder" in capsys.readouterr().err
+
+
 def test_what_a_worker_dies_of(
     batch: Call, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,10 +95,10 @@ def test_units_fail_and_are_tried_as_on_the_pool(cluster: None) -> None:
 
 @needs_ray
 def test_limits_hold_on_every_machine(cluster: None) -> None:
-    units: list[Unit] = [{"key": "slow", "seconds": 60}, {"key": "good"}]
-    limits = Limits(seconds=5.0, memory_mb=None)
+    units: list[Unit] = [{"key": "fat", "waste": 500}, {"key": "good"}]
+    limits = Limits(memory_mb=300)
     found = ends(said_of(units, Shape(1, 1, limits=limits), tries=1))
-    assert found["slow"].content["reason"] == "it took longer than 5 s"
+    assert found["fat"].content["reason"] == "it took more than 300 MB of memory"
     assert found["good"].kind == "done"
     assert not programs(COMMAND[1])
 
