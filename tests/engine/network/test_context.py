@@ -63,15 +63,19 @@ def test_a_limbs_colours_are_told_to_all_of_it(person: SmallPerson, told: FloatA
         own = limb == k
         if own.sum() > 10:
             mean = base.colors[own].mean(0)
-            np.testing.assert_allclose(told[own, MEAN], np.tile(mean, (own.sum(), 1)), atol=1e-5)
+            np.testing.assert_allclose(0.35 + 0.18 * told[own, MEAN][0], mean, atol=1e-5)
+            assert not np.ptp(told[own, MEAN], axis=0).any()
         if (own & shown).sum() > 10:
             there = base.colors[own & shown]
-            np.testing.assert_allclose(told[own, SEEN][0], there.mean(0), atol=1e-5)
-            np.testing.assert_allclose(told[own, DEVIATION][0], there.std(0), atol=1e-5)
+            np.testing.assert_allclose(0.35 + 0.18 * told[own, SEEN][0], there.mean(0), atol=1e-5)
+            np.testing.assert_allclose(
+                0.12 + 0.06 * told[own, DEVIATION][0], there.std(0), atol=1e-5
+            )
             assert (told[own, KNOWN] == 1).all()
     bright = base.colors.mean(1)
     expected = [bright.mean(), bright[shown].mean(), shown.mean()]
-    np.testing.assert_allclose(told[0, PERSON], expected, atol=1e-5)
+    scaled = (np.array(expected) - [0.35, 0.35, 0.5]) / [0.12, 0.12, 0.15]
+    np.testing.assert_allclose(told[0, PERSON], scaled, atol=1e-4)
 
 
 def test_the_lights_direction_is_found(person: SmallPerson, fine: UVGrids) -> None:
@@ -81,7 +85,7 @@ def test_the_lights_direction_is_found(person: SmallPerson, fine: UVGrids) -> No
     grey = np.exp(-1.5 + 0.4 * normal[:, :1]) * np.ones(3)
     lit = replace(person.inputs, base=replace(person.lifted, colors=grey.astype(np.float32)))
     light = context_channels(lit, fine)[0, LIGHT]
-    assert light[0] > 0.2
+    assert light[0] > 1.0  # 0.15 is one
     assert abs(light[1]) < 0.3 * light[0]
     assert abs(light[2]) < 0.3 * light[0]
 
@@ -105,6 +109,7 @@ def test_the_heads_are_told_both(person: SmallPerson, small_config: NetworkConfi
     both = head_channels(person.inputs, person.grids)
     assert both.shape == (len(person.lifted), HEAD_CHANNELS)
     own = lift_channels(person.lifted, person.inputs.facing)
-    np.testing.assert_array_equal(both[:, : own.shape[1]], own)
+    np.testing.assert_array_equal(both[:, 3 : own.shape[1]], own[:, 3:])
+    np.testing.assert_allclose(both[:, :3], (own[:, :3] - 0.35) / 0.18, atol=1e-5)
     assert np.isfinite(both).all()
-    assert np.abs(both).max() < 6.0
+    assert np.abs(both).max() < 8.0
