@@ -60,8 +60,8 @@ class Post:
         Args:
             setup: JSON of ``request``, ``worker`` (name of the hidden command) or ``command``,
                 ``threads``, ``recycle``, ``seconds`` and ``memory_mb`` (None: this machine's,
-                shared as its cores are), ``common``, ``version``, ``code``,
-                ``no_gpu``.
+                shared as its cores are), ``common``, ``version``, ``code`` (its
+                digest, empty where it is the same files), ``no_gpu``.
         """
         self._setup: dict[str, Any] = json.loads(setup)
         self._stopping = threading.Event()
@@ -73,12 +73,10 @@ class Post:
 
     def _trouble(self) -> tuple[str, str] | None:
         said = self._setup
-        if (said["version"], said["code"]) != (VERSION, code_digest()):
-            other = (
-                f"Likeness {VERSION}" if said["version"] != VERSION else "other code of Likeness"
-            )
+        if said["code"] not in ("", code_digest()):
             return (
-                f"there is {other}, where the run was started {said['version']}",
+                f"there is other code of Likeness ({VERSION}) than where the run was started "
+                f"({said['version']})",
                 "Install the same on all machines.",
             )
         for path in said["common"]:
@@ -217,7 +215,7 @@ class RayCrew:
             "request": dict(request), "worker": worker, "command": list(command),
             "recycle": shape.recycle, "seconds": shape.limits.seconds,
             "memory_mb": shape.limits.memory_mb, "version": VERSION,
-            "code": code_digest(), "common": [str(path) for path in common],
+            "code": "" if cluster.here else code_digest(), "common": [str(path) for path in common],
         }  # fmt: skip
         self._todo: deque[Unit] = deque()
         self._hands: list[_Hand] = []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -203,3 +205,45 @@ def test_without_ray_it_says_what_to_install(
     assert not (tmp_path / "out").exists()
     assert main(["batch", str(tmp_path), "-o", str(tmp_path / "out"), "--gpu-share", "0.5"]) == 2
     assert "--gpu-share is for workers on a cluster" in capsys.readouterr().err
+
+
+NODES = """
+import json, os, sys, time
+from pathlib import Path
+from likeness.addon.crew import Shape
+from likeness.addon.ray_crew import Cluster as Where, RayCrew, spread
+from likeness.engine.executor import finished
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+other = cluster.add_node(num_cpus=1)
+cluster.wait_for_nodes()
+crew = RayCrew(Where(cluster.address), {}, Shape(2, 1), "", [], json.loads(sys.argv[1]))
+kinds = []
+for said in finished(crew, [{"key": "a", "seconds": 8}, {"key": "b", "seconds": 8}]):
+    kinds.append(said.kind)
+    if kinds.count("progress") == 2 and other is not None:
+        cluster.remove_node(other, allow_graceful=False)
+        other = None
+crew.end()
+import ray
+ray.init(address=cluster.address, log_to_driver=False)
+alive = sum(node["Alive"] for node in ray.nodes())
+ray.shutdown()
+cluster.shutdown()
+print(json.dumps({"kinds": kinds, "alive": alive}))
+"""
+
+
+@needs_ray
+@pytest.mark.soak
+def test_a_machine_that_goes_away_gives_its_unit_to_another(tmp_path: Path) -> None:
+    """A cluster of two by its address, which is still there when the run has ended."""
+    done = subprocess.run(
+        [sys.executable, "-c", NODES, json.dumps(COMMAND)],
+        check=False, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["alive"] == 1
+    assert sorted(kind for kind in said["kinds"] if kind != "progress") == ["again", "done", "done"]
