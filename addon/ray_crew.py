@@ -427,6 +427,7 @@ class Session:
         home = system if os.name == "posix" and system.is_dir() else Path(tempfile.gettempdir())
         self._folder = Path(tempfile.mkdtemp(prefix="likeness-ray-", dir=home))
         self._set("RAY_USAGE_STATS_ENABLED", "0")
+        self._set("RAY_worker_niceness", "0")  # as this process, like the pool's; Ray adds 15
         self._set("RAY_AUTH_MODE", os.environ.get("RAY_AUTH_MODE"))  # Ray sets it
         if not os.environ.get("RAY_AUTH_TOKEN_PATH"):
             self._set("RAY_AUTH_TOKEN", os.environ.get("RAY_AUTH_TOKEN") or _TOKEN)
