@@ -9,12 +9,13 @@ docs/training.md).
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 
-from ..types import LAYERS, FloatArray, IntArray
+from ..types import LAYERS, BoolArray, FloatArray, IntArray
 from .grids import LIMBS, UVGrids
 from .inputs import LIFT_CHANNELS, NetworkInputs, lift_channels
 
-CONTEXT_CHANNELS = 3 + 3 + len(LIMBS) + 3 + 7 + 4 + 3
+CONTEXT_CHANNELS = 3 + 3 + len(LIMBS) + 3 + 7 + 4 + 3 + 4 + 3 + 4
 """Numbers of :func:`context_channels`."""
 
 HEAD_CHANNELS = LIFT_CHANNELS + CONTEXT_CHANNELS
@@ -24,6 +25,10 @@ _FEW = 10  # Gaussians that tell nothing of a limb
 _PLACE = 2.0  # per metre
 _DARKEST = 0.05  # added to brightness before its logarithm
 _RIDGE = 1e-3
+_RING, _FEW_IN_RING = 0.04, 5  # metres along a limb; Gaussians that tell nothing of a ring
+_CELL = 0.02  # metres of the cells in which what is nearby is looked for
+_AROUND, _NEAREST = 6, 5  # cells
+_FAR = 0.1  # metres
 
 # Means and deviations over made-up people, rounded: numbers of one size are learned ten times as
 # fast. Of colours, brightness, a limb's deviations, the light, and the share that is shown.
@@ -33,7 +38,7 @@ _COLOR, _BRIGHT, _SPREAD, _LIT, _SHARE = (
 
 
 def head_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
-    """[N, 48] float32: :func:`..inputs.lift_channels`, where colours are told as in the others,
+    """[N, 59] float32: :func:`..inputs.lift_channels`, where colours are told as in the others,
     and :func:`context_channels`."""
     own = lift_channels(inputs.base, inputs.facing)
     own[:, :3] = _even(own[:, :3], _COLOR)
@@ -41,16 +46,19 @@ def head_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
 
 
 def context_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
-    """[N, 31] float32, in numbers of one size: place (3) and normal (3) on the template, limb (8);
+    """[N, 42] float32, in numbers of one size: place (3) and normal (3) on the template, limb (8);
     the mean colour of that limb (3); what the photo shows of it: mean colour (3), deviation (3)
     and whether it shows any (1); the photo's light (4: how the logarithm of brightness changes
-    with the normal, and a constant); and the person's mean brightness, that of what the photo
-    shows, and its share of the Gaussians (3)."""
+    with the normal, and a constant); the person's mean brightness, that of what the photo shows,
+    and its share of the Gaussians (3); the mean colour that the photo shows at the same height of
+    the limb, and whether there is any (4); the mean colour around (3); and the nearest ones that
+    the photo shows, and how far away they are (4)."""
     base = inputs.base
     count = len(base)
     size = grids.texel_limb.shape[0]
     col, row = np.minimum((inputs.uv * size).astype(np.int64), size - 1).T
     limb = grids.texel_limb[row, col].astype(np.int64)
+    place = np.asarray(grids.texel_place[row, col], np.float64)
     normal = grids.texel_normal[row, col]
     colors = np.asarray(base.colors, np.float64)
     shown = base.layer == LAYERS.index("photo")
@@ -65,10 +73,11 @@ def context_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
     light = _even(_light(bright[shown], normal[shown], limb[shown]), _LIT)
     person = [*_even(np.array(person[:2]), _BRIGHT), _even(np.array(person[2]), _SHARE)]
     parts = [
-        _PLACE * grids.texel_place[row, col], normal, np.eye(len(LIMBS))[limb],
+        _PLACE * place, normal, np.eye(len(LIMBS))[limb],
         _even(mean[limb], _COLOR), known[limb, None] * _even(seen[limb], _COLOR),
         known[limb, None] * _even(deviation[limb], _SPREAD), known[limb, None],
         np.tile(np.concatenate([light, person]), (count, 1)),
+        _ring(place, limb, colors, shown), *_nearby(place, colors, shown),
     ]  # fmt: skip
     out: FloatArray = np.concatenate(parts, -1).astype(np.float32)
     return out
@@ -83,17 +92,70 @@ def _even(values: FloatArray, usual: tuple[float, float]) -> FloatArray:
 def _by_limb(colors: FloatArray, limb: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """[L, 3] means and [L, 3] deviations of colours [n, 3] by limb, zero where there are hardly
     any, and [L] 0 or 1 where there are some."""
-    number = np.bincount(limb, minlength=len(LIMBS))
+    mean, number = _means(colors, limb, len(LIMBS))
+    square, _ = _means(colors**2, limb, len(LIMBS))
     known = (number > _FEW).astype(np.float64)
+    spread = np.sqrt(np.maximum(square - mean**2, 0.0))
+    return known[:, None] * mean, known[:, None] * spread, known
 
-    def means(values: FloatArray) -> FloatArray:
-        sums = [np.bincount(limb, values[:, c], len(LIMBS)) for c in range(3)]
-        out: FloatArray = np.stack(sums, -1) / np.maximum(number, 1)[:, None] * known[:, None]
-        return out
 
-    mean = means(colors)
-    spread = np.sqrt(np.maximum(means(colors**2) - mean**2, 0.0))
-    return mean, spread, known
+def _ring(place: FloatArray, limb: IntArray, colors: FloatArray, shown: BoolArray) -> FloatArray:
+    """[N, 4] the mean colour that is shown at the same height of the limb (of arms: as far from
+    the middle), and 0 or 1 whether there is any."""
+    arms = np.isin(limb, [LIMBS.index("arm"), LIMBS.index("hand")])
+    along = np.where(arms, np.abs(place[:, 0]), place[:, 1])
+    rings = np.stack([limb, np.floor(along / _RING)], 1)
+    ring, number = _numbered(rings)
+    mean, shows = _means(colors[shown], ring[shown], number)
+    known = (shows > _FEW_IN_RING)[:, None].astype(np.float64)
+    out: FloatArray = np.concatenate([known * _even(mean, _COLOR), known], 1)[ring]
+    return out
+
+
+def _nearby(
+    place: FloatArray, colors: FloatArray, shown: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """[N, 3] the mean colour around, and [N, 4] the nearest that the photo shows with their
+    distance. Looked for by cells of the template's space, so that finer lifts say the same."""
+    cell, number = _numbered(np.floor(place / _CELL))
+    middle, _ = _means(place, cell, number)
+    color, _ = _means(colors, cell, number)
+    around, _ = _nearest(middle, middle, color, _AROUND)
+    visible, shows = _means(colors[shown], cell[shown], number)
+    there = shows > 0
+    if not there.any():
+        return _even(around, _COLOR)[cell], np.zeros((len(place), 4))
+    seen, away = _nearest(middle, middle[there], visible[there], _NEAREST)
+    return (
+        _even(around, _COLOR)[cell],
+        np.concatenate([_even(seen, _COLOR), away[:, None] / _FAR], 1)[cell],
+    )
+
+
+def _numbered(keys: FloatArray) -> tuple[IntArray, int]:
+    """[N] the number of each row of keys [N, K] among the different ones, and how many."""
+    values, number = np.unique(keys, axis=0, return_inverse=True)
+    return number.reshape(-1), len(values)
+
+
+def _means(values: FloatArray, number: IntArray, count: int) -> tuple[FloatArray, FloatArray]:
+    """[count, 3] means of [n, 3] values by number, and [count] how many there are of each."""
+    held = np.bincount(number, minlength=count).astype(np.float64)
+    sums = [np.bincount(number, values[:, c], count) for c in range(3)]
+    return np.stack(sums, -1) / np.maximum(held, 1.0)[:, None], held
+
+
+def _nearest(
+    middle: FloatArray, points: FloatArray, colors: FloatArray, most: int
+) -> tuple[FloatArray, FloatArray]:
+    """[C, 3] mean colour of the points [P, 3] nearest to each middle [C, 3], and [C] how far away
+    these are on average."""
+    most = min(most, len(points))
+    if not most:
+        return np.zeros((len(middle), 3)), np.zeros(len(middle))
+    away, which = cKDTree(points).query(middle, most)
+    away, which = away.reshape(len(middle), most), which.reshape(len(middle), most)
+    return colors[which].mean(1), away.mean(1)
 
 
 def _light(bright: FloatArray, normal: FloatArray, limb: IntArray) -> FloatArray:

@@ -98,7 +98,7 @@ class Decoder(nn.Module):
             core: [B, Tc, C] scattered features, zero where nothing was seen; core_known: [B, Tc]
                 0 or 1. shell: [B, Ts, C], shell_known: [B, Ts].
             patches: [B, Tc, p * p * 4]. uv: [B, N, 2] 0..1.
-            lift: [B, N, 48] of :func:`.context.head_channels`.
+            lift: [B, N, 59] of :func:`.context.head_channels`.
             base: what the residuals count from, float32.
         """
         tokens = self.tokens(core, core_known, shell, shell_known, patches)

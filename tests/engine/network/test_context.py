@@ -23,6 +23,7 @@ PLACE, NORMAL, LIMB, MEAN = slice(0, 3), slice(3, 6), slice(6, 14), slice(14, 17
 SEEN, DEVIATION, KNOWN, LIGHT, PERSON = (
     slice(17, 20), slice(20, 23), 23, slice(24, 28), slice(28, 31),
 )  # fmt: skip
+RING, IN_RING, AROUND, NEAREST, AWAY = slice(31, 34), 34, slice(35, 38), slice(38, 41), 41
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +91,58 @@ def test_the_lights_direction_is_found(person: SmallPerson, fine: UVGrids) -> No
     assert abs(light[2]) < 0.3 * light[0]
 
 
+def test_the_nearest_that_is_shown(person: SmallPerson, fine: UVGrids) -> None:
+    """Against plain loops over Gaussians: two colours, of what is shown above and below."""
+    rng = np.random.default_rng(0)
+    plain = context_channels(person.inputs, fine)
+    place, limb = plain[:, PLACE].astype(np.float64) / 2.0, plain[:, LIMB].argmax(1)
+    high = place[:, 1] > np.median(place[:, 1])
+    colors = np.where(high[:, None], [0.8, 0.2, 0.2], [0.1, 0.3, 0.9]).astype(np.float32)
+    shown = rng.random(len(place)) < 0.4
+    colors[~shown] = 0.5
+    layer = np.where(shown, LAYERS.index("photo"), 0).astype(np.uint8)
+    base = replace(person.lifted, colors=colors, layer=layer)
+    told = context_channels(replace(person.inputs, base=base), fine)
+    for k in range(0, len(place), 23):
+        away = np.linalg.norm(place[shown] - place[k], axis=1)
+        near = np.argsort(away)[:12]
+        if (high[shown][near] == high[shown][near[0]]).all():  # not at the border of the two
+            expected = colors[shown][near[0]]
+            np.testing.assert_allclose(0.35 + 0.18 * told[k, NEAREST], expected, atol=1e-5)
+            assert abs(told[k, AWAY] * 0.1 - away[near[:5]].mean()) < 0.03
+        same = shown & (limb == limb[k])
+        arm = LIMBS[limb[k]] in ("arm", "hand")
+        along = np.abs(place[:, 0]) if arm else place[:, 1]
+        same &= np.floor(along / 0.04) == np.floor(along[k] / 0.04)
+        assert told[k, IN_RING] == (same.sum() > 5)
+        if same.sum() > 5:
+            mean = colors[same].mean(0)
+            np.testing.assert_allclose(0.35 + 0.18 * told[k, RING], mean, atol=1e-5)
+    grey = 0.35 + 0.18 * told[:, AROUND]
+    assert (np.abs(grey - 0.5) < np.abs(colors - 0.5) + 0.31).all()
+
+
+def test_a_finer_lift_has_the_same_surroundings(person: SmallPerson, fine: UVGrids) -> None:
+    twice = np.repeat(np.arange(len(person.lifted)), 2)
+    finer = replace(
+        person.inputs, base=person.lifted.take(twice), uv=person.inputs.uv[twice],
+        facing=person.inputs.facing[twice],
+    )  # fmt: skip
+    coarse, told = (context_channels(inputs, fine) for inputs in (person.inputs, finer))
+    sure = coarse[:, IN_RING] > 0
+    surroundings = [*range(35, 42)]
+    np.testing.assert_allclose(told[::2][:, surroundings], coarse[:, surroundings], atol=1e-5)
+    np.testing.assert_allclose(told[::2][sure, RING], coarse[sure, RING], atol=1e-5)
+
+
 def test_nothing_shown_and_nobody_there(person: SmallPerson, fine: UVGrids) -> None:
     hidden = replace(person.lifted, layer=np.zeros(len(person.lifted), np.uint8))
     told = context_channels(replace(person.inputs, base=hidden), fine)
     assert not told[:, SEEN].any()
     assert not told[:, KNOWN].any()
     assert not told[:, LIGHT].any()
+    assert not told[:, 38:].any()
+    assert not told[:, IN_RING].any()
     none = slice(0, 0)
     empty = replace(
         person.inputs, base=person.lifted.take(none), uv=person.inputs.uv[none],
