@@ -118,8 +118,14 @@ def test_the_nearest_that_is_shown(person: SmallPerson, fine: UVGrids) -> None:
         if same.sum() > 5:
             mean = colors[same].mean(0)
             np.testing.assert_allclose(0.35 + 0.18 * told[k, RING], mean, atol=1e-5)
-    grey = 0.35 + 0.18 * told[:, AROUND]
-    assert (np.abs(grey - 0.5) < np.abs(colors - 0.5) + 0.31).all()
+    # Of all around, a mean: what is far above is red, what is far below is blue, as they are.
+    height = place[:, 1] - np.median(place[:, 1])
+    colors[:] = np.where(high[:, None], [0.8, 0.2, 0.2], [0.1, 0.3, 0.9])
+    base = replace(base, colors=colors)
+    told = context_channels(replace(person.inputs, base=base), fine)
+    far = np.abs(height) > 0.3
+    assert far.any()
+    np.testing.assert_allclose(0.35 + 0.18 * told[far, AROUND], colors[far], atol=1e-5)
 
 
 def test_a_finer_lift_has_the_same_surroundings(person: SmallPerson, fine: UVGrids) -> None:
