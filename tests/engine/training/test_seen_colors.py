@@ -138,7 +138,7 @@ def test_samples_bring_them(box_shards: Path, box_body: Body, blank_network: Net
 
 
 def test_the_loss_is_a_weighted_mean() -> None:
-    seen = torch.tensor([[0.5, 0.5, 0.5, 1.0], [0.2, 0.2, 0.2, 0.5], [0.9, 0.9, 0.9, 0.0]])
+    seen = torch.tensor([[0.5, 0.5, 0.5, 1.0], [0.2, 0.2, 0.2, 0.75], [0.9, 0.9, 0.9, 0.5]])
     colors = torch.tensor([[0.8, 0.5, 0.5], [0.2, 0.5, 0.2], [0.1, 0.1, 0.1], [7.0, 7.0, 7.0]])
     colors.requires_grad_()
     loss = color_loss(colors, seen)
