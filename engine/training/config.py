@@ -137,9 +137,9 @@ TRAINING: dict[str, TrainConfig] = {
     "base": TrainConfig("base", NETWORKS["base"], augment=AS_IN_USE),
     # Two CPU cores: small pictures, few targets, and few views of each person that must be lifted.
     "small": TrainConfig(
-        "small", NETWORKS["small"], augment=AS_IN_USE, steps=40_000, batch=4, lr=5e-4, warmup=200,
-        amp="off", workers=1, render_size=192, finer=2, targets=2, references_each=2,
-        checkpoint_every=500, sheet_every=2000, validate_every=2000,
+        "small", NETWORKS["small"], LossWeights(colors=4.0), AS_IN_USE, recolor=1.0, steps=40_000,
+        batch=4, lr=2e-3, warmup=200, amp="off", workers=1, render_size=192, finer=2, targets=2,
+        references_each=2, checkpoint_every=500, sheet_every=2000, validate_every=2000,
     ),
     "tiny": TrainConfig(
         "tiny", NETWORKS["tiny"], steps=1000, batch=2, lr=1e-3, warmup=20, ema=0.99, amp="off",
