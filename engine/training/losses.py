@@ -251,18 +251,25 @@ def hand_loss(colors: Tensor, regions: SampleRegions, start: Tensor | None = Non
     return _mean(((hands - faces[which]) ** 2).sum(-1), counted & there.any())
 
 
-def color_loss(colors: Tensor, seen: Tensor) -> Tensor:
-    """Mean absolute difference of colours [N, 3] to what is known, by how much it counts.
+def color_loss(colors: Tensor, seen: Tensor, regions: SampleRegions) -> Tensor:
+    """Mean over patches of the absolute difference of their mean colours to what is known, by how
+    much that counts.
 
-    What counts less than half is left to the pictures: the reference shows it too, and sharper
-    than the mean of the others.
+    Means, because the other views are coarse, and nobody knows where the threads of a cloth lie: a
+    network that is held to each Gaussian's colour takes the texture away. What counts less than
+    half is left to the pictures: the reference shows it too, and sharper than the others' mean.
 
     Args:
-        seen: [n, 4] colour and weight of the first n; what comes behind is padding.
+        colors: [N, 3]. seen: [n, 4] colour and weight of the first n; what comes behind is padding.
+        regions: of n or more.
     """
+    count = len(seen)
     weight = (2.0 * seen[:, 3] - 1.0).clamp(min=0.0)
-    off = (colors[: len(seen)].float() - seen[:, :3]).abs().mean(-1)
-    return (weight * off).sum() / weight.sum().clamp(min=1.0)
+    patch = regions.patch[:count]
+    off = weight[:, None] * (colors[:count].float() - seen[:, :3])
+    sums = off.new_zeros(regions.patches, 3).index_add(0, patch, off)
+    # The sum of a patch's weights times the difference of its means is the sum of differences.
+    return sums.abs().mean(-1).sum() / weight.sum().clamp(min=1.0)
 
 
 def opacity_loss(
@@ -319,7 +326,7 @@ def total_loss(
         "isotropy": lambda: isotropy_loss(attributes.scales, valid, start[1]),
         "hands": lambda: hand_loss(attributes.colors, regions, start[2]),
         "opacity": lambda: opacity_loss(attributes.opacities, regions, from_below=base is not None),
-        "colors": lambda: color_loss(attributes.colors, _given(seen)),
+        "colors": lambda: color_loss(attributes.colors, _given(seen), regions),
     }
     total = attributes.offset.new_zeros((), dtype=torch.float32)
     values: dict[str, Tensor] = {}

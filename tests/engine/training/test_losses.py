@@ -343,7 +343,7 @@ def test_total(body: Body, sizes: list[tuple[int, int]]) -> None:
         "isotropy": isotropy_loss(now.scales, where.valid, base.scales),
         "hands": hand_loss(now.colors, where, base.colors),
         "opacity": opacity_loss(now.opacities, where, from_below=True),
-        "colors": color_loss(now.colors, seen),
+        "colors": color_loss(now.colors, seen, where),
     }
     total, values = total_loss(views, now, base, where, weights, brightness, seen)
     assert {k: v.item() for k, v in values.items()} == pytest.approx(

@@ -14,7 +14,7 @@ from likeness.engine.network.config import NetworkConfig
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.training.augment import CLEAN
 from likeness.engine.training.data import DataOptions, Samples
-from likeness.engine.training.losses import color_loss
+from likeness.engine.training.losses import SampleRegions, color_loss
 from likeness.engine.training.references import Made, References
 from likeness.engine.training.seen_colors import seen_colors
 from likeness.engine.training.subjects import Subject
@@ -137,13 +137,36 @@ def test_samples_bring_them(box_shards: Path, box_body: Body, blank_network: Net
     assert sample.seen.shape == (len(sample.inputs.base), 4)
 
 
-def test_the_loss_is_a_weighted_mean() -> None:
-    seen = torch.tensor([[0.5, 0.5, 0.5, 1.0], [0.2, 0.2, 0.2, 0.75], [0.9, 0.9, 0.9, 0.5]])
-    colors = torch.tensor([[0.8, 0.5, 0.5], [0.2, 0.5, 0.2], [0.1, 0.1, 0.1], [7.0, 7.0, 7.0]])
+def test_the_loss_is_of_the_patches_means() -> None:
+    """Against plain sums: two patches, the second of one Gaussian; what counts half counts not."""
+    seen = torch.tensor([
+        [0.5, 0.5, 0.5, 1.0], [0.2, 0.2, 0.2, 0.75], [0.9, 0.9, 0.9, 0.5], [0.4, 0.4, 0.4, 1.0],
+    ])  # fmt: skip
+    colors = torch.tensor([
+        [0.8, 0.5, 0.5], [0.2, 0.5, 0.2], [0.1, 0.1, 0.1], [0.4, 0.1, 0.4], [7.0, 7.0, 7.0],
+    ])  # fmt: skip
     colors.requires_grad_()
-    loss = color_loss(colors, seen)
-    assert float(loss) == pytest.approx((1.0 * 0.1 + 0.5 * 0.1) / 1.5)
+    regions = a_few(torch.tensor([0, 0, 0, 1, 0]), 2)
+    loss = color_loss(colors, seen, regions)
+    first = (abs(1.0 * 0.3) + abs(0.5 * 0.3)) / 3  # red of the one, green of the other
+    assert loss.item() == pytest.approx((first + 0.3 / 3) / 2.5)
     loss.backward()
     assert colors.grad is not None
-    assert not colors.grad[2:].any()
-    assert float(color_loss(colors, torch.zeros(3, 4))) == 0.0
+    assert not colors.grad[[2, 4]].any()
+    assert float(color_loss(colors, torch.zeros(4, 4), regions)) == 0.0
+
+
+def test_texture_costs_nothing() -> None:
+    rng = torch.Generator().manual_seed(0)
+    seen = torch.cat([torch.full((64, 3), 0.5), torch.ones(64, 1)], 1)
+    threads = torch.randn(64, 3, generator=rng) * 0.1
+    regions = a_few(torch.zeros(64, dtype=torch.long), 1)
+    textured = 0.5 + threads - threads.mean(0)
+    assert float(color_loss(textured, seen, regions)) < 1e-6
+    assert float(color_loss(textured + 0.1, seen, regions)) == pytest.approx(0.1)
+
+
+def a_few(patch: torch.Tensor, patches: int) -> SampleRegions:
+    none = torch.zeros(len(patch), dtype=torch.bool)
+    nowhere = torch.zeros(0, dtype=torch.long)
+    return SampleRegions(patch, patches, none, none, nowhere, nowhere, ~none)
