@@ -14,7 +14,7 @@ from likeness.engine.network import shipping
 from likeness.engine.network.apply import chosen_network
 from likeness.engine.network.files import save_network
 from likeness.engine.network.model import Network, create_network
-from likeness.engine.network.runtime import load_runtime
+from likeness.engine.network.runtime import VERSION, load_runtime
 from likeness.engine.network.shipping import SHIPPED, ship_network
 from likeness.engine.network.torch_runtime import TorchRuntime
 from likeness.engine.types import LikenessError
@@ -93,7 +93,9 @@ def test_what_cannot_be_shipped(
 def test_another_version_is_refused(
     person: SmallPerson, shipped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("likeness.engine.network.runtime.VERSION", 2)
-    with pytest.raises(LikenessError, match="is of version 1; this Likeness knows 2"):
+    monkeypatch.setattr("likeness.engine.network.runtime.VERSION", VERSION + 1)
+    with pytest.raises(
+        LikenessError, match=f"is of version {VERSION}; this Likeness knows {VERSION + 1}"
+    ):
         load_runtime(shipped, person.body)
     assert json.loads((shipped / "config.json").read_text())["name"] == "small"
