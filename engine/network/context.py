@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..types import LAYERS, BoolArray, FloatArray, IntArray
-from .grids import LIMBS, UVGrids
+from .grids import LIMBS, UVGrids, means_by
 from .inputs import LIFT_CHANNELS, NetworkInputs, lift_channels
 
 CONTEXT_CHANNELS = 3 + 3 + len(LIMBS) + 3 + 7 + 4 + 3 + 4 + 3 + 4
@@ -92,8 +92,8 @@ def _even(values: FloatArray, usual: tuple[float, float]) -> FloatArray:
 def _by_limb(colors: FloatArray, limb: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """[L, 3] means and [L, 3] deviations of colours [n, 3] by limb, zero where there are hardly
     any, and [L] 0 or 1 where there are some."""
-    mean, number = _means(colors, limb, len(LIMBS))
-    square, _ = _means(colors**2, limb, len(LIMBS))
+    mean, number = means_by(colors, limb, len(LIMBS))
+    square, _ = means_by(colors**2, limb, len(LIMBS))
     known = (number > _FEW).astype(np.float64)
     spread = np.sqrt(np.maximum(square - mean**2, 0.0))
     return known[:, None] * mean, known[:, None] * spread, known
@@ -104,9 +104,8 @@ def _ring(place: FloatArray, limb: IntArray, colors: FloatArray, shown: BoolArra
     the middle), and 0 or 1 whether there is any."""
     arms = np.isin(limb, [LIMBS.index("arm"), LIMBS.index("hand")])
     along = np.where(arms, np.abs(place[:, 0]), place[:, 1])
-    rings = np.stack([limb, np.floor(along / _RING)], 1)
-    ring, number = _numbered(rings)
-    mean, shows = _means(colors[shown], ring[shown], number)
+    ring, number = _numbered(np.stack([limb, np.floor(along / _RING).astype(np.int64)], 1))
+    mean, shows = means_by(colors[shown], ring[shown], number)
     known = (shows > _FEW_IN_RING)[:, None].astype(np.float64)
     out: FloatArray = np.concatenate([known * _even(mean, _COLOR), known], 1)[ring]
     return out
@@ -117,11 +116,11 @@ def _nearby(
 ) -> tuple[FloatArray, FloatArray]:
     """[N, 3] the mean colour around, and [N, 4] the nearest that the photo shows with their
     distance. Looked for by cells of the template's space, so that finer lifts say the same."""
-    cell, number = _numbered(np.floor(place / _CELL))
-    middle, _ = _means(place, cell, number)
-    color, _ = _means(colors, cell, number)
+    cell, number = _numbered(np.floor(place / _CELL).astype(np.int64))
+    middle, _ = means_by(place, cell, number)
+    color, _ = means_by(colors, cell, number)
     around, _ = _nearest(middle, middle, color, _AROUND)
-    visible, shows = _means(colors[shown], cell[shown], number)
+    visible, shows = means_by(colors[shown], cell[shown], number)
     there = shows > 0
     if not there.any():
         return _even(around, _COLOR)[cell], np.zeros((len(place), 4))
@@ -132,17 +131,12 @@ def _nearby(
     )
 
 
-def _numbered(keys: FloatArray) -> tuple[IntArray, int]:
+def _numbered(keys: IntArray) -> tuple[IntArray, int]:
     """[N] the number of each row of keys [N, K] among the different ones, and how many."""
-    values, number = np.unique(keys, axis=0, return_inverse=True)
+    keys = keys - keys.min(0, initial=0)
+    flat = np.ravel_multi_index(tuple(keys.T), tuple(keys.max(0, initial=0) + 1))
+    values, number = np.unique(flat, return_inverse=True)
     return number.reshape(-1), len(values)
-
-
-def _means(values: FloatArray, number: IntArray, count: int) -> tuple[FloatArray, FloatArray]:
-    """[count, 3] means of [n, 3] values by number, and [count] how many there are of each."""
-    held = np.bincount(number, minlength=count).astype(np.float64)
-    sums = [np.bincount(number, values[:, c], count) for c in range(3)]
-    return np.stack(sums, -1) / np.maximum(held, 1.0)[:, None], held
 
 
 def _nearest(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from ..body import Body
 from ..dual_uv.sampling import SurfaceSamples, surface_samples
+from ..gaussians.lift.grids import nearest_known
 from ..types import FloatArray, IntArray
 from .config import DecoderConfig
 
@@ -92,9 +92,7 @@ def _texel_maps(body: Body, texels: SurfaceSamples) -> tuple[FloatArray, FloatAr
     side = texels.size
     source = np.full((side, side), -1)
     source[texels.row, texels.col] = np.arange(len(texels.row))
-    row, col = ndimage.distance_transform_edt(
-        source < 0, return_distances=False, return_indices=True
-    )
+    row, col, _ = nearest_known(source >= 0)
     nearest = source[row, col]
     triangle = texels.triangle[nearest]
     return (
@@ -107,10 +105,17 @@ def _texel_maps(body: Body, texels: SurfaceSamples) -> tuple[FloatArray, FloatAr
 def _means(points: FloatArray, token: IntArray, count: int) -> FloatArray:
     """[count, 3] means of points by token. A token without a point, at the rim of a chart, lies
     where the one before it does."""
-    number = np.bincount(token, minlength=count)
-    sums = np.stack([np.bincount(token, points[:, k], count) for k in range(3)], -1)
+    means, number = means_by(points, token, count)
     filled = np.maximum.accumulate(np.where(number > 0, np.arange(count), -1))
     first = int(np.argmax(number > 0))
     source = np.where(filled < 0, first, filled)
-    out: FloatArray = sums[source] / number[source][:, None]
+    out: FloatArray = means[source]
     return out
+
+
+def means_by(values: FloatArray, number: IntArray, count: int) -> tuple[FloatArray, IntArray]:
+    """[count, 3] means of values [n, 3] by their number [n], zero where there are none, and
+    [count] how many there are of each."""
+    held = np.bincount(number, minlength=count)
+    sums = [np.bincount(number, values[:, c], count) for c in range(3)]
+    return np.stack(sums, -1) / np.maximum(held, 1)[:, None], held
