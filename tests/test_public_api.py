@@ -18,13 +18,14 @@ import likeness
 import numpy as np
 import pytest
 from likeness.engine import pipeline
-from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera
 from likeness.engine.formats.motion import save_motion
 from likeness.engine.retarget.files import plain_motion
-from likeness.engine.types import JOINT_INDEX, BoundGaussians
+from likeness.engine.types import JOINT_INDEX
 from likeness.engine.version import VERSION
 from PIL import Image
+
+from .recipe_stand_in import person
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -173,26 +174,11 @@ def test_it_works_as_an_extension_whose_name_is_another() -> None:
 
 @pytest.fixture(scope="module")
 def avatar() -> likeness.Avatar:
-    """A person of boxes under 2,000 splats, 2.6 m before the camera."""
-    rng = np.random.default_rng(0)
-    body = synthetic_body()
-    body = body.personalised(np.zeros(body.num_betas))
-    count = 2000
-    gaussians = BoundGaussians(
-        triangle=rng.integers(len(body.f), size=count).astype(np.int32),
-        bary=rng.dirichlet(np.ones(3), count).astype(np.float32),
-        offset=np.zeros((count, 3), np.float32),
-        quats=np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1)),
-        scales=np.full((count, 3), (0.02, 0.02, 0.001), np.float32),
-        opacities=np.full(count, 0.9, np.float32),
-        colors=np.full((count, 3), 0.25, np.float32),
-        layer=np.zeros(count, np.uint8),
-    )
-    stand = likeness.Pose.rest(body.num_expression)
-    stand = replace(stand, transl=np.array([0.0, 0.0, -2.6]))
-    start = np.full(count, count, np.float32)
-    camera = photo_camera(100, 64, 80)
-    return likeness.Avatar(body, gaussians, stand, camera, "full", lod_start=start)
+    """The recipes' person of boxes, in one grey, before a small camera."""
+    made = person()
+    grey = np.full_like(made.gaussians.colors, 0.25)
+    gaussians = replace(made.gaussians, colors=grey)
+    return replace(made, gaussians=gaussians, camera=photo_camera(100, 64, 80))
 
 
 def test_load_save_and_level(avatar: likeness.Avatar, tmp_path: Path) -> None:
