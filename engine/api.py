@@ -271,8 +271,7 @@ def motion(
     from .export_files import motion_of_file
     from .poses.asked import expression_weights
 
-    given = expression_weights(expression) if isinstance(expression, str) else expression
-    weights = None if given is None else dict(given)
+    weights = None if expression is None else expression_weights(expression)
     moving, notes = motion_of_file(avatar, Path(file), fps, frames, weights)
     for note in notes:
         warnings.warn(note, stacklevel=2)

@@ -19,11 +19,9 @@ from PIL import Image
 
 from ..executor import NoMoreError, Unit
 from ..formats.atomic import whole_file
-from ..pipeline import load_fitting_body
-from ..tracking.detectors import Detectors
+from ..pipeline import load_fitting_body, open_detectors
 from ..types import LikenessError
 from ..version import VERSION
-from ..weights import asset_path
 from .checks import Rejected
 from .compose import Prompt, compose
 from .models import MODELS, needs
@@ -119,7 +117,7 @@ def _filming(store: Store, options: Options) -> _Make:
 
 def _turning(store: Store, options: Options) -> _Make:
     edit, about = editing_model(_source(options, "views"), options.placement, options.edit)
-    detectors = _detectors()
+    detectors = open_detectors()
 
     def make(prompts: Sequence[Prompt]) -> Mapping[str, Any]:
         for prompt in prompts:
@@ -144,7 +142,7 @@ def _turning(store: Store, options: Options) -> _Make:
 
 def _tracking(store: Store, options: Options) -> _Make:
     tracker = Tracker(
-        load_fitting_body(None), _detectors(), frames=options.frames, size=options.size
+        load_fitting_body(None), open_detectors(), frames=options.frames, size=options.size
     )
 
     def make(prompts: Sequence[Prompt]) -> Mapping[str, Any]:
@@ -195,7 +193,3 @@ def _writing() -> Iterator[None]:
 
 def _source(options: Options, stage: str) -> str:
     return options.models.get(stage, MODELS[stage].weights)
-
-
-def _detectors() -> Detectors:
-    return Detectors(asset_path("pose_landmark").parent)

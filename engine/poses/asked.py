@@ -12,8 +12,9 @@ from ..types import Avatar, LikenessError, Pose
 from . import expressions, named_pose
 
 
-def expression_weights(text: str) -> dict[str, float]:
-    """Weights from ``NAME[=V],...``: expressions of the body, and of the library by name.
+def expression_weights(asked: str | Mapping[str, float]) -> dict[str, float]:
+    """Weights from ``NAME[=V],...``: expressions of the body, and of the library by name; or
+    weights by the body's names, as they are.
 
     What stands later wins; V of a named expression is its strength.
 
@@ -25,8 +26,10 @@ def expression_weights(text: str) -> dict[str, float]:
     >>> expression_weights("open_mouth=0.5,tongueOut=1")
     {'jawOpen': 0.35, 'tongueOut': 1.0}
     """
+    if not isinstance(asked, str):
+        return dict(asked)
     weights: dict[str, float] = {}
-    for part in text.split(","):
+    for part in asked.split(","):
         name, equals, value = (word.strip() for word in part.partition("="))
         named = expressions().get(name)
         try:
@@ -56,7 +59,7 @@ def asked_pose(
 
     Args:
         pose: a pose or motion file (what has a suffix), or a name as ``wave``.
-        expression: as for :func:`expression_weights`, or weights by the body's names.
+        expression: as for :func:`expression_weights`.
         frame: of a motion file.
 
     Raises:
@@ -68,6 +71,6 @@ def asked_pose(
     elif pose is not None:
         posed = named_pose(str(pose), avatar.body, avatar.pose)
     if expression is not None:
-        given = expression_weights(expression) if isinstance(expression, str) else expression
-        posed = replace(posed, expression=avatar.body.expression(**given))
+        weights = expression_weights(expression)
+        posed = replace(posed, expression=avatar.body.expression(**weights))
     return posed

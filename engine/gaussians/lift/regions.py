@@ -86,7 +86,8 @@ class Regions:
         body: the body's z-buffer; limb: one z-buffer for each group alone; trunk: for all but arms.
         places: where on the body each pixel lies.
         glasses: their frame, finer than this grid; None if there are none.
-        skin_color: [3] median of the cheeks. unit: pixels of one inter-ocular distance.
+        skin_color: [3] median of the face's skin, see :func:`_skin_color`.
+        unit: pixels of one inter-ocular distance.
     """
 
     mask: BoolArray

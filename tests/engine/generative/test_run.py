@@ -96,7 +96,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
         stages_module, "choose_reference", lambda clip, *given: (2, np.zeros((64, 64, 3)))
     )
     monkeypatch.setattr(stages_module, "make_subject", make)
-    monkeypatch.setattr(stages_module, "_detectors", lambda: None)
+    monkeypatch.setattr(stages_module, "open_detectors", lambda: None)
     monkeypatch.setattr(stages_module, "load_fitting_body", lambda path: None)
     return asked
 
