@@ -68,6 +68,7 @@ class DecoderConfig:
             shrink alone leave holes, which only large pictures show.
         shell_tokens, uv_position, residual: switches of the ablations. Without ``residual`` the
             Gaussians start as blank texels instead of the lift.
+        keep_shown: leave alone what the photo shows squarely, see ``decoder.py`` (ours).
         masking: largest share of the scattered features that training hides; 0 turns it off.
         checkpointing: recompute the layers' activations on the way back, to save memory.
     """
@@ -91,6 +92,7 @@ class DecoderConfig:
     shell_tokens: bool = True
     uv_position: bool = True
     residual: bool = True
+    keep_shown: bool = True
     masking: float = 0.5
     checkpointing: bool = False
 

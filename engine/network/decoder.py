@@ -21,7 +21,11 @@ scale      2   base x ``max_growth`` ^ tanh x, below 0 x               the base'
 
 All last layers begin as zero, so a new network gives its base exactly. The base is the lift; in
 the ablation without it, blank texels (``inputs.blank_gaussians``), whose values are the usual
-initial biases. Needs torch.
+initial biases.
+
+A pixel of the photo that was seen squarely needs no correction: all that a network can do there is
+to blur it, and it does, as real photos are sharper than what it learned from
+(docs/training.md). So its numbers x are taken times ``free_share``. Needs torch.
 """
 
 from __future__ import annotations
@@ -37,8 +41,10 @@ from .batch import Attributes
 from .config import DecoderConfig
 from .context import HEAD_CHANNELS
 from .grids import UVGrids
+from .inputs import FACING_CHANNEL, PHOTO_CHANNEL
 
 TOKEN_STD = 0.02  # of the Gaussian noise that shell tokens and embeddings begin as
+KEPT = (0.3, 0.7)  # cosines to the camera between which less and less is changed
 HEADS = {"color": 3, "opacity": 1, "offset": 3, "rotation": 3, "scale": 2}
 
 
@@ -112,7 +118,8 @@ class Decoder(nn.Module):
             align_corners=False,
         )
         told = torch.cat([read[:, :, 0].transpose(1, 2), lift], -1)
-        said = {name: head(told).float() for name, head in self.heads.items()}
+        free = free_share(lift) if self.config.keep_shown else 1.0
+        said = {name: free * head(told).float() for name, head in self.heads.items()}
         return changed_by(said, base, self.config)
 
     def tokens(
@@ -191,6 +198,14 @@ def sinusoids(position: Tensor, frequencies: int) -> Tensor:
     angles = position.double()[..., None] * turns
     code = torch.cat([angles.sin(), angles.cos()], -1)
     return code.reshape(*position.shape[:-1], 6 * frequencies).float()
+
+
+def free_share(lift: Tensor) -> Tensor:
+    """[..., 1] how much of a change Gaussians told as ``lift`` [..., 59] may take: 1, and toward 0
+    for a pixel of the photo, the more squarely its surface faces the camera."""
+    photo, facing = lift[..., PHOTO_CHANNEL, None], lift[..., FACING_CHANNEL, None]
+    fewest, most = KEPT
+    return 1.0 - photo * ((facing - fewest) / (most - fewest)).clamp(0.0, 1.0)
 
 
 def changed_by(said: dict[str, Tensor], base: Attributes, config: DecoderConfig) -> Attributes:

@@ -64,7 +64,8 @@ class NetworkInputs:
     Attributes:
         photos: one or several. base: N Gaussians to begin with: the lift's, or blank ones.
         uv: [N, 2] float32 their places in the atlas, 0..1, v down.
-        facing: [N] float32 cosine between each one's triangle and the first photo's camera.
+        facing: [N] float32 cosine between each one's triangle and the camera of the photo that it
+            faces most.
         color_map: [M, M, 4] float32 colours in the atlas at the attribute maps' resolution, and
             where there are any (0 or 1).
     """
@@ -117,9 +118,9 @@ def network_inputs(
             maps.append(np.concatenate([got.values, got.mask[..., None]], -1))
     base = blank_gaussians(body, config.decoder) if lifted is None else lifted
     uv = atlas_places(base, body, grids)
-    vertices, _ = body.vertices(shots[0][1].pose)
+    facing = [_facing(base, body, track) for _, track in shots]
     return NetworkInputs(
-        tuple(photos), base, uv, _facing(base, body, vertices, shots[0][1].camera),
+        tuple(photos), base, uv, np.maximum.reduce(facing),
         _blend(maps) if lifted is None else _color_map(base, uv, config.decoder.map_size),
     )  # fmt: skip
 
@@ -197,10 +198,11 @@ def atlas_places(bound: BoundGaussians, body: Body, grids: UVGrids) -> FloatArra
     return np.clip(places, 0.0, 1.0).astype(np.float32)
 
 
-def _facing(bound: BoundGaussians, body: Body, vertices: FloatArray, camera: Camera) -> FloatArray:
+def _facing(bound: BoundGaussians, body: Body, track: Track) -> FloatArray:
     """[N] float32 cosine between the triangles' normals and the way to the camera."""
+    vertices, _ = body.vertices(track.pose)
     frames = triangle_frames(vertices, body.f, body.v_template, bound.triangle, bound.bary)
-    ray = camera_position(camera) - frames.origin
+    ray = camera_position(track.camera) - frames.origin
     ray /= np.maximum(np.linalg.norm(ray, axis=1, keepdims=True), 1e-9)
     cosine: FloatArray = np.einsum("nd,nd->n", frames.R[:, :, 2], ray)
     return cosine.astype(np.float32)
@@ -234,6 +236,9 @@ def color_patches(color_map: FloatArray, grids: UVGrids, patch: int) -> FloatArr
 
 LIFT_CHANNELS = 17
 """Numbers of :func:`lift_channels`."""
+
+PHOTO_CHANNEL, FACING_CHANNEL = 13 + LAYERS.index("photo"), 16
+"""Which of them say whether it is a pixel of the photo, and how squarely that shows its place."""
 
 
 def lift_channels(base: BoundGaussians, facing: FloatArray) -> FloatArray:

@@ -10,9 +10,10 @@ import torch
 from likeness.engine.body import load_body
 from likeness.engine.network.batch import Attributes, changed, collate
 from likeness.engine.network.config import NETWORKS
-from likeness.engine.network.decoder import Decoder, changed_by, sinusoids, toward, turned
+from likeness.engine.network.decoder import KEPT, Decoder, changed_by, sinusoids, toward, turned
 from likeness.engine.network.grids import uv_grids
 from likeness.engine.rotations import quaternion_multiply
+from likeness.engine.types import LAYERS
 from likeness.engine.weights import asset_path
 from torch import Tensor
 
@@ -183,6 +184,26 @@ def test_switches_of_the_ablations(person: SmallPerson, switch: str, given: str)
             decoder.position_code = decoder.position_code.flip(0)
             after = run(decoder, person).colors
         assert (not torch.equal(before, after)) == moves
+
+
+def test_what_the_photo_shows_squarely_stays(person: SmallPerson) -> None:
+    """Bit for bit; less squarely, it changes less than anything else would. Off, all changes."""
+    photo = torch.from_numpy(person.lifted.layer == LAYERS.index("photo"))
+    facing = torch.from_numpy(person.inputs.facing)
+    fewest, most = KEPT
+    square, between = photo & (facing >= most), photo & (facing < most) & (facing > fewest)
+    assert square.sum() > 10
+    assert between.sum() > 10
+    base = gaussians(person)["base"]
+    kept, free = (run(decoder_of(person, keep_shown=on), person) for on in (True, False))
+    for before, after, moved in zip(base, kept, free, strict=True):
+        assert torch.equal(after[0, square], before[0, square])
+        assert torch.equal(after[0, ~photo], moved[0, ~photo])
+        assert not torch.equal(after[0, ~photo], before[0, ~photo])
+        assert not torch.equal(moved[0, square], before[0, square])
+    change, all_of_it = ((run.colors - base.colors)[0, between].abs() for run in (kept, free))
+    assert (change <= all_of_it + 1e-6).all()
+    assert 0.0 < change.sum() < 0.9 * all_of_it.sum()
 
 
 @pytest.mark.parametrize("layers", [2, 4, 8])

@@ -131,6 +131,21 @@ def test_facing_is_the_cosine_to_the_camera(person: SmallPerson) -> None:
         assert abs(cosine - person.inputs.facing[k]) < 1e-5
 
 
+def test_of_several_photos_the_one_faced_most_counts(person: SmallPerson) -> None:
+    """Else a pixel of the second photo would count as hidden."""
+    pose = person.track.pose
+    full_pose = np.array(pose.full_pose)
+    full_pose[0] = 0.0, np.pi, 0.0
+    turned = replace(person.track, pose=replace(pose, full_pose=full_pose))
+    shots = [(person.matte, person.track), (person.matte, turned)]
+    each = [network_inputs(person.config, person.grids, [shot], person.body, person.lifted).facing
+            for shot in shots]  # fmt: skip
+    assert (each[0] > 0.5).any()
+    assert (each[1][each[0] < 0.0] > 0.5).any()
+    both = network_inputs(person.config, person.grids, shots, person.body, person.lifted)
+    assert np.array_equal(both.facing, np.maximum(*each))
+
+
 def test_what_hangs_on_a_skirt_has_a_place(person: SmallPerson) -> None:
     piece = BodyPiece(
         "skirt", np.array([[-0.2, -0.5, 0.2], [0.2, -0.5, 0.2], [0.0, -0.1, 0.2]]),
