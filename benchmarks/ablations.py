@@ -97,7 +97,10 @@ ABLATIONS = {
     "no_shell_tokens": Ablation("without shell tokens", {"decoder.shell_tokens": "off"}),
     "no_uv_position": Ablation("without the UV position", {"decoder.uv_position": "off"}),
     "no_masking": Ablation("without masking", {"decoder.masking": "0"}),
-    "no_residual": Ablation("without the lift below", {"decoder.residual": "off"}),
+    "no_residual": Ablation("without the lift below", {
+        "decoder.residual": "off", "decoder.shape": "on",
+        "decoder.max_gain": "8", "decoder.max_tint": "8",
+    }),
     "free": Ablation("what the photo shows may change", {"decoder.keep_shown": "off"}),
     "undirected": Ablation("all views teach all", {"directed": "off"}),
     "data_half": Ablation("half of the people", {}, 0.5),

@@ -68,6 +68,10 @@ class DecoderConfig:
             shrink alone leave holes, which only large pictures show.
         shell_tokens, uv_position, residual: switches of the ablations. Without ``residual`` the
             Gaussians start as blank texels instead of the lift.
+        max_gain, max_tint: largest factor on a colour, and on its inverse: of all its channels,
+            and of each beside that (ours). Without ``residual`` they have to reach from grey to
+            white.
+        shape: change opacity, offset, rotation and scale too, not colours alone (ours).
         keep_shown: leave alone what the photo shows squarely, see ``decoder.py`` (ours).
         masking: largest share of the scattered features that training hides; 0 turns it off.
         checkpointing: recompute the layers' activations on the way back, to save memory.
@@ -93,16 +97,19 @@ class DecoderConfig:
     uv_position: bool = True
     residual: bool = True
     keep_shown: bool = True
+    max_gain: float = 2.0
+    max_tint: float = 1.2
+    shape: bool = True
     masking: float = 0.5
     checkpointing: bool = False
 
     def __post_init__(self) -> None:
         _check_sizes(self, "decoder.")
-        for name in ("max_growth", "max_shrink"):
+        for name in ("max_growth", "max_shrink", "max_gain", "max_tint"):
             if getattr(self, name) < 1.0:
                 raise LikenessError(
                     f"decoder.{name} is {getattr(self, name)}.",
-                    "Give a factor of at least 1, which lets no splat grow or shrink.",
+                    "Give a factor of at least 1, which lets nothing change.",
                 )
 
     @property
@@ -204,7 +211,7 @@ NETWORKS: dict[str, NetworkConfig] = {
         EncoderConfig(image_size=160, channels=48, width=24, depth=1),
         DecoderConfig(
             features=48, core_grid=24, shell_grid=12, width=160, layers=4, heads=5,
-            map_channels=24, head_hidden=64, frequencies=8,
+            map_channels=24, head_hidden=64, frequencies=8, shape=False,
         ),
         40_000, fewest_gaussians=20_000, usable_gaussians=262_144,
     ),

@@ -4,20 +4,24 @@ Core and shell cells are tokens. The core's get a sinusoidal code of where they 
 canonical body, the shell's are learned from Gaussian noise; both are projected to the model's
 width and pass self-attention layers together. Each core token then unfolds into a patch of the
 attribute map. Every Gaussian reads the map at its own place in the atlas, is told what it is
-before the network and what the rest of the person looks like (``context.py``), and five heads of
-two layers say what to change:
+before the network and what the rest of the person looks like (``context.py``), and heads of two
+layers say what to change (the last four only with ``DecoderConfig.shape``):
 
 =========  ==  ======================================================  =======================
 head       n   meaning of its numbers x                                 at the start (x = 0)
 =========  ==  ======================================================  =======================
-color      3   t = tanh x: c + t (1 - c) if t > 0, else c + t c         the base's
-opacity    1   the same                                                 the base's
+color      4   base x ``max_gain`` ^ tanh x0 x ``max_tint`` ^ tanh x     the base's
+               of each channel; at most 1
+opacity    1   t = tanh x: o + t (1 - o) if t > 0, else o + t o         the base's
 offset     3   base + ``max_offset`` tanh x, in the triangle's frame    the base's
 rotation   3   base x (1, x) / norm                                     the base's
 scale      2   base x ``max_growth`` ^ tanh x, below 0 x               the base's
                ``max_shrink`` ^ tanh x; the third (the splat's normal)
                grows as the lesser of the two
 =========  ==  ======================================================  =======================
+
+Colours are multiplied, so that texture and borders of the lift stay what they are however little
+the network knows: what it learns of hidden sides is mostly how light they are (docs/training.md).
 
 All last layers begin as zero, so a new network gives its base exactly. The base is the lift; in
 the ablation without it, blank texels (``inputs.blank_gaussians``), whose values are the usual
@@ -45,7 +49,8 @@ from .inputs import FACING_CHANNEL, PHOTO_CHANNEL
 
 TOKEN_STD = 0.02  # of the Gaussian noise that shell tokens and embeddings begin as
 KEPT = (0.3, 0.7)  # cosines to the camera between which less and less is changed
-HEADS = {"color": 3, "opacity": 1, "offset": 3, "rotation": 3, "scale": 2}
+COLOR_HEAD = {"color": 4}
+SHAPE_HEADS = {"opacity": 1, "offset": 3, "rotation": 3, "scale": 2}
 
 
 class Decoder(nn.Module):
@@ -84,7 +89,7 @@ class Decoder(nn.Module):
         self.unpatchify = nn.Linear(width, config.patch**2 * config.map_channels)
         self.heads = nn.ModuleDict(
             {name: Head(config.map_channels + HEAD_CHANNELS, config.head_hidden, count)
-             for name, count in HEADS.items()}
+             for name, count in heads_of(config).items()}
         )  # fmt: skip
 
     def forward(
@@ -200,6 +205,11 @@ def sinusoids(position: Tensor, frequencies: int) -> Tensor:
     return code.reshape(*position.shape[:-1], 6 * frequencies).float()
 
 
+def heads_of(config: DecoderConfig) -> dict[str, int]:
+    """How many numbers each head says."""
+    return COLOR_HEAD | SHAPE_HEADS if config.shape else COLOR_HEAD
+
+
 def free_share(lift: Tensor) -> Tensor:
     """[..., 1] how much of a change Gaussians told as ``lift`` [..., 59] may take: 1, and toward 0
     for a pixel of the photo, the more squarely its surface faces the camera."""
@@ -210,17 +220,21 @@ def free_share(lift: Tensor) -> Tensor:
 
 def changed_by(said: dict[str, Tensor], base: Attributes, config: DecoderConfig) -> Attributes:
     """The base [B, N, ...] with what the heads said about it; see the module's table."""
+    gain = math.log(config.max_gain) * torch.tanh(said["color"][..., :1])
+    gain = gain + math.log(config.max_tint) * torch.tanh(said["color"][..., 1:])
+    relit = base._replace(colors=(base.colors * gain.exp()).clamp(max=1.0))
+    if not config.shape:
+        return relit
     growth = torch.tanh(said["scale"])
     growth = growth * torch.where(
         growth > 0.0, math.log(config.max_growth), math.log(config.max_shrink)
     )
     factors = torch.cat([growth, growth.amin(-1, keepdim=True)], -1).exp()
-    return Attributes(
-        base.offset + config.max_offset * torch.tanh(said["offset"]),
-        turned(base.quats, said["rotation"]),
-        base.scales * factors,
-        toward(base.opacities, torch.tanh(said["opacity"][..., 0])),
-        toward(base.colors, torch.tanh(said["color"])),
+    return relit._replace(
+        offset=base.offset + config.max_offset * torch.tanh(said["offset"]),
+        quats=turned(base.quats, said["rotation"]),
+        scales=base.scales * factors,
+        opacities=toward(base.opacities, torch.tanh(said["opacity"][..., 0])),
     )
 
 

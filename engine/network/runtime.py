@@ -42,7 +42,7 @@ ENCODER_ONNX, DECODER_ONNX = "encoder.onnx", "decoder.onnx"
 NOTE = "likeness"
 """Key of the files' metadata under which the export says what they were made from."""
 
-VERSION = 2
+VERSION = 3
 """Of the ONNX files: what their inputs mean (``context.head_channels`` among them). Raise it when
 that changes, so that a network is not given what it has not learned from."""
 

@@ -10,7 +10,15 @@ import torch
 from likeness.engine.body import load_body
 from likeness.engine.network.batch import Attributes, changed, collate
 from likeness.engine.network.config import NETWORKS
-from likeness.engine.network.decoder import KEPT, Decoder, changed_by, sinusoids, toward, turned
+from likeness.engine.network.decoder import (
+    KEPT,
+    Decoder,
+    changed_by,
+    heads_of,
+    sinusoids,
+    toward,
+    turned,
+)
 from likeness.engine.network.grids import uv_grids
 from likeness.engine.rotations import quaternion_multiply
 from likeness.engine.types import LAYERS
@@ -112,18 +120,44 @@ def test_changes_stay_in_bounds(person: SmallPerson) -> None:
     for size in (1.0, 1e4):
         said = {
             name: size * torch.randn(1, count, n)
-            for name, n in {"color": 3, "opacity": 1, "offset": 3, "rotation": 3,
-                            "scale": 2}.items()
-        }  # fmt: skip
+            for name, n in heads_of(config).items()
+        }
         out = changed_by(said, base, config)
         assert ((out.colors >= 0) & (out.colors <= 1)).all()
         assert ((out.opacities >= 0) & (out.opacities <= 1)).all()
         assert (out.offset - base.offset).abs().max() <= config.max_offset + 1e-6
+        factor = out.colors / base.colors
+        assert factor.min() >= 0.9999 / (config.max_gain * config.max_tint)
+        assert factor.max() <= 1.0001 * config.max_gain * config.max_tint
+        tint = factor / factor.mean(-1, keepdim=True)
+        assert tint[out.colors.amax(-1) < 1.0].max() <= 1.0001 * config.max_tint**2
         growth = out.scales / base.scales
         assert growth.max() <= config.max_growth * 1.0001
         assert growth.min() >= 0.9999 / config.max_shrink
         assert (out.scales[..., 2] <= 0.1001 * out.scales[..., :2].amin(-1)).all()
         np.testing.assert_allclose(out.quats.norm(dim=-1), 1.0, atol=1e-4)
+
+
+def test_a_gain_is_what_the_head_says(person: SmallPerson) -> None:
+    """Twice as light is a tanh of 1; a channel's own share comes on top; white is the end."""
+    base = gaussians(person)["base"]
+    base = base._replace(colors=torch.tensor([[[0.1, 0.2, 0.3], [0.4, 0.6, 0.9]]]))
+    config = replace(person.config.decoder, shape=False, max_gain=2.0, max_tint=1.5)
+    half = np.arctanh(0.5)
+    said = {"color": torch.tensor([[[half, half, 0.0, -half], [30.0, 0.0, 0.0, 0.0]]])}
+    out = changed_by(said, base, config)
+    rows = [[0.1 * 3**0.5, 0.2 * 2**0.5, 0.3 * (2 / 1.5) ** 0.5], [0.8, 1.0, 1.0]]
+    np.testing.assert_allclose(out.colors[0], rows, rtol=1e-6)
+    for name in ("offset", "quats", "scales", "opacities"):
+        assert getattr(out, name) is getattr(base, name), name
+
+
+def test_without_shape_only_colours_change(person: SmallPerson) -> None:
+    decoder, base = decoder_of(person, shape=False), gaussians(person)["base"]
+    assert set(decoder.heads) == {"color"}
+    out = run(decoder, person)
+    for name, before, after in zip(Attributes._fields, base, out, strict=True):
+        assert torch.equal(before, after) == (name != "colors"), name
 
 
 def test_maps_unfold_tokens_into_their_cells(person: SmallPerson) -> None:

@@ -37,7 +37,7 @@ CONFIG = NetworkConfig(
     ),
     400,
 )  # fmt: skip
-BRIGHTER = 0.5  # of the way to white: the truth beside the lift
+BRIGHTER = 1.5  # times the colours: the truth beside the lift
 YAWS = {"front": 0.0, "side": 80.0, "back": 180.0}
 
 
@@ -73,7 +73,7 @@ def sample(body: Body) -> TrainingSample:
     matte = Matte(np.ones((64, 48), np.float32), rng.random((64, 48, 3)).astype(np.float32))
     track = Track(np.zeros(body.num_betas), pose, camera, "full", np.ones(NUM_JOINTS), None, None)
     inputs = network_inputs(CONFIG, uv_grids(body, CONFIG.decoder), [(matte, track)], own, lifted)
-    bright = replace(lifted, colors=lifted.colors + BRIGHTER * (1 - lifted.colors))
+    bright = replace(lifted, colors=BRIGHTER * lifted.colors)
     views = []
     for kind, yaw in [("front", 0.0), *YAWS.items()]:
         seen_from = orbit(camera, vertices.mean(0), yaw)
@@ -84,10 +84,11 @@ def sample(body: Body) -> TrainingSample:
     return TrainingSample("one/front/all", inputs, stout, tuple(views), 0)
 
 
-def brighten(network: Network, share: float = BRIGHTER) -> Network:
-    """Make a new network move all colours towards white."""
+def brighten(network: Network, factor: float = BRIGHTER) -> Network:
+    """Make a new network multiply all colours."""
+    share = math.log(factor) / math.log(network.config.decoder.max_gain)
     with torch.no_grad():
-        network.decoder.heads["color"].last.bias.fill_(math.atanh(share))
+        network.decoder.heads["color"].last.bias[0] = math.atanh(share)
     return network
 
 
