@@ -214,11 +214,15 @@ def _finite(tensors: Sequence[Tensor]) -> bool:
 
 
 def _leaves(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The same values where a way back ends."""
-    return [tensor.detach().requires_grad_() for tensor in tensors]
+    """The same values where a way back ends, for those that have one."""
+    return [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in tensors]
 
 
 def _backward(tensors: Sequence[Tensor], leaves: Sequence[Tensor]) -> None:
     """Carry on the way back with the gradients that have come to the ``leaves``."""
-    known = [(t, leaf.grad) for t, leaf in zip(tensors, leaves) if leaf.grad is not None]
+    known = [
+        (t, leaf.grad)
+        for t, leaf in zip(tensors, leaves)
+        if t.requires_grad and leaf.grad is not None
+    ]
     torch.autograd.backward([t for t, _ in known], [grad for _, grad in known])
