@@ -95,11 +95,15 @@ def test_gradients_reach_every_parameter(
     assert [name for name in before if not seen.get(name, 0.0) > 0] == []
 
 
+@pytest.mark.parametrize("shape", [True, False])
 def test_the_parts_of_the_way_back_are_the_whole(
-    config: TrainConfig, box_body: Body, batch: StepBatch
+    config: TrainConfig, box_body: Body, batch: StepBatch, shape: bool
 ) -> None:
-    """A step goes back sample by sample, and the pictures apart; torch does it in one go."""
-    trainer = Trainer(replace(config, clip=1e9), box_body, "cpu")
+    """A step goes back sample by sample, and the pictures apart; torch does it in one go. Also
+    where four of the five attributes have no way back."""
+    decoder = replace(config.network.decoder, shape=shape)
+    config = replace(config, clip=1e9, network=replace(config.network, decoder=decoder))
+    trainer = Trainer(config, box_body, "cpu")
     trainer.step(batch)
     network, objective = trainer.network, trainer.objective
     attributes = network(batch.inputs, batch.hide)
