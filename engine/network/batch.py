@@ -42,7 +42,7 @@ class Batch:
         images: [B, P, 3, S, S]. core_xy: [B, P, Nc, 2], core_seen: [B, P, Nc] 0 or 1;
             shell_xy: [B, P, Ns, 2], shell_seen: [B, P, Ns]: see ``PhotoInputs``.
         patches: [B, Tc, p * p * 4] colours of the tokens' texels.
-        uv: [B, N, 2]. lift: [B, N, 59], see ``head_channels``. base: what the residuals count
+        uv: [B, N, 2]. lift: [B, N, 56], see ``head_channels``. base: what the residuals count
             from. counts: how many of the N each person has; the rest is zero.
     """
 

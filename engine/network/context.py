@@ -18,8 +18,14 @@ from .inputs import LIFT_CHANNELS, NetworkInputs, lift_channels
 CONTEXT_CHANNELS = 3 + 3 + len(LIMBS) + 3 + 7 + 4 + 3 + 4 + 3 + 4
 """Numbers of :func:`context_channels`."""
 
-HEAD_CHANNELS = LIFT_CHANNELS + CONTEXT_CHANNELS
+_COLORS = 3  # the first of lift_channels, which heads are not told
+
+HEAD_CHANNELS = LIFT_CHANNELS - _COLORS + CONTEXT_CHANNELS
 """Numbers that the heads are told of each Gaussian."""
+
+FACING, AWAY = LIFT_CHANNELS - _COLORS - 1, HEAD_CHANNELS - 1
+"""Which of these say how squarely its place faces the camera, and how far away (10 cm are one) the
+nearest place is that the photo shows."""
 
 _FEW = 10  # Gaussians that tell nothing of a limb
 _PLACE = 2.0  # per metre
@@ -27,8 +33,9 @@ _DARKEST = 0.05  # added to brightness before its logarithm
 _RIDGE = 1e-3
 _RING, _FEW_IN_RING = 0.04, 5  # metres along a limb; Gaussians that tell nothing of a ring
 _CELL = 0.02  # metres of the cells in which what is nearby is looked for
-_AROUND, _NEAREST = 6, 5  # cells
-_FAR = 0.1  # metres
+_AROUND, _NEAREST, _BETWEEN = 20, 64, 4  # cells
+_FAR, _NOWHERE = 0.1, 1.0  # metres: the unit of distances, and where nothing is shown at all
+_SOFT = 0.01  # metres within which the nearest ones count alike
 
 # Means and deviations over made-up people, rounded: numbers of one size are learned ten times as
 # fast. Of colours, brightness, a limb's deviations, the light, and the share that is shown.
@@ -38,10 +45,13 @@ _COLOR, _BRIGHT, _SPREAD, _LIT, _SHARE = (
 
 
 def head_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
-    """[N, 59] float32: :func:`..inputs.lift_channels`, where colours are told as in the others,
-    and :func:`context_channels`."""
-    own = lift_channels(inputs.base, inputs.facing)
-    own[:, :3] = _even(own[:, :3], _COLOR)
+    """[N, 56] float32: :func:`..inputs.lift_channels` but the colours, and
+    :func:`context_channels`.
+
+    A Gaussian's own colour is not told, only the mean around it: else the heads learn that what
+    is lighter than its surroundings should be darker, and patterns fade.
+    """
+    own = lift_channels(inputs.base, inputs.facing)[:, _COLORS:]
     return np.concatenate([own, context_channels(inputs, grids)], -1)
 
 
@@ -51,8 +61,12 @@ def context_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
     and whether it shows any (1); the photo's light (4: how the logarithm of brightness changes
     with the normal, and a constant); the person's mean brightness, that of what the photo shows,
     and its share of the Gaussians (3); the mean colour that the photo shows at the same height of
-    the limb, and whether there is any (4); the mean colour around (3); and the nearest ones that
-    the photo shows, and how far away they are (4)."""
+    the limb, and whether there is any (4); the mean colour around (3); and of the places that the
+    photo shows, the nearest ones' colour, and how far away the nearest is (4).
+
+    The last eleven change gradually over the surface, because what is said of it must: a border
+    between what is nearer to the one side and what is nearer to the other would be seen.
+    """
     base = inputs.base
     count = len(base)
     size = grids.texel_limb.shape[0]
@@ -77,7 +91,7 @@ def context_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
         _even(mean[limb], _COLOR), known[limb, None] * _even(seen[limb], _COLOR),
         known[limb, None] * _even(deviation[limb], _SPREAD), known[limb, None],
         np.tile(np.concatenate([light, person]), (count, 1)),
-        _ring(place, limb, colors, shown), *_nearby(place, colors, shown),
+        _gradual(place, _ring(place, limb, colors, shown), colors, shown),
     ]  # fmt: skip
     out: FloatArray = np.concatenate(parts, -1).astype(np.float32)
     return out
@@ -111,24 +125,35 @@ def _ring(place: FloatArray, limb: IntArray, colors: FloatArray, shown: BoolArra
     return out
 
 
-def _nearby(
-    place: FloatArray, colors: FloatArray, shown: BoolArray
-) -> tuple[FloatArray, FloatArray]:
-    """[N, 3] the mean colour around, and [N, 4] the nearest that the photo shows with their
-    distance. Looked for by cells of the template's space, so that finer lifts say the same."""
+def _gradual(
+    place: FloatArray, ring: FloatArray, colors: FloatArray, shown: BoolArray
+) -> FloatArray:
+    """[N, 11] what stands in ``ring`` [N, 4], the mean colour around, and colour and distance of
+    the nearest places that are shown. Looked for by cells of the template's space, so that finer
+    lifts say the same, and interpolated between these."""
+    if not len(place):
+        return np.zeros((0, 11))
     cell, number = _numbered(np.floor(place / _CELL).astype(np.int64))
     middle, _ = means_by(place, cell, number)
     color, _ = means_by(colors, cell, number)
-    around, _ = _nearest(middle, middle, color, _AROUND)
+    away, which = _nearest(middle, middle, _AROUND)
+    around = _even(color[which].mean(1), _COLOR)
     visible, shows = means_by(colors[shown], cell[shown], number)
     there = shows > 0
-    if not there.any():
-        return _even(around, _COLOR)[cell], np.zeros((len(place), 4))
-    seen, away = _nearest(middle, middle[there], visible[there], _NEAREST)
-    return (
-        _even(around, _COLOR)[cell],
-        np.concatenate([_even(seen, _COLOR), away[:, None] / _FAR], 1)[cell],
-    )
+    near, far = np.zeros((number, 3)), np.full((number, 1), _NOWHERE / _FAR)
+    if there.any():
+        away, which = _nearest(middle, middle[there], _NEAREST)
+        near, far = _even(_blended(visible[there], away, which), _COLOR), away[:, :1] / _FAR
+    told = np.concatenate([means_by(ring, cell, number)[0], around, near, far], 1)
+    return _blended(told, *_nearest(place, middle, _BETWEEN))
+
+
+def _blended(values: FloatArray, away: FloatArray, which: IntArray) -> FloatArray:
+    """[n, K] the mean of values [C, K] at the rows ``which`` [n, m], by the inverse of their
+    distance ``away`` [n, m] to the fourth power."""
+    weight = (away**2 + _SOFT**2) ** -2
+    out: FloatArray = (weight[..., None] * values[which]).sum(1) / weight.sum(1)[:, None]
+    return out
 
 
 def _numbered(keys: IntArray) -> tuple[IntArray, int]:
@@ -139,17 +164,14 @@ def _numbered(keys: IntArray) -> tuple[IntArray, int]:
     return number.reshape(-1), len(values)
 
 
-def _nearest(
-    middle: FloatArray, points: FloatArray, colors: FloatArray, most: int
-) -> tuple[FloatArray, FloatArray]:
-    """[C, 3] mean colour of the points [P, 3] nearest to each middle [C, 3], and [C] how far away
-    these are on average."""
+def _nearest(places: FloatArray, points: FloatArray, most: int) -> tuple[FloatArray, IntArray]:
+    """[n, m] how far away the points [P, 3] nearest to each place [n, 3] are, in order, and which
+    they are; m is ``most``, or P where there are fewer."""
     most = min(most, len(points))
     if not most:
-        return np.zeros((len(middle), 3)), np.zeros(len(middle))
-    away, which = cKDTree(points).query(middle, most)
-    away, which = away.reshape(len(middle), most), which.reshape(len(middle), most)
-    return colors[which].mean(1), away.mean(1)
+        return np.zeros((len(places), 0)), np.zeros((len(places), 0), np.int64)
+    away, which = cKDTree(points).query(places, most)
+    return away.reshape(len(places), most), which.reshape(len(places), most)
 
 
 def _light(bright: FloatArray, normal: FloatArray, limb: IntArray) -> FloatArray:

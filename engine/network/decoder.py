@@ -27,9 +27,9 @@ All last layers begin as zero, so a new network gives its base exactly. The base
 the ablation without it, blank texels (``inputs.blank_gaussians``), whose values are the usual
 initial biases.
 
-A pixel of the photo that was seen squarely needs no correction: all that a network can do there is
-to blur it, and it does, as real photos are sharper than what it learned from
-(docs/training.md). So its numbers x are taken times ``free_share``. Needs torch.
+What was seen squarely needs no correction: all that a network can do there is to blur it, and it
+does, as real photos are sharper than what it learned from (docs/training.md). So the numbers x are
+taken times ``free_share``. Needs torch.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from torch.utils.checkpoint import checkpoint
 
 from .batch import Attributes
 from .config import DecoderConfig
-from .context import HEAD_CHANNELS
+from .context import AWAY, FACING, HEAD_CHANNELS
 from .grids import UVGrids
-from .inputs import FACING_CHANNEL, PHOTO_CHANNEL
 
 TOKEN_STD = 0.02  # of the Gaussian noise that shell tokens and embeddings begin as
-KEPT = (0.3, 0.7)  # cosines to the camera between which less and less is changed
+KEPT = (0.7, 0.3)  # cosines to the camera: from the first on it is kept, below the second free
+FREE_FROM = 0.4  # times 10 cm from what the photo shows
 COLOR_HEAD = {"color": 4}
 SHAPE_HEADS = {"opacity": 1, "offset": 3, "rotation": 3, "scale": 2}
 
@@ -109,7 +109,7 @@ class Decoder(nn.Module):
             core: [B, Tc, C] scattered features, zero where nothing was seen; core_known: [B, Tc]
                 0 or 1. shell: [B, Ts, C], shell_known: [B, Ts].
             patches: [B, Tc, p * p * 4]. uv: [B, N, 2] 0..1.
-            lift: [B, N, 59] of :func:`.context.head_channels`.
+            lift: [B, N, 56] of :func:`.context.head_channels`.
             base: what the residuals count from, float32.
         """
         tokens = self.tokens(core, core_known, shell, shell_known, patches)
@@ -211,11 +211,13 @@ def heads_of(config: DecoderConfig) -> dict[str, int]:
 
 
 def free_share(lift: Tensor) -> Tensor:
-    """[..., 1] how much of a change Gaussians told as ``lift`` [..., 59] may take: 1, and toward 0
-    for a pixel of the photo, the more squarely its surface faces the camera."""
-    photo, facing = lift[..., PHOTO_CHANNEL, None], lift[..., FACING_CHANNEL, None]
-    fewest, most = KEPT
-    return 1.0 - photo * ((facing - fewest) / (most - fewest)).clamp(0.0, 1.0)
+    """[..., 1] how much of a change Gaussians told as ``lift`` [..., 56] may take: none where the
+    surface faces the camera and the photo shows it, all where either is not so, and gradually in
+    between, because a border would be seen."""
+    kept, free = KEPT
+    aslant = 1.0 - ((lift[..., FACING, None] - free) / (kept - free)).clamp(0.0, 1.0)
+    hidden = (lift[..., AWAY, None] / FREE_FROM).clamp(0.0, 1.0)
+    return torch.maximum(aslant, hidden)
 
 
 def changed_by(said: dict[str, Tensor], base: Attributes, config: DecoderConfig) -> Attributes:

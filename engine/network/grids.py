@@ -114,8 +114,8 @@ def _means(points: FloatArray, token: IntArray, count: int) -> FloatArray:
 
 
 def means_by(values: FloatArray, number: IntArray, count: int) -> tuple[FloatArray, IntArray]:
-    """[count, 3] means of values [n, 3] by their number [n], zero where there are none, and
+    """[count, K] means of values [n, K] by their number [n], zero where there are none, and
     [count] how many there are of each."""
     held = np.bincount(number, minlength=count)
-    sums = [np.bincount(number, values[:, c], count) for c in range(3)]
+    sums = [np.bincount(number, values[:, c], count) for c in range(values.shape[1])]
     return np.stack(sums, -1) / np.maximum(held, 1)[:, None], held

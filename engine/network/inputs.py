@@ -237,9 +237,6 @@ def color_patches(color_map: FloatArray, grids: UVGrids, patch: int) -> FloatArr
 LIFT_CHANNELS = 17
 """Numbers of :func:`lift_channels`."""
 
-PHOTO_CHANNEL, FACING_CHANNEL = 13 + LAYERS.index("photo"), 16
-"""Which of them say whether it is a pixel of the photo, and how squarely that shows its place."""
-
 
 def lift_channels(base: BoundGaussians, facing: FloatArray) -> FloatArray:
     """[N, 17] float32: what a Gaussian is before the network, in numbers near one: colour (3),

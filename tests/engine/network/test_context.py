@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from likeness.engine.network import context
 from likeness.engine.network.config import DecoderConfig, NetworkConfig
 from likeness.engine.network.context import (
     CONTEXT_CHANNELS,
+    FACING,
     HEAD_CHANNELS,
     context_channels,
     head_channels,
@@ -23,7 +25,9 @@ PLACE, NORMAL, LIMB, MEAN = slice(0, 3), slice(3, 6), slice(6, 14), slice(14, 17
 SEEN, DEVIATION, KNOWN, LIGHT, PERSON = (
     slice(17, 20), slice(20, 23), 23, slice(24, 28), slice(28, 31),
 )  # fmt: skip
-RING, IN_RING, AROUND, NEAREST, AWAY = slice(31, 34), 34, slice(35, 38), slice(38, 41), 41
+RINGS, IN_RING, AROUND, NEAREST, AWAY = (
+    slice(31, 35), 34, slice(35, 38), slice(38, 41), 41,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -103,21 +107,32 @@ def test_the_nearest_that_is_shown(person: SmallPerson, fine: UVGrids) -> None:
     layer = np.where(shown, LAYERS.index("photo"), 0).astype(np.uint8)
     base = replace(person.lifted, colors=colors, layer=layer)
     told = context_channels(replace(person.inputs, base=base), fine)
-    for k in range(0, len(place), 23):
-        away = np.linalg.norm(place[shown] - place[k], axis=1)
-        near = np.argsort(away)[:12]
-        if (high[shown][near] == high[shown][near[0]]).all():  # not at the border of the two
-            expected = colors[shown][near[0]]
-            np.testing.assert_allclose(0.35 + 0.18 * told[k, NEAREST], expected, atol=1e-5)
-            assert abs(told[k, AWAY] * 0.1 - away[near[:5]].mean()) < 0.03
+    # What is told of the ring is a mean of what Gaussians nearby are told of theirs.
+    rings = np.full((len(place), 4), np.nan)
+    for k in range(len(place)):
         same = shown & (limb == limb[k])
         arm = LIMBS[limb[k]] in ("arm", "hand")
         along = np.abs(place[:, 0]) if arm else place[:, 1]
         same &= np.floor(along / 0.04) == np.floor(along[k] / 0.04)
-        assert told[k, IN_RING] == (same.sum() > 5)
-        if same.sum() > 5:
-            mean = colors[same].mean(0)
-            np.testing.assert_allclose(0.35 + 0.18 * told[k, RING], mean, atol=1e-5)
+        some = same.sum() > 5
+        mean = (colors[same].mean(0) - 0.35) / 0.18 if some else np.zeros(3)
+        rings[k] = *mean, some
+    off, alike = [], 0
+    for k in range(0, len(place), 23):
+        away = np.linalg.norm(place[shown] - place[k], axis=1)
+        near = np.argsort(away)[:64]
+        weight = (away[near] ** 2 + 0.01**2) ** -2
+        expected = (weight[:, None] * colors[shown][near]).sum(0) / weight.sum()
+        off.append(np.abs(0.35 + 0.18 * told[k, NEAREST] - expected).max())
+        assert abs(told[k, AWAY] * 0.1 - away[near[0]]) < 0.03
+        here = rings[np.linalg.norm(place - place[k], axis=1) < 0.12]
+        assert (told[k, RINGS] >= here.min(0) - 1e-5).all()
+        assert (told[k, RINGS] <= here.max(0) + 1e-5).all()
+        if not np.ptp(here, axis=0).any():
+            alike += 1
+            np.testing.assert_allclose(told[k, RINGS], here[0], atol=1e-5)
+    assert np.median(off) < 0.03
+    assert alike
     # Of all around, a mean: what is far above is red, what is far below is blue, as they are.
     height = place[:, 1] - np.median(place[:, 1])
     colors[:] = np.where(high[:, None], [0.8, 0.2, 0.2], [0.1, 0.3, 0.9])
@@ -135,10 +150,31 @@ def test_a_finer_lift_has_the_same_surroundings(person: SmallPerson, fine: UVGri
         facing=person.inputs.facing[twice],
     )  # fmt: skip
     coarse, told = (context_channels(inputs, fine) for inputs in (person.inputs, finer))
-    sure = coarse[:, IN_RING] > 0
     surroundings = [*range(35, 42)]
     np.testing.assert_allclose(told[::2][:, surroundings], coarse[:, surroundings], atol=1e-5)
-    np.testing.assert_allclose(told[::2][sure, RING], coarse[sure, RING], atol=1e-5)
+    sure = coarse[:, IN_RING] == 1
+    np.testing.assert_allclose(told[::2][sure, RINGS], coarse[sure, RINGS], atol=1e-5)
+
+
+def test_surroundings_change_gradually(person: SmallPerson, fine: UVGrids) -> None:
+    """From cell to cell and at the middle of a back, to whose left all is red, and blue to its
+    right: no border between them that a head would draw."""
+    plain = context_channels(person.inputs, fine)
+    count = 4000
+    place = np.stack([np.linspace(-0.1, 0.1, count), np.zeros(count), np.zeros(count)], 1)
+    shown = np.abs(place[:, 0]) > 0.09
+    colors = np.where(place[:, :1] < 0, [0.8, 0.2, 0.2], [0.1, 0.3, 0.9])
+    ring = np.zeros((count, 4))
+    told = context._gradual(place, ring, colors, shown)
+    assert told.shape == (count, plain.shape[1] - RINGS.start)
+    near, away = 0.35 + 0.18 * told[:, 7], 0.1 * told[:, 10]
+    assert near[0] == pytest.approx(0.8, abs=0.01)
+    assert near[-1] == pytest.approx(0.1, abs=0.01)
+    assert near[count // 2] == pytest.approx(0.45, abs=0.05)
+    assert np.abs(np.diff(near)).max() < 0.02
+    assert np.abs(np.diff(away)).max() < 0.002
+    middle = np.abs(place[:, 0]) < 0.005
+    np.testing.assert_allclose(away[middle], 0.095, atol=0.012)
 
 
 def test_nothing_shown_and_nobody_there(person: SmallPerson, fine: UVGrids) -> None:
@@ -147,7 +183,8 @@ def test_nothing_shown_and_nobody_there(person: SmallPerson, fine: UVGrids) -> N
     assert not told[:, SEEN].any()
     assert not told[:, KNOWN].any()
     assert not told[:, LIGHT].any()
-    assert not told[:, 38:].any()
+    assert np.ptp(told[:, NEAREST], axis=0).max() < 1e-6
+    np.testing.assert_allclose(told[:, AWAY], 10.0, rtol=1e-5)  # a metre
     assert not told[:, IN_RING].any()
     none = slice(0, 0)
     empty = replace(
@@ -162,7 +199,12 @@ def test_the_heads_are_told_both(person: SmallPerson, small_config: NetworkConfi
     both = head_channels(person.inputs, person.grids)
     assert both.shape == (len(person.lifted), HEAD_CHANNELS)
     own = lift_channels(person.lifted, person.inputs.facing)
-    np.testing.assert_array_equal(both[:, 3 : own.shape[1]], own[:, 3:])
-    np.testing.assert_allclose(both[:, :3], (own[:, :3] - 0.35) / 0.18, atol=1e-5)
+    np.testing.assert_array_equal(both[:, : own.shape[1] - 3], own[:, 3:])
+    np.testing.assert_array_equal(both[:, FACING], person.inputs.facing)
+    np.testing.assert_array_equal(both[:, context.AWAY], told_of(person)[:, AWAY])
     assert np.isfinite(both).all()
-    assert np.abs(both).max() < 8.0
+    assert np.abs(both).max() < 12.0
+
+
+def told_of(person: SmallPerson) -> FloatArray:
+    return context_channels(person.inputs, person.grids)
