@@ -47,7 +47,7 @@ from .context import AWAY, FACING, HEAD_CHANNELS
 from .grids import UVGrids
 
 TOKEN_STD = 0.02  # of the Gaussian noise that shell tokens and embeddings begin as
-KEPT = (0.7, 0.3)  # cosines to the camera: from the first on it is kept, below the second free
+KEPT = (0.5, 0.1)  # cosines to the camera: from the first on it is kept, below the second free
 FREE_FROM = 0.4  # times 10 cm from what the photo shows
 COLOR_HEAD = {"color": 4}
 SHAPE_HEADS = {"opacity": 1, "offset": 3, "rotation": 3, "scale": 2}
