@@ -72,7 +72,7 @@ class DecoderConfig:
             and of each beside that (ours). Without ``residual`` they have to reach from grey to
             white.
         shape: change opacity, offset, rotation and scale too, not colours alone (ours).
-        keep_shown: leave alone what the photo shows squarely, see ``decoder.py`` (ours).
+        keep_shown: leave alone what the photo shows, see ``decoder.py`` (ours).
         masking: largest share of the scattered features that training hides; 0 turns it off.
         checkpointing: recompute the layers' activations on the way back, to save memory.
     """

@@ -23,9 +23,8 @@ _COLORS = 3  # the first of lift_channels, which heads are not told
 HEAD_CHANNELS = LIFT_CHANNELS - _COLORS + CONTEXT_CHANNELS
 """Numbers that the heads are told of each Gaussian."""
 
-FACING, AWAY = LIFT_CHANNELS - _COLORS - 1, HEAD_CHANNELS - 1
-"""Which of these say how squarely its place faces the camera, and how far away (10 cm are one) the
-nearest place is that the photo shows."""
+AWAY = HEAD_CHANNELS - 1
+"""Which of these says how far away the nearest place is that the photo shows; 10 cm are one."""
 
 _FEW = 10  # Gaussians that tell nothing of a limb
 _PLACE = 2.0  # per metre

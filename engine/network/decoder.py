@@ -27,7 +27,7 @@ All last layers begin as zero, so a new network gives its base exactly. The base
 the ablation without it, blank texels (``inputs.blank_gaussians``), whose values are the usual
 initial biases.
 
-What was seen squarely needs no correction: all that a network can do there is to blur it, and it
+What the photo shows needs no correction: all that a network can do there is to blur it, and it
 does, as real photos are sharper than what it learned from (docs/training.md). So the numbers x are
 taken times ``free_share``. Needs torch.
 """
@@ -43,11 +43,10 @@ from torch.utils.checkpoint import checkpoint
 
 from .batch import Attributes
 from .config import DecoderConfig
-from .context import AWAY, FACING, HEAD_CHANNELS
+from .context import AWAY, HEAD_CHANNELS
 from .grids import UVGrids
 
 TOKEN_STD = 0.02  # of the Gaussian noise that shell tokens and embeddings begin as
-KEPT = (0.5, 0.1)  # cosines to the camera: from the first on it is kept, below the second free
 FREE_FROM = 0.4  # times 10 cm from what the photo shows
 COLOR_HEAD = {"color": 4}
 SHAPE_HEADS = {"opacity": 1, "offset": 3, "rotation": 3, "scale": 2}
@@ -212,12 +211,8 @@ def heads_of(config: DecoderConfig) -> dict[str, int]:
 
 def free_share(lift: Tensor) -> Tensor:
     """[..., 1] how much of a change Gaussians told as ``lift`` [..., 56] may take: none where the
-    surface faces the camera and the photo shows it, all where either is not so, and gradually in
-    between, because a border would be seen."""
-    kept, free = KEPT
-    aslant = 1.0 - ((lift[..., FACING, None] - free) / (kept - free)).clamp(0.0, 1.0)
-    hidden = (lift[..., AWAY, None] / FREE_FROM).clamp(0.0, 1.0)
-    return torch.maximum(aslant, hidden)
+    photo shows their place, and the more, the farther away that is. A border would be seen."""
+    return (lift[..., AWAY, None] / FREE_FROM).clamp(0.0, 1.0)
 
 
 def changed_by(said: dict[str, Tensor], base: Attributes, config: DecoderConfig) -> Attributes:

@@ -162,6 +162,10 @@ class OnnxRuntime:
         return session
 
 
+class AnotherBodyError(LikenessError):
+    """A network was made for another body than the one that is fitted."""
+
+
 def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Runtime:
     """Make a network ready: in ONNX Runtime where it was exported, else in torch.
 
@@ -171,6 +175,7 @@ def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Runtim
         threads: as for :class:`OnnxRuntime`.
 
     Raises:
+        AnotherBodyError: the body has another atlas.
         LikenessError: there is no network, it cannot be used, or not here.
     """
     if not folder.is_dir():
@@ -279,7 +284,7 @@ def _check_note(
             EXPORT_AGAIN,
         )
     if note["triangles"] != len(grids.places) or note["cells"] != cells_digest(grids):
-        raise LikenessError(
+        raise AnotherBodyError(
             f"The network '{path}' was made for a body of {note['triangles']:,} triangles and "
             f"another atlas; this one has {len(grids.places):,}.",
             "Use the default body, or a network that was trained on this one.",

@@ -10,7 +10,6 @@ from likeness.engine.network import context
 from likeness.engine.network.config import DecoderConfig, NetworkConfig
 from likeness.engine.network.context import (
     CONTEXT_CHANNELS,
-    FACING,
     HEAD_CHANNELS,
     context_channels,
     head_channels,
@@ -200,7 +199,6 @@ def test_the_heads_are_told_both(person: SmallPerson, small_config: NetworkConfi
     assert both.shape == (len(person.lifted), HEAD_CHANNELS)
     own = lift_channels(person.lifted, person.inputs.facing)
     np.testing.assert_array_equal(both[:, : own.shape[1] - 3], own[:, 3:])
-    np.testing.assert_array_equal(both[:, FACING], person.inputs.facing)
     np.testing.assert_array_equal(both[:, context.AWAY], told_of(person)[:, AWAY])
     assert np.isfinite(both).all()
     assert np.abs(both).max() < 12.0
