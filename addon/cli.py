@@ -93,9 +93,9 @@ cli.add_command(generate_worker)
     "on two idle cores.",
 )
 @click.option(
-    "--network", metavar="DIR|default|none", default="none", show_default=True,
-    help="A trained network that improves the lift: its folder, or the one that comes with "
-    "Likeness. The lift is then as large as those it learned from.",
+    "--network", metavar="DIR|default|none", default="default", show_default=True,
+    help="What corrects the sides that the photo does not show: the network that comes with "
+    "Likeness, none, or the folder of another.",
 )  # fmt: skip
 @click.option("--body", metavar="NPZ", type=PHOTO, help="Another body file, with landmarks.")
 @click.option("--blend/--no-blend", default=True, help="Also write avatar.blend.")

@@ -95,7 +95,7 @@ class PartOf(click.ParamType):  # type: ignore[type-arg]
 )  # fmt: skip
 @click.option(
     "--network", metavar="DIR|default|none",
-    help="A trained network, where a table says nothing else; none if not given.",
+    help="What corrects hidden sides, where a table says nothing else; default if not given.",
 )  # fmt: skip
 @click.option("--body", metavar="NPZ", type=PATH, help="Another body file, with landmarks.")
 @pool_options(

@@ -30,7 +30,7 @@ class PortraitRequest:
         person: which of several people, 0 the leftmost; None lets the engine choose.
         fov: field of view along the longer side in degrees; None when not known.
         refine: how long the splats are fitted to the photo: off, fast or full.
-        network: folder of the network that improves the lift; empty for none.
+        network: what improves the lift: a folder, ``none``, or empty for what comes along.
         body: an SMPL-X file of the user's own; empty for the preferences' choice.
         others: more photos of the same person and what they show (back, side, ...).
         confirm: when the fit is shown before it is used: never, doubt or always.

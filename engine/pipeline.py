@@ -24,7 +24,8 @@ from .imaging.load import load_portrait
 from .imaging.matte_check import body_parts, checked, map_body, to_be_fitted
 from .imaging.matting import matte as make_matte
 from .kept import kept
-from .network.apply import NO_NETWORK, chosen_network, improved, lift_budget
+from .network.apply import DEFAULT_NETWORK, chosen_network, improved, lift_budget
+from .network.runtime import AnotherBodyError, Runtime
 from .render import best_backend
 from .stages import Stages, peak_memory_mb
 from .tracking import fit
@@ -61,7 +62,7 @@ class BuildOptions:
         fov: field of view along the photo's longer side in degrees, if it is known.
         refine: how long the lift is fitted to the photo: one of ``gaussians.refine.LEVELS``.
         network: what improves the lift: a network's folder, ``default`` for the one that comes
-            with this version, or ``none`` (as nothing at all).
+            with Likeness (as nothing at all), or ``none``.
 
     Raises:
         LikenessError: there is no such level, or a number cannot be.
@@ -71,7 +72,7 @@ class BuildOptions:
     person: int | None = None
     fov: float | None = None
     refine: str = "fast"
-    network: str = NO_NETWORK
+    network: str = DEFAULT_NETWORK
 
     def __post_init__(self) -> None:
         if self.refine not in LEVELS:
@@ -88,7 +89,7 @@ class BuildOptions:
                 raise LikenessError(f"{name} {error}, not {value!r}.", "Choose another.") from error
             object.__setattr__(self, name, checked)
         if not self.network:
-            object.__setattr__(self, "network", NO_NETWORK)
+            object.__setattr__(self, "network", DEFAULT_NETWORK)
 
 
 @dataclass(frozen=True)
@@ -336,7 +337,8 @@ def lift_portrait(
     """
     options = options or BuildOptions()
     stage = stages or Stages(None)
-    network = chosen_network(options.network, lambda: load_fitting_body(body_path))
+    warnings: list[str] = []
+    network = _network(options.network, body_path, warnings)
     chosen: dict[str, Any] = {
         "person": options.person, "fov": options.fov, "body_path": body_path, "stages": stage,
     }  # fmt: skip
@@ -351,7 +353,7 @@ def lift_portrait(
             all_tracked = [again, *all_tracked[1:]]
     tracked, track = all_tracked[0], all_tracked[0].track
     person = tracked.body.personalised(track.betas)
-    mattes, warnings = [], []
+    mattes = []
     with stage("matte", "separating the person"):
         for k, one in enumerate(all_tracked):
             matte, notes = checked_matte(one, person)
@@ -383,6 +385,18 @@ def lift_portrait(
         )
     beside = tuple(zip(all_tracked[1:], mattes[1:], wanted[1:], strict=True))
     return LiftedPortrait(tracked, mattes[0], avatar, warnings, beside, figures)
+
+
+def _network(choice: str, body_path: Path | None, warnings: list[str]) -> Runtime | None:
+    """What improves the lift. The network that comes with Likeness is for its own body: another
+    one does without, and a warning says so."""
+    try:
+        return chosen_network(choice, lambda: load_fitting_body(body_path))
+    except AnotherBodyError as error:
+        if choice != DEFAULT_NETWORK:
+            raise
+        warnings.append(f"What the photo does not show is the lift's own guess. {error.message}")
+        return None
 
 
 def _tracked(

@@ -138,9 +138,15 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         "the one of the preferences, or the default body",
         subtype="FILE_PATH", options={"SKIP_SAVE"},
     )  # fmt: skip
+    improve: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Correct Hidden Sides",
+        description="Let a trained network correct the colors of what the photo does not show",
+        default=True,
+    )
     network: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Network",
-        description="Folder of a trained network that improves the lift; empty for none",
+        description="Folder of a trained network of your own that does so; empty for the one "
+        "that comes with Likeness",
         subtype="DIR_PATH",
     )
 
@@ -177,8 +183,11 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         header, more = layout.panel("likeness_import_portrait_more", default_closed=True)
         header.label(text="More")
         if more is not None:
-            for name in ("max_gaussians", "refine", "person", "fov", "body", "network"):
+            for name in ("max_gaussians", "refine", "person", "fov", "body", "improve"):
                 more.prop(self, name)
+            own = more.row()
+            own.active = self.improve
+            own.prop(self, "network")
 
     def photos(self) -> list[Path]:
         """The chosen files, the main one first."""
@@ -204,7 +213,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
             person=self.person if self.person >= 0 else None,
             fov=self.fov or None,
             refine=self.refine,
-            network=bpy.path.abspath(self.network),
+            network=bpy.path.abspath(self.network) if self.improve else "none",
             body=self.body,
             others=tuple(others),
             confirm="never" if bpy.app.background else self.check_fit.lower(),

@@ -135,7 +135,7 @@ def _built(unit: Mapping[str, Any], work: Path, progress: Progress | None) -> Av
     body = asked.pop("body", None)
     others = [OtherPhoto(Path(path), direction) for direction, path in unit["views"]]
     seconds = build_seconds(
-        asked.get("refine", "fast"), network=asked.get("network", "none") not in ("", "none"),
+        asked.get("refine", "fast"), network=asked.get("network") != "none",
         photos=1 + len(others), preview=bool(unit["preview"]),
     )  # fmt: skip
 

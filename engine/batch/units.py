@@ -60,7 +60,7 @@ def units_of(portraits: Sequence[Asked], progress: Progress | None = None) -> li
 
 def _unit(asked: Asked, named: _Named) -> Unit:
     options = {**asked.options}
-    body, network = options.pop("body", None), options.pop("network", "none")
+    body, network = options.pop("body", None), options.pop("network", "default")
     made_from: dict[str, Any] = {
         "code": code_digest(), "likeness": VERSION, "assets": ASSETS_VERSION, "options": options,
         "body": named.body(body), "network": named.network(network),
@@ -116,7 +116,7 @@ class _Named:
         return None if path is None else self._once(f"body {path}", lambda: _file(Path(path)))
 
     def network(self, choice: str) -> str | None:
-        if choice in ("", "none"):
+        if choice == "none":
             return None
         return self._once(f"network {choice}", lambda: _folder(_network_folder(choice)))
 
@@ -127,7 +127,7 @@ class _Named:
 
 
 def _network_folder(choice: str) -> Path:
-    return find_weights(choice) if choice == "default" else Path(choice)
+    return find_weights("default") if choice in ("", "default") else Path(choice)
 
 
 def _file(path: Path) -> str:

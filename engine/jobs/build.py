@@ -6,7 +6,7 @@ Request::
      "scene": "scene.npz", "confirm": "never",
      "others": [{"path": "behind.jpg", "direction": "back"}],
      "options": {"max_gaussians": 262144, "person": null, "fov": null,
-                 "refine": "fast", "network": "none"}}
+                 "refine": "fast", "network": "default"}}
 
 Only ``portrait`` and ``output`` are needed; ``options`` are fields of ``BuildOptions``, ``others``
 more photos of the same person (``OtherPhoto``; the direction may be left out). With ``scene`` the
@@ -40,7 +40,7 @@ def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
     options = request["options"]
     return build_seconds(
         options.get("refine", "fast"),
-        network=options.get("network", "none") not in ("", "none"),
+        network=options.get("network") != "none",
         photos=1 + len(request["others"]),
         look=request["confirm"] in ("always", True),
         preview=bool(request["preview"]),

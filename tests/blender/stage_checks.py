@@ -52,7 +52,7 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
         context = Context()
         one = modal(
             import_portrait.ImportPortrait, filepath=photo, directory="", files=[], others=[],
-            max_gaussians=5000, person=-1, fov=0.0, refine="off", network="", body="",
+            max_gaussians=5000, person=-1, fov=0.0, refine="off", improve=True, network="", body="",
             check_fit="NEVER",
         )  # fmt: skip
         import_portrait.portrait.output_folder = lambda *_: Path(folder) / "out"

@@ -39,15 +39,15 @@ from likeness.engine.types import (
     Pose,
     Track,
 )
-from likeness.engine.weights import asset_path
+from likeness.engine.weights import BUNDLED_WEIGHTS, asset_path
 from PIL import Image
 
 NPY = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1,)}".ljust(
     117
 )
 NPY += b"\n" + bytes(8)  # one bare array
-STAGES = ("load", "detect", "fit", "matte", "lift", "order", "refine", "check")
-OFF = BuildOptions(refine="off")
+STAGES = ("load", "detect", "fit", "matte", "lift", "network", "order", "refine", "check")
+OFF = BuildOptions(refine="off", network="none")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,8 @@ def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Pa
     assert report["size"] == [320, 320]
     assert report["framing"] == built.track.framing == "half"
     assert report["refine"] == {"level": "fast", "backend": best_backend()}
-    assert report["network"] is None
+    assert report["network"]["name"] == "small"
+    assert report["network"]["folder"].endswith("default")
     assert report["seconds"].keys() == {*STAGES, "total"}
     parts = sum(report["seconds"][stage] for stage in STAGES)
     assert report["seconds"]["total"] == pytest.approx(parts, abs=0.01)
@@ -134,8 +135,8 @@ def test_the_avatar_is_the_persons_own(built: BuildResult, small_portrait: Path)
 def test_progress_names_every_stage_in_turn(
     built: BuildResult, told: list[tuple[str, float, str]]
 ) -> None:
-    assert [stage for stage, fraction, _ in told if fraction == 0.0] == list(STAGES)
-    assert [stage for stage, fraction, _ in told if fraction == 1.0] == list(STAGES)
+    for end in (0.0, 1.0):  # the network tells several times that it is at its beginning
+        assert list(dict.fromkeys(s for s, fraction, _ in told if fraction == end)) == list(STAGES)
     assert all(message for _, fraction, message in told if fraction == 0.0)
 
 
@@ -208,7 +209,7 @@ def test_the_default_budget_and_the_persons_body(
     assert track is stages["track"]
     expected, _ = synthetic_body().shaped(betas)
     np.testing.assert_allclose(person.v_template, expected, atol=1e-6)
-    assert result.report["warnings"] == ["from the detectors", "from the fit"]
+    assert result.report["warnings"][1:] == ["from the detectors", "from the fit"]
     assert result.report["gaussians"] == {"total": 1, "core": 1, "shell": 0, "photo": 0}
 
 
@@ -379,9 +380,10 @@ def test_an_unknown_level_of_refining_is_refused() -> None:
     assert "off, fast, full" in caught.value.remedy
 
 
-@pytest.mark.parametrize("nothing", ["", None, "none"])
-def test_no_network_is_none(nothing: Any) -> None:
-    assert BuildOptions(network=nothing).network == "none"
+@pytest.mark.parametrize("nothing", ["", None, "default"])
+def test_the_network_that_comes_along_is_the_default(nothing: Any) -> None:
+    assert BuildOptions(network=nothing).network == BuildOptions().network == "default"
+    assert BuildOptions(network="none").network == "none"
 
 
 @pytest.fixture
@@ -425,6 +427,19 @@ def test_the_lift_goes_through_the_network(
     told = result.avatar.provenance
     assert told["network"] == {**result.report["network"], "folder": "net"}
     assert "somewhere" not in json.dumps(told), "avatars are passed on"
+
+
+def test_another_body_does_without_the_default_network(
+    stages: dict[str, Any], photo_file: Path, body_file: Path
+) -> None:
+    """And says so; who asked for a network by its folder gets an error instead."""
+    result = build_avatar(photo_file, BuildOptions(refine="off"), None, body_file)
+    assert result.report["network"] is None
+    (said,) = [w for w in result.report["warnings"] if "the lift's own guess" in w]
+    assert "made for a body of" in said
+    folder = str(BUNDLED_WEIGHTS / "default")
+    with pytest.raises(LikenessError, match="made for a body of"):
+        build_avatar(photo_file, BuildOptions(refine="off", network=folder), None, body_file)
 
 
 def test_a_network_that_cannot_be_used_is_told_before_the_work(

@@ -67,10 +67,12 @@ def random_gaussians(body: Body, count: int, seed: int) -> BoundGaussians:
     )
 
 
-def small_person(config: NetworkConfig, seed: int = 0, count: int = 600) -> SmallPerson:
-    """A body of boxes before a camera, in random colours."""
+def small_person(
+    config: NetworkConfig, seed: int = 0, count: int = 600, body: Body | None = None
+) -> SmallPerson:
+    """A body, of boxes if not given, before a camera, in random colours."""
     rng = np.random.default_rng(seed)
-    body = synthetic_body()
+    body = synthetic_body() if body is None else body
     pose = Pose.rest(body.num_expression).with_joints(left_shoulder=[0, 0, -1.2])
     pose = replace(pose, transl=np.array([0.05, 0.1, -3.0]))
     camera = photo_camera(260.0, 160, 200)

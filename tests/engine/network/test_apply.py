@@ -159,12 +159,13 @@ def test_the_default_network_is_that_of_the_weights_table(
     assert chosen_network("a/folder", lambda: person.body)[0] == Path("a/folder")
 
 
-def test_no_network_comes_with_this_version(
+def test_without_the_bundled_weights_there_is_a_remedy(
     monkeypatch: pytest.MonkeyPatch, person: SmallPerson, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LIKENESS_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("LIKENESS_ASSETS", str(tmp_path))
     monkeypatch.setattr("likeness.engine.weights.user_weights_dir", lambda: tmp_path)
+    monkeypatch.setattr("likeness.engine.weights.BUNDLED_WEIGHTS", tmp_path)
     with pytest.raises(LikenessError, match="No trained network") as caught:
         chosen_network("default", lambda: person.body)
     assert "likeness train" in caught.value.remedy

@@ -195,7 +195,7 @@ def test_gaussians_do_not_know_their_order(person: SmallPerson) -> None:
 
 def test_tokens_know_one_another(person: SmallPerson) -> None:
     """What one cell shows reaches all the others: hidden sides are filled from the seen ones."""
-    decoder = decoder_of(person)
+    decoder = decoder_of(person, keep_shown=False)
     other = features(person)["core"].clone()
     other[0, 0] += 3.0
     change = (run(decoder, person).colors - run(decoder, person, core=other).colors).abs()
