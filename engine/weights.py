@@ -325,8 +325,9 @@ def find_weights(
         return _checked(entry, found)
     if not entry.page:
         raise LikenessError(
-            "No trained network comes with this version of Likeness.",
-            "Train one with 'likeness train' and give its folder, or build without --network.",
+            f"No trained network is in this copy of Likeness ('{BUNDLED_WEIGHTS / entry.name}').",
+            "Get the copy whole, train one with 'likeness train' and give its folder, or use "
+            "--network none.",
         )
     if not downloads_allowed(allow_download):
         names = " and ".join(file.name for file in entry.files)

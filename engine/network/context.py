@@ -167,8 +167,6 @@ def _nearest(places: FloatArray, points: FloatArray, most: int) -> tuple[FloatAr
     """[n, m] how far away the points [P, 3] nearest to each place [n, 3] are, in order, and which
     they are; m is ``most``, or P where there are fewer."""
     most = min(most, len(points))
-    if not most:
-        return np.zeros((len(places), 0)), np.zeros((len(places), 0), np.int64)
     away, which = cKDTree(points).query(places, most)
     return away.reshape(len(places), most), which.reshape(len(places), most)
 

@@ -181,7 +181,7 @@ def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Runtim
     if not folder.is_dir():
         raise LikenessError(
             f"There is no network in '{folder}': it is no folder.",
-            "Give the folder that training wrote, or build without --network.",
+            "Give the folder that training wrote, or use --network none.",
         )
     config = load_config(NetworkConfig, folder)
     grids = uv_grids(body, config.decoder)
