@@ -160,8 +160,8 @@ def test_unknown_name() -> None:
     assert "sapiens-1b" in error.value.remedy
 
 
-def test_no_network_comes_with_this_version() -> None:
-    with pytest.raises(LikenessError, match="No trained network comes with this version") as error:
+def test_a_copy_without_the_network(places: dict[str, Path]) -> None:
+    with pytest.raises(LikenessError, match="No trained network is in this copy") as error:
         find_weights("default", allow_download=True)
     assert "likeness train" in error.value.remedy
 
