@@ -171,7 +171,21 @@ def _exported(
         logger.setLevel(level)
     assert program is not None
     model: onnx.ModelProto = program.model_proto
+    without_origins(model)
     return model
+
+
+def without_origins(model: onnx.ModelProto) -> None:
+    """Take out where in the source each node is from: the exporter notes whole paths of the machine
+    that it runs on, and the files are passed on."""
+    graphs = [model.graph, *model.functions]
+    for graph in graphs:
+        for thing in (graph, *graph.node, *graph.value_info):
+            del thing.metadata_props[:]
+            thing.doc_string = ""
+    for thing in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        del thing.metadata_props[:]
+        thing.doc_string = ""
 
 
 def to_half(model: onnx.ModelProto) -> None:

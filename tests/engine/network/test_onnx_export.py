@@ -79,7 +79,7 @@ def test_the_files_say_what_torch_says(person: SmallPerson, exported: Path) -> N
         assert_close(ready.run(inputs), expected)
         for name in ATTRIBUTES:
             moved = np.abs(getattr(expected, name) - getattr(inputs.base, name)).mean()
-            assert moved > 40 * PARITY * (0.01 if name in ("offset", "scales") else 1.0)
+            assert moved > 10 * PARITY * (0.01 if name in ("offset", "scales") else 1.0)
     assert in_torch.sha256.keys() == {DECODER_FILE, ENCODER_FILE}
     assert in_torch.warnings, "torch in the place of ONNX Runtime is told"
 
@@ -103,6 +103,15 @@ def test_batch_and_number_of_gaussians_are_free(
     (features,) = session.run(None, {"images": images.numpy()})
     with torch.no_grad():
         np.testing.assert_allclose(features, network.encoder(images), atol=5 * PARITY)
+
+
+@pytest.mark.slow
+def test_the_files_do_not_tell_of_this_machine(exported: Path) -> None:
+    for name in (DECODER_ONNX, ENCODER_ONNX):
+        text = (exported / name).read_bytes()
+        for place in (Path(onnx_export.__file__).parents[2], Path(torch.__file__).parents[1]):
+            assert str(place).encode() not in text
+        assert b".py" not in text
 
 
 @pytest.mark.slow
