@@ -109,7 +109,7 @@ def main() -> int:
     parser.add_argument("--refine", choices=("off", "fast", "full"), default="fast")
     parser.add_argument("--photos", type=Path, help="a folder of portraits that can be built")
     parser.add_argument("--max-gaussians", type=int, default=262_144)
-    parser.add_argument("--network", default="none")
+    parser.add_argument("--network", default="default")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--floor", type=float, default=50.0)
     parser.add_argument("--settled", type=int, default=SETTLED)
