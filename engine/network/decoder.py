@@ -47,7 +47,7 @@ from .context import AWAY, HEAD_CHANNELS
 from .grids import UVGrids
 
 TOKEN_STD = 0.02  # of the Gaussian noise that shell tokens and embeddings begin as
-FREE_FROM = 0.4  # times 10 cm from what the photo shows
+FREE_FROM, FREE_TO, NEVER_FROM = 0.4, 2.5, 3.5  # times 10 cm from what the photo shows
 COLOR_HEAD = {"color": 4}
 SHAPE_HEADS = {"opacity": 1, "offset": 3, "rotation": 3, "scale": 2}
 
@@ -122,7 +122,8 @@ class Decoder(nn.Module):
             align_corners=False,
         )
         told = torch.cat([read[:, :, 0].transpose(1, 2), lift], -1)
-        free = free_share(lift) if self.config.keep_shown else 1.0
+        kept = self.config.keep_shown and self.config.residual
+        free = free_share(lift) if kept else 1.0
         said = {name: free * head(told).float() for name, head in self.heads.items()}
         return changed_by(said, base, self.config)
 
@@ -211,8 +212,12 @@ def heads_of(config: DecoderConfig) -> dict[str, int]:
 
 def free_share(lift: Tensor) -> Tensor:
     """[..., 1] how much of a change Gaussians told as ``lift`` [..., 56] may take: none where the
-    photo shows their place, and the more, the farther away that is. A border would be seen."""
-    return (lift[..., AWAY, None] / FREE_FROM).clamp(0.0, 1.0)
+    photo shows their place, and the more, the farther away that is, because a border would be
+    seen. None again where nothing is shown far and wide: the hands and legs of a portrait's
+    person are in no picture of it, so nobody has taught what they look like."""
+    away = lift[..., AWAY, None]
+    near = (away / FREE_FROM).clamp(0.0, 1.0)
+    return near * ((NEVER_FROM - away) / (NEVER_FROM - FREE_TO)).clamp(0.0, 1.0)
 
 
 def changed_by(said: dict[str, Tensor], base: Attributes, config: DecoderConfig) -> Attributes:

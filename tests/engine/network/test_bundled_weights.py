@@ -11,7 +11,7 @@ import pytest
 from likeness.engine.body import load_body
 from likeness.engine.digests import file_sha256
 from likeness.engine.network.context import AWAY, head_channels
-from likeness.engine.network.decoder import FREE_FROM
+from likeness.engine.network.decoder import FREE_FROM, FREE_TO, NEVER_FROM
 from likeness.engine.network.runtime import Runtime, load_runtime
 from likeness.engine.network.shipping import BESIDE, MOST_BYTES, SHIPPED
 from likeness.engine.types import LAYERS
@@ -61,7 +61,8 @@ def test_it_changes_colours_of_what_is_hidden_and_nothing_else(
     for name in ("triangle", "bary", "offset", "quats", "scales", "opacities", "layer"):
         np.testing.assert_array_equal(getattr(out, name), getattr(inputs.base, name), name)
     told = head_channels(inputs, runtime.grids)
-    kept, free = told[:, AWAY] == 0.0, told[:, AWAY] > FREE_FROM
+    away = told[:, AWAY]
+    kept, free = (away == 0.0) | (away > NEVER_FROM), (away > FREE_FROM) & (away < FREE_TO)
     assert kept.sum() > 100
     assert free.sum() > 100
     np.testing.assert_array_equal(out.colors[kept], inputs.base.colors[kept])

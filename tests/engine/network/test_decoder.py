@@ -221,20 +221,23 @@ def test_switches_of_the_ablations(person: SmallPerson, switch: str, given: str)
 
 
 def test_what_the_photo_shows_stays(person: SmallPerson) -> None:
-    """Bit for bit; what lies farther away is free, and gradually so. Off, all changes."""
+    """Bit for bit; what lies beside it is free, and gradually so, and what lies far and wide from
+    it stays, too. Off, all changes."""
     base, lift = gaussians(person)["base"], gaussians(person)["lift"].clone()
-    third = torch.arange(lift.shape[1]) % 3
-    lift[..., AWAY] = torch.tensor([0.0, 0.5, 0.2])[third]
+    third = torch.arange(lift.shape[1]) % 4
+    lift[..., AWAY] = torch.tensor([0.0, 0.5, 0.2, 4.0])[third]
     kept, free = (
         run(decoder_of(person, keep_shown=on), person, lift=lift) for on in (True, False)
     )
     for before, after, moved in zip(base, kept, free, strict=True):
-        assert torch.equal(after[:, third == 0], before[:, third == 0])
-        assert not torch.equal(moved[:, third == 0], before[:, third == 0])
+        for row in (0, 3):
+            assert torch.equal(after[:, third == row], before[:, third == row])
+            assert not torch.equal(moved[:, third == row], before[:, third == row])
         assert torch.equal(after[:, third == 1], moved[:, third == 1])
     change, all_of_it = ((out.colors - base.colors)[:, third == 2].abs() for out in (kept, free))
     assert 0.2 * all_of_it.sum() < change.sum() < 0.9 * all_of_it.sum()
-    torch.testing.assert_close(free_share(lift)[0, :3, 0], torch.tensor([0.0, 1.0, 0.5]))
+    lift[..., AWAY] = torch.tensor([0.0, 0.2, 1.0, 3.0])[third]
+    torch.testing.assert_close(free_share(lift)[0, :4, 0], torch.tensor([0.0, 0.5, 1.0, 0.5]))
 
 
 @pytest.mark.parametrize("layers", [2, 4, 8])

@@ -68,7 +68,7 @@ def batch(samples: list[TrainingSample], box_body: Body, config: TrainConfig) ->
 
 
 def with_lift(config: TrainConfig) -> TrainConfig:
-    decoder = replace(config.network.decoder, residual=True)
+    decoder = replace(config.network.decoder, residual=True, keep_shown=False)
     return replace(config, network=replace(config.network, decoder=decoder))
 
 
