@@ -33,7 +33,7 @@ CONFIG = NetworkConfig(
     EncoderConfig(image_size=32, channels=8, stride=8, width=8, depth=1),
     DecoderConfig(
         features=8, core_grid=8, shell_grid=4, patch=4, width=16, layers=1, heads=2,
-        map_channels=4, head_hidden=8, frequencies=2,
+        map_channels=4, head_hidden=8, frequencies=2, keep_shown=False,
     ),
     400,
 )  # fmt: skip
