@@ -178,8 +178,7 @@ def _exported(
 def without_origins(model: onnx.ModelProto) -> None:
     """Take out where in the source each node is from: the exporter notes whole paths of the machine
     that it runs on, and the files are passed on."""
-    graphs = [model.graph, *model.functions]
-    for graph in graphs:
+    for graph in (model.graph, *model.functions):
         for thing in (graph, *graph.node, *graph.value_info):
             del thing.metadata_props[:]
             thing.doc_string = ""
