@@ -101,7 +101,8 @@ def network_inputs(
             f"The network was made for a body of {own:,} triangles, this one has {len(body.f):,}.",
             "Use the default body, or a network that was trained on this one.",
         )
-    photos, maps = [], []
+    base = blank_gaussians(body, config.decoder) if lifted is None else lifted
+    photos, maps, facing = [], [], []
     for matte, track in shots:
         crop = square_crop(matte, track.camera, config.encoder.image_size)
         vertices, _ = body.vertices(track.pose)
@@ -111,14 +112,13 @@ def network_inputs(
         )
         core, shell = (p.within(crop.person) for p in points)
         photos.append(PhotoInputs(crop.image, *_shares(core, crop), *_shares(shell, crop)))
+        facing.append(_facing(base, body, vertices, track.camera))
         if lifted is None:
             fine = surface_samples(body, config.decoder.map_size)
             seen = core_points(crop.camera, vertices, body, fine).within(crop.person)
             got = gather(crop.image, seen, crop.camera, fine)
             maps.append(np.concatenate([got.values, got.mask[..., None]], -1))
-    base = blank_gaussians(body, config.decoder) if lifted is None else lifted
     uv = atlas_places(base, body, grids)
-    facing = [_facing(base, body, track) for _, track in shots]
     return NetworkInputs(
         tuple(photos), base, uv, np.maximum.reduce(facing),
         _blend(maps) if lifted is None else _color_map(base, uv, config.decoder.map_size),
@@ -198,11 +198,10 @@ def atlas_places(bound: BoundGaussians, body: Body, grids: UVGrids) -> FloatArra
     return np.clip(places, 0.0, 1.0).astype(np.float32)
 
 
-def _facing(bound: BoundGaussians, body: Body, track: Track) -> FloatArray:
+def _facing(bound: BoundGaussians, body: Body, vertices: FloatArray, camera: Camera) -> FloatArray:
     """[N] float32 cosine between the triangles' normals and the way to the camera."""
-    vertices, _ = body.vertices(track.pose)
     frames = triangle_frames(vertices, body.f, body.v_template, bound.triangle, bound.bary)
-    ray = camera_position(track.camera) - frames.origin
+    ray = camera_position(camera) - frames.origin
     ray /= np.maximum(np.linalg.norm(ray, axis=1, keepdims=True), 1e-9)
     cosine: FloatArray = np.einsum("nd,nd->n", frames.R[:, :, 2], ray)
     return cosine.astype(np.float32)
