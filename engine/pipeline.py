@@ -24,7 +24,7 @@ from .imaging.load import load_portrait
 from .imaging.matte_check import body_parts, checked, map_body, to_be_fitted
 from .imaging.matting import matte as make_matte
 from .kept import kept
-from .network.apply import DEFAULT_NETWORK, chosen_network, improved, lift_budget
+from .network.apply import chosen_network, improved, lift_budget
 from .network.runtime import AnotherBodyError, Runtime
 from .render import best_backend
 from .stages import Stages, peak_memory_mb
@@ -49,7 +49,7 @@ from .types import (
     Track,
 )
 from .version import VERSION
-from .weights import asset_path
+from .weights import DEFAULT_NETWORK, asset_path
 
 
 @dataclass(frozen=True)

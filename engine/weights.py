@@ -284,6 +284,21 @@ def located(entry: Weights, more: Sequence[Path] = ()) -> Path | None:
     return hub_copy(entry.repository, [file.name for file in entry.files])
 
 
+NO_NETWORK, DEFAULT_NETWORK = "none", "default"
+"""What may be chosen instead of a trained network's folder."""
+
+
+def network_folder(choice: str) -> Path | None:
+    """Where the network lies that a user asks for (nothing said is the default); None for none.
+
+    Raises:
+        LikenessError: this copy of Likeness has no network.
+    """
+    if choice == NO_NETWORK:
+        return None
+    return find_weights(DEFAULT_NETWORK) if choice in ("", DEFAULT_NETWORK) else Path(choice)
+
+
 def find_weights(
     wanted: str | Path,
     allow_download: bool | None = None,

@@ -15,7 +15,7 @@ from ..formats.untrusted import Damaged, file_size
 from ..stores import Address, Place, fetched
 from ..types import LikenessError, Progress
 from ..version import VERSION
-from ..weights import ASSETS_VERSION, find_weights
+from ..weights import ASSETS_VERSION, DEFAULT_NETWORK, network_folder
 from .asked import Asked
 from .code import code_digest
 
@@ -60,7 +60,7 @@ def units_of(portraits: Sequence[Asked], progress: Progress | None = None) -> li
 
 def _unit(asked: Asked, named: _Named) -> Unit:
     options = {**asked.options}
-    body, network = options.pop("body", None), options.pop("network", "default")
+    body, network = options.pop("body", None), options.pop("network", DEFAULT_NETWORK)
     made_from: dict[str, Any] = {
         "code": code_digest(), "likeness": VERSION, "assets": ASSETS_VERSION, "options": options,
         "body": named.body(body), "network": named.network(network),
@@ -116,18 +116,13 @@ class _Named:
         return None if path is None else self._once(f"body {path}", lambda: _file(Path(path)))
 
     def network(self, choice: str) -> str | None:
-        if choice == "none":
-            return None
-        return self._once(f"network {choice}", lambda: _folder(_network_folder(choice)))
+        folder = network_folder(choice)
+        return None if folder is None else self._once(f"network {folder}", lambda: _folder(folder))
 
     def _once(self, name: str, make: Callable[[], str]) -> str:
         if name not in self._kept:
             self._kept[name] = make()
         return self._kept[name]
-
-
-def _network_folder(choice: str) -> Path:
-    return find_weights("default") if choice in ("", "default") else Path(choice)
 
 
 def _file(path: Path) -> str:

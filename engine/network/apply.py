@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,9 @@ from ..gaussians.lift import Lifted
 from ..gaussians.lift.several import thinned
 from ..kept import kept
 from ..types import BoundGaussians, FloatArray, Matte, Progress, Track
-from ..weights import find_weights
+from ..weights import network_folder
 from .inputs import network_inputs
 from .runtime import Runtime, load_runtime
-
-NO_NETWORK, DEFAULT_NETWORK = "none", "default"
 
 
 def chosen_network(choice: str, body: Callable[[], Body]) -> Runtime | None:
@@ -32,9 +29,9 @@ def chosen_network(choice: str, body: Callable[[], Body]) -> Runtime | None:
     Raises:
         LikenessError: there is no such network, it cannot be used, or it is another body's.
     """
-    if choice == NO_NETWORK:
+    folder = network_folder(choice)
+    if folder is None:
         return None
-    folder = find_weights(choice) if choice == DEFAULT_NETWORK else Path(choice)
     person = body()
     return kept("network", folder, lambda: load_runtime(folder, person), of=person)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...gaussians.refine import LEVELS
 from ...imaging.media import PICTURE_SUFFIXES, is_video
-from ...network.apply import NO_NETWORK, chosen_network
+from ...network.apply import chosen_network
 from ...pipeline import load_fitting_body
 from ...render import best_backend
 from ...stages import peak_memory_mb
@@ -23,7 +23,7 @@ from ...training.stored import stored_subjects
 from ...training.subjects import Subject
 from ...types import MAX_GAUSSIANS, LikenessError, Progress
 from ...version import VERSION
-from ...weights import asset_path
+from ...weights import NO_NETWORK, asset_path
 from . import crossview, paper, portraits, reenactment, tracking
 from .compare import Comparer, open_faces, open_lpips
 from .groups import INPUT

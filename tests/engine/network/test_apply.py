@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from likeness.engine import weights
 from likeness.engine.body import Body
 from likeness.engine.body.extension import BodyPiece, extended
 from likeness.engine.gaussians.lift import Lifted
@@ -152,7 +153,7 @@ def test_the_default_network_is_that_of_the_weights_table(
     monkeypatch: pytest.MonkeyPatch, person: SmallPerson, tmp_path: Path
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(apply, "find_weights", lambda name: asked.append(name) or tmp_path)
+    monkeypatch.setattr(weights, "find_weights", lambda name: asked.append(name) or tmp_path)
     monkeypatch.setattr(apply, "load_runtime", lambda folder, body: (folder, body))
     assert chosen_network("default", lambda: person.body) == (tmp_path, person.body)
     assert asked == ["default"]
