@@ -2,8 +2,8 @@
 grows.
 
     python benchmarks/batch.py [--quick] [--photo FILE] [--portraits N] [--workers N ...]
-                               [--refine off|fast|full] [--recycle N] [--cluster auto|ADDRESS]
-                               [--stand-ins N] [--counting X]
+                               [--refine off|fast|full] [--recycle N]
+                               [--cluster auto|ADDRESS] [--turns N] [--stand-ins N] [--counting X]
 
 Builds the same photo ``--portraits`` times, as so many portraits of different fields of view, once
 for each number of ``--workers`` (1 2), all cores shared among them. Rates are of the whole command,
@@ -11,11 +11,13 @@ its start included. ``growth`` is how many MB more a worker holds after its last
 its third, for each 100 portraits: the first ones fill what is kept on purpose. ``--quick`` builds
 four small ones with each. On a busy machine the rates say little.
 
-``--cluster`` does the same once more by workers on Ray and says what that costs. ``--stand-ins``
-builds no portraits: pool and Ray have two workers each do N units of half a second, in turn and
-three times; of that ``--counting`` (0.5) is work and the rest waiting, so that 0 tells what the
-hand-over costs even where other programs have the cores. What is compared are the units an hour
-from the first that is done to the last; the start is told apart, and the whole run's rate with it.
+``--cluster`` compares pool and Ray: both build the portraits with the last of ``--workers``, in
+turn and ``--turns`` times (3), and the medians are compared: the same portraits take a shared
+machine up to a third longer at one time than at another. ``--stand-ins`` builds no portraits: pool
+and Ray have two workers each do N units of half a second, in turn as well; of that ``--counting``
+(0.5) is work and the rest waiting, so that 0 tells what the hand-over costs even where other
+programs have the cores. What is compared are the units an hour from the first that is done to the
+last; the start is told apart, and the whole run's rate with it.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ SETTLED = 3
 """Portraits after which a worker has opened and compiled what it needs."""
 
 
-STAND_IN, UNIT_SECONDS, TURNS = "--stand-in-worker", 0.5, 3
+STAND_IN, UNIT_SECONDS = "--stand-in-worker", 0.5
 
 
 def open_stand_in(request: Mapping[str, Any], say: Say) -> Maker:
@@ -92,11 +94,11 @@ def stand_ins(cluster: Cluster | None, units: int, share: float, count: int) -> 
     }  # fmt: skip
 
 
-def compared(cluster: Cluster, units: int, share: float) -> None:
+def stand_ins_compared(cluster: Cluster, units: int, share: float, turns: int) -> None:
     """Pool and Ray in turn."""
     count = counts_of(UNIT_SECONDS * share)
     runs: dict[str, list[dict[str, float]]] = {"pool": [], "ray": []}
-    for _ in range(TURNS):
+    for _ in range(turns):
         runs["pool"].append(stand_ins(None, units, share, count))
         runs["ray"].append(stand_ins(cluster, units, share, count))
     found = {
@@ -140,6 +142,24 @@ def timed(photo: Path, portraits: int, workers: int, options: list[str]) -> dict
     }  # fmt: skip
 
 
+def compared(
+    photo: Path, portraits: int, workers: int, options: list[str], on_ray: list[str], turns: int
+) -> None:
+    """Pool and Ray in turn, by real portraits."""
+    ways = {"pool": options, "ray": on_ray}
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
+    for _ in range(turns):
+        for name, way in ways.items():
+            runs[name].append(timed(photo, portraits, workers, way))
+    rates = {name: [one["per_hour"] for one in some] for name, some in runs.items()}
+    for name, some in rates.items():
+        print(f"{name}, {workers} workers: {statistics.median(some):.1f} an hour "
+              f"({min(some):.1f} to {max(some):.1f})")  # fmt: skip
+    times = statistics.median(rates["ray"]) / statistics.median(rates["pool"])
+    print(f"Ray: {times:.2f} times the pool")
+    print(json.dumps({"machine": machine(), "busy": busy(), "runs": runs, "ray": round(times, 3)}))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
@@ -149,25 +169,23 @@ def main() -> None:
     parser.add_argument("--refine", choices=("off", "fast", "full"), default="fast")
     parser.add_argument("--recycle", type=int, default=10_000)
     parser.add_argument("--cluster")
+    parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--stand-ins", type=int, metavar="N")
     parser.add_argument("--counting", type=float, default=0.5, metavar="X")
     chosen = parser.parse_args()
     if chosen.stand_ins:
-        compared(Cluster(chosen.cluster or "auto"), chosen.stand_ins, chosen.counting)
+        cluster = Cluster(chosen.cluster or "auto")
+        stand_ins_compared(cluster, chosen.stand_ins, chosen.counting, chosen.turns)
         return
     options = ["--refine", chosen.refine, "--recycle", str(chosen.recycle), "--no-report"]
     if chosen.quick:
         options = ["--refine", "off", "--max-gaussians", "20000", "--no-preview", "--no-report"]
     portraits = chosen.portraits or (4 if chosen.quick else 12)
-    found = [timed(chosen.photo, portraits, n, options) for n in chosen.workers]
     if chosen.cluster:
-        most = max(chosen.workers)
-        on_ray = timed(chosen.photo, portraits, most, [*options, "--cluster", chosen.cluster])
-        pool = next(one for one in found if one["workers"] == most)
-        on_ray["against_pool"] = round(on_ray["per_hour"] / pool["per_hour"], 3)
-        print(f"Ray, {most} workers: {on_ray['per_hour']:.1f} an hour, "
-              f"{on_ray['against_pool']:.2f} times the pool")  # fmt: skip
-        found.append(on_ray)
+        on_ray = [*options, "--cluster", chosen.cluster]
+        compared(chosen.photo, portraits, chosen.workers[-1], options, on_ray, chosen.turns)
+        return
+    found = [timed(chosen.photo, portraits, n, options) for n in chosen.workers]
     for one in found:
         times = one["per_hour"] / found[0]["per_hour"]
         print(f"{one['workers']} workers: {one['per_hour']:7.1f} an hour, {times:.2f} times the "
