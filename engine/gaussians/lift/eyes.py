@@ -29,6 +29,7 @@ COVER = 0.9  # radius of a splat in spacings: no gaps between points of the R2 s
 CORNERS = (0.06, 0.035)  # pupil distances from the inner and the outer corner that do not turn
 EYE_ANGLE = np.radians(78.0)  # of the eyeball around its gaze, which can ever be seen
 UNDER = 0.00025  # metres that completed splats lie below the photo's
+WHOLLY, HARDLY = 0.1, 0.3  # inter-ocular distances around an eye: as deep as its lids, as the fit
 LASH_HOVER = 0.0016  # metres that the photo's lashes stand before the fit
 OUTLINE = 0.04  # pupil distances past the outline of the fitted face where it still shows
 STAYS, TURNS = 0.0008, 0.06  # metres and radians that a blink moves what keeps the photo's skin
@@ -257,7 +258,12 @@ def rebind_eye_photo(
         triangle[rest[taken]], bary[rest[taken]] = rows[found], coordinates
     before = photo_depth(face, side, xy[rest])
     if before is not None:
-        depth[rest] = np.where(off, depth[rest], before)
+        # Far from the lids a splat keeps its depth: where a temple turns away, a little more of
+        # it is a long way along the skin, and splats would stand apart like the teeth of a comb.
+        _, edge = inside_polygon(xy[rest], ring)
+        share = np.clip((HARDLY - edge / face.unit) / (HARDLY - WHOLLY), 0.0, 1.0)
+        share = np.where(off, 0.0, np.where(inside[~eye], 1.0, share))
+        depth[rest] += share * (before - depth[rest])
     # The lashes of the upper lid go down with its edge.
     line = eye_line(face, side)
     height = line.above(xy[rest])

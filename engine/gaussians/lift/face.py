@@ -48,7 +48,7 @@ from .mouth import (
     tongue,
 )
 from .mouth_seen import seen_through_lips
-from .surfels import CORE, PHOTO, surfels_from_tangents, surfels_on_plane
+from .surfels import CORE, PHOTO, surfels_from_tangents, surfels_on_plane, tangent_plane_steps
 
 REPLACED = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
 SINK = 0.0020  # metres that skin texels may lie under the photo near lids and lips
@@ -316,15 +316,9 @@ def _moved(
     corner = face.body.f[triangle[rows[rebuild]]]
     normals = vertex_normals(face.vertices, face.body.f)
     normal = np.einsum("nk,nkd->nd", bary[rows[rebuild]], normals[corner])
-    facing = np.einsum("nd,nd->n", normal, toward)
-    flat = inner[rows[rebuild]] | (facing < 0.45)
+    flat = inner[rows[rebuild]]
     normal[flat] = toward[flat]
-    facing = np.where(flat, 1.0, facing)[:, None]
-    # One pixel to the right and one down, slid along the ray into the plane.
-    du, dv = (
-        step[:, None] * (axis - (normal @ axis)[:, None] / facing * toward)
-        for axis in (np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0]))
-    )
+    du, dv = tangent_plane_steps(points[rebuild], normal, step)
     # Behind teeth it is dark: no gaps there.
     wide = face.faces("teeth")[triangle[rows[rebuild]]][:, None] * (TEETH_SIGMA / SIGMA - 1.0) + 1.0
     n = int(rebuild.sum())

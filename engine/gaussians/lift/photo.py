@@ -25,6 +25,7 @@ from .surfels import (
     grid_tangents,
     pixel_centres,
     surfels_from_tangents,
+    tangent_plane_steps,
     without_strays,
 )
 
@@ -37,7 +38,6 @@ FADE = {"skin": (0.08, 0.25), "hair": (0.0, 0.02), "hat": (0.0, 0.02)}
 FADE_FACE, FADE_CLOTH = (0.12, 0.33), (0.03, 0.16)
 """Cosines between which a surface that turns away loses its photo splats. Hair keeps them: strands
 drawn out are strands."""
-STRETCH = 2.0  # longest step on the mesh in pixel widths; texels fill in beyond
 
 
 def splat_sigma(grid_side: float) -> float:
@@ -137,7 +137,7 @@ def front_layer(
         buffer.bary,
         vertex_normals(dressed.vertices, body.f)[body.f[buffer.face]],
     )
-    exact_u, exact_v = _tangent_plane_steps(points, normals, target)
+    exact_u, exact_v = tangent_plane_steps(points, normals, pixel_size)
     on_mesh = weight > 0.5
     du = np.where(on_mesh[..., None], exact_u, du)
     dv = np.where(on_mesh[..., None], exact_v, dv)
@@ -189,24 +189,6 @@ def _thinned(alpha: FloatArray) -> FloatArray:
     With sigma = half a step and the rasteriser's blur the neighbours add up to a power of 1 / 0.6.
     """
     return 1.0 - (1.0 - np.clip(alpha, 0.0, 1.0)) ** 0.6
-
-
-def _tangent_plane_steps(
-    points: FloatArray, normals: FloatArray, camera: Camera
-) -> tuple[FloatArray, FloatArray]:
-    """How far a point of a plane moves for one pixel right and down, its stretch limited.
-
-    points, normals: [H, W, 3] in the photo's camera space (world axes, camera at the origin).
-    """
-    size = -points[..., 2:] / camera.K[0, 0]
-    ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
-    facing = np.minimum(np.einsum("hwd,hwd->hw", normals, ray), -1.0 / STRETCH)[..., None]
-    steps = []
-    for axis in (np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0])):
-        # Slide the step along the ray until it lies in the plane: (axis + k ray) . n = 0.
-        slide = -np.einsum("hwd,d->hw", normals, axis)[..., None] / facing
-        steps.append(size * (axis + np.clip(slide, -STRETCH, STRETCH) * ray))
-    return steps[0], steps[1]
 
 
 def resize_rgba(

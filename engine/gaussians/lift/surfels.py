@@ -78,6 +78,9 @@ def surfels_on_plane(
 
 ARM_JOINTS = [16, 17, 18, 19, 20, 21, *range(25, 55)]
 
+STRETCH = 3.0
+"""Longest step on a mesh, in widths of a pixel; texels fill in beyond."""
+
 MAX_STRETCH = 5.0
 JUMP = 15.0
 """Longest step between neighbouring splats, in units of a pixel's width at their depth; and the
@@ -184,6 +187,25 @@ def pixel_centres(camera: Camera) -> FloatArray:
     """[H, W, 2] x and y of every pixel's centre."""
     xs, ys = np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5
     return np.stack(np.meshgrid(xs, ys), -1)
+
+
+def tangent_plane_steps(
+    points: FloatArray, normals: FloatArray, size: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """How far a point of a plane moves for one pixel right and down, its stretch limited.
+
+    Args:
+        points, normals: [..., 3] in the photo's camera space (world axes, camera at the origin).
+        size: [...] metres that a pixel spans there.
+    """
+    ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
+    facing = np.minimum(np.einsum("...d,...d->...", normals, ray), -1.0 / STRETCH)[..., None]
+    steps = []
+    for axis in (np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0])):
+        # Slide the step along the ray until it lies in the plane: (axis + k ray) . n = 0.
+        slide = -np.einsum("...d,d->...", normals, axis)[..., None] / facing
+        steps.append(size[..., None] * (axis + np.clip(slide, -STRETCH, STRETCH) * ray))
+    return steps[0], steps[1]
 
 
 def grid_tangents(

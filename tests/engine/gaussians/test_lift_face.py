@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body, load_body
-from likeness.engine.cameras import orbit, photo_camera, project
+from likeness.engine.cameras import orbit, photo_camera, project, unproject
 from likeness.engine.gaussians import place
 from likeness.engine.gaussians.lift import LiftOptions, lift
+from likeness.engine.gaussians.lift.eyes import HARDLY, rebind_eye_photo
 from likeness.engine.gaussians.lift.face import _rim_faces, _rim_skin, refine_face
 from likeness.engine.gaussians.lift.face_parts import (
     EYE_RINGS,
@@ -26,6 +27,7 @@ from likeness.engine.types import (
     BoundGaussians,
     Camera,
     FloatArray,
+    Gaussians,
     LikenessError,
     Matte,
     Observation,
@@ -188,6 +190,39 @@ def test_an_open_mouth_is_dark_and_the_lips_part(head: Head):
     for lip in (upper, lower):
         front = lip[lip[:, 2].argmax()]
         assert np.abs(head.pixel(drawn, front) - LIP).max() < 0.2
+
+
+@pytest.mark.slow
+def test_only_splats_around_the_eye_get_the_depth_of_its_lids(head: Head):
+    """At a temple, which turns away, a step of depth would tear the photo's splats apart."""
+    vertices, _ = head.body.vertices(head.track.pose)
+    face = make_face(head.body, vertices, head.track, head.observation, head.matte)
+    assert face is not None
+    ring = face.points[list(EYE_RINGS["left"])]
+    low, high = ring.min(0) - 0.5 * face.unit, ring.max(0) + 0.5 * face.unit
+    xy = np.stack(np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1])), -1)
+    xy = xy.reshape(-1, 2)
+    before = rasterize_mesh(vertices, head.body.f, face.camera)
+    hit = before.face[tuple(xy.astype(int)[:, ::-1].T)] >= 0
+    xy = xy[hit]
+    depth = before.depth[tuple(xy.astype(int)[:, ::-1].T)] + 0.005  # too far behind
+    n = len(xy)
+    world = Gaussians(
+        unproject(xy, depth, face.camera), np.tile([1.0, 0, 0, 0], (n, 1)), np.full((n, 3), 1e-3),
+        np.ones(n), np.tile(SKIN, (n, 1)),
+    )  # fmt: skip
+    _, _, new, _ = rebind_eye_photo(face, face.blinked(), "left", xy, world)
+    inside, edge = inside_polygon(xy, ring)
+    far = ~inside & (edge > HARDLY * face.unit)
+    assert far.sum() > 200
+    np.testing.assert_allclose(new[far], depth[far], atol=1e-9)
+    at_lids = ~inside & (edge < 0.05 * face.unit)
+    assert (depth[at_lids] - new[at_lids]).mean() > 0.004
+    # And between them there is no step.
+    order = np.argsort(edge[~inside])
+    moved = (depth - new)[~inside][order]
+    part = np.array_split(moved, 12)
+    assert np.abs(np.diff([np.median(p) for p in part])).max() < 0.003
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.cameras import photo_camera, unproject
 from likeness.engine.gaussians.lift.completion import (
     diffuse,
     mesh_edges,
@@ -30,11 +31,13 @@ from likeness.engine.gaussians.lift.surfels import (
     FLATNESS,
     INNER_PARTS,
     MAX_STRETCH,
+    STRETCH,
     Homes,
     closest_barycentric,
     grid_tangents,
     surfels_from_tangents,
     surfels_on_plane,
+    tangent_plane_steps,
     without_strays,
 )
 from likeness.engine.rotations import quaternion_to_matrix
@@ -281,6 +284,30 @@ def test_round_surfels_lie_on_their_plane() -> None:
     np.testing.assert_allclose(out.scales[:, :2], radius[:, None] * [1, 1], rtol=1e-9)
     third = quaternion_to_matrix(out.quats)[:, :, 2]
     np.testing.assert_allclose(np.abs(np.einsum("nd,nd->n", third, normals)), 1, atol=1e-9)
+
+
+def test_steps_in_a_plane_lead_to_the_next_pixels() -> None:
+    """Against the points where the neighbouring pixels' rays meet the plane."""
+    rng = np.random.default_rng(6)
+    camera = photo_camera(4000.0, 800, 600)
+    xy = rng.uniform(100, 500, (200, 2))
+    points = unproject(xy, rng.uniform(0.5, 3.0, 200), camera)
+    toward = -points / np.linalg.norm(points, axis=1, keepdims=True)
+    normals = toward + 0.9 * rng.normal(size=(200, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    gentle = np.einsum("nd,nd->n", normals, toward) > 0.45
+    assert gentle.sum() > 50
+    size = -points[:, 2] / camera.K[0, 0]
+    for step, moved in zip(
+        tangent_plane_steps(points, normals, size), ([1.0, 0.0], [0.0, 1.0]), strict=True
+    ):
+        ray = unproject(xy + moved, np.ones(200), camera)
+        scale = np.einsum("nd,nd->n", points, normals) / np.einsum("nd,nd->n", ray, normals)
+        there = ray * scale[:, None] - points
+        np.testing.assert_allclose(step[gentle], there[gentle], atol=3e-3 * size.max())
+    # Grazing or turned away, no step is longer than it may be.
+    away = tangent_plane_steps(points, -normals, size)[0]
+    assert (np.linalg.norm(away, axis=1) <= np.hypot(1.0, STRETCH) * 1.2 * size).all()
 
 
 def test_tangents_of_a_slanted_plane_cross_no_label() -> None:
