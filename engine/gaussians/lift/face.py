@@ -53,6 +53,7 @@ from .surfels import CORE, PHOTO, surfels_from_tangents, surfels_on_plane, tange
 REPLACED = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
 SINK = 0.0020  # metres that skin texels may lie under the photo near lids and lips
 SINK_REACH = 0.03  # metres around them
+LEAN = 0.3  # of a texel's depth under the skin that it may lie aside
 RIM_WIDTH, RIM_SPACING, RIM_SINK = 0.004, 0.0011, 0.0007  # metres
 SIGMA, TEETH_SIGMA = 0.45, 0.57  # of photo splats laid out anew, in steps of their grid
 JUMP = 0.0015  # metres in depth from which a splat is laid out anew
@@ -232,7 +233,9 @@ def _raise_skin(face: Face, bound: BoundGaussians) -> BoundGaussians:
     distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=SINK_REACH)
     near = face.faces("face", "lips", "eyelid") & (distance < SINK_REACH)
     # Texels that were slid aside stand behind the outline of something: they stay there.
-    straight = np.linalg.norm(bound.offset[:, :2], axis=1) < 5e-4
+    # (The smooth normal along which texels are sunk leans against the triangle's own.)
+    lean = LEAN * np.abs(bound.offset[:, 2])
+    straight = np.linalg.norm(bound.offset[:, :2], axis=1) < 5e-4 + lean
     chosen = np.nonzero((bound.layer == CORE) & near[bound.triangle] & straight)[0]
     triangle, bary = bound.triangle[chosen], bound.bary[chosen].astype(np.float64)
     frames = triangle_frames(face.vertices, f, rest, triangle, bary)

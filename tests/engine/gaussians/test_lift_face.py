@@ -11,7 +11,13 @@ from likeness.engine.cameras import orbit, photo_camera, project, unproject
 from likeness.engine.gaussians import place
 from likeness.engine.gaussians.lift import LiftOptions, lift
 from likeness.engine.gaussians.lift.eyes import HARDLY, rebind_eye_photo
-from likeness.engine.gaussians.lift.face import _rim_faces, _rim_skin, refine_face
+from likeness.engine.gaussians.lift.face import (
+    SINK,
+    _raise_skin,
+    _rim_faces,
+    _rim_skin,
+    refine_face,
+)
 from likeness.engine.gaussians.lift.face_parts import (
     EYE_RINGS,
     inside_polygon,
@@ -190,6 +196,23 @@ def test_an_open_mouth_is_dark_and_the_lips_part(head: Head):
     for lip in (upper, lower):
         front = lip[lip[:, 2].argmax()]
         assert np.abs(head.pixel(drawn, front) - LIP).max() < 0.2
+
+
+@pytest.mark.slow
+def test_sunk_skin_around_lips_is_raised_and_slid_skin_is_left(head: Head):
+    """Deeper texels let the mouth's lining show through, as dark specks beside the lips."""
+    vertices, _ = head.body.vertices(head.track.pose)
+    face = make_face(head.body, vertices, head.track, head.observation, head.matte)
+    assert face is not None
+    lips = face.faces("lips")[head.bound.triangle]
+    skin = head.bound.take(lips & (head.bound.layer == 0))
+    assert len(skin) > 100
+    # Sunk along a smooth normal, which leans by ten degrees against the triangle's.
+    sunk = replace(skin, offset=np.tile(np.float32([0.0012, 0.0, -0.007]), (len(skin), 1)))
+    np.testing.assert_allclose(_raise_skin(face, sunk).offset[:, 2], -SINK, atol=1e-6)
+    # Slid behind the outline of something.
+    slid = replace(skin, offset=np.tile(np.float32([0.005, 0.0, -0.004]), (len(skin), 1)))
+    np.testing.assert_array_equal(_raise_skin(face, slid).offset, slid.offset)
 
 
 @pytest.mark.slow
