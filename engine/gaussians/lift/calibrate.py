@@ -26,7 +26,11 @@ from .photo import SIGMA
 from .surfels import PHOTO
 
 VIEW_SIDES = (256, 1024)  # least and most pixels of the picture that the colours are made for
-STEPS, GAIN, CLAMP = 5, 1.0, 0.15
+STEPS, GAIN = 5, 1.0
+CLAMP, TINT = 0.15, 0.05
+"""Most that a colour changes, and most that it does so in hue: a splat that is hardly seen in the
+photo, as in an ear's folds, would turn red or green from beside."""
+
 RIM_STEPS = 4
 BEYOND = 0.1  # alpha of the matte below which nothing of the person should be
 
@@ -69,12 +73,21 @@ def calibrate(
         # What one splat cannot show (finer than the view) would only ring.
         residual = ndimage.gaussian_filter(residual, (0.35, 0.35, 0.0))
         step = bilinear(residual, xy) * (gain * inside)[:, None]
-        colors[photo] = np.clip(colors[photo] + step, low, high)
+        colors[photo] = np.clip(_hue_kept(first, colors[photo] + step), low, high)
     return replace(
         bound,
         colors=colors.astype(np.float32),
         opacities=gaussians.opacities.astype(np.float32),
     )
+
+
+def _hue_kept(first: FloatArray, colors: FloatArray) -> FloatArray:
+    """[N, 3] colours changed from ``first`` by light, and by TINT at most besides."""
+    change = colors - first
+    light = change.mean(1, keepdims=True)
+    tint = change - light
+    most = np.abs(tint).max(1, keepdims=True)
+    return np.asarray(first + light + tint * np.minimum(1.0, TINT / np.maximum(most, TINT)))
 
 
 def _thin_rim(gaussians: Gaussians, photo: BoolArray, alpha: FloatArray, view: Camera) -> Gaussians:

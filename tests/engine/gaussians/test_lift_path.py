@@ -10,7 +10,7 @@ import pytest
 from likeness.engine.cameras import orbit, project
 from likeness.engine.evaluation.metrics import psnr, silhouette_iou
 from likeness.engine.gaussians import place, triangle_frames
-from likeness.engine.gaussians.lift.calibrate import CLAMP, _thin_rim, calibrate
+from likeness.engine.gaussians.lift.calibrate import CLAMP, TINT, _thin_rim, calibrate
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.types import (
@@ -306,6 +306,12 @@ def test_calibration_lowers_the_error_within_its_clamp(
     change = np.abs(done.colors - start.colors)
     assert change[photo].max() <= CLAMP + 1e-6
     assert change[photo].max() > 0.9 * CLAMP  # it wanted more, and was held
+    tint = (done.colors - start.colors)[photo]
+    tint = np.abs(tint - tint.mean(1, keepdims=True)).max(1)
+    # A colour at the end of its range loses light in one channel only.
+    ended = (done.colors[photo] <= 0).any(1) | (done.colors[photo] >= 1).any(1)
+    ended |= change[photo].max(1) > CLAMP - 1e-6
+    assert tint[~ended].max() <= TINT + 1e-6
     assert not change[~photo].any()
     for name in ("triangle", "bary", "offset", "quats", "scales", "layer"):
         assert getattr(done, name) is getattr(start, name)
