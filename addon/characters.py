@@ -79,14 +79,15 @@ def read_character(path: Path, folder: Path) -> None:
 def _open(path: Path) -> None:
     import bpy
 
+    from .compat import empty_file
+
     kind = path.suffix.lower()
     name = str(path.absolute())
     try:
         if kind == ".blend":
             bpy.ops.wm.open_mainfile(filepath=name, load_ui=False, use_scripts=False)
             return
-        # Preferences stay as they are: in an installed Blender this extension is one of them.
-        bpy.ops.wm.read_homefile(app_template="", use_factory_startup=True, use_empty=True)
+        empty_file()
         if kind in (".glb", ".gltf"):
             bpy.ops.import_scene.gltf(filepath=name)
         elif kind == ".fbx":

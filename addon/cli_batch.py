@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..engine.batch.run import Batch, Item
     from ..engine.executor import Executor
     from ..engine.stores import Place
+    from ..engine.types import Progress
     from .ray_crew import Cluster
 
 EXIT_SOME_FAILED = 3
@@ -140,9 +141,10 @@ def batch(
     """
     from ..engine.batch.run import FAILED, Batch, Wanted
     from ..engine.batch.stored import batch_place
-    from ..engine.batch.summary import write_summary
     from ..engine.batch.units import units_of
 
+    for place in (out, *inputs):
+        _check_shared(place)
     wanted = Wanted(_formats(formats), preview, not resume, retries + 1)
     cluster = chosen_cluster(chosen)
     portraits = _portraits(inputs, jobs, out, chosen)
@@ -162,15 +164,10 @@ def batch(
                 click.echo(f"  stopped; the same command goes on with '{out}'.", err=True)
             if folder.is_there():
                 with suppress(LikenessError):  # the first error says more
-                    write_summary(run, command)
+                    _write_all(run, command, report, progress)
             raise
-        write_summary(run, command)
-        if report:
-            from ..engine.batch.page import write_report
-
-            progress("report", 0.0, "writing the report")
-            write_report(run, command)
-    _say_end(run, out, report)
+        _write_all(run, command, report, progress)
+    _say_end(run, out, report, as_json)
     if run.counts()[FAILED]:
         context.exit(EXIT_SOME_FAILED)
 
@@ -183,6 +180,14 @@ def batch_worker(context: click.Context, /) -> None:
     from .serving import serve
 
     context.exit(serve(open_maker))
+
+
+def _check_shared(place: Place) -> None:
+    if str(place).lower().startswith("memory://"):
+        raise LikenessError(
+            f"'{place}' lies in one program's memory, and the workers are programs of their own.",
+            "Give a folder, or the address of a store (file://, s3://...).",
+        )
 
 
 def _formats(text: str) -> tuple[str, ...]:
@@ -250,7 +255,19 @@ def _printable(text: str) -> str:
     return " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())
 
 
-def _say_end(run: Batch, out: Place, report: bool) -> None:
+def _write_all(run: Batch, command: str, report: bool, progress: Progress) -> None:
+    """summary.json, items.jsonl and the page."""
+    from ..engine.batch.summary import write_summary
+
+    write_summary(run, command)
+    if report:
+        from ..engine.batch.page import write_report
+
+        progress("report", 0.0, "writing the report")
+        write_report(run, command)
+
+
+def _say_end(run: Batch, out: Place, report: bool, as_json: bool) -> None:
     from ..engine.batch.run import DONE, FAILED
 
     counts = run.counts()
@@ -263,5 +280,5 @@ def _say_end(run: Batch, out: Place, report: bool) -> None:
         if item.status == FAILED:
             why = f"{item.reason} {item.remedy}".strip()
             click.echo(f"  failed: {item.unit.name}: {_printable(why)}", err=True)
-    if report:
-        click.echo(str(out / "report" / "index.html"))
+    if report:  # stdout is for one kind of lines
+        click.echo(str(out / "report" / "index.html"), err=as_json)

@@ -23,6 +23,15 @@ def ensure_cycles() -> None:
         addon_utils.enable("cycles", default_set=True)
 
 
+def empty_file() -> None:
+    """Leave everything that is open and begin an empty file with factory settings.
+
+    Preferences stay as they are: reading those of the factory as well would switch all extensions
+    off, this one among them, and Blender then takes their packages away in the middle of our work.
+    """
+    bpy.ops.wm.read_homefile(app_template="", use_factory_startup=True, use_empty=True)
+
+
 def enable_nodes(owner: Any) -> None:
     """Materials and worlds have no node tree before 5.0 until they are told to use one."""
     if bpy.app.version < (5, 0, 0):

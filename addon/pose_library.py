@@ -18,6 +18,7 @@ import bpy
 import numpy as np
 
 from ..engine.types import JOINT_INDEX, FloatArray, LikenessError, Pose
+from .compat import empty_file
 from .rig.names import FACE
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def write_library(path: Path) -> None:
     from ..engine.poses import expressions, poses
     from ..engine.poses.pictures import read_picture
 
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    empty_file()
     axes = _default_rest_axes()
     actions = set()
     for pose in poses().values():
@@ -67,7 +68,7 @@ def write_library(path: Path) -> None:
         bpy.data.libraries.write(str(scratch), actions, fake_user=True, compress=True)
     with whole_file(path.with_name(CATALOGS_FILE)) as scratch:
         scratch.write_text(catalogs_text(), encoding="utf-8")
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    empty_file()
 
 
 def catalogs_text() -> str:

@@ -18,6 +18,7 @@ import platform
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import warnings
@@ -37,6 +38,9 @@ from .crew import GRACE_SECONDS, STARTS, Crew, Limits, Shape, cores, share_mb, w
 
 PATIENCE_SECONDS = 60.0
 """After so long without a worker it is told that the cluster has no room yet."""
+
+ANSWER_SECONDS = 10.0
+"""So long a cluster's head may take to answer."""
 
 ENDS = ("done", "failed")
 SECONDS_BETWEEN_WORDS = 1.0
@@ -407,6 +411,7 @@ class Session:
         if cluster.here:
             options |= self._local(shape)
         else:
+            _check_answers(cluster.address)
             options["address"] = cluster.address
         try:
             with _handlers_kept():
@@ -451,6 +456,26 @@ class Session:
             _put(name, value)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _check_answers(address: str) -> None:
+    """Whether anything listens there; Ray itself tries for a quarter of an hour.
+
+    Raises:
+        LikenessError: nothing does.
+    """
+    told = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+    host, colon, port = told.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return  # a name that Ray itself knows
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS):
+            return
+    except (OSError, ValueError, OverflowError) as error:
+        raise LikenessError(
+            f"There is no cluster of Ray at '{told}': {getattr(error, 'strerror', None) or error}.",
+            "Check the address, and that its head runs and can be reached from here.",
+        ) from error
 
 
 def _put(name: str, value: str | None) -> None:

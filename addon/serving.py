@@ -83,7 +83,9 @@ def _one(unit: Unit, make: Maker, channel: Channel) -> None:
         channel.send("failed", key=key, reason="There was not enough memory.", remedy=MORE_MEMORY)
     except Exception as error:
         traceback.print_exc()
-        channel.send("failed", key=key, reason=repr(error), remedy="")
+        what = f"{type(error).__name__}: {error}".strip().rstrip(":")
+        channel.send("failed", key=key, reason=f"An unexpected error: {what}", remedy=FAULT)
 
 
+FAULT = "This is a fault of Likeness: please report it with these words and, if you may, the file."
 MORE_MEMORY = "Give it more memory, fewer workers, or a smaller picture."

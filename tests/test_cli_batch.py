@@ -76,6 +76,11 @@ def test_some_fail_and_all_is_told(
     assert batch(folder, "--format", "ply", "--no-report", "--json") == 0
     said = capsys.readouterr()
     assert [json.loads(line)["name"] for line in said.out.splitlines()] == ["c"]
+    (folder / "c.jpg").write_text("carla")
+    assert batch(folder, "--json") == 0  # with the page's path on stderr
+    said = capsys.readouterr()
+    assert [json.loads(line)["name"] for line in said.out.splitlines()] == ["c"]
+    assert f"{out / 'report' / 'index.html'}\n" in said.err
     assert items(out)["a"]["made_now"] is False
     assert batch(folder, "--force") == 0
     assert all(item["made_now"] for item in items(out).values())
@@ -107,7 +112,7 @@ def test_parts_and_then_all(
     told = items(out / ".likeness-batch" / "part-1-of-2")
     assert list(told) == ["a", "c"]
     assert batch(folder, "--json") == 0
-    assert capsys.readouterr().out == f"{out / 'report' / 'index.html'}\n"
+    assert capsys.readouterr().out == ""
     assert not any(item["made_now"] for item in items(out).values())
     assert batch(folder / "a.jpg", "--part", "2/2") == 0  # nothing for it
     for wrong in ("0/2", "3/2", "1", "a/b"):
@@ -121,7 +126,7 @@ def test_addresses(
     pytest.importorskip("fsspec")
     place = (tmp_path / "store").as_uri()
     assert batch(folder.as_uri(), "-o", place, "--json") == 3
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()[:-1]]
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {item["name"]: item["status"] for item in told} == {
         "a": "done", "b": "done", "c": "failed",
     }  # fmt: skip
@@ -132,6 +137,9 @@ def test_addresses(
     assert main(["batch", str(folder), "-o", str(tmp_path / "local"), "--job", "s3://x"]) == 2
     assert main(["synth", "-o", "s3://bucket/people", "--subjects", "1"]) == 2
     assert "this command writes to a folder" in capsys.readouterr().err
+    for words in ([str(folder), "-o", "memory://out"], ["memory://in", "-o", str(tmp_path)]):
+        assert main(["batch", *words]) == 2
+        assert "in one program's memory" in capsys.readouterr().err
 
 
 def test_what_a_worker_dies_of(
@@ -207,6 +215,7 @@ def test_ctrl_c_stops_and_says_how_to_go_on(folder: Path, tmp_path: Path) -> Non
     assert process.returncode == 130
     assert "the same command goes on" in said
     assert items(out)["b"]["status"] == "left"
+    assert "left" in (out / "report" / "index.html").read_text(encoding="utf-8")
     again = started(folder, out, 0.0)
     again.communicate(timeout=30)
     assert again.returncode == 3

@@ -210,3 +210,9 @@ def test_all_code_that_makes_a_portrait_decides_whether_it_is_made_again():
     of_others = ("engine/generative/", "engine/characters/")
     assert not {name for name in tables if not name.startswith(of_others)} - counts
     assert not {name for name in counts if name.startswith("engine/training/")}
+
+
+def test_preferences_are_left_alone() -> None:
+    """Factory settings switch this extension off, and Blender takes its packages away."""
+    for path in sorted((ROOT / "addon").rglob("*.py")):
+        assert "read_factory_settings" not in path.read_text(encoding="utf-8"), path

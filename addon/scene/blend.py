@@ -35,10 +35,11 @@ def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | No
         raise LikenessError(
             "A .blend is made in a Blender without a window.", "Use File > Import > Avatar here."
         )
+    from ..compat import empty_file
     from .build import build_scene
     from .render import setup_render
 
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    empty_file()
     objects = build_scene(
         avatar, _title(avatar_path, photo_path), photo_path, avatar_path=avatar_path
     )

@@ -48,6 +48,7 @@ VIEWS = "views"
 
 PICTURES = ("input", "front", "side", "back", "pose")
 JOURNAL = "journal.jsonl"
+SUMMARY_FILE, ITEMS_FILE, REPORT_FOLDER = "summary.json", "items.jsonl", "report"
 _MOST_JOURNAL = 1 << 30
 
 
@@ -71,13 +72,35 @@ def result_files(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
     said = _result(folder)
     if said is None or not said[0]:
         return None
-    for name, about in said[1].items():
-        try:
-            if (folder / name).stat().st_size != int(about["size"]):
-                return None
-        except OSError:
-            return None
-    return said
+    return said if all(_there(folder / name, about) for name, about in said[1].items()) else None
+
+
+def _there(path: Path, about: Mapping[str, Any]) -> bool:
+    try:
+        return path.stat().st_size == int(about["size"])
+    except OSError:
+        return False
+
+
+def is_result(folder: Path) -> bool:
+    """Whether a batch has made the folder."""
+    return (folder / RESULT_FILE).is_file() and (folder / AVATAR_FILE).is_file()
+
+
+def is_summary(path: Path) -> bool:
+    """Whether a batch has written the file."""
+    try:
+        return {"likeness", "portraits"} <= set(read_json(path))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def not_ours(place: Place) -> LikenessError:
+    """The error of a file or folder that stands where a batch writes."""
+    return LikenessError(
+        f"'{place}' is there already, and no batch has made it.",
+        "Move it away, or choose another place.",
+    )
 
 
 def _result(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
@@ -166,6 +189,7 @@ class BatchFolder:
             LikenessError: the folder cannot be written, or a result's place is taken.
         """
         with self._writing():
+            self._check_own()
             self._check_places(units)
             for folder in (self._work, self.failed):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -175,18 +199,29 @@ class BatchFolder:
                 self._take_up(work, {unit.name: unit for unit in units})
         self.note("run", run=self.run, **about)
 
+    def _check_own(self) -> None:
+        """Nobody's else report and summary are written over."""
+        if any(self.out.glob(f"{HIDDEN}/**/{JOURNAL}")) or is_summary(self.out / SUMMARY_FILE):
+            return
+        for name in (SUMMARY_FILE, ITEMS_FILE, REPORT_FOLDER):
+            if os.path.lexists(self.out / name):
+                raise not_ours(self.out / name)
+
     def _check_places(self, units: Sequence[Unit]) -> None:
         for unit in units:
             place = self.result(unit.name)
+            for parent in [parent for parent in place.parents if self.out in parent.parents]:
+                if os.path.lexists(parent) and not parent.is_dir():
+                    raise LikenessError(
+                        f"'{parent}' is no folder, and '{unit.name}' must be in one.",
+                        "Move it away, or choose another folder.",
+                    )
             if not os.path.lexists(place):
                 continue
             ours = place.is_dir() and (_result(place) is not None or not any(place.iterdir()))
             # Folders between: cast/ of cast/anna is nobody's.
             if not ours:
-                raise LikenessError(
-                    f"'{place}' is there already, and no batch has made it.",
-                    "Move it away, or choose another folder.",
-                )
+                raise not_ours(place)
 
     def _take_up(self, work: Path, units: Mapping[str, Unit]) -> None:
         """Put complete results of an earlier run in their places; remove what is not."""
@@ -243,6 +278,8 @@ class BatchFolder:
         # and until all is there it counts as incomplete.
         before = _result(target) or ("", {})
         kept = before[1] if before[0] == unit.digest else {}
+        # Another program's file that somebody has taken away, or changed, is no result any more.
+        kept = {name: about for name, about in kept.items() if _there(target / name, about)}
         files = {**kept, **new}
         _write_result(target, unit.name, "", {**before[1], **new})
         for name in set(before[1]) - set(files):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 from ..formats.atomic import WRITE_ERRORS
 from ..output import PREVIEW_FILE, REPORT_FILE, whole_files
-from .folder import PICTURES, VIEWS, cannot_write, write_whole
+from .folder import PICTURES, REPORT_FOLDER, VIEWS, cannot_write, write_whole
 from .run import DONE, FAILED, Batch, Item
 from .summary import build_time, summary
 
 TEMPLATE = Path(__file__).with_name("page.html")
-REPORT_FOLDER, PICTURE_FOLDER = "report", "pictures"
+PICTURE_FOLDER = "pictures"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,16 @@ def write_report(batch: Batch, command: str) -> Path:
     )
     page = out / REPORT_FOLDER / "index.html"
     write_whole(page, text + "\n")
+    _remove_others(out / REPORT_FOLDER / PICTURE_FOLDER, cards)
     return page
+
+
+def _remove_others(folder: Path, cards: Sequence[Card]) -> None:
+    """Remove earlier reports' pictures: people that this page does not show are not sent along."""
+    shown = {Path(picture.path).name for card in cards for picture in card.pictures}
+    for path in folder.glob(f"{'[0-9]' * 5}_*.jpg"):
+        if path.name not in shown:
+            path.unlink(missing_ok=True)
 
 
 STATES = ("done", "warnings", "failed", "left")
@@ -159,5 +168,5 @@ def _figures(item: Item) -> list[tuple[str, str]]:
     if seconds is not None:
         out.append(("seconds", f"{seconds:.0f}"))
     if isinstance(report.get("peak_memory_mb"), int | float):
-        out.append(("memory, MB", f"{report['peak_memory_mb']:,}"))
+        out.append(("worker's memory, MB", f"{report['peak_memory_mb']:,}"))
     return out

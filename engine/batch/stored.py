@@ -21,21 +21,26 @@ from uuid import uuid4
 from ..executor import NoMoreError
 from ..formats.atomic import whole_file
 from ..formats.untrusted import parse_json
+from ..imaging.load import MOST_BYTES
 from ..output import AVATAR_FILE, REPORT_FILE
 from ..stores import Address, Place, Store, fetched, is_address
 from ..types import LikenessError, Progress
 from .folder import (
     HIDDEN,
+    ITEMS_FILE,
     JOURNAL,
     PICTURES,
+    REPORT_FOLDER,
     RESULT_FILE,
+    SUMMARY_FILE,
     VIEWS,
     BatchFolder,
     Part,
     batch_folder,
+    not_ours,
     write_result,
 )
-from .units import MOST_BYTES, Unit
+from .units import Unit
 
 _MOST_RESULT = 16 << 20
 _MOST_AVATAR = 8 << 30
@@ -77,15 +82,15 @@ class StoredFolder(BatchFolder):
 
     def begin(self, units: Sequence[Unit], about: Mapping[str, Any]) -> None:
         self._sizes = self._store.sizes()
+        ours = any(name.startswith(f"{HIDDEN}/") for name in self._sizes)
+        for name in () if ours else (SUMMARY_FILE, ITEMS_FILE, f"{REPORT_FOLDER}/index.html"):
+            if name in self._sizes:
+                raise not_ours(self._store.address / name)
         names = [unit.name for unit in units if f"{unit.name}/{RESULT_FILE}" in self._sizes]
         for unit in units:
             taken = any(name.startswith(f"{unit.name}/") for name in self._sizes)
             if taken and f"{unit.name}/{RESULT_FILE}" not in self._sizes:
-                raise LikenessError(
-                    f"'{self._store.address / unit.name}' is there already, and no batch has made "
-                    "it.",
-                    "Move it away, or choose another address.",
-                )
+                raise not_ours(self._store.address / unit.name)
         self._fetch_small(names)
         super().begin(units, about)
 
@@ -98,11 +103,11 @@ class StoredFolder(BatchFolder):
 
     def complete(self, unit: Unit) -> dict[str, dict[str, Any]] | None:
         digest, files = self._known(unit)
-        whole = all(
-            self._sizes.get(f"{unit.name}/{name}") == int(about["size"])
-            for name, about in files.items()
-        )
+        whole = all(self._there(unit, name, about) for name, about in files.items())
         return files if unit.digest and digest == unit.digest and whole else None
+
+    def _there(self, unit: Unit, name: str, about: Mapping[str, Any]) -> bool:
+        return self._sizes.get(f"{unit.name}/{name}") == int(about["size"])
 
     def _known(self, unit: Unit) -> tuple[str, dict[str, dict[str, Any]]]:
         try:
@@ -133,6 +138,7 @@ class StoredFolder(BatchFolder):
             return None
         before = self._known(unit)
         kept = before[1] if before[0] == unit.digest else {}
+        kept = {name: about for name, about in kept.items() if self._there(unit, name, about)}
         files = {**kept, **new}
         place = f"{unit.name}/{RESULT_FILE}"
         # Until all is there it counts as incomplete, and as a batch's own.
@@ -166,8 +172,13 @@ class StoredFolder(BatchFolder):
         for path in sorted(self.told.glob("*.json*")):
             if path.name != JOURNAL:
                 self._store.put(path, path.relative_to(self.out).as_posix())
-        for path in sorted(path for path in (self.out / "report").rglob("*") if path.is_file()):
-            self._store.put(path, path.relative_to(self.out).as_posix())
+        page = [path for path in (self.out / REPORT_FOLDER).rglob("*") if path.is_file()]
+        names = {path.relative_to(self.out).as_posix(): path for path in sorted(page)}
+        for name, path in names.items():
+            self._store.put(path, name)
+        if names:  # pictures of people that it does not show
+            old = {name for name in self._sizes if name.startswith(f"{REPORT_FOLDER}/")}
+            self._store.remove(sorted(old - set(names)))
         journal = self._hidden / JOURNAL
         self._store.put(journal, f"{HIDDEN}/journal-{self.run}.jsonl")
 

@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..version import VERSION
-from .folder import BatchFolder, write_whole
+from .folder import ITEMS_FILE, SUMMARY_FILE, BatchFolder, write_whole
 from .run import DONE, FAILED, LEFT, Batch, Item
 
-SUMMARY_FILE, ITEMS_FILE = "summary.json", "items.jsonl"
 FIGURES = ("framing", "view", "face_error", "pose_error", "peak_memory_mb")
 
 

@@ -12,15 +12,13 @@ from typing import Any
 
 from ..digests import file_sha256
 from ..formats.untrusted import Damaged, file_size
+from ..imaging.load import MOST_BYTES
 from ..stores import Address, Place, fetched
 from ..types import LikenessError, Progress
 from ..version import VERSION
 from ..weights import ASSETS_VERSION, DEFAULT_NETWORK, network_folder
 from .asked import Asked
 from .code import code_digest
-
-MOST_BYTES = 1 << 30
-"""Of a photo; larger files are none."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,10 @@ class _Named:
 
 def _file(path: Path) -> str:
     try:
+        file_size(path)  # neither a pipe nor a device
         return file_sha256(path)
+    except Damaged as error:
+        raise LikenessError(f"'{path}' cannot be read: {error}.", "Check the path.") from error
     except OSError as error:
         raise LikenessError(
             f"'{path}' cannot be read: {error.strerror or error}.", "Check the path."

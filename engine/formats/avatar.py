@@ -131,7 +131,18 @@ def avatar_to_bytes(avatar: Avatar) -> bytes:
         "avatar": json.dumps(header, allow_nan=False),
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    return save(contiguous, metadata)
+    return _metadata_in_order(save(contiguous, metadata))
+
+
+def _metadata_in_order(data: bytes) -> bytes:
+    """A safetensors file whose metadata stand in the order of their names: safetensors writes them
+    in another order each time, and the same avatar is to be the same bytes."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def load_avatar(path: Path) -> Avatar:

@@ -20,6 +20,9 @@ from .resize import fit_size, resize
 MAX_MEGAPIXELS = 100
 """Larger files are refused before they are decoded (reading takes up to 35 bytes a pixel)."""
 
+MOST_BYTES = 1 << 30
+"""Larger files are no pictures."""
+
 MIN_SIDE = 64
 """Pixels; nothing can be found in less."""
 
@@ -80,8 +83,13 @@ def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
 
 def _open(path: Path) -> Image.Image:
     """The file's picture, not yet decoded, its size checked."""
-    if given_file(path, "Name a picture file.") == 0:
+    size = given_file(path, "Name a picture file.")
+    if size == 0:
         raise LikenessError(f"'{path}' is empty (0 bytes).", "Copy or export the picture again.")
+    if size > MOST_BYTES:
+        raise LikenessError(
+            f"'{path}' has {size:,} bytes, more than any picture.", "Name a picture file."
+        )
     too_large = LikenessError(
         f"'{path}' has more than {MAX_MEGAPIXELS} megapixels.",
         "Reduce it; 2048 pixels on the longer side are enough.",
@@ -99,7 +107,8 @@ def _open(path: Path) -> Image.Image:
         ) from error
     except PICTURE_ERRORS as error:
         raise LikenessError(
-            f"'{path}' cannot be read ({error}).", "Check the file and its permissions."
+            f"'{path}' cannot be read ({error}).",
+            "Copy or export the picture again, and check its permissions.",
         ) from error
     width, height = image.size
     if width * height > MAX_MEGAPIXELS * 1_000_000:
@@ -119,7 +128,12 @@ def _open(path: Path) -> Image.Image:
 
 def _jpeg_scans(path: Path) -> int:
     """How often a JPEG begins a pass over the picture; each costs time, and hardly any bytes."""
-    return path.read_bytes().count(b"\xff\xda")
+    scans, last = 0, b""
+    with path.open("rb") as file:
+        while part := file.read(1 << 24):
+            scans += (last + part).count(b"\xff\xda")
+            last = part[-1:]
+    return scans
 
 
 def _focal_35mm(image: Image.Image) -> float | None:

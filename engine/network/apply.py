@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -74,7 +73,6 @@ def improved(
     Raises:
         LikenessError: the network gave what are no numbers.
     """
-    start = time.perf_counter()
     config = network.config
     if config.decoder.residual:
         given = network_inputs(config, network.grids, shots, lifted.body, lifted.gaussians)
@@ -88,7 +86,6 @@ def improved(
         "sha256": network.sha256,
         "backend": network.backend,
         "change": mean_change(given.base, out),
-        "seconds": round(time.perf_counter() - start, 3),
     }
     return replace(lifted, gaussians=thinned(out, max_gaussians)), figures
 

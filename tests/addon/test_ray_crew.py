@@ -6,8 +6,10 @@ import doctest
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -191,6 +193,22 @@ def test_a_batch_goes_on_from_the_pool_to_ray_and_back(cluster: None, tmp_path: 
     assert len(files) == 18
     for path in files:
         assert (mixed / path).read_bytes() == (whole / path).read_bytes()
+
+
+def test_a_cluster_that_does_not_answer_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as bound:  # it does not listen
+        bound.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{bound.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", where)
+        begun = time.monotonic()
+        for address in (where, f"ray://{where}", "auto", "nowhere.invalid:1", "localhost:99999"):
+            with pytest.raises(LikenessError, match="There is no cluster of Ray at") as caught:
+                ray_crew._check_answers(address)
+            assert (where if address == "auto" else address) in caught.value.message
+        assert time.monotonic() - begun < 60
+        bound.listen()
+        ray_crew._check_answers(where)
+    ray_crew._check_answers("local")
 
 
 def test_without_ray_it_says_what_to_install(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from likeness.engine.batch.names import with_names
 from likeness.engine.batch.tables import read_table
 from likeness.engine.batch.units import MOST_BYTES, same_pictures, units_of
 from likeness.engine.gaussians.refine import LEVELS
+from likeness.engine.stores import Address
 from likeness.engine.tracking.several import DIRECTIONS
 from likeness.engine.types import LikenessError
 
@@ -39,7 +41,70 @@ def test_a_folder_gives_its_pictures_but_no_results(tmp_path: Path) -> None:
     (tmp_path / "all" / "again.jpg").symlink_to(tmp_path / "all" / "b.jpg")
     os.mkfifo(tmp_path / "all" / "pipe.jpg")
     named = with_names(portraits_in([tmp_path / "all", tmp_path / "all" / "b.jpg"], out), out)
-    assert [one.name for one in named] == ["a", "again", "x/c d", "x/ü_"]
+    assert [one.name for one in named] == ["a", "again", "pipe", "self", "x/c d", "x/ü_"]
+
+
+def test_names_of_a_pattern_tell_the_folders_below_its_fixed_part(tmp_path: Path) -> None:
+    """So that another day's photo of the same name changes none."""
+    tree(tmp_path, "s/tue/x/IMG_1.jpg", "s/wed/IMG_1.jpg", "s/wed/IMG_2.jpg")
+
+    def names(pattern: str) -> list[str]:
+        return [one.name for one in portraits_in([tmp_path / pattern], tmp_path / "out")]
+
+    before = names("s/**/*.jpg")
+    assert before == ["tue/x/IMG_1", "wed/IMG_1", "wed/IMG_2"]
+    assert names("s/*/*.jpg") == ["wed/IMG_1", "wed/IMG_2"]
+    assert names("s/w*") == ["wed/IMG_1", "wed/IMG_2"]  # a folder that fits
+    assert names("s/wed/*_1.jpg") == ["IMG_1"]
+    assert names("s/wed/IMG_1.jpg") == ["IMG_1"]
+    tree(tmp_path, "s/mon/IMG_1.jpg")
+    assert names("s/**/*.jpg") == ["mon/IMG_1", *before]
+
+
+def test_what_a_batch_has_made_is_no_portrait(tmp_path: Path) -> None:
+    """However the folder of the results is named, and whichever batch they are of."""
+    result = ("avatar.safetensors", "batch.json", "views/front.jpg")
+    tree(tmp_path, "in/a.jpg", "in/b/c.jpg", "in/out/new.jpg")
+    for out in ("in", "in/other"):
+        tree(tmp_path, f"{out}/.likeness-batch/journal.jsonl", f"{out}/report/pictures/1.jpg")
+        tree(tmp_path, *(f"{out}/cast/anna/{name}" for name in result))
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+
+    def names(given: str, out: str) -> list[str]:
+        return [one.name for one in portraits_in([tmp_path / given], tmp_path / out)]
+
+    every = ["a", "b/c", "out/new"]
+    assert names("in", "in") == every
+    assert names("in", "in/../in/out") == every[:2]
+    assert names("link", "in/out") == every[:2]
+    assert names("in/**/*.jpg", "in/out") == every[:2]
+    assert names("in/*", "in/out") == every[:2]
+    if find_spec("fsspec"):
+        given = Address((tmp_path / "in").as_uri())
+        found = [one.name for one in portraits_in([given], given / "out")]
+        assert sorted(found) == every[:2]
+
+
+def test_pictures_that_cannot_be_read_are_not_passed_over(tmp_path: Path) -> None:
+    tree(tmp_path, "in/a.jpg", "in/b.heic", "in/c.dng", "in/notes.txt")
+    (tmp_path / "in" / "lost.jpg").symlink_to(tmp_path / "gone.jpg")
+    os.mkfifo(tmp_path / "in" / "pipe.jpg")
+    with pytest.warns(UserWarning, match=r"left out .* 1 \.dng, 1 \.heic"):
+        found = portraits_in([tmp_path / "in"], tmp_path / "out")
+    assert [one.name for one in found] == ["a", "lost", "pipe"]
+    troubles = [unit.trouble for unit in units_of(with_names(found, tmp_path / "out"))]
+    assert [trouble is not None for trouble in troubles] == [False, True, True]
+    assert [one.name for one in portraits_in([tmp_path / "in/*.jpg"], tmp_path)] == [
+        "a", "lost", "pipe",
+    ]  # fmt: skip
+
+
+def test_a_body_that_never_ends_is_refused(tmp_path: Path) -> None:
+    tree(tmp_path, "a.jpg")
+    for body in (os.devnull, "/dev/zero"):
+        asked = Asked(tmp_path / "a.jpg", name="a", options={"body": body})
+        with pytest.raises(LikenessError, match="no plain file"):
+            units_of([asked])
 
 
 def test_patterns_and_what_is_not_there(tmp_path: Path) -> None:

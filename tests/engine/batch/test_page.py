@@ -80,6 +80,19 @@ def test_the_page_opens_offline_and_shows_all(batch: Batch, tmp_path: Path) -> N
     assert "<img src=x onerror" in found.text  # as words
 
 
+def test_the_report_keeps_no_pictures_of_people_that_it_does_not_show(
+    batch: Batch, tmp_path: Path
+) -> None:
+    page = write_report(batch, "")
+    pictures = page.parent / "pictures"
+    (pictures / "mine.jpg").write_bytes(b"of the user")
+    assert len(list(pictures.iterdir())) == 8
+    again = ran(tmp_path / "out", photos(tmp_path / "in", a="anna"))[0]
+    text = write_report(again, "").read_text(encoding="utf-8")
+    shown = {link.partition("/")[2] for link in Page(text).links if link.startswith("pictures/")}
+    assert {path.name for path in pictures.iterdir()} == {"mine.jpg", *shown}
+
+
 def test_files_for_machines(batch: Batch) -> None:
     said = write_summary(batch, "likeness batch in")
     out = batch.folder.out

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from likeness.engine.batch.asked import Asked
 from likeness.engine.batch.folder import HIDDEN, RESULT_FILE, Part, batch_folder, result_files
 from likeness.engine.batch.names import with_names
 from likeness.engine.batch.run import Batch, Item, Wanted
+from likeness.engine.batch.summary import write_summary
 from likeness.engine.batch.units import units_of
 from likeness.engine.executor import Unit
 from likeness.engine.types import LikenessError
@@ -95,6 +97,23 @@ def test_another_format_is_exported_from_what_is_there(asked: list[Asked], out: 
     assert ran(out, asked[:1])[1] == []
 
 
+@pytest.mark.parametrize("harm", ["removed", "cut off"])
+def test_an_export_that_was_taken_away_is_no_part_of_the_result_any_more(
+    asked: list[Asked], out: Path, harm: str
+) -> None:
+    ran(out, asked[:1], formats=("ply", "glb"))
+    if harm == "removed":
+        (out / "a" / "avatar.glb").unlink()
+    else:
+        (out / "a" / "avatar.glb").write_text("cut")
+    assert ran(out, asked[:1], formats=("ply",))[1] == ["a"]
+    assert ran(out, asked[:1], formats=("ply",))[1] == []  # and not for ever
+    files = result_files(out / "a")
+    assert files
+    assert "avatar.glb" not in files[1]
+    assert not (out / "a" / "avatar.glb").exists()
+
+
 def test_the_avatar_is_kept_where_an_export_fails(asked: list[Asked], out: Path) -> None:
     def failing(unit: Unit) -> Mapping[str, Any]:
         quick({**unit, "formats": []})
@@ -143,6 +162,34 @@ def test_places_of_others_are_not_touched(asked: list[Asked], out: Path, tmp_pat
         ran(out, asked)
     with pytest.raises(LikenessError, match="file, not a folder"):
         ran(asked[0].photo / "out", asked)
+
+
+@pytest.mark.parametrize("name", ["summary.json", "items.jsonl", "report/index.html"])
+def test_a_report_of_somebody_else_is_not_touched(asked: list[Asked], out: Path, name: str) -> None:
+    (out / name).parent.mkdir(parents=True)
+    (out / name).write_text('{"mine": 1}')
+    with pytest.raises(LikenessError, match="no batch has made it"):
+        ran(out, asked)
+    assert (out / name).read_text() == '{"mine": 1}'
+    (out / name).unlink()
+    if name.startswith("report"):
+        (out / "report").rmdir()
+    batch, _ = ran(out, asked)
+    write_summary(batch, "")
+    shutil.rmtree(out / ".likeness-batch")  # the user tidies up
+    ran(out, asked)
+
+
+def test_a_file_where_a_folder_must_be_ends_it_before_the_work(
+    asked: list[Asked], out: Path
+) -> None:
+    out.mkdir(parents=True)
+    (out / "cast").write_text("mine")
+    bench = Bench()
+    with pytest.raises(LikenessError, match=r"cast' is no folder, and 'cast/anna' must be in one"):
+        ran(out, [replace(asked[0], name="cast/anna")], bench)
+    assert not bench.made
+    assert (out / "cast").read_text() == "mine"
 
 
 def test_two_batches_in_a_folder_are_refused(asked: list[Asked], out: Path) -> None:
