@@ -69,6 +69,7 @@ _LANDMARK_KEYS = tuple(f"landmark_{field.name}" for field in fields(Landmarks))
 _KNOWN = {f"gaussians.{name}" for name in (*_GAUSSIANS, *_ORDERED)}
 _KNOWN |= {f"body.{name}" for name in (*_BODY, *_OPTIONAL, *_LANDMARK_KEYS)}
 
+MOST = 1e4  # metres, of everything: larger numbers are no person's
 _AGAIN = "Copy it again, or build the avatar again."
 _INDICES = {  # what each array of indices points into
     "gaussians.triangle": "F",
@@ -256,6 +257,9 @@ def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[s
     for name, array in tensors.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"{name} has values that are no numbers")
+        large = array.dtype.kind == "f" and name != "gaussians.lod_start"
+        if large and array.size and np.abs(array).max() > MOST:
+            raise ValueError(f"{name} has values beyond {MOST:,.0f}")
     ranges = {name: sizes[of] for name, of in _INDICES.items() if name in tensors}
     ranges["gaussians.layer"] = len(LAYERS)
     ranges["body.face_part"] = len(header["part_names"])

@@ -19,6 +19,7 @@ from .untrusted import given_file
 
 MOST_BYTES = 1 << 30
 MOST_ROTATIONS = 20_000_000
+MOST = 1e8  # of any unit of length, and degrees; with larger ones nothing could be drawn
 """Joints times frames: ten minutes of 300 joints at 120 frames a second are as many."""
 
 _REMEDY = "Export it again as BVH from the program that it came from."
@@ -173,6 +174,8 @@ def _values(lines: _Lines, frames: int, width: int) -> FloatArray:
     except ValueError:
         values = np.full(1, np.nan)
     if len(values) == frames * width and np.isfinite(values).all():
+        if values.size and np.abs(values).max() > MOST:
+            raise lines.fault(f"there are values beyond {MOST:,.0f}")
         return values.reshape(frames, width)
     found = 0
     for line in rest:  # where is it wrong?

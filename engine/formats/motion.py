@@ -52,6 +52,7 @@ MOST_BYTES = 2 << 30
 """Of an unpacked file; a motion of an hour has a tenth of it."""
 
 MOST_FRAMES = 300_000
+MOST = 1e6  # metres and radians; with larger ones nothing could be drawn
 
 
 # Writing ------------------------------------------------------------------------------------
@@ -364,4 +365,6 @@ def _frames(array: np.ndarray[Any, Any], size: int, key: str, path: Path) -> Flo
     frames = np.asarray(array, np.float64).reshape(-1, size)
     if not np.isfinite(frames).all():
         raise LikenessError(f"{key} in '{path}' has values that are no numbers.", _REMEDY)
+    if np.abs(frames).max() > MOST:
+        raise LikenessError(f"{key} in '{path}' has values beyond {MOST:,.0f}.", _REMEDY)
     return frames

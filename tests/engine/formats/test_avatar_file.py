@@ -334,6 +334,8 @@ def test_what_the_documents_say_of_versions():
         ("gaussians__triangle", lambda a: a.astype(np.int64), "int64"),
         ("gaussians__offset", lambda a: a[:-1], "shape"),
         ("gaussians__offset", lambda a: a * np.nan, "no numbers"),
+        ("body__v_template", lambda a: a + 1e30, "beyond 10,000"),
+        ("body__weights", lambda a: a * 1e30, "beyond 10,000"),
         ("gaussians__colors", lambda a: a[:, 0].copy(), "shape"),
         ("gaussians__layer", lambda a: a + 7, "rows that do not exist"),
         ("gaussians__quats", lambda a: a * 0, "length one"),

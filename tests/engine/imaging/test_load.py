@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.imaging.load import load_portrait
+from likeness.engine.imaging.load import _jpeg_scans, load_portrait
 from likeness.engine.types import LikenessError
 from PIL import ExifTags, Image, ImageCms
 
@@ -207,6 +207,21 @@ def test_bad_files_say_what_and_which(tmp_path: Path, content: bytes, words: str
         load_portrait(path)
     assert "portrait.png" in caught.value.message
     assert caught.value.remedy
+
+
+def test_a_file_larger_than_any_picture_is_not_read(picture: Image.Image, tmp_path: Path) -> None:
+    path = tmp_path / "big.jpg"
+    picture.save(path)
+    with path.open("rb+") as file:
+        file.truncate(12 << 30)  # a hole: it takes no room
+    with pytest.raises(LikenessError, match="12,884,901,888 bytes, more than any picture"):
+        load_portrait(path)
+
+
+def test_passes_of_a_jpeg_are_counted_across_reads(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"\xff\xda" + b"\0" * ((1 << 24) - 3) + b"\xff\xda" + b"\xff\xda")
+    assert _jpeg_scans(path) == 3
 
 
 def test_truncated_jpeg(picture: Image.Image, tmp_path: Path) -> None:

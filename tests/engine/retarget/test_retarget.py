@@ -439,6 +439,7 @@ Frame Time: 0.04
         ("Frame Time: 0.04", "Frame Time: 0", 13, "cannot last"),
         ("4 5 6", "4 5", 15, "frame 2"),
         ("4 5 6", "4 nan 6", 15, "frame 2"),
+        ("4 5 6", "4 5e20 6", None, "values beyond 100,000,000"),
         ("4 5 6\n", "", 14, "1 frames instead of 2"),
         ("4 5 6", "4 5 6\n7 8 9", 16, "more than"),
         ("MOTION\n", "", 11, "Frames:"),
