@@ -16,14 +16,17 @@ TOML has options for all, and one table for each portrait::
     views = ["bob_2.jpg", "bob_3.jpg"]
 
 A line of JSON Lines is an object with what a ``[[portrait]]`` has. A CSV file has a line of names
-first; ``front``, ``back``, ``left``, ``right``, ``side`` and ``any`` are columns of more photos,
-and empty cells say nothing. Paths are relative to the table's folder; photos may be at addresses.
+first, in small or capital letters; ``front``, ``back``, ``left``, ``right``, ``side`` and ``any``
+are columns of more photos, and empty cells say nothing. Commas, semicolons or tabs part its cells,
+as spreadsheets write them. Paths are relative to the table's folder; photos may be at addresses.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,9 @@ from .asked import DIRECTIONS, OPTIONS, Asked, read_options
 
 MOST_PORTRAITS = 100_000
 _FIELDS = ("photo", "name", "views", *DIRECTIONS, *OPTIONS)
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_PORTRAIT = re.compile(r"\s*\[\[\s*portrait\s*\]\]")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 _Row = tuple[str, Mapping[str, Any]]
 
@@ -58,6 +64,8 @@ def read_table(path: Path, defaults: Mapping[str, Any] | None = None) -> list[As
             f"'{path}' cannot be read: {error.strerror or error}.", "Check the path."
         ) from error
     except Damaged as error:
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            raise _no_utf8(path, error.__cause__) from error
         raise LikenessError(f"'{path}' cannot be read: {error}.", "Mend it.") from error
     if not rows:
         raise LikenessError(f"'{path}' names no portraits.", "Give each a photo.")
@@ -75,6 +83,18 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in _READERS
 
 
+def _no_utf8(path: Path, error: UnicodeDecodeError) -> LikenessError:
+    """What a table is refused with that a spreadsheet has saved in an older encoding."""
+    content = bytes(error.object)
+    where, what = f", line {content[: error.start].count(10) + 1}", "has letters that are no UTF-8"
+    if content.startswith(_UTF16):
+        where, what = "", "is UTF-16"
+    return LikenessError(
+        f"'{path}'{where} cannot be read: it {what}.",
+        "Save the table as UTF-8 (in spreadsheets: CSV UTF-8).",
+    )
+
+
 def _toml(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
     said = read_toml(path)
     unknown = sorted(set(said) - {"options", "portrait"})
@@ -83,35 +103,81 @@ def _toml(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
         raise Damaged(f"it has '{unknown[0]}'; only [options] and [[portrait]] are known")
     if not isinstance(portraits, list) or not isinstance(options, dict):
         raise Damaged("it must have [options] and [[portrait]]")
-    return options, [(f"portrait {k}", _object(row)) for k, row in enumerate(portraits, 1)]
+    lines = enumerate(read_text(path).split("\n"), 1)
+    heads = [f"line {number}, " for number, line in lines if _PORTRAIT.match(line)]
+    if len(heads) != len(portraits):  # written in another way, as portrait = [...]
+        heads = [""] * len(portraits)
+    places = [f"{head}portrait {k}" for k, head in enumerate(heads, 1)]
+    return options, [(where, _object(path, where, row)) for where, row in zip(places, portraits)]
 
 
 def _jsonl(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
-    lines = enumerate(read_text(path).splitlines(), 1)
-    return {}, [(f"line {k}", _object(parse_json(text))) for k, text in lines if text.strip()]
+    lines = enumerate(read_text(path).split("\n"), 1)  # its texts may have other ends of lines
+    return {}, [(f"line {k}", _json_line(path, f"line {k}", t)) for k, t in lines if t.strip()]
+
+
+def _json_line(path: Path, where: str, text: str) -> Mapping[str, Any]:
+    try:
+        return _object(path, where, parse_json(text))
+    except Damaged as error:
+        why, cause = str(error), error.__cause__
+        if isinstance(cause, json.JSONDecodeError):  # counts the line alone as line 1
+            why = f"{cause.msg}, at column {cause.colno}"
+        raise LikenessError(
+            f"'{path}', {where} cannot be read: {why}.", 'Write {"photo": "anna.jpg"} on a line.'
+        ) from error
 
 
 def _csv(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    text = read_text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     with parsing("its lines"):
         try:
-            lines = [(reader.line_num, line) for line in reader]
+            lines = [(reader.line_num, _cells(line)) for line in reader]
         except csv.Error as error:
-            raise Damaged(f"line {reader.line_num}: {error}") from error
+            raise LikenessError(
+                f"'{path}', line {reader.line_num} cannot be read: {error}.",
+                "Mend the line; quotation marks come in pairs.",
+            ) from error
+    lines = [(number, cells) for number, cells in lines if cells]
     if not lines:
         raise Damaged("it is empty")
-    names = [name.strip() for name in lines[0][1]]
-    if len(set(names)) < len(names):
-        raise Damaged("two columns have the same name")
+    (first, names), *rest = lines
+    names = [name.lower() for name in names]
+    if len(set(names)) < len(names) - max(0, names.count("") - 1):
+        raise LikenessError(f"'{path}', line {first}: two columns have the same name.", "Mend it.")
+    if "photo" not in names:
+        there = ", ".join(repr(name) for name in names)
+        raise LikenessError(
+            f"'{path}', line {first} must name the columns, and has no 'photo' but {there[:200]}.",
+            f"Known are: {', '.join(_FIELDS)}.",
+        )
     rows: list[_Row] = []
-    for number, line in lines[1:]:
-        cells = [cell.strip() for cell in line]
+    for number, cells in rest:
         if len(cells) > len(names):
-            raise Damaged(f"line {number} has {len(cells)} cells, but there are {len(names)} names")
-        if any(cells):
-            row = {name: cell for name, cell in zip(names, cells) if cell}
-            rows.append((f"line {number}", row))
+            raise LikenessError(
+                f"'{path}', line {number} has {len(cells)} cells, but line {first} names only "
+                f"{len(names)}.",
+                f"Put a text with {_SEPARATORS[reader.dialect.delimiter]} in quotation marks.",
+            )
+        row = {name: cell for name, cell in zip(names, cells) if cell}
+        rows.append((f"line {number}", row))
     return {}, rows
+
+
+def _delimiter(text: str) -> str:
+    """What parts the names in a CSV file's first line, which have none of them in themselves."""
+    lines = io.StringIO(text, newline=None)
+    first = next((line for line in lines if line.strip()), "")
+    return max(_SEPARATORS, key=first.count)
+
+
+def _cells(line: list[str]) -> list[str]:
+    """A line's cells, without the empty ones that spreadsheets put at the end of shorter lines."""
+    cells = [cell.strip() for cell in line]
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
 
 
 _READERS: dict[str, Callable[[Path], tuple[Mapping[str, Any], list[_Row]]]] = {
@@ -119,9 +185,11 @@ _READERS: dict[str, Callable[[Path], tuple[Mapping[str, Any], list[_Row]]]] = {
 }  # fmt: skip
 
 
-def _object(value: Any) -> Mapping[str, Any]:
+def _object(path: Path, where: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise Damaged("each portrait must be a table or an object")
+        raise LikenessError(
+            f"'{path}', {where}: each portrait must be a table or an object.", "Give it a photo."
+        )
     return value
 
 
