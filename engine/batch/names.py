@@ -84,7 +84,10 @@ def with_names(portraits: Sequence[Asked], out: Place) -> list[Asked]:
 
 
 def _check_given(one: Asked, out: Place) -> None:
-    inside(Path() if isinstance(out, Address) else out, one.name)
+    try:
+        inside(Path() if isinstance(out, Address) else out, one.name)
+    except LikenessError as error:
+        raise LikenessError(f"{one.where}: {error.message}", error.remedy) from error
     if safe_name(one.name) != one.name:
         raise LikenessError(
             f"{one.where}: {one.name!r} cannot be a folder's name on every system.",
@@ -101,15 +104,23 @@ def _check_apart(portraits: Sequence[Asked]) -> None:
     """No two results may share a folder, and none lie in another's."""
     names: dict[str, Asked] = {}
     for one in portraits:
-        if one.name.casefold() in names:
+        other = names.setdefault(one.name.casefold(), one)
+        if other is not one:
             raise LikenessError(
-                f"{one.where}: the name '{one.name}' is there already.", "Give each its own."
+                f"{one.where}: the name '{one.name}' is there already, in {_place(other)}.",
+                "Give each its own.",
             )
-        names[one.name.casefold()] = one
     for one in portraits:
         for parent in _parents(one.name.casefold()):
             if parent in names:
+                other = names[parent]
                 raise LikenessError(
-                    f"The results '{one.name}' would lie in those of '{names[parent].name}'.",
-                    "Give one of them another name.",
+                    f"{_place(one)}: the results '{one.name}' would lie in those of "
+                    f"'{other.name}', of {_place(other)}.",
+                    "Give one of them another name in a table.",
                 )
+
+
+def _place(one: Asked) -> str:
+    """Where a portrait was asked for."""
+    return one.where or f"'{one.photo}'"
