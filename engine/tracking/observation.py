@@ -168,17 +168,19 @@ def _choose(
     count = len(candidates)
     if person is not None:
         if not 0 <= person < count:
-            people = "1 person" if count == 1 else f"{count} people"
+            people = "1 person was" if count == 1 else f"{count} people were"
+            last = f"set it from 0 (leftmost) to {count - 1} (rightmost)"
             raise LikenessError(
-                f"Person {person} was asked for, but {people} were found in '{portrait.path}'.",
-                f"Use --person with 0 (leftmost) to {count - 1} (rightmost).",
+                f"Person {person}, counted from 0, was asked for, but {people} found in "
+                f"'{portrait.path}'.",
+                f"Leave 'person' out, or {'set it to 0' if count == 1 else last}.",
             )
         return person
     index = int(np.argmax([_area(c.person) for c in candidates]))
     if count > 1:
         warnings.append(
             f"{count} people were found; the largest was taken, number {index} from the left "
-            f"(counted from 0). Choose another one with --person."
+            f"(counted from 0). For another one, set 'person'."
         )
     return index
 

@@ -245,7 +245,7 @@ def _warnings(
     if tracker.people > 1:
         out.append(
             f"{tracker.people} people were found; the largest one of the beginning was followed. "
-            "Choose another one with --person."
+            "For another one, set 'person'."
         )
 
     def seconds(frame: int) -> str:

@@ -67,9 +67,17 @@ def test_the_other_one_when_asked(detectors: Detectors, pair: Portrait) -> None:
 
 def test_nobody_has_that_number(detectors: Detectors, pair: Portrait) -> None:
     for person in (2, -1):
-        with pytest.raises(LikenessError, match=r"pair\.png") as caught:
+        with pytest.raises(LikenessError, match=r"2 people were found in 'pair\.png'") as caught:
             observe(pair, detectors, person=person)
-        assert "0" in caught.value.remedy
+        assert caught.value.remedy == (
+            "Leave 'person' out, or set it from 0 (leftmost) to 1 (rightmost)."
+        )
+
+
+def test_one_person_has_the_number_0(detectors: Detectors, rgb: np.ndarray) -> None:
+    with pytest.raises(LikenessError, match=r"1 person was found in 'one\.png'") as caught:
+        observe(Portrait(rgb, None, Path("one.png")), detectors, person=2)
+    assert caught.value.remedy == "Leave 'person' out, or set it to 0."
 
 
 def test_nobody_at_all(detectors: Detectors) -> None:
