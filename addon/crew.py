@@ -21,7 +21,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ..engine.executor import Executor, Said, Unit, span
+from ..engine.executor import Executor, Said, Unit, sentence, span
 from ..engine.types import LikenessError
 from . import watched
 from .jobs import site_paths
@@ -233,9 +233,15 @@ class Hand:
             return
         what = "it" if self.ready else "the worker's start"
         if limits.seconds and monotonic() - self.since > limits.seconds:
-            self._end(f"{what} took longer than {span(limits.seconds)}", "Allow more time.")
+            self._end(
+                f"{what} took longer than {span(limits.seconds)}",
+                f"Allow more than {limits.seconds:g} seconds with --time-limit.",
+            )
         elif limits.memory_mb and self.memory_mb() > limits.memory_mb:
-            self._end(f"{what} took more than {limits.memory_mb:,.0f} MB of memory", MORE_MEMORY)
+            self._end(
+                f"{what} took more than {limits.memory_mb:,.0f} MB of memory",
+                "Allow more with --memory-limit, or take fewer --workers or a smaller picture.",
+            )
 
     def _end(self, why: str, remedy: str) -> None:
         self.verdict = (why, remedy)
@@ -246,7 +252,7 @@ class Hand:
         watched.kill(self._process)
 
     def last_words(self) -> tuple[str, str]:
-        """How it ended, in a few words, and what can be done about it."""
+        """How it ended, as words within a sentence, and what can be done about it."""
         if self.verdict is not None:
             return self.verdict
         code = self._process.poll()
@@ -370,7 +376,9 @@ class Crew:
         if not hand.ready:
             self._failed_starts += 1
             if self._failed_starts == STARTS:
-                raise LikenessError(f"No worker could start: {why}.", "See what it says, mend it.")
+                raise LikenessError(
+                    sentence(f"No worker could start: {why}"), remedy or "Mend what it says."
+                )
         return None
 
 

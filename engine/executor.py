@@ -83,6 +83,8 @@ def finished(
         if said is None:
             continue
         if said.kind == "failed":
+            reason = sentence(str(said.content["reason"]))
+            said = Said(said.kind, said.key, {**said.content, "reason": reason})
             failures[said.key] += 1
             if not said.content.get("mendable") and failures[said.key] < tries:
                 if said.content.get("lost") and renew is not None:
@@ -95,6 +97,16 @@ def finished(
             began = failures[said.key] + (said.kind == "done")
             said = Said(said.kind, said.key, {**said.content, "tries": began})
         yield said
+
+
+def sentence(words: str) -> str:
+    """Words as a sentence, after which another may follow.
+
+    >>> sentence("it took longer than 40 s"), sentence("'a.jpg' is a cat."), sentence("OSError()")
+    ('It took longer than 40 s.', "'a.jpg' is a cat.", 'OSError().')
+    """
+    words = words.strip()
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?", "…")) else ".")
 
 
 def span(seconds: float) -> str:

@@ -148,11 +148,11 @@ def test_what_a_worker_dies_of(
     (folder / "c.jpg").write_text("crash")
     assert batch(folder, "--retries", "2") == 3
     said = items(tmp_path / "out")["c"]
-    assert said["reason"] == "the worker ended with exit code 9: it is too dark in here"
+    assert said["reason"] == "The worker ended with exit code 9: it is too dark in here."
     assert said["tries"] == 3
     late = folder / "a.jpg", "--time-limit", "1", "--retries", "0", "--force"
     assert batch(*late, seconds=20) == 3
-    assert items(tmp_path / "out")["a"]["reason"] == "it took longer than 1 s"
+    assert items(tmp_path / "out")["a"]["reason"] == "It took longer than 1 s."
     (folder / "c.jpg").write_text("full")
     capsys.readouterr()
     assert batch(folder) == 2

@@ -48,8 +48,11 @@ def test_what_a_user_can_mend_is_tried_once_and_all_else_twice() -> None:
     }  # fmt: skip
     assert found["wrong"].content["reason"] == "It is a cat."
     assert found["wrong"].content["remedy"] == "Take a person."
-    assert found["fault"].content["reason"] == "ZeroDivisionError('nothing to share')"
-    assert found["crash"].content["reason"].startswith("the worker ended with exit code 7")
+    assert found["fault"].content["reason"] == (
+        "An unexpected error: ZeroDivisionError: nothing to share."
+    )
+    assert "report it" in found["fault"].content["remedy"]
+    assert found["crash"].content["reason"].startswith("The worker ended with exit code 7")
     assert "memory" in found["memory"].content["reason"]
     assert [one.key for one in said if one.kind == "again"] == ["fault", "crash", "memory"]
     assert next(one for one in said if one.kind == "progress").content == {"fraction": 0.5}
@@ -67,9 +70,10 @@ def test_too_long_or_too_much_ends_the_worker_and_what_it_started() -> None:
         assert not [one for one in left if "kept = bytearray" in " ".join(one.cmdline())]
     finally:
         workers.end()
-    assert found["slow"].content["reason"] == "it took longer than 2 s"
-    assert found["fat"].content["reason"] == "it took more than 300 MB of memory"
-    assert found["fat"].content["remedy"]
+    assert found["slow"].content["reason"] == "It took longer than 2 s."
+    assert found["slow"].content["remedy"] == "Allow more than 1.5 seconds with --time-limit."
+    assert found["fat"].content["reason"] == "It took more than 300 MB of memory."
+    assert "--memory-limit" in found["fat"].content["remedy"]
     assert found["good"].kind == "done"
 
 

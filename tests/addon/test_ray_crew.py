@@ -91,7 +91,7 @@ def test_units_fail_and_are_tried_as_on_the_pool(cluster: None) -> None:
         "other": ("done", 1),
     }  # fmt: skip
     assert found["wrong"].content["remedy"] == "Take a person."
-    assert found["crash"].content["reason"].startswith("the worker ended with exit code 7")
+    assert found["crash"].content["reason"].startswith("The worker ended with exit code 7")
     assert found["good"].content["threads"] == "1"
     assert next(one for one in said if one.kind == "progress").content == {"fraction": 0.5}
     assert not programs(COMMAND[1])
@@ -102,7 +102,7 @@ def test_limits_hold_on_every_machine(cluster: None) -> None:
     units: list[Unit] = [{"key": "fat", "waste": 500}, {"key": "good"}]
     limits = Limits(memory_mb=300)
     found = ends(said_of(units, Shape(1, 1, limits=limits), tries=1))
-    assert found["fat"].content["reason"] == "it took more than 300 MB of memory"
+    assert found["fat"].content["reason"] == "It took more than 300 MB of memory."
     assert found["good"].kind == "done"
     assert not programs(COMMAND[1])
 

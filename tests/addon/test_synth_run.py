@@ -208,8 +208,9 @@ def test_who_fails_for_good_is_given_up_and_holds_nobody_back(tmp_path: Path) ->
     job = Job(tmp_path, 8, SEED | {"crash": [1, 7], "fail": [2]}, per_shard=4, threads=1, workers=2)
     outcome = run(job, lambda *what: told.append(what[2]), COMMAND)
     assert sorted(outcome.given_up) == [1, 2, 7]
-    assert outcome.given_up[1] == "the worker ended with exit code 9: it is too dark in here"
-    assert outcome.given_up[2] == "ValueError('there is no such number')"
+    assert outcome.given_up[1] == "The worker ended with exit code 9: it is too dark in here."
+    fault = outcome.given_up[2]
+    assert fault.startswith("An unexpected error: ValueError: there is no such number. ")
     assert keys(tmp_path) == [person_key(number) for number in (0, 3, 4, 5, 6)]
     assert outcome.made == 5
     assert told[-1].startswith("5 of 8, ")
