@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
 import sys
 import time
@@ -161,19 +162,21 @@ def terminal_progress() -> Iterator[Progress]:
 def _bars() -> Iterator[Progress]:
     from tqdm import tqdm
 
-    layout = "  {desc:<14} {percentage:3.0f}% |{bar:30}| {elapsed}{postfix}"
+    layout = "  {desc:<14} {percentage:3.0f}% |{bar:16}| {elapsed}{postfix}"
+    size = _size_if_unknown()
     bars: dict[str, Any] = {}
 
-    def close() -> None:
+    def close(ended: bool) -> None:
         for bar in bars.values():
-            bar.set_postfix_str("")
+            bar.set_postfix_str("", refresh=False)
+            bar.update(1.0 - bar.n if ended else 0.0)
             bar.close()
         bars.clear()
 
     def progress(stage: str, fraction: float, message: str) -> None:
         if stage not in bars:
-            close()
-            bars[stage] = tqdm(total=1.0, desc=stage, bar_format=layout, file=sys.stderr)
+            close(ended=True)  # another begins
+            bars[stage] = tqdm(total=1.0, desc=stage, bar_format=layout, file=sys.stderr, **size)
         bar = bars[stage]
         bar.set_postfix_str(message if fraction < 1 else "", refresh=False)
         bar.update(max(0.0, min(1.0, fraction) - bar.n))
@@ -181,8 +184,21 @@ def _bars() -> Iterator[Progress]:
 
     try:
         yield progress
-    finally:
-        close()
+    except BaseException:
+        close(ended=False)
+        raise
+    close(ended=True)
+
+
+def _size_if_unknown() -> dict[str, int]:
+    """Columns and rows for bars on a terminal that does not know its own, as in a container or
+    on a serial line: tqdm would hide them."""
+    try:
+        known = os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return {"ncols": 80, "nrows": 24}
+    columns, rows = known.columns or 80, known.lines or 24
+    return {} if known == (columns, rows) else {"ncols": columns, "nrows": rows}
 
 
 def show_warning(message: Warning | str, *where: object) -> None:
