@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .ray_crew import Cluster
 
 EXIT_SOME_FAILED = 3
+MOST_TOLD = 20  # failures at the end of a run on a terminal; the report has all of them
 PATH = click.Path(path_type=Path)
 PLACE = PathOrAddress()
 
@@ -160,7 +161,7 @@ def batch(
             run.run(lambda: _executor(chosen, cluster, folder.common()), told.tell, progress)
             folder.close()
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
+            if isinstance(error, KeyboardInterrupt | SystemExit):
                 click.echo(f"  stopped; the same command goes on with '{out}'.", err=True)
             if folder.is_there():
                 with suppress(LikenessError):  # the first error says more
@@ -245,7 +246,9 @@ class _Telling:
         if self._as_json:
             click.echo(json.dumps(item_record(item)))
         if not sys.stderr.isatty():
-            what = f"done in {item.seconds:.0f} s" if not item.reason else f"FAILED: {item.reason}"
+            what = f"done in {item.seconds:.0f} s"
+            if item.reason:
+                what = f"FAILED: {item.reason} {item.remedy}".strip()
             if item.warnings and not item.reason:
                 what += f", {len(item.warnings)} warnings"
             click.echo(f"  {_printable(item.unit.name)}: {_printable(what)}", err=True)
@@ -276,9 +279,12 @@ def _say_end(run: Batch, out: Place, report: bool, as_json: bool) -> None:
     if made and run.elapsed:
         words += f", {3600 * made / run.elapsed:,.0f} an hour"
     click.echo(words, err=True)
-    for item in run.items.values():
-        if item.status == FAILED:
-            why = f"{item.reason} {item.remedy}".strip()
-            click.echo(f"  failed: {item.unit.name}: {_printable(why)}", err=True)
+    failed = [item for item in run.items.values() if item.status == FAILED]
+    for item in failed[:MOST_TOLD] if sys.stderr.isatty() else ():  # else told as they ended
+        why = f"{item.reason} {item.remedy}".strip()
+        click.echo(f"  failed: {item.unit.name}: {_printable(why)}", err=True)
+    if sys.stderr.isatty() and len(failed) > MOST_TOLD:
+        more = len(failed) - MOST_TOLD
+        click.echo(f"  and {more:,} more; see '{out / 'summary.json'}'.", err=True)
     if report:  # stdout is for one kind of lines
         click.echo(str(out / "report" / "index.html"), err=as_json)

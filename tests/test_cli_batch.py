@@ -63,7 +63,8 @@ def test_some_fail_and_all_is_told(
     said = capsys.readouterr()
     assert said.out == f"{out / 'report' / 'index.html'}\n"
     assert "2 of 3 are done, 2 of them now" in said.err
-    assert f"failed: c: '{folder / 'c.jpg'}' is a cat. Take a person." in said.err
+    assert f"  c: FAILED: '{folder / 'c.jpg'}' is a cat. Take a person." in said.err
+    assert said.err.count("is a cat") == 1
     assert "  a: done in" in said.err
     told = json.loads((out / "summary.json").read_text())
     assert told["command"] == (

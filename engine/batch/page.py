@@ -32,7 +32,7 @@ class Card:
     """One portrait on the page.
 
     Attributes:
-        state: ``done``, ``warnings``, ``failed`` or ``left``. folder: a link, or empty.
+        photo: paths of all its photos. state: ``done``, ``warnings``, ``failed`` or ``left``. folder: a link, or empty.
         figures: names and values, as shown. files: captions and links.
         seconds, quality: to sort by; -1 where they are not known.
     """
@@ -93,11 +93,13 @@ STATES = ("done", "warnings", "failed", "left")
 def _card(batch: Batch, number: int, item: Item) -> Card:
     result = batch.folder.result(item.unit.name)
     state = "warnings" if item.status == DONE and item.warnings else item.status
-    done = item.status == DONE
+    done, asked = item.status == DONE, item.unit.asked
     seconds, quality = build_time(item), _mapping(item.report.get("input_view")).get("ssim")
     return Card(
         name=item.unit.name,
-        photo=str(item.unit.asked.photo),
+        photo=", ".join(
+            str(path.absolute()) for path in (asked.photo, *(p for _, p in asked.views))
+        ),
         state=state,
         folder=_link(f"../{item.unit.name}/") if done else "",
         pictures=_pictures(batch, number, item, result),

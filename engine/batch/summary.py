@@ -20,7 +20,8 @@ def item_record(item: Item) -> dict[str, Any]:
     asked, report = item.unit.asked, item.report
     record: dict[str, Any] = {
         "name": item.unit.name, "status": item.status, "made_now": item.now and not item.reason,
-        "photo": str(asked.photo), "views": [[d, str(path)] for d, path in asked.views],
+        "photo": str(asked.photo.absolute()),
+        "views": [[direction, str(path.absolute())] for direction, path in asked.views],
         "options": dict(asked.options), "digest": item.unit.digest,
     }  # fmt: skip
     if item.status == FAILED:
@@ -61,7 +62,7 @@ def summary(batch: Batch, command: str) -> dict[str, Any]:
         "failed": counts[FAILED],
         "left": counts[LEFT],
         "made_now": len(now),
-        "with_warnings": sum(bool(item.warnings) for item in items),
+        "with_warnings": sum(item.status == DONE and bool(item.warnings) for item in items),
         "seconds": round(batch.elapsed, 1),
         "per_hour": round(3600 * len(now) / batch.elapsed, 1) if now and batch.elapsed else None,
         "failures": {item.unit.name: item.reason for item in items if item.status == FAILED},
