@@ -32,7 +32,8 @@ class Card:
     """One portrait on the page.
 
     Attributes:
-        photo: paths of all its photos. state: ``done``, ``warnings``, ``failed`` or ``left``. folder: a link, or empty.
+        photo: paths of all its photos. state: ``done``, ``warnings``, ``failed`` or ``left``.
+        folder: a link, or empty.
         figures: names and values, as shown. files: captions and links.
         seconds, quality: to sort by; -1 where they are not known.
     """
@@ -95,11 +96,10 @@ def _card(batch: Batch, number: int, item: Item) -> Card:
     state = "warnings" if item.status == DONE and item.warnings else item.status
     done, asked = item.status == DONE, item.unit.asked
     seconds, quality = build_time(item), _mapping(item.report.get("input_view")).get("ssim")
+    photos = (asked.photo, *(path for _, path in asked.views))
     return Card(
         name=item.unit.name,
-        photo=", ".join(
-            str(path.absolute()) for path in (asked.photo, *(p for _, p in asked.views))
-        ),
+        photo=", ".join(str(path.absolute()) for path in photos),
         state=state,
         folder=_link(f"../{item.unit.name}/") if done else "",
         pictures=_pictures(batch, number, item, result),
