@@ -38,7 +38,11 @@ class Number(click.FloatRange):
 
 
 class PathOrAddress(click.Path):
-    """A path, or an address as ``s3://bucket/photos``."""
+    """A path, or an address as ``s3://bucket/photos``.
+
+    An empty text, as of a shell's variable that is not set, Python would read as the current
+    folder; it is none.
+    """
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
@@ -48,13 +52,15 @@ class PathOrAddress(click.Path):
     ) -> Any:
         from ..engine.stores import Address, is_address
 
+        if not str(value).strip():
+            self.fail("the name is empty.", param, context)
         if is_address(str(value)):
             return Address(str(value))
         return super().convert(value, param, context)
 
 
 class Folder(PathOrAddress):
-    """A folder to write to; an empty name, which Python reads as the current folder, is none."""
+    """A folder to write to."""
 
     def __init__(self, addresses: bool = False) -> None:
         """
@@ -67,8 +73,6 @@ class Folder(PathOrAddress):
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> Any:
-        if not str(value).strip():
-            self.fail("the name is empty.", param, context)
         given = super().convert(value, param, context)
         if not isinstance(given, Path) and not self._addresses:
             self.fail("is an address; this command writes to a folder.", param, context)

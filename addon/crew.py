@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 STARTS = 4
 """So many workers in a row that die before they are ready end the run."""
 
+START_SECONDS = 300.0
+"""So long a worker may take to start, however little a unit may take."""
+
 GRACE_SECONDS = 3.0
 _LOG_LINES = 40
 _ENDED = {"type": "ended"}
@@ -120,7 +123,7 @@ class Limits:
     """What a unit may take; 0 is no limit.
 
     Attributes:
-        seconds: of a unit, and of a worker's start.
+        seconds: of a unit, and of a worker's start if it is more than START_SECONDS.
         memory_mb: of a worker and the programs that it starts; None is its share of the machine's.
     """
 
@@ -232,10 +235,12 @@ class Hand:
         if self.verdict is not None or (self.ready and self.unit is None):
             return
         what = "it" if self.ready else "the worker's start"
-        if limits.seconds and monotonic() - self.since > limits.seconds:
+        # A portrait's limit is none of the start's, which a busy machine draws out.
+        most = limits.seconds if self.ready else max(limits.seconds, START_SECONDS)
+        if limits.seconds and monotonic() - self.since > most:
             self._end(
-                f"{what} took longer than {span(limits.seconds)}",
-                f"Allow more than {limits.seconds:g} seconds with --time-limit.",
+                f"{what} took longer than {span(most)}",
+                f"Allow more than {most:g} seconds with --time-limit.",
             )
         elif limits.memory_mb and self.memory_mb() > limits.memory_mb:
             self._end(

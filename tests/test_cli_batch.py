@@ -138,6 +138,8 @@ def test_addresses(
     assert main(["batch", str(folder), "-o", str(tmp_path / "local"), "--job", "s3://x"]) == 2
     assert main(["synth", "-o", "s3://bucket/people", "--subjects", "1"]) == 2
     assert "this command writes to a folder" in capsys.readouterr().err
+    assert main(["batch", "", "-o", str(tmp_path / "local")]) == 2
+    assert "the name is empty" in capsys.readouterr().err
     for words in ([str(folder), "-o", "memory://out"], ["memory://in", "-o", str(tmp_path)]):
         assert main(["batch", *words]) == 2
         assert "in one program's memory" in capsys.readouterr().err

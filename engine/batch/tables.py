@@ -118,7 +118,15 @@ def _jsonl(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
 
 def _json_line(path: Path, where: str, text: str) -> Mapping[str, Any]:
     try:
-        return _object(path, where, parse_json(text))
+        said = _object(path, where, parse_json(text))
+        # Bytes of a file's name that are no UTF-8 may be escaped as Python does it; nothing else.
+        json.dumps(said, ensure_ascii=False).encode("utf-8", "surrogateescape")
+        return said
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise LikenessError(
+            f"'{path}', {where} cannot be read: {half!r} is half a letter.", "Write the whole one."
+        ) from error
     except Damaged as error:
         why, cause = str(error), error.__cause__
         if isinstance(cause, json.JSONDecodeError):  # counts the line alone as line 1

@@ -77,8 +77,14 @@ def test_too_long_or_too_much_ends_the_worker_and_what_it_started() -> None:
     assert found["good"].kind == "done"
 
 
-def test_a_start_without_end_is_given_up() -> None:
-    shape = Shape(threads=1, limits=Limits(seconds=0.2))
+def test_a_start_may_take_longer_than_a_unit() -> None:
+    shape = Shape(threads=1, limits=Limits(seconds=1.0))
+    assert said_of([{"key": "a"}], shape, opening=2.5)[-1].kind == "done"
+
+
+def test_a_start_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("likeness.addon.crew.START_SECONDS", 0.2)
+    shape = Shape(threads=1, limits=Limits(seconds=0.1))
     with pytest.raises(LikenessError, match="No worker could start: the worker's start took"):
         said_of([{"key": "a"}], shape, opening=60)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,14 @@ def test_other_encodings_are_told(tmp_path: Path, name: str, encoding: str, wher
         read_table(tmp_path / name)
     assert caught.value.message == f"'{tmp_path / name}{where}"
     assert "Save the table as UTF-8" in caught.value.remedy
+
+
+@pytest.mark.parametrize("field", ["photo", "name"])
+def test_half_a_letter_in_json_is_told(tmp_path: Path, field: str) -> None:
+    row = {"photo": "a.jpg", field: "a\ud800b"}
+    (tmp_path / "t.jsonl").write_text('{"photo": "b.jpg"}\n' + json.dumps(row))
+    with pytest.raises(LikenessError, match=r"line 2 cannot be read: '\\ud800' is half"):
+        read_table(tmp_path / "t.jsonl")
+    row = {"photo": "a\udcff.jpg"}  # a byte of a name that is no UTF-8
+    (tmp_path / "t.jsonl").write_text(json.dumps(row))
+    assert read_table(tmp_path / "t.jsonl")[0].photo.name == "a\udcff.jpg"
