@@ -250,7 +250,8 @@ class _Telling:
             if item.reason:
                 what = f"FAILED: {item.reason} {item.remedy}".strip()
             if item.warnings and not item.reason:
-                what += f", {len(item.warnings)} warnings"
+                count = len(item.warnings)
+                what += f", {count} warning{'s' if count > 1 else ''}"
             click.echo(f"  {_printable(item.unit.name)}: {_printable(what)}", err=True)
 
 

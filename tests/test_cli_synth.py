@@ -59,7 +59,8 @@ def test_who_is_given_up_is_told_with_exit_code_3(
 ) -> None:
     assert synth("--subjects", "3", fail=[1], broken=True) == 3
     said = capsys.readouterr().err
-    assert "given up: person 1: ValueError('there is no such number')" in said
+    told = "An unexpected error: ValueError: there is no such number."
+    assert f"given up: person 1: {told}" in said
     assert "left out: fedora.mhclo: it has no vertices" in said
     assert list(json.loads((tmp_path / "data" / "card.json").read_text())["given_up"]) == ["1"]
     assert synth("--subjects", "3") == 0  # mended
