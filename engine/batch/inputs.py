@@ -131,7 +131,7 @@ def _local(given: Path, out: Path | None) -> Iterator[tuple[Path, str]]:
             raise LikenessError(f"'{given}' is a table.", f"Give it as --job {given}.")
         elif match.is_file() or match != given:  # a link to nothing is a portrait that fails
             yield match, match.relative_to(base).with_suffix("").as_posix()
-        elif match == given:
+        else:
             raise LikenessError(
                 f"'{given}' is no plain file.", "Name picture files, folders or patterns."
             )

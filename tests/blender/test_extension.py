@@ -78,7 +78,7 @@ def test_batch_synth_and_convert_run_as_commands(blender, extension: Path, tmp_p
     done = blender(CHECKS, "commands", zip_path=str(extension), folder=str(tmp_path))
     code, said = done["batch"]
     assert code == 3, said
-    assert "failed: nobody: No person was found" in said
+    assert "nobody: FAILED: No person was found" in said
     assert done["report"]
     code, said = done["synth"]
     assert code == 0, said
