@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..engine.executor import Executor
     from ..engine.stores import Place
     from ..engine.types import Progress
-    from .ray_crew import Cluster
+    from .ray_session import Cluster
 
 EXIT_SOME_FAILED = 3
 MOST_TOLD = 20  # failures at the end of a run on a terminal; the report has all of them

@@ -18,7 +18,7 @@ from click.core import ParameterSource
 from ..engine.types import LikenessError, Progress
 
 if TYPE_CHECKING:
-    from .ray_crew import Cluster
+    from .ray_session import Cluster
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -130,7 +130,7 @@ def chosen_cluster(chosen: dict[str, Any]) -> Cluster | None:
         if gpu_share is not None:
             raise LikenessError("--gpu-share is for workers on a cluster.", "Give --cluster, too.")
         return None
-    from .ray_crew import Cluster, check_ray
+    from .ray_session import Cluster, check_ray
 
     if not address.strip():
         raise LikenessError("The address of --cluster is empty.", "Give host:port, or auto.")

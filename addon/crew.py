@@ -28,7 +28,7 @@ from .jobs import site_paths
 from .serving import MORE_MEMORY
 
 if TYPE_CHECKING:
-    from .ray_crew import Cluster
+    from .ray_session import Cluster
 
 STARTS = 4
 """So many workers in a row that die before they are ready end the run."""

@@ -11,21 +11,13 @@ tried again elsewhere.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import platform
-import secrets
-import shutil
-import signal
-import socket
-import tempfile
 import threading
 import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -34,22 +26,16 @@ from ..engine.batch.code import code_digest
 from ..engine.executor import Said, Unit
 from ..engine.types import LikenessError
 from ..engine.version import VERSION
-from .crew import GRACE_SECONDS, STARTS, Crew, Limits, Shape, cores, share_mb, worker_command
+from .crew import GRACE_SECONDS, STARTS, Crew, Limits, Shape, share_mb, worker_command
+from .ray_session import Cluster, Session, check_ray
 
 PATIENCE_SECONDS = 60.0
 """After so long without a worker it is told that the cluster has no room yet."""
-
-ANSWER_SECONDS = 10.0
-"""So long a cluster's head may take to answer."""
 
 ENDS = ("done", "failed")
 SECONDS_BETWEEN_WORDS = 1.0
 """That what a worker says by the way may wait, so that it costs next to nothing."""
 
-_TOKEN = secrets.token_hex(32)
-"""Of the clusters that this process starts; Ray lets nobody in without."""
-
-_STORE_BYTES = 80 * 2**20  # of shared memory; Ray takes no less, and we need next to none
 _LOST = "the worker was lost, with its machine, its actor or the connection"
 
 
@@ -160,25 +146,6 @@ def spread(
         return threads, 0.0
     on_one = max(-(-min(core // threads, workers) // int(gpu)) for core, gpu in places)
     return threads, 1.0 / max(1, on_one)
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Which cluster, and what of it a worker takes.
-
-    Attributes:
-        address: of Ray's head, as ``host:6379``; ``auto`` is the one in ``RAY_ADDRESS``, or one
-            that is started on this machine alone, and ended with the run.
-        gpu_share: of a GPU for each worker, 0..1; None shares them out.
-    """
-
-    address: str
-    gpu_share: float | None = None
-
-    @property
-    def here(self) -> bool:
-        """Whether Ray is started on this machine."""
-        return self.address == "auto" and not os.environ.get("RAY_ADDRESS")
 
 
 class _Hand:
@@ -362,143 +329,3 @@ class RayCrew:
                 f" and {self._takes['num_gpus']} GPUs",
                 stacklevel=2,
             )
-
-
-# Ray ----------------------------------------------------------------------------------------
-
-
-def has_ray() -> bool:
-    """Whether the package is there."""
-    return importlib.util.find_spec("ray") is not None
-
-
-def check_ray() -> None:
-    """Look whether Ray can be used, before anything is begun.
-
-    Raises:
-        LikenessError: it is not installed, or this runs where it cannot be.
-    """
-    if __name__.partition(".")[0] != "likeness":
-        raise LikenessError(
-            "--cluster needs Likeness as a Python package on all machines; Blender's extension is "
-            "none.",
-            "Install it (docs/farm.md), or leave out --cluster.",
-        )
-    try:
-        import ray  # noqa: F401
-    except ImportError as error:
-        raise LikenessError(
-            "--cluster needs the package 'ray', which is not installed.",
-            "Install the extra 'cluster': pip install -e '.[cluster]' in the project's folder.",
-        ) from error
-
-
-class Session:
-    """The connection to a cluster, which may be started for it.
-
-    What the user's program has connected already is used, and left connected.
-    """
-
-    def __init__(self, cluster: Cluster, shape: Shape) -> None:
-        import ray
-
-        self._folder: Path | None = None
-        self._before: dict[str, str | None] = {}
-        self._own = not ray.is_initialized()
-        if not self._own:
-            return
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "critical"}
-        if cluster.here:
-            options |= self._local(shape)
-        else:
-            _check_answers(cluster.address)
-            options["address"] = cluster.address
-        try:
-            with _handlers_kept():
-                ray.init(**options)
-        except Exception as error:  # of many kinds, and none says which
-            self.close()
-            words = " ".join(str(error).split())
-            where = "on this machine" if cluster.here else f"at '{cluster.address}'"
-            raise LikenessError(
-                f"There is no cluster of Ray {where}: {words[:500] or type(error).__name__}",
-                "Check the address, and that all machines have the same Ray and Python.",
-            ) from error
-        _quiet(True)
-
-    def _local(self, shape: Shape) -> dict[str, Any]:
-        """What starts Ray here: no dashboard, no statistics, a token that nobody else knows."""
-        system = Path("/tmp")  # paths of sockets must be short
-        home = system if os.name == "posix" and system.is_dir() else Path(tempfile.gettempdir())
-        self._folder = Path(tempfile.mkdtemp(prefix="likeness-ray-", dir=home))
-        self._set("RAY_USAGE_STATS_ENABLED", "0")
-        self._set("RAY_worker_niceness", "0")  # as this process, like the pool's; Ray adds 15
-        self._set("RAY_AUTH_MODE", os.environ.get("RAY_AUTH_MODE"))  # Ray sets it
-        if not os.environ.get("RAY_AUTH_TOKEN_PATH"):
-            self._set("RAY_AUTH_TOKEN", os.environ.get("RAY_AUTH_TOKEN") or _TOKEN)
-        return {
-            "address": "local", "include_dashboard": False, "_temp_dir": str(self._folder),
-            "num_cpus": max(cores(), shape.workers * max(1, shape.threads)),
-            "object_store_memory": _STORE_BYTES,
-        }  # fmt: skip
-
-    def _set(self, name: str, value: str | None) -> None:
-        self._before[name] = os.environ.get(name)
-        _put(name, value)
-
-    def close(self) -> None:
-        import ray
-
-        if self._own:
-            ray.shutdown()
-            _quiet(False)
-        for name, value in self._before.items():
-            _put(name, value)
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _check_answers(address: str) -> None:
-    """Whether anything listens there; Ray itself tries for a quarter of an hour.
-
-    Raises:
-        LikenessError: nothing does.
-    """
-    told = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
-    host, colon, port = told.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit():
-        return  # a name that Ray itself knows
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS):
-            return
-    except (OSError, ValueError, OverflowError) as error:
-        raise LikenessError(
-            f"There is no cluster of Ray at '{told}': {getattr(error, 'strerror', None) or error}.",
-            "Check the address, and that its head runs and can be reached from here.",
-        ) from error
-
-
-def _put(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
-
-
-@contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself; ours says how the program ends."""
-    kept = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread() and kept is not None:
-            signal.signal(signal.SIGTERM, kept)
-
-
-def _quiet(quiet: bool) -> None:
-    """Ray prints words about dead workers to stdout, which is for those who read lines; what was
-    lost is told by us."""
-    import ray
-
-    ray._private.worker._worker_logs_enabled = not quiet

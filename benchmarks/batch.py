@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from likeness.addon.crew import Shape, open_executor
-from likeness.addon.ray_crew import Cluster
+from likeness.addon.ray_session import Cluster
 from likeness.addon.serving import Maker, Say, serve
 from likeness.engine.batch.folder import BatchFolder
 from likeness.engine.executor import Executor, Unit, finished

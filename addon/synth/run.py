@@ -17,7 +17,7 @@ from typing import Any
 from ...engine.executor import Executor, Said, finished, remaining
 from ...engine.types import LikenessError, Progress
 from ..crew import Shape, open_executor
-from ..ray_crew import Cluster
+from ..ray_session import Cluster
 from .staging import RUN_FILE, Shelf, begin, leave_out, left_out, locked, unbegin
 
 

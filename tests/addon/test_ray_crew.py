@@ -16,10 +16,11 @@ from typing import Any
 
 import psutil
 import pytest
-from likeness.addon import ray_crew
+from likeness.addon import ray_crew, ray_session
 from likeness.addon.cli import main
 from likeness.addon.crew import Crew, Limits, Shape
-from likeness.addon.ray_crew import Cluster, RayCrew
+from likeness.addon.ray_crew import RayCrew
+from likeness.addon.ray_session import Cluster
 from likeness.engine.batch.folder import batch_folder
 from likeness.engine.batch.names import with_names
 from likeness.engine.batch.run import Batch, Wanted
@@ -36,7 +37,7 @@ AUTO = Cluster("auto")
 TWO = Shape(workers=2, threads=1)
 
 needs_ray = pytest.mark.skipif(
-    not ray_crew.has_ray(), reason="needs the package ray (the extra 'cluster')"
+    not ray_session.has_ray(), reason="needs the package ray (the extra 'cluster')"
 )
 
 
@@ -44,7 +45,7 @@ needs_ray = pytest.mark.skipif(
 def cluster() -> Iterator[None]:
     """Ray on this machine, which the crews of the tests then use as it is."""
     os.environ.pop("RAY_ADDRESS", None)
-    session = ray_crew.Session(AUTO, Shape(workers=2, threads=1))
+    session = ray_session.Session(AUTO, Shape(workers=2, threads=1))
     yield
     session.close()
     assert not programs("likeness-ray-")
@@ -203,12 +204,12 @@ def test_a_cluster_that_does_not_answer_is_told_at_once(monkeypatch: pytest.Monk
         begun = time.monotonic()
         for address in (where, f"ray://{where}", "auto", "nowhere.invalid:1", "localhost:99999"):
             with pytest.raises(LikenessError, match="There is no cluster of Ray at") as caught:
-                ray_crew._check_answers(address)
+                ray_session.check_answers(address)
             assert (where if address == "auto" else address) in caught.value.message
         assert time.monotonic() - begun < 60
         bound.listen()
-        ray_crew._check_answers(where)
-    ray_crew._check_answers("local")
+        ray_session.check_answers(where)
+    ray_session.check_answers("local")
 
 
 def test_without_ray_it_says_what_to_install(
@@ -229,7 +230,8 @@ NODES = """
 import json, os, sys, time
 from pathlib import Path
 from likeness.addon.crew import Shape
-from likeness.addon.ray_crew import Cluster as Where, RayCrew, spread
+from likeness.addon.ray_crew import RayCrew, spread
+from likeness.addon.ray_session import Cluster as Where
 from likeness.engine.executor import finished
 from ray.cluster_utils import Cluster
 
