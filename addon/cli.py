@@ -29,7 +29,7 @@ from .cli_train import train
 from .cli_views import other_photos, view_option
 
 if TYPE_CHECKING:
-    from ..engine.pipeline import OtherPhoto
+    from ..engine.tracked import OtherPhoto
 
 EXIT_ERROR = 2
 EXIT_CANCELLED = 130

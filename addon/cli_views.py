@@ -11,7 +11,7 @@ import click
 from ..engine.types import LikenessError
 
 if TYPE_CHECKING:
-    from ..engine.pipeline import OtherPhoto
+    from ..engine.tracked import OtherPhoto
 
 view_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--view", "views", metavar="[NAME=]PHOTO", multiple=True,
@@ -31,7 +31,7 @@ def other_photos(views: Sequence[str], photos: int = 1) -> list[OtherPhoto]:
         LikenessError: an unknown name, a name without a photo, or views of more than one main
             photo.
     """
-    from ..engine.pipeline import OtherPhoto
+    from ..engine.tracked import OtherPhoto
     from ..engine.tracking.several import DIRECTIONS
 
     if views and photos != 1:

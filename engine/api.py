@@ -64,7 +64,8 @@ def build(
             folder cannot be written to.
     """
     from .output import check_output_folder, whole_files, write_build
-    from .pipeline import OtherPhoto, build_avatar
+    from .pipeline import build_avatar
+    from .tracked import OtherPhoto
 
     if isinstance(views, Mapping):
         others = [OtherPhoto(Path(file), direction) for direction, file in views.items()]

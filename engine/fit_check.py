@@ -27,7 +27,8 @@ from .formats.untrusted import npz_arrays
 from .types import Avatar, BoundGaussians, FloatArray, LikenessError, Track
 
 if TYPE_CHECKING:
-    from .pipeline import Change, Check, TrackedPortrait
+    from .pipeline import Change, Check
+    from .tracked import TrackedPortrait
 
 WAYS = ("never", "doubt", "always")
 PICTURE_SIDE = 640

@@ -20,7 +20,8 @@ from .formats.atomic import WRITE_ERRORS, why
 from .types import LikenessError, Progress
 
 if TYPE_CHECKING:
-    from .pipeline import BuildOptions, BuildResult, Check, OtherPhoto
+    from .pipeline import BuildOptions, BuildResult, Check
+    from .tracked import OtherPhoto
 
 AVATAR_FILE = "avatar.safetensors"
 BLEND_FILE = "avatar.blend"

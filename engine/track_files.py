@@ -24,8 +24,8 @@ from .imaging.media import PICTURE_SUFFIXES, is_video
 from .imaging.video import VideoReader
 from .imaging.video_writer import VideoWriter
 from .output import folders_for
-from .pipeline import OtherPhoto, load_fitting_body, track_photos, track_portrait
 from .stages import Stages
+from .tracked import OtherPhoto, load_fitting_body, track_photos, track_portrait
 from .tracking.detectors import Detectors
 from .tracking.estimators import FileEstimator, KeypointEstimator
 from .tracking.summary import joint_figures, unseen_parts

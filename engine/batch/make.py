@@ -20,9 +20,10 @@ from ..export_files import ExportOptions, export_avatar
 from ..formats.avatar import load_avatar
 from ..imaging.load import load_portrait
 from ..output import AVATAR_FILE, BLEND_FILE, write_build
-from ..pipeline import BuildOptions, BuildResult, OtherPhoto, build_avatar
+from ..pipeline import BuildOptions, BuildResult, build_avatar
 from ..rotations import axis_angle_to_matrix
 from ..stages import build_seconds, peak_memory_mb, whole_progress
+from ..tracked import OtherPhoto
 from ..types import Avatar, LikenessError, Progress
 from .folder import RESULT_FILE, VIEWS, result_files, write_result
 from .stored import made_at

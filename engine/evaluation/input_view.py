@@ -16,7 +16,7 @@ from ..types import Avatar, Matte
 from .metrics import psnr, silhouette_iou, ssim
 
 if TYPE_CHECKING:
-    from ..pipeline import TrackedPortrait
+    from ..tracked import TrackedPortrait
 
 REPORT_SIDE = 512  # pixels: the figures of the input view are measured at this size
 

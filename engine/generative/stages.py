@@ -19,7 +19,7 @@ from PIL import Image
 
 from ..executor import NoMoreError, Unit
 from ..formats.atomic import whole_file
-from ..pipeline import load_fitting_body, open_detectors
+from ..tracked import load_fitting_body, open_detectors
 from ..types import LikenessError
 from ..version import VERSION
 from .checks import Rejected

@@ -53,8 +53,9 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     from ..fit_check import asking
     from ..formats.avatar import load_avatar
     from ..output import build_to_folder
-    from ..pipeline import BuildOptions, OtherPhoto
+    from ..pipeline import BuildOptions
     from ..scene_files import save_scene_avatar, scene_avatar
+    from ..tracked import OtherPhoto
 
     try:
         options = BuildOptions(**request["options"])

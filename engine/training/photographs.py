@@ -264,7 +264,7 @@ class Photographs:
     def _tracked(self, subject: Subject, view: int, drawn: Drawn) -> Photograph:
         """With what matting and tracker find, as in use."""
         # At importing, the pipeline would pull in all that a build needs.
-        from ..pipeline import checked_matte, track_loaded
+        from ..tracked import checked_matte, track_loaded
 
         random = streams(self.augmentation.seed, subject.identity, subject.views[view].name)
         rgba = subject.views[view].rgba()

@@ -12,7 +12,7 @@ import numpy as np
 from likeness.addon import fit_preview, running
 from likeness.addon.scene import adjust
 from likeness.engine.fit_check import save_fit
-from likeness.engine.pipeline import TrackedPortrait
+from likeness.engine.tracked import TrackedPortrait
 from likeness.engine.types import JOINT_INDEX, Observation, Portrait, Track
 from people import random_avatar
 from PIL import Image

@@ -11,7 +11,7 @@ import pytest
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera
 from likeness.engine.fit_check import asking, doubtful, fit_picture, load_fit
-from likeness.engine.pipeline import TrackedPortrait
+from likeness.engine.tracked import TrackedPortrait
 from likeness.engine.types import LikenessError, Observation, Portrait, Pose, Track
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine import pipeline
+from likeness.engine import pipeline, tracked
 from likeness.engine.body.model import save_body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera
@@ -19,14 +19,10 @@ from likeness.engine.evaluation.input_view import input_view_figures
 from likeness.engine.gaussians.lift import Lifted
 from likeness.engine.gaussians.refine import LEVELS
 from likeness.engine.network.config import NETWORKS
-from likeness.engine.pipeline import (
-    BuildOptions,
-    BuildResult,
-    OtherPhoto,
-    build_avatar,
-)
+from likeness.engine.pipeline import BuildOptions, BuildResult, build_avatar
 from likeness.engine.render import best_backend
 from likeness.engine.stages import build_seconds
+from likeness.engine.tracked import OtherPhoto
 from likeness.engine.types import (
     JOINT_NAMES,
     LAYERS,
@@ -177,13 +173,13 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         result["lifted"].append((track, person, options))
         return Lifted(one_gaussian(), person)
 
-    monkeypatch.setattr(pipeline, "Detectors", lambda folder: None)
-    monkeypatch.setattr(pipeline, "asset_path", lambda name: tmp_path / name)
-    monkeypatch.setattr(pipeline, "observe", lambda photo, detectors, person: observation)
+    monkeypatch.setattr(tracked, "Detectors", lambda folder: None)
+    monkeypatch.setattr(tracked, "asset_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(tracked, "observe", lambda photo, detectors, person: observation)
     monkeypatch.setattr(
-        pipeline, "make_matte", lambda photo, seen: Matte(np.ones((128, 96)), photo.rgb)
+        tracked, "make_matte", lambda photo, seen: Matte(np.ones((128, 96)), photo.rgb)
     )
-    monkeypatch.setattr(pipeline, "fit", lambda *seen, **options: result["track"])
+    monkeypatch.setattr(tracked, "fit", lambda *seen, **options: result["track"])
     monkeypatch.setattr(pipeline, "lift", lift)
     return result
 
@@ -282,7 +278,7 @@ def test_options_reach_the_stages(
     stages: dict[str, Any], photo_file: Path, body_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    observe, fit = pipeline.observe, pipeline.fit
+    observe, fit = tracked.observe, tracked.fit
 
     def ask_observe(photo: Any, detectors: Any, person: int | None) -> Observation:
         asked.append(person)
@@ -292,8 +288,8 @@ def test_options_reach_the_stages(
         asked.append(fov)
         return fit(seen, photo, body, fov=fov, estimators=estimators)
 
-    monkeypatch.setattr(pipeline, "observe", ask_observe)
-    monkeypatch.setattr(pipeline, "fit", ask_fit)
+    monkeypatch.setattr(tracked, "observe", ask_observe)
+    monkeypatch.setattr(tracked, "fit", ask_fit)
     options = BuildOptions(max_gaussians=6_000, person=1, fov=50.0, refine="off")
     build_avatar(photo_file, options, body_path=body_file)
     assert asked == [1, 50.0]
@@ -350,7 +346,7 @@ def test_other_photos_of_the_person(
         grey = [Matte(view.matte.alpha, 0.5 * view.matte.foreground) for view in views]
         return Lifted(one_gaussian(), person), grey, grey
 
-    monkeypatch.setattr(pipeline, "fit_several", fit_several)
+    monkeypatch.setattr(tracked, "fit_several", fit_several)
     monkeypatch.setattr(pipeline, "lift_several", lift_several)
     shown: list[Any] = []
     monkeypatch.setattr(

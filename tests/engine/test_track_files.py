@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine import pipeline, track_files
+from likeness.engine import track_files, tracked
 from likeness.engine.body.model import save_body
 from likeness.engine.body.synthetic import synthetic_body
 from likeness.engine.cameras import photo_camera
@@ -74,10 +74,10 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         told["estimators"] = estimators
         return told["track"]
 
-    monkeypatch.setattr(pipeline, "Detectors", lambda folder: None)
-    monkeypatch.setattr(pipeline, "asset_path", lambda name: Path(name))
-    monkeypatch.setattr(pipeline, "observe", lambda photo, detectors, person: seen)
-    monkeypatch.setattr(pipeline, "fit", fit)
+    monkeypatch.setattr(tracked, "Detectors", lambda folder: None)
+    monkeypatch.setattr(tracked, "asset_path", lambda name: Path(name))
+    monkeypatch.setattr(tracked, "observe", lambda photo, detectors, person: seen)
+    monkeypatch.setattr(tracked, "fit", fit)
     return told
 
 
@@ -156,13 +156,13 @@ def test_sapiens_keypoints_stand_in_for_the_detectors(
     module = ModuleType("sapiens")
     module.SapiensKeypoints = Model  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "likeness.engine.tracking.estimators.sapiens", module)
-    fit = pipeline.fit
+    fit = tracked.fit
 
     def remember(observation: Any, *args: Any, **options: Any) -> Track:
         asked.append(observation)
         return fit(observation, *args, **options)
 
-    monkeypatch.setattr(pipeline, "fit", remember)
+    monkeypatch.setattr(tracked, "fit", remember)
     options = TrackOptions(sapiens=Path("weights"))
     track_to_files(photo, tmp_path / "m.npz", options, body_path=body_file)
     assert asked[0] == "weights"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...body import Body
 from ...imaging.video import VideoReader
-from ...pipeline import TrackedPortrait, checked_matte
+from ...tracked import TrackedPortrait, checked_matte
 from ...tracking.detectors import Detectors
 from ...tracking.observation import observe
 from ...tracking.video import track_video

@@ -14,9 +14,9 @@ from typing import Any
 from ...gaussians.refine import LEVELS
 from ...imaging.media import PICTURE_SUFFIXES, is_video
 from ...network.apply import chosen_network
-from ...pipeline import load_fitting_body
 from ...render import best_backend
 from ...stages import peak_memory_mb
+from ...tracked import load_fitting_body
 from ...tracking.detectors import Detectors
 from ...training.shards import Skipped, local_shards, read_subjects, shard_files
 from ...training.stored import stored_subjects

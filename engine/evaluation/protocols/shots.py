@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...body import Body
-from ...pipeline import checked_matte, track_loaded
+from ...tracked import checked_matte, track_loaded
 from ...tracking.detectors import Detectors
 from ...tracking.observation import observe
 from ...training.spaces import moved_camera, moved_pose, to_photo

@@ -11,8 +11,8 @@ from dataclasses import asdict
 import numpy as np
 
 from ...body import Body
-from ...pipeline import track_loaded
 from ...render.mesh import rasterize_mesh
+from ...tracked import track_loaded
 from ...tracking.detectors import Detectors
 from ...training.spaces import moved_camera, moved_pose, to_photo
 from ...training.subjects import BadSample, Subject

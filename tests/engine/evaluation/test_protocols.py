@@ -33,9 +33,9 @@ from likeness.engine.evaluation.protocols.methods import Made, Methods
 from likeness.engine.evaluation.protocols.shots import Shot, portrait_of
 from likeness.engine.evaluation.protocols.summary import gains, summarised
 from likeness.engine.gaussians import place
-from likeness.engine.pipeline import TrackedPortrait
 from likeness.engine.render import render_camera
 from likeness.engine.rotations import axis_angle_to_matrix
+from likeness.engine.tracked import TrackedPortrait
 from likeness.engine.training.perceptual import MultiScaleSSIM
 from likeness.engine.training.shards import Subject, View, encode_rgba
 from likeness.engine.training.spaces import moved_camera, moved_pose, to_photo

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine import pipeline
+from likeness.engine import tracked
 from likeness.engine.cameras import photo_camera, unproject
 from likeness.engine.imaging.matte_check import (
     BodyMap,
@@ -241,7 +241,7 @@ def test_a_build_mends_what_the_networks_lost(
         mask[below:, : int(seen.pose[11:13, 0].mean())] = 0
         return replace(seen, person_mask=mask)
 
-    monkeypatch.setattr(pipeline, "observe", blind)
+    monkeypatch.setattr(tracked, "observe", blind)
     result = build_avatar(path, BuildOptions(max_gaussians=5000, refine="off"))
     lost = matte(result.portrait, result.observation).alpha
     truth = good.matte.alpha > 0.5

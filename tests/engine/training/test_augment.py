@@ -312,10 +312,10 @@ def test_a_tracked_reference(
         asked.append(fov)
         return Found()
 
-    from likeness.engine import pipeline
+    from likeness.engine import tracked as module
 
-    monkeypatch.setattr(pipeline, "track_loaded", tracked)
-    monkeypatch.setattr(pipeline, "checked_matte", lambda *_: (given["matte"], ()))
+    monkeypatch.setattr(module, "track_loaded", tracked)
+    monkeypatch.setattr(module, "checked_matte", lambda *_: (given["matte"], ()))
     maker = Photographs(box_body, Augmentation(tracked=1.0), True, tmp_path)
     monkeypatch.setattr(maker, "_detectors", None, raising=False)
     made = maker.of(subject, 0)
