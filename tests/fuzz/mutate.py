@@ -330,8 +330,8 @@ def gzipped(data: bytes, rng: Random) -> bytes:
         return mutated(data, rng)
     content = gzip.decompress(data)
     if rng.random() < 0.05:
-        return gzip.compress(content + bytes(1 << 28), 9)
-    return gzip.compress(mutated(content, rng), 1)
+        return gzip.compress(content + bytes(1 << 28), 9, mtime=0)
+    return gzip.compress(mutated(content, rng), 1, mtime=0)
 
 
 def zlibbed(inner: Mutation) -> Mutation:
