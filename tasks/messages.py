@@ -22,7 +22,10 @@ DRAWN = (
 )  # fmt: skip
 """Where labels and tooltips are written."""
 
-WORKING = ("engine/pipeline.py", "engine/output.py", "engine/jobs", "engine/track_files.py")
+WORKING = (
+    "engine/pipeline.py", "engine/tracked.py", "engine/output.py", "engine/jobs",
+    "engine/track_files.py",
+)  # fmt: skip
 """Where it is said what the worker does; shown with a capital."""
 
 _SHOWN = re.compile(r"[A-Z][^\W_]*([ ,.:;'()/>&%-].*)?", re.DOTALL)
