@@ -200,7 +200,7 @@ class BatchFolder:
         self.note("run", run=self.run, **about)
 
     def _check_own(self) -> None:
-        """Nobody's else report and summary are written over."""
+        """Nobody else's report and summary are written over."""
         if any(self.out.glob(f"{HIDDEN}/**/{JOURNAL}")) or is_summary(self.out / SUMMARY_FILE):
             return
         for name in (SUMMARY_FILE, ITEMS_FILE, REPORT_FOLDER):
