@@ -17,45 +17,64 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .engine.api import build as build
-    from .engine.api import camera as camera
-    from .engine.api import clip as clip
-    from .engine.api import export as export
-    from .engine.api import level as level
-    from .engine.api import load as load
-    from .engine.api import motion as motion
-    from .engine.api import pose as pose
-    from .engine.api import render as render
-    from .engine.api import save as save
-    from .engine.api import splats as splats
-    from .engine.api import track as track
-    from .engine.clip_files import Clip as Clip
-    from .engine.clip_files import ClipOptions as ClipOptions
-    from .engine.export_files import ExportOptions as ExportOptions
-    from .engine.pipeline import BuildOptions as BuildOptions
-    from .engine.pipeline import BuildResult as BuildResult
-    from .engine.track_files import TrackFiles as TrackFiles
-    from .engine.track_files import TrackOptions as TrackOptions
-    from .engine.types import JOINT_NAMES as JOINT_NAMES
-    from .engine.types import Avatar as Avatar
-    from .engine.types import Camera as Camera
-    from .engine.types import Gaussians as Gaussians
-    from .engine.types import LikenessError as LikenessError
-    from .engine.types import Motion as Motion
-    from .engine.types import Pose as Pose
+    from .engine.core.types import JOINT_NAMES as JOINT_NAMES
+    from .engine.core.types import Avatar as Avatar
+    from .engine.core.types import Camera as Camera
+    from .engine.core.types import Gaussians as Gaussians
+    from .engine.core.types import LikenessError as LikenessError
+    from .engine.core.types import Motion as Motion
+    from .engine.core.types import Pose as Pose
+    from .engine.pipeline.build import BuildResult as BuildResult
+    from .engine.pipeline.options import BuildOptions as BuildOptions
+    from .engine.workflows.api import build as build
+    from .engine.workflows.api import camera as camera
+    from .engine.workflows.api import clip as clip
+    from .engine.workflows.api import export as export
+    from .engine.workflows.api import level as level
+    from .engine.workflows.api import load as load
+    from .engine.workflows.api import motion as motion
+    from .engine.workflows.api import pose as pose
+    from .engine.workflows.api import render as render
+    from .engine.workflows.api import save as save
+    from .engine.workflows.api import splats as splats
+    from .engine.workflows.api import track as track
+    from .engine.workflows.clip_files import Clip as Clip
+    from .engine.workflows.clip_files import ClipOptions as ClipOptions
+    from .engine.workflows.export_files import ExportOptions as ExportOptions
+    from .engine.workflows.track_files import TrackFiles as TrackFiles
+    from .engine.workflows.track_files import TrackOptions as TrackOptions
 
     __version__: str
 
 _PUBLIC = {
-    "engine.api": ("build", "camera", "clip", "export", "level", "load", "motion", "pose",
-                   "render", "save", "splats", "track"),
-    "engine.clip_files": ("Clip", "ClipOptions"),
-    "engine.export_files": ("ExportOptions",),
-    "engine.pipeline": ("BuildOptions", "BuildResult"),
-    "engine.track_files": ("TrackFiles", "TrackOptions"),
-    "engine.types": ("JOINT_NAMES", "Avatar", "Camera", "Gaussians", "LikenessError", "Motion",
-                     "Pose"),
-}  # fmt: skip
+    "engine.workflows.api": (
+        "build",
+        "camera",
+        "clip",
+        "export",
+        "level",
+        "load",
+        "motion",
+        "pose",
+        "render",
+        "save",
+        "splats",
+        "track",
+    ),
+    "engine.workflows.clip_files": ("Clip", "ClipOptions"),
+    "engine.workflows.export_files": ("ExportOptions",),
+    "engine.pipeline.build": ("BuildOptions", "BuildResult"),
+    "engine.workflows.track_files": ("TrackFiles", "TrackOptions"),
+    "engine.core.types": (
+        "JOINT_NAMES",
+        "Avatar",
+        "Camera",
+        "Gaussians",
+        "LikenessError",
+        "Motion",
+        "Pose",
+    ),
+}
 """Module -> its public names."""
 
 _HOMES = {name: home for home, names in _PUBLIC.items() for name in names}
@@ -95,7 +114,7 @@ if not TYPE_CHECKING:  # type checkers would take it for every name there could 
     def __getattr__(name: str) -> Any:
         """A public name, from where it is at home (PEP 562); it is looked up once."""
         if name == "__version__":
-            from .engine.version import VERSION as found
+            from .engine.core.version import VERSION as found
         elif name in _HOMES:
             import importlib
 

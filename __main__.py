@@ -8,7 +8,7 @@ import sys
 
 def run() -> None:
     """Run the command line and leave with its exit code; SIGTERM cleans up as Ctrl-C does."""
-    from .addon.cli import main
+    from .addon.cli.main import main
 
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
     sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What a worker of ``likeness batch`` does with a unit: engine/batch/make.py, and the .blend."""
+"""What a worker of ``likeness batch`` does with a unit: engine/workflows/batch/make.py, and the .blend."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
-from ..engine.executor import Unit
-from . import serving
+from ..engine.workflows.executor import Unit
+from .workers import serving
 
 SECONDS_BETWEEN_WORDS = 1.0
 
 
 def open_maker(request: Mapping[str, Any], say: serving.Say) -> serving.Maker:
-    """A maker of portraits; what they share stays open from one to the next (engine/kept.py)."""
+    """A maker of portraits; what they share stays open from one to the next (engine/files/cache.py)."""
     import psutil
 
-    from ..engine.batch.make import make
+    from ..engine.workflows.batch.make import make
     from .blend_file import write_blend
 
     own = psutil.Process()

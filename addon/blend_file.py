@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..engine.types import LikenessError
+from ..engine.core.types import LikenessError
 
 
 def can_write_blend() -> bool:
@@ -30,8 +30,11 @@ def write_blend(avatar: Path, target: Path, photo: Path) -> None:
     paths = [str(path.absolute()) for path in (avatar, target, photo)]
     done = subprocess.run(
         [sys.executable, "-m", f"{__package__}.scene.blend", *paths],
-        check=False, capture_output=True, text=True, errors="replace",
-    )  # fmt: skip
+        check=False,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
     if done.returncode or not target.exists():
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise LikenessError(

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine.characters.character import Rig, label_of, save_rig
-from ..engine.people.model import KINDS, LABEL, Material, Part
-from ..engine.people.parts_file import save_parts
-from ..engine.types import FloatArray, LikenessError
+from ..engine.core.types import FloatArray, LikenessError
+from ..engine.synth.characters.character import Rig, label_of, save_rig
+from ..engine.synth.model import KINDS, LABEL, Material, Part
+from ..engine.synth.parts_file import save_parts
 from .scene.axes import points_to_engine
 
 if TYPE_CHECKING:
@@ -107,9 +107,11 @@ def _parts() -> list[Part]:
     graph = bpy.context.evaluated_depsgraph_get()
     shapes = {
         bone.custom_shape.name
-        for thing in bpy.context.scene.objects if thing.type == "ARMATURE"
-        for bone in thing.pose.bones if bone.custom_shape is not None
-    }  # fmt: skip
+        for thing in bpy.context.scene.objects
+        if thing.type == "ARMATURE"
+        for bone in thing.pose.bones
+        if bone.custom_shape is not None
+    }
     out: list[Part] = []
     pictures: dict[str, np.ndarray[Any, Any]] = {}
     for instance in graph.object_instances:
@@ -152,15 +154,22 @@ def _mesh_parts(
         rows = np.flatnonzero(slot == k)
         used, own = np.unique(f[rows], return_inverse=True)
         surface = Material(
-            kind=_KIND_OF.get(label, KINDS[-1]), color=_color(material, pictures),
+            kind=_KIND_OF.get(label, KINDS[-1]),
+            color=_color(material, pictures),
             roughness=_constant(material, "Roughness", 0.5),
             metallic=float(_constant(material, "Metallic", 0.0) > 0.5),
-        )  # fmt: skip
+        )
         title = name if material is None else f"{name}, {material.name}"
         out.append(
-            Part(title, vertices[used].astype(np.float64), own.reshape(-1, 3), uv[rows],
-                 np.full(len(rows), LABEL[label], np.uint8), surface)
-        )  # fmt: skip
+            Part(
+                title,
+                vertices[used].astype(np.float64),
+                own.reshape(-1, 3),
+                uv[rows],
+                np.full(len(rows), LABEL[label], np.uint8),
+                surface,
+            )
+        )
     return out
 
 

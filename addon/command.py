@@ -10,7 +10,7 @@ _handles: list[Any] = []
 
 
 def _run(argv: list[str]) -> int:
-    from .cli import main  # late, so that enabling the extension stays fast
+    from .cli.main import main  # late, so that enabling the extension stays fast
 
     return main(argv)
 

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..engine.types import LikenessError, Pose
+from ..engine.core.types import LikenessError, Pose
 from .motion.record import rate_of
 from .scene.axes import points_to_blender
 from .scene.body import expression_names, get_expression
@@ -76,7 +76,7 @@ def write_photo_pose(objects: AvatarObjects, path: Path) -> None:
     Raises:
         LikenessError: the objects are of an older version.
     """
-    from ..engine.scene_files import unpacked
+    from ..engine.scene.files import unpacked
 
     kept = objects.body.data.get(PERSON_KEY)
     name = objects.armature.name
@@ -93,8 +93,9 @@ def _write_poses(path: Path, poses: Sequence[Pose], places: Any, rate: float) ->
         full_pose=np.array([pose.full_pose for pose in poses]),
         transl=np.array([pose.transl for pose in poses]),
         expression=np.array([pose.expression for pose in poses]),
-        places=places, frame_rate=np.array(rate),
-    )  # fmt: skip
+        places=places,
+        frame_rate=np.array(rate),
+    )
 
 
 # The rigged mesh through Blender's exporter ---------------------------------------------------
@@ -234,20 +235,28 @@ def _material(body: Any, image: Any) -> Any:
 
 
 def _export_fbx(scene: Any, out: Path, moving: bool) -> None:
-    from ..engine.output import whole_files
+    from ..engine.files.folders import whole_files
 
     with whole_files(out.absolute().parent) as scratch:
         target = scratch / out.name
         try:
             with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
                 bpy.ops.export_scene.fbx(
-                    filepath=str(target), use_selection=False,
-                    object_types={"ARMATURE", "MESH"}, use_armature_deform_only=True,
-                    add_leaf_bones=False, mesh_smooth_type="OFF", colors_type="SRGB",
-                    path_mode="COPY", embed_textures=True, bake_anim=moving,
-                    bake_anim_use_all_actions=False, bake_anim_use_nla_strips=False,
-                    bake_anim_force_startend_keying=True, bake_anim_simplify_factor=0.0,
-                )  # fmt: skip
+                    filepath=str(target),
+                    use_selection=False,
+                    object_types={"ARMATURE", "MESH"},
+                    use_armature_deform_only=True,
+                    add_leaf_bones=False,
+                    mesh_smooth_type="OFF",
+                    colors_type="SRGB",
+                    path_mode="COPY",
+                    embed_textures=True,
+                    bake_anim=moving,
+                    bake_anim_use_all_actions=False,
+                    bake_anim_use_nla_strips=False,
+                    bake_anim_force_startend_keying=True,
+                    bake_anim_simplify_factor=0.0,
+                )
         except (RuntimeError, AttributeError) as error:
             raise LikenessError(
                 f"Blender cannot write '{out}' ({str(error).strip()}).",

@@ -14,14 +14,12 @@ from typing import Any
 
 import bpy
 
-from ..engine.types import LikenessError
-from .jobs import worker_command
+from ..engine.core.types import LikenessError
 from .paths import user_folder
 from .preferences import preferences
+from .workers.jobs import worker_command
 
-_INSIDE = (
-    "bin/python3", "bin/python", "Scripts/python.exe", "python.exe",
-)  # fmt: skip
+_INSIDE = ("bin/python3", "bin/python", "Scripts/python.exe", "python.exe")
 """Where an environment's folder has its Python."""
 
 

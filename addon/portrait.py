@@ -12,9 +12,9 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..engine.scene_files import load_steps
-from ..engine.static_splats import load_static_steps
-from ..engine.types import MAX_GAUSSIANS
+from ..engine.core.types import MAX_GAUSSIANS
+from ..engine.scene.files import load_steps
+from ..engine.scene.static_splats import load_static_steps
 from .preferences import avatar_folder, preferences
 from .scene import bare_body, static_splats
 from .scene.build import AvatarObjects, build_scene_steps, finished
@@ -104,7 +104,7 @@ def add_body(context: Any, seed: int | None) -> Any:
         LikenessError: its file cannot be read.
     """
     from ..engine.body import load_body  # late, so that enabling the extension stays fast
-    from ..engine.weights import asset_path
+    from ..engine.files.weights import asset_path
 
     chosen = preferences(context).body_file
     body = load_body(Path(bpy.path.abspath(chosen)) if chosen else asset_path("body"))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 import numpy as np
 
-from ..engine.types import JOINT_INDEX, FloatArray, LikenessError, Pose
+from ..engine.core.types import JOINT_INDEX, FloatArray, LikenessError, Pose
 from .compat import empty_file
 from .rig.names import FACE
 
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 LIBRARY_NAME = "Likeness Poses"
 CATALOGS = {
-    "Body": "Poses/Body", "Hands": "Poses/Hands",
-    "Expressions": "Face/Expressions", "Visemes": "Face/Visemes",
-}  # fmt: skip
+    "Body": "Poses/Body",
+    "Hands": "Poses/Hands",
+    "Expressions": "Face/Expressions",
+    "Visemes": "Face/Visemes",
+}
 CATALOGS_FILE = "blender_assets.cats.txt"
 AUTHOR, LICENSE = "Likeness", "CC0"
 _NAMESPACE = uuid.UUID("6a3c5be4-6f0e-4b2e-9a74-0a5d5cf5f7d1")
@@ -49,7 +51,7 @@ def write_library(path: Path) -> None:
     Raises:
         LikenessError: the default body or a picture is missing, or the folder cannot be written.
     """
-    from ..engine.formats.atomic import whole_file
+    from ..engine.files.atomic import whole_file
     from ..engine.poses import expressions, poses
     from ..engine.poses.pictures import read_picture
 
@@ -148,7 +150,7 @@ def library_folder() -> Path:
     Raises:
         LikenessError: it was not made.
     """
-    from ..engine.weights import asset_path
+    from ..engine.files.weights import asset_path
 
     return asset_path("poses").parent
 
@@ -194,7 +196,7 @@ def _place_id(place: str) -> str:
 def _default_rest_axes() -> FloatArray:
     """[55, 3, 3] of the default body's bones."""
     from ..engine.body.model import load_body
-    from ..engine.weights import asset_path
+    from ..engine.files.weights import asset_path
     from .motion.pose import rest_axes
     from .scene.armature import create_armature
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ..engine.stages import whole_progress
+from ..engine.core.progress import whole_progress
 
 _TRUST_SECONDS = 4.0
 """So long the table of the stages counts more than the time that was measured."""

@@ -68,9 +68,13 @@ def paths_in(request: Any) -> list[str]:
 
 
 def problem_report(
-    message: str, remedy: str, request: Mapping[str, Any], stage: str,
-    log: Iterable[str], versions: Mapping[str, str],
-) -> str:  # fmt: skip
+    message: str,
+    remedy: str,
+    request: Mapping[str, Any],
+    stage: str,
+    log: Iterable[str],
+    versions: Mapping[str, str],
+) -> str:
     """The text to copy.
 
     Args:
@@ -84,11 +88,16 @@ def problem_report(
     }
     known = paths_in(request)
     lines = [
-        "Likeness: report of a problem", "",
-        without_folders(message, known), without_folders(remedy, known), "",
+        "Likeness: report of a problem",
+        "",
+        without_folders(message, known),
+        without_folders(remedy, known),
+        "",
         *(f"{name}: {version}" for name, version in told.items()),
         f"Stage: {stage}",
-        f"Request: {shown_request(request)}", "",
-        "Log:", *(without_folders(line, known) for line in log),
-    ]  # fmt: skip
+        f"Request: {shown_request(request)}",
+        "",
+        "Log:",
+        *(without_folders(line, known) for line in log),
+    ]
     return "\n".join(lines) + "\n"

@@ -17,11 +17,11 @@ from typing import Any
 
 import bpy
 
-from ..engine.types import LikenessError
+from ..engine.core.types import LikenessError
 from .install import worker_start
-from .jobs import Job, State
 from .progress import Estimate, time_left
 from .report import problem_report, without_folders
+from .workers.jobs import Job, State
 
 Steps = Generator[Any, None, Any]
 
@@ -152,7 +152,7 @@ def start(running: Running, request: Mapping[str, Any]) -> None:
 def stage_seconds(request: Mapping[str, Any]) -> dict[str, float]:
     """Stage -> seconds for a task that knows its stages (``stage_seconds`` of its module)."""
     task = request.get("task", "build")
-    module = importlib.import_module(f"...engine.jobs.{task}", __name__)
+    module = importlib.import_module(f"...engine.workflows.worker.{task}", __name__)
     tell = getattr(module, "stage_seconds", None)
     return dict(tell({**module.DEFAULTS, **request})) if tell is not None else {}
 
@@ -273,15 +273,17 @@ def _before_load(*_: Any) -> None:
     if running is None:
         return
     _before_data_changes()
-    fail(running, LikenessError(
-        f"Another file was opened: {running.title} was stopped.", "Start it again."
-    ))  # fmt: skip
+    fail(
+        running,
+        LikenessError(f"Another file was opened: {running.title} was stopped.", "Start it again."),
+    )
 
 
 _HANDLERS = (
-    ("undo_pre", _before_data_changes), ("redo_pre", _before_data_changes),
+    ("undo_pre", _before_data_changes),
+    ("redo_pre", _before_data_changes),
     ("load_pre", _before_load),
-)  # fmt: skip
+)
 
 
 def register() -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..engine.types import LikenessError
+from ..engine.core.types import LikenessError
 from .install import CACHES, cache_folders, engine_python, weights_folders
 from .preferences import preferences
 
 if TYPE_CHECKING:
-    from ..engine.weights import Weights
+    from ..engine.files.weights import Weights
 
 OFFLINE = "Allow Online Access is switched off in Preferences > System"
 OFFLINE_BY_COMMAND = "This Blender was started with --offline-mode"
@@ -83,7 +83,7 @@ def download_request(context: Any, model: str, accepted: bool) -> dict[str, Any]
     Raises:
         LikenessError: Blender is offline, or the licence was not accepted.
     """
-    from ..engine.weights import WEIGHTS  # late: it brings what fetches files
+    from ..engine.files.weights import WEIGHTS  # late: it brings what fetches files
 
     offline = online_problem()
     if offline:
@@ -96,9 +96,11 @@ def download_request(context: Any, model: str, accepted: bool) -> dict[str, Any]
             "Read it, and set the check box.",
         )
     return {
-        "task": "download", "model": model, "folder": str(weights_folders(context)[-1]),
+        "task": "download",
+        "model": model,
+        "folder": str(weights_folders(context)[-1]),
         "accepted": WEIGHTS[model].licence,
-    }  # fmt: skip
+    }
 
 
 def environment_lines(context: Any) -> list[tuple[str, str]]:
@@ -151,7 +153,7 @@ def body_line(context: Any) -> tuple[str, str]:
 
 def model_rows(context: Any) -> list[tuple[Weights, str, str]]:
     """Every model of the table with its state and where it lies, as far as that is known."""
-    from ..engine.weights import WEIGHTS
+    from ..engine.files.weights import WEIGHTS
 
     said = known(context, "models")
     rows = []

@@ -25,8 +25,10 @@ def dictionary(messages: dict[str, dict[str, str]]) -> dict[str, dict[tuple[str,
 
     Operators' names and buttons are in a context of their own; the same text may be both.
     """
-    contexts = (bpy.app.translations.contexts.default,
-                bpy.app.translations.contexts.operator_default)  # fmt: skip
+    contexts = (
+        bpy.app.translations.contexts.default,
+        bpy.app.translations.contexts.operator_default,
+    )
     out: dict[str, dict[tuple[str, str], str]] = {}
     for language, locales in LOCALES.items():
         said = {

@@ -44,16 +44,19 @@ from typing import Any
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numpy as np
 from likeness.engine.body import Body, load_body
-from likeness.engine.cameras import camera_position
-from likeness.engine.evaluation.metrics import ms_ssim, psnr, ssim
+from likeness.engine.core.cameras import camera_position
+from likeness.engine.core.types import LikenessError
+from likeness.engine.dataset.cards import CARD_FILE
+from likeness.engine.dataset.shards import INDEX_FILE, shard_files, write_index, write_members
+from likeness.engine.dataset.stored import read_members, stored_subjects
 from likeness.engine.evaluation.protocols.groups import BINS, bin_of, wrapped_angle
-from likeness.engine.formats.atomic import whole_file
+from likeness.engine.files.atomic import whole_file
+from likeness.engine.files.weights import asset_path
 from likeness.engine.network.files import load_network
-from likeness.engine.people.figure import SynthOptions
-from likeness.engine.people.subject import write_people
 from likeness.engine.render import best_backend
+from likeness.engine.synth.figure import SynthOptions
+from likeness.engine.synth.subject import write_people
 from likeness.engine.training.batches import data_options
-from likeness.engine.training.cards import CARD_FILE
 from likeness.engine.training.config import TrainConfig, read_config, with_settings
 from likeness.engine.training.data import held_out_samples
 from likeness.engine.training.evaluate import compared_views
@@ -61,17 +64,18 @@ from likeness.engine.training.learned_from import described, leaks
 from likeness.engine.training.loop import train_network
 from likeness.engine.training.monitor import read_metrics
 from likeness.engine.training.samples import TrainingSample
-from likeness.engine.training.shards import INDEX_FILE, shard_files, write_index, write_members
-from likeness.engine.training.stored import read_members, stored_subjects
-from likeness.engine.types import LikenessError
-from likeness.engine.weights import asset_path
+from likeness.engine.visual.metrics import ms_ssim, psnr, ssim
 from render import busy, machine, told
 from scipy.stats import t as student
 
 QUICK = {
-    "people": 2, "judged": 2, "views": 4, "size": 80, "steps": 1,
+    "people": 2,
+    "judged": 2,
+    "views": 4,
+    "size": 80,
+    "steps": 1,
     "only": ["no_residual", "data_half"],
-}  # fmt: skip
+}
 QUICK_SETTINGS = {"references_each": "1", "render_size": "64", "network.max_gaussians": "5000"}
 BASE = "base"
 FIGURES = ("psnr", "ssim", "ms_ssim")
@@ -97,10 +101,15 @@ ABLATIONS = {
     "no_shell_tokens": Ablation("without shell tokens", {"decoder.shell_tokens": "off"}),
     "no_uv_position": Ablation("without the UV position", {"decoder.uv_position": "off"}),
     "no_masking": Ablation("without masking", {"decoder.masking": "0"}),
-    "no_residual": Ablation("without the lift below", {
-        "decoder.residual": "off", "decoder.shape": "on",
-        "decoder.max_gain": "8", "decoder.max_tint": "8",
-    }),
+    "no_residual": Ablation(
+        "without the lift below",
+        {
+            "decoder.residual": "off",
+            "decoder.shape": "on",
+            "decoder.max_gain": "8",
+            "decoder.max_tint": "8",
+        },
+    ),
     "free": Ablation("what the photo shows may change", {"decoder.keep_shown": "off"}),
     "undirected": Ablation("all views teach all", {"directed": "off"}),
     "data_half": Ablation("half of the people", {}, 0.5),
@@ -108,11 +117,14 @@ ABLATIONS = {
 }
 
 PAPER = {
-    BASE: (20.38, 0.7867, 0.1635), "layers_2": (20.31, 0.7846, 0.1812),
-    "layers_4": (20.36, 0.7862, 0.1789), "layers_8": (20.38, 0.7867, 0.1635),
-    "no_shell_tokens": (20.35, 0.7845, 0.1801), "data_half": (20.33, 0.7855, 0.1801),
+    BASE: (20.38, 0.7867, 0.1635),
+    "layers_2": (20.31, 0.7846, 0.1812),
+    "layers_4": (20.36, 0.7862, 0.1789),
+    "layers_8": (20.38, 0.7867, 0.1635),
+    "no_shell_tokens": (20.35, 0.7845, 0.1801),
+    "data_half": (20.33, 0.7855, 0.1801),
     "data_quarter": (20.25, 0.7827, 0.1888),
-}  # fmt: skip
+}
 """Table 2: PSNR, SSIM, LPIPS. The labels of its rows about data are lost in the text that we have;
 they are taken to fall from all to a quarter. Its base has 8 layers."""
 
@@ -196,9 +208,14 @@ class Bench:
         folder, options = self.out / f"people-{split}", self.options
         count = options.people if split == "train" else options.judged
         made = SynthOptions(
-            seed=0, size=options.size, views=options.views, engine="raster", split=split,
-            depth=False, labels=False,
-        )  # fmt: skip
+            seed=0,
+            size=options.size,
+            views=options.views,
+            engine="raster",
+            split=split,
+            depth=False,
+            labels=False,
+        )
         write_people(folder, count, made, per_shard=max(1, -(-count // 4)))
         return folder
 
@@ -222,9 +239,14 @@ class Bench:
                 return Run(name, **found)
         print(f"{name}: {config.steps} steps on {len(data)} shards", flush=True)
         train_network(
-            config, folder, data, device=self.options.device, references=self.references,
-            onnx=False, say=lambda text: print(f"  {text}", flush=True),
-        )  # fmt: skip
+            config,
+            folder,
+            data,
+            device=self.options.device,
+            references=self.references,
+            onnx=False,
+            say=lambda text: print(f"  {text}", flush=True),
+        )
         network = load_network(folder / "network", self.body)
         records = [r for sample in self._judging(config) for r in self._views(network, sample)]
         count = sum(p.numel() for p in network.parameters())
@@ -314,9 +336,11 @@ def step_seconds(run: Path, batch: int) -> float:
 
 def _fields(run: Run) -> dict[str, Any]:
     return {
-        "records": run.records, "seconds": run.seconds, "parameters": run.parameters,
+        "records": run.records,
+        "seconds": run.seconds,
+        "parameters": run.parameters,
         "steps": run.steps,
-    }  # fmt: skip
+    }
 
 
 def verdict(better: Run, worse: Run, spread: dict[str, float]) -> dict[str, Any]:
@@ -368,12 +392,15 @@ def summary(runs: dict[str, Run], alias: dict[str, str]) -> dict[str, Any]:
             "gain": {f: round(v, DIGITS[f] + 1) for f, v in gains(run, base).items()},
             "by_angle": {
                 angle: {f: round(run.mean(f, angle=angle), DIGITS[f] + 1) for f in FIGURES}
-                for angle, _, _ in BINS if run.people("psnr", angle=angle)
+                for angle, _, _ in BINS
+                if run.people("psnr", angle=angle)
             },
-            "seconds_a_step": run.seconds, "parameters": run.parameters,
-            "views": len(run.records), "people": len(run.people("psnr")),
+            "seconds_a_step": run.seconds,
+            "parameters": run.parameters,
+            "views": len(run.records),
+            "people": len(run.people("psnr")),
             "paper": dict(zip(("psnr", "ssim", "lpips"), PAPER[name])) if name in PAPER else None,
-        }  # fmt: skip
+        }
     findings = []
     for what, better, worse in FINDINGS:
         one, other = (runs.get(alias.get(name, name)) for name in (better, worse))
@@ -396,44 +423,80 @@ def markdown(found: dict[str, Any], head: Sequence[str]) -> str:
     for name, run in found["runs"].items():
         what = ABLATIONS[name].what if name in ABLATIONS else name.replace("_", " ")
         paper = run["paper"]
-        rows.append([
-            what, *(f"{run[f]:.{DIGITS[f]}f}" for f in FIGURES),
-            *(f"{run['gain'][f]:+.{DIGITS[f]}f}" for f in ("psnr", "ms_ssim")),
-            *(f"{run['by_angle'][a]['psnr']:.2f}" if a in run["by_angle"] else "" for a in angles),
-            f"{run['seconds_a_step']:.2f}", f"{run['parameters'] / 1e6:.2f} M",
-            f"{paper['psnr']:.2f} / {paper['ssim']:.4f} / {paper['lpips']:.4f}" if paper else "",
-        ])  # fmt: skip
+        rows.append(
+            [
+                what,
+                *(f"{run[f]:.{DIGITS[f]}f}" for f in FIGURES),
+                *(f"{run['gain'][f]:+.{DIGITS[f]}f}" for f in ("psnr", "ms_ssim")),
+                *(
+                    f"{run['by_angle'][a]['psnr']:.2f}" if a in run["by_angle"] else ""
+                    for a in angles
+                ),
+                f"{run['seconds_a_step']:.2f}",
+                f"{run['parameters'] / 1e6:.2f} M",
+                f"{paper['psnr']:.2f} / {paper['ssim']:.4f} / {paper['lpips']:.4f}"
+                if paper
+                else "",
+            ]
+        )
     heads = [
-        "run", *HEADS.values(), "PSNR over the lift", "MS-SSIM over the lift",
-        *(f"PSNR {angle}°" for angle in angles), "s a step", "parameters",
+        "run",
+        *HEADS.values(),
+        "PSNR over the lift",
+        "MS-SSIM over the lift",
+        *(f"PSNR {angle}°" for angle in angles),
+        "s a step",
+        "parameters",
         "paper: PSNR / SSIM / LPIPS",
-    ]  # fmt: skip
+    ]
     rows = [[*row, *[""] * (len(heads) - len(row))] for row in rows]
     findings = [
         [
-            one["finding"], *(f"{one['difference'][f]:+.{DIGITS[f]}f}" for f in FIGURES),
+            one["finding"],
+            *(f"{one['difference'][f]:+.{DIGITS[f]}f}" for f in FIGURES),
             *("?" if (y := one["yardstick"][f]) is None else f"{y:.{DIGITS[f]}f}" for f in FIGURES),
-            "no figures" if one["paper"] is None else
-            f"{one['paper']['psnr']:+.2f} / {one['paper']['ssim']:+.4f} / "
+            "no figures"
+            if one["paper"] is None
+            else f"{one['paper']['psnr']:+.2f} / {one['paper']['ssim']:+.4f} / "
             f"{one['paper']['lpips']:+.4f}",
             one["verdict"],
         ]
         for one in found["findings"]
-    ]  # fmt: skip
+    ]
     same = [f"- {name} is {other}." for name, other in found["same"].items()]
-    return "\n".join([
-        "# Ablations", "", *head, "", *_table(heads, rows), "", "## Findings", "",
-        "Differences of our runs, the better one by the paper less the other; then by how much "
-        "they have to differ to count.", "",
-        *_table(["finding", *(f"{h}" for h in HEADS.values()),
-                 *(f"yardstick {h}" for h in HEADS.values()),
-                 "paper: PSNR / SSIM / LPIPS", "verdict"], findings),
-        "", *same, *([""] if same else []),
-        "The paper's figures are of its own videos, network (8 layers of 1024) and days of GPUs: "
-        "only the signs of differences can be compared. It gives none for UV position, masking, "
-        "the lift and directed pairs. The labels of its rows about data are lost in the text that "
-        "we have; the order is taken to be falling.", "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "# Ablations",
+            "",
+            *head,
+            "",
+            *_table(heads, rows),
+            "",
+            "## Findings",
+            "",
+            "Differences of our runs, the better one by the paper less the other; then by how much "
+            "they have to differ to count.",
+            "",
+            *_table(
+                [
+                    "finding",
+                    *(f"{h}" for h in HEADS.values()),
+                    *(f"yardstick {h}" for h in HEADS.values()),
+                    "paper: PSNR / SSIM / LPIPS",
+                    "verdict",
+                ],
+                findings,
+            ),
+            "",
+            *same,
+            *([""] if same else []),
+            "The paper's figures are of its own videos, network (8 layers of 1024) and days of GPUs: "
+            "only the signs of differences can be compared. It gives none for UV position, masking, "
+            "the lift and directed pairs. The labels of its rows about data are lost in the text that "
+            "we have; the order is taken to be falling.",
+            "",
+        ]
+    )
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -486,9 +549,10 @@ def measured(options: argparse.Namespace, config: TrainConfig, out: Path) -> dic
     head = [
         f"`{config.name}`, {config.steps} steps of {config.batch}, seed {config.seed}, "
         f"{len(bench.data)} shards to learn from; settings: "
-        + (", ".join(options.changes) or "the configuration's") + ".",
+        + (", ".join(options.changes) or "the configuration's")
+        + ".",
         *(f"**LEAK: {leak}**" for leak in leaked),
-    ]  # fmt: skip
+    ]
     for name, wanted, share in bench.configs():
         if (wanted, share) in known:
             alias[name] = known[wanted, share]
@@ -519,10 +583,19 @@ def main() -> int:
             return 2
         print((out / "ablations.md").read_text(encoding="utf-8"))
     print(f"load {busy()} after")
-    print(json.dumps({
-        "benchmark": "ablations", "config": config.name, "quick": options.quick,
-        "steps": config.steps, "batch": config.batch, **found, "machine": here,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "ablations",
+                "config": config.name,
+                "quick": options.quick,
+                "steps": config.steps,
+                "batch": config.batch,
+                **found,
+                "machine": here,
+            }
+        )
+    )
     return 0
 
 

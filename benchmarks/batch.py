@@ -34,12 +34,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from likeness.addon.crew import Shape, open_executor
-from likeness.addon.ray_session import Cluster
-from likeness.addon.serving import Maker, Say, serve
-from likeness.engine.batch.folder import BatchFolder
-from likeness.engine.executor import Executor, Unit, finished
-from likeness.engine.weights import cache_assets_dir
+from likeness.addon.workers.crew import Shape, open_executor
+from likeness.addon.workers.ray_session import Cluster
+from likeness.addon.workers.serving import Maker, Say, serve
+from likeness.engine.files.weights import cache_assets_dir
+from likeness.engine.workflows.batch.folder import BatchFolder
+from likeness.engine.workflows.executor import Executor, Unit, finished
 from render import busy, machine
 
 SAMPLE = cache_assets_dir().parent / "downloads" / "astronaut.png"
@@ -89,9 +89,11 @@ def stand_ins(cluster: Cluster | None, units: int, share: float, count: int) -> 
     assert len(ends) == units
     whole = time.perf_counter() - begun
     return {
-        "first": round(ends[0], 2), "per_hour": round(3600 * (units - 1) / (ends[-1] - ends[0])),
-        "whole_per_hour": round(3600 * units / whole), "stop": round(whole - ends[-1], 2),
-    }  # fmt: skip
+        "first": round(ends[0], 2),
+        "per_hour": round(3600 * (units - 1) / (ends[-1] - ends[0])),
+        "whole_per_hour": round(3600 * units / whole),
+        "stop": round(whole - ends[-1], 2),
+    }
 
 
 def stand_ins_compared(cluster: Cluster, units: int, share: float, turns: int) -> None:
@@ -106,8 +108,10 @@ def stand_ins_compared(cluster: Cluster, units: int, share: float, turns: int) -
         for name, some in runs.items()
     }
     for name, one in found.items():
-        print(f"{name}: {one['per_hour']:,.0f} units an hour after the first, which took "
-              f"{one['first']:.1f} s; {one['whole_per_hour']:,.0f} with start and end")  # fmt: skip
+        print(
+            f"{name}: {one['per_hour']:,.0f} units an hour after the first, which took "
+            f"{one['first']:.1f} s; {one['whole_per_hour']:,.0f} with start and end"
+        )
     times = found["ray"]["per_hour"] / found["pool"]["per_hour"]
     print(f"Ray: {times:.2f} times the pool")
     print(json.dumps({"machine": machine(), "busy": busy(), "runs": runs, "ray": round(times, 3)}))
@@ -136,10 +140,12 @@ def timed(photo: Path, portraits: int, workers: int, options: list[str]) -> dict
         if len(of) > SETTLED
     ]
     return {
-        "workers": workers, "portraits": portraits, "seconds": round(seconds, 1),
+        "workers": workers,
+        "portraits": portraits,
+        "seconds": round(seconds, 1),
         "per_hour": round(3600 * portraits / seconds, 1),
         "growth_mb_per_100": round(max(growths)) if growths else None,
-    }  # fmt: skip
+    }
 
 
 def compared(
@@ -153,8 +159,10 @@ def compared(
             runs[name].append(timed(photo, portraits, workers, way))
     rates = {name: [one["per_hour"] for one in some] for name, some in runs.items()}
     for name, some in rates.items():
-        print(f"{name}, {workers} workers: {statistics.median(some):.1f} an hour "
-              f"({min(some):.1f} to {max(some):.1f})")  # fmt: skip
+        print(
+            f"{name}, {workers} workers: {statistics.median(some):.1f} an hour "
+            f"({min(some):.1f} to {max(some):.1f})"
+        )
     times = statistics.median(rates["ray"]) / statistics.median(rates["pool"])
     print(f"Ray: {times:.2f} times the pool")
     print(json.dumps({"machine": machine(), "busy": busy(), "runs": runs, "ray": round(times, 3)}))
@@ -188,8 +196,10 @@ def main() -> None:
     found = [timed(chosen.photo, portraits, n, options) for n in chosen.workers]
     for one in found:
         times = one["per_hour"] / found[0]["per_hour"]
-        print(f"{one['workers']} workers: {one['per_hour']:7.1f} an hour, {times:.2f} times the "
-              f"first; growth {one['growth_mb_per_100']} MB per 100 portraits")  # fmt: skip
+        print(
+            f"{one['workers']} workers: {one['per_hour']:7.1f} an hour, {times:.2f} times the "
+            f"first; growth {one['growth_mb_per_100']} MB per 100 portraits"
+        )
     print(json.dumps({"machine": machine(), "busy": busy(), "runs": found}))
 
 

@@ -43,16 +43,16 @@ from functools import partial
 from pathlib import Path
 
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
-from likeness.engine.evaluation.every_side import LOOKS, QUICK_LOOKS, Look, coverage
-from likeness.engine.evaluation.every_side_face import face_figures
-from likeness.engine.evaluation.every_side_people import (
+from likeness.benchmarks.figures.every_side import LOOKS, QUICK_LOOKS, Look, coverage
+from likeness.benchmarks.figures.every_side_face import face_figures
+from likeness.benchmarks.figures.every_side_people import (
     built_from_photo,
     built_from_truth,
     cross_views,
     shots,
     sitter,
 )
-from likeness.engine.evaluation.every_side_report import (
+from likeness.benchmarks.figures.every_side_report import (
     EverySide,
     closing,
     heading,
@@ -63,23 +63,28 @@ from likeness.engine.evaluation.every_side_report import (
     shortfalls,
     summary,
 )
-from likeness.engine.evaluation.every_side_sheet import every_side_sheet, side_by_side
-from likeness.engine.evaluation.sheet import save_picture
+from likeness.benchmarks.figures.every_side_sheet import every_side_sheet, side_by_side
+from likeness.engine.core.types import Avatar, LikenessError, Matte
+from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import load_avatar
-from likeness.engine.people.dress import load_dress_body
-from likeness.engine.people.library import open_library
-from likeness.engine.pipeline import BuildOptions, build_avatar
+from likeness.engine.pipeline.build import build_avatar
+from likeness.engine.pipeline.options import BuildOptions
+from likeness.engine.synth.dress import load_dress_body
+from likeness.engine.synth.library import open_library
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.types import Avatar, LikenessError, Matte
-from likeness.engine.weights import asset_path
+from likeness.engine.visual.sheet import save_picture
 from portraits import QUICK_SECONDS, in_turn, portraits, rounded
 from render import machine, told
 
 
 def measure(
-    name: str, avatar: Avatar, matte: Matte, detectors: Detectors, looks: tuple[Look, ...],
+    name: str,
+    avatar: Avatar,
+    matte: Matte,
+    detectors: Detectors,
+    looks: tuple[Look, ...],
     seconds: float,
-) -> EverySide:  # fmt: skip
+) -> EverySide:
     """All figures of one avatar."""
     return EverySide(name, coverage(avatar, matte, looks), face_figures(avatar, detectors), seconds)
 
@@ -179,8 +184,12 @@ def main() -> int:
     if number:
         end = begin + QUICK_SECONDS - longest if options.quick else float("inf")
         said["people"] = measure_people(number, options.assets, detectors, options.out, end)
-        said |= {f"cross_view_{how}_{name}": value for how, all_ in said["people"].items()
-                 for name, value in all_.items() if name in ("psnr", "ssim")}  # fmt: skip
+        said |= {
+            f"cross_view_{how}_{name}": value
+            for how, all_ in said["people"].items()
+            for name, value in all_.items()
+            if name in ("psnr", "ssim")
+        }
     said["short"] = shortfalls(figures)
     print("\n".join(f"short: {line}" for line in said["short"]) or "all floors are met")
     print(json.dumps({**rounded(said), "machine": here}))

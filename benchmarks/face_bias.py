@@ -22,15 +22,15 @@ import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numpy as np
 from likeness.engine.body import Body, load_body
 from likeness.engine.body.atlas import surface_points
-from likeness.engine.cameras import project
+from likeness.engine.core.cameras import project
+from likeness.engine.core.types import FloatArray, IntArray, Observation, Portrait
+from likeness.engine.files.weights import asset_path
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.tracking import evidence, face_bias
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.fit import fit, gather
 from likeness.engine.tracking.observation import observe
 from likeness.engine.tracking.skeleton import Posed, State
-from likeness.engine.types import FloatArray, IntArray, Observation, Portrait
-from likeness.engine.weights import asset_path
 from scipy.optimize import linear_sum_assignment
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -86,9 +86,11 @@ def measured(people: list[Seen], body: Body, rounds: int) -> FloatArray:
         median[shift[:, 2] != 0] = 0.0  # the jaw's outline slides in depth: set by hand
         both = 0.5 * (median + median[mirror] * [-1.0, 1.0])
         shift = shift + 1e-3 * np.column_stack([both, np.zeros(478)])
-        print(f"round {number + 1}: {len(found)} faces, error "
-              f"{np.median([e for _, e in found]):.2f} %, median shift "
-              f"{np.linalg.norm(both[:468], axis=1).mean():.2f} mm")  # fmt: skip
+        print(
+            f"round {number + 1}: {len(found)} faces, error "
+            f"{np.median([e for _, e in found]):.2f} %, median shift "
+            f"{np.linalg.norm(both[:468], axis=1).mean():.2f} mm"
+        )
     use(shift)
     return shift
 
@@ -134,11 +136,17 @@ def main() -> int:
     after = [r[1] for r in (residual(person, body) for person in judged) if r is not None]
     if options.write:
         write(shift, body)
-    print(json.dumps({
-        "benchmark": "face_bias", "faces": len(after), "held_out": options.hold_out,
-        "face_error_before": round(float(np.median(before)), 3),
-        "face_error_after": round(float(np.median(after)), 3),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "face_bias",
+                "faces": len(after),
+                "held_out": options.hold_out,
+                "face_error_before": round(float(np.median(before)), 3),
+                "face_error_after": round(float(np.median(after)), 3),
+            }
+        )
+    )
     return 0
 
 

@@ -33,8 +33,10 @@ from pathlib import Path
 import numba
 import numpy as np
 import torch
+from likeness.benchmarks.figures.random_scenes import covered_body
 from likeness.engine.body import Body, load_body
-from likeness.engine.evaluation.random_scenes import covered_body
+from likeness.engine.core.types import BoundGaussians, Matte, Track
+from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.network.batch import changed, collate
 from likeness.engine.network.config import NETWORKS
@@ -45,20 +47,24 @@ from likeness.engine.network.inputs import NetworkInputs, network_inputs
 from likeness.engine.network.model import Network, create_network
 from likeness.engine.network.onnx_export import FlatDecoder, decoder_example, export_onnx
 from likeness.engine.network.runtime import ATTRIBUTES, OnnxRuntime, decoder_inputs
-from likeness.engine.people.figure import SynthOptions
-from likeness.engine.people.subject import write_people
 from likeness.engine.render import render_camera
+from likeness.engine.synth.figure import SynthOptions
+from likeness.engine.synth.subject import write_people
 from likeness.engine.training.checkpoint import checkpoint_folders
 from likeness.engine.training.monitor import read_metrics
-from likeness.engine.types import BoundGaussians, Matte, Track
-from likeness.engine.weights import asset_path
 from render import busy, machine, median_seconds, told
 
 EVERY = 6  # steps, to the next checkpoint
 TRAINING = {
-    "batch": 1, "targets": 1, "render_size": 64, "checkpoint_every": EVERY, "log_every": 1,
-    "sheet_every": 0, "steps": 100_000, "schedule": "constant",
-}  # fmt: skip
+    "batch": 1,
+    "targets": 1,
+    "render_size": 64,
+    "checkpoint_every": EVERY,
+    "log_every": 1,
+    "sheet_every": 0,
+    "steps": 100_000,
+    "schedule": "constant",
+}
 SOMEBODY = SynthOptions(seed=7, size=256, views=4, framing="half", engine="raster")
 SECONDS = 120  # that the training may take to get so far
 
@@ -89,10 +95,14 @@ def sizes(body: Body, base: Network) -> dict[str, float]:
     grids = uv_grids(body, NETWORKS["paper"].decoder)
     paper = Decoder(NETWORKS["paper"].decoder, grids)
     counts = [sum(p.numel() for p in m.parameters()) / 1e6 for m in (paper, base.encoder, base)]
-    print(f"paper: decoder {counts[0]:.1f} M, with {len(grids.core_cells)} + "
-          f"{len(grids.shell_cells)} tokens")  # fmt: skip
-    print(f"base: {counts[2]:.2f} M, {counts[1]:.2f} M of them in the encoder, with "
-          f"{len(base.grids.core_cells)} + {len(base.grids.shell_cells)} tokens")  # fmt: skip
+    print(
+        f"paper: decoder {counts[0]:.1f} M, with {len(grids.core_cells)} + "
+        f"{len(grids.shell_cells)} tokens"
+    )
+    print(
+        f"base: {counts[2]:.2f} M, {counts[1]:.2f} M of them in the encoder, with "
+        f"{len(base.grids.core_cells)} + {len(base.grids.shell_cells)} tokens"
+    )
     return {"paper_params_m": round(counts[0], 2), "base_params_m": round(counts[2], 3)}
 
 
@@ -114,8 +124,10 @@ def parity(
     errors = differences(runtime.run(inputs), expected)
     moved = differences(expected, inputs.base)
     for name in ATTRIBUTES:
-        print(f"  {name:<10} new {new[name]:.1e}   ONNX to torch {errors[name]:.1e} where the "
-              f"network moves up to {moved[name]:.2g}")  # fmt: skip
+        print(
+            f"  {name:<10} new {new[name]:.1e}   ONNX to torch {errors[name]:.1e} where the "
+            f"network moves up to {moved[name]:.2g}"
+        )
     return runtime, {
         "init_residual": max(new.values()),
         "onnx_err": max(errors.values()),
@@ -139,8 +151,10 @@ def seconds(runtime: OnnxRuntime, inputs: NetworkInputs, repeats: int) -> dict[s
         lambda: decoder_inputs(inputs, features, runtime.grids, runtime.config), repeats
     )
     both = median_seconds(lambda: runtime.decoded(inputs, features), repeats)
-    print(f"base, {len(inputs.base):,} Gaussians: encoder {encoder:.3f} s, UV projection "
-          f"{between:.3f} s, decoder {both - between:.3f} s")  # fmt: skip
+    print(
+        f"base, {len(inputs.base):,} Gaussians: encoder {encoder:.3f} s, UV projection "
+        f"{between:.3f} s, decoder {both - between:.3f} s"
+    )
     return {"forward_base_s": round(both - between, 4)}
 
 
@@ -153,9 +167,20 @@ class Training:
     def start(self) -> None:
         settings = [w for k, v in TRAINING.items() for w in ("--set", f"{k}={v}")]
         command = [
-            sys.executable, "-m", "likeness", "train", "--config", "tiny", *settings,
-            "--data", str(self.shards), "-o", str(self.run), "--device", "cpu",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "likeness",
+            "train",
+            "--config",
+            "tiny",
+            *settings,
+            "--data",
+            str(self.shards),
+            "-o",
+            str(self.run),
+            "--device",
+            "cpu",
+        ]
         # One thread: the export has the other core.
         one = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
         with self._log.open("a") as log:
@@ -210,8 +235,10 @@ def paper_on_gpu(body: Body) -> dict[str, float]:
             times.append(1000 * (time.perf_counter() - start))
     milliseconds = float(np.median(times[2:]))
     memory = torch.cuda.max_memory_allocated() / 2**20
-    print(f"paper on {torch.cuda.get_device_name()}, {config.max_gaussians:,} Gaussians, bf16: "
-          f"{milliseconds:.1f} ms, {memory:.0f} MB")  # fmt: skip
+    print(
+        f"paper on {torch.cuda.get_device_name()}, {config.max_gaussians:,} Gaussians, bf16: "
+        f"{milliseconds:.1f} ms, {memory:.0f} MB"
+    )
     return {"forward_paper_ms": round(milliseconds, 2), "forward_paper_mb": round(memory)}
 
 
@@ -230,8 +257,12 @@ def main() -> int:
     folder = options.keep or Path(tempfile.mkdtemp(prefix="likeness-network-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        figures = measure(folder, options.gaussians, options.steps or (8 if options.quick else 18),
-                          3 if options.quick else 9)  # fmt: skip
+        figures = measure(
+            folder,
+            options.gaussians,
+            options.steps or (8 if options.quick else 18),
+            3 if options.quick else 9,
+        )
     finally:
         if options.keep is None:
             shutil.rmtree(folder)
@@ -266,8 +297,10 @@ def resumed(training: Training, first: dict[int, float]) -> float:
     again = [step for step in first if step > saved]
     second = training.kill_after(max(again))
     error = max(abs(second[step] - first[step]) for step in again)
-    print(f"killed after step {max(first)}, resumed after step {saved}: the losses of steps "
-          f"{min(again)} to {max(again)} differ by at most {error:.1e}")  # fmt: skip
+    print(
+        f"killed after step {max(first)}, resumed after step {saved}: the losses of steps "
+        f"{min(again)} to {max(again)} differ by at most {error:.1e}"
+    )
     return error
 
 

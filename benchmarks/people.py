@@ -19,9 +19,9 @@ from pathlib import Path
 
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numba
-from likeness.engine.people import raster
-from likeness.engine.people.figure import MadeSubject, SynthOptions, make_subject, open_world
-from likeness.engine.people.light import environment_picture
+from likeness.engine.synth import raster
+from likeness.engine.synth.figure import MadeSubject, SynthOptions, make_subject, open_world
+from likeness.engine.synth.light import environment_picture
 from render import busy, machine, told
 
 QUICK_VIEWS = 4  # of the larger size

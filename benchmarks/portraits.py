@@ -17,7 +17,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-from likeness.engine.evaluation.report import (
+from likeness.benchmarks.figures.report import (
     FRAMINGS,
     Figures,
     closing,
@@ -26,11 +26,12 @@ from likeness.engine.evaluation.report import (
     row,
     summary,
 )
-from likeness.engine.evaluation.sheet import contact_sheet, save_picture
-from likeness.engine.pipeline import BuildOptions, BuildResult, build_avatar
+from likeness.engine.core.types import LikenessError
+from likeness.engine.files.weights import asset_path
+from likeness.engine.pipeline.build import BuildResult, build_avatar
+from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.types import LikenessError
-from likeness.engine.weights import asset_path
+from likeness.engine.visual.sheet import contact_sheet, save_picture
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
 QUICK_SECONDS = 46.0
@@ -78,11 +79,15 @@ def figures_of(path: Path, result: BuildResult, seconds: float, detectors: Detec
 def rounded(figures: dict[str, Any]) -> dict[str, Any]:
     """Figures with as many digits as mean something; JSON knows no infinity, so None for that."""
     return {
-        key: rounded(value) if isinstance(value, dict)
-        else round(value, 4) if isinstance(value, float) and math.isfinite(value)
-        else None if isinstance(value, float) else value
+        key: rounded(value)
+        if isinstance(value, dict)
+        else round(value, 4)
+        if isinstance(value, float) and math.isfinite(value)
+        else None
+        if isinstance(value, float)
+        else value
         for key, value in figures.items()
-    }  # fmt: skip
+    }
 
 
 def main() -> int:

@@ -21,13 +21,13 @@ from typing import Any
 import bpy
 import numpy as np
 from likeness.addon.scene.build import AvatarObjects, build_scene_steps
+from likeness.benchmarks.figures.random_scenes import covered_body
 from likeness.engine.body import load_body
-from likeness.engine.evaluation.random_scenes import covered_body
+from likeness.engine.core.types import MAX_GAUSSIANS, NUM_JOINTS, Avatar, Pose
+from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import load_avatar
 from likeness.engine.gaussians.lod import avatar_at
-from likeness.engine.scene_files import load_steps, save_scene_avatar, scene_avatar
-from likeness.engine.types import MAX_GAUSSIANS, NUM_JOINTS, Avatar, Pose
-from likeness.engine.weights import asset_path
+from likeness.engine.scene.files import load_steps, save_scene_avatar, scene_avatar
 
 COUNTS = (MAX_GAUSSIANS, 150_000, 50_000)
 

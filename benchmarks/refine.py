@@ -24,8 +24,7 @@ from typing import NamedTuple
 
 import likeness.engine
 import numpy as np
-from likeness.engine.evaluation.input_view import input_view_figures
-from likeness.engine.evaluation.refine_report import (
+from likeness.benchmarks.figures.refine_report import (
     Judged,
     closing,
     details,
@@ -36,19 +35,20 @@ from likeness.engine.evaluation.refine_report import (
     side_figures,
     summary,
 )
-from likeness.engine.evaluation.sheet import Studio, lay_out, save_picture
-from likeness.engine.formats.atomic import whole_file
+from likeness.engine.core.types import Avatar, BoundGaussians, LikenessError, Matte, Portrait
+from likeness.engine.files.atomic import whole_file
+from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.gaussians.lift import clean_rim
 from likeness.engine.gaussians.lod import avatar_at
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.gaussians.refine import LEVELS
 from likeness.engine.imaging.load import load_portrait
-from likeness.engine.pipeline import lift_portrait, refined
+from likeness.engine.pipeline.build import lift_portrait, refined
+from likeness.engine.pipeline.report import input_view_figures
 from likeness.engine.render import best_backend
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.types import Avatar, BoundGaussians, LikenessError, Matte, Portrait
-from likeness.engine.weights import asset_path
+from likeness.engine.visual.sheet import Studio, lay_out, save_picture
 from portraits import QUICK_SECONDS, in_turn, kind_of_name, portraits, rounded
 from render import busy, machine, told
 
@@ -96,9 +96,12 @@ def remembered(path: Path, cache: Path | None) -> Lifted:
         exact = {name: getattr(made.avatar.gaussians, name) for name in names}
         with whole_file(array_file) as scratch, scratch.open("wb") as file:
             np.savez(
-                file, alpha=made.matte.alpha, foreground=made.matte.foreground,
-                seconds=made.seconds, **exact,
-            )  # fmt: skip
+                file,
+                alpha=made.matte.alpha,
+                foreground=made.matte.foreground,
+                seconds=made.seconds,
+                **exact,
+            )
     with np.load(array_file, allow_pickle=False) as arrays:
         gaussians = BoundGaussians(*(arrays[name] for name in names))
         matte = Matte(arrays["alpha"], arrays["foreground"])

@@ -2,7 +2,7 @@
 
     python benchmarks/render.py [--quick] [--threads N]
 
-Errors: :mod:`likeness.engine.evaluation.parity` on its twenty random scenes; the worst of all
+Errors: :mod:`likeness.benchmarks.figures.parity` on its twenty random scenes; the worst of all
 arrays and scenes is reported. Times: medians after a first run, all of them in this process, of
 Gaussians that fill the picture as a person does. Backward means rgb, alpha and depth at once.
 ``--quick`` takes fewer repeats and draws the slow reference on a strip of the picture, whose time
@@ -24,11 +24,11 @@ from pathlib import Path
 
 import numba
 import numpy as np
-from likeness.engine.cameras import photo_camera
-from likeness.engine.evaluation.parity import gap
-from likeness.engine.evaluation.random_scenes import person_sized, scenes
+from likeness.benchmarks.figures.parity import gap
+from likeness.benchmarks.figures.random_scenes import person_sized, scenes
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import MAX_GAUSSIANS, Camera, FloatArray, Gaussians
 from likeness.engine.render import rasterize, rasterize_vjp
-from likeness.engine.types import MAX_GAUSSIANS, Camera, FloatArray, Gaussians
 
 SIDE = 512
 COUNTS = (32_768, 65_536, 131_072, MAX_GAUSSIANS)

@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from likeness.benchmarks.figures.random_scenes import covered_body, person_sized
 from likeness.engine.body import load_body
-from likeness.engine.cameras import orbit, photo_camera
-from likeness.engine.evaluation.random_scenes import covered_body, person_sized
+from likeness.engine.core.cameras import orbit, photo_camera
+from likeness.engine.core.types import MAX_GAUSSIANS, NUM_JOINTS
+from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians.posing_torch import AvatarTensors, pose_avatar_torch
 from likeness.engine.render.tensors import rasterize_tensors
-from likeness.engine.types import MAX_GAUSSIANS, NUM_JOINTS
-from likeness.engine.weights import asset_path
 
 WARM_UP, FRAMES = 20, 200
 SIDE = 512

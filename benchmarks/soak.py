@@ -31,8 +31,8 @@ from typing import Any
 
 import numpy as np
 import psutil
-from likeness.engine.batch.folder import BatchFolder
-from likeness.engine.weights import cache_assets_dir
+from likeness.engine.files.weights import cache_assets_dir
+from likeness.engine.workflows.batch.folder import BatchFolder
 from render import busy, machine
 
 SAMPLE = cache_assets_dir().parent / "downloads" / "astronaut.png"
@@ -66,10 +66,14 @@ def write_table(table: Path, photos: Sequence[Path], count: int, most: int) -> i
     rows: list[dict[str, Any]] = []
     for k in range(count):
         photo = broken if k % BROKEN_EVERY == BROKEN_EVERY - 1 else photos[k % len(photos)]
-        rows.append({
-            "photo": str(photo.absolute()), "name": f"p{k:05d}", "fov": 20 + 20 * k / count,
-            "max_gaussians": most - most // 4 * (k % 3),
-        })  # fmt: skip
+        rows.append(
+            {
+                "photo": str(photo.absolute()),
+                "name": f"p{k:05d}",
+                "fov": 20 + 20 * k / count,
+                "max_gaussians": most - most // 4 * (k % 3),
+            }
+        )
     table.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return sum(row["photo"] == str(broken.absolute()) for row in rows)
 
@@ -97,8 +101,9 @@ def more_handles(seen: Sequence[tuple[float, int, int]]) -> int:
     early, late = seen[tenth : 2 * tenth], seen[-tenth:]
     if not early:
         return 0
-    return max(int(np.median([s[k] for s in late]) - np.median([s[k] for s in early]))
-               for k in (1, 2))  # fmt: skip
+    return max(
+        int(np.median([s[k] for s in late]) - np.median([s[k] for s in early])) for k in (1, 2)
+    )
 
 
 def main() -> int:
@@ -116,9 +121,15 @@ def main() -> int:
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.portraits, chosen.max_gaussians, chosen.refine, chosen.settled = 8, 20_000, "off", 3
-    photos = [SAMPLE] if chosen.photos is None else sorted(
-        path for path in chosen.photos.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png")
-    )  # fmt: skip
+    photos = (
+        [SAMPLE]
+        if chosen.photos is None
+        else sorted(
+            path
+            for path in chosen.photos.iterdir()
+            if path.suffix.lower() in (".jpg", ".jpeg", ".png")
+        )
+    )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="likeness-soak-")))
         out = chosen.out or scratch / "out"
@@ -127,10 +138,27 @@ def main() -> int:
         had = len(BatchFolder(out).history()) if (out / ".likeness-batch").is_dir() else 0
         begun = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "likeness", "batch", "--job", str(table), "-o", str(out),
-             "--workers", str(chosen.workers), "--refine", chosen.refine, "--recycle", "1000000",
-             "--network", chosen.network, "--no-report"], stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "likeness",
+                "batch",
+                "--job",
+                str(table),
+                "-o",
+                str(out),
+                "--workers",
+                str(chosen.workers),
+                "--refine",
+                chosen.refine,
+                "--recycle",
+                "1000000",
+                "--network",
+                chosen.network,
+                "--no-report",
+            ],
+            stdout=subprocess.DEVNULL,
+        )
         stack.callback(process.terminate)  # where this is stopped before it has ended
         seen = looked_at(process)
         seconds = time.perf_counter() - begun
@@ -149,19 +177,34 @@ def main() -> int:
     handles = {pid: more_handles(of) for pid, of in seen.items() if pid in (*held, process.pid)}
     known = [g for g in (*growths.values(), own) if g is not None]
     good = (
-        process.returncode == (3 if broken else 0) and failed == broken and not again
-        and bool(known) and max(known) <= chosen.floor
+        process.returncode == (3 if broken else 0)
+        and failed == broken
+        and not again
+        and bool(known)
+        and max(known) <= chosen.floor
         and max(handles.values(), default=0) <= MORE_HANDLES
-    )  # fmt: skip
-    print(json.dumps({
-        "good": good, "portraits": made, "failed": failed, "meant_to_fail": broken,
-        "tried_again": again, "workers_started": len(held), "seconds": round(seconds, 1),
-        "worker_growth_mb_per_100": list(growths.values()),
-        "command_growth_mb_per_100": own,
-        "worker_held_mb": [[round(of[0]), round(of[-1])] for of in held.values()],
-        "more_files_or_threads": list(handles.values()), "exit_code": process.returncode,
-        "refine": chosen.refine, "machine": machine(), "busy": busy(),
-    }))  # fmt: skip
+    )
+    print(
+        json.dumps(
+            {
+                "good": good,
+                "portraits": made,
+                "failed": failed,
+                "meant_to_fail": broken,
+                "tried_again": again,
+                "workers_started": len(held),
+                "seconds": round(seconds, 1),
+                "worker_growth_mb_per_100": list(growths.values()),
+                "command_growth_mb_per_100": own,
+                "worker_held_mb": [[round(of[0]), round(of[-1])] for of in held.values()],
+                "more_files_or_threads": list(handles.values()),
+                "exit_code": process.returncode,
+                "refine": chosen.refine,
+                "machine": machine(),
+                "busy": busy(),
+            }
+        )
+    )
     return 0 if good else 1
 
 

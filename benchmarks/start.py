@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from likeness.engine.weights import cache_assets_dir
+from likeness.engine.files.weights import cache_assets_dir
 from render import busy, machine
 
 SAMPLE = cache_assets_dir().parent / "downloads" / "astronaut.png"
@@ -37,8 +37,10 @@ def stage_seconds(photo: Path) -> dict[str, float]:
         begun = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, "-m", "likeness", "build", str(photo), "-o", out],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
         assert process.stderr is not None
         for line in process.stderr:
             if line.strip() in STAGES:
@@ -64,8 +66,10 @@ def main() -> None:
         for stage, seconds in stage_seconds(chosen.photo).items():
             times[stage].append(seconds)
     found = {name: round(statistics.median(of), 2) for name, of in times.items()}
-    print(f"--help {found['help']} s; a build reads the photo after {found['load']} s, looks for "
-          f"the person after {found['detect']} s")  # fmt: skip
+    print(
+        f"--help {found['help']} s; a build reads the photo after {found['load']} s, looks for "
+        f"the person after {found['detect']} s"
+    )
     print(json.dumps({"machine": machine(), "busy": busy(), "runs": runs, "seconds": found}))
 
 

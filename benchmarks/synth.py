@@ -26,7 +26,7 @@ from typing import Any
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 from likeness.addon.synth.maker import open_maker
 from likeness.addon.synth.staging import stage
-from likeness.engine.people.figure import SynthOptions
+from likeness.engine.synth.figure import SynthOptions
 from render import busy, machine, told
 
 QUICK = {"sizes": [128], "views": 4, "subjects": 1, "samples": 8}
@@ -55,10 +55,13 @@ def timed(options: SynthOptions, subjects: int) -> dict[str, Any]:
     what = f"{options.engine:<7}{options.size:5}²{options.views:3} views"
     print(f"{what}{whole:8.2f} s  {told_shares}", flush=True)
     return {
-        "engine": options.engine, "size": options.size, "views": options.views,
-        "seconds": round(whole, 2), "megabytes": round(size / 1e6, 2),
+        "engine": options.engine,
+        "size": options.size,
+        "views": options.views,
+        "seconds": round(whole, 2),
+        "megabytes": round(size / 1e6, 2),
         "shares": {name: round(share, 3) for name, share in shares.items()},
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
@@ -85,19 +88,30 @@ def main() -> None:
     results = [
         timed(
             SynthOptions(
-                seed=options.seed, size=size, views=options.views, engine=engine,
-                samples=options.samples, assets=options.assets and str(options.assets.absolute()),
+                seed=options.seed,
+                size=size,
+                views=options.views,
+                engine=engine,
+                samples=options.samples,
+                assets=options.assets and str(options.assets.absolute()),
             ),
             options.subjects,
         )
         for engine in engines
         for size in options.sizes
-    ]  # fmt: skip
+    ]
     print(f"load {busy()} after")
-    print(json.dumps({
-        "benchmark": "synth", "quick": options.quick, "assets": options.assets is not None,
-        "results": results, "machine": here,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "synth",
+                "quick": options.quick,
+                "assets": options.assets is not None,
+                "results": results,
+                "machine": here,
+            }
+        )
+    )
     sys.stdout.flush()
     os._exit(0)  # bpy's own exit may crash after everything is done
 

@@ -41,30 +41,52 @@ from pathlib import Path
 
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numpy as np
+from likeness.engine.core.geometry import vertex_normals
+from likeness.engine.core.types import Camera, FloatArray, LikenessError, Portrait, Track
 from likeness.engine.evaluation.people.figures import PersonFigures, person_figures
 from likeness.engine.evaluation.people.person import FRAMINGS, YAW_BANDS, Person, random_person
 from likeness.engine.evaluation.people.render import Truth, render_person
-from likeness.engine.gaussians.binding import vertex_normals
-from likeness.engine.people.dress import DressBody, load_dress_body
-from likeness.engine.people.library import Library, open_library
+from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.synth.dress import DressBody, load_dress_body
+from likeness.engine.synth.library import Library, open_library
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.fit import fit
 from likeness.engine.tracking.limits import violations
 from likeness.engine.tracking.observation import observe
-from likeness.engine.types import Camera, FloatArray, LikenessError, Portrait, Track
-from likeness.engine.weights import asset_path
 from PIL import Image
 
 QUICK_SECONDS = 42.0
 FRONT, TURNED = (0.0, 30.0), (45.0, 75.0)
-GROUPS = {"front": FRONT, "30-45": (30.0, 45.0), "60": TURNED, "75-110": (75.0, 110.0),
-          "back": (110.0, 180.0)}  # fmt: skip
+GROUPS = {
+    "front": FRONT,
+    "30-45": (30.0, 45.0),
+    "60": TURNED,
+    "75-110": (75.0, 110.0),
+    "back": (110.0, 180.0),
+}
 OVER_LIMIT = np.radians(0.5)
-FLOORS = {"face_mm": 4.0, "face60_mm": 6.0, "joints_mm": 60.0, "hands_px": 4.0,
-          "outside_pct": 3.0, "head_deg": 5.0, "head60_deg": 8.0}  # fmt: skip
-COLUMNS = ("face_mm", "face_px", "joints_mm", "joints_px", "hands_px", "outside_pct",
-           "uncovered_pct", "head_deg", "trunk_deg", "depth_pct")  # fmt: skip
+FLOORS = {
+    "face_mm": 4.0,
+    "face60_mm": 6.0,
+    "joints_mm": 60.0,
+    "hands_px": 4.0,
+    "outside_pct": 3.0,
+    "head_deg": 5.0,
+    "head60_deg": 8.0,
+}
+COLUMNS = (
+    "face_mm",
+    "face_px",
+    "joints_mm",
+    "joints_px",
+    "hands_px",
+    "outside_pct",
+    "uncovered_pct",
+    "head_deg",
+    "trunk_deg",
+    "depth_pct",
+)
 
 
 @dataclass(frozen=True)
@@ -92,9 +114,13 @@ def deal(number: int, seed: int, dress: DressBody, library: Library | None) -> P
 
 
 def measure(
-    number: int, person: Person, portrait: Portrait, truth: Truth, dress: DressBody,
+    number: int,
+    person: Person,
+    portrait: Portrait,
+    truth: Truth,
+    dress: DressBody,
     detectors: Detectors,
-) -> Result:  # fmt: skip
+) -> Result:
     """Track one person and compare."""
     start = time.perf_counter()
     try:
@@ -105,14 +131,15 @@ def measure(
     seconds = time.perf_counter() - start
     beyond = violations(track.pose.full_pose) > OVER_LIMIT
     return Result(
-        number, person,
+        number,
+        person,
         figures=person_figures(dress.body, person.camera, truth, observation, track),
         track=track,
         face_found=observation.face is not None,
         over_limits=int(beyond.sum()),
         unseen_over_limits=int((beyond & (track.joint_confidence == 0)).sum()),
         seconds=seconds,
-    )  # fmt: skip
+    )
 
 
 def cell(value: float | None, width: int = 7) -> str:
@@ -146,9 +173,8 @@ def line(result: Result) -> str:
 def chosen(results: list[Result], band: tuple[float, float], framing: str = "") -> list[Result]:
     low, high = band
     return [
-        r for r in results
-        if low <= abs(r.person.yaw) <= high and framing in ("", r.person.framing)
-    ]  # fmt: skip
+        r for r in results if low <= abs(r.person.yaw) <= high and framing in ("", r.person.framing)
+    ]
 
 
 def values(results: list[Result], name: str) -> list[float]:
@@ -166,8 +192,11 @@ def median(numbers: list[float]) -> float | None:
 
 def table(results: list[Result]) -> str:
     """Means and medians by framing and yaw band."""
-    lines = [f"{'framing':>9} {'yaw':>7} {'n':>3} " + " ".join(f"{c[:9]:>13}" for c in COLUMNS)
-             + "  (mean / median)"]  # fmt: skip
+    lines = [
+        f"{'framing':>9} {'yaw':>7} {'n':>3} "
+        + " ".join(f"{c[:9]:>13}" for c in COLUMNS)
+        + "  (mean / median)"
+    ]
     for framing in (*FRAMINGS, ""):
         for name, band in {**GROUPS, "all": (0.0, 180.0)}.items():
             group = chosen(results, band, framing)
@@ -216,8 +245,9 @@ def worst(results: list[Result], count: int = 10) -> str:
             continue
         name = max(over, key=lambda key: over[key])
         far = sorted(r.figures.joint_mm.items(), key=lambda i: -i[1])[:4]
-        words = ", ".join(f"{k} x{v:.1f}" for k, v in sorted(over.items(), key=lambda i: -i[1])
-                          if v > 1)  # fmt: skip
+        words = ", ".join(
+            f"{k} x{v:.1f}" for k, v in sorted(over.items(), key=lambda i: -i[1]) if v > 1
+        )
         if over.get("joints_mm", 0.0) > 1:
             words += f" ({', '.join(f'{joint} {mm:.0f}' for joint, mm in far)})"
         found.append((over[name], r, words))
@@ -249,10 +279,12 @@ def summary(results: list[Result]) -> dict[str, object]:
         "found": len(tracked),
         "faces_found_front": sum(r.face_found for r in faces) / max(len(faces), 1),
         "hands_found": sum(r.figures.hands_found for r in tracked if r.figures) / max(seen, 1),
-        "framing_right": sum(r.track is not None and r.track.framing == r.person.framing
-                             for r in results) / max(len(results), 1),
+        "framing_right": sum(
+            r.track is not None and r.track.framing == r.person.framing for r in results
+        )
+        / max(len(results), 1),
         "seconds_per_photo": median([r.seconds for r in results]),
-    }  # fmt: skip
+    }
     for framing in FRAMINGS:
         group = [r for r in results if r.person.framing == framing]
         out[framing] = {c: median(values(group, c)) for c in COLUMNS}
@@ -332,8 +364,15 @@ def main() -> int:
         value = figures[name]
         said = "-" if value is None else f"{value:.2f}"
         print(f"{name:>12} {said:>8}  floor {floor:g}")
-    print(json.dumps({"benchmark": "tracking", "textured": library is not None,
-                      **{key: rounded(v) for key, v in figures.items()}}))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "tracking",
+                "textured": library is not None,
+                **{key: rounded(v) for key, v in figures.items()},
+            }
+        )
+    )
     return 0
 
 

@@ -5,7 +5,7 @@ them that it never saw.
                                   [--assets ASSETS] [--config NAME|JSON] [--set NAME=VALUE]...
                                   [--device cpu] [--out OUT]
 
-The people are drawn by our own rasteriser (engine/people/subject.py), dressed from ``--assets``
+The people are drawn by our own rasteriser (engine/synth/subject.py), dressed from ``--assets``
 or made up, unless ``--data`` has them; a fourth of their views is held out. Training ends with
 the minutes, lifting the photos included, or with the configuration's steps. Then the averaged
 network is judged on every person's held-out views, from their most frontal other view: PSNR and
@@ -28,9 +28,11 @@ from typing import Any
 
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 from likeness.engine.body import load_body
+from likeness.engine.core.types import LikenessError
+from likeness.engine.files.weights import asset_path
 from likeness.engine.network.files import save_network
-from likeness.engine.people.figure import SynthOptions
-from likeness.engine.people.subject import write_people
+from likeness.engine.synth.figure import SynthOptions
+from likeness.engine.synth.subject import write_people
 from likeness.engine.training.batches import batches_of, data_options
 from likeness.engine.training.config import TrainConfig, read_config, with_settings
 from likeness.engine.training.data import Samples, held_out_samples
@@ -39,8 +41,6 @@ from likeness.engine.training.monitor import Spent, console_line, peak_memory
 from likeness.engine.training.schedule import learning_rate
 from likeness.engine.training.sheets import sheet
 from likeness.engine.training.trainer import Step, Trainer
-from likeness.engine.types import LikenessError
-from likeness.engine.weights import asset_path
 from PIL import Image
 from render import busy, machine, told
 
@@ -56,9 +56,12 @@ def people(folder: Path, options: argparse.Namespace) -> Path:
         return folder
     begin = time.perf_counter()
     made = SynthOptions(
-        seed=options.seed, size=options.size, views=options.views, engine="raster",
+        seed=options.seed,
+        size=options.size,
+        views=options.views,
+        engine="raster",
         assets=options.assets and str(options.assets),
-    )  # fmt: skip
+    )
     write_people(folder, options.people, made, hold_out=HELD_OUT_EVERY)
     print(f"{options.people} people drawn in {time.perf_counter() - begin:.0f} s", flush=True)
     return folder
@@ -82,10 +85,15 @@ def trained(trainer: Trainer, samples: Samples, seconds: float) -> tuple[Step, S
         if over or now - said > TOLD_EVERY:
             said = now
             figures = {
-                "step": trainer.steps_done, "loss": step.loss, "terms": step.terms, "lr": rate,
-                "norm": step.norm, "shares": {}, "memory_mb": peak_memory(trainer.device),
+                "step": trainer.steps_done,
+                "loss": step.loss,
+                "terms": step.terms,
+                "lr": rate,
+                "norm": step.norm,
+                "shares": {},
+                "memory_mb": peak_memory(trainer.device),
                 "samples_per_s": trainer.steps_done * config.batch / (now - begin),
-            }  # fmt: skip
+            }
             print(f"{now - begin:5.0f} s {console_line(figures, config.steps)}", flush=True)
         if over:
             return step, trainer.clock.read()
@@ -158,15 +166,26 @@ def main() -> int:
             f"network {found['network_psnr']:.2f} dB  gain {found['gain_db']:+.2f}"
         )
     print(f"load {busy()} after")
-    print(json.dumps({
-        "benchmark": "training", "config": config.name, "device": str(trainer.device),
-        "quick": options.quick, **figures,
-        "by_kind": {kind: found["gain_db"] for kind, found in by_kind.items()},
-        "steps": trainer.steps_done, "batch": config.batch, "loss": round(step.loss, 5),
-        "seconds": round(spent.total, 1), "samples_per_s": round(worked / spent.total, 3),
-        "shares": {name: round(share, 3) for name, share in spent.shares.items()},
-        "memory_mb": peak_memory(trainer.device), "machine": here,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "training",
+                "config": config.name,
+                "device": str(trainer.device),
+                "quick": options.quick,
+                **figures,
+                "by_kind": {kind: found["gain_db"] for kind, found in by_kind.items()},
+                "steps": trainer.steps_done,
+                "batch": config.batch,
+                "loss": round(step.loss, 5),
+                "seconds": round(spent.total, 1),
+                "samples_per_s": round(worked / spent.total, 3),
+                "shares": {name: round(share, 3) for name, share in spent.shares.items()},
+                "memory_mb": peak_memory(trainer.device),
+                "machine": here,
+            }
+        )
+    )
     return 0
 
 

@@ -24,17 +24,17 @@ from pathlib import Path
 
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numpy as np
+from likeness.benchmarks.figures.motions import count_flips, jitter_mm, still_frames
 from likeness.engine.body.model import Body, load_body
-from likeness.engine.evaluation.motions import count_flips, jitter_mm, still_frames
-from likeness.engine.evaluation.overlay import OverlayPainter
+from likeness.engine.core.types import FRAME_STATES, FloatArray, LikenessError, Motion
+from likeness.engine.files.weights import asset_path
 from likeness.engine.imaging.resize import fit_size, resize
 from likeness.engine.imaging.video import Frame, VideoReader
 from likeness.engine.tracking.clip_tracker import ClipRange
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.following import Follower, Sighting
 from likeness.engine.tracking.video import track_clip
-from likeness.engine.types import FRAME_STATES, FloatArray, LikenessError, Motion
-from likeness.engine.weights import asset_path
+from likeness.engine.visual.overlay import OverlayPainter
 from PIL import Image
 
 QUICK_FRAMES = 60

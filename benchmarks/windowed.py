@@ -24,7 +24,7 @@ GUI = HERE.parent / "tests" / "gui"
 sys.path.insert(0, str(GUI))
 
 from conftest import sample_avatar, zip_for  # noqa: E402
-from likeness.engine.weights import cache_assets_dir  # noqa: E402
+from likeness.engine.files.weights import cache_assets_dir  # noqa: E402
 from window import blender_window, missing  # noqa: E402
 
 

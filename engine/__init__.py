@@ -6,7 +6,7 @@ from pathlib import Path
 
 import platformdirs
 
-from .kernel_cache import cache_folder
+from .files.kernel_cache import cache_folder
 
 # Compiled kernels go to the user's cache: an installed extension may be read-only. A folder that a
 # parent process chose for its own name (children inherit it) is not ours.

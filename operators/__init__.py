@@ -29,9 +29,20 @@ from . import (
 )
 
 _MODULES = (
-    running, fit_check, import_portrait, import_avatar, import_splats, add_body, avatars, pose,
-    expression, motion, look, export, setup,
-)  # fmt: skip
+    running,
+    fit_check,
+    import_portrait,
+    import_avatar,
+    import_splats,
+    add_body,
+    avatars,
+    pose,
+    expression,
+    motion,
+    look,
+    export,
+    setup,
+)
 
 
 def _draw(name: str, menu: Any, context: Any) -> None:

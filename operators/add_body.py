@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 
 from ..addon import portrait
-from ..engine.types import LikenessError
+from ..engine.core.types import LikenessError
 
 
 class AddBody(bpy.types.Operator):  # type: ignore[misc]

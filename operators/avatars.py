@@ -9,7 +9,7 @@ import bpy
 
 from ..addon.scene.build import AvatarObjects, find_avatar, find_avatars
 from ..addon.scene.whole import delete_avatar, duplicate_avatar, mark_as_asset, select_avatar
-from ..engine.types import LikenessError
+from ..engine.core.types import LikenessError
 
 
 class _OfActive:

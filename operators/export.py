@@ -12,7 +12,7 @@ import bpy
 from ..addon import export
 from ..addon.scene.build import find_avatar, find_avatars
 from ..addon.scene.frames import record_frames
-from ..engine.types import LikenessError
+from ..engine.core.types import LikenessError
 from .running import JobOperator
 
 TEXTURE_SIZES = [
@@ -32,13 +32,17 @@ class ExportOperator(JobOperator):
     """The first is the default."""
 
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="File Path", description="The file to write", subtype="FILE_PATH",
+        name="File Path",
+        description="The file to write",
+        subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
-    )  # fmt: skip
+    )
     check_existing: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Check Existing", description="Warn before a file is overwritten", default=True,
+        name="Check Existing",
+        description="Warn before a file is overwritten",
+        default=True,
         options={"HIDDEN", "SKIP_SAVE"},
-    )  # fmt: skip
+    )
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -137,9 +141,11 @@ class ExportAvatar(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             poses = scratch / "poses.npz"
             export.write_photo_pose(avatar, poses)
         return {
-            "task": "export", "folder": str(scratch), "out": str(out),
+            "task": "export",
+            "folder": str(scratch),
+            "out": str(out),
             "poses": str(poses) if poses else None,
-        }  # fmt: skip
+        }
 
 
 class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -201,9 +207,11 @@ class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             avatars = find_avatars(scene)
         yield from record_frames(context, avatars, frames, scratch, camera=False)
         return {
-            "task": "export", "folder": str(scratch), "out": str(out),
+            "task": "export",
+            "folder": str(scratch),
+            "out": str(out),
             "options": {"up": self.up, "content": "splats"},
-        }  # fmt: skip
+        }
 
 
 class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -237,9 +245,11 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         name="Animation", description="Animate the mesh over the scene's frame range"
     )
     texture: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Texture", description="Pixels of the texture's side", items=TEXTURE_SIZES,
+        name="Texture",
+        description="Pixels of the texture's side",
+        items=TEXTURE_SIZES,
         default="2048",
-    )  # fmt: skip
+    )
 
     def suffix(self) -> str:
         return str(self.kind)
@@ -261,13 +271,16 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             poses = scratch / "poses.npz"
             yield from export.record_poses(context, avatar, export.scene_frames(scene), poses)
         return {
-            "task": "export", "folder": str(scratch), "out": str(out),
+            "task": "export",
+            "folder": str(scratch),
+            "out": str(out),
             "poses": str(poses) if poses else None,
             "options": {
-                "content": self.content, "texture": int(self.texture),
+                "content": self.content,
+                "texture": int(self.texture),
                 "name": avatar.armature.name,
             },
-        }  # fmt: skip
+        }
 
 
 class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -285,9 +298,11 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         name="Animation", description="Bake the bones and expressions over the scene's frame range"
     )
     texture: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Texture", description="Pixels of the texture's side", items=TEXTURE_SIZES,
+        name="Texture",
+        description="Pixels of the texture's side",
+        items=TEXTURE_SIZES,
         default="2048",
-    )  # fmt: skip
+    )
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         self.target()
@@ -298,9 +313,11 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             context, [avatar], [context.scene.frame_current], scratch, camera=False
         )
         return {
-            "task": "export", "folder": str(scratch), "out": str(scratch / "mesh.npz"),
+            "task": "export",
+            "folder": str(scratch),
+            "out": str(scratch / "mesh.npz"),
             "options": {"texture": int(self.texture)},
-        }  # fmt: skip
+        }
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
         out = self.target()

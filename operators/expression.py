@@ -13,7 +13,7 @@ from ..addon.rig.names import FACE
 from ..addon.rig.posing import LINKED
 from ..addon.scene.body import get_expression, set_expression
 from ..addon.scene.build import AvatarObjects, find_avatar
-from ..engine.types import LikenessError
+from ..engine.core.types import LikenessError
 
 _REGION_ITEMS = [
     ("ALL", "All", "The whole face"),
@@ -81,9 +81,13 @@ class SetExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
         name="Expression", description="What the face shows", items=named_items
     )
     strength: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Strength", description="0 changes nothing, 1 is the whole expression",
-        default=1.0, min=0.0, max=1.0, subtype="FACTOR",
-    )  # fmt: skip
+        name="Strength",
+        description="0 changes nothing, 1 is the whole expression",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
     mode: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Mode",
         description="What becomes of the present expression",
@@ -124,9 +128,11 @@ class MirrorExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
     source: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="From",
         description="The side that the other takes over from",
-        items=[("Left", "Left", "The person's left side"),
-               ("Right", "Right", "The person's right side")],
-    )  # fmt: skip
+        items=[
+            ("Left", "Left", "The person's left side"),
+            ("Right", "Right", "The person's right side"),
+        ],
+    )
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:
         now = get_expression(avatar.armature)
@@ -173,6 +179,4 @@ class AddPoseLibrary(bpy.types.Operator):  # type: ignore[misc]
         return {"FINISHED"}
 
 
-CLASSES = (
-    SetExpression, ResetExpression, MirrorExpression, KeyExpression, AddPoseLibrary,
-)  # fmt: skip
+CLASSES = (SetExpression, ResetExpression, MirrorExpression, KeyExpression, AddPoseLibrary)

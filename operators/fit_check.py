@@ -8,7 +8,7 @@ import bpy
 
 from ..addon import fit_preview, running
 from ..addon.scene import adjust
-from ..engine.types import LikenessError
+from ..engine.core.types import LikenessError
 
 
 def asked() -> dict[str, Any] | None:
@@ -159,6 +159,4 @@ def stop() -> None:
     fit_preview.free()
 
 
-CLASSES = (
-    AcceptFit, ChoosePerson, ShowFit, AdjustFit, Refit, UseThisPose, LeaveAdjusting,
-)  # fmt: skip
+CLASSES = (AcceptFit, ChoosePerson, ShowFit, AdjustFit, Refit, UseThisPose, LeaveAdjusting)

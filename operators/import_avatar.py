@@ -21,9 +21,11 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
 
     filename_ext = ".safetensors"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="File Path", description="The avatar's file", subtype="FILE_PATH",
+        name="File Path",
+        description="The avatar's file",
+        subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
-    )  # fmt: skip
+    )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Filter",
         description="Which files are shown",
@@ -33,8 +35,9 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
     photo: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Photo",
         description="The portrait, to stand behind the camera's view; may be left empty",
-        subtype="FILE_PATH", options={"SKIP_SAVE"},
-    )  # fmt: skip
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
 
     def ask(self, context: Any, event: Any) -> set[str]:
         """Ask for a file, unless one was dropped."""

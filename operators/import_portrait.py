@@ -15,7 +15,7 @@ from bpy_extras.io_utils import ImportHelper
 from ..addon import fit_preview, portrait
 from ..addon.photo_names import main_first, shown_direction
 from ..addon.scene import adjust
-from ..engine.types import MAX_GAUSSIANS, LikenessError
+from ..engine.core.types import MAX_GAUSSIANS, LikenessError
 from .running import JobOperator
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
@@ -64,25 +64,35 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
 
     filename_ext = ".jpg"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="File Path", description="The photo", subtype="FILE_PATH",
+        name="File Path",
+        description="The photo",
+        subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
-    )  # fmt: skip
+    )
     directory: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Folder", description="Where the files lie", subtype="DIR_PATH",
+        name="Folder",
+        description="Where the files lie",
+        subtype="DIR_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
-    )  # fmt: skip
+    )
     files: bpy.props.CollectionProperty(  # type: ignore[valid-type]
-        name="Files", description="All photos of the person",
-        type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"},
-    )  # fmt: skip
+        name="Files",
+        description="All photos of the person",
+        type=bpy.types.OperatorFileListElement,
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Filter", description="Which files are shown",
-        default=";".join(f"*{e}" for e in EXTENSIONS), options={"HIDDEN", "SKIP_SAVE"},
-    )  # fmt: skip
+        name="Filter",
+        description="Which files are shown",
+        default=";".join(f"*{e}" for e in EXTENSIONS),
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
     others: bpy.props.CollectionProperty(  # type: ignore[valid-type]
-        name="Other Photos", description="More photos of the same person, and what they show",
-        type=LikenessPhoto, options={"SKIP_SAVE"},
-    )  # fmt: skip
+        name="Other Photos",
+        description="More photos of the same person, and what they show",
+        type=LikenessPhoto,
+        options={"SKIP_SAVE"},
+    )
 
     quality: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Quality",
@@ -90,17 +100,24 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         items=(
             ("DRAFT", "Draft", "In about ten seconds: fewer splats, not fitted to the photo"),
             ("STANDARD", "Standard", "In about half a minute: fitted to the photo"),
-            ("BEST", "Best", "In about a minute and a half: all splats, fitted longest; shows "
-             "how the body was fitted before the long part"),
+            (
+                "BEST",
+                "Best",
+                "In about a minute and a half: all splats, fitted longest; shows "
+                "how the body was fitted before the long part",
+            ),
         ),
-        default="STANDARD", update=_use_quality,
-    )  # fmt: skip
+        default="STANDARD",
+        update=_use_quality,
+    )
     max_gaussians: bpy.props.IntProperty(  # type: ignore[valid-type]
         name="Gaussians",
         description="At most so many splats; fewer are faster to pose and draw",
         default=QUALITIES["STANDARD"]["max_gaussians"],
-        min=5000, max=MAX_GAUSSIANS, soft_min=20_000,
-    )  # fmt: skip
+        min=5000,
+        max=MAX_GAUSSIANS,
+        soft_min=20_000,
+    )
     refine: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Refine",
         description="How long the splats are fitted to the photo",
@@ -125,19 +142,23 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         name="Person",
         description="Which of several people, counted from the left from 0; -1 takes the "
         "largest, or asks",
-        default=-1, min=-1,
-    )  # fmt: skip
+        default=-1,
+        min=-1,
+    )
     fov: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Field of View",
         description="Along the longer side, in degrees, if you know it; 0 estimates it",
-        default=0.0, min=0.0, max=150.0,
-    )  # fmt: skip
+        default=0.0,
+        min=0.0,
+        max=150.0,
+    )
     body: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Body File",
         description="An SMPL-X model file (.npz) of your own that carries landmarks; empty for "
         "the one of the preferences, or the default body",
-        subtype="FILE_PATH", options={"SKIP_SAVE"},
-    )  # fmt: skip
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
     improve: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Correct Hidden Sides",
         description="Let a trained network correct the colors of what the photo does not show",

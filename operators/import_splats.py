@@ -22,13 +22,17 @@ class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
 
     filename_ext = ".ply"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="File Path", description="The splats' file", subtype="FILE_PATH",
+        name="File Path",
+        description="The splats' file",
+        subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
-    )  # fmt: skip
+    )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Filter", description="Which files are shown",
-        default="*.ply;*.spz", options={"HIDDEN"},
-    )  # fmt: skip
+        name="Filter",
+        description="Which files are shown",
+        default="*.ply;*.spz",
+        options={"HIDDEN"},
+    )
     up: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Up Axis",
         description="Which axis of a PLY file points up; SPZ files say it themselves",

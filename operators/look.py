@@ -16,7 +16,7 @@ from ..addon.scene.frames import record_frames
 from ..addon.scene.pictures import ground_color, picture_paths, rendered_frames
 from ..addon.scene.splats import MODIFIER_NAME, set_input
 from ..addon.viewport import fast
-from ..engine.types import LikenessError
+from ..engine.core.types import LikenessError
 from .running import JobOperator
 
 _LISTED = 12  # lines of a dialog; more is a wall
@@ -392,7 +392,7 @@ class DrawPictures(JobOperator, bpy.types.Operator):  # type: ignore[misc]
             {"INFO"},
             f"{_counted(len(files), 'file', 'files')} of {width} x {height} written, the last "
             f"'{files[-1]}'",
-        )  # fmt: skip
+        )
 
     def _leave(self, context: Any) -> None:
         super()._leave(context)

@@ -11,17 +11,20 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..addon.motion import actions, record, requests
 from ..addon.scene.build import find_avatar, find_avatars, finished
-from ..engine.types import LikenessError
+from ..engine.core.types import LikenessError
 from .running import JobOperator
 
 _SLICE_SECONDS = 0.03
 
 _PLACES = (
-    ("stand", "Where the Avatar Stands",
-     "The first frame stands where the avatar stands, faces as it does, feet on its floor"),
+    (
+        "stand",
+        "Where the Avatar Stands",
+        "The first frame stands where the avatar stands, faces as it does, feet on its floor",
+    ),
     ("in_place", "In Place", "The same, without the way along the floor"),
     ("file", "As in the File", "Where the file says, in the space of the avatar's armature object"),
-)  # fmt: skip
+)
 _RATES = (
     ("scene", "Scene's", "Resample the motion to the scene's frame rate"),
     ("motion", "Motion's", "Give the scene the motion's frame rate"),
@@ -57,12 +60,15 @@ class _ActionOptions:
     start_frame: bpy.props.IntProperty(  # type: ignore[valid-type]
         name="Start Frame",
         description="The scene's frame of the first key; the first of the scene if not set",
-        default=1, options={"SKIP_SAVE"},
-    )  # fmt: skip
+        default=1,
+        options={"SKIP_SAVE"},
+    )
     scene_range: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Scene Range", description="Whether the scene's frame range becomes the motion's",
-        items=_RANGES, default="auto",
-    )  # fmt: skip
+        name="Scene Range",
+        description="Whether the scene's frame range becomes the motion's",
+        items=_RANGES,
+        default="auto",
+    )
     cyclic: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Make Cyclic",
         description="Blend the end into the beginning and repeat the action for ever",
@@ -74,8 +80,13 @@ class _ActionOptions:
     smooth: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Smooth",
         description="Take out what is quicker than this many seconds; 0 leaves all as it is",
-        default=0.0, min=0.0, max=2.0, soft_max=0.3, step=1, precision=3,
-    )  # fmt: skip
+        default=0.0,
+        min=0.0,
+        max=2.0,
+        soft_max=0.3,
+        step=1,
+        precision=3,
+    )
 
     def wanted(self, context: Any, **motion: Any) -> requests.Wanted:
         """What the properties ask for."""
@@ -96,9 +107,11 @@ class _Skeletons:
     """Properties of what has bones with other names."""
 
     rest: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Source Rest", description="The pose that the source's rotations count from",
-        items=_RESTS, default="auto",
-    )  # fmt: skip
+        name="Source Rest",
+        description="The pose that the source's rotations count from",
+        items=_RESTS,
+        default="auto",
+    )
     bones: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Bone Map",
         description="A file (.toml) that says which bone is which; empty: found by their names",
@@ -157,13 +170,17 @@ class ImportMotion(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator, Im
 
     filename_ext = ".npz"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="File Path", description="The motion file", subtype="FILE_PATH",
+        name="File Path",
+        description="The motion file",
+        subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
-    )  # fmt: skip
+    )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Filter", description="Which files are shown",
-        default=";".join(f"*{suffix}" for suffix in requests.SUFFIXES), options={"HIDDEN"},
-    )  # fmt: skip
+        name="Filter",
+        description="Which files are shown",
+        default=";".join(f"*{suffix}" for suffix in requests.SUFFIXES),
+        options={"HIDDEN"},
+    )
     up: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Up", description="Which axis of an SMPL-X file points up", items=_UPS, default="auto"
     )
@@ -200,9 +217,11 @@ class ImportMotion(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator, Im
     def request(self, context: Any) -> Any:
         path = Path(bpy.path.abspath(self.filepath))
         options: dict[str, Any] = {
-            "up": self.up, "mean_hands": self.mean_hands, **self.skeleton_options(),
+            "up": self.up,
+            "mean_hands": self.mean_hands,
+            **self.skeleton_options(),
             "smplx": bpy.path.abspath(self.smplx) if self.smplx else None,
-        }  # fmt: skip
+        }
         wanted = self.wanted(context, **options)
         avatar = self.for_avatar(context, str(path), wanted)
         return requests.file_request(context, path, avatar, wanted)
@@ -244,9 +263,11 @@ class RetargetArmature(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator
     bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     source: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Source", description="The armature to copy the motion from", search=_sources,
+        name="Source",
+        description="The armature to copy the motion from",
+        search=_sources,
         options={"SKIP_SAVE"},
-    )  # fmt: skip
+    )
 
     def ask(self, context: Any, event: Any) -> set[str]:
         self.start_frame = context.scene.frame_start
@@ -280,34 +301,49 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
 
     filename_ext = ".mp4"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="File Path", description="The video", subtype="FILE_PATH",
+        name="File Path",
+        description="The video",
+        subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
-    )  # fmt: skip
+    )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Filter", description="Which files are shown", default=requests.VIDEO_GLOB,
+        name="Filter",
+        description="Which files are shown",
+        default=requests.VIDEO_GLOB,
         options={"HIDDEN"},
-    )  # fmt: skip
+    )
     person: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Person", description="Which of several, from the left; 0: the largest",
-        default=0, min=0,
-    )  # fmt: skip
+        name="Person",
+        description="Which of several, from the left; 0: the largest",
+        default=0,
+        min=0,
+    )
     fov: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Field of View",
         description="Along the video's longer side, in degrees, if you know it; 0: a usual lens",
-        default=0.0, min=0.0, max=150.0,
-    )  # fmt: skip
+        default=0.0,
+        min=0.0,
+        max=150.0,
+    )
     begin_seconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="From", description="Begin the video there, in seconds", default=0.0, min=0.0,
+        name="From",
+        description="Begin the video there, in seconds",
+        default=0.0,
+        min=0.0,
         options={"SKIP_SAVE"},
-    )  # fmt: skip
+    )
     end_seconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="To", description="Leave the video there, in seconds; 0: at its end", default=0.0,
-        min=0.0, options={"SKIP_SAVE"},
-    )  # fmt: skip
+        name="To",
+        description="Leave the video there, in seconds; 0: at its end",
+        default=0.0,
+        min=0.0,
+        options={"SKIP_SAVE"},
+    )
     resume: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Go On Where Stopped",
-        description="Use what an earlier, cancelled run has found in this video", default=True,
-    )  # fmt: skip
+        description="Use what an earlier, cancelled run has found in this video",
+        default=True,
+    )
     overlay: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Overlay",
         description="Also write the video with the body drawn over it, beside the motion file",
@@ -315,8 +351,9 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
     motion_file: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Motion File",
         description="Where to keep what was found (.npz); empty: in the folder of your avatars",
-        subtype="FILE_PATH", options={"SKIP_SAVE"},
-    )  # fmt: skip
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
 
     def ask(self, context: Any, event: Any) -> set[str]:
         return self.ask_for_file(context, "Animate")
@@ -324,8 +361,15 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
     def draw(self, context: Any) -> None:
         layout = self.layout
         layout.use_property_split, layout.use_property_decorate = True, False
-        for name in ("person", "fov", "begin_seconds", "end_seconds", "resume", "overlay",
-                     "motion_file"):  # fmt: skip
+        for name in (
+            "person",
+            "fov",
+            "begin_seconds",
+            "end_seconds",
+            "resume",
+            "overlay",
+            "motion_file",
+        ):
             layout.prop(self, name)
         self.draw_action(layout)
 
@@ -334,9 +378,12 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
         wanted = self.wanted(context)
         avatar = self.for_avatar(context, str(media), wanted)
         tracking = {
-            "person": self.person - 1 if self.person else None, "fov": self.fov or None,
-            "start": self.begin_seconds, "end": self.end_seconds or None, "resume": self.resume,
-        }  # fmt: skip
+            "person": self.person - 1 if self.person else None,
+            "fov": self.fov or None,
+            "start": self.begin_seconds,
+            "end": self.end_seconds or None,
+            "resume": self.resume,
+        }
         kept = Path(bpy.path.abspath(self.motion_file)) if self.motion_file else None
         return requests.track_request(context, media, avatar, wanted, tracking, self.overlay, kept)
 
@@ -353,9 +400,15 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     seconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Seconds", description="Take out what is quicker than this", default=0.05,
-        min=0.005, max=2.0, soft_max=0.3, step=1, precision=3,
-    )  # fmt: skip
+        name="Seconds",
+        description="Take out what is quicker than this",
+        default=0.05,
+        min=0.005,
+        max=2.0,
+        soft_max=0.3,
+        step=1,
+        precision=3,
+    )
     keep_feet: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Keep Feet", description="Hold the foot on the floor where it was", default=True
     )
@@ -430,23 +483,29 @@ class _Export(JobOperator):
     changes_scene = False
 
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="File Path", description="The file to write", subtype="FILE_PATH",
+        name="File Path",
+        description="The file to write",
+        subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
-    )  # fmt: skip
+    )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Filter", description="Which files are shown", default="*.npz", options={"HIDDEN"}
     )
     up: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Up", description="Which axis points up in the file",
+        name="Up",
+        description="Which axis points up in the file",
         items=(("y", "Y", "As here and in most SMPL-X files"), ("z", "Z", "As in AMASS")),
         default="y",
-    )  # fmt: skip
+    )
     space: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Space", description="Where the place and direction in the file count from",
-        items=(("avatar", "Avatar", "The armature object's: comes back exactly 'As in the File'"),
-               ("world", "World", "The scene's: the object's own place and turn are included")),
+        name="Space",
+        description="Where the place and direction in the file count from",
+        items=(
+            ("avatar", "Avatar", "The armature object's: comes back exactly 'As in the File'"),
+            ("world", "World", "The scene's: the object's own place and turn are included"),
+        ),
         default="avatar",
-    )  # fmt: skip
+    )
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -499,9 +558,11 @@ class ExportMotion(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[m
         name="End", description="Last frame; the scene's if not set", options={"SKIP_SAVE"}
     )
     frame_step: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Step", description="Write one frame in so many, at a lower frame rate", default=1,
+        name="Step",
+        description="Write one frame in so many, at a lower frame rate",
+        default=1,
         min=1,
-    )  # fmt: skip
+    )
 
     def ask(self, context: Any, event: Any) -> set[str]:
         self.frame_start, self.frame_end = context.scene.frame_start, context.scene.frame_end

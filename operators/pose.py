@@ -14,7 +14,7 @@ from ..addon.rig.look import JOINTS, look_at, look_free, looking, targets
 from ..addon.rig.names import EYES_TARGET, FACE, HEAD_TARGET, LIMBS, ik_control, pole
 from ..addon.scene.body import expression_names
 from ..addon.scene.build import AvatarObjects, find_avatar
-from ..engine.types import JOINT_NAMES, LikenessError
+from ..engine.core.types import JOINT_NAMES, LikenessError
 
 _LIMBS = [
     ("left_hand", "Left Arm", "From shoulder to hand"),
@@ -66,9 +66,7 @@ def _key(context: Any, armature: Any, names: Any) -> None:
 
 def _key_face(context: Any, armature: Any) -> None:
     if auto_keying(context):
-        key_properties(
-            armature, FACE, expression_names(armature), context.scene.frame_current
-        )  # fmt: skip
+        key_properties(armature, FACE, expression_names(armature), context.scene.frame_current)
 
 
 class SetPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
@@ -191,9 +189,11 @@ class LookAt(_Posing, bpy.types.Operator):  # type: ignore[misc]
     target: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Target",
         description="What looks",
-        items=[(HEAD_TARGET, "Head", "The face turns to its target"),
-               (EYES_TARGET, "Eyes", "Both eyes look at their target")],
-    )  # fmt: skip
+        items=[
+            (HEAD_TARGET, "Head", "The face turns to its target"),
+            (EYES_TARGET, "Eyes", "Both eyes look at their target"),
+        ],
+    )
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
         armature = avatar.armature

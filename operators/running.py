@@ -22,8 +22,8 @@ from typing import Any
 import bpy
 
 from ..addon import running
-from ..addon.jobs import State
-from ..engine.types import LikenessError
+from ..addon.workers.jobs import State
+from ..engine.core.types import LikenessError
 
 POLL_SECONDS = 0.1
 STEP_TIMER_SECONDS = 0.01

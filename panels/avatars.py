@@ -27,9 +27,11 @@ class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
         for avatar in find_avatars(context.scene):
             name = avatar.armature.name
             column.operator(
-                "likeness.select_avatar", text=name, icon="ARMATURE_DATA",
+                "likeness.select_avatar",
+                text=name,
+                icon="ARMATURE_DATA",
                 depress=active is not None and active.armature == avatar.armature,
-            ).name = name  # fmt: skip
+            ).name = name
         if active is None:
             self.layout.label(text="Select one to pose it", icon="INFO")
             return

@@ -12,7 +12,7 @@ from ..addon.properties import session
 from ..addon.rig.names import FACE
 from ..addon.scene.body import expression_names
 from ..addon.scene.build import find_avatar
-from ..engine.types import LikenessError
+from ..engine.core.types import LikenessError
 from .base import AvatarPanel, wrapped
 
 
@@ -132,6 +132,4 @@ def _draw_sliders(column: Any, bone: Any, members: list[tuple[str, ...]]) -> Non
             row.prop(bone, f'["{name}"]', text=side, slider=True)
 
 
-CLASSES = (
-    ExpressionMenu, VisemeMenu, NamedPoseMenu, LibraryPanel, ExpressionPanel,
-)  # fmt: skip
+CLASSES = (ExpressionMenu, VisemeMenu, NamedPoseMenu, LibraryPanel, ExpressionPanel)

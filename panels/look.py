@@ -79,10 +79,12 @@ class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         transform = context.scene.view_settings.view_transform
         if transform != "Standard":
             wrapped(
-                layout, context,
+                layout,
+                context,
                 f"The scene shows colors through {transform}; Set Up Scene for Splats shows them "
-                "as in the photo", "INFO",
-            )  # fmt: skip
+                "as in the photo",
+                "INFO",
+            )
         column = layout.column(align=True)
         column.operator("likeness.draw", text="Render Image", icon="RENDER_STILL").animation = False
         row = column.operator("likeness.draw", text="Render Animation", icon="RENDER_ANIMATION")

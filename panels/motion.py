@@ -28,8 +28,9 @@ class MotionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         action = data.action if data is not None else None
         if action is not None:
             first, last = action.frame_range
-            layout.label(text=f"{action.name}: {first:.0f} to {last:.0f}", icon="ACTION",
-                         translate=False)  # fmt: skip
+            layout.label(
+                text=f"{action.name}: {first:.0f} to {last:.0f}", icon="ACTION", translate=False
+            )
             for note in notes_of(avatar.armature):
                 wrapped(layout, context, note, "INFO")
             layout.operator("likeness.smooth_motion", icon="SMOOTHCURVE")

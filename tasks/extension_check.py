@@ -15,24 +15,54 @@ MAX_REASON = 64
 """Characters that Blender shows of a permission's reason, and of the tagline."""
 
 REQUIRED = {
-    "schema_version", "id", "version", "name", "tagline", "maintainer", "type",
-    "blender_version_min", "license",
-}  # fmt: skip
+    "schema_version",
+    "id",
+    "version",
+    "name",
+    "tagline",
+    "maintainer",
+    "type",
+    "blender_version_min",
+    "license",
+}
 OPTIONAL = {
-    "blender_version_max", "website", "copyright", "tags", "platforms", "wheels", "permissions",
+    "blender_version_max",
+    "website",
+    "copyright",
+    "tags",
+    "platforms",
+    "wheels",
+    "permissions",
     "build",
-}  # fmt: skip
+}
 PERMISSIONS = {"files", "network", "clipboard", "camera", "microphone"}
 
 NEEDED = (
-    "__init__.py", "LICENSE", "THIRD_PARTY.md", "addon/cli.py", "engine/worker.py",
-    "operators/__init__.py", "panels/__init__.py", "assets/body.npz",
-    "assets/poses/likeness_poses.blend", "addon/messages.json",
-)  # fmt: skip
+    "__init__.py",
+    "LICENSE",
+    "THIRD_PARTY.md",
+    "addon/cli/main.py",
+    "engine/workflows/worker/main.py",
+    "operators/__init__.py",
+    "panels/__init__.py",
+    "assets/body.npz",
+    "assets/poses/likeness_poses.blend",
+    "addon/messages.json",
+)
 ALLOWED_ROOMS = {
-    "LICENSE", "THIRD_PARTY.md", "__init__.py", "__main__.py", "addon", "assets",
-    "blender_manifest.toml", "engine", "operators", "panels", "presets", "wheels",
-}  # fmt: skip
+    "LICENSE",
+    "THIRD_PARTY.md",
+    "__init__.py",
+    "__main__.py",
+    "addon",
+    "assets",
+    "blender_manifest.toml",
+    "engine",
+    "operators",
+    "panels",
+    "presets",
+    "wheels",
+}
 UNWANTED = re.compile(
     r"(^|/)(__pycache__|tests?|\.[^/]*|[^/]*\.(pyc|nbi|nbc|part|orig|blend\d))(/|$)"
 )

@@ -17,15 +17,25 @@ from .commands import ROOT, step
 FILE = ROOT / "addon" / "messages.json"
 LANGUAGES = ("de",)
 DRAWN = (
-    "operators", "panels", "addon/face.py", "addon/preferences.py", "addon/preferences_view.py",
-    "addon/properties.py", "addon/running.py", "addon/scene/render.py", "addon/setup.py",
-)  # fmt: skip
+    "operators",
+    "panels",
+    "addon/face.py",
+    "addon/preferences.py",
+    "addon/preferences_view.py",
+    "addon/properties.py",
+    "addon/running.py",
+    "addon/scene/render.py",
+    "addon/setup.py",
+)
 """Where labels and tooltips are written."""
 
 WORKING = (
-    "engine/pipeline.py", "engine/tracked.py", "engine/output.py", "engine/jobs",
-    "engine/track_files.py",
-)  # fmt: skip
+    "engine/pipeline/build.py",
+    "engine/pipeline/track.py",
+    "engine/workflows/build_files.py",
+    "engine/workflows/worker",
+    "engine/workflows/track_files.py",
+)
 """Where it is said what the worker does; shown with a capital."""
 
 _SHOWN = re.compile(r"[A-Z][^\W_]*([ ,.:;'()/>&%-].*)?", re.DOTALL)

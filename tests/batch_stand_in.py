@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from likeness.addon.serving import Maker, Say, serve
-from likeness.engine.batch.folder import write_result
-from likeness.engine.batch.stored import made_at
-from likeness.engine.digests import file_sha256
-from likeness.engine.executor import NoMoreError, Unit
-from likeness.engine.types import LikenessError
+from likeness.addon.workers.serving import Maker, Say, serve
+from likeness.engine.core.types import LikenessError
+from likeness.engine.files.digests import file_sha256
+from likeness.engine.workflows.batch.folder import write_result
+from likeness.engine.workflows.batch.stored import made_at
+from likeness.engine.workflows.executor import NoMoreError, Unit
 
 OPTIONS = json.loads(sys.argv[1]) if sys.argv[1:] else {}
 

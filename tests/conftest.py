@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from likeness.engine.weights import cache_assets_dir
+from likeness.engine.files.weights import cache_assets_dir
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from likeness.addon import cli, crew, serving
+from likeness.addon.cli import main as cli
+from likeness.addon.workers import crew, serving
 
 if TYPE_CHECKING:
-    from likeness.engine.pipeline import BuildOptions, BuildResult
-    from likeness.engine.types import Avatar
+    from likeness.engine.core.types import Avatar
+    from likeness.engine.pipeline.build import BuildResult
+    from likeness.engine.pipeline.options import BuildOptions
 
 WORKER = "batch-worker"
 
@@ -20,8 +22,8 @@ def person(seed: int = 0) -> Avatar:
     """A person of boxes under 3,000 splats, on the floor, 2.6 m before the camera."""
     import numpy as np
     from likeness.engine.body.synthetic import synthetic_body
-    from likeness.engine.cameras import photo_camera
-    from likeness.engine.types import Avatar, BoundGaussians, Pose
+    from likeness.engine.core.cameras import photo_camera
+    from likeness.engine.core.types import Avatar, BoundGaussians, Pose
 
     rng = np.random.default_rng(seed)
     body = synthetic_body(seed)
@@ -44,11 +46,11 @@ def person(seed: int = 0) -> Avatar:
 
 
 def quick(photo: Path, options: BuildOptions, progress: Any, *others: Any) -> BuildResult:
-    """What takes the place of :func:`likeness.engine.pipeline.build_avatar`."""
+    """What takes the place of :func:`likeness.engine.pipeline.build.build_avatar`."""
     import numpy as np
+    from likeness.engine.core.types import LikenessError, Matte
     from likeness.engine.imaging.load import load_portrait
-    from likeness.engine.pipeline import BuildResult
-    from likeness.engine.types import LikenessError, Matte
+    from likeness.engine.pipeline.build import BuildResult
 
     portrait = load_portrait(photo)
     if portrait.rgb.std() < 0.01:
@@ -61,7 +63,7 @@ def quick(photo: Path, options: BuildOptions, progress: Any, *others: Any) -> Bu
 def main(argv: list[str]) -> int:
     if argv[0] == WORKER:
         from likeness.addon.batch_maker import open_maker
-        from likeness.engine.batch import make
+        from likeness.engine.workflows.batch import make
 
         make.build_avatar = quick  # type: ignore[assignment]
         return serving.serve(open_maker)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.training.shards import ShardWriter, Subject
-from likeness.engine.training.stored import stored_subjects
+from likeness.engine.dataset.shards import ShardWriter, Subject
+from likeness.engine.dataset.stored import stored_subjects
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,15 +78,17 @@ def test_figures_that_disagree_decide_nothing(ablations: ModuleType) -> None:
 
 def test_the_table_has_ours_beside_the_papers(ablations: ModuleType) -> None:
     runs = {
-        "base": run_of(ablations, "base", 20), "seed_1": run_of(ablations, "seed_1", 20.02),
+        "base": run_of(ablations, "base", 20),
+        "seed_1": run_of(ablations, "seed_1", 20.02),
         "no_shell_tokens": run_of(ablations, "no_shell_tokens", 19.5),
         "layers_2": run_of(ablations, "layers_2", 19.9),
-    }  # fmt: skip
+    }
     found = ablations.summary(runs, {"layers_4": "base"})
     assert found["spread"]["psnr"] == pytest.approx(0.02)
     assert {one["finding"]: one["verdict"] for one in found["findings"]} == {
-        "shell tokens help": "confirmed", "4 layers beat 2": "confirmed",
-    }  # fmt: skip
+        "shell tokens help": "confirmed",
+        "4 layers beat 2": "confirmed",
+    }
     assert found["findings"][1]["paper"] == {"psnr": 0.03, "ssim": 0.0022, "lpips": -0.0166}
     mean = runs["base"].mean("psnr")
     assert found["runs"]["base"]["gain"]["psnr"] == pytest.approx(mean - 15, abs=1e-3)
@@ -121,8 +123,8 @@ def test_smaller_subsets_are_inside_larger_ones(
 @pytest.fixture
 def make_person() -> Callable[[int], Subject]:
     """Somebody with one grey view."""
-    from likeness.engine.training.shards import View, encode_rgba
-    from likeness.engine.types import NUM_JOINTS, Camera
+    from likeness.engine.core.types import NUM_JOINTS, Camera
+    from likeness.engine.dataset.shards import View, encode_rgba
 
     camera = Camera(np.eye(4), np.array([[50.0, 0, 8], [0, 50, 8], [0, 0, 1]]), 16, 16)
     view = View("v0", 0, "front", 0.0, camera, False, encode_rgba(np.full((16, 16, 4), 0.5)))

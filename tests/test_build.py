@@ -219,7 +219,7 @@ def test_assets_are_made_once_and_again_when_the_bake_changes(tmp_path: Path, mo
 @pytest.fixture(scope="module")
 def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip of this platform, which Blender's own tool has built and validated."""
-    from likeness.engine.weights import asset_path
+    from likeness.engine.files.weights import asset_path
 
     pytest.importorskip("bpy", reason="Blender's builder comes with bpy")
     out, assets = tmp_path_factory.mktemp("dist"), asset_path("body").parent
@@ -230,14 +230,14 @@ def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_extension_zip(zipped: Path) -> None:
-    from likeness.engine.weights import ASSETS
+    from likeness.engine.files.weights import ASSETS
 
     with zipfile.ZipFile(zipped) as archive:
         names = set(archive.namelist())
         manifest = tomllib.loads(archive.read("blender_manifest.toml").decode())
         notices = archive.read("THIRD_PARTY.md").decode()
     assert {f"assets/{name}" for name in ASSETS.values()} <= names
-    assert {"__init__.py", "engine/pipeline.py", "addon/cli.py"} <= names
+    assert {"__init__.py", "engine/pipeline/build.py", "addon/cli/main.py"} <= names
     assert {w.removeprefix("./") for w in manifest["wheels"]} <= names
     assert not any("numpy-" in name or "torch" in name for name in manifest["wheels"])
     assert len(manifest["wheels"]) > 10
@@ -262,13 +262,17 @@ def test_trained_weights_are_found_in_the_extension(tmp_path: Path, monkeypatch)
     monkeypatch.setattr(extension, "ROOT", tree)
     stage.mkdir(parents=True)
     extension.stage_extension(stage, baked)
-    code = "from likeness.engine.weights import find_weights; print(find_weights('default'))"
+    code = "from likeness.engine.files.weights import find_weights; print(find_weights('default'))"
     env = {k: v for k, v in os.environ.items() if not k.startswith("LIKENESS")}
     env |= {"PYTHONPATH": str(stage.parent), "XDG_DATA_HOME": str(tmp_path / "none")}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
         env=env,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()) == stage / bundled
 
@@ -330,6 +334,6 @@ def test_a_whole_zip_has_no_faults(bare) -> None:
         ({"wheels": ["a-1-py3-none-any.whl", "a-2-py3-none-any.whl"]}, "the same package"),
         ({"manifest": 'blender_version_min = "1"\nwheel = 1\n[a]\n'}, "does not know"),
     ],
-)  # fmt: skip
+)
 def test_faults_of_a_zip_are_found(bare, changed: dict[str, Any], said: str) -> None:
     assert any(said in line for line in bare(**changed))

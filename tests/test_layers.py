@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from likeness.engine.batch.code import code_files
+from likeness.engine.workflows.batch.code import code_files
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("engine", "addon", "operators", "panels")
 MAY_IMPORT = {
     "engine": {"engine"},
     "addon": {"addon", "engine"},
-    "operators": {"operators", "addon", "engine.types"},
-    "panels": {"panels", "addon", "engine.types"},
+    "operators": {"operators", "addon", "engine.core.types"},
+    "panels": {"panels", "addon", "engine.core.types"},
 }
 BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "blf", "bl_math", "addon_utils", "bpy_extras"}
 NEVER = {"cv2", "mediapipe", "skimage", "pickle", "smplx"}
@@ -134,7 +134,7 @@ def where(found: list[Import]) -> str:
 
 def test_there_is_something_to_check():
     assert len(sources("engine")) > 10
-    assert any(i.relative and i.module == "engine.types" for i in ALL)
+    assert any(i.relative and i.module == "engine.core.types" for i in ALL)
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -200,14 +200,18 @@ def needed_by(*files: str) -> set[str]:
 
 
 def test_all_code_that_makes_a_portrait_decides_whether_it_is_made_again():
-    """A batch keeps results only of the same code (engine/batch/code.py)."""
+    """A batch keeps results only of the same code (engine/workflows/batch/code.py)."""
     counts = {path.relative_to(ROOT).as_posix() for path in code_files()}
-    needed = needed_by("engine/batch/make.py", "addon/blend_file.py")
+    needed = needed_by("engine/workflows/batch/make.py", "addon/blend_file.py")
     assert len(needed) > 100
     assert not needed - counts
-    tables = {p.relative_to(ROOT).as_posix() for r in ("engine", "addon")
-              for p in (ROOT / r).rglob("*") if p.suffix in (".toml", ".csv")}  # fmt: skip
-    of_others = ("engine/generative/", "engine/characters/")
+    tables = {
+        p.relative_to(ROOT).as_posix()
+        for r in ("engine", "addon")
+        for p in (ROOT / r).rglob("*")
+        if p.suffix in (".toml", ".csv")
+    }
+    of_others = ("engine/generative/", "engine/synth/characters/")
     assert not {name for name in tables if not name.startswith(of_others)} - counts
     assert not {name for name in counts if name.startswith("engine/training/")}
 

@@ -20,9 +20,10 @@ def messages() -> ModuleType:
     """``tasks.messages``, which lies beside the package, not in it."""
     if "tasks" not in sys.modules:
         spec = importlib.util.spec_from_file_location(
-            "tasks", ROOT / "tasks" / "__init__.py",
+            "tasks",
+            ROOT / "tasks" / "__init__.py",
             submodule_search_locations=[str(ROOT / "tasks")],
-        )  # fmt: skip
+        )
         assert spec
         assert spec.loader
         sys.modules["tasks"] = importlib.util.module_from_spec(spec)
@@ -58,8 +59,15 @@ class Turn(Base, bpy.types.Operator):
             raise LikenessError("Not this.", "Another.")
 '''
     assert messages.texts_of(source) == {
-        "Turn it round", "Turn", "By", "How far", "Side", "Left", "To the left", "Now",
-    }  # fmt: skip
+        "Turn it round",
+        "Turn",
+        "By",
+        "How far",
+        "Side",
+        "Left",
+        "To the left",
+        "Now",
+    }
     assert messages.stages_of('progress("fit", 0.5, "bending arms")') == {"Bending arms"}
 
 

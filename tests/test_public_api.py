@@ -17,12 +17,12 @@ from typing import Any
 import likeness
 import numpy as np
 import pytest
-from likeness.engine import pipeline
-from likeness.engine.cameras import photo_camera
-from likeness.engine.formats.motion import save_motion
-from likeness.engine.retarget.files import plain_motion
-from likeness.engine.types import JOINT_INDEX
-from likeness.engine.version import VERSION
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import JOINT_INDEX
+from likeness.engine.core.version import VERSION
+from likeness.engine.motion.io import save_motion
+from likeness.engine.motion.prepare import plain_motion
+from likeness.engine.pipeline import build as pipeline
 from PIL import Image
 
 from .recipe_stand_in import person
@@ -47,9 +47,20 @@ FUNCTIONS = {
 is new, and do not take away what was there without a version of warnings."""
 
 TYPES = {
-    "Avatar", "BuildOptions", "BuildResult", "Camera", "Clip", "ClipOptions", "ExportOptions",
-    "Gaussians", "LikenessError", "Motion", "Pose", "TrackFiles", "TrackOptions",
-}  # fmt: skip
+    "Avatar",
+    "BuildOptions",
+    "BuildResult",
+    "Camera",
+    "Clip",
+    "ClipOptions",
+    "ExportOptions",
+    "Gaussians",
+    "LikenessError",
+    "Motion",
+    "Pose",
+    "TrackFiles",
+    "TrackOptions",
+}
 VALUES = {"JOINT_NAMES"}
 
 
@@ -68,8 +79,12 @@ def test_these_are_the_public_names() -> None:
 def test_type_checkers_see_the_same_names() -> None:
     tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
     (block,) = (n for n in tree.body if isinstance(n, ast.If) and isinstance(n.test, ast.Name))
-    told = {alias.asname: alias.name for node in block.body if isinstance(node, ast.ImportFrom)
-            for alias in node.names}  # fmt: skip
+    told = {
+        alias.asname: alias.name
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
     assert told == {name: name for name in likeness.__all__}
     assert (ROOT / "py.typed").is_file()
 
@@ -151,7 +166,7 @@ spec = importlib.util.spec_from_file_location(
     name, folder + "/__init__.py", submodule_search_locations=[folder])
 sys.modules[name] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-assert module.Pose.__module__ == name + ".engine.types"
+assert module.Pose.__module__ == name + ".engine.core.types"
 try:
     module.load("nobody.safetensors")
 except module.LikenessError as error:
@@ -163,8 +178,10 @@ assert "likeness" not in sys.modules
 def test_it_works_as_an_extension_whose_name_is_another() -> None:
     done = subprocess.run(
         [sys.executable, "-c", UNDER_ANOTHER_NAME, str(ROOT)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "'nobody.safetensors' does not exist" in done.stdout
 
@@ -205,9 +222,12 @@ def test_pose(avatar: likeness.Avatar, tmp_path: Path) -> None:
     save_motion(moving, tmp_path / "m.npz", avatar.body)
     third = likeness.pose(avatar, tmp_path / "m.npz", frame=2)
     assert third.full_pose[JOINT_INDEX["left_elbow"], 1] == pytest.approx(-0.5)
-    for wrong in (lambda: likeness.pose(avatar, "dab"), lambda: likeness.pose(avatar, "no.npz"),
-                  lambda: likeness.pose(avatar, expression="grin"),
-                  lambda: likeness.pose(avatar, expression={"grin": 1.0})):  # fmt: skip
+    for wrong in (
+        lambda: likeness.pose(avatar, "dab"),
+        lambda: likeness.pose(avatar, "no.npz"),
+        lambda: likeness.pose(avatar, expression="grin"),
+        lambda: likeness.pose(avatar, expression={"grin": 1.0}),
+    ):
         with pytest.raises(likeness.LikenessError):
             wrong()
 
@@ -237,8 +257,13 @@ def test_render(avatar: likeness.Avatar, tmp_path: Path) -> None:
     assert picture[0, 0].tolist() == [1, 1, 1]
     with Image.open(tmp_path / "new" / "a.png") as kept:
         np.testing.assert_array_equal(np.asarray(kept), np.round(picture * 255).astype(np.uint8))
-    for options in ({"background": "greenish"}, {"out": tmp_path / "a.txt"}, {"backend": "paper"},
-                    {"out": tmp_path / "a.jpg"}, {"out": tmp_path / "a.mp4"}):  # fmt: skip
+    for options in (
+        {"background": "greenish"},
+        {"out": tmp_path / "a.txt"},
+        {"backend": "paper"},
+        {"out": tmp_path / "a.jpg"},
+        {"out": tmp_path / "a.mp4"},
+    ):
         with pytest.raises(likeness.LikenessError) as refused:
             likeness.render(avatar, **options)
         assert refused.value.remedy
@@ -302,9 +327,17 @@ def test_build_hands_on_what_it_is_given(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"max_gaussians": 3}, {"person": -1}, {"fov": float("nan")}, {"fov": 170},
-              {"person": True}, {"max_gaussians": None}, {"refine": "well"}]
-)  # fmt: skip
+    "wrong",
+    [
+        {"max_gaussians": 3},
+        {"person": -1},
+        {"fov": float("nan")},
+        {"fov": 170},
+        {"person": True},
+        {"max_gaussians": None},
+        {"refine": "well"},
+    ],
+)
 def test_options_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(likeness.LikenessError) as refused:
         likeness.BuildOptions(**wrong)
@@ -312,8 +345,10 @@ def test_options_that_cannot_be(wrong: dict[str, Any]) -> None:
 
 
 def test_build_and_track_refuse_what_is_no_photo(tmp_path: Path) -> None:
-    for call in (lambda: likeness.build(tmp_path / "no.jpg", out=tmp_path / "out"),
-                 lambda: likeness.track(tmp_path / "no.jpg", tmp_path / "out.npz")):  # fmt: skip
+    for call in (
+        lambda: likeness.build(tmp_path / "no.jpg", out=tmp_path / "out"),
+        lambda: likeness.track(tmp_path / "no.jpg", tmp_path / "out.npz"),
+    ):
         with pytest.raises(likeness.LikenessError, match=r"no\.jpg") as refused:
             call()
         assert refused.value.remedy

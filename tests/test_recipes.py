@@ -19,11 +19,11 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from likeness.addon.cli import cli
+from likeness.addon.cli.main import cli
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.formats.motion import save_motion
-from likeness.engine.retarget.files import plain_motion
-from likeness.engine.types import JOINT_INDEX
+from likeness.engine.core.types import JOINT_INDEX
+from likeness.engine.motion.io import save_motion
+from likeness.engine.motion.prepare import plain_motion
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,7 +45,7 @@ MAKES = {
     "A walk for other programs": ["anna_walk.glb", "walk/anna_0000.ply", "walk/anna_0003.ply"],
     "Splats and mesh as arrays": ["anna_arrays.npz"],
     "A batch, and a list of what failed": ["failed.csv"],
-}  # fmt: skip
+}
 """Recipe -> files that are new after it."""
 
 
@@ -63,8 +63,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory, sample_portrait: Path) -> P
     home = tmp_path_factory.mktemp("recipes")
     (home / "bin").mkdir()
     program = home / "bin" / "likeness"
-    program.write_text(f"#!{sys.executable}\nimport runpy, sys\nsys.argv[0] = {str(STAND_IN)!r}\n"
-                       f"runpy.run_path({str(STAND_IN)!r}, run_name='__main__')\n")  # fmt: skip
+    program.write_text(
+        f"#!{sys.executable}\nimport runpy, sys\nsys.argv[0] = {str(STAND_IN)!r}\n"
+        f"runpy.run_path({str(STAND_IN)!r}, run_name='__main__')\n"
+    )
     program.chmod(0o755)
     (home / "portraits").mkdir()
     with Image.open(sample_portrait) as photo:
@@ -86,9 +88,14 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     if command[0] == "likeness":  # subprocess looks it up by this process's own path
         command = (sys.executable, str(STAND_IN), *command[1:])
     return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=900,
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
         env={**os.environ, "PATH": path_with(folder)},
-    )  # fmt: skip
+    )
 
 
 def path_with(folder: Path) -> str:
@@ -128,15 +135,22 @@ def test_recipe(
     if title == "A cast from a spreadsheet":
         lines = (folder / "cast" / "items.jsonl").read_text(encoding="utf-8").splitlines()
         options = {one["name"]: one["options"] for one in map(json.loads, lines)}
-        assert options == {"heroes/anna": {"fov": 40.0, "refine": "full"},
-                           "extras/bob": {"refine": "off"}}  # fmt: skip
+        assert options == {
+            "heroes/anna": {"fov": 40.0, "refine": "full"},
+            "extras/bob": {"refine": "off"},
+        }
 
 
 # Commands in the text -----------------------------------------------------------------------
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-_STARTS = ("likeness ", ".venv/bin/likeness ", "blender --background --command likeness ",
-           "blender -b --command likeness ", "python -m likeness ")  # fmt: skip
+_STARTS = (
+    "likeness ",
+    ".venv/bin/likeness ",
+    "blender --background --command likeness ",
+    "blender -b --command likeness ",
+    "python -m likeness ",
+)
 
 
 def commands(page: Path) -> list[list[str]]:

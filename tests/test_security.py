@@ -15,32 +15,49 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.types import LikenessError
+from likeness.engine.core.types import LikenessError
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("engine", "addon", "operators", "panels", "tasks")
 SOURCES = [p for room in ROOMS for p in sorted((ROOT / room).rglob("*.py"))] + [
-    ROOT / "build.py", ROOT / "__init__.py", ROOT / "__main__.py",
-]  # fmt: skip
+    ROOT / "build.py",
+    ROOT / "__init__.py",
+    ROOT / "__main__.py",
+]
 
 RUNS_FILES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml"}
 """Modules that make objects, and so programs, out of files."""
 
 FORBIDDEN = {
-    "eval", "exec", "compile", "__import__", "os.system", "os.popen", "os.execv", "os.execvp",
-    "os.spawnl", "subprocess.getoutput", "subprocess.getstatusoutput", "tempfile.mktemp",
-    "shutil.unpack_archive", "pty.spawn",
-}  # fmt: skip
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "os.system",
+    "os.popen",
+    "os.execv",
+    "os.execvp",
+    "os.spawnl",
+    "subprocess.getoutput",
+    "subprocess.getstatusoutput",
+    "tempfile.mktemp",
+    "shutil.unpack_archive",
+    "pty.spawn",
+}
 
 MAY = {
     "np.load": {"engine/tracking/estimators/dump.py", "engine/tracking/checkpoint.py"},
     "torch.load": {"engine/training/perceptual.py"},
     "torch.jit.load": {"engine/network/encoders/torchscript.py"},
-    "urllib.request.urlopen": {"engine/downloads.py"},
-    "subprocess.run": {"addon/blend_file.py", "addon/crew.py", "addon/export.py", "build.py"},
-    "subprocess.Popen": {"addon/crew.py", "addon/jobs.py", "addon/watched.py",
-                         "engine/imaging/video_writer.py"},
-}  # fmt: skip
+    "urllib.request.urlopen": {"engine/files/downloads.py"},
+    "subprocess.run": {"addon/blend_file.py", "addon/workers/crew.py", "addon/export.py", "build.py"},
+    "subprocess.Popen": {
+        "addon/workers/crew.py",
+        "addon/workers/jobs.py",
+        "addon/workers/watched.py",
+        "engine/imaging/video_writer.py",
+    },
+}
 """Calls that need care, and the only files that may have them (tasks/ is the developers' own)."""
 
 
@@ -114,7 +131,7 @@ def body(path: Path) -> object:
 
 
 def motion(path: Path) -> object:
-    from likeness.engine.formats.motion import load_motion
+    from likeness.engine.motion.io import load_motion
 
     return load_motion(path, 52)
 
@@ -156,7 +173,7 @@ def estimate(path: Path) -> object:
 
 
 def parts(path: Path) -> object:
-    from likeness.engine.people.parts_file import load_parts
+    from likeness.engine.synth.parts_file import load_parts
 
     path.rename(path.with_name("parts.npz"))
     return load_parts(path.parent)
@@ -185,12 +202,22 @@ def disguised(trap: Trap, path: Path, form: str) -> Path:
 @pytest.mark.parametrize(
     ("read", "name"),
     [
-        (body, "a.npz"), (body, "a.pkl"), (motion, "a.npz"), (motion, "a.npy"), (motion, "a.pkl"),
-        (avatar, "avatar.safetensors"), (network, "decoder.safetensors"), (backbone, "a.pth"),
-        (backbone, "a.safetensors"), (script, "a.pt2"), (script, "a.ckpt"), (estimate, "a.npz"),
-        (estimate, "a.pkl"), (parts, "a.npz"),
+        (body, "a.npz"),
+        (body, "a.pkl"),
+        (motion, "a.npz"),
+        (motion, "a.npy"),
+        (motion, "a.pkl"),
+        (avatar, "avatar.safetensors"),
+        (network, "decoder.safetensors"),
+        (backbone, "a.pth"),
+        (backbone, "a.safetensors"),
+        (script, "a.pt2"),
+        (script, "a.ckpt"),
+        (estimate, "a.npz"),
+        (estimate, "a.pkl"),
+        (parts, "a.npz"),
     ],
-)  # fmt: skip
+)
 def test_a_pickle_is_refused_and_does_not_run(
     read: Callable[[Path], object], name: str, form: str, tmp_path: Path
 ) -> None:
@@ -211,13 +238,13 @@ def test_the_trap_works(tmp_path: Path) -> None:
 
 
 def bvh(path: Path) -> object:
-    from likeness.engine.formats.bvh import read_bvh
+    from likeness.engine.motion.bvh import read_bvh
 
     return read_bvh(path)
 
 
 def bones(path: Path) -> object:
-    from likeness.engine.retarget.bone_maps import read_map
+    from likeness.engine.motion.bone_maps import read_map
 
     return read_map(path)
 
@@ -229,13 +256,13 @@ def picture(path: Path) -> object:
 
 
 def texture(path: Path) -> object:
-    from likeness.engine.people.asset_files import load_picture
+    from likeness.engine.synth.asset_files import load_picture
 
     return load_picture(path)
 
 
 def ply(path: Path) -> object:
-    from likeness.engine.static_splats import check_ply_fields
+    from likeness.engine.scene.static_splats import check_ply_fields
 
     check_ply_fields(path)
     from likeness.engine.formats.ply import read_ply
@@ -256,7 +283,7 @@ def clip(path: Path) -> object:
 
 
 def garment(path: Path) -> object:
-    from likeness.engine.people.asset_files import load_garment
+    from likeness.engine.synth.asset_files import load_garment
 
     return load_garment(path)
 
@@ -345,17 +372,17 @@ def test_a_jpeg_of_endless_passes_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a", "a/b", "ü x/y", "a b", "..a", "-x"])
 def test_names_inside(name: str, tmp_path: Path) -> None:
-    from likeness.engine.output import inside
+    from likeness.engine.files.folders import inside
 
     assert inside(tmp_path, name) == tmp_path / name
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../a", "a/../../b", "/etc/x", "//host/x", "C:\\x", "..\\x", "a\0b",
-             "link/x"]
-)  # fmt: skip
+    "name",
+    ["", ".", "..", "../a", "a/../../b", "/etc/x", "//host/x", "C:\\x", "..\\x", "a\0b", "link/x"],
+)
 def test_names_outside(name: str, tmp_path: Path) -> None:
-    from likeness.engine.output import inside
+    from likeness.engine.files.folders import inside
 
     folder = tmp_path / "in"
     folder.mkdir()
@@ -369,8 +396,8 @@ def test_names_outside(name: str, tmp_path: Path) -> None:
 
 
 def test_addresses_of_weights_are_encrypted_and_hold_no_pickles() -> None:
-    from likeness.engine.downloads import SNAPSHOT_FILES
-    from likeness.engine.weights import WEIGHTS
+    from likeness.engine.files.downloads import SNAPSHOT_FILES
+    from likeness.engine.files.weights import WEIGHTS
 
     for entry in WEIGHTS.values():
         assert not entry.url or entry.url.startswith("https://")

@@ -6,7 +6,7 @@ import ast
 import tomllib
 from pathlib import Path
 
-from likeness.engine.version import VERSION
+from likeness.engine.core.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -15,7 +15,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...engine.types import JOINT_NAMES, FloatArray, LikenessError
+from ...engine.core.types import JOINT_NAMES, FloatArray, LikenessError
 from ..rig.names import FACE, IK, LOOK
 from ..scene.axes import points_to_blender
 from ..scene.body import expression_names
@@ -59,7 +59,7 @@ def write_action(
     Closed before its end it leaves nothing behind. The action before stays in the file.
 
     Args:
-        motion: ``engine.retarget.files.Prepared``, one frame of the scene each.
+        motion: ``engine.motion.prepare.Prepared``, one frame of the scene each.
         name: of the action.
     """
     action = bpy.data.actions.new(name)
@@ -105,7 +105,7 @@ def _fill(
         rows = slice(first, first + _ROWS)
         quats[rows] = bone_quaternions(motion.full_pose[rows], axes)
         yield
-    from ...engine.retarget.placing import continuous
+    from ...engine.motion.placing import continuous
 
     quats = continuous(quats)
     for j, joint in enumerate(JOINT_NAMES):
@@ -131,9 +131,14 @@ def _fill(
 
 
 def write_curves(
-    bag: Any, path: str, group: str, frames: FloatArray, values: FloatArray, kinds: Any,
+    bag: Any,
+    path: str,
+    group: str,
+    frames: FloatArray,
+    values: FloatArray,
+    kinds: Any,
     array: bool = True,
-) -> None:  # fmt: skip
+) -> None:
     """New f-curves of a property: keys at ``frames`` [T] with ``values`` [T, n]."""
     found = bag.groups.get(group) or bag.groups.new(group)
     for index in range(values.shape[1]):
@@ -238,7 +243,7 @@ def smooth_action(
     Raises:
         LikenessError: there is nothing to smooth.
     """
-    from ...engine.retarget.placing import blurred, continuous
+    from ...engine.motion.placing import blurred, continuous
 
     bag = current_curves(armature)
     first, last = armature.animation_data.action.frame_range
@@ -301,11 +306,15 @@ def _sampled(curves: dict[int, Any], frames: FloatArray) -> FloatArray:
 
 
 def _hold_feet(
-    armature: Any, before: dict[str, FloatArray], after: dict[str, FloatArray],
-    target: dict[str, Any], sigma: float, cuts: Any,
-) -> Generator[None, None, None]:  # fmt: skip
+    armature: Any,
+    before: dict[str, FloatArray],
+    after: dict[str, FloatArray],
+    target: dict[str, Any],
+    sigma: float,
+    cuts: Any,
+) -> Generator[None, None, None]:
     """Move the root so that the lower foot stays where it was before."""
-    from ...engine.retarget.placing import Target, blurred, held_back
+    from ...engine.motion.placing import Target, blurred, held_back
 
     path = f'pose.bones["{ROOT}"].location'
     if path not in before or before[path].shape[1] != 3:

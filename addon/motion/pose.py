@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.rotations import (
+from ...engine.core.rotations import (
     axis_angle_to_matrix,
     matrix_to_axis_angle,
     matrix_to_quaternion,
     quaternion_to_matrix,
 )
-from ...engine.types import JOINT_NAMES, PARENTS, FloatArray, LikenessError, Pose
+from ...engine.core.types import JOINT_NAMES, PARENTS, FloatArray, LikenessError, Pose
 from ..scene.axes import (
     points_to_blender,
     points_to_engine,

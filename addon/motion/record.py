@@ -15,7 +15,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...engine.types import JOINT_NAMES, LikenessError
+from ...engine.core.types import JOINT_NAMES, LikenessError
 from ..rig.names import FACE
 from ..scene.axes import points_to_engine, rotations_to_engine
 from ..scene.body import expression_names, get_expression
@@ -68,8 +68,8 @@ def record_skeleton(
         bones: those that are needed.
         scene: one that holds nothing but what is needed; a new one for the time if None.
     """
-    from ...engine.retarget.files import save_skeleton
-    from ...engine.retarget.skeleton import Skeleton, SkeletonMotion
+    from ...engine.motion.prepare import save_skeleton
+    from ...engine.motion.skeleton import Skeleton, SkeletonMotion
 
     count = len(frames)
     posed = np.empty((count, len(bones), 4, 4))
@@ -106,7 +106,7 @@ def record_avatar(
     path: Path,
     world: bool = False,
 ) -> Steps:
-    """Write what an avatar does as a recording (engine/retarget/recording.py).
+    """Write what an avatar does as a recording (engine/motion/recording.py).
 
     Args:
         frames: none for the pose of now, keyed or not.
@@ -156,8 +156,8 @@ def record_avatar(
 def target_of(objects: AvatarObjects) -> dict[str, Any]:
     """The avatar as the worker's motion tasks know it (``retarget.placing.Target``), standing as
     it stands now."""
-    from ...engine.evaluation.reenact import front_of
-    from ...engine.retarget.placing import Target, floor_of
+    from ...engine.motion.placing import Target, floor_of
+    from ...engine.motion.reenact import front_of
     from .pose import bones_to_pose
 
     armature, mesh = objects.armature, objects.body.data
@@ -194,7 +194,7 @@ def record_fbx(path: Path, target: Path, bones: Path | None) -> Steps:
     Raises:
         LikenessError: Blender cannot read it, or it has no animated person.
     """
-    from ...engine.retarget.bone_maps import detect, read_map
+    from ...engine.motion.bone_maps import detect, read_map
 
     if not path.is_file():
         raise LikenessError(f"'{path}' does not exist.", "Choose an FBX file.")
@@ -240,7 +240,18 @@ def _import_fbx(path: Path, scene: Any) -> None:
 def _everything() -> dict[int, Any]:
     """Session number -> block, of what an importer makes; shape keys go with their meshes."""
     data = bpy.data
-    kinds = (data.objects, data.armatures, data.meshes, data.actions, data.materials, data.images,
-             data.textures, data.collections, data.cameras, data.lights, data.curves,
-             data.node_groups)  # fmt: skip
+    kinds = (
+        data.objects,
+        data.armatures,
+        data.meshes,
+        data.actions,
+        data.materials,
+        data.images,
+        data.textures,
+        data.collections,
+        data.cameras,
+        data.lights,
+        data.curves,
+        data.node_groups,
+    )
     return {block.session_uid: block for kind in kinds for block in kind}

@@ -10,18 +10,11 @@ from typing import Any
 
 import bpy
 
-from ...engine.types import LikenessError
+from ...engine.core.types import LikenessError
 from ..portrait import output_folder, scratch_file
 from ..scene.build import AvatarObjects, find_avatar, find_avatars
 from .actions import ACTION_KEY, ActionOptions, motion_name, write_action
-from .record import (
-    frames_of,
-    rate_of,
-    record_avatar,
-    record_fbx,
-    record_skeleton,
-    target_of,
-)
+from .record import frames_of, rate_of, record_avatar, record_fbx, record_skeleton, target_of
 
 NOTES_KEY = "likeness_motion_notes"
 """On an action: what was decided or left out when it was made, as JSON."""
@@ -112,10 +105,13 @@ def _request(
     context: Any, path: Path, kind: str, avatar: AvatarObjects, wanted: Wanted
 ) -> dict[str, Any]:
     return {
-        "task": "motion", "motion": str(path), "kind": kind,
+        "task": "motion",
+        "motion": str(path),
+        "kind": kind,
         "output": str(scratch_file("prepared.npz")),
-        "target": target_of(avatar), "options": wanted.options(context.scene),
-    }  # fmt: skip
+        "target": target_of(avatar),
+        "options": wanted.options(context.scene),
+    }
 
 
 def _fbx_request(context: Any, path: Path, avatar: AvatarObjects, wanted: Wanted) -> Request:
@@ -125,15 +121,13 @@ def _fbx_request(context: Any, path: Path, avatar: AvatarObjects, wanted: Wanted
     return request
 
 
-def armature_request(
-    context: Any, source: Any, avatar: AvatarObjects, wanted: Wanted
-) -> Request:  # fmt: skip
+def armature_request(context: Any, source: Any, avatar: AvatarObjects, wanted: Wanted) -> Request:
     """The task ``motion`` for what an armature of the scene does, an avatar's or any other.
 
     Raises:
         LikenessError: it is no person's armature, or the avatar's own.
     """
-    from ...engine.retarget.bone_maps import detect, read_map
+    from ...engine.motion.bone_maps import detect, read_map
 
     if source is None or source.type != "ARMATURE":
         raise LikenessError("There is no such armature.", "Choose the armature to copy from.")
@@ -157,9 +151,14 @@ def armature_request(
 
 
 def track_request(
-    context: Any, media: Path, avatar: AvatarObjects, wanted: Wanted, tracking: Mapping[str, Any],
-    overlay: bool, motion_file: Path | None,
-) -> dict[str, Any]:  # fmt: skip
+    context: Any,
+    media: Path,
+    avatar: AvatarObjects,
+    wanted: Wanted,
+    tracking: Mapping[str, Any],
+    overlay: bool,
+    motion_file: Path | None,
+) -> dict[str, Any]:
     """The task ``track`` for a photo or video.
 
     Args:
@@ -175,11 +174,15 @@ def track_request(
     still = media.suffix.lower() in (".jpg", ".jpeg", ".png")
     drawn = kept.with_name(f"{kept.stem}-overlay{'.png' if still else '.mp4'}")
     return {
-        "task": "track", "media": str(media), "output": str(kept),
-        "overlay": str(drawn) if overlay else None, "options": dict(tracking),
-        "prepared": str(scratch_file("prepared.npz")), "target": target_of(avatar),
+        "task": "track",
+        "media": str(media),
+        "output": str(kept),
+        "overlay": str(drawn) if overlay else None,
+        "options": dict(tracking),
+        "prepared": str(scratch_file("prepared.npz")),
+        "target": target_of(avatar),
         "motion": wanted.options(context.scene),
-    }  # fmt: skip
+    }
 
 
 def export_request(
@@ -189,9 +192,7 @@ def export_request(
     recording = scratch_file("recording.npz")
     rate = rate_of(context.scene) / (frames.step if len(frames) > 1 else 1)
     yield from record_avatar(avatar, frames, rate, recording, world)
-    return {
-        "task": "export_motion", "recording": str(recording), "output": str(path), "up": up,
-    }  # fmt: skip
+    return {"task": "export_motion", "recording": str(recording), "output": str(path), "up": up}
 
 
 def import_steps(
@@ -202,7 +203,7 @@ def import_steps(
     Args:
         armature: name of the avatar's. source: the file or object that the motion comes from.
     """
-    from ...engine.retarget.files import Prepared
+    from ...engine.motion.prepare import Prepared
 
     motion = Prepared.load(Path(result["prepared"]))
     yield

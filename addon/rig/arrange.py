@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...engine.types import JOINT_NAMES
+from ...engine.core.types import JOINT_NAMES
 from .controls import EYES
 from .names import LIMBS
 
@@ -16,9 +16,11 @@ COLLECTIONS = (BODY, *LIMB_COLLECTIONS, *HAND_COLLECTIONS, FACE_BONES, CONTROLS)
 
 _FINGERS = ("index", "middle", "pinky", "ring", "thumb")
 _COLORS = {
-    "left": (0.30, 0.62, 1.0), "right": (1.0, 0.36, 0.32),
-    "middle": (1.0, 0.78, 0.22), "control": (0.35, 0.85, 0.42),
-}  # fmt: skip
+    "left": (0.30, 0.62, 1.0),
+    "right": (1.0, 0.36, 0.32),
+    "middle": (1.0, 0.78, 0.22),
+    "control": (0.35, 0.85, 0.42),
+}
 """Brighter than the theme's palettes, of which thin wires are hardly seen on dark grey."""
 
 

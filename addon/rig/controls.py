@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.types import JOINT_INDEX, FloatArray
+from ...engine.core.types import JOINT_INDEX, FloatArray
 from ..compat import hide_bone
 from .drivers import add_property, drive
 from .limits import add_limit, add_limits, joint_limits, set_limits
@@ -157,8 +157,11 @@ def release(armature: Any) -> None:
     have no controls.
     """
     bones = armature.pose.bones
-    for name, prop in (*((ik_control(limb), IK) for limb in LIMBS),
-                       (HEAD_TARGET, LOOK), (EYES_TARGET, LOOK)):  # fmt: skip
+    for name, prop in (
+        *((ik_control(limb), IK) for limb in LIMBS),
+        (HEAD_TARGET, LOOK),
+        (EYES_TARGET, LOOK),
+    ):
         if name in bones:
             bones[name][prop] = 0.0
     show_controls(armature)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.types import JOINT_NAMES, FloatArray
+from ...engine.core.types import JOINT_NAMES, FloatArray
 from ..scene.axes import TO_BLENDER, points_to_blender
 
 PREFIX = "pose"
@@ -41,11 +41,22 @@ def product_directions(posedirs: FloatArray, rest_axes: FloatArray) -> FloatArra
     Q = rest_axes.T @ TO_BLENDER
     P = posedirs.reshape(len(posedirs), 3, 3, 3).astype(np.float64)
     P = np.einsum("ka,vcab,lb->klvc", Q, P, Q)  # of the entries of B - I
-    return points_to_blender(2.0 * np.stack([
-        -P[1, 1] - P[2, 2], -P[0, 0] - P[2, 2], -P[0, 0] - P[1, 1],
-        P[0, 1] + P[1, 0], P[0, 2] + P[2, 0], P[1, 2] + P[2, 1],
-        P[2, 1] - P[1, 2], P[0, 2] - P[2, 0], P[1, 0] - P[0, 1],
-    ]))  # fmt: skip
+    return points_to_blender(
+        2.0
+        * np.stack(
+            [
+                -P[1, 1] - P[2, 2],
+                -P[0, 0] - P[2, 2],
+                -P[0, 0] - P[1, 1],
+                P[0, 1] + P[1, 0],
+                P[0, 2] + P[2, 0],
+                P[1, 2] + P[2, 1],
+                P[2, 1] - P[1, 2],
+                P[0, 2] - P[2, 0],
+                P[1, 0] - P[0, 1],
+            ]
+        )
+    )
 
 
 def add_correctives(

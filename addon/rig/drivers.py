@@ -23,16 +23,23 @@ def drive(owner: Any, prop: str, source: Any, path: str, share: float = 1.0) -> 
     return driver
 
 
-def add_property(bone: Any, name: str, low: float, high: float, soft: tuple[float, float],
-                 description: str) -> str:  # fmt: skip
+def add_property(
+    bone: Any, name: str, low: float, high: float, soft: tuple[float, float], description: str
+) -> str:
     """A number at 0 on a pose bone, which may be changed and keyed in a linked file's override too.
 
     Returns its path from the object.
     """
     bone[name] = 0.0
     bone.id_properties_ui(name).update(
-        default=0.0, min=low, max=high, soft_min=soft[0], soft_max=soft[1], precision=2, step=1.0,
+        default=0.0,
+        min=low,
+        max=high,
+        soft_min=soft[0],
+        soft_max=soft[1],
+        precision=2,
+        step=1.0,
         description=description,
-    )  # fmt: skip
+    )
     bone.property_overridable_library_set(f'["{name}"]', True)
     return f'pose.bones["{bone.name}"]["{name}"]'

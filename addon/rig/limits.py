@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...engine.types import JOINT_NAMES
+from ...engine.core.types import JOINT_NAMES
 
 LIMIT = "Limit"
 """Name of the constraint."""
@@ -43,7 +43,7 @@ _DEGREES: dict[str, tuple[Range, Range, Range]] = {
     "thumb1": ((-80, 80), (-80, 80), (-80, 80)),
     "thumb2": ((-50, 90), (-40, 40), (-50, 50)),
     "thumb3": ((-50, 100), (-20, 20), (-25, 25)),
-}  # fmt: skip
+}
 """Degrees about x, y and z; the pelvis turns as it likes."""
 
 

@@ -21,9 +21,10 @@ LIMBS: dict[str, tuple[str, str, str]] = {
     f"{side}_{end}": (f"{side}_{upper}", f"{side}_{lower}", f"{side}_{last}")
     for side in ("left", "right")
     for end, (upper, lower, last) in {
-        "hand": ("shoulder", "elbow", "wrist"), "foot": ("hip", "knee", "ankle"),
+        "hand": ("shoulder", "elbow", "wrist"),
+        "foot": ("hip", "knee", "ankle"),
     }.items()
-}  # fmt: skip
+}
 """``left_hand`` -> the joints of its chain: where it begins, bends and ends."""
 
 
@@ -37,7 +38,5 @@ def pole(limb: str) -> str:
     return f"{LIMBS[limb][1]}_pole"
 
 
-CONTROL_BONES = (
-    FACE, HEAD_TARGET, EYES_TARGET, *map(ik_control, LIMBS), *map(pole, LIMBS),
-)  # fmt: skip
+CONTROL_BONES = (FACE, HEAD_TARGET, EYES_TARGET, *map(ik_control, LIMBS), *map(pole, LIMBS))
 """The controls that switches, buttons and panels count on."""

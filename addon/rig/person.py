@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.types import NUM_JOINTS, Avatar, LikenessError, Pose
+from ...engine.core.types import NUM_JOINTS, Avatar, LikenessError, Pose
 from ..scene.axes import points_to_blender
 from .shapes import add_shapes
 

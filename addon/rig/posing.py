@@ -10,8 +10,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Quaternion, Vector
 
-from ...engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from ...engine.types import JOINT_NAMES
+from ...engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ...engine.core.types import JOINT_NAMES
 from ..motion.pose import ROOT, bones_to_pose, pose_to_bones
 from ..scene.body import get_expression, set_expression
 from .controls import EYES, eye_target, show_controls

@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ...engine.types import JOINT_INDEX, JOINT_NAMES, FloatArray
+from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray
 from .controls import EYES, eye_target
 from .names import EYES_TARGET, FACE, HEAD_TARGET, LIMBS, ik_control, pole
 
@@ -65,18 +65,34 @@ def _face() -> Wires:
 
 
 def _root() -> Wires:
-    arrow = ((-0.16, 0.0, 1.0), (-0.16, 0.0, 1.25), (-0.3, 0.0, 1.25), (0.0, 0.0, 1.5),
-             (0.3, 0.0, 1.25), (0.16, 0.0, 1.25), (0.16, 0.0, 1.0))  # fmt: skip
+    arrow = (
+        (-0.16, 0.0, 1.0),
+        (-0.16, 0.0, 1.25),
+        (-0.3, 0.0, 1.25),
+        (0.0, 0.0, 1.5),
+        (0.3, 0.0, 1.25),
+        (0.16, 0.0, 1.25),
+        (0.16, 0.0, 1.0),
+    )
     return _joined(_ring(), _line(*arrow))
 
 
 _SHAPES = {
-    "Ring": _ring, "Cube": _cube, "Diamond": _diamond, "Face": _face, "Root": _root,
+    "Ring": _ring,
+    "Cube": _cube,
+    "Diamond": _diamond,
+    "Face": _face,
+    "Root": _root,
     "Target": lambda: _joined(
-        _ring(), _ring(0.5), *(_line((0.5 * x, 0, 0.5 * z), (1.3 * x, 0, 1.3 * z))
-                               for x, z in ((1, 0), (-1, 0), (0, 1), (0, -1)))),
+        _ring(),
+        _ring(0.5),
+        *(
+            _line((0.5 * x, 0, 0.5 * z), (1.3 * x, 0, 1.3 * z))
+            for x, z in ((1, 0), (-1, 0), (0, 1), (0, -1))
+        ),
+    ),
     "Glasses": lambda: _line((-1, 0, -1), (1, 0, -1), (1, 0, 1), (-1, 0, 1), (-1, 0, -1)),
-}  # fmt: skip
+}
 """Name -> wires of about unit size, lying in x and z, around the bone's y."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 from mathutils import Matrix, Quaternion
 
-from ...engine.types import LikenessError
+from ...engine.core.types import LikenessError
 
 
 def evaluated(armature: Any) -> Any:

@@ -14,10 +14,10 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...engine.cameras import project, unproject
-from ...engine.fit_check import load_fit
-from ...engine.landmark_names import ADJUSTABLE
-from ...engine.types import Camera, FloatArray, Pose
+from ...engine.core.cameras import project, unproject
+from ...engine.core.landmark_names import ADJUSTABLE
+from ...engine.core.types import Camera, FloatArray, Pose
+from ...engine.workflows.fit_check import load_fit
 from ..motion.pose import bones_to_pose, pose_to_bones
 from .armature import create_armature
 from .axes import points_to_blender, points_to_engine
@@ -33,8 +33,16 @@ _MOVED_PIXELS = 0.5
 _BALL = 0.02  # of the person's distance: its radius
 _TINT = (0.25, 0.55, 1.0, 0.55)
 
-_COLLECTIONS = ("objects", "armatures", "meshes", "cameras", "images", "collections", "actions",
-                "shape_keys")  # fmt: skip
+_COLLECTIONS = (
+    "objects",
+    "armatures",
+    "meshes",
+    "cameras",
+    "images",
+    "collections",
+    "actions",
+    "shape_keys",
+)
 
 
 class _View:
@@ -84,8 +92,11 @@ def _fill(scene: Any, shown: Any, context: Any) -> None:
     add_photo(camera, shown.photo, "Fit Photo")
     scene.camera = camera
     use_photo_size(scene, camera)
-    scene[_CAMERA_KEY] = [*np.asarray(avatar.camera.K, float).ravel(), avatar.camera.width,
-                          avatar.camera.height]  # fmt: skip
+    scene[_CAMERA_KEY] = [
+        *np.asarray(avatar.camera.K, float).ravel(),
+        avatar.camera.width,
+        avatar.camera.height,
+    ]
     depth = -float(avatar.body.vertices(avatar.pose)[1][0][2])
     size = np.array([avatar.camera.width, avatar.camera.height])
     for name, row in ADJUSTABLE.items():
@@ -173,11 +184,14 @@ def _show(context: Any, scene: Any) -> None:
     space = area.spaces.active
     view, shading = space.region_3d, space.shading
     _View.settings = {
-        "screen": context.screen.name, "area": list(context.screen.areas).index(area),
-        "perspective": view.view_perspective, "matrix": [list(row) for row in view.view_matrix],
+        "screen": context.screen.name,
+        "area": list(context.screen.areas).index(area),
+        "perspective": view.view_perspective,
+        "matrix": [list(row) for row in view.view_matrix],
         "local": space.use_local_camera,
-        "shading": shading.type, "color": shading.color_type,
-    }  # fmt: skip
+        "shading": shading.type,
+        "color": shading.color_type,
+    }
     if not space.use_local_camera:
         view.view_perspective = "CAMERA"
     else:

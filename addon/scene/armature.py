@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from ...engine.types import JOINT_INDEX, JOINT_NAMES, PARENTS, FloatArray
+from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, PARENTS, FloatArray
 from ..rig.arrange import arrange
 from ..rig.controls import bind_controls, control_bones
 from .axes import points_to_blender
@@ -17,20 +17,40 @@ _UP, _DOWN = (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)  # Blender axes
 _FRONT, _BACK = (0.0, -1.0, 0.0), (0.0, 1.0, 0.0)
 
 _TOWARDS = {
-    "pelvis": "spine1", "spine1": "spine2", "spine2": "spine3", "spine3": "neck", "neck": "head",
-    **{f"{s}_{a}": f"{s}_{b}" for s in ("left", "right") for a, b in (
-        ("hip", "knee"), ("knee", "ankle"), ("ankle", "foot"), ("collar", "shoulder"),
-        ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "middle1"),
-        *((f"{f}{k}", f"{f}{k + 1}") for f in ("index", "middle", "pinky", "ring", "thumb")
-          for k in (1, 2)))},
-}  # fmt: skip
+    "pelvis": "spine1",
+    "spine1": "spine2",
+    "spine2": "spine3",
+    "spine3": "neck",
+    "neck": "head",
+    **{
+        f"{s}_{a}": f"{s}_{b}"
+        for s in ("left", "right")
+        for a, b in (
+            ("hip", "knee"),
+            ("knee", "ankle"),
+            ("ankle", "foot"),
+            ("collar", "shoulder"),
+            ("shoulder", "elbow"),
+            ("elbow", "wrist"),
+            ("wrist", "middle1"),
+            *(
+                (f"{f}{k}", f"{f}{k + 1}")
+                for f in ("index", "middle", "pinky", "ring", "thumb")
+                for k in (1, 2)
+            ),
+        )
+    },
+}
 """Joint -> the joint its bone points at; the others end freely."""
 
 _FREE_END = {
-    "head": (_UP, 0.18), "jaw": ((0.0, -0.87, -0.5), 0.08),
-    "left_eye_smplhf": (_FRONT, 0.03), "right_eye_smplhf": (_FRONT, 0.03),
-    "left_foot": (_FRONT, 0.06), "right_foot": (_FRONT, 0.06),
-}  # fmt: skip
+    "head": (_UP, 0.18),
+    "jaw": ((0.0, -0.87, -0.5), 0.08),
+    "left_eye_smplhf": (_FRONT, 0.03),
+    "right_eye_smplhf": (_FRONT, 0.03),
+    "left_foot": (_FRONT, 0.06),
+    "right_foot": (_FRONT, 0.06),
+}
 """Joint -> direction and length in metres of its bone; fingertips go on as their parent does."""
 
 _SHORTEST = 0.005

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...engine.rotations import matrix_to_quaternion
-from ...engine.types import Camera, FloatArray
+from ...engine.core.rotations import matrix_to_quaternion
+from ...engine.core.types import Camera, FloatArray
 
 TO_BLENDER: FloatArray = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """[3, 3] engine column vectors -> Blender column vectors."""
@@ -87,7 +87,7 @@ class BlenderCamera:
 def camera_to_blender(camera: Camera) -> BlenderCamera:
     """An OpenCV camera -> Blender's; skew is not representable and must be zero.
 
-    >>> from likeness.engine.cameras import photo_camera
+    >>> from likeness.engine.core.cameras import photo_camera
     >>> b = camera_to_blender(photo_camera(100.0, 100, 50))
     >>> b.lens, b.sensor_fit, b.shift_x, b.matrix_world[:3, 2] @ [0, -1, 0]
     (36.0, 'HORIZONTAL', 0.0, 1.0)
@@ -136,8 +136,10 @@ def projection_to_K(projection: FloatArray, width: int, height: int) -> FloatArr
     [[100.0, 0.0, 50.0], [0.0, 100.0, 25.0], [0.0, 0.0, 1.0]]
     """
     P = np.asarray(projection, np.float64)
-    return np.array([
-        [P[0, 0] * width / 2, 0.0, (1.0 - P[0, 2]) * width / 2],
-        [0.0, P[1, 1] * height / 2, (1.0 + P[1, 2]) * height / 2],
-        [0.0, 0.0, 1.0],
-    ])  # fmt: skip
+    return np.array(
+        [
+            [P[0, 0] * width / 2, 0.0, (1.0 - P[0, 2]) * width / 2],
+            [0.0, P[1, 1] * height / 2, (1.0 + P[1, 2]) * height / 2],
+            [0.0, 0.0, 1.0],
+        ]
+    )

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ...engine.body import Body
-from ...engine.types import FloatArray
+from ...engine.core.types import FloatArray
 from .armature import create_armature
 from .body import create_body_steps
 

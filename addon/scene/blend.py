@@ -10,9 +10,9 @@ import os
 import sys
 from pathlib import Path
 
-from ...engine.formats.atomic import whole_file
+from ...engine.core.types import LikenessError
+from ...engine.files.atomic import whole_file
 from ...engine.formats.avatar import load_avatar
-from ...engine.types import LikenessError
 
 
 def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | None = None) -> Path:

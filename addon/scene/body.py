@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 
 from ...engine.body import Body
-from ...engine.types import JOINT_NAMES, FloatArray
+from ...engine.core.types import JOINT_NAMES, FloatArray
 from ..rig.correctives import add_correctives
 from ..rig.drivers import add_property, drive
 from ..rig.names import FACE
@@ -169,10 +169,15 @@ def _add_slider(bone: Any, name: str) -> str:
     """A property at 0; ARKit's expressions run from 0 to 1, SMPL-X's are standard deviations."""
     numbered = name.startswith("expression_")
     return add_property(
-        bone, name, -_KEY_RANGE, _KEY_RANGE, (-5.0, 5.0) if numbered else (0.0, 1.0),
+        bone,
+        name,
+        -_KEY_RANGE,
+        _KEY_RANGE,
+        (-5.0, 5.0) if numbered else (0.0, 1.0),
         f"Expression axis {name.rpartition('_')[2]}, in standard deviations"
-        if numbered else f"Expression {name}: 0 is neutral, 1 the whole expression",
-    )  # fmt: skip
+        if numbered
+        else f"Expression {name}: 0 is neutral, 1 the whole expression",
+    )
 
 
 def _hide(obj: Any) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import bpy
 import numpy as np
 
-from ...engine.types import Avatar, LikenessError, Pose
+from ...engine.core.types import Avatar, LikenessError, Pose
 from ..motion.pose import bones_to_pose, pose_to_bones
 from ..rig.person import fit_rig
 from ..rig.shapes import remove_unused_shapes
@@ -23,7 +23,7 @@ from .node_group import splat_group
 from .splats import splat_mesh_steps, splat_object
 
 if TYPE_CHECKING:
-    from ...engine.scene_files import SceneAvatar
+    from ...engine.scene.files import SceneAvatar
 
 SCENE_FORMAT = 2
 """Version of the object layout, stored on the armature."""
@@ -36,7 +36,7 @@ FRAMING_KEY = "likeness_framing"
 CAMERA_OF_KEY = "likeness_camera_of"
 """On the camera: whose it is, the armature itself. It stands in the world and hangs on nothing."""
 PERSON_KEY = "likeness_person"
-"""On the body's mesh: the avatar without its Gaussians, as ``engine/scene_files.py`` packs it."""
+"""On the body's mesh: the avatar without its Gaussians, as ``engine/scene/files.py`` packs it."""
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ def build_scene(
         context: a Blender context in object mode; None takes the present one.
         avatar_path: the file it came from, kept as a custom property.
     """
-    from ...engine.scene_files import scene_avatar
+    from ...engine.scene.files import scene_avatar
 
     return finished(build_scene_steps(scene_avatar(avatar, photo_path), name, context, avatar_path))
 

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from mathutils import Matrix
 
-from ...engine.types import Camera
+from ...engine.core.types import Camera
 from .axes import SENSOR_MM, BlenderCamera, camera_to_blender
 
 RESOLUTION_KEY = "likeness_resolution"

@@ -1,4 +1,4 @@
-"""A stretch of the scene, written for the worker: see ``engine/scene_frames.py``."""
+"""A stretch of the scene, written for the worker: see ``engine/scene/frames.py``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def record_frames(
         LikenessError: an avatar cannot be read, or the camera is missing.
     """
     from ...engine.formats.avatar import save_avatar
-    from ...engine.scene_frames import AVATAR_NAME, FRAMES_NAME, VERTICES_NAME
+    from ...engine.scene.frames import AVATAR_NAME, FRAMES_NAME, VERTICES_NAME
 
     scene, count = context.scene, len(frames)
     start, part_of_frame = scene.frame_current, scene.frame_subframe
@@ -70,6 +70,10 @@ def record_frames(
     np.savez(
         folder / FRAMES_NAME,
         counts=np.array([splat_count(objects, detail) for objects in avatars]),
-        places=places, viewmats=viewmats, Ks=Ks, size=size, frames=np.asarray(frames),
+        places=places,
+        viewmats=viewmats,
+        Ks=Ks,
+        size=size,
+        frames=np.asarray(frames),
         frame_rate=np.array(scene.render.fps / scene.render.fps_base),
-    )  # fmt: skip
+    )

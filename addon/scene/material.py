@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from ...engine.scene_mesh import CUT_SIGMA
+from ...engine.scene.mesh import CUT_SIGMA
 from .. import compat
 
 DITHERED_SLOT = 1  # of the splat mesh's two materials; the blended one comes first
@@ -71,18 +71,25 @@ def _build(tree: Any) -> None:
                 tree.links.new(value, socket)
         return made.outputs[0]
 
-    color = node("ShaderNodeAttribute", -800, 200, attribute_type="GEOMETRY",
-                 attribute_name=COLOR_ATTRIBUTE)  # fmt: skip
-    corner = node("ShaderNodeAttribute", -1200, -100, attribute_type="GEOMETRY",
-                  attribute_name=CORNER_ATTRIBUTE)  # fmt: skip
+    color = node(
+        "ShaderNodeAttribute", -800, 200, attribute_type="GEOMETRY", attribute_name=COLOR_ATTRIBUTE
+    )
+    corner = node(
+        "ShaderNodeAttribute",
+        -1200,
+        -100,
+        attribute_type="GEOMETRY",
+        attribute_name=CORNER_ATTRIBUTE,
+    )
     dot = node("ShaderNodeVectorMath", -1000, -100, operation="DOT_PRODUCT")
     tree.links.new(corner.outputs["Vector"], dot.inputs[0])
     tree.links.new(corner.outputs["Vector"], dot.inputs[1])
     radius2 = dot.outputs["Value"]
     falloff = math("EXPONENT", -600, -100, math("MULTIPLY", -800, -100, radius2, -0.5))
     inside = math("LESS_THAN", -600, -260, radius2, CUT_SIGMA**2)
-    alpha = math("MULTIPLY", -200, 0,
-                 math("MULTIPLY", -400, 0, falloff, inside), color.outputs["Alpha"])  # fmt: skip
+    alpha = math(
+        "MULTIPLY", -200, 0, math("MULTIPLY", -400, 0, falloff, inside), color.outputs["Alpha"]
+    )
     emission = node("ShaderNodeEmission", -200, 200)
     transparent = node("ShaderNodeBsdfTransparent", -200, 320)
     mix = node("ShaderNodeMixShader", 0, 200)

@@ -26,9 +26,9 @@ from typing import Any, NamedTuple
 import bpy
 import numpy as np
 
-from ...engine.imaging.color import linear_to_srgb
-from ...engine.scene_mesh import ATTRIBUTES, KEPT
-from ...engine.types import LikenessError
+from ...engine.core.color import linear_to_srgb
+from ...engine.core.types import LikenessError
+from ...engine.scene.mesh import ATTRIBUTES, KEPT
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE
 from .node_group import FAST_INPUT, _Builder, _Camera, _interface, _move, splat_group
 from .read_back import read_attribute
@@ -76,9 +76,10 @@ def splat_kind(types: Any = None) -> Kind:
         )
     items = types.PointCloud.bl_rna.properties["type"].enum_items
     found = [
-        Kind(item.identifier, item.name) for item in items
+        Kind(item.identifier, item.name)
+        for item in items
         if any(word in f"{item.identifier} {item.name}".upper() for word in ("GAUSSIAN", "SPLAT"))
-    ]  # fmt: skip
+    ]
     if len(found) != 1:
         raise _unknown(", ".join(item.identifier for item in items))
     return found[0]
@@ -193,18 +194,20 @@ def _build(tree: Any, kind: Kind | None) -> None:
     first, second = _principal(add, axis_u, axis_v)
     add.column()
     rotation = add.node(
-        "FunctionNodeAxesToRotation", {"Primary Axis": first, "Secondary Axis": second},
-        primary_axis="X", secondary_axis="Y",
-    ).outputs["Rotation"]  # fmt: skip
+        "FunctionNodeAxesToRotation",
+        {"Primary Axis": first, "Secondary Axis": second},
+        primary_axis="X",
+        secondary_axis="Y",
+    ).outputs["Rotation"]
     longest = add.math("MAXIMUM", add.vector("LENGTH", first), _LEAST_SCALE)
     least = add.math("MULTIPLY", longest, LEAST_THICKNESS)
     middle = add.math("MAXIMUM", add.vector("LENGTH", second), least)
     thickness = add.switch(facing, thickness, (0.0, 0.0, 0.0), "VECTOR")
     depth = add.node("ShaderNodeSeparateXYZ", {0: thickness}).outputs["X"]
     depth = add.math("MAXIMUM", depth, least)
-    scale = add.node(
-        "ShaderNodeCombineXYZ", {"X": longest, "Y": middle, "Z": depth}
-    ).outputs["Vector"]  # fmt: skip
+    scale = add.node("ShaderNodeCombineXYZ", {"X": longest, "Y": middle, "Z": depth}).outputs[
+        "Vector"
+    ]
     add.column()
     points = _stored(add, points, "rotation", "QUATERNION", rotation)
     points = _stored(add, points, "scale", "FLOAT_VECTOR", scale)
@@ -231,9 +234,11 @@ def _build(tree: Any, kind: Kind | None) -> None:
 
 def _stored(add: _Builder, geometry: Any, name: str, kind: str, value: Any) -> Any:
     made = add.node(
-        "GeometryNodeStoreNamedAttribute", {"Geometry": geometry, "Name": name},
-        data_type=kind, domain="POINT",
-    )  # fmt: skip
+        "GeometryNodeStoreNamedAttribute",
+        {"Geometry": geometry, "Name": name},
+        data_type=kind,
+        domain="POINT",
+    )
     add.tree.links.new(value, next(s for s in made.inputs if s.name == "Value" and s.enabled))
     return made.outputs["Geometry"]
 
@@ -244,9 +249,10 @@ def _flat_to(add: _Builder, axis: Any, ray: Any, camera: _Camera) -> Any:
     It covers the same pixels; see :mod:`.node_group`.
     """
     along = add.math(
-        "DIVIDE", add.vector("DOT_PRODUCT", axis, camera.backward),
+        "DIVIDE",
+        add.vector("DOT_PRODUCT", axis, camera.backward),
         add.vector("DOT_PRODUCT", ray, camera.backward),
-    )  # fmt: skip
+    )
     return add.vector("SUBTRACT", axis, add.scale(ray, along))
 
 

@@ -9,7 +9,7 @@ places the splat's three corners:
     sigma  = clamp(sqrt(area / area at rest), 0.5, 2)
     corner = origin + sigma R (offset + x axis_u + y axis_v),  (x, y) in sigma units
 
-where axis_u and axis_v are first softened: see ``softening`` in ``engine/scene_fit.py``.
+where axis_u and axis_v are first softened: see ``softening`` in ``engine/scene/fit.py``.
 
 In renders each splat is then turned flat to the active camera: its corners slide along their
 view rays to the depth of its mean. In the picture it covers the same pixels, but now a ray meets
@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 import bpy
 
-from ...engine.scene_mesh import ATTRIBUTES, KEPT
+from ...engine.scene.mesh import ATTRIBUTES, KEPT
 from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
 
 GROUP_NAME = "Likeness Splats"
@@ -165,9 +165,10 @@ def _interface(tree: Any) -> None:
         detail.subtype = "FACTOR"
         detail.default_value, detail.min_value, detail.max_value = 1.0, _LEAST_DETAIL, 1.0
     softness = socket(
-        "Softness", "NodeSocketFloat",
+        "Softness",
+        "NodeSocketFloat",
         "1 looks as the avatar was made to look at the photo's resolution; less is sharper",
-    )  # fmt: skip
+    )
     softness.subtype = "FACTOR"
     softness.default_value, softness.min_value, softness.max_value = 1.0, 0.0, 1.0
     switches = {
@@ -177,14 +178,15 @@ def _interface(tree: Any) -> None:
             "slower. Otherwise they are dithered, which is right from everywhere",
         ),
         "Face Camera": (
-            True, "In renders, turn splats flat to the active camera: overlaps are then exact"
+            True,
+            "In renders, turn splats flat to the active camera: overlaps are then exact",
         ),
         FAST_INPUT: (
             False,
             "While working, leave the splats to the extension Likeness, which draws them on the "
             "graphics card. Without the extension they are then seen in renders only",
         ),
-    }  # fmt: skip
+    }
     for name, (default, description) in switches.items():
         socket(name, "NodeSocketBool", description).default_value = default
 
@@ -198,17 +200,17 @@ def _build(tree: Any) -> None:
     # of letting Blender average each point's faces (measured at 262,144 splats).
     face = add.node(
         "FunctionNodeIntegerMath",
-        {0: add.node("GeometryNodeInputIndex").outputs[0], 1: 3}, operation="DIVIDE",
-    ).outputs[0]  # fmt: skip
+        {0: add.node("GeometryNodeInputIndex").outputs[0], 1: 3},
+        operation="DIVIDE",
+    ).outputs[0]
     mean, axis_u, axis_v = (add.sample(captured, value, face, "FACE") for value in on_face)
     add.column()
     corner = add.node(
         "ShaderNodeSeparateXYZ", {0: add.attribute(CORNER_ATTRIBUTE, "FLOAT_VECTOR")}
     ).outputs
     place = add.vector(
-        "MULTIPLY_ADD", axis_v, corner["Y"],
-        add.vector("MULTIPLY_ADD", axis_u, corner["X"], mean),
-    )  # fmt: skip
+        "MULTIPLY_ADD", axis_v, corner["Y"], add.vector("MULTIPLY_ADD", axis_u, corner["X"], mean)
+    )
     add.column()
     moved = add.node("GeometryNodeSetPosition", {"Geometry": captured, "Position": place})
     add.column()
@@ -217,9 +219,10 @@ def _build(tree: Any) -> None:
     camera = _Camera.build(add)
     result = add.switch(
         add.boolean("AND", rendering, group["Face Camera"]),
-        moved.outputs["Geometry"], _facing(add, moved.outputs["Geometry"], mean, camera),
+        moved.outputs["Geometry"],
+        _facing(add, moved.outputs["Geometry"], mean, camera),
         "GEOMETRY",
-    )  # fmt: skip
+    )
     add.column()
     for name in ATTRIBUTES:  # what nobody needs any more need not be sorted along
         result = add.remove(result, name)
@@ -230,8 +233,10 @@ def _build(tree: Any) -> None:
     output = add.switch(
         add.boolean("OR", rendering, group["Sorted Viewport"]),
         # The mean is at hand per face, and spares averaging its three corners.
-        dithered, _sorted(add, result, on_face[0], camera), "GEOMETRY",
-    )  # fmt: skip
+        dithered,
+        _sorted(add, result, on_face[0], camera),
+        "GEOMETRY",
+    )
     add.column()
     nothing = add.node("GeometryNodeMeshLine", {"Count": 0}).outputs["Mesh"]
     unseen = add.boolean("AND", viewport, group[FAST_INPUT])
@@ -269,14 +274,18 @@ def _move(add: _Builder, group: Any, with_thickness: bool = False) -> tuple[Any,
     add.column()
     origin = add.vector("MULTIPLY_ADD", ac, w, add.vector("MULTIPLY_ADD", ab, v, a))
     n = add.vector(
-        "MULTIPLY_ADD", normals[0], u,
+        "MULTIPLY_ADD",
+        normals[0],
+        u,
         add.vector("MULTIPLY_ADD", normals[1], v, add.vector("MULTIPLY", normals[2], w)),
-    )  # fmt: skip
+    )
     add.column()
     frame = add.node(
-        "FunctionNodeAxesToRotation", {"Primary Axis": n, "Secondary Axis": ab},
-        primary_axis="Z", secondary_axis="X",
-    ).outputs["Rotation"]  # fmt: skip
+        "FunctionNodeAxesToRotation",
+        {"Primary Axis": n, "Secondary Axis": ab},
+        primary_axis="Z",
+        secondary_axis="X",
+    ).outputs["Rotation"]
     area = add.vector("LENGTH", add.vector("CROSS_PRODUCT", ab, ac))
     ratio = add.math("MULTIPLY", area, add.attribute(ATTRIBUTES.inverse_rest_area, "FLOAT"))
     sigma = add.node(
@@ -316,9 +325,8 @@ def _thin_out(add: _Builder, group: Any, splats: Any) -> tuple[Any, Any]:
     count = add.math("MAXIMUM", count, 1.0)
     chosen = add.math("LESS_THAN", add.attribute(ATTRIBUTES.rank, "INT"), count)
     kept = add.node(
-        "GeometryNodeSeparateGeometry",
-        {"Geometry": splats, "Selection": chosen}, domain="FACE",
-    ).outputs["Selection"]  # fmt: skip
+        "GeometryNodeSeparateGeometry", {"Geometry": splats, "Selection": chosen}, domain="FACE"
+    ).outputs["Selection"]
     thin = add.math("LESS_THAN", detail, 1.0)
     start = add.attribute(ATTRIBUTES.lod_start, "FLOAT")
     area = add.math("MAXIMUM", add.math("DIVIDE", start, count), 1.0)
@@ -364,9 +372,11 @@ def _facing(add: _Builder, geometry: Any, mean: Any, camera: _Camera) -> Any:
     """
     position = add.node("GeometryNodeInputPosition").outputs[0]
     ray = add.switch(
-        camera.orthographic, add.vector("SUBTRACT", position, camera.place), camera.backward,
+        camera.orthographic,
+        add.vector("SUBTRACT", position, camera.place),
+        camera.backward,
         "VECTOR",
-    )  # fmt: skip
+    )
     behind = add.vector("DOT_PRODUCT", add.vector("SUBTRACT", mean, position), camera.backward)
     along = add.math("DIVIDE", behind, add.vector("DOT_PRODUCT", ray, camera.backward))
     # A splat at arm's length of the lens could reach behind it: it keeps its tilt there.

@@ -8,8 +8,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...engine.imaging.color import linear_to_srgb
-from ...engine.types import LikenessError
+from ...engine.core.color import linear_to_srgb
+from ...engine.core.types import LikenessError
 
 SUFFIXES = {"PNG": ".png", "EXR": ".exr", "MP4": ".mp4"}
 
@@ -47,15 +47,36 @@ def picture_paths(scene: Any, frames: list[int], kind: str) -> list[Path]:
     for frame in frames:
         path = Path(bpy.path.abspath(render.frame_path(frame=frame)))
         known = path.suffix.lower() in _PICTURE_SUFFIXES
-        paths.append(path.with_suffix(SUFFIXES[kind]) if known
-                     else path.with_name(path.name + SUFFIXES[kind]))  # fmt: skip
+        paths.append(
+            path.with_suffix(SUFFIXES[kind])
+            if known
+            else path.with_name(path.name + SUFFIXES[kind])
+        )
     return paths
 
 
 _PICTURE_SUFFIXES = {
-    ".png", ".exr", ".jpg", ".jpeg", ".jp2", ".tif", ".tiff", ".bmp", ".tga", ".rgb", ".dpx",
-    ".cin", ".hdr", ".webp", ".mp4", ".mkv", ".avi", ".mov", ".webm", ".ogv",
-}  # fmt: skip
+    ".png",
+    ".exr",
+    ".jpg",
+    ".jpeg",
+    ".jp2",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".tga",
+    ".rgb",
+    ".dpx",
+    ".cin",
+    ".hdr",
+    ".webp",
+    ".mp4",
+    ".mkv",
+    ".avi",
+    ".mov",
+    ".webm",
+    ".ogv",
+}
 
 
 def ground_color(scene: Any) -> list[float] | None:

@@ -13,15 +13,21 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...engine.scene_mesh import ATTRIBUTES, KEPT, bound_gaussians
-from ...engine.types import Avatar, Camera, FloatArray, IntArray, LikenessError
+from ...engine.core.types import Avatar, Camera, FloatArray, IntArray, LikenessError
+from ...engine.scene.mesh import ATTRIBUTES, KEPT, bound_gaussians
 from .axes import matrix_to_engine, points_to_engine, projection_to_K, view_to_engine
 from .build import PERSON_KEY, AvatarObjects
 from .material import COLOR_ATTRIBUTE
 from .splats import MODIFIER_NAME, get_input
 
-_FIELDS = {"FLOAT": "value", "INT": "value", "INT8": "value", "FLOAT_VECTOR": "vector",
-           "FLOAT_COLOR": "color", "BYTE_COLOR": "color_srgb"}  # fmt: skip
+_FIELDS = {
+    "FLOAT": "value",
+    "INT": "value",
+    "INT8": "value",
+    "FLOAT_VECTOR": "vector",
+    "FLOAT_COLOR": "color",
+    "BYTE_COLOR": "color_srgb",
+}
 _WIDTHS = {"FLOAT_VECTOR": 3, "FLOAT_COLOR": 4, "BYTE_COLOR": 4}
 
 
@@ -33,7 +39,7 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
     Raises:
         LikenessError: the objects are of an older version, or were changed beyond repair.
     """
-    from ...engine.scene_files import unpacked
+    from ...engine.scene.files import unpacked
 
     name = objects.armature.name
     kept = objects.body.data.get(PERSON_KEY)
@@ -52,8 +58,7 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
         gaussians = bound_gaussians(faces, opacities, avatar.body.f)
     except (KeyError, ValueError) as error:
         raise LikenessError(
-            f"The splats of '{name}' cannot be read back: {error}.",
-            "Import its avatar file again.",
+            f"The splats of '{name}' cannot be read back: {error}.", "Import its avatar file again."
         ) from error
     order = np.argsort(faces[ATTRIBUTES.rank], kind="stable")
     return replace(
@@ -148,9 +153,8 @@ def scene_camera(scene: Any, depsgraph: Any) -> Camera:
     width, height = render_size(scene)
     render = scene.render
     projection = camera.calc_matrix_camera(
-        depsgraph, x=width, y=height,
-        scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y,
-    )  # fmt: skip
+        depsgraph, x=width, y=height, scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y
+    )
     viewmat = view_to_engine(np.array(camera.matrix_world.normalized()))
     return Camera(viewmat, projection_to_K(np.array(projection), width, height), width, height)
 

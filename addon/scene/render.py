@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import bpy
 
-from ...engine.types import LikenessError
+from ...engine.core.types import LikenessError
 from .. import compat
 from .camera import RESOLUTION_KEY, photo_size, use_photo_size
 
@@ -236,10 +236,14 @@ def _set(scene: Any, path: str, value: Any) -> None:
 def _told(owner: Any, name: str, old: Any, new: Any) -> str:
     """The change as Blender's own panels call it, with the part where the name says little."""
     clearer = {
-        "engine": "Render Engine", "look": "View Look",
-        "pixel_filter_type": "Pixel Filter", "exposure": "View Exposure", "gamma": "View Gamma",
-        "camera": "Camera", "film_transparent": "Film Transparent",
-    }  # fmt: skip
+        "engine": "Render Engine",
+        "look": "View Look",
+        "pixel_filter_type": "Pixel Filter",
+        "exposure": "View Exposure",
+        "gamma": "View Gamma",
+        "camera": "Camera",
+        "film_transparent": "Film Transparent",
+    }
     label = clearer.get(name) or str(owner.bl_rna.properties[name].name)
     return f"{label}: {_shown(owner, name, old)} → {_shown(owner, name, new)}"
 

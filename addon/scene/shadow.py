@@ -13,8 +13,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...engine.scene_mesh import ATTRIBUTES
-from ...engine.types import LikenessError
+from ...engine.core.types import LikenessError
+from ...engine.scene.mesh import ATTRIBUTES
 from .. import compat
 from .build import PART_KEY, AvatarObjects
 from .material import COLOR_ATTRIBUTE
@@ -140,9 +140,10 @@ def _group() -> Any:
     socket("Geometry", description="The proxy", in_out="OUTPUT", socket_type="NodeSocketGeometry")
     socket("Body", description="The avatar's body", socket_type="NodeSocketObject")
     thickness = socket(
-        "Thickness", description="How far out: 1 reaches to where hair and clothes do, 0 is the "
-        "bare body", socket_type="NodeSocketFloat",
-    )  # fmt: skip
+        "Thickness",
+        description="How far out: 1 reaches to where hair and clothes do, 0 is the bare body",
+        socket_type="NodeSocketFloat",
+    )
     thickness.default_value, thickness.min_value, thickness.max_value = 1.0, 0.0, 2.0
     socket("Material", description="The proxy's material", socket_type="NodeSocketMaterial")
 

@@ -1,4 +1,4 @@
-"""The splat object: :mod:`engine.scene_mesh` says what its mesh holds, :mod:`.node_group` moves
+"""The splat object: :mod:`engine.scene.mesh` says what its mesh holds, :mod:`.node_group` moves
 it, :mod:`.material` draws it."""
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...engine.scene_mesh import CORNERS, KEPT, SplatMesh
-from ...engine.types import FloatArray
+from ...engine.core.types import FloatArray
+from ...engine.scene.mesh import CORNERS, KEPT, SplatMesh
 from .. import compat
 from .axes import points_to_blender
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, splat_materials
@@ -110,9 +110,10 @@ def input_identifier(modifier: Any, name: str) -> str:
 def input_names(group: Any) -> list[str]:
     """Names of a node group's inputs, but for the geometry."""
     return [
-        item.name for item in group.interface.items_tree
+        item.name
+        for item in group.interface.items_tree
         if item.item_type == "SOCKET" and item.in_out == "INPUT" and item.name != "Geometry"
-    ]  # fmt: skip
+    ]
 
 
 def use_group(modifier: Any, group: Any) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import bpy
 
-from ...engine.scene_mesh import SplatMesh
-from ...engine.static_splats import AXES, MEAN
+from ...engine.scene.mesh import SplatMesh
+from ...engine.scene.static_splats import AXES, MEAN
 from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
 from .node_group import _Builder, _Camera, _sorted
 from .splats import splat_mesh_steps
@@ -51,11 +51,19 @@ def static_group() -> Any:
     tree[_VERSION_KEY] = _GROUP_VERSION
     tree.is_modifier = True
     new = tree.interface.new_socket
-    new("Geometry", description="The splats, placed", in_out="OUTPUT",
-        socket_type="NodeSocketGeometry")  # fmt: skip
+    new(
+        "Geometry",
+        description="The splats, placed",
+        in_out="OUTPUT",
+        socket_type="NodeSocketGeometry",
+    )
     new("Geometry", description="The splat mesh", in_out="INPUT", socket_type="NodeSocketGeometry")
-    detail = new("Viewport Detail", description="Part of the splats shown while working",
-                 in_out="INPUT", socket_type="NodeSocketFloat")  # fmt: skip
+    detail = new(
+        "Viewport Detail",
+        description="Part of the splats shown while working",
+        in_out="INPUT",
+        socket_type="NodeSocketFloat",
+    )
     detail.subtype = "FACTOR"
     detail.default_value, detail.min_value, detail.max_value = 1.0, 0.0, 1.0
     _build(tree)
@@ -70,8 +78,9 @@ def _build(tree: Any) -> None:
     chosen = add.math("LESS_THAN", some, group["Viewport Detail"])
     kept = add.node(
         "GeometryNodeSeparateGeometry",
-        {"Geometry": group["Geometry"], "Selection": chosen}, domain="FACE",
-    ).outputs["Selection"]  # fmt: skip
+        {"Geometry": group["Geometry"], "Selection": chosen},
+        domain="FACE",
+    ).outputs["Selection"]
     geometry = add.switch(viewport, group["Geometry"], kept, "GEOMETRY")
     add.column()
     camera = _Camera.build(add)
@@ -105,8 +114,9 @@ def _build(tree: Any) -> None:
     add.column()
     face = add.node(
         "FunctionNodeIntegerMath",
-        {0: add.node("GeometryNodeInputIndex").outputs[0], 1: 3}, operation="DIVIDE",
-    ).outputs[0]  # fmt: skip
+        {0: add.node("GeometryNodeInputIndex").outputs[0], 1: 3},
+        operation="DIVIDE",
+    ).outputs[0]
     at, u, v = (add.sample(captured, value, face, "FACE") for value in on_face)
     add.column()
     corner = add.node(

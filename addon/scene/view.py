@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from mathutils import Euler, Vector
 
-from ...engine.types import Avatar
+from ...engine.core.types import Avatar
 from .axes import points_to_blender
 from .build import AvatarObjects
 
@@ -54,7 +54,7 @@ def look_at_avatar(objects: AvatarObjects, avatar: Avatar, context: Any) -> None
 
 def _shown(avatar: Avatar) -> tuple[Any, Any]:
     """[3], [3] the corners of the box around the body's part in the photo, armature's space."""
-    from ...engine.cameras import project
+    from ...engine.core.cameras import project
 
     vertices, _ = avatar.body.vertices(avatar.pose)
     pixels, depth = project(vertices, avatar.camera)

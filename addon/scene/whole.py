@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...engine.types import LikenessError
+from ...engine.core.types import LikenessError
 from ..rig.shapes import remove_unused_shapes
 from .build import CAMERA_OF_KEY, AvatarObjects, find_avatar
 from .splats import MODIFIER_NAME, set_input

@@ -12,9 +12,9 @@ import numpy as np
 from mathutils import Matrix
 from PIL import Image
 
-from ...engine.people.light import environment_picture, key_irradiance
-from ...engine.people.model import Figure, Lighting, Part
-from ...engine.types import Camera, FloatArray, LikenessError
+from ...engine.core.types import Camera, FloatArray, LikenessError
+from ...engine.synth.light import environment_picture, key_irradiance
+from ...engine.synth.model import Figure, Lighting, Part
 from .. import compat
 from ..scene.axes import points_to_blender
 from ..scene.camera import place_camera, set_size
@@ -39,10 +39,7 @@ class CyclesStudio:
     """
 
     def __init__(
-        self,
-        samples: int = 48,
-        threads: int = 0,
-        read: Callable[[Path], FloatArray] | None = None,
+        self, samples: int = 48, threads: int = 0, read: Callable[[Path], FloatArray] | None = None
     ) -> None:
         self._read = read or read_picture
         compat.ensure_cycles()

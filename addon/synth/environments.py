@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...engine.types import LikenessError
+from ...engine.core.types import LikenessError
 
 HDR_PICTURES = ("environments", (".exr", ".hdr"))
 MOTIONS = ("motions", (".npz",))

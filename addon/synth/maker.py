@@ -7,11 +7,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from ...engine.people.figure import SynthOptions, make_subject, open_world
-from ...engine.people.light import read_environment
-from ...engine.people.subject import Clock, RasterStudio, Studio, drawn_subject
-from ...engine.training.subjects import Subject
-from ...engine.types import FloatArray
+from ...engine.core.types import FloatArray
+from ...engine.dataset.subjects import Subject
+from ...engine.synth.figure import SynthOptions, make_subject, open_world
+from ...engine.synth.light import read_environment
+from ...engine.synth.subject import Clock, RasterStudio, Studio, drawn_subject
 from .environments import bundled_environments, has_bpy
 from .worker import Maker
 

@@ -7,8 +7,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...engine.people.model import Material
-from ...engine.types import FloatArray
+from ...engine.core.types import FloatArray
+from ...engine.synth.model import Material
 from .. import compat
 
 SUBSURFACE_RADIUS = (1.0, 0.35, 0.18)
@@ -138,13 +138,15 @@ def _relief(tree: _Tree, material: Material, shader: Any) -> None:
     if material.bump is not None:
         low, high = float(material.bump.min()), float(material.bump.max())
         reach = max(high - low, 1e-9)
-        picture = tree.texture("bump", _of_grey((material.bump - low) / reach), data=True,
-                               floats=True)  # fmt: skip
+        picture = tree.texture(
+            "bump", _of_grey((material.bump - low) / reach), data=True, floats=True
+        )
         normal = _bump(tree, picture.outputs["Color"], reach, normal)
     if material.grain > 0.0:
         place = tree.node("ShaderNodeTexCoord")
-        noise = tree.node("ShaderNodeTexVoronoi" if material.kind == "skin"
-                          else "ShaderNodeTexNoise")  # fmt: skip
+        noise = tree.node(
+            "ShaderNodeTexVoronoi" if material.kind == "skin" else "ShaderNodeTexNoise"
+        )
         noise.inputs["Scale"].default_value = 1.0 / material.grain
         tree.link(place.outputs["Object"], noise.inputs["Vector"])
         height = noise.outputs["Distance" if material.kind == "skin" else 0]

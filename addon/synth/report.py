@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...engine.formats.untrusted import read_json
-from ...engine.training.cards import (
+from ...engine.dataset.cards import (
     CARD_FILE,
     SHEET_FILE,
     asset_entry,
@@ -16,8 +15,9 @@ from ...engine.training.cards import (
     stored_in,
     write_card,
 )
-from ...engine.training.mix import ASSETS, MIX, WORN
-from ...engine.training.shards import INDEX_FILE
+from ...engine.dataset.mix import ASSETS, MIX, WORN
+from ...engine.dataset.shards import INDEX_FILE
+from ...engine.files.untrusted import read_json
 from .run import Outcome
 
 BLENDERS = "CC0 (comes with Blender)"
@@ -110,9 +110,10 @@ def summary(card: Mapping[str, Any], outcome: Outcome) -> list[str]:
     if total:
         shares = sorted(outcome.seconds.items(), key=lambda item: -item[1])
         lines.append(
-            "time: " + ", ".join(f"{name} {100 * s / total:.0f} %" for name, s in shares)
+            "time: "
+            + ", ".join(f"{name} {100 * s / total:.0f} %" for name, s in shares)
             + f" of {total / outcome.made:.1f} s a person"
-        )  # fmt: skip
+        )
     return [*lines, *_left_out(outcome)]
 
 

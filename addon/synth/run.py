@@ -14,10 +14,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from ...engine.executor import Executor, Said, finished, remaining
-from ...engine.types import LikenessError, Progress
-from ..crew import Shape, open_executor
-from ..ray_session import Cluster
+from ...engine.core.types import LikenessError, Progress
+from ...engine.workflows.executor import Executor, Said, finished, remaining
+from ..workers.crew import Shape, open_executor
+from ..workers.ray_session import Cluster
 from .staging import RUN_FILE, Shelf, begin, leave_out, left_out, locked, unbegin
 
 
@@ -83,9 +83,7 @@ def run(
         shelf = Shelf(job.data, job.subjects, job.per_shard)
         request = {"data": str(job.data.absolute()), "options": dict(job.options)}
         common = [job.data.absolute() / RUN_FILE]
-        crew = open_executor(
-            request, job.shape, "synth-worker", job.cluster, common, command or ()
-        )  # fmt: skip
+        crew = open_executor(request, job.shape, "synth-worker", job.cluster, common, command or ())
         people = _People(job, shelf, progress)
         people.outcome.skipped.update(left_out(job.data))
         try:

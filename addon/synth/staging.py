@@ -4,7 +4,7 @@
 
     DATA/synth.json                    what the set is made with, refuses another; what was left out
     DATA/.staging/person_000123.tar    a subject that waits for the others of its shard
-    DATA/shard-000001.tar, shards.json the data (engine/training/shards.py)
+    DATA/shard-000001.tar, shards.json the data (engine/dataset/shards.py)
     DATA/.synth.lock                   held while a run goes on
 
 Every file appears whole, and a subject is staged before it is packed and packed before it is
@@ -22,13 +22,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...engine.formats.atomic import whole_file
-from ...engine.formats.untrusted import read_json
-from ...engine.output import cannot_write, only_run
-from ...engine.training.shards import INDEX_FILE, shard_name, write_index, write_members
-from ...engine.training.stored import read_members, stored_subjects
-from ...engine.training.subjects import PERSON, Subject, person_key
-from ...engine.types import LikenessError
+from ...engine.core.types import LikenessError
+from ...engine.dataset.shards import INDEX_FILE, shard_name, write_index, write_members
+from ...engine.dataset.stored import read_members, stored_subjects
+from ...engine.dataset.subjects import PERSON, Subject, person_key
+from ...engine.files.atomic import whole_file
+from ...engine.files.folders import cannot_write, only_run
+from ...engine.files.untrusted import read_json
 
 RUN_FILE, STAGING, LOCK_FILE = "synth.json", ".staging", ".synth.lock"
 
@@ -117,9 +117,10 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         about = read_json(path)
         return {
-            "subjects": int(about["subjects"]), "options": dict(about["options"]),
+            "subjects": int(about["subjects"]),
+            "options": dict(about["options"]),
             "skipped": dict(about.get("skipped", {})),
-        }  # fmt: skip
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LikenessError(
             f"'{path}' cannot be read ({error}).", "Choose another folder, or remove this one."

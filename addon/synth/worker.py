@@ -15,10 +15,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ...engine.executor import NoMoreError, Unit
-from ...engine.training.subjects import Subject
-from ...engine.types import LikenessError
-from .. import serving
+from ...engine.core.types import LikenessError
+from ...engine.dataset.subjects import Subject
+from ...engine.workflows.executor import NoMoreError, Unit
+from ..workers import serving
 from .staging import stage
 
 Maker = Callable[[int], tuple[Subject, Mapping[str, float]]]
@@ -37,9 +37,7 @@ def staging(open_maker: OpenMaker) -> serving.OpenMaker:
     """A maker of subjects as one that puts them into the request's staging folder."""
 
     def open_all(request: Mapping[str, Any], say: serving.Say) -> serving.Maker:
-        make = open_maker(
-            request, lambda asset, why: say("skipped", asset=str(asset), reason=why)
-        )  # fmt: skip
+        make = open_maker(request, lambda asset, why: say("skipped", asset=str(asset), reason=why))
         data = Path(request["data"])
 
         def one(unit: Unit) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...engine.types import FloatArray, IntArray
+from ...engine.core.types import FloatArray, IntArray
 
 PARTS = 6
 """Rows of four numbers that the shader reads of each splat."""
@@ -28,7 +28,7 @@ _LEVELS = 65535  # depth in 16 bits: numpy then sorts by counting, at a tenth of
 
 @dataclass(frozen=True)
 class SplatArrays:
-    """What the splat mesh holds of N splats; names as ``engine/scene_mesh.py`` has them.
+    """What the splat mesh holds of N splats; names as ``engine/scene/mesh.py`` has them.
 
     Attributes:
         corners: [N, 3] vertices of the body. bary: [N, 3]. inverse_rest_area: [N].

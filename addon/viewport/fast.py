@@ -14,8 +14,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ...engine.scene_mesh import ATTRIBUTES, KEPT
-from ...engine.types import FloatArray
+from ...engine.core.types import FloatArray
+from ...engine.scene.mesh import ATTRIBUTES, KEPT
 from ..scene.build import PART_KEY
 from ..scene.material import COLOR_ATTRIBUTE
 from ..scene.node_group import FAST_INPUT, splat_group
@@ -79,14 +79,20 @@ def read_cloud(splats: Any) -> Cloud:
     bary_b, bary_c = read(ATTRIBUTES.bary_b), read(ATTRIBUTES.bary_c)
     known = KEPT.thickness in mesh.attributes  # not in files of the first version
     thickness = read(KEPT.thickness) if known else np.zeros(len(bary_b), np.float32)
-    return Cloud(SplatArrays(
-        corners=np.stack([read(name) for name in ATTRIBUTES[:3]], -1),
-        bary=np.stack([1 - bary_b - bary_c, bary_b, bary_c], -1),
-        inverse_rest_area=read(ATTRIBUTES.inverse_rest_area),
-        offset=read(ATTRIBUTES.offset), axis_u=read(ATTRIBUTES.axis_u),
-        axis_v=read(ATTRIBUTES.axis_v), thickness=thickness, colors=read(COLOR_ATTRIBUTE),
-        rank=read(ATTRIBUTES.rank), lod_start=read(ATTRIBUTES.lod_start),
-    ))  # fmt: skip
+    return Cloud(
+        SplatArrays(
+            corners=np.stack([read(name) for name in ATTRIBUTES[:3]], -1),
+            bary=np.stack([1 - bary_b - bary_c, bary_b, bary_c], -1),
+            inverse_rest_area=read(ATTRIBUTES.inverse_rest_area),
+            offset=read(ATTRIBUTES.offset),
+            axis_u=read(ATTRIBUTES.axis_u),
+            axis_v=read(ATTRIBUTES.axis_v),
+            thickness=thickness,
+            colors=read(COLOR_ATTRIBUTE),
+            rank=read(ATTRIBUTES.rank),
+            lod_start=read(ATTRIBUTES.lod_start),
+        )
+    )
 
 
 def posed_body(splats: Any, depsgraph: Any) -> tuple[FloatArray, FloatArray]:
@@ -120,9 +126,10 @@ def draw_view(
     from . import shader
 
     shown = [
-        obj for obj in context.view_layer.objects
+        obj
+        for obj in context.view_layer.objects
         if obj.get(PART_KEY) == "splats" and is_on(obj) and obj.visible_get(viewport=space)
-    ]  # fmt: skip
+    ]
     if not shown:
         return 0
     if _Store.shader is None:
@@ -173,9 +180,13 @@ def _draw() -> None:
     region, view = context.region, context.region_data
     try:
         draw_view(
-            context, view.view_matrix, view.window_matrix, region.width, region.height,
+            context,
+            view.view_matrix,
+            view.window_matrix,
+            region.width,
+            region.height,
             context.space_data,
-        )  # fmt: skip
+        )
     except Exception as error:
         _Store.failed = f"The graphics card cannot draw fast splats: {error}"
         _remove_handler()

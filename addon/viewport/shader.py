@@ -13,7 +13,7 @@ import gpu
 import numpy as np
 from gpu_extras.batch import batch_for_shader
 
-from ...engine.types import FloatArray, IntArray
+from ...engine.core.types import FloatArray, IntArray
 from .cloud import Cloud
 
 _WIDTH = 2048
@@ -126,9 +126,12 @@ def make_shader() -> Any:
     passed.flat("VEC4", "splatColor")
     info = gpu.types.GPUShaderCreateInfo()
     constants = {
-        "ROW": _WIDTH, "BLUR": BLUR, "GROWTH_POWER": GROWTH_POWER,
-        "SIGMA_LOW": SIGMA_RANGE[0], "SIGMA_HIGH": SIGMA_RANGE[1],
-    }  # fmt: skip
+        "ROW": _WIDTH,
+        "BLUR": BLUR,
+        "GROWTH_POWER": GROWTH_POWER,
+        "SIGMA_LOW": SIGMA_RANGE[0],
+        "SIGMA_HIGH": SIGMA_RANGE[1],
+    }
     for name, value in constants.items():
         info.define(name, str(value))
     info.typedef_source(_VIEW)  # push constants may hold no more than 128 bytes
@@ -178,10 +181,13 @@ class Picture:
         """
         shader = self._shader
         shader.bind()
-        numbers = np.concatenate([
-            np.array(model_view, np.float32).T.ravel(), np.array(projection, np.float32).T.ravel(),
-            np.array([width, height, self._cloud.count, self._shown], np.float32),
-        ])  # fmt: skip
+        numbers = np.concatenate(
+            [
+                np.array(model_view, np.float32).T.ravel(),
+                np.array(projection, np.float32).T.ravel(),
+                np.array([width, height, self._cloud.count, self._shown], np.float32),
+            ]
+        )
         seen_by = gpu.types.GPUUniformBuf(gpu.types.Buffer("FLOAT", len(numbers), numbers))
         shader.uniform_block("seenBy", seen_by)
         shader.uniform_sampler("splatTexture", self._splats)

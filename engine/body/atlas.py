@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ..types import FloatArray, IntArray
+from ..core.types import FloatArray, IntArray
 from .model import Body
 
 
@@ -69,12 +69,7 @@ def atlas_texels(body: Body, size: int) -> tuple[IntArray, FloatArray, IntArray,
     """
     triangle, bary, _ = rasterize_atlas(body.atlas_vt, body.atlas_ft, size)
     row, col = np.nonzero(triangle >= 0)
-    return (
-        triangle[row, col],
-        bary[row, col],
-        row.astype(np.int32),
-        col.astype(np.int32),
-    )
+    return (triangle[row, col], bary[row, col], row.astype(np.int32), col.astype(np.int32))
 
 
 @numba.njit(cache=True)

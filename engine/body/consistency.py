@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..types import NUM_JOINTS
+from ..core.types import NUM_JOINTS
 
 if TYPE_CHECKING:
     from .model import Body
@@ -30,9 +30,11 @@ def fault_of(body: Body) -> str | None:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             return f"{name} has values that are no numbers"
     for name, count in (
-        ("f", len(body.v_template)), ("ft", len(body.vt)), ("atlas_ft", len(body.atlas_vt)),
+        ("f", len(body.v_template)),
+        ("ft", len(body.vt)),
+        ("atlas_ft", len(body.atlas_vt)),
         ("face_part", len(body.part_names)),
-    ):  # fmt: skip
+    ):
         if not _within(getattr(body, name), count):
             return f"{name} points at rows that do not exist"
     if not 0 <= body.num_body_betas <= body.num_betas:
@@ -43,25 +45,42 @@ def fault_of(body: Body) -> str | None:
 def _shapes(body: Body) -> dict[str, tuple[int | None, ...]]:
     V, S, E = len(body.v_template), body.shapedirs.shape[-1], len(body.expression_names)
     return {
-        "v_template": (V, 3), "f": (None, 3), "weights": (V, NUM_JOINTS), "shapedirs": (V, 3, S),
-        "exprdirs": (V, 3, E), "J_template": (NUM_JOINTS, 3), "J_shapedirs": (NUM_JOINTS, 3, S),
-        "vt": (None, 2), "ft": (None, 3), "atlas_vt": (None, 2), "atlas_ft": (None, 3),
-        "face_part": (len(body.f),), "posedirs": (V, 3, _FEATURES),
-    }  # fmt: skip
+        "v_template": (V, 3),
+        "f": (None, 3),
+        "weights": (V, NUM_JOINTS),
+        "shapedirs": (V, 3, S),
+        "exprdirs": (V, 3, E),
+        "J_template": (NUM_JOINTS, 3),
+        "J_shapedirs": (NUM_JOINTS, 3, S),
+        "vt": (None, 2),
+        "ft": (None, 3),
+        "atlas_vt": (None, 2),
+        "atlas_ft": (None, 3),
+        "face_part": (len(body.f),),
+        "posedirs": (V, 3, _FEATURES),
+    }
 
 
 def _landmark_fault(body: Body) -> str | None:
     marks = body.landmarks
     if marks is None:
         return None
-    N, P, H = (len(np.atleast_1d(a)) for a in (marks.face_triangle, marks.pose_joint,
-                                               marks.hand_joint))  # fmt: skip
+    N, P, H = (
+        len(np.atleast_1d(a)) for a in (marks.face_triangle, marks.pose_joint, marks.hand_joint)
+    )
     K = len(np.atleast_1d(marks.turn_yaws))
     wanted: dict[str, tuple[int, ...]] = {
-        "face_triangle": (N,), "face_bary": (N, 3), "face_weight": (N,), "pose_joint": (P,),
-        "pose_offset": (P, 3), "hand_joint": (H,), "hand_offset": (H, 3), "turn_yaws": (K,),
-        "turn_shifts": (K, N, 3), "turn_spread": (K,),
-    }  # fmt: skip
+        "face_triangle": (N,),
+        "face_bary": (N, 3),
+        "face_weight": (N,),
+        "pose_joint": (P,),
+        "pose_offset": (P, 3),
+        "hand_joint": (H,),
+        "hand_offset": (H, 3),
+        "turn_yaws": (K,),
+        "turn_shifts": (K, N, 3),
+        "turn_spread": (K,),
+    }
     for name, shape in wanted.items():
         array = getattr(marks, name)
         kinds = "iu" if name.endswith(("_triangle", "_joint")) else "f"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..rotations import axis_angle_to_matrix
-from ..types import NUM_JOINTS, BoolArray, FloatArray, IntArray, Pose
+from ..core.rotations import axis_angle_to_matrix
+from ..core.types import NUM_JOINTS, BoolArray, FloatArray, IntArray, Pose
 from .model import Body
 from .skinning import joint_transforms
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from ..formats.untrusted import npz_arrays, parsing
-from ..rotations import axis_angle_to_matrix
-from ..types import NUM_JOINTS, PARENTS, FloatArray, IntArray, LikenessError, Pose
+from ..core.rotations import axis_angle_to_matrix
+from ..core.types import NUM_JOINTS, PARENTS, FloatArray, IntArray, LikenessError, Pose
+from ..files.untrusted import npz_arrays, parsing
 from .consistency import MOST_COLUMNS, MOST_VERTICES, fault_of
 from .skinning import joint_transforms, pose_feature, skin
 

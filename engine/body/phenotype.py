@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..types import FloatArray
+from ..core.types import FloatArray
 
 ANCHORS: dict[str, dict[str, float]] = {
     "gender": {"male": 0.0, "female": 1.0},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..rotations import axis_angle_to_matrix
-from ..types import FloatArray
+from ..core.rotations import axis_angle_to_matrix
+from ..core.types import FloatArray
 
 
 def joint_transforms(

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..types import FloatArray
+from ..core.types import FloatArray
 from .model import Body
 
 

@@ -4,44 +4,80 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, PARENTS, FloatArray, IntArray
+from ..core.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, PARENTS, FloatArray, IntArray
 from .model import Body, Landmarks
 from .names import ARKIT_EXPRESSIONS, HAND_JOINTS, PART_NAMES, POSE_JOINTS
 
 NUM_BODY_BETAS, NUM_BETAS = 3, 4
 
 _MIDDLE = {
-    "pelvis": (0.0, 0.0, 0.0), "spine1": (0.0, 0.1, 0.0), "spine2": (0.0, 0.22, 0.0),
-    "spine3": (0.0, 0.32, 0.0), "neck": (0.0, 0.5, 0.0), "head": (0.0, 0.6, 0.02),
+    "pelvis": (0.0, 0.0, 0.0),
+    "spine1": (0.0, 0.1, 0.0),
+    "spine2": (0.0, 0.22, 0.0),
+    "spine3": (0.0, 0.32, 0.0),
+    "neck": (0.0, 0.5, 0.0),
+    "head": (0.0, 0.6, 0.02),
     "jaw": (0.0, 0.61, 0.03),
-}  # fmt: skip
+}
 _LEFT = {
-    "hip": (0.1, -0.08, 0.0), "knee": (0.11, -0.5, 0.01), "ankle": (0.12, -0.9, 0.0),
-    "foot": (0.12, -0.95, 0.13), "collar": (0.05, 0.45, 0.0), "shoulder": (0.18, 0.45, 0.0),
-    "elbow": (0.45, 0.45, 0.0), "wrist": (0.7, 0.45, 0.0), "eye_smplhf": (0.032, 0.69, 0.1),
-}  # fmt: skip
+    "hip": (0.1, -0.08, 0.0),
+    "knee": (0.11, -0.5, 0.01),
+    "ankle": (0.12, -0.9, 0.0),
+    "foot": (0.12, -0.95, 0.13),
+    "collar": (0.05, 0.45, 0.0),
+    "shoulder": (0.18, 0.45, 0.0),
+    "elbow": (0.45, 0.45, 0.0),
+    "wrist": (0.7, 0.45, 0.0),
+    "eye_smplhf": (0.032, 0.69, 0.1),
+}
 _FINGERS = {"index": 0.025, "middle": 0.0, "pinky": -0.045, "ring": -0.022, "thumb": 0.05}
 
 # Bone: the joint that holds it, where it ends (a joint or an offset), half width, part.
 _BONES: tuple[tuple[str, str | tuple[float, float, float], float, str], ...] = (
-    ("pelvis", (0.0, -0.12, 0.0), 0.12, "torso"), ("pelvis", "spine1", 0.13, "torso"),
+    ("pelvis", (0.0, -0.12, 0.0), 0.12, "torso"),
+    ("pelvis", "spine1", 0.13, "torso"),
     ("spine1", "spine2", 0.12, "torso"),
-    ("spine2", "spine3", 0.12, "torso"), ("spine3", "neck", 0.12, "torso"),
-    ("neck", "head", 0.05, "neck"), ("head", (0.0, 0.2, 0.02), 0.08, "face"),
+    ("spine2", "spine3", 0.12, "torso"),
+    ("spine3", "neck", 0.12, "torso"),
+    ("neck", "head", 0.05, "neck"),
+    ("head", (0.0, 0.2, 0.02), 0.08, "face"),
     ("jaw", (0.0, -0.06, 0.07), 0.03, "face"),
-    *((f"{side}_{joint}", end if isinstance(end, tuple) else f"{side}_{end}", width, part)
-      for side in ("left", "right") for joint, end, width, part in (
-          ("collar", "shoulder", 0.05, "torso"), ("shoulder", "elbow", 0.045, "arm"),
-          ("elbow", "wrist", 0.035, "arm"), ("wrist", "middle1", 0.03, "hand"),
-          ("hip", "knee", 0.07, "leg"), ("knee", "ankle", 0.05, "leg"),
-          ("ankle", "foot", 0.04, "foot"), ("foot", (0.0, 0.0, 0.06), 0.03, "foot"))),
-)  # fmt: skip
+    *(
+        (f"{side}_{joint}", end if isinstance(end, tuple) else f"{side}_{end}", width, part)
+        for side in ("left", "right")
+        for joint, end, width, part in (
+            ("collar", "shoulder", 0.05, "torso"),
+            ("shoulder", "elbow", 0.045, "arm"),
+            ("elbow", "wrist", 0.035, "arm"),
+            ("wrist", "middle1", 0.03, "hand"),
+            ("hip", "knee", 0.07, "leg"),
+            ("knee", "ankle", 0.05, "leg"),
+            ("ankle", "foot", 0.04, "foot"),
+            ("foot", (0.0, 0.0, 0.06), 0.03, "foot"),
+        )
+    ),
+)
 
-_BOX = np.array([[0, 2, 1], [0, 3, 2], [4, 5, 6], [4, 6, 7], [0, 1, 5], [0, 5, 4], [1, 2, 6],
-                 [1, 6, 5], [2, 3, 7], [2, 7, 6], [3, 0, 4], [3, 4, 7]])  # fmt: skip
+_BOX = np.array(
+    [
+        [0, 2, 1],
+        [0, 3, 2],
+        [4, 5, 6],
+        [4, 6, 7],
+        [0, 1, 5],
+        [0, 5, 4],
+        [1, 2, 6],
+        [1, 6, 5],
+        [2, 3, 7],
+        [2, 7, 6],
+        [3, 0, 4],
+        [3, 4, 7],
+    ]
+)
 _TETRAHEDRON = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]])
-_OCTAHEDRON = np.array([[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5],
-                        [3, 1, 5], [0, 3, 5]])  # fmt: skip
+_OCTAHEDRON = np.array(
+    [[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]]
+)
 
 
 def _joints() -> FloatArray:
@@ -117,8 +153,9 @@ def synthetic_body(seed: int = 0) -> Body:
             f = _TETRAHEDRON if sign < 0 else _TETRAHEDRON[:, ::-1]
             add(points, f, "hand", [(j, PARENTS[j])] * 3 + [(j, j)])
         elif name.endswith("eye_smplhf"):
-            axes = 0.012 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1],
-                                     [0, 0, -1]])  # fmt: skip
+            axes = 0.012 * np.array(
+                [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]]
+            )
             add(joints[j] + axes, _OCTAHEDRON, "eye", [(j, j)] * 6)
 
     v = np.concatenate(vertices)

@@ -1,14 +1,7 @@
 """Dual-UV: image features carried to the body's UV space (paper section 3.1)."""
 
-from .sampling import (
-    SurfaceSamples,
-    UVMap,
-    bilinear,
-    sample_core,
-    sample_shell,
-    scatter,
-    surface_samples,
-)
+from ..core.sampling import bilinear
+from .sampling import SurfaceSamples, UVMap, sample_core, sample_shell, scatter, surface_samples
 
 __all__ = [
     "SurfaceSamples",

@@ -16,11 +16,12 @@ from scipy.sparse import csr_array
 
 from ..body import Body
 from ..body.atlas import atlas_texels
-from ..cameras import camera_position, project
-from ..gaussians.binding import vertex_normals
+from ..core.cameras import camera_position, project
+from ..core.geometry import vertex_normals
+from ..core.sampling import bilinear
+from ..core.types import BoolArray, Camera, FloatArray, IntArray
 from ..render.mesh import MeshBuffer
 from ..render.visibility import visibility
-from ..types import BoolArray, Camera, FloatArray, IntArray
 
 SHELL_OFFSET = 0.02
 """Metres between body and shell. The paper says only "a small offset distance"; 2 cm reaches hair
@@ -83,45 +84,6 @@ def surface_samples(body: Body, size: int, per_side: int = 1) -> SurfaceSamples:
     """
     triangle, bary, row, col = atlas_texels(body, size * per_side)
     return SurfaceSamples(triangle, bary, row // per_side, col // per_side, size)
-
-
-def bilinear(image: FloatArray, xy: FloatArray) -> FloatArray:
-    """Read ``image`` [H, W, C] at pixels ``xy`` [N, 2] (centres at +0.5), clamped at the border.
-
-    Returns [N, C].
-    """
-    (y0, y1), (x0, x1), fy, fx = _neighbours(image.shape[0], image.shape[1], xy)
-    fx, fy = fx[:, None], fy[:, None]
-    top = image[y0, x0] * (1 - fx) + image[y0, x1] * fx
-    bottom = image[y1, x0] * (1 - fx) + image[y1, x1] * fx
-    out: FloatArray = top * (1 - fy) + bottom * fy
-    return out
-
-
-def bilinear_matrix(height: int, width: int, xy: FloatArray) -> csr_array:
-    """:func:`bilinear` as a matrix [N, H * W], four numbers a row, times an image [H * W, C].
-
-    :func:`scatter_matrix` times this one does both steps at once: features of many channels are
-    never read out for every point.
-    """
-    (y0, y1), (x0, x1), fy, fx = _neighbours(height, width, xy)
-    near = (((y0, 1 - fy), (y1, fy)), ((x0, 1 - fx), (x1, fx)))
-    columns = np.stack([y * width + x for y, _ in near[0] for x, _ in near[1]], -1)
-    shares = np.stack([of_y * of_x for _, of_y in near[0] for _, of_x in near[1]], -1)
-    starts = np.arange(0, 4 * len(xy) + 1, 4)
-    return csr_array((shares.ravel(), columns.ravel(), starts), shape=(len(xy), height * width))
-
-
-def _neighbours(
-    height: int, width: int, xy: FloatArray
-) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray], FloatArray, FloatArray]:
-    """Rows and columns of the four pixels around each place, and how near it is to the second."""
-    x = np.clip(xy[:, 0] - 0.5, 0, width - 1)
-    y = np.clip(xy[:, 1] - 0.5, 0, height - 1)
-    x0 = np.minimum(x.astype(np.int64), max(width - 2, 0))
-    y0 = np.minimum(y.astype(np.int64), max(height - 2, 0))
-    x1, y1 = np.minimum(x0 + 1, width - 1), np.minimum(y0 + 1, height - 1)
-    return (y0, y1), (x0, x1), y - y0, x - x0
 
 
 def scatter(

@@ -28,10 +28,10 @@ from safetensors.numpy import load, save
 from ..body import Body, Landmarks
 from ..body.consistency import MOST_COLUMNS, MOST_VERTICES
 from ..body.model import body_from_arrays, body_to_arrays
-from ..types import LAYERS, NUM_JOINTS, Avatar, BoundGaussians, Camera, LikenessError, Pose
-from .atomic import whole_file
+from ..core.types import LAYERS, NUM_JOINTS, Avatar, BoundGaussians, Camera, LikenessError, Pose
+from ..files.atomic import whole_file
+from ..files.untrusted import given_file, parse_json, parsing
 from .avatar_versions import VERSION, as_text, migrated, version_of
-from .untrusted import given_file, parse_json, parsing
 
 FORMAT = "likeness-avatar"
 FRAMINGS = ("head", "half", "full")

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from ..types import LikenessError
+from ..core.types import LikenessError
 
 VERSION = (1, 1)
 

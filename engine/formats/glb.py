@@ -19,21 +19,25 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..gaussians.binding import vertex_normals
-from ..gaussians.surface import SurfaceMesh
-from ..imaging.color import srgb_to_linear
-from ..types import JOINT_NAMES, FloatArray, Gaussians, IntArray, Motion, Pose
-from ..version import VERSION
-from .atomic import whole_file
+from ..core.color import srgb_to_linear
+from ..core.geometry import vertex_normals
+from ..core.types import JOINT_NAMES, FloatArray, Gaussians, IntArray, Motion, Pose
+from ..core.version import VERSION
+from ..files.atomic import whole_file
 from .ply import SH_C0
 from .rig import Curves, bone_weights, curves, joint_places
+from .surface_mesh import SurfaceMesh
 
 SPLATS = "KHR_gaussian_splatting"
 UNLIT = "KHR_materials_unlit"
 
 _FLOAT, _UBYTE, _USHORT, _UINT = 5126, 5121, 5123, 5125
-_COMPONENTS = {np.dtype(np.float32): _FLOAT, np.dtype(np.uint8): _UBYTE,
-               np.dtype(np.uint16): _USHORT, np.dtype(np.uint32): _UINT}  # fmt: skip
+_COMPONENTS = {
+    np.dtype(np.float32): _FLOAT,
+    np.dtype(np.uint8): _UBYTE,
+    np.dtype(np.uint16): _USHORT,
+    np.dtype(np.uint32): _UINT,
+}
 _TYPES = {(): "SCALAR", (2,): "VEC2", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
 _VERTICES, _INDICES = 34962, 34963  # what a GPU buffer is for
 
@@ -279,11 +283,7 @@ def _targets(gltf: _Gltf, moves: FloatArray) -> list[_Json]:
 
 def _material(gltf: _Gltf, texture: FloatArray) -> _Json:
     gltf.use(UNLIT)
-    image = {
-        "name": "Look",
-        "mimeType": "image/png",
-        "bufferView": gltf.view(png_bytes(texture)),
-    }
+    image = {"name": "Look", "mimeType": "image/png", "bufferView": gltf.view(png_bytes(texture))}
     sampler = gltf.add("samplers", {"magFilter": 9729, "minFilter": 9987})
     source = gltf.add("textures", {"source": gltf.add("images", image), "sampler": sampler})
     return {

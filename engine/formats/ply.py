@@ -13,10 +13,10 @@ from pathlib import Path
 import gsply
 import numpy as np
 
-from ..rotations import matrix_to_quaternion, quaternion_multiply
-from ..types import FloatArray, Gaussians, LikenessError
-from .atomic import whole_file
-from .untrusted import file_size, parsing
+from ..core.rotations import matrix_to_quaternion, quaternion_multiply
+from ..core.types import FloatArray, Gaussians, LikenessError
+from ..files.atomic import whole_file
+from ..files.untrusted import file_size, parsing
 
 SH_C0 = 0.28209479177387814
 """The constant spherical harmonic, 1 / (2 sqrt(pi))."""

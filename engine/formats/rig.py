@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body import Body
-from ..rotations import axis_angle_to_quaternion
-from ..types import FloatArray, IntArray, Motion, Pose
+from ..core.rotations import axis_angle_to_quaternion
+from ..core.types import FloatArray, IntArray, Motion, Pose
 
 BONES_A_VERTEX = 4
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import gsply
 import numpy as np
 
-from ..types import Gaussians, LikenessError
-from .atomic import whole_file
+from ..core.types import Gaussians, LikenessError
+from ..files.atomic import whole_file
+from ..files.untrusted import parsing, read_bytes, unzipped_parts
 from .ply import SH_C0, from_stored, to_stored
-from .untrusted import parsing, read_bytes, unzipped_parts
 
 FRACTION_BITS = 16
 """Of the 24 bits of a coordinate: steps of 15 micrometres, places up to 127 m."""

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..gaussians.binding import vertex_normals
-from ..gaussians.surface import SurfaceMesh
-from ..imaging.color import srgb_to_linear
-from ..types import JOINT_NAMES, FloatArray, Gaussians, IntArray, Motion, Pose
-from .atomic import whole_file
+from ..core.color import srgb_to_linear
+from ..core.geometry import vertex_normals
+from ..core.types import JOINT_NAMES, FloatArray, Gaussians, IntArray, Motion, Pose
+from ..files.atomic import whole_file
 from .glb import png_bytes
 from .ply import SH_C0
 from .rig import BONES_A_VERTEX, Curves, bone_weights, curves, joint_places
+from .surface_mesh import SurfaceMesh
 
 _REACH = 3.0  # standard deviations of a splat that its extent holds
 
@@ -60,8 +60,12 @@ def write_usda(
     if mesh is not None:
         taken = curves(mesh.body, Pose.rest(mesh.body.num_expression) if pose is None else pose)
         rate = f"{pose.frame_rate if isinstance(pose, Motion) else 24.0:.9g}"
-        metadata += [f"timeCodesPerSecond = {rate}", f"framesPerSecond = {rate}",
-                     "startTimeCode = 0", f"endTimeCode = {len(taken.times) - 1}"]  # fmt: skip
+        metadata += [
+            f"timeCodesPerSecond = {rate}",
+            f"framesPerSecond = {rate}",
+            "startTimeCode = 0",
+            f"endTimeCode = {len(taken.times) - 1}",
+        ]
         looks["mesh"] = _mesh_prim(mesh, taken, f"/{root}/Body", texture_path(path).name, place)
     if splats is not None:
         looks["splats"] = _splats_prim(splats)
@@ -132,16 +136,20 @@ def _mesh_prim(
     ]
     if names:
         targets = ", ".join(f"<{path}/Mesh/{name}>" for name in names)
-        lines += [f"uniform token[] skel:blendShapes = {_tokens(names)}",
-                  f"rel skel:blendShapeTargets = [{targets}]"]  # fmt: skip
+        lines += [
+            f"uniform token[] skel:blendShapes = {_tokens(names)}",
+            f"rel skel:blendShapeTargets = [{targets}]",
+        ]
     shapes = [_blend_shape(name, body.exprdirs[:, :, e]) for e, name in enumerate(names)]
     skin = _prim("Mesh", "Mesh", lines + shapes, ("SkelBindingAPI", "MaterialBindingAPI"))
     posed = _extent(vertices + taken.root[0] - body.J_template[0])
     inside = [f"float3[] extent = {posed}"]
     if place is not None:
         rows = ", ".join("(" + ", ".join(f"{v:.9g}" for v in row) + ")" for row in place.T)
-        inside += [f"matrix4d xformOp:transform = ({rows})",
-                   'uniform token[] xformOpOrder = ["xformOp:transform"]']  # fmt: skip
+        inside += [
+            f"matrix4d xformOp:transform = ({rows})",
+            'uniform token[] xformOpOrder = ["xformOp:transform"]',
+        ]
     inside += [skin, _skeleton(mesh, taken, names, path)]
     return _prim("SkelRoot", "Body", [*inside, _material(path, texture)])
 
@@ -151,9 +159,11 @@ def _blend_shape(name: str, moves: FloatArray) -> str:
     return _prim(
         "BlendShape",
         name,
-        [f"uniform vector3f[] offsets = {_tuples(moves[rows])}",
-         f"uniform int[] pointIndices = {_integers(rows)}"],
-    )  # fmt: skip
+        [
+            f"uniform vector3f[] offsets = {_tuples(moves[rows])}",
+            f"uniform int[] pointIndices = {_integers(rows)}",
+        ],
+    )
 
 
 def _skeleton(mesh: SurfaceMesh, taken: Curves, expressions: list[str], path: str) -> str:
@@ -168,12 +178,15 @@ def _skeleton(mesh: SurfaceMesh, taken: Curves, expressions: list[str], path: st
     skeleton = _prim(
         "Skeleton",
         "Skeleton",
-        [joints, f"uniform matrix4d[] bindTransforms = [{bind}]",
-         f"uniform matrix4d[] restTransforms = [{rest}]",
-         f"rel skel:animationSource = <{path}/Skeleton/Motion>",
-         _animation(joints, places, taken, expressions)],
+        [
+            joints,
+            f"uniform matrix4d[] bindTransforms = [{bind}]",
+            f"uniform matrix4d[] restTransforms = [{rest}]",
+            f"rel skel:animationSource = <{path}/Skeleton/Motion>",
+            _animation(joints, places, taken, expressions),
+        ],
         ("SkelBindingAPI",),
-    )  # fmt: skip
+    )
     return skeleton
 
 
@@ -217,8 +230,10 @@ def _material(path: str, texture: str) -> str:
         'string inputs:varname = "st"',
         "float2 outputs:result",
     ]
-    shaders = [_prim("Shader", n, lines) for n, lines in
-               (("Surface", surface), ("Texture", picture), ("Places", places))]  # fmt: skip
+    shaders = [
+        _prim("Shader", n, lines)
+        for n, lines in (("Surface", surface), ("Texture", picture), ("Places", places))
+    ]
     connect = f"token outputs:surface.connect = <{look}/Surface.outputs:surface>"
     return _prim("Material", "Look", [connect, *shaders])
 

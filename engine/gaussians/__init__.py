@@ -1,6 +1,7 @@
 """Gaussians on a body: their triangle frames, how they are lifted, refined, ordered and posed."""
 
-from .binding import Frames, bind, place, triangle_frames, vertex_normals
+from ..core.geometry import Frames, triangle_frames, vertex_normals
+from .binding import bind, place
 from .posing import pose_avatar
 
 __all__ = ["Frames", "bind", "place", "pose_avatar", "triangle_frames", "vertex_normals"]

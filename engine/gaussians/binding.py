@@ -1,235 +1,16 @@
-"""Gaussians at home on a body's triangles: the one definition of a triangle's frame.
+"""Binding Gaussians to a body's triangles and placing them on the posed body.
 
-GUAVA (section 3.3) binds each Gaussian to a triangle: mu' = sigma R dmu + t, r' = R r,
-s' = sigma s. The Blender node group (``addon/scene``) builds the same frame from the deformed
-mesh, and ``posing_torch`` is the twin in torch; tests hold them to each other. For a Gaussian on
-triangle (a, b, c) of the posed mesh with barycentric coordinates (u, v, w):
-
-* origin ``t = u a + v b + w c``
-* normal ``n = normalize(u n_a + v n_b + w n_c)`` from the mesh's vertex normals, which are
-  angle-weighted means of the face normals, so that the frame turns smoothly across edges
-* ``e1 = normalize((b - a) - ((b - a) . n) n)``, ``e2 = n x e1``, ``R = [e1 e2 n]`` as columns
-* ``sigma = clamp(sqrt(area posed / area at rest), 0.5, 2)``; at rest is ``Body.v_template``
-
-Offsets and scales are metres at the rest pose's size, so that sigma is 1 there.
+The frame of a triangle is defined once, in ``core/geometry.py``.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numba
 import numpy as np
 
 from ..body import Body
-from ..rotations import matrix_to_quaternion, quaternion_multiply
-from ..types import BoundGaussians, FloatArray, Gaussians, IntArray, LikenessError
-
-SIGMA_MIN, SIGMA_MAX = 0.5, 2.0
-"""Bounds of a triangle's growth: a stretched elbow or a collapsed lid must not blow splats up."""
-
-_TINY = 1e-20  # squared lengths below this have no direction (metres to the power 2 or 4)
-
-
-class Frames(NamedTuple):
-    """Where triangles put their Gaussians: ``origin`` [N, 3] metres, ``R`` [N, 3, 3] with the
-    columns e1, e2, n, and the growth ``sigma`` [N] since the rest pose."""
-
-    origin: FloatArray
-    R: FloatArray
-    sigma: FloatArray
-
-
-@numba.njit(cache=True)
-def _cross(a, b):  # type: ignore[no-untyped-def]
-    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
-
-
-@numba.njit(cache=True)
-def _dot(a, b):  # type: ignore[no-untyped-def]
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-
-
-@numba.njit(cache=True)
-def _edge(vertices, start, end):  # type: ignore[no-untyped-def]
-    return (
-        vertices[end, 0] - vertices[start, 0],
-        vertices[end, 1] - vertices[start, 1],
-        vertices[end, 2] - vertices[start, 2],
-    )
-
-
-@numba.njit(cache=True)
-def _unit(a, fallback):  # type: ignore[no-untyped-def]
-    length2 = _dot(a, a)
-    if length2 < _TINY:
-        return fallback
-    k = 1.0 / np.sqrt(length2)
-    return k * a[0], k * a[1], k * a[2]
-
-
-@numba.njit(cache=True)
-def _across(n):  # type: ignore[no-untyped-def]
-    """Some unit vector across the unit vector n."""
-    axis = (1.0, 0.0, 0.0) if abs(n[0]) < 0.6 else (0.0, 1.0, 0.0)
-    return _unit(_cross(n, axis), axis)
-
-
-@numba.njit(cache=True)
-def _vertex_normals(vertices, f):  # type: ignore[no-untyped-def]
-    normals = np.zeros((vertices.shape[0], 3))
-    for i in range(f.shape[0]):
-        abc = (f[i, 0], f[i, 1], f[i, 2])
-        area2 = _cross(_edge(vertices, abc[0], abc[1]), _edge(vertices, abc[0], abc[2]))
-        face_normal = _unit(area2, (0.0, 0.0, 0.0))
-        for k in range(3):
-            here = abc[k]
-            to_next = _edge(vertices, here, abc[(k + 1) % 3])
-            to_last = _edge(vertices, here, abc[(k + 2) % 3])
-            angle = np.arctan2(np.sqrt(_dot(area2, area2)), _dot(to_next, to_last))
-            for axis in range(3):
-                normals[here, axis] += angle * face_normal[axis]
-    for i in range(vertices.shape[0]):
-        n = _unit((normals[i, 0], normals[i, 1], normals[i, 2]), (0.0, 0.0, 1.0))
-        normals[i, 0], normals[i, 1], normals[i, 2] = n
-    return normals
-
-
-@numba.njit(cache=True)
-def _double_areas(vertices, f):  # type: ignore[no-untyped-def]
-    out = np.empty(f.shape[0])
-    for i in range(f.shape[0]):
-        across = _cross(_edge(vertices, f[i, 0], f[i, 1]), _edge(vertices, f[i, 0], f[i, 2]))
-        out[i] = np.sqrt(_dot(across, across))
-    return out
-
-
-@numba.njit(cache=True)
-def _sigmas(posed, rest):  # type: ignore[no-untyped-def]
-    """Growth of each triangle; one without an area at rest keeps its size."""
-    out = np.ones(rest.shape[0])
-    for i in range(rest.shape[0]):
-        if rest[i] > 0.0:
-            out[i] = min(max(np.sqrt(posed[i] / rest[i]), SIGMA_MIN), SIGMA_MAX)
-    return out
-
-
-@numba.njit(cache=True)
-def _frame(vertices, normals, a, b, c, u, v, w):  # type: ignore[no-untyped-def]
-    """Origin, e1, e2 and n of one point on triangle (a, b, c); always orthonormal."""
-    origin = (
-        u * vertices[a, 0] + v * vertices[b, 0] + w * vertices[c, 0],
-        u * vertices[a, 1] + v * vertices[b, 1] + w * vertices[c, 1],
-        u * vertices[a, 2] + v * vertices[b, 2] + w * vertices[c, 2],
-    )
-    blended = (
-        u * normals[a, 0] + v * normals[b, 0] + w * normals[c, 0],
-        u * normals[a, 1] + v * normals[b, 1] + w * normals[c, 1],
-        u * normals[a, 2] + v * normals[b, 2] + w * normals[c, 2],
-    )
-    n = _unit(blended, (0.0, 0.0, 1.0))
-    edge = _edge(vertices, a, b)
-    along = _dot(edge, n)
-    flat = (edge[0] - along * n[0], edge[1] - along * n[1], edge[2] - along * n[2])
-    e1 = _unit(flat, _across(n))
-    return origin, e1, _cross(n, e1), n
-
-
-@numba.njit(cache=True)
-def _quaternion(x, y, z):  # type: ignore[no-untyped-def]
-    """Unit quaternion of the rotation with columns x, y, z (Shepperd's method)."""
-    trace = x[0] + y[1] + z[2]
-    if trace >= x[0] and trace >= y[1] and trace >= z[2]:
-        q = (1.0 + trace, y[2] - z[1], z[0] - x[2], x[1] - y[0])
-    elif x[0] >= y[1] and x[0] >= z[2]:
-        q = (y[2] - z[1], 1.0 + 2.0 * x[0] - trace, x[1] + y[0], z[0] + x[2])
-    elif y[1] >= z[2]:
-        q = (z[0] - x[2], x[1] + y[0], 1.0 + 2.0 * y[1] - trace, y[2] + z[1])
-    else:
-        q = (x[1] - y[0], z[0] + x[2], y[2] + z[1], 1.0 + 2.0 * z[2] - trace)
-    k = 1.0 / np.sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3])
-    return k * q[0], k * q[1], k * q[2], k * q[3]
-
-
-@numba.njit(cache=True, parallel=True)
-def _frames(vertices, normals, f, triangle, bary):  # type: ignore[no-untyped-def]
-    count = triangle.shape[0]
-    origins, rotations = np.empty((count, 3)), np.empty((count, 3, 3))
-    for i in numba.prange(count):
-        a, b, c = f[triangle[i], 0], f[triangle[i], 1], f[triangle[i], 2]
-        origin, e1, e2, n = _frame(
-            vertices, normals, a, b, c, bary[i, 0], bary[i, 1], bary[i, 2]
-        )
-        for axis in range(3):
-            origins[i, axis] = origin[axis]
-            rotations[i, axis, 0] = e1[axis]
-            rotations[i, axis, 1] = e2[axis]
-            rotations[i, axis, 2] = n[axis]
-    return origins, rotations
-
-
-@numba.njit(cache=True, parallel=True)
-def _place(  # type: ignore[no-untyped-def]
-    vertices, normals, sigmas, f, triangle, bary, offset, quats, scales
-):
-    count = triangle.shape[0]
-    out_means = np.empty((count, 3), np.float32)
-    out_quats = np.empty((count, 4), np.float32)
-    out_scales = np.empty((count, 3), np.float32)
-    for i in numba.prange(count):
-        face = triangle[i]
-        sigma = sigmas[face]
-        origin, e1, e2, n = _frame(
-            vertices, normals, f[face, 0], f[face, 1], f[face, 2],
-            bary[i, 0], bary[i, 1], bary[i, 2],
-        )  # fmt: skip
-        for axis in range(3):
-            moved = e1[axis] * offset[i, 0] + e2[axis] * offset[i, 1] + n[axis] * offset[i, 2]
-            out_means[i, axis] = origin[axis] + sigma * moved
-            out_scales[i, axis] = sigma * scales[i, axis]
-        aw, ax, ay, az = _quaternion(e1, e2, n)
-        bw, bx, by, bz = quats[i, 0], quats[i, 1], quats[i, 2], quats[i, 3]
-        out_quats[i, 0] = aw * bw - ax * bx - ay * by - az * bz
-        out_quats[i, 1] = aw * bx + ax * bw + ay * bz - az * by
-        out_quats[i, 2] = aw * by - ax * bz + ay * bw + az * bx
-        out_quats[i, 3] = aw * bz + ax * by - ay * bx + az * bw
-    return out_means, out_quats, out_scales
-
-
-def vertex_normals(vertices: FloatArray, f: IntArray) -> FloatArray:
-    """Unit normals [V, 3] of a mesh: the mean of its face normals, weighted by corner angle.
-
-    The same as Blender's vertex normals of a triangle mesh. A vertex whose triangles have no
-    area (or that has none) gets +z.
-
-    Args:
-        vertices: [V, 3] metres. f: [F, 3], counter-clockwise seen from outside.
-    """
-    return np.asarray(_vertex_normals(_doubles(vertices), _indices(f)))
-
-
-def triangle_frames(
-    vertices: FloatArray,
-    f: IntArray,
-    rest_vertices: FloatArray,
-    triangle: IntArray,
-    bary: FloatArray,
-) -> Frames:
-    """The frames at points of a posed mesh (GUAVA section 3.3), in float64.
-
-    Args:
-        vertices: [V, 3] posed, world space. f: [F, 3]. rest_vertices: [V, 3] the T-pose.
-        triangle: [N] rows of ``f``. bary: [N, 3] barycentric coordinates.
-    """
-    _check_shape("bary", bary, (len(triangle), 3))
-    _check_shape("vertices", vertices, np.shape(rest_vertices))
-    _check_triangles(triangle, f)
-    posed, faces = _doubles(vertices), _indices(f)
-    triangle = _indices(triangle)
-    sigmas = _sigmas(_double_areas(posed, faces), _double_areas(_doubles(rest_vertices), faces))
-    normals = _vertex_normals(posed, faces)
-    origin, R = _frames(posed, normals, faces, triangle, _doubles(bary))
-    return Frames(origin, R, sigmas[triangle])
+from ..core.geometry import as_float32, place_on_triangles, triangle_frames
+from ..core.rotations import matrix_to_quaternion, quaternion_multiply
+from ..core.types import BoundGaussians, FloatArray, Gaussians, IntArray
 
 
 def place(bound: BoundGaussians, vertices: FloatArray, body: Body) -> Gaussians:
@@ -242,24 +23,17 @@ def place(bound: BoundGaussians, vertices: FloatArray, body: Body) -> Gaussians:
     Raises:
         LikenessError: lengths that differ, or triangles or vertices that the body has not got.
     """
-    for name, width in (("bary", 3), ("offset", 3), ("quats", 4), ("scales", 3)):
-        _check_shape(name, getattr(bound, name), (len(bound), width))
-    _check_shape("vertices", vertices, np.shape(body.v_template))
-    _check_triangles(bound.triangle, body.f)
-    posed, faces = _doubles(vertices), _indices(body.f)
-    rest_areas = _double_areas(_doubles(body.v_template), faces)
-    means, quats, scales = _place(
-        posed,
-        _vertex_normals(posed, faces),
-        _sigmas(_double_areas(posed, faces), rest_areas),
-        faces,
-        np.ascontiguousarray(bound.triangle, np.int32),
-        _singles(bound.bary),
-        _singles(bound.offset),
-        _singles(bound.quats),
-        _singles(bound.scales),
+    means, quats, scales = place_on_triangles(
+        bound.triangle,
+        bound.bary,
+        bound.offset,
+        bound.quats,
+        bound.scales,
+        vertices=vertices,
+        f=body.f,
+        rest_vertices=body.v_template,
     )
-    return Gaussians(means, quats, scales, _singles(bound.opacities), _singles(bound.colors))
+    return Gaussians(means, quats, scales, as_float32(bound.opacities), as_float32(bound.colors))
 
 
 def bind(
@@ -282,43 +56,11 @@ def bind(
     inverse = matrix_to_quaternion(frames.R) * [1.0, -1.0, -1.0, -1.0]
     return BoundGaussians(
         triangle=np.asarray(triangle, np.int32),
-        bary=_singles(bary),
-        offset=_singles(offset),
-        quats=_singles(quaternion_multiply(inverse, gaussians.quats)),
-        scales=_singles(gaussians.scales / frames.sigma[:, None]),
-        opacities=_singles(gaussians.opacities),
-        colors=_singles(gaussians.colors),
+        bary=as_float32(bary),
+        offset=as_float32(offset),
+        quats=as_float32(quaternion_multiply(inverse, gaussians.quats)),
+        scales=as_float32(gaussians.scales / frames.sigma[:, None]),
+        opacities=as_float32(gaussians.opacities),
+        colors=as_float32(gaussians.colors),
         layer=np.asarray(layer, np.uint8),
     )
-
-
-def _check_shape(name: str, values: FloatArray, shape: tuple[int, ...]) -> None:
-    """Compiled loops look no index up twice: what is too short would end the process."""
-    if np.shape(values) != shape:
-        raise LikenessError(
-            f"{name}: the shape is {list(np.shape(values))}, not {list(shape)}.",
-            "Use Gaussians and vertices of the same body.",
-        )
-
-
-def _check_triangles(triangle: IntArray, f: IntArray) -> None:
-    rows = np.asarray(triangle)
-    if rows.size and (rows.min() < 0 or rows.max() >= len(f)):
-        bad = (rows < 0) | (rows >= len(f))
-        raise LikenessError(
-            f"triangle: {bad.sum():,} of {len(bad):,} are no rows of the body's {len(f):,} "
-            f"triangles (first: row {bad.argmax()}).",
-            "Use the body that the Gaussians were bound to.",
-        )
-
-
-def _doubles(values: FloatArray) -> FloatArray:
-    return np.ascontiguousarray(values, np.float64)
-
-
-def _singles(values: FloatArray) -> FloatArray:
-    return np.ascontiguousarray(values, np.float32)
-
-
-def _indices(values: IntArray) -> IntArray:
-    return np.ascontiguousarray(values, np.int64)

@@ -31,11 +31,9 @@ from dataclasses import replace
 import numba
 import numpy as np
 
-from ..cameras import look_at, orbit, project
-from ..evaluation.views import ball_box, crop
-from ..imaging.resize import fit_size
-from ..render.cpu_weights import blending_weights
-from ..types import (
+from ..core.cameras import look_at, orbit, project
+from ..core.framing import ball_box, crop
+from ..core.types import (
     JOINT_INDEX,
     Avatar,
     BoolArray,
@@ -46,6 +44,8 @@ from ..types import (
     LikenessError,
     Pose,
 )
+from ..imaging.resize import fit_size
+from ..render.cpu_weights import blending_weights
 from .binding import place
 
 GROWTH_POWER = 0.55

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..body import Body
-from ..types import Avatar, FloatArray, Gaussians, LikenessError, Pose
+from ..core.types import Avatar, FloatArray, Gaussians, LikenessError, Pose
 from .binding import place
 
 Expression = FloatArray | Mapping[str, float]

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from ..body.skinning_torch import BodyTensors, body_vertices_torch
-from ..types import Avatar, BoundGaussians, FloatArray, LikenessError, Pose
-from .binding import SIGMA_MAX, SIGMA_MIN
+from ..core.geometry import SIGMA_MAX, SIGMA_MIN
+from ..core.types import Avatar, BoundGaussians, FloatArray, LikenessError, Pose
 
 _TINY = 1e-20  # as in binding.py
 
@@ -69,9 +69,13 @@ class BoundTensors:
 
         return BoundTensors(
             torch.tensor(np.asarray(bound.triangle), dtype=torch.int64, device=device),
-            tensor(bound.bary), tensor(bound.offset), tensor(bound.quats),
-            tensor(bound.scales), tensor(bound.opacities), tensor(bound.colors),
-        )  # fmt: skip
+            tensor(bound.bary),
+            tensor(bound.offset),
+            tensor(bound.quats),
+            tensor(bound.scales),
+            tensor(bound.opacities),
+            tensor(bound.colors),
+        )
 
 
 @dataclass(frozen=True)

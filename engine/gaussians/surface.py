@@ -8,13 +8,15 @@ splats don't become a clean mesh.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ..body import Body
-from ..types import Avatar, FloatArray, IntArray, LikenessError, Pose
-from .binding import place, vertex_normals
+from ..core.geometry import vertex_normals
+from ..core.types import Avatar, FloatArray, IntArray, LikenessError, Pose
+from ..formats.surface_mesh import SurfaceMesh
+from .binding import place
 from .lift.completion import diffuse, mesh_laplacian
 from .surface_colors import bake_colors
 
@@ -28,24 +30,6 @@ TEXTURE_SIZE = 2048
 MOST_OUT, MOST_IN = 0.10, 0.012  # metres that a vertex may be carried out of the body, and in
 _STIFF = 8.0  # trust in the body's own shape at lips and lids
 _TRUST = 4.0  # in a vertex with as many splats as the median one, against bending
-
-
-@dataclass(frozen=True)
-class SurfaceMesh:
-    """A skinned mesh with the avatar's look.
-
-    Attributes:
-        body: with the carried vertices as ``v_template``; pose it as any body.
-        uv: [T, 2] places in the texture, v down. uv_f: [F, 3] rows of ``uv``.
-        texture: [S, S, 3] float32 0..1, as stored in photos (sRGB).
-        colors: [V, 3] float32 0..1, the texture's colours at the vertices.
-    """
-
-    body: Body
-    uv: FloatArray
-    uv_f: IntArray
-    texture: FloatArray
-    colors: FloatArray
 
 
 def surface_mesh(avatar: Avatar, size: int = TEXTURE_SIZE) -> SurfaceMesh:

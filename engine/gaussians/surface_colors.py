@@ -13,9 +13,10 @@ from scipy import ndimage
 
 from ..body import Body
 from ..body.atlas import rasterize_atlas, surface_points
-from ..rotations import quaternion_to_matrix
-from ..types import Avatar, BoolArray, FloatArray, IntArray
-from .binding import place, vertex_normals
+from ..core.geometry import vertex_normals
+from ..core.rotations import quaternion_to_matrix
+from ..core.types import Avatar, BoolArray, FloatArray, IntArray
+from .binding import place
 from .lift.completion import diffuse, mesh_laplacian
 
 CELL = 0.008  # metres: side of a grid cell
@@ -74,10 +75,17 @@ def _look(
         means = gaussians.means[splat].astype(np.float64)
         start, index, origin, shape = _grid(means, REACH * scales[splat].max(1))
         rgb[texel], alpha[texel] = _rays(
-            points[texel], normals[texel], means, np.ascontiguousarray(precision[splat]),
+            points[texel],
+            normals[texel],
+            means,
+            np.ascontiguousarray(precision[splat]),
             gaussians.opacities[splat].astype(np.float64),
-            gaussians.colors[splat].astype(np.float64), start, index, origin, shape,
-        )  # fmt: skip
+            gaussians.colors[splat].astype(np.float64),
+            start,
+            index,
+            origin,
+            shape,
+        )
     return rgb, alpha
 
 
@@ -179,8 +187,10 @@ def _rays(  # type: ignore[no-untyped-def]
                     m = found - 1
                 while m > 0 and heights[m - 1] < top:
                     heights[m], strengths[m], which[m] = (
-                        heights[m - 1], strengths[m - 1], which[m - 1],
-                    )  # fmt: skip
+                        heights[m - 1],
+                        strengths[m - 1],
+                        which[m - 1],
+                    )
                     m -= 1
                 heights[m], strengths[m], which[m] = top, strength, j
         through = 1.0

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..cameras import project
+from ..core.cameras import project
+from ..core.types import FRAME_STATES, JOINT_INDEX, FloatArray, Matte, Motion, Observation, Track
 from ..imaging.matte_check import BodyMap, loss
 from ..imaging.resize import resize
-from ..types import FRAME_STATES, JOINT_INDEX, FloatArray, Matte, Motion, Observation, Track
 from .side_views import AZIMUTH
 
 TRACKED = FRAME_STATES.index("tracked")

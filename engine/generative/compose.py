@@ -15,14 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from ..formats.untrusted import parse_json
-from ..types import LikenessError
+from ..core.types import LikenessError
+from ..files.untrusted import parse_json
 from .vocabulary import Term, Vocabulary
 
 REGIMES = ("outfit", "role")
 OPTIONAL: Mapping[str, float] = {
-    "outerwear": 0.55, "accessory": 0.5, "decoration": 0.6, "region": 0.8,
-}  # fmt: skip
+    "outerwear": 0.55,
+    "accessory": 0.5,
+    "decoration": 0.6,
+    "region": 0.8,
+}
 """How often each of what may be missing is there."""
 
 NUM_NEGATIVES = 8
@@ -227,12 +230,24 @@ def diversity(prompts: Iterable[Prompt], vocabulary: Vocabulary) -> dict[str, di
 
 
 _LIST_OF: Mapping[str, str] = {
-    "age": "ages", "gender": "genders", "region": "regions", "hair_colour": "hair_colours",
-    "hair_style": "hair_styles", "time": "times", "lighting": "lighting",
-    "shot_size": "shot_sizes", "action": "actions", "role": "roles", "top_colour": "colours",
-    "top_fabric": "fabrics", "top": "tops", "outer_colour": "colours", "outerwear": "outerwear",
-    "outerwear_detail": "outerwear_details", "accessory": "accessories",
-}  # fmt: skip
+    "age": "ages",
+    "gender": "genders",
+    "region": "regions",
+    "hair_colour": "hair_colours",
+    "hair_style": "hair_styles",
+    "time": "times",
+    "lighting": "lighting",
+    "shot_size": "shot_sizes",
+    "action": "actions",
+    "role": "roles",
+    "top_colour": "colours",
+    "top_fabric": "fabrics",
+    "top": "tops",
+    "outer_colour": "colours",
+    "outerwear": "outerwear",
+    "outerwear_detail": "outerwear_details",
+    "accessory": "accessories",
+}
 
 
 def all_different(prompts: Sequence[Prompt]) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ..types import LikenessError
+from ..core.types import LikenessError
 from .models import Placement, model_source
 
 EDITORS = ("QwenImageEditPipeline", "QwenImageEditPlusPipeline")
@@ -98,13 +98,19 @@ def loaded_video_pipeline(source: str, placement: Placement) -> tuple[Any, dict[
     with errors_told(f"the video model '{source}'"):
         diffusers = _library("diffusers")
         vae = diffusers.AutoencoderKLWan.from_pretrained(
-            folder, subfolder="vae", dtype=torch.float32, local_files_only=True,
+            folder,
+            subfolder="vae",
+            dtype=torch.float32,
+            local_files_only=True,
             use_safetensors=True,
-        )  # fmt: skip
+        )
         pipeline = diffusers.WanPipeline.from_pretrained(
-            folder, vae=vae, dtype=getattr(torch, placement.dtype), local_files_only=True,
+            folder,
+            vae=vae,
+            dtype=getattr(torch, placement.dtype),
+            local_files_only=True,
             use_safetensors=True,
-        )  # fmt: skip
+        )
         return _placed(pipeline, placement), about
 
 
@@ -118,9 +124,12 @@ def loaded_editing_pipeline(source: str, placement: Placement) -> tuple[Any, dic
         if named not in EDITORS:
             raise ValueError(f"it is a {named}, not one of {', '.join(EDITORS)}")
         pipeline = getattr(diffusers, named).from_pretrained(
-            folder, processor=_picture_processor(folder / "processor"),
-            dtype=getattr(torch, placement.dtype), local_files_only=True, use_safetensors=True,
-        )  # fmt: skip
+            folder,
+            processor=_picture_processor(folder / "processor"),
+            dtype=getattr(torch, placement.dtype),
+            local_files_only=True,
+            use_safetensors=True,
+        )
         return _placed(pipeline, placement), {**about, "pipeline": named}
 
 

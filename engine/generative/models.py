@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..digests import file_sha256
-from ..downloads import downloads_allowed, unfinished
-from ..types import LikenessError
-from ..weights import WEIGHTS, find_weights
+from ..core.types import LikenessError
+from ..files.digests import file_sha256
+from ..files.downloads import downloads_allowed, unfinished
+from ..files.weights import WEIGHTS, find_weights
 
 PACKAGES = ("torch", "transformers", "diffusers", "accelerate", "ftfy")
 """Of the ``generative`` extra: what the stages with models import."""
@@ -166,8 +166,9 @@ def told(stages: Sequence[str], sources: Mapping[str, str], placement: Placement
         memory = model.offloaded if placement.offload else model.memory
         what = (
             f"{entry.repository} ({entry.licence}), about {entry.gigabytes} GB on disk"
-            if entry else f"'{source}'"
-        )  # fmt: skip
+            if entry
+            else f"'{source}'"
+        )
         where = f"{memory} GB of GPU memory" if placement.device != "cpu" else "on the CPU: hours"
         out.append(f"{stage}: {what}, {where}")
     return out
@@ -191,9 +192,13 @@ def model_source(source: str, placement: Placement) -> tuple[Path, dict[str, Any
         )
     entry = WEIGHTS.get(source)
     index = next(
-        (folder / name for name in ("model_index.json", "config.json")
-         if (folder / name).is_file()), None,
-    )  # fmt: skip
+        (
+            folder / name
+            for name in ("model_index.json", "config.json")
+            if (folder / name).is_file()
+        ),
+        None,
+    )
     if index is None:
         raise LikenessError(
             f"'{folder}' holds no model: it has neither model_index.json nor config.json.",

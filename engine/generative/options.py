@@ -47,14 +47,14 @@ class Options:
             "prompts": {"seed": self.seed, "vocabulary": Path(self.vocabulary).name},
             "rewrite": {"model": names["rewrite"], "dtype": dtype, **asdict(self.rewriting)},
             "videos": {
-                "model": names["videos"], "dtype": dtype, "rewrite": self.rewrite,
+                "model": names["videos"],
+                "dtype": dtype,
+                "rewrite": self.rewrite,
                 **asdict(self.video),
             },
             "views": {"model": names["views"], "dtype": dtype, **asdict(self.edit)},
-            "shards": {
-                "frames": self.frames, "size": self.size, "per_shard": self.per_shard,
-            },
-        }  # fmt: skip
+            "shards": {"frames": self.frames, "size": self.size, "per_shard": self.per_shard},
+        }
         return {stage: every[stage] for stage in ("prompts", *stages)}
 
     def as_json(self) -> dict[str, Any]:
@@ -65,8 +65,13 @@ class Options:
 
 def options_of(said: Mapping[str, Any]) -> Options:
     """What :meth:`Options.as_json` has written."""
-    return Options(**{
-        **said, "placement": Placement(**said["placement"]),
-        "rewriting": Rewriting(**said["rewriting"]), "video": VideoOptions(**said["video"]),
-        "edit": EditOptions(**said["edit"]), "vocabulary": Path(said["vocabulary"] or FOLDER),
-    })  # fmt: skip
+    return Options(
+        **{
+            **said,
+            "placement": Placement(**said["placement"]),
+            "rewriting": Rewriting(**said["rewriting"]),
+            "video": VideoOptions(**said["video"]),
+            "edit": EditOptions(**said["edit"]),
+            "vocabulary": Path(said["vocabulary"] or FOLDER),
+        }
+    )

@@ -37,16 +37,50 @@ MAX_NEW_TOKENS = 400
 """Of an answer; 260 words are about 350."""
 
 KEPT: Mapping[str, float] = {
-    "age": 1.0, "gender": 1.0, "region": 0.6, "hair_colour": 1.0, "hair_style": 0.5, "top": 0.5,
-    "top_colour": 1.0, "top_fabric": 0.5, "outerwear": 0.5, "outer_colour": 1.0, "accessory": 0.5,
-    "role": 0.6, "action": 0.4,
-}  # fmt: skip
+    "age": 1.0,
+    "gender": 1.0,
+    "region": 0.6,
+    "hair_colour": 1.0,
+    "hair_style": 0.5,
+    "top": 0.5,
+    "top_colour": 1.0,
+    "top_fabric": 0.5,
+    "outerwear": 0.5,
+    "outer_colour": 1.0,
+    "accessory": 0.5,
+    "role": 0.6,
+    "action": 0.4,
+}
 """Share of a factor's words that must be found again. Movements and styles may be reworded."""
 
 _SMALL = (
-    "a", "an", "and", "as", "at", "back", "by", "for", "from", "his", "her", "in", "into", "it",
-    "its", "of", "on", "or", "over", "the", "their", "then", "to", "two", "under", "with",
-)  # fmt: skip
+    "a",
+    "an",
+    "and",
+    "as",
+    "at",
+    "back",
+    "by",
+    "for",
+    "from",
+    "his",
+    "her",
+    "in",
+    "into",
+    "it",
+    "its",
+    "of",
+    "on",
+    "or",
+    "over",
+    "the",
+    "their",
+    "then",
+    "to",
+    "two",
+    "under",
+    "with",
+)
 _META = re.compile(r"^\s*(here is|here's|sure|certainly|of course|rewritten|note:|[-*#\d])", re.I)
 
 Complete = Callable[[Sequence[str], int], list[str]]
@@ -166,9 +200,13 @@ def language_model(
         inputs = inputs.to(model.device)
         with sampling("rewriting", seed):
             out = model.generate(
-                **inputs, do_sample=True, temperature=options.temperature, top_p=options.top_p,
-                max_new_tokens=options.max_new_tokens, pad_token_id=tokenizer.pad_token_id,
-            )  # fmt: skip
+                **inputs,
+                do_sample=True,
+                temperature=options.temperature,
+                top_p=options.top_p,
+                max_new_tokens=options.max_new_tokens,
+                pad_token_id=tokenizer.pad_token_id,
+            )
         answers = out[:, inputs["input_ids"].shape[1] :]
         return [str(text) for text in tokenizer.batch_decode(answers, skip_special_tokens=True)]
 

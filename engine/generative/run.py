@@ -8,10 +8,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ..executor import Executor, finished
-from ..training.cards import contact_sheet, write_card
-from ..types import LikenessError, Progress
-from ..version import VERSION
+from ..core.types import LikenessError, Progress
+from ..core.version import VERSION
+from ..dataset.cards import contact_sheet, write_card
+from ..workflows.executor import Executor, finished
 from .compose import REGIMES, Prompt, all_different, compose, diversity
 from .models import told
 from .options import Options
@@ -21,16 +21,22 @@ from .vocabulary import load_vocabulary
 
 STAGES = ("prompts", "rewrite", "videos", "views", "shards")
 MADE: Mapping[str, tuple[str, str]] = {
-    "rewrite": ("rewritten", ".json"), "videos": ("clips", ".mp4"), "views": ("views", ".json"),
+    "rewrite": ("rewritten", ".json"),
+    "videos": ("clips", ".mp4"),
+    "views": ("views", ".json"),
     "shards": ("subjects", ".tar"),
-}  # fmt: skip
+}
 """What each stage with workers leaves of a prompt in the store."""
 
 MIX: Mapping[str, str] = {
-    "regime": "regime", "age": "factors.age", "gender": "factors.gender",
-    "region": "factors.region", "hair": "factors.hair_style", "day or night":
-    "factors.day_or_night", "rewriting": "rewriting.outcome",
-}  # fmt: skip
+    "regime": "regime",
+    "age": "factors.age",
+    "gender": "factors.gender",
+    "region": "factors.region",
+    "hair": "factors.hair_style",
+    "day or night": "factors.day_or_night",
+    "rewriting": "rewriting.outcome",
+}
 """What the card counts."""
 
 LIMITS = (
@@ -115,10 +121,11 @@ def generate(
         store.begin(options.fixed(working))
         prompts = [compose(k, options.seed, vocabulary) for k in range(options.prompts)]
         figures: dict[str, Any] = {
-            "prompts": len(prompts), "different": all_different(prompts),
+            "prompts": len(prompts),
+            "different": all_different(prompts),
             "regimes": {r: sum(p.regime == r for p in prompts) for r in REGIMES},
             "diversity": diversity(prompts, vocabulary),
-        }  # fmt: skip
+        }
         store.write_prompts(prompts)
         run = _Run(store, options, executor, report, say)
         for stage in working:
@@ -165,9 +172,12 @@ class _Run:
         kept = done = 0
         self.report(stage, 0.0, "starting")
         workers = self.executor(
-            {"data": str(self.store.data.absolute()), "stage": stage,
-             "options": self.options.as_json()}
-        )  # fmt: skip
+            {
+                "data": str(self.store.data.absolute()),
+                "stage": stage,
+                "options": self.options.as_json(),
+            }
+        )
         try:
             for said in finished(workers, units):
                 if said.kind not in ("done", "failed"):
@@ -191,10 +201,12 @@ class _Run:
         """The prompts of each unit."""
         kind, suffix = MADE[stage]
         todo = [
-            p for p in prompts
-            if not self.store.has(kind, p, suffix) and not self.store.has("rejected", p)
+            p
+            for p in prompts
+            if not self.store.has(kind, p, suffix)
+            and not self.store.has("rejected", p)
             and p.number not in self.given_up
-        ]  # fmt: skip
+        ]
         if stage == "rewrite":
             # Whole batches: an answer depends on those beside it, and must not on a kill.
             size = self.options.rewriting.batch
@@ -223,11 +235,15 @@ class _Run:
         about = {
             "title": "Synthetic people, generated",
             "made_by": {
-                "program": f"Likeness {VERSION}", "command": command, "seed": self.options.seed,
+                "program": f"Likeness {VERSION}",
+                "command": command,
+                "seed": self.options.seed,
             },
-            "options": self.options.fixed(STAGES), "limits": list(LIMITS),
-            "diversity": figures["diversity"], "rejected": rejected["counts"],
-        }  # fmt: skip
+            "options": self.options.fixed(STAGES),
+            "limits": list(LIMITS),
+            "diversity": figures["diversity"],
+            "rejected": rejected["counts"],
+        }
         write_card(self.store.data, about, MIX)
         contact_sheet(self.store.data)
         return shards

@@ -93,11 +93,13 @@ def editing_model(
     def edit(picture: Image.Image, text: str, seed: int) -> Image.Image:
         with errors_told("editing"):
             made = pipeline(
-                image=[picture] if several else picture, prompt=text,
-                negative_prompt=NEGATIVE_PROMPT, true_cfg_scale=options.guidance,
+                image=[picture] if several else picture,
+                prompt=text,
+                negative_prompt=NEGATIVE_PROMPT,
+                true_cfg_scale=options.guidance,
                 num_inference_steps=options.steps,
                 generator=noise(seed),
-            ).images[0]  # fmt: skip
+            ).images[0]
         result: Image.Image = made
         return result
 

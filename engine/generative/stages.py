@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..executor import NoMoreError, Unit
-from ..formats.atomic import whole_file
-from ..tracked import load_fitting_body, open_detectors
-from ..types import LikenessError
-from ..version import VERSION
+from ..core.types import LikenessError
+from ..core.version import VERSION
+from ..files.atomic import whole_file
+from ..pipeline.track import load_fitting_body, open_detectors
+from ..workflows.executor import NoMoreError, Unit
 from .checks import Rejected
 from .compose import Prompt, compose
 from .models import MODELS, needs
@@ -156,8 +156,10 @@ def _tracking(store: Store, options: Options) -> _Make:
 def _track_one(store: Store, prompt: Prompt, tracker: Tracker) -> None:
     view = store.read("views", prompt)
     provenance = {
-        "generator": f"Likeness {VERSION}", "video": store.read("clips", prompt), "editing": view,
-    }  # fmt: skip
+        "generator": f"Likeness {VERSION}",
+        "video": store.read("clips", prompt),
+        "editing": view,
+    }
     turned = {side: store.path("views", prompt, f".{side}.png") for side in SIDES}
     clip = store.path("clips", prompt, ".mp4")
     try:
@@ -173,8 +175,11 @@ def _track_one(store: Store, prompt: Prompt, tracker: Tracker) -> None:
 
 
 _STAGES: Mapping[str, Callable[[Store, Options], _Make]] = {
-    "rewrite": _rewriting, "videos": _filming, "views": _turning, "shards": _tracking,
-}  # fmt: skip
+    "rewrite": _rewriting,
+    "videos": _filming,
+    "views": _turning,
+    "shards": _tracking,
+}
 
 
 def _reject(store: Store, prompt: Prompt, stage: str, error: Rejected) -> None:

@@ -22,18 +22,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..formats.atomic import whole_file
-from ..formats.untrusted import read_json
-from ..output import cannot_write, only_run
-from ..training.shards import shard_name, write_index, write_members
-from ..training.stored import read_members, stored_subjects
-from ..training.subjects import Subject
-from ..types import LikenessError
+from ..core.types import LikenessError
+from ..dataset.shards import shard_name, write_index, write_members
+from ..dataset.stored import read_members, stored_subjects
+from ..dataset.subjects import Subject
+from ..files.atomic import whole_file
+from ..files.folders import cannot_write, only_run
+from ..files.untrusted import read_json
 from .compose import Prompt
 
 RUN_FILE, PROMPTS_FILE, REJECTED_FILE, LOCK_FILE = (
-    "generate.json", "prompts.jsonl", "rejected.json", ".generate.lock",
-)  # fmt: skip
+    "generate.json",
+    "prompts.jsonl",
+    "rejected.json",
+    ".generate.lock",
+)
 KINDS = ("rewritten", "clips", "views", "subjects", "rejected")
 
 

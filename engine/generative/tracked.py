@@ -10,7 +10,20 @@ from typing import Any
 import numpy as np
 
 from ..body import Body
-from ..cameras import intrinsics
+from ..core.cameras import intrinsics
+from ..core.types import (
+    NUM_JOINTS,
+    Camera,
+    FloatArray,
+    LikenessError,
+    Matte,
+    Motion,
+    Observation,
+    Portrait,
+    Track,
+)
+from ..dataset.pairs import azimuth_of, kind_of
+from ..dataset.subjects import Subject, View, encode_rgba
 from ..imaging.load import load_portrait
 from ..imaging.matte_check import BodyMap, body_parts, checked, map_body, to_be_fitted
 from ..imaging.matting import matte as make_matte
@@ -22,19 +35,6 @@ from ..tracking.measure import face_failed
 from ..tracking.observation import eye_distance, observe
 from ..tracking.several import SURE, Shown, contradicts, seen_from_the_other_side, shown_from
 from ..tracking.video import track_video
-from ..training.pairs import azimuth_of, kind_of
-from ..training.subjects import Subject, View, encode_rgba
-from ..types import (
-    NUM_JOINTS,
-    Camera,
-    FloatArray,
-    LikenessError,
-    Matte,
-    Motion,
-    Observation,
-    Portrait,
-    Track,
-)
 from .checks import (
     TRACKED,
     Limits,
@@ -188,10 +188,14 @@ def _frame(
     observation = _seen(portrait, tracker.detectors)
     face, pose = float(motion.face_error[number]), float(motion.pose_error[number])
     track = Track(
-        motion.betas, motion.pose(number), motion.camera, motion.framing,
-        motion.joint_confidence[number], face if np.isfinite(face) else None,
+        motion.betas,
+        motion.pose(number),
+        motion.camera,
+        motion.framing,
+        motion.joint_confidence[number],
+        face if np.isfinite(face) else None,
         pose if np.isfinite(pose) else None,
-    )  # fmt: skip
+    )
     if name == REFERENCE:
         check_face(observation)
     check_errors(track, tracker.limits)
@@ -251,9 +255,13 @@ def fit_known(photo: Shown, person: Body) -> tuple[Track, Observation]:
 
 
 def _cut_out(
-    portrait: Portrait, observation: Observation, track: Track, person: Body,
-    vertices: FloatArray, limits: Limits,
-) -> FloatArray:  # fmt: skip
+    portrait: Portrait,
+    observation: Observation,
+    track: Track,
+    person: Body,
+    vertices: FloatArray,
+    limits: Limits,
+) -> FloatArray:
     """[H, W, 4] the person, straight alpha, after the matte's checks."""
 
     def drawn(confidence: FloatArray) -> BodyMap | None:
@@ -267,31 +275,45 @@ def _cut_out(
 
 
 def _subject(
-    prompt: Prompt, motion: Motion, pictures: Sequence[Picture], tracker: Tracker,
+    prompt: Prompt,
+    motion: Motion,
+    pictures: Sequence[Picture],
+    tracker: Tracker,
     provenance: Mapping[str, Any],
-) -> Subject:  # fmt: skip
+) -> Subject:
     views = []
     for row, picture in enumerate(pictures):
         rgba, camera = cropped(picture.rgba, picture.track.camera, tracker.size)
         views.append(
             View(
-                picture.name, row, kind_of(picture.azimuth), picture.azimuth, camera, False,
+                picture.name,
+                row,
+                kind_of(picture.azimuth),
+                picture.azimuth,
+                camera,
+                False,
                 encode_rgba(rgba),
             )
-        )  # fmt: skip
+        )
     poses = [picture.track.pose for picture in pictures]
     facts = {
-        "reference": REFERENCE, "regime": prompt.regime, "factors": dict(prompt.factors),
-        "prompt": prompt.text, "template": prompt.template, "negative": prompt.negative,
-        "rewriting": dict(prompt.rewriting), **provenance,
+        "reference": REFERENCE,
+        "regime": prompt.regime,
+        "factors": dict(prompt.factors),
+        "prompt": prompt.text,
+        "template": prompt.template,
+        "negative": prompt.negative,
+        "rewriting": dict(prompt.rewriting),
+        **provenance,
         "tracking": {
             p.name: {
                 "face_error": _rounded(p.track.face_error),
                 "pose_error": _rounded(p.track.pose_error),
                 "azimuth": _rounded(p.azimuth),
-            } for p in pictures
+            }
+            for p in pictures
         },
-    }  # fmt: skip
+    }
     return Subject(
         key=prompt.key,
         source="generated",

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.types import LikenessError
 from ..imaging.video_writer import VideoWriter
-from ..types import LikenessError
 from .compose import Prompt
 from .models import Placement
 
@@ -75,11 +75,16 @@ def video_model(
         generator = noise(picture_seed(prompt, VIDEO))
         with errors_told("filming"):
             made = pipeline(
-                prompt=prompt.text, negative_prompt=prompt.negative, width=options.width,
-                height=options.height, num_frames=options.frames,
-                num_inference_steps=options.steps, guidance_scale=options.guidance,
-                generator=generator, output_type="np",
-            ).frames[0]  # fmt: skip
+                prompt=prompt.text,
+                negative_prompt=prompt.negative,
+                width=options.width,
+                height=options.height,
+                num_frames=options.frames,
+                num_inference_steps=options.steps,
+                guidance_scale=options.guidance,
+                generator=generator,
+                output_type="np",
+            ).frames[0]
         if not np.isfinite(made).all():
             raise LikenessError(
                 f"The clip of prompt {prompt.number} has numbers that are not finite.",

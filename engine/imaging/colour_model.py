@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from ..types import FloatArray
+from ..core.types import FloatArray
 
 _FLOOR = 2e-4
 """Least colour variance of a component (about 1/70 of the range): noise and gradients."""

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats.atomic import whole_file
-from ..types import FloatArray
-from .color import srgb_to_linear
+from ..core.color import srgb_to_linear
+from ..core.types import FloatArray
+from ..files.atomic import whole_file
 
 NO_DEPTH = 1e10
 """Depth where nothing is: Blender's number for it."""
@@ -43,8 +43,9 @@ def write_exr(path: Path, channels: Mapping[str, NDArray[np.float16 | np.float32
         raise ValueError(f"channels of one size are needed, got {sizes}")
     ((height, width),) = sizes
     header = _header(arrays, width, height)
-    blocks = [_block(arrays, y, min(y + _LINES_A_BLOCK, height))
-              for y in range(0, height, _LINES_A_BLOCK)]  # fmt: skip
+    blocks = [
+        _block(arrays, y, min(y + _LINES_A_BLOCK, height)) for y in range(0, height, _LINES_A_BLOCK)
+    ]
     starts = np.cumsum([len(header) + 8 * len(blocks), *(len(b) for b in blocks[:-1])])
     with whole_file(path) as scratch, scratch.open("wb") as file:
         file.write(header)

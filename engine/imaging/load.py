@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from ..formats.untrusted import given_file
-from ..types import FloatArray, LikenessError, Portrait
+from ..core.types import FloatArray, LikenessError, Portrait
+from ..files.untrusted import given_file
 from .resize import fit_size, resize
 
 MAX_MEGAPIXELS = 100
@@ -33,17 +33,39 @@ _UNIT_MILLIMETRES = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # EXIF's inch, cm, mm,
 _SENSOR_DIAGONALS = (3.0, 120.0)  # millimetres, from phones to medium format
 
 PICTURE_FORMATS = (
-    "JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "DIB", "GIF", "JPEG2000", "PPM", "TGA",
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "AVIF",
+    "TIFF",
+    "BMP",
+    "DIB",
+    "GIF",
+    "JPEG2000",
+    "PPM",
+    "TGA",
     "PSD",
-)  # fmt: skip
+)
 """Of Pillow's, whose JPEG also opens MPO; what is left out is no photo, or is drawn by another
 program (PostScript)."""
 
 PICTURE_ERRORS = (
-    OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, AttributeError,
-    ArithmeticError, RuntimeError, MemoryError, AssertionError, struct.error, zlib.error,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    AssertionError,
+    struct.error,
+    zlib.error,
     Image.DecompressionBombError,
-)  # fmt: skip
+)
 """What Pillow raises of damaged files; its readers promise nothing."""
 
 _MOST_VISITS = 10_000_000_000

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from ..cameras import project
-from ..render.mesh import rasterize_mesh
-from ..types import (
+from ..core.cameras import project
+from ..core.types import (
     JOINT_NAMES,
     PARENTS,
     BoolArray,
@@ -24,6 +23,7 @@ from ..types import (
     Observation,
     Portrait,
 )
+from ..render.mesh import rasterize_mesh
 from .matting import cuts_out, matte
 from .resize import fit_size, resize
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.sparse import diags
 from scipy.spatial import ConvexHull
 
-from ..types import BoolArray, FloatArray, Matte, Observation, Portrait
+from ..core.types import BoolArray, FloatArray, Matte, Observation, Portrait
 from .colour_model import fit_colours
 from .guided import guided_filter
 from .resize import fit_size, resize
@@ -145,9 +145,12 @@ def _window(mask: FloatArray) -> _Window:
     left, right = max(0, columns[0] - margin), min(width, columns[-1] + 1 + margin)
     top, bottom = max(0, rows[0] - margin), min(height, rows[-1] + 1 + margin)
     return _Window(
-        int(left), int(top), int(right), int(bottom),
+        int(left),
+        int(top),
+        int(right),
+        int(bottom),
         *fit_size(int(right - left), int(bottom - top), WORK_SIDE),
-    )  # fmt: skip
+    )
 
 
 def _reach(observation: Observation, window: _Window) -> FloatArray:

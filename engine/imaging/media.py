@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from ..formats.untrusted import given_file
-from ..types import LikenessError
+from ..core.types import LikenessError
+from ..files.untrusted import given_file
 from .load import PICTURE_ERRORS, PICTURE_FORMATS, load_portrait
 from .video import VideoReader
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..output import whole_files
-from ..types import FloatArray, LikenessError
+from ..core.types import FloatArray, LikenessError
+from ..files.folders import whole_files
 from .video_writer import FORMATS, to_bytes
 
 _NUMBER = re.compile(r"%0?(\d*)d|#+")

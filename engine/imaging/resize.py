@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from PIL import Image
 
-from ..types import FloatArray
+from ..core.types import FloatArray
 
 _FILTERS = {
     "area": Image.Resampling.BOX,

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..formats.untrusted import given_file
-from ..types import FloatArray, LikenessError
+from ..core.types import FloatArray, LikenessError
+from ..files.untrusted import given_file
 from .resize import fit_size
 
 MAX_SIDE = 1280
@@ -227,9 +227,11 @@ class VideoReader:
         width, height = (self.height, self.width) if turns % 2 else (self.width, self.height)
         smaller = width < raw.width or height < raw.height
         rgb = raw.to_ndarray(
-            format="rgb24", width=width, height=height,
+            format="rgb24",
+            width=width,
+            height=height,
             interpolation="AREA" if smaller else "BICUBIC",
-        )  # fmt: skip
+        )
         upright = np.rot90(rgb, turns)
         out: FloatArray = np.ascontiguousarray(upright, dtype=np.float32)
         out *= np.float32(1 / 255)

@@ -21,8 +21,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats.atomic import whole_file
-from ..types import FloatArray, LikenessError
+from ..core.types import FloatArray, LikenessError
+from ..files.atomic import whole_file
 
 GIF_MAX_RATE = 50.0
 """Frames a second: GIF counts hundredths, and viewers slow down what is faster than two."""
@@ -35,9 +35,20 @@ _SRGB_IN_BT709 = (
 _H264 = (*_SRGB_IN_BT709, "-c:v", "libx264", "-preset", "fast", "-crf", "18", "-pix_fmt", "yuv420p")
 _QUICK = ("-movflags", "+faststart")  # the index first: plays while it is still loading
 _VP9 = (
-    *_SRGB_IN_BT709, "-c:v", "libvpx-vp9", "-crf", "24", "-b:v", "0", "-deadline", "good",
-    "-cpu-used", "4", "-row-mt", "1",
-)  # fmt: skip
+    *_SRGB_IN_BT709,
+    "-c:v",
+    "libvpx-vp9",
+    "-crf",
+    "24",
+    "-b:v",
+    "0",
+    "-deadline",
+    "good",
+    "-cpu-used",
+    "4",
+    "-row-mt",
+    "1",
+)
 _PRORES = (*_SRGB_IN_BT709, "-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le")
 _LOSSLESS = ("-c:v", "ffv1", "-level", "3", "-g", "1", "-f", "nut")
 
@@ -62,8 +73,7 @@ FORMATS: dict[str, Format] = {
     ".m4v": Format((*_H264, *_QUICK)),
     ".mkv": Format(_H264),
     ".webm": Format(
-        (*_VP9, "-pix_fmt", "yuv420p"),
-        alpha=(*_VP9, "-pix_fmt", "yuva420p", "-auto-alt-ref", "0"),
+        (*_VP9, "-pix_fmt", "yuv420p"), alpha=(*_VP9, "-pix_fmt", "yuva420p", "-auto-alt-ref", "0")
     ),
     ".gif": Format(
         (*_LOSSLESS, "-pix_fmt", "bgr0"), alpha=(*_LOSSLESS, "-pix_fmt", "bgra"), even=False
@@ -140,10 +150,19 @@ class VideoWriter:
             self._errors = stack.enter_context(tempfile.TemporaryFile())
             width, height = (n + n % 2 if self._even else n for n in (self.width, self.height))
             self._process = self._started(
-                "-f", "rawvideo", "-pix_fmt", "rgba" if self.alpha else "rgb24",
-                "-s", f"{width}x{height}", "-framerate", str(self._rate), "-i", "pipe:0",
-                *self._options, str(self._frames),
-            )  # fmt: skip
+                "-f",
+                "rawvideo",
+                "-pix_fmt",
+                "rgba" if self.alpha else "rgb24",
+                "-s",
+                f"{width}x{height}",
+                "-framerate",
+                str(self._rate),
+                "-i",
+                "pipe:0",
+                *self._options,
+                str(self._frames),
+            )
             stack.callback(self._stop)
             self._stack = stack.pop_all()
         return self
@@ -200,9 +219,12 @@ class VideoWriter:
             apart = {"creationflags": 0x00000200 | 0x08000000}  # new group, no window
         try:
             return subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
                 **apart,
-            )  # fmt: skip
+            )
         except OSError as error:
             raise LikenessError(
                 f"FFmpeg does not start: {error.strerror or error} ('{self._program}').",
@@ -229,9 +251,18 @@ class VideoWriter:
             used = "[0:v][1:v]paletteuse=dither=sierra2_4a:diff_mode=rectangle"
             for arguments in (
                 ("-i", str(self._frames), "-vf", chosen, "-update", "1", colours),
-                ("-i", str(self._frames), "-i", colours, "-lavfi", used, "-loop", "0",
-                 str(self._target)),
-            ):  # fmt: skip
+                (
+                    "-i",
+                    str(self._frames),
+                    "-i",
+                    colours,
+                    "-lavfi",
+                    used,
+                    "-loop",
+                    "0",
+                    str(self._target),
+                ),
+            ):
                 self._process = self._started(*arguments)
                 self._pipe.close()
                 try:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..body import Body
+from ..core.types import BoundGaussians, FloatArray, Matte, Progress, Track
+from ..files.cache import kept
+from ..files.weights import network_folder
 from ..gaussians.lift import Lifted
 from ..gaussians.lift.several import thinned
-from ..kept import kept
-from ..types import BoundGaussians, FloatArray, Matte, Progress, Track
-from ..weights import network_folder
 from .inputs import network_inputs
 from .runtime import Runtime, load_runtime
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ..types import BoundGaussians, FloatArray, LikenessError
+from ..core.types import BoundGaussians, FloatArray, LikenessError
 from .config import DecoderConfig
 from .context import head_channels
 from .grids import UVGrids
@@ -101,7 +101,10 @@ def collate(
     patches = [color_patches(person.color_map, grids, config.patch) for person in people]
     return Batch(
         photos("image").permute(0, 1, 4, 2, 3).contiguous(),
-        photos("core_xy"), photos("core_seen"), photos("shell_xy"), photos("shell_seen"),
+        photos("core_xy"),
+        photos("core_seen"),
+        photos("shell_xy"),
+        photos("shell_seen"),
         torch.from_numpy(np.stack(patches).astype(np.float32)),
         padded([person.uv for person in people]),
         padded([head_channels(person, grids) for person in people]),
@@ -109,7 +112,7 @@ def collate(
             *(padded([getattr(p.base, name) for p in people]) for name in Attributes._fields)
         ),
         tuple(len(person.base) for person in people),
-    )  # fmt: skip
+    )
 
 
 def changed(base: BoundGaussians, attributes: Attributes) -> BoundGaussians:

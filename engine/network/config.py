@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..formats.untrusted import read_json
-from ..types import LikenessError
+from ..core.types import LikenessError
+from ..files.untrusted import read_json
 
 CONFIG_FILE = "config.json"
 
@@ -200,8 +200,14 @@ NETWORKS: dict[str, NetworkConfig] = {
             "sapiens", "sapiens_1b_epoch_173_torchscript.pt2", 1024, 1536, 16, frozen=True
         ),
         DecoderConfig(
-            features=1536, core_grid=64, shell_grid=32, width=1024, layers=8, heads=16,
-            head_hidden=256, checkpointing=True,
+            features=1536,
+            core_grid=64,
+            shell_grid=32,
+            width=1024,
+            layers=8,
+            heads=16,
+            head_hidden=256,
+            checkpointing=True,
         ),
         262_144,
     ),
@@ -210,21 +216,38 @@ NETWORKS: dict[str, NetworkConfig] = {
         "small",
         EncoderConfig(image_size=160, channels=48, width=24, depth=1),
         DecoderConfig(
-            features=48, core_grid=24, shell_grid=12, width=160, layers=4, heads=5,
-            map_channels=24, head_hidden=64, frequencies=8, shape=False,
+            features=48,
+            core_grid=24,
+            shell_grid=12,
+            width=160,
+            layers=4,
+            heads=5,
+            map_channels=24,
+            head_hidden=64,
+            frequencies=8,
+            shape=False,
         ),
-        40_000, fewest_gaussians=20_000, usable_gaussians=262_144,
+        40_000,
+        fewest_gaussians=20_000,
+        usable_gaussians=262_144,
     ),
     "tiny": NetworkConfig(
         "tiny",
         EncoderConfig(image_size=128, channels=32, width=16, depth=1),
         DecoderConfig(
-            features=32, core_grid=16, shell_grid=8, width=96, layers=3, heads=4,
-            map_channels=16, head_hidden=48, frequencies=6,
+            features=32,
+            core_grid=16,
+            shell_grid=8,
+            width=96,
+            layers=3,
+            heads=4,
+            map_channels=16,
+            head_hidden=48,
+            frequencies=6,
         ),
         12_000,
     ),
-}  # fmt: skip
+}
 """The configurations that have a name."""
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..types import LAYERS, BoolArray, FloatArray, IntArray
+from ..core.types import LAYERS, BoolArray, FloatArray, IntArray
 from .grids import LIMBS, UVGrids, means_by
 from .inputs import LIFT_CHANNELS, NetworkInputs, lift_channels
 
@@ -39,8 +39,12 @@ _SOFT = 0.01  # metres within which the nearest ones count alike
 # Means and deviations over made-up people, rounded: numbers of one size are learned ten times as
 # fast. Of colours, brightness, a limb's deviations, the light, and the share that is shown.
 _COLOR, _BRIGHT, _SPREAD, _LIT, _SHARE = (
-    (0.35, 0.18), (0.35, 0.12), (0.12, 0.06), (0.0, 0.15), (0.5, 0.15),
-)  # fmt: skip
+    (0.35, 0.18),
+    (0.35, 0.12),
+    (0.12, 0.06),
+    (0.0, 0.15),
+    (0.5, 0.15),
+)
 
 
 def head_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
@@ -86,12 +90,16 @@ def context_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
     light = _even(_light(bright[shown], normal[shown], limb[shown]), _LIT)
     person = [*_even(np.array(person[:2]), _BRIGHT), _even(np.array(person[2]), _SHARE)]
     parts = [
-        _PLACE * place, normal, np.eye(len(LIMBS))[limb],
-        _even(mean[limb], _COLOR), known[limb, None] * _even(seen[limb], _COLOR),
-        known[limb, None] * _even(deviation[limb], _SPREAD), known[limb, None],
+        _PLACE * place,
+        normal,
+        np.eye(len(LIMBS))[limb],
+        _even(mean[limb], _COLOR),
+        known[limb, None] * _even(seen[limb], _COLOR),
+        known[limb, None] * _even(deviation[limb], _SPREAD),
+        known[limb, None],
         np.tile(np.concatenate([light, person]), (count, 1)),
         _gradual(place, _ring(place, limb, colors, shown), colors, shown),
-    ]  # fmt: skip
+    ]
     out: FloatArray = np.concatenate(parts, -1).astype(np.float32)
     return out
 

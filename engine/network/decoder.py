@@ -87,9 +87,11 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.unpatchify = nn.Linear(width, config.patch**2 * config.map_channels)
         self.heads = nn.ModuleDict(
-            {name: Head(config.map_channels + HEAD_CHANNELS, config.head_hidden, count)
-             for name, count in heads_of(config).items()}
-        )  # fmt: skip
+            {
+                name: Head(config.map_channels + HEAD_CHANNELS, config.head_hidden, count)
+                for name, count in heads_of(config).items()
+            }
+        )
 
     def forward(
         self,

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..body import Body
-from ..output import whole_files
-from ..types import LikenessError
+from ..core.types import LikenessError
+from ..files.folders import whole_files
 from .config import EncoderConfig, NetworkConfig, load_config, save_config
 from .model import Network, create_network
 

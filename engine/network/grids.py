@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body import Body
+from ..core.types import FloatArray, IntArray
 from ..dual_uv.sampling import SurfaceSamples, surface_samples
 from ..gaussians.lift.grids import nearest_known
-from ..types import FloatArray, IntArray
 from .config import DecoderConfig
 
 LIMBS = ("face", "scalp", "neck", "torso", "arm", "hand", "leg", "foot")
@@ -74,11 +74,16 @@ def uv_grids(body: Body, config: DecoderConfig) -> UVGrids:
     points = core.points(np.asarray(body.v_template, np.float64), body.f)
     position = _means(points, core_token, len(core_cells))
     return UVGrids(
-        core, shell, core_cells, shell_cells, core_token,
-        np.searchsorted(shell_cells, shell_cell), position.astype(np.float32),
+        core,
+        shell,
+        core_cells,
+        shell_cells,
+        core_token,
+        np.searchsorted(shell_cells, shell_cell),
+        position.astype(np.float32),
         np.asarray(body.atlas_vt)[body.atlas_ft].astype(np.float32),
         *_texel_maps(body, texels),
-    )  # fmt: skip
+    )
 
 
 def _texel_maps(body: Body, texels: SurfaceSamples) -> tuple[FloatArray, FloatArray, IntArray]:

@@ -9,19 +9,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..body import Body
-from ..cameras import camera_position
-from ..dual_uv.sampling import (
-    SeenPoints,
-    core_points,
-    gather,
-    scatter,
-    shell_points,
-    surface_samples,
-)
-from ..gaussians.binding import triangle_frames
-from ..gaussians.lift.surfels import CORE, FLATNESS
-from ..imaging.resize import affine_crop
-from ..types import (
+from ..core.cameras import camera_position
+from ..core.geometry import triangle_frames
+from ..core.types import (
     LAYERS,
     BoolArray,
     BoundGaussians,
@@ -31,6 +21,16 @@ from ..types import (
     Matte,
     Track,
 )
+from ..dual_uv.sampling import (
+    SeenPoints,
+    core_points,
+    gather,
+    scatter,
+    shell_points,
+    surface_samples,
+)
+from ..gaussians.lift.surfels import CORE, FLATNESS
+from ..imaging.resize import affine_crop
 from .config import DecoderConfig, NetworkConfig
 from .grids import UVGrids
 
@@ -120,9 +120,12 @@ def network_inputs(
             maps.append(np.concatenate([got.values, got.mask[..., None]], -1))
     uv = atlas_places(base, body, grids)
     return NetworkInputs(
-        tuple(photos), base, uv, np.maximum.reduce(facing),
+        tuple(photos),
+        base,
+        uv,
+        np.maximum.reduce(facing),
         _blend(maps) if lifted is None else _color_map(base, uv, config.decoder.map_size),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -174,11 +177,15 @@ def blank_gaussians(body: Body, config: DecoderConfig) -> BoundGaussians:
     scales = np.full((count, 3), BLANK_SCALE, np.float32)
     scales[:, 2] *= FLATNESS
     return BoundGaussians(
-        texels.triangle.astype(np.int32), texels.bary.astype(np.float32),
-        np.zeros((count, 3), np.float32), quats, scales,
-        np.full(count, BLANK_OPACITY, np.float32), np.full((count, 3), BLANK_COLOR, np.float32),
+        texels.triangle.astype(np.int32),
+        texels.bary.astype(np.float32),
+        np.zeros((count, 3), np.float32),
+        quats,
+        scales,
+        np.full(count, BLANK_OPACITY, np.float32),
+        np.full((count, 3), BLANK_COLOR, np.float32),
         np.full(count, CORE, np.uint8),
-    )  # fmt: skip
+    )
 
 
 def atlas_places(bound: BoundGaussians, body: Body, grids: UVGrids) -> FloatArray:
@@ -250,8 +257,13 @@ def lift_channels(base: BoundGaussians, facing: FloatArray) -> FloatArray:
     logs -= np.median(logs) if len(logs) else 0.0
     layers = np.eye(len(LAYERS), dtype=np.float32)[base.layer]
     parts = [
-        base.colors, base.opacities[:, None], logs, base.offset / 0.05, base.quats, layers,
+        base.colors,
+        base.opacities[:, None],
+        logs,
+        base.offset / 0.05,
+        base.quats,
+        layers,
         facing[:, None],
-    ]  # fmt: skip
+    ]
     out: FloatArray = np.concatenate(parts, -1).astype(np.float32)
     return out

@@ -42,9 +42,12 @@ class Network(nn.Module):
             features, batch.core_xy, batch.core_seen, self.core_token, len(self.grids.core_cells)
         )
         shell, shell_known = self._scatter(
-            features, batch.shell_xy, batch.shell_seen, self.shell_token,
+            features,
+            batch.shell_xy,
+            batch.shell_seen,
+            self.shell_token,
             len(self.grids.shell_cells),
-        )  # fmt: skip
+        )
         patches = batch.patches
         if hide is not None:
             shown = (~hide).to(core.dtype)

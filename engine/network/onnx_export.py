@@ -23,10 +23,10 @@ import torch
 from torch import Tensor, nn
 
 from ..body import load_body
-from ..digests import file_sha256
-from ..output import whole_files
-from ..types import LikenessError
-from ..weights import asset_path
+from ..core.types import LikenessError
+from ..files.digests import file_sha256
+from ..files.folders import whole_files
+from ..files.weights import asset_path
 from .batch import Attributes
 from .config import DecoderConfig
 from .context import HEAD_CHANNELS
@@ -113,12 +113,19 @@ def decoder_example(
 
     core_known, shell_known = uniform(core).round(), uniform(shell).round()
     return (
-        normal(core, config.features) * core_known[..., None], core_known,
-        normal(shell, config.features) * shell_known[..., None], shell_known,
-        uniform(core, 4 * config.patch**2), uniform(count, 2), normal(count, HEAD_CHANNELS),
-        0.01 * normal(count, 3), nn.functional.normalize(normal(count, 4), dim=-1),
-        0.001 + 0.01 * uniform(count, 3), uniform(count), uniform(count, 3),
-    )  # fmt: skip
+        normal(core, config.features) * core_known[..., None],
+        core_known,
+        normal(shell, config.features) * shell_known[..., None],
+        shell_known,
+        uniform(core, 4 * config.patch**2),
+        uniform(count, 2),
+        normal(count, HEAD_CHANNELS),
+        0.01 * normal(count, 3),
+        nn.functional.normalize(normal(count, 4), dim=-1),
+        0.001 + 0.01 * uniform(count, 3),
+        uniform(count),
+        uniform(count, 3),
+    )
 
 
 def _decoder(network: Network) -> onnx.ModelProto:
@@ -164,9 +171,15 @@ def _exported(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter's own deprecations
             program = torch.onnx.export(
-                module, example, input_names=list(inputs), output_names=list(outputs),
-                dynamic_shapes=dynamic, dynamo=True, opset_version=OPSET, verbose=False,
-            )  # fmt: skip
+                module,
+                example,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_shapes=dynamic,
+                dynamo=True,
+                opset_version=OPSET,
+                verbose=False,
+            )
     finally:
         logger.setLevel(level)
     assert program is not None

@@ -19,18 +19,12 @@ import numba
 import numpy as np
 
 from ..body import Body
-from ..digests import file_sha256
-from ..dual_uv.sampling import bilinear_matrix, scatter_matrix
-from ..formats.untrusted import parse_json
-from ..types import BoolArray, BoundGaussians, FloatArray, IntArray, LikenessError, Progress
-from .config import (
-    CONFIG_FILE,
-    NetworkConfig,
-    as_json,
-    differing_fields,
-    from_json,
-    load_config,
-)
+from ..core.sampling import bilinear_matrix
+from ..core.types import BoolArray, BoundGaussians, FloatArray, IntArray, LikenessError, Progress
+from ..dual_uv.sampling import scatter_matrix
+from ..files.digests import file_sha256
+from ..files.untrusted import parse_json
+from .config import CONFIG_FILE, NetworkConfig, as_json, differing_fields, from_json, load_config
 from .context import HEAD_CHANNELS, head_channels
 from .grids import UVGrids, uv_grids
 from .inputs import NetworkInputs, color_patches
@@ -50,9 +44,15 @@ ATTRIBUTES = ("offset", "quats", "scales", "opacities", "colors")
 """What the decoder changes: its outputs, and inputs with ``base_`` before their names."""
 
 DECODER_INPUTS = (
-    "core", "core_known", "shell", "shell_known", "patches", "uv", "lift",
+    "core",
+    "core_known",
+    "shell",
+    "shell_known",
+    "patches",
+    "uv",
+    "lift",
     *(f"base_{name}" for name in ATTRIBUTES),
-)  # fmt: skip
+)
 """Of a decoder with all that the paper has; the export keeps their order."""
 
 PER_GAUSSIAN = DECODER_INPUTS[5:]
@@ -301,8 +301,12 @@ def _expected_sizes(config: NetworkConfig, grids: UVGrids) -> dict[str, list[int
     core, shell = len(grids.core_cells), len(grids.shell_cells)
     n = "gaussians"
     each: dict[str, list[int | str]] = {
-        "offset": [n, 3], "quats": [n, 4], "scales": [n, 3], "opacities": [n], "colors": [n, 3],
-    }  # fmt: skip
+        "offset": [n, 3],
+        "quats": [n, 4],
+        "scales": [n, 3],
+        "opacities": [n],
+        "colors": [n, 3],
+    }
     return {
         "images": [3, encoder.image_size, encoder.image_size],
         "features": [encoder.channels, side, side],

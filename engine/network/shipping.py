@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 from ..body import Body
-from ..output import whole_files
-from ..types import LikenessError
+from ..core.types import LikenessError
+from ..files.folders import whole_files
 from .config import CONFIG_FILE
 from .files import load_network, save_network
 from .onnx_export import export_onnx

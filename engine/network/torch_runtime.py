@@ -8,8 +8,8 @@ import numba
 import torch
 
 from ..body import Body
-from ..digests import file_sha256
-from ..types import BoundGaussians, LikenessError, Progress
+from ..core.types import BoundGaussians, LikenessError, Progress
+from ..files.digests import file_sha256
 from .batch import collate
 from .files import DECODER_FILE, ENCODER_FILE, keeps_encoder, load_network
 from .inputs import NetworkInputs

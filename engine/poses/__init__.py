@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..body.names import ARKIT_EXPRESSIONS
-from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from ..types import JOINT_INDEX, JOINT_NAMES, FloatArray, LikenessError, Pose
+from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..core.types import JOINT_INDEX, JOINT_NAMES, FloatArray, LikenessError, Pose
 from .limbs import arm, hand, leg, mirrored, turns
 
 HERE = Path(__file__).resolve().parent
@@ -106,9 +106,14 @@ def expressions() -> dict[str, NamedExpression]:
             default = "mouth" if catalog == "Visemes" else "face"
             region = entry.get("region", default)
             out[name] = NamedExpression(
-                name, entry["label"], catalog, tuple(entry.get("tags", ())),
-                entry["description"], region, weights,
-            )  # fmt: skip
+                name,
+                entry["label"],
+                catalog,
+                tuple(entry.get("tags", ())),
+                entry["description"],
+                region,
+                weights,
+            )
     return out
 
 
@@ -179,10 +184,7 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _named_pose(
-    name: str,
-    entry: Mapping[str, Any],
-    catalog: str,
-    work_out: Callable[[], dict[str, FloatArray]],
+    name: str, entry: Mapping[str, Any], catalog: str, work_out: Callable[[], dict[str, FloatArray]]
 ) -> NamedPose:
     return NamedPose(
         name, entry["label"], catalog, tuple(entry.get("tags", ())), entry["description"], work_out

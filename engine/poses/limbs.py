@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_quaternion
-from ..rotations import swing_twist as _swing_twist
-from ..types import FloatArray, LikenessError
+from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_quaternion
+from ..core.rotations import swing_twist as _swing_twist
+from ..core.types import FloatArray, LikenessError
 
 MIRROR = np.array([1.0, -1.0, -1.0])
 """Makes a left joint's axis-angle the right one's, and back."""
@@ -113,9 +113,11 @@ def leg(spec: Mapping[str, Any], pelvis: FloatArray) -> dict[str, FloatArray]:
     thigh, shin, toes = (
         unit(spec.get(name, default))
         for name, default in (
-            ("thigh", (0.0, -1.0, 0.0)), ("shin", (0.0, -1.0, 0.0)), ("toes", (0.15, 0.0, 1.0)),
+            ("thigh", (0.0, -1.0, 0.0)),
+            ("shin", (0.0, -1.0, 0.0)),
+            ("toes", (0.15, 0.0, 1.0)),
         )
-    )  # fmt: skip
+    )
     hinge = np.cross(thigh, shin)
     if np.linalg.norm(hinge) < _STRAIGHT:
         hinge = np.cross(unit(spec.get("knee", toes)), thigh)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..types import Camera, FloatArray, Gaussians, LikenessError
+from ..core.types import Camera, FloatArray, Gaussians, LikenessError
 from .checks import check_all, check_upstream
 from .common import Gradients, Render, Vjp
 
@@ -136,14 +136,16 @@ def best_backend() -> str:
 
 
 def render_camera(
-    gaussians: Gaussians,
-    camera: Camera,
-    background: FloatArray | None = None,
-    backend: str = "cpu",
+    gaussians: Gaussians, camera: Camera, background: FloatArray | None = None, backend: str = "cpu"
 ) -> Render:
     """:func:`rasterize` for one camera, without the leading dimension."""
     views = rasterize(
-        gaussians, camera.viewmat[None], camera.K[None], camera.width, camera.height,
-        background, backend,
-    )  # fmt: skip
+        gaussians,
+        camera.viewmat[None],
+        camera.K[None],
+        camera.width,
+        camera.height,
+        background,
+        backend,
+    )
     return Render(views.rgb[0], views.alpha[0], views.depth[0])

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..types import FloatArray, Gaussians
+from ..core.types import FloatArray, Gaussians
 from .common import Gradients, Job, Render, Vjp
 
 Draw = Callable[..., tuple[Tensor, Tensor, Tensor]]
@@ -17,11 +17,7 @@ tensors as in :func:`.reference.rasterize_torch`, which is one."""
 
 
 def draw_arrays(
-    draw: Draw,
-    gaussians: Gaussians,
-    job: Job,
-    dtype: torch.dtype,
-    device: str = "cpu",
+    draw: Draw, gaussians: Gaussians, job: Job, dtype: torch.dtype, device: str = "cpu"
 ) -> Render:
     """Draw Gaussians with ``draw``, for their picture alone; the arrays keep its precision."""
     with torch.no_grad():
@@ -30,11 +26,7 @@ def draw_arrays(
 
 
 def draw_arrays_vjp(
-    draw: Draw,
-    gaussians: Gaussians,
-    job: Job,
-    dtype: torch.dtype,
-    device: str = "cpu",
+    draw: Draw, gaussians: Gaussians, job: Job, dtype: torch.dtype, device: str = "cpu"
 ) -> tuple[Render, Vjp]:
     """:func:`draw_arrays`, and the way back; the function may be called many times."""
     drawn, cameras, backdrop = _inputs(gaussians, job, dtype, device)
@@ -71,10 +63,7 @@ def draw_arrays_vjp(
 
 
 def _inputs(
-    gaussians: Gaussians,
-    job: Job,
-    dtype: torch.dtype,
-    device: str,
+    gaussians: Gaussians, job: Job, dtype: torch.dtype, device: str
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
     """Copies: means, quats, scales, opacities, colors; viewmats, Ks; background."""
 
@@ -84,10 +73,13 @@ def _inputs(
     drawn = [
         tensor(values)
         for values in (
-            gaussians.means, gaussians.quats, gaussians.scales, gaussians.opacities,
+            gaussians.means,
+            gaussians.quats,
+            gaussians.scales,
+            gaussians.opacities,
             gaussians.colors,
         )
-    ]  # fmt: skip
+    ]
     return drawn, [tensor(job.viewmats), tensor(job.Ks)], tensor(job.background)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..types import BoolArray, FloatArray, Gaussians, LikenessError
+from ..core.types import BoolArray, FloatArray, Gaussians, LikenessError
 from .common import Job
 
 MAX_SIDE = 16_384
@@ -75,26 +75,36 @@ def check_gaussians(gaussians: Gaussians) -> None:
     if count == 0:
         return
     for name, most, unit in (
-        ("means", FARTHEST, "m"), ("scales", FARTHEST, "m"), ("colors", BRIGHTEST, ""),
-    ):  # fmt: skip
+        ("means", FARTHEST, "m"),
+        ("scales", FARTHEST, "m"),
+        ("colors", BRIGHTEST, ""),
+    ):
         check_largest(name, np.asarray(getattr(gaussians, name)), most, unit)
     quats, scales = np.asarray(gaussians.quats), np.asarray(gaussians.scales)
     lengths2 = np.einsum("ij,ij->i", quats, quats)
     _check_rows(
-        "quats", lengths2.min() < ZERO_LENGTH**2, lambda: lengths2 < ZERO_LENGTH**2,
-        "are zero", "A quaternion (1, 0, 0, 0) does not turn; zero is no rotation.",
-    )  # fmt: skip
+        "quats",
+        lengths2.min() < ZERO_LENGTH**2,
+        lambda: lengths2 < ZERO_LENGTH**2,
+        "are zero",
+        "A quaternion (1, 0, 0, 0) does not turn; zero is no rotation.",
+    )
     _check_rows(
-        "scales", scales.min() < 0, lambda: (scales < 0).any(1),
-        "are negative", "Scales are linear, in metres: take exp() of logarithms first.",
-    )  # fmt: skip
+        "scales",
+        scales.min() < 0,
+        lambda: (scales < 0).any(1),
+        "are negative",
+        "Scales are linear, in metres: take exp() of logarithms first.",
+    )
     opacities = np.asarray(gaussians.opacities)
     low, high = -OPACITY_TOLERANCE, 1 + OPACITY_TOLERANCE
     _check_rows(
-        "opacities", opacities.min() < low or opacities.max() > high,
+        "opacities",
+        opacities.min() < low or opacities.max() > high,
         lambda: (opacities < low) | (opacities > high),
-        "are outside 0..1", "Opacities are linear: take the sigmoid of logits first.",
-    )  # fmt: skip
+        "are outside 0..1",
+        "Opacities are linear: take the sigmoid of logits first.",
+    )
 
 
 def check_cameras(viewmats: FloatArray, Ks: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -114,21 +124,30 @@ def check_cameras(viewmats: FloatArray, Ks: FloatArray) -> tuple[FloatArray, Flo
     bent = (off > RIGID_TOLERANCE) | (np.linalg.det(R) < 0)
     bent |= np.abs(views[:, 3] - [0, 0, 0, 1]).max(1) > RIGID_TOLERANCE
     _check_rows(
-        "viewmats", bent.any(), lambda: bent, "are no rigid motion",
+        "viewmats",
+        bent.any(),
+        lambda: bent,
+        "are no rigid motion",
         "A viewmat is [R t; 0 0 0 1], world to camera; R turns, and neither scales nor mirrors.",
-    )  # fmt: skip
+    )
     focal = lenses[:, [0, 1], [0, 1]]
     flat = (focal < PIXELS_LEAST).any(1)
     _check_rows(
-        "Ks", flat.any(), lambda: flat, "have a focal length that is not positive",
+        "Ks",
+        flat.any(),
+        lambda: flat,
+        "have a focal length that is not positive",
         "K is [fx 0 cx; 0 fy cy; 0 0 1] in pixels.",
-    )  # fmt: skip
+    )
     others = np.abs(lenses[:, [0, 1, 2, 2], [1, 0, 0, 1]]).max(1) / focal.max(1)
     skewed = (others > 1e-6) | (np.abs(lenses[:, 2, 2] - 1) > 1e-6)
     _check_rows(
-        "Ks", skewed.any(), lambda: skewed, "are not of the form [fx 0 cx; 0 fy cy; 0 0 1]",
+        "Ks",
+        skewed.any(),
+        lambda: skewed,
+        "are not of the form [fx 0 cx; 0 fy cy; 0 0 1]",
         "Skew is not drawn: straighten the picture first.",
-    )  # fmt: skip
+    )
     return views, lenses
 
 
@@ -184,18 +203,23 @@ def check_finite(name: str, values: FloatArray) -> None:
         return
     bad = ~(np.abs(values) <= _LARGEST)
     _check_rows(
-        name, True, lambda: bad.reshape(len(values), -1).any(1),
-        "are NaN or infinite", "Find the step that divided by zero, or leave these rows out.",
-    )  # fmt: skip
+        name,
+        True,
+        lambda: bad.reshape(len(values), -1).any(1),
+        "are NaN or infinite",
+        "Find the step that divided by zero, or leave these rows out.",
+    )
 
 
 def check_largest(name: str, values: FloatArray, most: float, unit: str) -> None:
     """No number beyond ``most`` to either side."""
     _check_rows(
-        name, values.min() < -most or values.max() > most,
+        name,
+        values.min() < -most or values.max() > most,
         lambda: (np.abs(values) > most).reshape(len(values), -1).any(1),
-        f"are beyond {most:,.0f} {unit}".rstrip(), "Look at the units.",
-    )  # fmt: skip
+        f"are beyond {most:,.0f} {unit}".rstrip(),
+        "Look at the units.",
+    )
 
 
 def _numbers(name: str, values: Any) -> FloatArray:

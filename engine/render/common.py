@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..types import FloatArray
+from ..core.types import FloatArray
 
 NEAR = 0.01
 """Metres; a Gaussian whose centre is nearer is not drawn."""

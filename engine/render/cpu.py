@@ -13,16 +13,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import FloatArray, Gaussians, IntArray
-from .common import (
-    ALPHA_MAX,
-    DEPTH_EPSILON,
-    TRANSMITTANCE_MIN,
-    Gradients,
-    Job,
-    Render,
-    Vjp,
-)
+from ..core.types import FloatArray, Gaussians, IntArray
+from .common import ALPHA_MAX, DEPTH_EPSILON, TRANSMITTANCE_MIN, Gradients, Job, Render, Vjp
 from .cpu_backward import blend_backward, project_backward, reduce_over_tiles
 from .cpu_splats import (
     LANES,
@@ -150,9 +142,17 @@ def _draw(  # type: ignore[no-untyped-def]
             pixels[:high, 1, :wide] = _ONE
             pixels[:, 2] = np.float32(listed.shape[0])
             _draw_tile(
-                splats, colors, listed, left, top, high, pixels.reshape(-1), sums.reshape(-1), row,
+                splats,
+                colors,
+                listed,
+                left,
+                top,
+                high,
+                pixels.reshape(-1),
+                sums.reshape(-1),
+                row,
                 lanes,
-            )  # fmt: skip
+            )
             for y in range(high):
                 for x in range(wide):
                     through = pixels[y, 0, x]
@@ -165,18 +165,12 @@ def _draw(  # type: ignore[no-untyped-def]
                     end[top + y, left + x] = np.int32(pixels[y, 2, x])
 
 
-def rasterize_cpu(
-    gaussians: Gaussians,
-    job: Job,
-) -> Render:
+def rasterize_cpu(gaussians: Gaussians, job: Job) -> Render:
     """Draw Gaussians for the cameras of ``job``."""
     return _draw_all(gaussians, job, None)
 
 
-def rasterize_cpu_vjp(
-    gaussians: Gaussians,
-    job: Job,
-) -> tuple[Render, Vjp]:
+def rasterize_cpu_vjp(gaussians: Gaussians, job: Job) -> tuple[Render, Vjp]:
     """:func:`rasterize_cpu`, and the function that goes back from the pictures' derivatives."""
     viewmats, Ks, width, height, background = job
     drawn: list[Drawn] = []
@@ -189,11 +183,18 @@ def rasterize_cpu_vjp(
     ) -> Gradients:
         channels = gaussians.colors.shape[1]
         out = Gradients(
-            *(np.zeros(np.shape(values), np.float32) for values in (
-                gaussians.means, gaussians.quats, gaussians.scales, gaussians.opacities,
-                gaussians.colors, background,
-            ))
-        )  # fmt: skip
+            *(
+                np.zeros(np.shape(values), np.float32)
+                for values in (
+                    gaussians.means,
+                    gaussians.quats,
+                    gaussians.scales,
+                    gaussians.opacities,
+                    gaussians.colors,
+                    background,
+                )
+            )
+        )
         for c, camera in enumerate(drawn):
             size = (height, width)
             d_rgb = np.zeros((*size, channels), np.float32) if rgb is None else rgb[c]
@@ -217,11 +218,7 @@ def rasterize_cpu_vjp(
     return render, vjp
 
 
-def _draw_all(
-    gaussians: Gaussians,
-    job: Job,
-    drawn: list[Drawn] | None,
-) -> Render:
+def _draw_all(gaussians: Gaussians, job: Job, drawn: list[Drawn] | None) -> Render:
     """The pictures of all cameras; fills ``drawn`` with what the way back needs."""
     viewmats, Ks, width, height, background = job
     cameras = len(viewmats)
@@ -237,9 +234,20 @@ def _draw_all(
         rest = np.empty((height, width), np.float32)
         end = np.empty((height, width), np.int32)
         _draw(
-            splats, seen, lists.start, lists.members, backdrop[c], width, height,
-            rgb[c], alpha[c], depth[c], rest, end, LANES_TOLD,
-        )  # fmt: skip
+            splats,
+            seen,
+            lists.start,
+            lists.members,
+            backdrop[c],
+            width,
+            height,
+            rgb[c],
+            alpha[c],
+            depth[c],
+            rest,
+            end,
+            LANES_TOLD,
+        )
         if drawn is not None:
             drawn.append(Drawn(splats, lists, seen, rest, end))
     return Render(rgb, alpha, depth)

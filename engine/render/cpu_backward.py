@@ -11,7 +11,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ..types import FloatArray, Gaussians, IntArray
+from ..core.types import FloatArray, Gaussians, IntArray
 from .common import ALPHA_MAX, BLUR, Gradients
 from .cpu_splats import (
     CHUNKS,
@@ -152,9 +152,19 @@ def _blend_backward(  # type: ignore[no-untyped-def]
                         d_tile[k, y, x] = d_out[top + y, left + x, k]
             span = slice(start[tile], start[tile + 1])
             _back_tile(
-                splats, colors, members[span], pairs[span], left, top, high, stop,
-                pixels.reshape(-1), d_tile.reshape(-1), sums, lanes,
-            )  # fmt: skip
+                splats,
+                colors,
+                members[span],
+                pairs[span],
+                left,
+                top,
+                high,
+                stop,
+                pixels.reshape(-1),
+                d_tile.reshape(-1),
+                sums,
+                lanes,
+            )
 
 
 @numba.njit(cache=True, parallel=True)
@@ -201,25 +211,44 @@ def _rotation_backward(q, d):  # type: ignore[no-untyped-def]
     w, x, y, z = q
     dw = 2 * (x * (d[2, 1] - d[1, 2]) + y * (d[0, 2] - d[2, 0]) + z * (d[1, 0] - d[0, 1]))
     dx = 2 * (
-        y * (d[0, 1] + d[1, 0]) + z * (d[0, 2] + d[2, 0]) + w * (d[2, 1] - d[1, 2])
+        y * (d[0, 1] + d[1, 0])
+        + z * (d[0, 2] + d[2, 0])
+        + w * (d[2, 1] - d[1, 2])
         - 2 * x * (d[1, 1] + d[2, 2])
-    )  # fmt: skip
+    )
     dy = 2 * (
-        x * (d[0, 1] + d[1, 0]) + z * (d[1, 2] + d[2, 1]) + w * (d[0, 2] - d[2, 0])
+        x * (d[0, 1] + d[1, 0])
+        + z * (d[1, 2] + d[2, 1])
+        + w * (d[0, 2] - d[2, 0])
         - 2 * y * (d[0, 0] + d[2, 2])
-    )  # fmt: skip
+    )
     dz = 2 * (
-        x * (d[0, 2] + d[2, 0]) + y * (d[1, 2] + d[2, 1]) + w * (d[1, 0] - d[0, 1])
+        x * (d[0, 2] + d[2, 0])
+        + y * (d[1, 2] + d[2, 1])
+        + w * (d[1, 0] - d[0, 1])
         - 2 * z * (d[0, 0] + d[1, 1])
-    )  # fmt: skip
+    )
     return dw, dx, dy, dz
 
 
 @numba.njit(cache=True, parallel=True)
 def _project_backward(  # type: ignore[no-untyped-def]
-    means, quats, scales, viewmat, K, width, height, source, opacity, sums,
-    d_means, d_quats, d_scales, d_opacities, d_colors,
-):  # fmt: skip
+    means,
+    quats,
+    scales,
+    viewmat,
+    K,
+    width,
+    height,
+    source,
+    opacity,
+    sums,
+    d_means,
+    d_quats,
+    d_scales,
+    d_opacities,
+    d_colors,
+):
     R = viewmat[:3, :3]
     fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
     left, right = slope_limits(fx, cx, width)
@@ -359,6 +388,14 @@ def project_backward(
         np.ascontiguousarray(gaussians.scales, np.float32),
         np.ascontiguousarray(viewmat, np.float64),
         np.ascontiguousarray(K, np.float64),
-        width, height, splats.source, splats.opacity, sums,
-        out.means, out.quats, out.scales, out.opacities, out.colors,
-    )  # fmt: skip
+        width,
+        height,
+        splats.source,
+        splats.opacity,
+        sums,
+        out.means,
+        out.quats,
+        out.scales,
+        out.opacities,
+        out.colors,
+    )

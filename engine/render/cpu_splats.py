@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from ..types import FloatArray, Gaussians, IntArray
+from ..core.types import FloatArray, Gaussians, IntArray
 from .common import ALPHA_MIN, BLUR, JACOBIAN_MARGIN, NEAR
 
 TILE_BITS = 4
@@ -287,8 +287,14 @@ def project_gaussians(
         opacity,
         np.ascontiguousarray(viewmat, np.float64),
         np.ascontiguousarray(K, np.float64),
-        width, height, centre, conic, depth, reach, box,
-    )  # fmt: skip
+        width,
+        height,
+        centre,
+        conic,
+        depth,
+        reach,
+        box,
+    )
     seen = np.flatnonzero((box[:, 0] <= box[:, 1]) & (box[:, 2] <= box[:, 3]))
     order = _depth_order(depth, seen.astype(np.int32))
     return Splats(order, *_gather(order, centre, conic, depth, opacity, reach, box))

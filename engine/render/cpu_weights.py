@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ..types import Camera, FloatArray, Gaussians
+from ..core.types import Camera, FloatArray, Gaussians
 from .common import ALPHA_MAX, TRANSMITTANCE_MIN
 from .cpu_splats import TILE, Splats, exp_of_negative, list_tiles, project_gaussians
 

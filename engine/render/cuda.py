@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..types import Gaussians, LikenessError
+from ..core.types import Gaussians, LikenessError
 from .autograd import draw_arrays, draw_arrays_vjp
 from .common import BLUR, NEAR, Job, Render, Vjp
 from .gpu_package import installed_version

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from ..cameras import project
-from ..types import Camera, FloatArray, IntArray
+from ..core.cameras import project
+from ..core.types import Camera, FloatArray, IntArray
 
 NEAR = 0.05  # metres; a triangle that reaches nearer is left out
 MARGIN = 1e-3  # pixels, and shares of a triangle's size

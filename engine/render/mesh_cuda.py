@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..types import BoolArray, Camera, FloatArray, IntArray, LikenessError
+from ..core.types import BoolArray, Camera, FloatArray, IntArray, LikenessError
 from .gpu_package import installed_version
 from .mesh import NEAR, MeshBuffer
 
@@ -81,9 +81,11 @@ def rasterize_mesh_cuda(
     shape = camera.height, camera.width
     if len(rows) == 0:
         return MeshBuffer(
-            np.full(shape, -1, np.int32), np.zeros((*shape, 3), np.float32),
-            np.full(shape, np.inf, np.float32), np.full(shape, -np.inf, np.float32),
-        )  # fmt: skip
+            np.full(shape, -1, np.int32),
+            np.zeros((*shape, 3), np.float32),
+            np.full(shape, np.inf, np.float32),
+            np.full(shape, -np.inf, np.float32),
+        )
     # The second picture has near and far exchanged: what is nearest there is farthest here.
     both = np.stack([clip, clip * [1, 1, -1, 1]]).astype(np.float32)
     pos = torch.tensor(both, device=_DEVICE)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..types import Gaussians
+from ..core.types import Gaussians
 from .autograd import draw_arrays, draw_arrays_vjp
 from .common import (
     ALPHA_MAX,
@@ -36,12 +36,18 @@ def covariances(quats: Tensor, scales: Tensor) -> Tensor:
     w, x, y, z = torch.nn.functional.normalize(quats, dim=-1).unbind(-1)
     R = torch.stack(
         [
-            1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-            2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-            2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+            1 - 2 * (y * y + z * z),
+            2 * (x * y - w * z),
+            2 * (x * z + w * y),
+            2 * (x * y + w * z),
+            1 - 2 * (x * x + z * z),
+            2 * (y * z - w * x),
+            2 * (x * z - w * y),
+            2 * (y * z + w * x),
+            1 - 2 * (x * x + y * y),
         ],
         -1,
-    ).reshape(-1, 3, 3)  # fmt: skip
+    ).reshape(-1, 3, 3)
     half = R * scales[:, None, :]
     return half @ half.transpose(1, 2)
 
@@ -158,9 +164,7 @@ def rasterize_torch(
         if len(order) == 0:
             sums, rest = features.new_zeros(len(pixels), features.shape[1]), torch.ones_like(xs)
         else:
-            splats = (
-                centres[order], torch.linalg.inv(covars2d[order]), opacities[in_front][order],
-            )  # fmt: skip
+            splats = (centres[order], torch.linalg.inv(covars2d[order]), opacities[in_front][order])
             sums, rest = _InParts.apply(  # type: ignore[no-untyped-call]
                 pixels, *splats, features
             )

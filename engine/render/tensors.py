@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..types import Gaussians, LikenessError
+from ..core.types import Gaussians, LikenessError
 from . import BACKENDS, rasterize, rasterize_vjp
 
 
@@ -114,7 +114,13 @@ class _OnCpu(torch.autograd.Function):
         given = (None if g is None else g.numpy(force=True) for g in upstream)
         wanted = ctx.needs_input_grad[:6]
         gradients = ctx.vjp(*given)
-        return *(
-            torch.from_numpy(g).to(like.device, like.dtype) if want else None
-            for g, want in zip(gradients, wanted, strict=True)
-        ), None, None, None, None  # fmt: skip
+        return (
+            *(
+                torch.from_numpy(g).to(like.device, like.dtype) if want else None
+                for g, want in zip(gradients, wanted, strict=True)
+            ),
+            None,
+            None,
+            None,
+            None,
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 
-from ..types import Camera, FloatArray, IntArray, LikenessError
+from ..core.types import Camera, FloatArray, IntArray, LikenessError
 from .mesh import MeshBuffer, rasterize_mesh
 
 BACKENDS = ("cpu", "cuda")

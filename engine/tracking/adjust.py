@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..body.model import Body
-from ..landmark_names import ADJUSTABLE
-from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from ..types import (
+from ..core.landmark_names import ADJUSTABLE
+from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..core.types import (
     JOINT_INDEX,
     NUM_JOINTS,
     FloatArray,
@@ -38,10 +38,12 @@ _LIMBS = {
     limb: (f"{'left' if left else 'right'}_{upper}", f"{'left' if left else 'right'}_{lower}")
     for left in (True, False)
     for limb, upper, lower in (
-        (ARM_LIMBS[left][0], "shoulder", "elbow"), (ARM_LIMBS[left][1], "elbow", "wrist"),
-        (LEG_LIMBS[left][0], "hip", "knee"), (LEG_LIMBS[left][1], "knee", "ankle"),
+        (ARM_LIMBS[left][0], "shoulder", "elbow"),
+        (ARM_LIMBS[left][1], "elbow", "wrist"),
+        (LEG_LIMBS[left][0], "hip", "knee"),
+        (LEG_LIMBS[left][1], "knee", "ankle"),
     )
-}  # fmt: skip
+}
 """(upper, lower) landmark of a limb -> names of its joints."""
 
 _WRISTS = {True: 15, False: 16}
@@ -167,6 +169,9 @@ def _posed(
     )
     confidence = np.where(turned > TURNED, 1.0, track.joint_confidence)
     return replace(
-        measured, betas=track.betas, joint_confidence=confidence, framing=track.framing,
+        measured,
+        betas=track.betas,
+        joint_confidence=confidence,
+        framing=track.framing,
         warnings=track.warnings,
-    )  # fmt: skip
+    )

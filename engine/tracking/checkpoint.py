@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.model import Body
-from ..formats.atomic import whole_file
-from ..formats.untrusted import npz_arrays, npz_steps
+from ..files.atomic import whole_file
+from ..files.untrusted import npz_arrays, npz_steps
 
 VERSION = 1
 """Of the contents; other versions are not read."""
@@ -69,8 +69,11 @@ class Checkpoint:
     def save(self, sections: Sections) -> None:
         """Write everything; raises LikenessError when the folder is missing or full."""
         begun = time.monotonic()
-        arrays = {f"{section}/{name}": value for section, entries in sections.items()
-                  for name, value in entries.items()}  # fmt: skip
+        arrays = {
+            f"{section}/{name}": value
+            for section, entries in sections.items()
+            for name, value in entries.items()
+        }
         with whole_file(self.path) as scratch, open(scratch, "wb") as file:
             np.savez(file, key=np.array(self._key), **arrays)
         now = time.monotonic()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import FloatArray, Progress
+from ..core.types import FloatArray, Progress
 from .checkpoint import Checkpoint, Sections
 from .clips import Clip, Eye, LookAhead
 from .following import Sighting
@@ -80,10 +80,12 @@ class ClipTracker:
                 self.report(
                     "track",
                     min(1.0, (self.number - self.part.first) / (total - self.part.first))
-                    if total and total > self.part.first else 0.0,
-                    f"frame {self.number}" + (f" of {total}" if total else "")
+                    if total and total > self.part.first
+                    else 0.0,
+                    f"frame {self.number}"
+                    + (f" of {total}" if total else "")
                     + f", {speed:.1f} a second",
-                )  # fmt: skip
+                )
         self.recorder.finish()
 
     def _take(self, rgb: FloatArray, sighting: Sighting) -> None:
@@ -116,9 +118,12 @@ class ClipTracker:
         kept: dict[str, NDArray[Any]] = {
             name: getattr(memory, name) for name in Memory.__dataclass_fields__
         }
-        return {"run": {"counts": np.array(counts), "betas": self.betas,
-                        "strangers": self.strangers}, "memory": kept,
-                "eye": self.eye_state, "recorder": self.recorder.snapshot()}  # fmt: skip
+        return {
+            "run": {"counts": np.array(counts), "betas": self.betas, "strangers": self.strangers},
+            "memory": kept,
+            "eye": self.eye_state,
+            "recorder": self.recorder.snapshot(),
+        }
 
     def restore(self, saved: Sections) -> None:
         """Go on from a :meth:`snapshot`."""

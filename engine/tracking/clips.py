@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from ..core.types import Observation
 from ..imaging.video import Frame
-from ..types import Observation
 from .following import Sighting
 
 AHEAD = 2

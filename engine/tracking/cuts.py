@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from ..core.types import FloatArray
 from ..imaging.resize import resize
-from ..types import FloatArray
 
 _SIDE = 32
 _BINS = 6

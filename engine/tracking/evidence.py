@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..body.model import Body
-from ..types import JOINT_INDEX, BoolArray, Camera, FloatArray, Hand, IntArray, Observation
+from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Hand, IntArray, Observation
 from .face_bias import face_shift
 from .points import Points
 from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
@@ -31,15 +31,88 @@ IRIS_WEIGHT = 6.0
 FAR_SIDE_TRUST = 0.2  # in face landmarks that look away from the camera
 # Sure where they are (contours of eyes and lips), of 468; the rest counts once.
 SHARP_WEIGHT = 3.0
-INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310,
-              415)  # fmt: skip
-LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
-        *INNER_LIPS)  # fmt: skip
+INNER_LIPS = (
+    78,
+    95,
+    88,
+    178,
+    87,
+    14,
+    317,
+    402,
+    318,
+    324,
+    308,
+    191,
+    80,
+    81,
+    82,
+    13,
+    312,
+    311,
+    310,
+    415,
+)
+LIPS = (
+    61,
+    146,
+    91,
+    181,
+    84,
+    17,
+    314,
+    405,
+    321,
+    375,
+    291,
+    185,
+    40,
+    39,
+    37,
+    0,
+    267,
+    269,
+    270,
+    409,
+    *INNER_LIPS,
+)
 INNER_LIP_WEIGHT = 0.5
 CHEEK_OUTLINE = (162, 127, 234, 93, 132, 58, 172, 389, 356, 454, 323, 361, 288, 397)
 OUTLINE_WEIGHT = 0.2
-EYES = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246, 263, 249, 390,
-        373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)  # fmt: skip
+EYES = (
+    33,
+    7,
+    163,
+    144,
+    145,
+    153,
+    154,
+    155,
+    133,
+    173,
+    157,
+    158,
+    159,
+    160,
+    161,
+    246,
+    263,
+    249,
+    390,
+    373,
+    374,
+    380,
+    381,
+    382,
+    362,
+    398,
+    384,
+    385,
+    386,
+    387,
+    388,
+    466,
+)
 
 # Trust in each of the 33 pose landmarks; the face's own come from the dense landmarks.
 POSE_TRUST = np.array([0.4] * 11 + [1.0] * 6 + [0.25] * 6 + [0.5] * 2 + [1.0] * 4 + [0.3] * 4)
@@ -64,9 +137,29 @@ HEAD_NOISE = np.array([0.35, 0.35, 0.35])  # as three that err together
 STANDING_DROP = 0.55  # metres from hips to ankles
 FLOOR_NOISE, FLOOR_RADIUS = 0.05, 0.15  # metres between the heights of two standing feet
 
-HAND_BONES = np.array([(0, 5), (0, 9), (0, 17), (1, 2), (2, 3), (3, 4), (5, 6), (6, 7), (7, 8),
-                       (9, 10), (10, 11), (11, 12), (13, 14), (14, 15), (15, 16), (17, 18),
-                       (18, 19), (19, 20), (5, 17)])  # fmt: skip
+HAND_BONES = np.array(
+    [
+        (0, 5),
+        (0, 9),
+        (0, 17),
+        (1, 2),
+        (2, 3),
+        (3, 4),
+        (5, 6),
+        (6, 7),
+        (7, 8),
+        (9, 10),
+        (10, 11),
+        (11, 12),
+        (13, 14),
+        (14, 15),
+        (15, 16),
+        (17, 18),
+        (18, 19),
+        (19, 20),
+        (5, 17),
+    ]
+)
 BONE_NOISE = 0.35
 PALM_BONES = (0, 1, 2, 18)  # rows of HAND_BONES that are rigid and long, so better known
 PALM_NOISE = 0.2
@@ -154,20 +247,34 @@ class Evidence:
         both = [self.hand_points(True, rows), self.hand_points(False, rows)]
         points = both[0].joined(both[1]).take(np.where(sides, 0, len(rows)) + np.arange(len(rows)))
         touched = self.face_index[face_rows]
-        face = Points.on_surface(self.body, np.asarray(landmarks.face_triangle)[touched],
-                                 np.asarray(landmarks.face_bary)[touched])  # fmt: skip
+        face = Points.on_surface(
+            self.body,
+            np.asarray(landmarks.face_triangle)[touched],
+            np.asarray(landmarks.face_bary)[touched],
+        )
         weight = np.full(len(rows), CONTACT_STRENGTH / (CONTACT_NOISE**2 * len(rows)))
         return [DepthTerm(points, face, CONTACT_THICKNESS, weight)]
 
     def pose_term(self, radius: float, rows: IntArray | None = None) -> list[Term]:
         """Body landmarks, of ``rows`` only when given."""
-        weight = self.pose_weight if rows is None else np.where(
-            np.isin(np.arange(33), rows), self.pose_weight, 0.0)  # fmt: skip
+        weight = (
+            self.pose_weight
+            if rows is None
+            else np.where(np.isin(np.arange(33), rows), self.pose_weight, 0.0)
+        )
         used = np.flatnonzero(weight > 0)
         if not len(used):
             return []
-        return [LandmarkTerm(self.pose.take(used), self.observation.pose[used],
-                             weight[used] / POSE_NOISE**2, self.camera, self.body_scale, radius)]
+        return [
+            LandmarkTerm(
+                self.pose.take(used),
+                self.observation.pose[used],
+                weight[used] / POSE_NOISE**2,
+                self.camera,
+                self.body_scale,
+                radius,
+            )
+        ]
 
     def limb_term(self, limbs: tuple[tuple[int, int], ...], strength: float = 1.0) -> list[Term]:
         """Directions of limbs from the metric pose landmarks."""
@@ -183,21 +290,31 @@ class Evidence:
                 continue
             pairs.append((a, b))
             targets.append(span / length)
-            noise = (HEAD_NOISE if (a, b) in HEAD_LIMBS
-                     else SURE_LIMB_NOISE if (a, b) in SURE_LIMBS else LIMB_NOISE)  # fmt: skip
+            noise = (
+                HEAD_NOISE
+                if (a, b) in HEAD_LIMBS
+                else SURE_LIMB_NOISE
+                if (a, b) in SURE_LIMBS
+                else LIMB_NOISE
+            )
             weights.append(strength * trust / noise**2)
         if not pairs:
             return []
         ends = np.array(pairs)
-        return [DirectionTerm(self._pose_points(ends[:, 0]), self._pose_points(ends[:, 1]),
-                              np.array(targets), np.array(weights), 1.0)]
+        return [
+            DirectionTerm(
+                self._pose_points(ends[:, 0]),
+                self._pose_points(ends[:, 1]),
+                np.array(targets),
+                np.array(weights),
+                1.0,
+            )
+        ]
 
     def _pose_points(self, rows: IntArray) -> Points:
         landmarks = self.body.landmarks
         assert landmarks is not None
-        return Points.on_joints(
-            self.body, landmarks.pose_joint[rows], landmarks.pose_offset[rows]
-        )
+        return Points.on_joints(self.body, landmarks.pose_joint[rows], landmarks.pose_offset[rows])
 
     def hand_points(self, left: bool, rows: IntArray | None = None) -> Points:
         """The 21 points of a hand (or ``rows`` of them)."""
@@ -217,16 +334,30 @@ class Evidence:
             if side is not None and hand.left != side:
                 continue
             weight = np.full(21, hand.score / (HAND_NOISE**2 * HAND_TOGETHER))
-            out.append(LandmarkTerm(self.hand_points(hand.left), np.asarray(hand.landmarks), weight,
-                                    self.camera, self.hand_scale, radius))  # fmt: skip
+            out.append(
+                LandmarkTerm(
+                    self.hand_points(hand.left),
+                    np.asarray(hand.landmarks),
+                    weight,
+                    self.camera,
+                    self.hand_scale,
+                    radius,
+                )
+            )
             span = hand.world[HAND_BONES[:, 1]] - hand.world[HAND_BONES[:, 0]]
             length = np.linalg.norm(span, axis=1, keepdims=True)
             if (length > 1e-4).all():
                 bone_weight = np.full((len(span), 3), hand.score / BONE_NOISE**2)
                 bone_weight[list(PALM_BONES)] = hand.score / PALM_NOISE**2
-                out.append(DirectionTerm(self.hand_points(hand.left, HAND_BONES[:, 0]),
-                                         self.hand_points(hand.left, HAND_BONES[:, 1]),
-                                         span / length, bone_weight, 1.0))  # fmt: skip
+                out.append(
+                    DirectionTerm(
+                        self.hand_points(hand.left, HAND_BONES[:, 0]),
+                        self.hand_points(hand.left, HAND_BONES[:, 1]),
+                        span / length,
+                        bone_weight,
+                        1.0,
+                    )
+                )
         return out
 
     def palm_rotation(self, left: bool) -> FloatArray | None:
@@ -245,8 +376,10 @@ class Evidence:
 
     def upright_term(self) -> list[Term]:
         """Pelvis to neck along the vertical (paper, supplement C.3), in depth most of all."""
-        ends = [Points.on_joints(self.body, np.array([JOINT_INDEX[name]]), np.zeros((1, 3)))
-                for name in ("pelvis", "neck")]  # fmt: skip
+        ends = [
+            Points.on_joints(self.body, np.array([JOINT_INDEX[name]]), np.zeros((1, 3)))
+            for name in ("pelvis", "neck")
+        ]
         sideways, depth = UPRIGHT_NOISE[self.framing]
         weight = 1.0 / np.array([[sideways, 1.0, depth]]) ** 2
         return [DirectionTerm(ends[0], ends[1], np.array([[0.0, 1.0, 0.0]]), weight, 2.0)]
@@ -257,8 +390,14 @@ class Evidence:
         rows = both[(self.pose_weight[both] > 0).all(1) & self._standing()]
         if self.framing != "full" or not len(rows):
             return []
-        return [LevelTerm(self._pose_points(rows[:, 0]), self._pose_points(rows[:, 1]),
-                          np.full(len(rows), 1.0 / FLOOR_NOISE**2), FLOOR_RADIUS)]  # fmt: skip
+        return [
+            LevelTerm(
+                self._pose_points(rows[:, 0]),
+                self._pose_points(rows[:, 1]),
+                np.full(len(rows), 1.0 / FLOOR_NOISE**2),
+                FLOOR_RADIUS,
+            )
+        ]
 
     def _standing(self) -> bool:
         """Both ankles far below the hips: nobody sits, kneels or lifts a foot."""
@@ -329,9 +468,11 @@ def choose_framing(observation: Observation, camera: Camera) -> str:
     """
     inside = in_frame(observation, camera)
     seen = inside & (observation.pose_visibility > 0.35)
-    if not observation.hands and not seen[[23, 24]].any() and _room_for_arms(
-        observation, camera
-    ) < LEAST_ROOM:  # fmt: skip
+    if (
+        not observation.hands
+        and not seen[[23, 24]].any()
+        and _room_for_arms(observation, camera) < LEAST_ROOM
+    ):
         return "head"
     if (inside & (observation.pose_visibility > 0.5))[[25, 26, 27, 28]].any():
         return "full"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..types import FloatArray
+from ..core.types import FloatArray
 
 TABLE = Path(__file__).with_name("face_bias.csv")
 
@@ -31,10 +31,12 @@ def shifts() -> dict[tuple[int, int], tuple[float, float, float]]:
         rows = list(csv.DictReader(file))
     return {
         (int(row["right"]), int(row["left"])): (
-            float(row["inwards"]), float(row["upwards"]), float(row["forwards"])
+            float(row["inwards"]),
+            float(row["upwards"]),
+            float(row["forwards"]),
         )
         for row in rows
-    }  # fmt: skip
+    }
 
 
 def face_shift(rest: FloatArray) -> FloatArray:

@@ -7,8 +7,8 @@ import os
 import zipfile
 from pathlib import Path
 
-from ..types import LikenessError
-from ..weights import ASSETS
+from ..core.types import LikenessError
+from ..files.weights import ASSETS
 
 DETECTOR_WHEEL = "mediapipe==0.10.14"
 """The distribution whose wheel holds the models; the wheels of all platforms hold the same."""

@@ -17,8 +17,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..body.model import Body
-from ..cameras import DEFAULT_FOCAL_FACTOR, photo_camera
-from ..types import Camera, FloatArray, LikenessError, Observation, Portrait, Progress, Track
+from ..core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
+from ..core.types import Camera, FloatArray, LikenessError, Observation, Portrait, Progress, Track
 from .estimators import Estimator, merged
 from .evidence import (
     EARS,
@@ -169,8 +169,10 @@ def gather(
         points = points.moved(shift)
         if _contradicts_body(head, observation):
             observation = replace(observation, face=None)
-            notes = ("The face landmarks contradict the body, so they were left out: the head is "
-                     "turned as the body's landmarks say, with the default face.",)  # fmt: skip
+            notes = (
+                "The face landmarks contradict the body, so they were left out: the head is "
+                "turned as the body's landmarks say, with the default face.",
+            )
     trust = pose_weights(observation, camera, framing)
     if observation.face is None:
         evidence = Evidence(
@@ -185,14 +187,22 @@ def gather(
         head = replace(head, t=head.t * body_depth(observation, camera) / max(away, 0.1))
     depth = max(-float(head.t[2] + (head.R @ neutral.mean(0))[2]), 0.1)
     evidence = Evidence(
-        body, observation, camera, framing, trust, iod, 1.0, 1.0, 1.0,
-        face=points, face_weight=weight, face_index=index,
-    )  # fmt: skip
+        body,
+        observation,
+        camera,
+        framing,
+        trust,
+        iod,
+        1.0,
+        1.0,
+        1.0,
+        face=points,
+        face_weight=weight,
+        face_index=index,
+    )
     if rgb is not None:
         mask = observation.person_mask
-        evidence = replace(
-            evidence, skin=skin_map(rgb, face, mask), bare=bare_map(rgb, face, mask)
-        )
+        evidence = replace(evidence, skin=skin_map(rgb, face, mask), bare=bare_map(rgb, face, mask))
     return _scaled(evidence, focal / depth), head
 
 

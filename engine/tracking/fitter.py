@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..body.model import Body
-from ..types import JOINT_INDEX
+from ..core.types import JOINT_INDEX
 from .estimators import Estimate, near_term, start_from
 from .evidence import (
     ARM_LIMBS,
@@ -74,9 +74,17 @@ def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[Term
     """Everything that landmarks say, with robust radii in shoulder widths, eye distances and
     palms, and what joints can do."""
     limbs = OTHER_LIMBS + HEAD_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
-    return [*ev.face_term(face), *ev.pose_term(pose), *ev.limb_term(limbs), *ev.hand_terms(hand),
-            *ev.upright_term(), *ev.keep_out_term(), *ev.ground_term(),
-            *ev.contact_term(), LimitTerm(LIMIT_WEIGHT)]  # fmt: skip
+    return [
+        *ev.face_term(face),
+        *ev.pose_term(pose),
+        *ev.limb_term(limbs),
+        *ev.hand_terms(hand),
+        *ev.upright_term(),
+        *ev.keep_out_term(),
+        *ev.ground_term(),
+        *ev.contact_term(),
+        LimitTerm(LIMIT_WEIGHT),
+    ]
 
 
 def profile_term(body: Body, side: str) -> DirectionTerm:
@@ -112,10 +120,13 @@ class Fitter:
 
     def __post_init__(self) -> None:
         self.prior: PriorTerm = prior_term(
-            self.body, BODY_PRECISION, head_precision(self.evidence.iod),
-            EXPRESSION_PRECISION, EXPRESSION_SLOPE,
+            self.body,
+            BODY_PRECISION,
+            head_precision(self.evidence.iod),
+            EXPRESSION_PRECISION,
+            EXPRESSION_SLOPE,
             1.0 if self.evidence.face is not None else HIDDEN_HEAD_FREEDOM,
-        )  # fmt: skip
+        )
         self.near: list[Term] = [] if self.estimate is None else [near_term(self.estimate)]
         if self.profile:
             self.near.append(profile_term(self.body, self.profile))
@@ -132,8 +143,9 @@ class Fitter:
         """A state for each way the trunk may stand, the likeliest first."""
         ev, head = self.evidence, self.head
         yaws = trunk_yaws(ev.observation, None if head is None else head.R)
-        starts = [start_state(self.body, ev.observation, ev.camera, head, ev.face, yaw)
-                  for yaw in yaws]  # fmt: skip
+        starts = [
+            start_state(self.body, ev.observation, ev.camera, head, ev.face, yaw) for yaw in yaws
+        ]
         if self.estimate is not None:
             hold = None if head is None else JOINT_INDEX["head"]
             told = [start_from(self.body, self.estimate, start, hold) for start in starts]
@@ -171,9 +183,14 @@ class Fitter:
         no_arms = np.setdiff1d(np.arange(33), np.concatenate([ARM_POINTS[True], ARM_POINTS[False]]))
         trunk = self.unknowns(TRUNK + LEGS)
         for pose_radius, face_radius in ((2.0, 1.0), (0.6, 0.5)):
-            terms = [*ev.face_term(face_radius, 6), *ev.pose_term(pose_radius, no_arms),
-                     *ev.limb_term(OTHER_LIMBS + HEAD_LIMBS), *ev.upright_term(), self.prior,
-                     *self.near]  # fmt: skip
+            terms = [
+                *ev.face_term(face_radius, 6),
+                *ev.pose_term(pose_radius, no_arms),
+                *ev.limb_term(OTHER_LIMBS + HEAD_LIMBS),
+                *ev.upright_term(),
+                self.prior,
+                *self.near,
+            ]
             state = self.solve(state, terms, trunk, 10)
         return state, total_cost(self.body, state, terms)
 
@@ -189,8 +206,13 @@ class Fitter:
         starts.insert(0, lifted_leg(ev.observation, pelvis, left))
         hip, knee = (JOINT_INDEX[name] for name in names[:2])
         starts.insert(0, (state.full_pose[hip], state.full_pose[knee]))
-        terms = [*ev.pose_term(0.6, rows), *ev.limb_term(LEG_LIMBS[left]), *ev.ground_term(),
-                 self.prior, *self.near]  # fmt: skip
+        terms = [
+            *ev.pose_term(0.6, rows),
+            *ev.limb_term(LEG_LIMBS[left]),
+            *ev.ground_term(),
+            self.prior,
+            *self.near,
+        ]
         trials = [state.with_joint(hip, upper).with_joint(knee, lower) for upper, lower in starts]
         return self.best_of(state, trials, [terms], self.unknowns(names))
 
@@ -225,10 +247,16 @@ class Fitter:
             starts.insert(0, (told.full_pose[rows_of_arm[0]], told.full_pose[rows_of_arm[1]]))
         rows = ARM_POINTS[left]
         stages = [
-            [*ev.pose_term(radius, rows), *ev.limb_term(ARM_LIMBS[left]),
-             *ev.hand_terms(2.0 * radius, left), *ev.keep_out_term(left), self.prior, *self.near]
+            [
+                *ev.pose_term(radius, rows),
+                *ev.limb_term(ARM_LIMBS[left]),
+                *ev.hand_terms(2.0 * radius, left),
+                *ev.keep_out_term(left),
+                self.prior,
+                *self.near,
+            ]
             for radius in (2.0, 0.6)
-        ]  # fmt: skip
+        ]
         upper, lower = rows_of_arm
         trials = [state.with_joint(upper, a).with_joint(lower, b) for a, b in starts]
         palm = ev.palm_rotation(left)
@@ -247,10 +275,16 @@ class Fitter:
         edges = Outline.of(self.body)
         outline: list[Term] = []
         for pose_radius, face_radius, hand_radius, iterations in (
-            (0.6, 0.5, 1.0, 10), (0.3, 0.2, 0.5, 10), (0.3, 0.1, 0.3, 10),
-        ):  # fmt: skip
-            terms = [*seen_terms(ev, pose_radius, face_radius, hand_radius), *outline,
-                     self.prior, *self.near]  # fmt: skip
+            (0.6, 0.5, 1.0, 10),
+            (0.3, 0.2, 0.5, 10),
+            (0.3, 0.1, 0.3, 10),
+        ):
+            terms = [
+                *seen_terms(ev, pose_radius, face_radius, hand_radius),
+                *outline,
+                self.prior,
+                *self.near,
+            ]
             state = self.solve(state, terms, everything, iterations)
             outline = edges.terms(state, ev)
         unseen = joint_confidence(ev) == 0

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.types import FloatArray, Hand, LikenessError, Observation, Portrait
 from ..imaging.video import Frame
-from ..types import FloatArray, Hand, LikenessError, Observation, Portrait
 from .cuts import CANDIDATE, CERTAIN, Look
 from .detectors import Detectors, FaceLandmarks, Person
 from .detectors.face import roi_from_box, roi_from_mesh
@@ -38,8 +38,43 @@ HOP, STILL = 0.33, 0.2  # of a face: a body's head that moved so far is in doubt
 LEAVE_SPEED, QUARTER = 8.0, 0.6  # metres a second; metres of a quarter of a person's square
 PLACE_COUNTS = 0.3  # mean difference of colours that a whole person's size away weighs
 TRUNK = np.array([0, 7, 8, 11, 12, 23, 24])  # nose, ears, shoulders, hips
-_MIRROR = np.array([0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22,
-                    21, 24, 23, 26, 25, 28, 27, 30, 29, 32, 31])  # fmt: skip
+_MIRROR = np.array(
+    [
+        0,
+        4,
+        5,
+        6,
+        1,
+        2,
+        3,
+        8,
+        7,
+        10,
+        9,
+        12,
+        11,
+        14,
+        13,
+        16,
+        15,
+        18,
+        17,
+        20,
+        19,
+        22,
+        21,
+        24,
+        23,
+        26,
+        25,
+        28,
+        27,
+        30,
+        29,
+        32,
+        31,
+    ]
+)
 _SIDED = np.array([11, 12, 13, 14, 23, 24, 25, 26])
 
 
@@ -282,8 +317,11 @@ class Follower:
         hands: dict[bool, Hand] = {}
         for left, points in trail.hands.items():
             wrist = 15 if left else 16
-            moved = np.zeros(2) if before is None else (
-                person.landmarks[wrist] - before.landmarks[wrist])  # fmt: skip
+            moved = (
+                np.zeros(2)
+                if before is None
+                else (person.landmarks[wrist] - before.landmarks[wrist])
+            )
             seen = self._detectors.follow_hand(rgb, points + moved)
             # Fast wrists are blurred and their pose points lag: try the old place, too.
             if seen is None and np.hypot(*moved) > 0.2 * np.ptp(points, axis=0).max():
@@ -325,9 +363,14 @@ class Follower:
         if trail.roi is not None:
             out["roi"] = _roi_array(trail.roi)
         if person is not None:
-            out |= {"landmarks": person.landmarks, "visibility": person.visibility,
-                    "world": person.world, "score": np.array(person.score), "box": person.box,
-                    "person_roi": _roi_array(person.roi)}  # fmt: skip
+            out |= {
+                "landmarks": person.landmarks,
+                "visibility": person.visibility,
+                "world": person.world,
+                "score": np.array(person.score),
+                "box": person.box,
+                "person_roi": _roi_array(person.roi),
+            }
         if trail.face is not None:
             out["face"] = trail.face
         for left, points in trail.hands.items():
@@ -348,20 +391,32 @@ class Follower:
         person = None
         if "landmarks" in saved:
             person = Person(
-                saved["landmarks"], saved["visibility"], saved["world"],
-                np.zeros((1, 1), np.float32), float(saved["score"]), saved["box"],
+                saved["landmarks"],
+                saved["visibility"],
+                saved["world"],
+                np.zeros((1, 1), np.float32),
+                float(saved["score"]),
+                saved["box"],
                 _array_roi(saved["person_roi"]),
-            )  # fmt: skip
+            )
         self._trail = _Trail(
             roi=_array_roi(saved["roi"]) if "roi" in saved else None,
             person=person,
             face=saved.get("face"),
-            hands={left: saved[name] for left, name in ((True, "left_hand"), (False, "right_hand"))
-                   if name in saved},
-            look=_saved_look(saved, "look"), searched=_saved_look(saved, "searched"),
-            since_search=search, since_hands=hands, since_face=face, people=people,
-            place=saved.get("place"), appearance=saved.get("appearance"),
-        )  # fmt: skip
+            hands={
+                left: saved[name]
+                for left, name in ((True, "left_hand"), (False, "right_hand"))
+                if name in saved
+            },
+            look=_saved_look(saved, "look"),
+            searched=_saved_look(saved, "searched"),
+            since_search=search,
+            since_hands=hands,
+            since_face=face,
+            people=people,
+            place=saved.get("place"),
+            appearance=saved.get("appearance"),
+        )
 
 
 def _saved_look(saved: dict[str, NDArray[Any]], name: str) -> Look | None:
@@ -421,9 +476,11 @@ def _same_sides(person: Person, before: Person) -> Person:
     exchanged = float(np.median(np.hypot(*(turned - last).T)))
     if exchanged < 0.5 * as_is and as_is > 0.5 * width > 0.1 * person.roi.size / 4:
         return replace(
-            person, landmarks=person.landmarks[_MIRROR], visibility=person.visibility[_MIRROR],
+            person,
+            landmarks=person.landmarks[_MIRROR],
+            visibility=person.visibility[_MIRROR],
             world=person.world[_MIRROR],
-        )  # fmt: skip
+        )
     return person
 
 

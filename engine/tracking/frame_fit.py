@@ -11,14 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..body.model import Body
-from ..types import (
-    JOINT_INDEX,
-    NUM_JOINTS,
-    Camera,
-    FloatArray,
-    IntArray,
-    Observation,
-)
+from ..core.types import JOINT_INDEX, NUM_JOINTS, Camera, FloatArray, IntArray, Observation
 from .evidence import Evidence, face_points, face_turn, pose_weights
 from .fit import gather
 from .fitter import (
@@ -174,10 +167,20 @@ class FrameFitter:
             place = posed.p[head] - posed.R[head] @ posed.rest[head]
             points = points.moved(face_turn(self.person, index, posed.R[head], place)[0])
         evidence = Evidence(
-            self.person, observation, self.camera, framing,
-            pose_weights(observation, self.camera, framing), iod, 1.0, 1.0, 1.0, None,
-            points, weight, index,
-        )  # fmt: skip
+            self.person,
+            observation,
+            self.camera,
+            framing,
+            pose_weights(observation, self.camera, framing),
+            iod,
+            1.0,
+            1.0,
+            1.0,
+            None,
+            points,
+            weight,
+            index,
+        )
         found = face_error_percent(state, evidence), pose_error_pixels(state, evidence)
         face_error, pose_error = (np.nan if error is None else error for error in found)
         return face_error, pose_error
@@ -215,9 +218,13 @@ class FrameFitter:
         return best
 
     def _from(
-        self, start: State, ev: Evidence, prior: PriorTerm, last: State,
+        self,
+        start: State,
+        ev: Evidence,
+        prior: PriorTerm,
+        last: State,
         stages: tuple[tuple[float, float, float, int], ...],
-    ) -> FrameFit:  # fmt: skip
+    ) -> FrameFit:
         """The fit from ``start``, drawn a little to the ``last`` frame, its depth bounded."""
         n = len(start.vector)
         bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
@@ -292,10 +299,16 @@ class FrameFitter:
             failed = not enough or (pose_error is not None and pose_error > FAILED_POSE_ERROR)
         quadratic = self._quadratic(state, self._terms(ev, NEAR_STAGES[-1][:3], prior))
         return FrameFit(
-            state, joint_confidence(ev), np.nan if face_error is None else face_error,
-            np.nan if pose_error is None else pose_error, ev.framing, view_of(state, ev),
-            ev.observation, quadratic, not failed,
-        )  # fmt: skip
+            state,
+            joint_confidence(ev),
+            np.nan if face_error is None else face_error,
+            np.nan if pose_error is None else pose_error,
+            ev.framing,
+            view_of(state, ev),
+            ev.observation,
+            quadratic,
+            not failed,
+        )
 
     def _quadratic(self, state: State, terms: list[Term]) -> FrameEvidence:
         """Gauss-Newton in steps of rotations (see ``smoothing.moved``) instead of components."""

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.linalg
 
 from ..body.model import Body
-from ..types import JOINT_INDEX, BoolArray, Camera, FloatArray, Observation, Portrait
+from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Observation, Portrait
 from .fit import gather
 from .fitter import LEGS, TRUNK, Fitter, arm_joints, seen_terms
 from .measure import EYES, face_error_percent, face_failed, fingers
@@ -67,9 +67,10 @@ def evidence_at(fitter: Fitter, state: State) -> ShapeEvidence:
     unknowns = fitter.unknowns(names, shape=True)
     system = NormalEquations.empty(unknowns)
     terms: list[Term] = [
-        *seen_terms(evidence, *FINAL_RADII), *Outline.of(body).terms(state, evidence),
+        *seen_terms(evidence, *FINAL_RADII),
+        *Outline.of(body).terms(state, evidence),
         fitter.prior,
-    ]  # fmt: skip
+    ]
     posed = Posed(body, state)
     for term in terms:
         term.add(posed, system)
@@ -145,9 +146,9 @@ def fuse(photos: list[ShapeEvidence], one_person: bool = False) -> tuple[FloatAr
         used[:] = True
     while used.sum() > 2 and not one_person:
         rows = np.flatnonzero(used)
-        far = np.array([
-            strangeness(photos[k], _fused([photos[i] for i in rows if i != k])) for k in rows
-        ])  # fmt: skip
+        far = np.array(
+            [strangeness(photos[k], _fused([photos[i] for i in rows if i != k])) for k in rows]
+        )
         worst = int(far.argmax())
         if far[worst] < max(STRANGE, STRANGER * float(np.median(far))):
             break

@@ -24,13 +24,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..rotations import (
+from ..core.rotations import (
     axis_angle_to_quaternion,
     quaternion_multiply,
     quaternion_to_axis_angle,
     swing_twist,
 )
-from ..types import JOINT_NAMES, NUM_JOINTS, BoolArray, FloatArray, IntArray
+from ..core.types import JOINT_NAMES, NUM_JOINTS, BoolArray, FloatArray, IntArray
 from .skeleton import Posed
 from .solver import NormalEquations
 
@@ -114,8 +114,12 @@ def _box(
     second: tuple[float, float],
 ) -> JointLimit:
     """Limits of the two swing axes that do not depend on one another; degrees."""
-    corners = [(first[0], second[0]), (first[1], second[0]),
-               (first[1], second[1]), (first[0], second[1])]  # fmt: skip
+    corners = [
+        (first[0], second[0]),
+        (first[1], second[0]),
+        (first[1], second[1]),
+        (first[0], second[1]),
+    ]
     return _limit(axis, twist, *corners)
 
 
@@ -126,12 +130,24 @@ def _finger(degrees: float, twist: float, bend: float, stretch: float, spread: f
     the hand's, and far bent fingers have room for either."""
     axis = np.array([np.cos(np.radians(degrees)), 0.0, np.sin(np.radians(degrees))])
     wide = spread + 22
-    return _limit(axis, (-twist, twist), (-spread, stretch), (spread, stretch), (wide, -45),
-                  (wide, -bend), (-wide, -bend), (-wide, -45))  # fmt: skip
+    return _limit(
+        axis,
+        (-twist, twist),
+        (-spread, stretch),
+        (spread, stretch),
+        (wide, -45),
+        (wide, -bend),
+        (-wide, -bend),
+        (-wide, -45),
+    )
 
 
-_FINGERS = {"index": (4.0, 22.0), "middle": (-2.0, 22.0), "ring": (-9.0, 34.0),
-            "pinky": (-12.0, 42.0)}  # fmt: skip
+_FINGERS = {
+    "index": (4.0, 22.0),
+    "middle": (-2.0, 22.0),
+    "ring": (-9.0, 34.0),
+    "pinky": (-12.0, 42.0),
+}
 """Direction of the twist axis from the hand's towards the thumb, and how far it may twist."""
 
 _THUMB_AXIS = np.array([0.7, -0.5, 0.5])
@@ -140,53 +156,165 @@ _THUMB_AXIS = np.array([0.7, -0.5, 0.5])
 LIMITS: dict[str, JointLimit] = {
     # Thighs: forwards -x, outwards +z; toes outwards +y. Bent hips spread wider (cross-legged).
     "left_hip": _limit(
-        _Y, (-48, 62), (32, -12), (32, 28), (8, 62), (-45, 80), (-105, 72), (-140, 30),
-        (-140, -15), (-90, -42), (-20, -38), (22, -26),
+        _Y,
+        (-48, 62),
+        (32, -12),
+        (32, 28),
+        (8, 62),
+        (-45, 80),
+        (-105, 72),
+        (-140, 30),
+        (-140, -15),
+        (-90, -42),
+        (-20, -38),
+        (22, -26),
     ),
     "left_knee": _box(_Y, (-30, 38), (-8, 158), (-12, 12)),
     # Toes up -x, down +x; the sole turned inwards -z, outwards +z.
     "left_ankle": _box(_Y, (-32, 32), (-42, 62), (-40, 30)),
     "left_foot": _box(_Z, (-15, 15), (-80, 45), (-20, 20)),
-    "spine1": _limit(_Y, (-20, 20), (48, -12), (48, 12), (15, 25), (-12, 25), (-28, 10),
-                     (-28, -10), (-12, -25), (15, -25)),
-    "spine2": _limit(_Y, (-25, 25), (42, -12), (42, 12), (15, 25), (-12, 25), (-25, 10),
-                     (-25, -10), (-12, -25), (15, -25)),
-    "spine3": _limit(_Y, (-28, 28), (38, -12), (38, 12), (15, 25), (-12, 25), (-25, 10),
-                     (-25, -10), (-12, -25), (15, -25)),
-    "neck": _limit(_Y, (-50, 50), (48, -12), (48, 12), (10, 34), (-25, 34), (-45, 15),
-                   (-45, -15), (-25, -34), (10, -34)),
-    "head": _limit(_Y, (-60, 60), (45, -15), (45, 15), (15, 34), (-20, 34), (-45, 15),
-                   (-45, -15), (-20, -34), (15, -34)),
+    "spine1": _limit(
+        _Y,
+        (-20, 20),
+        (48, -12),
+        (48, 12),
+        (15, 25),
+        (-12, 25),
+        (-28, 10),
+        (-28, -10),
+        (-12, -25),
+        (15, -25),
+    ),
+    "spine2": _limit(
+        _Y,
+        (-25, 25),
+        (42, -12),
+        (42, 12),
+        (15, 25),
+        (-12, 25),
+        (-25, 10),
+        (-25, -10),
+        (-12, -25),
+        (15, -25),
+    ),
+    "spine3": _limit(
+        _Y,
+        (-28, 28),
+        (38, -12),
+        (38, 12),
+        (15, 25),
+        (-12, 25),
+        (-25, 10),
+        (-25, -10),
+        (-12, -25),
+        (15, -25),
+    ),
+    "neck": _limit(
+        _Y,
+        (-50, 50),
+        (48, -12),
+        (48, 12),
+        (10, 34),
+        (-25, 34),
+        (-45, 15),
+        (-45, -15),
+        (-25, -34),
+        (10, -34),
+    ),
+    "head": _limit(
+        _Y,
+        (-60, 60),
+        (45, -15),
+        (45, 15),
+        (15, 34),
+        (-20, 34),
+        (-45, 15),
+        (-45, -15),
+        (-20, -34),
+        (15, -34),
+    ),
     "jaw": _limit(_Z, (-8, 8), (-4, -12), (20, -12), (40, -3), (40, 3), (20, 12), (-4, 12)),
     # Up -x, to the left +y.
     "left_eye_smplhf": _limit(
-        _Z, (-12, 12), (-42, -22), (-42, 22), (-22, 52), (25, 52), (52, 22), (52, -22),
-        (25, -52), (-22, -52),
+        _Z,
+        (-12, 12),
+        (-42, -22),
+        (-42, 22),
+        (-22, 52),
+        (25, 52),
+        (52, 22),
+        (52, -22),
+        (25, -52),
+        (-22, -52),
     ),
     # Clavicle: forwards -y, upwards +z.
-    "left_collar": _limit(_X, (-35, 35), (-32, -12), (-12, -22), (20, -22), (35, -8), (35, 15),
-                          (20, 42), (-20, 42), (-38, 20)),
+    "left_collar": _limit(
+        _X,
+        (-35, 35),
+        (-32, -12),
+        (-12, -22),
+        (20, -22),
+        (35, -8),
+        (35, 15),
+        (20, 42),
+        (-20, 42),
+        (-38, 20),
+    ),
     # The arm from the side: forwards -y, backwards +y, up +z, down -z; inward rotation +x.
     "left_shoulder": _limit(
-        _X, (-115, 125), (0, 110), (-75, 105), (-125, 60), (-145, 5), (-120, -70), (-50, -115),
-        (0, -115), (55, -95), (85, -60), (75, -10), (60, 45), (35, 90),
+        _X,
+        (-115, 125),
+        (0, 110),
+        (-75, 105),
+        (-125, 60),
+        (-145, 5),
+        (-120, -70),
+        (-50, -115),
+        (0, -115),
+        (55, -95),
+        (85, -60),
+        (75, -10),
+        (60, 45),
+        (35, 90),
     ),
     # Bending -y; the hand turned palm down (from the side: backwards) +x. Far bent, a forearm
     # beside the hinge's plane is a turn of the upper arm, so the hinge has more room there.
-    "left_elbow": _limit(_X, (-100, 95), (12, -15), (12, 15), (-80, 38), (-130, 38), (-158, 22),
-                         (-158, -22), (-130, -38), (-80, -38)),
+    "left_elbow": _limit(
+        _X,
+        (-100, 95),
+        (12, -15),
+        (12, 15),
+        (-80, 38),
+        (-130, 38),
+        (-158, 22),
+        (-158, -22),
+        (-130, -38),
+        (-80, -38),
+    ),
     # The wrist itself does not twist, but bodies of this rig turn the forearm's skin by it.
     # Towards the thumb -y, the little finger +y; palm -z, back of the hand +z.
-    "left_wrist": _limit(_X, (-62, 62), (-28, -40), (-10, -92), (22, -92), (45, -40), (45, 35),
-                         (20, 85), (-12, 85), (-28, 40)),
-    **{f"left_{finger}{k}": _finger(*shape, bend, stretch, spread)
-       for finger, shape in _FINGERS.items()
-       for k, bend, stretch, spread in ((1, 102, 48, 30), (2, 122, 15, 10), (3, 95, 22, 10))},
+    "left_wrist": _limit(
+        _X,
+        (-62, 62),
+        (-28, -40),
+        (-10, -92),
+        (22, -92),
+        (45, -40),
+        (45, 35),
+        (20, 85),
+        (-12, 85),
+        (-28, 40),
+    ),
+    **{
+        f"left_{finger}{k}": _finger(*shape, bend, stretch, spread)
+        for finger, shape in _FINGERS.items()
+        for k, bend, stretch, spread in ((1, 102, 48, 30), (2, 122, 15, 10), (3, 95, 22, 10))
+    },
     # About the bone; then across the palm +, away from it -; then up and down.
     "left_thumb1": _box(_THUMB_AXIS, (-45, 45), (-45, 55), (-50, 50)),
     "left_thumb2": _box(_THUMB_AXIS, (-45, 45), (-25, 75), (-32, 32)),
     "left_thumb3": _box(_THUMB_AXIS, (-50, 50), (-35, 95), (-38, 38)),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -211,14 +339,20 @@ class _Stack:
             np.stack([limit.frame for limit in rows]),
             np.array([limit.twist[0] for limit in rows]),
             np.array([limit.twist[1] for limit in rows]),
-            np.stack([limit.swing[np.minimum(np.arange(most), len(limit.swing) - 1)]
-                      for limit in rows]),
-        )  # fmt: skip
+            np.stack(
+                [limit.swing[np.minimum(np.arange(most), len(limit.swing) - 1)] for limit in rows]
+            ),
+        )
 
     def take(self, joints: IntArray) -> _Stack:
         """The limits of some joints."""
-        return _Stack(self.sign[joints], self.frame[joints], self.low[joints], self.high[joints],
-                      self.swing[joints])  # fmt: skip
+        return _Stack(
+            self.sign[joints],
+            self.frame[joints],
+            self.low[joints],
+            self.high[joints],
+            self.swing[joints],
+        )
 
     def parts(self, axis_angle: FloatArray) -> FloatArray:
         """Twist and the two components of the swing [..., n, 3] of rotations [..., n, 3]."""
@@ -263,7 +397,7 @@ def violations(full_pose: FloatArray) -> FloatArray:
 
     0 inside; outside, the length of what twist and swing must give up to be inside.
 
-    >>> from likeness.engine.types import JOINT_INDEX
+    >>> from likeness.engine.core.types import JOINT_INDEX
     >>> pose = np.zeros((55, 3))
     >>> pose[JOINT_INDEX["left_knee"], 0] = np.radians(-48)    # bent forwards
     >>> float(np.degrees(violations(pose)[JOINT_INDEX["left_knee"]]).round(6))

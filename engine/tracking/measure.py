@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..cameras import project
-from ..types import (
-    JOINT_INDEX,
-    JOINT_NAMES,
-    NUM_JOINTS,
-    FloatArray,
-    IntArray,
-    Track,
-)
+from ..core.cameras import project
+from ..core.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, FloatArray, IntArray, Track
 from .evidence import HAND_POINTS, Evidence
 from .skeleton import Posed, State
 
@@ -22,10 +15,21 @@ SIDE_FROM, BACK_FROM = 55.0, 120.0  # degrees between the trunk's front and the 
 
 EYES = ("left_eye_smplhf", "right_eye_smplhf")
 _SEEN_BY = {
-    "left_shoulder": 11, "right_shoulder": 12, "left_elbow": 13, "right_elbow": 14,
-    "left_wrist": 15, "right_wrist": 16, "left_hip": 23, "right_hip": 24, "left_knee": 25,
-    "right_knee": 26, "left_ankle": 27, "right_ankle": 28, "left_foot": 31, "right_foot": 32,
-}  # fmt: skip
+    "left_shoulder": 11,
+    "right_shoulder": 12,
+    "left_elbow": 13,
+    "right_elbow": 14,
+    "left_wrist": 15,
+    "right_wrist": 16,
+    "left_hip": 23,
+    "right_hip": 24,
+    "left_knee": 25,
+    "right_knee": 26,
+    "left_ankle": 27,
+    "right_ankle": 28,
+    "left_foot": 31,
+    "right_foot": 32,
+}
 
 
 def fingers(left: bool) -> tuple[str, ...]:

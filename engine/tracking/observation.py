@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..types import BoolArray, FloatArray, Hand, LikenessError, Observation, Portrait
+from ..core.types import BoolArray, FloatArray, Hand, LikenessError, Observation, Portrait
 from .detectors import Detectors, FaceBox, FaceLandmarks, HandLandmarks, Person
 from .detectors.suite import wrist_rois
 
@@ -20,9 +20,7 @@ _MIN_FACE_SCORE = 0.5
 _MIN_POSE_SCORE_WITHOUT_FACE = 0.8
 _MIN_VISIBLE_WITHOUT_FACE = 6
 _FACE_POINTS = [0, 1, 2, 3, 4, 5, 6, 9, 10]
-_MESH_POINTS = (
-    (1,), (362,), (263, 362), (263,), (133,), (33, 133), (33,), (291,), (61,)
-)  # fmt: skip
+_MESH_POINTS = ((1,), (362,), (263, 362), (263,), (133,), (33, 133), (33,), (291,), (61,))
 """Nose tip, left and right eye (inner, middle, outer), corners of the mouth: pose and mesh."""
 
 _MIN_HAND_FIT = 0.3
@@ -128,8 +126,9 @@ def _mesh(rgb: FloatArray, detectors: Detectors, box: FaceBox) -> FaceLandmarks 
 
 def belongs(face: FaceLandmarks, person: Person) -> bool:
     """Whether the mesh lies on this person's head: eyes and nose tip closer than a face."""
-    mesh = np.stack([face.landmarks[[33, 133]].mean(0), face.landmarks[[263, 362]].mean(0),
-                     face.landmarks[1]])  # fmt: skip
+    mesh = np.stack(
+        [face.landmarks[[33, 133]].mean(0), face.landmarks[[263, 362]].mean(0), face.landmarks[1]]
+    )
     pose = person.landmarks[[5, 2, 0]]
     size = float(np.ptp(face.landmarks, axis=0).max())
     return bool(np.hypot(*(mesh - pose).T).mean() < 0.5 * size)

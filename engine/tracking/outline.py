@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from ..body.model import Body
-from ..types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .evidence import Evidence
 from .points import Points
 from .residuals import MaskTerm, project_rows
@@ -33,10 +33,12 @@ SKIN_NOISE, SKIN_RADIUS, SKIN_TOGETHER = 0.12, 0.25, 0.6
 HAND_NEAR = 0.6  # inter-ocular distances around a hand where skin says nothing about the head
 ALONG = 0.6  # cosine between the outline's and the edge's normals
 HAND_JOINTS = {True: range(25, 40), False: range(40, 55)}  # left, right
-LIMB_JOINTS = tuple(JOINT_INDEX[f"{side}_{part}"] for side in ("left", "right") for part in (
-    "shoulder", "elbow", "wrist", "hip", "knee", "ankle"))  # fmt: skip
-HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in (
-    "head", "jaw", "left_eye_smplhf", "right_eye_smplhf"))  # fmt: skip
+LIMB_JOINTS = tuple(
+    JOINT_INDEX[f"{side}_{part}"]
+    for side in ("left", "right")
+    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+)
+HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in ("head", "jaw", "left_eye_smplhf", "right_eye_smplhf"))
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,13 @@ class Contour:
 
     def take(self, rows: IntArray) -> Contour:
         """Some of the points."""
-        return Contour(self.places[rows], self.normals[rows], self.lengths[rows],
-                       self.points.take(rows), self.holder[rows])  # fmt: skip
+        return Contour(
+            self.places[rows],
+            self.normals[rows],
+            self.lengths[rows],
+            self.points.take(rows),
+            self.holder[rows],
+        )
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,9 @@ class Outline:
                 (body.take(np.flatnonzero(~bare)), INSIDE_NOISE, INSIDE_RADIUS, ALLOWANCE),
                 (body.take(np.flatnonzero(bare)), BARE_NOISE, BARE_RADIUS, 0.0),
             ):
-                terms += _reach_edge(part, person, evidence, evidence.body_scale, noise, radius,
-                                     stand_off, TOGETHER)  # fmt: skip
+                terms += _reach_edge(
+                    part, person, evidence, evidence.body_scale, noise, radius, stand_off, TOGETHER
+                )
         head = self._contour(vertices, evidence, of_head, SAMPLES // 3)
         if head is not None and evidence.iod is not None:
             terms += _stay_inside(head, person, evidence)
@@ -119,8 +127,16 @@ class Outline:
         )
         if skinned is not None and evidence.skin is not None:
             skinned = _away_from_hands(skinned, evidence)
-            terms += _reach_edge(skinned, evidence.skin, evidence, evidence.face_scale,
-                                 SKIN_NOISE, SKIN_RADIUS, 0.0, SKIN_TOGETHER)  # fmt: skip
+            terms += _reach_edge(
+                skinned,
+                evidence.skin,
+                evidence,
+                evidence.face_scale,
+                SKIN_NOISE,
+                SKIN_RADIUS,
+                0.0,
+                SKIN_TOGETHER,
+            )
         return terms
 
     def _contour(
@@ -160,14 +176,28 @@ def _stay_inside(contour: Contour, person: PixelMap, evidence: Evidence) -> list
     distance: FloatArray = distance_transform_edt(person.values < 0.5)
     weight = contour.lengths / (TOGETHER * evidence.body_scale) / OUTSIDE_NOISE**2
     scale = evidence.body_scale * float(person.zoom[0])
-    return [MaskTerm(contour.points, person.with_values(distance), weight, evidence.camera,
-                     scale, OUTSIDE_RADIUS)]  # fmt: skip
+    return [
+        MaskTerm(
+            contour.points,
+            person.with_values(distance),
+            weight,
+            evidence.camera,
+            scale,
+            OUTSIDE_RADIUS,
+        )
+    ]
 
 
 def _reach_edge(
-    contour: Contour, mask: PixelMap, evidence: Evidence, unit: float, noise: float,
-    radius: float, allowance: float, together: float,
-) -> list[Term]:  # fmt: skip
+    contour: Contour,
+    mask: PixelMap,
+    evidence: Evidence,
+    unit: float,
+    noise: float,
+    radius: float,
+    allowance: float,
+    together: float,
+) -> list[Term]:
     """The outline is drawn to an edge of the mask that is near and faces the same way.
 
     Noise, radius, allowance and together are in units of ``unit`` pixels.
@@ -178,8 +208,9 @@ def _reach_edge(
     # The map's border is no edge of the person: continue the mask beyond it.
     margin = np.pad(mask.values > 0.5, 1, mode="edge")
     distance: FloatArray = distance_transform_edt(margin)[1:-1, 1:-1]
-    near = np.flatnonzero(_runs_along(contour, mask.with_values(distance), evidence,
-                                      2.0 * radius * scale))  # fmt: skip
+    near = np.flatnonzero(
+        _runs_along(contour, mask.with_values(distance), evidence, 2.0 * radius * scale)
+    )
     if not len(near):
         return []
     stand_off = mask.with_values(np.maximum(distance - allowance * scale, 0.0))
@@ -214,8 +245,13 @@ def _runs_along(
     height, width = values.shape
     seen = (column > 0) & (column < width - 1) & (row > 0) & (row < height - 1)
     column, row = np.clip(column, 1, width - 2), np.clip(row, 1, height - 2)
-    slope = np.stack([values[row, column + 1] - values[row, column - 1],
-                      values[row + 1, column] - values[row - 1, column]], -1)  # fmt: skip
+    slope = np.stack(
+        [
+            values[row, column + 1] - values[row, column - 1],
+            values[row + 1, column] - values[row - 1, column],
+        ],
+        -1,
+    )
     outwards = -slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-6)
     flat = contour.normals[:, :2] * [1.0, -1.0]
     flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)

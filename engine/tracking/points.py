@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..body.model import Body
-from ..types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
+from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
 from .skeleton import Posed, Unknowns
 
 MIN_WEIGHT = 1e-4  # skinning weights below this move a landmark by less than 0.1 mm
@@ -89,18 +89,30 @@ class Points:
         if shift is not None:
             rest = rest + kept.sum(1)[:, None] * shift[point]
         return Points(
-            len(corners), point, joint, kept.sum(1), rest, basis, False,
+            len(corners),
+            point,
+            joint,
+            kept.sum(1),
+            rest,
+            basis,
+            False,
             _ancestor_matrix(body.parents),
-        )  # fmt: skip
+        )
 
     @staticmethod
     def on_joints(body: Body, joint: IntArray, offset: FloatArray) -> Points:
         """Points that hang on joints [N] at ``offset`` [N, 3] in the joint's rest frame."""
         n = len(joint)
         return Points(
-            n, np.arange(n), np.asarray(joint), np.ones(n), np.asarray(offset, np.float64),
-            np.zeros((n, 3, 0)), True, _ancestor_matrix(body.parents),
-        )  # fmt: skip
+            n,
+            np.arange(n),
+            np.asarray(joint),
+            np.ones(n),
+            np.asarray(offset, np.float64),
+            np.zeros((n, 3, 0)),
+            True,
+            _ancestor_matrix(body.parents),
+        )
 
     def joined(self, other: Points) -> Points:
         """These points and then the other's; both on joints, or both on surfaces."""
@@ -127,9 +139,15 @@ class Points:
         rows = np.flatnonzero(order[self.point] >= 0)
         rows = rows[np.argsort(order[self.point[rows]], kind="stable")]
         return Points(
-            len(index), order[self.point[rows]], self.joint[rows], self.weight[rows],
-            self.rest[rows], self.basis[rows], self.attached, self.ancestors,
-        )  # fmt: skip
+            len(index),
+            order[self.point[rows]],
+            self.joint[rows],
+            self.weight[rows],
+            self.rest[rows],
+            self.basis[rows],
+            self.attached,
+            self.ancestors,
+        )
 
     def _parts(self, posed: Posed) -> FloatArray:
         """[M, 3] what each pair adds to its point."""
@@ -186,9 +204,7 @@ class Points:
             columns = np.concatenate([b, unknowns.num_betas + e])
             whole = len(columns) == self.basis.shape[2]
             parts = turned @ (self.basis if whole else self.basis[:, :, columns])
-            parts[:, :, : len(b)] += of_betas - turned @ (
-                self.weight[:, None, None] * rest_moves
-            )
+            parts[:, :, : len(b)] += of_betas - turned @ (self.weight[:, None, None] * rest_moves)
         out: FloatArray = np.add.reduceat(parts, _starts(self.point))
         return out
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..body.model import Body
-from ..rotations import matrix_to_axis_angle
-from ..types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
+from ..core.rotations import matrix_to_axis_angle
+from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
 from .residuals import PriorTerm
 
 MIRROR = np.array([1.0, -1.0, -1.0])
@@ -22,29 +22,44 @@ FINGERS = ("index", "middle", "pinky", "ring", "thumb")
 RELAXED: dict[str, tuple[float, float, float]] = {
     "left_shoulder": (0.0, 0.0, -1.18),
     "left_elbow": (0.0, -0.25, 0.0),
-    **{f"left_{finger}{k}": (0.0, 0.0, -curl) for finger, curls in {
-        "index": (0.28, 0.35, 0.2), "middle": (0.36, 0.42, 0.25),
-        "ring": (0.42, 0.45, 0.28), "pinky": (0.45, 0.45, 0.3)}.items()
-       for k, curl in zip((1, 2, 3), curls)},
+    **{
+        f"left_{finger}{k}": (0.0, 0.0, -curl)
+        for finger, curls in {
+            "index": (0.28, 0.35, 0.2),
+            "middle": (0.36, 0.42, 0.25),
+            "ring": (0.42, 0.45, 0.28),
+            "pinky": (0.45, 0.45, 0.3),
+        }.items()
+        for k, curl in zip((1, 2, 3), curls)
+    },
     "left_thumb1": (0.25, 0.15, 0.0),
     "left_thumb2": (0.0, 0.2, 0.0),
     "left_thumb3": (0.0, 0.25, 0.0),
-}  # fmt: skip
+}
 
 #: Standard deviations (radians) about x, y, z. The pelvis is free: other terms hold it upright.
 SPREAD: dict[str, tuple[float, float, float]] = {
-    "left_hip": (0.5, 0.3, 0.22), "left_knee": (0.6, 0.1, 0.08),
-    "left_ankle": (0.25, 0.25, 0.15), "left_foot": (0.12, 0.08, 0.08),
-    "spine1": (0.14, 0.14, 0.12), "spine2": (0.14, 0.14, 0.12), "spine3": (0.14, 0.14, 0.12),
-    "neck": (0.3, 0.4, 0.25), "head": (0.35, 0.5, 0.3),
-    "left_collar": (0.1, 0.2, 0.2), "left_shoulder": (0.6, 0.6, 0.6),
-    "left_elbow": (0.6, 1.0, 0.3), "left_wrist": (0.4, 0.25, 0.4),
-    "jaw": (1e-3, 1e-3, 1e-3), "left_eye_smplhf": (0.25, 0.3, 0.02),
+    "left_hip": (0.5, 0.3, 0.22),
+    "left_knee": (0.6, 0.1, 0.08),
+    "left_ankle": (0.25, 0.25, 0.15),
+    "left_foot": (0.12, 0.08, 0.08),
+    "spine1": (0.14, 0.14, 0.12),
+    "spine2": (0.14, 0.14, 0.12),
+    "spine3": (0.14, 0.14, 0.12),
+    "neck": (0.3, 0.4, 0.25),
+    "head": (0.35, 0.5, 0.3),
+    "left_collar": (0.1, 0.2, 0.2),
+    "left_shoulder": (0.6, 0.6, 0.6),
+    "left_elbow": (0.6, 1.0, 0.3),
+    "left_wrist": (0.4, 0.25, 0.4),
+    "jaw": (1e-3, 1e-3, 1e-3),
+    "left_eye_smplhf": (0.25, 0.3, 0.02),
     **{f"left_{finger}1": (0.12, 0.2, 0.5) for finger in FINGERS[:4]},
     **{f"left_{finger}{k}": (0.06, 0.06, 0.5) for finger in FINGERS[:4] for k in (2, 3)},
-    "left_thumb1": (0.4, 0.4, 0.4), "left_thumb2": (0.15, 0.35, 0.15),
+    "left_thumb1": (0.4, 0.4, 0.4),
+    "left_thumb2": (0.15, 0.35, 0.15),
     "left_thumb3": (0.1, 0.4, 0.1),
-}  # fmt: skip
+}
 
 #: Limits (radians) of single components that joints cannot pass: (lower, upper) about x, y, z.
 FREE = (-9.0, 9.0)
@@ -59,11 +74,14 @@ LIMITS: dict[str, tuple[tuple[float, float], ...]] = {
     "head": ((-0.7, 0.8), (-1.1, 1.1), (-0.6, 0.6)),
     "left_eye_smplhf": ((-0.5, 0.5), (-0.7, 0.7), (-0.05, 0.05)),
     **{f"left_{finger}1": ((-0.3, 0.3), (-0.4, 0.4), (-1.6, 0.35)) for finger in FINGERS[:4]},
-    **{f"left_{finger}{k}": ((-0.1, 0.1), (-0.1, 0.1), (-1.8, 0.1))
-       for finger in FINGERS[:4] for k in (2, 3)},
+    **{
+        f"left_{finger}{k}": ((-0.1, 0.1), (-0.1, 0.1), (-1.8, 0.1))
+        for finger in FINGERS[:4]
+        for k in (2, 3)
+    },
     "left_thumb2": ((-0.3, 0.3), (-0.3, 1.0), (-0.4, 0.4)),
     "left_thumb3": ((-0.2, 0.2), (-0.3, 1.3), (-0.3, 0.3)),
-}  # fmt: skip
+}
 
 FINGERS_TOGETHER = 0.85
 """Share of the fingers' spread in the T-pose that relaxed hands close."""
@@ -160,9 +178,7 @@ def arm_rotations(
     return (shoulder, elbow) if left else (shoulder * MIRROR, elbow * MIRROR)
 
 
-def leg_rotations(
-    thigh: FloatArray, shin: FloatArray, left: bool
-) -> tuple[FloatArray, FloatArray]:
+def leg_rotations(thigh: FloatArray, shin: FloatArray, left: bool) -> tuple[FloatArray, FloatArray]:
     """Hip and knee axis-angle [3] from directions [3] in the pelvis' frame.
 
     The shin bends backwards about the thigh's x axis, as a knee does.
@@ -189,9 +205,13 @@ def expression_unknowns(body: Body) -> IntArray:
 
 
 def prior_term(
-    body: Body, body_shape_precision: float, head_shape_precision: float,
-    expression_precision: float, expression_slope: float, head_freedom: float = 1.0,
-) -> PriorTerm:  # fmt: skip
+    body: Body,
+    body_shape_precision: float,
+    head_shape_precision: float,
+    expression_precision: float,
+    expression_slope: float,
+    head_freedom: float = 1.0,
+) -> PriorTerm:
     """The prior over all parameters (:attr:`State.vector`); ``head_freedom`` scales how far head
     and neck turn."""
     B, E = body.num_betas, body.num_expression
@@ -213,15 +233,24 @@ def prior_term(
         slope[first + i] = expression_slope * VAGUE.get(name, 1.0)
     precision = np.diag(diagonal)
     _couple_neck(precision)
-    _couple(precision, [(POSE_START + 3 * JOINT_INDEX[a] + k, POSE_START + 3 * JOINT_INDEX[b] + k)
-                        for a, b in (("spine1", "spine2"), ("spine2", "spine3"))
-                        for k in range(3)], 1 / 0.06**2)  # fmt: skip
+    _couple(
+        precision,
+        [
+            (POSE_START + 3 * JOINT_INDEX[a] + k, POSE_START + 3 * JOINT_INDEX[b] + k)
+            for a, b in (("spine1", "spine2"), ("spine2", "spine3"))
+            for k in range(3)
+        ],
+        1 / 0.06**2,
+    )
     eyes = [POSE_START + 3 * JOINT_INDEX[f"{s}_eye_smplhf"] for s in ("left", "right")]
     _couple(precision, [(eyes[0] + k, eyes[1] + k) for k in range(3)], 1 / 0.04**2)
-    pairs = [(first + i, first + body.expression_index[n.replace("Left", "Right")])
-             for i, n in enumerate(body.expression_names)
-             if n.endswith("Left") and n.replace("Left", "Right") in body.expression_index
-             and n not in ("mouthLeft", "jawLeft")]  # fmt: skip
+    pairs = [
+        (first + i, first + body.expression_index[n.replace("Left", "Right")])
+        for i, n in enumerate(body.expression_names)
+        if n.endswith("Left")
+        and n.replace("Left", "Right") in body.expression_index
+        and n not in ("mouthLeft", "jawLeft")
+    ]
     _couple(precision, pairs, 2.0 * expression_precision)
     for name, limits in LIMITS.items():
         for side in (name, mirrored(name)):

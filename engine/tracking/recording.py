@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import FRAME_STATES, NUM_JOINTS, FloatArray, Hand, Observation
+from ..core.types import FRAME_STATES, NUM_JOINTS, FloatArray, Hand, Observation
 from .frame_fit import FrameFit, FrameFitter
 from .limits import clamped
 from .priors import POSE_START
@@ -76,10 +76,16 @@ class Recorder:
         if self._gap:
             self._bridge(fit)
         small = replace(fit.observation, person_mask=np.zeros((1, 1), np.float32))
-        self._add(_Waiting(
-            fit.state.vector, fit.evidence, fit.confidence, small,
-            FRAMINGS.index(fit.framing), VIEWS.index(fit.view),
-        ))  # fmt: skip
+        self._add(
+            _Waiting(
+                fit.state.vector,
+                fit.evidence,
+                fit.confidence,
+                small,
+                FRAMINGS.index(fit.framing),
+                VIEWS.index(fit.view),
+            )
+        )
 
     def missing(self) -> None:
         """The next frame doesn't show them."""
@@ -143,10 +149,17 @@ class Recorder:
             if frame.observation is not None:
                 state = State.rest(person).with_vector(vector.astype(np.float64))
                 errors = self._fitter.errors(state, frame.observation, FRAMINGS[frame.framing])
-            self.results.append(FrameResult(
-                vector, frame.confidence, BRIDGED if frame.observation is None else TRACKED,
-                self.shot, *errors, frame.framing, frame.view,
-            ))  # fmt: skip
+            self.results.append(
+                FrameResult(
+                    vector,
+                    frame.confidence,
+                    BRIDGED if frame.observation is None else TRACKED,
+                    self.shot,
+                    *errors,
+                    frame.framing,
+                    frame.view,
+                )
+            )
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Everything, as plain arrays."""
@@ -157,8 +170,11 @@ class Recorder:
         for name, array in self._smoother.snapshot().items():
             out[f"smoother_{name}"] = array
         for k, frame in enumerate(self._waiting):
-            out |= {f"frame{k}_vector": frame.vector, f"frame{k}_confidence": frame.confidence,
-                    f"frame{k}_kind": np.array([frame.framing, frame.view])}  # fmt: skip
+            out |= {
+                f"frame{k}_vector": frame.vector,
+                f"frame{k}_confidence": frame.confidence,
+                f"frame{k}_kind": np.array([frame.framing, frame.view]),
+            }
             if frame.observation is not None:
                 saved = _observation_arrays(frame.observation)
                 out |= {f"frame{k}_seen_{name}": value for name, value in saved.items()}
@@ -167,13 +183,22 @@ class Recorder:
     def restore(self, saved: dict[str, NDArray[Any]]) -> None:
         """Go back to a :meth:`snapshot`."""
         self.shot, self._gap = (int(v) for v in saved["state"])
-        columns = [saved[f"result_{n}"] for n in FrameResult.__dataclass_fields__
-                   if f"result_{n}" in saved]  # fmt: skip
+        columns = [
+            saved[f"result_{n}"] for n in FrameResult.__dataclass_fields__ if f"result_{n}" in saved
+        ]
         self.results = [
-            FrameResult(vector, confidence, int(state), int(shot), float(face), float(pose),
-                        int(framing), int(view))
+            FrameResult(
+                vector,
+                confidence,
+                int(state),
+                int(shot),
+                float(face),
+                float(pose),
+                int(framing),
+                int(view),
+            )
             for vector, confidence, state, shot, face, pose, framing, view in zip(*columns)
-        ]  # fmt: skip
+        ]
         self._waiting = []
         rest = State.rest(self._fitter.person)
         quadratics = {n[9:]: v for n, v in saved.items() if n.startswith("smoother_")}
@@ -189,20 +214,28 @@ class Recorder:
             prefix = f"frame{k}_seen_"
             seen = {n[len(prefix) :]: v for n, v in saved.items() if n.startswith(prefix)}
             framing, view = (int(v) for v in saved[f"frame{k}_kind"])
-            self._waiting.append(_Waiting(
-                saved[f"frame{k}_vector"], evidence, saved[f"frame{k}_confidence"],
-                _array_observation(seen) if seen else None, framing, view,
-            ))  # fmt: skip
+            self._waiting.append(
+                _Waiting(
+                    saved[f"frame{k}_vector"],
+                    evidence,
+                    saved[f"frame{k}_confidence"],
+                    _array_observation(seen) if seen else None,
+                    framing,
+                    view,
+                )
+            )
 
 
 def _observation_arrays(seen: Observation) -> dict[str, NDArray[Any]]:
     out: dict[str, NDArray[Any]] = {
-        "pose": seen.pose, "visibility": seen.pose_visibility, "world": seen.pose_world,
+        "pose": seen.pose,
+        "visibility": seen.pose_visibility,
+        "world": seen.pose_world,
         "hand_sides": np.array([hand.left for hand in seen.hands], bool),
         "hand_scores": np.array([hand.score for hand in seen.hands], np.float64),
         "hands": np.array([hand.landmarks for hand in seen.hands]).reshape(-1, 21, 2),
         "hands_world": np.array([hand.world for hand in seen.hands]).reshape(-1, 21, 3),
-    }  # fmt: skip
+    }
     if seen.face is not None:
         out["face"] = seen.face
     return out
@@ -216,6 +249,10 @@ def _array_observation(saved: dict[str, NDArray[Any]]) -> Observation:
         )
     )
     return Observation(
-        saved["pose"], saved["visibility"], saved["world"], np.zeros((1, 1), np.float32),
-        saved.get("face"), hands=hands,
-    )  # fmt: skip
+        saved["pose"],
+        saved["visibility"],
+        saved["world"],
+        np.zeros((1, 1), np.float32),
+        saved.get("face"),
+        hands=hands,
+    )

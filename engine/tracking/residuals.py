@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..cameras import PHOTO_VIEWMAT
-from ..types import BoolArray, Camera, FloatArray, IntArray
+from ..core.cameras import PHOTO_VIEWMAT
+from ..core.types import BoolArray, Camera, FloatArray, IntArray
 from .points import Points
 from .skeleton import Posed
 from .skin import PixelMap
@@ -267,8 +267,13 @@ class MaskTerm:
         loss, factor = geman_mcclure(outside**2, self.radius)
         hit = np.flatnonzero(outside > 0)
         if system is not None and len(hit):
-            slope = np.stack([(d01 - d00) * (1 - fy) + (d11 - d10) * fy,
-                              (d10 - d00) * (1 - fx) + (d11 - d01) * fx], -1)  # fmt: skip
+            slope = np.stack(
+                [
+                    (d01 - d00) * (1 - fy) + (d11 - d10) * fy,
+                    (d10 - d00) * (1 - fx) + (d11 - d01) * fx,
+                ],
+                -1,
+            )
             slope = (slope * self.distance.zoom / self.scale)[hit]
             jacobian = self.points.take(hit).jacobian(
                 posed, slope[:, None] @ rows[hit], system.unknowns

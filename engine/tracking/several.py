@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..body.model import Body
-from ..rotations import axis_angle_to_matrix
-from ..types import (
+from ..core.rotations import axis_angle_to_matrix
+from ..core.types import (
     JOINT_INDEX,
     PARENTS,
     LikenessError,
@@ -34,9 +34,12 @@ DIRECTIONS = ("any", "front", "back", "left", "right", "side")
 """What a photo is said to show; ``left`` is the person's own left side."""
 
 _SHOWS = {
-    "front": "the front", "back": "the back", "left": "the left side",
-    "right": "the right side", "side": "a side",
-}  # fmt: skip
+    "front": "the front",
+    "back": "the back",
+    "left": "the left side",
+    "right": "the right side",
+    "side": "a side",
+}
 _MIRRORED = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(k + 1 if k % 2 else k - 1 for k in range(11, 33)))
 """The landmark on the other side of the body, of each of the 33."""
 

@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 
 from ..body.model import Body
-from ..rotations import axis_angle_to_matrix, skew
-from ..types import NUM_JOINTS, FloatArray, IntArray, Pose
+from ..core.rotations import axis_angle_to_matrix, skew
+from ..core.types import NUM_JOINTS, FloatArray, IntArray, Pose
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from ..types import BoolArray, FloatArray
+from ..core.types import BoolArray, FloatArray
 
 MAP_PIXELS = 200  # side of the square map
 REACH = 2.6  # half its side, in inter-ocular distances
@@ -20,9 +20,44 @@ CHROMA_NOISE = np.array([0.02, 0.002, 0.002])  # added to the variances of the c
 LARGEST_DISTANCE = 9.0  # squared Mahalanobis distance of skin
 BARE_SIDE, LEAST_PIXELS = 384, 40  # pixels of the map's longer side; of the face in it
 DARKER_OR_LIGHTER = 1.2  # natural logarithm of brightness against the face
-FACE_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400,
-             377, 152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67,
-             109)  # fmt: skip
+FACE_OVAL = (
+    10,
+    338,
+    297,
+    332,
+    284,
+    251,
+    389,
+    356,
+    454,
+    323,
+    361,
+    288,
+    397,
+    365,
+    379,
+    378,
+    400,
+    377,
+    152,
+    148,
+    176,
+    149,
+    150,
+    136,
+    172,
+    58,
+    132,
+    93,
+    234,
+    127,
+    162,
+    21,
+    54,
+    103,
+    67,
+    109,
+)
 NOT_SKIN = (
     (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
     (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
@@ -121,8 +156,9 @@ def bare_map(rgb: FloatArray, face: FloatArray, person_mask: FloatArray) -> Pixe
     chroma = np.linalg.inv(np.linalg.inv(inverse)[1:, 1:])
     alike = np.einsum("...i,ij,...j", away[..., 1:], chroma, away[..., 1:]) < LARGEST_DISTANCE
     alike &= (np.abs(away[..., 0]) < DARKER_OR_LIGHTER) & person
-    return PixelMap(ndimage.binary_opening(alike, iterations=2).astype(np.float64), np.zeros(2),
-                    zoom)  # fmt: skip
+    return PixelMap(
+        ndimage.binary_opening(alike, iterations=2).astype(np.float64), np.zeros(2), zoom
+    )
 
 
 def _log_chroma(colours: FloatArray) -> FloatArray:

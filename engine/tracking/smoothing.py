@@ -25,8 +25,8 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from ..types import FloatArray
+from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..core.types import FloatArray
 
 ROBUST_FROM = 2.0  # standard deviations of a second difference, beyond which it counts linearly
 ALL_SMALL = 0.7  # weight of a bend that needs no further pass
@@ -195,8 +195,9 @@ class Smoother:
             beside = np.concatenate(
                 [head.between, np.zeros((m, m)), (head.right_first - frame.gradient)[:, None]], 1
             )
-            after = _Head(head.second, np.zeros((m, m)), np.zeros((m, m)),
-                          head.right_second, np.zeros(m))  # fmt: skip
+            after = _Head(
+                head.second, np.zeros((m, m)), np.zeros((m, m)), head.right_second, np.zeros(m)
+            )
             if i + 2 < len(frames):
                 middle, bend, (w, own_w) = frames[i + 1], bends[i], weights[i]
                 W = (middle.lever.T * w) @ middle.lever
@@ -207,17 +208,18 @@ class Smoother:
                 beside[:, :m] -= 2 * W
                 beside[:, m : 2 * m] += W
                 beside[:, -1] -= pull
-                after = _Head(after.first + 4 * W, -2 * W, W,
-                              after.right_first + 2 * pull, -pull)  # fmt: skip
+                after = _Head(after.first + 4 * W, -2 * W, W, after.right_first + 2 * pull, -pull)
             block[np.diag_indices(m)] += 1e-9 * block.diagonal().mean() + 1e-12
             lower = scipy.linalg.cholesky(block, lower=True, check_finite=False)
             half = scipy.linalg.solve_triangular(lower, beside, lower=True, check_finite=False)
             inner = half[:, : 2 * m].T @ half
             head = _Head(
-                after.first - inner[:m, :m], after.between - inner[:m, m : 2 * m],
-                after.second - inner[m:, m : 2 * m], after.right_first - inner[:m, -1],
+                after.first - inner[:m, :m],
+                after.between - inner[:m, m : 2 * m],
+                after.second - inner[m:, m : 2 * m],
+                after.right_first - inner[:m, -1],
                 after.right_second - inner[m:, -1],
-            )  # fmt: skip
+            )
             factors.append(lower)
             rows.append(half)
         steps: list[FloatArray] = [np.zeros(m)] * (len(frames) + 2)

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.linalg
 
 from ..body.model import Body
-from ..types import BoolArray, FloatArray
+from ..core.types import BoolArray, FloatArray
 from .skeleton import Posed, State, Unknowns
 
 
@@ -141,11 +141,7 @@ def minimise(
 
 
 def _bounded_step(
-    system: NormalEquations,
-    here: FloatArray,
-    lower: FloatArray,
-    upper: FloatArray,
-    damping: float,
+    system: NormalEquations, here: FloatArray, lower: FloatArray, upper: FloatArray, damping: float
 ) -> FloatArray:
     """The damped step, with parameters that would leave the box held at its walls."""
     gradient, matrix = system.gradient, system.matrix
@@ -157,8 +153,11 @@ def _bounded_step(
         diagonal = A.diagonal()
         A[np.arange(len(free)), np.arange(len(free))] += damping * diagonal + 1e-9
         # What the held parameters already moved pulls on the free ones.
-        right = -(gradient[free] + matrix[free] @ (there - here) - matrix[np.ix_(free, free)] @ (
-            there[free] - here[free]))
+        right = -(
+            gradient[free]
+            + matrix[free] @ (there - here)
+            - matrix[np.ix_(free, free)] @ (there[free] - here[free])
+        )
         try:
             factor = scipy.linalg.cho_factor(A, overwrite_a=True, check_finite=False)
             step = scipy.linalg.cho_solve(factor, right, check_finite=False)

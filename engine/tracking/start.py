@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body.model import Body
-from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from ..types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
+from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
 from .evidence import HIPS, SHOULDERS, metric_yaw
 from .points import Points
 from .priors import NECK_SHARE, arm_rotations, leg_rotations, relaxed_pose
@@ -70,9 +70,15 @@ def rigid_pose(
 
 
 def _refine(
-    R: FloatArray, t: FloatArray, local: FloatArray, pixels: FloatArray, weight: FloatArray,
-    camera: Camera, scale: float, radius: float,
-) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    R: FloatArray,
+    t: FloatArray,
+    local: FloatArray,
+    pixels: FloatArray,
+    weight: FloatArray,
+    camera: Camera,
+    scale: float,
+    radius: float,
+) -> tuple[FloatArray, FloatArray]:
     """A few damped Gauss-Newton steps on rotation and translation."""
 
     def cost(R: FloatArray, t: FloatArray) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.types import JOINT_INDEX, JOINT_NAMES, Camera, FloatArray
 from ..imaging.load import FULL_FRAME_DIAGONAL
-from ..types import JOINT_INDEX, JOINT_NAMES, Camera, FloatArray
 
 UNSEEN_BELOW = 0.3  # joint confidence
 

@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..body.model import Body
-from ..imaging.video import Frame, VideoReader
-from ..types import (
+from ..core.types import (
     NUM_JOINTS,
     Camera,
     IntArray,
@@ -26,6 +25,7 @@ from ..types import (
     Portrait,
     Progress,
 )
+from ..imaging.video import Frame, VideoReader
 from .checkpoint import Checkpoint
 from .clip_tracker import ClipRange, ClipTracker
 from .clips import Clip, Eye
@@ -141,9 +141,11 @@ def key_photos(
     """What some frames spread over the clip say about the shape, each fitted as a photo, and
     their times in seconds."""
     start = part.first / clip.frame_rate
-    ends = [t for t in (
-        clip.duration, None if part.stop is None else part.stop / clip.frame_rate
-    ) if t is not None]  # fmt: skip
+    ends = [
+        t
+        for t in (clip.duration, None if part.stop is None else part.stop / clip.frame_rate)
+        if t is not None
+    ]
     end = max(min(ends), start) if ends else start
     seen_at: list[float] = []
     photos: list[ShapeEvidence] = []

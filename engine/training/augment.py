@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from ..types import BoolArray, FloatArray, LikenessError
+from ..core.types import BoolArray, FloatArray, LikenessError
 
 _GAMMA = 2.2  # near enough to sRGB's for exposure and white balance
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -185,9 +185,14 @@ def draw(augmentation: Augmentation, subject: str, view: str, movable: bool = Tr
     rng = stream(augmentation.seed, subject, view, _PHOTO)
     matte = _matte_errors(stream(augmentation.seed, subject, view, _ALPHA), k)
     return Drawn(
-        _look(rng, k), _lens(rng, k), MatteErrors() if tracked else matte,
-        out.tracked, out.lens_known, out.noise, busy=bool(rng.random() < 0.6),
-    )  # fmt: skip
+        _look(rng, k),
+        _lens(rng, k),
+        MatteErrors() if tracked else matte,
+        out.tracked,
+        out.lens_known,
+        out.noise,
+        busy=bool(rng.random() < 0.6),
+    )
 
 
 def _happens(rng: np.random.Generator, share: float, k: float) -> bool:
@@ -325,9 +330,12 @@ def spoilt(alpha: FloatArray, errors: MatteErrors, rng: np.random.Generator) -> 
 
 
 def _border_moved(
-    alpha: FloatArray, solid: BoolArray, height: float, errors: MatteErrors,
+    alpha: FloatArray,
+    solid: BoolArray,
+    height: float,
+    errors: MatteErrors,
     rng: np.random.Generator,
-) -> FloatArray:  # fmt: skip
+) -> FloatArray:
     """Each pixel near the border takes the alpha of one farther in (the person grows) or out."""
     signed = ndimage.distance_transform_edt(solid) - ndimage.distance_transform_edt(~solid)
     waves = ndimage.gaussian_filter(rng.standard_normal(solid.shape), 0.05 * height)

@@ -13,25 +13,41 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from ..body import Body
-from ..cameras import DEFAULT_FOCAL_FACTOR, photo_camera, project
-from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle, rotation_between
+from ..core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera, project
+from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle, rotation_between
+from ..core.types import (
+    JOINT_INDEX,
+    JOINT_NAMES,
+    NUM_JOINTS,
+    PARENTS,
+    Camera,
+    FloatArray,
+    Pose,
+    Track,
+)
 from ..tracking.limits import clamped
-from ..types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, PARENTS, Camera, FloatArray, Pose, Track
 
 _ERRORS = {
-    "pelvis": (12.0, 11.0, 3.5), "spine": (2.2, 2.5, 2.0), "neck": (5.5, 5.0, 2.0),
-    "head": (5.5, 5.0, 2.0), "collar": (2.1, 3.1, 3.6), "shoulder": (18.0, 23.0, 9.0),
-    "elbow": (19.0, 15.0, 12.0), "wrist": (13.0, 15.0, 9.0), "hip": (11.0, 10.4, 5.8),
-    "knee": (7.6, 0.7, 2.2), "ankle": (2.6, 3.0, 3.0), "foot": (2.6, 3.0, 3.0),
-    "eye": (7.0, 9.6, 2.5), "jaw": (0.0, 0.0, 0.0),
-}  # fmt: skip
+    "pelvis": (12.0, 11.0, 3.5),
+    "spine": (2.2, 2.5, 2.0),
+    "neck": (5.5, 5.0, 2.0),
+    "head": (5.5, 5.0, 2.0),
+    "collar": (2.1, 3.1, 3.6),
+    "shoulder": (18.0, 23.0, 9.0),
+    "elbow": (19.0, 15.0, 12.0),
+    "wrist": (13.0, 15.0, 9.0),
+    "hip": (11.0, 10.4, 5.8),
+    "knee": (7.6, 0.7, 2.2),
+    "ankle": (2.6, 3.0, 3.0),
+    "foot": (2.6, 3.0, 3.0),
+    "eye": (7.0, 9.6, 2.5),
+    "jaw": (0.0, 0.0, 0.0),
+}
 """Degrees: two thirds of a joint's errors are smaller, about the photo's x (to the right), y (up)
 and z (to the viewer), beside those of its parent."""
 _FINGERS = (7.2, 6.1, 5.3)
 _LIMBS = {"shoulder": "elbow", "elbow": "wrist", "hip": "knee", "knee": "ankle"}
-_FACE = {
-    "spine3": ("neck",), "neck": ("head",), "head": ("left_eye_smplhf", "right_eye_smplhf"),
-}  # fmt: skip
+_FACE = {"spine3": ("neck",), "neck": ("head",), "head": ("left_eye_smplhf", "right_eye_smplhf")}
 """What holds a face where its dense landmarks are, to a few hundredths of the eyes' distance."""
 _FORGOTTEN = 0.95  # share of the betas' distance from the mean person that a photo does not tell
 _BODY_SHAPE, _HEAD_SHAPE = 0.23, 0.05  # what it tells wrongly

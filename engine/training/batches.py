@@ -13,9 +13,9 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..body import Body
+from ..core.types import LikenessError
 from ..network.config import DecoderConfig
 from ..network.grids import UVGrids
-from ..types import LikenessError
 from .config import TrainConfig
 from .data import DataOptions, Samples
 from .packing import Packed, pack
@@ -29,10 +29,16 @@ Item = TrainingSample | LikenessError
 def data_options(config: TrainConfig, references: Path) -> DataOptions:
     """How a configuration's samples are drawn; ``references``: where lifted photos are kept."""
     return DataOptions(
-        render_size=config.render_size, targets=config.targets, seed=config.seed,
-        cache=references, directed=config.directed, references=config.references_each,
-        augment=config.augment, seen=bool(config.losses.colors), recolor=config.recolor,
-    )  # fmt: skip
+        render_size=config.render_size,
+        targets=config.targets,
+        seed=config.seed,
+        cache=references,
+        directed=config.directed,
+        references=config.references_each,
+        augment=config.augment,
+        seen=bool(config.losses.colors),
+        recolor=config.recolor,
+    )
 
 
 def batches_of(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
@@ -48,14 +54,13 @@ def batches_of(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
         batch_size=size,
         num_workers=config.workers,
         collate_fn=partial(
-            _collated, body=trainer.body, grids=trainer.network.grids,
-            config=config.network.decoder,
+            _collated, body=trainer.body, grids=trainer.network.grids, config=config.network.decoder
         ),
         # numba's threads do not survive a fork.
         multiprocessing_context="spawn" if config.workers else None,
         worker_init_fn=_begin_worker,
         pin_memory=trainer.device.type == "cuda",
-    )  # fmt: skip
+    )
     iterator = iter(loader)
     while True:
         try:

@@ -26,16 +26,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..formats.untrusted import read_json
-from ..network.files import (
-    DECODER_FILE,
-    ENCODER_FILE,
-    keeps_encoder,
-    load_weights,
-    save_network,
-)
+from ..core.types import LikenessError
+from ..files.untrusted import read_json
+from ..network.files import DECODER_FILE, ENCODER_FILE, keeps_encoder, load_weights, save_network
 from ..network.model import Network
-from ..types import LikenessError
 from .ema import AveragedWeights
 
 FOLDER = "checkpoints"
@@ -114,10 +108,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path,
-    network: Network,
-    averaged: AveragedWeights,
-    optimizer: torch.optim.Optimizer,
+    folder: Path, network: Network, averaged: AveragedWeights, optimizer: torch.optim.Optimizer
 ) -> Progressed:
     """Put everything as it was; nothing is changed if anything is damaged.
 

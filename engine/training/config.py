@@ -10,15 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..formats.untrusted import read_json
-from ..network.config import (
-    NETWORKS,
-    NetworkConfig,
-    differing_fields,
-    from_json,
-    with_fields,
-)
-from ..types import LikenessError
+from ..core.types import LikenessError
+from ..files.untrusted import read_json
+from ..network.config import NETWORKS, NetworkConfig, differing_fields, from_json, with_fields
 from .augment import AS_IN_USE, CLEAN, Augmentation
 from .losses import LossWeights
 
@@ -104,17 +98,33 @@ class TrainConfig:
                     f"Choose one of: {', '.join(known)}.",
                 )
         least = {
-            "steps": 1, "batch": 1, "keep": 1, "render_size": 16, "finer": 1, "targets": 0,
-            "references_each": 0, "workers": 0, "warmup": 0, "seed": 0, "checkpoint_every": 0,
-            "sheet_every": 0, "validate_every": 0, "log_every": 0, "lr": 0.0, "weight_decay": 0.0,
-            "clip": 0.0, "ema": 0.0, "recolor": 0.0, "beta1": 0.0, "beta2": 0.0,
-        }  # fmt: skip
+            "steps": 1,
+            "batch": 1,
+            "keep": 1,
+            "render_size": 16,
+            "finer": 1,
+            "targets": 0,
+            "references_each": 0,
+            "workers": 0,
+            "warmup": 0,
+            "seed": 0,
+            "checkpoint_every": 0,
+            "sheet_every": 0,
+            "validate_every": 0,
+            "log_every": 0,
+            "lr": 0.0,
+            "weight_decay": 0.0,
+            "clip": 0.0,
+            "ema": 0.0,
+            "recolor": 0.0,
+            "beta1": 0.0,
+            "beta2": 0.0,
+        }
         for name, smallest in least.items():
             value = getattr(self, name)
             if not smallest <= value < 1e19:  # whatever size a whole number of a file has
                 raise LikenessError(
-                    f"{name} is {str(value)[:40]}.",
-                    f"Give a finite number of at least {smallest}.",
+                    f"{name} is {str(value)[:40]}.", f"Give a finite number of at least {smallest}."
                 )
         for name in ("ema", "beta1", "beta2"):
             if getattr(self, name) >= 1.0:
@@ -137,16 +147,43 @@ TRAINING: dict[str, TrainConfig] = {
     "base": TrainConfig("base", NETWORKS["base"], augment=AS_IN_USE),
     # Two CPU cores: small pictures, few targets, and few views of each person that must be lifted.
     "small": TrainConfig(
-        "small", NETWORKS["small"], LossWeights(colors=4.0), AS_IN_USE, recolor=1.0, steps=40_000,
-        batch=4, lr=2e-3, warmup=200, amp="off", workers=1, render_size=192, finer=2, targets=2,
-        references_each=2, checkpoint_every=500, sheet_every=2000, validate_every=2000,
+        "small",
+        NETWORKS["small"],
+        LossWeights(colors=4.0),
+        AS_IN_USE,
+        recolor=1.0,
+        steps=40_000,
+        batch=4,
+        lr=2e-3,
+        warmup=200,
+        amp="off",
+        workers=1,
+        render_size=192,
+        finer=2,
+        targets=2,
+        references_each=2,
+        checkpoint_every=500,
+        sheet_every=2000,
+        validate_every=2000,
     ),
     "tiny": TrainConfig(
-        "tiny", NETWORKS["tiny"], steps=1000, batch=2, lr=1e-3, warmup=20, ema=0.99, amp="off",
-        workers=0, render_size=128, targets=2, checkpoint_every=100, sheet_every=200,
-        validate_every=0, log_every=10,
+        "tiny",
+        NETWORKS["tiny"],
+        steps=1000,
+        batch=2,
+        lr=1e-3,
+        warmup=20,
+        ema=0.99,
+        amp="off",
+        workers=0,
+        render_size=128,
+        targets=2,
+        checkpoint_every=100,
+        sheet_every=200,
+        validate_every=0,
+        log_every=10,
     ),
-}  # fmt: skip
+}
 """The configurations that have a name."""
 
 

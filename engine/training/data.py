@@ -23,15 +23,15 @@ import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ..body import Body
+from ..core.types import LikenessError
+from ..dataset.pairs import draw_pair, some_references
+from ..dataset.shards import Skipped, first_subject, read_subjects, shard_files
+from ..dataset.subjects import BadSample, Subject
 from ..network.config import NetworkConfig
-from ..types import LikenessError
 from .augment import CLEAN, Augmentation
-from .pairs import draw_pair, some_references
 from .recolor import draw_look, recolored
 from .references import References, Refused
 from .samples import TrainingSample
-from .shards import Skipped, first_subject, read_subjects, shard_files
-from .subjects import BadSample, Subject
 from .target_views import TargetViews
 
 _ORDER, _BUFFER, _FEW, _COLORS = 1, 2, 3, 4  # streams of the seed
@@ -105,9 +105,7 @@ class Samples(IterableDataset[TrainingSample]):
                 "Train on people made with --split train.",
             )
         self.options, self.body, self.rank, self.world = options, body, rank, world
-        self.references = References(
-            body, config, options.cache, options.augment, options.seen
-        )
+        self.references = References(body, config, options.cache, options.augment, options.seen)
         self._batches, self._batch_size = 0, 1
 
     def resumed(self, batches: int, batch_size: int) -> Samples:
@@ -202,9 +200,14 @@ class Samples(IterableDataset[TrainingSample]):
         if not make:
             return True if self.references.refusal(subject, reference) is None else None
         sample = assembled(
-            self.references, subject, reference, [rows[row] for row in pair.targets],
-            options.render_size, rng, skip,
-        )  # fmt: skip
+            self.references,
+            subject,
+            reference,
+            [rows[row] for row in pair.targets],
+            options.render_size,
+            rng,
+            skip,
+        )
         if sample is None or not options.recolor:
             return sample
         rng = np.random.default_rng([options.seed, _COLORS, epoch, _name(subject), draw])
@@ -271,9 +274,7 @@ def assembled(
         names.append(name)
     seed = 0 if rng is None else int(rng.integers(1 << 62))
     key = "/".join([subject.key, *names])
-    return TrainingSample(
-        key, made.inputs, truth.own.v_template, tuple(views), seed, made.seen
-    )
+    return TrainingSample(key, made.inputs, truth.own.v_template, tuple(views), seed, made.seen)
 
 
 def held_out_samples(

@@ -9,7 +9,7 @@ from typing import Any
 import numba
 import torch
 
-from ..types import LikenessError
+from ..core.types import LikenessError
 from .config import TrainConfig
 
 PATIENCE = timedelta(hours=2)
@@ -28,11 +28,7 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
             ``config.amp`` says, or the batch does not divide among the processes.
     """
     try:
-        from accelerate import (
-            Accelerator,
-            DistributedDataParallelKwargs,
-            InitProcessGroupKwargs,
-        )
+        from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
         from accelerate.state import AcceleratorState
     except ImportError as error:
         raise LikenessError(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ..types import LikenessError
+from ..core.types import LikenessError
 
 
 class AveragedWeights:

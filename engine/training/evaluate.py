@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from ..body import Body
-from ..evaluation.metrics import psnr, ssim
+from ..core.types import BoolArray, BoundGaussians, FloatArray
 from ..gaussians import place
 from ..network.batch import changed, collate
 from ..network.model import Network
 from ..render import Render, render_camera
-from ..types import BoolArray, BoundGaussians, FloatArray
+from ..visual.metrics import psnr, ssim
 from .samples import TargetView, TrainingSample
 from .sheets import SheetRow, ShownView
 

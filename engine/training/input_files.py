@@ -16,9 +16,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ..formats.atomic import whole_file
+from ..core.types import LAYERS, BoundGaussians, FloatArray
+from ..files.atomic import whole_file
 from ..network.inputs import NetworkInputs, PhotoInputs
-from ..types import LAYERS, BoundGaussians, FloatArray
 from .photographs import Fit
 
 VERSION = "2"
@@ -57,8 +57,9 @@ def save_inputs(
     _pack(out, "facing", inputs.facing)
     if with_base:
         base = inputs.base
-        out["triangle"] = base.triangle.astype(np.uint16 if base.triangle.max(initial=0) < 65_536
-                                               else np.uint32)  # fmt: skip
+        out["triangle"] = base.triangle.astype(
+            np.uint16 if base.triangle.max(initial=0) < 65_536 else np.uint32
+        )
         out["layer"] = base.layer.astype(np.uint8)
         _pack(out, "bary", base.bary[:, :2])  # the third is what is left of one
         for name in _PLAIN:
@@ -111,9 +112,13 @@ def load_fit(path: Path) -> Fit:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            return Fit.of({
-                name: file.get_tensor(name) for name in file.keys() if name.startswith("fit.")  # noqa: SIM118
-            })  # fmt: skip
+            return Fit.of(
+                {
+                    name: file.get_tensor(name)
+                    for name in file.keys()
+                    if name.startswith("fit.")  # noqa: SIM118
+                }
+            )
     except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
         raise BadFile(repr(error)) from error
 

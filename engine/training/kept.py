@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..formats.atomic import whole_file, why
-from ..types import LikenessError
+from ..core.types import LikenessError
+from ..files.atomic import whole_file, why
 
 
 def code_digest(parts: Sequence[str]) -> str:

@@ -15,14 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core.types import LikenessError
+from ..core.version import VERSION
+from ..dataset.cards import CARD_FILE, counted, told
+from ..dataset.mix import ASSETS, MIX, used
+from ..dataset.stored import StoredSubject, stored_subjects
 from ..evaluation.protocols.groups import GROUPS, groups_of
-from ..formats.atomic import whole_file
-from ..formats.untrusted import read_json
-from ..types import LikenessError
-from ..version import VERSION
-from .cards import CARD_FILE, counted, told
-from .mix import ASSETS, MIX, used
-from .stored import StoredSubject, stored_subjects
+from ..files.atomic import whole_file
+from ..files.untrusted import read_json
 
 DATA_FILE = "data.json"
 FREE = re.compile(r"\s*(CC0|public domain)\b", re.I)
@@ -62,11 +62,12 @@ def data_of(run: Path) -> list[dict[str, Any]]:
         goes = read_json(path)["goes"]
         return [
             {
-                "step": int(go["step"]), "likeness": str(go["likeness"]),
+                "step": int(go["step"]),
+                "likeness": str(go["likeness"]),
                 "shards": [str(shard) for shard in go["shards"]],
             }
             for go in goes
-        ]  # fmt: skip
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LikenessError(
             f"'{path}' cannot be read ({error!r}).",
@@ -227,11 +228,14 @@ def _set(folder: Path, people: int, card: Mapping[str, Any]) -> dict[str, Any]:
     made = made if isinstance(made, Mapping) else {}
     command = str(made.get("command", ""))
     return {
-        "name": folder.name, "people": people, "title": card.get("title"),
-        "program": made.get("program"), "seed": made.get("seed"),
+        "name": folder.name,
+        "people": people,
+        "title": card.get("title"),
+        "program": made.get("program"),
+        "seed": made.get("seed"),
         "command": re.sub(r"\S*/(?=[^\s/])", "", command) or None,
         "limits": [str(limit) for limit in card.get("limits", ())],
-    }  # fmt: skip
+    }
 
 
 def _same_under_another_name(training: Facts, test: Facts) -> list[str]:
@@ -239,12 +243,14 @@ def _same_under_another_name(training: Facts, test: Facts) -> list[str]:
     of_test = {name for names in test["names"].values() for name in names}
     of_training = {name for names in training["names"].values() for name in names}
     known = {
-        asset["sha256"]: asset["name"] for asset in training["assets"]
+        asset["sha256"]: asset["name"]
+        for asset in training["assets"]
         if asset["sha256"] and asset["name"] in of_training
-    }  # fmt: skip
+    }
     return [
         f"{asset['name']} of the test data is {known[asset['sha256']]} of the training data."
         for asset in test["assets"]
-        if asset["name"] in of_test and asset["sha256"] in known
+        if asset["name"] in of_test
+        and asset["sha256"] in known
         and asset["name"] != known[asset["sha256"]]
-    ]  # fmt: skip
+    ]

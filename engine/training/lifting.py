@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..body import Body
+from ..core.types import LikenessError, Progress
+from ..dataset.shards import Skipped, read_subjects, shard_files
 from ..network.config import NetworkConfig
-from ..types import LikenessError, Progress
 from .data import DataOptions, training_views
 from .references import References
-from .shards import Skipped, read_subjects, shard_files
 
 _TASKS_PER_WORKER = 8  # so that they finish together
 

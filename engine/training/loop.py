@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 
 from ..body import load_body
+from ..core.types import LikenessError, Progress
+from ..dataset.shards import Skipped, shard_files
+from ..files.weights import asset_path
 from ..network.files import load_network
-from ..types import LikenessError, Progress
-from ..weights import asset_path
 from .batches import batches_of, data_options
 from .checkpoint import Progressed
 from .config import TrainConfig
@@ -28,7 +29,6 @@ from .monitor import Monitor
 from .run_folder import NETWORK_FOLDER, REFERENCES_FOLDER, begin_run, check_run, locked
 from .samples import TrainingSample
 from .schedule import learning_rate
-from .shards import Skipped, shard_files
 from .sheets import sheet
 from .stops import StopRequest, stops_noted
 from .trainer import Step, Trainer
@@ -113,9 +113,13 @@ def train_network(
         request.say = say
         options = data_options(config, references or run / REFERENCES_FOLDER)
         samples = Samples(
-            data, config.network, options, body,
-            trainer.accelerator.process_index, trainer.accelerator.num_processes,
-        )  # fmt: skip
+            data,
+            config.network,
+            options,
+            body,
+            trainer.accelerator.process_index,
+            trainer.accelerator.num_processes,
+        )
         found = trainer.load(run)
         trainer.accelerator.wait_for_everyone()  # nothing is written before all have looked
         if main:
@@ -261,9 +265,10 @@ class _Session:
         trainer = self.trainer
         if self.main:
             notes = {
-                "readers": _readers(trainer), "shards": _which(self.samples),
+                "readers": _readers(trainer),
+                "shards": _which(self.samples),
                 "perceptual": _measure(trainer),
-            }  # fmt: skip
+            }
             trainer.save(self.run, notes)
         trainer.accelerator.wait_for_everyone()
 
@@ -371,10 +376,11 @@ def _heading(trainer: Trainer, samples: Samples) -> str:
     parts = [
         f"{config.name}: {count / 1e6:.2f} M parameters on {trainer.device}",
         f"{trainer.accelerator.num_processes} processes"
-        if trainer.accelerator.num_processes > 1 else "",
+        if trainer.accelerator.num_processes > 1
+        else "",
         "" if config.amp == "off" else config.amp,
         f"rasteriser {trainer.objective.backend}",
         f"pictures compared by L1 and {measure}" if measure else "",
         f"{len(samples.shards)} shards",
-    ]  # fmt: skip
+    ]
     return ", ".join(part for part in parts if part)

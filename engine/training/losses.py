@@ -26,9 +26,9 @@ import torch
 from torch import Tensor
 
 from ..body import Body
+from ..core.types import LAYERS, BoundGaussians, FloatArray, LikenessError
 from ..gaussians.refine.regularisers import GLOVE, HANDS, MAX_RATIO, OPACITY_TARGET, PATCHES
 from ..network.batch import Attributes
-from ..types import LAYERS, BoundGaussians, FloatArray, LikenessError
 
 MAX_SCALE = 0.02
 """Metres of a splat's standard deviation before equation 9 begins to pull: LHM's clamp for the
@@ -155,10 +155,14 @@ def sample_regions(body: Body, bound: BoundGaussians, uv: FloatArray) -> SampleR
         face[body.landmarks.face_triangle] = True
     face = face[bound.triangle]
     return SampleRegions(
-        torch.from_numpy(patch), len(used), torch.from_numpy(hand), torch.from_numpy(face),
-        torch.from_numpy(np.unique(patch[hand])), torch.from_numpy(np.unique(patch[face])),
+        torch.from_numpy(patch),
+        len(used),
+        torch.from_numpy(hand),
+        torch.from_numpy(face),
+        torch.from_numpy(np.unique(patch[hand])),
+        torch.from_numpy(np.unique(patch[face])),
         torch.ones(len(bound), dtype=torch.bool),
-    )  # fmt: skip
+    )
 
 
 def over(rgba: Tensor, backdrop: Tensor) -> Tensor:

@@ -17,12 +17,12 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from ..digests import file_sha256
-from ..formats.untrusted import read_json
+from ..core.types import LikenessError
+from ..core.version import VERSION as LIKENESS
+from ..files.digests import file_sha256
+from ..files.folders import whole_files
+from ..files.untrusted import read_json
 from ..network.config import CONFIG_FILE
-from ..output import whole_files
-from ..types import LikenessError
-from ..version import VERSION as LIKENESS
 from .learned_from import data_of, described, free_for_any_use, leaks
 from .model_card_text import as_text
 
@@ -110,9 +110,10 @@ def figures_of(network: Path, report: Path) -> dict[str, Any]:
         )
     files = settings.get("network_files") or {}
     other = [
-        name for name, digest in files.items()
+        name
+        for name, digest in files.items()
         if not (network / name).is_file() or file_sha256(network / name) != digest
-    ]  # fmt: skip
+    ]
     if other or not files:
         raise LikenessError(
             f"'{path}' is not of the network '{network}'"
@@ -122,15 +123,17 @@ def figures_of(network: Path, report: Path) -> dict[str, Any]:
     wanted = ("items", "people", "mean", "kinds", "groups", "worst")
     asked = ("protocols", "refine", "max_gaussians", "limit", "views", "tracked", "lpips_backbone")
     return {
-        "made": whole.get("made"), "likeness": whole.get("likeness"),
+        "made": whole.get("made"),
+        "likeness": whole.get("likeness"),
         "data": [Path(str(part)).name for part in settings.get("data") or ()],
         "settings": {name: settings.get(name) for name in asked},
         "failed": len(whole.get("failed") or ()),
         "protocols": {
             name: {what: part.get(what) for what in wanted}
-            for name, part in protocols.items() if isinstance(part, Mapping)
+            for name, part in protocols.items()
+            if isinstance(part, Mapping)
         },
-    }  # fmt: skip
+    }
 
 
 def _begun(network: Path) -> dict[str, Any]:
@@ -159,15 +162,18 @@ def _of_the_run(run: Path) -> dict[str, Any]:
         data["unread"].append(f"what came before step {goes[0]['step']}")
     return {
         "training": {
-            "steps": steps, "samples": steps * batch, "hours": _hours(run, batch),
-            "seed": config.get("seed"), "losses": config.get("losses"),
+            "steps": steps,
+            "samples": steps * batch,
+            "hours": _hours(run, batch),
+            "seed": config.get("seed"),
+            "losses": config.get("losses"),
             "pictures_compared_by": (state.get("notes") or {}).get("perceptual") or None,
             "likeness": sorted({go["likeness"] for go in goes} | {LIKENESS}),
             "versions": state.get("versions") or {},
             "settings": _without_places(settings),
         },
         "data": data,
-    }  # fmt: skip
+    }
 
 
 def _without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,15 +211,19 @@ def _network(folder: Path) -> dict[str, Any]:
     """Configuration, size and hashes."""
     config = _read(folder / CONFIG_FILE)
     files = sorted(
-        path for path in folder.iterdir()
-        if path.is_file() and not path.name.startswith(".")
+        path
+        for path in folder.iterdir()
+        if path.is_file()
+        and not path.name.startswith(".")
         and path.name not in (CARD_FILE, TEXT_FILE)
-    )  # fmt: skip
+    )
     counts = {path.stem: _numbers(path) for path in files if path.suffix == ".safetensors"}
     return {
-        "name": config.get("name"), "config": config, "parameters": counts,
+        "name": config.get("name"),
+        "config": config,
+        "parameters": counts,
         "files": {p.name: {"bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in files},
-    }  # fmt: skip
+    }
 
 
 def _numbers(path: Path) -> int:

@@ -11,8 +11,12 @@ NETWORK = "network"
 WAYS = ("lift", "lift-small", NETWORK, f"{NETWORK}+refine")
 """Of evaluation's methods: the lift, the same with as many splats as the network takes, ..."""
 
-FIGURES = {"psnr_fg": ("PSNR, dB", 2), "ssim_fg": ("SSIM", 4), "ms_ssim": ("MS-SSIM", 4),
-           "lpips": ("LPIPS", 4)}  # fmt: skip
+FIGURES = {
+    "psnr_fg": ("PSNR, dB", 2),
+    "ssim_fg": ("SSIM", 4),
+    "ms_ssim": ("MS-SSIM", 4),
+    "lpips": ("LPIPS", 4),
+}
 """What the tables show, of the person's pixels where it can be told: name, digits."""
 
 GOAL = 10.0
@@ -26,9 +30,14 @@ def as_text(card: Mapping[str, Any]) -> str:
         card: as :func:`.model_card.write_card` makes it.
     """
     blocks = [
-        *_leaks(card), *_network(card), *_licence(card), *_data(card["data"]),
-        *_training(card["training"]), *_evaluation(card), *_limits(card),
-    ]  # fmt: skip
+        *_leaks(card),
+        *_network(card),
+        *_licence(card),
+        *_data(card["data"]),
+        *_training(card["training"]),
+        *_evaluation(card),
+        *_limits(card),
+    ]
     return "\n\n".join([f"# The network '{card['network']['name']}'", *blocks]) + "\n"
 
 
@@ -88,8 +97,10 @@ def _data(data: Mapping[str, Any]) -> Iterator[str]:
             + (f"; `{one['command']}`" if one["command"] else "")
         )
     if data["assets"]:
-        yield "Assets in the pictures; the list does not have parts that all people share (eyes, " \
-              "brows, lashes, teeth):"  # fmt: skip
+        yield (
+            "Assets in the pictures; the list does not have parts that all people share (eyes, "
+            "brows, lashes, teeth):"
+        )
         rows = [[asset["name"], asset["licence"] or "unknown"] for asset in data["assets"]]
         yield _table(["asset", "licence"], rows)
     if data["unread"]:
@@ -100,14 +111,19 @@ def _training(training: Mapping[str, Any]) -> Iterator[str]:
     yield "## Training"
     hours = training["hours"]
     losses = {name: weight for name, weight in (training["losses"] or {}).items() if weight}
-    yield _table(["", ""], [
-        ["steps", f"{training['steps']:,}"], ["samples", f"{training['samples']:,}"],
-        ["hours", "unknown" if hours is None else f"{hours:.2f}"], ["seed", training["seed"]],
-        ["losses", ", ".join(f"{name} {weight:g}" for name, weight in losses.items())],
-        ["pictures compared by", f"L1, {training['pictures_compared_by'] or 'nothing else'}"],
-        ["Likeness", ", ".join(training["likeness"])],
-        ["packages", ", ".join(f"{k} {v}" for k, v in training["versions"].items())],
-    ])  # fmt: skip
+    yield _table(
+        ["", ""],
+        [
+            ["steps", f"{training['steps']:,}"],
+            ["samples", f"{training['samples']:,}"],
+            ["hours", "unknown" if hours is None else f"{hours:.2f}"],
+            ["seed", training["seed"]],
+            ["losses", ", ".join(f"{name} {weight:g}" for name, weight in losses.items())],
+            ["pictures compared by", f"L1, {training['pictures_compared_by'] or 'nothing else'}"],
+            ["Likeness", ", ".join(training["likeness"])],
+            ["packages", ", ".join(f"{k} {v}" for k, v in training["versions"].items())],
+        ],
+    )
 
 
 def _evaluation(card: Mapping[str, Any]) -> Iterator[str]:
@@ -159,8 +175,9 @@ def _kinds(part: Mapping[str, Any], ways: Sequence[str]) -> Iterator[list[Any]]:
 def _cells(figures: Mapping[str, Mapping[str, Any]], ways: Sequence[str]) -> list[str]:
     return [
         "" if (value := figures.get(way, {}).get(name)) is None else f"{value:.{digits}f}"
-        for name, (_, digits) in FIGURES.items() for way in ways
-    ]  # fmt: skip
+        for name, (_, digits) in FIGURES.items()
+        for way in ways
+    ]
 
 
 def _groups(name: str, part: Mapping[str, Any], ways: Sequence[str]) -> Iterator[str]:

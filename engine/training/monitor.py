@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..formats.atomic import whole_file
-from ..stages import peak_memory_mb
-from ..types import FloatArray, LikenessError
+from ..core.progress import peak_memory_mb
+from ..core.types import FloatArray, LikenessError
+from ..files.atomic import whole_file
 
 METRICS_FILE = "metrics.jsonl"
 CURVES_FOLDER = "curves"
@@ -148,10 +148,15 @@ class Monitor:
         rate = samples / spent.total if spent.total > 0 else 0.0
         memory = peak_memory(self._device)
         figures: dict[str, Any] = {
-            "step": step, "loss": loss, "terms": dict(terms), "lr": lr, "norm": norm,
-            "samples_per_s": round(rate, 4), "memory_mb": memory,
+            "step": step,
+            "loss": loss,
+            "terms": dict(terms),
+            "lr": lr,
+            "norm": norm,
+            "samples_per_s": round(rate, 4),
+            "memory_mb": memory,
             "shares": {name: round(share, 4) for name, share in spent.shares.items()},
-        }  # fmt: skip
+        }
         self._append(figures)
         self._curves("train", figures, step)
         self._tell(console_line(figures, self._steps))

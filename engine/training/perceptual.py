@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..types import LikenessError
-from ..weights import find_weights
+from ..core.types import LikenessError
+from ..files.weights import find_weights
 
 KINDS = ("auto", "lpips-vgg", "lpips-alex", "ms-ssim")
 
@@ -53,18 +53,27 @@ class _Backbone(NamedTuple):
 
 
 _ALEX = (
-    _Layer(0, (3, 64), 11, stride=4), _Layer(3, (64, 192), 5, pool=3),
-    _Layer(6, (192, 384), 3, pool=3), _Layer(8, (384, 256), 3), _Layer(10, (256, 256), 3),
-)  # fmt: skip
+    _Layer(0, (3, 64), 11, stride=4),
+    _Layer(3, (64, 192), 5, pool=3),
+    _Layer(6, (192, 384), 3, pool=3),
+    _Layer(8, (384, 256), 3),
+    _Layer(10, (256, 256), 3),
+)
 _VGG = (
-    _Layer(0, (3, 64), 3, compared=False), _Layer(2, (64, 64), 3),
-    _Layer(5, (64, 128), 3, pool=2, compared=False), _Layer(7, (128, 128), 3),
-    _Layer(10, (128, 256), 3, pool=2, compared=False), _Layer(12, (256, 256), 3, compared=False),
-    _Layer(14, (256, 256), 3), _Layer(17, (256, 512), 3, pool=2, compared=False),
-    _Layer(19, (512, 512), 3, compared=False), _Layer(21, (512, 512), 3),
-    _Layer(24, (512, 512), 3, pool=2, compared=False), _Layer(26, (512, 512), 3, compared=False),
+    _Layer(0, (3, 64), 3, compared=False),
+    _Layer(2, (64, 64), 3),
+    _Layer(5, (64, 128), 3, pool=2, compared=False),
+    _Layer(7, (128, 128), 3),
+    _Layer(10, (128, 256), 3, pool=2, compared=False),
+    _Layer(12, (256, 256), 3, compared=False),
+    _Layer(14, (256, 256), 3),
+    _Layer(17, (256, 512), 3, pool=2, compared=False),
+    _Layer(19, (512, 512), 3, compared=False),
+    _Layer(21, (512, 512), 3),
+    _Layer(24, (512, 512), 3, pool=2, compared=False),
+    _Layer(26, (512, 512), 3, compared=False),
     _Layer(28, (512, 512), 3),
-)  # fmt: skip
+)
 _BACKBONES = {
     "lpips-vgg": _Backbone("VGG-16", "vgg16", "lpips-vgg16", "vgg.pth", _VGG),
     "lpips-alex": _Backbone("AlexNet", "alexnet", "lpips-alexnet", "alex.pth", _ALEX),

@@ -25,13 +25,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ..body import Body
-from ..cameras import field_of_view
-from ..evaluation.alignment import similarity
-from ..evaluation.people.render import random_background
-from ..imaging.matting import foreground_colors
-from ..tracking.detectors import Detectors
-from ..tracking.observation import observe
-from ..types import (
+from ..core.alignment import similarity
+from ..core.cameras import field_of_view
+from ..core.types import (
     JOINT_INDEX,
     NUM_JOINTS,
     BoolArray,
@@ -45,32 +41,34 @@ from ..types import (
     Pose,
     Track,
 )
-from ..weights import asset_path
-from .augment import (
-    Augmentation,
-    Drawn,
-    Look,
-    blurred,
-    cluttered,
-    draw,
-    recorded,
-    spoilt,
-    streams,
-)
+from ..dataset.backgrounds import random_background
+from ..dataset.spaces import moved_camera, moved_pose, to_photo
+from ..dataset.subjects import BadSample, Subject
+from ..files.weights import asset_path
+from ..imaging.matting import foreground_colors
+from ..tracking.detectors import Detectors
+from ..tracking.observation import observe
+from .augment import Augmentation, Drawn, Look, blurred, cluttered, draw, recorded, spoilt, streams
 from .augment_body import noisy_track
 from .kept import code_digest, shared_file
-from .spaces import moved_camera, moved_pose, to_photo
-from .subjects import BadSample, Subject
 
 VERSION = "1"
 """Of the files; raise it when what they hold changes for another reason than that of ``_CODE``."""
 
 _CODE = (
-    "training/photographs.py", "training/augment.py", "training/augment_body.py",
-    "training/spaces.py", "tracking", "tracking/detectors", "imaging/matting.py",
-    "imaging/matte_check.py", "imaging/guided.py", "imaging/colour_model.py",
+    "training/photographs.py",
+    "training/augment.py",
+    "training/augment_body.py",
+    "dataset/spaces.py",
+    "core",
+    "tracking",
+    "tracking/detectors",
+    "imaging/matting.py",
+    "imaging/matte_check.py",
+    "imaging/guided.py",
+    "imaging/colour_model.py",
     "gaussians/lift/held.py",
-)  # fmt: skip
+)
 
 _TRUNK = ("pelvis", "left_hip", "right_hip", "spine1", "spine2", "spine3")
 _BUST = ("neck", "head", "left_collar", "right_collar", "spine3")
@@ -111,16 +109,19 @@ class Fit:
         """Its numbers, to be stored, and by :meth:`of` read."""
         look = (*self.look.gains, self.look.contrast, self.look.saturation)
         return {
-            "fit.betas": np.asarray(self.betas), "fit.motion": np.asarray(self.motion, np.float64),
+            "fit.betas": np.asarray(self.betas),
+            "fit.motion": np.asarray(self.motion, np.float64),
             "fit.full_pose": np.asarray(self.pose.full_pose),
             "fit.transl": np.asarray(self.pose.transl),
             "fit.expression": np.asarray(self.pose.expression),
             "fit.viewmat": np.asarray(self.camera.viewmat, np.float64),
             "fit.K": np.asarray(self.camera.K, np.float64),
             "fit.size": np.array([self.camera.width, self.camera.height], np.int32),
-            "fit.look": np.array(look, np.float64), "fit.true": np.array([self.true]),
-            "fit.framing": _letters(self.framing), "fit.view": _letters(self.view),
-        }  # fmt: skip
+            "fit.look": np.array(look, np.float64),
+            "fit.true": np.array([self.true]),
+            "fit.framing": _letters(self.framing),
+            "fit.view": _letters(self.view),
+        }
 
     @staticmethod
     def of(arrays: dict[str, Any]) -> Fit:
@@ -133,10 +134,15 @@ class Fit:
         width, height = (int(v) for v in a["size"])
         r, g, b, contrast, saturation = (float(v) for v in a["look"])
         return Fit(
-            a["betas"], Pose(a["full_pose"], a["transl"], a["expression"]),
-            Camera(a["viewmat"], a["K"], width, height), _word(a["framing"]), _word(a["view"]),
-            a["motion"], Look((r, g, b), contrast, saturation), bool(a["true"][0]),
-        )  # fmt: skip
+            a["betas"],
+            Pose(a["full_pose"], a["transl"], a["expression"]),
+            Camera(a["viewmat"], a["K"], width, height),
+            _word(a["framing"]),
+            _word(a["view"]),
+            a["motion"],
+            Look((r, g, b), contrast, saturation),
+            bool(a["true"][0]),
+        )
 
 
 @dataclass(frozen=True)
@@ -183,9 +189,9 @@ class Photographs:
         """All that a photo depends on."""
         said = json.dumps(asdict(self.drawn(subject, view)), sort_keys=True)
         seed = self.augmentation.seed if not self.drawn(subject, view).clean else 0
-        return "/".join([
-            self._made_for, subject.identity, subject.views[view].name, said, str(seed),
-        ])  # fmt: skip
+        return "/".join(
+            [self._made_for, subject.identity, subject.views[view].name, said, str(seed)]
+        )
 
     @cached_property
     def _made_for(self) -> str:
@@ -240,8 +246,9 @@ class Photographs:
         if self.observed or not drawn.clean:
             portrait = photo_of(subject, view, rgba, drawn, random)
         if portrait is not None and replace(drawn, noise=0.0, lens_known=True) != Drawn():
-            alpha = spoilt(blurred(alpha[..., None], drawn.lens)[..., 0], drawn.matte,
-                           random["matte"])  # fmt: skip
+            alpha = spoilt(
+                blurred(alpha[..., None], drawn.lens)[..., 0], drawn.matte, random["matte"]
+            )
             matte = Matte(alpha, foreground_colors(portrait.rgb, alpha))
         track, motion = true_track(subject, view, self.body)
         true = not drawn.noise
@@ -250,8 +257,16 @@ class Photographs:
         observation = None
         if self.observed and portrait is not None:
             observation = observe(portrait, self._detectors)
-        fit = Fit(track.betas, track.pose, track.camera, track.framing, track.view, motion,
-                  drawn.look, true)  # fmt: skip
+        fit = Fit(
+            track.betas,
+            track.pose,
+            track.camera,
+            track.framing,
+            track.view,
+            motion,
+            drawn.look,
+            true,
+        )
         return Photograph(matte, track, fit, observation)
 
     def _with_noise(
@@ -264,7 +279,7 @@ class Photographs:
     def _tracked(self, subject: Subject, view: int, drawn: Drawn) -> Photograph:
         """With what matting and tracker find, as in use."""
         # At importing, the pipeline would pull in all that a build needs.
-        from ..tracked import checked_matte, track_loaded
+        from ..pipeline.track import checked_matte, track_loaded
 
         random = streams(self.augmentation.seed, subject.identity, subject.views[view].name)
         rgba = subject.views[view].rgba()
@@ -281,9 +296,15 @@ class Photographs:
             raise Refused(f"the tracker lost the person ({wrong})")
         track = found.track
         fit = Fit(
-            track.betas, track.pose, track.camera, track.framing, track.view,
-            np.linalg.inv(laid) @ motion, drawn.look, False,
-        )  # fmt: skip
+            track.betas,
+            track.pose,
+            track.camera,
+            track.framing,
+            track.view,
+            np.linalg.inv(laid) @ motion,
+            drawn.look,
+            False,
+        )
         return Photograph(matte, track, fit, found.observation)
 
 
@@ -351,16 +372,25 @@ def true_track(subject: Subject, view: int, body: Body) -> tuple[Track, FloatArr
     motion = to_photo(shown.camera)
     pose = moved_pose(subject.pose(view), body.personalised(subject.betas), motion)
     track = Track(
-        subject.betas, pose, moved_camera(shown.camera, motion), subject.framing,
-        np.ones(NUM_JOINTS), 0.0, 0.0, view=shown.kind,
-    )  # fmt: skip
+        subject.betas,
+        pose,
+        moved_camera(shown.camera, motion),
+        subject.framing,
+        np.ones(NUM_JOINTS),
+        0.0,
+        0.0,
+        view=shown.kind,
+    )
     return track, motion
 
 
 def photo_of(
-    subject: Subject, view: int, rgba: FloatArray, drawn: Drawn,
+    subject: Subject,
+    view: int,
+    rgba: FloatArray,
+    drawn: Drawn,
     random: dict[str, np.random.Generator],
-) -> Portrait:  # fmt: skip
+) -> Portrait:
     """The view before its background, or one that is drawn for it, photographed.
 
     Raises:
@@ -402,17 +432,18 @@ def _write(made: Photograph, path: Path) -> None:
     track = made.track
     out = {
         **made.fit.arrays(),
-        "alpha": _bytes(made.matte.alpha), "foreground": _bytes(made.matte.foreground),
+        "alpha": _bytes(made.matte.alpha),
+        "foreground": _bytes(made.matte.foreground),
         "confidence": np.asarray(track.joint_confidence, np.float64),
         "errors": np.array([_number(track.face_error), _number(track.pose_error)]),
-    }  # fmt: skip
+    }
     observation = made.observation
     if observation is not None:
         out |= {f"seen.{name}": np.asarray(getattr(observation, name)) for name in _SEEN}
         out["seen.mask"] = np.asarray(observation.person_mask, np.float16)
-        out["seen.scores"] = np.array([
-            observation.face_score, observation.person_index, observation.num_people
-        ], np.float64)  # fmt: skip
+        out["seen.scores"] = np.array(
+            [observation.face_score, observation.person_index, observation.num_people], np.float64
+        )
         if observation.face is not None:
             out["seen.face"] = np.asarray(observation.face)
         for k, hand in enumerate(observation.hands):
@@ -428,9 +459,15 @@ def _read(path: Path) -> Photograph:
     fit = Fit.of(arrays)
     face_error, pose_error = (None if np.isnan(v) else float(v) for v in arrays["errors"])
     track = Track(
-        fit.betas, fit.pose, fit.camera, fit.framing, arrays["confidence"], face_error, pose_error,
+        fit.betas,
+        fit.pose,
+        fit.camera,
+        fit.framing,
+        arrays["confidence"],
+        face_error,
+        pose_error,
         view=fit.view,
-    )  # fmt: skip
+    )
     observation = None
     if "seen.pose" in arrays:
         face_score, index, people = arrays["seen.scores"]
@@ -443,10 +480,13 @@ def _read(path: Path) -> Photograph:
             )
         observation = Observation(
             **{name: arrays[f"seen.{name}"] for name in _SEEN},
-            person_mask=arrays["seen.mask"].astype(np.float32), face=arrays.get("seen.face"),
-            face_score=float(face_score), hands=tuple(hands), person_index=int(index),
+            person_mask=arrays["seen.mask"].astype(np.float32),
+            face=arrays.get("seen.face"),
+            face_score=float(face_score),
+            hands=tuple(hands),
+            person_index=int(index),
             num_people=int(people),
-        )  # fmt: skip
+        )
     matte = Matte(_of_bytes(arrays["alpha"]), _of_bytes(arrays["foreground"]))
     return Photograph(matte, track, fit, observation)
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..core.types import FloatArray
 from ..network.inputs import BACKDROP
-from ..types import FloatArray
 from .augment import Look
 from .samples import TrainingSample
 
@@ -35,9 +35,11 @@ def recolored(sample: TrainingSample, look: Look) -> TrainingSample:
     photos = tuple(replace(photo, image=_on_grey(photo.image, look)) for photo in given.photos)
     map_ = np.where(given.color_map[..., 3:] > 0, _colors(given.color_map, look), given.color_map)
     inputs = replace(
-        given, photos=photos, color_map=map_,
+        given,
+        photos=photos,
+        color_map=map_,
         base=replace(given.base, colors=look(given.base.colors)),
-    )  # fmt: skip
+    )
     views = tuple(replace(view, rgba=_colors(view.rgba, look)) for view in sample.views)
     seen = None if sample.seen is None else _colors(sample.seen, look)
     return replace(sample, inputs=inputs, views=views, seen=seen)

@@ -16,19 +16,19 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ..body import Body
+from ..core.types import BoundGaussians, FloatArray, LikenessError
+from ..dataset.pairs import teaches
+from ..dataset.subjects import BadSample, Subject
 from ..gaussians.lift import LiftOptions, lift
 from ..network.config import NetworkConfig
 from ..network.grids import UVGrids, uv_grids
 from ..network.inputs import NetworkInputs, blank_gaussians, network_inputs
-from ..types import BoundGaussians, FloatArray, LikenessError
 from .augment import CLEAN, Augmentation
 from .input_files import VERSION as FILE_VERSION
 from .input_files import BadFile, load_fit, load_inputs, save_inputs
 from .kept import code_digest, shared_file
-from .pairs import teaches
 from .photographs import Fit, Photograph, Photographs, Refused
 from .seen_colors import MARGIN, SIZE, seen_colors
-from .subjects import BadSample, Subject
 from .target_views import TargetViews
 
 __all__ = ["Made", "References", "Refused"]
@@ -98,13 +98,17 @@ class References:
         """All that the inputs depend on besides the photo."""
         decoder = self.config.decoder
         what = {
-            "version": VERSION, "code": code_digest(_CODE), "file": FILE_VERSION,
+            "version": VERSION,
+            "code": code_digest(_CODE),
+            "file": FILE_VERSION,
             "image_size": self.config.encoder.image_size,
-            "core_grid": decoder.core_grid, "shell_grid": decoder.shell_grid,
-            "samples_per_side": decoder.samples_per_side, "map_size": decoder.map_size,
+            "core_grid": decoder.core_grid,
+            "shell_grid": decoder.shell_grid,
+            "samples_per_side": decoder.samples_per_side,
+            "map_size": decoder.map_size,
             "shell_offset": decoder.shell_offset,
             "lift": asdict(LiftOptions()) if self.residual else None,
-        }  # fmt: skip
+        }
         digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
         for name in ("v_template", "f", "atlas_vt", "atlas_ft", "shapedirs", "weights"):
             digest.update(np.ascontiguousarray(getattr(self.body, name)).tobytes())
@@ -179,9 +183,10 @@ class References:
         truth = TargetViews(self.body, subject, reference, made.fit)
         kind = subject.views[reference].kind
         rows = [
-            row for row, view in enumerate(subject.views)
+            row
+            for row, view in enumerate(subject.views)
             if row != reference and not view.held_out and teaches(kind, view.kind)
-        ]  # fmt: skip
+        ]
         try:
             shown, *others = [truth.view(row, SIZE, MARGIN) for row in (reference, *rows)]
         except BadSample as error:

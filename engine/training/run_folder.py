@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..core.types import LikenessError
+from ..files.folders import check_output_folder, only_run, whole_files
 from ..network.config import CONFIG_FILE, load_config, save_config
-from ..output import check_output_folder, only_run, whole_files
-from ..types import LikenessError
 from .checkpoint import checkpoint_folders
 from .config import TrainConfig, hindering_fields
 

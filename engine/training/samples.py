@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..core.types import Camera, FloatArray
+from ..dataset.shards import Skipped
 from ..network.inputs import NetworkInputs
-from ..types import Camera, FloatArray
-from .shards import Skipped
 
 
 @dataclass(frozen=True)

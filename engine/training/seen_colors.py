@@ -14,11 +14,11 @@ import numpy as np
 from scipy import ndimage
 
 from ..body import Body
-from ..cameras import camera_position, project
-from ..dual_uv.sampling import bilinear
+from ..core.cameras import camera_position, project
+from ..core.sampling import bilinear
+from ..core.types import BoundGaussians, FloatArray
 from ..gaussians import place
 from ..render import render_camera
-from ..types import BoundGaussians, FloatArray
 from .samples import TargetView
 
 SIZE, MARGIN = 160, 0.05  # pixels of the views; share around the person
@@ -52,9 +52,7 @@ def seen_colors(
     return out
 
 
-def _visible(
-    bound: BoundGaussians, body: Body, view: TargetView
-) -> tuple[FloatArray, FloatArray]:
+def _visible(bound: BoundGaussians, body: Body, view: TargetView) -> tuple[FloatArray, FloatArray]:
     """[N] how well a view shows each Gaussian, 0..1, and [N, 2] at which pixels."""
     gaussians = place(bound, view.vertices, body)
     # Most are to be solid: those of a network without a lift begin as hardly there.

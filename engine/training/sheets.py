@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..types import FloatArray
+from ..core.types import FloatArray
 
 ERROR_GAIN = 4.0
 _PAPER, _INK = 250, 60  # greys, 0..255

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..body import Body
-from ..gaussians.binding import triangle_frames
+from ..core.geometry import triangle_frames
+from ..dataset.shards import Skipped
 from ..gaussians.posing_torch import FrameTensors, in_frames
 from ..network.batch import Attributes, Batch, collate
 from ..network.config import DecoderConfig
@@ -30,7 +31,6 @@ from .losses import (
 )
 from .packing import mapped
 from .samples import TargetView, TrainingSample
-from .shards import Skipped
 
 _MASKING, _BACKDROPS = 1, 2  # streams of a sample's seed
 
@@ -191,9 +191,14 @@ class Objective:
             height, width = (self.finer * side for side in group.rgba.shape[1:3])
             Ks = group.Ks * group.Ks.new_tensor([self.finer, self.finer, 1.0])[:, None]
             rgb, alpha, _ = rasterize_tensors(
-                *in_frames(group.frames, *bound), group.viewmats, Ks, width, height,
-                group.backdrops, self.backend,
-            )  # fmt: skip
+                *in_frames(group.frames, *bound),
+                group.viewmats,
+                Ks,
+                width,
+                height,
+                group.backdrops,
+                self.backend,
+            )
             if self.finer > 1:
                 rgb = F.avg_pool2d(rgb.movedim(-1, 1), self.finer).movedim(1, -1)
                 alpha = F.avg_pool2d(alpha[:, None], self.finer)[:, 0]
@@ -211,9 +216,14 @@ class Objective:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """:func:`.losses.total_loss` of one sample's attributes [N, ...]."""
         return total_loss(
-            views, attributes, base if self.residual else None, sample.regions, self.weights,
-            self.perceptual, sample.seen,
-        )  # fmt: skip
+            views,
+            attributes,
+            base if self.residual else None,
+            sample.regions,
+            self.weights,
+            self.perceptual,
+            sample.seen,
+        )
 
 
 def parameter_groups(module: torch.nn.Module, config: TrainConfig) -> list[dict[str, Any]]:

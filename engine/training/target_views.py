@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..body import Body
+from ..dataset.spaces import moved_camera, moved_pose, square_view
+from ..dataset.subjects import Subject
 from .photographs import Fit
 from .samples import TargetView
-from .spaces import moved_camera, moved_pose, square_view
-from .subjects import Subject
 
 
 class TargetViews:

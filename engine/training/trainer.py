@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from ..body import Body
+from ..core.types import LikenessError
 from ..network.batch import Attributes
 from ..network.files import save_network
 from ..network.model import create_network
-from ..types import LikenessError
 from .checkpoint import Progressed, load_latest, save_checkpoint
 from .config import TrainConfig
 from .devices import create_accelerator, rasteriser
@@ -76,9 +76,12 @@ class Trainer:
             source = Path(config.perceptual_source) if config.perceptual_source else None
             perceptual = create_perceptual(config.perceptual, source).to(self.device)
         self.objective = Objective(
-            config.losses, config.network.decoder.residual, perceptual,
-            rasteriser(config, self.device), config.finer,
-        )  # fmt: skip
+            config.losses,
+            config.network.decoder.residual,
+            perceptual,
+            rasteriser(config, self.device),
+            config.finer,
+        )
         self.clock = Clock(self.device, exact_clock)
         self.steps_done = 0
         self._skipped = 0

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 from likeness.addon.synth.worker import Maker, serve
-from likeness.engine.cameras import intrinsics, look_at
-from likeness.engine.training.subjects import Subject, View, encode_rgba, person_key
-from likeness.engine.types import NUM_JOINTS, Camera, LikenessError
+from likeness.engine.core.cameras import intrinsics, look_at
+from likeness.engine.core.types import NUM_JOINTS, Camera, LikenessError
+from likeness.engine.dataset.subjects import Subject, View, encode_rgba, person_key
 
 BETAS, EXPRESSION, SIZE = 3, 2, 8
 
@@ -32,22 +32,33 @@ def card(number: int, seed: int) -> Subject:
         for name in ("a", "b")
     )
     return Subject(
-        person_key(number), "rendered", "full", seed, rng.normal(size=BETAS),
-        np.zeros((1, NUM_JOINTS, 3)), np.zeros((1, 3)), np.zeros((1, EXPRESSION)), views,
+        person_key(number),
+        "rendered",
+        "full",
+        seed,
+        rng.normal(size=BETAS),
+        np.zeros((1, NUM_JOINTS, 3)),
+        np.zeros((1, 3)),
+        np.zeros((1, EXPRESSION)),
+        views,
         {
             "number": number,
             "traits": {"sex": ("female", "male")[number % 2], "age_band": "old", "tone": number},
             "looks": {
                 "skin": {"picture": f"skin{number % 3}.png"},
                 "hair": {"style": "bob" if number else "short02", "seed": number},
-                "clothes": {"outfit": "a/suit.mhclo" if number else "", "top": "shirt",
-                            "bottom": "jeans", "shoes": ""},
+                "clothes": {
+                    "outfit": "a/suit.mhclo" if number else "",
+                    "top": "shirt",
+                    "bottom": "jeans",
+                    "shoes": "",
+                },
                 "accessories": {"hat": {"style": "cap"} if number == 2 else None, "scarf": None},
             },
             "lighting": {"environment": "yard.exr" if number else None},
             "engine": "raster",
         },
-    )  # fmt: skip
+    )
 
 
 def open_maker(request: Mapping[str, Any], skipped: Callable[[Path, str], None]) -> Maker:

@@ -17,9 +17,9 @@ from likeness.addon.scene.axes import (
     rotations_to_blender,
     rotations_to_engine,
 )
-from likeness.engine.cameras import look_at, photo_camera, project
-from likeness.engine.rotations import axis_angle_to_matrix, quaternion_to_matrix
-from likeness.engine.types import Camera, FloatArray
+from likeness.engine.core.cameras import look_at, photo_camera, project
+from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix
+from likeness.engine.core.types import Camera, FloatArray
 
 
 def blender_pixel(point: FloatArray, camera: BlenderCamera) -> FloatArray:

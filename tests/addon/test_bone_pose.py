@@ -6,8 +6,8 @@ import numpy as np
 from likeness.addon.motion.pose import axis_angles, bone_quaternions, seen_pose
 from likeness.addon.scene.axes import points_to_blender, rotations_to_blender
 from likeness.engine.body.skinning import joint_transforms
-from likeness.engine.rotations import axis_angle_to_matrix, quaternion_to_matrix
-from likeness.engine.types import NUM_JOINTS, PARENTS
+from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix
+from likeness.engine.core.types import NUM_JOINTS, PARENTS
 
 
 def rest_axes(rng: np.random.Generator) -> np.ndarray:

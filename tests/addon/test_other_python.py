@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from likeness.addon import jobs
-from likeness.addon.jobs import Job, State, worker_command
-from likeness.engine.types import LikenessError
+from likeness.addon.workers import jobs
+from likeness.addon.workers.jobs import Job, State, worker_command
+from likeness.engine.core.types import LikenessError
 
 LOOK = {"task": "environment"}
 

@@ -58,19 +58,25 @@ def test_a_task_without_a_table() -> None:
 
 def test_reports_tell_names_of_files_alone() -> None:
     request = {
-        "task": "build", "portrait": "/home/ann b/Family photos (2024)/me.jpg", "body": None,
+        "task": "build",
+        "portrait": "/home/ann b/Family photos (2024)/me.jpg",
+        "body": None,
         "others": [{"path": "C:\\Users\\Ann\\back.png", "direction": "back"}],
         "options": {"fov": 40.0},
-    }  # fmt: skip
+    }
     log = [
         'File "/home/ann b/.config/blender/5.0/extensions/likeness/engine/a.py", line 3',
         "cannot open /home/ann b/Family photos (2024)/me.jpg, sorry",
         "see C:\\\\Users\\\\Ann\\\\back.png and /opt/secret/place.txt",
     ]
     report = problem_report(
-        "Cannot read '/home/ann b/Family photos (2024)/me.jpg'.", "", request, "fit", log,
+        "Cannot read '/home/ann b/Family photos (2024)/me.jpg'.",
+        "",
+        request,
+        "fit",
+        log,
         {"Blender": "5.0"},
-    )  # fmt: skip
+    )
     for private in ("ann b", "Family", "Users", "secret"):
         assert private not in report, report
     for kept in ("me.jpg", "back.png", "place.txt", "Blender: 5.0", '"fov": 40.0', "Stage: fit"):

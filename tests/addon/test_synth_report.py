@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from likeness.addon.synth.report import describe, summary
 from likeness.addon.synth.run import Outcome
-from likeness.engine.training.mix import used
-from likeness.engine.training.shards import ShardWriter
+from likeness.engine.dataset.mix import used
+from likeness.engine.dataset.shards import ShardWriter
 
 somebody = runpy.run_path(str(Path(__file__).with_name("synth_stand_in.py")))["card"]
 OPTIONS = {"seed": 3, "engine": "raster", "assets": None, "environments": []}
@@ -50,8 +50,10 @@ def test_the_card_says_what_the_set_is(data: Path, tmp_path: Path) -> None:
     assert card["mix"]["accessories"] == {"hat": 1, "none": 4}
     assert card["mix"]["lights"] == {"procedural sky": 1, "yard.exr": 4}
     assert [(asset["name"], asset["licence"]) for asset in card["assets"]] == [
-        ("short02.mhclo", "AGPL3"), ("skin0.png", "CC0"), ("yard.exr", None)
-    ]  # fmt: skip
+        ("short02.mhclo", "AGPL3"),
+        ("skin0.png", "CC0"),
+        ("yard.exr", None),
+    ]
     assert card["made_by"]["command"] == "likeness synth -o data"
     assert card["given_up"] == {"4": "too dark"}
     assert card["skipped_assets"] == {"hat.mhclo": "no vertices"}
@@ -68,16 +70,25 @@ def test_blenders_own_lights_are_named(data: Path) -> None:
 
 def test_the_summary_tells_shares_of_the_time(data: Path) -> None:
     outcome = Outcome(
-        made=5, elapsed=50.0, seconds=Counter(render=30.0, looks=10.0),
-        given_up={7: "too dark"}, skipped={"/a/hat.mhclo": "no vertices"},
-    )  # fmt: skip
+        made=5,
+        elapsed=50.0,
+        seconds=Counter(render=30.0, looks=10.0),
+        given_up={7: "too dark"},
+        skipped={"/a/hat.mhclo": "no vertices"},
+    )
     text = "\n".join(summary(describe(data, OPTIONS, "", "9.9", outcome), outcome))
     for words in (
-        "5 people, 10 views", "360 an hour", "3 skins x 2 hairs x 2 outfits", "2 lights",
-        "no two people alike", "sex: female 3, male 2", "tone: 0 1, 1 1, 2 1, 3 1, 4 1",
-        "time: render 75 %, looks 25 % of 8.0 s a person", "left out: hat.mhclo: no vertices",
+        "5 people, 10 views",
+        "360 an hour",
+        "3 skins x 2 hairs x 2 outfits",
+        "2 lights",
+        "no two people alike",
+        "sex: female 3, male 2",
+        "tone: 0 1, 1 1, 2 1, 3 1, 4 1",
+        "time: render 75 %, looks 25 % of 8.0 s a person",
+        "left out: hat.mhclo: no vertices",
         "given up: person 7: too dark",
-    ):  # fmt: skip
+    ):
         assert words in text
 
 

@@ -15,13 +15,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from likeness.addon.crew import worker_command
 from likeness.addon.synth.run import Job, Outcome, run
 from likeness.addon.synth.staging import RUN_FILE, STAGING, begin, locked
-from likeness.engine.training.shards import INDEX_FILE, read_subjects, shard_files
-from likeness.engine.training.stored import stored_subjects
-from likeness.engine.training.subjects import person_key
-from likeness.engine.types import LikenessError
+from likeness.addon.workers.crew import worker_command
+from likeness.engine.core.types import LikenessError
+from likeness.engine.dataset.shards import INDEX_FILE, read_subjects, shard_files
+from likeness.engine.dataset.stored import stored_subjects
+from likeness.engine.dataset.subjects import person_key
 
 STAND_IN = Path(__file__).with_name("synth_stand_in.py")
 COMMAND = [sys.executable, str(STAND_IN)]
@@ -57,8 +57,11 @@ def test_all_subjects_are_there_in_order(whole: Path) -> None:
     assert len(shard_files(whole)) == 5
     assert not (whole / STAGING).exists()
     told: list[Any] = []
-    read = [s for file in shard_files(whole, told.append)
-            for s in read_subjects(file, 3, 2, told.append)]  # fmt: skip
+    read = [
+        s
+        for file in shard_files(whole, told.append)
+        for s in read_subjects(file, 3, 2, told.append)
+    ]
     assert len({subject.identity for subject in read}) == 20
     assert not told
 
@@ -266,8 +269,14 @@ def test_a_worker_that_cannot_open_its_assets_ends_the_run(tmp_path: Path) -> No
 def test_a_worker_that_cannot_start_ends_the_run(tmp_path: Path) -> None:
     job = Job(tmp_path, 2, SEED, threads=1)
     with pytest.raises(LikenessError, match=r"exit code 5: no luck"):
-        run(job, command=[sys.executable, "-c", "import sys; print('no luck', file=sys.stderr); "
-                          "sys.exit(5)"])  # fmt: skip
+        run(
+            job,
+            command=[
+                sys.executable,
+                "-c",
+                "import sys; print('no luck', file=sys.stderr); sys.exit(5)",
+            ],
+        )
 
 
 def test_how_workers_are_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,21 +12,37 @@ from likeness.addon.motion.pose import pose_to_bones
 from likeness.addon.scene.armature import create_armature
 from likeness.addon.scene.body import create_body, set_expression
 from likeness.engine.body.model import load_body
-from likeness.engine.gaussians.binding import vertex_normals
-from likeness.engine.types import JOINT_NAMES, LikenessError, Pose
-from likeness.engine.weights import asset_path
+from likeness.engine.core.geometry import vertex_normals
+from likeness.engine.core.types import JOINT_NAMES, LikenessError, Pose
+from likeness.engine.files.weights import asset_path
 
 COLOURS = {
-    "lips": (0.42, 0.10, 0.10), "eye": (0.9, 0.9, 0.9), "mouth": (0.1, 0.02, 0.02),
+    "lips": (0.42, 0.10, 0.10),
+    "eye": (0.9, 0.9, 0.9),
+    "mouth": (0.1, 0.02, 0.02),
     "scalp": (0.03, 0.02, 0.01),
-}  # fmt: skip
+}
 SKIN, SHIRT = (0.60, 0.36, 0.25), (0.05, 0.12, 0.40)
-FINGERS = {"index": "Index", "middle": "Middle", "ring": "Ring", "pinky": "Pinky",
-           "thumb": "Thumb"}  # fmt: skip
-LIMBS = {"hip": "UpLeg", "knee": "Leg", "ankle": "Foot", "foot": "ToeBase", "collar": "Shoulder",
-         "shoulder": "Arm", "elbow": "ForeArm", "wrist": "Hand"}  # fmt: skip
-MIDDLE = {"pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2",
-          "neck": "Neck", "head": "Head", "jaw": "Jaw"}  # fmt: skip
+FINGERS = {"index": "Index", "middle": "Middle", "ring": "Ring", "pinky": "Pinky", "thumb": "Thumb"}
+LIMBS = {
+    "hip": "UpLeg",
+    "knee": "Leg",
+    "ankle": "Foot",
+    "foot": "ToeBase",
+    "collar": "Shoulder",
+    "shoulder": "Arm",
+    "elbow": "ForeArm",
+    "wrist": "Hand",
+}
+MIDDLE = {
+    "pelvis": "Hips",
+    "spine1": "Spine",
+    "spine2": "Spine1",
+    "spine3": "Spine2",
+    "neck": "Neck",
+    "head": "Head",
+    "jaw": "Jaw",
+}
 
 
 def other_name(joint: str) -> str:
@@ -46,25 +62,34 @@ def truth(seed: int, posed: bool) -> tuple[np.ndarray, Pose]:
     body = load_body(asset_path("body"))
     rng = np.random.default_rng(seed)
     betas = np.concatenate([rng.normal(0, 1.0, 50), rng.normal(0, 0.7, body.num_betas - 50)])
-    pose = Pose(np.zeros((55, 3)), np.array([0.1, 1.0, 0.2]),
-                body.expression(mouthSmileLeft=0.5, mouthSmileRight=0.5))  # fmt: skip
+    pose = Pose(
+        np.zeros((55, 3)),
+        np.array([0.1, 1.0, 0.2]),
+        body.expression(mouthSmileLeft=0.5, mouthSmileRight=0.5),
+    )
     if posed:
         pose = pose.with_joints(
-            left_shoulder=[0.1, 0.1, -0.9], right_shoulder=[0.0, 0.2, 0.7],
-            left_elbow=[0.0, -0.5, 0.0], right_elbow=[0.0, 0.9, 0.0],
-            left_hip=[-0.3, 0.0, 0.1], left_knee=[0.4, 0.0, 0.0], head=[0.1, 0.2, 0.0],
-        )  # fmt: skip
+            left_shoulder=[0.1, 0.1, -0.9],
+            right_shoulder=[0.0, 0.2, 0.7],
+            left_elbow=[0.0, -0.5, 0.0],
+            right_elbow=[0.0, 0.9, 0.0],
+            left_hip=[-0.3, 0.0, 0.1],
+            left_knee=[0.4, 0.0, 0.0],
+            head=[0.1, 0.2, 0.0],
+        )
     return betas, pose
 
 
-def paint(obj: object, colours: list[tuple[str, tuple[float, float, float]]], slot: np.ndarray
-          ) -> None:  # fmt: skip
+def paint(
+    obj: object, colours: list[tuple[str, tuple[float, float, float]]], slot: np.ndarray
+) -> None:
     for name, colour in colours:
         material = bpy.data.materials.new(name)
         material.use_nodes = True
         material.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value = (
-            *colour, 1.0,
-        )  # fmt: skip
+            *colour,
+            1.0,
+        )
         obj.data.materials.append(material)
     obj.data.polygons.foreach_set("material_index", slot.astype(np.int32))
 
@@ -89,9 +114,14 @@ def make(seed: int, posed: bool, shirt: bool) -> object:
         )
         worn = np.isin(body.face_part, [body.part_names.index(n) for n in ("torso", "leg")])
         tailored = replace(
-            body, v_template=wide, f=body.f[worn], ft=body.ft[worn], face_part=body.face_part[worn],
-            exprdirs=np.zeros((*wide.shape, 0)), expression_names=(),
-        )  # fmt: skip
+            body,
+            v_template=wide,
+            f=body.f[worn],
+            ft=body.ft[worn],
+            face_part=body.face_part[worn],
+            exprdirs=np.zeros((*wide.shape, 0)),
+            expression_names=(),
+        )
         cloth = create_body(tailored, "Jumpsuit", rig, scene)
         paint(cloth, [("Shirt", SHIRT)], np.zeros(int(worn.sum())))
         things.append(cloth)
@@ -106,9 +136,13 @@ def make(seed: int, posed: bool, shirt: bool) -> object:
 
 
 def write(
-    path: str, seed: int, posed: bool = True, shirt: bool = True, size: float = 1.0,
+    path: str,
+    seed: int,
+    posed: bool = True,
+    shirt: bool = True,
+    size: float = 1.0,
     yaw: float = 0.0,
-) -> None:  # fmt: skip
+) -> None:
     """A character's file, ``size`` times as large and turned by ``yaw`` degrees."""
     rig = make(seed, posed, shirt)
     rig.scale = (size,) * 3
@@ -118,9 +152,11 @@ def write(
         bpy.ops.wm.save_as_mainfile(filepath=path)
     elif path.endswith(".glb"):
         bpy.ops.export_scene.gltf(
-            filepath=path, export_animations=False, export_rest_position_armature=False,
+            filepath=path,
+            export_animations=False,
+            export_rest_position_armature=False,
             export_morph=True,
-        )  # fmt: skip
+        )
     else:
         bpy.ops.wm.obj_export(filepath=path, apply_modifiers=True)
 
@@ -131,8 +167,11 @@ def read(path: str, folder: str) -> dict:
     try:
         read_character(Path(path), Path(folder))
     except LikenessError as error:
-        return {"error": error.message, "remedy": error.remedy, "files": sorted(
-            p.name for p in Path(folder).iterdir())}  # fmt: skip
+        return {
+            "error": error.message,
+            "remedy": error.remedy,
+            "files": sorted(p.name for p in Path(folder).iterdir()),
+        }
     return {"error": None, "files": sorted(p.name for p in Path(folder).iterdir())}
 
 

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import Avatar, BoundGaussians, Pose
+from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import save_avatar
-from likeness.engine.types import Avatar, BoundGaussians, Pose
-from likeness.engine.weights import asset_path
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
@@ -71,11 +71,23 @@ def checks_in(version: str, folder: Path) -> Check:
         environment = {**os.environ, "BLENDER_USER_RESOURCES": str(folder / "user")}
         try:
             done = subprocess.run(
-                [python, *before, HERE / "inside.py", *after, module, function,
-                 json.dumps(arguments), result],
-                capture_output=True, text=True, errors="replace", env=environment, check=False,
+                [
+                    python,
+                    *before,
+                    HERE / "inside.py",
+                    *after,
+                    module,
+                    function,
+                    json.dumps(arguments),
+                    result,
+                ],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=environment,
+                check=False,
                 timeout=_LONGEST,
-            )  # fmt: skip
+            )
         except subprocess.TimeoutExpired as hung:
             # text on Windows, bytes elsewhere, whatever was asked for
             said = [

@@ -14,8 +14,8 @@ import people
 from likeness.addon.scene.axes import camera_to_blender, points_to_engine
 from likeness.addon.scene.build import AvatarObjects, build_scene
 from likeness.addon.scene.read_back import body_vertices, read_avatar
-from likeness.engine.cameras import look_at
-from likeness.engine.evaluation.metrics import psnr
+from likeness.engine.core.cameras import look_at
+from likeness.engine.core.types import Camera, Gaussians
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.formats.ply import read_ply
 from likeness.engine.formats.spz import read_spz
@@ -23,7 +23,7 @@ from likeness.engine.gaussians.binding import place
 from likeness.engine.gaussians.surface import surface_mesh
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.types import Camera, Gaussians
+from likeness.engine.visual.metrics import psnr
 from PIL import Image
 
 FRAMES = 3
@@ -53,8 +53,19 @@ def animated(name: str = "Ann") -> AvatarObjects:
 
 
 def contents() -> dict[str, list[str]]:
-    kinds = ("objects", "meshes", "armatures", "images", "materials", "scenes", "actions",
-             "collections", "shape_keys", "cameras", "node_groups")  # fmt: skip
+    kinds = (
+        "objects",
+        "meshes",
+        "armatures",
+        "images",
+        "materials",
+        "scenes",
+        "actions",
+        "collections",
+        "shape_keys",
+        "cameras",
+        "node_groups",
+    )
     return {kind: sorted(block.name for block in getattr(bpy.data, kind)) for kind in kinds}
 
 

@@ -90,8 +90,10 @@ def install(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     answer: dict[str, Any] = {}
     answer["installed"] = attempt(
         bpy.ops.extensions.package_install_files,
-        filepath=zip_path, repo="user_default", enable_on_install=True,
-    )  # fmt: skip
+        filepath=zip_path,
+        repo="user_default",
+        enable_on_install=True,
+    )
     answer["enabled"] = MODULE in bpy.context.preferences.addons
     answer["engine_loaded"] = [m for m in ("numba", "scipy") if m in sys.modules]
     answer["warnings"] = warnings()
@@ -159,12 +161,37 @@ def commands(zip_path: str, folder: str) -> dict[str, Any]:
     picture.filepath_raw, picture.file_format = str(Path(folder) / "nobody.png"), "PNG"
     picture.save()
     for name, argv in (
-        ("batch", ["batch", picture.filepath_raw, "-o", str(Path(folder) / "avatars"),
-                   "--format", "blend"]),
-        ("synth", ["synth", "-o", str(data), "--subjects", "1", "--engine", "raster",
-                   "--size", "64", "--views", "2", "--framing", "head"]),
+        (
+            "batch",
+            [
+                "batch",
+                picture.filepath_raw,
+                "-o",
+                str(Path(folder) / "avatars"),
+                "--format",
+                "blend",
+            ],
+        ),
+        (
+            "synth",
+            [
+                "synth",
+                "-o",
+                str(data),
+                "--subjects",
+                "1",
+                "--engine",
+                "raster",
+                "--size",
+                "64",
+                "--views",
+                "2",
+                "--framing",
+                "head",
+            ],
+        ),
         ("convert", ["convert", str(cube), "-o", str(Path(folder) / "nobody")]),
-    ):  # fmt: skip
+    ):
         heard = io.StringIO()
         with redirect_stderr(heard), redirect_stdout(heard):
             code = run(argv)

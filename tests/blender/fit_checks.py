@@ -11,9 +11,9 @@ import likeness
 import numpy as np
 from likeness.addon import fit_preview, running
 from likeness.addon.scene import adjust
-from likeness.engine.fit_check import save_fit
-from likeness.engine.tracked import TrackedPortrait
-from likeness.engine.types import JOINT_INDEX, Observation, Portrait, Track
+from likeness.engine.core.types import JOINT_INDEX, Observation, Portrait, Track
+from likeness.engine.pipeline.track import TrackedPortrait
+from likeness.engine.workflows.fit_check import save_fit
 from people import random_avatar
 from PIL import Image
 
@@ -38,9 +38,13 @@ class Asking:
 
     def __init__(self, fit: Path) -> None:
         self.question: dict[str, Any] | None = {
-            "kind": "fit", "fit": str(fit), "picture": str(fit), "people": 2, "person": 0,
+            "kind": "fit",
+            "fit": str(fit),
+            "picture": str(fit),
+            "people": 2,
+            "person": 0,
             "warnings": [],
-        }  # fmt: skip
+        }
         self.answers: list[dict[str, Any]] = []
         self.log: list[str] = []
 
@@ -52,8 +56,17 @@ class Asking:
 
 
 def contents() -> dict[str, list[str]]:
-    names = ("scenes", "objects", "armatures", "meshes", "cameras", "images", "collections",
-             "actions", "shape_keys")  # fmt: skip
+    names = (
+        "scenes",
+        "objects",
+        "armatures",
+        "meshes",
+        "cameras",
+        "images",
+        "collections",
+        "actions",
+        "shape_keys",
+    )
     return {name: sorted(block.name for block in getattr(bpy.data, name)) for name in names}
 
 
@@ -86,8 +99,7 @@ def correct(folder: str) -> dict[str, Any]:
     camera, depth = person.track.camera, -ball.location[1] * -1
     ball.location.x += 0.05
     bpy.context.view_layer.update()
-    out["expected"] = (person.observation.pose[13] + [
-        0.05 * camera.K[0, 0] / depth, 0.0]).tolist()  # fmt: skip
+    out["expected"] = (person.observation.pose[13] + [0.05 * camera.K[0, 0] / depth, 0.0]).tolist()
     bpy.ops.likeness.refit()
     out["refit"] = job.answers[-1]
     out["trace"] = [contents() == before, bpy.context.scene.name == home]
@@ -103,8 +115,9 @@ def correct(folder: str) -> dict[str, Any]:
     bpy.ops.likeness.use_this_pose()
     told = np.array(job.answers[-1]["pose"]["full_pose"])
     out["elbow"] = told[JOINT_INDEX["left_elbow"]].tolist()
-    out["others"] = float(np.abs(np.delete(
-        told - person.track.pose.full_pose, JOINT_INDEX["left_elbow"], 0)).max())  # fmt: skip
+    out["others"] = float(
+        np.abs(np.delete(told - person.track.pose.full_pose, JOINT_INDEX["left_elbow"], 0)).max()
+    )
     out["trace again"] = [contents() == before, bpy.context.scene.name == home]
 
     bpy.ops.likeness.adjust_fit()

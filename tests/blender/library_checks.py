@@ -18,10 +18,10 @@ from likeness.addon.scene.body import get_expression, set_expression
 from likeness.addon.scene.build import build_scene, find_avatar
 from likeness.engine.body.model import load_body
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
+from likeness.engine.core.rotations import axis_angle_to_matrix
+from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES, Pose
+from likeness.engine.files.weights import asset_path
 from likeness.engine.poses import expressions, named_pose, poses
-from likeness.engine.rotations import axis_angle_to_matrix
-from likeness.engine.types import JOINT_INDEX, JOINT_NAMES, Pose
-from likeness.engine.weights import asset_path
 from likeness.panels import expression as expression_panel
 
 
@@ -105,13 +105,20 @@ def assets(blend: str) -> list[dict[str, Any]]:
     for action in bpy.data.actions:
         data, preview = action.asset_data, action.preview
         pixels = np.array(preview.image_pixels_float)
-        out.append({
-            "name": action.name, "catalog": data.catalog_id, "author": data.author,
-            "license": data.license, "description": data.description,
-            "tags": [tag.name for tag in data.tags], "size": list(preview.image_size),
-            "contrast": float(pixels.std()), "slots": [s.target_id_type for s in action.slots],
-            "others": len(bpy.data.objects) + len(bpy.data.armatures),
-        })  # fmt: skip
+        out.append(
+            {
+                "name": action.name,
+                "catalog": data.catalog_id,
+                "author": data.author,
+                "license": data.license,
+                "description": data.description,
+                "tags": [tag.name for tag in data.tags],
+                "size": list(preview.image_size),
+                "contrast": float(pixels.std()),
+                "slots": [s.target_id_type for s in action.slots],
+                "others": len(bpy.data.objects) + len(bpy.data.armatures),
+            }
+        )
     return out
 
 
@@ -174,10 +181,11 @@ def operated(library: str) -> dict[str, Any]:
     out["menus"] = {
         menu.bl_idname: len(_drawn(menu))
         for menu in (
-            expression_panel.ExpressionMenu, expression_panel.VisemeMenu,
+            expression_panel.ExpressionMenu,
+            expression_panel.VisemeMenu,
             expression_panel.NamedPoseMenu,
         )
-    }  # fmt: skip
+    }
     out["offered"] = _drawn(expression_panel.LibraryPanel)
     del armature.pose.bones[FACE]["jawOpen"]
     out["refused"] = _error(ops.set_expression, name="laugh")

@@ -15,11 +15,11 @@ from likeness.addon.scene import render, shadow
 from likeness.addon.scene.build import build_scene
 from likeness.addon.scene.camera import has_photo_shape, look_through
 from likeness.addon.scene.read_back import scene_camera, splat_count
+from likeness.engine.core.color import linear_to_srgb
+from likeness.engine.core.types import Avatar, FloatArray, Gaussians
 from likeness.engine.gaussians import pose_avatar
 from likeness.engine.gaussians.lod import avatar_at, order_by_importance
-from likeness.engine.imaging.color import linear_to_srgb
 from likeness.engine.render import render_camera
-from likeness.engine.types import Avatar, FloatArray, Gaussians
 from mathutils import Matrix
 
 
@@ -61,10 +61,18 @@ def settings() -> dict[str, Any]:
     return out
 
 
-_PATHS = [path for setup in ("CYCLES", "EEVEE") for _, path, _ in render._wanted(
-    render.Setup(setup), None)]  # fmt: skip
-_PATHS += ["render.resolution_x", "render.resolution_y", "render.resolution_percentage",
-           "render.pixel_aspect_x", "render.pixel_aspect_y"]  # fmt: skip
+_PATHS = [
+    path
+    for setup in ("CYCLES", "EEVEE")
+    for _, path, _ in render._wanted(render.Setup(setup), None)
+]
+_PATHS += [
+    "render.resolution_x",
+    "render.resolution_y",
+    "render.resolution_percentage",
+    "render.pixel_aspect_x",
+    "render.pixel_aspect_y",
+]
 
 
 def _snapshot(scene: Any) -> dict[str, Any]:
@@ -101,8 +109,7 @@ def pictures(folder: str) -> dict[str, Any]:
     objects[1].armature.location.y += 0.2
     for k, avatar in enumerate(avatars):
         posed = people.random_pose(avatar, np.random.default_rng(k), 0.2)
-        objects[k].set_pose(replace(posed, transl=avatar.pose.transl),
-                            avatar.body.expression_names)  # fmt: skip
+        objects[k].set_pose(replace(posed, transl=avatar.pose.transl), avatar.body.expression_names)
     camera = objects[0].camera
     camera.data.shift_x += 0.04
     for frame, x in ((1, 0.0), (5, 0.2)):
@@ -250,7 +257,7 @@ def fast_splats(count: int) -> dict[str, Any]:
 
 def _turned(avatar: Avatar, pose: Any, objects: Any) -> Any:
     """The engine's picture from where the camera stands to the turned person."""
-    from likeness.engine.scene_frames import moved
+    from likeness.engine.scene.frames import moved
 
     matrix = np.array(objects.armature.matrix_world)
     axes = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], float)

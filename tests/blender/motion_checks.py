@@ -13,9 +13,9 @@ import people
 from likeness.addon.motion.actions import channelbag_of
 from likeness.addon.scene.axes import points_to_engine
 from likeness.addon.scene.build import AvatarObjects, build_scene
-from likeness.engine.formats.motion import load_motion, pose_arrays, write_arrays
-from likeness.engine.rotations import axis_angle_to_matrix
-from likeness.engine.types import JOINT_INDEX, Avatar, FloatArray, Pose
+from likeness.engine.core.rotations import axis_angle_to_matrix
+from likeness.engine.core.types import JOINT_INDEX, Avatar, FloatArray, Pose
+from likeness.engine.motion.io import load_motion, pose_arrays, write_arrays
 
 FRAMES, RATE = 31, 30
 
@@ -48,8 +48,10 @@ def made_up(avatar: Avatar, path: Path, frames: int = FRAMES, **extra: Any) -> d
     arrays |= {"mocap_frame_rate": np.array(float(RATE)), "pelvis": avatar.body.J_template[0]}
     arrays |= {"camera_K": np.eye(3), "camera_viewmat": np.eye(4), "camera_size": np.array([4, 4])}
     arrays |= {k: np.asarray(v) for k, v in extra.items()}
-    legs = [np.linalg.norm(np.diff(avatar.body.J_template[list(c)], axis=0), axis=1).sum()
-            for c in ((1, 4, 7), (2, 5, 8))]  # fmt: skip
+    legs = [
+        np.linalg.norm(np.diff(avatar.body.J_template[list(c)], axis=0), axis=1).sum()
+        for c in ((1, 4, 7), (2, 5, 8))
+    ]
     arrays["leg_length"] = np.array(np.mean(legs))
     write_arrays(arrays, path)
     return {"full_pose": full_pose, "transl": transl, "expression": expression}
@@ -67,8 +69,13 @@ def shown(objects: AvatarObjects, avatar: Avatar, frames: Any) -> list[Pose]:
 def turn_error(a: FloatArray, b: FloatArray) -> float:
     """Largest angle between rotations, radians."""
     R = np.swapaxes(axis_angle_to_matrix(a), -1, -2) @ axis_angle_to_matrix(b)
-    sine = np.stack([R[..., 2, 1] - R[..., 1, 2], R[..., 0, 2] - R[..., 2, 0],
-                     R[..., 1, 0] - R[..., 0, 1]], -1) / 2  # fmt: skip
+    sine = (
+        np.stack(
+            [R[..., 2, 1] - R[..., 1, 2], R[..., 0, 2] - R[..., 2, 0], R[..., 1, 0] - R[..., 0, 1]],
+            -1,
+        )
+        / 2
+    )
     cosine = (np.trace(R, axis1=-2, axis2=-1) - 1) / 2
     return float(np.arctan2(np.linalg.norm(sine, axis=-1), cosine).max())
 
@@ -87,10 +94,17 @@ def keyed(objects: AvatarObjects) -> dict[str, Any]:
     action = data.action
     bag = channelbag_of(action, data.action_slot)
     counts = {len(curve.keyframe_points) for curve in bag.fcurves}
-    quats = np.array([
-        [bag.fcurves.find('pose.bones["pelvis"].rotation_quaternion', index=k)
-         .keyframe_points[t].co[1] for k in range(4)] for t in range(max(counts))
-    ])  # fmt: skip
+    quats = np.array(
+        [
+            [
+                bag.fcurves.find('pose.bones["pelvis"].rotation_quaternion', index=k)
+                .keyframe_points[t]
+                .co[1]
+                for k in range(4)
+            ]
+            for t in range(max(counts))
+        ]
+    )
     return {
         "name": action.name,
         "slots": len(action.slots),
@@ -225,8 +239,14 @@ def options(folder: str) -> dict[str, Any]:
         floors.append(float(people.body_vertices(objects)[:, 1].min()))
     out["floor"] = [float(np.percentile(floors, 10)) - lowest, min(floors) - lowest]
     out["path"] = float(np.linalg.norm(poses[-1].transl - poses[0].transl))
-    bpy.ops.likeness.import_motion(filepath=str(source), place="in_place", cyclic=True,
-                                   rate="motion", scene_range="always", start_frame=11)  # fmt: skip
+    bpy.ops.likeness.import_motion(
+        filepath=str(source),
+        place="in_place",
+        cyclic=True,
+        rate="motion",
+        scene_range="always",
+        start_frame=11,
+    )
     out["loop"] = keyed(objects)
     out["loop_rate"] = scene.render.fps / scene.render.fps_base
     out["loop_range"] = [scene.frame_start, scene.frame_end]
@@ -239,10 +259,13 @@ def options(folder: str) -> dict[str, Any]:
     data = objects.armature.animation_data
     out["nla"] = {
         "action": data.action is None,
-        "strips": [[s.name, s.frame_start, s.action_slot is not None]
-                   for t in data.nla_tracks for s in t.strips],
+        "strips": [
+            [s.name, s.frame_start, s.action_slot is not None]
+            for t in data.nla_tracks
+            for s in t.strips
+        ],
         "users": sorted(a.users > 0 for a in bpy.data.actions),
-    }  # fmt: skip
+    }
     a, b = shown(objects, avatar, (5, 20))
     out["nla_moves"] = turn_error(a.full_pose, b.full_pose)
     return out
@@ -257,14 +280,16 @@ def bad_files(folder: str) -> dict[str, Any]:
     whole = root / "whole.npz"
     np.savez(whole, poses=np.zeros((3, 165)))
     files = {
-        "truncated.npz": whole.read_bytes()[:-200], "pickle.pkl": b"\x80\x04.",
-        "empty.bvh": b"", "note.npz": b"no motion",
+        "truncated.npz": whole.read_bytes()[:-200],
+        "pickle.pkl": b"\x80\x04.",
+        "empty.bvh": b"",
+        "note.npz": b"no motion",
         "frames.bvh": b"HIERARCHY\nROOT Hips\n{\nOFFSET 0 0 0\nCHANNELS 0\n}\nMOTION\n"
-                      b"Frames: 0\nFrame Time: 0.1\n",
+        b"Frames: 0\nFrame Time: 0.1\n",
         "bones.bvh": b"HIERARCHY\nROOT Cube\n{\nOFFSET 0 0 0\nCHANNELS 1 Xrotation\n}\nMOTION\n"
-                     b"Frames: 1\nFrame Time: 0.1\n0\n",
+        b"Frames: 1\nFrame Time: 0.1\n0\n",
         "broken.fbx": b"no fbx at all",
-    }  # fmt: skip
+    }
     for name, content in files.items():
         (root / name).write_bytes(content)
     np.savez(root / "pickled.npz", poses=np.array([{}], dtype=object))
@@ -281,8 +306,16 @@ def bad_files(folder: str) -> dict[str, Any]:
         return [[sorted(x.name for x in kind) for kind in kinds], pose.round(6).tolist()]
 
     before, said = state(), {}
-    for name in [*files, "pickled.npz", "shapes.npz", "nan.npz", "lengths.npz", "other.npz",
-                 "columns.npy", "missing.bvh"]:  # fmt: skip
+    for name in [
+        *files,
+        "pickled.npz",
+        "shapes.npz",
+        "nan.npz",
+        "lengths.npz",
+        "other.npz",
+        "columns.npy",
+        "missing.bvh",
+    ]:
         said[name] = attempt(bpy.ops.likeness.import_motion, filepath=str(root / name))
         if state() != before:
             said[name] += " CHANGED"
@@ -297,13 +330,31 @@ def bad_files(folder: str) -> dict[str, Any]:
 # Other armatures ----------------------------------------------------------------------------
 
 MIXAMO = {
-    "pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2", "neck": "Neck",
+    "pelvis": "Hips",
+    "spine1": "Spine",
+    "spine2": "Spine1",
+    "spine3": "Spine2",
+    "neck": "Neck",
     "head": "Head",
-    **{f"{a}_{b}": f"{A}{B}" for a, A in (("left", "Left"), ("right", "Right")) for b, B in {
-        "hip": "UpLeg", "knee": "Leg", "ankle": "Foot", "foot": "ToeBase", "collar": "Shoulder",
-        "shoulder": "Arm", "elbow": "ForeArm", "wrist": "Hand", "middle1": "HandMiddle1",
-        "middle2": "HandMiddle2", "index1": "HandIndex1", "index2": "HandIndex2"}.items()},
-}  # fmt: skip
+    **{
+        f"{a}_{b}": f"{A}{B}"
+        for a, A in (("left", "Left"), ("right", "Right"))
+        for b, B in {
+            "hip": "UpLeg",
+            "knee": "Leg",
+            "ankle": "Foot",
+            "foot": "ToeBase",
+            "collar": "Shoulder",
+            "shoulder": "Arm",
+            "elbow": "ForeArm",
+            "wrist": "Hand",
+            "middle1": "HandMiddle1",
+            "middle2": "HandMiddle2",
+            "index1": "HandIndex1",
+            "index2": "HandIndex2",
+        }.items()
+    },
+}
 
 
 def stranger(avatar: Avatar, scale: float, seed: int) -> Any:
@@ -322,7 +373,7 @@ def stranger(avatar: Avatar, scale: float, seed: int) -> Any:
     bpy.context.scene.collection.objects.link(obj)
     bpy.context.view_layer.objects.active = obj
     bpy.ops.object.mode_set(mode="EDIT")
-    from likeness.engine.types import JOINT_NAMES, PARENTS
+    from likeness.engine.core.types import JOINT_NAMES, PARENTS
 
     for joint, name in MIXAMO.items():
         bone = data.edit_bones.new(f"mixamorig:{name}")
@@ -359,23 +410,38 @@ def hash_of(name: str) -> int:
 
 def directions(joints: dict[str, FloatArray]) -> dict[str, FloatArray]:
     """Of the limbs, unit vectors in engine axes."""
-    pairs = [(f"{s}_{a}", f"{s}_{b}") for s in ("left", "right") for a, b in (
-        ("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"),
-        ("wrist", "middle1"), ("index1", "index2"))]  # fmt: skip
+    pairs = [
+        (f"{s}_{a}", f"{s}_{b}")
+        for s in ("left", "right")
+        for a, b in (
+            ("hip", "knee"),
+            ("knee", "ankle"),
+            ("shoulder", "elbow"),
+            ("elbow", "wrist"),
+            ("wrist", "middle1"),
+            ("index1", "index2"),
+        )
+    ]
     return {a: (joints[b] - joints[a]) / np.linalg.norm(joints[b] - joints[a]) for a, b in pairs}
 
 
 def seen_joints(armature: Any, names: dict[str, str]) -> dict[str, FloatArray]:
     """Where joints are in the world, engine axes."""
     seen = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    return {joint: points_to_engine(np.array(seen.matrix_world @ seen.pose.bones[bone].head))
-            for joint, bone in names.items()}  # fmt: skip
+    return {
+        joint: points_to_engine(np.array(seen.matrix_world @ seen.pose.bones[bone].head))
+        for joint, bone in names.items()
+    }
 
 
 def compared(
-    armature: Any, names: dict[str, str], scale: float, own: Any, frames: int = 20,
+    armature: Any,
+    names: dict[str, str],
+    scale: float,
+    own: Any,
+    frames: int = 20,
     wanted: list[dict[str, FloatArray]] | None = None,
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """Angles between limbs (degrees), and distances of ankles and wrists from the pelvis, the
     other's scaled down (metres), up to how each of them stands in the world."""
     scene = bpy.context.scene
@@ -388,8 +454,9 @@ def compared(
             start = (theirs["pelvis"], ours["pelvis"], turn_of(theirs, ours))
         Y = start[2]
         a, b = directions(theirs), directions(ours)
-        angle = max(angle, *(float(np.degrees(np.arccos(np.clip(Y @ a[k] @ b[k], -1, 1))))
-                             for k in a))  # fmt: skip
+        angle = max(
+            angle, *(float(np.degrees(np.arccos(np.clip(Y @ a[k] @ b[k], -1, 1)))) for k in a)
+        )
         for end in ("left_wrist", "right_wrist", "left_ankle", "right_ankle"):
             gap = Y @ (theirs[end] - theirs["pelvis"]) / scale - (ours[end] - ours["pelvis"])
             reach = max(reach, float(np.linalg.norm(gap)))
@@ -431,17 +498,24 @@ def from_armatures(folder: str) -> dict[str, Any]:
         obj.select_set(False)
     other.select_set(True)
     bpy.context.view_layer.objects.active = other
-    bpy.ops.export_scene.fbx(filepath=str(path), use_selection=True, add_leaf_bones=False,
-                             bake_anim_use_all_actions=False, bake_anim_use_nla_strips=False,
-                             bake_anim_simplify_factor=0.0)  # fmt: skip
+    bpy.ops.export_scene.fbx(
+        filepath=str(path),
+        use_selection=True,
+        add_leaf_bones=False,
+        bake_anim_use_all_actions=False,
+        bake_anim_use_nla_strips=False,
+        bake_anim_simplify_factor=0.0,
+    )
     bpy.context.view_layer.objects.active = objects.armature
     before = sorted(o.name for o in bpy.data.objects), len(bpy.data.armatures)
     scene = bpy.context.scene
     rates = scene.render.fps, scene.frame_start, scene.frame_end
     bpy.ops.likeness.import_motion(filepath=str(path), start_frame=0)
-    out["left"] = [before == (sorted(o.name for o in bpy.data.objects), len(bpy.data.armatures)),
-                   rates == (scene.render.fps, scene.frame_start, scene.frame_end),
-                   sorted(s.name for s in bpy.data.scenes)]  # fmt: skip
+    out["left"] = [
+        before == (sorted(o.name for o in bpy.data.objects), len(bpy.data.armatures)),
+        rates == (scene.render.fps, scene.frame_start, scene.frame_end),
+        sorted(s.name for s in bpy.data.scenes),
+    ]
     out["fbx"] = compared(other, names, 2.0, objects.armature, wanted=wanted)
     second, copy = person(7, "Second")
     bpy.context.view_layer.objects.active = copy.armature
@@ -449,8 +523,10 @@ def from_armatures(folder: str) -> dict[str, Any]:
     bpy.context.scene.frame_set(1)
     a, b = (shown(x, y, (1, 8, 20)) for x, y in ((objects, avatar), (copy, second)))
     local = [turn_error(p.full_pose[1:], q.full_pose[1:]) for p, q in zip(a, b)]
-    out["copy"] = [max(local), max(float(np.abs(p.expression - q.expression).max())
-                                   for p, q in zip(a, b))]  # fmt: skip
+    out["copy"] = [
+        max(local),
+        max(float(np.abs(p.expression - q.expression).max()) for p, q in zip(a, b)),
+    ]
     return out
 
 
@@ -470,11 +546,24 @@ def rigify(folder: str) -> dict[str, Any]:
                 bone.rotation_mode = "XYZ"
                 bone.rotation_euler = 0.4 * np.sin(0.2 * frame + np.arange(3) + len(bone.name))
                 bone.keyframe_insert("rotation_euler", frame=frame)
-    names = {"pelvis": "spine", **{f"{s}_{a}": f"{b}.{S}" for s, S in (("left", "L"),
-             ("right", "R")) for a, b in {
-        "hip": "thigh", "knee": "shin", "ankle": "foot", "shoulder": "upper_arm",
-        "elbow": "forearm", "wrist": "hand", "middle1": "f_middle.01", "index1": "f_index.01",
-        "index2": "f_index.02"}.items()}}  # fmt: skip
+    names = {
+        "pelvis": "spine",
+        **{
+            f"{s}_{a}": f"{b}.{S}"
+            for s, S in (("left", "L"), ("right", "R"))
+            for a, b in {
+                "hip": "thigh",
+                "knee": "shin",
+                "ankle": "foot",
+                "shoulder": "upper_arm",
+                "elbow": "forearm",
+                "wrist": "hand",
+                "middle1": "f_middle.01",
+                "index1": "f_index.01",
+                "index2": "f_index.02",
+            }.items()
+        },
+    }
     bpy.context.view_layer.objects.active = objects.armature
     bpy.ops.likeness.retarget_armature(source=rig.name)
     return compared(rig, names, 1.0, objects.armature)
@@ -493,8 +582,11 @@ def smoothing(folder: str) -> dict[str, Any]:
     clean[:, 0, 1] = 4 * t  # turns more than once
     noisy = clean + 0.03 * rng.normal(size=clean.shape)
     path = Path(folder, "noisy.npz")
-    write_arrays(pose_arrays(noisy, np.zeros((count, 3)), np.zeros((count, 0)), None)
-                 | {"mocap_frame_rate": np.array(30.0)}, path)  # fmt: skip
+    write_arrays(
+        pose_arrays(noisy, np.zeros((count, 3)), np.zeros((count, 0)), None)
+        | {"mocap_frame_rate": np.array(30.0)},
+        path,
+    )
     bpy.ops.likeness.import_motion(filepath=str(path), place="file")
     out = {}
     elbow = JOINT_INDEX["left_elbow"]
@@ -521,8 +613,9 @@ def smoothing(folder: str) -> dict[str, Any]:
         hand["ik"] = value
         hand.keyframe_insert('["ik"]', frame=frame)
     switch = 'pose.bones["left_hand_ik"]["ik"]'
-    bag = channelbag_of(*(getattr(objects.armature.animation_data, n)
-                          for n in ("action", "action_slot")))  # fmt: skip
+    bag = channelbag_of(
+        *(getattr(objects.armature.animation_data, n) for n in ("action", "action_slot"))
+    )
     for point in bag.fcurves.find(switch).keyframe_points:
         point.interpolation = "CONSTANT"
     kept = {c.data_path: c for c in bag.fcurves if c.data_path.endswith(".location")}
@@ -536,8 +629,9 @@ def smoothing(folder: str) -> dict[str, Any]:
     objects.armature.animation_data.action_slot = copy.slots[slot]
     bpy.ops.likeness.smooth_motion(seconds=0.3, keep_feet=True)
     stood = lower_feet(objects, avatar, count)
-    out["slid"], out["stood"] = (float(np.linalg.norm(x - was, axis=-1).mean())
-                                 for x in (slid, stood))  # fmt: skip
+    out["slid"], out["stood"] = (
+        float(np.linalg.norm(x - was, axis=-1).mean()) for x in (slid, stood)
+    )
     bag = channelbag_of(copy, copy.slots[0])
     out["switch"] = [bag.fcurves.find(switch).evaluate(frame) for frame in (38, 39, 40, 41)]
     return out

@@ -17,13 +17,13 @@ from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar
 from likeness.addon.scene.read_back import read_attribute, scene_camera
 from likeness.addon.scene.render import setup_render
 from likeness.addon.scene.splats import MODIFIER_NAME, get_input, set_input
+from likeness.engine.core.color import srgb_to_linear
+from likeness.engine.core.rotations import quaternion_to_matrix
+from likeness.engine.core.types import FloatArray, LikenessError
 from likeness.engine.gaussians.lod import avatar_at, order_by_importance
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.imaging.color import srgb_to_linear
-from likeness.engine.rotations import quaternion_to_matrix
-from likeness.engine.scene_fit import project_splats
-from likeness.engine.scene_mesh import CORNERS, stored_order
-from likeness.engine.types import FloatArray, LikenessError
+from likeness.engine.scene.fit import project_splats
+from likeness.engine.scene.mesh import CORNERS, stored_order
 from scene_checks import empty, folded
 
 
@@ -32,9 +32,10 @@ def evaluated(objects: AvatarObjects) -> Any:
     bpy.context.view_layer.update()
     depsgraph = bpy.context.evaluated_depsgraph_get()
     clouds = [
-        instance.object.data for instance in depsgraph.object_instances
+        instance.object.data
+        for instance in depsgraph.object_instances
         if instance.object.type == "POINTCLOUD" and instance.object.name == objects.splats.name
-    ]  # fmt: skip
+    ]
     return clouds[0] if clouds else None
 
 
@@ -86,12 +87,14 @@ def compared(ordered: bool, part: float) -> list[dict[str, float]]:
         size = posed.scales[order].max(1).astype(np.float64) ** 2
         expected = axes @ np.swapaxes(axes, 1, 2)
         found = np.abs(covariance - expected).max((1, 2)) / size
-        out.append({
-            "count": len(means),
-            "mean": float(np.abs(means - posed.means[order])[sound].max()),
-            "covariance": float(found[sound].max()),
-            "turns": float(np.abs(np.linalg.det(turn) - 1).max()),
-        })  # fmt: skip
+        out.append(
+            {
+                "count": len(means),
+                "mean": float(np.abs(means - posed.means[order])[sound].max()),
+                "covariance": float(found[sound].max()),
+                "turns": float(np.abs(np.linalg.det(turn) - 1).max()),
+            }
+        )
     return out
 
 

@@ -10,8 +10,8 @@ from likeness.addon.scene.axes import points_to_blender, points_to_engine
 from likeness.addon.scene.build import AvatarObjects
 from likeness.engine.body.extension import BodyPiece, extended
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera
-from likeness.engine.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Pose
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Pose
 from mathutils import Matrix
 
 DISTANCE = 2.6
@@ -60,8 +60,17 @@ def random_avatar(
 def with_skirt(avatar: Avatar) -> Avatar:
     """The same person in a tube around the legs that a third of the splats move to."""
     turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    rings = [np.stack([(0.2 + 0.1 * k) * np.sin(turn), np.full(12, -0.1 - 0.2 * k),
-                       (0.2 + 0.1 * k) * np.cos(turn)], -1) for k in range(3)]  # fmt: skip
+    rings = [
+        np.stack(
+            [
+                (0.2 + 0.1 * k) * np.sin(turn),
+                np.full(12, -0.1 - 0.2 * k),
+                (0.2 + 0.1 * k) * np.cos(turn),
+            ],
+            -1,
+        )
+        for k in range(3)
+    ]
     points = np.concatenate(rings)
     r, c = np.mgrid[:2, :12]
     a, b = r * 12 + c, r * 12 + (c + 1) % 12

@@ -16,11 +16,11 @@ from likeness.addon.scene.build import build_scene, finished
 from likeness.addon.scene.frames import record_frames
 from likeness.addon.scene.read_back import body_vertices, read_avatar, scene_camera
 from likeness.addon.scene.splats import MODIFIER_NAME, set_input
-from likeness.engine.cameras import project
+from likeness.engine.core.cameras import project
+from likeness.engine.core.types import LikenessError
 from likeness.engine.gaussians.lod import order_by_importance
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.scene_frames import SceneFrames
-from likeness.engine.types import LikenessError
+from likeness.engine.scene.frames import SceneFrames
 from mathutils import Vector
 
 
@@ -39,10 +39,15 @@ def avatar_again() -> dict[str, Any]:
     again = read_avatar(objects)
     wanted, found = pose_avatar(avatar, pose), pose_avatar(again)
     turned = np.abs((wanted.quats * found.quats).sum(1))
-    rms = [float(np.abs(x).max()) for x in (
-        wanted.means - found.means, (wanted.scales - found.scales) / wanted.scales,
-        wanted.opacities - found.opacities, 255 * (wanted.colors - found.colors),
-    )]  # fmt: skip
+    rms = [
+        float(np.abs(x).max())
+        for x in (
+            wanted.means - found.means,
+            (wanted.scales - found.scales) / wanted.scales,
+            wanted.opacities - found.opacities,
+            255 * (wanted.colors - found.colors),
+        )
+    ]
     mesh = objects.splats.data
     gone = np.zeros(len(mesh.polygons), bool)
     gone[::4] = True
@@ -62,10 +67,8 @@ def avatar_again() -> dict[str, Any]:
         "lod": float(np.abs(avatar.lod_start - again.lod_start).max()),
         "provenance": again.provenance == avatar.provenance,
         "fewer": [len(fewer.gaussians), int((~gone).sum())],
-        "those": float(np.abs(
-            fewer.gaussians.offset - avatar.gaussians.offset[expected]
-        ).max()),
-    }  # fmt: skip
+        "those": float(np.abs(fewer.gaussians.offset - avatar.gaussians.offset[expected]).max()),
+    }
 
 
 def frames_again(folder: str) -> dict[str, Any]:
@@ -97,15 +100,21 @@ def frames_again(folder: str) -> dict[str, Any]:
         for k, objects in enumerate((a, b)):
             drawn = people.splat_corners_in_world(objects).mean(1)
             order = np.argsort(ranks(objects))
-            errors.append(float(np.abs(points_to_blender(frames.posed(k, t).means)
-                                       - drawn[order]).max()))  # fmt: skip
+            errors.append(
+                float(np.abs(points_to_blender(frames.posed(k, t).means) - drawn[order]).max())
+            )
         where = points_to_engine(np.array(a.camera.matrix_world.translation))
         view = frames.viewmats[t]
         cameras.append(float(np.abs(-view[:3, :3].T @ view[:3, 3] - where).max()))
     return {
-        "errors": errors, "cameras": cameras, "after": after, "count": len(frames.gaussians(0)),
-        "frames": frames.frames.tolist(), "rate": frames.frame_rate, "size": list(frames.size),
-    }  # fmt: skip
+        "errors": errors,
+        "cameras": cameras,
+        "after": after,
+        "count": len(frames.gaussians(0)),
+        "frames": frames.frames.tolist(),
+        "rate": frames.frame_rate,
+        "size": list(frames.size),
+    }
 
 
 def ranks(objects: Any) -> Any:
@@ -142,9 +151,9 @@ def cameras() -> dict[str, Any]:
             pixels, _ = project(points_to_engine(points), seen)
             for point, pixel in zip(points, pixels):
                 x, y, _ = world_to_camera_view(scene, camera, Vector(point))
-                worst = max(worst, float(np.abs(
-                    pixel - [x * seen.width, (1 - y) * seen.height]
-                ).max()))  # fmt: skip
+                worst = max(
+                    worst, float(np.abs(pixel - [x * seen.width, (1 - y) * seen.height]).max())
+                )
     said = []
     for spoil in ("ortho", "none"):
         camera.data.type = "ORTHO"

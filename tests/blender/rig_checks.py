@@ -34,8 +34,15 @@ from likeness.addon.scene.axes import points_to_engine
 from likeness.addon.scene.body import get_expression, set_expression
 from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from likeness.engine.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, Avatar, FloatArray, Pose
+from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    JOINT_NAMES,
+    NUM_JOINTS,
+    Avatar,
+    FloatArray,
+    Pose,
+)
 from mathutils import Matrix, Quaternion, Vector
 
 
@@ -120,9 +127,9 @@ def mirrored() -> dict[str, float]:
     pose_to_bones(pose, armature)
     smile = ("mouthSmileLeft", "mouthSmileRight", "jawOpen")
     set_expression(armature, smile, np.array([0.7, 0.0, 0.2]))
-    expected = np.array([
-        pose.full_pose[JOINT_INDEX[posing.partner(name)]] * [1, -1, -1] for name in JOINT_NAMES
-    ])  # fmt: skip
+    expected = np.array(
+        [pose.full_pose[JOINT_INDEX[posing.partner(name)]] * [1, -1, -1] for name in JOINT_NAMES]
+    )
     before = bones_to_pose(armature, np.zeros(0))
     bpy.context.view_layer.objects.active = armature
     bpy.ops.object.mode_set(mode="POSE")
@@ -155,10 +162,13 @@ def mirrored() -> dict[str, float]:
         "smile": [face["mouthSmileLeft"], face["mouthSmileRight"], face["jawOpen"]],
         "switches": switches,
         "ik": far(
-            np.array([seen.full_pose[JOINT_INDEX[posing.partner(n)]] * [1, -1, -1]
-                      for n in JOINT_NAMES])[1:], flipped.full_pose[1:]),
+            np.array(
+                [seen.full_pose[JOINT_INDEX[posing.partner(n)]] * [1, -1, -1] for n in JOINT_NAMES]
+            )[1:],
+            flipped.full_pose[1:],
+        ),
         "ik_twice": far(seen.full_pose, bones_to_pose(armature, np.zeros(0)).full_pose),
-    }  # fmt: skip
+    }
 
 
 def far(a: FloatArray, b: FloatArray) -> float:
@@ -184,8 +194,9 @@ def limits() -> dict[str, Any]:
     side = {}  # the same twist to the other side is held alike
     for name, sign in (("left_wrist", 1), ("right_wrist", -1)):
         armature.pose.bones[name].rotation_quaternion = Quaternion((0, 0, 1), sign * 1.5)
-        side[name] = float(np.linalg.norm(
-            bones_to_pose(armature, np.zeros(0)).full_pose[JOINT_INDEX[name]]))  # fmt: skip
+        side[name] = float(
+            np.linalg.norm(bones_to_pose(armature, np.zeros(0)).full_pose[JOINT_INDEX[name]])
+        )
     on = limits_on(armature)
     pose_to_bones(pose, armature)
     again = far(wild, bones_to_pose(armature, np.zeros(0)).full_pose)
@@ -232,9 +243,14 @@ def ik(count: int) -> dict[str, Any]:
     wrong = to_ik(armature, ["left_foot"])
     there.append(jump(seen, seen_matrices(armature)))
     return {
-        "there": np.max(there, 0).tolist(), "back": np.max(back, 0).tolist(), "missed": missed,
-        "turned": turned, "backwards": backwards, "bent": bent, "wrong": wrong,
-    }  # fmt: skip
+        "there": np.max(there, 0).tolist(),
+        "back": np.max(back, 0).tolist(),
+        "missed": missed,
+        "turned": turned,
+        "backwards": backwards,
+        "bent": bent,
+        "wrong": wrong,
+    }
 
 
 def keys() -> dict[str, Any]:
@@ -323,8 +339,12 @@ def look() -> dict[str, Any]:
         turns = axis_angle_to_matrix(pose[[JOINT_INDEX["neck"], JOINT_INDEX["head"]]])
         turned = np.linalg.norm(matrix_to_axis_angle(turns[0] @ turns[1]))
         behind = max(behind, float(np.degrees(turned)))
-    return {"jump": np.max(jumps, 0).tolist(), "error": max(errors), "behind": behind,
-            "shares": shares}  # fmt: skip
+    return {
+        "jump": np.max(jumps, 0).tolist(),
+        "error": max(errors),
+        "behind": behind,
+        "shares": shares,
+    }
 
 
 def ground() -> dict[str, Any]:
@@ -348,8 +368,11 @@ def ground() -> dict[str, Any]:
             after["head"].translation - before["head"].translation
         )
         places.append([moved.x, moved.y])
-    return {"heights": heights, "sideways": float(np.abs(places).max()),
-            "skirt": len(avatar.body.v_template) - own}  # fmt: skip
+    return {
+        "heights": heights,
+        "sideways": float(np.abs(places).max()),
+        "skirt": len(avatar.body.v_template) - own,
+    }
 
 
 def buttons() -> dict[str, Any]:
@@ -373,13 +396,16 @@ def buttons() -> dict[str, Any]:
         }
     posing.set_photo_pose(armature, avatar.body.expression_names)
     back = objects.get_pose(avatar.body.expression_names)
-    out["photo"] = [far(avatar.pose.full_pose, back.full_pose),
-                    float(np.abs(avatar.pose.transl - back.transl).max()),
-                    float(np.abs(avatar.pose.expression - back.expression).max())]  # fmt: skip
+    out["photo"] = [
+        far(avatar.pose.full_pose, back.full_pose),
+        float(np.abs(avatar.pose.transl - back.transl).max()),
+        float(np.abs(avatar.pose.expression - back.expression).max()),
+    ]
     posing.reset(armature, ["pelvis", "left_elbow"])
     now = bones_to_pose(armature, np.zeros(0))
-    out["reset"] = [float(np.linalg.norm(now.full_pose[JOINT_INDEX[n]]))
-                    for n in ("pelvis", "left_elbow")]  # fmt: skip
+    out["reset"] = [
+        float(np.linalg.norm(now.full_pose[JOINT_INDEX[n]])) for n in ("pelvis", "left_elbow")
+    ]
     out["reset_place"] = float(np.abs(now.transl - back.transl).max())
     del armature["likeness_photo_pose"]
     try:
@@ -414,11 +440,13 @@ def correctives() -> dict[str, Any]:
         moved = max(moved, float(np.abs(plain - avatar.body.vertices(pose)[0]).max()))
     drivers = objects.body.data.shape_keys.animation_data.drivers
     return {
-        "errors": errors, "moved": moved,
-        "python": sum(d.driver.type == "SCRIPTED" and not d.driver.is_simple_expression
-                      for d in drivers),
+        "errors": errors,
+        "moved": moved,
+        "python": sum(
+            d.driver.type == "SCRIPTED" and not d.driver.is_simple_expression for d in drivers
+        ),
         "keys": len(objects.body.data.shape_keys.key_blocks),
-    }  # fmt: skip
+    }
 
 
 def error(avatar: Avatar, objects: AvatarObjects, pose: Pose) -> float:
@@ -444,8 +472,14 @@ def write(folder: str) -> None:
             matrices.append(list(map(list, seen_matrices(armature)["right_hand_ik"])))
     armature.pose.bones[ik_control("right_hand")][IK] = 0.0
     bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "rig.blend"))
-    np.savez(Path(folder) / "rig.npz", rotations=rotations, faces=faces, seen=seen,
-             names=avatar.body.expression_names, matrices=matrices)  # fmt: skip
+    np.savez(
+        Path(folder) / "rig.npz",
+        rotations=rotations,
+        faces=faces,
+        seen=seen,
+        names=avatar.body.expression_names,
+        matrices=matrices,
+    )
 
 
 def without_extension(folder: str) -> dict[str, Any]:
@@ -482,10 +516,11 @@ def without_extension(folder: str) -> dict[str, Any]:
         "scripts": bpy.context.preferences.filepaths.use_scripts_auto_execute,
         "hand": 0.0 if far_off else (hand - goal).length,
         "invalid": sum(
-            not d.driver.is_valid for owner in (armature, body.data.shape_keys)
+            not d.driver.is_valid
+            for owner in (armature, body.data.shape_keys)
             for d in owner.animation_data.drivers
         ),
-    }  # fmt: skip
+    }
 
 
 def older_scene() -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 import bpy
 import likeness
 from likeness.addon import running
-from likeness.engine.types import LikenessError
+from likeness.engine.core.types import LikenessError
 from likeness.operators import import_avatar, import_portrait
 from likeness.operators.running import JobOperator, _values
 
@@ -195,9 +195,12 @@ def life(folder: str) -> dict[str, Any]:
     bpy.ops.likeness.cancel_job()
     out["button"] = [drive(one, context), names()]
 
-    worker(folder, 'print("/home/me and you/thing.safetensors: odd", file=sys.stderr, flush=True)\n'
-           'say(type="error", message="Cannot read \'" + request["avatar"] + "\'.", '
-           'remedy="Another."); sys.exit(2)')  # fmt: skip
+    worker(
+        folder,
+        'print("/home/me and you/thing.safetensors: odd", file=sys.stderr, flush=True)\n'
+        'say(type="error", message="Cannot read \'" + request["avatar"] + "\'.", '
+        'remedy="Another."); sys.exit(2)',
+    )
     one = start(context)
     out["failed"] = [drive(one, context), one.reports, panel(context)]
     out["report"] = running.problem().report
@@ -286,8 +289,14 @@ def asking() -> dict[str, Any]:
 
         context = Context()
         files = [type("File", (), {"name": name})() for name in given.pop("names", ())]
-        one = modal(cls, properties=Properties(), files=Photos(files), others=Photos(),
-                    filepath=given.get("filepath", ""), directory="/photos")  # fmt: skip
+        one = modal(
+            cls,
+            properties=Properties(),
+            files=Photos(files),
+            others=Photos(),
+            filepath=given.get("filepath", ""),
+            directory="/photos",
+        )
         one.begin = lambda context: {"FINISHED"}
         result = one.invoke(context, Event("LEFTMOUSE", "PRESS"))
         chosen = [[Path(o.path).name, o.direction] for o in one.others]
@@ -296,9 +305,10 @@ def asking() -> dict[str, Any]:
     out["menu"] = call(import_portrait.ImportPortrait)
     out["drop"] = call(import_portrait.ImportPortrait, filepath="/photos/me.jpg")
     out["drop of three"] = call(
-        import_portrait.ImportPortrait, filepath="/photos/me_back.jpg",
+        import_portrait.ImportPortrait,
+        filepath="/photos/me_back.jpg",
         names=["me_back.jpg", "me.jpg", "me_left.jpg"],
-    )  # fmt: skip
+    )
     out["avatar menu"] = call(import_avatar.ImportAvatar)
     out["avatar drop"] = call(import_avatar.ImportAvatar, filepath="/me.safetensors")
     kept = bpy.ops.likeness.import_portrait.get_rna_type().properties

@@ -15,13 +15,13 @@ from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar, 
 from likeness.addon.scene.render import render_png, setup_render
 from likeness.addon.scene.splats import MODIFIER_NAME, set_input
 from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix
+from likeness.engine.core.types import JOINT_INDEX, Avatar, FloatArray, LikenessError, Pose
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.gaussians.lod import avatar_at, order_by_importance
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.render import render_camera
-from likeness.engine.rotations import axis_angle_to_matrix, quaternion_to_matrix
-from likeness.engine.scene_mesh import CORNERS, stored_order
-from likeness.engine.types import JOINT_INDEX, Avatar, FloatArray, LikenessError, Pose
+from likeness.engine.scene.mesh import CORNERS, stored_order
 from PIL import Image
 
 
@@ -92,13 +92,15 @@ def poses(count: int, skirt: bool = False) -> list[dict[str, float]]:
         vertices, _ = avatar.body.vertices(pose)
         back = objects.get_pose(avatar.body.expression_names)
         turns = axis_angle_to_matrix(pose.full_pose) - axis_angle_to_matrix(back.full_pose)
-        out.append({
-            "body": float(np.abs(people.body_vertices(objects) - vertices).max()),
-            **splat_errors(objects, avatar, pose),
-            "joints": float(np.abs(turns).max()),
-            "transl": float(np.abs(back.transl - pose.transl).max()),
-            "expression": float(np.abs(back.expression - pose.expression).max()),
-        })  # fmt: skip
+        out.append(
+            {
+                "body": float(np.abs(people.body_vertices(objects) - vertices).max()),
+                **splat_errors(objects, avatar, pose),
+                "joints": float(np.abs(turns).max()),
+                "transl": float(np.abs(back.transl - pose.transl).max()),
+                "expression": float(np.abs(back.expression - pose.expression).max()),
+            }
+        )
     return out
 
 

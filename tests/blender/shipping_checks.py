@@ -21,9 +21,21 @@ addon_utils = importlib.import_module("addon_utils")  # is there once bpy is
 MODULE = "bl_ext.user_default.likeness"
 
 HEAVY = (
-    "numba", "llvmlite", "scipy", "PIL", "onnxruntime", "ai_edge_litert", "pymatting", "gsply",
-    "torch", "click", "tqdm", "huggingface_hub", "http", "urllib.request",
-)  # fmt: skip
+    "numba",
+    "llvmlite",
+    "scipy",
+    "PIL",
+    "onnxruntime",
+    "ai_edge_litert",
+    "pymatting",
+    "gsply",
+    "torch",
+    "click",
+    "tqdm",
+    "huggingface_hub",
+    "http",
+    "urllib.request",
+)
 """Nothing of this may be loaded before the user does something."""
 
 BLENDERS_OWN = {"filepath", "directory", "files", "filename", "filter_glob", "check_existing"}
@@ -37,9 +49,13 @@ def ours(module: str = "") -> Any:
 def install(zip_path: str, enable: bool = True) -> str:
     if MODULE in bpy.context.preferences.addons:
         addon_utils.disable(MODULE, default_set=True)  # by a check before this one
-    answer: str = next(iter(bpy.ops.extensions.package_install_files(
-        filepath=zip_path, repo="user_default", enable_on_install=enable
-    )))  # fmt: skip
+    answer: str = next(
+        iter(
+            bpy.ops.extensions.package_install_files(
+                filepath=zip_path, repo="user_default", enable_on_install=enable
+            )
+        )
+    )
     return answer
 
 
@@ -111,10 +127,15 @@ def leaves_nothing(zip_path: str) -> dict[str, Any]:
 def our_classes() -> Iterator[Any]:
     """Registered classes of the extension."""
     kinds = (
-        bpy.types.Operator, bpy.types.Panel, bpy.types.Menu, bpy.types.UIList,
-        bpy.types.FileHandler, bpy.types.PropertyGroup, bpy.types.AddonPreferences,
+        bpy.types.Operator,
+        bpy.types.Panel,
+        bpy.types.Menu,
+        bpy.types.UIList,
+        bpy.types.FileHandler,
+        bpy.types.PropertyGroup,
+        bpy.types.AddonPreferences,
         bpy.types.AssetShelf,
-    )  # fmt: skip
+    )
     for kind in kinds:
         for cls in sorted(_below(kind), key=lambda cls: cls.__name__):
             if is_ours(cls) and cls.is_registered:
@@ -288,7 +309,7 @@ def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     states: dict[str, Any] = {"empty": drawn(wrong, "empty")}
     bpy.context.preferences.addons[MODULE].preferences.show_models = True
     attempt(bpy.ops.likeness.look_around)
-    running, types = ours("addon.running"), ours("engine.types")
+    running, types = ours("addon.running"), ours("engine.core.types")
     job = running.begin("Something")
     states["running"] = drawn(wrong, "running")
     running.fail(job, types.LikenessError("It went wrong.", "Do it again."))
@@ -367,7 +388,7 @@ def bare(zip_path: str, photo: str) -> dict[str, Any]:
     answer: dict[str, Any] = {"installed": install(zip_path), "before": before}
     answer["checked"] = attempt(bpy.ops.likeness.check_engine)
     answer["found"] = ours("addon.setup").known(bpy.context, "environment")
-    jobs, installed = ours("addon.jobs"), ours("addon.install")
+    jobs, installed = ours("addon.workers.jobs"), ours("addon.install")
     command, variables = installed.worker_start(bpy.context)
     request = {"task": "build", "portrait": photo, "output": str(Path(photo).parent / "out")}
     job = jobs.Job(request, command, variables)

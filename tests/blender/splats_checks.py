@@ -11,10 +11,10 @@ import likeness
 import numpy as np
 from likeness.addon import compat
 from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.core.types import Gaussians
 from likeness.engine.formats.ply import write_ply
 from likeness.engine.formats.spz import write_spz
 from likeness.engine.render import render_camera
-from likeness.engine.types import Gaussians
 
 
 def some() -> Gaussians:
@@ -34,7 +34,7 @@ def some() -> Gaussians:
 def static(folder: str) -> dict[str, Any]:
     """Import the same splats from PLY and SPZ, render one, and fail on a mesh."""
     from likeness.addon.scene.axes import SENSOR_MM
-    from likeness.engine.cameras import photo_camera
+    from likeness.engine.core.cameras import photo_camera
 
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
     likeness.register()

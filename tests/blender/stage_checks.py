@@ -12,8 +12,8 @@ from typing import Any
 import bpy
 import likeness
 from likeness.addon import running
-from likeness.addon.jobs import worker_command
-from likeness.engine.stages import build_seconds
+from likeness.addon.workers.jobs import worker_command
+from likeness.engine.core.progress import build_seconds
 from likeness.operators import import_portrait
 from running_checks import Context, Event, modal
 
@@ -31,8 +31,18 @@ sys.exit(worker.main([]))
 
 
 def contents() -> list[str]:
-    kinds = ("objects", "meshes", "armatures", "cameras", "images", "materials", "node_groups",
-             "collections", "actions", "scenes")  # fmt: skip
+    kinds = (
+        "objects",
+        "meshes",
+        "armatures",
+        "cameras",
+        "images",
+        "materials",
+        "node_groups",
+        "collections",
+        "actions",
+        "scenes",
+    )
     return sorted(f"{kind}/{b.name}" for kind in kinds for b in getattr(bpy.data, kind))
 
 
@@ -51,10 +61,20 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
         running.worker_start = lambda _: (command, {})  # with the usual cache of compiled loops
         context = Context()
         one = modal(
-            import_portrait.ImportPortrait, filepath=photo, directory="", files=[], others=[],
-            max_gaussians=5000, person=-1, fov=0.0, refine="off", improve=True, network="", body="",
+            import_portrait.ImportPortrait,
+            filepath=photo,
+            directory="",
+            files=[],
+            others=[],
+            max_gaussians=5000,
+            person=-1,
+            fov=0.0,
+            refine="off",
+            improve=True,
+            network="",
+            body="",
             check_fit="NEVER",
-        )  # fmt: skip
+        )
         import_portrait.portrait.output_folder = lambda *_: Path(folder) / "out"
         one.begin(context)
         state, done = "PASS_THROUGH", False
@@ -72,8 +92,13 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
                     one.modal(context, Event("ESC", "PRESS"))
             time.sleep(0.002)
         said = one.reports[0][1] if one.reports else ""
-        return [state, said, contents() == before, running.current() is None,
-                (Path(folder) / "out").exists()]  # fmt: skip
+        return [
+            state,
+            said,
+            contents() == before,
+            running.current() is None,
+            (Path(folder) / "out").exists(),
+        ]
 
     for stage in stages:
         for end in ("kill", "memory"):

@@ -9,13 +9,13 @@ from typing import Any
 import bpy
 import numpy as np
 from likeness.addon.synth.cycles import CyclesStudio
-from likeness.engine.cameras import intrinsics, look_at, project
-from likeness.engine.people.dress import load_dress_body, posed_body
-from likeness.engine.people.model import LABEL, Figure, Lighting, Material, Part
-from likeness.engine.people.sky import latlong_directions
+from likeness.engine.core.cameras import intrinsics, look_at, project
+from likeness.engine.core.types import JOINT_INDEX, Camera, FloatArray, Pose
+from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.types import JOINT_INDEX, Camera, FloatArray, Pose
-from likeness.engine.weights import asset_path
+from likeness.engine.synth.dress import load_dress_body, posed_body
+from likeness.engine.synth.model import LABEL, Figure, Lighting, Material, Part
+from likeness.engine.synth.sky import latlong_directions
 from scipy.ndimage import center_of_mass, label
 
 SKY = Lighting(None, 3, 0.0, 1.0)
@@ -52,9 +52,11 @@ def silhouette() -> dict[str, Any]:
     dress = load_dress_body(asset_path("body"))
     body = dress.body
     pose = Pose.rest(body.num_expression).with_joints(
-        left_shoulder=[0, 0, -0.9], right_elbow=[0, 0.8, 0], left_hip=[-0.6, 0, 0.2],
+        left_shoulder=[0, 0, -0.9],
+        right_elbow=[0, 0.8, 0],
+        left_hip=[-0.6, 0, 0.2],
         pelvis=[0.1, 0.3, 0.0],
-    )  # fmt: skip
+    )
     rng = np.random.default_rng(2)
     posed = posed_body(dress, np.clip(rng.normal(0, 1, body.num_betas), -2, 2), pose)
     uv = np.zeros((len(body.f), 3, 2))

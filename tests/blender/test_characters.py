@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from likeness.addon.cli_convert import convert
+from likeness.addon.cli.convert import convert
 from likeness.engine.body.model import load_body
-from likeness.engine.characters.character import load_character
-from likeness.engine.characters.convert import load_subject
-from likeness.engine.people.model import LABEL
-from likeness.engine.types import FloatArray, LikenessError, Pose
-from likeness.engine.weights import asset_path
+from likeness.engine.core.types import FloatArray, LikenessError, Pose
+from likeness.engine.files.weights import asset_path
+from likeness.engine.synth.characters.character import load_character
+from likeness.engine.synth.characters.convert import load_subject
+from likeness.engine.synth.model import LABEL
 
 CHECKS = "character_checks"
 BODY = load_body(asset_path("body"))
@@ -28,10 +28,14 @@ def truth(seed: int, posed: bool) -> FloatArray:
     pose = Pose(np.zeros((55, 3)), np.array([0.1, 1.0, 0.2]), smile)
     if posed:
         pose = pose.with_joints(
-            left_shoulder=[0.1, 0.1, -0.9], right_shoulder=[0.0, 0.2, 0.7],
-            left_elbow=[0.0, -0.5, 0.0], right_elbow=[0.0, 0.9, 0.0],
-            left_hip=[-0.3, 0.0, 0.1], left_knee=[0.4, 0.0, 0.0], head=[0.1, 0.2, 0.0],
-        )  # fmt: skip
+            left_shoulder=[0.1, 0.1, -0.9],
+            right_shoulder=[0.0, 0.2, 0.7],
+            left_elbow=[0.0, -0.5, 0.0],
+            right_elbow=[0.0, 0.9, 0.0],
+            left_hip=[-0.3, 0.0, 0.1],
+            left_knee=[0.4, 0.0, 0.0],
+            head=[0.1, 0.2, 0.0],
+        )
     return BODY.vertices(pose, betas)[0]
 
 
@@ -63,10 +67,13 @@ def test_bad_files_say_so_and_leave_nothing(blender_lts, tmp_path: Path) -> None
     (tmp_path / "noise.blend").write_bytes(b"BLENDER not at all")
     (tmp_path / "notes.txt").write_text("hello")
     for name, said in (
-        ("none.glb", "no mesh"), ("empty.glb", "is empty"), ("noise.glb", "cannot be opened"),
-        ("noise.blend", "cannot be opened"), ("notes.txt", "no kind of file"),
+        ("none.glb", "no mesh"),
+        ("empty.glb", "is empty"),
+        ("noise.glb", "cannot be opened"),
+        ("noise.blend", "cannot be opened"),
+        ("notes.txt", "no kind of file"),
         ("nowhere.glb", "no file"),
-    ):  # fmt: skip
+    ):
         folder = tmp_path / f"out-{name}"
         found = blender_lts(CHECKS, "read", path=str(tmp_path / name), folder=str(folder))
         assert said in found["error"]
@@ -93,8 +100,12 @@ def test_converts_a_rigged_dressed_character(blender_lts, tmp_path: Path) -> Non
     blender_lts(CHECKS, "write", path=str(file), seed=3)
     report = run(file, out)
     assert sorted(p.name for p in out.iterdir()) == [
-        "body.npz", "parts.npz", "preview.png", "subject.json", "textures",
-    ]  # fmt: skip
+        "body.npz",
+        "parts.npz",
+        "preview.png",
+        "subject.json",
+        "textures",
+    ]
     assert len(report["rig"]["joints"]) == 49
     assert report["fits"]
     assert report["outside_clothes"] < 0.03
@@ -102,8 +113,9 @@ def test_converts_a_rigged_dressed_character(blender_lts, tmp_path: Path) -> Non
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(LikenessError, match="other things"):
-        CliRunner().invoke(convert, [str(file), "-o", str(tmp_path / "full")],
-                           catch_exceptions=False)  # fmt: skip
+        CliRunner().invoke(
+            convert, [str(file), "-o", str(tmp_path / "full")], catch_exceptions=False
+        )
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
+from likeness.engine.files.weights import asset_path
 from likeness.engine.poses import expressions, poses
-from likeness.engine.weights import asset_path
 
 LIBRARY = "library_checks"
 CATALOGS = {"Poses", "Face", "Poses/Body", "Poses/Hands", "Face/Expressions", "Face/Visemes"}

@@ -87,13 +87,23 @@ def test_where_and_how_a_motion_lands(motion) -> None:
 def test_bad_files_are_refused_and_change_nothing(motion_lts) -> None:
     said = found(motion_lts, "bad_files")
     words = {
-        "truncated.npz": "truncated.npz", "pickle.pkl": "pickle", "empty.bvh": "line",
-        "note.npz": "note.npz", "frames.bvh": "no frames", "bones.bvh": "Cube",
-        "broken.fbx": "broken.fbx", "pickled.npz": "pickled.npz", "shapes.npz": "3 x 100",
-        "nan.npz": "no numbers", "lengths.npz": "differ in length", "other.npz": "no pose",
-        "columns.npy": "5 x 17", "missing.bvh": "does not exist", "export": "where.npz",
+        "truncated.npz": "truncated.npz",
+        "pickle.pkl": "pickle",
+        "empty.bvh": "line",
+        "note.npz": "note.npz",
+        "frames.bvh": "no frames",
+        "bones.bvh": "Cube",
+        "broken.fbx": "broken.fbx",
+        "pickled.npz": "pickled.npz",
+        "shapes.npz": "3 x 100",
+        "nan.npz": "no numbers",
+        "lengths.npz": "differ in length",
+        "other.npz": "no pose",
+        "columns.npy": "5 x 17",
+        "missing.bvh": "does not exist",
+        "export": "where.npz",
         "armature": "no such armature",
-    }  # fmt: skip
+    }
     for name, word in words.items():
         assert word in said[name], name
         assert "CHANGED" not in said[name], name

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.types import JOINT_NAMES
+from likeness.engine.core.types import JOINT_NAMES
 
 RIG = "rig_checks"
 
@@ -15,8 +15,14 @@ RIG = "rig_checks"
 @pytest.fixture(scope="module")
 def rig(blender) -> dict[str, Any]:
     """What the checks find that are worth every version, in one process."""
-    checks = {"bends": {}, "mirrored": {}, "ik": {"count": 6}, "keys": {}, "look": {},
-              "correctives": {}}  # fmt: skip
+    checks = {
+        "bends": {},
+        "mirrored": {},
+        "ik": {"count": 6},
+        "keys": {},
+        "look": {},
+        "correctives": {},
+    }
     answers: dict[str, Any] = blender(RIG, "several", checks=checks)
     return answers
 
@@ -57,9 +63,15 @@ def test_bones_bend_about_x_as_bodies_do(rig) -> None:
     sizes = made["collections"]
     assert sizes.pop("Controls") == 13
     assert sizes == {
-        "Body": 22, "Left Arm": 3, "Right Arm": 3, "Left Leg": 4, "Right Leg": 4,
-        "Left Hand": 15, "Right Hand": 15, "Face": 3,
-    }  # fmt: skip
+        "Body": 22,
+        "Left Arm": 3,
+        "Right Arm": 3,
+        "Left Leg": 4,
+        "Right Leg": 4,
+        "Left Hand": 15,
+        "Right Hand": 15,
+        "Face": 3,
+    }
 
 
 def test_mirror(rig) -> None:

@@ -37,8 +37,10 @@ def test_a_jobs_life(blender, tmp_path: Path) -> None:
     assert (state, objects) == ("CANCELLED", [])
     assert "memory" in reports[0][1]
     assert life["done"] == [
-        "FINISHED", [["WARNING", "Small face."]], ["made 0", "made 1", "made 2"],
-    ]  # fmt: skip
+        "FINISHED",
+        [["WARNING", "Small face."]],
+        ["made 0", "made 1", "made 2"],
+    ]
     assert life["left"] == [0, True]
 
 
@@ -78,9 +80,11 @@ def test_what_is_asked(blender) -> None:
     assert asked["menu"][:2] == [["RUNNING_MODAL"], ["browser"]]
     assert asked["drop"] == [["RUNNING_MODAL"], ["dialog"], "me.jpg", []]
     assert asked["drop of three"] == [
-        ["RUNNING_MODAL"], ["dialog"], "me.jpg",
+        ["RUNNING_MODAL"],
+        ["dialog"],
+        "me.jpg",
         [["me_back.jpg", "back"], ["me_left.jpg", "left"]],
-    ]  # fmt: skip
+    ]
     assert asked["avatar menu"][:2] == [["RUNNING_MODAL"], ["browser"]]
     assert asked["avatar drop"][:2] == [["FINISHED"], []]
     assert asked["kept"] == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.types import JOINT_NAMES, PARENTS
+from likeness.engine.core.types import JOINT_NAMES, PARENTS
 
 SCENE = "scene_checks"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.weights import WEIGHTS, asset_path
+from likeness.engine.files.weights import WEIGHTS, asset_path
 from PIL import Image
 
 from .conftest import HERE, blender_python, extension_tasks
@@ -105,8 +105,17 @@ def bare_python(version: str, folder: Path) -> Path:
     found = subprocess.run([python, "-c", packages], capture_output=True, text=True, check=True)
     subprocess.run([python, "-m", "venv", "--without-pip", folder], check=True)
     (site,) = folder.glob("lib/python*/site-packages")
-    for name in ("bpy", "numpy", "numpy.libs", "requests", "zstandard", "certifi", "idna",
-                 "urllib3", "charset_normalizer"):  # fmt: skip
+    for name in (
+        "bpy",
+        "numpy",
+        "numpy.libs",
+        "requests",
+        "zstandard",
+        "certifi",
+        "idna",
+        "urllib3",
+        "charset_normalizer",
+    ):
         (site / name).symlink_to(Path(found.stdout.strip()) / name)
     return folder / "bin" / "python"
 
@@ -122,8 +131,11 @@ def test_the_zip_brings_all_that_it_needs(version: str, whole: Path, tmp_path: P
     environment = {**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "user")}
     done = subprocess.run(
         [python, "-I", HERE / "inside.py", CHECKS, "bare", arguments, result],
-        capture_output=True, text=True, env=environment, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
     assert result.is_file(), (done.stdout + done.stderr)[-2000:]
     said = json.loads(result.read_text(encoding="utf-8"))
     assert said["before"] == ["http", "urllib.request"]

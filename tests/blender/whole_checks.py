@@ -14,15 +14,10 @@ from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar, 
 from likeness.addon.scene.read_back import read_avatar
 from likeness.addon.scene.shadow import add_proxy
 from likeness.addon.scene.splats import MODIFIER_NAME, get_input, set_input
-from likeness.addon.scene.whole import (
-    delete_avatar,
-    duplicate_avatar,
-    mark_as_asset,
-    select_avatar,
-)
+from likeness.addon.scene.whole import delete_avatar, duplicate_avatar, mark_as_asset, select_avatar
+from likeness.engine.core.types import Avatar, LikenessError
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.scene_mesh import stored_order
-from likeness.engine.types import Avatar, LikenessError
+from likeness.engine.scene.mesh import stored_order
 
 KINDS = ("objects", "meshes", "armatures", "cameras", "shape_keys", "collections", "actions")
 
@@ -80,10 +75,14 @@ def duplicated(linked: bool) -> dict[str, Any]:
     left = counts()
     delete_avatar(second)
     return {
-        "names": names, "errors": errors, "moved": moved, "pointers": pointers,
-        "left": left == one, "gone": counts() == before,
+        "names": names,
+        "errors": errors,
+        "moved": moved,
+        "pointers": pointers,
+        "left": left == one,
+        "gone": counts() == before,
         "found": len(find_avatars(bpy.context.scene)),
-    }  # fmt: skip
+    }
 
 
 def shared() -> dict[str, Any]:
@@ -103,17 +102,17 @@ def shared() -> dict[str, Any]:
     strip = data.nla_tracks.new().strips.new("Strip", 1, data.action.copy())
     copy = duplicate_avatar(find_avatar(first.armature), bpy.context)
     copied = copy.armature.animation_data
-    pairs = [
-        (data.action, copied.action), (strip.action, copied.nla_tracks[0].strips[0].action)
-    ]  # fmt: skip
+    pairs = [(data.action, copied.action), (strip.action, copied.nla_tracks[0].strips[0].action)]
     slots = [copied.action_slot, copied.nla_tracks[0].strips[0].action_slot]
     delete_avatar(find_avatar(first.armature))
     return {
-        "cameras": cameras, "own": own, "actions": [a != b for a, b in pairs],
+        "cameras": cameras,
+        "own": own,
+        "actions": [a != b for a, b in pairs],
         "slots": [slot is not None for slot in slots],
         "left": [a.armature.name for a in find_avatars(bpy.context.scene)],
         "copy": [find_avatar(copy.camera).armature == copy.armature, copy.camera.name],
-    }  # fmt: skip
+    }
 
 
 def drives(one: AvatarObjects, other: AvatarObjects) -> bool:
@@ -166,9 +165,10 @@ def brought(folder: str, link: bool) -> dict[str, Any]:
         bpy.context.view_layer.update()
         depsgraph = bpy.context.evaluated_depsgraph_get()
         instanced = [
-            len(i.object.data.polygons) for i in depsgraph.object_instances
+            len(i.object.data.polygons)
+            for i in depsgraph.object_instances
             if i.is_instance and i.object.type == "MESH"
-        ]  # fmt: skip
+        ]
         collection = collection.override_hierarchy_create(scene, bpy.context.view_layer)
         bpy.data.objects.remove(instance)
     else:
@@ -192,9 +192,12 @@ def asset(folder: str) -> dict[str, Any]:
     pixels = np.array(objects.collection.preview.image_pixels_float).reshape(-1, 4)
     data = objects.collection.asset_data
     return {
-        "marked": data is not None, "author": data.author, "tags": [t.name for t in data.tags],
-        "color": pixels.mean(0).tolist(), "size": list(objects.collection.preview.image_size),
-    }  # fmt: skip
+        "marked": data is not None,
+        "author": data.author,
+        "tags": [t.name for t in data.tags],
+        "color": pixels.mean(0).tolist(),
+        "size": list(objects.collection.preview.image_size),
+    }
 
 
 def hurt(folder: str) -> dict[str, Any]:
@@ -234,8 +237,11 @@ def hurt(folder: str) -> dict[str, Any]:
         bpy.context.scene.collection.children.link(collection)
         if override:
             collection.override_hierarchy_create(bpy.context.scene, bpy.context.view_layer)
-        there = [a for a in find_avatars(bpy.context.scene)
-                 if (a.armature.override_library is not None) == override]  # fmt: skip
+        there = [
+            a
+            for a in find_avatars(bpy.context.scene)
+            if (a.armature.override_library is not None) == override
+        ]
         before = counts()
         key = "override" if override else "linked"
         found[key] = [

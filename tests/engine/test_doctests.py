@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera
-from likeness.engine.formats.motion import save_motion
-from likeness.engine.types import JOINT_INDEX, Motion
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import JOINT_INDEX, Motion
+from likeness.engine.motion.io import save_motion
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = [
@@ -49,18 +49,28 @@ def test_motion_files(tmp_path, monkeypatch):
     betas = np.full(body.num_betas, 0.5)
     pelvis = np.array([0.0, -0.3, -2.4])
     motion = Motion(
-        betas=betas, full_pose=full_pose, transl=np.tile(pelvis - body.shaped(betas)[1][0], (3, 1)),
-        expression=np.tile(body.expression(jawOpen=0.4), (3, 1)), joint_confidence=confidence,
-        frame_state=np.array([0, 0, 1], np.uint8), shot=np.zeros(3, np.int32),
-        camera=photo_camera(800.0, 640, 480), frame_rate=25.0, framing="half", view="front",
-        face_error=np.full(3, 1.2), pose_error=np.full(3, 3.0),
-    )  # fmt: skip
+        betas=betas,
+        full_pose=full_pose,
+        transl=np.tile(pelvis - body.shaped(betas)[1][0], (3, 1)),
+        expression=np.tile(body.expression(jawOpen=0.4), (3, 1)),
+        joint_confidence=confidence,
+        frame_state=np.array([0, 0, 1], np.uint8),
+        shot=np.zeros(3, np.int32),
+        camera=photo_camera(800.0, 640, 480),
+        frame_rate=25.0,
+        framing="half",
+        view="front",
+        face_error=np.full(3, 1.2),
+        pose_error=np.full(3, 3.0),
+    )
     monkeypatch.chdir(tmp_path)
     save_motion(motion, tmp_path / "clip.npz", body)
     with np.printoptions():
         found = doctest.testfile(
-            str(ROOT / "docs" / "MOTION.md"), module_relative=False, globs={"body": body},
+            str(ROOT / "docs" / "MOTION.md"),
+            module_relative=False,
+            globs={"body": body},
             optionflags=doctest.NORMALIZE_WHITESPACE,
-        )  # fmt: skip
+        )
     assert found.attempted > 10
     assert not found.failed

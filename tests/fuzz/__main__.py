@@ -25,8 +25,12 @@ from .mutate import MARKER
 from .targets import TARGETS, Target
 
 TIMEOUT = 30.0
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-                "NUMBA_THREADING_LAYER": "workqueue"}  # fmt: skip
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_THREADING_LAYER": "workqueue",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,13 +61,23 @@ def main(argv: list[str] | None = None) -> int:
                 if outcome.kind not in GOOD:
                     print(f"{target.name} {k}: {outcome.kind}: {outcome.detail}", file=sys.stderr)
     bad = {name: counts[name] for name in ("traceback", "hang", "killed", "partial", "unpickled")}
-    print(json.dumps({
-        "seed": arguments.seed, "inputs": counts["inputs"], "readers": len(available),
-        "left_out": [t.name for t in chosen if not t.available],
-        "read": counts["read"], "refused": counts["refused"], **bad,
-        "slowest_s": slowest[0], "slowest": slowest[1], "most_mb": largest,
-        "seconds": round(time.monotonic() - begun, 1),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "seed": arguments.seed,
+                "inputs": counts["inputs"],
+                "readers": len(available),
+                "left_out": [t.name for t in chosen if not t.available],
+                "read": counts["read"],
+                "refused": counts["refused"],
+                **bad,
+                "slowest_s": slowest[0],
+                "slowest": slowest[1],
+                "most_mb": largest,
+                "seconds": round(time.monotonic() - begun, 1),
+            }
+        )
+    )
     return int(any(bad.values()))
 
 
@@ -90,9 +104,13 @@ def _outcomes(target, share, folder, arguments):  # type: ignore[no-untyped-def]
 
 
 def _one(
-    target: Target, good: Path, victim: Path, rng: Random | None, folder: Path,
+    target: Target,
+    good: Path,
+    victim: Path,
+    rng: Random | None,
+    folder: Path,
     arguments: argparse.Namespace,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     work = folder / "work"
     copy, out = work / "in", work / "out"
     shutil.copytree(good, copy)
@@ -102,9 +120,11 @@ def _one(
         path.write_bytes(target.mutations[victim.suffix](path.read_bytes(), rng))
     entry = copy if target.whole else path
     outcome = run(
-        lambda: (target.read(entry, out), None)[1], work,
-        max(arguments.timeout, target.seconds), target.memory,
-    )  # fmt: skip
+        lambda: (target.read(entry, out), None)[1],
+        work,
+        max(arguments.timeout, target.seconds),
+        target.memory,
+    )
     left = sorted(p.name for p in out.rglob("*"))
     hidden = [name for name in left if name.startswith(".") or ".part" in name or ".tmp" in name]
     if (work / MARKER).exists():

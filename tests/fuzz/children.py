@@ -98,7 +98,7 @@ def _child(
 
 
 def _told(work: Callable[[], None]) -> tuple[str, str]:
-    from likeness.engine.types import LikenessError
+    from likeness.engine.core.types import LikenessError
 
     try:
         work()

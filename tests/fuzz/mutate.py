@@ -23,11 +23,55 @@ import numpy as np
 
 Mutation = Callable[[bytes, Random], bytes]
 
-_NUMBERS = (0, 1, 2, 7, 127, 128, 255, 256, 32767, 65535, 65536, 2**24, 2**31 - 1, 2**31, 2**32 - 1,
-            2**40, 2**63 - 1, 2**63, 2**64 - 1)  # fmt: skip
-_WORDS = ("", "0", "-1", "1e308", "1e999", "nan", "NaN", "Infinity", "-inf", "null", "true", "[]",
-          "{}", "\"", "\\", "\x00", "99999999999999999999", "9" * 5000, "1e-10", "é", "../..",
-          "\ud7ff", "[" * 3000, "{\"a\":" * 3000, "%s%n", "-9223372036854775808")  # fmt: skip
+_NUMBERS = (
+    0,
+    1,
+    2,
+    7,
+    127,
+    128,
+    255,
+    256,
+    32767,
+    65535,
+    65536,
+    2**24,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**40,
+    2**63 - 1,
+    2**63,
+    2**64 - 1,
+)
+_WORDS = (
+    "",
+    "0",
+    "-1",
+    "1e308",
+    "1e999",
+    "nan",
+    "NaN",
+    "Infinity",
+    "-inf",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    '"',
+    "\\",
+    "\x00",
+    "99999999999999999999",
+    "9" * 5000,
+    "1e-10",
+    "é",
+    "../..",
+    "\ud7ff",
+    "[" * 3000,
+    '{"a":' * 3000,
+    "%s%n",
+    "-9223372036854775808",
+)
 MARKER = "PICKLE_RAN"
 """A file of this name appears in the working folder when a pickle of ours is loaded."""
 
@@ -149,8 +193,25 @@ def json_text(data: bytes, rng: Random) -> bytes:
     return json.dumps(_value(tree, rng)).encode()
 
 
-_VALUES: tuple[Any, ...] = (None, True, 0, -1, 2**63, 1e308, float("nan"), "", "x" * 10_000, [], {},
-                            [[]], {"a": 1}, "../../x", "\x00", 10**400, [1] * 1000)  # fmt: skip
+_VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    2**63,
+    1e308,
+    float("nan"),
+    "",
+    "x" * 10_000,
+    [],
+    {},
+    [[]],
+    {"a": 1},
+    "../../x",
+    "\x00",
+    10**400,
+    [1] * 1000,
+)
 
 
 def _value(tree: Any, rng: Random) -> Any:
@@ -290,9 +351,9 @@ def safetensors(data: bytes, rng: Random) -> bytes:
             header["__metadata__"] = _metadata(header["__metadata__"], rng)
         elif kind == 1:
             shape = header[name]["shape"]
-            header[name]["shape"] = rng.choice((
-                [0], [0, 3, 10**9], [2**40], [*shape, 1], shape[::-1], [10**9] * 4, [],
-            ))  # fmt: skip
+            header[name]["shape"] = rng.choice(
+                ([0], [0, 3, 10**9], [2**40], [*shape, 1], shape[::-1], [10**9] * 4, [])
+            )
         elif kind == 2:
             header[name]["dtype"] = rng.choice(("F64", "I64", "U8", "BOOL", "BF16", "F16", "X"))
         elif kind == 3:

@@ -55,8 +55,8 @@ def _body() -> object:
 def avatar() -> object:
     """A body of boxes with 300 Gaussians on it."""
     from likeness.engine.body.synthetic import synthetic_body
-    from likeness.engine.cameras import photo_camera
-    from likeness.engine.types import Avatar, BoundGaussians, Pose
+    from likeness.engine.core.cameras import photo_camera
+    from likeness.engine.core.types import Avatar, BoundGaussians, Pose
 
     rng = np.random.default_rng(1)
     body = synthetic_body()
@@ -93,7 +93,7 @@ def kept(folder: Path) -> None:
 
 def scenes(folder: Path) -> None:
     """Avatars as the worker hands them to Blender."""
-    from likeness.engine.scene_files import save_scene_avatar, scene_avatar
+    from likeness.engine.scene.files import save_scene_avatar, scene_avatar
 
     save_scene_avatar(scene_avatar(avatar()), folder / "scene.npz")  # type: ignore[arg-type]
 
@@ -108,10 +108,15 @@ def frames(folder: Path) -> None:
     np.save(folder / "vertices_0.npy", np.zeros((3, count, 3), np.float32))
     eye = np.tile(np.eye(4), (3, 1, 1))
     np.savez(
-        folder / "frames.npz", counts=np.array([300]), places=eye[None], viewmats=eye,
-        Ks=eye[:, :3, :3], size=np.array([64, 64]), frame_rate=np.array(24.0),
+        folder / "frames.npz",
+        counts=np.array([300]),
+        places=eye[None],
+        viewmats=eye,
+        Ks=eye[:, :3, :3],
+        size=np.array([64, 64]),
+        frame_rate=np.array(24.0),
         frames=np.arange(3),
-    )  # fmt: skip
+    )
 
 
 def bodies(folder: Path) -> None:
@@ -123,20 +128,27 @@ def bodies(folder: Path) -> None:
 def motions(folder: Path) -> None:
     """Ours, AMASS's, and plain arrays."""
     rng = np.random.default_rng(2)
-    from likeness.engine.cameras import photo_camera
-    from likeness.engine.formats.motion import save_motion
-    from likeness.engine.retarget.files import plain_motion
+    from likeness.engine.core.cameras import photo_camera
+    from likeness.engine.motion.io import save_motion
+    from likeness.engine.motion.prepare import plain_motion
 
     body = _body()
     motion = plain_motion(rng.normal(0, 0.3, (4, 55, 3)), rng.normal(0, 1, (4, 3)), 52, 25.0)
-    motion = replace(motion, expression=np.zeros((4, body.num_expression)),  # type: ignore[attr-defined]
-                     betas=np.zeros(body.num_betas),  # type: ignore[attr-defined]
-                     camera=photo_camera(500, 64, 64))  # fmt: skip
+    motion = replace(
+        motion,
+        expression=np.zeros((4, body.num_expression)),  # type: ignore[attr-defined]
+        betas=np.zeros(body.num_betas),  # type: ignore[attr-defined]
+        camera=photo_camera(500, 64, 64),
+    )
     save_motion(motion, folder / "ours.npz", body)  # type: ignore[arg-type]
     np.savez(
-        folder / "amass.npz", poses=rng.normal(0, 0.3, (5, 156)), trans=np.zeros((5, 3)),
-        betas=np.zeros(16), mocap_framerate=np.array(120.0), gender=np.array("neutral"),
-    )  # fmt: skip
+        folder / "amass.npz",
+        poses=rng.normal(0, 0.3, (5, 156)),
+        trans=np.zeros((5, 3)),
+        betas=np.zeros(16),
+        mocap_framerate=np.array(120.0),
+        gender=np.array("neutral"),
+    )
     np.save(folder / "columns.npy", rng.normal(0, 0.3, (5, 322)).astype(np.float32))
 
 
@@ -171,17 +183,28 @@ def bvh(folder: Path) -> None:
     def chain(names: list[tuple[str, str]]) -> str:
         (name, offset), *rest = names
         inner = chain(rest) if rest else "End Site\n{\nOFFSET 0 5 0\n}"
-        return (f"JOINT {name}\n{{\nOFFSET {offset}\n"
-                f"CHANNELS 3 Zrotation Xrotation Yrotation\n{inner}\n}}")  # fmt: skip
+        return (
+            f"JOINT {name}\n{{\nOFFSET {offset}\n"
+            f"CHANNELS 3 Zrotation Xrotation Yrotation\n{inner}\n}}"
+        )
 
     parts, joints = [], 1
     for names in (
         [("Spine", "0 20 0"), ("Neck", "0 30 0"), ("Head", "0 10 0")],
-        *([(f"{s}UpLeg", f"{x}9 0 0"), (f"{s}Leg", "0 -40 0"), (f"{s}Foot", "0 -40 0")]
-          for s, x in (("Left", ""), ("Right", "-"))),
-        *([(f"{s}Shoulder", f"{x}5 45 0"), (f"{s}Arm", f"{x}10 0 0"), (f"{s}ForeArm", f"{x}25 0 0"),
-           (f"{s}Hand", f"{x}25 0 0")] for s, x in (("Left", ""), ("Right", "-"))),
-    ):  # fmt: skip
+        *(
+            [(f"{s}UpLeg", f"{x}9 0 0"), (f"{s}Leg", "0 -40 0"), (f"{s}Foot", "0 -40 0")]
+            for s, x in (("Left", ""), ("Right", "-"))
+        ),
+        *(
+            [
+                (f"{s}Shoulder", f"{x}5 45 0"),
+                (f"{s}Arm", f"{x}10 0 0"),
+                (f"{s}ForeArm", f"{x}25 0 0"),
+                (f"{s}Hand", f"{x}25 0 0"),
+            ]
+            for s, x in (("Left", ""), ("Right", "-"))
+        ),
+    ):
         parts.append(chain(names))
         joints += len(names)
     row = " ".join(["0 90 0 5 5 5", *(["1 2 3"] * (joints - 1))])
@@ -189,7 +212,7 @@ def bvh(folder: Path) -> None:
 
 
 def bone_maps(folder: Path) -> None:
-    from likeness.engine.retarget.bone_maps import FOLDER
+    from likeness.engine.motion.bone_maps import FOLDER
 
     for path in sorted(FOLDER.glob("*.toml"))[:3]:
         (folder / path.name).write_bytes(path.read_bytes())
@@ -220,17 +243,22 @@ def spz(folder: Path) -> None:
 
 def characters(folder: Path) -> None:
     """What Blender takes out of a user's character file."""
-    from likeness.engine.characters.character import Rig, save_rig
-    from likeness.engine.people.model import LABEL, Material, Part
-    from likeness.engine.people.parts_file import save_parts
+    from likeness.engine.synth.characters.character import Rig, save_rig
+    from likeness.engine.synth.model import LABEL, Material, Part
+    from likeness.engine.synth.parts_file import save_parts
 
     rng = np.random.default_rng(3)
     colour = rng.integers(0, 255, (8, 8, 4), np.uint8)
     part = Part(
-        "shirt", rng.normal(size=(9, 3)).astype(np.float32), rng.integers(0, 9, (6, 3)),
-        rng.random((6, 3, 2)).astype(np.float32), np.full(6, LABEL["clothes"], np.uint8),
-        Material("cloth", colour, bump=np.zeros((3, 4), np.float32)), card=True, bias=0.002,
-    )  # fmt: skip
+        "shirt",
+        rng.normal(size=(9, 3)).astype(np.float32),
+        rng.integers(0, 9, (6, 3)),
+        rng.random((6, 3, 2)).astype(np.float32),
+        np.full(6, LABEL["clothes"], np.uint8),
+        Material("cloth", colour, bump=np.zeros((3, 4), np.float32)),
+        card=True,
+        bias=0.002,
+    )
     save_parts(folder, [part, replace(part, name="hat")])
     save_rig(Rig(("hips", "head"), rng.normal(size=(2, 3)), rng.normal(size=(2, 3))), folder)
 
@@ -273,21 +301,26 @@ def character_files(folder: Path) -> None:
 def subjects(folder: Path) -> None:
     """What 'likeness convert' wrote."""
     from likeness.engine.body import load_body
-    from likeness.engine.characters.convert import BODY_FILE, SUBJECT_FILE, VERSION
-    from likeness.engine.weights import asset_path
+    from likeness.engine.files.weights import asset_path
+    from likeness.engine.synth.characters.convert import BODY_FILE, SUBJECT_FILE, VERSION
 
     body = load_body(asset_path("body"))
     characters(folder)
     (folder / "rig.npz").unlink(missing_ok=True)
     about = {"version": VERSION, "fits": True, "source": "x.glb", "sha256": "0" * 64}
     (folder / SUBJECT_FILE).write_text(json.dumps(about))
-    np.savez(folder / BODY_FILE, betas=np.zeros(body.num_betas), full_pose=np.zeros((55, 3)),
-             transl=np.zeros(3), expression=np.zeros(body.num_expression))  # fmt: skip
+    np.savez(
+        folder / BODY_FILE,
+        betas=np.zeros(body.num_betas),
+        full_pose=np.zeros((55, 3)),
+        transl=np.zeros(3),
+        expression=np.zeros(body.num_expression),
+    )
 
 
 def batches(folder: Path) -> None:
     """A batch that is complete."""
-    from ..engine.batch.bench import photos, ran
+    from ..engine.workflows.batch.bench import photos, ran
 
     ran(folder / "out", photos(folder / "in", a="anna", b="hands", c="cat"))
 
@@ -312,9 +345,22 @@ def backbones(folder: Path) -> None:
 
 def garments(folder: Path) -> None:
     """A garment in MakeHuman's format."""
-    (folder / "g.obj").write_text("\n".join(
-        ["# a square", "v 0 0 0", "v 1 0 0", "v 1 1 0", "v 0 1 0", "vt 0 0", "vt 1 0", "vt 1 1",
-         "vt 0 1", "f 1/1 2/2 3/3 4/4"]))  # fmt: skip
+    (folder / "g.obj").write_text(
+        "\n".join(
+            [
+                "# a square",
+                "v 0 0 0",
+                "v 1 0 0",
+                "v 1 1 0",
+                "v 0 1 0",
+                "vt 0 0",
+                "vt 1 0",
+                "vt 1 1",
+                "vt 0 1",
+                "f 1/1 2/2 3/3 4/4",
+            ]
+        )
+    )
     (folder / "g.mhclo").write_text(
         "basemesh hm08\nx_scale 5399 11998 1.4\nobj_file g.obj\nmaterial g.mhmat\nverts 0\n"
         "10 11 12 0.3 0.3 0.4 0.1 0 0\n11\n12\n13 14 15 1 0 0 0 0 0\ndelete_verts\n1 5 - 7 9\n"
@@ -328,27 +374,42 @@ def garments(folder: Path) -> None:
 
 def shards(folder: Path) -> None:
     """One shard of one subject."""
-    from likeness.engine.cameras import intrinsics, look_at
-    from likeness.engine.training.pictures import encode_depth, encode_labels, encode_rgba
-    from likeness.engine.training.shards import write_index, write_shard
-    from likeness.engine.training.subjects import Subject, View
-    from likeness.engine.types import Camera
+    from likeness.engine.core.cameras import intrinsics, look_at
+    from likeness.engine.core.types import Camera
+    from likeness.engine.dataset.pictures import encode_depth, encode_labels, encode_rgba
+    from likeness.engine.dataset.shards import write_index, write_shard
+    from likeness.engine.dataset.subjects import Subject, View
 
     body = _body()
     size = 24
     camera = Camera(look_at(np.zeros(3), 3.0, 0.0, 0.0), intrinsics(40.0, size, size), size, size)
     rgba = np.ones((size, size, 4), np.float32)
     views = tuple(
-        View(f"v{k}", 0, "front", 0.0, camera, k == 1, encode_rgba(rgba),
-             depth=encode_depth(rgba[..., 0]),
-             labels=encode_labels(np.ones((size, size), np.uint8)))
+        View(
+            f"v{k}",
+            0,
+            "front",
+            0.0,
+            camera,
+            k == 1,
+            encode_rgba(rgba),
+            depth=encode_depth(rgba[..., 0]),
+            labels=encode_labels(np.ones((size, size), np.uint8)),
+        )
         for k in range(2)
-    )  # fmt: skip
+    )
     subject = Subject(
-        "box_000", "rendered", "full", 0, np.zeros(body.num_betas, np.float32),  # type: ignore[attr-defined]
-        np.zeros((1, 55, 3), np.float32), np.zeros((1, 3), np.float32),
-        np.zeros((1, body.num_expression), np.float32), views, {"number": 0},  # type: ignore[attr-defined]
-    )  # fmt: skip
+        "box_000",
+        "rendered",
+        "full",
+        0,
+        np.zeros(body.num_betas, np.float32),  # type: ignore[attr-defined]
+        np.zeros((1, 55, 3), np.float32),
+        np.zeros((1, 3), np.float32),
+        np.zeros((1, body.num_expression), np.float32),
+        views,
+        {"number": 0},  # type: ignore[attr-defined]
+    )
     write_shard(folder, 0, [subject])
     write_index(folder)
 
@@ -403,10 +464,16 @@ def reports(folder: Path) -> None:
     from likeness.engine.evaluation.protocols.store import ITEMS_FILE, REPORT_FILE, VERSION
 
     record = {
-        "protocol": "input", "key": "a", "person": "a", "kind": "photo", "counts": True,
-        "about": {}, "groups": {}, "figures": {"lift": {"psnr": 20.5}},
+        "protocol": "input",
+        "key": "a",
+        "person": "a",
+        "kind": "photo",
+        "counts": True,
+        "about": {},
+        "groups": {},
+        "figures": {"lift": {"psnr": 20.5}},
         "pictures": {"input": "pictures/a.jpg"},
-    }  # fmt: skip
+    }
     (folder / REPORT_FILE).write_text(json.dumps({"version": VERSION}))
     (folder / ITEMS_FILE).write_text(json.dumps(record) + "\n")
 
@@ -437,8 +504,12 @@ def videos(folder: Path) -> None:
     import av
 
     y, x = np.mgrid[:48, :64]
-    for name, codec in (("a.mp4", "libx264"), ("b.mkv", "mpeg4"), ("c.webm", "libvpx"),
-                        ("d.avi", "mjpeg")):  # fmt: skip
+    for name, codec in (
+        ("a.mp4", "libx264"),
+        ("b.mkv", "mpeg4"),
+        ("c.webm", "libvpx"),
+        ("d.avi", "mjpeg"),
+    ):
         with av.open(str(folder / name), "w") as container:
             stream = container.add_stream(codec, rate=24)
             stream.width, stream.height = 64, 48
@@ -467,5 +538,7 @@ def networks(folder: Path) -> None:
     weight = helper.make_tensor("w", TensorProto.FLOAT, [4, 4], np.eye(4).ravel())
     node = helper.make_node("MatMul", ["x", "w"], ["y"])
     graph = helper.make_graph([node], "g", values[:1], values[1:], [weight])
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
-         folder / "decoder.onnx")  # fmt: skip
+    save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
+        folder / "decoder.onnx",
+    )

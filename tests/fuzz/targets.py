@@ -51,7 +51,7 @@ def _portrait(path: Path, out: Path) -> None:
 
 
 def _texture(path: Path, out: Path) -> None:
-    from likeness.engine.people.asset_files import load_picture, load_texture
+    from likeness.engine.synth.asset_files import load_picture, load_texture
 
     load_picture(path)
     load_texture(path)
@@ -59,8 +59,8 @@ def _texture(path: Path, out: Path) -> None:
 
 def _avatar(path: Path, out: Path) -> None:
     """Read, posed and written for another program: what is read must also be usable."""
-    from likeness.engine.export_files import export_avatar
     from likeness.engine.formats.avatar import load_avatar, save_avatar
+    from likeness.engine.workflows.export_files import export_avatar
 
     avatar = load_avatar(path)
     export_avatar(avatar, out / "avatar.ply", avatar.pose)
@@ -70,7 +70,7 @@ def _avatar(path: Path, out: Path) -> None:
 def _level(path: Path, out: Path) -> None:
     from likeness.engine.formats.avatar import load_avatar
     from likeness.engine.gaussians.lod import avatar_at
-    from likeness.engine.scene_files import scene_avatar
+    from likeness.engine.scene.files import scene_avatar
 
     avatar = load_avatar(path)
     avatar_at(avatar, max(len(avatar.gaussians) // 2, 1))
@@ -78,20 +78,20 @@ def _level(path: Path, out: Path) -> None:
 
 
 def _kept(path: Path, out: Path) -> None:
-    from likeness.engine.scene_files import unpacked
+    from likeness.engine.scene.files import unpacked
 
     unpacked(path.read_bytes(), str(path))
 
 
 def _scene(path: Path, out: Path) -> None:
-    from likeness.engine.scene_files import load_steps
+    from likeness.engine.scene.files import load_steps
 
     for _ in load_steps(path):
         pass
 
 
 def _frames(folder: Path, out: Path) -> None:
-    from likeness.engine.scene_frames import SceneFrames
+    from likeness.engine.scene.frames import SceneFrames
 
     scene = SceneFrames.load(folder)
     for t in range(len(scene)):
@@ -101,7 +101,7 @@ def _frames(folder: Path, out: Path) -> None:
 
 def _body(path: Path, out: Path) -> None:
     from likeness.engine.body.model import load_body, save_body
-    from likeness.engine.types import Pose
+    from likeness.engine.core.types import Pose
 
     body = load_body(path)
     body.vertices(Pose.rest(body.num_expression))
@@ -111,15 +111,16 @@ def _body(path: Path, out: Path) -> None:
 def _target() -> object:
     import numpy as np
     from likeness.engine.body.synthetic import synthetic_body
-    from likeness.engine.retarget.placing import Target as Mover
+    from likeness.engine.motion.placing import Target as Mover
 
     body = synthetic_body()
-    return Mover(body.J_template, -1.0, np.zeros(3), np.array([0.0, 0, 1]), -1.0,
-                 body.expression_names)  # fmt: skip
+    return Mover(
+        body.J_template, -1.0, np.zeros(3), np.array([0.0, 0, 1]), -1.0, body.expression_names
+    )
 
 
 def _motion(path: Path, out: Path) -> None:
-    from likeness.engine.retarget.files import MotionOptions, Prepared, motion_for, save_prepared
+    from likeness.engine.motion.prepare import MotionOptions, Prepared, motion_for, save_prepared
 
     options = MotionOptions(frame_rate=30.0, smooth=0.05)
     source = motion_for(path, _target(), options)  # type: ignore[arg-type]
@@ -128,19 +129,19 @@ def _motion(path: Path, out: Path) -> None:
 
 
 def _pose(path: Path, out: Path) -> None:
-    from likeness.engine.formats.pose import load_pose
+    from likeness.engine.motion.pose import load_pose
 
     load_pose(path, 52)
 
 
 def _hands(path: Path, out: Path) -> None:
-    from likeness.engine.formats.motion_keys import HandModel
+    from likeness.engine.motion.smplx_keys import HandModel
 
     HandModel.read(path)
 
 
 def _bone_map(path: Path, out: Path) -> None:
-    from likeness.engine.retarget.bone_maps import match, read_map
+    from likeness.engine.motion.bone_maps import match, read_map
 
     match(["Hips", "LeftArm", "Spine"], read_map(path))
 
@@ -148,7 +149,7 @@ def _bone_map(path: Path, out: Path) -> None:
 def _ply(path: Path, out: Path) -> None:
     from likeness.engine.formats.ply import read_ply
     from likeness.engine.formats.spz import write_spz
-    from likeness.engine.static_splats import check_ply_fields, static_mesh
+    from likeness.engine.scene.static_splats import check_ply_fields, static_mesh
 
     check_ply_fields(path)
     gaussians = read_ply(path)
@@ -164,15 +165,15 @@ def _spz(path: Path, out: Path) -> None:
 
 
 def _character(folder: Path, out: Path) -> None:
-    from likeness.engine.characters.character import in_metres, load_character, surface_of
+    from likeness.engine.synth.characters.character import in_metres, load_character, surface_of
 
     surface_of(in_metres(load_character(folder, "x.blend")))
 
 
 def _character_file(path: Path, out: Path) -> None:
     """Opened by Blender in a process of its own."""
-    from likeness.addon.cli_convert import read_in_blender
-    from likeness.engine.characters.character import in_metres, surface_of
+    from likeness.addon.cli.convert import read_in_blender
+    from likeness.engine.synth.characters.character import in_metres, surface_of
 
     surface_of(in_metres(read_in_blender(path, CHARACTER_SECONDS, 3000.0)))
 
@@ -181,17 +182,17 @@ CHARACTER_SECONDS = 100.0
 
 
 def _subject(folder: Path, out: Path) -> None:
-    from likeness.engine.characters.convert import load_subject
+    from likeness.engine.synth.characters.convert import load_subject
 
     load_subject(folder)
 
 
 def _batch(folder: Path, out: Path) -> None:
     """A batch goes on in a folder of which a file is damaged: what is not whole is made again."""
-    from likeness.engine.batch.page import write_report
-    from likeness.engine.batch.summary import write_summary
+    from likeness.engine.workflows.batch.page import write_report
+    from likeness.engine.workflows.batch.summary import write_summary
 
-    from ..engine.batch.bench import journal, photos, ran
+    from ..engine.workflows.batch.bench import journal, photos, ran
 
     batch, _ = ran(folder / "out", photos(folder / "in", a="anna", b="hands", c="cat"))
     counts = batch.counts()
@@ -216,7 +217,7 @@ def _backbone(path: Path, out: Path) -> None:
 
 
 def _garment(folder: Path, out: Path) -> None:
-    from likeness.engine.people.asset_files import load_garment, materials_of, missing_picture
+    from likeness.engine.synth.asset_files import load_garment, materials_of, missing_picture
 
     load_garment(folder / "g.mhclo")
     materials_of(folder / "g.mhclo")
@@ -226,8 +227,8 @@ def _garment(folder: Path, out: Path) -> None:
 def _shard(path: Path, out: Path) -> None:
     """A reader that skips what is damaged and tells it; nothing may be raised."""
     from likeness.engine.body.synthetic import synthetic_body
-    from likeness.engine.training.pictures import BadSample
-    from likeness.engine.training.shards import read_subjects
+    from likeness.engine.dataset.pictures import BadSample
+    from likeness.engine.dataset.shards import read_subjects
 
     body = synthetic_body()
     for subject in read_subjects(str(path), body.num_betas, body.num_expression, print):
@@ -239,14 +240,14 @@ def _shard(path: Path, out: Path) -> None:
 
 
 def _stored(path: Path, out: Path) -> None:
-    from likeness.engine.training.stored import read_members, stored_subjects
+    from likeness.engine.dataset.stored import read_members, stored_subjects
 
     list(stored_subjects(path))
     list(read_members(path))
 
 
 def _index(path: Path, out: Path) -> None:
-    from likeness.engine.training.shards import shard_files
+    from likeness.engine.dataset.shards import shard_files
 
     shard_files(path.parent)
 
@@ -258,14 +259,14 @@ def _config(path: Path, out: Path) -> None:
 
 
 def _request(path: Path, out: Path) -> None:
-    from likeness.engine.worker import parse_request
+    from likeness.engine.workflows.worker.main import parse_request
 
     parse_request(path.read_text(encoding="utf-8", errors="replace"))
 
 
 def _table(path: Path, out: Path) -> None:
-    from likeness.engine.batch.names import with_names
-    from likeness.engine.batch.tables import read_table
+    from likeness.engine.workflows.batch.names import with_names
+    from likeness.engine.workflows.batch.tables import read_table
 
     with_names(read_table(path), out)
 
@@ -319,7 +320,7 @@ def _video(path: Path, out: Path) -> None:
 
 
 def _environment(path: Path, out: Path) -> None:
-    from likeness.engine.people.light import read_environment
+    from likeness.engine.synth.light import read_environment
 
     read_environment(path)
 
@@ -331,9 +332,11 @@ def _network(path: Path, out: Path) -> None:
 
 
 PICTURES = {
-    ".png": mutate.png, **dict.fromkeys((".jpg", ".webp", ".tif", ".bmp", ".jp2", ".ppm", ".tga",
-                                         ".gif"), mutate.mutated),
-}  # fmt: skip
+    ".png": mutate.png,
+    **dict.fromkeys(
+        (".jpg", ".webp", ".tif", ".bmp", ".jp2", ".ppm", ".tga", ".gif"), mutate.mutated
+    ),
+}
 ARRAYS = {".npz": mutate.npz, ".npy": mutate.npy}
 _MEMBERS = {"npz": mutate.npz, "json": mutate.json_text, "png": mutate.png}
 
@@ -346,78 +349,213 @@ ENGINE = "likeness.engine."
 TARGETS: tuple[Target, ...] = (
     Target("picture", seeds.pictures, _portrait, PICTURES, (ENGINE + "imaging.media",)),
     Target("texture", seeds.pictures, _texture, PICTURES, (ENGINE + "people.asset_files",)),
-    Target("avatar", seeds.avatars, _avatar, {".safetensors": mutate.safetensors},
-           (ENGINE + "export_files",)),
-    Target("avatar level", seeds.avatars, _level, {".safetensors": mutate.safetensors},
-           (ENGINE + "scene_files", ENGINE + "gaussians.lod")),
-    Target("kept avatar", seeds.kept, _kept, {".zlib": mutate.zlibbed(mutate.safetensors)},
-           (ENGINE + "scene_files",)),
+    Target(
+        "avatar",
+        seeds.avatars,
+        _avatar,
+        {".safetensors": mutate.safetensors},
+        (ENGINE + "export_files",),
+    ),
+    Target(
+        "avatar level",
+        seeds.avatars,
+        _level,
+        {".safetensors": mutate.safetensors},
+        (ENGINE + "scene_files", ENGINE + "gaussians.lod"),
+    ),
+    Target(
+        "kept avatar",
+        seeds.kept,
+        _kept,
+        {".zlib": mutate.zlibbed(mutate.safetensors)},
+        (ENGINE + "scene_files",),
+    ),
     Target("scene", seeds.scenes, _scene, ARRAYS, (ENGINE + "scene_files",)),
-    Target("scene frames", seeds.frames, _frames,
-           {**ARRAYS, ".safetensors": mutate.safetensors}, (ENGINE + "scene_frames",
-                                                            ENGINE + "gaussians.lod"), whole=True),
+    Target(
+        "scene frames",
+        seeds.frames,
+        _frames,
+        {**ARRAYS, ".safetensors": mutate.safetensors},
+        (ENGINE + "scene_frames", ENGINE + "gaussians.lod"),
+        whole=True,
+    ),
     Target("body", seeds.bodies, _body, ARRAYS, (ENGINE + "body",)),
     Target("motion", seeds.motions, _motion, ARRAYS, (ENGINE + "retarget.files",)),
     Target("pose", seeds.motions, _pose, ARRAYS, (ENGINE + "formats.pose",)),
     Target("hands", seeds.hands, _hands, ARRAYS, (ENGINE + "formats.motion",)),
     Target("bvh", seeds.bvh, _motion, {".bvh": mutate.text}, (ENGINE + "retarget.files",)),
-    Target("bone map", seeds.bone_maps, _bone_map, {".toml": mutate.text},
-           (ENGINE + "retarget.bone_maps",)),
-    Target("ply", seeds.splats, _ply, {".ply": mutate.mutated},
-           (ENGINE + "static_splats", ENGINE + "formats.spz")),
+    Target(
+        "bone map",
+        seeds.bone_maps,
+        _bone_map,
+        {".toml": mutate.text},
+        (ENGINE + "retarget.bone_maps",),
+    ),
+    Target(
+        "ply",
+        seeds.splats,
+        _ply,
+        {".ply": mutate.mutated},
+        (ENGINE + "static_splats", ENGINE + "formats.spz"),
+    ),
     Target("spz", seeds.spz, _spz, {".spz": mutate.gzipped}, (ENGINE + "formats.spz",)),
-    Target("character", seeds.characters, _character, {**ARRAYS, ".png": mutate.png},
-           (ENGINE + "characters.character",), whole=True),
-    Target("character file", seeds.character_files, _character_file,
-           {".blend": mutate.mutated, ".fbx": mutate.mutated, ".glb": mutate.glb,
-            ".obj": mutate.text},
-           ("likeness.addon.cli_convert", ENGINE + "characters.character"), needs=("bpy",),
-           memory=12 * GIB, seconds=CHARACTER_SECONDS + 20),
-    Target("subject", seeds.subjects, _subject,
-           {**ARRAYS, ".json": mutate.json_text, ".png": mutate.png},
-           (ENGINE + "characters.convert",), whole=True),
-    Target("batch", seeds.batches, _batch,
-           {".json": mutate.json_text, ".jsonl": mutate.json_text},
-           (ENGINE + "batch.run", ENGINE + "batch.page", "jinja2"), whole=True),
-    Target("network weights", seeds.weights, _weights, {".safetensors": mutate.safetensors},
-           (ENGINE + "network.files", "torch"), needs=("torch",)),
-    Target("backbone", seeds.backbones, _backbone,
-           {".pth": mutate.torch_zip, ".safetensors": mutate.safetensors},
-           (ENGINE + "training.perceptual",), needs=("torch",)),
-    Target("garment", seeds.garments, _garment,
-           {**dict.fromkeys((".obj", ".mhclo", ".mhmat"), mutate.text), ".png": mutate.png},
-           (ENGINE + "people.asset_files",), whole=True),
-    Target("shard", seeds.shards, _shard, {".tar": mutate.tar(_member)},
-           (ENGINE + "training.shards", "webdataset"), needs=("webdataset",)),
-    Target("stored shard", seeds.shards, _stored, {".tar": mutate.tar(_member)},
-           (ENGINE + "training.stored",)),
-    Target("shard index", seeds.shards, _index, {".json": mutate.json_text},
-           (ENGINE + "training.shards", "webdataset"), needs=("webdataset",)),
-    Target("network config", seeds.configs, _config, {".json": mutate.json_text},
-           (ENGINE + "network.config",)),
-    Target("onnx", seeds.networks, _network, {".onnx": mutate.mutated},
-           (ENGINE + "network.runtime",), needs=("onnx", "onnxruntime")),
-    Target("request", seeds.requests, _request, {".json": mutate.json_text},
-           (ENGINE + "worker",)),
-    Target("prompt", seeds.prompts, _prompt, {".json": mutate.json_text},
-           (ENGINE + "generative.compose",)),
-    Target("batch table", seeds.tables, _table,
-           {".toml": mutate.text, ".csv": mutate.text, ".jsonl": mutate.text},
-           (ENGINE + "batch.tables", ENGINE + "batch.names")),
-    Target("training config", seeds.training, _training, {".json": mutate.json_text},
-           (ENGINE + "training.config",), needs=("torch",)),
-    Target("vocabulary", seeds.vocabularies, _vocabulary, {".toml": mutate.text},
-           (ENGINE + "generative.compose",), whole=True),
-    Target("eval report", seeds.reports, _report,
-           {".json": mutate.json_text, ".jsonl": mutate.json_text},
-           (ENGINE + "evaluation.protocols.store",), whole=True),
-    Target("checkpoint", seeds.checkpoints, _checkpoint, ARRAYS,
-           (ENGINE + "tracking.checkpoint",)),
-    Target("estimate", seeds.dumps, _dump, {**ARRAYS, ".json": mutate.json_text},
-           (ENGINE + "tracking.estimators.dump",)),
-    Target("video", seeds.videos, _video,
-           dict.fromkeys((".mp4", ".mkv", ".webm", ".avi"), mutate.mutated),
-           (ENGINE + "imaging.media", "av"), needs=("av",)),
-    Target("environment", seeds.environments, _environment, {".exr": mutate.mutated},
-           (ENGINE + "people.light", "OpenEXR"), needs=("OpenEXR",)),
-)  # fmt: skip
+    Target(
+        "character",
+        seeds.characters,
+        _character,
+        {**ARRAYS, ".png": mutate.png},
+        (ENGINE + "characters.character",),
+        whole=True,
+    ),
+    Target(
+        "character file",
+        seeds.character_files,
+        _character_file,
+        {".blend": mutate.mutated, ".fbx": mutate.mutated, ".glb": mutate.glb, ".obj": mutate.text},
+        ("likeness.addon.cli.convert", ENGINE + "characters.character"),
+        needs=("bpy",),
+        memory=12 * GIB,
+        seconds=CHARACTER_SECONDS + 20,
+    ),
+    Target(
+        "subject",
+        seeds.subjects,
+        _subject,
+        {**ARRAYS, ".json": mutate.json_text, ".png": mutate.png},
+        (ENGINE + "characters.convert",),
+        whole=True,
+    ),
+    Target(
+        "batch",
+        seeds.batches,
+        _batch,
+        {".json": mutate.json_text, ".jsonl": mutate.json_text},
+        (ENGINE + "batch.run", ENGINE + "batch.page", "jinja2"),
+        whole=True,
+    ),
+    Target(
+        "network weights",
+        seeds.weights,
+        _weights,
+        {".safetensors": mutate.safetensors},
+        (ENGINE + "network.files", "torch"),
+        needs=("torch",),
+    ),
+    Target(
+        "backbone",
+        seeds.backbones,
+        _backbone,
+        {".pth": mutate.torch_zip, ".safetensors": mutate.safetensors},
+        (ENGINE + "training.perceptual",),
+        needs=("torch",),
+    ),
+    Target(
+        "garment",
+        seeds.garments,
+        _garment,
+        {**dict.fromkeys((".obj", ".mhclo", ".mhmat"), mutate.text), ".png": mutate.png},
+        (ENGINE + "people.asset_files",),
+        whole=True,
+    ),
+    Target(
+        "shard",
+        seeds.shards,
+        _shard,
+        {".tar": mutate.tar(_member)},
+        (ENGINE + "training.shards", "webdataset"),
+        needs=("webdataset",),
+    ),
+    Target(
+        "stored shard",
+        seeds.shards,
+        _stored,
+        {".tar": mutate.tar(_member)},
+        (ENGINE + "training.stored",),
+    ),
+    Target(
+        "shard index",
+        seeds.shards,
+        _index,
+        {".json": mutate.json_text},
+        (ENGINE + "training.shards", "webdataset"),
+        needs=("webdataset",),
+    ),
+    Target(
+        "network config",
+        seeds.configs,
+        _config,
+        {".json": mutate.json_text},
+        (ENGINE + "network.config",),
+    ),
+    Target(
+        "onnx",
+        seeds.networks,
+        _network,
+        {".onnx": mutate.mutated},
+        (ENGINE + "network.runtime",),
+        needs=("onnx", "onnxruntime"),
+    ),
+    Target("request", seeds.requests, _request, {".json": mutate.json_text}, (ENGINE + "worker",)),
+    Target(
+        "prompt",
+        seeds.prompts,
+        _prompt,
+        {".json": mutate.json_text},
+        (ENGINE + "generative.compose",),
+    ),
+    Target(
+        "batch table",
+        seeds.tables,
+        _table,
+        {".toml": mutate.text, ".csv": mutate.text, ".jsonl": mutate.text},
+        (ENGINE + "batch.tables", ENGINE + "batch.names"),
+    ),
+    Target(
+        "training config",
+        seeds.training,
+        _training,
+        {".json": mutate.json_text},
+        (ENGINE + "training.config",),
+        needs=("torch",),
+    ),
+    Target(
+        "vocabulary",
+        seeds.vocabularies,
+        _vocabulary,
+        {".toml": mutate.text},
+        (ENGINE + "generative.compose",),
+        whole=True,
+    ),
+    Target(
+        "eval report",
+        seeds.reports,
+        _report,
+        {".json": mutate.json_text, ".jsonl": mutate.json_text},
+        (ENGINE + "evaluation.protocols.store",),
+        whole=True,
+    ),
+    Target("checkpoint", seeds.checkpoints, _checkpoint, ARRAYS, (ENGINE + "tracking.checkpoint",)),
+    Target(
+        "estimate",
+        seeds.dumps,
+        _dump,
+        {**ARRAYS, ".json": mutate.json_text},
+        (ENGINE + "tracking.estimators.dump",),
+    ),
+    Target(
+        "video",
+        seeds.videos,
+        _video,
+        dict.fromkeys((".mp4", ".mkv", ".webm", ".avi"), mutate.mutated),
+        (ENGINE + "imaging.media", "av"),
+        needs=("av",),
+    ),
+    Target(
+        "environment",
+        seeds.environments,
+        _environment,
+        {".exr": mutate.mutated},
+        (ENGINE + "people.light", "OpenEXR"),
+        needs=("OpenEXR",),
+    ),
+)

@@ -17,9 +17,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="children are fo
 
 def fuzz(*arguments: str) -> dict[str, object]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz", *arguments], cwd=ROOT, capture_output=True, text=True,
+        [sys.executable, "-m", "tests.fuzz", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-4000:] + done.stdout
     told: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return told
@@ -74,12 +77,22 @@ def read(path, out):
 runner.TARGETS = (Target("x", make, read, {".txt": lambda data, rng: data[:-1]}),)
 sys.exit(runner.main(["--count", "1", "--timeout", "2"]))
 """
-    for kind, told in {"traceback": "traceback", "hang": "hang", "killed": "killed",
-                       "memory": "traceback", "unpickled": "unpickled", "partial": "partial",
-                       "silent": "traceback"}.items():  # fmt: skip
+    for kind, told in {
+        "traceback": "traceback",
+        "hang": "hang",
+        "killed": "killed",
+        "memory": "traceback",
+        "unpickled": "unpickled",
+        "partial": "partial",
+        "silent": "traceback",
+    }.items():
         done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False,
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
             env={**os.environ, "KIND": kind},
-        )  # fmt: skip
+        )
         assert done.returncode == 1, (kind, done.stderr[-2000:])
         assert json.loads(done.stdout)[told] == 1, kind

@@ -19,14 +19,14 @@ import pytest
 pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from likeness.engine.formats.bvh import read_bvh
+from likeness.engine.core.types import LikenessError
+from likeness.engine.files.folders import inside
+from likeness.engine.files.untrusted import Damaged, npz_arrays, parse_json, unzipped
 from likeness.engine.formats.ply import read_ply
-from likeness.engine.formats.untrusted import Damaged, npz_arrays, parse_json, unzipped
+from likeness.engine.motion.bone_maps import read_map
+from likeness.engine.motion.bvh import read_bvh
 from likeness.engine.network.config import NetworkConfig, as_json, from_json
-from likeness.engine.output import inside
-from likeness.engine.retarget.bone_maps import read_map
-from likeness.engine.types import LikenessError
-from likeness.engine.worker import parse_request
+from likeness.engine.workflows.worker.main import parse_request
 
 few = settings(
     max_examples=60,
@@ -36,10 +36,11 @@ few = settings(
 )
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner,
-                                                                max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 def refused_or_read(read: Any, *arguments: object) -> None:
@@ -49,16 +50,34 @@ def refused_or_read(read: Any, *arguments: object) -> None:
         assert error.remedy  # noqa: PT017 (both ends are good)
 
 
-WORDS = ("HIERARCHY", "MOTION", "ROOT", "JOINT", "End Site", "{", "}", "OFFSET 0 1 0", "hips",
-         "CHANNELS 3 Xrotation Yrotation Zrotation", "CHANNELS 1 Xposition", "Frames: 1",
-         "Frames: 99999999999", "Frame Time: 0.03", "0 0 0", "nan", "1e999", "\n")  # fmt: skip
+WORDS = (
+    "HIERARCHY",
+    "MOTION",
+    "ROOT",
+    "JOINT",
+    "End Site",
+    "{",
+    "}",
+    "OFFSET 0 1 0",
+    "hips",
+    "CHANNELS 3 Xrotation Yrotation Zrotation",
+    "CHANNELS 1 Xposition",
+    "Frames: 1",
+    "Frames: 99999999999",
+    "Frame Time: 0.03",
+    "0 0 0",
+    "nan",
+    "1e999",
+    "\n",
+)
 
 
 @few
 @given(words=st.lists(st.sampled_from(WORDS) | st.text(max_size=5), max_size=40))
 def test_bvh_of_any_words(words: list[str], tmp_path: Path) -> None:
-    (tmp_path / "a.bvh").write_text("HIERARCHY\n" + "\n".join(words), encoding="utf-8",
-                                    errors="replace")  # fmt: skip
+    (tmp_path / "a.bvh").write_text(
+        "HIERARCHY\n" + "\n".join(words), encoding="utf-8", errors="replace"
+    )
     refused_or_read(read_bvh, tmp_path / "a.bvh")
 
 
@@ -67,8 +86,10 @@ def test_bvh_of_any_words(words: list[str], tmp_path: Path) -> None:
 def test_bone_maps_of_any_values(tables: Any, sides: Any, tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(
         f"label = {json.dumps(str(tables)[:9])}\n[joints]\npelvis = {json.dumps(tables)}\n"
-        f"[sides]\nX = {json.dumps(sides)}\n", encoding="utf-8", errors="replace",
-    )  # fmt: skip
+        f"[sides]\nX = {json.dumps(sides)}\n",
+        encoding="utf-8",
+        errors="replace",
+    )
     refused_or_read(read_map, tmp_path / "a.toml")
 
 

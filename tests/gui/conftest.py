@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from likeness.benchmarks.figures.random_scenes import covered_body
 from likeness.engine.body import load_body
-from likeness.engine.evaluation.random_scenes import covered_body
+from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import save_avatar
-from likeness.engine.weights import asset_path
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent

@@ -56,8 +56,17 @@ def avatars() -> list[Any]:
 
 def scene_names() -> list[str]:
     """Everything that an import could leave behind, by name."""
-    kinds = ("objects", "meshes", "armatures", "cameras", "images", "materials", "node_groups",
-             "collections", "actions")  # fmt: skip
+    kinds = (
+        "objects",
+        "meshes",
+        "armatures",
+        "cameras",
+        "images",
+        "materials",
+        "node_groups",
+        "collections",
+        "actions",
+    )
     return sorted(f"{kind}/{item.name}" for kind in kinds for item in getattr(bpy.data, kind))
 
 
@@ -139,9 +148,13 @@ def install(ui: Any, zip_path: str) -> Steps:
     yield from fresh(ui, keep=("Cube", "Light", "Camera"))
     yield from ui.shot("enabled")
     return {
-        "result": next(iter(result)), "enable_seconds": sum(seconds), "heavy": heavy,
-        "warnings": warnings, "types": len(types), "left": left,
-    }  # fmt: skip
+        "result": next(iter(result)),
+        "enable_seconds": sum(seconds),
+        "heavy": heavy,
+        "warnings": warnings,
+        "types": len(types),
+        "left": left,
+    }
 
 
 @contextmanager
@@ -196,11 +209,14 @@ def drop_photo(ui: Any, photo: str) -> Steps:
     yield from ui.shot("imported")
     problem = ours("addon.running").problem()
     return {
-        "texts": said, "status": line, "avatars": [a.armature.name for a in avatars()],
+        "texts": said,
+        "status": line,
+        "avatars": [a.armature.name for a in avatars()],
         "active": bpy.context.object.name if bpy.context.object else None,
-        "before": len(before), "warnings": policy_warnings(),
+        "before": len(before),
+        "warnings": policy_warnings(),
         "problem": problem.message if problem else None,
-    }  # fmt: skip
+    }
 
 
 def cancel(ui: Any, photo: str) -> Steps:
@@ -218,9 +234,10 @@ def cancel(ui: Any, photo: str) -> Steps:
         asked = time.monotonic()
         yield lambda: running() is None
         answer[how] = {
-            "seconds": time.monotonic() - asked, "unchanged": scene_names() == before,
+            "seconds": time.monotonic() - asked,
+            "unchanged": scene_names() == before,
             "problem": ours("addon.running").problem() is not None,
-        }  # fmt: skip
+        }
         yield 0.3
     yield from ui.shot("cancelled")
     return answer
@@ -269,9 +286,12 @@ def undo(ui: Any, avatar: str) -> Steps:
     yield 0.3
     moved = largest_move(first, splat_places(avatars()[0]))
     return {
-        "before": before, "imported": imported, "undone": undone, "redone": redone,
+        "before": before,
+        "imported": imported,
+        "undone": undone,
+        "redone": redone,
         "moved": moved,
-    }  # fmt: skip
+    }
 
 
 def pose(ui: Any, avatar: str) -> Steps:
@@ -292,9 +312,8 @@ def pose(ui: Any, avatar: str) -> Steps:
     yield 0.1
     for key in ("X", "X", "NINE", "ZERO", "RET"):
         ui.window.event_simulate(
-            type=key, value="PRESS", x=x, y=y,
-            unicode={"NINE": "9", "ZERO": "0"}.get(key, ""),
-        )  # fmt: skip
+            type=key, value="PRESS", x=x, y=y, unicode={"NINE": "9", "ZERO": "0"}.get(key, "")
+        )
         ui.window.event_simulate(type=key, value="RELEASE", x=x, y=y)
         yield 0.1
     yield 0.3
@@ -383,9 +402,11 @@ def open_file_while_running(ui: Any, photo: str) -> Steps:
     yield 1.0
     problem = ours("addon.running").problem()
     return {
-        "ended": process.poll() is not None, "running": running() is not None,
-        "message": problem.message if problem else None, "avatars": len(avatars()),
-    }  # fmt: skip
+        "ended": process.poll() is not None,
+        "running": running() is not None,
+        "message": problem.message if problem else None,
+        "avatars": len(avatars()),
+    }
 
 
 def undo_while_running(ui: Any, photo: str) -> Steps:
@@ -403,9 +424,12 @@ def undo_while_running(ui: Any, photo: str) -> Steps:
     came = len(avatars())
     yield from ui.undo()
     return {
-        "moved": moved, "back": back, "came": came, "undone": len(avatars()),
+        "moved": moved,
+        "back": back,
+        "came": came,
+        "undone": len(avatars()),
         "cube": "Cube" in bpy.data.objects,
-    }  # fmt: skip
+    }
 
 
 # -- measuring -----------------------------------------------------------------

@@ -48,8 +48,10 @@ def display() -> Iterator[str]:
     size = f"{SIZE[0]}x{SIZE[1]}x24"
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(writing), "-screen", "0", size, "-nolisten", "tcp"],
-        pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        pass_fds=[writing],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     os.close(writing)
     try:
         with os.fdopen(reading) as pipe:
@@ -66,9 +68,14 @@ class Window:
     """A running Blender."""
 
     def __init__(
-        self, executable: str, screen: str, profile: Path, shots: Path | None = None,
-        environment: Mapping[str, str] | None = None, options: tuple[str, ...] = (),
-    ) -> None:  # fmt: skip
+        self,
+        executable: str,
+        screen: str,
+        profile: Path,
+        shots: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        options: tuple[str, ...] = (),
+    ) -> None:
         """
         Args:
             executable: Blender, or a script that runs it.
@@ -83,17 +90,33 @@ class Window:
         profile.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
             [
-                executable, "--factory-startup", "--enable-event-simulate", "--no-window-focus",
-                "--window-geometry", "0", "0", str(SIZE[0]), str(SIZE[1]), *options,
-                "--python", str(HERE / "inside.py"),
+                executable,
+                "--factory-startup",
+                "--enable-event-simulate",
+                "--no-window-focus",
+                "--window-geometry",
+                "0",
+                "0",
+                str(SIZE[0]),
+                str(SIZE[1]),
+                *options,
+                "--python",
+                str(HERE / "inside.py"),
             ],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             env={
-                **os.environ, "DISPLAY": screen, "BLENDER_USER_RESOURCES": str(profile),
-                "PYTHONUNBUFFERED": "1", **(environment or {}),
+                **os.environ,
+                "DISPLAY": screen,
+                "BLENDER_USER_RESOURCES": str(profile),
+                "PYTHONUNBUFFERED": "1",
+                **(environment or {}),
             },
-            text=True, encoding="utf-8", errors="replace",
-        )  # fmt: skip
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
         threading.Thread(target=self._read, daemon=True).start()
         ready = self._answer(60.0)
         self.version, self.python = str(ready["ready"]), str(ready["python"])

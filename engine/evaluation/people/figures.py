@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...body.model import Body
-from ...cameras import project
-from ...render.mesh import rasterize_mesh
-from ...types import (
+from ...core.alignment import similarity
+from ...core.cameras import project
+from ...core.types import (
     JOINT_INDEX,
     JOINT_NAMES,
     BoolArray,
@@ -22,7 +22,7 @@ from ...types import (
     Observation,
     Track,
 )
-from ..alignment import similarity
+from ...render.mesh import rasterize_mesh
 from .render import BODY_JOINTS, Truth
 
 FACE_PARTS = ("face", "lips", "eyelid")
@@ -175,7 +175,8 @@ def person_figures(
         face_px=face_px,
         joints_mm=float(np.mean(list(joint_mm.values()))) if joint_mm else None,
         joints_px=float(pixel_error(joints[counted], truth.joints[counted]).mean())
-        if len(counted) else None,
+        if len(counted)
+        else None,
         hands_px=float(np.concatenate(errors).mean()) if errors else None,
         hands_seen=hands_seen,
         hands_found=hands_found,
@@ -188,7 +189,7 @@ def person_figures(
         pa_pve_mm=pa_pve,
         gaze_deg=gaze,
         joint_mm=joint_mm,
-    )  # fmt: skip
+    )
 
 
 def _in_frame(points: FloatArray, camera: Camera) -> BoolArray:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...body.model import Body
-from ...cameras import focal_length, photo_camera, project
-from ...people.library import Library
-from ...people.poses import random_pose
-from ...rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Pose
+from ...core.cameras import focal_length, photo_camera, project
+from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Pose
+from ...synth.library import Library
+from ...synth.poses import random_pose
 
 FRAMINGS = ("head", "half", "full")
 LONGER_SIDE = {"head": 512, "half": 640, "full": 768}
@@ -23,9 +23,17 @@ MOST_BENT_IN_A_SKIRT = 0.6  # radians of a hip
 OVER_AN_EYE = ("bob01", "short03")
 
 YAW_BANDS: tuple[tuple[float, float], ...] = (
-    (0, 30), (45, 75), (0, 30), (75, 110), (0, 30), (30, 45), (45, 75), (0, 30), (150, 180),
+    (0, 30),
+    (45, 75),
+    (0, 30),
+    (75, 110),
+    (0, 30),
+    (30, 45),
+    (45, 75),
+    (0, 30),
+    (150, 180),
     (110, 150),
-)  # fmt: skip
+)
 """Bands of |yaw| in degrees that people are dealt in turn."""
 
 
@@ -92,8 +100,12 @@ def random_expression(body: Body, rng: np.random.Generator) -> FloatArray:
         for side in ("Left", "Right"):
             weights[name + side] = float(np.clip(value + rng.normal(0, uneven * value), 0, 1))
 
-    mood = str(rng.choice(["neutral", "smile", "laugh", "talk", "surprise", "doubt"],
-                          p=[0.25, 0.3, 0.1, 0.15, 0.1, 0.1]))  # fmt: skip
+    mood = str(
+        rng.choice(
+            ["neutral", "smile", "laugh", "talk", "surprise", "doubt"],
+            p=[0.25, 0.3, 0.1, 0.15, 0.1, 0.1],
+        )
+    )
     strength = rng.uniform(0.3, 1.0)
     if mood in ("smile", "laugh"):
         both("mouthSmile", 0.8 * strength)
@@ -223,18 +235,29 @@ def _framed(body: Body, joints: FloatArray, vertices: FloatArray, framing: str) 
     head: BoolArray = np.isin(strongest, [JOINT_INDEX[name] for name in names])
     if framing == "head":
         return np.flatnonzero(head)
-    arms = [i for name, i in JOINT_INDEX.items()
-            if any(part in name for part in ("elbow", "wrist", "index", "middle", "ring", "pinky",
-                                             "thumb"))]  # fmt: skip
+    arms = [
+        i
+        for name, i in JOINT_INDEX.items()
+        if any(
+            part in name for part in ("elbow", "wrist", "index", "middle", "ring", "pinky", "thumb")
+        )
+    ]
     hips = joints[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]], 1].mean()
     trunk = ~np.isin(strongest, arms) & (vertices[:, 1] > hips)
     return np.flatnonzero(head | trunk)
 
 
 def _placed(
-    body: Body, betas: FloatArray, pose: Pose, framing: str, anchor: str, yaw: float, fov: float,
-    rng: np.random.Generator, looks: Looks,
-) -> Person:  # fmt: skip
+    body: Body,
+    betas: FloatArray,
+    pose: Pose,
+    framing: str,
+    anchor: str,
+    yaw: float,
+    fov: float,
+    rng: np.random.Generator,
+    looks: Looks,
+) -> Person:
     """Choose the picture's shape and move the person until it is filled as photos are."""
     vertices, joints = body.vertices(pose, betas)
     rows = _framed(body, joints, vertices, framing)

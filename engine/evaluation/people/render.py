@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from ...bake.plain import PersonPaint
 from ...body import Body
-from ...body.bake.plain import PersonPaint
-from ...cameras import project
-from ...gaussians.binding import vertex_normals
-from ...people import draw
-from ...people.dress import DressBody, Posed, garment_vertices, hidden_faces, posed_body
-from ...people.library import Garment, Library, load_garment, load_texture
+from ...core.cameras import project
+from ...core.geometry import vertex_normals
+from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Portrait
+from ...dataset.backgrounds import random_background
 from ...render.mesh import rasterize_mesh
-from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Portrait
+from ...synth import draw
+from ...synth.dress import DressBody, Posed, garment_vertices, hidden_faces, posed_body
+from ...synth.library import Garment, Library, load_garment, load_texture
 from .person import Person
 
 SUPERSAMPLING = 2
@@ -77,32 +77,12 @@ def random_light(rng: np.random.Generator) -> draw.Light:
     tone = np.array([1 + warm, 1.0, 1 - warm])
     strength = rng.uniform(0.45, 0.9)
     return draw.Light(
-        key, fill / np.linalg.norm(fill), strength * tone, rng.uniform(0.1, 0.3) / tone,
+        key,
+        fill / np.linalg.norm(fill),
+        strength * tone,
+        rng.uniform(0.1, 0.3) / tone,
         (1.15 - 0.7 * strength) * np.ones(3),
-    )  # fmt: skip
-
-
-def random_background(height: int, width: int, rng: np.random.Generator) -> FloatArray:
-    """[H, W, 3] a wall, a gradient, or something out of focus."""
-    kind = rng.random()
-    base = np.clip(rng.uniform(0.1, 0.9) + rng.normal(0, 0.1, 3), 0.03, 0.97)
-    if kind < 0.3:
-        cells = base + rng.normal(0, 0.02, (2, 2, 3))
-    elif kind < 0.6:
-        other = np.clip(base + rng.normal(0, 0.2, 3), 0.03, 0.97)
-        cells = np.stack([np.tile(base, (2, 1)), np.tile(other, (2, 1))])
-    else:
-        n = int(rng.integers(3, 9))
-        cells = base + rng.normal(0, 0.14, (n, n, 1)) + rng.normal(0, 0.05, (n, n, 3))
-    planes = [
-        np.asarray(
-            Image.fromarray(np.clip(cells[..., c], 0, 1).astype(np.float32)).resize(
-                (width, height), Image.Resampling.BICUBIC
-            )
-        )
-        for c in range(3)
-    ]
-    return np.stack(planes, -1)
+    )
 
 
 def _body_mesh(
@@ -116,8 +96,9 @@ def _body_mesh(
     texture = np.full(count, -1, np.int64)
     if library is not None and looks_skin >= 0:
         uv = np.asarray(body.vt, np.float64)[body.ft] * [1.0, -1.0] + [0.0, 1.0]
-        painted = [body.part_names.index(name) for name in
-                   ("eye", "eye_back", "mouth", "teeth", "tongue")]  # fmt: skip
+        painted = [
+            body.part_names.index(name) for name in ("eye", "eye_back", "mouth", "teeth", "tongue")
+        ]
         texture[~np.isin(body.face_part, painted)] = textures.add(
             load_texture(library.skins[looks_skin])
         )
@@ -143,9 +124,13 @@ def _garment_mesh(
     count = len(garment.f)
     row = textures.add(load_texture(garment.texture))
     return draw.Mesh(
-        garment_vertices(garment, posed), garment.f, garment.uv,
-        np.full(count, row, np.int64), np.tile(tint, (count, 1)), bias,
-    )  # fmt: skip
+        garment_vertices(garment, posed),
+        garment.f,
+        garment.uv,
+        np.full(count, row, np.int64),
+        np.tile(tint, (count, 1)),
+        bias,
+    )
 
 
 @dataclass(frozen=True)
@@ -266,9 +251,11 @@ def photographed(scene: Scene, person: Person, rng: np.random.Generator) -> tupl
     rgb, alpha, front = draw_scene(scene, camera, scene.behind)
     rgb += rng.standard_normal(rgb.shape, np.float32) * SENSOR_NOISE
     portrait = Portrait(
-        rgb=np.clip(rgb, 0.0, 1.0), alpha=None, path=Path(f"person-{person.looks.seed}.png"),
+        rgb=np.clip(rgb, 0.0, 1.0),
+        alpha=None,
+        path=Path(f"person-{person.looks.seed}.png"),
         original_size=(camera.width, camera.height),
-    )  # fmt: skip
+    )
     large = camera.resized(camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING)
     truth = Truth(
         vertices=posed.vertices,
@@ -334,9 +321,11 @@ def visible_joints(
     """
     depth = rasterize_mesh(vertices, body.f, camera).depth
     col, row, z, inside = _pixels(joints[:BODY_JOINTS], camera)
-    flesh = np.array([
-        np.linalg.norm(body.v_template - joint, axis=1).min()
-        for joint in body.J_template[:BODY_JOINTS]
-    ])  # fmt: skip
+    flesh = np.array(
+        [
+            np.linalg.norm(body.v_template - joint, axis=1).min()
+            for joint in body.J_template[:BODY_JOINTS]
+        ]
+    )
     out: BoolArray = inside & (z - depth[row, col] < HIDDEN_BEHIND + flesh)
     return out

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...core.types import FloatArray, LikenessError
 from ...imaging.resize import fit_size, resize
 from ...render import Render
 from ...tracking.detectors import Detectors
 from ...tracking.observation import eye_distance
-from ...types import FloatArray, LikenessError
-from ..metrics import SSIM_SIZE, ms_ssim, psnr, silhouette_iou, ssim
+from ...visual.metrics import SSIM_SIZE, ms_ssim, psnr, silhouette_iou, ssim
 from .identity import FaceModel
 
 GREY = 0.5  # of the backdrop
@@ -115,10 +115,13 @@ class Comparer:
         out: dict[str, float | None] = {
             "psnr": _decibels(psnr(drawn.rgb, truth.rgb)),
             "psnr_fg": _decibels(psnr(drawn.rgb, truth.rgb, person)),
-            "ssim": None, "ssim_fg": None, "ms_ssim": None, "ms_ssim_fg": None,
+            "ssim": None,
+            "ssim_fg": None,
+            "ms_ssim": None,
+            "ms_ssim_fg": None,
             "iou": silhouette_iou(drawn.alpha, truth.alpha),
             "lpips": None,
-        }  # fmt: skip
+        }
         if min(truth.alpha.shape) >= SSIM_SIZE:
             for name, measure in (("ssim", ssim), ("ms_ssim", ms_ssim)):
                 out[name] = measure(drawn.rgb, truth.rgb)
@@ -151,9 +154,7 @@ def difference(drawn: FloatArray, truth: FloatArray) -> FloatArray:
     return np.asarray(np.clip(3.0 * np.abs(drawn - truth), 0.0, 1.0))
 
 
-def open_lpips(
-    kind: str,
-) -> tuple[Callable[[FloatArray, FloatArray], float] | None, str, str]:
+def open_lpips(kind: str) -> tuple[Callable[[FloatArray, FloatArray], float] | None, str, str]:
     """LPIPS if it can be had: the measure, its name, and why there is none.
 
     Args:

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from ...body import Body
+from ...core.alignment import similarity
+from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, LikenessError, Pose
+from ...dataset.spaces import moved_camera, moved_pose, to_photo
+from ...dataset.subjects import BadSample, Subject, View
 from ...tracking.detectors import Detectors
-from ...training.spaces import moved_camera, moved_pose, to_photo
-from ...training.subjects import BadSample, Subject, View
-from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, LikenessError, Pose
-from ..alignment import similarity
 from .compare import Comparer, Sight, difference, measured_size
 from .groups import INPUT, bin_of, groups_of, wrapped_angle
 from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
@@ -96,12 +96,23 @@ def measure_subject(
             figures[method] = {**comparer.figures(ours, truth, face), **of_the_making(made[method])}
             pictures[method] = ours.rgb
             pictures[f"{method} difference"] = difference(ours.rgb, truth.rgb)
-        give(Item(
-            protocol, f"{subject.key}/{view.name}", subject.key,
-            INPUT if k == row else bin_of(angle), k != row,
-            {"angle": round(angle, 1), "azimuth": round(view.azimuth, 1), **_said(subject, shot)},
-            groups, figures, pictures,
-        ))  # fmt: skip
+        give(
+            Item(
+                protocol,
+                f"{subject.key}/{view.name}",
+                subject.key,
+                INPUT if k == row else bin_of(angle),
+                k != row,
+                {
+                    "angle": round(angle, 1),
+                    "azimuth": round(view.azimuth, 1),
+                    **_said(subject, shot),
+                },
+                groups,
+                figures,
+                pictures,
+            )
+        )
 
 
 class Stage:

@@ -7,8 +7,11 @@ from typing import Any
 
 INPUT = "input"
 BINS: tuple[tuple[str, float, float], ...] = (
-    ("0-30", 0.0, 30.0), ("30-60", 30.0, 60.0), ("60-120", 60.0, 120.0), ("120-180", 120.0, 180.0),
-)  # fmt: skip
+    ("0-30", 0.0, 30.0),
+    ("30-60", 30.0, 60.0),
+    ("60-120", 60.0, 120.0),
+    ("120-180", 120.0, 180.0),
+)
 """Degrees between a view and the reference view: name, from, to; 180 belongs to the last."""
 
 FAR = ("30-60", "60-120", "120-180")

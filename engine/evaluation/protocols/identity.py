@@ -12,19 +12,24 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ...digests import file_sha256
+from ...core.alignment import similarity
+from ...core.types import FloatArray, LikenessError
+from ...files.digests import file_sha256
+from ...files.weights import find_weights
 from ...network.runtime import onnx_runtime
-from ...types import FloatArray, LikenessError
-from ...weights import find_weights
-from ..alignment import similarity
 
 DEFAULT_FACE_MODEL = "sface"
 SIDE = 112
 
-ARCFACE_POINTS = np.array([
-    [38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655],
-    [70.7299, 92.2041],
-])  # fmt: skip
+ARCFACE_POINTS = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ]
+)
 """[5, 2] pixels of a 112 x 112 face: both eyes, tip of the nose, both corners of the mouth, from
 the left of the picture; pixel centres are whole numbers there."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...types import FloatArray, LikenessError
+from ...core.types import FloatArray, LikenessError
 
 Figures = dict[str, float | None]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ...core.types import FloatArray, LikenessError
 from ...training.perceptual import create_perceptual
-from ...types import FloatArray, LikenessError
 
 BACKBONES = ("lpips-alex", "lpips-vgg")
 """The first one is what LPIPS's authors measure with; it is taken where both are at hand."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...core.types import Avatar, Camera, Gaussians, Pose
 from ...gaussians import place
 from ...gaussians.lift import Lifted, LiftOptions, lift
 from ...network.apply import improved, lift_budget
 from ...network.runtime import Runtime
-from ...pipeline import refined
+from ...pipeline.build import refined
 from ...render import render_camera
-from ...types import Avatar, Camera, Gaussians, Pose
 from .compare import GREY, Sight
 from .shots import Shot
 
@@ -45,9 +45,8 @@ class Methods:
     """
 
     def __init__(
-        self, network: Runtime | None, max_gaussians: int, refine: str = "off",
-        backend: str = "cpu",
-    ) -> None:  # fmt: skip
+        self, network: Runtime | None, max_gaussians: int, refine: str = "off", backend: str = "cpu"
+    ) -> None:
         self.network, self.max_gaussians = network, max_gaussians
         self.refine, self.backend = refine, backend
 
@@ -97,9 +96,13 @@ class Methods:
     def _lifted(self, shot: Shot, budget: int) -> tuple[Lifted, float]:
         start = time.perf_counter()
         lifted = lift(
-            shot.matte, shot.observation, shot.track, shot.person,
-            LiftOptions(max_gaussians=budget), find_skirt=shot.find_skirt,
-        )  # fmt: skip
+            shot.matte,
+            shot.observation,
+            shot.track,
+            shot.person,
+            LiftOptions(max_gaussians=budget),
+            find_skirt=shot.find_skirt,
+        )
         return lifted, time.perf_counter() - start
 
     def _made(self, shot: Shot, lifted: Lifted, seconds: float) -> Made:

@@ -104,16 +104,23 @@ def write_page(
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE.parent), autoescape=True,
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     page = environment.get_template(TEMPLATE.name)
     sections = [_section(name, report, records, other, path.parent) for name in report["protocols"]]
     text = page.render(
-        title="Likeness: evaluation", report=report, sections=sections,
-        settings=list(_settings(report, other)), paper=_paper_table(report),
-        general=DIFFERS["all"], other=None if other is None else other.name,
-    )  # fmt: skip
+        title="Likeness: evaluation",
+        report=report,
+        sections=sections,
+        settings=list(_settings(report, other)),
+        paper=_paper_table(report),
+        general=DIFFERS["all"],
+        other=None if other is None else other.name,
+    )
     path.write_text(text + "\n", encoding="utf-8")
 
 
@@ -144,9 +151,12 @@ def _shared(
 
 
 def _section(
-    name: str, report: Mapping[str, Any], records: Sequence[Record], other: Other | None,
+    name: str,
+    report: Mapping[str, Any],
+    records: Sequence[Record],
+    other: Other | None,
     folder: Path,
-) -> Section:  # fmt: skip
+) -> Section:
     own = [record for record in records if record["protocol"] == name]
     theirs: dict[str, Record] = {}
     notes = [*DIFFERS.get(name, ()), *report["protocols"][name].get("notes", ())]
@@ -187,9 +197,12 @@ def _titles(protocol: str) -> dict[str, tuple[str, int, bool]]:
 def _figure_names(protocol: str, records: Iterable[Record]) -> list[str]:
     """Figures that any view has, in the order of the tables."""
     there = {
-        name for record in records for figures in record["figures"].values()
-        for name, value in figures.items() if value is not None
-    }  # fmt: skip
+        name
+        for record in records
+        for figures in record["figures"].values()
+        for name, value in figures.items()
+        if value is not None
+    }
     return [name for name in _titles(protocol) if name in there]
 
 
@@ -218,9 +231,10 @@ def _lines(this: Means, other: Means | None, names: Sequence[str]) -> list[Line]
         return out
     pairs = [(label, a, b, _deltas(a, b)) for label, a, b in _pairs(this, other)]
     same = {
-        label for label, _, _, deltas in pairs
+        label
+        for label, _, _, deltas in pairs
         if not any(deltas.get(name) for name in names if name not in _OF_AVATARS)
-    }  # fmt: skip
+    }
     out += [
         Line(f"other: {method}", [Cell(_text(n, figures.get(n))) for n in names], "other")
         for method, figures in other.items()
@@ -331,9 +345,12 @@ def _kind_title(kind: str) -> str:
 
 
 def _group_table(
-    group: str, parts: Mapping[str, Any], whole: Mapping[str, Any],
-    other: Mapping[str, Any] | None, names: Sequence[str],
-) -> Table:  # fmt: skip
+    group: str,
+    parts: Mapping[str, Any],
+    whole: Mapping[str, Any],
+    other: Mapping[str, Any] | None,
+    names: Sequence[str],
+) -> Table:
     """Groups of people below one another; the worst one of each column is marked."""
     shown = [name for name in names if name not in _OF_AVATARS]
     worst = {(w["method"], w["figure"]): w for w in whole["worst"] if w["by"] == group}

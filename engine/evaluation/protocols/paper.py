@@ -88,4 +88,4 @@ DIFFERS: dict[str, tuple[str, ...]] = {
         "PVE are with pelvis on pelvis (neck on neck where the pelvis is not seen); PA-PVE after "
         "a similarity. Vertices outside of the frame do not count.",
     ),
-}  # fmt: skip
+}

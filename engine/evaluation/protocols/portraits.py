@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from ...body import Body
-from ...cameras import orbit
+from ...core.cameras import orbit
+from ...core.types import Camera, FloatArray, Gaussians, LikenessError
 from ...gaussians.posing import pose_avatar
 from ...imaging.load import load_portrait
 from ...tracking.detectors import Detectors
-from ...types import Camera, FloatArray, Gaussians, LikenessError
-from ..views import orbit_centre
+from ...visual.views import orbit_centre
 from .compare import Comparer, Face, Sight, difference, likeness_of, measured_size
 from .crossview import of_the_making
 from .groups import INPUT
@@ -77,17 +77,29 @@ def measure_photo(
         for yaw in TURNED:
             turned = methods.draw(gaussians, orbit(camera, centre, yaw))
             pictures[f"{method} at {yaw}°"] = turned.rgb
-    give(Item(
-        INPUT, path.name, path.name, PHOTO, True,
-        {"framing": shot.track.framing, "view": shot.track.view},
-        {"framing": shot.track.framing}, figures, pictures,
-    ))  # fmt: skip
+    give(
+        Item(
+            INPUT,
+            path.name,
+            path.name,
+            PHOTO,
+            True,
+            {"framing": shot.track.framing, "view": shot.track.view},
+            {"framing": shot.track.framing},
+            figures,
+            pictures,
+        )
+    )
 
 
 def _recognised(
-    face: Face, comparer: Comparer, methods: Methods, gaussians: Gaussians, camera: Camera,
+    face: Face,
+    comparer: Comparer,
+    methods: Methods,
+    gaussians: Gaussians,
+    camera: Camera,
     centre: FloatArray,
-) -> float | None:  # fmt: skip
+) -> float | None:
     """Mean likeness of the avatar's face, turned, to the photo's; None where no face is found."""
     found = []
     for yaw in RECOGNISED:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...body import Body
+from ...core.types import FRAME_STATES, FloatArray, LikenessError, Motion, Portrait, Progress, Track
 from ...imaging.video import VideoReader
-from ...tracked import TrackedPortrait, checked_matte
+from ...pipeline.track import TrackedPortrait, checked_matte
 from ...tracking.detectors import Detectors
 from ...tracking.observation import observe
 from ...tracking.video import track_video
-from ...types import FRAME_STATES, FloatArray, LikenessError, Motion, Portrait, Progress, Track
 from .compare import Comparer, Sight, difference, measured_size
 from .crossview import of_the_making, spread
 from .groups import INPUT
@@ -89,17 +89,30 @@ def measure_video(
             pictures[method] = ours.rgb
             pictures[f"{method} difference"] = difference(ours.rgb, truth.rgb)
         seconds = round((frame.number - seen[0]) / motion.frame_rate, 3)
-        give(Item(
-            REENACT, name, path.name, INPUT if first else "others", not first,
-            {"frame": frame.number, "seconds_after": seconds, "framing": motion.framing},
-            {"framing": motion.framing}, figures, pictures,
-        ))  # fmt: skip
+        give(
+            Item(
+                REENACT,
+                name,
+                path.name,
+                INPUT if first else "others",
+                not first,
+                {"frame": frame.number, "seconds_after": seconds, "framing": motion.framing},
+                {"framing": motion.framing},
+                figures,
+                pictures,
+            )
+        )
 
 
 def _shot(
-    rgb: FloatArray, path: Path, motion: Motion, number: int, body: Body, person: Body,
+    rgb: FloatArray,
+    path: Path,
+    motion: Motion,
+    number: int,
+    body: Body,
+    person: Body,
     detectors: Detectors,
-) -> Shot:  # fmt: skip
+) -> Shot:
     """A frame with the clip's body in it.
 
     Raises:
@@ -108,10 +121,15 @@ def _shot(
     portrait = Portrait(rgb, None, path, original_size=(rgb.shape[1], rgb.shape[0]))
     observation = observe(portrait, detectors)
     track = Track(
-        motion.betas, motion.pose(number), motion.camera, motion.framing,
-        motion.joint_confidence[number], float(motion.face_error[number]),
-        float(motion.pose_error[number]), view=motion.view,
-    )  # fmt: skip
+        motion.betas,
+        motion.pose(number),
+        motion.camera,
+        motion.framing,
+        motion.joint_confidence[number],
+        float(motion.face_error[number]),
+        float(motion.pose_error[number]),
+        view=motion.view,
+    )
     tracked = TrackedPortrait(portrait, observation, track, body, "assumed")
     matte, _ = checked_matte(tracked, person)
     return Shot(portrait, observation, matte, track, person)

@@ -11,19 +11,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ...core.progress import peak_memory_mb
+from ...core.types import MAX_GAUSSIANS, LikenessError, Progress
+from ...core.version import VERSION
+from ...dataset.shards import Skipped, local_shards, read_subjects, shard_files
+from ...dataset.stored import stored_subjects
+from ...dataset.subjects import Subject
+from ...files.weights import NO_NETWORK, asset_path
 from ...gaussians.refine import LEVELS
 from ...imaging.media import PICTURE_SUFFIXES, is_video
 from ...network.apply import chosen_network
+from ...pipeline.track import load_fitting_body
 from ...render import best_backend
-from ...stages import peak_memory_mb
-from ...tracked import load_fitting_body
 from ...tracking.detectors import Detectors
-from ...training.shards import Skipped, local_shards, read_subjects, shard_files
-from ...training.stored import stored_subjects
-from ...training.subjects import Subject
-from ...types import MAX_GAUSSIANS, LikenessError, Progress
-from ...version import VERSION
-from ...weights import NO_NETWORK, asset_path
 from . import crossview, paper, portraits, reenactment, tracking
 from .compare import Comparer, open_faces, open_lpips
 from .groups import INPUT
@@ -100,9 +100,11 @@ class Sources:
 
 
 NEEDS = {
-    INPUT: "photos", CROSSVIEW: "shards of synthetic people", reenactment.REENACT: "videos",
+    INPUT: "photos",
+    CROSSVIEW: "shards of synthetic people",
+    reenactment.REENACT: "videos",
     tracking.TRACKING: "shards of synthetic people",
-}  # fmt: skip
+}
 
 
 def evaluate(
@@ -164,8 +166,9 @@ def evaluate(
         warnings = [*run.warnings]
         for protocol in options.protocols:
             if protocol not in asked and len(options.protocols) < len(PROTOCOLS):
-                warnings.append(f"Not measured: {protocol}, because there are no "
-                                f"{NEEDS[protocol]} in the data.")  # fmt: skip
+                warnings.append(
+                    f"Not measured: {protocol}, because there are no {NEEDS[protocol]} in the data."
+                )
         if not backbone:
             warnings.append(f"No LPIPS: {no_lpips}")
         if faces is None:
@@ -256,9 +259,12 @@ class _Run:
     """One run's protocols."""
 
     def __init__(
-        self, options: EvalOptions, writer: ReportWriter, told: list[Skipped],
+        self,
+        options: EvalOptions,
+        writer: ReportWriter,
+        told: list[Skipped],
         tools: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.options, self.writer, self.tools = options, writer, tools
         self.warnings: list[str] = []
         self._told = told
@@ -269,20 +275,42 @@ class _Run:
         if name == INPUT:
             self._each(name, data, say, lambda path: portraits.measure_photo(path, **self.tools))
         elif name == reenactment.REENACT:
-            self._each(name, data, say, lambda path: reenactment.measure_video(
-                path, views=self.options.views, max_frames=self.options.max_frames,
-                progress=progress, **self.tools,
-            ))  # fmt: skip
+            self._each(
+                name,
+                data,
+                say,
+                lambda path: reenactment.measure_video(
+                    path,
+                    views=self.options.views,
+                    max_frames=self.options.max_frames,
+                    progress=progress,
+                    **self.tools,
+                ),
+            )
         elif name == tracking.TRACKING:
             tools = {k: v for k, v in self.tools.items() if k not in ("methods", "comparer")}
-            self._people(name, data, say, lambda subject: tracking.measure_tracking(
-                subject, views=self.options.views, **tools
-            ))  # fmt: skip
+            self._people(
+                name,
+                data,
+                say,
+                lambda subject: tracking.measure_tracking(
+                    subject, views=self.options.views, **tools
+                ),
+            )
         else:
             name = TRACKED if self.options.tracked else CROSSVIEW
-            self._people(name, data, say, lambda subject: crossview.measure_subject(
-                name, subject, tracked=self.options.tracked, views=self.options.views, **self.tools
-            ))  # fmt: skip
+            self._people(
+                name,
+                data,
+                say,
+                lambda subject: crossview.measure_subject(
+                    name,
+                    subject,
+                    tracked=self.options.tracked,
+                    views=self.options.views,
+                    **self.tools,
+                ),
+            )
         say(name, 1.0, "")
         return name
 

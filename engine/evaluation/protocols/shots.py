@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from ...body import Body
-from ...tracked import checked_matte, track_loaded
+from ...core.types import NUM_JOINTS, Matte, Observation, Portrait, Track
+from ...dataset.backgrounds import random_background
+from ...dataset.spaces import moved_camera, moved_pose, to_photo
+from ...dataset.subjects import Subject
+from ...pipeline.track import checked_matte, track_loaded
 from ...tracking.detectors import Detectors
 from ...tracking.observation import observe
-from ...training.spaces import moved_camera, moved_pose, to_photo
-from ...training.subjects import Subject
-from ...types import NUM_JOINTS, Matte, Observation, Portrait, Track
-from ..people.render import random_background
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,15 @@ def true_shot(subject: Subject, row: int, body: Body, detectors: Detectors) -> S
     own = body.personalised(subject.betas)
     motion = to_photo(view.camera)
     track = Track(
-        subject.betas, moved_pose(subject.pose(row), own, motion),
-        moved_camera(view.camera, motion), subject.framing, np.ones(NUM_JOINTS), 0.0, 0.0,
+        subject.betas,
+        moved_pose(subject.pose(row), own, motion),
+        moved_camera(view.camera, motion),
+        subject.framing,
+        np.ones(NUM_JOINTS),
+        0.0,
+        0.0,
         view=view.kind,
-    )  # fmt: skip
+    )
     matte = Matte(np.ascontiguousarray(rgba[..., 3]), np.ascontiguousarray(rgba[..., :3]))
     observation = observe(portrait, detectors)
     return Shot(

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ...formats.atomic import WRITE_ERRORS, why
-from ...formats.untrusted import MOST_BYTES, parse_json, read_json, read_text
+from ...core.types import FloatArray, LikenessError
+from ...files.atomic import WRITE_ERRORS, why
+from ...files.folders import check_output_folder
+from ...files.untrusted import MOST_BYTES, parse_json, read_json, read_text
 from ...imaging.resize import fit_size, resize
-from ...output import check_output_folder
-from ...types import FloatArray, LikenessError
-from ..sheet import save_picture
+from ...visual.sheet import save_picture
 from .compare import SIDE
 from .items import Failed, Item
 from .summary import Record
@@ -83,15 +83,22 @@ class ReportWriter:
             name: self._saved(name, picture, f"{number:05d}")
             for name, picture in item.pictures.items()
         }
-        self.records.append({
-            "protocol": item.protocol, "key": item.key, "person": item.person, "kind": item.kind,
-            "counts": item.counts, "about": dict(item.about), "groups": dict(item.groups),
-            "figures": {
-                method: {name: _rounded(value) for name, value in figures.items()}
-                for method, figures in item.figures.items()
-            },
-            "pictures": pictures,
-        })  # fmt: skip
+        self.records.append(
+            {
+                "protocol": item.protocol,
+                "key": item.key,
+                "person": item.person,
+                "kind": item.kind,
+                "counts": item.counts,
+                "about": dict(item.about),
+                "groups": dict(item.groups),
+                "figures": {
+                    method: {name: _rounded(value) for name, value in figures.items()}
+                    for method, figures in item.figures.items()
+                },
+                "pictures": pictures,
+            }
+        )
 
     def refuse(self, failed: Failed) -> None:
         """Add what could not be measured."""
@@ -177,9 +184,17 @@ class Other:
 
 def _check(record: Record) -> None:
     """Raise for a record that is none."""
-    for name, kind in (("protocol", str), ("key", str), ("person", str), ("kind", str),
-                       ("counts", bool), ("about", dict), ("groups", dict), ("figures", dict),
-                       ("pictures", dict)):  # fmt: skip
+    for name, kind in (
+        ("protocol", str),
+        ("key", str),
+        ("person", str),
+        ("kind", str),
+        ("counts", bool),
+        ("about", dict),
+        ("groups", dict),
+        ("figures", dict),
+        ("pictures", dict),
+    ):
         if not isinstance(record[name], kind):
             raise ValueError(f"an item has no good '{name}'")
     paths = record["pictures"].values()

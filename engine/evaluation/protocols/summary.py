@@ -65,11 +65,12 @@ def means(records: Sequence[Record]) -> Means:
     return {
         method: {
             name: round(float(np.mean([np.mean(v) for v in people.values()])), _DIGITS)
-            if people else None
+            if people
+            else None
             for name, people in figures.items()
         }
         for method, figures in found.items()
-    }  # fmt: skip
+    }
 
 
 def gains(records: Sequence[Record]) -> dict[str, dict[str, dict[str, float | int | None]]]:
@@ -126,17 +127,25 @@ def worst_groups(whole: Mapping[str, Any], groups: Mapping[str, Any]) -> list[di
                 continue
             for name, parts in groups.items():
                 known = {
-                    group: value for group, part in parts.items()
+                    group: value
+                    for group, part in parts.items()
                     if (value := part["mean"].get(method, {}).get(figure)) is not None
-                }  # fmt: skip
+                }
                 if not known:
                     continue
                 group = max(known, key=lambda g: worse_by(figure, known[g], mean))
-                out.append({
-                    "method": method, "figure": figure, "by": name, "group": group,
-                    "people": parts[group]["people"], "value": known[group], "mean": mean,
-                    "worse_by_pct": round(worse_by(figure, known[group], mean), 2),
-                })  # fmt: skip
+                out.append(
+                    {
+                        "method": method,
+                        "figure": figure,
+                        "by": name,
+                        "group": group,
+                        "people": parts[group]["people"],
+                        "value": known[group],
+                        "mean": mean,
+                        "worse_by_pct": round(worse_by(figure, known[group], mean), 2),
+                    }
+                )
     return out
 
 
@@ -159,8 +168,12 @@ def worse_by(figure: str, value: float, mean: float) -> float:
 
 def _part(records: Sequence[Record]) -> dict[str, Any]:
     people = {record["person"] for record in records}
-    return {"items": len(records), "people": len(people), "mean": means(records),
-            "gains": gains(records)}  # fmt: skip
+    return {
+        "items": len(records),
+        "people": len(people),
+        "mean": means(records),
+        "gains": gains(records),
+    }
 
 
 def _kinds(records: Sequence[Record]) -> list[str]:

@@ -11,13 +11,13 @@ from dataclasses import asdict
 import numpy as np
 
 from ...body import Body
+from ...core.types import LikenessError
+from ...dataset.spaces import moved_camera, moved_pose, to_photo
+from ...dataset.subjects import BadSample, Subject
+from ...pipeline.track import track_loaded
 from ...render.mesh import rasterize_mesh
-from ...tracked import track_loaded
 from ...tracking.detectors import Detectors
-from ...training.spaces import moved_camera, moved_pose, to_photo
-from ...training.subjects import BadSample, Subject
-from ...types import LikenessError
-from ..overlay import OverlayPainter
+from ...visual.overlay import OverlayPainter
 from ..people.figures import person_figures
 from ..people.render import Truth, visible_joints, visible_vertices
 from .crossview import spread
@@ -93,10 +93,13 @@ def true_in_photo(subject: Subject, row: int, body: Body) -> Truth:
     if depth is None:
         depth = rasterize_mesh(vertices, body.f, camera).depth
     return Truth(
-        vertices, joints, R, view.rgba()[..., 3],
+        vertices,
+        joints,
+        R,
+        view.rgba()[..., 3],
         visible_vertices(vertices, body.f, depth, camera),
         visible_joints(vertices, joints, own, camera),
-    )  # fmt: skip
+    )
 
 
 def _measured(subject: Subject, row: int, name: str, body: Body, detectors: Detectors) -> Item:
@@ -131,6 +134,13 @@ def _measured(subject: Subject, row: int, name: str, body: Body, detectors: Dete
             photo.rgb, track.pose, track.camera, track.joint_confidence
         )
     return Item(
-        TRACKING, name, subject.key, bin_of(wrapped_angle(view.azimuth)), True, about,
-        groups_of(subject.facts, subject.framing), {TRACKER: figures}, pictures,
-    )  # fmt: skip
+        TRACKING,
+        name,
+        subject.key,
+        bin_of(wrapped_angle(view.azimuth)),
+        True,
+        about,
+        groups_of(subject.facts, subject.framing),
+        {TRACKER: figures},
+        pictures,
+    )

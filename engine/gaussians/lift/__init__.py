@@ -17,8 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
-from ...dual_uv.sampling import SurfaceSamples, surface_samples
-from ...types import (
+from ...core.types import (
     MAX_GAUSSIANS,
     BoundGaussians,
     Camera,
@@ -27,6 +26,7 @@ from ...types import (
     Observation,
     Track,
 )
+from ...dual_uv.sampling import SurfaceSamples, surface_samples
 from .calibrate import calibrate
 from .dressed import Dressed, dress
 from .ears import finish_ears
@@ -37,12 +37,13 @@ from .grids import dilate, erode, nearest_known
 from .labels import HAIR, HAT
 from .labels_surface import surface_labels, worn_share
 from .photo import crop_camera, front_layer, resize_rgba, splat_sigma
+from .photo_view import PhotoView
 from .regions import Regions, find_regions, vertex_groups
 from .skirt import Skirt, seen_skirt
 from .skirt_worn import hem_settled, wear
 from .surfaces import Sheet, find_surfaces
 from .surfels import Homes
-from .texels import PhotoView, texel_layer
+from .texels import texel_layer
 
 MIN_GAUSSIANS = 5_000
 FACE_RATIO, BODY_SIDE = 2.0, 640
@@ -268,8 +269,16 @@ def _photo_levels(
         window = (slice(box[1], box[3]), slice(box[0], box[2]))
         if select[window].any():
             level = front_layer(
-                colors[window], alpha[window], crop_camera(camera, box), select[window],
-                splat_sigma(max(w, h)), regions, sheets, source, homes, dressed,
-            )  # fmt: skip
+                colors[window],
+                alpha[window],
+                crop_camera(camera, box),
+                select[window],
+                splat_sigma(max(w, h)),
+                regions,
+                sheets,
+                source,
+                homes,
+                dressed,
+            )
             out.append(level)
     return out, scale * max(width, height)

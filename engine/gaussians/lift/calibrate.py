@@ -15,11 +15,11 @@ import numpy as np
 from scipy import ndimage
 
 from ...body import Body
-from ...cameras import project
-from ...dual_uv.sampling import bilinear
+from ...core.cameras import project
+from ...core.sampling import bilinear
+from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
-from ...types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
 from ..binding import place
 from .grids import erode
 from .photo import SIGMA
@@ -75,9 +75,7 @@ def calibrate(
         step = bilinear(residual, xy) * (gain * inside)[:, None]
         colors[photo] = np.clip(_hue_kept(first, colors[photo] + step), low, high)
     return replace(
-        bound,
-        colors=colors.astype(np.float32),
-        opacities=gaussians.opacities.astype(np.float32),
+        bound, colors=colors.astype(np.float32), opacities=gaussians.opacities.astype(np.float32)
     )
 
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...body import Body
-from ...cameras import project
+from ...core.cameras import project
+from ...core.color import rgb_to_lab
+from ...core.types import BoolArray, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples
-from ...imaging.color import rgb_to_lab
-from ...types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels, base_colors
 from .colors_detail import texture_colors
 from .colors_occlusion import occlusion
@@ -28,7 +28,7 @@ from .light import Light, fit_light
 from .regions import ARMS, vertex_groups
 
 if TYPE_CHECKING:
-    from .texels import PhotoView
+    from .photo_view import PhotoView
 
 OTHER_TONE = 20.0  # a*b* units from the face's skin from where on nothing is skin
 DOUBTED = 0.003  # trust in what should not be carried on, where there is nothing else
@@ -68,7 +68,7 @@ def complete_texels(
     shade = light.shade(normals) * (1.0 - depth * (1.0 - open_))[:, None]
     texels = Texels(
         points, normals, label, known, color, corner, samples.bary, rest, group, xy, shade, facing
-    )  # fmt: skip
+    )
     trust = _trust(texels, view)
     base = base_colors(texels, trust, body, view)
     detail = texture_colors(texels, trust, base, body, view)

@@ -10,14 +10,14 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
 
 from ...body import Body
-from ...imaging.color import rgb_to_lab
-from ...types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from ...core.color import rgb_to_lab
+from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .completion import mesh_edges
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .regions import GROUPS, HEAD, vertex_groups
 
 if TYPE_CHECKING:
-    from .texels import PhotoView
+    from .photo_view import PhotoView
 
 # Of each class: how far (in edges, squared) seen colours are averaged before they are carried, and
 # how strongly unseen ones drift to the class's usual colour.
@@ -153,9 +153,12 @@ class _Patch:
         n = len(self.vertices)
         weight = self.bary * trust[:, None]
         total = np.stack(
-            [np.bincount(self.at.ravel(), (weight * values[:, c, None]).ravel(), n)
-             for c in range(values.shape[1])], -1,
-        )  # fmt: skip
+            [
+                np.bincount(self.at.ravel(), (weight * values[:, c, None]).ravel(), n)
+                for c in range(values.shape[1])
+            ],
+            -1,
+        )
         known = np.bincount(self.at.ravel(), weight.ravel(), n) * self.share
         i, j = self.edges.T
         A = sparse.coo_matrix((link, (i, j)), (n, n)).tocsr()

@@ -10,8 +10,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ...body import Body
-from ...dual_uv.sampling import bilinear
-from ...types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from ...core.sampling import bilinear
+from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .colors_base import Texels
 from .colors_texture import BLEND, hair_patch, mirror_columns, woven
 from .colors_unroll import Unrolled, unroll
@@ -20,7 +20,7 @@ from .labels import HAIR, SKIN
 from .regions import GROUPS, HEAD, vertex_groups
 
 if TYPE_CHECKING:
-    from .texels import PhotoView
+    from .photo_view import PhotoView
 
 MOST_HAIR, MOST_SKIN = 0.3, 0.04  # of fine texture, in colour units
 MOST_CLOTH = 0.2  # of plain cloth's, of its lightness
@@ -92,9 +92,9 @@ def _around(
     weight = cells.count(source)
     index = ndimage.distance_transform_edt(weight == 0, return_distances=False, return_indices=True)
     held = np.column_stack([t.xy[mine], base[mine]])[source]
-    maps = np.stack(
-        [cells.total(v, source) / np.maximum(weight, 1e-9) for v in held.T], -1
-    )[tuple(index)]  # fmt: skip
+    maps = np.stack([cells.total(v, source) / np.maximum(weight, 1e-9) for v in held.T], -1)[
+        tuple(index)
+    ]
     left, right, left_d, right_d = mirror_columns(known, np.full(n_rows, cells.step))
     # Rows without texture borrow the nearest that have some, to and fro.
     good = (left >= 0).any(1) | (right >= 0).any(1)
@@ -178,9 +178,12 @@ class _Cells:
         """
         wide = (cells, cells)
         low = np.stack(
-            [ndimage.gaussian_filter(self.total(v, chosen), wide, mode=("nearest", "wrap"))
-             for v in values.T], -1,
-        )  # fmt: skip
+            [
+                ndimage.gaussian_filter(self.total(v, chosen), wide, mode=("nearest", "wrap"))
+                for v in values.T
+            ],
+            -1,
+        )
         count = ndimage.gaussian_filter(self.count(chosen), wide, mode=("nearest", "wrap"))
         low /= np.maximum(count, 1e-6)[..., None]
         out: FloatArray = low[self.row[chosen], self.column[chosen]]

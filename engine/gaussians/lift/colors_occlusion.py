@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...body import Body
-from ...cameras import look_at, project
+from ...core.cameras import look_at, project
+from ...core.geometry import vertex_normals
+from ...core.types import Camera, FloatArray, IntArray
 from ...render.mesh import rasterize_mesh
-from ...types import Camera, FloatArray, IntArray
-from ..binding import vertex_normals
 from .surfels import INNER_PARTS
 
 DIRECTIONS = 24

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ...imaging.color import rgb_to_lab
-from ...types import BoolArray, FloatArray, IntArray
+from ...core.color import rgb_to_lab
+from ...core.types import BoolArray, FloatArray, IntArray
 
 FLANK = 0.6  # facing below which a surface counts as flank
 MIN_FLANK = 60  # texels of flank that can speak for a limb

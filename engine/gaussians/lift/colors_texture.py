@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ...types import BoolArray, FloatArray
+from ...core.types import BoolArray, FloatArray
 from .grids import inset, smooth_within
 
 MIN_RUN = 0.035  # metres of texture that are worth repeating
@@ -112,9 +112,12 @@ def hair_patch(
     c = x + steps[:, None] * along[1] + steps[None, :] * side[1]
     low = smooth_within(colors, hair, float(np.clip(0.45 * half, 1.5, coarsest)))
     patch = np.stack(
-        [ndimage.map_coordinates(colors[..., k] - low[..., k], [r, c], order=1, mode="nearest")
-         for k in range(3)], -1,
-    )  # fmt: skip
+        [
+            ndimage.map_coordinates(colors[..., k] - low[..., k], [r, c], order=1, mode="nearest")
+            for k in range(3)
+        ],
+        -1,
+    )
     patch = ndimage.gaussian_filter1d(patch, 0.25 * min(coarsest, half), axis=0, mode="reflect")
     # As much contrast as the hair has as a whole: its largest patch may lie in the shade.
     contrast = float((colors - low)[hair].std()) / max(float(patch.std()), 1e-6)
@@ -142,8 +145,7 @@ def read_folded(patch: FloatArray, row: FloatArray, column: FloatArray) -> Float
     full = np.full(len(row), max(side, 1e-6))
     at = [fold(row, full), fold(column, full)]
     return np.stack(
-        [ndimage.map_coordinates(patch[..., k], at, order=1, mode="nearest") for k in range(3)],
-        -1,
+        [ndimage.map_coordinates(patch[..., k], at, order=1, mode="nearest") for k in range(3)], -1
     )
 
 

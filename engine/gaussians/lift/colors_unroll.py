@@ -13,19 +13,24 @@ import numpy as np
 from scipy import ndimage
 
 from ...body import Body
-from ...types import JOINT_INDEX, FloatArray
+from ...core.types import JOINT_INDEX, FloatArray
 from .regions import ARMS, HEAD, LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
 
 _ROWS, _ANGLES = 32, 72  # of the table of outlines
 _CHAINS = {
     LEFT_ARM: ("left_shoulder", "left_elbow", "left_wrist", "left_middle1", "left_middle3"),
-    LEFT_ARM + 1: ("right_shoulder", "right_elbow", "right_wrist", "right_middle1",
-                   "right_middle3"),
+    LEFT_ARM + 1: (
+        "right_shoulder",
+        "right_elbow",
+        "right_wrist",
+        "right_middle1",
+        "right_middle3",
+    ),
     LEFT_LEG: ("left_hip", "left_knee", "left_ankle"),
     RIGHT_LEG: ("right_hip", "right_knee", "right_ankle"),
     TORSO: ("pelvis", "spine1", "spine2", "spine3", "neck"),
     HEAD: ("neck", "head"),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

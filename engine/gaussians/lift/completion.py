@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-from ...types import FloatArray, IntArray
+from ...core.types import FloatArray, IntArray
 
 
 def mesh_edges(f: IntArray) -> IntArray:

@@ -17,11 +17,11 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import cg
 
 from ...body import Body
-from ...cameras import camera_position, project
-from ...dual_uv.sampling import bilinear
+from ...core.cameras import camera_position, project
+from ...core.geometry import vertex_normals
+from ...core.sampling import bilinear
+from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
-from ...types import BoolArray, Camera, FloatArray, IntArray
-from ..binding import vertex_normals
 from .completion import mesh_laplacian
 from .grids import nearest_known
 from .labels_surface import vertex_parts

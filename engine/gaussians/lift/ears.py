@@ -12,9 +12,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...body import Body
-from ...cameras import project
-from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
-from ..binding import vertex_normals
+from ...core.cameras import project
+from ...core.geometry import vertex_normals
+from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from .regions import Regions
 from .surfels import CORE, PHOTO
 
@@ -29,11 +29,7 @@ REDDER = np.array([1.0, 0.95, 0.93])  # of the cheeks' tone, for an ear of which
 
 
 def finish_ears(
-    bound: BoundGaussians,
-    body: Body,
-    vertices: FloatArray,
-    regions: Regions,
-    camera: Camera,
+    bound: BoundGaussians, body: Body, vertices: FloatArray, regions: Regions, camera: Camera
 ) -> BoundGaussians:
     """Bare ears with calm colours where the photo does not show them squarely.
 
@@ -110,8 +106,12 @@ def _folds(body: Body, faces: BoolArray, corner: IntArray, bary: FloatArray) -> 
     points = np.einsum("nk,nkd->nd", bary, rest[corner])
     normal = np.einsum("nk,nkd->nd", bary, vertex_normals(rest, body.f)[corner])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    rim = np.array([out[rows].max() if rows else 0.0
-                    for rows in tree.query_ball_point(points[:, 1:], RIM_REACH)])  # fmt: skip
+    rim = np.array(
+        [
+            out[rows].max() if rows else 0.0
+            for rows in tree.query_ball_point(points[:, 1:], RIM_REACH)
+        ]
+    )
     deep = np.maximum(rim - sign * points[:, 0] - 0.002, 0.0)
     shade = DARKEST + (1.0 - DARKEST) * np.exp(-deep / HOLLOW)
     return np.asarray(shade * (1.0 - 0.5 * LIT + LIT * (0.5 + 0.5 * normal[:, 1])))

@@ -8,19 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...cameras import project, unproject
-from ...dual_uv.sampling import bilinear
-from ...types import JOINT_INDEX, BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
-from ..binding import bind, vertex_normals
-from .face_parts import (
-    EYE_RINGS,
-    IRISES,
-    Face,
-    cast,
-    eye_faces,
-    inside_polygon,
-    spread_points,
-)
+from ...core.cameras import project, unproject
+from ...core.geometry import vertex_normals
+from ...core.sampling import bilinear
+from ...core.types import JOINT_INDEX, BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
+from ..binding import bind
+from .face_parts import EYE_RINGS, IRISES, Face, cast, eye_faces, inside_polygon, spread_points
 from .lids import HOVER, eye_line, lash_homes, photo_depth
 from .surfels import CORE, closest_barycentric, surfels_on_plane
 
@@ -80,9 +73,12 @@ def eyeball(face: Face, side: str) -> BoundGaussians | None:
     trust = np.where(seen, np.clip((edge / face.unit - 0.04) / 0.03, 0.0, 1.0), 0.0)[:, None]
     color = trust * photo + (1.0 - trust) * color
     world = surfels_on_plane(
-        points - 2 * UNDER * out, out, np.full(len(points), COVER * spacing),
-        np.clip(color, 0.0, 1.0), np.full(len(points), 0.98),
-    )  # fmt: skip
+        points - 2 * UNDER * out,
+        out,
+        np.full(len(points), COVER * spacing),
+        np.clip(color, 0.0, 1.0),
+        np.full(len(points), 0.98),
+    )
     return _bind(face, world, triangle, bary, vertices)
 
 
@@ -142,9 +138,12 @@ def socket(face: Face, side: str) -> BoundGaussians:
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     color = LINING * _lid_tone(face, side, project(points, face.camera)[0])
     world = surfels_on_plane(
-        points - 2 * UNDER * normal, normal, np.full(len(points), 0.7 * spacing), color,
+        points - 2 * UNDER * normal,
+        normal,
+        np.full(len(points), 0.7 * spacing),
+        color,
         np.full(len(points), 0.97),
-    )  # fmt: skip
+    )
     return _bind(face, world, triangle, bary, face.vertices)
 
 

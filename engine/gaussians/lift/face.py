@@ -14,9 +14,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...body import Body
-from ...cameras import project, unproject
-from ...dual_uv.sampling import bilinear
-from ...types import (
+from ...core.cameras import project, unproject
+from ...core.geometry import triangle_frames, vertex_normals
+from ...core.sampling import bilinear
+from ...core.types import (
     BoolArray,
     BoundGaussians,
     FloatArray,
@@ -26,7 +27,7 @@ from ...types import (
     Observation,
     Track,
 )
-from ..binding import bind, place, triangle_frames, vertex_normals
+from ..binding import bind, place
 from .eyes import eyeball, rebind_eye_photo, socket
 from .face_parts import (
     EYE_RINGS,
@@ -39,14 +40,7 @@ from .face_parts import (
     spread_points,
 )
 from .lids import closed_lid, lid_faces
-from .mouth import (
-    TOOTH_DEPTH,
-    cavity,
-    photo_is_open,
-    rebind_mouth_photo,
-    teeth,
-    tongue,
-)
+from .mouth import TOOTH_DEPTH, cavity, photo_is_open, rebind_mouth_photo, teeth, tongue
 from .mouth_seen import seen_through_lips
 from .surfels import CORE, PHOTO, surfels_from_tangents, surfels_on_plane, tangent_plane_steps
 
@@ -215,9 +209,12 @@ def _rim_skin(face: Face, faces: BoolArray) -> BoundGaussians | None:
         near = cKDTree(points[seen]).query(points[~seen], k=some)[1]
         color[~seen] = 0.86 * color[seen][near.reshape(-1, some)].mean(1)
     world = surfels_on_plane(
-        at - RIM_SINK * toward, normal, np.full(len(at), 0.8 * spacing), color,
+        at - RIM_SINK * toward,
+        normal,
+        np.full(len(at), 0.8 * spacing),
+        color,
         np.full(len(at), 0.97),
-    )  # fmt: skip
+    )
     layer = np.full(len(at), CORE, np.uint8)
     skin = bind(world, triangle, bary, layer, vertices, face.body)
     return skin.take(~over_eye)  # the photo's open eye is not covered

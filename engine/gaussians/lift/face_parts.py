@@ -7,10 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...body import Body
-from ...cameras import project, unproject
-from ...dual_uv.sampling import bilinear
+from ...core.cameras import project, unproject
+from ...core.sampling import bilinear
+from ...core.types import (
+    JOINT_INDEX,
+    BoolArray,
+    Camera,
+    FloatArray,
+    IntArray,
+    Matte,
+    Observation,
+    Track,
+)
 from ...render.mesh import rasterize_mesh
-from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Matte, Observation, Track
 from .completion import diffuse, mesh_laplacian
 from .grids import nearest_known
 from .surfels import closest_barycentric

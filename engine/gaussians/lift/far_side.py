@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ...cameras import unproject
-from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
+from ...core.cameras import unproject
+from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from .grids import erode, nearest_known, smooth_within
 from .regions import ARMS, Regions
 from .surfaces import Sheet
@@ -78,12 +78,7 @@ def _home_group(sheet: Sheet, regions: Regions) -> IntArray:
 
 
 def _back(
-    sheet: Sheet,
-    far: FloatArray,
-    regions: Regions,
-    camera: Camera,
-    homes: Homes,
-    stride: int,
+    sheet: Sheet, far: FloatArray, regions: Regions, camera: Camera, homes: Homes, stride: int
 ) -> BoundGaussians:
     select = erode(sheet.mask, 2) & sheet.loose
     if stride > 1:
@@ -101,11 +96,7 @@ def _back(
 
 
 def _rim(
-    sheet: Sheet,
-    far: FloatArray,
-    regions: Regions,
-    camera: Camera,
-    homes: Homes,
+    sheet: Sheet, far: FloatArray, regions: Regions, camera: Camera, homes: Homes
 ) -> BoundGaussians:
     inner = erode(sheet.mask, 1)
     at = np.nonzero(inner & ~erode(inner, 1) & sheet.loose)

@@ -16,12 +16,9 @@ from scipy.optimize import linprog
 from scipy.spatial import cKDTree
 
 from ...body import Body
-from ...cameras import project, unproject
-from ...dual_uv.sampling import bilinear
-from ...imaging.resize import resize
-from ...render import render_camera
-from ...render.mesh import rasterize_mesh
-from ...types import (
+from ...core.cameras import project, unproject
+from ...core.sampling import bilinear
+from ...core.types import (
     JOINT_INDEX,
     BoundGaussians,
     Camera,
@@ -31,6 +28,9 @@ from ...types import (
     Matte,
     Track,
 )
+from ...imaging.resize import resize
+from ...render import render_camera
+from ...render.mesh import rasterize_mesh
 from ..binding import bind, place
 from .grids import dilate, nearest_known, smooth_within, solve_poisson
 from .labels_glasses import Glasses
@@ -219,9 +219,12 @@ def _as_opaque_as(world: Gaussians, weight: FloatArray, camera: Camera) -> Gauss
     clear = np.minimum(clear, 1.0 - SOLID * bilinear(weight[..., None], xy)[:, 0] ** 3)
     keep = clear < 0.98
     return Gaussians(
-        world.means[keep], world.quats[keep], world.scales[keep], 1.0 - clear[keep],
+        world.means[keep],
+        world.quats[keep],
+        world.scales[keep],
+        1.0 - clear[keep],
         world.colors[keep],
-    )  # fmt: skip
+    )
 
 
 def _homes(
@@ -313,9 +316,12 @@ def _temples(
         fade = np.repeat(np.linspace(1.0, 0.8, len(path)), rows)[:, None]
         n = len(line)
         world = surfels_on_plane(
-            line, np.tile([sign, 0.0, 0.0], (n, 1)), np.full(n, 0.62 * TEMPLE_STEP),
-            tone * fade, np.full(n, OPACITY),
-        )  # fmt: skip
+            line,
+            np.tile([sign, 0.0, 0.0], (n, 1)),
+            np.full(n, 0.62 * TEMPLE_STEP),
+            tone * fade,
+            np.full(n, OPACITY),
+        )
         triangle, bary = _homes(line, rigid, rest, body)
         out.append(bind(world, triangle, bary, np.full(n, CORE, np.uint8), rest, body))
     return out

@@ -7,7 +7,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import ConvexHull
 
-from ...types import BoolArray, FloatArray, IntArray
+from ...core.types import BoolArray, FloatArray, IntArray
 
 
 def solve_poisson(

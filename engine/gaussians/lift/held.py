@@ -16,10 +16,10 @@ import numpy as np
 from scipy import ndimage
 
 from ...body import Body
-from ...imaging.color import rgb_to_lab
+from ...core.color import rgb_to_lab
+from ...core.types import BoolArray, Camera, FloatArray, Matte, Observation, Track
 from ...imaging.colour_model import fit_colours
 from ...imaging.resize import resize
-from ...types import BoolArray, Camera, FloatArray, Matte, Observation, Track
 from .grids import dilate, nearest_known, smooth_within
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .labels_pixels import COLOUR_SCALE, COMPONENTS, LEAST_SEEDS

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
+from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
-from ...types import BoolArray, Camera, FloatArray, IntArray
 from .grids import nearest_known
 
 LABELS = ("none", "skin", "hair", "upper", "lower", "shoes", "glasses", "object", "hat")
@@ -112,16 +112,21 @@ def place_prior(rest: FloatArray, part: IntArray, body: Body) -> FloatArray:
     calf, ankle = ramp(y, -0.35, -0.55), ramp(y, -0.80, -0.88)
     put(
         name == "torso",
-        skin=0.05 + 0.25 * neckline, hair=0.005 + 0.10 * ramp(y, 0.0, 0.4),
-        upper=0.9 - 0.85 * waist, lower=0.02 + 0.85 * waist,
-    )  # fmt: skip
+        skin=0.05 + 0.25 * neckline,
+        hair=0.005 + 0.10 * ramp(y, 0.0, 0.4),
+        upper=0.9 - 0.85 * waist,
+        lower=0.02 + 0.85 * waist,
+    )
     reach = ramp(np.abs(rest[:, 0]), 0.25, 0.65)
     put(name == "arm", skin=0.40 + 0.1 * reach, upper=0.60 - 0.1 * reach, hair=0.04 * (1 - reach))
     put(name == "hand", skin=0.85, upper=0.12)
     put(
-        name == "leg", skin=0.25 + 0.15 * calf, lower=0.6 - 0.15 * calf,
-        upper=0.15 - 0.1 * calf, shoes=0.02 + 0.2 * ankle,
-    )  # fmt: skip
+        name == "leg",
+        skin=0.25 + 0.15 * calf,
+        lower=0.6 - 0.15 * calf,
+        upper=0.15 - 0.1 * calf,
+        shoes=0.02 + 0.2 * ankle,
+    )
     put(name == "foot", shoes=0.75, skin=0.2, lower=0.05)
     put(name == "neck", skin=0.65, hair=0.12, upper=0.23)
     put(name == "ear", skin=0.6, hair=0.4)

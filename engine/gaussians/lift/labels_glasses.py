@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ...imaging.color import rgb_to_lab
-from ...types import BoolArray, FloatArray, IntArray, Observation
+from ...core.color import rgb_to_lab
+from ...core.types import BoolArray, FloatArray, IntArray, Observation
 from .face_parts import BROWS, EYE_RINGS
 from .grids import dilate, fill_polygon
 

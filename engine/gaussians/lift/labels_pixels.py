@@ -16,9 +16,9 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
 
 from ...body import Body
-from ...imaging.color import rgb_to_lab
+from ...core.color import rgb_to_lab
+from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.colour_model import fit_colours
-from ...types import BoolArray, FloatArray, IntArray
 from .grids import erode, neighbour_links, smooth_within
 from .labels import (
     GLASSES,
@@ -269,12 +269,7 @@ def _far_from_face(places: Places, mask: BoolArray, body: Body) -> BoolArray:
 
 
 def _first_seeds(
-    features: FloatArray,
-    skin: _SkinTone,
-    mask: BoolArray,
-    places: Places,
-    head: Head,
-    body: Body,
+    features: FloatArray, skin: _SkinTone, mask: BoolArray, places: Places, head: Head, body: Body
 ) -> tuple[dict[int, BoolArray], BoolArray]:
     """Pixels whose place alone tells what they most likely are, less what is plainly skin; and
     [N] all pixels that look like the hair of the scalp."""

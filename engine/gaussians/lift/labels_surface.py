@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
-from ...cameras import project
+from ...core.cameras import project
+from ...core.geometry import vertex_normals
+from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import seen_by
-from ...types import BoolArray, Camera, FloatArray, IntArray
-from ..binding import vertex_normals
 from .completion import diffuse, mesh_laplacian, mirror_vertices
 from .grids import erode
 from .labels import GLASSES, HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, WORN, standard_rest
@@ -75,9 +75,12 @@ def surface_labels(
     trust = np.where(weight > 0, 3.0 * weight, 0.0)
     values = np.eye(len(LABELS))[np.where(weight > 0, label, NONE)]
     shares = diffuse(
-        mesh_laplacian(body.f, len(vertices)), values, trust, np.eye(len(LABELS))[ring],
+        mesh_laplacian(body.f, len(vertices)),
+        values,
+        trust,
+        np.eye(len(LABELS))[ring],
         np.where(weight > 0, 0.05, 1.0),
-    )  # fmt: skip
+    )
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)
@@ -162,12 +165,7 @@ def _in_order(cost: FloatArray) -> IntArray:
     return out
 
 
-def _ring_labels(
-    limb: _Limb,
-    votes: FloatArray,
-    starts: FloatArray,
-    habit: FloatArray,
-) -> IntArray:
+def _ring_labels(limb: _Limb, votes: FloatArray, starts: FloatArray, habit: FloatArray) -> IntArray:
     """[V] the label of the ring that each vertex lies in (undefined beside the limb).
 
     Args:
@@ -184,9 +182,12 @@ def _ring_labels(
 
 
 def _complete_trunk(
-    ring: IntArray, label: IntArray, weight: FloatArray, rest: FloatArray,
+    ring: IntArray,
+    label: IntArray,
+    weight: FloatArray,
+    rest: FloatArray,
     part: np.ndarray[tuple[int], np.dtype[np.str_]],
-) -> None:  # fmt: skip
+) -> None:
     """Unseen parts of the trunk: one waist all around; a neckline is no back."""
     limb = _Limb(part == "torso", -rest[:, 1], (SKIN, UPPER, SKIN, LOWER))
     # Skin between the shoulders' slopes is the neckline's; on the slopes it is a strap's.
@@ -199,9 +200,12 @@ def _complete_trunk(
 
 
 def _complete_limbs(
-    ring: IntArray, label: IntArray, weight: FloatArray, rest: FloatArray,
+    ring: IntArray,
+    label: IntArray,
+    weight: FloatArray,
+    rest: FloatArray,
     part: np.ndarray[tuple[int], np.dtype[np.str_]],
-) -> None:  # fmt: skip
+) -> None:
     """Unseen parts of arms and legs: sleeves and trouser legs end in rings.
 
     A limb that was hardly seen dresses as the other one.
@@ -229,9 +233,12 @@ def _complete_limbs(
 
 
 def _complete_feet(
-    ring: IntArray, label: IntArray, weight: FloatArray, rest: FloatArray,
+    ring: IntArray,
+    label: IntArray,
+    weight: FloatArray,
+    rest: FloatArray,
     part: np.ndarray[tuple[int], np.dtype[np.str_]],
-) -> None:  # fmt: skip
+) -> None:
     """Soles and heels: shod if the foot is, or the other one; unseen feet wear shoes."""
     feet = part == "foot"
     shares = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ...types import BoolArray, FloatArray, IntArray
+from ...core.types import BoolArray, FloatArray, IntArray
 from .grids import nearest_known
 from .labels import HAIR, HAT, NONE
 

@@ -15,10 +15,11 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ...cameras import project
-from ...dual_uv.sampling import bilinear
-from ...types import BoolArray, BoundGaussians, FloatArray, IntArray
-from ..binding import bind, vertex_normals
+from ...core.cameras import project
+from ...core.geometry import vertex_normals
+from ...core.sampling import bilinear
+from ...core.types import BoolArray, BoundGaussians, FloatArray, IntArray
+from ..binding import bind
 from .face_parts import (
     BLINK,
     BROWS,
@@ -145,9 +146,12 @@ def closed_lid(face: Face, closed: FloatArray, side: str) -> BoundGaussians | No
     for height, opacity in ((np.minimum(-UNDER, rise), np.ones(len(points))), (rise, covers)):
         keep = shown & (opacity > 0.02)
         world = surfels_on_plane(
-            (points + height[:, None] * normal)[keep], normal[keep],
-            np.full(int(keep.sum()), COVER * spacing), color[keep], 0.97 * opacity[keep],
-        )  # fmt: skip
+            (points + height[:, None] * normal)[keep],
+            normal[keep],
+            np.full(int(keep.sum()), COVER * spacing),
+            color[keep],
+            0.97 * opacity[keep],
+        )
         layer = np.full(int(keep.sum()), CORE, np.uint8)
         parts.append(bind(world, triangle[keep], bary[keep], layer, closed, face.body))
     return BoundGaussians.concatenate(parts)
@@ -294,9 +298,12 @@ def _places(face: Face, closed: FloatArray, side: str, line: EyeLine) -> _Places
     step = np.linalg.norm(closed - face.vertices, axis=1)
     growth = lid_faces(face, closed, side)[1]
     rows = np.nonzero(
-        face.faces("face", "eyelid") & (face.left == (side == "left"))
-        & (step[f].max(1) > APPEARS[0]) & (growth > LEAST_GROWTH) & (growth < MOST_GROWTH)
-    )[0]  # fmt: skip
+        face.faces("face", "eyelid")
+        & (face.left == (side == "left"))
+        & (step[f].max(1) > APPEARS[0])
+        & (growth > LEAST_GROWTH)
+        & (growth < MOST_GROWTH)
+    )[0]
     if len(rows) == 0:
         return None
     row, bary = spread_points(closed[f[rows]], 0.5 * LID_SPACING)
@@ -323,8 +330,9 @@ def lash_homes(
     places = _places(face, closed, side, line)
     if places is None or len(xy) == 0:
         return None
-    hit_depth = float(np.median(project(face.vertices[face.body.f[places.triangle, 0]],
-                                        face.camera)[1]))  # fmt: skip
+    hit_depth = float(
+        np.median(project(face.vertices[face.body.f[places.triangle, 0]], face.camera)[1])
+    )
     metres = hit_depth / face.camera.K[0, 0] * face.unit
     u = line.place(xy)[:, 0] * metres
     reach = np.interp(u, *_reach(places.u, places.way))

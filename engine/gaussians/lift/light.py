@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...types import FloatArray, IntArray
+from ...core.types import FloatArray, IntArray
 
 FLOOR = 0.03  # added to colours before their logarithm: the noise of black cloth is no shading
 RIDGE = (0.0054, 0.0054, 0.0108, 0.036, 0.036, 0.036, 0.036, 0.036)

@@ -6,10 +6,11 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ...cameras import project
-from ...dual_uv.sampling import bilinear
-from ...types import BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
-from ..binding import bind, vertex_normals
+from ...core.cameras import project
+from ...core.geometry import vertex_normals
+from ...core.sampling import bilinear
+from ...core.types import BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
+from ..binding import bind
 from .face_parts import (
     LOWER_LIP,
     UPPER_LIP,
@@ -196,10 +197,7 @@ def cavity(face: Face) -> BoundGaussians:
     near = 0.5 * DEEP * _light(face) + 0.25 * _lip_tone(face)
     parts = []
     own = face.faces("mouth")
-    for chosen, spacing in (
-        (behind < 0.04, CAVITY_SPACING),
-        (behind >= 0.04, 2 * CAVITY_SPACING),
-    ):
+    for chosen, spacing in ((behind < 0.04, CAVITY_SPACING), (behind >= 0.04, 2 * CAVITY_SPACING)):
         triangle, bary, points, _ = _spread(face, own & chosen, spacing)
         depth = np.maximum(ahead - points[:, 2] - 0.008, 0.0)
         color = near * np.exp(-depth / 0.016)[:, None]

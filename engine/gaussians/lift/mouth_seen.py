@@ -5,17 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from ...body import Body
-from ...cameras import look_at
+from ...core.cameras import look_at
+from ...core.types import BoolArray, Camera
 from ...render.mesh import rasterize_mesh
-from ...types import BoolArray, Camera
 
 OPEN_MOUTHS = (
     {"jawOpen": 1.0},
     {"jawOpen": 0.6, "mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
     {"jawOpen": 0.5, "mouthFunnel": 0.8},
-    {"mouthUpperUpLeft": 1.0, "mouthUpperUpRight": 1.0, "mouthLowerDownLeft": 1.0,
-     "mouthLowerDownRight": 1.0, "jawOpen": 0.2},
-)  # fmt: skip
+    {
+        "mouthUpperUpLeft": 1.0,
+        "mouthUpperUpRight": 1.0,
+        "mouthLowerDownLeft": 1.0,
+        "mouthLowerDownRight": 1.0,
+        "jawOpen": 0.2,
+    },
+)
 """The widest that lips part: what none of them shows of the mouth's inside is left out."""
 LOOKS = tuple((yaw, pitch) for pitch in (-35, -10, 15, 35) for yaw in (-65, -35, 0, 35, 65))
 LOOK_SIDE, LOOK_SPAN, LOOK_FROM = 96, 0.10, 0.6  # pixels, metres across, metres away

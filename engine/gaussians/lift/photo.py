@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ...cameras import unproject
+from ...core.cameras import unproject
+from ...core.geometry import vertex_normals
+from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ...imaging.resize import resize
 from ...render.mesh import rasterize_mesh
-from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
-from ..binding import bind, vertex_normals
+from ..binding import bind
 from .dressed import Dressed, squeezed
 from .grids import dilate, nearest_known
 from .labels import HAIR, HAT, LABELS, SKIN
@@ -71,9 +72,12 @@ def _resample(image: FloatArray, source: Camera, target: Camera, order: int) -> 
         out: FloatArray = ndimage.map_coordinates(image, grid, order=order, mode="nearest")
         return out
     return np.stack(
-        [ndimage.map_coordinates(image[..., c], grid, order=order, mode="nearest")
-         for c in range(image.shape[-1])], -1,
-    )  # fmt: skip
+        [
+            ndimage.map_coordinates(image[..., c], grid, order=order, mode="nearest")
+            for c in range(image.shape[-1])
+        ],
+        -1,
+    )
 
 
 def _carried_depth(
@@ -133,9 +137,7 @@ def front_layer(
     # On the mesh the normal is known: steps along its tangent plane leave no gaps where the
     # cheek turns away.
     normals = np.einsum(
-        "hwk,hwkd->hwd",
-        buffer.bary,
-        vertex_normals(dressed.vertices, body.f)[body.f[buffer.face]],
+        "hwk,hwkd->hwd", buffer.bary, vertex_normals(dressed.vertices, body.f)[body.f[buffer.face]]
     )
     exact_u, exact_v = tangent_plane_steps(points, normals, pixel_size)
     on_mesh = weight > 0.5

@@ -10,10 +10,10 @@ from scipy import ndimage, sparse
 from scipy.sparse.csgraph import dijkstra
 
 from ...body import Body
-from ...cameras import project
-from ...imaging.color import rgb_to_lab
+from ...core.cameras import project
+from ...core.color import rgb_to_lab
+from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
-from ...types import BoolArray, Camera, FloatArray, IntArray, Observation
 from .face_parts import INNER_LIPS
 from .grids import dilate, erode, fill_polygon, nearest_known, neighbour_links
 from .labels import GLASSES, HAIR, HAT, SKIN, Places, find_places
@@ -183,11 +183,7 @@ def _hand_triangles(body: Body, joints: list[int]) -> BoolArray:
 
 
 def _without_hidden_hands(
-    body: Body,
-    whole: MeshBuffer,
-    mask: BoolArray,
-    to_skin: FloatArray,
-    observation: Observation,
+    body: Body, whole: MeshBuffer, mask: BoolArray, to_skin: FloatArray, observation: Observation
 ) -> IntArray:
     """[F, 3] the body's triangles, those of a hand collapsed that nobody saw: no detector, and no
     skin where the fitted body has it."""
@@ -305,9 +301,12 @@ def _face_outlines(
     points = observation.face * scale
     unit = float(np.linalg.norm(points[468] - points[473]))
     return _Outlines(
-        fill_polygon(points[:468], *shape), fill_polygon(points[list(INNER_LIPS)], *shape),
-        float(points[[105, 334], 1].min() - 0.08 * unit), float(points[152, 1]), unit,
-    )  # fmt: skip
+        fill_polygon(points[:468], *shape),
+        fill_polygon(points[list(INNER_LIPS)], *shape),
+        float(points[[105, 334], 1].min() - 0.08 * unit),
+        float(points[152, 1]),
+        unit,
+    )
 
 
 def _look_at_head(

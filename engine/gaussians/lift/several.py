@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...body import Body
-from ...cameras import project
+from ...core.cameras import project
+from ...core.geometry import triangle_frames
+from ...core.types import BoundGaussians, FloatArray, LikenessError, Matte, Observation, Track
 from ...render import render_camera
-from ...types import BoundGaussians, FloatArray, LikenessError, Matte, Observation, Track
-from ..binding import place, triangle_frames
+from ..binding import place
 from . import MIN_GAUSSIANS, Lifted, LiftOptions, lift
 from .completion import diffuse, mesh_laplacian
 from .grids import inset
@@ -74,10 +75,12 @@ def blend_weights(sights: Sequence[Sight], body: Body, face: int = 0) -> FloatAr
             eyes and mouth always. Expressions differ, and two halves of smiles make none.
     """
     finest = np.max([s.pixels_per_metre for s in sights], axis=0)
-    score = np.stack([
-        s.facing**SQUARENESS * np.clip(s.pixels_per_metre / finest, LEAST_FINE, 1.0)
-        for s in sights
-    ])  # fmt: skip
+    score = np.stack(
+        [
+            s.facing**SQUARENESS * np.clip(s.pixels_per_metre / finest, LEAST_FINE, 1.0)
+            for s in sights
+        ]
+    )
     score[0] *= MAIN
     part = np.array(body.part_names)[body.face_part]
     open_face = np.unique(body.f[np.isin(part, OPEN_FACE)])

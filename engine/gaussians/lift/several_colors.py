@@ -13,13 +13,15 @@ import numpy as np
 from scipy import ndimage, sparse
 
 from ...body import Body
-from ...cameras import project
-from ...dual_uv.sampling import bilinear, seen_by
+from ...core.cameras import project
+from ...core.geometry import vertex_normals
+from ...core.sampling import bilinear
+from ...core.types import BoundGaussians, Camera, FloatArray, Matte, Track
+from ...dual_uv.sampling import seen_by
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ...render.mesh import rasterize_mesh
-from ...types import BoundGaussians, Camera, FloatArray, Matte, Track
-from ..binding import place, vertex_normals
+from ..binding import place
 from .completion import diffuse, mesh_laplacian
 from .grids import erode, nearest_known
 

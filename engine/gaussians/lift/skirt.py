@@ -15,9 +15,9 @@ from scipy import ndimage
 
 from ...body import Body
 from ...body.extension import BodyPiece, extended, unposed
-from ...cameras import project, unproject
+from ...core.cameras import project, unproject
+from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from ...render.mesh import MeshBuffer, rasterize_mesh
-from ...types import BoolArray, Camera, FloatArray, IntArray, Pose
 from .dressed import Dressed
 from .grids import nearest_known
 from .regions import ARMS, Regions, vertex_groups

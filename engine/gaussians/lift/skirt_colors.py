@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from ...cameras import project
-from ...dual_uv.sampling import bilinear
-from ...types import BoolArray, FloatArray, IntArray
+from ...core.cameras import project
+from ...core.sampling import bilinear
+from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import default_albedo
 from .grids import erode, nearest_known
 from .skirt_hold import COLUMNS, RINGS
 
 if TYPE_CHECKING:
-    from .texels import PhotoView
+    from .photo_view import PhotoView
 
 CUT = np.radians(77.0)  # of the way around at which the photo's colours are turned back
 FINE = 6  # columns and rings of the colour grid for each of the mesh's

@@ -10,8 +10,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ...body import Body
-from ...rotations import axis_angle_to_matrix
-from ...types import JOINT_INDEX, BoolArray, FloatArray, Pose
+from ...core.rotations import axis_angle_to_matrix
+from ...core.types import JOINT_INDEX, BoolArray, FloatArray, Pose
 
 RINGS, COLUMNS = 36, 72  # of vertices; columns go around
 TRUNK = [0, 3, 6, 9]

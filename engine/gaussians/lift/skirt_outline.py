@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ...cameras import project
-from ...types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
+from ...core.cameras import project
+from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
 from .labels import LOWER, UPPER
 from .regions import ARMS, LEFT_LEG, RIGHT_LEG, TORSO, Regions
 
@@ -142,9 +142,14 @@ def _trace(
     hips, _ = project(joints[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]], camera)
     waist, _ = project(joints[JOINT_INDEX["spine2"]], camera)
     start = _start(
-        cloth, arms, regions, crotch, metres,
-        highest=int(waist[1]), lowest=int(hips[:, 1].min() - ABOVE_HIPS / metres),
-    )  # fmt: skip
+        cloth,
+        arms,
+        regions,
+        crotch,
+        metres,
+        highest=int(waist[1]),
+        lowest=int(hips[:, 1].min() - ABOVE_HIPS / metres),
+    )
     below = np.mgrid[: cloth.shape[0], :1][0] >= start
     pixels = _main_piece(cloth & below)
     rows, cols = np.nonzero(pixels)
@@ -153,8 +158,9 @@ def _trace(
     corner_left, corner_right = (rows - cols).argmax(), (rows + cols).argmax()
     sides = []
     for corner, outer, step in (
-        (corner_left, _first(pixels), -1), (corner_right, _last(pixels), 1)
-    ):  # fmt: skip
+        (corner_left, _first(pixels), -1),
+        (corner_right, _last(pixels), 1),
+    ):
         sides.append(_side(outer, rows[corner], start, step, pixels, arms))
     left, right = sides
     hem = _hem(left[-1], right[-1], pixels, arms)

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...body import Body
+from ...core.types import Camera, FloatArray, IntArray, Pose
 from ...render.mesh import rasterize_mesh
-from ...types import Camera, FloatArray, IntArray, Pose
 from .dressed import Dressed
 from .grids import dilate, nearest_known
 from .labels import LABELS
@@ -46,12 +46,7 @@ class Wearer:
 
 
 def wear(
-    skirt: Skirt,
-    body: Body,
-    pose: Pose,
-    regions: Regions,
-    shares: FloatArray,
-    dressed: Dressed,
+    skirt: Skirt, body: Body, pose: Pose, regions: Regions, shares: FloatArray, dressed: Dressed
 ) -> Wearer:
     """Put the skirt on.
 

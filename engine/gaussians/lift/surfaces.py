@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
-from ...types import BoolArray, Camera, FloatArray, IntArray
 from .dressed import Dressed
 from .grids import dilate, larger_than, nearest_known, smooth_within, solve_poisson
 from .regions import ARMS, HEAD, Regions
@@ -124,9 +124,12 @@ def _sheet(
         held = (over / np.maximum(pixel, 1e-9)) ** 2
         if covered.sum() > 5:
             u = solve_poisson(
-                mask & ~covered, ~regions.mask | covered, np.where(covered, held, 0.0), 3.0,
+                mask & ~covered,
+                ~regions.mask | covered,
+                np.where(covered, held, 0.0),
+                3.0,
                 elsewhere,
-            )  # fmt: skip
+            )
             rise = np.where(covered, over, np.sqrt(np.maximum(u, 0.0)) * pixel)
         else:
             u = solve_poisson(mask, ~mask, None, 4.0)

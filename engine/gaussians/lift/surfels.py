@@ -6,8 +6,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...body import Body
-from ...rotations import matrix_to_quaternion
-from ...types import LAYERS, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
+from ...core.rotations import matrix_to_quaternion
+from ...core.types import LAYERS, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
 from ..binding import bind
 
 CORE, SHELL, PHOTO = (LAYERS.index(name) for name in ("core", "shell", "photo"))
@@ -107,8 +107,7 @@ class Homes:
             moves = np.abs(body.exprdirs).max(axis=(1, 2))
         still = moves[body.f].max(1) < 0.003
         outer = ~np.isin(
-            body.face_part,
-            [i for i, name in enumerate(body.part_names) if name in INNER_PARTS],
+            body.face_part, [i for i, name in enumerate(body.part_names) if name in INNER_PARTS]
         )
         self.steady = still & outer
         # Nor the folds of the armpits: they open when the arm is raised, and would scatter what

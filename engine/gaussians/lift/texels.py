@@ -12,19 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
-from ...cameras import project
+from ...core.cameras import project
+from ...core.geometry import vertex_normals
+from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples, sample_core
-from ...types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
-from ..binding import bind, vertex_normals
+from ..binding import bind
 from .colors import complete_texels
 from .dressed import Dressed
 from .grids import erode, inset
 from .labels import SKIN
 from .labels_surface import labels_at
-from .regions import ARMS, HEAD, Regions
+from .photo_view import PhotoView
+from .regions import ARMS, HEAD
 from .skirt_colors import above_hem, skirt_colors
 from .skirt_worn import Wearer
-from .surfaces import Sheet, composite
+from .surfaces import composite
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
 
 UNDER_PHOTO = 0.006  # metres that texels lie below the photo splats
@@ -47,22 +49,6 @@ PART_COLORS = {
     "eye_back": (0.80, 0.78, 0.76),
 }
 """What a portrait seldom shows, under soft light; scaled by the photo's own brightness."""
-
-
-@dataclass(frozen=True)
-class PhotoView:
-    """The photo on the region grid with what was found out about it.
-
-    Attributes:
-        camera: of the grid. colors: [H, W, 3] foreground. alpha: [H, W].
-        sheets: trunk and arms.
-    """
-
-    camera: Camera
-    colors: FloatArray
-    alpha: FloatArray
-    regions: Regions
-    sheets: tuple[Sheet, ...]
 
 
 @dataclass(frozen=True)
@@ -142,14 +128,23 @@ def texel_layer(
         own = samples.triangle < len(wearer.bare.f)
         color = np.empty((len(points), 3))
         color[own] = complete_texels(
-            points[own], normal[own], label[own], known[own], sampled[own], samples.take(own),
-            wearer.bare, view,
-        )  # fmt: skip
+            points[own],
+            normal[own],
+            label[own],
+            known[own],
+            sampled[own],
+            samples.take(own),
+            wearer.bare,
+            view,
+        )
         color[~own] = skirt_colors(
-            samples.triangle[~own] - len(wearer.bare.f), samples.bary[~own],
-            wearer.skirt.piece.f, wearer.points,
-            wearer.skirt.label, view,
-        )  # fmt: skip
+            samples.triangle[~own] - len(wearer.bare.f),
+            samples.bary[~own],
+            wearer.skirt.piece.f,
+            wearer.points,
+            wearer.skirt.label,
+            view,
+        )
     brightness = float(np.clip(regions.skin_color.mean() / 0.62, 0.35, 1.15))
     for name, tone in PART_COLORS.items():
         own = (part == name) & ~(seen & (part == "eye"))
@@ -162,9 +157,11 @@ def texel_layer(
     if wearer is not None:  # the hem is an edge before the legs
         cloth = samples.triangle >= len(wearer.bare.f)
         room = above_hem(
-            samples.triangle[cloth] - len(wearer.bare.f), samples.bary[cloth],
-            wearer.skirt.piece.f, wearer.points,
-        )  # fmt: skip
+            samples.triangle[cloth] - len(wearer.bare.f),
+            samples.bary[cloth],
+            wearer.skirt.piece.f,
+            wearer.points,
+        )
         at_hem = np.zeros(len(points), bool)
         at_hem[cloth] = room < radius[cloth]
         radius[cloth] = np.minimum(radius[cloth], np.maximum(room, 0.3 * radius[cloth]))

@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body import Body
-from ...cameras import orbit, project
-from ...dual_uv.sampling import bilinear
-from ...render import Gradients, rasterize_vjp
-from ...render.cpu_weights import painted_parts
-from ...types import (
+from ...core.cameras import orbit, project
+from ...core.sampling import bilinear
+from ...core.types import (
     JOINT_INDEX,
     BoolArray,
     BoundGaussians,
@@ -28,6 +26,8 @@ from ...types import (
     Matte,
     Progress,
 )
+from ...render import Gradients, rasterize_vjp
+from ...render.cpu_weights import painted_parts
 from ..lod import growth
 from .parameters import (
     COLORS,
@@ -176,10 +176,18 @@ def refine(
         typical = np.sqrt((gradient[plain] ** 2).mean(0)) if plain.any() else 0.0
         fade = np.float32(0.1 + 0.45 * (1.0 + np.cos(np.pi * k / len(schedule))))
         adam_step(
-            numbers, gradient, first, second, free, rates * fade,
+            numbers,
+            gradient,
+            first,
+            second,
+            free,
+            rates * fade,
             np.float32(options.floor) * np.float32(typical) + np.full(COLUMNS, 1e-20, np.float32),
-            low, high, k + 1, *BETAS,
-        )  # fmt: skip
+            low,
+            high,
+            k + 1,
+            *BETAS,
+        )
         if progress is not None:
             progress("refine", (k + 1) / len(schedule), f"step {k + 1} of {len(schedule)}")
     out = changed(bound, numbers, unit)
@@ -267,9 +275,14 @@ def _compare(drawn: Gaussians, target: Target, backend: str) -> Gradients:
     """Gradients of the mean squared difference between the drawn and the wanted picture."""
     camera = target.camera
     render, vjp = rasterize_vjp(
-        drawn, camera.viewmat[None], camera.K[None], camera.width, camera.height,
-        np.full(3, BACKDROP), backend,
-    )  # fmt: skip
+        drawn,
+        camera.viewmat[None],
+        camera.K[None],
+        camera.width,
+        camera.height,
+        np.full(3, BACKDROP),
+        backend,
+    )
     wanted = target.light + (1.0 - target.alpha[..., None]) * BACKDROP
     count = max(float((target.alpha > 0.5).sum()), 1.0)
     color = 2.0 / count * target.color_weight[..., None] * (render.rgb[0] - wanted)

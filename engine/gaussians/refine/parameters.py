@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body import Body
-from ...cameras import project
+from ...core.cameras import project
+from ...core.geometry import triangle_frames
+from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians
 from ...render import Gradients
-from ...types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians
-from ..binding import place, triangle_frames
+from ..binding import place
 from ..lift.surfels import FLATNESS
 
 COLORS, OPACITY, SCALES, OFFSET, DEPTH = slice(0, 3), 3, slice(4, 6), slice(6, 9), 8
@@ -119,9 +120,16 @@ class Posed:
         those by the numbers."""
         out = np.zeros((len(self.base), COLUMNS), np.float32)
         _from_world(
-            gradients.means, gradients.scales, gradients.opacities, gradients.colors,
-            drawn.scales, drawn.opacities, self._R, self._unit, out,
-        )  # fmt: skip
+            gradients.means,
+            gradients.scales,
+            gradients.opacities,
+            gradients.colors,
+            drawn.scales,
+            drawn.opacities,
+            self._R,
+            self._unit,
+            out,
+        )
         return out
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...body import Body
-from ...types import JOINT_NAMES, LAYERS, BoolArray, BoundGaussians, FloatArray, IntArray
+from ...core.types import JOINT_NAMES, LAYERS, BoolArray, BoundGaussians, FloatArray, IntArray
 from .parameters import COLORS, COLUMNS, DEPTH, OFFSET, OPACITY, SCALES
 
 OPACITY_TARGET = 0.8  # the paper's
@@ -24,9 +24,10 @@ MAX_RATIO = 3.0  # of a splat's two scales before equation 10 begins to pull
 PATCHES = 64  # cells along each side of the atlas
 GLOVE = 0.25  # a hand's patch farther than this from every colour of the face is not bare skin
 HANDS = tuple(
-    i for i, name in enumerate(JOINT_NAMES)
+    i
+    for i, name in enumerate(JOINT_NAMES)
     if any(part in name for part in ("wrist", "index", "middle", "pinky", "ring", "thumb"))
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,11 @@ class Regularisers:
         self._start, self._weights = start, weights
         self._keep = np.empty(COLUMNS, np.float32)
         for columns, weight in (
-            (COLORS, weights.color), (OPACITY, weights.opacity),
-            (SCALES, weights.scale), (OFFSET, weights.offset),
-        ):  # fmt: skip
+            (COLORS, weights.color),
+            (OPACITY, weights.opacity),
+            (SCALES, weights.scale),
+            (OFFSET, weights.offset),
+        ):
             self._keep[columns] = weight
         self._keep[DEPTH] = weights.depth
         ratio = np.log(np.maximum(bound.scales[:, 0], 1e-9) / np.maximum(bound.scales[:, 1], 1e-9))

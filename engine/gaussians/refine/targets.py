@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...cameras import project, unproject
-from ...dual_uv.sampling import bilinear
+from ...core.cameras import project, unproject
+from ...core.sampling import bilinear
+from ...core.types import BoolArray, Camera, FloatArray, Gaussians, IntArray, Matte
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ...render.mesh import rasterize_mesh
-from ...types import BoolArray, Camera, FloatArray, Gaussians, IntArray, Matte
 from ..lift.grids import erode
 from ..lift.photo import crop_camera
 

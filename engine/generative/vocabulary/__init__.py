@@ -14,17 +14,37 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from ...formats.untrusted import read_toml
-from ...types import LikenessError
+from ...core.types import LikenessError
+from ...files.untrusted import read_toml
 
 FOLDER = Path(__file__).resolve().parent
 
 LISTS = (
-    "ages", "genders", "regions", "hair_colours", "hair_styles", "times", "lighting",
-    "reinforcements", "shot_sizes", "actions", "colours", "fabrics", "tops", "outerwear",
-    "outerwear_details", "accessories", "front_graphics", "wordmarks", "patterns",
-    "all_over_prints", "colour_blocks", "embroideries", "roles", "negatives",
-)  # fmt: skip
+    "ages",
+    "genders",
+    "regions",
+    "hair_colours",
+    "hair_styles",
+    "times",
+    "lighting",
+    "reinforcements",
+    "shot_sizes",
+    "actions",
+    "colours",
+    "fabrics",
+    "tops",
+    "outerwear",
+    "outerwear_details",
+    "accessories",
+    "front_graphics",
+    "wordmarks",
+    "patterns",
+    "all_over_prints",
+    "colour_blocks",
+    "embroideries",
+    "roles",
+    "negatives",
+)
 """What a set of files must hold together."""
 
 

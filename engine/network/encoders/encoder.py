@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from ...types import LikenessError
+from ...core.types import LikenessError
 from ..config import ENCODERS, EncoderConfig
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -88,7 +88,7 @@ def create_encoder(config: EncoderConfig, allow_download: bool | None = None) ->
 
     Our own one starts with random weights from torch's global generator, so seed that (as
     ``create_network`` does) or load a state afterwards. The others come with their weights, from
-    a file or a folder; see :func:`~likeness.engine.weights.find_weights`.
+    a file or a folder; see :func:`~likeness.engine.files.weights.find_weights`.
 
     Args:
         config: kind, sizes, source, and whether it is trained.

@@ -11,9 +11,9 @@ from typing import Any
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ...downloads import model_folder
-from ...types import LikenessError
-from ...weights import WEIGHTS, find_weights
+from ...core.types import LikenessError
+from ...files.downloads import model_folder
+from ...files.weights import WEIGHTS, find_weights
 from ..config import EncoderConfig
 from .encoder import IMAGENET, Encoder
 
@@ -99,9 +99,13 @@ def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> 
         )
     try:
         model, told = transformers.AutoModel.from_pretrained(
-            source, config=made, local_files_only=offline, use_safetensors=True,
-            trust_remote_code=False, output_loading_info=True,
-        )  # fmt: skip
+            source,
+            config=made,
+            local_files_only=offline,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise LikenessError(
             f"The weights of '{config.source}' cannot be read: {_first_line(error)}.", remedy

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...types import LikenessError
+from ...core.types import LikenessError
 from ..config import EncoderConfig
 from .encoder import Encoder
 

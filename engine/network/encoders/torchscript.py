@@ -18,15 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...types import LikenessError
-from ...weights import find_weights
+from ...core.types import LikenessError
+from ...files.weights import find_weights
 from ..config import EncoderConfig
 from .encoder import Encoder
 
-NORMAL = (
-    (123.5 / 255, 116.5 / 255, 103.5 / 255),
-    (58.5 / 255, 57.0 / 255, 57.5 / 255),
-)
+NORMAL = ((123.5 / 255, 116.5 / 255, 103.5 / 255), (58.5 / 255, 57.0 / 255, 57.5 / 255))
 
 
 class TorchScriptEncoder(Encoder):

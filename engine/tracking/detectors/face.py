@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...types import FloatArray
+from ...core.types import FloatArray
 from .eye_contours import LEFT_EYE, NUM_LID_POINTS, RIGHT_EYE
 from .model import Model, sigmoid
 from .roi import Roi, bounding_roi, direction, letterbox, transform
@@ -164,10 +164,12 @@ class FaceMesher:
         roi = bounding_roi(np.stack([outer, inner]), angle, _EYE_CROP_FACTOR)
         pixels = self._iris.width
         outputs = self._iris(roi.cut(rgb, pixels, mirrored))
-        rows = np.concatenate([
-            outputs["output_eyes_contours_and_brows"].reshape(71, 3),
-            outputs["output_iris"].reshape(5, 3),
-        ]).astype(np.float64)  # fmt: skip
+        rows = np.concatenate(
+            [
+                outputs["output_eyes_contours_and_brows"].reshape(71, 3),
+                outputs["output_iris"].reshape(5, 3),
+            ]
+        ).astype(np.float64)
         return transform(roi.matrix(pixels, mirrored), rows[:, :2])
 
 
@@ -175,10 +177,16 @@ def keypoints(face: FaceLandmarks) -> FloatArray:
     """[6, 2] the points of a :data:`FaceBox` from the mesh: eyes, nose tip, mouth, cheeks by the
     ears."""
     points = face.landmarks
-    return np.stack([
-        points[list(RIGHT_EYE_CORNERS)].mean(0), points[list(LEFT_EYE_CORNERS)].mean(0),
-        points[1], points[[13, 14]].mean(0), points[234], points[454],
-    ])  # fmt: skip
+    return np.stack(
+        [
+            points[list(RIGHT_EYE_CORNERS)].mean(0),
+            points[list(LEFT_EYE_CORNERS)].mean(0),
+            points[1],
+            points[[13, 14]].mean(0),
+            points[234],
+            points[454],
+        ]
+    )
 
 
 def roi_from_box(face: FaceBox) -> Roi:

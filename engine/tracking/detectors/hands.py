@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...types import FloatArray
+from ...core.types import FloatArray
 from .model import Model
 from .roi import Roi, bounding_roi, direction, letterbox, transform
 from .ssd import Detection, decode, make_anchors, merge, moved

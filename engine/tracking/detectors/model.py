@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...types import FloatArray, LikenessError
-from ...weights import REMEDY
+from ...core.types import FloatArray, LikenessError
+from ...files.weights import REMEDY
 
 
 class Model:

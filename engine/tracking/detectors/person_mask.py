@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ...core.types import FloatArray
 from ...imaging.resize import affine_crop, fit_size, resize
-from ...types import FloatArray
 from .pose import HEAD_POINTS, Person
 from .roi import Roi, inverse, letterbox
 from .segmentation import SelfieSegmenter

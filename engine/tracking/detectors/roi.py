@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...core.types import FloatArray
 from ...imaging.resize import affine_crop
-from ...types import FloatArray
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.types import FloatArray
 from ...imaging.resize import affine_crop
-from ...types import FloatArray
 from .model import Model
 from .roi import Roi, inverse, letterbox
 

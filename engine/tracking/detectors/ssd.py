@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...types import FloatArray
+from ...core.types import FloatArray
 from .model import sigmoid
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...types import FloatArray
-from ...weights import ASSETS
+from ...core.types import FloatArray
+from ...files.weights import ASSETS
 from .face import FaceBox, FaceDetector, FaceLandmarks, FaceMesher, keypoints, roi_from_box
 from .hands import HandDetector, HandLandmarks
 from .person_mask import person_mask

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ...cameras import PHOTO_VIEWMAT, carried_over, unproject
-from ...rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from ...types import Camera, FloatArray, LikenessError
+from ...core.cameras import PHOTO_VIEWMAT, carried_over, unproject
+from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ...core.types import Camera, FloatArray, LikenessError
 from .dump import Dump, read_dump
 
 TO_PHOTO: FloatArray = np.diag([1.0, -1.0, -1.0])
@@ -40,11 +40,7 @@ def narrow_camera(camera: Camera, focal: FloatArray, centre: FloatArray) -> Came
 
 
 def placed(
-    R: FloatArray,
-    position: FloatArray | None,
-    middle: FloatArray,
-    theirs: Camera,
-    ours: Camera,
+    R: FloatArray, position: FloatArray | None, middle: FloatArray, theirs: Camera, ours: Camera
 ) -> Placed:
     """A body of OpenCV's frame and camera ``theirs``, in the photo's space before ``ours``.
 
@@ -120,8 +116,9 @@ def read_model_file(path: Path) -> ModelFile:
         LikenessError: the file is not one.
     """
     dump = read_dump(path)
-    dump.require("an SMPL-X model", ("hands_meanl", "hands_meanr", "J_regressor", "v_template",
-                                     "shapedirs"))  # fmt: skip
+    dump.require(
+        "an SMPL-X model", ("hands_meanl", "hands_meanr", "J_regressor", "v_template", "shapedirs")
+    )
     hands = np.concatenate([dump.rows(f"hands_mean{s}", 45)[0].reshape(15, 3) for s in "lr"])
     regressor = dump.arrays["J_regressor"][0]
     v, dirs = dump.arrays["v_template"], dump.arrays["shapedirs"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...formats.untrusted import npy_mapped, npz_arrays, parsing, read_json
-from ...types import FloatArray, LikenessError
+from ...core.types import FloatArray, LikenessError
+from ...files.untrusted import npy_mapped, npz_arrays, parsing, read_json
 
 LARGEST = 1e7  # of any value: pixels, metres, radians
 _HELP = "See docs/ESTIMATORS.md for how to write the file."
@@ -110,8 +110,9 @@ def read_dump(path: Path) -> Dump:
         else:
             found = dict(npz_arrays(path, skip_pickled=True))
         with parsing():
-            arrays = {key: array for key, value in found.items()
-                      if (array := _numbers(value)) is not None}  # fmt: skip
+            arrays = {
+                key: array for key, value in found.items() if (array := _numbers(value)) is not None
+            }
     except (OSError, ValueError) as error:
         raise LikenessError(
             f"'{path}' cannot be read as an estimator's output ({error}).", remedy

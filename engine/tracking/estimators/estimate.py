@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ...types import NUM_JOINTS, BoolArray, Camera, FloatArray, Observation, Portrait
+from ...core.types import NUM_JOINTS, BoolArray, Camera, FloatArray, Observation, Portrait
 
 NUM_POSE, NUM_HAND = 33, 21
 
@@ -23,7 +23,7 @@ class Estimate:
     Attributes:
         source: the estimator, for messages.
         full_pose: [55, 3] axis-angle, hands from the flat hand; relative to the parent joint as
-            in :class:`~likeness.engine.types.Pose`, except rows that are ``in_world``.
+            in :class:`~likeness.engine.core.types.Pose`, except rows that are ``in_world``.
         known: [55] bool: the joints the estimator speaks for; all others' rows mean nothing.
         in_world: [55] bool: rows that turn the joint in the photo's axes, whatever its parent
             does (a hand or a head seen alone).

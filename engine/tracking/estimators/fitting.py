@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...body.model import Body
-from ...formats.motion import jaw_from_expression
-from ...rotations import axis_angle_to_matrix, matrix_to_axis_angle, skew
-from ...types import JOINT_INDEX, PARENTS, BoolArray, FloatArray, IntArray
+from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle, skew
+from ...core.types import JOINT_INDEX, PARENTS, BoolArray, FloatArray, IntArray
+from ...motion.io import jaw_from_expression
 from ..limits import clamped
 from ..priors import NECK_SHARE
 from ..skeleton import Posed, State, left_jacobian

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...types import Camera, FloatArray
+from ...core.types import Camera, FloatArray
 from .convert import pixel_scale, rotations, seen_from, sight_turn, vectors
 from .dump import Dump
 from .estimate import Estimate
@@ -71,9 +71,15 @@ def from_smirk(
 
 
 def _head(
-    dump: Dump, camera: Camera, scale: float, person: int, source: str,
-    pose_key: str, jaw_key: str, vertices_key: str,
-) -> Estimate:  # fmt: skip
+    dump: Dump,
+    camera: Camera,
+    scale: float,
+    person: int,
+    source: str,
+    pose_key: str,
+    jaw_key: str,
+    vertices_key: str,
+) -> Estimate:
     """Rotation and, when scale, crop and vertices are known, the place of the eyes."""
     turn, position = np.eye(3), None
     warnings: tuple[str, ...] = ()
@@ -87,8 +93,10 @@ def _head(
             dump.positive("cam", cam[0])
             position = _eyes(vertices, cam, crop, camera)
     else:
-        warnings = (f"'{dump.path}' has no 'crop': a head away from the photo's middle is turned "
-                    "a little too far.",)  # fmt: skip
+        warnings = (
+            f"'{dump.path}' has no 'crop': a head away from the photo's middle is turned "
+            "a little too far.",
+        )
     whole = rotations(dump.row(pose_key, 3, person))
     estimate = Estimate.nothing(source)
     estimate = estimate.with_rows(HEAD, vectors(turn @ whole), ALONE_TRUST, in_world=True)

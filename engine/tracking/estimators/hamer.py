@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
+from ...core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
 from .convert import MIRROR_X, TO_PHOTO, pixel_scale, sight_turn, vectors
 from .dump import Dump
 from .estimate import Estimate
@@ -53,8 +53,10 @@ def from_hamer(
     if "box_center" in dump:
         centres = scale * dump.rows("box_center", 2)
     else:
-        warnings = (f"'{dump.path}' has no 'box_center': hands away from the photo's middle are "
-                    "turned a little too far.",)  # fmt: skip
+        warnings = (
+            f"'{dump.path}' has no 'box_center': hands away from the photo's middle are "
+            "turned a little too far.",
+        )
     estimate = Estimate.nothing("HaMeR")
     for side, rows in (("left", LEFT_HAND), ("right", RIGHT_HAND)):
         hands: IntArray = np.flatnonzero(right == (side == "right"))

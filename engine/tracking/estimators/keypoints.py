@@ -12,17 +12,41 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...types import FloatArray, Hand, Observation
+from ...core.types import FloatArray, Hand, Observation
 from .estimate import NUM_HAND, NUM_POSE, KeypointEstimate
 
 GOLIATH_RIGHT_HAND, GOLIATH_LEFT_HAND = 21, 42
 _TIP_FIRST = (20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 19, 18, 17, 16)
 
 GOLIATH_POSE: dict[int, int] = {
-    0: 0, 2: 1, 5: 2, 7: 3, 8: 4, 11: 5, 12: 6, 13: 7, 14: 8, 15: 62, 16: 41, 17: 61, 18: 40,
-    19: 49, 20: 28, 21: 44, 22: 23, 23: 9, 24: 10, 25: 11, 26: 12, 27: 13, 28: 14, 29: 17, 30: 20,
-    31: 15, 32: 18,
-}  # fmt: skip
+    0: 0,
+    2: 1,
+    5: 2,
+    7: 3,
+    8: 4,
+    11: 5,
+    12: 6,
+    13: 7,
+    14: 8,
+    15: 62,
+    16: 41,
+    17: 61,
+    18: 40,
+    19: 49,
+    20: 28,
+    21: 44,
+    22: 23,
+    23: 9,
+    24: 10,
+    25: 11,
+    26: 12,
+    27: 13,
+    28: 14,
+    29: 17,
+    30: 20,
+    31: 15,
+    32: 18,
+}
 """For our body landmarks (MediaPipe's numbers) the Goliath point that means the same."""
 
 

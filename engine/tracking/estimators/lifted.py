@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...body.model import Body
-from ...types import JOINT_INDEX, Camera, Observation, Portrait
+from ...core.types import JOINT_INDEX, Camera, Observation, Portrait
 from ..evidence import ARM_POINTS, face_points
 from ..skeleton import Posed, State
 from ..start import lifted_arm, rigid_pose, start_state

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...types import Camera, LikenessError, Observation, Portrait
+from ...core.types import Camera, LikenessError, Observation, Portrait
 from . import flame, hamer, multi_hmr, osx
 from .convert import ModelFile, pixel_scale, read_model_file
 from .dump import Dump, read_dump

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...formats.motion import load_motion, pose_frames, read_arrays
-from ...types import NUM_JOINTS, Camera, LikenessError
+from ...core.types import NUM_JOINTS, Camera, LikenessError
+from ...motion.io import load_motion, pose_frames, read_arrays
 from .convert import narrow_camera, placed, rotations, vectors
 from .estimate import Estimate
 from .smplx_rows import JAW, PELVIS
@@ -28,8 +28,9 @@ def from_motion(path: Path, camera: Camera, frame: int = 0) -> Estimate:
     """
     arrays = read_arrays(path)
     names = [str(name) for name in np.atleast_1d(arrays.get("expression_names", []))]
-    poses = pose_frames({k: v for k, v in arrays.items() if names or k != "expression"}, path,
-                        len(names))  # fmt: skip
+    poses = pose_frames(
+        {k: v for k, v in arrays.items() if names or k != "expression"}, path, len(names)
+    )
     if not 0 <= frame < len(poses.transl):
         raise LikenessError(
             f"'{path}' has no frame {frame}.", f"Choose one from 0 to {len(poses.transl) - 1}."
@@ -48,9 +49,12 @@ def from_motion(path: Path, camera: Camera, frame: int = 0) -> Estimate:
     pelvis = np.asarray(arrays.get("pelvis", np.zeros(3)), np.float64) + motion.transl[frame]
     pelvis = view[:3, :3] @ pelvis + view[:3, 3]
     root = placed(
-        view[:3, :3] @ rotations(full_pose[PELVIS]), pelvis, np.array([0.0, 0.0, pelvis[2]]),
-        theirs, camera,
-    )  # fmt: skip
+        view[:3, :3] @ rotations(full_pose[PELVIS]),
+        pelvis,
+        np.array([0.0, 0.0, pelvis[2]]),
+        theirs,
+        camera,
+    )
     trust = np.clip(motion.joint_confidence[frame], 0.0, 1.0)
     known = estimate.known & (trust > 0)
     estimate = replace(estimate, known=known, confidence=np.where(known, trust, 0.0))

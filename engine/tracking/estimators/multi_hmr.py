@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...types import Camera, FloatArray
+from ...core.types import Camera, FloatArray
 from .convert import narrow_camera, pixel_scale, placed, rotations, vectors
 from .dump import Dump
 from .estimate import Estimate
@@ -75,9 +75,12 @@ def from_multi_hmr(
     pelvis = dump.row("transl_pelvis", 3, person)
     dump.positive("transl_pelvis", pelvis[2])
     root = placed(
-        rotations(pose[0]), pelvis, _middle(dump, pelvis, person), letterbox_camera(dump, camera),
+        rotations(pose[0]),
+        pelvis,
+        _middle(dump, pelvis, person),
+        letterbox_camera(dump, camera),
         camera,
-    )  # fmt: skip
+    )
     trust = 1.0
     if "scores" in dump:
         trust = float(np.clip(dump.row("scores", 1, person)[0], 0.3, 1.0))

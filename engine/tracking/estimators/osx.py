@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...types import Camera, FloatArray
+from ...core.types import Camera, FloatArray
 from .convert import ModelFile, narrow_camera, pixel_scale, placed, rotations, vectors
 from .dump import Dump
 from .estimate import Estimate
@@ -85,8 +85,10 @@ def from_osx(
     estimate = estimate.with_rows(BODY, body, BODY_TRUST)
     if "smplx_jaw_pose" in dump:
         estimate = estimate.with_rows(JAW, dump.row("smplx_jaw_pose", 3, person), JAW_TRUST)
-    hands = [(rows, f"smplx_{side}hand_pose", half) for rows, side, half in (
-        (LEFT_HAND, "l", slice(0, 15)), (RIGHT_HAND, "r", slice(15, 30)))]  # fmt: skip
+    hands = [
+        (rows, f"smplx_{side}hand_pose", half)
+        for rows, side, half in ((LEFT_HAND, "l", slice(0, 15)), (RIGHT_HAND, "r", slice(15, 30)))
+    ]
     for rows, key, half in hands:
         if key in dump and model is not None:
             curl = dump.row(key, 45, person).reshape(15, 3) + model.hand_mean[half]

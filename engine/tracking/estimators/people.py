@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...cameras import project
-from ...types import Camera, FloatArray, Observation
+from ...core.cameras import project
+from ...core.types import Camera, FloatArray, Observation
 from .convert import TO_PHOTO
 from .dump import Dump
 from .keypoints import person_box

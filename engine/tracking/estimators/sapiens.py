@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...downloads import model_folder
-from ...types import FloatArray, LikenessError, Observation, Portrait
+from ...core.types import FloatArray, LikenessError, Observation, Portrait
+from ...files.downloads import model_folder
 from .estimate import KeypointEstimate
 from .keypoints import Crop, from_goliath, peaks, person_box
 

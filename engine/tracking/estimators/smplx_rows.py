@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...types import JOINT_INDEX, JOINT_NAMES
+from ...core.types import JOINT_INDEX, JOINT_NAMES
 
 PELVIS, HEAD = JOINT_INDEX["pelvis"], JOINT_INDEX["head"]
 JAW = JOINT_INDEX["jaw"]
@@ -15,9 +15,15 @@ LEFT_HAND, RIGHT_HAND = slice(25, 40), slice(40, 55)
 #: How much is thought of a whole-body regressor's parts, 0..1: limbs are what they are made for;
 #: hands, feet and jaw are small in their crops, and face landmarks know the head better.
 ROOT_TRUST, HAND_TRUST, JAW_TRUST = 0.8, 0.4, 0.4
-BODY_TRUST = np.array([
-    0.3 if name in ("neck", "head") else 0.5 if name.endswith(("ankle", "foot", "wrist")) else 0.8
-    for name in JOINT_NAMES[BODY]
-])  # fmt: skip
+BODY_TRUST = np.array(
+    [
+        0.3
+        if name in ("neck", "head")
+        else 0.5
+        if name.endswith(("ankle", "foot", "wrist"))
+        else 0.8
+        for name in JOINT_NAMES[BODY]
+    ]
+)
 #: ... and of those that look at a hand or a face alone.
 ALONE_TRUST = 0.9

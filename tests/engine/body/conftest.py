@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body, load_body
-from likeness.engine.types import LikenessError
-from likeness.engine.weights import asset_path
+from likeness.engine.core.types import LikenessError
+from likeness.engine.files.weights import asset_path
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from likeness.engine.body.model import Body
 from likeness.engine.body.names import ARKIT_EXPRESSIONS, PART_NAMES
-from likeness.engine.cameras import intrinsics, look_at, project
+from likeness.engine.core.cameras import intrinsics, look_at, project
+from likeness.engine.core.types import JOINT_INDEX, Camera, Pose
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.types import JOINT_INDEX, Camera, Pose
 
 FLIP = np.array([-1.0, 1.0, 1.0])
 
@@ -78,8 +78,9 @@ def test_left_and_right_mirror(default_body: Body, baked_extras: dict[str, np.nd
         JOINT_INDEX[n.replace("left", "L").replace("right", "left").replace("L", "right")]
         for n in JOINT_INDEX
     ]
-    np.testing.assert_allclose(default_body.weights[mirror][:, swapped], default_body.weights,
-                               atol=1e-6)  # fmt: skip
+    np.testing.assert_allclose(
+        default_body.weights[mirror][:, swapped], default_body.weights, atol=1e-6
+    )
 
 
 def test_weights_are_convex(default_body: Body) -> None:
@@ -232,9 +233,9 @@ def test_body_and_hand_landmarks(default_body: Body) -> None:
 @pytest.mark.slow
 def test_the_detector_agrees_on_new_faces(default_body: Body) -> None:
     """Landmarks found in pictures of unseen people lie where the body's are."""
-    from likeness.engine.body.bake.plain import PersonPaint, render_plain
+    from likeness.engine.bake.plain import PersonPaint, render_plain
+    from likeness.engine.files.weights import asset_path
     from likeness.engine.tracking.detectors import Detectors, Roi
-    from likeness.engine.weights import asset_path
 
     detectors = Detectors(asset_path("face_landmark").parent)
     paint = PersonPaint(default_body)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.benchmarks.figures.random_scenes import covered_body
 from likeness.engine.body import Body, load_body, save_body
 from likeness.engine.body.atlas import rasterize_atlas
 from likeness.engine.body.extension import BodyPiece, extended, piece_triangles, unposed
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.evaluation.random_scenes import covered_body
+from likeness.engine.core.types import NUM_JOINTS, Pose
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.gaussians.lod import order_by_importance
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.types import NUM_JOINTS, Pose
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,10 @@ def piece() -> BodyPiece:
 def random_pose(body: Body, seed: int = 2) -> Pose:
     rng = np.random.default_rng(seed)
     return Pose(
-        rng.normal(0, 0.5, (NUM_JOINTS, 3)), rng.normal(0, 1, 3),
+        rng.normal(0, 0.5, (NUM_JOINTS, 3)),
+        rng.normal(0, 1, 3),
         rng.uniform(0, 1, body.num_expression),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("correctives", [False, True])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from likeness.engine.body.model import Body, body_from_arrays, load_body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.types import JOINT_INDEX, NUM_JOINTS, PARENTS, LikenessError, Pose
+from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, PARENTS, LikenessError, Pose
 
 V, F, BETAS, EXPRESSIONS = 40, 30, 300, 100
 
@@ -86,18 +86,33 @@ def test_agrees_with_the_smplx_model_class(model: dict[str, np.ndarray], tmp_pat
     enough["lmk_faces_idx"] = np.zeros(51, np.int64)
     enough["lmk_bary_coords"] = np.full((51, 3), 1 / 3)
     path = tmp_path / "SMPLX_NEUTRAL.npz"
-    np.savez(path, **{k: np.asarray(v, np.float32 if v.dtype == float else v.dtype)
-                      for k, v in enough.items()})  # fmt: skip
-    oracle = smplx.SMPLX(str(path), num_betas=10, use_pca=False, flat_hand_mean=True, ext="npz",
-                         use_face_contour=False)  # fmt: skip
+    np.savez(
+        path,
+        **{
+            k: np.asarray(v, np.float32 if v.dtype == float else v.dtype) for k, v in enough.items()
+        },
+    )
+    oracle = smplx.SMPLX(
+        str(path),
+        num_betas=10,
+        use_pca=False,
+        flat_hand_mean=True,
+        ext="npz",
+        use_face_contour=False,
+    )
     full_pose = 0.5 * rng.normal(size=(NUM_JOINTS, 3))
     betas = rng.normal(size=10)
     p = torch.as_tensor(full_pose.reshape(1, -1).astype(np.float32))
     out = oracle(
-        betas=torch.as_tensor(betas[None].astype(np.float32)), global_orient=p[:, :3],
-        body_pose=p[:, 3:66], jaw_pose=p[:, 66:69], leye_pose=p[:, 69:72],
-        reye_pose=p[:, 72:75], left_hand_pose=p[:, 75:120], right_hand_pose=p[:, 120:],
-    )  # fmt: skip
+        betas=torch.as_tensor(betas[None].astype(np.float32)),
+        global_orient=p[:, :3],
+        body_pose=p[:, 3:66],
+        jaw_pose=p[:, 66:69],
+        leye_pose=p[:, 69:72],
+        reye_pose=p[:, 72:75],
+        left_hand_pose=p[:, 75:120],
+        right_hand_pose=p[:, 120:],
+    )
     body = load_body(path)
     ours, joints = body.vertices(
         Pose(full_pose, np.zeros(3), np.zeros(EXPRESSIONS)), np.r_[betas, np.zeros(BETAS - 10)]

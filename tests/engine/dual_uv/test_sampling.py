@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera, project, unproject
+from likeness.engine.core.cameras import photo_camera, project, unproject
+from likeness.engine.core.sampling import bilinear_matrix
+from likeness.engine.core.types import Camera, FloatArray, IntArray, Pose
 from likeness.engine.dual_uv import (
     SurfaceSamples,
     bilinear,
@@ -17,9 +19,8 @@ from likeness.engine.dual_uv import (
     scatter,
     surface_samples,
 )
-from likeness.engine.dual_uv.sampling import bilinear_matrix, scatter_matrix
+from likeness.engine.dual_uv.sampling import scatter_matrix
 from likeness.engine.gaussians import vertex_normals
-from likeness.engine.types import Camera, FloatArray, IntArray, Pose
 from scipy import ndimage
 
 CAMERA = photo_camera(520.0, 320, 400)

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from likeness.engine.cameras import canonical_fov, field_of_view, project
+from likeness.engine.core.cameras import canonical_fov, field_of_view, project
+from likeness.engine.core.types import JOINT_INDEX, LikenessError, Observation, Portrait
 from likeness.engine.evaluation.people.person import Person, random_person
 from likeness.engine.evaluation.people.render import Truth, render_person
-from likeness.engine.people.dress import DressBody, load_dress_body
+from likeness.engine.files.weights import asset_path
+from likeness.engine.synth.dress import DressBody, load_dress_body
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.fit import fit
 from likeness.engine.tracking.observation import observe
-from likeness.engine.types import JOINT_INDEX, LikenessError, Observation, Portrait
-from likeness.engine.weights import asset_path
 
 HEAD = JOINT_INDEX["head"]
 LENSES = (20.0, 35.0, 60.0, 100.0)

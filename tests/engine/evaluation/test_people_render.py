@@ -6,20 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from likeness.engine.cameras import project
-from likeness.engine.evaluation.people.figures import (
-    face_rows,
-    fingertip_rows,
-    person_figures,
-    rigidly_aligned,
-)
-from likeness.engine.evaluation.people.person import Person, heading, random_person
-from likeness.engine.evaluation.people.render import Truth, render_person
-from likeness.engine.people.dress import DressBody, load_dress_body
-from likeness.engine.people.poses import ANCHORS, ARMS, arm_joints, overlap
-from likeness.engine.rotations import axis_angle_to_matrix
-from likeness.engine.tracking.limits import violations
-from likeness.engine.types import (
+from likeness.engine.core.cameras import project
+from likeness.engine.core.rotations import axis_angle_to_matrix
+from likeness.engine.core.types import (
     JOINT_INDEX,
     Hand,
     LikenessError,
@@ -28,7 +17,18 @@ from likeness.engine.types import (
     Pose,
     Track,
 )
-from likeness.engine.weights import asset_path
+from likeness.engine.evaluation.people.figures import (
+    face_rows,
+    fingertip_rows,
+    person_figures,
+    rigidly_aligned,
+)
+from likeness.engine.evaluation.people.person import Person, heading, random_person
+from likeness.engine.evaluation.people.render import Truth, render_person
+from likeness.engine.files.weights import asset_path
+from likeness.engine.synth.dress import DressBody, load_dress_body
+from likeness.engine.synth.poses import ANCHORS, ARMS, arm_joints, overlap
+from likeness.engine.tracking.limits import violations
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,25 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from likeness.addon import cli_eval
+from likeness.addon.cli import eval as cli_eval
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import intrinsics, look_at, project
-from likeness.engine.evaluation.alignment import similarity
-from likeness.engine.evaluation.metrics import ms_ssim, psnr, ssim
+from likeness.engine.core.alignment import similarity
+from likeness.engine.core.cameras import intrinsics, look_at, project
+from likeness.engine.core.rotations import axis_angle_to_matrix
+from likeness.engine.core.types import (
+    NUM_JOINTS,
+    Avatar,
+    BoundGaussians,
+    Camera,
+    LikenessError,
+    Matte,
+    Observation,
+    Pose,
+    Track,
+)
+from likeness.engine.dataset.shards import Subject, View, encode_rgba
+from likeness.engine.dataset.spaces import moved_camera, moved_pose, to_photo
 from likeness.engine.evaluation.protocols import crossview, lpips, run, tracking
 from likeness.engine.evaluation.protocols.compare import (
     Comparer,
@@ -33,23 +46,10 @@ from likeness.engine.evaluation.protocols.methods import Made, Methods
 from likeness.engine.evaluation.protocols.shots import Shot, portrait_of
 from likeness.engine.evaluation.protocols.summary import gains, summarised
 from likeness.engine.gaussians import place
+from likeness.engine.pipeline.track import TrackedPortrait
 from likeness.engine.render import render_camera
-from likeness.engine.rotations import axis_angle_to_matrix
-from likeness.engine.tracked import TrackedPortrait
 from likeness.engine.training.perceptual import MultiScaleSSIM
-from likeness.engine.training.shards import Subject, View, encode_rgba
-from likeness.engine.training.spaces import moved_camera, moved_pose, to_photo
-from likeness.engine.types import (
-    NUM_JOINTS,
-    Avatar,
-    BoundGaussians,
-    Camera,
-    LikenessError,
-    Matte,
-    Observation,
-    Pose,
-    Track,
-)
+from likeness.engine.visual.metrics import ms_ssim, psnr, ssim
 
 AZIMUTHS = (5.0, 50.0, 100.0, 185.0)
 DARKER = 0.8
@@ -74,11 +74,15 @@ def splats(body: Body) -> BoundGaussians:
     triangle = np.repeat(np.arange(len(body.f)), 3).astype(np.int32)
     count = len(triangle)
     return BoundGaussians(
-        triangle, rng.dirichlet(np.ones(3), count).astype(np.float32),
-        np.zeros((count, 3), np.float32), np.eye(4, dtype=np.float32)[np.zeros(count, int)],
-        np.tile(np.float32([0.02, 0.02, 0.002]), (count, 1)), np.full(count, 0.95, np.float32),
-        rng.uniform(0.1, 0.9, (count, 3)).astype(np.float32), np.zeros(count, np.uint8),
-    )  # fmt: skip
+        triangle,
+        rng.dirichlet(np.ones(3), count).astype(np.float32),
+        np.zeros((count, 3), np.float32),
+        np.eye(4, dtype=np.float32)[np.zeros(count, int)],
+        np.tile(np.float32([0.02, 0.02, 0.002]), (count, 1)),
+        np.full(count, 0.95, np.float32),
+        rng.uniform(0.1, 0.9, (count, 3)).astype(np.float32),
+        np.zeros(count, np.uint8),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +105,22 @@ def subject(body: Body) -> Subject:
         rgba = np.concatenate([drawn.rgb / np.maximum(alpha, 1e-6), alpha], -1)
         views.append(View(f"v{k}", 0, "front", azimuth, camera, False, encode_rgba(rgba)))
     facts = {
-        "split": "test", "traits": {"sex": "male", "age_band": "old", "tone": 2},
+        "split": "test",
+        "traits": {"sex": "male", "age_band": "old", "tone": 2},
         "looks": {"hair": {"kind": "library", "style": "afro01"}},
-    }  # fmt: skip
+    }
     return Subject(
-        "box", "rendered", "full", 1, betas, full_pose, transl, pose.expression[None],
-        tuple(views), facts,
-    )  # fmt: skip
+        "box",
+        "rendered",
+        "full",
+        1,
+        betas,
+        full_pose,
+        transl,
+        pose.expression[None],
+        tuple(views),
+        facts,
+    )
 
 
 class Told(Methods):
@@ -136,27 +149,43 @@ def true_track(subject: Subject, body: Body, row: int = 0) -> Track:
     motion = to_photo(camera)
     own = body.personalised(subject.betas)
     return Track(
-        subject.betas, moved_pose(subject.pose(row), own, motion), moved_camera(camera, motion),
-        "full", np.ones(NUM_JOINTS), None, None,
-    )  # fmt: skip
+        subject.betas,
+        moved_pose(subject.pose(row), own, motion),
+        moved_camera(camera, motion),
+        "full",
+        np.ones(NUM_JOINTS),
+        None,
+        None,
+    )
 
 
 def shot_of(subject: Subject, person: Body, track: Track, tracked: bool) -> Shot:
     rgba = subject.views[0].rgba()
     observation = Observation(np.zeros((33, 2)), np.ones(33), np.zeros((33, 3)), rgba[..., 3])
     return Shot(
-        portrait_of(subject, 0), observation, Matte(rgba[..., 3], rgba[..., :3]), track, person,
+        portrait_of(subject, 0),
+        observation,
+        Matte(rgba[..., 3], rgba[..., :3]),
+        track,
+        person,
         find_skirt=tracked,
-    )  # fmt: skip
+    )
 
 
 def measured(subject: Subject, body: Body, tracked: bool = False) -> list[Item]:
     items: list[Item] = []
     crossview.measure_subject(
-        "crossview", subject, tracked=tracked, views=None, body=body, detectors=NoFaces(),
-        methods=Told(GROWN if tracked else 1.0), comparer=Comparer(NoFaces()), give=items.append,
+        "crossview",
+        subject,
+        tracked=tracked,
+        views=None,
+        body=body,
+        detectors=NoFaces(),
+        methods=Told(GROWN if tracked else 1.0),
+        comparer=Comparer(NoFaces()),
+        give=items.append,
         refuse=lambda failed: pytest.fail(str(failed)),
-    )  # fmt: skip
+    )
     return items
 
 
@@ -176,8 +205,12 @@ def test_views_with_the_true_body(
     assert [item.counts for item in items] == [False, True, True, True]
     assert [item.about["angle"] for item in items] == [0.0, 45.0, 95.0, 180.0]
     assert items[0].groups == {
-        "framing": "full", "sex": "male", "age": "old", "tone": "light", "hair": "curly"
-    }  # fmt: skip
+        "framing": "full",
+        "sex": "male",
+        "age": "old",
+        "tone": "light",
+        "hair": "curly",
+    }
     for item, view in zip(items, subject.views):
         assert item.figures["lift"]["psnr"] > 45
         assert item.figures["lift"]["iou"] > 0.99
@@ -249,10 +282,17 @@ def test_views_that_are_damaged_are_named(
     views = (*subject.views[:2], replace(subject.views[2], picture=b"no picture"))
     items, failed = [], []
     crossview.measure_subject(
-        "crossview", replace(subject, views=views), tracked=False, views=None, body=body,
-        detectors=NoFaces(), methods=Told(1.0), comparer=Comparer(NoFaces()), give=items.append,
+        "crossview",
+        replace(subject, views=views),
+        tracked=False,
+        views=None,
+        body=body,
+        detectors=NoFaces(),
+        methods=Told(1.0),
+        comparer=Comparer(NoFaces()),
+        give=items.append,
         refuse=failed.append,
-    )  # fmt: skip
+    )
     assert [item.key for item in items] == ["box/v0", "box/v1"]
     assert [f.key for f in failed] == ["box/v2"]
     assert "cannot be read" in failed[0].reason
@@ -307,8 +347,15 @@ def test_lpips_is_taken_where_its_weights_are(monkeypatch: pytest.MonkeyPatch) -
 
 def test_data_is_sorted_by_kind(tmp_path: Path) -> None:
     """A set's contact sheet is no photo; hidden files and texts are nothing."""
-    for name in ("set/contact.jpg", "set/shard-000000.tar", "set/.shard-000001.part.tar",
-                 "media/a.JPG", "media/b.mp4", "media/notes.md", "media/.c.png"):  # fmt: skip
+    for name in (
+        "set/contact.jpg",
+        "set/shard-000000.tar",
+        "set/.shard-000001.part.tar",
+        "media/a.JPG",
+        "media/b.mp4",
+        "media/notes.md",
+        "media/.c.png",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"something")
     pattern = str(tmp_path / "set" / "shard-*.tar")
@@ -323,16 +370,26 @@ def test_means_are_over_people() -> None:
 
     def record(person: str, kind: str, value: float | None, sex: str, counts: bool = True):
         return {
-            "protocol": "crossview", "key": f"{person}{value}", "person": person, "kind": kind,
-            "counts": counts, "about": {}, "groups": {"sex": sex}, "pictures": {},
+            "protocol": "crossview",
+            "key": f"{person}{value}",
+            "person": person,
+            "kind": kind,
+            "counts": counts,
+            "about": {},
+            "groups": {"sex": sex},
+            "pictures": {},
             "figures": {"lift": {"psnr_fg": value, "ssim_fg": None}},
-        }  # fmt: skip
+        }
 
-    whole = summarised([
-        record("ann", "30-60", 10.0, "f"), record("ann", "0-30", 20.0, "f"),
-        record("bob", "120-180", 30.0, "m"), record("bob", "60-120", None, "m"),
-        record("bob", "input", 99.0, "m", counts=False),
-    ])  # fmt: skip
+    whole = summarised(
+        [
+            record("ann", "30-60", 10.0, "f"),
+            record("ann", "0-30", 20.0, "f"),
+            record("bob", "120-180", 30.0, "m"),
+            record("bob", "60-120", None, "m"),
+            record("bob", "input", 99.0, "m", counts=False),
+        ]
+    )
     assert (whole["items"], whole["people"]) == (4, 2)
     assert whole["mean"]["lift"] == {"psnr_fg": 22.5, "ssim_fg": None}
     assert list(whole["kinds"]) == ["input", "0-30", "30-60", "60-120", "120-180", "30-180"]
@@ -348,15 +405,22 @@ def test_gains_are_of_the_same_views() -> None:
     SSIM go from mean(0.4, 0.2) to mean(0.3, 0.1), a third less."""
 
     def record(person: str, psnr: tuple[float, float | None], ssims: tuple[float, float]):
-        return {"person": person, "figures": {
-            method: {"psnr_fg": psnr[k], "ssim_fg": ssims[k]}
-            for k, method in enumerate(("lift", "network"))
-        }}  # fmt: skip
+        return {
+            "person": person,
+            "figures": {
+                method: {"psnr_fg": psnr[k], "ssim_fg": ssims[k]}
+                for k, method in enumerate(("lift", "network"))
+            },
+        }
 
-    found = gains([
-        record("ann", (10.0, 11.0), (0.6, 0.7)), record("ann", (10.0, 13.0), (0.6, 0.7)),
-        record("bob", (20.0, 26.0), (0.8, 0.9)), record("bob", (20.0, None), (0.8, 0.9)),
-    ])  # fmt: skip
+    found = gains(
+        [
+            record("ann", (10.0, 11.0), (0.6, 0.7)),
+            record("ann", (10.0, 13.0), (0.6, 0.7)),
+            record("bob", (20.0, 26.0), (0.8, 0.9)),
+            record("bob", (20.0, None), (0.8, 0.9)),
+        ]
+    )
     assert list(found) == ["network"]
     psnr_gain, ssim_gain = found["network"]["psnr_fg"], found["network"]["ssim_fg"]
     assert psnr_gain == {"gain": 4.0, "sem": 2.0, "people": 2}
@@ -373,14 +437,15 @@ def face_model(tmp_path: Path) -> Path:
     helper = onnx.helper
     graph = helper.make_graph(
         [
-            helper.make_node("AveragePool", ["face"], ["small"], kernel_shape=[56, 56],
-                             strides=[56, 56]),
+            helper.make_node(
+                "AveragePool", ["face"], ["small"], kernel_shape=[56, 56], strides=[56, 56]
+            ),
             helper.make_node("Flatten", ["small"], ["vector"]),
         ],
         "quarters",
         [helper.make_tensor_value_info("face", onnx.TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
         [helper.make_tensor_value_info("vector", onnx.TensorProto.FLOAT, [1, 12])],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = tmp_path / "quarters.onnx"
     onnx.save(model, path)
@@ -458,9 +523,13 @@ def test_a_true_track_has_no_error(
     monkeypatch.setattr(tracking, "track_loaded", tracked)
     items: list[Item] = []
     tracking.measure_tracking(
-        subject, views=3, body=body, detectors=NoFaces(), give=items.append,
+        subject,
+        views=3,
+        body=body,
+        detectors=NoFaces(),
+        give=items.append,
         refuse=lambda failed: pytest.fail(str(failed)),
-    )  # fmt: skip
+    )
     exact, _, farther, lost = (item.figures["tracker"] for item in items)
     for name in ("pve_mm", "pa_pve_mm", "joints_mm", "joints_px", "depth_pct", "head_deg"):
         assert exact[name] == pytest.approx(0.0, abs=1e-3), name

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.addon.cli import main
-from likeness.engine.cameras import orbit
+from likeness.addon.cli.main import main
+from likeness.engine.core.cameras import orbit
+from likeness.engine.core.types import LikenessError
+from likeness.engine.dataset.shards import Subject, View, encode_rgba, write_shard
 from likeness.engine.evaluation.people.person import random_person
 from likeness.engine.evaluation.people.render import draw_scene, make_scene
 from likeness.engine.evaluation.protocols.items import Failed, Item
@@ -24,10 +26,8 @@ from likeness.engine.evaluation.protocols.store import (
     write_report,
 )
 from likeness.engine.evaluation.protocols.summary import summarised
-from likeness.engine.people.dress import load_dress_body
-from likeness.engine.training.shards import Subject, View, encode_rgba, write_shard
-from likeness.engine.types import LikenessError
-from likeness.engine.weights import asset_path
+from likeness.engine.files.weights import asset_path
+from likeness.engine.synth.dress import load_dress_body
 from PIL import Image
 
 PHOTO = np.zeros((8, 6, 3))
@@ -37,11 +37,16 @@ NASTY = '<script>alert("&")</script>'
 def item(number: int, psnr_fg: float | None, method: str = "lift", key: str = "") -> Item:
     picture = np.full((8, 6, 3), 0.1 * number)
     return Item(
-        "crossview", key or f"ann/v{number}", "ann", "30-60", True, {"angle": 45.0},
+        "crossview",
+        key or f"ann/v{number}",
+        "ann",
+        "30-60",
+        True,
+        {"angle": 45.0},
         {"sex": "female" if number % 2 else "male"},
         {method: {"psnr_fg": psnr_fg, "ssim": 0.5 + 0.1 * number}},
         {"reference": PHOTO, "truth": picture, method: picture},
-    )  # fmt: skip
+    )
 
 
 def report_of(folder: Path, items: list[Item], against: Path | None = None) -> dict[str, Any]:
@@ -53,11 +58,16 @@ def report_of(folder: Path, items: list[Item], against: Path | None = None) -> d
             writer.give(one)
         writer.refuse(Failed("crossview", f"bob/{NASTY}", "it is damaged"))
         report: dict[str, Any] = {
-            "version": 1, "likeness": "0", "made": "now", "seconds": 1.0, "peak_memory_mb": None,
-            "settings": {"data": [NASTY], "limit": None}, "warnings": [NASTY],
+            "version": 1,
+            "likeness": "0",
+            "made": "now",
+            "seconds": 1.0,
+            "peak_memory_mb": None,
+            "settings": {"data": [NASTY], "limit": None},
+            "warnings": [NASTY],
             "protocols": {"crossview": {**summarised(writer.records), "notes": [NASTY]}},
             "failed": [vars(failed) for failed in writer.failed],
-        }  # fmt: skip
+        }
         if other is not None:
             report["against"] = compared(writer.records, other)
         writer.write_items()
@@ -175,8 +185,12 @@ def test_reports_that_are_none(tmp_path: Path) -> None:
         Other(tmp_path)
     out = tmp_path / "report"
     report_of(out, [item(1, 20.0)])
-    for damage in ("[", '{"protocol": "crossview"}', "null",
-                   (out / "items.jsonl").read_text().replace("20.0", '"much"')):  # fmt: skip
+    for damage in (
+        "[",
+        '{"protocol": "crossview"}',
+        "null",
+        (out / "items.jsonl").read_text().replace("20.0", '"much"'),
+    ):
         (out / "items.jsonl").write_text(damage)
         with pytest.raises(LikenessError, match="no report"):
             Other(out)
@@ -202,11 +216,14 @@ def test_reports_that_are_none(tmp_path: Path) -> None:
         (["--protocol", "input", "--data", "photos", "--max-gaussians", "10"], "max-gaussians"),
         (["--protocol", "input", "--data", "photos"], "Nothing could be measured"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_measured(
-    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """Code 2, the reason, and nothing written."""
     monkeypatch.chdir(tmp_path)
     for name in ("photos", "empty"):
@@ -240,9 +257,16 @@ def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
         views.append(View(f"v{k}", 0, "front", yaw, camera, False, picture))
     pose = person.pose
     subject = Subject(
-        "painted", "rendered", "half", 5, person.betas, pose.full_pose[None], pose.transl[None],
-        pose.expression[None], tuple(views),
-    )  # fmt: skip
+        "painted",
+        "rendered",
+        "half",
+        5,
+        person.betas,
+        pose.full_pose[None],
+        pose.transl[None],
+        pose.expression[None],
+        tuple(views),
+    )
     folder = tmp_path_factory.mktemp("people")
     whole = write_shard(folder, 0, [subject])
     (folder / "shard-000001.tar").write_bytes(whole.read_bytes()[:5000])
@@ -255,10 +279,25 @@ def test_a_made_up_person_measured_from_outside(
     """Two protocols on one person beside a damaged shard: the report names it, code 3; the input
     view is nearer to the truth than the other."""
     report = tmp_path / "report"
-    code = main([
-        "eval", "--protocol", "crossview", "--protocol", "tracking", "--data", str(shard),
-        "-o", str(report), "--max-gaussians", "6000", "--lpips", "none", "--views", "1",
-    ])  # fmt: skip
+    code = main(
+        [
+            "eval",
+            "--protocol",
+            "crossview",
+            "--protocol",
+            "tracking",
+            "--data",
+            str(shard),
+            "-o",
+            str(report),
+            "--max-gaussians",
+            "6000",
+            "--lpips",
+            "none",
+            "--views",
+            "1",
+        ]
+    )
     said = capsys.readouterr()
     assert code == 3
     assert "not measured: " in said.err

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera
-from likeness.engine.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Pose
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Pose
 
 DISTANCE = 2.6
 LIFT = 0.012  # metres that the splats stand off the body
@@ -36,14 +36,20 @@ def painted_avatar(seed: int = 0, count: int = 6000) -> Avatar:
     scales = np.full((count, 3), 0.012, np.float32)
     scales[:, 2] = 0.001
     gaussians = BoundGaussians(
-        triangle, bary, np.tile([0, 0, LIFT], (count, 1)).astype(np.float32),
-        np.tile([1, 0, 0, 0], (count, 1)).astype(np.float32), scales,
-        np.full(count, 0.95, np.float32), paint(at).astype(np.float32), np.ones(count, np.uint8),
-    )  # fmt: skip
+        triangle,
+        bary,
+        np.tile([0, 0, LIFT], (count, 1)).astype(np.float32),
+        np.tile([1, 0, 0, 0], (count, 1)).astype(np.float32),
+        scales,
+        np.full(count, 0.95, np.float32),
+        paint(at).astype(np.float32),
+        np.ones(count, np.uint8),
+    )
     pose = Pose(
-        rng.normal(0, 0.15, (NUM_JOINTS, 3)), np.array([0, 0, -DISTANCE]),
+        rng.normal(0, 0.15, (NUM_JOINTS, 3)),
+        np.array([0, 0, -DISTANCE]),
         rng.uniform(0, 1, body.num_expression),
-    )  # fmt: skip
+    )
     return Avatar(body, gaussians, pose, photo_camera(120.0, 96, 128), "full", {})
 
 

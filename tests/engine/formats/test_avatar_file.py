@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from likeness.engine.body import Landmarks
 from likeness.engine.body.model import Body
-from likeness.engine.cameras import photo_camera
-from likeness.engine.evaluation.metrics import psnr
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, LikenessError, Pose
 from likeness.engine.formats import avatar_versions
 from likeness.engine.formats.avatar import (
     avatar_from_bytes,
@@ -22,15 +22,9 @@ from likeness.engine.formats.avatar import (
 )
 from likeness.engine.formats.avatar_versions import VERSION, as_text
 from likeness.engine.gaussians import pose_avatar
-from likeness.engine.jobs import prepare
 from likeness.engine.render import render_camera
-from likeness.engine.types import (
-    NUM_JOINTS,
-    Avatar,
-    BoundGaussians,
-    LikenessError,
-    Pose,
-)
+from likeness.engine.visual.metrics import psnr
+from likeness.engine.workflows.worker import prepare
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -66,21 +60,33 @@ def make_avatar(count: int = 4000, landmarks: bool = True) -> Avatar:
     exprdirs[20:60] = rng.normal(scale=0.01, size=(40, 3, 2))
     weights = rng.uniform(size=(V, NUM_JOINTS)).astype(np.float32)
     body = Body(
-        v_template=points.astype(np.float32), f=f,
+        v_template=points.astype(np.float32),
+        f=f,
         weights=weights / weights.sum(1, keepdims=True),
-        shapedirs=np.zeros((V, 3, 0), np.float32), exprdirs=exprdirs,
+        shapedirs=np.zeros((V, 3, 0), np.float32),
+        exprdirs=exprdirs,
         expression_names=("jawOpen", "mouthSmileLeft"),
         J_template=rng.normal(scale=0.2, size=(NUM_JOINTS, 3)),
-        J_shapedirs=np.zeros((NUM_JOINTS, 3, 0)), num_body_betas=0,
-        vt=rng.uniform(size=(V, 2)).astype(np.float32), ft=f,
-        atlas_vt=rng.uniform(size=(V, 2)).astype(np.float32), atlas_ft=f,
-        face_part=(np.arange(F) % 2).astype(np.uint8), part_names=("skin", "lips"),
+        J_shapedirs=np.zeros((NUM_JOINTS, 3, 0)),
+        num_body_betas=0,
+        vt=rng.uniform(size=(V, 2)).astype(np.float32),
+        ft=f,
+        atlas_vt=rng.uniform(size=(V, 2)).astype(np.float32),
+        atlas_ft=f,
+        face_part=(np.arange(F) % 2).astype(np.uint8),
+        part_names=("skin", "lips"),
         landmarks=Landmarks(
-            rng.integers(F, size=478), rng.dirichlet(np.ones(3), 478), rng.uniform(size=478),
-            rng.integers(NUM_JOINTS, size=33), rng.normal(size=(33, 3)),
-            rng.integers(NUM_JOINTS, size=21), rng.normal(size=(21, 3)),
-        ) if landmarks else None,
-    )  # fmt: skip
+            rng.integers(F, size=478),
+            rng.dirichlet(np.ones(3), 478),
+            rng.uniform(size=478),
+            rng.integers(NUM_JOINTS, size=33),
+            rng.normal(size=(33, 3)),
+            rng.integers(NUM_JOINTS, size=21),
+            rng.normal(size=(21, 3)),
+        )
+        if landmarks
+        else None,
+    )
     quats = rng.normal(size=(count, 4))
     gaussians = BoundGaussians(
         triangle=rng.integers(F, size=count).astype(np.int32),
@@ -135,8 +141,17 @@ def test_what_is_written_comes_back(avatar, saved):
     assert (again.camera.width, again.camera.height) == (128, 96)
     for name in ("full_pose", "transl", "expression"):
         np.testing.assert_array_equal(getattr(again.pose, name), getattr(avatar.pose, name))
-    exact = ("v_template", "f", "weights", "J_template", "vt", "ft", "atlas_vt", "atlas_ft",
-             "face_part")  # fmt: skip
+    exact = (
+        "v_template",
+        "f",
+        "weights",
+        "J_template",
+        "vt",
+        "ft",
+        "atlas_vt",
+        "atlas_ft",
+        "face_part",
+    )
     for name in exact:
         np.testing.assert_array_equal(getattr(again.body, name), getattr(avatar.body, name))
     np.testing.assert_allclose(again.body.exprdirs, avatar.body.exprdirs, atol=2e-5)
@@ -314,8 +329,11 @@ def test_older_major_versions_go_through_the_migrations(avatar, saved, monkeypat
     again = load_avatar(saved)
     np.testing.assert_allclose(again.gaussians.offset, avatar.gaussians.offset, rtol=1e-6)
     np.testing.assert_array_equal(again.gaussians.layer, avatar.gaussians.layer)
-    save_file({k: v for k, v in arrays.items() if k != "gaussians.kind"}, saved,
-              metadata | {"version": "1.4"})  # fmt: skip
+    save_file(
+        {k: v for k, v in arrays.items() if k != "gaussians.kind"},
+        saved,
+        metadata | {"version": "1.4"},
+    )
     with pytest.raises(LikenessError, match=r"'gaussians\.kind' is missing"):
         load_avatar(saved)
 

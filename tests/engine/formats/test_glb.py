@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.evaluation.metrics import psnr
-from likeness.engine.export_files import poses_as_motion
+from likeness.engine.core.rotations import quaternion_to_matrix
+from likeness.engine.core.types import JOINT_NAMES, Gaussians
 from likeness.engine.formats.glb import write_glb
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.gaussians.surface import surface_mesh
 from likeness.engine.render import render_camera
-from likeness.engine.rotations import quaternion_to_matrix
-from likeness.engine.types import JOINT_NAMES, Gaussians
+from likeness.engine.visual.metrics import psnr
+from likeness.engine.workflows.export_files import poses_as_motion
 from PIL import Image
 
 _spec = importlib.util.spec_from_file_location("exported", Path(__file__).with_name("exported.py"))
@@ -72,9 +72,12 @@ def test_splats_are_drawn_as_before(avatar, file) -> None:
     held = {name: glb.array(index) for name, index in primitive["attributes"].items()}
     x, y, z, w = held[f"{KHR}:ROTATION"].T
     splats = Gaussians(
-        held["POSITION"], np.stack([w, x, y, z], 1), held[f"{KHR}:SCALE"],
-        held[f"{KHR}:OPACITY"][:, 0], 0.5 + 0.282095 * held[f"{KHR}:SH_DEGREE_0_COEF_0"],
-    )  # fmt: skip
+        held["POSITION"],
+        np.stack([w, x, y, z], 1),
+        held[f"{KHR}:SCALE"],
+        held[f"{KHR}:OPACITY"][:, 0],
+        0.5 + 0.282095 * held[f"{KHR}:SH_DEGREE_0_COEF_0"],
+    )
     np.testing.assert_allclose(np.linalg.norm(splats.quats, axis=1), 1, atol=1e-6)
     a, b = (render_camera(g, avatar.camera).rgb for g in (pose_avatar(avatar), splats))
     assert psnr(a, b) > 60

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.cameras import photo_camera
-from likeness.engine.evaluation.metrics import psnr
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import Gaussians, LikenessError
 from likeness.engine.formats.ply import read_ply, write_ply
 from likeness.engine.formats.spz import FRACTION_BITS, read_spz, write_spz
 from likeness.engine.render import render_camera
-from likeness.engine.types import Gaussians, LikenessError
+from likeness.engine.visual.metrics import psnr
 
 
 @pytest.fixture

@@ -8,12 +8,8 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body, load_body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera, project
-from likeness.engine.gaussians import place
-from likeness.engine.gaussians.lift import LiftOptions, lift
-from likeness.engine.render import Render, render_camera
-from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.types import (
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import (
     BoundGaussians,
     Camera,
     FloatArray,
@@ -23,16 +19,28 @@ from likeness.engine.types import (
     Pose,
     Track,
 )
-from likeness.engine.weights import asset_path
+from likeness.engine.files.weights import asset_path
+from likeness.engine.gaussians import place
+from likeness.engine.gaussians.lift import LiftOptions, lift
+from likeness.engine.render import Render, render_camera
+from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 
 SKIN = (0.85, 0.65, 0.55)
-TONES = {"torso": (0.2, 0.35, 0.6), "arm": (0.2, 0.55, 0.35), "leg": (0.3, 0.3, 0.32),
-         "foot": (0.5, 0.3, 0.1), "eye": (0.9, 0.9, 0.9)}  # fmt: skip
+TONES = {
+    "torso": (0.2, 0.35, 0.6),
+    "arm": (0.2, 0.55, 0.35),
+    "leg": (0.3, 0.3, 0.32),
+    "foot": (0.5, 0.3, 0.1),
+    "eye": (0.9, 0.9, 0.9),
+}
 OVERSAMPLING = 2
 HANGING = {"left_shoulder": [0, 0, -0.9], "right_shoulder": [0, 0, 0.9]}
-FOREARM_BEFORE_CHEST = {"left_shoulder": [0, 0, -1.2], "right_shoulder": [0, 0.9, 1.3],
-                        "right_elbow": [0, 1.6, 0.2]}  # fmt: skip
+FOREARM_BEFORE_CHEST = {
+    "left_shoulder": [0, 0, -1.2],
+    "right_shoulder": [0, 0.9, 1.3],
+    "right_elbow": [0, 1.6, 0.2],
+}
 
 
 @dataclass(frozen=True)
@@ -92,11 +100,15 @@ def take_photo(
         body,
         Matte(alpha.astype(np.float32), rgb[rows, cols].astype(np.float32)),
         Observation(
-            pose=points, pose_visibility=np.ones(33), pose_world=np.zeros((33, 3)),
-            person_mask=alpha.astype(np.float32), face=face, face_score=1.0,
+            pose=points,
+            pose_visibility=np.ones(33),
+            pose_world=np.zeros((33, 3)),
+            person_mask=alpha.astype(np.float32),
+            face=face,
+            face_score=1.0,
         ),
         Track(np.zeros(0), pose, camera, framing, np.ones(55), 1.0, 1.0),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="session")
@@ -116,9 +128,13 @@ def shots() -> dict[str, Shot]:
         "behind": replace(
             behind, observation=replace(behind.observation, face=None, face_score=0.0)
         ),
-        "faceless": Shot(body, full.matte, replace(full.observation, face=None, face_score=0.0),
-                         replace(full.track, face_error=None)),
-    }  # fmt: skip
+        "faceless": Shot(
+            body,
+            full.matte,
+            replace(full.observation, face=None, face_score=0.0),
+            replace(full.track, face_error=None),
+        ),
+    }
 
 
 @pytest.fixture(scope="session")

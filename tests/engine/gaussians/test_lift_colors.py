@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera, project
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.geometry import vertex_normals
+from likeness.engine.core.types import JOINT_INDEX, FloatArray
 from likeness.engine.dual_uv.sampling import SurfaceSamples
-from likeness.engine.gaussians.binding import vertex_normals
 from likeness.engine.gaussians.lift.colors import complete_texels
 from likeness.engine.gaussians.lift.colors_occlusion import occlusion
 from likeness.engine.gaussians.lift.colors_sources import goes_round, lit_hair
@@ -20,7 +21,6 @@ from likeness.engine.gaussians.lift.colors_unroll import unroll
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
 from likeness.engine.gaussians.lift.light import BACK, BRIGHTEST, DARKEST, fit_light
 from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
-from likeness.engine.types import JOINT_INDEX, FloatArray
 
 SKIN_TONE = np.array([0.8, 0.6, 0.5])
 
@@ -172,13 +172,19 @@ def tube(
     a = np.arange(around) * 2 * np.pi / around
     r = radius * np.sin(t)[:, None] ** 0.4
     local = np.stack(
-        [r * np.sin(a), np.broadcast_to(-0.5 * length * np.cos(t)[:, None], (rings, around)),
-         r * np.cos(a)], -1,
-    )  # fmt: skip
+        [
+            r * np.sin(a),
+            np.broadcast_to(-0.5 * length * np.cos(t)[:, None], (rings, around)),
+            r * np.cos(a),
+        ],
+        -1,
+    )
     i, j = np.mgrid[: rings - 1, :around]
     k = (j + 1) % around
-    p, q, u, v = (x.ravel() for x in (i * around + j, i * around + k, (i + 1) * around + j,
-                                      (i + 1) * around + k))  # fmt: skip
+    p, q, u, v = (
+        x.ravel()
+        for x in (i * around + j, i * around + k, (i + 1) * around + j, (i + 1) * around + k)
+    )
     f = np.concatenate([np.stack([p, q, v], -1), np.stack([p, v, u], -1)])
     points = local.reshape(-1, 3)
     if axis == 0:  # a quarter turn about z
@@ -206,9 +212,12 @@ def body() -> Body:
         parts.append(np.full(len(f), made.part_names.index(part)))
         weights.append(np.tile(np.eye(55)[JOINT_INDEX[joint]], (len(v), 1)))
     return replace(
-        made, v_template=np.concatenate(vertices), f=np.concatenate(triangles),
-        face_part=np.concatenate(parts), weights=np.concatenate(weights),
-    )  # fmt: skip
+        made,
+        v_template=np.concatenate(vertices),
+        f=np.concatenate(triangles),
+        face_part=np.concatenate(parts),
+        weights=np.concatenate(weights),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -288,24 +297,43 @@ def dressed_person(
     color = np.where(known[:, None], shown, 0.0)
     nothing = np.zeros_like(mask)
     regions = SimpleNamespace(
-        mask=mask, label=labels, skin=labels == SKIN, hair=nothing, group=np.where(mask, 0, -1),
-        skin_color=0.75 * SKIN_TONE, unit=8.0,
-    )  # fmt: skip
+        mask=mask,
+        label=labels,
+        skin=labels == SKIN,
+        hair=nothing,
+        group=np.where(mask, 0, -1),
+        skin_color=0.75 * SKIN_TONE,
+        unit=8.0,
+    )
     view = SimpleNamespace(
         camera=camera, colors=picture, alpha=mask.astype(float), regions=regions, sheets=()
     )
     return {
-        "points": points, "normals": normals, "label": label, "known": known, "color": color,
-        "truth": truth, "badge": badge, "rest": rest, "red": red, "facing": facing,
-    }, view  # fmt: skip
+        "points": points,
+        "normals": normals,
+        "label": label,
+        "known": known,
+        "color": color,
+        "truth": truth,
+        "badge": badge,
+        "rest": rest,
+        "red": red,
+        "facing": facing,
+    }, view
 
 
 def test_a_back_continues_the_front_without_its_badge(body: Body, samples: SurfaceSamples) -> None:
     person, view = dressed_person(body, samples)
     out = complete_texels(
-        person["points"], person["normals"], person["label"], person["known"], person["color"],
-        samples, body, view,
-    )  # fmt: skip
+        person["points"],
+        person["normals"],
+        person["label"],
+        person["known"],
+        person["color"],
+        samples,
+        body,
+        view,
+    )
     known, label = person["known"], person["label"]
     np.testing.assert_array_equal(out[known], person["color"][known])
     assert out.min() >= 0
@@ -329,9 +357,15 @@ def test_what_nobody_saw_gets_a_colour_of_its_kind(body: Body, samples: SurfaceS
     groups = vertex_groups(body)[body.f[samples.triangle, 0]]
     known = person["known"] & (groups == HEAD)
     out = complete_texels(
-        person["points"], person["normals"], person["label"], known, person["color"],
-        samples, body, view,
-    )  # fmt: skip
+        person["points"],
+        person["normals"],
+        person["label"],
+        known,
+        person["color"],
+        samples,
+        body,
+        view,
+    )
     assert np.isfinite(out).all()
     own = ~known & (person["label"] == SKIN)
     assert np.abs(np.median(out[own], axis=0) - 0.75 * SKIN_TONE).max() < 0.2

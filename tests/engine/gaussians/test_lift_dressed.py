@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.cameras import photo_camera
-from likeness.engine.gaussians.binding import vertex_normals
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.geometry import vertex_normals
+from likeness.engine.core.types import BoolArray, Camera, FloatArray, Observation, Pose
 from likeness.engine.gaussians.lift.dressed import MOST_SKIN, Dressed, dress
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
@@ -20,13 +21,6 @@ from likeness.engine.gaussians.lift.regions import (
     vertex_groups,
 )
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.types import (
-    BoolArray,
-    Camera,
-    FloatArray,
-    Observation,
-    Pose,
-)
 
 THICK = 0.02  # metres
 
@@ -55,9 +49,13 @@ def wearing(sitter: Sitter, thick: FloatArray) -> Regions:
     mask = drawn(cloth, sitter)
     colors = np.broadcast_to([0.2, 0.35, 0.6], (*mask.shape, 3))
     nothing = Observation(
-        pose=np.zeros((33, 2)), pose_visibility=np.zeros(33), pose_world=np.zeros((33, 3)),
-        person_mask=mask.astype(np.float32), face=None, face_score=0.0,
-    )  # fmt: skip
+        pose=np.zeros((33, 2)),
+        pose_visibility=np.zeros(33),
+        pose_world=np.zeros((33, 3)),
+        person_mask=mask.astype(np.float32),
+        face=None,
+        face_score=0.0,
+    )
     return find_regions(colors, mask, camera, sitter.vertices, body, nothing, 1.0, colors)
 
 
@@ -127,8 +125,13 @@ def test_a_hand_that_something_hides_is_not_drawn(sitter: Sitter) -> None:
     hidden[:7] = True
     groups = vertex_groups(sitter.body)
     found = dress(
-        replace(regions, hidden=hidden), sitter.camera, sitter.body, sitter.vertices, groups,
-        np.zeros(len(groups)), *2 * [np.zeros(len(groups), bool)],
-    )  # fmt: skip
+        replace(regions, hidden=hidden),
+        sitter.camera,
+        sitter.body,
+        sitter.vertices,
+        groups,
+        np.zeros(len(groups)),
+        *2 * [np.zeros(len(groups), bool)],
+    )
     assert (found.f[:7] == found.f[:7, :1]).all()
     np.testing.assert_array_equal(found.f[7:], sitter.body.f[7:])

@@ -7,7 +7,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body, load_body
-from likeness.engine.cameras import orbit, photo_camera, project, unproject
+from likeness.engine.core.cameras import orbit, photo_camera, project, unproject
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    BoundGaussians,
+    Camera,
+    FloatArray,
+    Gaussians,
+    LikenessError,
+    Matte,
+    Observation,
+    Pose,
+    Track,
+)
+from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians import place
 from likeness.engine.gaussians.lift import LiftOptions, lift
 from likeness.engine.gaussians.lift.eyes import HARDLY, rebind_eye_photo
@@ -28,19 +41,6 @@ from likeness.engine.gaussians.lift.lids import closed_lid
 from likeness.engine.gaussians.lift.mouth_seen import INSIDE, seen_through_lips
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.types import (
-    JOINT_INDEX,
-    BoundGaussians,
-    Camera,
-    FloatArray,
-    Gaussians,
-    LikenessError,
-    Matte,
-    Observation,
-    Pose,
-    Track,
-)
-from likeness.engine.weights import asset_path
 from scipy import ndimage
 
 SKIN, LIP = (0.80, 0.62, 0.52), (0.72, 0.38, 0.38)
@@ -135,9 +135,13 @@ def head() -> Head:
     points, _ = project(joints[marks.pose_joint], camera)
     matte = _photo(body, vertices, joints, camera)
     observation = Observation(
-        pose=points, pose_visibility=np.ones(33), pose_world=np.zeros((33, 3)),
-        person_mask=matte.alpha, face=face, face_score=1.0,
-    )  # fmt: skip
+        pose=points,
+        pose_visibility=np.ones(33),
+        pose_world=np.zeros((33, 3)),
+        person_mask=matte.alpha,
+        face=face,
+        face_score=1.0,
+    )
     track = Track(np.zeros(0), pose, camera, "head", np.ones(55), 1.0, 1.0)
     bound = lift(matte, observation, track, body, LiftOptions(max_gaussians=BUDGET)).gaussians
     return Head(body, matte, observation, track, bound)
@@ -181,8 +185,9 @@ def test_an_open_mouth_is_dark_and_the_lips_part(head: Head):
     pose = head.pose(jawOpen=0.8)
     drawn = head.draw(pose)
     vertices, _ = head.body.vertices(pose)
-    face = make_face(head.body, head.body.vertices(head.track.pose)[0], head.track,
-                     head.observation, head.matte)  # fmt: skip
+    face = make_face(
+        head.body, head.body.vertices(head.track.pose)[0], head.track, head.observation, head.matte
+    )
     assert face is not None
     f = head.body.f
     middle = np.abs(vertices[f].mean(1)[:, 0]) < 0.008
@@ -231,9 +236,12 @@ def test_only_splats_around_the_eye_get_the_depth_of_its_lids(head: Head):
     depth = before.depth[tuple(xy.astype(int)[:, ::-1].T)] + 0.005  # too far behind
     n = len(xy)
     world = Gaussians(
-        unproject(xy, depth, face.camera), np.tile([1.0, 0, 0, 0], (n, 1)), np.full((n, 3), 1e-3),
-        np.ones(n), np.tile(SKIN, (n, 1)),
-    )  # fmt: skip
+        unproject(xy, depth, face.camera),
+        np.tile([1.0, 0, 0, 0], (n, 1)),
+        np.full((n, 3), 1e-3),
+        np.ones(n),
+        np.tile(SKIN, (n, 1)),
+    )
     _, _, new, _ = rebind_eye_photo(face, face.blinked(), "left", xy, world)
     inside, edge = inside_polygon(xy, ring)
     far = ~inside & (edge > HARDLY * face.unit)
@@ -345,10 +353,20 @@ def test_no_face_nothing_done():
     matte = Matte(np.ones((8, 8)), np.ones((8, 8, 3)))
     v = np.eye(3, dtype=np.float32)
     body = Body(
-        v_template=v, f=np.array([[0, 1, 2]]), weights=np.ones((3, 55), np.float32) / 55,
-        shapedirs=np.zeros((3, 3, 0)), exprdirs=np.zeros((3, 3, 0)), expression_names=(),
-        J_template=np.zeros((55, 3)), J_shapedirs=np.zeros((55, 3, 0)), num_body_betas=0,
-        vt=np.zeros((0, 2)), ft=np.array([[0, 1, 2]]), atlas_vt=np.zeros((0, 2)),
-        atlas_ft=np.array([[0, 1, 2]]), face_part=np.zeros(1, np.uint8), part_names=("skin",),
-    )  # fmt: skip
+        v_template=v,
+        f=np.array([[0, 1, 2]]),
+        weights=np.ones((3, 55), np.float32) / 55,
+        shapedirs=np.zeros((3, 3, 0)),
+        exprdirs=np.zeros((3, 3, 0)),
+        expression_names=(),
+        J_template=np.zeros((55, 3)),
+        J_shapedirs=np.zeros((55, 3, 0)),
+        num_body_betas=0,
+        vt=np.zeros((0, 2)),
+        ft=np.array([[0, 1, 2]]),
+        atlas_vt=np.zeros((0, 2)),
+        atlas_ft=np.array([[0, 1, 2]]),
+        face_part=np.zeros(1, np.uint8),
+        part_names=("skin",),
+    )
     assert make_face(body, v, track, observation, matte) is None

@@ -8,24 +8,12 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera, project
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import JOINT_INDEX, BoundGaussians, FloatArray, Matte, Pose, Track
 from likeness.engine.gaussians import place
-from likeness.engine.gaussians.lift.glasses import (
-    put_on,
-    rigid_triangles,
-    settle_behind,
-    take_off,
-)
+from likeness.engine.gaussians.lift.glasses import put_on, rigid_triangles, settle_behind, take_off
 from likeness.engine.gaussians.lift.labels_glasses import DOWN, SIZE, UP, WIDE, Glasses
 from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, SHELL
-from likeness.engine.types import (
-    JOINT_INDEX,
-    BoundGaussians,
-    FloatArray,
-    Matte,
-    Pose,
-    Track,
-)
 
 SKIN, FRAME = np.array([0.8, 0.62, 0.52]), np.array([0.1, 0.1, 0.12])
 
@@ -76,11 +64,15 @@ def test_skin_behind_a_frame_does_not_answer_for_the_photo():
     track = Track(np.zeros(4), pose, camera, "full", np.ones(55), 0.0, 0.0)
     n = len(body.f)
     bound = BoundGaussians(
-        np.arange(n, dtype=np.int32), np.full((n, 3), 1 / 3, np.float32),
-        np.zeros((n, 3), np.float32), np.tile(np.array([1, 0, 0, 0], np.float32), (n, 1)),
-        np.full((n, 3), 1e-3, np.float32), np.ones(n, np.float32), np.zeros((n, 3), np.float32),
+        np.arange(n, dtype=np.int32),
+        np.full((n, 3), 1 / 3, np.float32),
+        np.zeros((n, 3), np.float32),
+        np.tile(np.array([1, 0, 0, 0], np.float32), (n, 1)),
+        np.full((n, 3), 1e-3, np.float32),
+        np.ones(n, np.float32),
+        np.zeros((n, 3), np.float32),
         np.where(np.arange(n) % 2, PHOTO, SHELL).astype(np.uint8),
-    )  # fmt: skip
+    )
     frame = np.zeros((120, 90))
     frame[:60] = 1.0
     row = project(np.asarray(place(bound, vertices, body).means, float), camera)[0][:, 1]

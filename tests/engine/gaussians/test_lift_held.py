@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.cameras import photo_camera, project
-from likeness.engine.gaussians.lift.held import leave_out_held
-from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.types import (
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import (
     JOINT_INDEX,
     BoolArray,
     FloatArray,
@@ -20,6 +18,8 @@ from likeness.engine.types import (
     Pose,
     Track,
 )
+from likeness.engine.gaussians.lift.held import leave_out_held
+from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 
 SKIN, CLOTH, THING = (0.80, 0.60, 0.50), (0.25, 0.40, 0.65), (0.1, 0.75, 0.2)
@@ -70,12 +70,16 @@ def sitter(average: Body) -> Sitter:
         body,
         Matte(mask.astype(np.float32), np.clip(tone + noise, 0, 1).astype(np.float32)),
         Observation(
-            pose=pixels[marks.pose_joint], pose_visibility=np.ones(33),
-            pose_world=np.zeros((33, 3)), person_mask=mask.astype(np.float32), face=face,
-            face_score=1.0, hands=(Hand(True, fingers, np.zeros((21, 3)), 1.0),),
+            pose=pixels[marks.pose_joint],
+            pose_visibility=np.ones(33),
+            pose_world=np.zeros((33, 3)),
+            person_mask=mask.astype(np.float32),
+            face=face,
+            face_score=1.0,
+            hands=(Hand(True, fingers, np.zeros((21, 3)), 1.0),),
         ),
         Track(np.zeros(0), pose, camera, "full", np.ones(55), 1.0, 1.0),
-    )  # fmt: skip
+    )
 
 
 def with_thing(sitter: Sitter, x: float, y: float, radius: float) -> tuple[Matte, BoolArray]:

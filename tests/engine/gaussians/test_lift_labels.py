@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.cameras import photo_camera, project
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import Camera, FloatArray, IntArray, Observation, Pose
 from likeness.engine.gaussians.lift.labels import (
     HAIR,
     HAT,
@@ -33,13 +34,15 @@ from likeness.engine.gaussians.lift.labels_tidy import find_hat, hanging_hair, w
 from likeness.engine.gaussians.lift.regions import UNSEEN_SKIN, Regions, find_regions
 from likeness.engine.gaussians.lift.surfels import INNER_PARTS
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.types import Camera, FloatArray, IntArray, Observation, Pose
 
 SLEEVE, WAIST, HEM = 0.33, 0.02, -0.36  # metres at rest: where the clothes end
 COLORS = {
-    SKIN: (0.80, 0.60, 0.50), HAIR: (0.16, 0.11, 0.08), UPPER: (0.25, 0.40, 0.65),
-    LOWER: (0.35, 0.33, 0.22), SHOES: (0.85, 0.85, 0.88),
-}  # fmt: skip
+    SKIN: (0.80, 0.60, 0.50),
+    HAIR: (0.16, 0.11, 0.08),
+    UPPER: (0.25, 0.40, 0.65),
+    LOWER: (0.35, 0.33, 0.22),
+    SHOES: (0.85, 0.85, 0.88),
+}
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,13 @@ def sitter(average: Body) -> Sitter:
     face, _ = project(np.einsum("nk,nkd->nd", marks.face_bary, corners), camera)
     points, _ = project(joints[marks.pose_joint], camera)
     seen = Observation(
-        pose=points, pose_visibility=np.ones(33), pose_world=np.zeros((33, 3)),
-        person_mask=np.zeros((400, 300), np.float32), face=face, face_score=1.0,
-    )  # fmt: skip
+        pose=points,
+        pose_visibility=np.ones(33),
+        pose_world=np.zeros((33, 3)),
+        person_mask=np.zeros((400, 300), np.float32),
+        face=face,
+        face_score=1.0,
+    )
     part, rest = vertex_parts(body), np.asarray(body.v_template)
     worn = np.full(len(rest), SKIN)
     worn[part == "scalp"] = HAIR
@@ -161,10 +168,13 @@ def test_the_far_side_is_dressed_as_the_near_one(
     part, rest = vertex_parts(sitter.body), np.asarray(sitter.body.v_template)
     found = shares.argmax(1)
     behind = rest[:, 2] < -0.01
-    ends = np.minimum.reduce([
-        np.where(part == "arm", np.abs(np.abs(rest[:, 0]) - SLEEVE), 1.0),
-        np.abs(rest[:, 1] - WAIST), np.abs(rest[:, 1] - HEM),
-    ])  # fmt: skip
+    ends = np.minimum.reduce(
+        [
+            np.where(part == "arm", np.abs(np.abs(rest[:, 0]) - SLEEVE), 1.0),
+            np.abs(rest[:, 1] - WAIST),
+            np.abs(rest[:, 1] - HEM),
+        ]
+    )
     for name in ("scalp", "torso", "arm", "leg", "foot", "hand"):
         own = (part == name) & behind & (ends > 0.02)
         assert (found == sitter.worn)[own].mean() > 0.95, name

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from likeness.engine.body import load_body
-from likeness.engine.cameras import photo_camera, project
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import BoolArray, FloatArray, LikenessError, Observation
+from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians.lift.labels_glasses import find_glasses
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.types import BoolArray, FloatArray, LikenessError, Observation
-from likeness.engine.weights import asset_path
 from scipy import ndimage
 
 SKIN, FRAME = np.array([0.80, 0.62, 0.52]), np.array([0.12, 0.10, 0.10])
@@ -31,9 +31,13 @@ class Face:
 
 def seen(points: FloatArray | None) -> Observation:
     return Observation(
-        pose=np.zeros((33, 2)), pose_visibility=np.zeros(33), pose_world=np.zeros((33, 3)),
-        person_mask=np.ones((300, 300), np.float32), face=points, face_score=1.0,
-    )  # fmt: skip
+        pose=np.zeros((33, 2)),
+        pose_visibility=np.zeros(33),
+        pose_world=np.zeros((33, 3)),
+        person_mask=np.ones((300, 300), np.float32),
+        face=points,
+        face_score=1.0,
+    )
 
 
 @pytest.fixture(scope="module")

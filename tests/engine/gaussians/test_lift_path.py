@@ -7,13 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.cameras import orbit, project
-from likeness.engine.evaluation.metrics import psnr, silhouette_iou
-from likeness.engine.gaussians import place, triangle_frames
-from likeness.engine.gaussians.lift.calibrate import CLAMP, TINT, _thin_rim, calibrate
-from likeness.engine.render import render_camera
-from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.types import (
+from likeness.engine.core.cameras import orbit, project
+from likeness.engine.core.types import (
     JOINT_INDEX,
     LAYERS,
     BoundGaussians,
@@ -21,6 +16,11 @@ from likeness.engine.types import (
     LikenessError,
     Matte,
 )
+from likeness.engine.gaussians import place, triangle_frames
+from likeness.engine.gaussians.lift.calibrate import CLAMP, TINT, _thin_rim, calibrate
+from likeness.engine.render import render_camera
+from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.visual.metrics import psnr, silhouette_iou
 from scipy import ndimage
 
 PHOTO = LAYERS.index("photo")
@@ -180,9 +180,7 @@ def test_an_arms_splats_go_with_the_arm(shots: Shots, lifted: dict[str, BoundGau
     assert np.percentile(np.abs(reach[1] - reach[0]), 95) < 0.01
 
 
-def test_skin_is_bound_to_the_triangle_that_the_photo_shows(
-    shots: Shots,
-) -> None:
+def test_skin_is_bound_to_the_triangle_that_the_photo_shows(shots: Shots) -> None:
     # The made-up landmarks lie anywhere on the face, those of the lips too: leave them out.
     unseen = replace(shots["head"].observation, face=None)
     shot = replace(shots["head"], observation=unseen)

@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera, project
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import Matte, Pose
 from likeness.engine.gaussians.binding import place
 from likeness.engine.gaussians.lift import clean_rim
 from likeness.engine.gaussians.lift.far_side import loose_layer
@@ -16,7 +17,6 @@ from likeness.engine.gaussians.lift.photo import crop_camera, resize_rgba
 from likeness.engine.gaussians.lift.regions import TORSO, Regions, vertex_groups
 from likeness.engine.gaussians.lift.surfaces import Sheet
 from likeness.engine.gaussians.lift.surfels import SHELL, Homes
-from likeness.engine.types import Matte, Pose
 
 
 def test_a_cropped_camera_sees_the_same_at_shifted_pixels() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.cameras import project
+from likeness.engine.core.cameras import project
+from likeness.engine.core.types import BoundGaussians, FloatArray, LikenessError, Matte
 from likeness.engine.gaussians import place
 from likeness.engine.gaussians.lift import LiftOptions
 from likeness.engine.gaussians.lift.several import (
@@ -29,7 +30,6 @@ from likeness.engine.gaussians.lift.several_colors import (
     sight_of,
 )
 from likeness.engine.render import render_camera
-from likeness.engine.types import BoundGaussians, FloatArray, LikenessError, Matte
 
 Shots = dict[str, Any]  # name to Shot, of conftest.py
 
@@ -57,12 +57,15 @@ def splats(
     """Round grey splats in the middle of triangles."""
     n = len(triangle)
     return BoundGaussians(
-        np.array(triangle, np.int32), np.full((n, 3), 1 / 3, np.float32),
+        np.array(triangle, np.int32),
+        np.full((n, 3), 1 / 3, np.float32),
         np.zeros((n, 3), np.float32) if offset is None else np.asarray(offset, np.float32),
         np.tile(np.array([1, 0, 0, 0], np.float32), (n, 1)),
         np.full((n, 3), size, np.float32) * np.array([1, 1, 0.1], np.float32),
-        np.ones(n, np.float32), np.full((n, 3), 0.5, np.float32), np.full(n, layer, np.uint8),
-    )  # fmt: skip
+        np.ones(n, np.float32),
+        np.full((n, 3), 0.5, np.float32),
+        np.full(n, layer, np.uint8),
+    )
 
 
 def chest(shots: Shots, sign: float) -> int:
@@ -144,8 +147,10 @@ def test_colors_are_mixed_linearly_where_photos_meet(shots: Shots) -> None:
     sight = sight_of(shot.matte, shot.track, shot.body)
     sight = replace(sight, facing=np.ones_like(sight.facing))
     ones = np.ones_like(shot.matte.alpha)
-    red, blue = (Matte(ones, np.tile(np.array(c, np.float32), (*ones.shape, 1)))
-                 for c in ([1, 0, 0], [0, 0, 1]))  # fmt: skip
+    red, blue = (
+        Matte(ones, np.tile(np.array(c, np.float32), (*ones.shape, 1)))
+        for c in ([1, 0, 0], [0, 0, 1])
+    )
     shares = np.stack([np.full(len(body.v_template), s) for s in (0.75, 0.25)])
     part = replace(splats([ahead]), colors=np.array([[1, 0, 0]], np.float32))
     out = blended(part, 0, [red, blue], [sight, sight], shares, body)
@@ -252,9 +257,10 @@ def test_errors_name_the_photo(shots: Shots, pair: Any) -> None:
     assert told.value.remedy
     with pytest.raises(LikenessError, match=r"^The person could not"):
         lift_several(
-            [replace(lost, name=""), views[1]], shots["full"].body,
+            [replace(lost, name=""), views[1]],
+            shots["full"].body,
             LiftOptions(max_gaussians=12_000),
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.slow

@@ -9,20 +9,8 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.atlas import rasterize_atlas
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera
-from likeness.engine.gaussians import place
-from likeness.engine.gaussians.lift import LiftOptions, lift
-from likeness.engine.gaussians.lift.dressed import Dressed
-from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
-from likeness.engine.gaussians.lift.regions import Regions, find_regions
-from likeness.engine.gaussians.lift.skirt import PART, Skirt, seen_skirt, skirt_faces
-from likeness.engine.gaussians.lift.skirt_colors import CUT, above_hem, skirt_colors
-from likeness.engine.gaussians.lift.skirt_hold import COLUMNS, RINGS, seated
-from likeness.engine.gaussians.lift.skirt_worn import wear
-from likeness.engine.gaussians.lift.texels import PhotoView
-from likeness.engine.render import render_camera
-from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
-from likeness.engine.types import (
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import (
     BoolArray,
     Camera,
     FloatArray,
@@ -32,6 +20,18 @@ from likeness.engine.types import (
     Pose,
     Track,
 )
+from likeness.engine.gaussians import place
+from likeness.engine.gaussians.lift import LiftOptions, lift
+from likeness.engine.gaussians.lift.dressed import Dressed
+from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
+from likeness.engine.gaussians.lift.photo_view import PhotoView
+from likeness.engine.gaussians.lift.regions import Regions, find_regions
+from likeness.engine.gaussians.lift.skirt import PART, Skirt, seen_skirt, skirt_faces
+from likeness.engine.gaussians.lift.skirt_colors import CUT, above_hem, skirt_colors
+from likeness.engine.gaussians.lift.skirt_hold import COLUMNS, RINGS, seated
+from likeness.engine.gaussians.lift.skirt_worn import wear
+from likeness.engine.render import render_camera
+from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage
 
 WAIST, HEM = 0.05, -0.62  # metres over the pelvis
@@ -102,17 +102,19 @@ def photograph(
         np.concatenate([body.face_part, np.full(len(f) - len(body.f), len(body.part_names))])
     ]
     seen = np.where(mask, part[buffer.face], "")
-    labels = np.select(
-        [seen == "cloth", seen == "torso", seen == "", ], [label, UPPER, NONE], SKIN
-    )  # fmt: skip
+    labels = np.select([seen == "cloth", seen == "torso", seen == ""], [label, UPPER, NONE], SKIN)
     height = np.broadcast_to(np.mgrid[:270, :260][0], mask.shape)
     if worn in ("trousers", "shorts"):
         above = height < (200 if worn == "shorts" else 245)
         labels[(seen == "leg") & above] = LOWER
     observation = Observation(
-        pose=np.zeros((33, 2)), pose_visibility=np.zeros(33), pose_world=np.zeros((33, 3)),
-        person_mask=mask.astype(np.float32), face=None, face_score=0.0,
-    )  # fmt: skip
+        pose=np.zeros((33, 2)),
+        pose_visibility=np.zeros(33),
+        pose_world=np.zeros((33, 3)),
+        person_mask=mask.astype(np.float32),
+        face=None,
+        face_score=0.0,
+    )
     colors = np.full((270, 260, 3), 0.5)
     regions = find_regions(colors, mask, camera, body.vertices(pose)[0], body, observation, 1.0)
     regions = replace(regions, label=labels)
@@ -226,8 +228,12 @@ def test_it_hangs_together_in_a_step(scene: Scene, skirt: Skirt) -> None:
 
 
 def test_it_lies_over_the_lap_of_somebody_who_sits(scene: Scene, skirt: Skirt) -> None:
-    bent = {"left_hip": [-1.55, 0, 0], "right_hip": [-1.55, 0, 0], "left_knee": [1.55, 0, 0],
-            "right_knee": [1.55, 0, 0]}  # fmt: skip
+    bent = {
+        "left_hip": [-1.55, 0, 0],
+        "right_hip": [-1.55, 0, 0],
+        "left_knee": [1.55, 0, 0],
+        "right_knee": [1.55, 0, 0],
+    }
     grid = posed(scene, skirt, **bent)
     hip = scene.body.J_template[1]
     ahead = np.abs(np.mod(np.arange(COLUMNS) + COLUMNS // 2, COLUMNS) - COLUMNS // 2) < COLUMNS // 8
@@ -298,9 +304,13 @@ def test_a_photo_that_shows_nothing_of_it_takes_its_usual_colour(
 def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
     """Stripes of the photo's columns: the side goes on, the back's middle is the front's."""
     wearer = wear(
-        skirt, scene.body, scene.pose, scene.regions, np.eye(9)[np.full(len(scene.vertices), SKIN)],
+        skirt,
+        scene.body,
+        scene.pose,
+        scene.regions,
+        np.eye(9)[np.full(len(scene.vertices), SKIN)],
         scene.dressed,
-    )  # fmt: skip
+    )
     x = np.broadcast_to(np.linspace(0, 1, 260)[None, :, None], (270, 260, 3)).copy()
     x[..., 1] = np.linspace(0, 1, 270)[:, None]
     view = PhotoView(scene.camera, x, scene.regions.mask * 1.0, scene.regions, (Visible(scene),))  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from likeness.engine.core.types import BoolArray, FloatArray, IntArray
 from likeness.engine.gaussians.lift.dressed import dress
 from likeness.engine.gaussians.lift.labels_surface import surface_labels, worn_share
 from likeness.engine.gaussians.lift.regions import (
@@ -19,7 +20,6 @@ from likeness.engine.gaussians.lift.regions import (
 )
 from likeness.engine.gaussians.lift.surfaces import Sheet, composite, find_surfaces
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
-from likeness.engine.types import BoolArray, FloatArray, IntArray
 from scipy import ndimage
 
 Shots = dict[str, Any]  # name to Shot, of conftest.py
@@ -163,9 +163,7 @@ def test_the_trunks_sheet_goes_on_behind_an_arm(labelled: dict[str, Labelled]) -
         pytest.fail("no arm crosses the trunk")
 
 
-def test_composite_takes_each_pixel_from_what_is_seen_there(
-    labelled: dict[str, Labelled],
-) -> None:
+def test_composite_takes_each_pixel_from_what_is_seen_there(labelled: dict[str, Labelled]) -> None:
     sheets = labelled["arm"].sheets
     front = composite(sheets, "front")
     for sheet in sheets:

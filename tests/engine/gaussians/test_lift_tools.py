@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera, unproject
+from likeness.engine.core.cameras import photo_camera, unproject
+from likeness.engine.core.rotations import quaternion_to_matrix
+from likeness.engine.core.types import JOINT_INDEX, FloatArray, Pose
 from likeness.engine.gaussians.lift.completion import (
     diffuse,
     mesh_edges,
@@ -40,8 +42,6 @@ from likeness.engine.gaussians.lift.surfels import (
     tangent_plane_steps,
     without_strays,
 )
-from likeness.engine.rotations import quaternion_to_matrix
-from likeness.engine.types import JOINT_INDEX, FloatArray, Pose
 from scipy import ndimage
 
 
@@ -187,9 +187,10 @@ def test_links_join_neighbours_of_a_mask() -> None:
     at = np.argwhere(mask)
     expected = {
         (i, j): np.hypot(*(at[i] - at[j]))
-        for i in range(len(at)) for j in range(len(at))
+        for i in range(len(at))
+        for j in range(len(at))
         if i < j and np.abs(at[i] - at[j]).max() == 1
-    }  # fmt: skip
+    }
     found = {(min(i, j), max(i, j)): d for i, j, d in zip(row, col, length, strict=True)}
     assert len(row) == len(found) == len(expected)
     assert found == pytest.approx(expected)
@@ -369,9 +370,14 @@ def test_groups_of_vertices_follow_the_joints() -> None:
     assert set(groups.tolist()) == set(range(len(GROUPS)))
     sole = body.weights.max(1) > 0.99
     joint = body.weights.argmax(1)
-    for name, expected in (("head", "head"), ("left_knee", "left_leg"), ("left_elbow", "left_arm"),
-                           ("right_wrist", "right_arm"), ("spine2", "torso"),
-                           ("right_thumb2", "right_arm")):  # fmt: skip
+    for name, expected in (
+        ("head", "head"),
+        ("left_knee", "left_leg"),
+        ("left_elbow", "left_arm"),
+        ("right_wrist", "right_arm"),
+        ("spine2", "torso"),
+        ("right_thumb2", "right_arm"),
+    ):
         own = sole & (joint == JOINT_INDEX[name])
         assert own.any(), name
         assert (groups[own] == GROUPS.index(expected)).all(), name

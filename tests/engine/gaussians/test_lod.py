@@ -8,10 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from likeness.benchmarks.figures.random_scenes import covered_body, person_sized
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera
-from likeness.engine.evaluation.metrics import psnr
-from likeness.engine.evaluation.random_scenes import covered_body, person_sized
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import (
+    Avatar,
+    BoundGaussians,
+    FloatArray,
+    Gaussians,
+    LikenessError,
+    Pose,
+)
 from likeness.engine.gaussians import bind, pose_avatar
 from likeness.engine.gaussians.lod import (
     LEAST_KEPT,
@@ -22,7 +29,7 @@ from likeness.engine.gaussians.lod import (
 )
 from likeness.engine.render import Render, render_camera
 from likeness.engine.render.cpu_weights import blending_weights
-from likeness.engine.types import Avatar, BoundGaussians, FloatArray, Gaussians, LikenessError, Pose
+from likeness.engine.visual.metrics import psnr
 
 SIDE = 64
 
@@ -47,9 +54,13 @@ def wall(colors: FloatArray, hidden: int = 0) -> Avatar:
     layer = np.repeat([0, 1, 2], [len(front), len(front), hidden])
     pose = Pose.rest(body.num_expression)
     homes = bind(
-        world, np.zeros(count, np.int32), np.full((count, 3), 1 / 3), layer,
-        body.vertices(pose)[0], body,
-    )  # fmt: skip
+        world,
+        np.zeros(count, np.int32),
+        np.full((count, 3), 1 / 3),
+        layer,
+        body.vertices(pose)[0],
+        body,
+    )
     return Avatar(body, homes, pose, photo_camera(150.0, 96, 96), "half")
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import look_at, photo_camera
+from likeness.engine.core.cameras import look_at, photo_camera
+from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, LikenessError, Pose
 from likeness.engine.gaussians import pose_avatar, triangle_frames, vertex_normals
-from likeness.engine.types import NUM_JOINTS, Avatar, BoundGaussians, LikenessError, Pose
 
 torch = pytest.importorskip("torch")
 
@@ -217,13 +217,16 @@ def test_derivatives_at_rest_and_without_area_are_finite(body):
     sum(getattr(out, name).square().sum() for name in ("means", "quats", "scales")).backward()
     for leaf in (full_pose, transl, expression):
         assert leaf.grad.isfinite().all()
-    truth = triangle_frames(flat, body.f, flat, np.arange(len(body.f)), np.full((len(body.f), 3),
-                                                                               1 / 3))  # fmt: skip
+    truth = triangle_frames(
+        flat, body.f, flat, np.arange(len(body.f)), np.full((len(body.f), 3), 1 / 3)
+    )
     single = torch.tensor(flat, dtype=torch.float64)
     twin = triangle_frames_torch(
-        single, BodyTensors.of(broken, torch.float64), torch.arange(len(body.f)),
+        single,
+        BodyTensors.of(broken, torch.float64),
+        torch.arange(len(body.f)),
         torch.full((len(body.f), 3), 1 / 3, dtype=torch.float64),
-    )  # fmt: skip
+    )
     np.testing.assert_allclose(twin.R, truth.R, atol=1e-9)
     np.testing.assert_allclose(twin.sigma, truth.sigma, atol=1e-9)
 

@@ -10,14 +10,8 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import orbit, photo_camera, project
-from likeness.engine.evaluation.metrics import psnr
-from likeness.engine.gaussians import bind, place
-from likeness.engine.gaussians.lift import clean_rim
-from likeness.engine.gaussians.refine import LEVELS, Photo, RefineOptions, refine
-from likeness.engine.gaussians.refine.parameters import Reach
-from likeness.engine.render import Render, render_camera
-from likeness.engine.types import (
+from likeness.engine.core.cameras import orbit, photo_camera, project
+from likeness.engine.core.types import (
     JOINT_INDEX,
     LAYERS,
     BoundGaussians,
@@ -26,6 +20,12 @@ from likeness.engine.types import (
     Matte,
     Pose,
 )
+from likeness.engine.gaussians import bind, place
+from likeness.engine.gaussians.lift import clean_rim
+from likeness.engine.gaussians.refine import LEVELS, Photo, RefineOptions, refine
+from likeness.engine.gaussians.refine.parameters import Reach
+from likeness.engine.render import Render, render_camera
+from likeness.engine.visual.metrics import psnr
 from scipy import ndimage
 
 CAMERA = photo_camera(190.0, 72, 64)
@@ -72,9 +72,12 @@ class Scene:
     def error(self, bound: BoundGaussians, camera: Camera | None = None) -> float:
         """Root of the mean squared difference from the truth's picture on black and on white."""
         squares = [
-            np.mean((self.draw(bound, camera, shade).rgb - self.draw(self.truth, camera, shade).rgb)
-                    ** 2) for shade in (0.0, 1.0)
-        ]  # fmt: skip
+            np.mean(
+                (self.draw(bound, camera, shade).rgb - self.draw(self.truth, camera, shade).rgb)
+                ** 2
+            )
+            for shade in (0.0, 1.0)
+        ]
         return float(np.sqrt(np.mean(squares)))
 
 
@@ -88,13 +91,21 @@ def bound_at(body: Body, points: np.ndarray, step: float, colors: np.ndarray) ->
     count = len(points)
     chest = int(np.flatnonzero((body.weights[:, JOINT_INDEX["spine3"]] > 0.9)[body.f].all(1))[0])
     gaussians = Gaussians(
-        points, np.tile(FLAT, (count, 1)), np.tile([0.6 * step, 0.6 * step, 0.06 * step],
-                                                   (count, 1)),
-        np.full(count, 0.9), colors,
-    )  # fmt: skip
+        points,
+        np.tile(FLAT, (count, 1)),
+        np.tile([0.6 * step, 0.6 * step, 0.06 * step], (count, 1)),
+        np.full(count, 0.9),
+        colors,
+    )
     rest, _ = body.vertices(Pose.rest(body.num_expression))
-    return bind(gaussians, np.full(count, chest), np.full((count, 3), 1 / 3),
-                np.full(count, LAYERS.index("photo")), rest, body)  # fmt: skip
+    return bind(
+        gaussians,
+        np.full(count, chest),
+        np.full((count, 3), 1 / 3),
+        np.full(count, LAYERS.index("photo")),
+        rest,
+        body,
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -192,8 +203,11 @@ def test_unseen_bare_hands_take_the_faces_colour(scene: Scene, glove: bool) -> N
     held = bind(
         replace(there, colors=np.where(hand[:, None], color, there.colors)),
         np.where(hand, fingers[0], body.landmarks.face_triangle[0]),
-        scene.lift.bary, np.zeros(count), rest, body,
-    )  # fmt: skip
+        scene.lift.bary,
+        np.zeros(count),
+        rest,
+        body,
+    )
     found = refine(held, [scene.photo()], body, SHORT)
     for name in FIELDS:
         if name != "colors" or glove:
@@ -234,8 +248,13 @@ def test_without_cameras_beside_it_the_photo_is_fitted_alone(scene: Scene) -> No
 
 def test_progress_ends_at_one(scene: Scene) -> None:
     told: list[float] = []
-    refine(scene.lift, [scene.photo()], scene.body, replace(SHORT, steps=5),
-           progress=lambda stage, fraction, message: told.append(fraction))  # fmt: skip
+    refine(
+        scene.lift,
+        [scene.photo()],
+        scene.body,
+        replace(SHORT, steps=5),
+        progress=lambda stage, fraction, message: told.append(fraction),
+    )
     assert len(told) == 5
     assert told == sorted(told)
     assert told[-1] == 1.0
@@ -266,8 +285,9 @@ def test_the_reference_rasteriser_leads_to_the_same(scene: Scene) -> None:
     torch = pytest.importorskip("torch")
     means = place(scene.lift, scene.vertices, scene.body).means
     few = (np.abs(means[:, :2]) < 0.1).all(1) & (np.arange(len(means)) < 500)
-    scene = replace(scene, truth=scene.truth.take(few), lift=scene.lift.take(few),
-                    camera=CAMERA.resized(36, 32))  # fmt: skip
+    scene = replace(
+        scene, truth=scene.truth.take(few), lift=scene.lift.take(few), camera=CAMERA.resized(36, 32)
+    )
     brief, photo = replace(SHORT, steps=6), scene.photo()
     ours = refine(scene.lift, [photo], scene.body, brief)
     threads = torch.get_num_threads()

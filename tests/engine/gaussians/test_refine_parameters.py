@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import orbit, photo_camera, project
+from likeness.engine.core.cameras import orbit, photo_camera, project
+from likeness.engine.core.types import NUM_JOINTS, BoundGaussians, Gaussians, Pose
 from likeness.engine.gaussians import place, triangle_frames
 from likeness.engine.gaussians.refine.parameters import (
     COLORS,
@@ -23,7 +24,6 @@ from likeness.engine.gaussians.refine.parameters import (
     start_numbers,
 )
 from likeness.engine.render import Gradients
-from likeness.engine.types import NUM_JOINTS, BoundGaussians, Gaussians, Pose
 
 FIELDS = ("means", "quats", "scales", "opacities", "colors")
 CAMERA = photo_camera(80.0, 72, 96)
@@ -56,8 +56,11 @@ def bound(body: Body) -> BoundGaussians:
 
 def posed_vertices(body: Body, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    pose = Pose(rng.normal(scale=0.4, size=(NUM_JOINTS, 3)), rng.normal([0, 0, -3], 0.3),
-                rng.uniform(size=body.num_expression))  # fmt: skip
+    pose = Pose(
+        rng.normal(scale=0.4, size=(NUM_JOINTS, 3)),
+        rng.normal([0, 0, -3], 0.3),
+        rng.uniform(size=body.num_expression),
+    )
     return body.vertices(pose)[0]
 
 
@@ -67,8 +70,9 @@ def random_numbers(bound: BoundGaussians, seed: int) -> np.ndarray:
 
 
 def test_zero_change_is_the_lift(body: Body, bound: BoundGaussians) -> None:
-    same = changed(bound, start_numbers(bound), pixel_sizes(bound, posed_vertices(body, 0), body,
-                                                            CAMERA))  # fmt: skip
+    same = changed(
+        bound, start_numbers(bound), pixel_sizes(bound, posed_vertices(body, 0), body, CAMERA)
+    )
     for name in BoundGaussians.__dataclass_fields__:
         found, expected = getattr(same, name), getattr(bound, name)
         assert found.dtype == expected.dtype
@@ -139,16 +143,20 @@ def test_derivatives_by_the_numbers(body: Body, bound: BoundGaussians, seed: int
         return (
             (a * means + means**2).sum(1)
             + (b * np.sqrt(np.asarray(world.scales[:, :2], np.float64))).sum(1)
-            + (c * opacities**3).sum(1) + (d * np.sin(3 * world.colors)).sum(1)
-        )  # fmt: skip
+            + (c * opacities**3).sum(1)
+            + (d * np.sin(3 * world.colors)).sum(1)
+        )
 
     numbers = random_numbers(bound, seed)
     world = posed.gaussians(numbers)
     upstream = Gradients(
-        a + 2 * world.means, np.zeros((COUNT, 4)),
+        a + 2 * world.means,
+        np.zeros((COUNT, 4)),
         np.concatenate([b / (2 * np.sqrt(world.scales[:, :2])), np.zeros((COUNT, 1))], 1),
-        c[:, 0] * 3 * world.opacities**2, 3 * d * np.cos(3 * world.colors), np.zeros((1, 3)),
-    )  # fmt: skip
+        c[:, 0] * 3 * world.opacities**2,
+        3 * d * np.cos(3 * world.colors),
+        np.zeros((1, 3)),
+    )
     ours = posed.pull(upstream, world)
     assert ours.shape == (COUNT, COLUMNS)
     for columns, step in ((COLORS, 1e-3), (OPACITY, 1e-2), (SCALES, 1e-2), (OFFSET, 0.3)):
@@ -176,9 +184,16 @@ def test_limits_hold_the_rim_and_the_range_of_colours(bound: BoundGaussians) -> 
 
 
 def step_once(
-    numbers: np.ndarray, gradient: np.ndarray, moments: tuple[np.ndarray, np.ndarray], step: int,
-    free: np.ndarray, rates: np.ndarray, floors: np.ndarray, low: np.ndarray, high: np.ndarray,
-) -> None:  # fmt: skip
+    numbers: np.ndarray,
+    gradient: np.ndarray,
+    moments: tuple[np.ndarray, np.ndarray],
+    step: int,
+    free: np.ndarray,
+    rates: np.ndarray,
+    floors: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+) -> None:
     adam_step(numbers, gradient, *moments, free, rates, floors, low, high, step, 0.85, 0.95)
 
 
@@ -192,8 +207,9 @@ def test_steps_are_adams(floor: float) -> None:
     columns = [torch.tensor(numbers[:, k].copy(), requires_grad=True) for k in range(COLUMNS)]
     truth = torch.optim.Adam(
         [{"params": [p], "lr": float(rate)} for p, rate in zip(columns, rates, strict=True)],
-        betas=(0.85, 0.95), eps=floor,
-    )  # fmt: skip
+        betas=(0.85, 0.95),
+        eps=floor,
+    )
     moments = np.zeros_like(numbers), np.zeros_like(numbers)
     wide, free = np.full_like(numbers, 1e6), np.ones_like(numbers)
     floors = np.full(COLUMNS, floor, np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.core.types import LAYERS, BoundGaussians
 from likeness.engine.gaussians.refine.parameters import COLUMNS, start_numbers
 from likeness.engine.gaussians.refine.regularisers import (
     MAX_RATIO,
@@ -17,7 +18,6 @@ from likeness.engine.gaussians.refine.regularisers import (
     Regularisers,
     Weights,
 )
-from likeness.engine.types import LAYERS, BoundGaussians
 
 NO_WEIGHTS = Weights(**{field.name: 0.0 for field in fields(Weights)})
 CORE = LAYERS.index("core")
@@ -50,11 +50,15 @@ def bound(body: Body, fingers: np.ndarray) -> BoundGaussians:
     layer = rng.integers(3, size=count)
     layer[:60] = CORE
     return BoundGaussians(
-        triangle.astype(np.int32), rng.dirichlet(np.ones(3), count).astype(np.float32),
-        np.zeros((count, 3), np.float32), np.tile([1, 0, 0, 0], (count, 1)).astype(np.float32),
-        scales.astype(np.float32), rng.uniform(0.1, 0.98, count).astype(np.float32),
-        colors.astype(np.float32), layer.astype(np.uint8),
-    )  # fmt: skip
+        triangle.astype(np.int32),
+        rng.dirichlet(np.ones(3), count).astype(np.float32),
+        np.zeros((count, 3), np.float32),
+        np.tile([1, 0, 0, 0], (count, 1)).astype(np.float32),
+        scales.astype(np.float32),
+        rng.uniform(0.1, 0.98, count).astype(np.float32),
+        colors.astype(np.float32),
+        layer.astype(np.uint8),
+    )
 
 
 @pytest.fixture(scope="module")

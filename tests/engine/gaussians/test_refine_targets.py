@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from likeness.engine.cameras import camera_position, orbit, photo_camera, project
+from likeness.engine.core.cameras import camera_position, orbit, photo_camera, project
+from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
+from likeness.engine.core.types import Camera, Gaussians, Matte
 from likeness.engine.gaussians.refine.targets import PhotoSurface, Target, head_box, photo_target
 from likeness.engine.render import render_camera
-from likeness.engine.rotations import axis_angle_to_matrix, matrix_to_quaternion
-from likeness.engine.types import Camera, Gaussians, Matte
 
 FAR = 1.0  # metres to the sheets, where a pixel is 4.5 mm wide
 CAMERA = photo_camera(220.0, 88, 72)
@@ -37,8 +37,9 @@ def sheet(plane: Ground, half: tuple[float, float], color: tuple[float, ...] = G
         (middle + grid @ R[:, :2].T).astype(np.float32),
         np.tile(matrix_to_quaternion(R), (count, 1)).astype(np.float32),
         np.tile([0.6 * step, 0.6 * step, 0.06 * step], (count, 1)).astype(np.float32),
-        np.full(count, 0.98, np.float32), np.tile(color, (count, 1)).astype(np.float32),
-    )  # fmt: skip
+        np.full(count, 0.98, np.float32),
+        np.tile(color, (count, 1)).astype(np.float32),
+    )
 
 
 def together(*parts: Gaussians) -> Gaussians:
@@ -48,8 +49,17 @@ def together(*parts: Gaussians) -> Gaussians:
 def on_plane(camera: Camera, plane: Ground) -> tuple[np.ndarray, np.ndarray]:
     """Where each pixel's ray meets a plane: world [H, W, 3] and in the plane [H, W, 2]."""
     x, y = np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5)
-    rays = np.stack([(x - camera.K[0, 2]) / camera.K[0, 0], (y - camera.K[1, 2]) / camera.K[1, 1],
-                     np.ones_like(x)], -1) @ camera.viewmat[:3, :3]  # fmt: skip
+    rays = (
+        np.stack(
+            [
+                (x - camera.K[0, 2]) / camera.K[0, 0],
+                (y - camera.K[1, 2]) / camera.K[1, 1],
+                np.ones_like(x),
+            ],
+            -1,
+        )
+        @ camera.viewmat[:3, :3]
+    )
     (middle, R), eye = plane, camera_position(camera)
     normal = R[:, 2]
     points = eye + ((middle - eye) @ normal / (rays @ normal))[..., None] * rays
@@ -111,8 +121,10 @@ def test_size_camera_and_colours_of_the_whole_photo(side: int) -> None:
 
 def test_a_part_of_the_photo_is_the_same_picture_from_nearer() -> None:
     rng = np.random.default_rng(1)
-    matte = Matte(rng.uniform(size=(48, 72)).astype(np.float32),
-                  rng.uniform(size=(48, 72, 3)).astype(np.float32))  # fmt: skip
+    matte = Matte(
+        rng.uniform(size=(48, 72)).astype(np.float32),
+        rng.uniform(size=(48, 72, 3)).astype(np.float32),
+    )
     camera = photo_camera(90.0, 72, 48)
     part = photo_target(matte, camera, 500, np.array([11, 5, 61, 45]))
     assert part.alpha.shape == (40, 50)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.atlas import rasterize_atlas, surface_points
-from likeness.engine.gaussians.binding import vertex_normals
+from likeness.engine.core.geometry import vertex_normals
+from likeness.engine.core.types import LikenessError
 from likeness.engine.gaussians.surface import MOST_OUT, surface_mesh
-from likeness.engine.types import LikenessError
 
 _spec = importlib.util.spec_from_file_location(
     "exported", Path(__file__).parents[1] / "formats" / "exported.py"

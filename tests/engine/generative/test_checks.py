@@ -7,7 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.cameras import photo_camera
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    NUM_JOINTS,
+    Matte,
+    Motion,
+    Observation,
+    Pose,
+    Track,
+)
 from likeness.engine.generative.checks import (
     Limits,
     Rejected,
@@ -22,15 +31,6 @@ from likeness.engine.generative.checks import (
     colour_distance,
 )
 from likeness.engine.imaging.matte_check import BodyMap
-from likeness.engine.types import (
-    JOINT_INDEX,
-    NUM_JOINTS,
-    Matte,
-    Motion,
-    Observation,
-    Pose,
-    Track,
-)
 from scipy import ndimage
 
 LIMITS = Limits()
@@ -39,9 +39,12 @@ TRACK = Track(
     np.zeros(3), Pose.rest(2), CAMERA, "half", np.ones(NUM_JOINTS), face_error=2.0, pose_error=4.0
 )
 SEEN = Observation(
-    pose=np.zeros((33, 2)), pose_visibility=np.ones(33), pose_world=np.zeros((33, 3)),
-    person_mask=np.zeros((300, 200)), face=np.zeros((478, 2)),
-)  # fmt: skip
+    pose=np.zeros((33, 2)),
+    pose_visibility=np.ones(33),
+    pose_world=np.zeros((33, 3)),
+    person_mask=np.zeros((300, 200)),
+    face=np.zeros((478, 2)),
+)
 
 
 def reason_of(check, *arguments) -> str:
@@ -56,9 +59,11 @@ def motion(states: list[int], shots: list[int]) -> Motion:
     one = Motion.of_track(still)
     count = len(states)
     return replace(
-        one, frame_state=np.array(states, np.uint8), shot=np.array(shots, np.int32),
+        one,
+        frame_state=np.array(states, np.uint8),
+        shot=np.array(shots, np.int32),
         transl=np.zeros((count, 3)),
-    )  # fmt: skip
+    )
 
 
 def test_clips() -> None:

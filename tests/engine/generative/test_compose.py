@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from likeness.engine.core.types import LikenessError
 from likeness.engine.generative.compose import (
     NUM_NEGATIVES,
     OPTIONAL,
@@ -15,7 +16,6 @@ from likeness.engine.generative.compose import (
     diversity,
 )
 from likeness.engine.generative.vocabulary import Term, Vocabulary, load_vocabulary
-from likeness.engine.types import LikenessError
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +71,19 @@ def test_the_text_is_clean(prompts: list[Prompt]) -> None:
 @pytest.mark.parametrize(
     ("phrase", "whole"),
     [
-        ("utility jacket", "a utility jacket"), ("umber coat", "an umber coat"),
-        ("unstructured blazer", "an unstructured blazer"), ("unison", "a unison"),
-        ("European", "a European"), ("onion", "an onion"), ("honey blond bob", "a honey blond bob"),
-        ("A-line coat", "an A-line coat"), ("early riser", "an early riser"),
-        ("uniform", "a uniform"), ("union jacket", "a union jacket"),
+        ("utility jacket", "a utility jacket"),
+        ("umber coat", "an umber coat"),
+        ("unstructured blazer", "an unstructured blazer"),
+        ("unison", "a unison"),
+        ("European", "a European"),
+        ("onion", "an onion"),
+        ("honey blond bob", "a honey blond bob"),
+        ("A-line coat", "an A-line coat"),
+        ("early riser", "an early riser"),
+        ("uniform", "a uniform"),
+        ("union jacket", "a union jacket"),
     ],
-)  # fmt: skip
+)
 def test_articles(phrase: str, whole: str) -> None:
     assert article(phrase) == whole
 

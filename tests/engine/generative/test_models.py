@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("diffusers")
 
+from likeness.engine.core.types import LikenessError
+from likeness.engine.files.weights import WEIGHTS
 from likeness.engine.generative import models
 from likeness.engine.generative.compose import Prompt, compose
 from likeness.engine.generative.loading import errors_told
@@ -25,8 +27,6 @@ from likeness.engine.generative.side_views import (
 )
 from likeness.engine.generative.video import VideoOptions, video_model
 from likeness.engine.generative.vocabulary import load_vocabulary
-from likeness.engine.types import LikenessError
-from likeness.engine.weights import WEIGHTS
 from PIL import Image
 
 CPU = Placement("cpu", "float32", allow_download=False)
@@ -50,7 +50,7 @@ def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refused)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *a: None)
     monkeypatch.setenv("LIKENESS_WEIGHTS", str(tmp_path / "weights"))
-    monkeypatch.setattr("likeness.engine.weights.user_weights_dir", lambda: tmp_path / "user")
+    monkeypatch.setattr("likeness.engine.files.weights.user_weights_dir", lambda: tmp_path / "user")
     monkeypatch.delenv("LIKENESS_ALLOW_DOWNLOAD", raising=False)
 
 

@@ -68,8 +68,11 @@ def test_failures_are_asked_again_and_the_template_stays(prompts: list[Prompt]) 
 
     done = list(rewrite(prompts[:4], complete, {"model": "stand-in"}))
     assert [p.rewriting["outcome"] for p in done] == [
-        "rewritten", "template kept", "rewritten", "rewritten",
-    ]  # fmt: skip
+        "rewritten",
+        "template kept",
+        "rewritten",
+        "rewritten",
+    ]
     assert done[1].text == prompts[1].template
     assert "it has 1 words" in done[1].rewriting["reasons"]
     assert done[2].rewriting["attempt"] == 1

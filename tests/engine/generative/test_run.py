@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.addon.crew import Crew, Shape, worker_command
-from likeness.engine.executor import Executor, NoMoreError
+from likeness.addon.workers.crew import Crew, Shape, worker_command
+from likeness.engine.core.types import Camera, LikenessError
+from likeness.engine.dataset.cards import stored_in
+from likeness.engine.dataset.subjects import Subject, View, encode_rgba
 from likeness.engine.generative import stages as stages_module
 from likeness.engine.generative.checks import Rejected
 from likeness.engine.generative.models import Placement
@@ -24,17 +26,20 @@ from likeness.engine.generative.side_views import SIDES, EditOptions
 from likeness.engine.generative.stages import open_stage
 from likeness.engine.generative.store import Store, locked
 from likeness.engine.generative.video import VideoOptions
-from likeness.engine.training.cards import stored_in
-from likeness.engine.training.subjects import Subject, View, encode_rgba
-from likeness.engine.types import Camera, LikenessError
+from likeness.engine.workflows.executor import Executor, NoMoreError
 
-from ..batch.bench import Bench
+from ..workflows.batch.bench import Bench
 
 BASE = Options(
-    prompts=3, placement=Placement("cpu", "float32", allow_download=False),
-    rewriting=Rewriting(batch=2, max_new_tokens=4), video=VideoOptions(64, 64, 5, steps=1),
-    edit=EditOptions(steps=1, guidance=1.0), frames=2, size=32, per_shard=2,
-)  # fmt: skip
+    prompts=3,
+    placement=Placement("cpu", "float32", allow_download=False),
+    rewriting=Rewriting(batch=2, max_new_tokens=4),
+    video=VideoOptions(64, 64, 5, steps=1),
+    edit=EditOptions(steps=1, guidance=1.0),
+    frames=2,
+    size=32,
+    per_shard=2,
+)
 
 
 def here(request: Mapping[str, Any]) -> Executor:
@@ -50,13 +55,30 @@ def subject_of(key: str, number: int) -> Subject:
     rgba = np.full((32, 32, 4), 0.1 + 0.05 * number, np.float32)
     rgba[..., 3] = 1.0
     views = tuple(
-        View(name, 0, "front", 0.0, Camera(np.eye(4), np.eye(3) * 30, 32, 32), False,
-             encode_rgba(rgba))
+        View(
+            name,
+            0,
+            "front",
+            0.0,
+            Camera(np.eye(4), np.eye(3) * 30, 32, 32),
+            False,
+            encode_rgba(rgba),
+        )
         for name in ("frame_00", "left")
-    )  # fmt: skip
+    )
     facts = {"reference": "frame_00", "number": number, "factors": {"age": "older"}}
-    return Subject(key, "generated", "half", 0, np.zeros(2), np.zeros((1, 55, 3)),
-                   np.zeros((1, 3)), np.zeros((1, 4)), views, facts)  # fmt: skip
+    return Subject(
+        key,
+        "generated",
+        "half",
+        0,
+        np.zeros(2),
+        np.zeros((1, 55, 3)),
+        np.zeros((1, 3)),
+        np.zeros((1, 4)),
+        views,
+        facts,
+    )
 
 
 @pytest.fixture
@@ -120,8 +142,10 @@ def test_a_whole_run(tmp_path: Path, stand_ins: dict[str, list[int]]) -> None:
     assert stored[0].about["facts"]["left_out"] == ["left: azimuth: 3 degrees"]
     rejected = json.loads((data / "rejected.json").read_text())
     assert rejected["prompts"]["generated_000001"] == {
-        "stage": "shards", "reason": "hands", "detail": "none of 2",
-    }  # fmt: skip
+        "stage": "shards",
+        "reason": "hands",
+        "detail": "none of 2",
+    }
     card = json.loads((data / "card.json").read_text())
     assert (card["subjects"], card["rejected"]) == (2, {"hands": 1})
     assert (data / "contact.jpg").is_file()
@@ -243,10 +267,7 @@ def test_other_options_are_refused(tmp_path: Path, stand_ins: dict[str, list[int
 
 
 def test_one_run_at_a_time(tmp_path: Path, stand_ins: dict[str, list[int]]) -> None:
-    with (
-        locked(tmp_path / "data"),
-        pytest.raises(LikenessError, match="Another run is working"),
-    ):
+    with locked(tmp_path / "data"), pytest.raises(LikenessError, match="Another run is working"):
         generate(tmp_path / "data", BASE)
 
 

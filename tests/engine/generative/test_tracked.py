@@ -14,9 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.cameras import project
+from likeness.engine.core.cameras import project
+from likeness.engine.core.types import JOINT_INDEX, Camera, Motion, Track
+from likeness.engine.dataset.shards import read_subjects
 from likeness.engine.evaluation.people.person import Person, random_person
 from likeness.engine.evaluation.people.render import Scene, draw_scene, make_scene
+from likeness.engine.files.weights import asset_path
 from likeness.engine.generative import tracked
 from likeness.engine.generative.checks import Rejected
 from likeness.engine.generative.compose import Prompt, compose
@@ -30,11 +33,8 @@ from likeness.engine.generative.tracked import (
 )
 from likeness.engine.generative.video import write_clip
 from likeness.engine.generative.vocabulary import load_vocabulary
-from likeness.engine.people.dress import load_dress_body
+from likeness.engine.synth.dress import load_dress_body
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.training.shards import read_subjects
-from likeness.engine.types import JOINT_INDEX, Camera, Motion, Track
-from likeness.engine.weights import asset_path
 from PIL import Image
 
 YAWS = (-4.0, 0.0, 5.0)  # of the clip's frames
@@ -88,10 +88,15 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> Filmed:
         Image.fromarray(picture(yaw)).save(turned[side])
     still = Motion.of_track(
         Track(
-            person.betas, person.pose, swung(person, scene, 0.0), "half", np.ones(55),
-            face_error=2.0, pose_error=3.0,
+            person.betas,
+            person.pose,
+            swung(person, scene, 0.0),
+            "half",
+            np.ones(55),
+            face_error=2.0,
+            pose_error=3.0,
         )
-    )  # fmt: skip
+    )
     motion = replace(
         still,
         full_pose=np.repeat(still.full_pose, len(YAWS), 0),
@@ -117,9 +122,12 @@ def prompt() -> Prompt:
 
 
 def test_a_person_becomes_a_subject(
-    filmed: Filmed, detectors: Detectors, prompt: Prompt, tmp_path: Path,
+    filmed: Filmed,
+    detectors: Detectors,
+    prompt: Prompt,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(tracked, "track_video", lambda *given: filmed.motion)
     number, rgb = choose_reference(filmed.clip, prompt, detectors)
     assert rgb.shape == (filmed.motion.camera.height, filmed.motion.camera.width, 3)
@@ -134,8 +142,10 @@ def test_a_person_becomes_a_subject(
     assert [view.kind for view in subject.views] == ["front", "side"]
     assert subject.views[1].azimuth == pytest.approx(-90, abs=5)
     assert (subject.source, subject.framing, subject.key) == (
-        "generated", "half", "generated_000004",
-    )  # fmt: skip
+        "generated",
+        "half",
+        "generated_000004",
+    )
     assert subject.facts["prompt"] == prompt.text
     assert subject.facts["video"] == {"model": "stand-in"}
 
@@ -199,8 +209,12 @@ def test_frames_are_chosen_that_differ(filmed: Filmed) -> None:
 
 
 def test_the_crop_s_camera_sees_the_same(filmed: Filmed) -> None:
-    camera = Camera(np.diag([1.0, -1.0, -1.0, 1.0]), np.array(
-        [[300.0, 0, 64], [0, 300, 48], [0, 0, 1]]), 128, 96)  # fmt: skip
+    camera = Camera(
+        np.diag([1.0, -1.0, -1.0, 1.0]),
+        np.array([[300.0, 0, 64], [0, 300, 48], [0, 0, 1]]),
+        128,
+        96,
+    )
     rgba = np.zeros((96, 128, 4), np.float32)
     rgba[30:96, 50:90] = [0.2, 0.4, 0.6, 1.0]
     rgba[59:62, 69:72, :3] = 1.0  # a mark

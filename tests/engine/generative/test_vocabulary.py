@@ -7,14 +7,27 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from likeness.engine.core.types import LikenessError
 from likeness.engine.generative.vocabulary import FOLDER, LISTS, Vocabulary, load_vocabulary
-from likeness.engine.types import LikenessError
 
 PAPER = {
-    "actions": 131, "hair_colours": 26, "hair_styles": 54, "reinforcements": 22, "colours": 64,
-    "fabrics": 45, "tops": 400, "outerwear": 1000, "accessories": 45, "front_graphics": 300,
-    "outerwear_details": 200, "roles": 1000, "ages": 24, "regions": 52, "genders": 4, "times": 26,
-}  # fmt: skip
+    "actions": 131,
+    "hair_colours": 26,
+    "hair_styles": 54,
+    "reinforcements": 22,
+    "colours": 64,
+    "fabrics": 45,
+    "tops": 400,
+    "outerwear": 1000,
+    "accessories": 45,
+    "front_graphics": 300,
+    "outerwear_details": 200,
+    "roles": 1000,
+    "ages": 24,
+    "regions": 52,
+    "genders": 4,
+    "times": 26,
+}
 """Supplement B.2.1."""
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.imaging.color import linear_to_srgb, srgb_to_linear
+from likeness.engine.core.color import linear_to_srgb, srgb_to_linear
+from likeness.engine.core.types import LikenessError
 from likeness.engine.imaging.exr import DEPTH_CHANNEL, NO_DEPTH, write_exr, write_picture
-from likeness.engine.types import LikenessError
 
 OpenEXR = pytest.importorskip("OpenEXR")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.engine.core.types import LikenessError
 from likeness.engine.imaging.load import _jpeg_scans, load_portrait
-from likeness.engine.types import LikenessError
 from PIL import ExifTags, Image, ImageCms
 
 WIDTH, HEIGHT = 96, 80
@@ -37,11 +37,15 @@ def test_colours_are_kept(picture: Image.Image, tmp_path: Path) -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(picture: Image.Image, tmp_path: Path, orientation: int) -> None:
     turns = {
-        1: [], 2: [Image.Transpose.FLIP_LEFT_RIGHT], 3: [Image.Transpose.ROTATE_180],
-        4: [Image.Transpose.FLIP_TOP_BOTTOM], 5: [Image.Transpose.TRANSPOSE],
-        6: [Image.Transpose.ROTATE_90], 7: [Image.Transpose.TRANSVERSE],
+        1: [],
+        2: [Image.Transpose.FLIP_LEFT_RIGHT],
+        3: [Image.Transpose.ROTATE_180],
+        4: [Image.Transpose.FLIP_TOP_BOTTOM],
+        5: [Image.Transpose.TRANSPOSE],
+        6: [Image.Transpose.ROTATE_90],
+        7: [Image.Transpose.TRANSVERSE],
         8: [Image.Transpose.ROTATE_270],
-    }  # fmt: skip
+    }
     stored = picture
     for turn in turns[orientation]:
         stored = stored.transpose(turn)

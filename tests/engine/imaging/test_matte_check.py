@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine import tracked
-from likeness.engine.cameras import photo_camera, unproject
+from likeness.engine.core.cameras import photo_camera, unproject
+from likeness.engine.core.types import JOINT_INDEX, LikenessError, Matte, Observation, Portrait
+from likeness.engine.files.weights import asset_path
 from likeness.engine.imaging.matte_check import (
     BodyMap,
     body_parts,
@@ -18,10 +19,10 @@ from likeness.engine.imaging.matte_check import (
     to_be_fitted,
 )
 from likeness.engine.imaging.matting import matte
-from likeness.engine.pipeline import BuildOptions, build_avatar
+from likeness.engine.pipeline import track as tracked
+from likeness.engine.pipeline.build import build_avatar
+from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.tracking.observation import observe
-from likeness.engine.types import JOINT_INDEX, LikenessError, Matte, Observation, Portrait
-from likeness.engine.weights import asset_path
 from PIL import Image
 from scipy import ndimage
 
@@ -188,8 +189,16 @@ def test_the_picture_s_edge_is_no_outline(body: BodyMap) -> None:
 
 
 def test_parts_by_joints_and_what_was_not_seen() -> None:
-    names = ["pelvis", "spine2", "left_eye_smplhf", "left_elbow", "right_index2", "left_foot",
-             "right_ankle", "left_collar"]  # fmt: skip
+    names = [
+        "pelvis",
+        "spine2",
+        "left_eye_smplhf",
+        "left_elbow",
+        "right_index2",
+        "left_foot",
+        "right_ankle",
+        "left_collar",
+    ]
     weights = np.zeros((len(names), 55))
     weights[range(len(names)), [JOINT_INDEX[n] for n in names]] = 1
     seen = np.ones(55)

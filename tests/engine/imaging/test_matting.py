@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.engine.core.types import Matte, Observation, Portrait
 from likeness.engine.imaging.colour_model import fit_colours
 from likeness.engine.imaging.guided import guided_filter
 from likeness.engine.imaging.matting import matte
-from likeness.engine.types import Matte, Observation, Portrait
 from scipy import ndimage
 from scipy.stats import multivariate_normal
 

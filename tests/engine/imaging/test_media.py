@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.engine.core.types import LikenessError
 from likeness.engine.imaging.media import is_video
 from likeness.engine.imaging.video_writer import VideoWriter
-from likeness.engine.types import LikenessError
 from PIL import Image
 
 

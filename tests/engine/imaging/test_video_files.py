@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.engine.core.types import LikenessError
 from likeness.engine.imaging.video import VideoReader
 from likeness.engine.imaging.video_writer import VideoWriter
-from likeness.engine.types import LikenessError
 
 av = pytest.importorskip("av")
 pytest.importorskip("imageio_ffmpeg")
@@ -167,9 +167,13 @@ def test_not_videos(tmp_path: Path) -> None:
 
     Image.new("RGB", (80, 80)).save(picture)
     for path, words in (
-        (text, "not a video"), (story, "not a video"), (picture, "not a video"),
-        (empty, "empty"), (tmp_path, "folder"), (tmp_path / "none.mp4", "not exist"),
-    ):  # fmt: skip
+        (text, "not a video"),
+        (story, "not a video"),
+        (picture, "not a video"),
+        (empty, "empty"),
+        (tmp_path, "folder"),
+        (tmp_path / "none.mp4", "not exist"),
+    ):
         with pytest.raises(LikenessError, match=words) as caught:
             VideoReader(path)
         assert path.name in str(caught.value)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.engine.core.types import LikenessError
 from likeness.engine.imaging import video_writer
 from likeness.engine.imaging.video_writer import FORMATS, VideoWriter
-from likeness.engine.types import LikenessError
 from PIL import Image
 
 av = pytest.importorskip("av")

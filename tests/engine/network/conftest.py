@@ -8,18 +8,12 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import NUM_JOINTS, BoundGaussians, Matte, Pose, Track
 from likeness.engine.network.config import DecoderConfig, EncoderConfig, NetworkConfig
 from likeness.engine.network.grids import UVGrids, uv_grids
 from likeness.engine.network.inputs import NetworkInputs, network_inputs
 from likeness.engine.render.visibility import visibility
-from likeness.engine.types import (
-    NUM_JOINTS,
-    BoundGaussians,
-    Matte,
-    Pose,
-    Track,
-)
 from scipy import ndimage
 
 
@@ -42,11 +36,20 @@ def small_config() -> NetworkConfig:
         "small",
         EncoderConfig(image_size=64, channels=12, stride=8, width=8, depth=1),
         DecoderConfig(
-            features=12, core_grid=8, shell_grid=4, samples_per_side=4, patch=4, width=24,
-            layers=2, heads=3, map_channels=6, head_hidden=10, frequencies=3,
+            features=12,
+            core_grid=8,
+            shell_grid=4,
+            samples_per_side=4,
+            patch=4,
+            width=24,
+            layers=2,
+            heads=3,
+            map_channels=6,
+            head_hidden=10,
+            frequencies=3,
         ),
         600,
-    )  # fmt: skip
+    )
 
 
 def random_gaussians(body: Body, count: int, seed: int) -> BoundGaussians:
@@ -57,9 +60,13 @@ def random_gaussians(body: Body, count: int, seed: int) -> BoundGaussians:
     scales = rng.uniform(0.002, 0.02, (count, 3))
     scales[:, 2] = 0.1 * scales[:, :2].min(1)
     values = (
-        rng.dirichlet(np.ones(3), count), rng.normal(0, 0.01, (count, 3)), quats, scales,
-        rng.uniform(0, 1, count), rng.uniform(0, 1, (count, 3)),
-    )  # fmt: skip
+        rng.dirichlet(np.ones(3), count),
+        rng.normal(0, 0.01, (count, 3)),
+        quats,
+        scales,
+        rng.uniform(0, 1, count),
+        rng.uniform(0, 1, (count, 3)),
+    )
     return BoundGaussians(
         rng.integers(0, len(body.f), count).astype(np.int32),
         *(v.astype(np.float32) for v in values),

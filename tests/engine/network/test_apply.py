@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine import weights
 from likeness.engine.body import Body
 from likeness.engine.body.extension import BodyPiece, extended
+from likeness.engine.core.rotations import axis_angle_to_quaternion, quaternion_multiply
+from likeness.engine.core.types import BoundGaussians, LikenessError, Progress
+from likeness.engine.files import weights
 from likeness.engine.gaussians.lift import Lifted
 from likeness.engine.network import apply
 from likeness.engine.network.apply import chosen_network, improved, lift_budget, mean_change
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.inputs import NetworkInputs
-from likeness.engine.rotations import axis_angle_to_quaternion, quaternion_multiply
-from likeness.engine.types import BoundGaussians, LikenessError, Progress
 
 from .conftest import SmallPerson, random_gaussians, small_person
 
@@ -44,10 +44,14 @@ class Darker:
 
 def with_skirt(body: Body) -> Body:
     piece = BodyPiece(
-        "skirt", np.array([[-0.2, -0.5, 0.2], [0.2, -0.5, 0.2], [0.0, -0.1, 0.2]]),
-        np.array([[0, 1, 2]]), np.eye(55)[[0, 0, 0]],
-        np.array([[0.9, 0.9], [1.0, 0.9], [0.9, 1.0]]), np.array([[0, 1, 2]]), 0.8,
-    )  # fmt: skip
+        "skirt",
+        np.array([[-0.2, -0.5, 0.2], [0.2, -0.5, 0.2], [0.0, -0.1, 0.2]]),
+        np.array([[0, 1, 2]]),
+        np.eye(55)[[0, 0, 0]],
+        np.array([[0.9, 0.9], [1.0, 0.9], [0.9, 1.0]]),
+        np.array([[0, 1, 2]]),
+        0.8,
+    )
     return extended(body, piece)
 
 
@@ -164,8 +168,8 @@ def test_without_the_bundled_weights_there_is_a_remedy(
 ) -> None:
     monkeypatch.setenv("LIKENESS_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("LIKENESS_ASSETS", str(tmp_path))
-    monkeypatch.setattr("likeness.engine.weights.user_weights_dir", lambda: tmp_path)
-    monkeypatch.setattr("likeness.engine.weights.BUNDLED_WEIGHTS", tmp_path)
+    monkeypatch.setattr("likeness.engine.files.weights.user_weights_dir", lambda: tmp_path)
+    monkeypatch.setattr("likeness.engine.files.weights.BUNDLED_WEIGHTS", tmp_path)
     with pytest.raises(LikenessError, match="No trained network") as caught:
         chosen_network("default", lambda: person.body)
     assert "likeness train" in caught.value.remedy

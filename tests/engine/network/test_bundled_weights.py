@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body import load_body
-from likeness.engine.digests import file_sha256
+from likeness.engine.core.types import LAYERS
+from likeness.engine.files.digests import file_sha256
+from likeness.engine.files.weights import BUNDLED_WEIGHTS, asset_path, find_weights
 from likeness.engine.network.context import AWAY, head_channels
 from likeness.engine.network.decoder import FREE_FROM, FREE_TO, NEVER_FROM
 from likeness.engine.network.runtime import Runtime, load_runtime
 from likeness.engine.network.shipping import BESIDE, MOST_BYTES, SHIPPED
-from likeness.engine.types import LAYERS
-from likeness.engine.weights import BUNDLED_WEIGHTS, asset_path, find_weights
 
 from .conftest import SmallPerson, small_person
 
@@ -36,12 +36,12 @@ def grown(runtime: Runtime) -> SmallPerson:
 
 def test_it_is_whole_and_small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LIKENESS_WEIGHTS", "")
-    monkeypatch.setattr("likeness.engine.weights.user_weights_dir", lambda: tmp_path)
+    monkeypatch.setattr("likeness.engine.files.weights.user_weights_dir", lambda: tmp_path)
     assert find_weights("default") == FOLDER
     assert {path.name for path in FOLDER.iterdir()} == {*SHIPPED, *BESIDE}
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < MOST_BYTES
     for path in FOLDER.iterdir():
-        assert b".py\"" not in path.read_bytes(), "where it was exported is nobody's business"
+        assert b'.py"' not in path.read_bytes(), "where it was exported is nobody's business"
 
 
 def test_its_card_is_of_these_weights_and_free() -> None:
@@ -75,9 +75,7 @@ def test_it_changes_colours_of_what_is_hidden_and_nothing_else(
 
 def test_it_is_the_same_each_time(runtime: Runtime, grown: SmallPerson) -> None:
     again = replace(grown.inputs, base=grown.inputs.base)
-    np.testing.assert_array_equal(
-        runtime.run(grown.inputs).colors, runtime.run(again).colors
-    )
+    np.testing.assert_array_equal(runtime.run(grown.inputs).colors, runtime.run(again).colors)
     assert set(runtime.sha256) == {"decoder.onnx", "encoder.onnx"}
     for name, digest in runtime.sha256.items():
         assert file_sha256(FOLDER / name) == digest

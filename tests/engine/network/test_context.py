@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from likeness.engine.core.types import LAYERS, FloatArray
 from likeness.engine.network import context
 from likeness.engine.network.config import DecoderConfig, NetworkConfig
 from likeness.engine.network.context import (
@@ -16,17 +17,18 @@ from likeness.engine.network.context import (
 )
 from likeness.engine.network.grids import LIMBS, UVGrids, uv_grids
 from likeness.engine.network.inputs import lift_channels
-from likeness.engine.types import LAYERS, FloatArray
 
 from .conftest import SmallPerson
 
 PLACE, NORMAL, LIMB, MEAN = slice(0, 3), slice(3, 6), slice(6, 14), slice(14, 17)
 SEEN, DEVIATION, KNOWN, LIGHT, PERSON = (
-    slice(17, 20), slice(20, 23), 23, slice(24, 28), slice(28, 31),
-)  # fmt: skip
-RINGS, IN_RING, AROUND, NEAREST, AWAY = (
-    slice(31, 35), 34, slice(35, 38), slice(38, 41), 41,
-)  # fmt: skip
+    slice(17, 20),
+    slice(20, 23),
+    23,
+    slice(24, 28),
+    slice(28, 31),
+)
+RINGS, IN_RING, AROUND, NEAREST, AWAY = (slice(31, 35), 34, slice(35, 38), slice(38, 41), 41)
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +147,11 @@ def test_the_nearest_that_is_shown(person: SmallPerson, fine: UVGrids) -> None:
 def test_a_finer_lift_has_the_same_surroundings(person: SmallPerson, fine: UVGrids) -> None:
     twice = np.repeat(np.arange(len(person.lifted)), 2)
     finer = replace(
-        person.inputs, base=person.lifted.take(twice), uv=person.inputs.uv[twice],
+        person.inputs,
+        base=person.lifted.take(twice),
+        uv=person.inputs.uv[twice],
         facing=person.inputs.facing[twice],
-    )  # fmt: skip
+    )
     coarse, told = (context_channels(inputs, fine) for inputs in (person.inputs, finer))
     surroundings = [*range(35, 42)]
     np.testing.assert_allclose(told[::2][:, surroundings], coarse[:, surroundings], atol=1e-5)
@@ -187,9 +191,11 @@ def test_nothing_shown_and_nobody_there(person: SmallPerson, fine: UVGrids) -> N
     assert not told[:, IN_RING].any()
     none = slice(0, 0)
     empty = replace(
-        person.inputs, base=person.lifted.take(none), uv=person.inputs.uv[none],
+        person.inputs,
+        base=person.lifted.take(none),
+        uv=person.inputs.uv[none],
         facing=person.inputs.facing[none],
-    )  # fmt: skip
+    )
     assert context_channels(empty, fine).shape == (0, CONTEXT_CHANNELS)
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from likeness.engine.body import load_body
+from likeness.engine.core.rotations import quaternion_multiply
+from likeness.engine.files.weights import asset_path
 from likeness.engine.network.batch import Attributes, changed, collate
 from likeness.engine.network.config import NETWORKS
 from likeness.engine.network.context import AWAY
@@ -21,8 +23,6 @@ from likeness.engine.network.decoder import (
     turned,
 )
 from likeness.engine.network.grids import uv_grids
-from likeness.engine.rotations import quaternion_multiply
-from likeness.engine.weights import asset_path
 from torch import Tensor
 
 from .conftest import SmallPerson
@@ -118,10 +118,7 @@ def test_changes_stay_in_bounds(person: SmallPerson) -> None:
     count = len(person.lifted)
     config = person.config.decoder
     for size in (1.0, 1e4):
-        said = {
-            name: size * torch.randn(1, count, n)
-            for name, n in heads_of(config).items()
-        }
+        said = {name: size * torch.randn(1, count, n) for name, n in heads_of(config).items()}
         out = changed_by(said, base, config)
         assert ((out.colors >= 0) & (out.colors <= 1)).all()
         assert ((out.opacities >= 0) & (out.opacities <= 1)).all()
@@ -186,9 +183,12 @@ def test_gaussians_do_not_know_their_order(person: SmallPerson) -> None:
     assert isinstance(base, Attributes)
     straight = run(decoder, person)
     mixed = run(
-        decoder, person, uv=given["uv"][:, order], lift=given["lift"][:, order],  # type: ignore[index]
+        decoder,
+        person,
+        uv=given["uv"][:, order],
+        lift=given["lift"][:, order],  # type: ignore[index]
         base=Attributes(*(v[:, order] for v in base)),  # type: ignore[arg-type]
-    )  # fmt: skip
+    )
     for a, b in zip(straight, mixed, strict=True):
         torch.testing.assert_close(a[:, order], b)
 
@@ -226,9 +226,7 @@ def test_what_the_photo_shows_stays(person: SmallPerson) -> None:
     base, lift = gaussians(person)["base"], gaussians(person)["lift"].clone()
     third = torch.arange(lift.shape[1]) % 4
     lift[..., AWAY] = torch.tensor([0.0, 0.5, 0.2, 4.0])[third]
-    kept, free = (
-        run(decoder_of(person, keep_shown=on), person, lift=lift) for on in (True, False)
-    )
+    kept, free = (run(decoder_of(person, keep_shown=on), person, lift=lift) for on in (True, False))
     for before, after, moved in zip(base, kept, free, strict=True):
         for row in (0, 3):
             assert torch.equal(after[:, third == row], before[:, third == row])

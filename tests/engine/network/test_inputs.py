@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.body.extension import BodyPiece, extended
-from likeness.engine.cameras import project
+from likeness.engine.core.cameras import project
+from likeness.engine.core.types import LikenessError, Matte
 from likeness.engine.dual_uv.sampling import surface_samples
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.grids import uv_grids
@@ -20,7 +21,6 @@ from likeness.engine.network.inputs import (
     network_inputs,
     square_crop,
 )
-from likeness.engine.types import LikenessError, Matte
 
 from .conftest import SmallPerson, random_gaussians
 
@@ -138,8 +138,10 @@ def test_of_several_photos_the_one_faced_most_counts(person: SmallPerson) -> Non
     full_pose[0] = 0.0, np.pi, 0.0
     turned = replace(person.track, pose=replace(pose, full_pose=full_pose))
     shots = [(person.matte, person.track), (person.matte, turned)]
-    each = [network_inputs(person.config, person.grids, [shot], person.body, person.lifted).facing
-            for shot in shots]  # fmt: skip
+    each = [
+        network_inputs(person.config, person.grids, [shot], person.body, person.lifted).facing
+        for shot in shots
+    ]
     assert (each[0] > 0.5).any()
     assert (each[1][each[0] < 0.0] > 0.5).any()
     both = network_inputs(person.config, person.grids, shots, person.body, person.lifted)
@@ -148,10 +150,14 @@ def test_of_several_photos_the_one_faced_most_counts(person: SmallPerson) -> Non
 
 def test_what_hangs_on_a_skirt_has_a_place(person: SmallPerson) -> None:
     piece = BodyPiece(
-        "skirt", np.array([[-0.2, -0.5, 0.2], [0.2, -0.5, 0.2], [0.0, -0.1, 0.2]]),
-        np.array([[0, 1, 2]]), np.eye(55)[[0, 0, 0]],
-        np.array([[0.9, 0.9], [1.0, 0.9], [0.9, 1.0]]), np.array([[0, 1, 2]]), 0.8,
-    )  # fmt: skip
+        "skirt",
+        np.array([[-0.2, -0.5, 0.2], [0.2, -0.5, 0.2], [0.0, -0.1, 0.2]]),
+        np.array([[0, 1, 2]]),
+        np.eye(55)[[0, 0, 0]],
+        np.array([[0.9, 0.9], [1.0, 0.9], [0.9, 1.0]]),
+        np.array([[0, 1, 2]]),
+        0.8,
+    )
     body = extended(person.body, piece)
     bound = random_gaussians(person.body, 50, 3)
     on_skirt = np.arange(50) < 10
@@ -200,9 +206,11 @@ def test_a_finer_lift_is_told_in_the_same_numbers(person: SmallPerson) -> None:
 
 def test_another_body_is_refused(person: SmallPerson, small_config: NetworkConfig) -> None:
     fewer = replace(
-        person.body, f=person.body.f[:-4], atlas_ft=person.body.atlas_ft[:-4],
+        person.body,
+        f=person.body.f[:-4],
+        atlas_ft=person.body.atlas_ft[:-4],
         face_part=person.body.face_part[:-4],
-    )  # fmt: skip
+    )
     with pytest.raises(LikenessError, match="made for a body of"):
         network_inputs(
             small_config, person.grids, [(person.matte, person.track)], fewer, person.lifted

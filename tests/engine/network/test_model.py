@@ -8,20 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from likeness.engine.cameras import photo_camera
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import LikenessError
 from likeness.engine.dual_uv.sampling import SeenPoints, gather
 from likeness.engine.network import files
 from likeness.engine.network.batch import collate
 from likeness.engine.network.config import CONFIG_FILE
-from likeness.engine.network.files import (
-    DECODER_FILE,
-    ENCODER_FILE,
-    load_network,
-    save_network,
-)
+from likeness.engine.network.files import DECODER_FILE, ENCODER_FILE, load_network, save_network
 from likeness.engine.network.inputs import network_inputs
 from likeness.engine.network.model import Network, create_network
-from likeness.engine.types import LikenessError
 from safetensors import SafetensorError
 
 from .conftest import SmallPerson, small_person
@@ -47,11 +42,23 @@ def test_the_projection_is_numpys(person: SmallPerson, network: Network) -> None
     camera = photo_camera(1.0, 64, 64)
     photo = person.inputs.photos[0]
     for xy, seen, samples, cells, token, given in (
-        (photo.core_xy, photo.core_seen, person.grids.core, person.grids.core_cells,
-         network.core_token, (batch.core_xy, batch.core_seen)),
-        (photo.shell_xy, photo.shell_seen, person.grids.shell, person.grids.shell_cells,
-         network.shell_token, (batch.shell_xy, batch.shell_seen)),
-    ):  # fmt: skip
+        (
+            photo.core_xy,
+            photo.core_seen,
+            person.grids.core,
+            person.grids.core_cells,
+            network.core_token,
+            (batch.core_xy, batch.core_seen),
+        ),
+        (
+            photo.shell_xy,
+            photo.shell_seen,
+            person.grids.shell,
+            person.grids.shell_cells,
+            network.shell_token,
+            (batch.shell_xy, batch.shell_seen),
+        ),
+    ):
         got, known = network._scatter(features, *given, token, len(cells))
         points = SeenPoints(seen, xy.astype(np.float64) * 64)
         expected = gather(features[0].permute(1, 2, 0).numpy(), points, camera, samples)
@@ -117,9 +124,11 @@ def test_several_photos_blend_linearly(person: SmallPerson, network: Network) ->
     config, grids = person.config.decoder, person.grids
     photo = person.inputs.photos[0]
     blind = replace(
-        photo, image=1.0 - photo.image, core_seen=np.zeros_like(photo.core_seen),
+        photo,
+        image=1.0 - photo.image,
+        core_seen=np.zeros_like(photo.core_seen),
         shell_seen=np.zeros_like(photo.shell_seen),
-    )  # fmt: skip
+    )
     with torch.no_grad():
         alone = network(collate([person.inputs], grids, config)).colors
         for photos in ((photo, photo), (photo, blind)):

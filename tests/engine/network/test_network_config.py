@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from likeness.engine.core.types import LikenessError
 from likeness.engine.network.config import (
     CONFIG_FILE,
     NETWORKS,
@@ -18,7 +19,6 @@ from likeness.engine.network.config import (
     save_config,
     with_fields,
 )
-from likeness.engine.types import LikenessError
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
@@ -40,8 +40,9 @@ def test_differing_fields_are_named() -> None:
     other = replace(base, decoder=replace(base.decoder, layers=2, residual=False))
     assert differing_fields(base, base) == []
     assert differing_fields(other, base) == [
-        "decoder.layers: 2, not 6", "decoder.residual: False, not True"
-    ]  # fmt: skip
+        "decoder.layers: 2, not 6",
+        "decoder.residual: False, not True",
+    ]
 
 
 def test_fields_are_set_by_name() -> None:

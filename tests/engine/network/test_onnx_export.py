@@ -10,17 +10,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from likeness.engine.core.types import BoundGaussians, LikenessError
 from likeness.engine.network import onnx_export, runtime
 from likeness.engine.network.batch import Attributes
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.files import DECODER_FILE, ENCODER_FILE, load_network, save_network
 from likeness.engine.network.model import Network, create_network
-from likeness.engine.network.onnx_export import (
-    FlatDecoder,
-    decoder_example,
-    export_onnx,
-    to_half,
-)
+from likeness.engine.network.onnx_export import FlatDecoder, decoder_example, export_onnx, to_half
 from likeness.engine.network.runtime import (
     ATTRIBUTES,
     DECODER_INPUTS,
@@ -30,7 +26,6 @@ from likeness.engine.network.runtime import (
     load_runtime,
 )
 from likeness.engine.network.torch_runtime import TorchRuntime
-from likeness.engine.types import BoundGaussians, LikenessError
 from onnx import TensorProto, helper, numpy_helper
 
 from .conftest import SmallPerson, small_person
@@ -164,19 +159,18 @@ def test_half_precision_is_for_large_factors_alone() -> None:
     ]
     model = helper.make_model(
         helper.make_graph(
-            nodes, "by hand",
+            nodes,
+            "by hand",
             [helper.make_tensor_value_info("x", TensorProto.FLOAT, [128, 128])],
             [helper.make_tensor_value_info("y", TensorProto.FLOAT, [128, 8])],
             [numpy_helper.from_array(v, name) for name, v in constants.items()],
         )
-    )  # fmt: skip
+    )
     to_half(model)
     onnx.checker.check_model(model)
     kinds = {t.name: t.data_type for t in model.graph.initializer}
     single = TensorProto.FLOAT
-    assert kinds == {
-        "w.half": TensorProto.FLOAT16, "huge": single, "bias": single, "small": single,
-    }  # fmt: skip
+    assert kinds == {"w.half": TensorProto.FLOAT16, "huge": single, "bias": single, "small": single}
     (cast,) = [node for node in model.graph.node if node.op_type == "Cast"]
     assert (list(cast.input), list(cast.output)) == (["w.half"], ["w"])
     (stored,) = [t for t in model.graph.initializer if t.name == "w.half"]
@@ -195,9 +189,11 @@ def test_the_exporters_packages_are_named_where_they_are_missing(
 
 
 def test_of_the_command_a_folder_without_a_network_is_an_error(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     person: SmallPerson,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(onnx_export, "load_body", lambda path: person.body)
     assert onnx_export.main([str(tmp_path), "body.npz"]) == 2
     assert "config.json" in capsys.readouterr().err

@@ -13,8 +13,9 @@ import numpy as np
 import onnx
 import pytest
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.digests import file_sha256
+from likeness.engine.core.types import FloatArray, LikenessError
 from likeness.engine.dual_uv import bilinear
+from likeness.engine.files.digests import file_sha256
 from likeness.engine.network import runtime
 from likeness.engine.network.config import CONFIG_FILE, save_config
 from likeness.engine.network.context import HEAD_CHANNELS
@@ -29,7 +30,6 @@ from likeness.engine.network.runtime import (
     load_runtime,
     tokens,
 )
-from likeness.engine.types import FloatArray, LikenessError
 from onnx import TensorProto, helper, numpy_helper
 
 from .conftest import SmallPerson
@@ -52,8 +52,9 @@ def model(
     given = [numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()]
     made = helper.make_model(
         helper.make_graph(nodes, "by hand", *ends, given),
-        opset_imports=[helper.make_opsetid("", 17)], ir_version=8,
-    )  # fmt: skip
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
     if note is not None:
         made.metadata_props.add(key=NOTE, value=json.dumps(note))
     return made.SerializeToString()
@@ -71,16 +72,26 @@ def write_network(person: SmallPerson, folder: Path, nan: bool = False) -> Path:
     kernel = np.full((channels, 3, 8, 8), 1 / 192, np.float32)
     conv = helper.make_node("Conv", ["images", "kernel"], ["features"], strides=[8, 8])
     (folder / ENCODER_ONNX).write_bytes(
-        model([conv], {"images": [3, side, side]}, {"features": [channels, side // 8, side // 8]},
-              {"kernel": kernel}, note)
-    )  # fmt: skip
+        model(
+            [conv],
+            {"images": [3, side, side]},
+            {"features": [channels, side // 8, side // 8]},
+            {"kernel": kernel},
+            note,
+        )
+    )
     core, shell = len(grids.core_cells), len(grids.shell_cells)
     each = {n: ["gaussians", size] if size else ["gaussians"] for n, size in SIZES.items()}
     sizes = [
-        [core, decoder.features], [core], [shell, decoder.features], [shell],
-        [core, 4 * decoder.patch**2], ["gaussians", 2], ["gaussians", HEAD_CHANNELS],
+        [core, decoder.features],
+        [core],
+        [shell, decoder.features],
+        [shell],
+        [core, 4 * decoder.patch**2],
+        ["gaussians", 2],
+        ["gaussians", HEAD_CHANNELS],
         *each.values(),
-    ]  # fmt: skip
+    ]
     nodes = [helper.make_node("Identity", [f"base_{n}"], [n]) for n in ATTRIBUTES[:-1]]
     nodes += [
         helper.make_node("ReduceMean", ["core"], ["mean"], axes=[1, 2], keepdims=1),

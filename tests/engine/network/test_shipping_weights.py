@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from likeness.engine.core.types import LikenessError
 from likeness.engine.network import shipping
 from likeness.engine.network.apply import chosen_network
 from likeness.engine.network.files import save_network
@@ -17,7 +18,6 @@ from likeness.engine.network.model import Network, create_network
 from likeness.engine.network.runtime import VERSION, load_runtime
 from likeness.engine.network.shipping import SHIPPED, ship_network
 from likeness.engine.network.torch_runtime import TorchRuntime
-from likeness.engine.types import LikenessError
 
 from .conftest import SmallPerson
 
@@ -59,8 +59,8 @@ def test_the_default_network_is_the_bundled_one(
     person: SmallPerson, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIKENESS_WEIGHTS", "")
-    monkeypatch.setattr("likeness.engine.weights.user_weights_dir", lambda: tmp_path / "none")
-    monkeypatch.setattr("likeness.engine.weights.BUNDLED_WEIGHTS", shipped.parent)
+    monkeypatch.setattr("likeness.engine.files.weights.user_weights_dir", lambda: tmp_path / "none")
+    monkeypatch.setattr("likeness.engine.files.weights.BUNDLED_WEIGHTS", shipped.parent)
     runtime = chosen_network("default", lambda: person.body)
     assert runtime is not None
     assert runtime.folder == shipped
@@ -68,9 +68,12 @@ def test_the_default_network_is_the_bundled_one(
 
 
 def test_what_cannot_be_shipped(
-    person: SmallPerson, trained: Path, shipped: Path, tmp_path: Path,
+    person: SmallPerson,
+    trained: Path,
+    shipped: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     def exported(_: Network, folder: Path) -> None:
         for name in ("encoder.onnx", "decoder.onnx"):
             shutil.copy(shipped / name, folder)

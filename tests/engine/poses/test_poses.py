@@ -11,8 +11,9 @@ from likeness.engine.body import joint_transforms
 from likeness.engine.body.model import load_body
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.people.balance import imbalance
-from likeness.engine.people.touching import sunk
+from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES, PARENTS, LikenessError, Pose
+from likeness.engine.files.weights import asset_path
 from likeness.engine.poses import (
     FACE_JOINTS,
     REGIONS,
@@ -21,10 +22,9 @@ from likeness.engine.poses import (
     named_pose,
     poses,
 )
-from likeness.engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from likeness.engine.synth.balance import imbalance
+from likeness.engine.synth.touching import sunk
 from likeness.engine.tracking.limits import clamped, violations
-from likeness.engine.types import JOINT_INDEX, JOINT_NAMES, PARENTS, LikenessError, Pose
-from likeness.engine.weights import asset_path
 
 BODY = SimpleNamespace(num_expression=3)
 WHOLE = [name for name, pose in poses().items() if pose.catalog == "Body"]
@@ -105,10 +105,18 @@ def test_no_limb_is_inside_the_body(name, body):
 def skeleton(name: str) -> dict[str, np.ndarray]:
     """Joint positions of a plain skeleton, arms along x and legs along -y, in a named pose."""
     rest = np.zeros((55, 3))
-    step = {"hip": [0.1, -0.05, 0], "knee": [0, -0.4, 0], "ankle": [0, -0.4, 0],
-            "collar": [0.05, 0.1, 0], "shoulder": [0.12, 0, 0], "elbow": [0.28, 0, 0],
-            "wrist": [0.26, 0, 0], "spine": [0, 0.12, 0], "neck": [0, 0.2, 0],
-            "head": [0, 0.1, 0]}  # fmt: skip
+    step = {
+        "hip": [0.1, -0.05, 0],
+        "knee": [0, -0.4, 0],
+        "ankle": [0, -0.4, 0],
+        "collar": [0.05, 0.1, 0],
+        "shoulder": [0.12, 0, 0],
+        "elbow": [0.28, 0, 0],
+        "wrist": [0.26, 0, 0],
+        "spine": [0, 0.12, 0],
+        "neck": [0, 0.2, 0],
+        "head": [0, 0.1, 0],
+    }
     for joint, index in JOINT_INDEX.items():
         if index == 0:
             continue
@@ -129,8 +137,11 @@ def test_named_poses_do_what_their_names_say():
     j = skeleton("apose")
     slope = j["left_wrist"] - j["left_shoulder"]
     assert 35 < np.degrees(np.arctan2(-slope[1], slope[0])) < 55
-    for name, sides in (("arm_raised", ["right"]), ("reach_up", ["left"]),
-                        ("cheer", ["left", "right"])):  # fmt: skip
+    for name, sides in (
+        ("arm_raised", ["right"]),
+        ("reach_up", ["left"]),
+        ("cheer", ["left", "right"]),
+    ):
         j = skeleton(name)
         for side in sides:
             assert j[f"{side}_wrist"][1] > j["head"][1] + 0.15, name
@@ -162,12 +173,17 @@ def test_named_poses_do_what_their_names_say():
 @pytest.mark.parametrize(
     ("name", "side", "palm"),
     [
-        ("wave", "right", [0, 0, 1]), ("shrug", "left", [0, 1, 0]), ("shrug", "right", [0, 1, 0]),
-        ("relaxed", "left", [-1, 0, 0]), ("relaxed", "right", [1, 0, 0]),
-        ("arms_forward", "left", [0, -1, 0]), ("phone", "right", [1, 0, 0]),
-        ("sit", "left", [0, -1, 0]), ("arms_crossed", "left", [0, 0, -1]),
+        ("wave", "right", [0, 0, 1]),
+        ("shrug", "left", [0, 1, 0]),
+        ("shrug", "right", [0, 1, 0]),
+        ("relaxed", "left", [-1, 0, 0]),
+        ("relaxed", "right", [1, 0, 0]),
+        ("arms_forward", "left", [0, -1, 0]),
+        ("phone", "right", [1, 0, 0]),
+        ("sit", "left", [0, -1, 0]),
+        ("arms_crossed", "left", [0, 0, -1]),
     ],
-)  # fmt: skip
+)
 def test_palms_look_where_they_should(name, side, palm):
     """At rest palms look down."""
     R = joint_transforms(axis_angle_to_matrix(full_pose(name)), np.zeros((55, 3)), PARENTS)[0]

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numba
 import numpy as np
 import pytest
-from likeness.engine.cameras import photo_camera
-from likeness.engine.evaluation.parity import gap, relative_error
-from likeness.engine.evaluation.random_scenes import Scene, cloud, scenes
+from likeness.benchmarks.figures.parity import gap, relative_error
+from likeness.benchmarks.figures.random_scenes import Scene, cloud, scenes
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import LikenessError
 from likeness.engine.render import Gradients, rasterize, rasterize_vjp
-from likeness.engine.types import LikenessError
 
 ALL = {scene.name: scene for scene in scenes()}
 FIELDS = ("means", "quats", "scales", "opacities", "colors")

@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from likeness.engine.cameras import look_at, photo_camera
+from likeness.engine.core.cameras import look_at, photo_camera
+from likeness.engine.core.types import Gaussians, LikenessError
 from likeness.engine.render import rasterize, render_camera
-from likeness.engine.types import Gaussians, LikenessError
 
 pytest.importorskip("torch")
 BACKENDS = ["cpu", "reference"]
@@ -34,10 +34,12 @@ def cloud(
 def one(mean, scale, opacity, color) -> Gaussians:
     """A single round Gaussian."""
     return Gaussians(
-        np.array([mean], np.float32), np.array([[1, 0, 0, 0]], np.float32),
-        np.full((1, 3), scale, np.float32), np.array([opacity], np.float32),
+        np.array([mean], np.float32),
+        np.array([[1, 0, 0, 0]], np.float32),
+        np.full((1, 3), scale, np.float32),
+        np.array([opacity], np.float32),
         np.array([color], np.float32),
-    )  # fmt: skip
+    )
 
 
 def assert_same(gaussians: Gaussians, viewmats, Ks, width, height, background=None) -> None:
@@ -114,9 +116,12 @@ def test_a_sheet_across_the_view_keeps_its_direction(backend):
     angle = np.radians(30)
     quat = np.array([[np.cos(angle / 2), 0, 0, np.sin(angle / 2)]], np.float32)
     needle = Gaussians(
-        np.array([[0, 0, -1]], np.float32), quat, np.array([[0.01, 0.1, 0.01]], np.float32),
-        np.ones(1, np.float32), np.ones((1, 3), np.float32),
-    )  # fmt: skip
+        np.array([[0, 0, -1]], np.float32),
+        quat,
+        np.array([[0.01, 0.1, 0.01]], np.float32),
+        np.ones(1, np.float32),
+        np.ones((1, 3), np.float32),
+    )
     alpha = render_camera(needle, camera, backend=backend).alpha.astype(np.float64)
     y, x = np.mgrid[:64, :64] + 0.5 - 32
     cov = np.array([[(alpha * x * x).sum(), (alpha * x * y).sum()], [0, (alpha * y * y).sum()]])

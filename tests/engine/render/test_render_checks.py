@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from likeness.engine.cameras import look_at, photo_camera
+from likeness.engine.core.cameras import look_at, photo_camera
+from likeness.engine.core.types import Gaussians, LikenessError
 from likeness.engine.render import rasterize, rasterize_vjp
 from likeness.engine.render.checks import check_all, check_upstream
-from likeness.engine.types import Gaussians, LikenessError
 
 FIELDS = ("means", "quats", "scales", "opacities", "colors")
 
@@ -159,9 +159,12 @@ def test_what_rounding_does_is_drawn():
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
-    [("means", -2e6, "1 of 40 are beyond 1,000,000 m"), ("scales", 2e6, "1,000,000 m"),
-     ("colors", 1e13, "are beyond 1,000,000,000,000")],
-)  # fmt: skip
+    [
+        ("means", -2e6, "1 of 40 are beyond 1,000,000 m"),
+        ("scales", 2e6, "1,000,000 m"),
+        ("colors", 1e13, "are beyond 1,000,000,000,000"),
+    ],
+)
 def test_sizes_that_single_precision_loses(name, value, words):
     gaussians = cloud()
     getattr(gaussians, name)[3, 1] = value
@@ -187,10 +190,12 @@ def test_whatever_is_let_through_is_drawn_with_numbers():
     for _ in range(200):
         n, largest = int(rng.integers(1, 30)), float(rng.choice([0, 3, 5.9]))
         gaussians = Gaussians(
-            any_size((n, 3), -3, largest), any_size((n, 4), -9, rng.choice([1, 18, 38])),
-            np.abs(any_size((n, 3), -38, largest)), rng.uniform(0, 1, n).astype(np.float32),
+            any_size((n, 3), -3, largest),
+            any_size((n, 4), -9, rng.choice([1, 18, 38])),
+            np.abs(any_size((n, 3), -38, largest)),
+            rng.uniform(0, 1, n).astype(np.float32),
             any_size((n, 3), -3, rng.choice([0, 5])),
-        )  # fmt: skip
+        )
         if rng.uniform() < 0.5:
             gaussians.means[:, 2] = rng.uniform(-0.02, -0.005, n)
         camera = photo_camera(10 ** rng.uniform(-2.9, 5), 20, 15)

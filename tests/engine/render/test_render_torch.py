@@ -13,11 +13,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from likeness.engine.cameras import look_at, photo_camera
-from likeness.engine.evaluation.parity import gap
-from likeness.engine.evaluation.random_scenes import cloud, scenes
+from likeness.benchmarks.figures.parity import gap
+from likeness.benchmarks.figures.random_scenes import cloud, scenes
+from likeness.engine.core.cameras import look_at, photo_camera
+from likeness.engine.core.types import Gaussians, LikenessError
 from likeness.engine.render import best_backend, rasterize, rasterize_vjp
-from likeness.engine.types import Gaussians, LikenessError
 
 torch = pytest.importorskip("torch")
 
@@ -67,9 +67,12 @@ def test_reference_derivatives_agree_with_differences():
     gaussians, *rest = arguments
     # In the middle of the range, no contribution crosses a threshold within the step.
     gaussians = Gaussians(
-        gaussians.means, gaussians.quats, gaussians.scales + 0.2,
-        0.3 + 0.3 * gaussians.opacities, gaussians.colors,
-    )  # fmt: skip
+        gaussians.means,
+        gaussians.quats,
+        gaussians.scales + 0.2,
+        0.3 + 0.3 * gaussians.opacities,
+        gaussians.colors,
+    )
     render, vjp = rasterize_vjp(gaussians, *rest, backend="reference")
     given = upstream(render)
     gradients = vjp(**given)
@@ -220,21 +223,46 @@ def stand_in(version: str = "1.5.3") -> ModuleType:
     module.calls = 0
 
     def rasterization(
-        means, quats, scales, opacities, colors, viewmats, Ks, width, height,
-        near_plane=0.01, far_plane=1e10, radius_clip=0.0, eps2d=0.3, sh_degree=None, packed=True,
-        tile_size=16, backgrounds=None, render_mode="RGB", sparse_grad=False, absgrad=False,
-        rasterize_mode="classic", channel_chunk=32, distributed=False, camera_model="pinhole",
-        segmented=False, covars=None,
-    ):  # fmt: skip
+        means,
+        quats,
+        scales,
+        opacities,
+        colors,
+        viewmats,
+        Ks,
+        width,
+        height,
+        near_plane=0.01,
+        far_plane=1e10,
+        radius_clip=0.0,
+        eps2d=0.3,
+        sh_degree=None,
+        packed=True,
+        tile_size=16,
+        backgrounds=None,
+        render_mode="RGB",
+        sparse_grad=False,
+        absgrad=False,
+        rasterize_mode="classic",
+        channel_chunk=32,
+        distributed=False,
+        camera_model="pinhole",
+        segmented=False,
+        covars=None,
+    ):
         module.calls += 1
         N, D, C = len(means), colors.shape[-1], len(viewmats)
         assert N > 0, "gsplat 1.5 takes no empty arrays"
         shapes = {
-            "means": (means, (N, 3)), "quats": (quats, (N, 4)), "scales": (scales, (N, 3)),
-            "opacities": (opacities, (N,)), "colors": (colors, (N, D)),
-            "viewmats": (viewmats, (C, 4, 4)), "Ks": (Ks, (C, 3, 3)),
+            "means": (means, (N, 3)),
+            "quats": (quats, (N, 4)),
+            "scales": (scales, (N, 3)),
+            "opacities": (opacities, (N,)),
+            "colors": (colors, (N, D)),
+            "viewmats": (viewmats, (C, 4, 4)),
+            "Ks": (Ks, (C, 3, 3)),
             "backgrounds": (backgrounds, (C, D)),
-        }  # fmt: skip
+        }
         for name, (tensor, shape) in shapes.items():
             assert tensor.shape == shape, name
             assert tensor.dtype == torch.float32, name
@@ -244,8 +272,11 @@ def stand_in(version: str = "1.5.3") -> ModuleType:
         assert isinstance(height, int)
         assert (near_plane, far_plane, radius_clip, eps2d) == (0.01, 1e10, 0.0, 0.3)
         assert (sh_degree, covars, rasterize_mode, camera_model) == (
-            None, None, "classic", "pinhole",
-        )  # fmt: skip
+            None,
+            None,
+            "classic",
+            "pinhole",
+        )
         assert tile_size == 16  # what its kernels are compiled for
         assert render_mode == "RGB+ED"
         assert 1 <= channel_chunk <= 32

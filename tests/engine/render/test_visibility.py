@@ -10,11 +10,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import look_at, photo_camera
+from likeness.engine.core.cameras import look_at, photo_camera
+from likeness.engine.core.types import Camera, LikenessError, Pose
 from likeness.engine.dual_uv import sample_core, surface_samples
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from likeness.engine.render.visibility import visibility
-from likeness.engine.types import Camera, LikenessError, Pose
 
 torch = pytest.importorskip("torch")
 

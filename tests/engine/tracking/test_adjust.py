@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera, project
-from likeness.engine.landmark_names import ADJUSTABLE
-from likeness.engine.tracking import fit
-from likeness.engine.tracking.adjust import Adjustment, adjusted, with_landmarks
-from likeness.engine.types import (
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.landmark_names import ADJUSTABLE
+from likeness.engine.core.types import (
     JOINT_INDEX,
     FloatArray,
     Hand,
@@ -22,6 +20,8 @@ from likeness.engine.types import (
     Portrait,
     Pose,
 )
+from likeness.engine.tracking import fit
+from likeness.engine.tracking.adjust import Adjustment, adjusted, with_landmarks
 
 ELBOW, WRIST = ADJUSTABLE["left_elbow"], ADJUSTABLE["left_wrist"]
 
@@ -129,10 +129,14 @@ def test_a_pose_is_taken_as_it_is(scene: Scene, track: Any) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        {}, {"landmarks": {"tail": [1, 2]}}, {"landmarks": {"nose": [1]}}, {"landmarks": [1]},
-        {"landmarks": {"nose": [float("nan"), 1]}}, {"pose": {"full_pose": [[0, 0, 0]]}},
+        {},
+        {"landmarks": {"tail": [1, 2]}},
+        {"landmarks": {"nose": [1]}},
+        {"landmarks": [1]},
+        {"landmarks": {"nose": [float("nan"), 1]}},
+        {"pose": {"full_pose": [[0, 0, 0]]}},
     ],
-)  # fmt: skip
+)
 def test_corrections_that_cannot_be_read(track: Any, answer: dict[str, Any]) -> None:
     with pytest.raises(LikenessError, match="corrections"):
         Adjustment.from_answer(answer, track)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.engine.core.types import LikenessError
+from likeness.engine.files.weights import ASSETS, cache_assets_dir
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.imaging.resize import resize
 from likeness.engine.tracking import fetch
@@ -21,8 +23,6 @@ from likeness.engine.tracking.detectors.ssd import (
     moved,
     overlap,
 )
-from likeness.engine.types import LikenessError
-from likeness.engine.weights import ASSETS, cache_assets_dir
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ import json
 import numpy as np
 import pytest
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import focal_length, photo_camera, project
+from likeness.engine.core.cameras import focal_length, photo_camera, project
+from likeness.engine.core.types import PARENTS, LikenessError, Observation, Portrait
 from likeness.engine.tracking.estimators import FileEstimator, load_estimate, start_from
 from likeness.engine.tracking.limits import clamped
 from likeness.engine.tracking.skeleton import Posed, State
-from likeness.engine.types import PARENTS, LikenessError, Observation, Portrait
 from scipy.spatial.transform import Rotation
 
 WIDTH, HEIGHT = 640, 480
@@ -137,8 +137,14 @@ def test_osx_in_the_same_camera_is_exact(tmp_path):
     curls = np.random.default_rng(3).normal(scale=0.2, size=(2, 45))
     regressor = np.zeros((55, 4))
     regressor[0] = [0.5, 0.5, 0, 0]
-    save(mean, hands_meanl=curls[0], hands_meanr=curls[1], J_regressor=regressor,
-         v_template=np.ones((4, 3)), shapedirs=np.zeros((4, 3, 12)))  # fmt: skip
+    save(
+        mean,
+        hands_meanl=curls[0],
+        hands_meanr=curls[1],
+        J_regressor=regressor,
+        v_template=np.ones((4, 3)),
+        shapedirs=np.zeros((4, 3, 12)),
+    )
     estimate = load_estimate(path, camera, kind="osx", smplx=mean)
     np.testing.assert_allclose(estimate.full_pose[25:40], pose[25:40] + curls[0].reshape(15, 3))
     np.testing.assert_allclose(estimate.full_pose[40:], pose[40:] + curls[1].reshape(15, 3))
@@ -156,13 +162,23 @@ def test_osx_pelvis_from_the_users_model(tmp_path):
     dirs = np.random.default_rng(6).normal(size=(6, 3, 12))
     regressor = np.zeros((55, 6))
     regressor[0] = np.random.default_rng(7).dirichlet(np.ones(6))
-    model = save(tmp_path / "m.npz", hands_meanl=np.zeros(45), hands_meanr=np.zeros(45),
-                 J_regressor=regressor, v_template=v, shapedirs=dirs)  # fmt: skip
+    model = save(
+        tmp_path / "m.npz",
+        hands_meanl=np.zeros(45),
+        hands_meanr=np.zeros(45),
+        J_regressor=regressor,
+        v_template=v,
+        shapedirs=dirs,
+    )
     rest = regressor[0] @ (v + dirs[:, :, :10] @ shape[0])
     path = save(
-        tmp_path / "o.npz", smplx_root_pose=pose[0], smplx_body_pose=pose[1:22],
-        cam_trans=pelvis - rest, smplx_shape=shape, bbox=[170.0, 40, 300, 400],
-    )  # fmt: skip
+        tmp_path / "o.npz",
+        smplx_root_pose=pose[0],
+        smplx_body_pose=pose[1:22],
+        cam_trans=pelvis - rest,
+        smplx_shape=shape,
+        bbox=[170.0, 40, 300, 400],
+    )
     camera = photo_camera(5000 * 300 / 192, WIDTH, HEIGHT)
     without = load_estimate(path, camera)
     assert without.position is None
@@ -244,9 +260,12 @@ def test_multi_hmr_as_json(tmp_path):
 
 def observed_at(**changes):
     """An observation of a person with their parts at given pixels."""
-    fields = {"pose": np.zeros((33, 2)), "pose_visibility": np.zeros(33),
-              "pose_world": np.zeros((33, 3)),
-              "person_mask": np.zeros((HEIGHT, WIDTH), np.float32)} | changes  # fmt: skip
+    fields = {
+        "pose": np.zeros((33, 2)),
+        "pose_visibility": np.zeros(33),
+        "pose_world": np.zeros((33, 3)),
+        "person_mask": np.zeros((HEIGHT, WIDTH), np.float32),
+    } | changes
     return Observation(**fields)
 
 
@@ -344,10 +363,18 @@ def test_pixels_of_the_original_photo_are_scaled(tmp_path):
     big = photo_camera(900, WIDTH, HEIGHT)
     estimate = load_estimate(path, big)
     small = big.resized(WIDTH // 2, HEIGHT // 2)
-    portrait = Portrait(np.zeros((HEIGHT // 2, WIDTH // 2, 3), np.float32), None, path,
-                        original_size=(WIDTH, HEIGHT))  # fmt: skip
-    observation = Observation(np.zeros((33, 2)), np.zeros(33), np.zeros((33, 3)),
-                              np.zeros((HEIGHT // 2, WIDTH // 2), np.float32))  # fmt: skip
+    portrait = Portrait(
+        np.zeros((HEIGHT // 2, WIDTH // 2, 3), np.float32),
+        None,
+        path,
+        original_size=(WIDTH, HEIGHT),
+    )
+    observation = Observation(
+        np.zeros((33, 2)),
+        np.zeros(33),
+        np.zeros((33, 3)),
+        np.zeros((HEIGHT // 2, WIDTH // 2), np.float32),
+    )
     halved = FileEstimator(path).estimate(portrait, observation, small)
     np.testing.assert_allclose(halved.full_pose, estimate.full_pose, atol=1e-12)
     np.testing.assert_allclose(halved.position, estimate.position)

@@ -7,8 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera, project
-from likeness.engine.formats.motion import jaw_from_expression, save_motion
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    LikenessError,
+    Motion,
+    Observation,
+    Portrait,
+    Pose,
+    Track,
+)
+from likeness.engine.motion.io import jaw_from_expression, save_motion
 from likeness.engine.tracking.estimators import (
     Estimate,
     LiftedLandmarks,
@@ -22,15 +31,6 @@ from likeness.engine.tracking.limits import clamped, violations
 from likeness.engine.tracking.priors import relaxed_pose
 from likeness.engine.tracking.skeleton import Posed, State, Unknowns, left_jacobian
 from likeness.engine.tracking.solver import Bounds, NormalEquations, minimise
-from likeness.engine.types import (
-    JOINT_INDEX,
-    LikenessError,
-    Motion,
-    Observation,
-    Portrait,
-    Pose,
-    Track,
-)
 from scipy.spatial.transform import Rotation
 
 BODY = synthetic_body()
@@ -180,8 +180,9 @@ def test_the_position_places_the_middle_of_its_joints():
 
     estimate = replace(
         Estimate.nothing("hips").with_rows(0, [0.1, 0.4, 0], 1.0),
-        position=np.array([0.5, -0.3, -4.0]), position_of=(1, 2),
-    )  # fmt: skip
+        position=np.array([0.5, -0.3, -4.0]),
+        position_of=(1, 2),
+    )
     posed = Posed(BODY, start_from(BODY, estimate, random_state()))
     np.testing.assert_allclose(posed.p[[1, 2]].mean(0), [0.5, -0.3, -4.0], atol=1e-12)
 
@@ -236,10 +237,14 @@ def track_file(path: Path, state: State, fov_camera=CAMERA) -> Path:
     confidence = np.ones(55)
     confidence[40:] = 0  # the right hand was not seen
     track = Track(
-        betas=state.betas, pose=Pose(state.full_pose, state.transl, state.expression),
-        camera=fov_camera, framing="full", joint_confidence=confidence, face_error=None,
+        betas=state.betas,
+        pose=Pose(state.full_pose, state.transl, state.expression),
+        camera=fov_camera,
+        framing="full",
+        joint_confidence=confidence,
+        face_error=None,
         pose_error=None,
-    )  # fmt: skip
+    )
     save_motion(Motion.of_track(track), path, BODY)
     return path
 
@@ -303,8 +308,12 @@ def test_lifted_landmarks_of_a_body_in_the_room():
     for name in ("left_shoulder", "right_shoulder"):
         assert estimate.known[JOINT_INDEX[name]]
     found = Posed(BODY, start_from(BODY, estimate, State.rest(BODY)))
-    for a, b in (("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
-                 ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist")):  # fmt: skip
+    for a, b in (
+        ("left_shoulder", "left_elbow"),
+        ("left_elbow", "left_wrist"),
+        ("right_shoulder", "right_elbow"),
+        ("right_elbow", "right_wrist"),
+    ):
         a, b = JOINT_INDEX[a], JOINT_INDEX[b]
         want, got = posed.p[b] - posed.p[a], found.p[b] - found.p[a]
         cosine = want @ got / np.linalg.norm(want) / np.linalg.norm(got)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.engine.core.types import Hand, LikenessError, Observation, Portrait
 from likeness.engine.tracking.estimators.keypoints import (
     GOLIATH_POSE,
     Crop,
@@ -17,36 +18,76 @@ from likeness.engine.tracking.estimators.keypoints import (
     peaks,
     person_box,
 )
-from likeness.engine.types import Hand, LikenessError, Observation, Portrait
 
 # The first 63 points by name, as their documentation lists them.
 FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
 NAMES = [
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder",
-    "left_elbow", "right_elbow", "left_hip", "right_hip", "left_knee", "right_knee",
-    "left_ankle", "right_ankle", "left_big_toe", "left_small_toe", "left_heel",
-    "right_big_toe", "right_small_toe", "right_heel",
-]  # fmt: skip
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+    "left_big_toe",
+    "left_small_toe",
+    "left_heel",
+    "right_big_toe",
+    "right_small_toe",
+    "right_heel",
+]
 for side in ("right", "left"):
     NAMES += [f"{side}_{f}{k}" for f in FINGERS for k in ("4", "3", "2", "_third_joint")]
     NAMES.append(f"{side}_wrist")
 
 OURS = {
-    0: "nose", 2: "left_eye", 5: "right_eye", 7: "left_ear", 8: "right_ear",
-    11: "left_shoulder", 12: "right_shoulder", 13: "left_elbow", 14: "right_elbow",
-    15: "left_wrist", 16: "right_wrist", 17: "left_pinky_finger_third_joint",
-    18: "right_pinky_finger_third_joint", 19: "left_forefinger_third_joint",
-    20: "right_forefinger_third_joint", 21: "left_thumb2", 22: "right_thumb2", 23: "left_hip",
-    24: "right_hip", 25: "left_knee", 26: "right_knee", 27: "left_ankle", 28: "right_ankle",
-    29: "left_heel", 30: "right_heel", 31: "left_big_toe", 32: "right_big_toe",
-}  # fmt: skip
+    0: "nose",
+    2: "left_eye",
+    5: "right_eye",
+    7: "left_ear",
+    8: "right_ear",
+    11: "left_shoulder",
+    12: "right_shoulder",
+    13: "left_elbow",
+    14: "right_elbow",
+    15: "left_wrist",
+    16: "right_wrist",
+    17: "left_pinky_finger_third_joint",
+    18: "right_pinky_finger_third_joint",
+    19: "left_forefinger_third_joint",
+    20: "right_forefinger_third_joint",
+    21: "left_thumb2",
+    22: "right_thumb2",
+    23: "left_hip",
+    24: "right_hip",
+    25: "left_knee",
+    26: "right_knee",
+    27: "left_ankle",
+    28: "right_ankle",
+    29: "left_heel",
+    30: "right_heel",
+    31: "left_big_toe",
+    32: "right_big_toe",
+}
 
 
 def observed(**changes):
     mask = np.zeros((240, 320), np.float32)
     mask[40:200, 100:180] = 1
-    fields = {"pose": np.full((33, 2), 5.0), "pose_visibility": np.full(33, 0.2),
-              "pose_world": np.zeros((33, 3)), "person_mask": mask} | changes  # fmt: skip
+    fields = {
+        "pose": np.full((33, 2), 5.0),
+        "pose_visibility": np.full(33, 0.2),
+        "pose_world": np.zeros((33, 3)),
+        "person_mask": mask,
+    } | changes
     return Observation(**fields)
 
 
@@ -139,11 +180,18 @@ def tiny_model(tmp_path_factory) -> Path:
         pytest.skip("this transformers has no Sapiens2")
     torch.manual_seed(0)
     config = transformers.Sapiens2Config(
-        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_attention_heads=2, image_size=[64, 48], patch_size=16, num_register_tokens=2,
-        num_labels=308, flip_pairs=[[1, 2], [5, 6]],
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_attention_heads=2,
+        image_size=[64, 48],
+        patch_size=16,
+        num_register_tokens=2,
+        num_labels=308,
+        flip_pairs=[[1, 2], [5, 6]],
         head_config={"upsample_out_channels": [16, 16], "conv_out_channels": [16]},
-    )  # fmt: skip
+    )
     folder = tmp_path_factory.mktemp("sapiens")
     transformers.Sapiens2ForPoseEstimation(config).save_pretrained(folder)
     return folder

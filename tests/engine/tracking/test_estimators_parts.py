@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera, project
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import JOINT_INDEX, PARENTS, Observation
 from likeness.engine.tracking.estimators import load_estimate, merged, start_from
 from likeness.engine.tracking.limits import clamped
 from likeness.engine.tracking.skeleton import Posed, State
-from likeness.engine.types import JOINT_INDEX, PARENTS, Observation
 from scipy.spatial.transform import Rotation
 
 WIDTH, HEIGHT = 640, 480
@@ -78,11 +78,14 @@ def test_hamer(tmp_path):
     whole, curl = hand_seen_in_a_mirror(wrists["left"], fingers["left"])
     path = save(
         tmp_path / "h.npz",
-        **{"pred_mano_params.global_orient": np.stack([whole, wrists["right"]])[:, None],
-           "pred_mano_params.hand_pose": np.stack([curl, fingers["right"]])},
-        right=np.array([0.0, 1.0]), box_center=np.full((2, 2), [320.0, 240.0]),
+        **{
+            "pred_mano_params.global_orient": np.stack([whole, wrists["right"]])[:, None],
+            "pred_mano_params.hand_pose": np.stack([curl, fingers["right"]]),
+        },
+        right=np.array([0.0, 1.0]),
+        box_center=np.full((2, 2), [320.0, 240.0]),
         img_size=np.full((2, 2), [640.0, 480.0]),
-    )  # fmt: skip
+    )
     camera = photo_camera(700, WIDTH, HEIGHT)
     estimate = load_estimate(path, camera)
     assert estimate.source == "HaMeR"
@@ -152,9 +155,12 @@ def test_hands_on_a_body(tmp_path):
 
 def observed_at(**changes):
     """An observation of a person with their parts at given pixels."""
-    fields = {"pose": np.zeros((33, 2)), "pose_visibility": np.zeros(33),
-              "pose_world": np.zeros((33, 3)),
-              "person_mask": np.zeros((HEIGHT, WIDTH), np.float32)} | changes  # fmt: skip
+    fields = {
+        "pose": np.zeros((33, 2)),
+        "pose_visibility": np.zeros(33),
+        "pose_world": np.zeros((33, 3)),
+        "person_mask": np.zeros((HEIGHT, WIDTH), np.float32),
+    } | changes
     return Observation(**fields)
 
 

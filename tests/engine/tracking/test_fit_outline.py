@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body
-from likeness.engine.cameras import photo_camera
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, Observation
 from likeness.engine.tracking.evidence import Evidence
 from likeness.engine.tracking.outline import LIMB_JOINTS, Contour, Outline, _on_skin
 from likeness.engine.tracking.points import Points
 from likeness.engine.tracking.skeleton import Posed, State, Unknowns
 from likeness.engine.tracking.skin import FACE_OVAL, PixelMap, bare_map, skin_map
 from likeness.engine.tracking.solver import Bounds, NormalEquations, minimise
-from likeness.engine.types import JOINT_INDEX, NUM_JOINTS, Observation
 
 RADIUS, DISTANCE, FOCAL = 0.3, 3.0, 400.0
 
@@ -33,12 +33,22 @@ def ball() -> Body:
     weights = np.zeros((len(v), NUM_JOINTS))
     weights[:, 0] = 1.0
     return Body(
-        v_template=v, f=f, weights=weights, shapedirs=0.1 * v[:, :, None],
-        exprdirs=np.zeros((len(v), 3, 0)), expression_names=(),
-        J_template=np.zeros((NUM_JOINTS, 3)), J_shapedirs=np.zeros((NUM_JOINTS, 3, 1)),
-        num_body_betas=1, vt=np.zeros((0, 2)), ft=f, atlas_vt=np.zeros((0, 2)), atlas_ft=f,
-        face_part=np.zeros(len(f), np.uint8), part_names=("skin",),
-    )  # fmt: skip
+        v_template=v,
+        f=f,
+        weights=weights,
+        shapedirs=0.1 * v[:, :, None],
+        exprdirs=np.zeros((len(v), 3, 0)),
+        expression_names=(),
+        J_template=np.zeros((NUM_JOINTS, 3)),
+        J_shapedirs=np.zeros((NUM_JOINTS, 3, 1)),
+        num_body_betas=1,
+        vt=np.zeros((0, 2)),
+        ft=f,
+        atlas_vt=np.zeros((0, 2)),
+        atlas_ft=f,
+        face_part=np.zeros(len(f), np.uint8),
+        part_names=("skin",),
+    )
 
 
 def evidence_with_disk(body: Body, radius: float, shift: float) -> Evidence:
@@ -76,8 +86,9 @@ def test_outline_finds_the_mask(ball: Body, grown: float, shift: float) -> None:
 
 def test_outline_of_everything_says_nothing(ball: Body) -> None:
     evidence = evidence_with_disk(ball, 1000.0, 0.0)
-    state = State(np.array([0.0, 0.0, -DISTANCE]), np.zeros((NUM_JOINTS, 3)), np.zeros(1),
-                  np.zeros(0))  # fmt: skip
+    state = State(
+        np.array([0.0, 0.0, -DISTANCE]), np.zeros((NUM_JOINTS, 3)), np.zeros(1), np.zeros(0)
+    )
     assert Outline.of(ball).terms(state, evidence) == []
     evidence = evidence_with_disk(ball, 0.0, 0.0)
     assert Outline.of(ball).terms(state, evidence) == []
@@ -85,8 +96,9 @@ def test_outline_of_everything_says_nothing(ball: Body) -> None:
 
 def test_outline_gradient(ball: Body) -> None:
     evidence = evidence_with_disk(ball, 41.5, 2.0)
-    state = State(np.array([0.01, -0.02, -DISTANCE]), np.zeros((NUM_JOINTS, 3)), np.array([0.3]),
-                  np.zeros(0))  # fmt: skip
+    state = State(
+        np.array([0.01, -0.02, -DISTANCE]), np.zeros((NUM_JOINTS, 3)), np.array([0.3]), np.zeros(0)
+    )
     unknowns = Unknowns(np.array([0]), np.array([0]), np.zeros(0, np.int64), 1)
     terms = Outline.of(ball).terms(state, evidence)
     assert len(terms) == 2
@@ -189,8 +201,9 @@ def test_only_limbs_are_bare(ball: Body) -> None:
     bare = np.zeros((300, 300))
     bare[:, 150:] = 1.0
     evidence.bare = PixelMap(bare, np.zeros(2), np.ones(2))
-    holder = np.array([JOINT_INDEX[name] for name in (
-        "left_elbow", "right_knee", "spine3", "head", "left_elbow")])  # fmt: skip
+    holder = np.array(
+        [JOINT_INDEX[name] for name in ("left_elbow", "right_knee", "spine3", "head", "left_elbow")]
+    )
     places = np.array([[0.3, y, -DISTANCE] for y in (0.3, 0.1, -0.1, -0.3, 0.0)])
     places[4, 0] = -0.3  # the other half of the picture
     points = Points.on_joints(ball, holder, np.zeros((5, 3)))

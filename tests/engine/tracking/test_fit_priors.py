@@ -9,8 +9,18 @@ import numpy as np
 import pytest
 from likeness.engine.body.model import Body, Landmarks, load_body
 from likeness.engine.body.skinning import joint_transforms
-from likeness.engine.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
-from likeness.engine.rotations import axis_angle_to_matrix
+from likeness.engine.core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
+from likeness.engine.core.rotations import axis_angle_to_matrix
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    NUM_JOINTS,
+    PARENTS,
+    Hand,
+    LikenessError,
+    Observation,
+    Portrait,
+)
+from likeness.engine.files.weights import asset_path
 from likeness.engine.tracking.evidence import choose_framing, face_turn
 from likeness.engine.tracking.face_bias import face_shift, shifts
 from likeness.engine.tracking.fit import choose_camera
@@ -26,16 +36,6 @@ from likeness.engine.tracking.priors import (
     limb_starts,
     mirrored,
 )
-from likeness.engine.types import (
-    JOINT_INDEX,
-    NUM_JOINTS,
-    PARENTS,
-    Hand,
-    LikenessError,
-    Observation,
-    Portrait,
-)
-from likeness.engine.weights import asset_path
 from scipy.spatial.transform import Rotation
 
 
@@ -147,9 +147,7 @@ def test_knees_and_elbows_bend_one_way() -> None:
     joints[JOINT_INDEX["left_wrist"]] = 0.7, 0.4, 0
     rotations = np.tile(np.eye(3), (NUM_JOINTS, 1, 1))
     rotations[JOINT_INDEX["left_knee"]] = axis_angle_to_matrix([LIMITS["left_knee"][0][1], 0, 0])
-    rotations[JOINT_INDEX["left_elbow"]] = axis_angle_to_matrix(
-        [0, LIMITS["left_elbow"][1][0], 0]
-    )
+    rotations[JOINT_INDEX["left_elbow"]] = axis_angle_to_matrix([0, LIMITS["left_elbow"][1][0], 0])
     posed = joint_transforms(rotations, joints, PARENTS)[2]
     assert posed[JOINT_INDEX["left_ankle"], 2] < 0  # the heel goes backwards
     assert posed[JOINT_INDEX["left_wrist"], 2] > 0  # the hand comes forwards
@@ -204,12 +202,17 @@ def test_face_shift_is_symmetric_and_small() -> None:
 def turning_body() -> Body:
     """A body of which only the head's place and the table of turns matter."""
     marks = Landmarks(
-        np.zeros(478, np.int64), np.zeros((478, 3)), np.ones(478), np.zeros(33, np.int64),
-        np.zeros((33, 3)), np.zeros(21, np.int64), np.zeros((21, 3)),
+        np.zeros(478, np.int64),
+        np.zeros((478, 3)),
+        np.ones(478),
+        np.zeros(33, np.int64),
+        np.zeros((33, 3)),
+        np.zeros(21, np.int64),
+        np.zeros((21, 3)),
         turn_yaws=np.array([-60.0, 0.0, 30.0]),
         turn_shifts=np.stack([np.full((478, 3), v) for v in (-0.006, 0.0, 0.002)]),
         turn_spread=np.array([2.0, 1.0, 1.25]),
-    )  # fmt: skip
+    )
     body = object.__new__(Body)
     object.__setattr__(body, "landmarks", marks)
     object.__setattr__(body, "J_template", np.zeros((NUM_JOINTS, 3)))
@@ -218,9 +221,16 @@ def turning_body() -> Body:
 
 @pytest.mark.parametrize(
     ("yaw", "shift", "spread"),
-    [(0.0, 0.0, 1.0), (15.0, 0.001, 1.125), (30.0, 0.002, 1.25), (80.0, 0.002, 1.25),
-     (-20.0, -0.002, 4 / 3), (-60.0, -0.006, 2.0), (-100.0, -0.006, 2.0)],
-)  # fmt: skip
+    [
+        (0.0, 0.0, 1.0),
+        (15.0, 0.001, 1.125),
+        (30.0, 0.002, 1.25),
+        (80.0, 0.002, 1.25),
+        (-20.0, -0.002, 4 / 3),
+        (-60.0, -0.006, 2.0),
+        (-100.0, -0.006, 2.0),
+    ],
+)
 def test_face_turn_between_and_beyond_its_knots(yaw: float, shift: float, spread: float) -> None:
     # The camera stands at this yaw to the head's left: the head itself turns the other way.
     R = Rotation.from_euler("y", -yaw, degrees=True).as_matrix()

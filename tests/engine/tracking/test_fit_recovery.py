@@ -7,13 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body, Landmarks
-from likeness.engine.cameras import photo_camera, project
-from likeness.engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from likeness.engine.tracking import fit
-from likeness.engine.tracking.fitter import Fitter
-from likeness.engine.tracking.skeleton import State
-from likeness.engine.tracking.start import rigid_pose
-from likeness.engine.types import (
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from likeness.engine.core.types import (
     JOINT_INDEX,
     NUM_JOINTS,
     PARENTS,
@@ -23,14 +19,29 @@ from likeness.engine.types import (
     Portrait,
     Pose,
 )
+from likeness.engine.tracking import fit
+from likeness.engine.tracking.fitter import Fitter
+from likeness.engine.tracking.skeleton import State
+from likeness.engine.tracking.start import rigid_pose
 
 HEAD = JOINT_INDEX["head"]
 POSE_JOINTS = [HEAD] * 11 + [
     JOINT_INDEX[f"{side}_{part}"]
-    for part in ("shoulder", "elbow", "wrist", "wrist", "wrist", "wrist",
-                 "hip", "knee", "ankle", "ankle", "foot")
+    for part in (
+        "shoulder",
+        "elbow",
+        "wrist",
+        "wrist",
+        "wrist",
+        "wrist",
+        "hip",
+        "knee",
+        "ankle",
+        "ankle",
+        "foot",
+    )
     for side in ("left", "right")
-]  # fmt: skip
+]
 
 
 def skeleton() -> FloatArray:
@@ -40,10 +51,16 @@ def skeleton() -> FloatArray:
     for name, y in spine.items():
         J[JOINT_INDEX[name], 1] = y
     sides = {
-        "hip": (0.09, -0.05, 0.0), "knee": (0.1, -0.45, 0.0), "ankle": (0.1, -0.85, -0.02),
-        "foot": (0.1, -0.9, 0.1), "collar": (0.06, 0.42, 0.0), "shoulder": (0.18, 0.44, 0.0),
-        "elbow": (0.46, 0.44, 0.0), "wrist": (0.71, 0.44, 0.0), "eye_smplhf": (0.031, 0.65, 0.08),
-    }  # fmt: skip
+        "hip": (0.09, -0.05, 0.0),
+        "knee": (0.1, -0.45, 0.0),
+        "ankle": (0.1, -0.85, -0.02),
+        "foot": (0.1, -0.9, 0.1),
+        "collar": (0.06, 0.42, 0.0),
+        "shoulder": (0.18, 0.44, 0.0),
+        "elbow": (0.46, 0.44, 0.0),
+        "wrist": (0.71, 0.44, 0.0),
+        "eye_smplhf": (0.031, 0.65, 0.08),
+    }
     for k, finger in enumerate(("index", "middle", "pinky", "ring", "thumb")):
         for bone in (1, 2, 3):
             sides[f"{finger}{bone}"] = (0.77 + 0.03 * bone, 0.43, 0.04 - 0.02 * k)
@@ -90,31 +107,57 @@ def toy() -> Body:
     # Shapes: taller, wider; a wider and a longer face. Expressions: an open mouth, a raised brow.
     head = (np.array(w).argmax(1) == HEAD)[:, None]
     local = vertices - J[HEAD]
-    shapes = [0.03 * vertices * [0, 1, 0], 0.04 * vertices * [1, 0, 1],
-              0.06 * head * local * [1, 0, 0], 0.06 * head * local * [0, 1, 0]]  # fmt: skip
+    shapes = [
+        0.03 * vertices * [0, 1, 0],
+        0.04 * vertices * [1, 0, 1],
+        0.06 * head * local * [1, 0, 0],
+        0.06 * head * local * [0, 1, 0],
+    ]
     moves = [0.03 * J * [0, 1, 0], 0.04 * J * [1, 0, 1], 0 * J, 0 * J]
     low = head * np.clip((0.61 - vertices[:, 1:2]) / 0.05, 0, 1)
     high = head * np.clip((vertices[:, 1:2] - 0.67) / 0.05, 0, 1)
     expressions = [low * [0, -0.03, -0.005], high * [0, 0.01, 0], 0 * vertices]
     offset = rng.normal(0, 0.01, (33, 3))
-    hand = np.array([20, 37, 38, 39, 39, 25, 26, 27, 27, 28, 29, 30, 30, 34, 35, 36, 36, 31, 32,
-                     33, 33])  # fmt: skip
+    hand = np.array(
+        [20, 37, 38, 39, 39, 25, 26, 27, 27, 28, 29, 30, 30, 34, 35, 36, 36, 31, 32, 33, 33]
+    )
     return Body(
-        v_template=vertices, f=f, weights=np.array(w), shapedirs=np.stack(shapes, -1),
+        v_template=vertices,
+        f=f,
+        weights=np.array(w),
+        shapedirs=np.stack(shapes, -1),
         exprdirs=np.stack(expressions, -1),
         expression_names=("jawOpen", "browInnerUp", "tongueOut"),
-        J_template=J, J_shapedirs=np.stack(moves, -1), num_body_betas=2, vt=np.zeros((0, 2)),
-        ft=f, atlas_vt=np.zeros((0, 2)), atlas_ft=f, face_part=np.zeros(len(f), np.uint8),
+        J_template=J,
+        J_shapedirs=np.stack(moves, -1),
+        num_body_betas=2,
+        vt=np.zeros((0, 2)),
+        ft=f,
+        atlas_vt=np.zeros((0, 2)),
+        atlas_ft=f,
+        face_part=np.zeros(len(f), np.uint8),
         part_names=("skin",),
-        landmarks=Landmarks(triangle, np.full((478, 3), 1 / 3), np.ones(478),
-                            np.array(POSE_JOINTS), offset, hand, np.zeros((21, 3))),
-    )  # fmt: skip
+        landmarks=Landmarks(
+            triangle,
+            np.full((478, 3), 1 / 3),
+            np.ones(478),
+            np.array(POSE_JOINTS),
+            offset,
+            hand,
+            np.zeros((21, 3)),
+        ),
+    )
 
 
 def see(
-    body: Body, pose: Pose, betas: FloatArray, fov: float, rng: np.random.Generator,
-    noise: float, outliers: float,
-) -> tuple[Observation, Portrait]:  # fmt: skip
+    body: Body,
+    pose: Pose,
+    betas: FloatArray,
+    fov: float,
+    rng: np.random.Generator,
+    noise: float,
+    outliers: float,
+) -> tuple[Observation, Portrait]:
     """What perfect detectors would report, then noise [pixels] and a share of wild points."""
     width, height = 600, 800
     focal = 0.5 * height / np.tan(np.radians(fov) / 2)
@@ -153,14 +196,19 @@ def angle_between(A: FloatArray, B: FloatArray) -> float:
 
 @pytest.mark.parametrize("fov", [20.0, 60.0])
 @pytest.mark.parametrize(("noise", "outliers"), [(0.0, 0.0), (0.4, 0.2)])
-def test_recovers_pose_and_expression(
-    toy: Body, fov: float, noise: float, outliers: float
-) -> None:
+def test_recovers_pose_and_expression(toy: Body, fov: float, noise: float, outliers: float) -> None:
     pose = placed(
-        toy, fov, pelvis=[0.05, 0.4, 0.0], neck=[0.1, -0.1, 0.05], head=[0.1, -0.2, 0.1],
-        left_elbow=[0, -1.0, 0], right_shoulder=[0.1, 0.5, 0.9], right_elbow=[0, 1.5, 0],
-        left_knee=[0.4, 0, 0], left_hip=[-0.3, 0, 0],
-    )  # fmt: skip
+        toy,
+        fov,
+        pelvis=[0.05, 0.4, 0.0],
+        neck=[0.1, -0.1, 0.05],
+        head=[0.1, -0.2, 0.1],
+        left_elbow=[0, -1.0, 0],
+        right_shoulder=[0.1, 0.5, 0.9],
+        right_elbow=[0, 1.5, 0],
+        left_knee=[0.4, 0, 0],
+        left_hip=[-0.3, 0, 0],
+    )
     betas = np.array([0.3, -0.3, 0.8, -0.7])
     rng = np.random.default_rng(11)
     observation, portrait = see(toy, pose, betas, fov, rng, noise, outliers)
@@ -171,8 +219,11 @@ def test_recovers_pose_and_expression(
     assert angle_between(R_true[HEAD], R_found[HEAD]) < (2.0 if noise == 0 else 5.0)
     joints_true = toy.vertices(pose, betas)[1]
     joints_found = toy.vertices(track.pose, track.betas)[1]
-    seen = [JOINT_INDEX[f"{s}_{p}"] for s in ("left", "right") for p in
-            ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")]  # fmt: skip
+    seen = [
+        JOINT_INDEX[f"{s}_{p}"]
+        for s in ("left", "right")
+        for p in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    ]
     pixels = [project(j[seen], track.camera)[0] for j in (joints_true, joints_found)]
     assert np.linalg.norm(pixels[0] - pixels[1], axis=1).mean() < 4.0
     # One photo leaves size against distance open: compare limbs by direction.
@@ -213,8 +264,12 @@ def test_without_a_face_the_body_is_fitted(toy: Body) -> None:
     pose = placed(toy, 40.0, left_elbow=[0, -1.2, 0])
     rng = np.random.default_rng(5)
     observation, portrait = see(toy, pose, np.zeros(4), 40.0, rng, 0.0, 0.0)
-    observation = Observation(observation.pose, observation.pose_visibility,
-                              observation.pose_world, observation.person_mask)  # fmt: skip
+    observation = Observation(
+        observation.pose,
+        observation.pose_visibility,
+        observation.pose_world,
+        observation.person_mask,
+    )
     track = fit(observation, portrait, toy, fov=40.0)
     assert track.face_error is None
     assert track.pose_error < 3.0
@@ -237,10 +292,13 @@ def test_a_face_that_contradicts_the_body_is_left_out(toy: Body) -> None:
     rng = np.random.default_rng(6)
     observation, portrait = see(toy, pose, np.zeros(4), 40.0, rng, 0.0, 0.0)
     turned = Observation(
-        observation.pose, observation.pose_visibility,
+        observation.pose,
+        observation.pose_visibility,
         observation.pose_world * [-1.0, 1.0, -1.0],  # the body has its back to the camera
-        observation.person_mask, observation.face, face_score=0.6,
-    )  # fmt: skip
+        observation.person_mask,
+        observation.face,
+        face_score=0.6,
+    )
     track = fit(turned, portrait, toy, fov=40.0)
     assert track.face_error is None
     assert any("contradict" in warning for warning in track.warnings)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body
-from likeness.engine.cameras import photo_camera, project
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS
 from likeness.engine.tracking.points import Points
 from likeness.engine.tracking.residuals import (
     DepthTerm,
@@ -19,7 +20,6 @@ from likeness.engine.tracking.residuals import (
 from likeness.engine.tracking.skeleton import Posed, State, Unknowns
 from likeness.engine.tracking.skin import PixelMap
 from likeness.engine.tracking.solver import NormalEquations
-from likeness.engine.types import JOINT_INDEX, NUM_JOINTS
 
 CAMERA = photo_camera(600.0, 480, 640)
 UNKNOWNS = Unknowns(np.array([0, 3, 12, 13, 15, 16, 18, 23]), np.arange(5), np.arange(1, 4), 5)
@@ -27,7 +27,7 @@ UNKNOWNS = Unknowns(np.array([0, 3, 12, 13, 15, 16, 18, 23]), np.arange(5), np.a
 
 def random_body(rng: np.random.Generator) -> Body:
     """Triangles scattered around plausible joints, with random blends of joints and shapes."""
-    from likeness.engine.types import PARENTS
+    from likeness.engine.core.types import PARENTS
 
     joints = np.zeros((NUM_JOINTS, 3))
     for j, parent in enumerate(PARENTS):
@@ -39,20 +39,28 @@ def random_body(rng: np.random.Generator) -> Body:
         row[rng.choice(NUM_JOINTS, 3, replace=False)] = rng.dirichlet(np.ones(3))
     f = rng.permutation(120).reshape(40, 3)
     return Body(
-        v_template=v, f=f, weights=weights, shapedirs=rng.normal(0, 0.02, (120, 3, 5)),
-        exprdirs=rng.normal(0, 0.02, (120, 3, 4)), expression_names=("a", "b", "c", "d"),
-        J_template=joints, J_shapedirs=rng.normal(0, 0.02, (NUM_JOINTS, 3, 5)),
-        num_body_betas=3, vt=np.zeros((0, 2)), ft=f, atlas_vt=np.zeros((0, 2)), atlas_ft=f,
-        face_part=np.zeros(40, np.uint8), part_names=("skin",),
-    )  # fmt: skip
+        v_template=v,
+        f=f,
+        weights=weights,
+        shapedirs=rng.normal(0, 0.02, (120, 3, 5)),
+        exprdirs=rng.normal(0, 0.02, (120, 3, 4)),
+        expression_names=("a", "b", "c", "d"),
+        J_template=joints,
+        J_shapedirs=rng.normal(0, 0.02, (NUM_JOINTS, 3, 5)),
+        num_body_betas=3,
+        vt=np.zeros((0, 2)),
+        ft=f,
+        atlas_vt=np.zeros((0, 2)),
+        atlas_ft=f,
+        face_part=np.zeros(40, np.uint8),
+        part_names=("skin",),
+    )
 
 
 def random_state(body: Body, rng: np.random.Generator) -> State:
     pose = rng.normal(0, 0.5, (NUM_JOINTS, 3))
     pose[JOINT_INDEX["jaw"]] = 0
-    return State(
-        np.array([0.1, 0.2, -5.0]), pose, rng.normal(0, 1, 5), rng.uniform(0, 1, 4)
-    )
+    return State(np.array([0.1, 0.2, -5.0]), pose, rng.normal(0, 1, 5), rng.uniform(0, 1, 4))
 
 
 @pytest.fixture
@@ -135,11 +143,18 @@ def make_term(kind: str, body: Body, state: State, rng: np.random.Generator):
         n = len(state.vector)
         A = rng.normal(0, 1, (n, n))
         limit = rng.normal(0, 0.3, n)
-        return PriorTerm(rng.normal(0, 1, n), A @ A.T / n, limit - 0.2, limit + 0.2, 3.0,
-                         rng.uniform(0, 1, n))
+        return PriorTerm(
+            rng.normal(0, 1, n), A @ A.T / n, limit - 0.2, limit + 0.2, 3.0, rng.uniform(0, 1, n)
+        )
     if kind == "keep_out":
-        return KeepOutTerm(attached, np.full(6, 9), rng.normal(0, 0.02, (6, 3)),
-                           np.full((6, 3), [3.0, 2.7, 2.5]), 5.0, np.arange(6) % 2 == 0)
+        return KeepOutTerm(
+            attached,
+            np.full(6, 9),
+            rng.normal(0, 0.02, (6, 3)),
+            np.full((6, 3), [3.0, 2.7, 2.5]),
+            5.0,
+            np.arange(6) % 2 == 0,
+        )
     distance = PixelMap(rng.uniform(1, 5, (40, 30)), np.zeros(2), np.array([30 / 480, 40 / 640]))
     return MaskTerm(attached, distance, np.ones(6), CAMERA, 3.0, 1.5)
 

@@ -8,13 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body, load_body
-from likeness.engine.cameras import photo_camera, project
-from likeness.engine.tracking import fit
-from likeness.engine.tracking.evidence import face_points, face_turn
-from likeness.engine.tracking.points import Points
-from likeness.engine.tracking.priors import relaxed_pose
-from likeness.engine.tracking.skeleton import Posed, State
-from likeness.engine.types import (
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import (
     JOINT_INDEX,
     FloatArray,
     LikenessError,
@@ -22,7 +17,12 @@ from likeness.engine.types import (
     Portrait,
     Track,
 )
-from likeness.engine.weights import asset_path
+from likeness.engine.files.weights import asset_path
+from likeness.engine.tracking import fit
+from likeness.engine.tracking.evidence import face_points, face_turn
+from likeness.engine.tracking.points import Points
+from likeness.engine.tracking.priors import relaxed_pose
+from likeness.engine.tracking.skeleton import Posed, State
 
 SIZE = 800
 PORTRAIT = Portrait(np.zeros((SIZE, SIZE, 3), np.float32), None, Path("made-up.png"))
@@ -81,8 +81,10 @@ def test_depth_holds_by_any_focal_length(
 ) -> None:
     focal = 1400.0 * distance
     observation, true = close_head(body, distance, focal)
-    fov = None if assumed is None else float(
-        np.degrees(2 * np.arctan(0.5 * SIZE / (assumed * focal)))
+    fov = (
+        None
+        if assumed is None
+        else float(np.degrees(2 * np.arctan(0.5 * SIZE / (assumed * focal))))
     )
     track = fit(observation, PORTRAIT, body, fov=fov)
     pixels, depth = found_face(body, track)

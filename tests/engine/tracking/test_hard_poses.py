@@ -12,9 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body, load_body
-from likeness.engine.cameras import photo_camera, project
-from likeness.engine.people.poses import ARMS, LEGS, MIRROR, Arm, arm_joints
-from likeness.engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    FloatArray,
+    Hand,
+    LikenessError,
+    Observation,
+    Portrait,
+    Track,
+)
+from likeness.engine.files.weights import asset_path
+from likeness.engine.synth.poses import ARMS, LEGS, MIRROR, Arm, arm_joints
 from likeness.engine.tracking import fit
 from likeness.engine.tracking.evidence import FACE_OF_HEAD, face_points, face_turn
 from likeness.engine.tracking.fit import gather
@@ -24,16 +34,6 @@ from likeness.engine.tracking.points import Points
 from likeness.engine.tracking.priors import relaxed_pose
 from likeness.engine.tracking.skeleton import Posed, State
 from likeness.engine.tracking.start import SMALL_FACE
-from likeness.engine.types import (
-    JOINT_INDEX,
-    FloatArray,
-    Hand,
-    LikenessError,
-    Observation,
-    Portrait,
-    Track,
-)
-from likeness.engine.weights import asset_path
 from PIL import Image, ImageDraw
 
 WIDTH, HEIGHT, FOCAL = 600, 800, 900.0
@@ -58,9 +58,12 @@ def body() -> Body:
 
 
 def person(
-    body: Body, arms: tuple[str, str] = ("down", "down"), legs: str = "together",
-    yaw: float = 0.0, distance: float = 4.0,
-) -> State:  # fmt: skip
+    body: Body,
+    arms: tuple[str, str] = ("down", "down"),
+    legs: str = "together",
+    yaw: float = 0.0,
+    distance: float = 4.0,
+) -> State:
     """The mean body with these arms and legs, turned by ``yaw`` degrees about the vertical."""
     pose = relaxed_pose(body)
     for name, degrees in LEGS[legs].items():
@@ -90,10 +93,16 @@ def silhouette(body: Body, state: State) -> FloatArray:
 
 
 def see(
-    body: Body, state: State, rng: np.random.Generator, *, face: bool = True,
-    hands: tuple[bool, ...] = (), noise: float = 1.0, face_noise: float = 0.5,
+    body: Body,
+    state: State,
+    rng: np.random.Generator,
+    *,
+    face: bool = True,
+    hands: tuple[bool, ...] = (),
+    noise: float = 1.0,
+    face_noise: float = 0.5,
     depth_noise: float = 0.03,
-) -> Observation:  # fmt: skip
+) -> Observation:
     """What detectors report, off by ``noise`` pixels and ``depth_noise`` metres."""
     posed, marks = Posed(body, state), body.landmarks
     points = Points.on_joints(body, marks.pose_joint, marks.pose_offset).positions(posed)
@@ -117,8 +126,14 @@ def see(
         if not left:
             joint, offset = np.where(joint >= 25, joint + 15, joint + 1), offset * [-1, 1, 1]
         hand = Points.on_joints(body, joint, offset).positions(posed)
-        seen.append(Hand(left, project(hand, CAMERA)[0] + rng.normal(0, noise, (21, 2)),
-                         hand - hand.mean(0) + rng.normal(0, 0.004, (21, 3)), 0.95))  # fmt: skip
+        seen.append(
+            Hand(
+                left,
+                project(hand, CAMERA)[0] + rng.normal(0, noise, (21, 2)),
+                hand - hand.mean(0) + rng.normal(0, 0.004, (21, 3)),
+                0.95,
+            )
+        )
     mask = np.ones((HEIGHT, WIDTH), np.float32)  # of the whole picture: says nothing
     return Observation(pixels, np.ones(33), world, mask, found, 1.0 if face else 0.0, tuple(seen))
 
@@ -137,8 +152,7 @@ def dreaming(
 
 def joints_of(body: Body, state: State, track: Track) -> tuple[FloatArray, FloatArray]:
     """True and found joints [55, 3]."""
-    return (body.vertices(state.pose, state.betas)[1],
-            body.vertices(track.pose, track.betas)[1])  # fmt: skip
+    return (body.vertices(state.pose, state.betas)[1], body.vertices(track.pose, track.betas)[1])
 
 
 def pixels_off(body: Body, state: State, track: Track, *names: str) -> float:
@@ -341,8 +355,9 @@ def test_foreshortened_forearms(body: Body, arm: str) -> None:
 
 
 def trunk_yaw(body: Body, track: Track) -> float:
-    R = Posed(body, State(track.pose.transl, track.pose.full_pose, track.betas,
-                          track.pose.expression)).R[JOINT_INDEX["spine3"]]  # fmt: skip
+    R = Posed(
+        body, State(track.pose.transl, track.pose.full_pose, track.betas, track.pose.expression)
+    ).R[JOINT_INDEX["spine3"]]
     return float(np.degrees(np.arctan2(R[0, 2], R[2, 2])))
 
 

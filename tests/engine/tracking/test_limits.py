@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from likeness.engine.body.model import load_body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.rotations import axis_angle_to_quaternion, swing_twist
+from likeness.engine.core.rotations import axis_angle_to_quaternion, swing_twist
+from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES
+from likeness.engine.files.weights import asset_path
 from likeness.engine.tracking.limits import (
     FREE,
     LIMITS,
@@ -16,8 +18,6 @@ from likeness.engine.tracking.limits import (
 from likeness.engine.tracking.priors import ARM_POSITIONS, arm_rotations, relaxed_pose
 from likeness.engine.tracking.skeleton import Posed, State, Unknowns
 from likeness.engine.tracking.solver import Bounds, NormalEquations, minimise
-from likeness.engine.types import JOINT_INDEX, JOINT_NAMES
-from likeness.engine.weights import asset_path
 from scipy.spatial.transform import Rotation
 
 SWAP = np.array(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.engine.core.types import LikenessError, Portrait
+from likeness.engine.files.weights import cache_assets_dir
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.imaging.resize import resize
 from likeness.engine.tracking.detectors import Detectors, HandLandmarks, Person, Roi
 from likeness.engine.tracking.observation import assign_hands, eye_distance, observe
-from likeness.engine.types import LikenessError, Portrait
-from likeness.engine.weights import cache_assets_dir
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +114,14 @@ def _person(left_wrist: tuple[float, float], right_wrist: tuple[float, float]) -
     landmarks = np.zeros((33, 2))
     landmarks[[11, 12, 15, 16]] = [[140, 50], [60, 50], left_wrist, right_wrist]
     return Person(
-        landmarks, np.ones(33), np.zeros((33, 3)), np.zeros((2, 2)), 1.0, np.zeros(4),
+        landmarks,
+        np.ones(33),
+        np.zeros((33, 3)),
+        np.zeros((2, 2)),
+        1.0,
+        np.zeros(4),
         Roi((100.0, 100.0), 300.0),
-    )  # fmt: skip
+    )
 
 
 def _hand(x: float, y: float, left: float, score: float = 0.9) -> HandLandmarks:

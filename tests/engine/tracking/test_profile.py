@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from likeness.engine.body import load_body
 from likeness.engine.body.model import Body
-from likeness.engine.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from likeness.engine.core.types import JOINT_INDEX
+from likeness.engine.files.weights import asset_path
 from likeness.engine.tracking.fitter import profile_term
 from likeness.engine.tracking.skeleton import Posed, State
-from likeness.engine.types import JOINT_INDEX
-from likeness.engine.weights import asset_path
 
 
 @pytest.fixture(scope="module")

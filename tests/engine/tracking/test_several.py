@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera, project
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import LikenessError, Observation, Portrait, Pose
 from likeness.engine.tracking.several import (
     DIRECTIONS,
     Shown,
@@ -19,7 +20,6 @@ from likeness.engine.tracking.several import (
     seen_from_the_other_side,
     shown_from,
 )
-from likeness.engine.types import LikenessError, Observation, Portrait, Pose
 
 HANGING = {"left_shoulder": [0, 0, -0.9], "right_shoulder": [0, 0, 0.9]}
 LEFT_RIGHT = [(11, 12), (13, 14), (23, 24), (31, 32), (2, 5), (9, 10)]
@@ -28,9 +28,7 @@ LEFT_RIGHT = [(11, 12), (13, 14), (23, 24), (31, 32), (2, 5), (9, 10)]
 def photo(degrees: float, betas: np.ndarray, name: str = "a.png") -> Shown:
     """What detectors would tell of the made-up body turned by so many degrees; no face."""
     body = synthetic_body()
-    pose = Pose.rest(body.num_expression).with_joints(
-        **HANGING, pelvis=[0, np.radians(degrees), 0]
-    )
+    pose = Pose.rest(body.num_expression).with_joints(**HANGING, pelvis=[0, np.radians(degrees), 0])
     pose = replace(pose, transl=np.array([0, 0.1, -3.0]))
     _, joints = body.vertices(pose, betas)
     _, _, R, _ = body.rest_and_transforms(pose)
@@ -42,9 +40,11 @@ def photo(degrees: float, betas: np.ndarray, name: str = "a.png") -> Shown:
     pixels, _ = project(points, camera)
     hips = points[[23, 24]].mean(0)
     seen = Observation(
-        pose=pixels, pose_visibility=np.ones(33), pose_world=points - hips,
+        pose=pixels,
+        pose_visibility=np.ones(33),
+        pose_world=points - hips,
         person_mask=np.ones((240, 200), np.float32),
-    )  # fmt: skip
+    )
     return Shown(Portrait(np.full((240, 200, 3), 0.5, np.float32), None, Path(name)), seen)
 
 
@@ -55,9 +55,7 @@ def test_names_of_views() -> None:
     assert "back" in caught.value.remedy
 
 
-@pytest.mark.parametrize(
-    ("turned", "shown"), [(0, 0), (-90, 90), (90, -90), (-40, 40), (180, 180)]
-)
+@pytest.mark.parametrize(("turned", "shown"), [(0, 0), (-90, 90), (90, -90), (-40, 40), (180, 180)])
 def test_where_the_camera_stands(turned: float, shown: float) -> None:
     """Somebody who turns to the right (-y) shows the left side."""
     pose = Pose.rest(0).with_joints(pelvis=[0, np.radians(turned), 0])
@@ -93,9 +91,7 @@ def test_the_other_side_swaps_left_and_right_near_and_far() -> None:
     mistaken = seen_from_the_other_side(truth)
     for left, right in LEFT_RIGHT:
         np.testing.assert_array_equal(mistaken.pose[left], truth.pose[right])
-        np.testing.assert_allclose(
-            mistaken.pose_world[right], truth.pose_world[left] * [1, 1, -1]
-        )
+        np.testing.assert_allclose(mistaken.pose_world[right], truth.pose_world[left] * [1, 1, -1])
     again = seen_from_the_other_side(mistaken)
     np.testing.assert_array_equal(again.pose, truth.pose)
     np.testing.assert_allclose(again.pose_world, truth.pose_world)

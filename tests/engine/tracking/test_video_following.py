@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.evaluation.motions import count_flips, jitter_mm, still_frames
+from likeness.benchmarks.figures.motions import count_flips, jitter_mm, still_frames
+from likeness.engine.core.types import FloatArray
+from likeness.engine.files.weights import cache_assets_dir
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.imaging.resize import affine_crop
 from likeness.engine.imaging.video import Frame
 from likeness.engine.tracking.cuts import CANDIDATE, CERTAIN, Look
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.following import Follower, _same_sides
-from likeness.engine.types import FloatArray
-from likeness.engine.weights import cache_assets_dir
 
 SIDE = 320
 
@@ -105,8 +105,12 @@ def test_a_snapshot_sees_the_same(detectors: Detectors, photo: FloatArray) -> No
 def test_exchanged_sides_are_put_right(detectors: Detectors, photo: FloatArray) -> None:
     person = detectors.people(view(photo))[0]
     swap = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(k + 1 if k % 2 else k - 1 for k in range(11, 33))]
-    flipped = replace(person, landmarks=person.landmarks[swap], world=person.world[swap],
-                      visibility=person.visibility[swap])  # fmt: skip
+    flipped = replace(
+        person,
+        landmarks=person.landmarks[swap],
+        world=person.world[swap],
+        visibility=person.visibility[swap],
+    )
     mended = _same_sides(flipped, person)
     np.testing.assert_array_equal(mended.landmarks, person.landmarks)
     np.testing.assert_array_equal(mended.world, person.world)
@@ -125,18 +129,28 @@ def test_changes_of_pictures(photo: FloatArray) -> None:
 
 def test_figures_of_a_motion() -> None:
     from likeness.engine.body.synthetic import synthetic_body
-    from likeness.engine.cameras import photo_camera
-    from likeness.engine.types import Motion
+    from likeness.engine.core.cameras import photo_camera
+    from likeness.engine.core.types import Motion
 
     body = synthetic_body()
     pose = np.zeros((8, 55, 3))
     transl = np.zeros((8, 3))
     transl[4, 0] = 0.01  # one frame stands out by a centimetre
     motion = Motion(
-        np.zeros(body.num_betas), pose, transl, np.zeros((8, body.num_expression)),
-        np.ones((8, 55)), np.zeros(8, np.uint8), np.zeros(8, np.int32), photo_camera(500, 64, 64),
-        30.0, "full", "front", np.zeros(8), np.zeros(8),
-    )  # fmt: skip
+        np.zeros(body.num_betas),
+        pose,
+        transl,
+        np.zeros((8, body.num_expression)),
+        np.ones((8, 55)),
+        np.zeros(8, np.uint8),
+        np.zeros(8, np.int32),
+        photo_camera(500, 64, 64),
+        30.0,
+        "full",
+        "front",
+        np.zeros(8),
+        np.zeros(8),
+    )
     assert jitter_mm(motion, body) == pytest.approx((10 + 20 + 10) / 6)
     still = np.arange(8) < 3
     assert jitter_mm(motion, body, still) == pytest.approx(0.0)

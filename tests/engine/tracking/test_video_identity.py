@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from likeness.engine.core.types import FloatArray
 from likeness.engine.tracking.identity import ShapeEvidence, fuse, marginal, strangeness
 from likeness.engine.tracking.skeleton import Unknowns
 from likeness.engine.tracking.solver import NormalEquations
-from likeness.engine.types import FloatArray
 
 B, POSE = 5, 7
 
@@ -16,8 +16,9 @@ def test_marginal_is_what_is_left_when_the_rest_follows() -> None:
     A = rng.normal(size=(30, B + POSE))
     system = NormalEquations(
         Unknowns(np.zeros(0, int), np.zeros(0, int), np.zeros(0, int), 0),
-        rng.normal(size=B + POSE), A.T @ A,
-    )  # fmt: skip
+        rng.normal(size=B + POSE),
+        A.T @ A,
+    )
     betas = np.arange(B + POSE) >= POSE
     free = ~betas
     free[2] = False  # at its bound

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.rotations import axis_angle_to_matrix
+from likeness.engine.core.rotations import axis_angle_to_matrix
+from likeness.engine.core.types import FloatArray
 from likeness.engine.tracking import smoothing
 from likeness.engine.tracking.smoothing import FrameEvidence, Smoother, difference, moved
-from likeness.engine.types import FloatArray
 
 JOINTS = 2
 M = 3 + 3 * JOINTS + 2
@@ -18,10 +18,15 @@ def made_up(rng: np.random.Generator, count: int) -> list[FrameEvidence]:
     frames = []
     for t in range(count):
         A = rng.normal(size=(M + 2, M)) * (0.0 if t % 3 == 1 else 1.0)
-        frames.append(FrameEvidence(
-            rng.normal(0, 0.3, M), A.T @ A, A.T @ rng.normal(size=M + 2),
-            rng.normal(size=(6, M)), rng.uniform(0.05, 0.2, M),
-        ))  # fmt: skip
+        frames.append(
+            FrameEvidence(
+                rng.normal(0, 0.3, M),
+                A.T @ A,
+                A.T @ rng.normal(size=M + 2),
+                rng.normal(size=(6, M)),
+                rng.uniform(0.05, 0.2, M),
+            )
+        )
     return frames
 
 
@@ -79,9 +84,10 @@ def test_steps_of_rotations() -> None:
     there = moved(a, difference(a, b, JOINTS), JOINTS)
     np.testing.assert_allclose(there[[0, 1, 2, 9, 10]], b[[0, 1, 2, 9, 10]])
     np.testing.assert_allclose(
-        axis_angle_to_matrix(there[3:9].reshape(2, 3)), axis_angle_to_matrix(b[3:9].reshape(2, 3)),
+        axis_angle_to_matrix(there[3:9].reshape(2, 3)),
+        axis_angle_to_matrix(b[3:9].reshape(2, 3)),
         atol=1e-12,
-    )  # fmt: skip
+    )
 
 
 def frame_at(x: FloatArray, sure: FloatArray) -> FrameEvidence:

@@ -11,15 +11,8 @@ import numpy as np
 import pytest
 from likeness.engine.body.model import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import photo_camera, project
-from likeness.engine.imaging.video import Frame
-from likeness.engine.tracking import video
-from likeness.engine.tracking.checkpoint import Checkpoint
-from likeness.engine.tracking.clip_tracker import ClipRange, ClipTracker
-from likeness.engine.tracking.following import Sighting
-from likeness.engine.tracking.identity import ShapeEvidence
-from likeness.engine.tracking.video import track_clip
-from likeness.engine.types import (
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import (
     FRAME_STATES,
     JOINT_INDEX,
     FloatArray,
@@ -29,6 +22,13 @@ from likeness.engine.types import (
     Observation,
     Pose,
 )
+from likeness.engine.imaging.video import Frame
+from likeness.engine.tracking import video
+from likeness.engine.tracking.checkpoint import Checkpoint
+from likeness.engine.tracking.clip_tracker import ClipRange, ClipTracker
+from likeness.engine.tracking.following import Sighting
+from likeness.engine.tracking.identity import ShapeEvidence
+from likeness.engine.tracking.video import track_clip
 from numpy.typing import NDArray
 
 WIDTH, HEIGHT, FOV, RATE = 400, 500, 40.0, 30.0
@@ -65,14 +65,22 @@ def known_shape(
 def pose_at(t: float, body: Body, yaw: float = 0.3) -> Pose:
     """Sways, nods, waves with the right arm and bends the fingers of the left hand."""
     sway, wave = np.sin(2 * t), np.sin(5 * t)
-    fingers = {f"left_{finger}{k}": [0, 0, -0.4 + 0.2 * sway] for finger in
-               ("index", "middle", "ring", "pinky") for k in (1, 2, 3)}  # fmt: skip
+    fingers = {
+        f"left_{finger}{k}": [0, 0, -0.4 + 0.2 * sway]
+        for finger in ("index", "middle", "ring", "pinky")
+        for k in (1, 2, 3)
+    }
     pose = Pose.rest(body.num_expression).with_joints(
-        pelvis=[0.0, yaw + 0.1 * sway, 0.0], head=[0.1 * wave, 0.15 * sway, 0.0],
-        left_shoulder=[0, 0, -1.0], left_elbow=[0, -0.9, 0],
-        right_shoulder=[0, 0, 1.0 - 0.3 * wave], right_elbow=[0, 1.0 + 0.2 * wave, 0],
-        left_knee=[0.15, 0, 0], left_hip=[-0.1, 0, 0], **fingers,
-    )  # fmt: skip
+        pelvis=[0.0, yaw + 0.1 * sway, 0.0],
+        head=[0.1 * wave, 0.15 * sway, 0.0],
+        left_shoulder=[0, 0, -1.0],
+        left_elbow=[0, -0.9, 0],
+        right_shoulder=[0, 0, 1.0 - 0.3 * wave],
+        right_elbow=[0, 1.0 + 0.2 * wave, 0],
+        left_knee=[0.15, 0, 0],
+        left_hip=[-0.1, 0, 0],
+        **fingers,
+    )
     return replace(pose, transl=np.array([0.05 * sway, -0.1, -3.0 + 0.05 * wave]))
 
 
@@ -98,10 +106,14 @@ def seen(body: Body, pose: Pose, rng: np.random.Generator, noise: float) -> Obse
         hands.append(Hand(left, pixels + rng.normal(0, noise, (21, 2)), points - points[0], 1.0))
     pose2d = project(world, CAMERA)[0]
     return Observation(
-        pose2d + rng.normal(0, noise, pose2d.shape), np.ones(33), world - joints[0],
-        np.zeros((HEIGHT, WIDTH), np.float32), face + rng.normal(0, 0.3 * noise, face.shape), 1.0,
+        pose2d + rng.normal(0, noise, pose2d.shape),
+        np.ones(33),
+        world - joints[0],
+        np.zeros((HEIGHT, WIDTH), np.float32),
+        face + rng.normal(0, 0.3 * noise, face.shape),
+        1.0,
         tuple(hands),
-    )  # fmt: skip
+    )
 
 
 @dataclass
@@ -153,8 +165,7 @@ class ToldEye:
         if number in self.wild:
             away = observation.pose + rng.uniform(-300, 300, (33, 2))
             face = rng.permutation(observation.face)
-            observation = replace(observation, pose=away, face=face,
-                                  pose_visibility=np.zeros(33))  # fmt: skip
+            observation = replace(observation, pose=away, face=face, pose_visibility=np.zeros(33))
         return observation
 
     def see(self, frame: Frame) -> Sighting:
@@ -313,8 +324,12 @@ class _Interrupted(Exception):
 def test_going_on_gives_the_same(
     body: Body, tmp_path: Path, stop: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: dict[str, Any] = {"noise": 1.0, "nobody": tuple(range(20, 26)), "cuts": (33,),
-                            "no_left_hand": tuple(range(5, 12))}  # fmt: skip
+    told: dict[str, Any] = {
+        "noise": 1.0,
+        "nobody": tuple(range(20, 26)),
+        "cuts": (33,),
+        "no_left_hand": tuple(range(5, 12)),
+    }
     whole = track(ToldEye(body, **told), 48)
     path = tmp_path / "half.npz"
 
@@ -328,8 +343,17 @@ def test_going_on_gives_the_same(
     eye = ToldEye(body, **told)
     monkeypatch.setattr(ToldEye, "photo", None)  # the shape is not measured again
     motion = track(eye, 48, checkpoint=Checkpoint(path, "k", 1e9))
-    for name in ("betas", "full_pose", "transl", "expression", "joint_confidence", "frame_state",
-                 "shot", "face_error", "pose_error"):  # fmt: skip
+    for name in (
+        "betas",
+        "full_pose",
+        "transl",
+        "expression",
+        "joint_confidence",
+        "frame_state",
+        "shot",
+        "face_error",
+        "pose_error",
+    ):
         np.testing.assert_array_equal(getattr(motion, name), getattr(whole, name), err_msg=name)
     assert motion.warnings == whole.warnings
     assert not path.exists()

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import intrinsics, look_at
+from likeness.engine.core.cameras import intrinsics, look_at
+from likeness.engine.core.types import NUM_JOINTS, Camera, Pose
+from likeness.engine.dataset.pairs import azimuth_of, kind_of
+from likeness.engine.dataset.shards import ShardWriter, Subject, View, encode_rgba
 from likeness.engine.network.config import DecoderConfig, EncoderConfig, NetworkConfig
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.training.pairs import azimuth_of, kind_of
-from likeness.engine.training.shards import ShardWriter, Subject, View, encode_rgba
-from likeness.engine.types import NUM_JOINTS, Camera, Pose
 
 MakeSubject = Callable[..., Subject]
 
@@ -31,11 +31,21 @@ def blank_network() -> NetworkConfig:
         "small",
         EncoderConfig(image_size=32, channels=8, width=8, depth=1),
         DecoderConfig(
-            features=8, core_grid=16, shell_grid=8, samples_per_side=2, patch=4, width=16, layers=1,
-            heads=2, map_channels=8, head_hidden=8, frequencies=2, residual=False,
+            features=8,
+            core_grid=16,
+            shell_grid=8,
+            samples_per_side=2,
+            patch=4,
+            width=16,
+            layers=1,
+            heads=2,
+            map_channels=8,
+            head_hidden=8,
+            frequencies=2,
+            residual=False,
         ),
         12_000,
-    )  # fmt: skip
+    )
 
 
 def draw(body: Body, betas: np.ndarray, pose: Pose, camera: Camera) -> np.ndarray:
@@ -71,9 +81,17 @@ def make_subject(box_body: Body) -> MakeSubject:
                 View(f"v{k}", k % 2, kind_of(azimuth), azimuth, camera, k in held_out, picture)
             )
         return Subject(
-            f"box_{number:03d}", "rendered", "full", number, betas, full_pose, transl, expression,
-            tuple(made), {"number": number},
-        )  # fmt: skip
+            f"box_{number:03d}",
+            "rendered",
+            "full",
+            number,
+            betas,
+            full_pose,
+            transl,
+            expression,
+            tuple(made),
+            {"number": number},
+        )
 
     return make
 

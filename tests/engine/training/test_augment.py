@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.cameras import photo_camera, project
-from likeness.engine.rotations import axis_angle_to_matrix
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.rotations import axis_angle_to_matrix
+from likeness.engine.core.types import LikenessError, Matte, Observation, Pose, Track
+from likeness.engine.dataset.spaces import moved_camera, moved_pose
 from likeness.engine.training import augment_body, photographs
 from likeness.engine.training.augment import (
     AS_IN_USE,
@@ -28,8 +30,6 @@ from likeness.engine.training.augment import (
 )
 from likeness.engine.training.config import read_config, with_settings
 from likeness.engine.training.photographs import Misfit, Photographs, Refused, aligned
-from likeness.engine.training.spaces import moved_camera, moved_pose
-from likeness.engine.types import LikenessError, Matte, Observation, Pose, Track
 
 SIDE = 96
 
@@ -218,8 +218,9 @@ def test_matte_errors_leave_the_photos_colours(
 def some_track(body: Body, away: float = 3.0) -> Track:
     """Somebody who stands before a photo's camera."""
     rng = np.random.default_rng(4)
-    pose = Pose(rng.normal(0, 0.1, (55, 3)), np.array([0.1, 0.0, -away]),
-                np.zeros(body.num_expression))  # fmt: skip
+    pose = Pose(
+        rng.normal(0, 0.1, (55, 3)), np.array([0.1, 0.0, -away]), np.zeros(body.num_expression)
+    )
     betas = rng.normal(0, 0.5, body.num_betas).astype(np.float32)
     return Track(betas, pose, photo_camera(150.0, SIDE, SIDE), "full", np.ones(55), 0.0, 0.0)
 
@@ -312,7 +313,7 @@ def test_a_tracked_reference(
         asked.append(fov)
         return Found()
 
-    from likeness.engine import tracked as module
+    from likeness.engine.pipeline import track as module
 
     monkeypatch.setattr(module, "track_loaded", tracked)
     monkeypatch.setattr(module, "checked_matte", lambda *_: (given["matte"], ()))
@@ -333,10 +334,15 @@ def test_a_tracked_reference(
     assert not maker.drawn(subject, 1).tracked
 
     maker.cache = None
-    given["track"] = replace(truth, pose=truth.pose.with_joints(
-        left_shoulder=[0.0, 0.0, 2.0], right_shoulder=[0.0, 0.0, -2.0], left_hip=[2.0, 0.0, 0.0],
-        right_hip=[2.0, 0.0, 0.0],
-    ))  # fmt: skip
+    given["track"] = replace(
+        truth,
+        pose=truth.pose.with_joints(
+            left_shoulder=[0.0, 0.0, 2.0],
+            right_shoulder=[0.0, 0.0, -2.0],
+            left_hip=[2.0, 0.0, 0.0],
+            right_hip=[2.0, 0.0, 0.0],
+        ),
+    )
     with pytest.raises(Refused, match="the tracker lost the person"):
         maker.of(subject, 0)
     given |= {"track": turned, "matte": Matte(np.ones_like(matte.alpha), matte.foreground)}

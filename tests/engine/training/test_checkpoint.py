@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from likeness.engine.body import Body
+from likeness.engine.core.types import LikenessError
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.files import load_network
 from likeness.engine.network.grids import uv_grids
@@ -20,18 +21,34 @@ from likeness.engine.training.data import DataOptions, Samples
 from likeness.engine.training.run_folder import replaced_folder
 from likeness.engine.training.step import StepBatch, step_batch
 from likeness.engine.training.trainer import Trainer
-from likeness.engine.types import LikenessError
 
-FILES = ["decoder.safetensors", "encoder.safetensors", "ema.safetensors", "optimizer.safetensors",
-         "config.json", "state.json"]  # fmt: skip
+FILES = [
+    "decoder.safetensors",
+    "encoder.safetensors",
+    "ema.safetensors",
+    "optimizer.safetensors",
+    "config.json",
+    "state.json",
+]
 
 
 @pytest.fixture(scope="module")
 def config(blank_network: NetworkConfig) -> TrainConfig:
     return TrainConfig(
-        "boxes", blank_network, steps=9, batch=2, lr=1e-3, warmup=2, ema=0.9, amp="off", keep=2,
-        workers=0, render_size=24, targets=1, perceptual="ms-ssim",
-    )  # fmt: skip
+        "boxes",
+        blank_network,
+        steps=9,
+        batch=2,
+        lr=1e-3,
+        warmup=2,
+        ema=0.9,
+        amp="off",
+        keep=2,
+        workers=0,
+        render_size=24,
+        targets=1,
+        perceptual="ms-ssim",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +114,13 @@ def one_bit(path: Path) -> None:
 @pytest.mark.parametrize("damage", [truncated, one_bit, Path.unlink])
 @pytest.mark.parametrize("name", FILES)
 def test_the_one_before_a_damaged_one_is_used(
-    trained: Trainer, config: TrainConfig, box_body: Body, tmp_path: Path, name: str,
+    trained: Trainer,
+    config: TrainConfig,
+    box_body: Body,
+    tmp_path: Path,
+    name: str,
     damage: Callable[[Path], None],
-) -> None:  # fmt: skip
+) -> None:
     damage(tmp_path / "checkpoints" / "step_000003" / name)
     again = Trainer(config, box_body, "cpu")
     with pytest.warns(UserWarning, match="step_000003' is damaged"):

@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.cameras import PHOTO_VIEWMAT, project
+from likeness.engine.core.cameras import PHOTO_VIEWMAT, project
+from likeness.engine.core.types import BoundGaussians, Camera, LikenessError, Observation
+from likeness.engine.dataset.pairs import teaches
+from likeness.engine.dataset.shards import Skipped, Subject, encode_rgba, write_shard
+from likeness.engine.dataset.spaces import moved_camera, moved_pose, square_view, to_photo
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.grids import uv_grids
 from likeness.engine.network.inputs import atlas_places
@@ -22,17 +26,8 @@ from likeness.engine.training.data import DataOptions, Samples, held_out_samples
 from likeness.engine.training.input_files import BadFile, load_inputs, save_inputs
 from likeness.engine.training.kept import shared_file
 from likeness.engine.training.lifting import lift_all
-from likeness.engine.training.pairs import teaches
 from likeness.engine.training.references import References
 from likeness.engine.training.samples import TrainingSample
-from likeness.engine.training.shards import (
-    Skipped,
-    Subject,
-    encode_rgba,
-    write_shard,
-)
-from likeness.engine.training.spaces import moved_camera, moved_pose, square_view, to_photo
-from likeness.engine.types import BoundGaussians, Camera, LikenessError, Observation
 from PIL import Image
 from safetensors import SafetensorError
 from torch.utils.data import DataLoader
@@ -58,9 +53,12 @@ def fingerprints(stream: Iterable[TrainingSample], number: int) -> list[tuple[st
 
 
 def test_the_same_settings_give_the_same_stream(
-    samples: Samples, box_shards: Path, blank_network: NetworkConfig, options: DataOptions,
+    samples: Samples,
+    box_shards: Path,
+    blank_network: NetworkConfig,
+    options: DataOptions,
     box_body: Body,
-) -> None:  # fmt: skip
+) -> None:
     first = fingerprints(samples, 20)
     assert fingerprints(samples, 20) == first
     again = Samples(str(box_shards), blank_network, replace(options, cache=None), box_body)
@@ -188,9 +186,13 @@ def test_left_out_samples_are_not_made(samples: Samples, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("world", "workers"), [(2, 1), (3, 1), (2, 2), (4, 1)])
 def test_readers_share_an_epoch(
-    box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body,
-    world: int, workers: int,
-) -> None:  # fmt: skip
+    box_shards: Path,
+    blank_network: NetworkConfig,
+    options: DataOptions,
+    box_body: Body,
+    world: int,
+    workers: int,
+) -> None:
     """Shards are dealt to the readers, or single subjects where there are fewer shards."""
     readers = world * workers
     seen: list[str] = []
@@ -206,9 +208,12 @@ def test_readers_share_an_epoch(
 
 
 def test_too_many_readers_say_so(
-    make_subject: MakeSubject, blank_network: NetworkConfig, options: DataOptions, box_body: Body,
+    make_subject: MakeSubject,
+    blank_network: NetworkConfig,
+    options: DataOptions,
+    box_body: Body,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     write_shard(tmp_path, 0, [make_subject(0)])
     second = Samples(tmp_path, blank_network, options, box_body, rank=1, world=2)
     with pytest.raises(LikenessError, match="Reader 1 of 2 finds nothing") as caught:
@@ -217,9 +222,12 @@ def test_too_many_readers_say_so(
 
 
 def test_no_usable_subject_is_told_at_once(
-    box_shards: Path, blank_network: NetworkConfig, options: DataOptions, tmp_path: Path,
+    box_shards: Path,
+    blank_network: NetworkConfig,
+    options: DataOptions,
+    tmp_path: Path,
     box_body: Body,
-) -> None:  # fmt: skip
+) -> None:
     with pytest.raises(LikenessError, match="There are no shards"):
         Samples(tmp_path, blank_network, options, box_body)
     # Shards that were made for another body.
@@ -229,9 +237,12 @@ def test_no_usable_subject_is_told_at_once(
 
 
 def test_people_of_the_test_split_are_never_learned_from(
-    make_subject: MakeSubject, blank_network: NetworkConfig, options: DataOptions, box_body: Body,
+    make_subject: MakeSubject,
+    blank_network: NetworkConfig,
+    options: DataOptions,
+    box_body: Body,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     kept = replace(make_subject(1), facts={"split": "test"})
     only = write_shard(tmp_path, 0, [kept])
     with pytest.raises(LikenessError, match="test split") as caught:
@@ -248,9 +259,12 @@ def test_people_of_the_test_split_are_never_learned_from(
 
 
 def test_damage_is_told_with_the_next_sample_and_once(
-    make_subject: MakeSubject, blank_network: NetworkConfig, options: DataOptions, box_body: Body,
+    make_subject: MakeSubject,
+    blank_network: NetworkConfig,
+    options: DataOptions,
+    box_body: Body,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     good, bad = [
         write_shard(tmp_path, k, [make_subject(2 * k), make_subject(2 * k + 1)]) for k in (0, 1)
     ]
@@ -269,9 +283,12 @@ def test_damage_is_told_with_the_next_sample_and_once(
 
 
 def test_a_target_that_cannot_be_decoded_is_left_out(
-    make_subject: MakeSubject, blank_network: NetworkConfig, options: DataOptions, box_body: Body,
+    make_subject: MakeSubject,
+    blank_network: NetworkConfig,
+    options: DataOptions,
+    box_body: Body,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     subject = make_subject(0)
     wrong = replace(subject.views[3], picture=encode_rgba(np.ones((9, 9, 4))))
     views = (*subject.views[:3], wrong, *subject.views[4:])
@@ -286,9 +303,13 @@ def test_a_target_that_cannot_be_decoded_is_left_out(
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_somebody_whom_the_detectors_do_not_find(
-    box_shards: Path, blank_network: NetworkConfig, box_body: Body, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, kept: bool,
-) -> None:  # fmt: skip
+    box_shards: Path,
+    blank_network: NetworkConfig,
+    box_body: Body,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: bool,
+) -> None:
     """The reference is skipped, counted, and remembered; the run goes on as before after a kill."""
     with_lift = replace(blank_network, decoder=replace(blank_network.decoder, residual=True))
     looked: list[str] = []
@@ -301,10 +322,15 @@ def test_somebody_whom_the_detectors_do_not_find(
         return Observation(np.zeros((33, 2)), np.zeros(33), np.zeros((33, 3)), mask)
 
     bound = BoundGaussians(
-        np.zeros(5, np.int32), np.full((5, 3), 1 / 3, np.float32), np.zeros((5, 3), np.float32),
-        np.tile([1.0, 0, 0, 0], (5, 1)).astype(np.float32), np.full((5, 3), 0.01, np.float32),
-        np.ones(5, np.float32), np.full((5, 3), 0.5, np.float32), np.zeros(5, np.uint8),
-    )  # fmt: skip
+        np.zeros(5, np.int32),
+        np.full((5, 3), 1 / 3, np.float32),
+        np.zeros((5, 3), np.float32),
+        np.tile([1.0, 0, 0, 0], (5, 1)).astype(np.float32),
+        np.full((5, 3), 0.01, np.float32),
+        np.ones(5, np.float32),
+        np.full((5, 3), 0.5, np.float32),
+        np.zeros(5, np.uint8),
+    )
 
     class Lifted:
         gaussians = bound
@@ -337,13 +363,15 @@ def some_inputs(body: Body, network: NetworkConfig, subject: Subject) -> Any:
     bary = rng.dirichlet(np.ones(3), n).astype(np.float32)
     quats = rng.normal(size=(n, 4))
     base = BoundGaussians(
-        rng.integers(0, len(body.f), n).astype(np.int32), bary,
+        rng.integers(0, len(body.f), n).astype(np.int32),
+        bary,
         rng.normal(0, 0.05, (n, 3)).astype(np.float32),
         (quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
         np.exp(rng.uniform(-11, -3, (n, 3))).astype(np.float32),
-        rng.random(n).astype(np.float32), rng.random((n, 3)).astype(np.float32),
+        rng.random(n).astype(np.float32),
+        rng.random((n, 3)).astype(np.float32),
         rng.integers(0, 3, n).astype(np.uint8),
-    )  # fmt: skip
+    )
     grids = uv_grids(body, network.decoder)
     facing = rng.uniform(-1, 1, n).astype(np.float32)
     return replace(blank, base=base, facing=facing, uv=atlas_places(base, body, grids)), grids
@@ -359,8 +387,13 @@ def test_kept_inputs_are_nearly_exact(
     a, b = inputs.base, back.base
     np.testing.assert_array_equal(a.triangle, b.triangle)
     np.testing.assert_array_equal(a.layer, b.layer)
-    for name, most in (("bary", 4e-5), ("offset", 1e-5), ("quats", 4e-5), ("opacities", 2e-5),
-                       ("colors", 2e-5)):  # fmt: skip
+    for name, most in (
+        ("bary", 4e-5),
+        ("offset", 1e-5),
+        ("quats", 4e-5),
+        ("opacities", 2e-5),
+        ("colors", 2e-5),
+    ):
         np.testing.assert_allclose(getattr(a, name), getattr(b, name), atol=most)
         assert getattr(b, name).dtype == np.float32
     np.testing.assert_allclose(a.scales, b.scales, rtol=2e-4)
@@ -396,9 +429,12 @@ def test_blank_gaussians_are_not_kept(
 
 @pytest.mark.parametrize("damage", ["short", "empty", "text", "version", "triangle"])
 def test_a_damaged_file_is_made_anew_and_told(
-    box_body: Body, blank_network: NetworkConfig, make_subject: MakeSubject, tmp_path: Path,
+    box_body: Body,
+    blank_network: NetworkConfig,
+    make_subject: MakeSubject,
+    tmp_path: Path,
     damage: str,
-) -> None:  # fmt: skip
+) -> None:
     subject = make_subject(2)
     references = References(box_body, blank_network, tmp_path)
     expected = references.inputs(subject, 1)
@@ -413,10 +449,14 @@ def test_a_damaged_file_is_made_anew_and_told(
         with pytest.raises(BadFile, match="triangles"):
             load_inputs(other, grids.places)
         return
-    file.write_bytes({
-        "short": data[: len(data) // 2], "empty": b"", "text": b"no safetensors at all",
-        "version": data.replace(b'"version":"2"', b'"version":"0"'),
-    }[damage])  # fmt: skip
+    file.write_bytes(
+        {
+            "short": data[: len(data) // 2],
+            "empty": b"",
+            "text": b"no safetensors at all",
+            "version": data.replace(b'"version":"2"', b'"version":"0"'),
+        }[damage]
+    )
     made = references.inputs(subject, 1)
     assert made.note is not None
     assert str(file) in made.note
@@ -430,8 +470,12 @@ def test_what_inputs_depend_on_is_in_their_name(
 ) -> None:
     subject = make_subject(0)
 
-    def path(network: NetworkConfig = blank_network, body: Body = box_body,
-             who: Subject = subject, view: int = 0) -> Path | None:  # fmt: skip
+    def path(
+        network: NetworkConfig = blank_network,
+        body: Body = box_body,
+        who: Subject = subject,
+        view: int = 0,
+    ) -> Path | None:
         return References(body, network, tmp_path)._path(who, view)
 
     def decoder(**changes: Any) -> NetworkConfig:
@@ -439,24 +483,36 @@ def test_what_inputs_depend_on_is_in_their_name(
 
     lifted = decoder(residual=True)
     others = [
-        path(view=1), path(who=make_subject(1)), path(decoder(shell_grid=4)),
-        path(decoder(patch=8)), path(decoder(shell_offset=0.03)), path(lifted),
+        path(view=1),
+        path(who=make_subject(1)),
+        path(decoder(shell_grid=4)),
+        path(decoder(patch=8)),
+        path(decoder(shell_offset=0.03)),
+        path(lifted),
         path(replace(lifted, max_gaussians=9000)),
         path(replace(blank_network, encoder=replace(blank_network.encoder, image_size=64))),
         path(body=replace(box_body, v_template=box_body.v_template * 1.01)),
-    ]  # fmt: skip
+    ]
     assert len({path(), *others}) == 1 + len(others)
     # What only the network's insides depend on is not; nor are budgets where there is no lift.
-    same = [path(decoder(layers=2)), path(decoder(width=32)), path(decoder(masking=0.0)),
-            path(replace(blank_network, max_gaussians=9000))]  # fmt: skip
+    same = [
+        path(decoder(layers=2)),
+        path(decoder(width=32)),
+        path(decoder(masking=0.0)),
+        path(replace(blank_network, max_gaussians=9000)),
+    ]
     assert set(same) == {path()}
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_everything_is_lifted_ahead(
-    box_shards: Path, blank_network: NetworkConfig, box_body: Body, tmp_path: Path, workers: int,
+    box_shards: Path,
+    blank_network: NetworkConfig,
+    box_body: Body,
+    tmp_path: Path,
+    workers: int,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     options = DataOptions(24, 2, cache=tmp_path, references=2)
     told: list[float] = []
     kept = lift_all(
@@ -514,11 +570,17 @@ def test_a_square_view_shows_the_same_through_its_camera(size: int, margin: floa
     assert (rgba[rim][:, :2].sum(1) > 0.95).all()
 
 
-@pytest.mark.parametrize(("box", "sides"), [
-    ((30, 40, 60, 120), "bottom"), ((0, 30, 40, 90), "left"), ((50, 0, 90, 60), "top right"),
-    ((0, 40, 90, 120), "left right bottom"), ((10, 0, 60, 120), "top bottom"),
-    ((0, 0, 90, 120), "left right top bottom"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("box", "sides"),
+    [
+        ((30, 40, 60, 120), "bottom"),
+        ((0, 30, 40, 90), "left"),
+        ((50, 0, 90, 60), "top right"),
+        ((0, 40, 90, 120), "left right bottom"),
+        ((10, 0, 60, 120), "top bottom"),
+        ((0, 0, 90, 120), "left right top bottom"),
+    ],
+)
 def test_a_square_does_not_reach_beyond_a_border_that_cuts_the_person(
     box: tuple[int, int, int, int], sides: str
 ) -> None:
@@ -588,9 +650,12 @@ def test_held_out_views_are_the_targets_for_measuring(
 
 
 def test_without_held_out_views_all_others_are(
-    make_subject: MakeSubject, blank_network: NetworkConfig, options: DataOptions, box_body: Body,
+    make_subject: MakeSubject,
+    blank_network: NetworkConfig,
+    options: DataOptions,
+    box_body: Body,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     write_shard(
         tmp_path, 0, [make_subject(0, held_out=()), make_subject(1, held_out=tuple(range(6)))]
     )

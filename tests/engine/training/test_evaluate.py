@@ -10,33 +10,37 @@ import pytest
 import torch
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.cameras import orbit, photo_camera
-from likeness.engine.evaluation.metrics import ssim
+from likeness.engine.core.cameras import orbit, photo_camera
+from likeness.engine.core.types import NUM_JOINTS, BoundGaussians, Matte, Pose, Track
 from likeness.engine.gaussians import place
 from likeness.engine.network.config import DecoderConfig, EncoderConfig, NetworkConfig
 from likeness.engine.network.grids import uv_grids
 from likeness.engine.network.inputs import network_inputs
 from likeness.engine.network.model import Network, create_network
 from likeness.engine.render import render_camera
-from likeness.engine.training.evaluate import (
-    compared_views,
-    evaluate,
-    judging,
-    sheet_row,
-)
+from likeness.engine.training.evaluate import compared_views, evaluate, judging, sheet_row
 from likeness.engine.training.samples import TargetView, TrainingSample
 from likeness.engine.training.sheets import sheet
-from likeness.engine.types import NUM_JOINTS, BoundGaussians, Matte, Pose, Track
+from likeness.engine.visual.metrics import ssim
 
 CONFIG = NetworkConfig(
     "small",
     EncoderConfig(image_size=32, channels=8, stride=8, width=8, depth=1),
     DecoderConfig(
-        features=8, core_grid=8, shell_grid=4, patch=4, width=16, layers=1, heads=2,
-        map_channels=4, head_hidden=8, frequencies=2, keep_shown=False,
+        features=8,
+        core_grid=8,
+        shell_grid=4,
+        patch=4,
+        width=16,
+        layers=1,
+        heads=2,
+        map_channels=4,
+        head_hidden=8,
+        frequencies=2,
+        keep_shown=False,
     ),
     400,
-)  # fmt: skip
+)
 BRIGHTER = 1.5  # times the colours: the truth beside the lift
 YAWS = {"front": 0.0, "side": 80.0, "back": 180.0}
 
@@ -65,11 +69,13 @@ def sample(body: Body) -> TrainingSample:
     lifted = BoundGaussians(
         rng.integers(len(body.f), size=count).astype(np.int32),
         rng.dirichlet(np.ones(3), count).astype(np.float32),
-        np.zeros((count, 3), np.float32), np.eye(4, dtype=np.float32)[np.zeros(count, int)],
-        scales.astype(np.float32), np.full(count, 0.9, np.float32),
+        np.zeros((count, 3), np.float32),
+        np.eye(4, dtype=np.float32)[np.zeros(count, int)],
+        scales.astype(np.float32),
+        np.full(count, 0.9, np.float32),
         rng.uniform(0.1, 0.6, (count, 3)).astype(np.float32),
         np.zeros(count, np.uint8),
-    )  # fmt: skip
+    )
     matte = Matte(np.ones((64, 48), np.float32), rng.random((64, 48, 3)).astype(np.float32))
     track = Track(np.zeros(body.num_betas), pose, camera, "full", np.ones(NUM_JOINTS), None, None)
     inputs = network_inputs(CONFIG, uv_grids(body, CONFIG.decoder), [(matte, track)], own, lifted)
@@ -119,9 +125,7 @@ def test_figures_are_those_of_the_drawings(
     assert found["lift_psnr"] == pytest.approx(np.mean(decibels), abs=0.01)
     assert found["lift_ssim"] == pytest.approx(np.mean(similar), abs=1e-3)
     assert found["network_psnr"] > 60
-    assert found["gain_db"] == pytest.approx(
-        found["network_psnr"] - found["lift_psnr"], abs=1e-3
-    )
+    assert found["gain_db"] == pytest.approx(found["network_psnr"] - found["lift_psnr"], abs=1e-3)
     for kind, value in zip(YAWS, decibels):
         assert found["by_kind"][kind]["lift_psnr"] == pytest.approx(value, abs=0.01)
 
@@ -144,8 +148,9 @@ def test_samples_are_averaged(network: Network, sample: TrainingSample, body: Bo
     fewer = replace(sample, views=sample.views[:2])
     kinds = evaluate(network, [sample], body)["by_kind"]
     both = evaluate(network, [sample, fewer], body)
-    expected = (2 * kinds["front"]["lift_psnr"] + kinds["side"]["lift_psnr"]
-                + kinds["back"]["lift_psnr"]) / 4  # fmt: skip
+    expected = (
+        2 * kinds["front"]["lift_psnr"] + kinds["side"]["lift_psnr"] + kinds["back"]["lift_psnr"]
+    ) / 4
     assert both["lift_psnr"] == pytest.approx(expected, abs=1e-3)
     assert both["views"] == 4
 

@@ -18,6 +18,8 @@ import torch
 from accelerate.optimizer import AcceleratedOptimizer
 from likeness.engine.body import Body
 from likeness.engine.body.model import save_body
+from likeness.engine.core.types import LikenessError
+from likeness.engine.dataset.shards import Subject, write_shard
 from likeness.engine.gaussians import place
 from likeness.engine.network import onnx_export
 from likeness.engine.network.config import NetworkConfig
@@ -33,13 +35,8 @@ from likeness.engine.training.monitor import read_metrics
 from likeness.engine.training.perceptual import MultiScaleSSIM
 from likeness.engine.training.run_folder import locked
 from likeness.engine.training.samples import TrainingSample
-from likeness.engine.training.shards import Subject, write_shard
-from likeness.engine.training.step import (
-    StepBatch,
-    step_batch,
-)
+from likeness.engine.training.step import StepBatch, step_batch
 from likeness.engine.training.trainer import MAX_SKIPPED, Trainer
-from likeness.engine.types import LikenessError
 
 MakeSubject = Callable[..., Subject]
 
@@ -47,10 +44,23 @@ MakeSubject = Callable[..., Subject]
 @pytest.fixture(scope="module")
 def config(blank_network: NetworkConfig) -> TrainConfig:
     return TrainConfig(
-        "boxes", blank_network, steps=3, batch=2, lr=1e-3, warmup=0, ema=0.9, amp="off",
-        workers=0, render_size=32, targets=2, checkpoint_every=2, sheet_every=2,
-        validate_every=0, log_every=1, perceptual="ms-ssim",
-    )  # fmt: skip
+        "boxes",
+        blank_network,
+        steps=3,
+        batch=2,
+        lr=1e-3,
+        warmup=0,
+        ema=0.9,
+        amp="off",
+        workers=0,
+        render_size=32,
+        targets=2,
+        checkpoint_every=2,
+        sheet_every=2,
+        validate_every=0,
+        log_every=1,
+        perceptual="ms-ssim",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -229,9 +239,16 @@ def test_views_are_drawn_in_their_order(
         placed = place(bound, view.vertices, body)
         tensors = (
             torch.tensor(np.asarray(values, np.float32))
-            for values in (placed.means, placed.quats, placed.scales, placed.opacities,
-                           placed.colors, view.camera.viewmat[None], view.camera.K[None])
-        )  # fmt: skip
+            for values in (
+                placed.means,
+                placed.quats,
+                placed.scales,
+                placed.opacities,
+                placed.colors,
+                view.camera.viewmat[None],
+                view.camera.K[None],
+            )
+        )
         backdrop = torch.full((3,), float(grey))
         rgb, alpha, _ = rasterize_tensors(*tensors, 32, 32, backdrop)
         torch.testing.assert_close(shown.rgb, rgb[0], atol=2e-4, rtol=0)
@@ -251,9 +268,13 @@ def body_file(box_body: Body, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_leaves_a_network(
-    config: TrainConfig, box_shards: Path, body_file: Path, make_subject: MakeSubject,
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    config: TrainConfig,
+    box_shards: Path,
+    body_file: Path,
+    make_subject: MakeSubject,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     exported: list[tuple[bool, Path]] = []
 
     def export(network: Network, folder: Path) -> list[Path]:  # itself held in test_onnx_export
@@ -267,9 +288,14 @@ def test_a_run_leaves_a_network(
     (shards / "shard-000001.tar").write_bytes((box_shards / "shard-000000.tar").read_bytes()[:700])
     settings = replace(config, validate_every=3)
     result = train_network(
-        settings, run, [str(shards)], validate=[str(box_shards)], device="cpu",
-        body_path=body_file, say=said.append,
-    )  # fmt: skip
+        settings,
+        run,
+        [str(shards)],
+        validate=[str(box_shards)],
+        device="cpu",
+        body_path=body_file,
+        say=said.append,
+    )
     assert result.steps == 3
     assert result.skipped >= 1
     assert any("skipped" in line and "shard-000001.tar" in line for line in said)
@@ -307,9 +333,14 @@ def test_an_error_of_a_reader_arrives_as_it_is(
     kept.write_text("no folder")
     with pytest.raises(LikenessError) as error:
         train_network(
-            replace(config, workers=1), tmp_path / "run", [str(box_shards)], device="cpu",
-            body_path=body_file, references=kept, say=lambda _: None,
-        )  # fmt: skip
+            replace(config, workers=1),
+            tmp_path / "run",
+            [str(box_shards)],
+            device="cpu",
+            body_path=body_file,
+            references=kept,
+            say=lambda _: None,
+        )
     assert str(kept) in error.value.message
     assert "Traceback" not in str(error.value)
     assert error.value.remedy
@@ -321,33 +352,49 @@ def test_what_changed_since_the_stop_is_said(
     said: list[str] = []
     for steps, shards in ((1, box_shards), (2, next(box_shards.glob("*.tar")))):
         train_network(
-            replace(config, steps=steps, sheet_every=0), tmp_path, [str(shards)],
-            device="cpu", body_path=body_file, onnx=False, say=said.append,
-        )  # fmt: skip
+            replace(config, steps=steps, sheet_every=0),
+            tmp_path,
+            [str(shards)],
+            device="cpu",
+            body_path=body_file,
+            onnx=False,
+            say=said.append,
+        )
     assert "going on after step 1" in said
     assert "  the shards are not those that it was begun with" in said
     assert "  2 steps instead of 1: the rate falls to another end" in said
 
 
 def test_another_measure_of_pictures_is_said(
-    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path,
+    config: TrainConfig,
+    box_shards: Path,
+    body_file: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """``auto`` may find other weights where a run goes on than where it began."""
     said: list[str] = []
     for steps, name in ((1, "lpips-vgg"), (2, "ms-ssim")):
         monkeypatch.setattr(MultiScaleSSIM, "name", name)
         train_network(
-            replace(config, steps=steps, sheet_every=0), tmp_path, [str(box_shards)],
-            device="cpu", body_path=body_file, onnx=False, say=said.append,
-        )  # fmt: skip
+            replace(config, steps=steps, sheet_every=0),
+            tmp_path,
+            [str(box_shards)],
+            device="cpu",
+            body_path=body_file,
+            onnx=False,
+            say=said.append,
+        )
     assert "  pictures are compared by ms-ssim instead of lpips-vgg" in said
 
 
 def test_a_gpu_that_is_too_small_is_said_and_the_setting_can_be_mended(
-    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path,
+    config: TrainConfig,
+    box_shards: Path,
+    body_file: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     given = {"device": "cpu", "body_path": body_file, "onnx": False, "say": lambda _: None}
 
     def full(*_: object) -> None:
@@ -391,9 +438,14 @@ def test_photos_can_be_lifted_ahead(
     assert len(files) == 12
     assert said == [f"12 photos are lifted in '{run / 'references'}'"]
     train_network(
-        small, run, [str(box_shards)], device="cpu", body_path=body_file, onnx=False,
+        small,
+        run,
+        [str(box_shards)],
+        device="cpu",
+        body_path=body_file,
+        onnx=False,
         say=said.append,
-    )  # fmt: skip
+    )
     after = {path: path.stat().st_mtime_ns for path in (run / "references").rglob("*.safetensors")}
     assert after == files
     other = replace(small, seed=1)
@@ -402,9 +454,12 @@ def test_photos_can_be_lifted_ahead(
 
 
 def test_a_lifting_process_that_is_killed_is_said(
-    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path,
+    config: TrainConfig,
+    box_shards: Path,
+    body_file: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """As by the kernel when memory ends."""
     others = {child.pid for child in multiprocessing.active_children()}  # of tests before this one
 
@@ -431,9 +486,13 @@ def test_ctrl_c_saves_before_it_stops(
 
     with pytest.raises(KeyboardInterrupt):
         train_network(
-            replace(config, steps=5, checkpoint_every=0, sheet_every=0), tmp_path / "run",
-            [str(box_shards)], device="cpu", body_path=body_file, say=say,
-        )  # fmt: skip
+            replace(config, steps=5, checkpoint_every=0, sheet_every=0),
+            tmp_path / "run",
+            [str(box_shards)],
+            device="cpu",
+            body_path=body_file,
+            say=say,
+        )
     assert "stopped after step 2" in said[-1]
     assert any("stopping" in line and "Ctrl-C again" in line for line in said[:-1])
     assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step_000002"]
@@ -445,9 +504,14 @@ def test_two_runs_in_one_folder_are_refused(
     run = tmp_path / "run"
     with locked(run), pytest.raises(LikenessError, match="Another training is at work"):
         train_network(
-            replace(config, steps=1), run, [str(box_shards)], device="cpu", body_path=body_file,
-            onnx=False, say=lambda _: None,
-        )  # fmt: skip
+            replace(config, steps=1),
+            run,
+            [str(box_shards)],
+            device="cpu",
+            body_path=body_file,
+            onnx=False,
+            say=lambda _: None,
+        )
     assert not run.exists()  # nothing was begun
     with pytest.raises(LikenessError, match="no shards"):
         train_network(config, run, [str(tmp_path / "*.tar")], device="cpu", body_path=body_file)

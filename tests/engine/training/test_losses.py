@@ -10,6 +10,7 @@ import pytest
 import torch
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.core.types import LAYERS, BoundGaussians, LikenessError
 from likeness.engine.gaussians.refine.regularisers import GLOVE, PATCHES
 from likeness.engine.network.batch import Attributes
 from likeness.engine.training.losses import (
@@ -30,7 +31,6 @@ from likeness.engine.training.losses import (
     silhouette_l1,
     total_loss,
 )
-from likeness.engine.types import LAYERS, BoundGaussians, LikenessError
 from torch import Tensor
 
 NO_WEIGHTS = LossWeights(**{field.name: 0.0 for field in fields(LossWeights)})
@@ -38,16 +38,23 @@ NAN = float("nan")
 
 
 def regions(
-    patch: list[int], hand: list[int] = [], face: list[int] = [], valid: int | None = None  # noqa: B006
+    patch: list[int],
+    hand: list[int] = [],
+    face: list[int] = [],
+    valid: int | None = None,  # noqa: B006
 ) -> SampleRegions:
     """Of as many Gaussians as ``patch`` has; hand and face name rows, the first ``valid`` count."""
     ids, rows = torch.tensor(patch, dtype=torch.int64), torch.arange(len(patch))
     in_hand, in_face = torch.isin(rows, torch.tensor(hand)), torch.isin(rows, torch.tensor(face))
     return SampleRegions(
-        ids, max(patch, default=-1) + 1, in_hand, in_face,
-        ids[in_hand].unique(), ids[in_face].unique(),
+        ids,
+        max(patch, default=-1) + 1,
+        in_hand,
+        in_face,
+        ids[in_hand].unique(),
+        ids[in_face].unique(),
         rows < (len(patch) if valid is None else valid),
-    )  # fmt: skip
+    )
 
 
 def tensor(values: list) -> Tensor:
@@ -202,12 +209,15 @@ def splats(body: Body, count: int = 300, seed: int = 0) -> tuple[BoundGaussians,
     bary = rng.dirichlet(np.ones(3), count).astype(np.float32)
     scales = rng.uniform(0.002, 0.05, (count, 3)).astype(np.float32)
     bound = BoundGaussians(
-        triangle, bary, rng.normal(scale=0.01, size=(count, 3)).astype(np.float32),
-        np.tile([1, 0, 0, 0], (count, 1)).astype(np.float32), scales,
+        triangle,
+        bary,
+        rng.normal(scale=0.01, size=(count, 3)).astype(np.float32),
+        np.tile([1, 0, 0, 0], (count, 1)).astype(np.float32),
+        scales,
         rng.uniform(0.1, 1.0, count).astype(np.float32),
         rng.uniform(0.4, 0.8, (count, 3)).astype(np.float32),
         rng.integers(len(LAYERS), size=count).astype(np.uint8),
-    )  # fmt: skip
+    )
     uv = np.einsum("nk,nkd->nd", bary, body.atlas_vt[body.atlas_ft[triangle]])
     return bound, uv.astype(np.float32)
 
@@ -220,9 +230,12 @@ def made(bound: BoundGaussians, seed: int | None = None) -> Attributes:
     generator = torch.Generator().manual_seed(seed)
     change = Attributes(*(torch.rand(values.shape, generator=generator) for values in base))
     return Attributes(
-        base.offset + 0.01 * change.offset, base.quats, base.scales * (0.5 + 4 * change.scales),
-        base.opacities * change.opacities, (base.colors + 0.2 * change.colors).clamp(0, 1),
-    )  # fmt: skip
+        base.offset + 0.01 * change.offset,
+        base.quats,
+        base.scales * (0.5 + 4 * change.scales),
+        base.opacities * change.opacities,
+        (base.colors + 0.2 * change.colors).clamp(0, 1),
+    )
 
 
 def test_regions_of_a_body(body: Body) -> None:

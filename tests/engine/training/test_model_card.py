@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.digests import file_sha256
+from likeness.engine.core.types import LikenessError
+from likeness.engine.dataset import mix
+from likeness.engine.dataset.shards import Subject, write_shard
+from likeness.engine.files.digests import file_sha256
 from likeness.engine.network.config import NetworkConfig, save_config
-from likeness.engine.training import learned_from, mix
+from likeness.engine.training import learned_from
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.learned_from import (
     data_of,
@@ -23,8 +26,6 @@ from likeness.engine.training.learned_from import (
     note_data,
 )
 from likeness.engine.training.model_card import write_card
-from likeness.engine.training.shards import Subject, write_shard
-from likeness.engine.types import LikenessError
 from safetensors.numpy import save_file
 
 MakeSubject = Callable[..., Subject]
@@ -105,17 +106,26 @@ def report_on(network: Path, folder: Path, **parts: Any) -> Path:
         "dark": {"people": 1, "mean": mean(15, 17)},
     }
     whole = {
-        "made": "2026-01-01", "likeness": "0.1.0", "failed": [],
+        "made": "2026-01-01",
+        "likeness": "0.1.0",
+        "failed": [],
         "settings": {
-            "data": ["/home/me/test"], "network_files": {"decoder.safetensors": digest},
-            "max_gaussians": 9000, "lpips_backbone": None,
+            "data": ["/home/me/test"],
+            "network_files": {"decoder.safetensors": digest},
+            "max_gaussians": 9000,
+            "lpips_backbone": None,
         },
-        "protocols": {"crossview": {
-            "items": 10, "people": 2, "mean": mean(18, 20),
-            "kinds": {"30-60": {"mean": mean(17, 19)}}, "groups": {"tone": tones},
-        }},
+        "protocols": {
+            "crossview": {
+                "items": 10,
+                "people": 2,
+                "mean": mean(18, 20),
+                "kinds": {"30-60": {"mean": mean(17, 19)}},
+                "groups": {"tone": tones},
+            }
+        },
         **parts,
-    }  # fmt: skip
+    }
     folder.mkdir(exist_ok=True)
     (folder / "report.json").write_text(json.dumps(whole))
     return folder
@@ -133,9 +143,11 @@ def test_data_is_described_from_the_shards_and_their_cards(
     assert found["groups"]["tone"] == {"light": 2}
     assert found["groups"]["hair"] == {"long": 2}
     assert found["names"] == {
-        "skins": ["fair.png"], "hairs": ["long01.mhclo"], "outfits": ["suit1.mhclo"],
+        "skins": ["fair.png"],
+        "hairs": ["long01.mhclo"],
+        "outfits": ["suit1.mhclo"],
         "lights": ["city.exr"],
-    }  # fmt: skip
+    }
     assert found["sets"][0]["command"] == "likeness synth --out data --seed 9"
     assert "/home" not in json.dumps(found)
     assert "/somewhere" not in json.dumps(found)
@@ -194,7 +206,7 @@ def test_splits_of_one_library_and_seed_do_not_leak(make_data: Callable[..., lis
         ({"split": "train", "skin": "dark.png"}, {"split": "test"}, "skins are in both: dark.png"),
         ({"split": "train", "sky": "night.exr"}, {"split": "test"}, "lights are in both"),
     ],
-)  # fmt: skip
+)
 def test_leaks_are_told(
     make_data: Callable[..., list[str]], training: dict[str, Any], test: dict[str, Any], said: str
 ) -> None:
@@ -204,8 +216,9 @@ def test_leaks_are_told(
 
 def test_the_same_file_under_another_name_is_a_leak(make_data: Callable[..., list[str]]) -> None:
     training, test = described(make_data("train")), described(make_data("test"))
-    same = [{**a, "sha256": "fair.png-hash"} if a["name"] == "dark.png" else a
-            for a in test["assets"]]  # fmt: skip
+    same = [
+        {**a, "sha256": "fair.png-hash"} if a["name"] == "dark.png" else a for a in test["assets"]
+    ]
     assert leaks(training, {**test, "assets": same}) == [
         "dark.png of the test data is fair.png of the training data."
     ]
@@ -221,8 +234,9 @@ def test_a_run_notes_its_data_once(run: Path, make_data: Callable[..., list[str]
     note_data(run, 4, first)
     note_data(run, 6, [*first, *second])
     assert [(go["step"], go["shards"]) for go in data_of(run)] == [
-        (0, first), (6, [*first, *second])
-    ]  # fmt: skip
+        (0, first),
+        (6, [*first, *second]),
+    ]
     (run / "data.json").write_text("[]")
     with pytest.raises(LikenessError, match=r"data\.json"):
         data_of(run)

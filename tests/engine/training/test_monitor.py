@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from likeness.engine.core.types import LikenessError
 from likeness.engine.training.monitor import (
     METRICS_FILE,
     Clock,
@@ -19,7 +20,6 @@ from likeness.engine.training.monitor import (
     peak_memory,
     read_metrics,
 )
-from likeness.engine.types import LikenessError
 from PIL import Image
 
 SPENT = Spent(2.0, {"data": 0.5, "raster": 1.0})
@@ -51,10 +51,15 @@ def test_what_is_logged_is_written_drawn_and_told(tmp_path: Path, told: list[str
         log(monitor, 40)
     first, judged, second = read_metrics(tmp_path)
     assert first == {
-        "step": 20, "loss": 20.25, "terms": {"l1": 2.0}, "lr": 1e-3, "norm": 0.5,
-        "samples_per_s": 4.0, "memory_mb": first["memory_mb"],
+        "step": 20,
+        "loss": 20.25,
+        "terms": {"l1": 2.0},
+        "lr": 1e-3,
+        "norm": 0.5,
+        "samples_per_s": 4.0,
+        "memory_mb": first["memory_mb"],
         "shares": {"data": 0.25, "raster": 0.5},
-    }  # fmt: skip
+    }
     assert first["memory_mb"] > 50
     assert judged == {"step": 20, "validation": {"gain_db": 1.5, "by_kind": {"back": {"psnr": 24}}}}
     assert second["step"] == 40
@@ -167,6 +172,14 @@ def test_memory() -> None:
 
 
 def test_a_line_without_terms_and_memory() -> None:
-    figures = {"step": 1, "loss": 1.0, "terms": {}, "lr": 0.1, "norm": None, "samples_per_s": 1.0,
-               "memory_mb": None, "shares": {}}  # fmt: skip
+    figures = {
+        "step": 1,
+        "loss": 1.0,
+        "terms": {},
+        "lr": 0.1,
+        "norm": None,
+        "samples_per_s": 1.0,
+        "memory_mb": None,
+        "shares": {},
+    }
     assert console_line(figures, 10) == " 1/10  loss 1  lr 1e-01  1 samples/s"

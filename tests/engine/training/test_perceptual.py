@@ -12,14 +12,14 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from likeness.engine.evaluation.metrics import ssim
+from likeness.engine.core.types import LikenessError
 from likeness.engine.training.perceptual import (
     SCALE_WEIGHTS,
     Lpips,
     MultiScaleSSIM,
     create_perceptual,
 )
-from likeness.engine.types import LikenessError
+from likeness.engine.visual.metrics import ssim
 from safetensors.torch import save_file
 from scipy.ndimage import gaussian_filter, uniform_filter
 from torch import Tensor, nn
@@ -113,9 +113,10 @@ def test_equal_pictures_are_at_no_distance_and_order_does_not_matter() -> None:
 @pytest.mark.parametrize("measure", ["ms-ssim", "lpips-alex"])
 def test_gradients_point_towards_the_truth(measure: str) -> None:
     distance = (
-        MultiScaleSSIM() if measure == "ms-ssim"
+        MultiScaleSSIM()
+        if measure == "ms-ssim"
         else Lpips(measure, state(measure), Path("here"), ones(measure))
-    )  # fmt: skip
+    )
     a, b = tensors(*pictures(64, 64))
     b.requires_grad_()
     before = distance(b, a)
@@ -260,8 +261,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     weights.mkdir(parents=True)
     (folder / "__init__.py").write_text("raise RuntimeError('only its files are wanted')\n")
     for kind in NETS:
-        linear = {f"lin{k}.model.1.weight": w[None, :, None, None] for k, w in
-                  enumerate(ones(kind))}  # fmt: skip
+        linear = {
+            f"lin{k}.model.1.weight": w[None, :, None, None] for k, w in enumerate(ones(kind))
+        }
         torch.save(linear, weights / f"{kind.split('-')[1]}.pth")
     monkeypatch.syspath_prepend(folder.parent)
     monkeypatch.delitem(sys.modules, "lpips", raising=False)

@@ -22,19 +22,35 @@ PATIENCE = 120.0  # seconds
 
 def command(folder: Path, shards: Path, run: Path) -> list[str]:
     return [
-        sys.executable, "-m", "likeness", "train", "--config", str(folder / "config.json"),
-        "--data", str(shards), "--body", str(folder / "body.npz"), "--device", "cpu", "--no-onnx",
-        "-o", str(run),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "likeness",
+        "train",
+        "--config",
+        str(folder / "config.json"),
+        "--data",
+        str(shards),
+        "--body",
+        str(folder / "body.npz"),
+        "--device",
+        "cpu",
+        "--no-onnx",
+        "-o",
+        str(run),
+    ]
 
 
 def begun(folder: Path, shards: Path, run: Path) -> subprocess.Popen[str]:
     """In a session of its own, so that its readers can be killed with it."""
     threads = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     return subprocess.Popen(
-        command(folder, shards, run), env=os.environ | threads, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        command(folder, shards, run),
+        env=os.environ | threads,
+        text=True,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def finished(process: subprocess.Popen[str]) -> str:
@@ -53,10 +69,23 @@ def test_killed_and_begun_again(
     blank_network: NetworkConfig, box_body: Body, box_shards: Path, tmp_path: Path, workers: int
 ) -> None:
     config = TrainConfig(
-        "boxes", blank_network, steps=STEPS, batch=2, lr=2e-3, warmup=3, ema=0.9, amp="off",
-        workers=workers, render_size=32, targets=2, checkpoint_every=4, sheet_every=0, log_every=1,
-        validate_every=0, perceptual="ms-ssim",
-    )  # fmt: skip
+        "boxes",
+        blank_network,
+        steps=STEPS,
+        batch=2,
+        lr=2e-3,
+        warmup=3,
+        ema=0.9,
+        amp="off",
+        workers=workers,
+        render_size=32,
+        targets=2,
+        checkpoint_every=4,
+        sheet_every=0,
+        log_every=1,
+        validate_every=0,
+        perceptual="ms-ssim",
+    )
     save_config(config, tmp_path)
     save_body(box_body, tmp_path / "body.npz")
     alone, killed = tmp_path / "alone", tmp_path / "killed"

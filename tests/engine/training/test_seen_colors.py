@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from likeness.engine.body import Body
+from likeness.engine.core.types import BoundGaussians
+from likeness.engine.dataset.subjects import Subject
 from likeness.engine.gaussians.lift.face_parts import spread_points
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.render.mesh import rasterize_mesh
@@ -17,9 +19,7 @@ from likeness.engine.training.data import DataOptions, Samples
 from likeness.engine.training.losses import SampleRegions, color_loss
 from likeness.engine.training.references import Made, References
 from likeness.engine.training.seen_colors import seen_colors
-from likeness.engine.training.subjects import Subject
 from likeness.engine.training.target_views import TargetViews
-from likeness.engine.types import BoundGaussians
 
 SIZE, VIEWS = 400, 8
 
@@ -52,12 +52,15 @@ def covering(body: Body, spacing: float = 0.008) -> BoundGaussians:
     triangle, bary = spread_points(body.v_template[body.f].astype(np.float64), spacing)
     count = len(triangle)
     return BoundGaussians(
-        triangle.astype(np.int32), bary.astype(np.float32), np.zeros((count, 3), np.float32),
+        triangle.astype(np.int32),
+        bary.astype(np.float32),
+        np.zeros((count, 3), np.float32),
         np.tile(np.float32([1, 0, 0, 0]), (count, 1)),
         np.tile(np.float32(spacing) * np.float32([1.0, 1.0, 0.1]), (count, 1)),
-        np.full(count, 0.97, np.float32), np.full((count, 3), 0.5, np.float32),
+        np.full(count, 0.97, np.float32),
+        np.full((count, 3), 0.5, np.float32),
         np.zeros(count, np.uint8),
-    )  # fmt: skip
+    )
 
 
 def test_hidden_places_have_the_other_views_colours(
@@ -105,9 +108,13 @@ def test_a_body_that_is_not_the_true_one_teaches_no_colour(
 
 
 def test_kept_colours_are_read_and_damaged_ones_made_anew(
-    box_body: Body, blank_network: NetworkConfig, subject: Subject, made: Made, front: int,
+    box_body: Body,
+    blank_network: NetworkConfig,
+    subject: Subject,
+    made: Made,
+    front: int,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     maker = References(box_body, blank_network, tmp_path, seen=True)
     first = maker.inputs(subject, front).seen
     assert first is not None
@@ -139,12 +146,12 @@ def test_samples_bring_them(box_shards: Path, box_body: Body, blank_network: Net
 
 def test_the_loss_is_of_the_patches_means() -> None:
     """Against plain sums: two patches, the second of one Gaussian; what counts half counts not."""
-    seen = torch.tensor([
-        [0.5, 0.5, 0.5, 1.0], [0.2, 0.2, 0.2, 0.75], [0.9, 0.9, 0.9, 0.5], [0.4, 0.4, 0.4, 1.0],
-    ])  # fmt: skip
-    colors = torch.tensor([
-        [0.8, 0.5, 0.5], [0.2, 0.5, 0.2], [0.1, 0.1, 0.1], [0.4, 0.1, 0.4], [7.0, 7.0, 7.0],
-    ])  # fmt: skip
+    seen = torch.tensor(
+        [[0.5, 0.5, 0.5, 1.0], [0.2, 0.2, 0.2, 0.75], [0.9, 0.9, 0.9, 0.5], [0.4, 0.4, 0.4, 1.0]]
+    )
+    colors = torch.tensor(
+        [[0.8, 0.5, 0.5], [0.2, 0.5, 0.2], [0.1, 0.1, 0.1], [0.4, 0.1, 0.4], [7.0, 7.0, 7.0]]
+    )
     colors.requires_grad_()
     regions = a_few(torch.tensor([0, 0, 0, 1, 0]), 2)
     loss = color_loss(colors, seen, regions)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from likeness.engine.body import Body
+from likeness.engine.core.types import LikenessError
 from likeness.engine.gaussians import place
 from likeness.engine.network.batch import Attributes
 from likeness.engine.network.config import NetworkConfig
@@ -26,22 +27,17 @@ from likeness.engine.training.losses import LossWeights
 from likeness.engine.training.packing import mapped, pack
 from likeness.engine.training.samples import TrainingSample
 from likeness.engine.training.schedule import learning_rate
-from likeness.engine.training.step import (
-    Objective,
-    StepBatch,
-    hidden,
-    parameter_groups,
-    step_batch,
-)
+from likeness.engine.training.step import Objective, StepBatch, hidden, parameter_groups, step_batch
 from likeness.engine.training.stops import stops_noted
-from likeness.engine.types import LikenessError
 
 
 @pytest.fixture(scope="module")
 def samples(
-    box_shards: Path, box_body: Body, blank_network: NetworkConfig,
+    box_shards: Path,
+    box_body: Body,
+    blank_network: NetworkConfig,
     tmp_path_factory: pytest.TempPathFactory,
-) -> list[TrainingSample]:  # fmt: skip
+) -> list[TrainingSample]:
     options = DataOptions(render_size=32, targets=2, cache=tmp_path_factory.mktemp("kept"))
     return list(islice(iter(Samples(box_shards, blank_network, options, box_body)), 2))
 

@@ -9,28 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.engine.core.types import LikenessError, Pose
+from likeness.engine.dataset.pairs import KINDS, azimuth_of, kind_of
+from likeness.engine.dataset.shards import Subject, read_subjects
+from likeness.engine.files.weights import asset_path
 from likeness.engine.network.config import NETWORKS
-from likeness.engine.people.figure import SynthOptions, World, make_subject, open_world
-from likeness.engine.people.model import LABEL, LABELS, Material, Part
-from likeness.engine.people.parts_file import save_parts
-from likeness.engine.people.subject import (
-    Clock,
-    RasterStudio,
-    drawn_subject,
-    people,
-    write_people,
-)
 from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.synth.figure import SynthOptions, World, make_subject, open_world
+from likeness.engine.synth.model import LABEL, LABELS, Material, Part
+from likeness.engine.synth.parts_file import save_parts
+from likeness.engine.synth.subject import Clock, RasterStudio, drawn_subject, people, write_people
 from likeness.engine.training.data import DataOptions, Samples
-from likeness.engine.training.pairs import KINDS, azimuth_of, kind_of
-from likeness.engine.training.shards import Subject, read_subjects
-from likeness.engine.types import LikenessError, Pose
-from likeness.engine.weights import asset_path
 from scipy.ndimage import binary_erosion
 
-SMALL = SynthOptions(
-    seed=3, size=96, views=8, framing="full", engine="raster", texture_size=128
-)  # fmt: skip
+SMALL = SynthOptions(seed=3, size=96, views=8, framing="full", engine="raster", texture_size=128)
 BARE = [LABEL[name] for name in ("face", "neck", "hand")]
 
 
@@ -48,9 +40,13 @@ def two(world: World, tmp_path_factory: pytest.TempPathFactory) -> list[Subject]
     """Two whole people of procedural looks, small; out of their shards."""
     told: list[str] = []
     paths = write_people(
-        tmp_path_factory.mktemp("people"), 2, SMALL, hold_out=4, per_shard=1,
+        tmp_path_factory.mktemp("people"),
+        2,
+        SMALL,
+        hold_out=4,
+        per_shard=1,
         progress=lambda *what: told.append(what[2]),
-    )  # fmt: skip
+    )
     assert [path.name for path in paths] == ["shard-000000.tar", "shard-000001.tar"]
     assert told == ["person_000000", "person_000001"]
     body = world.dress.body
@@ -139,9 +135,12 @@ def test_a_character_of_the_user_comes_first(world: World, tmp_path: Path) -> No
     part = Part("suit", vertices, body.f, np.zeros((len(body.f), 3, 2)), label, grey)
     save_parts(tmp_path, [part])
     np.savez(
-        tmp_path / "body.npz", betas=betas, full_pose=pose.full_pose, transl=pose.transl,
+        tmp_path / "body.npz",
+        betas=betas,
+        full_pose=pose.full_pose,
+        transl=pose.transl,
         expression=pose.expression,
-    )  # fmt: skip
+    )
     about = {"version": 1, "source": "robot.glb", "sha256": "5e1f", "fits": True}
     (tmp_path / "subject.json").write_text(json.dumps(about))
     options = replace(SMALL, views=3, characters=(str(tmp_path),))
@@ -173,9 +172,11 @@ def test_a_person_is_found_and_lifted(world: World, tmp_path: Path) -> None:
     options = replace(SMALL, size=320, seed=1, framing="half", texture_size=512)
     write_people(tmp_path / "people", 1, options)
     stream = Samples(
-        tmp_path / "people", NETWORKS["tiny"], DataOptions(96, 2, cache=tmp_path / "kept"),
+        tmp_path / "people",
+        NETWORKS["tiny"],
+        DataOptions(96, 2, cache=tmp_path / "kept"),
         world.dress.body,
-    )  # fmt: skip
+    )
     first = next(iter(stream))
     again = next(iter(stream))
     assert 5_000 < len(first.inputs.base) <= NETWORKS["tiny"].max_gaussians

@@ -60,9 +60,16 @@ def free_port() -> int:
 
 def torchrun() -> list[str]:
     return [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
-        "--master-addr", "127.0.0.1", "--master-port", str(free_port()),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-addr",
+        "127.0.0.1",
+        "--master-port",
+        str(free_port()),
+    ]
 
 
 def run(command: list[str]) -> str:
@@ -77,10 +84,23 @@ def run(command: list[str]) -> str:
 @pytest.fixture
 def settings(blank_network: NetworkConfig, box_body: Body, tmp_path: Path) -> Path:
     config = TrainConfig(
-        "boxes", blank_network, steps=4, batch=4, lr=1e-3, warmup=0, ema=0.9, amp="off",
-        workers=0, render_size=24, targets=1, checkpoint_every=2, sheet_every=0, log_every=1,
-        validate_every=0, perceptual="ms-ssim",
-    )  # fmt: skip
+        "boxes",
+        blank_network,
+        steps=4,
+        batch=4,
+        lr=1e-3,
+        warmup=0,
+        ema=0.9,
+        amp="off",
+        workers=0,
+        render_size=24,
+        targets=1,
+        checkpoint_every=2,
+        sheet_every=0,
+        log_every=1,
+        validate_every=0,
+        perceptual="ms-ssim",
+    )
     save_config(config, tmp_path)
     save_body(box_body, tmp_path / "body.npz")
     return tmp_path
@@ -111,10 +131,21 @@ def test_two_processes_train_as_one(settings: Path, box_shards: Path) -> None:
 def test_the_command_runs_in_two_processes(settings: Path, box_shards: Path) -> None:
     folder = settings / "run"
     command = [
-        "-m", "likeness", "train", "--config", str(settings / "config.json"), "--data",
-        str(box_shards), "--body", str(settings / "body.npz"), "--device", "cpu", "--no-onnx",
-        "-o", str(folder),
-    ]  # fmt: skip
+        "-m",
+        "likeness",
+        "train",
+        "--config",
+        str(settings / "config.json"),
+        "--data",
+        str(box_shards),
+        "--body",
+        str(settings / "body.npz"),
+        "--device",
+        "cpu",
+        "--no-onnx",
+        "-o",
+        str(folder),
+    ]
     said = run([*torchrun(), *command])
     assert "2 processes" in said
     assert said.count("4 steps done") == 1

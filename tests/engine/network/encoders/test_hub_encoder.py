@@ -9,21 +9,23 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from likeness.engine.core.types import LikenessError
 from likeness.engine.network.config import EncoderConfig
 from likeness.engine.network.encoders import create_encoder
-from likeness.engine.types import LikenessError
 from safetensors.torch import load_file, save_file
 
-SIZES = {
-    "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32,
-}  # fmt: skip
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32}
 
 
 def sapiens2(**changes: Any) -> Any:
     config = transformers.Sapiens2Config(
-        **SIZES, intermediate_size=48, patch_size=16, num_register_tokens=3,
-        num_key_value_attention_heads=1, **changes,
-    )  # fmt: skip
+        **SIZES,
+        intermediate_size=48,
+        patch_size=16,
+        num_register_tokens=3,
+        num_key_value_attention_heads=1,
+        **changes,
+    )
     return transformers.Sapiens2Model(config)
 
 

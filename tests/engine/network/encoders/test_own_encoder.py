@@ -10,9 +10,9 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from likeness.engine.core.types import LikenessError
 from likeness.engine.network.config import NETWORKS, EncoderConfig
 from likeness.engine.network.encoders import Encoder, create_encoder
-from likeness.engine.types import LikenessError
 from torch import Tensor
 
 TINY = NETWORKS["tiny"].encoder
@@ -133,9 +133,15 @@ def test_onnx_gives_the_same_for_any_batch(tmp_path: Path) -> None:
     encoder = made(SMALL).eval()
     path = tmp_path / "encoder.onnx"
     torch.onnx.export(
-        encoder, (pictures(SMALL, 2),), path, input_names=["images"], output_names=["features"],
-        dynamic_shapes={"images": {0: torch.export.Dim("batch")}}, dynamo=True, verbose=False,
-    )  # fmt: skip
+        encoder,
+        (pictures(SMALL, 2),),
+        path,
+        input_names=["images"],
+        output_names=["features"],
+        dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+        dynamo=True,
+        verbose=False,
+    )
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     for count in (1, 3):
         images = pictures(SMALL, count)

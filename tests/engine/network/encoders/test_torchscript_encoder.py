@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from likeness.engine.core.types import LikenessError
 from likeness.engine.network.config import NETWORKS, EncoderConfig
 from likeness.engine.network.encoders import create_encoder
-from likeness.engine.types import LikenessError
 from torch import Tensor, nn
 
 CONFIG = EncoderConfig(

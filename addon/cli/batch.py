@@ -1,0 +1,318 @@
+"""``likeness batch``: many portraits, on a machine that nobody looks at."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...engine.core.types import LikenessError
+from .console import (
+    Folder,
+    PathOrAddress,
+    chosen_cluster,
+    command_line,
+    pool_options,
+    terminal_progress,
+)
+
+if TYPE_CHECKING:
+    from ...engine.core.types import Progress
+    from ...engine.files.stores import Place
+    from ...engine.workflows.batch.asked import Asked
+    from ...engine.workflows.batch.folder import Part
+    from ...engine.workflows.batch.run import Batch, Item
+    from ...engine.workflows.executor import Executor
+    from ..workers.ray_session import Cluster
+
+EXIT_SOME_FAILED = 3
+MOST_TOLD = 20  # failures at the end of a run on a terminal; the report has all of them
+PATH = click.Path(path_type=Path)
+PLACE = PathOrAddress()
+
+
+class PartOf(click.ParamType):  # type: ignore[type-arg]
+    """``3/10``: the third of ten parts."""
+
+    name = "part"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value))
+        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+            self.fail(f"'{value}' is no part; write 3/10 for the third of ten.", param, context)
+        from ...engine.workflows.batch.folder import Part
+
+        return Part(int(found[1]), int(found[2]))
+
+
+@click.command(short_help="Build many avatars, and go on where a run was stopped.")
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=PLACE)
+@click.option(
+    "-o",
+    "--out",
+    metavar="DIR",
+    required=True,
+    type=Folder(addresses=True),
+    help="The folder of the results, or an address (s3://...); the same command again goes on "
+    "with it.",
+)
+@click.option(
+    "--job",
+    "jobs",
+    metavar="FILE",
+    multiple=True,
+    type=PATH,
+    help="A table of portraits (.toml, .csv, .jsonl), with options and more photos of each. "
+    "Several times.",
+)
+@click.option(
+    "--part",
+    metavar="K/N",
+    type=PartOf(),
+    help="Only every Nth portrait, from the Kth on: parts may run at once, on other machines, "
+    "with the same DIR. Run it without --part afterwards for what failed and the report.",
+)
+@click.option(
+    "--resume/--force",
+    default=True,
+    help="Keep what is complete and still the same (the default), or make everything again.",
+)
+@click.option(
+    "--format",
+    "formats",
+    metavar="NAMES",
+    default="",
+    help="Also write these of each avatar, with commas between: ply, spz, glb, usda, blend.",
+)
+@click.option(
+    "--report/--no-report",
+    default=True,
+    help="Write report/index.html, a page of pictures and figures (the default).",
+)
+@click.option(
+    "--preview/--no-preview", default=True, help="Also draw preview.png of each (the default)."
+)
+@click.option(
+    "--max-gaussians",
+    metavar="N",
+    type=click.IntRange(min=5000),
+    help="At most so many splats, where a table says nothing else.",
+)
+@click.option(
+    "--refine",
+    type=click.Choice(["off", "fast", "full"]),
+    help="How long the splats are fitted, where a table says nothing else; fast if not given.",
+)
+@click.option(
+    "--network",
+    metavar="DIR|default|none",
+    help="What corrects hidden sides, where a table says nothing else; default if not given.",
+)
+@click.option("--body", metavar="NPZ", type=PATH, help="Another body file, with landmarks.")
+@pool_options(
+    workers="Processes; each takes one to two GB of memory.",
+    recycle="Portraits after which a process is replaced.",
+)
+@click.option(
+    "--retries",
+    metavar="N",
+    type=click.IntRange(0, 100),
+    default=1,
+    show_default=True,
+    help="How often a portrait is tried again at which a process died. What you can mend is not.",
+)
+@click.option(
+    "--time-limit",
+    metavar="SECONDS",
+    type=click.IntRange(min=0),
+    default=1800,
+    show_default=True,
+    help="Of each portrait; 0 is none.",
+)
+@click.option(
+    "--memory-limit",
+    metavar="MB",
+    type=click.IntRange(min=0),
+    help="Of each process; 0 is none. If not given, its share of the machine's, at least 4096.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line as each portrait ends.")
+@click.pass_context
+def batch(
+    context: click.Context,
+    /,
+    inputs: tuple[Place, ...],
+    out: Place,
+    jobs: tuple[Path, ...],
+    part: Part | None,
+    resume: bool,
+    formats: str,
+    report: bool,
+    preview: bool,
+    retries: int,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Build the avatars of many portraits.
+
+    INPUT is a folder (with all in it), a pattern in quotes, or a photo, also at an address that
+    fsspec reads (s3://...); --job adds a table. Each
+    avatar gets a folder in DIR. A run that is stopped at any moment loses nothing that was
+    complete. Exit code 3: some portraits failed, the others are complete.
+    """
+    from ...engine.workflows.batch.run import FAILED, Batch, Wanted
+    from ...engine.workflows.batch.stored import batch_place
+    from ...engine.workflows.batch.units import units_of
+
+    for place in (out, *inputs):
+        _check_shared(place)
+    wanted = Wanted(_formats(formats), preview, not resume, retries + 1)
+    cluster = chosen_cluster(chosen)
+    portraits = _portraits(inputs, jobs, out, chosen)
+    if part is not None:
+        portraits, report = portraits[part.number - 1 :: part.of], False
+    command = command_line(context)
+    with terminal_progress() as progress, batch_place(out, part) as folder:
+        units = units_of(portraits, progress)
+        folder.begin(units, {"portraits": len(units), "formats": list(wanted.formats)})
+        run = Batch(folder, units, wanted)
+        told = _Telling(len(units), as_json)
+        try:
+            run.run(lambda: _executor(chosen, cluster, folder.common()), told.tell, progress)
+            folder.close()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                click.echo(f"  stopped; the same command goes on with '{out}'.", err=True)
+            if folder.is_there():
+                with suppress(LikenessError):  # the first error says more
+                    _write_all(run, command, report, progress)
+            raise
+        _write_all(run, command, report, progress)
+    _say_end(run, out, report, as_json)
+    if run.counts()[FAILED]:
+        context.exit(EXIT_SOME_FAILED)
+
+
+@click.command("batch-worker", hidden=True)
+@click.pass_context
+def batch_worker(context: click.Context, /) -> None:
+    """Build portraits that come on stdin; 'likeness batch' starts this."""
+    from ..batch_maker import open_maker
+    from ..workers.serving import serve
+
+    context.exit(serve(open_maker))
+
+
+def _check_shared(place: Place) -> None:
+    if str(place).lower().startswith("memory://"):
+        raise LikenessError(
+            f"'{place}' lies in one program's memory, and the workers are programs of their own.",
+            "Give a folder, or the address of a store (file://, s3://...).",
+        )
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    from ...engine.workflows.batch.formats import checked_formats
+    from ..blend_file import can_write_blend
+
+    names = checked_formats(text.split(","))
+    if "blend" in names and not can_write_blend():
+        raise LikenessError(
+            "Files .blend need Blender's Python module bpy, which is not installed.",
+            "Run it in Blender (blender --background --command likeness batch ...), or install "
+            "bpy.",
+        )
+    return names
+
+
+def _portraits(
+    inputs: Sequence[Place], jobs: Sequence[Path], out: Place, chosen: dict[str, Any]
+) -> list[Asked]:
+    from ...engine.workflows.batch.inputs import portraits_in
+    from ...engine.workflows.batch.names import with_names
+    from ...engine.workflows.batch.tables import read_table
+
+    names = ("max_gaussians", "refine", "network", "body")
+    options = {name: chosen.pop(name) for name in names}
+    options = {name: value for name, value in options.items() if value is not None}
+    for name in ("body", "network"):  # workers may stand elsewhere
+        if options.get(name, "none") not in ("none", "default"):
+            options[name] = str(Path(options[name]).absolute())
+    if not inputs and not jobs:
+        raise LikenessError("Nothing to build was given.", "Name folders, photos, or a --job.")
+    portraits = [one for job in jobs for one in read_table(job, options)]
+    portraits += portraits_in(inputs, out, options) if inputs else []
+    return with_names(portraits, out)
+
+
+def _executor(chosen: dict[str, Any], cluster: Cluster | None, common: Sequence[Path]) -> Executor:
+    from ..workers.crew import Limits, Shape, open_executor
+
+    limits = Limits(chosen["time_limit"], chosen["memory_limit"])
+    shape = Shape(chosen["workers"], chosen["threads"], chosen["recycle"], limits)
+    return open_executor({}, shape, "batch-worker", cluster, common)
+
+
+class _Telling:
+    """A line for each portrait that ends: JSON on stdout, or plain on stderr where no bar is."""
+
+    def __init__(self, total: int, as_json: bool) -> None:
+        self._total, self._as_json, self._ended = total, as_json, 0
+
+    def tell(self, item: Item) -> None:
+        from ...engine.workflows.batch.summary import item_record
+
+        self._ended += 1
+        if self._as_json:
+            click.echo(json.dumps(item_record(item)))
+        if not sys.stderr.isatty():
+            what = f"done in {item.seconds:.0f} s"
+            if item.reason:
+                what = f"FAILED: {item.reason} {item.remedy}".strip()
+            if item.warnings and not item.reason:
+                count = len(item.warnings)
+                what += f", {count} warning{'s' if count > 1 else ''}"
+            click.echo(f"  {_printable(item.unit.name)}: {_printable(what)}", err=True)
+
+
+def _printable(text: str) -> str:
+    return " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())
+
+
+def _write_all(run: Batch, command: str, report: bool, progress: Progress) -> None:
+    """summary.json, items.jsonl and the page."""
+    from ...engine.workflows.batch.summary import write_summary
+
+    write_summary(run, command)
+    if report:
+        from ...engine.workflows.batch.page import write_report
+
+        progress("report", 0.0, "writing the report")
+        write_report(run, command)
+
+
+def _say_end(run: Batch, out: Place, report: bool, as_json: bool) -> None:
+    from ...engine.workflows.batch.run import DONE, FAILED
+
+    counts = run.counts()
+    made = sum(item.now and item.status == DONE for item in run.items.values())
+    words = f"  {counts[DONE]} of {len(run.items)} are done, {made} of them now"
+    if made and run.elapsed:
+        words += f", {3600 * made / run.elapsed:,.0f} an hour"
+    click.echo(words, err=True)
+    failed = [item for item in run.items.values() if item.status == FAILED]
+    for item in failed[:MOST_TOLD] if sys.stderr.isatty() else ():  # else told as they ended
+        why = f"{item.reason} {item.remedy}".strip()
+        click.echo(f"  failed: {item.unit.name}: {_printable(why)}", err=True)
+    if sys.stderr.isatty() and len(failed) > MOST_TOLD:
+        more = len(failed) - MOST_TOLD
+        click.echo(f"  and {more:,} more; see '{out / 'summary.json'}'.", err=True)
+    if report:  # stdout is for one kind of lines
+        click.echo(str(out / "report" / "index.html"), err=as_json)

@@ -1,0 +1,212 @@
+"""``likeness eval``: figures and a page of pictures that tell how good the avatars are."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...engine.core.types import MAX_GAUSSIANS, LikenessError
+from .console import Folder, terminal_progress
+
+EXIT_SOME_FAILED, EXIT_LEAK = 3, 4
+PATH = click.Path(path_type=Path)
+PROTOCOLS = ("input", "crossview", "reenact", "tracking")
+"""As in engine/evaluation/protocols/run.py, which is slow to load; a test holds the two to each
+other."""
+
+
+@click.command("eval", short_help="Measure avatars: photos, other views, videos, the tracker.")
+@click.option(
+    "--protocol",
+    "protocols",
+    type=click.Choice([*PROTOCOLS, "all"]),
+    multiple=True,
+    required=True,
+    help="input: photos beside their avatars. crossview: one view of synthetic people to all "
+    "others. reenact: a video's first frame to the others. tracking: the tracker on synthetic "
+    "people. Several times, or all.",
+)
+@click.option(
+    "--data",
+    metavar="PATH",
+    multiple=True,
+    required=True,
+    help="A photo, a video, a folder of them, or shards of 'likeness synth'. Several times.",
+)
+@click.option(
+    "-o",
+    "--out",
+    metavar="REPORT",
+    required=True,
+    type=Folder(),
+    help="The report's folder: index.html, report.json, items.jsonl; an earlier one is replaced.",
+)
+@click.option(
+    "--network",
+    metavar="DIR|default|none",
+    default="none",
+    show_default=True,
+    help="Also measure a trained network that improves the lift.",
+)
+@click.option(
+    "--refine",
+    type=click.Choice(["off", "fast", "full"]),
+    default="off",
+    show_default=True,
+    help="Also measure the network's avatar (the lift's without a network) fitted to the photo.",
+)
+@click.option(
+    "--against",
+    metavar="REPORT",
+    type=PATH,
+    help="An earlier report to stand beside this one, with the differences.",
+)
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="At most so many photos, people or videos.",
+)
+@click.option(
+    "--views",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="At most so many views of each besides the reference; else all of synthetic people, 24 "
+    "frames of a video, and 2 for tracking.",
+)
+@click.option(
+    "--max-frames",
+    metavar="N",
+    type=click.IntRange(min=2),
+    help="Track at most so many of a video.",
+)
+@click.option(
+    "--tracked",
+    is_flag=True,
+    help="Give crossview no truth: our own tracker and matting look at the reference view.",
+)
+@click.option(
+    "--max-gaussians",
+    metavar="N",
+    type=click.IntRange(min=5000),
+    default=MAX_GAUSSIANS,
+    show_default=True,
+    help="At most so many splats.",
+)
+@click.option(
+    "--lpips",
+    type=click.Choice(["auto", "lpips-alex", "lpips-vgg", "none"]),
+    default="auto",
+    show_default=True,
+    help="LPIPS's backbone; auto takes what is there, or says why not.",
+)
+@click.option(
+    "--face-model",
+    metavar="ONNX|NAME",
+    help="A face-recognition network for the identity figure; else SFace, if it is there.",
+)
+@click.option(
+    "--card",
+    is_flag=True,
+    help="Also write the figures into the network's card (card.json, card.md in its folder), and "
+    "check whether any of these people, their assets or lights were trained on.",
+)
+@click.option("--body", metavar="NPZ", type=PATH, help="Another body file, with landmarks.")
+@click.pass_context
+def evaluation(
+    context: click.Context,
+    /,
+    protocols: tuple[str, ...],
+    out: Path,
+    against: Path | None,
+    card: bool,
+    body: Path | None,
+    **chosen: Any,
+) -> None:
+    """Measure avatars, and write figures (JSON) and a page of pictures (docs/evaluation.md).
+
+    Exit code 3: some of the data could not be measured; the report names it. 4: the network has
+    seen what should have judged it; its card says what.
+    """
+    if card:
+        _check_card(chosen["network"])
+    from ...engine.evaluation.protocols.run import EvalOptions, evaluate
+
+    named = PROTOCOLS if "all" in protocols else tuple(dict.fromkeys(protocols))
+    options = EvalOptions(protocols=named, **chosen)
+    with terminal_progress() as progress:
+        outcome = evaluate(
+            options,
+            out,
+            against=against,
+            body_path=body,
+            progress=progress,
+            command=shlex.join(["likeness", *sys.argv[1:]]),
+        )
+    for warning in outcome.report["warnings"]:
+        click.echo(f"  warning: {warning}", err=True)
+    for failed in outcome.failed:
+        click.echo(f"  not measured: {failed}", err=True)
+    _print(outcome.report)
+    click.echo(str(outcome.page))
+    leaked = _write_card(Path(chosen["network"]), out, chosen["data"]) if card else []
+    for leak in leaked:
+        click.echo(f"  LEAK: {leak}", err=True)
+    if leaked:
+        context.exit(EXIT_LEAK)
+    if outcome.failed:
+        context.exit(EXIT_SOME_FAILED)
+
+
+def _check_card(network: str) -> None:
+    """Raise the error of a network that can have no card, before anything is measured."""
+    from ...engine.training.model_card import check_known
+
+    if not Path(network).is_dir():
+        raise LikenessError(
+            "--card writes beside a network, and none is given.", "Give its folder: --network DIR."
+        )
+    check_known(Path(network))
+
+
+def _write_card(network: Path, report: Path, data: tuple[str, ...]) -> list[str]:
+    """Figures into a network's card; returns what it has seen of the people who judge it."""
+    from ...engine.evaluation.protocols.run import sources_of
+    from ...engine.training.model_card import write_card
+
+    card = write_card(network, report, sources_of(data, []).shards)
+    click.echo(str(network / "card.md"))
+    return list(card["leaks"] or ())
+
+
+def _print(report: dict[str, Any]) -> None:
+    """The means of each protocol and method."""
+    for name, part in report["protocols"].items():
+        click.echo(f"{name}: {part['items']} views of {part['people']} people")
+        for method, figures in part["mean"].items():
+            known = [f"{k} {v:.4g}" for k, v in figures.items() if v is not None]
+            click.echo(f"  {method:<16} {', '.join(known)}")
+        for kind, of_kind in {"all": part, **part["kinds"]}.items():
+            for method, gains in of_kind["gains"].items():
+                click.echo(f"  {method} beside the lift, {kind}: {_told(gains)}")
+    for name, part in report.get("against", {}).items():
+        if isinstance(part, dict):
+            for label, deltas in part["delta"].items():
+                known = [f"{k} {v:+.4g}" for k, v in deltas.items()]
+                click.echo(f"  {name}, {label} beside the other: {', '.join(known)}")
+
+
+def _told(gains: dict[str, Any]) -> str:
+    """A method's gains in the figures of the person, in a line."""
+    said = []
+    for name, found in gains.items():
+        if name.endswith("_fg") or name == "lpips":
+            less = found.get("error_less_pct")
+            said.append(
+                f"{name} {found['gain']:+.4g}" if less is None else f"{name} error {-less:+.1f} %"
+            )
+    return ", ".join(said)

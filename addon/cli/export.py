@@ -1,0 +1,134 @@
+"""``likeness export``: an avatar as files for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ...engine.core.types import LikenessError
+from .console import terminal_progress
+from .render import EXPRESSION_HELP, FRAME_HELP, LEVEL_HELP, POSE_HELP, check_frame
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(short_help="Write splats or a rigged mesh for other programs.")
+@click.argument("avatar", type=FILE)
+@click.option(
+    "-o",
+    "--out",
+    metavar="FILE",
+    required=True,
+    type=FILE,
+    help="A name ending in .ply or .spz (splats), .glb or .usda (splats, rigged mesh, or both).",
+)
+@click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
+@click.option("--frame", metavar="N", type=click.IntRange(min=0), help=FRAME_HELP)
+@click.option("--expression", metavar="NAME=V,...", help=EXPRESSION_HELP)
+@click.option(
+    "--motion",
+    metavar="NPZ",
+    type=FILE,
+    help="A motion file: it animates the mesh; of splats it makes a file for each frame, named "
+    "as in 'me_%04d.ply'.",
+)
+@click.option(
+    "--frames", metavar="A:B", help="With --motion: from frame A up to, not with, frame B."
+)
+@click.option(
+    "--fps", metavar="RATE", type=click.FloatRange(1, 240), help="With --motion; else the file's."
+)
+@click.option(
+    "--content",
+    type=click.Choice(["both", "splats", "mesh"]),
+    help="What a .glb or .usda holds; both if not given.",
+)
+@click.option(
+    "--up",
+    type=click.Choice(["-y", "y", "z"]),
+    default="-y",
+    show_default=True,
+    help="Which axis of a PLY file points up: -y as viewers of splats expect it, y as here, z "
+    "as in Blender.",
+)
+@click.option(
+    "--place",
+    type=click.Choice(["floor", "photo"]),
+    default="floor",
+    show_default=True,
+    help="On the floor at the origin, or where it was photographed, the camera at the origin.",
+)
+@click.option(
+    "--texture",
+    metavar="PIXELS",
+    type=click.IntRange(64, 8192),
+    default=2048,
+    show_default=True,
+    help="Side of the mesh's texture.",
+)
+@click.option("--max-gaussians", metavar="N", type=click.IntRange(min=1), help=LEVEL_HELP)
+def export(
+    avatar: Path,
+    out: Path,
+    pose: str | None,
+    frame: int | None,
+    expression: str | None,
+    motion: Path | None,
+    frames: str | None,
+    fps: float | None,
+    content: str | None,
+    up: str,
+    place: str,
+    texture: int,
+    max_gaussians: int | None,
+) -> None:
+    """Write an avatar for other programs: splats (.ply, .spz), or splats and a rigged mesh with
+    its look baked into a texture (.glb, .usda)."""
+    from ...engine.formats.avatar import load_avatar
+    from ...engine.gaussians.lod import avatar_at
+    from ...engine.workflows.export_files import (
+        ExportOptions,
+        check_format,
+        export_avatar,
+        motion_of_file,
+    )
+    from ...engine.workflows.pose_choice import asked_pose, expression_weights
+
+    check_frame(pose, frame)
+    if motion is not None and pose is not None:
+        raise click.UsageError("--pose goes without --motion, which poses the avatar.")
+    if motion is None and (frames is not None or fps is not None):
+        raise click.UsageError("--frames and --fps go with --motion.")
+    name = out.stem.partition("%")[0].rstrip("_#") or "Avatar"
+    options = ExportOptions(content or "both", up, place, texture, name)
+    if content == "both" and out.suffix.lower() in (".ply", ".spz"):
+        options = ExportOptions("mesh", up, place, texture, name)  # refused with the reason
+    check_format(out, options, motion is not None)
+    stretch = _stretch(frames) if frames is not None else None
+    person = load_avatar(avatar)
+    if max_gaussians is not None:
+        person = avatar_at(person, max_gaussians)
+    with terminal_progress() as progress:
+        if motion is None:
+            posed = asked_pose(person, pose, expression, frame or 0)
+            files = export_avatar(person, out, posed, options, progress)
+        else:
+            weights = expression_weights(expression) if expression is not None else None
+            moving, notes = motion_of_file(person, motion, fps, stretch, weights)
+            files = export_avatar(person, out, moving, options, progress)
+            for note in notes:
+                click.echo(f"  note: {note}", err=True)
+    for file in files if len(files) < 3 else (files[0], files[-1]):
+        click.echo(str(file))
+
+
+def _stretch(text: str) -> tuple[int, int]:
+    first, colon, last = text.partition(":")
+    try:
+        numbers = int(first or 0), int(last)
+    except ValueError:
+        colon = ""
+    if not colon or not 0 <= numbers[0] < numbers[1]:
+        raise LikenessError(f"'{text}' is no stretch of frames.", "Write --frames 0:100.")
+    return numbers

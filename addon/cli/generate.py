@@ -1,0 +1,284 @@
+"""``likeness generate``: generated people as training data."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...engine.core.types import LikenessError
+from .console import Folder, Number, chosen_cluster, pool_options, terminal_progress
+
+if TYPE_CHECKING:
+    from ...engine.generative.options import Options
+    from ...engine.generative.run import Outcome
+    from ...engine.workflows.executor import Executor
+
+EXIT_GIVEN_UP = 3
+STAGES = ("prompts", "rewrite", "videos", "views", "shards", "all")
+"""As in engine/generative/run.py, which loads the tracker; a test holds the two to each other."""
+MODEL = "Another model, by a name that Likeness knows or its folder"
+
+
+@click.command(short_help="Make generated people: prompts, clips, side and back views, shards.")
+@click.option(
+    "-o",
+    "--out",
+    "data",
+    metavar="DATA",
+    required=True,
+    type=Folder(),
+    help="The folder of the data. The same command again goes on where a stopped run was.",
+)
+@click.option(
+    "--prompts",
+    metavar="N",
+    required=True,
+    type=click.IntRange(1, 1_000_000),
+    help="How many scenes; a larger number later extends the set.",
+)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of all that is random.",
+)
+@click.option(
+    "--stage",
+    type=click.Choice(STAGES),
+    default="all",
+    show_default=True,
+    help="Only this stage; prompts needs no models, no GPU and no packages.",
+)
+@click.option("--show", metavar="K", type=click.IntRange(min=0), default=0, help="Print K prompts.")
+@click.option(
+    "--rewrite/--no-rewrite",
+    default=True,
+    help="Let a language model make the scenes fluent (the default), or film them as composed.",
+)
+@click.option(
+    "--language-model", metavar="NAME|DIR", help=f"{MODEL}: a chat model of transformers."
+)
+@click.option("--video-model", metavar="NAME|DIR", help=f"{MODEL}: a WanPipeline.")
+@click.option("--image-model", metavar="NAME|DIR", help=f"{MODEL}: a QwenImageEdit(Plus)Pipeline.")
+@click.option(
+    "--video-size",
+    metavar="WxH",
+    default="1280x704",
+    show_default=True,
+    help="Pixels of the clips; multiples of 32.",
+)
+@click.option(
+    "--frames",
+    "video_frames",
+    metavar="N",
+    type=click.IntRange(min=5),
+    default=121,
+    show_default=True,
+    help="Of each clip, at 24 a second; one more than a multiple of 4.",
+)
+@click.option(
+    "--video-steps",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="Of the video model's sampler: fewer are quicker and coarser.",
+)
+@click.option(
+    "--image-steps",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="Of the image model's.",
+)
+@click.option(
+    "--views",
+    "frames",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="Frames of each clip that become views, beside the sides and the back.",
+)
+@click.option(
+    "--size",
+    metavar="PIXELS",
+    type=click.IntRange(64, 2048),
+    default=512,
+    show_default=True,
+    help="Pixels along each side of the views.",
+)
+@click.option(
+    "--temperature",
+    metavar="X",
+    type=Number(0.01, 2.0),
+    default=0.7,
+    show_default=True,
+    help="Of the language model: higher is freer.",
+)
+@click.option(
+    "--batch",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Scenes that are rewritten at once.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cuda", "cpu"]),
+    default="cuda",
+    show_default=True,
+    help="cpu takes hours for one clip: for trying tiny models only.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["bfloat16", "float16", "float32"]),
+    default="bfloat16",
+    show_default=True,
+    help="Numbers the models compute with.",
+)
+@click.option(
+    "--offload", is_flag=True, help="Keep only the part at work on the GPU: slower, less memory."
+)
+@click.option(
+    "--allow-download",
+    is_flag=True,
+    help="Fetch models that are missing (30, 34 and 58 GB); else LIKENESS_ALLOW_DOWNLOAD decides.",
+)
+@click.option(
+    "--per-shard",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Scenes in each tar file.",
+)
+@pool_options(
+    workers="Processes, each with a model of its own, so at most one a GPU.",
+    recycle="Scenes after which a process is replaced, and opens the model again.",
+    after=1000,
+)
+@click.pass_context
+def generate(context: click.Context, /, data: Path, stage: str, show: int, **chosen: Any) -> None:
+    """Make generated people as training data (docs/generate.md).
+
+    Scenes are composed from vocabularies, rewritten by a language model, filmed by a video model;
+    an image model turns one frame to the sides and the back. What the tracker follows well becomes
+    shards of the same form as those of 'likeness synth'. Exit code 3: some scenes were given up,
+    the others are complete.
+    """
+    from ...engine.generative.run import generate as run
+    from ...engine.generative.run import stages_of
+    from ...engine.generative.store import RUN_FILE
+    from ..workers.crew import Shape, open_executor
+
+    cluster = chosen_cluster(chosen)
+    shape = Shape(chosen["workers"], chosen["threads"], chosen["recycle"])
+    options = _options(chosen)
+
+    def executor(request: Mapping[str, Any]) -> Executor:
+        common = [data.absolute() / RUN_FILE]
+        return open_executor(request, shape, "generate-worker", cluster, common)
+
+    with terminal_progress() as progress:
+        outcome = run(
+            data,
+            options,
+            stages_of(stage),
+            executor=executor,
+            elsewhere=cluster is not None and not cluster.here,
+            progress=progress,
+            say=lambda line: click.echo(f"  {line}", err=True),
+            command=" ".join(["likeness", *sys.argv[1:]]),
+        )
+    _print(data, outcome, show)
+    for number, why in outcome.given_up.items():
+        click.echo(f"  given up: scene {number}: {why}", err=True)
+    if outcome.given_up:
+        context.exit(EXIT_GIVEN_UP)
+
+
+@click.command("generate-worker", hidden=True)
+@click.pass_context
+def generate_worker(context: click.Context, /) -> None:
+    """Do a stage for scenes that come on stdin; 'likeness generate' starts this."""
+    from ...engine.generative.stages import open_stage
+    from ..workers.serving import serve
+
+    context.exit(serve(lambda request, say: open_stage(request)))
+
+
+def _options(chosen: Mapping[str, Any]) -> Options:
+    from ...engine.generative.models import Placement
+    from ...engine.generative.options import Options
+    from ...engine.generative.rewrite import Rewriting
+    from ...engine.generative.side_views import EditOptions
+    from ...engine.generative.video import VideoOptions
+
+    given = {
+        "rewrite": chosen["language_model"],
+        "videos": chosen["video_model"],
+        "views": chosen["image_model"],
+    }
+    width, height = _size(chosen["video_size"])
+    return Options(
+        prompts=chosen["prompts"],
+        seed=chosen["seed"],
+        rewrite=chosen["rewrite"],
+        models={stage: _whole(name) for stage, name in given.items() if name},
+        placement=Placement(
+            chosen["device"], chosen["dtype"], chosen["offload"], chosen["allow_download"] or None
+        ),
+        rewriting=Rewriting(temperature=chosen["temperature"], batch=chosen["batch"]),
+        video=VideoOptions(width, height, chosen["video_frames"], steps=chosen["video_steps"]),
+        edit=EditOptions(steps=chosen["image_steps"]),
+        frames=chosen["frames"],
+        size=chosen["size"],
+        per_shard=chosen["per_shard"],
+    )
+
+
+def _whole(source: str) -> str:
+    """A model's name, or its folder as a whole path: workers may stand elsewhere."""
+    return str(Path(source).absolute()) if Path(source).is_dir() else source
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    if found is None:
+        raise LikenessError(f"--video-size '{text}' is no size.", "Write it as 1280x704.")
+    return int(found.group(1)), int(found.group(2))
+
+
+def _print(data: Path, outcome: Outcome, show: int) -> None:
+    figures = outcome.figures
+    regimes = ", ".join(f"{count} by {name}" for name, count in figures["regimes"].items())
+    click.echo(f"{figures['prompts']} prompts ({regimes}), {figures['different']} different")
+    for axis, counts in figures["diversity"].items():
+        click.echo(f"  {axis:<18} {counts['used']:>5} of {counts['of']}")
+    if show:
+        from ...engine.generative.store import PROMPTS_FILE
+
+        with (data / PROMPTS_FILE).open(encoding="utf-8") as lines:
+            _show([next(lines) for _ in range(min(show, figures["prompts"]))])
+    if "accepted" in figures:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in figures["rejected"].items())
+        accepted = f"{figures['accepted']} people accepted"
+        click.echo(f"{accepted}; rejected: {reasons}" if reasons else accepted)
+        click.echo("\n".join(str(path) for path in outcome.shards))
+
+
+def _show(lines: list[str]) -> None:
+    from ...engine.generative.compose import Prompt
+
+    for prompt in map(Prompt.of_line, lines):
+        click.echo(f"\n[{prompt.number}] {prompt.text}\n  not: {prompt.negative}")

@@ -1,0 +1,180 @@
+"""``likeness train``: a network from shards of people."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ...engine.core.types import LikenessError
+from .console import terminal_progress
+
+if TYPE_CHECKING:
+    from ...engine.training.config import TrainConfig
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command(short_help="Train a network, or go on with its training.")
+@click.option(
+    "--data",
+    metavar="SHARDS",
+    multiple=True,
+    help="Required. A folder of shards, a pattern like 'shard-{000000..000099}.tar', or a file; "
+    "several in turn.",
+)
+@click.option("-o", "--out", metavar="RUN", required=True, type=PATH, help="The run's folder.")
+@click.option(
+    "--config",
+    metavar="NAME|JSON",
+    help="paper, base, small, tiny, or a file as a run's config.json; else what RUN was begun "
+    "with.",
+)
+@click.option(
+    "--set",
+    "changes",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Another value for one setting, as in --set lr=2e-4 --set decoder.layers=4.",
+)
+@click.option("--steps", type=click.IntRange(min=1), help="As --set steps=N.")
+@click.option("--workers", type=click.IntRange(min=0), help="As --set workers=N.")
+@click.option(
+    "--validate", metavar="SHARDS", multiple=True, help="Other people, to judge the network on."
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to compute. For several GPUs: torchrun --nproc-per-node N -m likeness train ...",
+)
+@click.option(
+    "--references",
+    metavar="DIR",
+    type=PATH,
+    help="Where lifted photos are kept, for several runs on the same data; else in RUN.",
+)
+@click.option(
+    "--lift-only",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Only lift the photos, in N processes, so that the run itself need not wait for it.",
+)
+@click.option(
+    "--onnx/--no-onnx", default=True, help="Also export the network at the end (the default)."
+)
+@click.option(
+    "--export-weights",
+    metavar="DIR",
+    type=PATH,
+    help="Train nothing; write RUN's network into DIR in the form that comes with Likeness.",
+)
+@click.option("--body", metavar="NPZ", type=PATH, help="Another body file.")
+def train(
+    data: tuple[str, ...],
+    out: Path,
+    config: str | None,
+    changes: tuple[str, ...],
+    steps: int | None,
+    workers: int | None,
+    validate: tuple[str, ...],
+    device: str,
+    references: Path | None,
+    lift_only: int | None,
+    onnx: bool,
+    export_weights: Path | None,
+    body: Path | None,
+) -> None:
+    """Train a network on shards of people.
+
+    RUN gets checkpoints, curves and sample sheets, and the network itself in RUN/network. The same
+    command again goes on where a stopped run was.
+    """
+    if export_weights is not None:
+        _export_weights(out, export_weights, body)
+        return
+    if not data:
+        raise click.UsageError("Missing option '--data'.")
+    chosen = _chosen(out, config, changes, steps, workers)
+    from ...engine.training.loop import lift_ahead, train_network
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    if lift_only is not None:
+        with terminal_progress() as progress:
+            lift_ahead(
+                chosen,
+                out,
+                data,
+                lift_only,
+                body_path=body,
+                references=references,
+                say=say,
+                progress=progress,
+            )
+        return
+    result = train_network(
+        chosen,
+        out,
+        data,
+        validate=validate,
+        device=device,
+        body_path=body,
+        references=references,
+        onnx=onnx,
+        say=say,
+    )
+    if result.main:
+        click.echo(str(result.network))
+
+
+def _export_weights(run: Path, folder: Path, body: Path | None) -> None:
+    _need_torch()
+    from ...engine.body import load_body
+    from ...engine.files.weights import asset_path
+    from ...engine.network.shipping import ship_network
+    from ...engine.training.run_folder import NETWORK_FOLDER
+
+    written = ship_network(run / NETWORK_FOLDER, folder, load_body(body or asset_path("body")))
+    for path in written:
+        click.echo(f"{path} ({path.stat().st_size / 1e6:.2f} MB)")
+
+
+def _need_torch() -> None:
+    if importlib.util.find_spec("torch") is None:
+        raise LikenessError(
+            "Training needs torch, which is not installed.",
+            "Install it in the project's folder: pip install -e '.[train]'.",
+        )
+
+
+def _chosen(
+    run: Path, name: str | None, changes: tuple[str, ...], steps: int | None, workers: int | None
+) -> TrainConfig:
+    """The configuration that the options describe."""
+    _need_torch()
+    from ...engine.training.config import read_config, with_settings
+    from ...engine.training.run_folder import run_config
+
+    config = read_config(name) if name else run_config(run)
+    if config is None:
+        raise LikenessError(
+            f"'{run}' holds no run to go on with.",
+            "Choose what to train: --config paper, base, small, tiny, or a JSON file.",
+        )
+    settings = dict(_setting(text) for text in changes)
+    for given, value in (("steps", steps), ("workers", workers)):
+        if value is not None:
+            settings[given] = str(value)
+    return with_settings(config, settings)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise LikenessError(f"--set '{text}' sets nothing.", "Write --set NAME=VALUE.")
+    return name, value

@@ -1,0 +1,88 @@
+"""Programs that this one starts, and what they may take: memory with all that they start in turn,
+and time."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+WATCH_SECONDS = 0.5
+
+
+class TooMuchError(Exception):
+    """A program was ended; the text says what it took too much of."""
+
+
+def held_mb(pid: int) -> float:
+    """Memory that a process and those that it has started hold now; 0 when it is gone."""
+    import psutil
+
+    try:
+        own = psutil.Process(pid)
+        family = [own, *own.children(recursive=True)]
+    except psutil.Error:
+        return 0.0
+    held = 0.0
+    for one in family:
+        try:
+            held += one.memory_info().rss
+        except psutil.Error:
+            continue  # it has ended in between
+    return held / 2**20
+
+
+def kill(process: subprocess.Popen[Any]) -> None:
+    """End a program and those that it has started, now."""
+    import psutil
+
+    try:
+        children = psutil.Process(process.pid).children(recursive=True)
+    except psutil.Error:
+        children = []
+    process.kill()
+    for child in children:
+        try:
+            child.kill()
+        except psutil.Error:
+            continue  # it has ended in between
+
+
+def run_watched(
+    command: Sequence[str], seconds: float, memory_mb: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, and keep what it writes.
+
+    Args:
+        seconds, memory_mb: that it may take.
+
+    Raises:
+        TooMuchError: it took more, and was ended.
+    """
+    end = monotonic() + seconds
+    process = subprocess.Popen(
+        list(command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+    try:
+        while True:
+            try:
+                out, err = process.communicate(timeout=WATCH_SECONDS)
+                return subprocess.CompletedProcess(list(command), process.returncode, out, err)
+            except subprocess.TimeoutExpired as error:
+                if monotonic() > end:
+                    raise TooMuchError(f"it took longer than {seconds:,.0f} s") from error
+                if held_mb(process.pid) > memory_mb:
+                    raise TooMuchError(
+                        f"it took more than {memory_mb:,.0f} MB of memory"
+                    ) from error
+    finally:
+        if process.poll() is None:
+            kill(process)
+            process.communicate()

@@ -1,0 +1,241 @@
+"""Twenty random scenes on which the rasterisers are held to each other, from plain to awkward."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...engine.body import Body
+from ...engine.core.cameras import look_at, photo_camera
+from ...engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Gaussians, Pose
+
+
+class Scene(NamedTuple):
+    """What ``rasterize`` takes, and the derivatives of an imaginary loss by what it gives.
+
+    Attributes:
+        gaussians: N, float32; quaternions are of any length.
+        viewmats: [C, 4, 4]. Ks: [C, 3, 3]. width, height: pixels. background: [C, channels].
+    """
+
+    name: str
+    gaussians: Gaussians
+    viewmats: FloatArray
+    Ks: FloatArray
+    width: int
+    height: int
+    background: FloatArray
+
+    @property
+    def arguments(self) -> tuple[Gaussians, FloatArray, FloatArray, int, int, FloatArray]:
+        """In the order of ``rasterize``."""
+        return self[1:]
+
+    def upstream(self) -> dict[str, FloatArray]:
+        """Random derivatives by ``rgb``, ``alpha`` and ``depth``, float32, always the same."""
+        rng = np.random.default_rng(77)
+        size = (len(self.viewmats), self.height, self.width)
+        channels = self.gaussians.colors.shape[1]
+        return {
+            name: rng.normal(size=shape).astype(np.float32)
+            for name, shape in (("rgb", (*size, channels)), ("alpha", size), ("depth", size))
+        }
+
+
+def cloud(
+    rng: np.random.Generator,
+    count: int,
+    scales: tuple[float, float] = (0.005, 0.2),
+    spread: float = 0.8,
+    channels: int = 3,
+    opacities: tuple[float, float] = (0.0, 1.0),
+) -> Gaussians:
+    """Random float32 Gaussians around the origin, log-uniform in scale, in metres."""
+    return Gaussians(
+        rng.normal(scale=spread, size=(count, 3)).astype(np.float32),
+        rng.normal(size=(count, 4)).astype(np.float32),
+        np.exp(rng.uniform(np.log(scales[0]), np.log(scales[1]), (count, 3))).astype(np.float32),
+        rng.uniform(*opacities, count).astype(np.float32),
+        rng.uniform(0, 1, (count, channels)).astype(np.float32),
+    )
+
+
+def person_sized(count: int, seed: int = 0) -> Gaussians:
+    """Flat Gaussians on an ellipsoid of a person's size, 2.5 m before the photo's camera."""
+    rng = np.random.default_rng(seed)
+    normals = rng.normal(size=(count, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    quats = rng.normal(size=(count, 4))
+    spacing = np.sqrt(3.0 / count)  # about 3 square metres of surface
+    scales = rng.uniform(0.5, 1.0, (count, 3)) * [spacing, spacing, spacing / 10]
+    arrays = (
+        normals * [0.3, 0.85, 0.2] + [0.0, 0.0, -2.5],
+        quats / np.linalg.norm(quats, axis=1, keepdims=True),
+        scales,
+        rng.uniform(0.6, 1.0, count),
+        rng.uniform(0, 1, (count, 3)),
+    )
+    return Gaussians(*(a.astype(np.float32) for a in arrays))
+
+
+def covered_body(body: Body, count: int, seed: int = 0) -> Avatar:
+    """A body in its T-pose, 3 m before the camera, with ``count`` random Gaussians on it."""
+    rng = np.random.default_rng(seed)
+    quats = rng.normal(size=(count, 4))
+    gaussians = BoundGaussians(
+        triangle=rng.integers(0, len(body.f), count).astype(np.int32),
+        bary=rng.dirichlet((1, 1, 1), count).astype(np.float32),
+        offset=rng.normal(0, 0.01, (count, 3)).astype(np.float32),
+        quats=(quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
+        scales=np.full((count, 3), (0.003, 0.003, 0.0003), np.float32),
+        opacities=np.full(count, 0.9, np.float32),
+        colors=rng.uniform(0, 1, (count, 3)).astype(np.float32),
+        layer=np.zeros(count, np.uint8),
+    )
+    pose = Pose(np.zeros((NUM_JOINTS, 3)), np.array([0, 0, -3.0]), np.zeros(body.num_expression))
+    return Avatar(body, gaussians, pose, photo_camera(800, 512, 768), "full")
+
+
+def scenes() -> list[Scene]:
+    """The twenty, each from a seed of its own: the same on every computer."""
+    return [make(np.random.default_rng(seed)) for seed, make in enumerate(_SCENES)]
+
+
+def _scene(
+    name: str,
+    rng: np.random.Generator,
+    gaussians: Gaussians,
+    cameras: int = 1,
+    size: tuple[int, int] = (60, 45),
+    distance: float = 3.0,
+    focal: float = 70.0,
+) -> Scene:
+    """``cameras`` around the origin, each with a background of its own."""
+    first = rng.uniform(0, 360)
+    views = [
+        look_at(np.zeros(3), distance, first + 80.0 * k, 25.0 * k - 30) for k in range(cameras)
+    ]
+    Ks = np.stack([photo_camera(focal, *size).K] * cameras)
+    background = rng.uniform(0, 1, (cameras, gaussians.colors.shape[1])).astype(np.float32)
+    return Scene(name, gaussians, np.stack(views), Ks, *size, background)
+
+
+def _plain(rng: np.random.Generator) -> Scene:
+    return _scene("one camera", rng, cloud(rng, 400))
+
+
+def _three(rng: np.random.Generator) -> Scene:
+    return _scene("three cameras", rng, cloud(rng, 300), cameras=3)
+
+
+def _sixty_four(rng: np.random.Generator) -> Scene:
+    return _scene("64 channels", rng, cloud(rng, 200, channels=64), cameras=2, size=(40, 30))
+
+
+def _sixteen(rng: np.random.Generator) -> Scene:
+    return _scene("16 channels", rng, cloud(rng, 200, channels=16), size=(49, 31))
+
+
+def _five(rng: np.random.Generator) -> Scene:
+    return _scene("5 channels, odd size", rng, cloud(rng, 200, channels=5), 2, size=(67, 33))
+
+
+def _within(rng: np.random.Generator) -> Scene:
+    gaussians = cloud(rng, 300, (0.01, 0.2), 1.0)
+    return _scene("half behind the camera", rng, gaussians, cameras=2, distance=0.5)
+
+
+def _behind(rng: np.random.Generator) -> Scene:
+    return _scene("all behind the camera", rng, cloud(rng, 100, spread=0.3), distance=-3.0)
+
+
+def _near(rng: np.random.Generator) -> Scene:
+    gaussians = cloud(rng, 150, (1e-4, 3e-3), 0.006)
+    return _scene("at the near plane", rng, gaussians, distance=0.02)
+
+
+def _huge(rng: np.random.Generator) -> Scene:
+    return _scene("huge", rng, cloud(rng, 200, (0.5, 5.0), 0.5), cameras=2)
+
+
+def _giants(rng: np.random.Generator) -> Scene:
+    gaussians = cloud(rng, 12, (10.0, 1000.0), 0.5, opacities=(0.1, 0.5))
+    return _scene("a kilometre wide", rng, gaussians)
+
+
+def _tiny(rng: np.random.Generator) -> Scene:
+    return _scene("tiny", rng, cloud(rng, 400, (1e-6, 1e-3), 0.5), cameras=2)
+
+
+def _needles(rng: np.random.Generator) -> Scene:
+    return _scene("needles and sheets", rng, cloud(rng, 300, (1e-4, 2.0), 0.5), cameras=2)
+
+
+def _discs(rng: np.random.Generator) -> Scene:
+    gaussians = cloud(rng, 300)
+    gaussians.scales[:, 2] = 0
+    gaussians.scales[:20] = 0
+    return _scene("flat discs and points", rng, gaussians)
+
+
+def _empty(rng: np.random.Generator) -> Scene:
+    return _scene("empty", rng, cloud(rng, 0), cameras=2)
+
+
+def _one_pixel(rng: np.random.Generator) -> Scene:
+    return _scene("one pixel", rng, cloud(rng, 300, spread=0.3), size=(1, 1), focal=2.0)
+
+
+def _one_gaussian(rng: np.random.Generator) -> Scene:
+    return _scene("one Gaussian", rng, cloud(rng, 1, (0.2, 0.5), 0.1, opacities=(0.7, 0.9)))
+
+
+def _stack(rng: np.random.Generator) -> Scene:
+    gaussians = cloud(rng, 600, (0.1, 0.4), 0.3, opacities=(0.8, 1.0))
+    return _scene("opaque stack", rng, gaussians)
+
+
+def _veils(rng: np.random.Generator) -> Scene:
+    return _scene("nearly transparent", rng, cloud(rng, 400, opacities=(0.0, 0.05)))
+
+
+def _off_screen(rng: np.random.Generator) -> Scene:
+    return _scene("mostly off screen", rng, cloud(rng, 300, (0.05, 0.5), 4.0), size=(7, 97))
+
+
+def _person(rng: np.random.Generator) -> Scene:
+    Ks = np.array([[[120.0, 0, 33.3], [0, 112.0, 56.7], [0, 0, 1]]])
+    return Scene(
+        "person, lens off centre",
+        person_sized(1500),
+        photo_camera(1.0, 1, 1).viewmat[None],
+        Ks,
+        64,
+        96,
+        rng.uniform(0, 1, (1, 3)).astype(np.float32),
+    )
+
+
+_SCENES = (
+    _plain,
+    _three,
+    _sixty_four,
+    _sixteen,
+    _five,
+    _within,
+    _behind,
+    _near,
+    _huge,
+    _giants,
+    _tiny,
+    _needles,
+    _discs,
+    _empty,
+    _one_pixel,
+    _one_gaussian,
+    _stack,
+    _veils,
+    _off_screen,
+    _person,
+)

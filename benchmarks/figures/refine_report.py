@@ -1,0 +1,293 @@
+"""What refining gained before the photo's camera, and what it cost anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from ...engine.core.types import Avatar, Gaussians, Matte
+from ...engine.gaussians.refine import LEVELS
+from ...engine.imaging.resize import resize
+from ...engine.tracking.detectors import Detectors
+from ...engine.visual.views import orbit_centre
+from .face_movement import (
+    FaceView,
+    eye_distance,
+    find_faces,
+    head_cameras,
+    movement,
+    noise,
+    photo_face,
+)
+from .side_views import Rim, View, change, rim, speckle, turned
+
+PSNR_FLOORS = {
+    "off": {},
+    "fast": {"full": 25.0, "half": 29.0, "head": 30.5},
+    "full": {"full": 27.0, "half": 31.0, "head": 33.0},
+}
+"""dB of the input view's foreground, medians of each framing."""
+SSIM_FLOORS = {"fast": 0.955, "full": 0.965}
+SECONDS_MOST = {"fast": 25.0}
+MOVED_MOST = 2.0
+"""% of the distance between the eyes that a face may move in any view, for any portrait."""
+HALF_LOSS_MOST = 1.5
+"""dB of the input view, of any portrait, that the less important half of the splats is worth."""
+PALE_MOST = 0.3
+"""% of white by which a rim may grow paler than the lift's in any view: less is not seen."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """The lift, drawn once: what every level of refining is compared with.
+
+    Attributes:
+        views: by yaw. pale: yaw -> paleness of its rim, or of the photo's own rim if that is
+            paler: light along an edge is to be copied.
+        faces: by yaw, None where the detectors saw none.
+        eye_pixels: between the eyes in the faces' renders. noise: by yaw, % of that.
+        photo: the face in the photo. off_photo: how far the lift's is from it, % of the same.
+    """
+
+    views: dict[int, View]
+    pale: dict[int, float]
+    faces: dict[int, FaceView | None]
+    eye_pixels: float
+    noise: dict[int, float]
+    photo: FaceView | None
+    off_photo: float | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One portrait at one level.
+
+    Attributes:
+        kind: framing. seconds: of refining alone. build_seconds: of the whole build.
+        psnr, ssim, iou: of the input view's foreground, as in :func:`input_view_figures`.
+        moved: yaw -> % of the eyes' distance that the face moved; None where it was lost.
+        noise: the same for the unchanged avatar in other pixels. unseen: yaws without a face
+            before refining.
+        rims: yaw -> its rim. pale: yaw -> paler than the lift's (in the
+            photo's view: than the photo's own) by so many % of white.
+        speckle: yaw -> energy of lone pixels over the lift's. change: yaw -> dB to the lift.
+        off_photo: % of the eyes' distance between the landmarks in the photo and in its view, of
+            the lift and of this avatar: a face that moved may have moved to its place.
+        half_loss: dB of the input view that half of the splats lose, if that was measured.
+    """
+
+    name: str
+    kind: str
+    level: str
+    seconds: float
+    build_seconds: float
+    psnr: float
+    ssim: float
+    iou: float
+    moved: dict[int, float | None] = field(default_factory=dict)
+    noise: dict[int, float] = field(default_factory=dict)
+    rims: dict[int, Rim] = field(default_factory=dict)
+    pale: dict[int, float] = field(default_factory=dict)
+    speckle: dict[int, float] = field(default_factory=dict)
+    change: dict[int, float] = field(default_factory=dict)
+    off_photo: tuple[float | None, float | None] = (None, None)
+    half_loss: float | None = None
+
+    @property
+    def most_moved(self) -> float | None:
+        """Of the worst view; infinite when a face was lost, None when there was none."""
+        if not self.moved:
+            return None
+        return max(float("inf") if m is None else m for m in self.moved.values())
+
+    @property
+    def palest(self) -> float | None:
+        return max(self.pale.values(), default=None)
+
+    @property
+    def most_speckled(self) -> float | None:
+        """Of the views beside the photo's; in its own, detail is gained."""
+        return max((s for yaw, s in self.speckle.items() if yaw), default=None)
+
+
+def look_at_lift(avatar: Avatar, still: Gaussians, matte: Matte, detectors: Detectors) -> Before:
+    """Draw the lift from all sides.
+
+    Args:
+        still: the avatar's Gaussians in the photo's pose. matte: of the photo.
+    """
+    cameras = head_cameras(avatar)
+    faces = find_faces(still, cameras, detectors)
+    front = head_cameras(avatar, (0,))[0]
+    eye_pixels = eye_distance(avatar, front)
+    photo = photo_face(matte, avatar.camera, front, detectors)
+    off_photo = None if photo is None else movement(still, photo, eye_pixels, detectors)
+    alone = {yaw: noise(still, face, eye_pixels, detectors) for yaw, face in faces.items() if face}
+    views = turned(still, avatar.camera, orbit_centre(still, avatar.camera))
+    known = {yaw: value for yaw, value in alone.items() if value is not None}
+    pale = {yaw: rim(*view).pale for yaw, view in views.items()}
+    height, width = views[0].alpha.shape
+    light = resize(matte.foreground * matte.alpha[..., None], width, height)
+    pale[0] = max(pale[0], rim(light, resize(matte.alpha, width, height)).pale)
+    return Before(views, pale, faces, eye_pixels, known, photo, off_photo)
+
+
+def side_figures(
+    avatar: Avatar, lift: Gaussians, refined: Gaussians, before: Before, detectors: Detectors
+) -> dict[str, Any]:
+    """The fields of :class:`Judged` from ``moved`` to ``change``.
+
+    Args:
+        lift, refined: in the photo's pose, in world space.
+    """
+    # About the lift's centre, so that the cameras are the same.
+    after = turned(refined, avatar.camera, orbit_centre(lift, avatar.camera))
+    rims = {yaw: rim(*view) for yaw, view in after.items()}
+    return {
+        "moved": {
+            yaw: movement(refined, face, before.eye_pixels, detectors)
+            for yaw, face in before.faces.items()
+            if face
+        },
+        "noise": before.noise,
+        "off_photo": (
+            before.off_photo,
+            before.photo and movement(refined, before.photo, before.eye_pixels, detectors),
+        ),
+        "rims": rims,
+        "pale": {yaw: rims[yaw].pale - pale for yaw, pale in before.pale.items()},
+        "speckle": {
+            yaw: speckle(*after[yaw]) / max(speckle(*view), 1e-6)
+            for yaw, view in before.views.items()
+        },
+        "change": {yaw: change(*view, *after[yaw]) for yaw, view in before.views.items() if yaw},
+    }
+
+
+def summary(results: Sequence[Judged]) -> dict[str, Any]:
+    """JSON-able: by level medians of each framing, and the worst portrait of what may not hurt."""
+    out: dict[str, Any] = {}
+    for level in LEVELS:
+        some = [r for r in results if r.level == level]
+        if not some:
+            continue
+        by_kind = {}
+        for kind in ("full", "half", "head"):
+            kin = [r for r in some if r.kind == kind]
+            if kin:
+                by_kind[kind] = {
+                    "portraits": len(kin),
+                    "psnr": median(r.psnr for r in kin),
+                    "ssim": median(r.ssim for r in kin),
+                    "iou": median(r.iou for r in kin),
+                    "seconds": median(r.seconds for r in kin),
+                }
+        losses = [r.half_loss for r in some if r.half_loss is not None]
+        out[level] = {
+            "by_framing": by_kind,
+            "ssim": median(r.ssim for r in some),
+            "seconds": median(r.seconds for r in some),
+            "seconds_max": max(r.seconds for r in some),
+            "build_seconds": median(r.build_seconds for r in some),
+            "moved_max": _worst(r.most_moved for r in some),
+            "pale_max": _worst(r.palest for r in some),
+            "speckle_max": _worst(r.most_speckled for r in some),
+            "half_loss": median(losses) if losses else None,
+            "half_loss_max": max(losses, default=None),
+        }
+    return out
+
+
+def shortfalls(figures: dict[str, Any]) -> list[str]:
+    """The floors that a summary misses, a sentence each."""
+    out = []
+    for level, values in figures.items():
+        for kind, floor in PSNR_FLOORS[level].items():
+            have = values["by_framing"].get(kind, {}).get("psnr")
+            if have is not None and have < floor:
+                out.append(f"{level}, {kind}: {have:.2f} dB, not {floor:g}")
+        ssim = SSIM_FLOORS.get(level)
+        if ssim is not None and values["ssim"] < ssim:
+            out.append(f"{level}: SSIM {values['ssim']:.4f}, not {ssim:g}")
+        most = SECONDS_MOST.get(level)
+        if most is not None and values["seconds"] > most:
+            out.append(f"{level}: {values['seconds']:.1f} s, not {most:g}")
+        if (values["moved_max"] or 0) > MOVED_MOST:
+            out.append(f"{level}: a face moved {values['moved_max']:.2f} %, not {MOVED_MOST:g}")
+        if (values["pale_max"] or 0) > PALE_MOST:
+            out.append(f"{level}: a rim {values['pale_max']:.2f} % paler, not {PALE_MOST:g}")
+        if (values["half_loss_max"] or 0) > HALF_LOSS_MOST:
+            lost = values["half_loss_max"]
+            out.append(f"{level}: half the splats lose {lost:.2f} dB, not {HALF_LOSS_MOST:g}")
+    return out
+
+
+def heading() -> str:
+    """The table's first line."""
+    return (
+        f"{'portrait':<30}{'level':<6}{'s':>7}{'fg dB':>8}{'SSIM':>8}{'IoU':>7}"
+        f"{'moved % (noise)':>18}{'off photo %':>13}{'paler %':>9}{'fog %':>7}{'holes':>7}"
+        f"{'speckle':>9}{'dB at 40/90/180':>18}{'half':>7}"
+    )
+
+
+def row(r: Judged) -> str:
+    """One line of the table: the worst view of each figure."""
+    noise_ = max(r.noise.values(), default=None)
+    dB = "/".join(_number(min(_at(r.change, yaw), default=None), 1) for yaw in (40, 90, 180))
+    return (
+        f"{r.name:<30}{r.level:<6}{r.seconds:>7.1f}{r.psnr:>8.2f}{r.ssim:>8.4f}{r.iou:>7.3f}"
+        f"{_number(r.most_moved, 2) + ' (' + _number(noise_, 2) + ')':>18}"
+        f"{'>'.join(_number(value, 1) for value in r.off_photo):>13}{_number(r.palest, 2):>9}"
+        f"{_number(max((x.fog for x in r.rims.values()), default=None), 2):>7}"
+        f"{_number(max((x.holes for x in r.rims.values()), default=None), 2):>7}"
+        f"{_number(r.most_speckled, 2):>9}{dB:>18}{_number(r.half_loss, 2):>7}"
+    )
+
+
+def details(r: Judged) -> str:
+    """The views of one portrait, a line for each figure."""
+    off = " to ".join(_number(value, 2) for value in r.off_photo)
+    lines = [f"    face moved {_views(r.moved)}; noise {_views(r.noise)}; off the photo {off}"]
+    lines.append(f"    rim {_views({yaw: x.pale for yaw, x in r.rims.items()})}")
+    lines.append(f"    paler {_views(r.pale)}; speckle {_views(r.speckle)}")
+    return "\n".join(lines)
+
+
+def closing(figures: dict[str, Any]) -> str:
+    """The medians, below the table."""
+    lines = []
+    for level, values in figures.items():
+        kinds = "; ".join(
+            f"{kind} {v['psnr']:.2f} dB, SSIM {v['ssim']:.4f}, IoU {v['iou']:.3f}"
+            for kind, v in values["by_framing"].items()
+        )
+        lines.append(
+            f"{level:<5}{values['seconds']:.1f} s (build {values['build_seconds']:.1f} s): "
+            f"{kinds}; SSIM {values['ssim']:.4f}; "
+            f"worst: face moved {_number(values['moved_max'], 2)} %, "
+            f"rim {_number(values['pale_max'], 2)} % paler, "
+            f"speckle {_number(values['speckle_max'], 2)} times, "
+            f"half the splats lose {_number(values['half_loss_max'], 2)} dB "
+            f"(median {_number(values['half_loss'], 2)})"
+        )
+    return "\n".join(lines)
+
+
+def _at(values: dict[int, float], yaw: int) -> list[float]:
+    return [value for at, value in values.items() if abs(at) == yaw]
+
+
+def _views(values: dict[int, Any]) -> str:
+    return ", ".join(f"{yaw:+d}: {_number(v, 2)}" for yaw, v in sorted(values.items()))
+
+
+def _worst(values: Any) -> float | None:
+    known = [v for v in values if v is not None]
+    return max(known) if known else None
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,75 @@
+"""Nearest points on a triangle mesh."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from ..core.types import FloatArray, IntArray
+
+
+@numba.njit(cache=True)
+def _closest_bary(p, a, b, c):  # type: ignore[no-untyped-def]
+    """Barycentric coordinates of the point of triangle abc nearest to p.
+
+    Region by region as in Ericson, Real-Time Collision Detection, section 5.1.5.
+    """
+    ab, ac, ap = b - a, c - a, p - a
+    d1, d2 = ab @ ap, ac @ ap
+    if d1 <= 0.0 and d2 <= 0.0:
+        return 1.0, 0.0, 0.0
+    bp = p - b
+    d3, d4 = ab @ bp, ac @ bp
+    if d3 >= 0.0 and d4 <= d3:
+        return 0.0, 1.0, 0.0
+    cp = p - c
+    d5, d6 = ab @ cp, ac @ cp
+    if d6 >= 0.0 and d5 <= d6:
+        return 0.0, 0.0, 1.0
+    vc = d1 * d4 - d3 * d2
+    if vc <= 0.0 and d1 >= 0.0 and d3 <= 0.0:
+        t = d1 / (d1 - d3)
+        return 1.0 - t, t, 0.0
+    vb = d5 * d2 - d1 * d6
+    if vb <= 0.0 and d2 >= 0.0 and d6 <= 0.0:
+        t = d2 / (d2 - d6)
+        return 1.0 - t, 0.0, t
+    va = d3 * d6 - d5 * d4
+    if va <= 0.0 and d4 - d3 >= 0.0 and d5 - d6 >= 0.0:
+        t = (d4 - d3) / ((d4 - d3) + (d5 - d6))
+        return 0.0, 1.0 - t, t
+    total = va + vb + vc
+    return va / total, vb / total, vc / total
+
+
+@numba.njit(cache=True)
+def _search(points, corners, triangle, bary):  # type: ignore[no-untyped-def]
+    for i in range(points.shape[0]):
+        best = np.inf
+        for k in range(corners.shape[0]):
+            a, b, c = corners[k, 0], corners[k, 1], corners[k, 2]
+            u, v, w = _closest_bary(points[i], a, b, c)
+            ray = u * a + v * b + w * c - points[i]
+            distance = ray @ ray
+            if distance < best:
+                best = distance
+                triangle[i] = k
+                bary[i, 0], bary[i, 1], bary[i, 2] = u, v, w
+
+
+def closest_on_mesh(
+    points: FloatArray, vertices: FloatArray, f: IntArray, faces: IntArray
+) -> tuple[IntArray, FloatArray]:
+    """Nearest surface points by exhaustive search.
+
+    Args:
+        points: [N, 3]. faces: the rows of ``f`` that may be chosen.
+
+    Returns:
+        rows of ``f`` [N] and barycentric coordinates [N, 3].
+    """
+    corners = np.ascontiguousarray(np.asarray(vertices, np.float64)[f[faces]])
+    triangle = np.zeros(len(points), np.int64)
+    bary = np.zeros((len(points), 3))
+    _search(np.ascontiguousarray(points, np.float64), corners, triangle, bary)
+    return faces[triangle], bary

@@ -1,0 +1,160 @@
+"""Plainly shaded pictures of the body that the landmark detectors take for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image
+
+from ..body.atlas import surface_points
+from ..body.model import Body
+from ..core.cameras import project
+from ..core.geometry import vertex_normals
+from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
+from ..render.mesh import MeshBuffer, rasterize_mesh
+
+Paint = Callable[[IntArray, FloatArray], FloatArray]
+
+BACKGROUND = 0.75
+SUPERSAMPLING = 2
+
+
+def render_plain(
+    vertices: FloatArray, f: IntArray, paint: Paint, camera: Camera, light: FloatArray
+) -> tuple[FloatArray, MeshBuffer]:
+    """A Lambert-shaded picture on grey.
+
+    Args:
+        paint: ``paint(triangle [P], bary [P, 3]) -> colours [P, 3]`` in 0..1.
+        light: [3] direction towards the light, world space.
+
+    Returns:
+        rgb [H, W, 3] float32 and the z-buffer at SUPERSAMPLING times the size.
+    """
+    large = camera.resized(camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING)
+    buffer = rasterize_mesh(vertices, f, large)
+    covered = buffer.face >= 0
+    face, bary = buffer.face[covered], buffer.bary[covered]
+    normal = surface_points(vertex_normals(vertices, f), f, face, bary)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    to_camera = -camera.viewmat[2, :3]
+    lambert = np.clip(normal @ (light / np.linalg.norm(light)), 0.0, 1.0)
+    rim = np.clip(normal @ to_camera, 0.0, 1.0)
+    picture = np.full((large.height, large.width, 3), BACKGROUND)
+    shade = (0.55 + 0.45 * lambert) * (0.75 + 0.25 * rim)
+    picture[covered] = paint(face, bary) * shade[:, None]
+    image = Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
+    small = image.resize((camera.width, camera.height), Image.Resampling.BOX)
+    return np.asarray(small, np.float32) / 255.0, buffer
+
+
+class PersonPaint:
+    """Colours that make the bare body look like a dressed person, fixed to its surface.
+
+    Args:
+        body: its rest pose says where brows, irises and hairline lie.
+    """
+
+    SKIN = (0.80, 0.63, 0.53)
+    PARTS: ClassVar[dict[str, tuple[float, float, float]]] = {
+        "lips": (0.67, 0.33, 0.33),
+        "mouth": (0.35, 0.14, 0.14),
+        "tongue": (0.62, 0.30, 0.30),
+        "teeth": (0.93, 0.91, 0.86),
+        "eye": (0.93, 0.93, 0.93),
+        "eye_back": (0.93, 0.93, 0.93),
+        "torso": (0.25, 0.35, 0.60),
+        "leg": (0.20, 0.20, 0.22),
+        "foot": (0.10, 0.10, 0.10),
+    }
+    HAIR = (0.20, 0.14, 0.10)
+    IRIS = (0.35, 0.25, 0.16)
+    PUPIL = (0.06, 0.04, 0.04)
+    IRIS_RADIUS = 0.0058  # metres; the one length that all adults share
+    PUPIL_RADIUS = 0.0022
+
+    def __init__(self, body: Body) -> None:
+        self._points = body.v_template.astype(np.float64)
+        self._normals = vertex_normals(self._points, body.f)
+        self._f = body.f
+        self._part = body.face_part
+        self._names = body.part_names
+        self._eyes = body.J_template[[JOINT_INDEX[f"{s}_eye_smplhf"] for s in ("left", "right")]]
+        table = np.tile(np.array(self.SKIN), (len(body.part_names), 1))
+        for name, colour in self.PARTS.items():
+            table[body.part_names.index(name)] = colour
+        self._table = table
+
+    def __call__(self, face: IntArray, bary: FloatArray) -> FloatArray:
+        """Colours [P, 3] at surface points: triangle [P], barycentric coordinates [P, 3]."""
+        points = surface_points(self._points, self._f, face, bary)
+        part = self._part[face]
+        colours = self._table[part]
+
+        def is_part(*names: str) -> BoolArray:
+            wanted = np.isin(np.arange(len(self._names)), [self._names.index(n) for n in names])
+            return np.asarray(wanted[part])
+
+        head = is_part("face", "scalp", "neck")
+        colours[head & is_scalp(points, self._eyes)] = self.HAIR
+        facing = surface_points(self._normals, self._f, face, bary)[:, 2]
+        browed = is_part("face") & (facing > 0.2)
+        for eye, side in zip(self._eyes, (1.0, -1.0)):
+            near = np.flatnonzero(is_part("eye") & (side * points[:, 0] > 0))
+            across = np.hypot(*(points[near, :2] - eye[:2]).T)
+            colours[near[across < self.IRIS_RADIUS]] = self.IRIS
+            colours[near[across < self.PUPIL_RADIUS]] = self.PUPIL
+            # A brow is an arched band of 9 mm on the ridge, 20 mm above the eye's centre.
+            near = np.flatnonzero(browed & (np.abs(points[:, 0] - eye[0]) < 0.026))
+            x, y = side * (points[near, 0] - eye[0]), points[near, 1] - eye[1]
+            middle = 0.0165 + 0.0035 * np.cos(np.clip((x - 0.006) / 0.03, -1.0, 1.0) * np.pi / 2)
+            strength = 0.8 * np.clip(1.0 - np.abs(y - middle) / 0.0045, 0.0, 1.0)[:, None]
+            colours[near] += strength * (np.array(self.HAIR) - colours[near])
+        return np.asarray(colours)
+
+
+def is_scalp(points: FloatArray, eyes: FloatArray) -> BoolArray:
+    """Whether points [P, 3] of the head lie under the hair, by place against the eyes [2, 3].
+
+    The hairline runs about 62 mm above the eyes and slopes back to just before the ears.
+    """
+    above = points[:, 1] - eyes[:, 1].mean()
+    behind = eyes[:, 2].mean() - points[:, 2]
+    open_face = (above < 0.062) & (behind < 0.055 - 0.2 * np.maximum(above, 0.0))
+    below_skull = above < -0.062 - 0.55 * np.maximum(0.0, 0.07 - behind)
+    return np.asarray(~open_face & ~below_skull)
+
+
+def triangulate(
+    cameras: list[Camera], pixels: FloatArray, confidence: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """One 3D point from its pixels [C, 2] in several views, robustly.
+
+    Reweighted linear triangulation (Geman-McClure weights on the distance from point to ray).
+
+    Args:
+        confidence: [C] 0..1.
+
+    Returns:
+        point [3] and the distance [C] by which each view's ray misses it, metres.
+    """
+    weight = np.array(confidence, np.float64)
+    point = np.zeros(3)
+    miss = np.zeros(len(cameras))
+    radius = 0.015  # metres; views that miss by more are mostly ignored
+    for _ in range(6):
+        rows, values = [], []
+        for camera, pixel, w in zip(cameras, pixels, weight):
+            P = camera.K @ camera.viewmat[:3]
+            for axis in (0, 1):
+                row = np.sqrt(w) * (pixel[axis] * P[2] - P[axis]) / camera.K[0, 0]
+                rows.append(row[:3])
+                values.append(-row[3])
+        point = np.linalg.lstsq(np.array(rows), np.array(values), rcond=None)[0]
+        for i, (camera, pixel) in enumerate(zip(cameras, pixels)):
+            xy, depth = project(point, camera)
+            miss[i] = np.linalg.norm(xy - pixel) * float(depth) / camera.K[0, 0]
+        weight = confidence / (1.0 + (miss / radius) ** 2) ** 2
+    return point, miss

@@ -1,0 +1,1 @@
+"""Shared ground: types, errors, rotations, cameras, colour, geometry, sampling, progress."""

@@ -1,0 +1,43 @@
+"""Colour spaces."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .types import FloatArray
+
+_RGB_TO_XYZ = np.array(
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+)
+_WHITE = np.array([0.95047, 1.0, 1.08883])  # D65
+
+
+def srgb_to_linear(rgb: FloatArray) -> FloatArray:
+    """Undo the sRGB transfer curve, any shape, 0..1."""
+    rgb = np.asarray(rgb)
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((np.maximum(rgb, 0.0) + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(linear: FloatArray) -> FloatArray:
+    """The inverse of :func:`srgb_to_linear`; clips at 0."""
+    linear = np.maximum(linear, 0.0)
+    return np.asarray(
+        np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    )
+
+
+def rgb_to_lab(rgb: FloatArray) -> FloatArray:
+    """sRGB [..., 3] 0..1 -> CIE L*a*b* (D65): L 0..100.
+
+    >>> np.round(rgb_to_lab(np.array([1.0, 1.0, 1.0])), 1) + 0.0
+    array([100.,   0.,   0.])
+    """
+    xyz = srgb_to_linear(rgb) @ _RGB_TO_XYZ.T / _WHITE
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.stack(
+        [116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1
+    )

@@ -1,0 +1,72 @@
+"""Boxes in an image plane, and cameras cropped to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .cameras import project
+from .types import Camera, FloatArray
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of an image plane in pixels; it may reach outside the image."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    def padded(self, fraction: float) -> Box:
+        """Grown by a fraction of its longer side, on all sides."""
+        d = fraction * max(self.width, self.height)
+        return Box(self.left - d, self.top - d, self.right + d, self.bottom + d)
+
+    def union(self, other: Box) -> Box:
+        """The smallest box around both."""
+        return Box(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+        )
+
+    def with_aspect(self, aspect: float) -> Box:
+        """Grown to width / height = ``aspect``: sideways evenly, or upwards.
+
+        The bottom stays, because below it a half-length portrait knows nothing.
+
+        >>> Box(0, 0, 10, 10).with_aspect(2.0)
+        Box(left=-5.0, top=0, right=15.0, bottom=10)
+        """
+        if self.width < aspect * self.height:
+            d = (aspect * self.height - self.width) / 2
+            return Box(self.left - d, self.top, self.right + d, self.bottom)
+        return Box(self.left, self.bottom - self.width / aspect, self.right, self.bottom)
+
+
+def crop(camera: Camera, box: Box, width: int, height: int) -> Camera:
+    """The part ``box`` of a camera's image plane as a camera of ``width`` x ``height`` pixels."""
+    K = np.array(camera.K, dtype=np.float64)
+    K[0, 2] -= box.left
+    K[1, 2] -= box.top
+    K[0] *= width / box.width
+    K[1] *= height / box.height
+    return Camera(camera.viewmat, K, width, height)
+
+
+def ball_box(centre: FloatArray, radius: float, camera: Camera) -> Box:
+    """The square around a ball in a camera's image."""
+    xy, z = project(centre, camera)
+    r = float(camera.K[0, 0] * radius / z)
+    return Box(float(xy[0]) - r, float(xy[1]) - r, float(xy[0]) + r, float(xy[1]) + r)

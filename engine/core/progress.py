@@ -1,0 +1,115 @@
+"""The stages of a build: told as they come, timed, and how much of the whole each one is.
+
+Light to import, because Blender's panel reads the shares.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from .types import Progress
+
+_SECONDS = {
+    "start": 1.5,
+    "load": 0.2,
+    "detect": 0.6,
+    "fit": 0.6,
+    "look": 0.3,
+    "matte": 1.5,
+    "lift": 4.5,
+    "network": 4.0,
+    "order": 0.6,
+    "refine": 18.0,
+    "check": 0.2,
+    "preview": 2.0,
+    "ready": 1.5,
+}
+"""Stage of the engine's pipeline -> seconds for one photo of a megapixel, on two cores."""
+
+_REFINE_SECONDS = {"off": 0.0, "fast": 18.0, "full": 55.0}
+
+
+def build_seconds(
+    refine: str = "fast",
+    *,
+    network: bool = False,
+    photos: int = 1,
+    look: bool = False,
+    preview: bool = False,
+    scene: bool = False,
+) -> dict[str, float]:
+    """About how long each stage of a build takes on two cores; only those that it will have.
+
+    Args:
+        refine: one of ``gaussians.refine.LEVELS``. network: whether one improves the lift.
+        photos: of the person, all together. look: whether the user is shown the fit.
+        preview: whether the preview is drawn. scene: whether it is made ready for Blender.
+
+    >>> [name for name in build_seconds("off") if name not in build_seconds("fast")]
+    []
+    >>> "refine" in build_seconds("off")
+    False
+    """
+    seconds = {
+        name: value * (photos if name not in ("start", "order", "check", "ready") else 1)
+        for name, value in _SECONDS.items()
+    }
+    seconds["refine"] = _REFINE_SECONDS.get(refine, _REFINE_SECONDS["fast"]) * photos
+    wanted = {
+        "network": network,
+        "look": look,
+        "preview": preview,
+        "ready": scene,
+        "refine": refine != "off",
+    }
+    return {name: value for name, value in seconds.items() if wanted.get(name, True)}
+
+
+def whole_progress(stage: str, fraction: float, seconds: Mapping[str, float]) -> float | None:
+    """0..1 over all stages, by their ``seconds``; None for a stage that is not among them.
+
+    >>> whole_progress("b", 0.5, {"a": 1.0, "b": 2.0, "c": 1.0})
+    0.5
+    """
+    if stage not in seconds:
+        return None
+    stages = list(seconds)
+    before = sum(seconds[name] for name in stages[: stages.index(stage)])
+    return (before + fraction * seconds[stage]) / sum(seconds.values())
+
+
+class Stages:
+    """Times the stages, and tells the progress callback where the work is."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str, message: str) -> Iterator[None]:
+        self.tell(stage, 0.0, message)
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 3)
+        self.tell(stage, 1.0, "")
+
+    def tell(self, stage: str, fraction: float, message: str) -> None:
+        if self._progress is not None:
+            self._progress(stage, fraction, message)
+
+    def within(self, stage: str) -> Progress:
+        """A callback for a stage that tells its own progress."""
+        return lambda _, fraction, message: self.tell(stage, min(fraction, 0.999), message)
+
+
+def peak_memory_mb() -> int | None:
+    """Most memory that this process ever held, in MB; None where the system does not tell."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

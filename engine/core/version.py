@@ -1,0 +1,10 @@
+"""Which version of Likeness this is; ``blender_manifest.toml`` says it, and nothing else."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+_MANIFEST = Path(__file__).resolve().parents[2] / "blender_manifest.toml"
+
+VERSION: str = tomllib.loads(_MANIFEST.read_text(encoding="utf-8"))["version"]

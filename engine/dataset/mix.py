@@ -1,0 +1,78 @@
+"""What made-up people are like and wear, counted from the facts of engine/synth/figure.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .cards import told
+
+ASSETS = (".png", ".jpg", ".jpeg", ".mhclo", ".mhmat", ".obj", ".exr", ".hdr")
+
+Facts = Mapping[str, Any]
+
+WORN = ("skins", "hairs", "outfits", "shoes", "accessories", "lights")
+"""What of the mix is made of assets or by procedures."""
+
+
+OWN = "a character's own"
+
+
+def _skin(facts: Facts) -> list[str]:
+    look = told(facts, "looks.skin")
+    return [OWN] if look is None else used(look, "procedural")
+
+
+def _outfit(facts: Facts) -> list[str]:
+    """The library's outfit, or the styles that are tailored instead."""
+    clothes = told(facts, "looks.clothes")
+    if clothes is None:
+        return [OWN]
+    worn = used(clothes.get("outfit"), "")
+    return worn if worn != [""] else [f"{clothes.get('top')} and {clothes.get('bottom')}"]
+
+
+def _accessories(facts: Facts) -> list[str]:
+    worn = told(facts, "looks.accessories") or {}
+    return [name for name, what in worn.items() if what] or ["none"]
+
+
+MIX: dict[str, str | Callable[[Facts], Any]] = {
+    "characters": "looks.character",
+    "sex": "traits.sex",
+    "age": "traits.age_band",
+    "tone": "traits.tone",
+    "skins": _skin,
+    "hairs": lambda facts: told(facts, "looks.hair.style") or told(facts, "looks.hair.kind"),
+    "outfits": _outfit,
+    "shoes": lambda facts: used(told(facts, "looks.clothes.shoes"), "none or tailored"),
+    "accessories": _accessories,
+    "lights": lambda facts: used(told(facts, "lighting.environment"), "procedural sky"),
+    "pictures by": "engine",
+    "splits": "split",
+}
+"""What the card counts, from the facts of engine/synth/figure.py."""
+
+
+def used(look: Any, nothing: str) -> list[str]:
+    """Names of the asset files in a look, each once; ``nothing`` when it has none.
+
+    >>> used({"top": "shirt.mhclo", "under": [{"file": "vest.mhclo"}], "hue": 0.2}, "bare")
+    ['shirt.mhclo', 'vest.mhclo']
+    >>> used(None, "bare")
+    ['bare']
+    """
+    return sorted(set(_assets(look))) or [nothing]
+
+
+def _assets(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if value.lower().endswith(ASSETS):
+            yield Path(value).name
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _assets(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _assets(part)

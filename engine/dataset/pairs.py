@@ -1,0 +1,110 @@
+"""Which views teach which: the reference and the target views of one subject.
+
+Views of made-up people do not agree with each other perfectly (those that a generative model has
+made hardly do), so a less reliable view must not tell the network what a more reliable one looks
+like. Supervision flows from the more reliable views to the less or equally reliable ones only:
+side to back and front to back, never back to front (section 3.2). So a photo from the front
+trains all views, one from the side those and the back, one from behind other views from behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..body import Body
+from ..core.cameras import camera_position
+from ..core.types import JOINT_INDEX, Camera, FloatArray, Pose
+from ..tracking.measure import BACK_FROM, SIDE_FROM
+
+KINDS = ("front", "side", "back")
+"""From the most reliable to the least."""
+
+REFERENCE_SHARES: Mapping[str, float] = {"front": 0.6, "side": 0.25, "back": 0.15}
+"""How often a reference is of each kind, among those that a subject has (ours: most photos show
+somebody from the front)."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Rows of a subject's views: the photo that the network is given, and what it is shown
+    beside it; fewer targets than were asked for where there are not so many."""
+
+    reference: int
+    targets: tuple[int, ...]
+
+
+def azimuth_of(body: Body, betas: FloatArray, pose: Pose, camera: Camera) -> float:
+    """Degrees by which a camera stands to the left of where the trunk faces, -180..180.
+
+    The trunk is the chest, as in ``Track.view``; both directions are taken flat on the ground
+    (world y is up).
+    """
+    _, joints, R, t = body.rest_and_transforms(pose, betas)
+    chest = JOINT_INDEX["spine3"]
+    away = camera_position(camera) - (R[chest] @ joints[chest] + t[chest])
+    turn = np.arctan2(away[0], away[2]) - np.arctan2(R[chest][0, 2], R[chest][2, 2])
+    return float((np.degrees(turn) + 180.0) % 360.0 - 180.0)
+
+
+def kind_of(azimuth: float) -> str:
+    """``front``, ``side`` or ``back``, with the same bounds as the tracker's ``Track.view``.
+
+    >>> kind_of(-20.0), kind_of(90.0), kind_of(-170.0)
+    ('front', 'side', 'back')
+    """
+    away = abs(azimuth)
+    return "front" if away < SIDE_FROM else "side" if away < BACK_FROM else "back"
+
+
+def teaches(reference: str, target: str, directed: bool = True) -> bool:
+    """Whether a photo of one kind may train a view of another.
+
+    >>> teaches("front", "back"), teaches("side", "side"), teaches("back", "front")
+    (True, True, False)
+    """
+    return not directed or KINDS.index(reference) <= KINDS.index(target)
+
+
+def some_references(kinds: Sequence[str], rng: np.random.Generator, number: int) -> tuple[int, ...]:
+    """Draw so many different views (at most all) as if they were references."""
+    shares = _reference_shares(kinds, range(len(kinds)))
+    number = min(number, len(kinds))
+    return tuple(int(row) for row in rng.choice(len(kinds), number, replace=False, p=shares))
+
+
+def _reference_shares(kinds: Sequence[str], among: Sequence[int]) -> FloatArray:
+    """[V] how likely each view is as a reference; 0 for those not in ``among``."""
+    shares = np.zeros(len(kinds))
+    present = [kinds[row] for row in among]
+    for row in among:
+        shares[row] = REFERENCE_SHARES[kinds[row]] / present.count(kinds[row])
+    return np.asarray(shares / shares.sum())
+
+
+def draw_pair(
+    kinds: Sequence[str],
+    rng: np.random.Generator,
+    targets: int,
+    directed: bool = True,
+    among: Sequence[int] | None = None,
+) -> Pair:
+    """Draw a reference and its targets.
+
+    Args:
+        kinds: of each view that may be used, at least one.
+        targets: how many, all different and none of them the reference.
+        directed: False lets all views teach all (ablation).
+        among: rows that may be the reference; all when left out.
+    """
+    shares = _reference_shares(kinds, range(len(kinds)) if among is None else among)
+    reference = int(rng.choice(len(kinds), p=shares))
+    allowed = [
+        row
+        for row, kind in enumerate(kinds)
+        if row != reference and teaches(kinds[reference], kind, directed)
+    ]
+    chosen = rng.permutation(len(allowed))[:targets]
+    return Pair(reference, tuple(allowed[k] for k in chosen))

@@ -1,0 +1,1 @@
+"""Files on disk and elsewhere: safe reading, whole writing, folders, locks, downloads, weights."""

@@ -1,0 +1,393 @@
+"""Where assets and trained weights lie: the body, the detectors, the networks.
+
+Assets are looked up in this order: the folder named by ``LIKENESS_ASSETS``, the ``assets`` folder
+inside the package (an installed extension carries it), the user's cache, which ``build.py
+assets`` fills. For trained weights see :func:`find_weights`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from ..core.types import LikenessError
+from .downloads import Fetched, check_file, downloads_allowed, fetch, hub_copy, hub_snapshot
+
+ASSETS_VERSION = "2"
+PACKAGE_ASSETS = Path(__file__).resolve().parents[2] / "assets"
+BUNDLED_WEIGHTS = Path(__file__).resolve().parents[1] / "network" / "weights"
+"""Weights that come with Likeness, a folder for each name; part of the package, so that a clone and
+the extension have them as well (``likeness train --export-weights``)."""
+
+ASSETS: dict[str, str] = {
+    "body": "body.npz",
+    "pose_detection": "detectors/pose_detection.tflite",
+    "pose_landmark": "detectors/pose_landmark_full.tflite",
+    "face_detection_short": "detectors/face_detection_short_range.tflite",
+    "face_detection_full": "detectors/face_detection_full_range_sparse.tflite",
+    "face_landmark": "detectors/face_landmark.tflite",
+    "iris_landmark": "detectors/iris_landmark.tflite",
+    "palm_detection": "detectors/palm_detection_full.tflite",
+    "hand_landmark": "detectors/hand_landmark_full.tflite",
+    "selfie_segmentation": "detectors/selfie_segmentation.tflite",
+    "poses": "poses/likeness_poses.blend",
+}
+"""Asset name -> file below the assets folder."""
+
+REMEDY = "Run 'python build.py assets' in the project's folder, or set LIKENESS_ASSETS."
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file.
+
+    Attributes:
+        name: without folders.
+        size: bytes; None where that is not published.
+        sha256: in hex, or its first digits where only those are published; empty without any.
+    """
+
+    name: str
+    size: int | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A trained network that Likeness can use.
+
+    Attributes:
+        name: what :func:`find_weights` is asked for.
+        purpose: what Likeness does with it.
+        licence: of the weights, as their publishers say it; they are not Likeness's.
+        files: one, or the files of a folder called ``name``.
+        repository: on the Hugging Face hub; empty when it is not there.
+        url: of the folder on the web that holds the files, when there is no repository.
+        gigabytes: about how large the repository is, where all of it is needed: a model in
+            shards, or a pipeline of several; ``files`` then only name what it is known by.
+    """
+
+    name: str
+    purpose: str
+    licence: str
+    files: tuple[WeightFile, ...]
+    repository: str = ""
+    url: str = ""
+    gigabytes: int = 0
+
+    @property
+    def page(self) -> str:
+        """Where a person finds the files; empty when nowhere."""
+        return f"https://huggingface.co/{self.repository}" if self.repository else self.url
+
+    def inside(self, folder: Path) -> Path | None:
+        """The file, or the folder of the files, below a folder of weights; None if not there."""
+        own = folder / self.name
+        if all((own / file.name).is_file() for file in self.files):
+            if self.gigabytes:
+                return own
+            return own / self.files[0].name if len(self.files) == 1 else own
+        if len(self.files) == 1 and not self.gigabytes and (folder / self.files[0].name).is_file():
+            return folder / self.files[0].name
+        return None
+
+
+CONFIG_AND_ONNX = tuple(map(WeightFile, ("config.json", "encoder.onnx", "decoder.onnx")))
+TRANSFORMERS = (WeightFile("config.json"), WeightFile("model.safetensors"))
+TORCHVISION = "https://download.pytorch.org/models/"
+LPIPS = (
+    "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/"
+)
+
+WEIGHTS: dict[str, Weights] = {
+    entry.name: entry
+    for entry in (
+        Weights(
+            "default",
+            "improves the lift: what 'likeness build --network default' takes",
+            "as Likeness",
+            CONFIG_AND_ONNX,
+        ),
+        Weights(
+            "sapiens-1b",
+            "the paper's encoder (section 3.1), frozen",
+            "CC BY-NC 4.0: not for commercial use",
+            (WeightFile("sapiens_1b_epoch_173_torchscript.pt2"),),
+            repository="facebook/sapiens-pretrain-1b-torchscript",
+        ),
+        Weights(
+            "sapiens2-0.4b",
+            "an encoder, 1024 channels at stride 16",
+            "Sapiens2 License: no deepfakes, no biometric processing, passed on with its text",
+            TRANSFORMERS,
+            repository="facebook/sapiens2-pretrain-0.4b",
+        ),
+        Weights(
+            "dinov2-base",
+            "an encoder, 768 channels at stride 14",
+            "Apache-2.0",
+            TRANSFORMERS,
+            repository="facebook/dinov2-base",
+        ),
+        Weights(
+            "alexnet",
+            "the perceptual loss's backbone",
+            "BSD-3-Clause (torchvision)",
+            (WeightFile("alexnet-owt-7be5be79.pth", sha256="7be5be79"),),
+            url=TORCHVISION,
+        ),
+        Weights(
+            "vgg16",
+            "the perceptual loss's backbone",
+            "BSD-3-Clause (torchvision)",
+            (
+                WeightFile(
+                    "vgg16-397923af.pth",
+                    553_433_881,
+                    "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+                ),
+            ),
+            url=TORCHVISION,
+        ),
+        Weights(
+            "lpips-alexnet",
+            "how the perceptual loss weighs AlexNet's channels",
+            "BSD-2-Clause (LPIPS)",
+            (
+                WeightFile(
+                    "alex.pth",
+                    6009,
+                    "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+                ),
+            ),
+            url=LPIPS,
+        ),
+        Weights(
+            "lpips-vgg16",
+            "how the perceptual loss weighs VGG16's channels",
+            "BSD-2-Clause (LPIPS)",
+            (
+                WeightFile(
+                    "vgg.pth",
+                    7289,
+                    "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+                ),
+            ),
+            url=LPIPS,
+        ),
+        Weights(
+            "sface",
+            "tells faces apart: the identity figure of 'likeness eval'",
+            "Apache-2.0 (OpenCV Zoo)",
+            (
+                WeightFile(
+                    "face_recognition_sface_2021dec.onnx",
+                    38_696_353,
+                    "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
+                ),
+            ),
+            repository="opencv/face_recognition_sface",
+        ),
+        Weights(
+            "qwen2.5-14b-instruct",
+            "rewrites the scenes of 'likeness generate'",
+            "Apache-2.0",
+            (WeightFile("config.json"),),
+            repository="Qwen/Qwen2.5-14B-Instruct",
+            gigabytes=30,
+        ),
+        Weights(
+            "wan2.2-ti2v-5b",
+            "films the scenes of 'likeness generate'",
+            "Apache-2.0",
+            (WeightFile("model_index.json"),),
+            repository="Wan-AI/Wan2.2-TI2V-5B-Diffusers",
+            gigabytes=34,
+        ),
+        Weights(
+            "qwen-image-edit",
+            "turns people to the sides and the back in 'likeness generate'",
+            "Apache-2.0",
+            (WeightFile("model_index.json"),),
+            repository="Qwen/Qwen-Image-Edit",
+            gigabytes=58,
+        ),
+    )
+}
+"""Trained networks by name. Sizes and digests stand where they are published, and nowhere else."""
+
+
+def cache_assets_dir() -> Path:
+    """The folder that ``build.py assets`` fills, in the user's cache."""
+    return Path(platformdirs.user_cache_dir("likeness")) / f"assets-{ASSETS_VERSION}"
+
+
+def assets_dirs() -> list[Path]:
+    """Every folder that is searched, first one first."""
+    named = os.environ.get("LIKENESS_ASSETS")
+    return [*([Path(named)] if named else []), PACKAGE_ASSETS, cache_assets_dir()]
+
+
+def asset_path(name: str) -> Path:
+    """The file of the asset ``name``.
+
+    Raises:
+        LikenessError: it is in none of the folders; says which command makes it.
+    """
+    for folder in assets_dirs():
+        path = folder / ASSETS[name]
+        if path.is_file():
+            return path
+    searched = ", ".join(str(d) for d in assets_dirs())
+    raise LikenessError(f"The asset '{ASSETS[name]}' is missing (looked in {searched}).", REMEDY)
+
+
+def user_weights_dir() -> Path:
+    """Where downloads go and where a user may put weights; it need not exist."""
+    return Path(platformdirs.user_data_dir("likeness")) / "weights"
+
+
+def weights_dirs(more: Sequence[Path] = ()) -> list[Path]:
+    """Every folder that is searched for weights, first one first.
+
+    Args:
+        more: folders searched after those of ``LIKENESS_WEIGHTS``: the extension's own.
+    """
+    named = os.environ.get("LIKENESS_WEIGHTS", "")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    torch_home = Path(os.environ.get("TORCH_HOME") or Path(cache) / "torch")
+    return [
+        *(Path(part) for part in named.split(os.pathsep) if part),
+        *more,
+        user_weights_dir(),
+        BUNDLED_WEIGHTS,
+        torch_home / "hub" / "checkpoints",  # where torchvision has put its own
+    ]
+
+
+def located(entry: Weights, more: Sequence[Path] = ()) -> Path | None:
+    """Where weights of the table lie on this computer, unchecked; None when they don't.
+
+    Args:
+        more: as in :func:`find_weights`.
+    """
+    for folder in weights_dirs(more):
+        found = entry.inside(folder)
+        if found is not None:
+            return found
+    if entry.gigabytes:
+        return hub_snapshot(entry.repository, download=False)
+    return hub_copy(entry.repository, [file.name for file in entry.files])
+
+
+NO_NETWORK, DEFAULT_NETWORK = "none", "default"
+"""What may be chosen instead of a trained network's folder."""
+
+
+def network_folder(choice: str) -> Path | None:
+    """Where the network lies that a user asks for (nothing said is the default); None for none.
+
+    Raises:
+        LikenessError: this copy of Likeness has no network.
+    """
+    if choice == NO_NETWORK:
+        return None
+    return find_weights(DEFAULT_NETWORK) if choice in ("", DEFAULT_NETWORK) else Path(choice)
+
+
+def find_weights(
+    wanted: str | Path,
+    allow_download: bool | None = None,
+    more: Sequence[Path] = (),
+    *,
+    into: Path | None = None,
+    progress: Fetched | None = None,
+) -> Path:
+    """The file of trained weights, or their folder where they are several files.
+
+    Looked up in this order: a path that exists; the folders of ``LIKENESS_WEIGHTS`` (separated as
+    in ``PATH``), ``more``, the user's folder, what is bundled, torch's cache; the hub's cache;
+    and, only if that is allowed, the hub or the web. A file lies in such a folder directly or
+    below the weights' name. What has a published size or digest is checked.
+
+    Args:
+        wanted: a path; or a name in :data:`WEIGHTS`, the name of the file or of the repository.
+        allow_download: whether it may be fetched; None asks ``LIKENESS_ALLOW_DOWNLOAD``.
+        more: other folders; Blender's extension has one of its own.
+        into: where files from the web go; a folder of the weights' name is made in it. The
+            user's when left out.
+        progress: told how much of the files there is, where that can be told.
+
+    Raises:
+        LikenessError: there is none, it is damaged, or it cannot be fetched.
+    """
+    entry = _entry(str(wanted))
+    path = Path(wanted)
+    # A name of the table is no path, even where a folder happens to be called so.
+    if str(wanted) not in WEIGHTS and path.exists():
+        return path
+    if entry is None:
+        raise LikenessError(
+            f"There are no weights '{wanted}'.",
+            f"Give a path that exists, or one of: {', '.join(WEIGHTS)}.",
+        )
+    found = located(entry, more)
+    if found is not None:
+        return _checked(entry, found)
+    if not entry.page:
+        raise LikenessError(
+            f"No trained network is in this copy of Likeness ('{BUNDLED_WEIGHTS / entry.name}').",
+            "Get the copy whole, train one with 'likeness train' and give its folder, or use "
+            "--network none.",
+        )
+    if not downloads_allowed(allow_download):
+        names = " and ".join(file.name for file in entry.files)
+        raise LikenessError(
+            f"The weights '{entry.name}' ({names}) are not on this computer.",
+            f"Give their path; or put them into '{user_weights_dir() / entry.name}' "
+            f"(from {entry.page}; licence: {entry.licence}); or allow the download with "
+            "LIKENESS_ALLOW_DOWNLOAD=1.",
+        )
+    if entry.gigabytes and (whole := hub_snapshot(entry.repository, download=True)) is not None:
+        return whole
+    target = (into or user_weights_dir()) / entry.name
+    fetched = [
+        fetch(
+            entry.repository,
+            entry.url,
+            file.name,
+            target,
+            file.size,
+            file.sha256,
+            _share(progress, i, len(entry.files)),
+        )
+        for i, file in enumerate(entry.files)
+    ]
+    return fetched[0] if len(fetched) == 1 else fetched[0].parent
+
+
+def _share(progress: Fetched | None, index: int, files: int) -> Fetched | None:
+    """The progress of one of several files, as that of all."""
+    if progress is None:
+        return None
+    return lambda fraction, name: progress((index + fraction) / files, name)
+
+
+def _entry(wanted: str) -> Weights | None:
+    for entry in WEIGHTS.values():
+        alone = entry.files[0].name if len(entry.files) == 1 else entry.name
+        if wanted in (entry.name, alone, entry.repository or entry.name):
+            return entry
+    return None
+
+
+def _checked(entry: Weights, found: Path) -> Path:
+    """``found``, a file or the folder of several, when it is what was published."""
+    for file in entry.files:
+        path = found / file.name if len(entry.files) > 1 or entry.gigabytes else found
+        check_file(path, file.size, file.sha256)
+    return found

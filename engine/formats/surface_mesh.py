@@ -1,0 +1,26 @@
+"""The textured surface mesh that exporters write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..body import Body
+from ..core.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class SurfaceMesh:
+    """A skinned mesh with the avatar's look.
+
+    Attributes:
+        body: with the carried vertices as ``v_template``; pose it as any body.
+        uv: [T, 2] places in the texture, v down. uv_f: [F, 3] rows of ``uv``.
+        texture: [S, S, 3] float32 0..1, as stored in photos (sRGB).
+        colors: [V, 3] float32 0..1, the texture's colours at the vertices.
+    """
+
+    body: Body
+    uv: FloatArray
+    uv_f: IntArray
+    texture: FloatArray
+    colors: FloatArray

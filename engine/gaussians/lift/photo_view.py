@@ -1,0 +1,25 @@
+"""One photo as the lift sees it: its pixels, labels and depth over the fitted body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...core.types import Camera, FloatArray
+from .regions import Regions
+from .surfaces import Sheet
+
+
+@dataclass(frozen=True)
+class PhotoView:
+    """The photo on the region grid with what was found out about it.
+
+    Attributes:
+        camera: of the grid. colors: [H, W, 3] foreground. alpha: [H, W].
+        sheets: trunk and arms.
+    """
+
+    camera: Camera
+    colors: FloatArray
+    alpha: FloatArray
+    regions: Regions
+    sheets: tuple[Sheet, ...]

@@ -1,0 +1,111 @@
+"""What moved: a motion together with what its file does and does not say."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..body.model import load_body
+from ..core.types import FRAME_STATES, NUM_JOINTS, BoolArray, FloatArray, LikenessError, Motion
+from ..files.weights import asset_path
+from . import reenact
+from .io import body_digest, motion_of_arrays, read_arrays
+from .smplx_keys import ROWS, Arrays, HandModel, standard_keys
+
+
+@dataclass(frozen=True)
+class MotionSource:
+    """A motion in our axes, y up.
+
+    Attributes:
+        motion: poses of the body that moved.
+        known: [55] which joints the file holds; the others are at rest in ``motion``.
+        face: whether it holds expressions of the avatar's basis.
+        pelvis: [3] where that body's pelvis is at rest: ``transl`` is added to it.
+        legs: metres of that body's legs, None when the file does not say.
+        notes: what was decided or left out, for the user.
+    """
+
+    motion: Motion
+    known: BoolArray
+    face: bool
+    pelvis: FloatArray
+    legs: float | None
+    notes: tuple[str, ...] = ()
+
+
+def read_motion(
+    path: Path,
+    num_expression: int,
+    *,
+    up: str = "auto",
+    hands: HandModel | None = None,
+    mean_hands: bool = False,
+) -> MotionSource:
+    """Read SMPL-X's, SMPL-H's or SMPL's poses from an .npz, or an .npy of a known layout.
+
+    Args:
+        num_expression: size of the avatar's expression basis; others are left out with a note.
+        up: the file's axis that points up (``y``, ``z`` or ``-y``), or ``auto``.
+        hands, mean_hands: as for :func:`.motion_keys.standard_keys`.
+
+    Raises:
+        LikenessError: names the file and what is wrong with it.
+    """
+    path = Path(path)
+    arrays, notes = standard_keys(read_arrays(path), path, hands, mean_hands)
+    told = list(notes)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        motion = motion_of_arrays(arrays, path, num_expression)
+        pelvis, legs = moved_body(arrays, path, motion)
+    told += [str(w.message) for w in caught if "holds no camera" not in str(w.message)]
+    known = np.zeros(NUM_JOINTS, bool)
+    for key in ROWS.keys() & arrays.keys():
+        known[ROWS[key]] = True
+    expression = arrays.get("expression")
+    face = expression is not None and expression.ndim > 0 and num_expression > 0
+    face = face and expression is not None and expression.shape[-1] == num_expression
+    if "mocap_frame_rate" not in arrays and len(motion) > 1:
+        told.append(f"'{path.name}' has no frame rate; {motion.frame_rate:g} is assumed.")
+    lost = int((motion.frame_state == FRAME_STATES.index("lost")).sum())
+    if lost:
+        told.append(f"In {lost} of {len(motion)} frames the tracker had lost the person.")
+    if up == "auto":
+        up = "y" if "camera_K" in arrays else reenact.up_axis(motion)
+        if up != "y":
+            told.append(f"'{path.name}' has {up} up, it seems, and was set upright.")
+    motion = reenact.upright(motion, pelvis, up)
+    return MotionSource(motion, known, face, pelvis, legs, tuple(told))
+
+
+def moved_body(arrays: Arrays, path: Path, motion: Motion) -> tuple[FloatArray, float | None]:
+    """Where the pelvis of the body that moved is at rest [3], and its leg length if it is known:
+    the file says so, or it is about the default body."""
+    pelvis = np.asarray(arrays.get("pelvis", np.zeros(3)))
+    if pelvis.shape != (3,) or pelvis.dtype.kind not in "iuf" or not np.isfinite(pelvis).all():
+        raise LikenessError(f"pelvis in '{path}' is no place.", "Track the clip again.")
+    told = np.asarray(arrays.get("leg_length", np.nan))
+    if told.size == 1 and told.dtype.kind == "f" and 0.01 < float(told) < 100:
+        return pelvis, float(told)
+    if "body_sha256" not in arrays:
+        return pelvis, None
+    try:
+        body = load_body(asset_path("body"))
+    except LikenessError as error:
+        warnings.warn(f"Steps are not fitted to the avatar's legs. {error}", stacklevel=2)
+        return pelvis, None
+    if body_digest(body) != str(arrays["body_sha256"]) or len(motion.betas) != body.num_betas:
+        return pelvis, None
+    return pelvis, reenact.leg_length(body.shaped(np.asarray(motion.betas))[1])
+
+
+def at_rate(source: MotionSource, fps: float) -> MotionSource:
+    """The same at another frame rate, at the same speed."""
+    motion = source.motion
+    if len(motion) == 1 or abs(motion.frame_rate - fps) < 1e-6:
+        return replace(source, motion=replace(motion, frame_rate=fps))
+    return replace(source, motion=reenact.cut(motion, fps=fps))

@@ -1,0 +1,271 @@
+"""Where a motion happens: on the avatar's legs, where it stands, on its floor; in place; in a loop.
+
+Engine axes in the space of the avatar's own poses (in Blender: of its armature object).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..core.rotations import (
+    axis_angle_to_matrix,
+    axis_angle_to_quaternion,
+    matrix_to_axis_angle,
+    quaternion_to_axis_angle,
+)
+from ..core.types import JOINT_INDEX, PARENTS, FloatArray, LikenessError, Motion
+from . import reenact
+from .motion_source import MotionSource
+from .skeleton import forward
+
+PLACES = ("stand", "in_place", "file")
+"""Begin where the avatar stands; the same without the path along the floor; as the file says."""
+
+ON_FLOOR = 10.0
+"""Per cent of the frames in which the lower foot may be below the floor: feet that roll dip in."""
+
+LOOP_SECONDS = 0.4
+"""Over so long the end of a loop goes over into its beginning, or over a quarter of it."""
+
+_SOLES = (("ankle", 0.0), ("ankle", -0.05), ("foot", 0.0), ("foot", 0.06))
+"""Joints above the sole and metres forward of them, at rest."""
+
+_LEGS = [JOINT_INDEX[f"{s}_{n}"] for s in ("left", "right") for n in ("hip", "knee", "ankle")]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The avatar that is to move.
+
+    Attributes:
+        joints: [55, 3] in its T-pose. sole: height of the lowest vertex in the T-pose.
+        pelvis: [3] where its pelvis is now, front: [3] where that looks.
+        floor: height of what it stands on now.
+        expressions: the names of its expression basis.
+    """
+
+    joints: FloatArray
+    sole: float
+    pelvis: FloatArray
+    front: FloatArray
+    floor: float
+    expressions: tuple[str, ...] = ()
+
+    @staticmethod
+    def of_json(data: Mapping[str, Any]) -> Target:
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            LikenessError: it is not complete.
+        """
+        try:
+            target = Target(
+                np.asarray(data["joints"], np.float64),
+                float(data["sole"]),
+                np.asarray(data["pelvis"], np.float64),
+                np.asarray(data["front"], np.float64),
+                float(data["floor"]),
+                tuple(str(name) for name in data["expressions"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise LikenessError(f"The request's avatar is not complete: {error}.") from error
+        if target.joints.shape != (len(PARENTS), 3):
+            raise LikenessError("The request's avatar has no 55 joints.")
+        return target
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and numbers."""
+        return {
+            "joints": self.joints.tolist(),
+            "sole": self.sole,
+            "pelvis": self.pelvis.tolist(),
+            "front": self.front.tolist(),
+            "floor": self.floor,
+            "expressions": list(self.expressions),
+        }
+
+
+def joints_over_time(
+    full_pose: FloatArray, transl: FloatArray, joints: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """World rotations [T, 55, 3, 3] and positions [T, 55, 3] of poses [T, 55, 3], [T, 3]."""
+    local = axis_angle_to_matrix(np.asarray(full_pose, np.float64))
+    offsets = joints - joints[list(PARENTS)]
+    offsets[0] = joints[0]
+    R, heads = forward(offsets, PARENTS, local)
+    return R, heads + np.asarray(transl)[:, None]
+
+
+def sole_heights(R: FloatArray, heads: FloatArray, target: Target) -> FloatArray:
+    """[T, 2] the lowest point of the left and of the right sole."""
+    lowest = []
+    for side in ("left", "right"):
+        points = []
+        for joint, ahead in _SOLES:
+            j = JOINT_INDEX[f"{side}_{joint}"]
+            below = np.array([0.0, target.sole - target.joints[j, 1], ahead])
+            points.append(heads[:, j, 1] + R[:, j, 1] @ below)
+        lowest.append(np.min(points, axis=0))
+    return np.stack(lowest, axis=1)
+
+
+def floor_of(full_pose: FloatArray, transl: FloatArray, target: Target) -> float:
+    """Height of what the lower foot stands on through most of the poses [T, 55, 3], [T, 3]."""
+    R, heads = joints_over_time(full_pose, transl, target.joints)
+    return float(np.percentile(sole_heights(R, heads, target).min(1), ON_FLOOR))
+
+
+def step_scale(motion: Motion, pelvis: FloatArray, target: Target) -> float:
+    """By how much the path has to grow so that the foot on the floor slides least on the
+    target's legs; 1 where nobody goes anywhere."""
+    R, heads = joints_over_time(motion.full_pose, 0 * motion.transl, target.joints)
+    lower = sole_heights(R, heads, target).argmin(1)
+    feet = heads[:, [JOINT_INDEX["left_foot"], JOINT_INDEX["right_foot"]]]
+    own = feet[np.arange(len(lower)), lower]
+    same = lower[1:] == lower[:-1]
+    path = np.diff(motion.transl + pelvis, axis=0)[same][:, [0, 2]]
+    leg = np.diff(own, axis=0)[same][:, [0, 2]]
+    moved = (path**2).sum(1)
+    if np.sqrt(moved).sum() < 0.5:  # metres
+        return 1.0
+    weight, scale = np.ones(len(path)), 1.0
+    for _ in range(5):
+        scale = -float((weight[:, None] * path * leg).sum() / (weight * moved).sum())
+        slip = np.linalg.norm(scale * path + leg, axis=1)
+        weight = 1 / (1 + (slip / (np.median(slip) + 1e-6)) ** 2)
+    return scale if 0.6 < scale < 1.6 else 1.0
+
+
+def placed(source: MotionSource, target: Target, place: str) -> MotionSource:
+    """The motion on the target, at one of ``PLACES``."""
+    if place not in PLACES:
+        raise ValueError(f"place must be one of {PLACES}")
+    notes = list(source.notes)
+    legs_known = bool(source.known[_LEGS].all())
+    if source.legs is not None:
+        scale = reenact.leg_length(target.joints) / source.legs
+    elif legs_known and len(source.motion) > 2 and place != "file":
+        scale = step_scale(source.motion, source.pelvis, target)
+        if abs(scale - 1) > 0.01:
+            notes.append(f"The path is {scale:.2f} times as long, so that feet slide less.")
+    else:
+        scale = 1.0
+    motion, pelvis = source.motion, source.pelvis
+    if place != "file":
+        motion = _facing(motion, pelvis, target.front)
+    path = scale * (motion.transl + pelvis)
+    transl = path - target.joints[0]
+    if place != "file":
+        transl = transl + (target.pelvis - path[0]) * [1, 0, 1]
+        if legs_known:
+            lift = target.floor - floor_of(motion.full_pose, transl, target)
+        else:
+            lift = target.pelvis[1] - (transl[0] + target.joints[0])[1]
+        transl = transl + np.array([0.0, lift, 0.0])
+    if place == "in_place":
+        transl[:, [0, 2]] = transl[0, [0, 2]]
+    return replace(source, motion=replace(motion, transl=transl), notes=tuple(notes))
+
+
+def _facing(motion: Motion, pelvis: FloatArray, front: FloatArray) -> Motion:
+    """Turned about y so that the first frame looks along ``front``; who lies is not turned."""
+    now = reenact.front_of(motion.pose(0))
+    if min(np.hypot(now[0], now[2]), np.hypot(front[0], front[2])) < 0.3:
+        return motion
+    return reenact.facing(motion, pelvis, front)
+
+
+def looped(motion: Motion) -> Motion:
+    """The motion with an end that goes over into its beginning: the last frame is the first one
+    again, farther along the path.
+
+    Raises:
+        LikenessError: too short.
+    """
+    count = len(motion)
+    if count < 4:
+        raise LikenessError(
+            f"A motion of {count} frames cannot be a loop.", "Leave 'Make Cyclic' out."
+        )
+    blend = max(2, min(round(LOOP_SECONDS * motion.frame_rate), count // 4))
+    part = np.zeros(count)
+    ramp = np.arange(1, blend + 1) / blend
+    part[-blend:] = ramp * ramp * (3 - 2 * ramp)
+    R = axis_angle_to_matrix(np.asarray(motion.full_pose, np.float64))
+    gap = matrix_to_axis_angle(np.swapaxes(R[-1], -1, -2) @ R[0])  # from the last to the first
+    full_pose = matrix_to_axis_angle(R @ axis_angle_to_matrix(part[:, None, None] * gap))
+    transl = np.array(motion.transl, np.float64)
+    transl[:, 1] += part * (transl[0, 1] - transl[-1, 1])
+    expression = motion.expression + part[:, None] * (motion.expression[0] - motion.expression[-1])
+    return replace(motion, full_pose=full_pose, transl=transl, expression=expression)
+
+
+def smoothed(motion: Motion, seconds: float) -> Motion:
+    """Without quick movements: every value is the weighted mean of those around it (Gaussian of
+    that standard deviation), as much before as after, so that nothing comes late. Not across cuts.
+    """
+    sigma = seconds * motion.frame_rate
+    if sigma <= 0 or len(motion) < 3:
+        return motion
+    quats = axis_angle_to_quaternion(np.asarray(motion.full_pose, np.float64))
+    quats = continuous(quats)
+    transl = np.array(motion.transl, np.float64)
+    expression = np.array(motion.expression, np.float64)
+    for shot in np.unique(motion.shot):
+        rows = motion.shot == shot
+        quats[rows] = blurred(quats[rows], sigma)
+        transl[rows] = blurred(transl[rows], sigma)
+        expression[rows] = blurred(expression[rows], sigma)
+    quats /= np.linalg.norm(quats, axis=-1, keepdims=True)
+    return replace(
+        motion, full_pose=quaternion_to_axis_angle(quats), transl=transl, expression=expression
+    )
+
+
+def blurred(values: FloatArray, sigma: float) -> FloatArray:
+    """``values`` [T, ...] under a Gaussian of ``sigma`` frames; ends go on as they came."""
+    count = len(values)
+    reach = max(1, min(int(np.ceil(4 * sigma)), count - 1))
+    if count < 3:
+        return np.array(values)
+    weight = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    weight /= weight.sum()
+    flat = np.asarray(values, np.float64).reshape(count, -1)
+    longer = np.pad(flat, ((reach, reach), (0, 0)), "reflect", reflect_type="odd")
+    size = 1 << int(np.ceil(np.log2(len(longer) + len(weight))))
+    mixed = np.fft.irfft(
+        np.fft.rfft(longer, size, axis=0) * np.fft.rfft(weight, size)[:, None], size, axis=0
+    )
+    out: FloatArray = mixed[2 * reach : 2 * reach + count].reshape(values.shape)
+    return out
+
+
+def continuous(quats: FloatArray) -> FloatArray:
+    """Quaternions [T, ..., 4] with the signs that are nearest from frame to frame."""
+    flips = np.ones(quats.shape[:-1])
+    if len(quats) > 1:
+        dots = (quats[1:] * quats[:-1]).sum(-1)
+        flips[1:] = np.cumprod(np.where(dots < 0, -1.0, 1.0), axis=0)
+    out: FloatArray = quats * flips[..., None]
+    return out
+
+
+def held_back(
+    pose_before: FloatArray,
+    transl_before: FloatArray,
+    pose_after: FloatArray,
+    transl_after: FloatArray,
+    target: Target,
+) -> FloatArray:
+    """[T, 3] by how much to move poses so that the lower foot is where it was before."""
+    R, was = joints_over_time(pose_before, transl_before, target.joints)
+    _, now = joints_over_time(pose_after, transl_after, target.joints)
+    lower = sole_heights(R, was, target).argmin(1)
+    feet = np.array([JOINT_INDEX["left_foot"], JOINT_INDEX["right_foot"]])[lower]
+    rows = np.arange(len(was))
+    out: FloatArray = was[rows, feet] - now[rows, feet]
+    return out

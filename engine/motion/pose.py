@@ -1,0 +1,48 @@
+"""Poses: one frame of a motion file. Poses by name are in :mod:`..poses`.
+
+Files have SMPL-X's npz keys, as :mod:`.motion` reads and writes them: ``global_orient``,
+``body_pose``, ``left_hand_pose``, ``right_hand_pose``, ``jaw_pose``, ``leye_pose``, ``reye_pose``,
+``expression`` and ``transl`` (what the smplx package calls them), each flat or with a leading axis
+of frames, or AMASS's ``poses`` [165] with ``trans``. Angles are axis-angle in radians; hands are
+absolute rotations from the flat hand. Axes stay as they are in the file: a capture with z up lies
+on its back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..body import Body
+from ..core.types import LikenessError, Pose
+from .io import pose_arrays, pose_frames, read_arrays, write_arrays
+
+
+def save_pose(pose: Pose, path: Path, body: Body | None = None) -> None:
+    """Write one frame under SMPL-X's keys, [1, n] each, float32.
+
+    Args:
+        body: whose expressions these are; they are then named in the file, and ``jaw_pose`` also
+            opens for what the jaw expressions do, which other SMPL-X readers expect.
+    """
+    write_arrays(
+        pose_arrays(pose.full_pose[None], pose.transl[None], pose.expression[None], body), path
+    )
+
+
+def load_pose(path: Path, num_expression: int, frame: int = 0) -> Pose:
+    """Read one frame; what the file lacks stays at rest.
+
+    Args:
+        num_expression: size of the body's expression basis. An expression of another size
+            belongs to another basis and is left out, with a warning.
+        frame: which frame of a sequence.
+
+    Raises:
+        LikenessError: no such file or frame, or arrays of a wrong size.
+    """
+    poses = pose_frames(read_arrays(path), path, num_expression)
+    if not 0 <= frame < len(poses.transl):
+        raise LikenessError(
+            f"'{path}' has no frame {frame}.", f"Choose one from 0 to {len(poses.transl) - 1}."
+        )
+    return Pose(poses.full_pose[frame], poses.transl[frame], poses.expression[frame])

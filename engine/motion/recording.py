@@ -1,0 +1,63 @@
+"""Recordings: what Blender saw of an avatar's joints, frame by frame, and the motion in them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.rotations import matrix_to_axis_angle
+from ..core.types import JOINT_NAMES, PARENTS, FloatArray
+from ..scene.files import unpacked
+from . import reenact
+from .io import pose_arrays
+from .smplx_keys import Arrays
+
+
+def poses_of_turns(turns: FloatArray) -> FloatArray:
+    """[T, 55, 3] axis-angles from how each joint is turned from its rest, in the world
+    [T, 55, 3, 3]; what is no rotation (scale, shear) becomes the nearest one."""
+    u, _, v = np.linalg.svd(np.asarray(turns, np.float64))
+    world = u @ v
+    local = world.copy()
+    local[:, 1:] = np.swapaxes(world[:, list(PARENTS[1:])], -1, -2) @ world[:, 1:]
+    return matrix_to_axis_angle(local)
+
+
+def exported(recording: Arrays, up: str = "y") -> Arrays:
+    """The keys of a motion file (docs/MOTION.md).
+
+    Args:
+        recording: ``turns`` [T, 55, 3, 3] of each joint from its rest in the world, ``pelvis_at``
+            [T, 3], ``joints`` [55, 3] of the T-pose, all in engine axes, ``expression`` [T, E]
+            with ``expression_names`` and ``frame_rate``; ``person``, the bytes of the avatar
+            without its splats, where the scene has them.
+        up: ``z`` turns it all so that z points up, as in AMASS.
+    """
+    joints = np.asarray(recording["joints"], np.float64)
+    pelvis = joints[0]
+    turns, place = recording["turns"], np.asarray(recording["pelvis_at"], np.float64)
+    if up == "z":
+        turn = reenact.UPRIGHT["z"].T
+        turns, place = turn @ turns, place @ turn.T
+        # each joint's rest stays y-up: only the root turns
+    full_pose = poses_of_turns(turns)
+    expression = np.asarray(recording["expression"], np.float64)
+    names = tuple(str(name) for name in recording["expression_names"])
+    body = None
+    if "person" in recording:
+        body = unpacked(recording["person"].tobytes(), "the scene").body
+        if body.expression_names != names:
+            body = None
+    arrays = pose_arrays(full_pose, place - pelvis, expression, body)
+    if body is None and names:
+        arrays["expression_names"] = np.array(names, dtype=np.str_)
+    if not names:
+        del arrays["expression"]
+    return arrays | {
+        "betas": np.zeros(10, np.float32),
+        "gender": np.array("neutral"),
+        "surface_model_type": np.array("smplx"),
+        "mocap_frame_rate": np.array(float(recording["frame_rate"])),
+        "joint_names": np.array(JOINT_NAMES),
+        "pelvis": pelvis,
+        "leg_length": np.array(reenact.leg_length(joints)),
+    }

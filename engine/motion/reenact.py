@@ -1,0 +1,213 @@
+"""Another person's motion on an avatar: its time, its axes, its place.
+
+Joint rotations mean the same on every SMPL-X body and are taken as they are. What a body's size
+changes is where the pelvis goes: the path of the pelvis grows with the legs, so that feet that
+stood still in the motion stand still on the avatar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..body import Body
+from ..core.cameras import camera_position
+from ..core.rotations import (
+    axis_angle_to_matrix,
+    axis_angle_to_quaternion,
+    matrix_to_axis_angle,
+    quaternion_to_axis_angle,
+)
+from ..core.types import JOINT_INDEX, Avatar, FloatArray, IntArray, LikenessError, Motion, Pose
+
+MOST_FRAMES = 1_000_000
+"""Of a motion at another frame rate: nine hours at 30 frames a second."""
+
+UPRIGHT: dict[str, FloatArray] = {
+    "y": np.eye(3),
+    "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
+    "-y": np.diag([1.0, -1.0, -1.0]),
+}
+"""World axes to ours by the axis that points up: z in AMASS and most captures, -y in the camera
+space of most programs that find SMPL-X bodies in pictures (x right, y down, z forward)."""
+
+_PER_FRAME = (
+    "full_pose",
+    "transl",
+    "expression",
+    "joint_confidence",
+    "frame_state",
+    "shot",
+    "face_error",
+    "pose_error",
+)
+
+
+# Time ---------------------------------------------------------------------------------------
+
+
+def cut(
+    motion: Motion,
+    start: float = 0.0,
+    end: float | None = None,
+    *,
+    every: int = 1,
+    fps: float | None = None,
+    speed: float = 1.0,
+) -> Motion:
+    """Part of a motion, at another frame rate or speed.
+
+    Args:
+        start, end: seconds of the motion, from its first frame.
+        every: keep one frame in so many.
+        fps: frames per second of the result. Its poses are interpolated; the motion keeps its
+            speed.
+        speed: 0.5 is half as fast.
+
+    Raises:
+        LikenessError: nothing lies between ``start`` and ``end``.
+    """
+    rate = motion.frame_rate
+    seconds = len(motion) / rate
+    # A frame lasts until the next one; times of frames are met despite rounding.
+    first = int(np.ceil(start * rate - 1e-6))
+    last = len(motion) if end is None else min(len(motion), int(np.ceil(end * rate - 1e-6)))
+    if first >= last:
+        asked = f"{start:g} s and {'the end' if end is None else f'{end:g} s'}"
+        raise LikenessError(
+            f"The motion has no frame between {asked}: it lasts {seconds:g} s.",
+            "Choose an earlier --start, or a later --end.",
+        )
+    if fps is None:
+        times = np.arange(first, last, every, dtype=np.float64)
+        return replace(_at(motion, times), frame_rate=rate * speed / every)
+    step = rate * speed / fps
+    frames = (last - first) / step
+    if not frames <= MOST_FRAMES:
+        raise LikenessError(
+            f"At {fps:g} frames a second the motion would have {frames:.3g} frames: it has "
+            f"{rate:g} a second.",
+            "Choose a part of it, or a lower frame rate.",
+        )
+    count = max(1, round(frames))
+    times = np.minimum(first + step * np.arange(count), last - 1)
+    return replace(_at(motion, times), frame_rate=fps)
+
+
+def _at(motion: Motion, times: FloatArray) -> Motion:
+    """The motion at times [N] counted in frames; between two frames of a shot interpolated."""
+    before = np.floor(times + 1e-9).astype(np.int64)
+    after = np.minimum(before + 1, len(motion) - 1)
+    part = np.clip(times - before, 0.0, 1.0)
+    nearest = np.where(part < 0.5, before, after)
+    between = (part > 1e-9) & (motion.shot[before] == motion.shot[after])
+    rows = {name: getattr(motion, name)[nearest] for name in _PER_FRAME}
+    if between.any():
+        a, b, t = before[between], after[between], part[between]
+        rows["full_pose"][between] = _turned_part(motion.full_pose, a, b, t)
+        for name in ("transl", "expression"):
+            values = getattr(motion, name)
+            rows[name][between] = values[a] + t[:, None] * (values[b] - values[a])
+    return replace(motion, **rows)
+
+
+def _turned_part(full_pose: FloatArray, a: IntArray, b: IntArray, t: FloatArray) -> FloatArray:
+    """Rotations [n, 55, 3] on the shorter way from frames ``a`` to ``b`` (slerp)."""
+    p, q = axis_angle_to_quaternion(full_pose[a]), axis_angle_to_quaternion(full_pose[b])
+    cosine = (p * q).sum(-1, keepdims=True)
+    q, cosine = np.where(cosine < 0, -q, q), np.abs(cosine)
+    angle = np.arccos(np.clip(cosine, -1, 1))
+    part = t[:, None, None]
+    small = angle < 1e-6
+    sine = np.where(small, 1.0, np.sin(angle))
+    first = np.where(small, 1 - part, np.sin((1 - part) * angle) / sine)
+    second = np.where(small, part, np.sin(part * angle) / sine)
+    mixed = first * p + second * q
+    return quaternion_to_axis_angle(mixed / np.linalg.norm(mixed, axis=-1, keepdims=True))
+
+
+# Place --------------------------------------------------------------------------------------
+
+
+def leg_length(joints: FloatArray) -> float:
+    """Metres from hip over knee to ankle of rest joints [55, 3], mean of both legs."""
+    sides = []
+    for side in ("left", "right"):
+        hip, knee, ankle = (
+            joints[JOINT_INDEX[f"{side}_{name}"]] for name in ("hip", "knee", "ankle")
+        )
+        sides.append(np.linalg.norm(knee - hip) + np.linalg.norm(ankle - knee))
+    return float(np.mean(sides))
+
+
+def up_axis(motion: Motion) -> str:
+    """Which key of ``UPRIGHT`` the trunk points along through most of the motion."""
+    up = axis_angle_to_matrix(np.asarray(motion.full_pose[:, 0], np.float64))[:, :, 1]
+    middle = np.median(up, axis=0)
+    return max(UPRIGHT, key=lambda name: float(UPRIGHT[name][1] @ middle))
+
+
+def _turned_about_origin(motion: Motion, turn: FloatArray, pelvis: FloatArray) -> Motion:
+    """The whole motion turned by [3, 3]; ``pelvis`` [3] is its body's at rest."""
+    roots = turn @ axis_angle_to_matrix(np.asarray(motion.full_pose[:, 0], np.float64))
+    full_pose = np.array(motion.full_pose, np.float64)
+    full_pose[:, 0] = matrix_to_axis_angle(roots)
+    return replace(motion, full_pose=full_pose, transl=(motion.transl + pelvis) @ turn.T - pelvis)
+
+
+def upright(motion: Motion, pelvis: FloatArray, up: str) -> Motion:
+    """A motion in our axes, y up, from those whose ``up`` axis (``UPRIGHT``) points up."""
+    return motion if up == "y" else _turned_about_origin(motion, UPRIGHT[up], pelvis)
+
+
+def front_of(pose: Pose) -> FloatArray:
+    """[3] where the body's front looks: +z of its pelvis."""
+    return axis_angle_to_matrix(np.asarray(pose.full_pose[0], np.float64))[:, 2]
+
+
+def facing(motion: Motion, pelvis: FloatArray, heading: FloatArray) -> Motion:
+    """The motion turned about y so that its first frame faces along ``heading`` [3]."""
+    front = front_of(motion.pose(0))
+    angle = np.arctan2(heading[0], heading[2]) - np.arctan2(front[0], front[2])
+    turn = axis_angle_to_matrix(np.array([0.0, angle, 0.0]))
+    return _turned_about_origin(motion, turn, pelvis)
+
+
+def on_avatar(
+    motion: Motion, avatar: Avatar, pelvis: FloatArray, scale: float, about: FloatArray
+) -> Motion:
+    """The motion's pelvis path for the avatar: scaled about a point, its own pelvis on it.
+
+    Args:
+        pelvis: [3] the pelvis at rest of the body that moved, to which ``transl`` is added.
+        scale: the avatar's leg length over that body's.
+        about: [3] the point that stays. Scaled about a camera, the pelvis keeps its pixel and the
+            legs their length in the picture.
+    """
+    path = about + scale * (motion.transl + pelvis - about)
+    return replace(motion, transl=path - avatar.body.J_template[0])
+
+
+def seen_by_own_camera(motion: Motion, avatar: Avatar, pelvis: FloatArray, scale: float) -> Motion:
+    """The avatar where the motion's camera saw the person."""
+    return on_avatar(motion, avatar, pelvis, scale, camera_position(motion.camera))
+
+
+ANCHORS = {"head": "head", "half": "spine3", "full": "pelvis"}
+"""Which joint is where it is in the photo when a motion begins there, by the photo's framing."""
+
+
+def where_the_photo_is(motion: Motion, avatar: Avatar) -> Motion:
+    """The motion moved so that it begins where the avatar is in its photo (``ANCHORS``)."""
+    joint = JOINT_INDEX[ANCHORS[avatar.framing]]
+    shift = (
+        joints_at(avatar.body, avatar.pose)[joint] - joints_at(avatar.body, motion.pose(0))[joint]
+    )
+    return replace(motion, transl=motion.transl + shift)
+
+
+def joints_at(body: Body, pose: Pose) -> FloatArray:
+    """[55, 3] the joints of a posed body, metres."""
+    _, joints, R, t = body.rest_and_transforms(pose)
+    return np.asarray(np.einsum("jab,jb->ja", R, joints) + t)

@@ -1,0 +1,263 @@
+"""Other programs' names and layouts of SMPL-X poses, turned into one table of keys.
+
+Everything comes out under the names that the smplx package uses (:data:`ROWS`), whatever it was
+called: AMASS's ``poses`` of SMPL (24 joints), SMPL-H (52) or SMPL-X (55), the parts that AMASS
+and Motion-X name ``root_orient``, ``pose_body``, ``pose_hand``, results of SMPLify-X, and plain
+arrays (.npy) whose columns are known by their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..core.types import FloatArray, LikenessError
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+ROWS: dict[str, slice] = {
+    "global_orient": slice(0, 1),
+    "body_pose": slice(1, 22),
+    "jaw_pose": slice(22, 23),
+    "leye_pose": slice(23, 24),
+    "reye_pose": slice(24, 25),
+    "left_hand_pose": slice(25, 40),
+    "right_hand_pose": slice(40, 55),
+}
+"""Which rows of ``Pose.full_pose`` a key holds; in this order they are AMASS's ``poses``."""
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "poses": ("pose", "fullpose", "full_pose", "smpl_pose", "smplx_pose"),
+    "global_orient": ("root_orient", "root_pose", "orient"),
+    "body_pose": ("pose_body",),
+    "jaw_pose": ("pose_jaw",),
+    "leye_pose": ("left_eye_pose",),
+    "reye_pose": ("right_eye_pose",),
+    "left_hand_pose": ("lhand_pose", "pose_lhand"),
+    "right_hand_pose": ("rhand_pose", "pose_rhand"),
+    "transl": ("translation", "root_transl", "root_trans"),
+    "expression": ("expressions", "exp", "face_expr"),
+    "betas": ("beta", "shape"),
+    "mocap_frame_rate": (
+        "mocap_framerate",
+        "mocap_fps",
+        "frame_rate",
+        "framerate",
+        "frameRate",
+        "fps",
+        "FPS",
+    ),
+}
+"""Our name -> others' names for the same; ours goes first where a file has both."""
+
+COLUMNS: dict[int, dict[str, slice]] = {
+    265: {
+        "jaw_pose": slice(0, 3),
+        "leye_pose": slice(3, 6),
+        "reye_pose": slice(6, 9),
+        "global_orient": slice(9, 12),
+        "body_pose": slice(12, 75),
+        "left_hand_pose": slice(75, 120),
+        "right_hand_pose": slice(120, 165),
+        "expression": slice(165, 265),
+    },
+    187: {
+        "jaw_pose": slice(0, 3),
+        "leye_pose": slice(3, 6),
+        "reye_pose": slice(6, 9),
+        "global_orient": slice(9, 12),
+        "body_pose": slice(12, 75),
+        "left_hand_pose": slice(75, 81),
+        "right_hand_pose": slice(81, 87),
+        "expression": slice(87, 187),
+    },
+    322: {
+        "global_orient": slice(0, 3),
+        "body_pose": slice(3, 66),
+        "left_hand_pose": slice(66, 111),
+        "right_hand_pose": slice(111, 156),
+        "jaw_pose": slice(156, 159),
+        "expression": slice(159, 209),
+        "transl": slice(309, 312),
+        "betas": slice(312, 322),
+    },
+    **{size: {"poses": slice(0, size)} for size in (66, 72, 156, 165)},
+}
+"""Number of columns of a plain array -> what they hold: TalkSHOW's 265, the same with six hand
+components each, Motion-X's 322, and poses alone."""
+
+_POSES: dict[int, dict[str, slice]] = {
+    22: {"global_orient": slice(0, 1), "body_pose": slice(1, 22)},
+    24: {"global_orient": slice(0, 1), "body_pose": slice(1, 22)},  # SMPL: two hand joints more
+    52: {
+        "global_orient": slice(0, 1),
+        "body_pose": slice(1, 22),
+        "left_hand_pose": slice(22, 37),
+        "right_hand_pose": slice(37, 52),
+    },
+    55: ROWS,
+}
+"""Joints in ``poses`` -> what they are: SMPL without and with its hand joints, SMPL-H, SMPL-X."""
+
+HAND_MODEL = "Choose your own SMPL-X model file (SMPLX_NEUTRAL.npz), which knows them."
+
+
+@dataclass(frozen=True)
+class HandModel:
+    """What a user's SMPL-X file knows of hands: the mean [2, 15, 3] and the components
+    [2, 45, 45] (rows), left and right."""
+
+    mean: FloatArray
+    components: FloatArray
+
+    @staticmethod
+    def read(path: Path) -> HandModel:
+        """Take it from a model file (.npz).
+
+        Raises:
+            LikenessError: the file is not one.
+        """
+        from .io import read_arrays  # which reads any npz, and imports this module
+
+        arrays = read_arrays(path)
+        keys = ("hands_meanl", "hands_meanr", "hands_componentsl", "hands_componentsr")
+        shapes = [arrays[key].shape for key in keys if key in arrays]
+        if shapes != [(45,), (45,), (45, 45), (45, 45)]:
+            raise LikenessError(
+                f"'{path}' is no SMPL-X model with hands.",
+                "Give SMPLX_NEUTRAL.npz from the SMPL-X site, or take hands as flat.",
+            )
+        mean, components = (
+            np.stack([np.asarray(arrays[key], np.float64) for key in pair])
+            for pair in (keys[:2], keys[2:])
+        )
+        return HandModel(mean.reshape(2, 15, 3), components)
+
+
+def standard_keys(
+    arrays: Arrays, path: Path, hands: HandModel | None = None, mean_hands: bool = False
+) -> tuple[Arrays, tuple[str, ...]]:
+    """The arrays under the names of :data:`ROWS`, and what the user should know.
+
+    Args:
+        hands: for hands as components, or counted from the mean hand.
+        mean_hands: the file's hand rotations are added to the mean hand (``flat_hand_mean=False``
+            of the smplx package). They become absolute ones, from the flat hand.
+
+    Raises:
+        LikenessError: ``poses`` of a size that no model has.
+    """
+    out = dict(arrays)
+    for name, others in ALIASES.items():
+        found = next((other for other in others if other in arrays), None)
+        if name not in arrays and found is not None and not (name == "transl" and "trans" in out):
+            out[name] = arrays[found]
+    notes: list[str] = []
+    if "poses" in out:
+        parts = _split_poses(out.pop("poses"), path)
+        out = {**parts, **out}
+    _split(out, "pose_hand", {"left_hand_pose": slice(0, 45), "right_hand_pose": slice(45, 90)})
+    _split(out, "pose_eye", {"leye_pose": slice(0, 3), "reye_pose": slice(3, 6)})
+    body = out.get("body_pose")
+    if body is not None and body.ndim and body.shape[-1] == 69:  # SMPL: its two hand joints
+        out["body_pose"] = body[..., :63]
+    for side, key in enumerate(("left_hand_pose", "right_hand_pose")):
+        if key in out:
+            _hand(out, key, side, path, hands, mean_hands, notes)
+    return out, tuple(notes)
+
+
+def _split(out: Arrays, name: str, parts: Mapping[str, slice]) -> None:
+    """Cut one array into its parts, unless the file has them by themselves."""
+    array = out.get(name)
+    if array is None or array.ndim == 0:
+        return
+    size = max(part.stop for part in parts.values())
+    if array.shape[-1] == size:
+        out.update({key: array[..., part] for key, part in parts.items() if key not in out})
+
+
+def _split_poses(poses: np.ndarray[Any, Any], path: Path) -> Arrays:
+    if poses.dtype.kind not in "biuf" or poses.ndim == 0 or poses.size == 0:
+        raise LikenessError(f"poses in '{path}' holds no numbers.", _SIZES)
+    joints = poses.shape[-1] // 3
+    if poses.ndim > 1 and poses.shape[-1] == 3 and poses.shape[-2] in _POSES:
+        joints = poses.shape[-2]
+    elif joints not in _POSES or poses.shape[-1] % 3:
+        joints = next((n for n in (55, 52, 24) if poses.ndim == 1 and not poses.size % (3 * n)), 0)
+    if not joints:
+        raise LikenessError(
+            f"poses in '{path}' has {' x '.join(map(str, poses.shape))} values, which is no "
+            "SMPL, SMPL-H or SMPL-X pose.",
+            _SIZES,
+        )
+    rows = poses.reshape(-1, joints, 3)
+    return {key: rows[:, part].reshape(len(rows), -1) for key, part in _POSES[joints].items()}
+
+
+_SIZES = "A row of poses has 66, 72, 156 or 165 numbers, three for each joint."
+
+
+def _hand(
+    out: Arrays,
+    key: str,
+    side: int,
+    path: Path,
+    hands: HandModel | None,
+    mean_hands: bool,
+    notes: list[str],
+) -> None:
+    """Components and mean hands -> absolute axis-angle, or left out with a note."""
+    array = out[key]
+    size = array.shape[-1] if array.ndim else 0
+    components = array.dtype.kind == "f" and array.ndim == 2 and 0 < size < 45 and size != 3
+    if not components and not mean_hands:
+        return
+    if hands is None:
+        if mean_hands:
+            raise LikenessError(f"The mean hand for '{path}' is not known.", HAND_MODEL)
+        note = f"'{path.name}' has hands as components: they are left out. {HAND_MODEL}"
+        del out[key]
+        if note not in notes:
+            notes.append(note)
+        return
+    values = np.asarray(array, np.float64)
+    if components:
+        values = values @ hands.components[side, :size]
+    if values.size % 45:
+        return  # the size is wrong, which is said where sizes are checked
+    # the smplx package adds the mean to the axis-angle vectors
+    turned = values.reshape(-1, 15, 3) + hands.mean[side] * float(components or mean_hands)
+    out[key] = matrix_to_axis_angle(axis_angle_to_matrix(turned)).reshape(-1, 45)
+
+
+def columns_to_arrays(values: np.ndarray[Any, Any], path: Path) -> Arrays:
+    """The keys of a plain array [T, n], or [T, J, 3] of whole poses.
+
+    Raises:
+        LikenessError: no layout has so many columns.
+    """
+    if values.dtype.kind not in "biuf" or values.ndim == 0 or not values.size:
+        raise LikenessError(f"'{path}' holds no numbers.", _COLUMNS)
+    if values.ndim == 3 and values.shape[-1] == 3:
+        values = values.reshape(len(values), -1)
+    rows = np.atleast_2d(values)
+    layout = COLUMNS.get(rows.shape[-1]) if rows.ndim == 2 else None
+    if layout is None:
+        raise LikenessError(
+            f"'{path}' is an array of {' x '.join(map(str, values.shape))}, which is no layout of "
+            "poses that is known.",
+            _COLUMNS,
+        )
+    return {key: rows[:, part] for key, part in layout.items()}
+
+
+_COLUMNS = (
+    "Arrays with 265 (TalkSHOW), 322 (Motion-X), 165, 156, 72 or 66 columns are; others can be "
+    "saved as .npz under SMPL-X's names (docs/MOTION.md)."
+)

@@ -1,0 +1,1 @@
+"""From photo to avatar: options, tracking, building and the report."""

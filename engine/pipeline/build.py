@@ -1,0 +1,287 @@
+"""Portrait to avatar: the one entry that the command line, the worker and the tests share."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..core.cameras import field_of_view
+from ..core.progress import Stages, peak_memory_mb
+from ..core.types import LAYERS, Avatar, Matte, Observation, Portrait, Progress, Track
+from ..core.version import VERSION
+from ..files.digests import file_sha256
+from ..files.weights import DEFAULT_NETWORK
+from ..gaussians.lift import LiftOptions, lift
+from ..gaussians.lift.several import View, lift_several
+from ..gaussians.lod import order_by_importance
+from ..gaussians.refine import LEVELS, Photo, refine
+from ..network.apply import chosen_network, improved, lift_budget
+from ..network.runtime import AnotherBodyError, Runtime
+from ..render import best_backend
+from ..tracking.adjust import Adjustment
+from ..tracking.summary import joint_figures, unseen_parts
+from .options import BuildOptions
+from .report import input_view_figures, other_view_figures, rounded
+from .track import (
+    OtherPhoto,
+    TrackedPortrait,
+    checked_matte,
+    corrected,
+    load_fitting_body,
+    track_photos,
+    track_portrait,
+)
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """An avatar and how it came to be.
+
+    Attributes:
+        report: JSON-able; keys as in ``report.json``.
+    """
+
+    avatar: Avatar
+    report: dict[str, Any]
+    portrait: Portrait
+    observation: Observation
+    matte: Matte
+    track: Track
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be done otherwise before a fit is used.
+
+    Attributes:
+        person: another one of the people in the photo. adjustment: corrections of the main
+            photo's fit.
+    """
+
+    person: int | None = None
+    adjustment: Adjustment | None = None
+
+
+Check = Callable[[Sequence[TrackedPortrait]], Change | None]
+"""Looks at a fit of all photos, the main one first; None says that it is good."""
+
+
+@dataclass(frozen=True)
+class LiftedPortrait:
+    """An avatar before it is fitted to its photo.
+
+    Attributes:
+        avatar: its Gaussians in the order of importance; without provenance.
+        matte: of the photo, checked against the fitted body.
+        others: the other photos of the person, their mattes in the light of the main one, and
+            the mattes to which the avatar is to be fitted.
+        network: figures of the network that the lift went through, JSON-able; None without one.
+    """
+
+    tracked: TrackedPortrait
+    matte: Matte
+    avatar: Avatar
+    warnings: list[str]
+    others: tuple[tuple[TrackedPortrait, Matte, Matte], ...] = ()
+    network: dict[str, Any] | None = None
+
+
+def lift_portrait(
+    portrait: Path,
+    options: BuildOptions | None = None,
+    *,
+    body_path: Path | None = None,
+    stages: Stages | None = None,
+    others: Sequence[OtherPhoto] = (),
+    check: Check | None = None,
+) -> LiftedPortrait:
+    """Everything before refining: the stages load, detect, fit, matte, lift, network and order.
+
+    Arguments and errors as for :func:`build_avatar`.
+    """
+    options = options or BuildOptions()
+    stage = stages or Stages(None)
+    warnings: list[str] = []
+    network = _network(options.network, body_path, warnings)
+    chosen: dict[str, Any] = {
+        "person": options.person,
+        "fov": options.fov,
+        "body_path": body_path,
+        "stages": stage,
+    }
+    all_tracked = _tracked(portrait, others, chosen)
+    while check is not None and (change := check(all_tracked)) is not None:
+        if change.adjustment is None:
+            chosen["person"] = change.person
+            all_tracked = _tracked(portrait, others, chosen)
+        else:
+            with stage("fit", "fitting the body again"):
+                again = corrected(all_tracked[0], change.adjustment, options.fov, bool(others))
+            all_tracked = [again, *all_tracked[1:]]
+    tracked, track = all_tracked[0], all_tracked[0].track
+    person = tracked.body.personalised(track.betas)
+    mattes = []
+    with stage("matte", "separating the person"):
+        for k, one in enumerate(all_tracked):
+            matte, notes = checked_matte(one, person)
+            mattes.append(matte)
+            name = f"{one.portrait.path.name}: " if k else ""
+            warnings += [*one.warnings, *(name + note for note in notes)]
+    budget = LiftOptions(max_gaussians=lift_budget(network, options.max_gaussians))
+    with stage("lift", "lifting the photo to Gaussians"):
+        if others:
+            views = [
+                View(matte, one.observation, one.track, one.portrait.path.name)
+                for matte, one in zip(mattes, all_tracked, strict=True)
+            ]
+            lifted, mattes, wanted = lift_several(views, person, budget)
+        else:
+            lifted = lift(mattes[0], tracked.observation, track, person, budget)
+            wanted = mattes
+    figures = None
+    if network is not None:
+        with stage("network", "improving the lift"):
+            shots = [(matte, one.track) for matte, one in zip(mattes, all_tracked, strict=True)]
+            lifted, figures = improved(
+                lifted, network, person, shots, options.max_gaussians, stage.within("network")
+            )
+            warnings += network.warnings
+    with stage("order", "ordering the Gaussians"):
+        avatar = order_by_importance(
+            Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
+        )
+    beside = tuple(zip(all_tracked[1:], mattes[1:], wanted[1:], strict=True))
+    return LiftedPortrait(tracked, mattes[0], avatar, warnings, beside, figures)
+
+
+def _network(choice: str, body_path: Path | None, warnings: list[str]) -> Runtime | None:
+    """What improves the lift. The network that comes with Likeness is for its own body: another
+    one does without, and a warning says so."""
+    try:
+        return chosen_network(choice, lambda: load_fitting_body(body_path))
+    except AnotherBodyError as error:
+        if choice != DEFAULT_NETWORK:
+            raise
+        warnings.append(f"What the photo does not show is the lift's own guess. {error.message}")
+        return None
+
+
+def _tracked(
+    portrait: Path, others: Sequence[OtherPhoto], chosen: dict[str, Any]
+) -> list[TrackedPortrait]:
+    if others:
+        return track_photos(portrait, others, **chosen)
+    return [track_portrait(portrait, **chosen)]
+
+
+def refined(
+    avatar: Avatar,
+    matte: Matte,
+    level: str,
+    backend: str = "cpu",
+    progress: Progress | None = None,
+    others: Sequence[tuple[TrackedPortrait, Matte, Matte]] = (),
+) -> Avatar:
+    """A lifted avatar fitted to its photo; the order of its Gaussians stays.
+
+    Args:
+        matte: of the photo. level: one of ``gaussians.refine.LEVELS``. backend: a rasteriser's.
+        others: as in :class:`LiftedPortrait`.
+    """
+    options = LEVELS[level]
+    if options is None:
+        return avatar
+    vertices, _ = avatar.body.vertices(avatar.pose)
+    shown = [Photo(matte, avatar.camera, vertices)]
+    for other, _, its_matte in others:
+        posed, _ = avatar.body.vertices(other.track.pose)
+        shown.append(Photo(its_matte, other.track.camera, posed))
+    gaussians = refine(
+        avatar.gaussians, shown, avatar.body, options, backend, progress, avatar.lod_start
+    )
+    return replace(avatar, gaussians=gaussians)
+
+
+def build_avatar(
+    portrait: Path,
+    options: BuildOptions | None = None,
+    progress: Progress | None = None,
+    body_path: Path | None = None,
+    others: Sequence[OtherPhoto] = (),
+    check: Check | None = None,
+) -> BuildResult:
+    """Build the avatar of one person.
+
+    Args:
+        portrait: an image file; the avatar stands as in this one.
+        body_path: another body file than the default one; it must carry landmarks.
+        others: more photos of the same person, for what this one does not show.
+        check: is shown every fit before it is used, and may have it changed.
+
+    Raises:
+        LikenessError: what is wrong with the file, and what to do.
+    """
+    options = options or BuildOptions()
+    stage = Stages(progress)
+    lifted = lift_portrait(
+        portrait, options, body_path=body_path, stages=stage, others=others, check=check
+    )
+    tracked, matte = lifted.tracked, lifted.matte
+    photo, observation, track = tracked.portrait, tracked.observation, tracked.track
+    provenance: dict[str, Any] = {
+        "generator": f"Likeness {VERSION}",
+        "source": portrait.name,
+        "sha256": file_sha256(portrait),
+        # Avatars are passed on: no folders of this computer in them.
+        "options": {**asdict(options), "network": Path(options.network).name},
+    }
+    if others:
+        provenance["others"] = [
+            {"source": o.path.name, "direction": o.direction, "sha256": file_sha256(o.path)}
+            for o in others
+        ]
+    if lifted.network is not None:
+        folder = Path(lifted.network["folder"]).name
+        provenance["network"] = {**lifted.network, "folder": folder}
+    avatar = replace(lifted.avatar, provenance=provenance)
+    backend = best_backend() if options.refine != "off" else None
+    if backend is not None:
+        with stage("refine", "fitting to the photo"):
+            avatar = refined(
+                avatar, matte, options.refine, backend, stage.within("refine"), lifted.others
+            )
+    gaussians = avatar.gaussians
+    with stage("check", "comparing with the photo"):
+        view = input_view_figures(avatar, matte)
+        beside = [
+            other_view_figures(avatar, other, its_matte, asked.direction)
+            for asked, (other, its_matte, _) in zip(others, lifted.others, strict=True)
+        ]
+    report = {
+        "source": str(portrait),
+        "version": VERSION,
+        "python": platform.python_version(),
+        "size": list(photo.original_size),
+        "framing": track.framing,
+        "view": track.view,
+        "lens": {"source": tracked.lens, "fov": round(field_of_view(track.camera), 2)},
+        "seconds": {**stage.seconds, "total": round(sum(stage.seconds.values()), 3)},
+        "peak_memory_mb": peak_memory_mb(),
+        "gaussians": {
+            "total": len(gaussians),
+            **{name: int((gaussians.layer == i).sum()) for i, name in enumerate(LAYERS)},
+        },
+        "network": lifted.network,
+        "refine": {"level": options.refine, "backend": backend},
+        "face_error": rounded(track.face_error, 2),
+        "pose_error": rounded(track.pose_error, 2),
+        "joint_confidence": joint_figures(track.joint_confidence),
+        "unseen": list(unseen_parts(track.joint_confidence)),
+        "input_view": view,
+        "others": beside,
+        "warnings": lifted.warnings,
+    }
+    return BuildResult(avatar, report, photo, observation, matte, track)

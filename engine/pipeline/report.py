@@ -1,0 +1,62 @@
+"""What a build's report says of each photo's own view: how well the avatar shows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.cameras import field_of_view
+from ..core.types import Avatar, Matte
+from ..gaussians.posing import pose_avatar
+from ..imaging.resize import fit_size, resize
+from ..render import render_camera
+from ..tracking.several import shown_from
+from ..visual.metrics import psnr, silhouette_iou, ssim
+
+if TYPE_CHECKING:
+    from .track import TrackedPortrait
+
+REPORT_SIDE = 512  # pixels: the figures of the input view are measured at this size
+
+
+def input_view_figures(avatar: Avatar, matte: Matte) -> dict[str, float]:
+    """Foreground PSNR, SSIM and silhouette IoU of the photo's own view.
+
+    Measured at 512 pixels on the longer side, on white; the truth is the photo through its matte.
+    """
+    height, width = matte.alpha.shape
+    w, h = fit_size(width, height, REPORT_SIDE)
+    alpha = resize(matte.alpha, w, h)
+    solid = resize(matte.foreground * matte.alpha[..., None], w, h)
+    truth = solid + (1.0 - alpha)[..., None]
+    drawn = render_camera(pose_avatar(avatar), avatar.camera.resized(w, h), np.ones(3))
+    return {
+        "foreground_psnr": round(float(psnr(drawn.rgb, truth, alpha > 0.5)), 2),
+        "ssim": round(float(ssim(drawn.rgb, truth)), 4),
+        "silhouette_iou": round(float(silhouette_iou(drawn.alpha, alpha)), 4),
+    }
+
+
+def other_view_figures(
+    avatar: Avatar, other: TrackedPortrait, matte: Matte, direction: str
+) -> dict[str, Any]:
+    """What the report says of another photo of the person."""
+    track = other.track
+    shown = replace(avatar, pose=track.pose, camera=track.camera)
+    return {
+        "source": str(other.portrait.path),
+        "direction": direction,
+        "view": track.view,
+        "angle": round(shown_from(track.pose)),
+        "lens": {"source": other.lens, "fov": round(field_of_view(track.camera), 2)},
+        "face_error": rounded(track.face_error, 2),
+        "pose_error": rounded(track.pose_error, 2),
+        "input_view": input_view_figures(shown, matte),
+    }
+
+
+def rounded(value: float | None, digits: int) -> float | None:
+    """A figure for a report; None stays None."""
+    return None if value is None else round(float(value), digits)

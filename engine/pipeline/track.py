@@ -1,0 +1,271 @@
+"""A photo, what is seen in it, and the body that is fitted to it: the build's first stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..body import Body, load_body
+from ..core.progress import Stages
+from ..core.types import LikenessError, Matte, Observation, Portrait, Track
+from ..files.cache import kept
+from ..files.weights import asset_path
+from ..gaussians.lift.held import leave_out_held
+from ..imaging.load import load_portrait
+from ..imaging.matte_check import body_parts, checked, map_body, to_be_fitted
+from ..imaging.matting import matte as make_matte
+from ..tracking import fit
+from ..tracking.adjust import Adjustment, adjusted
+from ..tracking.detectors import Detectors
+from ..tracking.estimators import Estimator, KeypointEstimator
+from ..tracking.estimators.keypoints import observation_with
+from ..tracking.measure import face_failed
+from ..tracking.observation import NO_FACE, observe
+from ..tracking.several import Shown, fit_several, known_direction
+from ..tracking.summary import lens_source
+
+
+@dataclass(frozen=True)
+class OtherPhoto:
+    """One more photo of the same person.
+
+    Attributes:
+        path: an image file. direction: what it is said to show, one of
+            ``tracking.several.DIRECTIONS``; ``any`` says nothing.
+
+    Raises:
+        LikenessError: there is no such direction.
+    """
+
+    path: Path
+    direction: str = "any"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "direction", known_direction(self.direction))
+
+
+@dataclass(frozen=True)
+class TrackedPortrait:
+    """A photo, what was seen in it, and the body that was fitted.
+
+    Attributes:
+        body: the body file's, with its shape basis.
+        lens: where the focal length is from: ``given``, ``file`` or ``assumed``.
+    """
+
+    portrait: Portrait
+    observation: Observation
+    track: Track
+    body: Body
+    lens: str
+
+    @property
+    def warnings(self) -> list[str]:
+        return [*self.observation.warnings, *self.track.warnings]
+
+
+def load_fitting_body(path: Path | None) -> Body:
+    """The body to fit: the default one, or the user's own.
+
+    Raises:
+        LikenessError: it cannot be read, or carries no landmarks.
+    """
+    body_file = path or asset_path("body")
+    body = kept("body", body_file, lambda: load_body(body_file))
+    _check_body(body, body_file, is_default=path is None)
+    return body
+
+
+def open_detectors() -> Detectors:
+    """The detectors, which stay open from one portrait to the next.
+
+    Raises:
+        LikenessError: they are not there.
+    """
+    folder = asset_path("pose_landmark").parent
+    return kept("detectors", folder, lambda: Detectors(folder))
+
+
+def track_portrait(
+    portrait: Path,
+    *,
+    person: int | None = None,
+    fov: float | None = None,
+    body_path: Path | None = None,
+    stages: Stages | None = None,
+    estimators: Sequence[Estimator] = (),
+    keypoints: KeypointEstimator | None = None,
+) -> TrackedPortrait:
+    """Fit the body to one person in a photo: the stages load, detect and fit.
+
+    Args:
+        portrait: an image file.
+        person, fov: as in :class:`.pipeline.BuildOptions`.
+        body_path: another body file than the default one; it must carry landmarks.
+        estimators: other programs' poses to begin with, see :func:`.tracking.fit.fit`.
+        keypoints: another detector, whose body and hand points are used where it is sure.
+
+    Raises:
+        LikenessError: what is wrong with the file, or that its face could not be followed.
+    """
+    stage = stages or Stages(None)
+    with stage("load", "reading the photo"):
+        photo = load_portrait(portrait)
+        body = load_fitting_body(body_path)
+    return track_loaded(
+        photo,
+        body,
+        open_detectors(),
+        person=person,
+        fov=fov,
+        stages=stage,
+        estimators=estimators,
+        keypoints=keypoints,
+    )
+
+
+def track_loaded(
+    photo: Portrait,
+    body: Body,
+    detectors: Detectors,
+    *,
+    person: int | None = None,
+    fov: float | None = None,
+    stages: Stages | None = None,
+    estimators: Sequence[Estimator] = (),
+    keypoints: KeypointEstimator | None = None,
+) -> TrackedPortrait:
+    """Fit a body to one person in a picture that has been read: the stages detect and fit.
+
+    Arguments and errors as for :func:`track_portrait`.
+    """
+    stage = stages or Stages(None)
+    with stage("detect", "looking for the person"):
+        observation = observe(photo, detectors, person)
+        found = None if keypoints is None else keypoints.keypoints(photo, observation)
+        if found is not None:
+            observation = observation_with(observation, found)
+    with stage("fit", "fitting the body"):
+        fitted_to = to_be_fitted(observation)
+        track = fit(fitted_to, photo, body, fov=fov, estimators=estimators)
+        observation = replace(observation, warnings=fitted_to.warnings)
+    _check_face(track, observation, photo.path)
+    lens = lens_source(track.camera, fov, photo.focal_35mm)
+    return TrackedPortrait(photo, observation, track, body, lens)
+
+
+def track_photos(
+    portrait: Path,
+    others: Sequence[OtherPhoto],
+    *,
+    person: int | None = None,
+    fov: float | None = None,
+    body_path: Path | None = None,
+    stages: Stages | None = None,
+) -> list[TrackedPortrait]:
+    """Fit one shape to several photos of one person: the stages load, detect and fit.
+
+    Args:
+        portrait: the main photo, which ``person`` is about; of the others the largest is taken.
+        fov: of the main photo's lens, and of the others' where their files do not tell it.
+
+    Returns:
+        The main photo and the others. Their warnings name their files.
+
+    Raises:
+        LikenessError: as for :func:`track_portrait`; the file that is wrong is named.
+    """
+    stage = stages or Stages(None)
+    paths = [portrait, *(other.path for other in others)]
+    for k, path in enumerate(paths):
+        if path.resolve() in [earlier.resolve() for earlier in paths[:k]]:
+            raise LikenessError(f"'{path}' is given twice.", "Give each photo once.")
+    with stage("load", "reading the photos"):
+        photos = [load_portrait(path) for path in paths]
+        body = load_fitting_body(body_path)
+    with stage("detect", "looking for the person"):
+        detectors = open_detectors()
+        seen = [observe(p, detectors, None if k else person) for k, p in enumerate(photos)]
+    lenses = [fov if k == 0 or p.focal_35mm is None else None for k, p in enumerate(photos)]
+    directions = ["any", *(other.direction for other in others)]
+    with stage("fit", "fitting the body to all photos"):
+        observations = [to_be_fitted(observation) for observation in seen]
+        tracks = fit_several(
+            [Shown(*shown) for shown in zip(photos, observations, directions, lenses, strict=True)],
+            body,
+            stage.within("fit"),
+        )
+    _check_face(tracks[0], seen[0], portrait)
+    any_face = any(observation.face is not None for observation in seen)
+    out = []
+    for k, (photo, track) in enumerate(zip(photos, tracks, strict=True)):
+        notes = tuple(n for n in observations[k].warnings if n != NO_FACE or not any_face)
+        notes += track.warnings
+        if k:
+            notes = tuple(f"{paths[k].name}: {note}" for note in notes)
+        track = replace(track, warnings=notes)
+        lens = lens_source(track.camera, lenses[k], photo.focal_35mm)
+        out.append(TrackedPortrait(photo, replace(seen[k], warnings=()), track, body, lens))
+    return out
+
+
+def corrected(
+    tracked: TrackedPortrait, adjustment: Adjustment, fov: float | None, keep_shape: bool
+) -> TrackedPortrait:
+    """A fit with the user's corrections.
+
+    Args:
+        keep_shape: the shape is that of several photos.
+    """
+    track, photo = tracked.track, tracked.portrait
+    body = tracked.body.personalised(track.betas) if keep_shape else tracked.body
+    seen = to_be_fitted(tracked.observation)
+    again, seen_now = adjusted(track, seen, photo, body, adjustment, fov)
+    if keep_shape:
+        again = replace(again, betas=track.betas)
+    # What the matte is made of stays as it was seen.
+    observation = replace(
+        tracked.observation,
+        pose=seen_now.pose,
+        hands=seen_now.hands,
+        pose_visibility=seen_now.pose_visibility,
+        pose_world=seen_now.pose_world,
+    )
+    return replace(tracked, track=again, observation=observation)
+
+
+def checked_matte(tracked: TrackedPortrait, person: Body) -> tuple[Matte, tuple[str, ...]]:
+    """The matte of a photo, held against the body that was fitted to it, and warnings."""
+    photo, observation, track = tracked.portrait, tracked.observation, tracked.track
+    parts = body_parts(person.weights, track.joint_confidence)
+    fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
+    matte, warnings = checked(photo, observation, make_matte(photo, observation), fitted)
+    alone, more = leave_out_held(matte, observation, track, person)
+    return alone, (*warnings, *more)
+
+
+def _check_face(track: Track, observation: Observation, path: Path) -> None:
+    """Raise when the fit did not find the face."""
+    if track.face_error is None:
+        return
+    face = observation.face
+    iod = np.inf if face is None else float(np.linalg.norm(face[468] - face[473]))
+    if face_failed(track.face_error, iod):
+        raise LikenessError(
+            f"The face in '{path}' could not be followed: the fit is off by "
+            f"{track.face_error:.0f} % of the distance between the eyes.",
+            "Use a sharper photo, with the face turned to the camera and nothing before it.",
+        )
+
+
+def _check_body(body: Body, path: Path, is_default: bool) -> None:
+    if body.landmarks is None:
+        raise LikenessError(
+            f"The body file '{path}' carries no landmarks, so it cannot be fitted to a photo.",
+            "Run 'python build.py assets' to bake the default body anew."
+            if is_default
+            else "Leave --body out: the default body is fitted, and SMPL-X poses work on it.",
+        )

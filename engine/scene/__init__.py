@@ -1,0 +1,1 @@
+"""What Blender is handed: meshes, fits, frames and files as plain arrays."""

@@ -1,0 +1,109 @@
+"""An avatar made ready for Blender by the worker, in one file that is read in small steps.
+
+Blender's window must not stand still: everything that takes long is done here, apart from it.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..core.types import Avatar, LikenessError
+from ..files.atomic import whole_file
+from ..files.untrusted import Damaged, npz_steps, unzipped
+from ..formats.avatar import avatar_from_bytes, avatar_to_bytes
+from .mesh import SplatMesh, splat_mesh
+
+_FACE = "face."
+MOST_KEPT = 1 << 30
+"""Bytes of an avatar without its Gaussians; the default body's is 20 MB."""
+
+
+@dataclass(frozen=True)
+class SceneAvatar:
+    """What Blender needs of an avatar.
+
+    Attributes:
+        avatar: without its Gaussians.
+        splats: the Gaussians as Blender's mesh holds them.
+        kept: ``avatar`` as compressed bytes, which the scene keeps; :func:`unpacked` reads them.
+        photo: the portrait as a JPEG file, or None.
+    """
+
+    avatar: Avatar
+    splats: SplatMesh
+    kept: bytes
+    photo: bytes | None = None
+
+
+def scene_avatar(avatar: Avatar, photo: Path | None = None) -> SceneAvatar:
+    """Make an avatar ready for Blender (two seconds for one of 262,144 Gaussians).
+
+    Raises:
+        LikenessError: the photo cannot be read.
+    """
+    alone = replace(avatar, gaussians=avatar.gaussians.take(slice(0, 0)), lod_start=None)
+    kept = zlib.compress(avatar_to_bytes(alone), 6)
+    return SceneAvatar(alone, splat_mesh(avatar), kept, None if photo is None else _jpeg(photo))
+
+
+def unpacked(kept: bytes, source: str) -> Avatar:
+    """The avatar of :attr:`SceneAvatar.kept`, without Gaussians.
+
+    Raises:
+        LikenessError: it is damaged; ``source`` is what the message calls it.
+    """
+    try:
+        data = unzipped(kept, MOST_KEPT)
+    except ValueError as error:
+        raise LikenessError(
+            f"The avatar in '{source}' is damaged: {error}.", "Import the avatar again."
+        ) from error
+    return avatar_from_bytes(data, source)
+
+
+def save_scene_avatar(scene: SceneAvatar, path: Path) -> None:
+    """Write it, whole or not at all."""
+    arrays = {_FACE + name: values for name, values in scene.splats.faces.items()}
+    arrays |= {"colors": scene.splats.colors, "corners": scene.splats.corners}
+    arrays["kept"] = np.frombuffer(scene.kept, np.uint8)
+    arrays["photo"] = np.frombuffer(scene.photo or b"", np.uint8)
+    with whole_file(path) as scratch, scratch.open("wb") as file:
+        np.savez(file, **arrays)  # not compressed: it is read at once and thrown away
+
+
+def load_steps(path: Path) -> Generator[None, None, SceneAvatar]:
+    """Read what :func:`save_scene_avatar` wrote, an array at a time; the generator returns it."""
+    arrays = {}
+    try:
+        for name, array in npz_steps(path):
+            arrays[name] = array
+            yield
+        missing = {"kept", "colors", "corners", "photo"} - arrays.keys()
+        if missing:
+            raise Damaged(f"it lacks {', '.join(sorted(missing))}")
+    except (OSError, ValueError) as error:
+        raise LikenessError(f"'{path}' cannot be read ({error}).", "Import it again.") from error
+    avatar = unpacked(arrays["kept"].tobytes(), str(path))
+    yield
+    faces = {k.removeprefix(_FACE): v for k, v in arrays.items() if k.startswith(_FACE)}
+    splats = SplatMesh(faces, arrays["colors"], arrays["corners"])
+    photo = arrays["photo"].tobytes() or None
+    return SceneAvatar(avatar, splats, arrays["kept"].tobytes(), photo)
+
+
+def _jpeg(photo: Path) -> bytes:
+    """The photo upright and in sRGB."""
+    import PIL.Image
+
+    from ..imaging.load import load_portrait  # late: it compiles loops
+
+    rgb = np.round(np.clip(load_portrait(photo).rgb, 0.0, 1.0) * 255.0).astype(np.uint8)
+    encoded = io.BytesIO()
+    PIL.Image.fromarray(rgb).save(encoded, "JPEG", quality=92)
+    return encoded.getvalue()

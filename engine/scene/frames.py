@@ -1,0 +1,144 @@
+"""What Blender's scene shows, frame by frame, written for the worker and read by it.
+
+Blender only says where the bodies' vertices and the camera are; the Gaussians are placed here,
+apart from its window. A folder holds ``avatar_<k>.safetensors`` and ``vertices_<k>.npy``
+[T, V, 3] of each avatar, and ``frames.npz`` with the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.types import Avatar, Camera, FloatArray, Gaussians, IntArray, LikenessError
+from ..files.untrusted import npy_mapped, npz_arrays, parsing
+
+AVATAR_NAME = "avatar_{}.safetensors"
+VERTICES_NAME = "vertices_{}.npy"
+FRAMES_NAME = "frames.npz"
+
+
+@dataclass(frozen=True)
+class SceneFrames:
+    """T frames of a scene with A avatars; engine axes, metres.
+
+    Attributes:
+        avatars: [A]; of their poses only the bodies and Gaussians count.
+        vertices: A arrays [T, V, 3], each in its own armature's space.
+        places: [A, T, 4, 4] from an armature's space to the world.
+        viewmats: [T, 4, 4]; Ks: [T, 3, 3]: the scene's camera, for pictures of ``size``.
+        size: (width, height) in pixels. frame_rate: frames per second.
+        frames: [T] Blender's numbers of the frames.
+    """
+
+    avatars: tuple[Avatar, ...]
+    vertices: tuple[FloatArray, ...]
+    places: FloatArray
+    viewmats: FloatArray
+    Ks: FloatArray
+    size: tuple[int, int]
+    frame_rate: float
+    frames: IntArray
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def camera(self, t: int) -> Camera:
+        """The camera of the t-th frame."""
+        return Camera(self.viewmats[t], self.Ks[t], *self.size)
+
+    def posed(self, k: int, t: int) -> Gaussians:
+        """The Gaussians of the k-th avatar in the t-th frame, world space."""
+        from ..gaussians.binding import place  # late: numba
+
+        avatar = self.avatars[k]
+        vertices = np.asarray(self.vertices[k][t], np.float64)
+        return moved(place(avatar.gaussians, vertices, avatar.body), self.places[k, t])
+
+    def gaussians(self, t: int) -> Gaussians:
+        """Those of all avatars together."""
+        parts = [self.posed(k, t) for k in range(len(self.avatars))]
+        names = ("means", "quats", "scales", "opacities", "colors")
+        return Gaussians(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+
+    @staticmethod
+    def load(folder: Path) -> SceneFrames:
+        """Read a folder that Blender wrote; vertices are mapped, not read.
+
+        Raises:
+            LikenessError: a file is missing or damaged.
+        """
+        from ..formats.avatar import load_avatar
+        from ..gaussians.lod import avatar_at
+
+        try:
+            arrays = npz_arrays(folder / FRAMES_NAME)
+            with parsing():
+                counts = _checked(arrays)
+                vertices = tuple(
+                    npy_mapped(folder / VERTICES_NAME.format(k)) for k in range(len(counts))
+                )
+        except (OSError, ValueError) as error:
+            raise LikenessError(
+                f"The scene's frames in '{folder}' cannot be read: {error}.", "Export again."
+            ) from error
+        avatars = [load_avatar(folder / AVATAR_NAME.format(k)) for k in range(len(counts))]
+        for k, (avatar, places) in enumerate(zip(avatars, vertices)):
+            wanted = (len(arrays["frames"]), *avatar.body.v_template.shape)
+            if places.shape != wanted or places.dtype.kind != "f":
+                raise LikenessError(
+                    f"'{folder / VERTICES_NAME.format(k)}' is {places.shape}, not {wanted}.",
+                    "Export again.",
+                )
+        return SceneFrames(
+            tuple(avatar_at(avatar, int(n)) for avatar, n in zip(avatars, counts, strict=True)),
+            vertices,
+            arrays["places"],
+            arrays["viewmats"],
+            arrays["Ks"],
+            (int(arrays["size"][0]), int(arrays["size"][1])),
+            float(arrays["frame_rate"]),
+            arrays["frames"],
+        )
+
+
+def _checked(arrays: dict[str, Any]) -> IntArray:
+    """Numbers of Gaussians [A]; raises ValueError where the arrays do not belong together."""
+    A, T = len(arrays["counts"]), len(arrays["frames"])
+    wanted: dict[str, tuple[int, ...]] = {
+        "counts": (A,),
+        "frames": (T,),
+        "places": (A, T, 4, 4),
+        "viewmats": (T, 4, 4),
+        "Ks": (T, 3, 3),
+        "size": (2,),
+        "frame_rate": (),
+    }
+    for name, shape in wanted.items():
+        array = arrays[name]
+        if array.shape != shape or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+            raise ValueError(f"{name} is {array.dtype} {array.shape}, or has no numbers")
+    if (arrays["counts"] < 1).any() or (arrays["size"] < 1).any():
+        raise ValueError("an avatar has no splats, or the picture no size")
+    return np.asarray(arrays["counts"], np.int64)
+
+
+def moved(gaussians: Gaussians, matrix: FloatArray) -> Gaussians:
+    """Gaussians carried by a similarity [4, 4]; of an uneven scale the mean is taken."""
+    from ..core.rotations import matrix_to_quaternion, quaternion_multiply
+
+    linear = np.asarray(matrix, np.float64)[:3, :3]
+    scale = float(np.cbrt(abs(np.linalg.det(linear))))
+    left, _, right = np.linalg.svd(linear)
+    turn = matrix_to_quaternion(left @ right)
+    means = gaussians.means @ linear.T + matrix[:3, 3]
+    return Gaussians(
+        means.astype(np.float32),
+        quaternion_multiply(turn, gaussians.quats).astype(np.float32),
+        (scale * gaussians.scales).astype(np.float32),
+        gaussians.opacities,
+        gaussians.colors,
+    )

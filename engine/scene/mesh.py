@@ -1,0 +1,225 @@
+"""What Blender's splat mesh holds: one triangle per Gaussian, around its 3-sigma circle.
+
+The mesh stores where each Gaussian lives on the body (``addon/scene/node_group.py`` moves it) and
+how it looks. Everything is worked out here, apart from Blender, because it takes seconds.
+
+A Gaussian's third axis, its normal, is not drawn: the avatar's Gaussians are flat by construction.
+Light to import: Blender's panels need the names.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.types import Avatar, BoundGaussians, FloatArray, IntArray
+
+
+class Attributes(NamedTuple):
+    """Names of the splat mesh's FACE attributes that the node group reads."""
+
+    vertex_a: str = "splat_vertex_a"
+    vertex_b: str = "splat_vertex_b"
+    vertex_c: str = "splat_vertex_c"
+    bary_b: str = "splat_bary_b"
+    bary_c: str = "splat_bary_c"
+    offset: str = "splat_offset"
+    axis_u: str = "splat_axis_u"
+    axis_v: str = "splat_axis_v"
+    inverse_rest_area: str = "splat_inverse_rest_area"
+    soften: str = "splat_soften"
+    rank: str = "splat_rank"
+    lod_start: str = "splat_lod_start"
+
+
+class KeptAttributes(NamedTuple):
+    """Names of FACE attributes that nothing draws: they make the mesh an avatar again."""
+
+    rgb: str = "splat_rgb"
+    thickness: str = "splat_thickness"
+    layer: str = "splat_layer"
+
+
+ATTRIBUTES = Attributes()
+KEPT = KeptAttributes()
+
+CUT_SIGMA = 3.0
+"""Splats end here, where a Gaussian has fallen to 1.1 %."""
+
+_ANGLES = np.radians([90.0, 210.0, 330.0])
+CORNERS: FloatArray = (2 * CUT_SIGMA * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], -1)).astype(
+    np.float32
+)
+"""[3, 2] in sigma units: the smallest triangle around the circle."""
+
+
+@dataclass(frozen=True)
+class SplatMesh:
+    """N splats as Blender stores them.
+
+    Attributes:
+        faces: [N, ...] by the names of :data:`ATTRIBUTES` and :data:`KEPT`; float32, int32, or
+            uint8 (``rgb`` [N, 4] sRGB, ``layer`` [N]).
+        colors: [N, 4] float32 linear RGB and opacity.
+        corners: [3 N, 3] float32 in the photo's pose, engine axes and origin.
+    """
+
+    faces: dict[str, FloatArray | IntArray]
+    colors: FloatArray
+    corners: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.colors)
+
+
+def stored_order(avatar: Avatar) -> IntArray:
+    """[N] the order in which the mesh holds the Gaussians: back to front in the photo.
+
+    Without sorting EEVEE's picture is then nearly right from the front, and sorting for another
+    camera is much faster than from a random order.
+    """
+    vertices, _ = avatar.body.vertices(avatar.pose)
+    g = avatar.gaussians
+    corners = vertices[avatar.body.f[g.triangle]]  # [N, 3, 3]
+    where = np.einsum("nk,nkc->nc", g.bary, corners)
+    depth = where @ avatar.camera.viewmat[2, :3]
+    return np.argsort(-depth, kind="stable")
+
+
+def splat_mesh(avatar: Avatar) -> SplatMesh:
+    """The mesh of an avatar, softened and coloured so that Blender draws the photo's view as the
+    engine does (:mod:`.scene_fit`)."""
+    from ..core.color import srgb_to_linear
+    from ..core.rotations import quaternion_to_matrix
+    from ..gaussians.binding import place  # late: numba
+    from ..render.common import BLUR
+    from .fit import colors_for_light, cover, project_splats, softening
+
+    order = stored_order(avatar)
+    levels = _levels(avatar)
+    gaussians = avatar.gaussians.take(order)
+    faces = _bound(gaussians, avatar) | {name: values[order] for name, values in levels.items()}
+    vertices, _ = avatar.body.vertices(avatar.pose)
+    posed = place(gaussians, vertices, avatar.body)
+    means = posed.means.astype(np.float64)
+    axes = quaternion_to_matrix(posed.quats.astype(np.float64))[:, :, :2]
+    axes = axes * posed.scales[:, None, :2]
+    corners = means[:, None] + np.einsum("nak,ck->nca", axes, CORNERS.astype(np.float64))
+    if len(gaussians):
+        seen = project_splats(means, axes, avatar.camera)
+        M = softening(seen.axes, BLUR)
+        coverage = cover(
+            seen._replace(axes=seen.axes @ M),
+            gaussians.opacities,
+            avatar.camera.width,
+            avatar.camera.height,
+            CUT_SIGMA,
+        )
+        linear = colors_for_light(gaussians.colors, coverage)
+        soften = np.stack([M[:, 0, 0] - 1.0, M[:, 0, 1], M[:, 1, 1] - 1.0], -1)
+    else:
+        linear, soften = srgb_to_linear(gaussians.colors), np.zeros((0, 3))
+    faces[ATTRIBUTES.soften] = soften.astype(np.float32)
+    opacities = np.clip(gaussians.opacities, 0, 1)[:, None]
+    return SplatMesh(
+        faces,
+        np.concatenate([linear, opacities], axis=1).astype(np.float32),
+        corners.reshape(-1, 3).astype(np.float32),
+    )
+
+
+def bound_gaussians(
+    faces: dict[str, FloatArray | IntArray], opacities: FloatArray, f: IntArray
+) -> BoundGaussians:
+    """The inverse of what :func:`splat_mesh` stores, in the mesh's order.
+
+    Colours come back in 256 steps. Faces that the user has deleted are simply not there.
+
+    Args:
+        faces: as :attr:`SplatMesh.faces`. opacities: [N]. f: [F, 3] the body's triangles.
+
+    Raises:
+        ValueError: a splat's triangle is not one of the body's.
+    """
+    from ..core.rotations import matrix_to_quaternion
+
+    a, b, c = (np.asarray(faces[name], np.int64) for name in ATTRIBUTES[:3])
+    base = int(f.max()) + 1
+    keys = (f[:, 0].astype(np.int64) * base + f[:, 1]) * base + f[:, 2]
+    by_key = np.argsort(keys)
+    wanted = (a * base + b) * base + c
+    at = np.minimum(np.searchsorted(keys[by_key], wanted), len(keys) - 1)
+    triangle = by_key[at]
+    if (keys[triangle] != wanted).any():
+        raise ValueError("splats lie on triangles that the body has not got")
+    u, v = (np.asarray(faces[name], np.float64) for name in (ATTRIBUTES.axis_u, ATTRIBUTES.axis_v))
+    scale_u, scale_v = (np.maximum(np.linalg.norm(x, axis=1), 1e-12) for x in (u, v))
+    R = np.empty((len(u), 3, 3))
+    R[:, :, 0], R[:, :, 1] = u / scale_u[:, None], v / scale_v[:, None]
+    R[:, :, 2] = np.cross(R[:, :, 0], R[:, :, 1])
+    scales = np.stack([scale_u, scale_v, faces[KEPT.thickness]], -1)
+    bary_b, bary_c = faces[ATTRIBUTES.bary_b], faces[ATTRIBUTES.bary_c]
+    return BoundGaussians(
+        triangle=triangle.astype(np.int32),
+        bary=np.stack([1.0 - bary_b - bary_c, bary_b, bary_c], -1).astype(np.float32),
+        offset=np.asarray(faces[ATTRIBUTES.offset], np.float32),
+        quats=matrix_to_quaternion(R).astype(np.float32),
+        scales=scales.astype(np.float32),
+        opacities=np.asarray(opacities, np.float32),
+        colors=(np.asarray(faces[KEPT.rgb])[:, :3] / 255.0).astype(np.float32),
+        layer=np.asarray(faces[KEPT.layer], np.uint8),
+    )
+
+
+def _bound(gaussians: BoundGaussians, avatar: Avatar) -> dict[str, FloatArray | IntArray]:
+    """What the node group reads and what is kept, one row per Gaussian, by attribute name.
+
+    The two axes of a splat are scaled by its standard deviations, in the triangle's frame.
+    """
+    from ..core.rotations import quaternion_to_matrix
+
+    body = avatar.body
+    corner_ids = body.f[gaussians.triangle].astype(np.int32)
+    a, b, c = np.moveaxis(np.asarray(body.v_template, np.float64)[body.f], 1, 0)
+    double_area = np.linalg.norm(np.cross(b - a, c - a), axis=-1)
+    inverse = 1.0 / np.maximum(double_area, 1e-20)
+    axes = quaternion_to_matrix(np.asarray(gaussians.quats, np.float64))
+    scales = np.asarray(gaussians.scales, np.float64)
+    floats = {
+        ATTRIBUTES.bary_b: gaussians.bary[:, 1],
+        ATTRIBUTES.bary_c: gaussians.bary[:, 2],
+        ATTRIBUTES.offset: gaussians.offset,
+        ATTRIBUTES.axis_u: axes[:, :, 0] * scales[:, :1],
+        ATTRIBUTES.axis_v: axes[:, :, 1] * scales[:, 1:2],
+        ATTRIBUTES.inverse_rest_area: inverse[gaussians.triangle],
+        KEPT.thickness: scales[:, 2],
+    }
+    rgb = np.full((len(gaussians), 4), 255, np.uint8)
+    rgb[:, :3] = np.round(255 * np.clip(gaussians.colors, 0, 1))
+    return {
+        **{name: corner_ids[:, k] for k, name in enumerate(ATTRIBUTES[:3])},
+        **{name: values.astype(np.float32) for name, values in floats.items()},
+        KEPT.rgb: rgb,
+        KEPT.layer: gaussians.layer.astype(np.uint8),
+    }
+
+
+def _levels(avatar: Avatar) -> dict[str, FloatArray | IntArray]:
+    """Each Gaussian's place in the order of importance, and from which level on it grows.
+
+    An avatar from before there was an order gets a shuffled one, as even as chance makes it.
+    """
+    count = len(avatar.gaussians)
+    rank, start = np.arange(count), avatar.lod_start
+    if start is None:
+        warnings.warn(
+            "this avatar's file is older than levels of detail: with less detail its splats thin "
+            "out at random (build it again for the best ones)",
+            stacklevel=2,
+        )
+        rank = np.random.default_rng(0).permutation(count)
+        start = np.full(count, count, np.float32)
+    return {ATTRIBUTES.rank: rank.astype(np.int32), ATTRIBUTES.lod_start: start.astype(np.float32)}

@@ -1,0 +1,340 @@
+"""Hats, headscarves, hairbands and headphones for one person's head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.types import FloatArray
+from . import noise
+from .accessory_headscarf import headscarf
+from .accessory_shapes import Shape, ball, grid, joined, tube, turned, woven
+from .dress import garment_vertices
+from .hair_binding import HAT_TILT, on_head, rows_of, smoothstep, unit
+from .hair_strands import HeadShape, head_shape
+from .library import Garment, load_garment, load_texture
+from .model import Material, Part, Wearer
+
+KINDS = (
+    "beanie",
+    "cap",
+    "bucket",
+    "sun hat",
+    "fedora",
+    "headscarf",
+    "hairband",
+    "headphones",
+    "library",
+)
+THICK = 0.007  # metres between the skull and a hat: pressed hair and cloth
+COVERED = -10.0  # a height below everything: no hair is to be seen
+
+
+@dataclass(frozen=True)
+class Hat:
+    """``kind`` of :data:`KINDS`; ``color`` and ``second`` [3] sRGB; ``asset``: row of the
+    library's hats or -1; ``depth``: 0..1 how far it is pulled down; ``seed`` of folds."""
+
+    kind: str
+    color: tuple[float, float, float]
+    second: tuple[float, float, float]
+    asset: int
+    depth: float
+    seed: int
+
+
+def rim_height(hat: Hat, head: HeadShape) -> float:
+    """Rest height of a hat's rim at the temples."""
+    return head.brow + float(np.interp(hat.depth, [0, 1], [0.030, 0.014]))
+
+
+def hat_height(hat: Hat, head: HeadShape, wearer: Wearer) -> float | None:
+    """Rest height above which it hides hair; None for what sits on the hair."""
+    if hat.kind in ("hairband", "headphones"):
+        return None
+    if hat.kind == "headscarf":
+        return COVERED
+    if hat.kind == "library":
+        low = float(np.quantile(_garment(hat, wearer)[0][:, 1], 0.25))
+        return max(low, head.brow + 0.005)
+    return rim_height(hat, head) + 0.006
+
+
+def hat_parts(wearer: Wearer, hat: Hat, rest: FloatArray) -> list[Part]:
+    """The hat's parts, posed.
+
+    Raises:
+        LikenessError: a library's hat that cannot be read.
+    """
+    head = head_shape(rest, wearer.dress.body)
+    if hat.kind == "library":
+        return [_library_hat(wearer, hat)]
+    if hat.kind == "headscarf":
+        return [headscarf(wearer, np.array(hat.color), hat.seed, head)]
+    make = {
+        "beanie": _beanie,
+        "cap": _cap,
+        "bucket": _bucket,
+        "sun hat": _sun_hat,
+        "fedora": _fedora,
+        "hairband": _hairband,
+        "headphones": _headphones,
+    }
+    out = []
+    for k, (shape, color, rough, kind) in enumerate(make[hat.kind](hat, head, wearer)):
+        label = "other" if hat.kind == "headphones" else "hat"
+        picture = woven(color, hat.seed + k) if kind == "cloth" else _plain(color)
+        grain = 0.0012 if kind == "cloth" else 0.0
+        material = Material(kind, picture, rough, grain=grain, grain_depth=grain / 6)
+        out.append(shape.part(hat.kind, label, on_head(shape.vertices, wearer.posed), material))
+    return out
+
+
+def _plain(color: FloatArray) -> NDArray[np.uint8]:
+    return np.tile(np.rint(255 * np.array([*color, 1.0])).astype(np.uint8), (4, 4, 1))
+
+
+Piece = tuple[Shape, FloatArray, float, str]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What a hat is shaped on: an oval about (0, z) with half axes a (across) and b (along),
+    its rim at the temples at ``rim``, ``top`` the height of the crown; ``tilt``: how much lower
+    the rim is behind, per metre."""
+
+    z: float
+    a: float
+    b: float
+    rim: float
+    top: float
+    tilt: float
+
+    def placed(self, points: FloatArray) -> FloatArray:
+        """Points (x, z in half axes, y in metres over the rim) on the head."""
+        x, z = points[..., 0] * self.a, points[..., 2] * self.b
+        y = self.rim + points[..., 1] + self.tilt * z
+        return np.stack([x, y, self.z + z], -1)
+
+
+def _block(hat: Hat, head: HeadShape, wearer: Wearer) -> _Block:
+    """An oval round the skull above the rim, grown until all of the skull is in it."""
+    rim = rim_height(hat, head)
+    body = wearer.dress.body
+    rows = rows_of(body, "scalp", "face")
+    points = head.vertices[rows]
+    tilt = HAT_TILT
+    z = float(points[points[:, 1] > rim, 2].min() + points[points[:, 1] > rim, 2].max()) / 2
+    inside = points[points[:, 1] > rim + tilt * (points[:, 2] - z) - 0.002]
+    a, b = float(np.abs(inside[:, 0]).max()), float(np.abs(inside[:, 2] - z).max())
+    reach = np.hypot(inside[:, 0] / a, (inside[:, 2] - z) / b).max()
+    return _Block(
+        z,
+        a * reach + THICK * 0.6,
+        b * reach + THICK * 0.6,
+        rim,
+        float(points[:, 1].max()) + THICK,
+        tilt,
+    )
+
+
+def _dome(block: _Block, extra: float, flat: float, sides: int = 96, rows: int = 22) -> FloatArray:
+    """[rows, sides, 3] from the top down to the rim, in a block's coordinates. flat: 2 for a
+    ball, more for a flatter top."""
+    height = block.top - block.rim + extra
+    t = np.linspace(0.0, 1.0, rows)
+    radius = np.sin(t * np.pi / 2) ** (2 / flat)
+    y = height * (1 - radius**flat * 1.0) ** (1 / flat)
+    return turned(np.maximum(radius, 1e-3), y, sides)
+
+
+def _beanie(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+    block = _block(hat, head, wearer)
+    slack = 0.016 + 0.03 * (hat.seed % 97) / 97
+    points = _dome(block, slack, 2.3, 192, 30)
+    angle = np.arctan2(points[..., 0], points[..., 2])
+    ribs = 1 + 0.006 * np.cos(64 * angle) * smoothstep(points[..., 1], block.top - block.rim, 0.0)
+    points[..., [0, 2]] *= ribs[..., None]
+    shape = block.placed(points)
+    shape += (
+        0.0022
+        * noise.fractal(shape.reshape(-1, 3), hat.seed, 0.03, 3).reshape(shape.shape[:2])[..., None]
+        * unit(shape - head.centre)
+    )
+    profile = np.linspace(0, 1, 9)
+    bulge = 1.012 + 0.038 * np.sin(np.pi * profile) ** 0.5
+    cuff = turned(bulge, 0.042 - 0.046 * profile, 192)
+    cuff[..., [0, 2]] *= (1 + 0.006 * np.cos(64 * np.arctan2(cuff[..., 0], cuff[..., 2])))[
+        ..., None
+    ]
+    return [
+        (grid(shape, (False, True)), np.array(hat.color), 0.9, "cloth"),
+        (grid(block.placed(cuff), (False, True)), np.array(hat.color) * 0.93, 0.9, "cloth"),
+    ]
+
+
+def _cap(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+    block = _block(hat, head, wearer)
+    points = _dome(block, 0.006, 2.2, 96, 20)
+    seams = np.abs(np.sin(3 * np.arctan2(points[..., 0], points[..., 2])))
+    points[..., [0, 2]] *= (1 - 0.006 * (seams < 0.06))[..., None]
+    crown = grid(block.placed(points), (False, True))
+    s = np.linspace(-1, 1, 33)[None]
+    out = np.linspace(0.0, 1.0, 9)[:, None]
+    angle = s * 1.0
+    long = 0.072 * np.clip(1 - np.abs(s) ** 2.6, 0, 1) ** 0.8
+    x = np.sin(angle) * block.a * (1.0 + 0.02 * out)
+    z = block.z + np.cos(angle) * block.b + out * long
+    y = (
+        block.rim
+        + block.tilt * (np.cos(angle) * block.b)
+        + 0.004
+        - 0.015 * s**2 * out
+        - (0.014 * out**1.3)
+    )
+    top = np.stack(np.broadcast_arrays(x, y, z), -1)
+    below = top - [0.0, 0.0025, 0.0]
+    visor = joined([grid(top), grid(below[:, ::-1])])
+    button = ball(
+        block.placed(np.array([0.0, block.top - block.rim + 0.006, 0.0])),
+        np.array([0.006, 0.003, 0.006]),
+        12,
+    )
+    return [
+        (joined([crown, button]), np.array(hat.color), 0.8, "cloth"),
+        (visor, np.array(hat.second), 0.75, "cloth"),
+    ]
+
+
+def _brimmed(
+    hat: Hat, block: _Block, dome: FloatArray, width: float, fall: float, wave: float
+) -> tuple[Shape, Shape]:
+    """A crown and a brim around it (both sides)."""
+    t = np.linspace(0.0, 1.0, 14)
+    sides = dome.shape[1]
+    angle = np.arange(sides) * 2 * np.pi / sides
+    ring = turned(1.0 + t * width / block.a, 0.001 - fall * t**1.2, sides)
+    bend = (
+        wave
+        * t[:, None] ** 1.5
+        * (np.cos(2 * angle + hat.seed % 7)[None] + 0.5 * np.cos(5 * angle + hat.seed % 11)[None])
+    )
+    ring[..., 1] += bend
+    brim = block.placed(ring)
+    lower = brim - [0.0, 0.002, 0.0]
+    return grid(block.placed(dome), (False, True)), joined(
+        [grid(brim, (False, True)), grid(lower[::-1], (False, True))]
+    )
+
+
+def _bucket(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+    block = _block(hat, head, wearer)
+    dome = _dome(block, 0.004, 3.6)
+    crown, brim = _brimmed(hat, block, dome, 0.036, 0.034, 0.002)
+    return [(joined([crown, brim]), np.array(hat.color), 0.85, "cloth")]
+
+
+def _sun_hat(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+    block = _block(hat, head, wearer)
+    crown, brim = _brimmed(hat, block, _dome(block, 0.012, 3.0), 0.095, 0.022, 0.006)
+    return [
+        (joined([crown, brim]), np.array(hat.color), 0.8, "cloth"),
+        (_ribbon(block), np.array(hat.second), 0.6, "cloth"),
+    ]
+
+
+def _fedora(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+    block = _block(hat, head, wearer)
+    dome = _dome(block, 0.028, 4.2)
+    # Creased along the middle, pinched in front.
+    pinch = smoothstep(dome[..., 2], 0.1, 0.8) * smoothstep(dome[..., 1], 0.03, 0.1)
+    dome[..., 0] *= 1 - 0.28 * pinch
+    dome[..., 1] -= (
+        0.016 * np.exp(-((dome[..., 0] / 0.28) ** 2)) * smoothstep(dome[..., 1], 0.07, 0.11)
+    )
+    crown, brim = _brimmed(hat, block, dome, 0.058, 0.004, 0.003)
+    return [
+        (joined([crown, brim]), np.array(hat.color), 0.85, "cloth"),
+        (_ribbon(block), np.array(hat.second), 0.5, "cloth"),
+    ]
+
+
+def _ribbon(block: _Block) -> Shape:
+    band = turned(np.full(5, 1.016), np.linspace(0.028, 0.001, 5), 96)
+    return grid(block.placed(band), (False, True))
+
+
+def _over_the_head(
+    head: HeadShape, lift: float, lean: float, low: float, count: int = 40
+) -> FloatArray:
+    """[count, 3] an arc from ear to ear over the crown, ``lift`` metres above the skull."""
+    angle = np.linspace(-low, np.pi + low, count)
+    rays = np.stack([np.cos(angle), np.sin(angle), lean * np.maximum(np.sin(angle), 0)], 1)
+    base = np.array([0.0, head.centre[1], head.centre[2] + 0.012])
+    points = base + unit(rays) * head.radius * 1.02
+    for _ in range(4):
+        height, normals = head.skin.height(points)
+        points = points + (lift - height)[:, None] * normals
+    return np.asarray(0.25 * np.roll(points, 1, 0) + 0.5 * points + 0.25 * np.roll(points, -1, 0))[
+        1:-1
+    ]
+
+
+def _hairband(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+    path = _over_the_head(head, 0.010, 0.25, 0.05)
+    up = unit(path - head.centre)
+    width = np.interp(np.linspace(-1, 1, len(path)), [-1, 0, 1], [0.004, 0.009, 0.004])
+    band = tube(path, width, sides=14, up=up, flat=0.30)
+    return [(band, np.array(hat.color), 0.55, "cloth")]
+
+
+def _headphones(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+    ears = head.vertices[rows_of(wearer.dress.body, "ear")]
+    path = _over_the_head(head, 0.022, 0.0, 0.0)
+    cups: list[Shape] = []
+    pads: list[Shape] = []
+    ends = []
+    for side in (1.0, -1.0):
+        ear = ears[ears[:, 0] * side > 0]
+        middle = (ear.min(0) + ear.max(0)) / 2
+        outer = side * float(np.abs(ear[:, 0]).max())
+        t = np.linspace(0, 1, 7)
+        for where, low, high, radius in ((pads, -0.016, 0.006, 0.034), (cups, 0.006, 0.024, 0.036)):
+            x = outer + side * (low + (high - low) * t)
+            size = radius * np.sqrt(np.clip(1.02 - np.abs(2 * t - 1) ** 6 * 0.35, 0, 1))
+            at = np.stack([x, np.full(7, middle[1]), np.full(7, middle[2])], 1)
+            where.append(tube(at, size, sides=28))
+        ends.append(np.array([outer + side * 0.014, middle[1] + 0.034, middle[2]]))
+    whole = np.concatenate([ends[0][None], path, ends[1][None]])
+    k = np.linspace(0, len(whole) - 1, 60)
+    smooth = np.stack([np.interp(k, np.arange(len(whole)), whole[:, c]) for c in range(3)], 1)
+    for _ in range(6):
+        smooth[1:-1] = 0.25 * smooth[:-2] + 0.5 * smooth[1:-1] + 0.25 * smooth[2:]
+    band = tube(smooth, 0.010, sides=12, up=unit(smooth - head.centre), flat=0.45)
+    return [
+        (joined([band, *cups]), np.array(hat.color), 0.35, "plain"),
+        (joined(pads), np.array([0.06, 0.06, 0.065]), 0.7, "plain"),
+    ]
+
+
+def _garment(hat: Hat, wearer: Wearer) -> tuple[FloatArray, Garment]:
+    assert wearer.library is not None
+    garment = load_garment(wearer.library.hats[hat.asset])
+    return garment_vertices(garment, wearer.rest()), garment
+
+
+def _library_hat(wearer: Wearer, hat: Hat) -> Part:
+    points, garment = _garment(hat, wearer)
+    if garment.texture is None:
+        picture = woven(np.array(hat.color), hat.seed)
+    else:
+        rgba = load_texture(garment.texture).astype(np.float64)
+        light = rgba[..., :3].mean(-1, keepdims=True)
+        shade = np.clip(light / max(float(light[rgba[..., 3] > 128].mean()), 1.0), 0.3, 1.8)
+        rgba[..., :3] = np.clip(255 * np.array(hat.color) * shade, 0, 255)
+        picture = rgba.astype(np.uint8)
+    shape = Shape(points, garment.f, garment.uv)
+    material = Material("cloth", picture, 0.8, grain=0.001, grain_depth=0.0001)
+    return shape.part(garment.name, "hat", on_head(points, wearer.posed), material)

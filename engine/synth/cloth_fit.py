@@ -1,0 +1,156 @@
+"""A garment on a posed body: loosened, posed, folded where it is pressed, and kept off the skin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from ..body.skinning import skin
+from ..core.geometry import vertex_normals
+from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from .cloth_charts import limb_shares
+from .cloth_mesh import Cloth, Surface, border_distance, mean_of_neighbours, pushed_out, subdivide
+from .dress import Posed
+from .model import LABEL
+from .noise import fractal
+
+CLEARANCE = 0.0025  # metres between cloth and what it must not go through
+REACH = 0.02  # metres: what lies deeper in the skin is another limb, see ``pushed_out``
+FINE = 9000  # triangles; a coarser garment is subdivided
+_CLOTHED = ("torso", "neck", "arm", "leg", "foot", "hand")
+
+
+@dataclass(frozen=True)
+class Worn:
+    """A garment in the pose.
+
+    Attributes:
+        cloth: it at rest, as fine as ``vertices`` [V, 3]. coarse: it at rest as it came, whose
+            vertices are the first ones. folds: [V] 0..1 how much the pose presses it together.
+    """
+
+    cloth: Cloth
+    coarse: Cloth
+    vertices: FloatArray
+    folds: FloatArray
+
+
+def loosened(cloth: Cloth, joints: FloatArray, metres: float, seed: int) -> Cloth:
+    """Stand a tight garment off the body, less at its collar; joints: [55, 3] at rest."""
+    limbs = limb_shares(cloth.skinning)
+    much = limbs @ np.array([1.0, 0.6, 0.6, 0.9, 0.9])
+    # Only collars stay: a hem that lay closer than what is under it would be pierced.
+    collar = limbs[:, 0] * np.clip(
+        (cloth.rest[:, 1] - joints[JOINT_INDEX["spine3"], 1]) / 0.1, 0.0, 1.0
+    )
+    near_edge = np.clip(border_distance(cloth.rest, cloth.f) / 0.08, 1.0 - 0.75 * collar, 1.0)
+    wave = np.clip(0.5 + 0.9 * fractal(cloth.rest, seed, 0.16, 2), 0.0, 1.0)
+    offset = metres * much * near_edge * wave
+    normals = vertex_normals(cloth.rest, cloth.f)
+    return replace(cloth, rest=cloth.rest + normals * offset[:, None])
+
+
+def skin_surface(posed: Posed, visible: BoolArray) -> Surface:
+    """The skin that can be seen, of the parts that clothes may meet; visible: [F]."""
+    body = posed.dress.body
+    parts = [body.part_names.index(name) for name in _CLOTHED if name in body.part_names]
+    f = body.f[visible & np.isin(body.face_part, parts)]
+    return Surface(posed.vertices, f, vertex_normals(posed.vertices, body.f))
+
+
+def wear(cloth: Cloth, posed: Posed, inner: list[Surface], folds: float, seed: int) -> Worn:
+    """Pose a garment.
+
+    Args:
+        inner: posed surfaces that it must stay outside of: visible skin, clothes under it.
+        folds: factor on the depth of its folds, 0 to about 1.5.
+    """
+    stiff = cloth.label == LABEL["shoes"]
+    fine = subdivide(cloth) if len(cloth.f) < FINE and not stiff.all() else cloth
+    vertices = skin(fine.rest, fine.skinning, posed.R, posed.t)
+    pressed = _pressed(fine, vertices)
+    near = mean_of_neighbours(fine.f, len(vertices))
+    if not stiff.all():
+        stiff = fine.label == LABEL["shoes"]
+        vertices = _relaxed(vertices, pressed, near)
+        normals = vertex_normals(vertices, fine.f)
+        for _ in range(3):
+            normals = near @ normals
+        # The same at an edge as elsewhere: what is sewn on (pockets) must not sink in.
+        depth = folds * _folds(fine, pressed, seed)
+        depth[np.unique(fine.f[stiff])] = 0.0
+        vertices = vertices + normals * depth[:, None]
+    # Only what is near a surface now can meet it later.
+    close = [surface.nearest(vertices, REACH)[2] < CLEARANCE + 0.008 for surface in inner]
+    moved = _kept_out(vertices, inner, close)
+    # Neighbours follow half of the way, so that no single vertex stands out.
+    shift = moved - vertices
+    for _ in range(2):
+        still = np.linalg.norm(shift, axis=1, keepdims=True) == 0
+        shift = np.where(still, 0.5 * (near @ shift), shift)
+    vertices = _kept_out(vertices + shift, inner, close)
+    return Worn(fine, cloth, vertices, pressed)
+
+
+def _kept_out(vertices: FloatArray, surfaces: list[Surface], close: list[BoolArray]) -> FloatArray:
+    out = np.array(vertices)
+    for surface, rows in zip(surfaces, close):
+        out[rows] = pushed_out(out[rows], surface, CLEARANCE, REACH)
+    return out
+
+
+def _edges(f: IntArray) -> IntArray:
+    edges: IntArray = f[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+    return edges
+
+
+def _pressed(cloth: Cloth, vertices: FloatArray) -> FloatArray:
+    """[V] 0..1: by how much the edges around a vertex are shorter than at rest, smoothed."""
+    a, b = _edges(cloth.f).T
+    rest = np.linalg.norm(cloth.rest[a] - cloth.rest[b], axis=1)
+    now = np.linalg.norm(vertices[a] - vertices[b], axis=1)
+    less = np.clip(1.0 - now / np.maximum(rest, 1e-6), 0.0, 1.0)
+    count = len(vertices)
+    total = np.bincount(a, less, count) + np.bincount(b, less, count)
+    value = total / np.maximum(np.bincount(a, minlength=count) + np.bincount(b, minlength=count), 1)
+    near = mean_of_neighbours(cloth.f, count, along_border=False)
+    for _ in range(4):
+        value = 0.4 * value + 0.6 * (near @ value)
+    return np.asarray(np.clip(2.5 * value, 0.0, 1.0))
+
+
+def _relaxed(vertices: FloatArray, pressed: FloatArray, near: sparse.csr_matrix) -> FloatArray:
+    """Smooth what is pressed together: real cloth bridges a crease that skin makes."""
+    much = np.clip(1.6 * pressed - 0.15, 0.0, 0.9)[:, None]
+    for _ in range(10):
+        vertices = vertices + much * (near @ vertices - vertices)
+    return vertices
+
+
+def _folds(cloth: Cloth, pressed: FloatArray, seed: int) -> FloatArray:
+    """[V] metres outward: folds along the limbs where cloth hangs, around them where it is
+    pressed together, more of them near elbows, knees and waist."""
+    p, limbs = cloth.rest, limb_shares(cloth.skinning)
+    arms = limbs[:, 1] + limbs[:, 2]
+    hang = np.zeros(len(p))
+    ring = np.zeros(len(p))
+    for share, axis in ((arms, 0), (1.0 - arms, 1)):
+        long, short = np.full(3, 0.045), np.full(3, 0.11)
+        long[axis], short[axis] = 0.16, 0.032
+        hang += share * fractal(p / long, seed, 1.0, 2)
+        ring += share * (0.6 - 2.0 * np.abs(fractal(p / short, seed + 1, 1.0, 2)))
+    bend = np.clip(pressed + 0.5 * _near_joints(cloth.skinning), 0.0, 1.0)
+    return np.asarray(0.0022 + 0.005 * hang * (1.0 - bend) + 0.009 * bend * ring)
+
+
+def _near_joints(skinning: FloatArray) -> FloatArray:
+    """[V] 0..1 nearness to elbows, knees, waist, by how evenly two bones hold a vertex."""
+    value = np.zeros(len(skinning))
+    for above, below in (("shoulder", "elbow"), ("hip", "knee")):
+        for side in ("left", "right"):
+            a, b = (skinning[:, JOINT_INDEX[f"{side}_{n}"]] for n in (above, below))
+            value = np.maximum(value, 4.0 * a * b)
+    waist = skinning[:, 0] * (skinning[:, JOINT_INDEX["spine1"]])
+    return np.asarray(np.clip(np.maximum(value, 3.0 * waist), 0.0, 1.0))

@@ -1,0 +1,266 @@
+"""One synthetic subject from its number: who, in which pose, wearing what, lit and seen how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..core.types import FloatArray, LikenessError, Pose
+from ..files.weights import asset_path
+from . import accessories, clothes, eyes, hair, identity, light, natural, skin, splits, views
+from .dress import DressBody, load_dress_body, posed_body
+from .library import Library, open_library
+from .model import Figure, Lighting, Traits, Wearer
+
+FRAMINGS = {"head": 0.2, "half": 0.55, "full": 0.25}
+"""Shares of a mixed set: as in the paper's, most views are of the upper body (section 4.1)."""
+
+ENGINES = ("cycles", "raster")
+_TRAITS, _BODY, _POSE, _FACE, _SKIN, _EYES, _HAIR, _CLOTHES, _WORN, _VIEWS, _LIGHT, _FRAMING = (
+    range(12)
+)
+"""Every choice has random numbers of its own, so that a change to one leaves the others."""
+
+
+@dataclass(frozen=True)
+class SynthOptions:
+    """What a set of synthetic people is made with; the same options make the same pixels.
+
+    Attributes:
+        seed: of everything. size: pixels along the sides of the pictures. views: how many.
+        framing: ``head``, ``half``, ``full``, or ``mix`` (:data:`FRAMINGS`).
+        engine: ``cycles`` or ``raster``. samples: of Cycles for each pixel, at most.
+        texture_size: of the body's textures; 0 follows the pictures' size.
+        assets: folder of an asset library in MakeHuman's form; None: procedural looks only.
+        motions: motion files whose frames are poses. environments: HDR pictures.
+        characters: folders written by ``likeness convert``, which come first.
+        depth, labels: also store them.
+        split: one of :data:`.splits.SPLITS`: whom and what training may see.
+    """
+
+    seed: int = 0
+    size: int = 512
+    views: int = 12
+    framing: str = "mix"
+    engine: str = "cycles"
+    samples: int = 48
+    texture_size: int = 0
+    assets: str | None = None
+    motions: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    characters: tuple[str, ...] = ()
+    depth: bool = True
+    labels: bool = True
+    split: str = "all"
+
+    def __post_init__(self) -> None:
+        if self.framing not in (*FRAMINGS, "mix"):
+            raise LikenessError(f"There is no framing '{self.framing}'.", "head, half, full, mix.")
+        if self.engine not in ENGINES:
+            raise LikenessError(f"There is no engine '{self.engine}'.", "cycles or raster.")
+        if self.split not in splits.SPLITS:
+            raise LikenessError(f"There is no split '{self.split}'.", ", ".join(splits.SPLITS))
+
+    @property
+    def texture(self) -> int:
+        """Pixels along the sides of the body's textures: half as fine as the closest picture."""
+        return self.texture_size or int(np.clip(2 * self.size, 512, 2048))
+
+
+@dataclass(frozen=True)
+class World:
+    """What all subjects share, opened once in each process."""
+
+    dress: DressBody
+    prior: identity.ShapePrior
+    library: Library | None
+    motions: natural.MotionPool | None
+    surroundings: light.Surroundings
+
+
+@dataclass(frozen=True)
+class MadeSubject:
+    """A subject that is ready to be drawn.
+
+    Attributes:
+        betas: [B]. pose: with its expression. framing: ``head``, ``half`` or ``full``.
+        views: the cameras. facts: JSON-able provenance. seconds: by stage.
+    """
+
+    number: int
+    figure: Figure
+    betas: FloatArray
+    pose: Pose
+    framing: str
+    views: tuple[views.PlannedView, ...]
+    lighting: Lighting
+    facts: Mapping[str, Any]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def open_world(
+    options: SynthOptions,
+    skipped: Callable[[Path, str], None],
+    read: Callable[[Path], FloatArray] = light.read_environment,
+) -> World:
+    """Open the body, the library and the motions.
+
+    Args:
+        skipped: told of broken assets, which are left out.
+        read: gives the [H, W, 3] linear picture of an environment's file.
+
+    Raises:
+        LikenessError: something named cannot be used at all.
+    """
+    body = asset_path("body")
+    library = None
+    if options.assets is not None:
+        library = splits.split_library(open_library(Path(options.assets), skipped), options.split)
+    motions = None
+    if options.motions:
+        motions = natural.MotionPool.open([Path(path) for path in options.motions], skipped)
+    environments = splits.split_paths(map(Path, options.environments), options.split)
+    if options.environments and not environments:
+        raise LikenessError(
+            f"None of the environments is of the split '{options.split}'.",
+            "Give more of them, or none: skies are made up then.",
+        )
+    surroundings = light.Surroundings(environments, read, skipped)
+    return World(load_dress_body(body), identity.load_prior(body), library, motions, surroundings)
+
+
+def make_subject(number: int, options: SynthOptions, world: World) -> MadeSubject:
+    """Make subject ``number`` of a seed up: the same in any process and after any other. The
+    first are the characters that the options name."""
+    if number < len(options.characters):
+        return converted_subject(number, options, world)
+    start, seed = perf_counter(), splits.split_seed(options.seed, options.split)
+
+    def rng(step: int) -> np.random.Generator:
+        return np.random.default_rng([seed, number, step])
+
+    body = world.dress.body
+    traits = identity.dealt_traits(number, seed)
+    betas = identity.random_betas(rng(_BODY), traits, world.prior)
+    pose, posture = natural.natural_pose(rng(_POSE), world.dress, betas, world.motions)
+    pose = replace(pose, expression=natural.random_face(rng(_FACE), body, traits, pose))
+    posed = posed_body(world.dress, betas, pose)
+    framing = _framing(rng(_FRAMING), options.framing)
+    planned = views.plan_views(
+        rng(_VIEWS), body, betas, pose, posed.vertices, framing, options.views, options.size
+    )
+    lighting = world.surroundings.random_lighting(rng(_LIGHT))
+    known = perf_counter()
+    wearer = Wearer(
+        world.dress,
+        posed,
+        traits,
+        betas,
+        np.asarray(pose.expression),
+        world.library,
+        options.texture,
+    )
+    figure = dressed(wearer, rng)
+    facts = {
+        "number": number,
+        "traits": _json(traits) | {"age_band": traits.age_band},
+        "looks": figure.looks,
+        "posture": posture,
+        "lighting": _json(lighting),
+        "engine": options.engine,
+        "split": options.split,
+    }
+    seconds = {"person": known - start, "looks": perf_counter() - known}
+    return MadeSubject(
+        number, figure, betas, pose, framing, tuple(planned), lighting, facts, seconds
+    )
+
+
+def converted_subject(number: int, options: SynthOptions, world: World) -> MadeSubject:
+    """A character of the user's as it stands, seen and lit like everybody else.
+
+    Raises:
+        LikenessError: its folder was not written by ``likeness convert``, or is broken.
+    """
+    from .characters.convert import load_subject  # with it come the tracker's detectors
+
+    start, seed = perf_counter(), splits.split_seed(options.seed, options.split)
+    figure, betas, pose = load_subject(Path(options.characters[number]))
+
+    def rng(step: int) -> np.random.Generator:
+        return np.random.default_rng([seed, number, step])
+
+    vertices = posed_body(world.dress, betas, pose).vertices
+    framing = _framing(rng(_FRAMING), options.framing)
+    planned = views.plan_views(
+        rng(_VIEWS), world.dress.body, betas, pose, vertices, framing, options.views, options.size
+    )
+    lighting = world.surroundings.random_lighting(rng(_LIGHT))
+    facts = {
+        "number": number,
+        "looks": figure.looks,
+        "lighting": _json(lighting),
+        "engine": options.engine,
+        "split": options.split,
+    }
+    return MadeSubject(
+        number,
+        figure,
+        betas,
+        pose,
+        framing,
+        tuple(planned),
+        lighting,
+        facts,
+        {"looks": perf_counter() - start},
+    )
+
+
+def dressed(wearer: Wearer, rng: Callable[[int], np.random.Generator]) -> Figure:
+    """Give a body skin, eyes, clothes, accessories and hair.
+
+    Args:
+        rng: the random numbers of each step.
+    """
+    traits, library = wearer.traits, wearer.library
+    hair_look = hair.random_hair(rng(_HAIR), traits, library)
+    dyed = hair_look.pigment != hair_look.natural  # beards and roots keep their own colour
+    roots = hair_look.natural if dyed else hair_look.color
+    skin_look = skin.random_skin(rng(_SKIN), traits, library, roots, bald=hair_look.kind == "bald")
+    eye_look = eyes.random_eyes(rng(_EYES), traits, library)
+    clothes_look = clothes.random_clothes(rng(_CLOTHES), traits, library)
+    worn_look = accessories.random_accessories(rng(_WORN), traits, library)
+    garments, hidden = clothes.clothes_parts(wearer, clothes_look)
+    hat_below = accessories.hat_below(wearer, worn_look)
+    parts = (
+        *skin.skin_parts(wearer, skin_look, hidden),
+        *eyes.eye_parts(wearer, eye_look),
+        *garments,
+        *accessories.accessory_parts(wearer, worn_look),
+        *hair.hair_parts(wearer, hair_look, hat_below),
+    )
+    looks = {
+        "skin": skin_look,
+        "eyes": eye_look,
+        "hair": hair_look,
+        "clothes": clothes_look,
+        "accessories": worn_look,
+    }
+    return Figure(parts, wearer.posed, {name: _json(look) for name, look in looks.items()})
+
+
+def _framing(rng: np.random.Generator, wanted: str) -> str:
+    if wanted != "mix":
+        return wanted
+    return str(rng.choice(list(FRAMINGS), p=list(FRAMINGS.values())))
+
+
+def _json(look: Traits | Lighting | Any) -> dict[str, Any]:
+    """A look as plain values; paths as their names, which is what the provenance needs."""
+    out: dict[str, Any] = asdict(look)
+    return {key: value.name if isinstance(value, Path) else value for key, value in out.items()}

@@ -1,0 +1,138 @@
+"""How hair and what is worn on the head follow a body: lids, brows, head, neck and shoulders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..body.model import Body
+from ..body.skinning import skin
+from ..core.geometry import vertex_normals
+from ..core.types import JOINT_INDEX, FloatArray, IntArray
+from .dress import Posed
+
+HEAD = JOINT_INDEX["head"]
+NEIGHBOURS = 8
+FALL = 0.10  # metres below the head joint over which hair passes from the head to the shoulders
+REACH = 0.045  # metres from a surface within which its normals tell inside from outside
+HAT_TILT = 0.12  # metres by which a hat's rim is lower for each metre further back
+TRUNK = ("spine1", "spine2", "spine3", "neck", "head", "pelvis")
+
+
+def rows_of(body: Body, *parts: str) -> IntArray:
+    """Vertices of the body's named parts, ascending."""
+    wanted = [body.part_names.index(name) for name in parts if name in body.part_names]
+    return np.asarray(np.unique(body.f[np.isin(body.face_part, wanted)]))
+
+
+def smoothstep(x: FloatArray, low: float, high: float) -> FloatArray:
+    """0 below ``low``, 1 above ``high``, smooth between; ``low`` may be the larger one."""
+    s = np.clip((np.asarray(x, np.float64) - low) / (high - low), 0.0, 1.0)
+    return np.asarray(s * s * (3.0 - 2.0 * s))
+
+
+def unit(v: FloatArray) -> FloatArray:
+    """Vectors [..., 3] of length one."""
+    return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9))
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Points with normals on a closed surface, to tell inside from outside."""
+
+    points: FloatArray
+    normals: FloatArray
+    tree: cKDTree
+
+    def height(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """[N] metres above the surface (negative: inside) and the normals [N, 3] there."""
+        _, near = self.tree.query(points)
+        normals = self.normals[near]
+        return ((points - self.points[near]) * normals).sum(-1), normals
+
+    def outside(
+        self, points: FloatArray, margin: float | FloatArray, reach: float = REACH
+    ) -> FloatArray:
+        """The points [N, 3], those less than ``margin`` above the surface lifted to it."""
+        distance, near = self.tree.query(points)
+        normals = self.normals[near]
+        height = ((points - self.points[near]) * normals).sum(-1)
+        # Far away a plane says nothing: the head isn't inside the neck's rim.
+        lift = np.where(distance < reach, np.maximum(margin - height, 0.0), 0.0)
+        return np.asarray(points + lift[:, None] * normals)
+
+
+def surface(vertices: FloatArray, body: Body, *parts: str) -> Surface:
+    """The parts' vertices and, as the trunk's are far apart, points between them."""
+    vertices = np.asarray(vertices, np.float64)
+    wanted = [body.part_names.index(name) for name in parts]
+    faces = body.f[np.isin(body.face_part, wanted)]
+    normals = vertex_normals(vertices, body.f)
+    rows = np.unique(faces)
+    edges = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
+    points = np.concatenate([vertices[rows], vertices[edges].mean(1), vertices[faces].mean(1)])
+    directions = np.concatenate([normals[rows], normals[edges].mean(1), normals[faces].mean(1)])
+    return Surface(points, unit(directions), cKDTree(points))
+
+
+def on_head(points: FloatArray, posed: Posed) -> FloatArray:
+    """Rest points [N, 3] that move rigidly with the head."""
+    return np.asarray(points @ posed.R[HEAD].T + posed.t[HEAD])
+
+
+def hanging(points: FloatArray, rest: FloatArray, posed: Posed) -> FloatArray:
+    """Rest points [N, 3] of hair, cloth or chains about the head, neck and chest, posed.
+
+    Above the jaw they belong to the head; below they pass, within 10 cm, to whatever part of
+    neck and trunk is near. Arms hold nothing: hair on a shoulder stays when the arm is lifted.
+
+    Args:
+        rest: [V, 3] the body at rest.
+    """
+    dress = posed.dress
+    y = float(posed_head_height(posed))
+    share = smoothstep(points[:, 1], y - FALL, y)
+    rows = rows_of(dress.body, "neck", "torso", "scalp", "face")
+    distance, near = cKDTree(rest[rows]).query(points, NEIGHBOURS)
+    closeness = 1.0 / np.maximum(distance, 0.005) ** 2
+    weights = np.einsum("nk,nkj->nj", closeness, dress.body.weights[rows[near]])
+    kept = [JOINT_INDEX[name] for name in TRUNK]
+    weights[:, JOINT_INDEX["spine3"]] += weights.sum(1) - weights[:, kept].sum(1)
+    others = np.setdiff1d(np.arange(weights.shape[1]), kept)
+    weights[:, others] = 0.0
+    weights *= ((1.0 - share) / weights.sum(1))[:, None]
+    weights[:, HEAD] += share
+    return skin(points, weights, posed.R, posed.t)
+
+
+def posed_head_height(posed: Posed) -> float:
+    """The rest height of the head joint (at the jaw's angle), from its rigid motion."""
+    place = np.linalg.solve(posed.R[HEAD], posed.joints[HEAD] - posed.t[HEAD])
+    return float(place[1])
+
+
+def with_skin(points: FloatArray, rest: FloatArray, posed: Posed, rows: IntArray) -> FloatArray:
+    """Rest points [N, 3] that follow the skin's expressions and the head.
+
+    Each goes with the rigid motion that fits its nearest skin vertices best: those of lids for
+    lashes, of the forehead for brows.
+
+    Args:
+        rest: [V, 3] the body at rest with a neutral face. rows: the skin vertices that may carry.
+    """
+    body = posed.dress.body
+    gap, near = cKDTree(rest[rows]).query(points, min(NEIGHBOURS, len(rows)))
+    weight = 1.0 / np.maximum(gap, 0.001) ** 2
+    weight /= weight.sum(1, keepdims=True)
+    before = np.asarray(rest, np.float64)[rows[near]]
+    after = np.asarray(posed.rest, np.float64)[rows[near]]
+    here, there = (np.einsum("nk,nka->na", weight, x) for x in (before, after))
+    spread = np.einsum("nk,nka,nkb->nab", weight, after - there[:, None], before - here[:, None])
+    # Neighbours on one line say nothing about the turn about it: lean towards no turn.
+    u, _, vt = np.linalg.svd(spread + 1e-8 * np.eye(3))
+    u[..., -1] *= np.linalg.det(u @ vt)[:, None]
+    moved = there + np.einsum("nab,nb->na", u @ vt, points - here)
+    skinning = np.einsum("nk,nkj->nj", weight, body.weights[rows[near]])
+    return skin(moved, skinning / skinning.sum(1, keepdims=True), posed.R, posed.t)

@@ -1,0 +1,187 @@
+"""What a made-up person is made of: meshes with materials, ready for any renderer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.types import FloatArray, IntArray
+from .dress import DressBody, Posed
+from .library import Library
+
+LABELS = (
+    "background",
+    "face",
+    "scalp",
+    "neck",
+    "torso",
+    "arm",
+    "hand",
+    "leg",
+    "foot",
+    "eye",
+    "mouth",
+    "brow",
+    "hair",
+    "clothes",
+    "shoes",
+    "hat",
+    "glasses",
+    "jewellery",
+    "scarf",
+    "other",
+)
+"""What a pixel of a label picture shows; its value is the row here. ``mouth`` is the inside with
+teeth and tongue; lips, lids and ears are ``face``; ``brow`` are brows and lashes, ``other``
+whatever a foreign character does not tell."""
+LABEL = {name: row for row, name in enumerate(LABELS)}
+
+KINDS = ("skin", "eye", "hair", "cloth", "plain")
+"""How light meets a material: ``skin`` lets it in and scatters it, ``eye`` is wet, ``hair`` is
+cards whose highlights follow the strands, ``cloth`` has fuzz, ``plain`` is anything else."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A surface, for a path tracer and for our own rasteriser alike.
+
+    Attributes:
+        kind: one of :data:`KINDS`.
+        color: [H, W, 4] uint8 base colours as stored (sRGB), straight alpha; any size, square
+            not needed. Everything that varies (tone, pattern, make-up) is painted in here.
+        roughness: 0..1, of the whole surface, or [H, W] uint8 of 255ths.
+        metallic: 0 or 1.
+        bump: [H, W] float32 height in metres, 0 in the middle, or None.
+        normal: [H, W, 3] uint8 tangent-space normal map (OpenGL's green), or None.
+        grain: metres across one cell of the finest procedural relief that a path tracer adds
+            (pores, weave), and ``grain_depth`` metres deep; 0: none. Too fine for a texture.
+    """
+
+    kind: str
+    color: NDArray[np.uint8]
+    roughness: float | NDArray[np.uint8] = 0.5
+    metallic: float = 0.0
+    bump: NDArray[np.float32] | None = None
+    normal: NDArray[np.uint8] | None = None
+    grain: float = 0.0
+    grain_depth: float = 0.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One mesh of a person, posed.
+
+    Attributes:
+        name: of the asset or the procedure, for messages.
+        vertices: [V, 3] metres, the person's space (y up). f: [F, 3] counter-clockwise from
+            outside. uv: [F, 3, 2] of the corners, u to the right, v **down**, 0..1; beyond, the
+            texture repeats.
+        label: [F] uint8 rows of :data:`LABELS`.
+        material: with alpha in its colours the part is seen through there.
+        card: many thin sheets with alpha (hair, brows, lashes), drawn from both sides.
+        bias: metres by which a card wins against the surface it lies on, in the rasteriser.
+    """
+
+    name: str
+    vertices: FloatArray
+    f: IntArray
+    uv: FloatArray
+    label: NDArray[np.uint8]
+    material: Material
+    card: bool = False
+    bias: float = 0.0
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Who somebody is, as far as the data's mix is stated.
+
+    Attributes:
+        sex: ``female`` or ``male``. age: years, 18 to 85.
+        tone: of the skin, 1 (lightest) to 10 (darkest), the Monk scale.
+        origin: shares of MakeHuman's three faces (african, asian, caucasian), their sum 1.
+    """
+
+    sex: str
+    age: float
+    tone: int
+    origin: tuple[float, float, float]
+
+    @property
+    def age_band(self) -> str:
+        """``young`` (under 35), ``middle`` (under 60) or ``old``."""
+        return "young" if self.age < 35 else "middle" if self.age < 60 else "old"
+
+
+@dataclass(frozen=True)
+class Wearer:
+    """A body in its pose, about to be given skin, hair and clothes: what every maker of parts
+    works on.
+
+    Attributes:
+        dress: the default body with garment helpers. posed: it in its shape and pose.
+        traits: who they are. betas: [B]. expression: [E].
+        library: assets, or None for procedural looks only.
+        texture_size: pixels along the sides of the textures that are made: of the body's atlas;
+            garments and hair may take half of it.
+    """
+
+    dress: DressBody
+    posed: Posed
+    traits: Traits
+    betas: FloatArray
+    expression: FloatArray
+    library: Library | None
+    texture_size: int = 1024
+
+    def rest(self) -> Posed:
+        """The same person in the T-pose with a neutral face: where looks are painted, so that
+        they don't swim with the pose."""
+        from ..core.types import Pose
+        from .dress import posed_body
+
+        return posed_body(self.dress, self.betas, Pose.rest(self.dress.body.num_expression))
+
+
+@dataclass(frozen=True)
+class Lighting:
+    """Light around a person.
+
+    Attributes:
+        environment: an HDR picture of the surroundings (file), or None where ``sky`` says it.
+        sky: seed of a procedural sky or studio, used when there is no file.
+        turn: degrees by which the environment is turned about y (counter-clockwise from above).
+        strength: factor on it.
+        key: [3] direction towards a key light (unit), or None. key_color: [3] linear.
+        key_strength: irradiance from the key in units of the environment's mean radiance times
+            pi. key_angle: degrees across the key as seen from the person (its softness).
+    """
+
+    environment: Path | None
+    sky: int
+    turn: float
+    strength: float
+    key: tuple[float, float, float] | None = None
+    key_color: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    key_strength: float = 0.0
+    key_angle: float = 20.0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A whole person, to be drawn from anywhere.
+
+    Attributes:
+        parts: the body's own first (those of its triangles that nothing hides), then clothes,
+            accessories, and cards.
+        posed: the body itself; None where there is none.
+        looks: what was chosen and made up, JSON-able: goes into the data's provenance.
+    """
+
+    parts: tuple[Part, ...]
+    posed: Posed | None
+    looks: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,250 @@
+"""All parts of a figure in flat arrays, and a z-buffer over them that heeds textures' alpha."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.geometry import vertex_normals
+from ..core.types import Camera, FloatArray, IntArray
+from ..render.mesh import NEAR
+from .model import KINDS, Figure, Material, Part
+from .raster_textures import Textures, alpha_at, pack
+
+SOLID = 0.9  # alpha from which a texel hides what is behind it
+OPAQUE = 250  # of 255: a texture with less somewhere is looked at pixel by pixel
+
+
+class Scene(NamedTuple):
+    """A figure's V vertices, F triangles and M materials.
+
+    Attributes:
+        vertices: [V, 3] float64. normals: [V, 3] float64, of the smooth surface.
+        f: [F, 3]. uv: [F, 3, 2]. uv_area: [F] twice the triangle's area in uv.
+        slope: [F, 2, 3] by which the surface's slopes along u and v tilt the normal: the gradients
+            of u and v in space, or (for normal maps) their directions.
+        along: [F, 3, 3] unit directions of a card's strands, where v grows, at the corners.
+        material: [F]. label: [F] uint8. bias: [F] metres. holes: [F] whether the texture has any.
+        kind: [M] rows of ``model.KINDS``. metallic: [M].
+    """
+
+    vertices: FloatArray
+    normals: FloatArray
+    f: IntArray
+    uv: FloatArray
+    uv_area: FloatArray
+    slope: FloatArray
+    along: FloatArray
+    material: IntArray
+    label: NDArray[np.uint8]
+    bias: FloatArray
+    holes: NDArray[np.bool_]
+    kind: IntArray
+    metallic: FloatArray
+
+
+class Projected(NamedTuple):
+    """Vertices in a picture: xy [V, 2] pixels, z [V] depth; rows [F, 2] the first and last row
+    that each triangle touches (last < first: out of the picture)."""
+
+    xy: FloatArray
+    z: FloatArray
+    rows: IntArray
+    height: int
+    width: int
+
+
+def scene_of(figure: Figure, mips: bool = True) -> tuple[Scene, Textures]:
+    """A figure as flat arrays. Materials that parts share are stored once. Without ``mips`` the
+    textures are good for the z-buffer only."""
+    materials: list[Material] = []
+    rows: dict[int, int] = {}
+    columns: list[list[Any]] = [[] for _ in range(11)]
+    at = 0
+    for part in figure.parts:
+        if len(part.f) == 0:
+            continue
+        m = rows.setdefault(id(part.material), len(materials))
+        if m == len(materials):
+            materials.append(part.material)
+        used, f = np.unique(part.f, return_inverse=True)
+        vertices = np.asarray(part.vertices, np.float64)[used]
+        f = f.reshape(-1, 3).astype(np.int64)
+        uv = np.asarray(part.uv, np.float64)
+        normals = _soft_normals(part, vertices, f)
+        area, slope, along = _slopes(vertices[f], uv, part.material.normal is not None)
+        count = len(f)
+        values = (
+            vertices,
+            normals,
+            f + at,
+            uv,
+            area,
+            slope,
+            _smooth_lines(along, f, len(vertices)),
+            np.full(count, m, np.int64),
+            np.asarray(part.label, np.uint8),
+            np.full(count, part.bias, np.float64),
+            np.full(count, bool((part.material.color[..., 3] < OPAQUE).any())),
+        )
+        for column, value in zip(columns, values):
+            column.append(value)
+        at += len(vertices)
+    kind = np.array([KINDS.index(m.kind) for m in materials], np.int64)
+    metallic = np.array([m.metallic for m in materials], np.float64)
+    joined: list[Any] = [np.ascontiguousarray(np.concatenate(column)) for column in columns]
+    return Scene._make([*joined, kind, metallic]), pack(materials, mips)
+
+
+def _soft_normals(part: Part, vertices: FloatArray, f: IntArray) -> FloatArray:
+    """[V, 3] normals; those of hair cards lean to where the whole hair bulges, since their own
+    point anywhere."""
+    normals = vertex_normals(vertices, f)
+    if not (part.card and part.material.kind == "hair"):
+        return normals
+    out = vertices - vertices.mean(0)
+    out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-6)
+    side = np.where((normals * out).sum(1, keepdims=True) < 0, -1.0, 1.0)
+    soft = 0.6 * side * normals + out
+    return np.asarray(soft / np.maximum(np.linalg.norm(soft, axis=1, keepdims=True), 1e-6))
+
+
+def _smooth_lines(along: FloatArray, f: IntArray, count: int) -> FloatArray:
+    """[F, 3, 3] lines of triangles [F, 3] at their corners, means over the triangles around: a
+    highlight would show every facet. Lines have no sign; a triangle's agree with its own."""
+    towards = np.empty((count, 3))
+    towards[f.ravel()] = np.repeat(along, 3, axis=0)  # some triangle's
+    each = np.repeat(along, 3, axis=0)
+    each = np.where((each * towards[f.ravel()]).sum(1, keepdims=True) < 0, -each, each)
+    total = np.stack([np.bincount(f.ravel(), each[:, k], count) for k in range(3)], -1)
+    length = np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    out = (total / length)[f]
+    return np.where((out * along[:, None]).sum(2, keepdims=True) < 0, -out, out)
+
+
+def _slopes(
+    corners: FloatArray, uv: FloatArray, unit: bool
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Twice the uv area [F], the gradients of u and v in space [F, 2, 3], along v [F, 3]."""
+    e1, e2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    d1, d2 = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+    det = d1[:, 0] * d2[:, 1] - d2[:, 0] * d1[:, 1]
+    normal = np.cross(e1, e2)
+    square = np.maximum((normal * normal).sum(1, keepdims=True), 1e-24)
+    # Gradients of the barycentric coordinates of the second and the third corner.
+    g1, g2 = np.cross(e2, normal) / square, np.cross(normal, e1) / square
+    slope = np.stack([g1 * d1[:, :1] + g2 * d2[:, :1], g1 * d1[:, 1:] + g2 * d2[:, 1:]], 1)
+    sign = np.where(det < 0, -1.0, 1.0)[:, None]
+    along = sign * (e2 * d1[:, :1] - e1 * d2[:, :1])
+    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)
+    if unit:
+        slope /= np.maximum(np.linalg.norm(slope, axis=2, keepdims=True), 1e-9)
+    return np.abs(det), slope, along
+
+
+def projected(scene: Scene, camera: Camera, times: int = 1) -> Projected:
+    """The vertices in a camera's picture that is ``times`` as wide and high."""
+    p = scene.vertices @ camera.viewmat[:3, :3].T + camera.viewmat[:3, 3]
+    z = p[:, 2]
+    safe = np.maximum(z, NEAR)
+    K = camera.K
+    x = (K[0, 0] * p[:, 0] + K[0, 1] * p[:, 1]) / safe + K[0, 2]
+    xy = np.stack([x, K[1, 1] * p[:, 1] / safe + K[1, 2]], 1) * times
+    return _with_rows(scene, xy, z, camera.height * times, camera.width * times)
+
+
+FAR_AWAY = 1e3  # metres at which a parallel camera stands; its perspective is too small to matter
+
+
+def from_afar(
+    scene: Scene, axes: FloatArray, centre: FloatArray, scale: float, size: int
+) -> Projected:
+    """The vertices in a parallel picture: axes [3, 3] rows right, down, forward; scale in
+    pixels per metre."""
+    p = (scene.vertices - centre) @ axes.T
+    return _with_rows(scene, p[:, :2] * scale + size / 2, p[:, 2] + FAR_AWAY, size, size)
+
+
+def _with_rows(scene: Scene, xy: FloatArray, z: FloatArray, height: int, width: int) -> Projected:
+    xy, z = np.ascontiguousarray(xy), np.ascontiguousarray(z)
+    return Projected(xy, z, _rows_of(xy, z, scene.f, height, width), height, width)
+
+
+@numba.njit(cache=True, nogil=True)
+def _rows_of(xy, z, f, height, width):  # type: ignore[no-untyped-def]
+    """Projected.rows."""
+    out = np.empty((f.shape[0], 2), np.int64)
+    for i in range(f.shape[0]):
+        a, b, c = f[i, 0], f[i, 1], f[i, 2]
+        x0, x1, x2 = xy[a, 0], xy[b, 0], xy[c, 0]
+        y0, y1, y2 = xy[a, 1], xy[b, 1], xy[c, 1]
+        near = min(z[a], z[b], z[c]) < NEAR
+        out[i, 0], out[i, 1] = 0, -1
+        if not near and max(x0, x1, x2) >= 0 and min(x0, x1, x2) <= width:
+            out[i, 0] = max(int(np.floor(min(y0, y1, y2) - 0.5)), 0)
+            out[i, 1] = min(int(np.ceil(max(y0, y1, y2))), height - 1)
+    return out
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def mip_level(scene, textures, i, m, area, d, z3):  # type: ignore[no-untyped-def]
+    """The mip level whose texels are as large as a pixel; area: twice the triangle's in pixels,
+    d: depth of the pixel, z3: product of the corners' depths."""
+    texels = scene.uv_area[i] * textures.size[m, 0, 0] * textures.size[m, 0, 1]
+    ratio = texels * d * d * d / (max(abs(area), 1e-9) * z3)
+    return int(np.floor(0.5 * np.log2(max(ratio, 1e-9)) + 0.5))
+
+
+@numba.njit(cache=True, nogil=True)
+def z_pass(scene, textures, view, first, last, solid, mips, depth, face):  # type: ignore[no-untyped-def]
+    """Nearest triangles in the rows first .. last - 1 of a picture.
+
+    Args:
+        solid: alpha that hides. mips: 1 to look at alpha in its mip level, 0 for full detail.
+        depth: [last - first, W] in and out, less the bias. face: [last - first, W] out.
+    """
+    xy, z = view.xy, view.z
+    for i in range(scene.f.shape[0]):
+        top, bottom = max(view.rows[i, 0], first), min(view.rows[i, 1], last - 1)
+        if bottom < top:
+            continue
+        a, b, c = scene.f[i, 0], scene.f[i, 1], scene.f[i, 2]
+        x0, y0, x1, y1, x2, y2 = xy[a, 0], xy[a, 1], xy[b, 0], xy[b, 1], xy[c, 0], xy[c, 1]
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        if abs(area) < 1e-9:
+            continue
+        left = max(0, int(np.floor(min(x0, x1, x2) - 0.5)))
+        right = min(view.width - 1, int(np.ceil(max(x0, x1, x2))))
+        za, zb, zc = z[a], z[b], z[c]
+        m, z3 = scene.material[i], za * zb * zc
+        for y in range(top, bottom + 1):
+            for x in range(left, right + 1):
+                px, py = x + 0.5, y + 0.5
+                w0 = ((x1 - px) * (y2 - py) - (x2 - px) * (y1 - py)) / area
+                w1 = ((x2 - px) * (y0 - py) - (x0 - px) * (y2 - py)) / area
+                w2 = 1.0 - w0 - w1
+                if w0 < -1e-6 or w1 < -1e-6 or w2 < -1e-6:
+                    continue
+                d = 1.0 / (w0 / za + w1 / zb + w2 / zc)
+                if d - scene.bias[i] >= depth[y - first, x]:
+                    continue
+                if scene.holes[i]:
+                    b0, b1, b2 = w0 / za * d, w1 / zb * d, w2 / zc * d
+                    u = b0 * scene.uv[i, 0, 0] + b1 * scene.uv[i, 1, 0] + b2 * scene.uv[i, 2, 0]
+                    v = b0 * scene.uv[i, 0, 1] + b1 * scene.uv[i, 1, 1] + b2 * scene.uv[i, 2, 1]
+                    level = mip_level(scene, textures, i, m, area, d, z3) if mips else 0
+                    if alpha_at(textures, m, u, v, level) <= solid:
+                        continue
+                depth[y - first, x] = d - scene.bias[i]
+                face[y - first, x] = i
+
+
+def in_threads(work: Callable[[int], None], items: Iterable[int]) -> None:
+    """Call ``work`` with each item, on as many threads as numba may use."""
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        list(pool.map(work, items))

@@ -1,0 +1,182 @@
+"""A made-up person, drawn from all sides, as a subject of training data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Protocol
+
+import numpy as np
+
+from ..core.types import Camera, FloatArray, Progress
+from ..dataset.pictures import encode_depth, encode_labels, encode_rgba
+from ..dataset.shards import ShardWriter
+from ..dataset.subjects import Subject, View, person_key
+from . import raster
+from .figure import MadeSubject, SynthOptions, World, make_subject, open_world
+from .light import environment_picture, read_environment
+from .model import LABELS, Figure, Lighting
+from .views import PlannedView
+
+
+class Studio(Protocol):
+    """Somewhere a figure is drawn: our own rasteriser, or Cycles (addon/synth/cycles.py)."""
+
+    def stage(self, figure: Figure, lighting: Lighting) -> None:
+        """Put somebody in, under their light."""
+
+    def draw(self, camera: Camera) -> FloatArray:
+        """[H, W, 4] float32: what a camera sees, straight alpha, nothing behind."""
+
+
+class RasterStudio:
+    """Our own rasteriser as a studio.
+
+    Args:
+        read: gives the [H, W, 3] linear picture of an environment's file.
+    """
+
+    prepared: raster.Prepared
+
+    def __init__(self, read: Callable[[Path], FloatArray] = read_environment) -> None:
+        self._read = read
+
+    def stage(self, figure: Figure, lighting: Lighting) -> None:
+        """Put somebody in, under their light."""
+        environment = environment_picture(lighting, self._read)
+        self.prepared = raster.prepare(figure, lighting, environment)
+
+    def draw(self, camera: Camera) -> FloatArray:
+        """[H, W, 4] float32: what a camera sees, straight alpha, nothing behind."""
+        return raster.draw(self.prepared, camera)
+
+
+class Clock:
+    """Adds up the seconds of named stages."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Count what happens inside as ``stage``."""
+        start = perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
+
+
+def drawn_subject(
+    made: MadeSubject, options: SynthOptions, studio: Studio, clock: Clock, hold_out: int = 0
+) -> Subject:
+    """Draw a person from all their cameras, and what is true about each picture.
+
+    Args:
+        hold_out: every so many views one is kept from training, never the reference; 0: none.
+
+    Raises:
+        LikenessError: something stands too far from a camera to be stored.
+    """
+    with clock("scene"):
+        studio.stage(made.figure, made.lighting)
+    seen = studio.prepared if isinstance(studio, RasterStudio) else made.figure
+    views = [
+        _view(planned, seen, options, studio, clock, _held_out(row, planned, hold_out))
+        for row, planned in enumerate(made.views)
+    ]
+    photo = next(planned.name for planned in made.views if planned.reference)
+    facts = {**made.facts, "reference": photo}
+    if options.labels:
+        facts["labels"] = list(LABELS)
+    return Subject(
+        key=person_key(made.number),
+        source="rendered",
+        framing=made.framing,
+        seed=options.seed,
+        betas=made.betas,
+        full_pose=np.asarray(made.pose.full_pose)[None],
+        transl=np.asarray(made.pose.transl)[None],
+        expression=np.asarray(made.pose.expression)[None],
+        views=tuple(views),
+        facts=facts,
+    )
+
+
+def _held_out(row: int, planned: PlannedView, every: int) -> bool:
+    return every > 0 and row % every == every - 1 and not planned.reference
+
+
+def _view(
+    planned: PlannedView,
+    seen: Figure | raster.Prepared,
+    options: SynthOptions,
+    studio: Studio,
+    clock: Clock,
+    held_out: bool,
+) -> View:
+    camera = planned.camera
+    with clock("render"):
+        rgba = studio.draw(camera)
+    depth = labels = None
+    if options.depth or options.labels:
+        with clock("truth"):
+            metres, rows = raster.truth(seen, camera)
+    with clock("writing"):
+        picture = encode_rgba(rgba)
+        if options.depth:
+            depth = encode_depth(metres)
+        if options.labels:
+            labels = encode_labels(rows)
+    return View(
+        planned.name,
+        0,
+        planned.kind,
+        planned.azimuth,
+        camera,
+        held_out,
+        picture,
+        depth=depth,
+        labels=labels,
+    )
+
+
+def people(
+    count: int,
+    options: SynthOptions,
+    hold_out: int = 0,
+    skipped: Callable[[Path, str], None] | None = None,
+    world: World | None = None,
+) -> Iterator[Subject]:
+    """The first ``count`` people of a seed, drawn by our own rasteriser in this process.
+
+    Args:
+        hold_out: as for :func:`drawn_subject`. skipped: told of broken assets.
+        world: opened with the same options already.
+    """
+    world = world or open_world(options, skipped or (lambda asset, reason: None))
+    studio = RasterStudio(world.surroundings.read)
+    for number in range(count):
+        made = make_subject(number, options, world)
+        yield drawn_subject(made, options, studio, Clock(), hold_out)
+
+
+def write_people(
+    folder: Path,
+    count: int,
+    options: SynthOptions,
+    hold_out: int = 0,
+    per_shard: int = 64,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Draw :func:`people` into shards; returns the tar files.
+
+    Raises:
+        LikenessError: the folder cannot be written.
+    """
+    with ShardWriter(folder, per_shard) as writer:
+        for number, subject in enumerate(people(count, options, hold_out)):
+            writer.write(subject)
+            if progress:
+                progress("people", (number + 1) / count, subject.key)
+    return writer.paths

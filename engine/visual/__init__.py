@@ -1,0 +1,1 @@
+"""Pictures for the eye: framing cameras, previews, clips, overlays, image metrics."""

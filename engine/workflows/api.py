@@ -1,0 +1,340 @@
+"""The functions of ``import likeness``: portraits to avatars, and what can be done with them.
+
+Each is a door to the engine and no more: what it does is done by the same code that the command
+line and Blender use. Everything heavy is imported inside the functions. The list of public names is
+in the package's ``__init__.py``, and docs/automation.md has recipes.
+
+Units are metres, radians and sRGB as in docs/CONVENTIONS.md, unless a name says degrees. Whatever a
+user can mend is a :class:`~.types.LikenessError` with a message and a remedy, and nothing has been
+written then.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.types import Avatar, Camera, FloatArray, Gaussians, Motion, Pose, Progress
+
+if TYPE_CHECKING:
+    from ..pipeline.build import BuildResult
+    from ..pipeline.options import BuildOptions
+    from .clip_files import Clip, ClipOptions
+    from .export_files import ExportOptions
+    from .track_files import TrackFiles, TrackOptions
+
+File = str | PathLike[str]
+Views = Mapping[str, File] | Sequence[File]
+
+
+def build(
+    photo: File,
+    options: BuildOptions | None = None,
+    *,
+    views: Views = (),
+    out: File | None = None,
+    preview: bool = True,
+    body: File | None = None,
+    progress: Progress | None = None,
+) -> BuildResult:
+    """Build the avatar of a person from a portrait.
+
+    What is opened on the way (body, detectors, network) stays open for the next call in this
+    process. It takes one to two GB of memory, and, the first time on a machine, a minute more.
+
+    Args:
+        photo: a picture file.
+        options: what may be chosen; None for the defaults.
+        views: more photos of the same person: files, or what each shows (``front``, ``back``,
+            ``left``, ``right``, ``side``; left is the person's own) and its file.
+        out: a folder to write avatar.safetensors, report.json and preview.png to; nothing is
+            written without it. preview: whether the last of them is drawn.
+        body: another body file (SMPL-X's npz keys, with landmarks) than the default one.
+        progress: is called with the name of the stage, 0..1 within it, and a message.
+
+    Returns:
+        ``avatar``; ``report``, JSON-able, with ``warnings``, seconds and figures as in
+        report.json; and what was seen and fitted on the way.
+
+    Raises:
+        LikenessError: the photo cannot be read or shows nobody, an option cannot be, or the
+            folder cannot be written to.
+    """
+    from ..files.folders import check_output_folder, whole_files
+    from ..pipeline.build import build_avatar
+    from ..pipeline.track import OtherPhoto
+    from .build_files import write_build
+
+    if isinstance(views, Mapping):
+        others = [OtherPhoto(Path(file), direction) for direction, file in views.items()]
+    else:
+        others = [OtherPhoto(Path(file)) for file in views]
+    if out is not None:
+        check_output_folder(Path(out))
+    own_body = None if body is None else Path(body)
+    result = build_avatar(Path(photo), options, progress, own_body, others)
+    if out is not None:
+        with whole_files(Path(out)) as scratch:
+            write_build(result, scratch, preview, progress)
+    return result
+
+
+def load(avatar: File) -> Avatar:
+    """Read an avatar file.
+
+    Warns (:class:`UserWarning`) where the file is of a newer minor version, of which only what
+    this program knows is read (docs/avatars.md).
+
+    Args:
+        avatar: the avatar.safetensors of a build.
+
+    Raises:
+        LikenessError: there is no such file, or it is another, a newer or a damaged one.
+    """
+    from ..formats.avatar import load_avatar
+
+    return load_avatar(Path(avatar))
+
+
+def save(avatar: Avatar, out: File) -> Path:
+    """Write an avatar file, whole or not at all; returns its path.
+
+    Raises:
+        LikenessError: the folder is not there, or cannot be written to.
+    """
+    from ..formats.avatar import save_avatar
+
+    save_avatar(avatar, Path(out))
+    return Path(out)
+
+
+def level(avatar: Avatar, count: int) -> Avatar:
+    """An avatar with at most ``count`` Gaussians: the most important ones, grown to fill in.
+
+    Raises:
+        LikenessError: ``count`` is less than one.
+    """
+    from ..gaussians.lod import avatar_at
+
+    return avatar_at(avatar, count)
+
+
+def pose(
+    avatar: Avatar,
+    name: File | None = None,
+    *,
+    expression: str | Mapping[str, float] | None = None,
+    frame: int = 0,
+) -> Pose:
+    """A pose of an avatar; as in the photo where nothing is said.
+
+    ``pose.with_joints(left_elbow=[0, -1, 0])`` turns single joints of what comes back.
+
+    Args:
+        name: one of the library's, as ``wave`` (in the photo's place and direction), or a pose or
+            motion file (SMPL-X's npz keys; what has a suffix is a file).
+        expression: of the library, the body's, or both, as ``smile``, ``smile=0.5,jawOpen=0.2``;
+            or weights by the body's names. It takes the place of the pose's own.
+        frame: of a motion file, from 0.
+
+    Returns:
+        ``full_pose`` [55, 3] axis-angle, radians; ``transl`` [3] metres; ``expression`` [E].
+
+    Raises:
+        LikenessError: there is no such file, frame, pose or expression.
+    """
+    from .pose_choice import asked_pose
+
+    asked = None if name is None else name if isinstance(name, str) else Path(name)
+    return asked_pose(avatar, asked, expression, frame)
+
+
+def splats(avatar: Avatar, pose: Pose | None = None) -> Gaussians:
+    """An avatar's Gaussians in world space; ``avatar.body.vertices(pose)`` gives its mesh.
+
+    Args:
+        pose: how it stands; None as in the photo.
+
+    Returns:
+        ``means`` [N, 3] and ``scales`` [N, 3] metres (linear), ``quats`` [N, 4] w, x, y, z,
+        ``opacities`` [N] and ``colors`` [N, 3] 0..1 (sRGB); float32.
+    """
+    from ..gaussians.posing import pose_avatar
+
+    return pose_avatar(avatar, pose)
+
+
+def camera(
+    avatar: Avatar,
+    pose: Pose | None = None,
+    *,
+    focus: str = "full",
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+    width: int = 768,
+    height: int = 768,
+) -> Camera:
+    """A camera that shows a posed avatar; the photo's own is ``avatar.camera``.
+
+    Args:
+        pose: None as in the photo. focus: ``head``, ``upper`` or ``full``.
+        yaw: degrees; 30 shows more of the body's left side. pitch: degrees, from above.
+        width, height: pixels.
+
+    Raises:
+        LikenessError: there is no such focus.
+    """
+    from ..visual.views import focus_camera
+
+    posed = avatar.pose if pose is None else pose
+    return focus_camera(avatar, posed, focus, yaw, pitch, width, height)
+
+
+def render(
+    avatar: Avatar,
+    pose: Pose | None = None,
+    camera: Camera | None = None,
+    *,
+    background: str | None = None,
+    out: File | None = None,
+    backend: str = "auto",
+) -> FloatArray:
+    """Draw an avatar.
+
+    Args:
+        pose: None as in the photo. camera: None for the photo's (``camera()`` makes others).
+        background: ``#rrggbb`` or a name as ``white``; None for transparency.
+        out: a file to write as well (.png, .webp, .tif, .jpg).
+        backend: ``cpu``, ``cuda`` (gsplat), or ``auto`` for the GPU where there is one.
+
+    Returns:
+        [H, W, 3] float32 0..1, sRGB; [H, W, 4] with straight alpha where there is no background.
+
+    Raises:
+        LikenessError: no such colour or back end, or the file cannot be written.
+    """
+    from .still_files import check_still, draw_still, parse_colour, save_still
+
+    colour = parse_colour(background)
+    if out is not None:
+        check_still(Path(out), colour is None)
+    posed = avatar.pose if pose is None else pose
+    picture = draw_still(avatar, posed, camera or avatar.camera, colour, backend)
+    if out is not None:
+        save_still(picture, Path(out))
+    return picture
+
+
+def clip(avatar: Avatar, out: File, options: ClipOptions, progress: Progress | None = None) -> Clip:
+    """Draw a clip: of a motion file, a turntable, or both at once.
+
+    Args:
+        out: .mp4, .mov, .webm, .gif or .mkv (extra ``video``), or numbered PNG files: a folder,
+            or a name as ``frame_%04d.png``.
+
+    Returns:
+        What was written, and ``notes`` about choices that were made.
+
+    Raises:
+        LikenessError: what is wrong with the motion, the options or the place to write to.
+    """
+    from .clip_files import render_clip
+
+    return render_clip(avatar, Path(out), options, progress)
+
+
+def motion(
+    avatar: Avatar,
+    file: File,
+    *,
+    fps: float | None = None,
+    frames: tuple[int, int] | None = None,
+    expression: str | Mapping[str, float] | None = None,
+) -> Motion:
+    """A motion file as an avatar does it, upright at the origin.
+
+    Warns (:class:`UserWarning`) about choices that were made.
+
+    Args:
+        file: SMPL-X's or AMASS's npz keys, what ``likeness track`` wrote, or BVH.
+        fps: frames a second instead of the file's. frames: from the first up to, not with, the
+            last, counted from 0. expression: as for :func:`pose`; goes before the motion's own.
+
+    Returns:
+        ``full_pose`` [T, 55, 3], ``transl`` [T, 3], ``expression`` [T, E] and more; its
+        ``pose(k)`` is one frame's.
+
+    Raises:
+        LikenessError: what is wrong with the file, or there are no such frames.
+    """
+    from .export_files import motion_of_file
+    from .pose_choice import expression_weights
+
+    weights = None if expression is None else expression_weights(expression)
+    moving, notes = motion_of_file(avatar, Path(file), fps, frames, weights)
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    return replace(moving, warnings=(*moving.warnings, *notes))
+
+
+def export(
+    avatar: Avatar,
+    out: File,
+    pose: Pose | Motion | None = None,
+    options: ExportOptions | None = None,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write an avatar for other programs; returns the files.
+
+    Args:
+        out: a name ending in .ply or .spz (splats), .glb or .usda (splats, a rigged and textured
+            mesh, or both).
+        pose: how it stands; None as in the photo. A motion animates the mesh; of splats it makes
+            a file for each frame, and ``out`` is then a name as ``me_%04d.ply``.
+
+    Raises:
+        LikenessError: what is wrong with the name, a choice or the folder.
+    """
+    from .export_files import export_avatar
+
+    posed = avatar.pose if pose is None else pose
+    return export_avatar(avatar, Path(out), posed, options, progress)
+
+
+def track(
+    media: File,
+    out: File,
+    options: TrackOptions | None = None,
+    *,
+    overlay: File | None = None,
+    body: File | None = None,
+    progress: Progress | None = None,
+) -> TrackFiles:
+    """Find body, face and hands of a person in a photo or video, and write a motion file.
+
+    Args:
+        media: which of both it is, its content tells; videos need the extra ``video``.
+        out: the motion file, ``.npz`` (docs/MOTION.md).
+        overlay: where to draw the fitted body: a picture for a photo, a video for a video.
+        body, progress: as for :func:`build`.
+
+    Returns:
+        The files, the ``motion`` itself, and a ``report`` with ``warnings`` and figures.
+
+    Raises:
+        LikenessError: what is wrong with the input or the place to write to.
+    """
+    from .track_files import track_to_files
+
+    return track_to_files(
+        Path(media),
+        Path(out),
+        options,
+        overlay=None if overlay is None else Path(overlay),
+        body_path=None if body is None else Path(body),
+        progress=progress,
+    )

@@ -1,0 +1,68 @@
+"""Which code a result was made by: its digest takes the place of a number that somebody would have
+to raise when results change.
+
+Whole rooms count, with comments: what is left out by mistake would keep old results as if they were
+new ones, and what counts too much only makes portraits again, which happens to who works on
+Likeness, not to who uses it. tests/test_layers.py holds the list to what a build imports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+ROOMS = (
+    "engine/body",
+    "engine/core",
+    "engine/dual_uv",
+    "engine/files",
+    "engine/formats",
+    "engine/gaussians",
+    "engine/imaging",
+    "engine/motion",
+    "engine/network",
+    "engine/pipeline",
+    "engine/poses",
+    "engine/render",
+    "engine/scene",
+    "engine/tracking",
+    "engine/visual",
+    "addon/motion",
+    "addon/rig",
+    "addon/scene",
+)
+"""Whose modules and tables decide what a build writes; not what only other commands use."""
+
+ELSEWHERE = (
+    "engine/*.py",
+    "engine/workflows/*.py",
+    "engine/workflows/batch/*.py",
+    "addon/__init__.py",
+    "addon/blend_file.py",
+    "addon/compat.py",
+)
+"""Others, as patterns."""
+
+SUFFIXES = (".py", ".toml", ".csv")
+
+
+def code_files() -> list[Path]:
+    """The files that count, in the same order everywhere."""
+    found = {path for pattern in ELSEWHERE for path in ROOT.glob(pattern)}
+    for room in ROOMS:
+        found |= {path for path in (ROOT / room).rglob("*") if path.suffix in SUFFIXES}
+    return sorted(found, key=lambda path: path.relative_to(ROOT).as_posix())
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 of the code as this process found it, the same on every system."""
+    digest = hashlib.sha256()
+    for path in code_files():
+        text = path.read_bytes().replace(b"\r\n", b"\n")
+        digest.update(f"{path.relative_to(ROOT).as_posix()} {len(text)}\n".encode())
+        digest.update(text)
+    return digest.hexdigest()

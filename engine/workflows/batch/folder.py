@@ -1,0 +1,441 @@
+"""The output folder of a batch: what of it is complete, and how a result gets there.
+
+::
+
+    OUT/<name>/                        a result: avatar.safetensors, report.json, ...
+    OUT/<name>/batch.json              what it was made from, and which files belong to it
+    OUT/report/, summary.json, items.jsonl
+    OUT/.likeness-batch/journal.jsonl  a line for each end of a unit, and for each run
+    OUT/.likeness-batch/work/          half-made results, one folder each
+    OUT/.likeness-batch/failed/        what is seen of photos that failed
+    OUT/.likeness-batch/lock           held while a run goes on
+    OUT/.likeness-batch/part-3-of-10/  all of the same, and the summary, of a run of a part alone
+
+What counts is ``batch.json``: a result is complete when its digest is the unit's and all files that
+it lists are there in their sizes. A worker makes a result in the work folder, ``batch.json`` last;
+only the run that holds the lock puts it in its place, a new one by a single rename. So a run that
+is killed at any moment leaves each result either complete, or not there, and what was complete in
+the work folder is taken up by the next run. Parts of a batch may be at work in one folder at
+once, each with its own lock; a run of all is refused while one is. The journal tells people what
+happened, and the reasons of failures; it may lose its last line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from ...core.types import LikenessError
+from ...files.atomic import whole_file, why
+from ...files.digests import file_sha256
+from ...files.folders import check_output_folder, inside, only_run
+from ...files.stores import Place
+from ...files.untrusted import Damaged, parse_json, read_bytes, read_json
+from ..build_files import AVATAR_FILE
+from .units import Unit
+
+HIDDEN = ".likeness-batch"
+RESULT_FILE = "batch.json"
+VIEWS = "views"
+"""Folder in a result for the report's small pictures."""
+
+PICTURES = ("input", "front", "side", "back", "pose")
+JOURNAL = "journal.jsonl"
+SUMMARY_FILE, ITEMS_FILE, REPORT_FOLDER = "summary.json", "items.jsonl", "report"
+_MOST_JOURNAL = 1 << 30
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a batch, from 1, and of how many."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+def result_files(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
+    """The digest and the files of a result; None where there is none, or it is incomplete.
+
+    Returns:
+        Each file's ``size`` and ``sha256`` by its name, with ``/`` between folders.
+    """
+    said = _result(folder)
+    if said is None or not said[0]:
+        return None
+    return said if all(_there(folder / name, about) for name, about in said[1].items()) else None
+
+
+def _there(path: Path, about: Mapping[str, Any]) -> bool:
+    try:
+        return path.stat().st_size == int(about["size"])
+    except OSError:
+        return False
+
+
+def is_result(folder: Path) -> bool:
+    """Whether a batch has made the folder."""
+    return (folder / RESULT_FILE).is_file() and (folder / AVATAR_FILE).is_file()
+
+
+def is_summary(path: Path) -> bool:
+    """Whether a batch has written the file."""
+    try:
+        return {"likeness", "portraits"} <= set(read_json(path))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def not_ours(place: Place) -> LikenessError:
+    """The error of a file or folder that stands where a batch writes."""
+    return LikenessError(
+        f"'{place}' is there already, and no batch has made it.",
+        "Move it away, or choose another place.",
+    )
+
+
+def _result(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
+    """What a result's file says, complete or not; None where there is none."""
+    try:
+        said = read_json(folder / RESULT_FILE)
+        files = {str(name): dict(about) for name, about in said["files"].items()}
+        for name, about in files.items():
+            int(about["size"])
+            inside(folder, name)
+        return str(said["digest"]), files
+    except OSError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError, LikenessError):
+        return "", {}  # somebody has been at it
+
+
+def _name_of(folder: Path) -> str:
+    said = read_json(folder / RESULT_FILE)
+    return str(said.get("name", ""))
+
+
+def write_result(folder: Path, name: str, digest: str) -> None:
+    """Say that a folder's files, all of them, are the result of a unit.
+
+    They are on the disk when this returns.
+
+    Args:
+        name, digest: the unit's.
+
+    Raises:
+        OSError: the disk is full, or the folder is gone.
+    """
+    files = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        own = path.relative_to(folder).as_posix()
+        if own != RESULT_FILE:
+            _settle(path)
+            files[own] = {"size": path.stat().st_size, "sha256": file_sha256(path)}
+    _write_result(folder, name, digest, files)
+
+
+def _write_result(folder: Path, name: str, digest: str, files: Mapping[str, Any]) -> None:
+    scratch = folder / f".{RESULT_FILE}.part"
+    said = {"version": 1, "name": name, "digest": digest, "files": files}
+    text = json.dumps(said, indent=1)
+    scratch.write_text(text + "\n", encoding="utf-8")
+    _settle(scratch)
+    scratch.replace(folder / RESULT_FILE)
+
+
+def _settle(path: Path) -> None:
+    """Wait until a file is on the disk, not only in the system's memory."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+class BatchFolder:
+    """The output folder of the run that holds its lock.
+
+    Attributes:
+        out: the folder. run: a name of this run alone. told: where its summary lies.
+    """
+
+    def __init__(self, out: Path, part: Part | None = None) -> None:
+        self.out = out
+        self.run = uuid4().hex[:12]
+        self._hidden = out / HIDDEN if part is None else _part_folder(out, part)
+        self.told = out if part is None else self._hidden
+        self._journal = self._hidden / JOURNAL
+        self._work = self._hidden / "work"
+        self.failed = self._hidden / "failed"
+
+    def common(self) -> list[Path]:
+        """What every machine must see that has workers."""
+        return [self._journal.absolute()]
+
+    def result(self, name: str) -> Path:
+        """Where a result lies."""
+        return inside(self.out, name)
+
+    def begin(self, units: Sequence[Unit], about: Mapping[str, Any]) -> None:
+        """Tidy up what an earlier run has left, and begin a new one in the journal.
+
+        Raises:
+            LikenessError: the folder cannot be written, or a result's place is taken.
+        """
+        with self._writing():
+            self._check_own()
+            self._check_places(units)
+            for folder in (self._work, self.failed):
+                folder.mkdir(parents=True, exist_ok=True)
+            if not self._journal.exists():
+                self._journal.touch()
+            for work in (self._work, *sorted(self._hidden.glob("part-*/work"))):
+                self._take_up(work, {unit.name: unit for unit in units})
+        self.note("run", run=self.run, **about)
+
+    def _check_own(self) -> None:
+        """Nobody else's report and summary are written over."""
+        if any(self.out.glob(f"{HIDDEN}/**/{JOURNAL}")) or is_summary(self.out / SUMMARY_FILE):
+            return
+        for name in (SUMMARY_FILE, ITEMS_FILE, REPORT_FOLDER):
+            if os.path.lexists(self.out / name):
+                raise not_ours(self.out / name)
+
+    def _check_places(self, units: Sequence[Unit]) -> None:
+        for unit in units:
+            place = self.result(unit.name)
+            for parent in [parent for parent in place.parents if self.out in parent.parents]:
+                if os.path.lexists(parent) and not parent.is_dir():
+                    raise LikenessError(
+                        f"'{parent}' is no folder, and '{unit.name}' must be in one.",
+                        "Move it away, or choose another folder.",
+                    )
+            if not os.path.lexists(place):
+                continue
+            ours = place.is_dir() and (_result(place) is not None or not any(place.iterdir()))
+            # Folders between: cast/ of cast/anna is nobody's.
+            if not ours:
+                raise not_ours(place)
+
+    def _take_up(self, work: Path, units: Mapping[str, Unit]) -> None:
+        """Put complete results of an earlier run in their places; remove what is not."""
+        for folder in sorted(work.iterdir()):
+            said = result_files(folder)
+            unit = units.get(_name_of(folder)) if said is not None else None
+            if unit is not None and said is not None and said[0] == unit.digest:
+                have = self.complete(unit)
+                if have is None or not set(said[1]) <= set(have):
+                    self._place(unit, folder, said[1])
+                    self.note("done", name=unit.name, digest=unit.digest, taken_up=True)
+            _remove(folder)
+
+    def complete(self, unit: Unit) -> dict[str, dict[str, Any]] | None:
+        """The files of a unit's result; None where it is still to be made."""
+        said = result_files(self.result(unit.name))
+        return said[1] if said is not None and unit.digest and said[0] == unit.digest else None
+
+    def work_folder(self) -> Place:
+        """A place for a worker to make a result in; it makes the folder itself."""
+        return (self._work / f"{self.run}-{uuid4().hex[:12]}").absolute()
+
+    def avatar_of(self, unit: Unit) -> Place:
+        """Where a worker finds the avatar of a unit that is complete."""
+        return (self.result(unit.name) / AVATAR_FILE).absolute()
+
+    def place(self, unit: Unit, folder: Place) -> dict[str, dict[str, Any]]:
+        """Put what a worker has made where it belongs; returns the result's files.
+
+        Raises:
+            LikenessError: it is not complete, or the output folder cannot be written.
+        """
+        assert isinstance(folder, Path)
+        said = result_files(folder)
+        if said is None or said[0] != unit.digest:
+            self._check_there()
+            raise LikenessError(f"The result of '{unit.name}' is not complete.", "Run it again.")
+        with self._writing():
+            files = self._place(unit, folder, said[1])
+            _remove(folder)
+        return files
+
+    def _place(
+        self, unit: Unit, folder: Path, new: Mapping[str, dict[str, Any]]
+    ) -> dict[str, dict[str, Any]]:
+        target = self.result(unit.name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):
+            target.rmdir()  # if it is empty
+        if not target.exists():
+            folder.replace(target)
+            return dict(new)
+        # There is an earlier result, perhaps with files of the user's own among it: these stay,
+        # and until all is there it counts as incomplete.
+        before = _result(target) or ("", {})
+        kept = before[1] if before[0] == unit.digest else {}
+        # Another program's file that somebody has taken away, or changed, is no result any more.
+        kept = {name: about for name, about in kept.items() if _there(target / name, about)}
+        files = {**kept, **new}
+        _write_result(target, unit.name, "", {**before[1], **new})
+        for name in set(before[1]) - set(files):
+            inside(target, name).unlink(missing_ok=True)
+        for name in new:
+            place = inside(target, name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            inside(folder, name).replace(place)
+        _write_result(target, unit.name, unit.digest, files)
+        return files
+
+    def keep_failed(self, unit: Unit, folder: Place) -> None:
+        """Keep the picture of a photo that has failed, for the report, and its avatar if only a
+        file for other programs failed; remove the rest."""
+        assert isinstance(folder, Path)
+        said = result_files(folder)
+        with self._writing():
+            if said is not None and said[0] == unit.digest:
+                self._place(unit, folder, said[1])
+            picture = folder / VIEWS / f"{PICTURES[0]}.jpg"
+            if picture.is_file():
+                kept = self.failed_picture(unit.name)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                picture.replace(kept)
+            _remove(folder)
+
+    def failed_picture(self, name: str) -> Path:
+        """Where the picture of a photo that failed is kept."""
+        return inside(self.failed, f"{name}.jpg")
+
+    def note(self, event: str, **content: Any) -> None:
+        """Add a line to the journal; it is on the disk when this returns.
+
+        Raises:
+            LikenessError: the disk is full, or the folder was removed.
+        """
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        line = json.dumps({"at": at, "event": event, **content}).encode() + b"\n"
+        with self._writing(), self._journal.open("rb+") as file:  # not made anew if it is gone
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(end - 1)
+                if file.read(1) != b"\n":  # the last line was cut off
+                    line = b"\n" + line
+            try:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(file.fileno(), end)
+                raise
+
+    def history(self) -> list[dict[str, Any]]:
+        """All lines of the journal that can be read, the oldest first."""
+        try:
+            lines = read_bytes(self._journal, _MOST_JOURNAL).split(b"\n")
+        except (OSError, Damaged):
+            return []
+        found = []
+        for line in lines:
+            with suppress(Damaged):  # cut off by a kill or a full disk
+                said = parse_json(line) if line.strip() else None
+                if isinstance(said, dict):
+                    found.append(said)
+        return found
+
+    def close(self) -> None:
+        """Remove the work folder, which holds nothing any more."""
+        _remove(self._work)
+
+    def is_there(self) -> bool:
+        """Whether nobody has removed it."""
+        return self._journal.is_file()
+
+    def _check_there(self) -> None:
+        if not self.is_there():
+            raise _gone(self.out)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise _gone(self.out) from error
+        except OSError as error:
+            raise cannot_write(self.out, error) from error
+
+
+def _gone(out: Path) -> LikenessError:
+    return LikenessError(
+        f"'{out}' was removed or emptied while the batch was at work.",
+        "Run the same command again: what is still there is kept.",
+    )
+
+
+def cannot_write(out: Path, error: Exception) -> LikenessError:
+    """The error of a folder that is full or read-only."""
+    return LikenessError(
+        f"Cannot write to '{out}': {why(error)}.",
+        "Make room, or mend it, and run the same command again: what is complete is kept.",
+    )
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+PARTS_WAIT_SECONDS = 30.0
+"""So long a part waits for others that begin at the same moment."""
+
+
+@contextmanager
+def batch_folder(out: Path, part: Part | None = None) -> Iterator[BatchFolder]:
+    """The output folder, made if it is not there, and kept from other batches; the system lets
+    go of it when the process dies. What nothing was begun in is left as it was.
+
+    Args:
+        part: of the batch, and of how many: parts of the same number may be at work at once.
+
+    Raises:
+        LikenessError: another batch is at work there, or it cannot be written.
+    """
+    check_output_folder(out)
+    lock = out / HIDDEN / "lock"
+    taken = f"Another batch is writing to '{out}'."
+    with ExitStack() as held:
+        if part is None:
+            held.enter_context(only_run(lock, out / HIDDEN / JOURNAL, taken))
+            for other in sorted((out / HIDDEN).glob("part-*/lock")):
+                held.enter_context(only_run(other, other, _at_work(other)))
+        else:
+            with only_run(lock, lock, taken, PARTS_WAIT_SECONDS):
+                own = _part_folder(out, part)
+                for other in sorted((out / HIDDEN).glob("part-*/lock")):
+                    if not other.parent.name.endswith(f"-of-{part.of}"):
+                        with only_run(other, other, _at_work(other)):
+                            pass
+                said = f"This part of a batch is being made in '{out}' already."
+                held.enter_context(only_run(own / "lock", own / JOURNAL, said))
+        yield BatchFolder(out, part)
+
+
+def _part_folder(out: Path, part: Part) -> Path:
+    return out / HIDDEN / f"part-{part.number}-of-{part.of}"
+
+
+def _at_work(lock: Path) -> str:
+    return f"'{lock.parent.name}' of a batch is being made in '{lock.parents[2]}'."
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A text file, whole or not at all; what cannot be written in UTF-8 is shown as such."""
+    with whole_file(path) as scratch:
+        scratch.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -1,0 +1,28 @@
+"""Which files a result may have besides the avatar. Light to import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...core.types import LikenessError
+
+FORMATS = ("ply", "spz", "glb", "usda", "blend")
+"""Each is ``avatar.<format>``."""
+
+
+def checked_formats(names: Sequence[str]) -> tuple[str, ...]:
+    """Formats as they are asked for, each once.
+
+    Raises:
+        LikenessError: one is not known.
+
+    >>> checked_formats(["PLY", " glb", ".ply", ""])
+    ('ply', 'glb')
+    """
+    out = tuple(dict.fromkeys(name.strip().lower().lstrip(".") for name in names if name.strip()))
+    for name in out:
+        if name not in FORMATS:
+            raise LikenessError(
+                f"There is no format '{name}' for a batch.", f"Choose of: {', '.join(FORMATS)}."
+            )
+    return out

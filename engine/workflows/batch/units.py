@@ -1,0 +1,177 @@
+"""Units of work, known by what they are made from: equal bytes and options are the same work."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...core.types import LikenessError, Progress
+from ...core.version import VERSION
+from ...files.digests import file_sha256
+from ...files.stores import Address, Place, fetched
+from ...files.untrusted import Damaged, file_size
+from ...files.weights import ASSETS_VERSION, DEFAULT_NETWORK, network_folder
+from ...imaging.load import MOST_BYTES
+from .asked import Asked
+from .code import code_digest
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One portrait's work.
+
+    Attributes:
+        asked: what is asked for. digest: of the photos' bytes, the options and the program; empty
+            where a photo cannot be read. photos: hash of each photo, the main one first.
+        trouble: why it cannot be begun, or None.
+    """
+
+    asked: Asked
+    digest: str
+    photos: tuple[str, ...] = ()
+    trouble: LikenessError | None = None
+
+    @property
+    def name(self) -> str:
+        return self.asked.name
+
+
+def units_of(portraits: Sequence[Asked], progress: Progress | None = None) -> list[Unit]:
+    """The portraits' units; every photo is read once for its hash.
+
+    Raises:
+        LikenessError: a body file or a network that is asked for is not there.
+    """
+    named = _Named()
+    out = []
+    for k, one in enumerate(portraits):
+        if progress:
+            progress("files", k / len(portraits), f"{k} of {len(portraits)}")
+        out.append(_unit(one, named))
+    return out
+
+
+def _unit(asked: Asked, named: _Named) -> Unit:
+    options = {**asked.options}
+    body, network = options.pop("body", None), options.pop("network", DEFAULT_NETWORK)
+    made_from: dict[str, Any] = {
+        "code": code_digest(),
+        "likeness": VERSION,
+        "assets": ASSETS_VERSION,
+        "options": options,
+        "body": named.body(body),
+        "network": named.network(network),
+    }
+    paths = [asked.photo, *(path for _, path in asked.views)]
+    try:
+        photos = tuple(photo_sha256(path) for path in paths)
+    except LikenessError as error:
+        return Unit(asked, "", (), error)
+    made_from["photos"] = [
+        [direction, sha] for direction, sha in zip(("", *(d for d, _ in asked.views)), photos)
+    ]
+    text = json.dumps(made_from, sort_keys=True)
+    return Unit(asked, hashlib.sha256(text.encode()).hexdigest(), photos)
+
+
+def photo_sha256(path: Place) -> str:
+    """The hash of a photo's file.
+
+    Raises:
+        LikenessError: it is not there, cannot be read, is no plain file or far too large.
+    """
+    if isinstance(path, Address):
+        return _address_sha256(path)
+    try:
+        size = file_size(path)
+        if size > MOST_BYTES:
+            raise Damaged(f"it has {size:,} bytes, more than any photo")
+        return file_sha256(path)
+    except OSError as error:
+        raise LikenessError(
+            f"'{path}' cannot be read: {error.strerror or error}.",
+            "Check the path and its permissions.",
+        ) from error
+    except Damaged as error:
+        raise LikenessError(f"'{path}' cannot be read: {error}.", "Name a picture file.") from error
+
+
+def _address_sha256(address: Address) -> str:
+    with tempfile.TemporaryDirectory(prefix="likeness-photo-") as scratch:
+        copy = Path(scratch) / "photo"
+        fetched(address, copy, MOST_BYTES)
+        return file_sha256(copy)
+
+
+class _Named:
+    """Hashes of body files and networks, each read once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, str] = {}
+
+    def body(self, path: str | None) -> str | None:
+        return None if path is None else self._once(f"body {path}", lambda: _file(Path(path)))
+
+    def network(self, choice: str) -> str | None:
+        folder = network_folder(choice)
+        return None if folder is None else self._once(f"network {folder}", lambda: _folder(folder))
+
+    def _once(self, name: str, make: Callable[[], str]) -> str:
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+
+def _file(path: Path) -> str:
+    try:
+        file_size(path)  # neither a pipe nor a device
+        return file_sha256(path)
+    except Damaged as error:
+        raise LikenessError(f"'{path}' cannot be read: {error}.", "Check the path.") from error
+    except OSError as error:
+        raise LikenessError(
+            f"'{path}' cannot be read: {error.strerror or error}.", "Check the path."
+        ) from error
+
+
+def _folder(folder: Path) -> str:
+    """Of all files in a folder, by their names."""
+    digest = hashlib.sha256()
+    try:
+        files: Iterator[Path] = iter(sorted(path for path in folder.iterdir() if path.is_file()))
+    except OSError as error:
+        raise LikenessError(
+            f"The network '{folder}' cannot be read: {error.strerror or error}.", "Check the path."
+        ) from error
+    for path in files:
+        digest.update(f"{path.name} {_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def same_pictures(units: Sequence[Unit]) -> dict[str, str]:
+    """Names of units whose work is that of an earlier one, and the earlier one's name."""
+    first: dict[str, str] = {}
+    again: dict[str, str] = {}
+    for unit in units:
+        if unit.digest and first.setdefault(unit.digest, unit.name) != unit.name:
+            again[unit.name] = first[unit.digest]
+    return again
+
+
+def as_json(unit: Unit, **more: Any) -> Mapping[str, Any]:
+    """A unit for a worker (:func:`.make.make`)."""
+    asked = unit.asked
+    return {
+        "key": unit.name,
+        "digest": unit.digest,
+        "photos": list(unit.photos),
+        "photo": str(asked.photo.absolute()),
+        "options": dict(asked.options),
+        "views": [[direction, str(path.absolute())] for direction, path in asked.views],
+        **more,
+    }

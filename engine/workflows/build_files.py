@@ -1,0 +1,91 @@
+"""What a build writes: whole or not at all.
+
+The command line and the worker process both go through :func:`build_to_folder`. Nothing is
+written before the avatar exists; the files are made in a hidden folder and moved to their place
+when all are complete, so that an error leaves what was there untouched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.types import Progress
+from ..files.folders import check_output_folder, whole_files
+
+if TYPE_CHECKING:
+    from ..pipeline.build import BuildResult, Check
+    from ..pipeline.options import BuildOptions
+    from ..pipeline.track import OtherPhoto
+
+AVATAR_FILE = "avatar.safetensors"
+BLEND_FILE = "avatar.blend"
+PREVIEW_FILE = "preview.png"
+REPORT_FILE = "report.json"
+
+
+@dataclass(frozen=True)
+class BuildFiles:
+    """What a build wrote: the files (``preview`` None when it was not wanted) and the report."""
+
+    avatar: Path
+    report_file: Path
+    preview: Path | None
+    report: dict[str, Any]
+
+
+def build_to_folder(
+    portrait: Path,
+    folder: Path,
+    options: BuildOptions | None = None,
+    *,
+    preview: bool = True,
+    body_path: Path | None = None,
+    progress: Progress | None = None,
+    others: Sequence[OtherPhoto] = (),
+    check: Check | None = None,
+) -> BuildFiles:
+    """Build the avatar of ``portrait`` and write it to ``folder``.
+
+    Args:
+        options: None for the defaults.
+        preview: also draw preview.png (input, orbit, a raised arm, a smile).
+        body_path: a body file of the user's own instead of the default body.
+        others: more photos of the same person.
+        check: as for :func:`.pipeline.build_avatar`.
+    """
+    from ..pipeline.build import build_avatar
+
+    check_output_folder(folder)
+    result = build_avatar(portrait, options, progress, body_path, others, check)
+    with whole_files(folder) as scratch:
+        write_build(result, scratch, preview, progress)
+    return BuildFiles(
+        folder / AVATAR_FILE,
+        folder / REPORT_FILE,
+        folder / PREVIEW_FILE if preview else None,
+        result.report,
+    )
+
+
+def write_build(
+    result: BuildResult, folder: Path, preview: bool = True, progress: Progress | None = None
+) -> None:
+    """Write the avatar, the report and, if wanted, the preview of a build to a folder."""
+    from ..formats.avatar import save_avatar
+    from ..visual.sheet import preview as draw_preview
+    from ..visual.sheet import save_picture
+
+    save_avatar(result.avatar, folder / AVATAR_FILE)
+    report = json.dumps(result.report, indent=2, allow_nan=False)
+    (folder / REPORT_FILE).write_text(report + "\n", encoding="utf-8")
+    if preview:
+        if progress:
+            progress("preview", 0.0, "drawing the preview")
+        picture = draw_preview(result.avatar, result.portrait, result.matte)
+        save_picture(picture, folder / PREVIEW_FILE)
+        if progress:
+            progress("preview", 1.0, "drawn")

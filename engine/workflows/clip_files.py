@@ -1,0 +1,327 @@
+"""Clips of an avatar as files: a motion, a turntable, or both at once.
+
+The command line goes through :func:`render_clip`. Files appear whole or not at all, and what can
+be known to fail is said before the first frame is drawn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..core.cameras import orbit
+from ..core.types import (
+    FRAME_STATES,
+    Avatar,
+    Camera,
+    FloatArray,
+    LikenessError,
+    Motion,
+    Pose,
+    Progress,
+)
+from ..files.folders import folders_for
+from ..imaging.picture_files import Numbered, PictureWriter, numbered_or_none
+from ..imaging.resize import fit_size
+from ..imaging.video_writer import FORMATS, GIF_MAX_RATE, VideoWriter, check_format, ffmpeg_program
+from ..motion import reenact
+from ..motion.bone_maps import detect
+from ..motion.bvh import read_bvh
+from ..motion.io import motion_of_arrays, read_arrays
+from ..motion.motion_source import moved_body
+from ..motion.prepare import plain_motion
+from ..motion.smplx_keys import Arrays
+from ..motion.transfer import transfer
+from ..visual.clips import (
+    DEFAULT_FOCUS,
+    FOLLOW_SECONDS,
+    Frame,
+    Outline,
+    draw_frames,
+    steady_cameras,
+    turntable_yaws,
+)
+
+CAMERAS = ("fixed", "follow", "input", "motion")
+DEFAULT_SIZE = 768
+MAX_SIDE = 1280
+"""Pixels of the longer side of a photo's or video's own camera, when no size is given."""
+
+TURNTABLE_SECONDS, TURNTABLE_RATE = 4.0, 30.0
+
+LEAST_RATE = 1 / 60
+"""Frames a second; with fewer something is wrong, in the options or in the motion file."""
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """What a user may choose.
+
+    Attributes:
+        motion: a motion file; None for a turntable of a standing figure.
+        turntable: whether the camera circles; ``turns`` times (negative: the other way round).
+        seconds: how long a turntable without a motion lasts.
+        start, end, every, fps, speed: as in :func:`evaluation.reenact.cut`.
+        up: ``y``, ``z`` or ``-y``, or ``auto`` for what the motion looks like.
+        camera: one of ``CAMERAS``: a fixed one that holds the whole clip, one that goes along,
+            the photo's, or the motion's own.
+        yaw, pitch, focus: of ``fixed`` and ``follow``; focus None: what the photo shows.
+        width, height: pixels.
+        background: [3] 0..1, or None for transparency.
+        pose: of a turntable without a motion; None for the photo's.
+        expression: weights by name, which go before the pose's or motion's own.
+        backend: of ``render.rasterize``.
+    """
+
+    motion: Path | None = None
+    turntable: bool = False
+    turns: float = 1.0
+    seconds: float = TURNTABLE_SECONDS
+    start: float = 0.0
+    end: float | None = None
+    every: int = 1
+    fps: float | None = None
+    speed: float = 1.0
+    up: str = "auto"
+    camera: str = "fixed"
+    yaw: float = 0.0
+    pitch: float = 0.0
+    focus: str | None = None
+    width: int | None = None
+    height: int | None = None
+    background: FloatArray | None = None
+    pose: Pose | None = None
+    expression: dict[str, float] | None = None
+    backend: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What was written: to where, how many frames of which size at how many a second, and what
+    the user may want to know about choices that were made."""
+
+    out: Path
+    frames: int
+    width: int
+    height: int
+    frame_rate: float
+    notes: tuple[str, ...]
+
+
+def render_clip(
+    avatar: Avatar, out: Path, options: ClipOptions, progress: Progress | None = None
+) -> Clip:
+    """Draw a clip of an avatar.
+
+    Args:
+        out: a name with a suffix of ``video_writer.FORMATS``, or, for numbered PNG files, a
+            folder or a name with the number's place in it (``frame_%04d.png``).
+
+    Raises:
+        LikenessError: what is wrong with the motion or the place to write to, and what to do.
+    """
+    notes: list[str] = []
+    names = numbered_or_none(out)
+    if names is None:
+        check_format(out, options.background is None)
+        ffmpeg_program()
+    poses, rate, motion = _poses(avatar, options, notes)
+    count = len(poses)
+    if motion is None:
+        count = max(1, round(options.seconds * rate))
+    _check_target(out, names, count, rate)
+    even = names is None and FORMATS[out.suffix.lower()].even
+    cameras = _cameras(avatar, poses, count, rate, motion, options, even, notes, progress)
+    width, height = cameras[0].width, cameras[0].height
+    alpha = options.background is None
+    writer = (
+        VideoWriter(out, width, height, rate, alpha=alpha)
+        if names is None
+        else PictureWriter(names, width, height, alpha=alpha)
+    )
+    drawn = draw_frames(avatar, poses, cameras, options.background, options.backend)
+    with folders_for(out if names is None else names.pattern), writer:
+        for number, picture in enumerate(drawn, 1):
+            writer.write(picture)
+            if progress:
+                progress("frames", number / count, f"frame {number} of {count}")
+    return Clip(out if names is None else names.pattern, count, width, height, rate, tuple(notes))
+
+
+def _check_target(out: Path, names: Numbered | None, count: int, rate: float) -> None:
+    if rate < LEAST_RATE:
+        raise LikenessError(
+            f"'{out}' would show {rate:.2g} frames a second, less than one in a minute.",
+            "Give --fps, or a smaller --every or a larger --speed.",
+        )
+    if names is None:
+        if out.suffix.lower() == ".gif" and rate > GIF_MAX_RATE + 1e-6:
+            raise LikenessError(
+                f"'{out}' cannot show {rate:g} frames a second: GIF ends at {GIF_MAX_RATE:g}.",
+                "Give --fps 25 (or --every 2), or choose another format.",
+            )
+        return
+    left = names.beyond(count)
+    if left:
+        raise LikenessError(
+            f"'{left[0]}' is a frame of another clip, longer than this one of {count} frames.",
+            "Choose another folder or name, or remove the old frames.",
+        )
+
+
+# What moves ---------------------------------------------------------------------------------
+
+
+def _poses(
+    avatar: Avatar, options: ClipOptions, notes: list[str]
+) -> tuple[Sequence[Pose], float, Motion | None]:
+    """The poses (a single one for a figure that stands still), frames a second, the motion."""
+    if options.motion is None:
+        pose = _with_expression(options.pose or avatar.pose, avatar, options.expression)
+        return [pose], options.fps or TURNTABLE_RATE, None
+    motion = motion_for(avatar, options.motion, options, notes)
+    moving = [
+        _with_expression(motion.pose(k), avatar, options.expression) for k in range(len(motion))
+    ]
+    return moving, motion.frame_rate, motion
+
+
+def _with_expression(pose: Pose, avatar: Avatar, weights: dict[str, float] | None) -> Pose:
+    if not weights:
+        return pose
+    wanted = avatar.body.expression(**weights)
+    expression = np.array(pose.expression, np.float64)
+    for name in weights:
+        index = avatar.body.expression_index[name]
+        expression[index] = wanted[index]
+    return replace(pose, expression=expression)
+
+
+def motion_for(avatar: Avatar, path: Path, options: ClipOptions, notes: list[str]) -> Motion:
+    """A motion file as this avatar does it, where the camera of ``options`` expects it."""
+    arrays: Arrays = {}
+    if path.suffix.lower() == ".bvh":
+        motion = _of_bvh(avatar, path, arrays, notes)
+    else:
+        arrays = read_arrays(path)
+        with warnings.catch_warnings():
+            if options.camera != "motion":  # only then its camera matters
+                warnings.filterwarnings("ignore", message=".*holds no camera")
+            motion = motion_of_arrays(arrays, path, avatar.body.num_expression)
+    has_camera = "camera_K" in arrays
+    if options.camera == "motion" and not has_camera:
+        raise LikenessError(
+            f"'{path}' holds no camera.", "Use --camera fixed, follow or input instead."
+        )
+    whole = len(motion)
+    motion = reenact.cut(
+        motion,
+        options.start,
+        options.end,
+        every=options.every,
+        fps=options.fps,
+        speed=options.speed,
+    )
+    if whole == 1:
+        notes.append(f"'{path}' holds one frame only, and so does the clip.")
+    lost = int((motion.frame_state == FRAME_STATES.index("lost")).sum())
+    if lost:
+        notes.append(f"In {lost} of {len(motion)} frames the tracker had lost the person.")
+    pelvis, legs = moved_body(arrays, path, motion)
+    scale = reenact.leg_length(avatar.body.J_template) / legs if legs else 1.0
+    up = options.up
+    if up == "auto":
+        up = "y" if has_camera else reenact.up_axis(motion)
+        if up != "y":
+            notes.append(f"'{path}' has {up} up, it seems (--up says otherwise).")
+    motion = reenact.upright(motion, pelvis, up)
+    if options.camera == "motion":
+        return reenact.seen_by_own_camera(motion, avatar, pelvis, scale)
+    if not has_camera:
+        heading = np.array([0.0, 0.0, 1.0])
+        if options.camera == "input":
+            heading = reenact.front_of(avatar.pose)
+        motion = reenact.facing(motion, pelvis, heading)
+    motion = reenact.on_avatar(motion, avatar, pelvis, scale, np.zeros(3))
+    return reenact.where_the_photo_is(motion, avatar) if options.camera == "input" else motion
+
+
+def _of_bvh(avatar: Avatar, path: Path, arrays: Arrays, notes: list[str]) -> Motion:
+    """A skeleton's motion on this avatar, whose legs and pelvis it then has."""
+    joints = np.asarray(avatar.body.J_template, np.float64)
+    moved = read_bvh(path)
+    found = detect(moved.skeleton.names)
+    done = transfer(moved, found, joints)
+    notes.extend([found.report(), *done.notes])
+    arrays |= {"pelvis": joints[0], "leg_length": np.array(reenact.leg_length(joints))}
+    return plain_motion(done.full_pose, done.transl, avatar.body.num_expression, moved.frame_rate)
+
+
+# Cameras ------------------------------------------------------------------------------------
+
+
+def _cameras(
+    avatar: Avatar,
+    poses: Sequence[Pose],
+    count: int,
+    rate: float,
+    motion: Motion | None,
+    options: ClipOptions,
+    even: bool,
+    notes: list[str],
+    progress: Progress | None,
+) -> list[Camera]:
+    yaws = np.full(count, options.yaw)
+    if options.turntable:
+        yaws = turntable_yaws(count, options.turns, options.yaw)
+    focus = options.focus or DEFAULT_FOCUS[avatar.framing]
+    outline = Outline(avatar, focus)
+    if options.camera in ("input", "motion"):
+        own = avatar.camera
+        if options.camera == "motion":
+            assert motion is not None
+            own = motion.camera
+        width, height = _own_size(own, options.width, options.height)
+        camera = own.resized(*_evened(width, height, even, options, notes))
+        if not options.turntable:
+            return [camera] * count
+        middle = np.mean([outline.points(pose).middle for pose in poses], axis=0)
+        return [orbit(camera, middle, yaw) for yaw in yaws]
+    width = options.width or options.height or DEFAULT_SIZE
+    height = options.height or options.width or DEFAULT_SIZE
+    frame = Frame(*_evened(width, height, even, options, notes))
+
+    def tell(number: int) -> None:
+        if progress:
+            progress("camera", number / count, f"frame {number} of {count}")
+
+    follow = FOLLOW_SECONDS * rate if options.camera == "follow" else None
+    return steady_cameras(
+        outline, poses, frame, list(yaws), options.pitch, follow=follow, tell=tell
+    )
+
+
+def _own_size(camera: Camera, width: int | None, height: int | None) -> tuple[int, int]:
+    """Pixels of a camera's picture; one side given keeps the proportions."""
+    if width and height:
+        return width, height
+    if width:
+        return width, max(1, round(camera.height * width / camera.width))
+    if height:
+        return max(1, round(camera.width * height / camera.height)), height
+    return fit_size(camera.width, camera.height, MAX_SIDE)
+
+
+def _evened(
+    width: int, height: int, even: bool, options: ClipOptions, notes: list[str]
+) -> tuple[int, int]:
+    if not even or (width % 2 == 0 and height % 2 == 0):
+        return width, height
+    wide, high = width + width % 2, height + height % 2
+    if width == options.width or height == options.height:
+        notes.append(f"Videos have even sides: {wide} x {high} instead of {width} x {height}.")
+    return wide, high

@@ -1,0 +1,131 @@
+"""Units of work, and whoever does them: processes of this machine (addon/workers/crew.py), or others.
+
+A unit is a JSON-able mapping with a ``key`` of its own. An :class:`Executor` takes units and says
+what comes of them; :func:`finished` is the loop around it that every run shares.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..core.types import LikenessError
+
+Unit = Mapping[str, Any]
+
+
+class NoMoreError(LikenessError):
+    """Not this unit alone failed: none could be made now, as on a full disk."""
+
+
+TRIES = 2
+"""A unit at which a worker died or failed so often is given up."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What has come of a unit, or what a worker says by the way.
+
+    Attributes:
+        kind: ``done`` or ``failed``, which end a unit; ``again`` where it is tried once more; or
+            any other word of the workers, such as ``progress``.
+        key: the unit's, where it is about one.
+        content: of ``failed``: ``reason``, ``remedy``, and ``mendable`` where the user can mend it
+            and trying again would not help, and ``lost`` where nobody knows whether the worker has
+            ended. Of ``done``: the worker's answer.
+    """
+
+    kind: str
+    key: str = ""
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Executor(Protocol):
+    """Does units, in any order, several at a time."""
+
+    def submit(self, unit: Unit, soon: bool = False) -> None:
+        """Take a unit to be done; ``soon``: before those that wait."""
+
+    def take(self, timeout: float) -> Said | None:
+        """The next word of the workers; None when there is none within so many seconds.
+
+        Raises:
+            LikenessError: no worker can work.
+        """
+
+    def end(self) -> None:
+        """Stop all work at once and wait until it has stopped."""
+
+
+def finished(
+    executor: Executor,
+    units: Iterable[Unit],
+    tries: int = TRIES,
+    renew: Callable[[Unit], Unit] | None = None,
+) -> Iterator[Said]:
+    """Have units done, and hand on whatever is said, until every one is done or given up.
+
+    Args:
+        tries: how often a unit is begun that fails by no fault of the user.
+        renew: gives the unit for another try where a worker was lost and might still be at it.
+
+    Raises:
+        LikenessError: no worker can work.
+    """
+    open_units = {str(unit["key"]): unit for unit in units}
+    failures: Counter[str] = Counter()
+    for unit in open_units.values():
+        executor.submit(unit)
+    while open_units:
+        said = executor.take(0.5)  # so that Ctrl-C comes through
+        if said is None:
+            continue
+        if said.kind == "failed":
+            reason = sentence(str(said.content["reason"]))
+            said = Said(said.kind, said.key, {**said.content, "reason": reason})
+            failures[said.key] += 1
+            if not said.content.get("mendable") and failures[said.key] < tries:
+                if said.content.get("lost") and renew is not None:
+                    open_units[said.key] = renew(open_units[said.key])
+                executor.submit(open_units[said.key], soon=True)
+                yield Said("again", said.key, said.content)
+                continue
+        if said.kind in ("done", "failed"):
+            del open_units[said.key]
+            began = failures[said.key] + (said.kind == "done")
+            said = Said(said.kind, said.key, {**said.content, "tries": began})
+        yield said
+
+
+def sentence(words: str) -> str:
+    """Words as a sentence, after which another may follow.
+
+    >>> sentence("it took longer than 40 s"), sentence("'a.jpg' is a cat."), sentence("OSError()")
+    ('It took longer than 40 s.', "'a.jpg' is a cat.", 'OSError().')
+    """
+    words = words.strip()
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?", "…")) else ".")
+
+
+def span(seconds: float) -> str:
+    """A length of time for people.
+
+    >>> span(40), span(200), span(9000)
+    ('40 s', '3 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def remaining(elapsed: float, made: float, left: float) -> str:
+    """How long the rest will take, as far as what is made tells.
+
+    >>> remaining(60.0, 2, 4), remaining(5.0, 0, 4)
+    ('about 2 min left', 'time left not known yet')
+    """
+    if made <= 0:
+        return "time left not known yet"
+    return f"about {span(elapsed / made * left)} left"

@@ -1,0 +1,314 @@
+"""Avatars as files for other programs: splats, rigged meshes, and sequences of splats.
+
+The command line and Blender's worker go through here. Files appear whole or not at all, and what
+can be known to fail is said before the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..core.types import Avatar, FloatArray, Gaussians, LikenessError, Motion, Pose, Progress
+from ..files.folders import whole_files
+from ..formats.glb import write_glb
+from ..formats.ply import UPS, write_ply
+from ..formats.spz import write_spz
+from ..formats.surface_mesh import SurfaceMesh
+from ..formats.usd import write_usda
+from ..gaussians.posing import pose_avatar
+from ..gaussians.surface import TEXTURE_SIZE, floor_place, moved, surface_mesh
+from ..imaging.picture_files import Numbered
+
+SPLAT_SUFFIXES = (".ply", ".spz")
+SCENE_SUFFIXES = (".glb", ".usda")
+SUFFIXES = SPLAT_SUFFIXES + SCENE_SUFFIXES
+CONTENTS = ("both", "splats", "mesh")
+PLACES = ("floor", "photo")
+
+_ELSEWHERE = {
+    ".fbx": "FBX files come from Blender: File > Export > Likeness Rigged Mesh (FBX).",
+    ".gltf": "Choose .glb, the same in one file.",
+    ".usd": "Choose .usda, which every USD program reads.",
+    ".usdc": "Choose .usda, which every USD program reads.",
+    ".usdz": "Choose .usda, and pack it with usdzip.",
+    ".safetensors": "It would be the avatar itself: copy the file.",
+}
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What a user may choose.
+
+    Attributes:
+        content: of files that can hold both: ``splats``, the rigged ``mesh``, or ``both``.
+        up: of PLY files, one of ``formats.ply.UPS``.
+        place: ``floor``: the person stands on the floor at the origin. ``photo``: where it was
+            photographed, from a camera at the origin.
+        texture: pixels of the mesh's texture's side.
+        name: of the objects in the file.
+    """
+
+    content: str = "both"
+    up: str = "-y"
+    place: str = "floor"
+    texture: int = TEXTURE_SIZE
+    name: str = "Avatar"
+
+
+def check_format(out: Path, options: ExportOptions, moving: bool) -> None:
+    """Raise the error of a name or a choice that cannot be, before the work.
+
+    Raises:
+        LikenessError: names the file and what there is instead.
+    """
+    suffix = out.suffix.lower()
+    if suffix not in SUFFIXES:
+        remedy = f"Choose a name that ends in {', '.join(SUFFIXES)}."
+        remedy = _ELSEWHERE.get(suffix, remedy)
+        raise LikenessError(f"'{out}' has no format for an export.", remedy)
+    for name, value, known in (
+        ("content", options.content, CONTENTS),
+        ("axis that points up", options.up, tuple(UPS)),
+        ("place", options.place, PLACES),
+    ):
+        if value not in known:
+            raise LikenessError(f"There is no {name} '{value}'.", f"Choose {', '.join(known)}.")
+    if suffix in SPLAT_SUFFIXES:
+        if options.content == "mesh":
+            raise LikenessError(f"'{out}' cannot hold a mesh.", "Choose .glb or .usda.")
+        if moving:
+            numbered(out)
+    if out.is_dir():
+        raise LikenessError(f"'{out}' is a folder.", "Name a file.")
+
+
+def numbered(out: Path) -> Numbered:
+    """The files of a sequence.
+
+    Raises:
+        LikenessError: the name has no place for a number.
+    """
+    try:
+        return Numbered(out)
+    except LikenessError as error:
+        raise LikenessError(
+            f"'{out}' is the name of one file; a motion gives one for each frame.",
+            f"Put the number's place into the name: {out.stem}_%04d{out.suffix}.",
+        ) from error
+
+
+def write_splats(gaussians: Gaussians, path: Path, options: ExportOptions) -> None:
+    """Write Gaussians as PLY or SPZ, by the suffix."""
+    if path.suffix.lower() == ".spz":
+        write_spz(gaussians, path)
+    else:
+        write_ply(gaussians, path, options.up)
+
+
+def write_sequence(
+    frame: Callable[[int], Gaussians],
+    count: int,
+    out: Path,
+    options: ExportOptions,
+    progress: Progress | None = None,
+    numbers: Sequence[int] | None = None,
+) -> list[Path]:
+    """Write one PLY or SPZ file for each of ``count`` frames, all or none.
+
+    Args:
+        numbers: [count] ascending, of the files; from 0 when left out.
+
+    Raises:
+        LikenessError: no place for a number in the name, or files of a longer sequence that
+            would be left among these.
+    """
+    names = numbered(out)
+    numbers = range(count) if numbers is None else numbers
+    left = names.beyond(numbers[-1] + 1)
+    if left:
+        raise LikenessError(
+            f"'{left[0]}' is a frame of another sequence, longer than this one of {count} frames.",
+            "Choose another folder or name, or remove the old frames.",
+        )
+    files = [names.path(number) for number in numbers]
+    with whole_files(out.absolute().parent) as scratch:
+        for k, file in enumerate(files):
+            write_splats(frame(k), scratch / file.name, options)
+            if progress:
+                progress("write", (k + 1) / count, f"frame {k + 1} of {count}")
+    return files
+
+
+def write_scene(
+    out: Path,
+    options: ExportOptions,
+    splats: Callable[[], Gaussians],
+    mesh: Callable[[], SurfaceMesh],
+    pose: Pose | Motion,
+    place: FloatArray | None = None,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write a GLB or USD file of what ``options.content`` names.
+
+    Args:
+        splats, mesh: called for what is wanted only. pose, place: of the mesh.
+
+    Returns:
+        The files written.
+    """
+
+    def tell(part: float, message: str) -> None:
+        if progress:
+            progress("write", part, message)
+
+    tell(0.0, "placing the splats")
+    held = splats() if options.content != "mesh" else None
+    tell(0.1, "baking the texture")
+    body = mesh() if options.content != "splats" else None
+    tell(0.8, f"writing {out.name}")
+    write = write_usda if out.suffix.lower() == ".usda" else write_glb
+    with whole_files(out.absolute().parent) as scratch:
+        write(scratch / out.name, held, body, pose, options.name, place)
+        files = [out.parent / path.name for path in sorted(scratch.iterdir())]
+    tell(1.0, "written")
+    return files
+
+
+def export_avatar(
+    avatar: Avatar,
+    out: Path,
+    pose: Pose | Motion,
+    options: ExportOptions | None = None,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write an avatar for other programs, by the suffix of ``out``; returns the files.
+
+    Args:
+        pose: how it stands. A motion gives an animated mesh, with the splats in its first frame;
+            in formats of splats, one file for each frame.
+
+    Raises:
+        LikenessError: what is wrong with the name, a choice or the folder, and what to do.
+    """
+    options = options or ExportOptions()
+    moving = isinstance(pose, Motion)
+    check_format(out, options, moving)
+    pose = placed(avatar, pose, options.place)
+    if out.suffix.lower() in SCENE_SUFFIXES:
+        first = pose.pose(0) if isinstance(pose, Motion) else pose
+        return write_scene(
+            out,
+            options,
+            lambda: pose_avatar(avatar, first),
+            lambda: surface_mesh(avatar, options.texture),
+            pose,
+            progress=progress,
+        )
+    if isinstance(pose, Motion):
+        motion = pose
+        return write_sequence(
+            lambda k: pose_avatar(avatar, motion.pose(k)), len(motion), out, options, progress
+        )
+    with whole_files(out.absolute().parent) as scratch:
+        write_splats(pose_avatar(avatar, pose), scratch / out.name, options)
+    return [out]
+
+
+def motion_of_file(
+    avatar: Avatar,
+    path: Path,
+    fps: float | None = None,
+    stretch: tuple[int, int] | None = None,
+    expression: dict[str, float] | None = None,
+) -> tuple[Motion, list[str]]:
+    """A motion file as this avatar does it, upright at the origin, and notes for the user.
+
+    Args:
+        fps: frames a second instead of the file's. stretch: the frames [first, last) of them.
+        expression: weights by name that go before the motion's own.
+
+    Raises:
+        LikenessError: what is wrong with the file, or no such frames.
+    """
+    from .clip_files import ClipOptions, motion_for
+
+    notes: list[str] = []
+    motion = motion_for(avatar, path, ClipOptions(motion=path, fps=fps), notes)
+    if stretch is not None:
+        if stretch[1] > len(motion):
+            raise LikenessError(
+                f"'{path}' has no frame {stretch[1] - 1}.", f"It has frames 0 to {len(motion) - 1}."
+            )
+        rows = slice(*stretch)
+        names = (
+            "full_pose",
+            "transl",
+            "expression",
+            "joint_confidence",
+            "frame_state",
+            "shot",
+            "face_error",
+            "pose_error",
+        )
+        motion = replace(motion, **{name: getattr(motion, name)[rows] for name in names})
+    if expression:
+        weights = avatar.body.expression(**expression)
+        index = [avatar.body.expression_index[name] for name in expression]
+        moved_faces = np.array(motion.expression, np.float64)
+        moved_faces[:, index] = weights[index]
+        motion = replace(motion, expression=moved_faces)
+    return motion, notes
+
+
+def placed(avatar: Avatar, pose: Pose | Motion, place: str) -> Pose | Motion:
+    """The pose or motion where ``place`` says; a motion by its first frame."""
+    if place == "photo":
+        return pose
+    first = pose.pose(0) if isinstance(pose, Motion) else pose
+    vertices, joints = avatar.body.vertices(first)
+    by = floor_place(vertices, joints[0])
+    if isinstance(pose, Motion):
+        return replace(pose, transl=np.asarray(pose.transl) + by)
+    return moved(pose, by)
+
+
+def poses_as_motion(avatar: Avatar, poses: Sequence[Pose], frame_rate: float) -> Motion:
+    """Poses one after another as a motion of an avatar."""
+    count = len(poses)
+    return Motion(
+        betas=np.zeros(0),
+        full_pose=np.stack([np.asarray(p.full_pose) for p in poses]),
+        transl=np.stack([np.asarray(p.transl) for p in poses]),
+        expression=np.stack([np.asarray(p.expression) for p in poses]),
+        joint_confidence=np.ones((count, len(poses[0].full_pose))),
+        frame_state=np.zeros(count, np.uint8),
+        shot=np.zeros(count, np.int32),
+        camera=avatar.camera,
+        frame_rate=frame_rate,
+        framing=avatar.framing,
+        view="front",
+        face_error=np.full(count, np.nan),
+        pose_error=np.full(count, np.nan),
+    )
+
+
+def carried(motion: Motion, places: FloatArray, joints: FloatArray) -> Motion:
+    """A motion whose armature itself moves, as one in the space of its first frame.
+
+    Args:
+        places: [T, 4, 4] from the motion's space to the world, without changes of scale.
+        joints: [55, 3] at rest: the pelvis is what the motion turns about.
+    """
+    from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+
+    ways = np.linalg.inv(places[0]) @ places
+    root = axis_angle_to_matrix(np.asarray(motion.full_pose[:, 0], np.float64))
+    pelvis = np.asarray(joints, np.float64)[0]
+    at = np.einsum("tab,tb->ta", ways[:, :3, :3], pelvis + motion.transl) + ways[:, :3, 3]
+    full_pose = np.array(motion.full_pose, np.float64)
+    full_pose[:, 0] = matrix_to_axis_angle(ways[:, :3, :3] @ root)
+    return replace(motion, full_pose=full_pose, transl=at - pelvis)

@@ -1,0 +1,223 @@
+"""The question whether a fit is right, put to a user between tracking and reconstruction.
+
+The worker sends::
+
+    {"type": "question", "kind": "fit", "picture": "….png", "fit": "….npz", "people": 2,
+     "person": 0, "warnings": [...], "framing": "half", "face_error": 2.1, "pose_error": 4.0}
+
+and waits for one of ``{"answer": "continue"}``, ``{"answer": "person", "index": 1}`` (counted from
+the left from 0), ``{"answer": "adjust", "landmarks": {...}}`` or ``{"answer": "adjust", "pose":
+{...}}``, see :meth:`.tracking.adjust.Adjustment.from_answer`. After any but the first it fits
+again and asks again. ``picture`` shows the body over the photo, everybody numbered; ``fit`` is
+what :func:`load_fit` reads, for a scene in which the fit is corrected.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.types import Avatar, BoundGaussians, FloatArray, LikenessError, Track
+from ..files.untrusted import npz_arrays
+from ..formats.avatar import avatar_from_bytes, avatar_to_bytes
+
+if TYPE_CHECKING:
+    from ..pipeline.build import Change, Check
+    from ..pipeline.track import TrackedPortrait
+
+WAYS = ("never", "doubt", "always")
+PICTURE_SIDE = 640
+DOUBTFUL_POSE = 14.0  # pixels of a 512 picture that the body's landmarks are off
+
+_FRAME, _OTHER = (64, 156, 255), (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class ShownFit:
+    """A fit as it is corrected.
+
+    Attributes:
+        avatar: without Gaussians; its body has the person's shape, its pose is the fit's.
+        landmarks: [33, 2] pixels of the photo. visibility: [33].
+        photo: as a JPEG file.
+    """
+
+    avatar: Avatar
+    landmarks: FloatArray
+    visibility: FloatArray
+    photo: bytes
+
+
+def doubtful(tracked: TrackedPortrait, person: int | None) -> bool:
+    """Whether the user should look: several people and none chosen, or a fit that seems wrong."""
+    several = tracked.observation.num_people > 1 and person is None
+    error = tracked.track.pose_error
+    return several or bool(tracked.track.warnings) or (error or 0.0) > DOUBTFUL_POSE
+
+
+def asking(
+    ask: Callable[..., dict[str, Any]],
+    way: str,
+    person: int | None,
+    folder: Path,
+    tell: Callable[..., None],
+) -> Check | None:
+    """The check that asks a user.
+
+    Args:
+        ask: sends a question of a kind with its content, and returns the answer.
+        way: one of ``WAYS``. person: that was chosen already.
+        folder: for the question's files.
+        tell: sends a line of a kind with its content: ``seen`` with the picture, where the fit is
+            in no doubt and nobody is asked.
+
+    Raises:
+        LikenessError: there is no such way.
+    """
+    if way not in WAYS:
+        raise LikenessError(
+            f"There is no way to confirm called '{way}'.", f"Choose one of: {', '.join(WAYS)}."
+        )
+    if way == "never":
+        return None
+    asked = False
+
+    def check(all_tracked: Sequence[TrackedPortrait]) -> Change | None:
+        nonlocal asked
+        tracked = all_tracked[0]
+        picture, fit = folder / "fit.png", folder / "fit.npz"
+        save_picture(tracked, picture)
+        if not asked and way == "doubt" and not doubtful(tracked, person):
+            tell("seen", picture=str(picture))
+            return None
+        asked = True  # who has changed something wants to see what became of it
+        observation, track = tracked.observation, tracked.track
+        save_fit(tracked, fit)
+        answer = ask(
+            "fit",
+            picture=str(picture),
+            fit=str(fit),
+            people=observation.num_people,
+            person=observation.person_index,
+            warnings=[note for one in all_tracked for note in one.warnings],
+            framing=track.framing,
+            face_error=track.face_error,
+            pose_error=track.pose_error,
+        )
+        return _change(answer, track, observation.num_people)
+
+    return check
+
+
+def _change(answer: dict[str, Any], track: Track, people: int) -> Change | None:
+    from ..pipeline.build import Change
+    from ..tracking.adjust import Adjustment
+
+    said = answer.get("answer")
+    if said == "continue":
+        return None
+    if said == "person":
+        index = answer.get("index")
+        if not isinstance(index, int) or not 0 <= index < people:
+            raise LikenessError(f"There is no person {index} in this photo.")
+        return Change(person=index)
+    if said == "adjust":
+        return Change(adjustment=Adjustment.from_answer(answer, track))
+    raise LikenessError(f"The answer '{said}' is not understood.")
+
+
+def fit_picture(tracked: TrackedPortrait) -> FloatArray:
+    """[h, w, 3] 0..1, at most ``PICTURE_SIDE`` high and wide: the body over the photo, and a
+    numbered frame around everybody when there are several."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    from ..visual.overlay import overlay
+
+    rgb, track = tracked.portrait.rgb, tracked.track
+    height, width = rgb.shape[:2]
+    scale = min(1.0, PICTURE_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    photo = Image.fromarray(np.round(255 * np.clip(rgb, 0, 1)).astype(np.uint8))
+    small = np.asarray(photo.resize(size, Image.Resampling.LANCZOS), np.float32) / 255
+    drawn = overlay(
+        small,
+        tracked.body,
+        track.pose,
+        track.betas,
+        track.camera.resized(*size),
+        track.joint_confidence,
+    )
+    # The body translucent: whether it is right is seen by the photo under it.
+    out = Image.fromarray(np.round(255 * (0.25 * small + 0.75 * drawn)).astype(np.uint8))
+    people = tracked.observation.people
+    if people is not None and len(people) > 1:
+        pen = ImageDraw.Draw(out)
+        chosen = tracked.observation.person_index
+        font = ImageFont.load_default(max(14, round(max(size) / 26)))
+        for k, box in enumerate(people * scale):
+            colour = _FRAME if k == chosen else _OTHER
+            left, top = (float(max(v, 1.0)) for v in box[:2])
+            right, bottom = float(min(box[2], size[0] - 2)), float(min(box[3], size[1] - 2))
+            pen.rectangle(
+                (left, top, max(right, left), max(bottom, top)),
+                outline=colour,
+                width=3 if k == chosen else 2,
+            )
+            tag = pen.textbbox((left + 8, top + 5), str(k + 1), font=font)
+            pen.rectangle((left, top, tag[2] + 8, tag[3] + 6), fill=colour)
+            ink = (255, 255, 255) if k == chosen else (20, 20, 20)
+            pen.text((left + 8, top + 5), str(k + 1), font=font, fill=ink)
+    return np.asarray(out, np.float32) / 255
+
+
+def save_picture(tracked: TrackedPortrait, path: Path) -> None:
+    """Write :func:`fit_picture` as PNG."""
+    from PIL import Image
+
+    picture = np.round(255 * fit_picture(tracked)).astype(np.uint8)
+    Image.fromarray(picture).save(path)
+
+
+def save_fit(tracked: TrackedPortrait, path: Path) -> None:
+    """Write what :func:`load_fit` reads."""
+    from PIL import Image
+
+    track, observation = tracked.track, tracked.observation
+    body = tracked.body.personalised(track.betas)
+    alone = Avatar(body, _no_gaussians(), track.pose, track.camera, track.framing)
+    encoded = io.BytesIO()
+    rgb = np.round(255 * np.clip(tracked.portrait.rgb, 0, 1)).astype(np.uint8)
+    Image.fromarray(rgb).save(encoded, "JPEG", quality=90)
+    with path.open("wb") as file:
+        np.savez(
+            file,
+            avatar=np.frombuffer(avatar_to_bytes(alone), np.uint8),
+            landmarks=observation.pose,
+            visibility=observation.pose_visibility,
+            photo=np.frombuffer(encoded.getvalue(), np.uint8),
+        )
+
+
+def load_fit(path: Path) -> ShownFit:
+    """What the worker wrote for the question."""
+    file = npz_arrays(path)
+    avatar = avatar_from_bytes(file["avatar"].tobytes(), str(path))
+    return ShownFit(avatar, file["landmarks"], file["visibility"], file["photo"].tobytes())
+
+
+def _no_gaussians() -> BoundGaussians:
+    return BoundGaussians(
+        triangle=np.zeros(0, np.int32),
+        bary=np.zeros((0, 3), np.float32),
+        offset=np.zeros((0, 3), np.float32),
+        quats=np.zeros((0, 4), np.float32),
+        scales=np.zeros((0, 3), np.float32),
+        opacities=np.zeros(0, np.float32),
+        colors=np.zeros((0, 3), np.float32),
+        layer=np.zeros(0, np.uint8),
+    )

@@ -1,0 +1,76 @@
+"""The pose that is asked for by names: of a file or the library, with an expression by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ..core.types import Avatar, LikenessError, Pose
+from ..motion.pose import load_pose
+from ..poses import expressions, named_pose
+
+
+def expression_weights(asked: str | Mapping[str, float]) -> dict[str, float]:
+    """Weights from ``NAME[=V],...``: expressions of the body, and of the library by name; or
+    weights by the body's names, as they are.
+
+    What stands later wins; V of a named expression is its strength.
+
+    Raises:
+        LikenessError: a part is neither.
+
+    >>> expression_weights("jawOpen=0.5, mouthSmileLeft=1")
+    {'jawOpen': 0.5, 'mouthSmileLeft': 1.0}
+    >>> expression_weights("open_mouth=0.5,tongueOut=1")
+    {'jawOpen': 0.35, 'tongueOut': 1.0}
+    """
+    if not isinstance(asked, str):
+        return dict(asked)
+    weights: dict[str, float] = {}
+    for part in asked.split(","):
+        name, equals, value = (word.strip() for word in part.partition("="))
+        named = expressions().get(name)
+        try:
+            amount = float(value) if equals or named is None else 1.0
+        except ValueError:
+            amount = math.nan
+        if not name or not math.isfinite(amount):
+            raise LikenessError(
+                f"'{part.strip()}' is not an expression weight.",
+                "Write NAME=VALUE, as jawOpen=0.5, or the name of an expression: "
+                f"{', '.join(expressions())}.",
+            )
+        if named is None:
+            weights[name] = amount
+        else:
+            weights |= {n: amount * w for n, w in named.weights.items()}
+    return weights
+
+
+def asked_pose(
+    avatar: Avatar,
+    pose: str | Path | None = None,
+    expression: str | Mapping[str, float] | None = None,
+    frame: int = 0,
+) -> Pose:
+    """The pose of a file or of the library, and an expression; the photo's where nothing is said.
+
+    Args:
+        pose: a pose or motion file (what has a suffix), or a name as ``wave``.
+        expression: as for :func:`expression_weights`.
+        frame: of a motion file.
+
+    Raises:
+        LikenessError: no such file, frame, pose or expression.
+    """
+    posed = avatar.pose
+    if pose is not None and Path(pose).suffix:
+        posed = load_pose(Path(pose), avatar.body.num_expression, frame)
+    elif pose is not None:
+        posed = named_pose(str(pose), avatar.body, avatar.pose)
+    if expression is not None:
+        weights = expression_weights(expression)
+        posed = replace(posed, expression=avatar.body.expression(**weights))
+    return posed

@@ -1,0 +1,95 @@
+"""Pictures of an avatar, and as files: what ``likeness render`` and the Python API draw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..core.types import Avatar, Camera, FloatArray, LikenessError, Pose
+from ..files.folders import whole_files
+from ..imaging.video_writer import FORMATS
+from ..render import best_backend
+from ..visual.clips import draw_frames
+from ..visual.sheet import save_picture
+
+STILL_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg")
+_WITHOUT_ALPHA = (".jpg", ".jpeg")
+
+
+def parse_colour(text: str | None) -> FloatArray | None:
+    """[3] 0..1 of ``#rrggbb`` or a name; None of None and of ``transparent``.
+
+    Raises:
+        LikenessError: it is no colour, or a half transparent one.
+
+    >>> parse_colour("#ff8000").round(2)
+    array([1. , 0.5, 0. ])
+    """
+    from PIL import ImageColor
+
+    if text is None or text.strip().lower() == "transparent":
+        return None
+    try:
+        red, green, blue, *alpha = ImageColor.getrgb(text.strip())
+        if alpha not in ([], [255]):
+            raise ValueError("half transparent")
+    except ValueError as error:
+        raise LikenessError(
+            f"'{text}' is no colour.", "Write '#rrggbb', a name as white, or transparent."
+        ) from error
+    return np.array([red, green, blue], np.float64) / 255
+
+
+def check_still(out: Path, transparent: bool) -> None:
+    """Raise the error of a name that a picture cannot have, before it is drawn.
+
+    Raises:
+        LikenessError: it is a clip's, a folder's or no picture's, or of a format without alpha.
+    """
+    suffix = out.suffix.lower()
+    if suffix in FORMATS:
+        raise LikenessError(
+            f"'{out}' would be a clip.", "Give --motion FILE or --turntable, or a name ending .png."
+        )
+    if suffix not in STILL_SUFFIXES or out.is_dir():
+        raise LikenessError(
+            f"'{out}' has no format for a picture.",
+            f"Choose a name that ends in {', '.join(STILL_SUFFIXES)}.",
+        )
+    if suffix in _WITHOUT_ALPHA and transparent:
+        raise LikenessError(
+            f"'{out}' cannot be transparent.", "Choose .png, or give a --background."
+        )
+
+
+def draw_still(
+    avatar: Avatar,
+    pose: Pose,
+    camera: Camera,
+    background: FloatArray | None = None,
+    backend: str = "auto",
+) -> FloatArray:
+    """An avatar as a camera sees it, float32 0..1 in steps of 1/255.
+
+    Args:
+        background: [3] 0..1, or None for transparency.
+        backend: of :func:`.render.rasterize`, or ``auto``: the GPU where gsplat can use one.
+
+    Returns:
+        [H, W, 3], or [H, W, 4] with straight alpha where there is no background.
+    """
+    backend = best_backend() if backend == "auto" else backend
+    (picture,) = draw_frames(avatar, [pose], [camera], background, backend)
+    drawn: FloatArray = picture.astype(np.float32) / np.float32(255)
+    return drawn
+
+
+def save_still(picture: FloatArray, out: Path) -> None:
+    """Write a picture [H, W, 3] or [H, W, 4], whole or not at all.
+
+    Raises:
+        LikenessError: the folder cannot be written to.
+    """
+    with whole_files(out.absolute().parent) as scratch:
+        save_picture(picture, scratch / out.name)

@@ -1,0 +1,351 @@
+"""What tracking writes: a motion file and, if wanted, a picture or video of the fitted body.
+
+The command line goes through :func:`track_to_files`, for photos and videos alike. Files appear
+whole or not at all; an error leaves what was there untouched. A video keeps what it has in a
+checkpoint beside the motion file, from which the next run goes on.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..body import Body
+from ..core.cameras import field_of_view
+from ..core.progress import Stages
+from ..core.types import FRAME_STATES, FloatArray, LikenessError, Motion, Progress
+from ..core.version import VERSION
+from ..files.atomic import whole_file
+from ..files.folders import folders_for
+from ..files.weights import asset_path
+from ..imaging.media import PICTURE_SUFFIXES, is_video
+from ..imaging.video import VideoReader
+from ..imaging.video_writer import VideoWriter
+from ..motion.io import save_motion
+from ..pipeline.track import OtherPhoto, load_fitting_body, track_photos, track_portrait
+from ..tracking.detectors import Detectors
+from ..tracking.estimators import FileEstimator, KeypointEstimator
+from ..tracking.summary import joint_figures, unseen_parts
+from ..visual.overlay import OverlayPainter
+from ..visual.sheet import save_picture
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
+TRACKED, LOST = FRAME_STATES.index("tracked"), FRAME_STATES.index("lost")
+
+_FRAMINGS = {"head": "head and shoulders", "half": "half body", "full": "full body"}
+_VIEWS = {"front": "from the front", "side": "from the side", "back": "from behind"}
+
+
+@dataclass(frozen=True)
+class TrackOptions:
+    """What a user may choose.
+
+    Attributes:
+        person: which of several people, counted from the left from 0; the largest if None.
+        fov: field of view along the longer side in degrees, if it is known.
+        start, end: of a video, seconds between which to track.
+        max_frames: of a video, track at most so many.
+        resume: go on where an earlier run of a video was stopped.
+        estimates: of a photo, other programs' poses to begin with (docs/ESTIMATORS.md); of each
+            joint the last file that knows it counts.
+        smplx: the user's own SMPL-X model file, which some of them need.
+        sapiens: of a photo, folder of a Sapiens2 pose model whose keypoints are used.
+        others: of a photo, more photos of the same person, for their shape.
+    """
+
+    person: int | None = None
+    fov: float | None = None
+    start: float = 0.0
+    end: float | None = None
+    max_frames: int | None = None
+    resume: bool = True
+    estimates: tuple[Path, ...] = ()
+    smplx: Path | None = None
+    sapiens: Path | None = None
+    others: tuple[OtherPhoto, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrackFiles:
+    """What was written, the motion itself, and the figures about it (JSON-able)."""
+
+    motion_file: Path
+    overlay: Path | None
+    motion: Motion
+    report: dict[str, Any]
+
+
+def track_to_files(
+    media: Path,
+    out: Path,
+    options: TrackOptions | None = None,
+    *,
+    overlay: Path | None = None,
+    body_path: Path | None = None,
+    progress: Progress | None = None,
+) -> TrackFiles:
+    """Track the person in a photo or video.
+
+    Args:
+        media: which of both it is, the file's content tells.
+        out: the motion file, ``.npz``.
+        overlay: where to draw the fitted body over the photo (a picture) or video (a video).
+
+    Raises:
+        LikenessError: what is wrong with the input or the place to write to, and what to do.
+    """
+    options = options or TrackOptions()
+    media, out = Path(media), Path(out)
+    video = is_video(media)
+    _check_targets(media, out, overlay, video)
+    if video and (options.estimates or options.sapiens):
+        raise LikenessError(
+            "Other programs' estimates are for photos; a video is tracked by its own.",
+            "Leave --estimate and --sapiens out.",
+        )
+    if options.others and (video or options.estimates or options.sapiens):
+        raise LikenessError(
+            "More photos of a person go with a photo, and not with other programs' estimates.",
+            "Leave --view out." if video else "Leave out --view, or --estimate and --sapiens.",
+        )
+    stages = Stages(progress)
+    with folders_for(out, *([overlay] if overlay else [])):
+        if video:
+            return _track_video(media, out, options, overlay, body_path, stages)
+        return _track_photo(media, out, options, overlay, body_path, stages)
+
+
+def _sapiens(folder: Path | None) -> KeypointEstimator | None:
+    """Sapiens2 from a local folder; torch is imported only here."""
+    if folder is None:
+        return None
+    try:
+        from ..tracking.estimators.sapiens import SapiensKeypoints
+    except ImportError as error:
+        raise LikenessError(
+            "Sapiens2 needs torch, which is not installed.",
+            "Run pip install -e '.[sapiens]' in the project's folder, or leave --sapiens out.",
+        ) from error
+    return SapiensKeypoints(str(folder))
+
+
+def _track_photo(
+    media: Path,
+    out: Path,
+    options: TrackOptions,
+    overlay: Path | None,
+    body_path: Path | None,
+    stages: Stages,
+) -> TrackFiles:
+    warnings: list[str]
+    if options.others:
+        tracked, *others = track_photos(
+            media,
+            options.others,
+            person=options.person,
+            fov=options.fov,
+            body_path=body_path,
+            stages=stages,
+        )
+        warnings = [*tracked.warnings, *(note for other in others for note in other.warnings)]
+    else:
+        estimators = [FileEstimator(path, smplx=options.smplx) for path in options.estimates]
+        tracked = track_portrait(
+            media,
+            person=options.person,
+            fov=options.fov,
+            body_path=body_path,
+            stages=stages,
+            estimators=estimators,
+            keypoints=_sapiens(options.sapiens),
+        )
+        warnings = tracked.warnings
+    motion = replace(Motion.of_track(tracked.track), warnings=tuple(warnings))
+    with ExitStack() as files:
+        save_motion(
+            motion, files.enter_context(whole_file(out)), tracked.body, _notes(media, tracked.lens)
+        )
+        if overlay is not None:
+            with stages("overlay", "drawing the body over the photo"):
+                painter = OverlayPainter(tracked.body, motion.betas)
+                drawn = painter.draw(
+                    tracked.portrait.rgb, motion.pose(0), motion.camera, motion.joint_confidence[0]
+                )
+                save_picture(drawn, files.enter_context(whole_file(overlay)))
+    return TrackFiles(out, overlay, motion, _report(media, "photo", motion, tracked.lens, stages))
+
+
+def _track_video(
+    media: Path,
+    out: Path,
+    options: TrackOptions,
+    overlay: Path | None,
+    body_path: Path | None,
+    stages: Stages,
+) -> TrackFiles:
+    from ..tracking.video import track_video
+
+    with stages("load", "opening the video"):
+        reader = VideoReader(media)  # says at once what is wrong with it
+        body = load_fitting_body(body_path)
+    checkpoint = out.with_name(f"{out.stem}.resume.npz")
+    if not options.resume:
+        checkpoint.unlink(missing_ok=True)
+    with stages("track", "following the person"):
+        motion = track_video(
+            media,
+            body,
+            Detectors(asset_path("pose_landmark").parent),
+            fov=options.fov,
+            person=options.person,
+            max_frames=options.max_frames,
+            start=options.start,
+            end=options.end,
+            progress=_as_one(stages),
+            checkpoint=checkpoint,
+        )
+    lens = "assumed" if options.fov is None else "given"
+    # Before the overlay: hours of work are not to be lost for a picture of them.
+    save_motion(motion, out, body, _notes(media, lens))
+    if overlay is not None:
+        first = max(0, round(options.start * reader.frame_rate))
+        with stages("overlay", "drawing the body over the video"):
+            draw_video(media, motion, body, overlay, first, stages.within("overlay"))
+    return TrackFiles(out, overlay, motion, _report(media, "video", motion, lens, stages))
+
+
+def _as_one(stages: Stages) -> Progress:
+    """Finding the shape is the first tenth of tracking a video."""
+
+    def told(stage: str, fraction: float, message: str) -> None:
+        whole = 0.1 * fraction if stage == "shape" else 0.1 + 0.9 * fraction
+        stages.tell("track", min(whole, 0.999), message)
+
+    return told
+
+
+def draw_video(
+    media: Path,
+    motion: Motion,
+    body: Body,
+    target: Path,
+    first: int = 0,
+    progress: Progress | None = None,
+) -> None:
+    """What was tracked of the video again, with the fitted body over it.
+
+    The motion begins with the video's frame ``first``. In bridged frames the whole body has the
+    tint of what was not seen; lost frames stay as they are. A frame that the video lacks repeats
+    the one before it, so that the timing stays.
+    """
+    painter = OverlayPainter(body, motion.betas, smooth=False)
+    reader = VideoReader(media, max(motion.camera.width, motion.camera.height))
+    camera = motion.camera.resized(reader.width, reader.height)
+    with VideoWriter(target, reader.width, reader.height, motion.frame_rate) as writer:
+        drawn: FloatArray | None = None
+        written = 0
+        for frame in reader.frames(first, first + len(motion)):
+            index = frame.number - first
+            while drawn is not None and written < index:
+                writer.write(drawn)
+                written += 1
+            drawn, state = frame.rgb, int(motion.frame_state[index])
+            if state != LOST:
+                sure = motion.joint_confidence[index] * (state == TRACKED)
+                drawn = painter.draw(drawn, motion.pose(index), camera, sure)
+            writer.write(drawn)
+            written += 1
+            if progress:
+                progress("overlay", written / len(motion), f"frame {written} of {len(motion)}")
+
+
+def summary(files: TrackFiles) -> str:
+    """The outcome in one line, as the command line prints it."""
+    report, motion = files.report, files.motion
+    parts = [f"{_FRAMINGS[motion.framing]} {_VIEWS[motion.view]}"]
+    if report["kind"] == "video":
+        counts = ", ".join(f"{report[state]} {state}" for state in FRAME_STATES)
+        shots = f" in {report['shots']} shots" if report["shots"] > 1 else ""
+        parts.append(f"{len(motion)} frames at {motion.frame_rate:g}/s{shots} ({counts})")
+    if report["face_error"] is not None:
+        parts.append(f"face within {report['face_error']:.1f} % of the eye distance")
+    if report["pose_error"] is not None:
+        parts.append(f"body points within {report['pose_error']:.1f} px of 512")
+    if report["unseen"]:
+        parts.append(f"{_listed(_paired(report['unseen']))} not seen")
+    lens = {"given": "as given", "file": "from the file", "assumed": "assumed"}
+    parts.append(f"lens {lens[report['lens']['source']]}, {report['lens']['fov']:.0f} degrees")
+    return f"{files.motion_file}: {'; '.join(parts)}"
+
+
+def _paired(parts: list[str]) -> list[str]:
+    """``legs`` for a left and a right leg."""
+    out = []
+    for part in parts:
+        side, _, what = part.partition(" ")
+        other = {"left": f"right {what}", "right": f"left {what}"}.get(side)
+        word = f"{what}s" if other in parts else part
+        if word not in out:
+            out.append(word)
+    return out
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _report(media: Path, kind: str, motion: Motion, lens: str, stages: Stages) -> dict[str, Any]:
+    known = motion.frame_state != LOST
+    states = {name: int((motion.frame_state == i).sum()) for i, name in enumerate(FRAME_STATES)}
+    confidence = motion.joint_confidence[known] if known.any() else motion.joint_confidence * 0
+    return {
+        "source": str(media),
+        "version": VERSION,
+        "kind": kind,
+        "size": [motion.camera.width, motion.camera.height],
+        "frames": len(motion),
+        "frame_rate": round(motion.frame_rate, 4),
+        **states,
+        "shots": int(motion.shot.max()) + 1,
+        "framing": motion.framing,
+        "view": motion.view,
+        "lens": {"source": lens, "fov": round(field_of_view(motion.camera), 2)},
+        "face_error": _median(motion.face_error),
+        "pose_error": _median(motion.pose_error),
+        "joint_confidence": joint_figures(confidence),
+        "unseen": list(unseen_parts(confidence)),
+        "seconds": {**stages.seconds, "total": round(sum(stages.seconds.values()), 3)},
+        "warnings": list(motion.warnings),
+    }
+
+
+def _median(values: FloatArray) -> float | None:
+    known = values[np.isfinite(values)]
+    return round(float(np.median(known)), 2) if len(known) else None
+
+
+def _notes(media: Path, lens: str) -> dict[str, str]:
+    return {"generator": f"Likeness {VERSION}", "source": media.name, "lens": lens}
+
+
+def _check_targets(media: Path, out: Path, overlay: Path | None, video: bool) -> None:
+    """What can be known to fail is said before the work."""
+    if out.suffix.lower() != ".npz":
+        raise LikenessError(f"'{out}' is no motion file.", "Choose a name that ends in .npz.")
+    kinds = VIDEO_SUFFIXES if video else PICTURE_SUFFIXES
+    if overlay is not None and overlay.suffix.lower() not in kinds:
+        what, example = ("video", ".mp4") if video else ("photo", ".png")
+        raise LikenessError(
+            f"'{overlay}' has no format for an overlay of a {what}.",
+            f"Choose a name that ends in {example}.",
+        )
+    targets = [out, *([overlay] if overlay else [])]
+    for target in targets:
+        if target.is_dir():
+            raise LikenessError(f"'{target}' is a folder.", "Name a file.")
+        if target.exists() and target.samefile(media):
+            raise LikenessError(f"'{target}' is the input itself.", "Choose another name.")

@@ -1,0 +1,1 @@
+"""The worker process: one task apart from Blender, answered in JSON lines."""

@@ -1,0 +1,99 @@
+"""Portrait to avatar file, for Blender.
+
+Request::
+
+    {"task": "build", "portrait": "me.jpg", "output": "folder", "preview": true, "body": null,
+     "scene": "scene.npz", "confirm": "never",
+     "others": [{"path": "behind.jpg", "direction": "back"}],
+     "options": {"max_gaussians": 262144, "person": null, "fov": null,
+                 "refine": "fast", "network": "default"}}
+
+Only ``portrait`` and ``output`` are needed; ``options`` are fields of ``BuildOptions``, ``others``
+more photos of the same person (``OtherPhoto``; the direction may be left out). With ``scene`` the
+avatar is also made ready for Blender's scene, in that file. ``confirm`` is ``never``, ``doubt`` or
+``always`` (or true): when the fit is shown before it is used, see :mod:`..fit_check`. Result::
+
+    {"avatar": "…/avatar.safetensors", "report": "…/report.json", "preview": "…/preview.png",
+     "scene": "…/scene.npz", "warnings": []}
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.progress import build_seconds
+from ...core.types import LikenessError
+
+if TYPE_CHECKING:
+    from .main import Channel
+
+DEFAULTS: dict[str, Any] = {
+    "portrait": ...,
+    "output": ...,
+    "preview": True,
+    "body": None,
+    "others": [],
+    "options": {},
+    "scene": None,
+    "confirm": "never",
+}
+
+
+def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
+    """Stage -> about how long it takes, for the progress bar."""
+    options = request["options"]
+    return build_seconds(
+        options.get("refine", "fast"),
+        network=options.get("network") != "none",
+        photos=1 + len(request["others"]),
+        look=request["confirm"] in ("always", True),
+        preview=bool(request["preview"]),
+        scene=bool(request["scene"]),
+    )
+
+
+def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    """Build the avatar and write it to the folder; see the module."""
+    from ...formats.avatar import load_avatar
+    from ...pipeline.options import BuildOptions
+    from ...pipeline.track import OtherPhoto
+    from ...scene.files import save_scene_avatar, scene_avatar
+    from ..build_files import build_to_folder
+    from ..fit_check import asking
+
+    try:
+        options = BuildOptions(**request["options"])
+    except TypeError as error:
+        raise LikenessError(f"The request's options are wrong: {error}.") from error
+    try:
+        others = [OtherPhoto(**{**o, "path": Path(o["path"])}) for o in request["others"]]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise LikenessError(f"The request's other photos are wrong: {error}.") from error
+    way = "always" if request["confirm"] is True else str(request["confirm"] or "never")
+    near = Path(request["scene"]).parent if request["scene"] else None
+    with tempfile.TemporaryDirectory(prefix="likeness-fit-", dir=near) as folder:
+        files = build_to_folder(
+            Path(request["portrait"]),
+            Path(request["output"]),
+            options,
+            preview=bool(request["preview"]),
+            body_path=Path(request["body"]) if request["body"] else None,
+            progress=channel.progress,
+            others=others,
+            check=asking(channel.ask, way, options.person, Path(folder), channel.send),
+        )
+    if request["scene"]:
+        channel.progress("ready", 0.0, "making it ready for the scene")
+        save_scene_avatar(
+            scene_avatar(load_avatar(files.avatar), Path(request["portrait"])),
+            Path(request["scene"]),
+        )
+    return {
+        "avatar": str(files.avatar),
+        "report": str(files.report_file),
+        "preview": str(files.preview) if files.preview else None,
+        "scene": request["scene"],
+        "warnings": files.report["warnings"],
+    }

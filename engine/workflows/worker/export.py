@@ -1,0 +1,151 @@
+"""Files for other programs out of Blender's scene: splats, sequences of them, rigged meshes.
+
+Request::
+
+    {"task": "export", "folder": "frames", "out": "me.glb", "poses": "poses.npz",
+     "options": {"content": "both", "up": "-y", "texture": 2048, "name": "Avatar"}}
+
+``folder`` holds what ``addon/scene/frames.py`` wrote, ``poses`` (or null) the poses of the frames
+that the mesh is animated with: ``full_pose`` [T, 55, 3], ``transl`` [T, 3], ``expression`` [T, E],
+``places`` [T, 4, 4] and ``frame_rate``. ``options`` are fields of ``ExportOptions``. An ``out``
+that ends in ``.npz`` is the rigged mesh for Blender itself; one in ``.safetensors`` is the avatar,
+with the first of the poses as its own. Result::
+
+    {"files": ["…/me.glb"], "warnings": []}
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.types import LikenessError
+
+if TYPE_CHECKING:
+    from .main import Channel
+
+DEFAULTS: dict[str, Any] = {"folder": ..., "out": ..., "poses": None, "options": {}}
+
+
+def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    """Write the files; see the module."""
+    from ...files.folders import whole_files
+    from ...gaussians.surface import surface_mesh
+    from ...scene.frames import SceneFrames
+    from ..export_files import (
+        SPLAT_SUFFIXES,
+        ExportOptions,
+        check_format,
+        write_scene,
+        write_sequence,
+        write_splats,
+    )
+
+    try:
+        options = ExportOptions(**request["options"])
+    except TypeError as error:
+        raise LikenessError(f"The request's options are wrong: {error}.") from error
+    out, folder = Path(request["out"]), Path(request["folder"])
+    channel.progress("read", 0.0, "reading the scene")
+    if out.suffix == ".safetensors":
+        return {"files": [_avatar_file(folder, out, request["poses"])], "warnings": []}
+    frames = SceneFrames.load(folder)
+    avatar = frames.avatars[0]
+    if out.suffix == ".npz":
+        return {"files": [_mesh_for_blender(avatar, out, options.texture, channel)]}
+    check_format(out, options, len(frames) > 1)
+    if out.suffix.lower() in SPLAT_SUFFIXES:
+        if len(frames) > 1:
+            files = write_sequence(
+                frames.gaussians,
+                len(frames),
+                out,
+                options,
+                channel.progress,
+                [int(number) for number in frames.frames],
+            )
+        else:
+            with whole_files(out.absolute().parent) as scratch:
+                write_splats(frames.gaussians(0), scratch / out.name, options)
+            files = [out]
+        channel.progress("write", 1.0, "written")
+        return {"files": [str(file) for file in files], "warnings": []}
+    pose, place = avatar.pose, frames.places[0, 0]
+    if request["poses"] is not None:
+        pose, place = _motion(Path(request["poses"]), avatar)
+    files = write_scene(
+        out,
+        options,
+        lambda: frames.gaussians(0),
+        lambda: surface_mesh(avatar, options.texture),
+        pose,
+        place,
+        channel.progress,
+    )
+    return {"files": [str(file) for file in files], "warnings": []}
+
+
+def _avatar_file(folder: Path, out: Path, poses: str | None) -> str:
+    from dataclasses import replace
+
+    from ...files.folders import whole_files
+    from ...formats.avatar import load_avatar, save_avatar
+    from ...scene.frames import AVATAR_NAME
+
+    avatar = load_avatar(folder / AVATAR_NAME.format(0))
+    if poses is not None:
+        avatar = replace(avatar, pose=_poses(Path(poses))[0][0])
+    with whole_files(out.absolute().parent) as scratch:
+        save_avatar(avatar, scratch / out.name)
+    return str(out)
+
+
+def _motion(path: Path, avatar: Any) -> tuple[Any, Any]:
+    from ..export_files import carried, poses_as_motion
+
+    poses, places, rate = _poses(path)
+    motion = poses_as_motion(avatar, poses, rate)
+    return carried(motion, places, avatar.body.J_template), places[0]
+
+
+def _poses(path: Path) -> tuple[list[Any], Any, float]:
+    """Poses, their places [T, 4, 4] and the frame rate."""
+    from ...core.types import Pose
+    from ...files.untrusted import npz_arrays, parsing
+
+    try:
+        file = npz_arrays(path)
+        with parsing():
+            rows = zip(file["full_pose"], file["transl"], file["expression"], strict=True)
+            poses = [Pose(*row) for row in rows]
+            return poses, file["places"], float(file["frame_rate"])
+    except (OSError, ValueError) as error:
+        raise LikenessError(
+            f"The scene's poses in '{path}' cannot be read: {error}.", "Export again."
+        ) from error
+
+
+def _mesh_for_blender(avatar: Any, out: Path, texture: int, channel: Channel) -> str:
+    """The dressed body's arrays, and its texture as a PNG beside them."""
+    import numpy as np
+
+    from ...files.atomic import whole_file
+    from ...formats.glb import png_bytes
+    from ...gaussians.surface import surface_mesh
+
+    channel.progress("write", 0.1, "baking the texture")
+    mesh = surface_mesh(avatar, texture)
+    with whole_file(out) as scratch, scratch.open("wb") as file:
+        np.savez(
+            file,
+            vertices=mesh.body.v_template,
+            rest=avatar.body.v_template,
+            f=mesh.body.f,
+            uv=mesh.uv,
+            uv_f=mesh.uv_f,
+            colors=mesh.colors,
+        )
+    with whole_file(out.with_suffix(".png")) as scratch:
+        scratch.write_bytes(png_bytes(mesh.texture))
+    channel.progress("write", 1.0, "baked")
+    return str(out)

@@ -1,0 +1,37 @@
+"""What Blender recorded of an avatar as a motion file that others can read, for Blender.
+
+Request::
+
+    {"task": "export_motion", "recording": "recording.npz", "output": "wave.npz", "up": "y"}
+
+``up`` is ``y`` or ``z``, AMASS's. Result: ``{"motion_file": "…", "frames": 1, "warnings": []}``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.types import LikenessError
+
+if TYPE_CHECKING:
+    from .main import Channel
+
+DEFAULTS: dict[str, Any] = {"recording": ..., "output": ..., "up": "y"}
+
+
+def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    """Turn the axes and write; see the module."""
+    from ...motion.io import read_arrays, write_arrays
+    from ...motion.recording import exported
+
+    output = Path(request["output"])
+    if output.suffix.lower() != ".npz":
+        raise LikenessError(f"'{output}' is no motion file.", "Choose a name that ends in .npz.")
+    if request["up"] not in ("y", "z"):
+        raise LikenessError(f"There is no axis '{request['up']}'.", "Choose y or z.")
+    recording = read_arrays(Path(request["recording"]))
+    channel.progress("motion", 0.5, "writing the motion")
+    arrays = exported(recording, request["up"])
+    write_arrays(arrays, output)
+    return {"motion_file": str(output), "frames": len(arrays["transl"]), "warnings": []}

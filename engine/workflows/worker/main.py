@@ -1,0 +1,183 @@
+"""The worker process: does one task apart from Blender, and talks in JSON lines.
+
+Started with the engine loaded under any package name; call :func:`main`. One request comes as
+the first line on stdin (or as the only argument)::
+
+    {"task": "build", "portrait": "me.jpg", "output": "folder"}
+
+The modules of :mod:`.registry` say what each task takes and answers; without ``task`` it is ``build``.
+Answers, one JSON object a line on stdout (everything else goes to stderr)::
+
+    {"type": "progress", "stage": "fit", "fraction": 0.4, "message": "face"}
+    {"type": "seen", "picture": "…/fit.png"}
+    {"type": "question", "kind": "fit", "picture": "…/fit.png", "people": 2}
+    {"type": "result", "avatar": "…/avatar.safetensors", "warnings": []}
+    {"type": "error", "message": "…", "remedy": "…"}
+
+A question waits for its answer, one JSON object a line on stdin: ``{"answer": "continue"}``.
+Only requests that ask for it (``"confirm"``) lead to questions (:mod:`.fit_check`).
+
+Exactly one result or error ends the stream. The exit code is 0, 2 for what the user can mend, 1
+for a fault of the program, and 143 after cancelling: SIGTERM, or stdin closing, stops the work
+and leaves no half-written files.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from types import FrameType
+from typing import Any, TextIO
+
+from ...core.signals import stops_kept
+from ...core.types import LikenessError
+from .registry import TASKS
+
+EXIT_MENDABLE, EXIT_FAULT, EXIT_CANCELLED = 2, 1, 143
+
+
+class Channel:
+    """Writes JSON lines; safe to call from several threads."""
+
+    def __init__(self, stream: TextIO, *, answered: bool = False) -> None:
+        """
+        Args:
+            stream: where the lines go. answered: whether somebody hands in :meth:`answer`.
+        """
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._answers: queue.SimpleQueue[str | None] | None = None
+        if answered:
+            self._answers = queue.SimpleQueue()
+
+    def send(self, kind: str, /, **content: Any) -> None:
+        """Write one line; a reader that has gone away is no error, its stdin closes too."""
+        line = json.dumps({"type": kind, **content})
+        with self._lock:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    def progress(self, stage: str, fraction: float, message: str) -> None:
+        """The ``Progress`` callback of the engine."""
+        self.send("progress", stage=stage, fraction=round(float(fraction), 4), message=message)
+
+    def ask(self, kind: str, **content: Any) -> dict[str, Any]:
+        """Send a question and wait for the answer.
+
+        Raises:
+            LikenessError: nobody can answer, or not with a JSON object.
+            SystemExit: the work was cancelled instead.
+        """
+        if self._answers is None:
+            raise LikenessError(
+                "A question came up, and nobody is there to answer it.",
+                "Leave 'confirm' out of the request, or send the request over stdin.",
+            )
+        self.send("question", kind=kind, **content)
+        line = self._answers.get()
+        if line is None:
+            raise SystemExit(EXIT_CANCELLED)
+        try:
+            answer = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise LikenessError(f"The answer is not JSON: {error}.") from error
+        if not isinstance(answer, dict):
+            raise LikenessError("The answer is not a JSON object.")
+        return answer
+
+    def answer(self, line: str | None) -> None:
+        """Hand in the line that answers the question; None for there will be none."""
+        if self._answers is not None:
+            self._answers.put(line)
+
+
+_REMEDY = "Send one line with a JSON object, as Likeness' own programs do."
+
+
+def parse_request(line: str) -> tuple[str, dict[str, Any]]:
+    """The task and the request of a JSON line, checked for what it must and may contain.
+
+    Raises:
+        LikenessError: it is not a request, or of a task that is not known.
+    """
+    from ...files.untrusted import parse_json  # late: it brings numpy
+
+    try:
+        request = parse_json(line)
+    except ValueError as error:
+        raise LikenessError(f"The request is not JSON: {error}.", _REMEDY) from error
+    if not isinstance(request, dict):
+        raise LikenessError("The request is not a JSON object.", _REMEDY)
+    task = request.pop("task", "build")
+    if not isinstance(task, str) or task not in TASKS:
+        raise LikenessError(f"There is no task '{task}'.", f"Choose one of: {', '.join(TASKS)}.")
+    known: dict[str, Any] = _job(task).DEFAULTS
+    unknown = sorted(set(request) - set(known))
+    if unknown:
+        raise LikenessError(f"The request has unknown keys: {', '.join(unknown)}.", _REMEDY)
+    missing = [key for key, default in known.items() if default is ... and not request.get(key)]
+    if missing:
+        raise LikenessError(f"The request lacks: {', '.join(missing)}.", _REMEDY)
+    return task, {**known, **request}
+
+
+def _job(task: str) -> Any:
+    return importlib.import_module(f".{task}", __package__)
+
+
+def _cancel(signum: int, frame: FrameType | None) -> None:
+    raise SystemExit(EXIT_CANCELLED)
+
+
+def _listen(stdin: TextIO, channel: Channel) -> None:
+    """Hand on answers until the parent closes our stdin, then stop as SIGTERM would."""
+    while line := stdin.readline():
+        channel.answer(line)
+    channel.answer(None)  # who waits for an answer does not notice the signal
+    signal.raise_signal(signal.SIGTERM)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Handle one request; returns the exit code."""
+    # Libraries print to file descriptor 1; the protocol gets a copy of it, they get stderr.
+    arguments = sys.argv[1:] if argv is None else argv
+    protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    channel = Channel(protocol, answered=not arguments)
+    os.dup2(2, 1)
+    signal.signal(signal.SIGTERM, _cancel)
+    stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    try:
+        task, request = parse_request(arguments[0] if arguments else stdin.readline())
+        if not arguments:
+            threading.Thread(target=_listen, args=(stdin, channel), daemon=True).start()
+        with stops_kept():
+            channel.send("result", **_job(task).run(request, channel))
+    except LikenessError as error:
+        channel.send("error", message=error.message, remedy=error.remedy)
+        return EXIT_MENDABLE
+    except MemoryError:
+        channel.send(
+            "error",
+            message="There was not enough memory.",
+            remedy="Close other programs, or ask for fewer Gaussians.",
+        )
+        return EXIT_MENDABLE
+    except Exception as error:
+        traceback.print_exc()
+        channel.send(
+            "error",
+            message=f"Something unexpected went wrong: {type(error).__name__}: {error}.",
+            remedy="Please report it with the log.",
+        )
+        return EXIT_FAULT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Photo or video to a motion file, for Blender, and that motion for one avatar.
+
+Request::
+
+    {"task": "track", "media": "me.mp4", "output": "me.npz", "overlay": "me-overlay.mp4",
+     "options": {"person": null, "fov": null, "start": 0.0, "end": null, "max_frames": null,
+                 "resume": true},
+     "prepared": "prepared.npz", "target": {...}, "motion": {"frame_rate": 24.0}}
+
+Only ``media`` and ``output`` are needed. ``options`` are fields of ``track_files.TrackOptions``.
+With ``prepared``, the motion is made ready for an avatar, as :mod:`.motion` does, with ``motion``
+as its options. Result: ``{"motion_file": "…", "overlay": null, "report": {…}, "warnings": []}``
+and what :mod:`.motion` answers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.types import LikenessError
+from .motion import motion_options, prepared
+
+if TYPE_CHECKING:
+    from .main import Channel
+
+DEFAULTS: dict[str, Any] = {
+    "media": ...,
+    "output": ...,
+    "overlay": None,
+    "body": None,
+    "options": {},
+    "prepared": None,
+    "target": None,
+    "motion": {},
+}
+
+
+def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    """Track, write, and make ready; see the module."""
+    from ...motion.placing import Target
+    from ...motion.prepare import motion_for
+    from ..track_files import TrackOptions, track_to_files
+
+    try:
+        options = TrackOptions(**request["options"])
+    except TypeError as error:
+        raise LikenessError(f"The request's options are wrong: {error}.") from error
+    target = Target.of_json(request["target"]) if request["prepared"] else None
+    wanted = motion_options(request["motion"])
+    done = track_to_files(
+        Path(request["media"]),
+        Path(request["output"]),
+        options,
+        overlay=Path(request["overlay"]) if request["overlay"] else None,
+        body_path=Path(request["body"]) if request["body"] else None,
+        progress=channel.progress,
+    )
+    result: dict[str, Any] = {
+        "motion_file": str(done.motion_file),
+        "overlay": str(done.overlay) if done.overlay else None,
+        "report": done.report,
+        "warnings": list(done.motion.warnings),
+    }
+    if target is not None:
+        source = motion_for(done.motion_file, target, wanted)
+        ready = prepared(source, Path(request["prepared"]), source.notes)
+        result |= {key: value for key, value in ready.items() if key != "warnings"}
+    return result

@@ -1,0 +1,94 @@
+"""``likeness build --network`` from outside."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from likeness.addon.cli.main import main
+from likeness.engine.body import load_body
+from likeness.engine.files.weights import asset_path
+from likeness.engine.formats.avatar import load_avatar
+from likeness.engine.network.config import NETWORKS, save_config
+from likeness.engine.network.files import save_network
+from likeness.engine.network.model import create_network
+from likeness.engine.network.onnx_export import export_onnx
+from PIL import Image
+
+
+def build(photo: Path, out: Path, *more: str) -> int:
+    return main(["build", str(photo), "-o", str(out), "--no-blend", "--no-preview", *more])
+
+
+@pytest.mark.parametrize(
+    ("choice", "said", "remedy"),
+    [
+        ("nowhere", "nowhere", "Give the folder"),
+        ("photo.png", "no folder", "Give the folder"),
+        ("empty", "config.json", "Use a folder"),
+        ("damaged", "config.json", "Use a folder"),
+        ("half", "decoder.safetensors", "Use the files"),
+        ("default", "No trained network", "likeness train"),
+    ],
+)
+def test_networks_that_cannot_be_used(
+    choice: str,
+    said: str,
+    remedy: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One line with a remedy, before any work, and nothing written."""
+    monkeypatch.setenv("LIKENESS_WEIGHTS", "")
+    monkeypatch.setattr("likeness.engine.files.weights.user_weights_dir", lambda: tmp_path / "none")
+    monkeypatch.setattr("likeness.engine.files.weights.BUNDLED_WEIGHTS", tmp_path / "none")
+    monkeypatch.chdir(tmp_path)
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(photo)
+    for name in ("empty", "damaged", "half"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "damaged" / "config.json").write_text('{"name": "tiny"')
+    save_config(NETWORKS["tiny"], tmp_path / "half")
+    before = sorted(tmp_path.rglob("*"))
+    assert build(photo, tmp_path / "out", "--network", choice) == 2
+    lines = capsys.readouterr().err.splitlines()
+    (line,) = [line for line in lines if line.startswith("likeness: ")]
+    assert said in line
+    assert remedy in line
+    assert not any(line.strip().startswith("load") for line in lines)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_portrait_is_built_through_a_network(sample_portrait: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    decoder = replace(NETWORKS["tiny"].decoder, keep_shown=False)
+    config = replace(NETWORKS["tiny"], decoder=decoder)
+    network = create_network(config, load_body(asset_path("body")))
+    with torch.no_grad():  # brighter, a little more solid, and else as it was
+        network.decoder.heads["color"].last.bias.fill_(0.1)
+        network.decoder.heads["opacity"].last.bias.fill_(0.2)
+    save_network(network, folder)
+    export_onnx(network, folder)
+    options = ("--max-gaussians", "12000", "--refine", "off")
+    assert build(sample_portrait, tmp_path / "with", *options, "--network", str(folder)) == 0
+    assert build(sample_portrait, tmp_path / "without", *options, "--network", "none") == 0
+    made, plain = (
+        load_avatar(tmp_path / name / "avatar.safetensors") for name in ("with", "without")
+    )
+    report = json.loads((tmp_path / "with" / "report.json").read_text())
+    told = report["network"]
+    assert (told["name"], told["backend"]) == ("tiny", "onnx")
+    assert told["folder"] == str(folder)
+    assert made.provenance["network"]["folder"] == "net"
+    assert made.provenance["network"]["sha256"] == told["sha256"]
+    assert told["change"]["offset_mm"] == 0
+    colors = np.sort(plain.gaussians.colors, axis=0)
+    brighter = np.minimum(colors * (decoder.max_gain * decoder.max_tint) ** np.tanh(0.1), 1.0)
+    np.testing.assert_allclose(np.sort(made.gaussians.colors, axis=0), brighter, atol=2e-3)
+    assert "network" not in plain.provenance

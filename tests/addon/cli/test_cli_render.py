@@ -1,0 +1,477 @@
+"""``likeness render`` from outside: pictures, clips of motions, turntables; input that is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from likeness.addon.cli.main import main
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    Avatar,
+    BoundGaussians,
+    LikenessError,
+    Motion,
+    Pose,
+)
+from likeness.engine.formats.avatar import save_avatar
+from likeness.engine.motion.io import save_motion
+from likeness.engine.workflows import clip_files
+from likeness.engine.workflows.still_files import parse_colour
+from PIL import Image
+
+BODY = synthetic_body()
+SMALL = ["--width", "64", "--height", "64"]
+
+
+def one_error(capsys: pytest.CaptureFixture[str]) -> str:
+    lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith("likeness: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def avatar(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A figure of splats: its left half red, its right half blue, a yellow face."""
+    body = BODY.personalised(np.zeros(BODY.num_betas))
+    n = len(body.f)
+    centre = body.v_template[body.f].mean(1)
+    colours = np.where(centre[:, :1] > 0, [[0.9, 0.1, 0.1]], [[0.1, 0.1, 0.9]])
+    colours[(centre[:, 1] > 0.55) & (centre[:, 2] > 0.05)] = [0.9, 0.9, 0.1]
+    bound = BoundGaussians(
+        np.arange(n, dtype=np.int32),
+        np.full((n, 3), 1 / 3, np.float32),
+        np.zeros((n, 3), np.float32),
+        np.tile(np.float32([1, 0, 0, 0]), (n, 1)),
+        np.tile(np.float32([0.03, 0.03, 0.003]), (n, 1)),
+        np.full(n, 0.95, np.float32),
+        colours.astype(np.float32),
+        np.zeros(n, np.uint8),
+    )
+    pose = Pose(np.zeros((55, 3)), np.array([0.0, 0.1, -3.0]), np.zeros(body.num_expression))
+    person = Avatar(body, bound, pose, photo_camera(300.0, 120, 160), "full")
+    path = tmp_path_factory.mktemp("avatar") / "me.safetensors"
+    save_avatar(person, path)
+    return str(path)
+
+
+def tracked(count: int = 6, rate: float = 12.0) -> Motion:
+    """Somebody who walks to the left of the picture, as a camera saw it."""
+    full_pose = np.zeros((count, 55, 3))
+    full_pose[:, JOINT_INDEX["left_shoulder"], 2] = -0.2 * np.arange(count)
+    transl = np.stack([-0.1 * np.arange(count), np.zeros(count), np.full(count, -4.0)], -1)
+    return Motion(
+        betas=np.zeros(BODY.num_betas),
+        full_pose=full_pose,
+        transl=transl,
+        expression=np.zeros((count, BODY.num_expression)),
+        joint_confidence=np.ones((count, 55)),
+        frame_state=np.zeros(count, np.uint8),
+        shot=np.zeros(count, np.int32),
+        camera=photo_camera(90.0, 80, 60),
+        frame_rate=rate,
+        framing="full",
+        view="front",
+        face_error=np.full(count, np.nan),
+        pose_error=np.full(count, np.nan),
+    )
+
+
+@pytest.fixture(scope="module")
+def motion(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("motion") / "walk.npz"
+    save_motion(tracked(), path, BODY)
+    return str(path)
+
+
+def pictures(folder: Path) -> list[np.ndarray]:
+    return [np.asarray(Image.open(path)) for path in sorted(folder.iterdir())]
+
+
+def video(path: Path) -> tuple[list[np.ndarray], float]:
+    av = pytest.importorskip("av")
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        return frames, float(container.streams.video[0].average_rate)
+
+
+# Clips --------------------------------------------------------------------------------------
+
+
+def test_a_motion_as_video(
+    avatar: str, motion: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("imageio_ffmpeg")
+    out = tmp_path / "new" / "clip.mp4"
+    command = ["render", avatar, "--motion", motion, "-o", str(out), "--width", "65"]
+    assert main([*command, "--height", "80", "--background", "#336699"]) == 0
+    said = capsys.readouterr()
+    assert "66 x 80 instead of 65 x 80" in said.err
+    assert f"{out}: 6 frames at 12/s, 66 x 80" in said.out
+    frames, rate = video(out)
+    assert (len(frames), rate) == (6, 12.0)
+    assert frames[0].shape == (80, 66, 3)
+    assert np.abs(frames[0][2, 2].astype(int) - [0x33, 0x66, 0x99]).max() <= 3
+    assert [path.name for path in out.parent.iterdir()] == ["clip.mp4"]
+
+
+def test_numbered_pictures_are_transparent_and_the_same_each_time(
+    avatar: str, motion: str, tmp_path: Path
+) -> None:
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        assert main(["render", avatar, "--motion", motion, "-o", str(folder), *SMALL]) == 0
+    names = [path.name for path in sorted(folders[0].iterdir())]
+    assert names == [f"frame_{k:04d}.png" for k in range(6)]
+    for name in names:
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+    first = pictures(folders[0])[0]
+    assert first.shape == (64, 64, 4)
+    assert (first[0, 0, 3], first[..., 3].max()) == (0, 255)
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        (["--start", "0.25", "--end", "0.42"], 3),
+        (["--every", "4"], 2),
+        (["--fps", "24"], 12),
+        (["--speed", "0.5"], 6),
+        (["--speed", "0.5", "--fps", "12"], 12),
+    ],
+)
+def test_parts_rates_and_patterns(
+    options: list[str], count: int, avatar: str, motion: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "f_###.png"
+    assert main(["render", avatar, "--motion", motion, *SMALL, *options, "-o", str(out)]) == 0
+    names = sorted(path.name for path in out.parent.iterdir())
+    assert names == [f"f_{k:03d}.png" for k in range(count)]
+
+
+def middle(picture: np.ndarray) -> float:
+    return float(np.flatnonzero(picture[..., 3].max(0) > 128).mean())
+
+
+def test_where_a_motion_is_seen(avatar: str, motion: str, tmp_path: Path) -> None:
+    """By its own camera where the person was; by the photo's, beginning where the photo is."""
+    for camera in ("motion", "input", "fixed", "follow"):
+        options = ["--camera", camera, "--width", "80", "--height", "60"]
+        out = tmp_path / camera
+        assert main(["render", avatar, "--motion", motion, "-o", str(out), *options]) == 0
+    own = [middle(p) for p in pictures(tmp_path / "motion")]
+    assert own[0] == pytest.approx(40, abs=1.5)
+    # 0.5 m to the left at 4 m with 90 pixels of focal length; the arm comes down on the right.
+    assert own[0] - own[5] > 90 * 0.5 / 4 - 1
+    begin = pictures(tmp_path / "input")[0]
+    assert (
+        main(
+            [
+                "render",
+                avatar,
+                "-o",
+                str(tmp_path / "photo.png"),
+                "--pose",
+                "tpose",
+                "--width",
+                "80",
+                "--height",
+                "60",
+            ]
+        )
+        == 0
+    )
+    np.testing.assert_allclose(begin, np.asarray(Image.open(tmp_path / "photo.png")), atol=2)
+    for camera in ("fixed", "follow"):
+        for picture in pictures(tmp_path / camera):
+            edge = np.concatenate([picture[[0, -1], :, 3].ravel(), picture[:, [0, -1], 3].ravel()])
+            assert edge.max() < 128, "the whole figure is in the picture"
+
+
+def test_a_turntable(avatar: str, tmp_path: Path) -> None:
+    options = ["--turntable", "--seconds", "0.8", "--fps", "10", "--pose", "tpose", *SMALL]
+    assert main(["render", avatar, "-o", str(tmp_path / "spin"), *options]) == 0
+    frames = pictures(tmp_path / "spin")
+    assert len(frames) == 8
+    yellow = [
+        int(((f[..., 0] > 150) & (f[..., 1] > 150) & (f[..., 3] > 128)).sum()) for f in frames
+    ]
+    assert yellow[0] > 5, yellow
+    assert yellow[4] < 0.2 * yellow[0], f"from behind {yellow}"
+    # Red is the body's left: on the right of the picture in front, on the left from behind.
+    red = [
+        np.argwhere((f[..., 0] > 150) & (f[..., 1] < 90) & (f[..., 3] > 128))[:, 1].mean()
+        for f in frames
+    ]
+    assert red[0] > 36
+    assert red[4] < 28
+    jumps = [np.abs(a.astype(int) - b).mean() for a, b in zip(frames, [*frames[1:], frames[0]])]
+    assert min(jumps) > 1, "no frame is there twice, and the last is not the first"
+    assert main(["render", avatar, "-o", str(tmp_path / "back"), "--turns", "-1", *options]) == 0
+    back = pictures(tmp_path / "back")
+    np.testing.assert_allclose(back[1], frames[7], atol=1)
+
+
+def test_an_expression_goes_before_the_motions_own(
+    avatar: str, motion: str, tmp_path: Path
+) -> None:
+    base = ["render", avatar, "--motion", motion, "--focus", "head", *SMALL]
+    assert main([*base, "-o", str(tmp_path / "a")]) == 0
+    assert main([*base, "-o", str(tmp_path / "b"), "--expression", "jawOpen=1"]) == 0
+    a, b = (pictures(tmp_path / name)[2].astype(int) for name in "ab")
+    assert np.abs(a - b).max() > 20
+
+
+def test_captures_with_other_axes_stand(
+    avatar: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As AMASS writes it, z up, and as trackers do, y down; against the same with y up."""
+    zero, turned, over = (np.zeros((2, 165)) for _ in range(3))
+    turned[:, 0], over[:, 0] = np.pi / 2, np.pi
+    files = {
+        "z": (turned, [3.0, 1.0, 0.9]),
+        "-y": (over, [3.0, -0.9, 1.0]),
+        "y": (zero, [3.0, 0.9, -1.0]),
+    }
+    for up, (poses, place) in files.items():
+        path = tmp_path / f"{up}.npz"
+        np.savez(path, poses=poses, trans=np.tile(place, (2, 1)), mocap_framerate=60.0)
+        out = tmp_path / up
+        assert main(["render", avatar, "--motion", str(path), "-o", str(out), *SMALL]) == 0
+        err = capsys.readouterr().err
+        assert (f"has {up} up" in err) == (up != "y")
+        assert "no camera" not in err
+    for a, *others in zip(*(pictures(tmp_path / up) for up in ("y", "z", "-y"))):
+        for other in others:
+            np.testing.assert_allclose(a, other, atol=1)
+        assert np.ptp(np.flatnonzero(a[..., 3].max(1) > 128)) > 40, "it stands"
+
+
+# Pictures -----------------------------------------------------------------------------------
+
+
+def test_a_background_behind_a_picture(avatar: str, tmp_path: Path) -> None:
+    png, jpg = tmp_path / "a.png", tmp_path / "a.jpg"
+    assert main(["render", avatar, "-o", str(png), "--background", "lime", *SMALL]) == 0
+    assert main(["render", avatar, "-o", str(jpg), "--background", "#00ff00", *SMALL]) == 0
+    for path, tolerance in ((png, 0), (jpg, 6)):
+        with Image.open(path) as image:
+            assert image.mode == "RGB"
+            corner = np.asarray(image)[0, 0].astype(int)
+        assert np.abs(corner - [0, 255, 0]).max() <= tolerance
+
+
+def test_fewer_gaussians(avatar: str, tmp_path: Path) -> None:
+    base = ["render", avatar, *SMALL, "--background", "white", "-o"]
+    assert main([*base, str(tmp_path / "all.png")]) == 0
+    assert main([*base, str(tmp_path / "few.png"), "--max-gaussians", "20"]) == 0
+    everything, few = (
+        np.asarray(Image.open(tmp_path / f"{name}.png"), float).mean() for name in ("all", "few")
+    )
+    assert abs(everything - few) > 1  # those that are left have grown
+    assert few < 255
+
+
+def test_colours() -> None:
+    assert parse_colour("transparent") is None
+    assert parse_colour(None) is None
+    np.testing.assert_allclose(parse_colour("white"), [1, 1, 1])
+    np.testing.assert_allclose(parse_colour("#ff0000ff"), [1, 0, 0])
+    for text in ("#12", "", "#ff000033"):
+        with pytest.raises(LikenessError, match="no colour"):
+            parse_colour(text)
+
+
+# Bad input ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-o", "a.mp4"], "--turntable"),
+        (["-o", "a.avi", "--turntable"], ".webm"),
+        (["-o", "a.png", "--turntable"], "frame_%04d.png"),
+        (["-o", "a_%d_%d.png", "--turntable"], "frame_%04d.png"),
+        (["-o", "a.mp4", "--turntable", "--background", "transparent"], "no alpha"),
+        (["-o", "a.mp4", "--turntable", "--background", "no such"], "no colour"),
+        (["-o", "a.gif", "--turntable", "--fps", "60"], "GIF ends at 50"),
+        (["-o", "a.mp4", "--turntable", "--pose", "no_such"], "no_such"),
+        (["-o", "a.mp4", "--turntable", "--expression", "noSuch=1"], "noSuch"),
+        (["-o", "a.jpg"], "transparent"),
+        (["-o", "a.doc"], ".png"),
+        (["-o", "a.mp4", "--motion", "none.npz"], "none.npz"),
+    ],
+)
+def test_what_cannot_be(
+    options: list[str],
+    words: str,
+    avatar: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("imageio_ffmpeg")
+    monkeypatch.chdir(tmp_path)
+    target = tmp_path / options[1]
+    target.write_text("what was there before")
+    assert main(["render", avatar, *options, *SMALL]) == 2
+    assert words in one_error(capsys)
+    assert target.read_text() == "what was there before"
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--fps 25", "--fps goes with"),
+        ("--every 2", "--every goes with"),
+        ("--turns 2", "--turns goes with"),
+        ("--camera motion", "--camera motion goes with"),
+        ("--frame 2", "--frame goes with"),
+        ("--pose wave --frame 2", "--frame goes with"),
+        ("--turntable --start 1", "--start goes with"),
+        ("--turntable --camera motion", "--camera motion goes with"),
+        ("--turntable --camera follow", "--camera follow goes with"),
+        ("--turntable --frame 2", "--frame goes with"),
+        ("--motion M --pose wave", "--pose goes without"),
+        ("--motion M --seconds 3", "--seconds goes with"),
+        ("--motion M --turntable --seconds 3", "--seconds goes without"),
+        ("--motion M --fps 25 --every 2", "--every goes without"),
+        ("--motion M --camera input --yaw 30", "--yaw goes without"),
+    ],
+)
+def test_options_that_would_do_nothing(
+    options: str,
+    words: str,
+    avatar: str,
+    motion: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clip = "--motion" in options or "--turntable" in options
+    out = tmp_path / ("clip" if clip else "a.png")
+    given = options.replace("M ", f"{motion} ").split()
+    assert main(["render", avatar, "-o", str(out), *SMALL, *given]) == 2
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--fps 0",
+        "--fps nan",
+        "--seconds nan",
+        "--turns inf",
+        "--yaw nan",
+        "--pitch nan",
+        "--speed 0",
+        "--end -1",
+        "--start inf",
+        "--end nan",
+        "--width 0",
+    ],
+)
+def test_numbers_that_are_none(
+    option: str, avatar: str, motion: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, value = option.split()
+    kind = ["--turntable"] if name in ("--seconds", "--turns") else ["--motion", motion]
+    assert main(["render", avatar, "-o", str(tmp_path / "clip"), *kind, name, value]) == 2
+    assert f"'{name}': {value}" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clip_that_hardly_moves_on(
+    avatar: str, motion: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["render", avatar, "--motion", motion, *SMALL, "--every", "1000000"]
+    assert main([*command, "-o", str(tmp_path / "a.mp4")]) == 2
+    assert "less than one in a minute" in one_error(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_motions(
+    avatar: str, motion: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("imageio_ffmpeg")
+    for name, content in {"text.npz": b"no motion", "empty.npz": b""}.items():
+        (tmp_path / name).write_bytes(content)
+    np.savez(tmp_path / "frames.npz", global_orient=np.zeros((0, 3)), body_pose=np.zeros((0, 63)))
+    np.savez(tmp_path / "other.npz", pictures=np.zeros(3))
+    np.savez(tmp_path / "nan.npz", poses=np.full((3, 165), np.nan))
+    np.savez(tmp_path / "bare.npz", poses=np.zeros((3, 165)))
+    before = {path.name for path in tmp_path.iterdir()}
+    out = str(tmp_path / "clip.mp4")
+    for name in ("text.npz", "empty.npz", "frames.npz", "other.npz", "nan.npz"):
+        assert main(["render", avatar, "--motion", str(tmp_path / name), "-o", out]) == 2
+        error = one_error(capsys)
+        assert name in error
+        assert "pickle" not in error
+    own = ["render", avatar, "--motion", str(tmp_path / "bare.npz"), "--camera", "motion"]
+    assert main([*own, "-o", out]) == 2
+    assert "holds no camera" in one_error(capsys)
+    assert main(["render", avatar, "--motion", motion, "--start", "9", "-o", out]) == 2
+    assert "lasts 0.5 s" in one_error(capsys)
+    assert (
+        main(["render", avatar, "--motion", motion, "-o", str(tmp_path / "nan.npz" / "x.mp4")]) == 2
+    )
+    assert "nan.npz" in one_error(capsys)
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_frames_of_an_older_longer_clip(
+    avatar: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spin = ["render", avatar, "--turntable", "--fps", "10", *SMALL, "-o", str(tmp_path / "f")]
+    assert main([*spin, "--seconds", "0.4"]) == 0
+    assert main([*spin, "--seconds", "0.4"]) == 0, "the same frames may be written again"
+    capsys.readouterr()
+    assert main([*spin, "--seconds", "0.2"]) == 2
+    assert "frame_0002.png" in one_error(capsys)
+    assert len(list((tmp_path / "f").iterdir())) == 4
+
+
+def within_numba() -> None:
+    """What numba raises when Ctrl-C comes while its functions return."""
+    try:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise SystemError("returned a result with an exception set") from error
+    except SystemError as error:
+        raise SystemError("returned a result with an exception set") from error
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.gif", "frames", "numba.mp4"])
+def test_cancelling_leaves_nothing(
+    name: str, avatar: str, motion: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("imageio_ffmpeg")
+    draw = clip_files.draw_frames
+
+    def cancelled(*arguments: object) -> object:
+        for number, frame in enumerate(draw(*arguments)):  # type: ignore[arg-type]
+            if number == 3 and "numba" in name:
+                within_numba()
+            elif number == 3:
+                raise KeyboardInterrupt
+            yield frame
+
+    monkeypatch.setattr(clip_files, "draw_frames", cancelled)
+    out = tmp_path / "new" / name
+    assert main(["render", avatar, "--motion", motion, "-o", str(out), *SMALL]) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_ffmpeg_pictures_still_work(
+    avatar: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
+    spin = ["render", avatar, "--turntable", "--seconds", "0.1", *SMALL]
+    assert main([*spin, "-o", str(tmp_path / "a.mp4")]) == 2
+    assert "imageio-ffmpeg" in one_error(capsys)
+    assert main([*spin, "-o", str(tmp_path / "a")]) == 0

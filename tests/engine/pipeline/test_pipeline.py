@@ -1,0 +1,504 @@
+"""Portrait to avatar: what a build reports, and how it fails."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from likeness.engine.body.model import save_body
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.progress import build_seconds
+from likeness.engine.core.types import (
+    JOINT_NAMES,
+    LAYERS,
+    MAX_GAUSSIANS,
+    Avatar,
+    BoundGaussians,
+    LikenessError,
+    Matte,
+    Observation,
+    Pose,
+    Track,
+)
+from likeness.engine.files.weights import BUNDLED_WEIGHTS, asset_path
+from likeness.engine.gaussians.lift import Lifted
+from likeness.engine.gaussians.refine import LEVELS
+from likeness.engine.network.config import NETWORKS
+from likeness.engine.pipeline import build as pipeline
+from likeness.engine.pipeline import track as tracked
+from likeness.engine.pipeline.build import BuildResult, build_avatar
+from likeness.engine.pipeline.options import BuildOptions
+from likeness.engine.pipeline.report import input_view_figures
+from likeness.engine.pipeline.track import OtherPhoto
+from likeness.engine.render import best_backend
+from PIL import Image
+
+NPY = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1,)}".ljust(
+    117
+)
+NPY += b"\n" + bytes(8)  # one bare array
+STAGES = ("load", "detect", "fit", "matte", "lift", "network", "order", "refine", "check")
+OFF = BuildOptions(refine="off", network="none")
+
+
+@pytest.fixture(scope="module")
+def small_portrait(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample portrait at 320 pixels, where the assets are there."""
+    try:
+        asset_path("body")
+        asset_path("pose_landmark")
+    except LikenessError as error:
+        pytest.skip(str(error))
+    path = tmp_path_factory.mktemp("portrait") / "small.png"
+    Image.open(sample_portrait).convert("RGB").resize((320, 320)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def told() -> list[tuple[str, float, str]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def built(small_portrait: Path, told: list[tuple[str, float, str]]) -> BuildResult:
+    def progress(stage: str, fraction: float, message: str) -> None:
+        told.append((stage, fraction, message))
+
+    return build_avatar(small_portrait, BuildOptions(max_gaussians=20_000), progress)
+
+
+@pytest.mark.slow
+def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Path) -> None:
+    report = json.loads(json.dumps(built.report, allow_nan=False))
+    assert report == built.report
+    assert report.keys() == {
+        "source",
+        "version",
+        "python",
+        "size",
+        "framing",
+        "seconds",
+        "peak_memory_mb",
+        "gaussians",
+        "face_error",
+        "pose_error",
+        "input_view",
+        "warnings",
+        "view",
+        "lens",
+        "joint_confidence",
+        "unseen",
+        "refine",
+        "others",
+        "network",
+    }
+    assert report["view"] == "front"
+    assert report["lens"]["source"] == "assumed"
+    assert report["lens"]["fov"] == pytest.approx(2 * np.degrees(np.arctan(0.5 / 1.6)), abs=0.01)
+    assert report["joint_confidence"].keys() == set(JOINT_NAMES)
+    assert report["joint_confidence"]["head"] == 1.0
+    assert {"left leg", "right leg"} <= set(report["unseen"])
+    assert report["source"] == str(small_portrait)
+    assert report["size"] == [320, 320]
+    assert report["framing"] == built.track.framing == "half"
+    assert report["refine"] == {"level": "fast", "backend": best_backend()}
+    assert report["network"]["name"] == "small"
+    assert report["network"]["folder"].endswith("default")
+    assert report["seconds"].keys() == {*STAGES, "total"}
+    parts = sum(report["seconds"][stage] for stage in STAGES)
+    assert report["seconds"]["total"] == pytest.approx(parts, abs=0.01)
+    assert report["peak_memory_mb"] is None or 50 < report["peak_memory_mb"] < 6000
+    assert all(isinstance(w, str) for w in report["warnings"])
+
+
+@pytest.mark.slow
+def test_counts_and_figures_are_those_of_the_avatar(built: BuildResult) -> None:
+    gaussians, report = built.avatar.gaussians, built.report
+    assert report["gaussians"]["total"] == len(gaussians) <= 20_000
+    for index, name in enumerate(LAYERS):
+        assert report["gaussians"][name] == (gaussians.layer == index).sum() > 0
+    assert report["face_error"] == pytest.approx(built.track.face_error, abs=0.006)
+    assert 0 < report["face_error"] < 6
+    assert report["input_view"] == input_view_figures(built.avatar, built.matte)
+    assert report["input_view"]["foreground_psnr"] > 22
+    assert report["input_view"]["silhouette_iou"] > 0.93
+    assert report["input_view"]["ssim"] > 0.85
+
+
+@pytest.mark.slow
+def test_the_avatar_is_the_persons_own(built: BuildResult, small_portrait: Path) -> None:
+    avatar = built.avatar
+    assert avatar.body.num_betas == 0
+    provenance = json.loads(json.dumps(avatar.provenance))
+    assert provenance["source"] == "small.png"
+    assert provenance["sha256"] == hashlib.sha256(small_portrait.read_bytes()).hexdigest()
+    assert provenance["options"] == asdict(BuildOptions(max_gaussians=20_000))
+    assert avatar.camera.width == built.portrait.rgb.shape[1]
+    np.testing.assert_array_equal(avatar.pose.full_pose, built.track.pose.full_pose)
+
+
+@pytest.mark.slow
+def test_progress_names_every_stage_in_turn(
+    built: BuildResult, told: list[tuple[str, float, str]]
+) -> None:
+    for end in (0.0, 1.0):  # the network tells several times that it is at its beginning
+        assert list(dict.fromkeys(s for s, fraction, _ in told if fraction == end)) == list(STAGES)
+    assert all(message for _, fraction, message in told if fraction == 0.0)
+
+
+# Failures, with the slow stages replaced: what matters is what the pipeline makes of them.
+
+
+@pytest.fixture
+def photo_file(tmp_path: Path) -> Path:
+    path = tmp_path / "me.png"
+    Image.fromarray(np.full((128, 96, 3), 128, np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def body_file(tmp_path: Path) -> Path:
+    path = tmp_path / "body.npz"
+    save_body(synthetic_body(), path)
+    return path
+
+
+@pytest.fixture
+def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """Stages that pass on what is here; ``track`` is what the fit finds."""
+    body = synthetic_body()
+    result: dict[str, Any] = {
+        "track": Track(
+            np.zeros(body.num_betas),
+            Pose.rest(body.num_expression),
+            photo_camera(120.0, 96, 128),
+            "half",
+            np.ones(55),
+            2.0,
+            3.0,
+            ("from the fit",),
+        ),
+        "lifted": [],
+    }
+    observation = Observation(
+        pose=np.zeros((33, 2)),
+        pose_visibility=np.ones(33),
+        pose_world=np.zeros((33, 3)),
+        person_mask=np.ones((128, 96), np.float32),
+        warnings=("from the detectors",),
+    )
+
+    def lift(matte: Matte, seen: Any, track: Track, person: Any, options: Any) -> Lifted:
+        result["lifted"].append((track, person, options))
+        return Lifted(one_gaussian(), person)
+
+    monkeypatch.setattr(tracked, "Detectors", lambda folder: None)
+    monkeypatch.setattr(tracked, "asset_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(tracked, "observe", lambda photo, detectors, person: observation)
+    monkeypatch.setattr(
+        tracked, "make_matte", lambda photo, seen: Matte(np.ones((128, 96)), photo.rgb)
+    )
+    monkeypatch.setattr(tracked, "fit", lambda *seen, **options: result["track"])
+    monkeypatch.setattr(pipeline, "lift", lift)
+    return result
+
+
+def one_gaussian() -> BoundGaussians:
+    one = np.ones(1, np.float32)
+    return BoundGaussians(
+        np.zeros(1, np.int32),
+        np.full((1, 3), 1 / 3, np.float32),
+        np.zeros((1, 3), np.float32),
+        np.array([[1, 0, 0, 0]], np.float32),
+        np.full((1, 3), 0.01, np.float32),
+        one,
+        np.full((1, 3), 0.5, np.float32),
+        np.zeros(1, np.uint8),
+    )
+
+
+def test_the_default_budget_and_the_persons_body(
+    stages: dict[str, Any], photo_file: Path, body_file: Path
+) -> None:
+    betas = np.array([0.5, -1.0, 0.3, 0.8])
+    stages["track"] = replace(stages["track"], betas=betas)
+    result = build_avatar(photo_file, body_path=body_file)
+    assert result.report["refine"] == {"level": "fast", "backend": best_backend()}
+    ((track, person, options),) = stages["lifted"]
+    assert options.max_gaussians == MAX_GAUSSIANS
+    assert track is stages["track"]
+    expected, _ = synthetic_body().shaped(betas)
+    np.testing.assert_allclose(person.v_template, expected, atol=1e-6)
+    assert result.report["warnings"][1:] == ["from the detectors", "from the fit"]
+    assert result.report["gaussians"] == {"total": 1, "core": 1, "shell": 0, "photo": 0}
+
+
+def test_a_photo_without_a_face_reports_none(
+    stages: dict[str, Any], photo_file: Path, body_file: Path
+) -> None:
+    stages["track"] = replace(stages["track"], face_error=None, pose_error=None)
+    report = build_avatar(photo_file, OFF, body_path=body_file).report
+    assert report["face_error"] is None
+    assert report["pose_error"] is None
+    json.dumps(report)
+
+
+def test_a_face_that_was_not_followed_is_an_error(
+    stages: dict[str, Any], photo_file: Path, body_file: Path
+) -> None:
+    stages["track"] = replace(stages["track"], face_error=30.0)
+    with pytest.raises(LikenessError) as caught:
+        build_avatar(photo_file, OFF, body_path=body_file)
+    assert str(photo_file) in caught.value.message
+    assert "30 %" in caught.value.message
+    assert "sharper photo" in caught.value.remedy
+    assert not stages["lifted"]
+    stages["track"] = replace(stages["track"], face_error=9.9)
+    build_avatar(photo_file, OFF, body_path=body_file)
+
+
+def test_a_body_without_landmarks_is_refused(
+    stages: dict[str, Any], photo_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "bare.npz"
+    save_body(replace(synthetic_body(), landmarks=None), path)
+    with pytest.raises(LikenessError) as caught:
+        build_avatar(photo_file, body_path=path)
+    assert str(path) in caught.value.message
+    assert "landmarks" in caught.value.message
+    assert caught.value.remedy
+    assert not stages["lifted"]
+
+
+def test_a_default_body_without_landmarks_is_baked_anew(
+    stages: dict[str, Any], photo_file: Path, tmp_path: Path
+) -> None:
+    save_body(replace(synthetic_body(), landmarks=None), tmp_path / "body")  # the asset's place
+    with pytest.raises(LikenessError) as caught:
+        build_avatar(photo_file)
+    assert str(tmp_path / "body") in caught.value.message
+    assert "build.py assets" in caught.value.remedy
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a body", NPY, b"PK\x03\x04 and no more"])
+def test_a_broken_body_file_is_named(
+    stages: dict[str, Any], photo_file: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "broken.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(LikenessError, match=r"broken\.npz"):
+        build_avatar(photo_file, body_path=path)
+
+
+def test_a_broken_photo_is_named(stages: dict[str, Any], body_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "broken.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    with pytest.raises(LikenessError, match=r"broken\.jpg"):
+        build_avatar(path, body_path=body_file)
+
+
+def test_options_reach_the_stages(
+    stages: dict[str, Any], photo_file: Path, body_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    observe, fit = tracked.observe, tracked.fit
+
+    def ask_observe(photo: Any, detectors: Any, person: int | None) -> Observation:
+        asked.append(person)
+        return observe(photo, detectors, person)
+
+    def ask_fit(seen: Any, photo: Any, body: Any, fov: float | None, estimators: Any) -> Track:
+        asked.append(fov)
+        return fit(seen, photo, body, fov=fov, estimators=estimators)
+
+    monkeypatch.setattr(tracked, "observe", ask_observe)
+    monkeypatch.setattr(tracked, "fit", ask_fit)
+    options = BuildOptions(max_gaussians=6_000, person=1, fov=50.0, refine="off")
+    build_avatar(photo_file, options, body_path=body_file)
+    assert asked == [1, 50.0]
+    assert stages["lifted"][0][2].max_gaussians == 6_000
+
+
+@pytest.mark.parametrize("level", ["off", "fast", "full"])
+def test_the_level_of_refining_is_used_and_reported(
+    level: str,
+    stages: dict[str, Any],
+    photo_file: Path,
+    body_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+
+    def refine(bound: BoundGaussians, photos: Any, body: Any, *how: Any) -> BoundGaussians:
+        asked.append((photos, body, *how[:2]))
+        return replace(bound, colors=np.full((1, 3), 0.25, np.float32))
+
+    monkeypatch.setattr(pipeline, "refine", refine)
+    result = build_avatar(photo_file, BuildOptions(refine=level), body_path=body_file)
+    report = result.report
+    assert report["refine"]["level"] == level
+    assert result.avatar.provenance["options"]["refine"] == level
+    assert ("refine" in report["seconds"]) == (level != "off")
+    if level == "off":
+        assert not asked
+        assert report["refine"]["backend"] is None
+        return
+    ((photos, person, options, backend),) = asked
+    assert options is LEVELS[level]
+    assert report["refine"]["backend"] == backend == best_backend()
+    assert person is result.avatar.body
+    assert photos[0].camera is result.track.camera
+    np.testing.assert_array_equal(
+        photos[0].vertices, person.vertices(result.track.pose)[0], "the photo's pose"
+    )
+    np.testing.assert_array_equal(result.avatar.gaussians.colors, 0.25)
+
+
+def test_other_photos_of_the_person(
+    stages: dict[str, Any], photo_file: Path, body_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their files are named in warnings, report and provenance; the main photo's pose stays."""
+    back = photo_file.with_name("b.png")
+    back.write_bytes(photo_file.read_bytes())
+    turned = Pose(np.ones((55, 3)), np.array([0.0, 0, -2]), stages["track"].pose.expression)
+    asked: list[Any] = []
+
+    def fit_several(shown: Any, body: Any, progress: Any) -> list[Track]:
+        asked.extend(shown)
+        return [stages["track"], replace(stages["track"], pose=turned, view="back")]
+
+    def lift_several(views: Any, person: Any, options: Any) -> Any:
+        assert [view.track.view for view in views] == ["front", "back"]
+        grey = [Matte(view.matte.alpha, 0.5 * view.matte.foreground) for view in views]
+        return Lifted(one_gaussian(), person), grey, grey
+
+    monkeypatch.setattr(tracked, "fit_several", fit_several)
+    monkeypatch.setattr(pipeline, "lift_several", lift_several)
+    shown: list[Any] = []
+    monkeypatch.setattr(pipeline, "refine", lambda bound, photos, *_: shown.extend(photos) or bound)
+    others = [OtherPhoto(back, "Back")]
+    result = build_avatar(photo_file, BuildOptions(fov=40.0), None, body_file, others)
+    assert [photo.direction for photo in asked] == ["any", "back"]
+    assert [photo.fov for photo in asked] == [40.0, 40.0]
+    (report,) = result.report["others"]
+    assert (report["direction"], report["view"]) == ("back", "back")
+    assert report["source"] == str(back)
+    assert "b.png: from the fit" in result.report["warnings"]
+    assert "from the fit" in result.report["warnings"]
+    (told,) = result.avatar.provenance["others"]
+    assert told["sha256"] == hashlib.sha256(back.read_bytes()).hexdigest()
+    assert result.avatar.pose is stages["track"].pose
+    assert len(shown) == 2, "both are fitted to"
+    np.testing.assert_allclose(shown[1].vertices, result.avatar.body.vertices(turned)[0], atol=1e-6)
+
+
+def test_an_unknown_level_of_refining_is_refused() -> None:
+    with pytest.raises(LikenessError, match="nonsense") as caught:
+        BuildOptions(refine="nonsense")
+    assert "off, fast, full" in caught.value.remedy
+
+
+@pytest.mark.parametrize("nothing", ["", None, "default"])
+def test_the_network_that_comes_along_is_the_default(nothing: Any) -> None:
+    assert BuildOptions(network=nothing).network == BuildOptions().network == "default"
+    assert BuildOptions(network="none").network == "none"
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A network that halves the Gaussians' opacities, and what it was given."""
+    given: dict[str, Any] = {}
+
+    def chosen(choice: str, body: Any) -> Any:
+        given.update(choice=choice, body=body())
+        return SimpleNamespace(warnings=("from the network",), config=NETWORKS["tiny"])
+
+    def improve(lifted: Lifted, network: Any, person: Any, shots: Any, most: int, tell: Any) -> Any:
+        given.update(person=person, shots=shots, most=most)
+        tell("", 0.5, "half")
+        figures = {"name": "tiny", "folder": "/somewhere/net", "sha256": {"decoder.onnx": "ab"}}
+        halved = replace(lifted.gaussians, opacities=0.5 * lifted.gaussians.opacities)
+        return replace(lifted, gaussians=halved), figures
+
+    monkeypatch.setattr(pipeline, "chosen_network", chosen)
+    monkeypatch.setattr(pipeline, "improved", improve)
+    return given
+
+
+def test_the_lift_goes_through_the_network(
+    stages: dict[str, Any], network: dict[str, Any], photo_file: Path, body_file: Path
+) -> None:
+    options = BuildOptions(refine="off", network="/somewhere/net")
+    result = build_avatar(photo_file, options, None, body_file)
+    assert network["choice"] == "/somewhere/net"
+    assert network["body"].num_betas > 0
+    assert network["person"].num_betas == 0
+    ((matte, track),) = network["shots"]
+    assert matte.alpha.shape == (128, 96)
+    assert track is stages["track"]
+    assert network["most"] == MAX_GAUSSIANS
+    assert stages["lifted"][0][2].max_gaussians == NETWORKS["tiny"].max_gaussians
+    assert result.avatar.gaussians.opacities == pytest.approx(0.5)
+    assert result.report["network"]["folder"] == "/somewhere/net"
+    assert "network" in result.report["seconds"]
+    assert "from the network" in result.report["warnings"]
+    told = result.avatar.provenance
+    assert told["network"] == {**result.report["network"], "folder": "net"}
+    assert "somewhere" not in json.dumps(told), "avatars are passed on"
+
+
+def test_another_body_does_without_the_default_network(
+    stages: dict[str, Any], photo_file: Path, body_file: Path
+) -> None:
+    """And says so; who asked for a network by its folder gets an error instead."""
+    result = build_avatar(photo_file, BuildOptions(refine="off"), None, body_file)
+    assert result.report["network"] is None
+    (said,) = [w for w in result.report["warnings"] if "the lift's own guess" in w]
+    assert "made for a body of" in said
+    folder = str(BUNDLED_WEIGHTS / "default")
+    with pytest.raises(LikenessError, match="made for a body of"):
+        build_avatar(photo_file, BuildOptions(refine="off", network=folder), None, body_file)
+
+
+def test_a_network_that_cannot_be_used_is_told_before_the_work(
+    stages: dict[str, Any], photo_file: Path, body_file: Path, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    options = BuildOptions(network=str(tmp_path / "nowhere"))
+    with pytest.raises(LikenessError, match="nowhere"):
+        build_avatar(photo_file, options, lambda stage, *_: told.append(stage), body_file)
+    assert told == []
+
+
+def test_the_panel_knows_every_stage(
+    stages: dict[str, Any], network: dict[str, Any], photo_file: Path, body_file: Path
+) -> None:
+    """Progress in Blender goes by a table of the stages, which must be theirs, in their order."""
+    told: list[str] = []
+    build_avatar(photo_file, None, lambda stage, *_: told.append(stage), body_file)
+    assert list(build_seconds(network=True)) == ["start", *dict.fromkeys(told)]
+
+
+def test_figures_of_a_view_that_shows_nothing() -> None:
+    """White on white: the truth's figures come out by hand."""
+    body = synthetic_body().personalised(np.zeros(4))
+    unseen = replace(one_gaussian(), opacities=np.zeros(1, np.float32))
+    avatar = Avatar(
+        body, unseen, Pose.rest(body.num_expression), photo_camera(120.0, 96, 128), "half"
+    )
+    alpha = np.zeros((128, 96), np.float32)
+    alpha[32:96, 24:72] = 1.0
+    grey = np.full((128, 96, 3), 0.75, np.float32)
+    figures = input_view_figures(avatar, Matte(alpha, grey))
+    assert figures["silhouette_iou"] == 0.0
+    # Nothing drawn over white misses the grey by a quarter: -20 log10(0.25).
+    assert figures["foreground_psnr"] == pytest.approx(12.04, abs=0.02)
+    assert 0 < figures["ssim"] < 1

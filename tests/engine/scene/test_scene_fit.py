@@ -1,0 +1,149 @@
+"""Softness and colours that make Blender draw the photo's view as the engine does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from likeness.engine.core.cameras import look_at, project
+from likeness.engine.core.color import srgb_to_linear
+from likeness.engine.core.types import Camera
+from likeness.engine.scene import fit as scene_fit
+from likeness.engine.scene.fit import (
+    MOST_COLOR_CHANGE,
+    THINNEST_PIXELS,
+    PhotoSplats,
+    colors_for_light,
+    cover,
+    project_splats,
+    softening,
+)
+
+WIDTH, HEIGHT, CUT = 40, 30, 3.0
+
+
+def some_splats(rng: np.random.Generator, count: int = 300) -> tuple[PhotoSplats, np.ndarray]:
+    centre = rng.uniform(-4, 44, (count, 2)) * [1, HEIGHT / WIDTH]
+    axes = rng.normal(0, 1.0, (count, 2, 2)) + np.eye(2)
+    return PhotoSplats(centre, axes, rng.uniform(1, 3, count)), rng.uniform(0.2, 0.95, count)
+
+
+def drawn(splats: PhotoSplats, opacities: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """Every pixel by the definition: front to back over all splats."""
+    order = np.argsort(splats.depth)
+    out = np.zeros((HEIGHT, WIDTH, colors.shape[1]))
+    for row in range(HEIGHT):
+        for column in range(WIDTH):
+            through = 1.0
+            for i in order:
+                away = np.array([column + 0.5, row + 0.5]) - splats.centre[i]
+                radius2 = (np.linalg.solve(splats.axes[i], away) ** 2).sum()
+                if radius2 < CUT**2:
+                    alpha = opacities[i] * np.exp(-0.5 * radius2)
+                    out[row, column] += through * alpha * colors[i]
+                    through *= 1 - alpha
+    return out
+
+
+def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
+    c = np.clip(linear, 0, 1)
+    return np.where(c <= 0.0031308, 12.92 * c, 1.055 * c ** (1 / 2.4) - 0.055)
+
+
+def test_projection_is_the_cameras_derivative() -> None:
+    rng = np.random.default_rng(0)
+    K = np.array([[300.0, 0, 100], [0, 280.0, 90], [0, 0, 1]])
+    camera = Camera(look_at(np.zeros(3), 3.0, 25.0, 10.0), K, 200, 180)
+    means, axes = rng.normal(0, 0.3, (6, 3)), rng.normal(0, 1.0, (6, 3, 2))
+    seen = project_splats(means, axes, camera)
+    pixels, depth = project(means, camera)
+    np.testing.assert_allclose(seen.centre, pixels, atol=1e-9)
+    np.testing.assert_allclose(seen.depth, depth, atol=1e-12)
+    for k in range(2):
+        step = 1e-6
+        ahead, _ = project(means + step * axes[:, :, k], camera)
+        back, _ = project(means - step * axes[:, :, k], camera)
+        np.testing.assert_allclose(seen.axes[:, :, k], (ahead - back) / (2 * step), rtol=1e-5)
+
+
+def test_softening_adds_the_blur() -> None:
+    rng = np.random.default_rng(1)
+    axes = rng.normal(0, 0.4, (50, 2, 2)) + 3 * np.eye(2)  # none thinner than the limit
+    M = softening(axes, 0.3)
+    soft = axes @ M
+    np.testing.assert_allclose(M, np.swapaxes(M, 1, 2), atol=1e-12)
+    np.testing.assert_allclose(
+        soft @ np.swapaxes(soft, 1, 2), axes @ np.swapaxes(axes, 1, 2) + 0.3 * np.eye(2), atol=1e-9
+    )
+
+
+def test_splats_seen_edge_on_do_not_grow_without_bounds() -> None:
+    M = softening(np.array([[[2.0, 0.0], [0.0, 1e-6]]]), 0.3)
+    assert np.linalg.eigvalsh(M).max() == pytest.approx(np.sqrt(1 + 0.3 / THINNEST_PIXELS**2))
+
+
+def test_coverage_is_that_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scene_fit, "_LEAST_WEIGHT", 0.0)
+    monkeypatch.setattr(scene_fit, "_BAND_PIXELS", 7 * WIDTH)  # bands end inside splats
+    rng = np.random.default_rng(2)
+    splats, opacities = some_splats(rng, 60)
+    colors = rng.uniform(0, 1, (60, 3))
+    coverage = cover(splats, opacities, WIDTH, HEIGHT, CUT)
+    found = np.zeros((WIDTH * HEIGHT, 3))
+    np.add.at(found, coverage.pixel, coverage.weight[:, None] * colors[coverage.splat])
+    np.testing.assert_allclose(
+        found.reshape(HEIGHT, WIDTH, 3), drawn(splats, opacities, colors), atol=1e-6
+    )
+
+
+def test_large_photos_are_worked_on_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    splats, opacities = some_splats(np.random.default_rng(3))
+    full = cover(splats, opacities, WIDTH, HEIGHT, CUT)
+    monkeypatch.setattr(scene_fit, "_MOST_PAIRS", 5000)
+    small = cover(splats, opacities, WIDTH, HEIGHT, CUT)
+    assert small.pixels < full.pixels / 2
+    assert len(small.splat) < len(full.splat)
+    share = [np.bincount(c.splat, c.weight, 300) / c.pixels for c in (full, small)]
+    assert np.corrcoef(*share)[0, 1] > 0.98
+
+
+def test_light_then_gives_what_numbers_gave() -> None:
+    rng = np.random.default_rng(4)
+    splats, opacities = some_splats(rng, 80)
+    colors = np.repeat(rng.uniform(0.3, 0.7, (80, 1)), 3, 1)
+    coverage = cover(splats, opacities, WIDTH, HEIGHT, CUT)
+    linear = colors_for_light(colors, coverage)
+    alpha = np.maximum(drawn(splats, opacities, np.ones((80, 1))), 1e-6)
+    inside = alpha[..., 0] > 0.5
+    wanted = (drawn(splats, opacities, colors) / alpha)[inside]
+
+    def error(light: np.ndarray) -> float:
+        seen = linear_to_srgb(drawn(splats, opacities, light) / alpha)[inside]
+        return float(np.sqrt(np.mean((seen - wanted) ** 2)))
+
+    assert error(linear) < 0.5 * error(srgb_to_linear(colors))
+
+
+def test_one_color_is_left_alone() -> None:
+    splats, opacities = some_splats(np.random.default_rng(5))
+    colors = np.full((300, 3), (0.8, 0.3, 0.1))
+    coverage = cover(splats, opacities, WIDTH, HEIGHT, CUT)
+    np.testing.assert_allclose(
+        colors_for_light(colors, coverage), srgb_to_linear(colors), atol=1e-9
+    )
+
+
+def test_colors_move_within_bounds() -> None:
+    rng = np.random.default_rng(6)
+    splats, opacities = some_splats(rng)
+    colors = rng.integers(0, 2, (300, 3)).astype(float)
+    coverage = cover(splats, opacities, WIDTH, HEIGHT, CUT)
+    moved = linear_to_srgb(colors_for_light(colors, coverage))
+    assert np.abs(moved - colors).max() <= MOST_COLOR_CHANGE + 1e-9
+
+
+def test_nobody_in_the_picture() -> None:
+    splats = PhotoSplats(np.full((2, 2), -500.0), np.tile(np.eye(2), (2, 1, 1)), np.ones(2))
+    coverage = cover(splats, np.ones(2), WIDTH, HEIGHT, CUT)
+    assert len(coverage.pixel) == 0
+    colors = np.array([[0.2, 0.4, 0.6], [1.0, 0.0, 0.5]])
+    np.testing.assert_allclose(colors_for_light(colors, coverage), srgb_to_linear(colors))

@@ -1,0 +1,86 @@
+"""Files of a folder appear together or not at all, on whichever disk the folder is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from likeness.engine.core.types import LikenessError
+from likeness.engine.files.folders import check_output_folder, folders_for, whole_files
+
+
+def write_two(folder: Path) -> None:
+    with whole_files(folder) as scratch:
+        (scratch / "a").write_text("new")
+        (scratch / "b").write_text("new")
+
+
+def test_files_arrive_together(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "er"
+    write_two(folder)
+    assert sorted(p.name for p in folder.iterdir()) == ["a", "b"]
+    assert [p.name for p in tmp_path.iterdir()] == ["deep"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk full"), ValueError])
+def test_an_error_leaves_what_was_there(
+    error: BaseException | type[BaseException], tmp_path: Path
+) -> None:
+    def half() -> None:
+        with whole_files(tmp_path) as scratch:
+            (scratch / "a").write_text("half")
+            raise error
+
+    write_two(tmp_path)
+    with pytest.raises((KeyboardInterrupt, LikenessError, ValueError)):
+        half()
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a": "new", "b": "new"}
+
+
+def test_a_folder_on_a_disk_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a volume that is mounted into a container: files cannot be moved into it from outside."""
+    disk = tmp_path / "volume"
+    disk.mkdir()
+    replace = Path.replace
+
+    def within_one_disk(path: Path, target: Path) -> Path:
+        if (disk in path.parents) != (disk in Path(target).parents):
+            raise OSError(18, os.strerror(18))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", within_one_disk)
+    write_two(disk)
+    assert sorted(p.name for p in disk.iterdir()) == ["a", "b"]
+
+
+def test_errors_name_the_folder_and_not_where_files_are_made(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with pytest.raises(LikenessError) as caught, whole_files(folder) as scratch:
+        raise LikenessError(f"Cannot write '{scratch / 'a'}'.", "Make room.")
+    assert caught.value.message == f"Cannot write '{folder / 'a'}'."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_folders_go_and_others_stay(tmp_path: Path) -> None:
+    with folders_for(tmp_path / "a" / "b" / "x", tmp_path / "c" / "y"):
+        (tmp_path / "c" / "y").write_text("here")
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
+
+
+def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    for folder in (tmp_path / "taken", tmp_path / "taken" / "deep"):
+        with pytest.raises(LikenessError, match="is a file"):
+            write_two(folder)
+        with pytest.raises(LikenessError, match="is a file"), folders_for(folder / "x"):
+            pass
+    assert [p.name for p in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(LikenessError, match="Cannot write"):
+        check_output_folder(tmp_path / "new")

@@ -1,0 +1,111 @@
+"""The question whether a fit is right, and the answers to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import LikenessError, Observation, Portrait, Pose, Track
+from likeness.engine.pipeline.track import TrackedPortrait
+from likeness.engine.workflows.fit_check import asking, doubtful, fit_picture, load_fit
+
+
+@pytest.fixture(scope="module")
+def tracked() -> TrackedPortrait:
+    body = synthetic_body()
+    pose = replace(Pose.rest(body.num_expression), transl=np.array([0, 0.2, -3.0]))
+    track = Track(
+        np.zeros(body.num_betas), pose, photo_camera(1500, 800, 1000), "full", np.ones(55), None, 3
+    )
+    boxes = np.array([[10.0, 200, 300, 900], [310, 100, 700, 990]])
+    seen = Observation(
+        np.full((33, 2), 50.0),
+        np.ones(33),
+        np.zeros((33, 3)),
+        np.ones((1000, 800), np.float32),
+        person_index=1,
+        num_people=2,
+        people=boxes,
+    )
+    photo = Portrait(np.full((1000, 800, 3), 0.5, np.float32), None, Path("a.png"))
+    return TrackedPortrait(photo, seen, track, body, "assumed")
+
+
+def test_picture_shows_the_body_and_everybody_framed(tracked: TrackedPortrait) -> None:
+    picture = fit_picture(tracked)
+    assert picture.shape == (640, 512, 3)
+    assert np.abs(picture - 0.5).max(2)[200:400, 200:300].mean() > 0.05, "no body"
+    alone = replace(tracked.observation, num_people=1, people=tracked.observation.people[1:])
+    without = fit_picture(replace(tracked, observation=alone))
+    changed = np.abs(picture - without).max(2) > 0.02
+    assert changed[:, int(10 * 0.64)].sum() > 300, "no frame around the first"
+
+
+def test_what_is_in_doubt(tracked: TrackedPortrait) -> None:
+    alone = replace(tracked, observation=replace(tracked.observation, num_people=1))
+    assert doubtful(tracked, None)
+    assert not doubtful(tracked, 1)
+    assert not doubtful(alone, None)
+    assert doubtful(replace(alone, track=replace(alone.track, pose_error=40.0)), None)
+    assert doubtful(replace(alone, track=replace(alone.track, warnings=("odd",))), None)
+
+
+def never_told(kind: str, **content: Any) -> None:
+    raise AssertionError("told")
+
+
+def test_answers(tracked: TrackedPortrait, tmp_path: Path) -> None:
+    answers: list[dict[str, Any]] = []
+    questions: list[dict[str, Any]] = []
+
+    def ask(kind: str, **content: Any) -> dict[str, Any]:
+        questions.append({"kind": kind, **content})
+        return answers.pop(0)
+
+    check = asking(ask, "doubt", None, tmp_path, never_told)
+    assert check is not None
+    answers[:] = [{"answer": "person", "index": 0}]
+    change = check([tracked])
+    assert change is not None
+    assert (change.person, change.adjustment) == (0, None)
+    assert (questions[0]["kind"], questions[0]["people"], questions[0]["person"]) == ("fit", 2, 1)
+    assert Path(questions[0]["picture"]).is_file()
+    shown = load_fit(Path(questions[0]["fit"]))
+    np.testing.assert_array_equal(shown.landmarks, tracked.observation.pose)
+    np.testing.assert_allclose(shown.avatar.pose.transl, tracked.track.pose.transl)
+
+    sure = replace(tracked, observation=replace(tracked.observation, num_people=1))
+    answers[:] = [{"answer": "adjust", "landmarks": {"nose": [1, 2]}}]
+    change = check([sure])  # asked once, it asks again
+    assert change is not None
+    assert change.adjustment is not None
+    assert list(change.adjustment.landmarks) == [0]
+    answers[:] = [{"answer": "continue"}]
+    assert check([sure]) is None
+    for bad in ({"answer": "person", "index": 2}, {"answer": "what"}, {}):
+        answers[:] = [bad]
+        with pytest.raises(LikenessError):
+            check([sure])
+
+
+def test_ways(tracked: TrackedPortrait, tmp_path: Path) -> None:
+    def never(kind: str, **content: Any) -> dict[str, Any]:
+        raise AssertionError("asked")
+
+    seen: list[tuple[str, bool]] = []
+
+    def tell(kind: str, picture: str) -> None:
+        seen.append((kind, Path(picture).is_file()))
+
+    assert asking(never, "never", None, tmp_path, tell) is None
+    check = asking(never, "doubt", 1, tmp_path, tell)
+    assert check is not None
+    assert check([tracked]) is None
+    assert seen == [("seen", True)]  # nobody is asked, but the picture can be looked at
+    with pytest.raises(LikenessError, match="sometimes"):
+        asking(never, "sometimes", None, tmp_path, tell)

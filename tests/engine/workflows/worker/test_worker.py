@@ -1,0 +1,137 @@
+"""The worker process, spoken to as Blender does: JSON lines through pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ENGINE = Path(__file__).resolve().parents[4] / "engine"
+
+BOOT = """
+import importlib, importlib.util, sys
+folder = sys.argv.pop(1)
+spec = importlib.util.spec_from_file_location(
+    "private_engine", folder + "/__init__.py", submodule_search_locations=[folder])
+sys.modules["private_engine"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+sys.exit(importlib.import_module("private_engine.workflows.worker.main").main())
+"""
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    """The worker with the engine under another name, isolated from PYTHONPATH and the folder."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", BOOT, str(ENGINE), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def compiled_here() -> dict[Path, int]:
+    """Numba's cache files of this process's engine and their times."""
+    folders = (ENGINE, Path(os.environ["NUMBA_CACHE_DIR"]))
+    return {p: p.stat().st_mtime_ns for folder in folders for p in folder.rglob("*.nb?")}
+
+
+def ask(request: object) -> tuple[int, list[dict]]:
+    """Exit code and answers to one request."""
+    line = request if isinstance(request, str) else json.dumps(request)
+    worker = start()
+    assert worker.stdin
+    worker.stdin.write(line + "\n")
+    worker.stdin.flush()
+    assert worker.stdout
+    answers = [json.loads(answer) for answer in worker.stdout]
+    code = worker.wait(60)
+    worker.communicate()
+    return code, answers
+
+
+def test_a_missing_photo_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    photo, out = tmp_path / "nobody.jpg", tmp_path / "out"
+    code, answers = ask({"portrait": str(photo), "output": str(out)})
+    assert code == 2
+    assert answers[-1]["type"] == "error"
+    assert "nobody.jpg" in answers[-1]["message"]
+    assert answers[-1]["remedy"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("request_line", "complaint"),
+    [
+        ("", "JSON"),
+        ("[]", "object"),
+        ('{"output": "x"}', "portrait"),
+        ('{"portrait": "a", "output": "b", "colour": 1}', "colour"),
+        ('{"portrait": "a", "output": "b", "options": {"fast": true}}', "fast"),
+        ('{"portrait": "a", "output": "b", "options": {"refine": "well"}}', "well"),
+        ('{"portrait": "a", "output": "b", "others": [{"direction": "back"}]}', "path"),
+        ('{"portrait": "a", "output": "b", "others": [{"path": "c", "direction": "up"}]}', "up"),
+    ],
+)
+def test_a_broken_request_is_an_error(request_line: str, complaint: str) -> None:
+    code, answers = ask(request_line)
+    assert code == 2
+    assert [a["type"] for a in answers] == ["error"]
+    assert complaint in answers[0]["message"]
+
+
+def test_the_request_may_be_an_argument(tmp_path: Path) -> None:
+    request = {"portrait": str(tmp_path / "nobody.jpg"), "output": str(tmp_path / "out")}
+    worker = start(json.dumps(request))
+    stdout, _ = worker.communicate(timeout=60)
+    assert worker.returncode == 2
+    assert json.loads(stdout.splitlines()[-1])["type"] == "error"
+
+
+@pytest.mark.slow
+def test_a_portrait_is_built_and_progress_told(sample_portrait: Path, tmp_path: Path) -> None:
+    before = compiled_here()
+    out = tmp_path / "out"
+    code, answers = ask(
+        {
+            "portrait": str(sample_portrait),
+            "output": str(out),
+            "preview": False,
+            "options": {"max_gaussians": 20_000, "refine": "off"},
+        }
+    )
+    assert code == 0, answers[-1]
+    assert answers[-1]["type"] == "result"
+    assert {a["type"] for a in answers[:-1]} == {"progress"}
+    assert all(0 <= a["fraction"] <= 1 for a in answers[:-1])
+    assert len({a["stage"] for a in answers[:-1]}) >= 3
+    assert Path(answers[-1]["avatar"]).is_file()
+    assert Path(answers[-1]["report"]).is_file()
+    assert answers[-1]["preview"] is None
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert compiled_here() == before, "numba's cache would break the package's usual name"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["stdin closes", "SIGTERM"])
+def test_cancelling_leaves_nothing(way: str, sample_portrait: Path, tmp_path: Path) -> None:
+    worker = start()
+    assert worker.stdin
+    assert worker.stdout
+    request = {"portrait": str(sample_portrait), "output": str(tmp_path / "out")}
+    worker.stdin.write(json.dumps(request) + "\n")
+    worker.stdin.flush()
+    assert json.loads(worker.stdout.readline())["type"] == "progress"
+    if way == "SIGTERM":
+        worker.terminate()
+    else:
+        worker.stdin.close()
+    assert worker.wait(60) == 143
+    worker.stdout.close()
+    assert worker.stderr
+    worker.stderr.close()
+    assert list(tmp_path.iterdir()) == []
