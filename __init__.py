@@ -134,8 +134,9 @@ def register() -> None:
     import bpy
 
     from . import operators, panels
-    from .addon import command, preferences, properties, translations
+    from .addon import command, preferences, preferences_view, properties, translations
 
+    preferences_view.attach()
     for cls in preferences.CLASSES:
         bpy.utils.register_class(cls)
     translations.register()

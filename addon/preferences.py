@@ -1,4 +1,4 @@
-"""What the user sets once. What is drawn of it is in ``preferences_view.py``."""
+"""What the user sets once. ``preferences_view.py`` draws it."""
 # No postponed annotations here: Blender reads properties from them.
 
 from pathlib import Path
@@ -51,11 +51,6 @@ class LikenessPreferences(bpy.types.AddonPreferences):  # type: ignore[misc]
         description="What was found out about the engine, models, caches and the body file",
         options={"HIDDEN"},
     )
-
-    def draw(self, context: Any) -> None:
-        from .preferences_view import draw_preferences  # late: nobody may ever look at it
-
-        draw_preferences(self.layout, self, context)
 
 
 def preferences(context: Any) -> Any:

@@ -7,6 +7,12 @@ from typing import Any
 import bpy
 
 from . import running, setup
+from .preferences import LikenessPreferences
+
+
+def attach() -> None:
+    """Make the preferences draw themselves; call it before their class is registered."""
+    LikenessPreferences.draw = lambda self, context: draw_preferences(self.layout, self, context)
 
 
 def draw_preferences(layout: Any, settings: Any, context: Any) -> None:

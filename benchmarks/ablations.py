@@ -47,9 +47,9 @@ from likeness.engine.body import Body, load_body
 from likeness.engine.core.cameras import camera_position
 from likeness.engine.core.types import LikenessError
 from likeness.engine.dataset.cards import CARD_FILE
+from likeness.engine.dataset.groups import BINS, bin_of, wrapped_angle
 from likeness.engine.dataset.shards import INDEX_FILE, shard_files, write_index, write_members
 from likeness.engine.dataset.stored import read_members, stored_subjects
-from likeness.engine.evaluation.protocols.groups import BINS, bin_of, wrapped_angle
 from likeness.engine.files.atomic import whole_file
 from likeness.engine.files.weights import asset_path
 from likeness.engine.network.files import load_network

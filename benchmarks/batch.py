@@ -34,8 +34,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from likeness.addon.workers.crew import Shape, open_executor
-from likeness.addon.workers.ray_session import Cluster
+from likeness.addon.workers.executors import open_executor
+from likeness.addon.workers.plan import Cluster, Shape
 from likeness.addon.workers.serving import Maker, Say, serve
 from likeness.engine.files.weights import cache_assets_dir
 from likeness.engine.workflows.batch.folder import BatchFolder

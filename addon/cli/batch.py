@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ...engine.workflows.batch.folder import Part
     from ...engine.workflows.batch.run import Batch, Item
     from ...engine.workflows.executor import Executor
-    from ..workers.ray_session import Cluster
+    from ..workers.plan import Cluster
 
 EXIT_SOME_FAILED = 3
 MOST_TOLD = 20  # failures at the end of a run on a terminal; the report has all of them
@@ -253,7 +253,8 @@ def _portraits(
 
 
 def _executor(chosen: dict[str, Any], cluster: Cluster | None, common: Sequence[Path]) -> Executor:
-    from ..workers.crew import Limits, Shape, open_executor
+    from ..workers.executors import open_executor
+    from ..workers.plan import Limits, Shape
 
     limits = Limits(chosen["time_limit"], chosen["memory_limit"])
     shape = Shape(chosen["workers"], chosen["threads"], chosen["recycle"], limits)

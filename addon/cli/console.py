@@ -18,7 +18,7 @@ from click.core import ParameterSource
 from ...engine.core.types import LikenessError, Progress
 
 if TYPE_CHECKING:
-    from ..workers.ray_session import Cluster
+    from ..workers.plan import Cluster
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -144,7 +144,8 @@ def chosen_cluster(chosen: dict[str, Any]) -> Cluster | None:
         if gpu_share is not None:
             raise LikenessError("--gpu-share is for workers on a cluster.", "Give --cluster, too.")
         return None
-    from ..workers.ray_session import Cluster, check_ray
+    from ..workers.plan import Cluster
+    from ..workers.ray_session import check_ray
 
     if not address.strip():
         raise LikenessError("The address of --cluster is empty.", "Give host:port, or auto.")

@@ -88,7 +88,7 @@ def read_in_blender(
     """
     from ...engine.synth.characters.character import load_character
     from ..characters import read_character
-    from ..workers.crew import share_mb
+    from ..workers.plan import share_mb
     from ..workers.watched import TooMuchError, run_watched
 
     with tempfile.TemporaryDirectory(prefix="likeness-") as folder:

@@ -179,7 +179,8 @@ def generate(context: click.Context, /, data: Path, stage: str, show: int, **cho
     from ...engine.generative.run import generate as run
     from ...engine.generative.run import stages_of
     from ...engine.generative.store import RUN_FILE
-    from ..workers.crew import Shape, open_executor
+    from ..workers.executors import open_executor
+    from ..workers.plan import Shape
 
     cluster = chosen_cluster(chosen)
     shape = Shape(chosen["workers"], chosen["threads"], chosen["recycle"])

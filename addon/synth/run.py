@@ -16,8 +16,8 @@ from typing import Any
 
 from ...engine.core.types import LikenessError, Progress
 from ...engine.workflows.executor import Executor, Said, finished, remaining
-from ..workers.crew import Shape, open_executor
-from ..workers.ray_session import Cluster
+from ..workers.executors import open_executor
+from ..workers.plan import Cluster, Shape
 from .staging import RUN_FILE, Shelf, begin, leave_out, left_out, locked, unbegin
 
 

@@ -10,25 +10,25 @@ from __future__ import annotations
 import json
 import os
 import queue
-import shutil
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ...engine.core.types import LikenessError
-from ...engine.workflows.executor import Executor, Said, Unit, sentence, span
+from ...engine.workflows.executor import Said, Unit, sentence, span
 from . import watched
 from .jobs import site_paths
+from .plan import Limits, Shape, gpus, share_mb
 from .serving import MORE_MEMORY
 
 if TYPE_CHECKING:
-    from .ray_session import Cluster
+    pass
 
 STARTS = 4
 """So many workers in a row that die before they are ready end the run."""
@@ -69,44 +69,12 @@ def worker_command(name: str) -> list[str]:
     return [sys.executable, "-c", _BOOT, str(_PACKAGE), json.dumps(site_paths()), name]
 
 
-def cores() -> int:
-    """Cores that this process may use: a farm's scheduler may leave it only some."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
-LEAST_SHARE_MB = 4096.0
 
 
-def share_mb(part: float) -> float:
-    """A worker's part of this machine's memory, in MB, so that all together leave it some."""
-    import psutil
-
-    return max(LEAST_SHARE_MB, 0.9 * part * float(psutil.virtual_memory().total) / 2**20)
 
 
-def gpus() -> list[str]:
-    """The GPUs that workers may use, as ``CUDA_VISIBLE_DEVICES`` names them; none where the
-    driver does not tell, and all workers then use what there is."""
-    told = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if told is not None:
-        return [name.strip() for name in told.split(",") if name.strip()]
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    try:
-        done = subprocess.run(
-            [tool, "--query-gpu=uuid", "--format=csv,noheader"],
-            check=False,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=30,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return done.stdout.split() if done.returncode == 0 else []
 
 
 def _answer(line: str) -> dict[str, Any] | None:
@@ -122,37 +90,8 @@ def _answer(line: str) -> dict[str, Any] | None:
     return said if isinstance(said, dict) and "type" in said else None
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a unit may take; 0 is no limit.
-
-    Attributes:
-        seconds: of a unit, and of a worker's start if it is more than START_SECONDS.
-        memory_mb: of a worker and the programs that it starts; None is its share of the machine's.
-    """
-
-    seconds: float = 0.0
-    memory_mb: float | None = 0.0
 
 
-@dataclass(frozen=True)
-class Shape:
-    """How many workers there are, and what each of them may take.
-
-    Attributes:
-        workers: processes. threads: of each; 0 shares the machine's cores among them.
-        recycle: units after which a worker is replaced (every library keeps some memory).
-    """
-
-    workers: int = 1
-    threads: int = 0
-    recycle: int = 50
-    limits: Limits = Limits()
-
-    @property
-    def each(self) -> int:
-        """Threads of each worker."""
-        return self.threads or max(1, cores() // self.workers)
 
 
 class Hand:
@@ -397,25 +336,3 @@ class Crew:
         return None
 
 
-def open_executor(
-    request: Mapping[str, Any],
-    shape: Shape,
-    worker: str,
-    cluster: Cluster | None = None,
-    common: Sequence[Path] = (),
-    command: Sequence[str] = (),
-) -> Executor:
-    """The workers of a run: of this machine, or of a cluster.
-
-    Args:
-        request: what each worker is told first.
-        worker: name of the hidden command that calls :func:`.serving.serve`.
-        cluster: None for this machine.
-        common: files and folders that all machines of a cluster must see.
-        command: run instead of ``worker``.
-    """
-    if cluster is None:
-        return Crew(request, shape, list(command) or worker_command(worker))
-    from .ray_crew import RayCrew
-
-    return RayCrew(cluster, request, shape, worker, common, command)

@@ -26,8 +26,9 @@ from ...engine.core.types import LikenessError
 from ...engine.core.version import VERSION
 from ...engine.workflows.batch.code import code_digest
 from ...engine.workflows.executor import Said, Unit
-from .crew import GRACE_SECONDS, STARTS, Crew, Limits, Shape, share_mb, worker_command
-from .ray_session import Cluster, Session, check_ray
+from .crew import GRACE_SECONDS, STARTS, Crew, worker_command
+from .plan import Cluster, Limits, Shape, share_mb
+from .ray_session import Session, check_ray
 
 PATIENCE_SECONDS = 60.0
 """After so long without a worker it is told that the cluster has no room yet."""

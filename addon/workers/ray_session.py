@@ -12,12 +12,11 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...engine.core.types import LikenessError
-from .crew import Shape, cores
+from .plan import Cluster, Shape, cores
 
 ANSWER_SECONDS = 10.0
 """So long a cluster's head may take to answer."""
@@ -28,23 +27,6 @@ _TOKEN = secrets.token_hex(32)
 _STORE_BYTES = 80 * 2**20  # of shared memory; Ray takes no less, and we need next to none
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """Which cluster, and what of it a worker takes.
-
-    Attributes:
-        address: of Ray's head, as ``host:6379``; ``auto`` is the one in ``RAY_ADDRESS``, or one
-            that is started on this machine alone, and ended with the run.
-        gpu_share: of a GPU for each worker, 0..1; None shares them out.
-    """
-
-    address: str
-    gpu_share: float | None = None
-
-    @property
-    def here(self) -> bool:
-        """Whether Ray is started on this machine."""
-        return self.address == "auto" and not os.environ.get("RAY_ADDRESS")
 
 
 def has_ray() -> bool:

@@ -26,8 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from ..body import Body, Landmarks
-from ..body.consistency import MOST_COLUMNS, MOST_VERTICES
-from ..body.model import body_from_arrays, body_to_arrays
+from ..body.model import MOST_COLUMNS, MOST_VERTICES, body_from_arrays, body_to_arrays
 from ..core.types import LAYERS, NUM_JOINTS, Avatar, BoundGaussians, Camera, LikenessError, Pose
 from ..files.atomic import whole_file
 from ..files.untrusted import given_file, parse_json, parsing

@@ -141,7 +141,7 @@ def _gpu_needs(wanted: Sequence[Model], placement: Placement) -> list[str]:
         what += f" ({less} GB with --offload)"
     if importlib.util.find_spec("torch") is None:
         return [f"{what}."]
-    from .loading import gpu
+    from .gpu import gpu
 
     there = gpu()
     if there is None:

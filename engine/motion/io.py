@@ -38,7 +38,7 @@ from ..core.types import (
 from ..files.atomic import whole_file
 from ..files.untrusted import given_file, npy_mapped, npz_arrays
 from .smplx_keys import ROWS as ROWS
-from .smplx_keys import Arrays, columns_to_arrays, standard_keys
+from .smplx_keys import Arrays, HandModel, columns_to_arrays, standard_keys
 
 DEFAULT_FRAME_RATE = 30.0
 _JAW = JOINT_INDEX["jaw"]
@@ -183,6 +183,15 @@ class PoseFrames:
     full_pose: FloatArray
     transl: FloatArray
     expression: FloatArray
+
+
+def read_hand_model(path: Path) -> HandModel:
+    """The hands of a user's SMPL-X model file (.npz).
+
+    Raises:
+        LikenessError: the file is not one.
+    """
+    return HandModel.from_arrays(read_arrays(path), path)
 
 
 def read_arrays(path: Path) -> Arrays:

@@ -17,11 +17,10 @@ from ..files.untrusted import given_file
 from . import reenact
 from .bone_maps import detect, read_map
 from .bvh import read_bvh
-from .io import read_arrays, write_arrays
+from .io import read_arrays, read_hand_model, write_arrays
 from .motion_source import MotionSource, at_rate, read_motion
 from .placing import Target, looped, placed, smoothed
 from .skeleton import Skeleton, SkeletonMotion
-from .smplx_keys import HandModel
 from .transfer import transfer
 
 SUFFIXES = (".npz", ".npy", ".bvh")
@@ -72,7 +71,7 @@ def motion_for(path: Path, target: Target, options: MotionOptions) -> MotionSour
             "Import it into Blender, then choose Retarget from Armature.",
         )
     else:
-        hands = HandModel.read(options.smplx) if options.smplx is not None else None
+        hands = read_hand_model(options.smplx) if options.smplx is not None else None
         source = read_motion(
             path, len(target.expressions), up=options.up, hands=hands, mean_hands=options.mean_hands
         )

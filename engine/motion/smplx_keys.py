@@ -116,15 +116,12 @@ class HandModel:
     components: FloatArray
 
     @staticmethod
-    def read(path: Path) -> HandModel:
+    def from_arrays(arrays: Arrays, path: Path) -> HandModel:
         """Take it from a model file (.npz).
 
         Raises:
             LikenessError: the file is not one.
         """
-        from .io import read_arrays  # which reads any npz, and imports this module
-
-        arrays = read_arrays(path)
         keys = ("hands_meanl", "hands_meanr", "hands_componentsl", "hands_componentsr")
         shapes = [arrays[key].shape for key in keys if key in arrays]
         if shapes != [(45,), (45,), (45, 45), (45, 45)]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +23,7 @@ from ..core.types import BoolArray, BoundGaussians, FloatArray, IntArray, Likene
 from ..dual_uv.sampling import scatter_matrix
 from ..files.digests import file_sha256
 from ..files.untrusted import parse_json
+from .attributes import with_attributes
 from .config import CONFIG_FILE, NetworkConfig, as_json, differing_fields, from_json, load_config
 from .context import HEAD_CHANNELS, head_channels
 from .grids import UVGrids, uv_grids
@@ -380,20 +380,3 @@ def tokens(
     return means.astype(np.float32), (total > 0).astype(np.float32)
 
 
-def with_attributes(
-    base: BoundGaussians, said: dict[str, FloatArray], folder: Path
-) -> BoundGaussians:
-    """The Gaussians with what a network said of them, by :data:`ATTRIBUTES`.
-
-    Raises:
-        LikenessError: not all of it are numbers; ``folder`` is the network's.
-    """
-    for name, values in said.items():
-        if not np.isfinite(values).all():
-            bad = int((~np.isfinite(values)).sum())
-            raise LikenessError(
-                f"The network in '{folder}' gave {bad:,} values of '{name}' that are no numbers.",
-                "Train it again from an earlier checkpoint, or use another network.",
-            )
-    changes: dict[str, Any] = {name: values.astype(np.float32) for name, values in said.items()}
-    return replace(base, **changes)

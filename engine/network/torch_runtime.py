@@ -10,10 +10,10 @@ import torch
 from ..body import Body
 from ..core.types import BoundGaussians, LikenessError, Progress
 from ..files.digests import file_sha256
+from .attributes import with_attributes
 from .batch import collate
 from .files import DECODER_FILE, ENCODER_FILE, keeps_encoder, load_network
 from .inputs import NetworkInputs
-from .runtime import with_attributes
 
 
 class TorchRuntime:

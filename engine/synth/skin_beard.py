@@ -11,8 +11,8 @@ from .noise import cells, fractal
 from .skin_texels import step
 
 if TYPE_CHECKING:
-    from .skin import SkinLook
-    from .skin_paint import Canvas
+    from .skin_canvas import Canvas
+    from .skin_look import SkinLook
 
 STYLES: dict[str, tuple[tuple[str, ...], float]] = {
     "shadow": (("moustache", "corners", "chin_beard", "cheek_beard", "neck_beard"), 0.0),

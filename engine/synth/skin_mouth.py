@@ -11,8 +11,8 @@ from .noise import fractal
 from .skin_texels import step
 
 if TYPE_CHECKING:
-    from .skin import SkinLook
-    from .skin_paint import Canvas
+    from .skin_canvas import Canvas
+    from .skin_look import SkinLook
 
 GUM, TONGUE = np.array([0.68, 0.36, 0.35]), np.array([0.72, 0.42, 0.41])
 WHITE, YELLOW = np.array([0.90, 0.89, 0.85]), np.array([0.84, 0.79, 0.67])

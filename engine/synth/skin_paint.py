@@ -16,45 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..core.color import srgb_to_linear
-from ..core.types import FloatArray, IntArray
+from ..core.types import FloatArray
 from .library import load_picture
 from .noise import cells, fractal
 from .skin_beard import grow_beard, grow_roots
+from .skin_canvas import Canvas, log_color
 from .skin_creases import creases, pressed
 from .skin_mouth import paint_mouth
 from .skin_texels import SkinTexels, step
 
 if TYPE_CHECKING:
-    from .skin import SkinLook
+    from .skin_look import SkinLook
 
 MELANIN = np.array([0.48, 0.74, 1.05], np.float32)
 BLOOD = np.array([0.06, 0.70, 0.55], np.float32)
 PICTURE = 1024  # pixels: of a larger picture's detail the atlas would show little
-LEAST = 0.004  # of linear light, before a logarithm
 
 
-@dataclass
-class Canvas:
-    """What is painted on, one row for each texel [N].
-
-    Attributes:
-        log: [N, 3] logarithm of linear colours. rough: [N] 0..1. height: [N] metres.
-    """
-
-    texels: SkinTexels
-    log: NDArray[np.float32]
-    rough: NDArray[np.float32]
-    height: NDArray[np.float32]
-
-    def stain(self, rows: IntArray | slice, pigment: FloatArray, amount: FloatArray) -> None:
-        """Absorb: more (or less) of a pigment [3] by an amount for each of the rows."""
-        self.log[rows] -= amount[:, None] * pigment
-
-    def cover(self, rows: IntArray | slice, color: FloatArray, amount: FloatArray) -> None:
-        """Lay an sRGB colour over the rows, 0..1 opaque."""
-        over = log_color(color)
-        self.log[rows] += amount[:, None].astype(np.float32) * (over - self.log[rows])
 
 
 @dataclass(frozen=True)
@@ -66,9 +44,6 @@ class SkinMaps:
     bump: NDArray[np.float32]
 
 
-def log_color(srgb: FloatArray | tuple[float, float, float]) -> NDArray[np.float32]:
-    """Logarithm of the linear light of sRGB colours [..., 3] in 0..1."""
-    return np.asarray(np.log(np.maximum(srgb_to_linear(np.asarray(srgb)), LEAST)), np.float32)
 
 
 def paint_skin(texels: SkinTexels, look: SkinLook, picture: Path | None) -> SkinMaps:

@@ -18,9 +18,9 @@ from typing import Any
 from ..core.types import LikenessError
 from ..core.version import VERSION
 from ..dataset.cards import CARD_FILE, counted, told
+from ..dataset.groups import GROUPS, groups_of
 from ..dataset.mix import ASSETS, MIX, used
 from ..dataset.stored import StoredSubject, stored_subjects
-from ..evaluation.protocols.groups import GROUPS, groups_of
 from ..files.atomic import whole_file
 from ..files.untrusted import read_json
 

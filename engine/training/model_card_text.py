@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..evaluation.protocols.summary import worse_by
+from ..dataset.groups import worse_by
 
 NETWORK = "network"
 WAYS = ("lift", "lift-small", NETWORK, f"{NETWORK}+refine")

@@ -135,9 +135,9 @@ def _pose(path: Path, out: Path) -> None:
 
 
 def _hands(path: Path, out: Path) -> None:
-    from likeness.engine.motion.smplx_keys import HandModel
+    from likeness.engine.motion.io import read_hand_model
 
-    HandModel.read(path)
+    read_hand_model(path)
 
 
 def _bone_map(path: Path, out: Path) -> None:
@@ -404,7 +404,7 @@ TARGETS: tuple[Target, ...] = (
         seeds.characters,
         _character,
         {**ARRAYS, ".png": mutate.png},
-        (ENGINE + "characters.character",),
+        (ENGINE + "synth.characters.character",),
         whole=True,
     ),
     Target(
@@ -412,7 +412,7 @@ TARGETS: tuple[Target, ...] = (
         seeds.character_files,
         _character_file,
         {".blend": mutate.mutated, ".fbx": mutate.mutated, ".glb": mutate.glb, ".obj": mutate.text},
-        ("likeness.addon.cli.convert", ENGINE + "characters.character"),
+        ("likeness.addon.cli.convert", ENGINE + "synth.characters.character"),
         needs=("bpy",),
         memory=12 * GIB,
         seconds=CHARACTER_SECONDS + 20,

@@ -18,11 +18,11 @@ import numpy as np
 from ...body import Body
 from ...core.alignment import similarity
 from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, LikenessError, Pose
+from ...dataset.groups import INPUT, bin_of, groups_of, wrapped_angle
 from ...dataset.spaces import moved_camera, moved_pose, to_photo
 from ...dataset.subjects import BadSample, Subject, View
 from ...tracking.detectors import Detectors
 from .compare import Comparer, Sight, difference, measured_size
-from .groups import INPUT, bin_of, groups_of, wrapped_angle
 from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
 from .methods import Made, Methods
 from .shots import Shot, portrait_of, tracked_shot, true_shot

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...dataset.groups import INPUT
 from . import compare, tracking
-from .groups import INPUT
 from .items import REFERENCE, TRUTH
 from .paper import DIFFERS, TABLE
 from .reenactment import REENACT

@@ -9,13 +9,13 @@ import numpy as np
 from ...body import Body
 from ...core.cameras import orbit
 from ...core.types import Camera, FloatArray, Gaussians, LikenessError
+from ...dataset.groups import INPUT
 from ...gaussians.posing import pose_avatar
 from ...imaging.load import load_portrait
 from ...tracking.detectors import Detectors
 from ...visual.views import orbit_centre
 from .compare import Comparer, Face, Sight, difference, likeness_of, measured_size
 from .crossview import of_the_making
-from .groups import INPUT
 from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
 from .methods import Methods
 from .shots import tracked_shot

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...body import Body
 from ...core.types import FRAME_STATES, FloatArray, LikenessError, Motion, Portrait, Progress, Track
+from ...dataset.groups import INPUT
 from ...imaging.video import VideoReader
 from ...pipeline.track import TrackedPortrait, checked_matte
 from ...tracking.detectors import Detectors
@@ -17,7 +18,6 @@ from ...tracking.observation import observe
 from ...tracking.video import track_video
 from .compare import Comparer, Sight, difference, measured_size
 from .crossview import of_the_making, spread
-from .groups import INPUT
 from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
 from .methods import Made, Methods
 from .shots import Shot

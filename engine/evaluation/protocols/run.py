@@ -14,6 +14,7 @@ from typing import Any
 from ...core.progress import peak_memory_mb
 from ...core.types import MAX_GAUSSIANS, LikenessError, Progress
 from ...core.version import VERSION
+from ...dataset.groups import INPUT
 from ...dataset.shards import Skipped, local_shards, read_subjects, shard_files
 from ...dataset.stored import stored_subjects
 from ...dataset.subjects import Subject
@@ -26,7 +27,6 @@ from ...render import best_backend
 from ...tracking.detectors import Detectors
 from . import crossview, paper, portraits, reenactment, tracking
 from .compare import Comparer, open_faces, open_lpips
-from .groups import INPUT
 from .items import Failed
 from .methods import Methods
 from .page import compared, write_page

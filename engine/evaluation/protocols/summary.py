@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .groups import FAR, GROUPS
+from ...dataset.groups import FAR, GROUPS, worse_by
 
 Record = dict[str, Any]
 Means = dict[str, dict[str, float | None]]
@@ -149,21 +149,6 @@ def worst_groups(whole: Mapping[str, Any], groups: Mapping[str, Any]) -> list[di
     return out
 
 
-def worse_by(figure: str, value: float, mean: float) -> float:
-    """Per cent by which a value is worse than a mean.
-
-    >>> worse_by("psnr_fg", 18.0, 20.0), round(worse_by("ssim_fg", 0.7, 0.8))
-    (10.0, 50)
-    >>> round(worse_by("lpips", 0.3, 0.2))
-    50
-    """
-    if figure.startswith("psnr"):
-        ours, whole = mean - value, mean
-    elif "ssim" in figure:
-        ours, whole = mean - value, 1.0 - mean
-    else:
-        ours, whole = value - mean, mean
-    return 100.0 * ours / whole if whole else 0.0
 
 
 def _part(records: Sequence[Record]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...body import Body
 from ...core.types import LikenessError
+from ...dataset.groups import bin_of, groups_of, wrapped_angle
 from ...dataset.spaces import moved_camera, moved_pose, to_photo
 from ...dataset.subjects import BadSample, Subject
 from ...pipeline.track import track_loaded
@@ -21,7 +22,6 @@ from ...visual.overlay import OverlayPainter
 from ..people.figures import person_figures
 from ..people.render import Truth, visible_joints, visible_vertices
 from .crossview import spread
-from .groups import bin_of, groups_of, wrapped_angle
 from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
 from .shots import portrait_of
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core.types import LikenessError
-from ..config import ENCODERS, EncoderConfig
+from ..config import EncoderConfig
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation of the pictures that most backbones were trained on, RGB in 0..1."""
@@ -81,36 +81,3 @@ class Encoder(nn.Module, ABC):
         if self.config.frozen:
             self.requires_grad_(False)
         return self.train(self.training)
-
-
-def create_encoder(config: EncoderConfig, allow_download: bool | None = None) -> Encoder:
-    """The encoder that a config describes.
-
-    Our own one starts with random weights from torch's global generator, so seed that (as
-    ``create_network`` does) or load a state afterwards. The others come with their weights, from
-    a file or a folder; see :func:`~likeness.engine.files.weights.find_weights`.
-
-    Args:
-        config: kind, sizes, source, and whether it is trained.
-        allow_download: whether weights that are not on this computer may be fetched; None asks
-            the environment (``LIKENESS_ALLOW_DOWNLOAD``).
-
-    Raises:
-        LikenessError: the weights are missing or damaged, are not of this kind, or do not fit
-            the config; a package is missing.
-    """
-    if config.kind == "own":
-        from .own import OwnEncoder
-
-        return OwnEncoder(config).frozen_if_wanted()
-    if config.kind == "sapiens":
-        from .torchscript import TorchScriptEncoder
-
-        return TorchScriptEncoder(config, allow_download).frozen_if_wanted()
-    if config.kind in ("sapiens2", "dinov2"):
-        from .hub import HubEncoder
-
-        return HubEncoder(config, allow_download).frozen_if_wanted()
-    raise LikenessError(
-        f"There is no encoder '{config.kind}'.", f"Choose one of: {', '.join(ENCODERS)}."
-    )

@@ -11,7 +11,8 @@ from typing import Any
 import psutil
 import pytest
 from likeness.addon.workers import crew
-from likeness.addon.workers.crew import Crew, Limits, Shape
+from likeness.addon.workers.crew import Crew
+from likeness.addon.workers.plan import Limits, Shape
 from likeness.engine.core.types import LikenessError
 from likeness.engine.workflows.executor import Said, Unit, finished
 

@@ -18,9 +18,9 @@ import psutil
 import pytest
 from likeness.addon.cli.main import main
 from likeness.addon.workers import ray_crew, ray_session
-from likeness.addon.workers.crew import Crew, Limits, Shape
+from likeness.addon.workers.crew import Crew
+from likeness.addon.workers.plan import Cluster, Limits, Shape
 from likeness.addon.workers.ray_crew import RayCrew
-from likeness.addon.workers.ray_session import Cluster
 from likeness.engine.core.types import LikenessError
 from likeness.engine.workflows.batch.folder import batch_folder
 from likeness.engine.workflows.batch.names import with_names

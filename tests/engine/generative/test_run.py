@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.addon.workers.crew import Crew, Shape, worker_command
+from likeness.addon.workers.crew import Crew, worker_command
+from likeness.addon.workers.plan import Shape
 from likeness.engine.core.types import Camera, LikenessError
 from likeness.engine.dataset.cards import stored_in
 from likeness.engine.dataset.subjects import Subject, View, encode_rgba

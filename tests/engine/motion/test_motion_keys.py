@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, LikenessError
-from likeness.engine.motion.io import load_motion, read_arrays
+from likeness.engine.motion.io import load_motion, read_arrays, read_hand_model
 from likeness.engine.motion.motion_source import read_motion
-from likeness.engine.motion.smplx_keys import COLUMNS, HandModel
+from likeness.engine.motion.smplx_keys import COLUMNS
 
 FRAMES = 5
 
@@ -118,7 +118,7 @@ def test_hands_from_the_mean_and_as_components(poses: FloatArray, tmp_path: Path
         hands_componentsl=components[0],
         hands_componentsr=components[1],
     )
-    hands = HandModel.read(tmp_path / "model.npz")
+    hands = read_hand_model(tmp_path / "model.npz")
     np.savez(tmp_path / "m.npz", poses=poses)
     moved = read_motion(tmp_path / "m.npz", 0, hands=hands, mean_hands=True).motion.full_pose
     same(moved[:, 25:40], poses[:, 25:40] + mean[0].reshape(15, 3))
@@ -133,7 +133,7 @@ def test_hands_from_the_mean_and_as_components(poses: FloatArray, tmp_path: Path
     with pytest.raises(LikenessError, match="mean hand"):
         read_motion(tmp_path / "m.npz", 0, mean_hands=True)
     with pytest.raises(LikenessError, match=r"m\.npz"):
-        HandModel.read(tmp_path / "m.npz")
+        read_hand_model(tmp_path / "m.npz")
 
 
 def test_bad_arrays(tmp_path: Path) -> None:

@@ -79,3 +79,20 @@ def hair_group(kind: str, style: str) -> str:
         if any(word in style.lower() for word in words):
             return name
     return "long"
+
+
+def worse_by(figure: str, value: float, mean: float) -> float:
+    """Per cent by which a value is worse than a mean.
+
+    >>> worse_by("psnr_fg", 18.0, 20.0), round(worse_by("ssim_fg", 0.7, 0.8))
+    (10.0, 50)
+    >>> round(worse_by("lpips", 0.3, 0.2))
+    50
+    """
+    if figure.startswith("psnr"):
+        ours, whole = mean - value, mean
+    elif "ssim" in figure:
+        ours, whole = mean - value, 1.0 - mean
+    else:
+        ours, whole = value - mean, mean
+    return 100.0 * ours / whole if whole else 0.0

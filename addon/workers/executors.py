@@ -1,0 +1,36 @@
+"""Opens the workers of a run: on this machine, or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...engine.workflows.executor import Executor
+from .crew import Crew, worker_command
+from .plan import Cluster, Shape
+
+
+
+def open_executor(
+    request: Mapping[str, Any],
+    shape: Shape,
+    worker: str,
+    cluster: Cluster | None = None,
+    common: Sequence[Path] = (),
+    command: Sequence[str] = (),
+) -> Executor:
+    """The workers of a run: of this machine, or of a cluster.
+
+    Args:
+        request: what each worker is told first.
+        worker: name of the hidden command that calls :func:`.serving.serve`.
+        cluster: None for this machine.
+        common: files and folders that all machines of a cluster must see.
+        command: run instead of ``worker``.
+    """
+    if cluster is None:
+        return Crew(request, shape, list(command) or worker_command(worker))
+    from .ray_crew import RayCrew
+
+    return RayCrew(cluster, request, shape, worker, common, command)

@@ -1,0 +1,100 @@
+"""How many workers run, where, and what each of them may take."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+
+def cores() -> int:
+    """Cores that this process may use: a farm's scheduler may leave it only some."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+LEAST_SHARE_MB = 4096.0
+
+
+def share_mb(part: float) -> float:
+    """A worker's part of this machine's memory, in MB, so that all together leave it some."""
+    import psutil
+
+    return max(LEAST_SHARE_MB, 0.9 * part * float(psutil.virtual_memory().total) / 2**20)
+
+
+def gpus() -> list[str]:
+    """The GPUs that workers may use, as ``CUDA_VISIBLE_DEVICES`` names them; none where the
+    driver does not tell, and all workers then use what there is."""
+    told = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if told is not None:
+        return [name.strip() for name in told.split(",") if name.strip()]
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    try:
+        done = subprocess.run(
+            [tool, "--query-gpu=uuid", "--format=csv,noheader"],
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=30,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.split() if done.returncode == 0 else []
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a unit may take; 0 is no limit.
+
+    Attributes:
+        seconds: of a unit, and of a worker's start if it is more than START_SECONDS.
+        memory_mb: of a worker and the programs that it starts; None is its share of the machine's.
+    """
+
+    seconds: float = 0.0
+    memory_mb: float | None = 0.0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many workers there are, and what each of them may take.
+
+    Attributes:
+        workers: processes. threads: of each; 0 shares the machine's cores among them.
+        recycle: units after which a worker is replaced (every library keeps some memory).
+    """
+
+    workers: int = 1
+    threads: int = 0
+    recycle: int = 50
+    limits: Limits = Limits()
+
+    @property
+    def each(self) -> int:
+        """Threads of each worker."""
+        return self.threads or max(1, cores() // self.workers)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Which cluster, and what of it a worker takes.
+
+    Attributes:
+        address: of Ray's head, as ``host:6379``; ``auto`` is the one in ``RAY_ADDRESS``, or one
+            that is started on this machine alone, and ended with the run.
+        gpu_share: of a GPU for each worker, 0..1; None shares them out.
+    """
+
+    address: str
+    gpu_share: float | None = None
+
+    @property
+    def here(self) -> bool:
+        """Whether Ray is started on this machine."""
+        return self.address == "auto" and not os.environ.get("RAY_ADDRESS")

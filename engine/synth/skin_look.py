@@ -1,0 +1,55 @@
+"""What one synthetic person's skin looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Color = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class SkinLook:
+    """What one person's skin looks like; colours are sRGB 0..1, amounts 0..1 (or a little more).
+
+    Attributes:
+        picture: folder and file of the library's skin; None: procedural. seed: of noise.
+        tone: mean colour of the bare face. undertone: -1 cool to 1 warm.
+        redness: of cheeks, nose, ears, knuckles. mottling: large soft patches. pores: relief.
+        oil: shine of the forehead and nose. freckles: amount. moles: how many. spots: of age.
+        ageing: wrinkles. circles: under the eyes. detail: how much of the picture's own contrast.
+        lips: how much redder than the skin. lipstick, shadow: colour; blush, liner and these
+        strengths are 0 for an unpainted face. foundation: evens the skin out.
+        beard: one of :data:`BEARDS`. beard_color. beard_amount: density.
+        scalp: colour of the hair's roots. scalp_amount: how densely they stand.
+        teeth: 0 white to 1 yellow.
+    """
+
+    picture: str | None
+    seed: int
+    tone: Color
+    undertone: float
+    redness: float
+    mottling: float
+    pores: float
+    oil: float
+    freckles: float
+    moles: int
+    spots: float
+    ageing: float
+    circles: float
+    detail: float
+    lips: float
+    lipstick: Color
+    lipstick_amount: float
+    lipstick_gloss: float
+    shadow: Color
+    shadow_amount: float
+    liner: float
+    blush: float
+    foundation: float
+    beard: str
+    beard_color: Color
+    beard_amount: float
+    scalp: Color
+    scalp_amount: float
+    teeth: float
