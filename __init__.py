@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from .engine.workflows.api import camera as camera
     from .engine.workflows.api import clip as clip
     from .engine.workflows.api import export as export
-    from .engine.workflows.api import level as level
     from .engine.workflows.api import load as load
     from .engine.workflows.api import motion as motion
     from .engine.workflows.api import pose as pose
     from .engine.workflows.api import render as render
     from .engine.workflows.api import save as save
+    from .engine.workflows.api import simplify as simplify
     from .engine.workflows.api import splats as splats
     from .engine.workflows.api import track as track
     from .engine.workflows.clip_files import Clip as Clip
@@ -98,7 +98,7 @@ __all__ = [
     "camera",
     "clip",
     "export",
-    "level",
+    "simplify",
     "load",
     "motion",
     "pose",

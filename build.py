@@ -23,8 +23,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.assets import bake, ensure_assets, ensure_sample
-from tasks.commands import ROOT, BuildError, run, step
+from tasks.assets import bake_assets, ensure_assets, ensure_sample
+from tasks.commands import ROOT, BuildError, print_step, run_command
 from tasks.environment import (
     REQUIREMENTS,
     VENV,
@@ -34,11 +34,11 @@ from tasks.environment import (
     venv_script,
 )
 from tasks.extension import (
-    BLENDERS,
+    BLENDER_RANGES,
+    DEFAULT_PYTHONS,
     PLATFORM_TAGS,
-    USUAL_PYTHONS,
     build_extension,
-    this_platform,
+    detect_platform,
     write_index,
 )
 from tasks.library import draw_pictures, ensure_library, write_library
@@ -49,18 +49,18 @@ PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 """A file of tests shares what its fixtures made; ``-n 0`` after them is one test at a time."""
 
 
-def demo(portrait: Path | None, out: Path | None) -> None:
+def build_demo(portrait: Path | None, out: Path | None) -> None:
     """A first avatar, from the sample portrait or from one's own."""
     python = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
     ensure_system_libraries(python)
     folder = ensure_assets(python)
     portrait = portrait or ensure_sample(python, folder.parent / "downloads")
     out = out or ROOT / "out" / portrait.stem
-    step(f"Building the avatar of {portrait.name}")
-    run(venv_script(VENV, "likeness"), "build", portrait.absolute(), "-o", out.absolute())
+    print_step(f"Building the avatar of {portrait.name}")
+    run_command(venv_script(VENV, "likeness"), "build", portrait.absolute(), "-o", out.absolute())
 
 
-def test(arguments: Sequence[str]) -> int:
+def run_tests(arguments: Sequence[str]) -> int:
     """Every test; returns pytest's exit code."""
     python = ensure_environment(VENV, REQUIREMENTS / "dev.txt", editable=True)
     ensure_environment(VENV_BPY50, REQUIREMENTS / "bpy50.txt", editable=False)
@@ -68,7 +68,7 @@ def test(arguments: Sequence[str]) -> int:
     folder = ensure_assets(python)
     ensure_library(python, folder)
     ensure_sample(python, folder.parent / "downloads")
-    step("Running the tests")
+    print_step("Running the tests")
     # Threads that wait for one another while turning in circles stop a machine that has more
     # of them than cores, as with two files of tests at a time.
     env = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
@@ -76,7 +76,9 @@ def test(arguments: Sequence[str]) -> int:
     return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
 
 
-def package(out: Path, targets: Sequence[str], pythons: Sequence[str], index: bool) -> list[Path]:
+def build_packages(
+    out: Path, targets: Sequence[str], pythons: Sequence[str], index: bool
+) -> list[Path]:
     """The extension, one zip per platform and Python of Blender; and an index of the folder."""
     own = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
     folder = ensure_assets(own)
@@ -91,7 +93,7 @@ def package(out: Path, targets: Sequence[str], pythons: Sequence[str], index: bo
     return made
 
 
-def in_python_311(argv: Sequence[str]) -> int | None:
+def rerun_in_python_311(argv: Sequence[str]) -> int | None:
     """Run this script again in Python 3.11 where another version started it."""
     if sys.version_info[:2] == PYTHON:
         return None
@@ -104,7 +106,7 @@ def in_python_311(argv: Sequence[str]) -> int | None:
     return subprocess.run([found, __file__, *argv], check=False).returncode
 
 
-def parser() -> argparse.ArgumentParser:
+def create_parser() -> argparse.ArgumentParser:
     """The tasks and their options."""
     top = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -128,7 +130,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--python",
         action="append",
-        choices=sorted(BLENDERS),
+        choices=sorted(BLENDER_RANGES),
         help="of Blender: 3.11 up to 5.0, 3.13 from 5.1, 3.14 in Debian's (default: 3.11 and 3.13)",
     )
     one.add_argument(
@@ -144,17 +146,17 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Run one task; returns the exit code."""
-    options, more = parser().parse_known_args(argv)
+    options, more = create_parser().parse_known_args(argv)
     if more and options.task != "test":
-        parser().error(f"unrecognized arguments: {' '.join(more)}")
+        create_parser().error(f"unrecognized arguments: {' '.join(more)}")
     try:
-        code = in_python_311(argv)
+        code = rerun_in_python_311(argv)
         if code is not None:
             return code
         if options.task == "demo":
-            demo(options.portrait, options.out)
+            build_demo(options.portrait, options.out)
         elif options.task == "test":
-            return test(more)
+            return run_tests(more)
         elif options.task == "assets":
             python = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
             ensure_library(python, ensure_assets(python))
@@ -168,14 +170,14 @@ def main(argv: Sequence[str]) -> int:
             update_messages()
         elif options.task == "package":
             targets = sorted(PLATFORM_TAGS) if options.all else options.platform
-            package(
+            build_packages(
                 options.out.absolute(),
-                targets or [this_platform()],
-                options.python or USUAL_PYTHONS,
+                targets or [detect_platform()],
+                options.python or DEFAULT_PYTHONS,
                 options.index,
             )
         elif options.task == "bake":
-            bake(options.detectors_wheel, options.body_wheel, options.folder)
+            bake_assets(options.detectors_wheel, options.body_wheel, options.folder)
     except BuildError as error:
         print(f"build.py: {error}", file=sys.stderr)
         return 1

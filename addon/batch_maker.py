@@ -13,11 +13,11 @@ from .workers import serving
 SECONDS_BETWEEN_WORDS = 1.0
 
 
-def open_maker(request: Mapping[str, Any], say: serving.Say) -> serving.Maker:
+def open_batch_maker(request: Mapping[str, Any], say: serving.SendEvent) -> serving.UnitMaker:
     """A maker of portraits; what they share stays open from one to the next (engine/files/cache.py)."""
     import psutil
 
-    from ..engine.workflows.batch.make import make
+    from ..engine.workflows.batch.make import make_unit
     from .blend_file import write_blend
 
     own = psutil.Process()
@@ -31,7 +31,7 @@ def open_maker(request: Mapping[str, Any], say: serving.Say) -> serving.Maker:
                 told = monotonic()
                 say("progress", key=unit["key"], stage=stage, fraction=round(fraction, 4))
 
-        made = make(unit, write_blend, progress)
+        made = make_unit(unit, write_blend, progress)
         return {**made, "worker": os.getpid(), "held_mb": round(own.memory_info().rss / 2**20)}
 
     return one

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine.core.types import FloatArray, LikenessError
-from ..engine.synth.characters.character import Rig, label_of, save_rig
-from ..engine.synth.model import KINDS, LABEL, Material, Part
+from ..engine.synth.characters.character import CharacterRig, guess_label, save_rig
+from ..engine.synth.model import KINDS, LABEL, Material, MeshPart
 from ..engine.synth.parts_file import save_parts
 from .scene.axes import points_to_engine
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import bpy
 
 SUFFIXES = (".blend", ".glb", ".gltf", ".fbx", ".obj")
-MOST_TEXELS = 2048  # along a side; larger pictures are halved until they fit
+MAX_TEXELS = 2048  # along a side; larger pictures are halved until they fit
 PLAIN = (0.6, 0.6, 0.6, 1.0)  # of a mesh without a material, as Blender shows it
 _KIND_OF = {"eye": "eye", "hair": "hair", "brow": "hair", "clothes": "cloth", "scarf": "cloth"}
 REMEDY = f"Give a Blender, glTF, FBX or OBJ file ({', '.join(SUFFIXES)})."
@@ -79,7 +79,7 @@ def read_character(path: Path, folder: Path) -> None:
 def _open(path: Path) -> None:
     import bpy
 
-    from .compat import empty_file
+    from .compat import open_empty_file
 
     kind = path.suffix.lower()
     name = str(path.absolute())
@@ -87,7 +87,7 @@ def _open(path: Path) -> None:
         if kind == ".blend":
             bpy.ops.wm.open_mainfile(filepath=name, load_ui=False, use_scripts=False)
             return
-        empty_file()
+        open_empty_file()
         if kind in (".glb", ".gltf"):
             bpy.ops.import_scene.gltf(filepath=name)
         elif kind == ".fbx":
@@ -100,7 +100,7 @@ def _open(path: Path) -> None:
         raise LikenessError(f"'{path}' cannot be opened ({last}).", REMEDY) from error
 
 
-def _parts() -> list[Part]:
+def _parts() -> list[MeshPart]:
     """One part for each object and material that renders show, in engine axes."""
     import bpy
 
@@ -112,7 +112,7 @@ def _parts() -> list[Part]:
         for bone in thing.pose.bones
         if bone.custom_shape is not None
     }
-    out: list[Part] = []
+    out: list[MeshPart] = []
     pictures: dict[str, np.ndarray[Any, Any]] = {}
     for instance in graph.object_instances:
         thing = instance.object
@@ -131,7 +131,7 @@ def _parts() -> list[Part]:
 
 def _mesh_parts(
     name: str, mesh: bpy.types.Mesh, slots: Any, matrix: FloatArray, pictures: dict[str, Any]
-) -> list[Part]:
+) -> list[MeshPart]:
     mesh.calc_loop_triangles()
     count = len(mesh.loop_triangles)
     vertices = _read(mesh.vertices, "co", 3, np.float32)
@@ -149,8 +149,8 @@ def _mesh_parts(
     out = []
     for k in np.unique(slot):
         material = slots[k].material if k < len(slots) else None
-        label = label_of(material.name) if material is not None else "other"
-        label = label if label != "other" else label_of(name, mesh.name)
+        label = guess_label(material.name) if material is not None else "other"
+        label = label if label != "other" else guess_label(name, mesh.name)
         rows = np.flatnonzero(slot == k)
         used, own = np.unique(f[rows], return_inverse=True)
         surface = Material(
@@ -161,7 +161,7 @@ def _mesh_parts(
         )
         title = name if material is None else f"{name}, {material.name}"
         out.append(
-            Part(
+            MeshPart(
                 title,
                 vertices[used].astype(np.float64),
                 own.reshape(-1, 3),
@@ -289,7 +289,7 @@ def _texels(image: Any, pictures: dict[str, Any]) -> np.ndarray[Any, Any]:
         texels = np.empty(width * height * 4, np.float32)
         image.pixels.foreach_get(texels)
         texels = texels.reshape(height, width, 4)[::-1]
-        while max(texels.shape[:2]) > MOST_TEXELS and min(texels.shape[:2]) > 1:
+        while max(texels.shape[:2]) > MAX_TEXELS and min(texels.shape[:2]) > 1:
             even = texels[: texels.shape[0] // 2 * 2, : texels.shape[1] // 2 * 2]
             texels = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
         out = _bytes(texels, linear=image.is_float)
@@ -313,7 +313,7 @@ def _encoded(color: FloatArray) -> FloatArray:
     return np.where(c <= 0.0031308, 12.92 * c, 1.055 * c ** (1 / 2.4) - 0.055)
 
 
-def _rig() -> Rig | None:
+def _rig() -> CharacterRig | None:
     """The bones of the armature with most of them, in the shown pose."""
     import bpy
 
@@ -328,7 +328,7 @@ def _rig() -> Rig | None:
     def places(ends: list[Any]) -> FloatArray:
         return points_to_engine(np.array(ends, np.float64) @ matrix[:3, :3].T + matrix[:3, 3])
 
-    return Rig(
+    return CharacterRig(
         tuple(bone.name for bone in bones),
         places([tuple(bone.head) for bone in bones]),
         places([tuple(bone.tail) for bone in bones]),

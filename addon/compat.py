@@ -23,7 +23,7 @@ def ensure_cycles() -> None:
         addon_utils.enable("cycles", default_set=True)
 
 
-def empty_file() -> None:
+def open_empty_file() -> None:
     """Leave everything that is open and begin an empty file with factory settings.
 
     Preferences stay as they are: reading those of the factory as well would switch all extensions

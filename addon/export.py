@@ -10,17 +10,17 @@ import bpy
 import numpy as np
 
 from ..engine.core.types import LikenessError, Pose
-from .motion.record import rate_of
+from .motion.record import get_frame_rate
 from .scene.axes import points_to_blender
 from .scene.body import expression_names, get_expression
 from .scene.build import PERSON_KEY, AvatarObjects, find_avatar, find_avatars
-from .scene.read_back import place_of
+from .scene.read_back import read_placement
 
 SCENE_NAME = "Likeness Export"
 UV_NAME, COLOR_NAME, LOOK_NAME = "UVMap", "Color", "Look"
 
 
-def chosen_avatar(context: Any) -> AvatarObjects | None:
+def find_export_avatar(context: Any) -> AvatarObjects | None:
     """The active avatar, or the scene's only one."""
     active = find_avatar(context.object)
     if active is not None:
@@ -29,13 +29,13 @@ def chosen_avatar(context: Any) -> AvatarObjects | None:
     return found[0] if len(found) == 1 else None
 
 
-def wanted_avatar(context: Any) -> AvatarObjects:
-    """:func:`chosen_avatar`.
+def get_export_avatar(context: Any) -> AvatarObjects:
+    """:func:`find_export_avatar`.
 
     Raises:
         LikenessError: there is none, or one of several has to be chosen.
     """
-    found = chosen_avatar(context)
+    found = find_export_avatar(context)
     if found is None:
         raise LikenessError("No avatar is selected.", "Select the avatar to export.")
     return found
@@ -62,12 +62,12 @@ def record_poses(
             scene.frame_set(frame)
             depsgraph = context.evaluated_depsgraph_get()
             poses.append(objects.get_pose(names))
-            places.append(place_of(objects, depsgraph))
+            places.append(read_placement(objects, depsgraph))
             yield (t + 1) / len(frames)
     finally:
         if scene.frame_current != start:
             scene.frame_set(start, subframe=part)
-    _write_poses(path, poses, np.array(places), rate_of(scene) / max(1, scene.frame_step))
+    _write_poses(path, poses, np.array(places), get_frame_rate(scene) / max(1, scene.frame_step))
 
 
 def write_photo_pose(objects: AvatarObjects, path: Path) -> None:
@@ -76,7 +76,7 @@ def write_photo_pose(objects: AvatarObjects, path: Path) -> None:
     Raises:
         LikenessError: the objects are of an older version.
     """
-    from ..engine.scene.files import unpacked
+    from ..engine.scene.files import unpack_avatar
 
     kept = objects.body.data.get(PERSON_KEY)
     name = objects.armature.name
@@ -84,7 +84,7 @@ def write_photo_pose(objects: AvatarObjects, path: Path) -> None:
         raise LikenessError(
             f"'{name}' was made by an older version of Likeness.", "Import its avatar file again."
         )
-    _write_poses(path, [unpacked(bytes(kept), name).pose], np.eye(4)[None], 30.0)
+    _write_poses(path, [unpack_avatar(bytes(kept), name).pose], np.eye(4)[None], 30.0)
 
 
 def _write_poses(path: Path, poses: Sequence[Pose], places: Any, rate: float) -> None:
@@ -235,9 +235,9 @@ def _material(body: Any, image: Any) -> Any:
 
 
 def _export_fbx(scene: Any, out: Path, moving: bool) -> None:
-    from ..engine.files.folders import whole_files
+    from ..engine.files.folders import atomic_write_files
 
-    with whole_files(out.absolute().parent) as scratch:
+    with atomic_write_files(out.absolute().parent) as scratch:
         target = scratch / out.name
         try:
             with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):

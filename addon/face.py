@@ -19,7 +19,7 @@ REGIONS: dict[str, tuple[str, ...]] = {
 Item = tuple[str, str, str]
 
 
-def region_of(name: str) -> str:
+def get_region(name: str) -> str:
     """The heading that an expression stands under.
 
     >>> region_of("browInnerUp"), region_of("expression_3")
@@ -31,12 +31,12 @@ def region_of(name: str) -> str:
     )
 
 
-def expressions_of(names: Iterable[str], region: str | None) -> list[str]:
+def filter_expressions(names: Iterable[str], region: str | None) -> list[str]:
     """Those of ``names`` in a region, or all."""
-    return [name for name in names if region is None or region_of(name) == region]
+    return [name for name in names if region is None or get_region(name) == region]
 
 
-def pairs(names: Iterable[str]) -> list[tuple[str, ...]]:
+def pair_expressions(names: Iterable[str]) -> list[tuple[str, ...]]:
     """Names with their partners of the other side, left first, in the order of the names.
 
     >>> pairs(["eyeBlinkLeft", "eyeBlinkRight", "jawOpen", "jawLeft"])
@@ -54,34 +54,34 @@ def pairs(names: Iterable[str]) -> list[tuple[str, ...]]:
     return out
 
 
-def by_region(names: Iterable[str], wanted: str = "") -> dict[str, list[tuple[str, ...]]]:
+def group_by_region(names: Iterable[str], wanted: str = "") -> dict[str, list[tuple[str, ...]]]:
     """The pairs under their headings; a pair shows where either name holds ``wanted``."""
     out: dict[str, list[tuple[str, ...]]] = {heading: [] for heading in REGIONS}
-    for pair in pairs(names):
+    for pair in pair_expressions(names):
         if any(wanted.lower() in name.lower() for name in pair):
-            out[region_of(pair[0])].append(pair)
+            out[get_region(pair[0])].append(pair)
     return {heading: members for heading, members in out.items() if members}
 
 
 @cache
 def expression_entries(catalog: str) -> list[Item]:
     """Name, label and description of the library's expressions in a catalog."""
-    from ..engine.poses import expressions
+    from ..engine.poses import named_expressions
 
-    found = expressions().values()
+    found = named_expressions().values()
     return [(e.name, e.label, e.description) for e in found if e.catalog == catalog]
 
 
 @cache
 def pose_entries() -> list[Item]:
     """Name, label and description of the library's poses of the whole body."""
-    from ..engine.poses import poses
+    from ..engine.poses import named_poses
 
-    found = poses().values()
+    found = named_poses().values()
     return [(p.name, p.label, p.description) for p in found if p.catalog == "Body"]
 
 
-def named_items(owner: Any, context: Any) -> list[Item]:
+def expression_items(owner: Any, context: Any) -> list[Item]:
     """For a property; the cache keeps what Blender only points at."""
     return _all_expressions()
 

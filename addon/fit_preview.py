@@ -19,11 +19,11 @@ class _Store:
     icon = 0
 
 
-def icon(path: Path) -> int:
+def get_icon(path: Path) -> int:
     """The icon of a picture file, square, in the size that big icons are drawn in."""
     written = path.stat().st_mtime if path.is_file() else 0.0
     if _Store.shown != (str(path), written):
-        free()
+        clear_preview()
         if not written:
             return 0
         _Store.previews = bpy.utils.previews.new()
@@ -34,7 +34,7 @@ def icon(path: Path) -> int:
     return _Store.icon
 
 
-def free() -> None:
+def clear_preview() -> None:
     """Forget the picture."""
     if _Store.previews is not None:
         bpy.utils.previews.remove(_Store.previews)

@@ -16,14 +16,14 @@ import bpy
 
 from ..engine.core.types import LikenessError
 from .paths import user_folder
-from .preferences import preferences
+from .preferences import get_preferences
 from .workers.jobs import worker_command
 
 _INSIDE = ("bin/python3", "bin/python", "Scripts/python.exe", "python.exe")
 """Where an environment's folder has its Python."""
 
 
-def python_of(chosen: Path) -> Path:
+def resolve_python(chosen: Path) -> Path:
     """The interpreter of what the user chose: the program itself, or an environment's folder.
 
     Raises:
@@ -44,13 +44,13 @@ def engine_python(context: Any) -> Path | None:
     """The interpreter that the user wants the worker to run in; None for Blender's own.
 
     Raises:
-        LikenessError: see :func:`python_of`.
+        LikenessError: see :func:`resolve_python`.
     """
-    chosen = preferences(context).engine_python
-    return python_of(Path(bpy.path.abspath(chosen))) if chosen else None
+    chosen = get_preferences(context).engine_python
+    return resolve_python(Path(bpy.path.abspath(chosen))) if chosen else None
 
 
-def worker_start(context: Any) -> tuple[list[str], dict[str, str]]:
+def get_worker_command(context: Any) -> tuple[list[str], dict[str, str]]:
     """The command that starts the worker, and the variables that it gets.
 
     Raises:
@@ -76,7 +76,7 @@ def worker_variables(context: Any) -> dict[str, str]:
 
 def weights_folders(context: Any) -> list[Path]:
     """Where models lie: in the folder that the user chose, and in the extension's own."""
-    chosen = preferences(context).models_folder
+    chosen = get_preferences(context).models_folder
     own = user_folder("weights")
     return [Path(bpy.path.abspath(chosen)), own] if chosen else [own]
 

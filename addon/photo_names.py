@@ -15,7 +15,7 @@ _WORDS = {
 }
 
 
-def shown_direction(path: Path) -> str:
+def guess_direction(path: Path) -> str:
     """What a photo shows by its name: front, back, left, right, side, or any.
 
     >>> [shown_direction(Path(n)) for n in ("anna_back.jpg", "IMG_1.jpg", "LeftSide-2.png")]
@@ -29,14 +29,14 @@ def shown_direction(path: Path) -> str:
     return "any"
 
 
-def main_first(paths: Sequence[Path], active: Path | None = None) -> list[Path]:
+def sort_main_first(paths: Sequence[Path], active: Path | None = None) -> list[Path]:
     """The photos with the main one first: the one whose name says front, else ``active``, else
     the first whose name says nothing.
 
     >>> [p.name for p in main_first([Path("b_side.png"), Path("b.png"), Path("b_back.png")])]
     ['b.png', 'b_side.png', 'b_back.png']
     """
-    shown = [shown_direction(path) for path in paths]
+    shown = [guess_direction(path) for path in paths]
     if shown.count("front") == 1:
         main = shown.index("front")
     elif active in paths and shown[paths.index(active)] == "any":

@@ -13,11 +13,11 @@ import bpy
 import numpy as np
 
 from ..engine.core.types import MAX_GAUSSIANS
-from ..engine.scene.files import load_steps
+from ..engine.scene.files import load_scene_steps
 from ..engine.scene.static_splats import load_static_steps
-from .preferences import avatar_folder, preferences
+from .preferences import avatar_folder, get_preferences
 from .scene import bare_body, static_splats
-from .scene.build import AvatarObjects, build_scene_steps, finished
+from .scene.build import AvatarObjects, build_scene_steps, run_to_end
 from .scene.view import look_at_avatar, show_splats
 
 
@@ -49,7 +49,7 @@ class PortraitRequest:
 
     def for_worker(self, context: Any) -> dict[str, Any]:
         """The request of the task ``build``."""
-        body = self.body or preferences(context).body_file
+        body = self.body or get_preferences(context).body_file
         names = ("max_gaussians", "person", "fov", "refine", "network")
         options = {name: getattr(self, name) for name in names}
         return {
@@ -91,8 +91,8 @@ def import_splats_steps(context: Any, scene: Path, name: str) -> Generator[None,
         splats = yield from load_static_steps(scene)
     finally:
         _remove_scratch(scene)
-    obj = yield from static_splats.import_steps(splats, name, context)
-    if preferences(context).show_splats:
+    obj = yield from static_splats.add_static_splats_steps(splats, name, context)
+    if get_preferences(context).show_splats:
         show_splats(context)
     return obj
 
@@ -106,10 +106,10 @@ def add_body(context: Any, seed: int | None) -> Any:
     from ..engine.body import load_body  # late, so that enabling the extension stays fast
     from ..engine.files.weights import asset_path
 
-    chosen = preferences(context).body_file
+    chosen = get_preferences(context).body_file
     body = load_body(Path(bpy.path.abspath(chosen)) if chosen else asset_path("body"))
     betas = np.zeros(body.num_betas) if seed is None else bare_body.random_betas(body, seed)
-    return finished(bare_body.add_body_steps(body, betas, "Likeness Body", context))
+    return run_to_end(bare_body.add_body_steps(body, betas, "Likeness Body", context))
 
 
 def _remove_scratch(file: Path) -> None:
@@ -129,7 +129,7 @@ def output_folder(context: Any, portrait: Path) -> Path:
     return avatar_folder(context) / f"{portrait.stem}-{digest}"
 
 
-def import_steps(
+def import_avatar_steps(
     context: Any, scene: Path, avatar: Path, name: str
 ) -> Generator[None, None, AvatarObjects]:
     """Bring what a worker made ready into the scene, in slices, and let the views show it.
@@ -138,11 +138,11 @@ def import_steps(
         scene: the file that the worker made, which is removed. avatar: the avatar's own file.
     """
     try:
-        ready = yield from load_steps(scene)
+        ready = yield from load_scene_steps(scene)
     finally:
         _remove_scratch(scene)
     objects = yield from build_scene_steps(ready, name, context, avatar)
-    if preferences(context).show_splats:
+    if get_preferences(context).show_splats:
         show_splats(context)
         look_at_avatar(objects, ready.avatar, context)
     return objects

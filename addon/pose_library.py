@@ -18,7 +18,7 @@ import bpy
 import numpy as np
 
 from ..engine.core.types import JOINT_INDEX, FloatArray, LikenessError, Pose
-from .compat import empty_file
+from .compat import open_empty_file
 from .rig.names import FACE
 
 if TYPE_CHECKING:
@@ -51,26 +51,26 @@ def write_library(path: Path) -> None:
     Raises:
         LikenessError: the default body or a picture is missing, or the folder cannot be written.
     """
-    from ..engine.files.atomic import whole_file
-    from ..engine.poses import expressions, poses
-    from ..engine.poses.pictures import read_picture
+    from ..engine.files.atomic import atomic_write
+    from ..engine.poses import named_expressions, named_poses
+    from ..engine.poses.pictures import read_thumbnail
 
-    empty_file()
+    open_empty_file()
     axes = _default_rest_axes()
     actions = set()
-    for pose in poses().values():
+    for pose in named_poses().values():
         action = pose_action(pose, axes)
-        _mark(action, pose, read_picture(pose.name))
+        _mark(action, pose, read_thumbnail(pose.name))
         actions.add(action)
-    for expression in expressions().values():
+    for expression in named_expressions().values():
         action = expression_action(expression)
-        _mark(action, expression, read_picture(expression.name))
+        _mark(action, expression, read_thumbnail(expression.name))
         actions.add(action)
-    with whole_file(path) as scratch:
+    with atomic_write(path) as scratch:
         bpy.data.libraries.write(str(scratch), actions, fake_user=True, compress=True)
-    with whole_file(path.with_name(CATALOGS_FILE)) as scratch:
+    with atomic_write(path.with_name(CATALOGS_FILE)) as scratch:
         scratch.write_text(catalogs_text(), encoding="utf-8")
-    empty_file()
+    open_empty_file()
 
 
 def catalogs_text() -> str:
@@ -86,7 +86,7 @@ def pose_action(pose: NamedPose, axes: FloatArray) -> Any:
     """An action with one key of the bones that a pose is about.
 
     Args:
-        axes: [55, 3, 3] the bones' axes at rest, as :func:`motion.pose.rest_axes` gives them.
+        axes: [55, 3, 3] the bones' axes at rest, as :func:`motion.pose.get_rest_axes` gives them.
     """
     from .motion.pose import bone_quaternions
 
@@ -111,7 +111,7 @@ def expression_action(expression: NamedExpression) -> Any:
 # What is set by name ------------------------------------------------------------------------
 
 
-def blended(
+def blend_expression(
     now: Mapping[str, float], name: str, strength: float, replaces: bool
 ) -> dict[str, float]:
     """The expressions after a named one is set.
@@ -122,9 +122,9 @@ def blended(
         replaces: it takes the place of what its region shows; else it is added to that, as far
             as 1.
     """
-    from ..engine.poses import expression_named
+    from ..engine.poses import find_expression
 
-    entry = expression_named(name)
+    entry = find_expression(name)
     missing = sorted(entry.weights.keys() - now.keys())
     if missing:
         raise LikenessError(
@@ -155,7 +155,7 @@ def library_folder() -> Path:
     return asset_path("poses").parent
 
 
-def library_entry(context: Any) -> Any | None:
+def find_library_entry(context: Any) -> Any | None:
     """The preferences' entry of an asset library that is ours, or None."""
     folder = library_folder()
     for entry in context.preferences.filepaths.asset_libraries:
@@ -173,7 +173,7 @@ def add_library(context: Any) -> tuple[Any, bool]:
     Raises:
         LikenessError: the library was not made.
     """
-    found = library_entry(context)
+    found = find_library_entry(context)
     if found is not None:
         return found, False
     folder = library_folder()
@@ -197,12 +197,12 @@ def _default_rest_axes() -> FloatArray:
     """[55, 3, 3] of the default body's bones."""
     from ..engine.body.model import load_body
     from ..engine.files.weights import asset_path
-    from .motion.pose import rest_axes
+    from .motion.pose import get_rest_axes
     from .scene.armature import create_armature
 
     joints = load_body(asset_path("body")).J_template
     armature = create_armature(joints, "Rest", bpy.context.scene.collection, bpy.context)
-    axes = rest_axes(armature)
+    axes = get_rest_axes(armature)
     data = armature.data
     bpy.data.objects.remove(armature)
     bpy.data.armatures.remove(data)

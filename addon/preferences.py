@@ -53,7 +53,7 @@ class LikenessPreferences(bpy.types.AddonPreferences):  # type: ignore[misc]
     )
 
 
-def preferences(context: Any) -> Any:
+def get_preferences(context: Any) -> Any:
     """The extension's preferences (its defaults where it is used without being enabled)."""
     addon = context.preferences.addons.get(ROOT_PACKAGE)
     return addon.preferences if addon is not None else _Defaults
@@ -70,7 +70,7 @@ class _Defaults:
 
 def avatar_folder(context: Any) -> Path:
     """Where built avatars go."""
-    chosen = preferences(context).avatar_folder
+    chosen = get_preferences(context).avatar_folder
     return Path(bpy.path.abspath(chosen)) if chosen else user_folder("avatars")
 
 

@@ -38,7 +38,7 @@ def _setting(layout: Any, settings: Any, name: str) -> None:
 
 def _draw_state(layout: Any) -> None:
     """What is under way, and what went wrong last; both also stand in the sidebar."""
-    under_way, said = running.current(), running.problem()
+    under_way, said = running.current_job(), running.last_problem()
     if under_way is not None:
         row = layout.row()
         row.progress(factor=under_way.fraction, type="BAR", text=under_way.doing)
@@ -89,7 +89,7 @@ def _draw_models(layout: Any, settings: Any, context: Any) -> None:
     if not settings.show_models:
         return
     _setting(layout, settings, "models_folder")
-    problem = setup.online_problem()
+    problem = setup.find_online_problem()
     if problem:
         layout.label(text=problem, icon="INTERNET_OFFLINE")
     layout.operator("likeness.look_around", text="Update", icon="FILE_REFRESH")
@@ -116,7 +116,7 @@ def _draw_models(layout: Any, settings: Any, context: Any) -> None:
             split.label(text=heading)
             split.label(text=text, translate=False)
         if state == "there":
-            column.label(text=setup.folder_of(path), icon="FILE_FOLDER", translate=False)
+            column.label(text=setup.shorten_path(path), icon="FILE_FOLDER", translate=False)
 
 
 _STATES = {"bundled": "Bundled", "there": "Found", "missing": "Not published yet"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ..engine.core.progress import whole_progress
+from ..engine.core.progress import overall_progress
 
 _TRUST_SECONDS = 4.0
 """So long the table of the stages counts more than the time that was measured."""
@@ -17,7 +17,7 @@ _SMOOTH_SECONDS = 2.5
 _LEAST_PROGRESS = 0.04  # below it the measured time says nothing
 
 
-class Estimate:
+class TimeEstimate:
     """Takes in what a job tells, with the time at which it is told.
 
     Attributes:
@@ -55,7 +55,7 @@ class Estimate:
         if stage != self._stage:
             self._stage, self._stage_start = stage, now
         elapsed = now - self._start
-        told = whole_progress(stage, fraction, self._seconds) if self._seconds else fraction
+        told = overall_progress(stage, fraction, self._seconds) if self._seconds else fraction
         left: float | None = None
         if self._seconds and told is not None:
             # The table's seconds, as slow as this computer is.
@@ -65,7 +65,7 @@ class Estimate:
             elif self._seconds[stage] > 0.0:
                 self._pace = max(self._pace, _CREEP * spent / self._seconds[stage])
             creep = min(_CREEP, spent / self._expected(stage))
-            told = whole_progress(stage, max(fraction, creep), self._seconds) or told
+            told = overall_progress(stage, max(fraction, creep), self._seconds) or told
             left = (1.0 - told) * self._total * self._pace
         elif not self._seconds and fraction > _LEAST_PROGRESS:
             left = elapsed * (1.0 - fraction) / fraction
@@ -85,7 +85,7 @@ class Estimate:
         self.remaining = max(self._smooth - now, 0.0)
 
 
-def time_left(seconds: float | None) -> str:
+def format_time_left(seconds: float | None) -> str:
     """For people: rounded up, the coarser the longer.
 
     >>> time_left(3.2), time_left(41), time_left(130), time_left(4000), time_left(None)

@@ -14,7 +14,7 @@ class LikenessSession(bpy.types.PropertyGroup):  # type: ignore[misc]
     )
 
 
-def session(context: Any) -> Any:
+def get_session(context: Any) -> Any:
     """The session of this window manager."""
     return context.window_manager.likeness
 

@@ -15,7 +15,7 @@ _PLAIN_PATH = re.compile(r"""(?<![\w.…~])(?:[A-Za-z]:)?(?:[\\/]+[^\\/\s'"<>|:*
 _PACKAGES = ("site-packages", "dist-packages", "likeness")
 
 
-def without_folders(text: str, known: Iterable[str] = ()) -> str:
+def strip_folders(text: str, known: Iterable[str] = ()) -> str:
     """``text`` with every path cut to its last part, or to what lies in a Python package.
 
     Args:
@@ -43,7 +43,7 @@ def _short(match: re.Match[str]) -> str:
     return f"…/{parts[-1]}"
 
 
-def shown_request(request: Mapping[str, Any]) -> str:
+def format_request(request: Mapping[str, Any]) -> str:
     """A request as JSON without folders."""
 
     def clean(value: Any) -> Any:
@@ -58,12 +58,12 @@ def shown_request(request: Mapping[str, Any]) -> str:
     return json.dumps(clean(request), ensure_ascii=False)
 
 
-def paths_in(request: Any) -> list[str]:
+def find_paths(request: Any) -> list[str]:
     """Every string in a request that may be a path."""
     if isinstance(request, Mapping):
-        return [path for value in request.values() for path in paths_in(value)]
+        return [path for value in request.values() for path in find_paths(value)]
     if isinstance(request, list | tuple):
-        return [path for value in request for path in paths_in(value)]
+        return [path for value in request for path in find_paths(value)]
     return [request] if isinstance(request, str) and ("/" in request or "\\" in request) else []
 
 
@@ -86,18 +86,18 @@ def problem_report(
         "Python": platform.python_version(),
         "System": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
-    known = paths_in(request)
+    known = find_paths(request)
     lines = [
         "Likeness: report of a problem",
         "",
-        without_folders(message, known),
-        without_folders(remedy, known),
+        strip_folders(message, known),
+        strip_folders(remedy, known),
         "",
         *(f"{name}: {version}" for name, version in told.items()),
         f"Stage: {stage}",
-        f"Request: {shown_request(request)}",
+        f"Request: {format_request(request)}",
         "",
         "Log:",
-        *(without_folders(line, known) for line in log),
+        *(strip_folders(line, known) for line in log),
     ]
     return "\n".join(lines) + "\n"

@@ -18,10 +18,10 @@ from typing import Any
 import bpy
 
 from ..engine.core.types import LikenessError
-from .install import worker_start
-from .progress import Estimate, time_left
-from .report import problem_report, without_folders
-from .workers.jobs import Job, State
+from .install import get_worker_command
+from .progress import TimeEstimate, format_time_left
+from .report import problem_report, strip_folders
+from .workers.jobs import JobState, WorkerJob
 
 Steps = Generator[Any, None, Any]
 
@@ -33,7 +33,7 @@ _STATUS_SECONDS = 0.5
 
 
 @dataclass
-class Running:
+class RunningJob:
     """The job under way.
 
     Attributes:
@@ -45,10 +45,10 @@ class Running:
 
     title: str
     request: dict[str, Any] = field(default_factory=dict)
-    job: Job | None = None
+    job: WorkerJob | None = None
     steps: Steps | None = None
     part: str = "prepare"
-    estimate: Estimate = field(default_factory=lambda: Estimate({}, time.monotonic()))
+    estimate: TimeEstimate = field(default_factory=lambda: TimeEstimate({}, time.monotonic()))
     interrupted: bool = False
     first: bool = False
 
@@ -80,11 +80,11 @@ class Running:
     def left(self) -> str:
         """How long it will take, for people; empty when nobody knows."""
         asked = self.part != "work" or self.question is not None or self.first
-        return "" if asked else time_left(self.estimate.remaining)
+        return "" if asked else format_time_left(self.estimate.remaining)
 
 
 @dataclass(frozen=True)
-class Problem:
+class JobProblem:
     """Why the last job came to nothing."""
 
     title: str
@@ -94,36 +94,36 @@ class Problem:
 
 
 class _Store:
-    current: Running | None = None
-    problem: Problem | None = None
+    current: RunningJob | None = None
+    problem: JobProblem | None = None
     log: tuple[str, ...] = ()
     status_drawn = 0.0
 
 
-def current() -> Running | None:
+def current_job() -> RunningJob | None:
     """The job under way, or None."""
     return _Store.current
 
 
-def problem() -> Problem | None:
+def last_problem() -> JobProblem | None:
     """What went wrong last, until it is dismissed or something new begins."""
     return _Store.problem
 
 
-def dismiss() -> None:
+def dismiss_problem() -> None:
     """The user has read what went wrong."""
     _Store.problem = None
 
 
-def log() -> tuple[str, ...]:
+def worker_log() -> tuple[str, ...]:
     """The last lines that the worker wrote, without private folders."""
     running = _Store.current
     if running is not None and running.job is not None:
-        return tuple(without_folders(line) for line in running.job.log)
+        return tuple(strip_folders(line) for line in running.job.log)
     return _Store.log
 
 
-def begin(title: str) -> Running:
+def begin_job(title: str) -> RunningJob:
     """Take the place of the one job.
 
     Raises:
@@ -134,18 +134,18 @@ def begin(title: str) -> Running:
             f"{_Store.current.title} is still under way.", "Wait for it, or cancel it first."
         )
     _Store.problem, _Store.log = None, ()
-    _Store.current = Running(title)
+    _Store.current = RunningJob(title)
     return _Store.current
 
 
-def start(running: Running, request: Mapping[str, Any]) -> None:
+def start_worker(running: RunningJob, request: Mapping[str, Any]) -> None:
     """Start the worker on ``request``."""
     running.request = dict(request)
-    running.estimate = Estimate(stage_seconds(running.request), time.monotonic())
-    command, variables = worker_start(bpy.context)
+    running.estimate = TimeEstimate(stage_seconds(running.request), time.monotonic())
+    command, variables = get_worker_command(bpy.context)
     compiled = variables.get("NUMBA_CACHE_DIR")
     running.first = compiled is not None and not any(Path(compiled).rglob("*.nbi"))
-    running.job = Job(running.request, command, variables)
+    running.job = WorkerJob(running.request, command, variables)
     running.part = "work"
 
 
@@ -157,7 +157,7 @@ def stage_seconds(request: Mapping[str, Any]) -> dict[str, float]:
     return dict(tell({**module.DEFAULTS, **request})) if tell is not None else {}
 
 
-def follow(running: Running) -> State:
+def poll_job(running: RunningJob) -> JobState:
     """Take in what the worker said."""
     job = running.job
     assert job is not None
@@ -169,7 +169,7 @@ def follow(running: Running) -> State:
     return state
 
 
-def step(running: Running) -> tuple[bool, Any]:
+def advance_steps(running: RunningJob) -> tuple[bool, Any]:
     """Go on with ``running.steps`` for a moment: whether they are finished, and their result."""
     assert running.steps is not None
     until = time.perf_counter() + STEP_SECONDS
@@ -185,17 +185,17 @@ def step(running: Running) -> tuple[bool, Any]:
             return False, None
 
 
-def end(running: Running) -> None:
+def end_job(running: RunningJob) -> None:
     """The job is over: its worker is gone, its place is free, its log is kept."""
     _close_steps(running)
     if running.job is not None:
         running.job.kill()
-        _Store.log = tuple(without_folders(line) for line in running.job.log)
+        _Store.log = tuple(strip_folders(line) for line in running.job.log)
     if _Store.current is running:
         _Store.current = None
 
 
-def fail(running: Running, error: Exception) -> LikenessError:
+def fail_job(running: RunningJob, error: Exception) -> LikenessError:
     """End the job with an error, and keep what to tell; returns it as one for the user."""
     lines = list(running.job.log) if running.job is not None else []
     if not isinstance(error, LikenessError):
@@ -207,22 +207,22 @@ def fail(running: Running, error: Exception) -> LikenessError:
     stage = running.part
     if running.part == "work" and running.job is not None:
         stage = f"{running.job.stage} {running.job.fraction:.0%}"
-    versions = {"Likeness": version(), "Blender": bpy.app.version_string}
+    versions = {"Likeness": read_version(), "Blender": bpy.app.version_string}
     report = problem_report(error.message, error.remedy, running.request, stage, lines, versions)
-    end(running)
-    _Store.log = tuple(without_folders(line) for line in lines)
-    _Store.problem = Problem(running.title, error.message, error.remedy, report)
+    end_job(running)
+    _Store.log = tuple(strip_folders(line) for line in lines)
+    _Store.problem = JobProblem(running.title, error.message, error.remedy, report)
     return error
 
 
-def stop() -> None:
+def stop_current_job() -> None:
     """End whatever runs, without a word; for when the extension is disabled."""
     if _Store.current is not None:
-        end(_Store.current)
+        end_job(_Store.current)
     _Store.problem = None
 
 
-def version() -> str:
+def read_version() -> str:
     """The extension's version, from its manifest."""
     import tomllib
 
@@ -230,7 +230,7 @@ def version() -> str:
     return str(tomllib.loads(manifest.read_text(encoding="utf-8"))["version"])
 
 
-def redraw(context: Any) -> None:
+def redraw_views(context: Any) -> None:
     """Let 3D views and the status bar show where the job stands."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
@@ -251,7 +251,7 @@ def redraw(context: Any) -> None:
         context.workspace.status_text_set_internal(None)
 
 
-def _close_steps(running: Running) -> None:
+def _close_steps(running: RunningJob) -> None:
     if running.steps is not None:
         running.steps.close()
         running.steps = None
@@ -273,7 +273,7 @@ def _before_load(*_: Any) -> None:
     if running is None:
         return
     _before_data_changes()
-    fail(
+    fail_job(
         running,
         LikenessError(f"Another file was opened: {running.title} was stopped.", "Start it again."),
     )
@@ -292,7 +292,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    stop()
+    stop_current_job()
     for name, handler in _HANDLERS:
         with suppress(ValueError):  # another script has emptied the list
             getattr(bpy.app.handlers, name).remove(handler)

@@ -10,34 +10,34 @@ import bpy
 
 from ..engine.core.types import LikenessError
 from .install import CACHES, cache_folders, engine_python, weights_folders
-from .preferences import preferences
+from .preferences import get_preferences
 
 if TYPE_CHECKING:
-    from ..engine.files.weights import Weights
+    from ..engine.files.weights import ModelWeights
 
 OFFLINE = "Allow Online Access is switched off in Preferences > System"
 OFFLINE_BY_COMMAND = "This Blender was started with --offline-mode"
 
 
-def online_problem() -> str:
+def find_online_problem() -> str:
     """Why nothing can be fetched; empty when Blender may go online."""
     if bpy.app.online_access:
         return ""
     return OFFLINE_BY_COMMAND if bpy.app.online_access_override else OFFLINE
 
 
-def known(context: Any, topic: str) -> dict[str, Any]:
+def get_known(context: Any, topic: str) -> dict[str, Any]:
     """What was found out about ``environment``, ``models``, ``caches`` or ``body``; or nothing."""
     try:
-        found = json.loads(preferences(context).found or "{}").get(topic, {})
+        found = json.loads(get_preferences(context).found or "{}").get(topic, {})
     except (ValueError, AttributeError):  # written by hand, or by another version
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def remember(context: Any, **topics: dict[str, Any]) -> None:
+def save_known(context: Any, **topics: dict[str, Any]) -> None:
     """Keep what was found out."""
-    settings = preferences(context)
+    settings = get_preferences(context)
     try:
         found = json.loads(settings.found or "{}")
     except ValueError:
@@ -48,26 +48,26 @@ def remember(context: Any, **topics: dict[str, Any]) -> None:
 def remember_environment(context: Any, result: dict[str, Any]) -> None:
     """What the worker said of its Python, together with the one that it was started in."""
     result = {key: value for key, value in result.items() if key != "type"}
-    remember(context, environment={**result, "chosen": preferences(context).engine_python})
+    save_known(context, environment={**result, "chosen": get_preferences(context).engine_python})
 
 
 def remember_setup(context: Any, result: dict[str, Any]) -> None:
     """What the worker said of models, caches and the body file."""
     topics = {"models": result["models"], "caches": result["caches"]}
     if result["body"] is not None:
-        topics["body"] = {**result["body"], "chosen": preferences(context).body_file}
-    remember(context, **topics)
+        topics["body"] = {**result["body"], "chosen": get_preferences(context).body_file}
+    save_known(context, **topics)
 
 
 def remember_model(context: Any, name: str, path: str) -> None:
     """A model has come."""
     there = {"state": "there", "path": path, "bytes": 0}
-    remember(context, models={**known(context, "models"), name: there})
+    save_known(context, models={**get_known(context, "models"), name: there})
 
 
 def setup_request(context: Any, *, clear: bool = False) -> dict[str, Any]:
     """The worker's request for what lies on this computer; ``clear`` empties the caches."""
-    body = preferences(context).body_file
+    body = get_preferences(context).body_file
     return {
         "task": "setup",
         "weights": [str(folder) for folder in weights_folders(context)],
@@ -85,7 +85,7 @@ def download_request(context: Any, model: str, accepted: bool) -> dict[str, Any]
     """
     from ..engine.files.weights import WEIGHTS  # late: it brings what fetches files
 
-    offline = online_problem()
+    offline = find_online_problem()
     if offline:
         raise LikenessError(f"{offline}, so nothing can be fetched.", "Switch it on first.")
     if model not in WEIGHTS:
@@ -105,8 +105,8 @@ def download_request(context: Any, model: str, accepted: bool) -> dict[str, Any]
 
 def environment_lines(context: Any) -> list[tuple[str, str]]:
     """What is known of the Python that the worker runs in, as (icon, text)."""
-    said = known(context, "environment")
-    chosen = preferences(context).engine_python
+    said = get_known(context, "environment")
+    chosen = get_preferences(context).engine_python
     if not said or said.get("chosen") != chosen:
         return [("QUESTION", "Not checked yet")]
     try:
@@ -128,7 +128,7 @@ def environment_lines(context: Any) -> list[tuple[str, str]]:
             )
         )
     if gpu is not None and gpu["device"]:
-        lines.append(("CHECKMARK", f"GPU found: {gpu['device']}, {size_text(gpu['memory'])}"))
+        lines.append(("CHECKMARK", f"GPU found: {gpu['device']}, {format_size(gpu['memory'])}"))
     if said["why_no_gpu"]:
         lines.append(("INFO", f"The processor does the work: {said['why_no_gpu']}"))
     return lines
@@ -136,10 +136,10 @@ def environment_lines(context: Any) -> list[tuple[str, str]]:
 
 def body_line(context: Any) -> tuple[str, str]:
     """What is known of the body file, as (icon, text)."""
-    chosen = preferences(context).body_file
+    chosen = get_preferences(context).body_file
     if not chosen:
         return ("CHECKMARK", "The default body")
-    said = known(context, "body")
+    said = get_known(context, "body")
     if not said or said.get("chosen") != chosen:
         return ("QUESTION", "Not checked yet")
     if said["problem"]:
@@ -151,11 +151,11 @@ def body_line(context: Any) -> tuple[str, str]:
     )
 
 
-def model_rows(context: Any) -> list[tuple[Weights, str, str]]:
+def model_rows(context: Any) -> list[tuple[ModelWeights, str, str]]:
     """Every model of the table with its state and where it lies, as far as that is known."""
     from ..engine.files.weights import WEIGHTS
 
-    said = known(context, "models")
+    said = get_known(context, "models")
     rows = []
     for name, entry in WEIGHTS.items():
         state = said.get(name, {})
@@ -163,23 +163,25 @@ def model_rows(context: Any) -> list[tuple[Weights, str, str]]:
     return rows
 
 
-def model_size(entry: Weights) -> str:
+def model_size(entry: ModelWeights) -> str:
     """How much there is to fetch, for people; empty where that is not published."""
     if entry.gigabytes:
         return f"{entry.gigabytes} GB"
     sizes = [file.size for file in entry.files]
-    return "" if None in sizes else size_text(sum(size or 0 for size in sizes))
+    return "" if None in sizes else format_size(sum(size or 0 for size in sizes))
 
 
 def cache_lines(context: Any) -> list[str]:
     """How large the caches are."""
-    said = known(context, "caches")
+    said = get_known(context, "caches")
     return [
-        f"{what}: {size_text(said[name]['bytes'])}" for name, what in CACHES.items() if name in said
+        f"{what}: {format_size(said[name]['bytes'])}"
+        for name, what in CACHES.items()
+        if name in said
     ]
 
 
-def size_text(size: float) -> str:
+def format_size(size: float) -> str:
     """A number of bytes for people.
 
     >>> size_text(6009), size_text(553_433_881), size_text(0)
@@ -190,7 +192,7 @@ def size_text(size: float) -> str:
     return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
-def folder_of(path: str) -> str:
+def shorten_path(path: str) -> str:
     """Where a file lies, shortened from its beginning to what a row can show."""
     text = str(Path(path))
     return text if len(text) <= 48 else "…" + text[-47:]

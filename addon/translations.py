@@ -20,7 +20,9 @@ LOCALES = {"de": ("de", "de_DE")}
 """Language -> what Blender calls it; that has changed between versions."""
 
 
-def dictionary(messages: dict[str, dict[str, str]]) -> dict[str, dict[tuple[str, str], str]]:
+def build_translations(
+    messages: dict[str, dict[str, str]],
+) -> dict[str, dict[tuple[str, str], str]]:
     """What Blender wants: locale -> (context, text) -> translation.
 
     Operators' names and buttons are in a context of their own; the same text may be both.
@@ -43,14 +45,14 @@ def dictionary(messages: dict[str, dict[str, str]]) -> dict[str, dict[tuple[str,
 
 def register() -> None:
     messages = json.loads(FILE.read_text(encoding="utf-8"))
-    bpy.app.translations.register(ROOT_PACKAGE, dictionary(messages))
+    bpy.app.translations.register(ROOT_PACKAGE, build_translations(messages))
 
 
 def unregister() -> None:
     bpy.app.translations.unregister(ROOT_PACKAGE)
 
 
-def tooltip(cls: Any) -> None:
+def set_tooltip(cls: Any) -> None:
     """An operator's docstring as its tooltip, in one line: Blender shows line breaks as they are,
     and Pythons differ in what they make of the indentation."""
     if (

@@ -47,10 +47,10 @@ from likeness.engine.body import Body, load_body
 from likeness.engine.core.cameras import camera_position
 from likeness.engine.core.types import LikenessError
 from likeness.engine.dataset.cards import CARD_FILE
-from likeness.engine.dataset.groups import BINS, bin_of, wrapped_angle
+from likeness.engine.dataset.groups import BINS, angle_bin, angle_magnitude
 from likeness.engine.dataset.shards import INDEX_FILE, shard_files, write_index, write_members
-from likeness.engine.dataset.stored import read_members, stored_subjects
-from likeness.engine.files.atomic import whole_file
+from likeness.engine.dataset.stored import read_members, read_stored_subjects
+from likeness.engine.files.atomic import atomic_write
 from likeness.engine.files.weights import asset_path
 from likeness.engine.network.files import load_network
 from likeness.engine.render import best_backend
@@ -59,8 +59,8 @@ from likeness.engine.synth.subject import write_people
 from likeness.engine.training.batches import data_options
 from likeness.engine.training.config import TrainConfig, read_config, with_settings
 from likeness.engine.training.data import held_out_samples
-from likeness.engine.training.evaluate import compared_views
-from likeness.engine.training.learned_from import described, leaks
+from likeness.engine.training.evaluate import compare_views
+from likeness.engine.training.learned_from import describe_shards, find_leaks
 from likeness.engine.training.loop import train_network
 from likeness.engine.training.monitor import read_metrics
 from likeness.engine.training.samples import TrainingSample
@@ -145,7 +145,7 @@ FINDINGS = (
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """One training, judged.
 
     Attributes:
@@ -176,7 +176,7 @@ class Run:
         return {person: float(np.mean(values)) for person, values in found.items()}
 
 
-class Bench:
+class AblationBench:
     """All runs of one base configuration in one folder."""
 
     def __init__(self, options: argparse.Namespace, config: TrainConfig, out: Path) -> None:
@@ -199,7 +199,7 @@ class Bench:
             given = getattr(self.options, kind) or [str(self._made(split))]
             found[kind] = [str(Path(p).resolve()) for p in shard_files(given, print)]
         self.out.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as scratch:
+        with atomic_write(path) as scratch:
             scratch.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         return found["data"], found["test"]
 
@@ -228,7 +228,7 @@ class Bench:
             if not self.options.only or name in self.options.only:
                 yield name, with_settings(self.base, ablation.settings), ablation.share
 
-    def run(self, name: str, config: TrainConfig, share: float) -> Run:
+    def run(self, name: str, config: TrainConfig, share: float) -> TrainingRun:
         """Train, or go on, and judge; what is judged already is read."""
         folder = self.out / "runs" / name
         data = self.data if share == 1.0 else self._subset(share)
@@ -236,7 +236,7 @@ class Bench:
         if kept.is_file():
             found = json.loads(kept.read_text(encoding="utf-8"))
             if found.pop("key") == known:
-                return Run(name, **found)
+                return TrainingRun(name, **found)
         print(f"{name}: {config.steps} steps on {len(data)} shards", flush=True)
         train_network(
             config,
@@ -250,8 +250,8 @@ class Bench:
         network = load_network(folder / "network", self.body)
         records = [r for sample in self._judging(config) for r in self._views(network, sample)]
         count = sum(p.numel() for p in network.parameters())
-        run = Run(name, records, step_seconds(folder, config.batch), count, config.steps)
-        with whole_file(kept) as scratch:
+        run = TrainingRun(name, records, step_seconds(folder, config.batch), count, config.steps)
+        with atomic_write(kept) as scratch:
             scratch.write_text(json.dumps({"key": known, **_fields(run)}) + "\n", encoding="utf-8")
         return run
 
@@ -274,14 +274,14 @@ class Bench:
     def _views(self, network: Any, sample: TrainingSample) -> Iterator[dict[str, Any]]:
         """The figures of a person's views but the reference; whole squares, so that they are of
         the same pixels in every run."""
-        compared = compared_views(network, sample, self.body, best_backend())
+        compared = compare_views(network, sample, self.body, best_backend())
         directions = [yaw_of(view) for view in sample.views]
         for view, yaw in list(zip(compared, directions))[1:]:
             yield {
                 "person": sample.key.partition("/v")[0],
-                "angle": bin_of(wrapped_angle(yaw - directions[0])),
-                "lift": figures(view.lift, view.truth),
-                "network": figures(view.network, view.truth),
+                "angle": angle_bin(angle_magnitude(yaw - directions[0])),
+                "lift": compare_pictures(view.lift, view.truth),
+                "network": compare_pictures(view.network, view.truth),
             }
 
     def _subset(self, share: float) -> list[str]:
@@ -306,7 +306,7 @@ class Bench:
         """Shard and key of all people, in an order that only depends on who they are."""
         found = []
         for shard in self.data:
-            for stored in stored_subjects(Path(shard)):
+            for stored in read_stored_subjects(Path(shard)):
                 whole = json.dumps([stored.key, stored.about["crc32"]], sort_keys=True)
                 found.append((hashlib.sha256(whole.encode()).hexdigest(), shard, stored.key))
         return [(shard, key) for _, shard, key in sorted(found)]
@@ -318,7 +318,7 @@ def yaw_of(view: Any) -> float:
     return float(np.degrees(np.arctan2(x, z)))
 
 
-def figures(drawn: Any, truth: Any) -> dict[str, float]:
+def compare_pictures(drawn: Any, truth: Any) -> dict[str, float]:
     """Of two pictures [H, W, 3]."""
     found = (psnr(drawn, truth), ssim(drawn, truth), ms_ssim(drawn, truth))
     return {name: round(min(float(value), 99.0), 6) for name, value in zip(FIGURES, found)}
@@ -334,7 +334,7 @@ def step_seconds(run: Path, batch: int) -> float:
     return round(float(np.median(found)), 4) if found else float("nan")
 
 
-def _fields(run: Run) -> dict[str, Any]:
+def _fields(run: TrainingRun) -> dict[str, Any]:
     return {
         "records": run.records,
         "seconds": run.seconds,
@@ -343,7 +343,7 @@ def _fields(run: Run) -> dict[str, Any]:
     }
 
 
-def verdict(better: Run, worse: Run, spread: dict[str, float]) -> dict[str, Any]:
+def verdict(better: TrainingRun, worse: TrainingRun, spread: dict[str, float]) -> dict[str, Any]:
     """Whether a run is better than another by more than chance may make it."""
     out: dict[str, Any] = {"difference": {}, "yardstick": {}}
     votes = set()
@@ -351,7 +351,7 @@ def verdict(better: Run, worse: Run, spread: dict[str, float]) -> dict[str, Any]
         one, other = better.people(figure), worse.people(figure)
         apart = np.array([one[person] - other[person] for person in one if person in other])
         difference = float(apart.mean())
-        yardstick = max(spread[figure], error_of(apart))
+        yardstick = max(spread[figure], confidence_half_width(apart))
         out["difference"][figure] = round(difference, 5)
         out["yardstick"][figure] = round(yardstick, 5) if np.isfinite(yardstick) else None
         if abs(difference) > yardstick:
@@ -360,7 +360,7 @@ def verdict(better: Run, worse: Run, spread: dict[str, float]) -> dict[str, Any]
     return out
 
 
-def error_of(differences: Any) -> float:
+def confidence_half_width(differences: Any) -> float:
     """Half of the interval in which the mean of so many people's differences lies in 19 of 20
     draws of people; infinite for one."""
     count = len(differences)
@@ -369,7 +369,7 @@ def error_of(differences: Any) -> float:
     return float(student.ppf(0.975, count - 1) * differences.std(ddof=1) / np.sqrt(count))
 
 
-def spread_of(runs: dict[str, Run]) -> dict[str, float]:
+def seed_spread(runs: dict[str, TrainingRun]) -> dict[str, float]:
     """How far the base's seeds are apart; infinite with one."""
     seeds = [run for name, run in runs.items() if name == BASE or name.startswith("seed_")]
     if len(seeds) < 2:
@@ -377,19 +377,19 @@ def spread_of(runs: dict[str, Run]) -> dict[str, float]:
     return {figure: float(np.ptp([run.mean(figure) for run in seeds])) for figure in FIGURES}
 
 
-def gains(run: Run, base: Run) -> dict[str, float]:
+def compute_gains(run: TrainingRun, base: TrainingRun) -> dict[str, float]:
     """Over the lift that the base begins from: a run without one has none of its own."""
     return {figure: run.mean(figure) - base.mean(figure, "lift") for figure in FIGURES}
 
 
-def summary(runs: dict[str, Run], alias: dict[str, str]) -> dict[str, Any]:
+def summary(runs: dict[str, TrainingRun], alias: dict[str, str]) -> dict[str, Any]:
     """Everything that the tables show, JSON-able."""
-    base, spread = runs[BASE], spread_of(runs)
+    base, spread = runs[BASE], seed_spread(runs)
     rows = {}
     for name, run in runs.items():
         rows[name] = {
             **{figure: round(run.mean(figure), DIGITS[figure] + 1) for figure in FIGURES},
-            "gain": {f: round(v, DIGITS[f] + 1) for f, v in gains(run, base).items()},
+            "gain": {f: round(v, DIGITS[f] + 1) for f, v in compute_gains(run, base).items()},
             "by_angle": {
                 angle: {f: round(run.mean(f, angle=angle), DIGITS[f] + 1) for f in FIGURES}
                 for angle, _, _ in BINS
@@ -416,7 +416,7 @@ def summary(runs: dict[str, Run], alias: dict[str, str]) -> dict[str, Any]:
     return {"lift": lift, "spread": finite, "runs": rows, "findings": findings, "same": alias}
 
 
-def markdown(found: dict[str, Any], head: Sequence[str]) -> str:
+def format_markdown(found: dict[str, Any], head: Sequence[str]) -> str:
     """The tables as ``ablations.md``."""
     angles = [angle for angle, _, _ in BINS]
     rows = [["the lift alone", *(f"{found['lift'][f]:.{DIGITS[f]}f}" for f in FIGURES)]]
@@ -503,7 +503,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in (heads, ["---"] * len(heads), *rows)]
 
 
-def parsed() -> tuple[argparse.Namespace, TrainConfig]:
+def parse_arguments() -> tuple[argparse.Namespace, TrainConfig]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="the folder of the runs and tables")
     parser.add_argument("--data", action="append", metavar="SHARDS", help="to learn from")
@@ -536,13 +536,15 @@ def parsed() -> tuple[argparse.Namespace, TrainConfig]:
     return options, replace(config, sheet_every=0, validate_every=0)
 
 
-def measured(options: argparse.Namespace, config: TrainConfig, out: Path) -> dict[str, Any]:
+def measure_ablations(
+    options: argparse.Namespace, config: TrainConfig, out: Path
+) -> dict[str, Any]:
     """All runs, and both files."""
-    bench = Bench(options, config, out)
-    leaked = leaks(described(bench.data), described(bench.test))
+    bench = AblationBench(options, config, out)
+    leaked = find_leaks(describe_shards(bench.data), describe_shards(bench.test))
     for leak in leaked:
         print(f"LEAK: {leak}")
-    runs: dict[str, Run] = {}
+    runs: dict[str, TrainingRun] = {}
     known: dict[tuple[TrainConfig, float], str] = {}
     alias: dict[str, str] = {}
     found: dict[str, Any] = {}
@@ -563,21 +565,21 @@ def measured(options: argparse.Namespace, config: TrainConfig, out: Path) -> dic
         found = {**summary(runs, alias), "leaks": leaked}
         for path, text in (
             (out / "ablations.json", json.dumps(found, indent=1)),
-            (out / "ablations.md", markdown(found, head)),
+            (out / "ablations.md", format_markdown(found, head)),
         ):
-            with whole_file(path) as scratch:
+            with atomic_write(path) as scratch:
                 scratch.write_text(text + "\n", encoding="utf-8")
     return found
 
 
 def main() -> int:
-    options, config = parsed()
+    options, config = parse_arguments()
     here = machine()
     print(f"{told(here)}; load {busy()} before")
     with tempfile.TemporaryDirectory(prefix="likeness-ablations-") as scratch:
         out = options.out or Path(scratch) / "out"
         try:
-            found = measured(options, config, out)
+            found = measure_ablations(options, config, out)
         except LikenessError as error:
             print(f"{error.message} {error.remedy}", file=sys.stderr)
             return 2

@@ -35,11 +35,11 @@ from pathlib import Path
 from typing import Any
 
 from likeness.addon.workers.executors import open_executor
-from likeness.addon.workers.plan import Cluster, Shape
-from likeness.addon.workers.serving import Maker, Say, serve
+from likeness.addon.workers.plan import ClusterConfig, PoolConfig
+from likeness.addon.workers.serving import SendEvent, UnitMaker, serve_units
 from likeness.engine.files.weights import cache_assets_dir
 from likeness.engine.workflows.batch.folder import BatchFolder
-from likeness.engine.workflows.executor import Executor, Unit, finished
+from likeness.engine.workflows.executor import Executor, Unit, as_completed
 from render import busy, machine
 
 SAMPLE = cache_assets_dir().parent / "downloads" / "astronaut.png"
@@ -50,7 +50,7 @@ SETTLED = 3
 STAND_IN, UNIT_SECONDS = "--stand-in-worker", 0.5
 
 
-def open_stand_in(request: Mapping[str, Any], say: Say) -> Maker:
+def open_stand_in(request: Mapping[str, Any], say: SendEvent) -> UnitMaker:
     """A maker of units that wait and count."""
 
     def make(unit: Unit) -> Mapping[str, Any]:
@@ -63,7 +63,7 @@ def open_stand_in(request: Mapping[str, Any], say: Say) -> Maker:
     return make
 
 
-def counts_of(seconds: float) -> int:
+def calibrate_count(seconds: float) -> int:
     """How far this machine counts, as units do, in a fifth of so many seconds."""
     if not seconds:
         return 0
@@ -72,16 +72,18 @@ def counts_of(seconds: float) -> int:
     return int(numbers * seconds / 5 / (time.process_time() - start))
 
 
-def stand_ins(cluster: Cluster | None, units: int, share: float, count: int) -> dict[str, float]:
+def time_stand_ins(
+    cluster: ClusterConfig | None, units: int, share: float, count: int
+) -> dict[str, float]:
     """Seconds until the first unit is done, and units an hour, after it and of the whole run."""
     begun = time.perf_counter()
     command = [sys.executable, str(Path(__file__).resolve()), STAND_IN]
-    executor: Executor = open_executor({}, Shape(2, 1), "", cluster, (), command)
+    executor: Executor = open_executor({}, PoolConfig(2, 1), "", cluster, (), command)
     wait = UNIT_SECONDS * (1 - share)
     todo = [{"key": str(k), "count": count, "wait": wait} for k in range(units)]
     ends = []
     try:
-        for said in finished(executor, todo):
+        for said in as_completed(executor, todo):
             if said.kind == "done":
                 ends.append(time.perf_counter() - begun)
     finally:
@@ -96,13 +98,13 @@ def stand_ins(cluster: Cluster | None, units: int, share: float, count: int) -> 
     }
 
 
-def stand_ins_compared(cluster: Cluster, units: int, share: float, turns: int) -> None:
+def compare_stand_ins(cluster: ClusterConfig, units: int, share: float, turns: int) -> None:
     """Pool and Ray in turn."""
-    count = counts_of(UNIT_SECONDS * share)
+    count = calibrate_count(UNIT_SECONDS * share)
     runs: dict[str, list[dict[str, float]]] = {"pool": [], "ray": []}
     for _ in range(turns):
-        runs["pool"].append(stand_ins(None, units, share, count))
-        runs["ray"].append(stand_ins(cluster, units, share, count))
+        runs["pool"].append(time_stand_ins(None, units, share, count))
+        runs["ray"].append(time_stand_ins(cluster, units, share, count))
     found = {
         name: {key: statistics.median(one[key] for one in some) for key in some[0]}
         for name, some in runs.items()
@@ -117,7 +119,7 @@ def stand_ins_compared(cluster: Cluster, units: int, share: float, turns: int) -
     print(json.dumps({"machine": machine(), "busy": busy(), "runs": runs, "ray": round(times, 3)}))
 
 
-def timed(photo: Path, portraits: int, workers: int, options: list[str]) -> dict[str, Any]:
+def time_batch(photo: Path, portraits: int, workers: int, options: list[str]) -> dict[str, Any]:
     """Run a batch in a folder of its own; its rate and the growth of its workers."""
     with tempfile.TemporaryDirectory(prefix="likeness-batch-") as scratch:
         table, out = Path(scratch) / "jobs.jsonl", Path(scratch) / "out"
@@ -148,7 +150,7 @@ def timed(photo: Path, portraits: int, workers: int, options: list[str]) -> dict
     }
 
 
-def compared(
+def compare_batches(
     photo: Path, portraits: int, workers: int, options: list[str], on_ray: list[str], turns: int
 ) -> None:
     """Pool and Ray in turn, by real portraits."""
@@ -156,7 +158,7 @@ def compared(
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     for _ in range(turns):
         for name, way in ways.items():
-            runs[name].append(timed(photo, portraits, workers, way))
+            runs[name].append(time_batch(photo, portraits, workers, way))
     rates = {name: [one["per_hour"] for one in some] for name, some in runs.items()}
     for name, some in rates.items():
         print(
@@ -182,8 +184,8 @@ def main() -> None:
     parser.add_argument("--counting", type=float, default=0.5, metavar="X")
     chosen = parser.parse_args()
     if chosen.stand_ins:
-        cluster = Cluster(chosen.cluster or "auto")
-        stand_ins_compared(cluster, chosen.stand_ins, chosen.counting, chosen.turns)
+        cluster = ClusterConfig(chosen.cluster or "auto")
+        compare_stand_ins(cluster, chosen.stand_ins, chosen.counting, chosen.turns)
         return
     options = ["--refine", chosen.refine, "--recycle", str(chosen.recycle), "--no-report"]
     if chosen.quick:
@@ -191,9 +193,9 @@ def main() -> None:
     portraits = chosen.portraits or (4 if chosen.quick else 12)
     if chosen.cluster:
         on_ray = [*options, "--cluster", chosen.cluster]
-        compared(chosen.photo, portraits, chosen.workers[-1], options, on_ray, chosen.turns)
+        compare_batches(chosen.photo, portraits, chosen.workers[-1], options, on_ray, chosen.turns)
         return
-    found = [timed(chosen.photo, portraits, n, options) for n in chosen.workers]
+    found = [time_batch(chosen.photo, portraits, n, options) for n in chosen.workers]
     for one in found:
         times = one["per_hour"] / found[0]["per_hour"]
         print(
@@ -205,5 +207,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] == [STAND_IN]:
-        sys.exit(serve(open_stand_in))
+        sys.exit(serve_units(open_stand_in))
     main()

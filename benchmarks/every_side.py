@@ -43,27 +43,32 @@ from functools import partial
 from pathlib import Path
 
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
-from likeness.benchmarks.figures.every_side import LOOKS, QUICK_LOOKS, Look, coverage
-from likeness.benchmarks.figures.every_side_face import face_figures
+from likeness.benchmarks.figures.every_side import (
+    QUICK_VIEW_ANGLES,
+    VIEW_ANGLES,
+    ViewAngle,
+    measure_coverage,
+)
+from likeness.benchmarks.figures.every_side_face import measure_face
 from likeness.benchmarks.figures.every_side_people import (
-    built_from_photo,
-    built_from_truth,
-    cross_views,
-    shots,
-    sitter,
+    build_from_photo,
+    build_from_truth,
+    make_photo_subject,
+    render_truth_views,
+    score_cross_views,
 )
 from likeness.benchmarks.figures.every_side_report import (
     EverySide,
-    closing,
-    heading,
-    people_heading,
-    people_row,
-    people_summary,
-    row,
-    shortfalls,
-    summary,
+    format_header,
+    format_people_header,
+    format_people_row,
+    format_row,
+    format_summary,
+    list_shortfalls,
+    summarize,
+    summarize_people,
 )
-from likeness.benchmarks.figures.every_side_sheet import every_side_sheet, side_by_side
+from likeness.benchmarks.figures.every_side_sheet import draw_every_side_sheet, place_side_by_side
 from likeness.engine.core.types import Avatar, LikenessError, Matte
 from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import load_avatar
@@ -72,7 +77,7 @@ from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.synth.dress import load_dress_body
 from likeness.engine.synth.library import open_library
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.visual.sheet import save_picture
+from likeness.engine.visual.sheet import save_image
 from portraits import QUICK_SECONDS, in_turn, portraits, rounded
 from render import machine, told
 
@@ -82,11 +87,13 @@ def measure(
     avatar: Avatar,
     matte: Matte,
     detectors: Detectors,
-    looks: tuple[Look, ...],
+    looks: tuple[ViewAngle, ...],
     seconds: float,
 ) -> EverySide:
     """All figures of one avatar."""
-    return EverySide(name, coverage(avatar, matte, looks), face_figures(avatar, detectors), seconds)
+    return EverySide(
+        name, measure_coverage(avatar, matte, looks), measure_face(avatar, detectors), seconds
+    )
 
 
 def measure_people(
@@ -95,28 +102,28 @@ def measure_people(
     """Avatars of made-up people beside the truth; stops before a person when ``end`` is past."""
     dress = load_dress_body(asset_path("body"))
     library = open_library(assets) if assets is not None else None
-    print(people_heading())
+    print(format_people_header())
     results = []
     for k in range(number):
         if time.perf_counter() > end:
             break
-        one = sitter(k, dress, library)
-        truth = shots(one)
+        one = make_photo_subject(k, dress, library)
+        truth = render_truth_views(one)
         builds: dict[str, Callable[[], Avatar]] = {
-            "lift": partial(built_from_truth, one, dress.body, detectors),
-            "photo": partial(built_from_photo, one),
+            "lift": partial(build_from_truth, one, dress.body, detectors),
+            "photo": partial(build_from_photo, one),
         }
         for how, build in builds.items():
             try:
-                found = cross_views(build(), one, truth)
+                found = score_cross_views(build(), one, truth)
             except LikenessError as error:
                 print(f"{k:>3} {one.person.framing:<6}{how:<6}FAILED: {error}", flush=True)
                 continue
             results.append((how, found))
-            print(people_row(k, one.person, how, found), flush=True)
+            print(format_people_row(k, one.person, how, found), flush=True)
             if out is not None:
-                save_picture(found.picture, out / f"person_{k}_{how}.jpg")
-    return people_summary(results)
+                save_image(found.picture, out / f"person_{k}_{how}.jpg")
+    return summarize_people(results)
 
 
 def main() -> int:
@@ -137,10 +144,10 @@ def main() -> int:
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
     detectors = Detectors(asset_path("face_landmark").parent)
-    looks = QUICK_LOOKS if options.quick else LOOKS
+    looks = QUICK_VIEW_ANGLES if options.quick else VIEW_ANGLES
     here = machine()
     print(told(here))
-    print(heading())
+    print(format_header())
     results: list[EverySide] = []
     others: list[EverySide] = []
     failed, key, longest = [], {}, 0.0
@@ -156,30 +163,30 @@ def main() -> int:
             continue
         seconds = time.perf_counter() - start
         results.append(measure(path.stem, built.avatar, built.matte, detectors, looks, seconds))
-        print(row(results[-1]), flush=True)
+        print(format_row(results[-1]), flush=True)
         other = None
         if options.against and (file := options.against / f"{path.stem}.safetensors").is_file():
             other = load_avatar(file)
             others.append(measure(path.stem, other, built.matte, detectors, looks, 0.0))
-            print(row(others[-1], "  against"), flush=True)
+            print(format_row(others[-1], "  against"), flush=True)
         if options.out:
-            sheet = every_side_sheet(built.avatar, built.portrait, path.stem)
-            save_picture(sheet, options.out / f"{path.stem}.jpg")
+            sheet = draw_every_side_sheet(built.avatar, built.portrait, path.stem)
+            save_image(sheet, options.out / f"{path.stem}.jpg")
             if other is not None:
-                rival = every_side_sheet(other, built.portrait, path.stem)
+                rival = draw_every_side_sheet(other, built.portrait, path.stem)
                 key[path.stem] = random.SystemRandom().choice(("left", "right"))
                 pair = (sheet, rival) if key[path.stem] == "left" else (rival, sheet)
-                save_picture(side_by_side(*pair), options.out / f"{path.stem}_blind.jpg")
+                save_image(place_side_by_side(*pair), options.out / f"{path.stem}_blind.jpg")
         longest = max(longest, time.perf_counter() - start)
     if key:
         sides = {"the build of this run stands": key}
         (options.out / "key.json").write_text(json.dumps(sides, indent=1), encoding="utf-8")
-    figures = summary(results)
-    print(closing("all", figures))
+    figures = summarize(results)
+    print(format_summary("all", figures))
     said = {"benchmark": "every_side", "failed": failed, **figures}
     if others:
-        said["against"] = summary(others)
-        print(closing("against", said["against"]))
+        said["against"] = summarize(others)
+        print(format_summary("against", said["against"]))
     number = (0 if options.quick else 6) if options.people is None else options.people
     if number:
         end = begin + QUICK_SECONDS - longest if options.quick else float("inf")
@@ -190,7 +197,7 @@ def main() -> int:
             for name, value in all_.items()
             if name in ("psnr", "ssim")
         }
-    said["short"] = shortfalls(figures)
+    said["short"] = list_shortfalls(figures)
     print("\n".join(f"short: {line}" for line in said["short"]) or "all floors are met")
     print(json.dumps({**rounded(said), "machine": here}))
     return 1 if failed else 0

@@ -28,9 +28,9 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.tracking import evidence, face_bias
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.tracking.fit import fit, gather
+from likeness.engine.tracking.fit import fit_body, gather_evidence
 from likeness.engine.tracking.observation import observe
-from likeness.engine.tracking.skeleton import Posed, State
+from likeness.engine.tracking.skeleton import FitState, PosedJoints
 from scipy.optimize import linear_sum_assignment
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -40,18 +40,18 @@ LEAST, QUICK_SECONDS = 0.05, 45.0  # millimetres worth a row of the table
 Seen = tuple[Portrait, Observation]
 
 
-def residual(seen: Seen, body: Body) -> tuple[FloatArray, float] | None:
+def measure_residual(seen: Seen, body: Body) -> tuple[FloatArray, float] | None:
     """[478, 2] millimetres (to the head's left, up) by which a fitted face's landmarks are off,
     NaN where unused, and the face error; None for turned heads."""
     portrait, observation = seen
-    track = fit(observation, portrait, body)
-    found, head = gather(observation, portrait.rgb, track.camera, body)
+    track = fit_body(observation, portrait, body)
+    found, head = gather_evidence(observation, portrait.rgb, track.camera, body)
     if head is None or found.face is None or observation.face is None or not track.face_error:
         return None
     if abs(np.degrees(np.arctan2(head.R[0, 2], head.R[2, 2]))) > FRONTAL:
         return None
     pose = track.pose
-    posed = Posed(body, State(pose.transl, pose.full_pose, track.betas, pose.expression))
+    posed = PosedJoints(body, FitState(pose.transl, pose.full_pose, track.betas, pose.expression))
     pixels, depth = project(found.face.positions(posed), track.camera)
     off = (observation.face[found.face_index] - pixels) * (depth / track.camera.K[0, 0])[:, None]
     out = np.full((478, 2), np.nan)
@@ -59,7 +59,7 @@ def residual(seen: Seen, body: Body) -> tuple[FloatArray, float] | None:
     return out * 1e3, track.face_error
 
 
-def pairs(body: Body) -> tuple[IntArray, FloatArray]:
+def pair_landmarks(body: Body) -> tuple[IntArray, FloatArray]:
     """[478] the landmark on the other side, and the rest positions [478, 3]."""
     marks = body.landmarks
     assert marks is not None
@@ -69,18 +69,18 @@ def pairs(body: Body) -> tuple[IntArray, FloatArray]:
     return linear_sum_assignment(distance + distance.T)[1], rest
 
 
-def use(shift: FloatArray) -> None:
+def use_shift(shift: FloatArray) -> None:
     """Let the fit correct by ``shift`` [478, 3] in this process."""
     evidence.face_shift = lambda _: shift  # type: ignore[assignment]
 
 
-def measured(people: list[Seen], body: Body, rounds: int) -> FloatArray:
+def measure_shift(people: list[Seen], body: Body, rounds: int) -> FloatArray:
     """The correction [478, 3] in metres after some rounds, which the fit then uses."""
-    mirror, rest = pairs(body)
+    mirror, rest = pair_landmarks(body)
     shift = face_bias.face_shift(rest)
     for number in range(rounds):
-        use(shift)
-        found = [r for r in (residual(person, body) for person in people) if r is not None]
+        use_shift(shift)
+        found = [r for r in (measure_residual(person, body) for person in people) if r is not None]
         median = np.nan_to_num(np.nanmedian([off for off, _ in found], axis=0))
         median[468:] = 0.0  # irises are the eyes' own
         median[shift[:, 2] != 0] = 0.0  # the jaw's outline slides in depth: set by hand
@@ -91,13 +91,13 @@ def measured(people: list[Seen], body: Body, rounds: int) -> FloatArray:
             f"{np.median([e for _, e in found]):.2f} %, median shift "
             f"{np.linalg.norm(both[:468], axis=1).mean():.2f} mm"
         )
-    use(shift)
+    use_shift(shift)
     return shift
 
 
-def write(shift: FloatArray, body: Body) -> None:
+def write_table(shift: FloatArray, body: Body) -> None:
     """Replace the table."""
-    mirror, rest = pairs(body)
+    mirror, rest = pair_landmarks(body)
     with face_bias.TABLE.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["right", "left", "inwards", "upwards", "forwards"])
@@ -131,11 +131,11 @@ def main() -> int:
             people.append((portrait, seen))
     learned = people[::2] if options.hold_out else people
     judged = people[1::2] if options.hold_out else people
-    before = [r[1] for r in (residual(person, body) for person in judged) if r is not None]
-    shift = measured(learned, body, 1 if options.quick else options.rounds)
-    after = [r[1] for r in (residual(person, body) for person in judged) if r is not None]
+    before = [r[1] for r in (measure_residual(person, body) for person in judged) if r is not None]
+    shift = measure_shift(learned, body, 1 if options.quick else options.rounds)
+    after = [r[1] for r in (measure_residual(person, body) for person in judged) if r is not None]
     if options.write:
-        write(shift, body)
+        write_table(shift, body)
     print(
         json.dumps(
             {

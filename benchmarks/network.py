@@ -33,12 +33,12 @@ from pathlib import Path
 import numba
 import numpy as np
 import torch
-from likeness.benchmarks.figures.random_scenes import covered_body
+from likeness.benchmarks.figures.random_scenes import cover_body
 from likeness.engine.body import Body, load_body
 from likeness.engine.core.types import BoundGaussians, Matte, Track
 from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.network.batch import changed, collate
+from likeness.engine.network.batch import collate, replace_attributes
 from likeness.engine.network.config import NETWORKS
 from likeness.engine.network.decoder import Decoder
 from likeness.engine.network.files import save_network
@@ -65,13 +65,13 @@ TRAINING = {
     "steps": 100_000,
     "schedule": "constant",
 }
-SOMEBODY = SynthOptions(seed=7, size=256, views=4, framing="half", engine="raster")
+SUBJECT_OPTIONS = SynthOptions(seed=7, size=256, views=4, framing="half", engine="raster")
 SECONDS = 120  # that the training may take to get so far
 
 
-def somebody(body: Body, count: int) -> tuple[BoundGaussians, Matte, Track]:
+def make_subject_inputs(body: Body, count: int) -> tuple[BoundGaussians, Matte, Track]:
     """Random Gaussians all over a body, their picture, and where they stand in it."""
-    avatar = covered_body(body, count)
+    avatar = cover_body(body, count)
     drawn = render_camera(pose_avatar(avatar, avatar.pose), avatar.camera)
     matte = Matte(drawn.alpha, drawn.rgb / np.maximum(drawn.alpha, 1e-3)[..., None])
     track = Track(
@@ -80,7 +80,7 @@ def somebody(body: Body, count: int) -> tuple[BoundGaussians, Matte, Track]:
     return avatar.gaussians, matte, track
 
 
-def differences(a: BoundGaussians, b: BoundGaussians) -> dict[str, float]:
+def max_differences(a: BoundGaussians, b: BoundGaussians) -> dict[str, float]:
     """The largest of each attribute; of scales, of their ratio to one."""
     out = {
         name: float(np.abs(np.asarray(getattr(a, name), np.float64) - getattr(b, name)).max())
@@ -90,7 +90,7 @@ def differences(a: BoundGaussians, b: BoundGaussians) -> dict[str, float]:
     return out
 
 
-def sizes(body: Body, base: Network) -> dict[str, float]:
+def measure_sizes(body: Body, base: Network) -> dict[str, float]:
     """Millions of parameters."""
     grids = uv_grids(body, NETWORKS["paper"].decoder)
     paper = Decoder(NETWORKS["paper"].decoder, grids)
@@ -106,12 +106,12 @@ def sizes(body: Body, base: Network) -> dict[str, float]:
     return {"paper_params_m": round(counts[0], 2), "base_params_m": round(counts[2], 3)}
 
 
-def parity(
+def measure_parity(
     network: Network, inputs: NetworkInputs, folder: Path
 ) -> tuple[OnnxRuntime, dict[str, float]]:
     """``init_residual`` and ``onnx_err``, and the files that were measured, made ready."""
     network.eval()
-    new = differences(in_torch(network, inputs), inputs.base)
+    new = max_differences(run_torch(network, inputs), inputs.base)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         for head in network.decoder.heads.values():
@@ -120,9 +120,9 @@ def parity(
     megabytes = sum(path.stat().st_size for path in export_onnx(network, folder)) / 1e6
     print(f"ONNX files of base: {megabytes:.1f} MB")
     runtime = OnnxRuntime(folder, network.config, network.grids)
-    expected = in_torch(network, inputs)
-    errors = differences(runtime.run(inputs), expected)
-    moved = differences(expected, inputs.base)
+    expected = run_torch(network, inputs)
+    errors = max_differences(runtime.run(inputs), expected)
+    moved = max_differences(expected, inputs.base)
     for name in ATTRIBUTES:
         print(
             f"  {name:<10} new {new[name]:.1e}   ONNX to torch {errors[name]:.1e} where the "
@@ -135,14 +135,14 @@ def parity(
     }
 
 
-def in_torch(network: Network, inputs: NetworkInputs) -> BoundGaussians:
+def run_torch(network: Network, inputs: NetworkInputs) -> BoundGaussians:
     """What torch says."""
     with torch.inference_mode():
         said = network(collate([inputs], network.grids, network.config.decoder))
-    return changed(inputs.base, said.of(0, len(inputs.base)))
+    return replace_attributes(inputs.base, said.of(0, len(inputs.base)))
 
 
-def seconds(runtime: OnnxRuntime, inputs: NetworkInputs, repeats: int) -> dict[str, float]:
+def time_pass(runtime: OnnxRuntime, inputs: NetworkInputs, repeats: int) -> dict[str, float]:
     """Of one pass."""
     image = inputs.photos[0].image
     features = [runtime.encoded(image)]
@@ -158,7 +158,7 @@ def seconds(runtime: OnnxRuntime, inputs: NetworkInputs, repeats: int) -> dict[s
     return {"forward_base_s": round(both - between, 4)}
 
 
-class Training:
+class TrainingProcess:
     """A small training in a process of its own, which can be killed at any time."""
 
     def __init__(self, shards: Path, run: Path) -> None:
@@ -273,25 +273,25 @@ def main() -> int:
 def measure(folder: Path, count: int, steps: int, repeats: int) -> dict[str, float]:
     """All figures. The training goes on while the files are written; times are taken after it."""
     body = load_body(asset_path("body"))
-    write_people(folder / "shards", 1, SOMEBODY)
-    training = Training(folder / "shards", folder / "run")
+    write_people(folder / "shards", 1, SUBJECT_OPTIONS)
+    training = TrainingProcess(folder / "shards", folder / "run")
     training.start()
     try:
         base = create_network(NETWORKS["base"], body)
-        figures = sizes(body, base)
-        gaussians, matte, track = somebody(body, count)
+        figures = measure_sizes(body, base)
+        gaussians, matte, track = make_subject_inputs(body, count)
         inputs = network_inputs(base.config, base.grids, [(matte, track)], body, gaussians)
-        runtime, more = parity(base, inputs, folder / "base")
+        runtime, more = measure_parity(base, inputs, folder / "base")
         first = training.kill_after(steps, beyond=EVERY // 2)
         training.start()
-        figures |= {**more, "resume_err": resumed(training, first)}
+        figures |= {**more, "resume_err": measure_resume(training, first)}
     finally:
         training.kill()
-    figures |= seconds(runtime, inputs, repeats)
+    figures |= time_pass(runtime, inputs, repeats)
     return figures | paper_on_gpu(body)
 
 
-def resumed(training: Training, first: dict[int, float]) -> float:
+def measure_resume(training: TrainingProcess, first: dict[int, float]) -> float:
     """How far the losses of the resumed run are from those of the killed one."""
     saved = training.saved()
     again = [step for step in first if step > saved]

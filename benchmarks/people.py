@@ -20,40 +20,40 @@ from pathlib import Path
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numba
 from likeness.engine.synth import raster
-from likeness.engine.synth.figure import MadeSubject, SynthOptions, make_subject, open_world
+from likeness.engine.synth.figure import SynthOptions, SynthSubject, make_subject, open_context
 from likeness.engine.synth.light import environment_picture
 from render import busy, machine, told
 
 QUICK_VIEWS = 4  # of the larger size
 
 
-def left_out(path: Path, why: str) -> None:
+def print_skipped(path: Path, why: str) -> None:
     print(f"left out: {path} ({why})")
 
 
-def made(number: int, size: int, assets: Path | None) -> tuple[MadeSubject, float]:
+def make_timed_subject(number: int, size: int, assets: Path | None) -> tuple[SynthSubject, float]:
     """A subject, and the seconds that it took to make it up."""
     options = SynthOptions(size=size, engine="raster", assets=str(assets) if assets else None)
-    world = open_world(options, left_out)
+    world = open_context(options, print_skipped)
     start = time.perf_counter()
     return make_subject(number, options, world), time.perf_counter() - start
 
 
-def measured(subject: MadeSubject, views: int) -> dict[str, float]:
+def measure_subject(subject: SynthSubject, views: int) -> dict[str, float]:
     """Seconds: preparing, and the medians of drawing a view and of its depth and labels."""
     environment = environment_picture(subject.lighting)
     cameras = [planned.camera for planned in subject.views]
-    warm = raster.prepare(subject.figure, subject.lighting, environment)
-    raster.draw(warm, cameras[0])
+    warm = raster.prepare_figure(subject.figure, subject.lighting, environment)
+    raster.draw_figure(warm, cameras[0])
     start = time.perf_counter()
-    prepared = raster.prepare(subject.figure, subject.lighting, environment)
+    prepared = raster.prepare_figure(subject.figure, subject.lighting, environment)
     out = {"prepare_s": time.perf_counter() - start}
     drawing, truth = [], []
     for camera in cameras[:views]:
         start = time.perf_counter()
-        raster.draw(prepared, camera)
+        raster.draw_figure(prepared, camera)
         middle = time.perf_counter()
-        raster.truth(prepared, camera)
+        raster.render_truth(prepared, camera)
         drawing.append(middle - start)
         truth.append(time.perf_counter() - middle)
     return out | {"draw_s": statistics.median(drawing), "truth_s": statistics.median(truth)}
@@ -72,9 +72,9 @@ def main() -> int:
     print(f"{told(here)}; load {busy()}\n")
     figures: dict[str, float | int] = {}
     for size in (256, 512):
-        subject, seconds = made(options.number, size, options.assets)
+        subject, seconds = make_timed_subject(options.number, size, options.assets)
         views = QUICK_VIEWS if options.quick and size == 512 else len(subject.views)
-        times = measured(subject, views)
+        times = measure_subject(subject, views)
         triangles = sum(len(part.f) for part in subject.figure.parts)
         whole = seconds + times["prepare_s"] + 12 * (times["draw_s"] + times["truth_s"])
         print(

@@ -19,30 +19,30 @@ from typing import Any
 
 from likeness.benchmarks.figures.report import (
     FRAMINGS,
-    Figures,
-    closing,
-    faces_found,
-    heading,
-    row,
-    summary,
+    PortraitMetrics,
+    find_side_faces,
+    format_header,
+    format_row,
+    format_summary,
+    summarize,
 )
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path
 from likeness.engine.pipeline.build import BuildResult, build_avatar
 from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.visual.sheet import contact_sheet, save_picture
+from likeness.engine.visual.sheet import draw_contact_sheet, save_image
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
 QUICK_SECONDS = 46.0
 
 
-def kind_of_name(path: Path) -> str:
+def parse_framing(path: Path) -> str:
     """The framing that a file's name starts with, or ""."""
     return next((kind for kind in FRAMINGS if path.name.startswith(f"{kind}_")), "")
 
 
-def portraits(folder: Path, only: str | None) -> list[Path]:
+def list_portraits(folder: Path, only: str | None) -> list[Path]:
     """The pictures of a folder, those whose name contains ``only`` if it is given."""
     pictures = folder.iterdir() if folder.is_dir() else []
     return sorted(
@@ -50,36 +50,38 @@ def portraits(folder: Path, only: str | None) -> list[Path]:
     )
 
 
-def in_turn(paths: list[Path]) -> list[Path]:
+def interleave_framings(paths: list[Path]) -> list[Path]:
     """Half, full, head, half, …: whatever is cut off at the end, each framing had its turn."""
-    groups = [[p for p in paths if kind_of_name(p) == kind] for kind in ("half", "full", "head")]
-    others = [p for p in paths if not kind_of_name(p)]
+    groups = [[p for p in paths if parse_framing(p) == kind] for kind in ("half", "full", "head")]
+    others = [p for p in paths if not parse_framing(p)]
     mixed = chain.from_iterable(zip_longest(*groups, others))
     return [path for path in mixed if path]
 
 
-def figures_of(path: Path, result: BuildResult, seconds: float, detectors: Detectors) -> Figures:
+def measure_figures(
+    path: Path, result: BuildResult, seconds: float, detectors: Detectors
+) -> PortraitMetrics:
     """The figures of one built avatar."""
     view = result.report["input_view"]
-    return Figures(
+    return PortraitMetrics(
         name=path.stem,
-        kind=kind_of_name(path) or result.track.framing,
+        kind=parse_framing(path) or result.track.framing,
         face_error=result.report["face_error"],
         pose_error=result.report["pose_error"],
         psnr=view["foreground_psnr"],
         ssim=view["ssim"],
         iou=view["silhouette_iou"],
-        faces=faces_found(result.avatar, detectors),
+        faces=find_side_faces(result.avatar, detectors),
         seconds=seconds,
         memory_mb=result.report["peak_memory_mb"],
         warnings=tuple(result.report["warnings"]),
     )
 
 
-def rounded(figures: dict[str, Any]) -> dict[str, Any]:
+def round_figures(figures: dict[str, Any]) -> dict[str, Any]:
     """Figures with as many digits as mean something; JSON knows no infinity, so None for that."""
     return {
-        key: rounded(value)
+        key: round_figures(value)
         if isinstance(value, dict)
         else round(value, 4)
         if isinstance(value, float) and math.isfinite(value)
@@ -99,15 +101,15 @@ def main() -> int:
     parser.add_argument("--no-sheets", action="store_true", help="figures only")
     options = parser.parse_args()
     begin = time.perf_counter()
-    paths = portraits(options.folder, options.only)
+    paths = list_portraits(options.folder, options.only)
     if not paths:
         parser.error(f"no such portraits in '{options.folder}'")
     if options.quick:
-        paths = in_turn(paths)
+        paths = interleave_framings(paths)
     detectors = Detectors(asset_path("face_landmark").parent)
     options.out.mkdir(parents=True, exist_ok=True)
-    print(heading())
-    results: list[Figures] = []
+    print(format_header())
+    results: list[PortraitMetrics] = []
     longest = 0.0
     for path in paths:
         start = time.perf_counter()
@@ -116,21 +118,21 @@ def main() -> int:
         try:
             result = build_avatar(path, BuildOptions())
         except LikenessError as error:
-            results.append(Figures(path.stem, kind_of_name(path), error=str(error)))
-            print(row(results[-1]), flush=True)
+            results.append(PortraitMetrics(path.stem, parse_framing(path), error=str(error)))
+            print(format_row(results[-1]), flush=True)
             continue
         seconds = time.perf_counter() - start
-        results.append(figures_of(path, result, seconds, detectors))
-        print(row(results[-1]), flush=True)
+        results.append(measure_figures(path, result, seconds, detectors))
+        print(format_row(results[-1]), flush=True)
         for warning in results[-1].warnings:
             print(f"    warning: {warning}")
         if not (options.no_sheets or options.quick):
-            sheet = contact_sheet(result.avatar, result.portrait, result.matte, path.stem)
-            save_picture(sheet, options.out / f"{path.stem}.jpg")
+            sheet = draw_contact_sheet(result.avatar, result.portrait, result.matte, path.stem)
+            save_image(sheet, options.out / f"{path.stem}.jpg")
         longest = max(longest, time.perf_counter() - start)
-    figures = summary(results)
-    print(closing(figures))
-    print(json.dumps({"benchmark": "portraits", **rounded(figures)}))
+    figures = summarize(results)
+    print(format_summary(figures))
+    print(json.dumps({"benchmark": "portraits", **round_figures(figures)}))
     return 0 if figures["built"] == figures["portraits"] else 1
 
 

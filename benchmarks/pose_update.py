@@ -21,13 +21,13 @@ from typing import Any
 import bpy
 import numpy as np
 from likeness.addon.scene.build import AvatarObjects, build_scene_steps
-from likeness.benchmarks.figures.random_scenes import covered_body
+from likeness.benchmarks.figures.random_scenes import cover_body
 from likeness.engine.body import load_body
 from likeness.engine.core.types import MAX_GAUSSIANS, NUM_JOINTS, Avatar, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import load_avatar
-from likeness.engine.gaussians.lod import avatar_at
-from likeness.engine.scene.files import load_steps, save_scene_avatar, scene_avatar
+from likeness.engine.gaussians.lod import simplify_avatar
+from likeness.engine.scene.files import load_scene_steps, make_scene_avatar, save_scene_avatar
 
 COUNTS = (MAX_GAUSSIANS, 150_000, 50_000)
 
@@ -58,9 +58,9 @@ def pose_times(
     return times[2:]  # the first ones allocate
 
 
-def in_slices(avatar: Avatar, folder: Path) -> tuple[AvatarObjects, list[float]]:
+def time_import_slices(avatar: Avatar, folder: Path) -> tuple[AvatarObjects, list[float]]:
     """Import as the window's timer does; the objects, and milliseconds of every slice."""
-    save_scene_avatar(scene_avatar(avatar), folder / "scene.npz")
+    save_scene_avatar(make_scene_avatar(avatar), folder / "scene.npz")
     slices: list[float] = []
 
     def run(steps: Any) -> Any:
@@ -73,14 +73,14 @@ def in_slices(avatar: Avatar, folder: Path) -> tuple[AvatarObjects, list[float]]
             finally:
                 slices.append(1000 * (time.perf_counter() - start))
 
-    ready = run(load_steps(folder / "scene.npz"))
+    ready = run(load_scene_steps(folder / "scene.npz"))
     return run(build_scene_steps(ready, "Benchmark")), slices
 
 
-def measured(avatar: Avatar, repeats: int, folder: Path) -> dict[str, float]:
+def measure_avatar(avatar: Avatar, repeats: int, folder: Path) -> dict[str, float]:
     """All figures of one avatar."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    objects, slices = in_slices(avatar, folder)
+    objects, slices = time_import_slices(avatar, folder)
     times = pose_times(objects, avatar, repeats, every_expression=False)
     more = pose_times(objects, avatar, repeats, every_expression=True)
     blend = folder / "avatar.blend"
@@ -105,11 +105,13 @@ def main() -> int:
     if options.avatar:
         avatar = load_avatar(options.avatar)
     else:
-        avatar = covered_body(load_body(asset_path("body")), MAX_GAUSSIANS)
+        avatar = cover_body(load_body(asset_path("body")), MAX_GAUSSIANS)
     repeats = 10 if options.quick else 50
     with tempfile.TemporaryDirectory() as folder:
         rows = [
-            measured(avatar_at(avatar, min(n, len(avatar.gaussians))), repeats, Path(folder))
+            measure_avatar(
+                simplify_avatar(avatar, min(n, len(avatar.gaussians))), repeats, Path(folder)
+            )
             for n in COUNTS
         ]
     for row in rows:

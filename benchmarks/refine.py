@@ -25,30 +25,30 @@ from typing import NamedTuple
 import likeness.engine
 import numpy as np
 from likeness.benchmarks.figures.refine_report import (
-    Judged,
-    closing,
-    details,
-    heading,
-    look_at_lift,
-    row,
-    shortfalls,
-    side_figures,
-    summary,
+    RefineResult,
+    format_details,
+    format_header,
+    format_row,
+    format_summary,
+    list_shortfalls,
+    measure_lift,
+    measure_sides,
+    summarize,
 )
 from likeness.engine.core.types import Avatar, BoundGaussians, LikenessError, Matte, Portrait
-from likeness.engine.files.atomic import whole_file
+from likeness.engine.files.atomic import atomic_write
 from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.gaussians.lift import clean_rim
-from likeness.engine.gaussians.lod import avatar_at
+from likeness.engine.gaussians.lod import simplify_avatar
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.gaussians.refine import LEVELS
+from likeness.engine.gaussians.refine import REFINE_LEVELS
 from likeness.engine.imaging.load import load_portrait
-from likeness.engine.pipeline.build import lift_portrait, refined
-from likeness.engine.pipeline.report import input_view_figures
+from likeness.engine.pipeline.build import lift_portrait, refine_avatar
+from likeness.engine.pipeline.report import input_view_metrics
 from likeness.engine.render import best_backend
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.visual.sheet import Studio, lay_out, save_picture
+from likeness.engine.visual.sheet import SheetStudio, layout_tiles, save_image
 from portraits import QUICK_SECONDS, in_turn, kind_of_name, portraits, rounded
 from render import busy, machine, told
 
@@ -56,7 +56,7 @@ SHEET_WIDTHS = {"body": 2200, "head": 1560}
 BACKDROPS = {"black": np.zeros(3), "green": np.array([0.0, 0.8, 0.2])}
 
 
-class Lifted(NamedTuple):
+class TimedLift(NamedTuple):
     """A portrait before refining. ``seconds``: what it took to come so far."""
 
     avatar: Avatar
@@ -65,11 +65,11 @@ class Lifted(NamedTuple):
     seconds: float
 
 
-def lifted(path: Path) -> Lifted:
+def lift_timed(path: Path) -> TimedLift:
     """``lift_portrait``, timed."""
     start = time.perf_counter()
     made = lift_portrait(path)
-    return Lifted(made.avatar, made.tracked.portrait, made.matte, time.perf_counter() - start)
+    return TimedLift(made.avatar, made.tracked.portrait, made.matte, time.perf_counter() - start)
 
 
 def _way_to_a_lift() -> str:
@@ -81,20 +81,20 @@ def _way_to_a_lift() -> str:
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
 
 
-def remembered(path: Path, cache: Path | None) -> Lifted:
-    """:func:`lifted`, from ``cache`` if it is there."""
+def load_or_lift(path: Path, cache: Path | None) -> TimedLift:
+    """:func:`lift_timed`, from ``cache`` if it is there."""
     if cache is None:
-        return lifted(path)
+        return lift_timed(path)
     cache = cache / _way_to_a_lift()
     cache.mkdir(parents=True, exist_ok=True)
     body_file, array_file = cache / f"{path.stem}.safetensors", cache / f"{path.stem}.npz"
     names = [f.name for f in fields(BoundGaussians)]
     if not array_file.exists():
-        made = lifted(path)
+        made = lift_timed(path)
         save_avatar(made.avatar, body_file)
         # The avatar's file rounds to half precision; refining is to start from the lift itself.
         exact = {name: getattr(made.avatar.gaussians, name) for name in names}
-        with whole_file(array_file) as scratch, scratch.open("wb") as file:
+        with atomic_write(array_file) as scratch, scratch.open("wb") as file:
             np.savez(
                 file,
                 alpha=made.matte.alpha,
@@ -107,36 +107,36 @@ def remembered(path: Path, cache: Path | None) -> Lifted:
         matte = Matte(arrays["alpha"], arrays["foreground"])
         seconds = float(arrays["seconds"])
     avatar = replace(load_avatar(body_file), gaussians=gaussians)
-    return Lifted(avatar, load_portrait(path), matte, seconds)
+    return TimedLift(avatar, load_portrait(path), matte, seconds)
 
 
-def at_level(start: Lifted, level: str) -> tuple[Avatar, float]:
+def refine_to_level(start: TimedLift, level: str) -> tuple[Avatar, float]:
     """The avatar at a level, as ``build_avatar`` makes it, and the seconds of refining."""
     begin = time.perf_counter()
-    avatar = refined(start.avatar, start.matte, level, best_backend())
+    avatar = refine_avatar(start.avatar, start.matte, level, best_backend())
     return avatar, time.perf_counter() - begin
 
 
 def half_loss(avatar: Avatar, matte: Matte, psnr: float) -> float:
     """dB of the input view that the less important half of the splats is worth."""
-    half = avatar_at(avatar, len(avatar.gaussians) // 2)
-    return psnr - input_view_figures(half, matte)["foreground_psnr"]
+    half = simplify_avatar(avatar, len(avatar.gaussians) // 2)
+    return psnr - input_view_metrics(half, matte)["foreground_psnr"]
 
 
-def judge(
-    path: Path, start: Lifted, levels: list[str], detectors: Detectors, with_half: bool = True
-) -> tuple[list[Judged], dict[str, Avatar]]:
+def judge_portrait(
+    path: Path, start: TimedLift, levels: list[str], detectors: Detectors, with_half: bool = True
+) -> tuple[list[RefineResult], dict[str, Avatar]]:
     """All levels of one portrait."""
     lift_still = pose_avatar(start.avatar)
-    before = look_at_lift(start.avatar, lift_still, clean_rim(start.matte), detectors)
+    before = measure_lift(start.avatar, lift_still, clean_rim(start.matte), detectors)
     results, avatars = [], {}
     for level in levels:
-        avatar, seconds = at_level(start, level)
-        view = input_view_figures(avatar, start.matte)
-        sides = side_figures(avatar, lift_still, pose_avatar(avatar), before, detectors)
+        avatar, seconds = refine_to_level(start, level)
+        view = input_view_metrics(avatar, start.matte)
+        sides = measure_sides(avatar, lift_still, pose_avatar(avatar), before, detectors)
         half = half_loss(avatar, start.matte, view["foreground_psnr"]) if with_half else None
         results.append(
-            Judged(
+            RefineResult(
                 name=path.stem,
                 kind=kind_of_name(path) or avatar.framing,
                 level=level,
@@ -153,9 +153,9 @@ def judge(
     return results, avatars
 
 
-def sheets(path: Path, start: Lifted, avatars: dict[str, Avatar]) -> dict[str, np.ndarray]:
+def draw_sheets(path: Path, start: TimedLift, avatars: dict[str, Avatar]) -> dict[str, np.ndarray]:
     """Levels below one another, on black and on green: the body and the head from all sides."""
-    studio = Studio(start.avatar, start.portrait, start.matte)
+    studio = SheetStudio(start.avatar, start.portrait, start.matte)
     cut_out = np.concatenate([start.matte.foreground, start.matte.alpha[..., None]], -1)
     yaws = {"body": (0, -20, 20, -40, 40, 90, 180), "head": (0, -40, 40, 90)}
     views = {
@@ -174,7 +174,7 @@ def sheets(path: Path, start: Lifted, avatars: dict[str, Avatar]) -> dict[str, n
                     for tile in tiles
                 ]
                 rows.append([replace(tile, backdrop=color) for tile in (first, *row_)])
-        drawn[part] = lay_out(rows, SHEET_WIDTHS[part], path.stem)
+        drawn[part] = layout_tiles(rows, SHEET_WIDTHS[part], path.stem)
     return drawn
 
 
@@ -189,8 +189,8 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="every view's figures")
     options = parser.parse_args()
     levels = options.refine.split(",")
-    if unknown := set(levels) - set(LEVELS):
-        known = ", ".join(LEVELS)
+    if unknown := set(levels) - set(REFINE_LEVELS):
+        known = ", ".join(REFINE_LEVELS)
         parser.error(f"no such level: {', '.join(sorted(unknown))}; choose of {known}")
     if options.quick:
         levels = [level for level in levels if level != "full"] or levels
@@ -203,32 +203,32 @@ def main() -> int:
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
     detectors = Detectors(asset_path("face_landmark").parent)
-    print(heading())
-    results: list[Judged] = []
+    print(format_header())
+    results: list[RefineResult] = []
     failed, longest = [], 0.0
     for path in paths:
         moment = time.perf_counter()
         if options.quick and moment - begin + longest > QUICK_SECONDS:
             break
         try:
-            start = remembered(path, options.cache)
+            start = load_or_lift(path, options.cache)
         except LikenessError as error:
             failed.append(path.stem)
             print(f"{path.stem:<30}FAILED: {error}", flush=True)
             continue
-        judged, avatars = judge(path, start, levels, detectors, not options.quick)
+        judged, avatars = judge_portrait(path, start, levels, detectors, not options.quick)
         results += judged
         for one in judged:
-            print(row(one), flush=True)
+            print(format_row(one), flush=True)
             if options.verbose and one.level != "off":
-                print(details(one))
+                print(format_details(one))
         if options.out:
-            for part, picture in sheets(path, start, avatars).items():
-                save_picture(picture, options.out / f"{path.stem}_{part}.jpg")
+            for part, picture in draw_sheets(path, start, avatars).items():
+                save_image(picture, options.out / f"{path.stem}_{part}.jpg")
         longest = max(longest, time.perf_counter() - moment)
-    figures = summary(results)
-    print(closing(figures))
-    short = shortfalls(figures)
+    figures = summarize(results)
+    print(format_summary(figures))
+    short = list_shortfalls(figures)
     print("\n".join(f"short: {line}" for line in short) or "all floors are met")
     print(f"load {busy()} after")
     said = {"benchmark": "refine", "failed": failed, "short": short}

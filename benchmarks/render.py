@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numba
 import numpy as np
-from likeness.benchmarks.figures.parity import gap
-from likeness.benchmarks.figures.random_scenes import person_sized, scenes
+from likeness.benchmarks.figures.parity import measure_gap
+from likeness.benchmarks.figures.random_scenes import make_scenes, person_sized_cloud
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import MAX_GAUSSIANS, Camera, FloatArray, Gaussians
 from likeness.engine.render import rasterize, rasterize_vjp
@@ -37,7 +37,7 @@ SPEEDUP_COUNT, SPEEDUP_SIDE = 20_000, 256
 QUICK_ROWS = 2  # of the reference's picture
 
 
-def machine() -> dict[str, str | int]:
+def describe_machine() -> dict[str, str | int]:
     """What the times were taken on."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
@@ -52,12 +52,12 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def told(here: dict[str, str | int]) -> str:
-    """:func:`machine` in words."""
+def format_machine(here: dict[str, str | int]) -> str:
+    """:func:`describe_machine` in words."""
     return f"{here['processor']}, {here['cpus']} CPUs, {here['threads']} threads; {here['system']}"
 
 
-def busy() -> str:
+def read_system_load() -> str:
     """The machine's load beside us, where the system tells it."""
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
@@ -73,7 +73,7 @@ def median_seconds(call: Callable[[], object], repeats: int, warm_up: int = 1) -
     return statistics.median(times)
 
 
-def square(side: int) -> Camera:
+def create_square_camera(side: int) -> Camera:
     """The camera that person-sized Gaussians stand before."""
     return photo_camera(1.2 * side, side, side)
 
@@ -84,20 +84,24 @@ def arguments(gaussians: Gaussians, camera: Camera) -> tuple:
     return (gaussians, *views, background)
 
 
-def upstream(camera: Camera) -> dict[str, FloatArray]:
+def sample_gradients(camera: Camera) -> dict[str, FloatArray]:
     rng = np.random.default_rng(1)
     size = (1, camera.height, camera.width)
     shapes = {"rgb": (*size, 3), "alpha": size, "depth": size}
     return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
 
 
-def forward(gaussians: Gaussians, camera: Camera, backend: str = "cpu") -> Callable[[], object]:
+def make_forward(
+    gaussians: Gaussians, camera: Camera, backend: str = "cpu"
+) -> Callable[[], object]:
     given = arguments(gaussians, camera)
     return lambda: rasterize(*given, backend=backend)
 
 
-def both_ways(gaussians: Gaussians, camera: Camera, backend: str = "cpu") -> Callable[[], object]:
-    given, derivatives = arguments(gaussians, camera), upstream(camera)
+def make_forward_backward(
+    gaussians: Gaussians, camera: Camera, backend: str = "cpu"
+) -> Callable[[], object]:
+    given, derivatives = arguments(gaussians, camera), sample_gradients(camera)
 
     def call() -> None:
         _, vjp = rasterize_vjp(*given, backend=backend)
@@ -106,16 +110,16 @@ def both_ways(gaussians: Gaussians, camera: Camera, backend: str = "cpu") -> Cal
     return call
 
 
-def errors(backend: str) -> tuple[float, float]:
+def measure_errors(backend: str) -> tuple[float, float]:
     """Prints a line per scene; the worst relative error of pictures, and of gradients."""
     print(f"\n{backend} against reference, relative errors (worst array), largest of one pixel")
     print(f"{'scene':<28}{'pictures':>10}{'gradients':>11}{'pixel':>10}")
     worst = [0.0, 0.0]
-    for scene in scenes():
+    for scene in make_scenes():
         truth, true_vjp = rasterize_vjp(*scene.arguments, backend="reference")
         drawn, vjp = rasterize_vjp(*scene.arguments, backend=backend)
-        values = gap(drawn, truth)
-        gradients = gap(vjp(**scene.upstream()), true_vjp(**scene.upstream()))
+        values = measure_gap(drawn, truth)
+        gradients = measure_gap(vjp(**scene.upstream()), true_vjp(**scene.upstream()))
         worst = [max(worst[0], values.worst), max(worst[1], gradients.worst)]
         pixel = max(values.largest["rgb"], values.largest["alpha"])
         print(f"{scene.name:<28}{values.worst:>10.1e}{gradients.worst:>11.1e}{pixel:>10.1e}")
@@ -123,16 +127,16 @@ def errors(backend: str) -> tuple[float, float]:
     return worst[0], worst[1]
 
 
-def speedups(rows: int, repeats: int) -> dict[str, float]:
+def measure_speedups(rows: int, repeats: int) -> dict[str, float]:
     """Reference over cpu: forward, and forward with backward."""
-    gaussians, camera = person_sized(SPEEDUP_COUNT), square(SPEEDUP_SIDE)
+    gaussians, camera = person_sized_cloud(SPEEDUP_COUNT), create_square_camera(SPEEDUP_SIDE)
     K = camera.K.copy()
     K[1, 2] -= (camera.height - rows) / 2  # a strip across the middle
     strip = Camera(camera.viewmat, K, camera.width, rows)
     share = camera.height / rows
     print(f"\nreference against cpu, {SPEEDUP_COUNT:,} Gaussians, {SPEEDUP_SIDE} px")
     out = {}
-    for name, make in (("forward", forward), ("forward_backward", both_ways)):
+    for name, make in (("forward", make_forward), ("forward_backward", make_forward_backward)):
         ours = median_seconds(make(gaussians, camera), repeats)
         # A strip is quick enough to be drawn as often as ours; the whole takes minutes.
         often = (repeats, 1) if rows < camera.height else (1, 0)
@@ -147,7 +151,7 @@ def speedups(rows: int, repeats: int) -> dict[str, float]:
     return out
 
 
-def scaling(quick: bool, repeats: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+def measure_scaling(quick: bool, repeats: int) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Seconds over counts at one size, and over sizes at the full count; exponents of each."""
     seconds: dict[str, list[float]] = {}
     exponents = {}
@@ -160,8 +164,11 @@ def scaling(quick: bool, repeats: int) -> tuple[dict[str, list[float]], dict[str
         for count, side in sizes:
             if f"{count}/{side}" in seconds:
                 continue
-            gaussians, camera = person_sized(count), square(side)
-            times = [median_seconds(f(gaussians, camera), repeats) for f in (forward, both_ways)]
+            gaussians, camera = person_sized_cloud(count), create_square_camera(side)
+            times = [
+                median_seconds(f(gaussians, camera), repeats)
+                for f in (make_forward, make_forward_backward)
+            ]
             seconds[f"{count}/{side}"] = [round(t, 4) for t in times]
             print(f"{count:>10,}{side:>6}{1000 * times[0]:>9.1f} ms{1000 * times[1]:>19.1f} ms")
         (count0, side0), (count1, side1) = sizes[0], sizes[-1]
@@ -177,19 +184,19 @@ def scaling(quick: bool, repeats: int) -> tuple[dict[str, list[float]], dict[str
     return seconds, exponents
 
 
-def gpu_figures() -> dict[str, float | str] | None:
+def measure_on_gpu() -> dict[str, float | str] | None:
     """Parity and frames per second with gsplat; None, with the reason printed, without a GPU."""
     if importlib.util.find_spec("torch") is None:
         print("\nGPU: not measured, torch is not installed")
         return None
-    from likeness.engine.render.cuda import available
+    from likeness.engine.render.cuda import why_unavailable
 
-    if why := available():
+    if why := why_unavailable():
         print(f"\nGPU: not measured, {why}")
         return None
     import render_gpu
 
-    value_err, grad_err = errors("cuda")
+    value_err, grad_err = measure_errors("cuda")
     fps = render_gpu.figures()
     name = render_gpu.gpu_name()
     print(f"\nfor docs/PERFORMANCE.md:\n{render_gpu.markdown(name, fps)}", flush=True)
@@ -204,13 +211,13 @@ def main() -> int:
     if options.threads:
         numba.set_num_threads(options.threads)
     repeats = 3 if options.quick else 11
-    here = machine()
-    print(f"{told(here)}; load {busy()} before")
-    seconds, exponents = scaling(options.quick, repeats)
-    value_err, grad_err = errors("cpu")
-    ratios = speedups(QUICK_ROWS if options.quick else SPEEDUP_SIDE, repeats)
-    on_gpu = gpu_figures()
-    print(f"load {busy()} after")
+    here = describe_machine()
+    print(f"{format_machine(here)}; load {read_system_load()} before")
+    seconds, exponents = measure_scaling(options.quick, repeats)
+    value_err, grad_err = measure_errors("cpu")
+    ratios = measure_speedups(QUICK_ROWS if options.quick else SPEEDUP_SIDE, repeats)
+    on_gpu = measure_on_gpu()
+    print(f"load {read_system_load()} after")
     forward_s, forward_backward_s = seconds[f"{MAX_GAUSSIANS}/{SIDE}"]
     figures = {
         "benchmark": "render",

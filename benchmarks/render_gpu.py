@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from likeness.benchmarks.figures.random_scenes import covered_body, person_sized
+from likeness.benchmarks.figures.random_scenes import cover_body, person_sized_cloud
 from likeness.engine.body import load_body
 from likeness.engine.core.cameras import orbit, photo_camera
 from likeness.engine.core.types import MAX_GAUSSIANS, NUM_JOINTS
@@ -39,7 +39,7 @@ def frames_per_second(call: Callable[[int], object], device: str, frames: int) -
     return 1 / statistics.median(times[-frames:])
 
 
-def figures(
+def measure_gpu(
     backend: str = "cuda",
     device: str = "cuda",
     count: int = MAX_GAUSSIANS,
@@ -51,7 +51,7 @@ def figures(
     def on_device(array: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.asarray(array), dtype=torch.float32, device=device)
 
-    gaussians = person_sized(count)
+    gaussians = person_sized_cloud(count)
     leaves = [
         on_device(getattr(gaussians, name))
         for name in ("means", "quats", "scales", "opacities", "colors")
@@ -80,7 +80,7 @@ def figures(
         "forward": frames_per_second(forward, device, frames),
         "forward_backward": frames_per_second(both_ways, device, frames),
     }
-    avatar = covered_body(load_body(asset_path("body")), count)
+    avatar = cover_body(load_body(asset_path("body")), count)
     there = AvatarTensors.of(avatar, device=device)
     rng = np.random.default_rng(0)
     poses = on_device(rng.normal(0, 0.15, (120, NUM_JOINTS, 3)))
@@ -96,7 +96,7 @@ def figures(
     return {name: round(value, 1) for name, value in out.items()}
 
 
-def markdown(name: str, fps: dict[str, float], refine_s: str = "") -> str:
+def format_gpu_row(name: str, fps: dict[str, float], refine_s: str = "") -> str:
     """The GPU's row of docs/PERFORMANCE.md."""
     values = " | ".join(f"{value:,.0f}" for value in fps.values())
     return f"| {name} | {values} | {refine_s} |"

@@ -78,7 +78,7 @@ def write_table(table: Path, photos: Sequence[Path], count: int, most: int) -> i
     return sum(row["photo"] == str(broken.absolute()) for row in rows)
 
 
-def looked_at(process: subprocess.Popen[bytes]) -> dict[int, list[tuple[float, int, int]]]:
+def watch_process(process: subprocess.Popen[bytes]) -> dict[int, list[tuple[float, int, int]]]:
     """MB, open files and threads of the command and of all that it starts, until it ends."""
     own = psutil.Process(process.pid)
     seen: dict[int, list[tuple[float, int, int]]] = defaultdict(list)
@@ -95,7 +95,7 @@ def looked_at(process: subprocess.Popen[bytes]) -> dict[int, list[tuple[float, i
     return seen
 
 
-def more_handles(seen: Sequence[tuple[float, int, int]]) -> int:
+def count_extra_handles(seen: Sequence[tuple[float, int, int]]) -> int:
     """Open files and threads more in the last tenth of the time than in the second."""
     tenth = max(1, len(seen) // 10)
     early, late = seen[tenth : 2 * tenth], seen[-tenth:]
@@ -160,7 +160,7 @@ def main() -> int:
             stdout=subprocess.DEVNULL,
         )
         stack.callback(process.terminate)  # where this is stopped before it has ended
-        seen = looked_at(process)
+        seen = watch_process(process)
         seconds = time.perf_counter() - begun
         held: dict[int, list[float]] = defaultdict(list)
         again = failed = 0
@@ -174,7 +174,9 @@ def main() -> int:
     per_portrait = max(1, round(len(command) / max(made, 1)))  # looks for each portrait
     growths = {pid: slope_per_100(of, chosen.settled) for pid, of in held.items()}
     own = slope_per_100(command[::per_portrait], chosen.settled)
-    handles = {pid: more_handles(of) for pid, of in seen.items() if pid in (*held, process.pid)}
+    handles = {
+        pid: count_extra_handles(of) for pid, of in seen.items() if pid in (*held, process.pid)
+    }
     known = [g for g in (*growths.values(), own) if g is not None]
     good = (
         process.returncode == (3 if broken else 0)

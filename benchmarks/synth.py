@@ -24,18 +24,18 @@ from pathlib import Path
 from typing import Any
 
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
-from likeness.addon.synth.maker import open_maker
-from likeness.addon.synth.staging import stage
+from likeness.addon.synth.maker import open_subject_maker
+from likeness.addon.synth.staging import stage_subject
 from likeness.engine.synth.figure import SynthOptions
 from render import busy, machine, told
 
 QUICK = {"sizes": [128], "views": 4, "subjects": 1, "samples": 8}
 
 
-def timed(options: SynthOptions, subjects: int) -> dict[str, Any]:
+def time_subjects(options: SynthOptions, subjects: int) -> dict[str, Any]:
     """Mean seconds of a subject and of its stages, and what it takes on disk."""
     request = {"options": asdict(options), "threads": 0}
-    make = open_maker(request, lambda asset, why: print(f"  skipped {asset}: {why}"))
+    make = open_subject_maker(request, lambda asset, why: print(f"  skipped {asset}: {why}"))
     make(subjects)
     stages: dict[str, float] = {}
     size = 0
@@ -46,7 +46,7 @@ def timed(options: SynthOptions, subjects: int) -> dict[str, Any]:
             for name, spent in seconds.items():
                 stages[name] = stages.get(name, 0.0) + spent
             before = time.perf_counter()
-            stage(Path(scratch), subject)
+            stage_subject(Path(scratch), subject)
             stages["writing"] += time.perf_counter() - before
         whole = (time.perf_counter() - start) / subjects
         size = sum(path.stat().st_size for path in Path(scratch).rglob("*.tar")) // subjects
@@ -86,7 +86,7 @@ def main() -> None:
     here = machine()
     print(f"{told(here)}; load {busy()} before")
     results = [
-        timed(
+        time_subjects(
             SynthOptions(
                 seed=options.seed,
                 size=size,

@@ -43,16 +43,21 @@ import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numpy as np
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import Camera, FloatArray, LikenessError, Portrait, Track
-from likeness.engine.evaluation.people.figures import PersonFigures, person_figures
-from likeness.engine.evaluation.people.person import FRAMINGS, YAW_BANDS, Person, random_person
+from likeness.engine.evaluation.people.figures import PersonMetrics, measure_person
+from likeness.engine.evaluation.people.person import (
+    FRAMINGS,
+    YAW_BANDS,
+    RandomPerson,
+    random_person,
+)
 from likeness.engine.evaluation.people.render import Truth, render_person
 from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.synth.dress import DressBody, load_dress_body
 from likeness.engine.synth.library import Library, open_library
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.tracking.fit import fit
-from likeness.engine.tracking.limits import violations
+from likeness.engine.tracking.fit import fit_body
+from likeness.engine.tracking.limits import limit_violations
 from likeness.engine.tracking.observation import observe
 from PIL import Image
 
@@ -90,12 +95,12 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Result:
+class TrackingResult:
     """One person's figures; ``figures`` None when the tracker found nobody."""
 
     number: int
-    person: Person
-    figures: PersonFigures | None = None
+    person: RandomPerson
+    figures: PersonMetrics | None = None
     track: Track | None = None
     face_found: bool = False
     over_limits: int = 0
@@ -104,7 +109,9 @@ class Result:
     error: str = ""
 
 
-def deal(number: int, seed: int, dress: DressBody, library: Library | None) -> Person:
+def create_person(
+    number: int, seed: int, dress: DressBody, library: Library | None
+) -> RandomPerson:
     """Person ``number``: framings in turn, then yaws."""
     rng = np.random.default_rng([seed, number])
     low, high = YAW_BANDS[(number // len(FRAMINGS)) % len(YAW_BANDS)]
@@ -113,27 +120,27 @@ def deal(number: int, seed: int, dress: DressBody, library: Library | None) -> P
     return random_person(dress.body, rng, library, framing=framing, yaw=yaw)
 
 
-def measure(
+def measure_person(
     number: int,
-    person: Person,
+    person: RandomPerson,
     portrait: Portrait,
     truth: Truth,
     dress: DressBody,
     detectors: Detectors,
-) -> Result:
+) -> TrackingResult:
     """Track one person and compare."""
     start = time.perf_counter()
     try:
         observation = observe(portrait, detectors)
-        track = fit(observation, portrait, dress.body, fov=person.fov)
+        track = fit_body(observation, portrait, dress.body, fov=person.fov)
     except LikenessError as error:
-        return Result(number, person, error=str(error), seconds=time.perf_counter() - start)
+        return TrackingResult(number, person, error=str(error), seconds=time.perf_counter() - start)
     seconds = time.perf_counter() - start
-    beyond = violations(track.pose.full_pose) > OVER_LIMIT
-    return Result(
+    beyond = limit_violations(track.pose.full_pose) > OVER_LIMIT
+    return TrackingResult(
         number,
         person,
-        figures=person_figures(dress.body, person.camera, truth, observation, track),
+        figures=measure_person(dress.body, person.camera, truth, observation, track),
         track=track,
         face_found=observation.face is not None,
         over_limits=int(beyond.sum()),
@@ -155,7 +162,7 @@ def heading_line() -> str:
     )
 
 
-def line(result: Result) -> str:
+def format_result(result: TrackingResult) -> str:
     person = result.person
     head = f"{result.number:3d} {person.framing:>9} "
     if result.figures is None or result.track is None:
@@ -170,14 +177,16 @@ def line(result: Result) -> str:
     )
 
 
-def chosen(results: list[Result], band: tuple[float, float], framing: str = "") -> list[Result]:
+def select_results(
+    results: list[TrackingResult], band: tuple[float, float], framing: str = ""
+) -> list[TrackingResult]:
     low, high = band
     return [
         r for r in results if low <= abs(r.person.yaw) <= high and framing in ("", r.person.framing)
     ]
 
 
-def values(results: list[Result], name: str) -> list[float]:
+def collect_values(results: list[TrackingResult], name: str) -> list[float]:
     found = [getattr(r.figures, name) for r in results if r.figures is not None]
     return [v for v in found if v is not None]
 
@@ -190,7 +199,7 @@ def median(numbers: list[float]) -> float | None:
     return float(np.median(numbers)) if numbers else None
 
 
-def table(results: list[Result]) -> str:
+def table(results: list[TrackingResult]) -> str:
     """Means and medians by framing and yaw band."""
     lines = [
         f"{'framing':>9} {'yaw':>7} {'n':>3} "
@@ -199,18 +208,18 @@ def table(results: list[Result]) -> str:
     ]
     for framing in (*FRAMINGS, ""):
         for name, band in {**GROUPS, "all": (0.0, 180.0)}.items():
-            group = chosen(results, band, framing)
+            group = select_results(results, band, framing)
             if not group:
                 continue
             cells = " ".join(
-                f"{cell(mean(values(group, c)), 6)}/{cell(median(values(group, c)), 6)}"
+                f"{cell(mean(collect_values(group, c)), 6)}/{cell(median(collect_values(group, c)), 6)}"
                 for c in COLUMNS
             )
             lines.append(f"{framing or 'all':>9} {name:>7} {len(group):3d} {cells}")
     return "\n".join(lines)
 
 
-def joints(results: list[Result]) -> str:
+def format_joint_errors(results: list[TrackingResult]) -> str:
     """Mean error of each joint in mm, by framing, and how often it was visible; worst first."""
     lines = []
     for framing in FRAMINGS:
@@ -225,14 +234,14 @@ def joints(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def worst(results: list[Result], count: int = 10) -> str:
+def format_worst(results: list[TrackingResult], count: int = 10) -> str:
     """The people farthest beyond the floors, and in what."""
     found = []
     for r in results:
         if r.figures is None:
             found.append((np.inf, r, "not found"))
             continue
-        front, turned = r in chosen([r], FRONT), r in chosen([r], TURNED)
+        front, turned = r in select_results([r], FRONT), r in select_results([r], TURNED)
         shares = {
             "face_mm": (r.figures.face_mm, 4.0 if front else 6.0 if turned else None),
             "joints_mm": (r.figures.joints_mm, 60.0),
@@ -259,20 +268,20 @@ def worst(results: list[Result], count: int = 10) -> str:
     )
 
 
-def summary(results: list[Result]) -> dict[str, object]:
+def summary(results: list[TrackingResult]) -> dict[str, object]:
     """The JSON line's figures."""
-    front, turned = chosen(results, FRONT), chosen(results, TURNED)
+    front, turned = select_results(results, FRONT), select_results(results, TURNED)
     tracked = [r for r in results if r.figures is not None]
     seen = sum(r.figures.hands_seen for r in tracked if r.figures)
     faces = [r for r in results if abs(r.person.yaw) <= 30.0]
     out: dict[str, object] = {
-        "face_mm": mean(values(front, "face_mm")),
-        "face60_mm": mean(values(turned, "face_mm")),
-        "joints_mm": mean(values(results, "joints_mm")),
-        "hands_px": mean(values(results, "hands_px")),
-        "outside_pct": mean(values(results, "outside_pct")),
-        "head_deg": mean(values(front, "head_deg")),
-        "head60_deg": mean(values(turned, "head_deg")),
+        "face_mm": mean(collect_values(front, "face_mm")),
+        "face60_mm": mean(collect_values(turned, "face_mm")),
+        "joints_mm": mean(collect_values(results, "joints_mm")),
+        "hands_px": mean(collect_values(results, "hands_px")),
+        "outside_pct": mean(collect_values(results, "outside_pct")),
+        "head_deg": mean(collect_values(front, "head_deg")),
+        "head60_deg": mean(collect_values(turned, "head_deg")),
         "unseen_limit_violations": sum(r.unseen_over_limits for r in tracked),
         "limit_violations": sum(r.over_limits for r in tracked),
         "people": len(results),
@@ -287,8 +296,8 @@ def summary(results: list[Result]) -> dict[str, object]:
     }
     for framing in FRAMINGS:
         group = [r for r in results if r.person.framing == framing]
-        out[framing] = {c: median(values(group, c)) for c in COLUMNS}
-    out["median"] = {c: median(values(results, c)) for c in COLUMNS}
+        out[framing] = {c: median(collect_values(group, c)) for c in COLUMNS}
+    out["median"] = {c: median(collect_values(results, c)) for c in COLUMNS}
     return out
 
 
@@ -305,7 +314,7 @@ def overlay(rgb: FloatArray, vertices: FloatArray, f: FloatArray, camera: Camera
 
 
 def save_sheet(
-    folder: Path, result: Result, portrait: Portrait, truth: Truth, dress: DressBody
+    folder: Path, result: TrackingResult, portrait: Portrait, truth: Truth, dress: DressBody
 ) -> None:
     """Photo, fitted mesh and true mesh side by side."""
     f = dress.body.f
@@ -319,9 +328,9 @@ def save_sheet(
     Image.fromarray(sheet).save(folder / name)
 
 
-def rounded(value: object) -> object:
+def round_figure(value: object) -> object:
     if isinstance(value, dict):
-        return {key: rounded(v) for key, v in value.items()}
+        return {key: round_figure(v) for key, v in value.items()}
     return round(value, 3) if isinstance(value, float) else value
 
 
@@ -341,24 +350,24 @@ def main() -> int:
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
     print(heading_line())
-    results: list[Result] = []
+    results: list[TrackingResult] = []
     longest = 0.0
     for number in options.only or range(options.people):
         start = time.perf_counter()
         if options.quick and start - begin + longest > QUICK_SECONDS:
             break
-        person = deal(number, options.seed, dress, library)
+        person = create_person(number, options.seed, dress, library)
         portrait, truth = render_person(dress, person, library)
-        result = measure(number, person, portrait, truth, dress, detectors)
+        result = measure_person(number, person, portrait, truth, dress, detectors)
         results.append(result)
-        print(line(result), flush=True)
+        print(format_result(result), flush=True)
         if options.out is not None:
             save_sheet(options.out, result, portrait, truth, dress)
         if number > 0:  # the first compiles
             longest = max(longest, time.perf_counter() - start)
     print(table(results))
-    print(f"joints, mm:\n{joints(results)}")
-    print(f"worst:\n{worst(results)}")
+    print(f"joints, mm:\n{format_joint_errors(results)}")
+    print(f"worst:\n{format_worst(results)}")
     figures = summary(results)
     for name, floor in FLOORS.items():
         value = figures[name]
@@ -369,7 +378,7 @@ def main() -> int:
             {
                 "benchmark": "tracking",
                 "textured": library is not None,
-                **{key: rounded(v) for key, v in figures.items()},
+                **{key: round_figure(v) for key, v in figures.items()},
             }
         )
     )

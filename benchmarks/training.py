@@ -33,14 +33,14 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.network.files import save_network
 from likeness.engine.synth.figure import SynthOptions
 from likeness.engine.synth.subject import write_people
-from likeness.engine.training.batches import batches_of, data_options
+from likeness.engine.training.batches import data_options, iterate_batches
 from likeness.engine.training.config import TrainConfig, read_config, with_settings
-from likeness.engine.training.data import Samples, held_out_samples
-from likeness.engine.training.evaluate import evaluate, sheet_row
-from likeness.engine.training.monitor import Spent, console_line, peak_memory
+from likeness.engine.training.data import SampleStream, held_out_samples
+from likeness.engine.training.evaluate import evaluate_network, sheet_row
+from likeness.engine.training.monitor import TimeSpans, console_line, peak_memory
 from likeness.engine.training.schedule import learning_rate
-from likeness.engine.training.sheets import sheet
-from likeness.engine.training.trainer import Step, Trainer
+from likeness.engine.training.sheets import draw_sample_sheet
+from likeness.engine.training.trainer import StepResult, Trainer
 from PIL import Image
 from render import busy, machine, told
 
@@ -50,7 +50,7 @@ TOLD_EVERY = 20.0  # seconds
 ON_THE_SHEET = 8
 
 
-def people(folder: Path, options: argparse.Namespace) -> Path:
+def ensure_people(folder: Path, options: argparse.Namespace) -> Path:
     """A folder with shards of the people."""
     if list(folder.glob("shard-*.tar")):
         return folder
@@ -67,10 +67,12 @@ def people(folder: Path, options: argparse.Namespace) -> Path:
     return folder
 
 
-def trained(trainer: Trainer, samples: Samples, seconds: float) -> tuple[Step, Spent]:
+def train_for(
+    trainer: Trainer, samples: SampleStream, seconds: float
+) -> tuple[StepResult, TimeSpans]:
     """The last step, and where the time went."""
     config = trainer.config
-    batches = batches_of(samples, trainer)
+    batches = iterate_batches(samples, trainer)
     trainer.clock.read()
     begin = said = time.perf_counter()
     while True:
@@ -99,26 +101,28 @@ def trained(trainer: Trainer, samples: Samples, seconds: float) -> tuple[Step, S
             return step, trainer.clock.read()
 
 
-def judged(trainer: Trainer, data: Path, references: Path, out: Path | None) -> dict[str, Any]:
+def judge_held_out(
+    trainer: Trainer, data: Path, references: Path, out: Path | None
+) -> dict[str, Any]:
     """Figures of the averaged network on the held-out views; draws the sheet."""
     body, backend = trainer.body, trainer.objective.backend
     options = data_options(trainer.config, references)
     config = trainer.config.network
     views = list(held_out_samples(str(data), config, options, body, print))
     with trainer.averaged.applied():
-        figures = evaluate(trainer.network, views, body, backend)
+        figures = evaluate_network(trainer.network, views, body, backend)
         if out:
             save_network(trainer.network, out / "network")
             rows = [
                 sheet_row(trainer.network, sample, body, backend)
                 for sample in islice(views, ON_THE_SHEET)
             ]
-            pixels = (sheet(rows) * 255).round().astype("uint8")
+            pixels = (draw_sample_sheet(rows) * 255).round().astype("uint8")
             Image.fromarray(pixels).save(out / "sheet.png")
     return figures
 
 
-def parsed() -> tuple[argparse.Namespace, TrainConfig]:
+def parse_arguments() -> tuple[argparse.Namespace, TrainConfig]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, default=8)
     parser.add_argument("--views", type=int, default=16, help="of each, in all")
@@ -145,19 +149,19 @@ def parsed() -> tuple[argparse.Namespace, TrainConfig]:
 
 
 def main() -> int:
-    options, config = parsed()
+    options, config = parse_arguments()
     here = machine()
     print(f"{told(here)}; load {busy()} before")
     with tempfile.TemporaryDirectory(prefix="likeness-training-") as scratch:
         home = options.out or Path(scratch)
         home.mkdir(parents=True, exist_ok=True)
-        data = people(options.data or home / "shards", options)
+        data = ensure_people(options.data or home / "shards", options)
         body = load_body(asset_path("body"))
         references = home / "references"
         trainer = Trainer(config, body, options.device, exact_clock=True)
-        samples = Samples(str(data), config.network, data_options(config, references), body)
-        step, spent = trained(trainer, samples, 60 * options.minutes)
-        figures = judged(trainer, data, references, options.out)
+        samples = SampleStream(str(data), config.network, data_options(config, references), body)
+        step, spent = train_for(trainer, samples, 60 * options.minutes)
+        figures = judge_held_out(trainer, data, references, options.out)
     worked = trainer.steps_done * config.batch
     by_kind = figures.pop("by_kind")
     for kind, found in by_kind.items():

@@ -24,12 +24,12 @@ from pathlib import Path
 
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numpy as np
-from likeness.benchmarks.figures.motions import count_flips, jitter_mm, still_frames
+from likeness.benchmarks.figures.motions import count_flips, find_still_frames, jitter_mm
 from likeness.engine.body.model import Body, load_body
 from likeness.engine.core.types import FRAME_STATES, FloatArray, LikenessError, Motion
 from likeness.engine.files.weights import asset_path
 from likeness.engine.imaging.resize import fit_size, resize
-from likeness.engine.imaging.video import Frame, VideoReader
+from likeness.engine.imaging.video import VideoFrame, VideoReader
 from likeness.engine.tracking.clip_tracker import ClipRange
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.following import Follower, Sighting
@@ -47,7 +47,7 @@ class WatchedFollower(Follower):
 
     seen: dict[int, FloatArray]
 
-    def see(self, frame: Frame) -> Sighting:
+    def see(self, frame: VideoFrame) -> Sighting:
         sighting = super().see(frame)
         observation = sighting.observation
         if observation is not None:
@@ -57,7 +57,7 @@ class WatchedFollower(Follower):
         return sighting
 
 
-def measure(
+def measure_video(
     path: Path, body: Body, detectors: Detectors, stop: int | None
 ) -> tuple[Motion, dict[str, float]]:
     """Track a video; its motion and figures."""
@@ -73,7 +73,7 @@ def measure(
     motion = track_clip(clip, body, eye, part=ClipRange(0, stop), progress=progress)
     seconds = time.perf_counter() - begun[1]
     states = np.bincount(motion.frame_state, minlength=len(FRAME_STATES))
-    still = still_frames([eye.seen.get(k) for k in range(len(motion))])
+    still = find_still_frames([eye.seen.get(k) for k in range(len(motion))])
     for warning in motion.warnings:
         print(f"  {warning}")
     return motion, {
@@ -129,7 +129,7 @@ def main() -> None:
     for path in paths:
         print(path.name)
         try:
-            motion, figures = measure(
+            motion, figures = measure_video(
                 path, body, detectors, QUICK_FRAMES if options.quick else None
             )
         except LikenessError as error:

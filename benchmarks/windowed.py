@@ -28,7 +28,7 @@ from likeness.engine.files.weights import cache_assets_dir  # noqa: E402
 from window import blender_window, missing  # noqa: E402
 
 
-def measured(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def measure_window(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All figures, from one Blender."""
     photo = Path(shutil.copy2(options.photo, folder))
     avatar = folder / "avatar.safetensors"
@@ -68,7 +68,7 @@ def main() -> int:
     if reason:
         parser.error(reason)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        out = measured(options, Path(folder))
+        out = measure_window(options, Path(folder))
     print(json.dumps({"benchmark": "windowed", **out}))
     return 0
 

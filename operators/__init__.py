@@ -11,7 +11,7 @@ from typing import Any
 
 import bpy
 
-from ..addon.translations import tooltip
+from ..addon.translations import set_tooltip
 from . import (
     add_body,
     avatars,
@@ -73,7 +73,7 @@ _MENUS = {
 def register() -> None:
     for module in _MODULES:
         for cls in module.CLASSES:
-            tooltip(cls)
+            set_tooltip(cls)
             bpy.utils.register_class(cls)
         if hasattr(module, "start"):
             module.start()

@@ -48,7 +48,7 @@ class ExportOperator(JobOperator):
     def poll(cls, context: Any) -> bool:
         if not super().poll(context):
             return False
-        if export.chosen_avatar(context) is None:
+        if export.find_export_avatar(context) is None:
             cls.poll_message_set("Select the avatar to export")  # type: ignore[attr-defined]
             return False
         return True
@@ -56,7 +56,7 @@ class ExportOperator(JobOperator):
     def ask(self, context: Any, event: Any) -> set[str]:
         """Open the file browser, with the avatar's name in it."""
         if not self.filepath:
-            name = export.wanted_avatar(context).armature.name
+            name = export.get_export_avatar(context).armature.name
             folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path()
             self.filepath = str(folder / f"{bpy.path.clean_name(name)}{self.suffix()}")
         context.window_manager.fileselect_add(self)
@@ -132,7 +132,7 @@ class ExportAvatar(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         out, scratch = self.target(), self.scratch()
-        avatar = export.wanted_avatar(context)
+        avatar = export.get_export_avatar(context)
         yield from record_frames(
             context, [avatar], [context.scene.frame_current], scratch, camera=False
         )
@@ -202,7 +202,7 @@ class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             frames = export.scene_frames(scene)
             if "#" not in out.name and "%" not in out.name and len(frames) > 1:
                 out = out.with_name(f"{out.stem}_####{out.suffix}")
-        avatars = [export.wanted_avatar(context)]
+        avatars = [export.get_export_avatar(context)]
         if self.all_avatars:
             avatars = find_avatars(scene)
         yield from record_frames(context, avatars, frames, scratch, camera=False)
@@ -264,7 +264,7 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         out, scratch = self.target(), self.scratch()
-        scene, avatar = context.scene, export.wanted_avatar(context)
+        scene, avatar = context.scene, export.get_export_avatar(context)
         yield from record_frames(context, [avatar], [scene.frame_current], scratch, camera=False)
         poses = None
         if self.animation and self.content != "splats":
@@ -307,7 +307,7 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         self.target()
         scratch = self.scratch()
-        avatar = export.wanted_avatar(context)
+        avatar = export.get_export_avatar(context)
         self._armature = avatar.armature.name
         yield from record_frames(
             context, [avatar], [context.scene.frame_current], scratch, camera=False

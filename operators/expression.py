@@ -6,9 +6,9 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..addon.face import REGIONS, expressions_of, named_items
-from ..addon.pose_library import add_library, blended
-from ..addon.rig.keying import auto_keying
+from ..addon.face import REGIONS, expression_items, filter_expressions
+from ..addon.pose_library import add_library, blend_expression
+from ..addon.rig.keying import is_auto_keying
 from ..addon.rig.names import FACE
 from ..addon.rig.posing import LINKED
 from ..addon.scene.body import get_expression, set_expression
@@ -57,7 +57,7 @@ class _Face:
 def _set(context: Any, avatar: AvatarObjects, weights: dict[str, float]) -> None:
     """Set these expressions, and key them where auto keying is on."""
     set_expression(avatar.armature, tuple(weights), np.array(list(weights.values())))
-    if auto_keying(context):
+    if is_auto_keying(context):
         _key(avatar.armature, weights, context.scene.frame_current)
 
 
@@ -78,7 +78,7 @@ class SetExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
     bl_label = "Set Expression"
 
     name: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Expression", description="What the face shows", items=named_items
+        name="Expression", description="What the face shows", items=expression_items
     )
     strength: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Strength",
@@ -99,7 +99,7 @@ class SetExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:
         now = get_expression(avatar.armature)
-        new = blended(now, self.name, self.strength, self.mode == "REPLACE")
+        new = blend_expression(now, self.name, self.strength, self.mode == "REPLACE")
         _set(context, avatar, {n: v for n, v in new.items() if v != now[n]})
 
 
@@ -115,7 +115,7 @@ class ResetExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:
         region = next((n for n in REGIONS if n.upper().replace(" ", "_") == self.region), None)
-        names = expressions_of(tuple(get_expression(avatar.armature)), region)
+        names = filter_expressions(tuple(get_expression(avatar.armature)), region)
         _set(context, avatar, dict.fromkeys(names, 0.0))
 
 

@@ -11,19 +11,19 @@ from ..addon.scene import adjust
 from ..engine.core.types import LikenessError
 
 
-def asked() -> dict[str, Any] | None:
+def get_fit_question() -> dict[str, Any] | None:
     """The question about a fit that waits for its answer."""
-    under_way = running.current()
+    under_way = running.current_job()
     question = under_way.question if under_way is not None else None
     return question if question is not None and question["kind"] == "fit" else None
 
 
 def _answer(context: Any, answer: dict[str, Any]) -> None:
-    under_way = running.current()
+    under_way = running.current_job()
     assert under_way is not None
     assert under_way.job is not None
     under_way.job.answer(answer)
-    running.redraw(context)
+    running.redraw_views(context)
 
 
 class _Asked:
@@ -31,13 +31,13 @@ class _Asked:
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return asked() is not None
+        return get_fit_question() is not None
 
 
 class _Adjusting(_Asked):
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return asked() is not None and adjust.fit_scene() is not None
+        return get_fit_question() is not None and adjust.find_fit_scene() is not None
 
 
 class AcceptFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
@@ -80,9 +80,9 @@ class ShowFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
         return {"FINISHED"}
 
     def draw(self, context: Any) -> None:
-        question = asked()
+        question = get_fit_question()
         if question is not None:
-            picture = fit_preview.icon(Path(question["picture"]))
+            picture = fit_preview.get_icon(Path(question["picture"]))
             self.layout.template_icon(icon_value=picture, scale=30.0)
 
 
@@ -95,11 +95,11 @@ class AdjustFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
     bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
 
     def execute(self, context: Any) -> set[str]:
-        question = asked()
+        question = get_fit_question()
         assert question is not None
-        if adjust.fit_scene() is None:
+        if adjust.find_fit_scene() is None:
             try:
-                adjust.enter(context, Path(question["fit"]))
+                adjust.enter_fit_scene(context, Path(question["fit"]))
             except LikenessError as error:
                 self.report({"ERROR"}, str(error))
                 return {"CANCELLED"}
@@ -114,11 +114,11 @@ class Refit(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
     bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
 
     def execute(self, context: Any) -> set[str]:
-        moved = adjust.moved_landmarks(adjust.fit_scene())
+        moved = adjust.read_moved_landmarks(adjust.find_fit_scene())
         if not moved:
             self.report({"WARNING"}, "No ball was moved: drag one to where it belongs first")
             return {"CANCELLED"}
-        adjust.leave(context)
+        adjust.leave_fit_scene(context)
         _answer(context, {"answer": "adjust", "landmarks": moved})
         return {"FINISHED"}
 
@@ -131,8 +131,8 @@ class UseThisPose(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
     bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
 
     def execute(self, context: Any) -> set[str]:
-        pose = adjust.shown_pose(adjust.fit_scene())
-        adjust.leave(context)
+        pose = adjust.read_shown_pose(adjust.find_fit_scene())
+        adjust.leave_fit_scene(context)
         told = {"full_pose": pose.full_pose.tolist(), "transl": pose.transl.tolist()}
         _answer(context, {"answer": "adjust", "pose": told})
         return {"FINISHED"}
@@ -147,16 +147,16 @@ class LeaveAdjusting(bpy.types.Operator):  # type: ignore[misc]
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return adjust.fit_scene() is not None
+        return adjust.find_fit_scene() is not None
 
     def execute(self, context: Any) -> set[str]:
-        adjust.leave(context)
+        adjust.leave_fit_scene(context)
         return {"FINISHED"}
 
 
 def stop() -> None:
     """When the extension is disabled: the picture is freed."""
-    fit_preview.free()
+    fit_preview.clear_preview()
 
 
 CLASSES = (AcceptFit, ChoosePerson, ShowFit, AdjustFit, Refit, UseThisPose, LeaveAdjusting)

@@ -55,7 +55,7 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, Any]:
         avatar = Path(bpy.path.abspath(self.filepath))
-        return portrait.import_steps(context, Path(result["scene"]), avatar, avatar.stem)
+        return portrait.import_avatar_steps(context, Path(result["scene"]), avatar, avatar.stem)
 
 
 class AvatarFileHandler(bpy.types.FileHandler):  # type: ignore[misc]

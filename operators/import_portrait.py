@@ -13,7 +13,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import fit_preview, portrait
-from ..addon.photo_names import main_first, shown_direction
+from ..addon.photo_names import guess_direction, sort_main_first
 from ..addon.scene import adjust
 from ..engine.core.types import MAX_GAUSSIANS, LikenessError
 from .running import JobOperator
@@ -182,7 +182,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         self.others.clear()
         for path in photos[1:]:
             other = self.others.add()
-            other.path, other.direction = str(path), shown_direction(path)
+            other.path, other.direction = str(path), guess_direction(path)
         answer: set[str] = context.window_manager.invoke_props_dialog(
             self, width=340, title="Portrait as Avatar", confirm_text="Build Avatar"
         )
@@ -215,7 +215,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         active = Path(bpy.path.abspath(self.filepath))
         folder = Path(bpy.path.abspath(self.directory))
         chosen = [folder / file.name for file in self.files if file.name]
-        return main_first(chosen, active) if len(chosen) > 1 else [*chosen, active][:1]
+        return sort_main_first(chosen, active) if len(chosen) > 1 else [*chosen, active][:1]
 
     def title(self) -> str:
         return f"Building {self.photos()[0].stem}"
@@ -224,7 +224,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         main, *more = self.photos()
         if not main.name:
             raise LikenessError("No photo was chosen.", "Choose a photo of a person.")
-        others = [(path, shown_direction(path)) for path in more]
+        others = [(path, guess_direction(path)) for path in more]
         others += [(Path(bpy.path.abspath(o.path)), o.direction) for o in self.others]
         self.filepath = str(main)
         return portrait.PortraitRequest(
@@ -241,13 +241,13 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         ).for_worker(context)
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, Any]:
-        return portrait.import_steps(
+        return portrait.import_avatar_steps(
             context, Path(result["scene"]), Path(result["avatar"]), Path(self.filepath).stem
         )
 
     def over(self, context: Any) -> None:
-        adjust.leave(context)
-        fit_preview.free()
+        adjust.leave_fit_scene(context)
+        fit_preview.clear_preview()
 
 
 class PortraitFileHandler(bpy.types.FileHandler):  # type: ignore[misc]

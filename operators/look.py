@@ -11,9 +11,9 @@ import bpy
 
 from ..addon.scene import native_splats, render, shadow
 from ..addon.scene.build import AvatarObjects, active_avatar, find_avatar, find_avatars
-from ..addon.scene.camera import has_photo_shape, look_through, show_photo, shows_photo
+from ..addon.scene.camera import has_photo_shape, show_photo, shows_photo, toggle_camera_view
 from ..addon.scene.frames import record_frames
-from ..addon.scene.pictures import ground_color, picture_paths, rendered_frames
+from ..addon.scene.pictures import get_background_color, list_render_frames, picture_paths
 from ..addon.scene.splats import MODIFIER_NAME, set_input
 from ..addon.viewport import fast
 from ..engine.core.types import LikenessError
@@ -80,7 +80,7 @@ class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         self._decide(context)
-        if any(native_splats.is_on(avatar.splats) for avatar in find_avatars(context.scene)):
+        if any(native_splats.is_native(avatar.splats) for avatar in find_avatars(context.scene)):
             self.samples = max(self.samples, _NATIVE_SAMPLES)
         done: set[str] = context.window_manager.invoke_props_dialog(self, width=380)
         return done
@@ -111,7 +111,7 @@ class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
         self._decide(context)
         changes = self._planned(context)
         try:
-            render.apply(context.scene, changes)
+            render.apply_changes(context.scene, changes)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -126,11 +126,11 @@ class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
             splats = [avatar.splats for avatar in find_avatars(context.scene)]
             self.lit = render.has_other_objects(context.scene, splats)
 
-    def _planned(self, context: Any) -> list[render.Change]:
+    def _planned(self, context: Any) -> list[render.SettingChange]:
         avatar = find_avatar(context.object)
         camera = avatar.camera if avatar and self.use_photo_camera else None
-        setup = render.Setup(self.engine, self.samples, self.lit, frozenset(self.groups))
-        return render.planned(context.scene, setup, camera)
+        setup = render.RenderOptions(self.engine, self.samples, self.lit, frozenset(self.groups))
+        return render.plan_changes(context.scene, setup, camera)
 
 
 class RenderRestore(bpy.types.Operator):  # type: ignore[misc]
@@ -148,7 +148,7 @@ class RenderRestore(bpy.types.Operator):  # type: ignore[misc]
         return True
 
     def execute(self, context: Any) -> set[str]:
-        changes = render.restore(context.scene)
+        changes = render.restore_settings(context.scene)
         for change in changes:
             self.report({"INFO"}, str(change))
         self.report({"INFO"}, _counted(len(changes), "setting restored", "settings restored"))
@@ -199,15 +199,15 @@ class FastSplats(bpy.types.Operator):  # type: ignore[misc]
         avatar = _drawn(cls, context)
         if avatar is None:
             return False
-        why = fast.why_not()
-        if why and not fast.is_on(avatar.splats):
+        why = fast.find_fast_problem()
+        if why and not fast.is_fast(avatar.splats):
             cls.poll_message_set(why)
             return False
         return True
 
     def execute(self, context: Any) -> set[str]:
         splats = active_avatar(context).splats
-        fast.switch(splats, not fast.is_on(splats))
+        fast.set_fast(splats, not fast.is_fast(splats))
         return {"FINISHED"}
 
 
@@ -224,16 +224,16 @@ class NativeSplats(bpy.types.Operator):  # type: ignore[misc]
         avatar = _drawn(cls, context)
         if avatar is None:
             return False
-        if not native_splats.has_native_splats() and not native_splats.is_on(avatar.splats):
+        if not native_splats.has_native_splats() and not native_splats.is_native(avatar.splats):
             cls.poll_message_set("This Blender has no splats of its own: they came with 5.3")
             return False
         return True
 
     def execute(self, context: Any) -> set[str]:
         splats = active_avatar(context).splats
-        on = not native_splats.is_on(splats)
+        on = not native_splats.is_native(splats)
         try:
-            native_splats.switch(splats, on)
+            native_splats.set_native(splats, on)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -259,7 +259,7 @@ class LookThroughPhoto(bpy.types.Operator):  # type: ignore[misc]
 
     def execute(self, context: Any) -> set[str]:
         camera = active_avatar(context).camera
-        seen = look_through(context.scene, camera, context.space_data)
+        seen = toggle_camera_view(context.scene, camera, context.space_data)
         if seen and not has_photo_shape(context.scene, camera):
             self.report(
                 {"WARNING"},
@@ -370,9 +370,9 @@ class DrawPictures(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         avatars = [a for a in find_avatars(scene) if not a.splats.hide_render]
         if not avatars:
             raise LikenessError("The scene has no avatar that renders.", "Build or import one.")
-        frames = rendered_frames(scene, self.animation)
+        frames = list_render_frames(scene, self.animation)
         paths = picture_paths(scene, frames, self.kind)
-        ground = ground_color(scene)
+        ground = get_background_color(scene)
         self._scratch = Path(tempfile.mkdtemp(prefix="draw-", dir=bpy.app.tempdir))
         yield from record_frames(context, avatars, frames, self._scratch)
         return {

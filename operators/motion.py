@@ -10,7 +10,7 @@ import bpy
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..addon.motion import actions, record, requests
-from ..addon.scene.build import find_avatar, find_avatars, finished
+from ..addon.scene.build import find_avatar, find_avatars, run_to_end
 from ..engine.core.types import LikenessError
 from .running import JobOperator
 
@@ -88,14 +88,16 @@ class _ActionOptions:
         precision=3,
     )
 
-    def wanted(self, context: Any, **motion: Any) -> requests.Wanted:
+    def wanted(self, context: Any, **motion: Any) -> requests.MotionRequest:
         """What the properties ask for."""
         set_ = self.properties.is_property_set("start_frame")  # type: ignore[attr-defined]
         start = self.start_frame if set_ else context.scene.frame_start
         action = actions.ActionOptions(
             start, self.cyclic, self.nla, self.scene_range, self.rate == "motion"
         )
-        return requests.Wanted({"place": self.place, "smooth": self.smooth, **motion}, action)
+        return requests.MotionRequest(
+            {"place": self.place, "smooth": self.smooth, **motion}, action
+        )
 
     def draw_action(self, layout: Any) -> None:
         """The properties of this class."""
@@ -139,7 +141,9 @@ class _OnAvatar(JobOperator):
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, None]:
         for note in result.get("notes", ()):
             self.report({"INFO"}, note)  # type: ignore[attr-defined]
-        return requests.import_steps(context, result, self._armature, self._source, self._wanted)
+        return requests.import_motion_steps(
+            context, result, self._armature, self._source, self._wanted
+        )
 
     def ask_for_file(self, context: Any, confirm: str) -> set[str]:
         """Ask for a file and the options; of one that was dropped, only for the options."""
@@ -154,9 +158,9 @@ class _OnAvatar(JobOperator):
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def for_avatar(self, context: Any, source: str, wanted: requests.Wanted) -> Any:
+    def for_avatar(self, context: Any, source: str, wanted: requests.MotionRequest) -> Any:
         """Keep what :meth:`done` needs; the avatar."""
-        avatar = requests.movable_avatar(context)
+        avatar = requests.get_movable_avatar(context)
         self._armature, self._source, self._wanted = avatar.armature.name, source, wanted
         return avatar
 
@@ -424,7 +428,7 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
     def execute(self, context: Any) -> set[str]:
         """All at once: without a window, and when the redo panel changes something."""
         try:
-            count = finished(self._steps(context))
+            count = run_to_end(self._steps(context))
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -458,11 +462,11 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
         context.window_manager.event_timer_remove(self._timer)
 
     def _steps(self, context: Any) -> Generator[None, None, int]:
-        avatar = requests.chosen_avatar(context)
-        sigma = self.seconds * record.rate_of(context.scene)
+        avatar = requests.get_target_avatar(context)
+        sigma = self.seconds * record.get_frame_rate(context.scene)
         return (
             yield from actions.smooth_action(
-                avatar.armature, sigma, self.keep_feet, record.target_of(avatar)
+                avatar.armature, sigma, self.keep_feet, record.describe_target(avatar)
             )
         )
 
@@ -523,7 +527,7 @@ class _Export(JobOperator):
         return range(0)
 
     def request(self, context: Any) -> Any:
-        avatar = requests.chosen_avatar(context)
+        avatar = requests.get_target_avatar(context)
         path = Path(bpy.path.abspath(self.filepath))
         return requests.export_request(
             context, avatar, path, self.frames(context), self.space == "world", self.up

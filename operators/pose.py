@@ -7,11 +7,17 @@ import bpy
 
 from ..addon.face import pose_items
 from ..addon.rig import posing
-from ..addon.rig.ik import influence, to_fk, to_ik
-from ..addon.rig.keying import auto_keying, key_bones, key_properties, key_switches, switches
-from ..addon.rig.limits import limits_on, set_limits
-from ..addon.rig.look import JOINTS, look_at, look_free, looking, targets
-from ..addon.rig.names import EYES_TARGET, FACE, HEAD_TARGET, LIMBS, ik_control, pole
+from ..addon.rig.ik import get_ik_influence, switch_to_fk, switch_to_ik
+from ..addon.rig.keying import (
+    is_auto_keying,
+    key_bones,
+    key_properties,
+    key_switches,
+    read_switches,
+)
+from ..addon.rig.limits import has_active_limits, set_limits
+from ..addon.rig.look import JOINTS, is_looking, list_target_bones, look_at, stop_looking
+from ..addon.rig.names import EYES_TARGET, FACE, HEAD_TARGET, LIMBS, ik_control, pole_control
 from ..addon.scene.body import expression_names
 from ..addon.scene.build import AvatarObjects, find_avatar
 from ..engine.core.types import JOINT_NAMES, LikenessError
@@ -36,7 +42,7 @@ class _Posing:
         if avatar is None:
             cls.poll_message_set("Select a part of an avatar first")  # type: ignore[attr-defined]
             return False
-        why = posing.why_not(avatar.armature)
+        why = posing.find_posing_problem(avatar.armature)
         if why:
             cls.poll_message_set(why)  # type: ignore[attr-defined]
             return False
@@ -45,13 +51,13 @@ class _Posing:
     def execute(self, context: Any) -> set[str]:
         avatar = find_avatar(context.object)
         assert avatar is not None  # poll
-        before = switches(avatar.armature)
+        before = read_switches(avatar.armature)
         try:
             self.pose(context, avatar)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
             return {"CANCELLED"}
-        if auto_keying(context):
+        if is_auto_keying(context):
             key_switches(avatar.armature, before, context.scene.frame_current)
         return {"FINISHED"}
 
@@ -60,12 +66,12 @@ class _Posing:
 
 
 def _key(context: Any, armature: Any, names: Any) -> None:
-    if auto_keying(context):
+    if is_auto_keying(context):
         key_bones(armature, names, context.scene.frame_current)
 
 
 def _key_face(context: Any, armature: Any) -> None:
-    if auto_keying(context):
+    if is_auto_keying(context):
         key_properties(armature, FACE, expression_names(armature), context.scene.frame_current)
 
 
@@ -106,7 +112,7 @@ class ResetBones(_Posing, bpy.types.Operator):  # type: ignore[misc]
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
         names = [bone.name for bone in context.selected_pose_bones_from_active_object]
-        posing.reset(avatar.armature, names)
+        posing.reset_bones(avatar.armature, names)
         _key(context, avatar.armature, names)
 
 
@@ -117,8 +123,8 @@ class MirrorPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
     bl_label = "Mirror Pose"
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
-        posing.mirror(avatar.armature)
-        _key(context, avatar.armature, (*JOINT_NAMES, *posing.controls()))
+        posing.mirror_pose(avatar.armature)
+        _key(context, avatar.armature, (*JOINT_NAMES, *posing.list_movable_controls()))
         _key_face(context, avatar.armature)
 
 
@@ -134,10 +140,10 @@ class FeetToGround(_Posing, bpy.types.Operator):  # type: ignore[misc]
     )
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
-        moved = posing.to_height(avatar.armature, avatar.body, self.height)
+        moved = posing.move_to_height(avatar.armature, avatar.body, self.height)
         self.report({"INFO"}, f"Moved by {1000 * moved:.0f} mm")
-        limbs = [limb for limb in LIMBS if influence(avatar.armature, limb) > 0.0]
-        controls = [name for limb in limbs for name in (ik_control(limb), pole(limb))]
+        limbs = [limb for limb in LIMBS if get_ik_influence(avatar.armature, limb) > 0.0]
+        controls = [name for limb in limbs for name in (ik_control(limb), pole_control(limb))]
         _key(context, avatar.armature, [_ROOT, *controls])
 
 
@@ -165,18 +171,18 @@ class SwitchIK(_Posing, bpy.types.Operator):  # type: ignore[misc]
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
         armature = avatar.armature
         limbs = list(LIMBS) if self.limb == "ALL" else [self.limb]
-        on = all(influence(armature, limb) > 0.5 for limb in limbs)
+        on = all(get_ik_influence(armature, limb) > 0.5 for limb in limbs)
         if self.to == "IK" or (self.to == "TOGGLE" and not on):
-            bent = to_ik(armature, limbs)
+            bent = switch_to_ik(armature, limbs)
             if bent:
                 names = ", ".join(LIMBS[limb][1].replace("_", " ") for limb in bent)
                 self.report({"INFO"}, f"Bent backwards, so without IK limit for now: {names}")
         else:
-            to_fk(armature, limbs)
-        if auto_keying(context):
+            switch_to_fk(armature, limbs)
+        if is_auto_keying(context):
             frame = context.scene.frame_current
             for limb in limbs:
-                key_bones(armature, (*LIMBS[limb], ik_control(limb), pole(limb)), frame)
+                key_bones(armature, (*LIMBS[limb], ik_control(limb), pole_control(limb)), frame)
 
 
 class LookAt(_Posing, bpy.types.Operator):  # type: ignore[misc]
@@ -197,9 +203,9 @@ class LookAt(_Posing, bpy.types.Operator):  # type: ignore[misc]
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
         armature = avatar.armature
-        (look_free if looking(armature, self.target) else look_at)(armature, self.target)
-        if auto_keying(context):
-            moved = (*JOINTS[self.target], *targets(self.target))
+        (stop_looking if is_looking(armature, self.target) else look_at)(armature, self.target)
+        if is_auto_keying(context):
+            moved = (*JOINTS[self.target], *list_target_bones(self.target))
             key_bones(armature, moved, context.scene.frame_current)
 
 
@@ -211,7 +217,7 @@ class JointLimits(_Posing, bpy.types.Operator):  # type: ignore[misc]
     bl_label = "Joint Limits"
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
-        set_limits(avatar.armature, not limits_on(avatar.armature))
+        set_limits(avatar.armature, not has_active_limits(avatar.armature))
 
 
 CLASSES = (SetPose, ResetBones, MirrorPose, FeetToGround, SwitchIK, LookAt, JointLimits)

@@ -22,7 +22,7 @@ from typing import Any
 import bpy
 
 from ..addon import running
-from ..addon.workers.jobs import State
+from ..addon.workers.jobs import JobState
 from ..engine.core.types import LikenessError
 
 POLL_SECONDS = 0.1
@@ -90,7 +90,7 @@ class JobOperator:
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        under_way = running.current()
+        under_way = running.current_job()
         if under_way is not None:
             cls.poll_message_set(f"{under_way.title} is still under way")  # type: ignore[attr-defined]
             return False
@@ -118,7 +118,7 @@ class JobOperator:
     def begin(self, context: Any) -> set[str]:
         """Start the job and stay with it."""
         try:
-            self._running = running.begin(self.title())
+            self._running = running.begin_job(self.title())
         except LikenessError as error:
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
             return {"CANCELLED"}
@@ -130,7 +130,7 @@ class JobOperator:
             STEP_TIMER_SECONDS if self._running.steps else POLL_SECONDS, window=context.window
         )
         context.window_manager.modal_handler_add(self)
-        running.redraw(context)
+        running.redraw_views(context)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> set[str]:
@@ -143,13 +143,13 @@ class JobOperator:
         if event.type != "TIMER":
             # Blender's data must not change under the steps.
             return {"RUNNING_MODAL"} if under_way.steps is not None else {"PASS_THROUGH"}
-        if running.current() is not under_way:  # stopped from elsewhere, as by loading a file
+        if running.current_job() is not under_way:  # stopped from elsewhere, as by loading a file
             return self._cancelled(context)
         try:
             over = self._go_on(context)
         except Exception as error:
             return self._failed(context, error)
-        running.redraw(context)
+        running.redraw_views(context)
         if over is None:
             return {"PASS_THROUGH"}
         return self._finished(context) if over else self._cancelled(context)
@@ -158,7 +158,7 @@ class JobOperator:
         """Blender itself ends the operator, as when its window or its dialog is closed."""
         under_way = getattr(self, "_running", None)  # a dialog that was closed began nothing
         if under_way is not None:
-            running.end(under_way)
+            running.end_job(under_way)
         self._drop_timer(context)
 
     def _ask_worker(self, context: Any) -> None:
@@ -166,7 +166,7 @@ class JobOperator:
         if isinstance(request, Generator):
             self._running.steps = request
         else:
-            running.start(self._running, request)
+            running.start_worker(self._running, request)
 
     def _go_on(self, context: Any) -> bool | None:
         """Whether all is finished (True) or was cancelled (False); None while it goes on."""
@@ -177,21 +177,21 @@ class JobOperator:
                 "Start it again.",
             )
         if under_way.steps is not None:
-            over, value = running.step(under_way)
+            over, value = running.advance_steps(under_way)
             if not over:
                 return None
             if under_way.part == "import":
                 return True
             self._drop_timer(context)
-            running.start(under_way, value)
+            running.start_worker(under_way, value)
             self._add_timer(context, POLL_SECONDS)
             return None
-        state = running.follow(under_way)
+        state = running.poll_job(under_way)
         job = under_way.job
         assert job is not None
-        if state is State.RUNNING:
+        if state is JobState.RUNNING:
             return None
-        if state is State.CANCELLED:
+        if state is JobState.CANCELLED:
             return False
         if job.error is not None:
             raise job.error
@@ -208,7 +208,7 @@ class JobOperator:
     def _block(self, context: Any) -> set[str]:
         """All of it at once, which is what a Blender without a window does."""
         try:
-            self._running = under_way = running.begin(self.title())
+            self._running = under_way = running.begin_job(self.title())
         except LikenessError as error:
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
             return {"CANCELLED"}
@@ -217,12 +217,12 @@ class JobOperator:
             if under_way.steps is not None:
                 over = False
                 while not over:
-                    over, value = running.step(under_way)
-                running.start(under_way, value)
+                    over, value = running.advance_steps(under_way)
+                running.start_worker(under_way, value)
             job = under_way.job
             assert job is not None
             job.wait(_tell, lambda question: self.answer(context, question))
-            if job.state is State.CANCELLED:
+            if job.state is JobState.CANCELLED:
                 return self._cancelled(context)
             if job.error is not None:
                 raise job.error
@@ -230,11 +230,11 @@ class JobOperator:
             under_way.part = "import"
             under_way.steps = self.done(context, job.result)
             while under_way.steps is not None:
-                running.step(under_way)
+                running.advance_steps(under_way)
         except Exception as error:
             return self._failed(context, error)
         except BaseException:
-            running.end(under_way)
+            running.end_job(under_way)
             raise
         return self._finished(context)
 
@@ -249,21 +249,21 @@ class JobOperator:
 
     def _cancelled(self, context: Any) -> set[str]:
         self._leave(context)
-        said = running.problem()
+        said = running.last_problem()
         self.report({"INFO"}, said.message if said is not None else "Cancelled")  # type: ignore[attr-defined]
         return {"CANCELLED"}
 
     def _failed(self, context: Any, error: Exception) -> set[str]:
-        told = running.fail(self._running, error)
+        told = running.fail_job(self._running, error)
         self._leave(context)
         self.report({"ERROR"}, str(told))  # type: ignore[attr-defined]
         return {"CANCELLED"}
 
     def _leave(self, context: Any) -> None:
-        running.end(self._running)
+        running.end_job(self._running)
         self._drop_timer(context)
         self.over(context)
-        running.redraw(context)
+        running.redraw_views(context)
 
     def _add_timer(self, context: Any, seconds: float) -> None:
         self._timer = context.window_manager.event_timer_add(seconds, window=context.window)
@@ -314,11 +314,11 @@ class CancelJob(bpy.types.Operator):  # type: ignore[misc]
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        under_way = running.current()
+        under_way = running.current_job()
         return under_way is not None and under_way.job is not None
 
     def execute(self, context: Any) -> set[str]:
-        under_way = running.current()
+        under_way = running.current_job()
         if under_way is not None and under_way.job is not None:
             under_way.job.cancel()
         return {"FINISHED"}
@@ -336,13 +336,13 @@ class ShowLog(bpy.types.Operator):  # type: ignore[misc]
         return answer
 
     def execute(self, context: Any) -> set[str]:
-        for line in running.log():
+        for line in running.worker_log():
             print(line)
         return {"FINISHED"}
 
     def draw(self, context: Any) -> None:
         column = self.layout.column(align=True)
-        lines = [line for line in running.log() if line.strip()][-30:]
+        lines = [line for line in running.worker_log() if line.strip()][-30:]
         for line in lines or ["The worker has written nothing."]:
             column.label(text=line[:160], translate=False)
 
@@ -357,10 +357,10 @@ class CopyReport(bpy.types.Operator):  # type: ignore[misc]
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return running.problem() is not None
+        return running.last_problem() is not None
 
     def execute(self, context: Any) -> set[str]:
-        said = running.problem()
+        said = running.last_problem()
         if said is not None:
             context.window_manager.clipboard = said.report
             self.report({"INFO"}, "The report is on the clipboard")
@@ -375,13 +375,13 @@ class DismissProblem(bpy.types.Operator):  # type: ignore[misc]
     bl_options = {"INTERNAL"}  # noqa: RUF012
 
     def execute(self, context: Any) -> set[str]:
-        running.dismiss()
-        running.redraw(context)
+        running.dismiss_problem()
+        running.redraw_views(context)
         return {"FINISHED"}
 
 
 def _draw_status(header: Any, context: Any) -> None:
-    under_way = running.current()
+    under_way = running.current_job()
     if under_way is not None:
         row = header.layout.row(align=True)
         row.scale_x = 2.0
@@ -389,7 +389,7 @@ def _draw_status(header: Any, context: Any) -> None:
         row.operator(CancelJob.bl_idname, text="", icon="X")
 
 
-def status_text(under_way: running.Running) -> str:
+def status_text(under_way: running.RunningJob) -> str:
     """What is under way, how far, and how long it will take, in one line."""
     if under_way.question is not None:
         return f"{under_way.title}: waits for you"

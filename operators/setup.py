@@ -24,7 +24,7 @@ class CheckEngine(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         setup.remember_environment(context, result)
 
 
-class LookAround(JobOperator, bpy.types.Operator):  # type: ignore[misc]
+class RefreshSetup(JobOperator, bpy.types.Operator):  # type: ignore[misc]
     """Look which models are there, how large the caches are and what the body file has"""
 
     bl_idname = "likeness.look_around"
@@ -95,4 +95,4 @@ class DownloadModel(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         setup.remember_model(context, result["model"], result["path"])
 
 
-CLASSES = (CheckEngine, LookAround, ClearCache, DownloadModel)
+CLASSES = (CheckEngine, RefreshSetup, ClearCache, DownloadModel)

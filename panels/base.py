@@ -29,7 +29,7 @@ class AvatarPanel(LikenessPanel):
         return find_avatar(context.object) is not None
 
 
-def wrapped(layout: Any, context: Any, text: str, icon: str = "NONE") -> None:
+def draw_wrapped(layout: Any, context: Any, text: str, icon: str = "NONE") -> None:
     """A long text over several lines of the sidebar's width."""
     scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 without a window
     region = context.region.width if context.region else 280

@@ -9,7 +9,7 @@ import bpy
 
 from ..addon import fit_preview, running
 from ..addon.scene import adjust
-from .base import MAIN_PANEL, LikenessPanel, wrapped
+from .base import MAIN_PANEL, LikenessPanel, draw_wrapped
 
 
 class MainPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
@@ -19,8 +19,8 @@ class MainPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
     bl_label = "Likeness"
 
     def draw(self, context: Any) -> None:
-        layout, under_way = self.layout, running.current()
-        if adjust.fit_scene() is not None:
+        layout, under_way = self.layout, running.current_job()
+        if adjust.find_fit_scene() is not None:
             _draw_adjusting(layout, context, under_way)
         elif under_way is not None and under_way.question is not None:
             _draw_question(layout, context, under_way.question)
@@ -31,12 +31,12 @@ class MainPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
             column.scale_y = 1.3
             column.operator("likeness.import_portrait", text="Portrait as Avatar", icon="USER")
             layout.operator("likeness.import_avatar", text="Open Avatar", icon="FILE_FOLDER")
-        said = running.problem()
+        said = running.last_problem()
         if said is not None:
             _draw_problem(layout, context, said)
 
 
-def _draw_running(layout: Any, under_way: running.Running) -> None:
+def _draw_running(layout: Any, under_way: running.RunningJob) -> None:
     box = layout.box()
     row = box.row()
     row.label(text=under_way.title, icon="SORTTIME")
@@ -45,7 +45,7 @@ def _draw_running(layout: Any, under_way: running.Running) -> None:
     column.label(text=under_way.doing)
     told = f"{under_way.fraction:.0%}" + (f", {under_way.left}" if under_way.left else "")
     column.progress(factor=under_way.fraction, type="BAR", text=told)
-    icon = fit_preview.icon(Path(under_way.picture)) if under_way.picture else 0
+    icon = fit_preview.get_icon(Path(under_way.picture)) if under_way.picture else 0
     if icon:
         box.template_icon(icon_value=icon, scale=8.0)
     if under_way.first:
@@ -58,7 +58,7 @@ def _draw_question(layout: Any, context: Any, question: dict[str, Any]) -> None:
     box = layout.box()
     people = question["people"]
     box.label(text="Does the body fit?", icon="QUESTION")
-    box.template_icon(icon_value=fit_preview.icon(Path(question["picture"])), scale=12.0)
+    box.template_icon(icon_value=fit_preview.get_icon(Path(question["picture"])), scale=12.0)
     if people > 1:
         box.label(text=f"{people} people: which one?")
         row = box.row(align=True)
@@ -68,7 +68,7 @@ def _draw_question(layout: Any, context: Any, question: dict[str, Any]) -> None:
             )
             button.index = k
     for note in question["warnings"]:
-        wrapped(box.column(align=True), context, note, "INFO")
+        draw_wrapped(box.column(align=True), context, note, "INFO")
     row = box.row()
     row.scale_y = 1.3
     row.operator("likeness.accept_fit", icon="CHECKMARK")
@@ -78,27 +78,29 @@ def _draw_question(layout: Any, context: Any, question: dict[str, Any]) -> None:
     row.operator("likeness.cancel_job", icon="X")
 
 
-def _draw_adjusting(layout: Any, context: Any, under_way: running.Running | None) -> None:
+def _draw_adjusting(layout: Any, context: Any, under_way: running.RunningJob | None) -> None:
     box = layout.box()
     box.label(text="Adjust the Fit", icon="EMPTY_AXIS")
     if under_way is not None and under_way.question is not None:
-        wrapped(box.column(align=True), context, "Drag balls to where they belong, then:")
+        draw_wrapped(box.column(align=True), context, "Drag balls to where they belong, then:")
         box.operator("likeness.refit", icon="FILE_REFRESH")
-        wrapped(box.column(align=True), context, "Or turn bones in Pose Mode until it fits, then:")
+        draw_wrapped(
+            box.column(align=True), context, "Or turn bones in Pose Mode until it fits, then:"
+        )
         box.operator("likeness.use_this_pose", icon="ARMATURE_DATA")
     box.operator("likeness.leave_adjusting", icon="LOOP_BACK")
 
 
-def _draw_problem(layout: Any, context: Any, said: running.Problem) -> None:
+def _draw_problem(layout: Any, context: Any, said: running.JobProblem) -> None:
     box = layout.box()
     row = box.row()
     row.alert = True
     row.label(text=f"{said.title} failed", icon="ERROR")
     row.operator("likeness.dismiss_problem", text="", icon="X", emboss=False)
     column = box.column(align=True)
-    wrapped(column, context, said.message)
+    draw_wrapped(column, context, said.message)
     if said.remedy:
-        wrapped(column, context, said.remedy, "INFO")
+        draw_wrapped(column, context, said.remedy, "INFO")
     row = box.row(align=True)
     row.operator("likeness.copy_report", icon="COPYDOWN")
     row.operator("likeness.show_log", text="Log", icon="TEXT")

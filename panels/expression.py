@@ -6,14 +6,14 @@ from typing import Any
 
 import bpy
 
-from ..addon.face import by_region, expression_entries, pose_entries
-from ..addon.pose_library import library_entry
-from ..addon.properties import session
+from ..addon.face import expression_entries, group_by_region, pose_entries
+from ..addon.pose_library import find_library_entry
+from ..addon.properties import get_session
 from ..addon.rig.names import FACE
 from ..addon.scene.body import expression_names
 from ..addon.scene.build import find_avatar
 from ..engine.core.types import LikenessError
-from .base import AvatarPanel, wrapped
+from .base import AvatarPanel, draw_wrapped
 
 
 class _LibraryMenu:
@@ -67,9 +67,9 @@ class LibraryPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column = self.layout.column(align=True)
         column.menu(NamedPoseMenu.bl_idname, icon="ARMATURE_DATA")
         try:
-            entry = library_entry(context)
+            entry = find_library_entry(context)
         except LikenessError as error:
-            wrapped(self.layout, context, str(error), "INFO")
+            draw_wrapped(self.layout, context, str(error), "INFO")
             return
         if entry is None:
             column.operator(
@@ -102,9 +102,9 @@ class ExpressionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         row.operator("likeness.reset_expression", text="Reset All", icon="LOOP_BACK").region = "ALL"
         row.operator("likeness.key_expression", text="Key All", icon="KEY_HLT")
         row.operator("likeness.mirror_expression", text="", icon="MOD_MIRROR")
-        state = session(context)
+        state = get_session(context)
         self.layout.prop(state, "expression_filter", text="", icon="VIEWZOOM")
-        for heading, members in by_region(names, state.expression_filter).items():
+        for heading, members in group_by_region(names, state.expression_filter).items():
             header, body = self.layout.panel(f"likeness_{heading}", default_closed=True)
             header.label(text=heading)
             reset = header.operator("likeness.reset_expression", text="", icon="LOOP_BACK")

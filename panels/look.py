@@ -13,7 +13,7 @@ from ..addon.scene.camera import shows_photo
 from ..addon.scene.read_back import splat_count
 from ..addon.scene.splats import MODIFIER_NAME, input_identifier
 from ..addon.viewport import fast
-from .base import AvatarPanel, wrapped
+from .base import AvatarPanel, draw_wrapped
 
 _DETAILS = {"Viewport Detail": "Viewport", "Render Detail": "Render"}
 _COUNTS = (10_000, 50_000, 150_000, 0)
@@ -51,14 +51,14 @@ class DisplayPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column = layout.column()
         for name in _SPLAT_INPUTS:
             compat.draw_modifier_input(column, modifier, input_identifier(modifier, name), name)
-        on = fast.is_on(avatar.splats)
+        on = fast.is_fast(avatar.splats)
         layout.operator(
             "likeness.fast_splats", depress=on, icon="CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
         )
-        why = fast.why_not()
+        why = fast.find_fast_problem()
         if why:
-            wrapped(layout, context, f"Fast Splats: {why}", "INFO")
-        on = native_splats.is_on(avatar.splats)
+            draw_wrapped(layout, context, f"Fast Splats: {why}", "INFO")
+        on = native_splats.is_native(avatar.splats)
         if on or native_splats.has_native_splats():
             icon = "CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
             layout.operator("likeness.native_splats", depress=on, icon=icon)
@@ -78,7 +78,7 @@ class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column.operator("likeness.render_restore", icon="LOOP_BACK")
         transform = context.scene.view_settings.view_transform
         if transform != "Standard":
-            wrapped(
+            draw_wrapped(
                 layout,
                 context,
                 f"The scene shows colors through {transform}; Set Up Scene for Splats shows them "

@@ -6,9 +6,9 @@ from typing import Any
 
 import bpy
 
-from ..addon.motion.requests import notes_of
+from ..addon.motion.requests import read_notes
 from ..addon.scene.build import find_avatar
-from .base import AvatarPanel, wrapped
+from .base import AvatarPanel, draw_wrapped
 
 
 class MotionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
@@ -31,8 +31,8 @@ class MotionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             layout.label(
                 text=f"{action.name}: {first:.0f} to {last:.0f}", icon="ACTION", translate=False
             )
-            for note in notes_of(avatar.armature):
-                wrapped(layout, context, note, "INFO")
+            for note in read_notes(avatar.armature):
+                draw_wrapped(layout, context, note, "INFO")
             layout.operator("likeness.smooth_motion", icon="SMOOTHCURVE")
         column = layout.column(align=True)
         column.operator("likeness.export_motion", icon="EXPORT")

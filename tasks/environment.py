@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .commands import ROOT, BuildError, run_quietly, step
+from .commands import ROOT, BuildError, print_step, run_quietly
 
 VENV = ROOT / ".venv"
 VENV_BPY50 = ROOT / ".venv-bpy50"
@@ -54,10 +54,10 @@ def ensure_environment(folder: Path, pins: Path, *, editable: bool) -> Path:
     if python.exists() and stamp.is_file() and stamp.read_text() == wanted.hexdigest():
         return python
     if not python.exists():
-        step(f"Making {folder.name}")
+        print_step(f"Making {folder.name}")
         run_quietly("Making the environment", sys.executable, "-m", "venv", "--clear", folder)
     names = ", ".join(p for p in read_pins(pins) if p.startswith(("bpy=", "torch="))) or "the core"
-    step(f"Installing {pins.relative_to(ROOT)} ({names}) into {folder.name}")
+    print_step(f"Installing {pins.relative_to(ROOT)} ({names}) into {folder.name}")
     pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
     run_quietly("Installing", *pip, "-r", pins)
     if editable:
@@ -83,7 +83,7 @@ DEBIAN_PACKAGES = {
 """Shared library -> package of Debian and Ubuntu that has it."""
 
 
-def missing_libraries(ldd_output: str) -> list[str]:
+def parse_missing_libraries(ldd_output: str) -> list[str]:
     """The names that ``ldd`` could not find, each once.
 
     >>> missing_libraries("libXi.so.6 => not found\\n libm.so.6 => /lib/libm.so.6 (0x0)")
@@ -100,7 +100,7 @@ def bpy_missing_libraries(python: Path) -> list[str]:
     folder = subprocess.run([python, "-c", spec], check=True, capture_output=True, text=True)
     modules = Path(folder.stdout.strip()).glob("__init__*.so")
     found = [subprocess.run(["ldd", m], capture_output=True, text=True).stdout for m in modules]
-    return missing_libraries("\n".join(found))
+    return parse_missing_libraries("\n".join(found))
 
 
 def software_gl_missing() -> list[str]:
@@ -123,7 +123,7 @@ def ensure_system_libraries(python: Path, *, software_gl: bool = False) -> None:
         return
     apt = shutil.which("apt-get")
     if apt and os.geteuid() == 0:
-        step(f"Installing system libraries for Blender: {' '.join(packages)}")
+        print_step(f"Installing system libraries for Blender: {' '.join(packages)}")
         os.environ["DEBIAN_FRONTEND"] = "noninteractive"
         run_quietly("apt-get update", apt, "update", "-qq")
         run_quietly(

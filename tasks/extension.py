@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .commands import ROOT, BuildError, run_quietly, step
+from .commands import ROOT, BuildError, print_step, run_quietly
 from .environment import REQUIREMENTS, read_pins
-from .extension_check import faults
-from .notices import third_party_notices
+from .extension_check import find_faults
+from .notices import format_notices
 
 RUNTIME = (
     "__init__.py",
@@ -49,7 +49,7 @@ SYS_PLATFORMS = {"linux-x64": "linux", "windows-x64": "win32", "macos-arm64": "d
 
 
 @dataclass(frozen=True)
-class Blenders:
+class BlenderRange:
     """The Blenders that have a Python.
 
     Attributes:
@@ -63,14 +63,14 @@ class Blenders:
     label: str
 
 
-BLENDERS = {
-    "3.11": Blenders("4.5.0", "5.1.0", "blender-4.5-to-5.0"),
-    "3.13": Blenders("5.1.0", "", "blender-5.1-up"),
-    "3.14": Blenders("5.1.0", "", "blender-5.1-up-python-3.14"),
+BLENDER_RANGES = {
+    "3.11": BlenderRange("4.5.0", "5.1.0", "blender-4.5-to-5.0"),
+    "3.13": BlenderRange("5.1.0", "", "blender-5.1-up"),
+    "3.14": BlenderRange("5.1.0", "", "blender-5.1-up-python-3.14"),
 }
 """Python version -> the Blenders that have it."""
 
-USUAL_PYTHONS = ("3.11", "3.13")
+DEFAULT_PYTHONS = ("3.11", "3.13")
 """Those of the Blender Foundation's builds."""
 
 BLENDERS_OWN = {"numpy"}
@@ -80,7 +80,7 @@ _COMPARE = {"==": operator.eq, "<": operator.lt, ">=": operator.ge}
 _MARKER = re.compile(r'(sys_platform|python_version) (==|<|>=) "([\w.]+)"')
 
 
-def this_platform() -> str:
+def detect_platform() -> str:
     """Blender's name of the machine that this runs on."""
     names = {python: blender for blender, python in SYS_PLATFORMS.items()}
     if sys.platform not in names:
@@ -91,7 +91,7 @@ def this_platform() -> str:
     return name
 
 
-def shipped_pins(pins: Sequence[str], target: str, python: str) -> list[str]:
+def select_pins(pins: Sequence[str], target: str, python: str) -> list[str]:
     """The requirements whose wheels go into the extension for a platform and a Python.
 
     >>> pins = ["numpy==1", "tqdm==4", 'colorama==0 ; sys_platform == "win32"',
@@ -125,7 +125,7 @@ def _version(text: str) -> list[int]:
 
 def collect_wheels(interpreter: Path, target: str, python: str, folder: Path) -> list[Path]:
     """Download the core's wheels for a platform and a Python into ``folder``."""
-    step(f"Collecting wheels for {target}, Python {python}")
+    print_step(f"Collecting wheels for {target}, Python {python}")
     tags = [word for tag in PLATFORM_TAGS[target] for word in ("--platform", tag)]
     pins = read_pins(REQUIREMENTS / "core.txt")
     run_quietly(
@@ -133,7 +133,7 @@ def collect_wheels(interpreter: Path, target: str, python: str, folder: Path) ->
         *(interpreter, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"),
         *("--no-deps", "--only-binary=:all:", "--python-version", python),
         *("--implementation", "cp", *tags, "-d", folder),
-        *shipped_pins(pins, target, python),
+        *select_pins(pins, target, python),
     )
     return sorted(folder.glob("*.whl"))
 
@@ -154,7 +154,7 @@ def extension_manifest(source: str, wheels: Sequence[str], target: str, python: 
     [permissions]
     <BLANKLINE>
     """
-    blenders = BLENDERS[python]
+    blenders = BLENDER_RANGES[python]
     bounds = f'blender_version_min = "{blenders.first}"'
     if blenders.end:
         bounds += f'\nblender_version_max = "{blenders.end}"'
@@ -187,7 +187,7 @@ def extension_tool(python: Path) -> Path:
     return tool
 
 
-def known_tags(tool: Path) -> Path:
+def find_tags_file(tool: Path) -> Path:
     """The file of the tags that Blender's extension platform knows."""
     scripts = next(path for path in tool.parents if path.name == "scripts")
     return scripts / "modules" / "_bpy_internal" / "extensions" / "tags.py"
@@ -199,7 +199,7 @@ def zip_name(version: str, target: str, python: str) -> str:
     >>> zip_name("1.0.0", "linux-x64", "3.13")
     'likeness-1.0.0-blender-5.1-up-linux-x64.zip'
     """
-    return f"likeness-{version}-{BLENDERS[python].label}-{target}.zip"
+    return f"likeness-{version}-{BLENDER_RANGES[python].label}-{target}.zip"
 
 
 def build_extension(
@@ -210,7 +210,7 @@ def build_extension(
     Args:
         interpreter: the environment's, which has pip and bpy.
         assets: the folder that ``build.py assets`` fills.
-        python: that of the Blenders it is for, a key of :data:`BLENDERS`.
+        python: that of the Blenders it is for, a key of :data:`BLENDER_RANGES`.
     """
     manifest = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
     version = re.search(r'^version = "(.+)"', manifest, re.MULTILINE)
@@ -224,20 +224,20 @@ def build_extension(
         stage.mkdir()
         stage_extension(stage, assets)
         wheels = collect_wheels(interpreter, target, python, stage / "wheels")
-        (stage / NOTICES).write_text(third_party_notices(wheels), encoding="utf-8")
+        (stage / NOTICES).write_text(format_notices(wheels), encoding="utf-8")
         text = extension_manifest(manifest, [w.name for w in wheels], target, python)
         (stage / "blender_manifest.toml").write_text(text, encoding="utf-8")
         made = Path(scratch) / path.name
-        step(f"Building {path.name}")
+        print_step(f"Building {path.name}")
         run_quietly(
             *("Building the extension", interpreter, tool, "build"),
             *("--source-dir", stage, "--output-filepath", made),
         )
         run_quietly(
             *("Validating the extension", interpreter, tool, "validate"),
-            *("--valid-tags", known_tags(tool), made),
+            *("--valid-tags", find_tags_file(tool), made),
         )
-        wrong = faults(made, target, python, [str(ROOT), str(Path.home())])
+        wrong = find_faults(made, target, python, [str(ROOT), str(Path.home())])
         if wrong:
             raise BuildError("\n".join([f"{path.name} is not fit to be shipped:", *wrong]))
         made.replace(path)
@@ -251,7 +251,7 @@ def write_index(interpreter: Path, folder: Path) -> Path:
     Returns:
         ``index.json``; users give Blender its address on the server that the folder is put on.
     """
-    step(f"Writing the index of {folder}")
+    print_step(f"Writing the index of {folder}")
     run_quietly(
         *("Writing the index", interpreter, extension_tool(interpreter), "server-generate"),
         *("--repo-dir", folder, "--html"),

@@ -49,7 +49,7 @@ NEEDED = (
     "assets/poses/likeness_poses.blend",
     "addon/messages.json",
 )
-ALLOWED_ROOMS = {
+ALLOWED_PATHS = {
     "LICENSE",
     "THIRD_PARTY.md",
     "__init__.py",
@@ -70,7 +70,7 @@ TEXTS = (".py", ".toml", ".json", ".md", ".csv", ".txt")
 PYTHON_PREFIX = {"linux-x64": ("manylinux",), "windows-x64": ("win_",), "macos-arm64": ("macosx",)}
 
 
-def faults(path: Path, target: str, python: str, private: Sequence[str] = ()) -> list[str]:
+def find_faults(path: Path, target: str, python: str, private: Sequence[str] = ()) -> list[str]:
     """What is wrong with a zip, one line each; nothing where it can be shipped.
 
     Args:
@@ -88,7 +88,7 @@ def faults(path: Path, target: str, python: str, private: Sequence[str] = ()) ->
             *_size(path),
             *_files(names),
             *_texts(archive, names, private),
-            *manifest_faults(manifest),
+            *find_manifest_faults(manifest),
             *_wheels(manifest, names, target, python),
         ]
 
@@ -103,7 +103,7 @@ def _files(names: Sequence[str]) -> Iterator[str]:
     yield from (f"{name} is missing" for name in NEEDED if name not in names)
     yield from (f"{name} does not belong in it" for name in names if UNWANTED.search(name))
     rooms = {name.split("/")[0] for name in names}
-    yield from (f"{room} does not belong in it" for room in sorted(rooms - ALLOWED_ROOMS))
+    yield from (f"{room} does not belong in it" for room in sorted(rooms - ALLOWED_PATHS))
 
 
 def _texts(archive: zipfile.ZipFile, names: Sequence[str], private: Sequence[str]) -> Iterator[str]:
@@ -113,7 +113,7 @@ def _texts(archive: zipfile.ZipFile, names: Sequence[str], private: Sequence[str
             yield from (f"{name} names {folder}" for folder in private if folder in text)
 
 
-def manifest_faults(manifest: dict[str, Any]) -> list[str]:
+def find_manifest_faults(manifest: dict[str, Any]) -> list[str]:
     """What is wrong with a manifest itself; also with the one that lies in the tree."""
     wrong = [f"the manifest lacks {key}" for key in sorted(REQUIRED - set(manifest))]
     wrong += [

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .assets import bake_stamp
-from .commands import ROOT, BuildError, run, step
+from .commands import ROOT, BuildError, print_step, run_command
 
 MAX_BYTES = 4_000_000
 SHEET = ROOT / "docs" / "images" / "poses.jpg"
@@ -43,12 +43,12 @@ def ensure_library(python: Path, assets: Path) -> Path:
     whole = all((folder / name).is_file() for name in (*FILES, stamp.name))
     if whole and json.loads(stamp.read_text(encoding="utf-8")) == wanted:
         return folder
-    step(f"Making the pose library in {folder}")
+    print_step(f"Making the pose library in {folder}")
     # Beside the assets: what lies among them goes into the extension.
     with tempfile.TemporaryDirectory(dir=assets.parent) as scratch:
         made = Path(scratch) / "poses"
         made.mkdir()
-        run(python, ROOT / "build.py", "pose-library", made / FILES[0])
+        run_command(python, ROOT / "build.py", "pose-library", made / FILES[0])
         size = (made / FILES[0]).stat().st_size
         if size > MAX_BYTES:
             raise BuildError(f"{FILES[0]} has {size / 1e6:.1f} MB; the limit is 4 MB.")
@@ -69,7 +69,7 @@ def write_library(path: Path) -> None:
 def draw_pictures(python: Path, names: Sequence[str]) -> None:
     """Draw the pictures of poses and expressions anew, in the source tree; all without names.
     The sheet of all of them in the documentation, too."""
-    step("Drawing the pictures of the poses")
+    print_step("Drawing the pictures of the poses")
     code = (
         "import sys\n"
         "from likeness.engine.poses import expressions, poses\n"

@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .commands import ROOT, step
+from .commands import ROOT, print_step
 
 FILE = ROOT / "addon" / "messages.json"
 LANGUAGES = ("de",)
-DRAWN = (
+UI_SOURCES = (
     "operators",
     "panels",
     "addon/face.py",
@@ -29,7 +29,7 @@ DRAWN = (
 )
 """Where labels and tooltips are written."""
 
-WORKING = (
+WORKER_SOURCES = (
     "engine/pipeline/build.py",
     "engine/pipeline/track.py",
     "engine/workflows/build_files.py",
@@ -45,13 +45,13 @@ _TEXTS = {"name", "description", "text", "heading", "title", "confirm_text", "me
 _LABELS = {"bl_label", "bl_description"}
 
 
-def collect(root: Path = ROOT) -> list[str]:
+def collect_messages(root: Path = ROOT) -> list[str]:
     """Every text, sorted."""
     found: set[str] = set()
-    for path in _files(root, DRAWN):
-        found.update(texts_of(path.read_text(encoding="utf-8")))
-    for path in _files(root, WORKING):
-        found.update(stages_of(path.read_text(encoding="utf-8")))
+    for path in _files(root, UI_SOURCES):
+        found.update(extract_texts(path.read_text(encoding="utf-8")))
+    for path in _files(root, WORKER_SOURCES):
+        found.update(extract_stages(path.read_text(encoding="utf-8")))
     for path in sorted((root / "engine" / "poses").glob("*.toml")):
         found.update(
             re.findall(r'^label = "(.+)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
@@ -65,7 +65,7 @@ def _files(root: Path, places: tuple[str, ...]) -> Iterator[Path]:
         yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
 
 
-def texts_of(source: str) -> set[str]:
+def extract_texts(source: str) -> set[str]:
     """Labels, tooltips, and whatever else looks like a text for people, in a module.
 
     Parts of f-strings are none, nor is what is drawn with ``translate=False``, raised or compared.
@@ -141,7 +141,7 @@ def _looks_shown(node: ast.AST) -> bool:
     )
 
 
-def stages_of(source: str) -> set[str]:
+def extract_stages(source: str) -> set[str]:
     """What the worker says that it does, as it is shown.
 
     >>> stages_of('with stage("load", "reading the photo"): pass')
@@ -173,7 +173,7 @@ def read_messages() -> dict[str, dict[str, str]]:
     return out
 
 
-def untranslated(messages: dict[str, dict[str, str]], language: str) -> list[str]:
+def find_untranslated(messages: dict[str, dict[str, str]], language: str) -> list[str]:
     """Texts that a language lacks."""
     return [text for text, said in messages.items() if not said.get(language)]
 
@@ -181,14 +181,14 @@ def untranslated(messages: dict[str, dict[str, str]], language: str) -> list[str
 def update_messages() -> None:
     """Bring the file up to date with the source, and say what is to be translated."""
     before = read_messages()
-    messages = {text: before.get(text, {}) for text in collect()}
+    messages = {text: before.get(text, {}) for text in collect_messages()}
     FILE.write_text(
         json.dumps(messages, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n"
     )
     gone = len(before.keys() - messages.keys())
-    step(f"{FILE.relative_to(ROOT)}: {len(messages)} texts, {gone} taken out")
+    print_step(f"{FILE.relative_to(ROOT)}: {len(messages)} texts, {gone} taken out")
     for language in LANGUAGES:
-        missing = untranslated(messages, language)
+        missing = find_untranslated(messages, language)
         print(f"{language}: {len(missing)} without a translation")
         for text in missing:
             print(f"  {text!r}")

@@ -30,7 +30,7 @@ Unchanged, as their makers publish them, in `wheels/`. The texts of the licences
 _PAGES = ("homepage", "home", "repository", "source", "source code", "documentation")
 
 
-def third_party_notices(wheels: Sequence[Path]) -> str:
+def format_notices(wheels: Sequence[Path]) -> str:
     """A page of the data and of every wheel, out of what each says of itself."""
     return _HEAD + "".join(map(_row, sorted(wheels, key=lambda wheel: wheel.name.lower())))
 

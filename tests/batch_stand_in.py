@@ -14,17 +14,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from likeness.addon.workers.serving import Maker, Say, serve
+from likeness.addon.workers.serving import SendEvent, UnitMaker, serve_units
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.digests import file_sha256
 from likeness.engine.workflows.batch.folder import write_result
-from likeness.engine.workflows.batch.stored import made_at
-from likeness.engine.workflows.executor import NoMoreError, Unit
+from likeness.engine.workflows.batch.stored import make_remote
+from likeness.engine.workflows.executor import FatalWorkerError, Unit
 
 OPTIONS = json.loads(sys.argv[1]) if sys.argv[1:] else {}
 
 
-def open_maker(request: Mapping[str, Any], say: Say) -> Maker:
+def open_maker(request: Mapping[str, Any], say: SendEvent) -> UnitMaker:
     def make(unit: Unit, progress: object = None) -> Mapping[str, Any]:
         work, photo = Path(unit["work"]), Path(unit["photo"])
         text = photo.read_text()
@@ -40,15 +40,15 @@ def open_maker(request: Mapping[str, Any], say: Say) -> Maker:
         if text == "cat":
             raise LikenessError(f"'{photo}' is a cat.", "Take a person.")
         if text == "full":
-            raise NoMoreError("The disk is full.", "Make room.")
+            raise FatalWorkerError("The disk is full.", "Make room.")
         for name in unit["formats"]:
             (work / f"avatar.{name}").write_text(name)
         (work / "report.json").write_text(json.dumps({"warnings": [], "told": text}))
         write_result(work, unit["key"], unit["digest"])
         return {"seconds": 0.5, "memory_mb": 10}
 
-    return lambda unit: made_at(unit, make)
+    return lambda unit: make_remote(unit, make)
 
 
 if __name__ == "__main__":
-    sys.exit(serve(open_maker))
+    sys.exit(serve_units(open_maker))

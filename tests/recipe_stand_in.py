@@ -21,12 +21,12 @@ WORKER = "batch-worker"
 def person(seed: int = 0) -> Avatar:
     """A person of boxes under 3,000 splats, on the floor, 2.6 m before the camera."""
     import numpy as np
-    from likeness.engine.body.synthetic import synthetic_body
+    from likeness.engine.body.synthetic import make_synthetic_body
     from likeness.engine.core.cameras import photo_camera
     from likeness.engine.core.types import Avatar, BoundGaussians, Pose
 
     rng = np.random.default_rng(seed)
-    body = synthetic_body(seed)
+    body = make_synthetic_body(seed)
     body = body.personalised(np.zeros(body.num_betas))
     count = 3000
     gaussians = BoundGaussians(
@@ -62,12 +62,12 @@ def quick(photo: Path, options: BuildOptions, progress: Any, *others: Any) -> Bu
 
 def main(argv: list[str]) -> int:
     if argv[0] == WORKER:
-        from likeness.addon.batch_maker import open_maker
+        from likeness.addon.batch_maker import open_batch_maker
         from likeness.engine.workflows.batch import make
 
         make.build_avatar = quick  # type: ignore[assignment]
-        return serving.serve(open_maker)
-    crew.worker_command = lambda name: [sys.executable, __file__, name]  # type: ignore[assignment]
+        return serving.serve_units(open_batch_maker)
+    crew.pool_worker_command = lambda name: [sys.executable, __file__, name]  # type: ignore[assignment]
     return cli.main(argv)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.dataset.shards import ShardWriter, Subject
-from likeness.engine.dataset.stored import stored_subjects
+from likeness.engine.dataset.stored import read_stored_subjects
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -110,7 +110,7 @@ def test_smaller_subsets_are_inside_larger_ones(
 
     def people(share: float) -> set[str]:
         shards = bench._subset(share)
-        return {stored.key for shard in shards for stored in stored_subjects(Path(shard))}
+        return {stored.key for shard in shards for stored in read_stored_subjects(Path(shard))}
 
     assert people(0.25) < people(0.5)
     assert (len(people(0.25)), len(people(0.5))) == (2, 4)
@@ -124,10 +124,10 @@ def test_smaller_subsets_are_inside_larger_ones(
 def make_person() -> Callable[[int], Subject]:
     """Somebody with one grey view."""
     from likeness.engine.core.types import NUM_JOINTS, Camera
-    from likeness.engine.dataset.shards import View, encode_rgba
+    from likeness.engine.dataset.shards import SubjectView, encode_rgba
 
     camera = Camera(np.eye(4), np.array([[50.0, 0, 8], [0, 50, 8], [0, 0, 1]]), 16, 16)
-    view = View("v0", 0, "front", 0.0, camera, False, encode_rgba(np.full((16, 16, 4), 0.5)))
+    view = SubjectView("v0", 0, "front", 0.0, camera, False, encode_rgba(np.full((16, 16, 4), 0.5)))
     pose, none = np.zeros((1, NUM_JOINTS, 3)), np.zeros((1, 3))
     one = Subject("p", "rendered", "full", 0, np.zeros(2), pose, none, np.zeros((1, 2)), (view,))
     return lambda number: replace(one, key=f"person_{number:03d}")

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from likeness.engine.poses import expressions, poses
-from likeness.engine.poses.pictures import FOLDER, SIZE, read_picture
+from likeness.engine.poses import named_expressions, named_poses
+from likeness.engine.poses.pictures import FOLDER, SIZE, read_thumbnail
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -69,10 +69,10 @@ def test_a_library_that_is_too_large_is_refused(tmp_path, monkeypatch) -> None:
 
 
 def test_every_entry_has_a_picture_and_no_other_lies_there() -> None:
-    names = {*poses(), *expressions()}
+    names = {*named_poses(), *named_expressions()}
     assert {path.stem for path in FOLDER.glob("*.webp")} == names
     for name in names:
-        picture = read_picture(name)
+        picture = read_thumbnail(name)
         assert picture.shape == (SIZE, SIZE, 3)
         assert picture.std() > 0.05
     assert sum(path.stat().st_size for path in FOLDER.glob("*.webp")) < 300_000

@@ -21,7 +21,7 @@ from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX
 from likeness.engine.core.version import VERSION
 from likeness.engine.motion.io import save_motion
-from likeness.engine.motion.prepare import plain_motion
+from likeness.engine.motion.prepare import motion_from_poses
 from likeness.engine.pipeline import build as pipeline
 from PIL import Image
 
@@ -202,7 +202,7 @@ def test_load_save_and_level(avatar: likeness.Avatar, tmp_path: Path) -> None:
     path = likeness.save(avatar, str(tmp_path / "a.safetensors"))
     again = likeness.load(path)
     np.testing.assert_array_equal(again.gaussians.triangle, avatar.gaussians.triangle)
-    few = likeness.level(again, 100)
+    few = likeness.simplify(again, 100)
     assert len(few.gaussians) == 100
     assert few.gaussians.scales[0, 0] > again.gaussians.scales[0, 0]  # grown to fill in
 
@@ -218,7 +218,7 @@ def test_pose(avatar: likeness.Avatar, tmp_path: Path) -> None:
     assert open_mouth.expression.sum() == 0.7
     full_pose = np.zeros((3, 55, 3))
     full_pose[2, JOINT_INDEX["left_elbow"], 1] = -0.5
-    moving = plain_motion(full_pose, np.zeros((3, 3)), avatar.body.num_expression, 30.0)
+    moving = motion_from_poses(full_pose, np.zeros((3, 3)), avatar.body.num_expression, 30.0)
     save_motion(moving, tmp_path / "m.npz", avatar.body)
     third = likeness.pose(avatar, tmp_path / "m.npz", frame=2)
     assert third.full_pose[JOINT_INDEX["left_elbow"], 1] == pytest.approx(-0.5)
@@ -275,7 +275,7 @@ def test_render(avatar: likeness.Avatar, tmp_path: Path) -> None:
 def test_motion_export_and_clip(avatar: likeness.Avatar, tmp_path: Path) -> None:
     full_pose = np.zeros((4, 55, 3))
     full_pose[:, JOINT_INDEX["left_elbow"], 1] = np.linspace(0, -1, 4)
-    moving = plain_motion(full_pose, np.zeros((4, 3)), avatar.body.num_expression, 30.0)
+    moving = motion_from_poses(full_pose, np.zeros((4, 3)), avatar.body.num_expression, 30.0)
     save_motion(moving, tmp_path / "m.npz", avatar.body)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -20,10 +20,10 @@ import click
 import numpy as np
 import pytest
 from likeness.addon.cli.main import cli
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import JOINT_INDEX
 from likeness.engine.motion.io import save_motion
-from likeness.engine.motion.prepare import plain_motion
+from likeness.engine.motion.prepare import motion_from_poses
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,9 +75,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, sample_portrait: Path) -> P
     Image.new("RGB", (384, 384), "grey").save(home / "portraits" / "cat.jpg")
     full_pose = np.zeros((4, 55, 3))
     full_pose[:, JOINT_INDEX["left_hip"], 0] = np.linspace(0, -0.5, 4)
-    body = synthetic_body()
+    body = make_synthetic_body()
     body = body.personalised(np.zeros(body.num_betas))
-    walk = plain_motion(full_pose, np.zeros((4, 3)), body.num_expression, 24.0)
+    walk = motion_from_poses(full_pose, np.zeros((4, 3)), body.num_expression, 24.0)
     save_motion(walk, home / "walk.npz", body)
     done = run(home, "likeness", "batch", "portraits/", "-o", "avatars/", "--no-preview")
     assert done.returncode == 3, done.stderr

@@ -50,7 +50,12 @@ MAY = {
     "torch.load": {"engine/training/perceptual.py"},
     "torch.jit.load": {"engine/network/encoders/torchscript.py"},
     "urllib.request.urlopen": {"engine/files/downloads.py"},
-    "subprocess.run": {"addon/blend_file.py", "addon/workers/crew.py", "addon/export.py", "build.py"},
+    "subprocess.run": {
+        "addon/blend_file.py",
+        "addon/workers/crew.py",
+        "addon/export.py",
+        "build.py",
+    },
     "subprocess.Popen": {
         "addon/workers/crew.py",
         "addon/workers/jobs.py",
@@ -244,9 +249,9 @@ def bvh(path: Path) -> object:
 
 
 def bones(path: Path) -> object:
-    from likeness.engine.motion.bone_maps import read_map
+    from likeness.engine.motion.bone_maps import read_bone_map
 
-    return read_map(path)
+    return read_bone_map(path)
 
 
 def picture(path: Path) -> object:
@@ -372,9 +377,9 @@ def test_a_jpeg_of_endless_passes_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a", "a/b", "ü x/y", "a b", "..a", "-x"])
 def test_names_inside(name: str, tmp_path: Path) -> None:
-    from likeness.engine.files.folders import inside
+    from likeness.engine.files.folders import safe_join
 
-    assert inside(tmp_path, name) == tmp_path / name
+    assert safe_join(tmp_path, name) == tmp_path / name
 
 
 @pytest.mark.parametrize(
@@ -382,13 +387,13 @@ def test_names_inside(name: str, tmp_path: Path) -> None:
     ["", ".", "..", "../a", "a/../../b", "/etc/x", "//host/x", "C:\\x", "..\\x", "a\0b", "link/x"],
 )
 def test_names_outside(name: str, tmp_path: Path) -> None:
-    from likeness.engine.files.folders import inside
+    from likeness.engine.files.folders import safe_join
 
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "link").symlink_to(tmp_path)
     with pytest.raises(LikenessError, match="no place inside") as refused:
-        inside(folder, name)
+        safe_join(folder, name)
     assert refused.value.remedy
 
 

@@ -14,30 +14,30 @@ import click
 
 from ...engine.core.types import LikenessError
 from .console import (
-    Folder,
+    OutputFolder,
     PathOrAddress,
-    chosen_cluster,
-    command_line,
+    get_command_line,
     pool_options,
+    pop_cluster,
     terminal_progress,
 )
 
 if TYPE_CHECKING:
     from ...engine.core.types import Progress
     from ...engine.files.stores import Place
-    from ...engine.workflows.batch.asked import Asked
-    from ...engine.workflows.batch.folder import Part
-    from ...engine.workflows.batch.run import Batch, Item
+    from ...engine.workflows.batch.asked import PortraitSpec
+    from ...engine.workflows.batch.folder import BatchPart
+    from ...engine.workflows.batch.run import BatchItem, BatchRun
     from ...engine.workflows.executor import Executor
-    from ..workers.plan import Cluster
+    from ..workers.plan import ClusterConfig
 
 EXIT_SOME_FAILED = 3
-MOST_TOLD = 20  # failures at the end of a run on a terminal; the report has all of them
+MAX_LISTED_FAILURES = 20  # failures at the end of a run on a terminal; the report has all of them
 PATH = click.Path(path_type=Path)
 PLACE = PathOrAddress()
 
 
-class PartOf(click.ParamType):  # type: ignore[type-arg]
+class PartType(click.ParamType):  # type: ignore[type-arg]
     """``3/10``: the third of ten parts."""
 
     name = "part"
@@ -48,9 +48,9 @@ class PartOf(click.ParamType):  # type: ignore[type-arg]
         found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value))
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
             self.fail(f"'{value}' is no part; write 3/10 for the third of ten.", param, context)
-        from ...engine.workflows.batch.folder import Part
+        from ...engine.workflows.batch.folder import BatchPart
 
-        return Part(int(found[1]), int(found[2]))
+        return BatchPart(int(found[1]), int(found[2]))
 
 
 @click.command(short_help="Build many avatars, and go on where a run was stopped.")
@@ -60,7 +60,7 @@ class PartOf(click.ParamType):  # type: ignore[type-arg]
     "--out",
     metavar="DIR",
     required=True,
-    type=Folder(addresses=True),
+    type=OutputFolder(addresses=True),
     help="The folder of the results, or an address (s3://...); the same command again goes on "
     "with it.",
 )
@@ -76,7 +76,7 @@ class PartOf(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--part",
     metavar="K/N",
-    type=PartOf(),
+    type=PartType(),
     help="Only every Nth portrait, from the Kth on: parts may run at once, on other machines, "
     "with the same DIR. Run it without --part afterwards for what failed and the report.",
 )
@@ -151,7 +151,7 @@ def batch(
     inputs: tuple[Place, ...],
     out: Place,
     jobs: tuple[Path, ...],
-    part: Part | None,
+    part: BatchPart | None,
     resume: bool,
     formats: str,
     report: bool,
@@ -167,22 +167,22 @@ def batch(
     avatar gets a folder in DIR. A run that is stopped at any moment loses nothing that was
     complete. Exit code 3: some portraits failed, the others are complete.
     """
-    from ...engine.workflows.batch.run import FAILED, Batch, Wanted
-    from ...engine.workflows.batch.stored import batch_place
-    from ...engine.workflows.batch.units import units_of
+    from ...engine.workflows.batch.run import FAILED, BatchOptions, BatchRun
+    from ...engine.workflows.batch.stored import open_batch_output
+    from ...engine.workflows.batch.units import plan_units
 
     for place in (out, *inputs):
         _check_shared(place)
-    wanted = Wanted(_formats(formats), preview, not resume, retries + 1)
-    cluster = chosen_cluster(chosen)
+    wanted = BatchOptions(_formats(formats), preview, not resume, retries + 1)
+    cluster = pop_cluster(chosen)
     portraits = _portraits(inputs, jobs, out, chosen)
     if part is not None:
         portraits, report = portraits[part.number - 1 :: part.of], False
-    command = command_line(context)
-    with terminal_progress() as progress, batch_place(out, part) as folder:
-        units = units_of(portraits, progress)
+    command = get_command_line(context)
+    with terminal_progress() as progress, open_batch_output(out, part) as folder:
+        units = plan_units(portraits, progress)
         folder.begin(units, {"portraits": len(units), "formats": list(wanted.formats)})
-        run = Batch(folder, units, wanted)
+        run = BatchRun(folder, units, wanted)
         told = _Telling(len(units), as_json)
         try:
             run.run(lambda: _executor(chosen, cluster, folder.common()), told.tell, progress)
@@ -204,10 +204,10 @@ def batch(
 @click.pass_context
 def batch_worker(context: click.Context, /) -> None:
     """Build portraits that come on stdin; 'likeness batch' starts this."""
-    from ..batch_maker import open_maker
-    from ..workers.serving import serve
+    from ..batch_maker import open_batch_maker
+    from ..workers.serving import serve_units
 
-    context.exit(serve(open_maker))
+    context.exit(serve_units(open_batch_maker))
 
 
 def _check_shared(place: Place) -> None:
@@ -219,10 +219,10 @@ def _check_shared(place: Place) -> None:
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    from ...engine.workflows.batch.formats import checked_formats
+    from ...engine.workflows.batch.formats import parse_formats
     from ..blend_file import can_write_blend
 
-    names = checked_formats(text.split(","))
+    names = parse_formats(text.split(","))
     if "blend" in names and not can_write_blend():
         raise LikenessError(
             "Files .blend need Blender's Python module bpy, which is not installed.",
@@ -234,9 +234,9 @@ def _formats(text: str) -> tuple[str, ...]:
 
 def _portraits(
     inputs: Sequence[Place], jobs: Sequence[Path], out: Place, chosen: dict[str, Any]
-) -> list[Asked]:
-    from ...engine.workflows.batch.inputs import portraits_in
-    from ...engine.workflows.batch.names import with_names
+) -> list[PortraitSpec]:
+    from ...engine.workflows.batch.inputs import find_portraits
+    from ...engine.workflows.batch.names import assign_names
     from ...engine.workflows.batch.tables import read_table
 
     names = ("max_gaussians", "refine", "network", "body")
@@ -248,16 +248,18 @@ def _portraits(
     if not inputs and not jobs:
         raise LikenessError("Nothing to build was given.", "Name folders, photos, or a --job.")
     portraits = [one for job in jobs for one in read_table(job, options)]
-    portraits += portraits_in(inputs, out, options) if inputs else []
-    return with_names(portraits, out)
+    portraits += find_portraits(inputs, out, options) if inputs else []
+    return assign_names(portraits, out)
 
 
-def _executor(chosen: dict[str, Any], cluster: Cluster | None, common: Sequence[Path]) -> Executor:
+def _executor(
+    chosen: dict[str, Any], cluster: ClusterConfig | None, common: Sequence[Path]
+) -> Executor:
     from ..workers.executors import open_executor
-    from ..workers.plan import Limits, Shape
+    from ..workers.plan import PoolConfig, WorkerLimits
 
-    limits = Limits(chosen["time_limit"], chosen["memory_limit"])
-    shape = Shape(chosen["workers"], chosen["threads"], chosen["recycle"], limits)
+    limits = WorkerLimits(chosen["time_limit"], chosen["memory_limit"])
+    shape = PoolConfig(chosen["workers"], chosen["threads"], chosen["recycle"], limits)
     return open_executor({}, shape, "batch-worker", cluster, common)
 
 
@@ -267,7 +269,7 @@ class _Telling:
     def __init__(self, total: int, as_json: bool) -> None:
         self._total, self._as_json, self._ended = total, as_json, 0
 
-    def tell(self, item: Item) -> None:
+    def tell(self, item: BatchItem) -> None:
         from ...engine.workflows.batch.summary import item_record
 
         self._ended += 1
@@ -287,19 +289,19 @@ def _printable(text: str) -> str:
     return " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())
 
 
-def _write_all(run: Batch, command: str, report: bool, progress: Progress) -> None:
+def _write_all(run: BatchRun, command: str, report: bool, progress: Progress) -> None:
     """summary.json, items.jsonl and the page."""
     from ...engine.workflows.batch.summary import write_summary
 
     write_summary(run, command)
     if report:
-        from ...engine.workflows.batch.page import write_report
+        from ...engine.workflows.batch.page import write_batch_report
 
         progress("report", 0.0, "writing the report")
-        write_report(run, command)
+        write_batch_report(run, command)
 
 
-def _say_end(run: Batch, out: Place, report: bool, as_json: bool) -> None:
+def _say_end(run: BatchRun, out: Place, report: bool, as_json: bool) -> None:
     from ...engine.workflows.batch.run import DONE, FAILED
 
     counts = run.counts()
@@ -309,11 +311,13 @@ def _say_end(run: Batch, out: Place, report: bool, as_json: bool) -> None:
         words += f", {3600 * made / run.elapsed:,.0f} an hour"
     click.echo(words, err=True)
     failed = [item for item in run.items.values() if item.status == FAILED]
-    for item in failed[:MOST_TOLD] if sys.stderr.isatty() else ():  # else told as they ended
+    for item in (
+        failed[:MAX_LISTED_FAILURES] if sys.stderr.isatty() else ()
+    ):  # else told as they ended
         why = f"{item.reason} {item.remedy}".strip()
         click.echo(f"  failed: {item.unit.name}: {_printable(why)}", err=True)
-    if sys.stderr.isatty() and len(failed) > MOST_TOLD:
-        more = len(failed) - MOST_TOLD
+    if sys.stderr.isatty() and len(failed) > MAX_LISTED_FAILURES:
+        more = len(failed) - MAX_LISTED_FAILURES
         click.echo(f"  and {more:,} more; see '{out / 'summary.json'}'.", err=True)
     if report:  # stdout is for one kind of lines
         click.echo(str(out / "report" / "index.html"), err=as_json)

@@ -18,14 +18,14 @@ from click.core import ParameterSource
 from ...engine.core.types import LikenessError, Progress
 
 if TYPE_CHECKING:
-    from ..workers.plan import Cluster
+    from ..workers.plan import ClusterConfig
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SECONDS_BETWEEN_LINES = 20.0
 
 
-class Number(click.FloatRange):
+class FiniteNumber(click.FloatRange):
     """A number in a range; ``nan`` and ``inf``, which Python reads as numbers, are none."""
 
     def convert(
@@ -59,7 +59,7 @@ class PathOrAddress(click.Path):
         return super().convert(value, param, context)
 
 
-class Folder(PathOrAddress):
+class OutputFolder(PathOrAddress):
     """A folder to write to."""
 
     def __init__(self, addresses: bool = False) -> None:
@@ -81,7 +81,7 @@ class Folder(PathOrAddress):
 
 def pool_options(workers: str, recycle: str, after: int = 50) -> Callable[[Command], Command]:
     """``--workers``, ``--threads``, ``--recycle``, ``--cluster`` and ``--gpu-share`` of a command
-    that has worker processes; :func:`chosen_cluster` takes the last two.
+    that has worker processes; :func:`pop_cluster` takes the last two.
 
     Args:
         workers, recycle: what their help says. after: how many units, if --recycle is not given.
@@ -119,7 +119,7 @@ def pool_options(workers: str, recycle: str, after: int = 50) -> Callable[[Comma
         click.option(
             "--gpu-share",
             metavar="X",
-            type=Number(0.0, 1.0),
+            type=FiniteNumber(0.0, 1.0),
             help="Of a GPU for each process on a cluster; shared out if not given.",
         ),
     )
@@ -132,7 +132,7 @@ def pool_options(workers: str, recycle: str, after: int = 50) -> Callable[[Comma
     return decorated
 
 
-def chosen_cluster(chosen: dict[str, Any]) -> Cluster | None:
+def pop_cluster(chosen: dict[str, Any]) -> ClusterConfig | None:
     """The cluster that a command's options name, which are taken out of them; None for this
     machine.
 
@@ -144,13 +144,13 @@ def chosen_cluster(chosen: dict[str, Any]) -> Cluster | None:
         if gpu_share is not None:
             raise LikenessError("--gpu-share is for workers on a cluster.", "Give --cluster, too.")
         return None
-    from ..workers.plan import Cluster
+    from ..workers.plan import ClusterConfig
     from ..workers.ray_session import check_ray
 
     if not address.strip():
         raise LikenessError("The address of --cluster is empty.", "Give host:port, or auto.")
     check_ray()
-    return Cluster(address.strip(), gpu_share)
+    return ClusterConfig(address.strip(), gpu_share)
 
 
 @contextmanager
@@ -225,12 +225,12 @@ def show_warning(message: Warning | str, *where: object) -> None:
     click.echo(f"  warning: {message}", err=True)
 
 
-def complain(error: Exception) -> None:
+def print_error(error: Exception) -> None:
     """An error that the user can mend, as one line."""
     click.echo(f"likeness: {' '.join(str(error).split())}", err=True)
 
 
-def command_line(context: click.Context) -> str:
+def get_command_line(context: click.Context) -> str:
     """The command as it was given, whoever ran it."""
     words = ["likeness", str(context.command.name)]
     for parameter in context.command.params:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from ...engine.core.types import LikenessError
-from .console import Folder, terminal_progress
+from .console import OutputFolder, terminal_progress
 
 FILE = click.Path(path_type=Path)
 
@@ -24,7 +24,7 @@ FILE = click.Path(path_type=Path)
     "--out",
     metavar="DIR",
     required=True,
-    type=Folder(),
+    type=OutputFolder(),
     help="The subject's folder: subject.json, body.npz, parts.npz, textures, preview.png.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Also print the whole report as JSON.")
@@ -47,10 +47,10 @@ def convert(character: Path, out: Path, verbose: bool) -> None:
         click.echo(f"  warning: {line}", err=True)
     if verbose:
         click.echo(json.dumps(report, indent=2))
-    click.echo(summary(report))
+    click.echo(format_fit_summary(report))
 
 
-def summary(report: dict[str, Any]) -> str:
+def format_fit_summary(report: dict[str, Any]) -> str:
     """The figures in a few lines."""
     lines = ["Body to character, mm (rms, 95 %):"]
     for name, region in report["regions"].items():
@@ -88,8 +88,8 @@ def read_in_blender(
     """
     from ...engine.synth.characters.character import load_character
     from ..characters import read_character
-    from ..workers.plan import share_mb
-    from ..workers.watched import TooMuchError, run_watched
+    from ..workers.plan import compute_memory_share
+    from ..workers.watched import ResourceLimitError, run_limited
 
     with tempfile.TemporaryDirectory(prefix="likeness-") as folder:
         if "bpy" in sys.modules:
@@ -104,10 +104,10 @@ def read_in_blender(
         command = [sys.executable, "-m", f"{__package__}.characters", str(path.absolute()), folder]
         if memory_mb is None:
             needed = LEAST_READ_MB + MB_FOR_EACH * path.stat().st_size / 2**20
-            memory_mb = min(share_mb(1.0), needed)
+            memory_mb = min(compute_memory_share(1.0), needed)
         try:
-            done = run_watched(command, seconds, memory_mb)
-        except TooMuchError as error:
+            done = run_limited(command, seconds, memory_mb)
+        except ResourceLimitError as error:
             raise LikenessError(
                 f"Blender could not read '{path}': {error}.",
                 "Open it in Blender, simplify it, and save it as .blend.",

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ...engine.core.types import MAX_GAUSSIANS, LikenessError
-from .console import Folder, terminal_progress
+from .console import OutputFolder, terminal_progress
 
 EXIT_SOME_FAILED, EXIT_LEAK = 3, 4
 PATH = click.Path(path_type=Path)
@@ -42,7 +42,7 @@ other."""
     "--out",
     metavar="REPORT",
     required=True,
-    type=Folder(),
+    type=OutputFolder(),
     help="The report's folder: index.html, report.json, items.jsonl; an earlier one is replaced.",
 )
 @click.option(
@@ -134,12 +134,12 @@ def evaluation(
     """
     if card:
         _check_card(chosen["network"])
-    from ...engine.evaluation.protocols.run import EvalOptions, evaluate
+    from ...engine.evaluation.protocols.run import EvalOptions, run_evaluation
 
     named = PROTOCOLS if "all" in protocols else tuple(dict.fromkeys(protocols))
     options = EvalOptions(protocols=named, **chosen)
     with terminal_progress() as progress:
-        outcome = evaluate(
+        outcome = run_evaluation(
             options,
             out,
             against=against,
@@ -164,21 +164,21 @@ def evaluation(
 
 def _check_card(network: str) -> None:
     """Raise the error of a network that can have no card, before anything is measured."""
-    from ...engine.training.model_card import check_known
+    from ...engine.training.model_card import check_provenance
 
     if not Path(network).is_dir():
         raise LikenessError(
             "--card writes beside a network, and none is given.", "Give its folder: --network DIR."
         )
-    check_known(Path(network))
+    check_provenance(Path(network))
 
 
 def _write_card(network: Path, report: Path, data: tuple[str, ...]) -> list[str]:
     """Figures into a network's card; returns what it has seen of the people who judge it."""
-    from ...engine.evaluation.protocols.run import sources_of
-    from ...engine.training.model_card import write_card
+    from ...engine.evaluation.protocols.run import find_sources
+    from ...engine.training.model_card import write_model_card
 
-    card = write_card(network, report, sources_of(data, []).shards)
+    card = write_model_card(network, report, find_sources(data, []).shards)
     click.echo(str(network / "card.md"))
     return list(card["leaks"] or ())
 

@@ -86,14 +86,14 @@ def export(
     """Write an avatar for other programs: splats (.ply, .spz), or splats and a rigged mesh with
     its look baked into a texture (.glb, .usda)."""
     from ...engine.formats.avatar import load_avatar
-    from ...engine.gaussians.lod import avatar_at
+    from ...engine.gaussians.lod import simplify_avatar
     from ...engine.workflows.export_files import (
         ExportOptions,
-        check_format,
+        check_export_format,
         export_avatar,
-        motion_of_file,
+        load_export_motion,
     )
-    from ...engine.workflows.pose_choice import asked_pose, expression_weights
+    from ...engine.workflows.pose_choice import parse_expression, resolve_pose
 
     check_frame(pose, frame)
     if motion is not None and pose is not None:
@@ -104,18 +104,18 @@ def export(
     options = ExportOptions(content or "both", up, place, texture, name)
     if content == "both" and out.suffix.lower() in (".ply", ".spz"):
         options = ExportOptions("mesh", up, place, texture, name)  # refused with the reason
-    check_format(out, options, motion is not None)
+    check_export_format(out, options, motion is not None)
     stretch = _stretch(frames) if frames is not None else None
     person = load_avatar(avatar)
     if max_gaussians is not None:
-        person = avatar_at(person, max_gaussians)
+        person = simplify_avatar(person, max_gaussians)
     with terminal_progress() as progress:
         if motion is None:
-            posed = asked_pose(person, pose, expression, frame or 0)
+            posed = resolve_pose(person, pose, expression, frame or 0)
             files = export_avatar(person, out, posed, options, progress)
         else:
-            weights = expression_weights(expression) if expression is not None else None
-            moving, notes = motion_of_file(person, motion, fps, stretch, weights)
+            weights = parse_expression(expression) if expression is not None else None
+            moving, notes = load_export_motion(person, motion, fps, stretch, weights)
             files = export_avatar(person, out, moving, options, progress)
             for note in notes:
                 click.echo(f"  note: {note}", err=True)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...engine.core.types import LikenessError
-from .console import Folder, Number, chosen_cluster, pool_options, terminal_progress
+from .console import FiniteNumber, OutputFolder, pool_options, pop_cluster, terminal_progress
 
 if TYPE_CHECKING:
-    from ...engine.generative.options import Options
-    from ...engine.generative.run import Outcome
+    from ...engine.generative.options import GenerateOptions
+    from ...engine.generative.run import GenerateResult
     from ...engine.workflows.executor import Executor
 
 EXIT_GIVEN_UP = 3
@@ -31,7 +31,7 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     "data",
     metavar="DATA",
     required=True,
-    type=Folder(),
+    type=OutputFolder(),
     help="The folder of the data. The same command again goes on where a stopped run was.",
 )
 @click.option(
@@ -119,7 +119,7 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
 @click.option(
     "--temperature",
     metavar="X",
-    type=Number(0.01, 2.0),
+    type=FiniteNumber(0.01, 2.0),
     default=0.7,
     show_default=True,
     help="Of the language model: higher is freer.",
@@ -176,14 +176,14 @@ def generate(context: click.Context, /, data: Path, stage: str, show: int, **cho
     shards of the same form as those of 'likeness synth'. Exit code 3: some scenes were given up,
     the others are complete.
     """
-    from ...engine.generative.run import generate as run
-    from ...engine.generative.run import stages_of
+    from ...engine.generative.run import generate_people as run
+    from ...engine.generative.run import resolve_stages
     from ...engine.generative.store import RUN_FILE
     from ..workers.executors import open_executor
-    from ..workers.plan import Shape
+    from ..workers.plan import PoolConfig
 
-    cluster = chosen_cluster(chosen)
-    shape = Shape(chosen["workers"], chosen["threads"], chosen["recycle"])
+    cluster = pop_cluster(chosen)
+    shape = PoolConfig(chosen["workers"], chosen["threads"], chosen["recycle"])
     options = _options(chosen)
 
     def executor(request: Mapping[str, Any]) -> Executor:
@@ -194,7 +194,7 @@ def generate(context: click.Context, /, data: Path, stage: str, show: int, **cho
         outcome = run(
             data,
             options,
-            stages_of(stage),
+            resolve_stages(stage),
             executor=executor,
             elsewhere=cluster is not None and not cluster.here,
             progress=progress,
@@ -213,15 +213,15 @@ def generate(context: click.Context, /, data: Path, stage: str, show: int, **cho
 def generate_worker(context: click.Context, /) -> None:
     """Do a stage for scenes that come on stdin; 'likeness generate' starts this."""
     from ...engine.generative.stages import open_stage
-    from ..workers.serving import serve
+    from ..workers.serving import serve_units
 
-    context.exit(serve(lambda request, say: open_stage(request)))
+    context.exit(serve_units(lambda request, say: open_stage(request)))
 
 
-def _options(chosen: Mapping[str, Any]) -> Options:
+def _options(chosen: Mapping[str, Any]) -> GenerateOptions:
     from ...engine.generative.models import Placement
-    from ...engine.generative.options import Options
-    from ...engine.generative.rewrite import Rewriting
+    from ...engine.generative.options import GenerateOptions
+    from ...engine.generative.rewrite import RewriteOptions
     from ...engine.generative.side_views import EditOptions
     from ...engine.generative.video import VideoOptions
 
@@ -231,7 +231,7 @@ def _options(chosen: Mapping[str, Any]) -> Options:
         "views": chosen["image_model"],
     }
     width, height = _size(chosen["video_size"])
-    return Options(
+    return GenerateOptions(
         prompts=chosen["prompts"],
         seed=chosen["seed"],
         rewrite=chosen["rewrite"],
@@ -239,7 +239,7 @@ def _options(chosen: Mapping[str, Any]) -> Options:
         placement=Placement(
             chosen["device"], chosen["dtype"], chosen["offload"], chosen["allow_download"] or None
         ),
-        rewriting=Rewriting(temperature=chosen["temperature"], batch=chosen["batch"]),
+        rewriting=RewriteOptions(temperature=chosen["temperature"], batch=chosen["batch"]),
         video=VideoOptions(width, height, chosen["video_frames"], steps=chosen["video_steps"]),
         edit=EditOptions(steps=chosen["image_steps"]),
         frames=chosen["frames"],
@@ -260,7 +260,7 @@ def _size(text: str) -> tuple[int, int]:
     return int(found.group(1)), int(found.group(2))
 
 
-def _print(data: Path, outcome: Outcome, show: int) -> None:
+def _print(data: Path, outcome: GenerateResult, show: int) -> None:
     figures = outcome.figures
     regimes = ", ".join(f"{count} by {name}" for name, count in figures["regimes"].items())
     click.echo(f"{figures['prompts']} prompts ({regimes}), {figures['different']} different")

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...engine.core.signals import stops_kept
+from ...engine.core.signals import reraise_interrupts
 from ...engine.core.types import LikenessError, Progress
 from ...engine.core.version import VERSION
 from .batch import batch, batch_worker
-from .console import Number, complain, show_warning, terminal_progress
+from .console import FiniteNumber, print_error, show_warning, terminal_progress
 from .convert import convert
 from .eval import evaluation
 from .export import export
@@ -26,10 +26,10 @@ from .render import render
 from .synth import synth, synth_worker
 from .track import track
 from .train import train
-from .views import other_photos, view_option
+from .views import parse_extra_views, view_option
 
 if TYPE_CHECKING:
-    from ...engine.pipeline.track import OtherPhoto
+    from ...engine.pipeline.track import ExtraView
 
 EXIT_ERROR = 2
 EXIT_CANCELLED = 130
@@ -85,7 +85,7 @@ cli.add_command(generate_worker)
 @click.option(
     "--fov",
     metavar="DEGREES",
-    type=Number(1, 150),
+    type=FiniteNumber(1, 150),
     help="Field of view along the longer side, if you know it.",
 )
 @click.option(
@@ -125,7 +125,7 @@ def build(
             "Two of the photos have the same name, so their avatars would overwrite each other.",
             "Rename one, or build them one by one.",
         )
-    others = other_photos(views, len(photos)) if views else []
+    others = parse_extra_views(views, len(photos)) if views else []
     failed = False
     for photo, folder in zip(photos, folders):
         try:
@@ -133,7 +133,7 @@ def build(
         except LikenessError as error:
             if len(photos) == 1:
                 raise
-            complain(error)
+            print_error(error)
             failed = True
     if failed:
         raise click.exceptions.Exit(EXIT_ERROR)
@@ -142,7 +142,7 @@ def build(
 def _build_one(
     photo: Path,
     folder: Path,
-    others: Sequence[OtherPhoto],
+    others: Sequence[ExtraView],
     chosen: dict[str, float | str | None],
     body: Path | None,
     blend: bool,
@@ -176,7 +176,7 @@ def _build_one(
 
 def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
     """Make avatar.blend beside the avatar."""
-    from ...engine.files.folders import whole_files
+    from ...engine.files.folders import atomic_write_files
     from ...engine.workflows.build_files import BLEND_FILE
     from ..blend_file import can_write_blend, write_blend
 
@@ -184,7 +184,7 @@ def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
         click.echo("  no avatar.blend: Blender's Python module bpy is not installed.", err=True)
         return
     progress("blend", 0.0, "writing the Blender file")
-    with whole_files(avatar.parent) as scratch:
+    with atomic_write_files(avatar.parent) as scratch:
         write_blend(avatar, scratch / BLEND_FILE, photo)
     progress("blend", 1.0, "written")
 
@@ -236,11 +236,11 @@ def main(argv: Sequence[str]) -> int:
     """Run the command line; returns the exit code (2 for what the user can mend)."""
     warnings.showwarning = show_warning  # type: ignore[assignment]
     try:
-        with stops_kept():
+        with reraise_interrupts():
             code = cli.main(args=list(argv), prog_name="likeness", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except LikenessError as error:
-        complain(error)
+        print_error(error)
         return EXIT_ERROR
     except click.exceptions.Exit as error:
         return error.exit_code

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import Number, terminal_progress
+from .console import FiniteNumber, terminal_progress
 
 if TYPE_CHECKING:
     from ...engine.core.types import Avatar, Camera
@@ -29,8 +29,8 @@ _OF_TURNTABLES = ("turns", "seconds")
 _OF_FREE_CAMERAS = ("yaw", "pitch", "focus")
 
 
-def _positive(most: float) -> Number:
-    return Number(min=0, min_open=True, max=most)
+def _positive(most: float) -> FiniteNumber:
+    return FiniteNumber(min=0, min_open=True, max=most)
 
 
 @click.command()
@@ -48,7 +48,7 @@ def _positive(most: float) -> Number:
 @click.option(
     "--turns",
     metavar="N",
-    type=Number(-1000, 1000),
+    type=FiniteNumber(-1000, 1000),
     default=1.0,
     show_default=True,
     help="How often around; negative: the other way.",
@@ -62,9 +62,13 @@ def _positive(most: float) -> Number:
     help="How long a turntable takes (with --motion, as long as that).",
 )
 @click.option(
-    "--start", metavar="SECONDS", type=Number(min=0), default=0.0, help="Begin the motion there."
+    "--start",
+    metavar="SECONDS",
+    type=FiniteNumber(min=0),
+    default=0.0,
+    help="Begin the motion there.",
 )
-@click.option("--end", metavar="SECONDS", type=Number(min=0), help="Leave the motion there.")
+@click.option("--end", metavar="SECONDS", type=FiniteNumber(min=0), help="Leave the motion there.")
 @click.option(
     "--every",
     metavar="N",
@@ -75,11 +79,15 @@ def _positive(most: float) -> Number:
 @click.option(
     "--fps",
     metavar="RATE",
-    type=Number(1, 240),
+    type=FiniteNumber(1, 240),
     help="Frames a second of the clip; motions keep their speed. Else the file's, or 30.",
 )
 @click.option(
-    "--speed", metavar="FACTOR", type=Number(0.01, 100), default=1.0, help="0.5 is slow motion."
+    "--speed",
+    metavar="FACTOR",
+    type=FiniteNumber(0.01, 100),
+    default=1.0,
+    help="0.5 is slow motion.",
 )
 @click.option(
     "--up",
@@ -97,11 +105,14 @@ def _positive(most: float) -> Number:
 @click.option(
     "--yaw",
     metavar="DEGREES",
-    type=Number(-360, 360),
+    type=FiniteNumber(-360, 360),
     help="30 shows more of the left side of the body.",
 )
 @click.option(
-    "--pitch", metavar="DEGREES", type=Number(-90, 90), help="From above; negative: from below."
+    "--pitch",
+    metavar="DEGREES",
+    type=FiniteNumber(-90, 90),
+    help="From above; negative: from below.",
 )
 @click.option("--focus", type=click.Choice(["head", "upper", "full"]), help="What to show.")
 @click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
@@ -126,22 +137,22 @@ def _positive(most: float) -> Number:
 def render(context: click.Context, /, **chosen: Any) -> None:
     """Draw an avatar: a picture, a clip of a motion, or a turntable."""
     from ...engine.formats.avatar import load_avatar
-    from ...engine.gaussians.lod import avatar_at
-    from ...engine.imaging.picture_files import numbered_or_none
+    from ...engine.gaussians.lod import simplify_avatar
+    from ...engine.imaging.picture_files import parse_numbered
     from ...engine.render import best_backend
-    from ...engine.workflows.still_files import check_still, parse_colour
+    from ...engine.workflows.still_files import check_still, parse_color
 
     source = click.core.ParameterSource.COMMANDLINE
     given = {name for name in chosen if context.get_parameter_source(name) is source}
     _check_options(chosen, given)
     still = chosen["motion"] is None and not chosen["turntable"]
     if still:
-        check_still(chosen["out"], parse_colour(chosen["background"]) is None)
+        check_still(chosen["out"], parse_color(chosen["background"]) is None)
     else:
-        numbered_or_none(chosen["out"])
+        parse_numbered(chosen["out"])
     person = load_avatar(chosen["avatar"])
     if chosen["max_gaussians"] is not None:
-        person = avatar_at(person, chosen["max_gaussians"])
+        person = simplify_avatar(person, chosen["max_gaussians"])
     backend = best_backend() if chosen["backend"] == "auto" else chosen["backend"]
     (_picture if still else _clip)(person, chosen, backend)
 
@@ -175,22 +186,22 @@ def _check_options(chosen: dict[str, Any], given: set[str]) -> None:
 
 def _picture(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
     from ...engine.visual.views import focus_camera
-    from ...engine.workflows.pose_choice import asked_pose
-    from ...engine.workflows.still_files import draw_still, parse_colour, save_still
+    from ...engine.workflows.pose_choice import resolve_pose
+    from ...engine.workflows.still_files import draw_still, parse_color, save_still
 
     camera, pose, out = chosen["camera"], chosen["pose"], chosen["out"]
     width, height = chosen["width"], chosen["height"]
     free = camera == "fixed" or any(chosen[name] is not None for name in _OF_FREE_CAMERAS)
     # A pose file has a place of its own, most likely far from where the photo's camera looks.
     free = free or (pose is not None and bool(Path(pose).suffix) and camera is None)
-    posed = asked_pose(person, pose, chosen["expression"], chosen["frame"] or 0)
+    posed = resolve_pose(person, pose, chosen["expression"], chosen["frame"] or 0)
     if free:
         size = (width or height or STILL_SIZE, height or width or STILL_SIZE)
         yaw, pitch = chosen["yaw"] or 0.0, chosen["pitch"] or 0.0
         view = focus_camera(person, posed, chosen["focus"] or "full", yaw, pitch, *size)
     else:
         view = _scaled(person.camera, width, height)
-    background = parse_colour(chosen["background"])
+    background = parse_color(chosen["background"])
     save_still(draw_still(person, posed, view, background, backend), out)
 
 
@@ -198,14 +209,14 @@ CLIP_BACKGROUND = "#e6e6e6"
 
 
 def _clip(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
-    from ...engine.imaging.picture_files import numbered_or_none
+    from ...engine.imaging.picture_files import parse_numbered
     from ...engine.workflows.clip_files import ClipOptions, render_clip
-    from ...engine.workflows.pose_choice import asked_pose, expression_weights
-    from ...engine.workflows.still_files import parse_colour
+    from ...engine.workflows.pose_choice import parse_expression, resolve_pose
+    from ...engine.workflows.still_files import parse_color
 
     out, expression = chosen["out"], chosen["expression"]
     pose, colour = chosen["pose"], chosen["background"]
-    if colour is None and numbered_or_none(out) is None:
+    if colour is None and parse_numbered(out) is None:
         colour = CLIP_BACKGROUND
     options = ClipOptions(
         **{
@@ -230,9 +241,9 @@ def _clip(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
         camera=chosen["camera"] or "fixed",
         yaw=chosen["yaw"] or 0.0,
         pitch=chosen["pitch"] or 0.0,
-        background=parse_colour(colour),
-        pose=asked_pose(person, pose, None, chosen["frame"] or 0) if pose else None,
-        expression=expression_weights(expression) if expression is not None else None,
+        background=parse_color(colour),
+        pose=resolve_pose(person, pose, None, chosen["frame"] or 0) if pose else None,
+        expression=parse_expression(expression) if expression is not None else None,
     )
     with terminal_progress() as progress:
         clip = render_clip(person, out, options, progress)

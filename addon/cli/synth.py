@@ -10,7 +10,7 @@ import click
 
 from ...engine.core.types import LikenessError
 from ...engine.core.version import VERSION
-from .console import Folder, chosen_cluster, command_line, pool_options, terminal_progress
+from .console import OutputFolder, get_command_line, pool_options, pop_cluster, terminal_progress
 
 if TYPE_CHECKING:
     from ...engine.synth.figure import SynthOptions
@@ -27,7 +27,7 @@ PLACES = ("assets", "motions", "environments", "characters")
     "data",
     metavar="DATA",
     required=True,
-    type=Folder(),
+    type=OutputFolder(),
     help="The folder of the data; the same command again goes on with it.",
 )
 @click.option(
@@ -149,23 +149,23 @@ def synth(
     same pixels, with any number of workers; a run that was stopped goes on with the same command.
     Exit code 3: some people were given up, the others are complete.
     """
-    from ..synth.report import describe, is_described, summary
-    from ..synth.run import Job, run
+    from ..synth.report import format_summary, has_current_card, write_dataset_card
+    from ..synth.run import SynthJob, run_synth
 
-    cluster = chosen_cluster(chosen)
+    cluster = pop_cluster(chosen)
     options = {**asdict(_options(chosen)), "hold_out": hold_out}
-    job = Job(data, subjects, options, per_shard, workers, threads, recycle, cluster)
+    job = SynthJob(data, subjects, options, per_shard, workers, threads, recycle, cluster)
     try:
         with terminal_progress() as progress:
-            outcome = run(job, progress)
+            outcome = run_synth(job, progress)
     except KeyboardInterrupt:
         click.echo(f"  stopped; the same command goes on with '{data}'.", err=True)
         raise
-    if not outcome.made and not outcome.given_up and is_described(data):
+    if not outcome.made and not outcome.given_up and has_current_card(data):
         click.echo(f"  '{data}' is complete.", err=True)
     else:
-        card = describe(data, options, command_line(context), VERSION, outcome)
-        for line in summary(card, outcome):
+        card = write_dataset_card(data, options, get_command_line(context), VERSION, outcome)
+        for line in format_summary(card, outcome):
             click.echo(f"  {line}", err=True)
     click.echo(str(data))
     if outcome.given_up:
@@ -176,16 +176,16 @@ def synth(
 @click.pass_context
 def synth_worker(context: click.Context, /) -> None:
     """Make people by numbers that come on stdin; 'likeness synth' starts this."""
-    from ..synth.maker import open_maker
-    from ..synth.worker import serve
+    from ..synth.maker import open_subject_maker
+    from ..synth.worker import serve_subjects
 
-    context.exit(serve(open_maker))
+    context.exit(serve_subjects(open_subject_maker))
 
 
 def _options(chosen: dict[str, Any]) -> SynthOptions:
     """What the people are made with; places as whole paths, since workers may stand elsewhere."""
     from ...engine.synth.figure import SynthOptions
-    from ..synth.environments import HDR_PICTURES, MOTIONS, files_in, has_bpy
+    from ..synth.environments import HDR_PICTURES, MOTIONS, find_files, has_bpy
 
     if chosen["engine"] == "cycles" and not has_bpy():
         raise LikenessError(
@@ -206,9 +206,9 @@ def _options(chosen: dict[str, Any]) -> SynthOptions:
             )
     return SynthOptions(
         assets=None if places["assets"] is None else str(places["assets"].absolute()),
-        motions=_absolute(files_in(places["motions"], MOTIONS)),
+        motions=_absolute(find_files(places["motions"], MOTIONS)),
         characters=_absolute(places["characters"]),
-        environments=_absolute(files_in(places["environments"], HDR_PICTURES)),
+        environments=_absolute(find_files(places["environments"], HDR_PICTURES)),
         **{name: value for name, value in chosen.items() if value is not None},
     )
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from .console import Number, terminal_progress
-from .views import other_photos, view_option
+from .console import FiniteNumber, terminal_progress
+from .views import parse_extra_views, view_option
 
 FILE = click.Path(path_type=Path)
 
@@ -34,14 +34,14 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--fov",
     metavar="DEGREES",
-    type=Number(1, 150),
+    type=FiniteNumber(1, 150),
     help="Field of view along the longer side; else the photo's EXIF, else a guess.",
 )
 @click.option("--body", metavar="NPZ", type=FILE, help="Another body file, with landmarks.")
 @click.option(
-    "--start", metavar="SECONDS", type=Number(min=0), default=0.0, help="Begin a video there."
+    "--start", metavar="SECONDS", type=FiniteNumber(min=0), default=0.0, help="Begin a video there."
 )
-@click.option("--end", metavar="SECONDS", type=Number(min=0), help="Leave a video there.")
+@click.option("--end", metavar="SECONDS", type=FiniteNumber(min=0), help="Leave a video there.")
 @click.option(
     "--max-frames", type=click.IntRange(min=1), help="Of a video, at most so many frames."
 )
@@ -89,9 +89,9 @@ def track(
     Writes a motion file of one or more frames. Which kind the input is, its content tells. Parts
     that the picture does not show stand at ease, and the file says which they are.
     """
-    from ...engine.workflows.track_files import TrackOptions, summary, track_to_files
+    from ...engine.workflows.track_files import TrackOptions, summarize_track, track_to_files
 
-    others = tuple(other_photos(views)) if views else ()
+    others = tuple(parse_extra_views(views)) if views else ()
     options = TrackOptions(
         person, fov, start, end, max_frames, resume, estimate, smplx, sapiens, others
     )
@@ -105,4 +105,4 @@ def track(
         click.echo(f"  warning: {warning}", err=True)
     if verbose:
         click.echo(json.dumps(files.report, indent=2))
-    click.echo(summary(files))
+    click.echo(summarize_track(files))

@@ -11,7 +11,7 @@ import click
 from ...engine.core.types import LikenessError
 
 if TYPE_CHECKING:
-    from ...engine.pipeline.track import OtherPhoto
+    from ...engine.pipeline.track import ExtraView
 
 view_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--view",
@@ -24,7 +24,7 @@ view_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
 )
 
 
-def other_photos(views: Sequence[str], photos: int = 1) -> list[OtherPhoto]:
+def parse_extra_views(views: Sequence[str], photos: int = 1) -> list[ExtraView]:
     """The photos behind ``--view``.
 
     Args:
@@ -34,7 +34,7 @@ def other_photos(views: Sequence[str], photos: int = 1) -> list[OtherPhoto]:
         LikenessError: an unknown name, a name without a photo, or views of more than one main
             photo.
     """
-    from ...engine.pipeline.track import OtherPhoto
+    from ...engine.pipeline.track import ExtraView
     from ...engine.tracking.several import DIRECTIONS
 
     if views and photos != 1:
@@ -47,9 +47,9 @@ def other_photos(views: Sequence[str], photos: int = 1) -> list[OtherPhoto]:
         name, named, path = text.partition("=")
         # A file may have the sign in its name.
         if named and (name.lower() in DIRECTIONS or not Path(text).exists()):
-            named_photo = OtherPhoto(Path(path), name) if name and path else None
+            named_photo = ExtraView(Path(path), name) if name and path else None
         else:
-            named_photo = OtherPhoto(Path(text)) if text else None
+            named_photo = ExtraView(Path(text)) if text else None
         if named_photo is None:
             raise LikenessError(
                 f"--view '{text}' does not say which photo shows what.",

@@ -19,7 +19,7 @@ from ...engine.core.types import JOINT_NAMES, FloatArray, LikenessError
 from ..rig.names import FACE, IK, LOOK
 from ..scene.axes import points_to_blender
 from ..scene.body import expression_names
-from .pose import ROOT, bone_quaternions, rest_axes
+from .pose import ROOT, bone_quaternions, get_rest_axes
 
 CONSTANT, LINEAR = 0, 1
 """Blender's numbers of key interpolations."""
@@ -73,7 +73,7 @@ def write_action(
     return action
 
 
-def channelbag_of(action: Any, slot: Any) -> Any | None:
+def find_channelbag(action: Any, slot: Any) -> Any | None:
     """Where the f-curves of a slot are; None when it has none."""
     for layer in action.layers:
         for strip in layer.strips:
@@ -83,7 +83,7 @@ def channelbag_of(action: Any, slot: Any) -> Any | None:
     return None
 
 
-def new_channelbag(action: Any, name: str) -> tuple[Any, Any]:
+def create_channelbag(action: Any, name: str) -> tuple[Any, Any]:
     """(slot, channelbag) of a new action for an object."""
     slot = action.slots.new(id_type="OBJECT", name=name)
     strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
@@ -93,21 +93,21 @@ def new_channelbag(action: Any, name: str) -> tuple[Any, Any]:
 def _fill(
     action: Any, armature: Any, motion: Any, options: ActionOptions
 ) -> Generator[None, None, None]:
-    _, bag = new_channelbag(action, armature.name)
+    _, bag = create_channelbag(action, armature.name)
     count = len(motion)
     frames = options.start + np.arange(count, dtype=np.float64)
     ends_shot = np.zeros(count, bool)  # the frame before a cut holds
     ends_shot[:-1] = motion.shot[1:] != motion.shot[:-1]
     kinds = np.where(ends_shot, CONSTANT, LINEAR).astype(np.int32)
-    axes = rest_axes(armature)
+    axes = get_rest_axes(armature)
     quats = np.empty((count, len(JOINT_NAMES), 4))
     for first in range(0, count, _ROWS):
         rows = slice(first, first + _ROWS)
         quats[rows] = bone_quaternions(motion.full_pose[rows], axes)
         yield
-    from ...engine.motion.placing import continuous
+    from ...engine.motion.placing import align_quat_signs
 
-    quats = continuous(quats)
+    quats = align_quat_signs(quats)
     for j, joint in enumerate(JOINT_NAMES):
         if motion.known[j]:
             path = f'pose.bones["{joint}"].rotation_quaternion'
@@ -162,7 +162,7 @@ def _give(
     armature: Any, action: Any, name: str, motion: Any, options: ActionOptions, scene: Any
 ) -> None:
     """Make the new action the armature's, and the timeline ready to play it."""
-    from ..rig.controls import release
+    from ..rig.controls import release_controls
 
     data = armature.animation_data_create()
     if data.action is not None:
@@ -183,7 +183,7 @@ def _give(
     for joint, known in zip(JOINT_NAMES, motion.known):
         if known:  # the curves turn quaternions, whatever the user has posed with
             armature.pose.bones[joint].rotation_mode = "QUATERNION"
-    release(armature)
+    release_controls(armature)
     if options.scene_rate:
         set_rate(scene, float(motion.frame_rate))
     last = options.start + len(motion) - 1
@@ -212,7 +212,7 @@ def motion_name(path: Path) -> str:
 # What an armature has -----------------------------------------------------------------------
 
 
-def current_curves(armature: Any) -> Any:
+def find_current_channelbag(armature: Any) -> Any:
     """The channelbag that the armature plays.
 
     Raises:
@@ -221,7 +221,7 @@ def current_curves(armature: Any) -> Any:
     data = armature.animation_data
     bag = None
     if data is not None and data.action is not None and data.action_slot is not None:
-        bag = channelbag_of(data.action, data.action_slot)
+        bag = find_channelbag(data.action, data.action_slot)
     if bag is None or not len(bag.fcurves):
         raise LikenessError(f"'{armature.name}' has no animation.", "Import a motion first.")
     return bag
@@ -243,9 +243,9 @@ def smooth_action(
     Raises:
         LikenessError: there is nothing to smooth.
     """
-    from ...engine.motion.placing import blurred, continuous
+    from ...engine.motion.placing import align_quat_signs, gaussian_blur
 
-    bag = current_curves(armature)
+    bag = find_current_channelbag(armature)
     first, last = armature.animation_data.action.frame_range
     frames = np.arange(round(first), round(last) + 1, dtype=np.float64)
     if len(frames) < 3:
@@ -262,9 +262,9 @@ def smooth_action(
         yield
     for path, values in before.items():
         turning = path.endswith("rotation_quaternion") and values.shape[1] == 4
-        smooth = continuous(values) if turning else values
+        smooth = align_quat_signs(values) if turning else values
         parts = np.split(smooth, cuts)
-        smooth = np.concatenate([blurred(part, sigma) for part in parts])
+        smooth = np.concatenate([gaussian_blur(part, sigma) for part in parts])
         if turning:
             smooth = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)
         after[path] = smooth
@@ -314,12 +314,12 @@ def _hold_feet(
     cuts: Any,
 ) -> Generator[None, None, None]:
     """Move the root so that the lower foot stays where it was before."""
-    from ...engine.motion.placing import Target, blurred, held_back
+    from ...engine.motion.placing import TargetAvatar, foot_lock_offsets, gaussian_blur
 
     path = f'pose.bones["{ROOT}"].location'
     if path not in before or before[path].shape[1] != 3:
         return
-    axes, kept = rest_axes(armature), Target.of_json(target)
+    axes, kept = get_rest_axes(armature), TargetAvatar.of_json(target)
     count = len(before[path])
     shift = np.empty((count, 3))
     for first in range(0, count, _ROWS):
@@ -328,9 +328,9 @@ def _hold_feet(
         yield
         pose_now, now_at = _poses(armature, {key: v[rows] for key, v in after.items()}, axes)
         yield
-        shift[rows] = held_back(pose_was, was_at, pose_now, now_at, kept)
+        shift[rows] = foot_lock_offsets(pose_was, was_at, pose_now, now_at, kept)
         yield
-    shift = np.concatenate([blurred(part, 0.5 * sigma) for part in np.split(shift, cuts)])
+    shift = np.concatenate([gaussian_blur(part, 0.5 * sigma) for part in np.split(shift, cuts)])
     after[path] = after[path] + points_to_blender(shift) @ axes[0]
 
 

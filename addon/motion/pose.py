@@ -49,7 +49,7 @@ def axis_angles(quaternions: FloatArray, rest_axes: FloatArray) -> FloatArray:
     return matrix_to_axis_angle(rotations_to_engine(R))
 
 
-def rest_axes(armature: Any) -> FloatArray:
+def get_rest_axes(armature: Any) -> FloatArray:
     """[55, 3, 3] the rest axes of the armature object's bones, as columns, armature space."""
     check_joints(armature)
     return np.array([armature.data.bones[name].matrix_local.to_3x3() for name in JOINT_NAMES])
@@ -68,14 +68,14 @@ def check_joints(armature: Any) -> None:
         )
 
 
-def pose_to_bones(pose: Pose, armature: Any) -> None:
+def apply_pose(pose: Pose, armature: Any) -> None:
     """Set the armature object's 55 pose bones to ``pose`` (joints and transl).
 
     IK, looking at targets and limits are switched off: they would show another pose than this.
     """
-    from ..rig.controls import release
+    from ..rig.controls import release_controls
 
-    axes = rest_axes(armature)
+    axes = get_rest_axes(armature)
     for name, quaternion in zip(JOINT_NAMES, bone_quaternions(pose.full_pose, axes)):
         bone = armature.pose.bones[name]
         bone.rotation_mode = "QUATERNION"
@@ -84,27 +84,27 @@ def pose_to_bones(pose: Pose, armature: Any) -> None:
         bone.location = (0.0, 0.0, 0.0)
     location = axes[0].T @ points_to_blender(np.asarray(pose.transl, np.float64))
     armature.pose.bones[ROOT].location = location.tolist()
-    release(armature)
+    release_controls(armature)
 
 
-def bones_to_pose(armature: Any, expression: FloatArray) -> Pose:
+def read_bone_pose(armature: Any, expression: FloatArray) -> Pose:
     """The pose that one sees: constraints, IK and drivers included, in any rotation mode.
 
     Blender works out what has changed first, which takes as long as a redraw.
     """
-    from ..rig.visual import evaluated
+    from ..rig.visual import evaluate_armature
 
     check_joints(armature)
     bones = armature.data.bones
-    posed = evaluated(armature).pose.bones
-    return seen_pose(
+    posed = evaluate_armature(armature).pose.bones
+    return pose_from_matrices(
         np.array([posed[name].matrix for name in JOINT_NAMES]),
         np.array([bones[name].matrix_local for name in JOINT_NAMES]),
         expression,
     )
 
 
-def seen_pose(posed: FloatArray, rest: FloatArray, expression: FloatArray) -> Pose:
+def pose_from_matrices(posed: FloatArray, rest: FloatArray, expression: FloatArray) -> Pose:
     """Matrices of the bones -> the pose.
 
     Args:

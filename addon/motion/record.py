@@ -28,7 +28,7 @@ Steps = Generator[float, None, None]
 
 
 @contextmanager
-def alone(armature: Any, scene: Any | None = None) -> Iterator[Callable[[float], Any]]:
+def isolate_armature(armature: Any, scene: Any | None = None) -> Iterator[Callable[[float], Any]]:
     """A function from a frame to the armature object as it is then, evaluated."""
     own = scene is None
     if own:
@@ -49,7 +49,7 @@ def alone(armature: Any, scene: Any | None = None) -> Iterator[Callable[[float],
             bpy.data.scenes.remove(scene)
 
 
-def rate_of(scene: Any) -> float:
+def get_frame_rate(scene: Any) -> float:
     """Frames a second."""
     return float(scene.render.fps / scene.render.fps_base)
 
@@ -73,7 +73,7 @@ def record_skeleton(
 
     count = len(frames)
     posed = np.empty((count, len(bones), 4, 4))
-    with alone(armature, scene) as at:
+    with isolate_armature(armature, scene) as at:
         for t, frame in enumerate(frames):
             seen = at(frame)
             world = np.array(seen.matrix_world)
@@ -127,7 +127,7 @@ def record_avatar(
         weights[t] = [values[name] for name in names]
 
     if len(frames):
-        with alone(armature) as at:
+        with isolate_armature(armature) as at:
             for t, frame in enumerate(frames):
                 keep(t, at(frame))
                 yield (t + 1) / count
@@ -153,12 +153,12 @@ def record_avatar(
     np.savez(path, **arrays)  # not compressed, which would take its time
 
 
-def target_of(objects: AvatarObjects) -> dict[str, Any]:
+def describe_target(objects: AvatarObjects) -> dict[str, Any]:
     """The avatar as the worker's motion tasks know it (``retarget.placing.Target``), standing as
     it stands now."""
-    from ...engine.motion.placing import Target, floor_of
-    from ...engine.motion.reenact import front_of
-    from .pose import bones_to_pose
+    from ...engine.motion.placing import TargetAvatar, floor_height
+    from ...engine.motion.reenact import facing_direction
+    from .pose import read_bone_pose
 
     armature, mesh = objects.armature, objects.body.data
     bones = armature.data.bones
@@ -166,15 +166,20 @@ def target_of(objects: AvatarObjects) -> dict[str, Any]:
     points = np.empty(3 * len(mesh.vertices), np.float32)
     mesh.vertices.foreach_get("co", points)
     sole = float(points_to_engine(points.reshape(-1, 3))[:, 1].min())
-    pose = bones_to_pose(armature, np.zeros(0))
-    target = Target(
-        joints, sole, joints[0] + pose.transl, front_of(pose), 0.0, expression_names(armature)
+    pose = read_bone_pose(armature, np.zeros(0))
+    target = TargetAvatar(
+        joints,
+        sole,
+        joints[0] + pose.transl,
+        facing_direction(pose),
+        0.0,
+        expression_names(armature),
     )
-    floor = floor_of(pose.full_pose[None], pose.transl[None], target)
+    floor = floor_height(pose.full_pose[None], pose.transl[None], target)
     return {**target.to_json(), "floor": floor}
 
 
-def frames_of(armature: Any, scene: Any) -> range:
+def list_action_frames(armature: Any, scene: Any) -> range:
     """The frames of an armature's action, or the scene's where it has none."""
     data = armature.animation_data
     if data is not None and data.action is not None:
@@ -194,11 +199,11 @@ def record_fbx(path: Path, target: Path, bones: Path | None) -> Steps:
     Raises:
         LikenessError: Blender cannot read it, or it has no animated person.
     """
-    from ...engine.motion.bone_maps import detect, read_map
+    from ...engine.motion.bone_maps import detect_bones, read_bone_map
 
     if not path.is_file():
         raise LikenessError(f"'{path}' does not exist.", "Choose an FBX file.")
-    bone_map = read_map(bones) if bones is not None else None
+    bone_map = read_bone_map(bones) if bones is not None else None
     scene = bpy.data.scenes.new(SCENE_NAME)
     before = set(_everything())
     try:
@@ -211,13 +216,13 @@ def record_fbx(path: Path, target: Path, bones: Path | None) -> Steps:
             )
         armature = max(armatures, key=lambda o: len(o.data.bones))
         names = [bone.name for bone in armature.data.bones]
-        found = detect(names, bone_map)
+        found = detect_bones(names, bone_map)
         data = armature.animation_data
         if data is None or data.action is None:
             raise LikenessError(f"'{path}' holds no animation.", "Export it with animation.")
         used = [names[k] for k in found.bones.values()]
-        frames = frames_of(armature, scene)
-        rate = rate_of(scene)  # the importer gives it the file's
+        frames = list_action_frames(armature, scene)
+        rate = get_frame_rate(scene)  # the importer gives it the file's
         yield from record_skeleton(armature, frames, rate, target, used, scene)
     finally:
         bpy.data.scenes.remove(scene)

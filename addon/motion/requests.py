@@ -14,7 +14,14 @@ from ...engine.core.types import LikenessError
 from ..portrait import output_folder, scratch_file
 from ..scene.build import AvatarObjects, find_avatar, find_avatars
 from .actions import ACTION_KEY, ActionOptions, motion_name, write_action
-from .record import frames_of, rate_of, record_avatar, record_fbx, record_skeleton, target_of
+from .record import (
+    describe_target,
+    get_frame_rate,
+    list_action_frames,
+    record_avatar,
+    record_fbx,
+    record_skeleton,
+)
 
 NOTES_KEY = "likeness_motion_notes"
 """On an action: what was decided or left out when it was made, as JSON."""
@@ -26,7 +33,7 @@ Request = Generator[float, None, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MotionRequest:
     """How a motion is to be used.
 
     Attributes:
@@ -39,11 +46,11 @@ class Wanted:
 
     def options(self, scene: Any) -> dict[str, Any]:
         """The worker's ``options``."""
-        rate = None if self.action.scene_rate else rate_of(scene)
+        rate = None if self.action.scene_rate else get_frame_rate(scene)
         return {**self.motion, "frame_rate": rate, "loop": self.action.cyclic}
 
 
-def chosen_avatar(context: Any) -> AvatarObjects:
+def get_target_avatar(context: Any) -> AvatarObjects:
     """The active avatar, or the only one in the scene.
 
     Raises:
@@ -60,22 +67,22 @@ def chosen_avatar(context: Any) -> AvatarObjects:
     raise LikenessError("There is no avatar in the scene.", "Import or build an avatar first.")
 
 
-def movable_avatar(context: Any) -> AvatarObjects:
-    """:func:`chosen_avatar`, if a motion can be given to it.
+def get_movable_avatar(context: Any) -> AvatarObjects:
+    """:func:`get_target_avatar`, if a motion can be given to it.
 
     Raises:
         LikenessError: there is none, it is linked, or bones are missing.
     """
-    from ..rig.posing import why_not
+    from ..rig.posing import find_posing_problem
 
-    avatar = chosen_avatar(context)
-    why = why_not(avatar.armature)
+    avatar = get_target_avatar(context)
+    why = find_posing_problem(avatar.armature)
     if why:
         raise LikenessError(f"'{avatar.armature.name}' cannot be moved.", f"{why}.")
     return avatar
 
 
-def avatar_named(name: str) -> AvatarObjects:
+def get_avatar_by_name(name: str) -> AvatarObjects:
     """The avatar of an armature object, found again.
 
     Raises:
@@ -87,7 +94,7 @@ def avatar_named(name: str) -> AvatarObjects:
     return found
 
 
-def file_request(context: Any, path: Path, avatar: AvatarObjects, wanted: Wanted) -> Any:
+def file_request(context: Any, path: Path, avatar: AvatarObjects, wanted: MotionRequest) -> Any:
     """The task ``motion`` for a file; a generator for FBX, which Blender reads.
 
     Raises:
@@ -102,32 +109,34 @@ def file_request(context: Any, path: Path, avatar: AvatarObjects, wanted: Wanted
 
 
 def _request(
-    context: Any, path: Path, kind: str, avatar: AvatarObjects, wanted: Wanted
+    context: Any, path: Path, kind: str, avatar: AvatarObjects, wanted: MotionRequest
 ) -> dict[str, Any]:
     return {
         "task": "motion",
         "motion": str(path),
         "kind": kind,
         "output": str(scratch_file("prepared.npz")),
-        "target": target_of(avatar),
+        "target": describe_target(avatar),
         "options": wanted.options(context.scene),
     }
 
 
-def _fbx_request(context: Any, path: Path, avatar: AvatarObjects, wanted: Wanted) -> Request:
+def _fbx_request(context: Any, path: Path, avatar: AvatarObjects, wanted: MotionRequest) -> Request:
     request = _request(context, scratch_file("skeleton.npz"), "skeleton", avatar, wanted)
     bones = wanted.motion.get("bones")
     yield from record_fbx(path, Path(request["motion"]), Path(bones) if bones else None)
     return request
 
 
-def armature_request(context: Any, source: Any, avatar: AvatarObjects, wanted: Wanted) -> Request:
+def armature_request(
+    context: Any, source: Any, avatar: AvatarObjects, wanted: MotionRequest
+) -> Request:
     """The task ``motion`` for what an armature of the scene does, an avatar's or any other.
 
     Raises:
         LikenessError: it is no person's armature, or the avatar's own.
     """
-    from ...engine.motion.bone_maps import detect, read_map
+    from ...engine.motion.bone_maps import detect_bones, read_bone_map
 
     if source is None or source.type != "ARMATURE":
         raise LikenessError("There is no such armature.", "Choose the armature to copy from.")
@@ -135,7 +144,7 @@ def armature_request(context: Any, source: Any, avatar: AvatarObjects, wanted: W
         raise LikenessError(
             f"'{source.name}' is the avatar itself.", "Choose another armature to copy from."
         )
-    frames, rate = frames_of(source, context.scene), rate_of(context.scene)
+    frames, rate = list_action_frames(source, context.scene), get_frame_rate(context.scene)
     other = find_avatar(source)
     if other is not None:
         request = _request(context, scratch_file("recording.npz"), "recording", avatar, wanted)
@@ -143,7 +152,7 @@ def armature_request(context: Any, source: Any, avatar: AvatarObjects, wanted: W
         return request
     bones = wanted.motion.get("bones")
     names = [bone.name for bone in source.data.bones]
-    found = detect(names, read_map(Path(bones)) if bones else None)
+    found = detect_bones(names, read_bone_map(Path(bones)) if bones else None)
     used = [names[k] for k in found.bones.values()]
     request = _request(context, scratch_file("skeleton.npz"), "skeleton", avatar, wanted)
     yield from record_skeleton(source, frames, rate, Path(request["motion"]), used)
@@ -154,7 +163,7 @@ def track_request(
     context: Any,
     media: Path,
     avatar: AvatarObjects,
-    wanted: Wanted,
+    wanted: MotionRequest,
     tracking: Mapping[str, Any],
     overlay: bool,
     motion_file: Path | None,
@@ -180,7 +189,7 @@ def track_request(
         "overlay": str(drawn) if overlay else None,
         "options": dict(tracking),
         "prepared": str(scratch_file("prepared.npz")),
-        "target": target_of(avatar),
+        "target": describe_target(avatar),
         "motion": wanted.options(context.scene),
     }
 
@@ -190,31 +199,31 @@ def export_request(
 ) -> Request:
     """The task ``export_motion`` for what an avatar does; without frames for its pose of now."""
     recording = scratch_file("recording.npz")
-    rate = rate_of(context.scene) / (frames.step if len(frames) > 1 else 1)
+    rate = get_frame_rate(context.scene) / (frames.step if len(frames) > 1 else 1)
     yield from record_avatar(avatar, frames, rate, recording, world)
     return {"task": "export_motion", "recording": str(recording), "output": str(path), "up": up}
 
 
-def import_steps(
-    context: Any, result: Mapping[str, Any], armature: str, source: str, wanted: Wanted
+def import_motion_steps(
+    context: Any, result: Mapping[str, Any], armature: str, source: str, wanted: MotionRequest
 ) -> Generator[None, None, None]:
     """What a worker made ready onto the avatar, in slices.
 
     Args:
         armature: name of the avatar's. source: the file or object that the motion comes from.
     """
-    from ...engine.motion.prepare import Prepared
+    from ...engine.motion.prepare import PreparedMotion
 
-    motion = Prepared.load(Path(result["prepared"]))
+    motion = PreparedMotion.load(Path(result["prepared"]))
     yield
-    avatar = avatar_named(armature)
+    avatar = get_avatar_by_name(armature)
     name = motion_name(Path(source))
     action = yield from write_action(avatar.armature, motion, name, wanted.action, context.scene)
     action[ACTION_KEY] = source
     action[NOTES_KEY] = json.dumps(list(result.get("notes", ())))
 
 
-def notes_of(armature: Any) -> list[str]:
+def read_notes(armature: Any) -> list[str]:
     """What was decided when the armature's present action was made."""
     data = armature.animation_data
     action = data.action if data is not None else None

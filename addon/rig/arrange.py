@@ -47,7 +47,7 @@ def bone_color(name: str) -> tuple[float, float, float]:
     return _COLORS.get(side, _COLORS["middle"])
 
 
-def arrange(armature: Any) -> None:
+def arrange_bones(armature: Any) -> None:
     """Sort the bones of an armature into collections, and colour them."""
     data = armature.data
     groups: dict[str, Any] = {}

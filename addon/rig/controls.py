@@ -18,7 +18,7 @@ from ...engine.core.types import JOINT_INDEX, FloatArray
 from ..compat import hide_bone
 from .drivers import add_property, drive
 from .limits import add_limit, add_limits, joint_limits, set_limits
-from .names import EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, LOOK, ik_control, pole
+from .names import EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, LOOK, ik_control, pole_control
 
 EYES = ("left_eye_smplhf", "right_eye_smplhf")
 
@@ -77,7 +77,7 @@ def control_bones(axes: dict[str, FloatArray], heads: FloatArray) -> list[Contro
         out.append(ControlBone(ik_control(limb), at[last], at[last] + length * R[:, 1], R[:, 2]))
         reach = POLE_DISTANCE * float(np.linalg.norm(at[lower] - at[upper]))
         place = at[lower] - reach * axes[lower][:3, 2]
-        out.append(ControlBone(pole(limb), place, place + 0.06 * up, front))
+        out.append(ControlBone(pole_control(limb), place, place + 0.06 * up, front))
     eyes = np.stack([at[eye] for eye in EYES])
     middle = eyes.mean(0)
     place = at["head"] + 0.9 * front
@@ -106,9 +106,13 @@ def bind_controls(armature: Any) -> None:
     face.lock_location = face.lock_rotation = face.lock_scale = (True, True, True)
     face.lock_rotation_w = True
     for limb in LIMBS:
-        bones[pole(limb)].lock_rotation = bones[pole(limb)].lock_scale = (True, True, True)
-        bones[pole(limb)].lock_rotation_w = True
-    release(armature)
+        bones[pole_control(limb)].lock_rotation = bones[pole_control(limb)].lock_scale = (
+            True,
+            True,
+            True,
+        )
+        bones[pole_control(limb)].lock_rotation_w = True
+    release_controls(armature)
 
 
 def _bind_limb(armature: Any, limb: str) -> None:
@@ -126,7 +130,7 @@ def _bind_limb(armature: Any, limb: str) -> None:
     solver = bones[lower].constraints.new("IK")
     solver.name = SOLVER
     solver.target = solver.pole_target = armature
-    solver.subtarget, solver.pole_subtarget = ik_control(limb), pole(limb)
+    solver.subtarget, solver.pole_subtarget = ik_control(limb), pole_control(limb)
     solver.pole_angle = POLE_ANGLE
     solver.chain_count = 2
     solver.use_stretch = False
@@ -150,7 +154,7 @@ def _rest_bend(upper: Any, lower: Any) -> float:
     return math.atan2(across, above.dot(below))
 
 
-def release(armature: Any) -> None:
+def release_controls(armature: Any) -> None:
     """Let the joints' own rotations count alone: no IK, no looking, no limits.
 
     Whatever sets a whole pose calls this, so that the pose is what one sees. Scenes of format 1
@@ -173,7 +177,7 @@ def show_controls(armature: Any) -> None:
     """Controls and targets are hidden while they hold nothing."""
     bones = armature.pose.bones
     switches: dict[tuple[str, ...], tuple[str, str]] = {
-        (ik_control(limb), pole(limb)): (ik_control(limb), IK) for limb in LIMBS
+        (ik_control(limb), pole_control(limb)): (ik_control(limb), IK) for limb in LIMBS
     }
     switches[(HEAD_TARGET,)] = (HEAD_TARGET, LOOK)
     switches[(EYES_TARGET, *map(eye_target, EYES))] = (EYES_TARGET, LOOK)

@@ -8,19 +8,19 @@ from typing import Any
 from mathutils import Matrix, Vector
 
 from .controls import GUARD, POLE_DISTANCE, show_controls
-from .names import IK, LIMBS, ik_control, pole
-from .visual import keep_seen, place_root, seen_matrices
+from .names import IK, LIMBS, ik_control, pole_control
+from .visual import place_root, restore_seen, seen_matrices
 
 _STILL_METRES, _STILL_ANGLE = 1e-3, 0.0087
 """What a limb may move at the switch; more is a joint beyond what its IK limit allows."""
 
 
-def influence(armature: Any, limb: str) -> float:
+def get_ik_influence(armature: Any, limb: str) -> float:
     """0 in FK, 1 in IK, or between."""
     return float(armature.pose.bones[ik_control(limb)][IK])
 
 
-def to_ik(armature: Any, limbs: Iterable[str]) -> list[str]:
+def switch_to_ik(armature: Any, limbs: Iterable[str]) -> list[str]:
     """Put control and pole where the limbs are, and let the limbs follow them.
 
     Returns the limbs whose elbow or knee is bent backwards: their IK limit is taken off, because
@@ -30,9 +30,9 @@ def to_ik(armature: Any, limbs: Iterable[str]) -> list[str]:
     bones, seen = armature.pose.bones, seen_matrices(armature)
     for limb in limbs:
         joints = LIMBS[limb]
-        keep_seen(armature, joints, seen)
+        restore_seen(armature, joints, seen)
         place_root(bones[ik_control(limb)], seen[joints[2]])
-        place_root(bones[pole(limb)], _pole_matrix(armature, limb, seen))
+        place_root(bones[pole_control(limb)], _pole_matrix(armature, limb, seen))
         _guard(armature, limb, True)
         bones[ik_control(limb)][IK] = 1.0
     show_controls(armature)
@@ -45,11 +45,11 @@ def to_ik(armature: Any, limbs: Iterable[str]) -> list[str]:
     return moved
 
 
-def to_fk(armature: Any, limbs: Iterable[str]) -> None:
+def switch_to_fk(armature: Any, limbs: Iterable[str]) -> None:
     """Turn the limbs' bones as they are seen, and let the controls go."""
     limbs, seen = list(limbs), seen_matrices(armature)
     for limb in limbs:
-        keep_seen(armature, LIMBS[limb], seen)
+        restore_seen(armature, LIMBS[limb], seen)
         armature.pose.bones[ik_control(limb)][IK] = 0.0
     show_controls(armature)
     armature.update_tag()
@@ -69,7 +69,7 @@ def _pole_matrix(armature: Any, limb: str, seen: dict[str, Matrix]) -> Matrix:
     bend = lower.translation - upper.translation
     side: Vector = -upper.col[2].xyz
     side = (side - side.dot(line) * line).normalized()
-    bone = armature.pose.bones[pole(limb)].bone
+    bone = armature.pose.bones[pole_control(limb)].bone
     out: Matrix = bone.matrix_local.copy()
     reach = (1.0 + POLE_DISTANCE) * bend.length
     out.translation = upper.translation + bend.dot(line) * line + reach * side

@@ -8,7 +8,7 @@ from typing import Any
 from .names import EYES_TARGET, HEAD_TARGET, IK, LIMBS, LOOK, ik_control
 
 
-def auto_keying(context: Any) -> bool:
+def is_auto_keying(context: Any) -> bool:
     """Whether the user wants changes keyed."""
     return bool(context.scene.tool_settings.use_keyframe_insert_auto)
 
@@ -31,7 +31,7 @@ def key_properties(armature: Any, name: str, props: Iterable[str], frame: float)
         armature.pose.bones[name].keyframe_insert(f'["{prop}"]', frame=frame, group=name)
 
 
-def switches(armature: Any) -> dict[tuple[str, str], float]:
+def read_switches(armature: Any) -> dict[tuple[str, str], float]:
     """Bone and property of every switch -> its value."""
     bones = armature.pose.bones
     all_of_them = ((ik_control(limb), IK) for limb in LIMBS)
@@ -44,23 +44,23 @@ def key_switches(armature: Any, before: dict[tuple[str, str], float], frame: flo
 
     The first key of a switch would also count for all frames before it. So it gets another one.
     """
-    for (name, prop), value in switches(armature).items():
+    for (name, prop), value in read_switches(armature).items():
         if value == before[name, prop]:
             continue
         bone, path = armature.pose.bones[name], f'pose.bones["{name}"]["{prop}"]'
-        if fcurve(armature, path) is None:
+        if find_fcurve(armature, path) is None:
             bone[prop] = before[name, prop]
             key_properties(armature, name, (prop,), frame - 1)
             bone[prop] = value
         key_properties(armature, name, (prop,), frame)
-        curve = fcurve(armature, path)
+        curve = find_fcurve(armature, path)
         points = () if curve is None else curve.keyframe_points
         until_now = [p for p in points if p.co.x <= frame]
         for point in until_now[-2:]:  # keys are in the order of time
             point.interpolation = "CONSTANT"
 
 
-def fcurve(owner: Any, path: str, index: int = 0) -> Any | None:
+def find_fcurve(owner: Any, path: str, index: int = 0) -> Any | None:
     """The animation curve of a property in the owner's present action, or None."""
     data = owner.animation_data
     if data is None or data.action is None or data.action_slot is None:

@@ -94,7 +94,7 @@ def set_limits(armature: Any, on: bool) -> None:
             constraint.enabled = on
 
 
-def limits_on(armature: Any) -> bool:
+def has_active_limits(armature: Any) -> bool:
     """Whether any joint is held by its limit."""
     bones = (armature.pose.bones[joint] for joint in JOINT_NAMES)
     return any(c.enabled for bone in bones if (c := bone.constraints.get(LIMIT)) is not None)

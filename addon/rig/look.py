@@ -10,7 +10,7 @@ from mathutils import Matrix, Quaternion, Vector
 from .controls import EYES, LOOK_LIMIT, LOOK_PARTS, NECK_SHARE, eye_target, show_controls
 from .limits import joint_limits
 from .names import EYES_TARGET, HEAD_TARGET, LOOK
-from .visual import keep_seen, place_root, seen_matrices
+from .visual import place_root, restore_seen, seen_matrices
 
 JOINTS = {HEAD_TARGET: ("neck", "head"), EYES_TARGET: EYES}
 """Target -> the bones that turn to it."""
@@ -21,7 +21,7 @@ _DISTANCE = {HEAD_TARGET: 0.9, EYES_TARGET: 0.45}
 _ROOM = math.radians(1.0)
 
 
-def targets(target: str) -> tuple[str, ...]:
+def list_target_bones(target: str) -> tuple[str, ...]:
     """The bones that ``look_at`` puts in place."""
     return (target, *map(eye_target, EYES)) if target == EYES_TARGET else (target,)
 
@@ -30,7 +30,7 @@ def look_at(armature: Any, target: str) -> None:
     """Put the target where head or eyes look now, and let them follow it."""
     bones, seen = armature.pose.bones, seen_matrices(armature)
     joints = EYES if target == EYES_TARGET else ("head",)  # those that look straight at it
-    keep_seen(armature, JOINTS[target], seen)
+    restore_seen(armature, JOINTS[target], seen)
     axis = 2 if target == HEAD_TARGET else 1  # the face looks along z, an eye along y
     points = {n: seen[n].translation + _DISTANCE[target] * seen[n].col[axis].xyz for n in joints}
     middle = sum(points.values(), Vector()) / len(points)
@@ -47,21 +47,21 @@ def look_at(armature: Any, target: str) -> None:
         _widen(bones[joint])
     if target == HEAD_TARGET:
         before = {**seen, "neck": _before_share(seen["neck"], middle)}
-        keep_seen(armature, ("neck",), before)
+        restore_seen(armature, ("neck",), before)
     bones[target][LOOK] = 1.0
     show_controls(armature)
     armature.update_tag()
 
 
-def look_free(armature: Any, target: str) -> None:
+def stop_looking(armature: Any, target: str) -> None:
     """Turn head or eyes as they are seen, and let the target go."""
-    keep_seen(armature, JOINTS[target], seen_matrices(armature))
+    restore_seen(armature, JOINTS[target], seen_matrices(armature))
     armature.pose.bones[target][LOOK] = 0.0
     show_controls(armature)
     armature.update_tag()
 
 
-def looking(armature: Any, target: str) -> bool:
+def is_looking(armature: Any, target: str) -> bool:
     """Whether head or eyes follow their target at all."""
     return bool(armature.pose.bones[target][LOOK] > 0.0)
 

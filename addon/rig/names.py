@@ -33,10 +33,10 @@ def ik_control(limb: str) -> str:
     return f"{limb}_ik"
 
 
-def pole(limb: str) -> str:
+def pole_control(limb: str) -> str:
     """``left_hand`` -> ``left_elbow_pole``."""
     return f"{LIMBS[limb][1]}_pole"
 
 
-CONTROL_BONES = (FACE, HEAD_TARGET, EYES_TARGET, *map(ik_control, LIMBS), *map(pole, LIMBS))
+CONTROL_BONES = (FACE, HEAD_TARGET, EYES_TARGET, *map(ik_control, LIMBS), *map(pole_control, LIMBS))
 """The controls that switches, buttons and panels count on."""

@@ -24,7 +24,7 @@ _CLOTHES = ("skirt",)
 def fit_rig(avatar: Avatar, armature: Any, body_object: Any) -> None:
     """Give the bones their shapes, and keep the photo's pose."""
     body = avatar.body
-    own = own_vertices(avatar)
+    own = count_own_vertices(avatar)
     points = points_to_blender(body.v_template[:own].astype(np.float64))
     add_shapes(armature, points, body.weights[:own])
     body_object.data[OWN_VERTICES_KEY] = own
@@ -33,7 +33,7 @@ def fit_rig(avatar: Avatar, armature: Any, body_object: Any) -> None:
     ).tolist()
 
 
-def own_vertices(avatar: Avatar) -> int:
+def count_own_vertices(avatar: Avatar) -> int:
     """How many vertices come before those of clothes."""
     body = avatar.body
     parts = [k for k, name in enumerate(body.part_names) if name in _CLOTHES]
@@ -41,7 +41,7 @@ def own_vertices(avatar: Avatar) -> int:
     return int(worn.min()) if len(worn) else len(body.v_template)
 
 
-def photo_pose(armature: Any) -> Pose:
+def read_photo_pose(armature: Any) -> Pose:
     """The photo's pose and expression.
 
     Raises:

@@ -12,20 +12,29 @@ from mathutils import Matrix, Quaternion, Vector
 
 from ...engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...engine.core.types import JOINT_NAMES
-from ..motion.pose import ROOT, bones_to_pose, pose_to_bones
+from ..motion.pose import ROOT, apply_pose, read_bone_pose
 from ..scene.body import get_expression, set_expression
 from .controls import EYES, eye_target, show_controls
-from .ik import influence
-from .names import CONTROL_BONES, EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, ik_control, pole
-from .person import OWN_VERTICES_KEY, photo_pose
-from .visual import evaluated, place_root, seen_matrices, set_rotation
+from .ik import get_ik_influence
+from .names import (
+    CONTROL_BONES,
+    EYES_TARGET,
+    FACE,
+    HEAD_TARGET,
+    IK,
+    LIMBS,
+    ik_control,
+    pole_control,
+)
+from .person import OWN_VERTICES_KEY, read_photo_pose
+from .visual import evaluate_armature, place_root, seen_matrices, set_rotation
 
 LINKED = "This avatar is linked. Object > Library Override > Make lets you pose it"
 
 _SIDES = {"left": "right", "right": "left"}
 
 
-def why_not(armature: Any) -> str:
+def find_posing_problem(armature: Any) -> str:
     """Why this avatar's rig cannot be posed by the buttons; empty when it can."""
     bones = armature.pose.bones
     if FACE not in bones and not any(name in bones for name in CONTROL_BONES):
@@ -43,17 +52,17 @@ def set_named_pose(armature: Any, body: Any, name: str) -> None:
 
     The lowest point of the body stays as high as it was.
     """
-    from ...engine.poses import pose_named
+    from ...engine.poses import find_pose
 
-    joints = pose_named(name).joints
-    now = bones_to_pose(armature, np.zeros(0))
-    height = lowest(armature, body)
+    joints = find_pose(name).joints
+    now = read_bone_pose(armature, np.zeros(0))
+    height = find_lowest_height(armature, body)
     pose = replace(now, full_pose=np.zeros_like(now.full_pose)).with_joints(**joints)
     ahead = axis_angle_to_matrix(now.full_pose[0])[:, 2]  # where the pelvis looks
     yaw = np.array([0.0, np.arctan2(ahead[0], ahead[2]), 0.0])
     turned = axis_angle_to_matrix(yaw) @ axis_angle_to_matrix(pose.full_pose[0])
-    pose_to_bones(pose.with_joints(pelvis=matrix_to_axis_angle(turned)), armature)
-    to_height(armature, body, height)
+    apply_pose(pose.with_joints(pelvis=matrix_to_axis_angle(turned)), armature)
+    move_to_height(armature, body, height)
 
 
 def set_photo_pose(armature: Any, names: tuple[str, ...]) -> None:
@@ -62,15 +71,15 @@ def set_photo_pose(armature: Any, names: tuple[str, ...]) -> None:
     Raises:
         LikenessError: the scene does not hold them.
     """
-    pose = photo_pose(armature)
-    pose_to_bones(pose, armature)
+    pose = read_photo_pose(armature)
+    apply_pose(pose, armature)
     set_expression(armature, names, pose.expression)
 
 
-def lowest(armature: Any, body: Any) -> float:
+def find_lowest_height(armature: Any, body: Any) -> float:
     """World height in metres of the body's lowest point as it is seen. A skirt does not count:
     a long one would lift its wearer off the floor."""
-    evaluated(armature)
+    evaluate_armature(armature)
     seen = body.evaluated_get(bpy.context.evaluated_depsgraph_get())
     points = np.empty(3 * len(seen.data.vertices), np.float32)
     seen.data.attributes["position"].data.foreach_get("vector", points)
@@ -79,17 +88,17 @@ def lowest(armature: Any, body: Any) -> float:
     return float((points @ up[:3]).min() + up[3])
 
 
-def to_height(armature: Any, body: Any, height: float) -> float:
+def move_to_height(armature: Any, body: Any, height: float) -> float:
     """Move the person up or down until the lowest point is at that world height.
 
     The pelvis bone moves, and controls in IK with it. Returns the metres moved.
     """
-    rise = height - lowest(armature, body)
+    rise = height - find_lowest_height(armature, body)
     move = armature.matrix_world.to_3x3().inverted() @ Vector((0.0, 0.0, rise))
     names = [ROOT]
     for limb in LIMBS:
-        if ik_control(limb) in armature.pose.bones and influence(armature, limb) > 0.0:
-            names += [ik_control(limb), pole(limb)]
+        if ik_control(limb) in armature.pose.bones and get_ik_influence(armature, limb) > 0.0:
+            names += [ik_control(limb), pole_control(limb)]
     for name in names:
         bone = armature.pose.bones[name]
         bone.location += bone.bone.matrix_local.to_3x3().inverted() @ move
@@ -97,7 +106,7 @@ def to_height(armature: Any, body: Any, height: float) -> float:
     return rise
 
 
-def reset(armature: Any, names: Iterable[str]) -> None:
+def reset_bones(armature: Any, names: Iterable[str]) -> None:
     """Bones back to rest. Pelvis and controls stay with the person: they only turn back, and
     controls return to where they rest beside the pelvis."""
     root = armature.pose.bones[ROOT]
@@ -113,7 +122,7 @@ def reset(armature: Any, names: Iterable[str]) -> None:
     armature.update_tag()
 
 
-def mirror(armature: Any) -> None:
+def mirror_pose(armature: Any) -> None:
     """Left for right, of the whole pose: bones, controls, switches and face.
 
     The person stays in place and keeps its direction: the mirror stands upright through the
@@ -121,13 +130,13 @@ def mirror(armature: Any) -> None:
     other's rotation with y and z negated, which is what Blender's Paste Flipped does.
     """
     bones, seen = armature.pose.bones, seen_matrices(armature)
-    names = [n for n in (*JOINT_NAMES, *controls()) if n in bones]
+    names = [n for n in (*JOINT_NAMES, *list_movable_controls()) if n in bones]
     was = {n: (bones[n].matrix_basis.copy(), bones[n].location.copy()) for n in names}
     place, side = seen[ROOT].translation, seen[ROOT].col[0].xyz
     side = Vector((side.x, side.y, 0.0))
     side = side.normalized() if side.length > 1e-3 else Vector((1.0, 0.0, 0.0))
     for name in names:
-        other, bone = partner(name), bones[name]
+        other, bone = mirror_bone_name(name), bones[name]
         if bone.parent is not None:
             w, x, y, z = was[other][0].to_quaternion()
             set_rotation(bone, Quaternion((w, x, -y, -z)))
@@ -136,23 +145,23 @@ def mirror(armature: Any) -> None:
         else:
             place_root(bone, _reflected(seen[other], place, side))
     limbs = [limb for limb in LIMBS if ik_control(limb) in bones]
-    switches = {limb: influence(armature, limb) for limb in limbs}
+    switches = {limb: get_ik_influence(armature, limb) for limb in limbs}
     for limb in limbs:
-        bones[ik_control(limb)][IK] = switches[partner(limb)]
+        bones[ik_control(limb)][IK] = switches[mirror_bone_name(limb)]
     if limbs:
         show_controls(armature)
     values = get_expression(armature)
-    flipped = [values[partner_expression(n, values)] for n in values]
+    flipped = [values[mirror_expression_name(n, values)] for n in values]
     set_expression(armature, tuple(values), np.array(flipped))
 
 
-def partner(name: str) -> str:
+def mirror_bone_name(name: str) -> str:
     """``left_hip`` -> ``right_hip``; middle bones are their own."""
     side, _, rest = name.partition("_")
     return f"{_SIDES[side]}_{rest}" if side in _SIDES else name
 
 
-def partner_expression(name: str, names: Iterable[str]) -> str:
+def mirror_expression_name(name: str, names: Iterable[str]) -> str:
     """``mouthLeft`` -> ``mouthRight``; expressions of both sides are their own."""
     for end, other in (("Left", "Right"), ("Right", "Left")):
         if name.endswith(end) and name.removesuffix(end) + other in names:
@@ -160,9 +169,9 @@ def partner_expression(name: str, names: Iterable[str]) -> str:
     return name
 
 
-def controls() -> list[str]:
+def list_movable_controls() -> list[str]:
     """The control bones that have a place of their own."""
-    out = [name for limb in LIMBS for name in (ik_control(limb), pole(limb))]
+    out = [name for limb in LIMBS for name in (ik_control(limb), pole_control(limb))]
     return [*out, HEAD_TARGET, EYES_TARGET, *(eye_target(eye) for eye in EYES)]
 
 

@@ -15,7 +15,7 @@ from mathutils import Matrix
 
 from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray
 from .controls import EYES, eye_target
-from .names import EYES_TARGET, FACE, HEAD_TARGET, LIMBS, ik_control, pole
+from .names import EYES_TARGET, FACE, HEAD_TARGET, LIMBS, ik_control, pole_control
 
 PREFIX = "Likeness Shape"
 _MARK = "likeness_shape"
@@ -125,7 +125,7 @@ def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None
             x, z = _radii(bones[last], held[last])
             length = control.bone.length
             _set(control, "Cube", [1.5 * x, 0.6 * length, 1.7 * z], [0.0, 0.5 * length, 0.0])
-        _set(bones[pole(limb)], "Diamond", [0.03] * 3, [0.0] * 3)
+        _set(bones[pole_control(limb)], "Diamond", [0.03] * 3, [0.0] * 3)
     _set(bones[HEAD_TARGET], "Target", [0.09] * 3, [0.0] * 3)
     _set(bones[EYES_TARGET], "Glasses", [0.075, 0.035, 0.035], [0.0] * 3)
     for eye in EYES:

@@ -11,7 +11,7 @@ from mathutils import Matrix, Quaternion
 from ...engine.core.types import LikenessError
 
 
-def evaluated(armature: Any) -> Any:
+def evaluate_armature(armature: Any) -> Any:
     """The armature as Blender shows it now. What was changed since is worked out first.
 
     Raises:
@@ -28,10 +28,10 @@ def evaluated(armature: Any) -> Any:
 
 def seen_matrices(armature: Any) -> dict[str, Matrix]:
     """Bone -> [4, 4] place and axes in the armature object's space."""
-    return {bone.name: bone.matrix.copy() for bone in evaluated(armature).pose.bones}
+    return {bone.name: bone.matrix.copy() for bone in evaluate_armature(armature).pose.bones}
 
 
-def keep_seen(armature: Any, names: Iterable[str], seen: dict[str, Matrix]) -> None:
+def restore_seen(armature: Any, names: Iterable[str], seen: dict[str, Matrix]) -> None:
     """Turn bones so that without constraints they stand as they were seen."""
     for name in names:
         bone = armature.pose.bones[name]

@@ -1,9 +1,9 @@
 """A scene of its own in which the user corrects a fit: the body before the photo.
 
 The body stands on its armature before the photo's camera, with a ball for each body landmark that
-lies in the picture. Balls are dragged, or bones are turned; :func:`moved_landmarks` and
-:func:`shown_pose` read what became of them. The scene, and all that is in it, is found again by
-its mark, and :func:`leave` removes it whole; the user's own scene is not touched.
+lies in the picture. Balls are dragged, or bones are turned; :func:`read_moved_landmarks` and
+:func:`read_shown_pose` read what became of them. The scene, and all that is in it, is found again by
+its mark, and :func:`leave_fit_scene` removes it whole; the user's own scene is not touched.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 from ...engine.core.cameras import project, unproject
 from ...engine.core.landmark_names import ADJUSTABLE
 from ...engine.core.types import Camera, FloatArray, Pose
-from ...engine.workflows.fit_check import load_fit
-from ..motion.pose import bones_to_pose, pose_to_bones
+from ...engine.workflows.fit_check import load_shown_fit
+from ..motion.pose import apply_pose, read_bone_pose
 from .armature import create_armature
 from .axes import points_to_blender, points_to_engine
 from .body import create_body, set_expression
-from .camera import add_photo, create_camera, look_through, use_photo_size
+from .camera import add_photo, create_camera, toggle_camera_view, use_photo_size
 
 SCENE_KEY = "likeness_fit"
 """Custom property of the scene: the name of the scene that the user came from."""
@@ -51,14 +51,14 @@ class _View:
     settings: dict[str, Any] | None = None
 
 
-def fit_scene() -> Any | None:
+def find_fit_scene() -> Any | None:
     """The scene of the fit that is being corrected, or None."""
     return next((scene for scene in bpy.data.scenes if SCENE_KEY in scene), None)
 
 
-def enter(context: Any, fit: Path) -> Any:
+def enter_fit_scene(context: Any, fit: Path) -> Any:
     """Make the scene of the fit that the worker wrote, and show it in the window."""
-    shown = load_fit(fit)
+    shown = load_shown_fit(fit)
     if context.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     came_from = context.window.scene.name
@@ -69,7 +69,7 @@ def enter(context: Any, fit: Path) -> Any:
     try:
         _fill(scene, shown, context)
     except BaseException:
-        leave(context)
+        leave_fit_scene(context)
         raise
     _mark_new(before)
     _show(context, scene)
@@ -84,7 +84,7 @@ def _fill(scene: Any, shown: Any, context: Any) -> None:
     body.hide_select = True
     body.display_type = "SOLID"
     body.color = _TINT
-    pose_to_bones(avatar.pose, armature)
+    apply_pose(avatar.pose, armature)
     set_expression(armature, avatar.body.expression_names, avatar.pose.expression)
     armature.lock_location = armature.lock_rotation = armature.lock_scale = (True,) * 3
     camera = create_camera(avatar.camera, "Fit Camera", armature, collection)
@@ -115,7 +115,7 @@ def _fill(scene: Any, shown: Any, context: Any) -> None:
     context.view_layer.objects.active = armature
 
 
-def moved_landmarks(scene: Any) -> dict[str, list[float]]:
+def read_moved_landmarks(scene: Any) -> dict[str, list[float]]:
     """Name -> pixels [2] of the photo, of the landmarks that were dragged elsewhere."""
     camera = _camera(scene)
     out = {}
@@ -128,16 +128,16 @@ def moved_landmarks(scene: Any) -> dict[str, list[float]]:
     return out
 
 
-def shown_pose(scene: Any) -> Pose:
+def read_shown_pose(scene: Any) -> Pose:
     """The pose in which the armature is seen, in the track's space."""
     armature = next(obj for obj in scene.objects if obj.type == "ARMATURE")
     none: FloatArray = np.zeros(0)
-    return bones_to_pose(armature, none)
+    return read_bone_pose(armature, none)
 
 
-def leave(context: Any) -> None:
+def leave_fit_scene(context: Any) -> None:
     """Remove the scene with all that is in it, and show the one that the user came from."""
-    scene = fit_scene()
+    scene = find_fit_scene()
     if scene is None:
         _show_as_before()  # an undo has taken the scene away
         return
@@ -195,7 +195,7 @@ def _show(context: Any, scene: Any) -> None:
     if not space.use_local_camera:
         view.view_perspective = "CAMERA"
     else:
-        look_through(scene, scene.camera, space)
+        toggle_camera_view(scene, scene.camera, space)
     shading.type, shading.color_type = "SOLID", "OBJECT"
 
 

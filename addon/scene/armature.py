@@ -9,7 +9,7 @@ import numpy as np
 from mathutils import Vector
 
 from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, PARENTS, FloatArray
-from ..rig.arrange import arrange
+from ..rig.arrange import arrange_bones
 from ..rig.controls import bind_controls, control_bones
 from .axes import points_to_blender
 
@@ -122,7 +122,7 @@ def create_armature(joints: FloatArray, name: str, collection: Any, context: Any
     for bone in armature.pose.bones:
         bone.rotation_mode = "QUATERNION"
     bind_controls(armature)
-    arrange(armature)
+    arrange_bones(armature)
     data.display_type = "STICK"
     armature.show_in_front = True
     return armature

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ...engine.core.types import LikenessError
-from ...engine.files.atomic import whole_file
+from ...engine.files.atomic import atomic_write
 from ...engine.formats.avatar import load_avatar
 
 
@@ -35,17 +35,17 @@ def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | No
         raise LikenessError(
             "A .blend is made in a Blender without a window.", "Use File > Import > Avatar here."
         )
-    from ..compat import empty_file
+    from ..compat import open_empty_file
     from .build import build_scene
-    from .render import setup_render
+    from .render import set_up_render
 
-    empty_file()
+    open_empty_file()
     objects = build_scene(
         avatar, _title(avatar_path, photo_path), photo_path, avatar_path=avatar_path
     )
-    setup_render(bpy.context.scene, objects.camera)
+    set_up_render(bpy.context.scene, objects.camera)
     show_through_camera()
-    with whole_file(blend_path) as scratch:
+    with atomic_write(blend_path) as scratch:
         # Blender wants an absolute path; it would take a relative one as the file's own.
         bpy.ops.wm.save_as_mainfile(filepath=str(scratch.absolute()), compress=True, copy=True)
         if not scratch.is_file():

@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 
 from ...engine.core.types import Avatar, LikenessError, Pose
-from ..motion.pose import bones_to_pose, pose_to_bones
+from ..motion.pose import apply_pose, read_bone_pose
 from ..rig.person import fit_rig
 from ..rig.shapes import remove_unused_shapes
 from .armature import create_armature
@@ -53,13 +53,13 @@ class AvatarObjects:
 
     def set_pose(self, pose: Pose, expression_names: tuple[str, ...]) -> None:
         """Pose the bones, out of IK and looking, and set the expression."""
-        pose_to_bones(pose, self.armature)
+        apply_pose(pose, self.armature)
         set_expression(self.armature, expression_names, pose.expression)
 
     def get_pose(self, expression_names: tuple[str, ...]) -> Pose:
         """The pose and expression that the objects hold."""
         values = get_expression(self.armature)
-        return bones_to_pose(self.armature, np.array([values[n] for n in expression_names]))
+        return read_bone_pose(self.armature, np.array([values[n] for n in expression_names]))
 
 
 def build_scene(
@@ -80,9 +80,11 @@ def build_scene(
         context: a Blender context in object mode; None takes the present one.
         avatar_path: the file it came from, kept as a custom property.
     """
-    from ...engine.scene.files import scene_avatar
+    from ...engine.scene.files import make_scene_avatar
 
-    return finished(build_scene_steps(scene_avatar(avatar, photo_path), name, context, avatar_path))
+    return run_to_end(
+        build_scene_steps(make_scene_avatar(avatar, photo_path), name, context, avatar_path)
+    )
 
 
 def build_scene_steps(
@@ -106,7 +108,7 @@ def build_scene_steps(
         raise
 
 
-def finished(steps: Generator[None, None, T]) -> T:
+def run_to_end(steps: Generator[None, None, T]) -> T:
     """What a generator of slices returns, all of them run at once."""
     while True:
         try:

@@ -95,7 +95,7 @@ def add_photo(obj: Any, jpeg: bytes, name: str) -> Any:
     return image
 
 
-def look_through(scene: Any, obj: Any, space: Any) -> bool:
+def toggle_camera_view(scene: Any, obj: Any, space: Any) -> bool:
     """Let a 3D view look through the camera ``obj``, or back as before if it already does.
 
     The scene's own camera stays, so that renders are not changed.

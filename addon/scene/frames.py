@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .build import AvatarObjects
-from .read_back import body_vertices, place_of, read_avatar, scene_camera, splat_count
+from .read_back import body_vertices, read_avatar, read_placement, scene_camera, splat_count
 
 
 def record_frames(
@@ -56,7 +56,7 @@ def record_frames(
             depsgraph = context.evaluated_depsgraph_get()
             for k, objects in enumerate(avatars):
                 vertices[k][t] = body_vertices(objects, depsgraph, world=False)
-                places[k, t] = place_of(objects, depsgraph)
+                places[k, t] = read_placement(objects, depsgraph)
             if camera:
                 seen = scene_camera(scene, depsgraph)
                 viewmats[t], Ks[t] = seen.viewmat, seen.K

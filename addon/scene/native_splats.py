@@ -39,7 +39,7 @@ RADIANCE_ATTRIBUTE = "radiance:base"
 SH_C0 = 0.28209479177387814
 """The spherical harmonic of degree 0: 1 / (2 sqrt(pi))."""
 
-LEAST_THICKNESS = 1e-3
+MIN_THICKNESS = 1e-3
 """Of the longest axis. Cycles draws none thinner; a zero would spoil EEVEE's packing of all."""
 
 _LEAST_SCALE = 1e-6  # metres
@@ -49,7 +49,7 @@ _VERSION_KEY = "likeness_native_version"
 _VERSION = 1
 
 
-class Kind(NamedTuple):
+class PointCloudKind(NamedTuple):
     """A kind of point cloud, as Blender's ``PointCloud.type`` lists it."""
 
     identifier: str
@@ -62,7 +62,7 @@ def has_native_splats(types: Any = None) -> bool:
     return hasattr(types, _NODE) and "type" in types.PointCloud.bl_rna.properties
 
 
-def splat_kind(types: Any = None) -> Kind:
+def splat_kind(types: Any = None) -> PointCloudKind:
     """The kind of point cloud that is drawn as Gaussian splats.
 
     Raises:
@@ -76,7 +76,7 @@ def splat_kind(types: Any = None) -> Kind:
         )
     items = types.PointCloud.bl_rna.properties["type"].enum_items
     found = [
-        Kind(item.identifier, item.name)
+        PointCloudKind(item.identifier, item.name)
         for item in items
         if any(word in f"{item.identifier} {item.name}".upper() for word in ("GAUSSIAN", "SPLAT"))
     ]
@@ -85,7 +85,7 @@ def splat_kind(types: Any = None) -> Kind:
     return found[0]
 
 
-def choose(socket: Any, kind: Kind) -> None:
+def set_menu_socket(socket: Any, kind: PointCloudKind) -> None:
     """Set a menu socket; Blender 5 knows its items by their names, not their identifiers.
 
     Raises:
@@ -108,13 +108,13 @@ def _unknown(what: str) -> LikenessError:
     )
 
 
-def is_on(splats: Any) -> bool:
+def is_native(splats: Any) -> bool:
     """Whether an avatar's splats are Blender's own."""
     modifier = splats.modifiers.get(MODIFIER_NAME)
     return bool(modifier and modifier.node_group and _VERSION_KEY in modifier.node_group)
 
 
-def switch(splats: Any, on: bool) -> None:
+def set_native(splats: Any, on: bool) -> None:
     """Make the splats Blender's own, or ours again; the modifier's settings stay.
 
     Raises:
@@ -149,7 +149,7 @@ def _store_radiance(mesh: Any) -> None:
     mesh.update()
 
 
-def native_group(kind: Kind | None) -> Any:
+def native_group(kind: PointCloudKind | None) -> Any:
     """The node group, shared by all avatars of the file: made on first use.
 
     Args:
@@ -170,7 +170,7 @@ def native_group(kind: Kind | None) -> Any:
     return tree
 
 
-def _build(tree: Any, kind: Kind | None) -> None:
+def _build(tree: Any, kind: PointCloudKind | None) -> None:
     add = _Builder(tree)
     group = add.node("NodeGroupInput").outputs
     faces, (mean, thickness, axis_u, axis_v) = _move(add, group, with_thickness=True)
@@ -200,7 +200,7 @@ def _build(tree: Any, kind: Kind | None) -> None:
         secondary_axis="Y",
     ).outputs["Rotation"]
     longest = add.math("MAXIMUM", add.vector("LENGTH", first), _LEAST_SCALE)
-    least = add.math("MULTIPLY", longest, LEAST_THICKNESS)
+    least = add.math("MULTIPLY", longest, MIN_THICKNESS)
     middle = add.math("MAXIMUM", add.vector("LENGTH", second), least)
     thickness = add.switch(facing, thickness, (0.0, 0.0, 0.0), "VECTOR")
     depth = add.node("ShaderNodeSeparateXYZ", {0: thickness}).outputs["X"]
@@ -224,7 +224,7 @@ def _build(tree: Any, kind: Kind | None) -> None:
         menu = [socket for socket in node.inputs if socket.type == "MENU"]
         if len(menu) != 1:
             raise _unknown(f"{len(menu)} menus")
-        choose(menu[0], kind)
+        set_menu_socket(menu[0], kind)
         points = node.outputs[0]
     add.column()
     nothing = add.node("GeometryNodePoints", {"Count": 0}).outputs[0]

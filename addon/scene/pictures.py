@@ -14,7 +14,7 @@ from ...engine.core.types import LikenessError
 SUFFIXES = {"PNG": ".png", "EXR": ".exr", "MP4": ".mp4"}
 
 
-def rendered_frames(scene: Any, animation: bool) -> list[int]:
+def list_render_frames(scene: Any, animation: bool) -> list[int]:
     """The numbers of the frames to draw: the scene's range and step, or the present one."""
     if not animation:
         return [scene.frame_current]
@@ -79,7 +79,7 @@ _PICTURE_SUFFIXES = {
 }
 
 
-def ground_color(scene: Any) -> list[float] | None:
+def get_background_color(scene: Any) -> list[float] | None:
     """[3] sRGB of the plain background; None where the film is transparent.
 
     Raises:

@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 
 from ...engine.core.types import Avatar, Camera, FloatArray, IntArray, LikenessError
-from ...engine.scene.mesh import ATTRIBUTES, KEPT, bound_gaussians
+from ...engine.scene.mesh import ATTRIBUTES, KEPT, restore_gaussians
 from .axes import matrix_to_engine, points_to_engine, projection_to_K, view_to_engine
 from .build import PERSON_KEY, AvatarObjects
 from .material import COLOR_ATTRIBUTE
@@ -39,7 +39,7 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
     Raises:
         LikenessError: the objects are of an older version, or were changed beyond repair.
     """
-    from ...engine.scene.files import unpacked
+    from ...engine.scene.files import unpack_avatar
 
     name = objects.armature.name
     kept = objects.body.data.get(PERSON_KEY)
@@ -47,15 +47,15 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
         raise LikenessError(
             f"'{name}' was made by an older version of Likeness.", "Import its avatar file again."
         )
-    avatar = unpacked(bytes(kept), name)
+    avatar = unpack_avatar(bytes(kept), name)
     try:
-        with stored_mesh(objects.splats) as mesh:
+        with open_stored_mesh(objects.splats) as mesh:
             if not len(mesh.polygons):
                 raise LikenessError(f"'{name}' has no splats left.", "Undo what removed them.")
             faces = {key: read_attribute(mesh, key) for key in (*ATTRIBUTES, *KEPT)}
             opacities = np.asarray(read_attribute(mesh, COLOR_ATTRIBUTE)[:, 3], np.float32)
         faces[KEPT.rgb] = np.round(255 * faces[KEPT.rgb]).astype(np.uint8)
-        gaussians = bound_gaussians(faces, opacities, avatar.body.f)
+        gaussians = restore_gaussians(faces, opacities, avatar.body.f)
     except (KeyError, ValueError) as error:
         raise LikenessError(
             f"The splats of '{name}' cannot be read back: {error}.", "Import its avatar file again."
@@ -70,7 +70,7 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
 
 
 @contextmanager
-def stored_mesh(obj: Any) -> Iterator[Any]:
+def open_stored_mesh(obj: Any) -> Iterator[Any]:
     """An object's mesh as one sees it. In Edit Mode Blender shows its attributes as empty, so that
     a copy for the time stands in."""
     if obj.mode != "EDIT":
@@ -131,7 +131,7 @@ def body_vertices(objects: AvatarObjects, depsgraph: Any, world: bool = True) ->
     return points_to_engine(points @ matrix[:3, :3].T + matrix[:3, 3])
 
 
-def place_of(objects: AvatarObjects, depsgraph: Any) -> FloatArray:
+def read_placement(objects: AvatarObjects, depsgraph: Any) -> FloatArray:
     """[4, 4] from the armature's space to the world, engine axes."""
     return matrix_to_engine(np.array(objects.armature.evaluated_get(depsgraph).matrix_world))
 

@@ -1,7 +1,7 @@
 """Render settings under which the splats look as the engine draws them, and a render call.
 
-What would change is known before it is done (:func:`planned`), as a list that the user reads, and
-can be taken back (:func:`restore`).
+What would change is known before it is done (:func:`plan_changes`), as a list that the user reads, and
+can be taken back (:func:`restore_settings`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GROUPS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Setup:
+class RenderOptions:
     """What a user may choose.
 
     Attributes:
@@ -54,7 +54,7 @@ class Setup:
     groups: frozenset[str] = frozenset(GROUPS)
 
 
-class Change(NamedTuple):
+class SettingChange(NamedTuple):
     """One setting that is not as it should be.
 
     ``path`` leads from the scene to it; ``old`` and ``new`` are numbers, words or, for the
@@ -71,8 +71,10 @@ class Change(NamedTuple):
         return self.text
 
 
-def planned(scene: Any, setup: Setup, camera: Any | None = None) -> list[Change]:
-    """What :func:`apply` would change, in order; empty if all is as it should be.
+def plan_changes(
+    scene: Any, setup: RenderOptions, camera: Any | None = None
+) -> list[SettingChange]:
+    """What :func:`apply_changes` would change, in order; empty if all is as it should be.
 
     Args:
         camera: becomes the scene's camera, at its photo's size; None keeps the present one.
@@ -87,11 +89,11 @@ def planned(scene: Any, setup: Setup, camera: Any | None = None) -> list[Change]
         if path == "camera":
             old = old.name if old else ""
         if not _same(old, new):
-            changes.append(Change(group, path, old, new, _told(owner, name, old, new)))
+            changes.append(SettingChange(group, path, old, new, _told(owner, name, old, new)))
     return changes
 
 
-def apply(scene: Any, changes: list[Change]) -> None:
+def apply_changes(scene: Any, changes: list[SettingChange]) -> None:
     """Make the changes, and keep on the scene what was there before the first of them.
 
     Raises:
@@ -110,8 +112,8 @@ def apply(scene: Any, changes: list[Change]) -> None:
         scene[BEFORE_KEY] = json.dumps(before)
 
 
-def restore(scene: Any) -> list[Change]:
-    """Put back what was there before the first :func:`apply`; what it was since, and is now.
+def restore_settings(scene: Any) -> list[SettingChange]:
+    """Put back what was there before the first :func:`apply_changes`; what it was since, and is now.
 
     A setting that was changed by hand since then goes back as well. A camera that is gone stays
     away.
@@ -125,7 +127,7 @@ def restore(scene: Any) -> list[Change]:
         if path == "camera":
             now = now.name if now else ""
         if not _same(now, old):
-            changes.append(Change("", path, now, old, _told(owner, name, now, old)))
+            changes.append(SettingChange("", path, now, old, _told(owner, name, now, old)))
             _set(scene, path, old)
     if BEFORE_KEY in scene:
         del scene[BEFORE_KEY]
@@ -145,7 +147,7 @@ def has_other_objects(scene: Any, splats: list[Any]) -> bool:
     )
 
 
-def setup_render(
+def set_up_render(
     scene: Any, camera: Any | None = None, engine: str = "CYCLES", samples: int = 1
 ) -> None:
     """Prepare a scene for nothing but splats: exact in Cycles, sorted in EEVEE, colours as in
@@ -155,7 +157,7 @@ def setup_render(
         camera: becomes the scene's camera, at the photo's size; None keeps the present one.
         engine: ``CYCLES`` or ``EEVEE``.
     """
-    for change in planned(scene, Setup(engine, samples), camera):
+    for change in plan_changes(scene, RenderOptions(engine, samples), camera):
         _set(scene, change.path, change.new)
     compat.set_png(scene.render.image_settings)
     scene.cycles.device = "CPU"
@@ -164,7 +166,7 @@ def setup_render(
         use_photo_size(scene, camera)
 
 
-def _wanted(setup: Setup, camera: Any | None) -> list[tuple[str, str, Any]]:
+def _wanted(setup: RenderOptions, camera: Any | None) -> list[tuple[str, str, Any]]:
     """(group, path, value) of every setting, in the order in which to set them."""
     in_cycles = setup.engine == "CYCLES"
     engine = "CYCLES" if in_cycles else compat.eevee_id()
@@ -265,10 +267,10 @@ def _shown(owner: Any, name: str, value: Any) -> str:
     return item.name if item else engines.get(value) or str(value) or "none"
 
 
-def standard_colors(scene: Any) -> None:
+def use_standard_colors(scene: Any) -> None:
     """Show colours as they are stored: sRGB display, no film look."""
-    colors = Setup(groups=frozenset({"colors"}))
-    for change in planned(scene, colors):
+    colors = RenderOptions(groups=frozenset({"colors"}))
+    for change in plan_changes(scene, colors):
         _set(scene, change.path, change.new)
 
 

@@ -18,7 +18,7 @@ from ...engine.scene.mesh import ATTRIBUTES
 from .. import compat
 from .build import PART_KEY, AvatarObjects
 from .material import COLOR_ATTRIBUTE
-from .read_back import read_attribute, stored_mesh
+from .read_back import open_stored_mesh, read_attribute
 from .splats import set_input
 
 PART = "shadow"
@@ -97,7 +97,7 @@ def _store_reach(objects: AvatarObjects) -> None:
     skin, and smoothed over neighbours so that the surface stays whole.
     """
     body = objects.body.data
-    with stored_mesh(objects.splats) as splats:
+    with open_stored_mesh(objects.splats) as splats:
         if not len(splats.polygons):
             raise LikenessError(
                 f"'{objects.armature.name}' has no splats left.", "Undo what removed them."

@@ -24,7 +24,9 @@ PART_KEY = "likeness_static_splats"
 _GROUP_NAME, _GROUP_VERSION, _VERSION_KEY = "Likeness Static Splats", 1, "likeness_static_version"
 
 
-def import_steps(splats: SplatMesh, name: str, context: Any) -> Generator[None, None, Any]:
+def add_static_splats_steps(
+    splats: SplatMesh, name: str, context: Any
+) -> Generator[None, None, Any]:
     """Add the object to the context's collection, selected and active; the generator returns it."""
     mesh = yield from splat_mesh_steps(splats, name)
     if context.mode != "OBJECT":

@@ -14,19 +14,19 @@ from PIL import Image
 
 from ...engine.core.types import Camera, FloatArray, LikenessError
 from ...engine.synth.light import environment_picture, key_irradiance
-from ...engine.synth.model import Figure, Lighting, Part
+from ...engine.synth.model import Figure, Lighting, MeshPart
 from .. import compat
 from ..scene.axes import points_to_blender
 from ..scene.camera import place_camera, set_size
-from ..scene.render import render_png, standard_colors
-from .materials import UV_NAME, create_material, image_of
+from ..scene.render import render_png, use_standard_colors
+from .materials import UV_NAME, create_image, create_material
 
 NOISE = 0.06
 """At which Cycles stops sampling a pixel: the denoiser does the rest."""
-FEWEST_SAMPLES = 8
-FEWEST_DIRECTIONS = 512  # round the horizon, among which Cycles looks for light
+MIN_SAMPLES = 8
+MIN_DIRECTIONS = 512  # round the horizon, among which Cycles looks for light
 BOUNCES = 3
-CARDS_BEHIND_ONE_ANOTHER = 24
+MAX_CARD_LAYERS = 24
 
 
 class CyclesStudio:
@@ -111,7 +111,7 @@ def _settings(scene: Any, samples: int, threads: int) -> None:
     cycles.samples = samples
     cycles.use_adaptive_sampling = True
     cycles.adaptive_threshold = NOISE
-    cycles.adaptive_min_samples = min(samples, FEWEST_SAMPLES)
+    cycles.adaptive_min_samples = min(samples, MIN_SAMPLES)
     cycles.use_denoising = True
     cycles.denoiser = "OPENIMAGEDENOISE"
     cycles.denoising_prefilter = "FAST"
@@ -120,13 +120,13 @@ def _settings(scene: Any, samples: int, threads: int) -> None:
     cycles.diffuse_bounces = 2
     cycles.glossy_bounces = 2
     cycles.transmission_bounces = 2
-    cycles.transparent_max_bounces = CARDS_BEHIND_ONE_ANOTHER
+    cycles.transparent_max_bounces = MAX_CARD_LAYERS
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.sample_clamp_indirect = 4.0
-    standard_colors(scene)
+    use_standard_colors(scene)
 
 
-def add_part(part: Part, collection: Any) -> list[Any]:
+def add_part(part: MeshPart, collection: Any) -> list[Any]:
     """A mesh object of a part; returns everything that was made for it."""
     before = set(bpy.data.images)
     mesh = bpy.data.meshes.new(part.name)
@@ -185,7 +185,7 @@ def light_scene(
     picture = environment_picture(lighting, read)
     rgba = np.ones((*picture.shape[:2], 4), np.float32)
     rgba[..., :3] = picture
-    image = image_of("environment", rgba, data=True, floats=True)
+    image = create_image("environment", rgba, data=True, floats=True)
     world = bpy.data.worlds.new("Likeness synth")
     compat.enable_nodes(world)
     nodes, links = world.node_tree.nodes, world.node_tree.links
@@ -198,7 +198,7 @@ def light_scene(
     links.new(background.outputs["Background"], output.inputs["Surface"])
     # What Blender chooses by itself is 4096 wide, and takes seconds for every person.
     world.cycles.sampling_method = "MANUAL"
-    world.cycles.sample_map_resolution = max(FEWEST_DIRECTIONS, picture.shape[1])
+    world.cycles.sample_map_resolution = max(MIN_DIRECTIONS, picture.shape[1])
     scene.world = world
     made = [world, image]
     irradiance = key_irradiance(lighting, picture)

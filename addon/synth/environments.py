@@ -29,7 +29,7 @@ def bundled_environments() -> list[Path]:
     return sorted(folder.glob("*.exr"))
 
 
-def files_in(places: Sequence[Path], kind: tuple[str, Sequence[str]]) -> list[Path]:
+def find_files(places: Sequence[Path], kind: tuple[str, Sequence[str]]) -> list[Path]:
     """The files of a kind among files and in folders.
 
     Raises:

@@ -9,11 +9,11 @@ from typing import Any
 
 from ...engine.core.types import FloatArray
 from ...engine.dataset.subjects import Subject
-from ...engine.synth.figure import SynthOptions, make_subject, open_world
+from ...engine.synth.figure import SynthOptions, make_subject, open_context
 from ...engine.synth.light import read_environment
-from ...engine.synth.subject import Clock, RasterStudio, Studio, drawn_subject
+from ...engine.synth.subject import RasterStudio, RenderStudio, StageClock, draw_subject
 from .environments import bundled_environments, has_bpy
-from .worker import Maker
+from .worker import SubjectMaker
 
 
 def synth_options(said: Mapping[str, Any]) -> SynthOptions:
@@ -29,7 +29,9 @@ def synth_options(said: Mapping[str, Any]) -> SynthOptions:
     return options
 
 
-def open_maker(request: Mapping[str, Any], skipped: Callable[[Path, str], None]) -> Maker:
+def open_subject_maker(
+    request: Mapping[str, Any], skipped: Callable[[Path, str], None]
+) -> SubjectMaker:
     """Open body, library, motions and studio once.
 
     Raises:
@@ -37,14 +39,14 @@ def open_maker(request: Mapping[str, Any], skipped: Callable[[Path, str], None])
     """
     options = synth_options(request["options"])
     hold_out = int(request["options"].get("hold_out", 0))
-    world = open_world(options, skipped, _reader(options))
+    world = open_context(options, skipped, _reader(options))
     studio = _studio(options, int(request["threads"]), world.surroundings.read)
 
     def make(number: int) -> tuple[Subject, Mapping[str, float]]:
-        clock = Clock()
+        clock = StageClock()
         made = make_subject(number, options, world)
         clock.seconds.update(made.seconds)
-        return drawn_subject(made, options, studio, clock, hold_out), clock.seconds
+        return draw_subject(made, options, studio, clock, hold_out), clock.seconds
 
     return make
 
@@ -61,7 +63,7 @@ def _reader(options: SynthOptions) -> Reader:
     return read_environment
 
 
-def _studio(options: SynthOptions, threads: int, read: Reader) -> Studio:
+def _studio(options: SynthOptions, threads: int, read: Reader) -> RenderStudio:
     if options.engine == "cycles":
         from .cycles import CyclesStudio
 

@@ -19,7 +19,7 @@ UV_NAME = "UVMap"
 THROUGH_HAIR = 0.35  # share of the light that goes through a card of hair
 
 
-def image_of(name: str, pixels: FloatArray, data: bool = False, floats: bool = False) -> Any:
+def create_image(name: str, pixels: FloatArray, data: bool = False, floats: bool = False) -> Any:
     """A Blender image of [H, W, 4] values in 0..1.
 
     Args:
@@ -57,7 +57,7 @@ class _Tree:
         self.tree.links.new(output, socket)
 
     def texture(self, suffix: str, pixels: FloatArray, **kind: bool) -> Any:
-        image = image_of(f"{self.name} {suffix}", pixels, **kind)
+        image = create_image(f"{self.name} {suffix}", pixels, **kind)
         return self.node("ShaderNodeTexImage", image=image, interpolation="Cubic")
 
 

@@ -10,15 +10,15 @@ from ...engine.dataset.cards import (
     CARD_FILE,
     SHEET_FILE,
     asset_entry,
-    contact_sheet,
-    counted,
-    stored_in,
-    write_card,
+    count_subjects,
+    iterate_stored,
+    write_contact_sheet,
+    write_data_card,
 )
 from ...engine.dataset.mix import ASSETS, MIX, WORN
 from ...engine.dataset.shards import INDEX_FILE
 from ...engine.files.untrusted import read_json
-from .run import Outcome
+from .run import SynthOutcome
 
 BLENDERS = "CC0 (comes with Blender)"
 
@@ -31,15 +31,15 @@ LIMITS = (
 )
 
 
-def describe(
-    data: Path, options: Mapping[str, Any], command: str, version: str, outcome: Outcome
+def write_dataset_card(
+    data: Path, options: Mapping[str, Any], command: str, version: str, outcome: SynthOutcome
 ) -> dict[str, Any]:
     """Write the set's card and contact sheet; returns the card.
 
     Raises:
         LikenessError: a shard cannot be read, or the folder not be written.
     """
-    mix = counted((stored.about for stored in stored_in(data)), MIX)["mix"]
+    mix = count_subjects((stored.about for stored in iterate_stored(data)), MIX)["mix"]
     about = {
         "title": "Synthetic people, rendered",
         "made_by": {"program": f"Likeness {version}", "command": command, "seed": options["seed"]},
@@ -49,13 +49,13 @@ def describe(
         "skipped_assets": {Path(name).name: why for name, why in sorted(outcome.skipped.items())},
         "given_up": {str(number): why for number, why in sorted(outcome.given_up.items())},
     }
-    card = write_card(data, about, MIX, ["looks", "traits"])
+    card = write_data_card(data, about, MIX, ["looks", "traits"])
     if card["subjects"]:
-        contact_sheet(data)
+        write_contact_sheet(data)
     return card
 
 
-def is_described(data: Path) -> bool:
+def has_current_card(data: Path) -> bool:
     """Whether card and sheet are of what lies in a folder: a run may be killed before it has
     written them."""
     try:
@@ -91,7 +91,7 @@ def _entries(options: Mapping[str, Any], mix: Mapping[str, Any]) -> list[dict[st
     return entries
 
 
-def summary(card: Mapping[str, Any], outcome: Outcome) -> list[str]:
+def format_summary(card: Mapping[str, Any], outcome: SynthOutcome) -> list[str]:
     """Lines for the end of a run."""
     mix = card["mix"]
     lines = [f"{card['subjects']} people, {card['views']} views, {card['bytes'] / 1e6:,.1f} MB"]
@@ -117,7 +117,7 @@ def summary(card: Mapping[str, Any], outcome: Outcome) -> list[str]:
     return [*lines, *_left_out(outcome)]
 
 
-def _left_out(outcome: Outcome) -> list[str]:
+def _left_out(outcome: SynthOutcome) -> list[str]:
     lines = [f"left out: {Path(name).name}: {why}" for name, why in outcome.skipped.items()]
     return lines + [f"given up: person {n}: {why}" for n, why in sorted(outcome.given_up.items())]
 

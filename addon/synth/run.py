@@ -15,14 +15,22 @@ from time import monotonic
 from typing import Any
 
 from ...engine.core.types import LikenessError, Progress
-from ...engine.workflows.executor import Executor, Said, finished, remaining
+from ...engine.workflows.executor import Executor, WorkerEvent, as_completed, format_time_left
 from ..workers.executors import open_executor
-from ..workers.plan import Cluster, Shape
-from .staging import RUN_FILE, Shelf, begin, leave_out, left_out, locked, unbegin
+from ..workers.plan import ClusterConfig, PoolConfig
+from .staging import (
+    RUN_FILE,
+    ShardAssembler,
+    begin_run,
+    lock_folder,
+    read_skipped,
+    record_skipped,
+    rollback,
+)
 
 
 @dataclass(frozen=True)
-class Job:
+class SynthJob:
     """What is asked of a run.
 
     Attributes:
@@ -42,16 +50,16 @@ class Job:
     workers: int = 1
     threads: int = 0
     recycle: int = 50
-    cluster: Cluster | None = None
+    cluster: ClusterConfig | None = None
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> PoolConfig:
         """Of the workers."""
-        return Shape(self.workers, self.threads, self.recycle)
+        return PoolConfig(self.workers, self.threads, self.recycle)
 
 
 @dataclass
-class Outcome:
+class SynthOutcome:
     """How a run went.
 
     Attributes:
@@ -66,9 +74,9 @@ class Outcome:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def run(
-    job: Job, progress: Progress | None = None, command: Sequence[str] | None = None
-) -> Outcome:
+def run_synth(
+    job: SynthJob, progress: Progress | None = None, command: Sequence[str] | None = None
+) -> SynthOutcome:
     """Make what a folder lacks of its subjects.
 
     Args:
@@ -78,19 +86,19 @@ def run(
         LikenessError: another run is at work in the folder or began it with other options, a
             disk is full, or no worker can work.
     """
-    with locked(job.data):
-        new = begin(job.data, {"per_shard": job.per_shard, **job.options}, job.subjects)
-        shelf = Shelf(job.data, job.subjects, job.per_shard)
+    with lock_folder(job.data):
+        new = begin_run(job.data, {"per_shard": job.per_shard, **job.options}, job.subjects)
+        shelf = ShardAssembler(job.data, job.subjects, job.per_shard)
         request = {"data": str(job.data.absolute()), "options": dict(job.options)}
         common = [job.data.absolute() / RUN_FILE]
         crew = open_executor(request, job.shape, "synth-worker", job.cluster, common, command or ())
         people = _People(job, shelf, progress)
-        people.outcome.skipped.update(left_out(job.data))
+        people.outcome.skipped.update(read_skipped(job.data))
         try:
             people.make(crew)
         except LikenessError:
             if new and not shelf.done:
-                unbegin(job.data)
+                rollback(job.data)
             raise
         finally:
             crew.end()
@@ -101,8 +109,8 @@ def run(
 class _People:
     """The subjects of a run: packs those that come, counts those that do not."""
 
-    def __init__(self, job: Job, shelf: Shelf, progress: Progress | None) -> None:
-        self.outcome = Outcome()
+    def __init__(self, job: SynthJob, shelf: ShardAssembler, progress: Progress | None) -> None:
+        self.outcome = SynthOutcome()
         self._job, self._shelf, self._progress = job, shelf, progress
         self._begun = monotonic()
 
@@ -111,16 +119,16 @@ class _People:
         for number in sorted(self._shelf.staged):  # of whole shards that a kill left unpacked
             self._shelf.pack(number, {})
         units = [{"key": str(number), "subject": number} for number in self._shelf.missing()]
-        for said in finished(executor, units):
+        for said in as_completed(executor, units):
             self._take(said)
             self.outcome.elapsed = monotonic() - self._begun
 
-    def _take(self, said: Said) -> None:
+    def _take(self, said: WorkerEvent) -> None:
         if said.kind == "skipped":
             asset = str(said.content["asset"])
             if asset not in self.outcome.skipped:
                 self.outcome.skipped[asset] = str(said.content["reason"])
-                leave_out(self._job.data, self.outcome.skipped)
+                record_skipped(self._job.data, self.outcome.skipped)
         elif said.kind == "done":
             self._made(int(said.key), said.content["seconds"])
         elif said.kind == "failed":
@@ -148,7 +156,7 @@ class _People:
         done, total, given_up = len(self._shelf.done), self._job.subjects, self.outcome.given_up
         left = total - done - len(given_up)
         made = self.outcome.made
-        words = f"{done} of {total}, {remaining(monotonic() - self._begun, made, left)}"
+        words = f"{done} of {total}, {format_time_left(monotonic() - self._begun, made, left)}"
         if given_up:
             words += f", {len(given_up)} given up"
         self._progress("people", done / total, words)

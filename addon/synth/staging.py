@@ -24,16 +24,16 @@ from typing import Any
 
 from ...engine.core.types import LikenessError
 from ...engine.dataset.shards import INDEX_FILE, shard_name, write_index, write_members
-from ...engine.dataset.stored import read_members, stored_subjects
+from ...engine.dataset.stored import read_members, read_stored_subjects
 from ...engine.dataset.subjects import PERSON, Subject, person_key
-from ...engine.files.atomic import whole_file
-from ...engine.files.folders import cannot_write, only_run
+from ...engine.files.atomic import atomic_write
+from ...engine.files.folders import exclusive_lock, folder_write_error
 from ...engine.files.untrusted import read_json
 
 RUN_FILE, STAGING, LOCK_FILE = "synth.json", ".staging", ".synth.lock"
 
 
-def number_of(key: str) -> int:
+def parse_subject_number(key: str) -> int:
     """
     >>> number_of("person_000123")
     123
@@ -42,7 +42,7 @@ def number_of(key: str) -> int:
 
 
 @contextmanager
-def locked(data: Path) -> Iterator[None]:
+def lock_folder(data: Path) -> Iterator[None]:
     """Keep other runs out of a folder, which is made if it is not there; the system lets go of
     it when the process dies. A folder in which nothing was begun is left as it was.
 
@@ -50,13 +50,15 @@ def locked(data: Path) -> Iterator[None]:
         LikenessError: another run is at work there, or the folder cannot be written.
     """
     try:
-        with only_run(data / LOCK_FILE, data / RUN_FILE, f"Another run is writing to '{data}'."):
+        with exclusive_lock(
+            data / LOCK_FILE, data / RUN_FILE, f"Another run is writing to '{data}'."
+        ):
             yield
     except OSError as error:
-        raise cannot_write(data, error) from error
+        raise folder_write_error(data, error) from error
 
 
-def begin(data: Path, options: Mapping[str, Any], subjects: int) -> bool:
+def begin_run(data: Path, options: Mapping[str, Any], subjects: int) -> bool:
     """Write down what a folder's set is made with, or hold the options to it.
 
     Returns:
@@ -88,25 +90,25 @@ def begin(data: Path, options: Mapping[str, Any], subjects: int) -> bool:
     return new
 
 
-def left_out(data: Path) -> dict[str, str]:
+def read_skipped(data: Path) -> dict[str, str]:
     """Reasons by the assets that runs in a folder have left out."""
     return dict(_read(data / RUN_FILE)["skipped"])
 
 
-def leave_out(data: Path, skipped: Mapping[str, str]) -> None:
+def record_skipped(data: Path, skipped: Mapping[str, str]) -> None:
     """Write down which assets are left out, for the card that another run may write."""
     path = data / RUN_FILE
     _write(path, {**_read(path), "skipped": dict(skipped)})
 
 
 def _write(path: Path, about: Mapping[str, Any]) -> None:
-    with whole_file(path) as scratch:
+    with atomic_write(path) as scratch:
         text = json.dumps({"version": 1, **about}, indent=1) + "\n"
         scratch.write_text(text, encoding="utf-8")
 
 
-def unbegin(data: Path) -> None:
-    """Take back :func:`begin` of a new folder for which nobody could be made, so that mended
+def rollback(data: Path) -> None:
+    """Take back :func:`begin_run` of a new folder for which nobody could be made, so that mended
     options find it free."""
     for name in (RUN_FILE, INDEX_FILE):
         (data / name).unlink(missing_ok=True)
@@ -137,7 +139,7 @@ def _check_same(data: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -
         )
 
 
-def stage(data: Path, subject: Subject) -> None:
+def stage_subject(data: Path, subject: Subject) -> None:
     """Keep a subject until its shard is complete.
 
     Raises:
@@ -146,7 +148,7 @@ def stage(data: Path, subject: Subject) -> None:
     write_members(data / STAGING / f"{subject.key}.tar", [(subject.key, subject.members())])
 
 
-class Shelf:
+class ShardAssembler:
     """The subjects of a set, by the shards in which they belong.
 
     Args:
@@ -172,12 +174,14 @@ class Shelf:
                 out[shard] = set(wanted)
             elif count:
                 path = self.data / shard_name(shard)
-                out[shard] = {number_of(stored.key) for stored in stored_subjects(path)}
+                out[shard] = {
+                    parse_subject_number(stored.key) for stored in read_stored_subjects(path)
+                }
         return out
 
     def _staged(self) -> set[int]:
         paths = (self.data / STAGING).glob(f"{PERSON}*.tar")
-        return {n for n in (number_of(path.stem) for path in paths) if n < self.subjects}
+        return {n for n in (parse_subject_number(path.stem) for path in paths) if n < self.subjects}
 
     def _tidy(self, packed: set[int]) -> None:
         """Remove what a killed run has left: half-written files and subjects that are packed."""
@@ -225,7 +229,7 @@ class Shelf:
         new = (one for number in fresh for one in read_members(self._path(number)))
         if not path.is_file():
             return new
-        return heapq.merge(read_members(path), new, key=lambda one: number_of(one[0]))
+        return heapq.merge(read_members(path), new, key=lambda one: parse_subject_number(one[0]))
 
     def close(self) -> None:
         """Remove the staging folder when nothing waits in it."""

@@ -17,26 +17,26 @@ from typing import Any
 
 from ...engine.core.types import LikenessError
 from ...engine.dataset.subjects import Subject
-from ...engine.workflows.executor import NoMoreError, Unit
+from ...engine.workflows.executor import FatalWorkerError, Unit
 from ..workers import serving
-from .staging import stage
+from .staging import stage_subject
 
-Maker = Callable[[int], tuple[Subject, Mapping[str, float]]]
+SubjectMaker = Callable[[int], tuple[Subject, Mapping[str, float]]]
 """A subject by its number, and the seconds of each stage."""
 
-OpenMaker = Callable[[Mapping[str, Any], Callable[[Path, str], None]], Maker]
+OpenSubjectMaker = Callable[[Mapping[str, Any], Callable[[Path, str], None]], SubjectMaker]
 """A maker for a request; is told how to report assets that are left out."""
 
 
-def serve(open_maker: OpenMaker) -> int:
+def serve_subjects(open_maker: OpenSubjectMaker) -> int:
     """Make subjects until stdin closes; returns the exit code."""
-    return serving.serve(staging(open_maker))
+    return serving.serve_units(wrap_subject_maker(open_maker))
 
 
-def staging(open_maker: OpenMaker) -> serving.OpenMaker:
+def wrap_subject_maker(open_maker: OpenSubjectMaker) -> serving.OpenUnitMaker:
     """A maker of subjects as one that puts them into the request's staging folder."""
 
-    def open_all(request: Mapping[str, Any], say: serving.Say) -> serving.Maker:
+    def open_all(request: Mapping[str, Any], say: serving.SendEvent) -> serving.UnitMaker:
         make = open_maker(request, lambda asset, why: say("skipped", asset=str(asset), reason=why))
         data = Path(request["data"])
 
@@ -44,9 +44,9 @@ def staging(open_maker: OpenMaker) -> serving.OpenMaker:
             subject, seconds = make(int(unit["subject"]))
             start = perf_counter()
             try:
-                stage(data, subject)
+                stage_subject(data, subject)
             except LikenessError as error:  # no other could be written
-                raise NoMoreError(error.message, error.remedy) from error
+                raise FatalWorkerError(error.message, error.remedy) from error
             writing = seconds.get("writing", 0.0) + perf_counter() - start
             return {"seconds": {**seconds, "writing": writing}}
 

@@ -51,7 +51,7 @@ class SplatArrays:
         return len(self.rank)
 
 
-class Cloud:
+class SplatCloud:
     """The splats of one avatar, ready to be drawn at any level of detail.
 
     Attributes:

@@ -21,7 +21,7 @@ from ..scene.material import COLOR_ATTRIBUTE
 from ..scene.node_group import FAST_INPUT, splat_group
 from ..scene.read_back import read_attribute
 from ..scene.splats import MODIFIER_NAME, get_input, input_names, set_input, use_group
-from .cloud import Cloud, SplatArrays
+from .cloud import SplatArrays, SplatCloud
 
 _REMEMBERED_KEY = "likeness_fast_splats"
 
@@ -30,7 +30,7 @@ _REMEMBERED_KEY = "likeness_fast_splats"
 class _Drawn:
     """What is kept of an avatar between two pictures."""
 
-    cloud: Cloud
+    cloud: SplatCloud
     picture: Any
     vertices: FloatArray
     sorted_for: tuple[bytes, int] = (b"", 0)
@@ -43,14 +43,14 @@ class _Store:
     failed = ""
 
 
-def why_not() -> str:
+def find_fast_problem() -> str:
     """Why fast splats cannot be had; empty if they can."""
     if _Store.failed:
         return _Store.failed
     return "Blender runs without a window" if bpy.app.background else ""
 
 
-def is_on(splats: Any) -> bool:
+def is_fast(splats: Any) -> bool:
     """Whether the splats are left to the graphics card."""
     modifier = splats.modifiers.get(MODIFIER_NAME)
     if modifier is None or FAST_INPUT not in input_names(modifier.node_group):
@@ -58,7 +58,7 @@ def is_on(splats: Any) -> bool:
     return bool(get_input(modifier, FAST_INPUT))
 
 
-def switch(splats: Any, on: bool) -> None:
+def set_fast(splats: Any, on: bool) -> None:
     """Leave the splats to the graphics card, or take them back.
 
     An avatar of an older file gets the present node group first.
@@ -69,7 +69,7 @@ def switch(splats: Any, on: bool) -> None:
     set_input(modifier, FAST_INPUT, on)
 
 
-def read_cloud(splats: Any) -> Cloud:
+def read_cloud(splats: Any) -> SplatCloud:
     """The splats of an avatar's mesh."""
     mesh = splats.data
 
@@ -79,7 +79,7 @@ def read_cloud(splats: Any) -> Cloud:
     bary_b, bary_c = read(ATTRIBUTES.bary_b), read(ATTRIBUTES.bary_c)
     known = KEPT.thickness in mesh.attributes  # not in files of the first version
     thickness = read(KEPT.thickness) if known else np.zeros(len(bary_b), np.float32)
-    return Cloud(
+    return SplatCloud(
         SplatArrays(
             corners=np.stack([read(name) for name in ATTRIBUTES[:3]], -1),
             bary=np.stack([1 - bary_b - bary_c, bary_b, bary_c], -1),
@@ -128,7 +128,7 @@ def draw_view(
     shown = [
         obj
         for obj in context.view_layer.objects
-        if obj.get(PART_KEY) == "splats" and is_on(obj) and obj.visible_get(viewport=space)
+        if obj.get(PART_KEY) == "splats" and is_fast(obj) and obj.visible_get(viewport=space)
     ]
     if not shown:
         return 0
@@ -143,7 +143,7 @@ def draw_view(
             if obj.mode == "EDIT" or not obj.data.polygons:
                 continue  # in Edit Mode a mesh shows its attributes as empty
             cloud = read_cloud(obj)
-            drawn = _Drawn(cloud, shader.Picture(_Store.shader, cloud), np.empty((0, 3)))
+            drawn = _Drawn(cloud, shader.GpuSplats(_Store.shader, cloud), np.empty((0, 3)))
             _Store.drawn[obj.data.session_uid] = drawn
         vertices, normals = posed_body(obj, depsgraph)
         moved = not np.array_equal(vertices, drawn.vertices)
@@ -209,9 +209,9 @@ def _changed(scene: Any, depsgraph: Any) -> None:
 @bpy.app.handlers.persistent
 def _before_saving(*_: Any) -> None:
     for obj in _splats():
-        if is_on(obj):
+        if is_fast(obj):
             obj[_REMEMBERED_KEY] = True
-            switch(obj, False)
+            set_fast(obj, False)
 
 
 @bpy.app.handlers.persistent
@@ -220,8 +220,8 @@ def _switch_on_again(*_: Any) -> None:
     for obj in _splats():
         if obj.get(_REMEMBERED_KEY):
             del obj[_REMEMBERED_KEY]
-            if not why_not() and obj.library is None:
-                switch(obj, True)
+            if not find_fast_problem() and obj.library is None:
+                set_fast(obj, True)
 
 
 def _splats() -> list[Any]:
@@ -257,8 +257,8 @@ def unregister() -> None:
     for name, handler in _HANDLERS.items():
         getattr(bpy.app.handlers, name).remove(handler)
     for obj in _splats():
-        if is_on(obj) and obj.library is None:
-            switch(obj, False)
+        if is_fast(obj) and obj.library is None:
+            set_fast(obj, False)
     _forget()
     _Store.shader = None
     _Store.failed = ""

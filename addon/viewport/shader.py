@@ -14,7 +14,7 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 
 from ...engine.core.types import FloatArray, IntArray
-from .cloud import Cloud
+from .cloud import SplatCloud
 
 _WIDTH = 2048
 """Texels in a row of the textures."""
@@ -147,10 +147,10 @@ def make_shader() -> Any:
     return gpu.shader.create_from_info(info)
 
 
-class Picture:
+class GpuSplats:
     """What the graphics card holds of one avatar."""
 
-    def __init__(self, shader: Any, cloud: Cloud) -> None:
+    def __init__(self, shader: Any, cloud: SplatCloud) -> None:
         self._shader, self._cloud = shader, cloud
         self._splats = _texture(cloud.parts.reshape(-1, 4))
         corners = [(-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0), (1.0, 1.0)]

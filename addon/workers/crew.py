@@ -1,6 +1,6 @@
 """Worker processes of this machine, from the side of who gives them work (addon/workers/serving.py).
 
-A :class:`Crew` is the :class:`~..engine.workflows.executor.Executor` that every run here uses: it starts
+A :class:`WorkerPool` is the :class:`~..engine.workflows.executor.Executor` that every run here uses: it starts
 workers, deals units, replaces workers that die or have made enough, and ends those that take too
 long or too much memory.
 """
@@ -21,16 +21,16 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ...engine.core.types import LikenessError
-from ...engine.workflows.executor import Said, Unit, sentence, span
+from ...engine.workflows.executor import Unit, WorkerEvent, format_duration, to_sentence
 from . import watched
 from .jobs import site_paths
-from .plan import Limits, Shape, gpus, share_mb
+from .plan import PoolConfig, WorkerLimits, compute_memory_share, list_gpus
 from .serving import MORE_MEMORY
 
 if TYPE_CHECKING:
     pass
 
-STARTS = 4
+MAX_FAILED_STARTS = 4
 """So many workers in a row that die before they are ready end the run."""
 
 START_SECONDS = 300.0
@@ -56,7 +56,7 @@ sys.exit(importlib.import_module("likeness.addon.cli.main").main([command]))
 """Runs this very package, which an installed extension has no importable name for."""
 
 
-def worker_command(name: str) -> list[str]:
+def pool_worker_command(name: str) -> list[str]:
     """How a worker is started: by this Python, or by Blender where that is what runs.
 
     Args:
@@ -67,14 +67,6 @@ def worker_command(name: str) -> list[str]:
     if binary:
         return [binary, "--background", "--command", "likeness", name]
     return [sys.executable, "-c", _BOOT, str(_PACKAGE), json.dumps(site_paths()), name]
-
-
-
-
-
-
-
-
 
 
 def _answer(line: str) -> dict[str, Any] | None:
@@ -90,11 +82,7 @@ def _answer(line: str) -> dict[str, Any] | None:
     return said if isinstance(said, dict) and "type" in said else None
 
 
-
-
-
-
-class Hand:
+class WorkerProcess:
     """One worker process.
 
     Attributes:
@@ -177,9 +165,9 @@ class Hand:
 
     def memory_mb(self) -> float:
         """Memory that it and the programs that it has started hold now; 0 when it is gone."""
-        return watched.held_mb(self._process.pid)
+        return watched.measure_memory_mb(self._process.pid)
 
-    def check(self, limits: Limits) -> None:
+    def check(self, limits: WorkerLimits) -> None:
         """End it if it is beyond what it may take; the verdict is then its last word."""
         if self.verdict is not None or (self.ready and self.unit is None):
             return
@@ -188,7 +176,7 @@ class Hand:
         most = limits.seconds if self.ready else max(limits.seconds, START_SECONDS)
         if limits.seconds and monotonic() - self.since > most:
             self._end(
-                f"{what} took longer than {span(most)}",
+                f"{what} took longer than {format_duration(most)}",
                 f"Allow more than {most:g} seconds with --time-limit.",
             )
         elif limits.memory_mb and self.memory_mb() > limits.memory_mb:
@@ -203,7 +191,7 @@ class Hand:
 
     def kill(self) -> None:
         """End it and the programs that it has started, now."""
-        watched.kill(self._process)
+        watched.kill_process_tree(self._process)
 
     def last_words(self) -> tuple[str, str]:
         """How it ended, as words within a sentence, and what can be done about it."""
@@ -233,24 +221,26 @@ class Hand:
             self._process.wait()
 
 
-class Crew:
+class WorkerPool:
     """The workers of a run: an :class:`~..engine.workflows.executor.Executor`."""
 
-    def __init__(self, request: Mapping[str, Any], shape: Shape, command: Sequence[str]) -> None:
+    def __init__(
+        self, request: Mapping[str, Any], shape: PoolConfig, command: Sequence[str]
+    ) -> None:
         """
         Args:
             request: what each worker is told first; ``threads`` is added.
-            command: how one is started, see :func:`worker_command`.
+            command: how one is started, see :func:`pool_worker_command`.
         """
         self._request = {**request, "threads": shape.each}
         self._shape, self._command = shape, list(command)
         self._limits = shape.limits
         if self._limits.memory_mb is None:
-            self._limits = replace(self._limits, memory_mb=share_mb(1 / shape.workers))
-        self._gpus = gpus() if shape.workers > 1 else []
+            self._limits = replace(self._limits, memory_mb=compute_memory_share(1 / shape.workers))
+        self._gpus = list_gpus() if shape.workers > 1 else []
         self._todo: deque[Unit] = deque()
         self._failed_starts = 0
-        self._hands: list[Hand] = []
+        self._hands: list[WorkerProcess] = []
         self._heard: queue.SimpleQueue[_Heard] = queue.SimpleQueue()
         self._watched = monotonic()
 
@@ -258,7 +248,7 @@ class Crew:
         """See :class:`~..engine.workflows.executor.Executor`; nothing starts before :meth:`take`."""
         (self._todo.appendleft if soon else self._todo.append)(unit)
 
-    def take(self, timeout: float) -> Said | None:
+    def take(self, timeout: float) -> WorkerEvent | None:
         """The next word of a worker; see :class:`~..engine.workflows.executor.Executor`."""
         busy = sum(hand.unit is not None for hand in self._hands)
         while len(self._hands) < min(self._shape.workers, busy + len(self._todo)):
@@ -285,7 +275,9 @@ class Crew:
         environment = {"NUMBA_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
         if len(self._gpus) > 1:
             environment["CUDA_VISIBLE_DEVICES"] = self._gpus[slot % len(self._gpus)]
-        self._hands.append(Hand(self._request, self._command, environment, self._heard, slot))
+        self._hands.append(
+            WorkerProcess(self._request, self._command, environment, self._heard, slot)
+        )
 
     def _deal(self) -> None:
         """Give every idle worker a unit, also one that another has come to grief with."""
@@ -306,7 +298,7 @@ class Crew:
         for hand in self._hands:
             hand.check(self._limits)
 
-    def _taken(self, hand: Hand, said: dict[str, Any]) -> Said | None:
+    def _taken(self, hand: WorkerProcess, said: dict[str, Any]) -> WorkerEvent | None:
         kind = str(said.pop("type"))
         if kind == "error":
             raise LikenessError(str(said["message"]), str(said.get("remedy", "")))
@@ -318,21 +310,19 @@ class Crew:
             return None
         if kind in ("done", "failed"):
             hand.unit = None
-        return Said(kind, str(said.pop("key", "")), said)
+        return WorkerEvent(kind, str(said.pop("key", "")), said)
 
-    def _ended(self, hand: Hand) -> Said | None:
+    def _ended(self, hand: WorkerProcess) -> WorkerEvent | None:
         if hand not in self._hands:
             return None  # it was sent away
         self._hands.remove(hand)
         why, remedy = hand.last_words()
         if hand.unit is not None:
-            return Said("failed", str(hand.unit["key"]), {"reason": why, "remedy": remedy})
+            return WorkerEvent("failed", str(hand.unit["key"]), {"reason": why, "remedy": remedy})
         if not hand.ready:
             self._failed_starts += 1
-            if self._failed_starts == STARTS:
+            if self._failed_starts == MAX_FAILED_STARTS:
                 raise LikenessError(
-                    sentence(f"No worker could start: {why}"), remedy or "Mend what it says."
+                    to_sentence(f"No worker could start: {why}"), remedy or "Mend what it says."
                 )
         return None
-
-

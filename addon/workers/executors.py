@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.workflows.executor import Executor
-from .crew import Crew, worker_command
-from .plan import Cluster, Shape
-
+from .crew import WorkerPool, pool_worker_command
+from .plan import ClusterConfig, PoolConfig
 
 
 def open_executor(
     request: Mapping[str, Any],
-    shape: Shape,
+    shape: PoolConfig,
     worker: str,
-    cluster: Cluster | None = None,
+    cluster: ClusterConfig | None = None,
     common: Sequence[Path] = (),
     command: Sequence[str] = (),
 ) -> Executor:
@@ -30,7 +29,7 @@ def open_executor(
         command: run instead of ``worker``.
     """
     if cluster is None:
-        return Crew(request, shape, list(command) or worker_command(worker))
-    from .ray_crew import RayCrew
+        return WorkerPool(request, shape, list(command) or pool_worker_command(worker))
+    from .ray_crew import RayWorkerPool
 
-    return RayCrew(cluster, request, shape, worker, common, command)
+    return RayWorkerPool(cluster, request, shape, worker, common, command)

@@ -62,7 +62,7 @@ GRACE_SECONDS = 3.0
 _LOG_LINES = 200
 
 
-class State(Enum):
+class JobState(Enum):
     """Where a job stands; the last three are final."""
 
     RUNNING = "running"
@@ -93,11 +93,11 @@ def worker_command(
     return [*start, paths, kind, _UNFIT, _UNFIT_REMEDY]
 
 
-class Job:
+class WorkerJob:
     """One worker process. Call :meth:`poll` often; it never blocks.
 
     Attributes:
-        state: see :class:`State`. stage, fraction, message: the latest progress.
+        state: see :class:`JobState`. stage, fraction, message: the latest progress.
         result: what the worker answered when DONE.
         error: what to tell the user when FAILED.
         picture: file of the fitted body over the photo, which may be gone again; empty before.
@@ -120,7 +120,7 @@ class Job:
         Raises:
             LikenessError: the command is no program that can be started.
         """
-        self.state = State.RUNNING
+        self.state = JobState.RUNNING
         self.stage, self.fraction, self.message = "start", 0.0, ""
         self.result: dict[str, Any] | None = None
         self.error: LikenessError | None = None
@@ -166,11 +166,11 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        return self.state is not State.RUNNING
+        return self.state is not JobState.RUNNING
 
-    def poll(self) -> State:
+    def poll(self) -> JobState:
         """Take in what the worker said since the last call."""
-        while self.state is State.RUNNING:
+        while self.state is JobState.RUNNING:
             try:
                 line = self._lines.get_nowait()
             except queue.Empty:
@@ -180,7 +180,7 @@ class Job:
             else:
                 self._take(line)
         if (
-            self.state is State.RUNNING
+            self.state is JobState.RUNNING
             and self._cancelled_at is not None
             and time.monotonic() - self._cancelled_at > GRACE_SECONDS
         ):
@@ -203,7 +203,7 @@ class Job:
         self,
         progress: Callable[[str, float, str], None] | None = None,
         answer: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
-    ) -> State:
+    ) -> JobState:
         """Block until the job is finished; for Blender without a window, and tests.
 
         Args:
@@ -211,7 +211,7 @@ class Job:
                 ``{"answer": "continue"}``.
         """
         last = None
-        while self.poll() is State.RUNNING:
+        while self.poll() is JobState.RUNNING:
             if self.question is not None:
                 self.answer(answer(self.question) if answer else {"answer": "continue"})
             now = (self.stage, self.fraction, self.message)
@@ -237,7 +237,7 @@ class Job:
         if self._process.poll() is None:
             self._process.kill()
         if not self.finished:
-            self.state = State.CANCELLED
+            self.state = JobState.CANCELLED
             self.question = None
         atexit.unregister(self.kill)
 
@@ -269,11 +269,11 @@ class Job:
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             _close(stream)
         if self._cancelled_at is not None:
-            self.state = State.CANCELLED
+            self.state = JobState.CANCELLED
         elif self.result is not None and self.error is None:
-            self.state = State.DONE
+            self.state = JobState.DONE
         else:
-            self.state = State.FAILED
+            self.state = JobState.FAILED
             if self.error is None:
                 self.error = _crash(code, list(self.log))
 

@@ -8,24 +8,24 @@ import subprocess
 from dataclasses import dataclass
 
 
-def cores() -> int:
+def count_cores() -> int:
     """Cores that this process may use: a farm's scheduler may leave it only some."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-LEAST_SHARE_MB = 4096.0
+MIN_SHARE_MB = 4096.0
 
 
-def share_mb(part: float) -> float:
+def compute_memory_share(part: float) -> float:
     """A worker's part of this machine's memory, in MB, so that all together leave it some."""
     import psutil
 
-    return max(LEAST_SHARE_MB, 0.9 * part * float(psutil.virtual_memory().total) / 2**20)
+    return max(MIN_SHARE_MB, 0.9 * part * float(psutil.virtual_memory().total) / 2**20)
 
 
-def gpus() -> list[str]:
+def list_gpus() -> list[str]:
     """The GPUs that workers may use, as ``CUDA_VISIBLE_DEVICES`` names them; none where the
     driver does not tell, and all workers then use what there is."""
     told = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -49,7 +49,7 @@ def gpus() -> list[str]:
 
 
 @dataclass(frozen=True)
-class Limits:
+class WorkerLimits:
     """What a unit may take; 0 is no limit.
 
     Attributes:
@@ -62,7 +62,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Shape:
+class PoolConfig:
     """How many workers there are, and what each of them may take.
 
     Attributes:
@@ -73,16 +73,16 @@ class Shape:
     workers: int = 1
     threads: int = 0
     recycle: int = 50
-    limits: Limits = Limits()
+    limits: WorkerLimits = WorkerLimits()
 
     @property
     def each(self) -> int:
         """Threads of each worker."""
-        return self.threads or max(1, cores() // self.workers)
+        return self.threads or max(1, count_cores() // self.workers)
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ClusterConfig:
     """Which cluster, and what of it a worker takes.
 
     Attributes:

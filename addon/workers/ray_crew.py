@@ -1,7 +1,7 @@
 """Workers on the machines of a Ray cluster, from the side of who gives them work.
 
-A :class:`RayCrew` is the :class:`~..engine.workflows.executor.Executor` of ``--cluster``. Each of its actors
-is a :class:`~.crew.Crew` of one on the machine where Ray puts it: the same worker processes as on
+A :class:`RayWorkerPool` is the :class:`~..engine.workflows.executor.Executor` of ``--cluster``. Each of its actors
+is a :class:`~.crew.WorkerPool` of one on the machine where Ray puts it: the same worker processes as on
 this machine, with the same limits, replaced as often. Only short texts go to and fro; photos and
 results stay in the folders or addresses that all machines see.
 
@@ -25,10 +25,10 @@ from typing import Any
 from ...engine.core.types import LikenessError
 from ...engine.core.version import VERSION
 from ...engine.workflows.batch.code import code_digest
-from ...engine.workflows.executor import Said, Unit
-from .crew import GRACE_SECONDS, STARTS, Crew, worker_command
-from .plan import Cluster, Limits, Shape, share_mb
-from .ray_session import Session, check_ray
+from ...engine.workflows.executor import Unit, WorkerEvent
+from .crew import GRACE_SECONDS, MAX_FAILED_STARTS, WorkerPool, pool_worker_command
+from .plan import ClusterConfig, PoolConfig, WorkerLimits, compute_memory_share
+from .ray_session import RaySession, check_ray
 
 PATIENCE_SECONDS = 60.0
 """After so long without a worker it is told that the cluster has no room yet."""
@@ -43,7 +43,7 @@ _LOST = "the worker was lost, with its machine, its actor or the connection"
 # On each machine ----------------------------------------------------------------------------
 
 
-class Post:
+class WorkerActor:
     """What runs in an actor: one worker process at a time, and what it says."""
 
     def __init__(self, setup: str) -> None:
@@ -56,7 +56,7 @@ class Post:
         """
         self._setup: dict[str, Any] = json.loads(setup)
         self._stopping = threading.Event()
-        self._crew: Crew | None = None
+        self._crew: WorkerPool | None = None
 
     def open(self) -> str:
         """JSON: ``machine``, and ``trouble`` where it cannot work here: message and remedy."""
@@ -80,11 +80,11 @@ class Post:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""  # those of this machine are for other jobs
         memory, threads = said["memory_mb"], int(said["threads"])
         if memory is None:
-            memory = share_mb(min(1.0, threads / (os.cpu_count() or 1)))
-        limits = Limits(said["seconds"], memory)
-        shape = Shape(1, threads, said["recycle"], limits)
-        command = said["command"] or worker_command(said["worker"])
-        self._crew = Crew(said["request"], shape, command)
+            memory = compute_memory_share(min(1.0, threads / (os.cpu_count() or 1)))
+        limits = WorkerLimits(said["seconds"], memory)
+        shape = PoolConfig(1, threads, said["recycle"], limits)
+        command = said["command"] or pool_worker_command(said["worker"])
+        self._crew = WorkerPool(said["request"], shape, command)
         return None
 
     def work(self, unit: str) -> str:
@@ -92,7 +92,7 @@ class Post:
 
         Returns:
             As JSON what the worker has said in a second, or less if the unit has ended: kind, key
-            and content of each ``Said``. The kind ``error`` means that no unit can be made.
+            and content of each ``WorkerEvent``. The kind ``error`` means that no unit can be made.
         """
         crew = self._crew
         assert crew is not None
@@ -122,7 +122,7 @@ class Post:
 # Where work is given out --------------------------------------------------------------------
 
 
-def spread(
+def share_resources(
     machines: Sequence[tuple[int, float]], workers: int, threads: int = 0
 ) -> tuple[int, float]:
     """Threads and share of a GPU for each worker, so that all of them find room.
@@ -159,21 +159,21 @@ class _Hand:
         self.machine = ""
 
 
-class RayCrew:
+class RayWorkerPool:
     """The workers of a run on a cluster: an :class:`~..engine.workflows.executor.Executor`."""
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: ClusterConfig,
         request: Mapping[str, Any],
-        shape: Shape,
+        shape: PoolConfig,
         worker: str,
         common: Sequence[Path] = (),
         command: Sequence[str] = (),
     ) -> None:
         """
         Args:
-            request, shape: as of a :class:`~.crew.Crew`; the shape's ``memory_mb`` may be None.
+            request, shape: as of a :class:`~.crew.WorkerPool`; the shape's ``memory_mb`` may be None.
             worker: name of the hidden command that each machine runs.
             common: files and folders that every machine must see.
             command: run instead of ``worker``.
@@ -197,9 +197,9 @@ class RayCrew:
         self._todo: deque[Unit] = deque()
         self._hands: list[_Hand] = []
         self._awaited: dict[Any, _Hand] = {}
-        self._heard: deque[Said] = deque()
+        self._heard: deque[WorkerEvent] = deque()
         self._failed_starts = 0
-        self._session: Session | None = None
+        self._session: RaySession | None = None
         self._began = 0.0
         self._told_of_waiting = False
 
@@ -207,7 +207,7 @@ class RayCrew:
         """See :class:`~..engine.workflows.executor.Executor`; nothing starts before :meth:`take`."""
         (self._todo.appendleft if soon else self._todo.append)(unit)
 
-    def take(self, timeout: float) -> Said | None:
+    def take(self, timeout: float) -> WorkerEvent | None:
         """The next word of a worker; see :class:`~..engine.workflows.executor.Executor`."""
         import ray
 
@@ -257,14 +257,14 @@ class RayCrew:
     def _begin(self) -> None:
         import ray
 
-        self._session = Session(self._cluster, self._shape)
+        self._session = RaySession(self._cluster, self._shape)
         self._began = monotonic()
         machines = [
             (int(node["Resources"].get("CPU", 0)), float(node["Resources"].get("GPU", 0)))
             for node in ray.nodes()  # type: ignore[no-untyped-call]
             if node["Alive"]
         ]
-        threads, gpu = spread(machines, self._shape.workers, self._shape.threads)
+        threads, gpu = share_resources(machines, self._shape.workers, self._shape.threads)
         if self._cluster.gpu_share is not None:
             gpu = self._cluster.gpu_share
         self._setup["threads"] = threads
@@ -282,7 +282,7 @@ class RayCrew:
     def _start(self) -> None:
         import ray
 
-        kind = ray.remote(Post).options(max_concurrency=2, max_restarts=0, **self._takes)
+        kind = ray.remote(WorkerActor).options(max_concurrency=2, max_restarts=0, **self._takes)
         hand = _Hand(kind.remote(json.dumps(self._setup)))
         self._hands.append(hand)
         self._awaited[hand.actor.open.remote()] = hand
@@ -303,22 +303,22 @@ class RayCrew:
             if kind == "error":
                 where = "" if self._cluster.here else f"On '{hand.machine}': "
                 raise LikenessError(where + str(content["message"]), str(content["remedy"]))
-            self._heard.append(Said(kind, key, content))
+            self._heard.append(WorkerEvent(kind, key, content))
             if kind in ENDS:
                 hand.unit = None
         if hand.unit is not None:
             self._awaited[hand.actor.work.remote("")] = hand
 
-    def _lost(self, hand: _Hand, error: Exception) -> Said | None:
+    def _lost(self, hand: _Hand, error: Exception) -> WorkerEvent | None:
         import ray
 
         self._hands.remove(hand)
         ray.kill(hand.actor)  # where only the connection was lost
         if hand.unit is not None:
             told = {"reason": _LOST, "remedy": "See whether the machine is well.", "lost": True}
-            return Said("failed", str(hand.unit["key"]), told)
+            return WorkerEvent("failed", str(hand.unit["key"]), told)
         self._failed_starts += 1
-        if self._failed_starts == STARTS:
+        if self._failed_starts == MAX_FAILED_STARTS:
             words = " ".join(str(error).split())
             raise LikenessError(
                 f"No worker could start on the cluster: {words[:500]}",

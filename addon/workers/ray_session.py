@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.core.types import LikenessError
-from .plan import Cluster, Shape, cores
+from .plan import ClusterConfig, PoolConfig, count_cores
 
 ANSWER_SECONDS = 10.0
 """So long a cluster's head may take to answer."""
@@ -25,8 +25,6 @@ _TOKEN = secrets.token_hex(32)
 """Of the clusters that this process starts; Ray lets nobody in without."""
 
 _STORE_BYTES = 80 * 2**20  # of shared memory; Ray takes no less, and we need next to none
-
-
 
 
 def has_ray() -> bool:
@@ -55,13 +53,13 @@ def check_ray() -> None:
         ) from error
 
 
-class Session:
+class RaySession:
     """The connection to a cluster, which may be started for it.
 
     What the user's program has connected already is used, and left connected.
     """
 
-    def __init__(self, cluster: Cluster, shape: Shape) -> None:
+    def __init__(self, cluster: ClusterConfig, shape: PoolConfig) -> None:
         import ray
 
         self._folder: Path | None = None
@@ -88,7 +86,7 @@ class Session:
             ) from error
         _quiet(True)
 
-    def _local(self, shape: Shape) -> dict[str, Any]:
+    def _local(self, shape: PoolConfig) -> dict[str, Any]:
         """What starts Ray here: no dashboard, no statistics, a token that nobody else knows."""
         system = Path("/tmp")  # paths of sockets must be short
         home = system if os.name == "posix" and system.is_dir() else Path(tempfile.gettempdir())
@@ -102,7 +100,7 @@ class Session:
             "address": "local",
             "include_dashboard": False,
             "_temp_dir": str(self._folder),
-            "num_cpus": max(cores(), shape.workers * max(1, shape.threads)),
+            "num_cpus": max(count_cores(), shape.workers * max(1, shape.threads)),
             "object_store_memory": _STORE_BYTES,
         }
 

@@ -25,20 +25,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...engine.core.types import LikenessError
-from ...engine.workflows.executor import NoMoreError, Unit
-from ...engine.workflows.worker.main import EXIT_CANCELLED, EXIT_MENDABLE, Channel
+from ...engine.workflows.executor import FatalWorkerError, Unit
+from ...engine.workflows.worker.main import EXIT_CANCELLED, EXIT_USER_ERROR, Channel
 
-Say = Callable[..., None]
+SendEvent = Callable[..., None]
 """``say("progress", key="12", fraction=0.5)``: a word by the way."""
 
-Maker = Callable[[Unit], Mapping[str, Any]]
+UnitMaker = Callable[[Unit], Mapping[str, Any]]
 """Makes a unit and gives the answer."""
 
-OpenMaker = Callable[[Mapping[str, Any], Say], Maker]
+OpenUnitMaker = Callable[[Mapping[str, Any], SendEvent], UnitMaker]
 """Opens for a request what all units need, once."""
 
 
-def serve(open_maker: OpenMaker) -> int:
+def serve_units(open_maker: OpenUnitMaker) -> int:
     """Make units until stdin closes; returns the exit code."""
     # Libraries (and Blender) print to file descriptor 1; the protocol gets a copy of it.
     channel = Channel(os.fdopen(os.dup(1), "w", encoding="utf-8"))
@@ -61,10 +61,10 @@ def serve(open_maker: OpenMaker) -> int:
             _one(json.loads(lines.get()), make, channel)
     except LikenessError as error:
         channel.send("error", message=error.message, remedy=error.remedy)
-    return EXIT_MENDABLE
+    return EXIT_USER_ERROR
 
 
-def _one(unit: Unit, make: Maker, channel: Channel) -> None:
+def _one(unit: Unit, make: UnitMaker, channel: Channel) -> None:
     """Make a unit and say what came of it.
 
     Raises:
@@ -73,7 +73,7 @@ def _one(unit: Unit, make: Maker, channel: Channel) -> None:
     key = unit["key"]
     try:
         channel.send("done", key=key, **make(unit))
-    except NoMoreError:
+    except FatalWorkerError:
         raise
     except LikenessError as error:
         channel.send("failed", key=key, reason=error.message, remedy=error.remedy, mendable=True)

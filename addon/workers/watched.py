@@ -11,11 +11,11 @@ from typing import Any
 WATCH_SECONDS = 0.5
 
 
-class TooMuchError(Exception):
+class ResourceLimitError(Exception):
     """A program was ended; the text says what it took too much of."""
 
 
-def held_mb(pid: int) -> float:
+def measure_memory_mb(pid: int) -> float:
     """Memory that a process and those that it has started hold now; 0 when it is gone."""
     import psutil
 
@@ -33,7 +33,7 @@ def held_mb(pid: int) -> float:
     return held / 2**20
 
 
-def kill(process: subprocess.Popen[Any]) -> None:
+def kill_process_tree(process: subprocess.Popen[Any]) -> None:
     """End a program and those that it has started, now."""
     import psutil
 
@@ -49,7 +49,7 @@ def kill(process: subprocess.Popen[Any]) -> None:
             continue  # it has ended in between
 
 
-def run_watched(
+def run_limited(
     command: Sequence[str], seconds: float, memory_mb: float
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, and keep what it writes.
@@ -77,12 +77,12 @@ def run_watched(
                 return subprocess.CompletedProcess(list(command), process.returncode, out, err)
             except subprocess.TimeoutExpired as error:
                 if monotonic() > end:
-                    raise TooMuchError(f"it took longer than {seconds:,.0f} s") from error
-                if held_mb(process.pid) > memory_mb:
-                    raise TooMuchError(
+                    raise ResourceLimitError(f"it took longer than {seconds:,.0f} s") from error
+                if measure_memory_mb(process.pid) > memory_mb:
+                    raise ResourceLimitError(
                         f"it took more than {memory_mb:,.0f} MB of memory"
                     ) from error
     finally:
         if process.poll() is None:
-            kill(process)
+            kill_process_tree(process)
             process.communicate()

@@ -48,7 +48,7 @@ _SAMPLING = 0.013  # metres
 _SOLID = 0.3  # opacity of a splat that counts as one
 _SHOWN = 0.5  # of the matte's alpha
 _MATTE_SIDE = 320  # pixels of the longer side on which loose things are looked for
-_MOST_HAIR, _MOST_CLOTH = 0.0006, 0.012  # square metres off the body from which on it is loose
+_MAX_HAIR, _MAX_CLOTH = 0.0006, 0.012  # square metres off the body from which on it is loose
 _GAP = 0.04  # metres beside the body where short hair and trousers do not reach
 
 _HAIR_JOINTS = (
@@ -68,7 +68,7 @@ _CLOTH_JOINTS = (
 )
 
 
-class Look(NamedTuple):
+class ViewAngle(NamedTuple):
     """One camera about the posed avatar: ``focus`` as in :func:`.views.focus_camera`, degrees."""
 
     focus: str
@@ -76,14 +76,14 @@ class Look(NamedTuple):
     pitch: float
 
 
-LOOKS: tuple[Look, ...] = tuple(
-    Look(focus, yaw, pitches[k % 2])
+VIEW_ANGLES: tuple[ViewAngle, ...] = tuple(
+    ViewAngle(focus, yaw, pitches[k % 2])
     for focus, pitches in (("full", (0.0, 25.0)), ("head", (-15.0, 30.0)))
     for k, yaw in enumerate(range(0, 360, 30))
 )
 """12 of the whole body and 12 of the head, all around, level and from above (or below) in turn."""
 
-QUICK_LOOKS: tuple[Look, ...] = LOOKS[::3]
+QUICK_VIEW_ANGLES: tuple[ViewAngle, ...] = VIEW_ANGLES[::3]
 
 
 def _upright(joints: dict[str, FloatArray]) -> Callable[[Avatar], Pose]:
@@ -116,7 +116,7 @@ POSES: dict[str, Callable[[Avatar], Pose]] = {
 
 
 @dataclass(frozen=True)
-class Coverage:
+class SurfaceCoverage:
     """Holes and stray splats of one avatar, in per cent.
 
     Attributes:
@@ -149,12 +149,12 @@ class Coverage:
         return fmean(self.stray.values())
 
 
-def coverage(
+def measure_coverage(
     avatar: Avatar,
     matte: Matte,
-    looks: Sequence[Look] = LOOKS,
+    looks: Sequence[ViewAngle] = VIEW_ANGLES,
     poses: dict[str, Callable[[Avatar], Pose]] = POSES,
-) -> Coverage:
+) -> SurfaceCoverage:
     """Look at an avatar from all around in every pose.
 
     A projection's rim of ``EDGE`` metres is left out of the holes: the fitted body's outline is
@@ -167,7 +167,7 @@ def coverage(
     """
     own = _own_triangles(avatar)
     f, missing = _without_missing_hands(avatar, own)
-    loose = loose_things(avatar, matte)
+    loose = detect_loose_parts(avatar, matte)
     home = np.asarray(avatar.body.f)[avatar.gaussians.triangle, 0]
     limit = _vertex_limits(avatar, loose)[home]
     part = np.array(avatar.body.part_names)[avatar.body.face_part[avatar.gaussians.triangle]]
@@ -196,7 +196,7 @@ def coverage(
         holes[name] = 100.0 * open_ / max(area, 1.0)
         stray[name] = 100.0 * strayed / max(drawn, 1.0)
         mouth[name] = 100.0 * shown_inside / max(beside, 1.0)
-    return Coverage(holes, stray, mouth, missing, loose, off_body_pct(avatar, matte))
+    return SurfaceCoverage(holes, stray, mouth, missing, loose, off_body_pct(avatar, matte))
 
 
 def _inside(body: MeshBuffer, camera: Camera) -> BoolArray:
@@ -304,7 +304,7 @@ def _outline(avatar: Avatar, matte: Matte) -> _Outline | None:
     return _Outline(area, away * pixel, f[drawn.face[row, col], 0])
 
 
-def loose_things(avatar: Avatar, matte: Matte) -> tuple[str, ...]:
+def detect_loose_parts(avatar: Avatar, matte: Matte) -> tuple[str, ...]:
     """Which of ``hair`` and ``cloth`` the photo itself shows standing off the fitted body.
 
     Measured in the picture: the area of the person whose nearest place of the body's projection
@@ -315,8 +315,8 @@ def loose_things(avatar: Avatar, matte: Matte) -> tuple[str, ...]:
         return ()
     out = []
     for name, joints, most in (
-        ("hair", _HAIR_JOINTS, _MOST_HAIR),
-        ("cloth", _CLOTH_JOINTS, _MOST_CLOTH),
+        ("hair", _HAIR_JOINTS, _MAX_HAIR),
+        ("cloth", _CLOTH_JOINTS, _MAX_CLOTH),
     ):
         own = _held(avatar, joints)[outline.nearest] & (outline.away > _GAP)
         if outline.area[own].sum() > most:
@@ -330,7 +330,9 @@ def off_body_pct(avatar: Avatar, matte: Matte) -> float:
     outline = _outline(avatar, matte)
     if outline is None:
         return 100.0
-    beyond = outline.away > _vertex_limits(avatar, loose_things(avatar, matte))[outline.nearest]
+    beyond = (
+        outline.away > _vertex_limits(avatar, detect_loose_parts(avatar, matte))[outline.nearest]
+    )
     return 100.0 * float(outline.area[beyond].sum() / max(float(outline.area.sum()), 1e-9))
 
 

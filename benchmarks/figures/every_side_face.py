@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...engine.core.cameras import orbit, project
-from ...engine.core.framing import ball_box, crop
+from ...engine.core.framing import ball_box, crop_to_box
 from ...engine.core.types import JOINT_INDEX, Avatar, Camera, FloatArray
 from ...engine.gaussians.posing import pose_avatar
 from ...engine.tracking.detectors import Detectors
 from ...engine.visual.views import head_ball
 from .face_movement import SIDE, eye_distance, find_faces
-from .report import faces_found
+from .report import find_side_faces
 
 FACE_YAWS = (-60, -30, 30, 60)
 LANDMARK_YAWS = (-45, 45)
@@ -46,7 +46,7 @@ KEY_LANDMARKS = (
 
 
 @dataclass(frozen=True)
-class FaceFigures:
+class FaceMetrics:
     """How the face is seen from the side.
 
     Attributes:
@@ -76,7 +76,7 @@ def front_yaw(avatar: Avatar) -> float:
     return float(np.degrees(np.arctan2(R[0, 2], R[2, 2])))
 
 
-def key_landmark_places(avatar: Avatar, camera: Camera) -> FloatArray:
+def project_key_landmarks(avatar: Avatar, camera: Camera) -> FloatArray:
     """[21, 2] pixels where the key landmarks of the photo's pose lie, as the model says.
 
     Raises:
@@ -92,19 +92,19 @@ def key_landmark_places(avatar: Avatar, camera: Camera) -> FloatArray:
     return project(points, camera)[0]
 
 
-def face_figures(avatar: Avatar, detectors: Detectors) -> FaceFigures:
+def measure_face(avatar: Avatar, detectors: Detectors) -> FaceMetrics:
     """Look at an avatar's face, as in the photo, from both sides of where it looks."""
     front = front_yaw(avatar)
     centre, radius = head_ball(avatar, avatar.pose)
     cameras = {}
     for yaw in LANDMARK_YAWS:
         swung = orbit(avatar.camera, centre, front + yaw)
-        cameras[yaw] = crop(swung, ball_box(centre, radius, swung), SIDE, SIDE)
+        cameras[yaw] = crop_to_box(swung, ball_box(centre, radius, swung), SIDE, SIDE)
     errors: dict[int, float | None] = {}
     for yaw, seen in find_faces(pose_avatar(avatar), cameras, detectors).items():
         errors[yaw] = None
         if seen is not None:
-            off = seen.landmarks[list(KEY_LANDMARKS)] - key_landmark_places(avatar, seen.camera)
+            off = seen.landmarks[list(KEY_LANDMARKS)] - project_key_landmarks(avatar, seen.camera)
             unit = eye_distance(avatar, seen.camera)
             errors[yaw] = 100.0 * float(np.linalg.norm(off, axis=1).mean()) / unit
-    return FaceFigures(faces_found(avatar, detectors, FACE_YAWS, front), errors)
+    return FaceMetrics(find_side_faces(avatar, detectors, FACE_YAWS, front), errors)

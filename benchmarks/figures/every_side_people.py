@@ -21,9 +21,15 @@ import numpy as np
 from ...engine.body import Body
 from ...engine.core.cameras import orbit
 from ...engine.core.types import NUM_JOINTS, Avatar, Camera, FloatArray, Matte, Portrait, Track
-from ...engine.evaluation.people.person import FRAMINGS, Person, random_person
-from ...engine.evaluation.people.render import Scene, Truth, draw_scene, make_scene, photographed
-from ...engine.gaussians.lift import lift
+from ...engine.evaluation.people.person import FRAMINGS, RandomPerson, random_person
+from ...engine.evaluation.people.render import (
+    DressedScene,
+    Truth,
+    make_scene,
+    render_scene,
+    take_photo,
+)
+from ...engine.gaussians.lift import lift_photo
 from ...engine.gaussians.posing import pose_avatar
 from ...engine.pipeline.build import build_avatar
 from ...engine.pipeline.options import BuildOptions
@@ -33,19 +39,19 @@ from ...engine.synth.library import Library
 from ...engine.tracking.detectors import Detectors
 from ...engine.tracking.observation import observe
 from ...engine.visual.metrics import psnr, ssim
-from ...engine.visual.sheet import save_picture
+from ...engine.visual.sheet import save_image
 
 YAWS = (30, -30, 60, -60, 90, -90, 180)
 """Degrees by which the camera is swung about the person; their sizes are reported."""
 
 _GREY = 0.5  # of the background: neither the dark nor the bright hair vanishes on it
 _SHOWN = 0.5  # alpha
-_MOST_YAW, _FOV = 12.0, 35.0  # degrees of a portrait
+_MAX_YAW, _FOV = 12.0, 35.0  # degrees of a portrait
 _EASY = ("standing", "wide", "contrapposto", "A-pose", "one hand on hip", "waving")
 
 
 @dataclass(frozen=True)
-class Sitter:
+class PhotoSubject:
     """A made-up person whose photo was taken.
 
     Attributes:
@@ -53,39 +59,41 @@ class Sitter:
         matte: the true one. centre: [3] about which the cameras swing.
     """
 
-    person: Person
-    scene: Scene
+    person: RandomPerson
+    scene: DressedScene
     portrait: Portrait
     truth: Truth
     matte: Matte
     centre: FloatArray
 
 
-def sitter(number: int, dress: DressBody, library: Library | None, seed: int = 0) -> Sitter:
+def make_photo_subject(
+    number: int, dress: DressBody, library: Library | None, seed: int = 0
+) -> PhotoSubject:
     """Person ``number``, from the front: full, half and head in turn, arms off the trunk."""
     framing = ("full", "half", "head")[number % len(FRAMINGS)]
     for attempt in count():
         rng = np.random.default_rng([seed, number, attempt])
-        yaw = float(rng.uniform(-_MOST_YAW, _MOST_YAW))
+        yaw = float(rng.uniform(-_MAX_YAW, _MAX_YAW))
         person = random_person(dress.body, rng, library, framing=framing, yaw=yaw, fov=_FOV)
         if person.anchor in _EASY:
             break
     rng = np.random.default_rng(person.looks.seed)
     scene = make_scene(dress, person, library, rng)
-    portrait, truth = photographed(scene, person, rng)
+    portrait, truth = take_photo(scene, person, rng)
     camera = person.camera
     nothing = np.zeros((camera.height, camera.width, 3))
-    light, alpha, _ = draw_scene(scene, camera, nothing)
+    light, alpha, _ = render_scene(scene, camera, nothing)
     own = np.where(alpha[..., None] > 1e-3, light / np.maximum(alpha, 1e-3)[..., None], 0.0)
     matte = Matte(alpha, np.clip(own, 0.0, 1.0).astype(np.float32))
     seen = truth.vertices[truth.vertex_visible]
     # The side that is seen is the near half; the middle lies behind it.
     centre = (seen.min(0) + seen.max(0)) / 2
     centre[2] = float(np.median(truth.vertices[truth.vertex_visible][:, 2])) - 0.05
-    return Sitter(person, scene, portrait, truth, matte, centre)
+    return PhotoSubject(person, scene, portrait, truth, matte, centre)
 
 
-class Shot(NamedTuple):
+class TruthView(NamedTuple):
     """The truth from one side: ``light`` [H, W, 3] colour times alpha, and ``alpha`` [H, W]."""
 
     camera: Camera
@@ -93,19 +101,19 @@ class Shot(NamedTuple):
     alpha: FloatArray
 
 
-def shots(sitter: Sitter, yaws: Sequence[int] = YAWS) -> dict[int, Shot]:
+def render_truth_views(sitter: PhotoSubject, yaws: Sequence[int] = YAWS) -> dict[int, TruthView]:
     """The person from the photo's camera, at its size, swung about them."""
     camera = sitter.person.camera
     nothing = np.zeros((camera.height, camera.width, 3))
     out = {}
     for yaw in yaws:
         swung = orbit(camera, sitter.centre, yaw)
-        light, alpha, _ = draw_scene(sitter.scene, swung, nothing)
-        out[yaw] = Shot(swung, light, alpha)
+        light, alpha, _ = render_scene(sitter.scene, swung, nothing)
+        out[yaw] = TruthView(swung, light, alpha)
     return out
 
 
-def built_from_truth(sitter: Sitter, body: Body, detectors: Detectors) -> Avatar:
+def build_from_truth(sitter: PhotoSubject, body: Body, detectors: Detectors) -> Avatar:
     """The lift alone: it is given the true body, pose, camera and matte; only the landmarks are
     what the detectors see.
 
@@ -117,11 +125,11 @@ def built_from_truth(sitter: Sitter, body: Body, detectors: Detectors) -> Avatar
         person.betas, person.pose, person.camera, person.framing, np.ones(NUM_JOINTS), 0.0, 0.0
     )
     own = body.personalised(person.betas)
-    lifted = lift(sitter.matte, observe(sitter.portrait, detectors), track, own)
+    lifted = lift_photo(sitter.matte, observe(sitter.portrait, detectors), track, own)
     return Avatar(lifted.body, lifted.gaussians, person.pose, person.camera, person.framing)
 
 
-def built_from_photo(sitter: Sitter) -> Avatar:
+def build_from_photo(sitter: PhotoSubject) -> Avatar:
     """The whole build but for refining; it is given the photo's file and the field of view.
 
     Raises:
@@ -129,11 +137,11 @@ def built_from_photo(sitter: Sitter) -> Avatar:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photo.png"
-        save_picture(sitter.portrait.rgb, path)
+        save_image(sitter.portrait.rgb, path)
         return build_avatar(path, BuildOptions(fov=sitter.person.fov, refine="off")).avatar
 
 
-def similarity(points: FloatArray, target: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+def fit_similarity(points: FloatArray, target: FloatArray) -> tuple[float, FloatArray, FloatArray]:
     """Scale s, rotation R [3, 3] and shift t [3] with s R p + t nearest to the target (Umeyama
     1991; both [N, 3])."""
     a_mean, b_mean = points.mean(0), target.mean(0)
@@ -145,7 +153,7 @@ def similarity(points: FloatArray, target: FloatArray) -> tuple[float, FloatArra
     return s, R, b_mean - s * R @ a_mean
 
 
-def carried(camera: Camera, s: float, R: FloatArray, t: FloatArray) -> Camera:
+def transport_camera(camera: Camera, s: float, R: FloatArray, t: FloatArray) -> Camera:
     """The camera that sees s R p + t where ``camera`` sees p."""
     turn = camera.viewmat[:3, :3] @ R.T
     viewmat = np.eye(4)
@@ -155,7 +163,7 @@ def carried(camera: Camera, s: float, R: FloatArray, t: FloatArray) -> Camera:
 
 
 @dataclass(frozen=True)
-class CrossViews:
+class CrossViewScores:
     """How an avatar looks beside the truth.
 
     Attributes:
@@ -168,23 +176,25 @@ class CrossViews:
     picture: FloatArray
 
 
-def cross_views(avatar: Avatar, sitter: Sitter, truth: dict[int, Shot]) -> CrossViews:
-    """Compare an avatar of the sitter's photo with :func:`shots`."""
+def score_cross_views(
+    avatar: Avatar, sitter: PhotoSubject, truth: dict[int, TruthView]
+) -> CrossViewScores:
+    """Compare an avatar of the sitter's photo with :func:`render_truth_views`."""
     shown = np.flatnonzero(sitter.truth.vertex_visible)  # pieces come after the body's own
     fitted = np.asarray(avatar.body.vertices(avatar.pose)[0], np.float64)[shown]
-    s, R, t = similarity(sitter.truth.vertices[shown], fitted)
+    s, R, t = fit_similarity(sitter.truth.vertices[shown], fitted)
     posed = pose_avatar(avatar)
     decibels: dict[int, list[float]] = {}
     likeness: dict[int, list[float]] = {}
     pictures = []
     for yaw, shot in truth.items():
-        drawn = render_camera(posed, carried(shot.camera, s, R, t), np.full(3, _GREY))
+        drawn = render_camera(posed, transport_camera(shot.camera, s, R, t), np.full(3, _GREY))
         true = shot.light + _GREY * (1.0 - shot.alpha[..., None])
         either = (shot.alpha > _SHOWN) | (drawn.alpha > _SHOWN)
         decibels.setdefault(abs(yaw), []).append(psnr(drawn.rgb, true, either))
         likeness.setdefault(abs(yaw), []).append(ssim(drawn.rgb, true, either))
         pictures.append(np.concatenate([true, drawn.rgb]))
-    return CrossViews(
+    return CrossViewScores(
         {yaw: fmean(values) for yaw, values in decibels.items()},
         {yaw: fmean(values) for yaw, values in likeness.items()},
         np.concatenate(pictures, axis=1),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
-from ...engine.evaluation.people.person import Person
-from .every_side import Coverage
-from .every_side_face import FaceFigures
-from .every_side_people import CrossViews
+from ...engine.evaluation.people.person import RandomPerson
+from .every_side import SurfaceCoverage
+from .every_side_face import FaceMetrics
+from .every_side_people import CrossViewScores
 
 HOLES, STRAY, LANDMARKS = 0.2, 0.5, 8.0
 """Per cent, at most."""
@@ -24,12 +24,12 @@ class EverySide:
     """One avatar; ``seconds`` that its build took, 0 when it was read from a file."""
 
     name: str
-    coverage: Coverage
-    face: FaceFigures
+    coverage: SurfaceCoverage
+    face: FaceMetrics
     seconds: float
 
 
-def _landmarks(face: FaceFigures) -> str:
+def _landmarks(face: FaceMetrics) -> str:
     known = ("-" if error is None else f"{error:.1f}" for error in face.landmarks.values())
     return " ".join(f"{error:>4}" for error in known)
 
@@ -39,7 +39,7 @@ def _worst(figures: dict[str, float]) -> str:
     return f"{figures[name]:.2f} {name}"
 
 
-def _notes(coverage: Coverage) -> str:
+def _notes(coverage: SurfaceCoverage) -> str:
     parts = [f"no {name}" for name in coverage.left_out]
     return ", ".join(parts + [f"loose {name}" for name in coverage.loose])
 
@@ -51,7 +51,11 @@ _COLUMNS: tuple[tuple[str, int, Callable[[EverySide], str]], ...] = (
     ("worst pose", 22, lambda r: _worst(r.coverage.stray)),
     ("photo", 7, lambda r: f"{r.coverage.photo_stray:.2f}"),
     ("mouth %", 9, lambda r: f"{r.coverage.mouth_pct:.3f}"),
-    ("faces 30 60", 13, lambda r: f"   {sides(r.face, 30)}/2 {sides(r.face, 60)}/2"),
+    (
+        "faces 30 60",
+        13,
+        lambda r: f"   {count_face_sides(r.face, 30)}/2 {count_face_sides(r.face, 60)}/2",
+    ),
     ("lm45 %", 11, lambda r: _landmarks(r.face)),
     ("s", 6, lambda r: f"{r.seconds:.1f}" if r.seconds else "-"),
     ("", 0, lambda r: _notes(r.coverage)),
@@ -59,23 +63,23 @@ _COLUMNS: tuple[tuple[str, int, Callable[[EverySide], str]], ...] = (
 _NAME = 30
 
 
-def sides(face: FaceFigures, yaw: int) -> int:
+def count_face_sides(face: FaceMetrics, yaw: int) -> int:
     """At how many of the two sides the face is found."""
     return sum(face.found[side * yaw] for side in (-1, 1))
 
 
-def heading() -> str:
+def format_header() -> str:
     """The table's first line."""
     return f"{'portrait':<{_NAME}}" + "".join(f"{title:<{width}}" for title, width, _ in _COLUMNS)
 
 
-def row(result: EverySide, name: str = "") -> str:
+def format_row(result: EverySide, name: str = "") -> str:
     """One avatar's line of the table, under another ``name`` if it is given."""
     line = "".join(f"{value(result):<{width}}" for _, width, value in _COLUMNS)
     return f"{name or result.name:<{_NAME}}{line}".rstrip()
 
 
-def summary(results: Sequence[EverySide]) -> dict[str, Any]:
+def summarize(results: Sequence[EverySide]) -> dict[str, Any]:
     """JSON-able figures over all portraits; None where there are none."""
     if not results:
         return {"portraits": 0}
@@ -92,13 +96,13 @@ def summary(results: Sequence[EverySide]) -> dict[str, Any]:
         "landmarks45_pct": median(r.face.landmarks_pct for r in results),
     }
     for yaw in (30, 60):
-        found = [sides(r.face, yaw) for r in results]
+        found = [count_face_sides(r.face, yaw) for r in results]
         out[f"faces{yaw}"] = sum(n == 2 for n in found)
         out[f"faces{yaw}_either"] = sum(n > 0 for n in found)
     return out
 
 
-def closing(title: str, figures: dict[str, Any]) -> str:
+def format_summary(title: str, figures: dict[str, Any]) -> str:
     """The summary as it stands below the table."""
     if not figures["portraits"]:
         return f"{title}: no portraits"
@@ -113,7 +117,7 @@ def closing(title: str, figures: dict[str, Any]) -> str:
     )
 
 
-def shortfalls(figures: dict[str, Any]) -> list[str]:
+def list_shortfalls(figures: dict[str, Any]) -> list[str]:
     """What misses its floor, in words."""
     if not figures["portraits"]:
         return ["no portraits"]
@@ -133,18 +137,18 @@ def shortfalls(figures: dict[str, Any]) -> list[str]:
     return out
 
 
-def people_heading() -> str:
+def format_people_header() -> str:
     """The first line of the table of made-up people."""
     return f"{'no':>3} {'as':<6}{'from':<6}   cross-view dB / SSIM"
 
 
-def people_row(number: int, person: Person, how: str, views: CrossViews) -> str:
+def format_people_row(number: int, person: RandomPerson, how: str, views: CrossViewScores) -> str:
     """One made-up person's line."""
     cells = "  ".join(f"{yaw}: {views.psnr[yaw]:.2f} / {views.ssim[yaw]:.3f}" for yaw in views.psnr)
     return f"{number:>3} {person.framing:<6}{how:<6}   {cells}"
 
 
-def people_summary(results: Sequence[tuple[str, CrossViews]]) -> dict[str, dict[str, float]]:
+def summarize_people(results: Sequence[tuple[str, CrossViewScores]]) -> dict[str, dict[str, float]]:
     """Means over the people by how they were built: of each yaw, and of all yaws together."""
     out: dict[str, dict[str, float]] = {}
     for how in dict.fromkeys(how for how, _ in results):

@@ -7,7 +7,7 @@ import numpy as np
 from ...engine.core.framing import Box
 from ...engine.core.types import Avatar, FloatArray, Matte, Portrait, Pose
 from ...engine.gaussians.posing import pose_avatar
-from ...engine.visual.sheet import OPEN_MOUTH, SMILE, Studio, Tile, lay_out
+from ...engine.visual.sheet import OPEN_MOUTH, SMILE, SheetStudio, Tile, layout_tiles
 from ...engine.visual.views import focus_camera
 from .every_side import POSES
 
@@ -37,17 +37,17 @@ _FOCUS = {"full": "full", "half": "full", "head": "upper"}
 _POSE_SIZE = (600, 800)
 
 
-def every_side_sheet(avatar: Avatar, portrait: Portrait, title: str = "") -> FloatArray:
+def draw_every_side_sheet(avatar: Avatar, portrait: Portrait, title: str = "") -> FloatArray:
     """Draw the sheet. Returns [H, WIDTH, 3]."""
     matte = Matte(np.ones(portrait.rgb.shape[:2], np.float32), portrait.rgb)  # it is not drawn
-    studio = Studio(avatar, portrait, matte)
+    studio = SheetStudio(avatar, portrait, matte)
     views = [studio.view(f"{yaw:+d}" if yaw else "input view", yaw) for yaw in VIEW_YAWS]
     heads = [studio.close_up(f"head {yaw:+d}", yaw) for yaw in HEAD_YAWS]
     poses = [
         _posed(avatar, name, pose_of(avatar), yaw)
         for (name, pose_of), yaw in zip(POSES.items(), POSE_YAWS, strict=True)
     ]
-    return lay_out(
+    return layout_tiles(
         [
             [studio.photo("photo", portrait.rgb), *views[:6]],
             views[6:],
@@ -67,7 +67,7 @@ def _posed(avatar: Avatar, name: str, pose: Pose, yaw: float) -> Tile:
     return Tile(f"{name}, from {yaw:+d}", camera, box, pose_avatar(avatar, pose))
 
 
-def side_by_side(left: FloatArray, right: FloatArray) -> FloatArray:
+def place_side_by_side(left: FloatArray, right: FloatArray) -> FloatArray:
     """Two sheets [H, W, 3] beside one another, the shorter one padded below."""
     height = max(len(left), len(right))
     padded = [

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...engine.core.cameras import orbit, project
-from ...engine.core.framing import ball_box, crop
+from ...engine.core.framing import ball_box, crop_to_box
 from ...engine.core.types import JOINT_INDEX, Avatar, Camera, FloatArray, Gaussians, Matte
 from ...engine.imaging.resize import affine_crop
 from ...engine.render import render_camera
@@ -44,7 +44,7 @@ def head_cameras(avatar: Avatar, yaws: tuple[int, ...] = FACE_YAWS) -> dict[int,
     cameras = {}
     for yaw in yaws:
         swung = orbit(avatar.camera, centre, yaw)
-        cameras[yaw] = crop(swung, ball_box(centre, radius, swung), SIDE, SIDE)
+        cameras[yaw] = crop_to_box(swung, ball_box(centre, radius, swung), SIDE, SIDE)
     return cameras
 
 
@@ -79,7 +79,7 @@ def find_faces(
     return found
 
 
-def photo_face(
+def find_photo_face(
     matte: Matte, camera: Camera, head_camera: Camera, detectors: Detectors
 ) -> FaceView | None:
     """The face in the photo itself, cut out as a render by ``head_camera`` would be.
@@ -100,7 +100,7 @@ def photo_face(
     return _view(head_camera, roi, detectors.face_landmarks(picture, roi))
 
 
-def movement(
+def measure_movement(
     gaussians: Gaussians, before: FaceView, eye_pixels: float, detectors: Detectors
 ) -> float | None:
     """How far the face moved since ``before``: % of the eyes' distance, median of 468 points.
@@ -117,10 +117,10 @@ def movement(
     return _moved(after.landmarks, before.landmarks, eye_pixels)
 
 
-def noise(
+def measure_noise(
     gaussians: Gaussians, before: FaceView, eye_pixels: float, detectors: Detectors
 ) -> float | None:
-    """:func:`movement` of the very same avatar, drawn a third of a pixel aside and 2 % smaller.
+    """:func:`measure_movement` of the very same avatar, drawn a third of a pixel aside and 2 % smaller.
 
     What the detector alone makes of other pixels: smaller movements mean nothing.
     """

@@ -29,7 +29,7 @@ def joint_positions(motion: Motion, body: Body) -> FloatArray:
     return out
 
 
-def still_frames(landmarks: list[FloatArray | None]) -> BoolArray:
+def find_still_frames(landmarks: list[FloatArray | None]) -> BoolArray:
     """[T]: the observed landmarks (each [N, 2] pixels, None: not seen) hardly move from the frame
     before to the one after."""
     moves = np.full(len(landmarks) + 1, np.inf)

@@ -16,7 +16,7 @@ import numpy as np
 from ...engine.core.types import FloatArray
 
 
-class Gap(NamedTuple):
+class ParityGap(NamedTuple):
     """``relative``: error of each array by its name. ``largest``: biggest single difference."""
 
     relative: dict[str, float]
@@ -36,7 +36,7 @@ def relative_error(ours: FloatArray, truth: FloatArray) -> float:
     return apart / size if size > 0 else float("inf")
 
 
-def gap(ours: Any, truth: Any, names: Iterable[str] | None = None) -> Gap:
+def measure_gap(ours: Any, truth: Any, names: Iterable[str] | None = None) -> ParityGap:
     """Two named tuples of arrays (``Render`` or ``Gradients``), field by field.
 
     Args:
@@ -46,7 +46,7 @@ def gap(ours: Any, truth: Any, names: Iterable[str] | None = None) -> Gap:
     for name, (a, b) in pairs.items():
         if np.shape(a) != np.shape(b):
             raise ValueError(f"{name}: {np.shape(a)} beside {np.shape(b)}")
-    return Gap(
+    return ParityGap(
         {name: relative_error(a, b) for name, (a, b) in pairs.items()},
         {
             name: float(np.abs(np.subtract(a, b, dtype=np.float64)).max(initial=0.0))

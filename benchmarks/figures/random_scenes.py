@@ -11,7 +11,7 @@ from ...engine.core.cameras import look_at, photo_camera
 from ...engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Gaussians, Pose
 
 
-class Scene(NamedTuple):
+class SplatScene(NamedTuple):
     """What ``rasterize`` takes, and the derivatives of an imaginary loss by what it gives.
 
     Attributes:
@@ -43,7 +43,7 @@ class Scene(NamedTuple):
         }
 
 
-def cloud(
+def random_cloud(
     rng: np.random.Generator,
     count: int,
     scales: tuple[float, float] = (0.005, 0.2),
@@ -61,7 +61,7 @@ def cloud(
     )
 
 
-def person_sized(count: int, seed: int = 0) -> Gaussians:
+def person_sized_cloud(count: int, seed: int = 0) -> Gaussians:
     """Flat Gaussians on an ellipsoid of a person's size, 2.5 m before the photo's camera."""
     rng = np.random.default_rng(seed)
     normals = rng.normal(size=(count, 3))
@@ -79,7 +79,7 @@ def person_sized(count: int, seed: int = 0) -> Gaussians:
     return Gaussians(*(a.astype(np.float32) for a in arrays))
 
 
-def covered_body(body: Body, count: int, seed: int = 0) -> Avatar:
+def cover_body(body: Body, count: int, seed: int = 0) -> Avatar:
     """A body in its T-pose, 3 m before the camera, with ``count`` random Gaussians on it."""
     rng = np.random.default_rng(seed)
     quats = rng.normal(size=(count, 4))
@@ -97,7 +97,7 @@ def covered_body(body: Body, count: int, seed: int = 0) -> Avatar:
     return Avatar(body, gaussians, pose, photo_camera(800, 512, 768), "full")
 
 
-def scenes() -> list[Scene]:
+def make_scenes() -> list[SplatScene]:
     """The twenty, each from a seed of its own: the same on every computer."""
     return [make(np.random.default_rng(seed)) for seed, make in enumerate(_SCENES)]
 
@@ -110,7 +110,7 @@ def _scene(
     size: tuple[int, int] = (60, 45),
     distance: float = 3.0,
     focal: float = 70.0,
-) -> Scene:
+) -> SplatScene:
     """``cameras`` around the origin, each with a background of its own."""
     first = rng.uniform(0, 360)
     views = [
@@ -118,97 +118,97 @@ def _scene(
     ]
     Ks = np.stack([photo_camera(focal, *size).K] * cameras)
     background = rng.uniform(0, 1, (cameras, gaussians.colors.shape[1])).astype(np.float32)
-    return Scene(name, gaussians, np.stack(views), Ks, *size, background)
+    return SplatScene(name, gaussians, np.stack(views), Ks, *size, background)
 
 
-def _plain(rng: np.random.Generator) -> Scene:
-    return _scene("one camera", rng, cloud(rng, 400))
+def _plain(rng: np.random.Generator) -> SplatScene:
+    return _scene("one camera", rng, random_cloud(rng, 400))
 
 
-def _three(rng: np.random.Generator) -> Scene:
-    return _scene("three cameras", rng, cloud(rng, 300), cameras=3)
+def _three(rng: np.random.Generator) -> SplatScene:
+    return _scene("three cameras", rng, random_cloud(rng, 300), cameras=3)
 
 
-def _sixty_four(rng: np.random.Generator) -> Scene:
-    return _scene("64 channels", rng, cloud(rng, 200, channels=64), cameras=2, size=(40, 30))
+def _sixty_four(rng: np.random.Generator) -> SplatScene:
+    return _scene("64 channels", rng, random_cloud(rng, 200, channels=64), cameras=2, size=(40, 30))
 
 
-def _sixteen(rng: np.random.Generator) -> Scene:
-    return _scene("16 channels", rng, cloud(rng, 200, channels=16), size=(49, 31))
+def _sixteen(rng: np.random.Generator) -> SplatScene:
+    return _scene("16 channels", rng, random_cloud(rng, 200, channels=16), size=(49, 31))
 
 
-def _five(rng: np.random.Generator) -> Scene:
-    return _scene("5 channels, odd size", rng, cloud(rng, 200, channels=5), 2, size=(67, 33))
+def _five(rng: np.random.Generator) -> SplatScene:
+    return _scene("5 channels, odd size", rng, random_cloud(rng, 200, channels=5), 2, size=(67, 33))
 
 
-def _within(rng: np.random.Generator) -> Scene:
-    gaussians = cloud(rng, 300, (0.01, 0.2), 1.0)
+def _within(rng: np.random.Generator) -> SplatScene:
+    gaussians = random_cloud(rng, 300, (0.01, 0.2), 1.0)
     return _scene("half behind the camera", rng, gaussians, cameras=2, distance=0.5)
 
 
-def _behind(rng: np.random.Generator) -> Scene:
-    return _scene("all behind the camera", rng, cloud(rng, 100, spread=0.3), distance=-3.0)
+def _behind(rng: np.random.Generator) -> SplatScene:
+    return _scene("all behind the camera", rng, random_cloud(rng, 100, spread=0.3), distance=-3.0)
 
 
-def _near(rng: np.random.Generator) -> Scene:
-    gaussians = cloud(rng, 150, (1e-4, 3e-3), 0.006)
+def _near(rng: np.random.Generator) -> SplatScene:
+    gaussians = random_cloud(rng, 150, (1e-4, 3e-3), 0.006)
     return _scene("at the near plane", rng, gaussians, distance=0.02)
 
 
-def _huge(rng: np.random.Generator) -> Scene:
-    return _scene("huge", rng, cloud(rng, 200, (0.5, 5.0), 0.5), cameras=2)
+def _huge(rng: np.random.Generator) -> SplatScene:
+    return _scene("huge", rng, random_cloud(rng, 200, (0.5, 5.0), 0.5), cameras=2)
 
 
-def _giants(rng: np.random.Generator) -> Scene:
-    gaussians = cloud(rng, 12, (10.0, 1000.0), 0.5, opacities=(0.1, 0.5))
+def _giants(rng: np.random.Generator) -> SplatScene:
+    gaussians = random_cloud(rng, 12, (10.0, 1000.0), 0.5, opacities=(0.1, 0.5))
     return _scene("a kilometre wide", rng, gaussians)
 
 
-def _tiny(rng: np.random.Generator) -> Scene:
-    return _scene("tiny", rng, cloud(rng, 400, (1e-6, 1e-3), 0.5), cameras=2)
+def _tiny(rng: np.random.Generator) -> SplatScene:
+    return _scene("tiny", rng, random_cloud(rng, 400, (1e-6, 1e-3), 0.5), cameras=2)
 
 
-def _needles(rng: np.random.Generator) -> Scene:
-    return _scene("needles and sheets", rng, cloud(rng, 300, (1e-4, 2.0), 0.5), cameras=2)
+def _needles(rng: np.random.Generator) -> SplatScene:
+    return _scene("needles and sheets", rng, random_cloud(rng, 300, (1e-4, 2.0), 0.5), cameras=2)
 
 
-def _discs(rng: np.random.Generator) -> Scene:
-    gaussians = cloud(rng, 300)
+def _discs(rng: np.random.Generator) -> SplatScene:
+    gaussians = random_cloud(rng, 300)
     gaussians.scales[:, 2] = 0
     gaussians.scales[:20] = 0
     return _scene("flat discs and points", rng, gaussians)
 
 
-def _empty(rng: np.random.Generator) -> Scene:
-    return _scene("empty", rng, cloud(rng, 0), cameras=2)
+def _empty(rng: np.random.Generator) -> SplatScene:
+    return _scene("empty", rng, random_cloud(rng, 0), cameras=2)
 
 
-def _one_pixel(rng: np.random.Generator) -> Scene:
-    return _scene("one pixel", rng, cloud(rng, 300, spread=0.3), size=(1, 1), focal=2.0)
+def _one_pixel(rng: np.random.Generator) -> SplatScene:
+    return _scene("one pixel", rng, random_cloud(rng, 300, spread=0.3), size=(1, 1), focal=2.0)
 
 
-def _one_gaussian(rng: np.random.Generator) -> Scene:
-    return _scene("one Gaussian", rng, cloud(rng, 1, (0.2, 0.5), 0.1, opacities=(0.7, 0.9)))
+def _one_gaussian(rng: np.random.Generator) -> SplatScene:
+    return _scene("one Gaussian", rng, random_cloud(rng, 1, (0.2, 0.5), 0.1, opacities=(0.7, 0.9)))
 
 
-def _stack(rng: np.random.Generator) -> Scene:
-    gaussians = cloud(rng, 600, (0.1, 0.4), 0.3, opacities=(0.8, 1.0))
+def _stack(rng: np.random.Generator) -> SplatScene:
+    gaussians = random_cloud(rng, 600, (0.1, 0.4), 0.3, opacities=(0.8, 1.0))
     return _scene("opaque stack", rng, gaussians)
 
 
-def _veils(rng: np.random.Generator) -> Scene:
-    return _scene("nearly transparent", rng, cloud(rng, 400, opacities=(0.0, 0.05)))
+def _veils(rng: np.random.Generator) -> SplatScene:
+    return _scene("nearly transparent", rng, random_cloud(rng, 400, opacities=(0.0, 0.05)))
 
 
-def _off_screen(rng: np.random.Generator) -> Scene:
-    return _scene("mostly off screen", rng, cloud(rng, 300, (0.05, 0.5), 4.0), size=(7, 97))
+def _off_screen(rng: np.random.Generator) -> SplatScene:
+    return _scene("mostly off screen", rng, random_cloud(rng, 300, (0.05, 0.5), 4.0), size=(7, 97))
 
 
-def _person(rng: np.random.Generator) -> Scene:
+def _person(rng: np.random.Generator) -> SplatScene:
     Ks = np.array([[[120.0, 0, 33.3], [0, 112.0, 56.7], [0, 0, 1]]])
-    return Scene(
+    return SplatScene(
         "person, lens off centre",
-        person_sized(1500),
+        person_sized_cloud(1500),
         photo_camera(1.0, 1, 1).viewmat[None],
         Ks,
         64,

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from ...engine.core.types import Avatar, Gaussians, Matte
-from ...engine.gaussians.refine import LEVELS
+from ...engine.gaussians.refine import REFINE_LEVELS
 from ...engine.imaging.resize import resize
 from ...engine.tracking.detectors import Detectors
 from ...engine.visual.views import orbit_centre
@@ -16,12 +16,19 @@ from .face_movement import (
     FaceView,
     eye_distance,
     find_faces,
+    find_photo_face,
     head_cameras,
-    movement,
-    noise,
-    photo_face,
+    measure_movement,
+    measure_noise,
 )
-from .side_views import Rim, View, change, rim, speckle, turned
+from .side_views import (
+    RenderedView,
+    RimMetrics,
+    measure_rim,
+    measure_speckle,
+    render_turned,
+    view_psnr,
+)
 
 PSNR_FLOORS = {
     "off": {},
@@ -30,17 +37,17 @@ PSNR_FLOORS = {
 }
 """dB of the input view's foreground, medians of each framing."""
 SSIM_FLOORS = {"fast": 0.955, "full": 0.965}
-SECONDS_MOST = {"fast": 25.0}
-MOVED_MOST = 2.0
+MAX_SECONDS = {"fast": 25.0}
+MAX_MOVED = 2.0
 """% of the distance between the eyes that a face may move in any view, for any portrait."""
-HALF_LOSS_MOST = 1.5
+MAX_HALF_LOSS = 1.5
 """dB of the input view, of any portrait, that the less important half of the splats is worth."""
-PALE_MOST = 0.3
+MAX_PALE = 0.3
 """% of white by which a rim may grow paler than the lift's in any view: less is not seen."""
 
 
 @dataclass(frozen=True)
-class Before:
+class LiftBaseline:
     """The lift, drawn once: what every level of refining is compared with.
 
     Attributes:
@@ -51,7 +58,7 @@ class Before:
         photo: the face in the photo. off_photo: how far the lift's is from it, % of the same.
     """
 
-    views: dict[int, View]
+    views: dict[int, RenderedView]
     pale: dict[int, float]
     faces: dict[int, FaceView | None]
     eye_pixels: float
@@ -61,7 +68,7 @@ class Before:
 
 
 @dataclass(frozen=True)
-class Judged:
+class RefineResult:
     """One portrait at one level.
 
     Attributes:
@@ -88,7 +95,7 @@ class Judged:
     iou: float
     moved: dict[int, float | None] = field(default_factory=dict)
     noise: dict[int, float] = field(default_factory=dict)
-    rims: dict[int, Rim] = field(default_factory=dict)
+    rims: dict[int, RimMetrics] = field(default_factory=dict)
     pale: dict[int, float] = field(default_factory=dict)
     speckle: dict[int, float] = field(default_factory=dict)
     change: dict[int, float] = field(default_factory=dict)
@@ -112,7 +119,9 @@ class Judged:
         return max((s for yaw, s in self.speckle.items() if yaw), default=None)
 
 
-def look_at_lift(avatar: Avatar, still: Gaussians, matte: Matte, detectors: Detectors) -> Before:
+def measure_lift(
+    avatar: Avatar, still: Gaussians, matte: Matte, detectors: Detectors
+) -> LiftBaseline:
     """Draw the lift from all sides.
 
     Args:
@@ -122,54 +131,58 @@ def look_at_lift(avatar: Avatar, still: Gaussians, matte: Matte, detectors: Dete
     faces = find_faces(still, cameras, detectors)
     front = head_cameras(avatar, (0,))[0]
     eye_pixels = eye_distance(avatar, front)
-    photo = photo_face(matte, avatar.camera, front, detectors)
-    off_photo = None if photo is None else movement(still, photo, eye_pixels, detectors)
-    alone = {yaw: noise(still, face, eye_pixels, detectors) for yaw, face in faces.items() if face}
-    views = turned(still, avatar.camera, orbit_centre(still, avatar.camera))
+    photo = find_photo_face(matte, avatar.camera, front, detectors)
+    off_photo = None if photo is None else measure_movement(still, photo, eye_pixels, detectors)
+    alone = {
+        yaw: measure_noise(still, face, eye_pixels, detectors)
+        for yaw, face in faces.items()
+        if face
+    }
+    views = render_turned(still, avatar.camera, orbit_centre(still, avatar.camera))
     known = {yaw: value for yaw, value in alone.items() if value is not None}
-    pale = {yaw: rim(*view).pale for yaw, view in views.items()}
+    pale = {yaw: measure_rim(*view).pale for yaw, view in views.items()}
     height, width = views[0].alpha.shape
     light = resize(matte.foreground * matte.alpha[..., None], width, height)
-    pale[0] = max(pale[0], rim(light, resize(matte.alpha, width, height)).pale)
-    return Before(views, pale, faces, eye_pixels, known, photo, off_photo)
+    pale[0] = max(pale[0], measure_rim(light, resize(matte.alpha, width, height)).pale)
+    return LiftBaseline(views, pale, faces, eye_pixels, known, photo, off_photo)
 
 
-def side_figures(
-    avatar: Avatar, lift: Gaussians, refined: Gaussians, before: Before, detectors: Detectors
+def measure_sides(
+    avatar: Avatar, lift: Gaussians, refined: Gaussians, before: LiftBaseline, detectors: Detectors
 ) -> dict[str, Any]:
-    """The fields of :class:`Judged` from ``moved`` to ``change``.
+    """The fields of :class:`RefineResult` from ``moved`` to ``view_psnr``.
 
     Args:
         lift, refined: in the photo's pose, in world space.
     """
     # About the lift's centre, so that the cameras are the same.
-    after = turned(refined, avatar.camera, orbit_centre(lift, avatar.camera))
-    rims = {yaw: rim(*view) for yaw, view in after.items()}
+    after = render_turned(refined, avatar.camera, orbit_centre(lift, avatar.camera))
+    rims = {yaw: measure_rim(*view) for yaw, view in after.items()}
     return {
         "moved": {
-            yaw: movement(refined, face, before.eye_pixels, detectors)
+            yaw: measure_movement(refined, face, before.eye_pixels, detectors)
             for yaw, face in before.faces.items()
             if face
         },
         "noise": before.noise,
         "off_photo": (
             before.off_photo,
-            before.photo and movement(refined, before.photo, before.eye_pixels, detectors),
+            before.photo and measure_movement(refined, before.photo, before.eye_pixels, detectors),
         ),
         "rims": rims,
         "pale": {yaw: rims[yaw].pale - pale for yaw, pale in before.pale.items()},
         "speckle": {
-            yaw: speckle(*after[yaw]) / max(speckle(*view), 1e-6)
+            yaw: measure_speckle(*after[yaw]) / max(measure_speckle(*view), 1e-6)
             for yaw, view in before.views.items()
         },
-        "change": {yaw: change(*view, *after[yaw]) for yaw, view in before.views.items() if yaw},
+        "change": {yaw: view_psnr(*view, *after[yaw]) for yaw, view in before.views.items() if yaw},
     }
 
 
-def summary(results: Sequence[Judged]) -> dict[str, Any]:
+def summarize(results: Sequence[RefineResult]) -> dict[str, Any]:
     """JSON-able: by level medians of each framing, and the worst portrait of what may not hurt."""
     out: dict[str, Any] = {}
-    for level in LEVELS:
+    for level in REFINE_LEVELS:
         some = [r for r in results if r.level == level]
         if not some:
             continue
@@ -200,7 +213,7 @@ def summary(results: Sequence[Judged]) -> dict[str, Any]:
     return out
 
 
-def shortfalls(figures: dict[str, Any]) -> list[str]:
+def list_shortfalls(figures: dict[str, Any]) -> list[str]:
     """The floors that a summary misses, a sentence each."""
     out = []
     for level, values in figures.items():
@@ -211,20 +224,20 @@ def shortfalls(figures: dict[str, Any]) -> list[str]:
         ssim = SSIM_FLOORS.get(level)
         if ssim is not None and values["ssim"] < ssim:
             out.append(f"{level}: SSIM {values['ssim']:.4f}, not {ssim:g}")
-        most = SECONDS_MOST.get(level)
+        most = MAX_SECONDS.get(level)
         if most is not None and values["seconds"] > most:
             out.append(f"{level}: {values['seconds']:.1f} s, not {most:g}")
-        if (values["moved_max"] or 0) > MOVED_MOST:
-            out.append(f"{level}: a face moved {values['moved_max']:.2f} %, not {MOVED_MOST:g}")
-        if (values["pale_max"] or 0) > PALE_MOST:
-            out.append(f"{level}: a rim {values['pale_max']:.2f} % paler, not {PALE_MOST:g}")
-        if (values["half_loss_max"] or 0) > HALF_LOSS_MOST:
+        if (values["moved_max"] or 0) > MAX_MOVED:
+            out.append(f"{level}: a face moved {values['moved_max']:.2f} %, not {MAX_MOVED:g}")
+        if (values["pale_max"] or 0) > MAX_PALE:
+            out.append(f"{level}: a rim {values['pale_max']:.2f} % paler, not {MAX_PALE:g}")
+        if (values["half_loss_max"] or 0) > MAX_HALF_LOSS:
             lost = values["half_loss_max"]
-            out.append(f"{level}: half the splats lose {lost:.2f} dB, not {HALF_LOSS_MOST:g}")
+            out.append(f"{level}: half the splats lose {lost:.2f} dB, not {MAX_HALF_LOSS:g}")
     return out
 
 
-def heading() -> str:
+def format_header() -> str:
     """The table's first line."""
     return (
         f"{'portrait':<30}{'level':<6}{'s':>7}{'fg dB':>8}{'SSIM':>8}{'IoU':>7}"
@@ -233,7 +246,7 @@ def heading() -> str:
     )
 
 
-def row(r: Judged) -> str:
+def format_row(r: RefineResult) -> str:
     """One line of the table: the worst view of each figure."""
     noise_ = max(r.noise.values(), default=None)
     dB = "/".join(_number(min(_at(r.change, yaw), default=None), 1) for yaw in (40, 90, 180))
@@ -247,7 +260,7 @@ def row(r: Judged) -> str:
     )
 
 
-def details(r: Judged) -> str:
+def format_details(r: RefineResult) -> str:
     """The views of one portrait, a line for each figure."""
     off = " to ".join(_number(value, 2) for value in r.off_photo)
     lines = [f"    face moved {_views(r.moved)}; noise {_views(r.noise)}; off the photo {off}"]
@@ -256,7 +269,7 @@ def details(r: Judged) -> str:
     return "\n".join(lines)
 
 
-def closing(figures: dict[str, Any]) -> str:
+def format_summary(figures: dict[str, Any]) -> str:
     """The medians, below the table."""
     lines = []
     for level, values in figures.items():

@@ -25,7 +25,7 @@ _RENDER_SIDE = 1024  # pixels of the longer side of a render that the detector l
 
 
 @dataclass(frozen=True)
-class Figures:
+class PortraitMetrics:
     """What one portrait gave.
 
     Attributes:
@@ -50,7 +50,7 @@ class Figures:
     warnings: tuple[str, ...] = ()
 
 
-def faces_found(
+def find_side_faces(
     avatar: Avatar, detectors: Detectors, yaws: Sequence[int] = FACE_YAWS, front: float = 0.0
 ) -> dict[int, bool]:
     """Whether the face detectors find the face, at its place, in renders from the sides.
@@ -81,7 +81,7 @@ def _median(values: Sequence[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def summary(results: Sequence[Figures]) -> dict[str, Any]:
+def summarize(results: Sequence[PortraitMetrics]) -> dict[str, Any]:
     """JSON-able medians and counts, over all portraits and by framing."""
     built = [r for r in results if not r.error]
     by_kind = {}
@@ -109,7 +109,7 @@ def summary(results: Sequence[Figures]) -> dict[str, Any]:
     }
 
 
-_COLUMNS: tuple[tuple[str, int, Callable[[Figures], str]], ...] = (
+_COLUMNS: tuple[tuple[str, int, Callable[[PortraitMetrics], str]], ...] = (
     ("portrait", 32, lambda r: r.name),
     ("framing", 8, lambda r: r.kind),
     ("face %", 7, lambda r: _number(r.face_error, 2)),
@@ -127,18 +127,18 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def heading() -> str:
+def format_header() -> str:
     """The table's first line."""
     return "".join(f"{title:<{width}}" for title, width, _ in _COLUMNS)
 
 
-def row(result: Figures) -> str:
+def format_row(result: PortraitMetrics) -> str:
     """One portrait's line of the table."""
     line = "".join(f"{value(result):<{width}}" for _, width, value in _COLUMNS)
     return f"{result.name:<32}FAILED: {result.error}" if result.error else line
 
 
-def closing(figures: dict[str, Any]) -> str:
+def format_summary(figures: dict[str, Any]) -> str:
     """The medians, a line per framing, as they stand below the table."""
     lines = [
         f"built {figures['built']}/{figures['portraits']}; face error, median "

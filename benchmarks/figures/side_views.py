@@ -32,7 +32,7 @@ _PLAIN = 0.1  # of white: an excess that one sees
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
-class Rim(NamedTuple):
+class RimMetrics(NamedTuple):
     """The edge of a silhouette, in per cent.
 
     Attributes:
@@ -49,7 +49,7 @@ class Rim(NamedTuple):
     holes: float
 
 
-def rim(light: FloatArray, alpha: FloatArray) -> Rim:
+def measure_rim(light: FloatArray, alpha: FloatArray) -> RimMetrics:
     """How the outline (alpha 0.5) of something drawn looks beside its inside.
 
     The rim is the band of ``RIM`` pixels to either side. The colour that belongs there is that
@@ -65,7 +65,7 @@ def rim(light: FloatArray, alpha: FloatArray) -> Rim:
     outside = _distance(~solid)
     core = inside > RIM
     if not core.any() or solid.all():
-        return Rim(0.0, 0.0, 0.0, 0.0)
+        return RimMetrics(0.0, 0.0, 0.0, 0.0)
     weight = gaussian_filter(core.astype(np.float64), 1.5)
     straight = light / np.maximum(alpha, 1e-3)[..., None] * core[..., None]
     smooth = np.stack([gaussian_filter(straight[..., k], 1.5) for k in range(3)], -1)
@@ -75,7 +75,7 @@ def rim(light: FloatArray, alpha: FloatArray) -> Rim:
     band = ((solid & (inside <= RIM)) | (~solid & (outside <= RIM))) & (away <= _REACH)
     excess = ((light - alpha[..., None] * belongs) @ _LUMINANCE)[band]
     near = ~solid & (outside > RIM) & (outside <= FOG)
-    return Rim(
+    return RimMetrics(
         100 * _mean(np.maximum(excess, 0)),
         100 * _mean(excess > _PLAIN),
         100 * _mean(alpha[near]),
@@ -83,7 +83,7 @@ def rim(light: FloatArray, alpha: FloatArray) -> Rim:
     )
 
 
-def speckle(light: FloatArray, alpha: FloatArray) -> float:
+def measure_speckle(light: FloatArray, alpha: FloatArray) -> float:
     """Energy of single pixels that stick out: mean square of the difference to the 3 x 3 median.
 
     Edges and slopes pass a median, lone spots do not. In units of (a hundredth of white)², over
@@ -97,7 +97,7 @@ def speckle(light: FloatArray, alpha: FloatArray) -> float:
     return 1e4 * _mean((lone**2).mean(-1)[core])
 
 
-def change(
+def view_psnr(
     light: FloatArray, alpha: FloatArray, other_light: FloatArray, other_alpha: FloatArray
 ) -> float:
     """PSNR in dB between two drawings on grey, where either of them is solid."""
@@ -109,16 +109,16 @@ def change(
     return psnr(grey, other_grey, either)
 
 
-class View(NamedTuple):
+class RenderedView(NamedTuple):
     """One drawing over nothing: ``light`` [H, W, 3] colour times alpha, ``alpha`` [H, W]."""
 
     light: FloatArray
     alpha: FloatArray
 
 
-def turned(
+def render_turned(
     gaussians: Gaussians, camera: Camera, centre: FloatArray, yaws: tuple[int, ...] = YAWS
-) -> dict[int, View]:
+) -> dict[int, RenderedView]:
     """Drawings by cameras swung about ``centre`` [3], ``SIDE`` pixels along the longer side.
 
     Args:
@@ -128,7 +128,7 @@ def turned(
     views = {}
     for yaw in yaws:
         drawn = render_camera(gaussians, orbit(small, centre, yaw) if yaw else small)
-        views[yaw] = View(np.clip(drawn.rgb, 0, 1), drawn.alpha)
+        views[yaw] = RenderedView(np.clip(drawn.rgb, 0, 1), drawn.alpha)
     return views
 
 

@@ -20,7 +20,7 @@ from .mpfb import BaseMesh, load_base_mesh, load_target
 from .packing import build_atlas
 from .phenotype import TargetBasis, load_targets, macro_coefficients
 from .prior import phenotype_prior
-from .rig import Rig, load_rig, mirror_joints
+from .rig import MakeHumanRig, load_rig, mirror_joints
 from .topology import Topology, label_parts, select_topology
 from .tpose import tpose_rotations
 
@@ -54,7 +54,7 @@ def _symmetric(
     )
 
 
-def _bind_rotations(base: BaseMesh, rig: Rig, targets: TargetBasis) -> FloatArray:
+def _bind_rotations(base: BaseMesh, rig: MakeHumanRig, targets: TargetBasis) -> FloatArray:
     """[55, 3, 3] from MakeHuman's A-pose to the T-pose for the average person: garments need
     them, because their offsets are given in the A-pose."""
     coefficients = macro_coefficients(targets, {})
@@ -63,7 +63,7 @@ def _bind_rotations(base: BaseMesh, rig: Rig, targets: TargetBasis) -> FloatArra
 
 
 def _helpers(
-    base: BaseMesh, topology: Topology, rig: Rig, basis: ShapeBasis
+    base: BaseMesh, topology: Topology, rig: MakeHumanRig, basis: ShapeBasis
 ) -> dict[str, NDArray[Any]]:
     """The garment helpers that the body leaves out, with the same basis (see bake_body)."""
     named = [q for name, q in base.quads.items() if not name.startswith("joint-")]
@@ -139,7 +139,7 @@ def bake_body(data_dir: Path, out: Path, detectors_dir: Path | None, progress: P
 
 
 def _assemble(
-    data_dir: Path, base: BaseMesh, topology: Topology, rig: Rig, basis: ShapeBasis
+    data_dir: Path, base: BaseMesh, topology: Topology, rig: MakeHumanRig, basis: ShapeBasis
 ) -> Body:
     """The body without landmarks, its source's atlas standing in for our own."""
     ours = topology.base_index

@@ -15,7 +15,7 @@ from .phenotype import (
     random_local,
     random_phenotype,
 )
-from .rig import Rig
+from .rig import MakeHumanRig
 from .tpose import to_tpose
 
 NUM_BODY = 50
@@ -28,7 +28,7 @@ HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in ("jaw", "left_eye_smplhf", "right_ey
 
 
 @dataclass(frozen=True)
-class Samples:
+class BodySamples:
     """Random bodies in the T-pose: ``vertices`` [N, V, 3], ``joints`` [N, 55, 3], metres."""
 
     vertices: FloatArray
@@ -54,8 +54,8 @@ class ShapeBasis:
 
 
 def build_bodies(
-    base: BaseMesh, rig: Rig, targets: TargetBasis, macro: FloatArray, local: FloatArray
-) -> Samples:
+    base: BaseMesh, rig: MakeHumanRig, targets: TargetBasis, macro: FloatArray, local: FloatArray
+) -> BodySamples:
     """Bodies in the T-pose from target weights macro [N, M] and local [N, L] (-1..1)."""
     vertices = _unposed(base, targets, macro, local)
     joints = np.zeros((len(macro), NUM_JOINTS, 3))
@@ -66,7 +66,7 @@ def build_bodies(
         J = rig.joint_regressor[:, joint_columns] @ v[joint_columns]
         tips = rig.tip_regressor[:, tip_columns] @ v[tip_columns]
         vertices[i], joints[i] = to_tpose(v, J, tips, rig.weights)
-    return Samples(vertices, joints)
+    return BodySamples(vertices, joints)
 
 
 def _unposed(
@@ -80,8 +80,8 @@ def _unposed(
 
 
 def random_bodies(
-    base: BaseMesh, rig: Rig, targets: TargetBasis, count: int, rng: np.random.Generator
-) -> tuple[Samples, tuple[dict[str, float], ...]]:
+    base: BaseMesh, rig: MakeHumanRig, targets: TargetBasis, count: int, rng: np.random.Generator
+) -> tuple[BodySamples, tuple[dict[str, float], ...]]:
     """``count`` random adults whose heads follow from age, gender and descent alone, and their
     phenotypes."""
     people = tuple(random_phenotype(rng) for _ in range(count))
@@ -91,8 +91,8 @@ def random_bodies(
 
 
 def random_head_offsets(
-    base: BaseMesh, rig: Rig, targets: TargetBasis, count: int, rng: np.random.Generator
-) -> Samples:
+    base: BaseMesh, rig: MakeHumanRig, targets: TargetBasis, count: int, rng: np.random.Generator
+) -> BodySamples:
     """Offsets of random head shapes from the neutral head: vertices [N, V, 3], joints."""
     local = np.stack(
         [random_local(targets.local_names, True, HEAD_CHANGE_SD, rng) for _ in range(count)]
@@ -105,7 +105,7 @@ def random_head_offsets(
     used = np.flatnonzero(rig.joint_regressor[list(HEAD_JOINTS)].any(0))
     regressor = rig.joint_regressor[list(HEAD_JOINTS)][:, used]
     joints[:, list(HEAD_JOINTS)] = np.einsum("jv,nvc->njc", regressor, vertices[:, used])
-    return Samples(vertices, joints)
+    return BodySamples(vertices, joints)
 
 
 def _scores(data: FloatArray, count: int) -> FloatArray:
@@ -127,7 +127,7 @@ def _regress(scores: FloatArray, data: FloatArray) -> FloatArray:
 
 def shape_basis(
     base: BaseMesh,
-    rig: Rig,
+    rig: MakeHumanRig,
     targets: TargetBasis,
     selected: IntArray,
     seed: int,
@@ -172,7 +172,7 @@ def shape_basis(
 
 def held_out_error(
     base: BaseMesh,
-    rig: Rig,
+    rig: MakeHumanRig,
     targets: TargetBasis,
     selected: IntArray,
     basis: ShapeBasis,

@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
-from .flatten import Piece, boundary_loops, slim, tutte
+from .flatten import DiskPatch, boundary_loops, slim, tutte
 from .topology import PART
 
 HEAD_SCALE = {"face": 1.0, "lips": 1.9, "eyelid": 1.9, "ear": 0.7, "scalp": 0.44, "neck": 0.46}
@@ -217,7 +217,7 @@ def flatten_chart(
         fan = [[hole[(i + 1) % len(hole)], hole[i], len(points) - 1] for i in range(len(hole))]
         triangles.append(np.array(fan))
     full = np.concatenate(triangles)
-    piece = Piece(
+    piece = DiskPatch(
         f=full,
         lengths=_lengths(points, density, full),
         area_weight=np.where(np.arange(len(full)) < len(faces), 1.0, FAN_WEIGHT),

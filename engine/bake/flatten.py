@@ -21,7 +21,7 @@ PROXIMAL = 1e-4
 
 
 @dataclass(frozen=True)
-class Piece:
+class DiskPatch:
     """A disk-shaped piece of surface to flatten.
 
     Attributes:
@@ -60,7 +60,7 @@ def boundary_loops(f: IntArray) -> list[IntArray]:
     return sorted(loops, key=len, reverse=True)
 
 
-def tutte(piece: Piece, count: int) -> FloatArray:
+def tutte(piece: DiskPatch, count: int) -> FloatArray:
     """[count, 2] with the outline on a circle, or on a half circle whose straight side is u = 0."""
     loop = piece.outline
     axis = piece.on_axis[loop]
@@ -93,7 +93,9 @@ def tutte(piece: Piece, count: int) -> FloatArray:
     return uv
 
 
-def _gradients(piece: Piece, count: int) -> tuple[sparse.csr_matrix, sparse.csr_matrix, FloatArray]:
+def _gradients(
+    piece: DiskPatch, count: int
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix, FloatArray]:
     """Operators [T, count] for the two columns of each triangle's Jacobian, and areas [T]."""
     a, b, c = piece.lengths.T  # opposite to corners 0, 1, 2
     x = (c * c + b * b - a * a) / (2 * c)
@@ -131,7 +133,9 @@ def _largest_step(uv: FloatArray, step: FloatArray, f: IntArray) -> float:
     return float(positive.min()) if len(positive) else np.inf
 
 
-def slim(piece: Piece, uv: FloatArray, iterations: int = 40, tolerance: float = 1e-4) -> FloatArray:
+def slim(
+    piece: DiskPatch, uv: FloatArray, iterations: int = 40, tolerance: float = 1e-4
+) -> FloatArray:
     """Improve a map without flips [n, 2] towards the wanted lengths; stays without flips."""
     count = len(uv)
     Dx, Dy, area = _gradients(piece, count)

@@ -35,7 +35,7 @@ from ..render.mesh import MeshBuffer
 from ..tracking.detectors import Detectors, HandLandmarks, Roi
 from .closest import closest_on_mesh
 from .plain import SUPERSAMPLING, PersonPaint, render_plain, triangulate
-from .turning import with_turns
+from .turning import measure_turns
 
 NUM_FACE, NUM_MESH = 478, 468
 UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
@@ -80,7 +80,7 @@ def bake_landmarks(body: Body, detectors_dir: Path, seed: int, progress: Progres
     landmarks = Landmarks(
         triangle.astype(np.int32), bary, weight, pose_joint, pose_offset, hand_joint, hand_offset
     )
-    return with_turns(body, landmarks, detectors, seed, progress)
+    return measure_turns(body, landmarks, detectors, seed, progress)
 
 
 def _nothing_seen(what: str) -> LikenessError:

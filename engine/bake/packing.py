@@ -14,7 +14,7 @@ MAX_STRETCH = 1.25
 
 
 @dataclass(frozen=True)
-class Place:
+class ChartPlacement:
     """Where a chart of the left side goes.
 
     Attributes:
@@ -33,24 +33,24 @@ class Place:
 
 _Y, _X, _Z = (0.0, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
 
-LAYOUT: dict[str, Place] = {
-    "head": Place(0.0, 0.0, 0.315, 0.5, _Y),
-    "hand_back": Place(0.315, 0.0, 0.185, 0.205, _X),
-    "hand_palm": Place(0.315, 0.205, 0.185, 0.205, _X),
-    "teeth_upper": Place(0.315, 0.41, 0.09, 0.045, _Y),
-    "teeth_lower": Place(0.405, 0.41, 0.09, 0.045, _Y),
-    "torso_front": Place(0.0, 0.5, 0.14, 0.395, _Y),
-    "torso_back": Place(0.14, 0.5, 0.14, 0.395, _Y),
-    "leg": Place(0.28, 0.455, 0.165, 0.335, _Y),
-    "arm": Place(0.28, 0.79, 0.22, 0.15, _Z),
-    "foot_top": Place(0.0, 0.895, 0.14, 0.105, _Z),
-    "foot_sole": Place(0.14, 0.895, 0.14, 0.105, _X),
-    "eye": Place(0.445, 0.455, 0.055, 0.055, _Y),
-    "eye_back": Place(0.445, 0.51, 0.045, 0.045, _Y),
-    "eye_socket": Place(0.445, 0.555, 0.045, 0.045, _Y),
-    "mouth": Place(0.445, 0.6, 0.05, 0.105, _Y),
-    "tongue_top": Place(0.445, 0.705, 0.03, 0.085, _Z),
-    "tongue_bottom": Place(0.475, 0.705, 0.025, 0.085, _Z),
+LAYOUT: dict[str, ChartPlacement] = {
+    "head": ChartPlacement(0.0, 0.0, 0.315, 0.5, _Y),
+    "hand_back": ChartPlacement(0.315, 0.0, 0.185, 0.205, _X),
+    "hand_palm": ChartPlacement(0.315, 0.205, 0.185, 0.205, _X),
+    "teeth_upper": ChartPlacement(0.315, 0.41, 0.09, 0.045, _Y),
+    "teeth_lower": ChartPlacement(0.405, 0.41, 0.09, 0.045, _Y),
+    "torso_front": ChartPlacement(0.0, 0.5, 0.14, 0.395, _Y),
+    "torso_back": ChartPlacement(0.14, 0.5, 0.14, 0.395, _Y),
+    "leg": ChartPlacement(0.28, 0.455, 0.165, 0.335, _Y),
+    "arm": ChartPlacement(0.28, 0.79, 0.22, 0.15, _Z),
+    "foot_top": ChartPlacement(0.0, 0.895, 0.14, 0.105, _Z),
+    "foot_sole": ChartPlacement(0.14, 0.895, 0.14, 0.105, _X),
+    "eye": ChartPlacement(0.445, 0.455, 0.055, 0.055, _Y),
+    "eye_back": ChartPlacement(0.445, 0.51, 0.045, 0.045, _Y),
+    "eye_socket": ChartPlacement(0.445, 0.555, 0.045, 0.045, _Y),
+    "mouth": ChartPlacement(0.445, 0.6, 0.05, 0.105, _Y),
+    "tongue_top": ChartPlacement(0.445, 0.705, 0.03, 0.085, _Z),
+    "tongue_bottom": ChartPlacement(0.475, 0.705, 0.025, 0.085, _Z),
 }
 
 
@@ -68,7 +68,7 @@ def _oriented(chart: Chart, mesh: BodyMesh, up: tuple[float, float, float]) -> F
     return np.asarray(chart.uv @ np.array([[c, s], [-s, c]]))
 
 
-def _fitted(uv: FloatArray, place: Place, joined: bool) -> FloatArray:
+def _fitted(uv: FloatArray, place: ChartPlacement, joined: bool) -> FloatArray:
     """uv (v up) scaled into its rectangle: columns (distance from the middle, row from the top)."""
     out = uv * [1.0, -1.0]
     if joined and out[:, 0].mean() < 0:

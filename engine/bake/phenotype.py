@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..body.phenotype import ANCHORS, RACES, memberships
+from ..body.phenotype import ANCHORS, RACES, phenotype_memberships
 from ..core.types import FloatArray
 from .mpfb import load_target, read_json
 
@@ -116,7 +116,7 @@ def load_targets(mpfb: Path, num_vertices: int) -> TargetBasis:
 
 def macro_coefficients(basis: TargetBasis, phenotype: dict[str, float]) -> FloatArray:
     """[M] weights of the macro targets."""
-    member = memberships(phenotype)
+    member = phenotype_memberships(phenotype)
     return np.array([np.prod([member[v] for v in values]) for values in basis.macro_values])
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.phenotype import products
+from ..body.phenotype import feature_products
 from ..core.types import JOINT_INDEX, FloatArray, IntArray
 from .basis import HEAD_JOINTS, NUM_BODY, ShapeBasis, build_bodies
 from .mpfb import BaseMesh
 from .phenotype import TargetBasis, macro_coefficients, random_phenotype
-from .rig import Rig
+from .rig import MakeHumanRig
 
 NUM_FITTED, NUM_UNSEEN = 420, 40
 
@@ -44,7 +44,12 @@ remains of one."""
 
 
 def phenotype_prior(
-    base: BaseMesh, rig: Rig, targets: TargetBasis, selected: IntArray, basis: ShapeBasis, seed: int
+    base: BaseMesh,
+    rig: MakeHumanRig,
+    targets: TargetBasis,
+    selected: IntArray,
+    basis: ShapeBasis,
+    seed: int,
 ) -> dict[str, NDArray[Any]]:
     """Arrays for the body file.
 
@@ -63,7 +68,7 @@ def phenotype_prior(
     offsets -= basis.mean[selected].astype(np.float32)
     dirs = basis.dirs[selected]
     on_head = rig.weights[selected][:, [JOINT_INDEX["head"], *HEAD_JOINTS]].sum(1)
-    X = np.stack([products(person, FEATURES) for person in people])
+    X = np.stack([feature_products(person, FEATURES) for person in people])
     scores = _scores_of(offsets, dirs, on_head)
     betas = np.linalg.lstsq(X[:NUM_FITTED], scores[:NUM_FITTED], rcond=None)[0]
     unseen = np.einsum("vcs,ns->nvc", dirs, X[NUM_FITTED:] @ betas) - offsets[NUM_FITTED:]
@@ -92,7 +97,7 @@ def _scores_of(offsets: FloatArray, dirs: FloatArray, on_head: FloatArray) -> Fl
 def _spread(basis: ShapeBasis, betas: FloatArray) -> FloatArray:
     """[S, S] the symmetric root of the covariance of what phenotypes don't explain of the
     bodies and heads that the basis was made of."""
-    X = np.stack([products(person, FEATURES) for person in basis.phenotypes])
+    X = np.stack([feature_products(person, FEATURES) for person in basis.phenotypes])
     left = basis.scores - X @ betas
     covariance = left.T @ left / len(left)
     # Local changes of the body and of the head are drawn apart.

@@ -37,7 +37,7 @@ PELVIS_ABOVE_HIPS = 0.45
 
 
 @dataclass(frozen=True)
-class Rig:
+class MakeHumanRig:
     """Weights of the base mesh's vertices and where joints and finger tips lie.
 
     Attributes:
@@ -84,7 +84,7 @@ def _place(strategy: dict[str, Any], base: BaseMesh) -> IntArray:
     raise LikenessError(f"The rig places a bone by an unknown strategy '{kind}'.", REMEDY)
 
 
-def load_rig(mpfb: Path, base: BaseMesh) -> Rig:
+def load_rig(mpfb: Path, base: BaseMesh) -> MakeHumanRig:
     """Read ``rigs/standard/rig.default.json`` and ``weights.default.json`` below ``mpfb``."""
     folder = mpfb / "rigs" / "standard"
     bones: dict[str, Any] = read_json(folder / "rig.default.json")
@@ -124,7 +124,7 @@ def load_rig(mpfb: Path, base: BaseMesh) -> Rig:
     for row, (letter, number) in enumerate((s, n) for s in "LR" for n in FINGERS.values()):
         vertices = _place(bones[f"finger{number}-3.{letter}"]["tail"], base)
         tips[row, vertices] = 1.0 / len(vertices)
-    return Rig(weights, joints, tips)
+    return MakeHumanRig(weights, joints, tips)
 
 
 def mirror_joints() -> IntArray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..body.skinning import skin
+from ..body.skinning import skin_vertices
 from ..core.rotations import rotation_between
 from ..core.types import JOINT_INDEX, NUM_JOINTS, PARENTS, FloatArray
 
@@ -107,7 +107,7 @@ def to_tpose(
     for j, parent in enumerate(PARENTS[1:], start=1):
         posed[j] = posed[parent] + R[parent] @ (joints[j] - joints[parent])
     t = posed - np.einsum("jab,jb->ja", R, joints)
-    out = skin(vertices, weights, R, t)
+    out = skin_vertices(vertices, weights, R, t)
     # The forearm's own twist is spread along it instead of wringing the wrist.
     for side in ("left", "right"):
         elbow = JOINT_INDEX[f"{side}_elbow"]

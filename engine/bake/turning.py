@@ -28,7 +28,7 @@ PITCH_SPREAD, SHAPE_SPREAD, DISTANCE = 6.0, 0.7, 1.0
 CLEAR_SCORE = 0.2  # of the network, which loses faces that look away
 
 
-def with_turns(
+def measure_turns(
     body: Body, landmarks: Landmarks, detectors: Detectors, seed: int, progress: Progress
 ) -> Landmarks:
     """``landmarks`` with ``turn_yaws``, ``turn_shifts`` and ``turn_spread`` measured."""

@@ -38,7 +38,7 @@ class BodyPiece:
     corner: float
 
 
-def extended(body: Body, piece: BodyPiece) -> Body:
+def extend_body(body: Body, piece: BodyPiece) -> Body:
     """The body with the piece's vertices and triangles after its own.
 
     The body's charts shrink into a corner of the atlas; in ``vt`` the piece lies in the next tile
@@ -89,7 +89,7 @@ def piece_triangles(body: Body, name: str) -> BoolArray:
     return out
 
 
-def unposed(points: FloatArray, weights: FloatArray, pose: Pose, body: Body) -> FloatArray:
+def unpose_points(points: FloatArray, weights: FloatArray, pose: Pose, body: Body) -> FloatArray:
     """Rest places [n, 3] that the blended joints of a pose carry to ``points`` [n, 3].
 
     Inverts linear blend skinning: p = (sum w R) x + sum w t, solved for x.

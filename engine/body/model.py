@@ -22,17 +22,16 @@ import numpy as np
 
 from ..core.rotations import axis_angle_to_matrix
 from ..core.types import NUM_JOINTS, PARENTS, FloatArray, IntArray, LikenessError, Pose
-from ..files.untrusted import npz_arrays, parsing
-from .skinning import joint_transforms, pose_feature, skin
+from ..files.untrusted import read_npz, wrap_parser_errors
+from .skinning import joint_transforms, pose_feature, skin_vertices
 
 SMPLX_NUM_BETAS = 300
 SMPLX_NUM_EXPRESSION = 100
 
-MOST_VERTICES, MOST_COLUMNS = 2_000_000, 2_000
+MAX_VERTICES, MAX_COLUMNS = 2_000_000, 2_000
 """Of a body; the default one has 13,718 vertices, SMPL-X 400 columns of shapes and expressions."""
 
 _FEATURES = (NUM_JOINTS - 1) * 9
-
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ class Body:
         v_rest, joints, R, t = self.rest_and_transforms(pose, betas)
         posed_joints = np.einsum("jab,jb->ja", R, joints) + t
         # A place far away must not bend the body: float32 weights add up to one only nearly.
-        return skin(v_rest, self.weights, R, t - pose.transl) + pose.transl, posed_joints
+        return skin_vertices(v_rest, self.weights, R, t - pose.transl) + pose.transl, posed_joints
 
     def rest_and_transforms(
         self, pose: Pose, betas: FloatArray | None = None
@@ -212,7 +211,7 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
     v, f = arrays["v_template"].astype(np.float32), arrays["f"].astype(np.int32)
     V, F = len(v), len(f)
     columns = sum(arrays[k].shape[-1] for k in ("shapedirs", "exprdirs") if k in arrays)
-    if not 0 < V <= MOST_VERTICES or not F or columns > MOST_COLUMNS:
+    if not 0 < V <= MAX_VERTICES or not F or columns > MAX_COLUMNS:
         raise LikenessError(
             f"{source} is no body: it has {V} vertices, {F} triangles and {columns} shapes.", remedy
         )
@@ -275,7 +274,7 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
         landmarks=landmarks,
         parents=parents,
     )
-    fault = fault_of(body)
+    fault = find_fault(body)
     if fault:
         raise LikenessError(f"{source} contradicts itself: {fault}.", remedy)
     return body
@@ -290,8 +289,8 @@ def load_body(path: Path) -> Body:
     remedy = "Give an SMPL-X .npz model file; a .pkl must be converted first."
     try:
         # SMPL-X files carry a few arrays of objects that we don't need.
-        arrays = npz_arrays(path, skip_pickled=True)
-        with parsing():
+        arrays = read_npz(path, skip_pickled=True)
+        with wrap_parser_errors():
             return body_from_arrays(arrays, str(path))
     except (OSError, ValueError) as error:
         raise LikenessError(f"{path} cannot be read as a body file ({error}).", remedy) from error
@@ -305,7 +304,7 @@ def save_body(body: Body, path: Path, **extra: np.ndarray[Any, Any]) -> None:
     temporary.replace(path)
 
 
-def fault_of(body: Body) -> str | None:
+def find_fault(body: Body) -> str | None:
     """What contradicts itself in a body, or None."""
     for name, shape in _shapes(body).items():
         array = getattr(body, name)

@@ -25,7 +25,7 @@ ANCHORS: dict[str, dict[str, float]] = {
 RACES = ("african", "asian", "caucasian")
 
 
-def memberships(phenotype: Mapping[str, float]) -> dict[str, float]:
+def phenotype_memberships(phenotype: Mapping[str, float]) -> dict[str, float]:
     """How much a person is each phenotype value; features left out count 0.5, races equal.
 
     >>> m = memberships({"gender": 1.0, "age": 5 / 6})
@@ -43,11 +43,11 @@ def memberships(phenotype: Mapping[str, float]) -> dict[str, float]:
     return out
 
 
-def products(phenotype: Mapping[str, float], features: Sequence[str]) -> FloatArray:
+def feature_products(phenotype: Mapping[str, float], features: Sequence[str]) -> FloatArray:
     """[K] values of features: products of the memberships that each names ('' is 1).
 
     >>> products({"gender": 1.0, "age": 5 / 6}, ["", "female old", "male old"]).round(3)
     array([1. , 0.5, 0. ])
     """
-    member = memberships(phenotype)
+    member = phenotype_memberships(phenotype)
     return np.array([float(np.prod([member[v] for v in name.split()])) for name in features])

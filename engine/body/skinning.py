@@ -33,7 +33,9 @@ def joint_transforms(
     return R, posed - np.einsum("jab,jb->ja", R, joints), posed
 
 
-def skin(v_rest: FloatArray, weights: FloatArray, R: FloatArray, t: FloatArray) -> FloatArray:
+def skin_vertices(
+    v_rest: FloatArray, weights: FloatArray, R: FloatArray, t: FloatArray
+) -> FloatArray:
     """Blend rigid motions: v_rest [V, 3], weights [V, J], R [J, 3, 3], t [J, 3] -> [V, 3]."""
     M = (weights @ R.reshape(len(R), 9)).reshape(-1, 3, 3)
     out: FloatArray = np.einsum("vab,vb->va", M, v_rest) + weights @ t

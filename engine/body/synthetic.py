@@ -118,7 +118,7 @@ def _grid_atlas(num_faces: int) -> tuple[FloatArray, IntArray]:
     return vt.astype(np.float32), np.arange(3 * num_faces, dtype=np.int32).reshape(-1, 3)
 
 
-def synthetic_body(seed: int = 0) -> Body:
+def make_synthetic_body(seed: int = 0) -> Body:
     """About 300 vertices in closed boxes on the 55 joints, with every field of a body filled.
 
     Rest pose, joints and units are like the default body's; shapes, expressions and the places

@@ -7,7 +7,7 @@ import numpy as np
 from .types import FloatArray
 
 
-def similarity(points: FloatArray, target: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+def fit_similarity(points: FloatArray, target: FloatArray) -> tuple[float, FloatArray, FloatArray]:
     """Scale s, rotation R [D, D] and shift t [D] with the least squares of s R p + t - target.
 
     Args:

@@ -173,7 +173,7 @@ def _at_depth_of(position: FloatArray, camera: Camera, other: Camera) -> FloatAr
     return unproject(pixel, depth * scale, other)
 
 
-def carried_over(
+def transfer_position(
     position: FloatArray, camera: Camera, other: Camera
 ) -> tuple[FloatArray, FloatArray]:
     """Where a thing seen by one camera stands for another that takes the same picture of it.

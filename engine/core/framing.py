@@ -55,7 +55,7 @@ class Box:
         return Box(self.left, self.bottom - self.width / aspect, self.right, self.bottom)
 
 
-def crop(camera: Camera, box: Box, width: int, height: int) -> Camera:
+def crop_to_box(camera: Camera, box: Box, width: int, height: int) -> Camera:
     """The part ``box`` of a camera's image plane as a camera of ``width`` x ``height`` pixels."""
     K = np.array(camera.K, dtype=np.float64)
     K[0, 2] -= box.left

@@ -30,7 +30,7 @@ SIGMA_MIN, SIGMA_MAX = 0.5, 2.0
 _TINY = 1e-20  # squared lengths below this have no direction (metres to the power 2 or 4)
 
 
-class Frames(NamedTuple):
+class TriangleFrames(NamedTuple):
     """Where triangles put their Gaussians: ``origin`` [N, 3] metres, ``R`` [N, 3, 3] with the
     columns e1, e2, n, and the growth ``sigma`` [N] since the rest pose."""
 
@@ -217,7 +217,7 @@ def triangle_frames(
     rest_vertices: FloatArray,
     triangle: IntArray,
     bary: FloatArray,
-) -> Frames:
+) -> TriangleFrames:
     """The frames at points of a posed mesh (GUAVA section 3.3), in float64.
 
     Args:
@@ -232,7 +232,7 @@ def triangle_frames(
     sigmas = _sigmas(_double_areas(posed, faces), _double_areas(_doubles(rest_vertices), faces))
     normals = _vertex_normals(posed, faces)
     origin, R = _frames(posed, normals, faces, triangle, _doubles(bary))
-    return Frames(origin, R, sigmas[triangle])
+    return TriangleFrames(origin, R, sigmas[triangle])
 
 
 def place_on_triangles(

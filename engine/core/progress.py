@@ -32,7 +32,7 @@ _SECONDS = {
 _REFINE_SECONDS = {"off": 0.0, "fast": 18.0, "full": 55.0}
 
 
-def build_seconds(
+def estimate_seconds(
     refine: str = "fast",
     *,
     network: bool = False,
@@ -68,7 +68,7 @@ def build_seconds(
     return {name: value for name, value in seconds.items() if wanted.get(name, True)}
 
 
-def whole_progress(stage: str, fraction: float, seconds: Mapping[str, float]) -> float | None:
+def overall_progress(stage: str, fraction: float, seconds: Mapping[str, float]) -> float | None:
     """0..1 over all stages, by their ``seconds``; None for a stage that is not among them.
 
     >>> whole_progress("b", 0.5, {"a": 1.0, "b": 2.0, "c": 1.0})
@@ -81,7 +81,7 @@ def whole_progress(stage: str, fraction: float, seconds: Mapping[str, float]) ->
     return (before + fraction * seconds[stage]) / sum(seconds.values())
 
 
-class Stages:
+class StageTimer:
     """Times the stages, and tells the progress callback where the work is."""
 
     def __init__(self, progress: Progress | None) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def stops_kept() -> Iterator[None]:
+def reraise_interrupts() -> Iterator[None]:
     """Raise a ``KeyboardInterrupt`` or ``SystemExit`` as itself that numba made an error of.
 
     A signal's handler that raises while one of numba's functions returns becomes the cause of a

@@ -19,10 +19,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..core.types import LikenessError
-from ..files.atomic import whole_file
+from ..files.atomic import atomic_write
 from ..files.digests import file_sha256
 from .shards import local_shards
-from .stored import StoredSubject, stored_subjects
+from .stored import StoredSubject, read_stored_subjects
 
 CARD_FILE, SHEET_FILE = "card.json", "contact.jpg"
 VERSION = 1
@@ -36,7 +36,7 @@ _LICENCE = re.compile(r"\b(CC0|CC-BY[\w.-]*|AGPL[\w.-]*|GPL[\w.-]*|MIT|public do
 _HEAD = 2000  # characters of an asset's file in which its licence is looked for
 
 
-def told(facts: Mapping[str, Any], path: str) -> Any:
+def get_path(facts: Mapping[str, Any], path: str) -> Any:
     """What facts say under a dotted path; None when they don't.
 
     >>> told({"traits": {"sex": "male"}}, "traits.sex")
@@ -50,13 +50,13 @@ def told(facts: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def stored_in(data: Path) -> Iterator[StoredSubject]:
+def iterate_stored(data: Path) -> Iterator[StoredSubject]:
     """Every subject in a folder's shards, in order; their ``read`` serves until the next."""
     for path in local_shards(data):
-        yield from stored_subjects(path)
+        yield from read_stored_subjects(path)
 
 
-def counted(
+def count_subjects(
     subjects: Iterable[Mapping[str, Any]],
     mix: Mapping[str, str | Callable[[Mapping[str, Any]], Any]],
     looks: Sequence[str] = (),
@@ -88,7 +88,7 @@ def counted(
             found["kinds"][view["kind"]] += 1
             held_out += view["held_out"]
         for name, of in mix.items():
-            value = told(facts, of) if isinstance(of, str) else of(facts)
+            value = get_path(facts, of) if isinstance(of, str) else of(facts)
             values = value if isinstance(value, list | tuple | set) else [value]
             found[name].update("none" if v is None else str(v) for v in values)
         prints.setdefault(fingerprint(facts, looks), []).append(number - 1)
@@ -105,11 +105,11 @@ def counted(
 
 def fingerprint(facts: Mapping[str, Any], looks: Sequence[str] = ()) -> str:
     """A hash by which two subjects that look the same are noticed."""
-    parts = {path: told(facts, path) for path in looks} if looks else dict(facts)
+    parts = {path: get_path(facts, path) for path in looks} if looks else dict(facts)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def write_card(
+def write_data_card(
     data: Path,
     about: Mapping[str, Any],
     mix: Mapping[str, str | Callable[[Mapping[str, Any]], Any]],
@@ -120,7 +120,7 @@ def write_card(
     Args:
         about: what the shards themselves don't tell: ``title``, ``made_by`` (command, version,
             seed), ``assets`` and their licences, ``limits``, what was skipped.
-        mix, looks: as for :func:`counted`.
+        mix, looks: as for :func:`count_subjects`.
 
     Returns:
         The card.
@@ -132,16 +132,16 @@ def write_card(
     card = {
         "version": VERSION,
         **about,
-        **counted((stored.about for stored in stored_in(data)), mix, looks),
+        **count_subjects((stored.about for stored in iterate_stored(data)), mix, looks),
         "shards": len(shards),
         "bytes": sum(path.stat().st_size for path in shards),
     }
-    with whole_file(data / CARD_FILE) as scratch:
+    with atomic_write(data / CARD_FILE) as scratch:
         scratch.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return card
 
 
-def licence_of(asset: Path) -> str | None:
+def find_licence(asset: Path) -> str | None:
     """The licence that the head of an asset's text file names (``.mhclo``, ``.mhmat``, ``.obj``,
     a ``LICENSE``); None when it names none or is no text."""
     try:
@@ -168,7 +168,7 @@ def asset_entry(path: Path) -> dict[str, Any]:
     if beside == [path]:
         near = sorted(path.parent.parent.glob("*/*.mhmat"))
         beside += [material for material in near if _names(material, path.name)]
-    licences = [licence for p in beside if (licence := licence_of(p)) is not None]
+    licences = [licence for p in beside if (licence := find_licence(p)) is not None]
     return {
         "name": path.name,
         "sha256": file_sha256(path),
@@ -179,18 +179,18 @@ def asset_entry(path: Path) -> dict[str, Any]:
 # The contact sheet ----------------------------------------------------------------------------
 
 
-def contact_sheet(data: Path, most: int = 48) -> Path:
+def write_contact_sheet(data: Path, most: int = 48) -> Path:
     """Write ``contact.jpg``: the reference and other views of subjects spread over the shards.
 
     Raises:
         LikenessError: there is none, a shard cannot be read, or the folder not be written.
     """
-    count = sum(1 for _ in stored_in(data))
+    count = sum(1 for _ in iterate_stored(data))
     if not count:
         raise LikenessError(f"There are no subjects in '{data}'.", "Make some first.")
     rows = set(np.linspace(0, count - 1, min(most, count)).round().astype(int).tolist())
-    tiles = [_strip(stored) for row, stored in enumerate(stored_in(data)) if row in rows]
-    with whole_file(data / SHEET_FILE) as scratch:
+    tiles = [_strip(stored) for row, stored in enumerate(iterate_stored(data)) if row in rows]
+    with atomic_write(data / SHEET_FILE) as scratch:
         _joined(tiles).save(scratch, "JPEG", quality=88)
     return data / SHEET_FILE
 

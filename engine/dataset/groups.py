@@ -27,7 +27,7 @@ _CURLY = ("afro", "curl", "braid", "coil", "wavy", "locs", "dread")
 _TIED = ("ponytail", "bun")
 
 
-def wrapped_angle(degrees: float) -> float:
+def angle_magnitude(degrees: float) -> float:
     """The size of an angle, 0 to 180.
 
     >>> wrapped_angle(-350.0), wrapped_angle(190.0)
@@ -36,7 +36,7 @@ def wrapped_angle(degrees: float) -> float:
     return abs((degrees + 180.0) % 360.0 - 180.0)
 
 
-def bin_of(angle: float) -> str:
+def angle_bin(angle: float) -> str:
     """
     >>> bin_of(29.9), bin_of(30.0), bin_of(180.0)
     ('0-30', '30-60', '120-180')
@@ -44,7 +44,7 @@ def bin_of(angle: float) -> str:
     return next((name for name, _, end in BINS if angle < end), BINS[-1][0])
 
 
-def groups_of(facts: Mapping[str, Any], framing: str) -> dict[str, str]:
+def subject_groups(facts: Mapping[str, Any], framing: str) -> dict[str, str]:
     """The groups that a person of a shard belongs to, as far as their facts tell.
 
     >>> looks = {"hair": {"kind": "strands", "style": "curly crop"}}
@@ -81,7 +81,7 @@ def hair_group(kind: str, style: str) -> str:
     return "long"
 
 
-def worse_by(figure: str, value: float, mean: float) -> float:
+def percent_worse(figure: str, value: float, mean: float) -> float:
     """Per cent by which a value is worse than a mean.
 
     >>> worse_by("psnr_fg", 18.0, 20.0), round(worse_by("ssim_fg", 0.7, 0.8))

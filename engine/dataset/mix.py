@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .cards import told
+from .cards import get_path
 
 ASSETS = (".png", ".jpg", ".jpeg", ".mhclo", ".mhmat", ".obj", ".exr", ".hdr")
 
@@ -20,21 +20,21 @@ OWN = "a character's own"
 
 
 def _skin(facts: Facts) -> list[str]:
-    look = told(facts, "looks.skin")
-    return [OWN] if look is None else used(look, "procedural")
+    look = get_path(facts, "looks.skin")
+    return [OWN] if look is None else used_assets(look, "procedural")
 
 
 def _outfit(facts: Facts) -> list[str]:
     """The library's outfit, or the styles that are tailored instead."""
-    clothes = told(facts, "looks.clothes")
+    clothes = get_path(facts, "looks.clothes")
     if clothes is None:
         return [OWN]
-    worn = used(clothes.get("outfit"), "")
+    worn = used_assets(clothes.get("outfit"), "")
     return worn if worn != [""] else [f"{clothes.get('top')} and {clothes.get('bottom')}"]
 
 
 def _accessories(facts: Facts) -> list[str]:
-    worn = told(facts, "looks.accessories") or {}
+    worn = get_path(facts, "looks.accessories") or {}
     return [name for name, what in worn.items() if what] or ["none"]
 
 
@@ -44,18 +44,20 @@ MIX: dict[str, str | Callable[[Facts], Any]] = {
     "age": "traits.age_band",
     "tone": "traits.tone",
     "skins": _skin,
-    "hairs": lambda facts: told(facts, "looks.hair.style") or told(facts, "looks.hair.kind"),
+    "hairs": lambda facts: (
+        get_path(facts, "looks.hair.style") or get_path(facts, "looks.hair.kind")
+    ),
     "outfits": _outfit,
-    "shoes": lambda facts: used(told(facts, "looks.clothes.shoes"), "none or tailored"),
+    "shoes": lambda facts: used_assets(get_path(facts, "looks.clothes.shoes"), "none or tailored"),
     "accessories": _accessories,
-    "lights": lambda facts: used(told(facts, "lighting.environment"), "procedural sky"),
+    "lights": lambda facts: used_assets(get_path(facts, "lighting.environment"), "procedural sky"),
     "pictures by": "engine",
     "splits": "split",
 }
 """What the card counts, from the facts of engine/synth/figure.py."""
 
 
-def used(look: Any, nothing: str) -> list[str]:
+def used_assets(look: Any, nothing: str) -> list[str]:
     """Names of the asset files in a look, each once; ``nothing`` when it has none.
 
     >>> used({"top": "shirt.mhclo", "under": [{"file": "vest.mhclo"}], "hue": 0.2}, "bare")

@@ -36,7 +36,7 @@ class Pair:
     targets: tuple[int, ...]
 
 
-def azimuth_of(body: Body, betas: FloatArray, pose: Pose, camera: Camera) -> float:
+def trunk_azimuth(body: Body, betas: FloatArray, pose: Pose, camera: Camera) -> float:
     """Degrees by which a camera stands to the left of where the trunk faces, -180..180.
 
     The trunk is the chest, as in ``Track.view``; both directions are taken flat on the ground
@@ -49,7 +49,7 @@ def azimuth_of(body: Body, betas: FloatArray, pose: Pose, camera: Camera) -> flo
     return float((np.degrees(turn) + 180.0) % 360.0 - 180.0)
 
 
-def kind_of(azimuth: float) -> str:
+def azimuth_kind(azimuth: float) -> str:
     """``front``, ``side`` or ``back``, with the same bounds as the tracker's ``Track.view``.
 
     >>> kind_of(-20.0), kind_of(90.0), kind_of(-170.0)
@@ -59,7 +59,7 @@ def kind_of(azimuth: float) -> str:
     return "front" if away < SIDE_FROM else "side" if away < BACK_FROM else "back"
 
 
-def teaches(reference: str, target: str, directed: bool = True) -> bool:
+def can_supervise(reference: str, target: str, directed: bool = True) -> bool:
     """Whether a photo of one kind may train a view of another.
 
     >>> teaches("front", "back"), teaches("side", "side"), teaches("back", "front")
@@ -68,7 +68,7 @@ def teaches(reference: str, target: str, directed: bool = True) -> bool:
     return not directed or KINDS.index(reference) <= KINDS.index(target)
 
 
-def some_references(kinds: Sequence[str], rng: np.random.Generator, number: int) -> tuple[int, ...]:
+def draw_references(kinds: Sequence[str], rng: np.random.Generator, number: int) -> tuple[int, ...]:
     """Draw so many different views (at most all) as if they were references."""
     shares = _reference_shares(kinds, range(len(kinds)))
     number = min(number, len(kinds))
@@ -104,7 +104,7 @@ def draw_pair(
     allowed = [
         row
         for row, kind in enumerate(kinds)
-        if row != reference and teaches(kinds[reference], kind, directed)
+        if row != reference and can_supervise(kinds[reference], kind, directed)
     ]
     chosen = rng.permutation(len(allowed))[:targets]
     return Pair(reference, tuple(allowed[k] for k in chosen))

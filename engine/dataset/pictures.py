@@ -17,7 +17,7 @@ DEPTH_UNIT = 0.00025
 _DEEPEST = 65535
 
 
-class BadSample(ValueError):
+class InvalidSampleError(ValueError):
     """What is wrong with a stored subject; the reader skips it and counts it."""
 
 
@@ -68,9 +68,9 @@ def decode_depth(data: bytes, name: str, camera: Camera) -> FloatArray:
     Raises:
         BadSample: the file is damaged, or no such picture.
     """
-    picture = decoded(data, name, camera)
+    picture = decode_picture(data, name, camera)
     if picture.mode not in ("I;16", "I"):
-        raise BadSample(f"the picture '{name}' has no 16 bits (it is {picture.mode})")
+        raise InvalidSampleError(f"the picture '{name}' has no 16 bits (it is {picture.mode})")
     steps = np.asarray(picture).astype(np.float32)
     return np.where(steps > 0, steps * np.float32(DEPTH_UNIT), np.float32(np.inf))
 
@@ -86,13 +86,15 @@ def decode_labels(data: bytes, name: str, camera: Camera) -> NDArray[np.uint8]:
     Raises:
         BadSample: the file is damaged, or no such picture.
     """
-    picture = decoded(data, name, camera)
+    picture = decode_picture(data, name, camera)
     if picture.mode != "L":
-        raise BadSample(f"the picture '{name}' is not of 8-bit greys (it is {picture.mode})")
+        raise InvalidSampleError(
+            f"the picture '{name}' is not of 8-bit greys (it is {picture.mode})"
+        )
     return np.asarray(picture)
 
 
-def decoded(data: bytes, name: str, camera: Camera) -> Image.Image:
+def decode_picture(data: bytes, name: str, camera: Camera) -> Image.Image:
     """A file as the picture that it holds.
 
     Raises:
@@ -104,9 +106,9 @@ def decoded(data: bytes, name: str, camera: Camera) -> Image.Image:
         if size == (camera.width, camera.height):
             picture.load()
     except PICTURE_ERRORS as error:
-        raise BadSample(f"the picture '{name}' cannot be read ({error})") from error
+        raise InvalidSampleError(f"the picture '{name}' cannot be read ({error})") from error
     if size != (camera.width, camera.height):
-        raise BadSample(
+        raise InvalidSampleError(
             f"the picture '{name}' is {size[0]} x {size[1]}, its camera's "
             f"{camera.width} x {camera.height}"
         )

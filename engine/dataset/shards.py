@@ -51,19 +51,19 @@ from types import TracebackType
 from typing import IO, Any
 
 from ..core.types import LikenessError
-from ..files.atomic import whole_file
+from ..files.atomic import atomic_write
 from ..files.digests import file_sha256
 from ..files.downloads import open_address
-from ..files.untrusted import parsing, read_json
-from .stored import stored_subjects
-from .subjects import BadSample, Subject, View, encode_rgba
+from ..files.untrusted import read_json, wrap_parser_errors
+from .stored import read_stored_subjects
+from .subjects import InvalidSampleError, Subject, SubjectView, encode_rgba
 
 __all__ = [
-    "BadSample",
+    "InvalidSampleError",
     "ShardWriter",
-    "Skipped",
+    "SkippedItem",
     "Subject",
-    "View",
+    "SubjectView",
     "encode_rgba",
     "first_subject",
     "local_shards",
@@ -82,7 +82,7 @@ REMEDY = (
 
 
 @dataclass(frozen=True)
-class Skipped:
+class SkippedItem:
     """Something in the data that could not be used: a shard, or a ``name`` in one; either may be
     empty."""
 
@@ -94,7 +94,7 @@ class Skipped:
         return ": ".join(part for part in (self.shard, self.name, self.reason) if part)
 
 
-def webdataset() -> Any:
+def import_webdataset() -> Any:
     """The package of that name.
 
     Raises:
@@ -157,7 +157,7 @@ class ShardWriter:
     def _open(self) -> None:
         path = self.folder / shard_name(self._number)
         self._shard = ExitStack()
-        self._tar = self._shard.enter_context(_tar(self._shard.enter_context(whole_file(path))))
+        self._tar = self._shard.enter_context(_tar(self._shard.enter_context(atomic_write(path))))
         self.paths.append(path)
 
     def _close(self) -> None:
@@ -202,7 +202,7 @@ def write_members(path: Path, subjects: Iterable[tuple[str, Mapping[str, bytes]]
         LikenessError: the folder is full or read-only.
     """
     _made(path.parent)
-    with whole_file(path, shared=True) as scratch, _tar(scratch) as tar:
+    with atomic_write(path, shared=True) as scratch, _tar(scratch) as tar:
         for key, members in subjects:
             _add(tar, key, members)
 
@@ -252,7 +252,7 @@ def write_index(folder: Path, fresh: Sequence[Path] = ()) -> Path:
             entry = _entry(path)
         entries.append(entry)
     out = folder / INDEX_FILE
-    with whole_file(out) as scratch:
+    with atomic_write(out) as scratch:
         scratch.write_text(json.dumps({"version": 1, "shards": entries}, indent=1) + "\n")
     return out
 
@@ -264,7 +264,7 @@ def local_shards(folder: Path) -> list[Path]:
 
 def _entry(path: Path) -> dict[str, Any]:
     try:
-        subjects = sum(1 for _ in stored_subjects(path))
+        subjects = sum(1 for _ in read_stored_subjects(path))
         digest = file_sha256(path)
     except OSError as error:
         raise LikenessError(f"'{path}' cannot be read ({error}).", "Make it again.") from error
@@ -283,7 +283,7 @@ def _index(folder: Path) -> dict[str, dict[str, Any]] | None:
         return None
     try:
         entries = read_json(path)["shards"]
-        with parsing():
+        with wrap_parser_errors():
             return {
                 str(entry["name"]): {**entry, "bytes": int(entry["bytes"])} for entry in entries
             }
@@ -294,7 +294,7 @@ def _index(folder: Path) -> dict[str, dict[str, Any]] | None:
 
 
 def shard_files(
-    source: Path | str | Sequence[Path | str], skipped: Callable[[Skipped], None] | None = None
+    source: Path | str | Sequence[Path | str], skipped: Callable[[SkippedItem], None] | None = None
 ) -> list[str]:
     """The tar files that a description of training data names, sorted, each once.
 
@@ -317,7 +317,7 @@ def shard_files(
     return sorted(set(found))
 
 
-def _files_of(part: Path | str, skipped: Callable[[Skipped], None]) -> list[str]:
+def _files_of(part: Path | str, skipped: Callable[[SkippedItem], None]) -> list[str]:
     if Path(part).is_dir():
         files = local_shards(Path(part))
         sizes = {path.name: path.stat().st_size for path in files}
@@ -329,14 +329,14 @@ def _files_of(part: Path | str, skipped: Callable[[Skipped], None]) -> list[str]
                 f"{error.message} All tar files of the folder are taken; one that is missing is "
                 "not noticed, and one that is cut short only when it is read."
             )
-            skipped(Skipped(str(Path(part) / INDEX_FILE), "", reason))
+            skipped(SkippedItem(str(Path(part) / INDEX_FILE), "", reason))
         for name, entry in index.items():
             shard = str(Path(part) / name)
             if name not in sizes:
-                skipped(Skipped(shard, "", f"it is missing, though {INDEX_FILE} lists it"))
+                skipped(SkippedItem(shard, "", f"it is missing, though {INDEX_FILE} lists it"))
             elif sizes[name] != entry["bytes"]:
                 reason = f"it has {sizes[name]:,} bytes, {INDEX_FILE} says {entry['bytes']:,}"
-                skipped(Skipped(shard, "", reason))
+                skipped(SkippedItem(shard, "", reason))
         return [str(path) for path in files]
     if Path(part).is_file():
         return [str(part)]
@@ -346,7 +346,7 @@ def _files_of(part: Path | str, skipped: Callable[[Skipped], None]) -> list[str]
             "Give an address (https://, s3://, ...), or let the command write a file.",
         )
     out = []
-    for one in webdataset().shardlists.expand_urls(str(part)):
+    for one in import_webdataset().shardlists.expand_urls(str(part)):
         out += [one] if _is_address(one) else sorted(glob.glob(one))
     return out
 
@@ -362,7 +362,7 @@ def _is_address(name: str) -> bool:
 
 
 def read_subjects(
-    shard: str, num_betas: int, num_expression: int, skipped: Callable[[Skipped], None]
+    shard: str, num_betas: int, num_expression: int, skipped: Callable[[SkippedItem], None]
 ) -> Iterator[Subject]:
     """Stream one shard.
 
@@ -371,17 +371,17 @@ def read_subjects(
         skipped: told what is left out and why: the shard itself where it ends or breaks early,
             and subjects that are damaged.
     """
-    iterators = webdataset().tariterators
+    iterators = import_webdataset().tariterators
 
     def broken(error: Exception) -> bool:
         reason = str(error.args[0] if error.args else error).partition(" @ ")[0]
-        skipped(Skipped(shard, "", f"it cannot be read to its end ({reason})"))
+        skipped(SkippedItem(shard, "", f"it cannot be read to its end ({reason})"))
         return False  # what comes after cannot be trusted
 
     try:
         stream = _opened(shard)
     except OSError as error:
-        skipped(Skipped(shard, "", f"it cannot be opened ({error})"))
+        skipped(SkippedItem(shard, "", f"it cannot be opened ({error})"))
         return
     with stream:
         files = iterators.tar_file_expander([{"url": shard, "stream": stream}], handler=broken)
@@ -390,8 +390,8 @@ def read_subjects(
             members = {name: data for name, data in sample.items() if not name.startswith("__")}
             try:
                 yield Subject.of_members(key, members, num_betas, num_expression)
-            except BadSample as error:
-                skipped(Skipped(shard, key, str(error)))
+            except InvalidSampleError as error:
+                skipped(SkippedItem(shard, key, str(error)))
 
 
 def first_subject(shards: Sequence[str], num_betas: int, num_expression: int) -> Subject:
@@ -400,7 +400,7 @@ def first_subject(shards: Sequence[str], num_betas: int, num_expression: int) ->
     Raises:
         LikenessError: there is none; says what is wrong with the first few.
     """
-    reasons: list[Skipped] = []
+    reasons: list[SkippedItem] = []
     for shard in shards:
         for subject in read_subjects(shard, num_betas, num_expression, reasons.append):
             return subject

@@ -14,14 +14,14 @@ from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import Camera, FloatArray, Pose
 
 
-def to_photo(camera: Camera) -> FloatArray:
+def photo_transform(camera: Camera) -> FloatArray:
     """[4, 4] from a subject's space to the space in which this camera is the photo's: at the
     origin, looking along -z (as in :class:`~..types.Track`)."""
     out: FloatArray = np.linalg.inv(PHOTO_VIEWMAT) @ camera.viewmat
     return out
 
 
-def moved_pose(pose: Pose, body: Body, motion: FloatArray) -> Pose:
+def transform_pose(pose: Pose, body: Body, motion: FloatArray) -> Pose:
     """The pose after a rigid motion [4, 4] of everything.
 
     The body turns about its pelvis joint p (docs/CONVENTIONS.md): x = R (v - p) + p + transl. So
@@ -38,7 +38,7 @@ def moved_pose(pose: Pose, body: Body, motion: FloatArray) -> Pose:
     return Pose(full_pose, transl, pose.expression)
 
 
-def moved_camera(camera: Camera, motion: FloatArray) -> Camera:
+def transform_camera(camera: Camera, motion: FloatArray) -> Camera:
     """The camera that sees, after a rigid motion of everything, what it saw before.
 
     The motion [4, 4] may change sizes, too: then the camera's space is as much larger or smaller,
@@ -51,7 +51,7 @@ def moved_camera(camera: Camera, motion: FloatArray) -> Camera:
     return replace(camera, viewmat=viewmat)
 
 
-def square_view(
+def crop_square(
     picture: Image.Image, camera: Camera, size: int, margin: float
 ) -> tuple[FloatArray, Camera]:
     """The person in a square of ``size`` pixels, and its camera.

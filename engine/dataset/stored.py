@@ -24,7 +24,7 @@ class StoredSubject:
     read: Callable[[str], bytes]
 
 
-def stored_subjects(path: Path) -> Iterator[StoredSubject]:
+def read_stored_subjects(path: Path) -> Iterator[StoredSubject]:
     """What is in a local shard, without reading its pictures.
 
     Raises:

@@ -18,11 +18,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..core.types import NUM_JOINTS, Camera, FloatArray, LikenessError, Pose
-from ..files.untrusted import npz_arrays, parse_json
+from ..files.untrusted import parse_json, read_npz
 from .pairs import KINDS
-from .pictures import BadSample, decode_depth, decode_labels, decoded, encode_rgba, picture_format
+from .pictures import (
+    InvalidSampleError,
+    decode_depth,
+    decode_labels,
+    decode_picture,
+    encode_rgba,
+    picture_format,
+)
 
-__all__ = ["PERSON", "BadSample", "Subject", "View", "encode_rgba", "person_key"]
+__all__ = ["PERSON", "InvalidSampleError", "Subject", "SubjectView", "encode_rgba", "person_key"]
 
 VERSION = 1
 SOURCES = ("rendered", "generated")
@@ -46,7 +53,7 @@ _EXTRAS = ("background", "depth", "labels")  # pictures that a view may lack
 
 
 @dataclass(frozen=True)
-class View:
+class SubjectView:
     """One picture of a subject.
 
     Attributes:
@@ -79,9 +86,11 @@ class View:
         Raises:
             BadSample: it is damaged, or has no alpha.
         """
-        pixels = decoded(self.picture, self.name, self.camera)
+        pixels = decode_picture(self.picture, self.name, self.camera)
         if pixels.mode != "RGBA":
-            raise BadSample(f"the picture '{self.name}' has no alpha (it is {pixels.mode})")
+            raise InvalidSampleError(
+                f"the picture '{self.name}' has no alpha (it is {pixels.mode})"
+            )
         return pixels
 
     def rgba(self) -> FloatArray:
@@ -100,7 +109,7 @@ class View:
         """
         if self.background is None:
             return None
-        pixels = decoded(self.background, f"{self.name}.background", self.camera)
+        pixels = decode_picture(self.background, f"{self.name}.background", self.camera)
         return np.asarray(pixels.convert("RGB"), np.float32) / np.float32(255.0)
 
     def depth_metres(self) -> FloatArray | None:
@@ -148,7 +157,7 @@ class Subject:
     full_pose: FloatArray
     transl: FloatArray
     expression: FloatArray
-    views: tuple[View, ...]
+    views: tuple[SubjectView, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def pose(self, view: int) -> Pose:
@@ -237,16 +246,16 @@ class Subject:
         about = _about(members)
         for name, expected in about["crc32"].items():
             if name not in members:
-                raise BadSample(f"'{name}' is missing")
+                raise InvalidSampleError(f"'{name}' is missing")
             if zlib.crc32(members[name]) != expected:
-                raise BadSample(f"'{name}' is damaged (its checksum is another)")
+                raise InvalidSampleError(f"'{name}' is damaged (its checksum is another)")
         arrays = _arrays(members, num_betas, num_expression, len(about["views"]))
         views = []
         for k, said in enumerate(about["views"]):
             width, height = (int(side) for side in arrays["sizes"][k])
             stored = {what: said[what] and members[said[what]] for what in _EXTRAS}
             views.append(
-                View(
+                SubjectView(
                     said["name"],
                     int(arrays["view_pose"][k]),
                     said["kind"],
@@ -302,14 +311,14 @@ def _check_names(subject: Subject) -> None:
 def _about(members: Mapping[str, bytes]) -> dict[str, Any]:
     """The JSON with all that is read of it checked."""
     if _JSON not in members:
-        raise BadSample("it has no .json")
+        raise InvalidSampleError("it has no .json")
     try:
         about = parse_json(members[_JSON])
     except ValueError as error:
-        raise BadSample(f"its .json cannot be read ({error})") from error
+        raise InvalidSampleError(f"its .json cannot be read ({error})") from error
     if not isinstance(about, dict) or about.get("version") != VERSION:
         said = about.get("version") if isinstance(about, dict) else None
-        raise BadSample(f"its .json is of version {said!r}, not {VERSION}")
+        raise InvalidSampleError(f"its .json is of version {said!r}, not {VERSION}")
     wanted = {
         "source": str,
         "framing": str,
@@ -320,10 +329,12 @@ def _about(members: Mapping[str, bytes]) -> dict[str, Any]:
     }
     _check_fields(about, wanted, "its .json")
     if about["source"] not in SOURCES or about["framing"] not in FRAMINGS or not about["views"]:
-        raise BadSample("its .json names a source or framing that is not known, or no views")
+        raise InvalidSampleError(
+            "its .json names a source or framing that is not known, or no views"
+        )
     for view in about["views"]:
         if not isinstance(view, dict):
-            raise BadSample("its .json has a view that is none")
+            raise InvalidSampleError("its .json has a view that is none")
         of_view = {
             "name": str,
             "kind": str,
@@ -333,22 +344,22 @@ def _about(members: Mapping[str, bytes]) -> dict[str, Any]:
         }
         _check_fields(view, of_view, "a view in its .json")
         if not isfinite(view["azimuth"]):
-            raise BadSample(f"the view '{view['name']}' has no finite azimuth")
+            raise InvalidSampleError(f"the view '{view['name']}' has no finite azimuth")
         if view["kind"] not in KINDS:
-            raise BadSample(f"the view '{view['name']}' is of kind '{view['kind']}'")
+            raise InvalidSampleError(f"the view '{view['name']}' is of kind '{view['kind']}'")
         for what in ("picture", *_EXTRAS):
             name = view.setdefault(what, None)
             if name is not None and str(name) not in about["crc32"]:
-                raise BadSample(f"the checksum of '{name}' is missing")
+                raise InvalidSampleError(f"the checksum of '{name}' is missing")
     if _BODY not in about["crc32"]:
-        raise BadSample(f"the checksum of '{_BODY}' is missing")
+        raise InvalidSampleError(f"the checksum of '{_BODY}' is missing")
     return about
 
 
 def _check_fields(values: dict[str, Any], wanted: Mapping[str, Any], where: str) -> None:
     for name, kind in wanted.items():
         if not isinstance(values.get(name), kind):
-            raise BadSample(f"{where} has no good '{name}' ({values.get(name)!r})")
+            raise InvalidSampleError(f"{where} has no good '{name}' ({values.get(name)!r})")
 
 
 def _arrays(
@@ -356,15 +367,15 @@ def _arrays(
 ) -> dict[str, Any]:
     """The arrays of the .npz, their shapes and values checked."""
     try:
-        found = npz_arrays(io.BytesIO(members[_BODY]), _ARRAYS)
+        found = read_npz(io.BytesIO(members[_BODY]), _ARRAYS)
         arrays = {name: found[name] for name in _ARRAYS}
     except (OSError, ValueError, KeyError) as error:
-        raise BadSample(f"its {_BODY} cannot be read ({error})") from error
+        raise InvalidSampleError(f"its {_BODY} cannot be read ({error})") from error
     for name, axes in _ARRAYS.items():
         if arrays[name].ndim != axes or arrays[name].dtype.kind not in "fiu":
-            raise BadSample(f"{name} is {arrays[name].dtype} {arrays[name].shape}")
+            raise InvalidSampleError(f"{name} is {arrays[name].dtype} {arrays[name].shape}")
         if not np.isfinite(arrays[name]).all():
-            raise BadSample(f"{name} has numbers that are not finite")
+            raise InvalidSampleError(f"{name} has numbers that are not finite")
     poses = len(arrays["full_pose"])
     wanted = {
         "betas": (num_betas,),
@@ -378,9 +389,9 @@ def _arrays(
     }
     for name, shape in wanted.items():
         if arrays[name].shape != shape:
-            raise BadSample(f"{name} is {arrays[name].shape}, not {shape}")
+            raise InvalidSampleError(f"{name} is {arrays[name].shape}, not {shape}")
     if (arrays["sizes"] <= 0).any() or (arrays["Ks"][:, [0, 1], [0, 1]] <= 0).any():
-        raise BadSample("a camera has no size or no focal length")
+        raise InvalidSampleError("a camera has no size or no focal length")
     if not ((arrays["view_pose"] >= 0) & (arrays["view_pose"] < poses)).all():
-        raise BadSample(f"a view is of a pose that is none of {poses}")
+        raise InvalidSampleError(f"a view is of a pose that is none of {poses}")
     return arrays

@@ -1,7 +1,7 @@
 """Dual-UV: image features carried to the body's UV space (paper section 3.1)."""
 
 from ..core.sampling import bilinear
-from .sampling import SurfaceSamples, UVMap, sample_core, sample_shell, scatter, surface_samples
+from .sampling import SurfaceSamples, UVMap, sample_core, sample_shell, sample_surface, scatter_mean
 
 __all__ = [
     "SurfaceSamples",
@@ -9,6 +9,6 @@ __all__ = [
     "bilinear",
     "sample_core",
     "sample_shell",
-    "scatter",
-    "surface_samples",
+    "scatter_mean",
+    "sample_surface",
 ]

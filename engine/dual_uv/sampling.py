@@ -21,7 +21,7 @@ from ..core.geometry import vertex_normals
 from ..core.sampling import bilinear
 from ..core.types import BoolArray, Camera, FloatArray, IntArray
 from ..render.mesh import MeshBuffer
-from ..render.visibility import visibility
+from ..render.visibility import rasterize_visibility
 
 SHELL_OFFSET = 0.02
 """Metres between body and shell. The paper says only "a small offset distance"; 2 cm reaches hair
@@ -76,7 +76,7 @@ class UVMap:
     sampled: FloatArray
 
 
-def surface_samples(body: Body, size: int, per_side: int = 1) -> SurfaceSamples:
+def sample_surface(body: Body, size: int, per_side: int = 1) -> SurfaceSamples:
     """One sample per covered texel of the atlas at ``size``, or ``per_side``² of them.
 
     More than one sample a cell averages the features over it, as the paper's dense surface points
@@ -86,7 +86,7 @@ def surface_samples(body: Body, size: int, per_side: int = 1) -> SurfaceSamples:
     return SurfaceSamples(triangle, bary, row // per_side, col // per_side, size)
 
 
-def scatter(
+def scatter_mean(
     values: FloatArray, row: IntArray, col: IntArray, size: int, eps: float = 1e-6
 ) -> tuple[FloatArray, BoolArray]:
     """Average samples into a UV grid: sum of values over sum of weights + eps (equation 3).
@@ -105,7 +105,7 @@ def scatter_matrix(cell: IntArray, count: int) -> csr_array:
     return csr_array((np.ones(len(cell)), cell, np.arange(len(cell) + 1)), shape=shape).T.tocsr()
 
 
-def seen_by(
+def find_visible_points(
     points: FloatArray, normals: FloatArray, buffer: MeshBuffer, camera: Camera
 ) -> tuple[BoolArray, FloatArray]:
     """Which surface points [N, 3] with normals [N, 3] the camera sees, and their pixels [N, 2].
@@ -153,9 +153,11 @@ def core_points(
     Args:
         vertices: [V, 3] the body as posed in the photo. samples: of its surface.
     """
-    buffer = visibility(vertices, body.f, camera)
+    buffer = rasterize_visibility(vertices, body.f, camera)
     normals = samples.points(vertex_normals(vertices, body.f), body.f)
-    return SeenPoints(*seen_by(samples.points(vertices, body.f), normals, buffer, camera))
+    return SeenPoints(
+        *find_visible_points(samples.points(vertices, body.f), normals, buffer, camera)
+    )
 
 
 def shell_points(
@@ -172,15 +174,17 @@ def shell_points(
     """
     normals = vertex_normals(vertices, body.f)
     shell = vertices + normals * np.reshape(offset, (-1, 1))
-    body_buffer = visibility(vertices, body.f, camera)
-    shell_buffer = visibility(shell, body.f, camera)
+    body_buffer = rasterize_visibility(vertices, body.f, camera)
+    shell_buffer = rasterize_visibility(shell, body.f, camera)
     shell_normals = samples.points(vertex_normals(shell, body.f), body.f)
-    seen, xy = seen_by(samples.points(shell, body.f), shell_normals, shell_buffer, camera)
+    seen, xy = find_visible_points(
+        samples.points(shell, body.f), shell_normals, shell_buffer, camera
+    )
     pixel = np.where(seen[:, None], xy, 0.0).astype(np.int64)
     return SeenPoints(seen & (body_buffer.face[pixel[:, 1], pixel[:, 0]] < 0), xy)
 
 
-def gather(
+def gather_features(
     features: FloatArray, points: SeenPoints, camera: Camera, samples: SurfaceSamples
 ) -> UVMap:
     """Features at seen points, averaged into the UV grid (equations 2 and 3).
@@ -193,7 +197,9 @@ def gather(
     scale = np.array([width / camera.width, height / camera.height])
     sampled = np.zeros((len(seen), features.shape[2]))
     sampled[seen] = bilinear(features, points.xy[seen] * scale)
-    values, covered = scatter(sampled[seen], samples.row[seen], samples.col[seen], samples.size)
+    values, covered = scatter_mean(
+        sampled[seen], samples.row[seen], samples.col[seen], samples.size
+    )
     return UVMap(values, covered, seen, sampled)
 
 
@@ -207,7 +213,7 @@ def sample_core(
 ) -> UVMap:
     """Core-UV: :func:`core_points` inside ``mask``, gathered."""
     points = core_points(camera, vertices, body, samples).within(mask)
-    return gather(features, points, camera, samples)
+    return gather_features(features, points, camera, samples)
 
 
 def sample_shell(
@@ -221,4 +227,4 @@ def sample_shell(
 ) -> UVMap:
     """Shell-UV: :func:`shell_points` inside ``mask``, gathered."""
     points = shell_points(camera, vertices, body, samples, offset).within(mask)
-    return gather(features, points, camera, samples)
+    return gather_features(features, points, camera, samples)

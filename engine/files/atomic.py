@@ -15,13 +15,13 @@ WRITE_ERRORS = (OSError, SafetensorError)
 """What a full or read-only disk raises: safetensors has an error of its own for it."""
 
 
-def why(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """The system's word for an error, if it has one."""
     return getattr(error, "strerror", None) or str(error)
 
 
 @contextmanager
-def whole_file(path: Path, shared: bool = False) -> Iterator[Path]:
+def atomic_write(path: Path, shared: bool = False) -> Iterator[Path]:
     """A path beside ``path``, with its suffix, that becomes ``path`` when the block succeeds.
 
     Args:
@@ -40,5 +40,6 @@ def whole_file(path: Path, shared: bool = False) -> Iterator[Path]:
             scratch.unlink(missing_ok=True)
     except WRITE_ERRORS as error:
         raise LikenessError(
-            f"Cannot write '{path}': {why(error)}.", "Choose a folder that exists and has room."
+            f"Cannot write '{path}': {describe_error(error)}.",
+            "Choose a folder that exists and has room.",
         ) from error

@@ -11,7 +11,7 @@ T = TypeVar("T")
 _kept: dict[str, tuple[Any, object, Any]] = {}
 
 
-def kept(kind: str, path: Path, load: Callable[[], T], of: object = None) -> T:
+def get_or_load(kind: str, path: Path, load: Callable[[], T], of: object = None) -> T:
     """What ``load`` gives for a file or a folder; as before, where that has not changed.
 
     One of a kind is kept. Whoever gets it must not change it.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..core.types import LikenessError
-from .atomic import whole_file
+from .atomic import atomic_write
 from .digests import file_sha256
 
 CONSENT = "LIKENESS_ALLOW_DOWNLOAD"
@@ -28,7 +28,7 @@ CHUNK = 1 << 20
 STORES = ("file", "s3", "gs", "gcs", "az", "abfs", "hf", "sftp")
 """Schemes of addresses that are read through fsspec."""
 
-Fetched = Callable[[float, str], None]
+FetchProgress = Callable[[float, str], None]
 """Told how much of a file is there, 0..1, and the file's name."""
 
 
@@ -108,10 +108,10 @@ def hub_snapshot(repository: str, download: bool) -> Path | None:
             return None
         raise _not_fetched("The repository", repository, error) from error
     folder = Path(found)
-    return folder if download or not unfinished(folder) else None
+    return folder if download or not missing_weight_files(folder) else None
 
 
-def unfinished(folder: Path) -> list[str]:
+def missing_weight_files(folder: Path) -> list[str]:
     """Weight files that the folder's own indices name and that are not there."""
     missing = []
     for index in sorted(folder.rglob("*.safetensors.index.json")):
@@ -125,7 +125,7 @@ def unfinished(folder: Path) -> list[str]:
     return missing
 
 
-def model_folder(source: str, allow_download: bool | None = None) -> tuple[str, bool]:
+def resolve_model(source: str, allow_download: bool | None = None) -> tuple[str, bool]:
     """What ``transformers`` is to be asked for, and whether that is a folder on this computer.
 
     A name on the hub is looked up in the hub's cache here: transformers asks the hub's server
@@ -195,14 +195,14 @@ def _open_https(address: str) -> Any:
     return answer
 
 
-def fetch(
+def fetch_file(
     repository: str,
     url: str,
     name: str,
     folder: Path,
     size: int | None,
     sha256: str,
-    progress: Fetched | None = None,
+    progress: FetchProgress | None = None,
 ) -> Path:
     """Fetch one file and check it. The caller has asked whether that is allowed.
 
@@ -261,7 +261,7 @@ def _not_fetched(what: str, repository: str, error: Exception) -> LikenessError:
 
 
 def _copy(
-    answer: Any, file: BinaryIO, size: int | None, name: str, progress: Fetched | None
+    answer: Any, file: BinaryIO, size: int | None, name: str, progress: FetchProgress | None
 ) -> None:
     """An answer from the web into a file, a megabyte at a time."""
     said = answer.headers.get("Content-Length", "")
@@ -275,7 +275,7 @@ def _copy(
 
 
 def _from_web(
-    address: str, folder: Path, size: int | None, sha256: str, progress: Fetched | None
+    address: str, folder: Path, size: int | None, sha256: str, progress: FetchProgress | None
 ) -> Path:
     path = folder / address.rpartition("/")[2]
     try:
@@ -285,7 +285,7 @@ def _from_web(
             f"The folder '{folder}' cannot be made: {error.strerror or error}.",
             "Set LIKENESS_WEIGHTS to a folder with the files.",
         ) from error
-    with whole_file(path) as scratch:
+    with atomic_write(path) as scratch:
         try:
             with _open_https(address) as answer, scratch.open("wb") as file:
                 _copy(answer, file, size, path.name, progress)

@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from ..core.types import LikenessError
-from .atomic import WRITE_ERRORS, why
+from .atomic import WRITE_ERRORS, describe_error
 
 
-def inside(folder: Path, name: str) -> Path:
+def safe_join(folder: Path, name: str) -> Path:
     """The path of ``name`` below ``folder``, for names that come from tables, archives and files.
 
     Raises:
@@ -42,7 +42,7 @@ def check_output_folder(folder: Path) -> None:
 
 
 @contextmanager
-def whole_files(folder: Path) -> Iterator[Path]:
+def atomic_write_files(folder: Path) -> Iterator[Path]:
     """A scratch folder whose files move into ``folder`` together when the block succeeds."""
     check_output_folder(folder)
     folder = folder.absolute()
@@ -57,11 +57,11 @@ def whole_files(folder: Path) -> Iterator[Path]:
     except LikenessError as error:  # of a file in the scratch folder, which nobody knows
         raise LikenessError(error.message.replace(scratch, str(folder)), error.remedy) from error
     except WRITE_ERRORS as error:
-        raise cannot_write(folder, error) from error
+        raise folder_write_error(folder, error) from error
 
 
 @contextmanager
-def folders_for(*files: Path) -> Iterator[None]:
+def make_parents(*files: Path) -> Iterator[None]:
     """Make the folders of ``files``; those that stay empty are taken away again.
 
     Raises:
@@ -82,7 +82,7 @@ def folders_for(*files: Path) -> Iterator[None]:
 
 
 @contextmanager
-def only_run(lock: Path, begun: Path, taken: str, wait: float = 0.0) -> Iterator[None]:
+def exclusive_lock(lock: Path, begun: Path, taken: str, wait: float = 0.0) -> Iterator[None]:
     """Keep other runs out of the folder that ``lock`` lies in, which is made if it is not there.
 
     The system lets go of it when the process dies. A folder in which nothing was begun (there is
@@ -98,13 +98,13 @@ def only_run(lock: Path, begun: Path, taken: str, wait: float = 0.0) -> Iterator
     import filelock
 
     held = filelock.FileLock(lock)
-    with folders_for(lock):
+    with make_parents(lock):
         try:
             held.acquire(timeout=wait)
         except filelock.Timeout as error:
             raise LikenessError(taken, "Wait for it, or choose another folder.") from error
         except OSError as error:
-            raise cannot_write(lock.parent, error) from error
+            raise folder_write_error(lock.parent, error) from error
         try:
             yield
         finally:
@@ -114,10 +114,11 @@ def only_run(lock: Path, begun: Path, taken: str, wait: float = 0.0) -> Iterator
                     lock.unlink(missing_ok=True)
 
 
-def cannot_write(folder: Path, error: Exception) -> LikenessError:
+def folder_write_error(folder: Path, error: Exception) -> LikenessError:
     """The error of a folder that is missing, full or read-only."""
     return LikenessError(
-        f"Cannot write to '{folder}': {why(error)}.", "Choose another folder, or make room."
+        f"Cannot write to '{folder}': {describe_error(error)}.",
+        "Choose another folder, or make room.",
     )
 
 
@@ -129,5 +130,5 @@ def _make_folder(folder: Path, made: list[Path]) -> None:
             try:
                 path.mkdir()
             except OSError as error:
-                raise cannot_write(folder, error) from error
+                raise folder_write_error(folder, error) from error
             made.append(path)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 KEPT = 3
 """Folders of other states that stay, so that changing between versions compiles nothing again."""
-LEAST_AGE = 24 * 3600.0
+MIN_AGE = 24 * 3600.0
 """Seconds for which a folder stays in any case: a process may be at work with it."""
 
 
@@ -58,5 +58,5 @@ def _tidy(caches: Path, prefix: str, own: Path) -> None:
     others = [path for path in caches.glob(f"{prefix}-*") if path != own]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in others[KEPT:]:
-        if time.time() - path.stat().st_mtime > LEAST_AGE:
+        if time.time() - path.stat().st_mtime > MIN_AGE:
             shutil.rmtree(path, ignore_errors=True)

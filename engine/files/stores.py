@@ -67,12 +67,12 @@ def is_address(text: str) -> bool:
     return _ADDRESS.match(text) is not None
 
 
-def place(text: str) -> Place:
+def parse_place(text: str) -> Place:
     """A path or an address."""
     return Address(text) if is_address(text) else Path(text)
 
 
-class Store:
+class RemoteStore:
     """The files below an address, by names with ``/`` between folders.
 
     Every method raises a LikenessError where the store cannot be reached or refuses.
@@ -205,19 +205,19 @@ class Store:
             ) from error
 
 
-def the_file(address: Address) -> tuple[Store, str]:
+def open_store(address: Address) -> tuple[RemoteStore, str]:
     """A file's store and its name in it."""
     folder, _, name = str(address).rpartition("/")
-    return Store(Address(folder)), name
+    return RemoteStore(Address(folder)), name
 
 
-def fetched(address: Address, path: Path, most: int) -> None:
+def fetch_address(address: Address, path: Path, most: int) -> None:
     """Copy one file here.
 
     Raises:
         LikenessError: it is not there, or has more than ``most`` bytes.
     """
-    store, name = the_file(address)
+    store, name = open_store(address)
     size = store.sizes(name).get(name)
     if size is None:
         raise LikenessError(f"'{address}' is not there.", "Check the address.")

@@ -1,6 +1,6 @@
 """Reading files of unknown origin: sizes are checked before memory is taken, nothing is unpickled.
 
-Everything that a parser trips over comes out as :class:`Damaged`, a ``ValueError`` whose text says
+Everything that a parser trips over comes out as :class:`CorruptFileError`, a ``ValueError`` whose text says
 what is wrong; who knows the file's purpose makes a ``LikenessError`` of it. Files that cannot be
 opened raise ``OSError`` as ever.
 """
@@ -24,13 +24,13 @@ import numpy as np
 
 from ..core.types import LikenessError
 
-MOST_BYTES = 4 << 30
+MAX_BYTES = 4 << 30
 """Of all arrays of a file together; the largest that are made (a body's bases) have a tenth."""
 
-MOST_TEXT = 64 << 20
+MAX_TEXT = 64 << 20
 """Bytes of a JSON, TOML or table file."""
 
-MOST_MEMBERS = 20_000
+MAX_MEMBERS = 20_000
 _MOST_ROWS = 1 << 31
 _CHUNK = 1 << 20
 
@@ -57,24 +57,24 @@ PARSER_ERRORS = (
 """What other people's parsers raise when bytes are not what they expect."""
 
 
-class Damaged(ValueError):
+class CorruptFileError(ValueError):
     """A file's content is not what it should be; the text says in what."""
 
 
 @contextmanager
-def parsing(what: str = "its content") -> Iterator[None]:
-    """Around a parser: whatever it trips over becomes :class:`Damaged`.
+def wrap_parser_errors(what: str = "its content") -> Iterator[None]:
+    """Around a parser: whatever it trips over becomes :class:`CorruptFileError`.
 
     Raises:
         Damaged: it did.
     """
     try:
         yield
-    except (Damaged, LikenessError):
+    except (CorruptFileError, LikenessError):
         raise
     except PARSER_ERRORS as error:
         said = str(error) or type(error).__name__
-        raise Damaged(f"{what} cannot be read: {said[:300]}") from error
+        raise CorruptFileError(f"{what} cannot be read: {said[:300]}") from error
 
 
 def file_size(path: Path) -> int:
@@ -85,13 +85,13 @@ def file_size(path: Path) -> int:
     """
     found = path.stat()
     if stat.S_ISDIR(found.st_mode):
-        raise Damaged("it is a folder")
+        raise CorruptFileError("it is a folder")
     if not stat.S_ISREG(found.st_mode):
-        raise Damaged("it is no plain file")
+        raise CorruptFileError("it is no plain file")
     return found.st_size
 
 
-def given_file(path: Path, remedy: str) -> int:
+def require_file(path: Path, remedy: str) -> int:
     """Bytes of a plain file that a user has named.
 
     Raises:
@@ -105,11 +105,11 @@ def given_file(path: Path, remedy: str) -> int:
         raise LikenessError(
             f"'{path}' cannot be looked at: {error.strerror or error}.", remedy
         ) from error
-    except Damaged as error:
+    except CorruptFileError as error:
         raise LikenessError(f"'{path}': {error}.".replace("': it is", "' is"), remedy) from error
 
 
-def read_bytes(path: Path, most: int = MOST_TEXT) -> bytes:
+def read_bytes(path: Path, most: int = MAX_TEXT) -> bytes:
     """A whole file of at most so many bytes.
 
     Raises:
@@ -117,17 +117,17 @@ def read_bytes(path: Path, most: int = MOST_TEXT) -> bytes:
     """
     size = file_size(path)
     if size > most:
-        raise Damaged(f"it has {size:,} bytes, more than the {most:,} that it may have")
+        raise CorruptFileError(f"it has {size:,} bytes, more than the {most:,} that it may have")
     return path.read_bytes()
 
 
-def read_text(path: Path, most: int = MOST_TEXT) -> str:
+def read_text(path: Path, most: int = MAX_TEXT) -> str:
     """A whole UTF-8 file, with or without a mark at its beginning.
 
     Raises:
         OSError: it cannot be opened. Damaged: as :func:`read_bytes`, or it is no UTF-8.
     """
-    with parsing("its text"):
+    with wrap_parser_errors("its text"):
         return read_bytes(path, most).decode("utf-8-sig")
 
 
@@ -137,54 +137,54 @@ def parse_json(text: str | bytes, nan: bool = False) -> Any:
     Raises:
         Damaged: it is none, or nested without end.
     """
-    with parsing("its JSON"):
+    with wrap_parser_errors("its JSON"):
         return json.loads(text, parse_constant=None if nan else _no_constant)
 
 
 def _no_constant(name: str) -> Any:
-    raise Damaged(f"its JSON has {name}, which is no number")
+    raise CorruptFileError(f"its JSON has {name}, which is no number")
 
 
-def read_json(path: Path, most: int = MOST_TEXT, nan: bool = False) -> Any:
+def read_json(path: Path, most: int = MAX_TEXT, nan: bool = False) -> Any:
     """A JSON file; see :func:`read_text` and :func:`parse_json` for what is raised."""
     return parse_json(read_text(path, most), nan)
 
 
-def read_toml(path: Path, most: int = MOST_TEXT) -> dict[str, Any]:
+def read_toml(path: Path, most: int = MAX_TEXT) -> dict[str, Any]:
     """A TOML file.
 
     Raises:
         OSError: it cannot be opened. Damaged: it is none, or nested without end.
     """
     text = read_text(path, most)
-    with parsing("its TOML"):
+    with wrap_parser_errors("its TOML"):
         return tomllib.loads(text)
 
 
-def unzipped(data: bytes, most: int) -> bytes:
+def decompress(data: bytes, most: int) -> bytes:
     """What a zlib or gzip stream holds, if it is at most so many bytes.
 
     Raises:
         Damaged: it holds more, or is no whole stream.
     """
     out = bytearray()
-    for part in unzipped_parts(data):
+    for part in iter_decompressed(data):
         out += part
         if len(out) > most:
-            raise Damaged(f"it unpacks to more than {most:,} bytes")
+            raise CorruptFileError(f"it unpacks to more than {most:,} bytes")
     return bytes(out)
 
 
-def unzipped_parts(data: bytes) -> Iterator[bytes]:
+def iter_decompressed(data: bytes) -> Iterator[bytes]:
     """The same, a megabyte at a time; several streams one after the other are one."""
-    with parsing("its stream"):
+    with wrap_parser_errors("its stream"):
         while data:
             stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
             while not stream.eof:
                 part = stream.decompress(data, _CHUNK)
                 data = stream.unconsumed_tail
                 if not part and not data and not stream.eof:
-                    raise Damaged("its stream ends too early")
+                    raise CorruptFileError("its stream ends too early")
                 yield part
             data = stream.unused_data.lstrip(b"\0")
 
@@ -192,21 +192,21 @@ def unzipped_parts(data: bytes) -> Iterator[bytes]:
 # Arrays -------------------------------------------------------------------------------------
 
 
-def npz_arrays(
+def read_npz(
     source: Path | BinaryIO,
     only: Container[str] | None = None,
-    most: int = MOST_BYTES,
+    most: int = MAX_BYTES,
     skip_pickled: bool = False,
     never_skip: Container[str] = (),
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """The arrays of an .npz by name; see :func:`npz_steps`."""
-    return dict(npz_steps(source, only, most, skip_pickled, never_skip))
+    """The arrays of an .npz by name; see :func:`iter_npz`."""
+    return dict(iter_npz(source, only, most, skip_pickled, never_skip))
 
 
-def npz_steps(
+def iter_npz(
     source: Path | BinaryIO,
     only: Container[str] | None = None,
-    most: int = MOST_BYTES,
+    most: int = MAX_BYTES,
     skip_pickled: bool = False,
     never_skip: Container[str] = (),
 ) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
@@ -222,7 +222,7 @@ def npz_steps(
     """
     if isinstance(source, Path):
         file_size(source)
-    with parsing("its archive"), zipfile.ZipFile(source) as archive:
+    with wrap_parser_errors("its archive"), zipfile.ZipFile(source) as archive:
         for member in _members(archive, only, most):
             name = member.filename.removesuffix(".npy")
             with archive.open(member) as file:
@@ -235,26 +235,26 @@ def _members(
     archive: zipfile.ZipFile, only: Container[str] | None, most: int
 ) -> list[zipfile.ZipInfo]:
     members = archive.infolist()
-    if len(members) > MOST_MEMBERS:
-        raise Damaged(f"it has {len(members):,} members")
+    if len(members) > MAX_MEMBERS:
+        raise CorruptFileError(f"it has {len(members):,} members")
     names = [member.filename.removesuffix(".npy") for member in members]
     if len(set(names)) < len(names):
-        raise Damaged("it has two members of one name")
+        raise CorruptFileError("it has two members of one name")
     wanted = [member for name, member in zip(names, members) if only is None or name in only]
     size = sum(member.file_size for member in wanted)
     if size > most:
-        raise Damaged(f"{size / 2**30:.1f} GiB of arrays are more than any such file has")
+        raise CorruptFileError(f"{size / 2**30:.1f} GiB of arrays are more than any such file has")
     return wanted
 
 
-def npy_mapped(path: Path) -> np.ndarray[Any, Any]:
+def mmap_npy(path: Path) -> np.ndarray[Any, Any]:
     """The array of an .npy file, not read yet but mapped. Nothing is unpickled.
 
     Raises:
         OSError: it cannot be opened. Damaged: it is no .npy, or shorter than its header says.
     """
     size = file_size(path)
-    with parsing("its header"), path.open("rb") as file:
+    with wrap_parser_errors("its header"), path.open("rb") as file:
         header = _header(file)
         _check_header("the array", header, size - file.tell(), exact=False)
         shape, fortran, dtype = header
@@ -272,7 +272,7 @@ def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
         shape, fortran, dtype = read(file)
         return shape, fortran, dtype
-    raise Damaged(f"an array is of version {version}")
+    raise CorruptFileError(f"an array is of version {version}")
 
 
 def _array(file: Any, member: zipfile.ZipInfo, skip_pickled: bool) -> np.ndarray[Any, Any] | None:
@@ -289,11 +289,11 @@ def _array(file: Any, member: zipfile.ZipInfo, skip_pickled: bool) -> np.ndarray
         while done < len(flat):
             part = file.read(min(_CHUNK, len(flat) - done))
             if not part:
-                raise Damaged(f"'{name}' ends too early")
+                raise CorruptFileError(f"'{name}' ends too early")
             flat[done : done + len(part)] = np.frombuffer(part, np.uint8)
             done += len(part)
     if file.read(1):  # also compares the checksum
-        raise Damaged(f"'{name}' has more bytes than its header says")
+        raise CorruptFileError(f"'{name}' has more bytes than its header says")
     return array.reshape(shape, order="F" if fortran else "C")
 
 
@@ -308,10 +308,12 @@ def _check_header(
     """Raise where a header announces what is not there, before memory is taken for it."""
     shape, _, dtype = header
     if _is_pickled(dtype):
-        raise Damaged(f"{name} holds pickled objects, which are never loaded (allow_pickle)")
+        raise CorruptFileError(
+            f"{name} holds pickled objects, which are never loaded (allow_pickle)"
+        )
     if any(not 0 <= side < _MOST_ROWS for side in shape):
-        raise Damaged(f"{name} cannot have the shape {str(shape)[:80]}")
+        raise CorruptFileError(f"{name} cannot have the shape {str(shape)[:80]}")
     count = math.prod(shape)
     needed = count * dtype.itemsize
     if needed > there or (exact and needed != there) or (dtype.itemsize == 0 and count > 1):
-        raise Damaged(f"{name} should be {shape} of {dtype}, but has {there:,} bytes")
+        raise CorruptFileError(f"{name} should be {shape} of {dtype}, but has {there:,} bytes")

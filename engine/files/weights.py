@@ -15,7 +15,14 @@ from pathlib import Path
 import platformdirs
 
 from ..core.types import LikenessError
-from .downloads import Fetched, check_file, downloads_allowed, fetch, hub_copy, hub_snapshot
+from .downloads import (
+    FetchProgress,
+    check_file,
+    downloads_allowed,
+    fetch_file,
+    hub_copy,
+    hub_snapshot,
+)
 
 ASSETS_VERSION = "2"
 PACKAGE_ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -57,7 +64,7 @@ class WeightFile:
 
 
 @dataclass(frozen=True)
-class Weights:
+class ModelWeights:
     """A trained network that Likeness can use.
 
     Attributes:
@@ -103,44 +110,44 @@ LPIPS = (
     "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/"
 )
 
-WEIGHTS: dict[str, Weights] = {
+WEIGHTS: dict[str, ModelWeights] = {
     entry.name: entry
     for entry in (
-        Weights(
+        ModelWeights(
             "default",
             "improves the lift: what 'likeness build --network default' takes",
             "as Likeness",
             CONFIG_AND_ONNX,
         ),
-        Weights(
+        ModelWeights(
             "sapiens-1b",
             "the paper's encoder (section 3.1), frozen",
             "CC BY-NC 4.0: not for commercial use",
             (WeightFile("sapiens_1b_epoch_173_torchscript.pt2"),),
             repository="facebook/sapiens-pretrain-1b-torchscript",
         ),
-        Weights(
+        ModelWeights(
             "sapiens2-0.4b",
             "an encoder, 1024 channels at stride 16",
             "Sapiens2 License: no deepfakes, no biometric processing, passed on with its text",
             TRANSFORMERS,
             repository="facebook/sapiens2-pretrain-0.4b",
         ),
-        Weights(
+        ModelWeights(
             "dinov2-base",
             "an encoder, 768 channels at stride 14",
             "Apache-2.0",
             TRANSFORMERS,
             repository="facebook/dinov2-base",
         ),
-        Weights(
+        ModelWeights(
             "alexnet",
             "the perceptual loss's backbone",
             "BSD-3-Clause (torchvision)",
             (WeightFile("alexnet-owt-7be5be79.pth", sha256="7be5be79"),),
             url=TORCHVISION,
         ),
-        Weights(
+        ModelWeights(
             "vgg16",
             "the perceptual loss's backbone",
             "BSD-3-Clause (torchvision)",
@@ -153,7 +160,7 @@ WEIGHTS: dict[str, Weights] = {
             ),
             url=TORCHVISION,
         ),
-        Weights(
+        ModelWeights(
             "lpips-alexnet",
             "how the perceptual loss weighs AlexNet's channels",
             "BSD-2-Clause (LPIPS)",
@@ -166,7 +173,7 @@ WEIGHTS: dict[str, Weights] = {
             ),
             url=LPIPS,
         ),
-        Weights(
+        ModelWeights(
             "lpips-vgg16",
             "how the perceptual loss weighs VGG16's channels",
             "BSD-2-Clause (LPIPS)",
@@ -179,7 +186,7 @@ WEIGHTS: dict[str, Weights] = {
             ),
             url=LPIPS,
         ),
-        Weights(
+        ModelWeights(
             "sface",
             "tells faces apart: the identity figure of 'likeness eval'",
             "Apache-2.0 (OpenCV Zoo)",
@@ -192,7 +199,7 @@ WEIGHTS: dict[str, Weights] = {
             ),
             repository="opencv/face_recognition_sface",
         ),
-        Weights(
+        ModelWeights(
             "qwen2.5-14b-instruct",
             "rewrites the scenes of 'likeness generate'",
             "Apache-2.0",
@@ -200,7 +207,7 @@ WEIGHTS: dict[str, Weights] = {
             repository="Qwen/Qwen2.5-14B-Instruct",
             gigabytes=30,
         ),
-        Weights(
+        ModelWeights(
             "wan2.2-ti2v-5b",
             "films the scenes of 'likeness generate'",
             "Apache-2.0",
@@ -208,7 +215,7 @@ WEIGHTS: dict[str, Weights] = {
             repository="Wan-AI/Wan2.2-TI2V-5B-Diffusers",
             gigabytes=34,
         ),
-        Weights(
+        ModelWeights(
             "qwen-image-edit",
             "turns people to the sides and the back in 'likeness generate'",
             "Apache-2.0",
@@ -269,7 +276,7 @@ def weights_dirs(more: Sequence[Path] = ()) -> list[Path]:
     ]
 
 
-def located(entry: Weights, more: Sequence[Path] = ()) -> Path | None:
+def find_local_weights(entry: ModelWeights, more: Sequence[Path] = ()) -> Path | None:
     """Where weights of the table lie on this computer, unchecked; None when they don't.
 
     Args:
@@ -288,7 +295,7 @@ NO_NETWORK, DEFAULT_NETWORK = "none", "default"
 """What may be chosen instead of a trained network's folder."""
 
 
-def network_folder(choice: str) -> Path | None:
+def find_network(choice: str) -> Path | None:
     """Where the network lies that a user asks for (nothing said is the default); None for none.
 
     Raises:
@@ -305,7 +312,7 @@ def find_weights(
     more: Sequence[Path] = (),
     *,
     into: Path | None = None,
-    progress: Fetched | None = None,
+    progress: FetchProgress | None = None,
 ) -> Path:
     """The file of trained weights, or their folder where they are several files.
 
@@ -335,7 +342,7 @@ def find_weights(
             f"There are no weights '{wanted}'.",
             f"Give a path that exists, or one of: {', '.join(WEIGHTS)}.",
         )
-    found = located(entry, more)
+    found = find_local_weights(entry, more)
     if found is not None:
         return _checked(entry, found)
     if not entry.page:
@@ -356,7 +363,7 @@ def find_weights(
         return whole
     target = (into or user_weights_dir()) / entry.name
     fetched = [
-        fetch(
+        fetch_file(
             entry.repository,
             entry.url,
             file.name,
@@ -370,14 +377,14 @@ def find_weights(
     return fetched[0] if len(fetched) == 1 else fetched[0].parent
 
 
-def _share(progress: Fetched | None, index: int, files: int) -> Fetched | None:
+def _share(progress: FetchProgress | None, index: int, files: int) -> FetchProgress | None:
     """The progress of one of several files, as that of all."""
     if progress is None:
         return None
     return lambda fraction, name: progress((index + fraction) / files, name)
 
 
-def _entry(wanted: str) -> Weights | None:
+def _entry(wanted: str) -> ModelWeights | None:
     for entry in WEIGHTS.values():
         alone = entry.files[0].name if len(entry.files) == 1 else entry.name
         if wanted in (entry.name, alone, entry.repository or entry.name):
@@ -385,7 +392,7 @@ def _entry(wanted: str) -> Weights | None:
     return None
 
 
-def _checked(entry: Weights, found: Path) -> Path:
+def _checked(entry: ModelWeights, found: Path) -> Path:
     """``found``, a file or the folder of several, when it is what was published."""
     for file in entry.files:
         path = found / file.name if len(entry.files) > 1 or entry.gigabytes else found

@@ -26,11 +26,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from ..body import Body, Landmarks
-from ..body.model import MOST_COLUMNS, MOST_VERTICES, body_from_arrays, body_to_arrays
+from ..body.model import MAX_COLUMNS, MAX_VERTICES, body_from_arrays, body_to_arrays
 from ..core.types import LAYERS, NUM_JOINTS, Avatar, BoundGaussians, Camera, LikenessError, Pose
-from ..files.atomic import whole_file
-from ..files.untrusted import given_file, parse_json, parsing
-from .avatar_versions import VERSION, as_text, migrated, version_of
+from ..files.atomic import atomic_write
+from ..files.untrusted import parse_json, require_file, wrap_parser_errors
+from .avatar_versions import VERSION, format_version, migrate, parse_version
 
 FORMAT = "likeness-avatar"
 FRAMINGS = ("head", "half", "full")
@@ -68,7 +68,7 @@ _LANDMARK_KEYS = tuple(f"landmark_{field.name}" for field in fields(Landmarks))
 _KNOWN = {f"gaussians.{name}" for name in (*_GAUSSIANS, *_ORDERED)}
 _KNOWN |= {f"body.{name}" for name in (*_BODY, *_OPTIONAL, *_LANDMARK_KEYS)}
 
-MOST = 1e4  # metres, of everything: larger numbers are no person's
+MAX_COORDINATE = 1e4  # metres, of everything: larger numbers are no person's
 _AGAIN = "Copy it again, or build the avatar again."
 _INDICES = {  # what each array of indices points into
     "gaussians.triangle": "F",
@@ -88,7 +88,7 @@ def save_avatar(avatar: Avatar, path: Path) -> None:
     Raises:
         LikenessError: the folder cannot be written to.
     """
-    with whole_file(path) as scratch:
+    with atomic_write(path) as scratch:
         # Not safetensors' save_file: it leaves a file that only its owner can read.
         scratch.write_bytes(avatar_to_bytes(avatar))
 
@@ -127,7 +127,7 @@ def avatar_to_bytes(avatar: Avatar) -> bytes:
     }
     metadata = {
         "format": FORMAT,
-        "version": as_text(VERSION),
+        "version": format_version(VERSION),
         "avatar": json.dumps(header, allow_nan=False),
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
@@ -159,7 +159,7 @@ def avatar_from_bytes(data: bytes, source: str) -> Avatar:
     """What :func:`load_avatar` makes of a file with this content; errors name ``source``."""
     try:
         size = int.from_bytes(data[:8], "little")
-        with parsing():
+        with wrap_parser_errors():
             tensors = load(data)
             metadata = parse_json(data[8 : 8 + size]).get("__metadata__") or {}
         return _avatar(tensors, metadata, source)
@@ -174,10 +174,10 @@ def _avatar(tensors: dict[str, _Array], metadata: dict[str, str], path: str) -> 
         raise LikenessError(
             f"'{path}' is not an avatar file.", "Give the avatar.safetensors that a build wrote."
         )
-    major, _ = version_of(metadata.get("version", ""), path)
+    major, _ = parse_version(metadata.get("version", ""), path)
     try:
-        with parsing():
-            tensors, header = migrated(tensors, parse_json(metadata.get("avatar", "")), major)
+        with wrap_parser_errors():
+            tensors, header = migrate(tensors, parse_json(metadata.get("avatar", "")), major)
             # A newer minor version may have more.
             tensors = {name: array for name, array in tensors.items() if name in _KNOWN}
             sizes = _checked_sizes(tensors, header)
@@ -200,10 +200,10 @@ def _avatar(tensors: dict[str, _Array], metadata: dict[str, str], path: str) -> 
 
 
 def _read(path: Path) -> tuple[dict[str, _Array], dict[str, str]]:
-    given_file(path, "Give the avatar.safetensors that a build wrote.")
+    require_file(path, "Give the avatar.safetensors that a build wrote.")
     try:
         with safe_open(path, framework="np") as file:
-            with parsing():
+            with wrap_parser_errors():
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
     except OSError as error:
@@ -249,7 +249,7 @@ def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[s
         if array.shape != expected or len(shape) != array.ndim:
             raise ValueError(f"{name} has the shape {list(array.shape)}, not {list(shape)}")
     # A body's expressions are unpacked: of all vertices, not only of those that move.
-    if sizes["E"] > MOST_COLUMNS or sizes["V"] > MOST_VERTICES or not sizes["V"] or not sizes["F"]:
+    if sizes["E"] > MAX_COLUMNS or sizes["V"] > MAX_VERTICES or not sizes["V"] or not sizes["F"]:
         raise ValueError(
             f"it has {sizes['V']} vertices, {sizes['F']} triangles and {sizes['E']} expressions"
         )
@@ -257,8 +257,8 @@ def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[s
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"{name} has values that are no numbers")
         large = array.dtype.kind == "f" and name != "gaussians.lod_start"
-        if large and array.size and np.abs(array).max() > MOST:
-            raise ValueError(f"{name} has values beyond {MOST:,.0f}")
+        if large and array.size and np.abs(array).max() > MAX_COORDINATE:
+            raise ValueError(f"{name} has values beyond {MAX_COORDINATE:,.0f}")
     ranges = {name: sizes[of] for name, of in _INDICES.items() if name in tensors}
     ranges["gaussians.layer"] = len(LAYERS)
     ranges["body.face_part"] = len(header["part_names"])

@@ -42,7 +42,7 @@ known any more, and raises KeyError or ValueError where the file is not what it 
 _TEXT = re.compile(r"(0|[1-9]\d{0,8})(?:\.(0|[1-9]\d{0,8}))?")
 
 
-def as_text(version: tuple[int, int]) -> str:
+def format_version(version: tuple[int, int]) -> str:
     """A version as it stands in a file.
 
     >>> as_text((1, 1))
@@ -51,7 +51,7 @@ def as_text(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def version_of(text: str, path: str) -> tuple[int, int]:
+def parse_version(text: str, path: str) -> tuple[int, int]:
     """The version that a file says it has, if it can be read.
 
     Warns where the file is of a newer minor version.
@@ -69,7 +69,7 @@ def version_of(text: str, path: str) -> tuple[int, int]:
             "Copy it again, or build the avatar again.",
         )
     version = int(found[1]), int(found[2] or 0)
-    told = f"'{path}' is an avatar file of version {as_text(version)}"
+    told = f"'{path}' is an avatar file of version {format_version(version)}"
     if version[0] > VERSION[0]:
         raise LikenessError(
             f"{told}; this program reads versions up to {VERSION[0]}.x.",
@@ -81,13 +81,13 @@ def version_of(text: str, path: str) -> tuple[int, int]:
         )
     if version > VERSION:
         warnings.warn(
-            f"{told}, newer than this program's {as_text(VERSION)}: what it adds is left out.",
+            f"{told}, newer than this program's {format_version(VERSION)}: what it adds is left out.",
             stacklevel=2,
         )
     return version
 
 
-def migrated(tensors: Tensors, header: Header, major: int) -> tuple[Tensors, Header]:
+def migrate(tensors: Tensors, header: Header, major: int) -> tuple[Tensors, Header]:
     """The tensors and the header of a file of a major version, as today's files have them."""
     for step in range(major, VERSION[0]):
         tensors, header = MIGRATIONS[step](tensors, header)

@@ -23,9 +23,9 @@ from ..core.color import srgb_to_linear
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_NAMES, FloatArray, Gaussians, IntArray, Motion, Pose
 from ..core.version import VERSION
-from ..files.atomic import whole_file
+from ..files.atomic import atomic_write
 from .ply import SH_C0
-from .rig import Curves, bone_weights, curves, joint_places
+from .rig import Curves, bone_weights, joint_offsets, make_curves
 from .surface_mesh import SurfaceMesh
 
 SPLATS = "KHR_gaussian_splatting"
@@ -74,7 +74,7 @@ def write_glb(
     gltf.root["scenes"] = scenes
     # What moves is shown first; splats stand still.
     gltf.root["scene"] = len(scenes) - 1 if isinstance(pose, Motion) else 0
-    with whole_file(path) as scratch:
+    with atomic_write(path) as scratch:
         scratch.write_bytes(gltf.to_bytes())
 
 
@@ -216,7 +216,7 @@ def _add_mesh(
     place_in_world: FloatArray | None,
 ) -> list[int]:
     """The skinned mesh, its skeleton and its animation; returns the scene's nodes."""
-    taken = curves(mesh.body, pose)
+    taken = make_curves(mesh.body, pose)
     vertex, place, f = _split_at_seams(mesh)
     primitive: _Json = {
         "attributes": _mesh_attributes(gltf, mesh, vertex, place),
@@ -283,7 +283,7 @@ def _targets(gltf: _Gltf, moves: FloatArray) -> list[_Json]:
 
 def _material(gltf: _Gltf, texture: FloatArray) -> _Json:
     gltf.use(UNLIT)
-    image = {"name": "Look", "mimeType": "image/png", "bufferView": gltf.view(png_bytes(texture))}
+    image = {"name": "Look", "mimeType": "image/png", "bufferView": gltf.view(encode_png(texture))}
     sampler = gltf.add("samplers", {"magFilter": 9729, "minFilter": 9987})
     source = gltf.add("textures", {"source": gltf.add("images", image), "sampler": sampler})
     return {
@@ -298,7 +298,7 @@ def _material(gltf: _Gltf, texture: FloatArray) -> _Json:
     }
 
 
-def png_bytes(texture: FloatArray) -> bytes:
+def encode_png(texture: FloatArray) -> bytes:
     """A picture [H, W, 3] 0..1 as a PNG file."""
     out = io.BytesIO()
     Image.fromarray(np.round(np.clip(texture, 0, 1) * 255).astype(np.uint8)).save(out, "PNG")
@@ -308,7 +308,7 @@ def png_bytes(texture: FloatArray) -> bytes:
 def _add_skeleton(gltf: _Gltf, mesh: SurfaceMesh, taken: Curves) -> list[int]:
     """A node for each joint, in the first frame's pose."""
     first = len(gltf.root.get("nodes", []))
-    places = joint_places(mesh.body)
+    places = joint_offsets(mesh.body)
     places[0] = taken.root[0]
     for j, name in enumerate(JOINT_NAMES):
         node: _Json = {

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..core.rotations import matrix_to_quaternion, quaternion_multiply
 from ..core.types import FloatArray, Gaussians, LikenessError
-from ..files.atomic import whole_file
-from ..files.untrusted import file_size, parsing
+from ..files.atomic import atomic_write
+from ..files.untrusted import file_size, wrap_parser_errors
 
 SH_C0 = 0.28209479177387814
 """The constant spherical harmonic, 1 / (2 sqrt(pi))."""
@@ -45,7 +45,7 @@ facing +z. ``-y``: facing -z, as files from photogrammetry have it and viewers o
 ``z``: facing -y, Blender's."""
 
 
-def turned(gaussians: Gaussians, R: FloatArray) -> Gaussians:
+def rotate_gaussians(gaussians: Gaussians, R: FloatArray) -> Gaussians:
     """Gaussians of one colour from every side, turned by R [3, 3] about the origin."""
     if np.array_equal(R, np.eye(3)):
         return gaussians
@@ -56,7 +56,7 @@ def turned(gaussians: Gaussians, R: FloatArray) -> Gaussians:
     )
 
 
-def to_stored(
+def encode_gaussians(
     gaussians: Gaussians,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
     """means, log scales, quaternions, logits and f_dc, float32, as files hold them."""
@@ -74,7 +74,7 @@ def to_stored(
     )
 
 
-def from_stored(
+def decode_gaussians(
     path: Path,
     means: FloatArray,
     scales: FloatArray,
@@ -83,7 +83,7 @@ def from_stored(
     sh0: FloatArray,
     remedy: str,
 ) -> Gaussians:
-    """The inverse of :func:`to_stored`.
+    """The inverse of :func:`encode_gaussians`.
 
     Raises:
         LikenessError: values that are no numbers; names the file.
@@ -112,8 +112,8 @@ def write_ply(gaussians: Gaussians, path: Path, up: str = "y") -> None:
     Raises:
         LikenessError: the folder cannot be written to.
     """
-    with whole_file(path) as scratch:
-        gsply.plywrite(scratch, *to_stored(turned(gaussians, UPS[up])))
+    with atomic_write(path) as scratch:
+        gsply.plywrite(scratch, *encode_gaussians(rotate_gaussians(gaussians, UPS[up])))
 
 
 def check_ply_header(path: Path) -> None:
@@ -162,7 +162,7 @@ def read_ply(path: Path, up: str = "y") -> Gaussians:
     remedy = "Give a PLY file of 3D Gaussians."
     try:
         check_ply_header(path)
-        with parsing():
+        with wrap_parser_errors():
             data = gsply.plyread(path)
             means, scales, quats, opacities, sh0, sh_rest = data.unpack()
     except (OSError, ValueError) as error:
@@ -171,4 +171,6 @@ def read_ply(path: Path, up: str = "y") -> Gaussians:
         warnings.warn(
             f"'{path}' has colours that change with the view; their mean is used.", stacklevel=2
         )
-    return turned(from_stored(path, means, scales, quats, opacities, sh0, remedy), UPS[up].T)
+    return rotate_gaussians(
+        decode_gaussians(path, means, scales, quats, opacities, sh0, remedy), UPS[up].T
+    )

@@ -10,14 +10,14 @@ from ..body import Body
 from ..core.rotations import axis_angle_to_quaternion
 from ..core.types import FloatArray, IntArray, Motion, Pose
 
-BONES_A_VERTEX = 4
+BONES_PER_VERTEX = 4
 
 
 def bone_weights(body: Body) -> tuple[IntArray, FloatArray]:
     """The four heaviest joints of each vertex [V, 4] uint8, and their weights [V, 4] float32,
     which add up to one in float32; unused places are joint 0 with weight 0."""
     weights = np.asarray(body.weights, np.float64)
-    joints = np.argsort(-weights, axis=1, kind="stable")[:, :BONES_A_VERTEX]
+    joints = np.argsort(-weights, axis=1, kind="stable")[:, :BONES_PER_VERTEX]
     kept = np.take_along_axis(weights, joints, 1)
     kept[kept < 1e-4] = 0.0
     kept = (kept / kept.sum(1, keepdims=True)).astype(np.float32)
@@ -25,7 +25,7 @@ def bone_weights(body: Body) -> tuple[IntArray, FloatArray]:
     return np.where(kept > 0, joints, 0).astype(np.uint8), kept
 
 
-def joint_places(body: Body) -> FloatArray:
+def joint_offsets(body: Body) -> FloatArray:
     """[55, 3] where each joint stands from its parent at rest; the first from the origin."""
     joints = np.asarray(body.J_template, np.float64)
     parents = np.array(body.parents)
@@ -47,7 +47,7 @@ class Curves:
     expression: FloatArray
 
 
-def curves(body: Body, poses: Pose | Motion, frame_rate: float = 30.0) -> Curves:
+def make_curves(body: Body, poses: Pose | Motion, frame_rate: float = 30.0) -> Curves:
     """A pose as one frame, or a motion at its own rate."""
     if isinstance(poses, Motion):
         full, transl, expression = poses.full_pose, poses.transl, poses.expression

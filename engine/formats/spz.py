@@ -16,19 +16,19 @@ import gsply
 import numpy as np
 
 from ..core.types import Gaussians, LikenessError
-from ..files.atomic import whole_file
-from ..files.untrusted import parsing, read_bytes, unzipped_parts
-from .ply import SH_C0, from_stored, to_stored
+from ..files.atomic import atomic_write
+from ..files.untrusted import iter_decompressed, read_bytes, wrap_parser_errors
+from .ply import SH_C0, decode_gaussians, encode_gaussians
 
 FRACTION_BITS = 16
 """Of the 24 bits of a coordinate: steps of 15 micrometres, places up to 127 m."""
 
-MOST_METRES = 2.0 ** (23 - FRACTION_BITS) - 1
+MAX_METRES = 2.0 ** (23 - FRACTION_BITS) - 1
 COLOR_RANGE = (0.5 - 0.5 / 0.15 * SH_C0, 0.5 + 0.5 / 0.15 * SH_C0)
 """Colours outside of this are cut off; photos stay within 0..1."""
 
 
-MOST_BYTES = 2 << 30
+MAX_BYTES = 2 << 30
 _HEADER = struct.Struct("<IIIB3x")  # magic number, version, splats, degree, 3 bytes more
 _MAGIC = 0x5053474E
 _HARMONICS = {0: 0, 1: 3, 2: 8, 3: 15, 4: 24}  # coefficients beyond the first, by degree
@@ -43,23 +43,23 @@ def write_spz(gaussians: Gaussians, path: Path) -> None:
         LikenessError: the folder cannot be written to, or they lie too far from the origin.
     """
     far = float(np.abs(gaussians.means).max(initial=0.0))
-    if far > MOST_METRES:
+    if far > MAX_METRES:
         raise LikenessError(
             f"Cannot write '{path}': the splats reach {far:.0f} m from the origin.",
-            f"SPZ files hold {MOST_METRES:.0f} m. Move the avatar nearer, or write a PLY file.",
+            f"SPZ files hold {MAX_METRES:.0f} m. Move the avatar nearer, or write a PLY file.",
         )
-    means, log_scales, quats, logits, sh0 = to_stored(gaussians)
+    means, log_scales, quats, logits, sh0 = encode_gaussians(gaussians)
     data = gsply.GSData(
         means, log_scales, quats, logits, sh0, np.zeros((len(means), 0, 3), np.float32)
     )
-    with whole_file(path) as scratch:
+    with atomic_write(path) as scratch:
         gsply.write_spz(scratch, data, version=3, fractional_bits=FRACTION_BITS)
 
 
 def _check(data: bytes) -> None:
     """Raise ValueError where the stream is not as long as its header says. It is unpacked for that
     in small parts: a few bytes may stand for gigabytes."""
-    parts = unzipped_parts(data)
+    parts = iter_decompressed(data)
     start = b""
     while len(start) < _HEADER.size and (part := next(parts, None)) is not None:
         start += part
@@ -88,8 +88,8 @@ def read_spz(path: Path) -> Gaussians:
     """
     remedy = "Give an SPZ file of version 1 to 3."
     try:
-        _check(read_bytes(path, MOST_BYTES))
-        with parsing():
+        _check(read_bytes(path, MAX_BYTES))
+        with wrap_parser_errors():
             means, scales, quats, opacities, sh0, sh_rest = gsply.read_spz(path).unpack()
     except (OSError, ValueError) as error:
         raise LikenessError(f"Cannot read '{path}' as SPZ ({error}).", remedy) from error
@@ -97,4 +97,4 @@ def read_spz(path: Path) -> Gaussians:
         warnings.warn(
             f"'{path}' has colours that change with the view; their mean is used.", stacklevel=2
         )
-    return from_stored(path, means, scales, quats, opacities, sh0, remedy)
+    return decode_gaussians(path, means, scales, quats, opacities, sh0, remedy)

@@ -19,10 +19,10 @@ import numpy as np
 from ..core.color import srgb_to_linear
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_NAMES, FloatArray, Gaussians, IntArray, Motion, Pose
-from ..files.atomic import whole_file
-from .glb import png_bytes
+from ..files.atomic import atomic_write
+from .glb import encode_png
 from .ply import SH_C0
-from .rig import BONES_A_VERTEX, Curves, bone_weights, curves, joint_places
+from .rig import BONES_PER_VERTEX, Curves, bone_weights, joint_offsets, make_curves
 from .surface_mesh import SurfaceMesh
 
 _REACH = 3.0  # standard deviations of a splat that its extent holds
@@ -58,7 +58,9 @@ def write_usda(
     metadata = [f'defaultPrim = "{root}"', "metersPerUnit = 1", 'upAxis = "Y"']
     looks: dict[str, str] = {}
     if mesh is not None:
-        taken = curves(mesh.body, Pose.rest(mesh.body.num_expression) if pose is None else pose)
+        taken = make_curves(
+            mesh.body, Pose.rest(mesh.body.num_expression) if pose is None else pose
+        )
         rate = f"{pose.frame_rate if isinstance(pose, Motion) else 24.0:.9g}"
         metadata += [
             f"timeCodesPerSecond = {rate}",
@@ -71,9 +73,9 @@ def write_usda(
         looks["splats"] = _splats_prim(splats)
     text = "#usda 1.0\n(\n" + _indent("\n".join(metadata)) + "\n)\n\n" + _root(root, looks)
     if mesh is not None:
-        with whole_file(texture_path(path)) as scratch:
-            scratch.write_bytes(png_bytes(mesh.texture))
-    with whole_file(path) as scratch:
+        with atomic_write(texture_path(path)) as scratch:
+            scratch.write_bytes(encode_png(mesh.texture))
+    with atomic_write(path) as scratch:
         scratch.write_text(text, encoding="utf-8", newline="\n")
 
 
@@ -115,7 +117,7 @@ def _mesh_prim(
     joints, weights = bone_weights(body)
     st = np.asarray(mesh.uv, np.float64) * [1, -1] + [0, 1]
     of_vertices = '(\n    interpolation = "vertex"\n)'
-    per_bone = f'(\n    elementSize = {BONES_A_VERTEX}\n    interpolation = "vertex"\n)'
+    per_bone = f'(\n    elementSize = {BONES_PER_VERTEX}\n    interpolation = "vertex"\n)'
     names = [_identifier(n) for n in body.expression_names]
     lines = [
         'uniform token subdivisionScheme = "none"',
@@ -172,7 +174,7 @@ def _skeleton(mesh: SurfaceMesh, taken: Curves, expressions: list[str], path: st
     for j, name in enumerate(JOINT_NAMES):
         paths.append(f"{paths[parents[j]]}/{name}" if parents[j] >= 0 else name)
     joints = f"uniform token[] joints = {_tokens(paths)}"
-    places = joint_places(mesh.body)
+    places = joint_offsets(mesh.body)
     bind = ", ".join(_matrix(p) for p in np.asarray(mesh.body.J_template, np.float64))
     rest = ", ".join(_matrix(p) for p in places)
     skeleton = _prim(

@@ -13,7 +13,7 @@ from ..core.rotations import matrix_to_quaternion, quaternion_multiply
 from ..core.types import BoundGaussians, FloatArray, Gaussians, IntArray
 
 
-def place(bound: BoundGaussians, vertices: FloatArray, body: Body) -> Gaussians:
+def place_gaussians(bound: BoundGaussians, vertices: FloatArray, body: Body) -> Gaussians:
     """Bound Gaussians in world space on a posed body, float32.
 
     Args:
@@ -36,7 +36,7 @@ def place(bound: BoundGaussians, vertices: FloatArray, body: Body) -> Gaussians:
     return Gaussians(means, quats, scales, as_float32(bound.opacities), as_float32(bound.colors))
 
 
-def bind(
+def bind_gaussians(
     gaussians: Gaussians,
     triangle: IntArray,
     bary: FloatArray,
@@ -44,11 +44,11 @@ def bind(
     vertices: FloatArray,
     body: Body,
 ) -> BoundGaussians:
-    """World Gaussians -> bound Gaussians; the inverse of :func:`place` on the same posed mesh.
+    """World Gaussians -> bound Gaussians; the inverse of :func:`place_gaussians` on the same posed mesh.
 
     Args:
         gaussians: N in world space. triangle: [N] rows of ``body.f``. bary: [N, 3].
-        layer: [N] index into ``LAYERS``. vertices: [V, 3] posed. body: as for :func:`place`.
+        layer: [N] index into ``LAYERS``. vertices: [V, 3] posed. body: as for :func:`place_gaussians`.
     """
     frames = triangle_frames(vertices, body.f, body.v_template, triangle, bary)
     moved = np.asarray(gaussians.means, np.float64) - frames.origin

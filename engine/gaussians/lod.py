@@ -32,7 +32,7 @@ import numba
 import numpy as np
 
 from ..core.cameras import look_at, orbit, project
-from ..core.framing import ball_box, crop
+from ..core.framing import ball_box, crop_to_box
 from ..core.types import (
     JOINT_INDEX,
     Avatar,
@@ -46,7 +46,7 @@ from ..core.types import (
 )
 from ..imaging.resize import fit_size
 from ..render.cpu_weights import blending_weights
-from .binding import place
+from .binding import place_gaussians
 
 GROWTH_POWER = 0.55
 """Of the tangent scales; the Blender node group's test holds it to this."""
@@ -61,9 +61,9 @@ _REST_VIEWS = ((0, 15, 0.4), (180, 0, 0.3))
 with the mouth open. The photo's own view counts most, then the face."""
 
 _BLOCK = 16  # neighbours on the curve among which detail is measured
-_LEAST_WEIGHT = 1e-3  # square pixels
-_LEAST_DETAIL = 6e-3  # of sRGB squared: even skin must not thin out too far
-LEAST_KEPT = 0.33
+_MIN_WEIGHT = 1e-3  # square pixels
+_MIN_DETAIL = 6e-3  # of sRGB squared: even skin must not thin out too far
+MIN_KEPT = 0.33
 """Of the Gaussians of any neighbourhood that shows at all, at half of all: thinner than growth
 makes up for would be a sieve, which pictures of plain parts hardly count and eyes do."""
 _HIDDEN = 3e-3  # square pixels; what weighs less is under something from everywhere
@@ -81,7 +81,7 @@ def growth(lod_start: FloatArray, count: int) -> FloatArray:
     return out
 
 
-def avatar_at(avatar: Avatar, count: int) -> Avatar:
+def simplify_avatar(avatar: Avatar, count: int) -> Avatar:
     """The avatar with at most ``count`` Gaussians: its first ones, grown to fill in.
 
     It is ordered in turn: a level of a level is the level itself. An avatar without an order (of
@@ -116,7 +116,7 @@ def order_by_importance(avatar: Avatar) -> Avatar:
     bound = avatar.gaussians
     if not len(bound):
         return replace(avatar, lod_start=np.zeros(0, np.float32))
-    rest = place(bound, avatar.body.v_template, avatar.body).means.astype(np.float64)
+    rest = place_gaussians(bound, avatar.body.v_template, avatar.body).means.astype(np.float64)
     curve = np.argsort(_curve_place(rest, bound.layer), kind="stable")
     weight = importance(avatar)
     spacing = _spacing(weight, bound.colors, curve)
@@ -146,7 +146,7 @@ def _views(avatar: Avatar) -> Iterator[tuple[Gaussians, Camera, float]]:
     body, bound = avatar.body, avatar.gaussians
     width, height = fit_size(avatar.camera.width, avatar.camera.height, VIEW_SIDE)
     camera = avatar.camera.resized(width, height)
-    posed = place(bound, body.vertices(avatar.pose)[0], body)
+    posed = place_gaussians(bound, body.vertices(avatar.pose)[0], body)
     seen = _sees(posed, camera)
     if seen.any():
         centre = np.percentile(posed.means[seen].astype(np.float64), [5, 95], axis=0).mean(0)
@@ -156,13 +156,13 @@ def _views(avatar: Avatar) -> Iterator[tuple[Gaussians, Camera, float]]:
     if (head & seen).any():
         centre = posed.means[head].mean(0).astype(np.float64)
         radius = 2.0 * float(posed.means[head].std(0).max()) + 1e-3
-        close = crop(camera, ball_box(centre, radius, camera), HEAD_SIDE, HEAD_SIDE)
+        close = crop_to_box(camera, ball_box(centre, radius, camera), HEAD_SIDE, HEAD_SIDE)
         for yaw, weight in _HEAD_VIEWS:
             yield posed, orbit(close, centre, yaw), weight
 
     pose = Pose.rest(body.num_expression)
     opened = np.array([1.0 if name == "jawOpen" else 0.0 for name in body.expression_names])
-    rested = place(bound, body.vertices(replace(pose, expression=opened))[0], body)
+    rested = place_gaussians(bound, body.vertices(replace(pose, expression=opened))[0], body)
     low, high = rested.means.min(0).astype(np.float64), rested.means.max(0).astype(np.float64)
     extent = float((high - low).max()) + 1e-3
     focal = 2.5 * VIEW_SIDE  # 23 degrees; at 2.8 times its extent, the body fills the picture
@@ -197,8 +197,8 @@ def _spacing(weight: FloatArray, colors: FloatArray, curve: IntArray) -> FloatAr
     for channel in np.asarray(colors, np.float64).T:
         detail += (channel - mean(channel)) ** 2
     # Half its own, half its neighbours': what stands out stays, and so does what is beside it.
-    detail = 0.5 * (detail + mean(detail)) + _LEAST_DETAIL
-    out: FloatArray = np.cbrt(1.0 / ((weight + _LEAST_WEIGHT) * detail))
+    detail = 0.5 * (detail + mean(detail)) + _MIN_DETAIL
+    out: FloatArray = np.cbrt(1.0 / ((weight + _MIN_WEIGHT) * detail))
     return out
 
 
@@ -211,7 +211,7 @@ def _widest(spacing: FloatArray) -> float:
     low, high = float(spacing.min()), float(spacing.max())
     for _ in range(40):
         widest = 0.5 * (low + high)
-        kept = np.minimum(1.0, LEAST_KEPT * widest / np.minimum(spacing, widest)).mean()
+        kept = np.minimum(1.0, MIN_KEPT * widest / np.minimum(spacing, widest)).mean()
         low, high = (widest, high) if kept < 0.5 else (low, widest)
     return high
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..body import Body
 from ..core.types import Avatar, FloatArray, Gaussians, LikenessError, Pose
-from .binding import place
+from .binding import place_gaussians
 
 Expression = FloatArray | Mapping[str, float]
 """Weights [E] of a body's expressions, or some by name; those without one are zero."""
@@ -46,4 +46,4 @@ def pose_avatar(
     if expression is not None:
         taken = replace(taken, expression=expression_weights(avatar.body, expression))
     vertices, _ = avatar.body.vertices(taken)
-    return place(avatar.gaussians, vertices, avatar.body)
+    return place_gaussians(avatar.gaussians, vertices, avatar.body)

@@ -129,16 +129,20 @@ def pose_avatar_torch(
     kind = body.v_template.dtype
     pose = (values.to(kind) for values in (full_pose, transl, expression))
     vertices, _ = body_vertices_torch(body, *pose)
-    return place_torch(avatar.gaussians, vertices, body)
+    return place_gaussians_torch(avatar.gaussians, vertices, body)
 
 
-def place_torch(bound: BoundTensors, vertices: Tensor, body: BodyTensors) -> GaussianTensors:
+def place_gaussians_torch(
+    bound: BoundTensors, vertices: Tensor, body: BodyTensors
+) -> GaussianTensors:
     """:func:`.binding.place` for posed vertices [..., V, 3]."""
     frames = triangle_frames_torch(vertices, body, bound.triangle, bound.bary)
-    return in_frames(frames, bound.offset, bound.quats, bound.scales, bound.opacities, bound.colors)
+    return apply_frames(
+        frames, bound.offset, bound.quats, bound.scales, bound.opacities, bound.colors
+    )
 
 
-def in_frames(
+def apply_frames(
     frames: FrameTensors,
     offset: Tensor,
     quats: Tensor,

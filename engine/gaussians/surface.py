@@ -16,8 +16,8 @@ from ..body import Body
 from ..core.geometry import vertex_normals
 from ..core.types import Avatar, FloatArray, IntArray, LikenessError, Pose
 from ..formats.surface_mesh import SurfaceMesh
-from .binding import place
-from .lift.completion import diffuse, mesh_laplacian
+from .binding import place_gaussians
+from .lift.completion import diffuse_values, mesh_laplacian
 from .surface_colors import bake_colors
 
 INSIDE_PARTS = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
@@ -27,12 +27,12 @@ STILL_PARTS = ("lips", "eyelid")
 """Parts whose shape belongs to the expressions; they move little."""
 
 TEXTURE_SIZE = 2048
-MOST_OUT, MOST_IN = 0.10, 0.012  # metres that a vertex may be carried out of the body, and in
+MAX_OUTWARD, MAX_INWARD = 0.10, 0.012  # metres that a vertex may be carried out of the body, and in
 _STIFF = 8.0  # trust in the body's own shape at lips and lids
 _TRUST = 4.0  # in a vertex with as many splats as the median one, against bending
 
 
-def surface_mesh(avatar: Avatar, size: int = TEXTURE_SIZE) -> SurfaceMesh:
+def extract_mesh(avatar: Avatar, size: int = TEXTURE_SIZE) -> SurfaceMesh:
     """The avatar's mesh and its texture.
 
     Args:
@@ -44,13 +44,13 @@ def surface_mesh(avatar: Avatar, size: int = TEXTURE_SIZE) -> SurfaceMesh:
     if not 64 <= size <= 8192:
         raise LikenessError(f"A texture cannot be {size} pixels wide.", "Choose 64 to 8192.")
     body: Body = avatar.body
-    uv, uv_f = texture_places(body)
+    uv, uv_f = texture_coordinates(body)
     dressed = replace(body, v_template=dressed_vertices(avatar))
     texture, colors = bake_colors(avatar, dressed, uv, uv_f, size, _groups(body))
     return SurfaceMesh(dressed, uv, uv_f, texture, colors)
 
 
-def texture_places(body: Body) -> tuple[FloatArray, IntArray]:
+def texture_coordinates(body: Body) -> tuple[FloatArray, IntArray]:
     """[T, 2] v down and [F, 3]: the body's token atlas, else its source's."""
     if len(body.atlas_ft) == len(body.f):
         return np.asarray(body.atlas_vt, np.float64), np.asarray(body.atlas_ft, np.int64)
@@ -74,12 +74,12 @@ def dressed_vertices(avatar: Avatar) -> FloatArray:
     if not len(bound):
         return rest
     home = np.einsum("nk,nka->na", bound.bary.astype(np.float64), rest[body.f[bound.triangle]])
-    move = place(bound, rest, body).means - home
+    move = place_gaussians(bound, rest, body).means - home
     normals = vertex_normals(rest, body.f)
     along = np.einsum("na,na->n", move, normals[body.f[bound.triangle]].mean(1))
     # What lies deep inside (the skin under cloth) or far off (held objects) tells of no surface.
     worth = bound.opacities.astype(np.float64) * bound.scales[:, :2].prod(1)
-    worth *= (along > -MOST_IN) & (along < MOST_OUT)
+    worth *= (along > -MAX_INWARD) & (along < MAX_OUTWARD)
     worth *= np.where(bound.layer == 0, 0.2, 1.0)  # core: hidden wherever something is worn
     corners, share = body.f[bound.triangle], bound.bary.astype(np.float64)
     total, mean = _vertex_means(move, along, worth, corners, share, len(rest))
@@ -91,9 +91,9 @@ def dressed_vertices(avatar: Avatar) -> FloatArray:
     trust *= 1.0 - part
     still = _STIFF * _vertex_share(body, STILL_PARTS) + 1e3 * part + 1e-4
     laplacian = mesh_laplacian(body.f, len(rest))
-    carried = diffuse(laplacian, mean[:, :3], trust, np.zeros(3), still)
+    carried = diffuse_values(laplacian, mean[:, :3], trust, np.zeros(3), still)
     length = np.linalg.norm(carried, axis=1, keepdims=True)
-    out: FloatArray = rest + carried * np.minimum(1.0, MOST_OUT / np.maximum(length, 1e-12))
+    out: FloatArray = rest + carried * np.minimum(1.0, MAX_OUTWARD / np.maximum(length, 1e-12))
     return out
 
 
@@ -135,11 +135,11 @@ def _groups(body: Body) -> IntArray:
     return groups
 
 
-def floor_place(vertices: FloatArray, pelvis: FloatArray) -> FloatArray:
+def floor_offset(vertices: FloatArray, pelvis: FloatArray) -> FloatArray:
     """[3] to add so that a posed body stands on y = 0 with its pelvis [3] above the origin."""
     return np.array([-pelvis[0], -np.asarray(vertices)[:, 1].min(), -pelvis[2]])
 
 
-def moved(pose: Pose, by: FloatArray) -> Pose:
+def translate_pose(pose: Pose, by: FloatArray) -> Pose:
     """The pose at another place."""
     return replace(pose, transl=np.asarray(pose.transl, np.float64) + by)

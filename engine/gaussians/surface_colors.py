@@ -16,13 +16,13 @@ from ..body.atlas import rasterize_atlas, surface_points
 from ..core.geometry import vertex_normals
 from ..core.rotations import quaternion_to_matrix
 from ..core.types import Avatar, BoolArray, FloatArray, IntArray
-from .binding import place
-from .lift.completion import diffuse, mesh_laplacian
+from .binding import place_gaussians
+from .lift.completion import diffuse_values, mesh_laplacian
 
 CELL = 0.008  # metres: side of a grid cell
 OUT, IN = 0.035, 0.020  # metres of a ray before and behind the surface
 REACH = 2.6  # standard deviations: as far as a splat counts
-MOST_ON_A_RAY = 96
+MAX_PER_RAY = 96
 SOLID = 0.6  # alpha above which a texel is trusted
 _MEAN_LIMIT = 0.012  # metres: greatest standard deviation; larger ones are haze
 
@@ -62,7 +62,7 @@ def _look(
     """Straight colours [N, 3] and alphas [N] of rays from outside onto surface points."""
     rgb, alpha = np.zeros((len(points), 3)), np.zeros(len(points))
     bound = avatar.gaussians
-    gaussians = place(bound, avatar.body.v_template, avatar.body)
+    gaussians = place_gaussians(bound, avatar.body.v_template, avatar.body)
     home = groups[bound.triangle]
     # Smoothed a little, as a rasteriser's pixels are: thin splats leave no gaps between rays.
     scales = np.clip(gaussians.scales.astype(np.float64), 3e-4, _MEAN_LIMIT)
@@ -133,9 +133,9 @@ def _rays(  # type: ignore[no-untyped-def]
     rgb, alpha = np.zeros((count, 3)), np.zeros(count)
     steps = int(np.ceil((OUT + IN) / (0.5 * CELL)))
     for i in numba.prange(count):
-        heights = np.empty(MOST_ON_A_RAY)
-        strengths = np.empty(MOST_ON_A_RAY)
-        which = np.empty(MOST_ON_A_RAY, np.int64)
+        heights = np.empty(MAX_PER_RAY)
+        strengths = np.empty(MAX_PER_RAY)
+        which = np.empty(MAX_PER_RAY, np.int64)
         found = 0
         p, n = points[i], normals[i]
         before = -1
@@ -179,7 +179,7 @@ def _rays(  # type: ignore[no-untyped-def]
                 if seen:
                     continue
                 m = found
-                if found < MOST_ON_A_RAY:
+                if found < MAX_PER_RAY:
                     found += 1
                 elif heights[found - 1] >= top:
                     continue
@@ -226,7 +226,7 @@ def _vertex_colors(
         return np.full((count, 3), 0.5)
     mean[seen] /= total[seen, None]
     trust = np.where(seen, 50.0 * np.minimum(total / np.median(total[seen]), 1.0), 0.0)
-    return diffuse(mesh_laplacian(body.f, count), mean, trust, mean[seen].mean(0), 1e-6)
+    return diffuse_values(mesh_laplacian(body.f, count), mean, trust, mean[seen].mean(0), 1e-6)
 
 
 def _padded(texture: FloatArray, covered: BoolArray) -> FloatArray:

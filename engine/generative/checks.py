@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.cameras import project
 from ..core.types import FRAME_STATES, JOINT_INDEX, FloatArray, Matte, Motion, Observation, Track
-from ..imaging.matte_check import BodyMap, loss
+from ..imaging.matte_check import BodyMap, measure_loss
 from ..imaging.resize import resize
 from .side_views import AZIMUTH
 
@@ -20,7 +20,7 @@ TRACKED = FRAME_STATES.index("tracked")
 
 
 @dataclass(frozen=True)
-class Limits:
+class FilterLimits:
     """Where a picture or clip is refused; chosen on our own made-up people and to be watched in
     the card's counts when a model changes.
 
@@ -49,7 +49,7 @@ class Limits:
     colours: float = 0.12
 
 
-class Rejected(Exception):
+class RejectedSampleError(Exception):
     """A picture or clip is not used.
 
     Args:
@@ -61,39 +61,39 @@ class Rejected(Exception):
         self.reason, self.detail = reason, detail
 
 
-def check_motion(motion: Motion, limits: Limits) -> None:
+def check_motion(motion: Motion, limits: FilterLimits) -> None:
     """A whole clip."""
     if int(motion.shot.max()) > 0:
-        raise Rejected("cut", f"{int(motion.shot.max()) + 1} shots")
+        raise RejectedSampleError("cut", f"{int(motion.shot.max()) + 1} shots")
     share = float((motion.frame_state == TRACKED).mean())
     if share < limits.tracked:
-        raise Rejected("lost", f"{100 * share:.0f} % of the frames were followed")
+        raise RejectedSampleError("lost", f"{100 * share:.0f} % of the frames were followed")
 
 
 def check_people(observation: Observation) -> None:
     """One person, and nobody else."""
     if observation.num_people != 1:
-        raise Rejected("people", f"{observation.num_people} were found")
+        raise RejectedSampleError("people", f"{observation.num_people} were found")
 
 
 def check_face(observation: Observation) -> None:
     """The face is seen, as it must be in a reference."""
     if observation.face is None:
-        raise Rejected("no face", "none was found in the picture")
+        raise RejectedSampleError("no face", "none was found in the picture")
 
 
-def check_errors(track: Track, limits: Limits, turned: bool = False) -> None:
+def check_errors(track: Track, limits: FilterLimits, turned: bool = False) -> None:
     """The tracker's own figures."""
     face, pose = track.face_error, track.pose_error
     if not turned and face is not None and face > limits.face_error:
-        raise Rejected("face error", f"{face:.1f} % of the distance between the eyes")
+        raise RejectedSampleError("face error", f"{face:.1f} % of the distance between the eyes")
     most = limits.turned_pose_error if turned else limits.pose_error
     if pose is None or pose > most:
         said = "no body landmark was seen" if pose is None else f"{pose:.1f} px of 512"
-        raise Rejected("pose error", said)
+        raise RejectedSampleError("pose error", said)
 
 
-def check_hands(track: Track, joints: FloatArray, limits: Limits) -> None:
+def check_hands(track: Track, joints: FloatArray, limits: FilterLimits) -> None:
     """Where the fitted wrists are in the picture, at least one hand is seen to be one.
 
     Args:
@@ -105,10 +105,14 @@ def check_hands(track: Track, joints: FloatArray, limits: Limits) -> None:
     inside = (depth > 0) & ((pixels > 0) & (pixels < size)).all(1)
     seen = [track.joint_confidence[JOINT_INDEX[f"{side}_middle1"]] for side in ("left", "right")]
     if inside.any() and max(np.array(seen)[inside]) < limits.hand:
-        raise Rejected("hands", f"none of {int(inside.sum())} in the picture was recognised")
+        raise RejectedSampleError(
+            "hands", f"none of {int(inside.sum())} in the picture was recognised"
+        )
 
 
-def check_matte(matte: Matte, seen: BodyMap | None, whole: BodyMap | None, limits: Limits) -> None:
+def check_matte(
+    matte: Matte, seen: BodyMap | None, whole: BodyMap | None, limits: FilterLimits
+) -> None:
     """The cut-out holds the body, has an edge, and not much else.
 
     Args:
@@ -119,34 +123,38 @@ def check_matte(matte: Matte, seen: BodyMap | None, whole: BodyMap | None, limit
     solid = alpha > 0.5
     low, high = limits.area
     if not low <= solid.mean() <= high:
-        raise Rejected("matte", f"the person covers {100 * solid.mean():.0f} % of the picture")
+        raise RejectedSampleError(
+            "matte", f"the person covers {100 * solid.mean():.0f} % of the picture"
+        )
     soft = float(((alpha > 0.1) & (alpha < 0.9)).sum() / solid.sum())
     if soft > limits.soft:
-        raise Rejected("matte", f"{100 * soft:.0f} % of it is half transparent")
+        raise RejectedSampleError("matte", f"{100 * soft:.0f} % of it is half transparent")
     if seen is None or whole is None:
-        raise Rejected("matte", "the fitted body is not in the picture")
-    lost = loss(alpha, seen)
+        raise RejectedSampleError("matte", "the fitted body is not in the picture")
+    lost = measure_loss(alpha, seen)
     if lost.too_much:
-        raise Rejected("matte", f"{100 * lost.share:.0f} % of the body is left out")
+        raise RejectedSampleError("matte", f"{100 * lost.share:.0f} % of the body is left out")
     height, width = whole.inside.shape
     small = resize(np.asarray(alpha, np.float32), width, height, "area") > 0.5
     beside = float((small & (whole.inside < -10 * whole.shrink)).sum() / max(1, small.sum()))
     if beside > limits.beside:
-        raise Rejected("matte", f"{100 * beside:.0f} % of it is far from the body")
+        raise RejectedSampleError("matte", f"{100 * beside:.0f} % of it is far from the body")
 
 
-def check_azimuth(side: str, azimuth: float, limits: Limits) -> None:
+def check_azimuth(side: str, azimuth: float, limits: FilterLimits) -> None:
     """A turned picture shows the side that was asked for."""
     away = abs((azimuth - AZIMUTH[side] + 180.0) % 360.0 - 180.0)
     if away > limits.azimuth:
-        raise Rejected("azimuth", f"{azimuth:.0f} degrees instead of {AZIMUTH[side]:.0f}")
+        raise RejectedSampleError(
+            "azimuth", f"{azimuth:.0f} degrees instead of {AZIMUTH[side]:.0f}"
+        )
 
 
-def check_colours(rgba: FloatArray, reference: FloatArray, limits: Limits) -> None:
+def check_colours(rgba: FloatArray, reference: FloatArray, limits: FilterLimits) -> None:
     """The same clothes and hair: the colours of both cut-outs [H, W, 4] are spread alike."""
     away = colour_distance(rgba, reference)
     if away > limits.colours:
-        raise Rejected("colours", f"they differ by {away:.2f}")
+        raise RejectedSampleError("colours", f"they differ by {away:.2f}")
 
 
 def colour_distance(a: FloatArray, b: FloatArray) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core.types import LikenessError
 from ..files.untrusted import parse_json
-from .vocabulary import Term, Vocabulary
+from .vocabulary import Vocabulary, VocabularyTerm
 
 REGIMES = ("outfit", "role")
 OPTIONAL: Mapping[str, float] = {
@@ -82,7 +82,7 @@ class Prompt:
             ) from error
 
 
-def article(phrase: str) -> str:
+def add_article(phrase: str) -> str:
     """The phrase behind its indefinite article.
 
     >>> article("emerald coat"), article("uniform"), article("hourglass"), article("one-man band")
@@ -95,7 +95,7 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def compose(number: int, seed: int, vocabulary: Vocabulary) -> Prompt:
+def compose_prompt(number: int, seed: int, vocabulary: Vocabulary) -> Prompt:
     """Scene ``number`` of a seed; the same whatever else is made."""
     rng = np.random.default_rng([seed, number, _PROMPT])
     regime = REGIMES[number % len(REGIMES)]
@@ -112,14 +112,14 @@ def compose(number: int, seed: int, vocabulary: Vocabulary) -> Prompt:
     colour = str(drawn.term("hair_colours", lambda t: "grey" not in t.tags or not young))
     factors |= {"hair_colour": colour, "hair_style": str(style)}
     hair = f"{colour} {style}"
-    hair = article(hair) if "one" in style.tags else hair
+    hair = add_article(hair) if "one" in style.tags else hair
     if role is None:
         wears = _outfit(drawn, factors, style)
-        scene = f"{_sentence(article(who))} wearing {wears}, with {hair}."
+        scene = f"{_sentence(add_article(who))} wearing {wears}, with {hair}."
     else:
         factors["role"] = str(role)
         scene = (
-            f"{_sentence(article(str(role)))}: {article(who)}, with {hair}. Clothing and "
+            f"{_sentence(add_article(str(role)))}: {add_article(who)}, with {hair}. Clothing and "
             "equipment are true to the role in every detail."
         )
     opening, lines = _circumstances(drawn, factors, role)
@@ -133,19 +133,19 @@ def compose(number: int, seed: int, vocabulary: Vocabulary) -> Prompt:
     return Prompt(number, seed, regime, factors, text, negative, text)
 
 
-def _who(age: Term, gender: Term, region: str | None) -> str:
+def _who(age: VocabularyTerm, gender: VocabularyTerm, region: str | None) -> str:
     """Without its article: ``middle-aged woman from the Andes``."""
     whose = next(iter(gender.tags))
     who = f"{gender} in {whose} {age}" if "decade" in age.tags else f"{age} {gender}"
     return f"{who} from {region}" if region else who
 
 
-def _outfit(drawn: _Draw, factors: dict[str, str], style: Term) -> str:
+def _outfit(drawn: _Draw, factors: dict[str, str], style: VocabularyTerm) -> str:
     fabric = drawn.term("fabrics")
     top = drawn.term("tops", lambda t: t.tags == fabric.tags)
     colour = str(drawn.term("colours"))
     factors |= {"top_colour": colour, "top_fabric": str(fabric), "top": str(top)}
-    out = f"{article(str(top))} in {colour} {fabric}"
+    out = f"{add_article(str(top))} in {colour} {fabric}"
     if drawn.present("decoration"):
         factors["decoration"] = _decoration(drawn, top.tags)
         out += f" with {factors['decoration']}"
@@ -172,13 +172,15 @@ def _decoration(drawn: _Draw, tags: frozenset[str]) -> str:
     return str(drawn.term(chosen, lambda t: not t.tags or bool(t.tags & tags)))
 
 
-def _circumstances(drawn: _Draw, factors: dict[str, str], role: Term | None) -> tuple[str, str]:
+def _circumstances(
+    drawn: _Draw, factors: dict[str, str], role: VocabularyTerm | None
+) -> tuple[str, str]:
     """The sentence about time, light and shot, and what is said about the light at the end."""
     time = drawn.term("times")
     flag = "day" if "day" in time.tags else "night"
     place = (role.tags if role is not None else frozenset()) & {"in", "out"}
 
-    def suits(light: Term) -> bool:
+    def suits(light: VocabularyTerm) -> bool:
         skies = light.tags - {"day", "night", "in", "out"}
         return flag in light.tags and place <= light.tags and (not skies or bool(skies & time.tags))
 
@@ -201,7 +203,7 @@ class _Draw:
     def present(self, axis: str) -> bool:
         return bool(self.rng.random() < OPTIONAL[axis])
 
-    def term(self, name: str, suits: Any = None) -> Term:
+    def term(self, name: str, suits: Any = None) -> VocabularyTerm:
         terms = [t for t in self._vocabulary[name] if suits is None or suits(t)]
         if not terms:
             raise LikenessError(
@@ -210,13 +212,15 @@ class _Draw:
             )
         return terms[int(self.rng.integers(len(terms)))]
 
-    def several(self, name: str, count: int) -> list[Term]:
+    def several(self, name: str, count: int) -> list[VocabularyTerm]:
         terms = self._vocabulary[name]
         rows = self.rng.permutation(len(terms))[:count]
         return [terms[row] for row in rows]
 
 
-def diversity(prompts: Iterable[Prompt], vocabulary: Vocabulary) -> dict[str, dict[str, int]]:
+def measure_diversity(
+    prompts: Iterable[Prompt], vocabulary: Vocabulary
+) -> dict[str, dict[str, int]]:
     """How many different values each axis takes, and how many its vocabulary has."""
     values: dict[str, set[str]] = {}
     for prompt in prompts:
@@ -250,6 +254,6 @@ _LIST_OF: Mapping[str, str] = {
 }
 
 
-def all_different(prompts: Sequence[Prompt]) -> int:
+def count_distinct(prompts: Sequence[Prompt]) -> int:
     """How many different templates there are among the prompts."""
     return len({prompt.template for prompt in prompts})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 
-def gpu() -> tuple[str, float] | None:
+def find_gpu() -> tuple[str, float] | None:
     """Name and gigabytes of the GPU, if there is one."""
     if not torch.cuda.is_available():
         return None

@@ -15,15 +15,13 @@ from typing import Any
 import torch
 
 from ..core.types import LikenessError
-from .models import Placement, model_source
+from .models import Placement, resolve_model
 
 EDITORS = ("QwenImageEditPipeline", "QwenImageEditPlusPipeline")
 
 
-
-
 @contextmanager
-def errors_told(what: str) -> Iterator[None]:
+def translate_errors(what: str) -> Iterator[None]:
     """Errors of torch and of loading, in words.
 
     Raises:
@@ -44,16 +42,16 @@ def errors_told(what: str) -> Iterator[None]:
         ) from error
 
 
-def noise(seed: int) -> Any:
+def noise_generator(seed: int) -> Any:
     """A source of noise, on the CPU: the same on every device."""
     return torch.Generator("cpu").manual_seed(seed)
 
 
 @contextmanager
-def sampling(what: str, seed: int) -> Iterator[None]:
+def seeded_sampling(what: str, seed: int) -> Iterator[None]:
     """Where torch samples without a generator of its own: seeded, without gradients, with errors
-    as in :func:`errors_told`."""
-    with errors_told(what), torch.inference_mode():
+    as in :func:`translate_errors`."""
+    with translate_errors(what), torch.inference_mode():
         torch.manual_seed(seed)
         yield
 
@@ -66,10 +64,10 @@ def _library(name: str) -> Any:
     return library
 
 
-def loaded_language_model(source: str, placement: Placement) -> tuple[Any, Any, dict[str, Any]]:
+def load_language_model(source: str, placement: Placement) -> tuple[Any, Any, dict[str, Any]]:
     """A causal language model, its tokenizer, and what records say of it."""
-    folder, about = model_source(source, placement)
-    with errors_told(f"the language model '{source}'"):
+    folder, about = resolve_model(source, placement)
+    with translate_errors(f"the language model '{source}'"):
         transformers = _library("transformers")
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
@@ -86,11 +84,11 @@ def loaded_language_model(source: str, placement: Placement) -> tuple[Any, Any, 
         return model.to(placement.device).eval(), tokenizer, about
 
 
-def loaded_video_pipeline(source: str, placement: Placement) -> tuple[Any, dict[str, Any]]:
+def load_video_pipeline(source: str, placement: Placement) -> tuple[Any, dict[str, Any]]:
     """A ``WanPipeline``, and what records say of it. Its decoder stays in float32: in half
     precision it bands and flickers."""
-    folder, about = model_source(source, placement)
-    with errors_told(f"the video model '{source}'"):
+    folder, about = resolve_model(source, placement)
+    with translate_errors(f"the video model '{source}'"):
         diffusers = _library("diffusers")
         vae = diffusers.AutoencoderKLWan.from_pretrained(
             folder,
@@ -109,10 +107,10 @@ def loaded_video_pipeline(source: str, placement: Placement) -> tuple[Any, dict[
         return _placed(pipeline, placement), about
 
 
-def loaded_editing_pipeline(source: str, placement: Placement) -> tuple[Any, dict[str, Any]]:
+def load_editing_pipeline(source: str, placement: Placement) -> tuple[Any, dict[str, Any]]:
     """A ``QwenImageEditPipeline``, or ``...PlusPipeline`` where the folder's index says so."""
-    folder, about = model_source(source, placement)
-    with errors_told(f"the image editing model '{source}'"):
+    folder, about = resolve_model(source, placement)
+    with translate_errors(f"the image editing model '{source}'"):
         diffusers = _library("diffusers")
         index = diffusers.DiffusionPipeline.load_config(folder, local_files_only=True)
         named = str(index["_class_name"])

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..core.types import LikenessError
 from ..files.digests import file_sha256
-from ..files.downloads import downloads_allowed, unfinished
+from ..files.downloads import downloads_allowed, missing_weight_files
 from ..files.weights import WEIGHTS, find_weights
 
 PACKAGES = ("torch", "transformers", "diffusers", "accelerate", "ftfy")
@@ -26,7 +26,7 @@ DTYPES = ("bfloat16", "float16", "float32")
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelSpec:
     """One of the models.
 
     Attributes:
@@ -43,10 +43,10 @@ class Model:
     index: str
 
 
-MODELS: Mapping[str, Model] = {
-    "rewrite": Model("rewrite", "qwen2.5-14b-instruct", 34, 34, "config.json"),
-    "videos": Model("videos", "wan2.2-ti2v-5b", 36, 24, "model_index.json"),
-    "views": Model("views", "qwen-image-edit", 64, 46, "model_index.json"),
+MODELS: Mapping[str, ModelSpec] = {
+    "rewrite": ModelSpec("rewrite", "qwen2.5-14b-instruct", 34, 34, "config.json"),
+    "videos": ModelSpec("videos", "wan2.2-ti2v-5b", 36, 24, "model_index.json"),
+    "views": ModelSpec("views", "qwen-image-edit", 64, 46, "model_index.json"),
 }
 
 
@@ -66,11 +66,13 @@ class Placement:
     allow_download: bool | None = None
 
 
-def needs(stages: Sequence[str], sources: Mapping[str, str], placement: Placement) -> list[str]:
+def missing_requirements(
+    stages: Sequence[str], sources: Mapping[str, str], placement: Placement
+) -> list[str]:
     """What must be there before the stages can run, and is not; each a sentence.
 
     Args:
-        stages: names in :data:`MODELS`; others need no model. sources: see :func:`model_source`.
+        stages: names in :data:`MODELS`; others need no model. sources: see :func:`resolve_model`.
     """
     wanted = [MODELS[stage] for stage in stages if stage in MODELS]
     if not wanted:
@@ -84,7 +86,7 @@ def needs(stages: Sequence[str], sources: Mapping[str, str], placement: Placemen
 
 
 def _weights_needs(
-    wanted: Sequence[Model], sources: Mapping[str, str], placement: Placement
+    wanted: Sequence[ModelSpec], sources: Mapping[str, str], placement: Placement
 ) -> list[str]:
     out, absent = [], []
     for model in wanted:
@@ -129,7 +131,7 @@ def hub_folder() -> Path:
     return folder
 
 
-def _gpu_needs(wanted: Sequence[Model], placement: Placement) -> list[str]:
+def _gpu_needs(wanted: Sequence[ModelSpec], placement: Placement) -> list[str]:
     if placement.device == "cpu":
         return []
     needed = max(m.offloaded if placement.offload else m.memory for m in wanted)
@@ -141,9 +143,9 @@ def _gpu_needs(wanted: Sequence[Model], placement: Placement) -> list[str]:
         what += f" ({less} GB with --offload)"
     if importlib.util.find_spec("torch") is None:
         return [f"{what}."]
-    from .gpu import gpu
+    from .gpu import find_gpu
 
-    there = gpu()
+    there = find_gpu()
     if there is None:
         return [
             f"{what}; torch finds none. (--device cpu works without, but takes hours for a clip.)"
@@ -154,7 +156,9 @@ def _gpu_needs(wanted: Sequence[Model], placement: Placement) -> list[str]:
     return []
 
 
-def told(stages: Sequence[str], sources: Mapping[str, str], placement: Placement) -> list[str]:
+def describe_models(
+    stages: Sequence[str], sources: Mapping[str, str], placement: Placement
+) -> list[str]:
     """What will be used, one line a model: name, licence, size, where from."""
     out = []
     for stage in stages:
@@ -174,7 +178,7 @@ def told(stages: Sequence[str], sources: Mapping[str, str], placement: Placement
     return out
 
 
-def model_source(source: str, placement: Placement) -> tuple[Path, dict[str, Any]]:
+def resolve_model(source: str, placement: Placement) -> tuple[Path, dict[str, Any]]:
     """The folder of a model on this computer, and what records say of it.
 
     Args:
@@ -184,7 +188,7 @@ def model_source(source: str, placement: Placement) -> tuple[Path, dict[str, Any
         LikenessError: it is not there and may not be fetched, or is incomplete.
     """
     folder = _found(source, placement.allow_download)
-    missing = unfinished(folder)
+    missing = missing_weight_files(folder)
     if missing:
         raise LikenessError(
             f"'{folder}' is incomplete: {', '.join(missing[:3])} is missing.",

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from .models import MODELS, Placement
-from .rewrite import Rewriting
+from .rewrite import RewriteOptions
 from .side_views import EditOptions
 from .video import VideoOptions
 from .vocabulary import FOLDER
 
 
 @dataclass(frozen=True)
-class Options:
+class GenerateOptions:
     """What a user may choose.
 
     Attributes:
@@ -31,7 +31,7 @@ class Options:
     rewrite: bool = True
     models: Mapping[str, str] = field(default_factory=dict)
     placement: Placement = field(default_factory=Placement)
-    rewriting: Rewriting = field(default_factory=Rewriting)
+    rewriting: RewriteOptions = field(default_factory=RewriteOptions)
     video: VideoOptions = field(default_factory=VideoOptions)
     edit: EditOptions = field(default_factory=EditOptions)
     vocabulary: Path = FOLDER
@@ -63,13 +63,13 @@ class Options:
         return {**asdict(self), "vocabulary": "" if own else str(Path(self.vocabulary).absolute())}
 
 
-def options_of(said: Mapping[str, Any]) -> Options:
+def parse_options(said: Mapping[str, Any]) -> GenerateOptions:
     """What :meth:`Options.as_json` has written."""
-    return Options(
+    return GenerateOptions(
         **{
             **said,
             "placement": Placement(**said["placement"]),
-            "rewriting": Rewriting(**said["rewriting"]),
+            "rewriting": RewriteOptions(**said["rewriting"]),
             "video": VideoOptions(**said["video"]),
             "edit": EditOptions(**said["edit"]),
             "vocabulary": Path(said["vocabulary"] or FOLDER),

@@ -31,7 +31,7 @@ role, movement, hour and light. Add no second person and no text in the picture.
 5. The person stands, faces the camera, and keeps both hands in the picture; the camera does not
 move."""
 
-LEAST_WORDS, MOST_WORDS = 45, 260
+MIN_WORDS, MAX_WORDS = 45, 260
 ROUNDS = 3
 MAX_NEW_TOKENS = 400
 """Of an answer; 260 words are about 350."""
@@ -88,7 +88,7 @@ Complete = Callable[[Sequence[str], int], list[str]]
 
 
 @dataclass(frozen=True)
-class Rewriting:
+class RewriteOptions:
     """How the language model is used; ``batch`` scenes at once."""
 
     temperature: float = 0.7
@@ -97,11 +97,11 @@ class Rewriting:
     max_new_tokens: int = MAX_NEW_TOKENS
 
 
-def objections(prompt: Prompt, text: str) -> list[str]:
+def find_objections(prompt: Prompt, text: str) -> list[str]:
     """Why ``text`` cannot stand for the prompt; nothing when it can."""
     out = []
     count = len(text.split())
-    if not LEAST_WORDS <= count <= MOST_WORDS:
+    if not MIN_WORDS <= count <= MAX_WORDS:
         out.append(f"it has {count} words")
     if "\n" in text.strip() or _META.match(text):
         out.append("it is not one paragraph of prose")
@@ -131,7 +131,7 @@ def _stem(word: str) -> str:
     return word
 
 
-def rewrite(
+def rewrite_prompts(
     prompts: Sequence[Prompt], complete: Complete, about: Mapping[str, Any], batch: int = 8
 ) -> Iterator[Prompt]:
     """Each prompt with the text that the video model gets, in their order.
@@ -155,7 +155,7 @@ def _batch(prompts: Sequence[Prompt], complete: Complete, about: Mapping[str, An
         answers = complete([prompts[k].template for k in open_ones], seed)
         for k, answer in zip(open_ones, answers, strict=True):
             text = answer.strip()
-            against[k] = objections(prompts[k], text)
+            against[k] = find_objections(prompts[k], text)
             if not against[k]:
                 record = {**about, "outcome": "rewritten", "attempt": attempt, "seed": seed}
                 done[k] = replace(prompts[k], text=text, rewriting=record)
@@ -171,8 +171,8 @@ def answer_seed(first: Prompt, attempt: int) -> int:
     return (first.seed * 1_000_003 + first.number * ROUNDS + attempt) % 2**63
 
 
-def language_model(
-    source: str, placement: Placement, options: Rewriting | None = None
+def open_language_model(
+    source: str, placement: Placement, options: RewriteOptions | None = None
 ) -> tuple[Complete, dict[str, Any]]:
     """A causal language model of ``transformers`` as :data:`Complete`, and what the records say.
 
@@ -182,10 +182,10 @@ def language_model(
     Raises:
         LikenessError: it is not there, does not load, or has no chat template.
     """
-    from .loading import loaded_language_model, sampling
+    from .loading import load_language_model, seeded_sampling
 
-    options = options or Rewriting()
-    model, tokenizer, about = loaded_language_model(source, placement)
+    options = options or RewriteOptions()
+    model, tokenizer, about = load_language_model(source, placement)
     tokenizer.padding_side = "left"  # answers begin where the question ends
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -198,7 +198,7 @@ def language_model(
         texts = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
         inputs = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
         inputs = inputs.to(model.device)
-        with sampling("rewriting", seed):
+        with seeded_sampling("rewriting", seed):
             out = model.generate(
                 **inputs,
                 do_sample=True,

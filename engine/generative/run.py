@@ -10,13 +10,13 @@ from typing import Any
 
 from ..core.types import LikenessError, Progress
 from ..core.version import VERSION
-from ..dataset.cards import contact_sheet, write_card
-from ..workflows.executor import Executor, finished
-from .compose import REGIMES, Prompt, all_different, compose, diversity
-from .models import told
-from .options import Options
+from ..dataset.cards import write_contact_sheet, write_data_card
+from ..workflows.executor import Executor, as_completed
+from .compose import REGIMES, Prompt, compose_prompt, count_distinct, measure_diversity
+from .models import describe_models
+from .options import GenerateOptions
 from .stages import final_text, stage_needs
-from .store import RUN_FILE, Store, locked
+from .store import RUN_FILE, PromptStore, lock_store
 from .vocabulary import load_vocabulary
 
 STAGES = ("prompts", "rewrite", "videos", "views", "shards")
@@ -50,7 +50,7 @@ LIMITS = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GenerateResult:
     """What is there after a run: JSON-able figures, the shards, and by number why scenes were
     given up."""
 
@@ -63,7 +63,7 @@ Say = Callable[[str], None]
 OpenExecutor = Callable[[Mapping[str, Any]], Executor]
 
 
-def stages_of(name: str) -> tuple[str, ...]:
+def resolve_stages(name: str) -> tuple[str, ...]:
     """The stages that a choice stands for.
 
     >>> stages_of("all") == STAGES, stages_of("views")
@@ -76,9 +76,9 @@ def stages_of(name: str) -> tuple[str, ...]:
     return (name,)
 
 
-def generate(
+def generate_people(
     data: Path,
-    options: Options,
+    options: GenerateOptions,
     stages: Sequence[str] = STAGES,
     *,
     executor: OpenExecutor,
@@ -86,7 +86,7 @@ def generate(
     say: Say = lambda _: None,
     progress: Progress | None = None,
     command: str = "",
-) -> Outcome:
+) -> GenerateResult:
     """Make generated people in a folder.
 
     Args:
@@ -113,18 +113,18 @@ def generate(
             f"'{data}' has not been through the stage '{before}'.",
             f"Run --stage {before} first, or --stage all.",
         )
-    for line in told(working, options.models, options.placement):
+    for line in describe_models(working, options.models, options.placement):
         say(line)
     vocabulary = load_vocabulary(options.vocabulary)
     report = progress or (lambda stage, fraction, message: None)
-    with locked(data) as store:
+    with lock_store(data) as store:
         store.begin(options.fixed(working))
-        prompts = [compose(k, options.seed, vocabulary) for k in range(options.prompts)]
+        prompts = [compose_prompt(k, options.seed, vocabulary) for k in range(options.prompts)]
         figures: dict[str, Any] = {
             "prompts": len(prompts),
-            "different": all_different(prompts),
+            "different": count_distinct(prompts),
             "regimes": {r: sum(p.regime == r for p in prompts) for r in REGIMES},
-            "diversity": diversity(prompts, vocabulary),
+            "diversity": measure_diversity(prompts, vocabulary),
         }
         store.write_prompts(prompts)
         run = _Run(store, options, executor, report, say)
@@ -136,7 +136,7 @@ def generate(
         shards: list[Path] = []
         if "shards" in stages:
             shards = run.pack(prompts, figures, command)
-    return Outcome(figures, shards, run.given_up)
+    return GenerateResult(figures, shards, run.given_up)
 
 
 @dataclass
@@ -147,8 +147,8 @@ class _Run:
         given_up: by number, why a scene was given up in this run; later stages leave it out.
     """
 
-    store: Store
-    options: Options
+    store: PromptStore
+    options: GenerateOptions
     executor: OpenExecutor
     report: Progress
     say: Say
@@ -179,7 +179,7 @@ class _Run:
             }
         )
         try:
-            for said in finished(workers, units):
+            for said in as_completed(workers, units):
                 if said.kind not in ("done", "failed"):
                     continue
                 together = open_units[said.key]
@@ -244,12 +244,12 @@ class _Run:
             "diversity": figures["diversity"],
             "rejected": rejected["counts"],
         }
-        write_card(self.store.data, about, MIX)
-        contact_sheet(self.store.data)
+        write_data_card(self.store.data, about, MIX)
+        write_contact_sheet(self.store.data)
         return shards
 
 
-def _stage_before(stage: str, options: Options) -> str:
+def _stage_before(stage: str, options: GenerateOptions) -> str:
     """Whose files a stage begins with; empty where prompts are enough."""
     earlier = {"videos": "rewrite" if options.rewrite else "", "views": "videos", "shards": "views"}
     return earlier.get(stage, "")

@@ -54,7 +54,7 @@ Edit = Callable[[Image.Image, str, int], Image.Image]
 """A picture, what to do with it, and a seed, to another picture."""
 
 
-def turned_views(
+def edit_side_views(
     reference: NDArray[np.uint8], prompt: Prompt, edit: Edit
 ) -> dict[str, NDArray[np.uint8]]:
     """The person of a picture [H, W, 3] from the left, the right and the back.
@@ -74,7 +74,7 @@ def _flipped(picture: Image.Image) -> Image.Image:
     return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 
 
-def editing_model(
+def open_editing_model(
     source: str, placement: Placement, options: EditOptions
 ) -> tuple[Edit, dict[str, Any]]:
     """A Qwen-Image-Edit pipeline as :data:`Edit`, and what the records say.
@@ -85,20 +85,20 @@ def editing_model(
     Raises:
         LikenessError: it is not there or does not load; later, that the memory is not enough.
     """
-    from .loading import errors_told, loaded_editing_pipeline, noise
+    from .loading import load_editing_pipeline, noise_generator, translate_errors
 
-    pipeline, about = loaded_editing_pipeline(source, placement)
+    pipeline, about = load_editing_pipeline(source, placement)
     several = "Plus" in about["pipeline"]
 
     def edit(picture: Image.Image, text: str, seed: int) -> Image.Image:
-        with errors_told("editing"):
+        with translate_errors("editing"):
             made = pipeline(
                 image=[picture] if several else picture,
                 prompt=text,
                 negative_prompt=NEGATIVE_PROMPT,
                 true_cfg_scale=options.guidance,
                 num_inference_steps=options.steps,
-                generator=noise(seed),
+                generator=noise_generator(seed),
             ).images[0]
         result: Image.Image = made
         return result

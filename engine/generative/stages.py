@@ -19,18 +19,18 @@ from PIL import Image
 
 from ..core.types import LikenessError
 from ..core.version import VERSION
-from ..files.atomic import whole_file
+from ..files.atomic import atomic_write
 from ..pipeline.track import load_fitting_body, open_detectors
-from ..workflows.executor import NoMoreError, Unit
-from .checks import Rejected
-from .compose import Prompt, compose
-from .models import MODELS, needs
-from .options import Options, options_of
-from .rewrite import language_model, rewrite
-from .side_views import SIDES, editing_model, turned_views
-from .store import Store
-from .tracked import Tracker, choose_reference, make_subject
-from .video import video_model, write_clip
+from ..workflows.executor import FatalWorkerError, Unit
+from .checks import RejectedSampleError
+from .compose import Prompt, compose_prompt
+from .models import MODELS, missing_requirements
+from .options import GenerateOptions, parse_options
+from .rewrite import open_language_model, rewrite_prompts
+from .side_views import SIDES, edit_side_views, open_editing_model
+from .store import PromptStore
+from .tracked import SubjectTracker, choose_reference, make_tracked_subject
+from .video import open_video_model, write_clip
 from .vocabulary import load_vocabulary
 
 Maker = Callable[[Unit], Mapping[str, Any]]
@@ -40,28 +40,28 @@ def open_stage(request: Mapping[str, Any]) -> Maker:
     """A maker of a stage's units, its model loaded.
 
     Args:
-        request: ``data``, the folder; ``stage``; ``options`` as ``asdict`` of :class:`Options`.
+        request: ``data``, the folder; ``stage``; ``options`` as ``asdict`` of :class:`GenerateOptions`.
 
     Raises:
         LikenessError: this computer lacks something for the stage, or the model does not load.
     """
-    options, stage = options_of(request["options"]), str(request["stage"])
+    options, stage = parse_options(request["options"]), str(request["stage"])
     missing = stage_needs([stage], options)
     if missing:
         raise LikenessError(f"This cannot start. {' '.join(missing)}", "See docs/generate.md.")
-    store = Store(Path(request["data"]))
+    store = PromptStore(Path(request["data"]))
     make = _STAGES[stage](store, options)
     vocabulary = load_vocabulary(options.vocabulary)
 
     def one(unit: Unit) -> Mapping[str, Any]:
-        return make([compose(int(k), options.seed, vocabulary) for k in unit["prompts"]])
+        return make([compose_prompt(int(k), options.seed, vocabulary) for k in unit["prompts"]])
 
     return one
 
 
-def stage_needs(stages: Sequence[str], options: Options) -> list[str]:
+def stage_needs(stages: Sequence[str], options: GenerateOptions) -> list[str]:
     """What must be on a computer before the stages can run there, and is not; each a sentence."""
-    missing = needs(stages, options.models, options.placement)
+    missing = missing_requirements(stages, options.models, options.placement)
     if set(stages) & {"videos", "views", "shards"}:
         packages = {"av": "av", "imageio_ffmpeg": "imageio-ffmpeg", "webdataset": "webdataset"}
         absent = [p for name, p in packages.items() if importlib.util.find_spec(name) is None]
@@ -72,7 +72,7 @@ def stage_needs(stages: Sequence[str], options: Options) -> list[str]:
     return missing
 
 
-def final_text(store: Store, prompt: Prompt, options: Options) -> Prompt:
+def final_text(store: PromptStore, prompt: Prompt, options: GenerateOptions) -> Prompt:
     """The prompt as it is filmed."""
     if not options.rewrite:
         return prompt
@@ -83,13 +83,13 @@ def final_text(store: Store, prompt: Prompt, options: Options) -> Prompt:
 _Make = Callable[[Sequence[Prompt]], Mapping[str, Any]]
 
 
-def _rewriting(store: Store, options: Options) -> _Make:
+def _rewriting(store: PromptStore, options: GenerateOptions) -> _Make:
     settings = options.rewriting
-    complete, about = language_model(_source(options, "rewrite"), options.placement, settings)
+    complete, about = open_language_model(_source(options, "rewrite"), options.placement, settings)
 
     def make(prompts: Sequence[Prompt]) -> Mapping[str, Any]:
         kept = 0
-        for prompt in rewrite(prompts, complete, about, settings.batch):
+        for prompt in rewrite_prompts(prompts, complete, about, settings.batch):
             kept += prompt.rewriting["outcome"] != "rewritten"
             if not store.has("rewritten", prompt):
                 content = {"text": prompt.text, "rewriting": dict(prompt.rewriting)}
@@ -100,23 +100,23 @@ def _rewriting(store: Store, options: Options) -> _Make:
     return make
 
 
-def _filming(store: Store, options: Options) -> _Make:
-    film, about = video_model(_source(options, "videos"), options.placement, options.video)
+def _filming(store: PromptStore, options: GenerateOptions) -> _Make:
+    film, about = open_video_model(_source(options, "videos"), options.placement, options.video)
 
     def make(prompts: Sequence[Prompt]) -> Mapping[str, Any]:
         for prompt in prompts:
             frames = film(final_text(store, prompt, options))
             with _writing():
                 store.write("clips", prompt, about)
-                with whole_file(store.path("clips", prompt, ".mp4"), shared=True) as scratch:
+                with atomic_write(store.path("clips", prompt, ".mp4"), shared=True) as scratch:
                     write_clip(scratch, frames, options.video.frame_rate)
         return {}
 
     return make
 
 
-def _turning(store: Store, options: Options) -> _Make:
-    edit, about = editing_model(_source(options, "views"), options.placement, options.edit)
+def _turning(store: PromptStore, options: GenerateOptions) -> _Make:
+    edit, about = open_editing_model(_source(options, "views"), options.placement, options.edit)
     detectors = open_detectors()
 
     def make(prompts: Sequence[Prompt]) -> Mapping[str, Any]:
@@ -124,15 +124,15 @@ def _turning(store: Store, options: Options) -> _Make:
             clip = store.path("clips", prompt, ".mp4")
             try:
                 number, rgb = choose_reference(clip, prompt, detectors)
-            except Rejected as error:
+            except RejectedSampleError as error:
                 _reject(store, prompt, "views", error)
                 continue
             pixels = np.rint(rgb * 255).astype(np.uint8)
-            turned = turned_views(pixels, prompt, edit)
+            turned = edit_side_views(pixels, prompt, edit)
             with _writing():
                 for side, picture in turned.items():
                     path = store.path("views", prompt, f".{side}.png")
-                    with whole_file(path, shared=True) as scratch:
+                    with atomic_write(path, shared=True) as scratch:
                         Image.fromarray(picture).save(scratch)
                 store.write("views", prompt, {"reference": number, **about})
         return {}
@@ -140,8 +140,8 @@ def _turning(store: Store, options: Options) -> _Make:
     return make
 
 
-def _tracking(store: Store, options: Options) -> _Make:
-    tracker = Tracker(
+def _tracking(store: PromptStore, options: GenerateOptions) -> _Make:
+    tracker = SubjectTracker(
         load_fitting_body(None), open_detectors(), frames=options.frames, size=options.size
     )
 
@@ -153,7 +153,7 @@ def _tracking(store: Store, options: Options) -> _Make:
     return make
 
 
-def _track_one(store: Store, prompt: Prompt, tracker: Tracker) -> None:
+def _track_one(store: PromptStore, prompt: Prompt, tracker: SubjectTracker) -> None:
     view = store.read("views", prompt)
     provenance = {
         "generator": f"Likeness {VERSION}",
@@ -163,10 +163,10 @@ def _track_one(store: Store, prompt: Prompt, tracker: Tracker) -> None:
     turned = {side: store.path("views", prompt, f".{side}.png") for side in SIDES}
     clip = store.path("clips", prompt, ".mp4")
     try:
-        subject, left_out = make_subject(
+        subject, left_out = make_tracked_subject(
             prompt, clip, int(view["reference"]), turned, tracker, provenance
         )
-    except Rejected as error:
+    except RejectedSampleError as error:
         _reject(store, prompt, "shards", error)
         return
     subject = replace(subject, facts={**subject.facts, "left_out": left_out})
@@ -174,7 +174,7 @@ def _track_one(store: Store, prompt: Prompt, tracker: Tracker) -> None:
         store.keep(prompt, subject)
 
 
-_STAGES: Mapping[str, Callable[[Store, Options], _Make]] = {
+_STAGES: Mapping[str, Callable[[PromptStore, GenerateOptions], _Make]] = {
     "rewrite": _rewriting,
     "videos": _filming,
     "views": _turning,
@@ -182,7 +182,7 @@ _STAGES: Mapping[str, Callable[[Store, Options], _Make]] = {
 }
 
 
-def _reject(store: Store, prompt: Prompt, stage: str, error: Rejected) -> None:
+def _reject(store: PromptStore, prompt: Prompt, stage: str, error: RejectedSampleError) -> None:
     with _writing():
         store.reject(prompt, stage, error.reason, error.detail)
 
@@ -193,8 +193,8 @@ def _writing() -> Iterator[None]:
     try:
         yield
     except LikenessError as error:
-        raise NoMoreError(error.message, error.remedy) from error
+        raise FatalWorkerError(error.message, error.remedy) from error
 
 
-def _source(options: Options, stage: str) -> str:
+def _source(options: GenerateOptions, stage: str) -> str:
     return options.models.get(stage, MODELS[stage].weights)

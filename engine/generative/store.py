@@ -24,10 +24,10 @@ from typing import Any
 
 from ..core.types import LikenessError
 from ..dataset.shards import shard_name, write_index, write_members
-from ..dataset.stored import read_members, stored_subjects
+from ..dataset.stored import read_members, read_stored_subjects
 from ..dataset.subjects import Subject
-from ..files.atomic import whole_file
-from ..files.folders import cannot_write, only_run
+from ..files.atomic import atomic_write
+from ..files.folders import exclusive_lock, folder_write_error
 from ..files.untrusted import read_json
 from .compose import Prompt
 
@@ -40,7 +40,7 @@ RUN_FILE, PROMPTS_FILE, REJECTED_FILE, LOCK_FILE = (
 KINDS = ("rewritten", "clips", "views", "subjects", "rejected")
 
 
-class Store:
+class PromptStore:
     """Files of a run by prompt. The folder is made."""
 
     def __init__(self, data: Path) -> None:
@@ -49,7 +49,7 @@ class Store:
             for kind in KINDS:
                 (self.data / "work" / kind).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise cannot_write(self.data, error) from error
+            raise folder_write_error(self.data, error) from error
 
     def path(self, kind: str, prompt: Prompt, suffix: str) -> Path:
         return self.data / "work" / kind / f"{prompt.key}{suffix}"
@@ -95,7 +95,7 @@ class Store:
     def write_prompts(self, prompts: Sequence[Prompt]) -> Path:
         """All prompts, one a line."""
         path = self.data / PROMPTS_FILE
-        with whole_file(path) as scratch:
+        with atomic_write(path) as scratch:
             scratch.write_text("".join(p.line() + "\n" for p in prompts), encoding="utf-8")
         return path
 
@@ -121,7 +121,7 @@ class Store:
         for number, accepted in sorted(shards.items()):
             path = self.data / shard_name(number)
             keys = [prompt.key for prompt in accepted]
-            if not path.is_file() or [s.key for s in stored_subjects(path)] != keys:
+            if not path.is_file() or [s.key for s in read_stored_subjects(path)] != keys:
                 write_members(path, self._members(accepted))
                 fresh.append(path)
             paths.append(path)
@@ -135,18 +135,18 @@ class Store:
 
 
 @contextmanager
-def locked(data: Path) -> Iterator[Store]:
+def lock_store(data: Path) -> Iterator[PromptStore]:
     """The store of a folder that no other run is working in.
 
     Raises:
         LikenessError: one is, or the folder cannot be written.
     """
-    with only_run(data / LOCK_FILE, data / RUN_FILE, f"Another run is working in '{data}'."):
-        yield Store(data)
+    with exclusive_lock(data / LOCK_FILE, data / RUN_FILE, f"Another run is working in '{data}'."):
+        yield PromptStore(data)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    with whole_file(path, shared=True) as scratch:
+    with atomic_write(path, shared=True) as scratch:
         scratch.write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )

@@ -22,23 +22,29 @@ from ..core.types import (
     Portrait,
     Track,
 )
-from ..dataset.pairs import azimuth_of, kind_of
-from ..dataset.subjects import Subject, View, encode_rgba
+from ..dataset.pairs import azimuth_kind, trunk_azimuth
+from ..dataset.subjects import Subject, SubjectView, encode_rgba
 from ..imaging.load import load_portrait
-from ..imaging.matte_check import BodyMap, body_parts, checked, map_body, to_be_fitted
-from ..imaging.matting import matte as make_matte
+from ..imaging.matte_check import BodyMap, body_parts, filter_landmarks, map_body, repair_matte
+from ..imaging.matting import make_matte as make_matte
 from ..imaging.resize import resize
 from ..imaging.video import VideoReader
 from ..tracking.detectors import Detectors
-from ..tracking.fit import fit
+from ..tracking.fit import fit_body
 from ..tracking.measure import face_failed
 from ..tracking.observation import eye_distance, observe
-from ..tracking.several import SURE, Shown, contradicts, seen_from_the_other_side, shown_from
+from ..tracking.several import (
+    SURE,
+    ObservedPhoto,
+    camera_azimuth,
+    contradicts_direction,
+    flip_front_back,
+)
 from ..tracking.video import track_video
 from .checks import (
     TRACKED,
-    Limits,
-    Rejected,
+    FilterLimits,
+    RejectedSampleError,
     check_azimuth,
     check_colours,
     check_errors,
@@ -58,7 +64,7 @@ _MARGIN = 1.08  # of the crop around the person
 
 
 @dataclass(frozen=True)
-class Tracker:
+class SubjectTracker:
     """What tracking needs.
 
     Attributes:
@@ -69,13 +75,13 @@ class Tracker:
 
     body: Body
     detectors: Detectors
-    limits: Limits = field(default_factory=Limits)
+    limits: FilterLimits = field(default_factory=FilterLimits)
     frames: int = 4
     size: int = 512
 
 
 @dataclass(frozen=True)
-class Picture:
+class TrackedPicture:
     """A tracked picture that passed the checks: ``rgba`` [H, W, 4], straight alpha."""
 
     name: str
@@ -95,14 +101,14 @@ def choose_reference(clip: Path, prompt: Prompt, detectors: Detectors) -> tuple[
     count = sum(1 for _ in reader.frames())
     rng = np.random.default_rng([prompt.seed, prompt.number, _FRAMES])
     numbers = rng.permutation(count)[:_TRIES]
-    reason = Rejected("no face", "the clip has no frames")
+    reason = RejectedSampleError("no face", "the clip has no frames")
     frames = {frame.number: frame.rgb for frame in reader.frames() if frame.number in numbers}
     for number in (int(n) for n in numbers):
         try:
             observation = _seen(Portrait(frames[number], None, clip), detectors)
             check_face(observation)
             return number, frames[number]
-        except Rejected as error:
+        except RejectedSampleError as error:
             reason = error
     raise reason
 
@@ -111,17 +117,17 @@ def _seen(portrait: Portrait, detectors: Detectors) -> Observation:
     try:
         observation = observe(portrait, detectors)
     except LikenessError as error:
-        raise Rejected("nobody", error.message) from error
+        raise RejectedSampleError("nobody", error.message) from error
     check_people(observation)
     return observation
 
 
-def make_subject(
+def make_tracked_subject(
     prompt: Prompt,
     clip: Path,
     reference: int,
     turned: Mapping[str, Path],
-    tracker: Tracker,
+    tracker: SubjectTracker,
     provenance: Mapping[str, Any],
 ) -> tuple[Subject, list[str]]:
     """Track a clip and the turned pictures of one of its frames.
@@ -138,21 +144,21 @@ def make_subject(
     try:
         motion = track_video(clip, tracker.body, tracker.detectors)
     except LikenessError as error:
-        raise Rejected("nobody", error.message) from error
+        raise RejectedSampleError("nobody", error.message) from error
     check_motion(motion, tracker.limits)
     person = tracker.body.personalised(motion.betas)
-    numbers = chosen_frames(motion, reference, tracker.frames)
+    numbers = choose_frames(motion, reference, tracker.frames)
     reader = VideoReader(clip)
     rgb = {frame.number: frame.rgb for frame in reader.frames() if frame.number in numbers}
     if reference not in rgb or int(motion.frame_state[reference]) != TRACKED:
-        raise Rejected("lost", "the reference frame was not followed")
+        raise RejectedSampleError("lost", "the reference frame was not followed")
     pictures, left_out = [], []
     for row, number in enumerate(numbers):
         name = f"frame_{row:02d}"
         try:
             portrait = Portrait(rgb[number], None, clip)
             pictures.append(_frame(name, portrait, motion, number, person, tracker))
-        except Rejected as error:
+        except RejectedSampleError as error:
             if number == reference:
                 raise
             left_out.append(f"{name}: {error}")
@@ -160,14 +166,14 @@ def make_subject(
         try:
             shown = _turned(side, path, motion, person, pictures[0], tracker)
             pictures.append(shown)
-        except Rejected as error:
+        except RejectedSampleError as error:
             left_out.append(f"{side}: {error}")
     if len(pictures) < 2:
-        raise Rejected("one view", "; ".join(left_out))
+        raise RejectedSampleError("one view", "; ".join(left_out))
     return _subject(prompt, motion, pictures, tracker, provenance), left_out
 
 
-def chosen_frames(motion: Motion, reference: int, count: int) -> list[int]:
+def choose_frames(motion: Motion, reference: int, count: int) -> list[int]:
     """The reference, then frames that differ most in pose from those before, all followed."""
     known = np.flatnonzero(motion.frame_state == TRACKED)
     poses = motion.full_pose.reshape(len(motion), -1)
@@ -182,8 +188,13 @@ def chosen_frames(motion: Motion, reference: int, count: int) -> list[int]:
 
 
 def _frame(
-    name: str, portrait: Portrait, motion: Motion, number: int, person: Body, tracker: Tracker
-) -> Picture:
+    name: str,
+    portrait: Portrait,
+    motion: Motion,
+    number: int,
+    person: Body,
+    tracker: SubjectTracker,
+) -> TrackedPicture:
     """One frame of a clip; its pose is the smoothed one of the whole clip."""
     observation = _seen(portrait, tracker.detectors)
     face, pose = float(motion.face_error[number]), float(motion.pose_error[number])
@@ -203,29 +214,34 @@ def _frame(
     if name == REFERENCE:
         check_hands(track, joints, tracker.limits)
     rgba = _cut_out(portrait, observation, track, person, vertices, tracker.limits)
-    return Picture(name, track, rgba, azimuth_of(person, _NONE, track.pose, track.camera))
+    return TrackedPicture(name, track, rgba, trunk_azimuth(person, _NONE, track.pose, track.camera))
 
 
 _NONE = np.zeros(0)  # a person's own body has no betas left
 
 
 def _turned(
-    side: str, path: Path, motion: Motion, person: Body, reference: Picture, tracker: Tracker
-) -> Picture:
+    side: str,
+    path: Path,
+    motion: Motion,
+    person: Body,
+    reference: TrackedPicture,
+    tracker: SubjectTracker,
+) -> TrackedPicture:
     portrait = load_portrait(path)
     observation = _seen(portrait, tracker.detectors)
-    track, observation = fit_known(Shown(portrait, observation, side), person)
+    track, observation = fit_known_shape(ObservedPhoto(portrait, observation, side), person)
     track = replace(track, betas=motion.betas)
     check_errors(track, tracker.limits, turned=True)
-    azimuth = azimuth_of(person, _NONE, track.pose, track.camera)
+    azimuth = trunk_azimuth(person, _NONE, track.pose, track.camera)
     check_azimuth(side, azimuth, tracker.limits)
     vertices, _ = person.vertices(track.pose)
     rgba = _cut_out(portrait, observation, track, person, vertices, tracker.limits)
     check_colours(rgba, reference.rgba, tracker.limits)
-    return Picture(side, track, rgba, azimuth)
+    return TrackedPicture(side, track, rgba, azimuth)
 
 
-def fit_known(photo: Shown, person: Body) -> tuple[Track, Observation]:
+def fit_known_shape(photo: ObservedPhoto, person: Body) -> tuple[Track, Observation]:
     """Fit the pose of a body whose shape is known to a picture whose direction is known.
 
     As :func:`~..tracking.several.fit_several` does it: a face that is lost is left out, and where
@@ -236,7 +252,7 @@ def fit_known(photo: Shown, person: Body) -> tuple[Track, Observation]:
     profile = photo.direction if photo.direction in ("left", "right") else ""
 
     def fitted(seen: Observation) -> Track:
-        return fit(to_be_fitted(seen), photo.portrait, person, photo.fov, profile=profile)
+        return fit_body(filter_landmarks(seen), photo.portrait, person, photo.fov, profile=profile)
 
     seen = photo.observation
     observation = replace(seen, face=None, face_score=0.0) if profile else seen
@@ -246,10 +262,10 @@ def fit_known(photo: Shown, person: Body) -> tuple[Track, Observation]:
         observation = replace(observation, face=None, face_score=0.0)
         track = fitted(observation)
     sure = (observation.pose_visibility[_TRUNK] >= SURE).all() or observation.face is not None
-    if not sure and contradicts(photo.direction, shown_from(track.pose)):
-        swapped = seen_from_the_other_side(observation)
+    if not sure and contradicts_direction(photo.direction, camera_azimuth(track.pose)):
+        swapped = flip_front_back(observation)
         other = fitted(swapped)
-        if not contradicts(photo.direction, shown_from(other.pose)):
+        if not contradicts_direction(photo.direction, camera_azimuth(other.pose)):
             track, observation = other, swapped
     return track, observation
 
@@ -260,7 +276,7 @@ def _cut_out(
     track: Track,
     person: Body,
     vertices: FloatArray,
-    limits: Limits,
+    limits: FilterLimits,
 ) -> FloatArray:
     """[H, W, 4] the person, straight alpha, after the matte's checks."""
 
@@ -269,7 +285,7 @@ def _cut_out(
 
     fitted = drawn(track.joint_confidence)
     matte: Matte
-    matte, _ = checked(portrait, observation, make_matte(portrait, observation), fitted)
+    matte, _ = repair_matte(portrait, observation, make_matte(portrait, observation), fitted)
     check_matte(matte, fitted, drawn(np.ones(NUM_JOINTS)), limits)
     return np.concatenate([matte.foreground, matte.alpha[..., None]], -1)
 
@@ -277,18 +293,18 @@ def _cut_out(
 def _subject(
     prompt: Prompt,
     motion: Motion,
-    pictures: Sequence[Picture],
-    tracker: Tracker,
+    pictures: Sequence[TrackedPicture],
+    tracker: SubjectTracker,
     provenance: Mapping[str, Any],
 ) -> Subject:
     views = []
     for row, picture in enumerate(pictures):
-        rgba, camera = cropped(picture.rgba, picture.track.camera, tracker.size)
+        rgba, camera = crop_person(picture.rgba, picture.track.camera, tracker.size)
         views.append(
-            View(
+            SubjectView(
                 picture.name,
                 row,
-                kind_of(picture.azimuth),
+                azimuth_kind(picture.azimuth),
                 picture.azimuth,
                 camera,
                 False,
@@ -332,7 +348,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), 2)
 
 
-def cropped(rgba: FloatArray, camera: Camera, size: int) -> tuple[FloatArray, Camera]:
+def crop_person(rgba: FloatArray, camera: Camera, size: int) -> tuple[FloatArray, Camera]:
     """The square around the person, ``size`` pixels wide, and its camera.
 
     Where the square leaves the picture there is nothing.

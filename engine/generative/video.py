@@ -56,7 +56,7 @@ def picture_seed(prompt: Prompt, kind: int, row: int = 0) -> int:
     return int(words[0]) << 16 ^ int(words[1])
 
 
-def video_model(
+def open_video_model(
     source: str, placement: Placement, options: VideoOptions
 ) -> tuple[Film, dict[str, Any]]:
     """A Wan pipeline as :data:`Film`, and what the records say.
@@ -67,13 +67,13 @@ def video_model(
     Raises:
         LikenessError: it is not there or does not load; later, that the memory is not enough.
     """
-    from .loading import errors_told, loaded_video_pipeline, noise
+    from .loading import load_video_pipeline, noise_generator, translate_errors
 
-    pipeline, about = loaded_video_pipeline(source, placement)
+    pipeline, about = load_video_pipeline(source, placement)
 
     def film(prompt: Prompt) -> NDArray[np.uint8]:
-        generator = noise(picture_seed(prompt, VIDEO))
-        with errors_told("filming"):
+        generator = noise_generator(picture_seed(prompt, VIDEO))
+        with translate_errors("filming"):
             made = pipeline(
                 prompt=prompt.text,
                 negative_prompt=prompt.negative,

@@ -17,7 +17,7 @@ _PATH = ["einsum_path", (0, 1), (0, 1)]  # what numpy finds, each time again
 
 
 @dataclass(frozen=True)
-class ColourModel:
+class ColorModel:
     """A mixture of K Gaussians over D-dimensional features.
 
     Attributes:
@@ -55,7 +55,7 @@ class ColourModel:
         return np.stack(parts, 1)
 
 
-def fit_colours(features: FloatArray, components: int = 8, rounds: int = 8) -> ColourModel:
+def fit_colors(features: FloatArray, components: int = 8, rounds: int = 8) -> ColorModel:
     """A mixture for [N, D] features by expectation maximisation, started by farthest points.
 
     Deterministic: the same features give the same model.
@@ -80,7 +80,7 @@ def fit_colours(features: FloatArray, components: int = 8, rounds: int = 8) -> C
     return model
 
 
-def _maximise(data: FloatArray, share: FloatArray, dimensions: int) -> ColourModel:
+def _maximise(data: FloatArray, share: FloatArray, dimensions: int) -> ColorModel:
     total = share.sum(0) + 1e-3
     means = (share.T @ data) / total[:, None]
     precisions, norms = [], []
@@ -89,4 +89,4 @@ def _maximise(data: FloatArray, share: FloatArray, dimensions: int) -> ColourMod
         covariance = (d * share[:, k : k + 1]).T @ d / total[k] + _FLOOR * np.eye(dimensions)
         precisions.append(np.linalg.inv(covariance))
         norms.append(-0.5 * (np.linalg.slogdet(covariance)[1] + dimensions * np.log(2 * np.pi)))
-    return ColourModel(total / total.sum(), means, np.stack(precisions), np.array(norms))
+    return ColorModel(total / total.sum(), means, np.stack(precisions), np.array(norms))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..core.color import srgb_to_linear
 from ..core.types import FloatArray
-from ..files.atomic import whole_file
+from ..files.atomic import atomic_write
 
 NO_DEPTH = 1e10
 """Depth where nothing is: Blender's number for it."""
@@ -47,13 +47,13 @@ def write_exr(path: Path, channels: Mapping[str, NDArray[np.float16 | np.float32
         _block(arrays, y, min(y + _LINES_A_BLOCK, height)) for y in range(0, height, _LINES_A_BLOCK)
     ]
     starts = np.cumsum([len(header) + 8 * len(blocks), *(len(b) for b in blocks[:-1])])
-    with whole_file(path) as scratch, scratch.open("wb") as file:
+    with atomic_write(path) as scratch, scratch.open("wb") as file:
         file.write(header)
         file.write(starts.astype("<u8").tobytes())
         file.writelines(blocks)
 
 
-def write_picture(
+def write_exr_frame(
     path: Path,
     rgb: FloatArray,
     alpha: FloatArray,

@@ -14,13 +14,13 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ..core.types import FloatArray, LikenessError, Portrait
-from ..files.untrusted import given_file
+from ..files.untrusted import require_file
 from .resize import fit_size, resize
 
 MAX_MEGAPIXELS = 100
 """Larger files are refused before they are decoded (reading takes up to 35 bytes a pixel)."""
 
-MOST_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 """Larger files are no pictures."""
 
 MIN_SIDE = 64
@@ -105,10 +105,10 @@ def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
 
 def _open(path: Path) -> Image.Image:
     """The file's picture, not yet decoded, its size checked."""
-    size = given_file(path, "Name a picture file.")
+    size = require_file(path, "Name a picture file.")
     if size == 0:
         raise LikenessError(f"'{path}' is empty (0 bytes).", "Copy or export the picture again.")
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise LikenessError(
             f"'{path}' has {size:,} bytes, more than any picture.", "Name a picture file."
         )

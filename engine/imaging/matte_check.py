@@ -24,7 +24,7 @@ from ..core.types import (
     Portrait,
 )
 from ..render.mesh import rasterize_mesh
-from .matting import cuts_out, matte
+from .matting import is_cutout, make_matte
 from .resize import fit_size, resize
 
 CHECK_SIDE = 384
@@ -38,7 +38,7 @@ LOST_SHARE = 0.1
 """Share of the body outside the matte that is too much. Healthy mattes lost 2.2 % at most on 17
 portraits (0.6 % on all but one), 5.6 % where somebody holds a helmet before their arm."""
 
-LOST_PART, SMALLEST_PART = 0.65, 0.025
+LOST_PART, MIN_PART = 0.65, 0.025
 """The same for one limb, head or trunk, if it is that much of the body: at most 38 % on the
 same portraits, a shoulder at the picture's edge; 4 % otherwise."""
 
@@ -81,7 +81,7 @@ class BodyMap:
 
 
 @dataclass(frozen=True)
-class Loss:
+class MatteLoss:
     """What a matte leaves out.
 
     Attributes:
@@ -95,7 +95,7 @@ class Loss:
     where: BoolArray
 
 
-def to_be_fitted(observation: Observation) -> Observation:
+def filter_landmarks(observation: Observation) -> Observation:
     """The observation for the fit: without its mask's outline where the mask lost the person.
 
     A fit that believes such a mask squeezes the body into it, and nothing would look missing
@@ -181,7 +181,7 @@ def _with_clothes(trunk: BoolArray, drawn: BoolArray, shrink: float) -> BoolArra
     return np.asarray((trunk | (closed & near)) & ~drawn)
 
 
-def loss(alpha: FloatArray, body: BodyMap) -> Loss:
+def measure_loss(alpha: FloatArray, body: BodyMap) -> MatteLoss:
     """What of the body lies where ``alpha`` [H, W] is below a half."""
     height, width = body.part.shape
     core = body.core
@@ -191,12 +191,12 @@ def loss(alpha: FloatArray, body: BodyMap) -> Loss:
     too_much = share > LOST_SHARE
     for part in range(len(_BRANCHES) + 1):
         of_part = core & (body.part == part)
-        if of_part.sum() > SMALLEST_PART * everything:
+        if of_part.sum() > MIN_PART * everything:
             too_much |= bool(lost[of_part].mean() > LOST_PART)
-    return Loss(share, too_much, lost)
+    return MatteLoss(share, too_much, lost)
 
 
-def checked(
+def repair_matte(
     portrait: Portrait, observation: Observation, first: Matte, body: BodyMap | None
 ) -> tuple[Matte, tuple[str, ...]]:
     """The matte, mended where it lost the person, and what the user should know.
@@ -206,18 +206,18 @@ def checked(
     body, and did not gain more beside the body than on it.
 
     Args:
-        first: what :func:`.matting.matte` made of the two. body: the fitted body in the photo.
+        first: what :func:`.matting.make_matte` made of the two. body: the fitted body in the photo.
     """
-    before = None if body is None else loss(first.alpha, body)
+    before = None if body is None else measure_loss(first.alpha, body)
     if body is None or before is None or not before.too_much:
         return first, ()
     lost = f"{max(1, round(100 * before.share))} % of the person"
-    if portrait.alpha is not None and cuts_out(portrait.alpha, observation.person_mask):
+    if portrait.alpha is not None and is_cutout(portrait.alpha, observation.person_mask):
         return first, (
             f"The photo's own transparency seems to leave out {lost}: check the preview.",
         )
-    second = matte(portrait, observation, body=_help_from(body, before, first.alpha.shape))
-    after = loss(second.alpha, body)
+    second = make_matte(portrait, observation, body=_help_from(body, before, first.alpha.shape))
+    after = measure_loss(second.alpha, body)
     if after.share >= before.share or _leaks(first, second, body):
         return first, (
             f"The background removal seems to have lost {lost}, and the fitted body did not "
@@ -232,7 +232,7 @@ def checked(
     return second, (warning,)
 
 
-def _help_from(body: BodyMap, lost: Loss, shape: tuple[int, ...]) -> FloatArray:
+def _help_from(body: BodyMap, lost: MatteLoss, shape: tuple[int, ...]) -> FloatArray:
     """[H, W] probability of the person by the body, around what was lost; 0 elsewhere.
 
     1 in the core, a half on the outline, and 0 as far outside; where the trunk is only likely,

@@ -11,7 +11,7 @@ from scipy.sparse import diags
 from scipy.spatial import ConvexHull
 
 from ..core.types import BoolArray, FloatArray, Matte, Observation, Portrait
-from .colour_model import fit_colours
+from .colour_model import fit_colors
 from .guided import guided_filter
 from .resize import fit_size, resize
 
@@ -57,7 +57,9 @@ class _Window:
         return self.width / (self.right - self.left)
 
 
-def matte(portrait: Portrait, observation: Observation, body: FloatArray | None = None) -> Matte:
+def make_matte(
+    portrait: Portrait, observation: Observation, body: FloatArray | None = None
+) -> Matte:
     """Alpha and foreground colours of the observed person, at the portrait's size.
 
     The file's own alpha is used when it cuts the person out. Otherwise the person mask is
@@ -71,7 +73,7 @@ def matte(portrait: Portrait, observation: Observation, body: FloatArray | None 
             to have lost it: added to the mask, and certain foreground where it is 1.
     """
     rgb = np.asarray(portrait.rgb, np.float32)
-    if portrait.alpha is not None and cuts_out(portrait.alpha, observation.person_mask):
+    if portrait.alpha is not None and is_cutout(portrait.alpha, observation.person_mask):
         alpha = _only_person(portrait.alpha, observation.person_mask)
         return Matte(alpha, _spread(rgb, alpha > 0.02))
     alpha = np.clip((_solve(rgb, observation, body) - HAZE) / (1.0 - 2.0 * HAZE), 0.0, 1.0)
@@ -84,7 +86,7 @@ HAZE = 0.12
 as a veil around the head and as glassy ears; hair keeps its strands."""
 
 
-def cuts_out(alpha: FloatArray, person_mask: FloatArray) -> bool:
+def is_cutout(alpha: FloatArray, person_mask: FloatArray) -> bool:
     """Whether a file's alpha keeps the person and leaves something else out."""
     person = person_mask > 0.5
     kept = float(alpha[person].mean()) if person.any() else 0.0
@@ -234,7 +236,7 @@ def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArra
         sure_out = (outside > 1.0 * reach) & (prior < 0.3)
         if sure_in.sum() < 200 or sure_out.sum() < 200:
             break
-        person, rest = fit_colours(features[sure_in]), fit_colours(features[sure_out])
+        person, rest = fit_colors(features[sure_in]), fit_colors(features[sure_out])
         distance = np.where(refined > 0.5, inside, outside)
         # How open the question is: near the outline, and wherever the networks were unsure.
         doubt = np.exp(-0.5 * (distance / (1.5 * reach)) ** 2)

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from ..core.types import LikenessError
-from ..files.untrusted import given_file
+from ..files.untrusted import require_file
 from .load import PICTURE_ERRORS, PICTURE_FORMATS, load_portrait
 from .video import VideoReader
 
@@ -25,7 +25,7 @@ def is_video(path: Path) -> bool:
         LikenessError: missing, a folder, empty, or neither picture nor video by a picture's name.
     """
     path = Path(path)
-    if given_file(path, "Name a picture or a video.") > 0:
+    if require_file(path, "Name a picture or a video.") > 0:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..core.types import FloatArray, LikenessError
-from ..files.folders import whole_files
-from .video_writer import FORMATS, to_bytes
+from ..files.folders import atomic_write_files
+from .video_writer import FORMATS, to_uint8
 
 _NUMBER = re.compile(r"%0?(\d*)d|#+")
 _COMPRESSION = 4  # zlib's; a third of the default's time for a twentieth more bytes
 
 
-class Numbered:
+class NumberedFiles:
     """Names with a number in them, counted from 0: ``frame_%04d.png`` or ``frame_####.png``.
 
     >>> Numbered(Path("out/a_##.png")).path(7).as_posix()
@@ -61,16 +61,16 @@ class Numbered:
         return sorted(found)
 
 
-def numbered_or_none(out: Path) -> Numbered | None:
+def parse_numbered(out: Path) -> NumberedFiles | None:
     """The pictures that ``-o`` asks for: a folder or a pattern; None for a video's name.
 
     Raises:
         LikenessError: neither; lists what there is.
     """
     if out.is_dir() or not out.suffix:
-        return Numbered(out / "frame_%04d.png")
+        return NumberedFiles(out / "frame_%04d.png")
     if out.suffix.lower() == ".png":
-        return Numbered(out)
+        return NumberedFiles(out)
     if out.suffix.lower() in FORMATS:
         return None
     raise LikenessError(
@@ -80,7 +80,7 @@ def numbered_or_none(out: Path) -> Numbered | None:
     )
 
 
-class PictureWriter:
+class ImageSequenceWriter:
     """Numbered PNG files that appear all together or not at all. Use it in a ``with`` block.
 
     Args:
@@ -88,14 +88,18 @@ class PictureWriter:
         width, height: of the frames. alpha: they come as [H, W, 4] with straight alpha.
     """
 
-    def __init__(self, names: Numbered, width: int, height: int, *, alpha: bool = False) -> None:
+    def __init__(
+        self, names: NumberedFiles, width: int, height: int, *, alpha: bool = False
+    ) -> None:
         self.names = names
         self._shape = (height, width, 4 if alpha else 3)
         self._written = 0
 
-    def __enter__(self) -> PictureWriter:
+    def __enter__(self) -> ImageSequenceWriter:
         with ExitStack() as stack:
-            self._scratch = stack.enter_context(whole_files(self.names.pattern.absolute().parent))
+            self._scratch = stack.enter_context(
+                atomic_write_files(self.names.pattern.absolute().parent)
+            )
             self._stack = stack.pop_all()
         return self
 
@@ -105,7 +109,7 @@ class PictureWriter:
             raise ValueError(f"expected {self._shape}, got {picture.shape}")
         target = self._scratch / self.names.path(self._written).name
         try:
-            Image.fromarray(to_bytes(picture)).save(target, compress_level=_COMPRESSION)
+            Image.fromarray(to_uint8(picture)).save(target, compress_level=_COMPRESSION)
         except OSError as error:
             raise LikenessError(
                 f"Cannot write '{self.names.pattern}': {error.strerror or error}.",

@@ -55,7 +55,7 @@ def fit_size(width: int, height: int, max_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def shrink(image: FloatArray, factor: int) -> FloatArray:
+def downsample(image: FloatArray, factor: int) -> FloatArray:
     """Means of ``factor`` x ``factor`` pixels; rows and columns that are left over are dropped.
 
     The quick way to a coarse copy [H // factor, W // factor, C] of a picture [H, W, C].
@@ -83,7 +83,7 @@ def _block_means(image, factor, out):  # type: ignore[no-untyped-def]
                         out[y, x, c] += share * image[row, x * factor + sx, c]
 
 
-def crop(image: FloatArray, left: int, top: int, right: int, bottom: int) -> FloatArray:
+def crop_image(image: FloatArray, left: int, top: int, right: int, bottom: int) -> FloatArray:
     """The part of [H, W(, C)] inside a box of pixels that may reach outside; zero there."""
     height, width = image.shape[:2]
     cropped = np.zeros((bottom - top, right - left, *image.shape[2:]), np.float32)

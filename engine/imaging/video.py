@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.types import FloatArray, LikenessError
-from ..files.untrusted import given_file
+from ..files.untrusted import require_file
 from .resize import fit_size
 
 MAX_SIDE = 1280
@@ -33,7 +33,7 @@ _MOST_FAULTS = 200  # bad packets in a row after which nothing more is expected
 _NOT_VIDEOS = re.compile("image2|.*_pipe|tty")  # pictures, and text drawn as on a terminal
 
 
-class Frame(NamedTuple):
+class VideoFrame(NamedTuple):
     """``number`` on the even grid from 0, ``time`` in seconds from the first frame, ``rgb``
     [H, W, 3] float32 0..1 as stored."""
 
@@ -104,10 +104,10 @@ class VideoReader:
     def __exit__(self, *_: object) -> None:
         """Nothing stays open between iterations."""
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[VideoFrame]:
         return self.frames()
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[VideoFrame]:
         """Frames with ``start <= number < stop``, in order; earlier ones are decoded unseen."""
         self.warnings = []
         broken: list[float] = []
@@ -126,12 +126,12 @@ class VideoReader:
                         continue
                     last = index
                     if index >= start:
-                        yield Frame(index, time, self._picture(raw))
+                        yield VideoFrame(index, time, self._picture(raw))
                 all_of_it = True
         finally:
             self._tell(broken, sizes, ended if all_of_it else None)
 
-    def at(self, times: list[float]) -> Iterator[Frame]:
+    def at(self, times: list[float]) -> Iterator[VideoFrame]:
         """One frame at or soon after each of the ``times`` (seconds), by seeking.
 
         Times that cannot be reached are passed over.
@@ -148,7 +148,7 @@ class VideoReader:
                 for raw in self._decoded(container, stream, []):
                     if raw.time is None or raw.time >= target - 0.5 / self.frame_rate:
                         index, seconds = self._place(raw, 0, -1)
-                        yield Frame(index, seconds, self._picture(raw))
+                        yield VideoFrame(index, seconds, self._picture(raw))
                         break
 
     @contextmanager
@@ -262,7 +262,7 @@ class VideoReader:
 
 
 def _check_file(path: Path) -> None:
-    if given_file(path, "Name a video file.") == 0:
+    if require_file(path, "Name a video file.") == 0:
         raise LikenessError(f"'{path}' is empty (0 bytes).", "Copy or export the video again.")
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, LikenessError
-from ..files.atomic import whole_file
+from ..files.atomic import atomic_write
 
 GIF_MAX_RATE = 50.0
 """Frames a second: GIF counts hundredths, and viewers slow down what is faster than two."""
@@ -54,7 +54,7 @@ _LOSSLESS = ("-c:v", "ffv1", "-level", "3", "-g", "1", "-f", "nut")
 
 
 @dataclass(frozen=True)
-class Format:
+class VideoFormat:
     """How FFmpeg writes one kind of file.
 
     Attributes:
@@ -67,15 +67,15 @@ class Format:
     even: bool = True
 
 
-FORMATS: dict[str, Format] = {
-    ".mp4": Format((*_H264, *_QUICK)),
-    ".mov": Format((*_H264, *_QUICK), alpha=(*_PRORES, *_QUICK)),
-    ".m4v": Format((*_H264, *_QUICK)),
-    ".mkv": Format(_H264),
-    ".webm": Format(
+FORMATS: dict[str, VideoFormat] = {
+    ".mp4": VideoFormat((*_H264, *_QUICK)),
+    ".mov": VideoFormat((*_H264, *_QUICK), alpha=(*_PRORES, *_QUICK)),
+    ".m4v": VideoFormat((*_H264, *_QUICK)),
+    ".mkv": VideoFormat(_H264),
+    ".webm": VideoFormat(
         (*_VP9, "-pix_fmt", "yuv420p"), alpha=(*_VP9, "-pix_fmt", "yuva420p", "-auto-alt-ref", "0")
     ),
-    ".gif": Format(
+    ".gif": VideoFormat(
         (*_LOSSLESS, "-pix_fmt", "bgr0"), alpha=(*_LOSSLESS, "-pix_fmt", "bgra"), even=False
     ),
 }
@@ -127,7 +127,7 @@ class VideoWriter:
         if width < 1 or height < 1 or not math.isfinite(frame_rate) or self._rate <= 0:
             raise ValueError(f"cannot write {width} x {height} at {frame_rate} frames per second")
         self._suffix = self.path.suffix.lower()
-        self._options = check_format(self.path, alpha)
+        self._options = check_video_format(self.path, alpha)
         if self._suffix == ".gif" and frame_rate > GIF_MAX_RATE + 1e-6:
             raise LikenessError(
                 f"'{self.path}' cannot show {frame_rate:g} frames a second: GIF ends at "
@@ -140,7 +140,7 @@ class VideoWriter:
 
     def __enter__(self) -> VideoWriter:
         with ExitStack() as stack:
-            scratch = stack.enter_context(whole_file(self.path))
+            scratch = stack.enter_context(atomic_write(self.path))
             self._check_folder()
             self._target = scratch
             # GIF needs all colours before its first frame: the frames wait in a lossless file.
@@ -172,7 +172,7 @@ class VideoWriter:
         expected = (self.height, self.width, 4 if self.alpha else 3)
         if picture.shape != expected:
             raise ValueError(f"expected {expected}, got {picture.shape}")
-        pixels = to_bytes(picture)
+        pixels = to_uint8(picture)
         if self._even and (self.height % 2 or self.width % 2):
             pixels = np.pad(pixels, ((0, self.height % 2), (0, self.width % 2), (0, 0)), "edge")
         try:
@@ -291,7 +291,7 @@ class VideoWriter:
         )
 
 
-def check_format(path: Path, alpha: bool) -> tuple[str, ...]:
+def check_video_format(path: Path, alpha: bool) -> tuple[str, ...]:
     """FFmpeg's options for a file of this name; raises the error of one that cannot be."""
     form = FORMATS.get(path.suffix.lower())
     if form is None:
@@ -309,7 +309,7 @@ def check_format(path: Path, alpha: bool) -> tuple[str, ...]:
     return options
 
 
-def to_bytes(picture: FloatArray | NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_uint8(picture: FloatArray | NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Floats 0..1 as whole numbers 0..255."""
     if picture.dtype == np.uint8:
         return np.asarray(picture, np.uint8)

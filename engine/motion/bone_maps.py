@@ -44,7 +44,7 @@ class BoneMap:
 
 
 @dataclass(frozen=True)
-class Match:
+class BoneMatch:
     """Which bone of a skeleton is which joint.
 
     Attributes:
@@ -72,18 +72,18 @@ class Match:
         return text
 
 
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 """Of a map file; ours have a thousandth."""
 
 
-def read_map(path: Path) -> BoneMap:
+def read_bone_map(path: Path) -> BoneMap:
     """A map file.
 
     Raises:
         LikenessError: it is missing or not one.
     """
     try:
-        data = read_toml(path, MOST_BYTES)
+        data = read_toml(path, MAX_BYTES)
     except (OSError, ValueError) as error:
         raise LikenessError(f"'{path}' cannot be read as a bone map ({error}).", _REMEDY) from error
     joints, sides = data.get("joints"), data.get("sides", {})
@@ -117,12 +117,12 @@ def _sided(bone: str, sides: Mapping[str, Sequence[str]], side: int | None, path
     return bone
 
 
-def shipped_maps() -> dict[str, BoneMap]:
+def builtin_bone_maps() -> dict[str, BoneMap]:
     """Every map that comes with Likeness, by the name of its file."""
-    return {path.stem: read_map(path) for path in sorted(FOLDER.glob("*.toml"))}
+    return {path.stem: read_bone_map(path) for path in sorted(FOLDER.glob("*.toml"))}
 
 
-def plain(name: str) -> str:
+def normalize_bone_name(name: str) -> str:
     """A bone's name as it is compared.
 
     >>> plain("mixamorig1:LeftUpLeg"), plain("DEF-upper_arm.L")
@@ -131,23 +131,26 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.rpartition(":")[2].lower())
 
 
-def match(names: Sequence[str], bone_map: BoneMap) -> Match:
+def match_bones(names: Sequence[str], bone_map: BoneMap) -> BoneMatch:
     """The bones among ``names`` that a map knows."""
-    best = _match([plain(name) for name in names], names, bone_map)
+    best = _match([normalize_bone_name(name) for name in names], names, bone_map)
     if "pelvis" not in best.bones:  # "Character1_Hips" and the like: take the common beginning off
-        shortened = [plain(name.partition("_")[2] or name) for name in names]
+        shortened = [normalize_bone_name(name.partition("_")[2] or name) for name in names]
         other = _match(shortened, names, bone_map)
         best = max(best, other, key=lambda found: len(found.bones))
     return best
 
 
-def _match(keys: Sequence[str], names: Sequence[str], bone_map: BoneMap) -> Match:
+def _match(keys: Sequence[str], names: Sequence[str], bone_map: BoneMap) -> BoneMatch:
     index: dict[str, int] = {}
     for k, key in enumerate(keys):
         index.setdefault(key, k)
     bones: dict[str, int] = {}
     for joint, candidates in bone_map.joints.items():
-        found = next((index[plain(c)] for c in candidates if plain(c) in index), None)
+        found = next(
+            (index[normalize_bone_name(c)] for c in candidates if normalize_bone_name(c) in index),
+            None,
+        )
         if found is not None and found not in bones.values():
             bones[joint] = found
     if "spine3" not in bones:  # the uppermost bone of a trunk of one or two carries the shoulders
@@ -155,17 +158,17 @@ def _match(keys: Sequence[str], names: Sequence[str], bone_map: BoneMap) -> Matc
         if below is not None:
             bones["spine3"] = bones.pop(below)
     used = set(bones.values())
-    return Match(bone_map.label, bones, tuple(n for k, n in enumerate(names) if k not in used))
+    return BoneMatch(bone_map.label, bones, tuple(n for k, n in enumerate(names) if k not in used))
 
 
-def detect(names: Sequence[str], bone_map: BoneMap | None = None) -> Match:
+def detect_bones(names: Sequence[str], bone_map: BoneMap | None = None) -> BoneMatch:
     """The map that knows most of a skeleton's bones, or how a given one fits it.
 
     Raises:
         LikenessError: the skeleton lacks limbs; says which.
     """
-    maps = [bone_map] if bone_map is not None else list(shipped_maps().values())
-    found = max((match(names, m) for m in maps), key=_coverage)
+    maps = [bone_map] if bone_map is not None else list(builtin_bone_maps().values())
+    found = max((match_bones(names, m) for m in maps), key=_coverage)
     lacking = [name for name in NEEDED if name not in found.bones]
     if lacking:
         some = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
@@ -177,7 +180,7 @@ def detect(names: Sequence[str], bone_map: BoneMap | None = None) -> Match:
     return found
 
 
-def _coverage(found: Match) -> tuple[int, int, int]:
+def _coverage(found: BoneMatch) -> tuple[int, int, int]:
     return (
         sum(name in found.bones for name in NEEDED),
         sum(name in found.bones for name in _BODY),

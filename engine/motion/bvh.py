@@ -14,12 +14,12 @@ import numpy as np
 
 from ..core.rotations import axis_angle_to_matrix
 from ..core.types import FloatArray, LikenessError
-from ..files.untrusted import given_file
-from .skeleton import Skeleton, SkeletonMotion, forward
+from ..files.untrusted import require_file
+from .skeleton import Skeleton, SkeletonMotion, forward_kinematics
 
-MOST_BYTES = 1 << 30
-MOST_ROTATIONS = 20_000_000
-MOST = 1e8  # of any unit of length, and degrees; with larger ones nothing could be drawn
+MAX_BYTES = 1 << 30
+MAX_ROTATIONS = 20_000_000
+MAX_VALUE = 1e8  # of any unit of length, and degrees; with larger ones nothing could be drawn
 """Joints times frames: ten minutes of 300 joints at 120 frames a second are as many."""
 
 _REMEDY = "Export it again as BVH from the program that it came from."
@@ -80,7 +80,7 @@ def read_bvh(path: Path) -> SkeletonMotion:
     joints = _hierarchy(lines)
     frames, rate = _header(lines)
     width = sum(len(joint.channels) for joint in joints)
-    if frames * len(joints) > MOST_ROTATIONS:
+    if frames * len(joints) > MAX_ROTATIONS:
         raise LikenessError(
             f"'{path}' has {frames} frames of {len(joints)} joints.", "Cut it into shorter clips."
         )
@@ -88,9 +88,9 @@ def read_bvh(path: Path) -> SkeletonMotion:
 
 
 def _text(path: Path) -> str:
-    size = given_file(path, "Choose a BVH file.")
+    size = require_file(path, "Choose a BVH file.")
     try:
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raise LikenessError(f"'{path}' is larger than 1 GiB.", "Cut it into shorter clips.")
         return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
@@ -174,8 +174,8 @@ def _values(lines: _Lines, frames: int, width: int) -> FloatArray:
     except ValueError:
         values = np.full(1, np.nan)
     if len(values) == frames * width and np.isfinite(values).all():
-        if values.size and np.abs(values).max() > MOST:
-            raise lines.fault(f"there are values beyond {MOST:,.0f}")
+        if values.size and np.abs(values).max() > MAX_VALUE:
+            raise lines.fault(f"there are values beyond {MAX_VALUE:,.0f}")
         return values.reshape(frames, width)
     found = 0
     for line in rest:  # where is it wrong?
@@ -203,8 +203,8 @@ def _moved(joints: list[_Joint], values: FloatArray, rate: float) -> SkeletonMot
                 turn = np.radians(values[:, column, None]) * np.eye(3)[axis]
                 local[:, j] = local[:, j] @ axis_angle_to_matrix(turn)
             column += 1
-    R, heads = forward(moving, parents, local)
-    _, rest = forward(offsets, parents, local[:1] * 0 + np.eye(3))
+    R, heads = forward_kinematics(moving, parents, local)
+    _, rest = forward_kinematics(offsets, parents, local[:1] * 0 + np.eye(3))
     skeleton = Skeleton(
         tuple(joint.name for joint in joints),
         parents,

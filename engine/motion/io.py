@@ -35,10 +35,10 @@ from ..core.types import (
     LikenessError,
     Motion,
 )
-from ..files.atomic import whole_file
-from ..files.untrusted import given_file, npy_mapped, npz_arrays
+from ..files.atomic import atomic_write
+from ..files.untrusted import mmap_npy, read_npz, require_file
 from .smplx_keys import ROWS as ROWS
-from .smplx_keys import Arrays, HandModel, columns_to_arrays, standard_keys
+from .smplx_keys import Arrays, HandModel, columns_to_arrays, standardize_keys
 
 DEFAULT_FRAME_RATE = 30.0
 _JAW = JOINT_INDEX["jaw"]
@@ -48,11 +48,11 @@ _REMEDY = (
     "'likeness track' makes one of a photo or video."
 )
 
-MOST_BYTES = 2 << 30
+MAX_BYTES = 2 << 30
 """Of an unpacked file; a motion of an hour has a tenth of it."""
 
-MOST_FRAMES = 300_000
-MOST = 1e6  # metres and radians; with larger ones nothing could be drawn
+MAX_FRAMES = 300_000
+MAX_VALUE = 1e6  # metres and radians; with larger ones nothing could be drawn
 
 
 # Writing ------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ def save_motion(
         if name in arrays:
             raise ValueError(f"'{name}' is a key of the file itself")
         arrays[name] = np.array(str(text))
-    write_arrays(arrays, path)
+    write_npz(arrays, path)
 
 
 def pose_arrays(
@@ -125,12 +125,12 @@ def pose_arrays(
     return arrays
 
 
-def write_arrays(arrays: Arrays, path: Path) -> None:
+def write_npz(arrays: Arrays, path: Path) -> None:
     """A compressed npz without pickled content, whole or not at all."""
     pickled = [key for key, array in arrays.items() if array.dtype.hasobject]
     if pickled:
         raise TypeError(f"arrays of objects would be pickled: {', '.join(pickled)}")
-    with whole_file(path) as scratch, open(scratch, "wb") as file:
+    with atomic_write(path) as scratch, open(scratch, "wb") as file:
         np.savez_compressed(file, **arrays)
 
 
@@ -200,7 +200,7 @@ def read_arrays(path: Path) -> Arrays:
     Raises:
         LikenessError: no such file, or not one of those.
     """
-    given_file(path, _REMEDY)
+    require_file(path, _REMEDY)
     if path.suffix.lower() in (".pkl", ".pickle"):
         raise LikenessError(
             f"'{path}' is a pickle, which could run any program when it is opened.",
@@ -209,9 +209,9 @@ def read_arrays(path: Path) -> Arrays:
     try:
         with path.open("rb") as opened:
             if opened.read(6) == b"\x93NUMPY":
-                return columns_to_arrays(npy_mapped(path), path)
+                return columns_to_arrays(mmap_npy(path), path)
         # Others' files carry a few pickled arrays, which are left out.
-        return npz_arrays(path, most=MOST_BYTES, skip_pickled=True, never_skip=_POSE_KEYS)
+        return read_npz(path, most=MAX_BYTES, skip_pickled=True, never_skip=_POSE_KEYS)
     except (OSError, ValueError) as error:
         raise LikenessError(f"'{path}' cannot be read as a pose ({error}).", _REMEDY) from error
 
@@ -233,7 +233,7 @@ def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
         LikenessError: arrays of a wrong size or number of frames, or with values that are no
             numbers.
     """
-    arrays, notes = standard_keys(arrays, path)
+    arrays, notes = standardize_keys(arrays, path)
     for note in notes:
         warnings.warn(note, stacklevel=3)
     if not arrays.keys() & ROWS.keys():
@@ -262,7 +262,7 @@ def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
         counts = ", ".join(f"{key} {len(array)}" for key, array in found.items())
         raise LikenessError(f"The arrays of '{path}' differ in length: {counts}.", _REMEDY)
     frames = lengths.pop() if lengths else 1
-    if frames > MOST_FRAMES:
+    if frames > MAX_FRAMES:
         raise LikenessError(f"'{path}' has {frames} frames.", "Cut it into shorter motions.")
     full_pose = np.zeros((frames, NUM_JOINTS, 3))
     for key in ROWS.keys() & found.keys():
@@ -293,12 +293,12 @@ def load_motion(path: Path, num_expression: int) -> Motion:
         LikenessError: names the file and what is wrong with it.
     """
     path = Path(path)
-    return motion_of_arrays(read_arrays(path), path, num_expression)
+    return motion_from_arrays(read_arrays(path), path, num_expression)
 
 
-def motion_of_arrays(arrays: Arrays, path: Path, num_expression: int) -> Motion:
+def motion_from_arrays(arrays: Arrays, path: Path, num_expression: int) -> Motion:
     """:func:`load_motion` of a file's arrays."""
-    arrays, notes = standard_keys(arrays, path)
+    arrays, notes = standardize_keys(arrays, path)
     for note in notes:
         warnings.warn(note, stacklevel=3)
     poses = pose_frames(arrays, path, num_expression)
@@ -377,6 +377,6 @@ def _frames(array: np.ndarray[Any, Any], size: int, key: str, path: Path) -> Flo
     frames = np.asarray(array, np.float64).reshape(-1, size)
     if not np.isfinite(frames).all():
         raise LikenessError(f"{key} in '{path}' has values that are no numbers.", _REMEDY)
-    if np.abs(frames).max() > MOST:
-        raise LikenessError(f"{key} in '{path}' has values beyond {MOST:,.0f}.", _REMEDY)
+    if np.abs(frames).max() > MAX_VALUE:
+        raise LikenessError(f"{key} in '{path}' has values beyond {MAX_VALUE:,.0f}.", _REMEDY)
     return frames

@@ -12,8 +12,8 @@ from ..body.model import load_body
 from ..core.types import FRAME_STATES, NUM_JOINTS, BoolArray, FloatArray, LikenessError, Motion
 from ..files.weights import asset_path
 from . import reenact
-from .io import body_digest, motion_of_arrays, read_arrays
-from .smplx_keys import ROWS, Arrays, HandModel, standard_keys
+from .io import body_digest, motion_from_arrays, read_arrays
+from .smplx_keys import ROWS, Arrays, HandModel, standardize_keys
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,18 @@ def read_motion(
     Args:
         num_expression: size of the avatar's expression basis; others are left out with a note.
         up: the file's axis that points up (``y``, ``z`` or ``-y``), or ``auto``.
-        hands, mean_hands: as for :func:`.motion_keys.standard_keys`.
+        hands, mean_hands: as for :func:`.motion_keys.standardize_keys`.
 
     Raises:
         LikenessError: names the file and what is wrong with it.
     """
     path = Path(path)
-    arrays, notes = standard_keys(read_arrays(path), path, hands, mean_hands)
+    arrays, notes = standardize_keys(read_arrays(path), path, hands, mean_hands)
     told = list(notes)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        motion = motion_of_arrays(arrays, path, num_expression)
-        pelvis, legs = moved_body(arrays, path, motion)
+        motion = motion_from_arrays(arrays, path, num_expression)
+        pelvis, legs = measure_source_body(arrays, path, motion)
     told += [str(w.message) for w in caught if "holds no camera" not in str(w.message)]
     known = np.zeros(NUM_JOINTS, bool)
     for key in ROWS.keys() & arrays.keys():
@@ -78,11 +78,13 @@ def read_motion(
         up = "y" if "camera_K" in arrays else reenact.up_axis(motion)
         if up != "y":
             told.append(f"'{path.name}' has {up} up, it seems, and was set upright.")
-    motion = reenact.upright(motion, pelvis, up)
+    motion = reenact.make_upright(motion, pelvis, up)
     return MotionSource(motion, known, face, pelvis, legs, tuple(told))
 
 
-def moved_body(arrays: Arrays, path: Path, motion: Motion) -> tuple[FloatArray, float | None]:
+def measure_source_body(
+    arrays: Arrays, path: Path, motion: Motion
+) -> tuple[FloatArray, float | None]:
     """Where the pelvis of the body that moved is at rest [3], and its leg length if it is known:
     the file says so, or it is about the default body."""
     pelvis = np.asarray(arrays.get("pelvis", np.zeros(3)))
@@ -103,9 +105,9 @@ def moved_body(arrays: Arrays, path: Path, motion: Motion) -> tuple[FloatArray, 
     return pelvis, reenact.leg_length(body.shaped(np.asarray(motion.betas))[1])
 
 
-def at_rate(source: MotionSource, fps: float) -> MotionSource:
+def resample_motion(source: MotionSource, fps: float) -> MotionSource:
     """The same at another frame rate, at the same speed."""
     motion = source.motion
     if len(motion) == 1 or abs(motion.frame_rate - fps) < 1e-6:
         return replace(source, motion=replace(motion, frame_rate=fps))
-    return replace(source, motion=reenact.cut(motion, fps=fps))
+    return replace(source, motion=reenact.trim(motion, fps=fps))

@@ -20,9 +20,9 @@ from ..core.rotations import (
 from ..core.types import JOINT_INDEX, PARENTS, FloatArray, LikenessError, Motion
 from . import reenact
 from .motion_source import MotionSource
-from .skeleton import forward
+from .skeleton import forward_kinematics
 
-PLACES = ("stand", "in_place", "file")
+PLACEMENTS = ("stand", "in_place", "file")
 """Begin where the avatar stands; the same without the path along the floor; as the file says."""
 
 ON_FLOOR = 10.0
@@ -38,7 +38,7 @@ _LEGS = [JOINT_INDEX[f"{s}_{n}"] for s in ("left", "right") for n in ("hip", "kn
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetAvatar:
     """The avatar that is to move.
 
     Attributes:
@@ -56,14 +56,14 @@ class Target:
     expressions: tuple[str, ...] = ()
 
     @staticmethod
-    def of_json(data: Mapping[str, Any]) -> Target:
+    def of_json(data: Mapping[str, Any]) -> TargetAvatar:
         """The inverse of :meth:`to_json`.
 
         Raises:
             LikenessError: it is not complete.
         """
         try:
-            target = Target(
+            target = TargetAvatar(
                 np.asarray(data["joints"], np.float64),
                 float(data["sole"]),
                 np.asarray(data["pelvis"], np.float64),
@@ -96,11 +96,11 @@ def joints_over_time(
     local = axis_angle_to_matrix(np.asarray(full_pose, np.float64))
     offsets = joints - joints[list(PARENTS)]
     offsets[0] = joints[0]
-    R, heads = forward(offsets, PARENTS, local)
+    R, heads = forward_kinematics(offsets, PARENTS, local)
     return R, heads + np.asarray(transl)[:, None]
 
 
-def sole_heights(R: FloatArray, heads: FloatArray, target: Target) -> FloatArray:
+def sole_heights(R: FloatArray, heads: FloatArray, target: TargetAvatar) -> FloatArray:
     """[T, 2] the lowest point of the left and of the right sole."""
     lowest = []
     for side in ("left", "right"):
@@ -113,13 +113,13 @@ def sole_heights(R: FloatArray, heads: FloatArray, target: Target) -> FloatArray
     return np.stack(lowest, axis=1)
 
 
-def floor_of(full_pose: FloatArray, transl: FloatArray, target: Target) -> float:
+def floor_height(full_pose: FloatArray, transl: FloatArray, target: TargetAvatar) -> float:
     """Height of what the lower foot stands on through most of the poses [T, 55, 3], [T, 3]."""
     R, heads = joints_over_time(full_pose, transl, target.joints)
     return float(np.percentile(sole_heights(R, heads, target).min(1), ON_FLOOR))
 
 
-def step_scale(motion: Motion, pelvis: FloatArray, target: Target) -> float:
+def step_scale(motion: Motion, pelvis: FloatArray, target: TargetAvatar) -> float:
     """By how much the path has to grow so that the foot on the floor slides least on the
     target's legs; 1 where nobody goes anywhere."""
     R, heads = joints_over_time(motion.full_pose, 0 * motion.transl, target.joints)
@@ -140,10 +140,10 @@ def step_scale(motion: Motion, pelvis: FloatArray, target: Target) -> float:
     return scale if 0.6 < scale < 1.6 else 1.0
 
 
-def placed(source: MotionSource, target: Target, place: str) -> MotionSource:
-    """The motion on the target, at one of ``PLACES``."""
-    if place not in PLACES:
-        raise ValueError(f"place must be one of {PLACES}")
+def place_motion(source: MotionSource, target: TargetAvatar, place: str) -> MotionSource:
+    """The motion on the target, at one of ``PLACEMENTS``."""
+    if place not in PLACEMENTS:
+        raise ValueError(f"place must be one of {PLACEMENTS}")
     notes = list(source.notes)
     legs_known = bool(source.known[_LEGS].all())
     if source.legs is not None:
@@ -162,7 +162,7 @@ def placed(source: MotionSource, target: Target, place: str) -> MotionSource:
     if place != "file":
         transl = transl + (target.pelvis - path[0]) * [1, 0, 1]
         if legs_known:
-            lift = target.floor - floor_of(motion.full_pose, transl, target)
+            lift = target.floor - floor_height(motion.full_pose, transl, target)
         else:
             lift = target.pelvis[1] - (transl[0] + target.joints[0])[1]
         transl = transl + np.array([0.0, lift, 0.0])
@@ -173,13 +173,13 @@ def placed(source: MotionSource, target: Target, place: str) -> MotionSource:
 
 def _facing(motion: Motion, pelvis: FloatArray, front: FloatArray) -> Motion:
     """Turned about y so that the first frame looks along ``front``; who lies is not turned."""
-    now = reenact.front_of(motion.pose(0))
+    now = reenact.facing_direction(motion.pose(0))
     if min(np.hypot(now[0], now[2]), np.hypot(front[0], front[2])) < 0.3:
         return motion
-    return reenact.facing(motion, pelvis, front)
+    return reenact.turn_to_heading(motion, pelvis, front)
 
 
-def looped(motion: Motion) -> Motion:
+def loop_motion(motion: Motion) -> Motion:
     """The motion with an end that goes over into its beginning: the last frame is the first one
     again, farther along the path.
 
@@ -204,7 +204,7 @@ def looped(motion: Motion) -> Motion:
     return replace(motion, full_pose=full_pose, transl=transl, expression=expression)
 
 
-def smoothed(motion: Motion, seconds: float) -> Motion:
+def smooth_motion(motion: Motion, seconds: float) -> Motion:
     """Without quick movements: every value is the weighted mean of those around it (Gaussian of
     that standard deviation), as much before as after, so that nothing comes late. Not across cuts.
     """
@@ -212,21 +212,21 @@ def smoothed(motion: Motion, seconds: float) -> Motion:
     if sigma <= 0 or len(motion) < 3:
         return motion
     quats = axis_angle_to_quaternion(np.asarray(motion.full_pose, np.float64))
-    quats = continuous(quats)
+    quats = align_quat_signs(quats)
     transl = np.array(motion.transl, np.float64)
     expression = np.array(motion.expression, np.float64)
     for shot in np.unique(motion.shot):
         rows = motion.shot == shot
-        quats[rows] = blurred(quats[rows], sigma)
-        transl[rows] = blurred(transl[rows], sigma)
-        expression[rows] = blurred(expression[rows], sigma)
+        quats[rows] = gaussian_blur(quats[rows], sigma)
+        transl[rows] = gaussian_blur(transl[rows], sigma)
+        expression[rows] = gaussian_blur(expression[rows], sigma)
     quats /= np.linalg.norm(quats, axis=-1, keepdims=True)
     return replace(
         motion, full_pose=quaternion_to_axis_angle(quats), transl=transl, expression=expression
     )
 
 
-def blurred(values: FloatArray, sigma: float) -> FloatArray:
+def gaussian_blur(values: FloatArray, sigma: float) -> FloatArray:
     """``values`` [T, ...] under a Gaussian of ``sigma`` frames; ends go on as they came."""
     count = len(values)
     reach = max(1, min(int(np.ceil(4 * sigma)), count - 1))
@@ -244,7 +244,7 @@ def blurred(values: FloatArray, sigma: float) -> FloatArray:
     return out
 
 
-def continuous(quats: FloatArray) -> FloatArray:
+def align_quat_signs(quats: FloatArray) -> FloatArray:
     """Quaternions [T, ..., 4] with the signs that are nearest from frame to frame."""
     flips = np.ones(quats.shape[:-1])
     if len(quats) > 1:
@@ -254,12 +254,12 @@ def continuous(quats: FloatArray) -> FloatArray:
     return out
 
 
-def held_back(
+def foot_lock_offsets(
     pose_before: FloatArray,
     transl_before: FloatArray,
     pose_after: FloatArray,
     transl_after: FloatArray,
-    target: Target,
+    target: TargetAvatar,
 ) -> FloatArray:
     """[T, 3] by how much to move poses so that the lower foot is where it was before."""
     R, was = joints_over_time(pose_before, transl_before, target.joints)

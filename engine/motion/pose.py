@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..body import Body
 from ..core.types import LikenessError, Pose
-from .io import pose_arrays, pose_frames, read_arrays, write_arrays
+from .io import pose_arrays, pose_frames, read_arrays, write_npz
 
 
 def save_pose(pose: Pose, path: Path, body: Body | None = None) -> None:
@@ -24,7 +24,7 @@ def save_pose(pose: Pose, path: Path, body: Body | None = None) -> None:
         body: whose expressions these are; they are then named in the file, and ``jaw_pose`` also
             opens for what the jaw expressions do, which other SMPL-X readers expect.
     """
-    write_arrays(
+    write_npz(
         pose_arrays(pose.full_pose[None], pose.transl[None], pose.expression[None], body), path
     )
 

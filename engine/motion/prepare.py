@@ -13,15 +13,15 @@ import numpy as np
 
 from ..core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
 from ..core.types import FloatArray, LikenessError, Motion
-from ..files.untrusted import given_file
+from ..files.untrusted import require_file
 from . import reenact
-from .bone_maps import detect, read_map
+from .bone_maps import detect_bones, read_bone_map
 from .bvh import read_bvh
-from .io import read_arrays, read_hand_model, write_arrays
-from .motion_source import MotionSource, at_rate, read_motion
-from .placing import Target, looped, placed, smoothed
+from .io import read_arrays, read_hand_model, write_npz
+from .motion_source import MotionSource, read_motion, resample_motion
+from .placing import TargetAvatar, loop_motion, place_motion, smooth_motion
 from .skeleton import Skeleton, SkeletonMotion
-from .transfer import transfer
+from .transfer import retarget_motion
 
 SUFFIXES = (".npz", ".npy", ".bvh")
 """Of what is read here; Blender reads FBX."""
@@ -54,17 +54,17 @@ class MotionOptions:
     bones: Path | None = None
 
 
-def motion_for(path: Path, target: Target, options: MotionOptions) -> MotionSource:
+def load_retargeted(path: Path, target: TargetAvatar, options: MotionOptions) -> MotionSource:
     """The motion of a file as the target does it.
 
     Raises:
         LikenessError: names the file and what is wrong with it.
     """
     path = Path(path)
-    given_file(path, "Choose a motion file.")
+    require_file(path, "Choose a motion file.")
     suffix = path.suffix.lower()
     if suffix == ".bvh":
-        source = of_skeleton(read_bvh(path), target, options)
+        source = retarget_skeleton(read_bvh(path), target, options)
     elif suffix in (".fbx", ".blend", ".glb", ".gltf", ".abc", ".usd", ".usdc", ".c3d"):
         raise LikenessError(
             f"'{path}' is not read here.",
@@ -75,38 +75,46 @@ def motion_for(path: Path, target: Target, options: MotionOptions) -> MotionSour
         source = read_motion(
             path, len(target.expressions), up=options.up, hands=hands, mean_hands=options.mean_hands
         )
-    return finished(source, target, options)
+    return finalize_motion(source, target, options)
 
 
-def finished(source: MotionSource, target: Target, options: MotionOptions) -> MotionSource:
+def finalize_motion(
+    source: MotionSource, target: TargetAvatar, options: MotionOptions
+) -> MotionSource:
     """Cut, smoothed, at its place and at the wanted frame rate."""
     motion = source.motion
     if options.start > 0 or options.end is not None:
-        motion = reenact.cut(motion, options.start, options.end)
+        motion = reenact.trim(motion, options.start, options.end)
     if options.smooth > 0:
-        motion = smoothed(motion, options.smooth)
+        motion = smooth_motion(motion, options.smooth)
     source = replace(source, motion=motion)
     if options.frame_rate is not None:
-        source = at_rate(source, options.frame_rate)
-    source = placed(source, target, options.place)
-    return replace(source, motion=looped(source.motion)) if options.loop else source
+        source = resample_motion(source, options.frame_rate)
+    source = place_motion(source, target, options.place)
+    return replace(source, motion=loop_motion(source.motion)) if options.loop else source
 
 
-def of_skeleton(moved: SkeletonMotion, target: Target, options: MotionOptions) -> MotionSource:
+def retarget_skeleton(
+    moved: SkeletonMotion, target: TargetAvatar, options: MotionOptions
+) -> MotionSource:
     """A skeleton's motion on the target's joints.
 
     Raises:
         LikenessError: its bones are not known, or the map file is none.
     """
-    found = detect(moved.skeleton.names, read_map(options.bones) if options.bones else None)
-    done = transfer(moved, found, target.joints, options.rest)
-    motion = plain_motion(done.full_pose, done.transl, len(target.expressions), moved.frame_rate)
+    found = detect_bones(
+        moved.skeleton.names, read_bone_map(options.bones) if options.bones else None
+    )
+    done = retarget_motion(moved, found, target.joints, options.rest)
+    motion = motion_from_poses(
+        done.full_pose, done.transl, len(target.expressions), moved.frame_rate
+    )
     legs = reenact.leg_length(target.joints)
     notes = (found.report(), *done.notes)
     return MotionSource(motion, done.known, False, target.joints[0], legs, notes)
 
 
-def plain_motion(
+def motion_from_poses(
     full_pose: FloatArray, transl: FloatArray, num_expression: int, frame_rate: float
 ) -> Motion:
     """Poses [T, 55, 3] and places [T, 3] as a motion of which nothing else is known."""
@@ -167,7 +175,7 @@ def load_skeleton(path: Path) -> SkeletonMotion:
 def save_prepared(source: MotionSource, path: Path) -> None:
     """Write what is keyed: poses, places, expressions, which joints, cuts, frame rate."""
     motion = source.motion
-    write_arrays(
+    write_npz(
         {
             "full_pose": np.asarray(motion.full_pose),
             "transl": np.asarray(motion.transl),
@@ -182,7 +190,7 @@ def save_prepared(source: MotionSource, path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedMotion:
     """What :func:`save_prepared` wrote: see there."""
 
     full_pose: FloatArray
@@ -197,12 +205,12 @@ class Prepared:
         return len(self.transl)
 
     @staticmethod
-    def load(path: Path) -> Prepared:
+    def load(path: Path) -> PreparedMotion:
         """Read it back."""
         arrays = read_arrays(path)
         keys = ("full_pose", "transl", "expression", "shot", "known")
         full_pose, transl, expression, shot, known = (arrays[key] for key in keys)
-        return Prepared(
+        return PreparedMotion(
             full_pose,
             transl,
             expression,

@@ -6,13 +6,13 @@ import numpy as np
 
 from ..core.rotations import matrix_to_axis_angle
 from ..core.types import JOINT_NAMES, PARENTS, FloatArray
-from ..scene.files import unpacked
+from ..scene.files import unpack_avatar
 from . import reenact
 from .io import pose_arrays
 from .smplx_keys import Arrays
 
 
-def poses_of_turns(turns: FloatArray) -> FloatArray:
+def turns_to_poses(turns: FloatArray) -> FloatArray:
     """[T, 55, 3] axis-angles from how each joint is turned from its rest, in the world
     [T, 55, 3, 3]; what is no rotation (scale, shear) becomes the nearest one."""
     u, _, v = np.linalg.svd(np.asarray(turns, np.float64))
@@ -22,7 +22,7 @@ def poses_of_turns(turns: FloatArray) -> FloatArray:
     return matrix_to_axis_angle(local)
 
 
-def exported(recording: Arrays, up: str = "y") -> Arrays:
+def export_recording(recording: Arrays, up: str = "y") -> Arrays:
     """The keys of a motion file (docs/MOTION.md).
 
     Args:
@@ -39,12 +39,12 @@ def exported(recording: Arrays, up: str = "y") -> Arrays:
         turn = reenact.UPRIGHT["z"].T
         turns, place = turn @ turns, place @ turn.T
         # each joint's rest stays y-up: only the root turns
-    full_pose = poses_of_turns(turns)
+    full_pose = turns_to_poses(turns)
     expression = np.asarray(recording["expression"], np.float64)
     names = tuple(str(name) for name in recording["expression_names"])
     body = None
     if "person" in recording:
-        body = unpacked(recording["person"].tobytes(), "the scene").body
+        body = unpack_avatar(recording["person"].tobytes(), "the scene").body
         if body.expression_names != names:
             body = None
     arrays = pose_arrays(full_pose, place - pelvis, expression, body)

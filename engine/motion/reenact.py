@@ -21,7 +21,7 @@ from ..core.rotations import (
 )
 from ..core.types import JOINT_INDEX, Avatar, FloatArray, IntArray, LikenessError, Motion, Pose
 
-MOST_FRAMES = 1_000_000
+MAX_FRAMES = 1_000_000
 """Of a motion at another frame rate: nine hours at 30 frames a second."""
 
 UPRIGHT: dict[str, FloatArray] = {
@@ -47,7 +47,7 @@ _PER_FRAME = (
 # Time ---------------------------------------------------------------------------------------
 
 
-def cut(
+def trim(
     motion: Motion,
     start: float = 0.0,
     end: float | None = None,
@@ -84,7 +84,7 @@ def cut(
         return replace(_at(motion, times), frame_rate=rate * speed / every)
     step = rate * speed / fps
     frames = (last - first) / step
-    if not frames <= MOST_FRAMES:
+    if not frames <= MAX_FRAMES:
         raise LikenessError(
             f"At {fps:g} frames a second the motion would have {frames:.3g} frames: it has "
             f"{rate:g} a second.",
@@ -156,25 +156,25 @@ def _turned_about_origin(motion: Motion, turn: FloatArray, pelvis: FloatArray) -
     return replace(motion, full_pose=full_pose, transl=(motion.transl + pelvis) @ turn.T - pelvis)
 
 
-def upright(motion: Motion, pelvis: FloatArray, up: str) -> Motion:
+def make_upright(motion: Motion, pelvis: FloatArray, up: str) -> Motion:
     """A motion in our axes, y up, from those whose ``up`` axis (``UPRIGHT``) points up."""
     return motion if up == "y" else _turned_about_origin(motion, UPRIGHT[up], pelvis)
 
 
-def front_of(pose: Pose) -> FloatArray:
+def facing_direction(pose: Pose) -> FloatArray:
     """[3] where the body's front looks: +z of its pelvis."""
     return axis_angle_to_matrix(np.asarray(pose.full_pose[0], np.float64))[:, 2]
 
 
-def facing(motion: Motion, pelvis: FloatArray, heading: FloatArray) -> Motion:
+def turn_to_heading(motion: Motion, pelvis: FloatArray, heading: FloatArray) -> Motion:
     """The motion turned about y so that its first frame faces along ``heading`` [3]."""
-    front = front_of(motion.pose(0))
+    front = facing_direction(motion.pose(0))
     angle = np.arctan2(heading[0], heading[2]) - np.arctan2(front[0], front[2])
     turn = axis_angle_to_matrix(np.array([0.0, angle, 0.0]))
     return _turned_about_origin(motion, turn, pelvis)
 
 
-def on_avatar(
+def place_on_avatar(
     motion: Motion, avatar: Avatar, pelvis: FloatArray, scale: float, about: FloatArray
 ) -> Motion:
     """The motion's pelvis path for the avatar: scaled about a point, its own pelvis on it.
@@ -189,25 +189,26 @@ def on_avatar(
     return replace(motion, transl=path - avatar.body.J_template[0])
 
 
-def seen_by_own_camera(motion: Motion, avatar: Avatar, pelvis: FloatArray, scale: float) -> Motion:
+def align_to_camera(motion: Motion, avatar: Avatar, pelvis: FloatArray, scale: float) -> Motion:
     """The avatar where the motion's camera saw the person."""
-    return on_avatar(motion, avatar, pelvis, scale, camera_position(motion.camera))
+    return place_on_avatar(motion, avatar, pelvis, scale, camera_position(motion.camera))
 
 
 ANCHORS = {"head": "head", "half": "spine3", "full": "pelvis"}
 """Which joint is where it is in the photo when a motion begins there, by the photo's framing."""
 
 
-def where_the_photo_is(motion: Motion, avatar: Avatar) -> Motion:
+def align_to_photo(motion: Motion, avatar: Avatar) -> Motion:
     """The motion moved so that it begins where the avatar is in its photo (``ANCHORS``)."""
     joint = JOINT_INDEX[ANCHORS[avatar.framing]]
     shift = (
-        joints_at(avatar.body, avatar.pose)[joint] - joints_at(avatar.body, motion.pose(0))[joint]
+        posed_joints(avatar.body, avatar.pose)[joint]
+        - posed_joints(avatar.body, motion.pose(0))[joint]
     )
     return replace(motion, transl=motion.transl + shift)
 
 
-def joints_at(body: Body, pose: Pose) -> FloatArray:
+def posed_joints(body: Body, pose: Pose) -> FloatArray:
     """[55, 3] the joints of a posed body, metres."""
     _, joints, R, t = body.rest_and_transforms(pose)
     return np.asarray(np.einsum("jab,jb->ja", R, joints) + t)

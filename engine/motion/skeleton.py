@@ -59,7 +59,7 @@ class SkeletonMotion:
         return SkeletonMotion(rest, self.R, self.heads, self.frame_rate)
 
 
-def forward(
+def forward_kinematics(
     offsets: FloatArray, parents: tuple[int, ...], local: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Forward kinematics of bones whose axes at rest are the world's.

@@ -136,7 +136,7 @@ class HandModel:
         return HandModel(mean.reshape(2, 15, 3), components)
 
 
-def standard_keys(
+def standardize_keys(
     arrays: Arrays, path: Path, hands: HandModel | None = None, mean_hands: bool = False
 ) -> tuple[Arrays, tuple[str, ...]]:
     """The arrays under the names of :data:`ROWS`, and what the user should know.

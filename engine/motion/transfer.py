@@ -34,8 +34,8 @@ from ..core.types import (
     FloatArray,
     LikenessError,
 )
-from ..poses import poses
-from .bone_maps import Match
+from ..poses import named_poses
+from .bone_maps import BoneMatch
 from .skeleton import SkeletonMotion
 
 RESTS = ("auto", "t_pose", "a_pose", "first_frame")
@@ -72,7 +72,7 @@ _EASY = {
 
 
 @dataclass(frozen=True)
-class Transferred:
+class RetargetResult:
     """``full_pose`` [T, 55, 3], ``transl`` [T, 3] for the target, ``known`` [55] which joints the
     source moves, and notes for the user."""
 
@@ -82,9 +82,9 @@ class Transferred:
     notes: tuple[str, ...]
 
 
-def transfer(
-    source: SkeletonMotion, match: Match, joints: FloatArray, rest: str = "auto"
-) -> Transferred:
+def retarget_motion(
+    source: SkeletonMotion, match: BoneMatch, joints: FloatArray, rest: str = "auto"
+) -> RetargetResult:
     """Do what the source does.
 
     Args:
@@ -126,7 +126,7 @@ def transfer(
     middle = scale * source.heads[:, hips].mean(1)
     rest_middle = joints[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]].mean(0)
     transl = middle - world[:, 0] @ (rest_middle - joints[0]) - joints[0]
-    return Transferred(matrix_to_axis_angle(local), transl, known, tuple(notes))
+    return RetargetResult(matrix_to_axis_angle(local), transl, known, tuple(notes))
 
 
 def _up(source: SkeletonMotion, bones: dict[str, int]) -> FloatArray:
@@ -184,7 +184,7 @@ def _corrections(
     """Joint -> [3, 3] turn in the world from our T-pose to the source's rest pose."""
     if rest in ("t_pose", "a_pose"):
         pose = np.zeros((NUM_JOINTS, 3))
-        for name, value in poses()["apose"].joints.items() if rest == "a_pose" else ():
+        for name, value in named_poses()["apose"].joints.items() if rest == "a_pose" else ():
             pose[JOINT_INDEX[name]] = value
         R = joint_transforms(axis_angle_to_matrix(pose), joints, PARENTS)[0]
         return {name: facing @ R[j] for j, name in enumerate(JOINT_NAMES)}

@@ -10,15 +10,15 @@ import numpy as np
 
 from ..body import Body
 from ..core.types import BoundGaussians, FloatArray, Matte, Progress, Track
-from ..files.cache import kept
-from ..files.weights import network_folder
-from ..gaussians.lift import Lifted
-from ..gaussians.lift.several import thinned
+from ..files.cache import get_or_load
+from ..files.weights import find_network
+from ..gaussians.lift import LiftResult
+from ..gaussians.lift.several import thin_gaussians
 from .inputs import network_inputs
-from .runtime import Runtime, load_runtime
+from .runtime import NetworkRuntime, load_runtime
 
 
-def chosen_network(choice: str, body: Callable[[], Body]) -> Runtime | None:
+def resolve_network(choice: str, body: Callable[[], Body]) -> NetworkRuntime | None:
     """The network that a user asks for, loaded and held against the body; None for ``none``.
 
     Args:
@@ -28,14 +28,14 @@ def chosen_network(choice: str, body: Callable[[], Body]) -> Runtime | None:
     Raises:
         LikenessError: there is no such network, it cannot be used, or it is another body's.
     """
-    folder = network_folder(choice)
+    folder = find_network(choice)
     if folder is None:
         return None
     person = body()
-    return kept("network", folder, lambda: load_runtime(folder, person), of=person)
+    return get_or_load("network", folder, lambda: load_runtime(folder, person), of=person)
 
 
-def lift_budget(network: Runtime | None, max_gaussians: int) -> int:
+def lift_budget(network: NetworkRuntime | None, max_gaussians: int) -> int:
     """How many Gaussians a lift may make: no more than those for which the network was shown to
     work (``NetworkConfig.largest_lift``).
 
@@ -47,14 +47,14 @@ def lift_budget(network: Runtime | None, max_gaussians: int) -> int:
     return min(max_gaussians, network.config.largest_lift)
 
 
-def improved(
-    lifted: Lifted,
-    network: Runtime,
+def apply_network(
+    lifted: LiftResult,
+    network: NetworkRuntime,
     person: Body,
     shots: Sequence[tuple[Matte, Track]],
     max_gaussians: int,
     progress: Progress | None = None,
-) -> tuple[Lifted, dict[str, Any]]:
+) -> tuple[LiftResult, dict[str, Any]]:
     """What a network makes of a lift.
 
     A network without residual does not look at the lift's Gaussians: it makes its own on the
@@ -78,7 +78,7 @@ def improved(
         given = network_inputs(config, network.grids, shots, lifted.body, lifted.gaussians)
     else:
         given = network_inputs(config, network.grids, shots, person, None)
-        lifted = Lifted(given.base, person)
+        lifted = LiftResult(given.base, person)
     out = network.run(given, progress)
     figures = {
         "name": config.name,
@@ -87,7 +87,7 @@ def improved(
         "backend": network.backend,
         "change": mean_change(given.base, out),
     }
-    return replace(lifted, gaussians=thinned(out, max_gaussians)), figures
+    return replace(lifted, gaussians=thin_gaussians(out, max_gaussians)), figures
 
 
 def mean_change(before: BoundGaussians, after: BoundGaussians) -> dict[str, float]:

@@ -11,7 +11,7 @@ import numpy as np
 from ..core.types import BoundGaussians, FloatArray, LikenessError
 
 
-def with_attributes(
+def apply_outputs(
     base: BoundGaussians, said: dict[str, FloatArray], folder: Path
 ) -> BoundGaussians:
     """The Gaussians with what a network said of them, by :data:`ATTRIBUTES`.

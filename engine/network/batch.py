@@ -19,7 +19,7 @@ from .grids import UVGrids
 from .inputs import NetworkInputs, color_patches
 
 
-class Attributes(NamedTuple):
+class GaussianAttributes(NamedTuple):
     """What a network may change of Gaussians, as in ``BoundGaussians``: offset [..., N, 3],
     quats [..., N, 4], scales [..., N, 3], opacities [..., N], colors [..., N, 3]."""
 
@@ -29,13 +29,13 @@ class Attributes(NamedTuple):
     opacities: Tensor
     colors: Tensor
 
-    def of(self, row: int, count: int) -> Attributes:
+    def of(self, row: int, count: int) -> GaussianAttributes:
         """Those of one person of a batch, without the padding."""
-        return Attributes(*(values[row, :count] for values in self))
+        return GaussianAttributes(*(values[row, :count] for values in self))
 
 
 @dataclass(frozen=True)
-class Batch:
+class NetworkBatch:
     """B people with P photos each and N Gaussians at most.
 
     Attributes:
@@ -54,25 +54,25 @@ class Batch:
     patches: Tensor
     uv: Tensor
     lift: Tensor
-    base: Attributes
+    base: GaussianAttributes
     counts: tuple[int, ...]
 
-    def to(self, device: torch.device | str) -> Batch:
+    def to(self, device: torch.device | str) -> NetworkBatch:
         """The same on a device."""
         moved = {}
         for f in fields(self):
             value = getattr(self, f.name)
-            if isinstance(value, Attributes):
-                value = Attributes(*(v.to(device, non_blocking=True) for v in value))
+            if isinstance(value, GaussianAttributes):
+                value = GaussianAttributes(*(v.to(device, non_blocking=True) for v in value))
             elif isinstance(value, Tensor):
                 value = value.to(device, non_blocking=True)
             moved[f.name] = value
-        return Batch(**moved)
+        return NetworkBatch(**moved)
 
 
 def collate(
     people: Sequence[NetworkInputs], grids: UVGrids, config: DecoderConfig, padding: int = 1
-) -> Batch:
+) -> NetworkBatch:
     """Put people into one batch, on the CPU.
 
     Args:
@@ -99,7 +99,7 @@ def collate(
         return F.pad(together, (*(0, 0) * (together.ndim - 2), 0, missing))
 
     patches = [color_patches(person.color_map, grids, config.patch) for person in people]
-    return Batch(
+    return NetworkBatch(
         photos("image").permute(0, 1, 4, 2, 3).contiguous(),
         photos("core_xy"),
         photos("core_seen"),
@@ -108,14 +108,17 @@ def collate(
         torch.from_numpy(np.stack(patches).astype(np.float32)),
         padded([person.uv for person in people]),
         padded([head_channels(person, grids) for person in people]),
-        Attributes(
-            *(padded([getattr(p.base, name) for p in people]) for name in Attributes._fields)
+        GaussianAttributes(
+            *(
+                padded([getattr(p.base, name) for p in people])
+                for name in GaussianAttributes._fields
+            )
         ),
         tuple(len(person.base) for person in people),
     )
 
 
-def changed(base: BoundGaussians, attributes: Attributes) -> BoundGaussians:
+def replace_attributes(base: BoundGaussians, attributes: GaussianAttributes) -> BoundGaussians:
     """The Gaussians with one person's attributes [N, ...] instead of their own."""
     values = {
         name: value.detach().float().cpu().numpy() for name, value in attributes._asdict().items()

@@ -253,13 +253,13 @@ NETWORKS: dict[str, NetworkConfig] = {
 T = TypeVar("T")
 
 
-def as_json(config: Any) -> dict[str, Any]:
+def config_to_dict(config: Any) -> dict[str, Any]:
     """A config dataclass as JSON-able dictionary."""
     return asdict(config)
 
 
-def from_json(kind: type[T], values: Any, where: str) -> T:
-    """A config dataclass from what :func:`as_json` gave.
+def config_from_dict(kind: type[T], values: Any, where: str) -> T:
+    """A config dataclass from what :func:`config_to_dict` gave.
 
     Raises:
         LikenessError: a field that is not known, is missing or of another type; ``where`` names
@@ -281,7 +281,7 @@ def from_json(kind: type[T], values: Any, where: str) -> T:
     for name in known:
         value, default = values[name], getattr(blank, name)
         if is_dataclass(default):
-            given[name] = from_json(type(default), value, where)
+            given[name] = config_from_dict(type(default), value, where)
             continue
         if isinstance(default, float) and type(value) is int and abs(value) < _LARGEST:
             value = float(value)
@@ -294,19 +294,19 @@ def from_json(kind: type[T], values: Any, where: str) -> T:
     return kind(**given)
 
 
-def differing_fields(a: Any, b: Any, prefix: str = "") -> list[str]:
+def diff_configs(a: Any, b: Any, prefix: str = "") -> list[str]:
     """What two configs of one type differ in, as ``decoder.width: 256, not 1024`` (a's, b's)."""
     out = []
     for f in fields(a):
         mine, other = getattr(a, f.name), getattr(b, f.name)
         if is_dataclass(mine):
-            out += differing_fields(mine, other, f"{prefix}{f.name}.")
+            out += diff_configs(mine, other, f"{prefix}{f.name}.")
         elif mine != other:
             out.append(f"{prefix}{f.name}: {mine!r}, not {other!r}")
     return out
 
 
-def with_fields(config: T, changes: dict[str, str]) -> T:
+def override_fields(config: T, changes: dict[str, str]) -> T:
     """A copy with fields set by dotted names and text, as from a command line: all at once, since
     some only fit together.
 
@@ -316,10 +316,10 @@ def with_fields(config: T, changes: dict[str, str]) -> T:
     Raises:
         LikenessError: there is no such field, or the text is no value of its type.
     """
-    values = as_json(config)
+    values = config_to_dict(config)
     for dotted, text in changes.items():
         _set_field(values, dotted.split("."), text, dotted)
-    return from_json(type(config), values, "the settings")
+    return config_from_dict(type(config), values, "the settings")
 
 
 def _set_field(values: dict[str, Any], names: list[str], text: str, dotted: str) -> None:
@@ -353,7 +353,7 @@ def _parsed(text: str, like: Any, dotted: str) -> Any:
 
 def save_config(config: Any, folder: Path) -> None:
     """Write ``config.json`` into ``folder``."""
-    text = json.dumps(as_json(config), indent=2) + "\n"
+    text = json.dumps(config_to_dict(config), indent=2) + "\n"
     (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
 
 
@@ -370,4 +370,4 @@ def load_config(kind: type[T], folder: Path) -> T:
         raise LikenessError(
             f"'{path}' cannot be read: {error}.", "Use a folder that Likeness has written."
         ) from error
-    return from_json(kind, values, str(path))
+    return config_from_dict(kind, values, str(path))

@@ -29,7 +29,7 @@ initial biases.
 
 What the photo shows needs no correction: all that a network can do there is to blur it, and it
 does, as real photos are sharper than what it learned from (docs/training.md). So the numbers x are
-taken times ``free_share``. Needs torch.
+taken times ``change_allowance``. Needs torch.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from .batch import Attributes
+from .batch import GaussianAttributes
 from .config import DecoderConfig
 from .context import AWAY, HEAD_CHANNELS
 from .grids import UVGrids
@@ -82,14 +82,14 @@ class Decoder(nn.Module):
         self.kind = nn.Parameter(torch.randn(2, width) * TOKEN_STD)
         self.known = nn.Parameter(torch.randn(width) * TOKEN_STD)
         self.layers = nn.ModuleList(
-            Layer(width, config.heads, config.mlp_ratio) for _ in range(config.layers)
+            DecoderLayer(width, config.heads, config.mlp_ratio) for _ in range(config.layers)
         )
         self.norm = nn.LayerNorm(width)
         self.unpatchify = nn.Linear(width, config.patch**2 * config.map_channels)
         self.heads = nn.ModuleDict(
             {
-                name: Head(config.map_channels + HEAD_CHANNELS, config.head_hidden, count)
-                for name, count in heads_of(config).items()
+                name: AttributeHead(config.map_channels + HEAD_CHANNELS, config.head_hidden, count)
+                for name, count in head_sizes(config).items()
             }
         )
 
@@ -102,8 +102,8 @@ class Decoder(nn.Module):
         patches: Tensor,
         uv: Tensor,
         lift: Tensor,
-        base: Attributes,
-    ) -> Attributes:
+        base: GaussianAttributes,
+    ) -> GaussianAttributes:
         """From features to attributes.
 
         Args:
@@ -125,9 +125,9 @@ class Decoder(nn.Module):
         )
         told = torch.cat([read[:, :, 0].transpose(1, 2), lift], -1)
         kept = self.config.keep_shown and self.config.residual
-        free = free_share(lift) if kept else 1.0
+        free = change_allowance(lift) if kept else 1.0
         said = {name: free * head(told).float() for name, head in self.heads.items()}
-        return changed_by(said, base, self.config)
+        return apply_heads(said, base, self.config)
 
     def tokens(
         self, core: Tensor, core_known: Tensor, shell: Tensor, shell_known: Tensor, patches: Tensor
@@ -158,7 +158,7 @@ class Decoder(nn.Module):
         return full.permute(0, 5, 1, 3, 2, 4).reshape(-1, channels, side * patch, side * patch)
 
 
-class Layer(nn.Module):
+class DecoderLayer(nn.Module):
     """Self-attention and a perceptron, each behind a norm and beside a short cut."""
 
     def __init__(self, width: int, heads: int, ratio: float) -> None:
@@ -181,7 +181,7 @@ class Layer(nn.Module):
         return out
 
 
-class Head(nn.Module):
+class AttributeHead(nn.Module):
     """Two layers; the second begins as zero."""
 
     def __init__(self, channels: int, hidden: int, count: int) -> None:
@@ -207,12 +207,12 @@ def sinusoids(position: Tensor, frequencies: int) -> Tensor:
     return code.reshape(*position.shape[:-1], 6 * frequencies).float()
 
 
-def heads_of(config: DecoderConfig) -> dict[str, int]:
+def head_sizes(config: DecoderConfig) -> dict[str, int]:
     """How many numbers each head says."""
     return COLOR_HEAD | SHAPE_HEADS if config.shape else COLOR_HEAD
 
 
-def free_share(lift: Tensor) -> Tensor:
+def change_allowance(lift: Tensor) -> Tensor:
     """[..., 1] how much of a change Gaussians told as ``lift`` [..., 56] may take: none where the
     photo shows their place, and the more, the farther away that is, because a border would be
     seen. None again where nothing is shown far and wide: the hands and legs of a portrait's
@@ -222,7 +222,9 @@ def free_share(lift: Tensor) -> Tensor:
     return near * ((NEVER_FROM - away) / (NEVER_FROM - FREE_TO)).clamp(0.0, 1.0)
 
 
-def changed_by(said: dict[str, Tensor], base: Attributes, config: DecoderConfig) -> Attributes:
+def apply_heads(
+    said: dict[str, Tensor], base: GaussianAttributes, config: DecoderConfig
+) -> GaussianAttributes:
     """The base [B, N, ...] with what the heads said about it; see the module's table."""
     gain = math.log(config.max_gain) * torch.tanh(said["color"][..., :1])
     gain = gain + math.log(config.max_tint) * torch.tanh(said["color"][..., 1:])
@@ -236,18 +238,18 @@ def changed_by(said: dict[str, Tensor], base: Attributes, config: DecoderConfig)
     factors = torch.cat([growth, growth.amin(-1, keepdim=True)], -1).exp()
     return relit._replace(
         offset=base.offset + config.max_offset * torch.tanh(said["offset"]),
-        quats=turned(base.quats, said["rotation"]),
+        quats=rotate_quats(base.quats, said["rotation"]),
         scales=base.scales * factors,
-        opacities=toward(base.opacities, torch.tanh(said["opacity"][..., 0])),
+        opacities=blend_toward(base.opacities, torch.tanh(said["opacity"][..., 0])),
     )
 
 
-def toward(value: Tensor, share: Tensor) -> Tensor:
+def blend_toward(value: Tensor, share: Tensor) -> Tensor:
     """From ``value`` in 0..1 by ``share`` of the way to 1, or, if it is negative, to 0."""
     return value + share * torch.where(share > 0.0, 1.0 - value, value)
 
 
-def turned(quats: Tensor, x: Tensor) -> Tensor:
+def rotate_quats(quats: Tensor, x: Tensor) -> Tensor:
     """Quaternions [..., 4] (w, x, y, z) times the small turn (1, x) / norm, x [..., 3]."""
     norm = torch.rsqrt(1.0 + (x * x).sum(-1, keepdim=True))
     w, v = quats[..., :1], quats[..., 1:]

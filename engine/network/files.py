@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..body import Body
 from ..core.types import LikenessError
-from ..files.folders import whole_files
+from ..files.folders import atomic_write_files
 from .config import EncoderConfig, NetworkConfig, load_config, save_config
 from .model import Network, create_network
 
@@ -32,7 +32,7 @@ def save_network(network: Network, folder: Path) -> None:
     Raises:
         LikenessError: the folder cannot be written to.
     """
-    with whole_files(folder) as scratch:
+    with atomic_write_files(folder) as scratch:
         save_config(network.config, scratch)
         save_file(_tensors(network.decoder), scratch / DECODER_FILE)
         if keeps_encoder(network.config.encoder):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..body import Body
 from ..core.types import FloatArray, IntArray
-from ..dual_uv.sampling import SurfaceSamples, surface_samples
+from ..dual_uv.sampling import SurfaceSamples, sample_surface
 from ..gaussians.lift.grids import nearest_known
 from .config import DecoderConfig
 
@@ -57,9 +57,9 @@ def uv_grids(body: Body, config: DecoderConfig) -> UVGrids:
     Args:
         body: with its atlas; only the template's shape counts, so any person's will do.
     """
-    core = surface_samples(body, config.core_grid, config.samples_per_side)
-    shell = surface_samples(body, config.shell_grid, config.samples_per_side)
-    texels = surface_samples(body, config.map_size)
+    core = sample_surface(body, config.core_grid, config.samples_per_side)
+    shell = sample_surface(body, config.shell_grid, config.samples_per_side)
+    texels = sample_surface(body, config.map_size)
     # A Gaussian at a chart's border reads the texels around it: those one beyond count as well.
     used = np.zeros((config.core_grid, config.core_grid), bool)
     for down in (-1, 0, 1):

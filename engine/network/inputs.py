@@ -24,10 +24,10 @@ from ..core.types import (
 from ..dual_uv.sampling import (
     SeenPoints,
     core_points,
-    gather,
-    scatter,
+    gather_features,
+    sample_surface,
+    scatter_mean,
     shell_points,
-    surface_samples,
 )
 from ..gaussians.lift.surfels import CORE, FLATNESS
 from ..imaging.resize import affine_crop
@@ -114,9 +114,9 @@ def network_inputs(
         photos.append(PhotoInputs(crop.image, *_shares(core, crop), *_shares(shell, crop)))
         facing.append(_facing(base, body, vertices, track.camera))
         if lifted is None:
-            fine = surface_samples(body, config.decoder.map_size)
+            fine = sample_surface(body, config.decoder.map_size)
             seen = core_points(crop.camera, vertices, body, fine).within(crop.person)
-            got = gather(crop.image, seen, crop.camera, fine)
+            got = gather_features(crop.image, seen, crop.camera, fine)
             maps.append(np.concatenate([got.values, got.mask[..., None]], -1))
     uv = atlas_places(base, body, grids)
     return NetworkInputs(
@@ -170,7 +170,7 @@ def _shares(points: SeenPoints, crop: SquareCrop) -> tuple[FloatArray, BoolArray
 
 def blank_gaussians(body: Body, config: DecoderConfig) -> BoundGaussians:
     """One grey Gaussian per covered texel of the attribute map: the paper's own beginning."""
-    texels = surface_samples(body, config.map_size)
+    texels = sample_surface(body, config.map_size)
     count = len(texels.triangle)
     quats = np.zeros((count, 4), np.float32)
     quats[:, 0] = 1.0
@@ -217,7 +217,7 @@ def _facing(bound: BoundGaussians, body: Body, vertices: FloatArray, camera: Cam
 def _color_map(base: BoundGaussians, uv: FloatArray, size: int) -> FloatArray:
     """[M, M, 4] the Gaussians' own colours in the atlas."""
     cell = np.minimum((uv * size).astype(np.int64), size - 1)
-    colors, mask = scatter(np.asarray(base.colors, np.float64), cell[:, 1], cell[:, 0], size)
+    colors, mask = scatter_mean(np.asarray(base.colors, np.float64), cell[:, 1], cell[:, 0], size)
     out: FloatArray = np.concatenate([colors, mask[..., None]], -1).astype(np.float32)
     return out
 

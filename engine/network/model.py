@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..body import Body
-from .batch import Attributes, Batch
+from .batch import GaussianAttributes, NetworkBatch
 from .config import NetworkConfig
 from .decoder import Decoder
 from .encoders import create_encoder
@@ -30,7 +30,7 @@ class Network(nn.Module):
         for name in ("core_token", "shell_token"):
             self.register_buffer(name, torch.from_numpy(getattr(grids, name)), persistent=False)
 
-    def forward(self, batch: Batch, hide: Tensor | None = None) -> Attributes:
+    def forward(self, batch: NetworkBatch, hide: Tensor | None = None) -> GaussianAttributes:
         """Attributes [B, N, ...].
 
         Args:
@@ -55,7 +55,7 @@ class Network(nn.Module):
             core, core_known = core * of_core[..., None], core_known * of_core
             shell, shell_known = shell * of_shell[..., None], shell_known * of_shell
             patches = patches * of_core[..., None]
-        said: Attributes = self.decoder(
+        said: GaussianAttributes = self.decoder(
             core, core_known, shell, shell_known, patches, batch.uv, batch.lift, batch.base
         )
         return said

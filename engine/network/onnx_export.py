@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from ..body import load_body
 from ..core.types import LikenessError
 from ..files.digests import file_sha256
-from ..files.folders import whole_files
+from ..files.folders import atomic_write_files
 from ..files.weights import asset_path
-from .batch import Attributes
+from .batch import GaussianAttributes
 from .config import DecoderConfig
 from .context import HEAD_CHANNELS
 from .decoder import Decoder
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 OPSET = 20  # the first with GridSample as torch means it for any rank; ONNX Runtime >= 1.17
 LARGE = 8192  # numbers of a tensor: what is smaller, as the heads are, would save nothing
-LARGEST_HALF = 65504.0
+MAX_HALF = 65504.0
 
 
 class FlatDecoder(nn.Module):
@@ -60,7 +60,7 @@ class FlatDecoder(nn.Module):
         self.decoder = decoder
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        said: Attributes = self.decoder(*given[:7], Attributes(*given[7:]))
+        said: GaussianAttributes = self.decoder(*given[:7], GaussianAttributes(*given[7:]))
         return tuple(said)
 
 
@@ -85,9 +85,9 @@ def export_onnx(network: Network, folder: Path) -> list[Path]:
     finally:
         network.train(was_training)
     weights = {DECODER_ONNX: DECODER_FILE, ENCODER_ONNX: ENCODER_FILE}
-    with whole_files(folder) as scratch:
+    with atomic_write_files(folder) as scratch:
         for name, model in models.items():
-            to_half(model)
+            convert_to_half(model)
             digest = file_sha256(folder / weights[name])
             _note(model, export_note(network.config, network.grids, digest))
             (scratch / name).write_bytes(model.SerializeToString())
@@ -184,11 +184,11 @@ def _exported(
         logger.setLevel(level)
     assert program is not None
     model: onnx.ModelProto = program.model_proto
-    without_origins(model)
+    strip_source_paths(model)
     return model
 
 
-def without_origins(model: onnx.ModelProto) -> None:
+def strip_source_paths(model: onnx.ModelProto) -> None:
     """Take out where in the source each node is from: the exporter notes whole paths of the machine
     that it runs on, and the files are passed on."""
     for graph in (model.graph, *model.functions):
@@ -200,7 +200,7 @@ def without_origins(model: onnx.ModelProto) -> None:
         thing.doc_string = ""
 
 
-def to_half(model: onnx.ModelProto) -> None:
+def convert_to_half(model: onnx.ModelProto) -> None:
     """Store what is multiplied by (matrices, kernels) in half precision, with a cast behind each.
 
     A tensor with a number beyond half precision's range stays as it is.
@@ -224,7 +224,7 @@ def to_half(model: onnx.ModelProto) -> None:
         if tensor.name not in factors or tensor.data_type != TensorProto.FLOAT:
             continue
         values = numpy_helper.to_array(tensor)
-        if values.size < LARGE or np.abs(values).max() > LARGEST_HALF:
+        if values.size < LARGE or np.abs(values).max() > MAX_HALF:
             continue
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))

@@ -23,8 +23,15 @@ from ..core.types import BoolArray, BoundGaussians, FloatArray, IntArray, Likene
 from ..dual_uv.sampling import scatter_matrix
 from ..files.digests import file_sha256
 from ..files.untrusted import parse_json
-from .attributes import with_attributes
-from .config import CONFIG_FILE, NetworkConfig, as_json, differing_fields, from_json, load_config
+from .attributes import apply_outputs
+from .config import (
+    CONFIG_FILE,
+    NetworkConfig,
+    config_from_dict,
+    config_to_dict,
+    diff_configs,
+    load_config,
+)
 from .context import HEAD_CHANNELS, head_channels
 from .grids import UVGrids, uv_grids
 from .inputs import NetworkInputs, color_patches
@@ -62,7 +69,7 @@ EPS = 1e-6  # of equation 3, as in dual_uv/sampling.py
 EXPORT_AGAIN = "Export the network again: python -m likeness.engine.network.onnx_export FOLDER"
 
 
-class Runtime(Protocol):
+class NetworkRuntime(Protocol):
     """A network that is ready to be used on one body.
 
     Attributes:
@@ -89,7 +96,7 @@ class Runtime(Protocol):
 
 
 class OnnxRuntime:
-    """A :class:`Runtime` on the CPU.
+    """A :class:`NetworkRuntime` on the CPU.
 
     Args:
         folder: with both ONNX files. config: the folder's. grids: over the body that is used.
@@ -113,7 +120,7 @@ class OnnxRuntime:
         self._encoder = self._opened(ENCODER_ONNX, threads)
 
     def run(self, inputs: NetworkInputs, progress: Progress | None = None) -> BoundGaussians:
-        """See :class:`Runtime`."""
+        """See :class:`NetworkRuntime`."""
         features = []
         for k, photo in enumerate(inputs.photos):
             if progress is not None:
@@ -143,7 +150,7 @@ class OnnxRuntime:
             name: np.concatenate([part[k][0] for part in parts])
             for k, name in enumerate(ATTRIBUTES)
         }
-        return with_attributes(inputs.base, said, self.folder)
+        return apply_outputs(inputs.base, said, self.folder)
 
     def _opened(self, name: str, threads: int) -> onnxruntime.InferenceSession:
         path = self.folder / name
@@ -162,11 +169,11 @@ class OnnxRuntime:
         return session
 
 
-class AnotherBodyError(LikenessError):
+class BodyMismatchError(LikenessError):
     """A network was made for another body than the one that is fitted."""
 
 
-def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Runtime:
+def load_runtime(folder: Path, body: Body, threads: int | None = None) -> NetworkRuntime:
     """Make a network ready: in ONNX Runtime where it was exported, else in torch.
 
     Args:
@@ -202,7 +209,7 @@ def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Runtim
     raise LikenessError(f"'{folder}' has no {' and no '.join(missing)}.", EXPORT_AGAIN)
 
 
-def onnx_runtime() -> Any:
+def import_onnx_runtime() -> Any:
     """The package, which loads late.
 
     Raises:
@@ -224,7 +231,7 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     Raises:
         LikenessError: it is missing or damaged, or ONNX Runtime is.
     """
-    onnxruntime = onnx_runtime()
+    onnxruntime = import_onnx_runtime()
     if not path.is_file():
         raise LikenessError(f"'{path}' is missing.", EXPORT_AGAIN)
     options = onnxruntime.SessionOptions()
@@ -248,7 +255,7 @@ def export_note(config: NetworkConfig, grids: UVGrids, weights: str) -> dict[str
     """
     return {
         "version": VERSION,
-        "config": as_json(config),
+        "config": config_to_dict(config),
         "triangles": len(grids.places),
         "cells": cells_digest(grids),
         "weights": weights,
@@ -277,14 +284,14 @@ def _check_note(
             f"'{path}' is of version {note['version']}; this Likeness knows {VERSION}.",
             "Use a network that was trained with this version, or the Likeness that made it.",
         )
-    differing = differing_fields(from_json(NetworkConfig, note["config"], str(path)), config)
+    differing = diff_configs(config_from_dict(NetworkConfig, note["config"], str(path)), config)
     if differing:
         raise LikenessError(
             f"'{path}' is of another network than '{CONFIG_FILE}' ({'; '.join(differing[:4])}).",
             EXPORT_AGAIN,
         )
     if note["triangles"] != len(grids.places) or note["cells"] != cells_digest(grids):
-        raise AnotherBodyError(
+        raise BodyMismatchError(
             f"The network '{path}' was made for a body of {note['triangles']:,} triangles and "
             f"another atlas; this one has {len(grids.places):,}.",
             "Use the default body, or a network that was trained on this one.",
@@ -332,10 +339,10 @@ def decoder_inputs(
     """
     core = (grids.core_token, len(grids.core_cells))
     shell = (grids.shell_token, len(grids.shell_cells))
-    core_values, core_known = tokens(
+    core_values, core_known = average_tokens(
         features, [(p.core_xy, p.core_seen) for p in inputs.photos], *core
     )
-    shell_values, shell_known = tokens(
+    shell_values, shell_known = average_tokens(
         features, [(p.shell_xy, p.shell_seen) for p in inputs.photos], *shell
     )
     fed = {
@@ -351,7 +358,7 @@ def decoder_inputs(
     return {name: np.ascontiguousarray(v[None], np.float32) for name, v in fed.items()}
 
 
-def tokens(
+def average_tokens(
     features: Sequence[FloatArray],
     seen_at: Sequence[tuple[FloatArray, BoolArray]],
     token: IntArray,
@@ -378,5 +385,3 @@ def tokens(
         total += np.bincount(token[seen], minlength=count)
     means = sums / (total + EPS)[:, None]
     return means.astype(np.float32), (total > 0).astype(np.float32)
-
-

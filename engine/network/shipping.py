@@ -14,17 +14,17 @@ from pathlib import Path
 
 from ..body import Body
 from ..core.types import LikenessError
-from ..files.folders import whole_files
+from ..files.folders import atomic_write_files
 from .config import CONFIG_FILE
 from .files import load_network, save_network
 from .onnx_export import export_onnx
 from .runtime import DECODER_ONNX, ENCODER_ONNX, load_runtime
 
-MOST_BYTES = 20_000_000
+MAX_BYTES = 20_000_000
 """Of all files: the extension with its wheels has to stay under 200 MB."""
 
 SHIPPED = (CONFIG_FILE, ENCODER_ONNX, DECODER_ONNX)
-BESIDE = ("card.json", "card.md")
+CARD_FILES = ("card.json", "card.md")
 """Taken along where the network has them."""
 
 
@@ -51,16 +51,16 @@ def ship_network(source: Path, out: Path, body: Body) -> list[Path]:
         export_onnx(network, made)
         load_runtime(made, body)  # what cannot be read is not shipped
         size = sum((made / file).stat().st_size for file in SHIPPED)
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raise LikenessError(
                 f"The network in '{source}' has {size / 1e6:.1f} MB as it would be shipped; "
-                f"{MOST_BYTES / 1e6:.0f} MB are the most.",
+                f"{MAX_BYTES / 1e6:.0f} MB are the most.",
                 "Ship a smaller one (decoder.width, decoder.layers, encoder.width).",
             )
-        with whole_files(out) as scratch:
+        with atomic_write_files(out) as scratch:
             for file in SHIPPED:
                 shutil.copyfile(made / file, scratch / file)
-            beside = [file for file in BESIDE if (source / file).is_file()]
+            beside = [file for file in CARD_FILES if (source / file).is_file()]
             for file in beside:
                 shutil.copyfile(source / file, scratch / file)
     return [out / file for file in (*SHIPPED, *beside)]

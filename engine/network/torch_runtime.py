@@ -10,7 +10,7 @@ import torch
 from ..body import Body
 from ..core.types import BoundGaussians, LikenessError, Progress
 from ..files.digests import file_sha256
-from .attributes import with_attributes
+from .attributes import apply_outputs
 from .batch import collate
 from .files import DECODER_FILE, ENCODER_FILE, keeps_encoder, load_network
 from .inputs import NetworkInputs
@@ -62,4 +62,4 @@ class TorchRuntime:
         finally:
             torch.set_num_threads(threads)
         values = {name: v.float().cpu().numpy() for name, v in said._asdict().items()}
-        return with_attributes(inputs.base, values, self.folder)
+        return apply_outputs(inputs.base, values, self.folder)

@@ -9,30 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from ..core.cameras import field_of_view
-from ..core.progress import Stages, peak_memory_mb
+from ..core.progress import StageTimer, peak_memory_mb
 from ..core.types import LAYERS, Avatar, Matte, Observation, Portrait, Progress, Track
 from ..core.version import VERSION
 from ..files.digests import file_sha256
 from ..files.weights import DEFAULT_NETWORK
-from ..gaussians.lift import LiftOptions, lift
-from ..gaussians.lift.several import View, lift_several
+from ..gaussians.lift import LiftOptions, lift_photo
+from ..gaussians.lift.several import TrackedPhoto, lift_multiview
 from ..gaussians.lod import order_by_importance
-from ..gaussians.refine import LEVELS, Photo, refine
-from ..network.apply import chosen_network, improved, lift_budget
-from ..network.runtime import AnotherBodyError, Runtime
+from ..gaussians.refine import REFINE_LEVELS, RefinePhoto, refine_gaussians
+from ..network.apply import apply_network, lift_budget, resolve_network
+from ..network.runtime import BodyMismatchError, NetworkRuntime
 from ..render import best_backend
 from ..tracking.adjust import Adjustment
-from ..tracking.summary import joint_figures, unseen_parts
+from ..tracking.summary import mean_joint_confidence, unseen_parts
 from .options import BuildOptions
-from .report import input_view_figures, other_view_figures, rounded
+from .report import extra_view_metrics, input_view_metrics, round_or_none
 from .track import (
-    OtherPhoto,
+    ExtraView,
     TrackedPortrait,
-    checked_matte,
-    corrected,
     load_fitting_body,
+    refit,
     track_photos,
     track_portrait,
+    verify_matte,
 )
 
 
@@ -53,7 +53,7 @@ class BuildResult:
 
 
 @dataclass(frozen=True)
-class Change:
+class FitChange:
     """What is to be done otherwise before a fit is used.
 
     Attributes:
@@ -65,7 +65,7 @@ class Change:
     adjustment: Adjustment | None = None
 
 
-Check = Callable[[Sequence[TrackedPortrait]], Change | None]
+FitCheck = Callable[[Sequence[TrackedPortrait]], FitChange | None]
 """Looks at a fit of all photos, the main one first; None says that it is good."""
 
 
@@ -94,16 +94,16 @@ def lift_portrait(
     options: BuildOptions | None = None,
     *,
     body_path: Path | None = None,
-    stages: Stages | None = None,
-    others: Sequence[OtherPhoto] = (),
-    check: Check | None = None,
+    stages: StageTimer | None = None,
+    others: Sequence[ExtraView] = (),
+    check: FitCheck | None = None,
 ) -> LiftedPortrait:
     """Everything before refining: the stages load, detect, fit, matte, lift, network and order.
 
     Arguments and errors as for :func:`build_avatar`.
     """
     options = options or BuildOptions()
-    stage = stages or Stages(None)
+    stage = stages or StageTimer(None)
     warnings: list[str] = []
     network = _network(options.network, body_path, warnings)
     chosen: dict[str, Any] = {
@@ -119,14 +119,14 @@ def lift_portrait(
             all_tracked = _tracked(portrait, others, chosen)
         else:
             with stage("fit", "fitting the body again"):
-                again = corrected(all_tracked[0], change.adjustment, options.fov, bool(others))
+                again = refit(all_tracked[0], change.adjustment, options.fov, bool(others))
             all_tracked = [again, *all_tracked[1:]]
     tracked, track = all_tracked[0], all_tracked[0].track
     person = tracked.body.personalised(track.betas)
     mattes = []
     with stage("matte", "separating the person"):
         for k, one in enumerate(all_tracked):
-            matte, notes = checked_matte(one, person)
+            matte, notes = verify_matte(one, person)
             mattes.append(matte)
             name = f"{one.portrait.path.name}: " if k else ""
             warnings += [*one.warnings, *(name + note for note in notes)]
@@ -134,18 +134,18 @@ def lift_portrait(
     with stage("lift", "lifting the photo to Gaussians"):
         if others:
             views = [
-                View(matte, one.observation, one.track, one.portrait.path.name)
+                TrackedPhoto(matte, one.observation, one.track, one.portrait.path.name)
                 for matte, one in zip(mattes, all_tracked, strict=True)
             ]
-            lifted, mattes, wanted = lift_several(views, person, budget)
+            lifted, mattes, wanted = lift_multiview(views, person, budget)
         else:
-            lifted = lift(mattes[0], tracked.observation, track, person, budget)
+            lifted = lift_photo(mattes[0], tracked.observation, track, person, budget)
             wanted = mattes
     figures = None
     if network is not None:
         with stage("network", "improving the lift"):
             shots = [(matte, one.track) for matte, one in zip(mattes, all_tracked, strict=True)]
-            lifted, figures = improved(
+            lifted, figures = apply_network(
                 lifted, network, person, shots, options.max_gaussians, stage.within("network")
             )
             warnings += network.warnings
@@ -157,12 +157,12 @@ def lift_portrait(
     return LiftedPortrait(tracked, mattes[0], avatar, warnings, beside, figures)
 
 
-def _network(choice: str, body_path: Path | None, warnings: list[str]) -> Runtime | None:
+def _network(choice: str, body_path: Path | None, warnings: list[str]) -> NetworkRuntime | None:
     """What improves the lift. The network that comes with Likeness is for its own body: another
     one does without, and a warning says so."""
     try:
-        return chosen_network(choice, lambda: load_fitting_body(body_path))
-    except AnotherBodyError as error:
+        return resolve_network(choice, lambda: load_fitting_body(body_path))
+    except BodyMismatchError as error:
         if choice != DEFAULT_NETWORK:
             raise
         warnings.append(f"What the photo does not show is the lift's own guess. {error.message}")
@@ -170,14 +170,14 @@ def _network(choice: str, body_path: Path | None, warnings: list[str]) -> Runtim
 
 
 def _tracked(
-    portrait: Path, others: Sequence[OtherPhoto], chosen: dict[str, Any]
+    portrait: Path, others: Sequence[ExtraView], chosen: dict[str, Any]
 ) -> list[TrackedPortrait]:
     if others:
         return track_photos(portrait, others, **chosen)
     return [track_portrait(portrait, **chosen)]
 
 
-def refined(
+def refine_avatar(
     avatar: Avatar,
     matte: Matte,
     level: str,
@@ -191,15 +191,15 @@ def refined(
         matte: of the photo. level: one of ``gaussians.refine.LEVELS``. backend: a rasteriser's.
         others: as in :class:`LiftedPortrait`.
     """
-    options = LEVELS[level]
+    options = REFINE_LEVELS[level]
     if options is None:
         return avatar
     vertices, _ = avatar.body.vertices(avatar.pose)
-    shown = [Photo(matte, avatar.camera, vertices)]
+    shown = [RefinePhoto(matte, avatar.camera, vertices)]
     for other, _, its_matte in others:
         posed, _ = avatar.body.vertices(other.track.pose)
-        shown.append(Photo(its_matte, other.track.camera, posed))
-    gaussians = refine(
+        shown.append(RefinePhoto(its_matte, other.track.camera, posed))
+    gaussians = refine_gaussians(
         avatar.gaussians, shown, avatar.body, options, backend, progress, avatar.lod_start
     )
     return replace(avatar, gaussians=gaussians)
@@ -210,8 +210,8 @@ def build_avatar(
     options: BuildOptions | None = None,
     progress: Progress | None = None,
     body_path: Path | None = None,
-    others: Sequence[OtherPhoto] = (),
-    check: Check | None = None,
+    others: Sequence[ExtraView] = (),
+    check: FitCheck | None = None,
 ) -> BuildResult:
     """Build the avatar of one person.
 
@@ -225,7 +225,7 @@ def build_avatar(
         LikenessError: what is wrong with the file, and what to do.
     """
     options = options or BuildOptions()
-    stage = Stages(progress)
+    stage = StageTimer(progress)
     lifted = lift_portrait(
         portrait, options, body_path=body_path, stages=stage, others=others, check=check
     )
@@ -250,14 +250,14 @@ def build_avatar(
     backend = best_backend() if options.refine != "off" else None
     if backend is not None:
         with stage("refine", "fitting to the photo"):
-            avatar = refined(
+            avatar = refine_avatar(
                 avatar, matte, options.refine, backend, stage.within("refine"), lifted.others
             )
     gaussians = avatar.gaussians
     with stage("check", "comparing with the photo"):
-        view = input_view_figures(avatar, matte)
+        view = input_view_metrics(avatar, matte)
         beside = [
-            other_view_figures(avatar, other, its_matte, asked.direction)
+            extra_view_metrics(avatar, other, its_matte, asked.direction)
             for asked, (other, its_matte, _) in zip(others, lifted.others, strict=True)
         ]
     report = {
@@ -276,9 +276,9 @@ def build_avatar(
         },
         "network": lifted.network,
         "refine": {"level": options.refine, "backend": backend},
-        "face_error": rounded(track.face_error, 2),
-        "pose_error": rounded(track.pose_error, 2),
-        "joint_confidence": joint_figures(track.joint_confidence),
+        "face_error": round_or_none(track.face_error, 2),
+        "pose_error": round_or_none(track.pose_error, 2),
+        "joint_confidence": mean_joint_confidence(track.joint_confidence),
         "unseen": list(unseen_parts(track.joint_confidence)),
         "input_view": view,
         "others": beside,

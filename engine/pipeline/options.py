@@ -8,22 +8,22 @@ from typing import Any
 pass
 from ..core.types import MAX_GAUSSIANS, LikenessError
 from ..files.weights import DEFAULT_NETWORK
-from ..gaussians.refine import LEVELS
+from ..gaussians.refine import REFINE_LEVELS
 
 REFINE = ("off", "fast", "full")
 
 
-FEWEST_GAUSSIANS = 5000
+MIN_GAUSSIANS = 5000
 
 
-def checked_option(name: str, value: Any) -> Any:
+def parse_option(name: str, value: Any) -> Any:
     """An option's value as ``BuildOptions`` takes it; texts, as tables have them, are read.
 
     Raises:
         ValueError: it cannot be that; the text says what it may be.
     """
     if name in ("max_gaussians", "person"):
-        least = FEWEST_GAUSSIANS if name == "max_gaussians" else 0
+        least = MIN_GAUSSIANS if name == "max_gaussians" else 0
         return _whole_number(value, least)
     if name == "fov":
         return _degrees(value)
@@ -79,16 +79,16 @@ class BuildOptions:
     network: str = DEFAULT_NETWORK
 
     def __post_init__(self) -> None:
-        if self.refine not in LEVELS:
+        if self.refine not in REFINE_LEVELS:
             raise LikenessError(
                 f"There is no way to refine called '{self.refine}'.",
-                f"Choose one of: {', '.join(LEVELS)}.",
+                f"Choose one of: {', '.join(REFINE_LEVELS)}.",
             )
         for name in ("max_gaussians", "person", "fov"):
             value = getattr(self, name)
             try:
                 none = value is None and name != "max_gaussians"
-                checked = None if none else checked_option(name, value)
+                checked = None if none else parse_option(name, value)
             except ValueError as error:
                 raise LikenessError(f"{name} {error}, not {value!r}.", "Choose another.") from error
             object.__setattr__(self, name, checked)

@@ -12,7 +12,7 @@ from ..core.types import Avatar, Matte
 from ..gaussians.posing import pose_avatar
 from ..imaging.resize import fit_size, resize
 from ..render import render_camera
-from ..tracking.several import shown_from
+from ..tracking.several import camera_azimuth
 from ..visual.metrics import psnr, silhouette_iou, ssim
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 REPORT_SIDE = 512  # pixels: the figures of the input view are measured at this size
 
 
-def input_view_figures(avatar: Avatar, matte: Matte) -> dict[str, float]:
+def input_view_metrics(avatar: Avatar, matte: Matte) -> dict[str, float]:
     """Foreground PSNR, SSIM and silhouette IoU of the photo's own view.
 
     Measured at 512 pixels on the longer side, on white; the truth is the photo through its matte.
@@ -39,7 +39,7 @@ def input_view_figures(avatar: Avatar, matte: Matte) -> dict[str, float]:
     }
 
 
-def other_view_figures(
+def extra_view_metrics(
     avatar: Avatar, other: TrackedPortrait, matte: Matte, direction: str
 ) -> dict[str, Any]:
     """What the report says of another photo of the person."""
@@ -49,14 +49,14 @@ def other_view_figures(
         "source": str(other.portrait.path),
         "direction": direction,
         "view": track.view,
-        "angle": round(shown_from(track.pose)),
+        "angle": round(camera_azimuth(track.pose)),
         "lens": {"source": other.lens, "fov": round(field_of_view(track.camera), 2)},
-        "face_error": rounded(track.face_error, 2),
-        "pose_error": rounded(track.pose_error, 2),
-        "input_view": input_view_figures(shown, matte),
+        "face_error": round_or_none(track.face_error, 2),
+        "pose_error": round_or_none(track.pose_error, 2),
+        "input_view": input_view_metrics(shown, matte),
     }
 
 
-def rounded(value: float | None, digits: int) -> float | None:
+def round_or_none(value: float | None, digits: int) -> float | None:
     """A figure for a report; None stays None."""
     return None if value is None else round(float(value), digits)

@@ -9,27 +9,27 @@ from pathlib import Path
 import numpy as np
 
 from ..body import Body, load_body
-from ..core.progress import Stages
+from ..core.progress import StageTimer
 from ..core.types import LikenessError, Matte, Observation, Portrait, Track
-from ..files.cache import kept
+from ..files.cache import get_or_load
 from ..files.weights import asset_path
-from ..gaussians.lift.held import leave_out_held
+from ..gaussians.lift.held import remove_held_objects
 from ..imaging.load import load_portrait
-from ..imaging.matte_check import body_parts, checked, map_body, to_be_fitted
-from ..imaging.matting import matte as make_matte
-from ..tracking import fit
-from ..tracking.adjust import Adjustment, adjusted
+from ..imaging.matte_check import body_parts, filter_landmarks, map_body, repair_matte
+from ..imaging.matting import make_matte as make_matte
+from ..tracking import fit_body
+from ..tracking.adjust import Adjustment, apply_adjustment
 from ..tracking.detectors import Detectors
 from ..tracking.estimators import Estimator, KeypointEstimator
-from ..tracking.estimators.keypoints import observation_with
+from ..tracking.estimators.keypoints import merge_keypoints
 from ..tracking.measure import face_failed
 from ..tracking.observation import NO_FACE, observe
-from ..tracking.several import Shown, fit_several, known_direction
+from ..tracking.several import ObservedPhoto, fit_multiview, parse_direction
 from ..tracking.summary import lens_source
 
 
 @dataclass(frozen=True)
-class OtherPhoto:
+class ExtraView:
     """One more photo of the same person.
 
     Attributes:
@@ -44,7 +44,7 @@ class OtherPhoto:
     direction: str = "any"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "direction", known_direction(self.direction))
+        object.__setattr__(self, "direction", parse_direction(self.direction))
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def load_fitting_body(path: Path | None) -> Body:
         LikenessError: it cannot be read, or carries no landmarks.
     """
     body_file = path or asset_path("body")
-    body = kept("body", body_file, lambda: load_body(body_file))
+    body = get_or_load("body", body_file, lambda: load_body(body_file))
     _check_body(body, body_file, is_default=path is None)
     return body
 
@@ -86,7 +86,7 @@ def open_detectors() -> Detectors:
         LikenessError: they are not there.
     """
     folder = asset_path("pose_landmark").parent
-    return kept("detectors", folder, lambda: Detectors(folder))
+    return get_or_load("detectors", folder, lambda: Detectors(folder))
 
 
 def track_portrait(
@@ -95,7 +95,7 @@ def track_portrait(
     person: int | None = None,
     fov: float | None = None,
     body_path: Path | None = None,
-    stages: Stages | None = None,
+    stages: StageTimer | None = None,
     estimators: Sequence[Estimator] = (),
     keypoints: KeypointEstimator | None = None,
 ) -> TrackedPortrait:
@@ -105,17 +105,17 @@ def track_portrait(
         portrait: an image file.
         person, fov: as in :class:`.pipeline.BuildOptions`.
         body_path: another body file than the default one; it must carry landmarks.
-        estimators: other programs' poses to begin with, see :func:`.tracking.fit.fit`.
+        estimators: other programs' poses to begin with, see :func:`.tracking.fit.fit_body`.
         keypoints: another detector, whose body and hand points are used where it is sure.
 
     Raises:
         LikenessError: what is wrong with the file, or that its face could not be followed.
     """
-    stage = stages or Stages(None)
+    stage = stages or StageTimer(None)
     with stage("load", "reading the photo"):
         photo = load_portrait(portrait)
         body = load_fitting_body(body_path)
-    return track_loaded(
+    return track_image(
         photo,
         body,
         open_detectors(),
@@ -127,14 +127,14 @@ def track_portrait(
     )
 
 
-def track_loaded(
+def track_image(
     photo: Portrait,
     body: Body,
     detectors: Detectors,
     *,
     person: int | None = None,
     fov: float | None = None,
-    stages: Stages | None = None,
+    stages: StageTimer | None = None,
     estimators: Sequence[Estimator] = (),
     keypoints: KeypointEstimator | None = None,
 ) -> TrackedPortrait:
@@ -142,15 +142,15 @@ def track_loaded(
 
     Arguments and errors as for :func:`track_portrait`.
     """
-    stage = stages or Stages(None)
+    stage = stages or StageTimer(None)
     with stage("detect", "looking for the person"):
         observation = observe(photo, detectors, person)
         found = None if keypoints is None else keypoints.keypoints(photo, observation)
         if found is not None:
-            observation = observation_with(observation, found)
+            observation = merge_keypoints(observation, found)
     with stage("fit", "fitting the body"):
-        fitted_to = to_be_fitted(observation)
-        track = fit(fitted_to, photo, body, fov=fov, estimators=estimators)
+        fitted_to = filter_landmarks(observation)
+        track = fit_body(fitted_to, photo, body, fov=fov, estimators=estimators)
         observation = replace(observation, warnings=fitted_to.warnings)
     _check_face(track, observation, photo.path)
     lens = lens_source(track.camera, fov, photo.focal_35mm)
@@ -159,12 +159,12 @@ def track_loaded(
 
 def track_photos(
     portrait: Path,
-    others: Sequence[OtherPhoto],
+    others: Sequence[ExtraView],
     *,
     person: int | None = None,
     fov: float | None = None,
     body_path: Path | None = None,
-    stages: Stages | None = None,
+    stages: StageTimer | None = None,
 ) -> list[TrackedPortrait]:
     """Fit one shape to several photos of one person: the stages load, detect and fit.
 
@@ -178,7 +178,7 @@ def track_photos(
     Raises:
         LikenessError: as for :func:`track_portrait`; the file that is wrong is named.
     """
-    stage = stages or Stages(None)
+    stage = stages or StageTimer(None)
     paths = [portrait, *(other.path for other in others)]
     for k, path in enumerate(paths):
         if path.resolve() in [earlier.resolve() for earlier in paths[:k]]:
@@ -192,9 +192,12 @@ def track_photos(
     lenses = [fov if k == 0 or p.focal_35mm is None else None for k, p in enumerate(photos)]
     directions = ["any", *(other.direction for other in others)]
     with stage("fit", "fitting the body to all photos"):
-        observations = [to_be_fitted(observation) for observation in seen]
-        tracks = fit_several(
-            [Shown(*shown) for shown in zip(photos, observations, directions, lenses, strict=True)],
+        observations = [filter_landmarks(observation) for observation in seen]
+        tracks = fit_multiview(
+            [
+                ObservedPhoto(*shown)
+                for shown in zip(photos, observations, directions, lenses, strict=True)
+            ],
             body,
             stage.within("fit"),
         )
@@ -212,7 +215,7 @@ def track_photos(
     return out
 
 
-def corrected(
+def refit(
     tracked: TrackedPortrait, adjustment: Adjustment, fov: float | None, keep_shape: bool
 ) -> TrackedPortrait:
     """A fit with the user's corrections.
@@ -222,8 +225,8 @@ def corrected(
     """
     track, photo = tracked.track, tracked.portrait
     body = tracked.body.personalised(track.betas) if keep_shape else tracked.body
-    seen = to_be_fitted(tracked.observation)
-    again, seen_now = adjusted(track, seen, photo, body, adjustment, fov)
+    seen = filter_landmarks(tracked.observation)
+    again, seen_now = apply_adjustment(track, seen, photo, body, adjustment, fov)
     if keep_shape:
         again = replace(again, betas=track.betas)
     # What the matte is made of stays as it was seen.
@@ -237,13 +240,13 @@ def corrected(
     return replace(tracked, track=again, observation=observation)
 
 
-def checked_matte(tracked: TrackedPortrait, person: Body) -> tuple[Matte, tuple[str, ...]]:
+def verify_matte(tracked: TrackedPortrait, person: Body) -> tuple[Matte, tuple[str, ...]]:
     """The matte of a photo, held against the body that was fitted to it, and warnings."""
     photo, observation, track = tracked.portrait, tracked.observation, tracked.track
     parts = body_parts(person.weights, track.joint_confidence)
     fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
-    matte, warnings = checked(photo, observation, make_matte(photo, observation), fitted)
-    alone, more = leave_out_held(matte, observation, track, person)
+    matte, warnings = repair_matte(photo, observation, make_matte(photo, observation), fitted)
+    alone, more = remove_held_objects(matte, observation, track, person)
     return alone, (*warnings, *more)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..body.names import ARKIT_EXPRESSIONS
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, JOINT_NAMES, FloatArray, LikenessError, Pose
-from .limbs import arm, hand, leg, mirrored, turns
+from .limbs import euler_matrix, mirror_limbs, solve_arm, solve_hand, solve_leg
 
 HERE = Path(__file__).resolve().parent
 FACE_JOINTS = ("jaw", "left_eye_smplhf", "right_eye_smplhf")
@@ -82,7 +82,7 @@ class NamedExpression:
 
 
 @cache
-def poses() -> dict[str, NamedPose]:
+def named_poses() -> dict[str, NamedPose]:
     """The library's poses by name."""
     data = _read("poses.toml")
     hands = data["hands"]
@@ -97,7 +97,7 @@ def poses() -> dict[str, NamedPose]:
 
 
 @cache
-def expressions() -> dict[str, NamedExpression]:
+def named_expressions() -> dict[str, NamedExpression]:
     """The library's expressions by name."""
     out = {}
     for table, catalog in (("expressions", "Expressions"), ("visemes", "Visemes")):
@@ -117,8 +117,8 @@ def expressions() -> dict[str, NamedExpression]:
     return out
 
 
-def named_pose(name: str, body: Any, place: Pose | None = None) -> Pose:
-    """One of :func:`poses` with a neutral expression, at the origin and facing +z.
+def build_pose(name: str, body: Any, place: Pose | None = None) -> Pose:
+    """One of :func:`named_poses` with a neutral expression, at the origin and facing +z.
 
     Args:
         body: the :class:`Body` it is for.
@@ -127,7 +127,7 @@ def named_pose(name: str, body: Any, place: Pose | None = None) -> Pose:
     Raises:
         LikenessError: no pose of that name; lists those there are.
     """
-    entry = pose_named(name)
+    entry = find_pose(name)
     start = Pose.rest(body.num_expression)
     joints: dict[str, Any] = dict(entry.joints)
     if place is not None:
@@ -140,33 +140,33 @@ def named_pose(name: str, body: Any, place: Pose | None = None) -> Pose:
     return start.with_joints(**joints)
 
 
-def pose_named(name: str) -> NamedPose:
-    """One of :func:`poses`.
+def find_pose(name: str) -> NamedPose:
+    """One of :func:`named_poses`.
 
     Raises:
         LikenessError: no pose of that name; lists those there are.
     """
-    found: NamedPose = _of(poses(), name, "pose")
+    found: NamedPose = _of(named_poses(), name, "pose")
     return found
 
 
-def expression_named(name: str) -> NamedExpression:
-    """One of :func:`expressions`.
+def find_expression(name: str) -> NamedExpression:
+    """One of :func:`named_expressions`.
 
     Raises:
         LikenessError: no expression of that name; lists those there are.
     """
-    found: NamedExpression = _of(expressions(), name, "expression")
+    found: NamedExpression = _of(named_expressions(), name, "expression")
     return found
 
 
-def named_expression(name: str, body: Any) -> FloatArray:
-    """[E] the weights of one of :func:`expressions`, for the :class:`Body` it is for.
+def build_expression(name: str, body: Any) -> FloatArray:
+    """[E] the weights of one of :func:`named_expressions`, for the :class:`Body` it is for.
 
     Raises:
         LikenessError: no expression of that name, or a body that lacks one of ARKit's names.
     """
-    weights: FloatArray = body.expression(**expression_named(name).weights)
+    weights: FloatArray = body.expression(**find_expression(name).weights)
     return weights
 
 
@@ -192,8 +192,8 @@ def _named_pose(
 
 
 def _both_hands(entry: Mapping[str, Any]) -> dict[str, FloatArray]:
-    left = hand(entry)
-    return left | mirrored(left)
+    left = solve_hand(entry)
+    return left | mirror_limbs(left)
 
 
 def _body_joints(
@@ -203,23 +203,23 @@ def _body_joints(
     out = {name: np.zeros(3) for name in JOINT_NAMES if name not in FACE_JOINTS}
     for name in TRUNK:
         if name in entry:
-            out[name] = matrix_to_axis_angle(turns(entry[name]))
+            out[name] = matrix_to_axis_angle(euler_matrix(entry[name]))
     pelvis = axis_angle_to_matrix(out["pelvis"])
     flip = np.diag([-1.0, 1.0, 1.0])
     for side in SIDES:
         parts: list[dict[str, FloatArray]] = []
         arm_spec = entry.get(f"{side}_arm", entry.get("arms"))
         if arm_spec is not None:
-            parts += [arm(arm_spec), hand(hands[arm_spec.get("hand", "relaxed_hands")])]
+            parts += [solve_arm(arm_spec), solve_hand(hands[arm_spec.get("hand", "relaxed_hands")])]
         leg_spec = entry.get(f"{side}_leg", entry.get("legs"))
         if leg_spec is not None:
-            parts.append(leg(leg_spec, pelvis if side == "left" else flip @ pelvis @ flip))
+            parts.append(solve_leg(leg_spec, pelvis if side == "left" else flip @ pelvis @ flip))
         for part in parts:
-            out |= part if side == "left" else mirrored(part)
+            out |= part if side == "left" else mirror_limbs(part)
     for name, degrees in entry.get("turns", {}).items():
         if name not in JOINT_INDEX:
             raise LikenessError(f"There is no joint '{name}'.", "Correct poses.toml.")
-        out[name] = matrix_to_axis_angle(turns(degrees))
+        out[name] = matrix_to_axis_angle(euler_matrix(degrees))
     return out
 
 

@@ -33,7 +33,7 @@ _LEVEL = 0.6
 """Sine of the slope from which on a foot does not stand."""
 
 
-def turns(degrees: Sequence[float]) -> FloatArray:
+def euler_matrix(degrees: Sequence[float]) -> FloatArray:
     """[3, 3] of turns about x, then y, then z, in degrees.
 
     >>> (turns([0, 90, 0]) @ [0, 0, 1]).round(6) + 0.0
@@ -45,7 +45,7 @@ def turns(degrees: Sequence[float]) -> FloatArray:
     return R
 
 
-def unit(vector: Sequence[float] | FloatArray) -> FloatArray:
+def normalize(vector: Sequence[float] | FloatArray) -> FloatArray:
     """A vector [3] at the length of one."""
     v = np.asarray(vector, np.float64)
     length = float(np.linalg.norm(v))
@@ -56,17 +56,17 @@ def unit(vector: Sequence[float] | FloatArray) -> FloatArray:
 
 def _across(vector: FloatArray, axis: FloatArray) -> FloatArray:
     """The part of a vector at right angles to a unit axis, at the length of one."""
-    return unit(vector - (vector @ axis) * axis)
+    return normalize(vector - (vector @ axis) * axis)
 
 
 def _bone_frame(along: FloatArray, hinge: FloatArray) -> FloatArray:
     """[3, 3] columns: a hinge's axis made square to a bone, against the bone, and across both."""
-    down = unit(along)
+    down = normalize(along)
     x = _across(hinge, down)
     return np.stack([x, -down, np.cross(x, -down)], axis=1)
 
 
-def arm(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
+def solve_arm(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
     """The left arm's joints [3] from directions in the chest's frame.
 
     Args:
@@ -76,17 +76,17 @@ def arm(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
             ``hollow``: what the elbow's hollow looks at while the arm is straight.
     """
     up, forwards = spec.get("collar", (0.0, 0.0))
-    collar = turns((0.0, -forwards, up))
-    upper, fore = (unit(spec[name]) for name in ("upper", "fore"))
+    collar = euler_matrix((0.0, -forwards, up))
+    upper, fore = (normalize(spec[name]) for name in ("upper", "fore"))
     bent = float(np.linalg.norm(np.cross(upper, fore))) > _STRAIGHT
-    z = _across(fore if bent else unit(spec.get("hollow", (0.0, 0.25, 1.0))), upper)
+    z = _across(fore if bent else normalize(spec.get("hollow", (0.0, 0.25, 1.0))), upper)
     arm_frame = np.stack([upper, np.cross(z, upper), z], axis=1)
     bend = float(np.arctan2(fore @ z, fore @ upper))
     hinge = axis_angle_to_matrix(-bend * _Y)
     elbow, wrist = hinge, np.eye(3)
     if "palm" in spec or "fingers" in spec:
-        along = unit(spec.get("fingers", fore))
-        palm = _across(unit(spec["palm"]), along)
+        along = normalize(spec.get("fingers", fore))
+        palm = _across(normalize(spec["palm"]), along)
         hand = np.stack([along, -palm, np.cross(along, -palm)], axis=1)
         turned = (arm_frame @ hinge).T @ hand
         twist, _ = _swing_twist(matrix_to_quaternion(turned), _X)
@@ -100,7 +100,7 @@ def arm(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
     }
 
 
-def leg(spec: Mapping[str, Any], pelvis: FloatArray) -> dict[str, FloatArray]:
+def solve_leg(spec: Mapping[str, Any], pelvis: FloatArray) -> dict[str, FloatArray]:
     """The left leg's joints [3] from directions in the frame of the floor.
 
     Args:
@@ -111,7 +111,7 @@ def leg(spec: Mapping[str, Any], pelvis: FloatArray) -> dict[str, FloatArray]:
         pelvis: [3, 3] the pelvis's own turn, for the left side.
     """
     thigh, shin, toes = (
-        unit(spec.get(name, default))
+        normalize(spec.get(name, default))
         for name, default in (
             ("thigh", (0.0, -1.0, 0.0)),
             ("shin", (0.0, -1.0, 0.0)),
@@ -120,14 +120,14 @@ def leg(spec: Mapping[str, Any], pelvis: FloatArray) -> dict[str, FloatArray]:
     )
     hinge = np.cross(thigh, shin)
     if np.linalg.norm(hinge) < _STRAIGHT:
-        hinge = np.cross(unit(spec.get("knee", toes)), thigh)
+        hinge = np.cross(normalize(spec.get("knee", toes)), thigh)
     upper = _bone_frame(thigh, hinge) @ _bone_frame(_THIGH, _X).T
     lower = _bone_frame(shin, hinge) @ _bone_frame(_SHIN, _X).T
     level = abs(toes[1]) < _LEVEL
-    up = _across(unit(spec.get("instep", (0.0, 1.0, 0.0) if level else -shin)), toes)
+    up = _across(normalize(spec.get("instep", (0.0, 1.0, 0.0) if level else -shin)), toes)
     ankle = lower.T @ np.stack([np.cross(up, toes), up, toes], axis=1)
     if "ankle" in spec:
-        ankle = turns(spec["ankle"])
+        ankle = euler_matrix(spec["ankle"])
     return {
         "left_hip": matrix_to_axis_angle(pelvis.T @ upper),
         "left_knee": matrix_to_axis_angle(upper.T @ lower),
@@ -136,7 +136,7 @@ def leg(spec: Mapping[str, Any], pelvis: FloatArray) -> dict[str, FloatArray]:
     }
 
 
-def hand(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
+def solve_hand(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
     """The left hand's joints [3].
 
     Args:
@@ -153,11 +153,11 @@ def hand(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
             R = bend @ aside if k == 1 else aside.T @ bend @ aside
             out[f"left_{finger}{k}"] = matrix_to_axis_angle(R)
     for k, degrees in enumerate(spec["thumb"], start=1):
-        out[f"left_thumb{k}"] = matrix_to_axis_angle(turns(degrees))
+        out[f"left_thumb{k}"] = matrix_to_axis_angle(euler_matrix(degrees))
     return out
 
 
-def mirrored(joints: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+def mirror_limbs(joints: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """Left joints for right ones and the other way round; those of the middle mirror, too."""
     other = {"left": "right", "right": "left"}
     out = {}

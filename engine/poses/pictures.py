@@ -20,12 +20,12 @@ BACKGROUND = 0.19
 """Grey behind the figure, sRGB."""
 
 
-def picture_file(name: str) -> Path:
+def thumbnail_path(name: str) -> Path:
     """Where the picture of a pose or an expression lies."""
     return FOLDER / f"{name}.webp"
 
 
-def read_picture(name: str) -> FloatArray:
+def read_thumbnail(name: str) -> FloatArray:
     """[SIZE, SIZE, 3] float32, sRGB 0..1.
 
     Raises:
@@ -33,7 +33,7 @@ def read_picture(name: str) -> FloatArray:
     """
     from PIL import Image
 
-    path = picture_file(name)
+    path = thumbnail_path(name)
     if not path.is_file():
         raise LikenessError(f"'{path}' is missing.", "Run 'python build.py pictures'.")
     with Image.open(path) as image:

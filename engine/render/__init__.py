@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from ..core.types import Camera, FloatArray, Gaussians, LikenessError
-from .checks import check_all, check_upstream
-from .common import Gradients, Render, Vjp
+from .checks import check_inputs, check_upstream
+from .common import Gradients, RenderOutput, Vjp
 
 BACKENDS = ("cpu", "cuda", "reference")
 
 __all__ = [
     "BACKENDS",
     "Gradients",
-    "Render",
+    "RenderOutput",
     "Vjp",
     "best_backend",
     "rasterize",
@@ -41,7 +41,7 @@ def rasterize(
     height: int,
     background: FloatArray | None = None,
     backend: str = "cpu",
-) -> Render:
+) -> RenderOutput:
     """Draw Gaussians for C cameras of one image size.
 
     Args:
@@ -56,8 +56,8 @@ def rasterize(
             shapes that cannot be drawn (:mod:`.checks`). No Gaussians at all can: they show the
             background.
     """
-    job = check_all(gaussians, viewmats, Ks, width, height, background)
-    render: Render = _function(backend, f"rasterize_{backend}")(gaussians, job)
+    job = check_inputs(gaussians, viewmats, Ks, width, height, background)
+    render: RenderOutput = _function(backend, f"rasterize_{backend}")(gaussians, job)
     return render
 
 
@@ -69,15 +69,15 @@ def rasterize_vjp(
     height: int,
     background: FloatArray | None = None,
     backend: str = "cpu",
-) -> tuple[Render, Vjp]:
+) -> tuple[RenderOutput, Vjp]:
     """:func:`rasterize`, and the function that goes back from its pictures' derivatives.
 
     Arguments and errors as there. The second result takes the loss's derivatives by ``rgb``,
     ``alpha`` and ``depth``, and gives those by the Gaussians and the background. It reads the
     arrays that went in and came out, so that they must still be what they were.
     """
-    job = check_all(gaussians, viewmats, Ks, width, height, background)
-    render: Render
+    job = check_inputs(gaussians, viewmats, Ks, width, height, background)
+    render: RenderOutput
     render, vjp = _function(backend, f"rasterize_{backend}_vjp")(gaussians, job)
 
     def checked_vjp(
@@ -87,7 +87,9 @@ def rasterize_vjp(
     ) -> Gradients:
         upstream = [
             check_upstream(name, given, drawn.shape)
-            for name, given, drawn in zip(Render._fields, (rgb, alpha, depth), render, strict=True)
+            for name, given, drawn in zip(
+                RenderOutput._fields, (rgb, alpha, depth), render, strict=True
+            )
         ]
         gradients: Gradients = vjp(*upstream)
         return gradients
@@ -137,7 +139,7 @@ def best_backend() -> str:
 
 def render_camera(
     gaussians: Gaussians, camera: Camera, background: FloatArray | None = None, backend: str = "cpu"
-) -> Render:
+) -> RenderOutput:
     """:func:`rasterize` for one camera, without the leading dimension."""
     views = rasterize(
         gaussians,
@@ -148,4 +150,4 @@ def render_camera(
         background,
         backend,
     )
-    return Render(views.rgb[0], views.alpha[0], views.depth[0])
+    return RenderOutput(views.rgb[0], views.alpha[0], views.depth[0])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..core.types import FloatArray, Gaussians
-from .common import Gradients, Job, Render, Vjp
+from .common import Gradients, RasterJob, RenderOutput, Vjp
 
 Draw = Callable[..., tuple[Tensor, Tensor, Tensor]]
 """``draw(means, quats, scales, opacities, colors, viewmats, Ks, width, height, background)``:
@@ -17,8 +17,8 @@ tensors as in :func:`.reference.rasterize_torch`, which is one."""
 
 
 def draw_arrays(
-    draw: Draw, gaussians: Gaussians, job: Job, dtype: torch.dtype, device: str = "cpu"
-) -> Render:
+    draw: Draw, gaussians: Gaussians, job: RasterJob, dtype: torch.dtype, device: str = "cpu"
+) -> RenderOutput:
     """Draw Gaussians with ``draw``, for their picture alone; the arrays keep its precision."""
     with torch.no_grad():
         drawn, cameras, backdrop = _inputs(gaussians, job, dtype, device)
@@ -26,8 +26,8 @@ def draw_arrays(
 
 
 def draw_arrays_vjp(
-    draw: Draw, gaussians: Gaussians, job: Job, dtype: torch.dtype, device: str = "cpu"
-) -> tuple[Render, Vjp]:
+    draw: Draw, gaussians: Gaussians, job: RasterJob, dtype: torch.dtype, device: str = "cpu"
+) -> tuple[RenderOutput, Vjp]:
     """:func:`draw_arrays`, and the way back; the function may be called many times."""
     drawn, cameras, backdrop = _inputs(gaussians, job, dtype, device)
     leaves = [leaf.requires_grad_() for leaf in (*drawn, backdrop)]
@@ -63,7 +63,7 @@ def draw_arrays_vjp(
 
 
 def _inputs(
-    gaussians: Gaussians, job: Job, dtype: torch.dtype, device: str
+    gaussians: Gaussians, job: RasterJob, dtype: torch.dtype, device: str
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
     """Copies: means, quats, scales, opacities, colors; viewmats, Ks; background."""
 
@@ -83,5 +83,5 @@ def _inputs(
     return drawn, [tensor(job.viewmats), tensor(job.Ks)], tensor(job.background)
 
 
-def _render(outputs: tuple[Tensor, ...]) -> Render:
-    return Render(*(output.cpu().numpy() for output in outputs))
+def _render(outputs: tuple[Tensor, ...]) -> RenderOutput:
+    return RenderOutput(*(output.cpu().numpy() for output in outputs))

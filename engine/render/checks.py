@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.types import BoolArray, FloatArray, Gaussians, LikenessError
-from .common import Job
+from .common import RasterJob
 
 MAX_SIDE = 16_384
 """Pixels; a larger picture is a mistake in the units, and would not fit into memory."""
@@ -24,16 +24,16 @@ OPACITY_TOLERANCE = 1e-3
 RIGID_TOLERANCE = 1e-3
 """How far a viewmat's R^T R may be from the identity: rotations multiplied in float32."""
 
-FARTHEST = 1e6
+MAX_DISTANCE = 1e6
 """Metres; places and sizes beyond are a mistake in the units, and leave single precision."""
 
-PIXELS_MOST = 1e7
+MAX_INTRINSIC = 1e7
 """Focal lengths and principal points beyond see nothing that is true."""
 
-PIXELS_LEAST = 1e-3
+MIN_FOCAL = 1e-3
 """A shorter focal length shows the whole half-space in one point."""
 
-BRIGHTEST = 1e12
+MAX_COLOR = 1e12
 """Colours beyond would leave single precision in sums and derivatives."""
 
 ZERO_LENGTH = 1e-10
@@ -42,14 +42,14 @@ ZERO_LENGTH = 1e-10
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def check_all(
+def check_inputs(
     gaussians: Gaussians,
     viewmats: FloatArray,
     Ks: FloatArray,
     width: int,
     height: int,
     background: FloatArray | None,
-) -> Job:
+) -> RasterJob:
     """Everything that ``rasterize`` is given; arguments as there.
 
     Raises:
@@ -60,7 +60,7 @@ def check_all(
     check_size(width, height)
     channels = np.shape(gaussians.colors)[1]
     backdrop = check_background(background, len(views), channels)
-    return Job(views, lenses, operator.index(width), operator.index(height), backdrop)
+    return RasterJob(views, lenses, operator.index(width), operator.index(height), backdrop)
 
 
 def check_gaussians(gaussians: Gaussians) -> None:
@@ -75,9 +75,9 @@ def check_gaussians(gaussians: Gaussians) -> None:
     if count == 0:
         return
     for name, most, unit in (
-        ("means", FARTHEST, "m"),
-        ("scales", FARTHEST, "m"),
-        ("colors", BRIGHTEST, ""),
+        ("means", MAX_DISTANCE, "m"),
+        ("scales", MAX_DISTANCE, "m"),
+        ("colors", MAX_COLOR, ""),
     ):
         check_largest(name, np.asarray(getattr(gaussians, name)), most, unit)
     quats, scales = np.asarray(gaussians.quats), np.asarray(gaussians.scales)
@@ -117,8 +117,8 @@ def check_cameras(viewmats: FloatArray, Ks: FloatArray) -> tuple[FloatArray, Flo
     _check_shape("Ks", lenses, (len(views), 3, 3))
     check_finite("viewmats", views)
     check_finite("Ks", lenses)
-    check_largest("viewmats", views, FARTHEST, "m")
-    check_largest("Ks", lenses, PIXELS_MOST, "pixels")
+    check_largest("viewmats", views, MAX_DISTANCE, "m")
+    check_largest("Ks", lenses, MAX_INTRINSIC, "pixels")
     R = views[:, :3, :3]
     off = np.abs(R.transpose(0, 2, 1) @ R - np.eye(3)).max((1, 2))
     bent = (off > RIGID_TOLERANCE) | (np.linalg.det(R) < 0)
@@ -131,7 +131,7 @@ def check_cameras(viewmats: FloatArray, Ks: FloatArray) -> tuple[FloatArray, Flo
         "A viewmat is [R t; 0 0 0 1], world to camera; R turns, and neither scales nor mirrors.",
     )
     focal = lenses[:, [0, 1], [0, 1]]
-    flat = (focal < PIXELS_LEAST).any(1)
+    flat = (focal < MIN_FOCAL).any(1)
     _check_rows(
         "Ks",
         flat.any(),
@@ -180,7 +180,7 @@ def check_background(background: FloatArray | None, cameras: int, channels: int)
             f"Give [{channels}] or [{cameras}, {channels}].",
         ) from None
     check_finite("background", backdrop)
-    check_largest("background", backdrop, BRIGHTEST, "")
+    check_largest("background", backdrop, MAX_COLOR, "")
     return backdrop
 
 

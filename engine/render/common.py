@@ -27,7 +27,7 @@ TRANSMITTANCE_MIN = 1e-4
 DEPTH_EPSILON = 1e-10
 
 
-class Job(NamedTuple):
+class RasterJob(NamedTuple):
     """Cameras and background of one drawing, checked and of one form.
 
     Attributes:
@@ -42,7 +42,7 @@ class Job(NamedTuple):
     background: FloatArray
 
 
-class Render(NamedTuple):
+class RenderOutput(NamedTuple):
     """What cameras see of Gaussians; C is missing for a single camera.
 
     Attributes:
@@ -75,4 +75,4 @@ class Gradients(NamedTuple):
 
 Vjp = Callable[..., Gradients]
 """``vjp(rgb=None, alpha=None, depth=None)``: from the loss's derivatives by each field of a
-:class:`Render` (None: zero), of that field's shape, to those by what was drawn."""
+:class:`RenderOutput` (None: zero), of that field's shape, to those by what was drawn."""

@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, Gaussians, IntArray
-from .common import ALPHA_MAX, DEPTH_EPSILON, TRANSMITTANCE_MIN, Gradients, Job, Render, Vjp
+from .common import (
+    ALPHA_MAX,
+    DEPTH_EPSILON,
+    TRANSMITTANCE_MIN,
+    Gradients,
+    RasterJob,
+    RenderOutput,
+    Vjp,
+)
 from .cpu_backward import blend_backward, project_backward, reduce_over_tiles
 from .cpu_splats import (
     LANES,
@@ -22,7 +30,7 @@ from .cpu_splats import (
     ROW,
     STRIDE,
     TILE,
-    Splats,
+    ProjectedSplats,
     TileLists,
     exp_of_negative,
     list_tiles,
@@ -32,11 +40,11 @@ from .cpu_splats import (
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
-_MOST = np.float32(ALPHA_MAX)
+_MAX_ALPHA = np.float32(ALPHA_MAX)
 _OPAQUE = np.float32(TRANSMITTANCE_MIN)
 
 
-class Drawn(NamedTuple):
+class ForwardState(NamedTuple):
     """What one camera's backward pass needs of its forward pass.
 
     Attributes:
@@ -45,7 +53,7 @@ class Drawn(NamedTuple):
         end: [H, W] int32, the place in the tile's list at which the pixel was finished.
     """
 
-    splats: Splats
+    splats: ProjectedSplats
     lists: TileLists
     colors: FloatArray
     rest: FloatArray
@@ -92,7 +100,7 @@ def _draw_tile(  # type: ignore[no-untyped-def]
                     dx = row[_RAMP + x] + to_lane
                     power = dx * (half_a * dx + across) + down
                     visible = power <= limit
-                    alpha = min(_MOST, strength * exp_of_negative(power if visible else limit))
+                    alpha = min(_MAX_ALPHA, strength * exp_of_negative(power if visible else limit))
                     alpha = alpha * pixels[at + _OPEN_AT + x] if visible else _ZERO
                     light = pixels[at + x]
                     after = light * (_ONE - alpha)
@@ -165,15 +173,15 @@ def _draw(  # type: ignore[no-untyped-def]
                     end[top + y, left + x] = np.int32(pixels[y, 2, x])
 
 
-def rasterize_cpu(gaussians: Gaussians, job: Job) -> Render:
+def rasterize_cpu(gaussians: Gaussians, job: RasterJob) -> RenderOutput:
     """Draw Gaussians for the cameras of ``job``."""
     return _draw_all(gaussians, job, None)
 
 
-def rasterize_cpu_vjp(gaussians: Gaussians, job: Job) -> tuple[Render, Vjp]:
+def rasterize_cpu_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutput, Vjp]:
     """:func:`rasterize_cpu`, and the function that goes back from the pictures' derivatives."""
     viewmats, Ks, width, height, background = job
-    drawn: list[Drawn] = []
+    drawn: list[ForwardState] = []
     render = _draw_all(gaussians, job, drawn)
 
     def vjp(
@@ -218,7 +226,9 @@ def rasterize_cpu_vjp(gaussians: Gaussians, job: Job) -> tuple[Render, Vjp]:
     return render, vjp
 
 
-def _draw_all(gaussians: Gaussians, job: Job, drawn: list[Drawn] | None) -> Render:
+def _draw_all(
+    gaussians: Gaussians, job: RasterJob, drawn: list[ForwardState] | None
+) -> RenderOutput:
     """The pictures of all cameras; fills ``drawn`` with what the way back needs."""
     viewmats, Ks, width, height, background = job
     cameras = len(viewmats)
@@ -249,5 +259,5 @@ def _draw_all(gaussians: Gaussians, job: Job, drawn: list[Drawn] | None) -> Rend
             LANES_TOLD,
         )
         if drawn is not None:
-            drawn.append(Drawn(splats, lists, seen, rest, end))
-    return Render(rgb, alpha, depth)
+            drawn.append(ForwardState(splats, lists, seen, rest, end))
+    return RenderOutput(rgb, alpha, depth)

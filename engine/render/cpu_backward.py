@@ -20,7 +20,7 @@ from .cpu_splats import (
     ROW,
     STRIDE,
     TILE,
-    Splats,
+    ProjectedSplats,
     TileLists,
     exp_of_negative,
     slope_limits,
@@ -29,7 +29,7 @@ from .cpu_splats import (
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
-_MOST = np.float32(ALPHA_MAX)
+_MAX_ALPHA = np.float32(ALPHA_MAX)
 
 GEOMETRY = 6
 """Columns of a pair's sums before those of the colours and of the depth: with g the loss's
@@ -92,7 +92,7 @@ def _back_tile(  # type: ignore[no-untyped-def]
                     power = dx * (half_a * dx + across) + down
                     visible = (power <= limit) & (here < pixels[at + _END_AT + x])
                     full = strength * exp_of_negative(power if visible else limit)
-                    alpha = min(_MOST, full) if visible else _ZERO
+                    alpha = min(_MAX_ALPHA, full) if visible else _ZERO
                     through = _ONE - alpha
                     before = pixels[at + x] / through
                     worth = pixels[at + _WORTH_AT + x]
@@ -100,7 +100,7 @@ def _back_tile(  # type: ignore[no-untyped-def]
                     sums[_WEIGHT + x] = alpha * before
                     pixels[at + _WORTH_AT + x] = alpha * gain + through * worth
                     pixels[at + x] = before
-                    g = before * (gain - worth) * alpha if full <= _MOST else _ZERO
+                    g = before * (gain - worth) * alpha if full <= _MAX_ALPHA else _ZERO
                     gx, gy = g * dx, g * dy
                     sums[_SUMS + x] += g
                     sums[_GX + x] += gx
@@ -345,7 +345,7 @@ def _project_backward(  # type: ignore[no-untyped-def]
 
 
 def blend_backward(
-    splats: Splats,
+    splats: ProjectedSplats,
     lists: TileLists,
     colors: FloatArray,
     rest: FloatArray,
@@ -377,7 +377,7 @@ def project_backward(
     K: FloatArray,
     width: int,
     height: int,
-    splats: Splats,
+    splats: ProjectedSplats,
     sums: FloatArray,
     out: Gradients,
 ) -> None:

@@ -35,7 +35,7 @@ Three times as fast as the plain loops, with the same numbers."""
 _SLACK = 1e-3  # pixels added to an ellipse when tiles are listed; alpha decides at its ends
 
 
-class Splats(NamedTuple):
+class ProjectedSplats(NamedTuple):
     """The M Gaussians that one camera sees, on its image, nearest first.
 
     Attributes:
@@ -273,7 +273,7 @@ def _list_tiles(centre, conic, reach, box, columns, rows):  # type: ignore[no-un
 
 def project_gaussians(
     gaussians: Gaussians, viewmat: FloatArray, K: FloatArray, width: int, height: int
-) -> Splats:
+) -> ProjectedSplats:
     """Gaussians -> the ellipses that show on an image of ``width`` x ``height`` pixels."""
     count = len(gaussians)
     centre, conic = np.zeros((count, 2)), np.zeros((count, 3), np.float32)
@@ -297,10 +297,10 @@ def project_gaussians(
     )
     seen = np.flatnonzero((box[:, 0] <= box[:, 1]) & (box[:, 2] <= box[:, 3]))
     order = _depth_order(depth, seen.astype(np.int32))
-    return Splats(order, *_gather(order, centre, conic, depth, opacity, reach, box))
+    return ProjectedSplats(order, *_gather(order, centre, conic, depth, opacity, reach, box))
 
 
-def list_tiles(splats: Splats, width: int, height: int) -> TileLists:
+def list_tiles(splats: ProjectedSplats, width: int, height: int) -> TileLists:
     """Which splats each tile has to draw, nearest first."""
     columns, rows = -(-width // TILE), -(-height // TILE)
     return TileLists(

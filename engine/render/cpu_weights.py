@@ -7,10 +7,10 @@ import numpy as np
 
 from ..core.types import Camera, FloatArray, Gaussians
 from .common import ALPHA_MAX, TRANSMITTANCE_MIN
-from .cpu_splats import TILE, Splats, exp_of_negative, list_tiles, project_gaussians
+from .cpu_splats import TILE, ProjectedSplats, exp_of_negative, list_tiles, project_gaussians
 
 _OPAQUE = np.float32(TRANSMITTANCE_MIN)
-_MOST = np.float32(ALPHA_MAX)
+_MAX_ALPHA = np.float32(ALPHA_MAX)
 
 
 def blending_weights(gaussians: Gaussians, camera: Camera) -> FloatArray:
@@ -34,7 +34,7 @@ def painted_parts(gaussians: Gaussians, camera: Camera) -> FloatArray:
     return out
 
 
-def _weights(gaussians: Gaussians, camera: Camera) -> tuple[FloatArray, Splats]:
+def _weights(gaussians: Gaussians, camera: Camera) -> tuple[FloatArray, ProjectedSplats]:
     width, height = camera.width, camera.height
     splats = project_gaussians(gaussians, camera.viewmat, camera.K, width, height)
     lists = list_tiles(splats, width, height)
@@ -78,7 +78,7 @@ def _weigh_one(splats, i, light, left, top, high, sums):  # type: ignore[no-unty
         for x in range(TILE):
             dx = np.float32(x) + to_first
             power = dx * (a * dx + across) + down
-            alpha = min(_MOST, strength * exp_of_negative(min(power, limit)))
+            alpha = min(_MAX_ALPHA, strength * exp_of_negative(min(power, limit)))
             alpha = alpha if power <= limit else zero
             after = row[x] * (one - alpha)
             ends = after <= _OPAQUE

@@ -17,17 +17,17 @@ from torch import Tensor
 
 from ..core.types import Gaussians, LikenessError
 from .autograd import draw_arrays, draw_arrays_vjp
-from .common import BLUR, NEAR, Job, Render, Vjp
+from .common import BLUR, NEAR, RasterJob, RenderOutput, Vjp
 from .gpu_package import installed_version
 
-OLDEST, TOO_NEW = (1, 5), (1, 6)
+MIN_VERSION, END_VERSION = (1, 5), (1, 6)
 """The gsplat releases that draw by our rules: from the first to before the second."""
 
 _CHANNELS_AT_ONCE = 32  # more do not fit into a block's registers; gsplat draws them in turns
 _DEVICE = "cuda"
 
 
-def available() -> str | None:
+def why_unavailable() -> str | None:
     """Why this back end cannot draw here, or None when it can.
 
     Says nothing about gsplat's kernels: whether they build shows when they are first needed.
@@ -35,7 +35,7 @@ def available() -> str | None:
     version = installed_version("gsplat", torch.cuda.is_available())
     if isinstance(version, str):
         return version
-    if not OLDEST <= version < TOO_NEW:
+    if not MIN_VERSION <= version < END_VERSION:
         return f"gsplat {'.'.join(map(str, version))} draws by other rules than 1.5"
     return None
 
@@ -109,13 +109,13 @@ def rasterize_gsplat(
     return drawn[..., :-1], alpha[..., 0], drawn[..., -1]
 
 
-def rasterize_cuda(gaussians: Gaussians, job: Job) -> Render:
+def rasterize_cuda(gaussians: Gaussians, job: RasterJob) -> RenderOutput:
     """:func:`rasterize_gsplat` on numpy arrays."""
     _gsplat()
     return draw_arrays(rasterize_gsplat, gaussians, job, torch.float32, _DEVICE)
 
 
-def rasterize_cuda_vjp(gaussians: Gaussians, job: Job) -> tuple[Render, Vjp]:
+def rasterize_cuda_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutput, Vjp]:
     """:func:`rasterize_cuda` and its derivatives, by gsplat's own backward pass."""
     _gsplat()
     return draw_arrays_vjp(rasterize_gsplat, gaussians, job, torch.float32, _DEVICE)
@@ -123,7 +123,7 @@ def rasterize_cuda_vjp(gaussians: Gaussians, job: Job) -> tuple[Render, Vjp]:
 
 def _gsplat() -> Any:
     """The module, if it can be used here."""
-    reason = available()
+    reason = why_unavailable()
     if reason is not None:
         raise LikenessError(
             f"The CUDA rasteriser cannot be used: {reason}.",

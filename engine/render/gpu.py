@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .cuda import available
+from .cuda import why_unavailable
 
 
 def gpu_report() -> dict[str, Any]:
@@ -18,7 +18,7 @@ def gpu_report() -> dict[str, Any]:
         use it, None when it does. Whether gsplat's kernels can be built shows at their first use.
     """
     found = torch.cuda.is_available()
-    why_not = available()
+    why_not = why_unavailable()
     if torch.version.cuda is None:
         why_not = f"torch {torch.__version__} was built without CUDA"
     return {

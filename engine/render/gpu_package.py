@@ -21,10 +21,10 @@ def installed_version(name: str, has_gpu: bool) -> tuple[int, ...] | str:
         version = str(importlib.import_module(name).__version__)
     except (ImportError, AttributeError) as error:
         return f"{name} cannot be imported ({error})"
-    return leading_numbers(version)
+    return parse_release(version)
 
 
-def leading_numbers(version: str) -> tuple[int, ...]:
+def parse_release(version: str) -> tuple[int, ...]:
     """What a version's text begins with.
 
     >>> leading_numbers("1.5.3+pt24cu124"), leading_numbers("0.4.0rc1"), leading_numbers("1.6")

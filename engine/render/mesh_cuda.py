@@ -20,20 +20,20 @@ from ..core.types import BoolArray, Camera, FloatArray, IntArray, LikenessError
 from .gpu_package import installed_version
 from .mesh import NEAR, MeshBuffer
 
-OLDEST = (0, 3, 3)
+MIN_VERSION = (0, 3, 3)
 """The first nvdiffrast that draws pictures of any size without OpenGL."""
 
 _DEVICE = "cuda"
 _SLACK = 1e-3  # part of the depth by which the clip planes stand off the mesh
 
 
-def available() -> str | None:
+def why_unavailable() -> str | None:
     """Why this back end cannot draw here, or None when it can."""
     version = installed_version("nvdiffrast", torch.cuda.is_available())
     if isinstance(version, str):
         return version
-    if version < OLDEST:
-        found, wanted = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
+    if version < MIN_VERSION:
+        found, wanted = (".".join(map(str, numbers)) for numbers in (version, MIN_VERSION))
         return f"nvdiffrast {found} is older than {wanted}"
     return None
 
@@ -136,7 +136,7 @@ def _context() -> tuple[Any, Any]:
 
 def _nvdiffrast() -> tuple[Any, Any]:
     """The module and the context, if they can be used here."""
-    reason = available()
+    reason = why_unavailable()
     if reason is not None:
         raise LikenessError(
             f"The CUDA z-buffer cannot be used: {reason}.",

@@ -23,8 +23,8 @@ from .common import (
     JACOBIAN_MARGIN,
     NEAR,
     TRANSMITTANCE_MIN,
-    Job,
-    Render,
+    RasterJob,
+    RenderOutput,
     Vjp,
 )
 
@@ -52,7 +52,7 @@ def covariances(quats: Tensor, scales: Tensor) -> Tensor:
     return half @ half.transpose(1, 2)
 
 
-def project(
+def project_ewa(
     means: Tensor, covars: Tensor, viewmat: Tensor, K: Tensor, width: int, height: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """EWA projection of one camera: centres [N, 2], 2D covariances [N, 2, 2], depths [N]."""
@@ -146,7 +146,7 @@ def rasterize_torch(
             ``Gaussians``. viewmats: [C, 4, 4]. Ks: [C, 3, 3]. background: [C, F].
 
     Returns:
-        rgb [C, H, W, F], alpha [C, H, W], depth [C, H, W]; the meaning is ``Render``'s.
+        rgb [C, H, W, F], alpha [C, H, W], depth [C, H, W]; the meaning is ``RenderOutput``'s.
     """
     ys, xs = torch.meshgrid(
         torch.arange(height, dtype=means.dtype, device=means.device) + 0.5,
@@ -158,7 +158,9 @@ def rasterize_torch(
     images = []
     for viewmat, K, backdrop in zip(viewmats, Ks, background, strict=True):
         in_front = (means @ viewmat[2, :3] + viewmat[2, 3] >= NEAR) & (opacities >= ALPHA_MIN)
-        centres, covars2d, z = project(means[in_front], covars[in_front], viewmat, K, width, height)
+        centres, covars2d, z = project_ewa(
+            means[in_front], covars[in_front], viewmat, K, width, height
+        )
         order = torch.sort(z.detach().float(), stable=True).indices
         features = torch.cat([colors[in_front], z[:, None]], 1)[order]
         if len(order) == 0:
@@ -182,11 +184,11 @@ def rasterize_torch(
     return torch.stack(rgb), torch.stack(alphas), torch.stack(depths)
 
 
-def rasterize_reference(gaussians: Gaussians, job: Job) -> Render:
+def rasterize_reference(gaussians: Gaussians, job: RasterJob) -> RenderOutput:
     """:func:`rasterize_torch` on numpy arrays, in float64 on the CPU."""
     return draw_arrays(rasterize_torch, gaussians, job, torch.float64)
 
 
-def rasterize_reference_vjp(gaussians: Gaussians, job: Job) -> tuple[Render, Vjp]:
+def rasterize_reference_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutput, Vjp]:
     """:func:`rasterize_reference` and its derivatives, by torch's autograd in float64."""
     return draw_arrays_vjp(rasterize_torch, gaussians, job, torch.float64)

@@ -12,10 +12,10 @@ import warnings
 from ..core.types import Camera, FloatArray, IntArray, LikenessError
 from .mesh import MeshBuffer, rasterize_mesh
 
-BACKENDS = ("cpu", "cuda")
+MESH_BACKENDS = ("cpu", "cuda")
 
 
-def visibility(
+def rasterize_visibility(
     vertices: FloatArray,
     f: IntArray,
     camera: Camera,
@@ -34,9 +34,9 @@ def visibility(
     Raises:
         LikenessError: an unknown back end, or one asked for that cannot be used here.
     """
-    if backend not in (None, *BACKENDS):
+    if backend not in (None, *MESH_BACKENDS):
         raise LikenessError(
-            f"There is no z-buffer '{backend}'.", f"Choose one of: {', '.join(BACKENDS)}."
+            f"There is no z-buffer '{backend}'.", f"Choose one of: {', '.join(MESH_BACKENDS)}."
         )
     if backend == "cuda" or (backend is None and _found()):
         from .mesh_cuda import rasterize_mesh_cuda
@@ -54,6 +54,6 @@ def _found() -> bool:
     """Whether nvdiffrast can be used; torch is imported only where both are installed."""
     if any(importlib.util.find_spec(name) is None for name in ("torch", "nvdiffrast")):
         return False
-    from .mesh_cuda import available
+    from .mesh_cuda import why_unavailable
 
-    return available() is None
+    return why_unavailable() is None

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from ..core.types import Avatar, LikenessError
-from ..files.atomic import whole_file
-from ..files.untrusted import Damaged, npz_steps, unzipped
+from ..files.atomic import atomic_write
+from ..files.untrusted import CorruptFileError, decompress, iter_npz
 from ..formats.avatar import avatar_from_bytes, avatar_to_bytes
-from .mesh import SplatMesh, splat_mesh
+from .mesh import SplatMesh, make_splat_mesh
 
 _FACE = "face."
-MOST_KEPT = 1 << 30
+MAX_KEPT = 1 << 30
 """Bytes of an avatar without its Gaussians; the default body's is 20 MB."""
 
 
@@ -31,7 +31,7 @@ class SceneAvatar:
     Attributes:
         avatar: without its Gaussians.
         splats: the Gaussians as Blender's mesh holds them.
-        kept: ``avatar`` as compressed bytes, which the scene keeps; :func:`unpacked` reads them.
+        kept: ``avatar`` as compressed bytes, which the scene keeps; :func:`unpack_avatar` reads them.
         photo: the portrait as a JPEG file, or None.
     """
 
@@ -41,7 +41,7 @@ class SceneAvatar:
     photo: bytes | None = None
 
 
-def scene_avatar(avatar: Avatar, photo: Path | None = None) -> SceneAvatar:
+def make_scene_avatar(avatar: Avatar, photo: Path | None = None) -> SceneAvatar:
     """Make an avatar ready for Blender (two seconds for one of 262,144 Gaussians).
 
     Raises:
@@ -49,17 +49,19 @@ def scene_avatar(avatar: Avatar, photo: Path | None = None) -> SceneAvatar:
     """
     alone = replace(avatar, gaussians=avatar.gaussians.take(slice(0, 0)), lod_start=None)
     kept = zlib.compress(avatar_to_bytes(alone), 6)
-    return SceneAvatar(alone, splat_mesh(avatar), kept, None if photo is None else _jpeg(photo))
+    return SceneAvatar(
+        alone, make_splat_mesh(avatar), kept, None if photo is None else _jpeg(photo)
+    )
 
 
-def unpacked(kept: bytes, source: str) -> Avatar:
+def unpack_avatar(kept: bytes, source: str) -> Avatar:
     """The avatar of :attr:`SceneAvatar.kept`, without Gaussians.
 
     Raises:
         LikenessError: it is damaged; ``source`` is what the message calls it.
     """
     try:
-        data = unzipped(kept, MOST_KEPT)
+        data = decompress(kept, MAX_KEPT)
     except ValueError as error:
         raise LikenessError(
             f"The avatar in '{source}' is damaged: {error}.", "Import the avatar again."
@@ -73,23 +75,23 @@ def save_scene_avatar(scene: SceneAvatar, path: Path) -> None:
     arrays |= {"colors": scene.splats.colors, "corners": scene.splats.corners}
     arrays["kept"] = np.frombuffer(scene.kept, np.uint8)
     arrays["photo"] = np.frombuffer(scene.photo or b"", np.uint8)
-    with whole_file(path) as scratch, scratch.open("wb") as file:
+    with atomic_write(path) as scratch, scratch.open("wb") as file:
         np.savez(file, **arrays)  # not compressed: it is read at once and thrown away
 
 
-def load_steps(path: Path) -> Generator[None, None, SceneAvatar]:
+def load_scene_steps(path: Path) -> Generator[None, None, SceneAvatar]:
     """Read what :func:`save_scene_avatar` wrote, an array at a time; the generator returns it."""
     arrays = {}
     try:
-        for name, array in npz_steps(path):
+        for name, array in iter_npz(path):
             arrays[name] = array
             yield
         missing = {"kept", "colors", "corners", "photo"} - arrays.keys()
         if missing:
-            raise Damaged(f"it lacks {', '.join(sorted(missing))}")
+            raise CorruptFileError(f"it lacks {', '.join(sorted(missing))}")
     except (OSError, ValueError) as error:
         raise LikenessError(f"'{path}' cannot be read ({error}).", "Import it again.") from error
-    avatar = unpacked(arrays["kept"].tobytes(), str(path))
+    avatar = unpack_avatar(arrays["kept"].tobytes(), str(path))
     yield
     faces = {k.removeprefix(_FACE): v for k, v in arrays.items() if k.startswith(_FACE)}
     splats = SplatMesh(faces, arrays["colors"], arrays["corners"])

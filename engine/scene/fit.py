@@ -16,12 +16,12 @@ import numpy as np
 from ..core.color import srgb_to_linear
 from ..core.types import Camera, FloatArray, IntArray
 
-THINNEST_PIXELS = 0.5
+MIN_PIXELS = 0.5
 """A splat seen edge-on in the photo is widened as if it were not thinner than this, at most 1.5
 times, lest it is too wide when it turns (48 dB against the engine's picture of a 258,000-splat
 avatar; 55 dB at 0.05)."""
 
-MOST_COLOR_CHANGE = 0.12
+MAX_COLOR_CHANGE = 0.12
 """How far a colour may move, in sRGB numbers, to make up for mixing as light."""
 
 ROUNDS = 3
@@ -45,7 +45,7 @@ class PhotoSplats(NamedTuple):
     depth: FloatArray
 
 
-class Coverage(NamedTuple):
+class SplatCoverage(NamedTuple):
     """Who is seen where: ``pixel``, ``splat`` [P] and the part ``weight`` [P] of the pixel's
     colour that is the splat's; ``pixels`` in all."""
 
@@ -86,12 +86,12 @@ def softening(axes: FloatArray, blur: float) -> FloatArray:
         axes: [N, 2, 2] pixels. blur: square pixels.
     """
     _, thickness, right = np.linalg.svd(axes)
-    grow = np.sqrt(1.0 + blur / np.maximum(thickness, THINNEST_PIXELS) ** 2)
+    grow = np.sqrt(1.0 + blur / np.maximum(thickness, MIN_PIXELS) ** 2)
     out: FloatArray = np.einsum("nka,nk,nkb->nab", right, grow, right)
     return out
 
 
-def colors_for_light(colors: FloatArray, coverage: Coverage) -> FloatArray:
+def solve_linear_colors(colors: FloatArray, coverage: SplatCoverage) -> FloatArray:
     """Linear colours [N, 3] that, mixed as light, give the photo's view as sRGB mixing gives it.
 
     A few rounds of Richardson's iteration: the error of each pixel goes to the splats seen in it,
@@ -115,8 +115,8 @@ def colors_for_light(colors: FloatArray, coverage: Coverage) -> FloatArray:
     stored = np.clip(to_pixels(colors) / np.maximum(alpha, 1e-6), 0.0, 1.0)
     wanted = alpha * srgb_to_linear(stored)
     seen = np.bincount(splat, weight, len(colors))[:, None]
-    lowest = srgb_to_linear(np.clip(colors - MOST_COLOR_CHANGE, 0.0, 1.0))
-    highest = srgb_to_linear(np.clip(colors + MOST_COLOR_CHANGE, 0.0, 1.0))
+    lowest = srgb_to_linear(np.clip(colors - MAX_COLOR_CHANGE, 0.0, 1.0))
+    highest = srgb_to_linear(np.clip(colors + MAX_COLOR_CHANGE, 0.0, 1.0))
     linear = srgb_to_linear(colors)
     for _ in range(ROUNDS):
         error = wanted - to_pixels(linear)
@@ -124,9 +124,9 @@ def colors_for_light(colors: FloatArray, coverage: Coverage) -> FloatArray:
     return linear
 
 
-def cover(
+def compute_coverage(
     splats: PhotoSplats, opacities: FloatArray, width: int, height: int, cut: float
-) -> Coverage:
+) -> SplatCoverage:
     """Which splats are seen in which pixels, front to back.
 
     Args:
@@ -139,7 +139,7 @@ def cover(
     order = order[splats.depth[order] > _NEAR]
     centre, axes = scale * splats.centre[order], scale * splats.axes[order]
     bands = list(_bands(centre, axes, opacities[order], width, height, cut))
-    return Coverage(
+    return SplatCoverage(
         np.concatenate([pixel for pixel, _, _ in bands]),
         order[np.concatenate([splat for _, splat, _ in bands])],
         np.concatenate([weight for _, _, weight in bands]),

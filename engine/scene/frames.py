@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.types import Avatar, Camera, FloatArray, Gaussians, IntArray, LikenessError
-from ..files.untrusted import npy_mapped, npz_arrays, parsing
+from ..files.untrusted import mmap_npy, read_npz, wrap_parser_errors
 
 AVATAR_NAME = "avatar_{}.safetensors"
 VERTICES_NAME = "vertices_{}.npy"
@@ -52,11 +52,13 @@ class SceneFrames:
 
     def posed(self, k: int, t: int) -> Gaussians:
         """The Gaussians of the k-th avatar in the t-th frame, world space."""
-        from ..gaussians.binding import place  # late: numba
+        from ..gaussians.binding import place_gaussians  # late: numba
 
         avatar = self.avatars[k]
         vertices = np.asarray(self.vertices[k][t], np.float64)
-        return moved(place(avatar.gaussians, vertices, avatar.body), self.places[k, t])
+        return transform_gaussians(
+            place_gaussians(avatar.gaussians, vertices, avatar.body), self.places[k, t]
+        )
 
     def gaussians(self, t: int) -> Gaussians:
         """Those of all avatars together."""
@@ -72,14 +74,14 @@ class SceneFrames:
             LikenessError: a file is missing or damaged.
         """
         from ..formats.avatar import load_avatar
-        from ..gaussians.lod import avatar_at
+        from ..gaussians.lod import simplify_avatar
 
         try:
-            arrays = npz_arrays(folder / FRAMES_NAME)
-            with parsing():
+            arrays = read_npz(folder / FRAMES_NAME)
+            with wrap_parser_errors():
                 counts = _checked(arrays)
                 vertices = tuple(
-                    npy_mapped(folder / VERTICES_NAME.format(k)) for k in range(len(counts))
+                    mmap_npy(folder / VERTICES_NAME.format(k)) for k in range(len(counts))
                 )
         except (OSError, ValueError) as error:
             raise LikenessError(
@@ -94,7 +96,9 @@ class SceneFrames:
                     "Export again.",
                 )
         return SceneFrames(
-            tuple(avatar_at(avatar, int(n)) for avatar, n in zip(avatars, counts, strict=True)),
+            tuple(
+                simplify_avatar(avatar, int(n)) for avatar, n in zip(avatars, counts, strict=True)
+            ),
             vertices,
             arrays["places"],
             arrays["viewmats"],
@@ -126,7 +130,7 @@ def _checked(arrays: dict[str, Any]) -> IntArray:
     return np.asarray(arrays["counts"], np.int64)
 
 
-def moved(gaussians: Gaussians, matrix: FloatArray) -> Gaussians:
+def transform_gaussians(gaussians: Gaussians, matrix: FloatArray) -> Gaussians:
     """Gaussians carried by a similarity [4, 4]; of an uneven scale the mean is taken."""
     from ..core.rotations import matrix_to_quaternion, quaternion_multiply
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..core.types import Avatar, BoundGaussians, FloatArray, IntArray
 
 
-class Attributes(NamedTuple):
+class SplatAttributes(NamedTuple):
     """Names of the splat mesh's FACE attributes that the node group reads."""
 
     vertex_a: str = "splat_vertex_a"
@@ -43,7 +43,7 @@ class KeptAttributes(NamedTuple):
     layer: str = "splat_layer"
 
 
-ATTRIBUTES = Attributes()
+ATTRIBUTES = SplatAttributes()
 KEPT = KeptAttributes()
 
 CUT_SIGMA = 3.0
@@ -89,21 +89,21 @@ def stored_order(avatar: Avatar) -> IntArray:
     return np.argsort(-depth, kind="stable")
 
 
-def splat_mesh(avatar: Avatar) -> SplatMesh:
+def make_splat_mesh(avatar: Avatar) -> SplatMesh:
     """The mesh of an avatar, softened and coloured so that Blender draws the photo's view as the
     engine does (:mod:`.scene_fit`)."""
     from ..core.color import srgb_to_linear
     from ..core.rotations import quaternion_to_matrix
-    from ..gaussians.binding import place  # late: numba
+    from ..gaussians.binding import place_gaussians  # late: numba
     from ..render.common import BLUR
-    from .fit import colors_for_light, cover, project_splats, softening
+    from .fit import compute_coverage, project_splats, softening, solve_linear_colors
 
     order = stored_order(avatar)
     levels = _levels(avatar)
     gaussians = avatar.gaussians.take(order)
     faces = _bound(gaussians, avatar) | {name: values[order] for name, values in levels.items()}
     vertices, _ = avatar.body.vertices(avatar.pose)
-    posed = place(gaussians, vertices, avatar.body)
+    posed = place_gaussians(gaussians, vertices, avatar.body)
     means = posed.means.astype(np.float64)
     axes = quaternion_to_matrix(posed.quats.astype(np.float64))[:, :, :2]
     axes = axes * posed.scales[:, None, :2]
@@ -111,14 +111,14 @@ def splat_mesh(avatar: Avatar) -> SplatMesh:
     if len(gaussians):
         seen = project_splats(means, axes, avatar.camera)
         M = softening(seen.axes, BLUR)
-        coverage = cover(
+        coverage = compute_coverage(
             seen._replace(axes=seen.axes @ M),
             gaussians.opacities,
             avatar.camera.width,
             avatar.camera.height,
             CUT_SIGMA,
         )
-        linear = colors_for_light(gaussians.colors, coverage)
+        linear = solve_linear_colors(gaussians.colors, coverage)
         soften = np.stack([M[:, 0, 0] - 1.0, M[:, 0, 1], M[:, 1, 1] - 1.0], -1)
     else:
         linear, soften = srgb_to_linear(gaussians.colors), np.zeros((0, 3))
@@ -131,10 +131,10 @@ def splat_mesh(avatar: Avatar) -> SplatMesh:
     )
 
 
-def bound_gaussians(
+def restore_gaussians(
     faces: dict[str, FloatArray | IntArray], opacities: FloatArray, f: IntArray
 ) -> BoundGaussians:
-    """The inverse of what :func:`splat_mesh` stores, in the mesh's order.
+    """The inverse of what :func:`make_splat_mesh` stores, in the mesh's order.
 
     Colours come back in 256 steps. Faces that the user has deleted are simply not there.
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.color import srgb_to_linear
 from ..core.rotations import quaternion_to_matrix
 from ..core.types import FloatArray, Gaussians, IntArray, LikenessError
-from ..files.untrusted import given_file, npz_steps
+from ..files.untrusted import iter_npz, require_file
 from .mesh import CORNERS, SplatMesh
 
 MEAN = "splat_mean"
@@ -46,7 +46,7 @@ def check_ply_fields(path: Path) -> None:
     Raises:
         LikenessError: no such file, no PLY file, or fields are missing; it names them.
     """
-    given_file(path, "Give a PLY file of 3D Gaussians.")
+    require_file(path, "Give a PLY file of 3D Gaussians.")
     try:
         with path.open("rb") as file:
             start = file.read(_HEADER_BYTES)
@@ -67,7 +67,7 @@ def check_ply_fields(path: Path) -> None:
         )
 
 
-def static_mesh(gaussians: Gaussians) -> SplatMesh:
+def make_static_mesh(gaussians: Gaussians) -> SplatMesh:
     """The mesh of Gaussians in engine axes; colours sRGB."""
     order = np.argsort(-np.asarray(gaussians.scales), axis=1)
     scales = np.maximum(
@@ -95,7 +95,7 @@ def load_static_steps(path: Path) -> Generator[None, None, SplatMesh]:
     """Read what :func:`save_static` wrote, an array at a time; the generator returns it."""
     arrays = {}
     try:
-        for name, array in npz_steps(path):
+        for name, array in iter_npz(path):
             arrays[name] = array
             yield
     except (OSError, ValueError) as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.types import FloatArray
-from .accessory_glasses import Glasses, glasses_parts, random_glasses
+from .accessory_glasses import GlassesLook, glasses_parts, random_glasses
 from .accessory_hats import Hat, hat_height, hat_parts
 from .accessory_jewels import (
     Jewels,
@@ -21,7 +21,7 @@ from .accessory_jewels import (
 )
 from .hair_strands import head_shape
 from .library import Library
-from .model import Part, Traits, Wearer
+from .model import MeshPart, Traits, Wearer
 
 GLASSES, HATS, SCARVES, HEADPHONES = 0.25, 0.08, 0.05, 0.02  # shares of people
 
@@ -31,7 +31,7 @@ class AccessoriesLook:
     """What is worn; None where nothing is. ``hat`` may also be a headscarf, a hairband or
     headphones."""
 
-    glasses: Glasses | None
+    glasses: GlassesLook | None
     hat: Hat | None
     jewels: Jewels | None
     scarf: Scarf | None
@@ -91,21 +91,21 @@ def _rest(wearer: Wearer) -> FloatArray:
     return np.asarray(wearer.rest().rest[: len(wearer.dress.body.v_template)], np.float64)
 
 
-def hat_below(wearer: Wearer, look: AccessoriesLook) -> float | None:
+def hat_hair_limit(wearer: Wearer, look: AccessoriesLook) -> float | None:
     """Rest height in metres above which a hat hides the hair; None without such a hat."""
     if look.hat is None:
         return None
     return hat_height(look.hat, head_shape(_rest(wearer), wearer.dress.body), wearer)
 
 
-def accessory_parts(wearer: Wearer, look: AccessoriesLook) -> list[Part]:
+def accessory_parts(wearer: Wearer, look: AccessoriesLook) -> list[MeshPart]:
     """Everything that is worn, posed.
 
     Raises:
         LikenessError: a library's hat cannot be read.
     """
     rest = _rest(wearer)
-    parts: list[Part] = []
+    parts: list[MeshPart] = []
     if look.glasses is not None:
         parts += glasses_parts(wearer, look.glasses, rest)
     if look.hat is not None:

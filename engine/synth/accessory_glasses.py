@@ -8,9 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import JOINT_INDEX, FloatArray
-from .accessory_shapes import Shape, ball, grid, joined, plain, tube
-from .hair_binding import Surface, on_head, rows_of, surface
-from .model import Material, Part, Wearer
+from .accessory_shapes import (
+    SimpleMesh,
+    join_shapes,
+    make_ball,
+    make_grid,
+    make_tube,
+    plain_texture,
+)
+from .hair_binding import BodySurface, bind_to_head, build_surface, part_rows
+from .model import Material, MeshPart, Wearer
 
 SHAPES = {
     "round": (0.046, 0.045, 2.0),
@@ -28,7 +35,7 @@ WRAP = 1.4  # how much the front bends back towards the temples, per metre
 
 
 @dataclass(frozen=True)
-class Glasses:
+class GlassesLook:
     """``shape`` of :data:`SHAPES`; ``rim``: ``full``, ``half`` or ``none``; ``thickness`` of the
     rim in metres; ``metal`` or plastic of ``color`` [3]; lenses of ``tint`` [3] and ``alpha``,
     ``gradient``: only above; ``size``: factor."""
@@ -44,7 +51,7 @@ class Glasses:
     size: float
 
 
-def random_glasses(rng: np.random.Generator) -> Glasses:
+def random_glasses(rng: np.random.Generator) -> GlassesLook:
     """Mostly clear ones; one in eight are sunglasses."""
     sun = rng.random() < 0.13
     metal = rng.random() < 0.42
@@ -62,7 +69,7 @@ def random_glasses(rng: np.random.Generator) -> Glasses:
     table = metals if metal else tones
     tints = [(0.06, 0.06, 0.07), (0.14, 0.09, 0.05), (0.05, 0.09, 0.08)]
     thin = metal or rim != "full"
-    return Glasses(
+    return GlassesLook(
         shape=str(rng.choice(list(SHAPES))),
         rim=rim,
         thickness=round(
@@ -77,7 +84,7 @@ def random_glasses(rng: np.random.Generator) -> Glasses:
     )
 
 
-def outline(shape: str, size: float, count: int = 72) -> FloatArray:
+def lens_outline(shape: str, size: float, count: int = 72) -> FloatArray:
     """[count, 2] the left lens about its middle, x outwards, y up, counter-clockwise from +x."""
     width, height, square = SHAPES[shape]
     angle = np.arange(count) * 2 * np.pi / count
@@ -94,20 +101,20 @@ def outline(shape: str, size: float, count: int = 72) -> FloatArray:
     return np.stack([x, y], 1)
 
 
-def glasses_parts(wearer: Wearer, look: Glasses, rest: FloatArray) -> list[Part]:
+def glasses_parts(wearer: Wearer, look: GlassesLook, rest: FloatArray) -> list[MeshPart]:
     """Frame and lenses, rigid on the head."""
     body = wearer.dress.body
     eye = body.shaped(wearer.betas)[1][JOINT_INDEX["left_eye_smplhf"]]
     scale = look.size * float(np.clip(eye[0] / 0.0302, 0.9, 1.12))
-    flat = outline(look.shape, scale)
+    flat = lens_outline(look.shape, scale)
     centre = np.array([0.5 * BETWEEN + 0.5 * np.ptp(flat[:, 0]), float(eye[1]) - 0.004])
     radius = look.thickness / 2
-    skin = surface(rest, body, "face", "lips", "eyelid", "scalp", "eye")
+    skin = build_surface(rest, body, "face", "lips", "eyelid", "scalp", "eye")
     rims = [_bent(centre + flat, side) for side in (1.0, -1.0)]
     bridge = _bridge(rims[0], look, scale)
     # The front moves ahead until nothing of it is in nose, brows or lids.
     trial = np.concatenate([*rims, bridge, *[0.8 * r + 0.2 * r.mean(0) for r in rims]])
-    ahead = float(rest[rows_of(body, "eyelid"), 2].max()) + 0.004
+    ahead = float(rest[part_rows(body, "eyelid"), 2].max()) + 0.004
     for _ in range(24):
         height, _ = skin.height(trial + np.array([0, 0, ahead]))
         lack = float((radius + CLEAR - height).max())
@@ -115,24 +122,24 @@ def glasses_parts(wearer: Wearer, look: Glasses, rest: FloatArray) -> list[Part]
             break
         ahead += max(lack, 0.0004)
     move = np.array([0.0, 0.0, ahead])
-    frame = [tube(bridge + move, radius, sides=10)]
+    frame = [make_tube(bridge + move, radius, sides=10)]
     for rim, side in zip(rims, (1.0, -1.0)):
         frame += _rim(rim + move, look, side)
         frame.append(_temple(rim + move, look, side, rest, wearer))
         if look.metal or look.rim != "full":
             frame.append(_pad(rim + move, side, skin))
-    lenses = joined([_lens(rim + move, side) for rim, side in zip(rims, (1.0, -1.0))])
+    lenses = join_shapes([_lens(rim + move, side) for rim, side in zip(rims, (1.0, -1.0))])
     metal = Material(
         "plain",
-        plain(np.array(look.color)),
+        plain_texture(np.array(look.color)),
         0.28 if look.metal else 0.32,
         1.0 if look.metal else 0.0,
     )
     glass = Material("plain", _glass(look), 0.05)
-    shape = joined(frame)
+    shape = join_shapes(frame)
     return [
-        shape.part("glasses", "glasses", on_head(shape.vertices, wearer.posed), metal),
-        lenses.part("lenses", "glasses", on_head(lenses.vertices, wearer.posed), glass),
+        shape.part("glasses", "glasses", bind_to_head(shape.vertices, wearer.posed), metal),
+        lenses.part("lenses", "glasses", bind_to_head(lenses.vertices, wearer.posed), glass),
     ]
 
 
@@ -142,7 +149,7 @@ def _bent(flat: FloatArray, side: float) -> FloatArray:
     return np.stack([side * x, y, -WRAP * x**2 - 0.08 * (y - y.mean())], 1)
 
 
-def _bridge(rim: FloatArray, look: Glasses, scale: float) -> FloatArray:
+def _bridge(rim: FloatArray, look: GlassesLook, scale: float) -> FloatArray:
     """[9, 3] from the left lens over the nose to the right one."""
     y = rim[:, 1]
     high = y.mean() + 0.30 * np.ptp(y) / 2
@@ -152,20 +159,22 @@ def _bridge(rim: FloatArray, look: Glasses, scale: float) -> FloatArray:
     return np.stack([t * inner[0], inner[1] + 0.0022 * arch, inner[2] + 0.0025 * arch], 1)
 
 
-def _rim(rim: FloatArray, look: Glasses, side: float) -> list[Shape]:
+def _rim(rim: FloatArray, look: GlassesLook, side: float) -> list[SimpleMesh]:
     if look.rim == "none":
         return []
     radius = look.thickness / 2
     depth = 1.0 if look.metal else 0.75
     if look.rim == "half":
-        return [tube(rim[: len(rim) // 2 + 1], radius, sides=8)]
-    return [tube(rim, radius, closed=True, sides=10, up=np.array([0.0, 0.0, 1.0]), flat=depth)]
+        return [make_tube(rim[: len(rim) // 2 + 1], radius, sides=8)]
+    return [make_tube(rim, radius, closed=True, sides=10, up=np.array([0.0, 0.0, 1.0]), flat=depth)]
 
 
-def _temple(rim: FloatArray, look: Glasses, side: float, rest: FloatArray, wearer: Wearer) -> Shape:
+def _temple(
+    rim: FloatArray, look: GlassesLook, side: float, rest: FloatArray, wearer: Wearer
+) -> SimpleMesh:
     """From the lens's upper outer corner over the ear, and down behind it."""
     body = wearer.dress.body
-    ears = rest[rows_of(body, "ear")]
+    ears = rest[part_rows(body, "ear")]
     ear = ears[ears[:, 0] * side > 0]
     top = float(ear[:, 1].max())
     root = float(np.quantile(ear[:, 2], 0.6))
@@ -173,7 +182,7 @@ def _temple(rim: FloatArray, look: Glasses, side: float, rest: FloatArray, weare
     corner = rim[np.argmax(side * rim[:, 0] - 3 * np.abs(rim[:, 1] - high))]
     out = side * 0.0045
     hinge = corner + np.array([out, 0.0, -0.003])
-    skin = surface(rest, body, "face", "scalp")
+    skin = build_surface(rest, body, "face", "scalp")
     over = skin.outside(np.array([[side * 0.05, top + 0.001, root]]), 0.003)[0]
     knee = over + np.array([0.0, -0.003, -0.010])
     end = over + np.array([-side * 0.004, -0.030, -0.024])
@@ -191,36 +200,36 @@ def _temple(rim: FloatArray, look: Glasses, side: float, rest: FloatArray, weare
     )
     radius = look.thickness / 2
     path[2:] = skin.outside(path[2:], radius * 1.8 + CLEAR)
-    return tube(
+    return make_tube(
         path, radius * (1.0 if look.metal else 0.62), sides=8, flat=1.0 if look.metal else 2.2
     )
 
 
-def _pad(rim: FloatArray, side: float, skin: Surface) -> Shape:
+def _pad(rim: FloatArray, side: float, skin: BodySurface) -> SimpleMesh:
     """A nose pad on a short arm."""
     low = rim[:, 1].mean() - 0.15 * np.ptp(rim[:, 1])
     inner = rim[np.argmin(side * rim[:, 0] + 3 * np.abs(rim[:, 1] - low))]
     seat = skin.outside((inner + np.array([-side * 0.0025, -0.002, -0.006]))[None], 0.0022)[0]
-    arm = tube(np.stack([inner, (inner + seat) / 2 + [0, 0, -0.001], seat]), 0.0004, sides=6)
-    return joined([ball(seat, np.array([0.0011, 0.0042, 0.0026]), 10), arm])
+    arm = make_tube(np.stack([inner, (inner + seat) / 2 + [0, 0, -0.001], seat]), 0.0004, sides=6)
+    return join_shapes([make_ball(seat, np.array([0.0011, 0.0042, 0.0026]), 10), arm])
 
 
-def _lens(rim: FloatArray, side: float) -> Shape:
+def _lens(rim: FloatArray, side: float) -> SimpleMesh:
     """A lens inside its rim; v runs from its top down."""
     middle = rim.mean(0)
     share = np.linspace(1.0, 0.0, 5)[:, None, None]
     rings = middle + (rim - middle)[None] * share
     # The middle bulges with the wrap, as the rim does.
     rings[..., 2] = middle[2] + (rings[..., 2] - middle[2]) + 0.0012 * (1 - share[..., 0] ** 2)
-    shape = grid(rings if side > 0 else rings[:, ::-1], (False, True))
+    shape = make_grid(rings if side > 0 else rings[:, ::-1], (False, True))
     top, height = rim[:, 1].max(), np.ptp(rim[:, 1])
     points = shape.vertices[shape.f]
     v = np.clip((top - points[..., 1]) / height, 0.01, 0.99)
     uv = np.stack([np.full(v.shape, 0.5), v], -1)
-    return Shape(shape.vertices, shape.f, uv)
+    return SimpleMesh(shape.vertices, shape.f, uv)
 
 
-def _glass(look: Glasses) -> NDArray[np.uint8]:
+def _glass(look: GlassesLook) -> NDArray[np.uint8]:
     """[64, 4, 4] the lenses' colour from top to bottom."""
     v = np.linspace(0, 1, 64)[:, None]
     alpha = look.alpha * (1 - 0.75 * v if look.gradient else np.ones_like(v))

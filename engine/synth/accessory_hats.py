@@ -9,13 +9,21 @@ from numpy.typing import NDArray
 
 from ..core.types import FloatArray
 from . import noise
-from .accessory_headscarf import headscarf
-from .accessory_shapes import Shape, ball, grid, joined, tube, turned, woven
+from .accessory_headscarf import make_headscarf
+from .accessory_shapes import (
+    SimpleMesh,
+    join_shapes,
+    make_ball,
+    make_grid,
+    make_tube,
+    revolve_profile,
+    woven_texture,
+)
 from .dress import garment_vertices
-from .hair_binding import HAT_TILT, on_head, rows_of, smoothstep, unit
+from .hair_binding import HAT_TILT, bind_to_head, normalize, part_rows, smoothstep
 from .hair_strands import HeadShape, head_shape
 from .library import Garment, load_garment, load_texture
-from .model import Material, Part, Wearer
+from .model import Material, MeshPart, Wearer
 
 KINDS = (
     "beanie",
@@ -62,7 +70,7 @@ def hat_height(hat: Hat, head: HeadShape, wearer: Wearer) -> float | None:
     return rim_height(hat, head) + 0.006
 
 
-def hat_parts(wearer: Wearer, hat: Hat, rest: FloatArray) -> list[Part]:
+def hat_parts(wearer: Wearer, hat: Hat, rest: FloatArray) -> list[MeshPart]:
     """The hat's parts, posed.
 
     Raises:
@@ -72,7 +80,7 @@ def hat_parts(wearer: Wearer, hat: Hat, rest: FloatArray) -> list[Part]:
     if hat.kind == "library":
         return [_library_hat(wearer, hat)]
     if hat.kind == "headscarf":
-        return [headscarf(wearer, np.array(hat.color), hat.seed, head)]
+        return [make_headscarf(wearer, np.array(hat.color), hat.seed, head)]
     make = {
         "beanie": _beanie,
         "cap": _cap,
@@ -85,10 +93,12 @@ def hat_parts(wearer: Wearer, hat: Hat, rest: FloatArray) -> list[Part]:
     out = []
     for k, (shape, color, rough, kind) in enumerate(make[hat.kind](hat, head, wearer)):
         label = "other" if hat.kind == "headphones" else "hat"
-        picture = woven(color, hat.seed + k) if kind == "cloth" else _plain(color)
+        picture = woven_texture(color, hat.seed + k) if kind == "cloth" else _plain(color)
         grain = 0.0012 if kind == "cloth" else 0.0
         material = Material(kind, picture, rough, grain=grain, grain_depth=grain / 6)
-        out.append(shape.part(hat.kind, label, on_head(shape.vertices, wearer.posed), material))
+        out.append(
+            shape.part(hat.kind, label, bind_to_head(shape.vertices, wearer.posed), material)
+        )
     return out
 
 
@@ -96,7 +106,7 @@ def _plain(color: FloatArray) -> NDArray[np.uint8]:
     return np.tile(np.rint(255 * np.array([*color, 1.0])).astype(np.uint8), (4, 4, 1))
 
 
-Piece = tuple[Shape, FloatArray, float, str]
+Piece = tuple[SimpleMesh, FloatArray, float, str]
 
 
 @dataclass(frozen=True)
@@ -123,7 +133,7 @@ def _block(hat: Hat, head: HeadShape, wearer: Wearer) -> _Block:
     """An oval round the skull above the rim, grown until all of the skull is in it."""
     rim = rim_height(hat, head)
     body = wearer.dress.body
-    rows = rows_of(body, "scalp", "face")
+    rows = part_rows(body, "scalp", "face")
     points = head.vertices[rows]
     tilt = HAT_TILT
     z = float(points[points[:, 1] > rim, 2].min() + points[points[:, 1] > rim, 2].max()) / 2
@@ -147,7 +157,7 @@ def _dome(block: _Block, extra: float, flat: float, sides: int = 96, rows: int =
     t = np.linspace(0.0, 1.0, rows)
     radius = np.sin(t * np.pi / 2) ** (2 / flat)
     y = height * (1 - radius**flat * 1.0) ** (1 / flat)
-    return turned(np.maximum(radius, 1e-3), y, sides)
+    return revolve_profile(np.maximum(radius, 1e-3), y, sides)
 
 
 def _beanie(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
@@ -160,18 +170,20 @@ def _beanie(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     shape = block.placed(points)
     shape += (
         0.0022
-        * noise.fractal(shape.reshape(-1, 3), hat.seed, 0.03, 3).reshape(shape.shape[:2])[..., None]
-        * unit(shape - head.centre)
+        * noise.fractal_noise(shape.reshape(-1, 3), hat.seed, 0.03, 3).reshape(shape.shape[:2])[
+            ..., None
+        ]
+        * normalize(shape - head.centre)
     )
     profile = np.linspace(0, 1, 9)
     bulge = 1.012 + 0.038 * np.sin(np.pi * profile) ** 0.5
-    cuff = turned(bulge, 0.042 - 0.046 * profile, 192)
+    cuff = revolve_profile(bulge, 0.042 - 0.046 * profile, 192)
     cuff[..., [0, 2]] *= (1 + 0.006 * np.cos(64 * np.arctan2(cuff[..., 0], cuff[..., 2])))[
         ..., None
     ]
     return [
-        (grid(shape, (False, True)), np.array(hat.color), 0.9, "cloth"),
-        (grid(block.placed(cuff), (False, True)), np.array(hat.color) * 0.93, 0.9, "cloth"),
+        (make_grid(shape, (False, True)), np.array(hat.color), 0.9, "cloth"),
+        (make_grid(block.placed(cuff), (False, True)), np.array(hat.color) * 0.93, 0.9, "cloth"),
     ]
 
 
@@ -180,7 +192,7 @@ def _cap(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     points = _dome(block, 0.006, 2.2, 96, 20)
     seams = np.abs(np.sin(3 * np.arctan2(points[..., 0], points[..., 2])))
     points[..., [0, 2]] *= (1 - 0.006 * (seams < 0.06))[..., None]
-    crown = grid(block.placed(points), (False, True))
+    crown = make_grid(block.placed(points), (False, True))
     s = np.linspace(-1, 1, 33)[None]
     out = np.linspace(0.0, 1.0, 9)[:, None]
     angle = s * 1.0
@@ -196,26 +208,26 @@ def _cap(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     )
     top = np.stack(np.broadcast_arrays(x, y, z), -1)
     below = top - [0.0, 0.0025, 0.0]
-    visor = joined([grid(top), grid(below[:, ::-1])])
-    button = ball(
+    visor = join_shapes([make_grid(top), make_grid(below[:, ::-1])])
+    button = make_ball(
         block.placed(np.array([0.0, block.top - block.rim + 0.006, 0.0])),
         np.array([0.006, 0.003, 0.006]),
         12,
     )
     return [
-        (joined([crown, button]), np.array(hat.color), 0.8, "cloth"),
+        (join_shapes([crown, button]), np.array(hat.color), 0.8, "cloth"),
         (visor, np.array(hat.second), 0.75, "cloth"),
     ]
 
 
 def _brimmed(
     hat: Hat, block: _Block, dome: FloatArray, width: float, fall: float, wave: float
-) -> tuple[Shape, Shape]:
+) -> tuple[SimpleMesh, SimpleMesh]:
     """A crown and a brim around it (both sides)."""
     t = np.linspace(0.0, 1.0, 14)
     sides = dome.shape[1]
     angle = np.arange(sides) * 2 * np.pi / sides
-    ring = turned(1.0 + t * width / block.a, 0.001 - fall * t**1.2, sides)
+    ring = revolve_profile(1.0 + t * width / block.a, 0.001 - fall * t**1.2, sides)
     bend = (
         wave
         * t[:, None] ** 1.5
@@ -224,8 +236,8 @@ def _brimmed(
     ring[..., 1] += bend
     brim = block.placed(ring)
     lower = brim - [0.0, 0.002, 0.0]
-    return grid(block.placed(dome), (False, True)), joined(
-        [grid(brim, (False, True)), grid(lower[::-1], (False, True))]
+    return make_grid(block.placed(dome), (False, True)), join_shapes(
+        [make_grid(brim, (False, True)), make_grid(lower[::-1], (False, True))]
     )
 
 
@@ -233,14 +245,14 @@ def _bucket(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     block = _block(hat, head, wearer)
     dome = _dome(block, 0.004, 3.6)
     crown, brim = _brimmed(hat, block, dome, 0.036, 0.034, 0.002)
-    return [(joined([crown, brim]), np.array(hat.color), 0.85, "cloth")]
+    return [(join_shapes([crown, brim]), np.array(hat.color), 0.85, "cloth")]
 
 
 def _sun_hat(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     block = _block(hat, head, wearer)
     crown, brim = _brimmed(hat, block, _dome(block, 0.012, 3.0), 0.095, 0.022, 0.006)
     return [
-        (joined([crown, brim]), np.array(hat.color), 0.8, "cloth"),
+        (join_shapes([crown, brim]), np.array(hat.color), 0.8, "cloth"),
         (_ribbon(block), np.array(hat.second), 0.6, "cloth"),
     ]
 
@@ -256,14 +268,14 @@ def _fedora(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     )
     crown, brim = _brimmed(hat, block, dome, 0.058, 0.004, 0.003)
     return [
-        (joined([crown, brim]), np.array(hat.color), 0.85, "cloth"),
+        (join_shapes([crown, brim]), np.array(hat.color), 0.85, "cloth"),
         (_ribbon(block), np.array(hat.second), 0.5, "cloth"),
     ]
 
 
-def _ribbon(block: _Block) -> Shape:
-    band = turned(np.full(5, 1.016), np.linspace(0.028, 0.001, 5), 96)
-    return grid(block.placed(band), (False, True))
+def _ribbon(block: _Block) -> SimpleMesh:
+    band = revolve_profile(np.full(5, 1.016), np.linspace(0.028, 0.001, 5), 96)
+    return make_grid(block.placed(band), (False, True))
 
 
 def _over_the_head(
@@ -273,7 +285,7 @@ def _over_the_head(
     angle = np.linspace(-low, np.pi + low, count)
     rays = np.stack([np.cos(angle), np.sin(angle), lean * np.maximum(np.sin(angle), 0)], 1)
     base = np.array([0.0, head.centre[1], head.centre[2] + 0.012])
-    points = base + unit(rays) * head.radius * 1.02
+    points = base + normalize(rays) * head.radius * 1.02
     for _ in range(4):
         height, normals = head.skin.height(points)
         points = points + (lift - height)[:, None] * normals
@@ -284,17 +296,17 @@ def _over_the_head(
 
 def _hairband(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     path = _over_the_head(head, 0.010, 0.25, 0.05)
-    up = unit(path - head.centre)
+    up = normalize(path - head.centre)
     width = np.interp(np.linspace(-1, 1, len(path)), [-1, 0, 1], [0.004, 0.009, 0.004])
-    band = tube(path, width, sides=14, up=up, flat=0.30)
+    band = make_tube(path, width, sides=14, up=up, flat=0.30)
     return [(band, np.array(hat.color), 0.55, "cloth")]
 
 
 def _headphones(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
-    ears = head.vertices[rows_of(wearer.dress.body, "ear")]
+    ears = head.vertices[part_rows(wearer.dress.body, "ear")]
     path = _over_the_head(head, 0.022, 0.0, 0.0)
-    cups: list[Shape] = []
-    pads: list[Shape] = []
+    cups: list[SimpleMesh] = []
+    pads: list[SimpleMesh] = []
     ends = []
     for side in (1.0, -1.0):
         ear = ears[ears[:, 0] * side > 0]
@@ -305,17 +317,17 @@ def _headphones(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
             x = outer + side * (low + (high - low) * t)
             size = radius * np.sqrt(np.clip(1.02 - np.abs(2 * t - 1) ** 6 * 0.35, 0, 1))
             at = np.stack([x, np.full(7, middle[1]), np.full(7, middle[2])], 1)
-            where.append(tube(at, size, sides=28))
+            where.append(make_tube(at, size, sides=28))
         ends.append(np.array([outer + side * 0.014, middle[1] + 0.034, middle[2]]))
     whole = np.concatenate([ends[0][None], path, ends[1][None]])
     k = np.linspace(0, len(whole) - 1, 60)
     smooth = np.stack([np.interp(k, np.arange(len(whole)), whole[:, c]) for c in range(3)], 1)
     for _ in range(6):
         smooth[1:-1] = 0.25 * smooth[:-2] + 0.5 * smooth[1:-1] + 0.25 * smooth[2:]
-    band = tube(smooth, 0.010, sides=12, up=unit(smooth - head.centre), flat=0.45)
+    band = make_tube(smooth, 0.010, sides=12, up=normalize(smooth - head.centre), flat=0.45)
     return [
-        (joined([band, *cups]), np.array(hat.color), 0.35, "plain"),
-        (joined(pads), np.array([0.06, 0.06, 0.065]), 0.7, "plain"),
+        (join_shapes([band, *cups]), np.array(hat.color), 0.35, "plain"),
+        (join_shapes(pads), np.array([0.06, 0.06, 0.065]), 0.7, "plain"),
     ]
 
 
@@ -325,16 +337,16 @@ def _garment(hat: Hat, wearer: Wearer) -> tuple[FloatArray, Garment]:
     return garment_vertices(garment, wearer.rest()), garment
 
 
-def _library_hat(wearer: Wearer, hat: Hat) -> Part:
+def _library_hat(wearer: Wearer, hat: Hat) -> MeshPart:
     points, garment = _garment(hat, wearer)
     if garment.texture is None:
-        picture = woven(np.array(hat.color), hat.seed)
+        picture = woven_texture(np.array(hat.color), hat.seed)
     else:
         rgba = load_texture(garment.texture).astype(np.float64)
         light = rgba[..., :3].mean(-1, keepdims=True)
         shade = np.clip(light / max(float(light[rgba[..., 3] > 128].mean()), 1.0), 0.3, 1.8)
         rgba[..., :3] = np.clip(255 * np.array(hat.color) * shade, 0, 255)
         picture = rgba.astype(np.uint8)
-    shape = Shape(points, garment.f, garment.uv)
+    shape = SimpleMesh(points, garment.f, garment.uv)
     material = Material("cloth", picture, 0.8, grain=0.001, grain_depth=0.0001)
-    return shape.part(garment.name, "hat", on_head(points, wearer.posed), material)
+    return shape.part(garment.name, "hat", bind_to_head(points, wearer.posed), material)

@@ -10,13 +10,13 @@ from scipy.spatial import cKDTree
 
 from ..core.types import BoolArray, FloatArray
 from . import noise
-from .accessory_shapes import Shape, grid, joined, tube, woven
-from .hair_binding import hanging, smoothstep, surface, unit
+from .accessory_shapes import SimpleMesh, join_shapes, make_grid, make_tube, woven_texture
+from .hair_binding import bind_hanging, build_surface, normalize, smoothstep
 from .hair_strands import HeadShape
-from .model import Material, Part, Wearer
+from .model import Material, MeshPart, Wearer
 
 
-def headscarf(wearer: Wearer, color: FloatArray, seed: int, head: HeadShape) -> Part:
+def make_headscarf(wearer: Wearer, color: FloatArray, seed: int, head: HeadShape) -> MeshPart:
     """Cloth round head, neck and the top of the chest; the face is free."""
     opening = _Opening.of(head)
     grid_points = _wrapped(head, wearer)
@@ -33,17 +33,17 @@ def headscarf(wearer: Wearer, color: FloatArray, seed: int, head: HeadShape) -> 
         points = ndimage.gaussian_filter1d(points, 1.5, axis=0, mode="nearest")
     flat = points.reshape(-1, 3)
     low = smoothstep(flat[:, 1], head.chin + 0.05, head.chin - 0.03)
-    folds = noise.fractal(flat * [1.0, 2.4, 1.0], seed, 0.05, 2)
-    away = unit(flat - [0.0, 0.0, head.centre[2]]) * [1.0, 0.2, 1.0]
+    folds = noise.fractal_noise(flat * [1.0, 2.4, 1.0], seed, 0.05, 2)
+    away = normalize(flat - [0.0, 0.0, head.centre[2]]) * [1.0, 0.2, 1.0]
     flat = flat + ((0.004 + 0.008 * low) * (folds + 0.4))[:, None] * away
     flat = head.trunk.outside(head.skin.outside(flat, 0.004), 0.012)
-    shape = grid(flat.reshape(points.shape), (False, True))
+    shape = make_grid(flat.reshape(points.shape), (False, True))
     free = opening.has(shape.vertices[shape.f].mean(1))
-    cloth = Shape(shape.vertices, shape.f[~free], shape.uv[~free] * [6.0, 4.0])
-    rim = tube(opening.edge(shape.vertices), 0.0042, closed=True, sides=8, flat=0.7)
-    cloth = joined([cloth, rim])
-    material = Material("cloth", woven(color, seed), 0.75, grain=0.001, grain_depth=0.00012)
-    moved = hanging(cloth.vertices, head.vertices, wearer.posed)
+    cloth = SimpleMesh(shape.vertices, shape.f[~free], shape.uv[~free] * [6.0, 4.0])
+    rim = make_tube(opening.edge(shape.vertices), 0.0042, closed=True, sides=8, flat=0.7)
+    cloth = join_shapes([cloth, rim])
+    material = Material("cloth", woven_texture(color, seed), 0.75, grain=0.001, grain_depth=0.00012)
+    moved = bind_hanging(cloth.vertices, head.vertices, wearer.posed)
     return cloth.part("headscarf", "hat", moved, material)
 
 
@@ -81,7 +81,7 @@ class _Opening:
 def _wrapped(head: HeadShape, wearer: Wearer) -> FloatArray:
     """[36, 64, 3] round head, neck and shoulders, from the crown down: as far out as any of
     them; hollows (ears, nape) are bridged."""
-    skin = surface(head.vertices, wearer.dress.body, "scalp", "face", "ear", "neck", "torso")
+    skin = build_surface(head.vertices, wearer.dress.body, "scalp", "face", "ear", "neck", "torso")
     rows, columns = 36, 64
     azimuth = np.arange(columns) * 2 * np.pi / columns
     polar = np.linspace(0.03, np.pi / 2, rows // 2)

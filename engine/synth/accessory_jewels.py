@@ -9,10 +9,24 @@ from numpy.typing import NDArray
 
 from ..core.types import JOINT_INDEX, FloatArray
 from . import noise
-from .accessory_shapes import Shape, ball, grid, joined, plain, tube
-from .hair_binding import Surface, hanging, on_head, rows_of, smoothstep, surface
+from .accessory_shapes import (
+    SimpleMesh,
+    join_shapes,
+    make_ball,
+    make_grid,
+    make_tube,
+    plain_texture,
+)
+from .hair_binding import (
+    BodySurface,
+    bind_hanging,
+    bind_to_head,
+    build_surface,
+    part_rows,
+    smoothstep,
+)
 from .hair_strands import head_shape
-from .model import Material, Part, Wearer
+from .model import Material, MeshPart, Wearer
 
 METALS = ((0.86, 0.70, 0.40), (0.82, 0.82, 0.84), (0.85, 0.62, 0.52))
 CLOTH = 0.008  # metres by which chains and scarves clear the trunk, which is mostly dressed
@@ -34,8 +48,8 @@ class Jewels:
 
 @dataclass(frozen=True)
 class Scarf:
-    """``color`` and ``second`` [3] of its stripes; ``thickness`` metres; ``hanging``: metres of
-    the end on the chest, 0 for none; ``pattern``: ``plain`` or ``stripes``; ``seed`` of folds."""
+    """``color`` and ``second`` [3] of its stripes; ``thickness`` metres; ``bind_hanging``: metres of
+    the end on the chest, 0 for none; ``pattern``: ``plain_texture`` or ``stripes``; ``seed`` of folds."""
 
     color: tuple[float, float, float]
     second: tuple[float, float, float]
@@ -45,10 +59,10 @@ class Scarf:
     seed: int
 
 
-def earring_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[Part]:
+def earring_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[MeshPart]:
     """One on each lobe, rigid on the head."""
     body = wearer.dress.body
-    ears = rest[rows_of(body, "ear")]
+    ears = rest[part_rows(body, "ear")]
     metal, gems = [], []
     size = look.earring_size
     for side in (1.0, -1.0):
@@ -57,14 +71,14 @@ def earring_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[Part]:
         outer = lobe[np.argmax(side * lobe[:, 0] + 0.3 * lobe[:, 2])]
         hole = outer + np.array([side * 0.0004, 0.0008, 0.0])
         if look.earring == "stud":
-            gems.append(ball(hole + np.array([side * size * 0.35, 0, 0]), size / 2))
-            metal.append(ball(hole, np.array([0.0008, 0.62, 0.62]) * [1, size, size], 16))
+            gems.append(make_ball(hole + np.array([side * size * 0.35, 0, 0]), size / 2))
+            metal.append(make_ball(hole, np.array([0.0008, 0.62, 0.62]) * [1, size, size], 16))
         elif look.earring == "hoop":
             angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
             ring = np.stack([0.1 * side * (1 - np.cos(angle)), np.cos(angle) - 1, np.sin(angle)], 1)
             wire = float(np.clip(size * 0.06, 0.0007, 0.0014))
             metal.append(
-                tube(
+                make_tube(
                     hole + [side * 0.0006, 0, 0] + ring * size / 2,
                     wire,
                     closed=True,
@@ -81,24 +95,26 @@ def earring_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[Part]:
                     [side * 0.002, -0.009, 0.001],
                 ]
             )
-            metal.append(tube(hook, 0.0006, sides=6))
-            gems.append(ball(hook[-1] + [0, -size * 0.55, 0], np.array([0.28, 0.6, 0.28]) * size))
-    parts = [_worn("earrings", joined(metal), look.metal, 0.25, 1.0, wearer)]
+            metal.append(make_tube(hook, 0.0006, sides=6))
+            gems.append(
+                make_ball(hook[-1] + [0, -size * 0.55, 0], np.array([0.28, 0.6, 0.28]) * size)
+            )
+    parts = [_worn("earrings", join_shapes(metal), look.metal, 0.25, 1.0, wearer)]
     if gems:
-        parts.append(_worn("gems", joined(gems), look.gem, 0.12, 0.0, wearer))
+        parts.append(_worn("gems", join_shapes(gems), look.gem, 0.12, 0.0, wearer))
     return parts
 
 
 def _worn(
     name: str,
-    shape: Shape,
+    shape: SimpleMesh,
     color: tuple[float, float, float],
     rough: float,
     metal: float,
     wearer: Wearer,
-) -> Part:
-    material = Material("plain", plain(np.array(color)), rough, metal)
-    return shape.part(name, "jewellery", on_head(shape.vertices, wearer.posed), material)
+) -> MeshPart:
+    material = Material("plain", plain_texture(np.array(color)), rough, metal)
+    return shape.part(name, "jewellery", bind_to_head(shape.vertices, wearer.posed), material)
 
 
 def _round_the_neck(
@@ -116,7 +132,7 @@ def _round_the_neck(
     front = (1 + np.cos(angle)) / 2
     y = behind + (before - behind) * front**1.4
     rays = np.stack([np.sin(angle), np.zeros(count), np.cos(angle)], 1)
-    neck_skin = surface(rest, body, "neck", "torso")
+    neck_skin = build_surface(rest, body, "neck", "torso")
     start = np.array([0.0, 0.0, float(neck[2]) + 0.012])
     out = start + 0.028 * rays
     out[:, 1] = y
@@ -134,7 +150,7 @@ def _round_the_neck(
     return np.asarray(out)
 
 
-def necklace_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[Part]:
+def necklace_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[MeshPart]:
     """A chain on neck and chest, perhaps with a pendant; or pearls."""
     neck = wearer.dress.body.shaped(wearer.betas)[1][JOINT_INDEX["neck"]]
     pearls = look.necklace == "pearls"
@@ -153,30 +169,34 @@ def necklace_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[Part]
         closed = np.concatenate([loop, loop[:1]])
         s = np.concatenate([[0.0], apart])
         middles = np.stack([np.interp(at, s, closed[:, c]) for c in range(3)], 1)
-        shape = joined([ball(middle, radius, 10) for middle in middles])
-        material = Material("plain", plain(np.array([0.90, 0.87, 0.81])), 0.2)
-        return [shape.part("pearls", "jewellery", hanging(shape.vertices, rest, posed), material)]
+        shape = join_shapes([make_ball(middle, radius, 10) for middle in middles])
+        material = Material("plain", plain_texture(np.array([0.90, 0.87, 0.81])), 0.2)
+        return [
+            shape.part("pearls", "jewellery", bind_hanging(shape.vertices, rest, posed), material)
+        ]
     links = 1 + 0.35 * np.cos(np.arange(count) * np.pi)
-    chain = tube(loop, radius * links, closed=True, sides=6)
-    metal = Material("plain", plain(np.array(look.metal)), 0.25, 1.0)
-    parts = [chain.part("chain", "jewellery", hanging(chain.vertices, rest, posed), metal)]
+    chain = make_tube(loop, radius * links, closed=True, sides=6)
+    metal = Material("plain", plain_texture(np.array(look.metal)), 0.25, 1.0)
+    parts = [chain.part("chain", "jewellery", bind_hanging(chain.vertices, rest, posed), metal)]
     if look.necklace == "pendant":
         low = loop[0] + [0.0, -0.011, 0.0015]
-        skin = surface(rest, wearer.dress.body, "neck", "torso")
+        skin = build_surface(rest, wearer.dress.body, "neck", "torso")
         low = skin.outside(low[None], float(margin[0]) + 0.002)[0]
-        stone = ball(low, np.array([0.0065, 0.0085, 0.0022]), 18)
-        gem = Material("plain", plain(np.array(look.gem)), 0.15)
-        parts.append(stone.part("pendant", "jewellery", hanging(stone.vertices, rest, posed), gem))
+        stone = make_ball(low, np.array([0.0065, 0.0085, 0.0022]), 18)
+        gem = Material("plain", plain_texture(np.array(look.gem)), 0.15)
+        parts.append(
+            stone.part("pendant", "jewellery", bind_hanging(stone.vertices, rest, posed), gem)
+        )
     return parts
 
 
-def scarf_parts(wearer: Wearer, look: Scarf, rest: FloatArray) -> list[Part]:
+def scarf_parts(wearer: Wearer, look: Scarf, rest: FloatArray) -> list[MeshPart]:
     """Two loops of folded cloth round the neck, perhaps an end on the chest."""
     body = wearer.dress.body
     head = head_shape(rest, body)
     neck = body.shaped(wearer.betas)[1][JOINT_INDEX["neck"]]
     rng = np.random.default_rng([look.seed, 41])
-    skin = surface(rest, body, "neck", "torso")
+    skin = build_surface(rest, body, "neck", "torso")
     shapes = []
     count, sides = 96, 28
     for up, drop, share in ((0.048, 0.030, 1.0), (0.026, 0.062, 0.9)):
@@ -189,14 +209,14 @@ def scarf_parts(wearer: Wearer, look: Scarf, rest: FloatArray) -> list[Part]:
         under_chin = head.chin - radius * 0.8
         loop[:, 1] = np.minimum(loop[:, 1], np.where(loop[:, 2] > neck[2] + 0.03, under_chin, 9.0))
         shapes.append(
-            tube(loop, _folds(count, sides, radius, rng), closed=True, sides=sides, flat=1.25)
+            make_tube(loop, _folds(count, sides, radius, rng), closed=True, sides=sides, flat=1.25)
         )
         front = loop[int(rng.integers(4, 9))]
     if look.hanging > 0.0:
         shapes.append(_end(front, look, skin, rng))
-    shape = joined([Shape(s.vertices, s.f, s.uv * [3.0, 9.0]) for s in shapes])
-    points = hanging(shape.vertices, rest, wearer.posed)
-    rows = surface(wearer.posed.vertices, body, "face", "neck", "lips")
+    shape = join_shapes([SimpleMesh(s.vertices, s.f, s.uv * [3.0, 9.0]) for s in shapes])
+    points = bind_hanging(shape.vertices, rest, wearer.posed)
+    rows = build_surface(wearer.posed.vertices, body, "face", "neck", "lips")
     points = rows.outside(points, 0.002)
     material = Material("cloth", _scarf_cloth(look), 0.9, grain=0.0016, grain_depth=0.0003)
     return [shape.part("scarf", "scarf", points, material)]
@@ -215,7 +235,7 @@ def _folds(count: int, sides: int, radius: float, rng: np.random.Generator) -> F
     return np.asarray(radius * bulky * (0.92 - np.abs(deep) + 0.5 * deep))
 
 
-def _end(front: FloatArray, look: Scarf, skin: Surface, rng: np.random.Generator) -> Shape:
+def _end(front: FloatArray, look: Scarf, skin: BodySurface, rng: np.random.Generator) -> SimpleMesh:
     """An end that hangs from the loops over the chest: a pleated band, thick enough to be seen
     from the side."""
     rows, columns = 28, 40
@@ -236,7 +256,7 @@ def _end(front: FloatArray, look: Scarf, skin: Surface, rng: np.random.Generator
     z = middle[:, 2:3] + depth
     points = np.stack(np.broadcast_arrays(x, y, z), -1)
     flat = skin.outside(points.reshape(-1, 3), CLOTH).reshape(points.shape)
-    return grid(flat[:, ::-1], (False, True))
+    return make_grid(flat[:, ::-1], (False, True))
 
 
 def _scarf_cloth(look: Scarf) -> NDArray[np.uint8]:
@@ -248,7 +268,7 @@ def _scarf_cloth(look: Scarf) -> NDArray[np.uint8]:
         band = (np.sin(2 * y) > 0.25)[..., None]
         rgb = np.where(band, np.array(look.second), rgb)
     place = np.stack([np.cos(x), np.sin(x), np.cos(y) + np.sin(y)], -1).reshape(-1, 3)
-    uneven = 1 + 0.06 * noise.fractal(place, look.seed, 0.5, 3).reshape(256, 256)
+    uneven = 1 + 0.06 * noise.fractal_noise(place, look.seed, 0.5, 3).reshape(256, 256)
     rgb = np.clip(rgb * (knit * uneven)[..., None], 0, 1)
     rgba = np.concatenate([rgb, np.ones((256, 256, 1))], -1)
     return np.asarray(np.rint(255 * rgba), np.uint8)

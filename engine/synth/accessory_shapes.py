@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, IntArray
-from .hair_binding import unit
-from .model import LABEL, Material, Part
+from .hair_binding import normalize
+from .model import LABEL, Material, MeshPart
 
 
 @dataclass(frozen=True)
-class Shape:
+class SimpleMesh:
     """A mesh at rest: vertices [V, 3], f [F, 3] counter-clockwise from outside, uv [F, 3, 2]."""
 
     vertices: FloatArray
@@ -22,23 +22,23 @@ class Shape:
 
     def part(
         self, name: str, label: str, vertices: FloatArray, material: Material, bias: float = 0.0
-    ) -> Part:
+    ) -> MeshPart:
         """It as a part whose vertices are now ``vertices``."""
         labels = np.full(len(self.f), LABEL[label], np.uint8)
-        return Part(name, vertices, self.f, self.uv, labels, material, bias=bias)
+        return MeshPart(name, vertices, self.f, self.uv, labels, material, bias=bias)
 
 
-def joined(shapes: list[Shape]) -> Shape:
+def join_shapes(shapes: list[SimpleMesh]) -> SimpleMesh:
     """All shapes as one."""
     starts = np.cumsum([0, *(len(s.vertices) for s in shapes)])
-    return Shape(
+    return SimpleMesh(
         np.concatenate([s.vertices for s in shapes]),
         np.concatenate([s.f + start for s, start in zip(shapes, starts)]),
         np.concatenate([s.uv for s in shapes]),
     )
 
 
-def grid(points: FloatArray, closed: tuple[bool, bool] = (False, False)) -> Shape:
+def make_grid(points: FloatArray, closed: tuple[bool, bool] = (False, False)) -> SimpleMesh:
     """A sheet through points [A, B, 3], closed along either direction; outside is where
     d/da x d/db points. u runs along b, v along a."""
     a, b = points.shape[:2]
@@ -55,10 +55,10 @@ def grid(points: FloatArray, closed: tuple[bool, bool] = (False, False)) -> Shap
         [np.stack([place[0], place[1], place[2]], 1), np.stack([place[0], place[2], place[3]], 1)],
         1,
     ).reshape(-1, 3, 2)
-    return Shape(points.reshape(-1, 3), f, uv)
+    return SimpleMesh(points.reshape(-1, 3), f, uv)
 
 
-def tube(
+def make_tube(
     path: FloatArray,
     radius: FloatArray | float,
     *,
@@ -66,7 +66,7 @@ def tube(
     sides: int = 8,
     up: FloatArray | None = None,
     flat: float = 1.0,
-) -> Shape:
+) -> SimpleMesh:
     """A tube along a path [K, 3].
 
     Args:
@@ -74,11 +74,11 @@ def tube(
         up: [3] or [K, 3] across which ``flat`` scales the section (a band: flat < 1).
     """
     if closed:
-        tangent = unit(np.roll(path, -1, 0) - np.roll(path, 1, 0))
+        tangent = normalize(np.roll(path, -1, 0) - np.roll(path, 1, 0))
     else:
-        tangent = unit(np.gradient(path, axis=0))
+        tangent = normalize(np.gradient(path, axis=0))
     reference = np.array([0.02, 1.0, 0.013]) if up is None else up
-    side = unit(np.cross(tangent, reference))
+    side = normalize(np.cross(tangent, reference))
     over = np.cross(side, tangent)
     angle = np.arange(sides) * 2 * np.pi / sides
     size = np.broadcast_to(
@@ -86,28 +86,28 @@ def tube(
     )
     ring = np.cos(angle)[None, :, None] * side[:, None]
     ring = ring + flat * np.sin(angle)[None, :, None] * over[:, None]
-    shape = grid(path[:, None] + size[..., None] * ring, (closed, True))
-    return shape if closed else joined([shape, *_ends(path, size, ring)])
+    shape = make_grid(path[:, None] + size[..., None] * ring, (closed, True))
+    return shape if closed else join_shapes([shape, *_ends(path, size, ring)])
 
 
-def _ends(path: FloatArray, size: FloatArray, ring: FloatArray) -> list[Shape]:
+def _ends(path: FloatArray, size: FloatArray, ring: FloatArray) -> list[SimpleMesh]:
     out = []
     for k, order in ((0, 1), (-1, -1)):
         rim = path[k] + size[k][:, None] * ring[k]
-        out.append(fan(path[k], rim[::order]))
+        out.append(make_fan(path[k], rim[::order]))
     return out
 
 
-def fan(centre: FloatArray, rim: FloatArray) -> Shape:
+def make_fan(centre: FloatArray, rim: FloatArray) -> SimpleMesh:
     """A disc from its middle [3] to a closed rim [K, 3]; outside is where it turns
     counter-clockwise."""
     count = len(rim)
     k = np.arange(count)
     f = np.stack([np.zeros(count, int), 1 + k, 1 + (k + 1) % count], 1)
-    return Shape(np.concatenate([centre[None], rim]), f, np.full((count, 3, 2), 0.5))
+    return SimpleMesh(np.concatenate([centre[None], rim]), f, np.full((count, 3, 2), 0.5))
 
 
-def turned(radius: FloatArray, height: FloatArray, sides: int = 48) -> FloatArray:
+def revolve_profile(radius: FloatArray, height: FloatArray, sides: int = 48) -> FloatArray:
     """[K, sides, 3] points of a body turned about y from its profile, seen from outside when the
     profile runs downwards: a grid closed along its second direction."""
     angle = np.arange(sides) * 2 * np.pi / sides
@@ -116,20 +116,20 @@ def turned(radius: FloatArray, height: FloatArray, sides: int = 48) -> FloatArra
     return np.stack([x, np.broadcast_to(height[:, None], x.shape), z], -1)
 
 
-def ball(centre: FloatArray, radius: float | FloatArray, sides: int = 14) -> Shape:
+def make_ball(centre: FloatArray, radius: float | FloatArray, sides: int = 14) -> SimpleMesh:
     """A sphere, or an ellipsoid with radii [3]."""
     polar = np.linspace(0.02, np.pi - 0.02, sides // 2 + 2)
-    points = turned(np.sin(polar), np.cos(polar), sides)
-    return grid(centre + points * radius, (False, True))
+    points = revolve_profile(np.sin(polar), np.cos(polar), sides)
+    return make_grid(centre + points * radius, (False, True))
 
 
-def plain(color: FloatArray, alpha: float = 1.0) -> NDArray[np.uint8]:
+def plain_texture(color: FloatArray, alpha: float = 1.0) -> NDArray[np.uint8]:
     """[4, 4, 4] a picture of one colour [3] (sRGB 0..1)."""
     rgba = np.rint(255 * np.clip([*color, alpha], 0, 1)).astype(np.uint8)
     return np.tile(rgba, (4, 4, 1))
 
 
-def woven(color: FloatArray, seed: int) -> NDArray[np.uint8]:
+def woven_texture(color: FloatArray, seed: int) -> NDArray[np.uint8]:
     """[128, 128, 4] cloth of a colour, a little uneven; it repeats without a seam."""
     rng = np.random.default_rng([seed, 31])
     rough = rng.normal(0, 0.035, (128, 128, 1)) + rng.normal(0, 0.02, (1, 128, 1))

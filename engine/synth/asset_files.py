@@ -27,7 +27,7 @@ from ..imaging.load import MAX_MEGAPIXELS, PICTURE_ERRORS, PICTURE_FORMATS
 
 DECIMETRE = 0.1  # MakeHuman's unit
 TEXTURE_SIZE = 512
-_MOST_ROWS = 1 << 31
+_MAX_ROWS = 1 << 31
 BASE_VERTICES = 19158  # of MakeHuman's base mesh hm08, helpers included
 REMEDY = "Give the folder of an asset library in MakeHuman's layout (skins, hair, clothes, ...)."
 
@@ -201,7 +201,7 @@ def _deleted(words: list[str]) -> list[int]:
             k += 2
         else:
             out.append(int(words[k]))
-            if not 0 <= out[-1] < _MOST_ROWS:
+            if not 0 <= out[-1] < _MAX_ROWS:
                 raise ValueError(f"there is no vertex {words[k][:20]}")
             k += 1
     return out
@@ -251,7 +251,7 @@ def load_material(path: Path) -> MaterialFile:
 
 
 @lru_cache(maxsize=256)
-def materials_of(path: Path) -> tuple[Path, ...]:
+def list_materials(path: Path) -> tuple[Path, ...]:
     """The .mhmat files of an asset (.mhclo): first the one that it names, then its variants,
     which lie beside it or in a folder ``materials``. Only those that name a picture."""
     folder = path.parent
@@ -320,7 +320,7 @@ def load_garment(path: Path) -> Garment:
         raise LikenessError(
             f"'{path}' binds {len(base)} vertices, its mesh '{obj}' has {count}.", REMEDY
         )
-    if np.min(base) < 0 or np.max(base) >= _MOST_ROWS:
+    if np.min(base) < 0 or np.max(base) >= _MAX_ROWS:
         raise LikenessError(f"'{path}' refers to vertices that there cannot be.", REMEDY)
     if not np.isfinite(weight).all() or not np.isfinite(offset).all():
         raise LikenessError(f"'{path}' has weights or offsets that are not finite.", REMEDY)

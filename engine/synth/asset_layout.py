@@ -20,7 +20,7 @@ MIXED = (0.15, 0.85)  # share of ground in a chart that neither is all cloth nor
 WRONG = 0.25  # of the garment's texels in mixed charts
 
 
-def runs_over_ground(garment: Garment) -> bool:
+def has_wrong_layout(garment: Garment) -> bool:
     """Whether charts of a garment run over the empty ground of its picture; False without one."""
     if garment.texture is None:
         return False

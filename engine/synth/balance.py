@@ -36,7 +36,7 @@ class Stance:
     weight: float
 
 
-def rows_of_parts(body: Body, names: tuple[str, ...]) -> IntArray:
+def part_rows(body: Body, names: tuple[str, ...]) -> IntArray:
     """Vertices of the body's parts of these names."""
     wanted = [body.part_names.index(name) for name in names]
     return np.asarray(np.unique(body.f[np.isin(body.face_part, wanted)]))
@@ -52,7 +52,7 @@ def centre_of_mass(body: Body, vertices: FloatArray) -> FloatArray:
 
 def support_points(body: Body, vertices: FloatArray, seated: bool) -> FloatArray:
     """[K, 2] x and z of what bears the weight: soles near the ground, and a seat's underside."""
-    feet = vertices[rows_of_parts(body, ("foot",))]
+    feet = vertices[part_rows(body, ("foot",))]
     found = [feet[feet[:, 1] < feet[:, 1].min() + CONTACT]]
     if seated:
         seat = vertices[_seat_rows(body)]
@@ -63,9 +63,7 @@ def support_points(body: Body, vertices: FloatArray, seated: bool) -> FloatArray
 def _seat_rows(body: Body) -> IntArray:
     strongest = body.weights.argmax(1)
     held = [JOINT_INDEX[name] for name in ("pelvis", "left_hip", "right_hip")]
-    return np.intersect1d(
-        np.flatnonzero(np.isin(strongest, held)), rows_of_parts(body, _SEAT_PARTS)
-    )
+    return np.intersect1d(np.flatnonzero(np.isin(strongest, held)), part_rows(body, _SEAT_PARTS))
 
 
 def distance_outside(point: FloatArray, support: FloatArray) -> float:
@@ -89,7 +87,9 @@ def imbalance(body: Body, vertices: FloatArray, seated: bool = False) -> float:
     return distance_outside(centre, support_points(body, vertices, seated))
 
 
-def standing(body: Body, betas: FloatArray, full_pose: FloatArray, stance: Stance) -> FloatArray:
+def pose_standing(
+    body: Body, betas: FloatArray, full_pose: FloatArray, stance: Stance
+) -> FloatArray:
     """[55, 3] the pose with legs that stand.
 
     The feet keep their places to one another and lie flat; they are shifted under the body until
@@ -120,7 +120,7 @@ def standing(body: Body, betas: FloatArray, full_pose: FloatArray, stance: Stanc
     return out
 
 
-def sitting(
+def pose_sitting(
     body: Body, betas: FloatArray, full_pose: FloatArray, stance: Stance, height: float
 ) -> FloatArray:
     """[55, 3] the pose with legs that sit: flat feet on one ground, as far below the hips as

@@ -56,7 +56,7 @@ class Charts:
     area: FloatArray
 
 
-def flatten(cloth: Cloth, chart: IntArray | None = None) -> Charts:
+def flatten_cloth(cloth: Cloth, chart: IntArray | None = None) -> Charts:
     """Lay a cloth flat.
 
     Args:
@@ -111,7 +111,7 @@ def flatten(cloth: Cloth, chart: IntArray | None = None) -> Charts:
     return Charts(chart, limb, flat[corner], np.asarray(area, np.float64))
 
 
-def packed(charts: Charts) -> FloatArray:
+def pack_charts(charts: Charts) -> FloatArray:
     """[F, 3, 2] texture coordinates (v down): all charts at one scale on shelves of a square."""
     number = int(charts.chart.max()) + 1
     low = np.full((number, 2), np.inf)

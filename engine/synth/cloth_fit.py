@@ -7,23 +7,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from ..body.skinning import skin
+from ..body.skinning import skin_vertices
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .cloth_charts import limb_shares
-from .cloth_mesh import Cloth, Surface, border_distance, mean_of_neighbours, pushed_out, subdivide
-from .dress import Posed
+from .cloth_mesh import (
+    Cloth,
+    TriangleSurface,
+    border_distance,
+    neighbour_mean_matrix,
+    push_outside,
+    subdivide_cloth,
+)
+from .dress import PosedBody
 from .model import LABEL
-from .noise import fractal
+from .noise import fractal_noise
 
 CLEARANCE = 0.0025  # metres between cloth and what it must not go through
-REACH = 0.02  # metres: what lies deeper in the skin is another limb, see ``pushed_out``
+REACH = 0.02  # metres: what lies deeper in the skin is another limb, see ``push_outside``
 FINE = 9000  # triangles; a coarser garment is subdivided
 _CLOTHED = ("torso", "neck", "arm", "leg", "foot", "hand")
 
 
 @dataclass(frozen=True)
-class Worn:
+class FittedGarment:
     """A garment in the pose.
 
     Attributes:
@@ -37,7 +44,7 @@ class Worn:
     folds: FloatArray
 
 
-def loosened(cloth: Cloth, joints: FloatArray, metres: float, seed: int) -> Cloth:
+def loosen_cloth(cloth: Cloth, joints: FloatArray, metres: float, seed: int) -> Cloth:
     """Stand a tight garment off the body, less at its collar; joints: [55, 3] at rest."""
     limbs = limb_shares(cloth.skinning)
     much = limbs @ np.array([1.0, 0.6, 0.6, 0.9, 0.9])
@@ -46,21 +53,23 @@ def loosened(cloth: Cloth, joints: FloatArray, metres: float, seed: int) -> Clot
         (cloth.rest[:, 1] - joints[JOINT_INDEX["spine3"], 1]) / 0.1, 0.0, 1.0
     )
     near_edge = np.clip(border_distance(cloth.rest, cloth.f) / 0.08, 1.0 - 0.75 * collar, 1.0)
-    wave = np.clip(0.5 + 0.9 * fractal(cloth.rest, seed, 0.16, 2), 0.0, 1.0)
+    wave = np.clip(0.5 + 0.9 * fractal_noise(cloth.rest, seed, 0.16, 2), 0.0, 1.0)
     offset = metres * much * near_edge * wave
     normals = vertex_normals(cloth.rest, cloth.f)
     return replace(cloth, rest=cloth.rest + normals * offset[:, None])
 
 
-def skin_surface(posed: Posed, visible: BoolArray) -> Surface:
+def skin_surface(posed: PosedBody, visible: BoolArray) -> TriangleSurface:
     """The skin that can be seen, of the parts that clothes may meet; visible: [F]."""
     body = posed.dress.body
     parts = [body.part_names.index(name) for name in _CLOTHED if name in body.part_names]
     f = body.f[visible & np.isin(body.face_part, parts)]
-    return Surface(posed.vertices, f, vertex_normals(posed.vertices, body.f))
+    return TriangleSurface(posed.vertices, f, vertex_normals(posed.vertices, body.f))
 
 
-def wear(cloth: Cloth, posed: Posed, inner: list[Surface], folds: float, seed: int) -> Worn:
+def fit_garment(
+    cloth: Cloth, posed: PosedBody, inner: list[TriangleSurface], folds: float, seed: int
+) -> FittedGarment:
     """Pose a garment.
 
     Args:
@@ -68,10 +77,10 @@ def wear(cloth: Cloth, posed: Posed, inner: list[Surface], folds: float, seed: i
         folds: factor on the depth of its folds, 0 to about 1.5.
     """
     stiff = cloth.label == LABEL["shoes"]
-    fine = subdivide(cloth) if len(cloth.f) < FINE and not stiff.all() else cloth
-    vertices = skin(fine.rest, fine.skinning, posed.R, posed.t)
+    fine = subdivide_cloth(cloth) if len(cloth.f) < FINE and not stiff.all() else cloth
+    vertices = skin_vertices(fine.rest, fine.skinning, posed.R, posed.t)
     pressed = _pressed(fine, vertices)
-    near = mean_of_neighbours(fine.f, len(vertices))
+    near = neighbour_mean_matrix(fine.f, len(vertices))
     if not stiff.all():
         stiff = fine.label == LABEL["shoes"]
         vertices = _relaxed(vertices, pressed, near)
@@ -91,13 +100,15 @@ def wear(cloth: Cloth, posed: Posed, inner: list[Surface], folds: float, seed: i
         still = np.linalg.norm(shift, axis=1, keepdims=True) == 0
         shift = np.where(still, 0.5 * (near @ shift), shift)
     vertices = _kept_out(vertices + shift, inner, close)
-    return Worn(fine, cloth, vertices, pressed)
+    return FittedGarment(fine, cloth, vertices, pressed)
 
 
-def _kept_out(vertices: FloatArray, surfaces: list[Surface], close: list[BoolArray]) -> FloatArray:
+def _kept_out(
+    vertices: FloatArray, surfaces: list[TriangleSurface], close: list[BoolArray]
+) -> FloatArray:
     out = np.array(vertices)
     for surface, rows in zip(surfaces, close):
-        out[rows] = pushed_out(out[rows], surface, CLEARANCE, REACH)
+        out[rows] = push_outside(out[rows], surface, CLEARANCE, REACH)
     return out
 
 
@@ -115,7 +126,7 @@ def _pressed(cloth: Cloth, vertices: FloatArray) -> FloatArray:
     count = len(vertices)
     total = np.bincount(a, less, count) + np.bincount(b, less, count)
     value = total / np.maximum(np.bincount(a, minlength=count) + np.bincount(b, minlength=count), 1)
-    near = mean_of_neighbours(cloth.f, count, along_border=False)
+    near = neighbour_mean_matrix(cloth.f, count, along_border=False)
     for _ in range(4):
         value = 0.4 * value + 0.6 * (near @ value)
     return np.asarray(np.clip(2.5 * value, 0.0, 1.0))
@@ -139,8 +150,8 @@ def _folds(cloth: Cloth, pressed: FloatArray, seed: int) -> FloatArray:
     for share, axis in ((arms, 0), (1.0 - arms, 1)):
         long, short = np.full(3, 0.045), np.full(3, 0.11)
         long[axis], short[axis] = 0.16, 0.032
-        hang += share * fractal(p / long, seed, 1.0, 2)
-        ring += share * (0.6 - 2.0 * np.abs(fractal(p / short, seed + 1, 1.0, 2)))
+        hang += share * fractal_noise(p / long, seed, 1.0, 2)
+        ring += share * (0.6 - 2.0 * np.abs(fractal_noise(p / short, seed + 1, 1.0, 2)))
     bend = np.clip(pressed + 0.5 * _near_joints(cloth.skinning), 0.0, 1.0)
     return np.asarray(0.0022 + 0.005 * hang * (1.0 - bend) + 0.009 * bend * ring)
 

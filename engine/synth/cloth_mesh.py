@@ -43,7 +43,7 @@ def _unique_edges(edges: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     return np.stack([key >> 32, key & 0xFFFFFFFF], 1), row.reshape(-1), count
 
 
-def divide(
+def split_triangles(
     points: FloatArray, f: IntArray, values: FloatArray
 ) -> tuple[FloatArray, IntArray, IntArray, BoolArray]:
     """Cut triangles along the line where ``values`` [V] change their sign.
@@ -79,13 +79,13 @@ def divide(
     return np.concatenate([points, new]), np.concatenate(pieces), parent, np.concatenate(sides)
 
 
-def compact(points: FloatArray, f: IntArray) -> tuple[FloatArray, IntArray]:
+def compact_mesh(points: FloatArray, f: IntArray) -> tuple[FloatArray, IntArray]:
     """Without the points that no triangle uses."""
     used, f_new = np.unique(f, return_inverse=True)
     return points[used], f_new.reshape(f.shape)
 
 
-def subdivide(cloth: Cloth) -> Cloth:
+def subdivide_cloth(cloth: Cloth) -> Cloth:
     """Four triangles for one, the new vertices on a curved surface (Phong tessellation,
     Boubekeur and Alexa 2008)."""
     f, count = cloth.f, len(cloth.rest)
@@ -143,7 +143,7 @@ def border_distance(points: FloatArray, f: IntArray, asked: FloatArray | None = 
     return np.asarray(cKDTree(np.concatenate([a, (a + b) / 2])).query(asked)[0])
 
 
-def mean_of_neighbours(f: IntArray, count: int, along_border: bool = True) -> sparse.csr_matrix:
+def neighbour_mean_matrix(f: IntArray, count: int, along_border: bool = True) -> sparse.csr_matrix:
     """[V, V] takes values at vertices to the mean of their neighbours'. Vertices of an open edge
     follow that edge only, so that it stays a smooth line."""
     edges = f[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
@@ -209,7 +209,7 @@ def _nearest(points, corners, candidates, far, size, closest, face, weights):  #
                 weights[i, 0], weights[i, 1], weights[i, 2] = 1.0 - v - w, v, w
 
 
-class Surface:
+class TriangleSurface:
     """Triangles of which the nearest point is asked for.
 
     Args:
@@ -254,8 +254,8 @@ class Surface:
         return closest, normals, signed
 
 
-def pushed_out(
-    points: FloatArray, surface: Surface, clearance: float, reach: float, rounds: int = 3
+def push_outside(
+    points: FloatArray, surface: TriangleSurface, clearance: float, reach: float, rounds: int = 3
 ) -> FloatArray:
     """Points moved until they are ``clearance`` metres outside a surface, unless they lie deeper
     in it than ``reach``: then another limb went through, which no cloth can mend."""
@@ -271,10 +271,10 @@ def pushed_out(
     return out
 
 
-def covered(points: FloatArray, normals: FloatArray, cloth: Cloth, margin: float) -> BoolArray:
+def is_covered(points: FloatArray, normals: FloatArray, cloth: Cloth, margin: float) -> BoolArray:
     """[N] whether points of a surface (with its normals) lie under a cloth at rest, and not
     within ``margin`` metres of its open edge, where one can look under it."""
-    surface = Surface(cloth.rest, cloth.f)
+    surface = TriangleSurface(cloth.rest, cloth.f)
     closest, n, signed = surface.nearest(points, 0.05)
     # In a shoe also what looks another way is covered: the skin between the toes.
     shoe = len(cloth.label) > 0 and bool((cloth.label == LABEL["shoes"]).all())
@@ -283,7 +283,7 @@ def covered(points: FloatArray, normals: FloatArray, cloth: Cloth, margin: float
     return np.asarray(under)
 
 
-def with_edge(
+def add_thickness(
     vertices: FloatArray, f: IntArray, uv: FloatArray, thickness: float
 ) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
     """Turn the cloth's open edges in, so that it shows its thickness.

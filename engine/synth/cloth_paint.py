@@ -19,18 +19,18 @@ from scipy.spatial import cKDTree
 from ..body.atlas import rasterize_atlas
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
-from .cloth_charts import Charts, flatten
+from .cloth_charts import Charts, flatten_cloth
 from .cloth_mesh import Cloth, border_distance
 from .cloth_pattern import WEAVES, Color, Fabric, Weave, motif_value, pattern_value
 from .library import MaterialFile, load_picture
 from .model import Material
-from .noise import fractal
+from .noise import fractal_noise
 
 SEWN_ON = 0.02  # square metres; a smaller chart goes with the large one next to it
 REGIONS = ("top", "bottom", "second", "detail", "shoes")
 
 
-def regions(
+def classify_charts(
     cloth: Cloth, charts: Charts, joints: FloatArray, picture: FloatArray | None
 ) -> IntArray:
     """[charts] rows of :data:`REGIONS`: which piece of clothing each chart of a garment is.
@@ -105,7 +105,7 @@ def _texels(cloth: Cloth, charts: Charts, folds: FloatArray, size: int) -> _Texe
     )
 
 
-def paint(
+def paint_cloth(
     cloth: Cloth,
     joints: FloatArray,
     fabrics: dict[str, Fabric],
@@ -121,15 +121,15 @@ def paint(
             missing keeps the source's colours. source: the library's material.
         folds: [V] 0..1 how much the pose compresses the cloth. size: pixels along the sides.
     """
-    charts = flatten(cloth)
+    charts = flatten_cloth(cloth)
     picture = None if source is None or source.texture is None else _resized(source.texture, size)
-    region = regions(cloth, charts, joints, picture)[charts.chart]
+    region = classify_charts(cloth, charts, joints, picture)[charts.chart]
     t = _texels(cloth, charts, folds, size)
     # The same weave of noise for all: threads, blotches.
     threads = np.random.default_rng([seed, 5]).standard_normal(len(t.face)).astype(np.float32)
     flat = np.stack([t.across, t.up, charts.chart[t.face] * 3.7], 1)
-    fine = fractal(flat, seed + 1, 0.006, 2)
-    soft = fractal(t.position, seed + 2, 0.09, 3)
+    fine = fractal_noise(flat, seed + 1, 0.006, 2)
+    soft = fractal_noise(t.position, seed + 2, 0.09, 3)
     under = (
         np.full((len(t.face), 3), 0.5, np.float32) if picture is None else picture[t.covered][:, :3]
     )
@@ -187,7 +187,7 @@ def _accent(
         over = (t.position[here, 1] - chest[1] + 0.02) / 0.0015
         return np.asarray(np.clip(over + 0.5, 0.0, 1.0))
     if fabric.pattern == "camouflage":
-        blobs = fractal(flat[here], seed + 9, 3.0 * fabric.size, 3)
+        blobs = fractal_noise(flat[here], seed + 9, 3.0 * fabric.size, 3)
         return np.clip(blobs / 0.015 + 0.5, 0.0, 1.0) * 0.7 + 0.3 * np.clip(soft[here] / 0.02, 0, 1)
     a = np.radians(fabric.angle)
     x, y = t.across[here], t.up[here]
@@ -240,8 +240,8 @@ def _faded(p: FloatArray, joints: FloatArray) -> FloatArray:
 
 def _bumps(t: _Texels, flat: FloatArray, seed: int, sewn: bool) -> FloatArray:
     """[N] metres: small folds, along the limb where cloth hangs, across it where it is pressed."""
-    hanging = fractal(flat / [0.5, 1.6, 1.0], seed + 3, 0.045, 3)
-    pressed = fractal(flat / [1.6, 0.45, 1.0], seed + 4, 0.05, 3)
+    hanging = fractal_noise(flat / [0.5, 1.6, 1.0], seed + 3, 0.045, 3)
+    pressed = fractal_noise(flat / [1.6, 0.45, 1.0], seed + 4, 0.05, 3)
     bump = 0.0022 * hanging + 0.006 * t.folds * (0.5 - np.abs(pressed))
     if sewn:
         bump = bump - 0.0008 * np.exp(-((t.seam / 0.002) ** 2))
@@ -313,11 +313,11 @@ def library_shoes(source: MaterialFile, color: Color | None, size: int) -> Mater
 
 def tailored_shoes(cloth: Cloth, upper: Color, sole: Color, size: int, seed: int) -> Material:
     """Shoes without a library: sole, toe cap, laces, lining at the opening."""
-    charts = flatten(cloth)
+    charts = flatten_cloth(cloth)
     t = _texels(cloth, charts, np.zeros(len(cloth.rest)), size)
     p = t.position
     ground, foot = cloth.rest[:, 1].min(), cloth.rest[:, 2]
-    rgb = np.array(upper) * (1.0 + 0.12 * fractal(p, seed, 0.02, 3))[:, None]
+    rgb = np.array(upper) * (1.0 + 0.12 * fractal_noise(p, seed, 0.02, 3))[:, None]
     toe = foot.min() + 0.80 * (foot.max() - foot.min())
     middle = 0.5 * (np.abs(cloth.rest[:, 0]).min() + np.abs(cloth.rest[:, 0]).max())
     rgb *= 1.0 - 0.3 * np.exp(-(((p[:, 2] - toe) / 0.0025) ** 2))[:, None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.types import FloatArray
-from .noise import fractal
+from .noise import fractal_noise
 
 Color = tuple[float, float, float]
 
@@ -117,7 +117,7 @@ def motif_value(motif: str, x: FloatArray, y: FloatArray, seed: int) -> FloatArr
         points = int(rng.integers(5, 9))
         inside = radius * (0.68 + 0.32 * np.cos(points * angle)) - r
     elif motif == "blob":
-        wobble = fractal(np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1), seed, 0.9, 2)
+        wobble = fractal_noise(np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1), seed, 0.9, 2)
         inside = radius * (0.85 + 0.6 * wobble) - r
     else:
         inside = 0.35 * radius - np.abs(y)

@@ -43,7 +43,7 @@ LEATHERS = (
 )
 
 
-def color_of(rng: np.random.Generator) -> Color:
+def random_cloth_color(rng: np.random.Generator) -> Color:
     """A cloth's colour: neutral in half of all cases, muted in most others, seldom loud."""
     kind = rng.random()
     if kind < 0.5:
@@ -78,7 +78,7 @@ def _shaken(color: Color, rng: np.random.Generator) -> Color:
 def _accent(color: Color, rng: np.random.Generator) -> Color:
     """A second colour that can be told from the first."""
     for _ in range(8):
-        other = color_of(rng)
+        other = random_cloth_color(rng)
         if abs(sum(other) - sum(color)) > 0.5:
             return other
     return (0.9, 0.9, 0.88) if sum(color) < 1.4 else (0.1, 0.1, 0.12)
@@ -155,7 +155,7 @@ def random_fabric(rng: np.random.Generator, region: str, style: str) -> Fabric:
     elif region == "bottom" and rng.random() < 0.8:
         color = _shaken(NEUTRALS[int(rng.integers(len(NEUTRALS)))], rng)
     else:
-        color = color_of(rng)
+        color = random_cloth_color(rng)
     if weave == "knit" and pattern == "plain":
         pattern = "knit"
     low, high = _SIZES.get(pattern, (0.02, 0.05))
@@ -186,6 +186,6 @@ def shoe_color(rng: np.random.Generator) -> tuple[Color, Color]:
     """Of the upper and of the sole."""
     upper = _shaken(LEATHERS[int(rng.integers(len(LEATHERS)))], rng)
     if rng.random() < 0.25:
-        upper = color_of(rng)
+        upper = random_cloth_color(rng)
     pale = rng.random() < 0.5
     return upper, ((0.85, 0.84, 0.81) if pale else (0.12, 0.11, 0.10))

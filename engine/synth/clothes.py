@@ -17,17 +17,24 @@ from scipy.spatial import cKDTree
 
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, LikenessError
-from .cloth_charts import flatten, limb_shares
-from .cloth_fit import REACH, Worn, loosened, skin_surface, wear
-from .cloth_mesh import Cloth, Surface, border_distance, covered, pushed_out, with_edge
-from .cloth_paint import library_shoes, paint, regions, tailored_shoes
+from .cloth_charts import flatten_cloth, limb_shares
+from .cloth_fit import REACH, FittedGarment, fit_garment, loosen_cloth, skin_surface
+from .cloth_mesh import (
+    Cloth,
+    TriangleSurface,
+    add_thickness,
+    border_distance,
+    is_covered,
+    push_outside,
+)
+from .cloth_paint import classify_charts, library_shoes, paint_cloth, tailored_shoes
 from .cloth_pattern import Fabric
 from .cloth_style import random_fabric, shoe_color
-from .dress import Posed, garment_rest, hidden_faces
-from .library import Garment, Library, MaterialFile, load_garment, load_material, materials_of
-from .model import LABEL, Material, Part, Traits, Wearer
+from .dress import PosedBody, garment_rest, hidden_faces
+from .library import Garment, Library, MaterialFile, list_materials, load_garment, load_material
+from .model import LABEL, Material, MeshPart, Traits, Wearer
 from .skin import tone_color
-from .tailored import SKIRT, shoes, tailored
+from .tailored import SKIRT, make_shoes, tailor_garment
 
 THICKNESS = 0.003  # metres of a turned-in edge
 LOOSE = 0.007  # metres by which a library's garment stands further off, on average half of it
@@ -79,7 +86,7 @@ def random_clothes(
             often = np.array([SPORT_SHARE if _sporty(p.name) else 1.0 for p in worn])
             path = worn[int(rng.choice(len(worn), p=often / often.sum()))]
             outfit = path.relative_to(library.folder).as_posix()
-            material = int(rng.integers(max(1, len(materials_of(path)))))
+            material = int(rng.integers(max(1, len(list_materials(path)))))
         if library.shoes and rng.random() < 0.8:
             path = library.shoes[int(rng.integers(len(library.shoes)))]
             pair = path.relative_to(library.folder).as_posix()
@@ -146,7 +153,7 @@ def _suits(name: str, female: bool) -> bool:
     return not (female and ("male" in name or "men_" in name))
 
 
-def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[Part], BoolArray]:
+def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[MeshPart], BoolArray]:
     """Dress somebody.
 
     Returns:
@@ -160,20 +167,20 @@ def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[Part], BoolAr
     hidden = _hidden(layers, wearer, rest)
     inner, worn = [skin_surface(wearer.posed, ~hidden)], []
     for k, layer in enumerate(layers):
-        worn.append(wear(layer.cloth, wearer.posed, inner, look.folds, look.seed + 10 * k))
-        inner.append(Surface(worn[-1].vertices, worn[-1].cloth.f))
+        worn.append(fit_garment(layer.cloth, wearer.posed, inner, look.folds, look.seed + 10 * k))
+        inner.append(TriangleSurface(worn[-1].vertices, worn[-1].cloth.f))
     materials = _materials(layers, worn, rest, look, wearer.texture_size)
     out = []
     for k, item in enumerate(worn):
         normals = vertex_normals(item.cloth.rest, item.cloth.f)
         under = np.zeros(len(normals), bool)
         for other in worn[k + 1 :]:
-            under |= covered(item.cloth.rest, normals, other.cloth, BELT)
+            under |= is_covered(item.cloth.rest, normals, other.cloth, BELT)
         out.append(_part(item, ~under[item.cloth.f].all(1), materials[k], inner[0]))
     return out, hidden
 
 
-def _hidden(layers: list[Layer], wearer: Wearer, rest: Posed) -> BoolArray:
+def _hidden(layers: list[ClothLayer], wearer: Wearer, rest: PosedBody) -> BoolArray:
     """[F] triangles of the body that lie under cloth."""
     body = wearer.dress.body
     parts = [body.part_names.index(n) for n in _HIDEABLE if n in body.part_names]
@@ -182,14 +189,14 @@ def _hidden(layers: list[Layer], wearer: Wearer, rest: Posed) -> BoolArray:
     points, normals = rest.vertices[rows], vertex_normals(rest.vertices, body.f)[rows]
     under = np.zeros(len(rest.vertices), bool)
     for layer in layers:
-        under[rows] |= covered(points, normals, layer.cloth, BELT)
+        under[rows] |= is_covered(points, normals, layer.cloth, BELT)
         if layer.garment is not None:
             under |= _named(layer.garment, wearer, rest, layer.cloth)
     return np.asarray(under[body.f].all(1) & may)
 
 
 @dataclass(frozen=True)
-class Layer:
+class ClothLayer:
     """A cloth, the library's garment and material that it comes from, and, for a piece of a
     garment, the whole ``suit`` at rest and the rows of the cloth's vertices in it."""
 
@@ -200,23 +207,25 @@ class Layer:
     rows: IntArray | None = None
 
 
-def _apart(layers: list[Layer]) -> list[Layer]:
+def _apart(layers: list[ClothLayer]) -> list[ClothLayer]:
     """The same, an outfit's trousers and shirt one after the other, and each outside of what is
     under it at rest."""
-    split: list[Layer] = []
+    split: list[ClothLayer] = []
     for layer in layers:
         split.extend(_pieces(layer) if layer.garment is not None else [layer])
-    out: list[Layer] = []
+    out: list[ClothLayer] = []
     for layer in split:
         rest = layer.cloth.rest
         for below in out:
             if not (below.cloth.label == LABEL["shoes"]).all():
-                rest = pushed_out(rest, Surface(below.cloth.rest, below.cloth.f), 0.004, 0.04)
+                rest = push_outside(
+                    rest, TriangleSurface(below.cloth.rest, below.cloth.f), 0.004, 0.04
+                )
         out.append(replace(layer, cloth=replace(layer.cloth, rest=rest)))
     return out
 
 
-def _pieces(layer: Layer) -> list[Layer]:
+def _pieces(layer: ClothLayer) -> list[ClothLayer]:
     """A garment's parts that hang together, those of the legs first, all others as one."""
     cloth = layer.cloth
     count, edges = len(cloth.rest), (cloth.f.ravel(), cloth.f[:, [1, 2, 0]].ravel())
@@ -250,31 +259,31 @@ def _pieces(layer: Layer) -> list[Layer]:
     return out
 
 
-def _layers(wearer: Wearer, look: ClothesLook, rest: Posed) -> list[Layer]:
+def _layers(wearer: Wearer, look: ClothesLook, rest: PosedBody) -> list[ClothLayer]:
     """What is worn, the inmost first."""
     outfit = _from_library(wearer, look.outfit, rest, look) if look.outfit else None
     bent = _bent(wearer.posed)
     if outfit is not None and bent and _bridges_legs(outfit.cloth, rest):
         outfit = None
     has_shoes = outfit is not None and bool((outfit.cloth.label == LABEL["shoes"]).any())
-    layers: list[Layer] = []
+    layers: list[ClothLayer] = []
     if look.shoes and not has_shoes:
         pair = _from_library(wearer, look.shoes, rest, look)
         label = np.full_like(pair.cloth.label, LABEL["shoes"])
         layers.append(replace(pair, cloth=replace(pair.cloth, label=label)))
     elif look.spare_shoes and not has_shoes:
-        layers.append(Layer(shoes(look.spare_shoes, rest)))
+        layers.append(ClothLayer(make_shoes(look.spare_shoes, rest)))
     bottom = "trousers" if bent and look.bottom == SKIRT else look.bottom
     if outfit is None or not _covers(outfit.cloth, rest, ("left_hip", "right_hip")):
-        layers.append(Layer(tailored(bottom, rest, look.loose, look.seed)))
+        layers.append(ClothLayer(tailor_garment(bottom, rest, look.loose, look.seed)))
     if outfit is None or not _covers(outfit.cloth, rest, ("spine2", "spine3")):
-        layers.append(Layer(tailored(look.top, rest, look.loose, look.seed)))
+        layers.append(ClothLayer(tailor_garment(look.top, rest, look.loose, look.seed)))
     if outfit is not None:
         layers.append(outfit)
     return layers
 
 
-def _from_library(wearer: Wearer, name: str, rest: Posed, look: ClothesLook) -> Layer:
+def _from_library(wearer: Wearer, name: str, rest: PosedBody, look: ClothesLook) -> ClothLayer:
     if wearer.library is None:
         raise LikenessError(f"The look wears '{name}', but there is no library.", "Give --assets.")
     path = wearer.library.folder / name
@@ -283,28 +292,30 @@ def _from_library(wearer: Wearer, name: str, rest: Posed, look: ClothesLook) -> 
     label = np.full(len(garment.f), LABEL["clothes"], np.uint8)
     cloth = Cloth(garment.name, points, skinning, garment.f, garment.uv, label)
     if name == look.outfit:
-        charts = flatten(cloth)
-        feet = regions(cloth, charts, rest.joints, None)[charts.chart] == 4
+        charts = flatten_cloth(cloth)
+        feet = classify_charts(cloth, charts, rest.joints, None)[charts.chart] == 4
         label[feet] = LABEL["shoes"]
-        cloth = loosened(replace(cloth, label=label), rest.joints, LOOSE * look.loose, look.seed)
-    named = materials_of(path)
+        cloth = loosen_cloth(
+            replace(cloth, label=label), rest.joints, LOOSE * look.loose, look.seed
+        )
+    named = list_materials(path)
     row = look.material if name == look.outfit else 0
-    return Layer(cloth, garment, load_material(named[row % len(named)]) if named else None)
+    return ClothLayer(cloth, garment, load_material(named[row % len(named)]) if named else None)
 
 
-def _named(garment: Garment, wearer: Wearer, rest: Posed, cloth: Cloth) -> BoolArray:
+def _named(garment: Garment, wearer: Wearer, rest: PosedBody, cloth: Cloth) -> BoolArray:
     """[V] vertices that the garment's file hides, unless they are near an open edge: where the
     cloth was loosened one could look in."""
     rows = np.unique(wearer.dress.body.f[hidden_faces([garment], wearer.dress)])
     out = np.zeros(len(rest.vertices), bool)
     if len(rows):
-        closest = Surface(cloth.rest, cloth.f).nearest(rest.vertices[rows])[0]
+        closest = TriangleSurface(cloth.rest, cloth.f).nearest(rest.vertices[rows])[0]
         off = border_distance(cloth.rest, cloth.f, closest)
         out[rows[off >= (0.0 if cloth.label[0] == LABEL["shoes"] else BELT)]] = True
     return out
 
 
-def _bent(posed: Posed) -> bool:
+def _bent(posed: PosedBody) -> bool:
     """Whether a thigh leaves the trunk's line by more than a skirt can follow."""
     down = np.array([0.0, -1.0, 0.0])
     trunk = posed.R[0] @ down
@@ -312,7 +323,7 @@ def _bent(posed: Posed) -> bool:
     return bool(min(float(t @ trunk) for t in thighs) < np.cos(BENT))
 
 
-def _bridges_legs(cloth: Cloth, rest: Posed) -> bool:
+def _bridges_legs(cloth: Cloth, rest: PosedBody) -> bool:
     """A skirt: cloth between the legs, well under the hips."""
     low = rest.joints[JOINT_INDEX["left_hip"], 1] - 0.18
     corners = cloth.rest[cloth.f]
@@ -320,18 +331,22 @@ def _bridges_legs(cloth: Cloth, rest: Posed) -> bool:
     return bool((across & (corners[..., 1].max(1) < low)).any())
 
 
-def _covers(cloth: Cloth, rest: Posed, joints: tuple[str, ...]) -> bool:
+def _covers(cloth: Cloth, rest: PosedBody, joints: tuple[str, ...]) -> bool:
     """Whether most of the trunk's skin that these joints hold lies under the cloth."""
     body = rest.dress.body
     torso = np.unique(body.f[body.face_part == body.part_names.index("torso")])
     held = np.isin(body.weights[torso].argmax(1), [JOINT_INDEX[name] for name in joints])
     rows = torso[held]
     normals = vertex_normals(rest.vertices, body.f)
-    return float(covered(rest.vertices[rows], normals[rows], cloth, 0.0).mean()) > 0.5
+    return float(is_covered(rest.vertices[rows], normals[rows], cloth, 0.0).mean()) > 0.5
 
 
 def _materials(
-    layers: list[Layer], worn: list[Worn], rest: Posed, look: ClothesLook, size: int
+    layers: list[ClothLayer],
+    worn: list[FittedGarment],
+    rest: PosedBody,
+    look: ClothesLook,
+    size: int,
 ) -> list[Material]:
     """Of each layer; the pieces of one suit share theirs."""
     out: list[Material] = []
@@ -348,19 +363,25 @@ def _materials(
             if other is layer or (layer.suit is not None and other.suit is layer.suit):
                 rows = slice(None) if other.rows is None else other.rows
                 folds[rows] = item.folds[: len(other.cloth.rest)]
-        out.append(paint(whole, rest.joints, look.fabrics, layer.source, folds, size, look.seed))
+        out.append(
+            paint_cloth(whole, rest.joints, look.fabrics, layer.source, folds, size, look.seed)
+        )
     return out
 
 
-def _shoe_material(layer: Layer, look: ClothesLook, size: int) -> Material:
+def _shoe_material(layer: ClothLayer, look: ClothesLook, size: int) -> Material:
     if layer.source is not None:
         return library_shoes(layer.source, look.shoe_color if look.seed % 3 == 0 else None, size)
     return tailored_shoes(layer.cloth, look.shoe_color, look.sole_color, size // 2, look.seed)
 
 
-def _part(item: Worn, shown: BoolArray, material: Material, skin: Surface) -> Part:
+def _part(
+    item: FittedGarment, shown: BoolArray, material: Material, skin: TriangleSurface
+) -> MeshPart:
     cloth = item.cloth
-    vertices, f, uv, parent = with_edge(item.vertices, cloth.f[shown], cloth.uv[shown], THICKNESS)
+    vertices, f, uv, parent = add_thickness(
+        item.vertices, cloth.f[shown], cloth.uv[shown], THICKNESS
+    )
     new = len(item.vertices)
-    vertices[new:] = pushed_out(vertices[new:], skin, 0.0005, REACH)
-    return Part(cloth.name, vertices, f, uv, cloth.label[shown][parent], material)
+    vertices[new:] = push_outside(vertices[new:], skin, 0.0005, REACH)
+    return MeshPart(cloth.name, vertices, f, uv, cloth.label[shown][parent], material)

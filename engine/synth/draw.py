@@ -38,7 +38,7 @@ class Mesh:
 
 
 @dataclass(frozen=True)
-class Light:
+class SceneLight:
     """``key`` [3] and ``fill`` [3] directions towards the lights (unit), their linear colours
     [3], and the ``sky``'s [3], which comes from everywhere."""
 
@@ -49,7 +49,7 @@ class Light:
     sky: FloatArray
 
 
-def joined(meshes: list[Mesh]) -> Mesh:
+def join_meshes(meshes: list[Mesh]) -> Mesh:
     """All meshes as one."""
     starts = np.cumsum([0, *(len(m.vertices) for m in meshes)])
     return Mesh(
@@ -80,7 +80,7 @@ def _sample(textures, row, u, v):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def albedo(face, bary, uv, texture, tint, textures):  # type: ignore[no-untyped-def]
+def sample_albedo(face, bary, uv, texture, tint, textures):  # type: ignore[no-untyped-def]
     """Colours [P, 3] (as stored) of surface points: face [P], bary [P, 3]."""
     out = np.zeros((face.shape[0], 3), np.float32)
     for i in range(face.shape[0]):
@@ -126,7 +126,7 @@ def _shade(rgb, face, bary, f, normals, openness, key, fill, colours):  # type: 
         _lit(rgb[i], nx / long, ny / long, nz / long, to_key, to_fill, to_sky, key, fill, colours)
 
 
-def smoothed(values: FloatArray, f: IntArray, rounds: int) -> FloatArray:
+def smooth_values(values: FloatArray, f: IntArray, rounds: int) -> FloatArray:
     """Means [V, C] over each vertex and its neighbours, ``rounds`` times."""
     count = len(values)
     here = np.concatenate([f.ravel(), np.arange(count)])
@@ -157,7 +157,7 @@ def _seen_from(mesh: Mesh, direction: FloatArray) -> FloatArray:
     return np.asarray(p[:, 2] < depth[xy[:, 1], xy[:, 0]] + bias, np.float64)
 
 
-def openness(mesh: Mesh, light: Light, rng: np.random.Generator) -> FloatArray:
+def ambient_occlusion(mesh: Mesh, light: SceneLight, rng: np.random.Generator) -> FloatArray:
     """[V, 3] how much of key, fill and sky reaches each vertex, 0..1."""
     normals = vertex_normals(mesh.vertices, mesh.f)
     sky = np.zeros(len(mesh.vertices))
@@ -173,11 +173,11 @@ def openness(mesh: Mesh, light: Light, rng: np.random.Generator) -> FloatArray:
         total += weight
     sky = 0.25 + 0.75 * sky / total  # light also comes from the skin and cloth around
     values = np.stack([_seen_from(mesh, light.key), _seen_from(mesh, light.fill), sky], 1)
-    return smoothed(values, mesh.f, 3)
+    return smooth_values(values, mesh.f, 3)
 
 
-def shade(
-    mesh: Mesh, buffer: MeshBuffer, colours: FloatArray, light: Light, open_to: FloatArray
+def shade_pixels(
+    mesh: Mesh, buffer: MeshBuffer, colours: FloatArray, light: SceneLight, open_to: FloatArray
 ) -> FloatArray:
     """Light the albedos ``colours`` [P, 3] of the covered pixels (row-major); [P, 3] as stored."""
     covered = buffer.face >= 0
@@ -274,7 +274,7 @@ def blend_cards(
     meshes: list[Mesh],
     textures: NDArray[np.uint8],
     camera: Camera,
-    light: Light,
+    light: SceneLight,
 ) -> FloatArray:
     """Blend the triangles of all ``meshes``, from back to front, over a picture, in place.
 
@@ -284,7 +284,7 @@ def blend_cards(
     Returns:
         [H, W] float32 depth of the nearest solid thing, cards (alpha over a half) included.
     """
-    mesh = joined(meshes)
+    mesh = join_meshes(meshes)
     bias = np.concatenate([np.full(len(m.f), m.bias) for m in meshes])
     p = np.asarray(mesh.vertices, np.float64) @ camera.viewmat[:3, :3].T + camera.viewmat[:3, 3]
     z = p[:, 2]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..body.model import Body, load_body
-from ..body.skinning import skin
+from ..body.skinning import skin_vertices
 from ..core.types import BoolArray, FloatArray, IntArray, LikenessError, Pose
-from ..files.untrusted import npz_arrays
+from ..files.untrusted import read_npz
 from .library import DECIMETRE, Garment
 
 
@@ -54,7 +54,7 @@ def load_dress_body(path: Path) -> DressBody:
     """
     body = load_body(path)
     remedy = "Use the default body: run 'python build.py assets'."
-    file = npz_arrays(path, _KEYS, skip_pickled=True)
+    file = read_npz(path, _KEYS, skip_pickled=True)
     if len(file) < len(_KEYS):
         raise LikenessError(f"'{path}' does not say where MakeHuman's garments go.", remedy)
     try:
@@ -82,7 +82,7 @@ def _dress_body(body: Body, file: dict[str, Any]) -> DressBody:
 
 
 @dataclass(frozen=True)
-class Posed:
+class PosedBody:
     """One person's body in a pose, ready to carry garments.
 
     Attributes:
@@ -98,31 +98,31 @@ class Posed:
     joints: FloatArray
 
 
-def posed_body(dress: DressBody, betas: FloatArray, pose: Pose) -> Posed:
+def pose_body(dress: DressBody, betas: FloatArray, pose: Pose) -> PosedBody:
     """Shape and pose a body with its helpers."""
     v, joints, R, t = dress.body.rest_and_transforms(pose, betas)
     helpers = dress.helper_template + dress.helper_shapedirs @ np.asarray(betas, np.float32)
-    return Posed(
+    return PosedBody(
         dress=dress,
         rest=np.concatenate([v, helpers]),
         R=R,
         t=t,
-        vertices=skin(v, dress.body.weights, R, t),
+        vertices=skin_vertices(v, dress.body.weights, R, t),
         joints=np.einsum("jab,jb->ja", R, joints) + t,
     )
 
 
-def garment_vertices(garment: Garment, posed: Posed) -> FloatArray:
+def garment_vertices(garment: Garment, posed: PosedBody) -> FloatArray:
     """[G, 3] the garment on a posed body, metres.
 
     Raises:
         LikenessError: as :func:`garment_rest`.
     """
     rest, skinning = garment_rest(garment, posed)
-    return skin(rest, skinning, posed.R, posed.t)
+    return skin_vertices(rest, skinning, posed.R, posed.t)
 
 
-def garment_rest(garment: Garment, posed: Posed) -> tuple[FloatArray, FloatArray]:
+def garment_rest(garment: Garment, posed: PosedBody) -> tuple[FloatArray, FloatArray]:
     """The garment on the same person in the T-pose, [G, 3] metres, and its skinning [G, 55].
 
     Raises:

@@ -14,9 +14,9 @@ from ..body.model import Body
 from ..core.color import rgb_to_lab
 from ..core.types import JOINT_INDEX, FloatArray
 from .library import Library, load_texture
-from .model import LABEL, Material, Part, Traits, Wearer
-from .noise import fractal
-from .skin_texels import step
+from .model import LABEL, Material, MeshPart, Traits, Wearer
+from .noise import fractal_noise
+from .skin_texels import smoothstep
 
 EYE_CENTRE = (0.704, 0.298)  # of the upper eye in MakeHuman's eye pictures, v down
 EYE_SCALE = 0.112 / 0.0058  # those pictures' units per metre: all irises have the same size
@@ -113,7 +113,7 @@ def random_eyes(rng: np.random.Generator, traits: Traits, library: Library | Non
     )
 
 
-def eye_parts(wearer: Wearer, look: EyesLook) -> list[Part]:
+def eye_parts(wearer: Wearer, look: EyesLook) -> list[MeshPart]:
     """Both eyeballs, one picture beside the other.
 
     Raises:
@@ -128,7 +128,7 @@ def eye_parts(wearer: Wearer, look: EyesLook) -> list[Part]:
     color = np.concatenate([_painted(look, picture, size, k) for k in range(2)], 1)
     own, uv = _placed(body)
     return [
-        Part(
+        MeshPart(
             "eyes",
             wearer.posed.vertices,
             body.f[own],
@@ -163,11 +163,11 @@ def _painted(look: EyesLook, picture: FloatArray | None, size: int, side: int) -
     else:
         white, fibres = _from_picture(look, picture, x, y, r)
     white = white * (1.0 - look.yellow * np.array([0.02, 0.07, 0.20]))
-    white = white * (1.0 - 0.22 * step(r, 0.5 * REACH, 1.2 * REACH)[..., None])
+    white = white * (1.0 - 0.22 * smoothstep(r, 0.5 * REACH, 1.2 * REACH)[..., None])
     iris = np.array(look.iris) * np.clip(fibres, 0.15, 2.5)[..., None]
-    iris = iris * (1.0 - 0.75 * look.ring * step(r, 0.80 * IRIS, 0.99 * IRIS)[..., None])
-    edge = step(r, 0.95 * IRIS, 1.06 * IRIS)[..., None]
-    hole = step(r, look.pupil - 0.0002, look.pupil + 0.0002)[..., None]
+    iris = iris * (1.0 - 0.75 * look.ring * smoothstep(r, 0.80 * IRIS, 0.99 * IRIS)[..., None])
+    edge = smoothstep(r, 0.95 * IRIS, 1.06 * IRIS)[..., None]
+    hole = smoothstep(r, look.pupil - 0.0002, look.pupil + 0.0002)[..., None]
     rgb = edge * white + (1.0 - edge) * (hole * iris + (1.0 - hole) * 0.015)
     out = np.full((size, size, 4), 255, np.uint8)
     out[..., :3] = np.clip(rgb, 0.0, 1.0) * 255.0 + 0.5
@@ -203,9 +203,9 @@ def _own_fibres(
     look: EyesLook, x: FloatArray, y: FloatArray, r: FloatArray, side: int
 ) -> FloatArray:
     """[S, S] threads that run from the pupil to the border, lighter around the pupil."""
-    waver = fractal(_angle_points(x, y, 2.0, r / 0.002), look.seed + side, 1.0, 2)
+    waver = fractal_noise(_angle_points(x, y, 2.0, r / 0.002), look.seed + side, 1.0, 2)
     radial = r / 0.0035 + 0.2 * waver.reshape(r.shape)
-    threads = fractal(_angle_points(x, y, 9.0, radial), look.seed + 2 + side, 0.8, 3)
+    threads = fractal_noise(_angle_points(x, y, 9.0, radial), look.seed + 2 + side, 0.8, 3)
     frill = np.exp(-(((r - look.pupil - 0.0009) / 0.0008) ** 2))
     return np.asarray(1.0 + 0.9 * look.contrast * threads.reshape(r.shape) + 0.35 * frill)
 
@@ -215,9 +215,13 @@ def _own_white(
 ) -> FloatArray:
     """[S, S, 3] with veins that thin out towards the iris."""
     flat = np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3)
-    bend = fractal(flat, look.seed + 4 + side, 0.003, 2)[:, None] * 0.0012
-    vein = np.abs(fractal(flat + bend, look.seed + 6 + side, 0.0045, 3)).reshape(r.shape)
-    vein = (1.0 - step(vein, 0.0, 0.05)) * step(r, IRIS, 1.9 * IRIS) * step(np.abs(x), 0.0, IRIS)
-    pink = 0.25 * step(np.abs(x), 0.5 * REACH, REACH) + 0.75 * vein
+    bend = fractal_noise(flat, look.seed + 4 + side, 0.003, 2)[:, None] * 0.0012
+    vein = np.abs(fractal_noise(flat + bend, look.seed + 6 + side, 0.0045, 3)).reshape(r.shape)
+    vein = (
+        (1.0 - smoothstep(vein, 0.0, 0.05))
+        * smoothstep(r, IRIS, 1.9 * IRIS)
+        * smoothstep(np.abs(x), 0.0, IRIS)
+    )
+    pink = 0.25 * smoothstep(np.abs(x), 0.5 * REACH, REACH) + 0.75 * vein
     base = np.array([0.80, 0.76, 0.73])
     return np.asarray(base * (1.0 - look.veins * pink[..., None] * np.array([0.05, 0.45, 0.42])))

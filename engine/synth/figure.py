@@ -13,7 +13,7 @@ import numpy as np
 from ..core.types import FloatArray, LikenessError, Pose
 from ..files.weights import asset_path
 from . import accessories, clothes, eyes, hair, identity, light, natural, skin, splits, views
-from .dress import DressBody, load_dress_body, posed_body
+from .dress import DressBody, load_dress_body, pose_body
 from .library import Library, open_library
 from .model import Figure, Lighting, Traits, Wearer
 
@@ -73,18 +73,18 @@ class SynthOptions:
 
 
 @dataclass(frozen=True)
-class World:
+class SynthContext:
     """What all subjects share, opened once in each process."""
 
     dress: DressBody
     prior: identity.ShapePrior
     library: Library | None
-    motions: natural.MotionPool | None
-    surroundings: light.Surroundings
+    motions: natural.PosePool | None
+    surroundings: light.EnvironmentPool
 
 
 @dataclass(frozen=True)
-class MadeSubject:
+class SynthSubject:
     """A subject that is ready to be drawn.
 
     Attributes:
@@ -103,11 +103,11 @@ class MadeSubject:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-def open_world(
+def open_context(
     options: SynthOptions,
     skipped: Callable[[Path, str], None],
     read: Callable[[Path], FloatArray] = light.read_environment,
-) -> World:
+) -> SynthContext:
     """Open the body, the library and the motions.
 
     Args:
@@ -123,33 +123,35 @@ def open_world(
         library = splits.split_library(open_library(Path(options.assets), skipped), options.split)
     motions = None
     if options.motions:
-        motions = natural.MotionPool.open([Path(path) for path in options.motions], skipped)
+        motions = natural.PosePool.open([Path(path) for path in options.motions], skipped)
     environments = splits.split_paths(map(Path, options.environments), options.split)
     if options.environments and not environments:
         raise LikenessError(
             f"None of the environments is of the split '{options.split}'.",
             "Give more of them, or none: skies are made up then.",
         )
-    surroundings = light.Surroundings(environments, read, skipped)
-    return World(load_dress_body(body), identity.load_prior(body), library, motions, surroundings)
+    surroundings = light.EnvironmentPool(environments, read, skipped)
+    return SynthContext(
+        load_dress_body(body), identity.load_prior(body), library, motions, surroundings
+    )
 
 
-def make_subject(number: int, options: SynthOptions, world: World) -> MadeSubject:
+def make_subject(number: int, options: SynthOptions, world: SynthContext) -> SynthSubject:
     """Make subject ``number`` of a seed up: the same in any process and after any other. The
     first are the characters that the options name."""
     if number < len(options.characters):
-        return converted_subject(number, options, world)
+        return make_converted_subject(number, options, world)
     start, seed = perf_counter(), splits.split_seed(options.seed, options.split)
 
     def rng(step: int) -> np.random.Generator:
         return np.random.default_rng([seed, number, step])
 
     body = world.dress.body
-    traits = identity.dealt_traits(number, seed)
+    traits = identity.stratified_traits(number, seed)
     betas = identity.random_betas(rng(_BODY), traits, world.prior)
     pose, posture = natural.natural_pose(rng(_POSE), world.dress, betas, world.motions)
     pose = replace(pose, expression=natural.random_face(rng(_FACE), body, traits, pose))
-    posed = posed_body(world.dress, betas, pose)
+    posed = pose_body(world.dress, betas, pose)
     framing = _framing(rng(_FRAMING), options.framing)
     planned = views.plan_views(
         rng(_VIEWS), body, betas, pose, posed.vertices, framing, options.views, options.size
@@ -165,7 +167,7 @@ def make_subject(number: int, options: SynthOptions, world: World) -> MadeSubjec
         world.library,
         options.texture,
     )
-    figure = dressed(wearer, rng)
+    figure = dress_wearer(wearer, rng)
     facts = {
         "number": number,
         "traits": _json(traits) | {"age_band": traits.age_band},
@@ -176,12 +178,12 @@ def make_subject(number: int, options: SynthOptions, world: World) -> MadeSubjec
         "split": options.split,
     }
     seconds = {"person": known - start, "looks": perf_counter() - known}
-    return MadeSubject(
+    return SynthSubject(
         number, figure, betas, pose, framing, tuple(planned), lighting, facts, seconds
     )
 
 
-def converted_subject(number: int, options: SynthOptions, world: World) -> MadeSubject:
+def make_converted_subject(number: int, options: SynthOptions, world: SynthContext) -> SynthSubject:
     """A character of the user's as it stands, seen and lit like everybody else.
 
     Raises:
@@ -195,7 +197,7 @@ def converted_subject(number: int, options: SynthOptions, world: World) -> MadeS
     def rng(step: int) -> np.random.Generator:
         return np.random.default_rng([seed, number, step])
 
-    vertices = posed_body(world.dress, betas, pose).vertices
+    vertices = pose_body(world.dress, betas, pose).vertices
     framing = _framing(rng(_FRAMING), options.framing)
     planned = views.plan_views(
         rng(_VIEWS), world.dress.body, betas, pose, vertices, framing, options.views, options.size
@@ -208,7 +210,7 @@ def converted_subject(number: int, options: SynthOptions, world: World) -> MadeS
         "engine": options.engine,
         "split": options.split,
     }
-    return MadeSubject(
+    return SynthSubject(
         number,
         figure,
         betas,
@@ -221,7 +223,7 @@ def converted_subject(number: int, options: SynthOptions, world: World) -> MadeS
     )
 
 
-def dressed(wearer: Wearer, rng: Callable[[int], np.random.Generator]) -> Figure:
+def dress_wearer(wearer: Wearer, rng: Callable[[int], np.random.Generator]) -> Figure:
     """Give a body skin, eyes, clothes, accessories and hair.
 
     Args:
@@ -236,7 +238,7 @@ def dressed(wearer: Wearer, rng: Callable[[int], np.random.Generator]) -> Figure
     clothes_look = clothes.random_clothes(rng(_CLOTHES), traits, library)
     worn_look = accessories.random_accessories(rng(_WORN), traits, library)
     garments, hidden = clothes.clothes_parts(wearer, clothes_look)
-    hat_below = accessories.hat_below(wearer, worn_look)
+    hat_below = accessories.hat_hair_limit(wearer, worn_look)
     parts = (
         *skin.skin_parts(wearer, skin_look, hidden),
         *eyes.eye_parts(wearer, eye_look),

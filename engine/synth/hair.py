@@ -13,10 +13,10 @@ from . import hair_face as face
 from . import hair_ribbons as ribbons
 from . import hair_strands as strands
 from .dress import garment_vertices
-from .hair_binding import hanging, smoothstep, surface
-from .hair_color import dyed_color, grey_share, melanin_color, mixed, natural_color
+from .hair_binding import bind_hanging, build_surface, smoothstep
+from .hair_color import dyed_color, grey_share, melanin_color, mix_grey, natural_color
 from .library import Library, load_garment
-from .model import LABEL, Material, Part, Traits, Wearer
+from .model import LABEL, Material, MeshPart, Traits, Wearer
 
 THICK = 0.012  # metres by which hair wins against the skin below
 LIBRARY_SHARE = 0.5  # of the people with hair, where there is a library
@@ -94,7 +94,7 @@ def random_hair(rng: np.random.Generator, traits: Traits, library: Library | Non
     receding = _receding(rng, traits) if male and kind != "library" else 0.0
     dark = 1.0 if kind == "bald" else rng.uniform(0.0, 1.0)
     return HairLook(
-        color=_rgb(mixed(pigment, shown)),
+        color=_rgb(mix_grey(pigment, shown)),
         pigment=_rgb(pigment),
         natural=_rgb(natural),
         grey=round(shown, 4),
@@ -177,7 +177,7 @@ def _receding(rng: np.random.Generator, traits: Traits) -> float:
     return float(rng.beta(1.2, 1.4) * np.interp(traits.age, [20, 60], [0.5, 1.0]))
 
 
-def hair_parts(wearer: Wearer, look: HairLook, hat_below: float | None) -> list[Part]:
+def hair_parts(wearer: Wearer, look: HairLook, hat_below: float | None) -> list[MeshPart]:
     """Hair, brows and lashes as cards.
 
     Args:
@@ -198,7 +198,7 @@ def hair_parts(wearer: Wearer, look: HairLook, hat_below: float | None) -> list[
     return [part for part in parts if len(part.f)] + _brows_and_lashes(wearer, look, rest)
 
 
-def _brows_and_lashes(wearer: Wearer, look: HairLook, rest: FloatArray) -> list[Part]:
+def _brows_and_lashes(wearer: Wearer, look: HairLook, rest: FloatArray) -> list[MeshPart]:
     library = wearer.library
     color = face.brow_color(np.array(look.natural), look.grey)
     lash = np.minimum(0.5 * color, 0.16)
@@ -212,8 +212,8 @@ def _brows_and_lashes(wearer: Wearer, look: HairLook, rest: FloatArray) -> list[
             wearer, rest, library.lashes[look.lashes], lash, strength, look.lash_length
         )
     return [
-        brows or face.grown_brows(wearer, rest, color, look.brow_thickness, look.seed),
-        lashes or face.grown_lashes(wearer, rest, lash, look.lash_length, look.seed),
+        brows or face.grow_brows(wearer, rest, color, look.brow_thickness, look.seed),
+        lashes or face.grow_lashes(wearer, rest, lash, look.lash_length, look.seed),
     ]
 
 
@@ -225,17 +225,17 @@ def _hair_part(
     picture: NDArray[np.uint8],
     wearer: Wearer,
     rest: FloatArray,
-) -> Part:
+) -> MeshPart:
     """Hair at rest, posed: it follows head and shoulders, and stays out of them."""
-    posed = hanging(points, rest, wearer.posed)
+    posed = bind_hanging(points, rest, wearer.posed)
     low = points[:, 1] < strands.head_shape(rest, wearer.dress.body).chin
     if low.any() and len(f):
-        around = surface(wearer.posed.vertices, wearer.dress.body, "torso", "neck")
+        around = build_surface(wearer.posed.vertices, wearer.dress.body, "torso", "neck")
         posed[low] = around.outside(posed[low], POSED_CLEARANCE)
     used, inverse = np.unique(f, return_inverse=True)
     label = np.full(len(f), LABEL["hair"], np.uint8)
     material = Material("hair", picture, 0.38)
-    return Part(name, posed[used], inverse.reshape(-1, 3), uv, label, material, True, THICK)
+    return MeshPart(name, posed[used], inverse.reshape(-1, 3), uv, label, material, True, THICK)
 
 
 def _size(wearer: Wearer) -> int:
@@ -244,7 +244,7 @@ def _size(wearer: Wearer) -> int:
 
 def _library_hair(
     wearer: Wearer, look: HairLook, rest: FloatArray, hat_below: float | None
-) -> list[Part]:
+) -> list[MeshPart]:
     assert wearer.library is not None
     garment = load_garment(wearer.library.hair[look.asset])
     if garment.texture is None:
@@ -257,14 +257,14 @@ def _library_hair(
     points = garment_vertices(garment, wearer.rest())
     hangs = points[:, 1].min() < head.chin - 0.02
     cut = float(np.interp(look.length, [0, 1], [0.3, 1.15])) if hangs else 1.0
-    points = cards.reshaped(
+    points = cards.reshape_cards(
         points, head.skin, head.centre, head.chin + 0.03, cut, look.volume, look.ruffle, look.seed
     )
     points = head.skin.outside(points, 0.0012)
     low, high = float(points[:, 1].min()), head.brow + 0.04
-    heights = cards.along(garment, points[:, 1], size)
+    heights = cards.paint_heights(garment, points[:, 1], size)
     share = smoothstep(heights, high, low + 0.2 * (high - low)) if hangs else 0.0 * heights
-    picture = cards.recolored(
+    picture = cards.recolor_texture(
         garment.texture,
         size,
         np.array(look.pigment),
@@ -274,7 +274,7 @@ def _library_hair(
         np.array(look.streak),
         look.streaks,
     )
-    points, stays = cards.under_hat(points, garment.f, head.skin, head.centre, hat_below)
+    points, stays = cards.press_under_hat(points, garment.f, head.skin, head.centre, hat_below)
     return [
         _hair_part(look.style, points, garment.f[stays], garment.uv[stays], picture, wearer, rest)
     ]
@@ -282,22 +282,22 @@ def _library_hair(
 
 def _grown_hair(
     wearer: Wearer, look: HairLook, rest: FloatArray, hat_below: float | None
-) -> list[Part]:
+) -> list[MeshPart]:
     style = strands.STYLES[look.style]
     head = strands.head_shape(rest, wearer.dress.body)
     rng = np.random.default_rng([look.seed, 12])
-    paths, width = strands.grow(
+    paths, width = strands.grow_hair(
         style, head, look.part, look.length, look.receding, look.seed, look.volume
     )
-    stray, thin = ribbons.flyaways(paths, head, rng)
+    stray, thin = ribbons.make_flyaways(paths, head, rng)
     twist = 1.0 if style.comb == "up" else 0.35
-    points, f, uv = ribbons.ribbons(
+    points, f, uv = ribbons.make_ribbons(
         np.concatenate([paths, stray]), np.concatenate([width, thin]), head, rng, twist
     )
-    under, under_f, under_uv = ribbons.undercoat(head, look.receding)
+    under, under_f, under_uv = ribbons.make_undercoat(head, look.receding)
     f, uv = np.concatenate([f, under_f + len(points)]), np.concatenate([uv, under_uv])
     points = np.concatenate([points, under])
-    points, stays = cards.under_hat(points, f, head.skin, head.centre, hat_below)
+    points, stays = cards.press_under_hat(points, f, head.skin, head.centre, hat_below)
     picture = ribbons.strand_texture(
         np.array(look.pigment),
         look.grey,

@@ -8,10 +8,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..body.model import Body
-from ..body.skinning import skin
+from ..body.skinning import skin_vertices
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, FloatArray, IntArray
-from .dress import Posed
+from .dress import PosedBody
 
 HEAD = JOINT_INDEX["head"]
 NEIGHBOURS = 8
@@ -21,7 +21,7 @@ HAT_TILT = 0.12  # metres by which a hat's rim is lower for each metre further b
 TRUNK = ("spine1", "spine2", "spine3", "neck", "head", "pelvis")
 
 
-def rows_of(body: Body, *parts: str) -> IntArray:
+def part_rows(body: Body, *parts: str) -> IntArray:
     """Vertices of the body's named parts, ascending."""
     wanted = [body.part_names.index(name) for name in parts if name in body.part_names]
     return np.asarray(np.unique(body.f[np.isin(body.face_part, wanted)]))
@@ -33,13 +33,13 @@ def smoothstep(x: FloatArray, low: float, high: float) -> FloatArray:
     return np.asarray(s * s * (3.0 - 2.0 * s))
 
 
-def unit(v: FloatArray) -> FloatArray:
+def normalize(v: FloatArray) -> FloatArray:
     """Vectors [..., 3] of length one."""
     return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9))
 
 
 @dataclass(frozen=True)
-class Surface:
+class BodySurface:
     """Points with normals on a closed surface, to tell inside from outside."""
 
     points: FloatArray
@@ -64,7 +64,7 @@ class Surface:
         return np.asarray(points + lift[:, None] * normals)
 
 
-def surface(vertices: FloatArray, body: Body, *parts: str) -> Surface:
+def build_surface(vertices: FloatArray, body: Body, *parts: str) -> BodySurface:
     """The parts' vertices and, as the trunk's are far apart, points between them."""
     vertices = np.asarray(vertices, np.float64)
     wanted = [body.part_names.index(name) for name in parts]
@@ -74,15 +74,15 @@ def surface(vertices: FloatArray, body: Body, *parts: str) -> Surface:
     edges = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
     points = np.concatenate([vertices[rows], vertices[edges].mean(1), vertices[faces].mean(1)])
     directions = np.concatenate([normals[rows], normals[edges].mean(1), normals[faces].mean(1)])
-    return Surface(points, unit(directions), cKDTree(points))
+    return BodySurface(points, normalize(directions), cKDTree(points))
 
 
-def on_head(points: FloatArray, posed: Posed) -> FloatArray:
+def bind_to_head(points: FloatArray, posed: PosedBody) -> FloatArray:
     """Rest points [N, 3] that move rigidly with the head."""
     return np.asarray(points @ posed.R[HEAD].T + posed.t[HEAD])
 
 
-def hanging(points: FloatArray, rest: FloatArray, posed: Posed) -> FloatArray:
+def bind_hanging(points: FloatArray, rest: FloatArray, posed: PosedBody) -> FloatArray:
     """Rest points [N, 3] of hair, cloth or chains about the head, neck and chest, posed.
 
     Above the jaw they belong to the head; below they pass, within 10 cm, to whatever part of
@@ -94,7 +94,7 @@ def hanging(points: FloatArray, rest: FloatArray, posed: Posed) -> FloatArray:
     dress = posed.dress
     y = float(posed_head_height(posed))
     share = smoothstep(points[:, 1], y - FALL, y)
-    rows = rows_of(dress.body, "neck", "torso", "scalp", "face")
+    rows = part_rows(dress.body, "neck", "torso", "scalp", "face")
     distance, near = cKDTree(rest[rows]).query(points, NEIGHBOURS)
     closeness = 1.0 / np.maximum(distance, 0.005) ** 2
     weights = np.einsum("nk,nkj->nj", closeness, dress.body.weights[rows[near]])
@@ -104,16 +104,18 @@ def hanging(points: FloatArray, rest: FloatArray, posed: Posed) -> FloatArray:
     weights[:, others] = 0.0
     weights *= ((1.0 - share) / weights.sum(1))[:, None]
     weights[:, HEAD] += share
-    return skin(points, weights, posed.R, posed.t)
+    return skin_vertices(points, weights, posed.R, posed.t)
 
 
-def posed_head_height(posed: Posed) -> float:
+def posed_head_height(posed: PosedBody) -> float:
     """The rest height of the head joint (at the jaw's angle), from its rigid motion."""
     place = np.linalg.solve(posed.R[HEAD], posed.joints[HEAD] - posed.t[HEAD])
     return float(place[1])
 
 
-def with_skin(points: FloatArray, rest: FloatArray, posed: Posed, rows: IntArray) -> FloatArray:
+def bind_to_skin(
+    points: FloatArray, rest: FloatArray, posed: PosedBody, rows: IntArray
+) -> FloatArray:
     """Rest points [N, 3] that follow the skin's expressions and the head.
 
     Each goes with the rigid motion that fits its nearest skin vertices best: those of lids for
@@ -135,4 +137,4 @@ def with_skin(points: FloatArray, rest: FloatArray, posed: Posed, rows: IntArray
     u[..., -1] *= np.linalg.det(u @ vt)[:, None]
     moved = there + np.einsum("nab,nb->na", u @ vt, points - here)
     skinning = np.einsum("nk,nkj->nj", weight, body.weights[rows[near]])
-    return skin(moved, skinning / skinning.sum(1, keepdims=True), posed.R, posed.t)
+    return skin_vertices(moved, skinning / skinning.sum(1, keepdims=True), posed.R, posed.t)

@@ -14,7 +14,7 @@ from scipy import ndimage
 from ..core.types import BoolArray, Camera, FloatArray, IntArray
 from ..render.mesh import rasterize_mesh
 from . import noise
-from .hair_binding import HAT_TILT, Surface, smoothstep
+from .hair_binding import HAT_TILT, BodySurface, smoothstep
 from .hair_color import WHITE, to_linear, to_srgb
 from .library import Garment, load_texture
 
@@ -23,9 +23,9 @@ PRESSED = 0.004  # metres that hair is thick under a hat
 STREAKS = 41  # seed of the streaks, which belong to the texture, not to the person
 
 
-def reshaped(
+def reshape_cards(
     points: FloatArray,
-    skin: Surface,
+    skin: BodySurface,
     centre: FloatArray,
     jaw: float,
     length: float,
@@ -44,7 +44,7 @@ def reshaped(
     loose = smoothstep(height, 0.002, 0.02)
     moved = points + ((volume - 1.0) * np.clip(height, 0.0, 0.08))[:, None] * normals
     for axis in range(3):
-        moved[:, axis] += ruffle * loose * noise.fractal(points, seed + axis, 0.035, 3)
+        moved[:, axis] += ruffle * loose * noise.fractal_noise(points, seed + axis, 0.035, 3)
     drop = np.maximum(jaw - moved[:, 1], 0.0)
     moved[:, 1] += (1.0 - length) * drop
     # What was at the chest's width comes back to the neck's as it gets shorter.
@@ -137,7 +137,7 @@ def strand_maps(path: Path, size: int) -> tuple[FloatArray, FloatArray, FloatArr
     return shade.astype(np.float32), ends.astype(np.float32), fine, locks
 
 
-def along(garment: Garment, heights: FloatArray, size: int) -> FloatArray:
+def paint_heights(garment: Garment, heights: FloatArray, size: int) -> FloatArray:
     """[size, size] the rest heights [G] of the cards' vertices, painted into the texture."""
     flat = np.concatenate([garment.uv.reshape(-1, 2), np.ones((3 * len(garment.f), 1))], 1)
     camera = Camera(np.eye(4), np.array([[size, 0, 0], [0, size, 0], [0, 0, 1.0]]), size, size)
@@ -151,7 +151,7 @@ def along(garment: Garment, heights: FloatArray, size: int) -> FloatArray:
     return np.where(near > 1e-3, mean, float(heights.max()))
 
 
-def recolored(
+def recolor_texture(
     path: Path,
     size: int,
     color: FloatArray,
@@ -183,8 +183,8 @@ def recolored(
     return np.asarray(np.rint(255 * np.clip(rgba, 0, 1)), np.uint8)
 
 
-def under_hat(
-    points: FloatArray, f: IntArray, skin: Surface, centre: FloatArray, hat_below: float | None
+def press_under_hat(
+    points: FloatArray, f: IntArray, skin: BodySurface, centre: FloatArray, hat_below: float | None
 ) -> tuple[FloatArray, IntArray]:
     """Hair with a hat on: what is above its rim is gone, and what nears it lies on the head.
 

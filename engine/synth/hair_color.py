@@ -72,6 +72,6 @@ def dyed_color(rng: np.random.Generator, traits: Traits) -> FloatArray | None:
     return np.asarray(np.clip(dye + rng.normal(0, 0.04, 3), 0.05, 0.95))
 
 
-def mixed(color: FloatArray, grey: float) -> FloatArray:
+def mix_grey(color: FloatArray, grey: float) -> FloatArray:
     """[3] sRGB seen from afar of strands of ``color``, a share ``grey`` of them white."""
     return to_srgb((1.0 - grey) * to_linear(color) + grey * to_linear(WHITE))

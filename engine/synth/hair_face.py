@@ -12,9 +12,9 @@ from ..body.model import Body
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, LikenessError
 from .dress import garment_vertices
-from .hair_binding import rows_of, smoothstep, surface, unit, with_skin
+from .hair_binding import bind_to_skin, build_surface, normalize, part_rows, smoothstep
 from .library import Garment, load_garment, load_texture
-from .model import LABEL, Material, Part, Wearer
+from .model import LABEL, Material, MeshPart, Wearer
 
 THIN = 0.0025  # metres by which brows and lashes win against the skin below
 
@@ -29,7 +29,7 @@ _UPPER_LID = (362, 398, 384, 385, 386, 387, 388, 466, 263)
 _LOWER_LID = (362, 382, 381, 380, 374, 373, 390, 249, 263)
 
 
-def colored_alpha(path: Path, color: FloatArray, strength: float) -> NDArray[np.uint8]:
+def recolor_alpha(path: Path, color: FloatArray, strength: float) -> NDArray[np.uint8]:
     """[512, 512, 4] a brow or lash texture of one colour, darker where it was painted so.
 
     Args:
@@ -45,9 +45,9 @@ def colored_alpha(path: Path, color: FloatArray, strength: float) -> NDArray[np.
 
 def _part(
     name: str, points: FloatArray, f: IntArray, uv: FloatArray, picture: NDArray[np.uint8]
-) -> Part:
+) -> MeshPart:
     label = np.full(len(f), LABEL["brow"], np.uint8)
-    return Part(name, points, f, uv, label, Material("hair", picture, 0.55), True, THIN)
+    return MeshPart(name, points, f, uv, label, Material("hair", picture, 0.55), True, THIN)
 
 
 def _upper(points: FloatArray, f: IntArray, eye: FloatArray) -> BoolArray:
@@ -64,7 +64,7 @@ def _upper(points: FloatArray, f: IntArray, eye: FloatArray) -> BoolArray:
 def _on_lids(points: FloatArray, upper: BoolArray, wearer: Wearer, rest: FloatArray) -> FloatArray:
     """Lash points at rest that hang on the lid (upper or lower) that they grow from."""
     body = wearer.dress.body
-    rows = rows_of(body, "eyelid")
+    rows = part_rows(body, "eyelid")
     # The lids' own sides, whoever has them: of the template.
     above = body.v_template[rows, 1] > body.J_template[JOINT_INDEX["left_eye_smplhf"], 1]
     out = np.array(points, np.float64)
@@ -73,7 +73,7 @@ def _on_lids(points: FloatArray, upper: BoolArray, wearer: Wearer, rest: FloatAr
             own = (upper == high) & ((points[:, 0] > 0) == left)
             lid = rows[(above == high) & ((rest[rows, 0] > 0) == left)]
             if own.any():
-                out[own] = with_skin(points[own], rest, wearer.posed, lid)
+                out[own] = bind_to_skin(points[own], rest, wearer.posed, lid)
     return out
 
 
@@ -83,21 +83,21 @@ def _eye(body: Body, betas: FloatArray) -> FloatArray:
 
 def library_brows(
     wearer: Wearer, rest: FloatArray, path: Path, color: FloatArray, strength: float
-) -> Part | None:
+) -> MeshPart | None:
     """A library's brows; None for one without a texture."""
     garment = load_garment(path)
     if garment.texture is None:
         return None
     points = garment_vertices(garment, wearer.rest())
-    rows = rows_of(wearer.dress.body, "face")
-    skin = surface(rest, wearer.dress.body, "face")
+    rows = part_rows(wearer.dress.body, "face")
+    skin = build_surface(rest, wearer.dress.body, "face")
     height, _ = skin.height(points)
     points = _at_ease(points, _seen(garment), wearer, rest)
     again, normals = skin.height(points)
     points += (height - again)[:, None] * normals
-    points = with_skin(skin.outside(points, 0.0006), rest, wearer.posed, rows)
+    points = bind_to_skin(skin.outside(points, 0.0006), rest, wearer.posed, rows)
     return _part(
-        garment.name, points, garment.f, garment.uv, colored_alpha(garment.texture, color, strength)
+        garment.name, points, garment.f, garment.uv, recolor_alpha(garment.texture, color, strength)
     )
 
 
@@ -137,7 +137,7 @@ def _at_ease(
 
 def library_lashes(
     wearer: Wearer, rest: FloatArray, path: Path, color: FloatArray, strength: float, scale: float
-) -> Part | None:
+) -> MeshPart | None:
     """A library's lashes, on the lids; None for one without a texture.
 
     Args:
@@ -149,7 +149,7 @@ def library_lashes(
     points = garment_vertices(garment, wearer.rest())
     body = wearer.dress.body
     upper = _upper(points, garment.f, _eye(body, wearer.betas))
-    lid = rest[rows_of(body, "eyelid")]
+    lid = rest[part_rows(body, "eyelid")]
     near = lid[np.linalg.norm(points[:, None] - lid[None], axis=-1).argmin(1)]
     points = near + (points - near) * scale
     return _part(
@@ -157,7 +157,7 @@ def library_lashes(
         _on_lids(points, upper, wearer, rest),
         garment.f,
         garment.uv,
-        colored_alpha(garment.texture, color, strength),
+        recolor_alpha(garment.texture, color, strength),
     )
 
 
@@ -179,7 +179,7 @@ def _hairs(
 ) -> tuple[FloatArray, IntArray, FloatArray]:
     """Narrow strips along paths [N, K, 3] that face ``outward`` [N, 3], with v along them."""
     count, points = paths.shape[:2]
-    across = unit(np.cross(np.gradient(paths, axis=1), outward[:, None])) * width / 2
+    across = normalize(np.cross(np.gradient(paths, axis=1), outward[:, None])) * width / 2
     vertices = np.stack([paths - across, paths + across], 2).reshape(-1, 3)
     start = (np.arange(count)[:, None] * points + np.arange(points - 1)[None]).ravel() * 2
     f = np.stack(
@@ -204,9 +204,9 @@ def _line(points: FloatArray, t: FloatArray) -> FloatArray:
     return np.stack([np.interp(t, place, points[:, axis]) for axis in range(3)], -1)
 
 
-def grown_brows(
+def grow_brows(
     wearer: Wearer, rest: FloatArray, color: FloatArray, thickness: float, seed: int
-) -> Part:
+) -> MeshPart:
     """Brows of single hairs between the brow landmarks.
 
     Args:
@@ -214,7 +214,7 @@ def grown_brows(
     """
     body = wearer.dress.body
     rng = np.random.default_rng([seed, 21])
-    skin = surface(rest, body, "face")
+    skin = build_surface(rest, body, "face")
     count = int(np.interp(thickness, [0, 1], [190, 380]))
     paths = []
     for side in (1.0, -1.0):
@@ -228,7 +228,7 @@ def grown_brows(
         # The landmarks lie on the brow's upper half.
         root = low + (high - low) * across[:, None] - [0.0, 0.004, 0.0]
         upward = np.interp(t, [0, 0.2, 0.5, 1], [1.0, 0.55, 0.12, -0.35])
-        d = unit(
+        d = normalize(
             np.stack(
                 [side * np.ones(count), upward + rng.normal(0, 0.15, count), np.zeros(count)], 1
             )
@@ -242,18 +242,18 @@ def grown_brows(
     every = np.concatenate(paths)
     _, outward = skin.height(every[:, 0])
     vertices, f, uv = _hairs(every, outward, 0.0008)
-    points = with_skin(vertices, rest, wearer.posed, rows_of(body, "face"))
+    points = bind_to_skin(vertices, rest, wearer.posed, part_rows(body, "face"))
     return _part("brows", points, f, uv, _hair_picture(color))
 
 
-def grown_lashes(
+def grow_lashes(
     wearer: Wearer, rest: FloatArray, color: FloatArray, scale: float, seed: int
-) -> Part:
+) -> MeshPart:
     """Lashes of single hairs along the lids' rims; ``scale`` of their length."""
     body = wearer.dress.body
     rng = np.random.default_rng([seed, 22])
-    normals = vertex_normals(np.asarray(rest, np.float64), body.f)[rows_of(body, "eyelid")]
-    lid = rest[rows_of(body, "eyelid")]
+    normals = vertex_normals(np.asarray(rest, np.float64), body.f)[part_rows(body, "eyelid")]
+    lid = rest[part_rows(body, "eyelid")]
     paths, uppers = [], []
     for side in (1.0, -1.0):
         eye = _eye(body, wearer.betas) * [side, 1.0, 1.0]
@@ -264,7 +264,7 @@ def grown_lashes(
             t = np.sort(rng.uniform(0.10, 0.99, count))
             root = _line(_landmarks(body, rest, rows, side), t)
             near = np.linalg.norm(root[:, None] - lid[None], axis=-1).argmin(1)
-            radial = unit(root - eye + [0, 0, 0.004])
+            radial = normalize(root - eye + [0, 0, 0.004])
             fan = np.stack(
                 [
                     side * np.interp(t, [0, 1], [-0.25, 0.75]),
@@ -273,7 +273,7 @@ def grown_lashes(
                 ],
                 1,
             )
-            d = unit(0.5 * radial + 0.3 * normals[near] + fan)
+            d = normalize(0.5 * radial + 0.3 * normals[near] + fan)
             size = long * scale * np.interp(t, [0, 0.5, 0.9, 1], [0.55, 0.95, 1.05, 0.8])
             s = np.linspace(0, 1, 5)[None, :, None]
             curl = s**2 * 0.42 * np.array([0.0, sign, 0.0])
@@ -281,8 +281,8 @@ def grown_lashes(
             uppers.append(np.full(count * 10, sign > 0))
     every = np.concatenate(paths)
     # They are seen from the front: the strips' width lies along the lid.
-    outward = unit(every[:, 2] - every[:, 0])
-    outward = unit(np.cross(outward, np.cross(outward, [0.0, 0.3, 1.0])))
+    outward = normalize(every[:, 2] - every[:, 0])
+    outward = normalize(np.cross(outward, np.cross(outward, [0.0, 0.3, 1.0])))
     vertices, f, uv = _hairs(every, -outward, 0.0005)
     points = _on_lids(vertices, np.concatenate(uppers), wearer, rest)
     return _part("lashes", points, f, uv, _hair_picture(color * 0.6))

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, IntArray
-from .hair_binding import smoothstep, unit
-from .hair_color import mixed, to_linear, to_srgb
+from .hair_binding import normalize, smoothstep
+from .hair_color import mix_grey, to_linear, to_srgb
 from .hair_strands import HeadShape, baldness
 
 TILES, TILE_WIDTH, TILE_HEIGHT, STRANDS = 12, 40, 256, 11
 
 
-def undercoat(head: HeadShape, receding: float) -> tuple[FloatArray, IntArray, FloatArray]:
+def make_undercoat(head: HeadShape, receding: float) -> tuple[FloatArray, IntArray, FloatArray]:
     """Two layers on the scalp, so that skin doesn't shine between the strips; the hairline's
     surroundings stay free. Vertices, triangles and corners' coordinates as of ribbons."""
     points, normals = head.vertices[head.faces], head.normals[head.faces]
@@ -32,19 +32,19 @@ def undercoat(head: HeadShape, receding: float) -> tuple[FloatArray, IntArray, F
     return np.concatenate(out), f, np.concatenate(uv)
 
 
-def flyaways(
+def make_flyaways(
     paths: FloatArray, head: HeadShape, rng: np.random.Generator, count: int = 90
 ) -> tuple[FloatArray, FloatArray]:
     """A few single strands that leave the outline: copies of paths, bent outwards."""
     chosen = paths[rng.choice(len(paths), min(count, len(paths)), replace=False)]
     s = np.linspace(0, 1, paths.shape[1])[None, :, None] ** 1.5
-    away = unit(chosen - head.centre)
+    away = normalize(chosen - head.centre)
     wind = rng.normal(0, 0.006, (len(chosen), 1, 3))
     out = chosen + s * (away * rng.uniform(0.003, 0.014, (len(chosen), 1, 1)) + wind)
     return out, np.full(len(chosen), 0.0012)
 
 
-def ribbons(
+def make_ribbons(
     paths: FloatArray, width: FloatArray, head: HeadShape, rng: np.random.Generator, twist: float
 ) -> tuple[FloatArray, IntArray, FloatArray]:
     """Flat strips along paths [N, K, 3] that lie on the head like scales.
@@ -54,12 +54,12 @@ def ribbons(
         the roots (0) to the ends (1), u across one of the texture's tiles.
     """
     count, points = paths.shape[:2]
-    tangent = unit(np.gradient(paths, axis=1))
+    tangent = normalize(np.gradient(paths, axis=1))
     middle = head.centre + np.array([0.0, -0.02, -0.01])
     outward = paths - np.where(paths[..., 1:2] > middle[1], middle, 0.0)
     outward[..., 1] *= paths[..., 1] > middle[1]  # below the ears: away from the axis
     outward[..., 2] -= np.where(paths[..., 1] > middle[1], 0.0, middle[2])
-    across = unit(np.cross(tangent, unit(outward)))
+    across = normalize(np.cross(tangent, normalize(outward)))
     over = np.cross(across, tangent)
     angle = rng.normal(0, twist, (count, 1, 1))
     across = np.cos(angle) * across + np.sin(angle) * over
@@ -105,12 +105,12 @@ def strand_texture(
     near = smoothstep(y, 0.22, 0.03)[..., None]
     for tile in range(TILES):
         lock = rng.random() < streaks
-        rgb = np.tile(to_linear(mixed(color, grey)), (TILE_HEIGHT, TILE_WIDTH, 1)) * 0.35
+        rgb = np.tile(to_linear(mix_grey(color, grey)), (TILE_HEIGHT, TILE_WIDTH, 1)) * 0.35
         alpha = np.zeros((TILE_HEIGHT, TILE_WIDTH))
         for _ in range(STRANDS):
             white = rng.random() < grey
             # A drawn strand stands for several: few of them are all white.
-            base = to_linear(mixed(color, 0.3 + 0.6 * grey if white else 0.3 * grey))
+            base = to_linear(mix_grey(color, 0.3 + 0.6 * grey if white else 0.3 * grey))
             if not white:
                 base = np.asarray(base * (1 - along) + to_linear(ends) * along)
                 base = np.asarray(base * (1 - near) + to_linear(roots) * near)

@@ -15,7 +15,7 @@ from ..body.model import Body
 from ..core.geometry import vertex_normals
 from ..core.types import BoolArray, FloatArray, IntArray
 from . import noise
-from .hair_binding import REACH, Surface, rows_of, smoothstep, surface, unit
+from .hair_binding import REACH, BodySurface, build_surface, normalize, part_rows, smoothstep
 
 BENDS = 0.15  # metres of straight hair that get as many points as a bend by one radian
 TURNS = 0.22  # of a curl between two points of its path; with fewer points it becomes a zigzag
@@ -147,8 +147,8 @@ class HeadShape:
     scalp: IntArray
     faces: IntArray
     hairline: cKDTree
-    skin: Surface
-    trunk: Surface
+    skin: BodySurface
+    trunk: BodySurface
     centre: FloatArray
     crown: FloatArray
     chin: float
@@ -168,8 +168,8 @@ def head_shape(vertices: FloatArray, body: Body) -> HeadShape:
     scalp = np.unique(faces)
     points = vertices[scalp]
     low, high = points.min(0), points.max(0)
-    chin = float(vertices[rows_of(body, "lips"), 1].min()) - 0.025
-    brow = float(vertices[rows_of(body, "eyelid"), 1].max()) + 0.018
+    chin = float(vertices[part_rows(body, "lips"), 1].min()) - 0.025
+    brow = float(vertices[part_rows(body, "eyelid"), 1].max()) + 0.018
     radius = float(high[0] - low[0]) / 2
     centre = np.array([0.0, high[1] - 1.15 * radius, (low[2] + high[2]) / 2])
     return HeadShape(
@@ -178,8 +178,8 @@ def head_shape(vertices: FloatArray, body: Body) -> HeadShape:
         scalp,
         faces,
         _rim(vertices, faces),
-        surface(vertices, body, "scalp", "face", "ear", "neck", "eyelid", "lips"),
-        surface(vertices, body, "torso", "neck"),
+        build_surface(vertices, body, "scalp", "face", "ear", "neck", "eyelid", "lips"),
+        build_surface(vertices, body, "torso", "neck"),
         centre,
         np.array([0.012, high[1] - 0.012, centre[2] - 0.045]),
         chin,
@@ -205,7 +205,7 @@ def baldness(points: FloatArray, head: HeadShape, receding: float) -> FloatArray
         return np.full(len(points), -1.0)
     ahead = (points[:, 2] - head.crown[2]) / (head.front - head.crown[2])
     temple = np.clip(np.abs(points[:, 0]) / head.radius, 0.0, 1.0)
-    wander = 0.08 * noise.fractal(points, 5, 0.02, 3)
+    wander = 0.08 * noise.fractal_noise(points, 5, 0.02, 3)
     front = ahead - 1.02 + receding * (0.25 + 0.75 * temple) * 0.6 + wander
     above = (points[:, 1] - head.brow - 0.012 - 0.1 * (1.0 - receding) ** 2) / head.radius
     out = np.minimum(front, above)
@@ -228,7 +228,7 @@ def scalp_points(
     r, s = np.sqrt(rng.random(count)), rng.random(count)
     bary = np.stack([1 - r, r * (1 - s), r * s], 1)[..., None]
     rows = head.faces[face]
-    return (head.vertices[rows] * bary).sum(1), unit((head.normals[rows] * bary).sum(1))
+    return (head.vertices[rows] * bary).sum(1), normalize((head.normals[rows] * bary).sum(1))
 
 
 def _field(
@@ -247,12 +247,12 @@ def _field(
         out = np.stack([side * (0.06 + 0.94 * ahead), np.full(len(p), -0.6), -0.5 * ahead - 0.2], 1)
     else:
         # Short hair lies away from the crown, and forward on top.
-        out = unit(away) + np.array([0.0, 0.0, 0.35])
+        out = normalize(away) + np.array([0.0, 0.0, 0.35])
     out = out - 0.85 * (out * normals).sum(1, keepdims=True) * normals
-    return unit(out)
+    return normalize(out)
 
 
-def grow(
+def grow_hair(
     style: Style,
     head: HeadShape,
     part: float,
@@ -273,7 +273,7 @@ def grow(
     rng = np.random.default_rng([seed, 11])
     roots, normals = scalp_points(head, style.count, rng)
     inward, _ = head.hairline.query(roots)
-    inward = inward + 0.004 * noise.fractal(roots, seed, 0.01, 3)
+    inward = inward + 0.004 * noise.fractal_noise(roots, seed, 0.01, 3)
     # The hairline is soft, and recedes a little at the temples of everybody.
     ahead = (roots[:, 2] > head.centre[2] + 0.03) & (roots[:, 1] > head.brow)
     temple = ahead * smoothstep(np.abs(roots[:, 0]), 0.030, 0.052) * 0.007
@@ -299,18 +299,20 @@ def grow(
     layer = rng.random(len(roots)) ** 1.5 * style.lift * volume
     steps = 8 if style.ends is None else max(style.segments, 22)
     paths = [roots - 0.001 * normals]
-    p, d = roots, unit(0.6 * normals + _field(style, roots, normals, side, head))
-    clumps = np.stack([noise.fractal(roots, seed + k, 0.03, 3) for k in range(3)], 1)
+    p, d = roots, normalize(0.6 * normals + _field(style, roots, normals, side, head))
+    clumps = np.stack([noise.fractal_noise(roots, seed + k, 0.03, 3) for k in range(3)], 1)
     for k in range(steps):
         s = (k + 1) / steps
         height, around = head.skin.height(p)
         comb = _field(style, p, around, side, head)
         forward = np.array([0.0, -0.5, 1.0])
-        comb[fringe] = unit(forward - 0.8 * (around[fringe] @ forward)[:, None] * around[fringe])
+        comb[fringe] = normalize(
+            forward - 0.8 * (around[fringe] @ forward)[:, None] * around[fringe]
+        )
         # On the crown the comb says where; past it gravity takes over.
         falls = style.gravity * smoothstep(p[:, 1], head.brow + 0.075, head.brow + 0.02)
         falls = np.maximum(falls, np.where(fringe, 0.6, 0.25) * style.gravity)[:, None]
-        d = unit(
+        d = normalize(
             0.9 * d + 0.5 * (1 - falls) * comb + 0.9 * falls * [0.0, -1.0, 0.0] + 0.22 * clumps
         )
         if style.ends is not None:  # combed out of the face
@@ -324,7 +326,7 @@ def grow(
         step = head.trunk.outside(step, CLEARANCE * s + 0.3 * layer)
         if style.ends is not None:
             step = _off_the_face(step, side, fringe, head, rng)
-        d = unit(step - p)
+        d = normalize(step - p)
         p = step
         paths.append(p)
     out = np.stack(paths, 1)
@@ -387,7 +389,7 @@ def _resampled(paths: FloatArray, count: int, bends: float = 0.0) -> FloatArray:
     way = np.diff(paths, axis=1)
     step = np.linalg.norm(way, axis=2)
     if bends > 0.0:
-        towards = unit(way)
+        towards = normalize(way)
         turn = np.linalg.norm(np.diff(towards, axis=1), axis=2)  # radians, nearly
         turn[(step[:, 1:] < 1e-6) | (step[:, :-1] < 1e-6)] = 0.0  # past a cut end
         step[:, :-1] += 0.5 * bends * turn
@@ -408,8 +410,8 @@ def _curled(
     """Waves and curls about the paths; locks that grow side by side curl alike."""
     if style.curl == 0.0:
         return paths
-    tangent = unit(np.gradient(paths, axis=1))
-    first = unit(np.cross(tangent, [0.31, 0.17, 0.93]))
+    tangent = normalize(np.gradient(paths, axis=1))
+    first = normalize(np.cross(tangent, [0.31, 0.17, 0.93]))
     second = np.cross(tangent, first)
     long = np.linalg.norm(np.diff(paths, axis=1), axis=2).sum(1)
     pitch = np.interp(style.curl, [0.4, 1.0], [0.075, 0.016]) * rng.uniform(0.85, 1.2, len(paths))
@@ -427,13 +429,15 @@ def _tied(
     style: Style, head: HeadShape, roots: FloatArray, length: float, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """All hair combed to a knot behind; from there a tail, or a bun."""
-    knot = head.centre + unit(np.array([0.0, 0.35, -1.0])) * head.radius * 1.6
+    knot = head.centre + normalize(np.array([0.0, 0.35, -1.0])) * head.radius * 1.6
     for _ in range(4):
         height, normal = head.skin.height(knot[None])
         knot = knot - height[0] * normal[0]
-    out_of = unit(knot - head.centre)
+    out_of = normalize(knot - head.centre)
     s = np.linspace(0, 1, 11)[None, :, None]
-    ends = knot + 0.010 * unit(rng.normal(size=roots.shape)) * rng.random((len(roots), 1)) ** 0.5
+    ends = (
+        knot + 0.010 * normalize(rng.normal(size=roots.shape)) * rng.random((len(roots), 1)) ** 0.5
+    )
     paths = np.asarray(roots[:, None] * (1 - s) + ends[:, None] * s, np.float64)
     layer = rng.random(len(roots)) * style.lift
     margin = 0.001 + layer[:, None] * np.sin(np.pi * s[..., 0]) + 0.008 * s[..., 0] ** 4
@@ -459,12 +463,12 @@ def _tail(
 ) -> FloatArray:
     count, steps = 420, 12
     total = np.interp(length, [0, 1], style.length) * rng.uniform(0.75, 1.05, count)
-    spread = unit(rng.normal(size=(count, 3)))
+    spread = normalize(rng.normal(size=(count, 3)))
     p = np.asarray(knot + 0.008 * spread, np.float64)
-    d = unit(out_of + [0, 0.35, 0] + 0.30 * spread)
+    d = normalize(out_of + [0, 0.35, 0] + 0.30 * spread)
     paths = [p]
     for _ in range(steps):
-        d = unit(d + np.array([0.0, -0.42, 0.0]))
+        d = normalize(d + np.array([0.0, -0.42, 0.0]))
         p = p + d * (total / steps)[:, None]
         p = head.trunk.outside(head.skin.outside(p, 0.008), CLEARANCE)
         paths.append(p)
@@ -481,7 +485,7 @@ def _bun(
 ) -> FloatArray:
     """Strips wound round a flattened ball."""
     count, size = 520, np.interp(length, [0, 1], [0.026, 0.038])
-    side = unit(np.cross(out_of, [1.0, 0, 0]))
+    side = normalize(np.cross(out_of, [1.0, 0, 0]))
     other = np.cross(out_of, side)
     start = rng.uniform(0, 2 * np.pi, count)[:, None]
     around = start + np.linspace(0, rng.uniform(2.0, 3.2), 12)[None]

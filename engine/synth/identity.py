@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..body.phenotype import RACES, products
+from ..body.phenotype import RACES, feature_products
 from ..core.types import FloatArray, LikenessError
-from ..files.untrusted import npz_arrays, parsing
+from ..files.untrusted import read_npz, wrap_parser_errors
 from .model import Traits
 
 SEXES = ("female", "male")
@@ -48,7 +48,7 @@ class ShapePrior:
     """How shape coefficients follow from MakeHuman's phenotype.
 
     Attributes:
-        features: K products of memberships (:func:`~..body.phenotype.products`).
+        features: K products of memberships (:func:`~..body.phenotype.feature_products`).
         betas: [K, S] what each adds. spread: [S, S], turns unit normals into what a phenotype
             leaves open. num_body: how many of the S shape the whole body.
     """
@@ -60,7 +60,7 @@ class ShapePrior:
 
     def mean(self, phenotype: dict[str, float]) -> FloatArray:
         """[S] coefficients of the average person of a phenotype."""
-        return np.asarray(products(phenotype, self.features) @ self.betas)
+        return np.asarray(feature_products(phenotype, self.features) @ self.betas)
 
 
 def load_prior(path: Path) -> ShapePrior:
@@ -72,8 +72,8 @@ def load_prior(path: Path) -> ShapePrior:
     """
     wanted = {f"phenotype_{name}" for name in ("features", "betas", "spread")}
     try:
-        arrays = npz_arrays(path, {*wanted, "num_body_betas"}, skip_pickled=True)
-        with parsing():
+        arrays = read_npz(path, {*wanted, "num_body_betas"}, skip_pickled=True)
+        with wrap_parser_errors():
             num_body = int(arrays.get("num_body_betas", 0))
     except (OSError, ValueError) as error:
         raise LikenessError(f"'{path}' cannot be read as a body ({error}).", _REMEDY) from error
@@ -89,7 +89,7 @@ def load_prior(path: Path) -> ShapePrior:
     )
 
 
-def dealt_traits(number: int, seed: int) -> Traits:
+def stratified_traits(number: int, seed: int) -> Traits:
     """The traits of person ``number``.
 
     People are dealt in blocks of 60, each combination of sex, age band and tone once. Within a

@@ -21,15 +21,15 @@ from .asset_files import (
     TEXTURE_SIZE,
     Garment,
     MaterialFile,
+    list_materials,
     load_garment,
     load_material,
     load_picture,
     load_texture,
-    materials_of,
     missing_picture,
     picture_fault,
 )
-from .asset_layout import runs_over_ground
+from .asset_layout import has_wrong_layout
 
 __all__ = [
     "DECIMETRE",
@@ -43,7 +43,7 @@ __all__ = [
     "load_material",
     "load_picture",
     "load_texture",
-    "materials_of",
+    "list_materials",
     "open_library",
 ]
 
@@ -159,12 +159,12 @@ def check_asset(path: Path) -> None:
             raise LikenessError(
                 f"'{path}' refers to vertices that MakeHuman's base mesh does not have.", REMEDY
             )
-        for material in materials_of(path):
+        for material in list_materials(path):
             check_asset(material)
         lost = missing_picture(path) if "clothes" in path.parts else None
         if lost is not None:
             raise LikenessError(f"'{path}' lacks its picture '{lost.name}'.", REMEDY)
-        if "clothes" in path.parts and runs_over_ground(garment):
+        if "clothes" in path.parts and has_wrong_layout(garment):
             raise LikenessError(
                 f"'{path}' has a picture that was made for other texture coordinates.", REMEDY
             )

@@ -27,7 +27,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 COARSE = 64  # rows that are enough for everything but mirrors
 FROM_FILES = 0.6  # share of people under an environment from a file, where there are any
 WITH_KEY = 0.4  # share of people with a key light
-MOST_BEAMS, BEAM_RADIUS, LEAST_BEAM = 3, 18.0, 0.08  # degrees; share of a mean environment's light
+MAX_BEAMS, BEAM_RADIUS, MIN_BEAM = 3, 18.0, 0.08  # degrees; share of a mean environment's light
 COSINE = np.pi * np.array([1.0, *[2 / 3] * 3, *[1 / 4] * 5])  # Ramamoorthi and Hanrahan 2001
 
 
@@ -95,7 +95,7 @@ def read_environment(path: Path) -> FloatArray:
     return np.asarray(pixels, np.float32)
 
 
-class Surroundings:
+class EnvironmentPool:
     """The HDR pictures of a set. Broken ones are found out and told when they are first met:
     collections are large, and to read all of them takes minutes.
 
@@ -160,7 +160,7 @@ def environment_picture(
     else:
         picture = _checked(read(lighting.environment), lighting.environment)
     picture = _turned(picture, lighting.turn)
-    small = reduced(picture, COARSE)
+    small = downscale_picture(picture, COARSE)
     # Cards stand at 162 directions all over, and upright at 36 round about.
     everywhere = latlong_directions(9).reshape(-1, 3)
     angles = np.linspace(0.0, 2 * np.pi, 36, endpoint=False)
@@ -191,7 +191,7 @@ def mean_radiance(picture: FloatArray) -> FloatArray:
     return np.asarray((picture * weight).sum((0, 1), dtype=np.float64) / (4 * np.pi))
 
 
-def reduced(picture: FloatArray, height: int) -> FloatArray:
+def downscale_picture(picture: FloatArray, height: int) -> FloatArray:
     """[height, 2 height, 3] float64 by means over whole pixels; smaller pictures grow."""
     rows = np.minimum(np.arange(len(picture)) * height // len(picture), height - 1)
     out = np.asarray(picture, np.float64)
@@ -233,13 +233,13 @@ def sh_coefficients(picture: FloatArray) -> FloatArray:
 
     Ramamoorthi and Hanrahan, An efficient representation for irradiance environment maps (2001).
     """
-    small = reduced(picture, COARSE)
+    small = downscale_picture(picture, COARSE)
     weighted = small * solid_angles(COARSE)[..., None]
     basis = sh_basis(latlong_directions(COARSE)).reshape(-1, 9)
     return np.asarray(COSINE[:, None] * (basis.T @ weighted.reshape(-1, 3)))
 
 
-def beams(picture: FloatArray, lighting: Lighting) -> tuple[FloatArray, tuple[Beam, ...]]:
+def extract_beams(picture: FloatArray, lighting: Lighting) -> tuple[FloatArray, tuple[Beam, ...]]:
     """What is too sharp for spherical harmonics, taken out of an environment as beams.
 
     Args:
@@ -249,20 +249,20 @@ def beams(picture: FloatArray, lighting: Lighting) -> tuple[FloatArray, tuple[Be
         What is left of the environment, [64, 128, 3] float64, and the beams: the key light and up
         to three bright spots. Together they send as much light as the picture and the key.
     """
-    rest, found = reduced(picture, COARSE), []
+    rest, found = downscale_picture(picture, COARSE), []
     key = key_irradiance(lighting, picture)
     if lighting.key is not None and key.max() > 0:
         found.append(Beam(np.array(lighting.key), key, lighting.key_angle))
     directions, solid = latlong_directions(COARSE), solid_angles(COARSE)
     mean = float(mean_radiance(rest) @ LUMINANCE)
-    for _ in range(MOST_BEAMS):
+    for _ in range(MAX_BEAMS):
         bright = rest @ LUMINANCE
         peak = directions.reshape(-1, 3)[int(bright.argmax())]
         near = directions @ peak > np.cos(np.radians(BEAM_RADIUS))
         share = np.where(near, np.clip(1.0 - 2.0 * mean / np.maximum(bright, 1e-9), 0.0, 1.0), 0.0)
         taken = rest * share[..., None]
         power = taken @ LUMINANCE * solid
-        if power.sum() < LEAST_BEAM * np.pi * mean:
+        if power.sum() < MIN_BEAM * np.pi * mean:
             break
         towards = (power[..., None] * directions).sum((0, 1)) / power.sum()
         direction = towards / np.linalg.norm(towards)

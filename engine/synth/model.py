@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, IntArray
-from .dress import DressBody, Posed
+from .dress import DressBody, PosedBody
 from .library import Library
 
 LABELS = (
@@ -72,7 +72,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Part:
+class MeshPart:
     """One mesh of a person, posed.
 
     Attributes:
@@ -131,20 +131,20 @@ class Wearer:
     """
 
     dress: DressBody
-    posed: Posed
+    posed: PosedBody
     traits: Traits
     betas: FloatArray
     expression: FloatArray
     library: Library | None
     texture_size: int = 1024
 
-    def rest(self) -> Posed:
+    def rest(self) -> PosedBody:
         """The same person in the T-pose with a neutral face: where looks are painted, so that
         they don't swim with the pose."""
         from ..core.types import Pose
-        from .dress import posed_body
+        from .dress import pose_body
 
-        return posed_body(self.dress, self.betas, Pose.rest(self.dress.body.num_expression))
+        return pose_body(self.dress, self.betas, Pose.rest(self.dress.body.num_expression))
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,6 @@ class Figure:
         looks: what was chosen and made up, JSON-able: goes into the data's provenance.
     """
 
-    parts: tuple[Part, ...]
-    posed: Posed | None
+    parts: tuple[MeshPart, ...]
+    posed: PosedBody | None
     looks: dict[str, Any] = field(default_factory=dict)

@@ -12,9 +12,9 @@ from ..body.skinning import joint_transforms
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle, rotation_between
 from ..core.types import FRAME_STATES, JOINT_INDEX, NUM_JOINTS, PARENTS, FloatArray, LikenessError
 from ..motion.io import pose_frames, read_arrays
-from ..tracking.limits import clamped, violations
+from ..tracking.limits import clamp_pose, limit_violations
 
-MOST_OF_A_FILE = 1500
+MAX_FRAMES_PER_FILE = 1500
 """Frames of one file that are kept, evenly spaced: neighbours are nearly alike."""
 _UPRIGHT = {"pelvis": 35.0, "spine3": 50.0, "head": 60.0}
 """Degrees by which a joint may lean from upright."""
@@ -23,7 +23,7 @@ _BEYOND = 0.3
 
 
 @dataclass(frozen=True)
-class MotionPool:
+class PosePool:
     """Frames of motion files that are natural poses.
 
     Attributes:
@@ -40,9 +40,7 @@ class MotionPool:
         return len(self.full_pose)
 
     @staticmethod
-    def open(
-        files: Sequence[Path], skipped: Callable[[Path, str], None] | None = None
-    ) -> MotionPool:
+    def open(files: Sequence[Path], skipped: Callable[[Path, str], None] | None = None) -> PosePool:
         """Read motion files: SMPL-X's keys or AMASS's ``poses``, y or z up.
 
         Args:
@@ -74,7 +72,7 @@ class MotionPool:
                 "somebody upright.",
                 "Give motion of people who stand, walk, sit or gesture.",
             )
-        return MotionPool(
+        return PosePool(
             tuple(Path(path).name for path in files),
             np.concatenate(poses),
             np.concatenate(sources),
@@ -96,7 +94,7 @@ def _upright_frames(path: Path) -> tuple[FloatArray, FloatArray]:
     state = np.asarray(arrays.get("frame_state", np.zeros(len(frame))))
     if len(state) == len(frame):
         frame = frame[state != FRAME_STATES.index("lost")]
-    frame = frame[:: max(1, -(-len(frame) // MOST_OF_A_FILE))]
+    frame = frame[:: max(1, -(-len(frame) // MAX_FRAMES_PER_FILE))]
     full_pose = full_pose[frame]
     full_pose[:, 22:25] = 0.0
     R = np.stack([_world(pose) for pose in full_pose]).reshape(-1, NUM_JOINTS, 3, 3)
@@ -105,11 +103,11 @@ def _upright_frames(path: Path) -> tuple[FloatArray, FloatArray]:
     upright = np.ones(len(frame), bool)
     for name, degrees in _UPRIGHT.items():
         upright &= R[:, JOINT_INDEX[name], 1, 1] > np.cos(np.radians(degrees))
-    natural = upright & (violations(full_pose).max(-1, initial=0.0) < _BEYOND)
+    natural = upright & (limit_violations(full_pose).max(-1, initial=0.0) < _BEYOND)
     heading = np.arctan2(R[:, JOINT_INDEX["spine3"], 0, 2], R[:, JOINT_INDEX["spine3"], 2, 2])
     front = axis_angle_to_matrix(np.stack([0 * heading, -heading, 0 * heading], axis=-1))
     full_pose[:, 0] = matrix_to_axis_angle(front @ R[:, 0])
-    return clamped(full_pose[natural]), frame[natural]
+    return clamp_pose(full_pose[natural]), frame[natural]
 
 
 def _world(full_pose: FloatArray) -> FloatArray:

@@ -17,24 +17,33 @@ import numpy as np
 from ..body.model import Body
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, Pose
-from ..tracking.limits import clamped
-from .balance import Stance, centre_of_mass, imbalance, sitting, standing, support_points
+from ..tracking.limits import clamp_pose
+from .balance import Stance, centre_of_mass, imbalance, pose_sitting, pose_standing, support_points
 from .dress import DressBody
 from .faces import random_face
-from .motions import MotionPool
-from .poses import ANCHORS, ARMS, Arm, arm_joints, fingers, mirrored, shaken, turns
-from .touching import sunk
+from .motions import PosePool
+from .poses import (
+    ANCHORS,
+    ARMS,
+    Arm,
+    arm_joints,
+    degrees_to_axis_angle,
+    jitter_arm,
+    mirror_pose,
+    pose_fingers,
+)
+from .touching import self_intersection
 
-__all__ = ["MotionPool", "natural_pose", "random_face"]
+__all__ = ["PosePool", "natural_pose", "random_face"]
 
 TALKING = 0.6
 """Share of people who talk, hands in sight."""
 TRIES, DRAWS, MOTION_DRAWS = 7, 6, 16
 """How often arms are led further outwards, and how many poses and frames of motions are drawn,
 before the best one is taken."""
-MOST_SUNK = 0.02
+MAX_SELF_INTERSECTION = 0.02
 """Share of a limb's points that may lie inside the rest: cloth and flesh give way."""
-MOST_OUTSIDE = -0.01
+MAX_IMBALANCE = -0.01
 """Metres from the support's edge to the centre of mass; negative inside."""
 _SWAY = 0.02  # metres outside that a frame of a motion may be: people in motion are
 _NOISE = 0.07  # radians, of an arm's directions
@@ -58,7 +67,7 @@ class _Plan:
 
 
 def natural_pose(
-    rng: np.random.Generator, dress: DressBody, betas: FloatArray, motions: MotionPool | None
+    rng: np.random.Generator, dress: DressBody, betas: FloatArray, motions: PosePool | None
 ) -> tuple[Pose, dict[str, Any]]:
     """A pose that somebody of this shape could hold: facing +z, the pelvis' joint at its rest
     place, the expression neutral (see :func:`random_face`).
@@ -67,9 +76,9 @@ def natural_pose(
         The pose, and JSON-able facts: ``name`` (of the anchor or the motion file), ``frame`` (of
         the file; -1: made up, also where MOTION_DRAWS frames in turn were unfit), ``support``
         (``feet`` or ``seat``), ``ground`` (height of the lowest point, metres), ``outside``
-        (metres from the support's edge to the centre of mass, negative inside), ``sunk`` (share
+        (metres from the support's edge to the centre of mass, negative inside), ``self_intersection`` (share
         of a limb's points inside the rest) and ``tries``. A pose after all tries is the best of
-        them, which ``outside`` and ``sunk`` tell.
+        them, which ``outside`` and ``self_intersection`` tell.
     """
     # The shape is the same in all tries.
     body, betas = dress.body.personalised(betas), np.zeros(0)
@@ -78,8 +87,8 @@ def natural_pose(
     facts: dict[str, Any] = {}
     for full_pose, told in _candidates(rng, body, betas, motions):
         tries += 1
-        allowed = MOST_OUTSIDE if told["frame"] < 0 else _SWAY
-        cost = max(told["sunk"] - MOST_SUNK, 0.0) + max(told["outside"] - allowed, 0.0)
+        allowed = MAX_IMBALANCE if told["frame"] < 0 else _SWAY
+        cost = max(told["sunk"] - MAX_SELF_INTERSECTION, 0.0) + max(told["outside"] - allowed, 0.0)
         if cost < least:
             best, least, facts = full_pose, cost, told
         if least == 0.0:
@@ -91,7 +100,7 @@ def natural_pose(
 
 
 def _candidates(
-    rng: np.random.Generator, body: Body, betas: FloatArray, motions: MotionPool | None
+    rng: np.random.Generator, body: Body, betas: FloatArray, motions: PosePool | None
 ) -> Iterator[tuple[FloatArray, dict[str, Any]]]:
     """Poses and their facts, until somebody takes one."""
     if motions is not None:
@@ -102,7 +111,7 @@ def _candidates(
         for k in range(TRIES):
             full_pose, facts = _made(body, betas, plan, 0.5 * k / TRIES)
             yield full_pose, facts
-            if facts["sunk"] <= MOST_SUNK:
+            if facts["sunk"] <= MAX_SELF_INTERSECTION:
                 break  # not the arms are to blame: only another pose helps
 
 
@@ -115,7 +124,7 @@ def _facts(
         "support": "seat" if seated else "feet",
         "ground": float(vertices[:, 1].min()),
         "outside": imbalance(body, vertices, seated),
-        "sunk": sunk(body, vertices),
+        "sunk": self_intersection(body, vertices),
     }
 
 
@@ -126,9 +135,9 @@ def _made(
     joints = dict(plan.trunk)
     hands = np.random.default_rng(plan.seeds[0])
     for arm, other in zip(plan.arms, (False, True)):
-        led = shaken(arm, 0.0, away, hands)
-        own = arm_joints(led) | fingers(led.curl, hands)
-        joints |= mirrored(own) if other else own
+        led = jitter_arm(arm, 0.0, away, hands)
+        own = arm_joints(led) | pose_fingers(led.curl, hands)
+        joints |= mirror_pose(own) if other else own
     full_pose = np.zeros((NUM_JOINTS, 3))
     legs = np.random.default_rng(plan.seeds[1])
     seated = plan.legs in _SITTING
@@ -136,10 +145,10 @@ def _made(
         full_pose[JOINT_INDEX[name]] = value
     if seated:
         stance = Stance(legs.normal(0, 0.05, (2, 2)), legs.normal((9, -9), 5), np.zeros(2), 0.5)
-        full_pose = sitting(body, betas, full_pose, stance, legs.uniform(0.92, 1.06))
+        full_pose = pose_sitting(body, betas, full_pose, stance, legs.uniform(0.92, 1.06))
     else:
-        full_pose = standing(body, betas, full_pose, _random_stance(legs, plan.legs))
-    full_pose = clamped(full_pose)
+        full_pose = pose_standing(body, betas, full_pose, _random_stance(legs, plan.legs))
+    full_pose = clamp_pose(full_pose)
     pose = Pose(full_pose, np.zeros(3), np.zeros(body.num_expression))
     return full_pose, _facts(body, body.vertices(pose, betas)[0], plan.name, seated)
 
@@ -159,7 +168,7 @@ def _drawn(rng: np.random.Generator) -> _Plan:
         often = np.array([row[3] for row in usable.values()])
         name = str(rng.choice(list(usable), p=often / often.sum()))
         left, right, stances, _ = usable[name]
-        arms = (shaken(ARMS[left], _NOISE, 0.0, rng), shaken(ARMS[right], _NOISE, 0.0, rng))
+        arms = (jitter_arm(ARMS[left], _NOISE, 0.0, rng), jitter_arm(ARMS[right], _NOISE, 0.0, rng))
         legs = str(rng.choice([s for s in stances if s in (*_STANDING, *_SITTING)]))
     if rng.random() < 0.5:
         arms = (arms[1], arms[0])
@@ -173,12 +182,12 @@ def _talking_arms(rng: np.random.Generator) -> tuple[Arm, Arm]:
     if kind == "rest":
         pair = [("clasped high",) * 2, ("clasped low",) * 2, ("over the other", "under the other")]
         left, right = pair[int(rng.integers(len(pair)))]
-        return shaken(ARMS[left], _NOISE, 0.0, rng), shaken(ARMS[right], _NOISE, 0.0, rng)
+        return jitter_arm(ARMS[left], _NOISE, 0.0, rng), jitter_arm(ARMS[right], _NOISE, 0.0, rng)
     speaking = _gesture(rng)
     if kind == "one":
         others = ["down", "down wide", "on hip", "in pocket"]
         rest = str(rng.choice(others, p=[0.4, 0.2, 0.25, 0.15]))
-        return speaking, shaken(ARMS[rest], _NOISE, 0.0, rng)
+        return speaking, jitter_arm(ARMS[rest], _NOISE, 0.0, rng)
     other = _gesture(rng)
     if rng.random() < 0.6:  # mostly both hands say the same
         upper = 0.3 * np.array(other.upper) + 0.7 * np.array(speaking.upper)
@@ -227,7 +236,7 @@ def _trunk(rng: np.random.Generator, legs: str) -> dict[str, FloatArray]:
     share = rng.uniform(0.4, 0.55)
     degrees["neck"] = (share * nod, share * yaw, share * tilt)
     degrees["head"] = ((1 - share) * nod, (1 - share) * yaw, (1 - share) * tilt)
-    return {name: turns(value) for name, value in degrees.items()}
+    return {name: degrees_to_axis_angle(value) for name, value in degrees.items()}
 
 
 def _random_stance(rng: np.random.Generator, legs: str) -> Stance:
@@ -255,7 +264,7 @@ def _random_stance(rng: np.random.Generator, legs: str) -> Stance:
 
 
 def _taken(
-    rng: np.random.Generator, body: Body, betas: FloatArray, motions: MotionPool
+    rng: np.random.Generator, body: Body, betas: FloatArray, motions: PosePool
 ) -> tuple[FloatArray, dict[str, Any]]:
     """A frame of a motion, the hands at ease where it doesn't know them, tilted as a whole until
     it balances."""
@@ -263,8 +272,8 @@ def _taken(
     full_pose = np.array(full_pose)
     for side, rows in (("left", slice(25, 40)), ("right", slice(40, 55))):
         if np.abs(full_pose[rows]).max() < 1e-3:
-            hand = fingers(float(rng.uniform(0.15, 0.5)), rng)
-            for joint, value in (mirrored(hand) if side == "right" else hand).items():
+            hand = pose_fingers(float(rng.uniform(0.15, 0.5)), rng)
+            for joint, value in (mirror_pose(hand) if side == "right" else hand).items():
                 full_pose[JOINT_INDEX[joint]] = value
     bent = -full_pose[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]], 0]
     seated = bool(bent.min() > np.radians(50))
@@ -273,7 +282,7 @@ def _taken(
         pose = Pose(full_pose, np.zeros(3), np.zeros(body.num_expression))
         vertices, joints = body.vertices(pose, betas)
         facts = _facts(body, vertices, name, seated, frame)
-        if facts["outside"] <= MOST_OUTSIDE or facts["outside"] > 0.12:
+        if facts["outside"] <= MAX_IMBALANCE or facts["outside"] > 0.12:
             break
         full_pose[0] = _tilted(body, vertices, joints, full_pose[0], seated)
     return full_pose, facts

@@ -65,7 +65,7 @@ def _fractal(points, seeds, cell, out):  # type: ignore[no-untyped-def]
         out[i] = min(1.0, max(-1.0, total / (LARGEST * weights)))
 
 
-def fractal(points: FloatArray, seed: int, cell: float, octaves: int = 4) -> FloatArray:
+def fractal_noise(points: FloatArray, seed: int, cell: float, octaves: int = 4) -> FloatArray:
     """Gradient noise (Perlin 2002) in several octaves, each half as strong as the one before.
 
     Args:
@@ -101,7 +101,7 @@ def _cells(points, seed, cell, distance, chance):  # type: ignore[no-untyped-def
         chance[i] = np.int64(found >> np.uint64(48)) / 65536.0
 
 
-def cells(points: FloatArray, seed: int, cell: float) -> tuple[FloatArray, FloatArray]:
+def cell_noise(points: FloatArray, seed: int, cell: float) -> tuple[FloatArray, FloatArray]:
     """Spots scattered in space, one in each cube of a lattice (Worley 1996).
 
     Returns:

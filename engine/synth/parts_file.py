@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..core.types import LikenessError
-from ..files.untrusted import npz_arrays, parse_json, parsing
+from ..files.untrusted import parse_json, read_npz, wrap_parser_errors
 from ..imaging.load import PICTURE_ERRORS
-from .model import KINDS, LABELS, Material, Part
+from .model import KINDS, LABELS, Material, MeshPart
 
 PARTS_FILE, TEXTURES = "parts.npz", "textures"
-MOST_PARTS, MOST_VERTICES, MOST_TRIANGLES, MOST_PIXELS = 2000, 5_000_000, 10_000_000, 8192**2
+MAX_PARTS, MAX_VERTICES, MAX_TRIANGLES, MAX_PIXELS = 2000, 5_000_000, 10_000_000, 8192**2
 REMEDY = "Make the folder again with 'likeness convert'."
 _SHAPES = {"vertices": (None, 3), "f": (None, 3), "uv": (None, 3, 2), "label": (None,)}
 _DTYPES = {"vertices": "f", "f": "iu", "uv": "f", "label": "u"}
@@ -29,7 +29,7 @@ _MAPS = {
 }
 
 
-def save_parts(folder: Path, parts: Sequence[Part]) -> None:
+def save_parts(folder: Path, parts: Sequence[MeshPart]) -> None:
     """Write parts into an existing folder; pictures that several share are written once.
 
     Raises:
@@ -72,7 +72,7 @@ def save_parts(folder: Path, parts: Sequence[Part]) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def load_parts(folder: Path) -> tuple[Part, ...]:
+def load_parts(folder: Path) -> tuple[MeshPart, ...]:
     """Read what :func:`save_parts` wrote, all of it checked.
 
     Raises:
@@ -80,10 +80,10 @@ def load_parts(folder: Path) -> tuple[Part, ...]:
     """
     path = folder / PARTS_FILE
     try:
-        arrays = npz_arrays(path)
-        with parsing():
+        arrays = read_npz(path)
+        with wrap_parser_errors():
             about = parse_json(str(arrays["about"]))
-            if not isinstance(about, list) or not 0 < len(about) <= MOST_PARTS:
+            if not isinstance(about, list) or not 0 < len(about) <= MAX_PARTS:
                 raise ValueError("it lists no parts, or too many")
             return tuple(_part(folder, k, entry, arrays) for k, entry in enumerate(about))
     except (OSError, ValueError) as error:
@@ -102,10 +102,10 @@ def _checked(
     return value
 
 
-def _part(folder: Path, k: int, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Part:
+def _part(folder: Path, k: int, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> MeshPart:
     mesh = {n: _checked(arrays, f"{n}_{k}", _DTYPES[n], shape) for n, shape in _SHAPES.items()}
     vertices, f = mesh["vertices"], mesh["f"].astype(np.int64)
-    if not 0 < len(vertices) <= MOST_VERTICES or not 0 < len(f) <= MOST_TRIANGLES:
+    if not 0 < len(vertices) <= MAX_VERTICES or not 0 < len(f) <= MAX_TRIANGLES:
         raise ValueError(f"part {k} has {len(vertices)} vertices and {len(f)} triangles")
     if f.min() < 0 or f.max() >= len(vertices):
         raise ValueError(f"f_{k} names vertices that are not there")
@@ -129,7 +129,7 @@ def _part(folder: Path, k: int, about: dict[str, Any], arrays: dict[str, NDArray
         grain=numbers["grain"],
         grain_depth=numbers["grain_depth"],
     )
-    return Part(
+    return MeshPart(
         str(about["name"]),
         vertices.astype(np.float64),
         f,
@@ -144,7 +144,7 @@ def _part(folder: Path, k: int, about: dict[str, Any], arrays: dict[str, NDArray
 def _picture(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path, formats=("PNG",)) as image:
-            if image.width * image.height > MOST_PIXELS:
+            if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"it is {image.width} x {image.height} pixels")
             return np.asarray(image.convert("RGBA"))
     except PICTURE_ERRORS as error:

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..core.cameras import look_at
 from ..core.types import JOINT_INDEX, JOINT_NAMES, Camera, FloatArray, LikenessError, Pose
-from ..poses import SIDES, expressions, poses
-from ..poses.pictures import BACKGROUND, FOLDER, SIZE, picture_file, read_picture
+from ..poses import SIDES, named_expressions, named_poses
+from ..poses.pictures import BACKGROUND, FOLDER, SIZE, read_thumbnail, thumbnail_path
 
 _FOV = 24.0  # degrees; a long lens
 _TEXTURE = 1024
@@ -26,7 +26,7 @@ _AT_EASE = {"mouthSmile": 0.35, "browInnerUp": 0.12}
 
 
 @dataclass(frozen=True)
-class Sitter:
+class ThumbnailModel:
     """Somebody who does not exist, and shows poses.
 
     Attributes:
@@ -40,9 +40,9 @@ class Sitter:
         """[SIZE, SIZE, 3] float32, sRGB 0..1, of a pose or an expression of the library."""
         body = self._world.dress.body
         rest = Pose.rest(body.num_expression)
-        if name in expressions():
-            return self._drawn(rest, expressions()[name].weights, "Face")
-        entry = poses()[name]
+        if name in named_expressions():
+            return self._drawn(rest, named_expressions()[name].weights, "Face")
+        entry = named_poses()[name]
         pose = rest.with_joints(**entry.joints)
         if entry.catalog == "Hands":
             turned = {joint: np.radians(d) for joint, d in _PALM_FORWARD.items()}
@@ -52,12 +52,12 @@ class Sitter:
 
     @cached_property
     def _world(self) -> Any:
-        from .figure import SynthOptions, open_world
+        from .figure import SynthOptions, open_context
 
         def skipped(path: Path, why: str) -> None:
             raise LikenessError(f"'{path}': {why}", "Nothing of the kind is asked for.")
 
-        return open_world(SynthOptions(seed=self.seed, engine="raster"), skipped)
+        return open_context(SynthOptions(seed=self.seed, engine="raster"), skipped)
 
     @cached_property
     def _at_ease(self) -> dict[str, float]:
@@ -68,45 +68,45 @@ class Sitter:
         return np.random.default_rng([self.seed, self.number, step])
 
     def _drawn(self, pose: Pose, weights: Mapping[str, float], view: str) -> FloatArray:
-        from .dress import posed_body
-        from .figure import dressed
-        from .identity import dealt_traits, random_betas
+        from .dress import pose_body
+        from .figure import dress_wearer
+        from .identity import random_betas, stratified_traits
         from .model import Lighting, Wearer
         from .subject import RasterStudio
 
         world = self._world
         body = world.dress.body
-        traits = dealt_traits(self.number, self.seed)
+        traits = stratified_traits(self.number, self.seed)
         betas = random_betas(self._rng(1), traits, world.prior)
         pose = replace(pose, expression=body.expression(**weights))
-        posed = posed_body(world.dress, betas, pose)
+        posed = pose_body(world.dress, betas, pose)
         wearer = Wearer(world.dress, posed, traits, betas, pose.expression, None, _TEXTURE)
         studio = RasterStudio()
         light = Lighting(None, 1, 0.0, 1.2, key=(0.5, 0.55, 0.67), key_strength=0.8)
-        studio.stage(dressed(wearer, self._rng), light)
+        studio.stage(dress_wearer(wearer, self._rng), light)
         points = posed.vertices[: len(body.v_template)][_shown(body, view)]
         rgba = studio.draw(_camera(points, *_VIEWS[view]))
         alpha = rgba[..., 3:]
         return np.asarray(np.clip(rgba[..., :3] * alpha + BACKGROUND * (1.0 - alpha), 0.0, 1.0))
 
 
-def draw_pictures(names: Sequence[str], folder: Path = FOLDER) -> Iterator[Path]:
+def draw_thumbnails(names: Sequence[str], folder: Path = FOLDER) -> Iterator[Path]:
     """Draw the pictures of these poses and expressions, each written when it is done."""
     from PIL import Image
 
-    from ..files.atomic import whole_file
+    from ..files.atomic import atomic_write
 
-    sitter = Sitter()
+    sitter = ThumbnailModel()
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         pixels = np.rint(sitter.draw(name) * 255.0).astype(np.uint8)
-        path = folder / picture_file(name).name
-        with whole_file(path) as scratch:
+        path = folder / thumbnail_path(name).name
+        with atomic_write(path) as scratch:
             Image.fromarray(pixels).save(scratch, "WEBP", quality=82, method=6)
         yield path
 
 
-def contact_sheet(path: Path, columns: int = 11) -> None:
+def draw_thumbnail_sheet(path: Path, columns: int = 11) -> None:
     """A picture of the whole library, each entry under its name on the command line.
 
     Raises:
@@ -114,13 +114,14 @@ def contact_sheet(path: Path, columns: int = 11) -> None:
     """
     from PIL import Image, ImageDraw
 
-    from ..files.atomic import whole_file
+    from ..files.atomic import atomic_write
 
     groups: list[list[Any]] = [
-        [e for e in poses().values() if e.catalog == c] for c in ("Body", "Hands")
+        [e for e in named_poses().values() if e.catalog == c] for c in ("Body", "Hands")
     ]
     groups += [
-        [e for e in expressions().values() if e.catalog == c] for c in ("Expressions", "Visemes")
+        [e for e in named_expressions().values() if e.catalog == c]
+        for c in ("Expressions", "Visemes")
     ]
     rows = [g[k : k + columns] for g in groups for k in range(0, len(g), columns)]
     label = 14
@@ -130,10 +131,10 @@ def contact_sheet(path: Path, columns: int = 11) -> None:
     for r, row in enumerate(rows):
         for c, entry in enumerate(row):
             x, y = c * SIZE, r * (SIZE + label)
-            pixels = np.rint(255 * read_picture(entry.name)).astype(np.uint8)
+            pixels = np.rint(255 * read_thumbnail(entry.name)).astype(np.uint8)
             sheet.paste(Image.fromarray(pixels), (x, y))
             draw.text((x + SIZE // 2, y + SIZE), entry.name, fill=(225, 225, 225), anchor="ma")
-    with whole_file(path) as scratch:
+    with atomic_write(path) as scratch:
         sheet.save(scratch, "JPEG", quality=80, optimize=True, progressive=True)
 
 

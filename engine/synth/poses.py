@@ -211,7 +211,7 @@ def _blend(a: Arm, b: Arm, share: float) -> Arm:
     )
 
 
-def shaken(arm: Arm, noise: float, away: float, rng: np.random.Generator) -> Arm:
+def jitter_arm(arm: Arm, noise: float, away: float, rng: np.random.Generator) -> Arm:
     """The arm with its directions off by about ``noise`` radians, and led outwards, to the front
     and upwards by ``away``."""
 
@@ -231,7 +231,7 @@ def shaken(arm: Arm, noise: float, away: float, rng: np.random.Generator) -> Arm
     )
 
 
-def fingers(curl: float, rng: np.random.Generator) -> dict[str, FloatArray]:
+def pose_fingers(curl: float, rng: np.random.Generator) -> dict[str, FloatArray]:
     """The left hand's fingers: from spread flat to closed, each a little different."""
     kind = rng.choice(["as the arm", "flat", "fist", "point"], p=[0.7, 0.14, 0.1, 0.06])
     curl = {"flat": 0.06, "fist": 1.25, "point": 1.1}.get(str(kind), curl + rng.normal(0, 0.1))
@@ -253,7 +253,7 @@ def fingers(curl: float, rng: np.random.Generator) -> dict[str, FloatArray]:
     return out
 
 
-def mirrored(joints: dict[str, FloatArray]) -> dict[str, FloatArray]:
+def mirror_pose(joints: dict[str, FloatArray]) -> dict[str, FloatArray]:
     other = {"left": "right", "right": "left"}
     out = {}
     for name, value in joints.items():
@@ -262,7 +262,7 @@ def mirrored(joints: dict[str, FloatArray]) -> dict[str, FloatArray]:
     return out
 
 
-def turns(degrees: Vector) -> FloatArray:
+def degrees_to_axis_angle(degrees: Vector) -> FloatArray:
     R = np.eye(3)
     for axis, angle in zip(np.eye(3), np.radians(degrees)):
         R = axis_angle_to_matrix(axis * angle) @ R
@@ -279,9 +279,9 @@ def _draw(
         arm = ARMS[name]
         if rng.random() < 0.15:
             arm = _blend(arm, ARMS["down"], rng.uniform(0.1, 0.5))
-        arm = shaken(arm, noise, away, rng)
-        own = arm_joints(arm) | fingers(arm.curl, rng)
-        joints |= mirrored(own) if mirror else own
+        arm = jitter_arm(arm, noise, away, rng)
+        own = arm_joints(arm) | pose_fingers(arm.curl, rng)
+        joints |= mirror_pose(own) if mirror else own
     stance = LEGS[str(rng.choice(list(legs)))]
     lean = 0.0
     for name in (
@@ -301,7 +301,7 @@ def _draw(
         )
         if "knee" in name:
             turn = np.array([max(turn[0], 0.0), 0.3 * turn[1], 0.3 * turn[2]])
-        joints[name] = turns((turn[0], turn[1], turn[2]))
+        joints[name] = degrees_to_axis_angle((turn[0], turn[1], turn[2]))
         if name in ("pelvis", "spine1", "spine2", "spine3"):
             lean += float(turn[0])
     yaw, nod, tilt = rng.normal(0, (9.0, 6.0, 5.0))
@@ -309,19 +309,21 @@ def _draw(
         yaw += rng.choice([-1, 1]) * rng.uniform(20, 40)
     nod -= 0.85 * lean  # whoever bends down still looks ahead
     share = rng.uniform(0.35, 0.55)
-    joints["neck"] = turns((share * nod, share * yaw, share * tilt))
-    joints["head"] = turns(((1 - share) * nod, (1 - share) * yaw, (1 - share) * tilt))
-    return mirrored(joints) if rng.random() < 0.5 else joints
+    joints["neck"] = degrees_to_axis_angle((share * nod, share * yaw, share * tilt))
+    joints["head"] = degrees_to_axis_angle(
+        ((1 - share) * nod, (1 - share) * yaw, (1 - share) * tilt)
+    )
+    return mirror_pose(joints) if rng.random() < 0.5 else joints
 
 
 def posture(left: str, right: str, legs: str) -> dict[str, FloatArray]:
     """Axis-angle [3] by joint of one of ``ARMS`` for each side and one of ``LEGS``, exactly."""
-    stance = {name: turns(degrees) for name, degrees in LEGS[legs].items()}
-    return stance | arm_joints(ARMS[left]) | mirrored(arm_joints(ARMS[right]))
+    stance = {name: degrees_to_axis_angle(degrees) for name, degrees in LEGS[legs].items()}
+    return stance | arm_joints(ARMS[left]) | mirror_pose(arm_joints(ARMS[right]))
 
 
 @numba.njit(cache=True)
-def winding(points, corners):  # type: ignore[no-untyped-def]
+def winding_number(points, corners):  # type: ignore[no-untyped-def]
     """Generalised winding number of triangles [F, 3, 3] about points: near 1 inside
     (Van Oosterom and Strackee's solid angle)."""
     out = np.zeros(len(points))
@@ -343,13 +345,13 @@ def winding(points, corners):  # type: ignore[no-untyped-def]
     return out
 
 
-def rows_of(body: Body, names: tuple[str, ...]) -> IntArray:
+def joint_vertices(body: Body, names: tuple[str, ...]) -> IntArray:
     """Vertices whose strongest joint is one of these."""
     strongest = body.weights.argmax(1)
     return np.flatnonzero(np.isin(strongest, [JOINT_INDEX[name] for name in names]))
 
 
-def overlap(body: Body, vertices: FloatArray) -> float:
+def arm_intersection(body: Body, vertices: FloatArray) -> float:
     """The larger share of an arm's points (forearm and hand) that lie inside the rest of the
     posed body [V, 3]: trunk, head, thighs and the other arm."""
     own = body.weights.argmax(1)[body.f]
@@ -363,10 +365,10 @@ def overlap(body: Body, vertices: FloatArray) -> float:
             and name.partition("_")[2].rstrip("123")
             in ("elbow", "wrist", "index", "middle", "ring", "pinky", "thumb")
         )
-        arm = rows_of(body, mine)
+        arm = joint_vertices(body, mine)
         near = (*mine, f"{side}_shoulder", "jaw", "left_eye_smplhf", "right_eye_smplhf")
         others = ~np.isin(own, [JOINT_INDEX[name] for name in near]).any(1)
-        inside = winding(vertices[arm[::80]], vertices[body.f[others & solid]]) > 0.5
+        inside = winding_number(vertices[arm[::80]], vertices[body.f[others & solid]]) > 0.5
         worst = max(worst, float(inside.mean()))
     return worst
 
@@ -388,7 +390,7 @@ def random_pose(body: Body, betas: FloatArray, rng: np.random.Generator) -> tupl
         for name, value in _draw(rng, noise, away, anchor).items():
             full_pose[JOINT_INDEX[name]] = value
         pose = Pose(full_pose, np.zeros(3), np.zeros(body.num_expression))
-        inside = overlap(body, body.vertices(pose, betas)[0])
+        inside = arm_intersection(body, body.vertices(pose, betas)[0])
         if inside < least:
             best, least = full_pose, inside
         if least <= TOUCHING:

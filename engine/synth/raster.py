@@ -16,19 +16,19 @@ from ..core.cameras import camera_position
 from ..core.color import linear_to_srgb
 from ..core.types import Camera, FloatArray, IntArray
 from .model import Figure, Lighting
-from .raster_light import Lights, lights_on
+from .raster_light import SurfaceLights, measure_lights
 from .raster_scene import (
     SOLID,
-    Projected,
-    Scene,
-    in_threads,
+    ProjectedScene,
+    RasterScene,
+    flatten_figure,
     mip_level,
-    projected,
-    scene_of,
+    project_scene,
+    run_in_threads,
     z_pass,
 )
-from .raster_shade import shade
-from .raster_textures import Textures, alpha_at
+from .raster_shade import shade_point
+from .raster_textures import Textures, sample_alpha
 
 STRIP = 16  # rows of a picture that are drawn at a time
 KNEE, WHITE = 0.8, 2.5  # linear: brighter is bent so that WHITE and more is white
@@ -36,32 +36,32 @@ FAINT = 0.02  # alpha that is left out, and transmittance that lets nothing thro
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedFigure:
     """A figure under its light, ready to be drawn from any camera."""
 
-    scene: Scene
+    scene: RasterScene
     textures: Textures
-    lights: Lights
+    lights: SurfaceLights
 
 
-def prepare(figure: Figure, lighting: Lighting, environment: FloatArray) -> Prepared:
+def prepare_figure(figure: Figure, lighting: Lighting, environment: FloatArray) -> PreparedFigure:
     """Pack a figure's textures and measure what light reaches it.
 
     Args:
         environment: [H, W, 3] as :func:`.light.environment_picture` makes it of ``lighting``.
     """
-    scene, textures = scene_of(figure)
-    return Prepared(scene, textures, lights_on(scene, textures, lighting, environment))
+    scene, textures = flatten_figure(figure)
+    return PreparedFigure(scene, textures, measure_lights(scene, textures, lighting, environment))
 
 
-def draw(prepared: Prepared, camera: Camera, supersample: int = 2) -> FloatArray:
+def draw_figure(prepared: PreparedFigure, camera: Camera, supersample: int = 2) -> FloatArray:
     """[H, W, 4] float32: sRGB and straight alpha; clear pixels are black.
 
     Args:
         supersample: samples along each side of a pixel.
     """
     scene = prepared.scene
-    view = projected(scene, camera, supersample)
+    view = project_scene(scene, camera, supersample)
     order = _front_to_back(scene, view)
     eye = camera_position(camera)
     out = np.zeros((camera.height, camera.width, 4), np.float32)
@@ -80,15 +80,15 @@ def draw(prepared: Prepared, camera: Camera, supersample: int = 2) -> FloatArray
             rows,
         )
 
-    in_threads(strip, range(0, camera.height, STRIP))
+    run_in_threads(strip, range(0, camera.height, STRIP))
     alpha = out[..., 3:]
     light = out[..., :3] / np.maximum(alpha, 1e-6)
     rgb = linear_to_srgb(_bent(light)) * (alpha > 0)
     return np.asarray(np.concatenate([rgb, alpha], 2), np.float32)
 
 
-def truth(
-    figure: Figure | Prepared, camera: Camera
+def render_truth(
+    figure: Figure | PreparedFigure, camera: Camera
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """What is seen at the pixels' centres, by geometry alone.
 
@@ -102,11 +102,11 @@ def truth(
         [H, W] depth in metres along the view axis, inf where there is nothing; [H, W] rows of
         ``model.LABELS``.
     """
-    if isinstance(figure, Prepared):
+    if isinstance(figure, PreparedFigure):
         scene, textures = figure.scene, figure.textures
     else:
-        scene, textures = scene_of(figure, mips=False)
-    view = projected(scene, camera)
+        scene, textures = flatten_figure(figure, mips=False)
+    view = project_scene(scene, camera)
     depth = np.full((camera.height, camera.width), np.inf)
     face = np.full(depth.shape, -1, np.int32)
 
@@ -114,7 +114,7 @@ def truth(
         last = min(first + STRIP, camera.height)
         z_pass(scene, textures, view, first, last, 0.5, 0, depth[first:last], face[first:last])
 
-    in_threads(strip, range(0, camera.height, STRIP))
+    run_in_threads(strip, range(0, camera.height, STRIP))
     seen = face >= 0
     labels = np.where(seen, scene.label[face], 0).astype(np.uint8)
     return (depth + np.where(seen, scene.bias[face], 0.0)).astype(np.float32), labels
@@ -127,7 +127,7 @@ def _bent(light: FloatArray) -> FloatArray:
     return np.where(light > KNEE, KNEE + (1.0 - KNEE) * (1.0 - (1.0 - over) ** power), light)
 
 
-def _front_to_back(scene: Scene, view: Projected) -> IntArray:
+def _front_to_back(scene: RasterScene, view: ProjectedScene) -> IntArray:
     """Triangles with holes in their texture, the nearest first."""
     rows = np.flatnonzero(scene.holes & (view.rows[:, 1] >= view.rows[:, 0]))
     near = view.z[scene.f[rows]].mean(1) - scene.bias[rows]
@@ -155,7 +155,7 @@ def _shade_at(scene, textures, lights, view, i, px, py, coarser, eye, work, one)
     """Shade triangle ``i`` at a place in the picture, its texture ``coarser`` levels blurred."""
     b0, b1, b2, d, area, z3 = _inside(scene, view, i, px, py)
     level = mip_level(scene, textures, i, scene.material[i], area, d, z3) + coarser
-    shade(scene, textures, lights, i, b0, b1, b2, level, area > 0, eye, work, one)
+    shade_point(scene, textures, lights, i, b0, b1, b2, level, area > 0, eye, work, one)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -188,11 +188,11 @@ def _veils(scene, textures, lights, view, order, rows, eye, depth, clear, light,
                         u = b0 * scene.uv[i, 0, 0] + b1 * scene.uv[i, 1, 0] + b2 * scene.uv[i, 2, 0]
                         v = b0 * scene.uv[i, 0, 1] + b1 * scene.uv[i, 1, 1] + b2 * scene.uv[i, 2, 1]
                         level = mip_level(scene, textures, i, m, area, d, z3)
-                        alpha = alpha_at(textures, m, u, v, level)
+                        alpha = sample_alpha(textures, m, u, v, level)
                         if alpha < FAINT or alpha > SOLID:  # the solid is in the z-buffer already
                             continue
                         if shaded == 0.0:
-                            shade(
+                            shade_point(
                                 scene,
                                 textures,
                                 lights,

@@ -10,16 +10,16 @@ from scipy.ndimage import uniform_filter
 
 from ..core.types import FloatArray
 from . import light
-from .draw import smoothed
+from .draw import smooth_values
 from .model import LABEL, Lighting
-from .raster_scene import FAR_AWAY, Scene, from_afar, in_threads, z_pass
+from .raster_scene import FAR_AWAY, RasterScene, project_parallel, run_in_threads, z_pass
 from .raster_textures import Textures
 from .sky import latlong_directions
 
 DIRECTIONS, SKY_MAP = 40, 256  # from which the sky is looked at; pixels of each depth map
 GLOSSY = 24  # rows of the blurred environments
 BEAM_MAP, STRIPS = 1024, 8  # pixels of a beam's depth map; strips that it is drawn in
-LIFT = 0.006  # metres off the surface, so that it doesn't shade itself
+SURFACE_OFFSET = 0.006  # metres off the surface, so that it doesn't shade itself
 FACE = [LABEL[name] for name in ("face", "eye", "mouth")]
 BOUNCE = np.array([0.24, 0.18, 0.15])  # what skin and cloth around send back of the light
 CASTER = 0.08  # metres to what throws a typical shadow; with the beam's angle, its softness
@@ -27,7 +27,7 @@ THROUGH_HAIR = 0.5  # share of the sky's light on hair that it hands on
 CUTOUT = 0.5  # alpha that throws a shadow
 
 
-class Lights(NamedTuple):
+class SurfaceLights(NamedTuple):
     """Light as the shading asks for it.
 
     Attributes:
@@ -52,11 +52,11 @@ class Lights(NamedTuple):
     glossy: FloatArray
 
 
-def lights_on(
-    scene: Scene, textures: Textures, lighting: Lighting, environment: FloatArray
-) -> Lights:
+def measure_lights(
+    scene: RasterScene, textures: Textures, lighting: Lighting, environment: FloatArray
+) -> SurfaceLights:
     """Measure how an environment (of :func:`.light.environment_picture`) reaches a figure."""
-    rest, found = light.beams(environment, lighting)
+    rest, found = light.extract_beams(environment, lighting)
     low, high = scene.vertices.min(0), scene.vertices.max(0)
     centre, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2 + 0.02
     towards = np.array([beam.direction for beam in found]).reshape(-1, 3)
@@ -68,7 +68,7 @@ def lights_on(
         blur = max(3, int(2 * CASTER * np.tan(np.radians(beam.angle / 2)) * scale) | 1)
         moments[k, ..., 0] = uniform_filter(depth, blur)
         moments[k, ..., 1] = uniform_filter(depth * depth, blur)
-    return Lights(
+    return SurfaceLights(
         sky=_sky(scene, textures, rest, _mean_card(rest, found), centre, radius),
         towards=towards,
         irradiance=np.array([beam.irradiance for beam in found]).reshape(-1, 3),
@@ -91,10 +91,10 @@ def _axes(towards: FloatArray) -> FloatArray:
 
 
 def _depth_map(
-    scene: Scene, textures: Textures, axes: FloatArray, centre: FloatArray, scale: float
+    scene: RasterScene, textures: Textures, axes: FloatArray, centre: FloatArray, scale: float
 ) -> FloatArray:
     """[S, S] metres behind the centre; the deepest vertex's where nothing is."""
-    view = from_afar(scene, axes, centre, scale, BEAM_MAP)
+    view = project_parallel(scene, axes, centre, scale, BEAM_MAP)
     depth = np.full((BEAM_MAP, BEAM_MAP), np.inf)
     face = np.full(depth.shape, -1, np.int32)
     edges = np.linspace(0, BEAM_MAP, STRIPS + 1).astype(int)
@@ -103,7 +103,7 @@ def _depth_map(
         a, b = int(edges[k]), int(edges[k + 1])
         z_pass(scene, textures, view, a, b, CUTOUT, 1, depth[a:b], face[a:b])
 
-    in_threads(strip, range(STRIPS))
+    run_in_threads(strip, range(STRIPS))
     return np.where(np.isfinite(depth), depth, view.z.max()) - FAR_AWAY
 
 
@@ -114,7 +114,7 @@ def _mean_card(rest: FloatArray, found: tuple[light.Beam, ...]) -> FloatArray:
 
 
 def _sky(
-    scene: Scene,
+    scene: RasterScene,
     textures: Textures,
     rest: FloatArray,
     card: FloatArray,
@@ -137,16 +137,16 @@ def _sky(
         axes = _axes(directions[k])
         for middle, reach, rows in frames:
             scale = SKY_MAP / (2 * reach)
-            view = from_afar(scene, axes, middle, scale, SKY_MAP)
+            view = project_parallel(scene, axes, middle, scale, SKY_MAP)
             depth = np.full((SKY_MAP, SKY_MAP), np.inf)
             face = np.full(depth.shape, -1, np.int32)
             z_pass(scene, textures, view, 0, SKY_MAP, CUTOUT, 1, depth, face)
-            p = scene.vertices[rows] + min(LIFT, 2 / scale) * scene.normals[rows] - middle
+            p = scene.vertices[rows] + min(SURFACE_OFFSET, 2 / scale) * scene.normals[rows] - middle
             p = p @ axes.T
             xy, z = p[:, :2] * scale + SKY_MAP / 2, p[:, 2] + FAR_AWAY
             seen[rows, k] = _passing(depth, xy, z, 1 / scale)
 
-    in_threads(look, range(DIRECTIONS))
+    run_in_threads(look, range(DIRECTIONS))
     basis = light.sh_basis(directions) * solid[:, None]
     direct = (basis[:, :, None] * radiance[:, None]).reshape(DIRECTIONS, 27)
     returned = (basis[:, :, None] * (BOUNCE * card)).reshape(DIRECTIONS, 27)
@@ -155,7 +155,7 @@ def _sky(
     # What is nearly closed sends its light back and forth, and little of it out.
     lit = seen @ direct + open_share * ((1.0 - seen) @ returned)
     sky = np.concatenate([lit, open_share], 1)
-    sky = smoothed(sky, scene.f, 2)
+    sky = smooth_values(sky, scene.f, 2)
     hair = np.unique(scene.f[scene.label == LABEL["hair"]])
     if len(hair):  # light goes from strand to strand
         sky[hair] += THROUGH_HAIR * (sky[hair].mean(0) - sky[hair])
@@ -200,7 +200,7 @@ def _passing(depth, xy, z, texel):  # type: ignore[no-untyped-def]
 
 def _mirror(environment: FloatArray, lighting: Lighting) -> FloatArray:
     """Lights.mirror: the environment and the key light's disc."""
-    sharp = light.reduced(environment, light.COARSE)
+    sharp = light.downscale_picture(environment, light.COARSE)
     key = light.key_irradiance(lighting, environment)
     if lighting.key is not None and key.max() > 0:
         half = np.cos(np.radians(max(lighting.key_angle, 6.0) / 2))
@@ -211,7 +211,7 @@ def _mirror(environment: FloatArray, lighting: Lighting) -> FloatArray:
 
 def _glossy(rest: FloatArray) -> FloatArray:
     """Lights.glossy: means over the lobes of rough surfaces."""
-    coarse = light.reduced(rest, GLOSSY)
+    coarse = light.downscale_picture(rest, GLOSSY)
     directions = latlong_directions(GLOSSY).reshape(-1, 3)
     cosine = directions @ directions.T
     solid = np.repeat(light.solid_angles(GLOSSY)[:, 0], 2 * GLOSSY)
@@ -224,7 +224,7 @@ def _glossy(rest: FloatArray) -> FloatArray:
 
 
 @numba.njit(cache=True, nogil=True)
-def beam_passes(lights, k, x, y, z):  # type: ignore[no-untyped-def]
+def beam_visibility(lights, k, x, y, z):  # type: ignore[no-untyped-def]
     """How much of a beam reaches a point, 0..1: the share by Chebyshev's inequality (variance
     shadow maps, Donnelly and Lauritzen 2006), with its low end cut off against leaks."""
     dx, dy, dz = x - lights.centre[0], y - lights.centre[1], z - lights.centre[2]

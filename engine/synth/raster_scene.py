@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from ..core.geometry import vertex_normals
 from ..core.types import Camera, FloatArray, IntArray
 from ..render.mesh import NEAR
-from .model import KINDS, Figure, Material, Part
-from .raster_textures import Textures, alpha_at, pack
+from .model import KINDS, Figure, Material, MeshPart
+from .raster_textures import Textures, pack_textures, sample_alpha
 
 SOLID = 0.9  # alpha from which a texel hides what is behind it
 OPAQUE = 250  # of 255: a texture with less somewhere is looked at pixel by pixel
 
 
-class Scene(NamedTuple):
+class RasterScene(NamedTuple):
     """A figure's V vertices, F triangles and M materials.
 
     Attributes:
@@ -48,7 +48,7 @@ class Scene(NamedTuple):
     metallic: FloatArray
 
 
-class Projected(NamedTuple):
+class ProjectedScene(NamedTuple):
     """Vertices in a picture: xy [V, 2] pixels, z [V] depth; rows [F, 2] the first and last row
     that each triangle touches (last < first: out of the picture)."""
 
@@ -59,7 +59,7 @@ class Projected(NamedTuple):
     width: int
 
 
-def scene_of(figure: Figure, mips: bool = True) -> tuple[Scene, Textures]:
+def flatten_figure(figure: Figure, mips: bool = True) -> tuple[RasterScene, Textures]:
     """A figure as flat arrays. Materials that parts share are stored once. Without ``mips`` the
     textures are good for the z-buffer only."""
     materials: list[Material] = []
@@ -98,10 +98,10 @@ def scene_of(figure: Figure, mips: bool = True) -> tuple[Scene, Textures]:
     kind = np.array([KINDS.index(m.kind) for m in materials], np.int64)
     metallic = np.array([m.metallic for m in materials], np.float64)
     joined: list[Any] = [np.ascontiguousarray(np.concatenate(column)) for column in columns]
-    return Scene._make([*joined, kind, metallic]), pack(materials, mips)
+    return RasterScene._make([*joined, kind, metallic]), pack_textures(materials, mips)
 
 
-def _soft_normals(part: Part, vertices: FloatArray, f: IntArray) -> FloatArray:
+def _soft_normals(part: MeshPart, vertices: FloatArray, f: IntArray) -> FloatArray:
     """[V, 3] normals; those of hair cards lean to where the whole hair bulges, since their own
     point anywhere."""
     normals = vertex_normals(vertices, f)
@@ -147,7 +147,7 @@ def _slopes(
     return np.abs(det), slope, along
 
 
-def projected(scene: Scene, camera: Camera, times: int = 1) -> Projected:
+def project_scene(scene: RasterScene, camera: Camera, times: int = 1) -> ProjectedScene:
     """The vertices in a camera's picture that is ``times`` as wide and high."""
     p = scene.vertices @ camera.viewmat[:3, :3].T + camera.viewmat[:3, 3]
     z = p[:, 2]
@@ -161,18 +161,20 @@ def projected(scene: Scene, camera: Camera, times: int = 1) -> Projected:
 FAR_AWAY = 1e3  # metres at which a parallel camera stands; its perspective is too small to matter
 
 
-def from_afar(
-    scene: Scene, axes: FloatArray, centre: FloatArray, scale: float, size: int
-) -> Projected:
+def project_parallel(
+    scene: RasterScene, axes: FloatArray, centre: FloatArray, scale: float, size: int
+) -> ProjectedScene:
     """The vertices in a parallel picture: axes [3, 3] rows right, down, forward; scale in
     pixels per metre."""
     p = (scene.vertices - centre) @ axes.T
     return _with_rows(scene, p[:, :2] * scale + size / 2, p[:, 2] + FAR_AWAY, size, size)
 
 
-def _with_rows(scene: Scene, xy: FloatArray, z: FloatArray, height: int, width: int) -> Projected:
+def _with_rows(
+    scene: RasterScene, xy: FloatArray, z: FloatArray, height: int, width: int
+) -> ProjectedScene:
     xy, z = np.ascontiguousarray(xy), np.ascontiguousarray(z)
-    return Projected(xy, z, _rows_of(xy, z, scene.f, height, width), height, width)
+    return ProjectedScene(xy, z, _rows_of(xy, z, scene.f, height, width), height, width)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -238,13 +240,13 @@ def z_pass(scene, textures, view, first, last, solid, mips, depth, face):  # typ
                     u = b0 * scene.uv[i, 0, 0] + b1 * scene.uv[i, 1, 0] + b2 * scene.uv[i, 2, 0]
                     v = b0 * scene.uv[i, 0, 1] + b1 * scene.uv[i, 1, 1] + b2 * scene.uv[i, 2, 1]
                     level = mip_level(scene, textures, i, m, area, d, z3) if mips else 0
-                    if alpha_at(textures, m, u, v, level) <= solid:
+                    if sample_alpha(textures, m, u, v, level) <= solid:
                         continue
                 depth[y - first, x] = d - scene.bias[i]
                 face[y - first, x] = i
 
 
-def in_threads(work: Callable[[int], None], items: Iterable[int]) -> None:
+def run_in_threads(work: Callable[[int], None], items: Iterable[int]) -> None:
     """Call ``work`` with each item, on as many threads as numba may use."""
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
         list(pool.map(work, items))

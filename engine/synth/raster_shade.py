@@ -6,8 +6,8 @@ import numba
 import numpy as np
 
 from .model import KINDS
-from .raster_light import beam_passes
-from .raster_textures import sample
+from .raster_light import beam_visibility
+from .raster_textures import sample_texture
 
 SKIN, EYE, HAIR, CLOTH = (KINDS.index(name) for name in ("skin", "eye", "hair", "cloth"))
 # Light wraps round what scatters it inside; in skin red goes farthest.
@@ -80,7 +80,7 @@ def _reflected(lights, c, rough, x, y, z, out, other):  # type: ignore[no-untype
 
 
 @numba.njit(cache=True, nogil=True)
-def shade(scene, textures, lights, i, b0, b1, b2, level, back, eye, work, out):  # type: ignore[no-untyped-def]
+def shade_point(scene, textures, lights, i, b0, b1, b2, level, back, eye, work, out):  # type: ignore[no-untyped-def]
     """Light towards the eye from a point of triangle ``i``.
 
     Args:
@@ -93,7 +93,7 @@ def shade(scene, textures, lights, i, b0, b1, b2, level, back, eye, work, out): 
     kind = scene.kind[m]
     u = b0 * scene.uv[i, 0, 0] + b1 * scene.uv[i, 1, 0] + b2 * scene.uv[i, 2, 0]
     v = b0 * scene.uv[i, 0, 1] + b1 * scene.uv[i, 1, 1] + b2 * scene.uv[i, 2, 1]
-    sample(textures, m, u, v, level, s[:7])
+    sample_texture(textures, m, u, v, level, s[:7])
     p0, p1, p2 = scene.f[i, 0], scene.f[i, 1], scene.f[i, 2]
     for k in range(28):
         c[k] = b0 * lights.sky[p0, k] + b1 * lights.sky[p1, k] + b2 * lights.sky[p2, k]
@@ -160,7 +160,7 @@ def shade(scene, textures, lights, i, b0, b1, b2, level, back, eye, work, out): 
             continue
         # The blurred maps don't see into folds; the open share knows them.
         fold = 0.5 + c[27] if kind == HAIR else 2.0 * c[27]
-        passing = beam_passes(lights, k, px, py, pz) * min(fold, 1.0)
+        passing = beam_visibility(lights, k, px, py, pz) * min(fold, 1.0)
         if passing <= 0.0:
             continue
         hx, hy, hz = lx + vx, ly + vy, lz + vz

@@ -42,7 +42,7 @@ LINEAR = srgb_to_linear(np.arange(256) / 255.0).astype(np.float32)
 _STORED = np.round(linear_to_srgb((np.arange(8192) + 0.5) / 8192) * 255.0).astype(np.uint8)
 
 
-def pack(materials: Sequence[Material], mips: bool = True) -> Textures:
+def pack_textures(materials: Sequence[Material], mips: bool = True) -> Textures:
     """The textures of the materials, in their order; without ``mips`` only what alpha needs."""
     texels: list[NDArray[np.uint8]] = []
     reliefs: list[NDArray[np.float32]] = [np.zeros((1, 2), np.float32)]
@@ -176,7 +176,7 @@ def _corners(height, width, u, v):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def alpha_at(textures, m, u, v, level):  # type: ignore[no-untyped-def]
+def sample_alpha(textures, m, u, v, level):  # type: ignore[no-untyped-def]
     """Bilinear alpha in 0..1 of a material's texture; repeats."""
     k = min(max(level, 0), textures.levels[m] - 1)
     s = textures.start[m, k]
@@ -188,7 +188,7 @@ def alpha_at(textures, m, u, v, level):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def sample(textures, m, u, v, level, out):  # type: ignore[no-untyped-def]
+def sample_texture(textures, m, u, v, level, out):  # type: ignore[no-untyped-def]
     """Everything at (u, v) of a material, bilinear, into ``out`` [CHANNELS]."""
     k = min(max(level, 0), textures.levels[m] - 1)
     s = textures.start[m, k]

@@ -8,10 +8,10 @@ import numpy as np
 
 from ..core.types import BoolArray, FloatArray
 from .library import Library
-from .model import LABEL, Material, Part, Traits, Wearer
+from .model import LABEL, Material, MeshPart, Traits, Wearer
 from .skin_look import Color, SkinLook
 from .skin_paint import paint_skin
-from .skin_texels import MOUTH_PARTS, skin_texels
+from .skin_texels import MOUTH_PARTS, get_skin_texels
 
 TONES = (
     "dcbaa8",
@@ -73,9 +73,6 @@ LABEL_OF = {
     "tongue": "mouth",
 }
 """The parts of the body whose label has another name."""
-
-
-
 
 
 def tone_color(tone: int) -> FloatArray:
@@ -166,7 +163,7 @@ def random_skin(
     )
 
 
-def skin_parts(wearer: Wearer, look: SkinLook, hidden: BoolArray) -> list[Part]:
+def skin_parts(wearer: Wearer, look: SkinLook, hidden: BoolArray) -> list[MeshPart]:
     """The body without its eyes, and the mouth's inside, textured over the body's own atlas.
 
     Args:
@@ -177,7 +174,7 @@ def skin_parts(wearer: Wearer, look: SkinLook, hidden: BoolArray) -> list[Part]:
     """
     body = wearer.dress.body
     names = np.array(body.part_names)[body.face_part]
-    painting = paint_skin(skin_texels(body, wearer.texture_size), look, _picture(wearer, look))
+    painting = paint_skin(get_skin_texels(body, wearer.texture_size), look, _picture(wearer, look))
     uv = np.asarray(body.atlas_vt, np.float64)[body.atlas_ft]
     label = np.array([LABEL[LABEL_OF.get(n, n)] for n in body.part_names], np.uint8)[body.face_part]
     inside = np.isin(names, MOUTH_PARTS)
@@ -193,7 +190,7 @@ def skin_parts(wearer: Wearer, look: SkinLook, hidden: BoolArray) -> list[Part]:
     # Wet, and without pores; the same pictures.
     wet = Material(kind="plain", color=painting.color, roughness=painting.roughness)
     return [
-        Part(name, wearer.posed.vertices, body.f[own], uv[own], label[own], material)
+        MeshPart(name, wearer.posed.vertices, body.f[own], uv[own], label[own], material)
         for name, own, material in (("skin", seen & ~inside, skin), ("mouth", seen & inside, wet))
         if own.any()
     ]

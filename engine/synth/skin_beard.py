@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.types import FloatArray
-from .noise import cells, fractal
-from .skin_texels import step
+from .noise import cell_noise, fractal_noise
+from .skin_texels import smoothstep
 
 if TYPE_CHECKING:
     from .skin_canvas import Canvas
@@ -29,9 +29,9 @@ DOT = 0.0011  # metres between hairs of a stubble
 
 def _strands(points: FloatArray, seed: int) -> FloatArray:
     """[N] -1..1 streaks that run down the face, wavering."""
-    waver = fractal(points, seed, 0.008, 2)[:, None] * np.array([[0.0015, 0.0, 0.0015]])
+    waver = fractal_noise(points, seed, 0.008, 2)[:, None] * np.array([[0.0015, 0.0, 0.0015]])
     flat = (points + waver) * np.array([1.0, 0.16, 0.8])
-    return fractal(flat, seed + 1, 0.0010, 2)
+    return fractal_noise(flat, seed + 1, 0.0010, 2)
 
 
 def grow_beard(canvas: Canvas, look: SkinLook) -> None:
@@ -44,12 +44,12 @@ def grow_beard(canvas: Canvas, look: SkinLook) -> None:
     density = density * (1.0 - texels.face_zones["lips"])
     near = np.flatnonzero(density > 0.01)
     rows, points, density = texels.head[near], texels.points[texels.head[near]], density[near]
-    uneven = fractal(points, look.seed + 20, 0.006, 3)
+    uneven = fractal_noise(points, look.seed + 20, 0.006, 3)
     # Edges fray, and hair stands more thinly there; what is shaved fades out.
-    sharp = step(density + 0.35 * uneven, 0.10, 0.90)
+    sharp = smoothstep(density + 0.35 * uneven, 0.10, 0.90)
     density = look.beard_amount * (sharp if length >= 0.5 else sharp * density)
-    gap, chance = cells(points, look.seed + 21, DOT)
-    dots = (1.0 - step(gap, 0.22, 0.55)) * (0.5 + 0.5 * chance)
+    gap, chance = cell_noise(points, look.seed + 21, DOT)
+    dots = (1.0 - smoothstep(gap, 0.22, 0.55)) * (0.5 + 0.5 * chance)
     color = np.array(look.beard_color)
     # Hairs under the skin look bluish through it.
     below = 0.7 * color + 0.3 * np.array([0.20, 0.22, 0.25])
@@ -59,8 +59,8 @@ def grow_beard(canvas: Canvas, look: SkinLook) -> None:
         canvas.height[rows] += 0.00008 * length * dots * density
         return
     strand = _strands(points, look.seed + 22)
-    clumps = fractal(points, look.seed + 24, 0.004, 2)
-    opaque = step(density * (0.75 + 0.7 * length) + 0.55 * strand + 0.2 * clumps, 0.35, 1.05)
+    clumps = fractal_noise(points, look.seed + 24, 0.004, 2)
+    opaque = smoothstep(density * (0.75 + 0.7 * length) + 0.55 * strand + 0.2 * clumps, 0.35, 1.05)
     canvas.cover(rows, color, (0.75 + 0.2 * length) * opaque)
     lights = 0.75 * strand + 0.25 * clumps - 0.15
     canvas.log[rows] += (lights * opaque)[:, None].astype(np.float32)
@@ -74,9 +74,9 @@ def grow_roots(canvas: Canvas, look: SkinLook) -> None:
     zone = texels.face_zones["scalp"]
     near = np.flatnonzero(zone > 0.01)
     rows, points = texels.head[near], texels.points[texels.head[near]]
-    uneven = fractal(points, look.seed + 30, 0.007, 3)
-    strand = fractal(points, look.seed + 31, 0.0016, 2)
-    density = step(zone[near] + 0.35 * uneven, 0.05, 1.0) * (1.0 + 0.25 * strand)
+    uneven = fractal_noise(points, look.seed + 30, 0.007, 3)
+    strand = fractal_noise(points, look.seed + 31, 0.0016, 2)
+    density = smoothstep(zone[near] + 0.35 * uneven, 0.05, 1.0) * (1.0 + 0.25 * strand)
     # Fair or grey roots are seen less than dark ones.
     amount = look.scalp_amount * (0.5 if np.mean(look.scalp) > np.mean(look.tone) else 1.0)
     canvas.cover(rows, np.array(look.scalp), np.clip(amount * density, 0.0, 1.0))

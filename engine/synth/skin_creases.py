@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from ..core.types import FloatArray
-from .skin_texels import SkinTexels, curve, mirrored
+from .skin_texels import SkinTexels, mirror_points, smooth_curve
 
 BROW_ROW = (104, 69, 108, 151, 337, 299, 333)
 HAIR_ROW = (103, 67, 109, 10, 338, 297, 332)
@@ -68,13 +68,13 @@ def _press(points, lines, widths, depths, out):  # type: ignore[no-untyped-def]
                 out[i] -= depths[k] * np.sqrt(max(fade, 0.0)) * (1.0 - 0.55 * q) * np.exp(-0.6 * q)
 
 
-def creases(texels: SkinTexels, ageing: float, rng: np.random.Generator) -> list[Crease]:
+def make_creases(texels: SkinTexels, ageing: float, rng: np.random.Generator) -> list[Crease]:
     """The folds of a face whose skin has aged by 0 (none) to 1 (85 years in the sun)."""
     at = texels.landmarks.astype(np.float64)
     out: list[Crease] = []
 
     def add(control: FloatArray, width: float, depth: float, shake: float) -> None:
-        line = curve(control + rng.normal(0, shake, control.shape), STEPS)
+        line = smooth_curve(control + rng.normal(0, shake, control.shape), STEPS)
         line[1:-1] += rng.normal(0, 0.25 * shake, (STEPS - 2, 3))
         rows = texels.tree.query(line)[1]
         line = texels.tree.data[rows]  # onto the surface
@@ -88,7 +88,7 @@ def creases(texels: SkinTexels, ageing: float, rng: np.random.Generator) -> list
         for flip in (False, True):
             control = at[list(points)]
             if strength > 0.02:
-                control = mirrored(control) if flip else control
+                control = mirror_points(control) if flip else control
                 add(control, width, depth * strength * rng.uniform(0.85, 1.15), 0.0008)
     brow, hair = at[list(BROW_ROW)], at[list(HAIR_ROW)]
     for height in np.arange(-0.3, 1.2, rng.uniform(0.28, 0.42)):
@@ -112,11 +112,11 @@ def creases(texels: SkinTexels, ageing: float, rng: np.random.Generator) -> list
                 bow = np.array([[0, 0, 0], [0, rng.normal(0, 0.0008), 0], [0, 0, 0]])
                 ends = a + span * (b - a)
                 control = np.stack([ends[0], ends.mean(0), ends[1]]) + bow
-                add(mirrored(control) if flip else control, 0.0009, 0.00030 * strength, 0.0005)
+                add(mirror_points(control) if flip else control, 0.0009, 0.00030 * strength, 0.0005)
     return out
 
 
-def pressed(texels: SkinTexels, lines: list[Crease]) -> FloatArray:
+def press_creases(texels: SkinTexels, lines: list[Crease]) -> FloatArray:
     """[H] metres of height that the creases give the head's texels."""
     out = np.zeros(len(texels.head), np.float32)
     if lines:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.types import FloatArray
-from .noise import fractal
-from .skin_texels import step
+from .noise import fractal_noise
+from .skin_texels import smoothstep
 
 if TYPE_CHECKING:
     from .skin_canvas import Canvas
@@ -31,13 +31,13 @@ def paint_mouth(canvas: Canvas, look: SkinLook) -> None:
     for name, color, rough in (("mouth", GUM, 0.28), ("tongue", TONGUE, 0.36)):
         rows = texels.rows(name)
         canvas.cover(rows, color, np.ones(len(rows)))
-        uneven = fractal(texels.points[rows], look.seed + 40, 0.004, 3)
+        uneven = fractal_noise(texels.points[rows], look.seed + 40, 0.004, 3)
         canvas.log[rows] += (0.12 * uneven)[:, None]
         canvas.rough[rows] = rough + 0.04 * uneven
         canvas.height[rows] = 0.0001 * uneven if name == "tongue" else 0.0
     _paint_teeth(canvas, look)
     inside = texels.rows("mouth", "tongue", "teeth")
-    back = step(lips - texels.points[inside, 2], 0.014, DEEP)
+    back = smoothstep(lips - texels.points[inside, 2], 0.014, DEEP)
     canvas.log[inside] -= (1.3 * back)[:, None]
 
 
@@ -61,11 +61,11 @@ def _paint_teeth(canvas: Canvas, look: SkinLook) -> None:
         height = up * (points[:, 1] - edge)
         # Crowns are round, and the gum comes down between them.
         beside = np.abs(2.0 * along - 1.0)
-        gum = step(height - CROWN * (0.8 + 0.2 * (1.0 - beside**2)), -0.0006, 0.0006)
-        line = step(beside, 0.84, 0.99) * step(height, 0.0, 0.002)
+        gum = smoothstep(height - CROWN * (0.8 + 0.2 * (1.0 - beside**2)), -0.0006, 0.0006)
+        line = smoothstep(beside, 0.84, 0.99) * smoothstep(height, 0.0, 0.002)
         canvas.cover(rows, GAP, 0.5 * line)
         # Enamel is thin, and bluish, at the edge; yellow by the gum.
-        canvas.log[rows] += np.outer(step(height, 0.001, CROWN), [0.0, -0.03, -0.12])
+        canvas.log[rows] += np.outer(smoothstep(height, 0.001, CROWN), [0.0, -0.03, -0.12])
         canvas.cover(rows, GUM, gum)
         canvas.height[rows] = (0.0005 * (1.0 - beside**4) * (1 - gum)).astype(np.float32)
         canvas.rough[rows] += 0.14 * gum

@@ -18,12 +18,12 @@ from scipy import ndimage
 
 from ..core.types import FloatArray
 from .library import load_picture
-from .noise import cells, fractal
+from .noise import cell_noise, fractal_noise
 from .skin_beard import grow_beard, grow_roots
 from .skin_canvas import Canvas, log_color
-from .skin_creases import creases, pressed
+from .skin_creases import make_creases, press_creases
 from .skin_mouth import paint_mouth
-from .skin_texels import SkinTexels, step
+from .skin_texels import SkinTexels, smoothstep
 
 if TYPE_CHECKING:
     from .skin_look import SkinLook
@@ -33,8 +33,6 @@ BLOOD = np.array([0.06, 0.70, 0.55], np.float32)
 PICTURE = 1024  # pixels: of a larger picture's detail the atlas would show little
 
 
-
-
 @dataclass(frozen=True)
 class SkinMaps:
     """[S, S, 4] uint8 sRGB, [S, S] uint8 roughness in 255ths, [S, S] float32 metres."""
@@ -42,8 +40,6 @@ class SkinMaps:
     color: NDArray[np.uint8]
     roughness: NDArray[np.uint8]
     bump: NDArray[np.float32]
-
-
 
 
 def paint_skin(texels: SkinTexels, look: SkinLook, picture: Path | None) -> SkinMaps:
@@ -60,7 +56,7 @@ def paint_skin(texels: SkinTexels, look: SkinLook, picture: Path | None) -> Skin
         np.zeros(count, np.float32),
     )
     rng = np.random.default_rng([look.seed, 7])
-    fine = fractal(texels.points, look.seed + 2, 0.0024, 2)
+    fine = fractal_noise(texels.points, look.seed + 2, 0.0024, 2)
     if picture is None:
         _own_zones(canvas, look)
     else:
@@ -131,7 +127,7 @@ def _own_zones(canvas: Canvas, look: SkinLook) -> None:
     canvas.stain(head, BLOOD, 0.14 * zones["cheeks"] + 0.05 * zones["orbit"])
     canvas.stain(head, BLOOD, -0.10 * zones["mouth_side"] - 0.06 * zones["forehead"])
     every = slice(None)
-    blotches = fractal(texels.points, look.seed + 7, 0.007, 3)
+    blotches = fractal_noise(texels.points, look.seed + 7, 0.007, 3)
     canvas.stain(every, MELANIN, look.mottling * (0.12 + 0.14 * dark) * blotches)
     canvas.stain(every, MELANIN, -(0.06 + 0.75 * dark) * texels.zones["palm"])
     canvas.stain(every, BLOOD, 0.20 * texels.zones["palm"])
@@ -144,8 +140,8 @@ def _own_zones(canvas: Canvas, look: SkinLook) -> None:
 def _mottle(canvas: Canvas, look: SkinLook, fine: FloatArray) -> None:
     points = canvas.texels.points
     every, even = slice(None), 1.0 - 0.6 * look.foundation
-    patches = fractal(points, look.seed, 0.022, 3)
-    broad = fractal(points, look.seed + 1, 0.07, 2)
+    patches = fractal_noise(points, look.seed, 0.022, 3)
+    broad = fractal_noise(points, look.seed + 1, 0.07, 2)
     canvas.stain(every, BLOOD, even * look.mottling * (0.18 * patches + 0.09 * fine))
     canvas.stain(every, MELANIN, even * look.mottling * (0.09 * broad + 0.05 * fine))
 
@@ -153,7 +149,7 @@ def _mottle(canvas: Canvas, look: SkinLook, fine: FloatArray) -> None:
 def _redden(canvas: Canvas, look: SkinLook) -> None:
     texels, zones = canvas.texels, canvas.texels.face_zones
     head, red = texels.head, look.redness * (1.0 - 0.5 * look.foundation)
-    patchy = 1.0 + 0.5 * fractal(texels.points[head], look.seed + 3, 0.006, 3)
+    patchy = 1.0 + 0.5 * fractal_noise(texels.points[head], look.seed + 3, 0.006, 3)
     amount = 0.30 * zones["cheeks"] + 0.20 * zones["nose"] + 0.26 * zones["wings"]
     amount = amount + 0.34 * zones["ear"] + 0.16 * zones["chin"]
     canvas.stain(head, BLOOD, (0.25 + red) * amount * patchy)
@@ -167,9 +163,9 @@ def _redden(canvas: Canvas, look: SkinLook) -> None:
 def _age(canvas: Canvas, look: SkinLook, rng: np.random.Generator) -> None:
     """Folds, and the fine net of dry skin between them."""
     texels = canvas.texels
-    height = pressed(texels, creases(texels, look.ageing, rng))
+    height = press_creases(texels, make_creases(texels, look.ageing, rng))
     points, zones = texels.points[texels.head], texels.face_zones
-    net = 1.0 - np.abs(fractal(points, look.seed + 4, 0.0035, 2)) * 2.5
+    net = 1.0 - np.abs(fractal_noise(points, look.seed + 4, 0.0035, 2)) * 2.5
     smooth = 1.0 - np.maximum(zones["lips"], zones["scalp"])
     height += 0.00007 * look.ageing * smooth * np.clip(-net, -1.0, 0.6)
     canvas.height[texels.head] += height
@@ -197,16 +193,16 @@ def _spots(canvas: Canvas, look: SkinLook, rng: np.random.Generator) -> None:
         where = np.clip(zones["cheeks"] + zones["nose"] + 0.45 * zones["forehead"] + 0.12, 0, 1)
         where = where * (1 - zones["lips"]) * (1 - zones["scalp"])
         for k, cell in enumerate((0.0032, 0.0055)):
-            gap, chance = cells(points[head], look.seed + 10 + k, cell)
-            spot = 1.0 - step(gap, 0.12 + 0.1 * chance, 0.34 + 0.12 * chance)
-            shown = step(where * look.freckles - chance, 0.0, 0.15)
+            gap, chance = cell_noise(points[head], look.seed + 10 + k, cell)
+            spot = 1.0 - smoothstep(gap, 0.12 + 0.1 * chance, 0.34 + 0.12 * chance)
+            shown = smoothstep(where * look.freckles - chance, 0.0, 0.15)
             canvas.stain(head, MELANIN, veil * spot * shown * (0.15 + 0.3 * chance))
     if look.spots > 0:
         rows = np.flatnonzero(texels.zones["hand"] > 0.5)
         rows = np.union1d(head, rows)
-        gap, chance = cells(points[rows], look.seed + 12, 0.011)
-        wavy = 0.12 * fractal(points[rows], look.seed + 13, 0.003, 2)
-        spot = 1.0 - step(gap + wavy, 0.10 + 0.12 * chance, 0.30 + 0.12 * chance)
+        gap, chance = cell_noise(points[rows], look.seed + 12, 0.011)
+        wavy = 0.12 * fractal_noise(points[rows], look.seed + 13, 0.003, 2)
+        spot = 1.0 - smoothstep(gap + wavy, 0.10 + 0.12 * chance, 0.30 + 0.12 * chance)
         shown = spot * (chance < 0.22 * look.spots) * (1 - texels.zones["palm"][rows])
         canvas.stain(rows, MELANIN, veil * 0.28 * shown)
     # The atlas gives the face more texels than its share of the skin, and moles show there.
@@ -215,7 +211,7 @@ def _spots(canvas: Canvas, look: SkinLook, rng: np.random.Generator) -> None:
         strength = float(rng.uniform(0.7, 1.7))
         rows = np.flatnonzero(np.abs(points - centre).max(1) < 2 * radius)
         gap = np.linalg.norm(points[rows] - centre, axis=1)
-        spot = 1.0 - step(gap, 0.55 * radius, 1.25 * radius)
+        spot = 1.0 - smoothstep(gap, 0.55 * radius, 1.25 * radius)
         canvas.stain(rows, MELANIN, strength * spot)
         canvas.height[rows] += 0.0003 * spot
 
@@ -230,15 +226,17 @@ def _shine(canvas: Canvas, look: SkinLook, fine: FloatArray) -> None:
     canvas.rough[head] -= 0.12 * zones["lips"] + 0.2 * zones["socket"] + 0.12 * zones["lid_rim"]
     canvas.rough -= 0.14 * texels.zones["nail"]
     canvas.height += (0.00002 + 0.00002 * look.pores) * fine * (1 - texels.zones["nail"])
-    gap, chance = cells(points, look.seed + 5, 0.0014)
+    gap, chance = cell_noise(points, look.seed + 5, 0.0014)
     rough = np.clip(zones["cheeks"] + zones["nose"] + zones["wings"] + 0.4, 0, 1)
     rough = rough * (1 - zones["lips"]) * zones["middle"]
-    pore = (1.0 - step(gap, 0.1, 0.45)) * rough * look.pores * (0.5 + chance)
+    pore = (1.0 - smoothstep(gap, 0.1, 0.45)) * rough * look.pores * (0.5 + chance)
     canvas.height[head] -= 0.00006 * pore
     canvas.stain(head, 0.5 * (BLOOD + MELANIN), (1.0 - 0.5 * look.foundation) * 0.16 * pore)
-    micro = fractal(points, look.seed + 9, 0.0012, 1)
+    micro = fractal_noise(points, look.seed + 9, 0.0012, 1)
     canvas.stain(head, 0.6 * BLOOD + 0.4 * MELANIN, 0.07 * look.pores * micro)
-    lines = fractal(points * np.array([1.0, 0.12, 0.12], np.float32), look.seed + 6, 0.0011, 2)
+    lines = fractal_noise(
+        points * np.array([1.0, 0.12, 0.12], np.float32), look.seed + 6, 0.0011, 2
+    )
     canvas.height[head] += 0.00010 * lines * zones["lips"]
     canvas.stain(head, BLOOD, -0.12 * lines * zones["lips"])
 
@@ -246,7 +244,7 @@ def _shine(canvas: Canvas, look: SkinLook, fine: FloatArray) -> None:
 def _make_up(canvas: Canvas, look: SkinLook) -> None:
     texels, zones = canvas.texels, canvas.texels.face_zones
     head = texels.head
-    soft = 0.8 + 0.2 * fractal(texels.points[head], look.seed + 8, 0.004, 2)
+    soft = 0.8 + 0.2 * fractal_noise(texels.points[head], look.seed + 8, 0.004, 2)
     canvas.stain(head, BLOOD, 0.32 * look.blush * zones["apples"])
     if look.lipstick_amount > 0:
         canvas.cover(head, np.array(look.lipstick), look.lipstick_amount * zones["lips"])

@@ -77,7 +77,7 @@ class _Identical:
         return isinstance(other, _Identical) and other.body is self.body
 
 
-def skin_texels(body: Body, size: int) -> SkinTexels:
+def get_skin_texels(body: Body, size: int) -> SkinTexels:
     """The texels of one body, kept for the next caller."""
     return _texels(_Identical(body), size)
 
@@ -130,7 +130,7 @@ def _soft_parts(body: Body) -> NDArray[np.float32]:
     return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1.0))
 
 
-def step(
+def smoothstep(
     values: FloatArray, low: float | FloatArray, high: float | FloatArray
 ) -> NDArray[np.float32]:
     """0 at ``low``, 1 at ``high``, smooth between."""
@@ -138,7 +138,7 @@ def step(
     return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 
 
-def near(points: FloatArray, centres: FloatArray, radius: float) -> NDArray[np.float32]:
+def gaussian_falloff(points: FloatArray, centres: FloatArray, radius: float) -> NDArray[np.float32]:
     """[N] 1 at any of the centres [C, 3], falling to 0 as a Gaussian of that radius."""
     out = np.zeros(len(points), np.float32)
     for centre in np.atleast_2d(centres):
@@ -147,19 +147,19 @@ def near(points: FloatArray, centres: FloatArray, radius: float) -> NDArray[np.f
     return out
 
 
-def curve(control: FloatArray, count: int = 24) -> FloatArray:
+def smooth_curve(control: FloatArray, count: int = 24) -> FloatArray:
     """[count, 3] a smooth line through its control points [C, 3]."""
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(control, axis=0), axis=1))])
     return np.asarray(CubicSpline(along, control)(np.linspace(0.0, along[-1], count)))
 
 
-def mirrored(points: FloatArray) -> FloatArray:
+def mirror_points(points: FloatArray) -> FloatArray:
     """The same points on the other side of the body."""
     return points * np.array([-1.0, 1.0, 1.0], points.dtype)
 
 
 def _both(points: FloatArray) -> FloatArray:
-    return np.concatenate([points, mirrored(points)])
+    return np.concatenate([points, mirror_points(points)])
 
 
 def _distance(tree: cKDTree, count: int, lines: FloatArray, reach: float) -> NDArray[np.float32]:
@@ -182,14 +182,14 @@ def _body_zones(
 
     fingers = [f"{f}{k}" for f in ("index", "middle", "ring", "pinky") for k in (1, 2, 3)]
     wrist, ankle = float(joints("wrist")[0, 0]), float(joints("ankle")[0, 1])
-    hands = step(np.abs(points[:, 0]), wrist, wrist + 0.03)
-    feet = step(ankle - points[:, 1], 0.0, 0.05)
-    down = step(-normals[:, 1], -0.15, 0.45)
-    back = step(normals[:, 1], -0.1, 0.5)
+    hands = smoothstep(np.abs(points[:, 0]), wrist, wrist + 0.03)
+    feet = smoothstep(ankle - points[:, 1], 0.0, 0.05)
+    down = smoothstep(-normals[:, 1], -0.15, 0.45)
+    back = smoothstep(normals[:, 1], -0.1, 0.5)
     return {
-        "palm": hands * down + feet * step(-normals[:, 1], 0.3, 0.8),
-        "knuckle": hands * back * near(points, joints(*fingers), 0.008),
-        "joint": near(points, joints("elbow", "knee"), 0.045),
+        "palm": hands * down + feet * smoothstep(-normals[:, 1], 0.3, 0.8),
+        "knuckle": hands * back * gaussian_falloff(points, joints(*fingers), 0.008),
+        "joint": gaussian_falloff(points, joints("elbow", "knee"), 0.045),
         "hand": hands,
         "nail": _nails(body, points, normals) * hands,
     }
@@ -213,8 +213,8 @@ def _nails(body: Body, points: FloatArray, normals: FloatArray) -> NDArray[np.fl
             rows = np.flatnonzero((d**2).sum(1) < (long + 0.012) ** 2)
             along = d[rows] @ (axis * flip) / long
             facing = normals[rows] @ (up * flip) / np.linalg.norm(up)
-            plate = step(along, 0.62, 0.70) * (1.0 - step(along, 0.93, 1.0))
-            plate = plate * step(facing, 0.78, 0.9)
+            plate = smoothstep(along, 0.62, 0.70) * (1.0 - smoothstep(along, 0.93, 1.0))
+            plate = plate * smoothstep(facing, 0.78, 0.9)
             out[rows] = np.maximum(out[rows], plate)
     return out
 
@@ -229,38 +229,40 @@ def _face_zones(
     """Zones of the head's texels [H]."""
     count = len(points)
     eyes = body.J_template[[JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]]
-    front = step(points[:, 2], eyes[0, 2] - 0.035, eyes[0, 2] - 0.005)
+    front = smoothstep(points[:, 2], eyes[0, 2] - 0.035, eyes[0, 2] - 0.005)
 
     def at(*rows: int) -> FloatArray:
         return np.asarray(landmarks[list(rows)])
 
-    upper = curve(at(*UPPER_LID), 48)
+    upper = smooth_curve(at(*UPPER_LID), 48)
     lid_gap = _distance(tree, count, _both(upper), 0.012)
-    low_gap = _distance(tree, count, _both(curve(at(*LOWER_LID), 48)), 0.012)
+    low_gap = _distance(tree, count, _both(smooth_curve(at(*LOWER_LID), 48)), 0.012)
     above = points[:, 1] - np.interp(np.abs(points[:, 0]), np.abs(upper[::-1, 0]), upper[::-1, 1])
     hairline = _inside_hairline(points, eyes)
-    not_ear = 1.0 - step(soft["ear"], 0.0, 0.5)
+    not_ear = 1.0 - smoothstep(soft["ear"], 0.0, 0.5)
     out = {
-        "lips": step(soft["lips"], 0.25, 0.75),
+        "lips": smoothstep(soft["lips"], 0.25, 0.75),
         "ear": soft["ear"],
         "socket": soft["eye_socket"],
-        "nose": near(points, at(4, 5), 0.011),
-        "wings": near(points, at(64, 294, 98, 327), 0.008),
-        "cheeks": front * near(points, at(50, 280, 205, 425), 0.019),
-        "apples": front * near(points, at(50, 280), 0.02),
-        "chin": near(points, at(199, 175), 0.014),
-        "mouth_side": front * near(points, at(164, 18, 57, 287), 0.009),
-        "orbit": front * near(points, eyes, 0.017),
-        "jowl": step(eyes[0, 1] - 0.03 - points[:, 1], 0.0, 0.05),
-        "forehead": front * near(points, at(151, 108, 337, 9), 0.022),
-        "under_eyes": near(points, _both(at(231, 230, 229, 232)), 0.0065)
-        * step(-above, 0.0, 0.006),
-        "shadow": step(above, -0.001, 0.002) * (1.0 - step(lid_gap, 0.0045, 0.0105)) * front,
-        "upper_lash": 1.0 - step(lid_gap, 0.0006, 0.0016),
-        "lower_lash": 1.0 - step(low_gap, 0.0005, 0.0014),
-        "lid_rim": 1.0 - step(np.minimum(lid_gap, low_gap), 0.0008, 0.0025),
-        "scalp": step(hairline, -0.008, 0.014) * not_ear,
-        "near_hair": step(hairline, -0.05, -0.010),
+        "nose": gaussian_falloff(points, at(4, 5), 0.011),
+        "wings": gaussian_falloff(points, at(64, 294, 98, 327), 0.008),
+        "cheeks": front * gaussian_falloff(points, at(50, 280, 205, 425), 0.019),
+        "apples": front * gaussian_falloff(points, at(50, 280), 0.02),
+        "chin": gaussian_falloff(points, at(199, 175), 0.014),
+        "mouth_side": front * gaussian_falloff(points, at(164, 18, 57, 287), 0.009),
+        "orbit": front * gaussian_falloff(points, eyes, 0.017),
+        "jowl": smoothstep(eyes[0, 1] - 0.03 - points[:, 1], 0.0, 0.05),
+        "forehead": front * gaussian_falloff(points, at(151, 108, 337, 9), 0.022),
+        "under_eyes": gaussian_falloff(points, _both(at(231, 230, 229, 232)), 0.0065)
+        * smoothstep(-above, 0.0, 0.006),
+        "shadow": smoothstep(above, -0.001, 0.002)
+        * (1.0 - smoothstep(lid_gap, 0.0045, 0.0105))
+        * front,
+        "upper_lash": 1.0 - smoothstep(lid_gap, 0.0006, 0.0016),
+        "lower_lash": 1.0 - smoothstep(low_gap, 0.0005, 0.0014),
+        "lid_rim": 1.0 - smoothstep(np.minimum(lid_gap, low_gap), 0.0008, 0.0025),
+        "scalp": smoothstep(hairline, -0.008, 0.014) * not_ear,
+        "near_hair": smoothstep(hairline, -0.05, -0.010),
         "middle": front,
     }
     out |= _beard_zones(points, landmarks, eyes)
@@ -291,36 +293,36 @@ def _beard_zones(
     back, up = chin[2] - points[:, 2], y - chin[1]  # from the chin's lowest point
     top = np.interp(back, CHEEK_LINE[0], CHEEK_LINE[1])
     edge = np.interp(back, JAW_LINE[0], JAW_LINE[1])
-    before_ear = 1.0 - step(back, 0.066, 0.078)
-    burns = step(back, 0.053, 0.063) * step(eyes[0, 1] - y, -0.022, 0.0)
+    before_ear = 1.0 - smoothstep(back, 0.066, 0.078)
+    burns = smoothstep(back, 0.053, 0.063) * smoothstep(eyes[0, 1] - y, -0.022, 0.0)
     mouth, nose, lip = landmarks[61], float(landmarks[2, 1]), float(landmarks[17, 1])
     wide = abs(float(mouth[0]))
-    front = 1.0 - step(back, 0.03, 0.05)
-    above_mouth = step(y - mouth[1], -0.004, 0.003)
+    front = 1.0 - smoothstep(back, 0.03, 0.05)
+    above_mouth = smoothstep(y - mouth[1], -0.004, 0.003)
     # A moustache falls to the sides from under the nose, and ends past the mouth's corners.
     roof = nose - 0.001 - 0.45 * np.maximum(x - 0.007, 0.0)
-    below_line = step(top - up, -0.004, 0.016)
-    jawed = step(up - edge, -0.026, 0.002)
+    below_line = smoothstep(top - up, -0.004, 0.016)
+    jawed = smoothstep(up - edge, -0.026, 0.002)
     philtrum = 1.0 - 0.25 * np.exp(-0.5 * (x / 0.0025) ** 2) * above_mouth
     # The chin's beard is narrow under the lip and as wide as the mouth below.
     wider = x - np.interp(lip - y, [0.0, 0.006, 0.014, 0.03], [0.004, 0.006, 0.02, 0.017])
     return {
         "moustache": front
-        * step(roof - y, -0.001, 0.005)
+        * smoothstep(roof - y, -0.001, 0.005)
         * above_mouth
         * philtrum
-        * (1.0 - step(x, wide - 0.003, wide + 0.007)),
+        * (1.0 - smoothstep(x, wide - 0.003, wide + 0.007)),
         "corners": front
         * (1.0 - above_mouth)
         * jawed
         * np.exp(-0.5 * ((x - wide + 0.001) / 0.0045) ** 2),
         "chin_beard": front
-        * step(lip - y, 0.001, 0.006)
+        * smoothstep(lip - y, 0.001, 0.006)
         * jawed
-        * (1.0 - step(wider, -0.003, 0.006)),
+        * (1.0 - smoothstep(wider, -0.003, 0.006)),
         "cheek_beard": np.maximum(below_line, burns)
         * jawed
         * before_ear
-        * np.maximum(step(x, wide - 0.002, wide + 0.010), 1.0 - above_mouth),
-        "neck_beard": before_ear * (1.0 - jawed) * step(up - edge, -0.07, -0.02),
+        * np.maximum(smoothstep(x, wide - 0.002, wide + 0.010), 1.0 - above_mouth),
+        "neck_beard": before_ear * (1.0 - jawed) * smoothstep(up - edge, -0.07, -0.02),
     }

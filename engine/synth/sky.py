@@ -82,7 +82,7 @@ def studio(rng: np.random.Generator, d: FloatArray) -> FloatArray:
     return np.asarray(out)
 
 
-def overcast(rng: np.random.Generator, d: FloatArray) -> FloatArray:
+def overcast_sky(rng: np.random.Generator, d: FloatArray) -> FloatArray:
     """A grey sky, three times as bright overhead (the CIE's), above dull ground."""
     bright = (1.0 + 2.0 * np.clip(d[..., 1:2], 0.0, 1.0)) / 3.0
     sky = bright * _colour(rng, (0.92, 0.97, 1.05), 0.05) * 3.0
@@ -109,7 +109,7 @@ def _even(degrees: float) -> float:
     return float(1.0 / (2 * np.pi * np.radians(0.5 * degrees) ** 2))
 
 
-def indoor(rng: np.random.Generator, d: FloatArray) -> FloatArray:
+def indoor_room(rng: np.random.Generator, d: FloatArray) -> FloatArray:
     """A room with a window to one side, perhaps a lamp, and a lit ceiling."""
     wall = rng.uniform(0.25, 0.6) * _colour(rng, (1.0, 0.92, 0.82), 0.12)
     floor = rng.uniform(0.1, 0.35) * _colour(rng, (0.8, 0.6, 0.42), 0.25)
@@ -154,9 +154,9 @@ def night(rng: np.random.Generator, d: FloatArray) -> FloatArray:
 
 KINDS: tuple[Callable[[np.random.Generator, FloatArray], FloatArray], ...] = (
     studio,
-    overcast,
+    overcast_sky,
     clear_sky,
-    indoor,
+    indoor_room,
     golden_hour,
     night,
 )

@@ -13,15 +13,15 @@ import numpy as np
 from ..core.types import Camera, FloatArray, Progress
 from ..dataset.pictures import encode_depth, encode_labels, encode_rgba
 from ..dataset.shards import ShardWriter
-from ..dataset.subjects import Subject, View, person_key
+from ..dataset.subjects import Subject, SubjectView, person_key
 from . import raster
-from .figure import MadeSubject, SynthOptions, World, make_subject, open_world
+from .figure import SynthContext, SynthOptions, SynthSubject, make_subject, open_context
 from .light import environment_picture, read_environment
 from .model import LABELS, Figure, Lighting
 from .views import PlannedView
 
 
-class Studio(Protocol):
+class RenderStudio(Protocol):
     """Somewhere a figure is drawn: our own rasteriser, or Cycles (addon/synth/cycles.py)."""
 
     def stage(self, figure: Figure, lighting: Lighting) -> None:
@@ -38,7 +38,7 @@ class RasterStudio:
         read: gives the [H, W, 3] linear picture of an environment's file.
     """
 
-    prepared: raster.Prepared
+    prepared: raster.PreparedFigure
 
     def __init__(self, read: Callable[[Path], FloatArray] = read_environment) -> None:
         self._read = read
@@ -46,14 +46,14 @@ class RasterStudio:
     def stage(self, figure: Figure, lighting: Lighting) -> None:
         """Put somebody in, under their light."""
         environment = environment_picture(lighting, self._read)
-        self.prepared = raster.prepare(figure, lighting, environment)
+        self.prepared = raster.prepare_figure(figure, lighting, environment)
 
     def draw(self, camera: Camera) -> FloatArray:
         """[H, W, 4] float32: what a camera sees, straight alpha, nothing behind."""
-        return raster.draw(self.prepared, camera)
+        return raster.draw_figure(self.prepared, camera)
 
 
-class Clock:
+class StageClock:
     """Adds up the seconds of named stages."""
 
     def __init__(self) -> None:
@@ -67,8 +67,12 @@ class Clock:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
 
 
-def drawn_subject(
-    made: MadeSubject, options: SynthOptions, studio: Studio, clock: Clock, hold_out: int = 0
+def draw_subject(
+    made: SynthSubject,
+    options: SynthOptions,
+    studio: RenderStudio,
+    clock: StageClock,
+    hold_out: int = 0,
 ) -> Subject:
     """Draw a person from all their cameras, and what is true about each picture.
 
@@ -109,26 +113,26 @@ def _held_out(row: int, planned: PlannedView, every: int) -> bool:
 
 def _view(
     planned: PlannedView,
-    seen: Figure | raster.Prepared,
+    seen: Figure | raster.PreparedFigure,
     options: SynthOptions,
-    studio: Studio,
-    clock: Clock,
+    studio: RenderStudio,
+    clock: StageClock,
     held_out: bool,
-) -> View:
+) -> SubjectView:
     camera = planned.camera
     with clock("render"):
         rgba = studio.draw(camera)
     depth = labels = None
     if options.depth or options.labels:
         with clock("truth"):
-            metres, rows = raster.truth(seen, camera)
+            metres, rows = raster.render_truth(seen, camera)
     with clock("writing"):
         picture = encode_rgba(rgba)
         if options.depth:
             depth = encode_depth(metres)
         if options.labels:
             labels = encode_labels(rows)
-    return View(
+    return SubjectView(
         planned.name,
         0,
         planned.kind,
@@ -141,24 +145,24 @@ def _view(
     )
 
 
-def people(
+def draw_people(
     count: int,
     options: SynthOptions,
     hold_out: int = 0,
     skipped: Callable[[Path, str], None] | None = None,
-    world: World | None = None,
+    world: SynthContext | None = None,
 ) -> Iterator[Subject]:
     """The first ``count`` people of a seed, drawn by our own rasteriser in this process.
 
     Args:
-        hold_out: as for :func:`drawn_subject`. skipped: told of broken assets.
+        hold_out: as for :func:`draw_subject`. skipped: told of broken assets.
         world: opened with the same options already.
     """
-    world = world or open_world(options, skipped or (lambda asset, reason: None))
+    world = world or open_context(options, skipped or (lambda asset, reason: None))
     studio = RasterStudio(world.surroundings.read)
     for number in range(count):
         made = make_subject(number, options, world)
-        yield drawn_subject(made, options, studio, Clock(), hold_out)
+        yield draw_subject(made, options, studio, StageClock(), hold_out)
 
 
 def write_people(
@@ -169,13 +173,13 @@ def write_people(
     per_shard: int = 64,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Draw :func:`people` into shards; returns the tar files.
+    """Draw :func:`draw_people` into shards; returns the tar files.
 
     Raises:
         LikenessError: the folder cannot be written.
     """
     with ShardWriter(folder, per_shard) as writer:
-        for number, subject in enumerate(people(count, options, hold_out)):
+        for number, subject in enumerate(draw_people(count, options, hold_out)):
             writer.write(subject)
             if progress:
                 progress("people", (number + 1) / count, subject.key)

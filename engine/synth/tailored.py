@@ -14,17 +14,17 @@ from scipy.spatial import ConvexHull, cKDTree
 
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, FloatArray, IntArray
-from .cloth_charts import flatten, packed
-from .cloth_mesh import Cloth, compact, divide, mean_of_neighbours
-from .dress import Posed
+from .cloth_charts import flatten_cloth, pack_charts
+from .cloth_mesh import Cloth, compact_mesh, neighbour_mean_matrix, split_triangles
+from .dress import PosedBody
 from .model import LABEL
-from .noise import fractal
+from .noise import fractal_noise
 
 FILLING = 60  # rounds in which cloth comes to span hollows; a triangle is about 2 cm across
 
 
 @dataclass(frozen=True)
-class Cut:
+class GarmentCut:
     """How a garment is cut.
 
     Attributes:
@@ -45,17 +45,17 @@ class Cut:
 
 
 TOPS = {
-    "t-shirt": Cut(0.36, (0.082, 0.075, 0.02), 0.105, 0.006, 0.010),
-    "v-neck": Cut(0.30, (0.085, 0.15, 0.02), 0.10, 0.005, 0.008),
-    "long sleeve": Cut(0.97, (0.085, 0.07, 0.02), 0.105, 0.006, 0.008),
-    "tank top": Cut(-1.0, (0.092, 0.13, 0.06), 0.10, 0.005, 0.007),
-    "sweater": Cut(0.99, (0.080, 0.05, 0.012), 0.11, 0.013, 0.018),
+    "t-shirt": GarmentCut(0.36, (0.082, 0.075, 0.02), 0.105, 0.006, 0.010),
+    "v-neck": GarmentCut(0.30, (0.085, 0.15, 0.02), 0.10, 0.005, 0.008),
+    "long sleeve": GarmentCut(0.97, (0.085, 0.07, 0.02), 0.105, 0.006, 0.008),
+    "tank top": GarmentCut(-1.0, (0.092, 0.13, 0.06), 0.10, 0.005, 0.007),
+    "sweater": GarmentCut(0.99, (0.080, 0.05, 0.012), 0.11, 0.013, 0.018),
 }
 BOTTOMS = {
-    "jeans": Cut(0.98, None, -0.055, 0.0035, 0.009),
-    "trousers": Cut(0.98, None, -0.065, 0.0035, 0.016),
-    "shorts": Cut(0.45, None, -0.06, 0.0035, 0.020),
-    "leggings": Cut(0.90, None, -0.08, 0.002, 0.0),
+    "jeans": GarmentCut(0.98, None, -0.055, 0.0035, 0.009),
+    "trousers": GarmentCut(0.98, None, -0.065, 0.0035, 0.016),
+    "shorts": GarmentCut(0.45, None, -0.06, 0.0035, 0.020),
+    "leggings": GarmentCut(0.90, None, -0.08, 0.002, 0.0),
 }
 SKIRT = "skirt"
 SHOES = ("sneakers", "boots", "slippers")
@@ -63,7 +63,7 @@ TURNS, SOLE = 72, 0.016  # points around a shoe; metres
 _WORN_ON = ("torso", "neck", "arm", "leg")
 
 
-def tailored(style: str, rest: Posed, loose: float, seed: int) -> Cloth:
+def tailor_garment(style: str, rest: PosedBody, loose: float, seed: int) -> Cloth:
     """A garment of :data:`TOPS` or :data:`BOTTOMS`, or a skirt.
 
     Args:
@@ -77,15 +77,19 @@ def tailored(style: str, rest: Posed, loose: float, seed: int) -> Cloth:
     parts = [body.part_names.index(name) for name in _WORN_ON]
     wanted = np.isin(body.face_part, parts)
     points = np.concatenate([rest.vertices, body.weights, vertex_normals(rest.vertices, body.f)], 1)
-    points, f = compact(points, body.f[wanted])
+    points, f = compact_mesh(points, body.f[wanted])
     lines = _neck_and_sleeves if cut.neck else _waist_and_legs
     for k in range(len(lines(points[:, :3], rest.joints, cut))):
-        cut_points, cut_f, _, inside = divide(points, f, lines(points[:, :3], rest.joints, cut)[k])
-        points, f = compact(cut_points, cut_f[inside])
+        cut_points, cut_f, _, inside = split_triangles(
+            points, f, lines(points[:, :3], rest.joints, cut)[k]
+        )
+        points, f = compact_mesh(cut_points, cut_f[inside])
     panel = np.zeros(len(f), np.int64)
     seams = _top_seams if cut.neck else _trouser_seams
     for k in range(2):
-        points, f, parent, side = divide(points, f, seams(points[:, :3], rest.joints, cut)[k])
+        points, f, parent, side = split_triangles(
+            points, f, seams(points[:, :3], rest.joints, cut)[k]
+        )
         panel = 2 * panel[parent] + side
     if cut.neck is not None:  # both sleeves lie beyond one seam
         sleeve = (panel & 2) > 0
@@ -94,10 +98,10 @@ def tailored(style: str, rest: Posed, loose: float, seed: int) -> Cloth:
     label = np.full(len(f), LABEL["clothes"], np.uint8)
     skinning = points[:, 3:58] / points[:, 3:58].sum(1, keepdims=True)
     cloth = Cloth(style, verts, skinning, f, np.zeros((len(f), 3, 2)), label)
-    return replace(cloth, uv=packed(flatten(cloth, panel)))
+    return replace(cloth, uv=pack_charts(flatten_cloth(cloth, panel)))
 
 
-def _neck_and_sleeves(p: FloatArray, joints: FloatArray, cut: Cut) -> list[FloatArray]:
+def _neck_and_sleeves(p: FloatArray, joints: FloatArray, cut: GarmentCut) -> list[FloatArray]:
     """Values [V] that are positive on the cloth's side of each line."""
     assert cut.neck is not None
     width, front, back = cut.neck
@@ -116,37 +120,37 @@ def _neck_and_sleeves(p: FloatArray, joints: FloatArray, cut: Cut) -> list[Float
     return [neck, reach - np.abs(p[:, 0]), hem]
 
 
-def _waist_and_legs(p: FloatArray, joints: FloatArray, cut: Cut) -> list[FloatArray]:
+def _waist_and_legs(p: FloatArray, joints: FloatArray, cut: GarmentCut) -> list[FloatArray]:
     hip, ankle = (joints[JOINT_INDEX[n], 1] for n in ("left_hip", "left_ankle"))
     waist = joints[0, 1] - cut.hem + 0.15 * np.minimum(p[:, 2], 0.0)
     return [waist - p[:, 1], p[:, 1] - (hip + cut.limb_length * (ankle - hip))]
 
 
-def _top_seams(p: FloatArray, joints: FloatArray, cut: Cut) -> list[FloatArray]:
+def _top_seams(p: FloatArray, joints: FloatArray, cut: GarmentCut) -> list[FloatArray]:
     shoulder = joints[JOINT_INDEX["left_shoulder"]]
     sleeves = np.abs(p[:, 0]) - shoulder[0] - 0.15 * (p[:, 1] - shoulder[1])
     sleeves -= 2.0 * np.maximum(shoulder[1] - 0.14 - p[:, 1], 0.0)  # wide hips are no sleeve
     return [sleeves, p[:, 2] - shoulder[2] + 0.02]
 
 
-def _trouser_seams(p: FloatArray, joints: FloatArray, cut: Cut) -> list[FloatArray]:
+def _trouser_seams(p: FloatArray, joints: FloatArray, cut: GarmentCut) -> list[FloatArray]:
     rows = [JOINT_INDEX[n] for n in ("left_ankle", "left_knee", "left_hip", "spine1")]
     y, z = joints[rows, 1], joints[rows, 2]
     return [p[:, 0], p[:, 2] - np.interp(p[:, 1], y, z)]
 
 
 def _draped(
-    points: FloatArray, f: IntArray, joints: FloatArray, cut: Cut, loose: float, seed: int
+    points: FloatArray, f: IntArray, joints: FloatArray, cut: GarmentCut, loose: float, seed: int
 ) -> FloatArray:
     """Carried outward, then hollows filled as by cloth under tension, bumps left; never nearer to
     the skin than the clearance."""
     skin, normals = points[:, :3], points[:, 58:61]
     normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    near = mean_of_neighbours(f, len(skin))
+    near = neighbour_mean_matrix(f, len(skin))
     for _ in range(8):  # the cloth's sense of outside knows no navel
         normals = near @ normals
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    wave = 0.75 + 0.4 * fractal(skin, seed, 0.22, 2)
+    wave = 0.75 + 0.4 * fractal_noise(skin, seed, 0.22, 2)
     stand = cut.clearance + cut.ease * loose * wave * _ease(skin, joints, cut)
     out = skin + normals * stand[:, None]
     for _ in range(FILLING if cut.ease > 0 else 5):
@@ -159,7 +163,7 @@ def _draped(
     return np.asarray(out)
 
 
-def _ease(p: FloatArray, joints: FloatArray, cut: Cut) -> FloatArray:
+def _ease(p: FloatArray, joints: FloatArray, cut: GarmentCut) -> FloatArray:
     """[V] factor on a cut's ease: none at waist and neck, more where cloth hangs free."""
     hip, ankle = (joints[JOINT_INDEX[n], 1] for n in ("left_hip", "left_ankle"))
     if cut.neck is None:
@@ -173,7 +177,7 @@ def _ease(p: FloatArray, joints: FloatArray, cut: Cut) -> FloatArray:
     return np.asarray(np.maximum(down * (1.0 + 0.8 * hang), 1.2 * sleeve))
 
 
-def _skirt(rest: Posed, length: float) -> Cloth:
+def _skirt(rest: PosedBody, length: float) -> Cloth:
     """A tube that hangs from the hips: the hull of each height, never narrower than above."""
     v, joints = rest.vertices, rest.joints
     own = np.isin(
@@ -209,10 +213,12 @@ def _skirt(rest: Posed, length: float) -> Cloth:
     skinning[:, JOINT_INDEX["right_hip"]] = legs * (1.0 - share)
     label = np.full(len(f), LABEL["clothes"], np.uint8)
     cloth = Cloth(SKIRT, points, skinning, f, np.zeros((len(f), 3, 2)), label)
-    return replace(cloth, uv=packed(flatten(cloth, (np.tile(j, 2) >= m // 2).astype(np.int64))))
+    return replace(
+        cloth, uv=pack_charts(flatten_cloth(cloth, (np.tile(j, 2) >= m // 2).astype(np.int64)))
+    )
 
 
-def shoes(style: str, rest: Posed) -> Cloth:
+def make_shoes(style: str, rest: PosedBody) -> Cloth:
     """A pair of :data:`SHOES`: the hull of each foot with a sole, open at the ankle."""
     body = rest.dress.body
     parts = [body.part_names.index(name) for name in ("foot", "leg")]
@@ -232,11 +238,11 @@ def shoes(style: str, rest: Posed) -> Cloth:
     points, skinning, f = (np.concatenate(table) for table in zip(*pieces))
     label = np.full(len(f), LABEL["shoes"], np.uint8)
     cloth = Cloth(style, points, skinning, f, np.zeros((len(f), 3, 2)), label)
-    return replace(cloth, uv=packed(flatten(cloth, np.concatenate(sides))))
+    return replace(cloth, uv=pack_charts(flatten_cloth(cloth, np.concatenate(sides))))
 
 
 def _shoe(
-    rest: Posed, foot: FloatArray, rows: IntArray, top: float
+    rest: PosedBody, foot: FloatArray, rows: IntArray, top: float
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     """Vertices, skinning and triangles of one shoe around the points of a foot [N, 3]: rings
     around its hull from the ground to the opening, and a sole."""

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 from ..body.model import Body
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, FloatArray, IntArray
-from .poses import SOLID, winding
+from .poses import SOLID, winding_number
 
 _SOLID = (*SOLID, "hand", "foot")
 SKIN_DEEP = 0.004
@@ -39,7 +39,9 @@ def _rows(body: Body, side: str, limb: str) -> tuple[IntArray, IntArray]:
     return np.flatnonzero(np.isin(strongest, mine)), body.f[others]
 
 
-def sunk(body: Body, vertices: FloatArray, limbs: tuple[str, ...] = ("arm", "leg")) -> float:
+def self_intersection(
+    body: Body, vertices: FloatArray, limbs: tuple[str, ...] = ("arm", "leg")
+) -> float:
     """The largest share of any limb's points that lie inside the rest of the posed body [V, 3].
 
     Forearms with hands against trunk, head, legs and the other arm; shins with feet against the
@@ -60,7 +62,7 @@ def sunk(body: Body, vertices: FloatArray, limbs: tuple[str, ...] = ("arm", "leg
                 continue
             some = suspects[:: -(-len(suspects) // _CONFIRMED)]
             inside = (
-                winding(
+                winding_number(
                     np.ascontiguousarray(vertices[some], np.float64),
                     np.asarray(vertices[f], np.float64),
                 )

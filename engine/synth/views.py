@@ -9,7 +9,7 @@ import numpy as np
 from ..body.model import Body
 from ..core.cameras import intrinsics, look_at, project
 from ..core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Pose
-from ..dataset.pairs import azimuth_of, kind_of
+from ..dataset.pairs import azimuth_kind, trunk_azimuth
 
 FULL_FRAME = 36.0
 """Millimetres across the longer side of the pictures that focal lengths are given for."""
@@ -132,9 +132,9 @@ def plan_views(
         if number == 0 and rng.random() < _MET_EYES:
             yaw, pitch = _met(joints, R, target, front, yaw, pitch)
         camera = _camera(vertices, shown, target, yaw, pitch, focal, fill, size)
-        measured = azimuth_of(body, betas, pose, camera)
+        measured = trunk_azimuth(body, betas, pose, camera)
         out.append(
-            PlannedView(f"view_{number:02d}", camera, kind_of(measured), measured, number == 0)
+            PlannedView(f"view_{number:02d}", camera, azimuth_kind(measured), measured, number == 0)
         )
     return out
 

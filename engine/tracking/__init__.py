@@ -1,5 +1,5 @@
 """From a portrait to a fitted body: detectors, observation, fit."""
 
-from .fit import fit
+from .fit import fit_body
 
-__all__ = ["fit"]
+__all__ = ["fit_body"]

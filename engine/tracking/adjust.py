@@ -27,9 +27,9 @@ from ..core.types import (
     Track,
 )
 from .evidence import ARM_LIMBS, LEG_LIMBS, SHOULDER_WIDTH, SHOULDERS
-from .fit import fit, gather
+from .fit import fit_body, gather_evidence
 from .measure import make_track
-from .skeleton import State
+from .skeleton import FitState
 
 TURNED = np.radians(0.5)
 """A joint that the user has turned by less was not touched."""
@@ -90,7 +90,7 @@ class Adjustment:
         return Adjustment(points, pose)
 
 
-def adjusted(
+def apply_adjustment(
     track: Track,
     observation: Observation,
     portrait: Portrait,
@@ -106,16 +106,16 @@ def adjusted(
         fov: as for the fit before.
 
     Raises:
-        LikenessError: as :func:`.fit.fit`.
+        LikenessError: as :func:`.fit.fit_body`.
     """
     if adjustment.pose is not None:
         return _posed(track, observation, portrait, body, adjustment.pose), observation
-    corrected = with_landmarks(observation, track, body, adjustment.landmarks)
-    again = fit(corrected, portrait, body, fov=fov, certain=tuple(adjustment.landmarks))
+    corrected = override_landmarks(observation, track, body, adjustment.landmarks)
+    again = fit_body(corrected, portrait, body, fov=fov, certain=tuple(adjustment.landmarks))
     return again, corrected
 
 
-def with_landmarks(
+def override_landmarks(
     observation: Observation, track: Track, body: Body, landmarks: Mapping[int, FloatArray]
 ) -> Observation:
     """An observation that sees the ``landmarks`` for sure, where the user has put them.
@@ -159,9 +159,9 @@ def _posed(
     track: Track, observation: Observation, portrait: Portrait, body: Body, pose: Pose
 ) -> Track:
     """The track of a body that stands as the user has put it."""
-    evidence, _ = gather(observation, portrait.rgb, track.camera, body)
+    evidence, _ = gather_evidence(observation, portrait.rgb, track.camera, body)
     betas = track.betas[: body.num_betas]
-    state = State(pose.transl, pose.full_pose, betas, pose.expression)
+    state = FitState(pose.transl, pose.full_pose, betas, pose.expression)
     measured = make_track(state, evidence)
     turn = np.swapaxes(axis_angle_to_matrix(track.pose.full_pose), -1, -2)
     turned = np.linalg.norm(

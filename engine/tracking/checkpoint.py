@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.model import Body
-from ..files.atomic import whole_file
-from ..files.untrusted import npz_arrays, npz_steps
+from ..files.atomic import atomic_write
+from ..files.untrusted import iter_npz, read_npz
 
 VERSION = 1
 """Of the contents; other versions are not read."""
 
-MOST_SHARE = 0.05  # of the time that writing may take
+MAX_SHARE = 0.05  # of the time that writing may take
 
 Sections = dict[str, dict[str, NDArray[Any]]]
 
@@ -50,11 +50,11 @@ class Checkpoint:
     def load(self) -> Sections | None:
         """What was kept, or None: there is no file, or it is of other work or damaged."""
         try:
-            key = npz_arrays(self.path, ("key",)).get("key")
+            key = read_npz(self.path, ("key",)).get("key")
             if key is None or str(key) != self._key:
                 return None
             out: Sections = {}
-            for name, array in npz_steps(self.path):
+            for name, array in iter_npz(self.path):
                 section, _, entry = name.partition("/")
                 if entry:
                     out.setdefault(section, {})[entry] = array
@@ -74,10 +74,10 @@ class Checkpoint:
             for section, entries in sections.items()
             for name, value in entries.items()
         }
-        with whole_file(self.path) as scratch, open(scratch, "wb") as file:
+        with atomic_write(self.path) as scratch, open(scratch, "wb") as file:
             np.savez(file, key=np.array(self._key), **arrays)
         now = time.monotonic()
-        self._next = now + max(self._every, (now - begun) / MOST_SHARE)
+        self._next = now + max(self._every, (now - begun) / MAX_SHARE)
 
     def remove(self) -> None:
         """The work is done."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..core.types import FloatArray, Progress
 from .checkpoint import Checkpoint, Sections
-from .clips import Clip, Eye, LookAhead
+from .clips import FrameSource, LookAhead, PersonObserver
 from .following import Sighting
-from .frame_fit import FrameFitter, Memory
+from .frame_fit import FrameFitter, FrameHistory
 from .recording import Recorder
 
 FORGET_AFTER = 0.3  # seconds without the person, after which a frame is fitted like a photo
@@ -39,8 +39,8 @@ class ClipTracker:
         people: most people that were counted.
     """
 
-    clip: Clip
-    eye: Eye
+    clip: FrameSource
+    eye: PersonObserver
     fitter: FrameFitter
     recorder: Recorder
     part: ClipRange
@@ -116,7 +116,7 @@ class ClipTracker:
         counts = [self.number, self.people, self._absent, self._failed]
         memory = self.fitter.memory
         kept: dict[str, NDArray[Any]] = {
-            name: getattr(memory, name) for name in Memory.__dataclass_fields__
+            name: getattr(memory, name) for name in FrameHistory.__dataclass_fields__
         }
         return {
             "run": {"counts": np.array(counts), "betas": self.betas, "strangers": self.strangers},
@@ -129,6 +129,6 @@ class ClipTracker:
         """Go on from a :meth:`snapshot`."""
         counts = (int(n) for n in saved["run"]["counts"])
         self.number, self.people, self._absent, self._failed = counts
-        self.fitter.memory = Memory(**saved["memory"])
+        self.fitter.memory = FrameHistory(**saved["memory"])
         self.eye.restore(saved["eye"])
         self.recorder.restore(saved["recorder"])

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from ..core.types import Observation
-from ..imaging.video import Frame
+from ..imaging.video import VideoFrame
 from .following import Sighting
 
 AHEAD = 2
 """Frames that are seen while one is fitted: more would only cost memory."""
 
 
-class Clip(Protocol):
+class FrameSource(Protocol):
     """Frames of one size on an even time grid (as ``VideoReader`` gives them)."""
 
     path: Path
@@ -29,19 +29,19 @@ class Clip(Protocol):
     duration: float | None
     warnings: list[str]
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[VideoFrame]:
         """Frames with ``start <= number < stop``."""
         ...
 
-    def at(self, times: list[float]) -> Iterator[Frame]:
+    def at(self, times: list[float]) -> Iterator[VideoFrame]:
         """One frame at each of the times in seconds."""
         ...
 
 
-class Eye(Protocol):
+class PersonObserver(Protocol):
     """What sees a person in frame after frame (``following.Follower``)."""
 
-    def see(self, frame: Frame) -> Sighting:
+    def see(self, frame: VideoFrame) -> Sighting:
         """The next frame."""
         ...
 
@@ -49,7 +49,7 @@ class Eye(Protocol):
         """What was followed was not the person."""
         ...
 
-    def photo(self, frame: Frame) -> Observation | None:
+    def photo(self, frame: VideoFrame) -> Observation | None:
         """A thorough look at a single frame, apart from the following."""
         ...
 
@@ -62,16 +62,16 @@ class Eye(Protocol):
         ...
 
 
-Seen = tuple[Frame, Sighting, dict[str, "NDArray[Any]"]]
+SeenFrame = tuple[VideoFrame, Sighting, dict[str, "NDArray[Any]"]]
 
 
 class LookAhead:
     """Decodes and sees frames in a thread of its own, in order, while others are fitted."""
 
-    def __init__(self, frames: Iterator[Frame], eye: Eye) -> None:
+    def __init__(self, frames: Iterator[VideoFrame], eye: PersonObserver) -> None:
         self._frames, self._eye = frames, eye
-        self._again: deque[Frame] = deque()
-        self._pending: deque[Future[Seen | None]] = deque()
+        self._again: deque[VideoFrame] = deque()
+        self._pending: deque[Future[SeenFrame | None]] = deque()
         self._pool = ThreadPoolExecutor(1, "likeness-look")
 
     def __enter__(self) -> LookAhead:
@@ -82,7 +82,7 @@ class LookAhead:
             future.cancel()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def __iter__(self) -> Iterator[Seen]:
+    def __iter__(self) -> Iterator[SeenFrame]:
         """Frame, what it shows, and the eye's state after it."""
         while True:
             while len(self._pending) <= AHEAD:
@@ -92,7 +92,7 @@ class LookAhead:
                 return
             yield seen
 
-    def _see_next(self) -> Seen | None:
+    def _see_next(self) -> SeenFrame | None:
         frame = self._again.popleft() if self._again else next(self._frames, None)
         if frame is None:
             return None

@@ -21,7 +21,7 @@ CERTAIN = 0.8
 
 
 @dataclass(frozen=True)
-class Look:
+class FrameSignature:
     """A picture in short: ``structure`` [32, 32] with mean 0 and length 1, ``colours`` [216]
     shares of colours that sum to 1."""
 
@@ -29,7 +29,7 @@ class Look:
     colours: FloatArray
 
     @staticmethod
-    def of(rgb: FloatArray) -> Look:
+    def of(rgb: FloatArray) -> FrameSignature:
         """The look of a picture [H, W, 3]."""
         step = max(1, min(rgb.shape[:2]) // 128)
         small = resize(np.ascontiguousarray(rgb[::step, ::step]), _SIDE, _SIDE, "area")
@@ -38,9 +38,9 @@ class Look:
         bins = np.clip((small * _BINS).astype(np.int64), 0, _BINS - 1)
         number = (bins[..., 0] * _BINS + bins[..., 1]) * _BINS + bins[..., 2]
         colours = np.bincount(number.ravel(), minlength=_BINS**3) / number.size
-        return Look(grey / max(float(np.linalg.norm(grey)), 1e-6), colours)
+        return FrameSignature(grey / max(float(np.linalg.norm(grey)), 1e-6), colours)
 
-    def change(self, other: Look) -> float:
+    def change(self, other: FrameSignature) -> float:
         """0 for the same picture, about 1 for unrelated ones; lights that come on change little."""
         alike = float((self.structure * other.structure).sum())
         common = float(np.minimum(self.colours, other.colours).sum())

@@ -9,11 +9,11 @@ import numpy as np
 from ..body.model import Body
 from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Hand, IntArray, Observation
 from .face_bias import face_shift
-from .points import Points
+from .points import BodyPoints
 from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
-from .skeleton import Posed, State
+from .skeleton import FitState, PosedJoints
 from .skin import PixelMap
-from .solver import Term
+from .solver import FitTerm
 
 EYE_DISTANCE = 0.0625  # metres between the irises of a mean adult
 SHOULDER_WIDTH = 0.36  # metres between the shoulder joints
@@ -117,7 +117,7 @@ EYES = (
 # Trust in each of the 33 pose landmarks; the face's own come from the dense landmarks.
 POSE_TRUST = np.array([0.4] * 11 + [1.0] * 6 + [0.25] * 6 + [0.5] * 2 + [1.0] * 4 + [0.3] * 4)
 UNSURE = (0.08, 0.5)  # visibilities between which trust in a pose landmark grows from 0 to 1
-SHOULDERS, LEAST_SHOULDER_TRUST = np.array([11, 12]), 0.1
+SHOULDERS, MIN_SHOULDER_TRUST = np.array([11, 12]), 0.1
 HIPS, EARS = np.array([23, 24]), np.array([7, 8])
 FACE_OF_HEAD = np.array([0, 1, 2, 3, 4, 5, 6, 9, 10])  # nose, eyes, mouth: all but the ears
 BEHIND = np.radians(110.0)
@@ -166,7 +166,7 @@ PALM_NOISE = 0.2
 PALM_POINTS = np.array([0, 5, 9, 13, 17])
 # A hand within this many eye distances of a face landmark touches the face; metres otherwise.
 CONTACT_REACH, CONTACT_THICKNESS, CONTACT_NOISE, CONTACT_STRENGTH = 0.35, 0.015, 0.03, 4.0
-LEAST_ROOM = 0.2  # metres of picture below the shoulders for arms to be believed
+MIN_ROOM = 0.2  # metres of picture below the shoulders for arms to be believed
 LIMB_RADIUS = 0.035  # metres
 KEEP_OUT_WEIGHT = 100.0
 SEEN_WRIST = 0.4  # trust in a wrist from which it must lie in front of the trunk
@@ -196,7 +196,7 @@ class Evidence:
     body_scale: float
     hand_scale: float
     skin: PixelMap | None = None
-    face: Points | None = None
+    face: BodyPoints | None = None
     face_weight: FloatArray = field(default_factory=lambda: np.zeros(0))
     face_index: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     notes: tuple[str, ...] = ()
@@ -206,7 +206,7 @@ class Evidence:
         landmarks = self.body.landmarks
         if landmarks is None:
             raise ValueError("the body has no landmarks")
-        self.pose = Points.on_joints(self.body, landmarks.pose_joint, landmarks.pose_offset)
+        self.pose = BodyPoints.on_joints(self.body, landmarks.pose_joint, landmarks.pose_offset)
 
     @property
     def hands(self) -> tuple[Hand, ...]:
@@ -216,7 +216,7 @@ class Evidence:
         """The detected hand of that side."""
         return next((hand for hand in self.hands if hand.left == left), None)
 
-    def face_term(self, radius: float, step: int = 1) -> list[Term]:
+    def face_term(self, radius: float, step: int = 1) -> list[FitTerm]:
         """Dense face landmarks; every ``step``-th only."""
         if self.face is None or self.observation.face is None:
             return []
@@ -227,7 +227,7 @@ class Evidence:
         weight = self.face_weight[rows] * step / (noise**2 * FACE_TOGETHER)
         return [LandmarkTerm(points, target, weight, self.camera, self.face_scale, radius)]
 
-    def contact_term(self) -> list[Term]:
+    def contact_term(self) -> list[FitTerm]:
         """Hands that touch the face in the photo touch it in depth: the nearest pairs of
         landmarks stand equally far from the camera."""
         landmarks = self.body.landmarks
@@ -247,7 +247,7 @@ class Evidence:
         both = [self.hand_points(True, rows), self.hand_points(False, rows)]
         points = both[0].joined(both[1]).take(np.where(sides, 0, len(rows)) + np.arange(len(rows)))
         touched = self.face_index[face_rows]
-        face = Points.on_surface(
+        face = BodyPoints.on_surface(
             self.body,
             np.asarray(landmarks.face_triangle)[touched],
             np.asarray(landmarks.face_bary)[touched],
@@ -255,7 +255,7 @@ class Evidence:
         weight = np.full(len(rows), CONTACT_STRENGTH / (CONTACT_NOISE**2 * len(rows)))
         return [DepthTerm(points, face, CONTACT_THICKNESS, weight)]
 
-    def pose_term(self, radius: float, rows: IntArray | None = None) -> list[Term]:
+    def pose_term(self, radius: float, rows: IntArray | None = None) -> list[FitTerm]:
         """Body landmarks, of ``rows`` only when given."""
         weight = (
             self.pose_weight
@@ -276,7 +276,7 @@ class Evidence:
             )
         ]
 
-    def limb_term(self, limbs: tuple[tuple[int, int], ...], strength: float = 1.0) -> list[Term]:
+    def limb_term(self, limbs: tuple[tuple[int, int], ...], strength: float = 1.0) -> list[FitTerm]:
         """Directions of limbs from the metric pose landmarks."""
         world = self.observation.pose_world
         pairs, targets, weights = [], [], []
@@ -311,12 +311,14 @@ class Evidence:
             )
         ]
 
-    def _pose_points(self, rows: IntArray) -> Points:
+    def _pose_points(self, rows: IntArray) -> BodyPoints:
         landmarks = self.body.landmarks
         assert landmarks is not None
-        return Points.on_joints(self.body, landmarks.pose_joint[rows], landmarks.pose_offset[rows])
+        return BodyPoints.on_joints(
+            self.body, landmarks.pose_joint[rows], landmarks.pose_offset[rows]
+        )
 
-    def hand_points(self, left: bool, rows: IntArray | None = None) -> Points:
+    def hand_points(self, left: bool, rows: IntArray | None = None) -> BodyPoints:
         """The 21 points of a hand (or ``rows`` of them)."""
         landmarks = self.body.landmarks
         assert landmarks is not None
@@ -325,11 +327,11 @@ class Evidence:
             joint = np.where(joint >= 25, joint + 15, joint + 1)
             offset = offset * [-1.0, 1.0, 1.0]
         rows = np.arange(21) if rows is None else rows
-        return Points.on_joints(self.body, joint[rows], offset[rows])
+        return BodyPoints.on_joints(self.body, joint[rows], offset[rows])
 
-    def hand_terms(self, radius: float, side: bool | None = None) -> list[Term]:
+    def hand_terms(self, radius: float, side: bool | None = None) -> list[FitTerm]:
         """Landmarks and bone directions of the seen hands (of one side when given)."""
-        out: list[Term] = []
+        out: list[FitTerm] = []
         for hand in self.hands:
             if side is not None and hand.left != side:
                 continue
@@ -365,7 +367,7 @@ class Evidence:
         hand = self.hand_of(left)
         if hand is None:
             return None
-        at_rest = Posed(self.body, State.rest(self.body))
+        at_rest = PosedJoints(self.body, FitState.rest(self.body))
         rest = self.hand_points(left, PALM_POINTS).positions(at_rest)
         seen = np.asarray(hand.world, np.float64)[PALM_POINTS]
         if np.ptp(seen, axis=0).max() < 1e-3:
@@ -374,17 +376,17 @@ class Evidence:
         out: FloatArray = U @ np.diag([1.0, 1.0, np.linalg.det(U @ Vt)]) @ Vt
         return out
 
-    def upright_term(self) -> list[Term]:
+    def upright_term(self) -> list[FitTerm]:
         """Pelvis to neck along the vertical (paper, supplement C.3), in depth most of all."""
         ends = [
-            Points.on_joints(self.body, np.array([JOINT_INDEX[name]]), np.zeros((1, 3)))
+            BodyPoints.on_joints(self.body, np.array([JOINT_INDEX[name]]), np.zeros((1, 3)))
             for name in ("pelvis", "neck")
         ]
         sideways, depth = UPRIGHT_NOISE[self.framing]
         weight = 1.0 / np.array([[sideways, 1.0, depth]]) ** 2
         return [DirectionTerm(ends[0], ends[1], np.array([[0.0, 1.0, 0.0]]), weight, 2.0)]
 
-    def ground_term(self) -> list[Term]:
+    def ground_term(self) -> list[FitTerm]:
         """Both feet of a full body stand on one level floor (weak: cameras tilt, people walk)."""
         both = np.array([[27, 28], [31, 32]])  # ankles, toes
         rows = both[(self.pose_weight[both] > 0).all(1) & self._standing()]
@@ -404,7 +406,7 @@ class Evidence:
         drop = self.observation.pose_world[[23, 24], 1] - self.observation.pose_world[[27, 28], 1]
         return bool((drop > STANDING_DROP).all())
 
-    def keep_out_term(self, side: bool | None = None) -> list[Term]:
+    def keep_out_term(self, side: bool | None = None) -> list[FitTerm]:
         """Forearms and hands stay out of the trunk."""
         names = [n for n, left in (("left", True), ("right", False)) if side in (None, left)]
         rest = self.body.J_template
@@ -420,7 +422,7 @@ class Evidence:
             seen += [False, *[wrist_seen or hand_seen] * 4]
         n = len(joints)
         parts = trunk_ellipsoids(self.body)
-        made = Points.on_joints(
+        made = BodyPoints.on_joints(
             self.body, np.tile(joints, len(parts)), np.tile(offsets, (len(parts), 1))
         )
         holder = np.repeat([part[0] for part in parts], n)
@@ -453,7 +455,7 @@ def trunk_ellipsoids(body: Body) -> list[tuple[int, FloatArray, FloatArray]]:
     return out
 
 
-def smooth_step(x: FloatArray, low: float, high: float) -> FloatArray:
+def smoothstep(x: FloatArray, low: float, high: float) -> FloatArray:
     """0 below low, 1 above high, smooth between."""
     s = np.clip((np.asarray(x) - low) / (high - low), 0.0, 1.0)
     return s * s * (3 - 2 * s)
@@ -471,7 +473,7 @@ def choose_framing(observation: Observation, camera: Camera) -> str:
     if (
         not observation.hands
         and not seen[[23, 24]].any()
-        and _room_for_arms(observation, camera) < LEAST_ROOM
+        and _room_for_arms(observation, camera) < MIN_ROOM
     ):
         return "head"
     if (inside & (observation.pose_visibility > 0.5))[[25, 26, 27, 28]].any():
@@ -498,13 +500,13 @@ def in_frame(observation: Observation, camera: Camera) -> BoolArray:
 
 def pose_weights(observation: Observation, camera: Camera, framing: str) -> FloatArray:
     """[33] trust in each pose landmark."""
-    trust = smooth_step(observation.pose_visibility, *UNSURE)
-    trust[SHOULDERS] = np.maximum(trust[SHOULDERS], LEAST_SHOULDER_TRUST)
+    trust = smoothstep(observation.pose_visibility, *UNSURE)
+    trust[SHOULDERS] = np.maximum(trust[SHOULDERS], MIN_SHOULDER_TRUST)
     weight = POSE_TRUST * trust
     weight = weight * in_frame(observation, camera)
     if observation.face is not None:
         weight[HEAD_POINTS] = 0.0
-    elif seen_from_behind(observation):
+    elif is_seen_from_behind(observation):
         weight[FACE_OF_HEAD] = 0.0  # drawn on the back of the head
     if framing == "head":
         weight[13:] = 0.0
@@ -515,7 +517,7 @@ def pose_weights(observation: Observation, camera: Camera, framing: str) -> Floa
         elif framing != "full":
             # Upper bodies without a seen hand: wrists flip upwards (paper, supplement C.3), so
             # only those that the detector is very sure of count.
-            sure = smooth_step(observation.pose_visibility[wrist], 0.1, 0.7)
+            sure = smoothstep(observation.pose_visibility[wrist], 0.1, 0.7)
             weight[[wrist, *points]] *= 0.2 + 0.6 * sure
     return weight
 
@@ -527,12 +529,12 @@ def metric_yaw(observation: Observation, pair: IntArray) -> float:
     return float(np.arctan2(-across[2], across[0]))
 
 
-def seen_from_behind(observation: Observation) -> bool:
+def is_seen_from_behind(observation: Observation) -> bool:
     """Whether the person stands with the back to the camera."""
     return observation.face is None and abs(metric_yaw(observation, SHOULDERS)) > BEHIND
 
 
-def face_points(body: Body) -> tuple[Points, FloatArray, IntArray]:
+def face_points(body: Body) -> tuple[BodyPoints, FloatArray, IntArray]:
     """The face's points, their weights and landmark numbers; those without weight left out."""
     landmarks = body.landmarks
     if landmarks is None:
@@ -553,7 +555,7 @@ def face_points(body: Body) -> tuple[Points, FloatArray, IntArray]:
     triangle, bary = np.asarray(landmarks.face_triangle), np.asarray(landmarks.face_bary)
     corners = np.asarray(body.v_template, np.float64)[np.asarray(body.f)[triangle]]
     shift = face_shift((corners * bary[..., None]).sum(1))
-    points = Points.on_surface(body, triangle[used], bary[used], shift[used])
+    points = BodyPoints.on_surface(body, triangle[used], bary[used], shift[used])
     return points, weight[used], used
 
 
@@ -592,5 +594,5 @@ def facing_trust(body: Body, index: IntArray, R: FloatArray, t: FloatArray) -> F
     cosine = -(normal * sight).sum(1) / np.maximum(
         np.linalg.norm(normal, axis=1) * np.linalg.norm(sight, axis=1), 1e-12
     )
-    out: FloatArray = FAR_SIDE_TRUST + (1 - FAR_SIDE_TRUST) * smooth_step(cosine, -0.1, 0.4)
+    out: FloatArray = FAR_SIDE_TRUST + (1 - FAR_SIDE_TRUST) * smoothstep(cosine, -0.1, 0.4)
     return out

@@ -24,7 +24,7 @@ TABLE = Path(__file__).with_name("face_bias.csv")
 
 
 @lru_cache
-def shifts() -> dict[tuple[int, int], tuple[float, float, float]]:
+def load_shifts() -> dict[tuple[int, int], tuple[float, float, float]]:
     """Right and left landmark (twice the same in the middle of the face): millimetres towards the
     middle of the face, upwards, and forwards, in the rest pose."""
     with TABLE.open(newline="") as file:
@@ -42,7 +42,7 @@ def shifts() -> dict[tuple[int, int], tuple[float, float, float]]:
 def face_shift(rest: FloatArray) -> FloatArray:
     """[N, 3] metres to add to the rest positions [N, 3] of the first N face landmarks."""
     out = np.zeros((len(rest), 3))
-    for pair, (inwards, upwards, forwards) in shifts().items():
+    for pair, (inwards, upwards, forwards) in load_shifts().items():
         for row in set(pair):
             out[row] = (-np.sign(rest[row, 0]) * inwards, upwards, forwards)
     return out * 1e-3

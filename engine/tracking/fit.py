@@ -19,7 +19,7 @@ import numpy as np
 from ..body.model import Body
 from ..core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
 from ..core.types import Camera, FloatArray, LikenessError, Observation, Portrait, Progress, Track
-from .estimators import Estimator, merged
+from .estimators import Estimator, merge_estimates
 from .evidence import (
     EARS,
     EYE_DISTANCE,
@@ -36,9 +36,16 @@ from .evidence import (
 from .fitter import Fitter
 from .measure import face_error_percent, face_failed, make_track
 from .residuals import check_photo_camera
-from .skeleton import Posed, State
+from .skeleton import FitState, PosedJoints
 from .skin import bare_map, skin_map
-from .start import SMALL_FACE, RigidPose, body_depth, rigid_pose, start_state, turn_between
+from .start import (
+    SMALL_FACE,
+    RigidPose,
+    angle_difference,
+    body_depth,
+    fit_rigid_pose,
+    initial_state,
+)
 
 FULL_FRAME_DIAGONAL = 43.27  # millimetres
 PLAUSIBLE_FOCAL_35MM = (14.0, 400.0)
@@ -77,7 +84,7 @@ def choose_camera(portrait: Portrait, fov: float | None) -> Camera:
     return photo_camera(float(focal), width, height)
 
 
-def fit(
+def fit_body(
     observation: Observation,
     portrait: Portrait,
     body: Body,
@@ -115,14 +122,14 @@ def fit(
     camera = choose_camera(portrait, fov)
     check_photo_camera(camera)
     report("fit", 0.0, "Finding the head")
-    evidence, head = gather(observation, portrait.rgb, camera, body)
+    evidence, head = gather_evidence(observation, portrait.rgb, camera, body)
     if certain:
         weight = evidence.pose_weight.copy()
         weight[list(certain)] = CERTAIN
         evidence = replace(evidence, pose_weight=weight)
     told = [estimator.estimate(portrait, observation, camera) for estimator in estimators]
     known = [estimate for estimate in told if estimate is not None]
-    estimate = merged(known) if known else None
+    estimate = merge_estimates(known) if known else None
     fitter = Fitter(body, evidence, head, estimate, profile)
     report("fit", 0.1, "Trying arm positions")
     state = fitter.find_pose()
@@ -135,7 +142,7 @@ def fit(
     return replace(track, warnings=(*estimate.warnings, *track.warnings))
 
 
-def _with_face(fitter: Fitter, state: State) -> State:
+def _with_face(fitter: Fitter, state: FitState) -> FitState:
     """The refined ``state``, or, when it lost the face to the body's landmarks, the better one of
     it and a fit from where the face alone says that the head is."""
     evidence = fitter.evidence
@@ -147,7 +154,7 @@ def _with_face(fitter: Fitter, state: State) -> State:
     return again if other is not None and other < error else state
 
 
-def gather(
+def gather_evidence(
     observation: Observation, rgb: FloatArray | None, camera: Camera, body: Body
 ) -> tuple[Evidence, RigidPose | None]:
     """The evidence with its scales, and the head's rigid pose when there is a face; without
@@ -160,12 +167,12 @@ def gather(
         face = np.asarray(observation.face, np.float64)
         observation = replace(observation, face=face)
         iod = max(float(np.linalg.norm(face[468] - face[473])), 1e-3)
-        neutral = points.positions(Posed(body, State.rest(body)))
+        neutral = points.positions(PosedJoints(body, FitState.rest(body)))
         size = max(iod, 0.5 * float(np.linalg.norm(np.ptp(face[:468], axis=0))) / 2)
-        head = rigid_pose(neutral, face[index], weight, camera, size)
+        head = fit_rigid_pose(neutral, face[index], weight, camera, size)
         for _ in range(2):  # where the network sets its points depends on the turn they tell
             shift, turned_trust = face_turn(body, index, head.R, head.t)
-            head = rigid_pose(neutral + shift, face[index], weight, camera, size)
+            head = fit_rigid_pose(neutral + shift, face[index], weight, camera, size)
         points = points.moved(shift)
         if _contradicts_body(head, observation):
             observation = replace(observation, face=None)
@@ -178,7 +185,7 @@ def gather(
         evidence = Evidence(
             body, observation, camera, framing, trust, None, 1.0, 1.0, 1.0, notes=notes
         )
-        depth = -float(start_state(body, observation, camera, None, None).transl[2])
+        depth = -float(initial_state(body, observation, camera, None, None).transl[2])
         return _scaled(evidence, focal / depth), None
     weight = weight * facing_trust(body, index, head.R, head.t) * turned_trust
     if iod < SMALL_FACE and (observation.pose_visibility > 0.5).sum() >= MANY_LANDMARKS:
@@ -210,7 +217,7 @@ def _contradicts_body(head: RigidPose, observation: Observation) -> bool:
     """Whether the dense landmarks were found on something else than the face: an unsure one
     that looks another way than the body's ears, or a sure one that looks quite elsewhere."""
     yaw = float(np.arctan2(head.R[0, 2], head.R[2, 2]))
-    ears = turn_between(yaw, metric_yaw(observation, EARS))
+    ears = angle_difference(yaw, metric_yaw(observation, EARS))
     unsure = observation.face_score < SURE_FACE
     return bool(abs(ears) > (UNSURE_FACE_TURN if unsure else FACE_TURN))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.types import JOINT_INDEX
-from .estimators import Estimate, near_term, start_from
+from .estimators import PoseEstimate, init_from_estimate, rotation_prior_term
 from .evidence import (
     ARM_LIMBS,
     ARM_POINTS,
@@ -18,10 +18,10 @@ from .evidence import (
     OTHER_LIMBS,
     Evidence,
 )
-from .limits import LimitTerm, clamped
+from .limits import LimitTerm, clamp_pose
 from .measure import EYES, fingers, joint_confidence
-from .outline import Outline
-from .points import Points
+from .outline import SilhouetteEdges
+from .points import BodyPoints
 from .priors import (
     ARM_POSITIONS,
     LEG_POSITIONS,
@@ -32,9 +32,9 @@ from .priors import (
     prior_term,
 )
 from .residuals import DirectionTerm, PriorTerm
-from .skeleton import Posed, State, Unknowns
-from .solver import Bounds, Term, minimise, total_cost
-from .start import RigidPose, lifted_arm, lifted_leg, start_state, trunk_yaws, with_hand
+from .skeleton import FitState, PosedJoints, Unknowns
+from .solver import Bounds, FitTerm, minimize, total_cost
+from .start import RigidPose, align_hand, initial_state, lift_arm, lift_leg, trunk_yaws
 
 DEPTH_RANGE = (0.65, 1.5)  # of the start
 
@@ -70,7 +70,7 @@ def head_precision(iod: float | None) -> float:
     return HEAD_PRECISION if iod is None else max(HEAD_PRECISION, (LARGE_FACE / iod) ** 2)
 
 
-def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[Term]:
+def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[FitTerm]:
     """Everything that landmarks say, with robust radii in shoulder widths, eye distances and
     palms, and what joints can do."""
     limbs = OTHER_LIMBS + HEAD_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
@@ -95,7 +95,9 @@ def profile_term(body: Body, side: str) -> DirectionTerm:
         side: ``left`` or ``right``, the person's own, which the camera sees.
     """
     left, right = (
-        Points.on_joints(body, np.array([JOINT_INDEX[name] for name in names]), np.zeros((3, 3)))
+        BodyPoints.on_joints(
+            body, np.array([JOINT_INDEX[name] for name in names]), np.zeros((3, 3))
+        )
         for names in zip(*ACROSS, strict=True)
     )
     nearer = 1.0 if side == "left" else -1.0  # the photo's camera looks along -z
@@ -115,7 +117,7 @@ class Fitter:
     body: Body
     evidence: Evidence
     head: RigidPose | None
-    estimate: Estimate | None = None
+    estimate: PoseEstimate | None = None
     profile: str = ""
 
     def __post_init__(self) -> None:
@@ -127,7 +129,9 @@ class Fitter:
             EXPRESSION_SLOPE,
             1.0 if self.evidence.face is not None else HIDDEN_HEAD_FREEDOM,
         )
-        self.near: list[Term] = [] if self.estimate is None else [near_term(self.estimate)]
+        self.near: list[FitTerm] = (
+            [] if self.estimate is None else [rotation_prior_term(self.estimate)]
+        )
         if self.profile:
             self.near.append(profile_term(self.body, self.profile))
         self.start = self.starts()[0]
@@ -139,16 +143,16 @@ class Fitter:
         self.bounds.lower[n - self.body.num_expression :] = 0.0
         self.bounds.upper[n - self.body.num_expression :] = 1.0
 
-    def starts(self) -> list[State]:
+    def starts(self) -> list[FitState]:
         """A state for each way the trunk may stand, the likeliest first."""
         ev, head = self.evidence, self.head
         yaws = trunk_yaws(ev.observation, None if head is None else head.R)
         starts = [
-            start_state(self.body, ev.observation, ev.camera, head, ev.face, yaw) for yaw in yaws
+            initial_state(self.body, ev.observation, ev.camera, head, ev.face, yaw) for yaw in yaws
         ]
         if self.estimate is not None:
             hold = None if head is None else JOINT_INDEX["head"]
-            told = [start_from(self.body, self.estimate, start, hold) for start in starts]
+            told = [init_from_estimate(self.body, self.estimate, start, hold) for start in starts]
             # Where it knows how the trunk stands, the others are for the case that it is wrong.
             starts = [told[0], *starts] if self.estimate.known[JOINT_INDEX["pelvis"]] else told
         return starts
@@ -162,12 +166,14 @@ class Fitter:
         expression = expression_unknowns(self.body) if self.evidence.face is not None else none
         return Unknowns(joints, np.arange(self.body.num_betas), expression, self.body.num_betas)
 
-    def solve(self, state: State, terms: list[Term], unknowns: Unknowns, iterations: int) -> State:
-        return minimise(
+    def solve(
+        self, state: FitState, terms: list[FitTerm], unknowns: Unknowns, iterations: int
+    ) -> FitState:
+        return minimize(
             self.body, state, terms, unknowns, self.bounds, iterations, tolerance=1e-3
         ).state
 
-    def find_pose(self) -> State:
+    def find_pose(self) -> FitState:
         """Trunk and legs first, then each arm from several positions; the cheapest is kept."""
         trials = [self.find_trunk(start) for start in self.starts()]
         state = min(trials, key=lambda trial: trial[1])[0]
@@ -177,7 +183,7 @@ class Fitter:
             state = self.find_arm(state, left)
         return state
 
-    def find_trunk(self, state: State) -> tuple[State, float]:
+    def find_trunk(self, state: FitState) -> tuple[FitState, float]:
         """Head, trunk and legs from one start, and what is left of the cost."""
         ev = self.evidence
         no_arms = np.setdiff1d(np.arange(33), np.concatenate([ARM_POINTS[True], ARM_POINTS[False]]))
@@ -194,16 +200,16 @@ class Fitter:
             state = self.solve(state, terms, trunk, 10)
         return state, total_cost(self.body, state, terms)
 
-    def find_leg(self, state: State, left: bool) -> State:
+    def find_leg(self, state: FitState, left: bool) -> FitState:
         """The best of several positions of one leg; unseen legs stay as they are."""
         ev = self.evidence
         names = leg_joints(left)
         rows = LEG_POINTS[left]
         if not (ev.pose_weight[rows[:1]] > 0).all():
             return state
-        pelvis = Posed(self.body, state).R[JOINT_INDEX["pelvis"]]
+        pelvis = PosedJoints(self.body, state).R[JOINT_INDEX["pelvis"]]
         starts = [leg_rotations(u, f, left) for u, f in limb_starts(LEG_POSITIONS, left)]
-        starts.insert(0, lifted_leg(ev.observation, pelvis, left))
+        starts.insert(0, lift_leg(ev.observation, pelvis, left))
         hip, knee = (JOINT_INDEX[name] for name in names[:2])
         starts.insert(0, (state.full_pose[hip], state.full_pose[knee]))
         terms = [
@@ -217,8 +223,12 @@ class Fitter:
         return self.best_of(state, trials, [terms], self.unknowns(names))
 
     def best_of(
-        self, state: State, trials: list[State], stages: list[list[Term]], unknowns: Unknowns
-    ) -> State:
+        self,
+        state: FitState,
+        trials: list[FitState],
+        stages: list[list[FitTerm]],
+        unknowns: Unknowns,
+    ) -> FitState:
         """The cheapest end of a limb's trials, each taken through the stages' terms while the
         body is held where ``state`` has it."""
         held = Bounds(self.bounds.lower.copy(), self.bounds.upper.copy())
@@ -226,21 +236,21 @@ class Fitter:
         best, best_cost = state, np.inf
         for trial in trials:
             for terms in stages:
-                found = minimise(self.body, trial, terms, unknowns, held, 8, 1e-2)
+                found = minimize(self.body, trial, terms, unknowns, held, 8, 1e-2)
                 trial = found.state
             if found.cost < best_cost:
                 best, best_cost = found.state, found.cost
         return best
 
-    def find_arm(self, state: State, left: bool) -> State:
+    def find_arm(self, state: FitState, left: bool) -> FitState:
         """The best of several positions of one arm, and of what the metric landmarks say."""
         ev = self.evidence
         names = arm_joints(left)[1:]
         unknowns = self.unknowns(names)
-        trunk = Posed(self.body, state).R[JOINT_INDEX["spine3"]]
+        trunk = PosedJoints(self.body, state).R[JOINT_INDEX["spine3"]]
         starts = [arm_rotations(u, f, left) for u, f in limb_starts(ARM_POSITIONS, left)]
         if (ev.pose_weight[ARM_POINTS[left][:2]] > 0).all():
-            starts.insert(0, lifted_arm(ev.observation, trunk, left))
+            starts.insert(0, lift_arm(ev.observation, trunk, left))
         rows_of_arm = [JOINT_INDEX[name] for name in names[:2]]
         told = self.estimate
         if told is not None and (told.known & ~told.in_world)[rows_of_arm].all():
@@ -261,10 +271,10 @@ class Fitter:
         trials = [state.with_joint(upper, a).with_joint(lower, b) for a, b in starts]
         palm = ev.palm_rotation(left)
         if palm is not None:
-            trials = [with_hand(self.body, trial, palm, left) for trial in trials]
+            trials = [align_hand(self.body, trial, palm, left) for trial in trials]
         return self.best_of(state, trials, stages, unknowns)
 
-    def refine(self, state: State) -> State:
+    def refine(self, state: FitState) -> FitState:
         """Everything together, the robust radii shrinking."""
         ev = self.evidence
         hands = tuple(n for hand in ev.hands for n in fingers(hand.left))
@@ -272,8 +282,8 @@ class Fitter:
         if ev.face is not None:
             names += EYES
         everything = self.unknowns(names, shape=True)
-        edges = Outline.of(self.body)
-        outline: list[Term] = []
+        edges = SilhouetteEdges.of(self.body)
+        outline: list[FitTerm] = []
         for pose_radius, face_radius, hand_radius, iterations in (
             (0.6, 0.5, 1.0, 10),
             (0.3, 0.2, 0.5, 10),
@@ -288,4 +298,4 @@ class Fitter:
             state = self.solve(state, terms, everything, iterations)
             outline = edges.terms(state, ev)
         unseen = joint_confidence(ev) == 0
-        return replace(state, full_pose=clamped(state.full_pose, unseen))
+        return replace(state, full_pose=clamp_pose(state.full_pose, unseen))

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, Hand, LikenessError, Observation, Portrait
-from ..imaging.video import Frame
-from .cuts import CANDIDATE, CERTAIN, Look
-from .detectors import Detectors, FaceLandmarks, Person
+from ..imaging.video import VideoFrame
+from .cuts import CANDIDATE, CERTAIN, FrameSignature
+from .detectors import DetectedPerson, Detectors, FaceLandmarks
 from .detectors.face import roi_from_box, roi_from_mesh
 from .detectors.roi import Roi
 from .detectors.suite import head_roi, wrist_rois
@@ -20,11 +20,11 @@ from .observation import (
     MIN_EYE_DISTANCE,
     Candidate,
     assign_hands,
-    belongs,
     eye_distance,
     find_candidates,
+    is_face_of,
+    merge_face,
     observe,
-    with_face,
 )
 
 SEARCH_EVERY = 0.4  # seconds between full searches while nobody is found
@@ -98,11 +98,11 @@ class _Trail:
     """Where the person was; what a look starts from."""
 
     roi: Roi | None = None
-    person: Person | None = None
+    person: DetectedPerson | None = None
     face: FloatArray | None = None
     hands: dict[bool, FloatArray] = field(default_factory=dict)
-    look: Look | None = None  # of the last frame that showed the person
-    searched: Look | None = None  # of the last one that was searched for them
+    look: FrameSignature | None = None  # of the last frame that showed the person
+    searched: FrameSignature | None = None  # of the last one that was searched for them
     since_search: int = 10**6
     since_hands: int = 10**6
     since_face: int = 10**6
@@ -122,10 +122,10 @@ class Follower:
         self._detectors, self._rate, self._wanted = detectors, frame_rate, person
         self._trail = _Trail()
 
-    def see(self, frame: Frame) -> Sighting:
+    def see(self, frame: VideoFrame) -> Sighting:
         """The next frame."""
         rgb, trail = frame.rgb, self._trail
-        look = Look.of(rgb)
+        look = FrameSignature.of(rgb)
         change = 0.0 if trail.look is None else look.change(trail.look)
         trail.since_search += 1
         trail.since_hands += 1
@@ -162,7 +162,7 @@ class Follower:
         kept = None if small else face
         height, width = rgb.shape[:2]
         observation = Observation(
-            pose=person.landmarks if face is None else with_face(person.landmarks, face),
+            pose=person.landmarks if face is None else merge_face(person.landmarks, face),
             pose_visibility=person.visibility,
             pose_world=person.world,
             person_mask=np.zeros((height, width), np.float32),
@@ -181,7 +181,7 @@ class Follower:
         """How far nobody's trunk gets between two frames, in the unit of :func:`_apart`."""
         return max(JUMP, LEAVE_SPEED / self._rate / QUARTER)
 
-    def _in_doubt(self, person: Person, before: Person) -> bool:
+    def _in_doubt(self, person: DetectedPerson, before: DetectedPerson) -> bool:
         """Whether the body may be somebody else's: several people are there, or its head moved by
         a third of the face that was last seen."""
         if self._trail.face is None:
@@ -190,7 +190,9 @@ class Follower:
         far = bool(step > HOP * np.ptp(self._trail.face[:468], axis=0).max())
         return far or self._trail.people > 1
 
-    def _by_face(self, rgb: FloatArray, person: Person) -> tuple[Person, FaceLandmarks | None]:
+    def _by_face(
+        self, rgb: FloatArray, person: DetectedPerson
+    ) -> tuple[DetectedPerson, FaceLandmarks | None]:
         """The person whose face is still where the last frame showed it, and that face;
         ``person`` when there is none or it has no body."""
         last = self._trail.face
@@ -201,12 +203,12 @@ class Follower:
         if face.score < MIN_SCORE or drift > STILL * np.ptp(last[:468], axis=0).max():
             return person, None
         found = self._detectors.follow_person_of(rgb, face)
-        if found is None or not belongs(face, found[0]):
+        if found is None or not is_face_of(face, found[0]):
             return person, None
         self._trail.roi = found[1]
         return found[0], face
 
-    def _worth_a_search(self, look: Look) -> bool:
+    def _worth_a_search(self, look: FrameSignature) -> bool:
         """Nobody was there a moment ago: look again from time to time, or at another picture."""
         trail = self._trail
         if trail.since_search >= SEARCH_EVERY * self._rate or trail.searched is None:
@@ -222,7 +224,7 @@ class Follower:
         trail = self._trail
         trail.roi, trail.person, trail.face, trail.hands = None, None, None, {}
 
-    def _followed(self, rgb: FloatArray) -> Person | None:
+    def _followed(self, rgb: FloatArray) -> DetectedPerson | None:
         if self._trail.roi is None:
             return None
         found = self._detectors.follow_person(rgb, self._trail.roi)
@@ -231,7 +233,7 @@ class Follower:
         person, self._trail.roi = found
         return person
 
-    def _search(self, rgb: FloatArray, look: Look) -> Person | None:
+    def _search(self, rgb: FloatArray, look: FrameSignature) -> DetectedPerson | None:
         """The person in the whole picture."""
         trail = self._trail
         trail.since_search, trail.searched = 0, look
@@ -268,7 +270,7 @@ class Follower:
 
         return min(candidates, key=strange)
 
-    def photo(self, frame: Frame) -> Observation | None:
+    def photo(self, frame: VideoFrame) -> Observation | None:
         """A thorough look at a single frame, as at a photo, apart from the following.
 
         Raises:
@@ -294,25 +296,29 @@ class Follower:
             return observation
         return observe(portrait, self._detectors, index)
 
-    def _face(self, rgb: FloatArray, person: Person, before: Person | None) -> FaceLandmarks | None:
+    def _face(
+        self, rgb: FloatArray, person: DetectedPerson, before: DetectedPerson | None
+    ) -> FaceLandmarks | None:
         trail = self._trail
         if trail.face is not None and before is not None:
             moved = (person.landmarks[:11] - before.landmarks[:11]).mean(0)
             roi = roi_from_mesh(trail.face + moved)
             far = float(np.hypot(*moved)) > 0.08 * roi.size
             face = self._detectors.follow_face(rgb, roi, 2 if far else 1, FACE_LOOKS)
-            if face.score >= MIN_SCORE and belongs(face, person):
+            if face.score >= MIN_SCORE and is_face_of(face, person):
                 return face
         elif trail.since_face < FACE_EVERY * self._rate:
             return None
         trail.since_face = 0
         for box in self._detectors.faces_in(rgb, [head_roi(person)]):
             face = self._detectors.follow_face(rgb, roi_from_box(box), 2, FACE_LOOKS)
-            if face.score >= MIN_SCORE and belongs(face, person):
+            if face.score >= MIN_SCORE and is_face_of(face, person):
                 return face
         return None
 
-    def _hands(self, rgb: FloatArray, person: Person, before: Person | None) -> tuple[Hand, ...]:
+    def _hands(
+        self, rgb: FloatArray, person: DetectedPerson, before: DetectedPerson | None
+    ) -> tuple[Hand, ...]:
         trail = self._trail
         hands: dict[bool, Hand] = {}
         for left, points in trail.hands.items():
@@ -390,7 +396,7 @@ class Follower:
         search, hands, face, people = (int(n) for n in saved["counts"])
         person = None
         if "landmarks" in saved:
-            person = Person(
+            person = DetectedPerson(
                 saved["landmarks"],
                 saved["visibility"],
                 saved["world"],
@@ -419,10 +425,10 @@ class Follower:
         )
 
 
-def _saved_look(saved: dict[str, NDArray[Any]], name: str) -> Look | None:
+def _saved_look(saved: dict[str, NDArray[Any]], name: str) -> FrameSignature | None:
     if f"{name}_structure" not in saved:
         return None
-    return Look(saved[f"{name}_structure"], saved[f"{name}_colours"])
+    return FrameSignature(saved[f"{name}_structure"], saved[f"{name}_colours"])
 
 
 def appearance(rgb: FloatArray, landmarks: FloatArray) -> FloatArray:
@@ -449,13 +455,13 @@ def _array_roi(values: FloatArray) -> Roi:
     return Roi((x, y), size, angle)
 
 
-def _place(person: Person) -> FloatArray:
+def _place(person: DetectedPerson) -> FloatArray:
     """[3] middle of the shoulders and the size of the person's square."""
     x, y = person.landmarks[[11, 12]].mean(0)
     return np.array([x, y, person.roi.size])
 
 
-def _apart(a: Person, b: Person) -> float:
+def _apart(a: DetectedPerson, b: DetectedPerson) -> float:
     """How far the trunk's points lie apart, in quarters of the person's square (a trunk)."""
     gap = float(np.median(np.hypot(*(a.landmarks[TRUNK] - b.landmarks[TRUNK]).T)))
     size = min(a.roi.size, b.roi.size) / 4
@@ -463,7 +469,7 @@ def _apart(a: Person, b: Person) -> float:
     return gap / size + (scale - 1)
 
 
-def _same_sides(person: Person, before: Person) -> Person:
+def _same_sides(person: DetectedPerson, before: DetectedPerson) -> DetectedPerson:
     """``person`` with left and right exchanged when that is what the last frame showed.
 
     The network takes people for their mirror images when they turn away: nobody's left and
@@ -484,7 +490,7 @@ def _same_sides(person: Person, before: Person) -> Person:
     return person
 
 
-def _at_wrist(points: FloatArray, person: Person, left: bool) -> bool:
+def _at_wrist(points: FloatArray, person: DetectedPerson, left: bool) -> bool:
     """Whether a hand followed so far is still near the wrist of its side."""
     size = float(np.ptp(points, axis=0).max())
     return bool(np.hypot(*(person.landmarks[15 if left else 16] - points[0])) < 1.2 * size)

@@ -13,7 +13,7 @@ import numpy as np
 from ..body.model import Body
 from ..core.types import JOINT_INDEX, NUM_JOINTS, Camera, FloatArray, IntArray, Observation
 from .evidence import Evidence, face_points, face_turn, pose_weights
-from .fit import gather
+from .fit import gather_evidence
 from .fitter import (
     EXPRESSION_PRECISION,
     EXPRESSION_SLOPE,
@@ -25,19 +25,19 @@ from .fitter import (
 )
 from .measure import (
     EYES,
+    classify_view,
     face_error_percent,
     face_failed,
     fingers,
     joint_confidence,
     pose_error_pixels,
-    view_of,
 )
-from .points import Points
+from .points import BodyPoints
 from .priors import POSE_START, expression_unknowns, prior_term
 from .residuals import PriorTerm, project_rows
-from .skeleton import Posed, State, Unknowns, left_jacobian
+from .skeleton import FitState, PosedJoints, Unknowns, left_jacobian
 from .smoothing import FrameEvidence
-from .solver import Bounds, NormalEquations, Term, minimise, total_cost
+from .solver import Bounds, FitTerm, NormalEquations, minimize, total_cost
 from .start import RigidPose
 
 NEAR_STAGES = ((0.6, 0.5, 1.0, 3), (0.3, 0.1, 0.3, 5))
@@ -45,17 +45,17 @@ NEAR_STAGES = ((0.6, 0.5, 1.0, 3), (0.3, 0.1, 0.3, 5))
 WIDE_STAGES = ((2.0, 1.0, 2.0, 6), (0.6, 0.3, 0.6, 6), (0.3, 0.1, 0.3, 6))
 """The same when the last frame turns out to be far away."""
 
-SPEED, LEAST_MOVE = 1.0, 0.02  # metres a second, metres: what joints move between frames
-DEPTH_SPEED, LEAST_DEPTH_MOVE = 2.5, 0.02  # metres a second; share of the depth
-TURN_SPEED, LEAST_TURN = 500.0, 35.0  # degrees a second, degrees: more is a flip
+SPEED, MIN_MOVE = 1.0, 0.02  # metres a second, metres: what joints move between frames
+DEPTH_SPEED, MIN_DEPTH_MOVE = 2.5, 0.02  # metres a second; share of the depth
+TURN_SPEED, MIN_TURN = 500.0, 35.0  # degrees a second, degrees: more is a flip
 HOLD, RELAX = 0.15, 0.5  # seconds that unseen joints stay, and their way back takes
 FADE = 0.1  # seconds in which the confidence of an unseen joint halves
 SEEN = 0.3  # confidence from which a joint counts as seen
 # Of the 33 pose landmarks; what it takes for a fit without a face.
-BODY_POINTS, ENOUGH_BODY, LEAST_WEIGHT = slice(11, 29), 6, 0.1
+BODY_POINTS, ENOUGH_BODY, MIN_WEIGHT = slice(11, 29), 6, 0.1
 FAILED_POSE_ERROR = 30.0  # pixels of a 512 picture
 WORSE = 1.8  # times the usual error at which a frame is tried again
-LEAST_FACE_ERROR, LEAST_POSE_ERROR = 3.0, 6.0  # per cent, pixels: never worth another try
+MIN_FACE_ERROR, MIN_POSE_ERROR = 3.0, 6.0  # per cent, pixels: never worth another try
 
 # Metres: skin about a joint, an expression.
 _OWN_BODY, _OWN_FINGER, _OWN_EYE, _OWN_EXPRESSION = 0.06, 0.015, 0.02, 0.015
@@ -76,7 +76,7 @@ class FrameFit:
         trusted: whether the errors are those of a person who was found.
     """
 
-    state: State
+    state: FitState
     confidence: FloatArray
     face_error: float
     pose_error: float
@@ -88,7 +88,7 @@ class FrameFit:
 
 
 @dataclass
-class Memory:
+class FrameHistory:
     """What is known from earlier frames of the shot; plain arrays, so that it can be stored.
 
     Attributes:
@@ -120,18 +120,18 @@ class FrameFitter:
         joints = np.array(sorted(JOINT_INDEX[name] for name in ALL_JOINTS))
         none = np.zeros(0, np.int64)
         self.unknowns = Unknowns(joints, none, expression_unknowns(person), 0)
-        self._all_joints = Points.on_joints(
+        self._all_joints = BodyPoints.on_joints(
             person, np.arange(NUM_JOINTS), np.zeros((NUM_JOINTS, 3))
         )
         self._own, self._share = _own_levers(joints, self.unknowns.size)
         self._face = face_points(person)
         # There are no betas, so their precision does not matter.
         self._prior = prior_term(person, 1.0, 1.0, EXPRESSION_PRECISION, EXPRESSION_SLOPE)
-        self.memory = Memory()
+        self.memory = FrameHistory()
 
     def forget(self) -> None:
         """A new shot, or the person was lost: the next frame is fitted like a photo."""
-        self.memory = Memory()
+        self.memory = FrameHistory()
 
     def fit(self, observation: Observation, rgb: FloatArray) -> FrameFit:
         """Fit the next frame.
@@ -151,19 +151,23 @@ class FrameFitter:
 
     def _fitted(self, observation: Observation, rgb: FloatArray) -> FrameFit:
         following = len(self.memory.last) > 0
-        evidence, head = gather(observation, None if following else rgb, self.camera, self.person)
+        evidence, head = gather_evidence(
+            observation, None if following else rgb, self.camera, self.person
+        )
         if following:
             return self._follow(evidence, head)
         return self._measured(self._from_nothing(evidence, head), evidence, self._prior)
 
-    def errors(self, state: State, observation: Observation, framing: str) -> tuple[float, float]:
+    def errors(
+        self, state: FitState, observation: Observation, framing: str
+    ) -> tuple[float, float]:
         """Face and pose error of another state against what a frame showed, NaN without."""
         iod, face = None, observation.face
         if face is not None:
             iod = max(float(np.linalg.norm(face[468] - face[473])), 1e-3)
         points, weight, index = self._face
         if face is not None:
-            posed, head = Posed(self.person, state), JOINT_INDEX["head"]
+            posed, head = PosedJoints(self.person, state), JOINT_INDEX["head"]
             place = posed.p[head] - posed.R[head] @ posed.rest[head]
             points = points.moved(face_turn(self.person, index, posed.R[head], place)[0])
         evidence = Evidence(
@@ -185,22 +189,22 @@ class FrameFitter:
         face_error, pose_error = (np.nan if error is None else error for error in found)
         return face_error, pose_error
 
-    def evidence_between(self, x: FloatArray, like: State) -> FrameEvidence:
+    def evidence_between(self, x: FloatArray, like: FitState) -> FrameEvidence:
         """Nothing seen at the unknowns ``x`` [m], the other parameters those of ``like``."""
         vector = like.vector
         vector[self.unknowns.columns] = x
         m = self.unknowns.size
-        lever = self._levers(Posed(self.person, like.with_vector(vector)), tangent=True)
+        lever = self._levers(PosedJoints(self.person, like.with_vector(vector)), tangent=True)
         return FrameEvidence(
             x, np.zeros((m, m), np.float32), np.zeros(m), lever.astype(np.float32), self._own
         )
 
-    def _from_nothing(self, ev: Evidence, head: RigidPose | None) -> State:
+    def _from_nothing(self, ev: Evidence, head: RigidPose | None) -> FitState:
         fitter = Fitter(self.person, ev, head)
         return fitter.refine(fitter.find_pose())
 
     def _follow(self, ev: Evidence, head: RigidPose | None) -> FrameFit:
-        last = State.rest(self.person).with_vector(self.memory.last)
+        last = FitState.rest(self.person).with_vector(self.memory.last)
         prior = self._held_prior(self._prior, ev)
         start = self._shifted(last, ev)
         found = self._from(start, ev, prior, last, NEAR_STAGES)
@@ -219,17 +223,17 @@ class FrameFitter:
 
     def _from(
         self,
-        start: State,
+        start: FitState,
         ev: Evidence,
         prior: PriorTerm,
-        last: State,
+        last: FitState,
         stages: tuple[tuple[float, float, float, int], ...],
     ) -> FrameFit:
         """The fit from ``start``, drawn a little to the ``last`` frame, its depth bounded."""
         n = len(start.vector)
         bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
         depth = last.transl[2]
-        reach = LEAST_DEPTH_MOVE * abs(depth) + DEPTH_SPEED * self._dt
+        reach = MIN_DEPTH_MOVE * abs(depth) + DEPTH_SPEED * self._dt
         bounds.lower[2], bounds.upper[2] = depth - reach, min(depth + reach, 0.3 * depth)
         bounds.lower[n - self.person.num_expression :] = 0.0
         bounds.upper[n - self.person.num_expression :] = 1.0
@@ -237,19 +241,19 @@ class FrameFitter:
         state = start
         for pose, face, hand, steps in stages:
             terms = [*self._terms(ev, (pose, face, hand), prior), stay]
-            state = minimise(
+            state = minimize(
                 self.person, state, terms, self.unknowns, bounds, steps, tolerance=1e-3
             ).state
         return self._measured(state, ev, prior)
 
     def _terms(
         self, ev: Evidence, radii: tuple[float, float, float], prior: PriorTerm
-    ) -> list[Term]:
+    ) -> list[FitTerm]:
         return [*seen_terms(ev, *radii), prior]
 
-    def _shifted(self, last: State, ev: Evidence) -> State:
+    def _shifted(self, last: FitState, ev: Evidence) -> FitState:
         """The last frame's pose moved across the picture to where the person is now."""
-        posed = Posed(self.person, last)
+        posed = PosedJoints(self.person, last)
         gaps = []
         if ev.face is not None and ev.observation.face is not None:
             pixels, depth, _ = project_rows(ev.face.positions(posed), self.camera)
@@ -264,12 +268,12 @@ class FrameFitter:
         step = np.array([gap[0] / self.camera.K[0, 0], -gap[1] / self.camera.K[1, 1], 0.0])
         return replace(last, transl=last.transl + step)
 
-    def _stay_term(self, last: State) -> PriorTerm:
+    def _stay_term(self, last: FitState) -> PriorTerm:
         """Joints move about ``SPEED``; holds what the frame alone leaves open."""
         n = len(last.vector)
-        lever = self._levers(Posed(self.person, last), tangent=False)
+        lever = self._levers(PosedJoints(self.person, last), tangent=False)
         pull = (lever**2).sum(0) + self._own**2
-        spread = LEAST_MOVE + SPEED * self._dt
+        spread = MIN_MOVE + SPEED * self._dt
         diagonal = np.zeros(n)
         diagonal[self.unknowns.columns] = pull / spread**2
         free = np.full(n, np.inf)
@@ -290,12 +294,12 @@ class FrameFitter:
             slope = (1 - still) * slope
         return replace(prior, mean=mean, slope=slope)
 
-    def _measured(self, state: State, ev: Evidence, prior: PriorTerm) -> FrameFit:
+    def _measured(self, state: FitState, ev: Evidence, prior: PriorTerm) -> FrameFit:
         face_error = face_error_percent(state, ev)
         pose_error = pose_error_pixels(state, ev)
         failed = face_error is not None and ev.iod is not None and face_failed(face_error, ev.iod)
         if face_error is None:
-            enough = int((ev.pose_weight > LEAST_WEIGHT).sum()) >= ENOUGH_BODY
+            enough = int((ev.pose_weight > MIN_WEIGHT).sum()) >= ENOUGH_BODY
             failed = not enough or (pose_error is not None and pose_error > FAILED_POSE_ERROR)
         quadratic = self._quadratic(state, self._terms(ev, NEAR_STAGES[-1][:3], prior))
         return FrameFit(
@@ -304,15 +308,15 @@ class FrameFitter:
             np.nan if face_error is None else face_error,
             np.nan if pose_error is None else pose_error,
             ev.framing,
-            view_of(state, ev),
+            classify_view(state, ev),
             ev.observation,
             quadratic,
             not failed,
         )
 
-    def _quadratic(self, state: State, terms: list[Term]) -> FrameEvidence:
+    def _quadratic(self, state: FitState, terms: list[FitTerm]) -> FrameEvidence:
         """Gauss-Newton in steps of rotations (see ``smoothing.moved``) instead of components."""
-        posed = Posed(self.person, state)
+        posed = PosedJoints(self.person, state)
         system = NormalEquations.empty(self.unknowns)
         for term in terms:
             term.add(posed, system)
@@ -330,7 +334,7 @@ class FrameFitter:
             self._own,
         )
 
-    def _decouple(self, state: State, system: NormalEquations) -> None:
+    def _decouple(self, state: FitState, system: NormalEquations) -> None:
         """Expressions that their bounds hold stay where they are and move nothing else."""
         here = state.vector[self.unknowns.columns]
         smile = np.arange(self.unknowns.size) >= 3 + 3 * len(self.unknowns.joints)
@@ -343,7 +347,7 @@ class FrameFitter:
         system.matrix[held, held] = stiff
         system.gradient[held] = 0.0
 
-    def _levers(self, posed: Posed, tangent: bool) -> FloatArray:
+    def _levers(self, posed: PosedJoints, tangent: bool) -> FloatArray:
         """[165, m] how far joints move, weighted by their share; per step of a rotation, or per
         unit of its axis-angle components."""
         rows = np.tile(np.eye(3), (NUM_JOINTS, 1, 1)) * self._share[:, None, None]
@@ -362,7 +366,7 @@ class FrameFitter:
         if not found.trusted or self._flipped(found):
             return False
         usual = self.memory.errors
-        limits = (LEAST_FACE_ERROR, LEAST_POSE_ERROR)
+        limits = (MIN_FACE_ERROR, MIN_POSE_ERROR)
         for value, before, least in zip((found.face_error, found.pose_error), usual.T, limits):
             known = before[np.isfinite(before)]
             if np.isfinite(value) and len(known) and value > max(least, WORSE * np.median(known)):
@@ -371,11 +375,14 @@ class FrameFitter:
 
     def _flipped(self, found: FrameFit) -> bool:
         """Whether the chest turned faster than people do."""
-        last = State.rest(self.person).with_vector(self.memory.last)
+        last = FitState.rest(self.person).with_vector(self.memory.last)
         chest = JOINT_INDEX["spine3"]
-        a, b = Posed(self.person, last).R[chest], Posed(self.person, found.state).R[chest]
+        a, b = (
+            PosedJoints(self.person, last).R[chest],
+            PosedJoints(self.person, found.state).R[chest],
+        )
         angle = np.degrees(np.arccos(np.clip((np.trace(a.T @ b) - 1) / 2, -1, 1)))
-        return bool(angle > LEAST_TURN + TURN_SPEED * self._dt)
+        return bool(angle > MIN_TURN + TURN_SPEED * self._dt)
 
     def _remember(self, found: FrameFit) -> None:
         memory = self.memory
@@ -391,7 +398,7 @@ class FrameFitter:
         kept = memory.confidence * 0.5 ** (self._dt / FADE)
         confidence = np.where(seen, found.confidence, np.maximum(found.confidence, kept))
         errors = np.concatenate([memory.errors, [[found.face_error, found.pose_error]]])[-30:]
-        self.memory = Memory(vector, memory.last, known, age, confidence, errors)
+        self.memory = FrameHistory(vector, memory.last, known, age, confidence, errors)
 
 
 def _own_levers(joints: IntArray, size: int) -> tuple[FloatArray, FloatArray]:

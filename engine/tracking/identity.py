@@ -15,12 +15,12 @@ import scipy.linalg
 
 from ..body.model import Body
 from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Observation, Portrait
-from .fit import gather
+from .fit import gather_evidence
 from .fitter import LEGS, TRUNK, Fitter, arm_joints, seen_terms
 from .measure import EYES, face_error_percent, face_failed, fingers
-from .outline import Outline
-from .skeleton import Posed, State, Unknowns
-from .solver import NormalEquations, Term
+from .outline import SilhouetteEdges
+from .skeleton import FitState, PosedJoints, Unknowns
+from .solver import FitTerm, NormalEquations
 
 FINAL_RADII = (0.3, 0.1, 0.3)  # of the photo fit's last stage: pose, face, hands
 FRONTAL = 0.35  # radians of head yaw at which a photo counts half
@@ -52,12 +52,12 @@ def shape_evidence(
     observation: Observation, portrait: Portrait, body: Body, camera: Camera
 ) -> ShapeEvidence:
     """Fit a photo and keep what it says about the shape."""
-    evidence, head = gather(observation, portrait.rgb, camera, body)
+    evidence, head = gather_evidence(observation, portrait.rgb, camera, body)
     fitter = Fitter(body, evidence, head)
-    return evidence_at(fitter, fitter.refine(fitter.find_pose()))
+    return evidence_from_fit(fitter, fitter.refine(fitter.find_pose()))
 
 
-def evidence_at(fitter: Fitter, state: State) -> ShapeEvidence:
+def evidence_from_fit(fitter: Fitter, state: FitState) -> ShapeEvidence:
     """What a fitted photo says about the shape; ``state`` is where the fit ended."""
     body, evidence = fitter.body, fitter.evidence
     hands = tuple(n for hand in evidence.hands for n in fingers(hand.left))
@@ -66,17 +66,17 @@ def evidence_at(fitter: Fitter, state: State) -> ShapeEvidence:
         names += EYES
     unknowns = fitter.unknowns(names, shape=True)
     system = NormalEquations.empty(unknowns)
-    terms: list[Term] = [
+    terms: list[FitTerm] = [
         *seen_terms(evidence, *FINAL_RADII),
-        *Outline.of(body).terms(state, evidence),
+        *SilhouetteEdges.of(body).terms(state, evidence),
         fitter.prior,
     ]
-    posed = Posed(body, state)
+    posed = PosedJoints(body, state)
     for term in terms:
         term.add(posed, system)
     # Expressions that their bounds hold at zero do not follow the shape.
     betas, free = _betas_of(unknowns), ~_held(state, system, fitter)
-    matrix, gradient = marginal(system, betas, free & ~betas)
+    matrix, gradient = marginalize(system, betas, free & ~betas)
     first = len(state.vector) - body.num_expression - body.num_betas
     prior = fitter.prior.precision.diagonal()[first : first + body.num_betas]
     gradient = gradient - prior * state.betas
@@ -94,7 +94,7 @@ def _betas_of(unknowns: Unknowns) -> BoolArray:
     return out
 
 
-def _held(state: State, system: NormalEquations, fitter: Fitter) -> BoolArray:
+def _held(state: FitState, system: NormalEquations, fitter: Fitter) -> BoolArray:
     """[m] bool: which unknowns stand at a bound and push against it."""
     columns = system.unknowns.columns
     here = state.vector[columns]
@@ -105,7 +105,7 @@ def _held(state: State, system: NormalEquations, fitter: Fitter) -> BoolArray:
     return held
 
 
-def marginal(
+def marginalize(
     system: NormalEquations, kept: BoolArray, free: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
     """Matrix and gradient over the ``kept`` [m] unknowns when the ``free`` [m] ones follow."""
@@ -120,7 +120,7 @@ def marginal(
     return (matrix + matrix.T) / 2, gradient
 
 
-def _trust(state: State, fitter: Fitter) -> float:
+def _trust(state: FitState, fitter: Fitter) -> float:
     """0..1: how frontal the face is, 0 when the fit failed."""
     ev = fitter.evidence
     error = face_error_percent(state, ev)
@@ -128,12 +128,14 @@ def _trust(state: State, fitter: Fitter) -> float:
         return 0.3
     if ev.iod is not None and face_failed(error, ev.iod):
         return 0.0
-    front = Posed(ev.body, state).R[JOINT_INDEX["head"]] @ np.array([0.0, 0.0, 1.0])
+    front = PosedJoints(ev.body, state).R[JOINT_INDEX["head"]] @ np.array([0.0, 0.0, 1.0])
     yaw = abs(float(np.arctan2(front[0], front[2])))
     return 1.0 / (1.0 + (yaw / FRONTAL) ** 2)
 
 
-def fuse(photos: list[ShapeEvidence], one_person: bool = False) -> tuple[FloatArray, BoolArray]:
+def fuse_shapes(
+    photos: list[ShapeEvidence], one_person: bool = False
+) -> tuple[FloatArray, BoolArray]:
     """The shape [B] that photos agree on best, and which photos [n] it was taken from: such that
     failed, or that seem to show somebody else, are left out.
 
@@ -147,7 +149,7 @@ def fuse(photos: list[ShapeEvidence], one_person: bool = False) -> tuple[FloatAr
     while used.sum() > 2 and not one_person:
         rows = np.flatnonzero(used)
         far = np.array(
-            [strangeness(photos[k], _fused([photos[i] for i in rows if i != k])) for k in rows]
+            [shape_distance(photos[k], _fused([photos[i] for i in rows if i != k])) for k in rows]
         )
         worst = int(far.argmax())
         if far[worst] < max(STRANGE, STRANGER * float(np.median(far))):
@@ -166,7 +168,7 @@ def _fused(photos: list[ShapeEvidence]) -> FloatArray:
     return out
 
 
-def strangeness(photo: ShapeEvidence, betas: FloatArray) -> float:
+def shape_distance(photo: ShapeEvidence, betas: FloatArray) -> float:
     """Mean squared distance of the photo's shape from ``betas`` [B], in its standard deviations."""
     away = betas - photo.betas
     known = photo.matrix + np.diag(photo.prior)

@@ -31,7 +31,7 @@ from ..core.rotations import (
     swing_twist,
 )
 from ..core.types import JOINT_NAMES, NUM_JOINTS, BoolArray, FloatArray, IntArray
-from .skeleton import Posed
+from .skeleton import PosedJoints
 from .solver import NormalEquations
 
 MIRROR = np.array([1.0, -1.0, -1.0])
@@ -392,7 +392,7 @@ def _checked(full_pose: FloatArray) -> FloatArray:
     return pose
 
 
-def violations(full_pose: FloatArray) -> FloatArray:
+def limit_violations(full_pose: FloatArray) -> FloatArray:
     """How far joints are beyond their limits: [..., 55, 3] axis-angle -> [..., 55] radians.
 
     0 inside; outside, the length of what twist and swing must give up to be inside.
@@ -407,7 +407,7 @@ def violations(full_pose: FloatArray) -> FloatArray:
     return np.where(out > TOLERANCE, out, 0.0)
 
 
-def clamped(full_pose: FloatArray, joints: BoolArray | None = None) -> FloatArray:
+def clamp_pose(full_pose: FloatArray, joints: BoolArray | None = None) -> FloatArray:
     """The nearest pose within the limits, joint by joint; what is inside stays as it is.
 
     Nearest in twist and swing, each by itself: a knee that bends 10 degrees forwards comes back
@@ -440,7 +440,7 @@ class LimitTerm:
 
     weight: float
 
-    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         """The cost; adds derivatives to ``system`` when it is given."""
         pose = np.asarray(posed.state.full_pose, np.float64)
         beyond = _ALL.beyond(pose)

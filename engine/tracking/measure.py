@@ -7,7 +7,7 @@ import numpy as np
 from ..core.cameras import project
 from ..core.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, FloatArray, IntArray, Track
 from .evidence import HAND_POINTS, Evidence
-from .skeleton import Posed, State
+from .skeleton import FitState, PosedJoints
 
 FAILED_FACE_ERROR = 10.0  # per cent of the inter-ocular distance
 FAILED_FACE_PIXELS = 1.0  # below which no error is a failure, however small the face
@@ -38,7 +38,7 @@ def fingers(left: bool) -> tuple[str, ...]:
     return JOINT_NAMES[first : first + 15]
 
 
-def make_track(state: State, ev: Evidence) -> Track:
+def make_track(state: FitState, ev: Evidence) -> Track:
     """The result of a fit with its errors, confidences and warnings."""
     warnings = list(ev.notes)
     face_error = face_error_percent(state, ev)
@@ -56,7 +56,7 @@ def make_track(state: State, ev: Evidence) -> Track:
         face_error=face_error,
         pose_error=pose_error_pixels(state, ev),
         warnings=tuple(warnings),
-        view=view_of(state, ev),
+        view=classify_view(state, ev),
     )
 
 
@@ -65,9 +65,9 @@ def face_failed(face_error: float, iod: float) -> bool:
     return face_error > FAILED_FACE_ERROR and face_error / 100 * iod > FAILED_FACE_PIXELS
 
 
-def view_of(state: State, ev: Evidence) -> str:
+def classify_view(state: FitState, ev: Evidence) -> str:
     """``front``, ``side`` or ``back``: the angle between the trunk's front and the camera."""
-    posed = Posed(ev.body, state)
+    posed = PosedJoints(ev.body, state)
     chest = JOINT_INDEX["spine3"]
     sight = -posed.p[chest] * [1.0, 0.0, 1.0]
     front = posed.R[chest] @ np.array([0.0, 0.0, 1.0]) * [1.0, 0.0, 1.0]
@@ -76,18 +76,18 @@ def view_of(state: State, ev: Evidence) -> str:
     return "front" if angle < SIDE_FROM else "side" if angle < BACK_FROM else "back"
 
 
-def face_error_percent(state: State, ev: Evidence) -> float | None:
+def face_error_percent(state: FitState, ev: Evidence) -> float | None:
     """Mean distance of the 468 landmarks (those with weight) on the skinned mesh, in per cent of
     the inter-ocular distance; None without a face."""
     if ev.face is None or ev.observation.face is None or ev.iod is None:
         return None
-    pixels, _ = project(ev.face.positions(Posed(ev.body, state)), ev.camera)
+    pixels, _ = project(ev.face.positions(PosedJoints(ev.body, state)), ev.camera)
     rows = np.flatnonzero(ev.face_index < 468)
     seen = ev.observation.face[ev.face_index[rows]]
     return 100.0 * float(np.linalg.norm(pixels[rows] - seen, axis=1).mean()) / ev.iod
 
 
-def pose_error_pixels(state: State, ev: Evidence) -> float | None:
+def pose_error_pixels(state: FitState, ev: Evidence) -> float | None:
     """Mean distance over the visible body landmarks, in pixels of a 512 picture; None without.
 
     The wrist of a seen hand is measured where the hand's own landmarks saw it.
@@ -95,7 +95,7 @@ def pose_error_pixels(state: State, ev: Evidence) -> float | None:
     seen = (ev.pose_weight > 0) & (ev.observation.pose_visibility > 0.5)
     seen[HAND_POINTS] = False  # hands have their own landmarks
     used: IntArray = np.flatnonzero(seen)
-    posed = Posed(ev.body, state)
+    posed = PosedJoints(ev.body, state)
     distances = []
     if len(used):
         body = ev.pose.take(used).positions(posed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.types import BoolArray, FloatArray, Hand, LikenessError, Observation, Portrait
-from .detectors import Detectors, FaceBox, FaceLandmarks, HandLandmarks, Person
+from .detectors import DetectedPerson, Detectors, FaceBox, FaceLandmarks, HandLandmarks
 from .detectors.suite import wrist_rois
 
 MIN_EYE_DISTANCE, GOOD_EYE_DISTANCE = 3.5, 8.0
@@ -36,7 +36,7 @@ _LEFT_WRIST, _RIGHT_WRIST = 15, 16
 class Candidate:
     """A body and its face, when that was found."""
 
-    person: Person
+    person: DetectedPerson
     face: FaceLandmarks | None
 
 
@@ -69,7 +69,7 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
         if distance < MIN_EYE_DISTANCE:
             face = None
     return Observation(
-        pose=body.landmarks if chosen.face is None else with_face(body.landmarks, chosen.face),
+        pose=body.landmarks if chosen.face is None else merge_face(body.landmarks, chosen.face),
         pose_visibility=body.visibility,
         pose_world=body.world,
         person_mask=detectors.person_mask(rgb, body, others),
@@ -107,7 +107,7 @@ def find_candidates(rgb: FloatArray, detectors: Detectors) -> list[Candidate]:
     meshes = [mesh for box in boxes if (mesh := _mesh(rgb, detectors, box)) is not None]
     candidates = []
     for person in people:
-        own = [mesh for mesh in meshes if belongs(mesh, person)]
+        own = [mesh for mesh in meshes if is_face_of(mesh, person)]
         face = max(own, key=lambda mesh: mesh.score) if own else None
         if face is not None or _sure(person):
             candidates.append(Candidate(person, face))
@@ -124,7 +124,7 @@ def _mesh(rgb: FloatArray, detectors: Detectors, box: FaceBox) -> FaceLandmarks 
     return mesh if mesh is not None and mesh.score >= _MIN_FACE_SCORE else None
 
 
-def belongs(face: FaceLandmarks, person: Person) -> bool:
+def is_face_of(face: FaceLandmarks, person: DetectedPerson) -> bool:
     """Whether the mesh lies on this person's head: eyes and nose tip closer than a face."""
     mesh = np.stack(
         [face.landmarks[[33, 133]].mean(0), face.landmarks[[263, 362]].mean(0), face.landmarks[1]]
@@ -134,7 +134,7 @@ def belongs(face: FaceLandmarks, person: Person) -> bool:
     return bool(np.hypot(*(mesh - pose).T).mean() < 0.5 * size)
 
 
-def with_face(pose: FloatArray, face: FaceLandmarks) -> FloatArray:
+def merge_face(pose: FloatArray, face: FaceLandmarks) -> FloatArray:
     """Body landmarks [33, 2] with nose, eyes and mouth from the mesh, which sees them closer.
 
     The ears, which the mesh doesn't have, move along.
@@ -146,12 +146,12 @@ def with_face(pose: FloatArray, face: FaceLandmarks) -> FloatArray:
     return merged
 
 
-def _sure(person: Person) -> bool:
+def _sure(person: DetectedPerson) -> bool:
     visible = int((person.visibility[_TORSO_AND_LIMBS] > 0.5).sum())
     return person.score >= _MIN_POSE_SCORE_WITHOUT_FACE and visible >= _MIN_VISIBLE_WITHOUT_FACE
 
 
-def _same_silhouette(person: Person, selfie: BoolArray) -> bool:
+def _same_silhouette(person: DetectedPerson, selfie: BoolArray) -> bool:
     mask = person.mask > 0.5
     agreement = (mask & selfie).sum() / max(int((mask | selfie).sum()), 1)
     return bool(
@@ -184,11 +184,11 @@ def _choose(
     return index
 
 
-def _area(person: Person) -> float:
+def _area(person: DetectedPerson) -> float:
     return float(person.mask.sum())
 
 
-def assign_hands(hands: list[HandLandmarks], person: Person) -> tuple[Hand, ...]:
+def assign_hands(hands: list[HandLandmarks], person: DetectedPerson) -> tuple[Hand, ...]:
     """At most one hand per side: the best that lies at a wrist of this person.
 
     The nearer wrist decides, the network's handedness when the wrists are close together.

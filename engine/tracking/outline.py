@@ -14,11 +14,11 @@ from scipy.ndimage import distance_transform_edt, uniform_filter
 from ..body.model import Body
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .evidence import Evidence
-from .points import Points
+from .points import BodyPoints
 from .residuals import MaskTerm, project_rows
-from .skeleton import State
+from .skeleton import FitState
 from .skin import PixelMap
-from .solver import Term
+from .solver import FitTerm
 
 MAP_SIZE = 384  # pixels of the distance map's longer side
 SAMPLES = 400  # points of the body's outline, and a third of that of the head's
@@ -49,7 +49,7 @@ class Contour:
     places: FloatArray
     normals: FloatArray
     lengths: FloatArray
-    points: Points
+    points: BodyPoints
     holder: IntArray
 
     def take(self, rows: IntArray) -> Contour:
@@ -64,7 +64,7 @@ class Contour:
 
 
 @dataclass(frozen=True)
-class Outline:
+class SilhouetteEdges:
     """The edges of a body between two triangles, from which outlines are picked.
 
     Attributes:
@@ -79,7 +79,7 @@ class Outline:
     holder: IntArray
 
     @staticmethod
-    def of(body: Body) -> Outline:
+    def of(body: Body) -> SilhouetteEdges:
         """All edges shared by two triangles."""
         f = np.asarray(body.f, np.int64)
         ends = np.sort(np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]), axis=1)
@@ -89,9 +89,9 @@ class Outline:
         twin = np.flatnonzero((ends[1:] == ends[:-1]).all(1))
         weights = np.asarray(body.weights)
         holder = (weights[ends[twin, 0]] + weights[ends[twin, 1]]).argmax(1)
-        return Outline(body, ends[twin], triangle[twin], triangle[twin + 1], holder)
+        return SilhouetteEdges(body, ends[twin], triangle[twin], triangle[twin + 1], holder)
 
-    def terms(self, state: State, evidence: Evidence) -> list[Term]:
+    def terms(self, state: FitState, evidence: Evidence) -> list[FitTerm]:
         """Terms for the outline of ``state``; to be re-made as the body moves."""
         mask = np.asarray(evidence.observation.person_mask)
         if mask.max() < 0.5:
@@ -107,7 +107,7 @@ class Outline:
         seen_hands = [k for hand in evidence.hands for k in HAND_JOINTS[hand.left]]
         of_hand = np.isin(self.holder, seen_hands)  # they have their own landmarks
         vertices, _ = self.body.vertices(state.pose, state.betas)
-        terms: list[Term] = []
+        terms: list[FitTerm] = []
         body = self._contour(vertices, evidence, ~of_head & ~of_hand, SAMPLES)
         if body is not None:
             terms += _stay_inside(body, person, evidence)
@@ -167,11 +167,11 @@ class Outline:
         both /= np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-12)
         triangle = self.left[rows]
         bary = (f[triangle][:, :, None] == self.edge[rows][:, None, :]).any(2) * 0.5
-        points = Points.on_surface(self.body, triangle, bary)
+        points = BodyPoints.on_surface(self.body, triangle, bary)
         return Contour(ends[picked].mean(1), both, share, points, self.holder[rows])
 
 
-def _stay_inside(contour: Contour, person: PixelMap, evidence: Evidence) -> list[Term]:
+def _stay_inside(contour: Contour, person: PixelMap, evidence: Evidence) -> list[FitTerm]:
     """The outline projects into the mask."""
     distance: FloatArray = distance_transform_edt(person.values < 0.5)
     weight = contour.lengths / (TOGETHER * evidence.body_scale) / OUTSIDE_NOISE**2
@@ -197,7 +197,7 @@ def _reach_edge(
     radius: float,
     allowance: float,
     together: float,
-) -> list[Term]:
+) -> list[FitTerm]:
     """The outline is drawn to an edge of the mask that is near and faces the same way.
 
     Noise, radius, allowance and together are in units of ``unit`` pixels.

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
-from .skeleton import Posed, Unknowns
+from .skeleton import PosedJoints, Unknowns
 
 MIN_WEIGHT = 1e-4  # skinning weights below this move a landmark by less than 0.1 mm
 
@@ -36,7 +36,7 @@ def _ancestor_matrix(parents: tuple[int, ...]) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Points:
+class BodyPoints:
     """N points as M (point, joint) pairs, sorted by point.
 
     Attributes:
@@ -60,7 +60,7 @@ class Points:
     @staticmethod
     def on_surface(
         body: Body, triangle: IntArray, bary: FloatArray, shift: FloatArray | None = None
-    ) -> Points:
+    ) -> BodyPoints:
         """Points at ``bary`` [N, 3] of the triangles [N], moved by ``shift`` [N, 3] metres in the
         rest pose when given.
 
@@ -88,7 +88,7 @@ class Points:
         rest = np.einsum("mk,mkc->mc", kept, body.v_template[vertices])
         if shift is not None:
             rest = rest + kept.sum(1)[:, None] * shift[point]
-        return Points(
+        return BodyPoints(
             len(corners),
             point,
             joint,
@@ -100,10 +100,10 @@ class Points:
         )
 
     @staticmethod
-    def on_joints(body: Body, joint: IntArray, offset: FloatArray) -> Points:
+    def on_joints(body: Body, joint: IntArray, offset: FloatArray) -> BodyPoints:
         """Points that hang on joints [N] at ``offset`` [N, 3] in the joint's rest frame."""
         n = len(joint)
-        return Points(
+        return BodyPoints(
             n,
             np.arange(n),
             np.asarray(joint),
@@ -114,7 +114,7 @@ class Points:
             _ancestor_matrix(body.parents),
         )
 
-    def joined(self, other: Points) -> Points:
+    def joined(self, other: BodyPoints) -> BodyPoints:
         """These points and then the other's; both on joints, or both on surfaces."""
         if self.attached != other.attached:
             raise ValueError("points on joints and on surfaces do not mix")
@@ -128,17 +128,17 @@ class Points:
             basis=np.concatenate([self.basis, other.basis]),
         )
 
-    def moved(self, shift: FloatArray) -> Points:
+    def moved(self, shift: FloatArray) -> BodyPoints:
         """The points moved by ``shift`` [N, 3] metres in the rest pose."""
         return replace(self, rest=self.rest + self.weight[:, None] * shift[self.point])
 
-    def take(self, index: IntArray) -> Points:
+    def take(self, index: IntArray) -> BodyPoints:
         """The points at ``index`` (unique), in its order."""
         order = np.full(self.count, -1)
         order[index] = np.arange(len(index))
         rows = np.flatnonzero(order[self.point] >= 0)
         rows = rows[np.argsort(order[self.point[rows]], kind="stable")]
-        return Points(
+        return BodyPoints(
             len(index),
             order[self.point[rows]],
             self.joint[rows],
@@ -149,7 +149,7 @@ class Points:
             self.ancestors,
         )
 
-    def _parts(self, posed: Posed) -> FloatArray:
+    def _parts(self, posed: PosedJoints) -> FloatArray:
         """[M, 3] what each pair adds to its point."""
         arm = self.rest
         if not self.attached:
@@ -158,12 +158,12 @@ class Points:
         turned: FloatArray = (posed.R[self.joint] @ arm[:, :, None])[..., 0]
         return turned + self.weight[:, None] * posed.p[self.joint]
 
-    def positions(self, posed: Posed) -> FloatArray:
+    def positions(self, posed: PosedJoints) -> FloatArray:
         """[N, 3] world positions."""
         out: FloatArray = np.add.reduceat(self._parts(posed), _starts(self.point))
         return out
 
-    def jacobian(self, posed: Posed, rows: FloatArray, unknowns: Unknowns) -> FloatArray:
+    def jacobian(self, posed: PosedJoints, rows: FloatArray, unknowns: Unknowns) -> FloatArray:
         """How ``rows @ P`` moves with the unknowns: rows [N, r, 3] -> [N, r, m]."""
         n, r = rows.shape[:2]
         out = np.zeros((n, r, unknowns.size))
@@ -190,7 +190,9 @@ class Points:
             out[:, :, end:] = self._shape_jacobian(posed, rows, unknowns)
         return out
 
-    def _shape_jacobian(self, posed: Posed, rows: FloatArray, unknowns: Unknowns) -> FloatArray:
+    def _shape_jacobian(
+        self, posed: PosedJoints, rows: FloatArray, unknowns: Unknowns
+    ) -> FloatArray:
         b, e = unknowns.betas, unknowns.expression
         row = rows[self.point]  # [M, r, 3]
         joint_moves = self.weight[:, None, None] * posed.dp_dbetas[self.joint][:, :, b]

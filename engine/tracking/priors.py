@@ -118,7 +118,7 @@ VAGUE = {"cheekPuff": 4.0, "jawForward": 4.0, "mouthClose": 4.0, "mouthFunnel": 
 GAZE_PREFIX = "eyeLook"
 
 
-def mirrored(name: str) -> str:
+def mirror_name(name: str) -> str:
     """The other side's name."""
     return name.replace("left_", "right_", 1)
 
@@ -129,7 +129,7 @@ def both_sides(table: dict[str, tuple[float, float, float]], sign: FloatArray) -
     for name, value in table.items():
         out[JOINT_INDEX[name]] = value
         if name.startswith("left_"):
-            out[JOINT_INDEX[mirrored(name)]] = np.array(value) * sign
+            out[JOINT_INDEX[mirror_name(name)]] = np.array(value) * sign
     return out
 
 
@@ -253,7 +253,7 @@ def prior_term(
     ]
     _couple(precision, pairs, 2.0 * expression_precision)
     for name, limits in LIMITS.items():
-        for side in (name, mirrored(name)):
+        for side in (name, mirror_name(name)):
             at = POSE_START + 3 * JOINT_INDEX[side]
             for k, (low, high) in enumerate(limits):
                 flip = side != name and k > 0

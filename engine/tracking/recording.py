@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from ..core.types import FRAME_STATES, NUM_JOINTS, FloatArray, Hand, Observation
 from .frame_fit import FrameFit, FrameFitter
-from .limits import clamped
+from .limits import clamp_pose
 from .priors import POSE_START
-from .skeleton import State
-from .smoothing import FrameEvidence, Smoother, difference, moved
+from .skeleton import FitState
+from .smoothing import FrameEvidence, Smoother, apply_step, step_between
 
 BRIDGE = 0.75  # seconds of a gap that is filled in
 ACCELERATION = 4.0  # metres a second squared, one standard deviation of joints
-LAG, LEAST_LAG, MOST_LAG = 0.5, 3, 15  # seconds, frames: how long a frame waits for later ones
+LAG, MIN_LAG, MAX_LAG = 0.5, 3, 15  # seconds, frames: how long a frame waits for later ones
 UNSEEN = 0.1  # confidence below which a joint has to keep within the body's limits
 BRIDGED_TRUST = 0.5  # of the confidence on both sides of a gap
 TRACKED, BRIDGED, LOST = range(len(FRAME_STATES))
@@ -62,7 +62,7 @@ class Recorder:
     def __init__(self, fitter: FrameFitter, frame_rate: float) -> None:
         self._fitter = fitter
         self._most_bridged = max(1, round(BRIDGE * frame_rate))
-        lag = int(np.clip(round(LAG * frame_rate), LEAST_LAG, MOST_LAG))
+        lag = int(np.clip(round(LAG * frame_rate), MIN_LAG, MAX_LAG))
         self._smoother = Smoother(
             len(fitter.unknowns.joints), ACCELERATION / frame_rate**2, lag, lag
         )
@@ -107,11 +107,11 @@ class Recorder:
     def _bridge(self, fit: FrameFit) -> None:
         """Fill the gap between the last frame seen and this one; the smoother bends it."""
         last, joints = self._waiting[-1], len(self._fitter.unknowns.joints)
-        way = difference(last.evidence.x, fit.evidence.x, joints)
+        way = step_between(last.evidence.x, fit.evidence.x, joints)
         confidence = BRIDGED_TRUST * np.minimum(last.confidence, fit.confidence)
         count, self._gap = self._gap, 0
         for k in range(count):
-            x = moved(last.evidence.x, way * (k + 1) / (count + 1), joints)
+            x = apply_step(last.evidence.x, way * (k + 1) / (count + 1), joints)
             between = self._fitter.evidence_between(x, fit.state)
             vector = fit.state.vector
             vector[self._fitter.unknowns.columns] = x
@@ -128,7 +128,7 @@ class Recorder:
         self._gap = 0
 
     def _lose(self, count: int) -> None:
-        n = len(State.rest(self._fitter.person).vector)
+        n = len(FitState.rest(self._fitter.person).vector)
         unknown = np.full(n, np.nan, np.float32)
         nothing = FrameResult(unknown, np.zeros(NUM_JOINTS), LOST, self.shot, np.nan, np.nan, 0, 0)
         self.results += [nothing] * count
@@ -143,11 +143,11 @@ class Recorder:
             vector[smile] = np.clip(vector[smile], 0.0, 1.0)
             pose = slice(POSE_START, smile.start)
             joints = vector[pose].reshape(NUM_JOINTS, 3)
-            vector[pose] = clamped(joints, frame.confidence < UNSEEN).ravel()
+            vector[pose] = clamp_pose(joints, frame.confidence < UNSEEN).ravel()
             vector = vector.astype(np.float32)
             errors = (np.nan, np.nan)
             if frame.observation is not None:
-                state = State.rest(person).with_vector(vector.astype(np.float64))
+                state = FitState.rest(person).with_vector(vector.astype(np.float64))
                 errors = self._fitter.errors(state, frame.observation, FRAMINGS[frame.framing])
             self.results.append(
                 FrameResult(
@@ -200,7 +200,7 @@ class Recorder:
             for vector, confidence, state, shot, face, pose, framing, view in zip(*columns)
         ]
         self._waiting = []
-        rest = State.rest(self._fitter.person)
+        rest = FitState.rest(self._fitter.person)
         quadratics = {n[9:]: v for n, v in saved.items() if n.startswith("smoother_")}
         k = 0
         levers = []

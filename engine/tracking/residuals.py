@@ -13,8 +13,8 @@ import numpy as np
 
 from ..core.cameras import PHOTO_VIEWMAT
 from ..core.types import BoolArray, Camera, FloatArray, IntArray
-from .points import Points
-from .skeleton import Posed
+from .points import BodyPoints
+from .skeleton import PosedJoints
 from .skin import PixelMap
 from .solver import NormalEquations, geman_mcclure
 
@@ -52,20 +52,20 @@ class LandmarkTerm:
         scale: pixels per unit of error. radius: of the robust loss, in units of scale.
     """
 
-    points: Points
+    points: BodyPoints
     target: FloatArray
     weight: FloatArray
     camera: Camera
     scale: float
     radius: float
 
-    def errors(self, posed: Posed) -> FloatArray:
+    def errors(self, posed: PosedJoints) -> FloatArray:
         """[N] distances in pixels."""
         pixels, _, _ = project_rows(self.points.positions(posed), self.camera)
         out: FloatArray = np.linalg.norm(pixels - self.target, axis=1)
         return out
 
-    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         pixels, depth, rows = project_rows(self.points.positions(posed), self.camera)
         if (depth < NEAR).any():
             return np.inf
@@ -90,13 +90,13 @@ class DirectionTerm:
         weight: [L, 3] per axis. radius: of the robust loss (length of the difference).
     """
 
-    start: Points
-    end: Points
+    start: BodyPoints
+    end: BodyPoints
     target: FloatArray
     weight: FloatArray
     radius: float = 1.0
 
-    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         span = self.end.positions(posed) - self.start.positions(posed)
         length = np.linalg.norm(span, axis=1, keepdims=True)
         direction = span / np.maximum(length, 1e-6)
@@ -125,12 +125,12 @@ class DepthTerm:
         points, others: N points each. nearer: metres. weight: [N] per square metre.
     """
 
-    points: Points
-    others: Points
+    points: BodyPoints
+    others: BodyPoints
     nearer: float
     weight: FloatArray
 
-    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         gap = self.points.positions(posed)[:, 2] - self.others.positions(posed)[:, 2]
         error = gap - self.nearer
         if system is not None:
@@ -149,12 +149,12 @@ class LevelTerm:
         points, others: N points each. weight: [N] per square metre. radius: metres.
     """
 
-    points: Points
-    others: Points
+    points: BodyPoints
+    others: BodyPoints
     weight: FloatArray
     radius: float
 
-    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         error: FloatArray = (self.points.positions(posed) - self.others.positions(posed))[:, 1]
         loss, factor = geman_mcclure(error**2, self.radius)
         if system is not None:
@@ -181,7 +181,7 @@ class PriorTerm:
     limit_weight: float
     slope: FloatArray
 
-    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         vector = posed.state.vector
         away = vector - self.mean
         pull = self.precision @ away
@@ -209,14 +209,14 @@ class KeepOutTerm:
         seen: [N] bool: the photo shows the point, so everything behind the trunk is inside, too.
     """
 
-    points: Points
+    points: BodyPoints
     joint: IntArray
     centre: FloatArray
     radii: FloatArray
     weight: float
     seen: BoolArray
 
-    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         R = posed.R[self.joint]
         local = np.einsum("nab,na->nb", R, self.points.positions(posed) - posed.p[self.joint])
         scaled = (local - self.centre) / self.radii
@@ -227,7 +227,7 @@ class KeepOutTerm:
         if system is not None and len(hit):
             normal = -scaled[hit] / distance[hit, None] / self.radii[hit]
             rows = np.einsum("nab,nb->na", R[hit], normal)[:, None]
-            trunk = Points.on_joints(posed.body, self.joint[hit], local[hit])
+            trunk = BodyPoints.on_joints(posed.body, self.joint[hit], local[hit])
             jacobian = self.points.take(hit).jacobian(posed, rows, system.unknowns)
             jacobian -= trunk.jacobian(posed, rows, system.unknowns)
             system.add(jacobian[:, 0], inside[hit], np.full(len(hit), self.weight))
@@ -244,14 +244,14 @@ class MaskTerm:
         weight: [N]. scale: pixels of the map per unit of error. radius: of the robust loss.
     """
 
-    points: Points
+    points: BodyPoints
     distance: PixelMap
     weight: FloatArray
     camera: Camera
     scale: float
     radius: float
 
-    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         pixels, depth, rows = project_rows(self.points.positions(posed), self.camera)
         values = self.distance.values
         height, width = values.shape

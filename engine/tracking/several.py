@@ -24,11 +24,11 @@ from ..core.types import (
     Progress,
     Track,
 )
-from .fit import choose_camera, fit, gather
+from .fit import choose_camera, fit_body, gather_evidence
 from .fitter import Fitter
-from .identity import ShapeEvidence, evidence_at, fuse
+from .identity import ShapeEvidence, evidence_from_fit, fuse_shapes
 from .measure import BACK_FROM, SIDE_FROM, face_failed, make_track, pose_error_pixels
-from .skeleton import State
+from .skeleton import FitState
 
 DIRECTIONS = ("any", "front", "back", "left", "right", "side")
 """What a photo is said to show; ``left`` is the person's own left side."""
@@ -43,7 +43,7 @@ _SHOWS = {
 _MIRRORED = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(k + 1 if k % 2 else k - 1 for k in range(11, 33)))
 """The landmark on the other side of the body, of each of the 33."""
 
-FACE_LEFT_OUT = "The face could not be followed here, so this photo tells of the body only."
+FACE_LOST_NOTE = "The face could not be followed here, so this photo tells of the body only."
 GOOD_POSE_ERROR, WORSE_POSE = 8.0, 2.0
 """Pixels of a 512 picture, and times the error of a fit that was told nothing: up to the larger of
 both a named direction is believed against it."""
@@ -51,13 +51,13 @@ both a named direction is believed against it."""
 _TRUNK, SURE = [11, 12, 23, 24], 0.5
 """Shoulders and hips: where all of them are seen, front and back are not mistaken."""
 
-DOUBT = 20.0
+DIRECTION_TOLERANCE = 20.0
 """Degrees beyond the borders of front, side and back at which a photo contradicts its name: people
 turn their trunks, and nobody measures angles."""
 
 
 @dataclass(frozen=True)
-class Shown:
+class ObservedPhoto:
     """One of several photos of a person.
 
     Attributes:
@@ -71,7 +71,7 @@ class Shown:
     fov: float | None = None
 
 
-def known_direction(name: str) -> str:
+def parse_direction(name: str) -> str:
     """One of ``DIRECTIONS``, however it is written.
 
     Raises:
@@ -84,8 +84,8 @@ def known_direction(name: str) -> str:
     return name.lower()
 
 
-def fit_several(
-    photos: Sequence[Shown], body: Body, progress: Progress | None = None
+def fit_multiview(
+    photos: Sequence[ObservedPhoto], body: Body, progress: Progress | None = None
 ) -> list[Track]:
     """Fit the body to several photos of one person.
 
@@ -94,7 +94,7 @@ def fit_several(
 
     Args:
         photos: the main one first. body: with landmarks.
-        progress: told the fraction done of the stage ``fit``.
+        progress: told the fraction done of the stage ``fit_body``.
 
     Returns:
         A track for each photo, all with the same betas.
@@ -104,21 +104,21 @@ def fit_several(
     for k, photo in enumerate(photos):
         report("fit", 0.5 * k / len(photos), f"measuring the person in {photo.portrait.path.name}")
         alone.append(_fit_alone(photo, body, may_lose_face=k > 0))
-    betas, _ = fuse([found.evidence for found in alone], one_person=True)
+    betas, _ = fuse_shapes([found.evidence for found in alone], one_person=True)
     person = body.personalised(betas)
     tracks = []
     for k, (photo, found) in enumerate(zip(photos, alone, strict=True)):
         report("fit", 0.5 + 0.5 * k / len(photos), f"fitting {photo.portrait.path.name}")
-        track = fit(found.observation, photo.portrait, person, photo.fov)
+        track = fit_body(found.observation, photo.portrait, person, photo.fov)
         if k and _face_lost(track, found.observation):
             blind = replace(found.observation, face=None, face_score=0.0)
-            track = fit(blind, photo.portrait, person, photo.fov)
-            found.notes.append(FACE_LEFT_OUT)
-        angle = shown_from(track.pose)
-        if contradicts(photo.direction, angle):
+            track = fit_body(blind, photo.portrait, person, photo.fov)
+            found.notes.append(FACE_LOST_NOTE)
+        angle = camera_azimuth(track.pose)
+        if contradicts_direction(photo.direction, angle):
             found.notes.append(
                 f"This photo is said to show {_SHOWS[photo.direction]}, but seems to show "
-                f"{_SHOWS[direction_of(angle)]}: check the preview."
+                f"{_SHOWS[classify_direction(angle)]}: check the preview."
             )
         tracks.append(replace(track, betas=betas, warnings=(*track.warnings, *found.notes)))
     return tracks
@@ -133,35 +133,35 @@ class _Alone:
     notes: list[str]
 
 
-def _fit_alone(photo: Shown, body: Body, may_lose_face: bool) -> _Alone:
+def _fit_alone(photo: ObservedPhoto, body: Body, may_lose_face: bool) -> _Alone:
     camera = choose_camera(photo.portrait, photo.fov)
     observation, notes = photo.observation, []
 
-    def fitted(seen: Observation) -> tuple[Fitter, State]:
-        evidence, head = gather(seen, photo.portrait.rgb, camera, body)
+    def fitted(seen: Observation) -> tuple[Fitter, FitState]:
+        evidence, head = gather_evidence(seen, photo.portrait.rgb, camera, body)
         fitter = Fitter(body, evidence, head)
         return fitter, fitter.refine(fitter.find_pose())
 
     fitter, state = fitted(observation)
     if may_lose_face and _face_lost(make_track(state, fitter.evidence), observation):
         observation = replace(observation, face=None, face_score=0.0)
-        notes.append(FACE_LEFT_OUT)
+        notes.append(FACE_LOST_NOTE)
         fitter, state = fitted(observation)
     sure = (observation.pose_visibility[_TRUNK] >= SURE).all() or observation.face is not None
     if sure or photo.direction == "front":  # without a face it is none
-        return _Alone(evidence_at(fitter, state), observation, notes)
-    if contradicts(photo.direction, shown_from(state.pose)):
-        turned = seen_from_the_other_side(observation)
+        return _Alone(evidence_from_fit(fitter, state), observation, notes)
+    if contradicts_direction(photo.direction, camera_azimuth(state.pose)):
+        turned = flip_front_back(observation)
         again, other = fitted(turned)
         error = pose_error_pixels(state, fitter.evidence) or 0.0
         most = max(GOOD_POSE_ERROR, WORSE_POSE * error)
         good = (pose_error_pixels(other, again.evidence) or 0.0) < most
-        if good and not contradicts(photo.direction, shown_from(other.pose)):
+        if good and not contradicts_direction(photo.direction, camera_azimuth(other.pose)):
             observation, fitter, state = turned, again, other
-    return _Alone(evidence_at(fitter, state), observation, notes)
+    return _Alone(evidence_from_fit(fitter, state), observation, notes)
 
 
-def seen_from_the_other_side(observation: Observation) -> Observation:
+def flip_front_back(observation: Observation) -> Observation:
     """The observation of somebody whose front and back the network mistook for each other: its
     points lie right in the picture, but left and right, near and far are swapped."""
     swap = np.array(_MIRRORED)
@@ -181,8 +181,8 @@ def _face_lost(track: Track, observation: Observation) -> bool:
     return face_failed(track.face_error, iod)
 
 
-def direction_of(angle: float) -> str:
-    """What a photo taken at ``angle`` (:func:`shown_from`) shows.
+def classify_direction(angle: float) -> str:
+    """What a photo taken at ``angle`` (:func:`camera_azimuth`) shows.
 
     >>> direction_of(20.0), direction_of(-90.0), direction_of(170.0)
     ('front', 'right', 'back')
@@ -194,7 +194,7 @@ def direction_of(angle: float) -> str:
     return "left" if angle > 0 else "right"
 
 
-def shown_from(pose: Pose) -> float:
+def camera_azimuth(pose: Pose) -> float:
     """Degrees around the trunk at which the photo's camera stands, -180..180: 0 sees the front,
     90 the person's left side.
 
@@ -214,18 +214,22 @@ def shown_from(pose: Pose) -> float:
     return float(np.degrees(np.arctan2(sight[0], sight[2])))
 
 
-def contradicts(direction: str, angle: float) -> bool:
-    """Whether a photo taken at ``angle`` (:func:`shown_from`) clearly does not show ``direction``.
+def contradicts_direction(direction: str, angle: float) -> bool:
+    """Whether a photo taken at ``angle`` (:func:`camera_azimuth`) clearly does not show ``direction``.
 
     >>> contradicts("back", 160.0), contradicts("left", -80.0), contradicts("side", -80.0)
     (False, True, False)
     """
     away = abs(angle)
     if direction == "front":
-        return away > SIDE_FROM + DOUBT
+        return away > SIDE_FROM + DIRECTION_TOLERANCE
     if direction == "back":
-        return away < BACK_FROM - DOUBT
+        return away < BACK_FROM - DIRECTION_TOLERANCE
     if direction in ("left", "right", "side"):
         other_side = direction != "side" and (angle < 0) == (direction == "left")
-        return away < SIDE_FROM - DOUBT or away > BACK_FROM + DOUBT or other_side
+        return (
+            away < SIDE_FROM - DIRECTION_TOLERANCE
+            or away > BACK_FROM + DIRECTION_TOLERANCE
+            or other_side
+        )
     return False

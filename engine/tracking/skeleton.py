@@ -18,7 +18,7 @@ from ..core.types import NUM_JOINTS, FloatArray, IntArray, Pose
 
 
 @dataclass(frozen=True)
-class State:
+class FitState:
     """One estimate of everything: ``transl`` [3], ``full_pose`` [55, 3], ``betas`` [B],
     ``expression`` [E]; units as in :class:`~..types.Pose`."""
 
@@ -36,27 +36,27 @@ class State:
         """[n] all parameters: transl, pose, betas, expression."""
         return np.concatenate([self.transl, self.full_pose.ravel(), self.betas, self.expression])
 
-    def with_vector(self, vector: FloatArray) -> State:
+    def with_vector(self, vector: FloatArray) -> FitState:
         """The inverse of :attr:`vector`."""
         first, second = 3 + 3 * NUM_JOINTS, 3 + 3 * NUM_JOINTS + len(self.betas)
-        return State(
+        return FitState(
             vector[:3],
             vector[3:first].reshape(NUM_JOINTS, 3),
             vector[first:second],
             vector[second:],
         )
 
-    def with_joint(self, joint: int, axis_angle: FloatArray) -> State:
+    def with_joint(self, joint: int, axis_angle: FloatArray) -> FitState:
         """A copy with one joint's rotation replaced."""
         full_pose = self.full_pose.copy()
         full_pose[joint] = axis_angle
         return replace(self, full_pose=full_pose)
 
     @staticmethod
-    def rest(body: Body) -> State:
+    def rest(body: Body) -> FitState:
         """The T-pose at the origin."""
         shape = (np.zeros(body.num_betas), np.zeros(body.num_expression))
-        return State(np.zeros(3), np.zeros((NUM_JOINTS, 3)), *shape)
+        return FitState(np.zeros(3), np.zeros((NUM_JOINTS, 3)), *shape)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def left_jacobian(axis_angle: FloatArray) -> FloatArray:
     return out
 
 
-class Posed:
+class PosedJoints:
     """The joints of one state.
 
     Attributes:
@@ -120,7 +120,7 @@ class Posed:
         R: [55, 3, 3] world rotation of each joint. p: [55, 3] its world position.
     """
 
-    def __init__(self, body: Body, state: State) -> None:
+    def __init__(self, body: Body, state: FitState) -> None:
         self.body = body
         self.state = state
         self.rest = body.J_template + body.J_shapedirs @ state.betas

@@ -17,8 +17,8 @@ from ..core.types import BoolArray, FloatArray
 MAP_PIXELS = 200  # side of the square map
 REACH = 2.6  # half its side, in inter-ocular distances
 CHROMA_NOISE = np.array([0.02, 0.002, 0.002])  # added to the variances of the colour model
-LARGEST_DISTANCE = 9.0  # squared Mahalanobis distance of skin
-BARE_SIDE, LEAST_PIXELS = 384, 40  # pixels of the map's longer side; of the face in it
+MAX_DISTANCE = 9.0  # squared Mahalanobis distance of skin
+BARE_SIDE, MIN_PIXELS = 384, 40  # pixels of the map's longer side; of the face in it
 DARKER_OR_LIGHTER = 1.2  # natural logarithm of brightness against the face
 FACE_OVAL = (
     10,
@@ -116,7 +116,7 @@ def skin_map(rgb: FloatArray, face: FloatArray, person_mask: FloatArray) -> Pixe
         return None
     centre, inverse = colour
     away = _log_chroma(colours) - centre
-    alike = (np.einsum("...i,ij,...j", away, inverse, away) < LARGEST_DISTANCE) & person
+    alike = (np.einsum("...i,ij,...j", away, inverse, away) < MAX_DISTANCE) & person
     regions, count = ndimage.label(ndimage.binary_opening(alike))
     votes = np.bincount(regions[middle], minlength=count + 1)
     votes[0] = 0
@@ -148,13 +148,13 @@ def bare_map(rgb: FloatArray, face: FloatArray, person_mask: FloatArray) -> Pixe
     for rows in NOT_SKIN:
         draw.polygon([(float(x), float(y)) for x, y in face[list(rows)] * zoom], fill=0)
     middle = (np.asarray(inside) > 0) & person
-    colour = _colour_of(small[middle]) if middle.sum() >= LEAST_PIXELS else None
+    colour = _colour_of(small[middle]) if middle.sum() >= MIN_PIXELS else None
     if colour is None:
         return None
     centre, inverse = colour
     away = _log_chroma(small) - centre
     chroma = np.linalg.inv(np.linalg.inv(inverse)[1:, 1:])
-    alike = np.einsum("...i,ij,...j", away[..., 1:], chroma, away[..., 1:]) < LARGEST_DISTANCE
+    alike = np.einsum("...i,ij,...j", away[..., 1:], chroma, away[..., 1:]) < MAX_DISTANCE
     alike &= (np.abs(away[..., 0]) < DARKER_OR_LIGHTER) & person
     return PixelMap(
         ndimage.binary_opening(alike, iterations=2).astype(np.float64), np.zeros(2), zoom

@@ -33,7 +33,7 @@ ALL_SMALL = 0.7  # weight of a bend that needs no further pass
 PASSES = 2  # with plain squares first, then reweighted
 
 
-def moved(x: FloatArray, step: FloatArray, joints: int) -> FloatArray:
+def apply_step(x: FloatArray, step: FloatArray, joints: int) -> FloatArray:
     """``x`` [m] (translation, ``joints`` axis-angle vectors, the rest) changed by ``step`` [m]."""
     end = 3 + 3 * joints
     out: FloatArray = x + step
@@ -44,7 +44,7 @@ def moved(x: FloatArray, step: FloatArray, joints: int) -> FloatArray:
     return out
 
 
-def difference(a: FloatArray, b: FloatArray, joints: int) -> FloatArray:
+def step_between(a: FloatArray, b: FloatArray, joints: int) -> FloatArray:
     """The step [m] with ``moved(a, step) == b``; rotations by the shorter way."""
     end = 3 + 3 * joints
     out: FloatArray = b - a
@@ -60,7 +60,7 @@ class FrameEvidence:
     """What one frame says about its unknowns, near its own fit.
 
     Attributes:
-        x: [m] the fit. matrix: [m, m], gradient: [m]: over small steps (see :func:`moved`).
+        x: [m] the fit. matrix: [m, m], gradient: [m]: over small steps (see :func:`apply_step`).
         lever: [3 J, m] metres that joints move, coordinate by coordinate, per unit of each step.
         own: [m] metres per unit that each unknown moves by itself (skin about a joint, a smile).
     """
@@ -152,7 +152,7 @@ class Smoother:
         if not frames:
             return []
         bends = [
-            difference(b.x, c.x, self._joints) - difference(a.x, b.x, self._joints)
+            step_between(b.x, c.x, self._joints) - step_between(a.x, b.x, self._joints)
             for a, b, c in zip(frames, frames[1:], frames[2:])
         ]
         weights = [(np.ones(len(f.lever)), np.ones(len(f.own))) for f in frames[1:-1]]
@@ -167,7 +167,7 @@ class Smoother:
                 break  # no bend is large
             steps, head = self._solve(bends, weights, count)
         self._head = head
-        out = [moved(f.x, d, self._joints) for f, d in zip(frames[:count], steps)]
+        out = [apply_step(f.x, d, self._joints) for f, d in zip(frames[:count], steps)]
         self._frames = frames[count:]
         return out
 

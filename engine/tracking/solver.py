@@ -16,7 +16,7 @@ import scipy.linalg
 
 from ..body.model import Body
 from ..core.types import BoolArray, FloatArray
-from .skeleton import Posed, State, Unknowns
+from .skeleton import FitState, PosedJoints, Unknowns
 
 
 @dataclass
@@ -46,10 +46,10 @@ class NormalEquations:
         self.matrix += weighted.T @ jacobian
 
 
-class Term(Protocol):
+class FitTerm(Protocol):
     """One part of the objective."""
 
-    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         """The cost at ``posed``; adds derivatives to ``system`` when it is given."""
         ...
 
@@ -77,22 +77,22 @@ class Bounds:
 class Solution:
     """The best state found, its cost, and how many steps were tried."""
 
-    state: State
+    state: FitState
     cost: float
     iterations: int
 
 
-def total_cost(body: Body, state: State, terms: Sequence[Term]) -> float:
+def total_cost(body: Body, state: FitState, terms: Sequence[FitTerm]) -> float:
     """The objective at ``state``; infinite where it is not defined."""
-    posed = Posed(body, state)
+    posed = PosedJoints(body, state)
     cost = sum(term.add(posed, None) for term in terms)
     return cost if np.isfinite(cost) else np.inf
 
 
-def minimise(
+def minimize(
     body: Body,
-    state: State,
-    terms: Sequence[Term],
+    state: FitState,
+    terms: Sequence[FitTerm],
     unknowns: Unknowns,
     bounds: Bounds,
     iterations: int,
@@ -114,7 +114,7 @@ def minimise(
     tried = 0
     while tried < iterations:
         if system is None:
-            posed = Posed(body, state)
+            posed = PosedJoints(body, state)
             system = NormalEquations.empty(unknowns)
             cost = sum(term.add(posed, system) for term in terms)
             if not np.isfinite(cost):

@@ -10,10 +10,10 @@ from ..body.model import Body
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
 from .evidence import HIPS, SHOULDERS, metric_yaw
-from .points import Points
+from .points import BodyPoints
 from .priors import NECK_SHARE, arm_rotations, leg_rotations, relaxed_pose
 from .residuals import NEAR, project_rows
-from .skeleton import Posed, State
+from .skeleton import FitState, PosedJoints
 from .solver import geman_mcclure
 
 SMALL_FACE = 12.0  # pixels between the irises below which the body tells the depth
@@ -31,7 +31,7 @@ class RigidPose:
     error: float
 
 
-def rigid_pose(
+def fit_rigid_pose(
     model: FloatArray, pixels: FloatArray, weight: FloatArray, camera: Camera, scale: float
 ) -> RigidPose:
     """Perspective-n-point for the photo's camera, robust to a third of bad points.
@@ -111,18 +111,18 @@ def _refine(
     return R, t
 
 
-def with_hand(body: Body, state: State, palm: FloatArray, left: bool) -> State:
+def align_hand(body: Body, state: FitState, palm: FloatArray, left: bool) -> FitState:
     """The forearm and wrist turned so that the hand has the world rotation ``palm`` [3, 3].
 
     The turn about the forearm is shared by elbow and wrist, as radius and ulna do it.
     """
     side = "left" if left else "right"
     elbow, wrist = JOINT_INDEX[f"{side}_elbow"], JOINT_INDEX[f"{side}_wrist"]
-    turn = matrix_to_axis_angle(Posed(body, state).R[elbow].T @ palm)
+    turn = matrix_to_axis_angle(PosedJoints(body, state).R[elbow].T @ palm)
     twist = np.array([0.5 * turn[0], 0.0, 0.0])
     elbow_R = axis_angle_to_matrix(state.full_pose[elbow]) @ axis_angle_to_matrix(twist)
     state = state.with_joint(elbow, matrix_to_axis_angle(elbow_R))
-    turn = matrix_to_axis_angle(Posed(body, state).R[elbow].T @ palm)
+    turn = matrix_to_axis_angle(PosedJoints(body, state).R[elbow].T @ palm)
     return state.with_joint(wrist, np.clip(turn, -1.0, 1.0))
 
 
@@ -147,24 +147,24 @@ def trunk_yaws(observation: Observation, head: FloatArray | None) -> list[float]
         guesses = [shoulders, follow] if visible else [between]
     out: list[float] = []
     for guess in guesses:
-        if all(abs(turn_between(guess, other)) > OTHER_YAW for other in out):
+        if all(abs(angle_difference(guess, other)) > OTHER_YAW for other in out):
             out.append(guess)
     return out
 
 
-def turn_between(a: float, b: float) -> float:
+def angle_difference(a: float, b: float) -> float:
     """The smaller turn from b to a, radians."""
     return float((a - b + np.pi) % (2 * np.pi) - np.pi)
 
 
-def start_state(
+def initial_state(
     body: Body,
     observation: Observation,
     camera: Camera,
     head: RigidPose | None,
-    face: Points | None,
+    face: BodyPoints | None,
     yaw: float | None = None,
-) -> State:
+) -> FitState:
     """Trunk upright with its yaw, head turned as the face says, arms at ease, placed in depth.
 
     Args:
@@ -175,7 +175,7 @@ def start_state(
     if yaw is None:
         yaw = trunk_yaws(observation, None if head is None else head.R)[0]
     trunk = axis_angle_to_matrix(np.array([0.0, yaw, 0.0]))
-    state = State.rest(body)
+    state = FitState.rest(body)
     full_pose = relaxed_pose(body)
     full_pose[0] = matrix_to_axis_angle(trunk)
     if head is not None:
@@ -183,18 +183,18 @@ def start_state(
         turn *= min(1.0, 1.4 / max(float(np.linalg.norm(turn)), 1e-6))
         full_pose[JOINT_INDEX["neck"]] = NECK_SHARE * turn
         full_pose[JOINT_INDEX["head"]] = (1 - NECK_SHARE) * turn
-    state = State(np.zeros(3), full_pose, state.betas, state.expression)
+    state = FitState(np.zeros(3), full_pose, state.betas, state.expression)
     if head is not None and face is not None:
-        neutral = face.positions(Posed(body, State.rest(body)))
+        neutral = face.positions(PosedJoints(body, FitState.rest(body)))
         target = neutral.mean(0) @ head.R.T + head.t
-        transl = target - face.positions(Posed(body, state)).mean(0)
+        transl = target - face.positions(PosedJoints(body, state)).mean(0)
     else:
         transl = _transl_from_pose(body, observation, camera, state)
-    return State(transl, full_pose, state.betas, state.expression)
+    return FitState(transl, full_pose, state.betas, state.expression)
 
 
 def _transl_from_pose(
-    body: Body, observation: Observation, camera: Camera, state: State
+    body: Body, observation: Observation, camera: Camera, state: FitState
 ) -> FloatArray:
     """Depth from the size of the visible landmarks against their metric copy, then their middle."""
     if body.landmarks is None:
@@ -204,8 +204,8 @@ def _transl_from_pose(
     depth = body_depth(observation, camera)
     focal = float(camera.K[0, 0])
     landmarks = body.landmarks
-    points = Points.on_joints(body, landmarks.pose_joint[seen], landmarks.pose_offset[seen])
-    here = points.positions(Posed(body, state)).mean(0)
+    points = BodyPoints.on_joints(body, landmarks.pose_joint[seen], landmarks.pose_offset[seen])
+    here = points.positions(PosedJoints(body, state)).mean(0)
     offset = (pixels.mean(0) - camera.K[:2, 2]) * depth / focal
     out: FloatArray = np.array([offset[0], -offset[1], -depth]) - here
     return out
@@ -226,7 +226,7 @@ def _well_seen(observation: Observation) -> IntArray:
     return seen if len(seen) >= 4 else np.arange(len(observation.pose))
 
 
-def lifted_arm(
+def lift_arm(
     observation: Observation, trunk: FloatArray, left: bool
 ) -> tuple[FloatArray, FloatArray]:
     """Shoulder and elbow axis-angle [3] from the metric pose landmarks; trunk: its rotation."""
@@ -235,7 +235,7 @@ def lifted_arm(
     return arm_rotations(world[elbow] - world[shoulder], world[wrist] - world[elbow], left)
 
 
-def lifted_leg(
+def lift_leg(
     observation: Observation, pelvis: FloatArray, left: bool
 ) -> tuple[FloatArray, FloatArray]:
     """Hip and knee axis-angle [3] from the metric pose landmarks; pelvis: its rotation."""

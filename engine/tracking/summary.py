@@ -39,7 +39,7 @@ def unseen_parts(confidence: FloatArray) -> tuple[str, ...]:
     )
 
 
-def joint_figures(confidence: FloatArray) -> dict[str, float]:
+def mean_joint_confidence(confidence: FloatArray) -> dict[str, float]:
     """Mean confidence of each joint by name, from [55] or [T, 55]."""
     mean = np.asarray(confidence, np.float64).reshape(-1, len(JOINT_NAMES)).mean(0)
     return {name: round(float(value), 3) for name, value in zip(JOINT_NAMES, mean)}

@@ -25,15 +25,15 @@ from ..core.types import (
     Portrait,
     Progress,
 )
-from ..imaging.video import Frame, VideoReader
+from ..imaging.video import VideoFrame, VideoReader
 from .checkpoint import Checkpoint
 from .clip_tracker import ClipRange, ClipTracker
-from .clips import Clip, Eye
+from .clips import FrameSource, PersonObserver
 from .detectors import Detectors
 from .fit import choose_camera
 from .following import Follower
 from .frame_fit import FrameFitter
-from .identity import ShapeEvidence, fuse, shape_evidence
+from .identity import ShapeEvidence, fuse_shapes, shape_evidence
 from .priors import POSE_START
 from .recording import FRAMINGS, LOST, TRACKED, VIEWS, FrameResult, Recorder
 
@@ -98,9 +98,9 @@ def track_video(
 
 
 def track_clip(
-    clip: Clip,
+    clip: FrameSource,
     body: Body,
-    eye: Eye,
+    eye: PersonObserver,
     fov: float | None = None,
     part: ClipRange | None = None,
     progress: Progress | None = None,
@@ -118,8 +118,8 @@ def track_clip(
     camera = choose_camera(Portrait(blank, None, clip.path), fov)
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is None:
-        times, photos = key_photos(clip, body, eye, camera, part, report)
-        betas, used = fuse(photos)
+        times, photos = measure_key_frames(clip, body, eye, camera, part, report)
+        betas, used = fuse_shapes(photos)
         strangers = np.array(times)[~used]
     else:
         betas, strangers = saved["run"]["betas"], saved["run"]["strangers"]
@@ -135,8 +135,13 @@ def track_clip(
     return motion
 
 
-def key_photos(
-    clip: Clip, body: Body, eye: Eye, camera: Camera, part: ClipRange, report: Progress
+def measure_key_frames(
+    clip: FrameSource,
+    body: Body,
+    eye: PersonObserver,
+    camera: Camera,
+    part: ClipRange,
+    report: Progress,
 ) -> tuple[list[float], list[ShapeEvidence]]:
     """What some frames spread over the clip say about the shape, each fitted as a photo, and
     their times in seconds."""
@@ -167,11 +172,13 @@ def key_photos(
     )
 
 
-def _one_ahead(frames: Iterator[Frame], eye: Eye) -> Iterator[tuple[Frame, Observation | None]]:
+def _one_ahead(
+    frames: Iterator[VideoFrame], eye: PersonObserver
+) -> Iterator[tuple[VideoFrame, Observation | None]]:
     """Looks at the next frame, in a thread of its own, while one is being fitted."""
     with ThreadPoolExecutor(1, "likeness-look") as pool:
 
-        def look() -> tuple[Frame, Observation | None] | None:
+        def look() -> tuple[VideoFrame, Observation | None] | None:
             frame = next(frames, None)
             return None if frame is None else (frame, eye.photo(frame))
 
@@ -181,7 +188,7 @@ def _one_ahead(frames: Iterator[Frame], eye: Eye) -> Iterator[tuple[Frame, Obser
             yield seen
 
 
-def _motion(clip: Clip, part: ClipRange, tracker: ClipTracker, camera: Camera) -> Motion:
+def _motion(clip: FrameSource, part: ClipRange, tracker: ClipTracker, camera: Camera) -> Motion:
     """The recorded frames as a motion; lost frames hold the nearest known pose."""
     results = tracker.recorder.results
     state = np.array([r.state for r in results], np.uint8)
@@ -241,7 +248,7 @@ def _best(results: list[FrameResult]) -> int:
 
 
 def _warnings(
-    clip: Clip, part: ClipRange, tracker: ClipTracker, state: IntArray, shot: IntArray
+    clip: FrameSource, part: ClipRange, tracker: ClipTracker, state: IntArray, shot: IntArray
 ) -> list[str]:
     out = list(clip.warnings)
     if tracker.people > 1:

@@ -1,12 +1,12 @@
 """Rendered people as a user's photos show them: blur, noise, JPEG, odd colours, a matte with
 errors, a body that is not quite right.
 
-What befalls a view is drawn once, from (seed, subject, view), as a :class:`Drawn` of plain
+What befalls a view is drawn once, from (seed, subject, view), as a :class:`AugmentParams` of plain
 numbers; it is part of the name under which a lifted reference is kept. Lengths are shares of the
 picture's longer side or of the person's height, so that they mean the same at every size.
 
 Exposure, white balance, contrast and saturation are one function of a pixel's colour, the same
-all over the picture (:class:`Look`), and what the network is to show has it as well: nobody can
+all over the picture (:class:`ColorJitter`), and what the network is to show has it as well: nobody can
 tell a red wall's light from a red face, and an avatar in the photo's colours is what a user
 expects. Blur, noise and JPEG are the photo's alone: the truth stays sharp and clean.
 """
@@ -68,7 +68,7 @@ and lost 0.1 dB behind."""
 
 
 @dataclass(frozen=True)
-class Look:
+class ColorJitter:
     """One change of all colours of a picture, and of what it is compared with.
 
     Attributes:
@@ -83,7 +83,7 @@ class Look:
     def __call__(self, rgb: FloatArray) -> FloatArray:
         """[..., 3] float32 in 0..1."""
         rgb = np.asarray(rgb, np.float32)
-        if self == Look():
+        if self == ColorJitter():
             return rgb
         shown = np.asarray(self.gains, np.float32) ** np.float32(1.0 / _GAMMA) * rgb
         shown = 0.5 + np.float32(self.contrast) * (shown - 0.5)
@@ -93,7 +93,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Lens:
+class LensErrors:
     """What blurs a photo, and what the sensor and the file add.
 
     Attributes:
@@ -136,7 +136,7 @@ class MatteErrors:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class AugmentParams:
     """What befalls one reference.
 
     Attributes:
@@ -146,8 +146,8 @@ class Drawn:
         busy: whether something stands in the background.
     """
 
-    look: Look = Look()
-    lens: Lens = Lens()
+    look: ColorJitter = ColorJitter()
+    lens: LensErrors = LensErrors()
     matte: MatteErrors = MatteErrors()
     tracked: bool = False
     lens_known: bool = True
@@ -157,15 +157,17 @@ class Drawn:
     @property
     def clean(self) -> bool:
         """Whether the reference is the rendering itself, with all that is true about it."""
-        return self == Drawn()
+        return self == AugmentParams()
 
 
-def stream(seed: int, subject: str, view: str, which: int) -> np.random.Generator:
+def make_rng(seed: int, subject: str, view: str, which: int) -> np.random.Generator:
     """Random numbers that belong to one view of one subject."""
     return np.random.default_rng([seed, which, zlib.crc32(f"{subject}/{view}".encode())])
 
 
-def draw(augmentation: Augmentation, subject: str, view: str, movable: bool = True) -> Drawn:
+def draw_params(
+    augmentation: Augmentation, subject: str, view: str, movable: bool = True
+) -> AugmentParams:
     """What befalls a view as a reference.
 
     Args:
@@ -173,18 +175,18 @@ def draw(augmentation: Augmentation, subject: str, view: str, movable: bool = Tr
             (there must be views in the same pose).
     """
     k = augmentation.strength
-    rng = stream(augmentation.seed, subject, view, _TRACK)
+    rng = make_rng(augmentation.seed, subject, view, _TRACK)
     chosen, known = rng.random(2)  # a smaller share keeps those that are tracked anyway
     tracked = movable and bool(chosen < augmentation.tracked)
     noise = augmentation.pose_noise if movable and not tracked else 0.0
-    out = Drawn(
+    out = AugmentParams(
         tracked=tracked, lens_known=bool(known < 0.5) or not (tracked or noise), noise=noise
     )
     if not k:
         return out
-    rng = stream(augmentation.seed, subject, view, _PHOTO)
-    matte = _matte_errors(stream(augmentation.seed, subject, view, _ALPHA), k)
-    return Drawn(
+    rng = make_rng(augmentation.seed, subject, view, _PHOTO)
+    matte = _matte_errors(make_rng(augmentation.seed, subject, view, _ALPHA), k)
+    return AugmentParams(
         _look(rng, k),
         _lens(rng, k),
         MatteErrors() if tracked else matte,
@@ -199,16 +201,16 @@ def _happens(rng: np.random.Generator, share: float, k: float) -> bool:
     return bool(rng.random() < share * min(k, 1.0))
 
 
-def _look(rng: np.random.Generator, k: float) -> Look:
+def _look(rng: np.random.Generator, k: float) -> ColorJitter:
     exposure = rng.normal(0.0, 0.16 * k)
     warmth, green = rng.normal(0.0, [0.10 * k, 0.03 * k])
     gains = np.exp(exposure + np.array([warmth, green, -warmth]))
     contrast, saturation = np.exp(rng.normal(0.0, [0.10 * k, 0.14 * k]))
     r, g, b = (round(float(v), 4) for v in gains)
-    return Look((r, g, b), round(float(contrast), 4), round(float(saturation), 4))
+    return ColorJitter((r, g, b), round(float(contrast), 4), round(float(saturation), 4))
 
 
-def _lens(rng: np.random.Generator, k: float) -> Lens:
+def _lens(rng: np.random.Generator, k: float) -> LensErrors:
     """Half of the photos are sharp; one in ten is a bad one."""
     u = rng.random(8)
     blur = 0.0035 * k * u[0] ** 2 if _happens(rng, 0.5, k) else 0.0
@@ -222,7 +224,7 @@ def _lens(rng: np.random.Generator, k: float) -> Lens:
     blur, streak, angle, reduced, shot, read, grain = (
         round(float(v), 5) for v in (blur, streak, 180 * u[7], reduced, shot, read, grain)
     )
-    return Lens(blur, streak, angle, reduced, shot, read, grain, max(jpeg, 5) if jpeg else 0)
+    return LensErrors(blur, streak, angle, reduced, shot, read, grain, max(jpeg, 5) if jpeg else 0)
 
 
 def _matte_errors(rng: np.random.Generator, k: float) -> MatteErrors:
@@ -235,7 +237,7 @@ def _matte_errors(rng: np.random.Generator, k: float) -> MatteErrors:
     return MatteErrors(shift, waves, soft, holes, lost, kept)
 
 
-def blurred(pixels: FloatArray, lens: Lens) -> FloatArray:
+def blur_image(pixels: FloatArray, lens: LensErrors) -> FloatArray:
     """[H, W, C] float32: what the lens, a moved camera and few pixels leave of [H, W, C]; the
     same for colours and for the alpha that they are mixed by."""
     out = np.asarray(pixels, np.float32)
@@ -251,7 +253,7 @@ def blurred(pixels: FloatArray, lens: Lens) -> FloatArray:
     return out
 
 
-def recorded(rgb: FloatArray, lens: Lens, rng: np.random.Generator) -> FloatArray:
+def add_sensor_noise(rgb: FloatArray, lens: LensErrors, rng: np.random.Generator) -> FloatArray:
     """[H, W, 3] float32: a picture [H, W, 3] in 0..1 after the sensor and the file, in 8 bits."""
     out = np.asarray(rgb, np.float32)
     side = max(out.shape[:2])
@@ -288,7 +290,7 @@ def _resized(rgb: FloatArray, size: tuple[int, int]) -> FloatArray:
     return np.asarray(np.stack(planes, -1))
 
 
-def spoilt(alpha: FloatArray, errors: MatteErrors, rng: np.random.Generator) -> FloatArray:
+def degrade_matte(alpha: FloatArray, errors: MatteErrors, rng: np.random.Generator) -> FloatArray:
     """[H, W] float32: a true matte [H, W] with errors."""
     true = np.asarray(alpha, np.float32)
     solid = true > 0.5
@@ -371,7 +373,7 @@ def _unit(vector: FloatArray) -> FloatArray:
     return out
 
 
-def cluttered(behind: FloatArray, rng: np.random.Generator) -> FloatArray:
+def add_clutter(behind: FloatArray, rng: np.random.Generator) -> FloatArray:
     """[H, W, 3] float32: things before a plain background [H, W, 3]: boards, round things, a
     texture over all, more or less out of focus. A matting must tell the person from them."""
     height, width = behind.shape[:2]
@@ -397,7 +399,7 @@ def cluttered(behind: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.asarray(np.clip(out, 0.0, 1.0), np.float32)
 
 
-def streams(drawn_seed: int, subject: str, view: str) -> dict[str, np.random.Generator]:
+def make_pixel_rngs(drawn_seed: int, subject: str, view: str) -> dict[str, np.random.Generator]:
     """Generators for what is drawn pixel by pixel: ``sensor``, ``matte``, ``behind``, ``body``."""
     rows = {"sensor": _PHOTO, "matte": _ALPHA, "behind": _BACKDROP, "body": _NOISE}
-    return {name: stream(drawn_seed, subject, view, 100 + which) for name, which in rows.items()}
+    return {name: make_rng(drawn_seed, subject, view, 100 + which) for name, which in rows.items()}

@@ -25,7 +25,7 @@ from ..core.types import (
     Pose,
     Track,
 )
-from ..tracking.limits import clamped
+from ..tracking.limits import clamp_pose
 
 _ERRORS = {
     "pelvis": (12.0, 11.0, 3.5),
@@ -107,7 +107,7 @@ def _turned(body: Body, track: Track, rng: np.random.Generator, amount: float) -
 def _local(world: FloatArray) -> FloatArray:
     """[55, 3] axis-angle of world rotations [55, 3, 3], as far as joints can turn."""
     local = [world[j] if p < 0 else world[p].T @ world[j] for j, p in enumerate(PARENTS)]
-    full_pose = clamped(matrix_to_axis_angle(np.stack(local)))
+    full_pose = clamp_pose(matrix_to_axis_angle(np.stack(local)))
     full_pose[0] = matrix_to_axis_angle(world[0])
     return full_pose
 

@@ -17,10 +17,10 @@ from ..core.types import LikenessError
 from ..network.config import DecoderConfig
 from ..network.grids import UVGrids
 from .config import TrainConfig
-from .data import DataOptions, Samples
-from .packing import Packed, pack
+from .data import DataOptions, SampleStream
+from .packing import PackedTensors, pack_tensors
 from .samples import TrainingSample
-from .step import StepBatch, step_batch
+from .step import StepBatch, make_step_batch
 from .trainer import Trainer
 
 Item = TrainingSample | LikenessError
@@ -41,7 +41,7 @@ def data_options(config: TrainConfig, references: Path) -> DataOptions:
     )
 
 
-def batches_of(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
+def iterate_batches(samples: SampleStream, trainer: Trainer) -> Iterator[StepBatch]:
     """This process's share of each batch that is left, on its device, for ever.
 
     Raises:
@@ -64,7 +64,7 @@ def batches_of(samples: Samples, trainer: Trainer) -> Iterator[StepBatch]:
     iterator = iter(loader)
     while True:
         try:
-            packed: Packed | LikenessError = next(iterator)
+            packed: PackedTensors | LikenessError = next(iterator)
         except RuntimeError as error:
             if "exited unexpectedly" not in str(error):
                 raise
@@ -84,7 +84,7 @@ class _Stream(IterableDataset[Item]):
     DataLoader makes a traceback of an error in a worker; as an item it arrives as it is.
     """
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: SampleStream) -> None:
         self.samples = samples
 
     def __iter__(self) -> Iterator[Item]:
@@ -96,13 +96,13 @@ class _Stream(IterableDataset[Item]):
 
 def _collated(
     items: Sequence[Item], body: Body, grids: UVGrids, config: DecoderConfig
-) -> Packed | LikenessError:
+) -> PackedTensors | LikenessError:
     samples = []
     for item in items:
         if isinstance(item, LikenessError):
             return item
         samples.append(item)
-    return pack(step_batch(samples, body, grids, config))
+    return pack_tensors(make_step_batch(samples, body, grids, config))
 
 
 def _begin_worker(number: int) -> None:

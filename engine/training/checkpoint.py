@@ -39,7 +39,7 @@ _NAME = re.compile(r"step_(\d{6,})")
 
 
 @dataclass(frozen=True)
-class Progressed:
+class TrainState:
     """How far a run has come, as ``state.json`` says it.
 
     Attributes:
@@ -62,7 +62,7 @@ def checkpoint_folders(run: Path) -> list[Path]:
 
 def save_checkpoint(
     run: Path,
-    progressed: Progressed,
+    progressed: TrainState,
     network: Network,
     averaged: AveragedWeights,
     optimizer: torch.optim.Optimizer,
@@ -78,7 +78,7 @@ def save_checkpoint(
     scratch, final = home / f".{name}.part", home / name
     try:
         home.mkdir(parents=True, exist_ok=True)
-        tidy(run)
+        remove_partial(run)
         scratch.mkdir()
         save_network(network, scratch)
         save_file(_on_cpu(averaged.values), scratch / EMA_FILE)
@@ -95,7 +95,7 @@ def save_checkpoint(
         if final.exists():  # a damaged one that an earlier one was used for
             final.rename(home / f".{name}.old.part")
         scratch.rename(final)
-        tidy(run)
+        remove_partial(run)
         for old in checkpoint_folders(run)[keep:]:
             shutil.rmtree(old)
     except (OSError, SafetensorError) as error:
@@ -109,7 +109,7 @@ def save_checkpoint(
 
 def load_checkpoint(
     folder: Path, network: Network, averaged: AveragedWeights, optimizer: torch.optim.Optimizer
-) -> Progressed:
+) -> TrainState:
     """Put everything as it was; nothing is changed if anything is damaged.
 
     Raises:
@@ -126,12 +126,12 @@ def load_checkpoint(
     if keeps_encoder(network.config.encoder):
         load_weights(network.encoder, folder / ENCODER_FILE)
     optimizer.load_state_dict(optimizer_state)
-    return Progressed(state["step"], dict(state["scaler"]), dict(state["notes"]))
+    return TrainState(state["step"], dict(state["scaler"]), dict(state["notes"]))
 
 
 def load_latest(
     run: Path, network: Network, averaged: AveragedWeights, optimizer: torch.optim.Optimizer
-) -> Progressed | None:
+) -> TrainState | None:
     """The newest checkpoint that is whole; None without any. Damaged ones are warned of.
 
     Raises:
@@ -151,7 +151,7 @@ def load_latest(
     return None
 
 
-def tidy(run: Path) -> None:
+def remove_partial(run: Path) -> None:
     """Take away what a killed run has left half-written."""
     for path in (run / FOLDER).glob(".*.part"):
         shutil.rmtree(path)

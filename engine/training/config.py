@@ -12,7 +12,13 @@ from pathlib import Path
 
 from ..core.types import LikenessError
 from ..files.untrusted import read_json
-from ..network.config import NETWORKS, NetworkConfig, differing_fields, from_json, with_fields
+from ..network.config import (
+    NETWORKS,
+    NetworkConfig,
+    config_from_dict,
+    diff_configs,
+    override_fields,
+)
 from .augment import AS_IN_USE, CLEAN, Augmentation
 from .losses import LossWeights
 
@@ -208,22 +214,22 @@ def read_config(name_or_file: str) -> TrainConfig:
         raise LikenessError(
             f"'{path}' cannot be read: {reason}.", "Give a configuration in JSON."
         ) from error
-    return from_json(TrainConfig, values, str(path))
+    return config_from_dict(TrainConfig, values, str(path))
 
 
-def hindering_fields(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
-    """What keeps a run of ``saved`` from going on as ``wanted``, as :func:`differing_fields`."""
+def incompatible_fields(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
+    """What keeps a run of ``saved`` from going on as ``wanted``, as :func:`diff_configs`."""
     same = {name: getattr(wanted, name) for name in FREE_FIELDS}
-    return differing_fields(replace(saved, **same), wanted)
+    return diff_configs(replace(saved, **same), wanted)
 
 
 def with_settings(config: TrainConfig, changes: dict[str, str]) -> TrainConfig:
-    """:func:`..network.config.with_fields`, where ``network.`` may be left out.
+    """:func:`..network.config.override_fields`, where ``network.`` may be left out.
 
     Raises:
         LikenessError: there is no such setting, or the text is no value of its type.
     """
     inner = ("encoder.", "decoder.")
-    return with_fields(
+    return override_fields(
         config, {f"network.{k}" if k.startswith(inner) else k: v for k, v in changes.items()}
     )

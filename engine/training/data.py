@@ -24,20 +24,20 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from ..body import Body
 from ..core.types import LikenessError
-from ..dataset.pairs import draw_pair, some_references
-from ..dataset.shards import Skipped, first_subject, read_subjects, shard_files
-from ..dataset.subjects import BadSample, Subject
+from ..dataset.pairs import draw_pair, draw_references
+from ..dataset.shards import SkippedItem, first_subject, read_subjects, shard_files
+from ..dataset.subjects import InvalidSampleError, Subject
 from ..network.config import NetworkConfig
 from .augment import CLEAN, Augmentation
-from .recolor import draw_look, recolored
-from .references import References, Refused
+from .recolor import draw_color_jitter, recolor_sample
+from .references import InvalidReferenceError, References
 from .samples import TrainingSample
 from .target_views import TargetViews
 
 _ORDER, _BUFFER, _FEW, _COLORS = 1, 2, 3, 4  # streams of the seed
 _MARGINS = (0.02, 0.12)  # of training views around the person, at random
 _MARGIN = 0.05  # of views for measuring
-_MOST_EMPTY = 10  # epochs in which a reader finds nothing before it gives up
+_MAX_EMPTY = 10  # epochs in which a reader finds nothing before it gives up
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class DataOptions:
     recolor: float = 0.0
 
 
-class Samples(IterableDataset[TrainingSample]):
+class SampleStream(IterableDataset[TrainingSample]):
     """Endless training samples, for a DataLoader with any number of workers.
 
     Held-out views are never used. Damaged shards and subjects, and references that the detectors
@@ -96,10 +96,10 @@ class Samples(IterableDataset[TrainingSample]):
     ) -> None:
         if not 0 <= rank < world:
             raise ValueError(f"rank {rank} of {world}")
-        self._early: list[Skipped] = []
+        self._early: list[SkippedItem] = []
         self.shards = shard_files(shards, self._early.append)
         first = first_subject(self.shards, body.num_betas, body.num_expression)
-        if of_test_split(first):
+        if is_test_subject(first):
             raise LikenessError(
                 f"'{first.key}' in '{self.shards[0]}' is of the test split, which measures.",
                 "Train on people made with --split train.",
@@ -108,10 +108,10 @@ class Samples(IterableDataset[TrainingSample]):
         self.references = References(body, config, options.cache, options.augment, options.seen)
         self._batches, self._batch_size = 0, 1
 
-    def resumed(self, batches: int, batch_size: int) -> Samples:
+    def resumed(self, batches: int, batch_size: int) -> SampleStream:
         """The same samples after ``batches`` batches of ``batch_size`` were taken from a
         DataLoader; the new one must have as many workers."""
-        other = object.__new__(Samples)
+        other = object.__new__(SampleStream)
         other.__dict__.update(self.__dict__, _batches=batches, _batch_size=batch_size)
         return other
 
@@ -121,10 +121,10 @@ class Samples(IterableDataset[TrainingSample]):
         part = (worker + self._batches) % workers
         taken = (self._batches + workers - 1 - part) // workers * self._batch_size
         reader, readers = self.rank * workers + part, self.world * workers
-        told: set[Skipped] = set()
+        told: set[SkippedItem] = set()
         waiting = list(self._early) if reader == 0 else []
 
-        def skip(what: Skipped) -> None:
+        def skip(what: SkippedItem) -> None:
             if what not in told:
                 told.add(what)
                 waiting.append(what)
@@ -145,7 +145,7 @@ class Samples(IterableDataset[TrainingSample]):
                     yield replace(sample, skipped=tuple(waiting))
                     waiting.clear()
             empty = 0 if found else empty + 1
-            if empty == _MOST_EMPTY:
+            if empty == _MAX_EMPTY:
                 reasons = "; ".join(str(what) for what in waiting[:3])
                 raise LikenessError(
                     f"Reader {reader} of {readers} finds nothing to train on in "
@@ -154,7 +154,7 @@ class Samples(IterableDataset[TrainingSample]):
                 )
 
     def _shuffled(
-        self, epoch: int, reader: int, readers: int, skip: Callable[[Skipped], None]
+        self, epoch: int, reader: int, readers: int, skip: Callable[[SkippedItem], None]
     ) -> Iterator[tuple[Subject, int]]:
         """One epoch of one reader: subjects, each with the numbers of its draws."""
         options = self.options
@@ -176,30 +176,35 @@ class Samples(IterableDataset[TrainingSample]):
         while buffer:
             yield buffer.pop(int(rng.integers(len(buffer))))
 
-    def _read(self, shard: str, skip: Callable[[Skipped], None]) -> Iterator[Subject]:
+    def _read(self, shard: str, skip: Callable[[SkippedItem], None]) -> Iterator[Subject]:
         body = self.body
         for subject in read_subjects(shard, body.num_betas, body.num_expression, skip):
-            if of_test_split(subject):
-                skip(Skipped(shard, subject.key, "it is of the test split, which measures"))
+            if is_test_subject(subject):
+                skip(SkippedItem(shard, subject.key, "it is of the test split, which measures"))
             else:
                 yield subject
 
     def _sample(
-        self, epoch: int, subject: Subject, draw: int, skip: Callable[[Skipped], None], make: bool
+        self,
+        epoch: int,
+        subject: Subject,
+        draw: int,
+        skip: Callable[[SkippedItem], None],
+        make: bool,
     ) -> TrainingSample | bool | None:
         """One sample, or None where there is none; only whether there is one if not ``make``."""
         options = self.options
         rng = np.random.default_rng([options.seed, epoch, _name(subject), draw])
         rows, among = training_views(subject, options)
         if not rows:
-            skip(Skipped("", subject.key, "all its views are held out"))
+            skip(SkippedItem("", subject.key, "all its views are held out"))
             return None
         kinds = [subject.views[row].kind for row in rows]
         pair = draw_pair(kinds, rng, options.targets, options.directed, among)
         reference = rows[pair.reference]
         if not make:
             return True if self.references.refusal(subject, reference) is None else None
-        sample = assembled(
+        sample = assemble_sample(
             self.references,
             subject,
             reference,
@@ -211,7 +216,7 @@ class Samples(IterableDataset[TrainingSample]):
         if sample is None or not options.recolor:
             return sample
         rng = np.random.default_rng([options.seed, _COLORS, epoch, _name(subject), draw])
-        return recolored(sample, draw_look(rng, options.recolor))
+        return recolor_sample(sample, draw_color_jitter(rng, options.recolor))
 
 
 def training_views(subject: Subject, options: DataOptions) -> tuple[list[int], list[int]]:
@@ -222,10 +227,10 @@ def training_views(subject: Subject, options: DataOptions) -> tuple[list[int], l
         return rows, list(range(len(rows)))
     rng = np.random.default_rng([options.seed, _FEW, _name(subject)])
     kinds = [subject.views[row].kind for row in rows]
-    return rows, list(some_references(kinds, rng, options.references))
+    return rows, list(draw_references(kinds, rng, options.references))
 
 
-def of_test_split(subject: Subject) -> bool:
+def is_test_subject(subject: Subject) -> bool:
     """Whether a subject was made to measure with (``likeness synth --split test``)."""
     return subject.facts.get("split") == "test"
 
@@ -235,14 +240,14 @@ def _name(subject: Subject) -> int:
     return zlib.crc32(subject.key.encode())
 
 
-def assembled(
+def assemble_sample(
     references: References,
     subject: Subject,
     reference: int,
     targets: Sequence[int],
     size: int,
     rng: np.random.Generator | None,
-    skip: Callable[[Skipped], None],
+    skip: Callable[[SkippedItem], None],
 ) -> TrainingSample | None:
     """The sample of one reference view and its targets, all in the reference's space.
 
@@ -255,9 +260,9 @@ def assembled(
     try:
         made = references.inputs(subject, reference)
         if made.note:
-            skip(Skipped("", name, made.note))
-    except Refused as reason:
-        skip(Skipped("", name, str(reason)))
+            skip(SkippedItem("", name, made.note))
+    except InvalidReferenceError as reason:
+        skip(SkippedItem("", name, str(reason)))
         return None
     truth = TargetViews(references.body, subject, reference, made.fit)
     views, names = [], []
@@ -268,8 +273,8 @@ def assembled(
         name = subject.views[row].name
         try:
             views.append(truth.view(row, size, margin))
-        except BadSample as reason:
-            skip(Skipped("", f"{subject.key}/{name}", str(reason)))
+        except InvalidSampleError as reason:
+            skip(SkippedItem("", f"{subject.key}/{name}", str(reason)))
             continue
         names.append(name)
     seed = 0 if rng is None else int(rng.integers(1 << 62))
@@ -282,7 +287,7 @@ def held_out_samples(
     config: NetworkConfig,
     options: DataOptions,
     body: Body,
-    skip: Callable[[Skipped], None],
+    skip: Callable[[SkippedItem], None],
 ) -> Iterator[TrainingSample]:
     """For measuring: each subject once, its most frontal training view as the reference, and all
     its held-out views as targets, or, in shards that hold none out, all its other views.
@@ -296,12 +301,12 @@ def held_out_samples(
             rows = range(len(subject.views))
             known = [row for row in rows if not subject.views[row].held_out]
             if not known:
-                skip(Skipped(shard, subject.key, "all its views are held out"))
+                skip(SkippedItem(shard, subject.key, "all its views are held out"))
                 continue
             reference = min(known, key=lambda row: abs(subject.views[row].azimuth))
             targets = [row for row in rows if subject.views[row].held_out]
             targets = targets or [row for row in rows if row != reference]
-            sample = assembled(
+            sample = assemble_sample(
                 references, subject, reference, targets, options.render_size, None, skip
             )
             if sample is not None:

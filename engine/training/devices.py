@@ -68,7 +68,7 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
     return accelerator
 
 
-def rasteriser(config: TrainConfig, device: torch.device) -> str:
+def choose_backend(config: TrainConfig, device: torch.device) -> str:
     """The back end that draws: the configuration's, or the one for the device."""
     if config.backend == "auto":
         return "cuda" if device.type == "cuda" else "cpu"

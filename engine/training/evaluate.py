@@ -12,10 +12,10 @@ import torch
 
 from ..body import Body
 from ..core.types import BoolArray, BoundGaussians, FloatArray
-from ..gaussians import place
-from ..network.batch import changed, collate
+from ..gaussians import place_gaussians
+from ..network.batch import collate, replace_attributes
 from ..network.model import Network
-from ..render import Render, render_camera
+from ..render import RenderOutput, render_camera
 from ..visual.metrics import psnr, ssim
 from .samples import TargetView, TrainingSample
 from .sheets import SheetRow, ShownView
@@ -50,7 +50,7 @@ class ComparedView:
         return out
 
 
-def compared_views(
+def compare_views(
     network: Network, sample: TrainingSample, body: Body, backend: str = "cpu"
 ) -> list[ComparedView]:
     """All views of a sample, the reference first.
@@ -68,7 +68,7 @@ def compared_views(
     ]
 
 
-def evaluate(
+def evaluate_network(
     network: Network, samples: Iterable[TrainingSample], body: Body, backend: str = "cpu"
 ) -> dict[str, Any]:
     """Mean figures over the target views of samples, before grey, where anything is.
@@ -81,7 +81,7 @@ def evaluate(
     """
     found: dict[str, list[dict[str, float]]] = {}
     for sample in samples:
-        for view in compared_views(network, sample, body, backend):
+        for view in compare_views(network, sample, body, backend):
             if view.mask.any():
                 found.setdefault(view.kind, []).append(view.figures())
     targets = [f for kind, figures in found.items() if kind != "reference" for f in figures]
@@ -94,14 +94,14 @@ def sheet_row(
 ) -> SheetRow:
     """A sample as a sheet shows it, with the figures of each view."""
     views = []
-    for view in compared_views(network, sample, body, backend):
+    for view in compare_views(network, sample, body, backend):
         notes = [f"{psnr(d, view.truth, view.mask):.1f} dB" for d in (view.lift, view.network)]
         views.append(ShownView(view.kind, view.truth, view.lift, view.network, *notes))
     return SheetRow(sample.key, sample.inputs.photos[0].image, tuple(views))
 
 
 @contextmanager
-def judging(network: Network) -> Iterator[None]:
+def evaluation_mode(network: Network) -> Iterator[None]:
     """The network as it is used: no derivatives, no training; afterwards as it was."""
     before = network.training
     network.eval()
@@ -116,10 +116,10 @@ def _decoded(network: Network, sample: TrainingSample) -> BoundGaussians:
     """The network's Gaussians of a sample, in float32."""
     device = next(network.parameters()).device
     batch = collate([sample.inputs], network.grids, network.config.decoder).to(device)
-    with judging(network):
+    with evaluation_mode(network):
         # Not by calling it: a trainer's network computes in its half precision then.
         attributes = Network.forward(network, batch)
-    return changed(sample.inputs.base, attributes.of(0, batch.counts[0]))
+    return replace_attributes(sample.inputs.base, attributes.of(0, batch.counts[0]))
 
 
 def _compared(
@@ -137,8 +137,8 @@ def _compared(
     return ComparedView(kind, truth, before.rgb, after.rgb, mask)
 
 
-def _draw(bound: BoundGaussians, view: TargetView, body: Body, backend: str) -> Render:
-    gaussians = place(bound, view.vertices, body)
+def _draw(bound: BoundGaussians, view: TargetView, body: Body, backend: str) -> RenderOutput:
+    gaussians = place_gaussians(bound, view.vertices, body)
     return render_camera(gaussians, view.camera, np.full(3, GREY), backend)
 
 

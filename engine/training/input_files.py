@@ -17,9 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ..core.types import LAYERS, BoundGaussians, FloatArray
-from ..files.atomic import whole_file
+from ..files.atomic import atomic_write
 from ..network.inputs import NetworkInputs, PhotoInputs
-from .photographs import Fit
+from .photographs import ReferenceFit
 
 VERSION = "2"
 """Of the form of the file; raise it when that changes."""
@@ -31,12 +31,12 @@ _PHOTO = ("image", "core_xy", "core_seen", "shell_xy", "shell_seen")
 _PLAIN = ("offset", "quats", "opacities", "colors")
 
 
-class BadFile(ValueError):
+class CorruptFileError(ValueError):
     """What is wrong with a stored file."""
 
 
 def save_inputs(
-    inputs: NetworkInputs, path: Path, with_base: bool = True, fit: Fit | None = None
+    inputs: NetworkInputs, path: Path, with_base: bool = True, fit: ReferenceFit | None = None
 ) -> None:
     """Write a file, whole or not at all.
 
@@ -67,7 +67,7 @@ def save_inputs(
         _pack(out, "scales", np.log(np.maximum(base.scales, 1e-9)))
     if fit is not None:
         out |= {name: np.ascontiguousarray(value) for name, value in fit.arrays().items()}
-    with whole_file(path) as scratch:
+    with atomic_write(path) as scratch:
         save_file(out, scratch, {"version": VERSION})
 
 
@@ -87,7 +87,7 @@ def load_inputs(
         with safe_open(path, framework="numpy") as file:
             version = (file.metadata() or {}).get("version")
             if version != VERSION:
-                raise BadFile(f"it is of version {version}")
+                raise CorruptFileError(f"it is of version {version}")
             arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         photos: list[PhotoInputs] = []
         while f"photo{len(photos)}.image" in arrays:
@@ -97,14 +97,16 @@ def load_inputs(
         facing = _unpacked(arrays, "facing")
         color_map = _of_bytes(arrays["color_map"])
         if not photos or len(base) != len(facing) or color_map.ndim != 3:
-            raise BadFile("its parts do not belong together")
+            raise CorruptFileError("its parts do not belong together")
     except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
-        raise error if isinstance(error, BadFile) else BadFile(repr(error)) from error
+        raise (
+            error if isinstance(error, CorruptFileError) else CorruptFileError(repr(error))
+        ) from error
     uv = np.clip(uv, 0.0, 1.0).astype(np.float32)
     return NetworkInputs(tuple(photos), base, uv, facing, color_map)
 
 
-def load_fit(path: Path) -> Fit:
+def load_fit(path: Path) -> ReferenceFit:
     """The body that the inputs in a file were made with.
 
     Raises:
@@ -112,7 +114,7 @@ def load_fit(path: Path) -> Fit:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            return Fit.of(
+            return ReferenceFit.of(
                 {
                     name: file.get_tensor(name)
                     for name in file.keys()
@@ -120,7 +122,7 @@ def load_fit(path: Path) -> Fit:
                 }
             )
     except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
-        raise BadFile(repr(error)) from error
+        raise CorruptFileError(repr(error)) from error
 
 
 def _photo(arrays: Arrays, prefix: str) -> PhotoInputs:
@@ -142,9 +144,9 @@ def _base(arrays: Arrays, triangles: int) -> BoundGaussians:
     triangle, layer = arrays["triangle"].astype(np.int32), arrays["layer"]
     scales = np.exp(_unpacked(arrays, "scales"))
     if triangle.max(initial=0) >= triangles or layer.max(initial=0) >= len(LAYERS):
-        raise BadFile("it names triangles or layers that there are not")
+        raise CorruptFileError("it names triangles or layers that there are not")
     if len({len(v) for v in (triangle, layer, scales, *values.values())}) > 1:
-        raise BadFile("its parts do not belong together")
+        raise CorruptFileError("its parts do not belong together")
     return BoundGaussians(triangle=triangle, layer=layer, scales=scales, **values)
 
 
@@ -177,7 +179,7 @@ def _pack(out: Arrays, name: str, values: FloatArray) -> None:
 def _unpacked(arrays: Arrays, name: str) -> FloatArray:
     low, step = arrays[f"{name}.range"]
     if not (np.isfinite(low).all() and np.isfinite(step).all()):
-        raise BadFile(f"the range of {name} is not finite")
+        raise CorruptFileError(f"the range of {name} is not finite")
     stored = arrays[name]
     if stored.ndim == 1:
         low, step = low[0], step[0]

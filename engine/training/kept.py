@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..core.types import LikenessError
-from ..files.atomic import whole_file, why
+from ..files.atomic import atomic_write, describe_error
 
 
 def code_digest(parts: Sequence[str]) -> str:
@@ -23,14 +23,14 @@ def code_digest(parts: Sequence[str]) -> str:
 
 
 @contextmanager
-def shared_file(path: Path) -> Iterator[Path]:
-    """``whole_file`` in a folder that is made first, for several processes at once."""
+def atomic_shared_file(path: Path) -> Iterator[Path]:
+    """``atomic_write`` in a folder that is made first, for several processes at once."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LikenessError(
-            f"The folder '{path.parent}' cannot be made: {why(error)}.",
+            f"The folder '{path.parent}' cannot be made: {describe_error(error)}.",
             "Choose another folder for what is kept, or make room.",
         ) from error
-    with whole_file(path, shared=True) as scratch:
+    with atomic_write(path, shared=True) as scratch:
         yield scratch

@@ -17,11 +17,11 @@ from typing import Any
 
 from ..core.types import LikenessError
 from ..core.version import VERSION
-from ..dataset.cards import CARD_FILE, counted, told
-from ..dataset.groups import GROUPS, groups_of
-from ..dataset.mix import ASSETS, MIX, used
-from ..dataset.stored import StoredSubject, stored_subjects
-from ..files.atomic import whole_file
+from ..dataset.cards import CARD_FILE, count_subjects, get_path
+from ..dataset.groups import GROUPS, subject_groups
+from ..dataset.mix import ASSETS, MIX, used_assets
+from ..dataset.stored import StoredSubject, read_stored_subjects
+from ..files.atomic import atomic_write
 from ..files.untrusted import read_json
 
 DATA_FILE = "data.json"
@@ -34,22 +34,22 @@ HELD_OUT_KINDS = ("skins", "hairs", "outfits", "shoes", "accessories", "lights")
 Facts = Mapping[str, Any]
 
 
-def note_data(run: Path, step: int, shards: Sequence[str]) -> None:
+def record_data(run: Path, step: int, shards: Sequence[str]) -> None:
     """Write down which shards a go of a run reads, that begins after ``step``.
 
     Raises:
         LikenessError: the folder cannot be written to, or its list is damaged.
     """
-    goes = [go for go in data_of(run) if go["step"] < step] if step else []
+    goes = [go for go in load_sessions(run) if go["step"] < step] if step else []
     now = {"step": step, "likeness": VERSION, "shards": [_whole(shard) for shard in shards]}
     if not goes or {**goes[-1], "step": step} != now:
         goes.append(now)
-    with whole_file(run / DATA_FILE) as scratch:
+    with atomic_write(run / DATA_FILE) as scratch:
         scratch.write_text(json.dumps({"version": 1, "goes": goes}, indent=1) + "\n", "utf-8")
 
 
-def data_of(run: Path) -> list[dict[str, Any]]:
-    """The goes of a run as :func:`note_data` wrote them: ``step``, ``likeness``, ``shards``;
+def load_sessions(run: Path) -> list[dict[str, Any]]:
+    """The goes of a run as :func:`record_data` wrote them: ``step``, ``likeness``, ``shards``;
     nothing of a run that is older than that.
 
     Raises:
@@ -75,7 +75,7 @@ def data_of(run: Path) -> list[dict[str, Any]]:
         ) from error
 
 
-def described(shards: Iterable[str]) -> dict[str, Any]:
+def describe_shards(shards: Iterable[str]) -> dict[str, Any]:
     """Who and what is in shards, JSON-able, without the folders of this computer.
 
     Counted from the shards themselves; what they don't tell (licences, commands, limits) is from
@@ -99,9 +99,9 @@ def described(shards: Iterable[str]) -> dict[str, Any]:
         abouts += found
     groups: dict[str, Counter[str]] = {name: Counter() for name in GROUPS}
     for about in abouts:
-        for name, group in groups_of(about["facts"], about["framing"]).items():
+        for name, group in subject_groups(about["facts"], about["framing"]).items():
             groups[name][group] += 1
-    counts = counted(abouts, {"splits": MIX["splits"], "characters": MIX["characters"]})
+    counts = count_subjects(abouts, {"splits": MIX["splits"], "characters": MIX["characters"]})
     counts.pop("alike")
     mix = counts.pop("mix")
     cards = {folder: _card(folder) for folder in folders}
@@ -114,7 +114,7 @@ def described(shards: Iterable[str]) -> dict[str, Any]:
         "groups": {name: dict(sorted(found.items())) for name, found in groups.items() if found},
         "splits": mix["splits"],
         "characters": sorted(set(mix["characters"]) - {"none"}),
-        "seeds": dict(sorted(Counter(map(stream_of, abouts)).items())),
+        "seeds": dict(sorted(Counter(map(seed_stream, abouts)).items())),
         "names": {kind: found for kind, found in names.items() if found},
         "assets": _assets(names, cards.values()),
         "sets": [_set(folder, folders[folder], card) for folder, card in cards.items()],
@@ -122,7 +122,7 @@ def described(shards: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def stream_of(about: Mapping[str, Any]) -> str:
+def seed_stream(about: Mapping[str, Any]) -> str:
     """The random numbers that a subject is made of. Splits ``all`` and ``train`` share them, so
     that one seed makes the same people in both.
 
@@ -135,8 +135,8 @@ def stream_of(about: Mapping[str, Any]) -> str:
     return f"{about['source']}, seed {about['seed']}{test}"
 
 
-def leaks(training: Mapping[str, Any], test: Mapping[str, Any]) -> list[str]:
-    """What of the training data is in the data that judges (both as :func:`described` has them):
+def find_leaks(training: Mapping[str, Any], test: Mapping[str, Any]) -> list[str]:
+    """What of the training data is in the data that judges (both as :func:`describe_shards` has them):
     people, and assets and lights of the kinds that are kept apart. Empty when nothing is."""
     out = []
     if count := training["splits"].get("test", 0):
@@ -156,7 +156,7 @@ def leaks(training: Mapping[str, Any], test: Mapping[str, Any]) -> list[str]:
     return out + _same_under_another_name(training, test)
 
 
-def free_for_any_use(data: Mapping[str, Any]) -> list[str]:
+def list_restrictions(data: Mapping[str, Any]) -> list[str]:
     """Why weights that learned from this data cannot be called free for any use; empty when every
     asset is CC0 or in the public domain, and nothing is unknown."""
     out = [
@@ -180,7 +180,7 @@ def _whole(shard: str) -> str:
 
 def _readable(path: Path, unread: list[str]) -> Iterator[StoredSubject]:
     try:
-        yield from stored_subjects(path)
+        yield from read_stored_subjects(path)
     except (LikenessError, ValueError, KeyError):
         unread.append(path.name)
 
@@ -188,10 +188,10 @@ def _readable(path: Path, unread: list[str]) -> Iterator[StoredSubject]:
 def _drawn(facts: Facts, kind: str) -> list[str]:
     """Names of the asset files of a kind that a person wears or is lit by."""
     if kind == "hairs":
-        look = told(facts, "looks.hair") or {}
+        look = get_path(facts, "looks.hair") or {}
         return [f"{look['style']}.mhclo"] if look.get("kind") == "library" else []
     if kind == "accessories":
-        return [name for name in used(told(facts, "looks.accessories"), "") if name]
+        return [name for name in used_assets(get_path(facts, "looks.accessories"), "") if name]
     value = MIX[kind]
     assert callable(value)
     return [name for name in value(facts) if name.lower().endswith(ASSETS)]

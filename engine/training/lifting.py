@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..body import Body
 from ..core.types import LikenessError, Progress
-from ..dataset.shards import Skipped, read_subjects, shard_files
+from ..dataset.shards import SkippedItem, read_subjects, shard_files
 from ..network.config import NetworkConfig
 from .data import DataOptions, training_views
 from .references import References
@@ -22,7 +22,7 @@ _TASKS_PER_WORKER = 8  # so that they finish together
 
 
 @dataclass(frozen=True)
-class Kept:
+class LiftCounts:
     """How many references are kept now, how many cannot be used, and what could not be read.
 
     Attributes:
@@ -31,7 +31,7 @@ class Kept:
 
     usable: int
     refused: int
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedItem, ...]
     reasons: tuple[tuple[str, int], ...] = ()
 
 
@@ -42,14 +42,14 @@ class _Task:
     parts: int
 
 
-def lift_all(
+def lift_references(
     shards: Path | str | Sequence[Path | str],
     config: NetworkConfig,
     options: DataOptions,
     body: Body,
     workers: int = 1,
     progress: Progress | None = None,
-) -> Kept:
+) -> LiftCounts:
     """Make the network's inputs of every view that a run with these options may take as a
     reference, and keep them in ``options.cache``. What is kept already takes no time.
 
@@ -61,7 +61,7 @@ def lift_all(
     """
     if options.cache is None:
         raise LikenessError("There is no folder to keep lifted photos in.", "Give one.")
-    early: list[Skipped] = []
+    early: list[SkippedItem] = []
     files = shard_files(shards, early.append)
     parts = max(1, -(-_TASKS_PER_WORKER * workers // len(files)))
     tasks = [_Task(file, part, parts) for file in files for part in range(parts)]
@@ -74,10 +74,10 @@ def lift_all(
         skipped |= dict.fromkeys(told)
         if progress:
             progress("lift", (done + 1) / len(tasks), f"{good + reasons.total()} references")
-    return Kept(good, reasons.total(), tuple(skipped), tuple(sorted(reasons.items())))
+    return LiftCounts(good, reasons.total(), tuple(skipped), tuple(sorted(reasons.items())))
 
 
-_Result = tuple[int, Counter[str], list[Skipped]]
+_Result = tuple[int, Counter[str], list[SkippedItem]]
 
 
 def _results(
@@ -118,7 +118,7 @@ def _at_work(task: _Task) -> _Result:
 
 def _done(task: _Task, references: References, options: DataOptions) -> _Result:
     usable, reasons = 0, Counter[str]()
-    told: list[Skipped] = []
+    told: list[SkippedItem] = []
     body = references.body
     subjects = read_subjects(task.shard, body.num_betas, body.num_expression, told.append)
     for number, subject in enumerate(subjects):

@@ -14,24 +14,24 @@ import torch
 
 from ..body import load_body
 from ..core.types import LikenessError, Progress
-from ..dataset.shards import Skipped, shard_files
+from ..dataset.shards import SkippedItem, shard_files
 from ..files.weights import asset_path
 from ..network.files import load_network
-from .batches import batches_of, data_options
-from .checkpoint import Progressed
+from .batches import data_options, iterate_batches
+from .checkpoint import TrainState
 from .config import TrainConfig
-from .data import DataOptions, Samples, held_out_samples
-from .evaluate import evaluate, sheet_row
-from .learned_from import note_data
-from .lifting import Kept, lift_all
-from .model_card import CARD_FILE, write_card
+from .data import DataOptions, SampleStream, held_out_samples
+from .evaluate import evaluate_network, sheet_row
+from .learned_from import record_data
+from .lifting import LiftCounts, lift_references
+from .model_card import CARD_FILE, write_model_card
 from .monitor import Monitor
-from .run_folder import NETWORK_FOLDER, REFERENCES_FOLDER, begin_run, check_run, locked
+from .run_folder import NETWORK_FOLDER, REFERENCES_FOLDER, begin_run, check_run, lock_run
 from .samples import TrainingSample
 from .schedule import learning_rate
-from .sheets import sheet
-from .stops import StopRequest, stops_noted
-from .trainer import Step, Trainer
+from .sheets import draw_sample_sheet
+from .stops import StopRequest, graceful_shutdown
+from .trainer import StepResult, Trainer
 
 VALIDATED = 64  # people, at most, that a validation draws
 ON_A_SHEET = 3
@@ -63,9 +63,9 @@ class _Told:
     """What could not be used, each told once."""
 
     say: Say
-    seen: set[Skipped] = field(default_factory=set)
+    seen: set[SkippedItem] = field(default_factory=set)
 
-    def __call__(self, what: Skipped) -> None:
+    def __call__(self, what: SkippedItem) -> None:
         if what not in self.seen:
             self.seen.add(what)
             self.say(f"  skipped: {what}")
@@ -102,17 +102,17 @@ def train_network(
     """
     before = check_run(run, config)
     body = load_body(body_path or asset_path("body"))
-    with stops_noted() as request, ExitStack() as held:
+    with graceful_shutdown() as request, ExitStack() as held:
         trainer = Trainer(config, body, device)
         main = trainer.accelerator.is_main_process
         if main:
-            held.enter_context(locked(run))
+            held.enter_context(lock_run(run))
         told = _Told(say)  # every process tells of its own data
         if not main:
             say = _silent
         request.say = say
         options = data_options(config, references or run / REFERENCES_FOLDER)
-        samples = Samples(
+        samples = SampleStream(
             data,
             config.network,
             options,
@@ -125,7 +125,7 @@ def train_network(
         if main:
             begin_run(run, config)
             if trainer.steps_done < config.steps:
-                note_data(run, trainer.steps_done, samples.shards)
+                record_data(run, trainer.steps_done, samples.shards)
         say(_heading(trainer, samples))
         if found is not None:
             say(f"going on after step {found.step}")
@@ -154,7 +154,7 @@ def lift_ahead(
     references: Path | None = None,
     say: Say = print,
     progress: Progress | None = None,
-) -> Kept:
+) -> LiftCounts:
     """Lift every photo that the run will need, so that its first epoch does not wait.
 
     Args:
@@ -168,7 +168,7 @@ def lift_ahead(
     shard_files(list(data), lambda _: None)  # nothing is written where there are none
     begin_run(run, config)
     options = data_options(config, references or run / REFERENCES_FOLDER)
-    kept = lift_all(list(data), config.network, options, body, workers, progress)
+    kept = lift_references(list(data), config.network, options, body, workers, progress)
     for what in kept.skipped:
         say(f"  skipped: {what}")
     say(
@@ -187,7 +187,7 @@ class _Session:
         self,
         trainer: Trainer,
         run: Path,
-        samples: Samples,
+        samples: SampleStream,
         data: Sequence[str],
         validate: Sequence[str],
         options: DataOptions,
@@ -229,9 +229,9 @@ class _Session:
             self.run / NETWORK_FOLDER, trainer.steps_done, seconds, loss, skipped, self.main
         )
 
-    def _steps(self, monitor: Monitor | None) -> Step:
+    def _steps(self, monitor: Monitor | None) -> StepResult:
         trainer, config = self.trainer, self.config
-        batches = batches_of(self.samples, trainer)
+        batches = iterate_batches(self.samples, trainer)
         trainer.clock.read()
         worked = 0
         while True:
@@ -284,13 +284,15 @@ class _Session:
                     sheet_row(trainer.network, sample, trainer.body, trainer.objective.backend)
                     for sample in self._shown
                 ]
-            monitor.sheet(number, sheet(rows))
+            monitor.sheet(number, draw_sample_sheet(rows))
 
     def _validate(self, monitor: Monitor, number: int) -> None:
         trainer = self.trainer
         people = islice(self._held_out(self.validate), VALIDATED)
         with trainer.averaged.applied():
-            figures = evaluate(trainer.network, people, trainer.body, trainer.objective.backend)
+            figures = evaluate_network(
+                trainer.network, people, trainer.body, trainer.objective.backend
+            )
         monitor.judged(number, figures)
 
     def _held_out(self, shards: Sequence[str]) -> Iterator[TrainingSample]:
@@ -319,7 +321,7 @@ class _Session:
         if not fresh and (folder / CARD_FILE).is_file():
             return
         try:
-            write_card(folder)
+            write_model_card(folder)
         except LikenessError as error:
             self.say(f"  no card: {error}")
 
@@ -331,7 +333,7 @@ class _Session:
 
 
 def _changes(
-    before: TrainConfig, found: Progressed, trainer: Trainer, samples: Samples
+    before: TrainConfig, found: TrainState, trainer: Trainer, samples: SampleStream
 ) -> Iterator[str]:
     """What will not be as it would have been without the stop."""
     config, readers = trainer.config, found.notes.get("readers")
@@ -355,7 +357,7 @@ def _measure(trainer: Trainer) -> str:
     return str(getattr(trainer.objective.perceptual, "name", ""))
 
 
-def _which(samples: Samples) -> str:
+def _which(samples: SampleStream) -> str:
     """A short name for the list of shards, wherever they lie."""
     names = "/".join(Path(name).name for name in samples.shards)
     return f"{len(samples.shards)}-{zlib.crc32(names.encode()):08x}"
@@ -369,7 +371,7 @@ def _silent(text: str) -> None:
     """The other processes' lines are the main one's as well."""
 
 
-def _heading(trainer: Trainer, samples: Samples) -> str:
+def _heading(trainer: Trainer, samples: SampleStream) -> str:
     config, network = trainer.config, trainer.network
     count = sum(p.numel() for p in network.parameters() if p.requires_grad)
     measure = _measure(trainer)

@@ -28,7 +28,7 @@ from torch import Tensor
 from ..body import Body
 from ..core.types import LAYERS, BoundGaussians, FloatArray, LikenessError
 from ..gaussians.refine.regularisers import GLOVE, HANDS, MAX_RATIO, OPACITY_TARGET, PATCHES
-from ..network.batch import Attributes
+from ..network.batch import GaussianAttributes
 
 MAX_SCALE = 0.02
 """Metres of a splat's standard deviation before equation 9 begins to pull: LHM's clamp for the
@@ -165,7 +165,7 @@ def sample_regions(body: Body, bound: BoundGaussians, uv: FloatArray) -> SampleR
     )
 
 
-def over(rgba: Tensor, backdrop: Tensor) -> Tensor:
+def composite_over(rgba: Tensor, backdrop: Tensor) -> Tensor:
     """A picture [..., 4] with straight alpha over a backdrop [3] or [..., 3]. Returns [..., 3]."""
     alpha = rgba[..., 3:]
     return rgba[..., :3] * alpha + backdrop * (1.0 - alpha)
@@ -293,8 +293,8 @@ def opacity_loss(
 
 def total_loss(
     views: Sequence[DrawnView],
-    attributes: Attributes,
-    base: Attributes | None,
+    attributes: GaussianAttributes,
+    base: GaussianAttributes | None,
     regions: SampleRegions,
     weights: LossWeights,
     perceptual: Perceptual | None = None,

@@ -20,11 +20,11 @@ from safetensors import SafetensorError, safe_open
 from ..core.types import LikenessError
 from ..core.version import VERSION as LIKENESS
 from ..files.digests import file_sha256
-from ..files.folders import whole_files
+from ..files.folders import atomic_write_files
 from ..files.untrusted import read_json
 from ..network.config import CONFIG_FILE
-from .learned_from import data_of, described, free_for_any_use, leaks
-from .model_card_text import as_text
+from .learned_from import describe_shards, find_leaks, list_restrictions, load_sessions
+from .model_card_text import format_card
 
 CARD_FILE, TEXT_FILE = "card.json", "card.md"
 VERSION = 1
@@ -39,7 +39,7 @@ LIMITS = (
 )
 
 
-def write_card(
+def write_model_card(
     network: Path, report: Path | None = None, test_shards: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Write both cards of a network, which lies in a run's folder or has a card already.
@@ -49,7 +49,7 @@ def write_card(
             leaves the figures out. test_shards: shards that the report measured with.
 
     Returns:
-        The card; ``leaks`` is not empty where the figures are not to be believed.
+        The card; ``find_leaks`` is not empty where the figures are not to be believed.
 
     Raises:
         LikenessError: there is no network, nobody knows how it was trained, the report is of
@@ -68,26 +68,29 @@ def write_card(
         "limits": [*LIMITS, *_of_the_data(begun["data"])],
     }
     if report is not None:
-        card["evaluation"] = figures_of(network, report)
+        card["evaluation"] = report_metrics(network, report)
         if test_shards:
-            test = described(test_shards)
-            card["leaks"] = leaks(begun["data"], test)
+            test = describe_shards(test_shards)
+            card["leaks"] = find_leaks(begun["data"], test)
             card["evaluation"]["people"] = _who(test)
-    with whole_files(network) as scratch:
+    with atomic_write_files(network) as scratch:
         text = json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False)
         (scratch / CARD_FILE).write_text(text + "\n", encoding="utf-8")
-        (scratch / TEXT_FILE).write_text(as_text(card), encoding="utf-8")
+        (scratch / TEXT_FILE).write_text(format_card(card), encoding="utf-8")
     return card
 
 
-def check_known(network: Path) -> None:
+def check_provenance(network: Path) -> None:
     """Raise the error of a network that cannot get a card before it is measured for hours.
 
     Raises:
         LikenessError: nobody knows how it was trained.
     """
     run = network.parent
-    if not (data_of(run) and (run / CONFIG_FILE).is_file()) and not (network / CARD_FILE).is_file():
+    if (
+        not (load_sessions(run) and (run / CONFIG_FILE).is_file())
+        and not (network / CARD_FILE).is_file()
+    ):
         raise LikenessError(
             f"Nobody knows what '{network}' has learned from: it has no {CARD_FILE} and is in no "
             "folder of a training run that kept a list of its data.",
@@ -95,7 +98,7 @@ def check_known(network: Path) -> None:
         )
 
 
-def figures_of(network: Path, report: Path) -> dict[str, Any]:
+def report_metrics(network: Path, report: Path) -> dict[str, Any]:
     """What a report says about a network: means, by kind of view and by group.
 
     Raises:
@@ -138,9 +141,9 @@ def figures_of(network: Path, report: Path) -> dict[str, Any]:
 
 def _begun(network: Path) -> dict[str, Any]:
     """How a network was trained and on what: from its run, or else from the card that it has."""
-    check_known(network)
+    check_provenance(network)
     run = network.parent
-    if data_of(run):
+    if load_sessions(run):
         return _of_the_run(run)
     card = _read(network / CARD_FILE)
     if card.get("version") != VERSION or not {"training", "data"} <= set(card):
@@ -154,10 +157,10 @@ def _of_the_run(run: Path) -> dict[str, Any]:
     config = _read(run / CONFIG_FILE)
     state = _newest_state(run)
     steps, batch = int(state.get("step", 0)), int(config.get("batch", 1))
-    goes = data_of(run)
+    goes = load_sessions(run)
     settings = {name: value for name, value in config.items() if name != "network"}
     shards = [shard for go in goes if go["step"] < max(steps, 1) for shard in go["shards"]]
-    data = described(shards)
+    data = describe_shards(shards)
     if goes[0]["step"] > 0:
         data["unread"].append(f"what came before step {goes[0]['step']}")
     return {
@@ -239,7 +242,7 @@ def _numbers(path: Path) -> int:
 
 def _licence(data: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """Free for any use only where nothing in the data, and no foreign encoder, asks for more."""
-    why = free_for_any_use(data)
+    why = list_restrictions(data)
     encoder = config.get("encoder") or {}
     if encoder.get("kind") != "own":
         why.append(f"the encoder is {encoder.get('kind')}'s, with its own licence")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..dataset.groups import worse_by
+from ..dataset.groups import percent_worse
 
 NETWORK = "network"
 WAYS = ("lift", "lift-small", NETWORK, f"{NETWORK}+refine")
@@ -23,7 +23,7 @@ GOAL = 10.0
 """Per cent by which the worst group may be worse than the mean."""
 
 
-def as_text(card: Mapping[str, Any]) -> str:
+def format_card(card: Mapping[str, Any]) -> str:
     """The whole page.
 
     Args:
@@ -192,7 +192,7 @@ def _groups(name: str, part: Mapping[str, Any], ways: Sequence[str]) -> Iterator
                 continue
             value, apart = figures[NETWORK].get("psnr_fg"), ""
             if value is not None and mean:
-                percent = worse_by("psnr_fg", value, mean)
+                percent = percent_worse("psnr_fg", value, mean)
                 found.append((percent, group))
                 apart = f"{-percent:+.1f} %"
             rows.append([by, group, one.get("people", ""), *_cells(figures, ways), apart])

@@ -23,7 +23,7 @@ from PIL import Image
 
 from ..core.progress import peak_memory_mb
 from ..core.types import FloatArray, LikenessError
-from ..files.atomic import whole_file
+from ..files.atomic import atomic_write
 
 METRICS_FILE = "metrics.jsonl"
 CURVES_FOLDER = "curves"
@@ -31,7 +31,7 @@ SHEETS_FOLDER = "sheets"
 _FLUSH_SECONDS = 20
 
 
-class Spent(NamedTuple):
+class TimeSpans(NamedTuple):
     """Seconds since a clock was last read: in all, and of each named span."""
 
     total: float
@@ -43,7 +43,7 @@ class Spent(NamedTuple):
         return {name: s / self.total if self.total > 0 else 0.0 for name, s in self.spans.items()}
 
 
-class Clock:
+class SpanClock:
     """Adds up the seconds of named spans of time.
 
     A GPU works on while Python goes ahead, so that its time is found in whatever waits for it
@@ -65,10 +65,10 @@ class Clock:
         finally:
             self._spans[name] = self._spans.get(name, 0.0) + self._now() - start
 
-    def read(self) -> Spent:
+    def read(self) -> TimeSpans:
         """What was spent since the last reading; begins anew."""
         now = self._now()
-        spent = Spent(now - self._start, self._spans)
+        spent = TimeSpans(now - self._start, self._spans)
         self._spans, self._start = {}, now
         return spent
 
@@ -135,7 +135,7 @@ class Monitor:
         terms: Mapping[str, float],
         lr: float,
         samples: int,
-        spent: Spent,
+        spent: TimeSpans,
         norm: float | None = None,
     ) -> None:
         """Figures of the steps since the last time.
@@ -179,7 +179,7 @@ class Monitor:
             raise LikenessError(
                 f"Cannot write to '{folder}': {error.strerror or error}.", "Choose another folder."
             ) from error
-        with whole_file(path) as scratch:
+        with atomic_write(path) as scratch:
             Image.fromarray(pixels).save(scratch)
         self._writer.add_image("samples", pixels, step, dataformats="HWC")
         return path
@@ -262,7 +262,7 @@ def _cut(path: Path, resumed: int) -> None:
     if not path.exists():
         return
     kept = [figures for figures in read_metrics(path.parent) if figures["step"] <= resumed]
-    with whole_file(path) as scratch:
+    with atomic_write(path) as scratch:
         scratch.write_text("".join(json.dumps(f) + "\n" for f in kept), encoding="utf-8")
 
 

@@ -31,7 +31,7 @@ class _Slot:
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedTensors:
     """Dataclasses and tuples whose tensors lie in one.
 
     Attributes:
@@ -48,14 +48,14 @@ class Packed:
         def tensor(slot: _Slot) -> Tensor:
             return data[slot.start : slot.end].view(slot.dtype).view(slot.shape)
 
-        return mapped(self.layout, tensor, _Slot)
+        return map_nested(self.layout, tensor, _Slot)
 
-    def pin_memory(self) -> Packed:
+    def pin_memory(self) -> PackedTensors:
         """In memory that a GPU reads by itself; DataLoader calls it."""
         return replace(self, bytes=self.bytes.pin_memory())
 
 
-def pack(value: Any) -> Packed:
+def pack_tensors(value: Any) -> PackedTensors:
     """Tensors on the CPU, in dataclasses and tuples, as one."""
     tensors: list[tuple[_Slot, Tensor]] = []
 
@@ -66,24 +66,24 @@ def pack(value: Any) -> Packed:
         tensors.append((slot, tensor))
         return slot
 
-    layout = mapped(value, place)
+    layout = map_nested(value, place)
     data = torch.zeros(tensors[-1][0].end if tensors else 0, dtype=torch.uint8)
     for slot, tensor in tensors:
         if tensor.numel():
             data[slot.start : slot.end].view(slot.dtype).view(slot.shape).copy_(tensor)
-    return Packed(data, layout)
+    return PackedTensors(data, layout)
 
 
-def mapped(value: Any, change: Callable[[Any], Any], kind: type = Tensor) -> Any:
+def map_nested(value: Any, change: Callable[[Any], Any], kind: type = Tensor) -> Any:
     """Dataclasses and tuples with everything of a ``kind`` in them changed."""
     if isinstance(value, kind):
         return change(value)
     if isinstance(value, tuple):
-        inner = [mapped(item, change, kind) for item in value]
+        inner = [map_nested(item, change, kind) for item in value]
         return type(value)(*inner) if hasattr(value, "_fields") else tuple(inner)
     if is_dataclass(value) and not isinstance(value, type):
         names = (f.name for f in fields(value))
         return replace(
-            value, **{name: mapped(getattr(value, name), change, kind) for name in names}
+            value, **{name: map_nested(getattr(value, name), change, kind) for name in names}
         )
     return value

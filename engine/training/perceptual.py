@@ -25,7 +25,7 @@ KINDS = ("auto", "lpips-vgg", "lpips-alex", "ms-ssim")
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, finest first
 SSIM_SIGMA, SSIM_RADIUS = 1.5, 5  # 11 x 11 pixels, as in evaluation/metrics.py
 _C1, _C2 = 0.01**2, 0.03**2
-_LEAST = 1e-4  # of a scale's contrast term: fractional powers of less have no useful slope
+_MIN_TERM = 1e-4  # of a scale's contrast term: fractional powers of less have no useful slope
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of values in 0..1
 
@@ -78,7 +78,7 @@ _BACKBONES = {
     "lpips-vgg": _Backbone("VGG-16", "vgg16", "lpips-vgg16", "vgg.pth", _VGG),
     "lpips-alex": _Backbone("AlexNet", "alexnet", "lpips-alexnet", "alex.pth", _ALEX),
 }
-_LEAST_SIDE = 32  # pixels; what is smaller is pooled away
+_MIN_SIDE = 32  # pixels; what is smaller is pooled away
 
 
 def create_perceptual(kind: str = "auto", source: Path | str | None = None) -> nn.Module:
@@ -105,16 +105,16 @@ def create_perceptual(kind: str = "auto", source: Path | str | None = None) -> n
         return MultiScaleSSIM()
     if kind != "auto":
         path = find_weights(source or _BACKBONES[kind].weights)
-        return Lpips(kind, _read(path), path)
+        return LpipsLoss(kind, _read(path), path)
     if source is not None:
         path = find_weights(source)
         state = _read(path)
-        return Lpips(_kind_of(state, path), state, path)
+        return LpipsLoss(_kind_of(state, path), state, path)
     reasons = []
     for known, backbone in _BACKBONES.items():
         try:
             path = find_weights(backbone.weights)
-            return Lpips(known, _read(path), path)
+            return LpipsLoss(known, _read(path), path)
         except LikenessError as error:
             reasons.append(error)
     warnings.warn(
@@ -156,7 +156,7 @@ class MultiScaleSSIM(nn.Module):
             for scale, weight in enumerate(weights):
                 whole, contrast = self._similarity(a, b)
                 last = scale == scales - 1
-                out = out * (whole if last else contrast).clamp(min=_LEAST) ** weight
+                out = out * (whole if last else contrast).clamp(min=_MIN_TERM) ** weight
                 if not last:
                     a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
             return 1.0 - out.mean(1)
@@ -186,7 +186,7 @@ class MultiScaleSSIM(nn.Module):
         return out.reshape(*images.shape[:-2], *out.shape[-2:])
 
 
-class Lpips(nn.Module):
+class LpipsLoss(nn.Module):
     """LPIPS, version 0.1: features compared after their lengths have been made one.
 
     Args:
@@ -226,10 +226,9 @@ class Lpips(nn.Module):
         self.register_buffer("std", torch.tensor(_STD)[:, None, None], persistent=False)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        if a.shape != b.shape or min(a.shape[-2:]) < _LEAST_SIDE:
+        if a.shape != b.shape or min(a.shape[-2:]) < _MIN_SIDE:
             raise ValueError(
-                f"pictures of one size, from {_LEAST_SIDE} pixels: "
-                f"{tuple(a.shape)}, {tuple(b.shape)}"
+                f"pictures of one size, from {_MIN_SIDE} pixels: {tuple(a.shape)}, {tuple(b.shape)}"
             )
         with torch.autocast(a.device.type, enabled=False):
             out = torch.zeros(len(a), device=a.device)

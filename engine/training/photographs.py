@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ..body import Body
-from ..core.alignment import similarity
+from ..core.alignment import fit_similarity
 from ..core.cameras import field_of_view
 from ..core.types import (
     JOINT_INDEX,
@@ -42,15 +42,25 @@ from ..core.types import (
     Track,
 )
 from ..dataset.backgrounds import random_background
-from ..dataset.spaces import moved_camera, moved_pose, to_photo
-from ..dataset.subjects import BadSample, Subject
+from ..dataset.spaces import photo_transform, transform_camera, transform_pose
+from ..dataset.subjects import InvalidSampleError, Subject
 from ..files.weights import asset_path
 from ..imaging.matting import foreground_colors
 from ..tracking.detectors import Detectors
 from ..tracking.observation import observe
-from .augment import Augmentation, Drawn, Look, blurred, cluttered, draw, recorded, spoilt, streams
+from .augment import (
+    Augmentation,
+    AugmentParams,
+    ColorJitter,
+    add_clutter,
+    add_sensor_noise,
+    blur_image,
+    degrade_matte,
+    draw_params,
+    make_pixel_rngs,
+)
 from .augment_body import noisy_track
-from .kept import code_digest, shared_file
+from .kept import atomic_shared_file, code_digest
 
 VERSION = "1"
 """Of the files; raise it when what they hold changes for another reason than that of ``_CODE``."""
@@ -73,19 +83,19 @@ _CODE = (
 _TRUNK = ("pelvis", "left_hip", "right_hip", "spine1", "spine2", "spine3")
 _BUST = ("neck", "head", "left_collar", "right_collar", "spine3")
 _BODY_JOINTS = 22
-_LEAST_SEEN = 0.5  # confidence of a joint that is held against the truth
-_MOST_OFF = 0.20  # metres: mean over the seen joints; the worst of a hundred good fits has 0.12
-_MOST_TURNED = 60.0  # degrees of the trunk
-_LEAST_OVERLAP = 0.85  # of the found matte and the true one; a user would see it in the preview
+_MIN_SEEN = 0.5  # confidence of a joint that is held against the truth
+_MAX_OFF = 0.20  # metres: mean over the seen joints; the worst of a hundred good fits has 0.12
+_MAX_TURNED = 60.0  # degrees of the trunk
+_MIN_OVERLAP = 0.85  # of the found matte and the true one; a user would see it in the preview
 _SIZES = (0.5, 2.0)  # of the person; a wrong lens is no error of this kind
 
 
-class Refused(Exception):
+class InvalidReferenceError(Exception):
     """Why a view cannot be a reference: nobody is found in it, or the lift cannot use it."""
 
 
 @dataclass(frozen=True)
-class Fit:
+class ReferenceFit:
     """The body of a reference, and how the subject's other views stand to it.
 
     Attributes:
@@ -102,7 +112,7 @@ class Fit:
     framing: str
     view: str
     motion: FloatArray
-    look: Look
+    look: ColorJitter
     true: bool
 
     def arrays(self) -> dict[str, Any]:
@@ -124,7 +134,7 @@ class Fit:
         }
 
     @staticmethod
-    def of(arrays: dict[str, Any]) -> Fit:
+    def of(arrays: dict[str, Any]) -> ReferenceFit:
         """The inverse of :meth:`arrays`.
 
         Raises:
@@ -133,14 +143,14 @@ class Fit:
         a = {name[4:]: value for name, value in arrays.items() if name.startswith("fit.")}
         width, height = (int(v) for v in a["size"])
         r, g, b, contrast, saturation = (float(v) for v in a["look"])
-        return Fit(
+        return ReferenceFit(
             a["betas"],
             Pose(a["full_pose"], a["transl"], a["expression"]),
             Camera(a["viewmat"], a["K"], width, height),
             _word(a["framing"]),
             _word(a["view"]),
             a["motion"],
-            Look((r, g, b), contrast, saturation),
+            ColorJitter((r, g, b), contrast, saturation),
             bool(a["true"][0]),
         )
 
@@ -157,7 +167,7 @@ class Photograph:
 
     matte: Matte
     track: Track
-    fit: Fit
+    fit: ReferenceFit
     observation: Observation | None
     note: str | None = None
 
@@ -177,13 +187,13 @@ class Photographs:
         self.body, self.augmentation, self.observed = body, augmentation, observed
         self.cache = cache
 
-    def drawn(self, subject: Subject, view: int) -> Drawn:
+    def drawn(self, subject: Subject, view: int) -> AugmentParams:
         """What befalls a view. One that is the only one of its pose keeps the true body: another
         one cannot be carried into the other views."""
         pose = subject.views[view].pose
         movable = any(v.pose == pose for k, v in enumerate(subject.views) if k != view)
         name = subject.views[view].name
-        return draw(self.augmentation, subject.identity, name, movable)
+        return draw_params(self.augmentation, subject.identity, name, movable)
 
     def name(self, subject: Subject, view: int) -> str:
         """All that a photo depends on."""
@@ -222,32 +232,32 @@ class Photographs:
             except (OSError, SafetensorError, KeyError, ValueError) as error:
                 note = f"the kept file '{path}' was damaged and is made anew ({error!r})"
         made = self._make(subject, view, drawn)
-        with shared_file(path) as scratch:
+        with atomic_shared_file(path) as scratch:
             _write(made, scratch)
         return replace(_read(path), note=note)
 
-    def _make(self, subject: Subject, view: int, drawn: Drawn) -> Photograph:
+    def _make(self, subject: Subject, view: int, drawn: AugmentParams) -> Photograph:
         try:
             made = self._tracked if drawn.tracked else self._known
             return _in_bytes(made(subject, view, drawn))
-        except BadSample as error:
-            raise Refused(str(error)) from error
+        except InvalidSampleError as error:
+            raise InvalidReferenceError(str(error)) from error
         except LikenessError as error:
-            raise Refused(error.message) from error
+            raise InvalidReferenceError(error.message) from error
 
-    def _known(self, subject: Subject, view: int, drawn: Drawn) -> Photograph:
+    def _known(self, subject: Subject, view: int, drawn: AugmentParams) -> Photograph:
         """With the true matte and body, or what errors make of them."""
         shown = subject.views[view]
         rgba = shown.rgba()
-        random = streams(self.augmentation.seed, subject.identity, shown.name)
+        random = make_pixel_rngs(self.augmentation.seed, subject.identity, shown.name)
         alpha = np.ascontiguousarray(rgba[..., 3])
         matte = Matte(alpha, np.ascontiguousarray(rgba[..., :3]))
         portrait = None
         if self.observed or not drawn.clean:
-            portrait = photo_of(subject, view, rgba, drawn, random)
-        if portrait is not None and replace(drawn, noise=0.0, lens_known=True) != Drawn():
-            alpha = spoilt(
-                blurred(alpha[..., None], drawn.lens)[..., 0], drawn.matte, random["matte"]
+            portrait = make_photo(subject, view, rgba, drawn, random)
+        if portrait is not None and replace(drawn, noise=0.0, lens_known=True) != AugmentParams():
+            alpha = degrade_matte(
+                blur_image(alpha[..., None], drawn.lens)[..., 0], drawn.matte, random["matte"]
             )
             matte = Matte(alpha, foreground_colors(portrait.rgb, alpha))
         track, motion = true_track(subject, view, self.body)
@@ -257,7 +267,7 @@ class Photographs:
         observation = None
         if self.observed and portrait is not None:
             observation = observe(portrait, self._detectors)
-        fit = Fit(
+        fit = ReferenceFit(
             track.betas,
             track.pose,
             track.camera,
@@ -270,32 +280,34 @@ class Photographs:
         return Photograph(matte, track, fit, observation)
 
     def _with_noise(
-        self, track: Track, motion: FloatArray, drawn: Drawn, rng: np.random.Generator
+        self, track: Track, motion: FloatArray, drawn: AugmentParams, rng: np.random.Generator
     ) -> tuple[Track, FloatArray]:
         noisy = noisy_track(self.body, track, rng, drawn.noise, drawn.lens_known)
-        _, laid = aligned(self.body, noisy, track)
+        _, laid = align_body(self.body, noisy, track)
         return noisy, np.linalg.inv(laid) @ motion
 
-    def _tracked(self, subject: Subject, view: int, drawn: Drawn) -> Photograph:
+    def _tracked(self, subject: Subject, view: int, drawn: AugmentParams) -> Photograph:
         """With what matting and tracker find, as in use."""
         # At importing, the pipeline would pull in all that a build needs.
-        from ..pipeline.track import checked_matte, track_loaded
+        from ..pipeline.track import track_image, verify_matte
 
-        random = streams(self.augmentation.seed, subject.identity, subject.views[view].name)
+        random = make_pixel_rngs(self.augmentation.seed, subject.identity, subject.views[view].name)
         rgba = subject.views[view].rgba()
-        portrait = photo_of(subject, view, rgba, drawn, random)
+        portrait = make_photo(subject, view, rgba, drawn, random)
         truth, motion = true_track(subject, view, self.body)
         fov = field_of_view(truth.camera) if drawn.lens_known else None
-        found = track_loaded(portrait, self.body, self._detectors, fov=fov)
-        matte, _ = checked_matte(found, self.body.personalised(found.track.betas))
+        found = track_image(portrait, self.body, self._detectors, fov=fov)
+        matte, _ = verify_matte(found, self.body.personalised(found.track.betas))
         overlap = _overlap(matte.alpha, rgba[..., 3])
-        if overlap < _LEAST_OVERLAP:
-            raise Refused(f"the matting failed (it shares {100 * overlap:.0f} % with the truth)")
-        error, laid = aligned(self.body, found.track, truth)
+        if overlap < _MIN_OVERLAP:
+            raise InvalidReferenceError(
+                f"the matting failed (it shares {100 * overlap:.0f} % with the truth)"
+            )
+        error, laid = align_body(self.body, found.track, truth)
         if wrong := error.failure():
-            raise Refused(f"the tracker lost the person ({wrong})")
+            raise InvalidReferenceError(f"the tracker lost the person ({wrong})")
         track = found.track
-        fit = Fit(
+        fit = ReferenceFit(
             track.betas,
             track.pose,
             track.camera,
@@ -323,16 +335,16 @@ class Misfit:
 
     def failure(self) -> str | None:
         """What is so wrong that it is no error of a fit but another fit."""
-        if self.joints > _MOST_OFF:
+        if self.joints > _MAX_OFF:
             return f"its joints are {100 * self.joints:.0f} cm off"
-        if self.turned > _MOST_TURNED:
+        if self.turned > _MAX_TURNED:
             return f"the trunk is turned by {self.turned:.0f} degrees"
         if not _SIZES[0] < self.size < _SIZES[1]:
             return f"the body is {1 / self.size:.2f} times as large"
         return None
 
 
-def aligned(body: Body, found: Track, truth: Track) -> tuple[Misfit, FloatArray]:
+def align_body(body: Body, found: Track, truth: Track) -> tuple[Misfit, FloatArray]:
     """Lay a body over the true one, both in the photo camera's space.
 
     Args:
@@ -344,10 +356,10 @@ def aligned(body: Body, found: Track, truth: Track) -> tuple[Misfit, FloatArray]
     posed = [body.vertices(t.pose, t.betas) for t in (found, truth)]
     vertices, joints = ([np.asarray(p[k], np.float64) for p in posed] for k in (0, 1))
     rows = _anchors(body, truth.framing)
-    size, turn, shift = similarity(vertices[0][rows], vertices[1][rows])
+    size, turn, shift = fit_similarity(vertices[0][rows], vertices[1][rows])
     laid = np.eye(4)
     laid[:3, :3], laid[:3, 3] = size * turn, shift
-    seen = np.asarray(found.joint_confidence[:_BODY_JOINTS]) >= _LEAST_SEEN
+    seen = np.asarray(found.joint_confidence[:_BODY_JOINTS]) >= _MIN_SEEN
     off = np.linalg.norm(joints[0] @ laid[:3, :3].T + shift - joints[1], axis=1)[:_BODY_JOINTS]
     mean = float(off[seen].mean()) if seen.any() else 0.0
     angle = float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1.0) / 2.0, -1.0, 1.0))))
@@ -369,12 +381,12 @@ def _anchors(body: Body, framing: str) -> BoolArray:
 def true_track(subject: Subject, view: int, body: Body) -> tuple[Track, FloatArray]:
     """The true body as a tracker would give it, and [4, 4] from the subject's space to its."""
     shown = subject.views[view]
-    motion = to_photo(shown.camera)
-    pose = moved_pose(subject.pose(view), body.personalised(subject.betas), motion)
+    motion = photo_transform(shown.camera)
+    pose = transform_pose(subject.pose(view), body.personalised(subject.betas), motion)
     track = Track(
         subject.betas,
         pose,
-        moved_camera(shown.camera, motion),
+        transform_camera(shown.camera, motion),
         subject.framing,
         np.ones(NUM_JOINTS),
         0.0,
@@ -384,11 +396,11 @@ def true_track(subject: Subject, view: int, body: Body) -> tuple[Track, FloatArr
     return track, motion
 
 
-def photo_of(
+def make_photo(
     subject: Subject,
     view: int,
     rgba: FloatArray,
-    drawn: Drawn,
+    drawn: AugmentParams,
     random: dict[str, np.random.Generator],
 ) -> Portrait:
     """The view before its background, or one that is drawn for it, photographed.
@@ -399,19 +411,21 @@ def photo_of(
     shown = subject.views[view]
     behind = shown.behind()
     if behind is None:
-        rng = backdrop_numbers(subject, shown.name)
+        rng = make_backdrop_rng(subject, shown.name)
         behind = random_background(shown.camera.height, shown.camera.width, rng)
         if drawn.busy:
-            behind = cluttered(behind, random["behind"])
+            behind = add_clutter(behind, random["behind"])
     alpha = rgba[..., 3:]
     rgb = np.clip(rgba[..., :3] * alpha + behind * (1.0 - alpha), 0.0, 1.0).astype(np.float32)
-    if drawn.look != Look() or drawn.lens != Drawn().lens:
-        rgb = recorded(blurred(drawn.look(rgb), drawn.lens), drawn.lens, random["sensor"])
+    if drawn.look != ColorJitter() or drawn.lens != AugmentParams().lens:
+        rgb = add_sensor_noise(
+            blur_image(drawn.look(rgb), drawn.lens), drawn.lens, random["sensor"]
+        )
     size = (shown.camera.width, shown.camera.height)
     return Portrait(rgb, None, Path(f"{subject.key}.{shown.name}"), original_size=size)
 
 
-def backdrop_numbers(subject: Subject, view: str) -> np.random.Generator:
+def make_backdrop_rng(subject: Subject, view: str) -> np.random.Generator:
     """Random numbers for what stands behind a view, always the same."""
     seed = zlib.crc32(f"{subject.key}/{view}".encode())
     return np.random.default_rng([subject.seed & 0xFFFFFFFF, seed])
@@ -456,7 +470,7 @@ def _write(made: Photograph, path: Path) -> None:
 def _read(path: Path) -> Photograph:
     with safe_open(path, framework="numpy") as file:
         arrays: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    fit = Fit.of(arrays)
+    fit = ReferenceFit.of(arrays)
     face_error, pose_error = (None if np.isnan(v) else float(v) for v in arrays["errors"])
     track = Track(
         fit.betas,

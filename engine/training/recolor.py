@@ -14,22 +14,22 @@ import numpy as np
 
 from ..core.types import FloatArray
 from ..network.inputs import BACKDROP
-from .augment import Look
+from .augment import ColorJitter
 from .samples import TrainingSample
 
 EXPOSURE, BALANCE, CONTRAST, SATURATION = 0.30, 0.12, 0.12, 0.25
 """Deviations of logarithms at a strength of 1."""
 
 
-def draw_look(rng: np.random.Generator, strength: float) -> Look:
+def draw_color_jitter(rng: np.random.Generator, strength: float) -> ColorJitter:
     """A change of colours; none at a strength of 0."""
     gains = np.exp(strength * (EXPOSURE * rng.normal() + BALANCE * rng.normal(size=3)))
     contrast, saturation = np.exp(strength * rng.normal(0.0, [CONTRAST, SATURATION]))
     r, g, b = (float(v) for v in gains)
-    return Look((r, g, b), float(contrast), float(saturation))
+    return ColorJitter((r, g, b), float(contrast), float(saturation))
 
 
-def recolored(sample: TrainingSample, look: Look) -> TrainingSample:
+def recolor_sample(sample: TrainingSample, look: ColorJitter) -> TrainingSample:
     """The same person in other colours: photo, Gaussians, maps and truth alike."""
     given = sample.inputs
     photos = tuple(replace(photo, image=_on_grey(photo.image, look)) for photo in given.photos)
@@ -45,13 +45,13 @@ def recolored(sample: TrainingSample, look: Look) -> TrainingSample:
     return replace(sample, inputs=inputs, views=views, seen=seen)
 
 
-def _colors(values: FloatArray, look: Look) -> FloatArray:
+def _colors(values: FloatArray, look: ColorJitter) -> FloatArray:
     """[..., 4] whose first three are colours."""
     out: FloatArray = np.concatenate([look(values[..., :3]), values[..., 3:]], -1)
     return out.astype(np.float32)
 
 
-def _on_grey(image: FloatArray, look: Look) -> FloatArray:
+def _on_grey(image: FloatArray, look: ColorJitter) -> FloatArray:
     """[S, S, 3] the encoder's picture, whose backdrop stays as it is."""
     behind = (np.abs(image - BACKDROP) < 1e-3).all(-1, keepdims=True)
     return np.asarray(np.where(behind, image, look(image)), np.float32)

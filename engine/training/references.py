@@ -17,21 +17,21 @@ from safetensors.numpy import load_file, save_file
 
 from ..body import Body
 from ..core.types import BoundGaussians, FloatArray, LikenessError
-from ..dataset.pairs import teaches
-from ..dataset.subjects import BadSample, Subject
-from ..gaussians.lift import LiftOptions, lift
+from ..dataset.pairs import can_supervise
+from ..dataset.subjects import InvalidSampleError, Subject
+from ..gaussians.lift import LiftOptions, lift_photo
 from ..network.config import NetworkConfig
 from ..network.grids import UVGrids, uv_grids
 from ..network.inputs import NetworkInputs, blank_gaussians, network_inputs
 from .augment import CLEAN, Augmentation
 from .input_files import VERSION as FILE_VERSION
-from .input_files import BadFile, load_fit, load_inputs, save_inputs
-from .kept import code_digest, shared_file
-from .photographs import Fit, Photograph, Photographs, Refused
+from .input_files import CorruptFileError, load_fit, load_inputs, save_inputs
+from .kept import atomic_shared_file, code_digest
+from .photographs import InvalidReferenceError, Photograph, Photographs, ReferenceFit
 from .seen_colors import MARGIN, SIZE, seen_colors
 from .target_views import TargetViews
 
-__all__ = ["Made", "References", "Refused"]
+__all__ = ["PreparedReference", "References", "InvalidReferenceError"]
 
 VERSION = 2
 """Raise it when the inputs change for another reason than those of ``_CODE``."""
@@ -42,11 +42,11 @@ lift must not be shown what another one made."""
 
 _SEEN = f"seen-{code_digest(('training/seen_colors.py', 'training/target_views.py'))[:12]}"
 _PIXELS_PER_GAUSSIAN = 0.5  # of the grid on which a small lift finds labels and depths
-_FEWEST_PIXELS = 10_000
+_MIN_PIXELS = 10_000
 
 
 @dataclass(frozen=True)
-class Made:
+class PreparedReference:
     """What a photo was made into.
 
     Attributes:
@@ -57,7 +57,7 @@ class Made:
     """
 
     inputs: NetworkInputs
-    fit: Fit
+    fit: ReferenceFit
     seen: FloatArray | None = None
     note: str | None = None
 
@@ -125,7 +125,7 @@ class References:
     def lift_options(self, subject: Subject, view: int) -> LiftOptions:
         """Of one view. A small budget gets a coarser grid for labels and depths as well."""
         budget = self.budget(subject, view)
-        pixels = max(_FEWEST_PIXELS, round(_PIXELS_PER_GAUSSIAN * budget))
+        pixels = max(_MIN_PIXELS, round(_PIXELS_PER_GAUSSIAN * budget))
         return LiftOptions(
             max_gaussians=budget, region_pixels=min(LiftOptions().region_pixels, pixels)
         )
@@ -147,11 +147,11 @@ class References:
             return None
         try:
             self.inputs(subject, view)
-        except Refused as reason:
+        except InvalidReferenceError as reason:
             return str(reason)
         return None
 
-    def inputs(self, subject: Subject, view: int) -> Made:
+    def inputs(self, subject: Subject, view: int) -> PreparedReference:
         """What the network is given of one view.
 
         Raises:
@@ -163,7 +163,9 @@ class References:
         path = self._path(subject, view)
         return self._with_seen(subject, view, made, path and _beside(path))
 
-    def _with_seen(self, subject: Subject, view: int, made: Made, path: Path | None) -> Made:
+    def _with_seen(
+        self, subject: Subject, view: int, made: PreparedReference, path: Path | None
+    ) -> PreparedReference:
         seen, note = None, made.note
         if path is not None and path.is_file():
             seen = _kept_colors(path, len(made.inputs.base))
@@ -172,11 +174,11 @@ class References:
         if seen is None:
             seen = np.round(255.0 * self._looked_up(subject, view, made)).astype(np.uint8)
             if path is not None:
-                with shared_file(path) as scratch:
+                with atomic_shared_file(path) as scratch:
                     save_file({"seen": seen}, scratch)
         return replace(made, seen=np.asarray(seen / np.float32(255.0), np.float32), note=note)
 
-    def _looked_up(self, subject: Subject, reference: int, made: Made) -> FloatArray:
+    def _looked_up(self, subject: Subject, reference: int, made: PreparedReference) -> FloatArray:
         """Of a body that is not the true one, what lies where is not known well enough."""
         if not made.fit.true:
             return np.zeros((len(made.inputs.base), 4), np.float32)
@@ -185,43 +187,43 @@ class References:
         rows = [
             row
             for row, view in enumerate(subject.views)
-            if row != reference and not view.held_out and teaches(kind, view.kind)
+            if row != reference and not view.held_out and can_supervise(kind, view.kind)
         ]
         try:
             shown, *others = [truth.view(row, SIZE, MARGIN) for row in (reference, *rows)]
-        except BadSample as error:
-            raise Refused(str(error)) from error
+        except InvalidSampleError as error:
+            raise InvalidReferenceError(str(error)) from error
         return seen_colors(made.inputs.base, truth.own, shown, others)
 
-    def _inputs(self, subject: Subject, view: int) -> Made:
+    def _inputs(self, subject: Subject, view: int) -> PreparedReference:
         path, note = self._path(subject, view), None
         if path is not None:
             refused = path.with_suffix(".refused")
             if refused.is_file():
-                raise Refused(refused.read_text(encoding="utf-8"))
+                raise InvalidReferenceError(refused.read_text(encoding="utf-8"))
             if path.is_file():
                 try:
                     return self._read(path)
-                except BadFile as error:
+                except CorruptFileError as error:
                     note = f"the kept file '{path}' was damaged and is made anew ({error})"
         try:
             photo = self.photographs.of(subject, view)
             made = self._lifted(photo, self.lift_options(subject, view))
-        except Refused as reason:
+        except InvalidReferenceError as reason:
             if path is not None:
-                with shared_file(refused) as scratch:
+                with atomic_shared_file(refused) as scratch:
                     scratch.write_text(str(reason), encoding="utf-8")
             raise
         if path is None:
-            return Made(made, photo.fit)
-        with shared_file(path) as scratch:
+            return PreparedReference(made, photo.fit)
+        with atomic_shared_file(path) as scratch:
             save_inputs(made, scratch, self.residual, photo.fit)
         # What was just made is read back, so that a run does not depend on what was kept before.
         return self._read(path, note or photo.note)
 
-    def _read(self, path: Path, note: str | None = None) -> Made:
+    def _read(self, path: Path, note: str | None = None) -> PreparedReference:
         inputs = load_inputs(path, self._grids.places, self._blank)
-        return Made(inputs, load_fit(path), note=note)
+        return PreparedReference(inputs, load_fit(path), note=note)
 
     def _lifted(self, photo: Photograph, options: LiftOptions) -> NetworkInputs:
         """The same for the same photo, whatever was made before."""
@@ -230,13 +232,13 @@ class References:
             lifted = None
             if photo.observation is not None and self.residual:
                 # A skirt would be a mesh of its own, which a batch's bodies do not have.
-                lifted = lift(
+                lifted = lift_photo(
                     photo.matte, photo.observation, photo.track, own, options, find_skirt=False
                 ).gaussians
             shots = [(photo.matte, photo.track)]
             return network_inputs(self.config, self._grids, shots, own, lifted)
         except LikenessError as error:
-            raise Refused(error.message) from error
+            raise InvalidReferenceError(error.message) from error
 
 
 def _beside(path: Path) -> Path:

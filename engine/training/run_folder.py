@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..core.types import LikenessError
-from ..files.folders import check_output_folder, only_run, whole_files
+from ..files.folders import atomic_write_files, check_output_folder, exclusive_lock
 from ..network.config import CONFIG_FILE, load_config, save_config
 from .checkpoint import checkpoint_folders
-from .config import TrainConfig, hindering_fields
+from .config import TrainConfig, incompatible_fields
 
 NETWORK_FOLDER, REFERENCES_FOLDER = "network", "references"
 LOCK_FILE = ".train.lock"
@@ -57,7 +57,7 @@ def check_run(run: Path, config: TrainConfig) -> TrainConfig | None:
         return None
     if not checkpoint_folders(run):
         return None  # begun, but nothing is learned yet: a setting may still be mended
-    if differing := hindering_fields(saved, config):
+    if differing := incompatible_fields(saved, config):
         more = len(differing) - SHOWN_FIELDS
         said = "; ".join(differing[:SHOWN_FIELDS]) + (f"; and {more} more" if more > 0 else "")
         raise LikenessError(
@@ -68,10 +68,10 @@ def check_run(run: Path, config: TrainConfig) -> TrainConfig | None:
 
 
 @contextmanager
-def locked(run: Path) -> Iterator[None]:
-    """Keep other trainings out of a run's folder; see :func:`..output.only_run`."""
+def lock_run(run: Path) -> Iterator[None]:
+    """Keep other trainings out of a run's folder; see :func:`..output.exclusive_lock`."""
     taken = f"Another training is at work in '{run}'."
-    with only_run(run / LOCK_FILE, run / CONFIG_FILE, taken):
+    with exclusive_lock(run / LOCK_FILE, run / CONFIG_FILE, taken):
         yield
 
 
@@ -81,12 +81,12 @@ def begin_run(run: Path, config: TrainConfig) -> None:
     Raises:
         LikenessError: it cannot be written to.
     """
-    with whole_files(run) as scratch:
+    with atomic_write_files(run) as scratch:
         save_config(config, scratch)
 
 
 @contextmanager
-def replaced_folder(folder: Path) -> Iterator[Path]:
+def replace_folder(folder: Path) -> Iterator[Path]:
     """An empty hidden folder that becomes ``folder`` when the block succeeds, in its place."""
     scratch = folder.with_name(f".{folder.name}.part")
     old = folder.with_name(f".{folder.name}.old.part")

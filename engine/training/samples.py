@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core.types import Camera, FloatArray
-from ..dataset.shards import Skipped
+from ..dataset.shards import SkippedItem
 from ..network.inputs import NetworkInputs
 
 
@@ -47,4 +47,4 @@ class TrainingSample:
     views: tuple[TargetView, ...]
     seed: int
     seen: FloatArray | None = None
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedItem, ...] = ()

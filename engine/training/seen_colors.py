@@ -17,7 +17,7 @@ from ..body import Body
 from ..core.cameras import camera_position, project
 from ..core.sampling import bilinear
 from ..core.types import BoundGaussians, FloatArray
-from ..gaussians import place
+from ..gaussians import place_gaussians
 from ..render import render_camera
 from .samples import TargetView
 
@@ -54,7 +54,7 @@ def seen_colors(
 
 def _visible(bound: BoundGaussians, body: Body, view: TargetView) -> tuple[FloatArray, FloatArray]:
     """[N] how well a view shows each Gaussian, 0..1, and [N, 2] at which pixels."""
-    gaussians = place(bound, view.vertices, body)
+    gaussians = place_gaussians(bound, view.vertices, body)
     # Most are to be solid: those of a network without a lift begin as hardly there.
     usual = max(float(np.median(gaussians.opacities)), 1e-6)
     opacities = np.minimum(gaussians.opacities * np.float32(SOLID / usual), 0.99)

@@ -56,7 +56,7 @@ class SheetRow:
     views: tuple[ShownView, ...]
 
 
-def sheet(rows: Sequence[SheetRow], height: int = 256, most: int = 2900) -> FloatArray:
+def draw_sample_sheet(rows: Sequence[SheetRow], height: int = 256, most: int = 2900) -> FloatArray:
     """Samples below one another: the photo, then for each view the truth, the lift, the network
     and the network's error.
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ..body import Body
 from ..core.geometry import triangle_frames
-from ..dataset.shards import Skipped
-from ..gaussians.posing_torch import FrameTensors, in_frames
-from ..network.batch import Attributes, Batch, collate
+from ..dataset.shards import SkippedItem
+from ..gaussians.posing_torch import FrameTensors, apply_frames
+from ..network.batch import GaussianAttributes, NetworkBatch, collate
 from ..network.config import DecoderConfig
 from ..network.grids import UVGrids
 from ..render.tensors import rasterize_tensors
@@ -25,11 +25,11 @@ from .losses import (
     LossWeights,
     Perceptual,
     SampleRegions,
-    over,
+    composite_over,
     sample_regions,
     total_loss,
 )
-from .packing import mapped
+from .packing import map_nested
 from .samples import TargetView, TrainingSample
 
 _MASKING, _BACKDROPS = 1, 2  # streams of a sample's seed
@@ -80,10 +80,10 @@ class StepBatch:
         samples: B of them. skipped: what could not be used since the batch before.
     """
 
-    inputs: Batch
+    inputs: NetworkBatch
     hide: Tensor | None
     samples: tuple[StepSample, ...]
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedItem, ...] = ()
 
     @property
     def keys(self) -> list[str]:
@@ -91,11 +91,11 @@ class StepBatch:
 
     def to(self, device: torch.device | str) -> StepBatch:
         """The same on a device."""
-        moved: StepBatch = mapped(self, lambda tensor: tensor.to(device))
+        moved: StepBatch = map_nested(self, lambda tensor: tensor.to(device))
         return moved
 
 
-def step_batch(
+def make_step_batch(
     samples: Sequence[TrainingSample], body: Body, grids: UVGrids, config: DecoderConfig
 ) -> StepBatch:
     """Samples as tensors, with their random backdrops and masks, on the CPU.
@@ -106,7 +106,9 @@ def step_batch(
     tokens = len(grids.core_cells) + len(grids.shell_cells)
     hide = None
     if config.masking:
-        hide = torch.from_numpy(np.stack([hidden(s.seed, tokens, config.masking) for s in samples]))
+        hide = torch.from_numpy(
+            np.stack([random_token_mask(s.seed, tokens, config.masking) for s in samples])
+        )
     return StepBatch(
         collate([sample.inputs for sample in samples], grids, config, PADDING),
         hide,
@@ -115,7 +117,7 @@ def step_batch(
     )
 
 
-def hidden(seed: int, tokens: int, most: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def random_token_mask(seed: int, tokens: int, most: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """[tokens] bool which ones are hidden, a share of them from 0 to ``most``."""
     rng = np.random.default_rng((seed, _MASKING))
     share = rng.uniform(0.0, most)
@@ -179,7 +181,7 @@ class Objective:
         self.weights, self.residual = weights, residual
         self.perceptual, self.backend, self.finer = perceptual, backend, finer
 
-    def draw(self, sample: StepSample, attributes: Attributes) -> list[DrawnView]:
+    def draw(self, sample: StepSample, attributes: GaussianAttributes) -> list[DrawnView]:
         """The views of one sample, in their order, from its attributes [N, ...].
 
         Drawn ``finer`` times as large and averaged: every splat is drawn wider by half a pixel,
@@ -191,7 +193,7 @@ class Objective:
             height, width = (self.finer * side for side in group.rgba.shape[1:3])
             Ks = group.Ks * group.Ks.new_tensor([self.finer, self.finer, 1.0])[:, None]
             rgb, alpha, _ = rasterize_tensors(
-                *in_frames(group.frames, *bound),
+                *apply_frames(group.frames, *bound),
                 group.viewmats,
                 Ks,
                 width,
@@ -202,7 +204,7 @@ class Objective:
             if self.finer > 1:
                 rgb = F.avg_pool2d(rgb.movedim(-1, 1), self.finer).movedim(1, -1)
                 alpha = F.avg_pool2d(alpha[:, None], self.finer)[:, 0]
-            truth = over(group.rgba, group.backdrops[:, None, None])
+            truth = composite_over(group.rgba, group.backdrops[:, None, None])
             for k, place in enumerate(group.order):
                 views[place] = DrawnView(rgb[k], alpha[k], truth[k], group.rgba[k, ..., 3])
         return [views[place] for place in sorted(views)]
@@ -211,8 +213,8 @@ class Objective:
         self,
         sample: StepSample,
         views: Sequence[DrawnView],
-        attributes: Attributes,
-        base: Attributes,
+        attributes: GaussianAttributes,
+        base: GaussianAttributes,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """:func:`.losses.total_loss` of one sample's attributes [N, ...]."""
         return total_loss(

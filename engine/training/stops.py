@@ -45,7 +45,7 @@ class StopRequest:
 
 
 @contextmanager
-def stops_noted() -> Iterator[StopRequest]:
+def graceful_shutdown() -> Iterator[StopRequest]:
     """Note the first Ctrl-C or SIGTERM instead of raising it; a later one stops at once.
 
     Outside the main thread, where Python has no signals, nothing is noted.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..body import Body
-from ..dataset.spaces import moved_camera, moved_pose, square_view
+from ..dataset.spaces import crop_square, transform_camera, transform_pose
 from ..dataset.subjects import Subject
-from .photographs import Fit
+from .photographs import ReferenceFit
 from .samples import TargetView
 
 
@@ -19,7 +19,7 @@ class TargetViews:
         fit: the body of the photo.
     """
 
-    def __init__(self, body: Body, subject: Subject, reference: int, fit: Fit) -> None:
+    def __init__(self, body: Body, subject: Subject, reference: int, fit: ReferenceFit) -> None:
         self.subject, self.reference, self.fit = subject, reference, fit
         self.own = body.personalised(fit.betas)
         vertices, _ = self.own.vertices(fit.pose)
@@ -38,9 +38,9 @@ class TargetViews:
         """
         view, fit = self.subject.views[row], self.fit
         if view.pose not in self._posed:
-            pose = moved_pose(self.subject.pose(row), self.own, fit.motion)
+            pose = transform_pose(self.subject.pose(row), self.own, fit.motion)
             self._posed[view.pose] = np.asarray(self.own.vertices(pose)[0], np.float32)
-        camera = fit.camera if row == self.reference else moved_camera(view.camera, fit.motion)
-        rgba, camera = square_view(view.image(), camera, size, margin)
+        camera = fit.camera if row == self.reference else transform_camera(view.camera, fit.motion)
+        rgba, camera = crop_square(view.image(), camera, size, margin)
         rgba[..., :3] = fit.look(rgba[..., :3])
         return TargetView(rgba, camera, self._posed[view.pose], view.kind)

@@ -18,16 +18,16 @@ from torch import Tensor
 
 from ..body import Body
 from ..core.types import LikenessError
-from ..network.batch import Attributes
+from ..network.batch import GaussianAttributes
 from ..network.files import save_network
 from ..network.model import create_network
-from .checkpoint import Progressed, load_latest, save_checkpoint
+from .checkpoint import TrainState, load_latest, save_checkpoint
 from .config import TrainConfig
-from .devices import create_accelerator, rasteriser
+from .devices import choose_backend, create_accelerator
 from .ema import AveragedWeights
-from .monitor import Clock
+from .monitor import SpanClock
 from .perceptual import create_perceptual
-from .run_folder import NETWORK_FOLDER, replaced_folder
+from .run_folder import NETWORK_FOLDER, replace_folder
 from .schedule import learning_rate
 from .step import Objective, StepBatch, StepSample, parameter_groups
 
@@ -37,7 +37,7 @@ time."""
 
 
 @dataclass(frozen=True)
-class Step:
+class StepResult:
     """What one step gave, means over the batch of all processes.
 
     Attributes:
@@ -79,10 +79,10 @@ class Trainer:
             config.losses,
             config.network.decoder.residual,
             perceptual,
-            rasteriser(config, self.device),
+            choose_backend(config, self.device),
             config.finer,
         )
-        self.clock = Clock(self.device, exact_clock)
+        self.clock = SpanClock(self.device, exact_clock)
         self.steps_done = 0
         self._skipped = 0
 
@@ -92,7 +92,7 @@ class Trainer:
         inner: torch.optim.Optimizer = self.optimizer.optimizer
         return inner
 
-    def step(self, batch: StepBatch, stop: bool = False) -> Step:
+    def step(self, batch: StepBatch, stop: bool = False) -> StepResult:
         """One step of the optimiser on this process's share of the batch.
 
         Args:
@@ -108,16 +108,16 @@ class Trainer:
             group["lr"] = learning_rate(config, number)
         self.model.train()
         with self.clock("network"):
-            attributes: Attributes = self.model(batch.inputs, batch.hide)
+            attributes: GaussianAttributes = self.model(batch.inputs, batch.hide)
         # The network's way back is gone once, after those of all samples.
         leaves = _leaves(attributes)
-        values = self._judged(batch, Attributes(*leaves))
+        values = self._judged(batch, GaussianAttributes(*leaves))
         with self.clock("network"):
             _backward(attributes, leaves)
             norm = self.accelerator.clip_grad_norm_(self.network.parameters(), config.clip)
         values["stop"] = torch.tensor(float(stop), device=self.device)
         means = self._means(values)
-        found = Step(means.pop("loss"), means, float(norm), means.pop("stop") > 0)
+        found = StepResult(means.pop("loss"), means, float(norm), means.pop("stop") > 0)
         self._check(found, batch)
         with self.clock("network"):
             self.optimizer.step()
@@ -129,7 +129,7 @@ class Trainer:
         self.steps_done += 1
         return found
 
-    def _judged(self, batch: StepBatch, attributes: Attributes) -> dict[str, Tensor]:
+    def _judged(self, batch: StepBatch, attributes: GaussianAttributes) -> dict[str, Tensor]:
         """The means of loss and terms over the samples; fills the attributes' gradients.
 
         Sample by sample, and the pictures apart from the rest, so that only one sample's
@@ -147,7 +147,7 @@ class Trainer:
         return {name: torch.stack([v[name] for v in every]).mean() for name in every[0]}
 
     def _sample(
-        self, sample: StepSample, own: Attributes, base: Attributes, among: int
+        self, sample: StepSample, own: GaussianAttributes, base: GaussianAttributes, among: int
     ) -> dict[str, Tensor] | None:
         """Loss and terms of one sample, with the way back; None where it is not finite."""
         with self.clock("raster"):
@@ -175,7 +175,7 @@ class Trainer:
         together = self.accelerator.reduce(together, "mean")
         return dict(zip(names, together.tolist()))
 
-    def _check(self, found: Step, batch: StepBatch) -> None:
+    def _check(self, found: StepResult, batch: StepBatch) -> None:
         """Stop a run whose numbers have left the finite; all processes stop together."""
         if math.isfinite(found.loss) and math.isfinite(found.norm):
             return
@@ -195,14 +195,14 @@ class Trainer:
         """Write a checkpoint and the averaged network; the main process's work."""
         scaler = self.accelerator.scaler
         state = {} if scaler is None else scaler.state_dict()
-        progressed = Progressed(self.steps_done, state, notes)
+        progressed = TrainState(self.steps_done, state, notes)
         save_checkpoint(
             run, progressed, self.network, self.averaged, self.plain_optimizer, self.config.keep
         )
-        with self.averaged.applied(), replaced_folder(run / NETWORK_FOLDER) as scratch:
+        with self.averaged.applied(), replace_folder(run / NETWORK_FOLDER) as scratch:
             save_network(self.network, scratch)
 
-    def load(self, run: Path) -> Progressed | None:
+    def load(self, run: Path) -> TrainState | None:
         """Go on from the newest checkpoint that is whole; None without any."""
         found = load_latest(run, self.network, self.averaged, self.plain_optimizer)
         if found is not None:

@@ -12,10 +12,10 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..core.cameras import look_at
 from ..core.types import JOINT_INDEX, Avatar, BoundGaussians, Camera, FloatArray, Pose
-from ..gaussians.binding import place
-from ..imaging.video_writer import to_bytes
+from ..gaussians.binding import place_gaussians
+from ..imaging.video_writer import to_uint8
 from ..render import render_camera
-from .sheet import straight_rgba
+from .sheet import unpremultiply
 from .views import FOCUS_FOV, part_vertices
 
 DEFAULT_FOCUS = {"head": "head", "half": "upper", "full": "full"}
@@ -29,7 +29,7 @@ FOLLOW_SECONDS = 0.5
 
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck")
 _REACH = 2.0  # standard deviations of a splat that are well seen
-_MOST_POINTS = 4000
+_MAX_POINTS = 4000
 _STRAY = 4  # so many may stick out on each side: loose splats do not move the camera
 
 Tell = Callable[[int], None]
@@ -38,7 +38,7 @@ Tell = Callable[[int], None]
 # Where a figure goes ------------------------------------------------------------------------
 
 
-class Points(NamedTuple):
+class FramingPoints(NamedTuple):
     """``surface`` [N, 3] of the body, ``splats`` [M, 3] with ``radius`` [M] around it, and the
     ``middle`` [3] of its trunk or head, in world space."""
 
@@ -48,7 +48,7 @@ class Points(NamedTuple):
     middle: FloatArray
 
 
-class Outline:
+class AvatarOutline:
     """Points that stand for a part of an avatar in any pose.
 
     Args:
@@ -62,17 +62,17 @@ class Outline:
         bound = avatar.gaussians
         solid = (bound.opacities > 0.3) & chosen[avatar.body.f[bound.triangle]].all(1)
         index = np.flatnonzero(solid)
-        self._bound: BoundGaussians = bound.take(index[:: max(1, len(index) // _MOST_POINTS)])
+        self._bound: BoundGaussians = bound.take(index[:: max(1, len(index) // _MAX_POINTS)])
         self._vertices = np.flatnonzero(chosen)
         self.focus = focus
         self._centre = ("head",) if focus == "head" else _TRUNK
 
-    def points(self, pose: Pose) -> Points:
+    def points(self, pose: Pose) -> FramingPoints:
         """Where they are in a pose."""
         body = self.avatar.body
         vertices, posed = body.vertices(pose)
         middle = posed[[JOINT_INDEX[name] for name in self._centre]].mean(0)
-        placed = place(self._bound, vertices, body)
+        placed = place_gaussians(self._bound, vertices, body)
         splats, radius = placed.means, _REACH * placed.scales.max(1)
         surface = vertices[self._vertices]
         if self.focus == "upper":
@@ -80,7 +80,7 @@ class Outline:
             surface = surface[surface[:, 1] >= lowest]
             above = splats[:, 1] >= lowest
             splats, radius = splats[above], radius[above]
-        return Points(surface, splats, radius, middle)
+        return FramingPoints(surface, splats, radius, middle)
 
 
 class _Bounds:
@@ -123,7 +123,7 @@ class _Bounds:
 
 
 @dataclass(frozen=True)
-class Frame:
+class FrameSpec:
     """A picture's size and lens: ``focal`` in pixels."""
 
     width: int
@@ -138,7 +138,7 @@ class Frame:
         return _Bounds(inside * self.width / 2 / self.focal, inside * self.height / 2 / self.focal)
 
     def camera(self, R: FloatArray, origin: FloatArray, place: FloatArray) -> Camera:
-        """The camera that looks along the rows of ``R`` [3, 3] from ``place`` [3] (view axes)
+        """The camera that looks along the rows of ``R`` [3, 3] from ``place_gaussians`` [3] (view axes)
         beside the point ``origin`` [3]."""
         viewmat = np.eye(4)
         viewmat[:3, :3] = R
@@ -152,9 +152,9 @@ def _view_axes(yaw: float, pitch: float) -> FloatArray:
 
 
 def steady_cameras(
-    outline: Outline,
+    outline: AvatarOutline,
     poses: Sequence[Pose],
-    frame: Frame,
+    frame: FrameSpec,
     yaws: Sequence[float],
     pitch: float,
     *,
@@ -227,7 +227,7 @@ def turntable_yaws(count: int, turns: float, start: float = 0.0) -> FloatArray:
 # Frames -------------------------------------------------------------------------------------
 
 
-def draw_frames(
+def render_frames(
     avatar: Avatar,
     poses: Sequence[Pose],
     cameras: Sequence[Camera],
@@ -244,6 +244,6 @@ def draw_frames(
     for k, camera in enumerate(cameras):
         if gaussians is None or len(poses) > 1:
             vertices, _ = avatar.body.vertices(poses[k])
-            gaussians = place(avatar.gaussians, vertices, avatar.body)
+            gaussians = place_gaussians(avatar.gaussians, vertices, avatar.body)
         drawn = render_camera(gaussians, camera, background, backend)
-        yield to_bytes(straight_rgba(drawn) if background is None else drawn.rgb)
+        yield to_uint8(unpremultiply(drawn) if background is None else drawn.rgb)

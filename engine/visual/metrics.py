@@ -12,7 +12,7 @@ SSIM_RADIUS = 5  # 11 x 11 pixels
 SSIM_SIZE = 2 * SSIM_RADIUS + 1
 
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, finest first
-LEAST_CONTRAST = 1e-4  # of a scale: there are no fractional powers of what is below zero
+MIN_CONTRAST = 1e-4  # of a scale: there are no fractional powers of what is below zero
 
 
 def psnr(a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = None) -> float:
@@ -71,7 +71,7 @@ def ms_ssim(a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = 
         last = scale == scales - 1
         means = _weighted(whole if last else contrast, _inner(weights))
         share = SCALE_WEIGHTS[scale] / sum(SCALE_WEIGHTS[:scales])
-        product *= np.maximum(means, LEAST_CONTRAST) ** share
+        product *= np.maximum(means, MIN_CONTRAST) ** share
         a, b, weights = (_halved(x) for x in (a, b, weights))
     return float(product.mean())
 

@@ -17,7 +17,7 @@ from ..core.cameras import camera_position, project
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, PARENTS, Camera, FloatArray, IntArray, Pose
 from ..render.mesh import rasterize_mesh
-from .overlay_pixels import compose
+from .overlay_pixels import composite_overlay
 
 _SEEN_FROM, _SEEN_TO = 0.1, 0.5  # joint confidence where the tint turns from unseen to seen
 _PART_COLOURS = {
@@ -77,7 +77,7 @@ class OverlayPainter:
             close = _cropped(camera, window, fine)
             buffer = rasterize_mesh(vertices, self._f, close, cull_back=True)
             looks = np.stack([*_lit(vertices, self._f, camera), self._seen(confidence)], 1)
-            compose(
+            composite_overlay(
                 out[top:bottom, left:right],
                 fine,
                 (left * fine, top * fine),
@@ -129,7 +129,7 @@ class OverlayPainter:
         return body.part_names.index("eye"), np.array(eyes)
 
 
-def overlay(
+def draw_overlay(
     rgb: FloatArray,
     body: Body,
     pose: Pose,

@@ -129,7 +129,7 @@ def _compose(  # type: ignore[no-untyped-def]
                 out[row, column, 2] = blue / n + keep * out[row, column, 2]
 
 
-def compose(
+def composite_overlay(
     out: FloatArray,
     fine: int,
     corner: tuple[int, int],

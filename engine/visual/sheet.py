@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..core.cameras import orbit, project
-from ..core.framing import Box, ball_box, crop
+from ..core.framing import Box, ball_box, crop_to_box
 from ..core.types import (
     JOINT_INDEX,
     LAYERS,
@@ -25,7 +25,7 @@ from ..core.types import (
     Pose,
 )
 from ..gaussians.posing import pose_avatar
-from ..render import Render, render_camera
+from ..render import RenderOutput, render_camera
 from .overlay import OverlayPainter
 from .views import head_ball, orbit_centre, visible_box
 
@@ -75,7 +75,7 @@ class Tile:
     def draw(self, width: int, height: int) -> FloatArray:
         """[height, width, 3]."""
         if self.gaussians is not None:
-            shown = render_camera(self.gaussians, crop(self.camera, self.box, width, height))
+            shown = render_camera(self.gaussians, crop_to_box(self.camera, self.box, width, height))
             return self._before(shown.rgb, shown.alpha)
         assert self.picture is not None
         rgba = _cut(self.picture, self.box, width, height)
@@ -83,25 +83,25 @@ class Tile:
 
     def _before(self, premultiplied: FloatArray, alpha: FloatArray) -> FloatArray:
         if self.backdrop is None:
-            return over_checks(premultiplied, alpha)
+            return composite_over_checks(premultiplied, alpha)
         return np.clip(premultiplied + (1 - alpha[..., None]) * self.backdrop, 0, 1)
 
 
-def over_checks(premultiplied: FloatArray, alpha: FloatArray) -> FloatArray:
+def composite_over_checks(premultiplied: FloatArray, alpha: FloatArray) -> FloatArray:
     """Colours times alpha [H, W, 3] over a light checkerboard. Returns [H, W, 3]."""
     rows, columns = np.indices(alpha.shape[:2]) // _CHECK_SIZE
     checks = np.where((rows + columns) % 2, *_CHECKS)[..., None]
     return np.asarray(np.clip(premultiplied + (1 - alpha[..., None]) * checks, 0, 1))
 
 
-def straight_rgba(render: Render) -> FloatArray:
+def unpremultiply(render: RenderOutput) -> FloatArray:
     """[H, W, 4] with straight alpha from a render over black."""
     alpha = np.asarray(render.alpha)[..., None]
     rgb = np.where(alpha > 1e-4, render.rgb / np.maximum(alpha, 1e-4), 0.0)
     return np.concatenate([np.clip(rgb, 0, 1), alpha], -1)
 
 
-def save_picture(picture: FloatArray, path: Path) -> None:
+def save_image(picture: FloatArray, path: Path) -> None:
     """Write [H, W, 3] or [H, W, 4] floats 0..1 in the format that the name's ending tells."""
     pixels = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     if path.suffix.lower() in (".jpg", ".jpeg"):
@@ -123,7 +123,7 @@ def _cut(picture: FloatArray, box: Box, width: int, height: int) -> FloatArray:
     return np.asarray(small, dtype=np.float32) / 255
 
 
-def lay_out(rows: Sequence[Sequence[Tile]], width: int, title: str = "") -> FloatArray:
+def layout_tiles(rows: Sequence[Sequence[Tile]], width: int, title: str = "") -> FloatArray:
     """Draw rows of tiles, each row as wide as the sheet, with captions. Returns [H, width, 3]."""
     sizes = []
     for row in rows:
@@ -155,7 +155,7 @@ def _reasonable(box: Box) -> Box:
     return box.with_aspect(float(np.clip(box.width / box.height, _MIN_ASPECT, _MAX_ASPECT)))
 
 
-class Studio:
+class SheetStudio:
     """Everything that the tiles of one avatar's sheet share."""
 
     def __init__(self, avatar: Avatar, portrait: Portrait, matte: Matte) -> None:
@@ -242,14 +242,14 @@ class Studio:
 
     def moving(self) -> list[Tile]:
         """An arm raised, seen from two sides; where the photo shows none, the head turned."""
-        side, share = seen_arm(self.avatar)
+        side, share = most_visible_arm(self.avatar)
         if share < _ARM_SHARE:
-            turned = pose_avatar(self.avatar, head_turned(self.avatar))
+            turned = pose_avatar(self.avatar, turn_head(self.avatar))
             return [
                 self.view("head turned", 0, turned, bring_in=False),
                 self.view("the same from 35", 35, turned, bring_in=False),
             ]
-        raised = pose_avatar(self.avatar, arm_raised(self.avatar, side))
+        raised = pose_avatar(self.avatar, raise_arm(self.avatar, side))
         return [self.view("arm raised", 0, raised), self.view("the same from 35", 35, raised)]
 
     def expressions(self, wanted: dict[str, dict[str, float]]) -> list[Tile]:
@@ -258,7 +258,7 @@ class Studio:
         return [self.close_up(name, pose=pose) for name, pose in poses.items() if pose]
 
 
-def seen_arm(avatar: Avatar) -> tuple[str, float]:
+def most_visible_arm(avatar: Avatar) -> tuple[str, float]:
     """``left`` or ``right``, whichever the photo shows more of, and its share of the photo."""
     triangles = avatar.gaussians.triangle[avatar.gaussians.layer == LAYERS.index("photo")]
     weights = avatar.body.weights[avatar.body.f[triangles, 0]]
@@ -270,7 +270,7 @@ def seen_arm(avatar: Avatar) -> tuple[str, float]:
     return side, count[side] / max(1, len(triangles))
 
 
-def arm_raised(avatar: Avatar, side: str) -> Pose:
+def raise_arm(avatar: Avatar, side: str) -> Pose:
     """The photo's pose with the ``left`` or ``right`` arm lifted sideways above the shoulder."""
     sign = 1.0 if side == "left" else -1.0
     return avatar.pose.with_joints(
@@ -282,7 +282,7 @@ def arm_raised(avatar: Avatar, side: str) -> Pose:
     )
 
 
-def head_turned(avatar: Avatar) -> Pose:
+def turn_head(avatar: Avatar) -> Pose:
     """The photo's pose with the head tilted and turned to its left, or back if it looks there."""
     pose = avatar.pose
     neck = np.asarray(pose.full_pose)[JOINT_INDEX["neck"]]
@@ -293,14 +293,14 @@ def head_turned(avatar: Avatar) -> Pose:
     return pose.with_joints(neck=neck + turn, head=head + turn)
 
 
-def preview(avatar: Avatar, portrait: Portrait, matte: Matte) -> FloatArray:
+def draw_preview(avatar: Avatar, portrait: Portrait, matte: Matte) -> FloatArray:
     """The picture beside an avatar's file. Returns [H, PREVIEW_WIDTH, 3].
 
     The photo beside the same view of the avatar, a raised arm and a smile; below, the camera
     swung to both sides and behind.
     """
-    studio = Studio(avatar, portrait, matte)
-    return lay_out(
+    studio = SheetStudio(avatar, portrait, matte)
+    return layout_tiles(
         [
             [
                 studio.photo("photo", portrait.rgb),
@@ -317,12 +317,14 @@ def preview(avatar: Avatar, portrait: Portrait, matte: Matte) -> FloatArray:
     )
 
 
-def contact_sheet(avatar: Avatar, portrait: Portrait, matte: Matte, title: str = "") -> FloatArray:
+def draw_contact_sheet(
+    avatar: Avatar, portrait: Portrait, matte: Matte, title: str = ""
+) -> FloatArray:
     """Every test view of an avatar. Returns [H, SHEET_WIDTH, 3]."""
-    studio = Studio(avatar, portrait, matte)
+    studio = SheetStudio(avatar, portrait, matte)
     cut_out = np.concatenate([matte.foreground, matte.alpha[..., None]], -1)
     expressions = {"smile with a wink": WINK, "open mouth": OPEN_MOUTH}
-    return lay_out(
+    return layout_tiles(
         [
             [
                 studio.photo("photo", portrait.rgb),

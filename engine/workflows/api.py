@@ -64,21 +64,21 @@ def build(
         LikenessError: the photo cannot be read or shows nobody, an option cannot be, or the
             folder cannot be written to.
     """
-    from ..files.folders import check_output_folder, whole_files
+    from ..files.folders import atomic_write_files, check_output_folder
     from ..pipeline.build import build_avatar
-    from ..pipeline.track import OtherPhoto
+    from ..pipeline.track import ExtraView
     from .build_files import write_build
 
     if isinstance(views, Mapping):
-        others = [OtherPhoto(Path(file), direction) for direction, file in views.items()]
+        others = [ExtraView(Path(file), direction) for direction, file in views.items()]
     else:
-        others = [OtherPhoto(Path(file)) for file in views]
+        others = [ExtraView(Path(file)) for file in views]
     if out is not None:
         check_output_folder(Path(out))
     own_body = None if body is None else Path(body)
     result = build_avatar(Path(photo), options, progress, own_body, others)
     if out is not None:
-        with whole_files(Path(out)) as scratch:
+        with atomic_write_files(Path(out)) as scratch:
             write_build(result, scratch, preview, progress)
     return result
 
@@ -112,15 +112,15 @@ def save(avatar: Avatar, out: File) -> Path:
     return Path(out)
 
 
-def level(avatar: Avatar, count: int) -> Avatar:
+def simplify(avatar: Avatar, count: int) -> Avatar:
     """An avatar with at most ``count`` Gaussians: the most important ones, grown to fill in.
 
     Raises:
         LikenessError: ``count`` is less than one.
     """
-    from ..gaussians.lod import avatar_at
+    from ..gaussians.lod import simplify_avatar
 
-    return avatar_at(avatar, count)
+    return simplify_avatar(avatar, count)
 
 
 def pose(
@@ -147,10 +147,10 @@ def pose(
     Raises:
         LikenessError: there is no such file, frame, pose or expression.
     """
-    from .pose_choice import asked_pose
+    from .pose_choice import resolve_pose
 
     asked = None if name is None else name if isinstance(name, str) else Path(name)
-    return asked_pose(avatar, asked, expression, frame)
+    return resolve_pose(avatar, asked, expression, frame)
 
 
 def splats(avatar: Avatar, pose: Pose | None = None) -> Gaussians:
@@ -217,9 +217,9 @@ def render(
     Raises:
         LikenessError: no such colour or back end, or the file cannot be written.
     """
-    from .still_files import check_still, draw_still, parse_colour, save_still
+    from .still_files import check_still, draw_still, parse_color, save_still
 
-    colour = parse_colour(background)
+    colour = parse_color(background)
     if out is not None:
         check_still(Path(out), colour is None)
     posed = avatar.pose if pose is None else pose
@@ -271,11 +271,11 @@ def motion(
     Raises:
         LikenessError: what is wrong with the file, or there are no such frames.
     """
-    from .export_files import motion_of_file
-    from .pose_choice import expression_weights
+    from .export_files import load_export_motion
+    from .pose_choice import parse_expression
 
-    weights = None if expression is None else expression_weights(expression)
-    moving, notes = motion_of_file(avatar, Path(file), fps, frames, weights)
+    weights = None if expression is None else parse_expression(expression)
+    moving, notes = load_export_motion(avatar, Path(file), fps, frames, weights)
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return replace(moving, warnings=(*moving.warnings, *notes))

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.types import Progress
-from ..files.folders import check_output_folder, whole_files
+from ..files.folders import atomic_write_files, check_output_folder
 
 if TYPE_CHECKING:
-    from ..pipeline.build import BuildResult, Check
+    from ..pipeline.build import BuildResult, FitCheck
     from ..pipeline.options import BuildOptions
-    from ..pipeline.track import OtherPhoto
+    from ..pipeline.track import ExtraView
 
 AVATAR_FILE = "avatar.safetensors"
 BLEND_FILE = "avatar.blend"
@@ -29,7 +29,7 @@ REPORT_FILE = "report.json"
 
 @dataclass(frozen=True)
 class BuildFiles:
-    """What a build wrote: the files (``preview`` None when it was not wanted) and the report."""
+    """What a build wrote: the files (``draw_preview`` None when it was not wanted) and the report."""
 
     avatar: Path
     report_file: Path
@@ -45,8 +45,8 @@ def build_to_folder(
     preview: bool = True,
     body_path: Path | None = None,
     progress: Progress | None = None,
-    others: Sequence[OtherPhoto] = (),
-    check: Check | None = None,
+    others: Sequence[ExtraView] = (),
+    check: FitCheck | None = None,
 ) -> BuildFiles:
     """Build the avatar of ``portrait`` and write it to ``folder``.
 
@@ -61,7 +61,7 @@ def build_to_folder(
 
     check_output_folder(folder)
     result = build_avatar(portrait, options, progress, body_path, others, check)
-    with whole_files(folder) as scratch:
+    with atomic_write_files(folder) as scratch:
         write_build(result, scratch, preview, progress)
     return BuildFiles(
         folder / AVATAR_FILE,
@@ -76,8 +76,8 @@ def write_build(
 ) -> None:
     """Write the avatar, the report and, if wanted, the preview of a build to a folder."""
     from ..formats.avatar import save_avatar
-    from ..visual.sheet import preview as draw_preview
-    from ..visual.sheet import save_picture
+    from ..visual.sheet import draw_preview as draw_preview
+    from ..visual.sheet import save_image
 
     save_avatar(result.avatar, folder / AVATAR_FILE)
     report = json.dumps(result.report, indent=2, allow_nan=False)
@@ -86,6 +86,6 @@ def write_build(
         if progress:
             progress("preview", 0.0, "drawing the preview")
         picture = draw_preview(result.avatar, result.portrait, result.matte)
-        save_picture(picture, folder / PREVIEW_FILE)
+        save_image(picture, folder / PREVIEW_FILE)
         if progress:
             progress("preview", 1.0, "drawn")

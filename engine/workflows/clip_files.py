@@ -24,24 +24,30 @@ from ..core.types import (
     Pose,
     Progress,
 )
-from ..files.folders import folders_for
-from ..imaging.picture_files import Numbered, PictureWriter, numbered_or_none
+from ..files.folders import make_parents
+from ..imaging.picture_files import ImageSequenceWriter, NumberedFiles, parse_numbered
 from ..imaging.resize import fit_size
-from ..imaging.video_writer import FORMATS, GIF_MAX_RATE, VideoWriter, check_format, ffmpeg_program
+from ..imaging.video_writer import (
+    FORMATS,
+    GIF_MAX_RATE,
+    VideoWriter,
+    check_video_format,
+    ffmpeg_program,
+)
 from ..motion import reenact
-from ..motion.bone_maps import detect
+from ..motion.bone_maps import detect_bones
 from ..motion.bvh import read_bvh
-from ..motion.io import motion_of_arrays, read_arrays
-from ..motion.motion_source import moved_body
-from ..motion.prepare import plain_motion
+from ..motion.io import motion_from_arrays, read_arrays
+from ..motion.motion_source import measure_source_body
+from ..motion.prepare import motion_from_poses
 from ..motion.smplx_keys import Arrays
-from ..motion.transfer import transfer
+from ..motion.transfer import retarget_motion
 from ..visual.clips import (
     DEFAULT_FOCUS,
     FOLLOW_SECONDS,
-    Frame,
-    Outline,
-    draw_frames,
+    AvatarOutline,
+    FrameSpec,
+    render_frames,
     steady_cameras,
     turntable_yaws,
 )
@@ -53,7 +59,7 @@ MAX_SIDE = 1280
 
 TURNTABLE_SECONDS, TURNTABLE_RATE = 4.0, 30.0
 
-LEAST_RATE = 1 / 60
+MIN_RATE = 1 / 60
 """Frames a second; with fewer something is wrong, in the options or in the motion file."""
 
 
@@ -65,7 +71,7 @@ class ClipOptions:
         motion: a motion file; None for a turntable of a standing figure.
         turntable: whether the camera circles; ``turns`` times (negative: the other way round).
         seconds: how long a turntable without a motion lasts.
-        start, end, every, fps, speed: as in :func:`evaluation.reenact.cut`.
+        start, end, every, fps, speed: as in :func:`evaluation.reenact.trim`.
         up: ``y``, ``z`` or ``-y``, or ``auto`` for what the motion looks like.
         camera: one of ``CAMERAS``: a fixed one that holds the whole clip, one that goes along,
             the photo's, or the motion's own.
@@ -125,9 +131,9 @@ def render_clip(
         LikenessError: what is wrong with the motion or the place to write to, and what to do.
     """
     notes: list[str] = []
-    names = numbered_or_none(out)
+    names = parse_numbered(out)
     if names is None:
-        check_format(out, options.background is None)
+        check_video_format(out, options.background is None)
         ffmpeg_program()
     poses, rate, motion = _poses(avatar, options, notes)
     count = len(poses)
@@ -141,10 +147,10 @@ def render_clip(
     writer = (
         VideoWriter(out, width, height, rate, alpha=alpha)
         if names is None
-        else PictureWriter(names, width, height, alpha=alpha)
+        else ImageSequenceWriter(names, width, height, alpha=alpha)
     )
-    drawn = draw_frames(avatar, poses, cameras, options.background, options.backend)
-    with folders_for(out if names is None else names.pattern), writer:
+    drawn = render_frames(avatar, poses, cameras, options.background, options.backend)
+    with make_parents(out if names is None else names.pattern), writer:
         for number, picture in enumerate(drawn, 1):
             writer.write(picture)
             if progress:
@@ -152,8 +158,8 @@ def render_clip(
     return Clip(out if names is None else names.pattern, count, width, height, rate, tuple(notes))
 
 
-def _check_target(out: Path, names: Numbered | None, count: int, rate: float) -> None:
-    if rate < LEAST_RATE:
+def _check_target(out: Path, names: NumberedFiles | None, count: int, rate: float) -> None:
+    if rate < MIN_RATE:
         raise LikenessError(
             f"'{out}' would show {rate:.2g} frames a second, less than one in a minute.",
             "Give --fps, or a smaller --every or a larger --speed.",
@@ -183,7 +189,7 @@ def _poses(
     if options.motion is None:
         pose = _with_expression(options.pose or avatar.pose, avatar, options.expression)
         return [pose], options.fps or TURNTABLE_RATE, None
-    motion = motion_for(avatar, options.motion, options, notes)
+    motion = load_clip_motion(avatar, options.motion, options, notes)
     moving = [
         _with_expression(motion.pose(k), avatar, options.expression) for k in range(len(motion))
     ]
@@ -201,7 +207,7 @@ def _with_expression(pose: Pose, avatar: Avatar, weights: dict[str, float] | Non
     return replace(pose, expression=expression)
 
 
-def motion_for(avatar: Avatar, path: Path, options: ClipOptions, notes: list[str]) -> Motion:
+def load_clip_motion(avatar: Avatar, path: Path, options: ClipOptions, notes: list[str]) -> Motion:
     """A motion file as this avatar does it, where the camera of ``options`` expects it."""
     arrays: Arrays = {}
     if path.suffix.lower() == ".bvh":
@@ -211,14 +217,14 @@ def motion_for(avatar: Avatar, path: Path, options: ClipOptions, notes: list[str
         with warnings.catch_warnings():
             if options.camera != "motion":  # only then its camera matters
                 warnings.filterwarnings("ignore", message=".*holds no camera")
-            motion = motion_of_arrays(arrays, path, avatar.body.num_expression)
+            motion = motion_from_arrays(arrays, path, avatar.body.num_expression)
     has_camera = "camera_K" in arrays
     if options.camera == "motion" and not has_camera:
         raise LikenessError(
             f"'{path}' holds no camera.", "Use --camera fixed, follow or input instead."
         )
     whole = len(motion)
-    motion = reenact.cut(
+    motion = reenact.trim(
         motion,
         options.start,
         options.end,
@@ -231,34 +237,36 @@ def motion_for(avatar: Avatar, path: Path, options: ClipOptions, notes: list[str
     lost = int((motion.frame_state == FRAME_STATES.index("lost")).sum())
     if lost:
         notes.append(f"In {lost} of {len(motion)} frames the tracker had lost the person.")
-    pelvis, legs = moved_body(arrays, path, motion)
+    pelvis, legs = measure_source_body(arrays, path, motion)
     scale = reenact.leg_length(avatar.body.J_template) / legs if legs else 1.0
     up = options.up
     if up == "auto":
         up = "y" if has_camera else reenact.up_axis(motion)
         if up != "y":
             notes.append(f"'{path}' has {up} up, it seems (--up says otherwise).")
-    motion = reenact.upright(motion, pelvis, up)
+    motion = reenact.make_upright(motion, pelvis, up)
     if options.camera == "motion":
-        return reenact.seen_by_own_camera(motion, avatar, pelvis, scale)
+        return reenact.align_to_camera(motion, avatar, pelvis, scale)
     if not has_camera:
         heading = np.array([0.0, 0.0, 1.0])
         if options.camera == "input":
-            heading = reenact.front_of(avatar.pose)
-        motion = reenact.facing(motion, pelvis, heading)
-    motion = reenact.on_avatar(motion, avatar, pelvis, scale, np.zeros(3))
-    return reenact.where_the_photo_is(motion, avatar) if options.camera == "input" else motion
+            heading = reenact.facing_direction(avatar.pose)
+        motion = reenact.turn_to_heading(motion, pelvis, heading)
+    motion = reenact.place_on_avatar(motion, avatar, pelvis, scale, np.zeros(3))
+    return reenact.align_to_photo(motion, avatar) if options.camera == "input" else motion
 
 
 def _of_bvh(avatar: Avatar, path: Path, arrays: Arrays, notes: list[str]) -> Motion:
     """A skeleton's motion on this avatar, whose legs and pelvis it then has."""
     joints = np.asarray(avatar.body.J_template, np.float64)
     moved = read_bvh(path)
-    found = detect(moved.skeleton.names)
-    done = transfer(moved, found, joints)
+    found = detect_bones(moved.skeleton.names)
+    done = retarget_motion(moved, found, joints)
     notes.extend([found.report(), *done.notes])
     arrays |= {"pelvis": joints[0], "leg_length": np.array(reenact.leg_length(joints))}
-    return plain_motion(done.full_pose, done.transl, avatar.body.num_expression, moved.frame_rate)
+    return motion_from_poses(
+        done.full_pose, done.transl, avatar.body.num_expression, moved.frame_rate
+    )
 
 
 # Cameras ------------------------------------------------------------------------------------
@@ -279,7 +287,7 @@ def _cameras(
     if options.turntable:
         yaws = turntable_yaws(count, options.turns, options.yaw)
     focus = options.focus or DEFAULT_FOCUS[avatar.framing]
-    outline = Outline(avatar, focus)
+    outline = AvatarOutline(avatar, focus)
     if options.camera in ("input", "motion"):
         own = avatar.camera
         if options.camera == "motion":
@@ -293,7 +301,7 @@ def _cameras(
         return [orbit(camera, middle, yaw) for yaw in yaws]
     width = options.width or options.height or DEFAULT_SIZE
     height = options.height or options.width or DEFAULT_SIZE
-    frame = Frame(*_evened(width, height, even, options, notes))
+    frame = FrameSpec(*_evened(width, height, even, options, notes))
 
     def tell(number: int) -> None:
         if progress:

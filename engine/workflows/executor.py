@@ -1,7 +1,7 @@
 """Units of work, and whoever does them: processes of this machine (addon/workers/crew.py), or others.
 
 A unit is a JSON-able mapping with a ``key`` of its own. An :class:`Executor` takes units and says
-what comes of them; :func:`finished` is the loop around it that every run shares.
+what comes of them; :func:`as_completed` is the loop around it that every run shares.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from ..core.types import LikenessError
 Unit = Mapping[str, Any]
 
 
-class NoMoreError(LikenessError):
+class FatalWorkerError(LikenessError):
     """Not this unit alone failed: none could be made now, as on a full disk."""
 
 
-TRIES = 2
+MAX_TRIES = 2
 """A unit at which a worker died or failed so often is given up."""
 
 
 @dataclass(frozen=True)
-class Said:
+class WorkerEvent:
     """What has come of a unit, or what a worker says by the way.
 
     Attributes:
@@ -48,7 +48,7 @@ class Executor(Protocol):
     def submit(self, unit: Unit, soon: bool = False) -> None:
         """Take a unit to be done; ``soon``: before those that wait."""
 
-    def take(self, timeout: float) -> Said | None:
+    def take(self, timeout: float) -> WorkerEvent | None:
         """The next word of the workers; None when there is none within so many seconds.
 
         Raises:
@@ -59,12 +59,12 @@ class Executor(Protocol):
         """Stop all work at once and wait until it has stopped."""
 
 
-def finished(
+def as_completed(
     executor: Executor,
     units: Iterable[Unit],
-    tries: int = TRIES,
+    tries: int = MAX_TRIES,
     renew: Callable[[Unit], Unit] | None = None,
-) -> Iterator[Said]:
+) -> Iterator[WorkerEvent]:
     """Have units done, and hand on whatever is said, until every one is done or given up.
 
     Args:
@@ -83,23 +83,23 @@ def finished(
         if said is None:
             continue
         if said.kind == "failed":
-            reason = sentence(str(said.content["reason"]))
-            said = Said(said.kind, said.key, {**said.content, "reason": reason})
+            reason = to_sentence(str(said.content["reason"]))
+            said = WorkerEvent(said.kind, said.key, {**said.content, "reason": reason})
             failures[said.key] += 1
             if not said.content.get("mendable") and failures[said.key] < tries:
                 if said.content.get("lost") and renew is not None:
                     open_units[said.key] = renew(open_units[said.key])
                 executor.submit(open_units[said.key], soon=True)
-                yield Said("again", said.key, said.content)
+                yield WorkerEvent("again", said.key, said.content)
                 continue
         if said.kind in ("done", "failed"):
             del open_units[said.key]
             began = failures[said.key] + (said.kind == "done")
-            said = Said(said.kind, said.key, {**said.content, "tries": began})
+            said = WorkerEvent(said.kind, said.key, {**said.content, "tries": began})
         yield said
 
 
-def sentence(words: str) -> str:
+def to_sentence(words: str) -> str:
     """Words as a sentence, after which another may follow.
 
     >>> sentence("it took longer than 40 s"), sentence("'a.jpg' is a cat."), sentence("OSError()")
@@ -109,7 +109,7 @@ def sentence(words: str) -> str:
     return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?", "…")) else ".")
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A length of time for people.
 
     >>> span(40), span(200), span(9000)
@@ -120,7 +120,7 @@ def span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def remaining(elapsed: float, made: float, left: float) -> str:
+def format_time_left(elapsed: float, made: float, left: float) -> str:
     """How long the rest will take, as far as what is made tells.
 
     >>> remaining(60.0, 2, 4), remaining(5.0, 0, 4)
@@ -128,4 +128,4 @@ def remaining(elapsed: float, made: float, left: float) -> str:
     """
     if made <= 0:
         return "time left not known yet"
-    return f"about {span(elapsed / made * left)} left"
+    return f"about {format_duration(elapsed / made * left)} left"

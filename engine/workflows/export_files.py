@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from ..core.types import Avatar, FloatArray, Gaussians, LikenessError, Motion, Pose, Progress
-from ..files.folders import whole_files
+from ..files.folders import atomic_write_files
 from ..formats.glb import write_glb
 from ..formats.ply import UPS, write_ply
 from ..formats.spz import write_spz
 from ..formats.surface_mesh import SurfaceMesh
 from ..formats.usd import write_usda
 from ..gaussians.posing import pose_avatar
-from ..gaussians.surface import TEXTURE_SIZE, floor_place, moved, surface_mesh
-from ..imaging.picture_files import Numbered
+from ..gaussians.surface import TEXTURE_SIZE, extract_mesh, floor_offset, translate_pose
+from ..imaging.picture_files import NumberedFiles
 
 SPLAT_SUFFIXES = (".ply", ".spz")
 SCENE_SUFFIXES = (".glb", ".usda")
@@ -59,7 +59,7 @@ class ExportOptions:
     name: str = "Avatar"
 
 
-def check_format(out: Path, options: ExportOptions, moving: bool) -> None:
+def check_export_format(out: Path, options: ExportOptions, moving: bool) -> None:
     """Raise the error of a name or a choice that cannot be, before the work.
 
     Raises:
@@ -81,19 +81,19 @@ def check_format(out: Path, options: ExportOptions, moving: bool) -> None:
         if options.content == "mesh":
             raise LikenessError(f"'{out}' cannot hold a mesh.", "Choose .glb or .usda.")
         if moving:
-            numbered(out)
+            parse_sequence_name(out)
     if out.is_dir():
         raise LikenessError(f"'{out}' is a folder.", "Name a file.")
 
 
-def numbered(out: Path) -> Numbered:
+def parse_sequence_name(out: Path) -> NumberedFiles:
     """The files of a sequence.
 
     Raises:
         LikenessError: the name has no place for a number.
     """
     try:
-        return Numbered(out)
+        return NumberedFiles(out)
     except LikenessError as error:
         raise LikenessError(
             f"'{out}' is the name of one file; a motion gives one for each frame.",
@@ -126,7 +126,7 @@ def write_sequence(
         LikenessError: no place for a number in the name, or files of a longer sequence that
             would be left among these.
     """
-    names = numbered(out)
+    names = parse_sequence_name(out)
     numbers = range(count) if numbers is None else numbers
     left = names.beyond(numbers[-1] + 1)
     if left:
@@ -135,7 +135,7 @@ def write_sequence(
             "Choose another folder or name, or remove the old frames.",
         )
     files = [names.path(number) for number in numbers]
-    with whole_files(out.absolute().parent) as scratch:
+    with atomic_write_files(out.absolute().parent) as scratch:
         for k, file in enumerate(files):
             write_splats(frame(k), scratch / file.name, options)
             if progress:
@@ -171,7 +171,7 @@ def write_scene(
     body = mesh() if options.content != "splats" else None
     tell(0.8, f"writing {out.name}")
     write = write_usda if out.suffix.lower() == ".usda" else write_glb
-    with whole_files(out.absolute().parent) as scratch:
+    with atomic_write_files(out.absolute().parent) as scratch:
         write(scratch / out.name, held, body, pose, options.name, place)
         files = [out.parent / path.name for path in sorted(scratch.iterdir())]
     tell(1.0, "written")
@@ -196,15 +196,15 @@ def export_avatar(
     """
     options = options or ExportOptions()
     moving = isinstance(pose, Motion)
-    check_format(out, options, moving)
-    pose = placed(avatar, pose, options.place)
+    check_export_format(out, options, moving)
+    pose = place_pose(avatar, pose, options.place)
     if out.suffix.lower() in SCENE_SUFFIXES:
         first = pose.pose(0) if isinstance(pose, Motion) else pose
         return write_scene(
             out,
             options,
             lambda: pose_avatar(avatar, first),
-            lambda: surface_mesh(avatar, options.texture),
+            lambda: extract_mesh(avatar, options.texture),
             pose,
             progress=progress,
         )
@@ -213,12 +213,12 @@ def export_avatar(
         return write_sequence(
             lambda k: pose_avatar(avatar, motion.pose(k)), len(motion), out, options, progress
         )
-    with whole_files(out.absolute().parent) as scratch:
+    with atomic_write_files(out.absolute().parent) as scratch:
         write_splats(pose_avatar(avatar, pose), scratch / out.name, options)
     return [out]
 
 
-def motion_of_file(
+def load_export_motion(
     avatar: Avatar,
     path: Path,
     fps: float | None = None,
@@ -234,10 +234,10 @@ def motion_of_file(
     Raises:
         LikenessError: what is wrong with the file, or no such frames.
     """
-    from .clip_files import ClipOptions, motion_for
+    from .clip_files import ClipOptions, load_clip_motion
 
     notes: list[str] = []
-    motion = motion_for(avatar, path, ClipOptions(motion=path, fps=fps), notes)
+    motion = load_clip_motion(avatar, path, ClipOptions(motion=path, fps=fps), notes)
     if stretch is not None:
         if stretch[1] > len(motion):
             raise LikenessError(
@@ -264,19 +264,19 @@ def motion_of_file(
     return motion, notes
 
 
-def placed(avatar: Avatar, pose: Pose | Motion, place: str) -> Pose | Motion:
+def place_pose(avatar: Avatar, pose: Pose | Motion, place: str) -> Pose | Motion:
     """The pose or motion where ``place`` says; a motion by its first frame."""
     if place == "photo":
         return pose
     first = pose.pose(0) if isinstance(pose, Motion) else pose
     vertices, joints = avatar.body.vertices(first)
-    by = floor_place(vertices, joints[0])
+    by = floor_offset(vertices, joints[0])
     if isinstance(pose, Motion):
         return replace(pose, transl=np.asarray(pose.transl) + by)
-    return moved(pose, by)
+    return translate_pose(pose, by)
 
 
-def poses_as_motion(avatar: Avatar, poses: Sequence[Pose], frame_rate: float) -> Motion:
+def poses_to_motion(avatar: Avatar, poses: Sequence[Pose], frame_rate: float) -> Motion:
     """Poses one after another as a motion of an avatar."""
     count = len(poses)
     return Motion(
@@ -296,7 +296,7 @@ def poses_as_motion(avatar: Avatar, poses: Sequence[Pose], frame_rate: float) ->
     )
 
 
-def carried(motion: Motion, places: FloatArray, joints: FloatArray) -> Motion:
+def apply_object_motion(motion: Motion, places: FloatArray, joints: FloatArray) -> Motion:
     """A motion whose armature itself moves, as one in the space of its first frame.
 
     Args:

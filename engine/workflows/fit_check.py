@@ -9,7 +9,7 @@ and waits for one of ``{"answer": "continue"}``, ``{"answer": "person", "index":
 the left from 0), ``{"answer": "adjust", "landmarks": {...}}`` or ``{"answer": "adjust", "pose":
 {...}}``, see :meth:`.tracking.adjust.Adjustment.from_answer`. After any but the first it fits
 again and asks again. ``picture`` shows the body over the photo, everybody numbered; ``fit`` is
-what :func:`load_fit` reads, for a scene in which the fit is corrected.
+what :func:`load_shown_fit` reads, for a scene in which the fit is corrected.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.types import Avatar, BoundGaussians, FloatArray, LikenessError, Track
-from ..files.untrusted import npz_arrays
+from ..files.untrusted import read_npz
 from ..formats.avatar import avatar_from_bytes, avatar_to_bytes
 
 if TYPE_CHECKING:
-    from ..pipeline.build import Change, Check
+    from ..pipeline.build import FitChange, FitCheck
     from ..pipeline.track import TrackedPortrait
 
 WAYS = ("never", "doubt", "always")
@@ -53,20 +53,20 @@ class ShownFit:
     photo: bytes
 
 
-def doubtful(tracked: TrackedPortrait, person: int | None) -> bool:
+def is_doubtful(tracked: TrackedPortrait, person: int | None) -> bool:
     """Whether the user should look: several people and none chosen, or a fit that seems wrong."""
     several = tracked.observation.num_people > 1 and person is None
     error = tracked.track.pose_error
     return several or bool(tracked.track.warnings) or (error or 0.0) > DOUBTFUL_POSE
 
 
-def asking(
+def make_fit_check(
     ask: Callable[..., dict[str, Any]],
     way: str,
     person: int | None,
     folder: Path,
     tell: Callable[..., None],
-) -> Check | None:
+) -> FitCheck | None:
     """The check that asks a user.
 
     Args:
@@ -87,17 +87,17 @@ def asking(
         return None
     asked = False
 
-    def check(all_tracked: Sequence[TrackedPortrait]) -> Change | None:
+    def check(all_tracked: Sequence[TrackedPortrait]) -> FitChange | None:
         nonlocal asked
         tracked = all_tracked[0]
         picture, fit = folder / "fit.png", folder / "fit.npz"
-        save_picture(tracked, picture)
-        if not asked and way == "doubt" and not doubtful(tracked, person):
+        save_fit_image(tracked, picture)
+        if not asked and way == "doubt" and not is_doubtful(tracked, person):
             tell("seen", picture=str(picture))
             return None
         asked = True  # who has changed something wants to see what became of it
         observation, track = tracked.observation, tracked.track
-        save_fit(tracked, fit)
+        save_shown_fit(tracked, fit)
         answer = ask(
             "fit",
             picture=str(picture),
@@ -114,8 +114,8 @@ def asking(
     return check
 
 
-def _change(answer: dict[str, Any], track: Track, people: int) -> Change | None:
-    from ..pipeline.build import Change
+def _change(answer: dict[str, Any], track: Track, people: int) -> FitChange | None:
+    from ..pipeline.build import FitChange
     from ..tracking.adjust import Adjustment
 
     said = answer.get("answer")
@@ -125,18 +125,18 @@ def _change(answer: dict[str, Any], track: Track, people: int) -> Change | None:
         index = answer.get("index")
         if not isinstance(index, int) or not 0 <= index < people:
             raise LikenessError(f"There is no person {index} in this photo.")
-        return Change(person=index)
+        return FitChange(person=index)
     if said == "adjust":
-        return Change(adjustment=Adjustment.from_answer(answer, track))
+        return FitChange(adjustment=Adjustment.from_answer(answer, track))
     raise LikenessError(f"The answer '{said}' is not understood.")
 
 
-def fit_picture(tracked: TrackedPortrait) -> FloatArray:
+def draw_fit(tracked: TrackedPortrait) -> FloatArray:
     """[h, w, 3] 0..1, at most ``PICTURE_SIDE`` high and wide: the body over the photo, and a
     numbered frame around everybody when there are several."""
     from PIL import Image, ImageDraw, ImageFont
 
-    from ..visual.overlay import overlay
+    from ..visual.overlay import draw_overlay
 
     rgb, track = tracked.portrait.rgb, tracked.track
     height, width = rgb.shape[:2]
@@ -144,7 +144,7 @@ def fit_picture(tracked: TrackedPortrait) -> FloatArray:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     photo = Image.fromarray(np.round(255 * np.clip(rgb, 0, 1)).astype(np.uint8))
     small = np.asarray(photo.resize(size, Image.Resampling.LANCZOS), np.float32) / 255
-    drawn = overlay(
+    drawn = draw_overlay(
         small,
         tracked.body,
         track.pose,
@@ -175,16 +175,16 @@ def fit_picture(tracked: TrackedPortrait) -> FloatArray:
     return np.asarray(out, np.float32) / 255
 
 
-def save_picture(tracked: TrackedPortrait, path: Path) -> None:
-    """Write :func:`fit_picture` as PNG."""
+def save_fit_image(tracked: TrackedPortrait, path: Path) -> None:
+    """Write :func:`draw_fit` as PNG."""
     from PIL import Image
 
-    picture = np.round(255 * fit_picture(tracked)).astype(np.uint8)
+    picture = np.round(255 * draw_fit(tracked)).astype(np.uint8)
     Image.fromarray(picture).save(path)
 
 
-def save_fit(tracked: TrackedPortrait, path: Path) -> None:
-    """Write what :func:`load_fit` reads."""
+def save_shown_fit(tracked: TrackedPortrait, path: Path) -> None:
+    """Write what :func:`load_shown_fit` reads."""
     from PIL import Image
 
     track, observation = tracked.track, tracked.observation
@@ -203,9 +203,9 @@ def save_fit(tracked: TrackedPortrait, path: Path) -> None:
         )
 
 
-def load_fit(path: Path) -> ShownFit:
+def load_shown_fit(path: Path) -> ShownFit:
     """What the worker wrote for the question."""
-    file = npz_arrays(path)
+    file = read_npz(path)
     avatar = avatar_from_bytes(file["avatar"].tobytes(), str(path))
     return ShownFit(avatar, file["landmarks"], file["visibility"], file["photo"].tobytes())
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ..core.types import Avatar, LikenessError, Pose
 from ..motion.pose import load_pose
-from ..poses import expressions, named_pose
+from ..poses import build_pose, named_expressions
 
 
-def expression_weights(asked: str | Mapping[str, float]) -> dict[str, float]:
+def parse_expression(asked: str | Mapping[str, float]) -> dict[str, float]:
     """Weights from ``NAME[=V],...``: expressions of the body, and of the library by name; or
     weights by the body's names, as they are.
 
@@ -31,7 +31,7 @@ def expression_weights(asked: str | Mapping[str, float]) -> dict[str, float]:
     weights: dict[str, float] = {}
     for part in asked.split(","):
         name, equals, value = (word.strip() for word in part.partition("="))
-        named = expressions().get(name)
+        named = named_expressions().get(name)
         try:
             amount = float(value) if equals or named is None else 1.0
         except ValueError:
@@ -40,7 +40,7 @@ def expression_weights(asked: str | Mapping[str, float]) -> dict[str, float]:
             raise LikenessError(
                 f"'{part.strip()}' is not an expression weight.",
                 "Write NAME=VALUE, as jawOpen=0.5, or the name of an expression: "
-                f"{', '.join(expressions())}.",
+                f"{', '.join(named_expressions())}.",
             )
         if named is None:
             weights[name] = amount
@@ -49,7 +49,7 @@ def expression_weights(asked: str | Mapping[str, float]) -> dict[str, float]:
     return weights
 
 
-def asked_pose(
+def resolve_pose(
     avatar: Avatar,
     pose: str | Path | None = None,
     expression: str | Mapping[str, float] | None = None,
@@ -59,7 +59,7 @@ def asked_pose(
 
     Args:
         pose: a pose or motion file (what has a suffix), or a name as ``wave``.
-        expression: as for :func:`expression_weights`.
+        expression: as for :func:`parse_expression`.
         frame: of a motion file.
 
     Raises:
@@ -69,8 +69,8 @@ def asked_pose(
     if pose is not None and Path(pose).suffix:
         posed = load_pose(Path(pose), avatar.body.num_expression, frame)
     elif pose is not None:
-        posed = named_pose(str(pose), avatar.body, avatar.pose)
+        posed = build_pose(str(pose), avatar.body, avatar.pose)
     if expression is not None:
-        weights = expression_weights(expression)
+        weights = parse_expression(expression)
         posed = replace(posed, expression=avatar.body.expression(**weights))
     return posed

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from ..core.types import Avatar, Camera, FloatArray, LikenessError, Pose
-from ..files.folders import whole_files
+from ..files.folders import atomic_write_files
 from ..imaging.video_writer import FORMATS
 from ..render import best_backend
-from ..visual.clips import draw_frames
-from ..visual.sheet import save_picture
+from ..visual.clips import render_frames
+from ..visual.sheet import save_image
 
 STILL_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg")
 _WITHOUT_ALPHA = (".jpg", ".jpeg")
 
 
-def parse_colour(text: str | None) -> FloatArray | None:
+def parse_color(text: str | None) -> FloatArray | None:
     """[3] 0..1 of ``#rrggbb`` or a name; None of None and of ``transparent``.
 
     Raises:
@@ -80,7 +80,7 @@ def draw_still(
         [H, W, 3], or [H, W, 4] with straight alpha where there is no background.
     """
     backend = best_backend() if backend == "auto" else backend
-    (picture,) = draw_frames(avatar, [pose], [camera], background, backend)
+    (picture,) = render_frames(avatar, [pose], [camera], background, backend)
     drawn: FloatArray = picture.astype(np.float32) / np.float32(255)
     return drawn
 
@@ -91,5 +91,5 @@ def save_still(picture: FloatArray, out: Path) -> None:
     Raises:
         LikenessError: the folder cannot be written to.
     """
-    with whole_files(out.absolute().parent) as scratch:
-        save_picture(picture, scratch / out.name)
+    with atomic_write_files(out.absolute().parent) as scratch:
+        save_image(picture, scratch / out.name)

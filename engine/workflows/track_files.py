@@ -16,22 +16,22 @@ import numpy as np
 
 from ..body import Body
 from ..core.cameras import field_of_view
-from ..core.progress import Stages
+from ..core.progress import StageTimer
 from ..core.types import FRAME_STATES, FloatArray, LikenessError, Motion, Progress
 from ..core.version import VERSION
-from ..files.atomic import whole_file
-from ..files.folders import folders_for
+from ..files.atomic import atomic_write
+from ..files.folders import make_parents
 from ..files.weights import asset_path
 from ..imaging.media import PICTURE_SUFFIXES, is_video
 from ..imaging.video import VideoReader
 from ..imaging.video_writer import VideoWriter
 from ..motion.io import save_motion
-from ..pipeline.track import OtherPhoto, load_fitting_body, track_photos, track_portrait
+from ..pipeline.track import ExtraView, load_fitting_body, track_photos, track_portrait
 from ..tracking.detectors import Detectors
 from ..tracking.estimators import FileEstimator, KeypointEstimator
-from ..tracking.summary import joint_figures, unseen_parts
+from ..tracking.summary import mean_joint_confidence, unseen_parts
 from ..visual.overlay import OverlayPainter
-from ..visual.sheet import save_picture
+from ..visual.sheet import save_image
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
 TRACKED, LOST = FRAME_STATES.index("tracked"), FRAME_STATES.index("lost")
@@ -66,7 +66,7 @@ class TrackOptions:
     estimates: tuple[Path, ...] = ()
     smplx: Path | None = None
     sapiens: Path | None = None
-    others: tuple[OtherPhoto, ...] = ()
+    others: tuple[ExtraView, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ def track_to_files(
             "More photos of a person go with a photo, and not with other programs' estimates.",
             "Leave --view out." if video else "Leave out --view, or --estimate and --sapiens.",
         )
-    stages = Stages(progress)
-    with folders_for(out, *([overlay] if overlay else [])):
+    stages = StageTimer(progress)
+    with make_parents(out, *([overlay] if overlay else [])):
         if video:
             return _track_video(media, out, options, overlay, body_path, stages)
         return _track_photo(media, out, options, overlay, body_path, stages)
@@ -139,7 +139,7 @@ def _track_photo(
     options: TrackOptions,
     overlay: Path | None,
     body_path: Path | None,
-    stages: Stages,
+    stages: StageTimer,
 ) -> TrackFiles:
     warnings: list[str]
     if options.others:
@@ -167,7 +167,10 @@ def _track_photo(
     motion = replace(Motion.of_track(tracked.track), warnings=tuple(warnings))
     with ExitStack() as files:
         save_motion(
-            motion, files.enter_context(whole_file(out)), tracked.body, _notes(media, tracked.lens)
+            motion,
+            files.enter_context(atomic_write(out)),
+            tracked.body,
+            _notes(media, tracked.lens),
         )
         if overlay is not None:
             with stages("overlay", "drawing the body over the photo"):
@@ -175,7 +178,7 @@ def _track_photo(
                 drawn = painter.draw(
                     tracked.portrait.rgb, motion.pose(0), motion.camera, motion.joint_confidence[0]
                 )
-                save_picture(drawn, files.enter_context(whole_file(overlay)))
+                save_image(drawn, files.enter_context(atomic_write(overlay)))
     return TrackFiles(out, overlay, motion, _report(media, "photo", motion, tracked.lens, stages))
 
 
@@ -185,7 +188,7 @@ def _track_video(
     options: TrackOptions,
     overlay: Path | None,
     body_path: Path | None,
-    stages: Stages,
+    stages: StageTimer,
 ) -> TrackFiles:
     from ..tracking.video import track_video
 
@@ -214,11 +217,11 @@ def _track_video(
     if overlay is not None:
         first = max(0, round(options.start * reader.frame_rate))
         with stages("overlay", "drawing the body over the video"):
-            draw_video(media, motion, body, overlay, first, stages.within("overlay"))
+            draw_tracked_video(media, motion, body, overlay, first, stages.within("overlay"))
     return TrackFiles(out, overlay, motion, _report(media, "video", motion, lens, stages))
 
 
-def _as_one(stages: Stages) -> Progress:
+def _as_one(stages: StageTimer) -> Progress:
     """Finding the shape is the first tenth of tracking a video."""
 
     def told(stage: str, fraction: float, message: str) -> None:
@@ -228,7 +231,7 @@ def _as_one(stages: Stages) -> Progress:
     return told
 
 
-def draw_video(
+def draw_tracked_video(
     media: Path,
     motion: Motion,
     body: Body,
@@ -263,7 +266,7 @@ def draw_video(
                 progress("overlay", written / len(motion), f"frame {written} of {len(motion)}")
 
 
-def summary(files: TrackFiles) -> str:
+def summarize_track(files: TrackFiles) -> str:
     """The outcome in one line, as the command line prints it."""
     report, motion = files.report, files.motion
     parts = [f"{_FRAMINGS[motion.framing]} {_VIEWS[motion.view]}"]
@@ -298,7 +301,9 @@ def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _report(media: Path, kind: str, motion: Motion, lens: str, stages: Stages) -> dict[str, Any]:
+def _report(
+    media: Path, kind: str, motion: Motion, lens: str, stages: StageTimer
+) -> dict[str, Any]:
     known = motion.frame_state != LOST
     states = {name: int((motion.frame_state == i).sum()) for i, name in enumerate(FRAME_STATES)}
     confidence = motion.joint_confidence[known] if known.any() else motion.joint_confidence * 0
@@ -316,7 +321,7 @@ def _report(media: Path, kind: str, motion: Motion, lens: str, stages: Stages) -
         "lens": {"source": lens, "fov": round(field_of_view(motion.camera), 2)},
         "face_error": _median(motion.face_error),
         "pose_error": _median(motion.pose_error),
-        "joint_confidence": joint_figures(confidence),
+        "joint_confidence": mean_joint_confidence(confidence),
         "unseen": list(unseen_parts(confidence)),
         "seconds": {**stages.seconds, "total": round(sum(stages.seconds.values()), 3)},
         "warnings": list(motion.warnings),

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from likeness.addon.synth.worker import Maker, serve
+from likeness.addon.synth.worker import SubjectMaker, serve_subjects
 from likeness.engine.core.cameras import intrinsics, look_at
 from likeness.engine.core.types import NUM_JOINTS, Camera, LikenessError
-from likeness.engine.dataset.subjects import Subject, View, encode_rgba, person_key
+from likeness.engine.dataset.subjects import Subject, SubjectView, encode_rgba, person_key
 
 BETAS, EXPRESSION, SIZE = 3, 2, 8
 
@@ -28,7 +28,7 @@ def card(number: int, seed: int) -> Subject:
     rng = np.random.default_rng([seed, number])
     camera = Camera(look_at(np.zeros(3), 2.0, 0.0, 0.0), intrinsics(9.0, SIZE, SIZE), SIZE, SIZE)
     views = tuple(
-        View(name, 0, "front", 0.0, camera, False, encode_rgba(rng.random((SIZE, SIZE, 4))))
+        SubjectView(name, 0, "front", 0.0, camera, False, encode_rgba(rng.random((SIZE, SIZE, 4))))
         for name in ("a", "b")
     )
     return Subject(
@@ -61,7 +61,7 @@ def card(number: int, seed: int) -> Subject:
     )
 
 
-def open_maker(request: Mapping[str, Any], skipped: Callable[[Path, str], None]) -> Maker:
+def open_maker(request: Mapping[str, Any], skipped: Callable[[Path, str], None]) -> SubjectMaker:
     options = request["options"] | (json.loads(sys.argv[1]) if sys.argv[1:] else {})
     if options.get("closed"):
         raise LikenessError("The library is closed.", "Open it.")
@@ -81,4 +81,4 @@ def open_maker(request: Mapping[str, Any], skipped: Callable[[Path, str], None])
 
 
 if __name__ == "__main__":
-    sys.exit(serve(open_maker))
+    sys.exit(serve_subjects(open_maker))

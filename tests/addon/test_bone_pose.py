@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from likeness.addon.motion.pose import axis_angles, bone_quaternions, seen_pose
+from likeness.addon.motion.pose import axis_angles, bone_quaternions, pose_from_matrices
 from likeness.addon.scene.axes import points_to_blender, rotations_to_blender
 from likeness.engine.body.skinning import joint_transforms
 from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix
@@ -49,7 +49,7 @@ def test_what_is_seen_is_the_pose_that_the_engine_would_show() -> None:
     rest[:, :3, :3], rest[:, :3, 3] = axes, points_to_blender(joints)
     seen[:, :3, :3] = rotations_to_blender(R) @ axes * rng.uniform(0.5, 2, (NUM_JOINTS, 1, 1))
     seen[:, :3, 3] = points_to_blender(posed + transl)
-    found = seen_pose(seen, rest, np.zeros(2))
+    found = pose_from_matrices(seen, rest, np.zeros(2))
     np.testing.assert_allclose(found.transl, transl, atol=1e-12)
     np.testing.assert_allclose(
         axis_angle_to_matrix(found.full_pose), axis_angle_to_matrix(pose), atol=1e-10

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from likeness.addon.workers import jobs
-from likeness.addon.workers.jobs import Job, State, worker_command
+from likeness.addon.workers.jobs import JobState, WorkerJob, worker_command
 from likeness.engine.core.types import LikenessError
 
 LOOK = {"task": "environment"}
@@ -24,15 +24,15 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(next(path for path in found if path.exists()))
 
 
-def ended(command: list[str]) -> Job:
-    job = Job(LOOK, command)
+def ended(command: list[str]) -> WorkerJob:
+    job = WorkerJob(LOOK, command)
     job.wait()
     return job
 
 
 def test_a_python_of_the_same_version_gets_blenders_packages(bare: str) -> None:
     job = ended(worker_command(python=bare))
-    assert job.state is State.DONE
+    assert job.state is JobState.DONE
     assert job.result is not None
     assert job.result["executable"] == bare
     assert job.result["missing"] == []
@@ -43,7 +43,7 @@ def test_a_python_of_another_version_does_not(bare: str) -> None:
     (index,) = [i for i, word in enumerate(command) if word == sys.implementation.cache_tag]
     command[index] = "cpython-399"
     job = ended(command)
-    assert job.state is State.FAILED
+    assert job.state is JobState.FAILED
     assert job.error is not None
     assert bare in job.error.message
     assert "No module named" in job.error.message
@@ -70,7 +70,7 @@ def test_what_is_no_program_is_told(tmp_path: Path) -> None:
     text = tmp_path / "python.txt"
     text.write_text("no program")
     with pytest.raises(LikenessError, match=r"python\.txt' cannot be started"):
-        Job(LOOK, worker_command(python=str(text)))
+        WorkerJob(LOOK, worker_command(python=str(text)))
 
 
 def test_packages_are_named_as_json() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from likeness.addon.progress import Estimate
-from likeness.addon.report import problem_report, shown_request, without_folders
+from likeness.addon.progress import TimeEstimate
+from likeness.addon.report import format_request, problem_report, strip_folders
 
 STAGES = {"a": 2.0, "b": 6.0, "c": 2.0}
 
 
 def at_speed(speed: float, told: bool) -> list[tuple[float, float, float]]:
     """(seconds, fraction, remaining) of a job ``speed`` times as slow as the table says."""
-    estimate, out, now = Estimate(STAGES, 100.0), [], 0.0
+    estimate, out, now = TimeEstimate(STAGES, 100.0), [], 0.0
     for stage, seconds in STAGES.items():
         steps = round(10 * seconds * speed)
         for k in range(steps):
@@ -35,7 +35,7 @@ def test_progress_never_falls_and_the_end_is_foreseen(speed: float, told: bool) 
 
 
 def test_waiting_for_the_user_is_no_work() -> None:
-    estimate = Estimate(STAGES, 0.0)
+    estimate = TimeEstimate(STAGES, 0.0)
     estimate.take("a", 0.5, 1.0)
     before = estimate.remaining
     estimate.pause(1.0)
@@ -46,7 +46,7 @@ def test_waiting_for_the_user_is_no_work() -> None:
 
 
 def test_a_task_without_a_table() -> None:
-    estimate = Estimate({}, 0.0)
+    estimate = TimeEstimate({}, 0.0)
     estimate.take("frames", 0.0, 1.0)
     assert estimate.remaining is None
     estimate.take("frames", 0.25, 10.0)
@@ -81,9 +81,9 @@ def test_reports_tell_names_of_files_alone() -> None:
         assert private not in report, report
     for kept in ("me.jpg", "back.png", "place.txt", "Blender: 5.0", '"fov": 40.0', "Stage: fit"):
         assert kept in report
-    assert shown_request({"a": ["x/y z/q"]}) == '{"a": ["q"]}'
+    assert format_request({"a": ["x/y z/q"]}) == '{"a": ["q"]}'
 
 
 def test_plain_text_stays() -> None:
     text = "Use 1/2 of it and/or more: 3 % off, see a/b."
-    assert without_folders(text) == text
+    assert strip_folders(text) == text

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from likeness.addon.synth.report import describe, summary
-from likeness.addon.synth.run import Outcome
-from likeness.engine.dataset.mix import used
+from likeness.addon.synth.report import format_summary, write_dataset_card
+from likeness.addon.synth.run import SynthOutcome
+from likeness.engine.dataset.mix import used_assets
 from likeness.engine.dataset.shards import ShardWriter
 
 somebody = runpy.run_path(str(Path(__file__).with_name("synth_stand_in.py")))["card"]
@@ -39,9 +39,9 @@ def test_the_card_says_what_the_set_is(data: Path, tmp_path: Path) -> None:
     light = tmp_path / "lights" / "yard.exr"
     light.parent.mkdir()
     light.write_bytes(b"light")
-    outcome = Outcome(given_up={4: "too dark"}, skipped={"/a/b/hat.mhclo": "no vertices"})
+    outcome = SynthOutcome(given_up={4: "too dark"}, skipped={"/a/b/hat.mhclo": "no vertices"})
     options = OPTIONS | {"assets": str(assets), "environments": [str(light)]}
-    card = describe(data, options, "likeness synth -o data", "9.9", outcome)
+    card = write_dataset_card(data, options, "likeness synth -o data", "9.9", outcome)
     assert json.loads((data / "card.json").read_text()) == card
     assert card["mix"]["sex"] == {"female": 3, "male": 2}
     assert card["mix"]["skins"] == {"skin0.png": 2, "skin1.png": 2, "skin2.png": 1}
@@ -63,20 +63,20 @@ def test_the_card_says_what_the_set_is(data: Path, tmp_path: Path) -> None:
 
 
 def test_blenders_own_lights_are_named(data: Path) -> None:
-    card = describe(data, OPTIONS | {"engine": "cycles"}, "", "9.9", Outcome())
+    card = write_dataset_card(data, OPTIONS | {"engine": "cycles"}, "", "9.9", SynthOutcome())
     assert [asset["name"] for asset in card["assets"]] == ["yard.exr"]
     assert "CC0" in card["assets"][0]["licence"]
 
 
 def test_the_summary_tells_shares_of_the_time(data: Path) -> None:
-    outcome = Outcome(
+    outcome = SynthOutcome(
         made=5,
         elapsed=50.0,
         seconds=Counter(render=30.0, looks=10.0),
         given_up={7: "too dark"},
         skipped={"/a/hat.mhclo": "no vertices"},
     )
-    text = "\n".join(summary(describe(data, OPTIONS, "", "9.9", outcome), outcome))
+    text = "\n".join(format_summary(write_dataset_card(data, OPTIONS, "", "9.9", outcome), outcome))
     for words in (
         "5 people, 10 views",
         "360 an hour",
@@ -96,7 +96,7 @@ def test_characters_have_looks_of_their_own(data: Path) -> None:
     guest = replace(somebody(9, seed=3), facts={"number": 9, "looks": {"character": "robot.glb"}})
     with ShardWriter(data, first=2) as writer:
         writer.write(guest)
-    mix = describe(data, OPTIONS, "", "9.9", Outcome())["mix"]
+    mix = write_dataset_card(data, OPTIONS, "", "9.9", SynthOutcome())["mix"]
     assert mix["characters"] == {"none": 5, "robot.glb": 1}
     assert mix["skins"]["a character's own"] == mix["outfits"]["a character's own"] == 1
 
@@ -104,15 +104,15 @@ def test_characters_have_looks_of_their_own(data: Path) -> None:
 def test_two_who_are_alike_are_told(data: Path) -> None:
     with ShardWriter(data, first=2) as writer:
         writer.write(somebody(1, seed=3))
-    card = describe(data, OPTIONS, "", "9.9", Outcome())
+    card = write_dataset_card(data, OPTIONS, "", "9.9", SynthOutcome())
     assert card["alike"] == [[1, 5]]
-    assert any("ALIKE: [[1, 5]]" in line for line in summary(card, Outcome()))
+    assert any("ALIKE: [[1, 5]]" in line for line in format_summary(card, SynthOutcome()))
 
 
 def test_assets_are_found_anywhere_in_a_look() -> None:
     look = {"top": "shirt.mhclo", "under": [{"file": "a/vest.mhclo"}], "name": "png", "x": None}
-    assert used(look, "bare") == ["shirt.mhclo", "vest.mhclo"]
-    assert used({"hue": 0.3}, "bare") == ["bare"]
+    assert used_assets(look, "bare") == ["shirt.mhclo", "vest.mhclo"]
+    assert used_assets({"hue": 0.3}, "bare") == ["bare"]
 
 
 @pytest.mark.parametrize("name", ["staging"])

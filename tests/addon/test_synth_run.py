@@ -15,12 +15,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from likeness.addon.synth.run import Job, Outcome, run
-from likeness.addon.synth.staging import RUN_FILE, STAGING, begin, locked
-from likeness.addon.workers.crew import worker_command
+from likeness.addon.synth.run import SynthJob, SynthOutcome, run_synth
+from likeness.addon.synth.staging import RUN_FILE, STAGING, begin_run, lock_folder
+from likeness.addon.workers.crew import pool_worker_command
 from likeness.engine.core.types import LikenessError
 from likeness.engine.dataset.shards import INDEX_FILE, read_subjects, shard_files
-from likeness.engine.dataset.stored import stored_subjects
+from likeness.engine.dataset.stored import read_stored_subjects
 from likeness.engine.dataset.subjects import person_key
 
 STAND_IN = Path(__file__).with_name("synth_stand_in.py")
@@ -31,13 +31,13 @@ on_linux = pytest.mark.skipif(
 )
 
 
-def made(data: Path, subjects: int, options: Mapping[str, Any] = SEED, **more: Any) -> Outcome:
-    job = Job(data, subjects, options, **{"per_shard": 4, "threads": 1, **more})
-    return run(job, command=COMMAND)
+def made(data: Path, subjects: int, options: Mapping[str, Any] = SEED, **more: Any) -> SynthOutcome:
+    job = SynthJob(data, subjects, options, **{"per_shard": 4, "threads": 1, **more})
+    return run_synth(job, command=COMMAND)
 
 
 def keys(data: Path) -> list[str]:
-    return [stored.key for file in shard_files(data) for stored in stored_subjects(Path(file))]
+    return [stored.key for file in shard_files(data) for stored in read_stored_subjects(Path(file))]
 
 
 def contents(data: Path) -> dict[str, bytes]:
@@ -101,7 +101,7 @@ def test_nothing_is_made_twice(whole: Path) -> None:
 def test_a_set_is_extended(whole: Path, tmp_path: Path) -> None:
     """Also where the last shard was not full, or a later one is there already."""
     assert made(tmp_path, 6).made == 6
-    assert [len(list(stored_subjects(Path(f)))) for f in shard_files(tmp_path)] == [4, 2]
+    assert [len(list(read_stored_subjects(Path(f)))) for f in shard_files(tmp_path)] == [4, 2]
     assert made(tmp_path, 20).made == 14
     assert contents(tmp_path) == contents(whole)
     with pytest.raises(LikenessError, match="6 are fewer"):
@@ -208,8 +208,10 @@ def test_workers_end_with_who_gave_them_work(tmp_path: Path) -> None:
 
 def test_who_fails_for_good_is_given_up_and_holds_nobody_back(tmp_path: Path) -> None:
     told: list[str] = []
-    job = Job(tmp_path, 8, SEED | {"crash": [1, 7], "fail": [2]}, per_shard=4, threads=1, workers=2)
-    outcome = run(job, lambda *what: told.append(what[2]), COMMAND)
+    job = SynthJob(
+        tmp_path, 8, SEED | {"crash": [1, 7], "fail": [2]}, per_shard=4, threads=1, workers=2
+    )
+    outcome = run_synth(job, lambda *what: told.append(what[2]), COMMAND)
     assert sorted(outcome.given_up) == [1, 2, 7]
     assert outcome.given_up[1] == "The worker ended with exit code 9: it is too dark in here."
     fault = outcome.given_up[2]
@@ -252,11 +254,11 @@ def test_shards_of_others_are_not_touched(tmp_path: Path) -> None:
 def test_a_damaged_run_file_says_so(tmp_path: Path) -> None:
     (tmp_path / RUN_FILE).write_text("{")
     with pytest.raises(LikenessError, match=RUN_FILE):
-        begin(tmp_path, {}, 1)
+        begin_run(tmp_path, {}, 1)
 
 
 def test_one_run_at_a_time(tmp_path: Path) -> None:
-    with locked(tmp_path), pytest.raises(LikenessError, match="Another run"):
+    with lock_folder(tmp_path), pytest.raises(LikenessError, match="Another run"):
         made(tmp_path, 1)
     assert made(tmp_path, 1).made == 1
 
@@ -267,9 +269,9 @@ def test_a_worker_that_cannot_open_its_assets_ends_the_run(tmp_path: Path) -> No
 
 
 def test_a_worker_that_cannot_start_ends_the_run(tmp_path: Path) -> None:
-    job = Job(tmp_path, 2, SEED, threads=1)
+    job = SynthJob(tmp_path, 2, SEED, threads=1)
     with pytest.raises(LikenessError, match=r"exit code 5: no luck"):
-        run(
+        run_synth(
             job,
             command=[
                 sys.executable,
@@ -283,11 +285,11 @@ def test_how_workers_are_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     bpy = SimpleNamespace(app=SimpleNamespace(binary_path="/opt/blender"))
     monkeypatch.setitem(sys.modules, "bpy", bpy)
     blender = ["/opt/blender", "--background", "--command", "likeness", "synth-worker"]
-    assert worker_command("synth-worker") == blender
+    assert pool_worker_command("synth-worker") == blender
     bpy.app.binary_path = ""  # bpy as a module
-    as_module = worker_command("synth-worker")
+    as_module = pool_worker_command("synth-worker")
     monkeypatch.delitem(sys.modules, "bpy")
-    assert worker_command("synth-worker") == as_module
+    assert pool_worker_command("synth-worker") == as_module
     # From elsewhere, where no 'likeness' is to be found by name, it still is this package.
     missing = str(tmp_path / "gone")
     request = {"data": missing, "threads": 1, "options": {"engine": "raster", "assets": missing}}
@@ -304,10 +306,10 @@ def test_how_workers_are_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_what_is_no_answer_is_kept_as_its_last_words(tmp_path: Path) -> None:
-    job = Job(tmp_path, 2, SEED, threads=1)
+    job = SynthJob(tmp_path, 2, SEED, threads=1)
     code = "print('4'); print('[1]'); print('Blender 4.5'); import sys; sys.exit(5)"
     with pytest.raises(LikenessError, match=r"exit code 5: Blender 4\.5"):
-        run(job, command=[sys.executable, "-c", code])
+        run_synth(job, command=[sys.executable, "-c", code])
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
@@ -334,6 +336,6 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "sys.exit(worker.serve(synth_stand_in.open_maker))\n"
     )
     with pytest.raises(LikenessError, match="No space left"):
-        run(Job(tmp_path, 4, SEED, threads=1), command=[sys.executable, "-c", code])
+        run_synth(SynthJob(tmp_path, 4, SEED, threads=1), command=[sys.executable, "-c", code])
     assert len(list((tmp_path / STAGING).glob("person_*.tar"))) == 2
     assert made(tmp_path, 4, per_shard=64).made == 2

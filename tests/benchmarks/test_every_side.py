@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.benchmarks.figures.every_side import (
-    LOOKS,
     LOOSE,
     NEAR,
     POSES,
-    Look,
-    coverage,
-    loose_things,
+    VIEW_ANGLES,
+    ViewAngle,
+    detect_loose_parts,
+    measure_coverage,
     off_body_pct,
     surface_distance,
 )
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, Avatar, BoundGaussians, Matte, Pose
 from likeness.engine.render.mesh import rasterize_mesh
@@ -26,7 +26,7 @@ from likeness.engine.visual.views import focus_camera
 from scipy.ndimage import binary_dilation
 
 CAMERA = photo_camera(900.0, 320, 400)
-LOOKED = (Look("full", 0.0, 0.0), Look("full", 150.0, 20.0), Look("head", 60.0, 0.0))
+LOOKED = (ViewAngle("full", 0.0, 0.0), ViewAngle("full", 150.0, 20.0), ViewAngle("head", 60.0, 0.0))
 TWO_POSES = {name: POSES[name] for name in ("as in the photo", "stepping")}
 
 
@@ -53,7 +53,7 @@ def coat(body, off: float = 0.0, opacity: float = 0.99, spacing: float = 0.012) 
 
 @pytest.fixture(scope="module")
 def dressed() -> Avatar:
-    body = synthetic_body()
+    body = make_synthetic_body()
     body = body.personalised(np.zeros(body.num_betas))
     full_pose = np.zeros((NUM_JOINTS, 3))
     pose = Pose(full_pose, np.array([0.0, 0.1, -4.0]), np.zeros(body.num_expression))
@@ -70,7 +70,7 @@ def matte_of(avatar: Avatar, grown: int = 0) -> Matte:
 
 
 def test_a_whole_coat_has_no_holes_and_no_strays(dressed: Avatar) -> None:
-    found = coverage(dressed, matte_of(dressed), LOOKED[1:], TWO_POSES)
+    found = measure_coverage(dressed, matte_of(dressed), LOOKED[1:], TWO_POSES)
     assert found.holes.keys() == TWO_POSES.keys()
     assert found.holes_pct < 0.05
     assert found.stray_pct == 0.0
@@ -93,11 +93,13 @@ def test_what_is_torn_out_is_a_hole_of_its_size(dressed: Avatar) -> None:
     vertices, f = dressed.body.vertices(pose)[0], dressed.body.f
     whole, rest = (rasterize_mesh(vertices, g, camera).face >= 0 for g in (f, f[~trunk]))
     expected = 100.0 * (whole & ~rest).sum() / whole.sum()
-    found = coverage(torn, matte_of(dressed), LOOKED[:1], {"photo": POSES["as in the photo"]})
+    found = measure_coverage(
+        torn, matte_of(dressed), LOOKED[:1], {"photo": POSES["as in the photo"]}
+    )
     # A rim of the projection is not looked at, and neighbours' splats reach a little way in.
     assert found.holes_pct == pytest.approx(expected, rel=0.2)
     nothing = replace(dressed, gaussians=dressed.gaussians.take(slice(0, 0)))
-    bare = coverage(nothing, matte_of(dressed), LOOKED[:1], TWO_POSES)
+    bare = measure_coverage(nothing, matte_of(dressed), LOOKED[:1], TWO_POSES)
     assert bare.holes_pct == 100.0
     assert bare.left_out == ("left hand", "right hand")
 
@@ -108,7 +110,9 @@ def test_half_transparent_is_half_a_hole(dressed: Avatar) -> None:
     thin = replace(dressed, gaussians=one)
     thick = replace(dressed, gaussians=replace(one, opacities=2 * one.opacities))
     views = LOOKED[:1], {"photo": POSES["as in the photo"]}
-    first, second = (coverage(a, matte_of(dressed), *views).holes_pct for a in (thin, thick))
+    first, second = (
+        measure_coverage(a, matte_of(dressed), *views).holes_pct for a in (thin, thick)
+    )
     # Twice the opacity squares what shines through, where this does not vary much.
     assert second / 100 == pytest.approx((first / 100) ** 2, rel=0.35)
 
@@ -118,7 +122,7 @@ def test_what_hangs_off_the_body_is_stray(dressed: Avatar) -> None:
     shares = {}
     for off in (NEAR - 0.01, NEAR + 0.02):
         around = replace(dressed, gaussians=coat(dressed.body, off=off))
-        shares[off] = coverage(around, matte_of(dressed), *views).stray_pct
+        shares[off] = measure_coverage(around, matte_of(dressed), *views).stray_pct
     near, far = shares.values()
     assert near == 0.0
     assert far > 50.0  # all that is not beside a neighbouring part of the body
@@ -128,8 +132,8 @@ def test_loose_things_may_stand_off_farther(dressed: Avatar) -> None:
     """8 cm around the body in the photo itself: hair and a skirt, so 10 cm are no strays there."""
     pixels = round(0.08 * 900.0 / 4.0)
     wide = matte_of(dressed, grown=pixels)
-    assert loose_things(dressed, matte_of(dressed)) == ()
-    assert loose_things(dressed, wide) == ("hair", "cloth")
+    assert detect_loose_parts(dressed, matte_of(dressed)) == ()
+    assert detect_loose_parts(dressed, wide) == ("hair", "cloth")
     assert off_body_pct(dressed, wide) > 0.3  # the arms carry neither
     head = np.isin(
         dressed.body.f[:, 0], np.flatnonzero(dressed.body.weights[:, JOINT_INDEX["head"]] > 0.5)
@@ -137,11 +141,11 @@ def test_loose_things_may_stand_off_farther(dressed: Avatar) -> None:
     hair = coat(dressed.body, off=0.1)
     hair = hair.take(head[hair.triangle])
     avatar = replace(dressed, gaussians=hair)
-    views = (Look("head", 0.0, 0.0),), {"photo": POSES["as in the photo"]}
-    assert coverage(avatar, wide, *views).stray_pct < 1.0
-    assert coverage(avatar, matte_of(dressed), *views).stray_pct > 50.0
+    views = (ViewAngle("head", 0.0, 0.0),), {"photo": POSES["as in the photo"]}
+    assert measure_coverage(avatar, wide, *views).stray_pct < 1.0
+    assert measure_coverage(avatar, matte_of(dressed), *views).stray_pct > 50.0
     far = replace(avatar, gaussians=replace(hair, offset=hair.offset * (LOOSE + 0.02) / 0.1))
-    assert coverage(far, wide, *views).stray_pct > 50.0
+    assert measure_coverage(far, wide, *views).stray_pct > 50.0
 
 
 def test_distance_to_a_mesh_is_that_to_its_triangles() -> None:
@@ -157,12 +161,12 @@ def test_distance_to_a_mesh_is_that_to_its_triangles() -> None:
 
 
 def test_looks_go_all_around_in_equal_steps() -> None:
-    assert len(LOOKS) == 24
+    assert len(VIEW_ANGLES) == 24
     assert len(POSES) == 6
     for focus in ("full", "head"):
-        yaws = sorted(look.yaw for look in LOOKS if look.focus == focus)
+        yaws = sorted(look.yaw for look in VIEW_ANGLES if look.focus == focus)
         assert yaws == [30.0 * k for k in range(12)]
-        assert len({look.pitch for look in LOOKS if look.focus == focus}) == 2
+        assert len({look.pitch for look in VIEW_ANGLES if look.focus == focus}) == 2
 
 
 def test_poses_do_what_they_are_called(dressed: Avatar) -> None:

@@ -9,18 +9,18 @@ from typing import cast
 import numpy as np
 import pytest
 from likeness.benchmarks.figures.every_side_people import (
-    Shot,
-    Sitter,
-    carried,
-    cross_views,
-    similarity,
+    PhotoSubject,
+    TruthView,
+    fit_similarity,
+    score_cross_views,
+    transport_camera,
 )
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import orbit, photo_camera, project
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, LikenessError, Pose
 from likeness.engine.evaluation.people.person import random_person
-from likeness.engine.evaluation.people.render import draw_scene, make_scene
+from likeness.engine.evaluation.people.render import make_scene, render_scene
 from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.render import render_camera
@@ -33,12 +33,12 @@ def test_similarity_is_found_again() -> None:
     points = rng.normal(size=(40, 3))
     R = axis_angle_to_matrix(np.array([0.3, -1.1, 0.4]))
     t = np.array([0.2, -0.1, 3.0])
-    s, found_R, found_t = similarity(points, 1.3 * points @ R.T + t)
+    s, found_R, found_t = fit_similarity(points, 1.3 * points @ R.T + t)
     assert s == pytest.approx(1.3)
     np.testing.assert_allclose(found_R, R, atol=1e-9)
     np.testing.assert_allclose(found_t, t, atol=1e-9)
     # A mirrored target is no rotation: the best proper one is given.
-    assert np.linalg.det(similarity(points, points * [1.0, 1.0, -1.0])[1]) == pytest.approx(1.0)
+    assert np.linalg.det(fit_similarity(points, points * [1.0, 1.0, -1.0])[1]) == pytest.approx(1.0)
 
 
 def test_a_carried_camera_sees_the_moved_as_it_was() -> None:
@@ -47,7 +47,7 @@ def test_a_carried_camera_sees_the_moved_as_it_was() -> None:
     camera = orbit(photo_camera(500.0, 320, 240), np.array([0.0, 0.0, -3.0]), 40.0)
     R = axis_angle_to_matrix(np.array([0.1, 0.5, -0.2]))
     t = np.array([0.3, 0.0, -1.0])
-    moved = carried(camera, 1.2, R, t)
+    moved = transport_camera(camera, 1.2, R, t)
     before, z_before = project(points, camera)
     after, z_after = project(1.2 * points @ R.T + t, moved)
     np.testing.assert_allclose(after, before, atol=1e-8)
@@ -55,7 +55,7 @@ def test_a_carried_camera_sees_the_moved_as_it_was() -> None:
 
 
 def test_an_avatar_that_is_the_truth_elsewhere_is_without_error() -> None:
-    body = synthetic_body()
+    body = make_synthetic_body()
     body = body.personalised(np.zeros(body.num_betas))
     rng = np.random.default_rng(0)
     n = 3000
@@ -79,18 +79,18 @@ def test_an_avatar_that_is_the_truth_elsewhere_is_without_error() -> None:
     for yaw in (30, -30, 150):
         swung = orbit(camera, np.array([0.0, 0.0, -3.5]), yaw)
         drawn = render_camera(posed, swung)
-        truth[yaw] = Shot(swung, drawn.rgb, drawn.alpha)
+        truth[yaw] = TruthView(swung, drawn.rgb, drawn.alpha)
     vertices = body.vertices(pose)[0]
     known = SimpleNamespace(vertices=vertices, vertex_visible=np.ones(len(vertices), bool))
-    sitter = cast(Sitter, SimpleNamespace(truth=known))
+    sitter = cast(PhotoSubject, SimpleNamespace(truth=known))
     elsewhere = replace(pose.with_joints(pelvis=[0.0, 0.4, 0.0]), transl=np.array([0.3, 0.1, -5.0]))
-    found = cross_views(replace(avatar, pose=elsewhere), sitter, truth)
+    found = score_cross_views(replace(avatar, pose=elsewhere), sitter, truth)
     assert found.psnr.keys() == {30, 150}
     assert min(found.psnr.values()) > 45.0
     assert min(found.ssim.values()) > 0.995
     assert found.picture.shape == (2 * 160, 3 * 160, 3)
     grey = replace(avatar, gaussians=replace(splats, colors=np.full_like(splats.colors, 0.5)))
-    assert cross_views(grey, sitter, truth).psnr[30] < 20.0
+    assert score_cross_views(grey, sitter, truth).psnr[30] < 20.0
 
 
 def test_a_scene_is_the_same_person_from_behind() -> None:
@@ -106,7 +106,7 @@ def test_a_scene_is_the_same_person_from_behind() -> None:
     nothing = np.zeros((small.height, small.width, 3))
     for yaw in (0, 180):
         camera = orbit(small, centre, yaw)
-        light, alpha, depth = draw_scene(scene, camera, nothing)
+        light, alpha, depth = render_scene(scene, camera, nothing)
         inside = rasterize_mesh(scene.posed.vertices, dress.body.f, camera).face >= 0
         assert ((alpha > 0.5) == inside).mean() > 0.99
         assert depth.shape == (2 * small.height, 2 * small.width)

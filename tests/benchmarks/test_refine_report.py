@@ -11,20 +11,20 @@ from likeness.benchmarks.figures.face_movement import (
     FaceView,
     eye_distance,
     find_faces,
-    movement,
-    noise,
-    photo_face,
+    find_photo_face,
+    measure_movement,
+    measure_noise,
 )
 from likeness.benchmarks.figures.refine_report import (
-    Judged,
-    closing,
-    details,
-    heading,
-    row,
-    shortfalls,
-    summary,
+    RefineResult,
+    format_details,
+    format_header,
+    format_row,
+    format_summary,
+    list_shortfalls,
+    summarize,
 )
-from likeness.benchmarks.figures.side_views import Rim
+from likeness.benchmarks.figures.side_views import RimMetrics
 from likeness.engine.core.cameras import orbit, photo_camera
 from likeness.engine.core.types import JOINT_INDEX, Avatar, Camera, Gaussians, Matte
 from likeness.engine.tracking.detectors import Detectors
@@ -76,12 +76,12 @@ def test_a_face_that_moves_is_measured_in_eye_distances():
     before = find_faces(head(), cameras, DETECTORS)
     for yaw, seen in before.items():
         assert seen is not None
-        assert movement(head(), seen, 40.0, DETECTORS) == pytest.approx(0, abs=1e-6)
+        assert measure_movement(head(), seen, 40.0, DETECTORS) == pytest.approx(0, abs=1e-6)
         # 5 mm at 1 m with 600 pixels of focal length are 3 pixels, from the side less.
-        moved = movement(head(0.005), seen, 40.0, DETECTORS)
+        moved = measure_movement(head(0.005), seen, 40.0, DETECTORS)
         assert moved == pytest.approx(100 * 3 * np.cos(np.radians(yaw)) / 40, rel=0.02)
-        assert movement(head(opacity=0.05), seen, 40.0, DETECTORS) is None
-        assert noise(head(), seen, 40.0, DETECTORS) == pytest.approx(0, abs=0.1)
+        assert measure_movement(head(opacity=0.05), seen, 40.0, DETECTORS) is None
+        assert measure_noise(head(), seen, 40.0, DETECTORS) == pytest.approx(0, abs=0.1)
 
 
 def test_the_photos_own_face_is_found_where_a_render_would_have_it():
@@ -94,12 +94,12 @@ def test_the_photos_own_face_is_found_where_a_render_would_have_it():
     y, x = np.mgrid[:260, :320] + 0.5
     spot = np.hypot(x - 150, y - 100) < 12
     colors = np.where(spot[..., None], 0.0, 0.9) * np.ones(3)
-    seen = photo_face(Matte(np.ones((260, 320)), colors), photo, cut, DETECTORS)
+    seen = find_photo_face(Matte(np.ones((260, 320)), colors), photo, cut, DETECTORS)
     assert seen is not None
     expected = (np.array([150, 100]) - [70, 40]) / 0.75
     np.testing.assert_allclose(seen.landmarks[:-1].mean(0), expected, atol=0.6)
     blank = Matte(np.zeros((260, 320)), colors)
-    assert photo_face(blank, photo, cut, DETECTORS) is None
+    assert find_photo_face(blank, photo, cut, DETECTORS) is None
 
 
 def test_no_face_is_none():
@@ -120,8 +120,8 @@ def test_the_eyes_distance_does_not_shrink_when_the_head_turns():
         assert eye_distance(avatar, CAMERA) == pytest.approx(600 * 0.06 / 2)
 
 
-def judged(**changes) -> Judged:
-    base = Judged(
+def judged(**changes) -> RefineResult:
+    base = RefineResult(
         name="somebody",
         kind="half",
         level="fast",
@@ -132,7 +132,7 @@ def judged(**changes) -> Judged:
         iou=0.99,
         moved={20: 0.5, 40: 1.5},
         noise={20: 0.1},
-        rims={0: Rim(1.0, 2.0, 3.0, 0.1)},
+        rims={0: RimMetrics(1.0, 2.0, 3.0, 0.1)},
         pale={0: 0.1, 90: 0.2},
         speckle={0: 3.0, 90: 1.1},
         change={40: 33.0, -40: 31.0, 90: 40.0},
@@ -142,28 +142,34 @@ def judged(**changes) -> Judged:
 
 def test_medians_worst_cases_and_floors():
     results = [judged(psnr=28.0), judged(psnr=29.2), judged(psnr=33.0, moved={20: 1.9})]
-    figures = summary(results)
+    figures = summarize(results)
     assert figures["fast"]["by_framing"]["half"]["psnr"] == 29.2
     assert figures["fast"]["moved_max"] == 1.9
     assert figures["fast"]["speckle_max"] == 1.1  # the photo's own view gains detail
-    assert shortfalls(figures) == []
-    short = shortfalls(
-        summary([judged(psnr=28.9, ssim=0.95, seconds=26.0, moved={-40: None}, pale={90: 0.5})])
+    assert list_shortfalls(figures) == []
+    short = list_shortfalls(
+        summarize([judged(psnr=28.9, ssim=0.95, seconds=26.0, moved={-40: None}, pale={90: 0.5})])
     )
     assert len(short) == 5
     assert "half" in short[0]
     assert "inf" in short[3]
-    assert shortfalls(summary([judged(level="full")]))[0].startswith("full, half: 29.50 dB, not 31")
-    assert shortfalls(summary([judged(level="off", psnr=10.0)])) == []
+    assert list_shortfalls(summarize([judged(level="full")]))[0].startswith(
+        "full, half: 29.50 dB, not 31"
+    )
+    assert list_shortfalls(summarize([judged(level="off", psnr=10.0)])) == []
 
 
 def test_tables_hold_their_columns():
-    lines = [heading(), row(judged()), row(judged(moved={}, change={}, level="off", noise={}))]
+    lines = [
+        format_header(),
+        format_row(judged()),
+        format_row(judged(moved={}, change={}, level="off", noise={})),
+    ]
     assert len({len(line) for line in lines}) == 1
     assert "31.0/40.0/-" in lines[1]
-    assert "+40: 1.50" in details(judged(half_loss=0.4))
-    assert "3.0>1.0" in row(judged(off_photo=(3.0, 1.0)))
-    assert "29.50 dB" in closing(summary([judged()]))
+    assert "+40: 1.50" in format_details(judged(half_loss=0.4))
+    assert "3.0>1.0" in format_row(judged(off_photo=(3.0, 1.0)))
+    assert "29.50 dB" in format_summary(summarize([judged()]))
 
 
 def test_a_face_view_knows_where_to_look():

@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 from likeness.addon.characters import read_character
-from likeness.addon.motion.pose import pose_to_bones
+from likeness.addon.motion.pose import apply_pose
 from likeness.addon.scene.armature import create_armature
 from likeness.addon.scene.body import create_body, set_expression
 from likeness.engine.body.model import load_body
@@ -128,7 +128,7 @@ def make(seed: int, posed: bool, shirt: bool) -> object:
     for obj in things:
         obj.hide_render = False
         obj.hide_set(False)
-    pose_to_bones(pose, rig)
+    apply_pose(pose, rig)
     for name in JOINT_NAMES:
         rig.data.bones[name].name = other_name(name)
     bpy.context.view_layer.update()

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import Avatar, BoundGaussians, Pose
 from likeness.engine.files.weights import asset_path
@@ -157,7 +157,7 @@ def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def avatar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An avatar of the synthetic body with 200 splats."""
-    body = synthetic_body()
+    body = make_synthetic_body()
     body = body.personalised(np.zeros(body.num_betas))
     n = 200
     gaussians = BoundGaussians(

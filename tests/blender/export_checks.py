@@ -19,8 +19,8 @@ from likeness.engine.core.types import Camera, Gaussians
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.formats.ply import read_ply
 from likeness.engine.formats.spz import read_spz
-from likeness.engine.gaussians.binding import place
-from likeness.engine.gaussians.surface import surface_mesh
+from likeness.engine.gaussians.binding import place_gaussians
+from likeness.engine.gaussians.surface import extract_mesh
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.visual.metrics import psnr
@@ -73,7 +73,7 @@ def world_splats(objects: AvatarObjects) -> Gaussians:
     """Where Blender has the splats now."""
     avatar = read_avatar(objects)
     vertices = body_vertices(objects, bpy.context.evaluated_depsgraph_get())
-    return place(avatar.gaussians, vertices, avatar.body)
+    return place_gaussians(avatar.gaussians, vertices, avatar.body)
 
 
 def seen_from() -> Camera:
@@ -155,7 +155,7 @@ def mesh(kind: str, folder: str) -> dict[str, Any]:
     before = contents()
     pose_before = [tuple(bone.matrix_basis.col[0]) for bone in objects.armature.pose.bones]
     save_avatar(read_avatar(objects), Path(folder) / "me.safetensors")  # in half precision
-    dressed = surface_mesh(load_avatar(Path(folder) / "me.safetensors"), 1024)
+    dressed = extract_mesh(load_avatar(Path(folder) / "me.safetensors"), 1024)
     expected = []
     for frame in range(1, FRAMES + 1):
         scene.frame_set(frame)
@@ -194,11 +194,11 @@ def mesh(kind: str, folder: str) -> dict[str, Any]:
 
 def _dressed_vertices(objects: AvatarObjects, body: Any) -> np.ndarray:
     """[V, 3] where the carried body has to be in the world: posed by the engine."""
-    from likeness.addon.scene.read_back import place_of
+    from likeness.addon.scene.read_back import read_placement
 
     pose = objects.get_pose(body.expression_names)
     vertices, _ = body.vertices(pose)
-    world = place_of(objects, bpy.context.evaluated_depsgraph_get())
+    world = read_placement(objects, bpy.context.evaluated_depsgraph_get())
     return vertices @ world[:3, :3].T + world[:3, 3]
 
 

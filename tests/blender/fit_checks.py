@@ -13,7 +13,7 @@ from likeness.addon import fit_preview, running
 from likeness.addon.scene import adjust
 from likeness.engine.core.types import JOINT_INDEX, Observation, Portrait, Track
 from likeness.engine.pipeline.track import TrackedPortrait
-from likeness.engine.workflows.fit_check import save_fit
+from likeness.engine.workflows.fit_check import save_shown_fit
 from people import random_avatar
 from PIL import Image
 
@@ -76,21 +76,21 @@ def correct(folder: str) -> dict[str, Any]:
     likeness.register()
     person = tracked(Path(folder))
     fit = Path(folder) / "fit.npz"
-    save_fit(person, fit)
+    save_shown_fit(person, fit)
     out: dict[str, Any] = {}
-    under_way = running.begin("Test")
+    under_way = running.begin_job("Test")
     job = under_way.job = Asking(fit)
     under_way.part = "work"
     bpy.ops.mesh.primitive_cube_add()
     bpy.ops.object.mode_set(mode="EDIT")
     home, before = bpy.context.scene.name, contents()
     out["enter"] = sorted(bpy.ops.likeness.adjust_fit())
-    scene = adjust.fit_scene()
+    scene = adjust.find_fit_scene()
     balls = [o for o in scene.objects if adjust.LANDMARK_KEY in o]
     out["balls"] = sorted(o[adjust.LANDMARK_KEY] for o in balls)
     out["shown"] = bpy.context.scene == scene
     bpy.context.view_layer.update()
-    out["untouched"] = adjust.moved_landmarks(scene)
+    out["untouched"] = adjust.read_moved_landmarks(scene)
     try:
         out["nothing"] = sorted(bpy.ops.likeness.refit())
     except RuntimeError as error:
@@ -105,9 +105,9 @@ def correct(folder: str) -> dict[str, Any]:
     out["trace"] = [contents() == before, bpy.context.scene.name == home]
 
     bpy.ops.likeness.adjust_fit()
-    scene = adjust.fit_scene()
+    scene = adjust.find_fit_scene()
     armature = next(o for o in scene.objects if o.type == "ARMATURE")
-    pose = adjust.shown_pose(scene)
+    pose = adjust.read_shown_pose(scene)
     out["pose error"] = float(np.abs(pose.full_pose - person.track.pose.full_pose).max())
     out["transl error"] = float(np.abs(pose.transl - person.track.pose.transl).max())
     bone = armature.pose.bones["left_elbow"]
@@ -128,9 +128,9 @@ def correct(folder: str) -> dict[str, Any]:
     out["said"] = job.answers[-2:]
     picture = Path(folder) / "picture.png"
     Image.fromarray(np.full((60, 30, 3), 200, np.uint8)).save(picture)
-    icons = [fit_preview.icon(picture), fit_preview.icon(picture)]
-    out["icon"] = [icons[0] == icons[1], fit_preview.icon(picture / "none")]
-    running.end(under_way)
+    icons = [fit_preview.get_icon(picture), fit_preview.get_icon(picture)]
+    out["icon"] = [icons[0] == icons[1], fit_preview.get_icon(picture / "none")]
+    running.end_job(under_way)
     out["polls"] = [bpy.ops.likeness.accept_fit.poll(), bpy.ops.likeness.adjust_fit.poll()]
     likeness.unregister()
     return out

@@ -12,7 +12,7 @@ import numpy as np
 import people
 from likeness import operators
 from likeness.addon import pose_library, properties
-from likeness.addon.motion.pose import axis_angles, rest_axes
+from likeness.addon.motion.pose import axis_angles, get_rest_axes
 from likeness.addon.rig.names import FACE
 from likeness.addon.scene.body import get_expression, set_expression
 from likeness.addon.scene.build import build_scene, find_avatar
@@ -21,7 +21,7 @@ from likeness.engine.body.names import ARKIT_EXPRESSIONS
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES, Pose
 from likeness.engine.files.weights import asset_path
-from likeness.engine.poses import expressions, named_pose, poses
+from likeness.engine.poses import build_pose, named_expressions, named_poses
 from likeness.panels import expression as expression_panel
 
 
@@ -44,9 +44,9 @@ def _state(armature: Any) -> dict[str, Any]:
 
 
 def _posed(armature: Any, pose: Pose) -> None:
-    from likeness.addon.motion.pose import pose_to_bones
+    from likeness.addon.motion.pose import apply_pose
 
-    pose_to_bones(pose, armature)
+    apply_pose(pose, armature)
 
 
 def applied(blend: str) -> dict[str, Any]:
@@ -54,12 +54,12 @@ def applied(blend: str) -> dict[str, Any]:
     largest change of anything else."""
     _, objects = _person()
     armature = objects.armature
-    axes = rest_axes(armature)
+    axes = get_rest_axes(armature)
     with bpy.data.libraries.load(blend) as (inside, wanted):
         wanted.actions = list(inside.actions)
     rng = np.random.default_rng(0)
     out: dict[str, Any] = {"names": [], "poses": 0.0, "faces": 0.0, "others": 0.0}
-    for entry in [*poses().values(), *expressions().values()]:
+    for entry in [*named_poses().values(), *named_expressions().values()]:
         action = bpy.data.actions[entry.label]
         out["names"].append(action.name)
         start = Pose(rng.normal(0, 0.4, (55, 3)), rng.normal(0, 1, 3), np.zeros(52))
@@ -87,7 +87,7 @@ def applied(blend: str) -> dict[str, Any]:
             kept = slice(4, None) if name in joints else slice(None)
             moved = np.abs(np.array(values[kept]) - after[name][kept]).max()
             out["others"] = max(out["others"], float(moved))
-    expected = named_pose("sit", load_body(asset_path("body"))).full_pose
+    expected = build_pose("sit", load_body(asset_path("body"))).full_pose
     armature.pose.apply_pose_from_action(bpy.data.actions["Sit"], evaluation_time=1.0)
     quaternions = np.array([armature.pose.bones[n].rotation_quaternion for n in JOINT_NAMES])
     body = [j for j in range(55) if not 22 <= j <= 24]
@@ -126,7 +126,7 @@ def written(folder: str) -> dict[str, Any]:
     """The library made anew, with pictures of one colour."""
     from likeness.engine.poses import pictures
 
-    pictures.read_picture = lambda name: np.full((16, 16, 3), 0.5, np.float32)
+    pictures.read_thumbnail = lambda name: np.full((16, 16, 3), 0.5, np.float32)
     path = Path(folder) / "a.blend"
     pose_library.write_library(path)
     return {

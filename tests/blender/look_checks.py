@@ -13,12 +13,12 @@ import people
 import PIL.Image
 from likeness.addon.scene import render, shadow
 from likeness.addon.scene.build import build_scene
-from likeness.addon.scene.camera import has_photo_shape, look_through
+from likeness.addon.scene.camera import has_photo_shape, toggle_camera_view
 from likeness.addon.scene.read_back import scene_camera, splat_count
 from likeness.engine.core.color import linear_to_srgb
 from likeness.engine.core.types import Avatar, FloatArray, Gaussians
 from likeness.engine.gaussians import pose_avatar
-from likeness.engine.gaussians.lod import avatar_at, order_by_importance
+from likeness.engine.gaussians.lod import order_by_importance, simplify_avatar
 from likeness.engine.render import render_camera
 from mathutils import Matrix
 
@@ -35,19 +35,19 @@ def settings() -> dict[str, Any]:
     scene = bpy.context.scene
     first = build_scene(people.random_avatar(1, count=50), "Person")
     scene.render.resolution_x, scene.render.resolution_percentage = 1000, 50
-    render.planned(scene, render.Setup())  # enables Cycles
+    render.plan_changes(scene, render.RenderOptions())  # enables Cycles
     before = _snapshot(scene)
     out: dict[str, Any] = {}
     bounces = scene.cycles.max_bounces
     bpy.ops.likeness.render_setup(groups={"colors"})
     out["only_colors"] = sorted(_different(before, _snapshot(scene)))
     bpy.ops.likeness.render_restore()
-    announced = render.planned(scene, render.Setup(), first.camera)
+    announced = render.plan_changes(scene, render.RenderOptions(), first.camera)
     out["texts"] = [str(change) for change in announced]
     bpy.ops.likeness.render_setup()
     changed = _different(before, _snapshot(scene))
     out["as_announced"] = sorted(changed) == sorted(change.path for change in announced)
-    out["again"] = len(render.planned(scene, render.Setup(), first.camera))
+    out["again"] = len(render.plan_changes(scene, render.RenderOptions(), first.camera))
     bpy.ops.likeness.render_setup(engine="EEVEE", samples=4)
     out["engine"] = scene.render.engine
     bpy.ops.likeness.render_restore()
@@ -64,7 +64,7 @@ def settings() -> dict[str, Any]:
 _PATHS = [
     path
     for setup in ("CYCLES", "EEVEE")
-    for _, path, _ in render._wanted(render.Setup(setup), None)
+    for _, path, _ in render._wanted(render.RenderOptions(setup), None)
 ]
 _PATHS += [
     "render.resolution_x",
@@ -115,7 +115,7 @@ def pictures(folder: str) -> dict[str, Any]:
     for frame, x in ((1, 0.0), (5, 0.2)):
         camera.location.x = x
         camera.keyframe_insert("location", frame=frame)
-    render.setup_render(scene)
+    render.set_up_render(scene)
     width, height = avatars[0].camera.width, avatars[0].camera.height
     scene.render.resolution_x, scene.render.resolution_y = 2 * width, 2 * height
     scene.render.resolution_percentage = 50
@@ -219,8 +219,8 @@ def fast_splats(count: int) -> dict[str, Any]:
     objects.set_pose(pose, avatar.body.expression_names)
     bpy.context.view_layer.update()
     bpy.ops.likeness.set_detail(target="Viewport Detail", count=count)
-    out: dict[str, Any] = {"why_not": fast.why_not(), "off": fast.is_on(objects.splats)}
-    fast.switch(objects.splats, True)
+    out: dict[str, Any] = {"why_not": fast.find_fast_problem(), "off": fast.is_fast(objects.splats)}
+    fast.set_fast(objects.splats, True)
     out["in_viewport"] = len(people.splat_corners(objects))
     screen = gpu.types.GPUOffScreen(width, height, format="RGBA16F")
 
@@ -239,7 +239,7 @@ def fast_splats(count: int) -> dict[str, Any]:
 
     out["drawn"], picture = draw(1.0)
     out["behind"] = float(draw(0.0)[1].max())
-    expected = _turned(avatar_at(avatar, count) if count else avatar, pose, objects)
+    expected = _turned(simplify_avatar(avatar, count) if count else avatar, pose, objects)
     inside = expected.alpha > 0.5
     alpha = np.maximum(picture[..., 3:], 1e-6)
     rgb = linear_to_srgb(np.clip(picture[..., :3] / alpha, 0, 1))
@@ -257,11 +257,11 @@ def fast_splats(count: int) -> dict[str, Any]:
 
 def _turned(avatar: Avatar, pose: Any, objects: Any) -> Any:
     """The engine's picture from where the camera stands to the turned person."""
-    from likeness.engine.scene.frames import moved
+    from likeness.engine.scene.frames import transform_gaussians
 
     matrix = np.array(objects.armature.matrix_world)
     axes = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], float)
-    posed = moved(pose_avatar(avatar, pose), axes @ matrix @ axes.T)
+    posed = transform_gaussians(pose_avatar(avatar, pose), axes @ matrix @ axes.T)
     depsgraph = bpy.context.evaluated_depsgraph_get()
     return render_camera(posed, scene_camera(bpy.context.scene, depsgraph))
 
@@ -286,13 +286,13 @@ def fast_in_files(folder: str) -> dict[str, Any]:
     from likeness.addon.viewport import fast
 
     objects = build_scene(people.random_avatar(1, count=50), "Person")
-    fast.switch(objects.splats, True)
+    fast.set_fast(objects.splats, True)
     path = Path(folder) / "fast.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
     likeness.unregister()
     bpy.ops.wm.open_mainfile(filepath=str(path))
     splats = bpy.data.objects["Person Splats"]
-    return {"on": fast.is_on(splats), "remembered": bool(splats.get("likeness_fast_splats"))}
+    return {"on": fast.is_fast(splats), "remembered": bool(splats.get("likeness_fast_splats"))}
 
 
 def shadows() -> dict[str, Any]:
@@ -356,7 +356,7 @@ def photo_view() -> dict[str, Any]:
     space = area.spaces.active
     out: dict[str, Any] = {"shape": has_photo_shape(scene, objects.camera)}
     for name in ("there", "back"):
-        look_through(scene, objects.camera, space)
+        toggle_camera_view(scene, objects.camera, space)
         out[name] = [space.region_3d.view_perspective, space.camera.name if space.camera else ""]
     out["cameras"] = [other.name, objects.camera.name]
     out["scene_camera"] = scene.camera.name

@@ -10,12 +10,12 @@ import bpy
 import likeness
 import numpy as np
 import people
-from likeness.addon.motion.actions import channelbag_of
+from likeness.addon.motion.actions import find_channelbag
 from likeness.addon.scene.axes import points_to_engine
 from likeness.addon.scene.build import AvatarObjects, build_scene
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, Avatar, FloatArray, Pose
-from likeness.engine.motion.io import load_motion, pose_arrays, write_arrays
+from likeness.engine.motion.io import load_motion, pose_arrays, write_npz
 
 FRAMES, RATE = 31, 30
 
@@ -53,7 +53,7 @@ def made_up(avatar: Avatar, path: Path, frames: int = FRAMES, **extra: Any) -> d
         for c in ((1, 4, 7), (2, 5, 8))
     ]
     arrays["leg_length"] = np.array(np.mean(legs))
-    write_arrays(arrays, path)
+    write_npz(arrays, path)
     return {"full_pose": full_pose, "transl": transl, "expression": expression}
 
 
@@ -92,7 +92,7 @@ def keyed(objects: AvatarObjects) -> dict[str, Any]:
     """What the armature's action looks like."""
     data = objects.armature.animation_data
     action = data.action
-    bag = channelbag_of(action, data.action_slot)
+    bag = find_channelbag(action, data.action_slot)
     counts = {len(curve.keyframe_points) for curve in bag.fcurves}
     quats = np.array(
         [
@@ -187,13 +187,13 @@ def there_and_back(folder: str) -> dict[str, Any]:
 
 def with_ik(folder: str) -> dict[str, Any]:
     """A hand on its IK control, which is keyed: written as one sees it."""
-    from likeness.addon.rig.ik import to_ik
+    from likeness.addon.rig.ik import switch_to_ik
     from likeness.addon.rig.names import ik_control
 
     empty()
     likeness.register()
     avatar, objects = person()
-    to_ik(objects.armature, ["left_hand", "right_foot"])
+    switch_to_ik(objects.armature, ["left_hand", "right_foot"])
     control = objects.armature.pose.bones[ik_control("left_hand")]
     for frame, x in ((1, 0.0), (9, 0.15)):
         control.location = (x, x, 0.5 * x)
@@ -582,7 +582,7 @@ def smoothing(folder: str) -> dict[str, Any]:
     clean[:, 0, 1] = 4 * t  # turns more than once
     noisy = clean + 0.03 * rng.normal(size=clean.shape)
     path = Path(folder, "noisy.npz")
-    write_arrays(
+    write_npz(
         pose_arrays(noisy, np.zeros((count, 3)), np.zeros((count, 0)), None)
         | {"mocap_frame_rate": np.array(30.0)},
         path,
@@ -613,7 +613,7 @@ def smoothing(folder: str) -> dict[str, Any]:
         hand["ik"] = value
         hand.keyframe_insert('["ik"]', frame=frame)
     switch = 'pose.bones["left_hand_ik"]["ik"]'
-    bag = channelbag_of(
+    bag = find_channelbag(
         *(getattr(objects.armature.animation_data, n) for n in ("action", "action_slot"))
     )
     for point in bag.fcurves.find(switch).keyframe_points:
@@ -632,7 +632,7 @@ def smoothing(folder: str) -> dict[str, Any]:
     out["slid"], out["stood"] = (
         float(np.linalg.norm(x - was, axis=-1).mean()) for x in (slid, stood)
     )
-    bag = channelbag_of(copy, copy.slots[0])
+    bag = find_channelbag(copy, copy.slots[0])
     out["switch"] = [bag.fcurves.find(switch).evaluate(frame) for frame in (38, 39, 40, 41)]
     return out
 

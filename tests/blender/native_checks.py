@@ -15,12 +15,12 @@ from likeness.addon.scene import native_splats
 from likeness.addon.scene.axes import points_to_engine
 from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar
 from likeness.addon.scene.read_back import read_attribute, scene_camera
-from likeness.addon.scene.render import setup_render
+from likeness.addon.scene.render import set_up_render
 from likeness.addon.scene.splats import MODIFIER_NAME, get_input, set_input
 from likeness.engine.core.color import srgb_to_linear
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import FloatArray, LikenessError
-from likeness.engine.gaussians.lod import avatar_at, order_by_importance
+from likeness.engine.gaussians.lod import order_by_importance, simplify_avatar
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.scene.fit import project_splats
 from likeness.engine.scene.mesh import CORNERS, stored_order
@@ -70,7 +70,7 @@ def compared(ordered: bool, part: float) -> list[dict[str, float]]:
     order = stored_order(avatar)
     level = avatar
     if part < 1:
-        level, order = avatar_at(avatar, count), order[order < count]
+        level, order = simplify_avatar(avatar, count), order[order < count]
     rng = np.random.default_rng(1)
     out = []
     for pose in (avatar.pose, *(people.random_pose(avatar, rng) for _ in range(2))):
@@ -133,7 +133,7 @@ def facing() -> dict[str, float]:
     avatar = people.random_avatar(4)
     objects = build_scene(avatar, "Person")
     set_input(objects.splats.modifiers[MODIFIER_NAME], "Softness", 0.0)
-    setup_render(bpy.context.scene, objects.camera)
+    set_up_render(bpy.context.scene, objects.camera)
     native(objects)
     group = objects.splats.modifiers[MODIFIER_NAME].node_group
     for link in list(group.links):
@@ -183,14 +183,14 @@ def looks() -> dict[str, Any]:
         "opacity": float(abs(base[3] - avatar.gaussians.opacities[0])),
         "attributes": sorted(a.name for a in cloud.attributes if not a.name.startswith(".")),
         "materials": [m and m.name for m in cloud.materials],
-        "on": native_splats.is_on(objects.splats),
+        "on": native_splats.is_native(objects.splats),
         "again": native_splats.native_group(None) == modifier.node_group,
         "softness": get_input(modifier, "Softness"),
         "body": get_input(modifier, "Body") == objects.body,
         "found": find_avatar(objects.splats) is not None,
     }
-    native_splats.switch(objects.splats, False)
-    out["off"] = not native_splats.is_on(objects.splats)
+    native_splats.set_native(objects.splats, False)
+    out["off"] = not native_splats.is_native(objects.splats)
     out["left"] = sorted({a.name for a in mesh.attributes} ^ set(before))
     out["mesh"] = len(people.splat_corners(objects))
     return out
@@ -227,8 +227,8 @@ def detection() -> dict[str, Any]:
     alpha = _types(("POINTS", "Points"), ("GAUSSIAN_SPLAT", "3D Gaussian Splats"))
     kind = native_splats.splat_kind(alpha)
     by_name, by_identifier = _Menu("Points", kind.name), _Menu("POINTS", kind.identifier)
-    native_splats.choose(by_name, kind)
-    native_splats.choose(by_identifier, kind)
+    native_splats.set_menu_socket(by_name, kind)
+    native_splats.set_menu_socket(by_identifier, kind)
     objects = build_scene(people.random_avatar(1, count=20), "Person")
     attributes = len(objects.splats.data.attributes)
     bpy.context.view_layer.objects.active = objects.armature
@@ -239,12 +239,12 @@ def detection() -> dict[str, Any]:
         "words": [by_name.default_value, by_identifier.default_value],
         "unknown": _said(native_splats.splat_kind, _types(("POINTS", "Points"), ("NEW", "New"))),
         "two": _said(native_splats.splat_kind, _types(("SPLAT", "A"), ("SPLATS", "B"))),
-        "menu": _said(native_splats.choose, _Menu("Points"), kind),
-        "absent": _said(native_splats.switch, objects.splats, True),
+        "menu": _said(native_splats.set_menu_socket, _Menu("Points"), kind),
+        "absent": _said(native_splats.set_native, objects.splats, True),
         "undone": [
             len(objects.splats.data.attributes) == attributes,
             len(bpy.data.node_groups) == groups,
-            not native_splats.is_on(objects.splats),
+            not native_splats.is_native(objects.splats),
         ],
         "poll": bpy.ops.likeness.native_splats.poll(),
     }

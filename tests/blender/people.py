@@ -8,8 +8,8 @@ import bpy
 import numpy as np
 from likeness.addon.scene.axes import points_to_blender, points_to_engine
 from likeness.addon.scene.build import AvatarObjects
-from likeness.engine.body.extension import BodyPiece, extended
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.extension import BodyPiece, extend_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Pose
 from mathutils import Matrix
@@ -31,7 +31,7 @@ def random_avatar(
 ) -> Avatar:
     """A person of boxes under flat splats, coloured by place as clothes and skin would be."""
     rng = np.random.default_rng(seed)
-    body = synthetic_body(seed)
+    body = make_synthetic_body(seed)
     body = body.personalised(rng.normal(0, 1, body.num_betas))
     quats = rng.normal(size=(count, 4)) * [0, 0.1, 0.1, 1.0] + [1, 0, 0, 0]
     scales = scale * np.exp(rng.normal(0, 0.3, (count, 3)))
@@ -80,7 +80,7 @@ def with_skirt(avatar: Avatar) -> Avatar:
     left = 0.5 + 0.5 * points[:, 0] / 0.4
     weights[:, 0], weights[:, 1], weights[:, 2] = 0.2, 0.8 * left, 0.8 * (1.0 - left)
     vt = 0.8 + 0.2 * np.random.default_rng(1).uniform(size=(36, 2))
-    body = extended(avatar.body, BodyPiece("skirt", points, f, weights, vt, f, 0.8))
+    body = extend_body(avatar.body, BodyPiece("skirt", points, f, weights, vt, f, 0.8))
     triangle = np.array(avatar.gaussians.triangle)
     third = np.arange(0, len(triangle), 3)
     triangle[third] = len(avatar.body.f) + np.arange(len(third)) % len(f)

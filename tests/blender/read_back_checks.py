@@ -12,7 +12,7 @@ import numpy as np
 import people
 from bpy_extras.object_utils import world_to_camera_view
 from likeness.addon.scene.axes import points_to_blender, points_to_engine
-from likeness.addon.scene.build import build_scene, finished
+from likeness.addon.scene.build import build_scene, run_to_end
 from likeness.addon.scene.frames import record_frames
 from likeness.addon.scene.read_back import body_vertices, read_avatar, scene_camera
 from likeness.addon.scene.splats import MODIFIER_NAME, set_input
@@ -91,7 +91,7 @@ def frames_again(folder: str) -> dict[str, Any]:
     scene.camera = a.camera
     scene.frame_set(2)
     wanted = [1, 3, 5]
-    finished(record_frames(bpy.context, [a, b], wanted, Path(folder)))
+    run_to_end(record_frames(bpy.context, [a, b], wanted, Path(folder)))
     after = scene.frame_current
     frames = SceneFrames.load(Path(folder))
     errors, cameras = [], []

@@ -13,12 +13,12 @@ import bpy
 import numpy as np
 import people
 from likeness import operators, panels
-from likeness.addon.motion.pose import bones_to_pose, pose_to_bones
+from likeness.addon.motion.pose import apply_pose, read_bone_pose
 from likeness.addon.rig import keying, posing
 from likeness.addon.rig.controls import EYES
-from likeness.addon.rig.ik import to_fk, to_ik
-from likeness.addon.rig.limits import limits_on, set_limits
-from likeness.addon.rig.look import look_at, look_free
+from likeness.addon.rig.ik import switch_to_fk, switch_to_ik
+from likeness.addon.rig.limits import has_active_limits, set_limits
+from likeness.addon.rig.look import look_at, stop_looking
 from likeness.addon.rig.names import (
     EYES_TARGET,
     FACE,
@@ -27,13 +27,13 @@ from likeness.addon.rig.names import (
     LIMBS,
     LOOK,
     ik_control,
-    pole,
+    pole_control,
 )
 from likeness.addon.rig.visual import seen_matrices
 from likeness.addon.scene.axes import points_to_engine
 from likeness.addon.scene.body import get_expression, set_expression
 from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from likeness.engine.core.types import (
     JOINT_INDEX,
@@ -51,7 +51,7 @@ def person(symmetric: bool = False, correctives: bool = False, skirt: bool = Fal
     bpy.ops.wm.read_factory_settings(use_empty=True)
     avatar = people.random_avatar(3, count=200)
     if symmetric:
-        avatar = replace(avatar, body=synthetic_body(3).personalised(np.zeros(4)))
+        avatar = replace(avatar, body=make_synthetic_body(3).personalised(np.zeros(4)))
     if skirt:
         avatar = people.with_skirt(avatar)
     if correctives:
@@ -77,7 +77,7 @@ def several(checks: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def natural_pose(rng: np.random.Generator, armature: Any) -> None:
     """A random pose in which elbows and knees bend the way they do."""
-    pose_to_bones(Pose(rng.normal(0, 0.35, (NUM_JOINTS, 3)), rng.normal(0, 0.3, 3), ()), armature)
+    apply_pose(Pose(rng.normal(0, 0.35, (NUM_JOINTS, 3)), rng.normal(0, 0.3, 3), ()), armature)
     for _, lower, _ in LIMBS.values():
         twist = Quaternion((0, 1, 0), rng.normal(0, 0.3))
         bend = Quaternion((1, 0, 0), rng.uniform(0.05, 2.2))
@@ -96,10 +96,10 @@ def bends() -> dict[str, Any]:
     """What a turn of each bone by 0.5 about its +x is in SMPL-X's axes; shapes and colours."""
     avatar, objects = person(symmetric=True)
     bones = objects.armature.pose.bones
-    pose_to_bones(Pose.rest(0), objects.armature)
+    apply_pose(Pose.rest(0), objects.armature)
     for name in JOINT_NAMES:
         bones[name].rotation_quaternion = Quaternion((1, 0, 0), 0.5)
-    pose = bones_to_pose(objects.armature, np.zeros(0))
+    pose = read_bone_pose(objects.armature, np.zeros(0))
     second = build_scene(avatar, "Other")
     return {
         "turns": dict(zip(JOINT_NAMES, pose.full_pose.tolist())),
@@ -124,13 +124,16 @@ def mirrored() -> dict[str, float]:
     armature, rng = objects.armature, np.random.default_rng(2)
     pose = Pose(rng.normal(0, 0.4, (NUM_JOINTS, 3)), rng.normal(0, 0.2, 3), ())
     pose = pose.with_joints(pelvis=[0.0, 0.0, 0.3])  # looks ahead, so that the mirror is the body's
-    pose_to_bones(pose, armature)
+    apply_pose(pose, armature)
     smile = ("mouthSmileLeft", "mouthSmileRight", "jawOpen")
     set_expression(armature, smile, np.array([0.7, 0.0, 0.2]))
     expected = np.array(
-        [pose.full_pose[JOINT_INDEX[posing.partner(name)]] * [1, -1, -1] for name in JOINT_NAMES]
+        [
+            pose.full_pose[JOINT_INDEX[posing.mirror_bone_name(name)]] * [1, -1, -1]
+            for name in JOINT_NAMES
+        ]
     )
-    before = bones_to_pose(armature, np.zeros(0))
+    before = read_bone_pose(armature, np.zeros(0))
     bpy.context.view_layer.objects.active = armature
     bpy.ops.object.mode_set(mode="POSE")
     for bone in armature.pose.bones:
@@ -138,22 +141,22 @@ def mirrored() -> dict[str, float]:
         select.select = True
     bpy.ops.pose.copy()
     bpy.ops.pose.paste(flipped=True)
-    blenders = bones_to_pose(armature, np.zeros(0))
+    blenders = read_bone_pose(armature, np.zeros(0))
     bpy.ops.object.mode_set(mode="OBJECT")
-    pose_to_bones(pose, armature)
+    apply_pose(pose, armature)
     natural = {limb: k for k, limb in enumerate(LIMBS)}
-    posing.mirror(armature)
-    ours, face = bones_to_pose(armature, np.zeros(0)), get_expression(armature)
-    posing.mirror(armature)
-    again = bones_to_pose(armature, np.zeros(0))
+    posing.mirror_pose(armature)
+    ours, face = read_bone_pose(armature, np.zeros(0)), get_expression(armature)
+    posing.mirror_pose(armature)
+    again = read_bone_pose(armature, np.zeros(0))
     # a pose in IK: the controls change sides
     natural_pose(rng, armature)
-    to_ik(armature, ["left_hand", "right_foot"])
-    seen = bones_to_pose(armature, np.zeros(0))
-    posing.mirror(armature)
-    flipped = bones_to_pose(armature, np.zeros(0))
+    switch_to_ik(armature, ["left_hand", "right_foot"])
+    seen = read_bone_pose(armature, np.zeros(0))
+    posing.mirror_pose(armature)
+    flipped = read_bone_pose(armature, np.zeros(0))
     switches = [armature.pose.bones[ik_control(limb)][IK] for limb in natural]
-    posing.mirror(armature)
+    posing.mirror_pose(armature)
     return {
         "rule": far(expected, ours.full_pose),
         "blender": far(expected, blenders.full_pose),
@@ -163,11 +166,14 @@ def mirrored() -> dict[str, float]:
         "switches": switches,
         "ik": far(
             np.array(
-                [seen.full_pose[JOINT_INDEX[posing.partner(n)]] * [1, -1, -1] for n in JOINT_NAMES]
+                [
+                    seen.full_pose[JOINT_INDEX[posing.mirror_bone_name(n)]] * [1, -1, -1]
+                    for n in JOINT_NAMES
+                ]
             )[1:],
             flipped.full_pose[1:],
         ),
-        "ik_twice": far(seen.full_pose, bones_to_pose(armature, np.zeros(0)).full_pose),
+        "ik_twice": far(seen.full_pose, read_bone_pose(armature, np.zeros(0)).full_pose),
     }
 
 
@@ -181,25 +187,25 @@ def limits() -> dict[str, Any]:
     armature = objects.armature
     wild = np.random.default_rng(5).normal(0, 1.2, (NUM_JOINTS, 3))
     pose = Pose(wild, np.zeros(3), ())
-    pose_to_bones(pose, armature)
-    off = far(wild, bones_to_pose(armature, np.zeros(0)).full_pose)
-    pose_to_bones(Pose.rest(0), armature)
+    apply_pose(pose, armature)
+    off = far(wild, read_bone_pose(armature, np.zeros(0)).full_pose)
+    apply_pose(Pose.rest(0), armature)
     set_limits(armature, True)
     held = {}
     for name, degrees in (("left_knee", -60), ("right_knee", 60), ("left_elbow", 170)):
         bone = armature.pose.bones[name]
         bone.rotation_quaternion = Quaternion((1, 0, 0), np.radians(degrees))
-        turned = bones_to_pose(armature, np.zeros(0)).full_pose[JOINT_INDEX[name]]
+        turned = read_bone_pose(armature, np.zeros(0)).full_pose[JOINT_INDEX[name]]
         held[name] = float(np.degrees(turned @ ([1, 0, 0] if "knee" in name else [0, -1, 0])))
     side = {}  # the same twist to the other side is held alike
     for name, sign in (("left_wrist", 1), ("right_wrist", -1)):
         armature.pose.bones[name].rotation_quaternion = Quaternion((0, 0, 1), sign * 1.5)
         side[name] = float(
-            np.linalg.norm(bones_to_pose(armature, np.zeros(0)).full_pose[JOINT_INDEX[name]])
+            np.linalg.norm(read_bone_pose(armature, np.zeros(0)).full_pose[JOINT_INDEX[name]])
         )
-    on = limits_on(armature)
-    pose_to_bones(pose, armature)
-    again = far(wild, bones_to_pose(armature, np.zeros(0)).full_pose)
+    on = has_active_limits(armature)
+    apply_pose(pose, armature)
+    again = far(wild, read_bone_pose(armature, np.zeros(0)).full_pose)
     return {"off": off, "held": held, "side": side, "on": on, "set": again}
 
 
@@ -213,9 +219,9 @@ def ik(count: int) -> dict[str, Any]:
         if k:
             natural_pose(rng, armature)
         else:
-            pose_to_bones(Pose.rest(0), armature)  # dead straight limbs
+            apply_pose(Pose.rest(0), armature)  # dead straight limbs
         seen = seen_matrices(armature)
-        bent += len(to_ik(armature, LIMBS))
+        bent += len(switch_to_ik(armature, LIMBS))
         there.append(jump(seen, seen_matrices(armature)))
         for limb, (upper, lower, _) in LIMBS.items():
             control = bones[ik_control(limb)]
@@ -235,12 +241,12 @@ def ik(count: int) -> dict[str, Any]:
             rest = bones[lower].parent.bone.matrix_local.inverted() @ bones[lower].bone.matrix_local
             euler = (rest.to_3x3().inverted() @ local).to_euler()
             backwards = min(backwards, float(np.degrees(euler.x)))
-        to_fk(armature, LIMBS)
+        switch_to_fk(armature, LIMBS)
         back.append(jump(seen, seen_matrices(armature)))
     # a knee bent the wrong way does not jump either
-    pose_to_bones(Pose.rest(0).with_joints(left_knee=[-0.4, 0.1, 0.0]), armature)
+    apply_pose(Pose.rest(0).with_joints(left_knee=[-0.4, 0.1, 0.0]), armature)
     seen = seen_matrices(armature)
-    wrong = to_ik(armature, ["left_foot"])
+    wrong = switch_to_ik(armature, ["left_foot"])
     there.append(jump(seen, seen_matrices(armature)))
     return {
         "there": np.max(there, 0).tolist(),
@@ -272,15 +278,15 @@ def keys() -> dict[str, Any]:
     bpy.ops.likeness.look_at(target=HEAD_TARGET)
     out["look"] = armature.pose.bones[HEAD_TARGET][LOOK]
     bpy.ops.likeness.set_pose(name="photo")
-    photo = bones_to_pose(armature, np.zeros(0)).full_pose
+    photo = read_bone_pose(armature, np.zeros(0)).full_pose
     for frame in (21, 20):  # keyed, switches and face as well
         scene.frame_set(frame)
-        out["photo"] = far(photo, bones_to_pose(armature, np.zeros(0)).full_pose)
+        out["photo"] = far(photo, read_bone_pose(armature, np.zeros(0)).full_pose)
     curve = 'pose.bones["face"]["jawOpen"]'
-    out["face"] = keying.fcurve(armature, curve) is not None
+    out["face"] = keying.find_fcurve(armature, curve) is not None
     out["released"] = armature.pose.bones[HEAD_TARGET][LOOK]
     bpy.ops.likeness.joint_limits()
-    out["limits"] = limits_on(armature)
+    out["limits"] = has_active_limits(armature)
     drawn = [panel_properties()]
     bpy.ops.likeness.switch_ik(limb="ALL", to="IK")
     bpy.ops.likeness.look_at(target=EYES_TARGET)
@@ -321,21 +327,21 @@ def look() -> dict[str, Any]:
                 at = seen[joint.replace("_smplhf", "_target") if joint in EYES else target]
                 to = (at.translation - seen[joint].translation).normalized()
                 errors.append(float(seen[joint].col[axis].xyz.angle(to)))
-            look_free(armature, target)
+            stop_looking(armature, target)
             jumps.append(jump(seen, seen_matrices(armature)))
-    pose_to_bones(Pose.rest(0), armature)
+    apply_pose(Pose.rest(0), armature)
     look_at(armature, HEAD_TARGET)
-    start = bones_to_pose(armature, np.zeros(0)).full_pose
+    start = read_bone_pose(armature, np.zeros(0)).full_pose
     rest = bones[HEAD_TARGET].location.copy()
     bones[HEAD_TARGET].location.x -= 0.9  # 45 degrees to its left
-    side = bones_to_pose(armature, np.zeros(0)).full_pose - start
+    side = read_bone_pose(armature, np.zeros(0)).full_pose - start
     shares = np.degrees([side[JOINT_INDEX[name], 1] for name in ("neck", "head")]).tolist()
     bones[HEAD_TARGET].location = rest
     for x in (-0.2, 0.0, 0.2):  # behind the head
         matrix = bones[HEAD_TARGET].matrix.copy()
         matrix.translation = seen_matrices(armature)["head"].translation + Vector((x, 0.8, 0.3))
         bones[HEAD_TARGET].matrix = matrix
-        pose = bones_to_pose(armature, np.zeros(0)).full_pose
+        pose = read_bone_pose(armature, np.zeros(0)).full_pose
         turns = axis_angle_to_matrix(pose[[JOINT_INDEX["neck"], JOINT_INDEX["head"]]])
         turned = np.linalg.norm(matrix_to_axis_angle(turns[0] @ turns[1]))
         behind = max(behind, float(np.degrees(turned)))
@@ -357,9 +363,9 @@ def ground() -> dict[str, Any]:
     for k in range(3):
         natural_pose(rng, armature)
         if k == 2:
-            to_ik(armature, LIMBS)
+            switch_to_ik(armature, LIMBS)
         before = seen_matrices(armature)
-        posing.to_height(armature, objects.body, 0.25)
+        posing.move_to_height(armature, objects.body, 0.25)
         world = np.array(armature.matrix_world)
         points = people.body_vertices(objects)[:own] @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
         heights.append(float((points @ world[:3, :3].T + world[:3, 3])[:, 2].min()))
@@ -380,16 +386,16 @@ def buttons() -> dict[str, Any]:
     avatar, objects = person()
     armature = objects.armature
     out = {}
-    photo = bones_to_pose(armature, np.zeros(0))
+    photo = read_bone_pose(armature, np.zeros(0))
     for name in ("tpose", "apose", "relaxed"):
         pose = photo.with_joints(pelvis=[0.0, 1.2, 0.0], left_knee=[1.0, 0.0, 0.0])
-        pose_to_bones(pose, armature)
-        floor = posing.lowest(armature, objects.body)
+        apply_pose(pose, armature)
+        floor = posing.find_lowest_height(armature, objects.body)
         posing.set_named_pose(armature, objects.body, name)
-        now = bones_to_pose(armature, np.zeros(0))
+        now = read_bone_pose(armature, np.zeros(0))
         out[name] = {
             "pelvis": now.full_pose[0].tolist(),
-            "floor": posing.lowest(armature, objects.body) - floor,
+            "floor": posing.find_lowest_height(armature, objects.body) - floor,
             "place": float(np.abs(now.transl - pose.transl)[[0, 2]].max()),
             "elbow": float(np.linalg.norm(now.full_pose[JOINT_INDEX["left_elbow"]])),
             "shoulder": now.full_pose[JOINT_INDEX["left_shoulder"]].tolist(),
@@ -401,8 +407,8 @@ def buttons() -> dict[str, Any]:
         float(np.abs(avatar.pose.transl - back.transl).max()),
         float(np.abs(avatar.pose.expression - back.expression).max()),
     ]
-    posing.reset(armature, ["pelvis", "left_elbow"])
-    now = bones_to_pose(armature, np.zeros(0))
+    posing.reset_bones(armature, ["pelvis", "left_elbow"])
+    now = read_bone_pose(armature, np.zeros(0))
     out["reset"] = [
         float(np.linalg.norm(now.full_pose[JOINT_INDEX[n]])) for n in ("pelvis", "left_elbow")
     ]
@@ -432,7 +438,7 @@ def correctives() -> dict[str, Any]:
         pose = people.random_pose(avatar, rng)
         objects.set_pose(pose, avatar.body.expression_names)
         if k == 3:
-            to_ik(objects.armature, LIMBS)
+            switch_to_ik(objects.armature, LIMBS)
             objects.armature.pose.bones[ik_control("left_hand")].location.z += 0.1
             pose = objects.get_pose(avatar.body.expression_names)
         errors.append(error(avatar, objects, pose))
@@ -460,14 +466,14 @@ def write(folder: str) -> None:
     rotations, faces, seen, matrices = [], [], [], []
     for k in range(2):
         pose = people.random_pose(avatar, rng)
-        pose_to_bones(replace(pose, transl=np.zeros(3)), armature)
+        apply_pose(replace(pose, transl=np.zeros(3)), armature)
         set_expression(armature, avatar.body.expression_names, pose.expression)
         rotations.append([list(armature.pose.bones[n].rotation_quaternion) for n in JOINT_NAMES])
         faces.append(pose.expression)
         seen.append(people.body_vertices(objects))
         if k:
             natural_pose(rng, armature)
-            to_ik(armature, ["right_hand"])
+            switch_to_ik(armature, ["right_hand"])
             look_at(armature, HEAD_TARGET)
             matrices.append(list(map(list, seen_matrices(armature)["right_hand_ik"])))
     armature.pose.bones[ik_control("right_hand")][IK] = 0.0
@@ -554,5 +560,5 @@ def older_scene() -> dict[str, Any]:
         "pose": far(pose.full_pose, back.full_pose),
         "expression": float(np.abs(pose.expression - back.expression).max()),
         "poll": bpy.ops.likeness.mirror_pose.poll(),
-        "pole": pole("left_hand") in armature.pose.bones,
+        "pole": pole_control("left_hand") in armature.pose.bones,
     }

@@ -145,7 +145,7 @@ def worker(folder: str, body: str) -> None:
     """The workers of this Blender are this script from now on."""
     script = Path(folder) / "worker.py"
     script.write_text(SPEAK + body, encoding="utf-8")
-    running.worker_start = lambda _: ([sys.executable, "-I", str(script)], {})
+    running.get_worker_command = lambda _: ([sys.executable, "-I", str(script)], {})
 
 
 def start(context: Context, base: type = Thing, **properties: Any) -> Any:
@@ -178,17 +178,17 @@ def life(folder: str) -> dict[str, Any]:
     worker(folder, hold)
     one = start(context)
     seen = time.monotonic() + 20
-    while running.current().job.stage != "prepare" and time.monotonic() < seen:
+    while running.current_job().job.stage != "prepare" and time.monotonic() < seen:
         one.modal(context, Event("TIMER"))
         time.sleep(0.01)
     out["running"] = [sorted(one.said), list(context.window_manager.asked), panel(context)]
-    out["fraction"] = running.current().fraction
+    out["fraction"] = running.current_job().fraction
     out["mouse"] = sorted(one.modal(context, Event("MOUSEMOVE")))
     second = start(context)
     out["second"] = [sorted(second.said), second.reports]
     out["poll"] = bpy.ops.likeness.import_portrait.poll()
     out["escape"] = sorted(one.modal(context, Event("ESC", "PRESS")))
-    out["cancelled"] = [drive(one, context), one.reports, running.current() is None]
+    out["cancelled"] = [drive(one, context), one.reports, running.current_job() is None]
     out["timers"] = len(context.window_manager.timers)
 
     one = start(context)
@@ -203,24 +203,24 @@ def life(folder: str) -> dict[str, Any]:
     )
     one = start(context)
     out["failed"] = [drive(one, context), one.reports, panel(context)]
-    out["report"] = running.problem().report
+    out["report"] = running.last_problem().report
     bpy.ops.likeness.dismiss_problem()
-    out["dismissed"] = running.problem() is None
+    out["dismissed"] = running.last_problem() is None
 
     worker(folder, hold)
     one = start(context)
-    os.kill(running.current().job._process.pid, signal.SIGKILL)
+    os.kill(running.current_job().job._process.pid, signal.SIGKILL)
     out["killed"] = [drive(one, context), one.reports, names()]
 
     worker(folder, 'say(type="result", name="made", warnings=["Small face."])')
     one = start(context)
     out["done"] = [drive(one, context), one.reports, names()]
-    out["left"] = [len(context.window_manager.timers), running.current() is None]
+    out["left"] = [len(context.window_manager.timers), running.current_job() is None]
 
     one = start(context)
 
     def undo() -> None:
-        if running.current().steps is not None:
+        if running.current_job().steps is not None:
             out["swallowed"] = sorted(one.modal(context, Event("MOUSEMOVE")))
             running._before_data_changes()
 
@@ -228,18 +228,18 @@ def life(folder: str) -> dict[str, Any]:
 
     worker(folder, hold)
     one = start(context)
-    process = running.current().job._process
+    process = running.current_job().job._process
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
     out["loaded"] = [process.wait(10) is not None, drive(one, context), one.reports]
 
     one = start(context)
-    process = running.current().job._process
+    process = running.current_job().job._process
     one.cancel(context)
-    out["window closed"] = [process.wait(10) is not None, running.current() is None]
+    out["window closed"] = [process.wait(10) is not None, running.current_job() is None]
     one = start(context)
-    process = running.current().job._process
+    process = running.current_job().job._process
     likeness.unregister()
-    out["disabled"] = [process.wait(10) is not None, running.current() is None]
+    out["disabled"] = [process.wait(10) is not None, running.current_job() is None]
     out["handlers"] = [
         handler.__module__
         for handlers in (bpy.app.handlers.undo_pre, bpy.app.handlers.load_pre)
@@ -264,8 +264,8 @@ def odd_ends() -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, base in (("bad", Bad), ("wrong", Wrong)):
         one = start(context, base)
-        out[name] = [sorted(one.said), one.reports, running.problem().report]
-    out["free"] = [running.current() is None, len(context.window_manager.timers)]
+        out[name] = [sorted(one.said), one.reports, running.last_problem().report]
+    out["free"] = [running.current_job() is None, len(context.window_manager.timers)]
     return out
 
 

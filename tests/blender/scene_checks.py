@@ -8,17 +8,17 @@ from typing import Any
 import bpy
 import numpy as np
 import people
-from likeness.addon.motion.pose import bones_to_pose
+from likeness.addon.motion.pose import read_bone_pose
 from likeness.addon.scene.armature import create_armature
 from likeness.addon.scene.blend import blend_from_avatar
 from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar, find_avatars
-from likeness.addon.scene.render import render_png, setup_render
+from likeness.addon.scene.render import render_png, set_up_render
 from likeness.addon.scene.splats import MODIFIER_NAME, set_input
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, Avatar, FloatArray, LikenessError, Pose
 from likeness.engine.formats.avatar import load_avatar, save_avatar
-from likeness.engine.gaussians.lod import avatar_at, order_by_importance
+from likeness.engine.gaussians.lod import order_by_importance, simplify_avatar
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.render import render_camera
 from likeness.engine.scene.mesh import CORNERS, stored_order
@@ -43,7 +43,7 @@ def splat_errors(
     """
     order = stored_order(avatar)
     if count is not None:
-        avatar, order = avatar_at(avatar, count), order[order < count]
+        avatar, order = simplify_avatar(avatar, count), order[order < count]
     posed = pose_avatar(avatar, pose)
     corners = people.splat_corners(objects).astype(np.float64)
     axes = quaternion_to_matrix(posed.quats[order].astype(np.float64))[:, :, :2]
@@ -190,7 +190,7 @@ def unreadable_photo(folder: str) -> dict[str, Any]:
 def mirrored_rolls() -> dict[str, float]:
     """Blender flips poses from left to right by names and rest axes: these must be mirrored."""
     empty()
-    joints = synthetic_body().J_template  # as symmetric as the default body's average person
+    joints = make_synthetic_body().J_template  # as symmetric as the default body's average person
     collection = bpy.context.scene.collection
     bones = create_armature(joints, "Person", collection, bpy.context).data.bones
     worst = 0.0
@@ -212,7 +212,7 @@ def render(engine: str, posed: bool) -> dict[str, float]:
     if posed:
         pose = people.random_pose(avatar, np.random.default_rng(6), 0.2)
         objects.set_pose(pose, avatar.body.expression_names)
-    setup_render(bpy.context.scene, objects.camera, engine)
+    set_up_render(bpy.context.scene, objects.camera, engine)
     picture = rendered()
     expected = render_camera(pose_avatar(avatar, pose), avatar.camera)
     inside = expected.alpha > 0.5
@@ -231,7 +231,7 @@ def one_color(engine: str, color: list[float]) -> list[float]:
     avatar.gaussians.colors[:] = color
     avatar.gaussians.opacities[:] = 0.99
     objects = build_scene(avatar, "Person")
-    setup_render(bpy.context.scene, objects.camera, engine)
+    set_up_render(bpy.context.scene, objects.camera, engine)
     picture = rendered()
     return picture[picture[..., 3] > 0.999][:, :3].mean(0).tolist()
 
@@ -243,7 +243,7 @@ def detail(part: float, ordered: bool) -> dict[str, Any]:
     if ordered:
         avatar = order_by_importance(avatar)
     objects = build_scene(avatar, "Person")
-    setup_render(bpy.context.scene, objects.camera)
+    set_up_render(bpy.context.scene, objects.camera)
     full = rendered()[..., 3].mean()
     modifier = objects.splats.modifiers[MODIFIER_NAME]
     set_input(modifier, "Viewport Detail", part)
@@ -253,7 +253,7 @@ def detail(part: float, ordered: bool) -> dict[str, Any]:
     picture = rendered()
     out["cover"] = float(picture[..., 3].mean() / full)
     if ordered:
-        expected = render_camera(pose_avatar(avatar_at(avatar, kept)), avatar.camera)
+        expected = render_camera(pose_avatar(simplify_avatar(avatar, kept)), avatar.camera)
         inside = expected.alpha > 0.5
         straight = expected.rgb / np.maximum(expected.alpha[..., None], 1e-6)
         out["rgb_db"] = psnr((picture[..., :3] - straight)[inside])
@@ -316,7 +316,7 @@ def open_blend(folder: str) -> dict[str, Any]:
         "photo_size": size,
         "avatar": armature["likeness_avatar"],
         "provenance": armature["likeness_provenance"],
-        "bones_read": bones_to_pose(armature, pose.expression).transl.tolist(),
+        "bones_read": read_bone_pose(armature, pose.expression).transl.tolist(),
         "transl": list(pose.transl),
         "engine": bpy.context.scene.render.engine,
         "view": bpy.context.scene.view_settings.view_transform,

@@ -10,7 +10,7 @@ import bpy
 import likeness
 import numpy as np
 from likeness.addon import compat
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import Gaussians
 from likeness.engine.formats.ply import write_ply
 from likeness.engine.formats.spz import write_spz
@@ -103,8 +103,8 @@ def body(path: str) -> dict[str, Any]:
 
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
     likeness.register()
-    original = portrait.preferences
-    portrait.preferences = lambda context: type("P", (), {"body_file": path})
+    original = portrait.get_preferences
+    portrait.get_preferences = lambda context: type("P", (), {"body_file": path})
     out: dict[str, Any] = {"add": sorted(bpy.ops.likeness.add_body())}
     first = bpy.context.object
     bpy.context.view_layer.update()
@@ -113,12 +113,12 @@ def body(path: str) -> dict[str, Any]:
     out["floor"] = low
     out["seen"] = [mesh.hide_render, mesh.hide_get()]
     out["type"] = first.type
-    out["vertices"] = [len(mesh.data.vertices), len(synthetic_body().v_template)]
+    out["vertices"] = [len(mesh.data.vertices), len(make_synthetic_body().v_template)]
     bpy.ops.likeness.add_body(shape="RANDOM", seed=3)
     second = next(o for o in bpy.context.object.children if o.type == "MESH")
     moved = [(a.co - b.co).length for a, b in zip(mesh.data.vertices, second.data.vertices)]
     out["differs"] = max(moved)
-    portrait.preferences = original
+    portrait.get_preferences = original
     return out
 
 

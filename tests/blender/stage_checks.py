@@ -13,7 +13,7 @@ import bpy
 import likeness
 from likeness.addon import running
 from likeness.addon.workers.jobs import worker_command
-from likeness.engine.core.progress import build_seconds
+from likeness.engine.core.progress import estimate_seconds
 from likeness.operators import import_portrait
 from running_checks import Context, Event, modal
 
@@ -50,7 +50,7 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
     """Kill, cancel and starve a build of memory at each stage; then let one through."""
     bpy.ops.wm.read_homefile(app_template="")
     likeness.register()
-    order = [*build_seconds(), "done"]
+    order = [*estimate_seconds(), "done"]
     before = contents()
     out: dict[str, Any] = {}
 
@@ -58,7 +58,10 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
         command = worker_command()
         if end == "memory":
             command = [sys.executable, "-c", NO_MEMORY.format(stage=stage)]
-        running.worker_start = lambda _: (command, {})  # with the usual cache of compiled loops
+        running.get_worker_command = lambda _: (
+            command,
+            {},
+        )  # with the usual cache of compiled loops
         context = Context()
         one = modal(
             import_portrait.ImportPortrait,
@@ -81,7 +84,7 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
         until = time.monotonic() + 200
         while state in ("PASS_THROUGH", "RUNNING_MODAL") and time.monotonic() < until:
             (state,) = one.modal(context, Event("TIMER"))
-            under_way = running.current()
+            under_way = running.current_job()
             job = under_way.job if under_way is not None else None
             there = job is not None and job.stage in order[order.index(stage) :]
             if there and not done and end in ("kill", "cancel"):
@@ -96,7 +99,7 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
             state,
             said,
             contents() == before,
-            running.current() is None,
+            running.current_job() is None,
             (Path(folder) / "out").exists(),
         ]
 

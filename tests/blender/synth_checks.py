@@ -13,8 +13,8 @@ from likeness.engine.core.cameras import intrinsics, look_at, project
 from likeness.engine.core.types import JOINT_INDEX, Camera, FloatArray, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.synth.dress import load_dress_body, posed_body
-from likeness.engine.synth.model import LABEL, Figure, Lighting, Material, Part
+from likeness.engine.synth.dress import load_dress_body, pose_body
+from likeness.engine.synth.model import LABEL, Figure, Lighting, Material, MeshPart
 from likeness.engine.synth.sky import latlong_directions
 from scipy.ndimage import center_of_mass, label
 
@@ -23,7 +23,7 @@ WINDOW = (12, 44)
 """Row and column of the bright window in a dark room of 32 x 64 pixels."""
 
 
-def sphere(centre: FloatArray, radius: float, material: Material, name: str = "ball") -> Part:
+def sphere(centre: FloatArray, radius: float, material: Material, name: str = "ball") -> MeshPart:
     """Of 24 x 12 quads."""
     u, v = np.meshgrid(np.linspace(0, 1, 25), np.linspace(0, 1, 13))
     around, up = 2 * np.pi * u.ravel(), np.pi * v.ravel()
@@ -33,7 +33,7 @@ def sphere(centre: FloatArray, radius: float, material: Material, name: str = "b
     f = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     uv = np.stack([u.ravel(), v.ravel()], 1)[f]
     label = np.full(len(f), LABEL["other"], np.uint8)
-    return Part(name, np.asarray(centre) + radius * points, f, uv, label, material)
+    return MeshPart(name, np.asarray(centre) + radius * points, f, uv, label, material)
 
 
 def plain(*color: int) -> Material:
@@ -58,12 +58,12 @@ def silhouette() -> dict[str, Any]:
         pelvis=[0.1, 0.3, 0.0],
     )
     rng = np.random.default_rng(2)
-    posed = posed_body(dress, np.clip(rng.normal(0, 1, body.num_betas), -2, 2), pose)
+    posed = pose_body(dress, np.clip(rng.normal(0, 1, body.num_betas), -2, 2), pose)
     uv = np.zeros((len(body.f), 3, 2))
     label = np.full(len(body.f), LABEL["torso"], np.uint8)
     skin = Material("skin", np.full((4, 4, 4), 200, np.uint8), roughness=0.5)
     studio = CyclesStudio(samples=16)
-    studio.stage(Figure((Part("body", posed.vertices, body.f, uv, label, skin),), posed), SKY)
+    studio.stage(Figure((MeshPart("body", posed.vertices, body.f, uv, label, skin),), posed), SKY)
     out = []
     for yaw, size, shift in ((0.0, (128, 128), 0.0), (75.0, (96, 160), 9.0), (200.0, (128, 80), 0)):
         seen = camera(yaw, size, shift, distance=4.5)
@@ -77,7 +77,7 @@ def silhouette() -> dict[str, Any]:
 def landmarks() -> dict[str, Any]:
     """Little balls on a body's joints: where the render shows them, and where they project to."""
     dress = load_dress_body(asset_path("body"))
-    joints = posed_body(dress, np.zeros(dress.body.num_betas), Pose.rest(52)).joints
+    joints = pose_body(dress, np.zeros(dress.body.num_betas), Pose.rest(52)).joints
     names = ("head", "left_wrist", "right_ankle", "left_shoulder", "pelvis")
     centres = joints[[JOINT_INDEX[name] for name in names]]
     balls = tuple(sphere(centre, 0.03, plain(255, 255, 255)) for centre in centres)

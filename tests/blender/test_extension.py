@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 
 CHECKS = "extension_checks"
 
@@ -56,7 +56,7 @@ def test_panels_show_what_there_is(installed: dict[str, Any]) -> None:
         in (installed["empty"]["LIKENESS_PT_main"])
     )
     shown = installed["with_avatar"]
-    names = synthetic_body().expression_names
+    names = make_synthetic_body().expression_names
     lines = shown["LIKENESS_PT_expression"]
     sliders = [line.split('"')[1] for line in lines if line.startswith('prop ["')]
     assert sorted(sliders) == sorted(names)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
 from likeness.engine.files.weights import asset_path
-from likeness.engine.poses import expressions, poses
+from likeness.engine.poses import named_expressions, named_poses
 
 LIBRARY = "library_checks"
 CATALOGS = {"Poses", "Face", "Poses/Body", "Poses/Hands", "Face/Expressions", "Face/Visemes"}
@@ -26,7 +26,7 @@ def catalogs(text: str) -> dict[str, str]:
 
 def test_assets_pose_a_rig_as_the_engine_does(blender, library: Path) -> None:
     figures = blender(LIBRARY, "applied", blend=str(library))
-    assert len(figures["names"]) == len(poses()) + len(expressions())
+    assert len(figures["names"]) == len(named_poses()) + len(named_expressions())
     assert figures["poses"] < 1e-3  # radians, of the joints that a pose names
     assert figures["sit"] < 1e-3
     assert figures["faces"] < 1e-6
@@ -38,7 +38,9 @@ def test_the_library_is_ready_for_the_asset_browser(blender_lts, library: Path) 
     known = catalogs((library.parent / "blender_assets.cats.txt").read_text(encoding="utf-8"))
     assert set(known.values()) == CATALOGS
     found = {asset["name"]: asset for asset in blender_lts(LIBRARY, "assets", blend=str(library))}
-    entries = {entry.label: entry for entry in [*poses().values(), *expressions().values()]}
+    entries = {
+        entry.label: entry for entry in [*named_poses().values(), *named_expressions().values()]
+    }
     assert found.keys() == entries.keys()
     for name, asset in found.items():
         entry = entries[name]
@@ -62,12 +64,12 @@ def test_the_library_can_be_made_in_every_blender(blender, tmp_path: Path) -> No
 
 def test_the_panels_operators(blender, library: Path) -> None:
     figures = blender(LIBRARY, "operated", library=str(library.parent))
-    smile = expressions()["smile"].weights
+    smile = named_expressions()["smile"].weights
     half = figures["half"]
     assert half["mouthSmileLeft"] == pytest.approx(0.5 * smile["mouthSmileLeft"])
     assert half["browInnerUp"] == pytest.approx(0.2)  # half of it has given way
     assert half["eyeLookUpLeft"] == pytest.approx(0.5)  # nothing of an expression's business
-    spoken, aa = figures["spoken"], expressions()["viseme_aa"].weights
+    spoken, aa = figures["spoken"], named_expressions()["viseme_aa"].weights
     assert spoken["eyeBlinkLeft"] == 1
     assert spoken["jawOpen"] == pytest.approx(aa["jawOpen"])
     assert spoken["mouthSmileLeft"] == 0
@@ -88,11 +90,11 @@ def test_the_panels_operators(blender, library: Path) -> None:
     right = drawn.index('prop ["eyeBlinkRight"]')
     assert drawn[right + 1] == 'prop ["eyeBlinkLeft"]', "side by side"
     assert sum(line.startswith("prop [") for line in figures["filtered"]) == 2
-    entries = list(expressions().values())
+    entries = list(named_expressions().values())
     assert figures["menus"] == {
         "LIKENESS_MT_expressions": sum(e.catalog == "Expressions" for e in entries),
         "LIKENESS_MT_visemes": 15,
-        "LIKENESS_MT_named_poses": sum(p.catalog == "Body" for p in poses().values()),
+        "LIKENESS_MT_named_poses": sum(p.catalog == "Body" for p in named_poses().values()),
     }
     assert "operator likeness.add_pose_library" in figures["offered"]
     assert "jawOpen" in figures["refused"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.body.model import save_body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 
 CHECKS = "splats_checks"
 
@@ -27,7 +27,7 @@ def test_files_of_splats(blender, tmp_path: Path) -> None:
 
 def test_a_body_alone(blender, tmp_path: Path) -> None:
     path = tmp_path / "body.npz"
-    save_body(synthetic_body(), path)
+    save_body(make_synthetic_body(), path)
     done = blender(CHECKS, "body", path=str(path))
     assert (done["add"], done["type"]) == (["FINISHED"], "ARMATURE")
     assert done["floor"] == pytest.approx(0.0, abs=1e-4)

@@ -9,7 +9,7 @@ import bmesh
 import bpy
 import numpy as np
 import people
-from likeness.addon.rig.posing import why_not
+from likeness.addon.rig.posing import find_posing_problem
 from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar, find_avatars
 from likeness.addon.scene.read_back import read_avatar
 from likeness.addon.scene.shadow import add_proxy
@@ -224,7 +224,7 @@ def hurt(folder: str) -> dict[str, Any]:
         bpy.ops.object.mode_set(mode="EDIT")
         bones.edit_bones.remove(bones.edit_bones[name])
         bpy.ops.object.mode_set(mode="OBJECT")
-        found[name] = why_not(first.armature)
+        found[name] = find_posing_problem(first.armature)
     found["read"] = _said(lambda: first.get_pose(()))
     first.splats.data.clear_geometry()
     found["empty"] = _said(lambda: read_avatar(first))
@@ -245,7 +245,7 @@ def hurt(folder: str) -> dict[str, Any]:
         before = counts()
         key = "override" if override else "linked"
         found[key] = [
-            why_not(there[0].armature),
+            find_posing_problem(there[0].armature),
             _said(lambda: mark_as_asset(there[0])),  # noqa: B023
             _said(lambda: add_proxy(there[0])),  # noqa: B023
             counts() == before,

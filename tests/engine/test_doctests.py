@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, Motion
 from likeness.engine.motion.io import save_motion
@@ -41,7 +41,7 @@ def test_conventions():
 
 def test_motion_files(tmp_path, monkeypatch):
     """``clip.npz`` is a clip of three frames whose pelvis is 2.4 m before the camera."""
-    body = synthetic_body()
+    body = make_synthetic_body()
     full_pose = np.zeros((3, 55, 3))
     full_pose[:, JOINT_INDEX["left_elbow"]] = [[0, -0.5, 0], [0, -0.7, 0], [0, -0.9, 0]]
     confidence = np.ones((3, 55))

@@ -47,19 +47,19 @@ def pictures(folder: Path) -> None:
 
 
 def _body() -> object:
-    from likeness.engine.body.synthetic import synthetic_body
+    from likeness.engine.body.synthetic import make_synthetic_body
 
-    return synthetic_body()
+    return make_synthetic_body()
 
 
 def avatar() -> object:
     """A body of boxes with 300 Gaussians on it."""
-    from likeness.engine.body.synthetic import synthetic_body
+    from likeness.engine.body.synthetic import make_synthetic_body
     from likeness.engine.core.cameras import photo_camera
     from likeness.engine.core.types import Avatar, BoundGaussians, Pose
 
     rng = np.random.default_rng(1)
-    body = synthetic_body()
+    body = make_synthetic_body()
     body = body.personalised(np.zeros(body.num_betas))
     quats = rng.normal(size=(300, 4))
     gaussians = BoundGaussians(
@@ -93,9 +93,9 @@ def kept(folder: Path) -> None:
 
 def scenes(folder: Path) -> None:
     """Avatars as the worker hands them to Blender."""
-    from likeness.engine.scene.files import save_scene_avatar, scene_avatar
+    from likeness.engine.scene.files import make_scene_avatar, save_scene_avatar
 
-    save_scene_avatar(scene_avatar(avatar()), folder / "scene.npz")  # type: ignore[arg-type]
+    save_scene_avatar(make_scene_avatar(avatar()), folder / "scene.npz")  # type: ignore[arg-type]
 
 
 def frames(folder: Path) -> None:
@@ -130,10 +130,10 @@ def motions(folder: Path) -> None:
     rng = np.random.default_rng(2)
     from likeness.engine.core.cameras import photo_camera
     from likeness.engine.motion.io import save_motion
-    from likeness.engine.motion.prepare import plain_motion
+    from likeness.engine.motion.prepare import motion_from_poses
 
     body = _body()
-    motion = plain_motion(rng.normal(0, 0.3, (4, 55, 3)), rng.normal(0, 1, (4, 3)), 52, 25.0)
+    motion = motion_from_poses(rng.normal(0, 0.3, (4, 55, 3)), rng.normal(0, 1, (4, 3)), 52, 25.0)
     motion = replace(
         motion,
         expression=np.zeros((4, body.num_expression)),  # type: ignore[attr-defined]
@@ -221,13 +221,13 @@ def bone_maps(folder: Path) -> None:
 def splats(folder: Path) -> None:
     """PLY of two kinds."""
     import gsply
-    from likeness.engine.formats.ply import to_stored, write_ply
+    from likeness.engine.formats.ply import encode_gaussians, write_ply
     from likeness.engine.gaussians import pose_avatar
 
     person = avatar()
     gaussians = pose_avatar(person, person.pose)  # type: ignore[arg-type,attr-defined]
     write_ply(gaussians, folder / "plain.ply")
-    gsply.plywrite(folder / "packed.ply", *to_stored(gaussians), compressed=True)
+    gsply.plywrite(folder / "packed.ply", *encode_gaussians(gaussians), compressed=True)
     for path in folder.glob("packed*"):
         path.rename(folder / "packed.ply")
 
@@ -243,13 +243,13 @@ def spz(folder: Path) -> None:
 
 def characters(folder: Path) -> None:
     """What Blender takes out of a user's character file."""
-    from likeness.engine.synth.characters.character import Rig, save_rig
-    from likeness.engine.synth.model import LABEL, Material, Part
+    from likeness.engine.synth.characters.character import CharacterRig, save_rig
+    from likeness.engine.synth.model import LABEL, Material, MeshPart
     from likeness.engine.synth.parts_file import save_parts
 
     rng = np.random.default_rng(3)
     colour = rng.integers(0, 255, (8, 8, 4), np.uint8)
-    part = Part(
+    part = MeshPart(
         "shirt",
         rng.normal(size=(9, 3)).astype(np.float32),
         rng.integers(0, 9, (6, 3)),
@@ -260,7 +260,9 @@ def characters(folder: Path) -> None:
         bias=0.002,
     )
     save_parts(folder, [part, replace(part, name="hat")])
-    save_rig(Rig(("hips", "head"), rng.normal(size=(2, 3)), rng.normal(size=(2, 3))), folder)
+    save_rig(
+        CharacterRig(("hips", "head"), rng.normal(size=(2, 3)), rng.normal(size=(2, 3))), folder
+    )
 
 
 def character_files(folder: Path) -> None:
@@ -378,14 +380,14 @@ def shards(folder: Path) -> None:
     from likeness.engine.core.types import Camera
     from likeness.engine.dataset.pictures import encode_depth, encode_labels, encode_rgba
     from likeness.engine.dataset.shards import write_index, write_shard
-    from likeness.engine.dataset.subjects import Subject, View
+    from likeness.engine.dataset.subjects import Subject, SubjectView
 
     body = _body()
     size = 24
     camera = Camera(look_at(np.zeros(3), 3.0, 0.0, 0.0), intrinsics(40.0, size, size), size, size)
     rgba = np.ones((size, size, 4), np.float32)
     views = tuple(
-        View(
+        SubjectView(
             f"v{k}",
             0,
             "front",
@@ -445,10 +447,10 @@ def tables(folder: Path) -> None:
 
 def training(folder: Path) -> None:
     """The settings of a training run."""
-    from likeness.engine.network.config import as_json
+    from likeness.engine.network.config import config_to_dict
     from likeness.engine.training.config import TRAINING
 
-    (folder / "run.json").write_text(json.dumps(as_json(next(iter(TRAINING.values())))))
+    (folder / "run.json").write_text(json.dumps(config_to_dict(next(iter(TRAINING.values())))))
 
 
 def vocabularies(folder: Path) -> None:
@@ -485,10 +487,10 @@ def checkpoints(folder: Path) -> None:
 
 def prompts(folder: Path) -> None:
     """A scene of 'likeness generate'."""
-    from likeness.engine.generative.compose import compose
+    from likeness.engine.generative.compose import compose_prompt
     from likeness.engine.generative.vocabulary import load_vocabulary
 
-    (folder / "prompt.json").write_text(compose(3, 5, load_vocabulary()).line())
+    (folder / "prompt.json").write_text(compose_prompt(3, 5, load_vocabulary()).line())
 
 
 def dumps(folder: Path) -> None:

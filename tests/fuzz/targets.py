@@ -69,24 +69,24 @@ def _avatar(path: Path, out: Path) -> None:
 
 def _level(path: Path, out: Path) -> None:
     from likeness.engine.formats.avatar import load_avatar
-    from likeness.engine.gaussians.lod import avatar_at
-    from likeness.engine.scene.files import scene_avatar
+    from likeness.engine.gaussians.lod import simplify_avatar
+    from likeness.engine.scene.files import make_scene_avatar
 
     avatar = load_avatar(path)
-    avatar_at(avatar, max(len(avatar.gaussians) // 2, 1))
-    scene_avatar(avatar)
+    simplify_avatar(avatar, max(len(avatar.gaussians) // 2, 1))
+    make_scene_avatar(avatar)
 
 
 def _kept(path: Path, out: Path) -> None:
-    from likeness.engine.scene.files import unpacked
+    from likeness.engine.scene.files import unpack_avatar
 
-    unpacked(path.read_bytes(), str(path))
+    unpack_avatar(path.read_bytes(), str(path))
 
 
 def _scene(path: Path, out: Path) -> None:
-    from likeness.engine.scene.files import load_steps
+    from likeness.engine.scene.files import load_scene_steps
 
-    for _ in load_steps(path):
+    for _ in load_scene_steps(path):
         pass
 
 
@@ -110,22 +110,27 @@ def _body(path: Path, out: Path) -> None:
 
 def _target() -> object:
     import numpy as np
-    from likeness.engine.body.synthetic import synthetic_body
-    from likeness.engine.motion.placing import Target as Mover
+    from likeness.engine.body.synthetic import make_synthetic_body
+    from likeness.engine.motion.placing import TargetAvatar as Mover
 
-    body = synthetic_body()
+    body = make_synthetic_body()
     return Mover(
         body.J_template, -1.0, np.zeros(3), np.array([0.0, 0, 1]), -1.0, body.expression_names
     )
 
 
 def _motion(path: Path, out: Path) -> None:
-    from likeness.engine.motion.prepare import MotionOptions, Prepared, motion_for, save_prepared
+    from likeness.engine.motion.prepare import (
+        MotionOptions,
+        PreparedMotion,
+        load_retargeted,
+        save_prepared,
+    )
 
     options = MotionOptions(frame_rate=30.0, smooth=0.05)
-    source = motion_for(path, _target(), options)  # type: ignore[arg-type]
+    source = load_retargeted(path, _target(), options)  # type: ignore[arg-type]
     save_prepared(source, out / "motion.npz")
-    Prepared.load(out / "motion.npz")
+    PreparedMotion.load(out / "motion.npz")
 
 
 def _pose(path: Path, out: Path) -> None:
@@ -141,19 +146,19 @@ def _hands(path: Path, out: Path) -> None:
 
 
 def _bone_map(path: Path, out: Path) -> None:
-    from likeness.engine.motion.bone_maps import match, read_map
+    from likeness.engine.motion.bone_maps import match_bones, read_bone_map
 
-    match(["Hips", "LeftArm", "Spine"], read_map(path))
+    match_bones(["Hips", "LeftArm", "Spine"], read_bone_map(path))
 
 
 def _ply(path: Path, out: Path) -> None:
     from likeness.engine.formats.ply import read_ply
     from likeness.engine.formats.spz import write_spz
-    from likeness.engine.scene.static_splats import check_ply_fields, static_mesh
+    from likeness.engine.scene.static_splats import check_ply_fields, make_static_mesh
 
     check_ply_fields(path)
     gaussians = read_ply(path)
-    static_mesh(gaussians)
+    make_static_mesh(gaussians)
     write_spz(gaussians, out / "splats.spz")
 
 
@@ -165,17 +170,21 @@ def _spz(path: Path, out: Path) -> None:
 
 
 def _character(folder: Path, out: Path) -> None:
-    from likeness.engine.synth.characters.character import in_metres, load_character, surface_of
+    from likeness.engine.synth.characters.character import (
+        extract_surface,
+        load_character,
+        scale_to_metres,
+    )
 
-    surface_of(in_metres(load_character(folder, "x.blend")))
+    extract_surface(scale_to_metres(load_character(folder, "x.blend")))
 
 
 def _character_file(path: Path, out: Path) -> None:
     """Opened by Blender in a process of its own."""
     from likeness.addon.cli.convert import read_in_blender
-    from likeness.engine.synth.characters.character import in_metres, surface_of
+    from likeness.engine.synth.characters.character import extract_surface, scale_to_metres
 
-    surface_of(in_metres(read_in_blender(path, CHARACTER_SECONDS, 3000.0)))
+    extract_surface(scale_to_metres(read_in_blender(path, CHARACTER_SECONDS, 3000.0)))
 
 
 CHARACTER_SECONDS = 100.0
@@ -189,7 +198,7 @@ def _subject(folder: Path, out: Path) -> None:
 
 def _batch(folder: Path, out: Path) -> None:
     """A batch goes on in a folder of which a file is damaged: what is not whole is made again."""
-    from likeness.engine.workflows.batch.page import write_report
+    from likeness.engine.workflows.batch.page import write_batch_report
     from likeness.engine.workflows.batch.summary import write_summary
 
     from ..engine.workflows.batch.bench import journal, photos, ran
@@ -199,7 +208,7 @@ def _batch(folder: Path, out: Path) -> None:
     if (counts["done"], counts["failed"]) != (2, 1):
         raise AssertionError(f"{counts} is not what there is")
     write_summary(batch, "likeness batch")
-    write_report(batch, "likeness batch")
+    write_batch_report(batch, "likeness batch")
     journal(folder / "out")
 
 
@@ -217,32 +226,32 @@ def _backbone(path: Path, out: Path) -> None:
 
 
 def _garment(folder: Path, out: Path) -> None:
-    from likeness.engine.synth.asset_files import load_garment, materials_of, missing_picture
+    from likeness.engine.synth.asset_files import list_materials, load_garment, missing_picture
 
     load_garment(folder / "g.mhclo")
-    materials_of(folder / "g.mhclo")
+    list_materials(folder / "g.mhclo")
     missing_picture(folder / "g.mhclo")
 
 
 def _shard(path: Path, out: Path) -> None:
     """A reader that skips what is damaged and tells it; nothing may be raised."""
-    from likeness.engine.body.synthetic import synthetic_body
-    from likeness.engine.dataset.pictures import BadSample
+    from likeness.engine.body.synthetic import make_synthetic_body
+    from likeness.engine.dataset.pictures import InvalidSampleError
     from likeness.engine.dataset.shards import read_subjects
 
-    body = synthetic_body()
+    body = make_synthetic_body()
     for subject in read_subjects(str(path), body.num_betas, body.num_expression, print):
         subject.pose(subject.reference)
         for view in subject.views:
             for read in (view.rgba, view.behind, view.depth_metres, view.label_rows):
-                with suppress(BadSample):
+                with suppress(InvalidSampleError):
                     read()
 
 
 def _stored(path: Path, out: Path) -> None:
-    from likeness.engine.dataset.stored import read_members, stored_subjects
+    from likeness.engine.dataset.stored import read_members, read_stored_subjects
 
-    list(stored_subjects(path))
+    list(read_stored_subjects(path))
     list(read_members(path))
 
 
@@ -265,10 +274,10 @@ def _request(path: Path, out: Path) -> None:
 
 
 def _table(path: Path, out: Path) -> None:
-    from likeness.engine.workflows.batch.names import with_names
+    from likeness.engine.workflows.batch.names import assign_names
     from likeness.engine.workflows.batch.tables import read_table
 
-    with_names(read_table(path), out)
+    assign_names(read_table(path), out)
 
 
 def _training(path: Path, out: Path) -> None:
@@ -278,16 +287,16 @@ def _training(path: Path, out: Path) -> None:
 
 
 def _vocabulary(folder: Path, out: Path) -> None:
-    from likeness.engine.generative.compose import compose
+    from likeness.engine.generative.compose import compose_prompt
     from likeness.engine.generative.vocabulary import load_vocabulary
 
-    compose(1, 2, load_vocabulary(folder))
+    compose_prompt(1, 2, load_vocabulary(folder))
 
 
 def _report(folder: Path, out: Path) -> None:
-    from likeness.engine.evaluation.protocols.store import Other
+    from likeness.engine.evaluation.protocols.store import EarlierReport
 
-    for record in (other := Other(folder)).records.values():
+    for record in (other := EarlierReport(folder)).records.values():
         other.copied(record, out / "pictures")
 
 

@@ -20,12 +20,12 @@ pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from likeness.engine.core.types import LikenessError
-from likeness.engine.files.folders import inside
-from likeness.engine.files.untrusted import Damaged, npz_arrays, parse_json, unzipped
+from likeness.engine.files.folders import safe_join
+from likeness.engine.files.untrusted import CorruptFileError, decompress, parse_json, read_npz
 from likeness.engine.formats.ply import read_ply
-from likeness.engine.motion.bone_maps import read_map
+from likeness.engine.motion.bone_maps import read_bone_map
 from likeness.engine.motion.bvh import read_bvh
-from likeness.engine.network.config import NetworkConfig, as_json, from_json
+from likeness.engine.network.config import NetworkConfig, config_from_dict, config_to_dict
 from likeness.engine.workflows.worker.main import parse_request
 
 few = settings(
@@ -90,7 +90,7 @@ def test_bone_maps_of_any_values(tables: Any, sides: Any, tmp_path: Path) -> Non
         encoding="utf-8",
         errors="replace",
     )
-    refused_or_read(read_map, tmp_path / "a.toml")
+    refused_or_read(read_bone_map, tmp_path / "a.toml")
 
 
 @few
@@ -98,9 +98,9 @@ def test_bone_maps_of_any_values(tables: Any, sides: Any, tmp_path: Path) -> Non
 def test_requests_and_configs_of_any_values(tree: Any) -> None:
     for task in ({"task": tree}, {"portrait": tree, "output": tree}, tree):
         refused_or_read(parse_request, json.dumps(task))
-    config = as_json(NetworkConfig())
+    config = config_to_dict(NetworkConfig())
     for name in ("encoder", "max_gaussians", "name"):
-        refused_or_read(from_json, NetworkConfig, {**config, name: tree}, "it")
+        refused_or_read(config_from_dict, NetworkConfig, {**config, name: tree}, "it")
 
 
 @few
@@ -109,7 +109,7 @@ def test_json_of_anything(text: str | bytes) -> None:
     for whole in (text, "[" * 100_000, b'{"a":' * 50_000, "NaN", "9" * 10_000):
         try:
             parse_json(whole)
-        except Damaged as error:
+        except CorruptFileError as error:
             assert str(error)  # noqa: PT017
 
 
@@ -128,8 +128,8 @@ def test_no_header_takes_memory(shape: list[int], kind: str, data: bytes, size: 
             "a.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
         )
     try:
-        arrays = npz_arrays(whole)
-    except Damaged as error:
+        arrays = read_npz(whole)
+    except CorruptFileError as error:
         assert str(error)  # noqa: PT017
     else:
         assert arrays["a"].nbytes == len(data)
@@ -150,7 +150,7 @@ def test_ply_headers_that_announce(rows: int, widths: int, data: bytes, tmp_path
 @given(name=st.text(max_size=20) | st.lists(st.sampled_from(["..", "a", ".", ""])).map("/".join))
 def test_no_name_leads_out(name: str, tmp_path: Path) -> None:
     try:
-        path = inside(tmp_path, name)
+        path = safe_join(tmp_path, name)
     except LikenessError as error:
         assert error.remedy  # noqa: PT017
     else:
@@ -160,13 +160,13 @@ def test_no_name_leads_out(name: str, tmp_path: Path) -> None:
 
 def test_bombs_are_not_unpacked() -> None:
     bomb = zlib.compress(bytes(1 << 26))
-    with pytest.raises(Damaged, match="more than"):
-        unzipped(bomb, 1 << 20)
+    with pytest.raises(CorruptFileError, match="more than"):
+        decompress(bomb, 1 << 20)
     whole = io.BytesIO()
     with (
         zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("a.npy", "w") as file,
     ):
         np.save(file, np.zeros(1 << 20))
-    with pytest.raises(Damaged, match="GiB"):
-        npz_arrays(whole, most=1 << 20)
+    with pytest.raises(CorruptFileError, match="GiB"):
+        read_npz(whole, most=1 << 20)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.benchmarks.figures.random_scenes import covered_body
+from likeness.benchmarks.figures.random_scenes import cover_body
 from likeness.engine.body import load_body
 from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import save_avatar
@@ -108,7 +108,7 @@ def nobody(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def sample_avatar(path: Path, splats: int) -> None:
     """Write the default body under random splats."""
-    save_avatar(covered_body(load_body(asset_path("body")), splats), path)
+    save_avatar(cover_body(load_body(asset_path("body")), splats), path)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...body.model import Body
-from ...core.alignment import similarity
+from ...core.alignment import fit_similarity
 from ...core.cameras import project
 from ...core.types import (
     JOINT_INDEX,
@@ -34,7 +34,7 @@ FINGER_ENDS = ("thumb3", "index3", "middle3", "ring3", "pinky3")
 
 
 @dataclass(frozen=True)
-class PersonFigures:
+class PersonMetrics:
     """Errors of one track; None where the picture shows nothing of the kind.
 
     Attributes:
@@ -99,7 +99,7 @@ def fingertip_rows(body: Body) -> dict[str, IntArray]:
     return out
 
 
-def rigidly_aligned(points: FloatArray, target: FloatArray) -> FloatArray:
+def align_rigid(points: FloatArray, target: FloatArray) -> FloatArray:
     """``points`` [N, 3] turned and moved onto ``target`` [N, 3] (least squares, no scale)."""
     a, b = points - points.mean(0), target - target.mean(0)
     U, _, Vt = np.linalg.svd(a.T @ b)
@@ -113,9 +113,9 @@ def angle_between(A: FloatArray, B: FloatArray) -> float:
     return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
 
-def person_figures(
+def measure_person(
     body: Body, camera: Camera, truth: Truth, observation: Observation, track: Track
-) -> PersonFigures:
+) -> PersonMetrics:
     """Compare a track with the truth.
 
     Args:
@@ -133,7 +133,7 @@ def person_figures(
     face = face[truth.vertex_visible[face]]
     face_mm = face_px = None
     if len(face) >= MIN_FACE_VERTICES:
-        aligned = rigidly_aligned(vertices[face], truth.vertices[face])
+        aligned = align_rigid(vertices[face], truth.vertices[face])
         face_mm = 1e3 * float(np.linalg.norm(aligned - truth.vertices[face], axis=1).mean())
         face_px = float(pixel_error(vertices[face], truth.vertices[face]).mean())
 
@@ -148,7 +148,7 @@ def person_figures(
         true_part, part = truth.vertices[in_frame], vertices[in_frame]
         moved = part - joints[root] + truth.joints[root]
         pve = 1e3 * float(np.linalg.norm(moved - true_part, axis=1).mean())
-        scale, turn, shift = similarity(part, true_part)
+        scale, turn, shift = fit_similarity(part, true_part)
         fitted_part = scale * part @ turn.T + shift
         pa_pve = 1e3 * float(np.linalg.norm(fitted_part - true_part, axis=1).mean())
     gaze = None
@@ -170,7 +170,7 @@ def person_figures(
     fitted = rasterize_mesh(vertices, body.f, track.camera).face >= 0
     true = truth.alpha > 0.5
     head_distance = [-float(j[HEAD, 2]) for j in (joints, truth.joints)]
-    return PersonFigures(
+    return PersonMetrics(
         face_mm=face_mm,
         face_px=face_px,
         joints_mm=float(np.mean(list(joint_mm.values()))) if joint_mm else None,

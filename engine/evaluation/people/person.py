@@ -19,7 +19,7 @@ LONGER_SIDE = {"head": 512, "half": 640, "full": 768}
 NEAREST = 0.28  # metres from the camera to the nearest point of the body
 BETA_LIMIT = 2.0
 SKIRTS = ("female_elegantsuit01",)
-MOST_BENT_IN_A_SKIRT = 0.6  # radians of a hip
+MAX_SKIRT_BEND = 0.6  # radians of a hip
 OVER_AN_EYE = ("bob01", "short03")
 
 YAW_BANDS: tuple[tuple[float, float], ...] = (
@@ -38,7 +38,7 @@ YAW_BANDS: tuple[tuple[float, float], ...] = (
 
 
 @dataclass(frozen=True)
-class Looks:
+class PersonLook:
     """How a person is dressed and lit: rows of the library (-1: none), colours, lights' seed.
 
     Attributes:
@@ -60,7 +60,7 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class Person:
+class RandomPerson:
     """One made-up person in front of the photo's camera, all of it known.
 
     Attributes:
@@ -79,15 +79,15 @@ class Person:
     framing: str
     anchor: str
     yaw: float
-    looks: Looks
+    looks: PersonLook
 
 
-def wrapped(degrees: float) -> float:
+def wrap_degrees(degrees: float) -> float:
     """The same angle in -180..180."""
     return float((degrees + 180.0) % 360.0 - 180.0)
 
 
-def heading(R: FloatArray) -> float:
+def heading_angle(R: FloatArray) -> float:
     """Degrees about +y to which a rotation [3, 3] turns the front (+z)."""
     return float(np.degrees(np.arctan2(R[0, 2], R[2, 2])))
 
@@ -135,7 +135,9 @@ def random_expression(body: Body, rng: np.random.Generator) -> FloatArray:
     return out
 
 
-def random_looks(rng: np.random.Generator, library: Library | None, skirts: bool = True) -> Looks:
+def random_looks(
+    rng: np.random.Generator, library: Library | None, skirts: bool = True
+) -> PersonLook:
     """Dress at random; without a library only the seed matters. Skirts tear between bent legs."""
 
     def pick(files: tuple[Any, ...], share: float = 1.0) -> int:
@@ -148,7 +150,7 @@ def random_looks(rng: np.random.Generator, library: Library | None, skirts: bool
     }
     trousers = [k for k, p in enumerate(lists["outfits"]) if skirts or p.stem not in SKIRTS]
     grey = rng.uniform(0.35, 1.6)
-    return Looks(
+    return PersonLook(
         skin=pick(lists["skins"]),
         eyes=pick(lists["eyes"]),
         brows=pick(lists["brows"]),
@@ -189,7 +191,7 @@ def random_person(
     framing: str | None = None,
     yaw: float | None = None,
     fov: float | None = None,
-) -> Person:
+) -> RandomPerson:
     """Make somebody up.
 
     Args:
@@ -211,14 +213,14 @@ def random_person(
     roll = float(np.clip(rng.normal(0, 2.5), -6, 6))
     pose = _turned(body, pose, yaw, pitch, roll)
     bent = float(np.abs(full_pose[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]], 0]).max())
-    looks = random_looks(rng, library, skirts=bent < MOST_BENT_IN_A_SKIRT)
+    looks = random_looks(rng, library, skirts=bent < MAX_SKIRT_BEND)
     return _placed(body, betas, pose, framing, anchor, yaw, fov, rng, looks)
 
 
 def _turned(body: Body, pose: Pose, yaw: float, pitch: float, roll: float) -> Pose:
     """The body turned so that the head has this yaw; the camera ``pitch`` above, rolled."""
     _, _, R, _ = body.rest_and_transforms(pose)
-    turn = yaw - heading(R[JOINT_INDEX["head"]])
+    turn = yaw - heading_angle(R[JOINT_INDEX["head"]])
     around = axis_angle_to_matrix(np.array([0.0, np.radians(turn), 0.0]))
     tilt = axis_angle_to_matrix(np.array([np.radians(pitch), 0.0, 0.0]))
     lean = axis_angle_to_matrix(np.array([0.0, 0.0, np.radians(roll)]))
@@ -256,8 +258,8 @@ def _placed(
     yaw: float,
     fov: float,
     rng: np.random.Generator,
-    looks: Looks,
-) -> Person:
+    looks: PersonLook,
+) -> RandomPerson:
     """Choose the picture's shape and move the person until it is filled as photos are."""
     vertices, joints = body.vertices(pose, betas)
     rows = _framed(body, joints, vertices, framing)
@@ -291,4 +293,4 @@ def _placed(
         transl += [shift[0], -shift[1], 0.0]
         transl[2] = min(transl[2], -NEAREST - float(vertices[rows, 2].max()))
     moved = Pose(pose.full_pose, transl, pose.expression)
-    return Person(betas, moved, camera, fov, framing, anchor, yaw, looks)
+    return RandomPerson(betas, moved, camera, fov, framing, anchor, yaw, looks)

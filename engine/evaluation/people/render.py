@@ -16,9 +16,9 @@ from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, 
 from ...dataset.backgrounds import random_background
 from ...render.mesh import rasterize_mesh
 from ...synth import draw
-from ...synth.dress import DressBody, Posed, garment_vertices, hidden_faces, posed_body
+from ...synth.dress import DressBody, PosedBody, garment_vertices, hidden_faces, pose_body
 from ...synth.library import Garment, Library, load_garment, load_texture
-from .person import Person
+from .person import RandomPerson
 
 SUPERSAMPLING = 2
 SURFACE_TOLERANCE = 0.006  # metres by which a vertex may lie behind the z-buffer and be seen
@@ -67,7 +67,7 @@ class _Textures:
         return np.stack(self._rows) if self._rows else np.zeros((1, 1, 1, 4), np.uint8)
 
 
-def random_light(rng: np.random.Generator) -> draw.Light:
+def random_light(rng: np.random.Generator) -> draw.SceneLight:
     """A key from before and above, a weaker fill from the other side, and sky light."""
     angle, height = rng.uniform(-1.1, 1.1), rng.uniform(0.1, 0.9)
     key = np.array([np.sin(angle) * np.cos(height), np.sin(height), np.cos(angle) * np.cos(height)])
@@ -76,7 +76,7 @@ def random_light(rng: np.random.Generator) -> draw.Light:
     warm = rng.normal(0, 0.06)
     tone = np.array([1 + warm, 1.0, 1 - warm])
     strength = rng.uniform(0.45, 0.9)
-    return draw.Light(
+    return draw.SceneLight(
         key,
         fill / np.linalg.norm(fill),
         strength * tone,
@@ -86,7 +86,7 @@ def random_light(rng: np.random.Generator) -> draw.Light:
 
 
 def _body_mesh(
-    posed: Posed, looks_skin: int, looks_eyes: int, library: Library | None, textures: _Textures
+    posed: PosedBody, looks_skin: int, looks_eyes: int, library: Library | None, textures: _Textures
 ) -> draw.Mesh:
     """The skin, textured by MakeHuman's layout, and eyes by their place; painted (-1) without a
     library. Teeth, tongue and the mouth's inside are always painted."""
@@ -117,7 +117,7 @@ def _body_mesh(
 
 
 def _garment_mesh(
-    garment: Garment, posed: Posed, tint: FloatArray, bias: float, textures: _Textures
+    garment: Garment, posed: PosedBody, tint: FloatArray, bias: float, textures: _Textures
 ) -> draw.Mesh | None:
     if garment.texture is None:
         return None
@@ -134,7 +134,7 @@ def _garment_mesh(
 
 
 @dataclass(frozen=True)
-class Scene:
+class DressedScene:
     """A dressed person under lights, to be drawn from anywhere.
 
     Attributes:
@@ -145,19 +145,19 @@ class Scene:
         behind: [H, W, 3] what stands behind the person in the photo.
     """
 
-    posed: Posed
+    posed: PosedBody
     solid: draw.Mesh
     body_faces: IntArray
     cards: list[draw.Mesh]
     textures: NDArray[np.uint8]
-    light: draw.Light
+    light: draw.SceneLight
     open_to: FloatArray
     behind: FloatArray
 
 
 def make_scene(
-    dress: DressBody, person: Person, library: Library | None, rng: np.random.Generator
-) -> Scene:
+    dress: DressBody, person: RandomPerson, library: Library | None, rng: np.random.Generator
+) -> DressedScene:
     """Dress a person and put up the lights.
 
     Args:
@@ -165,7 +165,7 @@ def make_scene(
     """
     looks = person.looks
     body = dress.body
-    posed = posed_body(dress, person.betas, person.pose)
+    posed = pose_body(dress, person.betas, person.pose)
     textures = _Textures()
     solid = [_body_mesh(posed, looks.skin, looks.eyes, library, textures)]
     cards: list[draw.Mesh] = []
@@ -190,19 +190,19 @@ def make_scene(
                 worn.append(garment)
     hidden = hidden_faces(worn, dress)
     solid[0] = _without(solid[0], hidden)
-    mesh = draw.joined(solid)
+    mesh = draw.join_meshes(solid)
     light = random_light(rng)
     behind = random_background(person.camera.height, person.camera.width, rng)
-    open_to = draw.openness(mesh, light, rng)
+    open_to = draw.ambient_occlusion(mesh, light, rng)
     eyeballs = np.isin(body.face_part, [body.part_names.index(name) for name in EYE_PARTS])
     rows = np.unique(body.f[eyeballs])
     open_to[rows] = np.maximum(open_to[rows], EYES_OPEN)
     body_faces = np.flatnonzero(~hidden)
-    return Scene(posed, mesh, body_faces, cards, textures.array(), light, open_to, behind)
+    return DressedScene(posed, mesh, body_faces, cards, textures.array(), light, open_to, behind)
 
 
-def draw_scene(
-    scene: Scene, camera: Camera, behind: FloatArray
+def render_scene(
+    scene: DressedScene, camera: Camera, behind: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Draw a person over a picture ``behind`` [H, W, 3] of the camera's size.
 
@@ -215,12 +215,12 @@ def draw_scene(
     buffer = rasterize_mesh(mesh.vertices, mesh.f, large)
     covered = buffer.face >= 0
     face, bary = buffer.face[covered], buffer.bary[covered].astype(np.float64)
-    colours = draw.albedo(face, bary, mesh.uv, mesh.texture, mesh.tint, scene.textures)
+    colours = draw.sample_albedo(face, bary, mesh.uv, mesh.texture, mesh.tint, scene.textures)
     painted = np.flatnonzero(mesh.texture[face] < 0)
     paint = PersonPaint(scene.posed.dress.body)
     colours[painted] = paint(scene.body_faces[face[painted]], bary[painted])
     picture = np.repeat(np.repeat(behind, SUPERSAMPLING, 0), SUPERSAMPLING, 1).astype(np.float64)
-    picture[covered] = draw.shade(mesh, buffer, colours, scene.light, scene.open_to)
+    picture[covered] = draw.shade_pixels(mesh, buffer, colours, scene.light, scene.open_to)
     alpha = covered.astype(np.float64)
     front = buffer.depth
     if scene.cards:
@@ -231,7 +231,7 @@ def draw_scene(
 
 
 def render_person(
-    dress: DressBody, person: Person, library: Library | None = None
+    dress: DressBody, person: RandomPerson, library: Library | None = None
 ) -> tuple[Portrait, Truth]:
     """Draw a person.
 
@@ -242,13 +242,15 @@ def render_person(
         The picture as if loaded from a file (without alpha), and the truth.
     """
     rng = np.random.default_rng(person.looks.seed)
-    return photographed(make_scene(dress, person, library, rng), person, rng)
+    return take_photo(make_scene(dress, person, library, rng), person, rng)
 
 
-def photographed(scene: Scene, person: Person, rng: np.random.Generator) -> tuple[Portrait, Truth]:
+def take_photo(
+    scene: DressedScene, person: RandomPerson, rng: np.random.Generator
+) -> tuple[Portrait, Truth]:
     """The person's photo with a sensor's noise, and what is true in it."""
     body, posed, camera = scene.posed.dress.body, scene.posed, person.camera
-    rgb, alpha, front = draw_scene(scene, camera, scene.behind)
+    rgb, alpha, front = render_scene(scene, camera, scene.behind)
     rgb += rng.standard_normal(rgb.shape, np.float32) * SENSOR_NOISE
     portrait = Portrait(
         rgb=np.clip(rgb, 0.0, 1.0),

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.types import FloatArray, LikenessError
 from ...imaging.resize import fit_size, resize
-from ...render import Render
+from ...render import RenderOutput
 from ...tracking.detectors import Detectors
 from ...tracking.observation import eye_distance
 from ...visual.metrics import SSIM_SIZE, ms_ssim, psnr, silhouette_iou, ssim
@@ -19,7 +19,7 @@ from .identity import FaceModel
 
 GREY = 0.5  # of the backdrop
 SIDE = 512  # pixels of the longer side of photos and frames that are compared
-MOST_DB = 100.0  # of pictures that are equal: JSON knows no infinity
+MAX_DB = 100.0  # of pictures that are equal: JSON knows no infinity
 
 _SHOWN = 0.5  # alpha from which a pixel counts as the person's
 _FACE_SCORE = 0.5
@@ -46,32 +46,34 @@ FIGURES: dict[str, tuple[str, int, bool]] = {
 """Name -> how it is called, digits, and whether more is better."""
 
 
-class Sight(NamedTuple):
+class ComparedImage(NamedTuple):
     """What is seen: ``rgb`` [H, W, 3] on grey, 0..1, and ``alpha`` [H, W]."""
 
     rgb: FloatArray
     alpha: FloatArray
 
     @staticmethod
-    def of_render(render: Render) -> Sight:
+    def of_render(render: RenderOutput) -> ComparedImage:
         """A drawing over :data:`GREY`."""
-        return Sight(np.clip(render.rgb, 0.0, 1.0), np.asarray(render.alpha))
+        return ComparedImage(np.clip(render.rgb, 0.0, 1.0), np.asarray(render.alpha))
 
     @staticmethod
-    def of_cutout(straight: FloatArray, alpha: FloatArray, width: int, height: int) -> Sight:
+    def of_cutout(
+        straight: FloatArray, alpha: FloatArray, width: int, height: int
+    ) -> ComparedImage:
         """A cut-out person, straight [H, W, 3], on grey at another size."""
         small = np.clip(resize(alpha, width, height), 0.0, 1.0)
         solid = resize(straight * alpha[..., None], width, height)
-        return Sight(np.clip(solid + GREY * (1.0 - small[..., None]), 0.0, 1.0), small)
+        return ComparedImage(np.clip(solid + GREY * (1.0 - small[..., None]), 0.0, 1.0), small)
 
 
-def measured_size(width: int, height: int) -> tuple[int, int]:
+def comparison_size(width: int, height: int) -> tuple[int, int]:
     """The size at which pictures of this size are compared: never larger."""
     return fit_size(width, height, SIDE)
 
 
 @dataclass(frozen=True)
-class Face:
+class DetectedFace:
     """A face in a picture: ``landmarks`` [478, 2], and its ``vector`` where there is a network."""
 
     landmarks: FloatArray
@@ -94,17 +96,17 @@ class Comparer:
     ) -> None:
         self._detectors, self._lpips, self._faces = detectors, lpips, faces
 
-    def face(self, sight: Sight) -> Face | None:
+    def face(self, sight: ComparedImage) -> DetectedFace | None:
         """The surest face of a picture, if there is one."""
         found = self._detectors.face_landmarks(sight.rgb)
         if found is None or found.score < _FACE_SCORE:
             return None
         model = self._faces
         vector = None if model is None else model.vector(sight.rgb, found.landmarks)
-        return Face(found.landmarks, vector)
+        return DetectedFace(found.landmarks, vector)
 
     def figures(
-        self, drawn: Sight, truth: Sight, true_face: Face | None = None
+        self, drawn: ComparedImage, truth: ComparedImage, true_face: DetectedFace | None = None
     ) -> dict[str, float | None]:
         """All figures of a drawing; a figure that there is none of is None.
 
@@ -132,29 +134,29 @@ class Comparer:
             face = self.face(drawn)
             out["face_found"] = float(face is not None)
             out["landmarks_pct"] = None if face is None else landmark_error(face, true_face)
-            out["identity"] = likeness_of(face, true_face)
+            out["identity"] = identity_similarity(face, true_face)
         return out
 
 
-def landmark_error(face: Face, truth: Face) -> float:
+def landmark_error(face: DetectedFace, truth: DetectedFace) -> float:
     """Mean distance of the mesh's 468 points, per cent of the distance between the true eyes."""
     off = np.linalg.norm(face.landmarks[:468] - truth.landmarks[:468], axis=1).mean()
     return 100.0 * float(off) / max(eye_distance(truth.landmarks), 1e-6)
 
 
-def likeness_of(face: Face | None, truth: Face | None) -> float | None:
+def identity_similarity(face: DetectedFace | None, truth: DetectedFace | None) -> float | None:
     """Cosine between the vectors of two faces; None where either has none."""
     if face is None or truth is None or face.vector is None or truth.vector is None:
         return None
     return float(face.vector @ truth.vector)
 
 
-def difference(drawn: FloatArray, truth: FloatArray) -> FloatArray:
+def difference_image(drawn: FloatArray, truth: FloatArray) -> FloatArray:
     """[H, W, 3] three times the absolute difference, on black."""
     return np.asarray(np.clip(3.0 * np.abs(drawn - truth), 0.0, 1.0))
 
 
-def open_lpips(kind: str) -> tuple[Callable[[FloatArray, FloatArray], float] | None, str, str]:
+def load_lpips(kind: str) -> tuple[Callable[[FloatArray, FloatArray], float] | None, str, str]:
     """LPIPS if it can be had: the measure, its name, and why there is none.
 
     Args:
@@ -170,10 +172,10 @@ def open_lpips(kind: str) -> tuple[Callable[[FloatArray, FloatArray], float] | N
             "LPIPS needs torch, which is not installed.", "Run: pip install torch"
         )
     else:
-        from .lpips import Lpips
+        from .lpips import LpipsMetric
 
         try:
-            measure = Lpips(kind)
+            measure = LpipsMetric(kind)
         except LikenessError as missing:
             error = missing
         else:
@@ -183,7 +185,7 @@ def open_lpips(kind: str) -> tuple[Callable[[FloatArray, FloatArray], float] | N
     return None, "", str(error)
 
 
-def open_faces(source: str | None) -> tuple[FaceModel | None, str]:
+def load_face_model(source: str | None) -> tuple[FaceModel | None, str]:
     """The face-recognition network if it can be had, and why there is none.
 
     Args:
@@ -201,7 +203,7 @@ def open_faces(source: str | None) -> tuple[FaceModel | None, str]:
 
 
 def _decibels(value: float) -> float | None:
-    return None if np.isnan(value) else min(value, MOST_DB)
+    return None if np.isnan(value) else min(value, MAX_DB)
 
 
 def _number(value: float) -> float | None:

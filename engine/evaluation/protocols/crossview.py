@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 
 from ...body import Body
-from ...core.alignment import similarity
+from ...core.alignment import fit_similarity
 from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, LikenessError, Pose
-from ...dataset.groups import INPUT, bin_of, groups_of, wrapped_angle
-from ...dataset.spaces import moved_camera, moved_pose, to_photo
-from ...dataset.subjects import BadSample, Subject, View
+from ...dataset.groups import INPUT, angle_bin, angle_magnitude, subject_groups
+from ...dataset.spaces import photo_transform, transform_camera, transform_pose
+from ...dataset.subjects import InvalidSampleError, Subject, SubjectView
 from ...tracking.detectors import Detectors
-from .compare import Comparer, Sight, difference, measured_size
-from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
-from .methods import Made, Methods
-from .shots import Shot, portrait_of, tracked_shot, true_shot
+from .compare import ComparedImage, Comparer, comparison_size, difference_image
+from .items import REFERENCE, TRUTH, Figures, Give, MeasuredView, MeasureFailure, Refuse
+from .methods import BuiltAvatar, Methods
+from .shots import ObservedPhoto, make_portrait, observe_photo, observe_truth
 
 _BUST = ("left_collar", "right_collar", "neck", "head")
 ANCHORS: dict[str, tuple[str, ...]] = {
@@ -63,45 +63,45 @@ def measure_subject(
     name = f"{subject.key}/{subject.views[row].name}"
     try:
         if tracked:
-            shot = tracked_shot(portrait_of(subject, row), body, detectors)
+            shot = observe_photo(make_portrait(subject, row), body, detectors)
         else:
-            shot = true_shot(subject, row, body, detectors)
+            shot = observe_truth(subject, row, body, detectors)
         made = methods.make(shot)
-    except (LikenessError, BadSample) as error:
-        refuse(Failed(protocol, name, str(error)))
+    except (LikenessError, InvalidSampleError) as error:
+        refuse(MeasureFailure(protocol, name, str(error)))
         return
-    stage = Stage(subject, row, body, shot if tracked else None)
-    groups = groups_of(subject.facts, subject.framing)
+    stage = SubjectPlacement(subject, row, body, shot if tracked else None)
+    groups = subject_groups(subject.facts, subject.framing)
     drawn: dict[int, dict[str, Any]] = {}
-    for k in (row, *spread([k for k in range(len(subject.views)) if k != row], views)):
+    for k in (row, *pick_evenly([k for k in range(len(subject.views)) if k != row], views)):
         view = subject.views[k]
         if tracked and view.pose != subject.views[row].pose:
-            refuse(Failed(protocol, f"{subject.key}/{view.name}", "it shows another pose"))
+            refuse(MeasureFailure(protocol, f"{subject.key}/{view.name}", "it shows another pose"))
             continue
         try:
-            truth = true_sight(view)
-        except BadSample as error:
-            refuse(Failed(protocol, f"{subject.key}/{view.name}", str(error)))
+            truth = load_true_view(view)
+        except InvalidSampleError as error:
+            refuse(MeasureFailure(protocol, f"{subject.key}/{view.name}", str(error)))
             continue
         pose, camera = stage.pose(k), stage.camera(view)
         if view.pose not in drawn:
             drawn[view.pose] = {method: one.posed(pose) for method, one in made.items()}
-        angle = wrapped_angle(view.azimuth - subject.views[row].azimuth)
-        frontal = wrapped_angle(view.azimuth) <= FACE_UP_TO
+        angle = angle_magnitude(view.azimuth - subject.views[row].azimuth)
+        frontal = angle_magnitude(view.azimuth) <= FACE_UP_TO
         face = comparer.face(truth) if frontal else None
         figures: dict[str, Figures] = {}
         pictures = {REFERENCE: shot.portrait.rgb, TRUTH: truth.rgb}
         for method, gaussians in drawn[view.pose].items():
             ours = methods.draw(gaussians, camera)
-            figures[method] = {**comparer.figures(ours, truth, face), **of_the_making(made[method])}
+            figures[method] = {**comparer.figures(ours, truth, face), **build_metrics(made[method])}
             pictures[method] = ours.rgb
-            pictures[f"{method} difference"] = difference(ours.rgb, truth.rgb)
+            pictures[f"{method} difference"] = difference_image(ours.rgb, truth.rgb)
         give(
-            Item(
+            MeasuredView(
                 protocol,
                 f"{subject.key}/{view.name}",
                 subject.key,
-                INPUT if k == row else bin_of(angle),
+                INPUT if k == row else angle_bin(angle),
                 k != row,
                 {
                     "angle": round(angle, 1),
@@ -115,38 +115,40 @@ def measure_subject(
         )
 
 
-class Stage:
+class SubjectPlacement:
     """Where a person and the cameras around them stand.
 
     Args:
         row: of the reference view. tracked: how our tracker sees it; None for the true body.
     """
 
-    def __init__(self, subject: Subject, row: int, body: Body, tracked: Shot | None) -> None:
+    def __init__(
+        self, subject: Subject, row: int, body: Body, tracked: ObservedPhoto | None
+    ) -> None:
         self._subject, self._tracked = subject, tracked
         self._own = body.personalised(subject.betas)
-        self._motion = to_photo(subject.views[row].camera)
+        self._motion = photo_transform(subject.views[row].camera)
         self._laid: tuple[float, FloatArray, FloatArray] | None = None
         if tracked is not None:
             true, _ = self._own.vertices(self._true_pose(row))
             fitted, _ = tracked.person.vertices(tracked.track.pose)
             rows = anchor_rows(body, subject.framing)
-            self._laid = similarity(fitted[rows], true[rows])
+            self._laid = fit_similarity(fitted[rows], true[rows])
 
     def pose(self, row: int) -> Pose:
         """The avatar's pose in a view."""
         return self._true_pose(row) if self._tracked is None else self._tracked.track.pose
 
-    def camera(self, view: View) -> Camera:
+    def camera(self, view: SubjectView) -> Camera:
         """The camera that sees the avatar as the view's own sees the person."""
-        camera = sized(moved_camera(view.camera, self._motion))
-        return camera if self._laid is None else camera_after(camera, *self._laid)
+        camera = resize_camera(transform_camera(view.camera, self._motion))
+        return camera if self._laid is None else pullback_camera(camera, *self._laid)
 
     def _true_pose(self, row: int) -> Pose:
-        return moved_pose(self._subject.pose(row), self._own, self._motion)
+        return transform_pose(self._subject.pose(row), self._own, self._motion)
 
 
-def camera_after(camera: Camera, scale: float, turn: FloatArray, shift: FloatArray) -> Camera:
+def pullback_camera(camera: Camera, scale: float, turn: FloatArray, shift: FloatArray) -> Camera:
     """The camera that sees of x what ``camera`` sees of scale * turn x + shift.
 
     In its space all is 1 / scale as large and as far, which no picture shows.
@@ -164,23 +166,23 @@ def anchor_rows(body: Body, framing: str) -> BoolArray:
     return out
 
 
-def true_sight(view: View) -> Sight:
+def load_true_view(view: SubjectView) -> ComparedImage:
     """A view of a shard, on grey, at the size at which it is compared.
 
     Raises:
         BadSample: its picture is damaged.
     """
     rgba = view.rgba()
-    size = measured_size(view.camera.width, view.camera.height)
-    return Sight.of_cutout(rgba[..., :3], rgba[..., 3], *size)
+    size = comparison_size(view.camera.width, view.camera.height)
+    return ComparedImage.of_cutout(rgba[..., :3], rgba[..., 3], *size)
 
 
-def sized(camera: Camera) -> Camera:
+def resize_camera(camera: Camera) -> Camera:
     """The camera at the size at which its pictures are compared."""
-    return camera.resized(*measured_size(camera.width, camera.height))
+    return camera.resized(*comparison_size(camera.width, camera.height))
 
 
-def spread(rows: Sequence[int], count: int | None) -> list[int]:
+def pick_evenly(rows: Sequence[int], count: int | None) -> list[int]:
     """At most ``count`` of ``rows``, evenly from first to last.
 
     >>> spread([1, 2, 3, 4, 5], 3), spread([1, 2], None)
@@ -192,12 +194,12 @@ def spread(rows: Sequence[int], count: int | None) -> list[int]:
     return [rows[k] for k in places]
 
 
-def of_the_making(made: Made) -> Figures:
+def build_metrics(made: BuiltAvatar) -> Figures:
     """What is the same in all views of an avatar."""
     return {"seconds": round(made.seconds, 3), "gaussians": float(len(made.avatar.gaussians))}
 
 
-def _said(subject: Subject, shot: Shot) -> dict[str, Any]:
+def _said(subject: Subject, shot: ObservedPhoto) -> dict[str, Any]:
     """What an item says besides figures."""
     split = subject.facts.get("split")
     out: dict[str, Any] = {"framing": subject.framing}

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ...core.alignment import similarity
+from ...core.alignment import fit_similarity
 from ...core.types import FloatArray, LikenessError
 from ...files.digests import file_sha256
 from ...files.weights import find_weights
-from ...network.runtime import onnx_runtime
+from ...network.runtime import import_onnx_runtime
 
 DEFAULT_FACE_MODEL = "sface"
 SIDE = 112
@@ -51,7 +51,7 @@ class FaceModel:
     def __init__(self, source: Path | str = DEFAULT_FACE_MODEL) -> None:
         self.path = find_weights(source)
         self.sha256 = file_sha256(self.path)
-        onnxruntime = onnx_runtime()
+        onnxruntime = import_onnx_runtime()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         try:
@@ -75,7 +75,7 @@ class FaceModel:
         Raises:
             LikenessError: the network gives no vector.
         """
-        face = aligned_face(rgb, landmarks) * np.float32(255.0)
+        face = align_face(rgb, landmarks) * np.float32(255.0)
         pixels = np.ascontiguousarray(face.transpose(2, 0, 1)[None], np.float32)
         out = np.asarray(self._session.run([self._output], {self._input: pixels})[0], np.float64)
         length = float(np.linalg.norm(out))
@@ -90,12 +90,12 @@ def five_points(landmarks: FloatArray) -> FloatArray:
     return np.asarray(landmarks, np.float64)[rows]
 
 
-def aligned_face(rgb: FloatArray, landmarks: FloatArray) -> FloatArray:
+def align_face(rgb: FloatArray, landmarks: FloatArray) -> FloatArray:
     """[112, 112, 3] the face turned, moved and scaled so that its points lie where ArcFace has
     them, as well as a similarity can."""
     points = five_points(landmarks)
     # Our centres lie at +0.5, ArcFace's and Pillow's way of counting is by corners of pixels.
-    scale, R, shift = similarity(ARCFACE_POINTS + 0.5, points)
+    scale, R, shift = fit_similarity(ARCFACE_POINTS + 0.5, points)
     matrix = np.column_stack([scale * R, shift])
     picture = Image.fromarray(np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8))
     cut = picture.transform(

@@ -14,7 +14,7 @@ REFERENCE, TRUTH = "reference", "truth"
 
 
 @dataclass(frozen=True)
-class Item:
+class MeasuredView:
     """One view, measured for every method.
 
     Attributes:
@@ -43,7 +43,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Failed:
+class MeasureFailure:
     """What could not be measured: its name, and why."""
 
     protocol: str
@@ -54,10 +54,10 @@ class Failed:
         return f"{self.key}: {self.reason}"
 
     @staticmethod
-    def of(protocol: str, key: str, error: LikenessError) -> Failed:
+    def of(protocol: str, key: str, error: LikenessError) -> MeasureFailure:
         """From an error that names its remedy."""
-        return Failed(protocol, key, str(error))
+        return MeasureFailure(protocol, key, str(error))
 
 
-Give = Callable[[Item], None]
-Refuse = Callable[[Failed], None]
+Give = Callable[[MeasuredView], None]
+Refuse = Callable[[MeasureFailure], None]

@@ -11,10 +11,10 @@ from ...training.perceptual import create_perceptual
 BACKBONES = ("lpips-alex", "lpips-vgg")
 """The first one is what LPIPS's authors measure with; it is taken where both are at hand."""
 
-LEAST_SIDE = 32  # pixels: what is smaller, its layers pool away
+MIN_LPIPS_SIDE = 32  # pixels: what is smaller, its layers pool away
 
 
-class Lpips:
+class LpipsMetric:
     """A measure of two pictures; its ``name`` is that of the backbone.
 
     Args:

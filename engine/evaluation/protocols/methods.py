@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.types import Avatar, Camera, Gaussians, Pose
-from ...gaussians import place
-from ...gaussians.lift import Lifted, LiftOptions, lift
-from ...network.apply import improved, lift_budget
-from ...network.runtime import Runtime
-from ...pipeline.build import refined
+from ...gaussians import place_gaussians
+from ...gaussians.lift import LiftOptions, LiftResult, lift_photo
+from ...network.apply import apply_network, lift_budget
+from ...network.runtime import NetworkRuntime
+from ...pipeline.build import refine_avatar
 from ...render import render_camera
-from .compare import GREY, Sight
-from .shots import Shot
+from .compare import GREY, ComparedImage
+from .shots import ObservedPhoto
 
 LIFT, NETWORK = "lift", "network"
 SMALL_LIFT = "lift-small"
@@ -23,7 +23,7 @@ SMALL_LIFT = "lift-small"
 
 
 @dataclass(frozen=True)
-class Made:
+class BuiltAvatar:
     """An avatar, and the seconds from the picture to it."""
 
     avatar: Avatar
@@ -32,7 +32,7 @@ class Made:
     def posed(self, pose: Pose) -> Gaussians:
         """The Gaussians in a pose."""
         vertices, _ = self.avatar.body.vertices(pose)
-        return place(self.avatar.gaussians, vertices, self.avatar.body)
+        return place_gaussians(self.avatar.gaussians, vertices, self.avatar.body)
 
 
 class Methods:
@@ -45,7 +45,11 @@ class Methods:
     """
 
     def __init__(
-        self, network: Runtime | None, max_gaussians: int, refine: str = "off", backend: str = "cpu"
+        self,
+        network: NetworkRuntime | None,
+        max_gaussians: int,
+        refine: str = "off",
+        backend: str = "cpu",
     ) -> None:
         self.network, self.max_gaussians = network, max_gaussians
         self.refine, self.backend = refine, backend
@@ -63,7 +67,7 @@ class Methods:
     def _budget(self) -> int:
         return lift_budget(self.network, self.max_gaussians)
 
-    def make(self, shot: Shot) -> dict[str, Made]:
+    def make(self, shot: ObservedPhoto) -> dict[str, BuiltAvatar]:
         """The avatar of a picture by each method.
 
         Raises:
@@ -76,7 +80,7 @@ class Methods:
                 lifted, seconds = self._lifted(shot, self._budget)
                 out[SMALL_LIFT] = self._made(shot, lifted, shot.seconds + seconds)
             start = time.perf_counter()
-            better, _ = improved(
+            better, _ = apply_network(
                 lifted, self.network, shot.person, [(shot.matte, shot.track)], self.max_gaussians
             )
             seconds += time.perf_counter() - start
@@ -85,17 +89,19 @@ class Methods:
             name = self.names[-1]
             base = out[name.removesuffix("+refine")]
             start = time.perf_counter()
-            avatar = refined(base.avatar, shot.matte, self.refine, self.backend)
-            out[name] = Made(avatar, base.seconds + time.perf_counter() - start)
+            avatar = refine_avatar(base.avatar, shot.matte, self.refine, self.backend)
+            out[name] = BuiltAvatar(avatar, base.seconds + time.perf_counter() - start)
         return out
 
-    def draw(self, gaussians: Gaussians, camera: Camera) -> Sight:
+    def draw(self, gaussians: Gaussians, camera: Camera) -> ComparedImage:
         """What a camera sees of Gaussians, on grey."""
-        return Sight.of_render(render_camera(gaussians, camera, np.full(3, GREY), self.backend))
+        return ComparedImage.of_render(
+            render_camera(gaussians, camera, np.full(3, GREY), self.backend)
+        )
 
-    def _lifted(self, shot: Shot, budget: int) -> tuple[Lifted, float]:
+    def _lifted(self, shot: ObservedPhoto, budget: int) -> tuple[LiftResult, float]:
         start = time.perf_counter()
-        lifted = lift(
+        lifted = lift_photo(
             shot.matte,
             shot.observation,
             shot.track,
@@ -105,7 +111,7 @@ class Methods:
         )
         return lifted, time.perf_counter() - start
 
-    def _made(self, shot: Shot, lifted: Lifted, seconds: float) -> Made:
+    def _made(self, shot: ObservedPhoto, lifted: LiftResult, seconds: float) -> BuiltAvatar:
         track = shot.track
         avatar = Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
-        return Made(avatar, seconds)
+        return BuiltAvatar(avatar, seconds)

@@ -12,8 +12,8 @@ from . import compare, tracking
 from .items import REFERENCE, TRUTH
 from .paper import DIFFERS, TABLE
 from .reenactment import REENACT
-from .store import Other
-from .summary import Means, Record, summarised
+from .store import EarlierReport
+from .summary import Means, Record, summarize_protocol
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -31,7 +31,7 @@ _USUALLY = ("psnr_fg", True)
 
 _OF_AVATARS = ("gaussians", "seconds")  # columns that views and groups do not have
 _NONE = "–"
-_MOST_IN_A_ROW = 6  # pictures
+_MAX_IN_A_ROW = 6  # pictures
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PageImage:
     """A picture's file and what stands under it."""
 
     path: str
@@ -70,13 +70,13 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Card:
+class ViewCard:
     """One view: what it is, figures, pictures."""
 
     key: str
     about: str
     table: Table
-    rows: list[list[Picture]]
+    rows: list[list[PageImage]]
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,16 @@ class Section:
     title: str
     notes: list[str]
     tables: list[Table]
-    cards: list[Card]
+    cards: list[ViewCard]
     order: str
     failed: list[str] = field(default_factory=list)
 
 
 def write_page(
-    path: Path, report: Mapping[str, Any], records: Sequence[Record], other: Other | None = None
+    path: Path,
+    report: Mapping[str, Any],
+    records: Sequence[Record],
+    other: EarlierReport | None = None,
 ) -> None:
     """Write the page of a report.
 
@@ -124,13 +127,13 @@ def write_page(
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def compared(records: Sequence[Record], other: Other) -> dict[str, Any]:
+def compare_runs(records: Sequence[Record], other: EarlierReport) -> dict[str, Any]:
     """What ``report.json`` says about two runs: over the views that both have, protocol by
     protocol, the means of either and this one's less the other's."""
     out: dict[str, Any] = {}
     for name in dict.fromkeys(record["protocol"] for record in records):
         ours, theirs = _shared(name, records, other)
-        mine, his = summarised(ours), summarised(theirs)
+        mine, his = summarize_protocol(ours), summarize_protocol(theirs)
         out[name] = {
             "items": len(ours),
             "this": mine["mean"],
@@ -144,7 +147,7 @@ def compared(records: Sequence[Record], other: Other) -> dict[str, Any]:
 
 
 def _shared(
-    name: str, records: Sequence[Record], other: Other
+    name: str, records: Sequence[Record], other: EarlierReport
 ) -> tuple[list[Record], list[Record]]:
     ours = [r for r in records if r["protocol"] == name and (name, r["key"]) in other.records]
     return ours, [other.records[name, record["key"]] for record in ours]
@@ -154,7 +157,7 @@ def _section(
     name: str,
     report: Mapping[str, Any],
     records: Sequence[Record],
-    other: Other | None,
+    other: EarlierReport | None,
     folder: Path,
 ) -> Section:
     own = [record for record in records if record["protocol"] == name]
@@ -164,13 +167,13 @@ def _section(
     if other is not None:
         shown, beside = _shared(name, records, other)
         theirs = {record["key"]: record for record in beside}
-        facing = summarised(beside)
+        facing = summarize_protocol(beside)
         if len(shown) < len(own):
             notes.append(
                 f"Tables are over the {len(shown)} views that both reports have; "
                 f"{len(own) - len(shown)} are only in this one."
             )
-    whole = summarised(shown)
+    whole = summarize_protocol(shown)
     names = _figure_names(name, [*shown, *theirs.values()])
     tables = [_means_table("All that counts", whole, facing, names)]
     if len(whole["kinds"]) > 1 or INPUT in whole["kinds"]:
@@ -388,8 +391,12 @@ def _badness(record: Record, figure: str, more: bool) -> tuple[bool, float, str]
 
 
 def _card(
-    record: Record, beside: Record | None, other: Other | None, names: Sequence[str], folder: Path
-) -> Card:
+    record: Record,
+    beside: Record | None,
+    other: EarlierReport | None,
+    names: Sequence[str],
+    folder: Path,
+) -> ViewCard:
     facts = {**record["about"], **record["groups"]}
     about = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
     its = None if beside is None else beside["figures"]
@@ -407,23 +414,25 @@ def _card(
     names_of_differences = [f"{method} difference" for method in ours]
     first += [(name, name, pictures) for name in names_of_differences]
     first += [(f"other: {judged} difference", f"{judged} difference", copied)]
-    row = [Picture(files[name], caption) for caption, name, files in first if name in files]
+    row = [PageImage(files[name], caption) for caption, name, files in first if name in files]
     rows = [row]
-    if len(row) > _MOST_IN_A_ROW:
+    if len(row) > _MAX_IN_A_ROW:
         off = [picture for picture in row if picture.caption.endswith(" difference")]
         rows = [[picture for picture in row if picture not in off], off]
     shown_already = {name for _, name, files in first if files is pictures}
-    rest: dict[str, list[Picture]] = {}
+    rest: dict[str, list[PageImage]] = {}
     for name, path in pictures.items():
         if name not in shown_already:
             turned = rest.setdefault(name.partition(" at ")[2], [])
-            turned.append(Picture(path, name))
+            turned.append(PageImage(path, name))
             if name in copied:
-                turned.append(Picture(copied[name], f"other: {name}"))
-    return Card(record["key"], about, table, [*rows, *rest.values()])
+                turned.append(PageImage(copied[name], f"other: {name}"))
+    return ViewCard(record["key"], about, table, [*rows, *rest.values()])
 
 
-def _settings(report: Mapping[str, Any], other: Other | None) -> Iterable[tuple[str, str, str]]:
+def _settings(
+    report: Mapping[str, Any], other: EarlierReport | None
+) -> Iterable[tuple[str, str, str]]:
     """Name, value, and the other report's where it is another."""
     theirs = {} if other is None else other.report.get("settings", {})
     for name, value in report["settings"].items():

@@ -14,11 +14,18 @@ from ...gaussians.posing import pose_avatar
 from ...imaging.load import load_portrait
 from ...tracking.detectors import Detectors
 from ...visual.views import orbit_centre
-from .compare import Comparer, Face, Sight, difference, likeness_of, measured_size
-from .crossview import of_the_making
-from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
+from .compare import (
+    ComparedImage,
+    Comparer,
+    DetectedFace,
+    comparison_size,
+    difference_image,
+    identity_similarity,
+)
+from .crossview import build_metrics
+from .items import REFERENCE, TRUTH, Figures, Give, MeasuredView, MeasureFailure, Refuse
 from .methods import Methods
-from .shots import tracked_shot
+from .shots import observe_photo
 
 PHOTO = "photo"
 """The only kind of view: it counts in the means, unlike the input views of other protocols."""
@@ -47,14 +54,14 @@ def measure_photo(
     """
     try:
         portrait = load_portrait(path)
-        shot = tracked_shot(portrait, body, detectors)
+        shot = observe_photo(portrait, body, detectors)
         made = methods.make(shot)
     except LikenessError as error:
-        refuse(Failed(INPUT, path.name, str(error)))
+        refuse(MeasureFailure(INPUT, path.name, str(error)))
         return
-    size = measured_size(shot.track.camera.width, shot.track.camera.height)
+    size = comparison_size(shot.track.camera.width, shot.track.camera.height)
     camera = shot.track.camera.resized(*size)
-    truth = Sight.of_cutout(shot.matte.foreground, shot.matte.alpha, *size)
+    truth = ComparedImage.of_cutout(shot.matte.foreground, shot.matte.alpha, *size)
     face = comparer.face(truth)
     figures: dict[str, Figures] = {}
     pictures: dict[str, FloatArray] = {REFERENCE: shot.portrait.rgb, TRUTH: truth.rgb}
@@ -65,10 +72,10 @@ def measure_photo(
             **comparer.figures(ours, truth, face),
             "face_error": shot.track.face_error,
             "pose_error": shot.track.pose_error,
-            **of_the_making(one),
+            **build_metrics(one),
         }
         pictures[method] = ours.rgb
-        pictures[f"{method} difference"] = difference(ours.rgb, truth.rgb)
+        pictures[f"{method} difference"] = difference_image(ours.rgb, truth.rgb)
         centre = orbit_centre(gaussians, camera)
         if face is not None and face.vector is not None:
             figures[method]["identity_turned"] = _recognised(
@@ -78,7 +85,7 @@ def measure_photo(
             turned = methods.draw(gaussians, orbit(camera, centre, yaw))
             pictures[f"{method} at {yaw}°"] = turned.rgb
     give(
-        Item(
+        MeasuredView(
             INPUT,
             path.name,
             path.name,
@@ -93,7 +100,7 @@ def measure_photo(
 
 
 def _recognised(
-    face: Face,
+    face: DetectedFace,
     comparer: Comparer,
     methods: Methods,
     gaussians: Gaussians,
@@ -104,7 +111,7 @@ def _recognised(
     found = []
     for yaw in RECOGNISED:
         turned = comparer.face(methods.draw(gaussians, orbit(camera, centre, yaw)))
-        alike = likeness_of(turned, face)
+        alike = identity_similarity(turned, face)
         if alike is not None:
             found.append(alike)
     return float(np.mean(found)) if found else None

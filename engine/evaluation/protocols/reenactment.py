@@ -12,15 +12,15 @@ from ...body import Body
 from ...core.types import FRAME_STATES, FloatArray, LikenessError, Motion, Portrait, Progress, Track
 from ...dataset.groups import INPUT
 from ...imaging.video import VideoReader
-from ...pipeline.track import TrackedPortrait, checked_matte
+from ...pipeline.track import TrackedPortrait, verify_matte
 from ...tracking.detectors import Detectors
 from ...tracking.observation import observe
 from ...tracking.video import track_video
-from .compare import Comparer, Sight, difference, measured_size
-from .crossview import of_the_making, spread
-from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
-from .methods import Made, Methods
-from .shots import Shot
+from .compare import ComparedImage, Comparer, comparison_size, difference_image
+from .crossview import build_metrics, pick_evenly
+from .items import REFERENCE, TRUTH, Figures, Give, MeasuredView, MeasureFailure, Refuse
+from .methods import BuiltAvatar, Methods
+from .shots import ObservedPhoto
 
 REENACT = "reenact"
 USUAL_VIEWS = 24
@@ -50,15 +50,19 @@ def measure_video(
     try:
         motion = track_video(path, body, detectors, max_frames=max_frames, progress=progress)
     except LikenessError as error:
-        refuse(Failed(REENACT, path.name, str(error)))
+        refuse(MeasureFailure(REENACT, path.name, str(error)))
         return
     seen = [k for k in range(len(motion)) if motion.frame_state[k] == _TRACKED]
     if len(seen) < 2:
-        refuse(Failed(REENACT, path.name, "the person is followed through less than two frames"))
+        refuse(
+            MeasureFailure(
+                REENACT, path.name, "the person is followed through less than two frames"
+            )
+        )
         return
-    wanted = {seen[0], *spread(seen[1:], views or USUAL_VIEWS)}
+    wanted = {seen[0], *pick_evenly(seen[1:], views or USUAL_VIEWS)}
     person = body.personalised(motion.betas)
-    made: dict[str, Made] = {}
+    made: dict[str, BuiltAvatar] = {}
     reference: FloatArray | None = None
     for frame in VideoReader(path).frames(0, len(motion)):
         if frame.number not in wanted:
@@ -70,27 +74,29 @@ def measure_video(
             if first:
                 made, reference = methods.make(shot), shot.portrait.rgb
         except LikenessError as error:
-            refuse(Failed(REENACT, name, str(error)))
+            refuse(MeasureFailure(REENACT, name, str(error)))
             if first:
                 return
             continue
         if reference is None:  # the reader gave no such frame this time
-            refuse(Failed(REENACT, path.name, "its first tracked frame cannot be read again"))
+            refuse(
+                MeasureFailure(REENACT, path.name, "its first tracked frame cannot be read again")
+            )
             return
-        size = measured_size(motion.camera.width, motion.camera.height)
-        truth = Sight.of_cutout(shot.matte.foreground, shot.matte.alpha, *size)
+        size = comparison_size(motion.camera.width, motion.camera.height)
+        truth = ComparedImage.of_cutout(shot.matte.foreground, shot.matte.alpha, *size)
         face = comparer.face(truth)
         figures: dict[str, Figures] = {}
         pictures = {REFERENCE: reference, TRUTH: truth.rgb}
         for method, one in made.items():
             gaussians = one.posed(shot.track.pose)
             ours = methods.draw(gaussians, motion.camera.resized(*size))
-            figures[method] = {**comparer.figures(ours, truth, face), **of_the_making(one)}
+            figures[method] = {**comparer.figures(ours, truth, face), **build_metrics(one)}
             pictures[method] = ours.rgb
-            pictures[f"{method} difference"] = difference(ours.rgb, truth.rgb)
+            pictures[f"{method} difference"] = difference_image(ours.rgb, truth.rgb)
         seconds = round((frame.number - seen[0]) / motion.frame_rate, 3)
         give(
-            Item(
+            MeasuredView(
                 REENACT,
                 name,
                 path.name,
@@ -112,7 +118,7 @@ def _shot(
     body: Body,
     person: Body,
     detectors: Detectors,
-) -> Shot:
+) -> ObservedPhoto:
     """A frame with the clip's body in it.
 
     Raises:
@@ -131,5 +137,5 @@ def _shot(
         view=motion.view,
     )
     tracked = TrackedPortrait(portrait, observation, track, body, "assumed")
-    matte, _ = checked_matte(tracked, person)
-    return Shot(portrait, observation, matte, track, person)
+    matte, _ = verify_matte(tracked, person)
+    return ObservedPhoto(portrait, observation, matte, track, person)

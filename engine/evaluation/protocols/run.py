@@ -15,24 +15,24 @@ from ...core.progress import peak_memory_mb
 from ...core.types import MAX_GAUSSIANS, LikenessError, Progress
 from ...core.version import VERSION
 from ...dataset.groups import INPUT
-from ...dataset.shards import Skipped, local_shards, read_subjects, shard_files
-from ...dataset.stored import stored_subjects
+from ...dataset.shards import SkippedItem, local_shards, read_subjects, shard_files
+from ...dataset.stored import read_stored_subjects
 from ...dataset.subjects import Subject
 from ...files.weights import NO_NETWORK, asset_path
-from ...gaussians.refine import LEVELS
+from ...gaussians.refine import REFINE_LEVELS
 from ...imaging.media import PICTURE_SUFFIXES, is_video
-from ...network.apply import chosen_network
+from ...network.apply import resolve_network
 from ...pipeline.track import load_fitting_body
 from ...render import best_backend
 from ...tracking.detectors import Detectors
 from . import crossview, paper, portraits, reenactment, tracking
-from .compare import Comparer, open_faces, open_lpips
-from .items import Failed
+from .compare import Comparer, load_face_model, load_lpips
+from .items import MeasureFailure
 from .methods import Methods
-from .page import compared, write_page
-from .store import PAGE_FILE, Other, ReportWriter, whole_folder, write_report
+from .page import compare_runs, write_page
+from .store import PAGE_FILE, EarlierReport, ReportWriter, atomic_folder, write_report
 from .store import VERSION as REPORT_VERSION
-from .summary import summarised
+from .summary import summarize_protocol
 
 CROSSVIEW, TRACKED = "crossview", "crossview-tracked"
 PROTOCOLS = (INPUT, CROSSVIEW, reenactment.REENACT, tracking.TRACKING)
@@ -68,24 +68,24 @@ class EvalOptions:
     face_model: str | None = None
 
     def __post_init__(self) -> None:
-        if self.refine not in LEVELS:
+        if self.refine not in REFINE_LEVELS:
             raise LikenessError(
                 f"There is no way to refine called '{self.refine}'.",
-                f"Choose one of: {', '.join(LEVELS)}.",
+                f"Choose one of: {', '.join(REFINE_LEVELS)}.",
             )
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EvalResult:
     """What a run wrote: the page, the report, and what could not be measured."""
 
     page: Path
     report: dict[str, Any]
-    failed: tuple[Failed, ...]
+    failed: tuple[MeasureFailure, ...]
 
 
 @dataclass
-class Sources:
+class EvalSources:
     """What data there is, by kind."""
 
     photos: list[Path] = field(default_factory=list)
@@ -107,7 +107,7 @@ NEEDS = {
 }
 
 
-def evaluate(
+def run_evaluation(
     options: EvalOptions,
     out: Path,
     *,
@@ -115,7 +115,7 @@ def evaluate(
     body_path: Path | None = None,
     progress: Progress | None = None,
     command: str = "",
-) -> Outcome:
+) -> EvalResult:
     """Measure, and write a report's folder, whole or not at all.
 
     Args:
@@ -129,26 +129,26 @@ def evaluate(
             for is missing.
     """
     begun = time.perf_counter()
-    other = None if against is None else Other(against)
+    other = None if against is None else EarlierReport(against)
     if against is not None and against.resolve() == out.resolve():
         raise LikenessError(
             f"'{out}' cannot be written over the report that it is compared with.",
             "Choose another folder for the new one.",
         )
-    told: list[Skipped] = []
-    sources = sources_of(options.data, told)
+    told: list[SkippedItem] = []
+    sources = find_sources(options.data, told)
     asked = [name for name in options.protocols if sources.of(name)]
     if not asked:
         wanted = " or ".join(dict.fromkeys(NEEDS[name] for name in options.protocols))
         raise LikenessError(f"There are no {wanted} in the data.", "Give others with --data.")
-    lpips, backbone, no_lpips = open_lpips(options.lpips)
-    faces, no_identity = open_faces(options.face_model)
+    lpips, backbone, no_lpips = load_lpips(options.lpips)
+    faces, no_identity = load_face_model(options.face_model)
     body = load_fitting_body(body_path)
-    network = chosen_network(options.network, lambda: body)
+    network = resolve_network(options.network, lambda: body)
     detectors = Detectors(asset_path("pose_landmark").parent)
     methods = Methods(network, options.max_gaussians, options.refine, best_backend())
     comparer = Comparer(detectors, lpips, faces)
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         writer = ReportWriter(folder)
         shared: dict[str, Any] = {
             "body": body,
@@ -191,7 +191,7 @@ def evaluate(
             },
             "versions": {"python": platform.python_version(), **_versions()},
             "protocols": {
-                name: {**summarised([r for r in writer.records if r["protocol"] == name])}
+                name: {**summarize_protocol([r for r in writer.records if r["protocol"] == name])}
                 for name in names
             },
             "differs": {
@@ -204,14 +204,14 @@ def evaluate(
         for name in names:
             report["protocols"][name]["notes"] = _how(name)
         if other is not None:
-            report["against"] = {"report": other.name, **compared(writer.records, other)}
+            report["against"] = {"report": other.name, **compare_runs(writer.records, other)}
         writer.write_items()
         write_report(report, folder)
         write_page(folder / PAGE_FILE, report, writer.records, other)
-    return Outcome(out / PAGE_FILE, report, tuple(writer.failed))
+    return EvalResult(out / PAGE_FILE, report, tuple(writer.failed))
 
 
-def sources_of(data: tuple[str, ...], told: list[Skipped]) -> Sources:
+def find_sources(data: tuple[str, ...], told: list[SkippedItem]) -> EvalSources:
     """Sort what was given by kind; folders are looked into, not below.
 
     Args:
@@ -220,7 +220,7 @@ def sources_of(data: tuple[str, ...], told: list[Skipped]) -> Sources:
     Raises:
         LikenessError: something is not there, or a folder holds nothing of use.
     """
-    out = Sources()
+    out = EvalSources()
     for part in data:
         path = Path(part)
         if path.is_dir():
@@ -262,7 +262,7 @@ class _Run:
         self,
         options: EvalOptions,
         writer: ReportWriter,
-        told: list[Skipped],
+        told: list[SkippedItem],
         tools: Mapping[str, Any],
     ) -> None:
         self.options, self.writer, self.tools = options, writer, tools
@@ -322,7 +322,9 @@ class _Run:
         for k, path in enumerate(chosen):
             say(name, k / len(chosen), path.name)
             if path.name in seen:
-                self.writer.refuse(Failed(name, str(path), "another file has the same name"))
+                self.writer.refuse(
+                    MeasureFailure(name, str(path), "another file has the same name")
+                )
                 continue
             seen.add(path.name)
             measure(path)
@@ -333,13 +335,15 @@ class _Run:
         total = _count(shards)
         if self.options.limit is not None:
             total = min(total, self.options.limit)
-        told: list[Skipped] = list(self._told)
+        told: list[SkippedItem] = list(self._told)
         self._told.clear()
         foreign = 0
         seen: set[str] = set()
         for subject in self._subjects(shards, told):
             if subject.key in seen:
-                self.writer.refuse(Failed(name, subject.key, "another person has the same name"))
+                self.writer.refuse(
+                    MeasureFailure(name, subject.key, "another person has the same name")
+                )
                 continue
             if self.options.limit is not None and len(seen) >= self.options.limit:
                 break
@@ -350,7 +354,7 @@ class _Run:
         for skipped in told:
             parts = (Path(skipped.shard).name, skipped.name)
             key = "/".join(part for part in parts if part)
-            self.writer.refuse(Failed(name, key, skipped.reason))
+            self.writer.refuse(MeasureFailure(name, key, skipped.reason))
         if foreign:
             self.warnings.append(
                 f"{name}: {foreign} of {len(seen)} people are not of the test split "
@@ -358,7 +362,7 @@ class _Run:
                 "their hair, clothes and lights."
             )
 
-    def _subjects(self, shards: list[str], told: list[Skipped]) -> Iterator[Subject]:
+    def _subjects(self, shards: list[str], told: list[SkippedItem]) -> Iterator[Subject]:
         body = self.tools["body"]
         for shard in shards:
             yield from read_subjects(shard, body.num_betas, body.num_expression, told.append)
@@ -370,7 +374,7 @@ def _count(shards: list[str]) -> int:
     for shard in shards:
         if Path(shard).is_file():
             try:
-                count += sum(1 for _ in stored_subjects(Path(shard)))
+                count += sum(1 for _ in read_stored_subjects(Path(shard)))
             except (OSError, LikenessError):
                 continue  # reading it tells what is wrong
     return count

@@ -12,15 +12,15 @@ import numpy as np
 from ...body import Body
 from ...core.types import NUM_JOINTS, Matte, Observation, Portrait, Track
 from ...dataset.backgrounds import random_background
-from ...dataset.spaces import moved_camera, moved_pose, to_photo
+from ...dataset.spaces import photo_transform, transform_camera, transform_pose
 from ...dataset.subjects import Subject
-from ...pipeline.track import checked_matte, track_loaded
+from ...pipeline.track import track_image, verify_matte
 from ...tracking.detectors import Detectors
 from ...tracking.observation import observe
 
 
 @dataclass(frozen=True)
-class Shot:
+class ObservedPhoto:
     """A picture, and what is known of the person in it.
 
     Attributes:
@@ -38,21 +38,21 @@ class Shot:
     find_skirt: bool = True
 
 
-def tracked_shot(portrait: Portrait, body: Body, detectors: Detectors) -> Shot:
+def observe_photo(portrait: Portrait, body: Body, detectors: Detectors) -> ObservedPhoto:
     """A picture as a user's photo is taken: detected, fitted, matted.
 
     Raises:
         LikenessError: nobody is found, or the face could not be followed.
     """
     start = time.perf_counter()
-    tracked = track_loaded(portrait, body, detectors)
+    tracked = track_image(portrait, body, detectors)
     person = body.personalised(tracked.track.betas)
-    matte, _ = checked_matte(tracked, person)
+    matte, _ = verify_matte(tracked, person)
     seconds = time.perf_counter() - start
-    return Shot(portrait, tracked.observation, matte, tracked.track, person, seconds)
+    return ObservedPhoto(portrait, tracked.observation, matte, tracked.track, person, seconds)
 
 
-def true_shot(subject: Subject, row: int, body: Body, detectors: Detectors) -> Shot:
+def observe_truth(subject: Subject, row: int, body: Body, detectors: Detectors) -> ObservedPhoto:
     """A view of a made-up person with the true body, camera and matte, as training's references.
 
     Raises:
@@ -62,13 +62,13 @@ def true_shot(subject: Subject, row: int, body: Body, detectors: Detectors) -> S
     start = time.perf_counter()
     view = subject.views[row]
     rgba = view.rgba()
-    portrait = portrait_of(subject, row)
+    portrait = make_portrait(subject, row)
     own = body.personalised(subject.betas)
-    motion = to_photo(view.camera)
+    motion = photo_transform(view.camera)
     track = Track(
         subject.betas,
-        moved_pose(subject.pose(row), own, motion),
-        moved_camera(view.camera, motion),
+        transform_pose(subject.pose(row), own, motion),
+        transform_camera(view.camera, motion),
         subject.framing,
         np.ones(NUM_JOINTS),
         0.0,
@@ -77,12 +77,12 @@ def true_shot(subject: Subject, row: int, body: Body, detectors: Detectors) -> S
     )
     matte = Matte(np.ascontiguousarray(rgba[..., 3]), np.ascontiguousarray(rgba[..., :3]))
     observation = observe(portrait, detectors)
-    return Shot(
+    return ObservedPhoto(
         portrait, observation, matte, track, own, time.perf_counter() - start, find_skirt=False
     )
 
 
-def portrait_of(subject: Subject, row: int) -> Portrait:
+def make_portrait(subject: Subject, row: int) -> Portrait:
     """A view as a photo: before its own background, or one that is always the same for it.
 
     Raises:

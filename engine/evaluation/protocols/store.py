@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from ...core.types import FloatArray, LikenessError
-from ...files.atomic import WRITE_ERRORS, why
+from ...files.atomic import WRITE_ERRORS, describe_error
 from ...files.folders import check_output_folder
-from ...files.untrusted import MOST_BYTES, parse_json, read_json, read_text
+from ...files.untrusted import MAX_BYTES, parse_json, read_json, read_text
 from ...imaging.resize import fit_size, resize
-from ...visual.sheet import save_picture
+from ...visual.sheet import save_image
 from .compare import SIDE
-from .items import Failed, Item
+from .items import MeasuredView, MeasureFailure
 from .summary import Record
 
 REPORT_FILE, ITEMS_FILE, PAGE_FILE = "report.json", "items.jsonl", "index.html"
@@ -30,7 +30,7 @@ _DIGITS = 6
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """A scratch folder that becomes ``folder`` when the block succeeds; an earlier report that
     lies there is replaced.
 
@@ -55,7 +55,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         fresh.replace(folder)
     except WRITE_ERRORS as error:
         raise LikenessError(
-            f"Cannot write to '{folder}': {why(error)}.", "Choose another folder, or make room."
+            f"Cannot write to '{folder}': {describe_error(error)}.",
+            "Choose another folder, or make room.",
         ) from error
     finally:
         if scratch is not None:
@@ -72,11 +73,11 @@ class ReportWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.records: list[Record] = []
-        self.failed: list[Failed] = []
+        self.failed: list[MeasureFailure] = []
         self._last: dict[str, tuple[FloatArray, str]] = {}
         (folder / PICTURES).mkdir()
 
-    def give(self, item: Item) -> None:
+    def give(self, item: MeasuredView) -> None:
         """Add an item."""
         number = len(self.records)
         pictures = {
@@ -100,7 +101,7 @@ class ReportWriter:
             }
         )
 
-    def refuse(self, failed: Failed) -> None:
+    def refuse(self, failed: MeasureFailure) -> None:
         """Add what could not be measured."""
         self.failed.append(failed)
 
@@ -113,7 +114,7 @@ class ReportWriter:
         path = f"{PICTURES}/{number}-{letters}.jpg"
         height, width = picture.shape[:2]
         size = fit_size(width, height, SIDE)
-        save_picture(resize(np.asarray(picture, np.float32), *size), self.folder / path)
+        save_image(resize(np.asarray(picture, np.float32), *size), self.folder / path)
         self._last[name] = (picture, path)
         return path
 
@@ -130,7 +131,7 @@ def write_report(report: dict[str, Any], folder: Path) -> None:
     (folder / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-class Other:
+class EarlierReport:
     """An earlier report.
 
     Attributes:
@@ -146,7 +147,7 @@ class Other:
             self.report: dict[str, Any] = read_json(folder / REPORT_FILE, nan=True)
             if self.report["version"] != VERSION:
                 raise ValueError(f"it is of version {self.report['version']}")
-            lines = read_text(folder / ITEMS_FILE, MOST_BYTES).splitlines()
+            lines = read_text(folder / ITEMS_FILE, MAX_BYTES).splitlines()
             found = [parse_json(line, nan=True) for line in lines]
             self.records: dict[tuple[str, str], Record] = {
                 (record["protocol"], record["key"]): record for record in found

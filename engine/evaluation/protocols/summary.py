@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dataset.groups import FAR, GROUPS, worse_by
+from ...dataset.groups import FAR, GROUPS, percent_worse
 
 Record = dict[str, Any]
 Means = dict[str, dict[str, float | None]]
@@ -27,12 +27,12 @@ _BASE = "lift"
 FAR_KIND = "30-180"
 
 
-def summarised(records: Sequence[Record]) -> dict[str, Any]:
+def summarize_protocol(records: Sequence[Record]) -> dict[str, Any]:
     """Of one protocol.
 
     Returns:
         ``items`` and ``people``: how many counted; ``mean``: method -> figure -> mean;
-        ``gains``: see :func:`gains`;
+        ``method_gains``: see :func:`method_gains`;
         ``kinds``: the same for each kind of view, those that do not count in ``mean`` as well;
         ``groups``: kind of group -> group -> the same; ``worst``: see :func:`worst_groups`.
     """
@@ -53,7 +53,7 @@ def summarised(records: Sequence[Record]) -> dict[str, Any]:
     return {**whole, "kinds": kinds, "groups": groups, "worst": worst_groups(whole, groups)}
 
 
-def means(records: Sequence[Record]) -> Means:
+def method_means(records: Sequence[Record]) -> Means:
     """Method -> figure -> mean over people of the means over their views."""
     found: dict[str, dict[str, dict[str, list[float]]]] = {}
     for record in records:
@@ -73,7 +73,7 @@ def means(records: Sequence[Record]) -> Means:
     }
 
 
-def gains(records: Sequence[Record]) -> dict[str, dict[str, dict[str, float | int | None]]]:
+def method_gains(records: Sequence[Record]) -> dict[str, dict[str, dict[str, float | int | None]]]:
     """How much better than the lift each other method is, view by view.
 
     Returns:
@@ -133,7 +133,7 @@ def worst_groups(whole: Mapping[str, Any], groups: Mapping[str, Any]) -> list[di
                 }
                 if not known:
                     continue
-                group = max(known, key=lambda g: worse_by(figure, known[g], mean))
+                group = max(known, key=lambda g: percent_worse(figure, known[g], mean))
                 out.append(
                     {
                         "method": method,
@@ -143,12 +143,10 @@ def worst_groups(whole: Mapping[str, Any], groups: Mapping[str, Any]) -> list[di
                         "people": parts[group]["people"],
                         "value": known[group],
                         "mean": mean,
-                        "worse_by_pct": round(worse_by(figure, known[group], mean), 2),
+                        "worse_by_pct": round(percent_worse(figure, known[group], mean), 2),
                     }
                 )
     return out
-
-
 
 
 def _part(records: Sequence[Record]) -> dict[str, Any]:
@@ -156,8 +154,8 @@ def _part(records: Sequence[Record]) -> dict[str, Any]:
     return {
         "items": len(records),
         "people": len(people),
-        "mean": means(records),
-        "gains": gains(records),
+        "mean": method_means(records),
+        "gains": method_gains(records),
     }
 
 

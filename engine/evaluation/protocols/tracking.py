@@ -12,18 +12,18 @@ import numpy as np
 
 from ...body import Body
 from ...core.types import LikenessError
-from ...dataset.groups import bin_of, groups_of, wrapped_angle
-from ...dataset.spaces import moved_camera, moved_pose, to_photo
-from ...dataset.subjects import BadSample, Subject
-from ...pipeline.track import track_loaded
+from ...dataset.groups import angle_bin, angle_magnitude, subject_groups
+from ...dataset.spaces import photo_transform, transform_camera, transform_pose
+from ...dataset.subjects import InvalidSampleError, Subject
+from ...pipeline.track import track_image
 from ...render.mesh import rasterize_mesh
 from ...tracking.detectors import Detectors
 from ...visual.overlay import OverlayPainter
-from ..people.figures import person_figures
+from ..people.figures import measure_person
 from ..people.render import Truth, visible_joints, visible_vertices
-from .crossview import spread
-from .items import REFERENCE, TRUTH, Failed, Figures, Give, Item, Refuse
-from .shots import portrait_of
+from .crossview import pick_evenly
+from .items import REFERENCE, TRUTH, Figures, Give, MeasuredView, MeasureFailure, Refuse
+from .shots import make_portrait
 
 TRACKING, TRACKER = "tracking", "tracker"
 USUAL_VIEWS = 2
@@ -67,15 +67,15 @@ def measure_tracking(
     """
     row = subject.reference
     others = [k for k in range(len(subject.views)) if k != row]
-    for k in (row, *spread(others, USUAL_VIEWS if views is None else views)):
+    for k in (row, *pick_evenly(others, USUAL_VIEWS if views is None else views)):
         name = f"{subject.key}/{subject.views[k].name}"
         try:
             give(_measured(subject, k, name, body, detectors))
-        except BadSample as error:
-            refuse(Failed(TRACKING, name, str(error)))
+        except InvalidSampleError as error:
+            refuse(MeasureFailure(TRACKING, name, str(error)))
 
 
-def true_in_photo(subject: Subject, row: int, body: Body) -> Truth:
+def true_person_in_photo(subject: Subject, row: int, body: Body) -> Truth:
     """What is true in a view of a shard, in the space of its camera.
 
     Where the view brings no depth, what clothes and hair hide counts as seen.
@@ -85,8 +85,11 @@ def true_in_photo(subject: Subject, row: int, body: Body) -> Truth:
     """
     view = subject.views[row]
     own = body.personalised(subject.betas)
-    motion = to_photo(view.camera)
-    pose, camera = moved_pose(subject.pose(row), own, motion), moved_camera(view.camera, motion)
+    motion = photo_transform(view.camera)
+    pose, camera = (
+        transform_pose(subject.pose(row), own, motion),
+        transform_camera(view.camera, motion),
+    )
     vertices, joints = own.vertices(pose)
     _, _, R, _ = own.rest_and_transforms(pose)
     depth = view.depth_metres()
@@ -102,14 +105,16 @@ def true_in_photo(subject: Subject, row: int, body: Body) -> Truth:
     )
 
 
-def _measured(subject: Subject, row: int, name: str, body: Body, detectors: Detectors) -> Item:
+def _measured(
+    subject: Subject, row: int, name: str, body: Body, detectors: Detectors
+) -> MeasuredView:
     view = subject.views[row]
-    truth = true_in_photo(subject, row, body)
-    photo = portrait_of(subject, row)
-    motion = to_photo(view.camera)
-    camera = moved_camera(view.camera, motion)
+    truth = true_person_in_photo(subject, row, body)
+    photo = make_portrait(subject, row)
+    motion = photo_transform(view.camera)
+    camera = transform_camera(view.camera, motion)
     own = body.personalised(subject.betas)
-    true_pose = moved_pose(subject.pose(row), own, motion)
+    true_pose = transform_pose(subject.pose(row), own, motion)
     everywhere = np.ones(len(true_pose.full_pose))
     pictures = {
         REFERENCE: photo.rgb,
@@ -119,13 +124,13 @@ def _measured(subject: Subject, row: int, name: str, body: Body, detectors: Dete
     figures: Figures = {"found": 0.0}
     start = time.perf_counter()
     try:
-        tracked = track_loaded(photo, body, detectors)
+        tracked = track_image(photo, body, detectors)
     except LikenessError as error:
         about["not_found"] = str(error)
     else:
         track = tracked.track
         figures = {"found": 1.0, "seconds": round(time.perf_counter() - start, 3)}
-        measured = asdict(person_figures(body, camera, truth, tracked.observation, track))
+        measured = asdict(measure_person(body, camera, truth, tracked.observation, track))
         figures |= {key: measured[key] for key in FIGURES if key in measured}
         figures["depth_pct"] = abs(measured["depth_pct"])
         about["taken_as"] = f"{track.framing}, {track.view}"
@@ -133,14 +138,14 @@ def _measured(subject: Subject, row: int, name: str, body: Body, detectors: Dete
         pictures[TRACKER] = painter.draw(
             photo.rgb, track.pose, track.camera, track.joint_confidence
         )
-    return Item(
+    return MeasuredView(
         TRACKING,
         name,
         subject.key,
-        bin_of(wrapped_angle(view.azimuth)),
+        angle_bin(angle_magnitude(view.azimuth)),
         True,
         about,
-        groups_of(subject.facts, subject.framing),
+        subject_groups(subject.facts, subject.framing),
         {TRACKER: figures},
         pictures,
     )

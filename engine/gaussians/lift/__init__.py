@@ -26,23 +26,23 @@ from ...core.types import (
     Observation,
     Track,
 )
-from ...dual_uv.sampling import SurfaceSamples, surface_samples
-from .calibrate import calibrate
-from .dressed import Dressed, dress
+from ...dual_uv.sampling import SurfaceSamples, sample_surface
+from .calibrate import calibrate_colors
+from .dressed import DressedMesh, fit_dressed_mesh
 from .ears import finish_ears
-from .face import refine_face
+from .face import finish_face
 from .far_side import loose_layer
-from .glasses import put_on, settle_behind, take_off
+from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .grids import dilate, erode, nearest_known
 from .labels import HAIR, HAT
-from .labels_surface import surface_labels, worn_share
+from .labels_surface import label_surface, worn_probability
 from .photo import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
 from .regions import Regions, find_regions, vertex_groups
-from .skirt import Skirt, seen_skirt
-from .skirt_worn import hem_settled, wear
-from .surfaces import Sheet, find_surfaces
-from .surfels import Homes
+from .skirt import Skirt, fit_skirt
+from .skirt_worn import attach_skirt, settle_hem
+from .surfaces import DepthSheet, find_depth_sheets
+from .surfels import TriangleBinding
 from .texels import texel_layer
 
 MIN_GAUSSIANS = 5_000
@@ -70,7 +70,7 @@ class LiftOptions:
 
 
 @dataclass(frozen=True)
-class Lifted:
+class LiftResult:
     """What a photo gives.
 
     Attributes:
@@ -83,7 +83,7 @@ class Lifted:
     skirt: Skirt | None = None
 
 
-def lift(
+def lift_photo(
     matte: Matte,
     observation: Observation,
     track: Track,
@@ -91,7 +91,7 @@ def lift(
     options: LiftOptions = LiftOptions(),
     skirt: Skirt | None = None,
     find_skirt: bool = True,
-) -> Lifted:
+) -> LiftResult:
     """Turn a tracked portrait into Gaussians bound to the person's body.
 
     Args:
@@ -131,23 +131,25 @@ def lift(
             "The fitted body lies beside the person in the photo.",
             "Use a photo that shows the person larger, upright and from the front.",
         )
-    portrait, (matte, frame) = matte, take_off(matte, regions.glasses)
+    portrait, (matte, frame) = matte, remove_glasses(matte, regions.glasses)
     if frame is not None:
         colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
-    shares = surface_labels(regions, camera, body, vertices)
+    shares = label_surface(regions, camera, body, vertices)
     hair, hat = shares[:, HAIR] > 0.5, shares[:, HAT] > 0.5
-    dressed = dress(regions, camera, body, vertices, groups, worn_share(shares), hair, hat)
+    dressed = fit_dressed_mesh(
+        regions, camera, body, vertices, groups, worn_probability(shares), hair, hat
+    )
     if skirt is None and find_skirt:
-        skirt = seen_skirt(regions, camera, body, track.pose, dressed)
+        skirt = fit_skirt(regions, camera, body, track.pose, dressed)
     wearer = None
     if skirt is not None:
-        wearer = wear(skirt, body, track.pose, regions, shares, dressed)
+        wearer = attach_skirt(skirt, body, track.pose, regions, shares, dressed)
         body, vertices, groups = wearer.body, wearer.vertices, wearer.groups
         regions, shares, dressed = wearer.regions, wearer.shares, wearer.dressed
-    sheets = find_surfaces(regions, dressed, groups, camera)
+    sheets = find_depth_sheets(regions, dressed, groups, camera)
     if wearer is not None:
-        sheets = hem_settled(sheets, wearer, camera)
-    homes = Homes(body, vertices, groups[body.f[:, 0]])
+        sheets = settle_hem(sheets, wearer, camera)
+    homes = TriangleBinding(body, vertices, groups[body.f[:, 0]])
 
     photo_budget = int(options.photo_share * options.max_gaussians)
     photo, grid_side = _photo_levels(
@@ -164,24 +166,24 @@ def lift(
     everything = finish_ears(everything, body, vertices, regions, camera)
     worn = None
     if frame is not None:
-        worn = put_on(frame, portrait, matte, body, vertices, track, face_budget // 3)
+        worn = add_glasses(frame, portrait, matte, body, vertices, track, face_budget // 3)
     face_budget -= 0 if worn is None else len(worn)
-    everything = refine_face(everything, body, vertices, track, observation, matte, face_budget)
+    everything = finish_face(everything, body, vertices, track, observation, matte, face_budget)
     if frame is not None and worn is not None:
-        everything = settle_behind(everything, frame, body, vertices, track)
+        everything = relabel_hidden_splats(everything, frame, body, vertices, track)
         everything = BoundGaussians.concatenate([everything, worn])
-    everything = calibrate(everything, portrait, track.camera, vertices, body, grid_side)
-    return Lifted(everything, body, skirt)
+    everything = calibrate_colors(everything, portrait, track.camera, vertices, body, grid_side)
+    return LiftResult(everything, body, skirt)
 
 
 def _texels_within(body: Body, budget: int) -> SurfaceSamples:
     """The finest atlas with at most so many texels."""
-    coarse = surface_samples(body, 128)
+    coarse = sample_surface(body, 128)
     cover = len(coarse.triangle) / coarse.size**2
-    samples = surface_samples(body, max(32, int(np.sqrt(budget / cover))))
+    samples = sample_surface(body, max(32, int(np.sqrt(budget / cover))))
     while len(samples.triangle) > budget:
         shrink = np.sqrt(budget / len(samples.triangle))
-        samples = surface_samples(body, max(8, int(samples.size * shrink) - 1))
+        samples = sample_surface(body, max(8, int(samples.size * shrink) - 1))
     return samples
 
 
@@ -219,10 +221,10 @@ def _photo_levels(
     matte: Matte,
     track: Track,
     regions: Regions,
-    sheets: tuple[Sheet, ...],
+    sheets: tuple[DepthSheet, ...],
     source: Camera,
-    homes: Homes,
-    dressed: Dressed,
+    homes: TriangleBinding,
+    dressed: DressedMesh,
     budget: int,
 ) -> tuple[list[BoundGaussians], float]:
     """The front in two resolutions: everything, and the face at up to twice that.

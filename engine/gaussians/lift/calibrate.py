@@ -20,7 +20,7 @@ from ...core.sampling import bilinear
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
-from ..binding import place
+from ..binding import place_gaussians
 from .grids import erode
 from .photo import SIGMA
 from .surfels import PHOTO
@@ -35,7 +35,7 @@ RIM_STEPS = 4
 BEYOND = 0.1  # alpha of the matte below which nothing of the person should be
 
 
-def calibrate(
+def calibrate_colors(
     bound: BoundGaussians,
     matte: Matte,
     camera: Camera,
@@ -57,7 +57,7 @@ def calibrate(
     truth = resize(matte.foreground, w, h)
     solid = erode(alpha > 0.95, 1)
     photo = bound.layer == PHOTO
-    gaussians = _thin_rim(place(bound, vertices, body), photo, alpha, view)
+    gaussians = _thin_rim(place_gaussians(bound, vertices, body), photo, alpha, view)
     xy, depth = project(gaussians.means[photo], view)
     # Splats finer than the picture, as the face's are, answer for less of what it shows.
     spacing = gaussians.scales[photo, :2].min(1) / SIGMA * view.K[0, 0] / depth

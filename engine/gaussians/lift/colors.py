@@ -20,11 +20,11 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples
 from .colors_base import Texels, base_colors
 from .colors_detail import texture_colors
-from .colors_occlusion import occlusion
-from .colors_sources import goes_round, lit_hair
-from .grids import dilate, inset
+from .colors_occlusion import vertex_occlusion
+from .colors_sources import select_lit_hair, wraparound_weights
+from .grids import dilate, distance_inside
 from .labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
-from .light import Light, fit_light
+from .light import PhotoLight, fit_light
 from .regions import ARMS, vertex_groups
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ def complete_texels(
     group = vertex_groups(body)[corner[np.arange(len(corner)), samples.bary.argmax(1)]]
     ray = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
     facing = -np.einsum("nd,nd->n", normals, ray)
-    light = photo_light(normals, color, label, known, facing, view)
+    light = estimate_light(normals, color, label, known, facing, view)
     xy, _ = project(points, view.camera)
-    open_ = np.einsum("nk,nk->n", samples.bary, occlusion(body)[corner])
+    open_ = np.einsum("nk,nk->n", samples.bary, vertex_occlusion(body)[corner])
     depth = np.where(label == SKIN, SKIN_FOLDS, CLOTH_FOLDS)
     shade = light.shade(normals) * (1.0 - depth * (1.0 - open_))[:, None]
     texels = Texels(
@@ -76,14 +76,14 @@ def complete_texels(
     return out
 
 
-def photo_light(
+def estimate_light(
     normals: FloatArray,
     color: FloatArray,
     label: IntArray,
     known: BoolArray,
     facing: FloatArray,
     view: PhotoView,
-) -> Light:
+) -> PhotoLight:
     """The light of the photo, from its skin first of all."""
     weight = np.where(known, np.clip(facing, 0.0, 1.0), 0.0)
     say = np.zeros(len(LABELS))
@@ -118,7 +118,7 @@ def _trust(t: Texels, view: PhotoView) -> FloatArray:
             rise = np.where(np.isin(t.group[own], ARMS), 0.0, t.normals[own, 1])
             flat = np.sqrt(np.maximum(1.0 - rise**2, 0.05))
             square = np.clip(t.facing[own] / flat, 0.0, 1.0)
-            trust[own] *= goes_round(albedo[own], square, 1.0 - np.abs(rise), t.group[own])
+            trust[own] *= wraparound_weights(albedo[own], square, 1.0 - np.abs(rise), t.group[own])
     skin = t.known & (t.label == SKIN)
     # Beards, tattoos and deep shadows stay where they are.
     dark = np.log((albedo + 0.05) / (view.regions.skin_color + 0.05)).mean(1)
@@ -129,8 +129,8 @@ def _trust(t: Texels, view: PhotoView) -> FloatArray:
     trust[skin] *= np.clip((OTHER_TONE - pale) / 8.0, DOUBTED, 1.0)
     if regions.hair.any():
         near_skin = dilate(regions.skin, max(1, round(0.1 * regions.unit)))
-        deep = inset(regions.mask) > 0.15 * regions.unit
-        good = lit_hair(view.colors, view.alpha, regions.hair, near_skin, deep)
+        deep = distance_inside(regions.mask) > 0.15 * regions.unit
+        good = select_lit_hair(view.colors, view.alpha, regions.hair, near_skin, deep)
         hair = t.known & (t.label == HAIR)
         trust[hair] *= np.where(good[row[hair], col[hair]], 1.0, 0.02)
     return trust

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SMOOTH = {SKIN: 2.0, HAIR: 25.0, SHOES: 4.0}
 _DRIFT = {SKIN: 0.01, HAIR: 0.05}
 CLOTH_SMOOTH, CLOTH_DRIFT = 12.0, 0.03
-LEAST = 40  # texels that tell the colour of a class on a limb
+MIN_TEXELS = 40  # texels that tell the colour of a class on a limb
 OTHER_STUFF = 12.0  # L*a*b* units between two stuffs
 CANDIDATES = 12  # commonest colours that are tried
 STUFF, MOSTLY = 10.0, 0.4  # L*a*b* units that one stuff spans, share of it that decides
@@ -186,13 +186,13 @@ def _middles(
         if label == HAIR:  # all of one colour, whatever it falls over
             break
         rows = own[(group[own] == g) & (trust[own] > 0.3)]
-        known[g] = len(rows) > LEAST
+        known[g] = len(rows) > MIN_TEXELS
         if known[g]:
             middle[g] = _most_common(albedo[rows], trust[rows])
     rows = own[trust[own] > 0.3]
     whole = (
         _most_common(albedo[rows], trust[rows])
-        if len(rows) > LEAST
+        if len(rows) > MIN_TEXELS
         else default_albedo(label, view)
     )
     middle[~known] = whole
@@ -239,7 +239,7 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
     if label == SKIN:
         return regions.skin_color
     shown = regions.mask & (regions.label == label)
-    if shown.sum() > LEAST:
+    if shown.sum() > MIN_TEXELS:
         return _usual(view.colors[shown])
     worn = regions.mask & ~regions.skin & (regions.group != HEAD)
     upper = _usual(view.colors[worn]) if worn.any() else np.array([0.35, 0.36, 0.4])

@@ -13,8 +13,8 @@ from ...body import Body
 from ...core.sampling import bilinear
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .colors_base import Texels
-from .colors_texture import BLEND, hair_patch, mirror_columns, woven
-from .colors_unroll import Unrolled, unroll
+from .colors_texture import BLEND, hair_patch, mirror_columns, tile_texture
+from .colors_unroll import UnrolledLimb, unroll_limb
 from .grids import erode, smooth_within
 from .labels import HAIR, SKIN
 from .regions import GROUPS, HEAD, vertex_groups
@@ -22,8 +22,8 @@ from .regions import GROUPS, HEAD, vertex_groups
 if TYPE_CHECKING:
     from .photo_view import PhotoView
 
-MOST_HAIR, MOST_SKIN = 0.3, 0.04  # of fine texture, in colour units
-MOST_CLOTH = 0.2  # of plain cloth's, of its lightness
+MAX_HAIR_DETAIL, MAX_SKIN_DETAIL = 0.3, 0.04  # of fine texture, in colour units
+MAX_CLOTH_DETAIL = 0.2  # of plain cloth's, of its lightness
 LOCKS = 0.015  # metres: what is coarser in hair is shading, not strands
 CALM = 0.05  # metres over which texture averages to nothing
 PLAIN, PRINTED = 0.035, 0.06  # deviation of cloth's hue, in its second direction: plain; a print
@@ -42,7 +42,7 @@ def texture_colors(
         own = t.group == group
         if not own.any():
             continue
-        unrolled = unroll(t.rest[own], body.v_template[vertex_group == group], body, group)
+        unrolled = unroll_limb(t.rest[own], body.v_template[vertex_group == group], body, group)
         rows = np.nonzero(own)[0]
         for label in np.unique(t.label[own]):
             mine = rows[t.label[rows] == label]
@@ -62,7 +62,7 @@ def _around(
     t: Texels,
     mine: IntArray,
     rows: IntArray,
-    unrolled: Unrolled,
+    unrolled: UnrolledLimb,
     trust: FloatArray,
     base: FloatArray,
     label: int,
@@ -140,7 +140,7 @@ class _Cells:
 
     @staticmethod
     def over(height: FloatArray, arc: FloatArray, girth: float) -> _Cells:
-        """About as many cells as there are texels; arguments as of :class:`Unrolled`."""
+        """About as many cells as there are texels; arguments as of :class:`UnrolledLimb`."""
         extent = max(float(np.ptp(height)), 0.02)
         cell = float(np.clip(1.2 * np.sqrt(extent * girth / len(height)), 0.002, 0.02))
         rows, columns = max(2, int(np.ceil(extent / cell))), max(8, int(np.ceil(girth / cell)))
@@ -191,7 +191,7 @@ class _Cells:
 
 
 @dataclass(frozen=True)
-class _Stuff:
+class _Material:
     """How a material varies about its smoothed colour.
 
     Attributes:
@@ -219,10 +219,10 @@ def _lightness(texture: FloatArray, base: FloatArray) -> FloatArray:
     return out
 
 
-def _stuff(shown: FloatArray, base: FloatArray, label: int) -> _Stuff:
+def _stuff(shown: FloatArray, base: FloatArray, label: int) -> _Material:
     """Judge a material by its deviations [M, 3] from the base colour where it is seen well."""
     if label == SKIN or len(shown) < 30:
-        return _Stuff(MOST_SKIN, 0.0, 3.0 * MOST_SKIN)
+        return _Material(MAX_SKIN_DETAIL, 0.0, 3.0 * MAX_SKIN_DETAIL)
     along = _lightness(shown, base)
     hues = shown - along
     hue = float(np.median(np.linalg.norm(hues, axis=1)))
@@ -233,10 +233,10 @@ def _stuff(shown: FloatArray, base: FloatArray, label: int) -> _Stuff:
     several = (second - PLAIN) / (PRINTED - PLAIN)
     two = (first - WASHED) / (STRIPED - WASHED)
     colourful = float(np.clip(max(several, two), 0.0, 1.0))
-    plain = min(1.3 * light, MOST_CLOTH * float(base.mean()) + 0.02)
+    plain = min(1.3 * light, MAX_CLOTH_DETAIL * float(base.mean()) + 0.02)
     most = max(plain + 2.5 * colourful * light, 4.0 * hue * colourful, 0.01)
     odd = 3.5 * max(np.hypot(hue, light), 0.015)
-    return _Stuff(most, colourful, float(odd + 10.0 * max(colourful - 0.5, 0.0)))
+    return _Material(most, colourful, float(odd + 10.0 * max(colourful - 0.5, 0.0)))
 
 
 def _read(maps: FloatArray, row: IntArray, col: FloatArray) -> FloatArray:
@@ -284,11 +284,11 @@ def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoVi
     around = 1.2 * _HAIR_ROUND * np.arctan2(side, ahead)
     # Hair is no comb: strands wander a little.
     around = around + 0.006 * np.sin(fall * 45.0 + 3.0 * np.sin(around * 20.0))
-    read = woven(texture, fall / pixel, around / pixel)
+    read = tile_texture(texture, fall / pixel, around / pixel)
     scale = np.clip(base[mine[todo]] / np.maximum(mean, 0.03), 0.4, 1.8)
     strands = read * scale
     strands = 0.5 * (strands + _lightness(strands, base[mine[todo]]))
-    most = min(MOST_HAIR, 0.05 + 0.6 * lightness)
+    most = min(MAX_HAIR_DETAIL, 0.05 + 0.6 * lightness)
     out[todo] = most * np.tanh(strands / most)
     return out
 

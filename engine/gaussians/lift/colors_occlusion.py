@@ -22,7 +22,7 @@ MARGIN = 0.004  # metres in front of a point that block nothing
 SIDE = 224  # pixels over the region looked at
 
 
-def occlusion(body: Body) -> FloatArray:
+def vertex_occlusion(body: Body) -> FloatArray:
     """[V] 0..1, 1 where nothing blocks the view; of the body at rest.
 
     The head and each hand are drawn closer than the body as a whole, or their folds would be

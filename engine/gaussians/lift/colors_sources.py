@@ -19,7 +19,7 @@ _BIN = np.array([9.0, 7.0, 7.0])  # L*a*b* of a histogram's cell
 _CELLS = (14, 32, 32)
 
 
-def goes_round(
+def wraparound_weights(
     albedo: FloatArray, facing: FloatArray, level: FloatArray, part: IntArray
 ) -> FloatArray:
     """[N] 0..1: how much each seen point's colour belongs to what goes round its limb.
@@ -61,7 +61,7 @@ def _density(cell: IntArray) -> FloatArray:
     return out
 
 
-def lit_hair(
+def select_lit_hair(
     colors: FloatArray, alpha: FloatArray, hair: BoolArray, near_skin: BoolArray, deep: BoolArray
 ) -> BoolArray:
     """[H, W] pixels that tell the hair's own colour.

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...core.types import BoolArray, FloatArray
-from .grids import inset, smooth_within
+from .grids import distance_inside, smooth_within
 
 MIN_RUN = 0.035  # metres of texture that are worth repeating
 STRANDS = 1.5  # locks: how far made-up strands run
@@ -22,11 +22,11 @@ COMB = 72  # pixels of a patch of them
 CALMER = 0.7  # their contrast, of the photo's
 SMALLEST = 9.0  # pixels: radius of hair in the photo below which it is made up
 RESOLVED = 5.0  # pixels of a lock from which on its strands are seen
-MOST_CONTRAST = 2.2  # gain of a patch to the contrast of all hair
+MAX_CONTRAST = 2.2  # gain of a patch to the contrast of all hair
 BLEND = 0.03  # metres over which the textures from both sides change over behind
 
 
-def fold(distance: FloatArray, length: FloatArray) -> FloatArray:
+def triangle_wave(distance: FloatArray, length: FloatArray) -> FloatArray:
     """To and fro in 0..length: the triangle wave of a distance.
 
     >>> fold(np.array([0.5, 1.5, 2.5]), np.array([1.0, 1.0, 1.0]))
@@ -62,7 +62,7 @@ def mirror_columns(
         length = np.minimum(length, n)
         distance = column - last
         usable = (last >= 0) & (length * step[:, None] >= MIN_RUN)
-        inside = fold(np.maximum(distance - 0.5, 0.0), np.maximum(length, 1).astype(float))
+        inside = triangle_wave(np.maximum(distance - 0.5, 0.0), np.maximum(length, 1).astype(float))
         source = np.maximum(last + 0.5 - inside, last - length + 1.0)
         source = np.where(usable, source, -1.0)
         metres = distance * step[:, None]
@@ -89,7 +89,7 @@ def hair_patch(
         Fine texture [S, S, 3] with strands running down its rows' direction (axis 0) at the
         photo's pixel size, zero mean; and the mean colour [3]. None when there is too little.
     """
-    room = inset(hair) * hair
+    room = distance_inside(hair) * hair
     radius = float(room.max())
     if radius < max(least, 3.0):
         return None
@@ -121,7 +121,7 @@ def hair_patch(
     patch = ndimage.gaussian_filter1d(patch, 0.25 * min(coarsest, half), axis=0, mode="reflect")
     # As much contrast as the hair has as a whole: its largest patch may lie in the shade.
     contrast = float((colors - low)[hair].std()) / max(float(patch.std()), 1e-6)
-    patch = patch * min(contrast, MOST_CONTRAST)
+    patch = patch * min(contrast, MAX_CONTRAST)
     return patch - patch.mean((0, 1)), low[y, x]
 
 
@@ -139,17 +139,17 @@ def _combed(colors: FloatArray, hair: BoolArray, coarsest: float) -> tuple[Float
     return noise[..., None] / noise.std() * contrast * np.clip(tint, 0.3, 2.0), mean
 
 
-def read_folded(patch: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
+def sample_mirrored(patch: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
     """[N, 3] from a patch [S, S, 3] that goes on to and fro beyond its edges (pixels)."""
     side = float(patch.shape[0] - 1)
     full = np.full(len(row), max(side, 1e-6))
-    at = [fold(row, full), fold(column, full)]
+    at = [triangle_wave(row, full), triangle_wave(column, full)]
     return np.stack(
         [ndimage.map_coordinates(patch[..., k], at, order=1, mode="nearest") for k in range(3)], -1
     )
 
 
-def woven(patch: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
+def tile_texture(patch: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
     """[N, 3] texture without end from a zero-mean patch: three readings at different places,
     changing over in blots so that no mirror line shows, their contrast kept.
 
@@ -165,7 +165,7 @@ def woven(patch: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
         blot = np.sin(2.3 * u + 1.1 * v + turn) + np.sin(1.7 * v - 1.3 * u + 2.0 * turn)
         weight = np.exp(2.5 * blot)
         flip = 1.0 if k != 1 else -1.0
-        total += weight[:, None] * read_folded(
+        total += weight[:, None] * sample_mirrored(
             patch, row + 0.37 * side * k, flip * column + (0.29 + 0.41 * k) * side
         )
         energy += weight**2

@@ -34,7 +34,7 @@ _CHAINS = {
 
 
 @dataclass(frozen=True)
-class Unrolled:
+class UnrolledLimb:
     """Points [N] of one limb.
 
     Attributes:
@@ -48,7 +48,7 @@ class Unrolled:
     girth: FloatArray
 
 
-def unroll(rest: FloatArray, own: FloatArray, body: Body, group: int) -> Unrolled:
+def unroll_limb(rest: FloatArray, own: FloatArray, body: Body, group: int) -> UnrolledLimb:
     """Unroll the points ``rest`` [N, 3] of a limb at rest; ``own`` [M, 3] are its vertices."""
     axis = 0 if group in ARMS else 1
     height, angle, radius = _cylinder(own, body, group)
@@ -71,7 +71,7 @@ def unroll(rest: FloatArray, own: FloatArray, body: Body, group: int) -> Unrolle
     where = ndimage.map_coordinates(arc, at, order=1, mode="nearest")
     around = np.interp(at_row, np.arange(_ROWS), girth)
     sign = -1.0 if axis == 0 and group != LEFT_ARM else 1.0
-    return Unrolled(sign * h if axis == 0 else h, np.mod(where, 1.0), around)
+    return UnrolledLimb(sign * h if axis == 0 else h, np.mod(where, 1.0), around)
 
 
 def _cylinder(

@@ -31,7 +31,7 @@ def mesh_laplacian(f: IntArray, num_vertices: int) -> sparse.csr_matrix:
     return sparse.csr_matrix(sparse.diags(np.asarray(A.sum(1)).ravel()) - A)
 
 
-def diffuse(
+def diffuse_values(
     laplacian: sparse.csr_matrix,
     values: FloatArray,
     weight: FloatArray,

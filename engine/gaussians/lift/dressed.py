@@ -34,14 +34,21 @@ CALM = 0.25  # of the last smoothing
 LEAD, OVERSHOOT = 0.3, 1.4  # share of a gap that is asked for on top; most, of the limit
 MIN_FACING, GRAZING = -0.15, 0.45  # cosines between which a vertex counts as on the outline
 AGREES = 0.35  # least cosine between a vertex's way out and the way to the matte's outline
-MOST = {HEAD: 0.15, TORSO: 0.12, LEFT_LEG: 0.12, RIGHT_LEG: 0.12, ARMS[0]: 0.07, ARMS[1]: 0.07}
+MAX_STANDOFF = {
+    HEAD: 0.15,
+    TORSO: 0.12,
+    LEFT_LEG: 0.12,
+    RIGHT_LEG: 0.12,
+    ARMS[0]: 0.07,
+    ARMS[1]: 0.07,
+}
 """Metres that what is worn may stand off the body, by limb."""
-LEAST = -0.012  # metres that a body fitted too wide may be drawn in
+MIN_STANDOFF = -0.012  # metres that a body fitted too wide may be drawn in
 ARMPIT = -0.2  # height of the rest pose's normal below which a shoulder is an armpit
-MOST_FOLD = 0.012  # metres in armpits and crotch
-MOST_BEND = 0.022  # metres at elbows, knees and feet
-MOST_SIDEWAYS = 0.015  # metres across a vertex's own normal
-MOST_SKIN = 0.012  # metres, either way: bare skin is where the body was fitted, nearly
+MAX_FOLD_OFFSET = 0.012  # metres in armpits and crotch
+MAX_BEND_OFFSET = 0.022  # metres at elbows, knees and feet
+MAX_SIDEWAYS = 0.015  # metres across a vertex's own normal
+MAX_SKIN_OFFSET = 0.012  # metres, either way: bare skin is where the body was fitted, nearly
 DEFAULT_WORN, DEFAULT_HAIR = 0.010, 0.012  # metres where nothing was measured
 PULL = 3e-4  # weight of the default
 FULL_HAIR, FULL_HAT = 0.02, 0.3  # weights of the outline's thickness on the rest of a head
@@ -52,11 +59,11 @@ cloth hangs off a chest rather than clings to it, as it does where a sleeve is c
 RING = 0.012  # metres of height that share one thickness
 CUT, SOFT_CUT = 0.15, 0.4  # of an edge from bare to worn, and on the head
 MEASURED = 20.0  # weight of one measured vertex against the bending of the offsets
-MOST_SMOOTHED, MOST_SMOOTHED_EXTREMITY = 0.008, 0.025  # metres; no toes show through a shoe
+MAX_SMOOTHING, MAX_SMOOTHING_EXTREMITY = 0.008, 0.025  # metres; no toes show through a shoe
 
 
 @dataclass(frozen=True)
-class Dressed:
+class DressedMesh:
     """The worn surface in the photo's pose.
 
     Attributes:
@@ -72,7 +79,9 @@ class Dressed:
     f: IntArray
 
 
-def way_out(vertices: FloatArray, body: Body, laplacian: sparse.csr_matrix) -> FloatArray:
+def outward_directions(
+    vertices: FloatArray, body: Body, laplacian: sparse.csr_matrix
+) -> FloatArray:
     """[V, 3] unit directions: the normals of the body without its folds."""
     normals = vertex_normals(vertices, body.f)
     out = _smoothed(normals, laplacian, 30.0)
@@ -97,7 +106,7 @@ def _solve(A: sparse.csr_matrix, b: FloatArray, start: FloatArray) -> FloatArray
     return out
 
 
-def dress(
+def fit_dressed_mesh(
     regions: Regions,
     camera: Camera,
     body: Body,
@@ -106,7 +115,7 @@ def dress(
     worn: FloatArray,
     hair: BoolArray,
     hat: BoolArray,
-) -> Dressed:
+) -> DressedMesh:
     """Fit the worn surface to the outline of the person.
 
     Args:
@@ -116,7 +125,7 @@ def dress(
     """
     V = len(vertices)
     laplacian = mesh_laplacian(body.f, V)
-    out = way_out(vertices, body, laplacian)
+    out = outward_directions(vertices, body, laplacian)
     limits = _limits(body, vertices, groups, worn, out)
     bare, inner = limits.bare, limits.inner
     base = _without_small_forms(body, vertices, worn, laplacian)
@@ -175,7 +184,7 @@ def dress(
     # A tuft of hair or a crease of the outline is no spike of the surface.
     offset = _smoothed(offset[:, None], edges, CALM)[:, 0]
     offset = np.clip(offset, limits.low, limits.high)
-    return Dressed(base + out * offset[:, None], offset, worn, f)
+    return DressedMesh(base + out * offset[:, None], offset, worn, f)
 
 
 @dataclass(frozen=True)
@@ -202,25 +211,28 @@ def _limits(
     inner = np.isin(part, INNER_PARTS) | (part == "eye_socket")
     bare = worn < 0.4
     face = np.isin(part, ["face", "lips", "eyelid"])
-    most = np.select([groups == g for g in MOST], list(MOST.values()), 0.05)
+    most = np.select([groups == g for g in MAX_STANDOFF], list(MAX_STANDOFF.values()), 0.05)
     # What stood off the skin in an armpit or between the legs would scatter when they open, and
     # so would what stands off sideways, beside its own triangles' normal.
-    most = np.where(_folds(body), np.minimum(most, MOST_FOLD), most)
-    most = np.where(_bends(body) | (part == "foot"), np.minimum(most, MOST_BEND), most)
+    most = np.where(_folds(body), np.minimum(most, MAX_FOLD_OFFSET), most)
+    most = np.where(_bends(body) | (part == "foot"), np.minimum(most, MAX_BEND_OFFSET), most)
     upright = np.einsum("vd,vd->v", out, vertex_normals(vertices, body.f))
     sideways = np.sqrt(np.clip(1.0 - upright**2, 1e-6, 1.0))
     sideways = np.where(upright < 0.0, 1.0, sideways)
-    most = np.where(groups == HEAD, most, np.minimum(most, MOST_SIDEWAYS / sideways))
+    most = np.where(groups == HEAD, most, np.minimum(most, MAX_SIDEWAYS / sideways))
     # Offsets grow with their triangle: what a fold squeezes stands off farther when it opens.
-    most = most * np.clip(squeezed(body, vertices), 0.25, 1.0)
+    most = most * np.clip(vertex_area_ratio(body, vertices), 0.25, 1.0)
     prior = np.where(bare, 0.0, np.where(part == "scalp", DEFAULT_HAIR, DEFAULT_WORN))
     pull = np.where(inner, 10.0, np.where(bare, 0.05, PULL))
     pull = np.where(bare & face, 0.3, pull)  # the landmarks know the face better than the outline
-    low, high = np.where(bare, -MOST_SKIN, LEAST), np.where(bare, MOST_SKIN, most)
+    low, high = (
+        np.where(bare, -MAX_SKIN_OFFSET, MIN_STANDOFF),
+        np.where(bare, MAX_SKIN_OFFSET, most),
+    )
     return _Limits(bare, inner, low, high, prior, pull)
 
 
-def squeezed(body: Body, vertices: FloatArray) -> FloatArray:
+def vertex_area_ratio(body: Body, vertices: FloatArray) -> FloatArray:
     """[V] size of the triangles around each vertex over that at rest."""
 
     def areas(points: FloatArray) -> FloatArray:
@@ -243,7 +255,7 @@ def _without_small_forms(
     weight = np.where((part == "hand") | _folds(body), 0.0, weight)
     move = weight[:, None] * (_smoothed(vertices, laplacian, 4.0) - vertices)
     length = np.linalg.norm(move, axis=1)
-    most = np.where(np.isin(part, ["ear", "foot"]), MOST_SMOOTHED_EXTREMITY, MOST_SMOOTHED)
+    most = np.where(np.isin(part, ["ear", "foot"]), MAX_SMOOTHING_EXTREMITY, MAX_SMOOTHING)
     out: FloatArray = vertices + move * np.minimum(1.0, most / np.maximum(length, 1e-9))[:, None]
     return out
 

@@ -20,7 +20,7 @@ from .surfels import CORE, PHOTO
 
 SQUARE = (0.25, 0.45)  # cosine to the view from which a pixel starts to be, and is, trusted
 BARE_SHARE = 0.35  # of an ear's pixels that must be skin; hair covers it otherwise
-LEAST_SEEN = 12  # splats that tell an ear's tone
+MIN_VISIBLE = 12  # splats that tell an ear's tone
 HOLLOW, DARKEST = 0.011, 0.55  # metres below the rim at which a fold is 1/e darker; its limit
 RIM_REACH = 0.012  # metres around a point in which the rim stands out over it
 LIT = 0.16  # of the tone, between what faces up and what faces down
@@ -59,14 +59,14 @@ def finish_ears(
         photo, core = bound.layer[own] == PHOTO, bound.layer[own] == CORE
         sure = photo & on_skin & (trust > 0.6)
         tone = regions.skin_color * REDDER
-        if sure.sum() >= LEAST_SEEN:
+        if sure.sum() >= MIN_VISIBLE:
             seen = np.median(colors[own[sure]], axis=0)
             # Light that shines through an ear, or a strong shadow, is not all of its tone.
             tone = 0.65 * seen + 0.35 * tone
         folds = _folds(body, faces, corner, bary)
         calm = np.clip(tone * folds[:, None], 0.0, 1.0)
         share = np.zeros(len(own))
-        if sure.sum() >= LEAST_SEEN:  # near what is seen squarely, the photo's own tones
+        if sure.sum() >= MIN_VISIBLE:  # near what is seen squarely, the photo's own tones
             away, nearest = cKDTree(at[sure]).query(at, k=min(6, int(sure.sum())))
             share = 0.6 * np.exp(-away.mean(1) / 0.004)
             near = colors[own[sure]][nearest].mean(1)

@@ -12,9 +12,17 @@ from ...core.cameras import project, unproject
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.types import JOINT_INDEX, BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
-from ..binding import bind
-from .face_parts import EYE_RINGS, IRISES, Face, cast, eye_faces, inside_polygon, spread_points
-from .lids import HOVER, eye_line, lash_homes, photo_depth
+from ..binding import bind_gaussians
+from .face_parts import (
+    EYE_RINGS,
+    IRISES,
+    FittedFace,
+    cast_rays,
+    eye_triangles,
+    inside_polygon,
+    spread_points,
+)
+from .lids import HOVER, bind_lashes, find_eye_opening, photo_depth
 from .surfels import CORE, closest_barycentric, surfels_on_plane
 
 EYE_SPACING, SOCKET_SPACING = 0.0006, 0.0015  # metres
@@ -33,11 +41,11 @@ SCLERA = np.array([0.84, 0.81, 0.79])
 IRIS_RADIUS = 0.0059  # metres, hardly different between people
 
 
-def _eyeball_axes(face: Face, side: str) -> tuple[FloatArray, FloatArray, float] | None:
+def _eyeball_axes(face: FittedFace, side: str) -> tuple[FloatArray, FloatArray, float] | None:
     """Centre [3], the direction that the iris looks in [3], and the iris' angular radius."""
     centre = face.joints[JOINT_INDEX[f"{side}_eye_smplhf"]]
     ring = face.points[list(IRISES[side])]
-    hit = cast(face, ring[:1], eye_faces(face, side))
+    hit = cast_rays(face, ring[:1], eye_triangles(face, side))
     if hit is None:
         return None
     pupil = unproject(ring[:1], hit.depth, face.camera)[0]
@@ -47,7 +55,7 @@ def _eyeball_axes(face: Face, side: str) -> tuple[FloatArray, FloatArray, float]
     return centre, (pupil - centre) / reach, float(np.arcsin(min(radius / reach, 0.9)))
 
 
-def eyeball(face: Face, side: str) -> BoundGaussians | None:
+def make_eyeball(face: FittedFace, side: str) -> BoundGaussians | None:
     """The whole front of an eyeball: the photo where it shows it, completed elsewhere."""
     axes = _eyeball_axes(face, side)
     if axes is None:
@@ -55,7 +63,7 @@ def eyeball(face: Face, side: str) -> BoundGaussians | None:
     centre, gaze, iris = axes
     f, vertices = face.body.f, face.vertices
     spacing = face.coarseness * EYE_SPACING
-    rows = np.nonzero(eye_faces(face, side))[0]
+    rows = np.nonzero(eye_triangles(face, side))[0]
     row, bary = spread_points(vertices[f[rows]], spacing)
     triangle = rows[row]
     points = np.einsum("nk,nkd->nd", bary, vertices[f[triangle]])
@@ -83,7 +91,7 @@ def eyeball(face: Face, side: str) -> BoundGaussians | None:
 
 
 def _completed(
-    face: Face, side: str, photo: FloatArray, seen: BoolArray, angle: FloatArray, iris: float
+    face: FittedFace, side: str, photo: FloatArray, seen: BoolArray, angle: FloatArray, iris: float
 ) -> FloatArray:
     """[N, 3] iris by the median of each ring, white by the brighter half of what is seen of it."""
     light = photo.mean(1)
@@ -122,7 +130,7 @@ def _completed(
     return np.asarray(inner * (1.0 - limbus) + color * limbus)
 
 
-def socket(face: Face, side: str) -> BoundGaussians:
+def make_eye_socket(face: FittedFace, side: str) -> BoundGaussians:
     """The wet lining between eyeball and lids, dim and reddish."""
     f = face.body.f
     spacing = face.coarseness * SOCKET_SPACING
@@ -147,7 +155,7 @@ def socket(face: Face, side: str) -> BoundGaussians:
     return _bind(face, world, triangle, bary, face.vertices)
 
 
-def _lid_tone(face: Face, side: str, xy: FloatArray) -> FloatArray:
+def _lid_tone(face: FittedFace, side: str, xy: FloatArray) -> FloatArray:
     """[N, 3] the photo's skin on the lids' edges nearest to pixels."""
     ring = face.points[list(EYE_RINGS[side])]
     middle = ring.mean(0)
@@ -161,7 +169,7 @@ def _lid_tone(face: Face, side: str, xy: FloatArray) -> FloatArray:
     return np.asarray(weight @ tone / weight.sum(1, keepdims=True))
 
 
-def _ahead(face: Face) -> FloatArray:
+def _ahead(face: FittedFace) -> FloatArray:
     """[3] unit vector out of the face: from between the ears' side to the nose."""
     rest = face.body.v_template
     nose = int(np.argmax(np.where(np.abs(rest[:, 0]) < 0.02, rest[:, 2], -np.inf)))
@@ -173,14 +181,14 @@ def _ahead(face: Face) -> FloatArray:
 
 
 def _bind(
-    face: Face, world: Gaussians, triangle: IntArray, bary: FloatArray, vertices: FloatArray
+    face: FittedFace, world: Gaussians, triangle: IntArray, bary: FloatArray, vertices: FloatArray
 ) -> BoundGaussians:
     layer = np.full(len(triangle), CORE, np.uint8)
-    return bind(world, triangle, bary, layer, vertices, face.body)
+    return bind_gaussians(world, triangle, bary, layer, vertices, face.body)
 
 
 def _in_opening(
-    face: Face, side: str, xy: FloatArray, light: FloatArray
+    face: FittedFace, side: str, xy: FloatArray, light: FloatArray
 ) -> tuple[BoolArray, BoolArray]:
     """Which pixels [N] lie between an eye's lids, and which of them turn with the eyeball.
 
@@ -205,7 +213,7 @@ def _in_opening(
 
 
 def rebind_eye_photo(
-    face: Face, closed: FloatArray, side: str, xy: FloatArray, world: Gaussians
+    face: FittedFace, closed: FloatArray, side: str, xy: FloatArray, world: Gaussians
 ) -> tuple[IntArray, FloatArray, FloatArray, BoolArray]:
     """New homes for the photo's splats around one eye.
 
@@ -228,7 +236,7 @@ def rebind_eye_photo(
         return triangle, bary, depth, on_eye
     light = np.asarray(world.colors[near]).mean(1)
     inside, eye = _in_opening(face, side, xy[near], light)
-    hit = cast(face, xy[near[eye]], eye_faces(face, side)) if eye.any() else None
+    hit = cast_rays(face, xy[near[eye]], eye_triangles(face, side)) if eye.any() else None
     if hit is not None:
         rows = near[eye]
         triangle[rows], bary[rows], depth[rows] = hit.triangle, hit.bary, hit.depth
@@ -241,7 +249,7 @@ def rebind_eye_photo(
     ].min(1)
     stays = (step < STAYS) & (turn > np.cos(TURNS))
     rest = near[~eye]
-    here = cast(face, xy[rest], face.faces("face", "eyelid"))
+    here = cast_rays(face, xy[rest], face.faces("face", "eyelid"))
     if here is None:
         return triangle, bary, depth, on_eye
     # Past the face's outline there is nothing to belong to.
@@ -264,7 +272,7 @@ def rebind_eye_photo(
         share = np.where(off, 0.0, np.where(inside[~eye], 1.0, share))
         depth[rest] += share * (before - depth[rest])
     # The lashes of the upper lid go down with its edge.
-    line = eye_line(face, side)
+    line = find_eye_opening(face, side)
     height = line.above(xy[rest])
     u = line.place(xy[rest])[:, 0]
     span = (u > line.upper[0, 0]) & (u < line.upper[-1, 0])
@@ -272,7 +280,7 @@ def rebind_eye_photo(
     dark = light[~eye] < LASH * face.skin_tone().mean()
     upper = span & ~off & (height < np.where(dark, DARK_LASHES, LASHES))
     upper &= np.where(inside[~eye], upper_half, height > 0)
-    homes = lash_homes(face, closed, side, line, xy[rest[upper]])
+    homes = bind_lashes(face, closed, side, line, xy[rest[upper]])
     if homes is not None:
         triangle[rest[upper]], bary[rest[upper]] = homes
         depth[rest[upper]] -= LASH_HOVER - HOVER

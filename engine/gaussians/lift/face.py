@@ -27,21 +27,28 @@ from ...core.types import (
     Observation,
     Track,
 )
-from ..binding import bind, place
-from .eyes import eyeball, rebind_eye_photo, socket
+from ..binding import bind_gaussians, place_gaussians
+from .eyes import make_eye_socket, make_eyeball, rebind_eye_photo
 from .face_parts import (
     EYE_RINGS,
     OUTER_PARTS,
-    Face,
-    cast,
+    FittedFace,
+    cast_rays,
     inner_lips,
     inside_polygon,
     make_face,
     spread_points,
 )
-from .lids import closed_lid, lid_faces
-from .mouth import TOOTH_DEPTH, cavity, photo_is_open, rebind_mouth_photo, teeth, tongue
-from .mouth_seen import seen_through_lips
+from .lids import lid_triangles, make_closed_lid
+from .mouth import (
+    TOOTH_DEPTH,
+    is_mouth_open,
+    make_mouth_cavity,
+    make_teeth,
+    make_tongue,
+    rebind_mouth_photo,
+)
+from .mouth_seen import find_visible_mouth
 from .surfels import CORE, PHOTO, surfels_from_tangents, surfels_on_plane, tangent_plane_steps
 
 REPLACED = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
@@ -52,13 +59,13 @@ RIM_WIDTH, RIM_SPACING, RIM_SINK = 0.004, 0.0011, 0.0007  # metres
 SIGMA, TEETH_SIGMA = 0.45, 0.57  # of photo splats laid out anew, in steps of their grid
 JUMP = 0.0015  # metres in depth from which a splat is laid out anew
 CLEAR = 0.001  # metres behind the photo's teeth that are kept free of the mouth's lining
-BEHIND_PHOTO, FARTHEST_SUNK = 0.0004, 0.004  # metres
+BEHIND_PHOTO, MAX_SINK = 0.0004, 0.004  # metres
 FULL = 21_000  # completed splats at full density
 BEFORE_FACE = 0.008  # metres before the skin from which a splat shows something else
 SIDES = ("right", "left")
 
 
-def refine_face(
+def finish_face(
     bound: BoundGaussians,
     body: Body,
     vertices: FloatArray,
@@ -83,34 +90,43 @@ def refine_face(
     if face is None:
         return bound
     closed = face.blinked()
-    unfolding = [lid_faces(face, closed, side)[0] for side in SIDES]
+    unfolding = [lid_triangles(face, closed, side)[0] for side in SIDES]
     rims = _rim_faces(face) & ~np.logical_or.reduce(unfolding)
     gone = face.faces(*REPLACED) | rims | np.logical_or.reduce(unfolding)
     bound = _raise_skin(face, bound.take((bound.layer == PHOTO) | ~gone[bound.triangle]))
     bound = _rebind_photo(face, closed, bound)
-    shown = seen_through_lips(body)
-    lining = (teeth(face, upper=True), teeth(face, upper=False), tongue(face), cavity(face))
+    shown = find_visible_mouth(body)
+    lining = (
+        make_teeth(face, upper=True),
+        make_teeth(face, upper=False),
+        make_tongue(face),
+        make_mouth_cavity(face),
+    )
     inner = [_behind_photo(face, part.take(shown[part.triangle])) for part in lining]
     own = [_rim_skin(face, rims)]
     for side in SIDES:
-        own += [closed_lid(face, closed, side), socket(face, side), eyeball(face, side)]
+        own += [
+            make_closed_lid(face, closed, side),
+            make_eye_socket(face, side),
+            make_eyeball(face, side),
+        ]
     completed = BoundGaussians.concatenate(
         [_behind_photo(face, part) for part in own if part is not None]
     )
-    completed = _sunk(face, completed, bound)
-    mouth = _sunk(face, BoundGaussians.concatenate(inner), bound)
+    completed = _sink_behind_photo(face, completed, bound)
+    mouth = _sink_behind_photo(face, BoundGaussians.concatenate(inner), bound)
     completed = BoundGaussians.concatenate([mouth, completed])
     if len(completed) > budget:
         completed = completed.take(np.linspace(0, len(completed) - 1, budget).astype(np.int64))
     return BoundGaussians.concatenate([completed, bound])
 
 
-def _behind_photo(face: Face, part: BoundGaussians) -> BoundGaussians:
+def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:
     """Splats of the mouth's lining sunk behind the teeth that an open mouth shows in the photo;
     without those of the lips that stand before them."""
-    if not photo_is_open(face):
+    if not is_mouth_open(face):
         return part
-    world = place(part, face.vertices, face.body)
+    world = place_gaussians(part, face.vertices, face.body)
     means = np.asarray(world.means, np.float64)
     xy, depth = project(means, face.camera)
     inside, edge = inside_polygon(xy, inner_lips(face))
@@ -118,8 +134,8 @@ def _behind_photo(face: Face, part: BoundGaussians) -> BoundGaussians:
     outer = face.faces(*OUTER_PARTS)[part.triangle]
     reach = world.scales[:, 0] * face.camera.K[0, 0] / depth * np.where(outer, 0.8, 2.5)
     inside |= edge < reach
-    lips = cast(face, xy, face.faces("lips"))
-    arch = cast(face, xy, face.faces("teeth"))
+    lips = cast_rays(face, xy, face.faces("lips"))
+    arch = cast_rays(face, xy, face.faces("teeth"))
     if lips is None or arch is None:
         return part
     needed = np.maximum(arch.depth, lips.depth + TOOTH_DEPTH) + CLEAR
@@ -134,8 +150,8 @@ def _behind_photo(face: Face, part: BoundGaussians) -> BoundGaussians:
     return replace(part, offset=offset).take(~(inside & outer & (depth < needed)))
 
 
-def _sunk(
-    face: Face, completed: BoundGaussians, bound: BoundGaussians, farthest: float = FARTHEST_SUNK
+def _sink_behind_photo(
+    face: FittedFace, completed: BoundGaussians, bound: BoundGaussians, farthest: float = MAX_SINK
 ) -> BoundGaussians:
     """Completed splats that would show before the photo's, in its own view, set back behind them;
     without those that would have to go ``farthest`` metres or more."""
@@ -143,9 +159,9 @@ def _sunk(
     photo = bound.take(np.nonzero((bound.layer == PHOTO) & head[bound.triangle])[0])
     if len(photo) == 0 or len(completed) == 0:
         return completed
-    shown = place(photo, face.vertices, face.body)
+    shown = place_gaussians(photo, face.vertices, face.body)
     photo_xy, photo_depth = project(np.asarray(shown.means, np.float64), face.camera)
-    world = place(completed, face.vertices, face.body)
+    world = place_gaussians(completed, face.vertices, face.body)
     means = np.asarray(world.means, np.float64)
     xy, depth = project(means, face.camera)
     tree = cKDTree(photo_xy)
@@ -163,7 +179,7 @@ def _sunk(
     return replace(completed, offset=offset).take(short < farthest)
 
 
-def _rim_faces(face: Face) -> BoolArray:
+def _rim_faces(face: FittedFace) -> BoolArray:
     """[F] lips, lids' edges and the skin next to them, where texels are too coarse: they would
     reach over the lips' edge into the mouth, and over the lids into the eye."""
     rest, f = face.body.v_template, face.body.f
@@ -172,7 +188,7 @@ def _rim_faces(face: Face) -> BoolArray:
     return np.asarray(face.faces("face", "lips", "eyelid") & (distance < RIM_WIDTH))
 
 
-def _rim_skin(face: Face, faces: BoolArray) -> BoundGaussians | None:
+def _rim_skin(face: FittedFace, faces: BoolArray) -> BoundGaussians | None:
     """Fine skin under the photo there: its colours, and hidden lips like the nearest seen ones.
     None where ``faces`` are too small for any."""
     f, vertices = face.body.f, face.vertices
@@ -188,7 +204,7 @@ def _rim_skin(face: Face, faces: BoolArray) -> BoundGaussians | None:
     normal = np.einsum("nk,nkd->nd", bary, vertex_normals(face.registered, f)[corner])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     xy, depth = project(at, face.camera)
-    front = cast(face, xy, np.ones(len(f), bool))
+    front = cast_rays(face, xy, np.ones(len(f), bool))
     toward = -at / np.linalg.norm(at, axis=1, keepdims=True)
     seen = np.einsum("nd,nd->n", normal, toward) > 0.2
     if front is not None:
@@ -216,11 +232,11 @@ def _rim_skin(face: Face, faces: BoolArray) -> BoundGaussians | None:
         np.full(len(at), 0.97),
     )
     layer = np.full(len(at), CORE, np.uint8)
-    skin = bind(world, triangle, bary, layer, vertices, face.body)
+    skin = bind_gaussians(world, triangle, bary, layer, vertices, face.body)
     return skin.take(~over_eye)  # the photo's open eye is not covered
 
 
-def _raise_skin(face: Face, bound: BoundGaussians) -> BoundGaussians:
+def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:
     """Skin texels near lips and lids come close under the photo, and to where the photo has them.
 
     They close its gaps when the skin stretches; deeper ones lie behind the mouth's lining.
@@ -244,21 +260,21 @@ def _raise_skin(face: Face, bound: BoundGaussians) -> BoundGaussians:
     return replace(bound, offset=offset)
 
 
-def _rebind_photo(face: Face, closed: FloatArray, bound: BoundGaussians) -> BoundGaussians:
+def _rebind_photo(face: FittedFace, closed: FloatArray, bound: BoundGaussians) -> BoundGaussians:
     """The photo's splats around eyes and mouth, moved along their rays to the part they show."""
     head = face.faces(*OUTER_PARTS, *REPLACED)
     photo = np.nonzero((bound.layer == PHOTO) & head[bound.triangle])[0]
     if len(photo) == 0:
         return bound
-    world = place(bound.take(photo), face.vertices, face.body)
+    world = place_gaussians(bound.take(photo), face.vertices, face.body)
     xy, old_depth = project(np.asarray(world.means, np.float64), face.camera)
     # Hair and hands before the face are none of its skin.
-    skin = cast(face, xy, face.faces(*OUTER_PARTS))
+    skin = cast_rays(face, xy, face.faces(*OUTER_PARTS))
     if skin is None:
         return bound
     own = old_depth > skin.depth - BEFORE_FACE
     photo, xy, old_depth = photo[own], xy[own], old_depth[own]
-    world = place(bound.take(photo), face.vertices, face.body)
+    world = place_gaussians(bound.take(photo), face.vertices, face.body)
     triangle = np.full(len(photo), -1, np.int64)
     bary = np.zeros((len(photo), 3))
     depth = np.array(old_depth)
@@ -273,7 +289,7 @@ def _rebind_photo(face: Face, closed: FloatArray, bound: BoundGaussians) -> Boun
     if len(changed) == 0:
         return bound
     moved = _moved(face, world, changed, xy, depth, old_depth, triangle, bary, rebuilt)
-    again = bind(
+    again = bind_gaussians(
         moved,
         triangle[changed],
         bary[changed],
@@ -287,7 +303,7 @@ def _rebind_photo(face: Face, closed: FloatArray, bound: BoundGaussians) -> Boun
 
 
 def _moved(
-    face: Face,
+    face: FittedFace,
     world: Gaussians,
     rows: IntArray,
     xy: FloatArray,

@@ -20,7 +20,7 @@ from ...core.types import (
     Track,
 )
 from ...render.mesh import rasterize_mesh
-from .completion import diffuse, mesh_laplacian
+from .completion import diffuse_values, mesh_laplacian
 from .grids import nearest_known
 from .surfels import closest_barycentric
 
@@ -49,7 +49,7 @@ CAST_SIDE = 480  # pixels of the z-buffers that rays are cast with
 
 
 @dataclass(frozen=True)
-class Face:
+class FittedFace:
     """A fitted face and its photo.
 
     Attributes:
@@ -132,7 +132,7 @@ def make_face(
     observation: Observation,
     matte: Matte,
     coarseness: float = 1.0,
-) -> Face | None:
+) -> FittedFace | None:
     """None for a body without eyes, teeth, blinks or landmarks, or a photo without a face."""
     needed = {"jawOpen", *BLINK.values()} <= set(body.expression_names)
     there = {body.part_names[k] for k in np.unique(body.face_part)}
@@ -142,7 +142,7 @@ def make_face(
     _, joints = body.vertices(track.pose)
     points = np.asarray(observation.face, np.float64)
     unit = float(np.linalg.norm(points[468] - points[473]))
-    return Face(
+    return FittedFace(
         body=body,
         vertices=np.asarray(vertices, np.float64),
         registered=vertices + _misfit(body, vertices, points, track.camera),
@@ -179,14 +179,14 @@ def _misfit(body: Body, vertices: FloatArray, points: FloatArray, camera: Camera
         np.add.at(total, corner[:, k], (bary[:, k] * trust)[:, None] * residual)
     value = total / np.maximum(weight, 1e-9)[:, None]
     laplacian = mesh_laplacian(body.f, len(vertices))
-    step = diffuse(laplacian, value, 8.0 * weight, np.zeros(2), 0.01)
+    step = diffuse_values(laplacian, value, 8.0 * weight, np.zeros(2), 0.01)
     _, depth = project(vertices, camera)
     metres = step * (depth / camera.K[0, 0])[:, None]
     return np.asarray(metres @ camera.viewmat[:2, :3])
 
 
 @dataclass(frozen=True)
-class Hits:
+class RayHits:
     """Where rays meet triangles: ``triangle`` [N], ``bary`` [N, 3] clamped, ``depth`` [N] metres,
     whether the ray really ``met`` one [N], and how many pixels ``away`` [N] the nearest in the
     picture is, which is taken if not."""
@@ -198,7 +198,7 @@ class Hits:
     away: FloatArray
 
 
-def cast(face: Face, xy: FloatArray, faces: BoolArray) -> Hits | None:
+def cast_rays(face: FittedFace, xy: FloatArray, faces: BoolArray) -> RayHits | None:
     """The nearest of some registered triangles along the rays of pixels; None if out of sight.
 
     Args:
@@ -229,10 +229,10 @@ def cast(face: Face, xy: FloatArray, faces: BoolArray) -> Hits | None:
     triangle = rows[buffer.face[nr[r, c], nc[r, c]]]
     depth = buffer.depth[nr[r, c], nc[r, c]].astype(np.float64)
     bary = closest_barycentric(unproject(xy, depth, camera), vertices[body.f[triangle]])
-    return Hits(triangle, bary, depth, away == 0, away)
+    return RayHits(triangle, bary, depth, away == 0, away)
 
 
-def eye_faces(face: Face, side: str) -> BoolArray:
+def eye_triangles(face: FittedFace, side: str) -> BoolArray:
     """[F] the eyeball's triangles."""
     out: BoolArray = face.faces("eye", "eye_back") & (face.left == (side == "left"))
     return out
@@ -269,12 +269,12 @@ def spread_points(corners: FloatArray, spacing: float | FloatArray) -> tuple[Int
     return row, np.stack([1.0 - u - v, u, v], -1)
 
 
-def inner_lips(face: Face) -> FloatArray:
+def inner_lips(face: FittedFace) -> FloatArray:
     """[20, 2] polygon between the lips."""
     return face.points[list(INNER_LIPS)]
 
 
-def lip_line(face: Face, x: FloatArray) -> FloatArray:
+def lip_line(face: FittedFace, x: FloatArray) -> FloatArray:
     """[N] the picture row of the line between the lips at columns ``x`` [N], a head upright or
     tilted alike: the line is that of the inner lips' middles."""
     middle = (face.points[list(UPPER_LIP)] + face.points[list(LOWER_LIP)]) / 2

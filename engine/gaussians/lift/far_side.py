@@ -13,8 +13,8 @@ from ...core.cameras import unproject
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from .grids import erode, nearest_known, smooth_within
 from .regions import ARMS, Regions
-from .surfaces import Sheet
-from .surfels import SHELL, Homes, grid_tangents, pixel_centres, surfels_from_tangents
+from .surfaces import DepthSheet
+from .surfels import SHELL, TriangleBinding, grid_tangents, pixel_centres, surfels_from_tangents
 
 BACK_OPACITY, RIM_OPACITY = 0.97, 0.95
 MAX_GAP, MAX_LIMB_GAP = 0.35, 0.16  # metres from front to back that a rim may span
@@ -24,12 +24,12 @@ CALM = 0.06  # inter-ocular distances over which the far side's colours are aver
 
 
 def loose_layer(
-    sheets: tuple[Sheet, ...],
+    sheets: tuple[DepthSheet, ...],
     colors: FloatArray,
     alpha: FloatArray,
     regions: Regions,
     camera: Camera,
-    homes: Homes,
+    homes: TriangleBinding,
     budget: int,
 ) -> list[BoundGaussians]:
     """Back and rim of every loose patch; most people have none.
@@ -55,7 +55,7 @@ def loose_layer(
 
 
 def _far_colors(
-    colors: FloatArray, alpha: FloatArray, sheet: Sheet, regions: Regions
+    colors: FloatArray, alpha: FloatArray, sheet: DepthSheet, regions: Regions
 ) -> FloatArray:
     """[H, W, 3] the front's own colours, calmed, without the outline's doubt.
 
@@ -68,7 +68,7 @@ def _far_colors(
     return smooth_within(colors[rows, cols], sheet.mask, max(0.7, CALM * regions.unit))
 
 
-def _home_group(sheet: Sheet, regions: Regions) -> IntArray:
+def _home_group(sheet: DepthSheet, regions: Regions) -> IntArray:
     """[H, W] the limb that a pixel of the sheet belongs to, also where an arm hides it."""
     if sheet.group:
         return np.full(sheet.mask.shape, sheet.group)
@@ -78,7 +78,12 @@ def _home_group(sheet: Sheet, regions: Regions) -> IntArray:
 
 
 def _back(
-    sheet: Sheet, far: FloatArray, regions: Regions, camera: Camera, homes: Homes, stride: int
+    sheet: DepthSheet,
+    far: FloatArray,
+    regions: Regions,
+    camera: Camera,
+    homes: TriangleBinding,
+    stride: int,
 ) -> BoundGaussians:
     select = erode(sheet.mask, 2) & sheet.loose
     if stride > 1:
@@ -96,7 +101,7 @@ def _back(
 
 
 def _rim(
-    sheet: Sheet, far: FloatArray, regions: Regions, camera: Camera, homes: Homes
+    sheet: DepthSheet, far: FloatArray, regions: Regions, camera: Camera, homes: TriangleBinding
 ) -> BoundGaussians:
     inner = erode(sheet.mask, 1)
     at = np.nonzero(inner & ~erode(inner, 1) & sheet.loose)

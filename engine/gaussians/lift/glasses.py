@@ -31,9 +31,9 @@ from ...core.types import (
 from ...imaging.resize import resize
 from ...render import render_camera
 from ...render.mesh import rasterize_mesh
-from ..binding import bind, place
+from ..binding import bind_gaussians, place_gaussians
 from .grids import dilate, nearest_known, smooth_within, solve_poisson
-from .labels_glasses import Glasses
+from .labels_glasses import DetectedGlasses
 from .surfels import (
     CORE,
     PHOTO,
@@ -65,7 +65,9 @@ FAINT = 0.45  # of a temple's opacity where the photo shows none
 BEHIND_EAR = 0.010  # metres that a temple goes on behind the ear's root
 
 
-def take_off(matte: Matte, glasses: Glasses | None) -> tuple[Matte, FloatArray | None]:
+def remove_glasses(
+    matte: Matte, glasses: DetectedGlasses | None
+) -> tuple[Matte, FloatArray | None]:
     """The portrait without the frame, and how much of each pixel was frame [H, W] 0..1.
 
     Without glasses: the matte itself, and None.
@@ -136,7 +138,7 @@ def rigid_triangles(body: Body) -> IntArray:
     return rows
 
 
-def put_on(
+def add_glasses(
     frame: FloatArray,
     matte: Matte,
     bare: Matte,
@@ -148,7 +150,7 @@ def put_on(
     """Frame and temples as Gaussians of their own; None if there is nothing to put on.
 
     Args:
-        frame: [H, W] 0..1 from :func:`take_off`. matte: with the glasses. bare: without.
+        frame: [H, W] 0..1 from :func:`remove_glasses`. matte: with the glasses. bare: without.
         vertices: [V, 3] in the photo's pose. budget: most Gaussians.
     """
     rigid = rigid_triangles(body)
@@ -191,7 +193,7 @@ def put_on(
     world = _as_opaque_as(world, resize(frame, w, h), track.camera.resized(w, h))
     triangle, bary = _homes(np.asarray(world.means, np.float64), rigid, vertices, body)
     layer = np.full(len(world), PHOTO, np.uint8)
-    front = bind(world, triangle, bary, layer, vertices, body)
+    front = bind_gaussians(world, triangle, bary, layer, vertices, body)
     metres = float(np.median(depth[own])) / camera.K[0, 0]
     temples = _temples(points[own], color[own], weight, metres, rigid, body, vertices)
     temples = [_as_seen(part, matte, bare, body, vertices, track.camera) for part in temples]
@@ -323,7 +325,7 @@ def _temples(
             np.full(n, OPACITY),
         )
         triangle, bary = _homes(line, rigid, rest, body)
-        out.append(bind(world, triangle, bary, np.full(n, CORE, np.uint8), rest, body))
+        out.append(bind_gaussians(world, triangle, bary, np.full(n, CORE, np.uint8), rest, body))
     return out
 
 
@@ -337,7 +339,7 @@ def _as_seen(
 ) -> BoundGaussians:
     """A temple in the photo's colours where the photo shows it, and faint where the photo shows
     skin or hair in its place."""
-    means = np.asarray(place(temple, vertices, body).means, np.float64)
+    means = np.asarray(place_gaussians(temple, vertices, body).means, np.float64)
     xy, depth = project(means, camera)
     low = np.floor(xy.min(0)) - 2.0
     width, height = (np.ceil(np.ptp(xy, axis=0)) + 4).astype(int)
@@ -388,17 +390,17 @@ def _temple_path(
     return path
 
 
-def settle_behind(
+def relabel_hidden_splats(
     bound: BoundGaussians, frame: FloatArray, body: Body, vertices: FloatArray, track: Track
 ) -> BoundGaussians:
     """The photo's splats that a frame hides, as skin that no longer answers for the photo: else
     its calibration would paint the frame's edges onto them.
 
     Args:
-        bound: without the glasses. frame: [H, W] 0..1 from :func:`take_off`.
+        bound: without the glasses. frame: [H, W] 0..1 from :func:`remove_glasses`.
     """
     photo = np.nonzero(bound.layer == PHOTO)[0]
-    means = place(bound.take(photo), vertices, body).means
+    means = place_gaussians(bound.take(photo), vertices, body).means
     xy, _ = project(np.asarray(means, np.float64), track.camera)
     reach = ndimage.maximum_filter(frame, 3)
     hidden = bilinear(reach[..., None], xy)[:, 0] > 0.3

@@ -112,7 +112,7 @@ def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
     return rows, cols, distance
 
 
-def inset(mask: BoolArray) -> FloatArray:
+def distance_inside(mask: BoolArray) -> FloatArray:
     """[H, W] pixels from each pixel of a mask to the outside; the image border is no outside."""
     out: FloatArray = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
     return out
@@ -147,7 +147,7 @@ def fill_polygon(points: FloatArray, height: int, width: int) -> BoolArray:
     return inside
 
 
-def larger_than(mask: BoolArray, area: float) -> BoolArray:
+def drop_small_parts(mask: BoolArray, area: float) -> BoolArray:
     """The connected parts of a mask with more than so many pixels."""
     labels, count = ndimage.label(mask)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)

@@ -18,11 +18,11 @@ from scipy import ndimage
 from ...body import Body
 from ...core.color import rgb_to_lab
 from ...core.types import BoolArray, Camera, FloatArray, Matte, Observation, Track
-from ...imaging.colour_model import fit_colours
+from ...imaging.colour_model import fit_colors
 from ...imaging.resize import resize
 from .grids import dilate, nearest_known, smooth_within
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
-from .labels_pixels import COLOUR_SCALE, COMPONENTS, LEAST_SEEDS
+from .labels_pixels import COLOUR_SCALE, COMPONENTS, MIN_SEEDS
 from .photo import resize_rgba
 from .regions import HEAD, Regions, find_regions
 
@@ -30,12 +30,12 @@ PIXELS = 24_000  # of the person on the grid that is searched
 REACH = 2.2  # palms' lengths (wrist to middle knuckle) around a hand where it holds something
 WRIST = 0.3  # palms beyond the wrist, away from the elbow: before it there are cuffs and watches
 TOUCH = 0.5  # palms between a hand's points and what it holds, at most
-LEAST_HELD, THICK = 0.12, 0.1  # squared palms; palms that an opening takes away
+MIN_HELD, THICK = 0.12, 0.1  # squared palms; palms that an opening takes away
 RIM = 0.12  # palms around a held thing where its colours mix with others
 STRANGE = -2.0
 """Log density of a colour under all models of the person, below which it is not theirs."""
 FAR = 0.10  # metres beside the fitted body: clothes seldom stand so far off
-LEAST_BESIDE = 0.06  # metres: side of the smallest thing beside a person
+MIN_BESIDE = 0.06  # metres: side of the smallest thing beside a person
 GROWTHS = 6
 ON_BODY = 0.35  # of a thing's pixels that may lie over the body
 OWN_LIMB = 0.14  # metres around the seen skeleton where skin is the person's own
@@ -54,7 +54,7 @@ _BONES = (
 )
 
 
-def leave_out_held(
+def remove_held_objects(
     matte: Matte, observation: Observation, track: Track, body: Body
 ) -> tuple[Matte, tuple[str, ...]]:
     """The matte without held things and others' limbs, and what the user should know.
@@ -119,7 +119,7 @@ def _in_hands(
         patches, count = ndimage.label(strange)
         for k in range(1, count + 1):
             patch = patches == k
-            if patch.sum() > LEAST_HELD * palm**2 and to_hand[patch].min() < TOUCH * palm:
+            if patch.sum() > MIN_HELD * palm**2 and to_hand[patch].min() < TOUCH * palm:
                 patch = _whole(patch, regions, features)
                 rim = dilate(patch, max(1, round(RIM * palm))) & (regions.label != SKIN)
                 out |= (patch | rim) & regions.mask
@@ -130,9 +130,9 @@ def _in_hands(
 def _whole(patch: BoolArray, regions: Regions, features: FloatArray) -> BoolArray:
     """[H, W] a patch of strange colours with all that hangs together with it and has them."""
     for _ in range(GROWTHS):  # shading runs on from one round to the next
-        if patch.sum() < LEAST_SEEDS:
+        if patch.sum() < MIN_SEEDS:
             return patch
-        model = fit_colours(features[patch], 4)
+        model = fit_colors(features[patch], 4)
         tone = model.log_density(features.reshape(-1, 3)).reshape(patch.shape)
         alike = regions.mask & ~regions.face & (tone > np.percentile(tone[patch], 5) - 3.0)
         patches, _ = ndimage.label(alike | patch)
@@ -152,9 +152,9 @@ def _familiar(regions: Regions, features: FloatArray, known: BoolArray) -> Float
     best = np.full(known.shape, -np.inf)
     for label in (SKIN, HAIR, UPPER, LOWER, SHOES):
         own = known & (regions.label == label)
-        if own.sum() < LEAST_SEEDS:
+        if own.sum() < MIN_SEEDS:
             continue
-        model = fit_colours(features[own], COMPONENTS[label])
+        model = fit_colors(features[own], COMPONENTS[label])
         density = model.log_density(features.reshape(-1, 3)).reshape(known.shape)
         best = np.maximum(best, density)
     return best
@@ -174,12 +174,12 @@ def _beside(
     skin = regions.label == SKIN
     clear = _from_skeleton(observation, far.shape, scale) > OWN_LIMB * metre
     strange = far & clear & (skin | _only_beside(regions, features, far))
-    strange = ndimage.binary_opening(strange, iterations=max(1, round(0.25 * LEAST_BESIDE * metre)))
+    strange = ndimage.binary_opening(strange, iterations=max(1, round(0.25 * MIN_BESIDE * metre)))
     patches, count = ndimage.label(strange)
     out = nothing.copy()
     for k in range(1, count + 1):
         patch = patches == k
-        if patch.sum() > (LEAST_BESIDE * metre) ** 2:
+        if patch.sum() > (MIN_BESIDE * metre) ** 2:
             out |= _whole(patch, regions, features)
     return out
 
@@ -190,9 +190,9 @@ def _only_beside(regions: Regions, features: FloatArray, far: BoolArray) -> Bool
     A skirt's and a coat's are met there as well; those of a bag at the hand are not.
     """
     out = np.zeros_like(far)
-    if far.sum() < LEAST_SEEDS:
+    if far.sum() < MIN_SEEDS:
         return out
-    model = fit_colours(features[far], 4)
+    model = fit_colors(features[far], 4)
     everything = features[regions.mask]
     kind = model.posterior(everything).argmax(1)
     tone = model.log_density(everything)

@@ -35,7 +35,7 @@ ANGLES = 120  # around a rim
 
 
 @dataclass(frozen=True)
-class Glasses:
+class DetectedGlasses:
     """The frame of somebody's glasses.
 
     Attributes:
@@ -120,7 +120,7 @@ def _dark_lines(lightness: FloatArray, shape: tuple[int, int]) -> FloatArray:
     return out
 
 
-def find_glasses(rgb: FloatArray, observation: Observation) -> Glasses | None:
+def find_glasses(rgb: FloatArray, observation: Observation) -> DetectedGlasses | None:
     """The frame of the person's glasses; None without any, or where the face is too small or too
     far turned to tell.
 
@@ -146,7 +146,7 @@ def find_glasses(rgb: FloatArray, observation: Observation) -> Glasses | None:
         return None
     points = _to_upright(face[:468] - middle, across)
     frame = _frame(lightness, paths, np.concatenate(along), points)
-    return Glasses(frame.astype(np.float32), middle, across)
+    return DetectedGlasses(frame.astype(np.float32), middle, across)
 
 
 def _frame(

@@ -18,7 +18,7 @@ from scipy.sparse.linalg import splu
 from ...body import Body
 from ...core.color import rgb_to_lab
 from ...core.types import BoolArray, FloatArray, IntArray
-from ...imaging.colour_model import fit_colours
+from ...imaging.colour_model import fit_colors
 from .grids import erode, neighbour_links, smooth_within
 from .labels import (
     GLASSES,
@@ -35,7 +35,7 @@ from .labels import (
     place_prior,
     ramp,
 )
-from .labels_tidy import hanging_hair, without_crumbs
+from .labels_tidy import keep_attached_hair, remove_crumbs
 
 SOLVED = (SKIN, HAIR, UPPER, LOWER, SHOES)  # labels that the random walker decides between
 COLOUR_SCALE = np.array([280.0, 180.0, 180.0])
@@ -52,7 +52,7 @@ SUREST = 6.0  # largest log odds of one pixel
 TEXTURE_SCALE = 0.35  # of fine texture, to features
 ONE_PIECE = 8.0  # L*a*b* units over the border of upper and lower wear that are one piece
 LONG_HAIR = 0.15  # squared eyes' distances of hair beside the neck that make it long
-LEAST_SEEDS = 30
+MIN_SEEDS = 30
 NECKLINE = 0.45  # most of the trunk's front that may be skin beside clothes
 COMPONENTS = {SKIN: 4, HAIR: 4, UPPER: 6, LOWER: 4, SHOES: 3}
 PALER = np.array([*(np.array([14.0, 6.0, 8.0]) / COLOUR_SCALE), 0.03])
@@ -61,7 +61,7 @@ _BROADLY = -float(np.log(PALER).sum()) - 2.0 * float(np.log(2 * np.pi)) - 1.0
 
 
 @dataclass(frozen=True)
-class Head:
+class HeadCues:
     """What the face says about the pixels of the head.
 
     Attributes:
@@ -84,7 +84,9 @@ class Head:
     unit: float
 
 
-def _pixel_prior(places: Places, mask: BoolArray, head: Head, body: Body, long: bool) -> FloatArray:
+def _pixel_prior(
+    places: Places, mask: BoolArray, head: HeadCues, body: Body, long: bool
+) -> FloatArray:
     """[N, L] the prior of every pixel of ``mask``, with what the face and the outline say.
 
     Args:
@@ -167,7 +169,12 @@ def fine_texture(photo: FloatArray, height: int, width: int) -> FloatArray:
 
 
 def label_pixels(
-    lab: FloatArray, texture: FloatArray, mask: BoolArray, places: Places, head: Head, body: Body
+    lab: FloatArray,
+    texture: FloatArray,
+    mask: BoolArray,
+    places: Places,
+    head: HeadCues,
+    body: Body,
 ) -> IntArray:
     """[H, W] index into LABELS for every pixel of ``mask``: skin, hair, upper, lower, shoes.
 
@@ -194,8 +201,8 @@ def label_pixels(
         score = np.log(prior[:, SOLVED] + 1e-9)
         for column, known in enumerate(SOLVED):
             tone = np.full(len(features), OUTLIERS[known])
-            if seeds[known].sum() >= LEAST_SEEDS:
-                model = fit_colours(features[seeds[known]], COMPONENTS[known])
+            if seeds[known].sum() >= MIN_SEEDS:
+                model = fit_colors(features[seeds[known]], COMPONENTS[known])
                 tone = np.logaddexp(model.log_density(features, equal=False), OUTLIERS[known])
             if known == SKIN:
                 tone = np.maximum(tone, skin.elsewhere)
@@ -212,10 +219,10 @@ def label_pixels(
     if _no_border(out, lab):
         out[out == LOWER] = UPPER
     # What looks like hair but does not hang from the head is what comes next.
-    loose = (out == HAIR) & ~hanging_hair(out, head.near & ~head.below_chin)
+    loose = (out == HAIR) & ~keep_attached_hair(out, head.near & ~head.below_chin)
     smooth[:, SOLVED.index(HAIR)] = -np.inf
     out[loose] = np.array(SOLVED)[smooth.argmax(1)][loose[mask]]
-    return without_crumbs(out, head.unit)
+    return remove_crumbs(out, head.unit)
 
 
 def _no_border(label: IntArray, lab: FloatArray) -> bool:
@@ -248,10 +255,10 @@ class _SkinTone:
     @staticmethod
     def fitted(features: FloatArray, seeds: BoolArray, far: BoolArray) -> _SkinTone:
         nothing = np.full(len(features), OUTLIERS[SKIN])
-        if seeds.sum() < LEAST_SEEDS:
+        if seeds.sum() < MIN_SEEDS:
             return _SkinTone(nothing, 0.0, nothing, np.full(len(features), np.inf))
         known = features[seeds]
-        face = fit_colours(known, COMPONENTS[SKIN]).log_density(features)
+        face = fit_colors(known, COMPONENTS[SKIN]).log_density(features)
         squared = ((features - np.median(known, axis=0)) / PALER) ** 2
         elsewhere = np.where(far, _BROADLY - 0.5 * squared.sum(1), nothing)
         apart = np.where(far, np.sqrt(squared[:, :3].sum(1)), np.inf)
@@ -269,7 +276,12 @@ def _far_from_face(places: Places, mask: BoolArray, body: Body) -> BoolArray:
 
 
 def _first_seeds(
-    features: FloatArray, skin: _SkinTone, mask: BoolArray, places: Places, head: Head, body: Body
+    features: FloatArray,
+    skin: _SkinTone,
+    mask: BoolArray,
+    places: Places,
+    head: HeadCues,
+    body: Body,
 ) -> tuple[dict[int, BoolArray], BoolArray]:
     """Pixels whose place alone tells what they most likely are, less what is plainly skin; and
     [N] all pixels that look like the hair of the scalp."""
@@ -285,8 +297,8 @@ def _first_seeds(
         SHOES: on & (names == "foot") & ~skin.alike(2.2),
     }
     strands = np.zeros(len(features), bool)
-    if seeds[HAIR].sum() >= LEAST_SEEDS:
-        model = fit_colours(features[seeds[HAIR]], COMPONENTS[HAIR])
+    if seeds[HAIR].sum() >= MIN_SEEDS:
+        model = fit_colors(features[seeds[HAIR]], COMPONENTS[HAIR])
         tone = model.log_density(features, equal=False)
         strands = tone > np.percentile(tone[seeds[HAIR]], 10)
         other = seeds[UPPER] & ~strands
@@ -296,11 +308,11 @@ def _first_seeds(
     if skin.alike(2.2)[seeds[UPPER]].sum() < NECKLINE * seeds[UPPER].sum():
         seeds[UPPER] &= ~skin.alike(2.2)
     lower = thigh & ~skin.alike(3.0)
-    if lower.sum() < max(LEAST_SEEDS, 0.25 * thigh.sum()):  # bare thighs, or none in the frame
+    if lower.sum() < max(MIN_SEEDS, 0.25 * thigh.sum()):  # bare thighs, or none in the frame
         lower = hips & ~skin.alike(3.0)
-    if seeds[UPPER].sum() >= LEAST_SEEDS and lower.any():
+    if seeds[UPPER].sum() >= MIN_SEEDS and lower.any():
         # A shirt may end below the hips, and a dress does: what it is made of is no trousers.
-        model = fit_colours(features[seeds[UPPER]], COMPONENTS[UPPER])
+        model = fit_colors(features[seeds[UPPER]], COMPONENTS[UPPER])
         usual = np.percentile(model.log_density(features[seeds[UPPER]]), 5)
         other = lower.copy()
         other[lower] = model.log_density(features[lower]) < usual

@@ -16,8 +16,8 @@ from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
-from ...dual_uv.sampling import seen_by
-from .completion import diffuse, mesh_laplacian, mirror_vertices
+from ...dual_uv.sampling import find_visible_points
+from .completion import diffuse_values, mesh_laplacian, mirror_vertices
 from .grids import erode
 from .labels import GLASSES, HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, WORN, standard_rest
 from .regions import ARMS, Regions, vertex_groups
@@ -46,13 +46,11 @@ class _Limb:
     order: tuple[int, ...]
 
 
-def surface_labels(
-    regions: Regions, camera: Camera, body: Body, vertices: FloatArray
-) -> FloatArray:
+def label_surface(regions: Regions, camera: Camera, body: Body, vertices: FloatArray) -> FloatArray:
     """[V, len(LABELS)] share of each label over every vertex; rows add up to one.
 
     Interpolated over triangles, the largest share draws smooth borders;
-    ``worn_share`` sums those that lie over the skin.
+    ``worn_probability`` sums those that lie over the skin.
 
     Args:
         camera: of the regions' grid. vertices: [V, 3] of the body in the photo's pose.
@@ -74,7 +72,7 @@ def surface_labels(
 
     trust = np.where(weight > 0, 3.0 * weight, 0.0)
     values = np.eye(len(LABELS))[np.where(weight > 0, label, NONE)]
-    shares = diffuse(
+    shares = diffuse_values(
         mesh_laplacian(body.f, len(vertices)),
         values,
         trust,
@@ -88,8 +86,8 @@ def surface_labels(
     return out
 
 
-def worn_share(shares: FloatArray) -> FloatArray:
-    """[V] 0..1: how likely something lies over the skin, from ``surface_labels``' shares."""
+def worn_probability(shares: FloatArray) -> FloatArray:
+    """[V] 0..1: how likely something lies over the skin, from ``label_surface``' shares."""
     out: FloatArray = shares[:, list(WORN)].sum(1)
     return out
 
@@ -111,7 +109,7 @@ def _seen_labels(
 ) -> tuple[IntArray, FloatArray]:
     """[V] label in the photo and [V] trust in it, 0 where it shows nothing of the vertex."""
     normals = vertex_normals(vertices, body.f)
-    seen, xy = seen_by(vertices, normals, regions.body, camera)
+    seen, xy = find_visible_points(vertices, normals, regions.body, camera)
     pixel = np.where(seen[:, None], xy, 0.0).astype(np.int64)
     row, col = pixel[:, 1], pixel[:, 0]
     groups = vertex_groups(body)

@@ -20,7 +20,7 @@ light have 51, 0.74, 1.0, 4.2, lit fair hair 30, 0.74, 0.92, 2.6."""
 RIM_BELOW_BROWS = 1.2  # eyes' distances down to which a hat may reach
 
 
-def without_crumbs(label: IntArray, unit: float) -> IntArray:
+def remove_crumbs(label: IntArray, unit: float) -> IntArray:
     """[H, W] labels with small patches in the label around them.
 
     Args:
@@ -40,7 +40,7 @@ def without_crumbs(label: IntArray, unit: float) -> IntArray:
     return np.where(crumbs, label[rows, cols], label)
 
 
-def hanging_hair(label: IntArray, head: BoolArray) -> BoolArray:
+def keep_attached_hair(label: IntArray, head: BoolArray) -> BoolArray:
     """[H, W] the hair that hangs together with that of the head.
 
     Args:

@@ -19,14 +19,14 @@ from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.types import BoolArray, BoundGaussians, FloatArray, IntArray
-from ..binding import bind
+from ..binding import bind_gaussians
 from .face_parts import (
     BLINK,
     BROWS,
     EYE_RINGS,
-    Face,
-    cast,
-    eye_faces,
+    FittedFace,
+    cast_rays,
+    eye_triangles,
     inside_polygon,
     spread_points,
 )
@@ -38,8 +38,8 @@ LID_SPACING, COVER = 0.0007, 0.9  # metres; radius of a splat in spacings
 UNDER = 0.0006  # metres that lid skin lies below the photo where the blink does not lift it
 OVER = 0.0003  # metres that it stands before the photo where the blink does lift it
 FOLDED = 0.0005  # metres that it lies behind the photo while the eye is open, at least
-LEAST_GROWTH, MOST_GROWTH = 0.4, 1.6  # of a triangle that carries lashes in a blink
-MOST_OVER = 0.0028  # metres that it may stand off its mesh
+MIN_GROWTH, MAX_GROWTH = 0.4, 1.6  # of a triangle that carries lashes in a blink
+MAX_CLEARANCE = 0.0028  # metres that it may stand off its mesh
 LASH_LINE, LASH_TONE = 0.0007, 0.38  # metres of the closed lid's edge; of the skin's colour
 APPEARS = (0.0005, 0.0015)  # metres of a blink's way from which on the closed lid covers the photo
 UNFOLDS = 1.15  # growth of a triangle from which it is laid out on the closed lid
@@ -53,7 +53,7 @@ EDGE, EDGE_HOVER = 0.02, 0.0008  # pupil distances beside the eye; metres more t
 INTRUDES = 0.006  # pupil distances that a lid's edge may hang into the photo's open eye
 
 
-def lid_faces(face: Face, closed: FloatArray, side: str) -> tuple[BoolArray, FloatArray]:
+def lid_triangles(face: FittedFace, closed: FloatArray, side: str) -> tuple[BoolArray, FloatArray]:
     """[F] the outer triangles that a blink unfolds, and how much it makes each grow [F]."""
     f = face.body.f
     moves = np.abs(face.body.exprdirs[:, :, face.body.expression_index[BLINK[side]]]).max(1)
@@ -68,7 +68,7 @@ def _areas(vertices: FloatArray, f: IntArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class EyeLine:
+class EyeOpening:
     """An eye's opening in the picture, along its own axes: u from the outer corner to the inner
     one, v downwards, both in pupil distances.
 
@@ -97,7 +97,7 @@ class EyeLine:
         return np.asarray(at[:, 1] - np.interp(at[:, 0], *self.lower.T))
 
 
-def eye_line(face: Face, side: str) -> EyeLine:
+def find_eye_opening(face: FittedFace, side: str) -> EyeOpening:
     """The opening of one eye as the landmarks have it."""
     ring = face.points[list(EYE_RINGS[side])]
     along = ring[8] - ring[0]
@@ -110,10 +110,10 @@ def eye_line(face: Face, side: str) -> EyeLine:
     edges = []
     for rows in (at[[0, *range(15, 7, -1)]], at[:9]):
         edges.append(rows[np.argsort(rows[:, 0], kind="stable")])
-    return EyeLine(ring[0], axes, edges[0], edges[1])
+    return EyeOpening(ring[0], axes, edges[0], edges[1])
 
 
-def closed_lid(face: Face, closed: FloatArray, side: str) -> BoundGaussians | None:
+def make_closed_lid(face: FittedFace, closed: FloatArray, side: str) -> BoundGaussians | None:
     """Skin for the closed lids, bound to them as they lie closed; None where no lid unfolds, as
     where the eye is closed in the photo.
 
@@ -121,7 +121,7 @@ def closed_lid(face: Face, closed: FloatArray, side: str) -> BoundGaussians | No
     when the eye closes, and lies folded behind it when the eye is open.
     """
     f = face.body.f
-    moving, _ = lid_faces(face, closed, side)
+    moving, _ = lid_triangles(face, closed, side)
     rows = np.nonzero(moving)[0]
     spacing = face.coarseness * LID_SPACING
     row, bary = spread_points(closed[f[rows]], spacing)
@@ -153,13 +153,13 @@ def closed_lid(face: Face, closed: FloatArray, side: str) -> BoundGaussians | No
             0.97 * opacity[keep],
         )
         layer = np.full(int(keep.sum()), CORE, np.uint8)
-        parts.append(bind(world, triangle[keep], bary[keep], layer, closed, face.body))
+        parts.append(bind_gaussians(world, triangle[keep], bary[keep], layer, closed, face.body))
     return BoundGaussians.concatenate(parts)
 
 
-def _lash_line(face: Face, points: FloatArray, way: FloatArray, side: str) -> FloatArray:
+def _lash_line(face: FittedFace, points: FloatArray, way: FloatArray, side: str) -> FloatArray:
     """[N] 1 on the closed lid's edge, falling to 0 above it."""
-    line = eye_line(face, side)
+    line = find_eye_opening(face, side)
     xy, depth = project(points, face.camera)
     at = line.place(xy) * float(np.median(depth)) / face.camera.K[0, 0] * face.unit
     upper = way > 0.003
@@ -179,26 +179,26 @@ def _reach(u: FloatArray, way: FloatArray) -> tuple[FloatArray, FloatArray]:
     return ((bins[:-1] + bins[1:]) / 2)[own], ndimage.gaussian_filter1d(reach, 1.0, mode="nearest")
 
 
-def photo_depth(face: Face, side: str, xy: FloatArray) -> FloatArray | None:
+def photo_depth(face: FittedFace, side: str, xy: FloatArray) -> FloatArray | None:
     """[N] depth of the photo's splats around an eye, metres: just before the skin, and nowhere
     behind the eyeball."""
-    skin = cast(face, xy, face.faces("face", "eyelid"))
+    skin = cast_rays(face, xy, face.faces("face", "eyelid"))
     if skin is None:
         return None
     # Lids' edges stand out: nothing completed may show before them.
     inside, edge = inside_polygon(xy, face.points[list(EYE_RINGS[side])])
     near = np.where(inside, 1.0, np.clip(1.0 - edge / (EDGE * face.unit), 0.0, 1.0))
-    line = eye_line(face, side)
+    line = find_eye_opening(face, side)
     near[line.above(xy) > 0.0] = 0.0  # but the closed lid, above the open eye
     depth = skin.depth - HOVER - near * EDGE_HOVER
-    ball = cast(face, xy, eye_faces(face, side))
+    ball = cast_rays(face, xy, eye_triangles(face, side))
     if ball is not None:
         depth = np.minimum(depth, np.where(ball.met, ball.depth - HOVER, np.inf))
     return depth
 
 
 def _rise(
-    face: Face, side: str, points: FloatArray, opened: FloatArray, normal: FloatArray
+    face: FittedFace, side: str, points: FloatArray, opened: FloatArray, normal: FloatArray
 ) -> FloatArray:
     """[N] metres off the closed lid: before the photo when closed, behind it when open."""
     shut_xy, shut = project(points, face.camera)
@@ -208,12 +208,12 @@ def _rise(
         return np.zeros(len(points))
     toward = -points / np.linalg.norm(points, axis=1, keepdims=True)
     facing = np.maximum(np.einsum("nd,nd->n", normal, toward), 0.3)
-    wanted = np.clip((shut - before + OVER) / facing, 0.0, MOST_OVER)
+    wanted = np.clip((shut - before + OVER) / facing, 0.0, MAX_CLEARANCE)
     return np.asarray(np.minimum(wanted, unfolded - behind - FOLDED))
 
 
 def _lid_colors(
-    face: Face, points: FloatArray, normal: FloatArray, way: FloatArray, side: str
+    face: FittedFace, points: FloatArray, normal: FloatArray, way: FloatArray, side: str
 ) -> FloatArray:
     """[N, 3] colours of a closed lid: the photo's skin around it carried across, in its own light.
 
@@ -273,7 +273,7 @@ def _lid_colors(
     return np.asarray(np.clip(color + _grain(face, mirrored), 0.0, 1.0))
 
 
-def _grain(face: Face, xy: FloatArray) -> FloatArray:
+def _grain(face: FittedFace, xy: FloatArray) -> FloatArray:
     """[N, 3] the photo's fine detail at pixels, small."""
     window, low = face.window(xy.min(0) - face.unit, xy.max(0) + face.unit)
     sigma = 0.05 * face.unit
@@ -292,17 +292,17 @@ class _Places:
     bary: FloatArray
 
 
-def _places(face: Face, closed: FloatArray, side: str, line: EyeLine) -> _Places | None:
+def _places(face: FittedFace, closed: FloatArray, side: str, line: EyeOpening) -> _Places | None:
     """Points all over what a blink moves down, also where it is folded away."""
     f = face.body.f
     step = np.linalg.norm(closed - face.vertices, axis=1)
-    growth = lid_faces(face, closed, side)[1]
+    growth = lid_triangles(face, closed, side)[1]
     rows = np.nonzero(
         face.faces("face", "eyelid")
         & (face.left == (side == "left"))
         & (step[f].max(1) > APPEARS[0])
-        & (growth > LEAST_GROWTH)
-        & (growth < MOST_GROWTH)
+        & (growth > MIN_GROWTH)
+        & (growth < MAX_GROWTH)
     )[0]
     if len(rows) == 0:
         return None
@@ -321,8 +321,8 @@ def _places(face: Face, closed: FloatArray, side: str, line: EyeLine) -> _Places
     return _Places(u[keep], down[keep], triangle[keep], bary[keep])
 
 
-def lash_homes(
-    face: Face, closed: FloatArray, side: str, line: EyeLine, xy: FloatArray
+def bind_lashes(
+    face: FittedFace, closed: FloatArray, side: str, line: EyeOpening, xy: FloatArray
 ) -> tuple[IntArray, FloatArray] | None:
     """Triangles [N] and barycentric [N, 3] that take pixels of the upper lashes to the closed
     lid's edge: all the way down, and those that hang before the eyeball less far, so that they

@@ -39,7 +39,7 @@ def _terms(normals: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Light:
+class PhotoLight:
     """Shade over normals.
 
     Attributes:
@@ -70,7 +70,7 @@ def _soft_clip(x: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
 
 def fit_light(
     normals: FloatArray, colors: FloatArray, surface: IntArray, weight: FloatArray
-) -> Light:
+) -> PhotoLight:
     """Estimate the light from seen points.
 
     Args:
@@ -85,14 +85,14 @@ def fit_light(
     prior = np.zeros((9, 3))
     prior[2], prior[3] = PRIOR
     if used.sum() < 50:
-        return Light(_centred(prior, np.array([[0.0, 0.0, 1.0]]), np.ones(1)))
+        return PhotoLight(_centred(prior, np.array([[0.0, 0.0, 1.0]]), np.ones(1)))
     terms = _terms(normals[used])[:, 1:]
     value = np.log(colors[used] + FLOOR)
     _, kind = np.unique(surface[used], return_inverse=True)
     trust = weight[used] / weight[used].sum()
     out = prior.copy()
     out[1:] = _robust_fit(terms, value, kind, trust, prior[1:])
-    return Light(_centred(out, normals[used], trust))
+    return PhotoLight(_centred(out, normals[used], trust))
 
 
 def _robust_fit(

@@ -10,12 +10,12 @@ from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.types import BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
-from ..binding import bind
+from ..binding import bind_gaussians
 from .face_parts import (
     LOWER_LIP,
     UPPER_LIP,
-    Face,
-    cast,
+    FittedFace,
+    cast_rays,
     inner_lips,
     inside_polygon,
     lip_line,
@@ -42,23 +42,23 @@ WET = 0.6  # of the lips' brightness
 TOOTH_DEPTH = 0.0015  # metres that teeth in the photo lie behind the lips, at least
 
 
-def _light(face: Face) -> float:
+def _light(face: FittedFace) -> float:
     """How bright the photo is, by the cheeks; dark skin counts half, for teeth are no darker."""
     cheeks = face.points[[50, 280, 117, 346, 205, 425]]
     level = float(np.median(bilinear(face.matte.foreground, cheeks).max(1)))
     return float(np.clip(np.sqrt(level / 0.75), 0.5, 1.05))
 
 
-def photo_is_open(face: Face) -> bool:
+def is_mouth_open(face: FittedFace) -> bool:
     """Whether the photo shows what lies between the lips."""
     gap = face.points[list(LOWER_LIP[1:-1])] - face.points[list(UPPER_LIP[1:-1])]
     return bool(np.linalg.norm(gap, axis=1).mean() > OPEN_MOUTH * face.unit)
 
 
-def _tooth_tone(face: Face) -> FloatArray:
+def _tooth_tone(face: FittedFace) -> FloatArray:
     """[3] of a lit front tooth: from the photo if it shows teeth."""
     ivory = IVORY * _light(face)
-    if not photo_is_open(face):
+    if not is_mouth_open(face):
         return ivory
     polygon = inner_lips(face)
     low, high = polygon.min(0), polygon.max(0)
@@ -74,7 +74,7 @@ def _tooth_tone(face: Face) -> FloatArray:
     return np.asarray(np.clip(tone, 0.5 * ivory, 1.1 * ivory))
 
 
-def _tooth_like(color: FloatArray, face: Face) -> BoolArray:
+def _tooth_like(color: FloatArray, face: FittedFace) -> BoolArray:
     """[N] bright, and much paler than the lips."""
     lips = _lip_tone(face)
     limit = float(np.clip(0.62 * (lips.max() - lips.min()) / lips.max(), 0.16, 0.40))
@@ -85,7 +85,7 @@ def _tooth_like(color: FloatArray, face: Face) -> BoolArray:
 
 
 def _spread(
-    face: Face, faces: BoolArray, spacing: float
+    face: FittedFace, faces: BoolArray, spacing: float
 ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
     """Triangles [N], barycentric [N, 3], rest positions [N, 3] and rest normals [N, 3]."""
     rest, f = face.body.v_template.astype(np.float64), face.body.f
@@ -105,7 +105,7 @@ def _dim(color: FloatArray, shade: FloatArray) -> FloatArray:
     return out
 
 
-def teeth(face: Face, upper: bool) -> BoundGaussians:
+def make_teeth(face: FittedFace, upper: bool) -> BoundGaussians:
     """One arch: teeth told apart by their place along it, gums, shade at the back."""
     lower = face.lower()
     own = face.faces("teeth") & (lower != upper)
@@ -168,7 +168,7 @@ def _along_arch(
     return along, np.clip(0.5 + 1.2 * facing, 0.0, 1.0)
 
 
-def tongue(face: Face) -> BoundGaussians:
+def make_tongue(face: FittedFace) -> BoundGaussians:
     """Lit at the tip and on top, lost in the dark behind."""
     triangle, bary, points, normal = _spread(face, face.faces("tongue"), TONGUE_SPACING)
     front = points[:, 2].max()
@@ -181,13 +181,13 @@ def tongue(face: Face) -> BoundGaussians:
     return _bind(face, triangle, bary, _dim(np.tile(tone, (len(points), 1)), shade), TONGUE_SPACING)
 
 
-def _lip_tone(face: Face) -> FloatArray:
+def _lip_tone(face: FittedFace) -> FloatArray:
     lips = face.points[[37, 0, 267, 84, 17, 314]]
     inner = face.points[[82, 13, 312, 87, 14, 317]]
     return np.asarray(np.median(bilinear(face.matte.foreground, 0.5 * (lips + inner)), axis=0))
 
 
-def cavity(face: Face) -> BoundGaussians:
+def make_mouth_cavity(face: FittedFace) -> BoundGaussians:
     """Cheeks' inside, palate and throat: dark red near the lips, nearly black in depth."""
     rest = face.body.v_template
     lips = rest[face.body.f[face.faces("lips")]].reshape(-1, 3)
@@ -208,14 +208,14 @@ def cavity(face: Face) -> BoundGaussians:
     return BoundGaussians.concatenate(parts)
 
 
-def _to_skin(face: Face, points: FloatArray) -> FloatArray:
+def _to_skin(face: FittedFace, points: FloatArray) -> FloatArray:
     """[N] metres at rest from points to the face's and the neck's skin."""
     skin = face.body.v_template[np.unique(face.body.f[face.faces("face", "neck")])]
     return np.asarray(cKDTree(skin).query(points)[0])
 
 
 def _bind(
-    face: Face,
+    face: FittedFace,
     triangle: IntArray,
     bary: FloatArray,
     color: FloatArray,
@@ -235,11 +235,11 @@ def _bind(
     radius = np.full(n, COVER * face.coarseness * spacing)
     points = points + np.reshape(inward, (-1, 1)) * normal
     world = surfels_on_plane(points, normal, radius, np.clip(color, 0.0, 1.0), np.full(n, 0.98))
-    return bind(world, triangle, bary, np.full(n, CORE, np.uint8), rest, face.body)
+    return bind_gaussians(world, triangle, bary, np.full(n, CORE, np.uint8), rest, face.body)
 
 
 def rebind_mouth_photo(
-    face: Face, xy: FloatArray, world: Gaussians
+    face: FittedFace, xy: FloatArray, world: Gaussians
 ) -> tuple[IntArray, FloatArray, FloatArray, BoolArray]:
     """New homes for the photo's splats on and between the lips.
 
@@ -258,7 +258,7 @@ def rebind_mouth_photo(
     if len(near) == 0:
         return triangle, bary, depth, interior
     inside = np.zeros(len(near), bool)
-    if photo_is_open(face):
+    if is_mouth_open(face):
         inside, _ = inside_polygon(xy[near], polygon)
     lower = face.lower()
     outer = face.faces("face", "lips")
@@ -270,7 +270,7 @@ def rebind_mouth_photo(
         if len(chosen) == 0:
             continue
         rows = near[chosen]
-        hit = cast(face, xy[rows], outer & (~lips | (lower == side)))
+        hit = cast_rays(face, xy[rows], outer & (~lips | (lower == side)))
         if hit is not None:
             near_skin = hit.away < OUTLINE * face.unit
             rows = rows[near_skin]
@@ -292,10 +292,10 @@ def rebind_mouth_photo(
         (on_lower & ~wet, face.faces("teeth") & lower, TOOTH_DEPTH + 0.003),
         (wet, lips & lower, -HOVER),
     )
-    over = cast(face, xy[rows], lips)
+    over = cast_rays(face, xy[rows], lips)
     for kind, faces, behind in kinds:
         own = rows[kind]
-        hit = cast(face, xy[own], faces) if len(own) else None
+        hit = cast_rays(face, xy[own], faces) if len(own) else None
         if hit is not None:
             triangle[own], bary[own] = hit.triangle, hit.bary
             depth[own] = hit.depth - 0.0004
@@ -304,7 +304,7 @@ def rebind_mouth_photo(
     return triangle, bary, depth, interior
 
 
-def _lower_jaw(face: Face, xy: FloatArray, color: FloatArray) -> tuple[BoolArray, BoolArray]:
+def _lower_jaw(face: FittedFace, xy: FloatArray, color: FloatArray) -> tuple[BoolArray, BoolArray]:
     """[N] whether pixels between the lips go with the jaw: those below the upper teeth; and [N]
     which of those show the lower lip's wet side.
 
@@ -349,7 +349,7 @@ def _lower_jaw(face: Face, xy: FloatArray, color: FloatArray) -> tuple[BoolArray
     return below, below & wet
 
 
-def _curve(face: Face, landmarks: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+def _curve(face: FittedFace, landmarks: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
     points = face.points[list(landmarks)]
     order = np.argsort(points[:, 0])
     return points[order, 0], points[order, 1]

@@ -27,7 +27,7 @@ LOOK_SIDE, LOOK_SPAN, LOOK_FROM = 96, 0.10, 0.6  # pixels, metres across, metres
 INSIDE = ("mouth", "teeth", "tongue")
 
 
-def seen_through_lips(body: Body) -> BoolArray:
+def find_visible_mouth(body: Body) -> BoolArray:
     """[F] the triangles of the mouth's inside that open lips show, and their neighbours.
 
     All others lie behind cheeks and jaw for good: whatever gap the skin's splats may have, they

@@ -14,20 +14,20 @@ from ...core.geometry import vertex_normals
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ...imaging.resize import resize
 from ...render.mesh import rasterize_mesh
-from ..binding import bind
-from .dressed import Dressed, squeezed
+from ..binding import bind_gaussians
+from .dressed import DressedMesh, vertex_area_ratio
 from .grids import dilate, nearest_known
 from .labels import HAIR, HAT, LABELS, SKIN
 from .regions import ARMS, HEAD, TORSO, Regions
-from .surfaces import MAX_FOLD, Sheet, composite
+from .surfaces import MAX_FOLD, DepthSheet, composite_sheets
 from .surfels import (
     PHOTO,
-    Homes,
+    TriangleBinding,
     grid_tangents,
+    has_near_neighbours,
     pixel_centres,
     surfels_from_tangents,
     tangent_plane_steps,
-    without_strays,
 )
 
 # Of a splat, in steps of its own grid. The smaller one is sharp where a picture's pixels are as
@@ -81,7 +81,7 @@ def _resample(image: FloatArray, source: Camera, target: Camera, order: int) -> 
 
 
 def _carried_depth(
-    sheets: tuple[Sheet, ...], source: Camera, target: Camera, group: IntArray
+    sheets: tuple[DepthSheet, ...], source: Camera, target: Camera, group: IntArray
 ) -> FloatArray:
     """Front depth on a finer grid: sheets are interpolated apart, and carried past the outline."""
     out = np.zeros((target.height, target.width))
@@ -105,10 +105,10 @@ def front_layer(
     select: BoolArray,
     sigma: float,
     regions: Regions,
-    sheets: tuple[Sheet, ...],
+    sheets: tuple[DepthSheet, ...],
     source: Camera,
-    homes: Homes,
-    dressed: Dressed,
+    homes: TriangleBinding,
+    dressed: DressedMesh,
 ) -> BoundGaussians:
     """One splat per selected pixel of a grid.
 
@@ -121,7 +121,7 @@ def front_layer(
     rows, cols, _ = nearest_known(regions.mask)
     group = _resample(regions.group[rows, cols].astype(float), source, target, 0).astype(int)
     front = _carried_depth(sheets, source, target, group)
-    weight = _resample(composite(sheets, "on_mesh"), source, target, 1)
+    weight = _resample(composite_sheets(sheets, "on_mesh"), source, target, 1)
     buffer = rasterize_mesh(dressed.vertices, dressed.f, target)
     drawn = buffer.face >= 0
     exact = np.where(drawn, buffer.depth, front)
@@ -158,7 +158,7 @@ def front_layer(
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
     select = select & (fade > 0.05)
     ys, xs = np.nonzero(select)
-    kept = without_strays(points[ys, xs], pixel_size[ys, xs])
+    kept = has_near_neighbours(points[ys, xs], pixel_size[ys, xs])
     ys, xs = ys[kept], xs[kept]
     world = surfels_from_tangents(
         points[ys, xs],
@@ -179,9 +179,9 @@ def front_layer(
     triangle[own] = buffer.face[ys, xs][own]
     bary[own] = buffer.bary[ys, xs][own]
     layer = np.full(len(ys), PHOTO, np.uint8)
-    bound = bind(world, triangle, bary, layer, vertices, body)
+    bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
     # What stands off a squeezed fold would stick out when the limb is stretched.
-    folded = squeezed(body, vertices)[body.f[triangle]].mean(1) < SQUEEZED
+    folded = vertex_area_ratio(body, vertices)[body.f[triangle]].mean(1) < SQUEEZED
     return bound.take(~(folded & (np.linalg.norm(bound.offset, axis=1) > FOLD_REACH)))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...core.types import Camera, FloatArray
 from .regions import Regions
-from .surfaces import Sheet
+from .surfaces import DepthSheet
 
 
 @dataclass(frozen=True)
@@ -22,4 +22,4 @@ class PhotoView:
     colors: FloatArray
     alpha: FloatArray
     regions: Regions
-    sheets: tuple[Sheet, ...]
+    sheets: tuple[DepthSheet, ...]

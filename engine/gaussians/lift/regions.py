@@ -17,8 +17,8 @@ from ...render.mesh import MeshBuffer, rasterize_mesh
 from .face_parts import INNER_LIPS
 from .grids import dilate, erode, fill_polygon, nearest_known, neighbour_links
 from .labels import GLASSES, HAIR, HAT, SKIN, Places, find_places
-from .labels_glasses import Glasses, find_glasses
-from .labels_pixels import Head, fine_texture, label_pixels
+from .labels_glasses import DetectedGlasses, find_glasses
+from .labels_pixels import HeadCues, fine_texture, label_pixels
 from .labels_tidy import find_hat
 
 NamesArray = np.ndarray[Any, np.dtype[np.str_]]
@@ -102,7 +102,7 @@ class Regions:
     limb: tuple[MeshBuffer, ...]
     trunk: MeshBuffer
     places: Places
-    glasses: Glasses | None
+    glasses: DetectedGlasses | None
     skin_color: FloatArray
     unit: float
 
@@ -311,7 +311,7 @@ def _face_outlines(
 
 def _look_at_head(
     p: _Pixels, drawn: BoolArray, observation: Observation, scale: float, face: _Outlines
-) -> tuple[Head, BoolArray]:
+) -> tuple[HeadCues, BoolArray]:
     """What the face says about the head; [H, W] where the body's face or an ear is drawn below
     the brows.
 
@@ -329,7 +329,7 @@ def _look_at_head(
     on_face = np.isin(p.part, ["face", "ear"]) & ~above_brow
     beard = _beard(observation, scale, p.face, on_face, unit)
     core = erode(scalp, min(2, int(0.06 * unit)))
-    head = Head(
+    head = HeadCues(
         oval=oval,
         beard=beard,
         above_brow=above_brow,

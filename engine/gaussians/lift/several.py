@@ -19,11 +19,17 @@ from ...core.cameras import project
 from ...core.geometry import triangle_frames
 from ...core.types import BoundGaussians, FloatArray, LikenessError, Matte, Observation, Track
 from ...render import render_camera
-from ..binding import place
-from . import MIN_GAUSSIANS, Lifted, LiftOptions, lift
-from .completion import diffuse, mesh_laplacian
-from .grids import inset
-from .several_colors import Sight, blended, levelled, own_part, sight_of
+from ..binding import place_gaussians
+from . import MIN_GAUSSIANS, LiftOptions, LiftResult, lift_photo
+from .completion import diffuse_values, mesh_laplacian
+from .grids import distance_inside
+from .several_colors import (
+    BodyVisibility,
+    blend_photo_colors,
+    make_refine_target,
+    match_exposure,
+    measure_visibility,
+)
 from .surfels import INNER_PARTS, PHOTO
 
 SQUARENESS = 2.0
@@ -41,11 +47,11 @@ OWN_FACE = 4.0
 """Times that the photo with the face counts on it."""
 
 OPEN_FACE = ("face", "lips", "eyelid")
-LEAST_FINE = 0.25  # least weight of a coarse photo beside a fine one
+MIN_COARSE_WEIGHT = 0.25  # least weight of a coarse photo beside a fine one
 OTHER_BUDGET = 0.5  # of the main photo's Gaussians, for each of the others
 SOLID = 0.6  # alpha of the person
 DRAW_IN, DRAW_IN_STEPS = 0.03, 6  # metres that a splat may be drawn in to an outline, in steps
-BEHIND, FARTHEST_BEHIND = 0.004, 0.03
+BEHIND, MAX_PUSH = 0.004, 0.03
 """Metres that other photos' splats lie behind those of the main one, and by which they may move
 for that."""
 OPAQUE = 0.9  # coverage from which a photo's splats hide what is behind them
@@ -54,7 +60,7 @@ CUT_FROM, CUT_TO = 0.15, 0.45  # part of the blend at which a photo's splats fad
 
 
 @dataclass(frozen=True)
-class View:
+class TrackedPhoto:
     """One photo of the person: its matte, what was seen in it, the fitted body, and the name that
     its errors carry."""
 
@@ -64,7 +70,7 @@ class View:
     name: str = ""
 
 
-def blend_weights(sights: Sequence[Sight], body: Body, face: int = 0) -> FloatArray:
+def blend_weights(sights: Sequence[BodyVisibility], body: Body, face: int = 0) -> FloatArray:
     """[K, V] what part each photo has in each vertex; they sum to 1.
 
     By visibility, angle and resolution; smooth over the mesh, and carried from what is seen to
@@ -77,7 +83,7 @@ def blend_weights(sights: Sequence[Sight], body: Body, face: int = 0) -> FloatAr
     finest = np.max([s.pixels_per_metre for s in sights], axis=0)
     score = np.stack(
         [
-            s.facing**SQUARENESS * np.clip(s.pixels_per_metre / finest, LEAST_FINE, 1.0)
+            s.facing**SQUARENESS * np.clip(s.pixels_per_metre / finest, MIN_COARSE_WEIGHT, 1.0)
             for s in sights
         ]
     )
@@ -94,7 +100,7 @@ def blend_weights(sights: Sequence[Sight], body: Body, face: int = 0) -> FloatAr
     laplacian = mesh_laplacian(body.f, len(body.v_template))
     # A part of the mesh that no photo shows at all goes with the face's photo.
     alone = np.eye(len(sights))[face]
-    out = np.clip(diffuse(laplacian, target.T, trust, alone, 1e-6).T, 0.0, 1.0)
+    out = np.clip(diffuse_values(laplacian, target.T, trust, alone, 1e-6).T, 0.0, 1.0)
     return np.asarray(out / out.sum(0))
 
 
@@ -108,18 +114,18 @@ def _fade(share: FloatArray) -> FloatArray:
     return out
 
 
-def faded(bound: BoundGaussians, share: FloatArray, body: Body) -> BoundGaussians:
+def fade_gaussians(bound: BoundGaussians, share: FloatArray, body: Body) -> BoundGaussians:
     """The Gaussians of one photo's lift, faded out where its ``share`` [V] of the blend ends."""
     fade = _fade((share[body.f[bound.triangle]] * bound.bary).sum(1))
     opacities = (bound.opacities * fade).astype(np.float32)
     return replace(bound, opacities=opacities).take(fade > FADED)
 
 
-def drawn_in(
+def pull_inside_outline(
     bound: BoundGaussians,
     inward: FloatArray,
     matte: Matte,
-    sight: Sight,
+    sight: BodyVisibility,
     body: Body,
     leave_out: bool = False,
 ) -> BoundGaussians:
@@ -135,10 +141,10 @@ def drawn_in(
     """
     frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
     way = np.einsum("nab,nb->na", frames.R, inward)
-    world = place(bound, sight.vertices, body)
+    world = place_gaussians(bound, sight.vertices, body)
     points = np.array(world.means, np.float64)
     radius = 0.5 * np.asarray(world.scales[:, :2], np.float64).sum(1)
-    room = inset(matte.alpha > SOLID)
+    room = distance_inside(matte.alpha > SOLID)
     size = [sight.camera.width, sight.camera.height]
     step = DRAW_IN / DRAW_IN_STEPS
     moved = np.zeros(len(bound))
@@ -161,25 +167,25 @@ def drawn_in(
     return out.take(np.setdiff1d(np.arange(len(bound)), outside)) if leave_out else out
 
 
-def along_rays(bound: BoundGaussians, sight: Sight, body: Body) -> FloatArray:
+def ray_directions(bound: BoundGaussians, sight: BodyVisibility, body: Body) -> FloatArray:
     """[N, 3] the way in along the lines of sight of a photo, in the frames of the triangles: what
     moves along it stays where it is in that photo."""
     frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
-    points = np.asarray(place(bound, sight.vertices, body).means, np.float64)
+    points = np.asarray(place_gaussians(bound, sight.vertices, body).means, np.float64)
     ray = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
     into = np.where(np.einsum("na,na->n", frames.R[:, :, 2], ray) > 0.0, -1.0, 1.0)
     out: FloatArray = np.einsum("nab,na->nb", frames.R, ray * into[:, None])
     return out
 
 
-def behind(
-    bound: BoundGaussians, shown: BoundGaussians, sight: Sight, body: Body
+def push_behind(
+    bound: BoundGaussians, shown: BoundGaussians, sight: BodyVisibility, body: Body
 ) -> BoundGaussians:
     """The Gaussians of other photos ``bound``, moved behind those that a photo shows: nothing can
     stand before them there. What would have to move far is left out."""
     camera = sight.camera
-    drawn = render_camera(place(shown, sight.vertices, body), camera)
-    points = np.asarray(place(bound, sight.vertices, body).means, np.float64)
+    drawn = render_camera(place_gaussians(shown, sight.vertices, body), camera)
+    points = np.asarray(place_gaussians(bound, sight.vertices, body).means, np.float64)
     xy, z = project(points, camera)
     inside = (z > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
     col, row = np.where(inside[:, None], xy, 0.0).astype(int).T
@@ -189,11 +195,11 @@ def behind(
     frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
     offset = np.einsum("nab,na->nb", frames.R, points - frames.origin) / frames.sigma[:, None]
     offset = np.where(hides[:, None], offset, bound.offset)
-    far = hides & (front - z > FARTHEST_BEHIND)
+    far = hides & (front - z > MAX_PUSH)
     return replace(bound, offset=offset.astype(np.float32)).take(~far)
 
 
-def thinned(bound: BoundGaussians, budget: int) -> BoundGaussians:
+def thin_gaussians(bound: BoundGaussians, budget: int) -> BoundGaussians:
     """At most ``budget`` of the Gaussians, left out evenly; those that stay grow to fill in."""
     if len(bound) <= budget:
         return bound
@@ -202,8 +208,8 @@ def thinned(bound: BoundGaussians, budget: int) -> BoundGaussians:
     return replace(kept, scales=(kept.scales * grown).astype(np.float32))
 
 
-def budgets(
-    sights: Sequence[Sight], shares: FloatArray, body: Body, options: LiftOptions
+def allocate_budgets(
+    sights: Sequence[BodyVisibility], shares: FloatArray, body: Body, options: LiftOptions
 ) -> list[int]:
     """How many Gaussians each photo is lifted to, so that what is kept of them fits together.
 
@@ -226,10 +232,10 @@ def budgets(
     return [int(np.clip(main * w, MIN_GAUSSIANS, most)) for w in weight]
 
 
-def merged(
+def merge_lifts(
     lifts: Sequence[BoundGaussians],
     mattes: Sequence[Matte],
-    sights: Sequence[Sight],
+    sights: Sequence[BodyVisibility],
     shares: FloatArray,
     body: Body,
 ) -> BoundGaussians:
@@ -244,26 +250,26 @@ def merged(
     own = lifts[0].layer == PHOTO
     told = (mattes, sights, shares, body)
     shown = lifts[0].take(own)
-    rest = blended(faded(lifts[0].take(~own), shares[0], body), 0, *told)
+    rest = blend_photo_colors(fade_gaussians(lifts[0].take(~own), shares[0], body), 0, *told)
     for matte, sight in zip(mattes[1:], sights[1:], strict=True):
         shown, rest = (
-            drawn_in(part, along_rays(part, sights[0], body), matte, sight, body)
+            pull_inside_outline(part, ray_directions(part, sights[0], body), matte, sight, body)
             for part in (shown, rest)
         )
     parts = [rest, shown]
     for k in range(1, len(lifts)):
-        part = blended(faded(lifts[k], shares[k], body), k, *told)
+        part = blend_photo_colors(fade_gaussians(lifts[k], shares[k], body), k, *told)
         down = np.tile([0.0, 0.0, -1.0], (len(part), 1))
         for j in range(1, len(lifts)):
             if j != k:
-                part = drawn_in(part, down, mattes[j], sights[j], body)
-        part = drawn_in(part, down, mattes[0], sights[0], body, leave_out=True)
-        parts.append(behind(part, shown, sights[0], body))
+                part = pull_inside_outline(part, down, mattes[j], sights[j], body)
+        part = pull_inside_outline(part, down, mattes[0], sights[0], body, leave_out=True)
+        parts.append(push_behind(part, shown, sights[0], body))
     return BoundGaussians.concatenate(parts)
 
 
 @contextmanager
-def _naming(view: View) -> Iterator[None]:
+def _naming(view: TrackedPhoto) -> Iterator[None]:
     """Errors within say which photo they are about."""
     try:
         yield
@@ -273,9 +279,9 @@ def _naming(view: View) -> Iterator[None]:
         raise LikenessError(f"{view.name}: {error.message}", error.remedy) from error
 
 
-def lift_several(
-    views: Sequence[View], body: Body, options: LiftOptions | None = None
-) -> tuple[Lifted, list[Matte], list[Matte]]:
+def lift_multiview(
+    views: Sequence[TrackedPhoto], body: Body, options: LiftOptions | None = None
+) -> tuple[LiftResult, list[Matte], list[Matte]]:
     """Turn several tracked photos of one person into one set of Gaussians.
 
     Args:
@@ -284,34 +290,36 @@ def lift_several(
 
     Returns:
         The Gaussians; the levelled mattes; and those to which they can be refined, in which each
-        photo asks for its own part alone (:func:`.several_colors.own_part`).
+        photo asks for its own part alone (:func:`.several_colors.make_refine_target`).
 
     Raises:
-        LikenessError: as for :func:`.lift`, with the photo's name.
+        LikenessError: as for :func:`lift_photo`, with the photo's name.
     """
     options = options or LiftOptions()
-    sights = [sight_of(view.matte, view.track, body) for view in views]
-    mattes = levelled([view.matte for view in views], sights, body)
+    sights = [measure_visibility(view.matte, view.track, body) for view in views]
+    mattes = match_exposure([view.matte for view in views], sights, body)
     face = next((k for k, view in enumerate(views) if view.observation.face is not None), 0)
     shares = blend_weights(sights, body, face)
-    own = [replace(options, max_gaussians=n) for n in budgets(sights, shares, body, options)]
+    own = [
+        replace(options, max_gaussians=n) for n in allocate_budgets(sights, shares, body, options)
+    ]
     with _naming(views[0]):
-        first = lift(mattes[0], views[0].observation, views[0].track, body, own[0])
+        first = lift_photo(mattes[0], views[0].observation, views[0].track, body, own[0])
     lifts = [first.gaussians]
     for view, matte, budget in zip(views[1:], mattes[1:], own[1:], strict=True):
         # A skirt is the main photo's, or nobody's: all are bound to one body.
         with _naming(view):
-            other = lift(
+            other = lift_photo(
                 matte, view.observation, view.track, body, budget, first.skirt, find_skirt=False
             )
         lifts.append(other.gaussians)
     if first.skirt is not None:
-        sights = [sight_of(view.matte, view.track, first.body) for view in views]
+        sights = [measure_visibility(view.matte, view.track, first.body) for view in views]
         shares = blend_weights(sights, first.body, face)
-    everything = merged(lifts, mattes, sights, shares, first.body)
-    everything = thinned(everything, options.max_gaussians)
+    everything = merge_lifts(lifts, mattes, sights, shares, first.body)
+    everything = thin_gaussians(everything, options.max_gaussians)
     wanted = [mattes[0]] + [
-        own_part(matte, everything, sight, share, first.body)
+        make_refine_target(matte, everything, sight, share, first.body)
         for matte, sight, share in zip(mattes[1:], sights[1:], shares[1:], strict=True)
     ]
     return replace(first, gaussians=everything), mattes, wanted

@@ -17,12 +17,12 @@ from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.types import BoundGaussians, Camera, FloatArray, Matte, Track
-from ...dual_uv.sampling import seen_by
+from ...dual_uv.sampling import find_visible_points
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ...render.mesh import rasterize_mesh
-from ..binding import place
-from .completion import diffuse, mesh_laplacian
+from ..binding import place_gaussians
+from .completion import diffuse_values, mesh_laplacian
 from .grids import erode, nearest_known
 
 BODY_SIDE = 512  # pixels of the picture on which visibility is decided
@@ -30,8 +30,8 @@ MIN_FACING = 0.2  # cosine below which a photo's colours tell nothing of another
 SPREAD = 0.5  # pull of what a photo tells to where it tells it, against spreading to neighbours
 BLACK, WHITE = 0.04, 0.97  # colours beyond say nothing of the exposure
 LEVEL_PRIOR = 7e-4  # part of the vertices that both tell of, as sure as "no correction"
-MOST_GAIN = 1.6  # times by which a photo may be brighter than the main one
-MOST_OFFSET = 0.06  # of the whole range, by which the light may differ from place to place
+MAX_GAIN = 1.6  # times by which a photo may be brighter than the main one
+MAX_OFFSET = 0.06  # of the whole range, by which the light may differ from place to place
 OFFSET_SIDE, OFFSET_BLUR = 128, 1.5  # pixels of the picture on which it is drawn
 HOLD_OFFSET = 0.5  # pull of that difference to nothing, against its neighbours
 OWN_FROM, OWN_TO = 0.4, 0.7  # share from which, and at which fully, a photo is refined to
@@ -39,7 +39,7 @@ ALONE = 0.98  # share from which a place is one photo's
 
 
 @dataclass(frozen=True)
-class Sight:
+class BodyVisibility:
     """What one photo sees of the body.
 
     Attributes:
@@ -54,7 +54,7 @@ class Sight:
     pixels_per_metre: FloatArray
 
 
-def sight_of(matte: Matte, track: Track, body: Body) -> Sight:
+def measure_visibility(matte: Matte, track: Track, body: Body) -> BodyVisibility:
     """Which vertices of the body a photo shows, and how squarely.
 
     Args:
@@ -65,7 +65,7 @@ def sight_of(matte: Matte, track: Track, body: Body) -> Sight:
     w, h = fit_size(camera.width, camera.height, BODY_SIDE)
     small = camera.resized(w, h)
     normals = vertex_normals(vertices, body.f)
-    seen, _ = seen_by(vertices, normals, rasterize_mesh(vertices, body.f, small), small)
+    seen, _ = find_visible_points(vertices, normals, rasterize_mesh(vertices, body.f, small), small)
     xy, depth = project(vertices, camera)
     inside = (depth > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
     safe = np.where(inside[:, None], xy, 0.0)
@@ -73,10 +73,12 @@ def sight_of(matte: Matte, track: Track, body: Body) -> Sight:
     ray = vertices / np.maximum(np.linalg.norm(vertices, axis=1, keepdims=True), 1e-9)
     facing = np.clip(-(normals * ray).sum(1), 0.0, 1.0)
     facing = np.where(seen & inside, facing * np.clip(2.0 * shown - 0.5, 0.0, 1.0), 0.0)
-    return Sight(camera, vertices, facing, camera.K[0, 0] / np.maximum(depth, 0.05))
+    return BodyVisibility(camera, vertices, facing, camera.K[0, 0] / np.maximum(depth, 0.05))
 
 
-def levelled(mattes: Sequence[Matte], sights: Sequence[Sight], body: Body) -> list[Matte]:
+def match_exposure(
+    mattes: Sequence[Matte], sights: Sequence[BodyVisibility], body: Body
+) -> list[Matte]:
     """The mattes with the light and exposure of the first one.
 
     Where two photos both see the body, or one's part ends where the other's begins, they should
@@ -94,8 +96,8 @@ def levelled(mattes: Sequence[Matte], sights: Sequence[Sight], body: Body) -> li
     ):
         both = trust * total
         gain = _gain(known, own, both)
-        offset = diffuse(laplacian, known - own * gain, 4.0 * both, np.zeros(3), HOLD_OFFSET)
-        offset = np.clip(offset, -MOST_OFFSET, MOST_OFFSET)
+        offset = diffuse_values(laplacian, known - own * gain, 4.0 * both, np.zeros(3), HOLD_OFFSET)
+        offset = np.clip(offset, -MAX_OFFSET, MAX_OFFSET)
         out.append(_corrected(matte, gain, offset, sight, body))
         # What this photo adds helps to level the next one.
         mean = known * total[:, None] + (own * gain + offset) * trust[:, None]
@@ -104,20 +106,20 @@ def levelled(mattes: Sequence[Matte], sights: Sequence[Sight], body: Body) -> li
     return out
 
 
-def _trust(sight: Sight) -> FloatArray:
+def _trust(sight: BodyVisibility) -> FloatArray:
     """[V] how much a photo tells of a vertex's colour."""
     return np.clip((sight.facing - MIN_FACING) / (1.0 - MIN_FACING), 0.0, 1.0)
 
 
-def _reach(sight: Sight, laplacian: sparse.csr_matrix) -> FloatArray:
+def _reach(sight: BodyVisibility, laplacian: sparse.csr_matrix) -> FloatArray:
     """[V] the trust spread a few vertices beyond what is seen: a front and a back never see the
     same place, but end beside each other."""
     everywhere = np.full(len(sight.facing), SPREAD)
-    spread = diffuse(laplacian, _trust(sight)[:, None], everywhere, np.zeros(1), 0.0)[:, 0]
+    spread = diffuse_values(laplacian, _trust(sight)[:, None], everywhere, np.zeros(1), 0.0)[:, 0]
     return np.clip(spread, 0.0, 1.0)
 
 
-def _vertex_colors(matte: Matte, sight: Sight, laplacian: sparse.csr_matrix) -> FloatArray:
+def _vertex_colors(matte: Matte, sight: BodyVisibility, laplacian: sparse.csr_matrix) -> FloatArray:
     """[V, 3] smooth colours of what a photo shows, carried on to what it does not."""
     xy, _ = project(sight.vertices, sight.camera)
     trust = _trust(sight)
@@ -125,7 +127,7 @@ def _vertex_colors(matte: Matte, sight: Sight, laplacian: sparse.csr_matrix) -> 
     safe = np.where((trust > 0)[:, None], xy, 0.0)
     trust = trust * bilinear(solid[..., None], safe)[:, 0]
     seen = bilinear(matte.foreground, safe)
-    return diffuse(laplacian, seen, 0.5 * trust, np.zeros(3), 1e-9)
+    return diffuse_values(laplacian, seen, 0.5 * trust, np.zeros(3), 1e-9)
 
 
 def _gain(wanted: FloatArray, own: FloatArray, weight: FloatArray) -> FloatArray:
@@ -144,19 +146,19 @@ def _gain(wanted: FloatArray, own: FloatArray, weight: FloatArray) -> FloatArray
     middle = (share < 0.5 * share[-1]).sum(0)
     out = np.take_along_axis(ratio, np.take_along_axis(order, middle[None], 0), 0)[0]
     out = out * w.sum() / (w.sum() + LEVEL_PRIOR * len(weight))
-    gain: FloatArray = np.exp(np.clip(out, -np.log(MOST_GAIN), np.log(MOST_GAIN)))
+    gain: FloatArray = np.exp(np.clip(out, -np.log(MAX_GAIN), np.log(MAX_GAIN)))
     return gain
 
 
 def _corrected(
-    matte: Matte, gain: FloatArray, offset: FloatArray, sight: Sight, body: Body
+    matte: Matte, gain: FloatArray, offset: FloatArray, sight: BodyVisibility, body: Body
 ) -> Matte:
     """The matte's colours times ``gain`` [3] plus ``offset`` [V, 3] of the body drawn there."""
     foreground = np.clip(matte.foreground * gain + _drawn(offset, sight, body), 0.0, 1.0)
     return Matte(matte.alpha, foreground.astype(np.float32))
 
 
-def _drawn(values: FloatArray, sight: Sight, body: Body) -> FloatArray:
+def _drawn(values: FloatArray, sight: BodyVisibility, body: Body) -> FloatArray:
     """[H, W, C] smooth values [V, C] of the body where the photo shows it, carried on beside it."""
     camera = sight.camera
     w, h = fit_size(camera.width, camera.height, OFFSET_SIDE)
@@ -172,15 +174,15 @@ def _drawn(values: FloatArray, sight: Sight, body: Body) -> FloatArray:
     return resize(np.asarray(smooth, np.float32), camera.width, camera.height, "bilinear")
 
 
-def own_part(
-    matte: Matte, bound: BoundGaussians, sight: Sight, share: FloatArray, body: Body
+def make_refine_target(
+    matte: Matte, bound: BoundGaussians, sight: BodyVisibility, share: FloatArray, body: Body
 ) -> Matte:
     """What one of several photos asks of the avatar ``bound``: itself where it has the larger
     ``share`` [V] of the blend, elsewhere what is there. Nobody stands twice in one way, and what
     another photo shows better must not be pulled to where this one has it."""
     height, width = matte.alpha.shape
     camera = sight.camera.resized(width, height)
-    drawn = render_camera(place(bound, sight.vertices, body), camera)
+    drawn = render_camera(place_gaussians(bound, sight.vertices, body), camera)
     straight = drawn.rgb / np.maximum(drawn.alpha, 1e-3)[..., None]
     own = resize(_drawn(share[:, None], sight, body), width, height, "bilinear")
     own = np.clip((own - OWN_FROM) / (OWN_TO - OWN_FROM), 0.0, 1.0)
@@ -193,11 +195,11 @@ def own_part(
     return Matte(alpha.astype(np.float32), np.clip(foreground, 0.0, 1.0).astype(np.float32))
 
 
-def blended(
+def blend_photo_colors(
     bound: BoundGaussians,
     photo: int,
     mattes: Sequence[Matte],
-    sights: Sequence[Sight],
+    sights: Sequence[BodyVisibility],
     shares: FloatArray,
     body: Body,
 ) -> BoundGaussians:
@@ -217,7 +219,7 @@ def blended(
     for k, (matte, sight) in enumerate(zip(mattes, sights, strict=True)):
         if k == photo or len(rows) == 0:
             continue
-        xy, _ = project(np.asarray(place(part, sight.vertices, body).means), sight.camera)
+        xy, _ = project(np.asarray(place_gaussians(part, sight.vertices, body).means), sight.camera)
         facing = (sight.facing[corners[rows]] * part.bary).sum(1)
         solid = bilinear(np.asarray(matte.alpha > 0.95, np.float64)[..., None], xy)[:, 0] > 0.99
         part_of = (own[k, rows] * (solid & (facing > MIN_FACING)))[:, None]

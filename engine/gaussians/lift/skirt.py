@@ -14,14 +14,14 @@ import numpy as np
 from scipy import ndimage
 
 from ...body import Body
-from ...body.extension import BodyPiece, extended, unposed
+from ...body.extension import BodyPiece, extend_body, unpose_points
 from ...core.cameras import project, unproject
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from ...render.mesh import MeshBuffer, rasterize_mesh
-from .dressed import Dressed
+from .dressed import DressedMesh
 from .grids import nearest_known
 from .regions import ARMS, Regions, vertex_groups
-from .skirt_hold import COLUMNS, RINGS, can_be_below, hold
+from .skirt_hold import COLUMNS, RINGS, is_trunk_or_leg, skirt_weights
 from .skirt_outline import SkirtOutline, find_outline
 
 PART = "skirt"  # its name among the body's parts
@@ -57,10 +57,10 @@ class Skirt:
 
     def on(self, body: Body) -> Body:
         """The person's body with the skirt."""
-        return extended(body, self.piece)
+        return extend_body(body, self.piece)
 
 
-def angles() -> FloatArray:
+def column_angles() -> FloatArray:
     """[COLUMNS] of the columns, radians, 0 towards the photo's camera, growing to its right."""
     out: FloatArray = np.arange(COLUMNS) * (2.0 * np.pi / COLUMNS)
     return out
@@ -84,7 +84,7 @@ def _drawn_below(
     xy, _ = project(vertices, camera)
     top = float(outline.top[:, 1].mean())
     hem = np.interp(xy[:, 0], outline.hem[:, 0], outline.hem[:, 1])
-    inside = can_be_below(body) & (xy[:, 1] > top) & (xy[:, 1] < hem)
+    inside = is_trunk_or_leg(body) & (xy[:, 1] > top) & (xy[:, 1] < hem)
     depth = (xy[:, 1] - top) / np.maximum(FULLY * (hem - top), 1.0)
     return np.where(inside, np.clip(depth, 0.0, 1.0), 0.0)
 
@@ -102,10 +102,10 @@ def depth_below(rest: FloatArray, body: Body) -> FloatArray:
     way /= np.linalg.norm(way, axis=1, keepdims=True)
     column = ((v[:, [0, 2]] - centre[[0, 2]]) @ way.T).argmax(1)
     top, hem = rest[0, column, 1], rest[-1, column, 1]
-    return np.where(can_be_below(body), (top - v[:, 1]) / np.maximum(top - hem, 1e-3), -np.inf)
+    return np.where(is_trunk_or_leg(body), (top - v[:, 1]) / np.maximum(top - hem, 1e-3), -np.inf)
 
 
-def tucked(dressed: Dressed, vertices: FloatArray, under: FloatArray) -> Dressed:
+def tuck_under_skirt(dressed: DressedMesh, vertices: FloatArray, under: FloatArray) -> DressedMesh:
     """The dressed body without the skirt's own stand-off: below it nothing is as wide as it."""
     offset = np.minimum(dressed.offset, UNDER)
     share = np.where(
@@ -120,8 +120,8 @@ def tucked(dressed: Dressed, vertices: FloatArray, under: FloatArray) -> Dressed
     )
 
 
-def seen_skirt(
-    regions: Regions, camera: Camera, body: Body, pose: Pose, dressed: Dressed
+def fit_skirt(
+    regions: Regions, camera: Camera, body: Body, pose: Pose, dressed: DressedMesh
 ) -> Skirt | None:
     """The skirt that a photo shows, around the dressed body; None for trousers and bare legs.
 
@@ -132,21 +132,21 @@ def seen_skirt(
     outline = find_outline(regions, camera, joints)
     if outline is None:
         return None
-    inside = tucked(dressed, vertices, _drawn_below(outline, vertices, body, camera))
+    inside = tuck_under_skirt(dressed, vertices, _drawn_below(outline, vertices, body, camera))
     own = ~np.isin(vertex_groups(body), ARMS)[dressed.f[:, 0]]
     buffer = rasterize_mesh(inside.vertices, dressed.f[own], camera)
-    points = around(outline, buffer, camera)
+    points = build_skirt_tube(outline, buffer, camera)
     grid = points.reshape(RINGS, COLUMNS, 3)
-    weights = hold(grid, body, pose)
-    rest = unposed(points, weights, pose, body)
-    vt, ft, corner = charts(grid, body)
+    weights = skirt_weights(grid, body, pose)
+    rest = unpose_points(points, weights, pose, body)
+    vt, ft, corner = make_skirt_charts(grid, body)
     piece = BodyPiece(PART, rest.astype(np.float32), skirt_faces(), weights, vt, ft, corner)
     return Skirt(piece, outline.label, depth_below(rest.reshape(grid.shape), body))
 
 
-def around(outline: SkirtOutline, buffer: MeshBuffer, camera: Camera) -> FloatArray:
+def build_skirt_tube(outline: SkirtOutline, buffer: MeshBuffer, camera: Camera) -> FloatArray:
     """[RINGS * COLUMNS, 3] the tube in the photo's pose."""
-    angle = angles()
+    angle = column_angles()
     front = np.cos(angle) > -1e-9
     down, across = np.linspace(0.0, 1.0, RINGS), 0.5 + 0.5 * np.sin(angle)
     pixels = outline.patch(down, across)  # [R, C, 2], the back's on those of the front
@@ -216,7 +216,7 @@ def _thickness(
     return np.where(side, 0.0, thick)
 
 
-def charts(grid: FloatArray, body: Body) -> tuple[FloatArray, IntArray, float]:
+def make_skirt_charts(grid: FloatArray, body: Body) -> tuple[FloatArray, IntArray, float]:
     """Front and back unrolled in the atlas, as dense as the body's own charts.
 
     Returns:

@@ -61,7 +61,7 @@ def skirt_colors(
     return np.asarray(out * (1.0 - (1.0 - BACK) * away))
 
 
-def above_hem(
+def hem_distance(
     triangle: IntArray, bary: FloatArray, faces: IntArray, points: FloatArray
 ) -> FloatArray:
     """[N] metres from places on the skirt to its hem; arguments as of :func:`skirt_colors`."""

@@ -21,24 +21,24 @@ BLEND = 0.75  # of the half width over which the hold passes from one leg to the
 LAP, SEAT = 0.12, 0.12  # metres over and under a thigh's bone where the cloth lies
 AT_KNEE = 0.06  # metres over and under the bone at the knee
 OVER_KNEE = 0.75  # of a thigh from which on cloth bends down over the knee
-MOST_BENT = 0.7  # share of the shin or the pelvis in what a leg holds
+MAX_BEND_SHARE = 0.7  # share of the shin or the pelvis in what a leg holds
 KNEE_RAMP = 0.25  # metres below the knees over which cloth comes to bend with them
 
 
-def can_be_below(body: Body) -> BoolArray:
+def is_trunk_or_leg(body: Body) -> BoolArray:
     """[V] trunk and legs."""
     out: BoolArray = body.weights[:, [*TRUNK, *LEGS[0], *LEGS[1]]].sum(1) > 0.5
     return out
 
 
-def hold(grid: FloatArray, body: Body, pose: Pose) -> FloatArray:
+def skirt_weights(grid: FloatArray, body: Body, pose: Pose) -> FloatArray:
     """[RINGS * COLUMNS, 55] what holds each place of the skirt; rows add up to one.
 
     Args:
         grid: [RINGS, COLUMNS, 3] in the photo's pose.
     """
     vertices, joints = body.vertices(pose)
-    candidates = np.nonzero(can_be_below(body))[0]
+    candidates = np.nonzero(is_trunk_or_leg(body))[0]
     distance, nearest = cKDTree(vertices[candidates]).query(grid.reshape(-1, 3), NEAREST)
     share = 1.0 / np.maximum(distance, 0.005)
     share /= share.sum(1, keepdims=True)
@@ -62,7 +62,7 @@ def hold(grid: FloatArray, body: Body, pose: Pose) -> FloatArray:
     across = np.clip(place[..., 0] / np.maximum(BLEND * half, 0.9 * apart), -1.0, 1.0)
     of_left = 0.5 + 0.5 * np.sin(0.5 * np.pi * across)
     thigh = float((hips - knees)[:, 1].mean())
-    knee, drop = seated(place, apart, thigh)
+    knee, drop = seated_shares(place, apart, thigh)
 
     out = np.zeros((RINGS, COLUMNS, body.weights.shape[1]))
     upper = trunk / np.maximum(trunk.sum(-1, keepdims=True), 1e-9)
@@ -76,7 +76,7 @@ def hold(grid: FloatArray, body: Body, pose: Pose) -> FloatArray:
     return np.asarray(rows / rows.sum(1, keepdims=True))
 
 
-def seated(place: FloatArray, apart: float, thigh: float) -> tuple[FloatArray, FloatArray]:
+def seated_shares(place: FloatArray, apart: float, thigh: float) -> tuple[FloatArray, FloatArray]:
     """[R, C] shares of the shin and of the pelvis in what a leg holds.
 
     Chosen so that the skirt of somebody who sits lies on the lap and close under the thighs: with
@@ -99,7 +99,7 @@ def seated(place: FloatArray, apart: float, thigh: float) -> tuple[FloatArray, F
     shin = np.where(ahead < 0, 1.0, shin * shin * (3.0 - 2.0 * shin))
     other = shin * (thigh - below) - (1.0 - shin) * below
     share = over / np.where(np.abs(ahead - other) > 0.02, ahead - other, np.inf)
-    share = np.clip(share, 0.0, MOST_BENT)
+    share = np.clip(share, 0.0, MAX_BEND_SHARE)
     # Far below the knee cloth hangs from it as the shin does.
     beyond = np.clip((below - thigh) / KNEE_RAMP, 0.0, 1.0)
     knee, drop = share * shin, share * (1.0 - shin)

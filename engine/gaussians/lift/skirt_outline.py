@@ -16,11 +16,11 @@ from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
 from .labels import LOWER, UPPER
 from .regions import ARMS, LEFT_LEG, RIGHT_LEG, TORSO, Regions
 
-LEAST_LENGTH = 0.05  # metres from the crotch to the hem
-LEAST_GAP = 0.02  # metres between the fitted legs near the hem, so that there is a gap to fill
+MIN_LENGTH = 0.05  # metres from the crotch to the hem
+MIN_GAP = 0.02  # metres between the fitted legs near the hem, so that there is a gap to fill
 FILLED = 0.9  # of it must be cloth
-LEAST_DOWN = 0.75  # cosine between a hanging thigh and the vertical
-LEAST_UPRIGHT = 0.93  # cosine between the legs and the picture's rows
+MIN_DOWN = 0.75  # cosine between a hanging thigh and the vertical
+MIN_UPRIGHT = 0.93  # cosine between the legs and the picture's rows
 STANDS_OFF = 0.02  # metres beside the body from which on cloth hangs free
 ABOVE_HIPS = 0.03  # metres above the hips that a skirt reaches at least
 OWN_COLUMN = 0.5  # of a leg's width covered by cloth above the hem
@@ -95,12 +95,12 @@ def _legs_hang(joints: FloatArray, camera: Camera) -> bool:
     for side in ("left", "right"):
         hip, knee = joints[JOINT_INDEX[f"{side}_hip"]], joints[JOINT_INDEX[f"{side}_knee"]]
         thigh = (knee - hip) / np.linalg.norm(knee - hip)
-        if -thigh[1] < LEAST_DOWN:
+        if -thigh[1] < MIN_DOWN:
             return False
         middle.append([hip, knee])
     (top, bottom), depth = project(np.mean(middle, axis=0), camera)
     way = (bottom - top) / max(float(np.linalg.norm(bottom - top)), 1e-9)
-    return bool((depth > 0).all() and way[1] > LEAST_UPRIGHT)
+    return bool((depth > 0).all() and way[1] > MIN_UPRIGHT)
 
 
 def _fills_gap(cloth: BoolArray, regions: Regions, crotch: int, metres: float) -> bool:
@@ -121,11 +121,11 @@ def _fills_gap(cloth: BoolArray, regions: Regions, crotch: int, metres: float) -
         filled.append(int(cloth[row, between].sum()))
         row += 1
     gaps, filled = gaps[:-1], filled[:-1]  # the last row is below the hem, or of the frame
-    if len(gaps) * metres < LEAST_LENGTH:
+    if len(gaps) * metres < MIN_LENGTH:
         return False
     low = slice(2 * len(gaps) // 3, None)
     width = float(np.mean(gaps[low])) * metres
-    return width > LEAST_GAP and sum(filled[low]) > FILLED * sum(gaps[low])
+    return width > MIN_GAP and sum(filled[low]) > FILLED * sum(gaps[low])
 
 
 def _trace(

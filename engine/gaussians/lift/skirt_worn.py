@@ -10,13 +10,13 @@ from scipy.spatial import cKDTree
 from ...body import Body
 from ...core.types import Camera, FloatArray, IntArray, Pose
 from ...render.mesh import rasterize_mesh
-from .dressed import Dressed
+from .dressed import DressedMesh
 from .grids import dilate, nearest_known
 from .labels import LABELS
 from .regions import ARMS, Regions, vertex_groups
-from .skirt import FULLY, Skirt, tucked
+from .skirt import FULLY, Skirt, tuck_under_skirt
 from .skirt_hold import COLUMNS, RINGS
-from .surfaces import Sheet
+from .surfaces import DepthSheet
 
 HEM_SHOWN = 0.8  # of the skirt's length from which on what a leg wears below it may be seen
 HEM_REACH, HEM_SOURCE = 0.10, 0.07  # metres below the hem that are told by what lies so far lower
@@ -25,7 +25,7 @@ HEM_STEP = 0.03  # metres from which on a pixel lies on another surface
 
 
 @dataclass(frozen=True)
-class Wearer:
+class SkirtWearer:
     """Everything of the lift that counts vertices or triangles, with the skirt's after the body's.
 
     Attributes:
@@ -42,12 +42,12 @@ class Wearer:
     groups: IntArray
     regions: Regions
     shares: FloatArray
-    dressed: Dressed
+    dressed: DressedMesh
 
 
-def wear(
-    skirt: Skirt, body: Body, pose: Pose, regions: Regions, shares: FloatArray, dressed: Dressed
-) -> Wearer:
+def attach_skirt(
+    skirt: Skirt, body: Body, pose: Pose, regions: Regions, shares: FloatArray, dressed: DressedMesh
+) -> SkirtWearer:
     """Put the skirt on.
 
     Args:
@@ -58,9 +58,9 @@ def wear(
     vertices, _ = longer.vertices(pose)
     count = len(body.v_template)
     points = np.asarray(vertices[count:], np.float64)
-    dressed = tucked(dressed, vertices[:count], skirt.under)
+    dressed = tuck_under_skirt(dressed, vertices[:count], skirt.under)
     cloth = np.eye(len(LABELS))[skirt.label]
-    return Wearer(
+    return SkirtWearer(
         bare=body,
         skirt=skirt,
         points=points,
@@ -73,7 +73,7 @@ def wear(
         shares=np.concatenate(
             [_shares_below(skirt, shares, cloth, body), np.tile(cloth, (len(points), 1))]
         ),
-        dressed=Dressed(
+        dressed=DressedMesh(
             np.concatenate([dressed.vertices, points]),
             np.concatenate([dressed.offset, np.zeros(len(points))]),
             np.concatenate([dressed.worn, np.ones(len(points))]),
@@ -100,7 +100,9 @@ def _shares_below(skirt: Skirt, shares: FloatArray, cloth: FloatArray, body: Bod
     return out
 
 
-def hem_settled(sheets: tuple[Sheet, ...], wearer: Wearer, camera: Camera) -> tuple[Sheet, ...]:
+def settle_hem(
+    sheets: tuple[DepthSheet, ...], wearer: SkirtWearer, camera: Camera
+) -> tuple[DepthSheet, ...]:
     """The sheets with the hem's pixels on the skirt and the legs' behind it.
 
     The mesh ends within a pixel or two of the hem. What is left over on either side would hang

@@ -14,8 +14,8 @@ from scipy import ndimage
 
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
-from .dressed import Dressed
-from .grids import dilate, larger_than, nearest_known, smooth_within, solve_poisson
+from .dressed import DressedMesh
+from .grids import dilate, drop_small_parts, nearest_known, smooth_within, solve_poisson
 from .regions import ARMS, HEAD, Regions
 
 MAX_FOLD = 0.02  # metres; a larger step of depth is one limb before another
@@ -27,7 +27,7 @@ LOOSE = 0.02  # metres from the dressed mesh from which on a part needs a back o
 
 
 @dataclass(frozen=True)
-class Sheet:
+class DepthSheet:
     """A part with one front and one back, on the region grid.
 
     Attributes:
@@ -47,9 +47,9 @@ class Sheet:
     loose: BoolArray
 
 
-def find_surfaces(
-    regions: Regions, dressed: Dressed, groups: IntArray, camera: Camera
-) -> tuple[Sheet, ...]:
+def find_depth_sheets(
+    regions: Regions, dressed: DressedMesh, groups: IntArray, camera: Camera
+) -> tuple[DepthSheet, ...]:
     """The sheets that the photo shows; the trunk comes first.
 
     Args:
@@ -61,7 +61,7 @@ def find_surfaces(
     # Loose hair before a cheek or beyond it: the face is not what is seen there.
     bare = dressed.worn[dressed.f].mean(1) < 0.5
     loose_hair = regions.hair & (whole.face >= 0) & (bare & (of_face == HEAD))[whole.face]
-    loose_hair = larger_than(loose_hair, (LOCK * regions.unit) ** 2)
+    loose_hair = drop_small_parts(loose_hair, (LOCK * regions.unit) ** 2)
     sheets = []
     for group in (0, *ARMS):
         visible = regions.mask & ((regions.group == group) if group else ~arms)
@@ -108,7 +108,7 @@ def _sheet(
     loose_hair: BoolArray,
     regions: Regions,
     camera: Camera,
-) -> Sheet:
+) -> DepthSheet:
     drawn = buffer.face >= 0
     mask = visible
     if group == 0:  # the trunk goes on behind an arm wherever the body does
@@ -149,7 +149,7 @@ def _sheet(
         weight = np.where(inner, 0.0, weight)
     back = np.maximum(back, front + 0.002)
     front, back = np.where(mask, front, 0.0), np.where(mask, back, 0.0)
-    return Sheet(group, visible, mask, front, back, weight, _loose(mask, covered, pixel))
+    return DepthSheet(group, visible, mask, front, back, weight, _loose(mask, covered, pixel))
 
 
 def _loose(mask: BoolArray, covered: BoolArray, pixel: FloatArray) -> BoolArray:
@@ -163,7 +163,7 @@ def _loose(mask: BoolArray, covered: BoolArray, pixel: FloatArray) -> BoolArray:
     return out
 
 
-def composite(sheets: tuple[Sheet, ...], name: str) -> FloatArray:
+def composite_sheets(sheets: tuple[DepthSheet, ...], name: str) -> FloatArray:
     """One map [H, W] of ``front``, ``back`` or ``on_mesh``: each pixel's visible sheet."""
     out = np.zeros(sheets[0].mask.shape)
     for sheet in sheets:

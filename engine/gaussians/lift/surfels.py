@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 from ...body import Body
 from ...core.rotations import matrix_to_quaternion
 from ...core.types import LAYERS, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
-from ..binding import bind
+from ..binding import bind_gaussians
 
 CORE, SHELL, PHOTO = (LAYERS.index(name) for name in ("core", "shell", "photo"))
 
@@ -87,7 +87,7 @@ JUMP = 15.0
 length from which on it is no step along a surface."""
 
 
-class Homes:
+class TriangleBinding:
     """Finds the triangle that a free point belongs to: the nearest one of its limb.
 
     Hair, clothes and the back have no triangle of their own. The head's mimic triangles are left
@@ -142,14 +142,14 @@ class Homes:
         """Bind free Gaussians of the limbs ``group`` [N], all of one layer, to their homes."""
         triangle, bary = self.find(world.means, group)
         layers = np.full(len(world), layer, np.uint8)
-        return bind(world, triangle, bary, layers, self.vertices, self.body)
+        return bind_gaussians(world, triangle, bary, layers, self.vertices, self.body)
 
 
 ALONE, NEIGHBOURS = 8.0, 6
 """Steps of its grid to its sixth neighbour from which on a splat hangs in mid air."""
 
 
-def without_strays(points: FloatArray, step: FloatArray) -> BoolArray:
+def has_near_neighbours(points: FloatArray, step: FloatArray) -> BoolArray:
     """[N] which points [N, 3] of a picture's grid have neighbours in space, not only in it.
 
     Where one limb ends before another a pixel's depth may belong to neither.

@@ -16,17 +16,17 @@ from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples, sample_core
-from ..binding import bind
+from ..binding import bind_gaussians
 from .colors import complete_texels
-from .dressed import Dressed
-from .grids import erode, inset
+from .dressed import DressedMesh
+from .grids import distance_inside, erode
 from .labels import SKIN
 from .labels_surface import labels_at
 from .photo_view import PhotoView
 from .regions import ARMS, HEAD
-from .skirt_colors import above_hem, skirt_colors
-from .skirt_worn import Wearer
-from .surfaces import composite
+from .skirt_colors import hem_distance, skirt_colors
+from .skirt_worn import SkirtWearer
+from .surfaces import composite_sheets
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
 
 UNDER_PHOTO = 0.006  # metres that texels lie below the photo splats
@@ -34,7 +34,7 @@ MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surfac
 OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths
 UNDER_HAIR = 0.5  # cosine below which skin may have to give way to hair before or beside it
 SURFACES = 0.15  # cosine below which texels lie at the very surface, for photo splats end there
-LEAST_RADIUS, MOST_RADIUS = 2e-4, 0.012  # metres
+MIN_RADIUS, MAX_RADIUS = 2e-4, 0.012  # metres
 INSET = 0.6  # of a texel's standard deviation that worn ones lie below the dressed mesh
 EDGE_ON = 0.6  # of its radius that a disc seen edge-on is thick
 DRAW_IN, DRAW_IN_STEPS = 0.024, 6  # metres that a texel may be drawn in to the outline, in steps
@@ -86,9 +86,9 @@ def texel_layer(
     body: Body,
     vertices: FloatArray,
     groups: IntArray,
-    dressed: Dressed,
+    dressed: DressedMesh,
     shares: FloatArray,
-    wearer: Wearer | None = None,
+    wearer: SkirtWearer | None = None,
 ) -> BoundGaussians:
     """Core and shell Gaussians, one per texel, with every colour completed.
 
@@ -156,7 +156,7 @@ def texel_layer(
     opacity = np.full(len(points), OPACITY)
     if wearer is not None:  # the hem is an edge before the legs
         cloth = samples.triangle >= len(wearer.bare.f)
-        room = above_hem(
+        room = hem_distance(
             samples.triangle[cloth] - len(wearer.bare.f),
             samples.bary[cloth],
             wearer.skirt.piece.f,
@@ -178,7 +178,7 @@ def texel_layer(
     points = points - sink[:, None] * normal
     # Nothing may stand where the photo shows background, nor skin of the head where it shows
     # hair: what was fitted too wide is drawn in rather than opened.
-    rooms = inset(view.alpha > 0.6), inset((view.alpha > 0.6) & ~regions.hair)
+    rooms = distance_inside(view.alpha > 0.6), distance_inside((view.alpha > 0.6) & ~regions.hair)
     face = (group == HEAD) & ~is_shell & (facing < UNDER_HAIR)
     metres = _room(at, rooms, face, view.camera)
     # A disc that is seen edge-on hardly reaches over the outline.
@@ -205,7 +205,7 @@ def texel_layer(
     keep = (opacity > 0) & (part != "lash")
     world = surfels_on_plane(points[keep], normal[keep], radius[keep], color[keep], opacity[keep])
     layer = np.where(is_shell[keep], SHELL, CORE).astype(np.uint8)
-    return bind(world, samples.triangle[keep], samples.bary[keep], layer, vertices, body)
+    return bind_gaussians(world, samples.triangle[keep], samples.bary[keep], layer, vertices, body)
 
 
 def _behind_what_is_seen(
@@ -218,7 +218,7 @@ def _behind_what_is_seen(
 ) -> tuple[FloatArray, FloatArray]:
     """Points [N, 3] slid along their rays until none stands before a sheet that the photo shows
     instead of its own (a hand in a pocket goes behind the cloth), and by how much [N]."""
-    front = composite(view.sheets, "front")[at.row, at.col]
+    front = composite_sheets(view.sheets, "front")[at.row, at.col]
     # A disc that leans against the photo's surface must keep its edge behind it as well.
     lean = radius * np.sqrt(np.clip(1.0 - facing**2, 0.0, 1.0))
     other = at.inside & view.regions.mask[at.row, at.col] & hidden
@@ -256,4 +256,4 @@ def _radii(
     share = area / np.maximum(texels, 1e-9)
     grown = np.sqrt(np.clip(areas(shell) / np.maximum(area, 1e-12), 1.0, 9.0))
     radius: FloatArray = SPACING * np.sqrt(share) * grown
-    return np.clip(radius, LEAST_RADIUS, MOST_RADIUS)
+    return np.clip(radius, MIN_RADIUS, MAX_RADIUS)

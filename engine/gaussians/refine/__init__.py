@@ -35,16 +35,16 @@ from .parameters import (
     OFFSET,
     OPACITY,
     SCALES,
-    Posed,
-    Reach,
+    ParameterRange,
+    PosedGaussians,
     adam_step,
-    changed,
-    limits,
+    apply_parameters,
+    initial_parameters,
+    parameter_bounds,
     pixel_sizes,
-    start_numbers,
 )
-from .regularisers import Regularisers, Weights
-from .targets import PhotoSurface, Target, head_box, photo_target
+from .regularisers import Regularisers, RegulariserWeights
+from .targets import PhotoSurface, RefineView, head_box, make_photo_target
 
 BACKDROP = 0.5
 BACKDROP_VARIANCE = 0.25
@@ -67,7 +67,7 @@ HAND_FREEDOM = 0.3  # of unseen bare hands, for their colour only
 
 
 @dataclass(frozen=True)
-class Photo:
+class RefinePhoto:
     """One photo of the person: its matte (straight colours), camera and posed body [V, 3]."""
 
     matte: Matte
@@ -98,18 +98,20 @@ class RefineOptions:
     scale_rate: float = 0.05
     offset_rate: float = 0.1
     floor: float = 0.05
-    reach: Reach = field(default_factory=Reach)
-    weights: Weights = field(default_factory=Weights)
+    reach: ParameterRange = field(default_factory=ParameterRange)
+    weights: RegulariserWeights = field(default_factory=RegulariserWeights)
 
 
-LEVELS: dict[str, RefineOptions | None] = {
+REFINE_LEVELS: dict[str, RefineOptions | None] = {
     "off": None,
     "fast": RefineOptions(),
     "full": RefineOptions(
         steps=120,
         head_side=512,
-        reach=Reach(scale=2.0, offset=1.5),
-        weights=Weights(color=0.01, opacity=0.0005, scale=0.002, offset=0.002, isotropy=0.01),
+        reach=ParameterRange(scale=2.0, offset=1.5),
+        weights=RegulariserWeights(
+            color=0.01, opacity=0.0005, scale=0.002, offset=0.002, isotropy=0.01
+        ),
     ),
 }
 """What ``--refine`` offers. Many steps need looser ties to be worth their time; few steps gain as
@@ -120,13 +122,13 @@ much with tight ones, and stray less."""
 class _View:
     """A wanted picture of one of the poses."""
 
-    target: Target
-    posed: Posed
+    target: RefineView
+    posed: PosedGaussians
 
 
-def refine(
+def refine_gaussians(
     bound: BoundGaussians,
-    photos: Sequence[Photo],
+    photos: Sequence[RefinePhoto],
     body: Body,
     options: RefineOptions = RefineOptions(),
     backend: str = "cpu",
@@ -147,12 +149,12 @@ def refine(
     beside: list[_View] = []
     solid = np.zeros(len(bound), bool)
     for photo in photos:
-        posed = Posed(bound, photo.vertices, body, unit)
+        posed = PosedGaussians(bound, photo.vertices, body, unit)
         seen, turned = _targets(posed.base, photo, body, options)
         shown.append([_View(target, posed) for target in seen])
         beside.extend(_View(target, posed) for target in turned)
         solid |= _in_solid(posed.base, seen[0])
-    start = start_numbers(bound)
+    start = initial_parameters(bound)
     seen_part = _seen_part([view for views in shown for view in views])
     freedom = _ramp(seen_part, *SEEN)
     plain = freedom > 0.5 * freedom.max(initial=0.0)
@@ -161,7 +163,7 @@ def refine(
     # The far side shows faintly through a soft rim, and has to thin out with it.
     free[~solid, OPACITY] = _ramp(seen_part[~solid], *SHIMMER)
     free[regularisers.unseen_hands, COLORS] = HAND_FREEDOM
-    low, high = limits(start, solid, options.reach)
+    low, high = parameter_bounds(start, solid, options.reach)
     rates = _rates(options)
     numbers = np.clip(start, low, high)
     first, second = np.zeros_like(numbers), np.zeros_like(numbers)
@@ -190,7 +192,7 @@ def refine(
         )
         if progress is not None:
             progress("refine", (k + 1) / len(schedule), f"step {k + 1} of {len(schedule)}")
-    out = changed(bound, numbers, unit)
+    out = apply_parameters(bound, numbers, unit)
     # Through the logit and back an opacity is off by a rounding: what did not move stays exactly.
     moved = numbers[:, OPACITY] != start[:, OPACITY]
     return replace(out, opacities=np.where(moved, out.opacities, bound.opacities))
@@ -205,20 +207,20 @@ def _rates(options: RefineOptions) -> NDArray[np.float32]:
 
 
 def _targets(
-    lifted: Gaussians, photo: Photo, body: Body, options: RefineOptions
-) -> tuple[list[Target], list[Target]]:
+    lifted: Gaussians, photo: RefinePhoto, body: Body, options: RefineOptions
+) -> tuple[list[RefineView], list[RefineView]]:
     """Pictures of the photo (whole in all sizes, and its head from nearer), and from cameras
     beside them."""
-    wholes = [photo_target(photo.matte, photo.camera, options.sides[0])]
+    wholes = [make_photo_target(photo.matte, photo.camera, options.sides[0])]
     for side in options.sides[1:]:
-        other = photo_target(photo.matte, photo.camera, side)
+        other = make_photo_target(photo.matte, photo.camera, side)
         if all(_differ(other, whole) for whole in wholes):
             wholes.append(other)
     around = [(wholes[0], photo.vertices.mean(0))]
     head = body.weights[:, [JOINT_INDEX["head"], JOINT_INDEX["jaw"]]].sum(1) > 0.5
     box = head_box(photo.vertices, head, photo.camera, HEAD_MARGIN)
     if min(box[2] - box[0], box[3] - box[1]) >= MIN_HEAD:
-        near = photo_target(photo.matte, photo.camera, options.head_side, box)
+        near = make_photo_target(photo.matte, photo.camera, options.head_side, box)
         if near.camera.K[0, 0] > WORTHWHILE * max(whole.camera.K[0, 0] for whole in wholes):
             around.append((near, photo.vertices[head].mean(0)))
     surfaces = [PhotoSurface(target, lifted) for target, _ in around]
@@ -230,7 +232,7 @@ def _targets(
     return wholes + [target for target, _ in around[1:]], beside
 
 
-def _differ(a: Target, b: Target) -> bool:
+def _differ(a: RefineView, b: RefineView) -> bool:
     """Whether two pictures of the same differ in size so much that both are worth their time."""
     ratio = a.camera.width / b.camera.width
     return max(ratio, 1.0 / ratio) > WORTHWHILE
@@ -271,7 +273,7 @@ def _levels(lod_start: FloatArray | None, steps: int) -> list[NDArray[np.float32
     return out
 
 
-def _compare(drawn: Gaussians, target: Target, backend: str) -> Gradients:
+def _compare(drawn: Gaussians, target: RefineView, backend: str) -> Gradients:
     """Gradients of the mean squared difference between the drawn and the wanted picture."""
     camera = target.camera
     render, vjp = rasterize_vjp(
@@ -309,7 +311,7 @@ def _ramp(values: FloatArray, low: float, high: float) -> NDArray[np.float32]:
     return out
 
 
-def _in_solid(base: Gaussians, target: Target) -> BoolArray:
+def _in_solid(base: Gaussians, target: RefineView) -> BoolArray:
     """[N] whether a splat lies where the photo is not mixed with the background."""
     xy, _ = project(np.asarray(base.means, np.float64), target.camera)
     solid = (target.color_weight >= 1.0).astype(np.float64)

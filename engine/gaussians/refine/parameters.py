@@ -19,17 +19,17 @@ from ...core.cameras import project
 from ...core.geometry import triangle_frames
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians
 from ...render import Gradients
-from ..binding import place
+from ..binding import place_gaussians
 from ..lift.surfels import FLATNESS
 
 COLORS, OPACITY, SCALES, OFFSET, DEPTH = slice(0, 3), 3, slice(4, 6), slice(6, 9), 8
 COLUMNS = 9
 LOGIT_LIMITS = (0.004, 0.996)  # opacities beyond are not told from 0 and 1
-NEAREST = 0.05  # metres; nothing of a person stands nearer to a camera
+MIN_DEPTH = 0.05  # metres; nothing of a person stands nearer to a camera
 
 
 @dataclass(frozen=True)
-class Reach:
+class ParameterRange:
     """How far a splat may go from the lift.
 
     Attributes:
@@ -44,7 +44,7 @@ class Reach:
     offset: float = 1.2
 
 
-def start_numbers(bound: BoundGaussians) -> NDArray[np.float32]:
+def initial_parameters(bound: BoundGaussians) -> NDArray[np.float32]:
     """[N, 9] the lift's own numbers."""
     out = np.zeros((len(bound), COLUMNS), np.float32)
     out[:, COLORS] = bound.colors
@@ -53,8 +53,8 @@ def start_numbers(bound: BoundGaussians) -> NDArray[np.float32]:
     return out
 
 
-def limits(
-    start: FloatArray, solid: BoolArray, reach: Reach
+def parameter_bounds(
+    start: FloatArray, solid: BoolArray, reach: ParameterRange
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """[N, 9] least and greatest numbers.
 
@@ -77,12 +77,12 @@ def pixel_sizes(
     """[N] metres, at the rest pose's size, that a pixel of a photo covers at each splat's depth."""
     frames = triangle_frames(vertices, body.f, body.v_template, bound.triangle, bound.bary)
     _, depth = project(frames.origin, camera)
-    size = np.maximum(depth, NEAREST) / float(camera.K[0, 0]) / frames.sigma
+    size = np.maximum(depth, MIN_DEPTH) / float(camera.K[0, 0]) / frames.sigma
     out: NDArray[np.float32] = size.astype(np.float32)
     return out
 
 
-class Posed:
+class PosedGaussians:
     """Bound Gaussians in one photo's pose, with changes: to world space and back.
 
     Args:
@@ -93,7 +93,7 @@ class Posed:
     def __init__(
         self, bound: BoundGaussians, vertices: FloatArray, body: Body, unit: FloatArray
     ) -> None:
-        self.base = place(bound, vertices, body)
+        self.base = place_gaussians(bound, vertices, body)
         frames = triangle_frames(vertices, body.f, body.v_template, bound.triangle, bound.bary)
         self._R = np.asarray(frames.R, np.float32)
         self._unit = np.asarray(frames.sigma * unit, np.float32)
@@ -133,8 +133,10 @@ class Posed:
         return out
 
 
-def changed(bound: BoundGaussians, numbers: FloatArray, unit: FloatArray) -> BoundGaussians:
-    """The bound Gaussians with these numbers [N, 9]; ``unit`` as for :class:`Posed`."""
+def apply_parameters(
+    bound: BoundGaussians, numbers: FloatArray, unit: FloatArray
+) -> BoundGaussians:
+    """The bound Gaussians with these numbers [N, 9]; ``unit`` as for :class:`PosedGaussians`."""
     identity = np.repeat(np.eye(3, dtype=np.float32)[None], len(bound), 0)
     offset, scales, opacities = _to_world(
         bound.offset, bound.scales, identity, np.asarray(unit, np.float32), numbers

@@ -31,7 +31,7 @@ HANDS = tuple(
 
 
 @dataclass(frozen=True)
-class Weights:
+class RegulariserWeights:
     """Of the terms, against the mean squared difference of the pictures.
 
     Attributes:
@@ -65,7 +65,7 @@ class Regularisers:
         start: FloatArray,
         free: FloatArray,
         body: Body,
-        weights: Weights = Weights(),
+        weights: RegulariserWeights = RegulariserWeights(),
     ) -> None:
         self._start, self._weights = start, weights
         self._keep = np.empty(COLUMNS, np.float32)

@@ -32,7 +32,7 @@ DEPTH_TOLERANCE = 0.008  # metres between the carried surface and what the lift 
 
 
 @dataclass(frozen=True)
-class Target:
+class RefineView:
     """One camera's wanted picture.
 
     Attributes:
@@ -48,7 +48,9 @@ class Target:
     cover_weight: float = 1.0
 
 
-def photo_target(matte: Matte, camera: Camera, side: int, box: IntArray | None = None) -> Target:
+def make_photo_target(
+    matte: Matte, camera: Camera, side: int, box: IntArray | None = None
+) -> RefineView:
     """The photo, or the part ``box`` (left, top, right, bottom in pixels) of it.
 
     Args:
@@ -66,7 +68,7 @@ def photo_target(matte: Matte, camera: Camera, side: int, box: IntArray | None =
     alpha = np.clip(resize(alpha, w, h), 0.0, 1.0)
     solid = erode(alpha > SOLID, 1)
     weight = np.where(solid, 1.0, RIM_WEIGHT)
-    return Target(camera.resized(w, h), light, alpha, weight)
+    return RefineView(camera.resized(w, h), light, alpha, weight)
 
 
 class PhotoSurface:
@@ -77,7 +79,7 @@ class PhotoSurface:
         lifted: what the lift made, in world space.
     """
 
-    def __init__(self, photo: Target, lifted: Gaussians) -> None:
+    def __init__(self, photo: RefineView, lifted: Gaussians) -> None:
         camera = photo.camera
         shown = render_camera(lifted, camera)
         solid = erode((photo.alpha > SOLID) & (shown.alpha > SOLID), 1)
@@ -88,7 +90,7 @@ class PhotoSurface:
         self._points = unproject(self._pixels, shown.depth.reshape(-1), camera)
         self._f = _grid_triangles(solid, shown.depth, MAX_SLOPE / float(camera.K[0, 0]))
 
-    def target(self, camera: Camera, carried: bool) -> Target:
+    def target(self, camera: Camera, carried: bool) -> RefineView:
         """The picture that another camera of the person should show.
 
         Args:
@@ -105,7 +107,7 @@ class PhotoSurface:
             at = np.einsum("nk,nkd->nd", seen.bary[valid], corners)
             light[valid] = bilinear(self._straight, at) * drawn.alpha[valid][:, None]
             weight[valid] = 1.0
-        return Target(camera, light, drawn.alpha, weight, HELD_COVER)
+        return RefineView(camera, light, drawn.alpha, weight, HELD_COVER)
 
 
 def _grid_triangles(solid: BoolArray, depth: FloatArray, slope: float) -> IntArray:

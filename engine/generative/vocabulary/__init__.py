@@ -49,7 +49,7 @@ LISTS = (
 
 
 @dataclass(frozen=True)
-class Term:
+class VocabularyTerm:
     """A phrase, and what is known about it."""
 
     text: str
@@ -59,7 +59,7 @@ class Term:
         return self.text
 
 
-Vocabulary = Mapping[str, tuple[Term, ...]]
+Vocabulary = Mapping[str, tuple[VocabularyTerm, ...]]
 """The terms of each list in :data:`LISTS`."""
 
 
@@ -70,7 +70,7 @@ def load_vocabulary(folder: Path = FOLDER) -> Vocabulary:
         LikenessError: a file is damaged, a list is missing, doubled, has another length than it
             says, or has a term twice; names the file.
     """
-    lists: dict[str, tuple[Term, ...]] = {}
+    lists: dict[str, tuple[VocabularyTerm, ...]] = {}
     for path in sorted(folder.glob("*.toml")):
         try:
             content = read_toml(path)
@@ -86,7 +86,7 @@ def load_vocabulary(folder: Path = FOLDER) -> Vocabulary:
     return lists
 
 
-def _terms(path: Path, name: str, entry: Any) -> tuple[Term, ...]:
+def _terms(path: Path, name: str, entry: Any) -> tuple[VocabularyTerm, ...]:
     try:
         terms = tuple(term for family in entry["family"] for term in _family(family))
         count = int(entry["count"])
@@ -105,14 +105,14 @@ def _doubled(texts: list[str]) -> bool:
     return len(set(texts)) < len(texts)
 
 
-def _family(family: Mapping[str, Any]) -> list[Term]:
+def _family(family: Mapping[str, Any]) -> list[VocabularyTerm]:
     tags = frozenset(family.get("tags", ()))
     if "words" in family:
-        return [Term(str(text), tags) for text in family["words"]]
+        return [VocabularyTerm(str(text), tags) for text in family["words"]]
     form = str(family["form"])
     slots = [slot for _, slot, _, _ in Formatter().parse(form) if slot]
     combined = product(*(family[slot] for slot in slots))
-    return [Term(form.format(**dict(zip(slots, words))), tags) for words in combined]
+    return [VocabularyTerm(form.format(**dict(zip(slots, words))), tags) for words in combined]
 
 
 def _wrong(path: Path, what: str) -> LikenessError:

@@ -29,9 +29,9 @@ def create_encoder(config: EncoderConfig, allow_download: bool | None = None) ->
             the config; a package is missing.
     """
     if config.kind == "own":
-        from .own import OwnEncoder
+        from .own import CompactEncoder
 
-        return OwnEncoder(config).frozen_if_wanted()
+        return CompactEncoder(config).frozen_if_wanted()
     if config.kind == "sapiens":
         from .torchscript import TorchScriptEncoder
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ...core.types import LikenessError
-from ...files.downloads import model_folder
+from ...files.downloads import resolve_model
 from ...files.weights import WEIGHTS, find_weights
 from ..config import EncoderConfig
 from .encoder import IMAGENET, Encoder
@@ -124,7 +124,7 @@ def _source(source: str, allow_download: bool | None) -> tuple[str, bool]:
     """What transformers is asked for, and whether that is a folder on this computer."""
     if source in WEIGHTS or source in {entry.repository for entry in WEIGHTS.values()}:
         return str(find_weights(source, allow_download)), True
-    return model_folder(source, allow_download)
+    return resolve_model(source, allow_download)
 
 
 def _check_fit(made: Any, config: EncoderConfig) -> None:

@@ -63,7 +63,7 @@ class AttentionBlock(nn.Module):
         return tokens.transpose(1, 2).reshape(x.shape[0], -1, height, width)
 
 
-class OwnEncoder(Encoder):
+class CompactEncoder(Encoder):
     """Convolutional pyramid with attention at its top; about 2 M parameters for ``base``.
 
     Raises:

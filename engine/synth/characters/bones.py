@@ -33,7 +33,7 @@ def _table() -> dict[str, str]:
     return {name: row["joint"] for row in rows for name in row["names"].split()}
 
 
-def joint_of(bone: str) -> str | None:
+def joint_for_bone(bone: str) -> str | None:
     """The joint at the head of a bone of this name, or None.
 
     >>> joint_of("mixamorig:LeftForeArm"), joint_of("DEF-thigh.R"), joint_of("J_Bip_L_Index2")
@@ -58,14 +58,14 @@ def joint_of(bone: str) -> str | None:
     return joint if side == "" else f"{'left' if side == 'l' else 'right'}_{joint}"
 
 
-def joints_of(bones: Sequence[str]) -> dict[int, int]:
+def joints_for_bones(bones: Sequence[str]) -> dict[int, int]:
     """Rows of ``bones`` by joint index; the first bone of several with one meaning counts."""
     exact = {JOINT_INDEX[name]: row for row, name in enumerate(bones) if name in JOINT_INDEX}
     if len(exact) >= _EXACT:
         return exact
     out: dict[int, int] = {}
     for row, name in enumerate(bones):
-        joint = joint_of(name)
+        joint = joint_for_bone(name)
         if joint is not None and joint in JOINT_NAMES:
             out.setdefault(JOINT_INDEX[joint], row)
     return out

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.types import BoolArray, FloatArray, IntArray, LikenessError
-from ...files.untrusted import npz_arrays, parsing
-from ..model import LABEL, Part
+from ...files.untrusted import read_npz, wrap_parser_errors
+from ..model import LABEL, MeshPart
 from ..parts_file import load_parts
 
 RIG_FILE = "rig.npz"
@@ -63,7 +63,7 @@ _WORDS = {
 _WITHIN = 4  # letters from which a word also counts inside a longer one
 
 
-def label_of(*names: str) -> str:
+def guess_label(*names: str) -> str:
     """What a mesh or material of these names is, as far as they tell; ``other`` if not.
 
     >>> label_of("Wolf3D_Hair"), label_of("Ch36_Shirt"), label_of("Body"), label_of("eyelashes01")
@@ -81,7 +81,7 @@ def label_of(*names: str) -> str:
 
 
 @dataclass(frozen=True)
-class Rig:
+class CharacterRig:
     """Bones: names, and where their heads and tails are in the shown pose [B, 3]."""
 
     names: tuple[str, ...]
@@ -101,8 +101,8 @@ class Character:
     """
 
     name: str
-    parts: tuple[Part, ...]
-    rig: Rig | None
+    parts: tuple[MeshPart, ...]
+    rig: CharacterRig | None
     scale: float = 1.0
     turn: FloatArray = field(default_factory=lambda: np.eye(3))
     notes: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ class Character:
         parts = tuple(replace(part, vertices=there(part.vertices)) for part in self.parts)
         rig = self.rig
         if rig is not None:
-            rig = Rig(rig.names, there(rig.heads), there(rig.tails))
+            rig = CharacterRig(rig.names, there(rig.heads), there(rig.tails))
         return replace(self, parts=parts, rig=rig, scale=self.scale * scale, turn=R @ self.turn)
 
     def noted(self, note: str) -> Character:
@@ -141,29 +141,29 @@ def load_character(folder: Path, name: str) -> Character:
     path = folder / RIG_FILE
     if path.is_file():
         try:
-            rig = _rig(npz_arrays(path, ("names", "heads", "tails")))
+            rig = _rig(read_npz(path, ("names", "heads", "tails")))
         except (OSError, ValueError) as error:
             raise LikenessError(f"'{path}' cannot be read ({error}).", "Convert again.") from error
     return Character(name, parts, rig)
 
 
-def _rig(arrays: dict[str, NDArray[Any]]) -> Rig:
-    with parsing():
+def _rig(arrays: dict[str, NDArray[Any]]) -> CharacterRig:
+    with wrap_parser_errors():
         names = tuple(str(n) for n in arrays["names"])
         ends = {name: np.asarray(arrays[name], np.float64) for name in ("heads", "tails")}
     for name, places in ends.items():
         if places.shape != (len(names), 3) or not np.isfinite(places).all():
             raise ValueError(f"the bones' {name} are not {len(names)} places")
-    return Rig(names, ends["heads"], ends["tails"])
+    return CharacterRig(names, ends["heads"], ends["tails"])
 
 
-def save_rig(rig: Rig, folder: Path) -> None:
+def save_rig(rig: CharacterRig, folder: Path) -> None:
     """Write the rig beside the parts."""
     with (folder / RIG_FILE).open("wb") as file:
         np.savez(file, names=np.array(rig.names), heads=rig.heads, tails=rig.tails)
 
 
-def in_metres(character: Character) -> Character:
+def scale_to_metres(character: Character) -> Character:
     """The character at a person's size; what was assumed is noted."""
     # The longest side: who lies on the back is no dwarf, and who spreads the arms no giant.
     height = float(np.ptp(_solid_vertices(character), axis=0).max())
@@ -188,7 +188,7 @@ def _solid_vertices(character: Character) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Surface:
+class CharacterSurface:
     """All triangles that are not seen through, as one mesh.
 
     Attributes:
@@ -196,7 +196,7 @@ class Surface:
         row: [F] triangle of that part.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[MeshPart, ...]
     vertices: FloatArray
     f: IntArray
     label: NDArray[np.uint8]
@@ -209,11 +209,11 @@ class Surface:
         for k, part in enumerate(self.parts):
             mine = np.flatnonzero(self.part[face] == k)
             if len(mine):
-                out[mine] = texels(part, self.row[face[mine]], bary[mine])[:, :3]
+                out[mine] = sample_texels(part, self.row[face[mine]], bary[mine])[:, :3]
         return out
 
 
-def texels(part: Part, face: IntArray, bary: FloatArray) -> FloatArray:
+def sample_texels(part: MeshPart, face: IntArray, bary: FloatArray) -> FloatArray:
     """RGBA [P, 4] in 0..1 of the nearest texels at points of a part."""
     color = part.material.color
     height, width = color.shape[:2]
@@ -226,20 +226,20 @@ def texels(part: Part, face: IntArray, bary: FloatArray) -> FloatArray:
 _INSIDE = np.array([[4, 1, 1], [1, 4, 1], [1, 1, 4], [2, 2, 2]]) / 6.0
 
 
-def opaque(part: Part) -> BoolArray:
+def opaque_faces(part: MeshPart) -> BoolArray:
     """[F] triangles of which most is solid."""
     alpha = np.zeros(len(part.f))
     for bary in _INSIDE:
-        alpha += texels(part, np.arange(len(part.f)), np.tile(bary, (len(part.f), 1)))[:, 3]
+        alpha += sample_texels(part, np.arange(len(part.f)), np.tile(bary, (len(part.f), 1)))[:, 3]
     return np.asarray(alpha / len(_INSIDE) >= SEEN_THROUGH)
 
 
-def split_cards(parts: Sequence[Part]) -> tuple[Part, ...]:
+def split_cards(parts: Sequence[MeshPart]) -> tuple[MeshPart, ...]:
     """Parts whose triangles are all solid, and cards with all that let one see through them.
 
     Characters often keep lashes or hair in the mesh of the body, with one picture for all.
     """
-    out: list[Part] = []
+    out: list[MeshPart] = []
     for part in parts:
         if part.material.color[..., 3].min() == 255:
             out.append(part)
@@ -247,7 +247,11 @@ def split_cards(parts: Sequence[Part]) -> tuple[Part, ...]:
         corners = np.concatenate([_INSIDE, np.eye(3) * 0.94 + 0.02])
         rows = np.arange(len(part.f))
         solid = np.all(
-            [texels(part, rows, np.tile(bary, (len(rows), 1)))[:, 3] > 0.9 for bary in corners], 0
+            [
+                sample_texels(part, rows, np.tile(bary, (len(rows), 1)))[:, 3] > 0.9
+                for bary in corners
+            ],
+            0,
         )
         for which, card in ((solid, False), (~solid, True)):
             if which.any():
@@ -264,12 +268,12 @@ def split_cards(parts: Sequence[Part]) -> tuple[Part, ...]:
     return tuple(out)
 
 
-def surface_of(character: Character) -> Surface:
+def extract_surface(character: Character) -> CharacterSurface:
     """What of a character cameras see as solid."""
-    kept = [np.flatnonzero(opaque(part)) for part in character.parts]
+    kept = [np.flatnonzero(opaque_faces(part)) for part in character.parts]
     starts = np.cumsum([0, *(len(part.vertices) for part in character.parts)])
     pairs = list(zip(character.parts, kept))
-    return Surface(
+    return CharacterSurface(
         parts=character.parts,
         vertices=character.vertices,
         f=np.concatenate([p.f[rows] + start for (p, rows), start in zip(pairs, starts)]),

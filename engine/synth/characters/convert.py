@@ -1,6 +1,6 @@
 """A foreign character to a subject: the body model's parameters, its parts, and a report.
 
-:func:`convert` does it from what ``addon/characters.py`` took out of the user's file. A subject
+:func:`convert_character` does it from what ``addon/characters.py`` took out of the user's file. A subject
 is a folder: ``subject.json`` (report and provenance), ``body.npz``, ``parts.npz`` with
 ``textures/``, and ``preview.png``.
 """
@@ -22,21 +22,21 @@ import numpy as np
 from ...body.model import Body
 from ...core.rotations import axis_angle_to_matrix
 from ...core.types import JOINT_NAMES, NUM_JOINTS, FloatArray, LikenessError, Pose, Progress
-from ...files.atomic import WRITE_ERRORS, why
+from ...files.atomic import WRITE_ERRORS, describe_error
 from ...files.digests import file_sha256
 from ...files.folders import check_output_folder
-from ...files.untrusted import npz_arrays, parsing, read_json
+from ...files.untrusted import read_json, read_npz, wrap_parser_errors
 from ...files.weights import asset_path
 from ...tracking.detectors import Detectors
-from ...tracking.skeleton import Posed, State
-from ...visual.sheet import save_picture
-from ..dress import load_dress_body, posed_body
+from ...tracking.skeleton import FitState, PosedJoints
+from ...visual.sheet import save_image
+from ..dress import load_dress_body, pose_body
 from ..model import Figure
 from ..parts_file import load_parts, save_parts
-from .character import Character, in_metres, split_cards, surface_of
-from .fit import Target, enough_for_a_start, fit, kinds_of, rig_joints, start_state
-from .report import measure, preview, warnings_of
-from .views import FEWEST_FACES, Looker, Marks, complete_cloud, look_around
+from .character import Character, extract_surface, scale_to_metres, split_cards
+from .fit import CharacterTarget, classify_points, fit_body, has_torso, initial_state, rig_joints
+from .report import fit_warnings, measure_fit, render_fit_preview
+from .views import MIN_FACES, Landmarks3D, SurfaceScanner, complete_cloud, detect_landmarks
 
 SUBJECT_FILE, BODY_FILE, PREVIEW_FILE = "subject.json", "body.npz", "preview.png"
 VERSION = 1
@@ -52,15 +52,15 @@ NOBODY = "Give a whole person: head, trunk, arms and legs, standing, and nothing
 @dataclass(frozen=True)
 class Conversion:
     """A converted character: ``character`` as it is in the subject, the fitted ``state``, the
-    ``report`` (JSON-able) and the ``preview`` [H, W, 3]."""
+    ``report`` (JSON-able) and the ``render_fit_preview`` [H, W, 3]."""
 
     character: Character
-    state: State
+    state: FitState
     report: dict[str, Any]
     preview: FloatArray
 
 
-def convert(
+def convert_character(
     character: Character, body: Body, detectors: Detectors, progress: Progress | None = None
 ) -> Conversion:
     """Fit the body to a character.
@@ -73,64 +73,68 @@ def convert(
     """
     began = perf_counter()
     say = progress or (lambda stage, share, message: None)
-    whole = in_metres(replace(character, parts=split_cards(character.parts)))
+    whole = scale_to_metres(replace(character, parts=split_cards(character.parts)))
     say("look", 0.0, "looking from all sides")
     character, looker, target = _seen_upright(whole, detectors)
     character, looker, target = _sized(character, looker, target, body)
     say("fit", 0.0, "fitting the body")
-    state = fit(body, target)
+    state = fit_body(body, target)
     say("report", 0.0, "measuring and drawing")
-    figures = measure(body, state, target)
+    figures = measure_fit(body, state, target)
     report = {
         **figures,
         "scale": character.scale,
         "turn": np.asarray(character.turn).tolist(),
         "rig": _rig_facts(character, target),
         "notes": list(character.notes),
-        "warnings": warnings_of(figures, target),
+        "warnings": fit_warnings(figures, target),
     }
-    picture = preview(looker, body, state)
+    picture = render_fit_preview(looker, body, state)
     report["seconds"] = round(perf_counter() - began, 1)
     return Conversion(character, state, report, picture)
 
 
-def _seen_upright(character: Character, detectors: Detectors) -> tuple[Character, Looker, Target]:
+def _seen_upright(
+    character: Character, detectors: Detectors
+) -> tuple[Character, SurfaceScanner, CharacterTarget]:
     """The character as somebody is seen in it; turned if its file tells upright wrong, which is
     so when that shows a face and its own upright shows none."""
-    best: tuple[Character, Looker, Marks | None] | None = None
+    best: tuple[Character, SurfaceScanner, Landmarks3D | None] | None = None
     most = -1
     for k, turn in enumerate(TURNS):
         turned = character if k == 0 else character.moved(turn=axis_angle_to_matrix(np.array(turn)))
-        surface = surface_of(turned)
+        surface = extract_surface(turned)
         if not len(surface.f):
             break
-        looker = Looker(surface, detectors)
+        looker = SurfaceScanner(surface, detectors)
         looker.size = min(1.0, looker.reach / ADULT_REACH)
-        marks = look_around(looker)
+        marks = detect_landmarks(looker)
         rigged = k == 0 and len(rig_joints(turned)[0]) >= NUM_JOINTS // 4
         faces = -1 if marks is None else marks.views["face"]
         if faces > most or (best is None and rigged):
             if k:
                 turned = turned.noted("It lay on its front or back, and was stood up.")
             best, most = (turned, looker, marks), faces
-        if faces >= FEWEST_FACES or rigged:
+        if faces >= MIN_FACES or rigged:
             break
     if best is None:
         raise LikenessError(f"No person was found in '{character.name}'.", NOBODY)
     turned, looker, marks = best
     complete_cloud(looker)
     cloud = looker.cloud()
-    target = Target(marks, *rig_joints(turned), cloud, kinds_of(looker.surface, cloud, marks))
-    if not enough_for_a_start(target):
+    target = CharacterTarget(
+        marks, *rig_joints(turned), cloud, classify_points(looker.surface, cloud, marks)
+    )
+    if not has_torso(target):
         raise LikenessError(f"No person was found in '{character.name}'.", NOBODY)
     return turned, looker, target
 
 
 def _sized(
-    character: Character, looker: Looker, target: Target, body: Body
-) -> tuple[Character, Looker, Target]:
+    character: Character, looker: SurfaceScanner, target: CharacterTarget, body: Body
+) -> tuple[Character, SurfaceScanner, CharacterTarget]:
     """The character at a size that the body model's adults have; its own is in the report."""
-    ratio = limb_ratio(body, target, start_state(body, target))
+    ratio = limb_ratio(body, target, initial_state(body, target))
     if SIZES[0] <= ratio <= SIZES[1]:
         return character, looker, target
     note = (
@@ -141,9 +145,9 @@ def _sized(
     return _seen_upright(larger, looker.detectors)
 
 
-def limb_ratio(body: Body, target: Target, start: State) -> float:
+def limb_ratio(body: Body, target: CharacterTarget, start: FitState) -> float:
     """How long the character's limbs and trunk are, in units of the mean body's."""
-    posed = Posed(body, start)
+    posed = PosedJoints(body, start)
     own = {int(j): p for j, p in zip(target.joints, target.places)}
     if target.marks is not None:
         rows = {
@@ -181,7 +185,7 @@ def limb_ratio(body: Body, target: Target, start: State) -> float:
     return theirs / mean if mean > 0 else 1.0
 
 
-def _rig_facts(character: Character, target: Target) -> dict[str, Any]:
+def _rig_facts(character: Character, target: CharacterTarget) -> dict[str, Any]:
     if character.rig is None:
         return {"bones": 0, "joints": []}
     return {"bones": len(character.rig.names), "joints": [JOINT_NAMES[j] for j in target.joints]}
@@ -201,14 +205,14 @@ def convert_to_folder(
     check_subject_folder(folder)
     body = load_dress_body(asset_path("body")).body
     detectors = Detectors(asset_path("pose_detection").parent)
-    done = convert(character, body, detectors, progress)
+    done = convert_character(character, body, detectors, progress)
     report = {
         "version": VERSION,
         "source": source.name,
         "sha256": file_sha256(source),
         **done.report,
     }
-    with subject_folder(folder) as scratch:
+    with atomic_subject_folder(folder) as scratch:
         save_subject(done, report, scratch)
     return report
 
@@ -224,7 +228,7 @@ def save_subject(done: Conversion, report: dict[str, Any], folder: Path) -> None
             transl=done.state.transl,
             expression=done.state.expression,
         )
-    save_picture(done.preview, folder / PREVIEW_FILE)
+    save_image(done.preview, folder / PREVIEW_FILE)
     text = json.dumps(report, indent=2, allow_nan=False)
     (folder / SUBJECT_FILE).write_text(text + "\n", encoding="utf-8")
 
@@ -241,8 +245,8 @@ def load_subject(folder: Path) -> tuple[Figure, FloatArray, Pose]:
         if not isinstance(about, dict) or about.get("version") != VERSION:
             raise ValueError(f"{SUBJECT_FILE} is not of version {VERSION}")
         names = ("betas", "full_pose", "transl", "expression")
-        arrays = npz_arrays(folder / BODY_FILE, names)
-        with parsing():
+        arrays = read_npz(folder / BODY_FILE, names)
+        with wrap_parser_errors():
             numbers = {name: np.asarray(arrays[name], np.float64) for name in names}
     except (OSError, ValueError) as error:
         raise LikenessError(f"'{folder}' is no subject ({error}).", remedy) from error
@@ -262,7 +266,7 @@ def load_subject(folder: Path) -> tuple[Figure, FloatArray, Pose]:
         if numbers[name].shape != shape or not np.isfinite(numbers[name]).all():
             raise LikenessError(f"'{folder / BODY_FILE}' has no good {name}.", remedy)
     pose = Pose(numbers["full_pose"], numbers["transl"], numbers["expression"])
-    posed = posed_body(dress, numbers["betas"], pose)
+    posed = pose_body(dress, numbers["betas"], pose)
     looks = {"character": about.get("source"), "sha256": about.get("sha256")}
     return Figure(load_parts(folder), posed, looks), numbers["betas"], pose
 
@@ -277,7 +281,7 @@ def check_subject_folder(folder: Path) -> None:
 
 
 @contextmanager
-def subject_folder(folder: Path) -> Iterator[Path]:
+def atomic_subject_folder(folder: Path) -> Iterator[Path]:
     """A scratch folder that takes the place of ``folder`` when the block succeeds."""
     folder = folder.absolute()
     home = next(p for p in folder.parents if p.exists())
@@ -293,5 +297,6 @@ def subject_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
     except WRITE_ERRORS as error:
         raise LikenessError(
-            f"Cannot write '{folder}': {why(error)}.", "Choose another folder, or make room."
+            f"Cannot write '{folder}': {describe_error(error)}.",
+            "Choose another folder, or make room.",
         ) from error

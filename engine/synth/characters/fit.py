@@ -19,7 +19,7 @@ from ...core.geometry import vertex_normals
 from ...core.rotations import matrix_to_axis_angle
 from ...core.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, BoolArray, FloatArray, IntArray
 from ...tracking.limits import LimitTerm
-from ...tracking.points import Points
+from ...tracking.points import BodyPoints
 from ...tracking.priors import (
     arm_rotations,
     expression_unknowns,
@@ -27,12 +27,12 @@ from ...tracking.priors import (
     prior_term,
     relaxed_pose,
 )
-from ...tracking.skeleton import Posed, State, Unknowns
-from ...tracking.solver import Bounds, Term, minimise
-from .bones import joints_of
-from .character import DRESSED, HAIRY, Character, Surface
+from ...tracking.skeleton import FitState, PosedJoints, Unknowns
+from ...tracking.solver import Bounds, FitTerm, minimize
+from .bones import joints_for_bones
+from .character import DRESSED, HAIRY, Character, CharacterSurface
 from .terms import PlaneTerm, PointTerm
-from .views import Cloud, Marks, first_of_cells, tree_of
+from .views import Landmarks3D, PointCloud, build_tree, voxel_downsample
 
 POSE_NOISE, FACE_NOISE, HAND_NOISE = 0.025, 0.004, 0.009
 """Metres by which landmarks in space are usually off."""
@@ -99,14 +99,14 @@ BARE, CLOTHED, COVERED = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Target:
+class CharacterTarget:
     """What the body is fitted to: ``marks`` (None: no person was seen), ``joints`` [n] with
     ``places`` [n, 3] from the rig, and the seen surface with the kind of each point [N]."""
 
-    marks: Marks | None
+    marks: Landmarks3D | None
     joints: IntArray
     places: FloatArray
-    cloud: Cloud
+    cloud: PointCloud
     kind: NDArray[np.uint8]
 
 
@@ -114,13 +114,15 @@ def rig_joints(character: Character) -> tuple[IntArray, FloatArray]:
     """Joints that the character's bones name [n], and where these begin [n, 3]."""
     if character.rig is None:
         return np.zeros(0, np.int64), np.zeros((0, 3))
-    rows = joints_of(character.rig.names)
+    rows = joints_for_bones(character.rig.names)
     joints = np.array(sorted(rows), np.int64)
     places = character.rig.heads[[rows[int(j)] for j in joints]].reshape(-1, 3)
     return joints, np.asarray(places, np.float64)
 
 
-def kinds_of(surface: Surface, cloud: Cloud, marks: Marks | None) -> NDArray[np.uint8]:
+def classify_points(
+    surface: CharacterSurface, cloud: PointCloud, marks: Landmarks3D | None
+) -> NDArray[np.uint8]:
     """[N] BARE, CLOTHED or COVERED for the cloud's points: by name, else by the face's colour."""
     label = surface.label[cloud.face]
     kind = np.full(len(label), BARE, np.uint8)
@@ -128,7 +130,7 @@ def kinds_of(surface: Surface, cloud: Cloud, marks: Marks | None) -> NDArray[np.
     kind[np.isin(label, HAIRY)] = COVERED
     if marks is None or (marks.face_weight[:468] > 0).sum() < 100:
         return kind
-    tree = tree_of(Cloud(cloud.points, 0 * cloud.normals, cloud.face), 0.0)
+    tree = build_tree(PointCloud(cloud.points, 0 * cloud.normals, cloud.face), 0.0)
     seen = marks.face[:468][marks.face_weight[:468] > 0]
     rows = tree.query(np.concatenate([seen, 0 * seen], 1))[1]
     third = np.full((len(label), 3), 1 / 3)
@@ -142,7 +144,7 @@ def kinds_of(surface: Surface, cloud: Cloud, marks: Marks | None) -> NDArray[np.
     return kind
 
 
-def start_state(body: Body, target: Target) -> State:
+def initial_state(body: Body, target: CharacterTarget) -> FitState:
     """A state from the directions of trunk and limbs, of the mean body."""
     places = {JOINT_NAMES[j]: p for j, p in zip(target.joints, target.places)}
     if target.marks is not None:
@@ -177,14 +179,14 @@ def start_state(body: Body, target: Target) -> State:
                 a, b, c = (places[name] @ trunk for name in names)
                 first, second = solve(b - a, c - b, left)
                 pose[JOINT_INDEX[names[0]]], pose[JOINT_INDEX[names[1]]] = first, second
-    state = State(np.zeros(3), pose, np.zeros(body.num_betas), np.zeros(body.num_expression))
-    posed = Posed(body, state)
+    state = FitState(np.zeros(3), pose, np.zeros(body.num_betas), np.zeros(body.num_expression))
+    posed = PosedJoints(body, state)
     trunk_joints = [JOINT_INDEX[f"{s}_{n}"] for n in ("shoulder", "hip") for s in ("left", "right")]
     shift = np.mean([ls, rs, lh, rh], 0) - posed.p[trunk_joints].mean(0)
-    return State(shift, pose, state.betas, state.expression)
+    return FitState(shift, pose, state.betas, state.expression)
 
 
-def enough_for_a_start(target: Target) -> bool:
+def has_torso(target: CharacterTarget) -> bool:
     """Whether shoulders and hips are known."""
     named = {JOINT_NAMES[j] for j in target.joints}
     trunk = {f"{s}_{n}" for n in ("shoulder", "hip") for s in ("left", "right")}
@@ -193,14 +195,16 @@ def enough_for_a_start(target: Target) -> bool:
     return seen or trunk <= named
 
 
-def landmark_terms(body: Body, target: Target, radius: float, trust: float = 1.0) -> list[Term]:
+def landmark_terms(
+    body: Body, target: CharacterTarget, radius: float, trust: float = 1.0
+) -> list[FitTerm]:
     """Landmarks and joints of the rig; ``trust`` in those inside the body against the surface."""
-    out: list[Term] = []
+    out: list[FitTerm] = []
     marks, known = target.marks, body.landmarks
     if len(target.joints):
         names = [JOINT_NAMES[j].partition("_")[2] or JOINT_NAMES[j] for j in target.joints]
         noise = np.array([JOINT_NOISE.get(name, FINGER_NOISE) for name in names])
-        points = Points.on_joints(body, target.joints, np.zeros((len(names), 3)))
+        points = BodyPoints.on_joints(body, target.joints, np.zeros((len(names), 3)))
         out.append(PointTerm(points, target.places, trust / noise**2, radius))
     if marks is None or known is None:
         return out
@@ -209,12 +213,12 @@ def landmark_terms(body: Body, target: Target, radius: float, trust: float = 1.0
     weight = np.where([int(j) in named for j in known.pose_joint], 0.2, 1.0) * marks.pose_weight
     weight[17:23] *= 0.2  # hands have landmarks of their own
     rows = np.flatnonzero(weight > 0)
-    points = Points.on_joints(body, known.pose_joint[rows], known.pose_offset[rows])
+    points = BodyPoints.on_joints(body, known.pose_joint[rows], known.pose_offset[rows])
     out.append(PointTerm(points, marks.pose[rows], trust * weight[rows] / POSE_NOISE**2, radius))
     weight = marks.face_weight * known.face_weight[: len(marks.face)]
     rows = np.flatnonzero(weight > 0)
     if len(rows):
-        points = Points.on_surface(body, known.face_triangle[rows], known.face_bary[rows])
+        points = BodyPoints.on_surface(body, known.face_triangle[rows], known.face_bary[rows])
         weight = trust * weight[rows] / (FACE_NOISE**2 * FACE_TOGETHER)
         out.append(PointTerm(points, marks.face[rows], weight, min(radius, 0.03)))
     for left, (places, sure) in marks.hands.items():
@@ -224,7 +228,7 @@ def landmark_terms(body: Body, target: Target, radius: float, trust: float = 1.0
             joint, offset = np.array([JOINT_INDEX[n] for n in mirror]), offset * [-1.0, 1.0, 1.0]
         fingers = JOINT_INDEX["left_index1" if left else "right_index1"] in named
         rows = np.flatnonzero(sure > 0)
-        points = Points.on_joints(body, joint[rows], offset[rows])
+        points = BodyPoints.on_joints(body, joint[rows], offset[rows])
         weight = trust * sure[rows] / (HAND_NOISE**2 * HAND_TOGETHER) * (0.2 if fingers else 1.0)
         out.append(PointTerm(points, places[rows], weight, min(radius, 0.04)))
     return out
@@ -253,7 +257,7 @@ def sample_vertices(body: Body) -> tuple[IntArray, IntArray]:
     return np.concatenate(rows).astype(np.int64), np.concatenate(parts)
 
 
-def meant(
+def expected_kind(
     kind: NDArray[np.uint8], face: BoolArray, scalp: BoolArray, away: FloatArray
 ) -> NDArray[np.uint8]:
     """The kind [n] of surface at points of the body, given where these are: on faces and hands
@@ -271,25 +275,25 @@ class SurfaceMatcher:
     """Matches the body with the cloud, again and again."""
 
     body: Body
-    target: Target
+    target: CharacterTarget
 
     def __post_init__(self) -> None:
         self.rows, self.parts = sample_vertices(self.body)
         self.corner = np.full(len(self.body.v_template), -1)
         self.corner[self.body.f.ravel()] = np.arange(self.body.f.size)
         triangle, k = np.divmod(self.corner[self.rows], 3)
-        self.points = Points.on_surface(self.body, triangle, np.eye(3)[k])
-        self.tree = tree_of(self.target.cloud, TURN_WEIGHT)
+        self.points = BodyPoints.on_surface(self.body, triangle, np.eye(3)[k])
+        self.tree = build_tree(self.target.cloud, TURN_WEIGHT)
         names = self.body.part_names
         kept = [names.index(n) for n in COUNTS if n in names]
         self.skin = np.unique(self.body.f[np.isin(self.body.face_part, kept)])
         feet = self.body.f[self.body.face_part == names.index("foot")]
         self.foot = np.isin(self.skin, feet)
-        self.even = first_of_cells(self.target.cloud.points, BACK_CELL)
+        self.even = voxel_downsample(self.target.cloud.points, BACK_CELL)
         self.scalp = np.isin(self.parts, [names.index("scalp")])
         self.face = np.isin(self.parts, [names.index(n) for n in BARE_PARTS])
 
-    def term(self, state: State, far: float, radius: float) -> PlaneTerm:
+    def term(self, state: FitState, far: float, radius: float) -> PlaneTerm:
         """Planes for the points that found a surface no further away than ``far`` metres."""
         vertices, _ = self.body.vertices(state.pose, state.betas)
         normals = vertex_normals(vertices, self.body.f)[self.rows]
@@ -300,7 +304,7 @@ class SurfaceMatcher:
         agree = (normal * normals).sum(1)
         good = (np.linalg.norm(place - here, axis=1) < far) & (agree > 0.5)
         away = ((here - place) * normal).sum(1)
-        kind = meant(self.target.kind[found], self.face, self.scalp, away)
+        kind = expected_kind(self.target.kind[found], self.face, self.scalp, away)
         good &= ~(self.face & (kind == COVERED))
         weight = np.where(good, 1.0, 0.0)
         shift = np.zeros(len(here))
@@ -326,15 +330,17 @@ class SurfaceMatcher:
             loose[use],
         )
 
-    def back_term(self, state: State, far: float, radius: float) -> PlaneTerm:
+    def back_term(self, state: FitState, far: float, radius: float) -> PlaneTerm:
         """Planes of the surface for the points of the body that they find: what of a character's
         skin, and of its shoes, nothing of the body lies at."""
         vertices, _ = self.body.vertices(state.pose, state.betas)
         normals = vertex_normals(vertices, self.body.f)[self.skin]
         here, cloud = vertices[self.skin], self.target.cloud
-        own = Cloud(here, normals, self.skin)
+        own = PointCloud(here, normals, self.skin)
         place, normal = cloud.points[self.even], cloud.normals[self.even]
-        found = tree_of(own, TURN_WEIGHT).query(np.concatenate([place, TURN_WEIGHT * normal], 1))[1]
+        found = build_tree(own, TURN_WEIGHT).query(
+            np.concatenate([place, TURN_WEIGHT * normal], 1)
+        )[1]
         agree = (normals[found] * normal).sum(1)
         kind, foot = self.target.kind[self.even], self.foot[found]
         good = (np.linalg.norm(place - here[found], axis=1) < far) & (agree > 0.5)
@@ -345,7 +351,7 @@ class SurfaceMatcher:
         gap = np.where(kind[use] == CLOTHED, CLOTH_GAP[0], 0.0)[:, None]
         triangle, k = np.divmod(self.corner[self.skin[found[use]]], 3)
         return PlaneTerm(
-            Points.on_surface(self.body, triangle, np.eye(3)[k]),
+            BodyPoints.on_surface(self.body, triangle, np.eye(3)[k]),
             place[use] - gap * normal[use],
             normal[use],
             BACK_WEIGHT * agree[use] / (SURFACE_NOISE**2 * TOGETHER),
@@ -353,9 +359,9 @@ class SurfaceMatcher:
         )
 
 
-def fit(body: Body, target: Target) -> State:
+def fit_body(body: Body, target: CharacterTarget) -> FitState:
     """Betas, pose, place and expression of the body that lies in the target's surface."""
-    state = start_state(body, target)
+    state = initial_state(body, target)
     n = len(state.vector)
     bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
     bounds.lower[n - body.num_expression :] = 0.0
@@ -375,7 +381,7 @@ def fit(body: Body, target: Target) -> State:
     ):
         unknowns = Unknowns(joints, betas, expression, body.num_betas)
         terms = [*landmark_terms(body, target, radius), prior, limits]
-        state = minimise(body, state, terms, unknowns, bounds, steps, 1e-3).state
+        state = minimize(body, state, terms, unknowns, bounds, steps, 1e-3).state
     matcher = SurfaceMatcher(body, target)
     unknowns = Unknowns(
         joints, np.arange(body.num_betas), expression_unknowns(body), body.num_betas
@@ -389,5 +395,5 @@ def fit(body: Body, target: Target) -> State:
             prior,
             limits,
         ]
-        state = minimise(body, state, terms, unknowns, bounds, steps, 1e-3).state
+        state = minimize(body, state, terms, unknowns, bounds, steps, 1e-3).state
     return state

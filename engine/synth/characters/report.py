@@ -9,10 +9,10 @@ import numpy as np
 from ...body.model import Body
 from ...core.geometry import vertex_normals
 from ...core.types import JOINT_NAMES, FloatArray, IntArray
-from ...tracking.skeleton import Posed, State
+from ...tracking.skeleton import FitState, PosedJoints
 from ...visual.overlay import OverlayPainter
-from .fit import BARE, BARE_PARTS, CLOTHED, COVERED, TURN_WEIGHT, Target, meant
-from .views import Looker, tree_of
+from .fit import BARE, BARE_PARTS, CLOTHED, COVERED, TURN_WEIGHT, CharacterTarget, expected_kind
+from .views import SurfaceScanner, build_tree
 
 REGIONS = {
     "face": ("face", "lips", "eyelid", "ear"),
@@ -26,13 +26,13 @@ REGIONS = {
 HEAD = ("face", "head")
 OUTSIDE = 0.003  # metres by which a body may poke through clothes unseen
 FAR_OFF = 0.06  # metres beyond which nothing of the surface belongs to a point
-MOST_ALONE = 0.2
+MAX_UNMATCHED = 0.2
 """Share of a region without any surface near it from which a fit has failed."""
-GOOD_FACE, GOOD_BARE, MOST_OUTSIDE, UNUSUAL = 4.0, 12.0, 0.05, 3.5
+GOOD_FACE, GOOD_BARE, MAX_OUTSIDE, UNUSUAL = 4.0, 12.0, 0.05, 3.5
 PICTURE_YAWS, PICTURE_SIZE = (0.0, 90.0, 180.0, 45.0), 512
 
 
-def measure(body: Body, state: State, target: Target) -> dict[str, Any]:
+def measure_fit(body: Body, state: FitState, target: CharacterTarget) -> dict[str, Any]:
     """The figures of a fit, JSON-able.
 
     ``regions``: distances in mm from the body to what cameras see of the character, along its
@@ -43,9 +43,9 @@ def measure(body: Body, state: State, target: Target) -> dict[str, Any]:
     vertices, _ = body.vertices(state.pose, state.betas)
     normals = vertex_normals(vertices, body.f)
     cloud = target.cloud
-    found = tree_of(cloud, TURN_WEIGHT).query(np.concatenate([vertices, TURN_WEIGHT * normals], 1))[
-        1
-    ]
+    found = build_tree(cloud, TURN_WEIGHT).query(
+        np.concatenate([vertices, TURN_WEIGHT * normals], 1)
+    )[1]
     straight = np.linalg.norm(vertices - cloud.points[found], axis=1)
     along = ((vertices - cloud.points[found]) * cloud.normals[found]).sum(1)
     # The cloud's points are millimetres apart, which is no error of the fit.
@@ -55,7 +55,7 @@ def measure(body: Body, state: State, target: Target) -> dict[str, Any]:
         name: np.isin(np.arange(len(vertices)), _rows(body, parts))
         for name, parts in (("bare", BARE_PARTS), ("scalp", ("scalp",)))
     }
-    kind = meant(target.kind[found], of["bare"], of["scalp"], along)
+    kind = expected_kind(target.kind[found], of["bare"], of["scalp"], along)
     regions: dict[str, Any] = {}
     for name, parts in REGIONS.items():
         rows = _rows(body, parts)
@@ -75,7 +75,7 @@ def measure(body: Body, state: State, target: Target) -> dict[str, Any]:
     return {
         "regions": regions,
         "bare_skin": _spread(distance[bare]),
-        "fits": bool(alone < MOST_ALONE),
+        "fits": bool(alone < MAX_UNMATCHED),
         "outside_clothes": _share(along[dressed] > OUTSIDE),
         "joints_mm": _joint_errors(body, state, target),
         "landmark_views": {} if target.marks is None else target.marks.views,
@@ -103,20 +103,20 @@ def _share(hit: FloatArray) -> float:
     return round(float(np.mean(hit)), 3) if len(hit) else 0.0
 
 
-def _standing(body: Body, state: State) -> FloatArray:
+def _standing(body: Body, state: FitState) -> FloatArray:
     return body.shaped(state.betas)[0]
 
 
-def _joint_errors(body: Body, state: State, target: Target) -> dict[str, float]:
-    away = np.linalg.norm(Posed(body, state).p[target.joints] - target.places, axis=1)
+def _joint_errors(body: Body, state: FitState, target: CharacterTarget) -> dict[str, float]:
+    away = np.linalg.norm(PosedJoints(body, state).p[target.joints] - target.places, axis=1)
     return {JOINT_NAMES[j]: round(1e3 * float(d), 1) for j, d in zip(target.joints, away)}
 
 
-def warnings_of(figures: dict[str, Any], target: Target) -> list[str]:
+def fit_warnings(figures: dict[str, Any], target: CharacterTarget) -> list[str]:
     """What the user should know before they use the character."""
     out = []
     if not figures["fits"]:
-        lost = [name for name, r in figures["regions"].items() if r["alone"] >= MOST_ALONE]
+        lost = [name for name, r in figures["regions"].items() if r["alone"] >= MAX_UNMATCHED]
         out.append(
             f"The fit failed: nothing of the character is near the body's {', '.join(lost)}. Do "
             "not train with it. A rig, or a pose with the arms off the trunk, helps."
@@ -134,7 +134,7 @@ def warnings_of(figures: dict[str, Any], target: Target) -> list[str]:
             f"A shape coefficient is {figures['largest_beta']:.1f} standard deviations from the "
             "mean: the proportions are unusual."
         )
-    if figures["outside_clothes"] > MOST_OUTSIDE:
+    if figures["outside_clothes"] > MAX_OUTSIDE:
         out.append(f"{100 * figures['outside_clothes']:.0f} % of the body under clothes pokes out.")
     marks = target.marks
     if marks is None:
@@ -149,11 +149,11 @@ def warnings_of(figures: dict[str, Any], target: Target) -> list[str]:
     return out
 
 
-def preview(looker: Looker, body: Body, state: State) -> FloatArray:
+def render_fit_preview(looker: SurfaceScanner, body: Body, state: FitState) -> FloatArray:
     """[H, W, 3] the character above, the fitted body over it below, from four sides; then the
     head."""
     painter = OverlayPainter(body, state.betas)
-    posed = Posed(body, state)
+    posed = PosedJoints(body, state)
     front = float(np.degrees(np.arctan2(posed.R[0, 0, 2], posed.R[0, 2, 2])))
     head = posed.p[JOINT_NAMES.index("head")] + posed.R[JOINT_NAMES.index("head")] @ [0, 0.08, 0.02]
     spots = [(looker.centre, looker.reach, yaw) for yaw in PICTURE_YAWS]
@@ -169,7 +169,7 @@ def preview(looker: Looker, body: Body, state: State) -> FloatArray:
     return np.concatenate(columns, 1)
 
 
-def _cut(looker: Looker, size: int) -> slice:
+def _cut(looker: SurfaceScanner, size: int) -> slice:
     used = looker.surface.vertices[np.unique(looker.surface.f)] - looker.centre
     half = np.linalg.norm(used[:, [0, 2]], axis=1).max() / looker.reach
     margin = int(size / 2 * max(0.0, 0.97 - half))

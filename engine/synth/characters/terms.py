@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.types import FloatArray
-from ...tracking.points import Points
-from ...tracking.skeleton import Posed
+from ...tracking.points import BodyPoints
+from ...tracking.skeleton import PosedJoints
 from ...tracking.solver import NormalEquations, geman_mcclure
 
 
@@ -21,12 +21,12 @@ class PointTerm:
         radius: metres of the robust loss.
     """
 
-    points: Points
+    points: BodyPoints
     target: FloatArray
     weight: FloatArray
     radius: float
 
-    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         """The cost; adds derivatives to ``system`` when it is given."""
         error = self.points.positions(posed) - self.target
         loss, factor = geman_mcclure((error**2).sum(1), self.radius)
@@ -50,13 +50,13 @@ class PlaneTerm:
         weight: [N] per square metre. radius: [N] metres of the robust loss.
     """
 
-    points: Points
+    points: BodyPoints
     target: FloatArray
     normal: FloatArray
     weight: FloatArray
     radius: FloatArray
 
-    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         """The cost; adds derivatives to ``system`` when it is given."""
         away = ((self.points.positions(posed) - self.target) * self.normal).sum(1)
         shrink = self.radius**2 / (self.radius**2 + away**2)

@@ -18,12 +18,12 @@ from ...core.types import Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ...tracking.detectors import Detectors, Roi
 from ...tracking.observation import Candidate, find_candidates
-from .character import HAIRY, Surface
+from .character import HAIRY, CharacterSurface
 
 YAWS = tuple(range(0, 360, 30))
 PITCH, FAR = 4.0, 3.2  # degrees; metres to a figure of 1.7 m, in its own size
 PICTURE, CLOSE_PICTURE, HAND_PICTURE = 512, 448, 288
-LEAST_AGREEMENT = 0.5
+MIN_AGREEMENT = 0.5
 """Share of what pictures show of a body that must be in one place in space; else it is none."""
 BRIGHTER = 0.55  # gamma of a second look
 UNLIKELY = 0.3
@@ -31,7 +31,7 @@ UNLIKELY = 0.3
 other."""
 FACE_YAWS, FACE_PITCHES = (-28.0, -14.0, 0.0, 14.0, 28.0), (-8.0, 8.0)
 FACING = 0.35  # cosine, as in the body's own landmarks (body/bake/landmarks.py)
-FEWEST_FACES, FEWEST_HANDS, FEWEST_BODIES = 3, 3, 3
+MIN_FACES, MIN_HANDS, MIN_BODIES = 3, 3, 3
 HAND_SIDES = tuple(
     (yaw, pitch) for pitch in (0.0, 45.0, -45.0) for yaw in (0, 60, 120, 180, 240, 300)
 )
@@ -40,7 +40,7 @@ VOXEL = {"body": 0.0045, "fine": 0.0018}  # metres between points of the cloud
 
 
 @dataclass(frozen=True)
-class Marks:
+class Landmarks3D:
     """Landmarks in space, metres; weights are 0 (not found) to 1.
 
     Attributes:
@@ -58,7 +58,7 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Cloud:
+class PointCloud:
     """Points of what can be seen of a surface.
 
     Attributes:
@@ -71,7 +71,7 @@ class Cloud:
 
 
 @dataclass
-class Looker:
+class SurfaceScanner:
     """Pictures of one surface, and the cloud of all that they show.
 
     Attributes:
@@ -81,12 +81,12 @@ class Looker:
         seen: the cloud's parts.
     """
 
-    surface: Surface
+    surface: CharacterSurface
     detectors: Detectors
     size: float = 1.0
     gamma: float = 1.0
     triangles: IntArray | None = None
-    seen: list[Cloud] = field(default_factory=list)
+    seen: list[PointCloud] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         used = self.surface.vertices[np.unique(self.surface.f)]
@@ -133,7 +133,7 @@ class Looker:
         face = buffer.face.ravel()[covered]
         corners = vertices[f[face]]
         points = np.einsum("pk,pkc->pc", buffer.bary.reshape(-1, 3)[covered], corners)
-        first = first_of_cells(points, voxel * self.size)
+        first = voxel_downsample(points, voxel * self.size)
         points, face = points[first], face[first]
         a, b, c = np.moveaxis(vertices[f[face]], 1, 0)
         normals = np.cross(b - a, c - a)
@@ -145,9 +145,9 @@ class Looker:
         normals *= np.where(facing < 0, -1.0, 1.0)[:, None]
         good = (length > 1e-14) & (np.abs(facing) > 0.15)
         row = face[good] if self.triangles is None else self.triangles[face[good]]
-        self.seen.append(Cloud(points[good], normals[good], row))
+        self.seen.append(PointCloud(points[good], normals[good], row))
 
-    def bared(self, gamma: float = 1.0) -> Looker:
+    def bared(self, gamma: float = 1.0) -> SurfaceScanner:
         """One that does not see what is named as hair, hat or glasses; the cloud is shared."""
         keep = ~np.isin(self.surface.label, HAIRY)
         if not keep.any():
@@ -162,18 +162,18 @@ class Looker:
         )
         return replace(self, surface=surface, gamma=gamma, triangles=np.flatnonzero(keep))
 
-    def cloud(self) -> Cloud:
+    def cloud(self) -> PointCloud:
         """All that was seen, what several pictures show once."""
         points = np.concatenate([c.points for c in self.seen])
         normals = np.concatenate([c.normals for c in self.seen])
         face = np.concatenate([c.face for c in self.seen])
         # The two sides of a thin sheet stay apart.
         side = (normals > 0) @ np.array([1, 2, 4])
-        first = first_of_cells(points, VOXEL["fine"] * self.size, side)
-        return Cloud(points[first], normals[first], face[first])
+        first = voxel_downsample(points, VOXEL["fine"] * self.size, side)
+        return PointCloud(points[first], normals[first], face[first])
 
 
-def first_of_cells(points: FloatArray, cell: float, kind: IntArray | None = None) -> IntArray:
+def voxel_downsample(points: FloatArray, cell: float, kind: IntArray | None = None) -> IntArray:
     """Rows of the first point [N, 3] in each cell of a grid, ``cell`` metres wide; with ``kind``
     [N] 0..7, of each kind in it."""
     place = np.floor((points - points.min(0)) / cell).astype(np.int64)
@@ -184,37 +184,37 @@ def first_of_cells(points: FloatArray, cell: float, kind: IntArray | None = None
     return np.asarray(np.unique(key, return_index=True)[1])
 
 
-def look_around(looker: Looker) -> Marks | None:
+def detect_landmarks(looker: SurfaceScanner) -> Landmarks3D | None:
     """Find body, face and hands in pictures from all sides; None when nobody is seen."""
-    best: Marks | None = None
+    best: Landmarks3D | None = None
     # A second look where hair hid the face, or the picture was dark.
     for eyes in (looker, looker.bared(BRIGHTER)):
         found = _bodies(eyes)
-        if len(found) < FEWEST_BODIES:
+        if len(found) < MIN_BODIES:
             continue
         pose, weight, agree = _body_points(*map(list, zip(*found)))
-        if agree < LEAST_AGREEMENT:
+        if agree < MIN_AGREEMENT:
             continue
         face, face_weight, shown = _face_points(eyes, pose, weight)
         views = {"body": len(found), "face": shown}
         if best is None or shown > best.views["face"]:
-            best = Marks(pose, weight, face, face_weight, {}, views)
-        if shown >= FEWEST_FACES:
+            best = Landmarks3D(pose, weight, face, face_weight, {}, views)
+        if shown >= MIN_FACES:
             break
     return None if best is None else _with_hands(looker, best)
 
 
-def _with_hands(looker: Looker, marks: Marks) -> Marks:
+def _with_hands(looker: SurfaceScanner, marks: Landmarks3D) -> Landmarks3D:
     hands, hand_views = {}, {}
     for left in (True, False):
         points, trust, count = _hand_points(looker, marks.pose, marks.pose_weight, left)
         hand_views["left hand" if left else "right hand"] = count
-        if count >= FEWEST_HANDS:
+        if count >= MIN_HANDS:
             hands[left] = (points, trust)
     return replace(marks, hands=hands, views={**marks.views, **hand_views})
 
 
-def _bodies(looker: Looker) -> list[tuple[Camera, Candidate]]:
+def _bodies(looker: SurfaceScanner) -> list[tuple[Camera, Candidate]]:
     """The largest person of each picture around that shows one."""
     out = []
     for yaw in YAWS:
@@ -226,7 +226,7 @@ def _bodies(looker: Looker) -> list[tuple[Camera, Candidate]]:
     return out
 
 
-def complete_cloud(looker: Looker) -> None:
+def complete_cloud(looker: SurfaceScanner) -> None:
     """What level views do not see: from above and below, and under hair that is named as such."""
     for pitch in (50.0, -50.0):
         for yaw in (0, 60, 120, 180, 240, 300):
@@ -274,19 +274,19 @@ def _triangulated(
 
 def _looks_back(pose: FloatArray) -> bool:
     """Whether toes and nose point away from where shoulders and hips would have the front."""
-    front = np.radians(front_of(pose))
+    front = np.radians(facing_yaw(pose))
     ahead = pose[31] - pose[29] + pose[32] - pose[30] + pose[0] - (pose[7] + pose[8]) / 2
     return bool(ahead @ [np.sin(front), 0.0, np.cos(front)] < 0)
 
 
-def front_of(pose: FloatArray) -> float:
+def facing_yaw(pose: FloatArray) -> float:
     """Degrees about +y to which the trunk faces, from shoulders and hips."""
     across = pose[11] - pose[12] + pose[23] - pose[24]
     return float(np.degrees(np.arctan2(-across[2], across[0])))
 
 
 def _face_points(
-    looker: Looker, pose: FloatArray, weight: FloatArray
+    looker: SurfaceScanner, pose: FloatArray, weight: FloatArray
 ) -> tuple[FloatArray, FloatArray, int]:
     ears = (pose[7] + pose[8]) / 2
     out, trust = np.zeros((478, 3)), np.zeros(478)
@@ -306,11 +306,11 @@ def _face_points(
                 hits.append(_onto_surface(looker.surface, buffer, camera, found.landmarks))
     for yaw in (90, 180, 270):
         looker.glance(looker.camera(ears, reach, front + yaw, 10.0, CLOSE_PICTURE), "fine")
-    if len(hits) < FEWEST_FACES:
+    if len(hits) < MIN_FACES:
         return out, trust, len(hits)
     stack = np.stack(hits)
     count = np.isfinite(stack[..., 0]).sum(0)
-    good = count >= FEWEST_FACES
+    good = count >= MIN_FACES
     out[good] = np.nanmedian(stack[:, good], axis=0)
     spread = np.nanmedian(np.linalg.norm(stack[:, good] - out[good], axis=2), axis=0)
     trust[good] = 1.0 / (1.0 + (spread / (0.003 * looker.size)) ** 2)
@@ -318,7 +318,7 @@ def _face_points(
 
 
 def _onto_surface(
-    surface: Surface, buffer: MeshBuffer, camera: Camera, pixels: FloatArray
+    surface: CharacterSurface, buffer: MeshBuffer, camera: Camera, pixels: FloatArray
 ) -> FloatArray:
     """[478, 3] where the pixels meet the surface squarely enough, nan elsewhere."""
     size = buffer.depth.shape[0]
@@ -339,7 +339,7 @@ def _onto_surface(
 
 
 def _hand_points(
-    looker: Looker, pose: FloatArray, weight: FloatArray, left: bool
+    looker: SurfaceScanner, pose: FloatArray, weight: FloatArray, left: bool
 ) -> tuple[FloatArray, FloatArray, int]:
     elbow, wrist, pinky, index = (13, 15, 17, 19) if left else (14, 16, 18, 20)
     points, trust = np.zeros((21, 3)), np.zeros(21)
@@ -368,7 +368,7 @@ def _hand_points(
             cameras.append(camera)
             pixels.append(near[0].landmarks)
             scores.append(near[0].score)
-    if len(cameras) < FEWEST_HANDS:
+    if len(cameras) < MIN_HANDS:
         return points, trust, len(cameras)
     for k in range(21):
         points[k], miss = triangulate(cameras, np.stack(pixels)[:, k], np.array(scores))
@@ -377,6 +377,6 @@ def _hand_points(
     return points, trust, len(cameras)
 
 
-def tree_of(cloud: Cloud, turn_weight: float) -> cKDTree:
+def build_tree(cloud: PointCloud, turn_weight: float) -> cKDTree:
     """For nearest points whose normals agree: ``turn_weight`` metres for a unit of normal."""
     return cKDTree(np.concatenate([cloud.points, turn_weight * cloud.normals], 1))

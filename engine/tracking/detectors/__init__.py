@@ -2,8 +2,8 @@
 
 from .face import FaceBox, FaceLandmarks
 from .hands import HandLandmarks
-from .pose import Person
+from .pose import DetectedPerson
 from .roi import Roi
 from .suite import Detectors
 
-__all__ = ["Detectors", "FaceBox", "FaceLandmarks", "HandLandmarks", "Person", "Roi"]
+__all__ = ["Detectors", "FaceBox", "FaceLandmarks", "HandLandmarks", "DetectedPerson", "Roi"]

@@ -10,9 +10,9 @@ import numpy as np
 
 from ...core.types import FloatArray
 from .eye_contours import LEFT_EYE, NUM_LID_POINTS, RIGHT_EYE
-from .model import Model, sigmoid
-from .roi import Roi, bounding_roi, direction, letterbox, transform
-from .ssd import Detection, decode, make_anchors, merge, moved
+from .model import TFLiteModel, sigmoid
+from .roi import Roi, bounding_roi, letterbox_roi, segment_angle, transform_points
+from .ssd import Detection, decode_boxes, make_anchors, map_detection, weighted_nms
 
 FaceBox = Detection
 """Box, keypoints [6, 2] (right eye, left eye, nose tip, mouth, right ear, left ear) and score."""
@@ -39,7 +39,7 @@ class FaceLandmarks(NamedTuple):
 
 @dataclass(frozen=True)
 class _Scanner:
-    model: Model
+    model: TFLiteModel
     anchors: FloatArray
     regressors: str
     scores: str
@@ -47,18 +47,18 @@ class _Scanner:
     def scan(self, rgb: FloatArray, roi: Roi, threshold: float) -> list[FaceBox]:
         pixels = self.model.width
         outputs = self.model(roi.cut(rgb, pixels))
-        found = decode(
+        found = decode_boxes(
             outputs[self.regressors], outputs[self.scores], self.anchors, pixels, threshold
         )
-        return [moved(d, roi.matrix(pixels), pixels) for d in merge(found)]
+        return [map_detection(d, roi.matrix(pixels), pixels) for d in weighted_nms(found)]
 
 
 class FaceDetector:
     """Finds faces: ``short`` and ``full`` are the model files of the two ranges."""
 
     def __init__(self, short: Path, full: Path, threads: int = 1) -> None:
-        near = Model(short, threads, value_range=(-1.0, 1.0))
-        far = Model(full, threads, value_range=(-1.0, 1.0))
+        near = TFLiteModel(short, threads, value_range=(-1.0, 1.0))
+        far = TFLiteModel(full, threads, value_range=(-1.0, 1.0))
         self._near = _Scanner(
             near, make_anchors(near.width, (8, 16, 16, 16)), "regressors", "classificators"
         )
@@ -75,7 +75,7 @@ class FaceDetector:
             heads: also look into these, where a body's landmarks say that a head is.
         """
         height, width = rgb.shape[:2]
-        whole = letterbox(width, height)
+        whole = letterbox_roi(width, height)
         rois = [whole, whole.scaled(1.5), *_tiles(width, height), *(heads or ())]
         return self.find_in(rgb, rois, threshold)
 
@@ -85,7 +85,7 @@ class FaceDetector:
         for roi in rois:
             for scanner in (self._near, self._far):
                 found += scanner.scan(rgb, roi, threshold)
-        return [f for f in merge(found) if _plausible(f)]
+        return [f for f in weighted_nms(found) if _plausible(f)]
 
 
 def _tiles(width: int, height: int) -> list[Roi]:
@@ -115,8 +115,8 @@ class FaceMesher:
     """Dense landmarks: ``mesh`` and ``iris`` are the model files."""
 
     def __init__(self, mesh: Path, iris: Path, threads: int = 1) -> None:
-        self._mesh = Model(mesh, threads)
-        self._iris = Model(iris, threads)
+        self._mesh = TFLiteModel(mesh, threads)
+        self._iris = TFLiteModel(iris, threads)
 
     def landmarks(
         self, rgb: FloatArray, roi: Roi, passes: int = 2, looks: int = len(_VARIATIONS)
@@ -151,7 +151,7 @@ class FaceMesher:
         pixels = self._mesh.width
         outputs = self._mesh(roi.cut(rgb, pixels))
         mesh = outputs["conv2d_21"].reshape(NUM_MESH_POINTS, 3).astype(np.float64)
-        points = transform(roi.matrix(pixels), mesh[:, :2])
+        points = transform_points(roi.matrix(pixels), mesh[:, :2])
         score = float(sigmoid(outputs["conv2d_31"].reshape(())))
         return points, mesh[:, 2] * roi.size / pixels, score
 
@@ -160,7 +160,7 @@ class FaceMesher:
     ) -> FloatArray:
         """[71 + 5, 2] eye contour and iris in pixels; the network knows right eyes only."""
         outer, inner = points[list(corners)]
-        angle = direction(inner, outer) if mirrored else direction(outer, inner)
+        angle = segment_angle(inner, outer) if mirrored else segment_angle(outer, inner)
         roi = bounding_roi(np.stack([outer, inner]), angle, _EYE_CROP_FACTOR)
         pixels = self._iris.width
         outputs = self._iris(roi.cut(rgb, pixels, mirrored))
@@ -170,10 +170,10 @@ class FaceMesher:
                 outputs["output_iris"].reshape(5, 3),
             ]
         ).astype(np.float64)
-        return transform(roi.matrix(pixels, mirrored), rows[:, :2])
+        return transform_points(roi.matrix(pixels, mirrored), rows[:, :2])
 
 
-def keypoints(face: FaceLandmarks) -> FloatArray:
+def face_keypoints(face: FaceLandmarks) -> FloatArray:
     """[6, 2] the points of a :data:`FaceBox` from the mesh: eyes, nose tip, mouth, cheeks by the
     ears."""
     points = face.landmarks
@@ -192,12 +192,12 @@ def keypoints(face: FaceLandmarks) -> FloatArray:
 def roi_from_box(face: FaceBox) -> Roi:
     """The crop for the mesh: the box made square, 1.5 times as large, eyes level."""
     x0, y0, x1, y1 = (float(v) for v in face.box)
-    angle = direction(face.keypoints[0], face.keypoints[1])
+    angle = segment_angle(face.keypoints[0], face.keypoints[1])
     size = max(x1 - x0, y1 - y0) * _CROP_FACTOR
     return Roi(((x0 + x1) / 2, (y0 + y1) / 2), size, angle)
 
 
 def roi_from_mesh(points: FloatArray) -> Roi:
     """The crop for the next look, from mesh points [468 or more, 2]."""
-    angle = direction(points[RIGHT_EYE_CORNERS[0]], points[LEFT_EYE_CORNERS[0]])
+    angle = segment_angle(points[RIGHT_EYE_CORNERS[0]], points[LEFT_EYE_CORNERS[0]])
     return bounding_roi(points[:NUM_MESH_POINTS], angle, _CROP_FACTOR)

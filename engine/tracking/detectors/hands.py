@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ...core.types import FloatArray
-from .model import Model
-from .roi import Roi, bounding_roi, direction, letterbox, transform
-from .ssd import Detection, decode, make_anchors, merge, moved
+from .model import TFLiteModel
+from .roi import Roi, bounding_roi, letterbox_roi, segment_angle, transform_points
+from .ssd import Detection, decode_boxes, make_anchors, map_detection, weighted_nms
 
 _PALM_FACTOR = 2.6
 _PALM_SHIFT = -0.5
@@ -42,8 +42,8 @@ class HandDetector:
     """Finds hands: ``palm`` and ``landmark`` are the model files."""
 
     def __init__(self, palm: Path, landmark: Path, threads: int = 1) -> None:
-        self._palm = Model(palm, threads)
-        self._landmark = Model(landmark, threads)
+        self._palm = TFLiteModel(palm, threads)
+        self._landmark = TFLiteModel(landmark, threads)
         self._anchors = make_anchors(self._palm.width, (8, 16, 16, 16))
 
     def find(
@@ -55,7 +55,7 @@ class HandDetector:
             around: also look into these, where a body's wrists are.
         """
         height, width = rgb.shape[:2]
-        return self.find_in(rgb, [letterbox(width, height), *(around or ())], threshold)
+        return self.find_in(rgb, [letterbox_roi(width, height), *(around or ())], threshold)
 
     def follow(
         self, rgb: FloatArray, points: FloatArray, threshold: float = 0.5
@@ -72,7 +72,7 @@ class HandDetector:
         for roi in rois:
             palms += self._palms(rgb, roi)
         hands: list[HandLandmarks] = []
-        for palm in merge(palms):
+        for palm in weighted_nms(palms):
             hand, roi = self._look(rgb, _roi_from_palm(palm))
             if hand.score >= _WORTH_A_SECOND_LOOK:
                 hand, _ = self._look(rgb, roi)
@@ -88,16 +88,16 @@ class HandDetector:
     def _palms(self, rgb: FloatArray, roi: Roi) -> list[Detection]:
         pixels = self._palm.width
         outputs = self._palm(roi.cut(rgb, pixels))
-        candidates = decode(
+        candidates = decode_boxes(
             outputs["Identity"], outputs["Identity_1"], self._anchors, pixels, threshold=0.5
         )
-        return [moved(d, roi.matrix(pixels), pixels) for d in merge(candidates)]
+        return [map_detection(d, roi.matrix(pixels), pixels) for d in weighted_nms(candidates)]
 
     def _look(self, rgb: FloatArray, roi: Roi) -> tuple[HandLandmarks, Roi]:
         pixels = self._landmark.width
         outputs = self._landmark(roi.cut(rgb, pixels))
         rows = outputs["Identity"].reshape(21, 3).astype(np.float64)
-        points = transform(roi.matrix(pixels), rows[:, :2])
+        points = transform_points(roi.matrix(pixels), rows[:, :2])
         world = outputs["Identity_3"].reshape(21, 3).astype(np.float64)
         c, s = np.cos(roi.angle), np.sin(roi.angle)
         world[:, :2] = world[:, :2] @ np.array([[c, s], [-s, c]])
@@ -113,7 +113,7 @@ class HandDetector:
 
 def _roi_from_palm(palm: Detection) -> Roi:
     """Wrist below, middle finger's base above; the square reaches out over the fingers."""
-    angle = direction(palm.keypoints[0], palm.keypoints[2]) + np.pi / 2
+    angle = segment_angle(palm.keypoints[0], palm.keypoints[2]) + np.pi / 2
     x0, y0, x1, y1 = (float(v) for v in palm.box)
     roi = Roi(((x0 + x1) / 2, (y0 + y1) / 2), max(x1 - x0, y1 - y0), angle)
     return roi.shifted(0.0, _PALM_SHIFT).scaled(_PALM_FACTOR)
@@ -122,7 +122,7 @@ def _roi_from_palm(palm: Detection) -> Roi:
 def _roi_from_hand(points: FloatArray) -> Roi:
     """The crop for the next look, from landmarks [21, 2]."""
     fingers = ((points[5] + points[13]) / 2 + points[9]) / 2
-    angle = direction(points[0], fingers) + np.pi / 2
+    angle = segment_angle(points[0], fingers) + np.pi / 2
     roi = bounding_roi(points[_KNUCKLES], angle, 1.0)
     return roi.shifted(0.0, _HAND_SHIFT).scaled(_HAND_FACTOR)
 

@@ -10,7 +10,7 @@ from ...core.types import FloatArray, LikenessError
 from ...files.weights import REMEDY
 
 
-class Model:
+class TFLiteModel:
     """A TFLite network on one picture at a time.
 
     Args:

@@ -13,8 +13,8 @@ from scipy import ndimage
 
 from ...core.types import FloatArray
 from ...imaging.resize import affine_crop, fit_size, resize
-from .pose import HEAD_POINTS, Person
-from .roi import Roi, inverse, letterbox
+from .pose import HEAD_POINTS, DetectedPerson
+from .roi import Roi, invert_affine, letterbox_roi
 from .segmentation import SelfieSegmenter
 
 _WORK_SIDE = 640
@@ -31,7 +31,7 @@ _TRUST_FROM, _TRUST_TO = 0.055, 0.09
 
 
 def person_mask(
-    rgb: FloatArray, person: Person, others: list[Person], selfie: SelfieSegmenter
+    rgb: FloatArray, person: DetectedPerson, others: list[DetectedPerson], selfie: SelfieSegmenter
 ) -> FloatArray:
     """[H, W] float32 probability that a pixel shows ``person``.
 
@@ -64,7 +64,11 @@ def person_mask(
 
 
 def _selfie_views(
-    rgb: FloatArray, person: Person, selfie: SelfieSegmenter, small_width: int, small_height: int
+    rgb: FloatArray,
+    person: DetectedPerson,
+    selfie: SelfieSegmenter,
+    small_width: int,
+    small_height: int,
 ) -> FloatArray:
     """[small_height, small_width] mean of the selfie network's findings in several crops.
 
@@ -83,7 +87,7 @@ def _selfie_views(
         # The picture's own border is no cut: there is nothing beyond it to know.
         window = np.maximum(window, _beyond(roi, pixels, width, height))
         closeness = (max(width, height) / roi.size) ** 4
-        to_crop = inverse(roi.matrix(pixels)) * to_picture
+        to_crop = invert_affine(roi.matrix(pixels)) * to_picture
         weight = closeness * affine_crop(window, to_crop, small_width, small_height)
         total += weight * affine_crop(seen, to_crop, small_width, small_height, edge=True)
         weights += weight
@@ -103,19 +107,19 @@ def _beyond(roi: Roi, pixels: int, width: int, height: int) -> FloatArray:
     return np.minimum.outer(ramp_y, ramp_x)
 
 
-def _views(person: Person, width: int, height: int) -> list[Roi]:
+def _views(person: DetectedPerson, width: int, height: int) -> list[Roi]:
     """The whole picture, the person, the upper body and the head.
 
     All of them show the head: of legs alone the network makes nothing.
     """
     solid = person.mask > 0.5
     if not solid.any():
-        return [letterbox(width, height)]
+        return [letterbox_roi(width, height)]
     rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
     x0, x1, y0, y1 = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
     tall, wide = float(y1 - y0), float(x1 - x0)
     center_x = float(x0 + x1) / 2
-    views = [letterbox(width, height), Roi((center_x, (y0 + y1) / 2), 1.15 * max(tall, wide))]
+    views = [letterbox_roi(width, height), Roi((center_x, (y0 + y1) / 2), 1.15 * max(tall, wide))]
     side = max(wide * 1.25, 0.45 * tall)
     if side < 0.8 * max(tall, wide):
         views.append(Roi((center_x, y0 + 0.4 * side), side))
@@ -128,7 +132,7 @@ def _views(person: Person, width: int, height: int) -> list[Roi]:
     return views
 
 
-def _trust(person: Person, width: int, height: int) -> float:
+def _trust(person: DetectedPerson, width: int, height: int) -> float:
     """0..1: how far the body's own mask is to be believed."""
     half = person.roi.size / 2
     x, y = person.roi.center
@@ -138,7 +142,7 @@ def _trust(person: Person, width: int, height: int) -> float:
     return float(np.clip((share - _TRUST_FROM) / (_TRUST_TO - _TRUST_FROM), 0, 1))
 
 
-def _around_head(width: int, height: int, person: Person, scale: float) -> FloatArray:
+def _around_head(width: int, height: int, person: DetectedPerson, scale: float) -> FloatArray:
     """[height, width] 1 on and around the head, where hair and hats are, falling to 0."""
     head = person.landmarks[HEAD_POINTS] * scale
     size = max(float(np.ptp(head, axis=0).max()), 1.0)
@@ -147,7 +151,7 @@ def _around_head(width: int, height: int, person: Person, scale: float) -> Float
     return np.asarray(np.clip(3.5 - distance / size, 0, 1), np.float32)
 
 
-def _main_part(mask: FloatArray, person: Person, scale: float) -> FloatArray:
+def _main_part(mask: FloatArray, person: DetectedPerson, scale: float) -> FloatArray:
     """The mask without parts that don't hang together with the head and the torso."""
     labels, count = ndimage.label(mask > 0.5)
     if count == 0:

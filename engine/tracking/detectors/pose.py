@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from ...core.types import FloatArray
-from ...imaging.resize import affine_crop, shrink
-from .model import Model, sigmoid
-from .roi import Roi, direction, inverse, letterbox, transform
-from .ssd import Detection, decode, make_anchors, merge, moved
+from ...imaging.resize import affine_crop, downsample
+from .model import TFLiteModel, sigmoid
+from .roi import Roi, invert_affine, letterbox_roi, segment_angle, transform_points
+from .ssd import Detection, decode_boxes, make_anchors, map_detection, weighted_nms
 
 _STRIDES = (8, 16, 32, 32, 32)
 _CROP_FACTOR = 1.25
@@ -68,7 +68,7 @@ HEAD_POINTS = slice(0, 11)
 
 
 @dataclass(frozen=True)
-class Person:
+class DetectedPerson:
     """One found body, in pixels of the picture (+0.5 centres).
 
     Attributes:
@@ -105,13 +105,13 @@ class PoseDetector:
     """Finds bodies. ``detection`` and ``landmark`` are the two model files."""
 
     def __init__(self, detection: Path, landmark: Path, threads: int = 1) -> None:
-        self._detection = Model(detection, threads, value_range=(-1.0, 1.0))
-        self._landmark = Model(landmark, threads)
+        self._detection = TFLiteModel(detection, threads, value_range=(-1.0, 1.0))
+        self._landmark = TFLiteModel(landmark, threads)
         self._anchors = make_anchors(self._detection.width, _STRIDES)
 
     def find(
         self, rgb: FloatArray, faces: list[FloatArray], threshold: float = 0.5
-    ) -> list[Person]:
+    ) -> list[DetectedPerson]:
         """All people, the best first.
 
         Args:
@@ -123,7 +123,7 @@ class PoseDetector:
         height, width = rgb.shape[:2]
         found: list[_Raw] = []
         for factor in (1.0, 1.6):
-            for detection in self._detect(rgb, letterbox(width, height, factor)):
+            for detection in self._detect(rgb, letterbox_roi(width, height, factor)):
                 self._add(rgb, _roi_from_detection(detection), threshold, found)
             if found:
                 break
@@ -135,12 +135,12 @@ class PoseDetector:
 
     def follow(
         self, rgb: FloatArray, roi: Roi, threshold: float = 0.5
-    ) -> tuple[Person, Roi] | None:
+    ) -> tuple[DetectedPerson, Roi] | None:
         """The person whom the last frame of a video showed in ``roi``, without a mask, and where
         to look in the next frame; None when they are not there any more."""
         # Both looks are coarser than the picture: they share a copy of twice their size.
         factor = max(1, int(roi.size / (2 * self._landmark.width)))
-        coarse = shrink(rgb, factor) if factor > 1 else rgb
+        coarse = downsample(rgb, factor) if factor > 1 else rgb
         raw = self._look(coarse, _enlarged(roi, 1 / factor))
         if raw.score < threshold:
             return None
@@ -152,7 +152,7 @@ class PoseDetector:
 
     def under_face(
         self, rgb: FloatArray, keypoints: FloatArray, threshold: float = 0.5
-    ) -> tuple[Person, Roi] | None:
+    ) -> tuple[DetectedPerson, Roi] | None:
         """As :meth:`follow`, beginning under the face with these keypoints [6, 2]."""
         found = self.follow(rgb, _roi_from_face(keypoints), threshold)
         return None if found is None else self.follow(rgb, found[1], threshold)
@@ -160,10 +160,10 @@ class PoseDetector:
     def _detect(self, rgb: FloatArray, roi: Roi) -> list[Detection]:
         pixels = self._detection.width
         outputs = self._detection(roi.cut(rgb, pixels))
-        candidates = decode(
+        candidates = decode_boxes(
             outputs["Identity"], outputs["Identity_1"], self._anchors, pixels, threshold=0.5
         )
-        return [moved(d, roi.matrix(pixels), pixels) for d in merge(candidates)]
+        return [map_detection(d, roi.matrix(pixels), pixels) for d in weighted_nms(candidates)]
 
     def _add(self, rgb: FloatArray, roi: Roi, threshold: float, found: list[_Raw]) -> None:
         """Looks into ``roi``, again into what was found there, and keeps new people."""
@@ -181,7 +181,7 @@ class PoseDetector:
         outputs = self._landmark(roi.cut(rgb, pixels, mirrored))
         rows = outputs["Identity"].reshape(39, 5).astype(np.float64)
         crop_points = _refine_with_heatmaps(rows[:, :2] / pixels, outputs["Identity_3"]) * pixels
-        points = transform(roi.matrix(pixels, mirrored), crop_points)[:35]
+        points = transform_points(roi.matrix(pixels, mirrored), crop_points)[:35]
         visible = np.minimum(sigmoid(rows[:33, 3]), sigmoid(rows[:33, 4]))
         world = outputs["Identity_4"].reshape(39, 3)[:33].astype(np.float64)
         mask = sigmoid(outputs["Identity_2"][..., 0]).astype(np.float32)
@@ -204,17 +204,17 @@ class PoseDetector:
             next_roi,
         )
 
-    def _person(self, rgb: FloatArray, raw: _Raw, masked: bool = True) -> Person:
+    def _person(self, rgb: FloatArray, raw: _Raw, masked: bool = True) -> DetectedPerson:
         height, width = rgb.shape[:2]
         mask = np.zeros((height, width), np.float32)
         if masked:
-            to_crop = inverse(raw.roi.matrix(raw.mask.shape[1]))
+            to_crop = invert_affine(raw.roi.matrix(raw.mask.shape[1]))
             mask = affine_crop(raw.mask, to_crop, width, height)
         inside = np.clip(raw.landmarks, 0, [width, height])
         box = np.concatenate([inside.min(0), inside.max(0)])
         in_frame = (raw.landmarks == inside).all(1)
         visibility = np.where(in_frame, raw.visibility, 0.0)
-        return Person(raw.landmarks, visibility, raw.world, mask, raw.score, box, raw.roi)
+        return DetectedPerson(raw.landmarks, visibility, raw.world, mask, raw.score, box, raw.roi)
 
 
 def _enlarged(roi: Roi, factor: float) -> Roi:
@@ -226,7 +226,7 @@ def _enlarged(roi: Roi, factor: float) -> Roi:
 def _alignment_roi(centre: FloatArray, circle: FloatArray) -> Roi:
     """The upright crop around a person: hip centre, and a point on the circle above the head."""
     radius = float(np.hypot(*(circle - centre)))
-    angle = direction(centre, circle) + np.pi / 2
+    angle = segment_angle(centre, circle) + np.pi / 2
     return Roi((float(centre[0]), float(centre[1])), 2 * radius * _CROP_FACTOR, angle)
 
 

@@ -54,23 +54,23 @@ class Roi:
         )
 
 
-def transform(matrix: FloatArray, points: FloatArray) -> FloatArray:
+def transform_points(matrix: FloatArray, points: FloatArray) -> FloatArray:
     """[..., 2] points through a [2, 3] map."""
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
 
 
-def inverse(matrix: FloatArray) -> FloatArray:
+def invert_affine(matrix: FloatArray) -> FloatArray:
     """The [2, 3] map back."""
     linear = np.linalg.inv(matrix[:, :2])
     return np.column_stack([linear, -linear @ matrix[:, 2]])
 
 
-def letterbox(width: int, height: int, factor: float = 1.0) -> Roi:
+def letterbox_roi(width: int, height: int, factor: float = 1.0) -> Roi:
     """The smallest upright square around the whole picture, times ``factor``."""
     return Roi((width / 2, height / 2), max(width, height) * factor)
 
 
-def direction(start: FloatArray, end: FloatArray) -> float:
+def segment_angle(start: FloatArray, end: FloatArray) -> float:
     """Angle of the way from ``start`` to ``end``, radians, clockwise on the screen.
 
     >>> round(direction(np.array([0.0, 0.0]), np.array([0.0, 2.0])), 4)

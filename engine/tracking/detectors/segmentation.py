@@ -8,15 +8,15 @@ import numpy as np
 
 from ...core.types import FloatArray
 from ...imaging.resize import affine_crop
-from .model import Model
-from .roi import Roi, inverse, letterbox
+from .model import TFLiteModel
+from .roi import Roi, invert_affine, letterbox_roi
 
 
 class SelfieSegmenter:
     """Soft mask of everything human and what it holds."""
 
     def __init__(self, model: Path, threads: int = 1) -> None:
-        self._model = Model(model, threads)
+        self._model = TFLiteModel(model, threads)
 
     def look(self, rgb: FloatArray, roi: Roi) -> FloatArray:
         """[256, 256] float32 0..1: the mask of the crop ``roi`` of a picture [H, W, 3]."""
@@ -26,6 +26,6 @@ class SelfieSegmenter:
     def mask(self, rgb: FloatArray) -> FloatArray:
         """[H, W, 3] in 0..1 -> [H, W] float32 0..1. The whole picture is seen at once."""
         height, width = rgb.shape[:2]
-        roi = letterbox(width, height)
+        roi = letterbox_roi(width, height)
         seen = self.look(rgb, roi)
-        return affine_crop(seen, inverse(roi.matrix(seen.shape[0])), width, height, edge=True)
+        return affine_crop(seen, invert_affine(roi.matrix(seen.shape[0])), width, height, edge=True)

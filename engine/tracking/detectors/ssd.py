@@ -37,7 +37,7 @@ def make_anchors(input_size: int, strides: tuple[int, ...], per_cell: int = 2) -
     return np.concatenate(anchors)
 
 
-def decode(
+def decode_boxes(
     raw: FloatArray, logits: FloatArray, anchors: FloatArray, input_size: int, threshold: float
 ) -> list[Detection]:
     """Candidates above ``threshold``, in units of the input's side (0..1).
@@ -58,7 +58,7 @@ def decode(
     return found
 
 
-def overlap(a: FloatArray, b: FloatArray) -> float:
+def box_iou(a: FloatArray, b: FloatArray) -> float:
     """Intersection over union of two boxes (x0, y0, x1, y1)."""
     size = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
     if (size <= 0).any():
@@ -67,7 +67,7 @@ def overlap(a: FloatArray, b: FloatArray) -> float:
     return inner / (float((a[2:] - a[:2]).prod()) + float((b[2:] - b[:2]).prod()) - inner)
 
 
-def merge(candidates: list[Detection], threshold: float = 0.3) -> list[Detection]:
+def weighted_nms(candidates: list[Detection], threshold: float = 0.3) -> list[Detection]:
     """Non-maximum suppression by weighted means, as in BlazeFace: best first.
 
     Candidates that overlap the best one by more than ``threshold`` become one detection: the
@@ -76,7 +76,7 @@ def merge(candidates: list[Detection], threshold: float = 0.3) -> list[Detection
     left = sorted(candidates, key=lambda d: -d.score)
     merged = []
     while left:
-        group = [d for d in left if d is left[0] or overlap(d.box, left[0].box) > threshold]
+        group = [d for d in left if d is left[0] or box_iou(d.box, left[0].box) > threshold]
         left = [d for d in left if all(d is not g for g in group)]
         weights = np.array([d.score for d in group])
         weights /= weights.sum()
@@ -90,7 +90,7 @@ def merge(candidates: list[Detection], threshold: float = 0.3) -> list[Detection
     return merged
 
 
-def moved(detection: Detection, matrix: FloatArray, pixels: int) -> Detection:
+def map_detection(detection: Detection, matrix: FloatArray, pixels: int) -> Detection:
     """A detection in a crop (0..1) as one in the picture; ``matrix`` is the crop's [2, 3] map."""
     corners = detection.box.reshape(2, 2) * pixels
     # Crops for detection are upright, so two corners stay two corners.

@@ -9,10 +9,10 @@ import numpy as np
 
 from ...core.types import FloatArray
 from ...files.weights import ASSETS
-from .face import FaceBox, FaceDetector, FaceLandmarks, FaceMesher, keypoints, roi_from_box
+from .face import FaceBox, FaceDetector, FaceLandmarks, FaceMesher, face_keypoints, roi_from_box
 from .hands import HandDetector, HandLandmarks
 from .person_mask import person_mask
-from .pose import HEAD_POINTS, Person, PoseDetector
+from .pose import HEAD_POINTS, DetectedPerson, PoseDetector
 from .roi import Roi
 from .segmentation import SelfieSegmenter
 
@@ -60,7 +60,7 @@ class Detectors:
     def _selfie(self) -> SelfieSegmenter:
         return SelfieSegmenter(self._file("selfie_segmentation"), self._threads)
 
-    def people(self, rgb: FloatArray, faces: list[FaceBox] | None = None) -> list[Person]:
+    def people(self, rgb: FloatArray, faces: list[FaceBox] | None = None) -> list[DetectedPerson]:
         """All people, the surest first.
 
         Args:
@@ -69,7 +69,7 @@ class Detectors:
         found = self.faces(rgb) if faces is None else faces
         return self._pose.find(rgb, [face.keypoints for face in found])
 
-    def faces(self, rgb: FloatArray, people: list[Person] | None = None) -> list[FaceBox]:
+    def faces(self, rgb: FloatArray, people: list[DetectedPerson] | None = None) -> list[FaceBox]:
         """All faces, the surest first; with ``people`` their heads are looked at closely."""
         heads = [head_roi(person) for person in people or ()]
         return self._face.find(rgb, heads)
@@ -96,13 +96,15 @@ class Detectors:
         """All hands, the surest first; ``around``: regions to look at closely (wrists)."""
         return self._hand.find(rgb, around)
 
-    def follow_person(self, rgb: FloatArray, roi: Roi) -> tuple[Person, Roi] | None:
+    def follow_person(self, rgb: FloatArray, roi: Roi) -> tuple[DetectedPerson, Roi] | None:
         """The person in ``roi``, and where to look for them in a video's next frame."""
         return self._pose.follow(rgb, roi)
 
-    def follow_person_of(self, rgb: FloatArray, face: FaceLandmarks) -> tuple[Person, Roi] | None:
+    def follow_person_of(
+        self, rgb: FloatArray, face: FaceLandmarks
+    ) -> tuple[DetectedPerson, Roi] | None:
         """The person under a face, and where to look for them in a video's next frame."""
-        return self._pose.under_face(rgb, keypoints(face))
+        return self._pose.under_face(rgb, face_keypoints(face))
 
     def faces_in(self, rgb: FloatArray, rois: list[Roi]) -> list[FaceBox]:
         """Faces in these regions only."""
@@ -124,12 +126,14 @@ class Detectors:
         """[H, W] float32 soft mask of the person who fills this picture."""
         return self._selfie.mask(rgb)
 
-    def person_mask(self, rgb: FloatArray, person: Person, others: list[Person]) -> FloatArray:
+    def person_mask(
+        self, rgb: FloatArray, person: DetectedPerson, others: list[DetectedPerson]
+    ) -> FloatArray:
         """[H, W] float32 soft mask of ``person`` alone, from both segmenters."""
         return person_mask(rgb, person, others, self._selfie)
 
 
-def head_roi(person: Person) -> Roi:
+def head_roi(person: DetectedPerson) -> Roi:
     """A region around the head of a body, with room to spare."""
     head = person.landmarks[HEAD_POINTS]
     shoulders = float(np.hypot(*(person.landmarks[11] - person.landmarks[12])))
@@ -138,7 +142,7 @@ def head_roi(person: Person) -> Roi:
     return Roi((float(centre[0]), float(centre[1])), size)
 
 
-def wrist_rois(person: Person) -> list[Roi]:
+def wrist_rois(person: DetectedPerson) -> list[Roi]:
     """Regions around both wrists of a body, as large as a forearm."""
     rois = []
     for elbow, wrist, index in ((13, 15, 19), (14, 16, 20)):

@@ -4,21 +4,21 @@ Every estimate is in the project's conventions (docs/CONVENTIONS.md) and for the
 whatever comes from elsewhere is converted in :mod:`.convert` and nowhere else.
 """
 
-from .estimate import Estimate, Estimator, KeypointEstimate, KeypointEstimator, merged
-from .fitting import near_term, start_from
-from .lifted import LiftedLandmarks
+from .estimate import Estimator, KeypointEstimate, KeypointEstimator, PoseEstimate, merge_estimates
+from .fitting import init_from_estimate, rotation_prior_term
+from .lifted import LandmarkLifter
 from .load import KINDS, FileEstimator, load_estimate
 
 __all__ = [
     "KINDS",
-    "Estimate",
+    "PoseEstimate",
     "Estimator",
     "FileEstimator",
     "KeypointEstimate",
     "KeypointEstimator",
-    "LiftedLandmarks",
+    "LandmarkLifter",
     "load_estimate",
-    "merged",
-    "near_term",
-    "start_from",
+    "merge_estimates",
+    "rotation_prior_term",
+    "init_from_estimate",
 ]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.cameras import PHOTO_VIEWMAT, carried_over, unproject
+from ...core.cameras import PHOTO_VIEWMAT, transfer_position, unproject
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.types import Camera, FloatArray, LikenessError
 from .dump import Dump, read_dump
@@ -26,7 +26,7 @@ MIRROR_X: FloatArray = np.diag([-1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedBody:
     """A body in the photo's space: root rotation ``R`` [3, 3] and root joint ``position`` [3]."""
 
     R: FloatArray
@@ -39,9 +39,9 @@ def narrow_camera(camera: Camera, focal: FloatArray, centre: FloatArray) -> Came
     return Camera(PHOTO_VIEWMAT.copy(), K, camera.width, camera.height)
 
 
-def placed(
+def place_in_photo(
     R: FloatArray, position: FloatArray | None, middle: FloatArray, theirs: Camera, ours: Camera
-) -> Placed:
+) -> PlacedBody:
     """A body of OpenCV's frame and camera ``theirs``, in the photo's space before ``ours``.
 
     Args:
@@ -50,16 +50,16 @@ def placed(
             (``cameras.carried_over``), and about which the body turns with the line of sight.
     """
     pivot = TO_PHOTO @ middle
-    there, turn = carried_over(pivot, theirs, ours)
+    there, turn = transfer_position(pivot, theirs, ours)
     moved = None if position is None else there + turn @ (TO_PHOTO @ position - pivot)
-    return Placed(turn @ TO_PHOTO @ R, moved)
+    return PlacedBody(turn @ TO_PHOTO @ R, moved)
 
 
-def sight_turn(pixel: FloatArray, camera: Camera) -> FloatArray:
+def ray_rotation(pixel: FloatArray, camera: Camera) -> FloatArray:
     """[3, 3] turn from the camera's axis to the line of sight of a pixel [2], in photo space."""
     ahead = np.array([0.0, 0.0, -1.0])
     centre = narrow_camera(camera, np.diag(camera.K)[:2], pixel)
-    return carried_over(ahead, centre, camera)[1]
+    return transfer_position(ahead, centre, camera)[1]
 
 
 def pixel_scale(dump: Dump, camera: Camera, image_size: tuple[int, int] | None) -> float:
@@ -86,12 +86,12 @@ def pixel_scale(dump: Dump, camera: Camera, image_size: tuple[int, int] | None) 
     return float(scale)
 
 
-def rotations(axis_angle: FloatArray) -> FloatArray:
+def to_matrices(axis_angle: FloatArray) -> FloatArray:
     """[..., 3] -> [..., 3, 3] in float64."""
     return axis_angle_to_matrix(np.asarray(axis_angle, np.float64))
 
 
-def vectors(R: FloatArray) -> FloatArray:
+def to_axis_angles(R: FloatArray) -> FloatArray:
     """[..., 3, 3] -> [..., 3]; matrices that networks gave are made orthonormal first."""
     U, _, Vt = np.linalg.svd(R)
     flip = np.ones(U.shape[:-1])
@@ -100,7 +100,7 @@ def vectors(R: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class ModelFile:
+class SmplxModelFile:
     """What of a user's own SMPL-X file regressors' outputs need: ``hand_mean`` [30, 3] (left,
     right), the ``pelvis`` [3] of the mean body at rest, and how betas [B] move it [3, B]."""
 
@@ -109,7 +109,7 @@ class ModelFile:
     pelvis_shapedirs: FloatArray
 
 
-def read_model_file(path: Path) -> ModelFile:
+def read_model_file(path: Path) -> SmplxModelFile:
     """Read an SMPL-X .npz (licensed: users have their own; none is part of this project).
 
     Raises:
@@ -127,9 +127,9 @@ def read_model_file(path: Path) -> ModelFile:
             f"'{path}' is no SMPL-X model: its arrays do not fit together.",
             "Give SMPLX_NEUTRAL.npz from the SMPL-X site.",
         )
-    return ModelFile(hands, regressor @ v, np.einsum("v,vcb->cb", regressor, dirs))
+    return SmplxModelFile(hands, regressor @ v, np.einsum("v,vcb->cb", regressor, dirs))
 
 
-def seen_from(pixel: FloatArray, depth: float, camera: Camera) -> FloatArray:
+def unproject_pixel(pixel: FloatArray, depth: float, camera: Camera) -> FloatArray:
     """[3] the point at a pixel [2] and depth (metres) in photo space."""
     return unproject(np.asarray(pixel, np.float64), np.asarray(depth), camera)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...core.types import FloatArray, LikenessError
-from ...files.untrusted import npy_mapped, npz_arrays, parsing, read_json
+from ...files.untrusted import mmap_npy, read_json, read_npz, wrap_parser_errors
 
-LARGEST = 1e7  # of any value: pixels, metres, radians
+MAX_VALUE = 1e7  # of any value: pixels, metres, radians
 _HELP = "See docs/ESTIMATORS.md for how to write the file."
 
 
@@ -58,7 +58,7 @@ class Dump:
                 f"{size} for each person.",
                 _HELP,
             )
-        if not (np.abs(array) < LARGEST).all():  # also where it is no number
+        if not (np.abs(array) < MAX_VALUE).all():  # also where it is no number
             raise LikenessError(f"{key} in '{self.path}' has impossible values.", _HELP)
         return array.reshape(-1, size)
 
@@ -100,16 +100,16 @@ def read_dump(path: Path) -> Dump:
     try:
         if path.is_dir():
             found: dict[str, Any] = {
-                file.stem: npy_mapped(file) for file in sorted(path.glob("*.npy"))
+                file.stem: mmap_npy(file) for file in sorted(path.glob("*.npy"))
             }
             if not found:
                 raise LikenessError(f"The folder '{path}' holds no .npy files.", remedy)
         elif path.suffix.lower() == ".json":
-            with parsing():
+            with wrap_parser_errors():
                 found = _flat(read_json(path, nan=True))
         else:
-            found = dict(npz_arrays(path, skip_pickled=True))
-        with parsing():
+            found = dict(read_npz(path, skip_pickled=True))
+        with wrap_parser_errors():
             arrays = {
                 key: array for key, value in found.items() if (array := _numbers(value)) is not None
             }

@@ -14,7 +14,7 @@ NUM_POSE, NUM_HAND = 33, 21
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PoseEstimate:
     """A pose of one person in the photo's space (camera at the origin, looking along -z, y up).
 
     Sizes of bodies differ between models, so there are no shapes and no translation of a mesh in
@@ -50,10 +50,12 @@ class Estimate:
             raise ValueError(f"an estimate has 55 joints, got {shapes}")
 
     @staticmethod
-    def nothing(source: str) -> Estimate:
+    def nothing(source: str) -> PoseEstimate:
         """An estimate that knows nothing yet."""
         none = np.zeros(NUM_JOINTS, bool)
-        return Estimate(source, np.zeros((NUM_JOINTS, 3)), none, none.copy(), np.zeros(NUM_JOINTS))
+        return PoseEstimate(
+            source, np.zeros((NUM_JOINTS, 3)), none, none.copy(), np.zeros(NUM_JOINTS)
+        )
 
     def with_rows(
         self,
@@ -61,7 +63,7 @@ class Estimate:
         axis_angle: FloatArray,
         confidence: float | FloatArray,
         in_world: bool = False,
-    ) -> Estimate:
+    ) -> PoseEstimate:
         """A copy that knows the joints ``rows`` [n, 3], with one confidence or [n] of them."""
         full_pose, known = self.full_pose.copy(), self.known.copy()
         world, trust = self.in_world.copy(), self.confidence.copy()
@@ -69,14 +71,14 @@ class Estimate:
         known[rows], world[rows], trust[rows] = True, in_world, confidence
         return replace(self, full_pose=full_pose, known=known, in_world=world, confidence=trust)
 
-    def without(self, joints: Sequence[int]) -> Estimate:
+    def without(self, joints: Sequence[int]) -> PoseEstimate:
         """A copy that does not know these joints."""
         known, trust = self.known.copy(), self.confidence.copy()
         known[list(joints)], trust[list(joints)] = False, 0.0
         return replace(self, known=known, confidence=trust)
 
 
-def merged(estimates: Sequence[Estimate]) -> Estimate:
+def merge_estimates(estimates: Sequence[PoseEstimate]) -> PoseEstimate:
     """One estimate of several, each joint from the last that knows it.
 
     So a body, then hands, then a head: of OSX, HaMeR and EMICA, say. The position is the first
@@ -91,7 +93,7 @@ def merged(estimates: Sequence[Estimate]) -> Estimate:
     for other in estimates[1:]:
         rows = other.known
         place = out if out.position is not None else other
-        out = Estimate(
+        out = PoseEstimate(
             source=f"{out.source} + {other.source}",
             full_pose=np.where(rows[:, None], other.full_pose, out.full_pose),
             known=out.known | rows,
@@ -129,7 +131,7 @@ class Estimator(Protocol):
 
     def estimate(
         self, portrait: Portrait, observation: Observation, camera: Camera
-    ) -> Estimate | None:
+    ) -> PoseEstimate | None:
         """The estimate for the observed person, None when there is none.
 
         Args:

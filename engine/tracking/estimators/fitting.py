@@ -10,12 +10,12 @@ from ...body.model import Body
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle, skew
 from ...core.types import JOINT_INDEX, PARENTS, BoolArray, FloatArray, IntArray
 from ...motion.io import jaw_from_expression
-from ..limits import clamped
+from ..limits import clamp_pose
 from ..priors import NECK_SHARE
-from ..skeleton import Posed, State, left_jacobian
+from ..skeleton import FitState, PosedJoints, left_jacobian
 from ..solver import NormalEquations, geman_mcclure
-from ..start import with_hand
-from .estimate import Estimate
+from ..start import align_hand
+from .estimate import PoseEstimate
 from .smplx_rows import HEAD, JAW
 
 NECK = JOINT_INDEX["neck"]
@@ -23,16 +23,18 @@ WRISTS = {JOINT_INDEX["left_wrist"]: True, JOINT_INDEX["right_wrist"]: False}
 _JAW_ACTIONS = (("jawOpen", 0), ("jawLeft", 1), ("jawRight", 1))
 
 
-def possible(estimate: Estimate) -> Estimate:
+def clamp_estimate(estimate: PoseEstimate) -> PoseEstimate:
     """The estimate with joints that no one can bend so far brought back to their limits.
 
     Networks do not know anatomy: a hidden elbow may come out bent backwards.
     """
     local = estimate.known & ~estimate.in_world
-    return replace(estimate, full_pose=clamped(estimate.full_pose, local))
+    return replace(estimate, full_pose=clamp_pose(estimate.full_pose, local))
 
 
-def start_from(body: Body, estimate: Estimate, start: State, hold: int | None = None) -> State:
+def init_from_estimate(
+    body: Body, estimate: PoseEstimate, start: FitState, hold: int | None = None
+) -> FitState:
     """The state to begin with: the estimate's joints, and of all others those of ``start``.
 
     Joints that the estimate knows in world axes turn their neighbours, too: a head shares its
@@ -46,46 +48,48 @@ def start_from(body: Body, estimate: Estimate, start: State, hold: int | None = 
             it better than a body's regressor). Without it the estimate's position counts, and
             where there is none the head stays in its place.
     """
-    estimate = possible(estimate)
+    estimate = clamp_estimate(estimate)
     full_pose = np.where(
         (estimate.known & ~estimate.in_world)[:, None], estimate.full_pose, start.full_pose
     )
     full_pose[JAW] = start.full_pose[JAW]
     state = replace(start, full_pose=full_pose)
     if hold is not None and not estimate.in_world[hold]:
-        state = _turned(body, state, hold, Posed(body, start).R[hold])
+        state = _turned(body, state, hold, PosedJoints(body, start).R[hold])
     for joint in np.flatnonzero(estimate.known & estimate.in_world):
         wanted = axis_angle_to_matrix(estimate.full_pose[joint])
         state = _turned(body, state, int(joint), wanted, alone=not estimate.known[NECK])
     state = replace(state, expression=_expression(body, estimate, start.expression))
-    there = Posed(body, state).p
+    there = PosedJoints(body, state).p
     if hold is None and estimate.position is not None:
         shift = estimate.position - there[list(estimate.position_of)].mean(0)
     else:
         joint = HEAD if hold is None else hold
-        shift = Posed(body, start).p[joint] - there[joint]
+        shift = PosedJoints(body, start).p[joint] - there[joint]
     return replace(state, transl=state.transl + shift)
 
 
-def _turned(body: Body, state: State, joint: int, wanted: FloatArray, alone: bool = True) -> State:
+def _turned(
+    body: Body, state: FitState, joint: int, wanted: FloatArray, alone: bool = True
+) -> FitState:
     """``state`` with the joint's world rotation ``wanted`` [3, 3].
 
     Args:
         alone: a head's turn may be shared with the neck.
     """
-    posed = Posed(body, state)
+    posed = PosedJoints(body, state)
     if joint == HEAD and alone:
         turn = matrix_to_axis_angle(posed.R[PARENTS[NECK]].T @ wanted)
         state = state.with_joint(NECK, NECK_SHARE * turn)
         return state.with_joint(HEAD, (1.0 - NECK_SHARE) * turn)
     if joint in WRISTS:
-        return with_hand(body, state, wanted, WRISTS[joint])
+        return align_hand(body, state, wanted, WRISTS[joint])
     parent = PARENTS[joint]
     local = wanted if parent < 0 else posed.R[parent].T @ wanted
     return state.with_joint(joint, matrix_to_axis_angle(local))
 
 
-def _expression(body: Body, estimate: Estimate, start: FloatArray) -> FloatArray:
+def _expression(body: Body, estimate: PoseEstimate, start: FloatArray) -> FloatArray:
     """[E] the start's weights with those that the estimate knows."""
     weights = dict(estimate.expression)
     if estimate.known[JAW]:
@@ -125,7 +129,7 @@ def inverse_left_jacobian(rotvec: FloatArray) -> FloatArray:
 
 
 @dataclass
-class NearTerm:
+class RotationPriorTerm:
     """Rotations that stay near an estimate's: half a weighted sum of squared angles, robust.
 
     The residual is the rotation vector from the wanted to the present rotation, relative to the
@@ -143,13 +147,13 @@ class NearTerm:
     weight: FloatArray
     radius: float
 
-    def errors(self, posed: Posed) -> FloatArray:
+    def errors(self, posed: PosedJoints) -> FloatArray:
         """[N, 3] rotation vectors."""
         local = axis_angle_to_matrix(np.asarray(posed.state.full_pose, np.float64)[self.joint])
         here = np.where(self.in_world[:, None, None], posed.R[self.joint], local)
         return matrix_to_axis_angle(np.swapaxes(self.wanted, 1, 2) @ here)
 
-    def add(self, posed: Posed, system: NormalEquations | None) -> float:
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         error = self.errors(posed)
         loss, factor = geman_mcclure((error**2).sum(1), self.radius)
         if system is not None:
@@ -176,7 +180,9 @@ class NearTerm:
         return 0.5 * float(self.weight @ loss)
 
 
-def near_term(estimate: Estimate, spread: float = 0.2, radius: float = 1.0) -> NearTerm:
+def rotation_prior_term(
+    estimate: PoseEstimate, spread: float = 0.2, radius: float = 1.0
+) -> RotationPriorTerm:
     """The pull towards an estimate (the regulariser of the paper's eq. 19).
 
     Args:
@@ -186,9 +192,9 @@ def near_term(estimate: Estimate, spread: float = 0.2, radius: float = 1.0) -> N
 
     The jaw is left out: the fit opens mouths by expression.
     """
-    estimate = possible(estimate)
+    estimate = clamp_estimate(estimate)
     joint = np.flatnonzero(estimate.known & (np.arange(len(estimate.known)) != JAW))
-    return NearTerm(
+    return RotationPriorTerm(
         joint=joint,
         wanted=axis_angle_to_matrix(np.asarray(estimate.full_pose[joint], np.float64)),
         in_world=estimate.in_world[joint],

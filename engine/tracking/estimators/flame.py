@@ -17,9 +17,9 @@ from dataclasses import replace
 import numpy as np
 
 from ...core.types import Camera, FloatArray
-from .convert import pixel_scale, rotations, seen_from, sight_turn, vectors
+from .convert import pixel_scale, ray_rotation, to_axis_angles, to_matrices, unproject_pixel
 from .dump import Dump
-from .estimate import Estimate
+from .estimate import PoseEstimate
 from .smplx_rows import ALONE_TRUST, EYES, HEAD, JAW
 
 EMICA_KEYS = ("globalpose", "jawpose")
@@ -30,7 +30,7 @@ LEFT_EYEBALL, RIGHT_EYEBALL = slice(3931, 4477), slice(4477, 5023)
 
 def from_emica(
     dump: Dump, camera: Camera, image_size: tuple[int, int] | None = None, person: int = 0
-) -> Estimate:
+) -> PoseEstimate:
     """The estimate of one person's head from EMICA's (or EMOCA's, or DECA's) codes.
 
     Args:
@@ -48,7 +48,7 @@ def from_emica(
 
 def from_smirk(
     dump: Dump, camera: Camera, image_size: tuple[int, int] | None = None, person: int = 0
-) -> Estimate:
+) -> PoseEstimate:
     """The estimate of one person's head from SMIRK's (or TEASER's) encoder.
 
     Args:
@@ -79,14 +79,14 @@ def _head(
     pose_key: str,
     jaw_key: str,
     vertices_key: str,
-) -> Estimate:
+) -> PoseEstimate:
     """Rotation and, when scale, crop and vertices are known, the place of the eyes."""
     turn, position = np.eye(3), None
     warnings: tuple[str, ...] = ()
     if "crop" in dump:
         crop = scale * dump.row("crop", 3, person)
         dump.positive("crop", crop[2])
-        turn = sight_turn(crop[:2], camera)
+        turn = ray_rotation(crop[:2], camera)
         if "cam" in dump and vertices_key in dump:
             vertices = dump.row(vertices_key, 5023 * 3, person).reshape(5023, 3)
             cam = dump.row("cam", 3, person)
@@ -97,9 +97,9 @@ def _head(
             f"'{dump.path}' has no 'crop': a head away from the photo's middle is turned "
             "a little too far.",
         )
-    whole = rotations(dump.row(pose_key, 3, person))
-    estimate = Estimate.nothing(source)
-    estimate = estimate.with_rows(HEAD, vectors(turn @ whole), ALONE_TRUST, in_world=True)
+    whole = to_matrices(dump.row(pose_key, 3, person))
+    estimate = PoseEstimate.nothing(source)
+    estimate = estimate.with_rows(HEAD, to_axis_angles(turn @ whole), ALONE_TRUST, in_world=True)
     estimate = estimate.with_rows(JAW, dump.row(jaw_key, 3, person), ALONE_TRUST)
     return replace(estimate, position=position, position_of=EYES, warnings=warnings)
 
@@ -110,4 +110,4 @@ def _eyes(vertices: FloatArray, cam: FloatArray, crop: FloatArray, camera: Camer
     size, half = cam[0], 0.5 * crop[2]
     pixel = crop[:2] + half * size * np.array([eyes[0] + cam[1], -(eyes[1] + cam[2])])
     depth = float(camera.K[0, 0]) / float(half * size)  # pixels for a metre: half * size
-    return seen_from(pixel, depth, camera)
+    return unproject_pixel(pixel, depth, camera)

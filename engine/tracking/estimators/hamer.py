@@ -15,9 +15,9 @@ from dataclasses import replace
 import numpy as np
 
 from ...core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
-from .convert import MIRROR_X, TO_PHOTO, pixel_scale, sight_turn, vectors
+from .convert import MIRROR_X, TO_PHOTO, pixel_scale, ray_rotation, to_axis_angles
 from .dump import Dump
-from .estimate import Estimate
+from .estimate import PoseEstimate
 from .smplx_rows import ALONE_TRUST, LEFT_HAND, RIGHT_HAND
 
 KEYS = ("global_orient", "hand_pose", "right")
@@ -31,7 +31,7 @@ def from_hamer(
     image_size: tuple[int, int] | None = None,
     person: int | None = None,
     observation: Observation | None = None,
-) -> Estimate:
+) -> PoseEstimate:
     """The estimate of the hands of one person.
 
     Args:
@@ -57,7 +57,7 @@ def from_hamer(
             f"'{dump.path}' has no 'box_center': hands away from the photo's middle are "
             "turned a little too far.",
         )
-    estimate = Estimate.nothing("HaMeR")
+    estimate = PoseEstimate.nothing("HaMeR")
     for side, rows in (("left", LEFT_HAND), ("right", RIGHT_HAND)):
         hands: IntArray = np.flatnonzero(right == (side == "right"))
         if person is not None and "person" in dump:
@@ -72,12 +72,12 @@ def from_hamer(
         fingers = dump.row("hand_pose", 135, hand).reshape(15, 3, 3)
         if side == "left":
             whole, fingers = MIRROR_X @ whole @ MIRROR_X, MIRROR_X @ fingers @ MIRROR_X
-        turn = np.eye(3) if centres is None else sight_turn(centres[hand], camera)
+        turn = np.eye(3) if centres is None else ray_rotation(centres[hand], camera)
         wrist = JOINT_INDEX[f"{side}_wrist"]
         estimate = estimate.with_rows(
-            wrist, vectors(turn @ TO_PHOTO @ whole), ALONE_TRUST, in_world=True
+            wrist, to_axis_angles(turn @ TO_PHOTO @ whole), ALONE_TRUST, in_world=True
         )
-        estimate = estimate.with_rows(rows, vectors(fingers), ALONE_TRUST)
+        estimate = estimate.with_rows(rows, to_axis_angles(fingers), ALONE_TRUST)
     return replace(estimate, warnings=warnings)
 
 

@@ -72,7 +72,7 @@ def from_goliath(points: FloatArray, confidence: FloatArray, source: str) -> Key
     return KeypointEstimate(source, pose, trust, hands)
 
 
-def observation_with(
+def merge_keypoints(
     observation: Observation, keypoints: KeypointEstimate, threshold: float = 0.3
 ) -> Observation:
     """The observation with the keypoints' pixels where they are sure of them.
@@ -101,7 +101,7 @@ def _better(hand: Hand, keypoints: KeypointEstimate, threshold: float) -> Hand:
 
 
 @dataclass(frozen=True)
-class Crop:
+class NetworkCrop:
     """A part of the picture, resized for a network: its corner [2] and size [2] in pixels (+0.5
     centres), and the network's input ``height`` and ``width``."""
 
@@ -111,14 +111,14 @@ class Crop:
     width: int
 
     @staticmethod
-    def around(box: FloatArray, height: int, width: int, padding: float = 1.25) -> Crop:
+    def around(box: FloatArray, height: int, width: int, padding: float = 1.25) -> NetworkCrop:
         """The smallest crop of the input's aspect ratio that holds ``box`` [4] (x0, y0, x1, y1),
         ``padding`` times as large."""
         middle = 0.5 * (box[:2] + box[2:])
         w, h = padding * (box[2:] - box[:2])
         w, h = max(w, h * width / height), max(h, w * height / width)
         size = np.array([w, h])
-        return Crop(middle - 0.5 * size, size, height, width)
+        return NetworkCrop(middle - 0.5 * size, size, height, width)
 
     def grid(self) -> FloatArray:
         """[height, width, 2] where in the picture each input pixel's centre lies.
@@ -156,7 +156,7 @@ def person_box(observation: Observation, visible: float = 0.5) -> FloatArray | N
 PEAK_REACH = 2
 
 
-def peaks(heatmaps: FloatArray) -> tuple[FloatArray, FloatArray]:
+def find_peaks(heatmaps: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The highest places [K, 2] (x, y indices, between pixels) and values [K] of maps [K, h, w].
 
     Around the highest pixel a heatmap is a Gaussian, whose logarithm is a parabola: three values

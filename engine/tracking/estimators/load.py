@@ -10,11 +10,11 @@ import numpy as np
 
 from ...core.types import Camera, LikenessError, Observation, Portrait
 from . import flame, hamer, multi_hmr, osx
-from .convert import ModelFile, pixel_scale, read_model_file
+from .convert import SmplxModelFile, pixel_scale, read_model_file
 from .dump import Dump, read_dump
-from .estimate import Estimate
+from .estimate import PoseEstimate
 from .motion import from_motion
-from .people import chosen_person
+from .people import choose_person
 
 #: What a file of each kind must have; the first kind that fits is taken.
 SIGNS: dict[str, tuple[str, ...]] = {
@@ -27,14 +27,14 @@ SIGNS: dict[str, tuple[str, ...]] = {
 MOTION_SIGNS = ("global_orient", "body_pose", "poses")
 KINDS = (*SIGNS, "motion")
 
-_READERS: dict[str, Callable[[Dump, Camera, tuple[int, int] | None, int], Estimate]] = {
+_READERS: dict[str, Callable[[Dump, Camera, tuple[int, int] | None, int], PoseEstimate]] = {
     "multi-hmr": multi_hmr.from_multi_hmr,
     "emica": flame.from_emica,
     "smirk": flame.from_smirk,
 }
 
 
-def kind_of(dump: Dump) -> str:
+def detect_kind(dump: Dump) -> str:
     """Which of ``KINDS`` a dump is, by its keys.
 
     Raises:
@@ -63,7 +63,7 @@ def load_estimate(
     person: int | None = None,
     frame: int = 0,
     observation: Observation | None = None,
-) -> Estimate:
+) -> PoseEstimate:
     """What another program found out about the person in a photo, in our conventions.
 
     Args:
@@ -87,7 +87,7 @@ def load_estimate(
         )
     dump = read_dump(path)
     if kind == "auto":
-        kind = kind_of(dump)
+        kind = detect_kind(dump)
     if kind == "motion":
         return from_motion(path, camera, frame)
     guess = ""
@@ -95,9 +95,9 @@ def load_estimate(
         return hamer.from_hamer(dump, camera, image_size, person, observation)
     if person is None:
         scale = pixel_scale(dump, camera, image_size)
-        person, guess = chosen_person(kind, dump, camera, scale, observation)
+        person, guess = choose_person(kind, dump, camera, scale, observation)
     if kind == "osx":
-        model: ModelFile | None = None if smplx is None else read_model_file(smplx)
+        model: SmplxModelFile | None = None if smplx is None else read_model_file(smplx)
         estimate = osx.from_osx(dump, camera, image_size, model, person)
     else:
         estimate = _READERS[kind](dump, camera, image_size, person)
@@ -119,7 +119,7 @@ class FileEstimator:
 
     def estimate(
         self, portrait: Portrait, observation: Observation, camera: Camera
-    ) -> Estimate | None:
+    ) -> PoseEstimate | None:
         """The file's estimate for the photo's camera; None when it knows no joint."""
         size = portrait.original_size if min(portrait.original_size) > 0 else None
         estimate = load_estimate(

@@ -9,12 +9,12 @@ import numpy as np
 
 from ...core.types import NUM_JOINTS, Camera, LikenessError
 from ...motion.io import load_motion, pose_frames, read_arrays
-from .convert import narrow_camera, placed, rotations, vectors
-from .estimate import Estimate
+from .convert import narrow_camera, place_in_photo, to_axis_angles, to_matrices
+from .estimate import PoseEstimate
 from .smplx_rows import JAW, PELVIS
 
 
-def from_motion(path: Path, camera: Camera, frame: int = 0) -> Estimate:
+def from_motion(path: Path, camera: Camera, frame: int = 0) -> PoseEstimate:
     """One frame of a motion or pose file.
 
     A file with a camera (``likeness track`` writes one) gives the place, too, for the camera at
@@ -36,7 +36,7 @@ def from_motion(path: Path, camera: Camera, frame: int = 0) -> Estimate:
             f"'{path}' has no frame {frame}.", f"Choose one from 0 to {len(poses.transl) - 1}."
         )
     full_pose = poses.full_pose[frame]
-    estimate = Estimate.nothing(path.name).with_rows(slice(0, NUM_JOINTS), full_pose, 1.0)
+    estimate = PoseEstimate.nothing(path.name).with_rows(slice(0, NUM_JOINTS), full_pose, 1.0)
     expression = dict(zip(names, (float(w) for w in poses.expression[frame])))
     if names:
         estimate = estimate.without([JAW])  # its part of the jaw is in the expression
@@ -48,8 +48,8 @@ def from_motion(path: Path, camera: Camera, frame: int = 0) -> Estimate:
     view = motion.camera.viewmat
     pelvis = np.asarray(arrays.get("pelvis", np.zeros(3)), np.float64) + motion.transl[frame]
     pelvis = view[:3, :3] @ pelvis + view[:3, 3]
-    root = placed(
-        view[:3, :3] @ rotations(full_pose[PELVIS]),
+    root = place_in_photo(
+        view[:3, :3] @ to_matrices(full_pose[PELVIS]),
         pelvis,
         np.array([0.0, 0.0, pelvis[2]]),
         theirs,
@@ -58,6 +58,6 @@ def from_motion(path: Path, camera: Camera, frame: int = 0) -> Estimate:
     trust = np.clip(motion.joint_confidence[frame], 0.0, 1.0)
     known = estimate.known & (trust > 0)
     estimate = replace(estimate, known=known, confidence=np.where(known, trust, 0.0))
-    estimate = estimate.with_rows(PELVIS, vectors(root.R), max(float(trust[PELVIS]), 0.5))
+    estimate = estimate.with_rows(PELVIS, to_axis_angles(root.R), max(float(trust[PELVIS]), 0.5))
     position = root.position if "pelvis" in arrays else None
     return replace(estimate, position=position, position_of=(PELVIS,), expression=expression)

@@ -15,9 +15,9 @@ from dataclasses import replace
 import numpy as np
 
 from ...core.types import Camera, FloatArray
-from .convert import narrow_camera, pixel_scale, placed, rotations, vectors
+from .convert import narrow_camera, pixel_scale, place_in_photo, to_axis_angles, to_matrices
 from .dump import Dump
-from .estimate import Estimate
+from .estimate import PoseEstimate
 from .smplx_rows import (
     BODY,
     BODY_TRUST,
@@ -58,7 +58,7 @@ def letterbox_camera(dump: Dump, camera: Camera) -> Camera:
 
 def from_multi_hmr(
     dump: Dump, camera: Camera, image_size: tuple[int, int] | None = None, person: int = 0
-) -> Estimate:
+) -> PoseEstimate:
     """The estimate of one person.
 
     Args:
@@ -74,8 +74,8 @@ def from_multi_hmr(
     pose = dump.row("rotvec", 53 * 3, person).reshape(53, 3)
     pelvis = dump.row("transl_pelvis", 3, person)
     dump.positive("transl_pelvis", pelvis[2])
-    root = placed(
-        rotations(pose[0]),
+    root = place_in_photo(
+        to_matrices(pose[0]),
         pelvis,
         _middle(dump, pelvis, person),
         letterbox_camera(dump, camera),
@@ -84,8 +84,8 @@ def from_multi_hmr(
     trust = 1.0
     if "scores" in dump:
         trust = float(np.clip(dump.row("scores", 1, person)[0], 0.3, 1.0))
-    estimate = Estimate.nothing("Multi-HMR")
-    estimate = estimate.with_rows(PELVIS, vectors(root.R), ROOT_TRUST * trust)
+    estimate = PoseEstimate.nothing("Multi-HMR")
+    estimate = estimate.with_rows(PELVIS, to_axis_angles(root.R), ROOT_TRUST * trust)
     estimate = estimate.with_rows(BODY, pose[1:22], BODY_TRUST * trust)
     estimate = estimate.with_rows(LEFT_HAND, pose[22:37], HAND_TRUST * trust)
     estimate = estimate.with_rows(RIGHT_HAND, pose[37:52], HAND_TRUST * trust)

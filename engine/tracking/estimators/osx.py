@@ -14,9 +14,16 @@ from dataclasses import replace
 import numpy as np
 
 from ...core.types import Camera, FloatArray
-from .convert import ModelFile, narrow_camera, pixel_scale, placed, rotations, vectors
+from .convert import (
+    SmplxModelFile,
+    narrow_camera,
+    pixel_scale,
+    place_in_photo,
+    to_axis_angles,
+    to_matrices,
+)
 from .dump import Dump
-from .estimate import Estimate
+from .estimate import PoseEstimate
 from .smplx_rows import (
     BODY,
     BODY_TRUST,
@@ -37,9 +44,9 @@ def from_osx(
     dump: Dump,
     camera: Camera,
     image_size: tuple[int, int] | None = None,
-    model: ModelFile | None = None,
+    model: SmplxModelFile | None = None,
     person: int = 0,
-) -> Estimate:
+) -> PoseEstimate:
     """The estimate of one person.
 
     Args:
@@ -72,15 +79,15 @@ def from_osx(
         )
     depth = float((transl if pelvis is None else pelvis)[2])
     dump.positive("cam_trans", depth)
-    root = placed(
-        rotations(dump.row("smplx_root_pose", 3, person)),
+    root = place_in_photo(
+        to_matrices(dump.row("smplx_root_pose", 3, person)),
         pelvis,
         np.array([0.0, 0.0, depth]),
         crop,
         camera,
     )
-    estimate = Estimate.nothing("OSX")
-    estimate = estimate.with_rows(PELVIS, vectors(root.R), ROOT_TRUST)
+    estimate = PoseEstimate.nothing("OSX")
+    estimate = estimate.with_rows(PELVIS, to_axis_angles(root.R), ROOT_TRUST)
     body = dump.row("smplx_body_pose", 63, person).reshape(21, 3)
     estimate = estimate.with_rows(BODY, body, BODY_TRUST)
     if "smplx_jaw_pose" in dump:
@@ -104,7 +111,7 @@ def from_osx(
 
 
 def _pelvis(
-    dump: Dump, transl: FloatArray, model: ModelFile | None, person: int
+    dump: Dump, transl: FloatArray, model: SmplxModelFile | None, person: int
 ) -> FloatArray | None:
     """[3] the pelvis joint in OpenCV's frame."""
     if "pelvis" in dump:

@@ -25,7 +25,7 @@ COUNTED = {
 """The array, and its size for each person, that tells how many people a file has."""
 
 
-def chosen_person(
+def choose_person(
     kind: str, dump: Dump, camera: Camera, scale: float, observation: Observation | None
 ) -> tuple[int, str]:
     """Index of the person in the dump, and a warning (or nothing) when that is a guess.

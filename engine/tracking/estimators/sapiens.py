@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from ...core.types import FloatArray, LikenessError, Observation, Portrait
-from ...files.downloads import model_folder
+from ...files.downloads import resolve_model
 from .estimate import KeypointEstimate
-from .keypoints import Crop, from_goliath, peaks, person_box
+from .keypoints import NetworkCrop, find_peaks, from_goliath, person_box
 
 CLASS_NAME = "Sapiens2ForPoseEstimation"
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as in training
@@ -41,7 +41,7 @@ def load_model(model: str, allow_download: bool = False) -> Any:
             f"The installed transformers {transformers.__version__} has no {CLASS_NAME}.",
             "Run 'pip install -U transformers'.",
         )
-    source, offline = model_folder(model, allow_download)
+    source, offline = resolve_model(model, allow_download)
     try:
         loaded = network.from_pretrained(source, local_files_only=offline, use_safetensors=True)
     except (OSError, ValueError) as error:
@@ -86,13 +86,13 @@ class SapiensKeypoints:
         box = person_box(observation)
         if box is None:
             return None
-        crop = Crop.around(box, self.height, self.width)
+        crop = NetworkCrop.around(box, self.height, self.width)
         heatmaps = self._heatmaps(self._input(portrait.rgb, crop))
-        places, values = peaks(heatmaps)
+        places, values = find_peaks(heatmaps)
         points = crop.to_picture(places, *heatmaps.shape[1:])
         return from_goliath(points, np.clip(values, 0.0, 1.0), "Sapiens2")
 
-    def _input(self, rgb: FloatArray, crop: Crop) -> torch.Tensor:
+    def _input(self, rgb: FloatArray, crop: NetworkCrop) -> torch.Tensor:
         """[1, 3, H, W] the crop, normalised; black beyond the picture."""
         height, width = rgb.shape[:2]
         picture = torch.as_tensor(np.ascontiguousarray(rgb), dtype=torch.float32).permute(2, 0, 1)

@@ -9,14 +9,14 @@ from typing import Any
 
 from ...core.types import LikenessError
 from ...files.stores import Place
-from ...pipeline.options import checked_option
+from ...pipeline.options import parse_option
 
 DIRECTIONS = ("any", "front", "back", "left", "right", "side")
 """What another photo of the person may be said to show (``tracking.several.DIRECTIONS``)."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class PortraitSpec:
     """One portrait of a batch.
 
     Attributes:
@@ -56,7 +56,7 @@ def read_options(
                 f"Known are: {', '.join(known)}.",
             )
         try:
-            out[name] = checked_option(name, value)
+            out[name] = parse_option(name, value)
         except ValueError as error:
             raise LikenessError(f"{where}: {name} {error}, not {value!r}.", "Mend it.") from error
     if "body" in out:

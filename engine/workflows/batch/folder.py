@@ -34,13 +34,13 @@ from typing import Any
 from uuid import uuid4
 
 from ...core.types import LikenessError
-from ...files.atomic import whole_file, why
+from ...files.atomic import atomic_write, describe_error
 from ...files.digests import file_sha256
-from ...files.folders import check_output_folder, inside, only_run
+from ...files.folders import check_output_folder, exclusive_lock, safe_join
 from ...files.stores import Place
-from ...files.untrusted import Damaged, parse_json, read_bytes, read_json
+from ...files.untrusted import CorruptFileError, parse_json, read_bytes, read_json
 from ..build_files import AVATAR_FILE
-from .units import Unit
+from .units import PortraitUnit
 
 HIDDEN = ".likeness-batch"
 RESULT_FILE = "batch.json"
@@ -54,7 +54,7 @@ _MOST_JOURNAL = 1 << 30
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchPart:
     """Which part of a batch, from 1, and of how many."""
 
     number: int
@@ -96,7 +96,7 @@ def is_summary(path: Path) -> bool:
         return False
 
 
-def not_ours(place: Place) -> LikenessError:
+def foreign_file_error(place: Place) -> LikenessError:
     """The error of a file or folder that stands where a batch writes."""
     return LikenessError(
         f"'{place}' is there already, and no batch has made it.",
@@ -111,7 +111,7 @@ def _result(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
         files = {str(name): dict(about) for name, about in said["files"].items()}
         for name, about in files.items():
             int(about["size"])
-            inside(folder, name)
+            safe_join(folder, name)
         return str(said["digest"]), files
     except OSError:
         return None
@@ -166,7 +166,7 @@ class BatchFolder:
         out: the folder. run: a name of this run alone. told: where its summary lies.
     """
 
-    def __init__(self, out: Path, part: Part | None = None) -> None:
+    def __init__(self, out: Path, part: BatchPart | None = None) -> None:
         self.out = out
         self.run = uuid4().hex[:12]
         self._hidden = out / HIDDEN if part is None else _part_folder(out, part)
@@ -181,9 +181,9 @@ class BatchFolder:
 
     def result(self, name: str) -> Path:
         """Where a result lies."""
-        return inside(self.out, name)
+        return safe_join(self.out, name)
 
-    def begin(self, units: Sequence[Unit], about: Mapping[str, Any]) -> None:
+    def begin(self, units: Sequence[PortraitUnit], about: Mapping[str, Any]) -> None:
         """Tidy up what an earlier run has left, and begin a new one in the journal.
 
         Raises:
@@ -206,9 +206,9 @@ class BatchFolder:
             return
         for name in (SUMMARY_FILE, ITEMS_FILE, REPORT_FOLDER):
             if os.path.lexists(self.out / name):
-                raise not_ours(self.out / name)
+                raise foreign_file_error(self.out / name)
 
-    def _check_places(self, units: Sequence[Unit]) -> None:
+    def _check_places(self, units: Sequence[PortraitUnit]) -> None:
         for unit in units:
             place = self.result(unit.name)
             for parent in [parent for parent in place.parents if self.out in parent.parents]:
@@ -222,9 +222,9 @@ class BatchFolder:
             ours = place.is_dir() and (_result(place) is not None or not any(place.iterdir()))
             # Folders between: cast/ of cast/anna is nobody's.
             if not ours:
-                raise not_ours(place)
+                raise foreign_file_error(place)
 
-    def _take_up(self, work: Path, units: Mapping[str, Unit]) -> None:
+    def _take_up(self, work: Path, units: Mapping[str, PortraitUnit]) -> None:
         """Put complete results of an earlier run in their places; remove what is not."""
         for folder in sorted(work.iterdir()):
             said = result_files(folder)
@@ -236,7 +236,7 @@ class BatchFolder:
                     self.note("done", name=unit.name, digest=unit.digest, taken_up=True)
             _remove(folder)
 
-    def complete(self, unit: Unit) -> dict[str, dict[str, Any]] | None:
+    def complete(self, unit: PortraitUnit) -> dict[str, dict[str, Any]] | None:
         """The files of a unit's result; None where it is still to be made."""
         said = result_files(self.result(unit.name))
         return said[1] if said is not None and unit.digest and said[0] == unit.digest else None
@@ -245,11 +245,11 @@ class BatchFolder:
         """A place for a worker to make a result in; it makes the folder itself."""
         return (self._work / f"{self.run}-{uuid4().hex[:12]}").absolute()
 
-    def avatar_of(self, unit: Unit) -> Place:
+    def avatar_of(self, unit: PortraitUnit) -> Place:
         """Where a worker finds the avatar of a unit that is complete."""
         return (self.result(unit.name) / AVATAR_FILE).absolute()
 
-    def place(self, unit: Unit, folder: Place) -> dict[str, dict[str, Any]]:
+    def place(self, unit: PortraitUnit, folder: Place) -> dict[str, dict[str, Any]]:
         """Put what a worker has made where it belongs; returns the result's files.
 
         Raises:
@@ -266,7 +266,7 @@ class BatchFolder:
         return files
 
     def _place(
-        self, unit: Unit, folder: Path, new: Mapping[str, dict[str, Any]]
+        self, unit: PortraitUnit, folder: Path, new: Mapping[str, dict[str, Any]]
     ) -> dict[str, dict[str, Any]]:
         target = self.result(unit.name)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -284,15 +284,15 @@ class BatchFolder:
         files = {**kept, **new}
         _write_result(target, unit.name, "", {**before[1], **new})
         for name in set(before[1]) - set(files):
-            inside(target, name).unlink(missing_ok=True)
+            safe_join(target, name).unlink(missing_ok=True)
         for name in new:
-            place = inside(target, name)
+            place = safe_join(target, name)
             place.parent.mkdir(parents=True, exist_ok=True)
-            inside(folder, name).replace(place)
+            safe_join(folder, name).replace(place)
         _write_result(target, unit.name, unit.digest, files)
         return files
 
-    def keep_failed(self, unit: Unit, folder: Place) -> None:
+    def keep_failed(self, unit: PortraitUnit, folder: Place) -> None:
         """Keep the picture of a photo that has failed, for the report, and its avatar if only a
         file for other programs failed; remove the rest."""
         assert isinstance(folder, Path)
@@ -309,7 +309,7 @@ class BatchFolder:
 
     def failed_picture(self, name: str) -> Path:
         """Where the picture of a photo that failed is kept."""
-        return inside(self.failed, f"{name}.jpg")
+        return safe_join(self.failed, f"{name}.jpg")
 
     def note(self, event: str, **content: Any) -> None:
         """Add a line to the journal; it is on the disk when this returns.
@@ -338,11 +338,11 @@ class BatchFolder:
         """All lines of the journal that can be read, the oldest first."""
         try:
             lines = read_bytes(self._journal, _MOST_JOURNAL).split(b"\n")
-        except (OSError, Damaged):
+        except (OSError, CorruptFileError):
             return []
         found = []
         for line in lines:
-            with suppress(Damaged):  # cut off by a kill or a full disk
+            with suppress(CorruptFileError):  # cut off by a kill or a full disk
                 said = parse_json(line) if line.strip() else None
                 if isinstance(said, dict):
                     found.append(said)
@@ -367,7 +367,7 @@ class BatchFolder:
         except FileNotFoundError as error:
             raise _gone(self.out) from error
         except OSError as error:
-            raise cannot_write(self.out, error) from error
+            raise batch_write_error(self.out, error) from error
 
 
 def _gone(out: Path) -> LikenessError:
@@ -377,10 +377,10 @@ def _gone(out: Path) -> LikenessError:
     )
 
 
-def cannot_write(out: Path, error: Exception) -> LikenessError:
+def batch_write_error(out: Path, error: Exception) -> LikenessError:
     """The error of a folder that is full or read-only."""
     return LikenessError(
-        f"Cannot write to '{out}': {why(error)}.",
+        f"Cannot write to '{out}': {describe_error(error)}.",
         "Make room, or mend it, and run the same command again: what is complete is kept.",
     )
 
@@ -397,7 +397,7 @@ PARTS_WAIT_SECONDS = 30.0
 
 
 @contextmanager
-def batch_folder(out: Path, part: Part | None = None) -> Iterator[BatchFolder]:
+def open_batch_folder(out: Path, part: BatchPart | None = None) -> Iterator[BatchFolder]:
     """The output folder, made if it is not there, and kept from other batches; the system lets
     go of it when the process dies. What nothing was begun in is left as it was.
 
@@ -412,22 +412,22 @@ def batch_folder(out: Path, part: Part | None = None) -> Iterator[BatchFolder]:
     taken = f"Another batch is writing to '{out}'."
     with ExitStack() as held:
         if part is None:
-            held.enter_context(only_run(lock, out / HIDDEN / JOURNAL, taken))
+            held.enter_context(exclusive_lock(lock, out / HIDDEN / JOURNAL, taken))
             for other in sorted((out / HIDDEN).glob("part-*/lock")):
-                held.enter_context(only_run(other, other, _at_work(other)))
+                held.enter_context(exclusive_lock(other, other, _at_work(other)))
         else:
-            with only_run(lock, lock, taken, PARTS_WAIT_SECONDS):
+            with exclusive_lock(lock, lock, taken, PARTS_WAIT_SECONDS):
                 own = _part_folder(out, part)
                 for other in sorted((out / HIDDEN).glob("part-*/lock")):
                     if not other.parent.name.endswith(f"-of-{part.of}"):
-                        with only_run(other, other, _at_work(other)):
+                        with exclusive_lock(other, other, _at_work(other)):
                             pass
                 said = f"This part of a batch is being made in '{out}' already."
-                held.enter_context(only_run(own / "lock", own / JOURNAL, said))
+                held.enter_context(exclusive_lock(own / "lock", own / JOURNAL, said))
         yield BatchFolder(out, part)
 
 
-def _part_folder(out: Path, part: Part) -> Path:
+def _part_folder(out: Path, part: BatchPart) -> Path:
     return out / HIDDEN / f"part-{part.number}-of-{part.of}"
 
 
@@ -435,7 +435,7 @@ def _at_work(lock: Path) -> str:
     return f"'{lock.parent.name}' of a batch is being made in '{lock.parents[2]}'."
 
 
-def write_whole(path: Path, text: str) -> None:
+def atomic_write_text(path: Path, text: str) -> None:
     """A text file, whole or not at all; what cannot be written in UTF-8 is shown as such."""
-    with whole_file(path) as scratch:
+    with atomic_write(path) as scratch:
         scratch.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from ...core.types import LikenessError
 
-FORMATS = ("ply", "spz", "glb", "usda", "blend")
+RESULT_FORMATS = ("ply", "spz", "glb", "usda", "blend")
 """Each is ``avatar.<format>``."""
 
 
-def checked_formats(names: Sequence[str]) -> tuple[str, ...]:
+def parse_formats(names: Sequence[str]) -> tuple[str, ...]:
     """Formats as they are asked for, each once.
 
     Raises:
@@ -21,8 +21,9 @@ def checked_formats(names: Sequence[str]) -> tuple[str, ...]:
     """
     out = tuple(dict.fromkeys(name.strip().lower().lstrip(".") for name in names if name.strip()))
     for name in out:
-        if name not in FORMATS:
+        if name not in RESULT_FORMATS:
             raise LikenessError(
-                f"There is no format '{name}' for a batch.", f"Choose of: {', '.join(FORMATS)}."
+                f"There is no format '{name}' for a batch.",
+                f"Choose of: {', '.join(RESULT_FORMATS)}.",
             )
     return out

@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...core.types import LikenessError
-from ...files.stores import Address, Place, Store
+from ...files.stores import Address, Place, RemoteStore
 from ...imaging.media import PICTURE_SUFFIXES
-from .asked import Asked
+from .asked import PortraitSpec
 from .folder import HIDDEN, REPORT_FOLDER, RESULT_FILE, is_result
-from .tables import MOST_PORTRAITS, is_table
+from .tables import MAX_PORTRAITS, is_table
 
 OTHER_PICTURES = (
     ".heic",
@@ -37,9 +37,9 @@ OTHER_PICTURES = (
 they are named."""
 
 
-def portraits_in(
+def find_portraits(
     inputs: Sequence[Place], out: Place, options: Mapping[str, Any] | None = None
-) -> list[Asked]:
+) -> list[PortraitSpec]:
     """The portraits that ``inputs`` name, each file once, in order.
 
     A folder gives all picture files in it and in its folders, but for hidden ones, ``out``, and
@@ -55,16 +55,16 @@ def portraits_in(
     Raises:
         LikenessError: something is not there, is no plain file, or holds no pictures.
     """
-    found: dict[Place, Asked] = {}
+    found: dict[Place, PortraitSpec] = {}
     for given in inputs:
         before = len(found)
         some = False
         for photo, name in _files(given, out):
             some = True
-            found.setdefault(_same(photo), Asked(photo, (), name, options or {}))
-            if len(found) > MOST_PORTRAITS:
+            found.setdefault(_same(photo), PortraitSpec(photo, (), name, options or {}))
+            if len(found) > MAX_PORTRAITS:
                 raise LikenessError(
-                    f"There are more than {MOST_PORTRAITS:,} portraits.", "Give them in parts."
+                    f"There are more than {MAX_PORTRAITS:,} portraits.", "Give them in parts."
                 )
         if not some and len(found) == before:
             raise LikenessError(
@@ -93,12 +93,12 @@ def _stored(given: Address, out: Place) -> Iterator[tuple[Address, str]]:
     text = str(given).rstrip("/")
     if glob.has_magic(text):
         base = text[: re.search(r"[*?[]", text).start()].rpartition("/")[0]  # type: ignore[union-attr]
-        for match in Store(Address(base)).matches(text[len(base) + 1 :]):
+        for match in RemoteStore(Address(base)).matches(text[len(base) + 1 :]):
             if match.suffix.lower() in PICTURE_SUFFIXES:
                 own = PurePosixPath(str(match).removeprefix(base).lstrip("/"))
                 yield match, own.with_suffix("").as_posix()
         return
-    store = Store(Address(text))
+    store = RemoteStore(Address(text))
     if store.is_file():
         yield Address(text), Address(text).stem
         return

@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 
-from ...core.progress import build_seconds, peak_memory_mb, whole_progress
+from ...core.progress import estimate_seconds, overall_progress, peak_memory_mb
 from ...core.rotations import axis_angle_to_matrix
 from ...core.types import Avatar, LikenessError, Progress
 from ...formats.avatar import load_avatar
 from ...imaging.load import load_portrait
 from ...pipeline.build import BuildResult, build_avatar
 from ...pipeline.options import BuildOptions
-from ...pipeline.track import OtherPhoto
-from ...visual.sheet import Studio, Tile, save_picture
+from ...pipeline.track import ExtraView
+from ...visual.sheet import SheetStudio, Tile, save_image
 from ..build_files import AVATAR_FILE, BLEND_FILE, write_build
-from ..executor import NoMoreError
+from ..executor import FatalWorkerError
 from ..export_files import ExportOptions, export_avatar
 from .folder import RESULT_FILE, VIEWS, result_files, write_result
-from .stored import made_at
+from .stored import make_remote
 from .units import photo_sha256
 
 VIEW_HEIGHT = 360
@@ -41,15 +41,15 @@ _FULL = {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG}
 _FULL_WORDS = tuple(f"os error {number})" for number in _FULL)
 
 
-def make(
+def make_unit(
     unit: Mapping[str, Any], write_blend: WriteBlend, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Make the files of a unit, whose photos and work folder may be at addresses; see
-    :func:`make_here`."""
-    return made_at(unit, lambda own, tell: make_here(own, write_blend, tell), progress)
+    :func:`make_local`."""
+    return make_remote(unit, lambda own, tell: make_local(own, write_blend, tell), progress)
 
 
-def make_here(
+def make_local(
     unit: Mapping[str, Any], write_blend: WriteBlend, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Make the files of a unit in the folder ``unit["work"]``, ``batch.json`` last.
@@ -78,7 +78,7 @@ def make_here(
                 _export(person, avatar, name, unit, work, write_blend)
         write_result(work, unit["key"], unit["digest"])
     except (OSError, LikenessError) as error:
-        if (reason := of_output(error, work)) is not None:
+        if (reason := describe_output_error(error, work)) is not None:
             raise OutputError(*reason) from error
         raise
     return {"seconds": round(time.perf_counter() - begun, 3), "memory_mb": peak_memory_mb()}
@@ -100,11 +100,11 @@ def _opened(unit: Mapping[str, Any], work: Path) -> Path | None:
     return Path(unit["avatar"]) if unit["avatar"] else None
 
 
-class OutputError(NoMoreError):
+class OutputError(FatalWorkerError):
     """The output folder cannot be written: no unit could be made now."""
 
 
-def of_output(error: BaseException, work: Path) -> tuple[str, str] | None:
+def describe_output_error(error: BaseException, work: Path) -> tuple[str, str] | None:
     """Message and remedy where an error is of the disk or the output folder, not of one photo."""
     if not work.parent.is_dir():
         return (
@@ -135,8 +135,8 @@ def _built(unit: Mapping[str, Any], work: Path, progress: Progress | None) -> Av
     photo = Path(unit["photo"])
     asked = dict(unit["options"])
     body = asked.pop("body", None)
-    others = [OtherPhoto(Path(path), direction) for direction, path in unit["views"]]
-    seconds = build_seconds(
+    others = [ExtraView(Path(path), direction) for direction, path in unit["views"]]
+    seconds = estimate_seconds(
         asked.get("refine", "fast"),
         network=asked.get("network") != "none",
         photos=1 + len(others),
@@ -144,7 +144,7 @@ def _built(unit: Mapping[str, Any], work: Path, progress: Progress | None) -> Av
     )
 
     def tell(stage: str, fraction: float, message: str) -> None:
-        whole = whole_progress(stage, fraction, seconds)
+        whole = overall_progress(stage, fraction, seconds)
         if progress is not None and whole is not None:
             progress(stage, whole, message)
 
@@ -184,8 +184,8 @@ def _export(
 
 def draw_views(result: BuildResult, folder: Path) -> None:
     """Small pictures of an avatar from all sides, for the report."""
-    studio = Studio(result.avatar, result.portrait, result.matte)
-    straight = facing(result.avatar)
+    studio = SheetStudio(result.avatar, result.portrait, result.matte)
+    straight = trunk_yaw(result.avatar)
     tiles = {
         "input": studio.photo("input", result.portrait.rgb),
         "front": studio.view("front", straight),
@@ -194,14 +194,14 @@ def draw_views(result: BuildResult, folder: Path) -> None:
         "pose": studio.moving()[0],
     }
     for name, tile in tiles.items():
-        save_picture(_drawn(tile), folder / f"{name}.jpg")
+        save_image(_drawn(tile), folder / f"{name}.jpg")
 
 
 def _drawn(tile: Tile) -> Any:
     return tile.draw(max(1, round(VIEW_HEIGHT * tile.aspect)), VIEW_HEIGHT)
 
 
-def facing(avatar: Avatar) -> float:
+def trunk_yaw(avatar: Avatar) -> float:
     """Degrees by which the trunk is turned from the camera to the picture's right, as a camera
     must be swung to look at it; 0 where the photo is about straight."""
     ahead = axis_angle_to_matrix(np.asarray(avatar.pose.full_pose)[0]) @ np.array([0.0, 0.0, 1.0])
@@ -214,4 +214,4 @@ def _save_small(rgb: Any, path: Path) -> None:
 
     height, width = rgb.shape[:2]
     small = VIEW_HEIGHT / height
-    save_picture(resize(rgb, max(1, round(width * small)), VIEW_HEIGHT), path)
+    save_image(resize(rgb, max(1, round(width * small)), VIEW_HEIGHT), path)

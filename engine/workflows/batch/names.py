@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...core.types import LikenessError
-from ...files.folders import inside
+from ...files.folders import safe_join
 from ...files.stores import Address, Place
-from .asked import Asked
+from .asked import PortraitSpec
 
-LONGEST = 100
+MAX_NAME_BYTES = 100
 """Bytes of one folder's name; file systems allow 255, and files in it have names as well."""
 
 RESERVED = ("report", "summary.json", "items.jsonl")
@@ -34,7 +34,7 @@ def safe_part(text: str) -> str:
         "_" if unicodedata.category(c)[0] == "C" or c in '/\\:*?"<>|' else c for c in whole
     )
     kept = kept.strip().lstrip(".").strip()
-    while len(kept.encode()) > LONGEST:
+    while len(kept.encode()) > MAX_NAME_BYTES:
         kept = kept[:-1]
     kept = kept.rstrip(" .") or "portrait"
     return f"{kept}_" if kept.split(".")[0].lower() in _WINDOWS else kept
@@ -53,7 +53,7 @@ def safe_name(text: str) -> str:
     return "/".join(parts)
 
 
-def with_names(portraits: Sequence[Asked], out: Place) -> list[Asked]:
+def assign_names(portraits: Sequence[PortraitSpec], out: Place) -> list[PortraitSpec]:
     """The portraits with safe names; those that would be the same, or lie in another's folder, get
     their files' endings, and numbers where that is not enough.
 
@@ -83,9 +83,9 @@ def with_names(portraits: Sequence[Asked], out: Place) -> list[Asked]:
     return named
 
 
-def _check_given(one: Asked, out: Place) -> None:
+def _check_given(one: PortraitSpec, out: Place) -> None:
     try:
-        inside(Path() if isinstance(out, Address) else out, one.name)
+        safe_join(Path() if isinstance(out, Address) else out, one.name)
     except LikenessError as error:
         raise LikenessError(f"{one.where}: {error.message}", error.remedy) from error
     if safe_name(one.name) != one.name:
@@ -100,9 +100,9 @@ def _parents(name: str) -> list[str]:
     return ["/".join(parts[:k]) for k in range(1, len(parts))]
 
 
-def _check_apart(portraits: Sequence[Asked]) -> None:
+def _check_apart(portraits: Sequence[PortraitSpec]) -> None:
     """No two results may share a folder, and none lie in another's."""
-    names: dict[str, Asked] = {}
+    names: dict[str, PortraitSpec] = {}
     for one in portraits:
         other = names.setdefault(one.name.casefold(), one)
         if other is not one:
@@ -121,6 +121,6 @@ def _check_apart(portraits: Sequence[Asked]) -> None:
                 )
 
 
-def _place(one: Asked) -> str:
+def _place(one: PortraitSpec) -> str:
     """Where a portrait was asked for."""
     return one.where or f"'{one.photo}'"

@@ -10,18 +10,18 @@ from typing import Any
 from urllib.parse import quote
 
 from ...files.atomic import WRITE_ERRORS
-from ...files.folders import whole_files
+from ...files.folders import atomic_write_files
 from ..build_files import PREVIEW_FILE, REPORT_FILE
-from .folder import PICTURES, REPORT_FOLDER, VIEWS, cannot_write, write_whole
-from .run import DONE, FAILED, Batch, Item
-from .summary import build_time, summary
+from .folder import PICTURES, REPORT_FOLDER, VIEWS, atomic_write_text, batch_write_error
+from .run import DONE, FAILED, BatchItem, BatchRun
+from .summary import build_time, summarize_batch
 
 TEMPLATE = Path(__file__).with_name("page.html")
 PICTURE_FOLDER = "pictures"
 
 
 @dataclass(frozen=True)
-class Picture:
+class CaptionedLink:
     """``path`` is a link of the page; ``caption`` stands under it."""
 
     path: str
@@ -29,7 +29,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Card:
+class PortraitCard:
     """One portrait on the page.
 
     Attributes:
@@ -43,9 +43,9 @@ class Card:
     photo: str
     state: str
     folder: str
-    pictures: list[Picture]
+    pictures: list[CaptionedLink]
     figures: list[tuple[str, str]]
-    files: list[Picture]
+    files: list[CaptionedLink]
     warnings: list[str]
     reason: str
     remedy: str
@@ -53,7 +53,7 @@ class Card:
     quality: float
 
 
-def write_report(batch: Batch, command: str) -> Path:
+def write_batch_report(batch: BatchRun, command: str) -> Path:
     """Write report/index.html with its pictures; returns the page.
 
     Raises:
@@ -73,18 +73,18 @@ def write_report(batch: Batch, command: str) -> Path:
         (out / REPORT_FOLDER).mkdir(exist_ok=True)
         cards = [_card(batch, k, item) for k, item in enumerate(batch.items.values())]
     except WRITE_ERRORS as error:
-        raise cannot_write(out, error) from error
+        raise batch_write_error(out, error) from error
     counts = {state: sum(card.state == state for card in cards) for state in STATES}
     text = environment.get_template(TEMPLATE.name).render(
-        cards=cards, counts=counts, about=summary(batch, command)
+        cards=cards, counts=counts, about=summarize_batch(batch, command)
     )
     page = out / REPORT_FOLDER / "index.html"
-    write_whole(page, text + "\n")
+    atomic_write_text(page, text + "\n")
     _remove_others(out / REPORT_FOLDER / PICTURE_FOLDER, cards)
     return page
 
 
-def _remove_others(folder: Path, cards: Sequence[Card]) -> None:
+def _remove_others(folder: Path, cards: Sequence[PortraitCard]) -> None:
     """Remove earlier reports' pictures: people that this page does not show are not sent along."""
     shown = {Path(picture.path).name for card in cards for picture in card.pictures}
     for path in folder.glob(f"{'[0-9]' * 5}_*.jpg"):
@@ -95,20 +95,20 @@ def _remove_others(folder: Path, cards: Sequence[Card]) -> None:
 STATES = ("done", "warnings", "failed", "left")
 
 
-def _card(batch: Batch, number: int, item: Item) -> Card:
+def _card(batch: BatchRun, number: int, item: BatchItem) -> PortraitCard:
     result = batch.folder.result(item.unit.name)
     state = "warnings" if item.status == DONE and item.warnings else item.status
     done, asked = item.status == DONE, item.unit.asked
     seconds, quality = build_time(item), _mapping(item.report.get("input_view")).get("ssim")
     photos = (asked.photo, *(path for _, path in asked.views))
-    return Card(
+    return PortraitCard(
         name=item.unit.name,
         photo=", ".join(str(path.absolute()) for path in photos),
         state=state,
         folder=_link(f"../{item.unit.name}/") if done else "",
         pictures=_pictures(batch, number, item, result),
         figures=_figures(item) if done else [],
-        files=[Picture(_link(f"../{item.unit.name}/{name}"), name) for name in _shown(item)],
+        files=[CaptionedLink(_link(f"../{item.unit.name}/{name}"), name) for name in _shown(item)],
         warnings=list(item.warnings),
         reason=item.reason if item.status == FAILED else "",
         remedy=item.remedy if item.status == FAILED else "",
@@ -117,14 +117,14 @@ def _card(batch: Batch, number: int, item: Item) -> Card:
     )
 
 
-def _shown(item: Item) -> list[str]:
+def _shown(item: BatchItem) -> list[str]:
     """The files that a card links to."""
     first = ["avatar.safetensors", PREVIEW_FILE, REPORT_FILE]
     there = [name for name in item.files if "/" not in name]
     return [n for n in first if n in there] + [n for n in there if n not in first]
 
 
-def _pictures(batch: Batch, number: int, item: Item, result: Path) -> list[Picture]:
+def _pictures(batch: BatchRun, number: int, item: BatchItem, result: Path) -> list[CaptionedLink]:
     """The small pictures, brought into the report's own folder, which can then be sent away."""
     if item.status == DONE:
         sources = {name: result / VIEWS / f"{name}.jpg" for name in PICTURES}
@@ -136,9 +136,9 @@ def _pictures(batch: Batch, number: int, item: Item, result: Path) -> list[Pictu
     for name, source in sources.items():
         if source.is_file() and not os.path.islink(source):
             shown[f"{number:05d}_{name}.jpg"] = source.read_bytes()
-            out.append(Picture(_link(f"{PICTURE_FOLDER}/{number:05d}_{name}.jpg"), name))
+            out.append(CaptionedLink(_link(f"{PICTURE_FOLDER}/{number:05d}_{name}.jpg"), name))
     if shown:
-        with whole_files(folder) as scratch:
+        with atomic_write_files(folder) as scratch:
             for name, content in shown.items():
                 (scratch / name).write_bytes(content)
     return out
@@ -155,7 +155,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 _LABELS = {"foreground_psnr": "likeness, dB", "ssim": "SSIM", "silhouette_iou": "outline, IoU"}
 
 
-def _figures(item: Item) -> list[tuple[str, str]]:
+def _figures(item: BatchItem) -> list[tuple[str, str]]:
     report = item.report
     out = [("shown", f"{report.get('framing', '?')}, {report.get('view', '?')}")]
     gaussians = _mapping(report.get("gaussians")).get("total")

@@ -11,9 +11,9 @@ from ...core.types import Progress
 from ...files.stores import Place
 from ...files.untrusted import read_json
 from ..build_files import REPORT_FILE
-from ..executor import Executor, Said, finished, remaining
+from ..executor import Executor, WorkerEvent, as_completed, format_time_left
 from .folder import BatchFolder
-from .units import Unit, as_json, same_pictures
+from .units import PortraitUnit, find_duplicates, unit_to_json
 
 DONE, FAILED, LEFT = "done", "failed", "left"
 """What became of a portrait; ``left`` is what a run that was stopped has not come to."""
@@ -24,7 +24,7 @@ ever held, the process, and what it holds afterwards."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BatchOptions:
     """What is wanted of each portrait.
 
     Attributes:
@@ -40,7 +40,7 @@ class Wanted:
 
 
 @dataclass
-class Item:
+class BatchItem:
     """One portrait and what became of it.
 
     Attributes:
@@ -50,7 +50,7 @@ class Item:
         files: of the result, by their names.
     """
 
-    unit: Unit
+    unit: PortraitUnit
     status: str = LEFT
     now: bool = False
     tries: int = 0
@@ -62,23 +62,25 @@ class Item:
     files: Sequence[str] = ()
 
 
-Tell = Callable[[Item], None]
+Tell = Callable[[BatchItem], None]
 
 
-class Batch:
+class BatchRun:
     """A run over the portraits of a folder.
 
     Attributes:
         items: by name, in order. elapsed: seconds of the run.
     """
 
-    def __init__(self, folder: BatchFolder, units: Sequence[Unit], wanted: Wanted) -> None:
+    def __init__(
+        self, folder: BatchFolder, units: Sequence[PortraitUnit], wanted: BatchOptions
+    ) -> None:
         self.folder, self.wanted = folder, wanted
-        self.items = {unit.name: Item(unit) for unit in units}
+        self.items = {unit.name: BatchItem(unit) for unit in units}
         self.elapsed = 0.0
         self._works: dict[str, Place] = {}
         self._under_way: dict[str, float] = {}
-        for name, first in same_pictures(units).items():
+        for name, first in find_duplicates(units).items():
             self.items[name].warnings.append(f"the same pictures and options as '{first}'")
 
     def run(
@@ -103,7 +105,7 @@ class Batch:
             return
         workers = executor()
         try:
-            for said in finished(workers, work, self.wanted.tries, self._elsewhere):
+            for said in as_completed(workers, work, self.wanted.tries, self._elsewhere):
                 if said.kind == "progress":
                     self._under_way[said.key] = float(said.content.get("fraction", 0.0))
                 elif said.kind == "again":
@@ -142,7 +144,7 @@ class Batch:
             folder = self.folder.work_folder()
             self._works[unit.name] = folder
             work.append(
-                as_json(
+                unit_to_json(
                     unit,
                     work=str(folder),
                     formats=lacking,
@@ -157,7 +159,7 @@ class Batch:
         folder = self._works[str(unit["key"])] = self.folder.work_folder()
         return {**unit, "work": str(folder)}
 
-    def _take(self, item: Item, said: Said) -> None:
+    def _take(self, item: BatchItem, said: WorkerEvent) -> None:
         self._under_way.pop(item.unit.name, None)
         item.now = True
         item.tries = int(said.content["tries"])
@@ -175,7 +177,7 @@ class Batch:
         )
         self._done(item, files)
 
-    def _done(self, item: Item, files: Mapping[str, Any]) -> None:
+    def _done(self, item: BatchItem, files: Mapping[str, Any]) -> None:
         item.status, item.files = DONE, sorted(files)
         if REPORT_FILE not in files:
             return
@@ -186,7 +188,7 @@ class Batch:
         warnings = item.report.get("warnings")
         item.warnings += [str(one) for one in warnings] if isinstance(warnings, list) else []
 
-    def _failed(self, item: Item, reason: str, remedy: str) -> None:
+    def _failed(self, item: BatchItem, reason: str, remedy: str) -> None:
         item.status, item.reason, item.remedy = FAILED, reason, remedy
         self.folder.note(
             "failed",
@@ -203,7 +205,7 @@ class Batch:
         there = counts[DONE] + counts[FAILED]
         words = f"{there} of {total}"
         if left:
-            words += f", {remaining(self.elapsed, made + under_way, left - under_way)}"
+            words += f", {format_time_left(self.elapsed, made + under_way, left - under_way)}"
         if counts[FAILED]:
             words += f", {counts[FAILED]} failed"
         progress("portraits", (there + under_way) / total, words)

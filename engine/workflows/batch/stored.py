@@ -19,12 +19,12 @@ from typing import Any
 from uuid import uuid4
 
 from ...core.types import LikenessError, Progress
-from ...files.atomic import whole_file
-from ...files.stores import Address, Place, Store, fetched, is_address
+from ...files.atomic import atomic_write
+from ...files.stores import Address, Place, RemoteStore, fetch_address, is_address
 from ...files.untrusted import parse_json
-from ...imaging.load import MOST_BYTES
+from ...imaging.load import MAX_BYTES
 from ..build_files import AVATAR_FILE, REPORT_FILE
-from ..executor import NoMoreError
+from ..executor import FatalWorkerError
 from .folder import (
     HIDDEN,
     ITEMS_FILE,
@@ -35,31 +35,31 @@ from .folder import (
     SUMMARY_FILE,
     VIEWS,
     BatchFolder,
-    Part,
-    batch_folder,
-    not_ours,
+    BatchPart,
+    foreign_file_error,
+    open_batch_folder,
     write_result,
 )
-from .units import Unit
+from .units import PortraitUnit
 
 _MOST_RESULT = 16 << 20
 _MOST_AVATAR = 8 << 30
 
 
 @contextmanager
-def batch_place(out: Place, part: Part | None = None) -> Iterator[BatchFolder]:
+def open_batch_output(out: Place, part: BatchPart | None = None) -> Iterator[BatchFolder]:
     """The output folder of a batch, wherever it is.
 
     Raises:
         LikenessError: it cannot be written, or another batch is at work there.
     """
     if isinstance(out, Path):
-        with batch_folder(out, part) as folder:
+        with open_batch_folder(out, part) as folder:
             yield folder
         return
-    store = Store(out)
+    store = RemoteStore(out)
     with tempfile.TemporaryDirectory(prefix="likeness-batch-") as mirror:
-        stored = StoredFolder(store, Path(mirror), part)
+        stored = RemoteBatchFolder(store, Path(mirror), part)
         try:
             yield stored
         except BaseException:
@@ -69,10 +69,10 @@ def batch_place(out: Place, part: Part | None = None) -> Iterator[BatchFolder]:
         stored.publish()
 
 
-class StoredFolder(BatchFolder):
+class RemoteBatchFolder(BatchFolder):
     """The output folder at an address; ``out`` is a folder here with its small files."""
 
-    def __init__(self, store: Store, mirror: Path, part: Part | None = None) -> None:
+    def __init__(self, store: RemoteStore, mirror: Path, part: BatchPart | None = None) -> None:
         super().__init__(mirror, part)
         self._store = store
         self._sizes: dict[str, int] = {}
@@ -80,17 +80,17 @@ class StoredFolder(BatchFolder):
     def common(self) -> list[Path]:
         return []
 
-    def begin(self, units: Sequence[Unit], about: Mapping[str, Any]) -> None:
+    def begin(self, units: Sequence[PortraitUnit], about: Mapping[str, Any]) -> None:
         self._sizes = self._store.sizes()
         ours = any(name.startswith(f"{HIDDEN}/") for name in self._sizes)
         for name in () if ours else (SUMMARY_FILE, ITEMS_FILE, f"{REPORT_FOLDER}/index.html"):
             if name in self._sizes:
-                raise not_ours(self._store.address / name)
+                raise foreign_file_error(self._store.address / name)
         names = [unit.name for unit in units if f"{unit.name}/{RESULT_FILE}" in self._sizes]
         for unit in units:
             taken = any(name.startswith(f"{unit.name}/") for name in self._sizes)
             if taken and f"{unit.name}/{RESULT_FILE}" not in self._sizes:
-                raise not_ours(self._store.address / unit.name)
+                raise foreign_file_error(self._store.address / unit.name)
         self._fetch_small(names)
         super().begin(units, about)
 
@@ -101,15 +101,15 @@ class StoredFolder(BatchFolder):
         there = {name: self.out / name for name in wanted if self._sizes.get(name, 1 << 40) < 1e8}
         self._store.fetch(there)
 
-    def complete(self, unit: Unit) -> dict[str, dict[str, Any]] | None:
+    def complete(self, unit: PortraitUnit) -> dict[str, dict[str, Any]] | None:
         digest, files = self._known(unit)
         whole = all(self._there(unit, name, about) for name, about in files.items())
         return files if unit.digest and digest == unit.digest and whole else None
 
-    def _there(self, unit: Unit, name: str, about: Mapping[str, Any]) -> bool:
+    def _there(self, unit: PortraitUnit, name: str, about: Mapping[str, Any]) -> bool:
         return self._sizes.get(f"{unit.name}/{name}") == int(about["size"])
 
-    def _known(self, unit: Unit) -> tuple[str, dict[str, dict[str, Any]]]:
+    def _known(self, unit: PortraitUnit) -> tuple[str, dict[str, dict[str, Any]]]:
         try:
             return _told((self.result(unit.name) / RESULT_FILE).read_bytes())
         except OSError:
@@ -118,16 +118,16 @@ class StoredFolder(BatchFolder):
     def work_folder(self) -> Address:
         return self._store.address / f"{HIDDEN}/work/{self.run}-{uuid4().hex[:12]}"
 
-    def avatar_of(self, unit: Unit) -> Address:
+    def avatar_of(self, unit: PortraitUnit) -> Address:
         return self._store.address / f"{unit.name}/{AVATAR_FILE}"
 
-    def place(self, unit: Unit, folder: Place) -> dict[str, dict[str, Any]]:
+    def place(self, unit: PortraitUnit, folder: Place) -> dict[str, dict[str, Any]]:
         files = self._take(unit, self._name(folder))
         if files is None:
             raise LikenessError(f"The result of '{unit.name}' is not complete.", "Run it again.")
         return files
 
-    def _take(self, unit: Unit, work: str) -> dict[str, dict[str, Any]] | None:
+    def _take(self, unit: PortraitUnit, work: str) -> dict[str, dict[str, Any]] | None:
         """Move a result that is complete to its place; None where it is not."""
         sizes = self._store.sizes(work)
         if f"{work}/{RESULT_FILE}" not in sizes:
@@ -154,7 +154,7 @@ class StoredFolder(BatchFolder):
         self._fetch_small([unit.name])
         return files
 
-    def keep_failed(self, unit: Unit, folder: Place) -> None:
+    def keep_failed(self, unit: PortraitUnit, folder: Place) -> None:
         work = self._name(folder)
         picture = f"{work}/{VIEWS}/{PICTURES[0]}.jpg"
         if self._store.sizes(work).get(picture, 1 << 40) < 1e8:
@@ -205,7 +205,9 @@ def _result(name: str, digest: str, files: Mapping[str, Any]) -> bytes:
 # In a worker --------------------------------------------------------------------------------
 
 
-def made_at(unit: Mapping[str, Any], make: Any, progress: Progress | None = None) -> dict[str, Any]:
+def make_remote(
+    unit: Mapping[str, Any], make: Any, progress: Progress | None = None
+) -> dict[str, Any]:
     """Make a unit whose photos, avatar or work folder may be at addresses.
 
     Args:
@@ -223,7 +225,7 @@ def made_at(unit: Mapping[str, Any], make: Any, progress: Progress | None = None
         try:
             answer = dict(make(here, progress))
             _say_addresses(work, unit, names)
-        except NoMoreError:
+        except FatalWorkerError:
             raise
         except LikenessError as error:
             _copy(work, unit["work"])
@@ -241,11 +243,11 @@ def _brought(unit: Mapping[str, Any], scratch: Path) -> tuple[dict[str, Any], di
         if not is_address(text):
             return text
         path = scratch / f"in{number}" / Address(text).name
-        fetched(Address(text), path, most)
+        fetch_address(Address(text), path, most)
         names[str(path)] = text
         return str(path)
 
-    photos = [brought(text, k, MOST_BYTES) for k, text in enumerate(given)]
+    photos = [brought(text, k, MAX_BYTES) for k, text in enumerate(given)]
     work = unit["work"]
     if is_address(work):
         path = scratch / "out" / "batch" / "work" / "unit"
@@ -274,7 +276,7 @@ def _say_addresses(work: Path, unit: Mapping[str, Any], names: Mapping[str, str]
     text = report.read_text(encoding="utf-8")
     in_json = {json.dumps(p)[1:-1]: json.dumps(a)[1:-1] for p, a in names.items()}
     if _renamed(text, in_json) != text:
-        with whole_file(report) as part:
+        with atomic_write(report) as part:
             part.write_text(_renamed(text, in_json), encoding="utf-8")
         write_result(work, unit["key"], unit["digest"])
 
@@ -285,8 +287,8 @@ def _copy(work: Path, target: str) -> None:
         return
     files = [path for path in work.rglob("*") if path.is_file()]
     try:
-        store = Store(Address(target))
+        store = RemoteStore(Address(target))
         for path in sorted(files, key=lambda path: (path.name == RESULT_FILE, path)):
             store.put(path, path.relative_to(work).as_posix())
     except LikenessError as error:
-        raise NoMoreError(error.message, error.remedy) from error
+        raise FatalWorkerError(error.message, error.remedy) from error

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...core.version import VERSION
-from .folder import ITEMS_FILE, SUMMARY_FILE, BatchFolder, write_whole
-from .run import DONE, FAILED, LEFT, Batch, Item
+from .folder import ITEMS_FILE, SUMMARY_FILE, BatchFolder, atomic_write_text
+from .run import DONE, FAILED, LEFT, BatchItem, BatchRun
 
 FIGURES = ("framing", "view", "face_error", "pose_error", "peak_memory_mb")
 
 
-def item_record(item: Item) -> dict[str, Any]:
+def item_record(item: BatchItem) -> dict[str, Any]:
     """One portrait's line of items.jsonl; JSON-able."""
     asked, report = item.unit.asked, item.report
     record: dict[str, Any] = {
@@ -44,13 +44,13 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def build_time(item: Item) -> float | None:
+def build_time(item: BatchItem) -> float | None:
     """Seconds that a portrait took, in this run or in the one that made it."""
     seconds = item.seconds or _mapping(item.report.get("seconds")).get("total")
     return float(seconds) if isinstance(seconds, int | float) else None
 
 
-def summary(batch: Batch, command: str) -> dict[str, Any]:
+def summarize_batch(batch: BatchRun, command: str) -> dict[str, Any]:
     """The whole batch; JSON-able."""
     items = list(batch.items.values())
     now = [item for item in items if item.now and item.status == DONE]
@@ -72,15 +72,15 @@ def summary(batch: Batch, command: str) -> dict[str, Any]:
     }
 
 
-def write_summary(batch: Batch, command: str) -> dict[str, Any]:
+def write_summary(batch: BatchRun, command: str) -> dict[str, Any]:
     """Write both files; returns the summary.
 
     Raises:
         LikenessError: they cannot be written.
     """
     folder: BatchFolder = batch.folder
-    said = summary(batch, command)
+    said = summarize_batch(batch, command)
     lines = [json.dumps(item_record(item)) for item in batch.items.values()]
-    write_whole(folder.told / ITEMS_FILE, "".join(f"{line}\n" for line in lines))
-    write_whole(folder.told / SUMMARY_FILE, json.dumps(said, indent=1) + "\n")
+    atomic_write_text(folder.told / ITEMS_FILE, "".join(f"{line}\n" for line in lines))
+    atomic_write_text(folder.told / SUMMARY_FILE, json.dumps(said, indent=1) + "\n")
     return said

@@ -33,10 +33,16 @@ from typing import Any
 
 from ...core.types import LikenessError
 from ...files.stores import Address, Place, is_address
-from ...files.untrusted import Damaged, parse_json, parsing, read_text, read_toml
-from .asked import DIRECTIONS, OPTIONS, Asked, read_options
+from ...files.untrusted import (
+    CorruptFileError,
+    parse_json,
+    read_text,
+    read_toml,
+    wrap_parser_errors,
+)
+from .asked import DIRECTIONS, OPTIONS, PortraitSpec, read_options
 
-MOST_PORTRAITS = 100_000
+MAX_PORTRAITS = 100_000
 _FIELDS = ("photo", "name", "views", *DIRECTIONS, *OPTIONS)
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _PORTRAIT = re.compile(r"\s*\[\[\s*portrait\s*\]\]")
@@ -45,7 +51,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _Row = tuple[str, Mapping[str, Any]]
 
 
-def read_table(path: Path, defaults: Mapping[str, Any] | None = None) -> list[Asked]:
+def read_table(path: Path, defaults: Mapping[str, Any] | None = None) -> list[PortraitSpec]:
     """The portraits of a table.
 
     Args:
@@ -63,15 +69,15 @@ def read_table(path: Path, defaults: Mapping[str, Any] | None = None) -> list[As
         raise LikenessError(
             f"'{path}' cannot be read: {error.strerror or error}.", "Check the path."
         ) from error
-    except Damaged as error:
+    except CorruptFileError as error:
         if isinstance(error.__cause__, UnicodeDecodeError):
             raise _no_utf8(path, error.__cause__) from error
         raise LikenessError(f"'{path}' cannot be read: {error}.", "Mend it.") from error
     if not rows:
         raise LikenessError(f"'{path}' names no portraits.", "Give each a photo.")
-    if len(rows) > MOST_PORTRAITS:
+    if len(rows) > MAX_PORTRAITS:
         raise LikenessError(
-            f"'{path}' names {len(rows):,} portraits, more than {MOST_PORTRAITS:,}.", "Split it."
+            f"'{path}' names {len(rows):,} portraits, more than {MAX_PORTRAITS:,}.", "Split it."
         )
     folder = path.absolute().parent
     shared = {**(defaults or {}), **read_options(general, folder, f"'{path}', [options]")}
@@ -100,9 +106,9 @@ def _toml(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
     unknown = sorted(set(said) - {"options", "portrait"})
     portraits, options = said.get("portrait", []), said.get("options", {})
     if unknown:
-        raise Damaged(f"it has '{unknown[0]}'; only [options] and [[portrait]] are known")
+        raise CorruptFileError(f"it has '{unknown[0]}'; only [options] and [[portrait]] are known")
     if not isinstance(portraits, list) or not isinstance(options, dict):
-        raise Damaged("it must have [options] and [[portrait]]")
+        raise CorruptFileError("it must have [options] and [[portrait]]")
     lines = enumerate(read_text(path).split("\n"), 1)
     heads = [f"line {number}, " for number, line in lines if _PORTRAIT.match(line)]
     if len(heads) != len(portraits):  # written in another way, as portrait = [...]
@@ -127,7 +133,7 @@ def _json_line(path: Path, where: str, text: str) -> Mapping[str, Any]:
         raise LikenessError(
             f"'{path}', {where} cannot be read: {half!r} is half a letter.", "Write the whole one."
         ) from error
-    except Damaged as error:
+    except CorruptFileError as error:
         why, cause = str(error), error.__cause__
         if isinstance(cause, json.JSONDecodeError):  # counts the line alone as line 1
             why = f"{cause.msg}, at column {cause.colno}"
@@ -139,7 +145,7 @@ def _json_line(path: Path, where: str, text: str) -> Mapping[str, Any]:
 def _csv(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
     text = read_text(path)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    with parsing("its lines"):
+    with wrap_parser_errors("its lines"):
         try:
             lines = [(reader.line_num, _cells(line)) for line in reader]
         except csv.Error as error:
@@ -149,7 +155,7 @@ def _csv(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
             ) from error
     lines = [(number, cells) for number, cells in lines if cells]
     if not lines:
-        raise Damaged("it is empty")
+        raise CorruptFileError("it is empty")
     (first, names), *rest = lines
     names = [name.lower() for name in names]
     if len(set(names)) < len(names) - max(0, names.count("") - 1):
@@ -203,7 +209,9 @@ def _object(path: Path, where: str, value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _asked(row: Mapping[str, Any], folder: Path, where: str, shared: Mapping[str, Any]) -> Asked:
+def _asked(
+    row: Mapping[str, Any], folder: Path, where: str, shared: Mapping[str, Any]
+) -> PortraitSpec:
     photo = _path(row.get("photo"), folder, where, "photo")
     name = row.get("name", "")
     if not isinstance(name, str):
@@ -218,7 +226,7 @@ def _asked(row: Mapping[str, Any], folder: Path, where: str, shared: Mapping[str
             f"Known are: {', '.join(_FIELDS)}.",
         )
     options = {**shared, **read_options(rest, folder, where)}
-    return Asked(photo, tuple(views), name, options, where)
+    return PortraitSpec(photo, tuple(views), name, options, where)
 
 
 def _views(value: Any, folder: Path, where: str) -> Iterator[tuple[str, Place]]:

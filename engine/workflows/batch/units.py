@@ -13,16 +13,16 @@ from typing import Any
 from ...core.types import LikenessError, Progress
 from ...core.version import VERSION
 from ...files.digests import file_sha256
-from ...files.stores import Address, Place, fetched
-from ...files.untrusted import Damaged, file_size
-from ...files.weights import ASSETS_VERSION, DEFAULT_NETWORK, network_folder
-from ...imaging.load import MOST_BYTES
-from .asked import Asked
+from ...files.stores import Address, Place, fetch_address
+from ...files.untrusted import CorruptFileError, file_size
+from ...files.weights import ASSETS_VERSION, DEFAULT_NETWORK, find_network
+from ...imaging.load import MAX_BYTES
+from .asked import PortraitSpec
 from .code import code_digest
 
 
 @dataclass(frozen=True)
-class Unit:
+class PortraitUnit:
     """One portrait's work.
 
     Attributes:
@@ -31,7 +31,7 @@ class Unit:
         trouble: why it cannot be begun, or None.
     """
 
-    asked: Asked
+    asked: PortraitSpec
     digest: str
     photos: tuple[str, ...] = ()
     trouble: LikenessError | None = None
@@ -41,7 +41,9 @@ class Unit:
         return self.asked.name
 
 
-def units_of(portraits: Sequence[Asked], progress: Progress | None = None) -> list[Unit]:
+def plan_units(
+    portraits: Sequence[PortraitSpec], progress: Progress | None = None
+) -> list[PortraitUnit]:
     """The portraits' units; every photo is read once for its hash.
 
     Raises:
@@ -56,7 +58,7 @@ def units_of(portraits: Sequence[Asked], progress: Progress | None = None) -> li
     return out
 
 
-def _unit(asked: Asked, named: _Named) -> Unit:
+def _unit(asked: PortraitSpec, named: _Named) -> PortraitUnit:
     options = {**asked.options}
     body, network = options.pop("body", None), options.pop("network", DEFAULT_NETWORK)
     made_from: dict[str, Any] = {
@@ -71,12 +73,12 @@ def _unit(asked: Asked, named: _Named) -> Unit:
     try:
         photos = tuple(photo_sha256(path) for path in paths)
     except LikenessError as error:
-        return Unit(asked, "", (), error)
+        return PortraitUnit(asked, "", (), error)
     made_from["photos"] = [
         [direction, sha] for direction, sha in zip(("", *(d for d, _ in asked.views)), photos)
     ]
     text = json.dumps(made_from, sort_keys=True)
-    return Unit(asked, hashlib.sha256(text.encode()).hexdigest(), photos)
+    return PortraitUnit(asked, hashlib.sha256(text.encode()).hexdigest(), photos)
 
 
 def photo_sha256(path: Place) -> str:
@@ -89,22 +91,22 @@ def photo_sha256(path: Place) -> str:
         return _address_sha256(path)
     try:
         size = file_size(path)
-        if size > MOST_BYTES:
-            raise Damaged(f"it has {size:,} bytes, more than any photo")
+        if size > MAX_BYTES:
+            raise CorruptFileError(f"it has {size:,} bytes, more than any photo")
         return file_sha256(path)
     except OSError as error:
         raise LikenessError(
             f"'{path}' cannot be read: {error.strerror or error}.",
             "Check the path and its permissions.",
         ) from error
-    except Damaged as error:
+    except CorruptFileError as error:
         raise LikenessError(f"'{path}' cannot be read: {error}.", "Name a picture file.") from error
 
 
 def _address_sha256(address: Address) -> str:
     with tempfile.TemporaryDirectory(prefix="likeness-photo-") as scratch:
         copy = Path(scratch) / "photo"
-        fetched(address, copy, MOST_BYTES)
+        fetch_address(address, copy, MAX_BYTES)
         return file_sha256(copy)
 
 
@@ -118,7 +120,7 @@ class _Named:
         return None if path is None else self._once(f"body {path}", lambda: _file(Path(path)))
 
     def network(self, choice: str) -> str | None:
-        folder = network_folder(choice)
+        folder = find_network(choice)
         return None if folder is None else self._once(f"network {folder}", lambda: _folder(folder))
 
     def _once(self, name: str, make: Callable[[], str]) -> str:
@@ -131,7 +133,7 @@ def _file(path: Path) -> str:
     try:
         file_size(path)  # neither a pipe nor a device
         return file_sha256(path)
-    except Damaged as error:
+    except CorruptFileError as error:
         raise LikenessError(f"'{path}' cannot be read: {error}.", "Check the path.") from error
     except OSError as error:
         raise LikenessError(
@@ -153,7 +155,7 @@ def _folder(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def same_pictures(units: Sequence[Unit]) -> dict[str, str]:
+def find_duplicates(units: Sequence[PortraitUnit]) -> dict[str, str]:
     """Names of units whose work is that of an earlier one, and the earlier one's name."""
     first: dict[str, str] = {}
     again: dict[str, str] = {}
@@ -163,7 +165,7 @@ def same_pictures(units: Sequence[Unit]) -> dict[str, str]:
     return again
 
 
-def as_json(unit: Unit, **more: Any) -> Mapping[str, Any]:
+def unit_to_json(unit: PortraitUnit, **more: Any) -> Mapping[str, Any]:
     """A unit for a worker (:func:`.make.make`)."""
     asked = unit.asked
     return {

@@ -9,7 +9,7 @@ Request::
                  "refine": "fast", "network": "default"}}
 
 Only ``portrait`` and ``output`` are needed; ``options`` are fields of ``BuildOptions``, ``others``
-more photos of the same person (``OtherPhoto``; the direction may be left out). With ``scene`` the
+more photos of the same person (``ExtraView``; the direction may be left out). With ``scene`` the
 avatar is also made ready for Blender's scene, in that file. ``confirm`` is ``never``, ``doubt`` or
 ``always`` (or true): when the fit is shown before it is used, see :mod:`..fit_check`. Result::
 
@@ -23,7 +23,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.progress import build_seconds
+from ...core.progress import estimate_seconds
 from ...core.types import LikenessError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ DEFAULTS: dict[str, Any] = {
 def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
     """Stage -> about how long it takes, for the progress bar."""
     options = request["options"]
-    return build_seconds(
+    return estimate_seconds(
         options.get("refine", "fast"),
         network=options.get("network") != "none",
         photos=1 + len(request["others"]),
@@ -58,17 +58,17 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Build the avatar and write it to the folder; see the module."""
     from ...formats.avatar import load_avatar
     from ...pipeline.options import BuildOptions
-    from ...pipeline.track import OtherPhoto
-    from ...scene.files import save_scene_avatar, scene_avatar
+    from ...pipeline.track import ExtraView
+    from ...scene.files import make_scene_avatar, save_scene_avatar
     from ..build_files import build_to_folder
-    from ..fit_check import asking
+    from ..fit_check import make_fit_check
 
     try:
         options = BuildOptions(**request["options"])
     except TypeError as error:
         raise LikenessError(f"The request's options are wrong: {error}.") from error
     try:
-        others = [OtherPhoto(**{**o, "path": Path(o["path"])}) for o in request["others"]]
+        others = [ExtraView(**{**o, "path": Path(o["path"])}) for o in request["others"]]
     except (AttributeError, KeyError, TypeError) as error:
         raise LikenessError(f"The request's other photos are wrong: {error}.") from error
     way = "always" if request["confirm"] is True else str(request["confirm"] or "never")
@@ -82,12 +82,12 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
             body_path=Path(request["body"]) if request["body"] else None,
             progress=channel.progress,
             others=others,
-            check=asking(channel.ask, way, options.person, Path(folder), channel.send),
+            check=make_fit_check(channel.ask, way, options.person, Path(folder), channel.send),
         )
     if request["scene"]:
         channel.progress("ready", 0.0, "making it ready for the scene")
         save_scene_avatar(
-            scene_avatar(load_avatar(files.avatar), Path(request["portrait"])),
+            make_scene_avatar(load_avatar(files.avatar), Path(request["portrait"])),
             Path(request["scene"]),
         )
     return {

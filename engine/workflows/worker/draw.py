@@ -25,7 +25,7 @@ from ...core.types import LikenessError
 
 if TYPE_CHECKING:
     from ...core.types import FloatArray
-    from ...render import Render
+    from ...render import RenderOutput
     from .main import Channel
 
 DEFAULTS: dict[str, Any] = {
@@ -43,7 +43,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Draw frame by frame; see the module."""
     import numpy as np
 
-    from ...files.folders import folders_for
+    from ...files.folders import make_parents
     from ...imaging.video_writer import VideoWriter
     from ...render import best_backend, render_camera
     from ...scene.frames import SceneFrames
@@ -55,11 +55,11 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     ground = None if request["background"] is None else np.asarray(request["background"], float)
     backend = request["backend"] or best_backend()
 
-    def drawn(t: int) -> Render:
+    def drawn(t: int) -> RenderOutput:
         channel.progress("draw", t / len(scene), f"frame {scene.frames[t]}")
         return render_camera(scene.gaussians(t), scene.camera(t), None, backend)
 
-    with folders_for(*files):
+    with make_parents(*files):
         if request["video"]:
             with VideoWriter(files[0], *scene.size, scene.frame_rate) as video:
                 for t in range(len(scene)):
@@ -84,28 +84,28 @@ def _check(files: list[Path], frames: int, video: bool) -> None:
             )
 
 
-def _opaque(picture: Render, ground: FloatArray) -> FloatArray:
+def _opaque(picture: RenderOutput, ground: FloatArray) -> FloatArray:
     return picture.rgb + (1.0 - picture.alpha)[..., None] * ground
 
 
-def _write(path: Path, picture: Render, ground: FloatArray | None) -> None:
+def _write(path: Path, picture: RenderOutput, ground: FloatArray | None) -> None:
     """One picture, with the ground behind it or transparent."""
     import numpy as np
     from PIL import Image
 
-    from ...files.atomic import whole_file
-    from ...imaging.exr import write_picture
-    from ...imaging.video_writer import to_bytes
+    from ...files.atomic import atomic_write
+    from ...imaging.exr import write_exr_frame
+    from ...imaging.video_writer import to_uint8
 
     rgb, alpha = picture.rgb, picture.alpha
     if ground is not None:
         rgb, alpha = _opaque(picture, ground), np.ones_like(alpha)
     if path.suffix.lower() == ".exr":
-        write_picture(path, rgb, alpha, picture.depth, covered=picture.alpha)
+        write_exr_frame(path, rgb, alpha, picture.depth, covered=picture.alpha)
         return
     straight = np.clip(rgb / np.maximum(alpha, 1e-6)[..., None], 0.0, 1.0)
-    with whole_file(path) as scratch:
-        pixels = to_bytes(np.concatenate([straight, alpha[..., None]], -1).astype(np.float32))
+    with atomic_write(path) as scratch:
+        pixels = to_uint8(np.concatenate([straight, alpha[..., None]], -1).astype(np.float32))
         Image.fromarray(pixels if ground is None else pixels[..., :3]).save(
             scratch, compress_level=4
         )

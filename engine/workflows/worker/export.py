@@ -29,13 +29,13 @@ DEFAULTS: dict[str, Any] = {"folder": ..., "out": ..., "poses": None, "options":
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Write the files; see the module."""
-    from ...files.folders import whole_files
-    from ...gaussians.surface import surface_mesh
+    from ...files.folders import atomic_write_files
+    from ...gaussians.surface import extract_mesh
     from ...scene.frames import SceneFrames
     from ..export_files import (
         SPLAT_SUFFIXES,
         ExportOptions,
-        check_format,
+        check_export_format,
         write_scene,
         write_sequence,
         write_splats,
@@ -53,7 +53,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     avatar = frames.avatars[0]
     if out.suffix == ".npz":
         return {"files": [_mesh_for_blender(avatar, out, options.texture, channel)]}
-    check_format(out, options, len(frames) > 1)
+    check_export_format(out, options, len(frames) > 1)
     if out.suffix.lower() in SPLAT_SUFFIXES:
         if len(frames) > 1:
             files = write_sequence(
@@ -65,7 +65,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
                 [int(number) for number in frames.frames],
             )
         else:
-            with whole_files(out.absolute().parent) as scratch:
+            with atomic_write_files(out.absolute().parent) as scratch:
                 write_splats(frames.gaussians(0), scratch / out.name, options)
             files = [out]
         channel.progress("write", 1.0, "written")
@@ -77,7 +77,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         out,
         options,
         lambda: frames.gaussians(0),
-        lambda: surface_mesh(avatar, options.texture),
+        lambda: extract_mesh(avatar, options.texture),
         pose,
         place,
         channel.progress,
@@ -88,34 +88,34 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
 def _avatar_file(folder: Path, out: Path, poses: str | None) -> str:
     from dataclasses import replace
 
-    from ...files.folders import whole_files
+    from ...files.folders import atomic_write_files
     from ...formats.avatar import load_avatar, save_avatar
     from ...scene.frames import AVATAR_NAME
 
     avatar = load_avatar(folder / AVATAR_NAME.format(0))
     if poses is not None:
         avatar = replace(avatar, pose=_poses(Path(poses))[0][0])
-    with whole_files(out.absolute().parent) as scratch:
+    with atomic_write_files(out.absolute().parent) as scratch:
         save_avatar(avatar, scratch / out.name)
     return str(out)
 
 
 def _motion(path: Path, avatar: Any) -> tuple[Any, Any]:
-    from ..export_files import carried, poses_as_motion
+    from ..export_files import apply_object_motion, poses_to_motion
 
     poses, places, rate = _poses(path)
-    motion = poses_as_motion(avatar, poses, rate)
-    return carried(motion, places, avatar.body.J_template), places[0]
+    motion = poses_to_motion(avatar, poses, rate)
+    return apply_object_motion(motion, places, avatar.body.J_template), places[0]
 
 
 def _poses(path: Path) -> tuple[list[Any], Any, float]:
     """Poses, their places [T, 4, 4] and the frame rate."""
     from ...core.types import Pose
-    from ...files.untrusted import npz_arrays, parsing
+    from ...files.untrusted import read_npz, wrap_parser_errors
 
     try:
-        file = npz_arrays(path)
-        with parsing():
+        file = read_npz(path)
+        with wrap_parser_errors():
             rows = zip(file["full_pose"], file["transl"], file["expression"], strict=True)
             poses = [Pose(*row) for row in rows]
             return poses, file["places"], float(file["frame_rate"])
@@ -129,13 +129,13 @@ def _mesh_for_blender(avatar: Any, out: Path, texture: int, channel: Channel) ->
     """The dressed body's arrays, and its texture as a PNG beside them."""
     import numpy as np
 
-    from ...files.atomic import whole_file
-    from ...formats.glb import png_bytes
-    from ...gaussians.surface import surface_mesh
+    from ...files.atomic import atomic_write
+    from ...formats.glb import encode_png
+    from ...gaussians.surface import extract_mesh
 
     channel.progress("write", 0.1, "baking the texture")
-    mesh = surface_mesh(avatar, texture)
-    with whole_file(out) as scratch, scratch.open("wb") as file:
+    mesh = extract_mesh(avatar, texture)
+    with atomic_write(out) as scratch, scratch.open("wb") as file:
         np.savez(
             file,
             vertices=mesh.body.v_template,
@@ -145,7 +145,7 @@ def _mesh_for_blender(avatar: Any, out: Path, texture: int, channel: Channel) ->
             uv_f=mesh.uv_f,
             colors=mesh.colors,
         )
-    with whole_file(out.with_suffix(".png")) as scratch:
-        scratch.write_bytes(png_bytes(mesh.texture))
+    with atomic_write(out.with_suffix(".png")) as scratch:
+        scratch.write_bytes(encode_png(mesh.texture))
     channel.progress("write", 1.0, "baked")
     return str(out)

@@ -22,8 +22,8 @@ DEFAULTS: dict[str, Any] = {"recording": ..., "output": ..., "up": "y"}
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Turn the axes and write; see the module."""
-    from ...motion.io import read_arrays, write_arrays
-    from ...motion.recording import exported
+    from ...motion.io import read_arrays, write_npz
+    from ...motion.recording import export_recording
 
     output = Path(request["output"])
     if output.suffix.lower() != ".npz":
@@ -32,6 +32,6 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         raise LikenessError(f"There is no axis '{request['up']}'.", "Choose y or z.")
     recording = read_arrays(Path(request["recording"]))
     channel.progress("motion", 0.5, "writing the motion")
-    arrays = exported(recording, request["up"])
-    write_arrays(arrays, output)
+    arrays = export_recording(recording, request["up"])
+    write_npz(arrays, output)
     return {"motion_file": str(output), "frames": len(arrays["transl"]), "warnings": []}

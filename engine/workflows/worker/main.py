@@ -35,11 +35,11 @@ import traceback
 from types import FrameType
 from typing import Any, TextIO
 
-from ...core.signals import stops_kept
+from ...core.signals import reraise_interrupts
 from ...core.types import LikenessError
 from .registry import TASKS
 
-EXIT_MENDABLE, EXIT_FAULT, EXIT_CANCELLED = 2, 1, 143
+EXIT_USER_ERROR, EXIT_FAULT, EXIT_CANCELLED = 2, 1, 143
 
 
 class Channel:
@@ -156,18 +156,18 @@ def main(argv: list[str] | None = None) -> int:
         task, request = parse_request(arguments[0] if arguments else stdin.readline())
         if not arguments:
             threading.Thread(target=_listen, args=(stdin, channel), daemon=True).start()
-        with stops_kept():
+        with reraise_interrupts():
             channel.send("result", **_job(task).run(request, channel))
     except LikenessError as error:
         channel.send("error", message=error.message, remedy=error.remedy)
-        return EXIT_MENDABLE
+        return EXIT_USER_ERROR
     except MemoryError:
         channel.send(
             "error",
             message="There was not enough memory.",
             remedy="Close other programs, or ask for fewer Gaussians.",
         )
-        return EXIT_MENDABLE
+        return EXIT_USER_ERROR
     except Exception as error:
         traceback.print_exc()
         channel.send(

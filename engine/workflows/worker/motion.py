@@ -35,26 +35,31 @@ DEFAULTS: dict[str, Any] = {
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Read, retarget, place and write; see the module."""
-    from ...motion.io import read_arrays, write_arrays
-    from ...motion.placing import Target
-    from ...motion.prepare import finished, load_skeleton, motion_for, of_skeleton
-    from ...motion.recording import exported
+    from ...motion.io import read_arrays, write_npz
+    from ...motion.placing import TargetAvatar
+    from ...motion.prepare import finalize_motion, load_retargeted, load_skeleton, retarget_skeleton
+    from ...motion.recording import export_recording
 
-    target, options = Target.of_json(request["target"]), motion_options(request["options"])
+    target, options = (
+        TargetAvatar.of_json(request["target"]),
+        parse_motion_options(request["options"]),
+    )
     path = Path(request["motion"])
     channel.progress("motion", 0.1, "reading the motion")
     if request["kind"] == "skeleton":
-        source = finished(of_skeleton(load_skeleton(path), target, options), target, options)
+        source = finalize_motion(
+            retarget_skeleton(load_skeleton(path), target, options), target, options
+        )
     else:
         if request["kind"] == "recording":
-            arrays = exported(read_arrays(path))
+            arrays = export_recording(read_arrays(path))
             path = path.with_name("recorded.npz")
-            write_arrays(arrays, path)
-        source = motion_for(path, target, options)
-    return prepared(source, Path(request["output"]), source.notes)
+            write_npz(arrays, path)
+        source = load_retargeted(path, target, options)
+    return write_prepared(source, Path(request["output"]), source.notes)
 
 
-def motion_options(values: dict[str, Any]) -> Any:
+def parse_motion_options(values: dict[str, Any]) -> Any:
     """``MotionOptions`` of a request.
 
     Raises:
@@ -69,7 +74,7 @@ def motion_options(values: dict[str, Any]) -> Any:
         raise LikenessError(f"The request's options are wrong: {error}.") from error
 
 
-def prepared(source: Any, output: Path, notes: tuple[str, ...]) -> dict[str, Any]:
+def write_prepared(source: Any, output: Path, notes: tuple[str, ...]) -> dict[str, Any]:
     """Write what is keyed; the result of the job."""
     from ...motion.prepare import save_prepared
 

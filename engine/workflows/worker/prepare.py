@@ -29,7 +29,7 @@ def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Read the avatar, work out its splat mesh, write it; see the module."""
     from ...formats.avatar import load_avatar
-    from ...scene.files import save_scene_avatar, scene_avatar
+    from ...scene.files import make_scene_avatar, save_scene_avatar
 
     channel.progress("prepare", 0.0, "reading the avatar")
     photo = Path(request["photo"]) if request["photo"] else None
@@ -37,7 +37,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         warnings.simplefilter("always")
         avatar = load_avatar(Path(request["avatar"]))
         channel.progress("prepare", 0.1, "making it ready for Blender")
-        scene = scene_avatar(avatar, photo)
+        scene = make_scene_avatar(avatar, photo)
     save_scene_avatar(scene, Path(request["output"]))
     channel.progress("prepare", 1.0, "")
     return {"scene": str(request["output"]), "warnings": [str(w.message) for w in said]}

@@ -34,13 +34,13 @@ DEFAULTS: dict[str, Any] = {"weights": [], "caches": {}, "clear": False, "body":
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Look around; see the module."""
-    from ...files.weights import PACKAGE_ASSETS, WEIGHTS, located
+    from ...files.weights import PACKAGE_ASSETS, WEIGHTS, find_local_weights
 
     folders = [Path(folder) for folder in request["weights"]]
     channel.progress("setup", 0.1, "looking for models")
     models = {}
     for name, entry in WEIGHTS.items():
-        path = located(entry, folders)
+        path = find_local_weights(entry, folders)
         state = "missing" if path is None else "there"
         if path is not None and path.is_relative_to(PACKAGE_ASSETS):
             state = "bundled"

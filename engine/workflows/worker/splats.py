@@ -33,7 +33,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Read the file, work out the mesh, write it; see the module."""
     from ...formats.ply import UPS, read_ply
     from ...formats.spz import read_spz
-    from ...scene.static_splats import check_ply_fields, save_static, static_mesh
+    from ...scene.static_splats import check_ply_fields, make_static_mesh, save_static
 
     path, up = Path(request["path"]), str(request["up"])
     if up not in UPS:
@@ -49,6 +49,6 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     if not len(gaussians):
         raise LikenessError(f"'{path}' holds no Gaussians.", "Choose another file.")
     channel.progress("prepare", 0.0, "making them ready for the scene")
-    save_static(static_mesh(gaussians), Path(request["output"]))
+    save_static(make_static_mesh(gaussians), Path(request["output"]))
     notes = [str(w.message) for w in said]
     return {"scene": request["output"], "count": len(gaussians), "warnings": notes}

@@ -8,7 +8,7 @@ Request::
      "prepared": "prepared.npz", "target": {...}, "motion": {"frame_rate": 24.0}}
 
 Only ``media`` and ``output`` are needed. ``options`` are fields of ``track_files.TrackOptions``.
-With ``prepared``, the motion is made ready for an avatar, as :mod:`.motion` does, with ``motion``
+With ``write_prepared``, the motion is made ready for an avatar, as :mod:`.motion` does, with ``motion``
 as its options. Result: ``{"motion_file": "…", "overlay": null, "report": {…}, "warnings": []}``
 and what :mod:`.motion` answers.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.types import LikenessError
-from .motion import motion_options, prepared
+from .motion import parse_motion_options, write_prepared
 
 if TYPE_CHECKING:
     from .main import Channel
@@ -38,16 +38,16 @@ DEFAULTS: dict[str, Any] = {
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Track, write, and make ready; see the module."""
-    from ...motion.placing import Target
-    from ...motion.prepare import motion_for
+    from ...motion.placing import TargetAvatar
+    from ...motion.prepare import load_retargeted
     from ..track_files import TrackOptions, track_to_files
 
     try:
         options = TrackOptions(**request["options"])
     except TypeError as error:
         raise LikenessError(f"The request's options are wrong: {error}.") from error
-    target = Target.of_json(request["target"]) if request["prepared"] else None
-    wanted = motion_options(request["motion"])
+    target = TargetAvatar.of_json(request["target"]) if request["prepared"] else None
+    wanted = parse_motion_options(request["motion"])
     done = track_to_files(
         Path(request["media"]),
         Path(request["output"]),
@@ -63,7 +63,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         "warnings": list(done.motion.warnings),
     }
     if target is not None:
-        source = motion_for(done.motion_file, target, wanted)
-        ready = prepared(source, Path(request["prepared"]), source.notes)
+        source = load_retargeted(done.motion_file, target, wanted)
+        ready = write_prepared(source, Path(request["prepared"]), source.notes)
         result |= {key: value for key, value in ready.items() if key != "warnings"}
     return result

@@ -16,7 +16,7 @@ from likeness.engine.core.version import VERSION
 from likeness.engine.gaussians.lift import MIN_GAUSSIANS
 from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.workflows import build_files as output
-from likeness.engine.workflows.pose_choice import expression_weights
+from likeness.engine.workflows.pose_choice import parse_expression
 from PIL import Image
 
 
@@ -190,18 +190,18 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("text", ["jawOpen=nan", "jawOpen", "jawOpen=wide", "=1", "jawOpen=0.5,"])
 def test_bad_expression(text: str) -> None:
     with pytest.raises(LikenessError, match="NAME=VALUE"):
-        expression_weights(text)
+        parse_expression(text)
 
 
 def test_named_expressions_and_weights_go_together() -> None:
-    smile = expression_weights("smile")
+    smile = parse_expression("smile")
     assert smile["mouthSmileLeft"] > 0.4
-    half = expression_weights("smile=0.5, jawOpen=0.3, mouthSmileLeft=0")
+    half = parse_expression("smile=0.5, jawOpen=0.3, mouthSmileLeft=0")
     assert half["mouthSmileRight"] == pytest.approx(0.5 * smile["mouthSmileRight"])
     assert half["jawOpen"] == 0.3
     assert half["mouthSmileLeft"] == 0
     with pytest.raises(LikenessError, match="viseme_aa"):
-        expression_weights("grin")
+        parse_expression("grin")
 
 
 def test_help_is_fast() -> None:

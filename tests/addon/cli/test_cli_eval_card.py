@@ -46,8 +46,8 @@ def test_leaks_end_with_a_code_of_their_own(
         asked.append(given)
         return {"leaks": leaks}
 
-    monkeypatch.setattr(protocols, "evaluate", evaluate)
-    monkeypatch.setattr(model_card, "write_card", write_card)
+    monkeypatch.setattr(protocols, "run_evaluation", evaluate)
+    monkeypatch.setattr(model_card, "write_model_card", write_card)
     report = tmp_path / "report"
     options = ["--data", str(shard), "-o", str(report), "--network", str(network)]
     assert main([*COMMAND, *options]) == code

@@ -11,7 +11,7 @@ from likeness.addon.cli.main import main
 from likeness.engine.formats.avatar import save_avatar
 from likeness.engine.formats.ply import read_ply
 from likeness.engine.motion.io import save_motion
-from likeness.engine.workflows.export_files import poses_as_motion
+from likeness.engine.workflows.export_files import poses_to_motion
 
 _spec = importlib.util.spec_from_file_location(
     "exported", Path(__file__).parent / "engine" / "formats" / "exported.py"
@@ -26,7 +26,7 @@ def avatar(tmp_path_factory):
     path = tmp_path_factory.mktemp("avatar") / "me.safetensors"
     save_avatar(person, path)
     poses = [person.pose.with_joints(left_elbow=[0, -0.3 * k, 0]) for k in range(4)]
-    save_motion(poses_as_motion(person, poses, 30.0), path.with_suffix(".npz"), person.body)
+    save_motion(poses_to_motion(person, poses, 30.0), path.with_suffix(".npz"), person.body)
     return path
 
 

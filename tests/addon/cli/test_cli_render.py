@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.addon.cli.main import main
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import (
     JOINT_INDEX,
@@ -20,10 +20,10 @@ from likeness.engine.core.types import (
 from likeness.engine.formats.avatar import save_avatar
 from likeness.engine.motion.io import save_motion
 from likeness.engine.workflows import clip_files
-from likeness.engine.workflows.still_files import parse_colour
+from likeness.engine.workflows.still_files import parse_color
 from PIL import Image
 
-BODY = synthetic_body()
+BODY = make_synthetic_body()
 SMALL = ["--width", "64", "--height", "64"]
 
 
@@ -276,13 +276,13 @@ def test_fewer_gaussians(avatar: str, tmp_path: Path) -> None:
 
 
 def test_colours() -> None:
-    assert parse_colour("transparent") is None
-    assert parse_colour(None) is None
-    np.testing.assert_allclose(parse_colour("white"), [1, 1, 1])
-    np.testing.assert_allclose(parse_colour("#ff0000ff"), [1, 0, 0])
+    assert parse_color("transparent") is None
+    assert parse_color(None) is None
+    np.testing.assert_allclose(parse_color("white"), [1, 1, 1])
+    np.testing.assert_allclose(parse_color("#ff0000ff"), [1, 0, 0])
     for text in ("#12", "", "#ff000033"):
         with pytest.raises(LikenessError, match="no colour"):
-            parse_colour(text)
+            parse_color(text)
 
 
 # Bad input ----------------------------------------------------------------------------------
@@ -451,7 +451,7 @@ def test_cancelling_leaves_nothing(
     name: str, avatar: str, motion: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("imageio_ffmpeg")
-    draw = clip_files.draw_frames
+    draw = clip_files.render_frames
 
     def cancelled(*arguments: object) -> object:
         for number, frame in enumerate(draw(*arguments)):  # type: ignore[arg-type]
@@ -461,7 +461,7 @@ def test_cancelling_leaves_nothing(
                 raise KeyboardInterrupt
             yield frame
 
-    monkeypatch.setattr(clip_files, "draw_frames", cancelled)
+    monkeypatch.setattr(clip_files, "render_frames", cancelled)
     out = tmp_path / "new" / name
     assert main(["render", avatar, "--motion", motion, "-o", str(out), *SMALL]) == 130
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from likeness.addon.cli.main import main
-from likeness.addon.synth.staging import locked
+from likeness.addon.synth.staging import lock_folder
 from PIL import Image
 
 STAND_IN = Path(__file__).parent / "addon" / "synth_stand_in.py"
@@ -23,7 +23,7 @@ def synth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
 
     def call(*options: str, data: Path = tmp_path / "data", **also: object) -> int:
         command = [sys.executable, str(STAND_IN), json.dumps(also)]
-        monkeypatch.setattr("likeness.addon.workers.crew.worker_command", lambda name: command)
+        monkeypatch.setattr("likeness.addon.workers.crew.pool_worker_command", lambda name: command)
         return main(["synth", "-o", str(data), "--engine", "raster", *options])
 
     return call
@@ -102,7 +102,7 @@ def test_errors_are_one_line_with_exit_code_2(
     assert synth("--subjects", "1", "--characters", str(tmp_path)) == 2
     assert "'likeness convert' has written" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
-    with locked(tmp_path / "data"):
+    with lock_folder(tmp_path / "data"):
         assert synth("--subjects", "1") == 2
     assert "Another run" in capsys.readouterr().err
     assert synth("--subjects", "0") == 2

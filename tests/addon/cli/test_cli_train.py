@@ -10,7 +10,7 @@ import pytest
 from likeness.addon.cli.main import main
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path
-from likeness.engine.network.config import as_json, load_config, save_config
+from likeness.engine.network.config import config_to_dict, load_config, save_config
 from likeness.engine.training.config import TRAINING, TrainConfig
 
 
@@ -77,7 +77,7 @@ def test_another_runs_folder_is_left_alone(
 
 
 def test_settings_may_come_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    values = as_json(TRAINING["base"])
+    values = config_to_dict(TRAINING["base"])
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(values | {"colour": 3}))
     assert trained(tmp_path / "run", "--config", str(path)) == 2

@@ -9,14 +9,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from likeness.addon.workers.serving import Maker, Say, serve
+from likeness.addon.workers.serving import SendEvent, UnitMaker, serve_units
 from likeness.engine.core.types import LikenessError
-from likeness.engine.workflows.executor import NoMoreError, Unit
+from likeness.engine.workflows.executor import FatalWorkerError, Unit
 
 WASTE = "import time; kept = bytearray(b'x' * {mb} * 2**20); time.sleep(60)"
 
 
-def open_maker(request: Mapping[str, Any], say: Say) -> Maker:
+def open_maker(request: Mapping[str, Any], say: SendEvent) -> UnitMaker:
     time.sleep(request.get("opening", 0.0))
     said: list[int] = []
 
@@ -35,7 +35,7 @@ def open_maker(request: Mapping[str, Any], say: Say) -> Maker:
         if unit.get("wrong"):
             raise LikenessError("It is a cat.", "Take a person.")
         if unit.get("full"):
-            raise NoMoreError("The disk is full.", "Make room.")
+            raise FatalWorkerError("The disk is full.", "Make room.")
         return {
             "nth": len(said),
             "pid": os.getpid(),
@@ -47,4 +47,4 @@ def open_maker(request: Mapping[str, Any], say: Say) -> Maker:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(open_maker))
+    sys.exit(serve_units(open_maker))

@@ -11,24 +11,24 @@ from typing import Any
 import psutil
 import pytest
 from likeness.addon.workers import crew
-from likeness.addon.workers.crew import Crew
-from likeness.addon.workers.plan import Limits, Shape
+from likeness.addon.workers.crew import WorkerPool
+from likeness.addon.workers.plan import PoolConfig, WorkerLimits
 from likeness.engine.core.types import LikenessError
-from likeness.engine.workflows.executor import Said, Unit, finished
+from likeness.engine.workflows.executor import Unit, WorkerEvent, as_completed
 
 COMMAND = [sys.executable, str(Path(__file__).with_name("crew_stand_in.py"))]
-ONE = Shape(threads=1)
+ONE = PoolConfig(threads=1)
 
 
-def said_of(units: Sequence[Unit], shape: Shape = ONE, **request: Any) -> list[Said]:
-    workers = Crew(request, shape, COMMAND)
+def said_of(units: Sequence[Unit], shape: PoolConfig = ONE, **request: Any) -> list[WorkerEvent]:
+    workers = WorkerPool(request, shape, COMMAND)
     try:
-        return list(finished(workers, units))
+        return list(as_completed(workers, units))
     finally:
         workers.end()
 
 
-def ends(said: Sequence[Said]) -> dict[str, Said]:
+def ends(said: Sequence[WorkerEvent]) -> dict[str, WorkerEvent]:
     return {one.key: one for one in said if one.kind in ("done", "failed")}
 
 
@@ -66,15 +66,15 @@ def test_what_a_user_can_mend_is_tried_once_and_all_else_twice() -> None:
 
 
 def test_too_long_or_too_much_ends_the_worker_and_what_it_started() -> None:
-    limits = Limits(seconds=1.5, memory_mb=300)
+    limits = WorkerLimits(seconds=1.5, memory_mb=300)
     units: list[Unit] = [
         {"key": "slow", "seconds": 60},
         {"key": "fat", "waste": 500},
         {"key": "good"},
     ]
-    workers = Crew({}, Shape(threads=1, limits=limits), COMMAND)
+    workers = WorkerPool({}, PoolConfig(threads=1, limits=limits), COMMAND)
     try:
-        found = ends(list(finished(workers, units, tries=1)))
+        found = ends(list(as_completed(workers, units, tries=1)))
         left = psutil.Process().children(recursive=True)
         assert not [one for one in left if "kept = bytearray" in " ".join(one.cmdline())]
     finally:
@@ -87,13 +87,13 @@ def test_too_long_or_too_much_ends_the_worker_and_what_it_started() -> None:
 
 
 def test_a_start_may_take_longer_than_a_unit() -> None:
-    shape = Shape(threads=1, limits=Limits(seconds=1.0))
+    shape = PoolConfig(threads=1, limits=WorkerLimits(seconds=1.0))
     assert said_of([{"key": "a"}], shape, opening=2.5)[-1].kind == "done"
 
 
 def test_a_start_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("likeness.addon.workers.crew.START_SECONDS", 0.2)
-    shape = Shape(threads=1, limits=Limits(seconds=0.1))
+    shape = PoolConfig(threads=1, limits=WorkerLimits(seconds=0.1))
     with pytest.raises(LikenessError, match="No worker could start: the worker's start took"):
         said_of([{"key": "a"}], shape, opening=60)
 
@@ -108,7 +108,7 @@ def test_workers_are_replaced_and_share_cores_and_gpus(monkeypatch: pytest.Monke
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a, GPU-b")
     monkeypatch.setattr("likeness.addon.workers.crew.cores", lambda: 4)
     units = [{"key": str(k), "seconds": 0.3} for k in range(4)]
-    found = [one.content for one in ends(said_of(units, Shape(workers=2, recycle=1))).values()]
+    found = [one.content for one in ends(said_of(units, PoolConfig(workers=2, recycle=1))).values()]
     assert len({one["pid"] for one in found}) == 4
     assert {one["nth"] for one in found} == {1}
     assert {one["threads"] for one in found} == {"2"}
@@ -118,4 +118,4 @@ def test_workers_are_replaced_and_share_cores_and_gpus(monkeypatch: pytest.Monke
 def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("likeness.addon.workers.crew.shutil.which", lambda name: None)
-    assert crew.gpus() == []
+    assert crew.list_gpus() == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from likeness.addon.workers import jobs
-from likeness.addon.workers.jobs import Job, State, worker_command
+from likeness.addon.workers.jobs import JobState, WorkerJob, worker_command
 
 PROLOGUE = """
 import json, sys, time, os, signal
@@ -20,15 +20,15 @@ def say(**content):
 """
 
 
-def job(tmp_path: Path, body: str, **request: object) -> Job:
+def job(tmp_path: Path, body: str, **request: object) -> WorkerJob:
     script = tmp_path / "worker.py"
     script.write_text(PROLOGUE + body)
-    return Job(request, command=[sys.executable, "-I", str(script)])
+    return WorkerJob(request, command=[sys.executable, "-I", str(script)])
 
 
-def wait(running: Job, seconds: float = 20.0) -> State:
+def wait(running: WorkerJob, seconds: float = 20.0) -> JobState:
     end = time.monotonic() + seconds
-    while running.poll() is State.RUNNING:
+    while running.poll() is JobState.RUNNING:
         assert time.monotonic() < end, "the job does not end"
         time.sleep(0.01)
     return running.state
@@ -46,7 +46,7 @@ say(type="result", avatar=request["portrait"] + ".safetensors", warnings=["w"])
         portrait="mé.jpg",
     )
     seen = []
-    assert running.wait(lambda *progress: seen.append(progress)) is State.DONE
+    assert running.wait(lambda *progress: seen.append(progress)) is JobState.DONE
     assert running.result is not None
     assert running.result["avatar"] == "mé.jpg.safetensors"
     assert running.error is None
@@ -59,7 +59,7 @@ def test_error_with_its_remedy(tmp_path: Path) -> None:
     running = job(
         tmp_path, 'say(type="error", message="No person.", remedy="Another photo."); sys.exit(2)'
     )
-    assert wait(running) is State.FAILED
+    assert wait(running) is JobState.FAILED
     assert running.error is not None
     assert running.error.message == "No person."
     assert running.error.remedy == "Another photo."
@@ -67,26 +67,26 @@ def test_error_with_its_remedy(tmp_path: Path) -> None:
 
 def test_crash_tells_the_last_words(tmp_path: Path) -> None:
     running = job(tmp_path, 'print("bad luck", file=sys.stderr, flush=True); os._exit(3)')
-    assert wait(running) is State.FAILED
+    assert wait(running) is JobState.FAILED
     assert "exit code 3" in str(running.error)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_killed_for_memory(tmp_path: Path) -> None:
     running = job(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)")
-    assert wait(running) is State.FAILED
+    assert wait(running) is JobState.FAILED
     assert "memory" in str(running.error)
 
 
 def test_a_worker_that_never_starts(tmp_path: Path) -> None:
-    running = Job({}, command=[sys.executable, "-I", str(tmp_path / "nothing.py")])
-    assert wait(running) is State.FAILED
+    running = WorkerJob({}, command=[sys.executable, "-I", str(tmp_path / "nothing.py")])
+    assert wait(running) is JobState.FAILED
     assert running.error is not None
 
 
 def test_end_without_an_answer_is_a_failure(tmp_path: Path) -> None:
     running = job(tmp_path, 'say(type="progress", stage="fit", fraction=1, message="")')
-    assert wait(running) is State.FAILED
+    assert wait(running) is JobState.FAILED
 
 
 def test_cancel_lets_the_worker_clean_up(tmp_path: Path) -> None:
@@ -106,13 +106,13 @@ time.sleep(60)
 """,
         litter=str(litter),
     )
-    while running.poll() is State.RUNNING and running.stage != "fit":
+    while running.poll() is JobState.RUNNING and running.stage != "fit":
         time.sleep(0.01)
     start = time.monotonic()
     running.cancel()
     running.cancel()
     assert time.monotonic() - start < 0.1
-    assert wait(running) is State.CANCELLED
+    assert wait(running) is JobState.CANCELLED
     assert running.error is None
     if os.name != "nt":
         assert not litter.exists()
@@ -129,10 +129,10 @@ say(type="progress", stage="deaf", fraction=0, message="")
 time.sleep(60)
 """,
     )
-    while running.poll() is State.RUNNING and running.stage != "deaf":
+    while running.poll() is JobState.RUNNING and running.stage != "deaf":
         time.sleep(0.01)
     running.cancel()
-    assert wait(running, 10) is State.CANCELLED
+    assert wait(running, 10) is JobState.CANCELLED
 
 
 def test_poll_never_blocks(tmp_path: Path) -> None:
@@ -140,11 +140,11 @@ def test_poll_never_blocks(tmp_path: Path) -> None:
     slowest = 0.0
     for _ in range(20):
         start = time.monotonic()
-        assert running.poll() is State.RUNNING
+        assert running.poll() is JobState.RUNNING
         slowest = max(slowest, time.monotonic() - start)
     running.kill()
     assert slowest < 0.1
-    assert running.state is State.CANCELLED
+    assert running.state is JobState.CANCELLED
 
 
 def test_worker_is_loaded_under_a_private_name(tmp_path: Path) -> None:
@@ -163,8 +163,8 @@ def test_worker_is_loaded_under_a_private_name(tmp_path: Path) -> None:
         "    return 0\n"
     )
     extra = str(tmp_path / "site-packages")
-    running = Job({"x": 1}, command=worker_command(engine, [extra]))
-    assert wait(running) is State.DONE
+    running = WorkerJob({"x": 1}, command=worker_command(engine, [extra]))
+    assert wait(running) is JobState.DONE
     result = running.result
     assert result is not None
     assert (result["answer"], result["argv"], result["request"]) == (42, [], {"x": 1})
@@ -176,8 +176,10 @@ def test_worker_is_loaded_under_a_private_name(tmp_path: Path) -> None:
 
 def test_the_engines_own_worker_answers(tmp_path: Path) -> None:
     portrait = tmp_path / "missing.jpg"
-    running = Job({"portrait": str(portrait), "output": str(tmp_path / "out"), "preview": False})
-    assert wait(running, 60) is State.FAILED
+    running = WorkerJob(
+        {"portrait": str(portrait), "output": str(tmp_path / "out"), "preview": False}
+    )
+    assert wait(running, 60) is JobState.FAILED
     assert "missing.jpg" in str(running.error)
     assert running.error is not None
     assert running.error.remedy
@@ -186,7 +188,7 @@ def test_the_engines_own_worker_answers(tmp_path: Path) -> None:
 
 def test_requests_are_one_line_of_json(tmp_path: Path) -> None:
     running = job(tmp_path, 'say(type="result", echo=request)', a="line\nbreak", b=[1, None])
-    assert wait(running) is State.DONE
+    assert wait(running) is JobState.DONE
     assert running.result is not None
     assert json.loads(json.dumps(running.result["echo"])) == {"a": "line\nbreak", "b": [1, None]}
 
@@ -208,10 +210,10 @@ sys.exit(worker.main([]))
 """
 
 
-def asking() -> Job:
-    running = Job({"task": "asks", "name": "Ann"}, command=[sys.executable, "-c", ASK])
+def asking() -> WorkerJob:
+    running = WorkerJob({"task": "asks", "name": "Ann"}, command=[sys.executable, "-c", ASK])
     end = time.monotonic() + 30
-    while running.poll() is State.RUNNING and running.question is None:
+    while running.poll() is JobState.RUNNING and running.question is None:
         assert time.monotonic() < end
         time.sleep(0.01)
     return running
@@ -221,11 +223,11 @@ def test_a_question_waits_for_its_answer() -> None:
     running = asking()
     assert running.question == {"type": "question", "kind": "name", "kind_of": "test", "was": "Ann"}
     time.sleep(0.1)
-    assert running.poll() is State.RUNNING
+    assert running.poll() is JobState.RUNNING
     running.answer({"answer": "Bée\n"})
     with pytest.raises(RuntimeError):
         running.answer({})
-    assert wait(running) is State.DONE
+    assert wait(running) is JobState.DONE
     assert running.result is not None
     assert running.result["said"] == {"answer": "Bée\n"}
 
@@ -233,12 +235,12 @@ def test_a_question_waits_for_its_answer() -> None:
 def test_a_question_is_cancelled() -> None:
     running = asking()
     running.cancel()
-    assert wait(running) is State.CANCELLED
+    assert wait(running) is JobState.CANCELLED
     assert running.question is None
 
 
 def test_who_only_waits_answers_with_continue() -> None:
-    running = Job({"task": "asks", "name": "Ann"}, command=[sys.executable, "-c", ASK])
-    assert running.wait() is State.DONE
+    running = WorkerJob({"task": "asks", "name": "Ann"}, command=[sys.executable, "-c", ASK])
+    assert running.wait() is JobState.DONE
     assert running.result is not None
     assert running.result["said"] == {"answer": "continue"}

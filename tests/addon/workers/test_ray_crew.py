@@ -18,23 +18,23 @@ import psutil
 import pytest
 from likeness.addon.cli.main import main
 from likeness.addon.workers import ray_crew, ray_session
-from likeness.addon.workers.crew import Crew
-from likeness.addon.workers.plan import Cluster, Limits, Shape
-from likeness.addon.workers.ray_crew import RayCrew
+from likeness.addon.workers.crew import WorkerPool
+from likeness.addon.workers.plan import ClusterConfig, PoolConfig, WorkerLimits
+from likeness.addon.workers.ray_crew import RayWorkerPool
 from likeness.engine.core.types import LikenessError
-from likeness.engine.workflows.batch.folder import batch_folder
-from likeness.engine.workflows.batch.names import with_names
-from likeness.engine.workflows.batch.run import Batch, Wanted
-from likeness.engine.workflows.batch.units import units_of
-from likeness.engine.workflows.executor import Executor, Said, Unit, finished
+from likeness.engine.workflows.batch.folder import open_batch_folder
+from likeness.engine.workflows.batch.names import assign_names
+from likeness.engine.workflows.batch.run import BatchOptions, BatchRun
+from likeness.engine.workflows.batch.units import plan_units
+from likeness.engine.workflows.executor import Executor, Unit, WorkerEvent, as_completed
 
 from ...engine.workflows.batch.bench import photos
 
 HERE = Path(__file__).parent
 COMMAND = [sys.executable, str(HERE / "crew_stand_in.py")]
 PORTRAITS = [sys.executable, str(HERE.parent / "batch_stand_in.py")]
-AUTO = Cluster("auto")
-TWO = Shape(workers=2, threads=1)
+AUTO = ClusterConfig("auto")
+TWO = PoolConfig(workers=2, threads=1)
 
 needs_ray = pytest.mark.skipif(
     not ray_session.has_ray(), reason="needs the package ray (the extra 'cluster')"
@@ -45,7 +45,7 @@ needs_ray = pytest.mark.skipif(
 def cluster() -> Iterator[None]:
     """Ray on this machine, which the crews of the tests then use as it is."""
     os.environ.pop("RAY_ADDRESS", None)
-    session = ray_session.Session(AUTO, Shape(workers=2, threads=1))
+    session = ray_session.RaySession(AUTO, PoolConfig(workers=2, threads=1))
     yield
     session.close()
     assert not programs("likeness-ray-")
@@ -53,16 +53,16 @@ def cluster() -> Iterator[None]:
 
 
 def said_of(
-    units: Sequence[Unit], shape: Shape = TWO, tries: int = 2, **request: Any
-) -> list[Said]:
-    crew = RayCrew(AUTO, request, shape, "", [], COMMAND)
+    units: Sequence[Unit], shape: PoolConfig = TWO, tries: int = 2, **request: Any
+) -> list[WorkerEvent]:
+    crew = RayWorkerPool(AUTO, request, shape, "", [], COMMAND)
     try:
-        return list(finished(crew, units, tries))
+        return list(as_completed(crew, units, tries))
     finally:
         crew.end()
 
 
-def ends(said: Sequence[Said]) -> dict[str, Said]:
+def ends(said: Sequence[WorkerEvent]) -> dict[str, WorkerEvent]:
     return {one.key: one for one in said if one.kind in ("done", "failed")}
 
 
@@ -105,8 +105,8 @@ def test_units_fail_and_are_tried_as_on_the_pool(cluster: None) -> None:
 @needs_ray
 def test_limits_hold_on_every_machine(cluster: None) -> None:
     units: list[Unit] = [{"key": "fat", "waste": 500}, {"key": "good"}]
-    limits = Limits(memory_mb=300)
-    found = ends(said_of(units, Shape(1, 1, limits=limits), tries=1))
+    limits = WorkerLimits(memory_mb=300)
+    found = ends(said_of(units, PoolConfig(1, 1, limits=limits), tries=1))
     assert found["fat"].content["reason"] == "It took more than 300 MB of memory."
     assert found["good"].kind == "done"
     assert not programs(COMMAND[1])
@@ -115,16 +115,16 @@ def test_limits_hold_on_every_machine(cluster: None) -> None:
 @needs_ray
 def test_an_actor_that_is_killed_gives_its_unit_to_another(cluster: None, tmp_path: Path) -> None:
     """In the middle of a unit; the worker that it had goes, too."""
-    crew = RayCrew(AUTO, {}, Shape(workers=1, threads=1), "", [], COMMAND)
+    crew = RayWorkerPool(AUTO, {}, PoolConfig(workers=1, threads=1), "", [], COMMAND)
     renewed: list[str] = []
 
     def renew(unit: Unit) -> Unit:
         renewed.append(unit["key"])
         return {**unit, "seconds": 0.0}
 
-    found: list[Said] = []
+    found: list[WorkerEvent] = []
     try:
-        for one in finished(crew, [{"key": "a", "seconds": 60}], renew=renew):
+        for one in as_completed(crew, [{"key": "a", "seconds": 60}], renew=renew):
             found.append(one)
             if one.kind == "progress" and not renewed:
                 worker = programs(COMMAND[1])[0]
@@ -145,17 +145,17 @@ def test_what_ends_it_all(cluster: None, tmp_path: Path) -> None:
         said_of([{"key": "a", "full": True}])
     assert caught.value.remedy == "Make room."
     with pytest.raises(LikenessError, match="No machine of the cluster has 999 cores"):
-        said_of([{"key": "a"}], Shape(1, 999))
-    crew = RayCrew(AUTO, {}, TWO, "", [tmp_path / "unseen"], COMMAND)
+        said_of([{"key": "a"}], PoolConfig(1, 999))
+    crew = RayWorkerPool(AUTO, {}, TWO, "", [tmp_path / "unseen"], COMMAND)
     with pytest.raises(LikenessError, match="unseen' is not there") as caught:
-        list(finished(crew, [{"key": "a"}]))
+        list(as_completed(crew, [{"key": "a"}]))
     crew.end()
     assert "all machines see" in caught.value.remedy
 
 
 @needs_ray
 def test_end_stops_what_is_at_work(cluster: None) -> None:
-    crew = RayCrew(AUTO, {}, TWO, "", [], COMMAND)
+    crew = RayWorkerPool(AUTO, {}, TWO, "", [], COMMAND)
     for key in "abc":
         crew.submit({"key": key, "seconds": 60})
     while crew.take(1.0) is None:
@@ -174,25 +174,25 @@ def ran(out: Path, folder: Path, executor: Executor, until: int | None = None) -
         if len(done) == until:
             raise KeyboardInterrupt
 
-    with batch_folder(out) as batch:
-        units = units_of(with_names(asked, out))
+    with open_batch_folder(out) as batch:
+        units = plan_units(assign_names(asked, out))
         batch.begin(units, {})
-        Batch(batch, units, Wanted()).run(lambda: executor, tell)
+        BatchRun(batch, units, BatchOptions()).run(lambda: executor, tell)
         batch.close()
 
 
 @needs_ray
 def test_a_batch_goes_on_from_the_pool_to_ray_and_back(cluster: None, tmp_path: Path) -> None:
     whole, mixed, folder = tmp_path / "whole", tmp_path / "mixed", tmp_path / "in"
-    crew = Crew({}, TWO, PORTRAITS)
+    crew = WorkerPool({}, TWO, PORTRAITS)
     ran(whole, folder, crew)
     with pytest.raises(KeyboardInterrupt):
-        ran(mixed, folder, Crew({}, TWO, PORTRAITS), until=2)
+        ran(mixed, folder, WorkerPool({}, TWO, PORTRAITS), until=2)
     with pytest.raises(KeyboardInterrupt):
-        ran(mixed, folder, RayCrew(AUTO, {}, TWO, "", [mixed], PORTRAITS), until=2)
+        ran(mixed, folder, RayWorkerPool(AUTO, {}, TWO, "", [mixed], PORTRAITS), until=2)
     before = {path: path.stat().st_ino for path in mixed.glob("?/batch.json")}
     assert 4 <= len(before) < 6
-    ran(mixed, folder, Crew({}, TWO, PORTRAITS))
+    ran(mixed, folder, WorkerPool({}, TWO, PORTRAITS))
     assert {path: path.stat().st_ino for path in before} == before  # none made twice
     files = [path.relative_to(whole) for path in whole.glob("?/*")]
     assert len(files) == 18

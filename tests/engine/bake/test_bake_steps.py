@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from likeness.engine.bake.closest import closest_on_mesh
 from likeness.engine.bake.details import fair_patch
-from likeness.engine.bake.flatten import Piece, boundary_loops, slim, tutte
+from likeness.engine.bake.flatten import DiskPatch, boundary_loops, slim, tutte
 from likeness.engine.bake.mpfb import load_target, sample_uv_image
 from likeness.engine.bake.phenotype import local_coefficients, random_local, random_phenotype
 from likeness.engine.bake.plain import triangulate
 from likeness.engine.bake.prior import FEATURES, _scores_of
 from likeness.engine.bake.tpose import to_tpose
-from likeness.engine.body.phenotype import ANCHORS, RACES, memberships, products
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.phenotype import ANCHORS, RACES, feature_products, phenotype_memberships
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import intrinsics, look_at, project
 from likeness.engine.core.types import JOINT_INDEX, Camera, LikenessError, Pose
 from PIL import Image
@@ -34,10 +34,10 @@ def grid(n: int) -> tuple[np.ndarray, np.ndarray]:
 def test_memberships_sum_to_one() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
-        member = memberships(random_phenotype(rng))
+        member = phenotype_memberships(random_phenotype(rng))
         for anchors in (*ANCHORS.values(), RACES):
             assert sum(member[name] for name in anchors) == pytest.approx(1.0)
-    assert memberships({"weight": 0.75})["maxweight"] == pytest.approx(0.5)
+    assert phenotype_memberships({"weight": 0.75})["maxweight"] == pytest.approx(0.5)
 
 
 def test_local_coefficients_pick_the_direction() -> None:
@@ -64,7 +64,9 @@ def test_prior_finds_the_scores_that_bodies_were_made_of() -> None:
 
 def test_prior_features_are_independent() -> None:
     rng = np.random.default_rng(1)
-    X = np.stack([products(random_phenotype(rng), FEATURES) for _ in range(2 * len(FEATURES))])
+    X = np.stack(
+        [feature_products(random_phenotype(rng), FEATURES) for _ in range(2 * len(FEATURES))]
+    )
     assert len(set(FEATURES)) == len(FEATURES)
     assert np.linalg.matrix_rank(X) == len(FEATURES)
 
@@ -90,7 +92,7 @@ def test_sample_uv_image(tmp_path: Path) -> None:
 
 
 def test_to_tpose_undoes_a_relaxed_pose() -> None:
-    body = synthetic_body()
+    body = make_synthetic_body()
     pose = Pose.rest(body.num_expression).with_joints(
         left_shoulder=[0, 0, -0.8],
         right_shoulder=[0, 0, 0.8],
@@ -133,7 +135,7 @@ def test_flattening_a_dome_is_nearly_isometric() -> None:
     )
     loop = boundary_loops(f)[0]
     assert len(loop) == 80
-    piece = Piece(f, lengths, np.ones(len(f)), loop, np.zeros(len(dome), bool))
+    piece = DiskPatch(f, lengths, np.ones(len(f)), loop, np.zeros(len(dome), bool))
     uv = slim(piece, tutte(piece, len(dome)))
     a, b = uv[f[:, 1]] - uv[f[:, 0]], uv[f[:, 2]] - uv[f[:, 0]]
     area = 0.5 * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
@@ -157,7 +159,7 @@ def test_flattening_keeps_the_axis_straight() -> None:
         ],
         1,
     )
-    piece = Piece(f, lengths, np.ones(len(f)), boundary_loops(f)[0], on_axis)
+    piece = DiskPatch(f, lengths, np.ones(len(f)), boundary_loops(f)[0], on_axis)
     uv = slim(piece, tutte(piece, len(flat)))
     np.testing.assert_array_equal(uv[on_axis, 0], 0)
     assert (uv[~on_axis, 0] > 0).all()

@@ -7,7 +7,7 @@ import pytest
 from likeness.engine.body.atlas import atlas_texels, rasterize_atlas, surface_points
 from likeness.engine.body.model import Body
 from likeness.engine.body.names import PART_NAMES
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from scipy import ndimage
 
 SIZE = 512
@@ -66,7 +66,7 @@ def test_the_face_is_one_piece(default_body: Body, texel_parts: np.ndarray) -> N
 
 
 def test_texels_match_brute_force() -> None:
-    body, size = synthetic_body(), 32
+    body, size = make_synthetic_body(), 32
     triangle, bary, row, col = atlas_texels(body, size)
     found = {(int(r), int(c)): (int(t), b) for t, b, r, c in zip(triangle, bary, row, col)}
     corner = body.atlas_vt[body.atlas_ft].astype(np.float64)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.benchmarks.figures.random_scenes import covered_body
+from likeness.benchmarks.figures.random_scenes import cover_body
 from likeness.engine.body import Body, load_body, save_body
 from likeness.engine.body.atlas import rasterize_atlas
-from likeness.engine.body.extension import BodyPiece, extended, piece_triangles, unposed
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.extension import BodyPiece, extend_body, piece_triangles, unpose_points
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import NUM_JOINTS, Pose
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.gaussians.lod import order_by_importance
@@ -20,7 +20,7 @@ from likeness.engine.gaussians.posing import pose_avatar
 
 @pytest.fixture(scope="module")
 def body() -> Body:
-    return synthetic_body(1).personalised(np.zeros(4))
+    return make_synthetic_body(1).personalised(np.zeros(4))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_the_bodys_own_vertices_move_as_before(
     if correctives:
         dirs = np.random.default_rng(0).normal(0, 0.01, (len(body.v_template), 3, 486))
         body = replace(body, posedirs=dirs.astype(np.float32))
-    longer, pose = extended(body, piece), random_pose(body)
+    longer, pose = extend_body(body, piece), random_pose(body)
     (ours, joints), (plain, plain_joints) = longer.vertices(pose), body.vertices(pose)
     np.testing.assert_allclose(ours[:-4], plain, atol=1e-6)
     np.testing.assert_array_equal(joints, plain_joints)
@@ -68,7 +68,7 @@ def test_the_bodys_own_vertices_move_as_before(
 
 
 def test_every_array_is_as_long_as_the_others(body: Body, piece: BodyPiece) -> None:
-    longer = extended(body, piece)
+    longer = extend_body(body, piece)
     V, F = len(body.v_template) + 4, len(body.f) + 2
     assert longer.v_template.shape == (V, 3)
     assert longer.weights.shape == (V, NUM_JOINTS)
@@ -81,12 +81,12 @@ def test_every_array_is_as_long_as_the_others(body: Body, piece: BodyPiece) -> N
     assert piece_triangles(longer, "skirt").nonzero()[0].tolist() == [F - 2, F - 1]
     assert not piece_triangles(body, "skirt").any()
     assert longer.landmarks is body.landmarks
-    twice = extended(longer, piece)
+    twice = extend_body(longer, piece)
     assert twice.part_names.count("skirt") == 1
 
 
 def test_charts_do_not_overlap(body: Body, piece: BodyPiece) -> None:
-    longer = extended(body, piece)
+    longer = extend_body(body, piece)
     triangle, _, count = rasterize_atlas(longer.atlas_vt, longer.atlas_ft, 512)
     own = triangle >= len(body.f)
     assert own.any()
@@ -103,15 +103,15 @@ def test_unposed_is_the_way_back(body: Body, piece: BodyPiece) -> None:
     weights = np.zeros((4, NUM_JOINTS))
     weights[:, [0, 1]] = [[0.5, 0.5], [0.2, 0.8], [1, 0], [0, 1]]
     pose = random_pose(body)
-    posed = extended(body, replace(piece, weights=weights)).vertices(pose)[0][-4:]
-    np.testing.assert_allclose(unposed(posed, weights, pose, body), piece.vertices, atol=1e-5)
+    posed = extend_body(body, replace(piece, weights=weights)).vertices(pose)[0][-4:]
+    np.testing.assert_allclose(unpose_points(posed, weights, pose, body), piece.vertices, atol=1e-5)
 
 
 def test_files_and_levels_of_detail(body: Body, piece: BodyPiece, tmp_path: Path) -> None:
-    longer = extended(body, piece)
+    longer = extend_body(body, piece)
     save_body(longer, tmp_path / "body.npz")
     assert load_body(tmp_path / "body.npz").part_names == longer.part_names
-    avatar = order_by_importance(covered_body(longer, 2000))
+    avatar = order_by_importance(cover_body(longer, 2000))
     assert (avatar.gaussians.triangle >= len(body.f)).any()
     save_avatar(avatar, tmp_path / "avatar.safetensors")
     back = load_avatar(tmp_path / "avatar.safetensors")

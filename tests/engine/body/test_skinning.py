@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body, body_from_arrays, load_body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, PARENTS, LikenessError, Pose
 
 V, F, BETAS, EXPRESSIONS = 40, 30, 300, 100
@@ -143,7 +143,7 @@ SINGLE_JOINTS = [
 @pytest.fixture(scope="module", params=["synthetic", "default"])
 def any_body(request: pytest.FixtureRequest) -> Body:
     if request.param == "synthetic":
-        return synthetic_body()
+        return make_synthetic_body()
     return request.getfixturevalue("default_body")
 
 
@@ -161,7 +161,7 @@ def test_single_joint(
 
 
 def test_hips_leave_the_torso_alone() -> None:
-    body = synthetic_body()
+    body = make_synthetic_body()
     rest, _ = body.vertices(Pose.rest(body.num_expression))
     posed, _ = body.vertices(Pose.rest(body.num_expression).with_joints(left_hip=[-1, 0, 0]))
     moved = np.linalg.norm(posed - rest, axis=1) > 1e-6
@@ -171,7 +171,7 @@ def test_hips_leave_the_torso_alone() -> None:
 
 
 def test_personalised_bakes_the_betas_in() -> None:
-    body = synthetic_body()
+    body = make_synthetic_body()
     betas = np.array([1.0, -2.0, 0.5, 1.5])
     pose = Pose.rest(body.num_expression).with_joints(left_elbow=[0, -1, 0], head=[0.2, 0.3, 0])
     wanted = body.vertices(pose, betas)

@@ -7,7 +7,6 @@ import pytest
 from likeness.engine.core.cameras import (
     camera_position,
     canonical_fov,
-    carried_over,
     field_of_view,
     focal_length,
     intrinsics,
@@ -15,6 +14,7 @@ from likeness.engine.core.cameras import (
     orbit,
     photo_camera,
     project,
+    transfer_position,
     unproject,
 )
 from likeness.engine.core.rotations import axis_angle_to_matrix
@@ -147,7 +147,7 @@ def test_carried_over_from_a_crop_shows_the_same_side(centre):
     crop.K[:2, 2] = centre
     photo = photo_camera(800, 640, 480)
     place = np.array([0.0, 0.0, -125.0])
-    moved, turn = carried_over(place, crop, photo)
+    moved, turn = transfer_position(place, crop, photo)
     np.testing.assert_allclose(project(moved, photo)[0], centre, atol=1e-9)
     assert -moved[2] == pytest.approx(125 * 800 / 20000)
     np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)
@@ -169,7 +169,7 @@ def test_carried_over_from_a_crop_shows_the_same_side(centre):
 def test_carried_over_to_the_same_camera_changes_nothing():
     camera = Camera(look_at(np.zeros(3), 3.0, 40, 10), intrinsics(500, 640, 480), 640, 480)
     place = np.array([0.3, -0.2, 0.1])
-    moved, turn = carried_over(place, camera, camera)
+    moved, turn = transfer_position(place, camera, camera)
     np.testing.assert_allclose(moved, place, atol=1e-12)
     np.testing.assert_allclose(turn, np.eye(3), atol=1e-12)
 
@@ -179,7 +179,7 @@ def test_the_turn_is_in_world_axes():
     crop = off_centre_camera(3000)
     photo = photo_camera(700, 640, 480)
     place = np.array([0.5, 0.4, -15.0])
-    moved, turn = carried_over(place, crop, photo)
+    moved, turn = transfer_position(place, crop, photo)
     R = axis_angle_to_matrix(np.array([0.3, -0.8, 0.4]))
     whirl = np.eye(4)
     whirl[:3, :3] = R.T
@@ -187,6 +187,6 @@ def test_the_turn_is_in_world_axes():
     def turned(camera: Camera) -> Camera:
         return Camera(camera.viewmat @ whirl, camera.K, camera.width, camera.height)
 
-    other, other_turn = carried_over(R @ place, turned(crop), turned(photo))
+    other, other_turn = transfer_position(R @ place, turned(crop), turned(photo))
     np.testing.assert_allclose(other, R @ moved, atol=1e-9)
     np.testing.assert_allclose(other_turn, R @ turn @ R.T, atol=1e-9)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from likeness.engine.core.signals import stops_kept
+from likeness.engine.core.signals import reraise_interrupts
 
 
 def wrapped(error: BaseException, times: int) -> BaseException:
@@ -17,13 +17,13 @@ def wrapped(error: BaseException, times: int) -> BaseException:
 @pytest.mark.parametrize("times", [0, 1, 5])
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit(143)])
 def test_a_stop_is_raised_as_itself(stop: BaseException, times: int) -> None:
-    with pytest.raises(type(stop)) as caught, stops_kept():
+    with pytest.raises(type(stop)) as caught, reraise_interrupts():
         raise wrapped(stop, times)
     assert caught.value is stop
 
 
 @pytest.mark.parametrize("error", [SystemError("other"), wrapped(ValueError("x"), 2), OSError()])
 def test_other_errors_stay(error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, stops_kept():
+    with pytest.raises(type(error)) as caught, reraise_interrupts():
         raise error
     assert caught.value is error

@@ -12,10 +12,10 @@ import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.dataset.cards import (
     asset_entry,
-    contact_sheet,
-    counted,
+    count_subjects,
     shown_views,
-    write_card,
+    write_contact_sheet,
+    write_data_card,
 )
 from likeness.engine.dataset.shards import ShardWriter, Subject
 from PIL import Image
@@ -41,7 +41,7 @@ def data(make_subject: MakeSubject, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_a_card_counts_what_is_stored(data: Path) -> None:
-    card = write_card(data, {"title": "boxes", "limits": ["no people"]}, MIX, ["looks.hair"])
+    card = write_data_card(data, {"title": "boxes", "limits": ["no people"]}, MIX, ["looks.hair"])
     assert json.loads((data / "card.json").read_text()) == card
     assert (card["title"], card["subjects"], card["views"], card["held_out"]) == ("boxes", 5, 30, 5)
     assert (card["sources"], card["framings"]) == ({"rendered": 5}, {"full": 5})
@@ -56,21 +56,21 @@ def test_a_card_counts_what_is_stored(data: Path) -> None:
 
 
 def test_subjects_that_look_the_same_are_noticed(data: Path) -> None:
-    assert write_card(data, {}, MIX, ["looks.hair"])["alike"] == [[0, 1], [2, 3]]
-    assert write_card(data, {}, MIX, ["looks"])["alike"] == []
+    assert write_data_card(data, {}, MIX, ["looks.hair"])["alike"] == [[0, 1], [2, 3]]
+    assert write_data_card(data, {}, MIX, ["looks"])["alike"] == []
     same = {"source": "rendered", "framing": "full", "views": [], "facts": {"a": 1}}
-    assert counted([same, same | {"facts": {"a": 2}}, same], {})["alike"] == [[0, 2]]
-    assert counted([], {})["subjects"] == 0
+    assert count_subjects([same, same | {"facts": {"a": 2}}, same], {})["alike"] == [[0, 2]]
+    assert count_subjects([], {})["subjects"] == 0
 
 
 def test_what_is_not_told_counts_as_none(data: Path) -> None:
-    card = write_card(data, {}, {"tone": "traits.tone", "deep": "traits.sex.more"})
+    card = write_data_card(data, {}, {"tone": "traits.tone", "deep": "traits.sex.more"})
     assert card["mix"] == {"tone": {"none": 5}, "deep": {"none": 5}}
 
 
 def test_the_sheet_shows_reference_and_sides(data: Path, make_subject: MakeSubject) -> None:
-    whole = Image.open(contact_sheet(data))
-    few = Image.open(contact_sheet(data, most=1))
+    whole = Image.open(write_contact_sheet(data))
+    few = Image.open(write_contact_sheet(data, most=1))
     assert whole.width > 2 * few.width  # three beside one another
     assert whole.height > few.height
     subject = make_subject(0)
@@ -87,7 +87,7 @@ def test_the_sheet_shows_reference_and_sides(data: Path, make_subject: MakeSubje
 
 
 def test_the_sheet_has_the_people_before_grey(data: Path) -> None:
-    pixels = np.asarray(Image.open(contact_sheet(data, most=1)), np.int16)
+    pixels = np.asarray(Image.open(write_contact_sheet(data, most=1)), np.int16)
     tile = pixels[10:170, 10:170]  # the first picture
     colourful = np.ptp(tile, axis=-1) > 30
     assert 0.05 < colourful.mean() < 0.8
@@ -96,15 +96,15 @@ def test_the_sheet_has_the_people_before_grey(data: Path) -> None:
 
 def test_a_broken_shard_is_named(data: Path, tmp_path: Path) -> None:
     (tmp_path / "shard-000000.tar").write_bytes(b"no tar file" * 100)
-    for call in (lambda: write_card(tmp_path, {}, {}), lambda: contact_sheet(tmp_path)):
+    for call in (lambda: write_data_card(tmp_path, {}, {}), lambda: write_contact_sheet(tmp_path)):
         with pytest.raises(LikenessError, match=r"shard-000000\.tar"):
             call()
 
 
 def test_without_subjects_there_is_no_sheet(tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match="no subjects"):
-        contact_sheet(tmp_path)
-    assert write_card(tmp_path, {}, MIX)["subjects"] == 0
+        write_contact_sheet(tmp_path)
+    assert write_data_card(tmp_path, {}, MIX)["subjects"] == 0
 
 
 def test_licences_are_read_off_the_assets(tmp_path: Path) -> None:

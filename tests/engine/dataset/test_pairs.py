@@ -12,10 +12,10 @@ from likeness.engine.core.types import JOINT_INDEX, Camera, Pose
 from likeness.engine.dataset.pairs import (
     KINDS,
     REFERENCE_SHARES,
-    azimuth_of,
+    azimuth_kind,
     draw_pair,
-    kind_of,
-    some_references,
+    draw_references,
+    trunk_azimuth,
 )
 
 VIEWS = ["back", "front", "side", "front", "side", "back", "side", "front"]
@@ -74,10 +74,10 @@ def test_references_have_their_shares() -> None:
 
 def test_only_some_views_are_references_when_told_so() -> None:
     rng = np.random.default_rng(5)
-    among = some_references(VIEWS, rng, 2)
+    among = draw_references(VIEWS, rng, 2)
     assert len(set(among)) == 2
     assert {draw_pair(VIEWS, rng, 1, among=among).reference for _ in range(200)} == set(among)
-    assert sorted(some_references(VIEWS, rng, 50)) == list(range(len(VIEWS)))
+    assert sorted(draw_references(VIEWS, rng, 50)) == list(range(len(VIEWS)))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_only_some_views_are_references_when_told_so() -> None:
     ],
 )
 def test_kinds(azimuth: float, kind: str) -> None:
-    assert kind_of(azimuth) == kind
+    assert azimuth_kind(azimuth) == kind
 
 
 def test_azimuth_counts_from_where_the_trunk_faces(box_body: Body) -> None:
@@ -106,7 +106,7 @@ def test_azimuth_counts_from_where_the_trunk_faces(box_body: Body) -> None:
     chest = box_body.vertices(pose, betas)[1][JOINT_INDEX["spine3"]]
     for yaw in (-170.0, -60.0, 0.0, 35.0, 90.0):
         camera = Camera(look_at(chest, 3.0, yaw, 20.0), intrinsics(90, 64, 64), 64, 64)
-        assert azimuth_of(box_body, betas, pose, camera) == pytest.approx(yaw, abs=1e-6)
-        assert azimuth_of(box_body, betas, nodding, camera) == pytest.approx(yaw, abs=1e-6)
-        away = azimuth_of(box_body, betas, turned, camera)
+        assert trunk_azimuth(box_body, betas, pose, camera) == pytest.approx(yaw, abs=1e-6)
+        assert trunk_azimuth(box_body, betas, nodding, camera) == pytest.approx(yaw, abs=1e-6)
+        away = trunk_azimuth(box_body, betas, turned, camera)
         assert (away - (yaw - 40.0) + 180.0) % 360.0 - 180.0 == pytest.approx(0.0, abs=2.0)

@@ -18,9 +18,9 @@ from likeness.engine.core.types import LikenessError
 from likeness.engine.dataset.pictures import encode_depth, encode_labels
 from likeness.engine.dataset.shards import (
     INDEX_FILE,
-    BadSample,
+    InvalidSampleError,
     ShardWriter,
-    Skipped,
+    SkippedItem,
     Subject,
     encode_rgba,
     first_subject,
@@ -35,8 +35,8 @@ from PIL import Image
 Members = dict[str, bytes]
 
 
-def read(body: Body, shard: Path | str) -> tuple[list[Subject], list[Skipped]]:
-    skipped: list[Skipped] = []
+def read(body: Body, shard: Path | str) -> tuple[list[Subject], list[SkippedItem]]:
+    skipped: list[SkippedItem] = []
     subjects = read_subjects(str(shard), body.num_betas, body.num_expression, skipped.append)
     return list(subjects), skipped
 
@@ -362,19 +362,19 @@ def test_a_damaged_subject_is_skipped_by_name(
 
 def test_pictures_are_checked_when_they_are_used(make_subject: Callable[..., Subject]) -> None:
     view = make_subject(0).views[0]
-    with pytest.raises(BadSample, match="cannot be read"):
+    with pytest.raises(InvalidSampleError, match="cannot be read"):
         replace(view, picture=view.picture[:60]).rgba()
-    with pytest.raises(BadSample, match="is 12 x 12, its camera's 48 x 48"):
+    with pytest.raises(InvalidSampleError, match="is 12 x 12, its camera's 48 x 48"):
         replace(view, picture=encode_rgba(np.ones((12, 12, 4)))).rgba()
     opaque = io.BytesIO()
     Image.new("RGB", (48, 48)).save(opaque, "PNG")
-    with pytest.raises(BadSample, match="no alpha"):
+    with pytest.raises(InvalidSampleError, match="no alpha"):
         replace(view, picture=opaque.getvalue()).rgba()
-    with pytest.raises(BadSample, match=r"'v0\.depth' has no 16 bits"):
+    with pytest.raises(InvalidSampleError, match=r"'v0\.depth' has no 16 bits"):
         replace(view, depth=view.picture).depth_metres()
-    with pytest.raises(BadSample, match=r"'v0\.labels' is not of 8-bit greys"):
+    with pytest.raises(InvalidSampleError, match=r"'v0\.labels' is not of 8-bit greys"):
         replace(view, labels=view.picture).label_rows()
-    with pytest.raises(BadSample, match=r"v0\.background"):
+    with pytest.raises(InvalidSampleError, match=r"v0\.background"):
         replace(view, background=b"no picture").behind()
 
 
@@ -398,7 +398,7 @@ def test_a_truncated_shard_gives_what_is_whole(
     cut_off = ("cannot be read to its end (unexpected end of data)", "is missing", "no .json")
     assert any(reason in skipped[0].reason for reason in cut_off)
     # The index notices it without reading, and the shards that are missing.
-    noticed: list[Skipped] = []
+    noticed: list[SkippedItem] = []
     shard_files(tmp_path, noticed.append)
     assert ["bytes" in what.reason for what in noticed] == [True, False, False]
     assert all("missing" in what.reason for what in noticed[1:])
@@ -462,7 +462,7 @@ def test_addresses_go_through_no_shell(box_body: Body, tmp_path: Path) -> None:
 def test_a_damaged_index_is_told_and_the_files_are_listed(box_shards: Path, tmp_path: Path) -> None:
     (tmp_path / shard_name(0)).write_bytes((box_shards / shard_name(0)).read_bytes())
     (tmp_path / INDEX_FILE).write_text("{")
-    told: list[Skipped] = []
+    told: list[SkippedItem] = []
     assert shard_files(tmp_path, told.append) == [str(tmp_path / shard_name(0))]
     assert len(told) == 1
     assert told[0].shard == str(tmp_path / INDEX_FILE)
@@ -473,10 +473,10 @@ def test_a_damaged_index_is_told_and_the_files_are_listed(box_shards: Path, tmp_
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        (Skipped("a.tar", "", "cut off"), "a.tar: cut off"),
-        (Skipped("a.tar", "person", "damaged"), "a.tar: person: damaged"),
-        (Skipped("", "person/view", "nobody is found"), "person/view: nobody is found"),
+        (SkippedItem("a.tar", "", "cut off"), "a.tar: cut off"),
+        (SkippedItem("a.tar", "person", "damaged"), "a.tar: person: damaged"),
+        (SkippedItem("", "person/view", "nobody is found"), "person/view: nobody is found"),
     ],
 )
-def test_what_is_skipped_is_said(what: Skipped, said: str) -> None:
+def test_what_is_skipped_is_said(what: SkippedItem, said: str) -> None:
     assert str(what) == said

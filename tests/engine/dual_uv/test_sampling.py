@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project, unproject
 from likeness.engine.core.sampling import bilinear_matrix
 from likeness.engine.core.types import Camera, FloatArray, IntArray, Pose
@@ -16,8 +16,8 @@ from likeness.engine.dual_uv import (
     bilinear,
     sample_core,
     sample_shell,
-    scatter,
-    surface_samples,
+    sample_surface,
+    scatter_mean,
 )
 from likeness.engine.dual_uv.sampling import scatter_matrix
 from likeness.engine.gaussians import vertex_normals
@@ -29,7 +29,7 @@ DIAGONALS = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1], [0, 0]])
 
 @pytest.fixture(scope="module")
 def body() -> Body:
-    return synthetic_body()
+    return make_synthetic_body()
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def vertices(body: Body) -> FloatArray:
 
 @pytest.fixture(scope="module")
 def samples(body: Body) -> SurfaceSamples:
-    return surface_samples(body, 96)
+    return sample_surface(body, 96)
 
 
 def pixel_position(camera: Camera) -> FloatArray:
@@ -96,7 +96,7 @@ def test_scatter_averages_what_falls_into_a_cell() -> None:
     size, count = 5, 60
     row, col = rng.integers(0, 4, count), rng.integers(1, 5, count)  # cells that stay empty
     values = rng.normal(size=(count, 4))
-    grid, mask = scatter(values, row, col, size)
+    grid, mask = scatter_mean(values, row, col, size)
     for r in range(size):
         for c in range(size):
             here = (row == r) & (col == c)
@@ -107,7 +107,7 @@ def test_scatter_averages_what_falls_into_a_cell() -> None:
 
 def test_scatter_of_nothing() -> None:
     none = np.zeros(0, np.int64)
-    grid, mask = scatter(np.zeros((0, 3)), none, none, 4)
+    grid, mask = scatter_mean(np.zeros((0, 3)), none, none, 4)
     assert grid.shape == (4, 4, 3)
     assert not grid.any()
     assert not mask.any()
@@ -134,7 +134,7 @@ def test_samples_cover_the_atlas_and_lie_on_their_triangles(
     corners = np.asarray(body.atlas_vt, np.float64)[body.atlas_ft]
     edge1, edge2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     covered = 0.5 * np.abs(edge1[:, 0] * edge2[:, 1] - edge1[:, 1] * edge2[:, 0]).sum()
-    fine = surface_samples(body, 300)
+    fine = sample_surface(body, 300)
     assert len(fine.row) / fine.size**2 == pytest.approx(covered, rel=0.01)
     assert len(np.unique(samples.row * samples.size + samples.col)) == len(samples.row)
     # The texel's centre is where the barycentric coordinates say, in the atlas ...
@@ -152,7 +152,7 @@ def test_samples_cover_the_atlas_and_lie_on_their_triangles(
 
 
 def test_more_samples_a_cell_fill_the_same_cells(body: Body) -> None:
-    one, nine = surface_samples(body, 40), surface_samples(body, 40, per_side=3)
+    one, nine = sample_surface(body, 40), sample_surface(body, 40, per_side=3)
     assert nine.size == one.size == 40
     cells = set(zip(nine.row.tolist(), nine.col.tolist(), strict=True))
     assert cells >= set(zip(one.row.tolist(), one.col.tolist(), strict=True))

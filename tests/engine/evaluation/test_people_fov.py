@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from likeness.engine.core.cameras import canonical_fov, field_of_view, project
 from likeness.engine.core.types import JOINT_INDEX, LikenessError, Observation, Portrait
-from likeness.engine.evaluation.people.person import Person, random_person
+from likeness.engine.evaluation.people.person import RandomPerson, random_person
 from likeness.engine.evaluation.people.render import Truth, render_person
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.dress import DressBody, load_dress_body
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.tracking.fit import fit
+from likeness.engine.tracking.fit import fit_body
 from likeness.engine.tracking.observation import observe
 
 HEAD = JOINT_INDEX["head"]
@@ -30,7 +30,7 @@ def dress() -> DressBody:
         pytest.skip(str(error))
 
 
-Shot = tuple[Person, Portrait, Truth, Observation]
+Shot = tuple[RandomPerson, Portrait, Truth, Observation]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def pixels_off(a: np.ndarray, b: np.ndarray) -> float:
 def test_a_known_lens_gives_the_place(dress: DressBody, shots: dict, fov: float) -> None:
     person, portrait, truth, observation = shots[fov]
     assert field_of_view(person.camera) == pytest.approx(fov, abs=0.01)
-    track = fit(observation, portrait, dress.body, fov=fov)
+    track = fit_body(observation, portrait, dress.body, fov=fov)
     _, joints = dress.body.vertices(track.pose, track.betas)
     true = truth.joints[HEAD]
     # One picture doesn't tell a small head nearby from a large one: heads differ by some per cent.
@@ -71,8 +71,8 @@ def test_a_known_lens_gives_the_place(dress: DressBody, shots: dict, fov: float)
 @pytest.mark.parametrize("fov", LENSES)
 def test_an_unknown_lens_only_scales_the_depth(dress: DressBody, shots: dict, fov: float) -> None:
     _, portrait, truth, observation = shots[fov]
-    known = fit(observation, portrait, dress.body, fov=fov)
-    guessed = fit(observation, portrait, dress.body)
+    known = fit_body(observation, portrait, dress.body, fov=fov)
+    guessed = fit_body(observation, portrait, dress.body)
     heads, shown = [], []
     seen = np.flatnonzero(truth.vertex_visible)
     for track in (known, guessed):

@@ -18,17 +18,17 @@ from likeness.engine.core.types import (
     Track,
 )
 from likeness.engine.evaluation.people.figures import (
+    align_rigid,
     face_rows,
     fingertip_rows,
-    person_figures,
-    rigidly_aligned,
+    measure_person,
 )
-from likeness.engine.evaluation.people.person import Person, heading, random_person
+from likeness.engine.evaluation.people.person import RandomPerson, heading_angle, random_person
 from likeness.engine.evaluation.people.render import Truth, render_person
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.dress import DressBody, load_dress_body
-from likeness.engine.synth.poses import ANCHORS, ARMS, arm_joints, overlap
-from likeness.engine.tracking.limits import violations
+from likeness.engine.synth.poses import ANCHORS, ARMS, arm_intersection, arm_joints
+from likeness.engine.tracking.limits import limit_violations
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def dress() -> DressBody:
 
 
 @pytest.fixture(scope="module")
-def shots(dress: DressBody) -> dict[str, tuple[Person, Portrait, Truth]]:
+def shots(dress: DressBody) -> dict[str, tuple[RandomPerson, Portrait, Truth]]:
     """One person of each framing: from the front, from the side, from behind."""
     out = {}
     for k, (framing, yaw) in enumerate((("head", 10.0), ("half", -90.0), ("full", 175.0))):
@@ -73,7 +73,7 @@ def test_truth_is_the_body_in_its_pose(dress: DressBody, shots: dict, framing: s
     np.testing.assert_allclose(truth.joints, joints, atol=1e-6)
     head = truth.rotations[JOINT_INDEX["head"]]
     # Camera pitch and the head's own nod leave the heading nearly alone.
-    assert abs((heading(head) - person.yaw + 180) % 360 - 180) < 8.0
+    assert abs((heading_angle(head) - person.yaw + 180) % 360 - 180) < 8.0
 
 
 def test_the_alpha_is_the_silhouette(dress: DressBody, shots: dict) -> None:
@@ -99,7 +99,7 @@ def test_a_back_view_shows_no_face(dress: DressBody, shots: dict) -> None:
 
 
 def test_a_seed_draws_the_same_person_again(dress: DressBody) -> None:
-    def draw(seed: int) -> tuple[Person, Portrait]:
+    def draw(seed: int) -> tuple[RandomPerson, Portrait]:
         person = random_person(dress.body, np.random.default_rng(seed), framing="head", yaw=0.0)
         small = replace(person, camera=person.camera.resized(96, 128))
         return person, render_person(dress, small)[0]
@@ -135,17 +135,17 @@ def test_anchors_are_named_arms() -> None:
 
 def test_an_arm_through_the_trunk_overlaps(dress: DressBody) -> None:
     rest = Pose.rest(dress.body.num_expression)
-    assert overlap(dress.body, dress.body.vertices(rest)[0]) == 0.0
+    assert arm_intersection(dress.body, dress.body.vertices(rest)[0]) == 0.0
     # The upper arm down, the forearm bent sideways into the belly.
     through = rest.with_joints(left_shoulder=[0, 0, -1.5], left_elbow=[0, 0, -1.5])
-    assert overlap(dress.body, dress.body.vertices(through)[0]) > 0.1
+    assert arm_intersection(dress.body, dress.body.vertices(through)[0]) > 0.1
 
 
 def test_people_stay_within_what_joints_can_do(dress: DressBody) -> None:
     beyond = []
     for seed in range(4):
         person = random_person(dress.body, np.random.default_rng(seed))
-        beyond.append(violations(person.pose.full_pose)[1:].max())
+        beyond.append(limit_violations(person.pose.full_pose)[1:].max())
     assert np.degrees(np.median(beyond)) < 5.0
     assert np.degrees(max(beyond)) < 30.0
 
@@ -160,7 +160,7 @@ def test_the_true_pose_has_no_error(dress: DressBody, shots: dict) -> None:
 
     def figures(pose: Pose):
         track = Track(person.betas, pose, person.camera, "head", np.ones(55), None, None)
-        return person_figures(dress.body, person.camera, truth, observation, track)
+        return measure_person(dress.body, person.camera, truth, observation, track)
 
     exact = figures(person.pose)
     assert exact.face_mm == pytest.approx(0.0, abs=1e-3)
@@ -182,8 +182,8 @@ def test_the_true_pose_has_no_error(dress: DressBody, shots: dict) -> None:
 def test_alignment_takes_rotation_and_place_but_not_size(rng_points: np.ndarray) -> None:
     R = axis_angle_to_matrix(np.array([0.3, -1.0, 0.5]))
     moved = rng_points @ R.T + [1.0, 2.0, 3.0]
-    np.testing.assert_allclose(rigidly_aligned(moved, rng_points), rng_points, atol=1e-9)
-    larger = rigidly_aligned(1.1 * moved, rng_points)
+    np.testing.assert_allclose(align_rigid(moved, rng_points), rng_points, atol=1e-9)
+    larger = align_rigid(1.1 * moved, rng_points)
     spread = np.linalg.norm(rng_points - rng_points.mean(0), axis=1).mean()
     assert np.linalg.norm(larger - rng_points, axis=1).mean() == pytest.approx(0.1 * spread)
 

@@ -10,8 +10,8 @@ import onnx
 import pytest
 from likeness.addon.cli import eval as cli_eval
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
-from likeness.engine.core.alignment import similarity
+from likeness.engine.body.synthetic import make_synthetic_body
+from likeness.engine.core.alignment import fit_similarity
 from likeness.engine.core.cameras import intrinsics, look_at, project
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import (
@@ -25,27 +25,27 @@ from likeness.engine.core.types import (
     Pose,
     Track,
 )
-from likeness.engine.dataset.shards import Subject, View, encode_rgba
-from likeness.engine.dataset.spaces import moved_camera, moved_pose, to_photo
+from likeness.engine.dataset.shards import Subject, SubjectView, encode_rgba
+from likeness.engine.dataset.spaces import photo_transform, transform_camera, transform_pose
 from likeness.engine.evaluation.protocols import crossview, lpips, run, tracking
 from likeness.engine.evaluation.protocols.compare import (
+    ComparedImage,
     Comparer,
-    Face,
-    Sight,
+    DetectedFace,
     landmark_error,
-    open_lpips,
+    load_lpips,
 )
 from likeness.engine.evaluation.protocols.identity import (
     ARCFACE_POINTS,
     SIDE,
     FaceModel,
-    aligned_face,
+    align_face,
 )
-from likeness.engine.evaluation.protocols.items import Failed, Item
-from likeness.engine.evaluation.protocols.methods import Made, Methods
-from likeness.engine.evaluation.protocols.shots import Shot, portrait_of
-from likeness.engine.evaluation.protocols.summary import gains, summarised
-from likeness.engine.gaussians import place
+from likeness.engine.evaluation.protocols.items import MeasuredView, MeasureFailure
+from likeness.engine.evaluation.protocols.methods import BuiltAvatar, Methods
+from likeness.engine.evaluation.protocols.shots import ObservedPhoto, make_portrait
+from likeness.engine.evaluation.protocols.summary import method_gains, summarize_protocol
+from likeness.engine.gaussians import place_gaussians
 from likeness.engine.pipeline.track import TrackedPortrait
 from likeness.engine.render import render_camera
 from likeness.engine.training.perceptual import MultiScaleSSIM
@@ -65,7 +65,7 @@ class NoFaces:
 
 @pytest.fixture(scope="module")
 def body() -> Body:
-    return synthetic_body()
+    return make_synthetic_body()
 
 
 def splats(body: Body) -> BoundGaussians:
@@ -95,7 +95,7 @@ def subject(body: Body) -> Subject:
     pose = Pose(full_pose[0], transl[0], np.zeros(body.num_expression, np.float32))
     own = body.personalised(betas)
     vertices, _ = own.vertices(pose)
-    gaussians = place(splats(body), vertices, own)
+    gaussians = place_gaussians(splats(body), vertices, own)
     views = []
     for k, azimuth in enumerate(AZIMUTHS):
         viewmat = look_at(transl[0] - [0, 0.1, 0], 3.5, azimuth, 5.0)
@@ -103,7 +103,7 @@ def subject(body: Body) -> Subject:
         drawn = render_camera(gaussians, camera)
         alpha = drawn.alpha[..., None]
         rgba = np.concatenate([drawn.rgb / np.maximum(alpha, 1e-6), alpha], -1)
-        views.append(View(f"v{k}", 0, "front", azimuth, camera, False, encode_rgba(rgba)))
+        views.append(SubjectView(f"v{k}", 0, "front", azimuth, camera, False, encode_rgba(rgba)))
     facts = {
         "split": "test",
         "traits": {"sex": "male", "age_band": "old", "tone": 2},
@@ -132,13 +132,13 @@ class Told(Methods):
         super().__init__(None, 10_000)
         self.size = size
 
-    def make(self, shot: Shot) -> dict[str, Made]:
+    def make(self, shot: ObservedPhoto) -> dict[str, BuiltAvatar]:
         track = shot.track
         bound = splats(shot.person)
         bound = replace(bound, scales=np.float32(self.size) * bound.scales)
         dark = replace(bound, colors=DARKER * bound.colors)
         return {
-            name: Made(Avatar(shot.person, one, track.pose, track.camera, "full"), 1.5)
+            name: BuiltAvatar(Avatar(shot.person, one, track.pose, track.camera, "full"), 1.5)
             for name, one in (("lift", bound), ("network", dark))
         }
 
@@ -146,12 +146,12 @@ class Told(Methods):
 def true_track(subject: Subject, body: Body, row: int = 0) -> Track:
     """As the photo's camera sees the truth."""
     camera = subject.views[row].camera
-    motion = to_photo(camera)
+    motion = photo_transform(camera)
     own = body.personalised(subject.betas)
     return Track(
         subject.betas,
-        moved_pose(subject.pose(row), own, motion),
-        moved_camera(camera, motion),
+        transform_pose(subject.pose(row), own, motion),
+        transform_camera(camera, motion),
         "full",
         np.ones(NUM_JOINTS),
         None,
@@ -159,11 +159,11 @@ def true_track(subject: Subject, body: Body, row: int = 0) -> Track:
     )
 
 
-def shot_of(subject: Subject, person: Body, track: Track, tracked: bool) -> Shot:
+def shot_of(subject: Subject, person: Body, track: Track, tracked: bool) -> ObservedPhoto:
     rgba = subject.views[0].rgba()
     observation = Observation(np.zeros((33, 2)), np.ones(33), np.zeros((33, 3)), rgba[..., 3])
-    return Shot(
-        portrait_of(subject, 0),
+    return ObservedPhoto(
+        make_portrait(subject, 0),
         observation,
         Matte(rgba[..., 3], rgba[..., :3]),
         track,
@@ -172,8 +172,8 @@ def shot_of(subject: Subject, person: Body, track: Track, tracked: bool) -> Shot
     )
 
 
-def measured(subject: Subject, body: Body, tracked: bool = False) -> list[Item]:
-    items: list[Item] = []
+def measured(subject: Subject, body: Body, tracked: bool = False) -> list[MeasuredView]:
+    items: list[MeasuredView] = []
     crossview.measure_subject(
         "crossview",
         subject,
@@ -199,7 +199,7 @@ def test_views_with_the_true_body(
     the error that the pictures themselves give."""
     own = body.personalised(subject.betas)
     shot = shot_of(subject, own, true_track(subject, body), False)
-    monkeypatch.setattr(crossview, "true_shot", lambda *args: shot)
+    monkeypatch.setattr(crossview, "observe_truth", lambda *args: shot)
     items = measured(subject, body)
     assert [item.kind for item in items] == ["input", "30-60", "60-120", "120-180"]
     assert [item.counts for item in items] == [False, True, True, True]
@@ -239,9 +239,9 @@ def test_a_tracked_body_is_laid_over_the_true_one(
     turn = np.eye(4)
     turn[:3, :3] = axis_angle_to_matrix(np.array([0.05, 0.4, -0.1]))
     turn[:3, 3] = [0.3, -0.1, -0.8]
-    moved = replace(track, pose=moved_pose(track.pose, grown, turn))
+    moved = replace(track, pose=transform_pose(track.pose, grown, turn))
     shot = shot_of(subject, grown, moved, True)
-    monkeypatch.setattr(crossview, "tracked_shot", lambda *args: shot)
+    monkeypatch.setattr(crossview, "observe_photo", lambda *args: shot)
     monkeypatch.setattr(crossview, "anchor_rows", lambda b, framing: np.ones(len(b.weights), bool))
     for item in measured(subject, body, tracked=True):
         assert item.figures["lift"]["psnr"] > 40
@@ -253,11 +253,11 @@ def test_a_similarity_is_found_again() -> None:
     points = rng.normal(size=(40, 3))
     R = axis_angle_to_matrix(np.array([0.3, -1.2, 0.5]))
     target = 0.7 * points @ R.T + [1, 2, 3]
-    scale, turn, shift = similarity(points, target)
+    scale, turn, shift = fit_similarity(points, target)
     assert scale == pytest.approx(0.7)
     np.testing.assert_allclose(turn, R, atol=1e-12)
     np.testing.assert_allclose(shift, [1, 2, 3], atol=1e-12)
-    mirrored = similarity(points * [-1, 1, 1], target)
+    mirrored = fit_similarity(points * [-1, 1, 1], target)
     assert np.linalg.det(mirrored[1]) == pytest.approx(1.0)
 
 
@@ -266,7 +266,7 @@ def test_a_camera_after_a_similarity_sees_the_same(subject: Subject) -> None:
     rng = np.random.default_rng(3)
     points = rng.normal(0, 0.3, (20, 3))
     R = axis_angle_to_matrix(np.array([0.2, 0.7, 0.1]))
-    after = crossview.camera_after(camera, 1.7, R, np.array([0.2, -0.3, 0.1]))
+    after = crossview.pullback_camera(camera, 1.7, R, np.array([0.2, -0.3, 0.1]))
     expected, depth = project(1.7 * points @ R.T + [0.2, -0.3, 0.1], camera)
     seen, nearer = project(points, after)
     np.testing.assert_allclose(seen, expected, atol=1e-9)
@@ -278,7 +278,7 @@ def test_views_that_are_damaged_are_named(
 ) -> None:
     own = body.personalised(subject.betas)
     shot = shot_of(subject, own, true_track(subject, body), False)
-    monkeypatch.setattr(crossview, "true_shot", lambda *args: shot)
+    monkeypatch.setattr(crossview, "observe_truth", lambda *args: shot)
     views = (*subject.views[:2], replace(subject.views[2], picture=b"no picture"))
     items, failed = [], []
     crossview.measure_subject(
@@ -303,8 +303,8 @@ def test_views_that_are_damaged_are_named(
 
 def test_the_person_counts_and_the_whole_picture() -> None:
     """By hand: 4 of 16 x 16 pixels are off by a half, another 4 in the truth alone."""
-    truth = Sight(np.full((16, 16, 3), 0.5), np.zeros((16, 16)))
-    drawn = Sight(truth.rgb.copy(), truth.alpha.copy())
+    truth = ComparedImage(np.full((16, 16, 3), 0.5), np.zeros((16, 16)))
+    drawn = ComparedImage(truth.rgb.copy(), truth.alpha.copy())
     drawn.rgb[0, :4], drawn.alpha[0, :4] = 1.0, 1.0
     truth.alpha[0, 2:8] = 1.0
     figures = Comparer(NoFaces()).figures(drawn, truth)
@@ -331,18 +331,18 @@ def test_lpips_is_taken_where_its_weights_are(monkeypatch: pytest.MonkeyPatch) -
     rng = np.random.default_rng(6)
     a, b = rng.random((2, 40, 44, 3))
     for name in ("lpips-alex", "lpips-vgg"):
-        measure, found, why = open_lpips("auto")
+        measure, found, why = load_lpips("auto")
         assert (found, why) == (name, "")
         assert measure is not None
         assert measure(a, b) == pytest.approx(1 - ms_ssim(a, b), abs=1e-5)
         there.remove(name)
     alpha = np.ones((40, 44))
-    figures = Comparer(NoFaces(), measure).figures(Sight(a, alpha), Sight(b, alpha))
+    figures = Comparer(NoFaces(), measure).figures(ComparedImage(a, alpha), ComparedImage(b, alpha))
     assert figures["lpips"] == pytest.approx(1 - figures["ms_ssim"], abs=1e-5)
-    assert open_lpips("auto") == (None, "", "No weights of lpips-alex. Get them.")
-    assert open_lpips("none")[0] is None
+    assert load_lpips("auto") == (None, "", "No weights of lpips-alex. Get them.")
+    assert load_lpips("none")[0] is None
     with pytest.raises(LikenessError, match="lpips-vgg"):
-        open_lpips("lpips-vgg")
+        load_lpips("lpips-vgg")
 
 
 def test_data_is_sorted_by_kind(tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ def test_data_is_sorted_by_kind(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"something")
     pattern = str(tmp_path / "set" / "shard-*.tar")
-    found = run.sources_of((str(tmp_path / "set"), str(tmp_path / "media"), pattern), [])
+    found = run.find_sources((str(tmp_path / "set"), str(tmp_path / "media"), pattern), [])
     assert [Path(shard).name for shard in found.shards] == ["shard-000000.tar"]
     assert [path.name for path in found.photos] == ["a.JPG"]
     assert [path.name for path in found.videos] == ["b.mp4"]
@@ -381,7 +381,7 @@ def test_means_are_over_people() -> None:
             "figures": {"lift": {"psnr_fg": value, "ssim_fg": None}},
         }
 
-    whole = summarised(
+    whole = summarize_protocol(
         [
             record("ann", "30-60", 10.0, "f"),
             record("ann", "0-30", 20.0, "f"),
@@ -413,7 +413,7 @@ def test_gains_are_of_the_same_views() -> None:
             },
         }
 
-    found = gains(
+    found = method_gains(
         [
             record("ann", (10.0, 11.0), (0.6, 0.7)),
             record("ann", (10.0, 13.0), (0.6, 0.7)),
@@ -463,7 +463,7 @@ def test_faces_are_laid_on_arcface_points(face_model: Path) -> None:
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE
     face = np.stack([x, y, (x > 0.5) * 1.0], -1)
     np.testing.assert_allclose(
-        aligned_face(face, landmarks_at(ARCFACE_POINTS + 0.5)), face, atol=0.02
+        align_face(face, landmarks_at(ARCFACE_POINTS + 0.5)), face, atol=0.02
     )
     model = FaceModel(face_model)
     vector = model.vector(face, landmarks_at(ARCFACE_POINTS + 0.5))
@@ -500,7 +500,9 @@ def test_landmarks_are_measured_by_the_eyes() -> None:
     points = np.random.default_rng(4).uniform(0, 100, (478, 2))
     points[[33, 133]], points[[263, 362]] = [30.0, 40.0], [70.0, 40.0]
     moved = points + np.array([3.0, 4.0])
-    assert landmark_error(Face(moved, None), Face(points, None)) == pytest.approx(100 * 5 / 40)
+    assert landmark_error(DetectedFace(moved, None), DetectedFace(points, None)) == pytest.approx(
+        100 * 5 / 40
+    )
 
 
 # Tracking -------------------------------------------------------------------------------------
@@ -520,8 +522,8 @@ def test_a_true_track_has_no_error(
             track = replace(track, pose=replace(track.pose, transl=track.pose.transl - [0, 0, 0.2]))
         return TrackedPortrait(photo, observation, track, body, "assumed")
 
-    monkeypatch.setattr(tracking, "track_loaded", tracked)
-    items: list[Item] = []
+    monkeypatch.setattr(tracking, "track_image", tracked)
+    items: list[MeasuredView] = []
     tracking.measure_tracking(
         subject,
         views=3,
@@ -542,4 +544,4 @@ def test_a_true_track_has_no_error(
 
 def test_the_command_knows_the_protocols() -> None:
     assert cli_eval.PROTOCOLS == run.PROTOCOLS
-    assert isinstance(Failed.of("input", "a", LikenessError("b")), Failed)
+    assert isinstance(MeasureFailure.of("input", "a", LikenessError("b")), MeasureFailure)

@@ -13,19 +13,19 @@ import pytest
 from likeness.addon.cli.main import main
 from likeness.engine.core.cameras import orbit
 from likeness.engine.core.types import LikenessError
-from likeness.engine.dataset.shards import Subject, View, encode_rgba, write_shard
+from likeness.engine.dataset.shards import Subject, SubjectView, encode_rgba, write_shard
 from likeness.engine.evaluation.people.person import random_person
-from likeness.engine.evaluation.people.render import draw_scene, make_scene
-from likeness.engine.evaluation.protocols.items import Failed, Item
-from likeness.engine.evaluation.protocols.page import compared, write_page
+from likeness.engine.evaluation.people.render import make_scene, render_scene
+from likeness.engine.evaluation.protocols.items import MeasuredView, MeasureFailure
+from likeness.engine.evaluation.protocols.page import compare_runs, write_page
 from likeness.engine.evaluation.protocols.paper import TABLE
 from likeness.engine.evaluation.protocols.store import (
-    Other,
+    EarlierReport,
     ReportWriter,
-    whole_folder,
+    atomic_folder,
     write_report,
 )
-from likeness.engine.evaluation.protocols.summary import summarised
+from likeness.engine.evaluation.protocols.summary import summarize_protocol
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.dress import load_dress_body
 from PIL import Image
@@ -34,9 +34,9 @@ PHOTO = np.zeros((8, 6, 3))
 NASTY = '<script>alert("&")</script>'
 
 
-def item(number: int, psnr_fg: float | None, method: str = "lift", key: str = "") -> Item:
+def item(number: int, psnr_fg: float | None, method: str = "lift", key: str = "") -> MeasuredView:
     picture = np.full((8, 6, 3), 0.1 * number)
-    return Item(
+    return MeasuredView(
         "crossview",
         key or f"ann/v{number}",
         "ann",
@@ -49,14 +49,16 @@ def item(number: int, psnr_fg: float | None, method: str = "lift", key: str = ""
     )
 
 
-def report_of(folder: Path, items: list[Item], against: Path | None = None) -> dict[str, Any]:
+def report_of(
+    folder: Path, items: list[MeasuredView], against: Path | None = None
+) -> dict[str, Any]:
     """Written as ``run.evaluate`` writes it."""
-    other = None if against is None else Other(against)
-    with whole_folder(folder) as scratch:
+    other = None if against is None else EarlierReport(against)
+    with atomic_folder(folder) as scratch:
         writer = ReportWriter(scratch)
         for one in items:
             writer.give(one)
-        writer.refuse(Failed("crossview", f"bob/{NASTY}", "it is damaged"))
+        writer.refuse(MeasureFailure("crossview", f"bob/{NASTY}", "it is damaged"))
         report: dict[str, Any] = {
             "version": 1,
             "likeness": "0",
@@ -65,11 +67,11 @@ def report_of(folder: Path, items: list[Item], against: Path | None = None) -> d
             "peak_memory_mb": None,
             "settings": {"data": [NASTY], "limit": None},
             "warnings": [NASTY],
-            "protocols": {"crossview": {**summarised(writer.records), "notes": [NASTY]}},
+            "protocols": {"crossview": {**summarize_protocol(writer.records), "notes": [NASTY]}},
             "failed": [vars(failed) for failed in writer.failed],
         }
         if other is not None:
-            report["against"] = compared(writer.records, other)
+            report["against"] = compare_runs(writer.records, other)
         writer.write_items()
         write_report(report, scratch)
         write_page(scratch / "index.html", report, writer.records, other)
@@ -158,7 +160,7 @@ def test_a_report_is_whole_or_not_there(tmp_path: Path) -> None:
     out = tmp_path / "report"
 
     def stopped() -> None:
-        with whole_folder(out) as scratch:
+        with atomic_folder(out) as scratch:
             (scratch / "report.json").write_text("{}")
             raise KeyboardInterrupt
 
@@ -167,7 +169,7 @@ def test_a_report_is_whole_or_not_there(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     report_of(out, [item(1, 20.0)])
     before = (out / "items.jsonl").read_text()
-    with pytest.raises(ValueError, match="bad"), whole_folder(out):
+    with pytest.raises(ValueError, match="bad"), atomic_folder(out):
         raise ValueError("bad")
     assert (out / "items.jsonl").read_text() == before
     report_of(out, [item(2, 30.0)])
@@ -175,14 +177,14 @@ def test_a_report_is_whole_or_not_there(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(LikenessError, match="something else"), whole_folder(tmp_path / "mine"):
+    with pytest.raises(LikenessError, match="something else"), atomic_folder(tmp_path / "mine"):
         pytest.fail("begun")
     assert (tmp_path / "mine" / "thesis.txt").is_file()
 
 
 def test_reports_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match="no report"):
-        Other(tmp_path)
+        EarlierReport(tmp_path)
     out = tmp_path / "report"
     report_of(out, [item(1, 20.0)])
     for damage in (
@@ -193,7 +195,7 @@ def test_reports_that_are_none(tmp_path: Path) -> None:
     ):
         (out / "items.jsonl").write_text(damage)
         with pytest.raises(LikenessError, match="no report"):
-            Other(out)
+            EarlierReport(out)
 
 
 # The command ----------------------------------------------------------------------------------
@@ -252,9 +254,9 @@ def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     views = []
     for k, yaw in enumerate((0.0, 40.0)):
         camera = orbit(small, middle, yaw)
-        rgb, alpha, _ = draw_scene(scene, camera, scene.behind)
+        rgb, alpha, _ = render_scene(scene, camera, scene.behind)
         picture = encode_rgba(np.concatenate([rgb, alpha[..., None]], -1))
-        views.append(View(f"v{k}", 0, "front", yaw, camera, False, picture))
+        views.append(SubjectView(f"v{k}", 0, "front", yaw, camera, False, picture))
     pose = person.pose
     subject = Subject(
         "painted",

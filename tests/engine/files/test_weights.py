@@ -14,8 +14,8 @@ import huggingface_hub
 import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files import weights
-from likeness.engine.files.downloads import check_file, downloads_allowed, fetch
-from likeness.engine.files.weights import WEIGHTS, WeightFile, Weights, find_weights
+from likeness.engine.files.downloads import check_file, downloads_allowed, fetch_file
+from likeness.engine.files.weights import WEIGHTS, ModelWeights, WeightFile, find_weights
 
 DATA = b"made by a test"
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -41,17 +41,17 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 
 
 @pytest.fixture
-def add(monkeypatch: pytest.MonkeyPatch) -> Callable[[Weights], Weights]:
-    def adds(entry: Weights) -> Weights:
+def add(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModelWeights], ModelWeights]:
+    def adds(entry: ModelWeights) -> ModelWeights:
         monkeypatch.setitem(WEIGHTS, entry.name, entry)
         return entry
 
     return adds
 
 
-def one(size: int | None = None, sha256: str = "", **where: str) -> Weights:
+def one(size: int | None = None, sha256: str = "", **where: str) -> ModelWeights:
     where = where or {"repository": "mine/own"}
-    return Weights("small", "tests", "CC0", (WeightFile("small.bin", size, sha256),), **where)
+    return ModelWeights("small", "tests", "CC0", (WeightFile("small.bin", size, sha256),), **where)
 
 
 def put(path: Path, data: bytes = DATA) -> Path:
@@ -95,7 +95,7 @@ def test_below_the_name(places: dict[str, Path], add: Callable) -> None:
 
 def test_several_files_are_a_folder(places: dict[str, Path], add: Callable) -> None:
     files = (WeightFile("a.json"), WeightFile("b.bin", len(DATA), DIGEST))
-    add(Weights("pair", "tests", "CC0", files, repository="mine/pair"))
+    add(ModelWeights("pair", "tests", "CC0", files, repository="mine/pair"))
     put(places["named"] / "pair" / "a.json")
     with pytest.raises(LikenessError, match=r"\(a.json and b.bin\) are not on this computer"):
         find_weights("pair")
@@ -241,7 +241,7 @@ def test_from_the_hub(tmp_path: Path, add: Callable, monkeypatch: pytest.MonkeyP
     assert find_weights("small", allow_download=True) == tmp_path / "hub" / "small.bin"
     assert asked == [("mine/own", "small.bin")]
     files = (WeightFile("a.json", sha256=DIGEST), WeightFile("b.bin", sha256=DIGEST))
-    add(Weights("pair", "tests", "CC0", files, repository="mine/pair"))
+    add(ModelWeights("pair", "tests", "CC0", files, repository="mine/pair"))
     assert find_weights("pair", allow_download=True) == tmp_path / "hub"
     add(one(sha256="0" * 64))
     with pytest.raises(LikenessError, match="SHA-256"):
@@ -320,7 +320,7 @@ def test_a_wrong_file_from_the_web_is_not_kept(
 
 def test_no_such_file_on_the_web(site: Path, tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match=r"none\.bin' cannot be fetched"):
-        fetch("", SITE, "none.bin", tmp_path / "user", None, "")
+        fetch_file("", SITE, "none.bin", tmp_path / "user", None, "")
     assert list((tmp_path / "user").iterdir()) == []
 
 
@@ -329,7 +329,7 @@ def test_only_encrypted_addresses(
 ) -> None:
     for address in ("http://site.invalid/", f"{site.as_uri()}/", "ftp://site.invalid/"):
         with pytest.raises(LikenessError, match="no https"):
-            fetch("", address, "small.bin", tmp_path / "user", None, "")
+            fetch_file("", address, "small.bin", tmp_path / "user", None, "")
     opened = urllib.request.urlopen
 
     def redirected(address: str, timeout: float) -> Any:
@@ -339,21 +339,21 @@ def test_only_encrypted_addresses(
 
     monkeypatch.setattr("urllib.request.urlopen", redirected)
     with pytest.raises(LikenessError, match="not encrypted"):
-        fetch("", SITE, "small.bin", tmp_path / "user", None, "")
+        fetch_file("", SITE, "small.bin", tmp_path / "user", None, "")
     assert list((tmp_path / "user").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made(site: Path, tmp_path: Path) -> None:
     put(tmp_path / "user")
     with pytest.raises(LikenessError, match="cannot be made"):
-        fetch("", SITE, "small.bin", tmp_path / "user" / "small", None, "")
+        fetch_file("", SITE, "small.bin", tmp_path / "user" / "small", None, "")
 
 
 # Whole repositories: models in shards, pipelines of several parts ----------------------------
 
 
-def whole(name: str = "film") -> Weights:
-    return Weights(
+def whole(name: str = "film") -> ModelWeights:
+    return ModelWeights(
         name,
         "a test",
         "none",

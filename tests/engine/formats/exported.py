@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Pose
 
@@ -24,7 +24,7 @@ def paint(points: FloatArray) -> FloatArray:
 def painted_avatar(seed: int = 0, count: int = 6000) -> Avatar:
     """Flat opaque splats all over a body of boxes, ``LIFT`` above it, painted by their place."""
     rng = np.random.default_rng(seed)
-    body = synthetic_body(seed)
+    body = make_synthetic_body(seed)
     body = body.personalised(rng.normal(0, 1, body.num_betas))
     corners = body.v_template[body.f]
     area = np.linalg.norm(

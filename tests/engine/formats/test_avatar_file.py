@@ -20,7 +20,7 @@ from likeness.engine.formats.avatar import (
     load_avatar,
     save_avatar,
 )
-from likeness.engine.formats.avatar_versions import VERSION, as_text
+from likeness.engine.formats.avatar_versions import VERSION, format_version
 from likeness.engine.gaussians import pose_avatar
 from likeness.engine.render import render_camera
 from likeness.engine.visual.metrics import psnr
@@ -300,7 +300,7 @@ def test_a_file_of_the_first_version_becomes_one_of_today(avatar, saved, tmp_pat
     assert first.lod_start is None
     save_avatar(first, tmp_path / "again.safetensors")
     with safe_open(tmp_path / "again.safetensors", framework="np") as file:
-        assert file.metadata()["version"] == as_text(VERSION)
+        assert file.metadata()["version"] == format_version(VERSION)
     np.testing.assert_array_equal(pose_avatar(first).means, pose_avatar(load_avatar(saved)).means)
 
 
@@ -340,7 +340,7 @@ def test_older_major_versions_go_through_the_migrations(avatar, saved, monkeypat
 
 def test_what_the_documents_say_of_versions():
     page = (Path(__file__).resolve().parents[3] / "docs" / "avatars.md").read_text("utf-8")
-    assert f"| {as_text(VERSION)} |" in page
+    assert f"| {format_version(VERSION)} |" in page
     assert set(avatar_versions.MIGRATIONS) == set(range(1, VERSION[0]))
 
 

@@ -16,10 +16,10 @@ from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import JOINT_NAMES, Gaussians
 from likeness.engine.formats.glb import write_glb
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.gaussians.surface import surface_mesh
+from likeness.engine.gaussians.surface import extract_mesh
 from likeness.engine.render import render_camera
 from likeness.engine.visual.metrics import psnr
-from likeness.engine.workflows.export_files import poses_as_motion
+from likeness.engine.workflows.export_files import poses_to_motion
 from PIL import Image
 
 _spec = importlib.util.spec_from_file_location("exported", Path(__file__).with_name("exported.py"))
@@ -41,7 +41,7 @@ def avatar():
 
 @pytest.fixture(scope="module")
 def mesh(avatar):
-    return surface_mesh(avatar, 128)
+    return extract_mesh(avatar, 128)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def motion(avatar):
         replace(avatar.pose, full_pose=k * rest, expression=k * avatar.pose.expression)
         for k in (1.0, 0.5, 0.0)
     ]
-    return poses_as_motion(avatar, poses, 10.0)
+    return poses_to_motion(avatar, poses, 10.0)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body, load_body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import (
     BoundGaussians,
@@ -20,9 +20,9 @@ from likeness.engine.core.types import (
     Track,
 )
 from likeness.engine.files.weights import asset_path
-from likeness.engine.gaussians import place
-from likeness.engine.gaussians.lift import LiftOptions, lift
-from likeness.engine.render import Render, render_camera
+from likeness.engine.gaussians import place_gaussians
+from likeness.engine.gaussians.lift import LiftOptions, lift_photo
+from likeness.engine.render import RenderOutput, render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 
@@ -62,13 +62,13 @@ class Shot:
 
     def lift(self, max_gaussians: int = 10_000) -> BoundGaussians:
         options = LiftOptions(max_gaussians=max_gaussians)
-        return lift(self.matte, self.observation, self.track, self.body, options).gaussians
+        return lift_photo(self.matte, self.observation, self.track, self.body, options).gaussians
 
     def draw(
         self, bound: BoundGaussians, pose: Pose | None = None, camera: Camera | None = None
-    ) -> Render:
+    ) -> RenderOutput:
         vertices, _ = self.body.vertices(pose or self.track.pose)
-        gaussians = place(bound, vertices, self.body)
+        gaussians = place_gaussians(bound, vertices, self.body)
         return render_camera(gaussians, camera or self.track.camera, np.ones(3))
 
 
@@ -114,7 +114,7 @@ def take_photo(
 @pytest.fixture(scope="session")
 def shots() -> dict[str, Shot]:
     """By name: full, half, head, cut (by the frame), arm (before the chest), faceless, behind."""
-    body = synthetic_body().personalised(np.zeros(4))
+    body = make_synthetic_body().personalised(np.zeros(4))
     small = photo_camera(270.0, 180, 216)
     full = take_photo(body, HANGING, [0, 0.1, -3.0], "full", photo_camera(430.0, 260, 270))
     turned = {**HANGING, "pelvis": [0, 3.0, 0]}

@@ -9,7 +9,13 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix
 from likeness.engine.core.types import NUM_JOINTS, Avatar, Camera, Gaussians, LikenessError, Pose
-from likeness.engine.gaussians import bind, place, pose_avatar, triangle_frames, vertex_normals
+from likeness.engine.gaussians import (
+    bind_gaussians,
+    place_gaussians,
+    pose_avatar,
+    triangle_frames,
+    vertex_normals,
+)
 
 
 def torus(rows: int = 8, columns: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -99,8 +105,8 @@ def test_cube_corner_does_not_depend_on_triangulation():
 def test_place_matches_a_slow_loop(scene):
     body, posed, triangle, bary = scene
     local = random_gaussians(np.random.default_rng(2), len(triangle))
-    bound = bind(local, triangle, bary, np.zeros(len(triangle)), posed, body)
-    world = place(bound, posed, body)
+    bound = bind_gaussians(local, triangle, bary, np.zeros(len(triangle)), posed, body)
+    world = place_gaussians(bound, posed, body)
     normals = slow_normals(posed, body.f)
     rest = body.v_template.astype(np.float64)
     for i in range(len(triangle)):
@@ -125,7 +131,9 @@ def test_place_matches_a_slow_loop(scene):
 def test_bind_then_place_is_the_identity(scene):
     body, posed, triangle, bary = scene
     world = random_gaussians(np.random.default_rng(3), len(triangle))
-    again = place(bind(world, triangle, bary, np.full(200, 2), posed, body), posed, body)
+    again = place_gaussians(
+        bind_gaussians(world, triangle, bary, np.full(200, 2), posed, body), posed, body
+    )
     np.testing.assert_allclose(again.means, world.means, atol=1e-5)
     np.testing.assert_allclose(again.scales, world.scales, atol=1e-6)
     np.testing.assert_allclose(
@@ -138,9 +146,9 @@ def test_bind_then_place_is_the_identity(scene):
 def test_rigid_motion_of_the_mesh_moves_the_gaussians_with_it(scene):
     body, posed, triangle, bary = scene
     world = random_gaussians(np.random.default_rng(4), len(triangle))
-    bound = bind(world, triangle, bary, np.zeros(200), posed, body)
+    bound = bind_gaussians(world, triangle, bary, np.zeros(200), posed, body)
     R, t = axis_angle_to_matrix(np.array([0.4, -1.1, 2.0])), np.array([0.3, -0.2, 0.9])
-    moved = place(bound, posed @ R.T + t, body)
+    moved = place_gaussians(bound, posed @ R.T + t, body)
     np.testing.assert_allclose(moved.means, world.means @ R.T + t, atol=2e-6)
     np.testing.assert_allclose(
         quaternion_to_matrix(moved.quats), R @ quaternion_to_matrix(world.quats), atol=5e-6
@@ -175,7 +183,7 @@ def test_pose_avatar_takes_the_photo_pose_by_default(scene):
     pose = Pose.rest(0)
     in_photo = Pose(pose.full_pose, np.array([0.0, 0.5, -2.0]), pose.expression)
     world = random_gaussians(np.random.default_rng(5), len(triangle))
-    bound = bind(world, triangle, bary, np.zeros(200), body.v_template, body)
+    bound = bind_gaussians(world, triangle, bary, np.zeros(200), body.v_template, body)
     avatar = Avatar(body, bound, in_photo, Camera(np.eye(4), np.eye(3), 8, 8), "half")
     np.testing.assert_allclose(pose_avatar(avatar, pose).means, world.means, atol=1e-5)
     np.testing.assert_allclose(
@@ -186,18 +194,18 @@ def test_pose_avatar_takes_the_photo_pose_by_default(scene):
 def test_another_bodys_gaussians_are_refused(scene):
     body, posed, triangle, bary = scene
     gaussians = random_gaussians(np.random.default_rng(1), 200)
-    bound = bind(gaussians, triangle, bary, np.zeros(200), posed, body)
+    bound = bind_gaussians(gaussians, triangle, bary, np.zeros(200), posed, body)
     wrong = triangle.copy()
     wrong[[4, 9]] = [len(body.f), -1]
     with pytest.raises(LikenessError, match=r"^triangle: 2 of 200 .*first: row 4"):
-        place(replace(bound, triangle=wrong), posed, body)
+        place_gaussians(replace(bound, triangle=wrong), posed, body)
     with pytest.raises(LikenessError, match=r"^quats: the shape is \[199, 4\]"):
-        place(replace(bound, quats=bound.quats[1:]), posed, body)
+        place_gaussians(replace(bound, quats=bound.quats[1:]), posed, body)
     for frames_of in (
-        lambda v: place(bound, v, body),
+        lambda v: place_gaussians(bound, v, body),
         lambda v: triangle_frames(v, body.f, body.v_template, triangle, bary),
     ):
         with pytest.raises(LikenessError, match=r"^vertices: the shape"):
             frames_of(posed[:-1])
-    nothing = place(bound.take(slice(0)), posed, body)
+    nothing = place_gaussians(bound.take(slice(0)), posed, body)
     assert len(nothing) == 0

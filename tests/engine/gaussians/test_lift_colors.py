@@ -8,16 +8,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, FloatArray
 from likeness.engine.dual_uv.sampling import SurfaceSamples
 from likeness.engine.gaussians.lift.colors import complete_texels
-from likeness.engine.gaussians.lift.colors_occlusion import occlusion
-from likeness.engine.gaussians.lift.colors_sources import goes_round, lit_hair
-from likeness.engine.gaussians.lift.colors_texture import fold, hair_patch, mirror_columns, woven
-from likeness.engine.gaussians.lift.colors_unroll import unroll
+from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
+from likeness.engine.gaussians.lift.colors_sources import select_lit_hair, wraparound_weights
+from likeness.engine.gaussians.lift.colors_texture import (
+    hair_patch,
+    mirror_columns,
+    tile_texture,
+    triangle_wave,
+)
+from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
 from likeness.engine.gaussians.lift.light import BACK, BRIGHTEST, DARKEST, fit_light
 from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
@@ -81,7 +86,7 @@ def test_without_anything_seen_light_comes_from_above() -> None:
 
 
 def test_fold_runs_to_and_fro() -> None:
-    out = fold(np.array([0.0, 1.0, 3.0, 4.0, 6.5]), np.full(5, 3.0))
+    out = triangle_wave(np.array([0.0, 1.0, 3.0, 4.0, 6.5]), np.full(5, 3.0))
     np.testing.assert_allclose(out, [0.0, 1.0, 3.0, 2.0, 0.5])
 
 
@@ -107,7 +112,7 @@ def test_a_badge_does_not_go_round_and_stripes_do() -> None:
     albedo[stripe] = [0.9, 0.9, 0.9]
     badge = (facing > 0.9) & (rng.random(6000) < 0.4)
     albedo[badge] = [0.8, 0.2, 0.1]
-    trust = goes_round(albedo, facing, np.ones(6000), np.zeros(6000, int))
+    trust = wraparound_weights(albedo, facing, np.ones(6000), np.zeros(6000, int))
     assert trust[badge].max() < 0.1
     assert trust[stripe & ~badge].min() > 0.9
     assert trust[~stripe & ~badge].min() > 0.9
@@ -124,13 +129,13 @@ def test_neither_a_rim_of_light_nor_what_shines_through_tells_the_hairs_colour()
     skin = np.zeros((40, 40), bool)
     skin[30:, 20:] = True
     deep = np.ones((40, 40), bool)
-    told = lit_hair(colors, alpha, hair, skin, deep)
+    told = select_lit_hair(colors, alpha, hair, skin, deep)
     assert told.any()
     assert not (told & ~hair).any()
     for unsure in (np.s_[:, 5], np.s_[5:7], np.s_[20:23], np.s_[30:, 20:]):
         assert not told[unsure].any()
     # Where next to nothing is sure, skin beside the hair is put up with; solid it must be.
-    thin = lit_hair(colors, alpha, hair, np.ones_like(skin), deep)
+    thin = select_lit_hair(colors, alpha, hair, np.ones_like(skin), deep)
     assert thin.any()
     assert not thin[20:23].any()
 
@@ -146,7 +151,7 @@ def test_hair_patch_turns_strands_upright() -> None:
     np.testing.assert_allclose(mean, 0.4, atol=0.05)
     assert hair_patch(picture, np.hypot(x - 60, y - 60) < 3, 5.0, 6.0) is None
     # Read without end it keeps its contrast, and no blot of it grows over the range it has.
-    far = woven(patch, np.linspace(0, 900, 4000), np.linspace(0, 1400, 4000))
+    far = tile_texture(patch, np.linspace(0, 900, 4000), np.linspace(0, 1400, 4000))
     assert 0.7 < far.std() / patch.std() < 1.4
 
 
@@ -195,7 +200,7 @@ def tube(
 @pytest.fixture(scope="module")
 def body() -> Body:
     """Round limbs with many vertices; only what colours need of a body is meaningful."""
-    made = synthetic_body().personalised(np.zeros(4))
+    made = make_synthetic_body().personalised(np.zeros(4))
     limbs = [
         ((0.0, 0.2, 0.0), 0.14, 0.66, 1, "torso", "spine2"),
         ((0.1, -0.5, 0.0), 0.07, 0.9, 1, "leg", "left_knee"),
@@ -233,7 +238,7 @@ def test_unrolling_counts_from_the_front_and_keeps_heights(body: Body) -> None:
     groups = vertex_groups(body)
     for group, along in ((TORSO, 1), (LEFT_ARM, 0)):
         own = body.v_template[groups == group]
-        flat = unroll(own, own, body, group)
+        flat = unroll_limb(own, own, body, group)
         assert flat.arc.min() >= 0
         assert flat.arc.max() < 1
         assert abs(np.corrcoef(flat.height, own[:, along])[0, 1]) > 0.999
@@ -249,7 +254,7 @@ def test_unrolling_counts_from_the_front_and_keeps_heights(body: Body) -> None:
 
 
 def test_folds_see_less_than_the_open(body: Body) -> None:
-    seen = occlusion(body)
+    seen = vertex_occlusion(body)
     assert seen.shape == (len(body.v_template),)
     assert seen.min() >= 0
     assert seen.max() <= 1 + 1e-9

@@ -11,7 +11,7 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import BoolArray, Camera, FloatArray, Observation, Pose
-from likeness.engine.gaussians.lift.dressed import MOST_SKIN, Dressed, dress
+from likeness.engine.gaussians.lift.dressed import MAX_SKIN_OFFSET, DressedMesh, fit_dressed_mesh
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
     HEAD,
@@ -63,11 +63,13 @@ def drawn(vertices: FloatArray, sitter: Sitter) -> BoolArray:
     return np.asarray(rasterize_mesh(vertices, sitter.body.f, sitter.camera).face >= 0)
 
 
-def fitted(sitter: Sitter, thick: FloatArray, worn: FloatArray) -> tuple[Dressed, Regions]:
+def fitted(sitter: Sitter, thick: FloatArray, worn: FloatArray) -> tuple[DressedMesh, Regions]:
     regions = wearing(sitter, thick)
     groups = vertex_groups(sitter.body)
     none = np.zeros(len(worn), bool)
-    found = dress(regions, sitter.camera, sitter.body, sitter.vertices, groups, worn, none, none)
+    found = fit_dressed_mesh(
+        regions, sitter.camera, sitter.body, sitter.vertices, groups, worn, none, none
+    )
     return found, regions
 
 
@@ -76,7 +78,7 @@ def overlap(a: BoolArray, b: BoolArray) -> float:
 
 
 @pytest.fixture(scope="module")
-def coat(sitter: Sitter) -> tuple[Dressed, Regions]:
+def coat(sitter: Sitter) -> tuple[DressedMesh, Regions]:
     """Cloth of one thickness on trunk and legs; bare arms and head."""
     covered = ~np.isin(vertex_groups(sitter.body), [HEAD, *ARMS])
     return fitted(sitter, np.where(covered, THICK, 0.0), covered.astype(float))
@@ -104,8 +106,8 @@ def test_bare_skin_stays_where_it_was_fitted(sitter: Sitter, coat: Any) -> None:
     found, _ = coat
     bare = found.worn < 0.4
     moved = np.linalg.norm(found.vertices - sitter.vertices, axis=1)
-    assert moved[bare].max() <= MOST_SKIN + 1e-6
-    assert np.abs(found.offset[bare]).max() <= MOST_SKIN
+    assert moved[bare].max() <= MAX_SKIN_OFFSET + 1e-6
+    assert np.abs(found.offset[bare]).max() <= MAX_SKIN_OFFSET
 
 
 def test_nothing_is_drawn_out_to_an_outline_that_an_arm_makes(sitter: Sitter) -> None:
@@ -124,7 +126,7 @@ def test_a_hand_that_something_hides_is_not_drawn(sitter: Sitter) -> None:
     hidden = np.zeros(len(sitter.body.f), bool)
     hidden[:7] = True
     groups = vertex_groups(sitter.body)
-    found = dress(
+    found = fit_dressed_mesh(
         replace(regions, hidden=hidden),
         sitter.camera,
         sitter.body,

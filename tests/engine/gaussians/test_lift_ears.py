@@ -9,7 +9,7 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoundGaussians, Camera, FloatArray, Observation, Pose
-from likeness.engine.gaussians import bind
+from likeness.engine.gaussians import bind_gaussians
 from likeness.engine.gaussians.lift.ears import finish_ears
 from likeness.engine.gaussians.lift.regions import find_regions
 from likeness.engine.gaussians.lift.surfels import surfels_on_plane
@@ -29,7 +29,9 @@ def _ears(body: Body, vertices: FloatArray, layer: int, color: FloatArray) -> Bo
     world = surfels_on_plane(
         corners.mean(1), normal, np.full(n, 0.001), np.tile(color, (n, 1)), np.full(n, 0.95)
     )
-    return bind(world, rows, np.full((n, 3), 1 / 3), np.full(n, layer, np.uint8), vertices, body)
+    return bind_gaussians(
+        world, rows, np.full((n, 3), 1 / 3), np.full(n, layer, np.uint8), vertices, body
+    )
 
 
 @pytest.mark.slow

@@ -21,15 +21,15 @@ from likeness.engine.core.types import (
     Track,
 )
 from likeness.engine.files.weights import asset_path
-from likeness.engine.gaussians import place
-from likeness.engine.gaussians.lift import LiftOptions, lift
+from likeness.engine.gaussians import place_gaussians
+from likeness.engine.gaussians.lift import LiftOptions, lift_photo
 from likeness.engine.gaussians.lift.eyes import HARDLY, rebind_eye_photo
 from likeness.engine.gaussians.lift.face import (
     SINK,
     _raise_skin,
     _rim_faces,
     _rim_skin,
-    refine_face,
+    finish_face,
 )
 from likeness.engine.gaussians.lift.face_parts import (
     EYE_RINGS,
@@ -37,8 +37,8 @@ from likeness.engine.gaussians.lift.face_parts import (
     make_face,
     spread_points,
 )
-from likeness.engine.gaussians.lift.lids import closed_lid
-from likeness.engine.gaussians.lift.mouth_seen import INSIDE, seen_through_lips
+from likeness.engine.gaussians.lift.lids import make_closed_lid
+from likeness.engine.gaussians.lift.mouth_seen import INSIDE, find_visible_mouth
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
@@ -84,7 +84,9 @@ class Head:
     def draw(self, pose: Pose) -> FloatArray:
         vertices, _ = self.body.vertices(pose)
         return render_camera(
-            place(self.bound, vertices, self.body), self.track.camera, np.array([0.0, 1.0, 0.0])
+            place_gaussians(self.bound, vertices, self.body),
+            self.track.camera,
+            np.array([0.0, 1.0, 0.0]),
         ).rgb
 
     def pixel(self, picture: FloatArray, point: FloatArray) -> FloatArray:
@@ -143,7 +145,7 @@ def head() -> Head:
         face_score=1.0,
     )
     track = Track(np.zeros(0), pose, camera, "head", np.ones(55), 1.0, 1.0)
-    bound = lift(matte, observation, track, body, LiftOptions(max_gaussians=BUDGET)).gaussians
+    bound = lift_photo(matte, observation, track, body, LiftOptions(max_gaussians=BUDGET)).gaussians
     return Head(body, matte, observation, track, bound)
 
 
@@ -262,7 +264,9 @@ def test_photo_splats_of_the_lips_keep_to_their_side(head: Head):
     face = make_face(head.body, vertices, head.track, head.observation, head.matte)
     assert face is not None
     photo = head.bound.take(head.bound.layer == 2)
-    xy, _ = project(place(photo, vertices, head.body).means.astype(float), head.track.camera)
+    xy, _ = project(
+        place_gaussians(photo, vertices, head.body).means.astype(float), head.track.camera
+    )
     lips = face.faces("lips")[photo.triangle]
     middle = (face.points[13] + face.points[14]) / 2
     near = lips & (np.abs(xy[:, 0] - middle[0]) < 0.2 * face.unit)
@@ -277,7 +281,7 @@ def test_photo_splats_of_the_lips_keep_to_their_side(head: Head):
 
 @pytest.mark.slow
 def test_open_lips_show_the_front_teeth_but_not_everything(head: Head):
-    seen = seen_through_lips(head.body)
+    seen = find_visible_mouth(head.body)
     part = np.array(head.body.part_names)[head.body.face_part]
     centre = head.body.v_template[head.body.f].mean(1)
     inside = np.isin(part, INSIDE)
@@ -295,8 +299,8 @@ def test_a_closed_mouth_hides_its_inside(head: Head):
     inner = np.isin(part, INSIDE)[head.bound.triangle]
     assert inner.sum() > 500
     lips = vertices[np.unique(head.body.f[part == "lips"])].mean(0)
-    everything = place(head.bound, vertices, head.body)
-    without = place(head.bound.take(~inner), vertices, head.body)
+    everything = place_gaussians(head.bound, vertices, head.body)
+    without = place_gaussians(head.bound.take(~inner), vertices, head.body)
     for yaw in range(-40, 41, 20):
         camera = orbit(head.track.camera.resized(200, 240), lips, float(yaw))
         a, b = render_camera(everything, camera), render_camera(without, camera)
@@ -326,8 +330,8 @@ def test_eyes_closed_in_the_photo_need_no_lids(head: Head):
     track = replace(head.track, pose=pose)
     face = make_face(head.body, vertices, track, head.observation, head.matte)
     assert face is not None
-    assert closed_lid(face, face.blinked(), "left") is None
-    refined = refine_face(head.bound, head.body, vertices, track, head.observation, head.matte)
+    assert make_closed_lid(face, face.blinked(), "left") is None
+    refined = finish_face(head.bound, head.body, vertices, track, head.observation, head.matte)
     assert len(refined) > 1000
 
 

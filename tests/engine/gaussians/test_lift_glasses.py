@@ -7,12 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, BoundGaussians, FloatArray, Matte, Pose, Track
-from likeness.engine.gaussians import place
-from likeness.engine.gaussians.lift.glasses import put_on, rigid_triangles, settle_behind, take_off
-from likeness.engine.gaussians.lift.labels_glasses import DOWN, SIZE, UP, WIDE, Glasses
+from likeness.engine.gaussians import place_gaussians
+from likeness.engine.gaussians.lift.glasses import (
+    add_glasses,
+    relabel_hidden_splats,
+    remove_glasses,
+    rigid_triangles,
+)
+from likeness.engine.gaussians.lift.labels_glasses import DOWN, SIZE, UP, WIDE, DetectedGlasses
 from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, SHELL
 
 SKIN, FRAME = np.array([0.8, 0.62, 0.52]), np.array([0.1, 0.1, 0.12])
@@ -28,8 +33,8 @@ def _frame() -> FloatArray:
     return (ring | bridge).astype(np.float32)
 
 
-def _worn(unit: float, shape: tuple[int, int], middle: FloatArray) -> tuple[Matte, Glasses]:
-    glasses = Glasses(_frame(), middle, np.array([unit, 0.0]))
+def _worn(unit: float, shape: tuple[int, int], middle: FloatArray) -> tuple[Matte, DetectedGlasses]:
+    glasses = DetectedGlasses(_frame(), middle, np.array([unit, 0.0]))
     weight = glasses.on_grid(*shape, 1.0)[..., None]
     rgb = (1.0 - weight) * SKIN + weight * FRAME
     return Matte(np.ones(shape, np.float32), rgb.astype(np.float32)), glasses
@@ -37,7 +42,7 @@ def _worn(unit: float, shape: tuple[int, int], middle: FloatArray) -> tuple[Matt
 
 def test_without_glasses_nothing_changes():
     matte = Matte(np.ones((8, 8)), np.zeros((8, 8, 3)))
-    bare, frame = take_off(matte, None)
+    bare, frame = remove_glasses(matte, None)
     assert bare is matte
     assert frame is None
 
@@ -46,7 +51,7 @@ def test_without_glasses_nothing_changes():
 def test_skin_behind_a_frame_is_skin(unit: float):
     shape = (int(2.4 * unit), int(3.4 * unit))
     matte, glasses = _worn(unit, shape, np.array([shape[1] / 2, shape[0] / 2]))
-    bare, frame = take_off(matte, glasses)
+    bare, frame = remove_glasses(matte, glasses)
     assert frame is not None
     assert np.abs(bare.foreground - SKIN).max() < 0.12
     assert np.abs(bare.foreground - SKIN).mean() < 0.005
@@ -56,7 +61,7 @@ def test_skin_behind_a_frame_is_skin(unit: float):
 
 
 def test_skin_behind_a_frame_does_not_answer_for_the_photo():
-    body = synthetic_body()
+    body = make_synthetic_body()
     pose = Pose.rest(body.num_expression)
     pose = replace(pose, transl=np.array([0.0, 0.0, -3.0]))
     vertices, _ = body.vertices(pose)
@@ -75,12 +80,12 @@ def test_skin_behind_a_frame_does_not_answer_for_the_photo():
     )
     frame = np.zeros((120, 90))
     frame[:60] = 1.0
-    row = project(np.asarray(place(bound, vertices, body).means, float), camera)[0][:, 1]
+    row = project(np.asarray(place_gaussians(bound, vertices, body).means, float), camera)[0][:, 1]
     photo = bound.layer == PHOTO
     above, below = row < 59, row > 63
     assert (above & photo).any()
     assert (below & photo).any()
-    after = settle_behind(bound, frame, body, vertices, track)
+    after = relabel_hidden_splats(bound, frame, body, vertices, track)
     assert (after.layer[above & photo] == CORE).all()
     np.testing.assert_array_equal(after.layer[below | ~photo], bound.layer[below | ~photo])
 
@@ -94,18 +99,18 @@ def test_glasses_are_rigid_before_the_face_and_reach_the_ears(average: Body):
     xy, _ = project(eyes, camera)
     unit = float(np.linalg.norm(xy[1] - xy[0]))
     matte, glasses = _worn(unit, (480, 400), xy.mean(0))
-    bare, frame = take_off(matte, glasses)
+    bare, frame = remove_glasses(matte, glasses)
     assert frame is not None
     track = Track(np.zeros(0), pose, camera, "head", np.ones(55), 1.0, 1.0)
-    worn = put_on(frame, matte, bare, average, vertices, track, 6000)
+    worn = add_glasses(frame, matte, bare, average, vertices, track, 6000)
     assert worn is not None
     assert len(worn) <= 6000
     assert np.isin(worn.triangle, rigid_triangles(average)).all()
 
     grimace = average.expression(eyeBlinkLeft=1.0, browInnerUp=1.0, mouthSmileLeft=1.0, jawOpen=0.8)
     moved, _ = average.vertices(replace(pose, expression=grimace))
-    still = place(worn, vertices, average).means
-    assert np.abs(place(worn, moved, average).means - still).max() < 1e-3
+    still = place_gaussians(worn, vertices, average).means
+    assert np.abs(place_gaussians(worn, moved, average).means - still).max() < 1e-3
 
     front = worn.layer == 2
     part = np.array(average.part_names)[average.face_part]

@@ -18,7 +18,7 @@ from likeness.engine.core.types import (
     Pose,
     Track,
 )
-from likeness.engine.gaussians.lift.held import leave_out_held
+from likeness.engine.gaussians.lift.held import remove_held_objects
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 
@@ -34,7 +34,7 @@ class Sitter:
     track: Track
 
     def leave_out(self, matte: Matte) -> tuple[Matte, tuple[str, ...]]:
-        return leave_out_held(matte, self.observation, self.track, self.body)
+        return remove_held_objects(matte, self.observation, self.track, self.body)
 
 
 @pytest.fixture(scope="module")

@@ -25,12 +25,12 @@ from likeness.engine.gaussians.lift.labels import (
 from likeness.engine.gaussians.lift.labels_surface import (
     STEP_COST,
     _in_order,
+    label_surface,
     labels_at,
-    surface_labels,
     vertex_parts,
-    worn_share,
+    worn_probability,
 )
-from likeness.engine.gaussians.lift.labels_tidy import find_hat, hanging_hair, without_crumbs
+from likeness.engine.gaussians.lift.labels_tidy import find_hat, keep_attached_hair, remove_crumbs
 from likeness.engine.gaussians.lift.regions import UNSEEN_SKIN, Regions, find_regions
 from likeness.engine.gaussians.lift.surfels import INNER_PARTS
 from likeness.engine.render.mesh import rasterize_mesh
@@ -136,7 +136,7 @@ def test_a_person_whose_face_is_not_found_keeps_skin_and_hair(
     apart = np.abs(regions.skin_color - 0.9 * np.array(skin))  # the picture is shaded
     assert apart.max() < 0.06
     assert overlap(regions.label, truth, HAIR) > 0.5  # a hundred pixels, all rim
-    shares = surface_labels(regions, unseen.camera, unseen.body, unseen.vertices)
+    shares = label_surface(regions, unseen.camera, unseen.body, unseen.vertices)
     behind = (vertex_parts(unseen.body) == "scalp") & (unseen.body.v_template[:, 2] < -0.01)
     assert (shares.argmax(1)[behind] == HAIR).mean() > 0.95
     eyes = np.median(
@@ -163,7 +163,7 @@ def test_the_far_side_is_dressed_as_the_near_one(
     sitter: Sitter, labelled: tuple[Regions, IntArray]
 ) -> None:
     """Sleeves, waist, hem and shoes end at one height all around; nothing behind was seen."""
-    shares = surface_labels(labelled[0], sitter.camera, sitter.body, sitter.vertices)
+    shares = label_surface(labelled[0], sitter.camera, sitter.body, sitter.vertices)
     np.testing.assert_allclose(shares.sum(1), 1.0)
     part, rest = vertex_parts(sitter.body), np.asarray(sitter.body.v_template)
     found = shares.argmax(1)
@@ -179,7 +179,7 @@ def test_the_far_side_is_dressed_as_the_near_one(
         own = (part == name) & behind & (ends > 0.02)
         assert (found == sitter.worn)[own].mean() > 0.95, name
     inner = np.isin(part, INNER_PARTS)
-    assert (worn_share(shares)[inner] == 0).all()
+    assert (worn_probability(shares)[inner] == 0).all()
     corners = sitter.body.f[:50]
     at_corner = labels_at(shares, corners, np.tile([1.0, 0, 0], (50, 1)))
     sure = shares[corners[:, 0]].max(1) > 0.6
@@ -194,7 +194,7 @@ def test_a_tunic_is_one_piece(sitter: Sitter) -> None:
 def test_a_bald_scalp_is_skin(sitter: Sitter) -> None:
     regions, _ = label(sitter, COLORS | {HAIR: COLORS[SKIN]})
     assert not regions.hair.any()
-    shares = surface_labels(regions, sitter.camera, sitter.body, sitter.vertices)
+    shares = label_surface(regions, sitter.camera, sitter.body, sitter.vertices)
     scalp = vertex_parts(sitter.body) == "scalp"
     assert (shares.argmax(1)[scalp] == SKIN).all()
 
@@ -238,13 +238,13 @@ def test_crumbs_go_and_hair_hangs_from_the_head() -> None:
     grid[:20] = SKIN
     grid[10:12, 10:12] = UPPER
     grid[30:39, 5:15] = LOWER
-    tidy = without_crumbs(grid, unit=10.0)
+    tidy = remove_crumbs(grid, unit=10.0)
     assert (tidy[:20] == SKIN).all()
     assert (tidy[30:39, 5:15] == LOWER).all()
     grid[2:9, 2:30], grid[30:38, 25:35] = HAIR, HAIR
     head = np.zeros((40, 40), bool)
     head[:20] = True
-    hanging = hanging_hair(grid, head)
+    hanging = keep_attached_hair(grid, head)
     assert hanging[2:9, 2:30].all()
     assert not hanging[20:].any()
 
@@ -277,7 +277,7 @@ def test_a_neckline_is_no_back(sitter: Sitter, strapless: bool) -> None:
     worn[upper if strapless else upper & between & (rest[:, 2] > -0.02)] = SKIN
     worn[(part == "arm") & strapless] = SKIN
     other = replace(sitter, worn=worn)
-    shares = surface_labels(label(other)[0], other.camera, other.body, other.vertices)
+    shares = label_surface(label(other)[0], other.camera, other.body, other.vertices)
     back = upper & (rest[:, 2] < -0.06)
     bare = (shares.argmax(1) == SKIN)[back].mean()
     assert bare > 0.8 if strapless else bare < 0.1

@@ -16,8 +16,8 @@ from likeness.engine.core.types import (
     LikenessError,
     Matte,
 )
-from likeness.engine.gaussians import place, triangle_frames
-from likeness.engine.gaussians.lift.calibrate import CLAMP, TINT, _thin_rim, calibrate
+from likeness.engine.gaussians import place_gaussians, triangle_frames
+from likeness.engine.gaussians.lift.calibrate import CLAMP, TINT, _thin_rim, calibrate_colors
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.visual.metrics import psnr, silhouette_iou
@@ -158,8 +158,8 @@ def test_an_arms_splats_go_with_the_arm(shots: Shots, lifted: dict[str, BoundGau
     photo = lifted["full"].take(lifted["full"].layer == PHOTO)
     raised = shot.track.pose.with_joints(left_shoulder=[0, 0, 0.9])
     vertices, _ = shot.body.vertices(raised)
-    before = place(photo, shot.vertices, shot.body).means
-    after = place(photo, vertices, shot.body).means
+    before = place_gaussians(photo, shot.vertices, shot.body).means
+    after = place_gaussians(photo, vertices, shot.body).means
     moved = np.linalg.norm(after - before, axis=1)
     joint = shown_joint(shot, before)
     forearm = np.isin(joint, [JOINT_INDEX["left_elbow"], JOINT_INDEX["left_wrist"]])
@@ -187,7 +187,7 @@ def test_skin_is_bound_to_the_triangle_that_the_photo_shows(shots: Shots) -> Non
     camera = shot.track.camera
     bound = shot.lift()
     photo = bound.take(bound.layer == PHOTO)
-    xy, _ = project(place(photo, shot.vertices, shot.body).means, camera)
+    xy, _ = project(place_gaussians(photo, shot.vertices, shot.body).means, camera)
     fine = camera.resized(4 * camera.width, 4 * camera.height)
     buffer = rasterize_mesh(shot.vertices, shot.body.f, fine)
     pixel = np.clip((4 * xy).astype(int), 0, [fine.width - 1, fine.height - 1])
@@ -299,7 +299,7 @@ def test_calibration_lowers_the_error_within_its_clamp(
     photo = lifted["arm"].layer == PHOTO
     start = replace(lifted["arm"], colors=np.where(photo[:, None], wrong, lifted["arm"].colors))
     side = float(max(shot.matte.alpha.shape))
-    done = calibrate(start, shot.matte, shot.track.camera, shot.vertices, shot.body, side)
+    done = calibrate_colors(start, shot.matte, shot.track.camera, shot.vertices, shot.body, side)
     assert picture_error(shot, done) < 0.6 * picture_error(shot, start)
     change = np.abs(done.colors - start.colors)
     assert change[photo].max() <= CLAMP + 1e-6
@@ -320,7 +320,7 @@ def test_thinning_the_rim_only_lowers_opacities(
 ) -> None:
     shot = shots["half"]
     camera, alpha = shot.track.camera, shot.matte.alpha
-    gaussians = place(lifted["half"], shot.vertices, shot.body)
+    gaussians = place_gaussians(lifted["half"], shot.vertices, shot.body)
     # Opaque everywhere: the drawn outline is fatter than the matte's.
     fat = replace(gaussians, opacities=np.full(len(gaussians), 0.95))
     every = np.ones(len(fat), bool)

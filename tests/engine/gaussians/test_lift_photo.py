@@ -7,16 +7,16 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import Matte, Pose
-from likeness.engine.gaussians.binding import place
+from likeness.engine.gaussians.binding import place_gaussians
 from likeness.engine.gaussians.lift import clean_rim
 from likeness.engine.gaussians.lift.far_side import loose_layer
 from likeness.engine.gaussians.lift.photo import crop_camera, resize_rgba
 from likeness.engine.gaussians.lift.regions import TORSO, Regions, vertex_groups
-from likeness.engine.gaussians.lift.surfaces import Sheet
-from likeness.engine.gaussians.lift.surfels import SHELL, Homes
+from likeness.engine.gaussians.lift.surfaces import DepthSheet
+from likeness.engine.gaussians.lift.surfels import SHELL, TriangleBinding
 
 
 def test_a_cropped_camera_sees_the_same_at_shifted_pixels() -> None:
@@ -58,19 +58,19 @@ def test_a_soft_rim_takes_the_colours_of_the_solid_inside() -> None:
 @pytest.mark.parametrize("budget", [4000, 300])
 def test_a_loose_patch_gets_a_back_and_a_rim(budget: int) -> None:
     """A slab of 20 x 30 pixels beside the body: its back lies at its back, all around is closed."""
-    body = synthetic_body()
+    body = make_synthetic_body()
     vertices, _ = body.vertices(Pose.rest(body.num_expression))
     vertices = vertices - [0.0, 0.0, 3.0]
     camera = photo_camera(50.0, 64, 64)
     mask = np.zeros((64, 64), bool)
     mask[20:50, 40:60] = True
     front, back = np.where(mask, 2.9, 0.0), np.where(mask, 3.1, 0.0)
-    sheet = Sheet(0, mask, mask, front, back, np.zeros(mask.shape), mask)
+    sheet = DepthSheet(0, mask, mask, front, back, np.zeros(mask.shape), mask)
     regions = SimpleNamespace(unit=10.0, group=np.where(mask, TORSO, -1), mask=mask)
     colors, alpha = np.where(mask[..., None], [0.1, 0.5, 0.7], 1.0), mask.astype(float)
-    homes = Homes(body, vertices, vertex_groups(body)[body.f[:, 0]])
+    homes = TriangleBinding(body, vertices, vertex_groups(body)[body.f[:, 0]])
 
-    def layer(sheets: tuple[Sheet, ...]) -> Any:
+    def layer(sheets: tuple[DepthSheet, ...]) -> Any:
         return loose_layer(sheets, colors, alpha, cast(Regions, regions), camera, homes, budget)
 
     parts = layer((sheet,))
@@ -78,16 +78,16 @@ def test_a_loose_patch_gets_a_back_and_a_rim(budget: int) -> None:
     for part in parts:
         assert (part.layer == SHELL).all()
         np.testing.assert_allclose(part.colors, np.tile([0.1, 0.5, 0.7], (len(part), 1)), atol=1e-6)
-        xy, depth = project(np.asarray(place(part, vertices, body).means, float), camera)
+        xy, depth = project(np.asarray(place_gaussians(part, vertices, body).means, float), camera)
         assert (depth > 2.89).all()
         assert (depth < 3.11).all()
         col, row = xy.astype(int).T
         assert mask[row, col].all()
     if budget == 4000:
         (far, rim) = parts
-        depth = project(np.asarray(place(far, vertices, body).means, float), camera)[1]
+        depth = project(np.asarray(place_gaussians(far, vertices, body).means, float), camera)[1]
         np.testing.assert_allclose(depth, 3.1, atol=1e-4)
-        depth = project(np.asarray(place(rim, vertices, body).means, float), camera)[1]
+        depth = project(np.asarray(place_gaussians(rim, vertices, body).means, float), camera)[1]
         assert np.ptp(depth) > 0.5 * 0.2, "from the front to the back"
-    nothing = Sheet(0, mask, mask, front, back, np.zeros(mask.shape), np.zeros_like(mask))
+    nothing = DepthSheet(0, mask, mask, front, back, np.zeros(mask.shape), np.zeros_like(mask))
     assert layer((nothing,)) == []

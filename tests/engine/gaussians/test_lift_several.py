@@ -9,25 +9,25 @@ import numpy as np
 import pytest
 from likeness.engine.core.cameras import project
 from likeness.engine.core.types import BoundGaussians, FloatArray, LikenessError, Matte
-from likeness.engine.gaussians import place
+from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions
 from likeness.engine.gaussians.lift.several import (
-    View,
-    along_rays,
-    behind,
+    TrackedPhoto,
+    allocate_budgets,
     blend_weights,
-    budgets,
-    drawn_in,
-    faded,
-    lift_several,
-    thinned,
+    fade_gaussians,
+    lift_multiview,
+    pull_inside_outline,
+    push_behind,
+    ray_directions,
+    thin_gaussians,
 )
 from likeness.engine.gaussians.lift.several_colors import (
-    Sight,
-    blended,
-    levelled,
-    own_part,
-    sight_of,
+    BodyVisibility,
+    blend_photo_colors,
+    make_refine_target,
+    match_exposure,
+    measure_visibility,
 )
 from likeness.engine.render import render_camera
 
@@ -35,14 +35,14 @@ Shots = dict[str, Any]  # name to Shot, of conftest.py
 
 
 @pytest.fixture(scope="module")
-def pair(shots: Shots) -> tuple[list[View], list[Sight]]:
+def pair(shots: Shots) -> tuple[list[TrackedPhoto], list[BodyVisibility]]:
     """The front and the striped back of one body."""
     front, back = shots["full"], shots["behind"]
     views = [
-        View(front.matte, front.observation, front.track),
-        View(striped(back.matte), back.observation, back.track),
+        TrackedPhoto(front.matte, front.observation, front.track),
+        TrackedPhoto(striped(back.matte), back.observation, back.track),
     ]
-    return views, [sight_of(view.matte, view.track, front.body) for view in views]
+    return views, [measure_visibility(view.matte, view.track, front.body) for view in views]
 
 
 def striped(matte: Matte) -> Matte:
@@ -110,10 +110,10 @@ def test_one_photo_has_all(shots: Shots, pair: Any) -> None:
 def test_exposure_is_levelled_to_the_main_photo(shots: Shots) -> None:
     """The same photo at half the light again: the gain is known."""
     front = shots["full"]
-    sight = sight_of(front.matte, front.track, front.body)
+    sight = measure_visibility(front.matte, front.track, front.body)
     factor = np.array([0.8, 0.7, 0.9])
     other = Matte(front.matte.alpha, (front.matte.foreground * factor).astype(np.float32))
-    same, back = levelled([front.matte, other], [sight, sight], front.body)
+    same, back = match_exposure([front.matte, other], [sight, sight], front.body)
     assert same is front.matte
     solid = front.matte.alpha > 0.99
     before = np.abs(other.foreground - front.matte.foreground)[solid].mean()
@@ -123,9 +123,9 @@ def test_exposure_is_levelled_to_the_main_photo(shots: Shots) -> None:
 
 def test_photos_that_see_nothing_alike_keep_their_colors(shots: Shots) -> None:
     front = shots["full"]
-    sight = sight_of(front.matte, front.track, front.body)
+    sight = measure_visibility(front.matte, front.track, front.body)
     blind = replace(sight, facing=np.zeros_like(sight.facing))
-    _, other = levelled([front.matte, front.matte], [sight, blind], front.body)
+    _, other = match_exposure([front.matte, front.matte], [sight, blind], front.body)
     np.testing.assert_allclose(other.foreground, front.matte.foreground, atol=1e-6)
 
 
@@ -135,7 +135,7 @@ def test_splats_fade_where_their_share_ends(shots: Shots) -> None:
     share = np.zeros(len(body.v_template))
     share[body.f[ahead]] = 1.0
     share[body.f[back]] = 0.0
-    kept = faded(splats([ahead, back]), share, body)
+    kept = fade_gaussians(splats([ahead, back]), share, body)
     assert kept.triangle.tolist() == [ahead]
     assert kept.opacities[0] == 1.0
 
@@ -144,7 +144,7 @@ def test_colors_are_mixed_linearly_where_photos_meet(shots: Shots) -> None:
     """A place seen squarely by two equal photos, one red and one blue, with shares 3 to 1."""
     shot = shots["full"]
     body, ahead = shot.body, chest(shots, 1)
-    sight = sight_of(shot.matte, shot.track, shot.body)
+    sight = measure_visibility(shot.matte, shot.track, shot.body)
     sight = replace(sight, facing=np.ones_like(sight.facing))
     ones = np.ones_like(shot.matte.alpha)
     red, blue = (
@@ -153,16 +153,16 @@ def test_colors_are_mixed_linearly_where_photos_meet(shots: Shots) -> None:
     )
     shares = np.stack([np.full(len(body.v_template), s) for s in (0.75, 0.25)])
     part = replace(splats([ahead]), colors=np.array([[1, 0, 0]], np.float32))
-    out = blended(part, 0, [red, blue], [sight, sight], shares, body)
+    out = blend_photo_colors(part, 0, [red, blue], [sight, sight], shares, body)
     np.testing.assert_allclose(out.colors, [[0.75, 0, 0.25]], atol=1e-5)
     alone = np.stack([np.ones(len(body.v_template)), np.zeros(len(body.v_template))])
-    same = blended(part, 0, [red, blue], [sight, sight], alone, body)
+    same = blend_photo_colors(part, 0, [red, blue], [sight, sight], alone, body)
     np.testing.assert_array_equal(same.colors, part.colors)
 
 
 def test_what_stands_out_is_drawn_in_or_left_out(shots: Shots) -> None:
     shot = shots["full"]
-    body, sight = shot.body, sight_of(shot.matte, shot.track, shot.body)
+    body, sight = shot.body, measure_visibility(shot.matte, shot.track, shot.body)
     a, b, c = (np.asarray(body.v_template, float)[body.f[:, k]] for k in range(3))
     normal = np.cross(b - a, c - a)
     side = np.array(body.part_names)[body.face_part] == "face"  # of the head: no arm beside it
@@ -172,27 +172,29 @@ def test_what_stands_out_is_drawn_in_or_left_out(shots: Shots) -> None:
     down = np.tile([0.0, 0.0, -1.0], (2, 1))
 
     def inside(bound: BoundGaussians) -> list[bool]:
-        xy, _ = project(np.asarray(place(bound, sight.vertices, body).means), sight.camera)
+        xy, _ = project(
+            np.asarray(place_gaussians(bound, sight.vertices, body).means), sight.camera
+        )
         col, row = xy.astype(int).T
         return [bool(v) for v in shot.matte.alpha[row, col] > 0.5]
 
     assert inside(part) == [False, False]
-    kept = drawn_in(part, down, shot.matte, sight, body, leave_out=True)
+    kept = pull_inside_outline(part, down, shot.matte, sight, body, leave_out=True)
     assert inside(kept) == [True]
-    stayed = drawn_in(part, down, shot.matte, sight, body)
+    stayed = pull_inside_outline(part, down, shot.matte, sight, body)
     assert len(stayed) == 2
     np.testing.assert_array_equal(stayed.offset[1], part.offset[1])
 
 
 def test_the_way_along_rays_is_invisible_in_the_photo(shots: Shots) -> None:
     shot = shots["full"]
-    body, sight = shot.body, sight_of(shot.matte, shot.track, shot.body)
+    body, sight = shot.body, measure_visibility(shot.matte, shot.track, shot.body)
     part = splats(list(range(0, len(body.f), 7)))
-    way = along_rays(part, sight, body)
+    way = ray_directions(part, sight, body)
     np.testing.assert_allclose(np.linalg.norm(way, axis=1), 1.0, atol=1e-6)
     moved = replace(part, offset=(part.offset + 0.01 * way).astype(np.float32))
     before, after = (
-        project(np.asarray(place(p, sight.vertices, body).means, float), sight.camera)[0]
+        project(np.asarray(place_gaussians(p, sight.vertices, body).means, float), sight.camera)[0]
         for p in (part, moved)
     )
     np.testing.assert_allclose(after, before, atol=1e-2)
@@ -201,31 +203,35 @@ def test_the_way_along_rays_is_invisible_in_the_photo(shots: Shots) -> None:
 def test_nothing_of_another_photo_stands_before_the_main_one(shots: Shots) -> None:
     shot = shots["full"]
     body, ahead = shot.body, chest(shots, 1)
-    sight = sight_of(shot.matte, shot.track, shot.body)
+    sight = measure_visibility(shot.matte, shot.track, shot.body)
     shown = splats([ahead], layer=2, size=0.2)
     near = splats([ahead, ahead], np.array([[0, 0, 0.01], [0, 0, 0.2]]))
-    kept = behind(near, shown, sight, body)
+    kept = push_behind(near, shown, sight, body)
     assert len(kept) == 1, "the one 20 cm before it is left out"
-    _, z = project(np.asarray(place(kept, sight.vertices, body).means, float), sight.camera)
-    _, front = project(np.asarray(place(shown, sight.vertices, body).means, float), sight.camera)
+    _, z = project(
+        np.asarray(place_gaussians(kept, sight.vertices, body).means, float), sight.camera
+    )
+    _, front = project(
+        np.asarray(place_gaussians(shown, sight.vertices, body).means, float), sight.camera
+    )
     assert z[0] > front[0]
 
 
 def test_thinning_keeps_the_covered_area() -> None:
     part = splats([0] * 100)
-    few = thinned(part, 25)
+    few = thin_gaussians(part, 25)
     assert len(few) == 25
     np.testing.assert_allclose(few.scales[:, :2] ** 2 * 25, part.scales[:25, :2] ** 2 * 100)
     np.testing.assert_array_equal(few.scales[:, 2], part.scales[:25, 2])
-    assert thinned(part, 100) is part
+    assert thin_gaussians(part, 100) is part
 
 
 def test_the_main_photo_gets_most_of_the_budget(shots: Shots, pair: Any) -> None:
     _, sights = pair
     body, options = shots["full"].body, LiftOptions(max_gaussians=50_000)
-    one = budgets(sights[:1], blend_weights(sights[:1], body), body, options)
+    one = allocate_budgets(sights[:1], blend_weights(sights[:1], body), body, options)
     assert one == [50_000]
-    main, other = budgets(sights, blend_weights(sights, body), body, options)
+    main, other = allocate_budgets(sights, blend_weights(sights, body), body, options)
     assert 20_000 < main <= 50_000
     assert other == pytest.approx(0.5 * main, abs=1)
 
@@ -235,13 +241,13 @@ def test_a_photo_asks_for_its_own_part_alone(shots: Shots, pair: Any) -> None:
     (view, _), (sight, _) = pair
     body = shots["full"].body
     bound = splats(list(range(len(body.f))), size=0.02)
-    drawn = render_camera(place(bound, sight.vertices, body), sight.camera)
+    drawn = render_camera(place_gaussians(bound, sight.vertices, body), sight.camera)
     everything, nothing = np.ones(len(body.v_template)), np.zeros(len(body.v_template))
-    own = own_part(view.matte, bound, sight, everything, body)
+    own = make_refine_target(view.matte, bound, sight, everything, body)
     np.testing.assert_allclose(own.alpha, view.matte.alpha, atol=1e-6)
     solid = view.matte.alpha > 0.99
     np.testing.assert_allclose(own.foreground[solid], view.matte.foreground[solid], atol=1e-5)
-    other = own_part(view.matte, bound, sight, nothing, body)
+    other = make_refine_target(view.matte, bound, sight, nothing, body)
     np.testing.assert_allclose(other.alpha, drawn.alpha, atol=1e-6)
     np.testing.assert_allclose(
         other.foreground * other.alpha[..., None], drawn.rgb, atol=0.02, err_msg="what is there"
@@ -253,10 +259,10 @@ def test_errors_name_the_photo(shots: Shots, pair: Any) -> None:
     empty = Matte(np.zeros_like(views[0].matte.alpha), views[0].matte.foreground)
     lost = replace(views[0], matte=empty, name="a.png")
     with pytest.raises(LikenessError, match=r"^a\.png: The person could not be separated") as told:
-        lift_several([lost, views[1]], shots["full"].body, LiftOptions(max_gaussians=12_000))
+        lift_multiview([lost, views[1]], shots["full"].body, LiftOptions(max_gaussians=12_000))
     assert told.value.remedy
     with pytest.raises(LikenessError, match=r"^The person could not"):
-        lift_several(
+        lift_multiview(
             [replace(lost, name=""), views[1]],
             shots["full"].body,
             LiftOptions(max_gaussians=12_000),
@@ -268,7 +274,7 @@ def test_a_photo_from_behind_gives_the_back_its_colors(shots: Shots, pair: Any) 
     """The main photo's own view stays, and the back's view gets what the back's photo shows."""
     views, _ = pair
     front, back = shots["full"], shots["behind"]
-    lifted, mattes, wanted = lift_several(views, front.body, LiftOptions(max_gaussians=12_000))
+    lifted, mattes, wanted = lift_multiview(views, front.body, LiftOptions(max_gaussians=12_000))
     assert len(lifted.gaussians) <= 12_000
     assert wanted[0] is mattes[0]
     assert len(mattes) == len(wanted) == 2

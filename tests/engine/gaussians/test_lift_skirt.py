@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.atlas import rasterize_atlas
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import (
     BoolArray,
@@ -20,16 +20,16 @@ from likeness.engine.core.types import (
     Pose,
     Track,
 )
-from likeness.engine.gaussians import place
-from likeness.engine.gaussians.lift import LiftOptions, lift
-from likeness.engine.gaussians.lift.dressed import Dressed
+from likeness.engine.gaussians import place_gaussians
+from likeness.engine.gaussians.lift import LiftOptions, lift_photo
+from likeness.engine.gaussians.lift.dressed import DressedMesh
 from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_view import PhotoView
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
-from likeness.engine.gaussians.lift.skirt import PART, Skirt, seen_skirt, skirt_faces
-from likeness.engine.gaussians.lift.skirt_colors import CUT, above_hem, skirt_colors
-from likeness.engine.gaussians.lift.skirt_hold import COLUMNS, RINGS, seated
-from likeness.engine.gaussians.lift.skirt_worn import wear
+from likeness.engine.gaussians.lift.skirt import PART, Skirt, fit_skirt, skirt_faces
+from likeness.engine.gaussians.lift.skirt_colors import CUT, hem_distance, skirt_colors
+from likeness.engine.gaussians.lift.skirt_hold import COLUMNS, RINGS, seated_shares
+from likeness.engine.gaussians.lift.skirt_worn import attach_skirt
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage
@@ -55,12 +55,12 @@ class Scene:
         return self.body.vertices(self.pose)[0]
 
     @property
-    def dressed(self) -> Dressed:
+    def dressed(self) -> DressedMesh:
         count = len(self.body.v_template)
-        return Dressed(self.vertices, np.zeros(count), np.zeros(count), self.body.f)
+        return DressedMesh(self.vertices, np.zeros(count), np.zeros(count), self.body.f)
 
     def found(self) -> Skirt | None:
-        return seen_skirt(self.regions, self.camera, self.body, self.pose, self.dressed)
+        return fit_skirt(self.regions, self.camera, self.body, self.pose, self.dressed)
 
 
 def cone(hem: float, width: float, depth: float) -> tuple[FloatArray, IntArray]:
@@ -83,7 +83,7 @@ def cone(hem: float, width: float, depth: float) -> tuple[FloatArray, IntArray]:
 def photograph(
     worn: str = "skirt", width: float = 0.36, yaw: float = 0.0, label: int = LOWER
 ) -> Scene:
-    body = synthetic_body().personalised(np.zeros(4))
+    body = make_synthetic_body().personalised(np.zeros(4))
     pose = Pose.rest(body.num_expression).with_joints(
         left_shoulder=[0, 0, -0.9], right_shoulder=[0, 0, 0.9], pelvis=[0, yaw, 0]
     )
@@ -247,7 +247,7 @@ def test_seated_shares_put_the_cloth_on_the_lap() -> None:
     """For a sheet b before the thigh the blend's height at a right angle is worked out by hand."""
     a, b, thigh = 0.40, 0.22, 0.42
     place = np.tile([0.1, -a, b], (9, COLUMNS, 1))
-    knee, drop = (s[4, 0] for s in seated(place, 0.1, thigh))
+    knee, drop = (s[4, 0] for s in seated_shares(place, 0.1, thigh))
     assert knee + drop < 0.75
     height = (1 - knee - drop) * b + knee * (thigh - a) - drop * a
     # Near the knee the cloth lies lower, for it bends over it.
@@ -275,11 +275,11 @@ def test_places_on_it_know_how_far_the_hem_is(scene: Scene, skirt: Skirt) -> Non
     points = grid.reshape(-1, 3)
     faces = skirt.piece.f
     corners = np.eye(3)[np.zeros(len(faces), int)]  # each triangle's first corner
-    room = above_hem(np.arange(len(faces)), corners, faces, points)
+    room = hem_distance(np.arange(len(faces)), corners, faces, points)
     ring = faces[:, 0] // COLUMNS
     steps = np.linalg.norm(np.diff(grid, axis=0), axis=2).mean(1)
     np.testing.assert_allclose(room, [steps[r:].sum() for r in ring], atol=1e-9)
-    last = above_hem(np.arange(len(faces)), np.eye(3)[np.full(len(faces), 1)], faces, points)
+    last = hem_distance(np.arange(len(faces)), np.eye(3)[np.full(len(faces), 1)], faces, points)
     np.testing.assert_allclose(last[faces[:, 1] // COLUMNS == RINGS - 1], 0.0, atol=1e-9)
 
 
@@ -303,7 +303,7 @@ def test_a_photo_that_shows_nothing_of_it_takes_its_usual_colour(
 
 def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
     """Stripes of the photo's columns: the side goes on, the back's middle is the front's."""
-    wearer = wear(
+    wearer = attach_skirt(
         skirt,
         scene.body,
         scene.pose,
@@ -347,7 +347,7 @@ def test_a_lifted_skirt_is_closed_all_around() -> None:
     matte = Matte(scene.regions.mask.astype(np.float32), np.full((270, 260, 3), 0.5, np.float32))
     track = Track(np.zeros(0), scene.pose, scene.camera, "full", np.ones(55), 1.0, 1.0)
     options = LiftOptions(max_gaussians=30_000)
-    out = lift(matte, scene.observation, track, scene.body, options, skirt)
+    out = lift_photo(matte, scene.observation, track, scene.body, options, skirt)
     assert out.skirt is skirt
     rows = out.body.face_part == out.body.part_names.index(PART)
     assert rows[out.gaussians.triangle].mean() > 0.2
@@ -355,5 +355,5 @@ def test_a_lifted_skirt_is_closed_all_around() -> None:
     vertices, _ = out.body.vertices(pose)
     inside = rasterize_mesh(vertices, out.body.f[rows], scene.camera).face >= 0
     inner = ndimage.binary_erosion(inside, iterations=2)
-    alpha = render_camera(place(out.gaussians, vertices, out.body), scene.camera).alpha
+    alpha = render_camera(place_gaussians(out.gaussians, vertices, out.body), scene.camera).alpha
     assert (alpha[inner] < 0.5).mean() < 0.005

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray
-from likeness.engine.gaussians.lift.dressed import dress
-from likeness.engine.gaussians.lift.labels_surface import surface_labels, worn_share
+from likeness.engine.gaussians.lift.dressed import fit_dressed_mesh
+from likeness.engine.gaussians.lift.labels_surface import label_surface, worn_probability
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
     HEAD,
@@ -18,7 +18,7 @@ from likeness.engine.gaussians.lift.regions import (
     find_regions,
     vertex_groups,
 )
-from likeness.engine.gaussians.lift.surfaces import Sheet, composite, find_surfaces
+from likeness.engine.gaussians.lift.surfaces import DepthSheet, composite_sheets, find_depth_sheets
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage
 
@@ -31,7 +31,7 @@ class Labelled:
     """A shot's labels and sheets beside the truth."""
 
     regions: Regions
-    sheets: tuple[Sheet, ...]
+    sheets: tuple[DepthSheet, ...]
     buffer: MeshBuffer
     group: IntArray
     part: np.ndarray
@@ -52,10 +52,10 @@ def label(shot: Any, mask: BoolArray | None = None, colors: FloatArray | None = 
     group = np.where(hit, vertex_groups(body)[body.f[:, 0]][buffer.face], -1)
     part = np.array(body.part_names)[body.face_part][buffer.face]
     groups = vertex_groups(body)
-    worn = worn_share(surface_labels(regions, camera, body, vertices))
+    worn = worn_probability(label_surface(regions, camera, body, vertices))
     none = np.zeros(len(worn), bool)
-    dressed = dress(regions, camera, body, vertices, groups, worn, none, none)
-    sheets = find_surfaces(regions, dressed, groups, camera)
+    dressed = fit_dressed_mesh(regions, camera, body, vertices, groups, worn, none, none)
+    sheets = find_depth_sheets(regions, dressed, groups, camera)
     return Labelled(regions, sheets, buffer, group, part)
 
 
@@ -137,7 +137,7 @@ def test_sheets_have_a_front_and_a_back(labelled: dict[str, Labelled], case: str
 
 def test_bare_skin_lies_on_the_body_and_cloth_before_it(labelled: dict[str, Labelled]) -> None:
     it = labelled["faceless"]
-    front = composite(it.sheets, "front")
+    front = composite_sheets(it.sheets, "front")
     behind = front - it.buffer.depth  # of the body
     bare = it.regions.skin & it.shows("face") & (it.regions.group == HEAD)
     assert bare.sum() > 100
@@ -165,7 +165,7 @@ def test_the_trunks_sheet_goes_on_behind_an_arm(labelled: dict[str, Labelled]) -
 
 def test_composite_takes_each_pixel_from_what_is_seen_there(labelled: dict[str, Labelled]) -> None:
     sheets = labelled["arm"].sheets
-    front = composite(sheets, "front")
+    front = composite_sheets(sheets, "front")
     for sheet in sheets:
         np.testing.assert_array_equal(front[sheet.visible], sheet.front[sheet.visible])
     assert not front[~labelled["arm"].regions.mask].any()

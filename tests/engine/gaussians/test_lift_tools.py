@@ -7,22 +7,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, unproject
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, Pose
 from likeness.engine.gaussians.lift.completion import (
-    diffuse,
+    diffuse_values,
     mesh_edges,
     mesh_laplacian,
     mirror_vertices,
 )
 from likeness.engine.gaussians.lift.grids import (
     dilate,
+    distance_inside,
+    drop_small_parts,
     erode,
     fill_polygon,
-    inset,
-    larger_than,
     nearest_known,
     neighbour_links,
     smooth_within,
@@ -34,13 +34,13 @@ from likeness.engine.gaussians.lift.surfels import (
     INNER_PARTS,
     MAX_STRETCH,
     STRETCH,
-    Homes,
+    TriangleBinding,
     closest_barycentric,
     grid_tangents,
+    has_near_neighbours,
     surfels_from_tangents,
     surfels_on_plane,
     tangent_plane_steps,
-    without_strays,
 )
 from scipy import ndimage
 
@@ -177,8 +177,8 @@ def test_the_way_out_of_a_mask_does_not_lead_over_the_frame() -> None:
     mask[4:, 2:7] = True
     places = np.argwhere(~np.pad(mask, ((0, 9), (0, 0)), mode="edge"))  # goes on below the frame
     for r, c in np.argwhere(mask):
-        assert inset(mask)[r, c] == pytest.approx(np.hypot(*(places - [r, c]).T).min())
-    assert not inset(mask)[~mask].any()
+        assert distance_inside(mask)[r, c] == pytest.approx(np.hypot(*(places - [r, c]).T).min())
+    assert not distance_inside(mask)[~mask].any()
 
 
 def test_links_join_neighbours_of_a_mask() -> None:
@@ -201,9 +201,11 @@ def test_patches_are_kept_by_their_size() -> None:
     mask[1:4, 1:4] = True  # nine pixels
     mask[6:8, 1:3] = True  # four
     mask[4, 8] = True
-    assert larger_than(mask, 0).sum() == 14
-    np.testing.assert_array_equal(larger_than(mask, 4), np.pad(np.ones((3, 3)), ((1, 5), (1, 8))))
-    assert not larger_than(mask, 9).any()
+    assert drop_small_parts(mask, 0).sum() == 14
+    np.testing.assert_array_equal(
+        drop_small_parts(mask, 4), np.pad(np.ones((3, 3)), ((1, 5), (1, 8)))
+    )
+    assert not drop_small_parts(mask, 9).any()
 
 
 def test_fill_polygon_by_crossings() -> None:
@@ -237,10 +239,10 @@ def test_points_in_mid_air_are_told_from_a_surface() -> None:
     y, x = np.mgrid[:20, :20] * 0.002
     sheet = np.stack([x, y, np.where(x < 0.02, 0.0, 0.3)], -1).reshape(-1, 3)  # two limbs
     between = np.array([[0.02, 0.01, 0.15], [0.02, 0.02, 0.2]])
-    found = without_strays(np.concatenate([sheet, between]), np.full(402, 0.002))
+    found = has_near_neighbours(np.concatenate([sheet, between]), np.full(402, 0.002))
     assert found[:400].all()
     assert not found[400:].any()
-    assert without_strays(between, np.full(2, 0.002)).all()  # too few to tell
+    assert has_near_neighbours(between, np.full(2, 0.002)).all()  # too few to tell
 
 
 def test_surfels_have_the_tangents_covariance() -> None:
@@ -365,7 +367,7 @@ def test_barycentric_outside_is_near_the_closest_point() -> None:
 
 
 def test_groups_of_vertices_follow_the_joints() -> None:
-    body = synthetic_body()
+    body = make_synthetic_body()
     groups = vertex_groups(body)
     assert set(groups.tolist()) == set(range(len(GROUPS)))
     sole = body.weights.max(1) > 0.99
@@ -385,13 +387,13 @@ def test_groups_of_vertices_follow_the_joints() -> None:
 
 @pytest.fixture(scope="module")
 def body() -> Body:
-    return synthetic_body()
+    return make_synthetic_body()
 
 
 def test_homes_are_of_the_right_limb_and_outside(body: Body) -> None:
     vertices, _ = body.vertices(Pose.rest(body.num_expression))
     face_group = vertex_groups(body)[body.f[:, 0]]
-    homes = Homes(body, vertices, face_group)
+    homes = TriangleBinding(body, vertices, face_group)
     rng = np.random.default_rng(8)
     points = rng.uniform(-1, 1, (600, 3))
     group = rng.integers(0, len(GROUPS), 600)
@@ -416,14 +418,16 @@ def test_homes_leave_out_mimic_triangles_where_others_are(body: Body) -> None:
     exprdirs[vertices[:, 1] > 0.7] = 0.01
     mimic = replace(body, exprdirs=exprdirs)
     points = np.tile([0.0, 0.8, 0.1], (5, 1))
-    triangle, _ = Homes(mimic, vertices, face_group).find(points, np.full(5, HEAD))
+    triangle, _ = TriangleBinding(mimic, vertices, face_group).find(points, np.full(5, HEAD))
     assert not (exprdirs[mimic.f[triangle]] > 0.003).any()
 
 
 def test_a_limb_without_triangles_gets_another_home(body: Body) -> None:
     vertices, _ = body.vertices(Pose.rest(body.num_expression))
     face_group = np.zeros(len(body.f), int)
-    triangle, bary = Homes(body, vertices, face_group).find(np.zeros((3, 3)), np.full(3, HEAD))
+    triangle, bary = TriangleBinding(body, vertices, face_group).find(
+        np.zeros((3, 3)), np.full(3, HEAD)
+    )
     assert (triangle >= 0).all()
     assert np.isfinite(bary).all()
 
@@ -461,7 +465,7 @@ def test_diffusion_minimises_its_energy() -> None:
             + (pull[:, None] * (x - prior) ** 2).sum()
         )
 
-    best = diffuse(laplacian, values, weight, prior, pull)
+    best = diffuse_values(laplacian, values, weight, prior, pull)
     for _ in range(50):
         assert energy(best + 1e-2 * rng.normal(size=(n, 2))) > energy(best)
 
@@ -472,7 +476,7 @@ def test_diffusion_carries_the_known_and_falls_back_to_the_prior() -> None:
     values = np.zeros((10, 3))
     values[0] = [0.9, 0.1, 0.4]
     weight = np.eye(10)[0] * 1e3
-    out = diffuse(laplacian, values, weight, np.array([0.5, 0.5, 0.5]), 1e-5)
+    out = diffuse_values(laplacian, values, weight, np.array([0.5, 0.5, 0.5]), 1e-5)
     np.testing.assert_allclose(out[:5], np.tile(values[0], (5, 1)), atol=1e-3)
     np.testing.assert_allclose(out[5:], 0.5, atol=1e-9)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.benchmarks.figures.random_scenes import covered_body, person_sized
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.benchmarks.figures.random_scenes import cover_body, person_sized_cloud
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import (
     Avatar,
@@ -19,15 +19,15 @@ from likeness.engine.core.types import (
     LikenessError,
     Pose,
 )
-from likeness.engine.gaussians import bind, pose_avatar
+from likeness.engine.gaussians import bind_gaussians, pose_avatar
 from likeness.engine.gaussians.lod import (
-    LEAST_KEPT,
-    avatar_at,
+    MIN_KEPT,
     growth,
     importance,
     order_by_importance,
+    simplify_avatar,
 )
-from likeness.engine.render import Render, render_camera
+from likeness.engine.render import RenderOutput, render_camera
 from likeness.engine.render.cpu_weights import blending_weights
 from likeness.engine.visual.metrics import psnr
 
@@ -36,7 +36,7 @@ SIDE = 64
 
 def wall(colors: FloatArray, hidden: int = 0) -> Avatar:
     """SIDE x SIDE splats a centimetre apart, a metre before the camera; some between two walls."""
-    body = synthetic_body().personalised(np.zeros(4))
+    body = make_synthetic_body().personalised(np.zeros(4))
     rows, columns = np.divmod(np.arange(SIDE * SIDE), SIDE)
     middle = (SIDE - 1) / 2
     front = 0.01 * np.stack([columns - middle, middle - rows, 0 * rows], -1) - [0, 0, 1.0]
@@ -53,7 +53,7 @@ def wall(colors: FloatArray, hidden: int = 0) -> Avatar:
     )
     layer = np.repeat([0, 1, 2], [len(front), len(front), hidden])
     pose = Pose.rest(body.num_expression)
-    homes = bind(
+    homes = bind_gaussians(
         world,
         np.zeros(count, np.int32),
         np.full((count, 3), 1 / 3),
@@ -64,7 +64,7 @@ def wall(colors: FloatArray, hidden: int = 0) -> Avatar:
     return Avatar(body, homes, pose, photo_camera(150.0, 96, 96), "half")
 
 
-def draw(avatar: Avatar) -> Render:
+def draw(avatar: Avatar) -> RenderOutput:
     return render_camera(pose_avatar(avatar), avatar.camera, np.ones(3))
 
 
@@ -75,7 +75,7 @@ def grey() -> Avatar:
 
 @pytest.fixture(scope="module")
 def person() -> Avatar:
-    return covered_body(synthetic_body().personalised(np.zeros(4)), 4000)
+    return cover_body(make_synthetic_body().personalised(np.zeros(4)), 4000)
 
 
 def rows_of(bound: BoundGaussians) -> FloatArray:
@@ -98,7 +98,7 @@ def test_the_same_gaussians_in_another_order_and_always_the_same(person: Avatar)
 
 def test_weights_are_the_pictures_colours() -> None:
     """With a channel of its own for each Gaussian, the picture itself tells the weights."""
-    some = person_sized(60, seed=4)
+    some = person_sized_cloud(60, seed=4)
     camera = photo_camera(90.0, 75, 101)
     each = replace(some, colors=np.eye(60, dtype=np.float32))
     expected = render_camera(each, camera).rgb.sum((0, 1))
@@ -125,13 +125,13 @@ def test_no_neighbourhood_that_shows_becomes_a_sieve_at_half() -> None:
     ordered = order_by_importance(wall(colors))
     plain = pose_avatar(ordered).means[:, 0] > 0
     kept = plain[: len(plain) // 2].sum() / plain.sum()
-    assert 0.95 * LEAST_KEPT < kept < 0.5
+    assert 0.95 * MIN_KEPT < kept < 0.5
 
 
 @pytest.mark.parametrize("part", [2, 4, 8, 16])
 def test_levels_have_no_holes(grey: Avatar, part: int) -> None:
     """An even wall stays an even wall, however few splats it is made of."""
-    level = avatar_at(order_by_importance(grey), len(grey.gaussians) // part)
+    level = simplify_avatar(order_by_importance(grey), len(grey.gaussians) // part)
     assert len(level.gaussians) == len(grey.gaussians) // part
     middle = (slice(16, 80), slice(16, 80))
     seen = draw(level)
@@ -146,7 +146,7 @@ def test_detail_stays_longer_than_even_colour() -> None:
     colors = np.full((SIDE, SIDE, 3), 0.5)
     colors[:, : SIDE // 2] = rng.uniform(0, 1, (SIDE, SIDE // 2, 3))
     avatar = wall(colors)
-    few = avatar_at(order_by_importance(avatar), 2000)
+    few = simplify_avatar(order_by_importance(avatar), 2000)
     left = pose_avatar(few).means[:, 0] < 0
     assert left.mean() > 0.62
 
@@ -156,7 +156,7 @@ def test_half_of_a_lifted_portrait(shots: dict[str, Any]) -> None:
     shot = shots["head"]
     bound = shot.lift(20_000)
     avatar = Avatar(shot.body, bound, shot.track.pose, shot.track.camera, "head")
-    half = avatar_at(order_by_importance(avatar), len(bound) // 2)
+    half = simplify_avatar(order_by_importance(avatar), len(bound) // 2)
     inside = shot.matte.alpha > 0.5
     full_db = psnr(draw(avatar).rgb, shot.truth(), inside)
     half_db = psnr(draw(half).rgb, shot.truth(), inside)
@@ -170,7 +170,10 @@ def test_half_of_a_lifted_portrait(shots: dict[str, Any]) -> None:
 
 def test_a_level_of_a_level_is_the_level(person: Avatar) -> None:
     ordered = order_by_importance(person)
-    direct, twice = avatar_at(ordered, 500), avatar_at(avatar_at(ordered, 2200), 500)
+    direct, twice = (
+        simplify_avatar(ordered, 500),
+        simplify_avatar(simplify_avatar(ordered, 2200), 500),
+    )
     np.testing.assert_array_equal(direct.lod_start, twice.lod_start)
     for field in fields(BoundGaussians):
         a, b = (getattr(level.gaussians, field.name) for level in (direct, twice))
@@ -181,36 +184,36 @@ def test_growth_begins_where_it_says() -> None:
     start = np.array([10.0, 400.0, 1000.0])
     np.testing.assert_allclose(growth(start, 1000), 1)
     np.testing.assert_allclose(growth(start, 100), [1, 4**0.55, 10**0.55])
-    level = avatar_at(order_by_importance(wall(np.full((SIDE, SIDE, 3), 0.4))), 1000)
+    level = simplify_avatar(order_by_importance(wall(np.full((SIDE, SIDE, 3), 0.4))), 1000)
     np.testing.assert_allclose(level.gaussians.scales[:, 2], 0.0001, rtol=1e-4)  # not the normal
 
 
 def test_all_of_them_is_the_avatar_itself(person: Avatar) -> None:
-    assert avatar_at(person, 4000) is person
-    assert avatar_at(person, 10**6) is person
+    assert simplify_avatar(person, 4000) is person
+    assert simplify_avatar(person, 10**6) is person
     ordered = order_by_importance(person)
-    nearly = draw(avatar_at(ordered, 3960))
+    nearly = draw(simplify_avatar(ordered, 3960))
     assert psnr(nearly.rgb, draw(ordered).rgb) > 40
 
 
 def test_an_avatar_without_order_is_ordered_and_says_so(person: Avatar) -> None:
     with pytest.warns(UserWarning, match="order of importance"):
-        late = avatar_at(person, 700)
+        late = simplify_avatar(person, 700)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        early = avatar_at(order_by_importance(person), 700)
+        early = simplify_avatar(order_by_importance(person), 700)
     np.testing.assert_array_equal(late.gaussians.offset, early.gaussians.offset)
 
 
 def test_levels_of_nothing(person: Avatar) -> None:
     for count in (0, -5):
         with pytest.raises(LikenessError, match="empty") as caught:
-            avatar_at(person, count)
+            simplify_avatar(person, count)
         assert caught.value.remedy
     for few in (0, 1, 2, 3):
         small = replace(person, gaussians=person.gaussians.take(slice(0, few)))
         ordered = order_by_importance(small)
         assert len(ordered.gaussians) == len(ordered.lod_start) == few
-        assert len(avatar_at(ordered, 1).gaussians) == min(few, 1)
+        assert len(simplify_avatar(ordered, 1).gaussians) == min(few, 1)
     unseen = replace(person, pose=replace(person.pose, transl=np.array([0, 0, 3.0])))
     assert len(order_by_importance(unseen).gaussians) == 4000

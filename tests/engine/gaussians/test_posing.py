@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import look_at, photo_camera
 from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, LikenessError, Pose
 from likeness.engine.gaussians import pose_avatar, triangle_frames, vertex_normals
@@ -60,7 +60,7 @@ def avatar_of(body: Body, count: int, seed: int = 0) -> Avatar:
 def body() -> Body:
     """Small, with pose correctives, and as dense in numbers as a file's."""
     rng = np.random.default_rng(5)
-    plain = synthetic_body()
+    plain = make_synthetic_body()
     posedirs = rng.normal(scale=0.001, size=(*plain.v_template.shape, 486))
     return replace(plain, posedirs=posedirs.astype(np.float32))
 
@@ -161,9 +161,9 @@ def test_expressions_by_name_in_torch(avatar):
 
 def test_derivatives_agree_with_differences():
     body = replace(
-        synthetic_body(),
+        make_synthetic_body(),
         posedirs=np.random.default_rng(0)
-        .normal(scale=0.001, size=(*synthetic_body().v_template.shape, 486))
+        .normal(scale=0.001, size=(*make_synthetic_body().v_template.shape, 486))
         .astype(np.float32),
     )
     avatar = AvatarTensors.of(avatar_of(body, 4), torch.float64)

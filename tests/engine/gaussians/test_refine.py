@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import orbit, photo_camera, project
 from likeness.engine.core.types import (
     JOINT_INDEX,
@@ -20,11 +20,16 @@ from likeness.engine.core.types import (
     Matte,
     Pose,
 )
-from likeness.engine.gaussians import bind, place
+from likeness.engine.gaussians import bind_gaussians, place_gaussians
 from likeness.engine.gaussians.lift import clean_rim
-from likeness.engine.gaussians.refine import LEVELS, Photo, RefineOptions, refine
-from likeness.engine.gaussians.refine.parameters import Reach
-from likeness.engine.render import Render, render_camera
+from likeness.engine.gaussians.refine import (
+    REFINE_LEVELS,
+    RefineOptions,
+    RefinePhoto,
+    refine_gaussians,
+)
+from likeness.engine.gaussians.refine.parameters import ParameterRange
+from likeness.engine.render import RenderOutput, render_camera
 from likeness.engine.visual.metrics import psnr
 from scipy import ndimage
 
@@ -52,21 +57,21 @@ class Scene:
 
     def draw(
         self, bound: BoundGaussians, camera: Camera | None = None, shade: float = 0.0
-    ) -> Render:
-        world = place(bound, self.vertices, self.body)
+    ) -> RenderOutput:
+        world = place_gaussians(bound, self.vertices, self.body)
         return render_camera(world, camera or self.camera, np.full(3, shade))
 
-    def photo(self) -> Photo:
+    def photo(self) -> RefinePhoto:
         """The truth as its own matte, with straight colours continued beyond it."""
         drawn = self.draw(self.truth)
         known = drawn.alpha > 0.02
         straight = drawn.rgb / np.maximum(drawn.alpha, 0.02)[..., None]
         rows, columns = ndimage.distance_transform_edt(~known, return_indices=True)[1]
         colors = straight[rows, columns].astype(np.float32)
-        return Photo(Matte(drawn.alpha, colors), self.camera, self.vertices)
+        return RefinePhoto(Matte(drawn.alpha, colors), self.camera, self.vertices)
 
     def beside(self, yaw: float) -> Camera:
-        centre = place(self.truth, self.vertices, self.body).means.mean(0)
+        centre = place_gaussians(self.truth, self.vertices, self.body).means.mean(0)
         return orbit(self.camera, centre.astype(np.float64), yaw)
 
     def error(self, bound: BoundGaussians, camera: Camera | None = None) -> float:
@@ -98,7 +103,7 @@ def bound_at(body: Body, points: np.ndarray, step: float, colors: np.ndarray) ->
         colors,
     )
     rest, _ = body.vertices(Pose.rest(body.num_expression))
-    return bind(
+    return bind_gaussians(
         gaussians,
         np.full(count, chest),
         np.full((count, 3), 1 / 3),
@@ -121,7 +126,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def scene() -> Scene:
     """A poster of 25 x 20 splats, and a smaller one 15 cm behind that nothing shows."""
-    body = synthetic_body().personalised(np.zeros(4))
+    body = make_synthetic_body().personalised(np.zeros(4))
     step = 0.02
     x, y = (np.arange(-h + step / 2, h, step) for h in HALF)
     grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
@@ -141,7 +146,7 @@ def scene() -> Scene:
 
 @pytest.fixture(scope="module")
 def refined(scene: Scene) -> BoundGaussians:
-    return refine(scene.lift, [scene.photo()], scene.body, SHORT)
+    return refine_gaussians(scene.lift, [scene.photo()], scene.body, SHORT)
 
 
 def decibels(error: float) -> float:
@@ -171,7 +176,7 @@ def test_the_photos_view_gets_better(scene: Scene, refined: BoundGaussians) -> N
     assert decibels(scene.error(refined)) > decibels(scene.error(scene.lift)) + 4
     sound(refined)
     moved = np.abs(refined.colors - scene.lift.colors)
-    assert moved.max() > 1.5 * Reach().rim_color, "within the person, colours are free"
+    assert moved.max() > 1.5 * ParameterRange().rim_color, "within the person, colours are free"
     for name in ("triangle", "bary", "quats", "layer"):
         np.testing.assert_array_equal(getattr(refined, name), getattr(scene.lift, name))
 
@@ -199,8 +204,8 @@ def test_unseen_bare_hands_take_the_faces_colour(scene: Scene, glove: bool) -> N
     hand = np.arange(count) >= 500
     rest, _ = body.vertices(Pose.rest(body.num_expression))
     color = np.where(glove, [0.0, 0.1, 1.0], [0.4, 0.55, 0.45])
-    there = place(scene.lift, rest, body)
-    held = bind(
+    there = place_gaussians(scene.lift, rest, body)
+    held = bind_gaussians(
         replace(there, colors=np.where(hand[:, None], color, there.colors)),
         np.where(hand, fingers[0], body.landmarks.face_triangle[0]),
         scene.lift.bary,
@@ -208,7 +213,7 @@ def test_unseen_bare_hands_take_the_faces_colour(scene: Scene, glove: bool) -> N
         rest,
         body,
     )
-    found = refine(held, [scene.photo()], body, SHORT)
+    found = refine_gaussians(held, [scene.photo()], body, SHORT)
     for name in FIELDS:
         if name != "colors" or glove:
             same_rows = getattr(found, name)[hand], getattr(held, name)[hand]
@@ -222,11 +227,11 @@ def test_unseen_bare_hands_take_the_faces_colour(scene: Scene, glove: bool) -> N
 @pytest.mark.parametrize("name", ["half", "head"])
 def test_a_lifted_body_comes_closer_to_its_photo(shots, name: str) -> None:
     """The lift as it is made, by the level that is the default."""
-    shot, options = shots[name], LEVELS["fast"]
+    shot, options = shots[name], REFINE_LEVELS["fast"]
     assert options is not None
     lifted = shot.lift(5_000)
-    photo = Photo(clean_rim(shot.matte), shot.track.camera, shot.vertices)
-    found = refine(lifted, [photo], shot.body, options)
+    photo = RefinePhoto(clean_rim(shot.matte), shot.track.camera, shot.vertices)
+    found = refine_gaussians(lifted, [photo], shot.body, options)
     sound(found)
     alpha = shot.matte.alpha
     inner = ndimage.binary_erosion(alpha > 0.99, iterations=2)
@@ -236,19 +241,19 @@ def test_a_lifted_body_comes_closer_to_its_photo(shots, name: str) -> None:
 
 
 def test_off_fast_and_full_are_offered() -> None:
-    assert list(LEVELS) == ["off", "fast", "full"]
-    assert LEVELS["off"] is None
-    assert LEVELS["full"].steps > LEVELS["fast"].steps
+    assert list(REFINE_LEVELS) == ["off", "fast", "full"]
+    assert REFINE_LEVELS["off"] is None
+    assert REFINE_LEVELS["full"].steps > REFINE_LEVELS["fast"].steps
 
 
 def test_without_cameras_beside_it_the_photo_is_fitted_alone(scene: Scene) -> None:
-    found = refine(scene.lift, [scene.photo()], scene.body, replace(SHORT, yaws=()))
+    found = refine_gaussians(scene.lift, [scene.photo()], scene.body, replace(SHORT, yaws=()))
     assert decibels(scene.error(found)) > decibels(scene.error(scene.lift)) + 4
 
 
 def test_progress_ends_at_one(scene: Scene) -> None:
     told: list[float] = []
-    refine(
+    refine_gaussians(
         scene.lift,
         [scene.photo()],
         scene.body,
@@ -261,7 +266,10 @@ def test_progress_ends_at_one(scene: Scene) -> None:
 
 
 def test_no_step_is_no_change(scene: Scene) -> None:
-    same(refine(scene.lift, [scene.photo()], scene.body, replace(SHORT, steps=0)), scene.lift)
+    same(
+        refine_gaussians(scene.lift, [scene.photo()], scene.body, replace(SHORT, steps=0)),
+        scene.lift,
+    )
 
 
 # The same every time --------------------------------------------------------------------------
@@ -273,7 +281,7 @@ def test_the_same_twice_and_with_any_number_of_threads(scene: Scene) -> None:
     try:
         for threads in (1, 1, min(2, numba.config.NUMBA_NUM_THREADS)):
             numba.set_num_threads(threads)
-            results.append(refine(scene.lift, [scene.photo()], scene.body, brief))
+            results.append(refine_gaussians(scene.lift, [scene.photo()], scene.body, brief))
     finally:
         numba.set_num_threads(1)
     for other in results[1:]:
@@ -283,17 +291,17 @@ def test_the_same_twice_and_with_any_number_of_threads(scene: Scene) -> None:
 def test_the_reference_rasteriser_leads_to_the_same(scene: Scene) -> None:
     """What stands for the GPU's: another implementation of the same pictures."""
     torch = pytest.importorskip("torch")
-    means = place(scene.lift, scene.vertices, scene.body).means
+    means = place_gaussians(scene.lift, scene.vertices, scene.body).means
     few = (np.abs(means[:, :2]) < 0.1).all(1) & (np.arange(len(means)) < 500)
     scene = replace(
         scene, truth=scene.truth.take(few), lift=scene.lift.take(few), camera=CAMERA.resized(36, 32)
     )
     brief, photo = replace(SHORT, steps=6), scene.photo()
-    ours = refine(scene.lift, [photo], scene.body, brief)
+    ours = refine_gaussians(scene.lift, [photo], scene.body, brief)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        theirs = refine(scene.lift, [photo], scene.body, brief, "reference")
+        theirs = refine_gaussians(scene.lift, [photo], scene.body, brief, "reference")
     finally:
         torch.set_num_threads(threads)
     assert scene.error(ours) < 0.8 * scene.error(scene.lift)
@@ -310,7 +318,9 @@ def test_the_reference_rasteriser_leads_to_the_same(scene: Scene) -> None:
 
 def own_pixels(scene: Scene, image: np.ndarray) -> np.ndarray:
     """A map of the photo at each splat's own pixel; zero beyond the picture."""
-    xy, _ = project(place(scene.lift, scene.vertices, scene.body).means.astype(float), CAMERA)
+    xy, _ = project(
+        place_gaussians(scene.lift, scene.vertices, scene.body).means.astype(float), CAMERA
+    )
     column, row = np.floor(xy).astype(int).T
     inside = (column >= 0) & (column < CAMERA.width) & (row >= 0) & (row < CAMERA.height)
     return np.where(inside, image[np.clip(row, 0, 63), np.clip(column, 0, 71)], 0)
@@ -322,8 +332,8 @@ def test_a_loud_background_hardly_colours_the_rim(scene: Scene) -> None:
     alpha = quiet.matte.alpha
     loud = np.where((alpha < 0.9)[..., None], np.float32([1, 0, 1]), quiet.matte.foreground)
     photo = replace(quiet, matte=Matte(alpha, loud.astype(np.float32)))
-    options = replace(SHORT, reach=Reach(rim_color=0.03))
-    found = refine(scene.lift, [photo], scene.body, options)
+    options = replace(SHORT, reach=ParameterRange(rim_color=0.03))
+    found = refine_gaussians(scene.lift, [photo], scene.body, options)
     cross = ndimage.generate_binary_structure(2, 1)
     rim = own_pixels(scene, ndimage.minimum_filter(alpha, footprint=cross)) < 0.9
     assert rim[:500].sum() > 60
@@ -332,7 +342,7 @@ def test_a_loud_background_hardly_colours_the_rim(scene: Scene) -> None:
     # Behind a wholly transparent pixel, the colour is nothing at all.
     outside = np.where((alpha < 1e-3)[..., None], np.float32([1, 0, 1]), quiet.matte.foreground)
     photo = replace(quiet, matte=Matte(alpha, outside.astype(np.float32)))
-    a, b = (refine(scene.lift, [p], scene.body, options) for p in (photo, quiet))
+    a, b = (refine_gaussians(scene.lift, [p], scene.body, options) for p in (photo, quiet))
     assert np.abs(a.colors - b.colors).max() < 5e-3
 
 
@@ -345,8 +355,8 @@ def test_a_hard_silhouette_does_not_leak(scene: Scene) -> None:
     # The poster's right side ends in the middle of a pixel's column.
     alpha = ((u > -0.25) & (u < cut) & (np.abs(v) < 0.2)).astype(np.float32)
     colors = pattern(u, v).astype(np.float32)
-    photo = Photo(Matte(alpha, colors), CAMERA, scene.vertices)
-    found = refine(scene.lift, [photo], scene.body, SHORT)
+    photo = RefinePhoto(Matte(alpha, colors), CAMERA, scene.vertices)
+    found = refine_gaussians(scene.lift, [photo], scene.body, SHORT)
     beyond = (u > cut + 0.01) & (u < cut + 0.05) & (np.abs(v) < 0.17)
     within = (u < cut - 0.03) & (u > -0.2) & (np.abs(v) < 0.17)
     for shade in (0.0, 1.0):
@@ -367,7 +377,7 @@ def test_two_photos_both_get_better(scene: Scene, bend: float) -> None:
     pose = scene.pose.with_joints(pelvis=[0.3 * bend, -bend, 0], spine2=[0.2 * bend, 0, 0])
     other = replace(scene, pose=pose, camera=scene.beside(0 if bend else 35))
     photos = [scene.photo(), other.photo()]
-    found = refine(scene.lift, photos, scene.body, SHORT)
+    found = refine_gaussians(scene.lift, photos, scene.body, SHORT)
     for view in (scene, other):
         assert decibels(view.error(found)) > decibels(view.error(scene.lift)) + 2.5
     sound(found)
@@ -378,15 +388,17 @@ def test_a_splat_that_only_the_second_photo_shows_is_refined(scene: Scene) -> No
     left_part = np.array([[190.0, 0, 36], [0, 190, 32], [0, 0, 1]])
     narrow = Camera(CAMERA.viewmat, left_part, 40, 64)
     one = replace(scene, camera=narrow)
-    alone = refine(scene.lift, [one.photo()], scene.body, SHORT)
-    both = refine(scene.lift, [one.photo(), scene.photo()], scene.body, SHORT)
-    xy, _ = project(place(scene.lift, scene.vertices, scene.body).means.astype(float), narrow)
+    alone = refine_gaussians(scene.lift, [one.photo()], scene.body, SHORT)
+    both = refine_gaussians(scene.lift, [one.photo(), scene.photo()], scene.body, SHORT)
+    xy, _ = project(
+        place_gaussians(scene.lift, scene.vertices, scene.body).means.astype(float), narrow
+    )
     beyond = (xy[:, 0] > 44) & (np.arange(len(xy)) < 500)
     assert beyond.sum() > 50
     same(alone, scene.lift, beyond)
     moved = np.abs(both.colors - scene.lift.colors)[beyond].max(1)
     assert (moved > 0.02).mean() > 0.5
-    assert moved.max() > 1.5 * Reach().rim_color
+    assert moved.max() > 1.5 * ParameterRange().rim_color
 
 
 # Hardly anything there ------------------------------------------------------------------------
@@ -396,13 +408,13 @@ def test_a_splat_that_only_the_second_photo_shows_is_refined(scene: Scene) -> No
 def test_a_photo_of_a_few_pixels(scene: Scene, size: tuple[int, int]) -> None:
     camera = CAMERA.resized(*size)
     small = replace(scene, camera=camera)
-    sound(refine(scene.lift, [small.photo()], scene.body, replace(SHORT, steps=6)))
+    sound(refine_gaussians(scene.lift, [small.photo()], scene.body, replace(SHORT, steps=6)))
 
 
 def test_an_empty_matte(scene: Scene) -> None:
     nothing = np.zeros((64, 72), np.float32)
-    photo = Photo(Matte(nothing, np.zeros((64, 72, 3), np.float32)), CAMERA, scene.vertices)
-    sound(refine(scene.lift, [photo], scene.body, replace(SHORT, steps=6)))
+    photo = RefinePhoto(Matte(nothing, np.zeros((64, 72, 3), np.float32)), CAMERA, scene.vertices)
+    sound(refine_gaussians(scene.lift, [photo], scene.body, replace(SHORT, steps=6)))
 
 
 @pytest.mark.parametrize("move", [[0, 0, 5.0], [30.0, 0, 0]])
@@ -410,7 +422,7 @@ def test_nobody_in_sight(scene: Scene, move: list[float]) -> None:
     """Behind the camera, or far beside the picture: nothing is seen, so nothing changes."""
     away = replace(scene.pose, transl=np.array(move))
     photo = replace(scene.photo(), vertices=scene.body.vertices(away)[0])
-    same(refine(scene.lift, [photo], scene.body, replace(SHORT, steps=6)), scene.lift)
+    same(refine_gaussians(scene.lift, [photo], scene.body, replace(SHORT, steps=6)), scene.lift)
 
 
 @pytest.mark.parametrize("middle", [31.5, 32.0, 32.5, 33.0])
@@ -418,12 +430,12 @@ def test_only_the_hem_of_some_splats_is_in_sight(scene: Scene, middle: float) ->
     """Hardly any in plain sight, and then none: there is no mean of what is typical of those."""
     K = np.array([[190.0, 0, middle], [0, 190, 16], [0, 0, 1]])
     edge = replace(scene, camera=Camera(CAMERA.viewmat, K, 8, 32))
-    found = refine(scene.lift, [edge.photo()], scene.body, replace(SHORT, steps=6))
+    found = refine_gaussians(scene.lift, [edge.photo()], scene.body, replace(SHORT, steps=6))
     sound(found)
     assert (found.colors == scene.lift.colors).all(1).mean() > 0.9
 
 
 def test_not_a_single_splat(scene: Scene) -> None:
     empty = scene.lift.take(slice(0, 0))
-    found = refine(empty, [scene.photo()], scene.body, replace(SHORT, steps=6))
+    found = refine_gaussians(empty, [scene.photo()], scene.body, replace(SHORT, steps=6))
     assert len(found) == 0

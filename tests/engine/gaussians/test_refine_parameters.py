@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import orbit, photo_camera, project
 from likeness.engine.core.types import NUM_JOINTS, BoundGaussians, Gaussians, Pose
-from likeness.engine.gaussians import place, triangle_frames
+from likeness.engine.gaussians import place_gaussians, triangle_frames
 from likeness.engine.gaussians.refine.parameters import (
     COLORS,
     COLUMNS,
     OFFSET,
     OPACITY,
     SCALES,
-    Posed,
-    Reach,
+    ParameterRange,
+    PosedGaussians,
     adam_step,
-    changed,
-    limits,
+    apply_parameters,
+    initial_parameters,
+    parameter_bounds,
     pixel_sizes,
-    start_numbers,
 )
 from likeness.engine.render import Gradients
 
@@ -32,7 +32,7 @@ COUNT = 200
 
 @pytest.fixture(scope="module")
 def body() -> Body:
-    return synthetic_body().personalised(np.full(4, 0.5))
+    return make_synthetic_body().personalised(np.full(4, 0.5))
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +66,14 @@ def posed_vertices(body: Body, seed: int) -> np.ndarray:
 
 def random_numbers(bound: BoundGaussians, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return (start_numbers(bound) + rng.normal(scale=0.5, size=(len(bound), COLUMNS))).astype("f4")
+    return (initial_parameters(bound) + rng.normal(scale=0.5, size=(len(bound), COLUMNS))).astype(
+        "f4"
+    )
 
 
 def test_zero_change_is_the_lift(body: Body, bound: BoundGaussians) -> None:
-    same = changed(
-        bound, start_numbers(bound), pixel_sizes(bound, posed_vertices(body, 0), body, CAMERA)
+    same = apply_parameters(
+        bound, initial_parameters(bound), pixel_sizes(bound, posed_vertices(body, 0), body, CAMERA)
     )
     for name in BoundGaussians.__dataclass_fields__:
         found, expected = getattr(same, name), getattr(bound, name)
@@ -84,7 +86,7 @@ def test_zero_change_is_the_lift(body: Body, bound: BoundGaussians) -> None:
 def test_opacities_of_nothing_and_everything_have_numbers(bound: BoundGaussians) -> None:
     opacities = np.zeros(COUNT, np.float32)
     opacities[::2] = 1.0
-    start = start_numbers(BoundGaussians(**{**bound.__dict__, "opacities": opacities}))
+    start = initial_parameters(BoundGaussians(**{**bound.__dict__, "opacities": opacities}))
     assert np.isfinite(start).all()
     assert (start[::2, OPACITY] > 4).all()
     assert (start[1::2, OPACITY] < -4).all()
@@ -95,10 +97,10 @@ def test_changed_and_placed_is_what_was_drawn(body: Body, bound: BoundGaussians,
     """One change, seen in several poses: what refining draws is what the avatar then shows."""
     unit = pixel_sizes(bound, posed_vertices(body, 0), body, CAMERA)
     numbers = random_numbers(bound, seed)
-    kept = changed(bound, numbers, unit)
+    kept = apply_parameters(bound, numbers, unit)
     vertices = posed_vertices(body, seed)
-    drawn = Posed(bound, vertices, body, unit).gaussians(numbers)
-    shown = place(kept, vertices, body)
+    drawn = PosedGaussians(bound, vertices, body, unit).gaussians(numbers)
+    shown = place_gaussians(kept, vertices, body)
     for name in FIELDS:
         found = getattr(drawn, name)
         np.testing.assert_allclose(found, getattr(shown, name), rtol=2e-6, atol=1e-6, err_msg=name)
@@ -106,11 +108,13 @@ def test_changed_and_placed_is_what_was_drawn(body: Body, bound: BoundGaussians,
 
 def test_splats_stay_flat_and_never_grow_thicker(body: Body, bound: BoundGaussians) -> None:
     numbers = random_numbers(bound, 1)
-    kept = changed(bound, numbers, np.full(COUNT, 0.01, np.float32))
+    kept = apply_parameters(bound, numbers, np.full(COUNT, 0.01, np.float32))
     assert (kept.scales > 0).all()
     assert (kept.scales[:, 2] <= 0.1 * kept.scales[:, :2].min(1) * (1 + 1e-6)).all()
     assert (kept.scales[:, 2] <= bound.scales[:, 2]).all()
-    world = Posed(bound, posed_vertices(body, 2), body, np.full(COUNT, 0.01)).gaussians(numbers)
+    world = PosedGaussians(bound, posed_vertices(body, 2), body, np.full(COUNT, 0.01)).gaussians(
+        numbers
+    )
     assert (world.scales[:, 2] <= 0.1 * world.scales[:, :2].min(1) * (1 + 1e-6)).all()
 
 
@@ -133,7 +137,7 @@ def test_derivatives_by_the_numbers(body: Body, bound: BoundGaussians, seed: int
     The third scale is not in it: it follows the others, and a tenth of them hardly shows.
     """
     vertices = posed_vertices(body, seed + 10)
-    posed = Posed(bound, vertices, body, pixel_sizes(bound, vertices, body, CAMERA))
+    posed = PosedGaussians(bound, vertices, body, pixel_sizes(bound, vertices, body, CAMERA))
     rng = np.random.default_rng(seed)
     a, b, c, d = (rng.normal(size=(COUNT, k)) for k in (3, 2, 1, 3))
 
@@ -170,10 +174,10 @@ def test_derivatives_by_the_numbers(body: Body, bound: BoundGaussians, seed: int
 
 
 def test_limits_hold_the_rim_and_the_range_of_colours(bound: BoundGaussians) -> None:
-    reach = Reach(color=0.4, rim_color=0.02, opacity=2.0, scale=1.5, offset=0.7)
-    start = start_numbers(bound)
+    reach = ParameterRange(color=0.4, rim_color=0.02, opacity=2.0, scale=1.5, offset=0.7)
+    start = initial_parameters(bound)
     solid = np.arange(COUNT) % 2 == 0
-    low, high = limits(start, solid, reach)
+    low, high = parameter_bounds(start, solid, reach)
     room = np.array([0.4, 0.4, 0.4, 2.0, np.log(1.5), np.log(1.5), 0.7, 0.7, 0.7])
     np.testing.assert_allclose(low[solid, 3:], (start - room)[solid, 3:], atol=1e-5)
     np.testing.assert_allclose(high[:, 3:], (start + room)[:, 3:], atol=1e-5)

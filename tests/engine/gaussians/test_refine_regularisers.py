@@ -8,25 +8,25 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import LAYERS, BoundGaussians
-from likeness.engine.gaussians.refine.parameters import COLUMNS, start_numbers
+from likeness.engine.gaussians.refine.parameters import COLUMNS, initial_parameters
 from likeness.engine.gaussians.refine.regularisers import (
     MAX_RATIO,
     OPACITY_TARGET,
     PATCHES,
     Regularisers,
-    Weights,
+    RegulariserWeights,
 )
 
-NO_WEIGHTS = Weights(**{field.name: 0.0 for field in fields(Weights)})
+NO_WEIGHTS = RegulariserWeights(**{field.name: 0.0 for field in fields(RegulariserWeights)})
 CORE = LAYERS.index("core")
 SKIN = np.array([0.8, 0.6, 0.5])
 
 
 @pytest.fixture(scope="module")
 def body() -> Body:
-    return synthetic_body().personalised(np.zeros(4))
+    return make_synthetic_body().personalised(np.zeros(4))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def by_patch(bound: BoundGaussians, body: Body) -> dict[tuple[int, int, int], li
 
 def moved(bound: BoundGaussians, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return start_numbers(bound) + rng.normal(scale=0.4, size=(len(bound), COLUMNS))
+    return initial_parameters(bound) + rng.normal(scale=0.4, size=(len(bound), COLUMNS))
 
 
 def slopes(energy, numbers: np.ndarray, rows: range, step: float = 1e-5) -> np.ndarray:
@@ -107,7 +107,7 @@ def check(found: np.ndarray, energy, numbers: np.ndarray, rows: range, pixels: f
 def test_distance_from_the_lift(body: Body, bound: BoundGaussians, free: np.ndarray) -> None:
     """Equations 8 and 9, counted from the lift."""
     weights = replace(NO_WEIGHTS, color=0.3, opacity=0.2, scale=0.7, offset=1.1, depth=1.7)
-    start, numbers = start_numbers(bound), moved(bound, 0)
+    start, numbers = initial_parameters(bound), moved(bound, 0)
     by_column = np.array([0.3, 0.3, 0.3, 0.2, 0.7, 0.7, 1.1, 1.1, 1.7])
 
     def energy(at: np.ndarray) -> float:
@@ -120,7 +120,7 @@ def test_distance_from_the_lift(body: Body, bound: BoundGaussians, free: np.ndar
 
 def test_long_splats_are_pulled_back(body: Body, bound: BoundGaussians, free: np.ndarray) -> None:
     """Equation 10: beyond the ratio, or the lift's own where that is longer."""
-    start, numbers = start_numbers(bound), moved(bound, 1)
+    start, numbers = initial_parameters(bound), moved(bound, 1)
     numbers[:, 4] += 0.5
     lifted = np.log(bound.scales[:, 0].astype(np.float64) / bound.scales[:, 1])
     most = np.maximum(np.abs(lifted), np.log(MAX_RATIO))
@@ -142,7 +142,7 @@ def test_patches_are_pulled_up_to_the_papers_opacity(
     body: Body, bound: BoundGaussians, free: np.ndarray
 ) -> None:
     """Equation 13, from below only."""
-    start, numbers = start_numbers(bound), moved(bound, 2)
+    start, numbers = initial_parameters(bound), moved(bound, 2)
     patches = by_patch(bound, body)
 
     def energy(at: np.ndarray) -> float:
@@ -174,7 +174,7 @@ def test_unseen_hands_take_the_colour_of_the_nearest_patch_of_the_face(
     body: Body, bound: BoundGaussians, free: np.ndarray
 ) -> None:
     """Equation 12, each patch counted by its splats; the face itself stays."""
-    start, numbers = start_numbers(bound), moved(bound, 3)
+    start, numbers = initial_parameters(bound), moved(bound, 3)
     terms = Regularisers(bound, start, free, body, replace(NO_WEIGHTS, hands=0.5))
     hands = set(terms.unseen_hands.tolist())
     assert set(range(60)) <= hands
@@ -200,14 +200,14 @@ def test_gloves_and_hands_in_sight_are_left_alone(
     gloves = bound.colors.copy()
     gloves[:60] = (0.1, 0.2, 0.9)
     dressed = replace(bound, colors=gloves)
-    terms = Regularisers(dressed, start_numbers(dressed), free, body)
+    terms = Regularisers(dressed, initial_parameters(dressed), free, body)
     assert not set(range(60)) & set(terms.unseen_hands.tolist())
     seen = free.copy()
     seen[:60] = 1.0
-    terms = Regularisers(bound, start_numbers(bound), seen, body)
+    terms = Regularisers(bound, initial_parameters(bound), seen, body)
     assert not set(range(60)) & set(terms.unseen_hands.tolist())
     sleeves = replace(bound, layer=np.where(np.arange(400) < 60, CORE + 1, bound.layer))
-    terms = Regularisers(sleeves, start_numbers(bound), free, body)
+    terms = Regularisers(sleeves, initial_parameters(bound), free, body)
     assert not set(range(60)) & set(terms.unseen_hands.tolist())
 
 
@@ -224,7 +224,7 @@ def test_what_is_missing_takes_its_term_along(
         bound = replace(bound, triangle=np.zeros(len(bound), np.int32))
     else:
         bound, free = bound.take(slice(0, 0)), free[:0]
-    terms = Regularisers(bound, start_numbers(bound), free, body)
+    terms = Regularisers(bound, initial_parameters(bound), free, body)
     assert len(terms.unseen_hands) == 0
     gradient = terms.gradient(moved(bound, 4), 30.0)
     assert gradient.shape == (len(bound), COLUMNS)

@@ -9,7 +9,12 @@ import pytest
 from likeness.engine.core.cameras import camera_position, orbit, photo_camera, project
 from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from likeness.engine.core.types import Camera, Gaussians, Matte
-from likeness.engine.gaussians.refine.targets import PhotoSurface, Target, head_box, photo_target
+from likeness.engine.gaussians.refine.targets import (
+    PhotoSurface,
+    RefineView,
+    head_box,
+    make_photo_target,
+)
 from likeness.engine.render import render_camera
 
 FAR = 1.0  # metres to the sheets, where a pixel is 4.5 mm wide
@@ -72,14 +77,14 @@ def texture(at: np.ndarray) -> np.ndarray:
     return 0.5 + 0.3 * np.stack([np.sin(x), np.cos(y), np.sin(x + y)], -1)
 
 
-def photo_of(plane: Ground, picture: Callable[[np.ndarray], np.ndarray]) -> Target:
+def photo_of(plane: Ground, picture: Callable[[np.ndarray], np.ndarray]) -> RefineView:
     """A photo of a plane that fills it."""
     _, at = on_plane(CAMERA, plane)
     matte = Matte(np.ones((CAMERA.height, CAMERA.width), np.float32), picture(at))
-    return photo_target(matte, CAMERA, 512)
+    return make_photo_target(matte, CAMERA, 512)
 
 
-def straight(target: Target) -> np.ndarray:
+def straight(target: RefineView) -> np.ndarray:
     return target.light / np.maximum(target.alpha, 1e-6)[..., None]
 
 
@@ -99,7 +104,7 @@ def test_size_camera_and_colours_of_the_whole_photo(side: int) -> None:
     alpha = np.zeros((48, 72), np.float32)
     alpha[10:40, 20:60] = 1.0
     colors = np.where(alpha[..., None] > 0, np.array(GREEN), rng.uniform(size=(48, 72, 3)))
-    target = photo_target(Matte(alpha, colors.astype(np.float32)), camera, side)
+    target = make_photo_target(Matte(alpha, colors.astype(np.float32)), camera, side)
     scale = min(1.0, side / 72)
     size = (round(48 * scale), round(72 * scale))
     assert target.alpha.shape == target.color_weight.shape == target.light.shape[:2] == size
@@ -126,14 +131,14 @@ def test_a_part_of_the_photo_is_the_same_picture_from_nearer() -> None:
         rng.uniform(size=(48, 72, 3)).astype(np.float32),
     )
     camera = photo_camera(90.0, 72, 48)
-    part = photo_target(matte, camera, 500, np.array([11, 5, 61, 45]))
+    part = make_photo_target(matte, camera, 500, np.array([11, 5, 61, 45]))
     assert part.alpha.shape == (40, 50)
     np.testing.assert_allclose(part.alpha, matte.alpha[5:45, 11:61], atol=1e-6)
     light = (matte.foreground * matte.alpha[..., None])[5:45, 11:61]
     np.testing.assert_allclose(part.light, light, atol=1e-6)
     point = np.array([-0.1, 0.15, -2.5])
     np.testing.assert_allclose(project(point, part.camera)[0], project(point, camera)[0] - [11, 5])
-    small = photo_target(matte, camera, 25, np.array([11, 5, 61, 45]))
+    small = make_photo_target(matte, camera, 25, np.array([11, 5, 61, 45]))
     assert small.alpha.shape == (20, 25)
     np.testing.assert_allclose(
         project(point, small.camera)[0], (project(point, camera)[0] - [11, 5]) / 2
@@ -208,7 +213,7 @@ def card_before_a_wall() -> tuple[Ground, Ground, Gaussians, PhotoSurface]:
     _, at = on_plane(CAMERA, card)
     on_card = (np.abs(at) < 0.06).all(-1)[..., None]
     matte = Matte(np.ones(on_card.shape[:2], np.float32), np.where(on_card, RED, BLUE))
-    return wall, card, lifted, PhotoSurface(photo_target(matte, CAMERA, 512), lifted)
+    return wall, card, lifted, PhotoSurface(make_photo_target(matte, CAMERA, 512), lifted)
 
 
 @pytest.mark.parametrize("yaw", [20.0, -30.0])
@@ -257,7 +262,9 @@ def test_a_photo_that_shows_nothing_is_carried_nowhere(case: str) -> None:
     elif case == "no splat":
         alpha[:] = 1.0
         lifted = Gaussians(*(getattr(lifted, name)[:0] for name in FIELDS))
-    photo = photo_target(Matte(alpha, np.full((*alpha.shape, 3), 0.3, np.float32)), CAMERA, 512)
+    photo = make_photo_target(
+        Matte(alpha, np.full((*alpha.shape, 3), 0.3, np.float32)), CAMERA, 512
+    )
     target = PhotoSurface(photo, lifted).target(orbit(CAMERA, plane[0], 12.0), True)
     assert (target.color_weight < 1.0).all()
     assert np.isfinite(target.light).all()

@@ -11,7 +11,7 @@ import pytest
 from likeness.engine.body.atlas import rasterize_atlas, surface_points
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import LikenessError
-from likeness.engine.gaussians.surface import MOST_OUT, surface_mesh
+from likeness.engine.gaussians.surface import MAX_OUTWARD, extract_mesh
 
 _spec = importlib.util.spec_from_file_location(
     "exported", Path(__file__).parents[1] / "formats" / "exported.py"
@@ -27,7 +27,7 @@ def avatar():
 
 @pytest.fixture(scope="module")
 def mesh(avatar):
-    return surface_mesh(avatar, 256)
+    return extract_mesh(avatar, 256)
 
 
 def test_carried_to_the_splats(avatar, mesh) -> None:
@@ -35,7 +35,7 @@ def test_carried_to_the_splats(avatar, mesh) -> None:
     rest = avatar.body.v_template
     out = ((mesh.body.v_template - rest) * vertex_normals(rest, avatar.body.f)).sum(1)
     assert 0.2 * exported.LIFT < np.median(out[out != 0]) < 1.1 * exported.LIFT
-    assert np.abs(mesh.body.v_template - rest).max() < MOST_OUT
+    assert np.abs(mesh.body.v_template - rest).max() < MAX_OUTWARD
 
 
 def test_colors_are_those_of_the_splats(avatar, mesh) -> None:
@@ -56,16 +56,16 @@ def test_what_nobody_sees_takes_its_neighbours_color(avatar) -> None:
     """A third of the splats gone, all on one side: no black and no speckles are left there."""
     bound = avatar.gaussians
     place = avatar.body.v_template[avatar.body.f[bound.triangle]].mean(1)
-    bare = surface_mesh(replace(avatar, gaussians=bound.take(place[:, 0] < 0.15)), 128)
+    bare = extract_mesh(replace(avatar, gaussians=bound.take(place[:, 0] < 0.15)), 128)
     assert bare.texture.min() > 0.1
-    none = surface_mesh(replace(avatar, gaussians=bound.take(np.zeros(0, int))), 128)
+    none = extract_mesh(replace(avatar, gaussians=bound.take(np.zeros(0, int))), 128)
     assert np.ptp(none.texture) < 1e-6
     np.testing.assert_array_equal(none.body.v_template, avatar.body.v_template)
 
 
 def test_the_same_twice_and_sizes(avatar, mesh) -> None:
-    again = surface_mesh(avatar, 256)
+    again = extract_mesh(avatar, 256)
     np.testing.assert_array_equal(again.texture, mesh.texture)
     np.testing.assert_array_equal(again.body.v_template, mesh.body.v_template)
     with pytest.raises(LikenessError, match="9000"):
-        surface_mesh(avatar, 9000)
+        extract_mesh(avatar, 9000)

@@ -18,8 +18,8 @@ from likeness.engine.core.types import (
     Track,
 )
 from likeness.engine.generative.checks import (
-    Limits,
-    Rejected,
+    FilterLimits,
+    RejectedSampleError,
     check_azimuth,
     check_colours,
     check_errors,
@@ -33,7 +33,7 @@ from likeness.engine.generative.checks import (
 from likeness.engine.imaging.matte_check import BodyMap
 from scipy import ndimage
 
-LIMITS = Limits()
+LIMITS = FilterLimits()
 CAMERA = photo_camera(300.0, 200, 300)
 TRACK = Track(
     np.zeros(3), Pose.rest(2), CAMERA, "half", np.ones(NUM_JOINTS), face_error=2.0, pose_error=4.0
@@ -48,7 +48,7 @@ SEEN = Observation(
 
 
 def reason_of(check, *arguments) -> str:
-    with pytest.raises(Rejected) as error:
+    with pytest.raises(RejectedSampleError) as error:
         check(*arguments)
     assert str(error.value) == f"{error.value.reason}: {error.value.detail}"
     return error.value.reason
@@ -158,5 +158,5 @@ def test_colours() -> None:
 
 
 def test_reasons_are_told_in_words(tmp_path: Path) -> None:
-    error = Rejected("hands", "none of 2")
+    error = RejectedSampleError("hands", "none of 2")
     assert (error.reason, str(error)) == ("hands", "hands: none of 2")

@@ -10,12 +10,12 @@ from likeness.engine.generative.compose import (
     NUM_NEGATIVES,
     OPTIONAL,
     Prompt,
-    all_different,
-    article,
-    compose,
-    diversity,
+    add_article,
+    compose_prompt,
+    count_distinct,
+    measure_diversity,
 )
-from likeness.engine.generative.vocabulary import Term, Vocabulary, load_vocabulary
+from likeness.engine.generative.vocabulary import Vocabulary, VocabularyTerm, load_vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def vocabulary() -> Vocabulary:
 
 @pytest.fixture(scope="module")
 def prompts(vocabulary: Vocabulary) -> list[Prompt]:
-    return [compose(number, 3, vocabulary) for number in range(600)]
+    return [compose_prompt(number, 3, vocabulary) for number in range(600)]
 
 
 def tags(vocabulary: Vocabulary, name: str, text: str) -> frozenset[str]:
@@ -35,9 +35,9 @@ def tags(vocabulary: Vocabulary, name: str, text: str) -> frozenset[str]:
 def test_the_same_again_and_different_otherwise(
     vocabulary: Vocabulary, prompts: list[Prompt]
 ) -> None:
-    assert compose(77, 3, vocabulary) == prompts[77]
-    assert compose(77, 4, vocabulary).template != prompts[77].template
-    assert all_different(prompts) == len(prompts)
+    assert compose_prompt(77, 3, vocabulary) == prompts[77]
+    assert compose_prompt(77, 4, vocabulary).template != prompts[77].template
+    assert count_distinct(prompts) == len(prompts)
     assert [p.regime for p in prompts[:4]] == ["outfit", "role", "outfit", "role"]
 
 
@@ -85,7 +85,7 @@ def test_the_text_is_clean(prompts: list[Prompt]) -> None:
     ],
 )
 def test_articles(phrase: str, whole: str) -> None:
-    assert article(phrase) == whole
+    assert add_article(phrase) == whole
 
 
 def test_what_goes_together(vocabulary: Vocabulary, prompts: list[Prompt]) -> None:
@@ -129,7 +129,7 @@ def test_skies_that_contradict_each_other(vocabulary: Vocabulary, time: str, lig
     two["times"] = tuple(t for t in vocabulary["times"] if t.text == time)
     two["lighting"] = tuple(t for t in vocabulary["lighting"] if t.text == light)
     with pytest.raises(LikenessError, match="'lighting' has nothing"):
-        compose(0, 0, two)
+        compose_prompt(0, 0, two)
 
 
 def test_what_may_be_missing_is_as_often_as_said(prompts: list[Prompt]) -> None:
@@ -141,7 +141,7 @@ def test_what_may_be_missing_is_as_often_as_said(prompts: list[Prompt]) -> None:
 
 
 def test_small_lists_are_used_whole(vocabulary: Vocabulary, prompts: list[Prompt]) -> None:
-    counts = diversity(prompts, vocabulary)
+    counts = measure_diversity(prompts, vocabulary)
     for axis in ("age", "gender", "region", "hair_colour", "hair_style", "time", "lighting"):
         assert counts[axis]["used"] == counts[axis]["of"], axis
     assert counts["role"]["used"] > 220
@@ -157,6 +157,6 @@ def test_as_a_line_of_json(prompts: list[Prompt]) -> None:
 
 
 def test_a_vocabulary_without_what_is_needed(vocabulary: Vocabulary) -> None:
-    dark = dict(vocabulary) | {"lighting": (Term("a torch", frozenset({"night", "in"})),)}
+    dark = dict(vocabulary) | {"lighting": (VocabularyTerm("a torch", frozenset({"night", "in"})),)}
     with pytest.raises(LikenessError, match="'lighting' has nothing"):
-        [compose(number, 0, dark) for number in range(20)]
+        [compose_prompt(number, 0, dark) for number in range(20)]

@@ -14,18 +14,24 @@ pytest.importorskip("diffusers")
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import WEIGHTS
 from likeness.engine.generative import models
-from likeness.engine.generative.compose import Prompt, compose
-from likeness.engine.generative.loading import errors_told
-from likeness.engine.generative.models import MODELS, Placement, model_source, needs, told
-from likeness.engine.generative.rewrite import Rewriting, language_model, rewrite
+from likeness.engine.generative.compose import Prompt, compose_prompt
+from likeness.engine.generative.loading import translate_errors
+from likeness.engine.generative.models import (
+    MODELS,
+    Placement,
+    describe_models,
+    missing_requirements,
+    resolve_model,
+)
+from likeness.engine.generative.rewrite import RewriteOptions, open_language_model, rewrite_prompts
 from likeness.engine.generative.side_views import (
     BACK_PROMPT,
     SIDE_PROMPT,
     EditOptions,
-    editing_model,
-    turned_views,
+    edit_side_views,
+    open_editing_model,
 )
-from likeness.engine.generative.video import VideoOptions, video_model
+from likeness.engine.generative.video import VideoOptions, open_video_model
 from likeness.engine.generative.vocabulary import load_vocabulary
 from PIL import Image
 
@@ -35,7 +41,7 @@ CPU = Placement("cpu", "float32", allow_download=False)
 @pytest.fixture(scope="module")
 def prompts() -> list[Prompt]:
     vocabulary = load_vocabulary()
-    return [compose(number, 0, vocabulary) for number in range(2)]
+    return [compose_prompt(number, 0, vocabulary) for number in range(2)]
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +64,7 @@ def test_a_language_model_answers_the_same_for_a_seed(
     tmp_path: Path, tiny: SimpleNamespace, prompts: list[Prompt]
 ) -> None:
     source = str(tiny.language_model(tmp_path / "words"))
-    complete, about = language_model(source, CPU, Rewriting(max_new_tokens=6))
+    complete, about = open_language_model(source, CPU, RewriteOptions(max_new_tokens=6))
     assert about["model"] == "words"
     assert about["temperature"] == 0.7
     scenes = [prompt.template for prompt in prompts]
@@ -66,7 +72,7 @@ def test_a_language_model_answers_the_same_for_a_seed(
     assert len(first) == 2
     assert complete(scenes, 5) == first
     assert complete(scenes, 6) != first
-    kept = list(rewrite(prompts, complete, about))
+    kept = list(rewrite_prompts(prompts, complete, about))
     assert [p.rewriting["outcome"] for p in kept] == ["template kept"] * 2
     assert [p.text for p in kept] == scenes
 
@@ -75,12 +81,12 @@ def test_a_model_without_a_chat_template(tmp_path: Path, tiny: SimpleNamespace) 
     folder = tiny.language_model(tmp_path / "words")
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(LikenessError, match="no chat template"):
-        language_model(str(folder), CPU)
+        open_language_model(str(folder), CPU)
 
 
 def test_a_clip(tmp_path: Path, tiny: SimpleNamespace, prompts: list[Prompt]) -> None:
     source = str(tiny.video_pipeline(tmp_path / "film"))
-    film, about = video_model(source, CPU, VideoOptions(64, 96, 5, steps=2))
+    film, about = open_video_model(source, CPU, VideoOptions(64, 96, 5, steps=2))
     assert (about["width"], about["steps"], about["dtype"]) == (64, 2, "float32")
     frames = film(prompts[0])
     assert frames.shape == (5, 96, 64, 3)
@@ -97,7 +103,7 @@ def test_sizes_that_cannot_be(options: dict[str, int]) -> None:
 
 def test_a_picture_is_edited(tmp_path: Path, tiny: SimpleNamespace) -> None:
     source = str(tiny.editing_pipeline(tmp_path / "edit"))
-    edit, about = editing_model(source, CPU, EditOptions(steps=1, guidance=1.0))
+    edit, about = open_editing_model(source, CPU, EditOptions(steps=1, guidance=1.0))
     assert about["pipeline"] == "QwenImageEditPipeline"
     assert about["prompts"]["side"] == SIDE_PROMPT
     made = edit(Image.new("RGB", (64, 64), (200, 80, 40)), SIDE_PROMPT, 1)
@@ -108,7 +114,7 @@ def test_a_picture_is_edited(tmp_path: Path, tiny: SimpleNamespace) -> None:
 @pytest.mark.slow
 def test_a_picture_is_edited_by_the_later_pipeline(tmp_path: Path, tiny: SimpleNamespace) -> None:
     source = str(tiny.editing_pipeline(tmp_path / "edit", "QwenImageEditPlusPipeline"))
-    edit, about = editing_model(source, CPU, EditOptions(steps=1, guidance=1.0))
+    edit, about = open_editing_model(source, CPU, EditOptions(steps=1, guidance=1.0))
     assert about["pipeline"] == "QwenImageEditPlusPipeline"
     assert edit(Image.new("RGB", (64, 64)), BACK_PROMPT, 1).mode == "RGB"
 
@@ -125,7 +131,7 @@ def test_both_sides_come_from_one_prompt(prompts: list[Prompt]) -> None:
 
     rng = np.random.default_rng(0)
     reference = rng.integers(0, 200, (8, 12, 3), dtype=np.uint8)
-    views = turned_views(reference, prompts[0], edit)
+    views = edit_side_views(reference, prompts[0], edit)
     assert [text for _, text, _ in asked] == [SIDE_PROMPT, SIDE_PROMPT, BACK_PROMPT]
     assert len({seed for _, _, seed in asked}) == 3
     assert (asked[0][0] == reference).all()
@@ -138,27 +144,27 @@ def test_both_sides_come_from_one_prompt(prompts: list[Prompt]) -> None:
 def test_another_pipeline_is_refused(tmp_path: Path, tiny: SimpleNamespace) -> None:
     source = tiny.video_pipeline(tmp_path / "film")
     with pytest.raises(LikenessError, match="WanPipeline, not one of QwenImageEditPipeline"):
-        editing_model(str(source), CPU, EditOptions())
+        open_editing_model(str(source), CPU, EditOptions())
 
 
 def test_a_broken_transfer_is_noticed(tmp_path: Path, tiny: SimpleNamespace) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     with pytest.raises(LikenessError, match="neither model_index"):
-        model_source(str(folder), CPU)
+        resolve_model(str(folder), CPU)
     (folder / "config.json").write_text("{}")
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     (folder / "model-1.safetensors").write_bytes(b"")
     with pytest.raises(LikenessError, match=r"incomplete: model-2\.safetensors is missing"):
-        model_source(str(folder), CPU)
+        resolve_model(str(folder), CPU)
 
 
 def test_where_a_named_model_is_looked_for(tmp_path: Path, tiny: SimpleNamespace) -> None:
     folder = tmp_path / "user" / "wan2.2-ti2v-5b"
     folder.mkdir(parents=True)
     (folder / "model_index.json").write_text("{}")
-    found, about = model_source("wan2.2-ti2v-5b", CPU)
+    found, about = resolve_model("wan2.2-ti2v-5b", CPU)
     assert found == folder
     assert about["model"] == "Wan-AI/Wan2.2-TI2V-5B-Diffusers"
 
@@ -167,21 +173,23 @@ def test_what_is_needed_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    said = " ".join(needs(("rewrite", "videos", "views"), {}, Placement(allow_download=False)))
+    said = " ".join(
+        missing_requirements(("rewrite", "videos", "views"), {}, Placement(allow_download=False))
+    )
     for model in MODELS.values():
         entry = WEIGHTS[model.weights]
         assert f"{entry.repository} ({entry.gigabytes} GB, {entry.licence})" in said
     assert "64 GB (46 GB with --offload)" in said
     assert "torch finds none" in said
     assert "--allow-download: 122 GB" in said
-    assert needs(("prompts", "shards"), {}, Placement(allow_download=False)) == []
+    assert missing_requirements(("prompts", "shards"), {}, Placement(allow_download=False)) == []
 
 
 def test_no_room_for_downloads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     usage = models.shutil.disk_usage(tmp_path)._replace(free=10**10)
     monkeypatch.setattr(models.shutil, "disk_usage", lambda _: usage)
     consent = Placement("cpu", allow_download=True)
-    said = needs(("rewrite",), {}, consent)
+    said = missing_requirements(("rewrite",), {}, consent)
     assert len(said) == 1
     assert "about 30 GB" in said[0]
     assert "10 GB left" in said[0]
@@ -192,7 +200,7 @@ def test_packages_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         models.importlib.util, "find_spec", lambda name: None if name == "diffusers" else find(name)
     )
-    said = needs(("videos",), {}, CPU)
+    said = missing_requirements(("videos",), {}, CPU)
     assert said[0].startswith("The packages diffusers are not installed: pip install")
 
 
@@ -205,7 +213,7 @@ def test_a_small_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Small)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Small One")
-    said = needs(("videos",), {}, Placement(allow_download=False))
+    said = missing_requirements(("videos",), {}, Placement(allow_download=False))
     assert "36 GB (24 GB with --offload); 'Small One' has 8 GB." in said[0]
 
 
@@ -213,7 +221,7 @@ def test_full_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     def full() -> None:
-        with errors_told("filming"):
+        with translate_errors("filming"):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(LikenessError, match=r"not enough for filming.*--offload"):
@@ -221,7 +229,7 @@ def test_full_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_will_be_used() -> None:
-    lines = told(("prompts", "videos"), {}, Placement())
+    lines = describe_models(("prompts", "videos"), {}, Placement())
     assert len(lines) == 1
     assert "Wan-AI/Wan2.2-TI2V-5B-Diffusers (Apache-2.0), about 34 GB on disk" in lines[0]
-    assert "hours" in told(("views",), {"views": "my-model"}, CPU)[0]
+    assert "hours" in describe_models(("views",), {"views": "my-model"}, CPU)[0]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from likeness.engine.generative.compose import Prompt, compose
-from likeness.engine.generative.rewrite import ROUNDS, answer_seed, objections, rewrite
+from likeness.engine.generative.compose import Prompt, compose_prompt
+from likeness.engine.generative.rewrite import ROUNDS, answer_seed, find_objections, rewrite_prompts
 from likeness.engine.generative.vocabulary import load_vocabulary
 
 
 @pytest.fixture(scope="module")
 def prompts() -> list[Prompt]:
     vocabulary = load_vocabulary()
-    return [compose(number, 1, vocabulary) for number in range(6)]
+    return [compose_prompt(number, 1, vocabulary) for number in range(6)]
 
 
 def fluent(scene: str) -> str:
@@ -22,7 +22,7 @@ def fluent(scene: str) -> str:
 
 def test_a_good_text_passes(prompts: list[Prompt]) -> None:
     for prompt in prompts:
-        assert objections(prompt, fluent(prompt.template)) == []
+        assert find_objections(prompt, fluent(prompt.template)) == []
 
 
 @pytest.mark.parametrize("axis", ["hair_colour", "age", "gender", "top_colour", "role", "action"])
@@ -31,7 +31,7 @@ def test_a_lost_factor_is_noticed(prompts: list[Prompt], axis: str) -> None:
     text = prompt.template
     for word in prompt.factors[axis].split():
         text = text.replace(word, "thing")
-    assert any(said.startswith(f"{axis} ") for said in objections(prompt, text))
+    assert any(said.startswith(f"{axis} ") for said in find_objections(prompt, text))
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,16 @@ def test_a_lost_factor_is_noticed(prompts: list[Prompt], axis: str) -> None:
     ],
 )
 def test_what_is_no_paragraph_is_noticed(prompts: list[Prompt], change, said: str) -> None:
-    assert any(said in reason for reason in objections(prompts[0], change(prompts[0].template)))
+    assert any(
+        said in reason for reason in find_objections(prompts[0], change(prompts[0].template))
+    )
 
 
 def test_reworded_movements_pass(prompts: list[Prompt]) -> None:
     prompt = next(p for p in prompts if p.factors["action"].startswith("speaks"))
     action = prompt.factors["action"]
     text = prompt.template.replace(action, action.replace("speaks", "is speaking"))
-    assert objections(prompt, text) == []
+    assert find_objections(prompt, text) == []
 
 
 def test_failures_are_asked_again_and_the_template_stays(prompts: list[Prompt]) -> None:
@@ -66,7 +68,7 @@ def test_failures_are_asked_again_and_the_template_stays(prompts: list[Prompt]) 
             for scene in scenes
         ]
 
-    done = list(rewrite(prompts[:4], complete, {"model": "stand-in"}))
+    done = list(rewrite_prompts(prompts[:4], complete, {"model": "stand-in"}))
     assert [p.rewriting["outcome"] for p in done] == [
         "rewritten",
         "template kept",
@@ -88,6 +90,6 @@ def test_batches_are_cut_at_the_same_numbers(prompts: list[Prompt]) -> None:
         sizes.append(len(scenes))
         return [fluent(scene) for scene in scenes]
 
-    list(rewrite(prompts, complete, {}, batch=4))
-    list(rewrite(prompts[4:], complete, {}, batch=4))
+    list(rewrite_prompts(prompts, complete, {}, batch=4))
+    list(rewrite_prompts(prompts[4:], complete, {}, batch=4))
     assert sizes == [4, 2, 2]

@@ -11,30 +11,30 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.addon.workers.crew import Crew, worker_command
-from likeness.addon.workers.plan import Shape
+from likeness.addon.workers.crew import WorkerPool, pool_worker_command
+from likeness.addon.workers.plan import PoolConfig
 from likeness.engine.core.types import Camera, LikenessError
-from likeness.engine.dataset.cards import stored_in
-from likeness.engine.dataset.subjects import Subject, View, encode_rgba
+from likeness.engine.dataset.cards import iterate_stored
+from likeness.engine.dataset.subjects import Subject, SubjectView, encode_rgba
 from likeness.engine.generative import stages as stages_module
-from likeness.engine.generative.checks import Rejected
+from likeness.engine.generative.checks import RejectedSampleError
 from likeness.engine.generative.models import Placement
-from likeness.engine.generative.options import Options, options_of
-from likeness.engine.generative.rewrite import Rewriting
-from likeness.engine.generative.run import STAGES, Outcome, stages_of
-from likeness.engine.generative.run import generate as run_stages
+from likeness.engine.generative.options import GenerateOptions, parse_options
+from likeness.engine.generative.rewrite import RewriteOptions
+from likeness.engine.generative.run import STAGES, GenerateResult, resolve_stages
+from likeness.engine.generative.run import generate_people as run_stages
 from likeness.engine.generative.side_views import SIDES, EditOptions
 from likeness.engine.generative.stages import open_stage
-from likeness.engine.generative.store import Store, locked
+from likeness.engine.generative.store import PromptStore, lock_store
 from likeness.engine.generative.video import VideoOptions
-from likeness.engine.workflows.executor import Executor, NoMoreError
+from likeness.engine.workflows.executor import Executor, FatalWorkerError
 
 from ..workflows.batch.bench import Bench
 
-BASE = Options(
+BASE = GenerateOptions(
     prompts=3,
     placement=Placement("cpu", "float32", allow_download=False),
-    rewriting=Rewriting(batch=2, max_new_tokens=4),
+    rewriting=RewriteOptions(batch=2, max_new_tokens=4),
     video=VideoOptions(64, 64, 5, steps=1),
     edit=EditOptions(steps=1, guidance=1.0),
     frames=2,
@@ -48,7 +48,9 @@ def here(request: Mapping[str, Any]) -> Executor:
     return Bench(open_stage(json.loads(json.dumps(request))))
 
 
-def generate(data: Path, options: Options, stages: Sequence[str] = STAGES, **more: Any) -> Outcome:
+def generate(
+    data: Path, options: GenerateOptions, stages: Sequence[str] = STAGES, **more: Any
+) -> GenerateResult:
     return run_stages(data, options, stages, executor=here, **more)
 
 
@@ -56,7 +58,7 @@ def subject_of(key: str, number: int) -> Subject:
     rgba = np.full((32, 32, 4), 0.1 + 0.05 * number, np.float32)
     rgba[..., 3] = 1.0
     views = tuple(
-        View(
+        SubjectView(
             name,
             0,
             "front",
@@ -108,17 +110,19 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
         assert sorted(turned) == sorted(SIDES)
         assert all(path.is_file() for path in turned.values())
         if prompt.number == 1:
-            raise Rejected("hands", "none of 2")
+            raise RejectedSampleError("hands", "none of 2")
         return subject_of(prompt.key, prompt.number), ["left: azimuth: 3 degrees"]
 
-    monkeypatch.setattr(stages_module, "needs", lambda *given: [])
-    monkeypatch.setattr(stages_module, "language_model", language)
-    monkeypatch.setattr(stages_module, "video_model", lambda *given: (film, {"model": "film"}))
-    monkeypatch.setattr(stages_module, "editing_model", lambda *given: (edit, {"model": "edit"}))
+    monkeypatch.setattr(stages_module, "missing_requirements", lambda *given: [])
+    monkeypatch.setattr(stages_module, "open_language_model", language)
+    monkeypatch.setattr(stages_module, "open_video_model", lambda *given: (film, {"model": "film"}))
+    monkeypatch.setattr(
+        stages_module, "open_editing_model", lambda *given: (edit, {"model": "edit"})
+    )
     monkeypatch.setattr(
         stages_module, "choose_reference", lambda clip, *given: (2, np.zeros((64, 64, 3)))
     )
-    monkeypatch.setattr(stages_module, "make_subject", make)
+    monkeypatch.setattr(stages_module, "make_tracked_subject", make)
     monkeypatch.setattr(stages_module, "open_detectors", lambda: None)
     monkeypatch.setattr(stages_module, "load_fitting_body", lambda path: None)
     return asked
@@ -138,7 +142,7 @@ def test_a_whole_run(tmp_path: Path, stand_ins: dict[str, list[int]]) -> None:
     assert outcome.figures["accepted"] == 2
     assert outcome.figures["rejected"] == {"hands": 1}
     assert [path.name for path in outcome.shards] == ["shard-000000.tar", "shard-000001.tar"]
-    stored = list(stored_in(data))
+    stored = list(iterate_stored(data))
     assert [s.key for s in stored] == ["generated_000000", "generated_000002"]
     assert stored[0].about["facts"]["left_out"] == ["left: azimuth: 3 degrees"]
     rejected = json.loads((data / "rejected.json").read_text())
@@ -202,18 +206,20 @@ def test_a_kill_at_any_file_loses_nothing(
 def test_a_scene_that_fails_is_given_up_and_tried_by_the_next_run(
     tmp_path: Path, stand_ins: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = stages_module.video_model("", BASE.placement, BASE.video)[0]
+    film = stages_module.open_video_model("", BASE.placement, BASE.video)[0]
 
     def blind(prompt: Any) -> np.ndarray:
         if prompt.number == 0:
             raise LikenessError("The clip is dark.", "Put on a light.")
         return film(prompt)
 
-    monkeypatch.setattr(stages_module, "video_model", lambda *given: (blind, {"model": "film"}))
+    monkeypatch.setattr(
+        stages_module, "open_video_model", lambda *given: (blind, {"model": "film"})
+    )
     outcome = generate(tmp_path / "data", BASE)
     assert outcome.given_up == {0: "The clip is dark. Put on a light."}
     assert (outcome.figures["accepted"], outcome.figures["rejected"]) == (1, {"hands": 1})
-    monkeypatch.setattr(stages_module, "video_model", lambda *given: (film, {"model": "film"}))
+    monkeypatch.setattr(stages_module, "open_video_model", lambda *given: (film, {"model": "film"}))
     outcome = generate(tmp_path / "data", BASE)
     assert (outcome.given_up, outcome.figures["accepted"]) == ({}, 2)
     generate(tmp_path / "whole", BASE)
@@ -227,13 +233,13 @@ def test_a_full_disk_ends_it(
         raise LikenessError("Cannot write: no space left.", "Make room.")
 
     monkeypatch.setattr(stages_module, "write_clip", full)
-    with pytest.raises(NoMoreError, match="no space left"):
+    with pytest.raises(FatalWorkerError, match="no space left"):
         generate(tmp_path / "data", BASE)
 
 
 def test_options_come_to_workers_as_they_are(tmp_path: Path) -> None:
     for options in (BASE, replace(BASE, vocabulary=tmp_path, models={"views": "other"})):
-        assert options_of(json.loads(json.dumps(options.as_json()))) == options
+        assert parse_options(json.loads(json.dumps(options.as_json()))) == options
 
 
 def test_stages_one_by_one(tmp_path: Path, stand_ins: dict[str, list[int]]) -> None:
@@ -245,9 +251,9 @@ def test_stages_one_by_one(tmp_path: Path, stand_ins: dict[str, list[int]]) -> N
             generate(data, BASE, (stage,))
         generate(data, BASE, (before,))
     assert len(generate(data, BASE, ("shards",)).shards) == 2
-    assert stages_of("all") == STAGES
+    assert resolve_stages("all") == STAGES
     with pytest.raises(LikenessError, match="no stage 'video'"):
-        stages_of("video")
+        resolve_stages("video")
 
 
 def test_without_rewriting(tmp_path: Path, stand_ins: dict[str, list[int]]) -> None:
@@ -268,14 +274,17 @@ def test_other_options_are_refused(tmp_path: Path, stand_ins: dict[str, list[int
 
 
 def test_one_run_at_a_time(tmp_path: Path, stand_ins: dict[str, list[int]]) -> None:
-    with locked(tmp_path / "data"), pytest.raises(LikenessError, match="Another run is working"):
+    with (
+        lock_store(tmp_path / "data"),
+        pytest.raises(LikenessError, match="Another run is working"),
+    ):
         generate(tmp_path / "data", BASE)
 
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(LikenessError, match="Cannot write to"):
-        Store(tmp_path / "data")
+        PromptStore(tmp_path / "data")
 
 
 def test_all_that_is_missing_is_said_before(tmp_path: Path) -> None:
@@ -295,7 +304,7 @@ def test_tiny_models_from_prompt_to_rejection(tmp_path: Path, tiny: SimpleNamesp
     def executor(request: Mapping[str, Any]) -> Executor:
         if request["stage"] != "rewrite":
             return here(request)
-        return Crew(request, Shape(threads=1), worker_command("generate-worker"))
+        return WorkerPool(request, PoolConfig(threads=1), pool_worker_command("generate-worker"))
 
     models = {
         "rewrite": str(tiny.language_model(tmp_path / "words")),
@@ -309,7 +318,7 @@ def test_tiny_models_from_prompt_to_rejection(tmp_path: Path, tiny: SimpleNamesp
     assert outcome.figures["rejected"] == {"nobody": 1}
     assert any("1 of 1 scenes stay as composed" in line for line in said)
     assert any(line.startswith("videos: '") and "on the CPU" in line for line in said)
-    store = Store(tmp_path / "data")
+    store = PromptStore(tmp_path / "data")
     about = json.loads((store.data / "work" / "clips" / "generated_000000.json").read_text())
     assert about["model"] == "film"
     assert about["steps"] == 1

@@ -17,19 +17,19 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import project
 from likeness.engine.core.types import JOINT_INDEX, Camera, Motion, Track
 from likeness.engine.dataset.shards import read_subjects
-from likeness.engine.evaluation.people.person import Person, random_person
-from likeness.engine.evaluation.people.render import Scene, draw_scene, make_scene
+from likeness.engine.evaluation.people.person import RandomPerson, random_person
+from likeness.engine.evaluation.people.render import DressedScene, make_scene, render_scene
 from likeness.engine.files.weights import asset_path
 from likeness.engine.generative import tracked
-from likeness.engine.generative.checks import Rejected
-from likeness.engine.generative.compose import Prompt, compose
-from likeness.engine.generative.store import Store
+from likeness.engine.generative.checks import RejectedSampleError
+from likeness.engine.generative.compose import Prompt, compose_prompt
+from likeness.engine.generative.store import PromptStore
 from likeness.engine.generative.tracked import (
-    Tracker,
+    SubjectTracker,
+    choose_frames,
     choose_reference,
-    chosen_frames,
-    cropped,
-    make_subject,
+    crop_person,
+    make_tracked_subject,
 )
 from likeness.engine.generative.video import write_clip
 from likeness.engine.generative.vocabulary import load_vocabulary
@@ -45,15 +45,15 @@ TURNED = {"right": -90.0, "back": 0.0}  # the "back" is none
 class Filmed:
     """A made-up person, the clip of them and pictures from the side."""
 
-    person: Person
-    scene: Scene
+    person: RandomPerson
+    scene: DressedScene
     clip: Path
     turned: dict[str, Path]
     body: Body
     motion: Motion
 
 
-def swung(person: Person, scene: Scene, yaw: float) -> Camera:
+def swung(person: RandomPerson, scene: DressedScene, yaw: float) -> Camera:
     """The person's camera, carried about them by ``yaw`` degrees to their left."""
     a = np.radians(yaw)
     R = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
@@ -78,7 +78,7 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> Filmed:
     def picture(yaw: float) -> np.ndarray:
         camera = swung(person, scene, yaw)
         behind = scene.behind[: camera.height, : camera.width]
-        rgb, _, _ = draw_scene(scene, camera, behind)
+        rgb, _, _ = render_scene(scene, camera, behind)
         return np.rint(255 * np.clip(rgb, 0, 1)).astype(np.uint8)
 
     clip = folder / "clip.mp4"
@@ -118,7 +118,7 @@ def detectors() -> Detectors:
 
 @pytest.fixture(scope="module")
 def prompt() -> Prompt:
-    return compose(4, 0, load_vocabulary())
+    return compose_prompt(4, 0, load_vocabulary())
 
 
 def test_a_person_becomes_a_subject(
@@ -131,8 +131,8 @@ def test_a_person_becomes_a_subject(
     monkeypatch.setattr(tracked, "track_video", lambda *given: filmed.motion)
     number, rgb = choose_reference(filmed.clip, prompt, detectors)
     assert rgb.shape == (filmed.motion.camera.height, filmed.motion.camera.width, 3)
-    tracker = Tracker(filmed.body, detectors, frames=1, size=192)
-    subject, left_out = make_subject(
+    tracker = SubjectTracker(filmed.body, detectors, frames=1, size=192)
+    subject, left_out = make_tracked_subject(
         prompt, filmed.clip, number, filmed.turned, tracker, {"video": {"model": "stand-in"}}
     )
     # The picture that should show the back shows the front, and is left out by its reason.
@@ -149,7 +149,7 @@ def test_a_person_becomes_a_subject(
     assert subject.facts["prompt"] == prompt.text
     assert subject.facts["video"] == {"model": "stand-in"}
 
-    store = Store(tmp_path / "data")
+    store = PromptStore(tmp_path / "data")
     store.keep(prompt, subject)
     (shard,) = store.pack([prompt], per_shard=8)
     skipped: list[object] = []
@@ -179,7 +179,7 @@ def test_noise_is_refused(detectors: Detectors, prompt: Prompt, tmp_path: Path) 
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (5, 96, 96, 3), dtype=np.uint8)
     write_clip(tmp_path / "noise.mp4", noise, 24.0)
-    with pytest.raises(Rejected) as error:
+    with pytest.raises(RejectedSampleError) as error:
         choose_reference(tmp_path / "noise.mp4", prompt, detectors)
     assert error.value.reason == "nobody"
 
@@ -191,8 +191,10 @@ def test_noise_cannot_be_tracked(
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (5, 96, 96, 3), dtype=np.uint8)
     write_clip(tmp_path / "noise.mp4", noise, 24.0)
-    with pytest.raises(Rejected) as error:
-        make_subject(prompt, tmp_path / "noise.mp4", 0, {}, Tracker(filmed.body, detectors), {})
+    with pytest.raises(RejectedSampleError) as error:
+        make_tracked_subject(
+            prompt, tmp_path / "noise.mp4", 0, {}, SubjectTracker(filmed.body, detectors), {}
+        )
     assert error.value.reason == "nobody"
 
 
@@ -204,8 +206,8 @@ def test_frames_are_chosen_that_differ(filmed: Filmed) -> None:
     motion = replace(
         filmed.motion, full_pose=full_pose, frame_state=states, transl=np.zeros((count, 3))
     )
-    assert chosen_frames(motion, 0, 3) == [0, 4, 5]
-    assert sorted(chosen_frames(motion, 1, 9)) == [0, 1, 2, 4, 5]
+    assert choose_frames(motion, 0, 3) == [0, 4, 5]
+    assert sorted(choose_frames(motion, 1, 9)) == [0, 1, 2, 4, 5]
 
 
 def test_the_crop_s_camera_sees_the_same(filmed: Filmed) -> None:
@@ -218,7 +220,7 @@ def test_the_crop_s_camera_sees_the_same(filmed: Filmed) -> None:
     rgba = np.zeros((96, 128, 4), np.float32)
     rgba[30:96, 50:90] = [0.2, 0.4, 0.6, 1.0]
     rgba[59:62, 69:72, :3] = 1.0  # a mark
-    small, moved = cropped(rgba, camera, 142)
+    small, moved = crop_person(rgba, camera, 142)
     assert small.shape == (142, 142, 4)
     point = np.array([(70.5 - 64) / 300, -(60.5 - 48) / 300, -1.0])
     assert project(point, camera)[0] == pytest.approx([70.5, 60.5])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from likeness.engine.core.color import linear_to_srgb, srgb_to_linear
 from likeness.engine.core.types import LikenessError
-from likeness.engine.imaging.exr import DEPTH_CHANNEL, NO_DEPTH, write_exr, write_picture
+from likeness.engine.imaging.exr import DEPTH_CHANNEL, NO_DEPTH, write_exr, write_exr_frame
 
 OpenEXR = pytest.importorskip("OpenEXR")
 
@@ -35,7 +35,7 @@ def test_picture_is_linear_with_alpha_multiplied_in(tmp_path: Path) -> None:
     alpha[0] = 0
     straight = rng.uniform(0, 1, (8, 9, 3))
     depth = rng.uniform(1, 4, (8, 9))
-    write_picture(tmp_path / "a.exr", straight * alpha[..., None], alpha, depth)
+    write_exr_frame(tmp_path / "a.exr", straight * alpha[..., None], alpha, depth)
     file = OpenEXR.File(str(tmp_path / "a.exr"))
     rgba = file.channels()["RGBA"].pixels.astype(float)
     np.testing.assert_allclose(rgba[..., 3], alpha, atol=1e-3)

@@ -13,12 +13,12 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.imaging.matte_check import (
     BodyMap,
     body_parts,
-    checked,
-    loss,
+    filter_landmarks,
     map_body,
-    to_be_fitted,
+    measure_loss,
+    repair_matte,
 )
-from likeness.engine.imaging.matting import matte
+from likeness.engine.imaging.matting import make_matte
 from likeness.engine.pipeline import track as tracked
 from likeness.engine.pipeline.build import build_avatar
 from likeness.engine.pipeline.options import BuildOptions
@@ -89,11 +89,11 @@ def overlap(alpha: np.ndarray, solid: np.ndarray) -> float:
 
 def test_a_healthy_matte_is_passed_on_in_silence(person: Person, body: BodyMap) -> None:
     seen = person.seen_without()
-    good = matte(person.portrait, seen)
-    kept, warnings = checked(person.portrait, seen, good, body)
+    good = make_matte(person.portrait, seen)
+    kept, warnings = repair_matte(person.portrait, seen, good, body)
     assert kept is good
     assert warnings == ()
-    assert loss(good.alpha, body).share < 0.01
+    assert measure_loss(good.alpha, body).share < 0.01
 
 
 @pytest.mark.parametrize(("gone", "least"), [("arm", 8), ("half", 25)])
@@ -101,8 +101,8 @@ def test_what_the_mask_lost_comes_back(
     person: Person, body: BodyMap, gone: str, least: int
 ) -> None:
     seen = person.seen_without(getattr(person, gone))
-    first = matte(person.portrait, seen)
-    mended, warnings = checked(person.portrait, seen, first, body)
+    first = make_matte(person.portrait, seen)
+    mended, warnings = repair_matte(person.portrait, seen, first, body)
     before, after = overlap(first.alpha, person.solid), overlap(mended.alpha, person.solid)
     assert before < 0.9
     assert after > 0.96
@@ -119,15 +119,15 @@ def test_what_the_mask_lost_comes_back(
 def test_one_limb_counts_though_it_is_little_of_the_body(body: BodyMap) -> None:
     alpha = np.ones((SIZE, SIZE), np.float32)
     alpha[160:, 165:] = 0  # the forearm alone
-    forearm = loss(alpha, body)
+    forearm = measure_loss(alpha, body)
     alpha[:, 165:] = 0
-    arm = loss(alpha, body)
+    arm = measure_loss(alpha, body)
     assert 0 < forearm.share < arm.share < 0.2
     assert arm.too_much
     small = replace(body, part=np.where(body.part == 2, 0, body.part))
     alpha[:] = 1
     alpha[185:, 165:] = 0
-    assert not loss(alpha, small).too_much
+    assert not measure_loss(alpha, small).too_much
 
 
 def test_a_photo_with_its_own_transparency_is_only_warned_of(person: Person, body: BodyMap) -> None:
@@ -135,8 +135,8 @@ def test_a_photo_with_its_own_transparency_is_only_warned_of(person: Person, bod
     alpha = (person.solid & ~forearm).astype(np.float32)
     portrait = replace(person.portrait, alpha=alpha)
     seen = person.seen_without()
-    first = matte(portrait, seen)
-    kept, warnings = checked(portrait, seen, first, body)
+    first = make_matte(portrait, seen)
+    kept, warnings = repair_matte(portrait, seen, first, body)
     assert kept is first
     (warning,) = warnings
     assert "own transparency" in warning
@@ -148,8 +148,8 @@ def test_a_body_that_only_reaches_over_the_wall_is_not_believed_beyond_its_core(
     """The fit put a second arm where there is wall: said, and no more than the arm is gained."""
     body = body_of(TRUNK, HEAD, SHOULDER, ARM, (3, 40, 104, 62, 200), (3, 60, 104, 86, 122))
     seen = person.seen_without()
-    first = matte(person.portrait, seen)
-    result, warnings = checked(person.portrait, seen, first, body)
+    first = make_matte(person.portrait, seen)
+    result, warnings = repair_matte(person.portrait, seen, first, body)
     assert len(warnings) == 1
     gained = (result.alpha > 0.5) & (first.alpha < 0.5)
     far = ndimage.distance_transform_edt(body.inside < 0) > 8
@@ -160,13 +160,13 @@ def test_a_second_matte_that_is_no_better_is_not_taken(
     person: Person, body: BodyMap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = person.seen_without(person.half)
-    first = matte(person.portrait, seen)
+    first = make_matte(person.portrait, seen)
     everything = Matte(np.ones((SIZE, SIZE), np.float32), person.rgb)
     for second in (first, everything):
         monkeypatch.setattr(
-            "likeness.engine.imaging.matte_check.matte", lambda *_, m=second, **__: m
+            "likeness.engine.imaging.matte_check.make_matte", lambda *_, m=second, **__: m
         )
-        kept, warnings = checked(person.portrait, seen, first, body)
+        kept, warnings = repair_matte(person.portrait, seen, first, body)
         assert kept is first
         assert "did not help" in warnings[0]
 
@@ -180,7 +180,7 @@ def test_nothing_to_hold_against(person: Person) -> None:
     assert (
         map_body(vertices + np.array([50.0, 0, 0]), f, unseen + 4, CAMERA) is None
     )  # beside the picture
-    assert checked(person.portrait, person.seen_without(), first, nothing) == (first, ())
+    assert repair_matte(person.portrait, person.seen_without(), first, nothing) == (first, ())
 
 
 def test_the_picture_s_edge_is_no_outline(body: BodyMap) -> None:
@@ -213,20 +213,20 @@ def test_the_fit_is_not_squeezed_into_half_a_mask(person: Person) -> None:
     pose = np.full((33, 2), 120.0)
     pose[[11, 12, 23, 24]] = [(150, 112), (90, 112), (145, 230), (90, 230)]
     whole = replace(person.seen_without(), pose=pose, pose_visibility=np.ones(33))
-    assert to_be_fitted(whole) is whole
+    assert filter_landmarks(whole) is whole
     cut = replace(whole, person_mask=person.seen_without(person.half).person_mask)
-    free = to_be_fitted(cut)
+    free = filter_landmarks(cut)
     assert (free.person_mask == 1).all()
     assert cut.person_mask.min() < 0.01
     assert "in part only" in free.warnings[-1]
     unsure = replace(cut, pose_visibility=np.full(33, 0.4))
-    assert to_be_fitted(unsure) is unsure
+    assert filter_landmarks(unsure) is unsure
     away = pose.copy()
     away[[12, 24]] = [(-40, 112), (90, SIZE + 30)]  # beyond the picture, no mask can show them
     beyond = replace(cut, pose=away)
-    assert to_be_fitted(beyond) is beyond
+    assert filter_landmarks(beyond) is beyond
     nobody = replace(whole, person_mask=np.zeros((SIZE, SIZE), np.float32))
-    assert to_be_fitted(nobody) is nobody
+    assert filter_landmarks(nobody) is nobody
 
 
 @pytest.mark.slow
@@ -252,7 +252,7 @@ def test_a_build_mends_what_the_networks_lost(
 
     monkeypatch.setattr(tracked, "observe", blind)
     result = build_avatar(path, BuildOptions(max_gaussians=5000, refine="off"))
-    lost = matte(result.portrait, result.observation).alpha
+    lost = make_matte(result.portrait, result.observation).alpha
     truth = good.matte.alpha > 0.5
     assert any("in part only" in w for w in result.report["warnings"])
     assert any("used to mend it" in w for w in result.report["warnings"])

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.types import Matte, Observation, Portrait
-from likeness.engine.imaging.colour_model import fit_colours
+from likeness.engine.imaging.colour_model import fit_colors
 from likeness.engine.imaging.guided import guided_filter
-from likeness.engine.imaging.matting import matte
+from likeness.engine.imaging.matting import make_matte
 from scipy import ndimage
 from scipy.stats import multivariate_normal
 
@@ -32,7 +32,7 @@ def test_guided_filter_without_edges_is_a_mean() -> None:
 def test_one_component_is_the_normal_distribution() -> None:
     rng = np.random.default_rng(3)
     data = rng.multivariate_normal([0.2, 0.5, 0.7], np.diag([0.02, 0.01, 0.03]), 4000)
-    model = fit_colours(data, components=1)
+    model = fit_colors(data, components=1)
     expected = multivariate_normal(data.mean(0), np.cov(data.T) + 2e-4 * np.eye(3)).logpdf(data)
     np.testing.assert_allclose(model.log_density(data), expected, atol=0.02)
 
@@ -40,7 +40,7 @@ def test_one_component_is_the_normal_distribution() -> None:
 def test_two_colours_have_their_shares() -> None:
     rng = np.random.default_rng(5)
     often, seldom = rng.normal(0.2, 0.02, (900, 3)), rng.normal(0.8, 0.02, (100, 3))
-    model = fit_colours(np.concatenate([often, seldom]), components=2)
+    model = fit_colors(np.concatenate([often, seldom]), components=2)
     which = model.posterior(np.concatenate([often, seldom]))
     np.testing.assert_allclose(which.sum(1), 1.0)
     first = which[:900].mean(0).argmax()
@@ -56,7 +56,7 @@ def test_colour_models_tell_colours_apart() -> None:
     centres = rng.random((6, 3))
     first = np.concatenate([rng.normal(c, 0.02, (300, 3)) for c in centres[:3]])
     second = np.concatenate([rng.normal(c, 0.02, (300, 3)) for c in centres[3:]])
-    a, b = fit_colours(first), fit_colours(second)
+    a, b = fit_colors(first), fit_colors(second)
     assert (a.log_density(first) > b.log_density(first)).mean() > 0.98
     assert (b.log_density(second) > a.log_density(second)).mean() > 0.98
 
@@ -102,7 +102,7 @@ def scene() -> Scene:
 
 @pytest.fixture(scope="module")
 def result(scene: Scene) -> Matte:
-    return matte(scene.portrait(), scene.observation())
+    return make_matte(scene.portrait(), scene.observation())
 
 
 def test_alpha_finds_the_true_outline(scene: Scene, result: Matte) -> None:
@@ -138,12 +138,12 @@ def test_foreground_has_no_background_in_it(scene: Scene, result: Matte) -> None
 def test_the_files_own_alpha_is_used(scene: Scene) -> None:
     stranger = scene.alpha.astype(np.float32)
     stranger[5:15, 5:15] = 1
-    result = matte(scene.portrait(stranger), scene.observation())
+    result = make_matte(scene.portrait(stranger), scene.observation())
     np.testing.assert_allclose(result.alpha[20:], scene.alpha[20:], atol=0.021)
     assert not result.alpha[:16, :16].any()
 
 
 def test_an_alpha_that_cuts_nothing_out_is_ignored(scene: Scene) -> None:
     useless = np.full((SIZE, SIZE), 0.98, np.float32)
-    alpha = matte(scene.portrait(useless), scene.observation()).alpha
+    alpha = make_matte(scene.portrait(useless), scene.observation()).alpha
     assert np.abs(alpha - scene.alpha).mean() < 0.01

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.imaging.resize import affine_crop, crop, fit_size, resize
+from likeness.engine.imaging.resize import affine_crop, crop_image, fit_size, resize
 from scipy import ndimage
 
 
@@ -64,7 +64,7 @@ def test_points_follow_the_half_pixel_convention() -> None:
 
 
 def test_crop_outside_is_zero(image: np.ndarray) -> None:
-    part = crop(image, -2, 35, 10, 45)
+    part = crop_image(image, -2, 35, 10, 45)
     assert part.shape == (10, 12, 3)
     np.testing.assert_array_equal(part[:5, 2:], image[35:40, :10])
     assert not part[5:].any()

@@ -168,7 +168,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
 def test_the_words_of_ffmpeg_reach_the_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad = video_writer.Format(("-c:v", "no_such_codec"))
+    bad = video_writer.VideoFormat(("-c:v", "no_such_codec"))
     monkeypatch.setitem(video_writer.FORMATS, ".mp4", bad)
     with pytest.raises(LikenessError, match="Encoder not found") as caught:
         write(tmp_path / "clip.mp4", [bars(512, 512)] * 20)

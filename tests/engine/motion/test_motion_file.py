@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body, load_body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import (
@@ -34,7 +34,7 @@ FRAMES, JAW = 4, JOINT_INDEX["jaw"]
 
 @pytest.fixture(scope="module")
 def body() -> Body:
-    return synthetic_body()
+    return make_synthetic_body()
 
 
 @pytest.fixture
@@ -191,8 +191,8 @@ def test_other_readers_see_the_jaw_open_and_we_do_not_open_it_twice(
 
 
 def test_the_digest_tells_bodies_apart(body: Body) -> None:
-    assert body_digest(body) == body_digest(synthetic_body())
-    assert body_digest(body) != body_digest(synthetic_body(seed=1))
+    assert body_digest(body) == body_digest(make_synthetic_body())
+    assert body_digest(body) != body_digest(make_synthetic_body(seed=1))
     assert body_digest(body) != body_digest(body.personalised(np.zeros(body.num_betas)))
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import NUM_JOINTS, LikenessError
 from likeness.engine.motion.io import load_motion
-from likeness.engine.motion.placing import Target, joints_over_time
-from likeness.engine.motion.prepare import Prepared
-from likeness.engine.motion.recording import poses_of_turns
+from likeness.engine.motion.placing import TargetAvatar, joints_over_time
+from likeness.engine.motion.prepare import PreparedMotion
+from likeness.engine.motion.recording import turns_to_poses
 from likeness.engine.workflows.worker import export_motion, motion, track
 from likeness.engine.workflows.worker.main import parse_request
 from likeness.engine.workflows.worker.registry import TASKS
@@ -27,11 +27,13 @@ class Deaf:
     def progress(self, *told: Any) -> None: ...
 
 
-def target() -> Target:
-    body = synthetic_body()
+def target() -> TargetAvatar:
+    body = make_synthetic_body()
     joints = np.asarray(body.J_template, np.float64)
     sole = float(body.v_template[:, 1].min())
-    return Target(joints, sole, joints[0], np.array([0.0, 0, 1.0]), sole, ("jawOpen", "smile"))
+    return TargetAvatar(
+        joints, sole, joints[0], np.array([0.0, 0, 1.0]), sole, ("jawOpen", "smile")
+    )
 
 
 def ask(job: Any, **request: Any) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def test_a_file_is_made_ready(tmp_path: Path) -> None:
         target=target().to_json(),
         options=wanted,
     )
-    ready = Prepared.load(Path(done["prepared"]))
+    ready = PreparedMotion.load(Path(done["prepared"]))
     assert len(ready) == done["frames"] == 2 * FRAMES
     assert ready.frame_rate == 60
     assert ready.face
@@ -86,7 +88,7 @@ def test_a_recording_becomes_a_file_with_either_axis_up(tmp_path: Path) -> None:
     transl = rng.normal(size=(FRAMES, 3))
     turns, heads = joints_over_time(full_pose, transl, joints)
     np.testing.assert_allclose(
-        axis_angle_to_matrix(poses_of_turns(1.7 * turns)),
+        axis_angle_to_matrix(turns_to_poses(1.7 * turns)),
         axis_angle_to_matrix(full_pose),
         atol=1e-9,
     )

@@ -164,10 +164,10 @@ def test_huge_files_are_refused_before_they_fill_the_memory(
     from likeness.engine.motion import io as motion
 
     np.savez(tmp_path / "m.npz", poses=np.zeros((50, 165)))
-    monkeypatch.setattr(motion, "MOST_BYTES", 1000)
+    monkeypatch.setattr(motion, "MAX_BYTES", 1000)
     with pytest.raises(LikenessError, match="more than any such file"):
         load_motion(tmp_path / "m.npz", 0)
-    monkeypatch.setattr(motion, "MOST_BYTES", 1 << 30)
-    monkeypatch.setattr(motion, "MOST_FRAMES", 10)
+    monkeypatch.setattr(motion, "MAX_BYTES", 1 << 30)
+    monkeypatch.setattr(motion, "MAX_FRAMES", 10)
     with pytest.raises(LikenessError, match="50 frames"):
         load_motion(tmp_path / "m.npz", 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import (
     axis_angle_to_matrix,
     axis_angle_to_quaternion,
@@ -23,24 +23,29 @@ from likeness.engine.core.types import (
     LikenessError,
     Pose,
 )
-from likeness.engine.motion.bone_maps import detect, match, read_map, shipped_maps
+from likeness.engine.motion.bone_maps import (
+    builtin_bone_maps,
+    detect_bones,
+    match_bones,
+    read_bone_map,
+)
 from likeness.engine.motion.bvh import read_bvh
 from likeness.engine.motion.motion_source import MotionSource
 from likeness.engine.motion.placing import (
-    Target,
-    blurred,
-    continuous,
-    floor_of,
-    held_back,
+    TargetAvatar,
+    align_quat_signs,
+    floor_height,
+    foot_lock_offsets,
+    gaussian_blur,
     joints_over_time,
-    looped,
-    placed,
-    smoothed,
+    loop_motion,
+    place_motion,
+    smooth_motion,
     step_scale,
 )
-from likeness.engine.motion.prepare import MotionOptions, motion_for, plain_motion
+from likeness.engine.motion.prepare import MotionOptions, load_retargeted, motion_from_poses
 from likeness.engine.motion.reenact import leg_length
-from likeness.engine.motion.transfer import transfer
+from likeness.engine.motion.transfer import retarget_motion
 from scipy.spatial.transform import Rotation
 
 FRAMES = 12
@@ -83,14 +88,14 @@ BVH_NAMES = {  # our joints under the names that many BVH files have
 
 @pytest.fixture(scope="module")
 def body() -> Body:
-    return synthetic_body()
+    return make_synthetic_body()
 
 
 @pytest.fixture(scope="module")
-def target(body: Body) -> Target:
+def target(body: Body) -> TargetAvatar:
     joints = np.asarray(body.J_template, np.float64)
     sole = float(body.v_template[:, 1].min())
-    return Target(joints, sole, joints[0], np.array([0.0, 0.0, 1.0]), sole)
+    return TargetAvatar(joints, sole, joints[0], np.array([0.0, 0.0, 1.0]), sole)
 
 
 def random_motion(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
@@ -181,7 +186,7 @@ RESTS = {
 @pytest.mark.parametrize("rest", list(RESTS))
 @pytest.mark.parametrize("up", ["y", "z"])
 def test_a_bvh_with_another_rest_pose_gives_the_same_joints(
-    body: Body, target: Target, tmp_path: Path, rest: str, up: str
+    body: Body, target: TargetAvatar, tmp_path: Path, rest: str, up: str
 ) -> None:
     rng = np.random.default_rng(5)
     full_pose, transl = random_motion(rng)
@@ -191,8 +196,8 @@ def test_a_bvh_with_another_rest_pose_gives_the_same_joints(
     write_bvh(tmp_path / "m.bvh", body, poses, resting, rng, scale=37.0, turn=turn)
     moved = read_bvh(tmp_path / "m.bvh")
     assert moved.frame_rate == 30
-    found = detect(moved.skeleton.names)
-    done = transfer(moved, found, target.joints)
+    found = detect_bones(moved.skeleton.names)
+    done = retarget_motion(moved, found, target.joints)
     assert done.known[USED].all()
     assert ("z up" in " ".join(done.notes)) == (up == "z")
     _, ours = joints_over_time(done.full_pose, done.transl, target.joints)
@@ -207,7 +212,7 @@ def test_a_bvh_with_another_rest_pose_gives_the_same_joints(
 
 
 def test_other_proportions_keep_directions_and_scale_the_path(
-    body: Body, target: Target, tmp_path: Path
+    body: Body, target: TargetAvatar, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(6)
     full_pose, transl = random_motion(rng)
@@ -215,7 +220,7 @@ def test_other_proportions_keep_directions_and_scale_the_path(
     write_bvh(tmp_path / "m.bvh", body, poses, Pose.rest(body.num_expression), rng, scale=100.0)
     moved = read_bvh(tmp_path / "m.bvh")
     taller = target.joints * [1.1, 1.3, 1.0]
-    done = transfer(moved, detect(moved.skeleton.names), taller)
+    done = retarget_motion(moved, detect_bones(moved.skeleton.names), taller)
     ratio = leg_length(taller) / leg_length(target.joints)
     _, ours = joints_over_time(done.full_pose, done.transl, taller)
     _, theirs = joints_over_time(full_pose, transl, target.joints)
@@ -229,7 +234,7 @@ def test_other_proportions_keep_directions_and_scale_the_path(
         assert cosine.min() > np.cos(np.radians(0.1))
 
 
-def test_first_frame_and_given_rests(body: Body, target: Target, tmp_path: Path) -> None:
+def test_first_frame_and_given_rests(body: Body, target: TargetAvatar, tmp_path: Path) -> None:
     """A calibration pose in the first frame; bones of which nobody knows how they rest."""
     rng = np.random.default_rng(7)
     full_pose, transl = random_motion(rng)
@@ -240,20 +245,20 @@ def test_first_frame_and_given_rests(body: Body, target: Target, tmp_path: Path)
     )
     write_bvh(tmp_path / "m.bvh", body, poses, rest, rng)
     moved = read_bvh(tmp_path / "m.bvh")
-    found = detect(moved.skeleton.names)
-    done = transfer(moved, found, target.joints, "first_frame")
+    found = detect_bones(moved.skeleton.names)
+    done = retarget_motion(moved, found, target.joints, "first_frame")
     _, ours = joints_over_time(done.full_pose, done.transl, target.joints)
     _, wanted = joints_over_time(full_pose, transl, target.joints)
     assert np.abs(ours[:, USED] - wanted[:, USED]).max() < 0.01
     t_pose = Pose.rest(body.num_expression)
     write_bvh(tmp_path / "t.bvh", body, [t_pose], t_pose, rng)
     moved = read_bvh(tmp_path / "t.bvh")
-    arms = transfer(moved, found, target.joints, "a_pose").full_pose[0]
+    arms = retarget_motion(moved, found, target.joints, "a_pose").full_pose[0]
     assert np.degrees(np.linalg.norm(arms[JOINT_INDEX["left_shoulder"]])) > 20
-    assert np.abs(transfer(moved, found, target.joints, "t_pose").full_pose).max() < 1e-6
+    assert np.abs(retarget_motion(moved, found, target.joints, "t_pose").full_pose).max() < 1e-6
 
 
-def test_one_bone_for_the_trunk_bends_all_of_it(target: Target, tmp_path: Path) -> None:
+def test_one_bone_for_the_trunk_bends_all_of_it(target: TargetAvatar, tmp_path: Path) -> None:
     """Spine and Head alone: the turn is shared by the joints in between."""
     lines = """HIERARCHY
 ROOT Hips
@@ -295,10 +300,10 @@ Frame Time: 0.04
     )
     (tmp_path / "m.bvh").write_text(lines % (arms, legs, ""), encoding="utf-8")
     moved = read_bvh(tmp_path / "m.bvh")
-    found = detect(moved.skeleton.names)
+    found = detect_bones(moved.skeleton.names)
     assert "left_wrist" in found.missing
     assert "Without a bone" in found.report()
-    pose = transfer(moved, found, target.joints).full_pose[0]
+    pose = retarget_motion(moved, found, target.joints).full_pose[0]
     for name in ("spine1", "spine2", "spine3"):
         np.testing.assert_allclose(np.degrees(pose[JOINT_INDEX[name]]), [20, 0, 0], atol=0.5)
 
@@ -306,20 +311,20 @@ Frame Time: 0.04
 # Bone maps ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", list(shipped_maps()))
+@pytest.mark.parametrize("name", list(builtin_bone_maps()))
 def test_each_map_finds_its_own_skeleton(name: str) -> None:
-    bone_map = shipped_maps()[name]
+    bone_map = builtin_bone_maps()[name]
     bones = [candidates[0] for candidates in bone_map.joints.values()]
-    found = detect([f"ns:{bone}" for bone in bones])
+    found = detect_bones([f"ns:{bone}" for bone in bones])
     assert len(found.bones) == len(bones)
     assert len(found.bones) >= 18
 
 
 def test_prefixes_and_strangers() -> None:
     names = [f"Character1_{n}" for n in BVH_NAMES.values()]
-    assert detect(names).bones["left_elbow"] == names.index("Character1_LeftForeArm")
+    assert detect_bones(names).bones["left_elbow"] == names.index("Character1_LeftForeArm")
     with pytest.raises(LikenessError, match="right_elbow") as caught:
-        detect(["Hips", "tail", "wing"])
+        detect_bones(["Hips", "tail", "wing"])
     assert "map" in caught.value.remedy
 
 
@@ -329,12 +334,12 @@ def test_a_map_of_the_users(tmp_path: Path) -> None:
         '[sides]\n"{S}" = ["Li", "Re"]\n[joints]\npelvis = "Becken"\nhip = ["Bein{S}"]\n',
         encoding="utf-8",
     )
-    found = match(["Becken", "BeinLi", "BeinRe"], read_map(path))
+    found = match_bones(["Becken", "BeinLi", "BeinRe"], read_bone_map(path))
     assert found.bones == {"pelvis": 0, "left_hip": 1, "right_hip": 2}
     for text, word in (("[joints]\nwing = 'x'", "wing"), ("x = 1", "joints"), ("[", "mine.toml")):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(LikenessError, match=word):
-            read_map(path)
+            read_bone_map(path)
 
 
 def test_the_documents_map(tmp_path: Path) -> None:
@@ -350,7 +355,7 @@ def test_the_documents_map(tmp_path: Path) -> None:
         "Head",
         *(f"{n}_{s}" for s in "LR" for n in ("Thigh", "Shin", "Foot", "Arm", "LowerArm", "Hand")),
     ]
-    found = detect(names, read_map(tmp_path / "m.toml"))
+    found = detect_bones(names, read_bone_map(tmp_path / "m.toml"))
     assert found.label == "My capture"
     assert not found.unused
 
@@ -358,7 +363,7 @@ def test_the_documents_map(tmp_path: Path) -> None:
 # Place, loop, smoothness --------------------------------------------------------------------
 
 
-def walking(target: Target, frames: int = 60, path_scale: float = 1.0) -> MotionSource:
+def walking(target: TargetAvatar, frames: int = 60, path_scale: float = 1.0) -> MotionSource:
     """Somebody who steps from foot to foot: the lower one stays where it is."""
     t = np.arange(frames) / 30
     full_pose = np.zeros((frames, NUM_JOINTS, 3))
@@ -373,74 +378,78 @@ def walking(target: Target, frames: int = 60, path_scale: float = 1.0) -> Motion
     stands = np.where(forward, 0, 1)
     steps = feet[np.arange(frames - 1), stands[1:]] - feet[np.arange(1, frames), stands[1:]]
     transl = np.concatenate([np.zeros((1, 3)), np.cumsum(steps, 0)])
-    motion = plain_motion(full_pose, path_scale * transl, 0, 30.0)
+    motion = motion_from_poses(full_pose, path_scale * transl, 0, 30.0)
     known = np.ones(NUM_JOINTS, bool)
     return MotionSource(motion, known, False, path_scale * target.joints[0], None)
 
 
-def test_steps_fit_the_legs_when_the_file_does_not_say_how_long_they_were(target: Target) -> None:
+def test_steps_fit_the_legs_when_the_file_does_not_say_how_long_they_were(
+    target: TargetAvatar,
+) -> None:
     source = walking(target, path_scale=0.8)
     assert step_scale(source.motion, source.pelvis, target) == pytest.approx(1 / 0.8, rel=0.03)
 
 
 @pytest.mark.parametrize("place", ["stand", "in_place"])
-def test_stands_where_the_avatar_stands(target: Target, place: str) -> None:
+def test_stands_where_the_avatar_stands(target: TargetAvatar, place: str) -> None:
     source = walking(target)
-    there = Target(
+    there = TargetAvatar(
         target.joints, target.sole, np.array([3.0, -0.4, 1.0]), np.array([1.0, 0, 0]), -1.7
     )
-    done = placed(source, there, place).motion
+    done = place_motion(source, there, place).motion
     pelvis = done.transl[0] + target.joints[0]
     np.testing.assert_allclose(pelvis[[0, 2]], [3.0, 1.0], atol=1e-9)
-    assert floor_of(done.full_pose, done.transl, there) == pytest.approx(-1.7, abs=1e-6)
+    assert floor_height(done.full_pose, done.transl, there) == pytest.approx(-1.7, abs=1e-6)
     way = done.transl[-1] - done.transl[0]
     if place == "stand":
         assert way[0] > 0.5  # along its front
         assert abs(way[2]) < 0.05
     else:
         assert np.abs(way[[0, 2]]).max() < 1e-9
-    same = placed(source, there, "file").motion
+    same = place_motion(source, there, "file").motion
     np.testing.assert_allclose(same.transl + target.joints[0], source.motion.transl + source.pelvis)
 
 
-def test_a_loop_ends_as_it_begins(target: Target) -> None:
+def test_a_loop_ends_as_it_begins(target: TargetAvatar) -> None:
     rng = np.random.default_rng(0)
-    motion = plain_motion(
+    motion = motion_from_poses(
         rng.normal(0, 0.2, (40, NUM_JOINTS, 3)), rng.normal(size=(40, 3)), 0, 30.0
     )
-    done = looped(motion)
+    done = loop_motion(motion)
     R = axis_angle_to_matrix(done.full_pose)
     np.testing.assert_allclose(R[0], R[-1], atol=1e-9)
     assert done.transl[-1, 1] == pytest.approx(done.transl[0, 1])
     np.testing.assert_allclose(done.full_pose[:28], motion.full_pose[:28], atol=1e-9)
     with pytest.raises(LikenessError, match="3 frames"):
-        looped(plain_motion(np.zeros((3, 55, 3)), np.zeros((3, 3)), 0, 30.0))
+        loop_motion(motion_from_poses(np.zeros((3, 55, 3)), np.zeros((3, 3)), 0, 30.0))
 
 
-def test_smoothing_is_symmetric_and_leaves_straight_lines(target: Target) -> None:
+def test_smoothing_is_symmetric_and_leaves_straight_lines(target: TargetAvatar) -> None:
     impulse = np.zeros((41, 1))
     impulse[20] = 1.0
-    out = blurred(impulse, 2.0)
+    out = gaussian_blur(impulse, 2.0)
     np.testing.assert_allclose(out, out[::-1], atol=1e-12)
     assert out.sum() == pytest.approx(1.0)
     line = np.linspace(3, 8, 30)[:, None] * np.ones((1, 2))
-    np.testing.assert_allclose(blurred(line, 3.0), line, atol=1e-9)
+    np.testing.assert_allclose(gaussian_blur(line, 3.0), line, atol=1e-9)
     full_pose = np.zeros((90, NUM_JOINTS, 3))
     turns = axis_angle_to_matrix(np.linspace(0, 20, 90)[:, None] * [0.0, 1.0, 0.0])
     full_pose[:, 0] = matrix_to_axis_angle(turns)  # three times around
-    done = smoothed(plain_motion(full_pose, np.zeros((90, 3)), 0, 30.0), 0.1)
+    done = smooth_motion(motion_from_poses(full_pose, np.zeros((90, 3)), 0, 30.0), 0.1)
     np.testing.assert_allclose(
         axis_angle_to_matrix(done.full_pose[:, 0])[9:-9], turns[9:-9], atol=1e-3
     )
-    quats = continuous(axis_angle_to_quaternion(full_pose[:, 0]))
+    quats = align_quat_signs(axis_angle_to_quaternion(full_pose[:, 0]))
     assert (quats[1:] * quats[:-1]).sum(1).min() > 0.99
 
 
-def test_smoothing_can_hold_the_foot_on_the_floor(target: Target) -> None:
+def test_smoothing_can_hold_the_foot_on_the_floor(target: TargetAvatar) -> None:
     before = walking(target).motion
-    after = smoothed(before, 0.15)
-    shift = held_back(before.full_pose, before.transl, after.full_pose, after.transl, target)
-    held = after.transl + blurred(shift, 2.0)
+    after = smooth_motion(before, 0.15)
+    shift = foot_lock_offsets(
+        before.full_pose, before.transl, after.full_pose, after.transl, target
+    )
+    held = after.transl + gaussian_blur(shift, 2.0)
 
     def slide(full_pose: FloatArray, transl: FloatArray) -> float:
         """Median way of the lower foot between two frames."""
@@ -505,11 +514,11 @@ def test_faults_are_named_with_their_line(
     assert caught.value.remedy
 
 
-def test_cut_off_bvh_and_wrong_kinds(target: Target, tmp_path: Path) -> None:
+def test_cut_off_bvh_and_wrong_kinds(target: TargetAvatar, tmp_path: Path) -> None:
     for size in (0, 40, 90, len(GOOD) - 4):
         (tmp_path / "m.bvh").write_text(GOOD[:size], encoding="utf-8")
         with pytest.raises(LikenessError, match=r"m\.bvh"):
             read_bvh(tmp_path / "m.bvh")
     (tmp_path / "m.fbx").write_bytes(b"x")
     with pytest.raises(LikenessError, match="not read here"):
-        motion_for(tmp_path / "m.fbx", target, MotionOptions())
+        load_retargeted(tmp_path / "m.fbx", target, MotionOptions())

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import NUM_JOINTS, BoundGaussians, Matte, Pose, Track
 from likeness.engine.network.config import DecoderConfig, EncoderConfig, NetworkConfig
 from likeness.engine.network.grids import UVGrids, uv_grids
 from likeness.engine.network.inputs import NetworkInputs, network_inputs
-from likeness.engine.render.visibility import visibility
+from likeness.engine.render.visibility import rasterize_visibility
 from scipy import ndimage
 
 
@@ -79,13 +79,13 @@ def small_person(
 ) -> SmallPerson:
     """A body, of boxes if not given, before a camera, in random colours."""
     rng = np.random.default_rng(seed)
-    body = synthetic_body() if body is None else body
+    body = make_synthetic_body() if body is None else body
     pose = Pose.rest(body.num_expression).with_joints(left_shoulder=[0, 0, -1.2])
     pose = replace(pose, transl=np.array([0.05, 0.1, -3.0]))
     camera = photo_camera(260.0, 160, 200)
     vertices, _ = body.vertices(pose)
     # A little more than the body, so that something is seen of the shell.
-    inside = visibility(vertices, body.f, camera).face >= 0
+    inside = rasterize_visibility(vertices, body.f, camera).face >= 0
     alpha = ndimage.binary_dilation(inside, iterations=4).astype(np.float32)
     matte = Matte(alpha, rng.uniform(0, 1, (200, 160, 3)).astype(np.float32))
     track = Track(np.zeros(body.num_betas), pose, camera, "full", np.ones(NUM_JOINTS), None, None)

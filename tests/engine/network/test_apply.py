@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.extension import BodyPiece, extended
+from likeness.engine.body.extension import BodyPiece, extend_body
 from likeness.engine.core.rotations import axis_angle_to_quaternion, quaternion_multiply
 from likeness.engine.core.types import BoundGaussians, LikenessError, Progress
 from likeness.engine.files import weights
-from likeness.engine.gaussians.lift import Lifted
+from likeness.engine.gaussians.lift import LiftResult
 from likeness.engine.network import apply
-from likeness.engine.network.apply import chosen_network, improved, lift_budget, mean_change
+from likeness.engine.network.apply import apply_network, lift_budget, mean_change, resolve_network
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.inputs import NetworkInputs
 
@@ -52,15 +52,15 @@ def with_skirt(body: Body) -> Body:
         np.array([[0, 1, 2]]),
         0.8,
     )
-    return extended(body, piece)
+    return extend_body(body, piece)
 
 
 def test_the_lift_is_changed_and_told(person: SmallPerson) -> None:
     network = Darker(person)
-    lifted = Lifted(person.lifted, person.body)
+    lifted = LiftResult(person.lifted, person.body)
     told: list[tuple[str, float]] = []
     shots = [(person.matte, person.track)]
-    out, figures = improved(
+    out, figures = apply_network(
         lifted, network, person.body, shots, 600, lambda stage, f, m: told.append((stage, f))
     )
     np.testing.assert_array_equal(out.gaussians.colors, 0.5 * person.lifted.colors)
@@ -93,7 +93,7 @@ def test_several_photos_all_reach_the_network(person: SmallPerson) -> None:
     other = small_person(person.config, seed=9)
     network = Darker(person)
     shots = [(person.matte, person.track), (other.matte, other.track)]
-    improved(Lifted(person.lifted, person.body), network, person.body, shots, 600)
+    apply_network(LiftResult(person.lifted, person.body), network, person.body, shots, 600)
     photos = network.given[0].photos
     assert len(photos) == 2
     np.testing.assert_array_equal(photos[0].image, person.inputs.photos[0].image)
@@ -105,7 +105,7 @@ def test_a_skirt_stays_on_the_body(person: SmallPerson) -> None:
     bound = random_gaussians(body, 80, 4)
     network = Darker(person)
     shots = [(person.matte, person.track)]
-    out, _ = improved(Lifted(bound, body), network, person.body, shots, 600)
+    out, _ = apply_network(LiftResult(bound, body), network, person.body, shots, 600)
     assert out.body is body
     np.testing.assert_array_equal(out.gaussians.triangle, bound.triangle)
 
@@ -116,8 +116,8 @@ def test_without_residual_the_network_makes_its_own(small_config: NetworkConfig)
     network = Darker(replace(person, config=config))
     body = with_skirt(person.body)
     shots = [(person.matte, person.track)]
-    lifted = Lifted(random_gaussians(body, 80, 4), body)
-    out, figures = improved(lifted, network, person.body, shots, 400)
+    lifted = LiftResult(random_gaussians(body, 80, 4), body)
+    out, figures = apply_network(lifted, network, person.body, shots, 400)
     assert len(network.given[0].base) > 400, "one for each texel"
     assert len(out.gaussians) == 400, "never more than allowed"
     assert out.body is person.body
@@ -149,7 +149,7 @@ def test_none_asks_for_no_body() -> None:
     def body() -> Body:
         raise AssertionError("the body was loaded")
 
-    assert chosen_network("none", body) is None
+    assert resolve_network("none", body) is None
 
 
 def test_the_default_network_is_that_of_the_weights_table(
@@ -158,9 +158,9 @@ def test_the_default_network_is_that_of_the_weights_table(
     asked: list[Any] = []
     monkeypatch.setattr(weights, "find_weights", lambda name: asked.append(name) or tmp_path)
     monkeypatch.setattr(apply, "load_runtime", lambda folder, body: (folder, body))
-    assert chosen_network("default", lambda: person.body) == (tmp_path, person.body)
+    assert resolve_network("default", lambda: person.body) == (tmp_path, person.body)
     assert asked == ["default"]
-    assert chosen_network("a/folder", lambda: person.body)[0] == Path("a/folder")
+    assert resolve_network("a/folder", lambda: person.body)[0] == Path("a/folder")
 
 
 def test_without_the_bundled_weights_there_is_a_remedy(
@@ -171,5 +171,5 @@ def test_without_the_bundled_weights_there_is_a_remedy(
     monkeypatch.setattr("likeness.engine.files.weights.user_weights_dir", lambda: tmp_path)
     monkeypatch.setattr("likeness.engine.files.weights.BUNDLED_WEIGHTS", tmp_path)
     with pytest.raises(LikenessError, match="No trained network") as caught:
-        chosen_network("default", lambda: person.body)
+        resolve_network("default", lambda: person.body)
     assert "likeness train" in caught.value.remedy

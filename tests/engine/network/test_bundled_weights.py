@@ -14,8 +14,8 @@ from likeness.engine.files.digests import file_sha256
 from likeness.engine.files.weights import BUNDLED_WEIGHTS, asset_path, find_weights
 from likeness.engine.network.context import AWAY, head_channels
 from likeness.engine.network.decoder import FREE_FROM, FREE_TO, NEVER_FROM
-from likeness.engine.network.runtime import Runtime, load_runtime
-from likeness.engine.network.shipping import BESIDE, MOST_BYTES, SHIPPED
+from likeness.engine.network.runtime import NetworkRuntime, load_runtime
+from likeness.engine.network.shipping import CARD_FILES, MAX_BYTES, SHIPPED
 
 from .conftest import SmallPerson, small_person
 
@@ -24,12 +24,12 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
-def runtime() -> Runtime:
+def runtime() -> NetworkRuntime:
     return load_runtime(FOLDER, load_body(asset_path("body")), threads=1)
 
 
 @pytest.fixture(scope="module")
-def grown(runtime: Runtime) -> SmallPerson:
+def grown(runtime: NetworkRuntime) -> SmallPerson:
     """A person of the default body, half of whose Gaussians the photo shows."""
     return small_person(runtime.config, 2, 3000, load_body(asset_path("body")))
 
@@ -38,8 +38,8 @@ def test_it_is_whole_and_small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("LIKENESS_WEIGHTS", "")
     monkeypatch.setattr("likeness.engine.files.weights.user_weights_dir", lambda: tmp_path)
     assert find_weights("default") == FOLDER
-    assert {path.name for path in FOLDER.iterdir()} == {*SHIPPED, *BESIDE}
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < MOST_BYTES
+    assert {path.name for path in FOLDER.iterdir()} == {*SHIPPED, *CARD_FILES}
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < MAX_BYTES
     for path in FOLDER.iterdir():
         assert b'.py"' not in path.read_bytes(), "where it was exported is nobody's business"
 
@@ -54,7 +54,7 @@ def test_its_card_is_of_these_weights_and_free() -> None:
 
 
 def test_it_changes_colours_of_what_is_hidden_and_nothing_else(
-    runtime: Runtime, grown: SmallPerson
+    runtime: NetworkRuntime, grown: SmallPerson
 ) -> None:
     inputs = grown.inputs
     out = runtime.run(inputs)
@@ -73,7 +73,7 @@ def test_it_changes_colours_of_what_is_hidden_and_nothing_else(
     assert factor.min() >= 0.999 / (config.max_gain * config.max_tint)
 
 
-def test_it_is_the_same_each_time(runtime: Runtime, grown: SmallPerson) -> None:
+def test_it_is_the_same_each_time(runtime: NetworkRuntime, grown: SmallPerson) -> None:
     again = replace(grown.inputs, base=grown.inputs.base)
     np.testing.assert_array_equal(runtime.run(grown.inputs).colors, runtime.run(again).colors)
     assert set(runtime.sha256) == {"decoder.onnx", "encoder.onnx"}

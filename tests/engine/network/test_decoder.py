@@ -10,17 +10,17 @@ import torch
 from likeness.engine.body import load_body
 from likeness.engine.core.rotations import quaternion_multiply
 from likeness.engine.files.weights import asset_path
-from likeness.engine.network.batch import Attributes, changed, collate
+from likeness.engine.network.batch import GaussianAttributes, collate, replace_attributes
 from likeness.engine.network.config import NETWORKS
 from likeness.engine.network.context import AWAY
 from likeness.engine.network.decoder import (
     Decoder,
-    changed_by,
-    free_share,
-    heads_of,
+    apply_heads,
+    blend_toward,
+    change_allowance,
+    head_sizes,
+    rotate_quats,
     sinusoids,
-    toward,
-    turned,
 )
 from likeness.engine.network.grids import uv_grids
 from torch import Tensor
@@ -57,21 +57,21 @@ def features(person: SmallPerson, seed: int = 1) -> dict[str, Tensor]:
     }
 
 
-def gaussians(person: SmallPerson) -> dict[str, Tensor | Attributes]:
+def gaussians(person: SmallPerson) -> dict[str, Tensor | GaussianAttributes]:
     batch = collate([person.inputs], person.grids, person.config.decoder)
     return {"uv": batch.uv, "lift": batch.lift, "base": batch.base}
 
 
-def run(decoder: Decoder, person: SmallPerson, **given: Tensor) -> Attributes:
+def run(decoder: Decoder, person: SmallPerson, **given: Tensor) -> GaussianAttributes:
     with torch.no_grad():
-        out: Attributes = decoder(**{**features(person), **gaussians(person), **given})
+        out: GaussianAttributes = decoder(**{**features(person), **gaussians(person), **given})
     return out
 
 
 def test_a_new_decoder_gives_the_lift_exactly(person: SmallPerson) -> None:
     decoder = Decoder(person.config.decoder, person.grids)
-    bound = changed(person.lifted, run(decoder, person).of(0, len(person.lifted)))
-    for name in Attributes._fields:
+    bound = replace_attributes(person.lifted, run(decoder, person).of(0, len(person.lifted)))
+    for name in GaussianAttributes._fields:
         assert np.array_equal(getattr(bound, name), getattr(person.lifted, name)), name
 
 
@@ -99,7 +99,7 @@ def test_positions_are_coded_by_sines() -> None:
 def test_values_go_toward_their_bounds() -> None:
     value = torch.tensor([0.2, 0.2, 0.2, 1.0, 0.0])
     share = torch.tensor([0.5, -0.5, 0.0, 1.0, -1.0])
-    np.testing.assert_allclose(toward(value, share), [0.6, 0.1, 0.2, 1.0, 0.0], atol=1e-7)
+    np.testing.assert_allclose(blend_toward(value, share), [0.6, 0.1, 0.2, 1.0, 0.0], atol=1e-7)
 
 
 def test_turns_are_quaternion_products() -> None:
@@ -107,19 +107,19 @@ def test_turns_are_quaternion_products() -> None:
     quats, x = rng.normal(size=(20, 4)), rng.normal(size=(20, 3))
     small = np.concatenate([np.ones((20, 1)), x], 1)
     small /= np.linalg.norm(small, axis=1, keepdims=True)
-    got = turned(torch.from_numpy(quats), torch.from_numpy(x))
+    got = rotate_quats(torch.from_numpy(quats), torch.from_numpy(x))
     np.testing.assert_allclose(got, quaternion_multiply(quats, small), atol=1e-12)
 
 
 def test_changes_stay_in_bounds(person: SmallPerson) -> None:
     """Whatever the heads say, Gaussians stay Gaussians, and flat ones flat."""
     base = gaussians(person)["base"]
-    assert isinstance(base, Attributes)
+    assert isinstance(base, GaussianAttributes)
     count = len(person.lifted)
     config = person.config.decoder
     for size in (1.0, 1e4):
-        said = {name: size * torch.randn(1, count, n) for name, n in heads_of(config).items()}
-        out = changed_by(said, base, config)
+        said = {name: size * torch.randn(1, count, n) for name, n in head_sizes(config).items()}
+        out = apply_heads(said, base, config)
         assert ((out.colors >= 0) & (out.colors <= 1)).all()
         assert ((out.opacities >= 0) & (out.opacities <= 1)).all()
         assert (out.offset - base.offset).abs().max() <= config.max_offset + 1e-6
@@ -142,7 +142,7 @@ def test_a_gain_is_what_the_head_says(person: SmallPerson) -> None:
     config = replace(person.config.decoder, shape=False, max_gain=2.0, max_tint=1.5)
     half = np.arctanh(0.5)
     said = {"color": torch.tensor([[[half, half, 0.0, -half], [30.0, 0.0, 0.0, 0.0]]])}
-    out = changed_by(said, base, config)
+    out = apply_heads(said, base, config)
     rows = [[0.1 * 3**0.5, 0.2 * 2**0.5, 0.3 * (2 / 1.5) ** 0.5], [0.8, 1.0, 1.0]]
     np.testing.assert_allclose(out.colors[0], rows, rtol=1e-6)
     for name in ("offset", "quats", "scales", "opacities"):
@@ -153,7 +153,7 @@ def test_without_shape_only_colours_change(person: SmallPerson) -> None:
     decoder, base = decoder_of(person, shape=False), gaussians(person)["base"]
     assert set(decoder.heads) == {"color"}
     out = run(decoder, person)
-    for name, before, after in zip(Attributes._fields, base, out, strict=True):
+    for name, before, after in zip(GaussianAttributes._fields, base, out, strict=True):
         assert torch.equal(before, after) == (name != "colors"), name
 
 
@@ -180,14 +180,14 @@ def test_gaussians_do_not_know_their_order(person: SmallPerson) -> None:
     order = torch.randperm(len(person.lifted))
     given = gaussians(person)
     base = given["base"]
-    assert isinstance(base, Attributes)
+    assert isinstance(base, GaussianAttributes)
     straight = run(decoder, person)
     mixed = run(
         decoder,
         person,
         uv=given["uv"][:, order],
         lift=given["lift"][:, order],  # type: ignore[index]
-        base=Attributes(*(v[:, order] for v in base)),  # type: ignore[arg-type]
+        base=GaussianAttributes(*(v[:, order] for v in base)),  # type: ignore[arg-type]
     )
     for a, b in zip(straight, mixed, strict=True):
         torch.testing.assert_close(a[:, order], b)
@@ -235,7 +235,7 @@ def test_what_the_photo_shows_stays(person: SmallPerson) -> None:
     change, all_of_it = ((out.colors - base.colors)[:, third == 2].abs() for out in (kept, free))
     assert 0.2 * all_of_it.sum() < change.sum() < 0.9 * all_of_it.sum()
     lift[..., AWAY] = torch.tensor([0.0, 0.2, 1.0, 3.0])[third]
-    torch.testing.assert_close(free_share(lift)[0, :4, 0], torch.tensor([0.0, 0.5, 1.0, 0.5]))
+    torch.testing.assert_close(change_allowance(lift)[0, :4, 0], torch.tensor([0.0, 0.5, 1.0, 0.5]))
 
 
 @pytest.mark.parametrize("layers", [2, 4, 8])
@@ -280,7 +280,7 @@ def test_bf16_is_finite(person: SmallPerson) -> None:
     exact = run(decoder, person)
     with torch.autocast("cpu", torch.bfloat16):
         out = run(decoder, person)
-    for name, a, b in zip(Attributes._fields, out, exact, strict=True):
+    for name, a, b in zip(GaussianAttributes._fields, out, exact, strict=True):
         assert a.dtype == torch.float32, name
         assert torch.isfinite(a).all(), name
         assert (a - b).abs().max() < 0.1, name
@@ -294,5 +294,5 @@ def test_half_precision_does_not_move_the_places(person: SmallPerson) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         out = run(decoder, person, patches=patches)
     base = gaussians(person)["base"]
-    for name, a, b, start in zip(Attributes._fields, out, exact, base, strict=True):
+    for name, a, b, start in zip(GaussianAttributes._fields, out, exact, base, strict=True):
         assert (a - b).abs().mean() < 0.02 * (b - start).abs().mean(), name

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from likeness.engine.body.extension import BodyPiece, extended
+from likeness.engine.body.extension import BodyPiece, extend_body
 from likeness.engine.core.cameras import project
 from likeness.engine.core.types import LikenessError, Matte
-from likeness.engine.dual_uv.sampling import surface_samples
+from likeness.engine.dual_uv.sampling import sample_surface
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.grids import uv_grids
 from likeness.engine.network.inputs import (
@@ -27,7 +27,7 @@ from .conftest import SmallPerson, random_gaussians
 
 def test_every_texel_has_a_token(person: SmallPerson) -> None:
     config = person.config.decoder
-    texels = surface_samples(person.body, config.map_size)
+    texels = sample_surface(person.body, config.map_size)
     cells = texels.row // config.patch * config.core_grid + texels.col // config.patch
     assert np.isin(cells, person.grids.core_cells).all()
 
@@ -158,7 +158,7 @@ def test_what_hangs_on_a_skirt_has_a_place(person: SmallPerson) -> None:
         np.array([[0, 1, 2]]),
         0.8,
     )
-    body = extended(person.body, piece)
+    body = extend_body(person.body, piece)
     bound = random_gaussians(person.body, 50, 3)
     on_skirt = np.arange(50) < 10
     bound = replace(bound, triangle=np.where(on_skirt, len(person.body.f), bound.triangle))
@@ -178,7 +178,7 @@ def test_what_hangs_on_a_skirt_has_a_place(person: SmallPerson) -> None:
 def test_without_a_lift_the_texels_begin_blank(person: SmallPerson) -> None:
     shot = [(person.matte, person.track)]
     inputs = network_inputs(person.config, person.grids, shot, person.body, None)
-    texels = surface_samples(person.body, person.config.decoder.map_size)
+    texels = sample_surface(person.body, person.config.decoder.map_size)
     assert len(inputs.base) == len(texels.triangle)
     assert (inputs.base.opacities == np.float32(BLANK_OPACITY)).all()
     cell = (inputs.uv * person.config.decoder.map_size).astype(int)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import LikenessError
-from likeness.engine.dual_uv.sampling import SeenPoints, gather
+from likeness.engine.dual_uv.sampling import SeenPoints, gather_features
 from likeness.engine.network import files
 from likeness.engine.network.batch import collate
 from likeness.engine.network.config import CONFIG_FILE
@@ -61,7 +61,7 @@ def test_the_projection_is_numpys(person: SmallPerson, network: Network) -> None
     ):
         got, known = network._scatter(features, *given, token, len(cells))
         points = SeenPoints(seen, xy.astype(np.float64) * 64)
-        expected = gather(features[0].permute(1, 2, 0).numpy(), points, camera, samples)
+        expected = gather_features(features[0].permute(1, 2, 0).numpy(), points, camera, samples)
         side = samples.size
         assert seen.any()
         np.testing.assert_allclose(

@@ -14,10 +14,10 @@ from likeness.engine.network.config import (
     DecoderConfig,
     EncoderConfig,
     NetworkConfig,
-    differing_fields,
+    diff_configs,
     load_config,
+    override_fields,
     save_config,
-    with_fields,
 )
 
 
@@ -38,15 +38,15 @@ def test_paper_is_the_papers() -> None:
 def test_differing_fields_are_named() -> None:
     base = NETWORKS["base"]
     other = replace(base, decoder=replace(base.decoder, layers=2, residual=False))
-    assert differing_fields(base, base) == []
-    assert differing_fields(other, base) == [
+    assert diff_configs(base, base) == []
+    assert diff_configs(other, base) == [
         "decoder.layers: 2, not 6",
         "decoder.residual: False, not True",
     ]
 
 
 def test_fields_are_set_by_name() -> None:
-    got = with_fields(
+    got = override_fields(
         NETWORKS["base"],
         {
             "decoder.shell_tokens": "off",
@@ -61,7 +61,7 @@ def test_fields_are_set_by_name() -> None:
 
 
 def test_settings_that_only_fit_together_are_set_together() -> None:
-    got = with_fields(NETWORKS["base"], {"encoder.channels": "768", "decoder.features": "768"})
+    got = override_fields(NETWORKS["base"], {"encoder.channels": "768", "decoder.features": "768"})
     assert got.encoder.channels == got.decoder.features == 768
 
 
@@ -88,7 +88,7 @@ def test_settings_that_only_fit_together_are_set_together() -> None:
 )
 def test_wrong_settings(change: dict[str, str], said: str) -> None:
     with pytest.raises(LikenessError, match=said):
-        with_fields(NETWORKS["base"], change)
+        override_fields(NETWORKS["base"], change)
 
 
 @pytest.mark.parametrize("broken", ["missing", "text", "list", "unknown", "lacking", "type"])

@@ -12,11 +12,16 @@ import pytest
 import torch
 from likeness.engine.core.types import BoundGaussians, LikenessError
 from likeness.engine.network import onnx_export, runtime
-from likeness.engine.network.batch import Attributes
+from likeness.engine.network.batch import GaussianAttributes
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.files import DECODER_FILE, ENCODER_FILE, load_network, save_network
 from likeness.engine.network.model import Network, create_network
-from likeness.engine.network.onnx_export import FlatDecoder, decoder_example, export_onnx, to_half
+from likeness.engine.network.onnx_export import (
+    FlatDecoder,
+    convert_to_half,
+    decoder_example,
+    export_onnx,
+)
 from likeness.engine.network.runtime import (
     ATTRIBUTES,
     DECODER_INPUTS,
@@ -90,7 +95,7 @@ def test_batch_and_number_of_gaussians_are_free(
     fed = {name: value.numpy() for name, value in zip(DECODER_INPUTS, given, strict=True)}
     got = session.run(list(ATTRIBUTES), fed)
     with torch.no_grad():
-        expected = Attributes(*FlatDecoder(network.decoder)(*given))
+        expected = GaussianAttributes(*FlatDecoder(network.decoder)(*given))
     for name, values in zip(ATTRIBUTES, got, strict=True):
         np.testing.assert_allclose(values, getattr(expected, name), atol=PARITY)
     images = torch.rand(batch, 3, 64, 64, generator=torch.Generator().manual_seed(1))
@@ -166,7 +171,7 @@ def test_half_precision_is_for_large_factors_alone() -> None:
             [numpy_helper.from_array(v, name) for name, v in constants.items()],
         )
     )
-    to_half(model)
+    convert_to_half(model)
     onnx.checker.check_model(model)
     kinds = {t.name: t.data_type for t in model.graph.initializer}
     single = TensorProto.FLOAT

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import FloatArray, LikenessError
 from likeness.engine.dual_uv import bilinear
 from likeness.engine.files.digests import file_sha256
@@ -26,9 +26,9 @@ from likeness.engine.network.runtime import (
     DECODER_ONNX,
     ENCODER_ONNX,
     NOTE,
+    average_tokens,
     export_note,
     load_runtime,
-    tokens,
 )
 from onnx import TensorProto, helper, numpy_helper
 
@@ -166,7 +166,7 @@ def test_several_photos_count_by_the_points_that_they_show() -> None:
     token[token == 2] = 1  # a token that no point lies in
     features = [rng.normal(size=(4, 6, 6)), rng.normal(size=(4, 6, 6))]
     seen_at = [(rng.uniform(0, 1, (points, 2)), rng.uniform(size=points) > 0.4) for _ in range(2)]
-    values, known = tokens(features, seen_at, token, count)
+    values, known = average_tokens(features, seen_at, token, count)
     for k in range(count):
         read = [
             bilinear(f.transpose(1, 2, 0), xy[i : i + 1] * 6)[0]
@@ -267,7 +267,7 @@ def test_a_config_of_another_network_is_told_by_its_fields(
 
 
 def test_another_body_is_refused(person: SmallPerson, network: Path) -> None:
-    body = synthetic_body()
+    body = make_synthetic_body()
     shifted = replace(body, atlas_vt=0.5 * body.atlas_vt)
     with pytest.raises(LikenessError, match="another atlas"):
         load_runtime(network, shifted)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from likeness.engine.core.types import LikenessError
 from likeness.engine.network import shipping
-from likeness.engine.network.apply import chosen_network
+from likeness.engine.network.apply import resolve_network
 from likeness.engine.network.files import save_network
 from likeness.engine.network.model import Network, create_network
 from likeness.engine.network.runtime import VERSION, load_runtime
@@ -61,7 +61,7 @@ def test_the_default_network_is_the_bundled_one(
     monkeypatch.setenv("LIKENESS_WEIGHTS", "")
     monkeypatch.setattr("likeness.engine.files.weights.user_weights_dir", lambda: tmp_path / "none")
     monkeypatch.setattr("likeness.engine.files.weights.BUNDLED_WEIGHTS", shipped.parent)
-    runtime = chosen_network("default", lambda: person.body)
+    runtime = resolve_network("default", lambda: person.body)
     assert runtime is not None
     assert runtime.folder == shipped
     assert len(runtime.run(person.inputs)) == len(person.lifted)
@@ -82,7 +82,7 @@ def test_what_cannot_be_shipped(
     with pytest.raises(LikenessError, match=r"config\.json"):
         ship_network(tmp_path, out, person.body)
     monkeypatch.setattr(shipping, "export_onnx", exported)
-    monkeypatch.setattr(shipping, "MOST_BYTES", 1000)
+    monkeypatch.setattr(shipping, "MAX_BYTES", 1000)
     with pytest.raises(LikenessError, match="MB as it would be shipped"):
         ship_network(trained, out, person.body)
     hub = create_network(person.config, person.body)

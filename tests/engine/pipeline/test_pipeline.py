@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.body.model import save_body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
-from likeness.engine.core.progress import build_seconds
+from likeness.engine.core.progress import estimate_seconds
 from likeness.engine.core.types import (
     JOINT_NAMES,
     LAYERS,
@@ -28,15 +28,15 @@ from likeness.engine.core.types import (
     Track,
 )
 from likeness.engine.files.weights import BUNDLED_WEIGHTS, asset_path
-from likeness.engine.gaussians.lift import Lifted
-from likeness.engine.gaussians.refine import LEVELS
+from likeness.engine.gaussians.lift import LiftResult
+from likeness.engine.gaussians.refine import REFINE_LEVELS
 from likeness.engine.network.config import NETWORKS
 from likeness.engine.pipeline import build as pipeline
 from likeness.engine.pipeline import track as tracked
 from likeness.engine.pipeline.build import BuildResult, build_avatar
 from likeness.engine.pipeline.options import BuildOptions
-from likeness.engine.pipeline.report import input_view_figures
-from likeness.engine.pipeline.track import OtherPhoto
+from likeness.engine.pipeline.report import input_view_metrics
+from likeness.engine.pipeline.track import ExtraView
 from likeness.engine.render import best_backend
 from PIL import Image
 
@@ -126,7 +126,7 @@ def test_counts_and_figures_are_those_of_the_avatar(built: BuildResult) -> None:
         assert report["gaussians"][name] == (gaussians.layer == index).sum() > 0
     assert report["face_error"] == pytest.approx(built.track.face_error, abs=0.006)
     assert 0 < report["face_error"] < 6
-    assert report["input_view"] == input_view_figures(built.avatar, built.matte)
+    assert report["input_view"] == input_view_metrics(built.avatar, built.matte)
     assert report["input_view"]["foreground_psnr"] > 22
     assert report["input_view"]["silhouette_iou"] > 0.93
     assert report["input_view"]["ssim"] > 0.85
@@ -166,14 +166,14 @@ def photo_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def body_file(tmp_path: Path) -> Path:
     path = tmp_path / "body.npz"
-    save_body(synthetic_body(), path)
+    save_body(make_synthetic_body(), path)
     return path
 
 
 @pytest.fixture
 def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """Stages that pass on what is here; ``track`` is what the fit finds."""
-    body = synthetic_body()
+    body = make_synthetic_body()
     result: dict[str, Any] = {
         "track": Track(
             np.zeros(body.num_betas),
@@ -195,9 +195,9 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         warnings=("from the detectors",),
     )
 
-    def lift(matte: Matte, seen: Any, track: Track, person: Any, options: Any) -> Lifted:
+    def lift(matte: Matte, seen: Any, track: Track, person: Any, options: Any) -> LiftResult:
         result["lifted"].append((track, person, options))
-        return Lifted(one_gaussian(), person)
+        return LiftResult(one_gaussian(), person)
 
     monkeypatch.setattr(tracked, "Detectors", lambda folder: None)
     monkeypatch.setattr(tracked, "asset_path", lambda name: tmp_path / name)
@@ -206,7 +206,7 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         tracked, "make_matte", lambda photo, seen: Matte(np.ones((128, 96)), photo.rgb)
     )
     monkeypatch.setattr(tracked, "fit", lambda *seen, **options: result["track"])
-    monkeypatch.setattr(pipeline, "lift", lift)
+    monkeypatch.setattr(pipeline, "lift_photo", lift)
     return result
 
 
@@ -234,7 +234,7 @@ def test_the_default_budget_and_the_persons_body(
     ((track, person, options),) = stages["lifted"]
     assert options.max_gaussians == MAX_GAUSSIANS
     assert track is stages["track"]
-    expected, _ = synthetic_body().shaped(betas)
+    expected, _ = make_synthetic_body().shaped(betas)
     np.testing.assert_allclose(person.v_template, expected, atol=1e-6)
     assert result.report["warnings"][1:] == ["from the detectors", "from the fit"]
     assert result.report["gaussians"] == {"total": 1, "core": 1, "shell": 0, "photo": 0}
@@ -268,7 +268,7 @@ def test_a_body_without_landmarks_is_refused(
     stages: dict[str, Any], photo_file: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "bare.npz"
-    save_body(replace(synthetic_body(), landmarks=None), path)
+    save_body(replace(make_synthetic_body(), landmarks=None), path)
     with pytest.raises(LikenessError) as caught:
         build_avatar(photo_file, body_path=path)
     assert str(path) in caught.value.message
@@ -280,7 +280,9 @@ def test_a_body_without_landmarks_is_refused(
 def test_a_default_body_without_landmarks_is_baked_anew(
     stages: dict[str, Any], photo_file: Path, tmp_path: Path
 ) -> None:
-    save_body(replace(synthetic_body(), landmarks=None), tmp_path / "body")  # the asset's place
+    save_body(
+        replace(make_synthetic_body(), landmarks=None), tmp_path / "body"
+    )  # the asset's place
     with pytest.raises(LikenessError) as caught:
         build_avatar(photo_file)
     assert str(tmp_path / "body") in caught.value.message
@@ -341,7 +343,7 @@ def test_the_level_of_refining_is_used_and_reported(
         asked.append((photos, body, *how[:2]))
         return replace(bound, colors=np.full((1, 3), 0.25, np.float32))
 
-    monkeypatch.setattr(pipeline, "refine", refine)
+    monkeypatch.setattr(pipeline, "refine_gaussians", refine)
     result = build_avatar(photo_file, BuildOptions(refine=level), body_path=body_file)
     report = result.report
     assert report["refine"]["level"] == level
@@ -352,7 +354,7 @@ def test_the_level_of_refining_is_used_and_reported(
         assert report["refine"]["backend"] is None
         return
     ((photos, person, options, backend),) = asked
-    assert options is LEVELS[level]
+    assert options is REFINE_LEVELS[level]
     assert report["refine"]["backend"] == backend == best_backend()
     assert person is result.avatar.body
     assert photos[0].camera is result.track.camera
@@ -378,13 +380,15 @@ def test_other_photos_of_the_person(
     def lift_several(views: Any, person: Any, options: Any) -> Any:
         assert [view.track.view for view in views] == ["front", "back"]
         grey = [Matte(view.matte.alpha, 0.5 * view.matte.foreground) for view in views]
-        return Lifted(one_gaussian(), person), grey, grey
+        return LiftResult(one_gaussian(), person), grey, grey
 
-    monkeypatch.setattr(tracked, "fit_several", fit_several)
-    monkeypatch.setattr(pipeline, "lift_several", lift_several)
+    monkeypatch.setattr(tracked, "fit_multiview", fit_several)
+    monkeypatch.setattr(pipeline, "lift_multiview", lift_several)
     shown: list[Any] = []
-    monkeypatch.setattr(pipeline, "refine", lambda bound, photos, *_: shown.extend(photos) or bound)
-    others = [OtherPhoto(back, "Back")]
+    monkeypatch.setattr(
+        pipeline, "refine_gaussians", lambda bound, photos, *_: shown.extend(photos) or bound
+    )
+    others = [ExtraView(back, "Back")]
     result = build_avatar(photo_file, BuildOptions(fov=40.0), None, body_file, others)
     assert [photo.direction for photo in asked] == ["any", "back"]
     assert [photo.fov for photo in asked] == [40.0, 40.0]
@@ -421,15 +425,17 @@ def network(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         given.update(choice=choice, body=body())
         return SimpleNamespace(warnings=("from the network",), config=NETWORKS["tiny"])
 
-    def improve(lifted: Lifted, network: Any, person: Any, shots: Any, most: int, tell: Any) -> Any:
+    def improve(
+        lifted: LiftResult, network: Any, person: Any, shots: Any, most: int, tell: Any
+    ) -> Any:
         given.update(person=person, shots=shots, most=most)
         tell("", 0.5, "half")
         figures = {"name": "tiny", "folder": "/somewhere/net", "sha256": {"decoder.onnx": "ab"}}
         halved = replace(lifted.gaussians, opacities=0.5 * lifted.gaussians.opacities)
         return replace(lifted, gaussians=halved), figures
 
-    monkeypatch.setattr(pipeline, "chosen_network", chosen)
-    monkeypatch.setattr(pipeline, "improved", improve)
+    monkeypatch.setattr(pipeline, "resolve_network", chosen)
+    monkeypatch.setattr(pipeline, "apply_network", improve)
     return given
 
 
@@ -484,12 +490,12 @@ def test_the_panel_knows_every_stage(
     """Progress in Blender goes by a table of the stages, which must be theirs, in their order."""
     told: list[str] = []
     build_avatar(photo_file, None, lambda stage, *_: told.append(stage), body_file)
-    assert list(build_seconds(network=True)) == ["start", *dict.fromkeys(told)]
+    assert list(estimate_seconds(network=True)) == ["start", *dict.fromkeys(told)]
 
 
 def test_figures_of_a_view_that_shows_nothing() -> None:
     """White on white: the truth's figures come out by hand."""
-    body = synthetic_body().personalised(np.zeros(4))
+    body = make_synthetic_body().personalised(np.zeros(4))
     unseen = replace(one_gaussian(), opacities=np.zeros(1, np.float32))
     avatar = Avatar(
         body, unseen, Pose.rest(body.num_expression), photo_camera(120.0, 96, 128), "half"
@@ -497,7 +503,7 @@ def test_figures_of_a_view_that_shows_nothing() -> None:
     alpha = np.zeros((128, 96), np.float32)
     alpha[32:96, 24:72] = 1.0
     grey = np.full((128, 96, 3), 0.75, np.float32)
-    figures = input_view_figures(avatar, Matte(alpha, grey))
+    figures = input_view_metrics(avatar, Matte(alpha, grey))
     assert figures["silhouette_iou"] == 0.0
     # Nothing drawn over white misses the grey by a quarter: -20 log10(0.25).
     assert figures["foreground_psnr"] == pytest.approx(12.04, abs=0.02)

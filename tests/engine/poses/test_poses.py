@@ -10,25 +10,25 @@ import pytest
 from likeness.engine.body import joint_transforms
 from likeness.engine.body.model import load_body
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES, PARENTS, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.poses import (
     FACE_JOINTS,
     REGIONS,
-    expressions,
-    named_expression,
-    named_pose,
-    poses,
+    build_expression,
+    build_pose,
+    named_expressions,
+    named_poses,
 )
 from likeness.engine.synth.balance import imbalance
-from likeness.engine.synth.touching import sunk
-from likeness.engine.tracking.limits import clamped, violations
+from likeness.engine.synth.touching import self_intersection
+from likeness.engine.tracking.limits import clamp_pose, limit_violations
 
 BODY = SimpleNamespace(num_expression=3)
-WHOLE = [name for name, pose in poses().items() if pose.catalog == "Body"]
-HANDS = [name for name, pose in poses().items() if pose.catalog == "Hands"]
+WHOLE = [name for name, pose in named_poses().items() if pose.catalog == "Body"]
+HANDS = [name for name, pose in named_poses().items() if pose.catalog == "Hands"]
 
 LIMBER = {"sit_cross_legged"}
 """Its thighs turn out further than the tracker's limits of a whole cone allow."""
@@ -44,48 +44,48 @@ def body():
 
 
 def full_pose(name: str) -> np.ndarray:
-    return named_pose(name, BODY).full_pose
+    return build_pose(name, BODY).full_pose
 
 
 def test_the_library_is_large_enough_and_well_kept():
     assert len(WHOLE) >= 24
     assert len(HANDS) >= 8
-    shown = [e for e in expressions().values() if e.catalog == "Expressions"]
+    shown = [e for e in named_expressions().values() if e.catalog == "Expressions"]
     assert len(shown) >= 20
-    assert sum(e.catalog == "Visemes" for e in expressions().values()) == 15
-    for entry in [*poses().values(), *expressions().values()]:
+    assert sum(e.catalog == "Visemes" for e in named_expressions().values()) == 15
+    for entry in [*named_poses().values(), *named_expressions().values()]:
         assert re.fullmatch(r"[a-zA-Z_]+", entry.name), "a word on a command line"
         assert entry.label
         assert entry.tags
         assert entry.description.endswith(".")
-    labels = [e.label for e in [*poses().values(), *expressions().values()]]
+    labels = [e.label for e in [*named_poses().values(), *named_expressions().values()]]
     assert len(set(labels)) == len(labels), "the names of assets"
 
 
-@pytest.mark.parametrize("name", poses())
+@pytest.mark.parametrize("name", named_poses())
 def test_poses_are_possible(name):
     pose = full_pose(name)
-    beyond = violations(pose)
+    beyond = limit_violations(pose)
     if name in LIMBER:
         assert np.degrees(beyond).max() < 50
     else:
         assert not beyond.any()
-        np.testing.assert_array_equal(clamped(pose), pose)
+        np.testing.assert_array_equal(clamp_pose(pose), pose)
 
 
 def test_whole_poses_set_every_joint_and_hands_only_theirs():
     for name in WHOLE:
-        assert set(poses()[name].joints) >= set(JOINT_NAMES) - set(FACE_JOINTS), name
+        assert set(named_poses()[name].joints) >= set(JOINT_NAMES) - set(FACE_JOINTS), name
     fingers = re.compile(r"(left|right)_(index|middle|ring|pinky|thumb)[123]")
     for name in HANDS:
-        assert len(poses()[name].joints) == 30
-        assert all(fingers.fullmatch(joint) for joint in poses()[name].joints)
+        assert len(named_poses()[name].joints) == 30
+        assert all(fingers.fullmatch(joint) for joint in named_poses()[name].joints)
 
 
 @pytest.mark.parametrize("name", [n for n in WHOLE if n not in IN_THE_AIR])
 def test_feet_stand_on_the_floor_and_carry(name, body):
     """Both legs reach the floor with something, and the middle is above what stands there."""
-    v, _ = body.vertices(named_pose(name, body))
+    v, _ = body.vertices(build_pose(name, body))
     strongest = body.weights.argmax(1)
     low = v[:, 1].min()
     for side in ("left", "right"):
@@ -99,7 +99,7 @@ def test_feet_stand_on_the_floor_and_carry(name, body):
 def test_no_limb_is_inside_the_body(name, body):
     """Arms that lie against one another give way a little."""
     most = 0.55 if name == "arms_crossed" else 0.2
-    assert sunk(body, body.vertices(named_pose(name, body))[0]) < most
+    assert self_intersection(body, body.vertices(build_pose(name, body))[0]) < most
 
 
 def skeleton(name: str) -> dict[str, np.ndarray]:
@@ -193,23 +193,23 @@ def test_palms_look_where_they_should(name, side, palm):
 def test_a_named_pose_can_stand_where_another_stands():
     place = Pose.rest(3).with_joints(pelvis=[0, 1, 0], left_knee=[1, 0, 0])
     place = Pose(place.full_pose, np.array([1.0, 2, 3]), np.array([0.5, 0, 0]))
-    posed = named_pose("wave", BODY, place)
+    posed = build_pose("wave", BODY, place)
     np.testing.assert_allclose(posed.full_pose[0], [0, 1, 0], atol=1e-12)
     np.testing.assert_array_equal(posed.transl, [1, 2, 3])
     np.testing.assert_array_equal(posed.expression, [0.5, 0, 0])
-    bent = named_pose("bow", BODY, place).full_pose[0]
+    bent = build_pose("bow", BODY, place).full_pose[0]
     expected = axis_angle_to_matrix(np.array([0, 1.0, 0])) @ axis_angle_to_matrix(
-        poses()["bow"].joints["pelvis"]
+        named_poses()["bow"].joints["pelvis"]
     )
     np.testing.assert_allclose(bent, matrix_to_axis_angle(expected), atol=1e-12)
     with pytest.raises(LikenessError, match="hands_on_hips"):
-        named_pose("handstand", BODY)
+        build_pose("handstand", BODY)
 
 
 def test_expressions_weigh_what_they_are_about():
-    body = synthetic_body()
-    for entry in expressions().values():
-        weights = named_expression(entry.name, body)
+    body = make_synthetic_body()
+    for entry in named_expressions().values():
+        weights = build_expression(entry.name, body)
         assert weights.min() >= 0
         assert weights.max() <= 1
         named = {n for n, w in zip(body.expression_names, weights) if w}
@@ -217,18 +217,18 @@ def test_expressions_weigh_what_they_are_about():
         assert named <= set(about), f"{entry.name} weighs what it is not about"
         assert not any(name.startswith("eyeLook") for name in about)
         assert bool(named) == (entry.name not in ("neutral", "viseme_sil"))
-    assert len(expressions()["smile"].all_weights()) == len(ARKIT_EXPRESSIONS) - 8
-    mouth = set(expressions()["viseme_aa"].all_weights())
+    assert len(named_expressions()["smile"].all_weights()) == len(ARKIT_EXPRESSIONS) - 8
+    mouth = set(named_expressions()["viseme_aa"].all_weights())
     assert mouth == {n for n in ARKIT_EXPRESSIONS if n.startswith(REGIONS["mouth"])}
     with pytest.raises(LikenessError, match="surprised"):
-        named_expression("bliss", body)
+        build_expression("bliss", body)
 
 
 def test_expressions_are_a_little_uneven_and_winks_are_not_blinks():
-    smile = expressions()["smile"].weights
+    smile = named_expressions()["smile"].weights
     assert smile["mouthSmileLeft"] != smile["mouthSmileRight"]
-    assert expressions()["blink"].weights == {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}
+    assert named_expressions()["blink"].weights == {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}
     for side, other in (("left", "Right"), ("right", "Left")):
-        weights = expressions()[f"wink_{side}"].weights
+        weights = named_expressions()[f"wink_{side}"].weights
         assert weights[f"eyeBlink{side.title()}"] == 1
         assert f"eyeBlink{other}" not in weights

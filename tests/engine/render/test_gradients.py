@@ -7,17 +7,17 @@ from dataclasses import replace
 import numba
 import numpy as np
 import pytest
-from likeness.benchmarks.figures.parity import gap, relative_error
-from likeness.benchmarks.figures.random_scenes import Scene, cloud, scenes
+from likeness.benchmarks.figures.parity import measure_gap, relative_error
+from likeness.benchmarks.figures.random_scenes import SplatScene, make_scenes, random_cloud
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import LikenessError
 from likeness.engine.render import Gradients, rasterize, rasterize_vjp
 
-ALL = {scene.name: scene for scene in scenes()}
+ALL = {scene.name: scene for scene in make_scenes()}
 FIELDS = ("means", "quats", "scales", "opacities", "colors")
 
 
-def small(scene: Scene) -> Scene:
+def small(scene: SplatScene) -> SplatScene:
     """With fewer Gaussians, so that brute force is quick; the camera and the kind stay."""
     keep = 60
     g = scene.gaussians
@@ -31,10 +31,10 @@ def test_pictures_and_gradients_are_the_references(name):
     scene = small(ALL[name])
     truth, true_vjp = rasterize_vjp(*scene.arguments, backend="reference")
     drawn, vjp = rasterize_vjp(*scene.arguments, backend="cpu")
-    assert gap(drawn, truth).worst < 1e-4
+    assert measure_gap(drawn, truth).worst < 1e-4
     given = scene.upstream()
     whole = true_vjp(**given)
-    assert gap(vjp(**given), whole).worst < 1e-3
+    assert measure_gap(vjp(**given), whole).worst < 1e-3
     # Each output by itself, beside the size of all: the depth of a lone Gaussian, say, does not
     # depend on its shape, and what is zero but for rounding has no relative error.
     for one in given:
@@ -50,18 +50,18 @@ def test_pictures_and_gradients_of_whole_scenes(name):
     scene = ALL[name]
     truth, true_vjp = rasterize_vjp(*scene.arguments, backend="reference")
     drawn, vjp = rasterize_vjp(*scene.arguments, backend="cpu")
-    assert gap(drawn, truth).worst < 1e-4
-    assert gap(vjp(**scene.upstream()), true_vjp(**scene.upstream())).worst < 1e-3
+    assert measure_gap(drawn, truth).worst < 1e-4
+    assert measure_gap(vjp(**scene.upstream()), true_vjp(**scene.upstream())).worst < 1e-3
 
 
-def soft_scene() -> Scene:
+def soft_scene() -> SplatScene:
     """Three Gaussians so wide that no contribution comes near the cut at 1/255."""
     rng = np.random.default_rng(4)
-    gaussians = cloud(rng, 3, (0.6, 2.0), 0.15, channels=4, opacities=(0.3, 0.6))
+    gaussians = random_cloud(rng, 3, (0.6, 2.0), 0.15, channels=4, opacities=(0.3, 0.6))
     gaussians.means[:, 2] -= 3.0
     camera = photo_camera(14.0, 9, 7)
     views = camera.viewmat[None], camera.K[None]
-    return Scene("soft", gaussians, *views, 9, 7, rng.uniform(0, 1, (1, 4)).astype(np.float32))
+    return SplatScene("soft", gaussians, *views, 9, 7, rng.uniform(0, 1, (1, 4)).astype(np.float32))
 
 
 @pytest.mark.parametrize("field", [*FIELDS, "background"])
@@ -119,9 +119,9 @@ def test_linear_in_what_is_handed_in():
     mixed = vjp(**{name: 2 * a[name] - 3 * b[name] for name in a})
     of_a, of_b = vjp(**a), vjp(**b)
     expected = Gradients(*(2 * x - 3 * y for x, y in zip(of_a, of_b, strict=True)))
-    assert gap(mixed, expected).worst < 1e-4
+    assert measure_gap(mixed, expected).worst < 1e-4
     parts = [vjp(**{name: a[name]}) for name in a]
-    assert gap(Gradients(*(sum(x) for x in zip(*parts, strict=True))), of_a).worst < 1e-4
+    assert measure_gap(Gradients(*(sum(x) for x in zip(*parts, strict=True))), of_a).worst < 1e-4
 
 
 def test_nothing_handed_in_and_nothing_drawn_give_zeros():

@@ -9,7 +9,7 @@ import pytest
 from likeness.engine.core.cameras import look_at, photo_camera
 from likeness.engine.core.types import Gaussians, LikenessError
 from likeness.engine.render import rasterize, rasterize_vjp
-from likeness.engine.render.checks import check_all, check_upstream
+from likeness.engine.render.checks import check_inputs, check_upstream
 
 FIELDS = ("means", "quats", "scales", "opacities", "colors")
 
@@ -152,7 +152,7 @@ def test_what_rounding_does_is_drawn():
     gaussians.opacities[0] = 1 + 1e-6
     gaussians.scales[0] = 0.0
     gaussians.quats[0] *= 1e-6
-    job = check_all(gaussians, **arguments(), background=None)
+    job = check_inputs(gaussians, **arguments(), background=None)
     assert job.background.shape == (2, 3)
     rasterize(gaussians, **arguments())
 

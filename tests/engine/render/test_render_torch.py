@@ -13,8 +13,8 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from likeness.benchmarks.figures.parity import gap
-from likeness.benchmarks.figures.random_scenes import cloud, scenes
+from likeness.benchmarks.figures.parity import measure_gap
+from likeness.benchmarks.figures.random_scenes import make_scenes, random_cloud
 from likeness.engine.core.cameras import look_at, photo_camera
 from likeness.engine.core.types import Gaussians, LikenessError
 from likeness.engine.render import best_backend, rasterize, rasterize_vjp
@@ -26,13 +26,15 @@ from likeness.engine.render.reference import rasterize_torch  # noqa: E402
 from likeness.engine.render.tensors import rasterize_tensors  # noqa: E402
 
 NAMES = ("means", "quats", "scales", "opacities", "colors", "background")
-SCENES = {scene.name: scene for scene in scenes()}
-needs_gpu = pytest.mark.skipif(cuda.available() is not None, reason=cuda.available() or "")
+SCENES = {scene.name: scene for scene in make_scenes()}
+needs_gpu = pytest.mark.skipif(
+    cuda.why_unavailable() is not None, reason=cuda.why_unavailable() or ""
+)
 
 
 def job(count: int = 40, channels: int = 3, cameras: int = 2, size=(20, 15)):
     """The arguments of ``rasterize``."""
-    gaussians = cloud(np.random.default_rng(3), count, (0.05, 0.3), 0.5, channels)
+    gaussians = random_cloud(np.random.default_rng(3), count, (0.05, 0.3), 0.5, channels)
     viewmats = np.stack([look_at(np.zeros(3), 3.0, 70.0 * c, 10.0) for c in range(cameras)])
     Ks = np.stack([photo_camera(25.0, *size).K] * cameras)
     background = np.random.default_rng(4).uniform(size=(cameras, channels))
@@ -339,34 +341,34 @@ def test_no_gaussians_do_not_reach_gsplat(gsplat):
 
 def test_without_what_it_needs_the_reason_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "gsplat", None)
-    assert "not installed" in cuda.available()
+    assert "not installed" in cuda.why_unavailable()
     assert best_backend() == "cpu"
     with pytest.raises(LikenessError, match="pip install"):
         rasterize(*job(), backend="cuda")
 
     monkeypatch.setitem(sys.modules, "gsplat", stand_in())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert "device" in cuda.available()
+    assert "device" in cuda.why_unavailable()
     assert best_backend() == "cpu"
     with pytest.raises(LikenessError, match="device"):
         rasterize_vjp(*job(), backend="cuda")
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(cuda, "_DEVICE", "cpu")
-    assert cuda.available() is None
+    assert cuda.why_unavailable() is None
     assert best_backend() == "cuda"
     monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.6.0"))
-    assert "1.6.0" in cuda.available()
+    assert "1.6.0" in cuda.why_unavailable()
     monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.4.0+pt24cu121"))
-    assert "1.4.0" in cuda.available()
+    assert "1.4.0" in cuda.why_unavailable()
     monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.5rc1"))
-    assert cuda.available() is None
+    assert cuda.why_unavailable() is None
 
     def broken(name):
         raise ImportError("undefined symbol")
 
     monkeypatch.setattr(cuda.importlib, "import_module", broken)
-    assert "undefined symbol" in cuda.available()
+    assert "undefined symbol" in cuda.why_unavailable()
 
 
 def no_compiler(**_):
@@ -402,6 +404,6 @@ def test_gsplat_draws_as_the_reference_does(name):
     scene = SCENES[name]
     truth, back = rasterize_vjp(*scene.arguments, backend="reference")
     ours, vjp = rasterize_vjp(*scene.arguments, backend="cuda")
-    assert gap(ours, truth).worst < 1e-4  # the cpu's floors
+    assert measure_gap(ours, truth).worst < 1e-4  # the cpu's floors
     given = scene.upstream()
-    assert gap(vjp(**given), back(**given)).worst < 1e-3
+    assert measure_gap(vjp(**given), back(**given)).worst < 1e-3

@@ -9,19 +9,19 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import look_at, photo_camera
 from likeness.engine.core.types import Camera, LikenessError, Pose
-from likeness.engine.dual_uv import sample_core, surface_samples
+from likeness.engine.dual_uv import sample_core, sample_surface
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
-from likeness.engine.render.visibility import visibility
+from likeness.engine.render.visibility import rasterize_visibility
 
 torch = pytest.importorskip("torch")
 
 from likeness.engine.render import mesh_cuda  # noqa: E402
 
 needs_gpu = pytest.mark.skipif(
-    mesh_cuda.available() is not None, reason=mesh_cuda.available() or ""
+    mesh_cuda.why_unavailable() is not None, reason=mesh_cuda.why_unavailable() or ""
 )
 
 
@@ -33,7 +33,7 @@ def camera(yaw: float = 20.0, width: int = 56, height: int = 72) -> Camera:
 
 @pytest.fixture(scope="module")
 def mesh() -> tuple[np.ndarray, np.ndarray]:
-    body = synthetic_body()
+    body = make_synthetic_body()
     pose = Pose.rest(body.num_expression).with_joints(right_shoulder=[0, 0.4, 1.0])
     return body.vertices(pose)[0], body.f
 
@@ -147,7 +147,7 @@ def assert_same(ours: MeshBuffer, truth: MeshBuffer, view: Camera, edges: float 
 @pytest.mark.parametrize("yaw", [20.0, 200.0])
 def test_maps_of_the_stand_in_are_ours(nvdiffrast, mesh, yaw, cull_back):
     view = camera(yaw)
-    ours = visibility(*mesh, view, cull_back=cull_back)
+    ours = rasterize_visibility(*mesh, view, cull_back=cull_back)
     assert nvdiffrast.contexts == 1
     assert_same(ours, rasterize_mesh(*mesh, view, cull_back=cull_back), view, edges=0.002)
 
@@ -155,11 +155,11 @@ def test_maps_of_the_stand_in_are_ours(nvdiffrast, mesh, yaw, cull_back):
 def test_triangles_at_the_camera_and_none_at_all(nvdiffrast, mesh):
     vertices, f = mesh
     inside = replace(camera(), viewmat=look_at(np.array([0, 0.3, 0]), 0.12, 0, 0))
-    ours, truth = (visibility(vertices, f, inside, backend=b) for b in ("cuda", "cpu"))
+    ours, truth = (rasterize_visibility(vertices, f, inside, backend=b) for b in ("cuda", "cpu"))
     assert_same(ours, truth, inside, edges=0.002)
     away = replace(camera(), viewmat=look_at(np.array([0, 0, 9.0]), 3.0, 180, 0))
     for shown, wanted in zip(
-        vars(visibility(vertices, f, away)).values(),
+        vars(rasterize_visibility(vertices, f, away)).values(),
         vars(rasterize_mesh(vertices, f, away)).values(),
         strict=True,
     ):
@@ -167,8 +167,8 @@ def test_triangles_at_the_camera_and_none_at_all(nvdiffrast, mesh):
 
 
 def test_dual_uv_sees_the_same_by_either(nvdiffrast, mesh, monkeypatch):
-    body, view = synthetic_body(), replace(camera(), K=photo_camera(90.0, 56, 72).K)
-    samples = surface_samples(body, 64)
+    body, view = make_synthetic_body(), replace(camera(), K=photo_camera(90.0, 56, 72).K)
+    samples = sample_surface(body, 64)
     features = np.random.default_rng(0).uniform(size=(72, 56, 3))
     ours = sample_core(features, view, mesh[0], body, samples)
     assert nvdiffrast.contexts == 1
@@ -181,23 +181,25 @@ def test_dual_uv_sees_the_same_by_either(nvdiffrast, mesh, monkeypatch):
 def test_without_nvdiffrast_ours_draws_and_nothing_is_said(mesh, monkeypatch, recwarn):
     monkeypatch.setitem(sys.modules, "nvdiffrast", None)
     view = camera()
-    np.testing.assert_array_equal(visibility(*mesh, view).face, rasterize_mesh(*mesh, view).face)
+    np.testing.assert_array_equal(
+        rasterize_visibility(*mesh, view).face, rasterize_mesh(*mesh, view).face
+    )
     assert len(recwarn) == 0
     with pytest.raises(LikenessError, match="not installed"):
-        visibility(*mesh, view, backend="cuda")
+        rasterize_visibility(*mesh, view, backend="cuda")
     with pytest.raises(LikenessError, match="magic"):
-        visibility(*mesh, view, backend="magic")
+        rasterize_visibility(*mesh, view, backend="magic")
 
 
 def test_what_is_missing_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "nvdiffrast", stand_in("0.3.1"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert "device" in mesh_cuda.available()
+    assert "device" in mesh_cuda.why_unavailable()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert "0.3.1" in mesh_cuda.available()
+    assert "0.3.1" in mesh_cuda.why_unavailable()
     for recent in ("0.3.3", "0.4.0rc1", "1.0+cu126"):
         monkeypatch.setitem(sys.modules, "nvdiffrast", stand_in(recent))
-        assert mesh_cuda.available() is None
+        assert mesh_cuda.why_unavailable() is None
 
 
 def test_kernels_that_do_not_build_warn_and_ours_draws(nvdiffrast, mesh):
@@ -207,10 +209,10 @@ def test_kernels_that_do_not_build_warn_and_ours_draws(nvdiffrast, mesh):
     nvdiffrast.torch.RasterizeCudaContext = broken
     view = camera()
     with pytest.warns(UserWarning, match="no nvcc"):
-        ours = visibility(*mesh, view)
+        ours = rasterize_visibility(*mesh, view)
     np.testing.assert_array_equal(ours.face, rasterize_mesh(*mesh, view).face)
     with pytest.raises(LikenessError, match="no nvcc"):
-        visibility(*mesh, view, backend="cuda")
+        rasterize_visibility(*mesh, view, backend="cuda")
 
 
 @pytest.mark.gpu
@@ -218,6 +220,6 @@ def test_kernels_that_do_not_build_warn_and_ours_draws(nvdiffrast, mesh):
 @pytest.mark.parametrize("cull_back", [False, True])
 def test_nvdiffrast_sees_what_our_z_buffer_sees(mesh, cull_back):
     view = camera().resized(560, 720)
-    ours = visibility(*mesh, view, cull_back=cull_back, backend="cuda")
+    ours = rasterize_visibility(*mesh, view, cull_back=cull_back, backend="cuda")
     # It rounds corners to 1/16 pixel, so that edges run a little otherwise.
     assert_same(ours, rasterize_mesh(*mesh, view, cull_back=cull_back), view, edges=0.01)

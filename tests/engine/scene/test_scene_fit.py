@@ -9,13 +9,13 @@ from likeness.engine.core.color import srgb_to_linear
 from likeness.engine.core.types import Camera
 from likeness.engine.scene import fit as scene_fit
 from likeness.engine.scene.fit import (
-    MOST_COLOR_CHANGE,
-    THINNEST_PIXELS,
+    MAX_COLOR_CHANGE,
+    MIN_PIXELS,
     PhotoSplats,
-    colors_for_light,
-    cover,
+    compute_coverage,
     project_splats,
     softening,
+    solve_linear_colors,
 )
 
 WIDTH, HEIGHT, CUT = 40, 30, 3.0
@@ -78,7 +78,7 @@ def test_softening_adds_the_blur() -> None:
 
 def test_splats_seen_edge_on_do_not_grow_without_bounds() -> None:
     M = softening(np.array([[[2.0, 0.0], [0.0, 1e-6]]]), 0.3)
-    assert np.linalg.eigvalsh(M).max() == pytest.approx(np.sqrt(1 + 0.3 / THINNEST_PIXELS**2))
+    assert np.linalg.eigvalsh(M).max() == pytest.approx(np.sqrt(1 + 0.3 / MIN_PIXELS**2))
 
 
 def test_coverage_is_that_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_coverage_is_that_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> 
     rng = np.random.default_rng(2)
     splats, opacities = some_splats(rng, 60)
     colors = rng.uniform(0, 1, (60, 3))
-    coverage = cover(splats, opacities, WIDTH, HEIGHT, CUT)
+    coverage = compute_coverage(splats, opacities, WIDTH, HEIGHT, CUT)
     found = np.zeros((WIDTH * HEIGHT, 3))
     np.add.at(found, coverage.pixel, coverage.weight[:, None] * colors[coverage.splat])
     np.testing.assert_allclose(
@@ -97,9 +97,9 @@ def test_coverage_is_that_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_large_photos_are_worked_on_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     splats, opacities = some_splats(np.random.default_rng(3))
-    full = cover(splats, opacities, WIDTH, HEIGHT, CUT)
+    full = compute_coverage(splats, opacities, WIDTH, HEIGHT, CUT)
     monkeypatch.setattr(scene_fit, "_MOST_PAIRS", 5000)
-    small = cover(splats, opacities, WIDTH, HEIGHT, CUT)
+    small = compute_coverage(splats, opacities, WIDTH, HEIGHT, CUT)
     assert small.pixels < full.pixels / 2
     assert len(small.splat) < len(full.splat)
     share = [np.bincount(c.splat, c.weight, 300) / c.pixels for c in (full, small)]
@@ -110,8 +110,8 @@ def test_light_then_gives_what_numbers_gave() -> None:
     rng = np.random.default_rng(4)
     splats, opacities = some_splats(rng, 80)
     colors = np.repeat(rng.uniform(0.3, 0.7, (80, 1)), 3, 1)
-    coverage = cover(splats, opacities, WIDTH, HEIGHT, CUT)
-    linear = colors_for_light(colors, coverage)
+    coverage = compute_coverage(splats, opacities, WIDTH, HEIGHT, CUT)
+    linear = solve_linear_colors(colors, coverage)
     alpha = np.maximum(drawn(splats, opacities, np.ones((80, 1))), 1e-6)
     inside = alpha[..., 0] > 0.5
     wanted = (drawn(splats, opacities, colors) / alpha)[inside]
@@ -126,9 +126,9 @@ def test_light_then_gives_what_numbers_gave() -> None:
 def test_one_color_is_left_alone() -> None:
     splats, opacities = some_splats(np.random.default_rng(5))
     colors = np.full((300, 3), (0.8, 0.3, 0.1))
-    coverage = cover(splats, opacities, WIDTH, HEIGHT, CUT)
+    coverage = compute_coverage(splats, opacities, WIDTH, HEIGHT, CUT)
     np.testing.assert_allclose(
-        colors_for_light(colors, coverage), srgb_to_linear(colors), atol=1e-9
+        solve_linear_colors(colors, coverage), srgb_to_linear(colors), atol=1e-9
     )
 
 
@@ -136,14 +136,14 @@ def test_colors_move_within_bounds() -> None:
     rng = np.random.default_rng(6)
     splats, opacities = some_splats(rng)
     colors = rng.integers(0, 2, (300, 3)).astype(float)
-    coverage = cover(splats, opacities, WIDTH, HEIGHT, CUT)
-    moved = linear_to_srgb(colors_for_light(colors, coverage))
-    assert np.abs(moved - colors).max() <= MOST_COLOR_CHANGE + 1e-9
+    coverage = compute_coverage(splats, opacities, WIDTH, HEIGHT, CUT)
+    moved = linear_to_srgb(solve_linear_colors(colors, coverage))
+    assert np.abs(moved - colors).max() <= MAX_COLOR_CHANGE + 1e-9
 
 
 def test_nobody_in_the_picture() -> None:
     splats = PhotoSplats(np.full((2, 2), -500.0), np.tile(np.eye(2), (2, 1, 1)), np.ones(2))
-    coverage = cover(splats, np.ones(2), WIDTH, HEIGHT, CUT)
+    coverage = compute_coverage(splats, np.ones(2), WIDTH, HEIGHT, CUT)
     assert len(coverage.pixel) == 0
     colors = np.array([[0.2, 0.4, 0.6], [1.0, 0.0, 0.5]])
-    np.testing.assert_allclose(colors_for_light(colors, coverage), srgb_to_linear(colors))
+    np.testing.assert_allclose(solve_linear_colors(colors, coverage), srgb_to_linear(colors))

@@ -13,14 +13,14 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.accessories import (
     AccessoriesLook,
     accessory_parts,
-    hat_below,
+    hat_hair_limit,
     random_accessories,
 )
-from likeness.engine.synth.accessory_glasses import SHAPES, Glasses
+from likeness.engine.synth.accessory_glasses import SHAPES, GlassesLook
 from likeness.engine.synth.accessory_hats import Hat
 from likeness.engine.synth.accessory_jewels import Jewels, Scarf
-from likeness.engine.synth.dress import DressBody, load_dress_body, posed_body
-from likeness.engine.synth.model import LABEL, Part, Traits, Wearer
+from likeness.engine.synth.dress import DressBody, load_dress_body, pose_body
+from likeness.engine.synth.model import LABEL, MeshPart, Traits, Wearer
 
 NONE = AccessoriesLook(None, None, None, None)
 GOLD = (0.86, 0.70, 0.40)
@@ -36,14 +36,14 @@ def wearer(seed: int = 0, pose: Pose | None = None) -> Wearer:
     betas = 0.7 * np.random.default_rng(seed).normal(size=body.num_betas) * (seed > 0)
     pose = pose or Pose.rest(body.num_expression)
     traits = Traits("female", 40.0, 4, (0.3, 0.3, 0.4))
-    posed = posed_body(dress(), betas, pose)
+    posed = pose_body(dress(), betas, pose)
     return Wearer(dress(), posed, traits, betas, np.asarray(pose.expression), None, 256)
 
 
 def glasses(shape: str, thickness: float = 0.003, rim: str = "full") -> AccessoriesLook:
     tint = (0.9, 0.9, 0.9)
     return AccessoriesLook(
-        Glasses(shape, rim, thickness, False, GOLD, tint, 0.08, False, 1.0), None, None, None
+        GlassesLook(shape, rim, thickness, False, GOLD, tint, 0.08, False, 1.0), None, None, None
     )
 
 
@@ -65,7 +65,7 @@ def inside(points: FloatArray, vertices: FloatArray, f: np.ndarray) -> np.ndarra
     return out
 
 
-def some(parts: list[Part], count: int) -> FloatArray:
+def some(parts: list[MeshPart], count: int) -> FloatArray:
     points = np.concatenate([part.vertices for part in parts])
     rows = np.random.default_rng(0).choice(len(points), min(count, len(points)), replace=False)
     return points[rows]
@@ -131,7 +131,7 @@ def test_the_skull_is_under_the_hat(kind: str) -> None:
     points = np.concatenate([part.vertices for part in parts])
     top = vertices[:, 1].max()
     assert points[:, 1].max() > top
-    rim = hat_below(person, hat(kind))
+    rim = hat_hair_limit(person, hat(kind))
     assert rim is not None
     assert rim < top - 0.02
     # Seen from above, the top of the head is covered: cloth at every side of each point.
@@ -146,7 +146,7 @@ def test_the_skull_is_under_the_hat(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["hairband", "headphones"])
 def test_what_lies_on_the_hair_hides_none(kind: str) -> None:
-    assert hat_below(wearer(), hat(kind)) is None
+    assert hat_hair_limit(wearer(), hat(kind)) is None
     assert accessory_parts(wearer(), hat(kind))
 
 

@@ -11,10 +11,10 @@ import pytest
 from likeness.engine.core.types import BoolArray, IntArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.clothes import ClothesLook, clothes_parts, random_clothes
-from likeness.engine.synth.dress import DressBody, load_dress_body, posed_body
+from likeness.engine.synth.dress import DressBody, load_dress_body, pose_body
 from likeness.engine.synth.library import Library, open_library
-from likeness.engine.synth.model import LABEL, LABELS, Part, Traits, Wearer
-from likeness.engine.synth.poses import winding
+from likeness.engine.synth.model import LABEL, LABELS, MeshPart, Traits, Wearer
+from likeness.engine.synth.poses import winding_number
 from likeness.engine.synth.skin import tone_color
 from PIL import Image
 from scipy.spatial import cKDTree
@@ -62,7 +62,7 @@ def library(tmp_path_factory: pytest.TempPathFactory, dress: DressBody) -> Libra
 def wearer(dress: DressBody, library: Library | None = None, size: int = 128, **joints) -> Wearer:  # type: ignore[no-untyped-def]
     betas = np.random.default_rng(5).normal(0, 0.7, dress.body.num_betas)
     pose = Pose.rest(dress.body.num_expression).with_joints(**joints)
-    posed = posed_body(dress, betas, pose)
+    posed = pose_body(dress, betas, pose)
     return Wearer(dress, posed, TRAITS, betas, pose.expression, library, size)
 
 
@@ -72,7 +72,7 @@ def look_of(**changes) -> ClothesLook:  # type: ignore[no-untyped-def]
     return dataclasses.replace(look, **(plain | changes))
 
 
-def deepest(posed: Wearer, parts: list[Part], hidden: BoolArray) -> float:
+def deepest(posed: Wearer, parts: list[MeshPart], hidden: BoolArray) -> float:
     """Metres by which cloth lies in visible skin: found by winding numbers and a dense cloud of
     points on the body's triangles."""
     body = posed.dress.body
@@ -86,7 +86,7 @@ def deepest(posed: Wearer, parts: list[Part], hidden: BoolArray) -> float:
         near = np.flatnonzero(np.isfinite(distance))
         near = near[~hidden[row[near] // len(grid)]]
         near = near[:: max(1, len(near) // 60)]
-        inside = winding(np.asarray(points[near], np.float64), corners) > 0.5
+        inside = winding_number(np.asarray(points[near], np.float64), corners) > 0.5
         worst = max(worst, float((distance[near] * inside).max(initial=0.0)))
     return worst
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.synth.library import (
+    list_materials,
     load_garment,
     load_material,
     load_picture,
-    materials_of,
     open_library,
 )
 from PIL import Image
@@ -107,7 +107,7 @@ def test_materials_and_their_variants(tmp_path: Path) -> None:
     Image.new("RGB", (2, 2)).save(path.parent / "materials" / "b.png")
     (path.parent / "materials" / "grey.mhmat").write_text("diffuseTexture b.png\n")
     (path.parent / "materials" / "empty.mhmat").write_text("shininess 0.1\n")
-    named, grey = materials_of(path)
+    named, grey = list_materials(path)
     assert (named.name, grey.name) == ("a.mhmat", "grey.mhmat")
     material = load_material(named)
     assert material.normal == path.parent / "n.png"

@@ -11,7 +11,7 @@ from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.synth import draw
 
 CAMERA = photo_camera(100.0, 64, 64)
-SKY_ONLY = draw.Light(
+SKY_ONLY = draw.SceneLight(
     np.array([0.0, 0, 1]), np.array([0.0, 0, 1]), np.zeros(3), np.zeros(3), np.ones(3)
 )
 
@@ -34,7 +34,7 @@ def test_textures_lie_upright() -> None:
     mesh = square(-1.0)
     buffer = rasterize_mesh(mesh.vertices, mesh.f, CAMERA)
     covered = buffer.face >= 0
-    colours = draw.albedo(
+    colours = draw.sample_albedo(
         buffer.face[covered],
         buffer.bary[covered].astype(float),
         mesh.uv,
@@ -85,8 +85,8 @@ def test_what_stands_before_the_light_takes_it() -> None:
     a, b, c, d = quads[:-1, :-1], quads[:-1, 1:], quads[1:, 1:], quads[1:, :-1]
     f = np.concatenate([np.stack([a, b, c], -1), np.stack([a, c, d], -1)]).reshape(-1, 3)
     fine = draw.Mesh(wall, f, np.zeros((len(f), 3, 2)), np.zeros(len(f), int), np.ones((len(f), 3)))
-    mesh = draw.joined([fine, small])
-    open_to = draw.openness(mesh, SKY_ONLY, np.random.default_rng(0))
+    mesh = draw.join_meshes([fine, small])
+    open_to = draw.ambient_occlusion(mesh, SKY_ONLY, np.random.default_rng(0))
     centre = np.abs(wall[:, :2]).max(1) < 0.03
     edge = np.abs(wall[:, :2]).max(1) > 0.4
     assert open_to[: len(wall)][centre, 0].max() < 0.5

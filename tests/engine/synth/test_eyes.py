@@ -8,7 +8,7 @@ import pytest
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.types import JOINT_INDEX, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
-from likeness.engine.synth.dress import load_dress_body, posed_body
+from likeness.engine.synth.dress import load_dress_body, pose_body
 from likeness.engine.synth.eyes import IRIS, REACH, eye_parts, random_eyes
 from likeness.engine.synth.library import open_library
 from likeness.engine.synth.model import LABEL, Traits, Wearer
@@ -43,7 +43,7 @@ def wearer(dress, library, pose=None):
     body = dress.body
     betas = np.zeros(body.num_betas)
     pose = pose or Pose.rest(body.num_expression)
-    posed = posed_body(dress, betas, pose)
+    posed = pose_body(dress, betas, pose)
     return Wearer(dress, posed, TRAITS, betas, pose.expression, library, 1024)
 
 

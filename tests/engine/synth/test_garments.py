@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, LikenessError, Pose
 from likeness.engine.synth.dress import (
@@ -14,7 +14,7 @@ from likeness.engine.synth.dress import (
     garment_vertices,
     hidden_faces,
     load_dress_body,
-    posed_body,
+    pose_body,
 )
 from likeness.engine.synth.library import load_garment, load_texture, open_library
 from PIL import Image
@@ -35,7 +35,7 @@ f 1/1 2/2 3/3 4/4
 @pytest.fixture
 def dress() -> DressBody:
     """A body of boxes whose base mesh numbers its vertices backwards, without helpers."""
-    body = synthetic_body()
+    body = make_synthetic_body()
     count = len(body.v_template)
     return DressBody(
         body=body,
@@ -81,7 +81,7 @@ def test_vertices_hang_on_the_base_mesh(tmp_path: Path, dress: DressBody) -> Non
         ],
     )
     garment = load_garment(path)
-    posed = posed_body(dress, np.zeros(dress.body.num_betas), Pose.rest(52))
+    posed = pose_body(dress, np.zeros(dress.body.num_betas), Pose.rest(52))
     points = garment_vertices(garment, posed)
     np.testing.assert_allclose(points[0], v[10], atol=1e-6)
     np.testing.assert_allclose(points[1], 0.5 * v[10] + 0.3 * v[20] + 0.2 * v[30], atol=1e-6)
@@ -96,7 +96,7 @@ def test_offsets_turn_with_the_limb(tmp_path: Path, dress: DressBody) -> None:
     path = write(tmp_path, ["verts 0", *[f"{base(dress, row)} 0 0 1 0 0 0 1.0 0"] * 4])
     turn = np.array([0.0, 0.0, -np.pi / 2])
     pose = Pose.rest(52).with_joints(left_wrist=turn)
-    posed = posed_body(dress, np.zeros(dress.body.num_betas), pose)
+    posed = pose_body(dress, np.zeros(dress.body.num_betas), pose)
     point = garment_vertices(load_garment(path), posed)[0]
     expected = posed.vertices[row] + axis_angle_to_matrix(turn) @ [0.0, 0.1, 0.0]
     np.testing.assert_allclose(point, expected, atol=1e-6)
@@ -113,7 +113,7 @@ def test_a_body_baked_in_another_pose_turns_offsets(tmp_path: Path, dress: Dress
         np.tile(quarter, (len(dress.turn), 1, 1)),
     )
     path = write(tmp_path, ["verts 0", *[f"{base(dress, 5)} 0 0 1 0 0 1.0 0 0"] * 4])
-    posed = posed_body(turned, np.zeros(dress.body.num_betas), Pose.rest(52))
+    posed = pose_body(turned, np.zeros(dress.body.num_betas), Pose.rest(52))
     point = garment_vertices(load_garment(path), posed)[0]
     np.testing.assert_allclose(point, dress.body.v_template[5] + [0, 0.1, 0], atol=1e-6)
 
@@ -151,7 +151,7 @@ def test_a_file_of_nonsense(tmp_path: Path) -> None:
 
 def test_another_base_mesh(tmp_path: Path, dress: DressBody) -> None:
     path = write(tmp_path, ["verts 0", *["99999"] * 4])
-    posed = posed_body(dress, np.zeros(dress.body.num_betas), Pose.rest(52))
+    posed = pose_body(dress, np.zeros(dress.body.num_betas), Pose.rest(52))
     with pytest.raises(LikenessError, match="refers to vertices"):
         garment_vertices(load_garment(path), posed)
 
@@ -179,6 +179,6 @@ def test_a_library_is_listed_in_order(tmp_path: Path) -> None:
 def test_a_body_file_without_helpers(tmp_path: Path) -> None:
     from likeness.engine.body.model import save_body
 
-    save_body(synthetic_body(), tmp_path / "body.npz")
+    save_body(make_synthetic_body(), tmp_path / "body.npz")
     with pytest.raises(LikenessError, match="garments"):
         load_dress_body(tmp_path / "body.npz")

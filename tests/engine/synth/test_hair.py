@@ -12,10 +12,10 @@ import pytest
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth import hair, hair_color, hair_strands
-from likeness.engine.synth.dress import DressBody, load_dress_body, posed_body
+from likeness.engine.synth.dress import DressBody, load_dress_body, pose_body
 from likeness.engine.synth.hair import HairLook, hair_parts, random_hair
 from likeness.engine.synth.library import Library, open_library
-from likeness.engine.synth.model import LABEL, Part, Traits, Wearer
+from likeness.engine.synth.model import LABEL, MeshPart, Traits, Wearer
 from PIL import Image
 
 WOMAN = Traits("female", 30.0, 3, (0.0, 0.0, 1.0))
@@ -33,7 +33,7 @@ def wearer(
     body = dress().body
     betas = 0.6 * np.random.default_rng(seed).normal(size=body.num_betas) * (seed > 0)
     pose = pose or Pose.rest(body.num_expression)
-    posed = posed_body(dress(), betas, pose)
+    posed = pose_body(dress(), betas, pose)
     return Wearer(dress(), posed, traits, betas, np.asarray(pose.expression), library, 256)
 
 
@@ -42,7 +42,7 @@ def look(style: str, **changes: object) -> HairLook:
     return replace(drawn, kind="strands", style=style, receding=0.0, **changes)  # type: ignore[arg-type]
 
 
-def of_label(parts: list[Part], name: str) -> list[Part]:
+def of_label(parts: list[MeshPart], name: str) -> list[MeshPart]:
     return [part for part in parts if (part.label == LABEL[name]).all() and len(part.f)]
 
 
@@ -86,7 +86,7 @@ def test_parts_are_deterministic_cards_with_labels() -> None:
 def test_grown_hair_stays_out_of_the_body(style: str) -> None:
     body, person = dress().body, wearer(seed=1)
     head = hair_strands.head_shape(person.rest().rest[: len(body.v_template)], body)
-    paths, width = hair_strands.grow(hair_strands.STYLES[style], head, 0.02, 0.6, 0.0, 5)
+    paths, width = hair_strands.grow_hair(hair_strands.STYLES[style], head, 0.02, 0.6, 0.0, 5)
     assert len(paths) == len(width) > 1000
     rng = np.random.default_rng(0)
     some = paths[rng.choice(len(paths), 40), rng.integers(2, paths.shape[1], 40)]
@@ -104,7 +104,7 @@ def test_a_cut_ends_hair_higher() -> None:
     assert style.ends is not None
     low = []
     for length in (0.0, 1.0):
-        paths, _ = hair_strands.grow(style, head, 0.0, length, 0.0, 1)
+        paths, _ = hair_strands.grow_hair(style, head, 0.0, length, 0.0, 1)
         low.append(np.quantile(paths[:, -1, 1], 0.02))
     assert low[0] - low[1] > 0.08
     assert low[0] == pytest.approx(head.level(style.ends[1]), abs=0.03)
@@ -321,7 +321,7 @@ def test_grown_hair_bends_without_corners() -> None:
     body = dress().body
     head = hair_strands.head_shape(person.rest().rest[: len(body.v_template)], body)
     for style, most in (("long", 50.0), ("wavy", 75.0), ("curls", 95.0)):
-        paths, _ = hair_strands.grow(hair_strands.STYLES[style], head, 0.0, 0.7, 0.0, 4)
+        paths, _ = hair_strands.grow_hair(hair_strands.STYLES[style], head, 0.0, 0.7, 0.0, 4)
         way = np.diff(paths, axis=1)
         way /= np.maximum(np.linalg.norm(way, axis=2, keepdims=True), 1e-9)
         turn = np.degrees(np.arccos(np.clip((way[:, 1:] * way[:, :-1]).sum(2), -1, 1)))

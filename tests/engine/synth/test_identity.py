@@ -14,10 +14,10 @@ from likeness.engine.synth.identity import (
     BODY_LIMIT,
     HEAD_LIMIT,
     ShapePrior,
-    dealt_traits,
     load_prior,
     random_betas,
     random_phenotype,
+    stratified_traits,
 )
 from likeness.engine.synth.model import Traits
 
@@ -46,7 +46,7 @@ def uneven(names: list[object], kinds: int) -> int:
 
 @pytest.mark.parametrize("seed", [0, 7])
 def test_any_first_people_are_even(seed: int) -> None:
-    people = [dealt_traits(number, seed) for number in range(180)]
+    people = [stratified_traits(number, seed) for number in range(180)]
     for count in range(1, 181):
         some = people[:count]
         assert uneven([p.sex for p in some], 2) <= 2
@@ -61,7 +61,7 @@ def test_any_first_people_are_even(seed: int) -> None:
 
 
 def test_traits_are_what_they_say() -> None:
-    people = [dealt_traits(number, 3) for number in range(300)]
+    people = [stratified_traits(number, 3) for number in range(300)]
     for person in people:
         assert 18 <= person.age <= 85
         assert sum(person.origin) == pytest.approx(1.0)
@@ -75,9 +75,9 @@ def test_traits_are_what_they_say() -> None:
 
 
 def test_dealing_depends_on_number_and_seed_alone() -> None:
-    first = [dealt_traits(n, 5) for n in range(12)]
-    assert [dealt_traits(n, 5) for n in reversed(range(12))] == first[::-1]
-    assert [dealt_traits(n, 6) for n in range(12)] != first
+    first = [stratified_traits(n, 5) for n in range(12)]
+    assert [stratified_traits(n, 5) for n in reversed(range(12))] == first[::-1]
+    assert [stratified_traits(n, 6) for n in range(12)] != first
 
 
 def test_the_prior_foretells_unseen_people(body: Body) -> None:
@@ -115,7 +115,7 @@ def shoulders_to_hips(joints: np.ndarray) -> float:
 def test_sex_and_age_show(body: Body, prior: ShapePrior) -> None:
     heights: dict[str, list[float]] = {"female": [], "male": []}
     for number in range(120):
-        traits = dealt_traits(number, 11)
+        traits = stratified_traits(number, 11)
         v, _ = body.shaped(random_betas(np.random.default_rng([11, number]), traits, prior))
         heights[traits.sex].append(float(np.ptp(v[:, 1])))
     assert np.mean(heights["male"]) == pytest.approx(1.755, abs=0.025)
@@ -133,11 +133,14 @@ def test_sex_and_age_show(body: Body, prior: ShapePrior) -> None:
 
 def test_nobody_is_like_anybody_else(prior: ShapePrior) -> None:
     betas = np.stack(
-        [random_betas(np.random.default_rng([2, n]), dealt_traits(n, 2), prior) for n in range(80)]
+        [
+            random_betas(np.random.default_rng([2, n]), stratified_traits(n, 2), prior)
+            for n in range(80)
+        ]
     )
     apart = np.linalg.norm(betas[:, None] - betas[None], axis=2) + 99.0 * np.eye(80)
     assert apart.min() > 2.0
-    again = random_betas(np.random.default_rng([2, 5]), dealt_traits(5, 2), prior)
+    again = random_betas(np.random.default_rng([2, 5]), stratified_traits(5, 2), prior)
     np.testing.assert_array_equal(again, betas[5])
 
 

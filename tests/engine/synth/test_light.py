@@ -79,7 +79,7 @@ def test_turning_takes_the_front_to_the_left() -> None:
     for turn, towards in ((0.0, [0, 0, 1]), (90.0, [1, 0, 0]), (-90.0, [-1, 0, 0])):
         lighting = Lighting(Path("room.exr"), 0, turn, 1.0)
         turned = light.environment_picture(lighting, read)
-        _, found = light.beams(turned, lighting)
+        _, found = light.extract_beams(turned, lighting)
         np.testing.assert_allclose(found[0].direction, towards, atol=0.03)
 
 
@@ -104,12 +104,12 @@ def test_beams_take_no_light_away(seed: int) -> None:
     picture = light.environment_picture(lighting)
     assert np.isfinite(picture).all()
     assert picture.min() >= 0
-    rest, found = light.beams(picture, lighting)
-    whole = light.mean_radiance(light.reduced(picture, 64)) * 4 * np.pi
+    rest, found = light.extract_beams(picture, lighting)
+    whole = light.mean_radiance(light.downscale_picture(picture, 64)) * 4 * np.pi
     parts = light.mean_radiance(rest) * 4 * np.pi + sum(b.irradiance for b in found)
     np.testing.assert_allclose(parts, whole, rtol=1e-6)
     assert rest.min() >= 0
-    assert len(found) <= light.MOST_BEAMS
+    assert len(found) <= light.MAX_BEAMS
 
 
 def test_skies_are_seeded_and_differ() -> None:
@@ -150,7 +150,7 @@ def test_broken_environments_are_told_and_others_light(tmp_path: Path) -> None:
         return np.ones((4, 8, 3))
 
     def drawn() -> list[Lighting]:
-        here = light.Surroundings(files, read, lambda path, why: told.append(path))
+        here = light.EnvironmentPool(files, read, lambda path, why: told.append(path))
         return [here.random_lighting(np.random.default_rng(k)) for k in range(40)]
 
     broken: set[Path] = set()

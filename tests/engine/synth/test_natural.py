@@ -14,12 +14,12 @@ from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, LikenessError, P
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.balance import centre_of_mass, distance_outside
 from likeness.engine.synth.dress import DressBody, load_dress_body
-from likeness.engine.synth.identity import dealt_traits, load_prior, random_betas
+from likeness.engine.synth.identity import load_prior, random_betas, stratified_traits
 from likeness.engine.synth.model import Traits
-from likeness.engine.synth.natural import MotionPool, natural_pose, random_face
+from likeness.engine.synth.natural import PosePool, natural_pose, random_face
 from likeness.engine.synth.poses import posture
-from likeness.engine.synth.touching import sunk
-from likeness.engine.tracking.limits import violations
+from likeness.engine.synth.touching import self_intersection
+from likeness.engine.tracking.limits import limit_violations
 from scipy.spatial import Delaunay
 
 TRAITS = Traits("female", 30.0, 5, (0.3, 0.3, 0.4))
@@ -58,7 +58,9 @@ def people(dress: DressBody) -> list[Somebody]:
     prior = load_prior(asset_path("body"))
     out = []
     for number in range(14):
-        betas = random_betas(np.random.default_rng([4, number]), dealt_traits(number, 4), prior)
+        betas = random_betas(
+            np.random.default_rng([4, number]), stratified_traits(number, 4), prior
+        )
         pose, facts = natural_pose(np.random.default_rng([4, number, 1]), dress, betas, None)
         out.append((betas, pose, facts, *dress.body.vertices(pose, betas)))
     return out
@@ -95,7 +97,7 @@ def inside_by_rays(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
 
 def test_joints_are_within_their_limits(people: list[Somebody]) -> None:
     for _, pose, _, _, _ in people:
-        assert violations(pose.full_pose).max() < 1e-6
+        assert limit_violations(pose.full_pose).max() < 1e-6
 
 
 def test_people_stand_and_sit_in_balance(dress: DressBody, people: list[Somebody]) -> None:
@@ -138,11 +140,11 @@ def test_nobody_runs_into_themselves(dress: DressBody, people: list[Somebody]) -
 def test_arms_through_the_trunk_are_noticed(dress: DressBody) -> None:
     body, betas = dress.body, np.zeros(dress.body.num_betas)
     rest = Pose.rest(body.num_expression)
-    assert sunk(body, body.vertices(rest, betas)[0]) == 0.0
+    assert self_intersection(body, body.vertices(rest, betas)[0]) == 0.0
     through = rest.with_joints(left_shoulder=[0, 0, -1.85], right_shoulder=[0, 0, 1.85])
-    assert sunk(body, body.vertices(through, betas)[0]) > 0.1
+    assert self_intersection(body, body.vertices(through, betas)[0]) > 0.1
     crossed = rest.with_joints(left_hip=[0, 0, -0.17], right_hip=[0, 0, 0.17])
-    assert sunk(body, body.vertices(crossed, betas)[0]) > 0.1
+    assert self_intersection(body, body.vertices(crossed, betas)[0]) > 0.1
 
 
 def test_most_people_talk_with_visible_hands(people: list[Somebody]) -> None:
@@ -228,7 +230,7 @@ def motion_file(path: Path, body: Body) -> None:
 
 def test_motion_frames_upright_and_turned_to_the_front(dress: DressBody, tmp_path: Path) -> None:
     motion_file(tmp_path / "somebody.npz", dress.body)
-    pool = MotionPool.open([tmp_path / "somebody.npz"])
+    pool = PosePool.open([tmp_path / "somebody.npz"])
     assert pool.frame.tolist() == [0, 1, 2]
     betas = np.zeros(dress.body.num_betas)
     pose, facts = natural_pose(np.random.default_rng(0), dress, betas, pool)
@@ -248,7 +250,7 @@ def test_frames_that_fall_over_give_way_to_a_made_up_pose(dress: DressBody, tmp_
         leaning[:, JOINT_INDEX[name]] = value
     leaning[:, 0] = [0.55, 0, 0]  # stiff, on tiptoe
     np.savez(tmp_path / "leaning.npz", poses=leaning)
-    pool = MotionPool.open([tmp_path / "leaning.npz"])
+    pool = PosePool.open([tmp_path / "leaning.npz"])
     betas = np.zeros(dress.body.num_betas)
     _, facts = natural_pose(np.random.default_rng(0), dress, betas, pool)
     assert facts["frame"] == -1
@@ -261,14 +263,14 @@ def test_motion_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     broken = tmp_path / "broken.npz"
     broken.write_bytes(b"nothing")
     with pytest.raises(LikenessError, match=r"broken\.npz"):
-        MotionPool.open([broken])
+        PosePool.open([broken])
     folded = np.zeros((2, NUM_JOINTS, 3))
     folded[:, JOINT_INDEX["spine1"]] = [1.4, 0, 0]
     np.savez(tmp_path / "folded.npz", poses=folded)
     with pytest.raises(LikenessError, match=r"folded\.npz"):
-        MotionPool.open([tmp_path / "folded.npz"])
+        PosePool.open([tmp_path / "folded.npz"])
     with pytest.raises(LikenessError, match=r"Give an \.npz with SMPL-X keys"):
-        MotionPool.open([broken], lambda path, why: None)
+        PosePool.open([broken], lambda path, why: None)
 
 
 def test_a_broken_motion_file_among_others_is_left_out(dress: DressBody, tmp_path: Path) -> None:
@@ -276,7 +278,7 @@ def test_a_broken_motion_file_among_others_is_left_out(dress: DressBody, tmp_pat
     broken.write_bytes(b"nothing")
     motion_file(good, dress.body)
     told: list[tuple[Path, str]] = []
-    pool = MotionPool.open([broken, good], lambda *what: told.append(what))
+    pool = PosePool.open([broken, good], lambda *what: told.append(what))
     assert [path for path, _ in told] == [broken]
     assert {pool.random(np.random.default_rng(k))[1] for k in range(9)} == {"good.npz"}
 

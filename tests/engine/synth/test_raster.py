@@ -10,9 +10,9 @@ from likeness.engine.core.cameras import intrinsics, look_at, photo_camera, unpr
 from likeness.engine.core.types import Camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.synth import light, raster, raster_scene
-from likeness.engine.synth.model import LABEL, Figure, Lighting, Material, Part
-from likeness.engine.synth.raster_light import lights_on
-from likeness.engine.synth.raster_scene import scene_of
+from likeness.engine.synth.model import LABEL, Figure, Lighting, Material, MeshPart
+from likeness.engine.synth.raster_light import measure_lights
+from likeness.engine.synth.raster_scene import flatten_figure
 from likeness.engine.synth.raster_textures import LINEAR, linear_to_srgb, mip_levels, srgb_to_linear
 
 CAMERA = photo_camera(120.0, 64, 64)
@@ -33,7 +33,7 @@ def quad(
     label: str = "clothes",
     kind: str = "plain",
     **options: object,
-) -> Part:
+) -> MeshPart:
     """A square across the view at depth -z, turned about its upright axis by ``tilt`` radians."""
     flat = np.array([[-half, -half], [half, -half], [half, half], [-half, half]])
     vertices = np.stack(
@@ -43,10 +43,10 @@ def quad(
     corners = np.array([[0.0, 1], [1, 1], [1, 0], [0, 0]])
     material = Material(kind, color, 1.0)
     rows = np.full(2, LABEL[label], np.uint8)
-    return Part("quad", vertices, f, corners[f], rows, material, **options)  # type: ignore[arg-type]
+    return MeshPart("quad", vertices, f, corners[f], rows, material, **options)  # type: ignore[arg-type]
 
 
-def ball(radius: float = 0.3, color: int = 188, rings: int = 24) -> Part:
+def ball(radius: float = 0.3, color: int = 188, rings: int = 24) -> MeshPart:
     """A sphere at (0, 0, -2)."""
     theta, phi = np.meshgrid(
         np.linspace(0, np.pi, rings + 1), np.linspace(0, 2 * np.pi, 2 * rings + 1), indexing="ij"
@@ -60,12 +60,12 @@ def ball(radius: float = 0.3, color: int = 188, rings: int = 24) -> Part:
     vertices = points.reshape(-1, 3) * radius + [0, 0, -2.0]
     label = np.full(len(f), LABEL["face"], np.uint8)
     material = Material("plain", paint(color, color, color), 1.0)
-    return Part("ball", vertices, f, np.zeros((len(f), 3, 2)), label, material)
+    return MeshPart("ball", vertices, f, np.zeros((len(f), 3, 2)), label, material)
 
 
-def drawn(*parts: Part, camera: Camera = CAMERA, environment: np.ndarray = WHITE) -> np.ndarray:
-    prepared = raster.prepare(Figure(parts, None), ALONE, environment)
-    return raster.draw(prepared, camera)
+def drawn(*parts: MeshPart, camera: Camera = CAMERA, environment: np.ndarray = WHITE) -> np.ndarray:
+    prepared = raster.prepare_figure(Figure(parts, None), ALONE, environment)
+    return raster.draw_figure(prepared, camera)
 
 
 def test_mip_levels_keep_the_light() -> None:
@@ -152,9 +152,9 @@ def test_relief_leans_the_normals() -> None:
     heights = np.tile(0.05 * np.sin(2 * np.pi * np.arange(64) / 64), (64, 1)).astype(np.float32)
     flat = quad(2.0, paint(150, 150, 150, size=64))
     material = Material("plain", flat.material.color, 1.0, bump=heights)
-    bumpy = Part("quad", flat.vertices, flat.f, flat.uv, flat.label, material)
+    bumpy = MeshPart("quad", flat.vertices, flat.f, flat.uv, flat.label, material)
     dim = WHITE * 0.2
-    picture = raster.draw(raster.prepare(Figure((bumpy,), None), side, dim), CAMERA)
+    picture = raster.draw_figure(raster.prepare_figure(Figure((bumpy,), None), side, dim), CAMERA)
     row = picture[32, 14:50, 0]
     # Heights fall towards +x in the middle, so that the surface there faces the light.
     assert row[18] > row[2] + 0.1
@@ -167,9 +167,9 @@ def test_a_board_shades_what_is_behind_it() -> None:
     sun = Lighting(None, 0, 0.0, 1.0, tuple(towards), (1.0, 1.0, 1.0), 20.0, 0.5)
     wall = quad(2.0, paint(128, 128, 128), 0.6)
     board = quad(1.8, paint(128, 128, 128), 0.1, x=0.3)  # 20 cm before the wall
-    prepared = raster.prepare(Figure((wall, board), None), sun, WHITE * 0.05)
+    prepared = raster.prepare_figure(Figure((wall, board), None), sun, WHITE * 0.05)
     front = Camera(look_at(np.array([-0.1, 0, -2.0]), 2.0, -20.0, 0.0), CAMERA.K, 64, 64)
-    picture = raster.draw(prepared, front)
+    picture = raster.draw_figure(prepared, front)
     for x, shaded in ((0.2, True), (0.14, True), (0.26, True), (0.0, False), (-0.3, False)):
         point = np.array([x, 0.0, -2.0, 1.0])
         p = CAMERA.K @ (front.viewmat @ point)[:3]
@@ -183,10 +183,10 @@ def test_what_is_covered_gets_less_sky() -> None:
     """A wall alone in even light, and 10 cm behind a wider one, which hides all but the rim of
     its sky."""
     wall, cover = quad(2.0, paint(200, 200, 200)), quad(1.9, paint(200, 200, 200), 0.6)
-    scene, textures = scene_of(Figure((wall,), None))
-    assert lights_on(scene, textures, ALONE, WHITE).sky[:, 27].min() > 0.93
-    scene, textures = scene_of(Figure((wall, cover), None))
-    both = lights_on(scene, textures, ALONE, WHITE).sky[:, 27]
+    scene, textures = flatten_figure(Figure((wall,), None))
+    assert measure_lights(scene, textures, ALONE, WHITE).sky[:, 27].min() > 0.93
+    scene, textures = flatten_figure(Figure((wall, cover), None))
+    both = measure_lights(scene, textures, ALONE, WHITE).sky[:, 27]
     assert both[:4].max() < 0.2  # at most a cosine of 10 cm in 32
     assert both[4:].min() > 0.93
 
@@ -202,18 +202,18 @@ def test_cards_blend_and_lenses_are_seen_through() -> None:
     assert over[32, 32, 0] < plain[32, 32, 0] - 0.1
     assert drawn(card)[32, 32, 3] == pytest.approx(128 / 255, abs=0.01)
     figure = Figure((wall, card, lens), None)
-    depth, labels = raster.truth(figure, CAMERA)
+    depth, labels = raster.render_truth(figure, CAMERA)
     assert labels[32, 32] == LABEL["hair"]
     assert depth[32, 32] == pytest.approx(1.9)
     behind = quad(1.9, paint(0, 0, 200, 120), label="hair", kind="hair", card=True)
-    depth, labels = raster.truth(Figure((wall, behind, lens), None), CAMERA)
+    depth, labels = raster.render_truth(Figure((wall, behind, lens), None), CAMERA)
     assert labels[32, 32] == LABEL["face"]
     assert depth[32, 32] == pytest.approx(2.0)
     assert labels[0, 0] == 0
     assert np.isinf(depth[0, 0])
-    prepared = raster.prepare(figure, ALONE, WHITE)
+    prepared = raster.prepare_figure(figure, ALONE, WHITE)
     np.testing.assert_array_equal(
-        raster.truth(prepared, CAMERA)[0], raster.truth(figure, CAMERA)[0]
+        raster.render_truth(prepared, CAMERA)[0], raster.render_truth(figure, CAMERA)[0]
     )
 
 
@@ -221,7 +221,7 @@ def test_bias_lets_cards_win() -> None:
     wall = quad(2.0, paint(200, 0, 0), label="face")
     for bias, label in ((0.0, "face"), (0.01, "brow")):
         brow = quad(2.005, paint(0, 0, 0), label="brow", kind="hair", card=True, bias=bias)
-        depth, labels = raster.truth(Figure((wall, brow), None), CAMERA)
+        depth, labels = raster.render_truth(Figure((wall, brow), None), CAMERA)
         assert labels[32, 32] == LABEL[label]
         assert depth[32, 32] == pytest.approx(2.005 if bias else 2.0, abs=1e-4)
 
@@ -232,11 +232,11 @@ def test_truth_is_the_mesh_z_buffer() -> None:
     f = rng.integers(0, 60, (80, 3))
     f = f[(f[:, 0] != f[:, 1]) & (f[:, 1] != f[:, 2]) & (f[:, 0] != f[:, 2])]
     label = rng.integers(1, 20, len(f)).astype(np.uint8)
-    part = Part(
+    part = MeshPart(
         "soup", vertices, f, np.zeros((len(f), 3, 2)), label, Material("plain", paint(9, 9, 9))
     )
     camera = Camera(look_at(np.array([0, 0, -2.0]), 2.0, 15.0, 5.0), intrinsics(90, 65, 49), 65, 49)
-    depth, labels = raster.truth(Figure((part,), None), camera)
+    depth, labels = raster.render_truth(Figure((part,), None), camera)
     buffer = rasterize_mesh(vertices, f, camera)
     np.testing.assert_allclose(depth, buffer.depth, rtol=1e-6)
     covered = buffer.face >= 0
@@ -263,9 +263,9 @@ def test_the_same_pixels_again_and_on_one_thread(monkeypatch: pytest.MonkeyPatch
     environment = light.environment_picture(lighting)
     card = quad(1.6, paint(90, 60, 30, 120), label="hair", kind="hair", card=True)
     figure = Figure((ball(), card), None)
-    first = raster.draw(raster.prepare(figure, lighting, environment), CAMERA)
+    first = raster.draw_figure(raster.prepare_figure(figure, lighting, environment), CAMERA)
     monkeypatch.setattr("numba.get_num_threads", lambda: 1)
-    again = raster.draw(raster.prepare(figure, lighting, environment), CAMERA)
+    again = raster.draw_figure(raster.prepare_figure(figure, lighting, environment), CAMERA)
     np.testing.assert_array_equal(first, again)
     assert first.dtype == np.float32
     assert np.isfinite(first).all()

@@ -9,12 +9,12 @@ from likeness.engine.body.atlas import surface_points
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.types import LikenessError, Pose
 from likeness.engine.files.weights import asset_path
-from likeness.engine.synth.dress import load_dress_body, posed_body
+from likeness.engine.synth.dress import load_dress_body, pose_body
 from likeness.engine.synth.library import open_library
 from likeness.engine.synth.model import LABELS, Traits, Wearer
 from likeness.engine.synth.skin import BEARDS, TONES, random_skin, skin_parts, tone_color
-from likeness.engine.synth.skin_creases import creases, pressed
-from likeness.engine.synth.skin_texels import skin_texels
+from likeness.engine.synth.skin_creases import make_creases, press_creases
+from likeness.engine.synth.skin_texels import get_skin_texels
 from PIL import Image
 
 SIZE = 512
@@ -63,7 +63,7 @@ def wearer(dress, library, traits=None, size=SIZE):
     traits = traits or Traits("female", 30.0, 4, (0.0, 0.0, 1.0))
     betas = np.zeros(body.num_betas)
     pose = Pose.rest(body.num_expression)
-    posed = posed_body(dress, betas, pose)
+    posed = pose_body(dress, betas, pose)
     return Wearer(dress, posed, traits, betas, pose.expression, library, size)
 
 
@@ -153,7 +153,7 @@ def test_the_picture_is_seen_in_the_skin(dress, library):
     who = wearer(dress, library)
     look = plain(random_skin(np.random.default_rng(1), who.traits, library, HAIR))
     look = replace(look, mottling=0.0, redness=0.0, detail=1.0, ageing=0.0)
-    texels = skin_texels(dress.body, SIZE)
+    texels = get_skin_texels(dress.body, SIZE)
     color = skin_parts(who, look, everything(dress))[0].material.color
     torso = texels.rows("torso")
     entry = texels.spread(np.arange(len(texels.points)))
@@ -218,7 +218,7 @@ def test_colours_go_on_across_the_atlas_seams(dress, library):
 
 
 def test_outside_the_charts_lies_the_nearest_skin(dress):
-    texels = skin_texels(dress.body, 256)
+    texels = get_skin_texels(dress.body, 256)
     assert texels.source.min() >= 0
     who = wearer(dress, None, size=256)
     look = random_skin(np.random.default_rng(0), who.traits, None, HAIR)
@@ -343,13 +343,13 @@ def test_lipstick_is_on_the_lips_and_roots_on_the_scalp(dress):
 
 
 def test_wrinkles_come_with_age_and_lie_on_the_surface(dress):
-    texels = skin_texels(dress.body, SIZE)
-    assert not creases(texels, 0.0, np.random.default_rng(0))
+    texels = get_skin_texels(dress.body, SIZE)
+    assert not make_creases(texels, 0.0, np.random.default_rng(0))
     counts, depths = [], []
     for ageing in (0.3, 0.6, 1.0):
-        lines = creases(texels, ageing, np.random.default_rng(1))
+        lines = make_creases(texels, ageing, np.random.default_rng(1))
         counts.append(len(lines))
-        depths.append(pressed(texels, lines).min())
+        depths.append(press_creases(texels, lines).min())
         gap = texels.tree.query(np.concatenate([c.line for c in lines]))[0]
         assert gap.max() < 1e-6
     assert counts[0] < counts[2]
@@ -357,9 +357,9 @@ def test_wrinkles_come_with_age_and_lie_on_the_surface(dress):
 
 
 def test_a_crease_is_as_deep_as_it_says_in_its_middle(dress):
-    texels = skin_texels(dress.body, SIZE)
-    line = creases(texels, 1.0, np.random.default_rng(1))[0]
-    height = pressed(texels, [line])
+    texels = get_skin_texels(dress.body, SIZE)
+    line = make_creases(texels, 1.0, np.random.default_rng(1))[0]
+    height = press_creases(texels, [line])
     points = texels.points[texels.head]
     middle = line.line[len(line.line) // 2]
     near = np.linalg.norm(points - middle, axis=1) < 0.0005
@@ -375,7 +375,7 @@ def test_moles_lie_on_the_body_and_teeth_are_lighter_than_gums(dress):
     without = skin_parts(who, look, everything(dress))[0].material
     darker = with_moles.color[..., :3].sum(-1, dtype=int) < without.color[..., :3].sum(-1) - 40
     assert 10 < darker.sum() < 0.01 * darker.size
-    texels = skin_texels(dress.body, SIZE)
+    texels = get_skin_texels(dress.body, SIZE)
     inside = texels.spread(texels.part)
     teeth, tongue = (
         without.color[inside == dress.body.part_names.index(n), :3] / 255.0
@@ -389,7 +389,7 @@ def test_moles_lie_on_the_body_and_teeth_are_lighter_than_gums(dress):
 
 # `surface_points` places the atlas' texels; here the template is the oracle.
 def test_points_of_the_texels_lie_on_their_triangles(dress):
-    texels = skin_texels(dress.body, 256)
+    texels = get_skin_texels(dress.body, 256)
     body = dress.body
     third = np.full((len(texels.triangle), 3), 1 / 3, np.float32)
     middle = surface_points(np.asarray(body.v_template), body.f, texels.triangle, third)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.synth import splits
-from likeness.engine.synth.figure import SynthOptions, make_subject, open_world
-from likeness.engine.synth.identity import dealt_traits
+from likeness.engine.synth.figure import SynthOptions, make_subject, open_context
+from likeness.engine.synth.identity import stratified_traits
 from likeness.engine.synth.library import Library
 from likeness.engine.synth.skin import random_skin
 
@@ -52,7 +52,7 @@ def test_the_same_number_is_another_person() -> None:
         return SynthOptions(seed=5, size=32, views=2, engine="raster", texture_size=64, split=split)
 
     made = {
-        split: make_subject(3, options(split), open_world(options(split), print))
+        split: make_subject(3, options(split), open_context(options(split), print))
         for split in splits.SPLITS
     }
     assert made["test"].facts["split"] == "test"
@@ -66,17 +66,17 @@ def test_environments_are_split_too(tmp_path: Path) -> None:
     names = [f"light{n}" for n in range(20)]
     train = [n for n in names if not splits.is_held_out(n)]
     options = SynthOptions(engine="raster", environments=tuple(f"{n}.exr" for n in names))
-    paths = open_world(replace(options, split="train"), print).surroundings.paths
+    paths = open_context(replace(options, split="train"), print).surroundings.paths
     assert [path.stem for path in paths] == train
     lonely = replace(options, environments=(f"{train[0]}.exr",), split="test")
     with pytest.raises(LikenessError, match="None of the environments"):
-        open_world(lonely, print)
+        open_context(lonely, print)
 
 
 def test_no_skin_is_recoloured_to_the_other_end() -> None:
     pale = replace(library(), skins=(Path("young_lightskinned_female_diffuse.png"),))
-    dark = next(t for t in (dealt_traits(n, 0) for n in range(60)) if t.tone >= 7)
-    light = next(t for t in (dealt_traits(n, 0) for n in range(60)) if t.tone <= 5)
+    dark = next(t for t in (stratified_traits(n, 0) for n in range(60)) if t.tone >= 7)
+    light = next(t for t in (stratified_traits(n, 0) for n in range(60)) if t.tone <= 5)
     black = (0.1, 0.1, 0.1)
     assert random_skin(np.random.default_rng(0), dark, pale, black).picture is None
     assert random_skin(np.random.default_rng(0), light, pale, black).picture is not None

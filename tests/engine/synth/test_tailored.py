@@ -6,23 +6,29 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, Pose
 from likeness.engine.files.weights import asset_path
-from likeness.engine.synth.cloth_charts import flatten
-from likeness.engine.synth.cloth_mesh import Cloth, border_edges, divide, subdivide, with_edge
-from likeness.engine.synth.cloth_paint import paint
+from likeness.engine.synth.cloth_charts import flatten_cloth
+from likeness.engine.synth.cloth_mesh import (
+    Cloth,
+    add_thickness,
+    border_edges,
+    split_triangles,
+    subdivide_cloth,
+)
+from likeness.engine.synth.cloth_paint import paint_cloth
 from likeness.engine.synth.cloth_pattern import PATTERNS, Fabric, pattern_value
-from likeness.engine.synth.dress import Posed, load_dress_body, posed_body
+from likeness.engine.synth.dress import PosedBody, load_dress_body, pose_body
 from likeness.engine.synth.model import LABEL
-from likeness.engine.synth.poses import winding
-from likeness.engine.synth.tailored import BOTTOMS, SHOES, SKIRT, TOPS, shoes, tailored
+from likeness.engine.synth.poses import winding_number
+from likeness.engine.synth.tailored import BOTTOMS, SHOES, SKIRT, TOPS, make_shoes, tailor_garment
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 
 @pytest.fixture(scope="module")
-def rest() -> Posed:
+def rest() -> PosedBody:
     dress = load_dress_body(asset_path("body"))
     betas = np.zeros(dress.body.num_betas)
-    return posed_body(dress, betas, Pose.rest(dress.body.num_expression))
+    return pose_body(dress, betas, Pose.rest(dress.body.num_expression))
 
 
 def loops(f: np.ndarray) -> int:
@@ -39,19 +45,19 @@ OPENINGS = {"shorts": 3, "jeans": 3, "trousers": 3, "leggings": 3, SKIRT: 2}
 
 
 @pytest.mark.parametrize("style", [*TOPS, *BOTTOMS, SKIRT])
-def test_openings_are_neck_sleeves_hem_and_nothing_else(rest: Posed, style: str) -> None:
-    assert loops(tailored(style, rest, 1.0, 3).f) == OPENINGS.get(style, 4)
+def test_openings_are_neck_sleeves_hem_and_nothing_else(rest: PosedBody, style: str) -> None:
+    assert loops(tailor_garment(style, rest, 1.0, 3).f) == OPENINGS.get(style, 4)
 
 
 @pytest.mark.parametrize("style", ["t-shirt", "sweater", "jeans", SKIRT])
-def test_nothing_lies_in_the_body(rest: Posed, style: str) -> None:
-    points = tailored(style, rest, 1.0, 3).rest[::70]
+def test_nothing_lies_in_the_body(rest: PosedBody, style: str) -> None:
+    points = tailor_garment(style, rest, 1.0, 3).rest[::70]
     corners = np.asarray(rest.vertices, np.float64)[rest.dress.body.f]
-    assert (winding(np.asarray(points, np.float64), corners) < 0.5).mean() > 0.985
+    assert (winding_number(np.asarray(points, np.float64), corners) < 0.5).mean() > 0.985
 
 
-def test_a_hem_is_straight(rest: Posed) -> None:
-    cloth = tailored("t-shirt", rest, 1.0, 3)
+def test_a_hem_is_straight(rest: PosedBody) -> None:
+    cloth = tailor_garment("t-shirt", rest, 1.0, 3)
     edges = border_edges(cloth.f)
     a, b = cloth.rest[edges[:, 0]], cloth.rest[edges[:, 1]]
     low = a[:, 1] < rest.joints[0, 1]
@@ -62,9 +68,9 @@ def test_a_hem_is_straight(rest: Posed) -> None:
 
 
 @pytest.mark.parametrize("style", ["long sleeve", "trousers", SKIRT])
-def test_charts_keep_lengths(rest: Posed, style: str) -> None:
-    cloth = tailored(style, rest, 1.0, 0)
-    flat = flatten(cloth).across_up
+def test_charts_keep_lengths(rest: PosedBody, style: str) -> None:
+    cloth = tailor_garment(style, rest, 1.0, 0)
+    flat = flatten_cloth(cloth).across_up
     p = cloth.rest[cloth.f]
     long = np.linalg.norm(p - np.roll(p, -1, 1), axis=2)
     drawn = np.linalg.norm(flat - np.roll(flat, -1, 1), axis=2)
@@ -98,11 +104,13 @@ def middle_line(cloth: Cloth) -> tuple[FloatArray, FloatArray]:
     return p[order], w[order]
 
 
-def test_stripes_have_their_width_on_the_cloth(rest: Posed) -> None:
-    cloth = tailored("t-shirt", rest, 1.0, 0)
+def test_stripes_have_their_width_on_the_cloth(rest: PosedBody) -> None:
+    cloth = tailor_garment("t-shirt", rest, 1.0, 0)
     size = 0.05
     fabric = Fabric("cotton", (0.1, 0.1, 0.1), (0.9, 0.9, 0.9), "stripes", size, wear=0.0)
-    material = paint(cloth, rest.joints, {"top": fabric}, None, np.zeros(len(cloth.rest)), 512, 1)
+    material = paint_cloth(
+        cloth, rest.joints, {"top": fabric}, None, np.zeros(len(cloth.rest)), 512, 1
+    )
     points, uv = middle_line(cloth)
     step = np.linalg.norm(np.diff(points, axis=0), axis=1)
     along = np.concatenate([[0.0], np.cumsum(step)])
@@ -129,21 +137,21 @@ def test_patterns_repeat_after_their_size(pattern: str) -> None:
 
 
 @pytest.mark.parametrize("style", SHOES)
-def test_shoes_hold_the_feet(rest: Posed, style: str) -> None:
-    cloth = shoes(style, rest)
+def test_shoes_hold_the_feet(rest: PosedBody, style: str) -> None:
+    cloth = make_shoes(style, rest)
     assert (cloth.label == LABEL["shoes"]).all()
     assert loops(cloth.f) == 2
     body = rest.dress.body
     toes = body.weights[:, JOINT_INDEX["left_foot"]] > 0.6
     corners = np.asarray(cloth.rest)[cloth.f]
-    inside = winding(np.asarray(rest.vertices[toes][::40], np.float64), corners)
+    inside = winding_number(np.asarray(rest.vertices[toes][::40], np.float64), corners)
     assert (inside > 0.4).mean() > 0.97  # an open shoe is not all round them
 
 
 def test_cutting_and_refining_keep_the_area() -> None:
     points = np.random.default_rng(1).normal(size=(3, 3))
     values = np.array([1.0, -2.0, 3.0])
-    new, f, parent, side = divide(points, np.array([[0, 1, 2]]), values)
+    new, f, parent, side = split_triangles(points, np.array([[0, 1, 2]]), values)
     assert f.shape == (3, 3)
     assert parent.tolist() == [0, 0, 0]
 
@@ -162,14 +170,14 @@ def test_cutting_and_refining_keep_the_area() -> None:
         np.zeros((1, 3, 2)),
         np.zeros(1, np.uint8),
     )
-    fine = subdivide(cloth)
+    fine = subdivide_cloth(cloth)
     assert (fine.rest.shape, fine.f.shape) == ((6, 3), (4, 3))
     np.testing.assert_allclose(area(fine.rest, fine.f).sum(), whole.sum())
 
 
 def test_an_edge_is_turned_in() -> None:
     points = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]])
-    v, f, uv, parent = with_edge(points, np.array([[0, 1, 2]]), np.zeros((1, 3, 2)), 0.01)
+    v, f, uv, parent = add_thickness(points, np.array([[0, 1, 2]]), np.zeros((1, 3, 2)), 0.01)
     assert (v.shape, f.shape, uv.shape) == ((6, 3), (7, 3), (7, 3, 2))
     np.testing.assert_allclose(v[3:], points - [0, 0, 0.01])
     normals = np.cross(v[f[1:, 1]] - v[f[1:, 0]], v[f[1:, 2]] - v[f[1:, 0]])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.landmark_names import ADJUSTABLE
 from likeness.engine.core.types import (
@@ -20,8 +20,8 @@ from likeness.engine.core.types import (
     Portrait,
     Pose,
 )
-from likeness.engine.tracking import fit
-from likeness.engine.tracking.adjust import Adjustment, adjusted, with_landmarks
+from likeness.engine.tracking import fit_body
+from likeness.engine.tracking.adjust import Adjustment, apply_adjustment, override_landmarks
 
 ELBOW, WRIST = ADJUSTABLE["left_elbow"], ADJUSTABLE["left_wrist"]
 
@@ -30,7 +30,7 @@ class Scene:
     """A person with the left arm out to the side, whose elbow and wrist were found at the hip."""
 
     def __init__(self) -> None:
-        self.body = synthetic_body()
+        self.body = make_synthetic_body()
         none = np.zeros(self.body.num_betas)
         pose = Pose.rest(self.body.num_expression).with_joints(
             left_shoulder=[0, 0, -0.2], right_shoulder=[0, 0, 0.9]
@@ -73,12 +73,12 @@ def scene() -> Scene:
 
 @pytest.fixture(scope="module")
 def track(scene: Scene) -> Any:
-    return fit(scene.wrong, scene.photo, scene.body)
+    return fit_body(scene.wrong, scene.photo, scene.body)
 
 
 def test_a_nudged_arm_is_found(scene: Scene, track: Any) -> None:
     places = {ELBOW: scene.pixels[ELBOW], WRIST: scene.pixels[WRIST]}
-    again, seen = adjusted(
+    again, seen = apply_adjustment(
         track, scene.wrong, scene.photo, scene.body, Adjustment(landmarks=places)
     )
     for joint in ("left_elbow", "left_wrist"):
@@ -92,7 +92,7 @@ def test_a_nudged_arm_is_found(scene: Scene, track: Any) -> None:
 
 def test_metric_landmarks_follow(scene: Scene, track: Any) -> None:
     places = {ELBOW: scene.pixels[ELBOW], WRIST: scene.pixels[WRIST]}
-    seen = with_landmarks(scene.wrong, track, scene.body, places)
+    seen = override_landmarks(scene.wrong, track, scene.body, places)
     for lower, upper in ((ELBOW, 11), (WRIST, ELBOW)):
         told = seen.pose_world[lower] - seen.pose_world[upper]
         true = scene.world[lower] - scene.world[upper]
@@ -105,8 +105,8 @@ def test_metric_landmarks_follow(scene: Scene, track: Any) -> None:
 def test_a_hand_elsewhere_is_left_out(scene: Scene, track: Any) -> None:
     there = np.tile(scene.wrong.pose[WRIST], (21, 1))
     with_hand = replace(scene.wrong, hands=(Hand(True, there, np.zeros((21, 3)), 0.9),))
-    far = with_landmarks(with_hand, track, scene.body, {WRIST: scene.pixels[WRIST]})
-    near = with_landmarks(with_hand, track, scene.body, {WRIST: there[0] + 3})
+    far = override_landmarks(with_hand, track, scene.body, {WRIST: scene.pixels[WRIST]})
+    near = override_landmarks(with_hand, track, scene.body, {WRIST: there[0] + 3})
     assert (len(far.hands), len(near.hands)) == (0, 1)
 
 
@@ -116,7 +116,7 @@ def test_a_pose_is_taken_as_it_is(scene: Scene, track: Any) -> None:
     )
     answer = {"pose": {"full_pose": pose.full_pose.tolist(), "transl": pose.transl.tolist()}}
     told = Adjustment.from_answer(answer, track)
-    again, seen = adjusted(track, scene.wrong, scene.photo, scene.body, told)
+    again, seen = apply_adjustment(track, scene.wrong, scene.photo, scene.body, told)
     np.testing.assert_allclose(again.pose.full_pose, pose.full_pose)
     np.testing.assert_allclose(again.pose.transl, pose.transl)
     np.testing.assert_array_equal(again.betas, track.betas)

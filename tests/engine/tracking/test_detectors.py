@@ -12,16 +12,16 @@ from likeness.engine.files.weights import ASSETS, cache_assets_dir
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.imaging.resize import resize
 from likeness.engine.tracking import fetch
-from likeness.engine.tracking.detectors import Detectors, Person, Roi
+from likeness.engine.tracking.detectors import DetectedPerson, Detectors, Roi
 from likeness.engine.tracking.detectors.eye_contours import LEFT_EYE, RIGHT_EYE
-from likeness.engine.tracking.detectors.roi import bounding_roi, inverse, transform
+from likeness.engine.tracking.detectors.roi import bounding_roi, invert_affine, transform_points
 from likeness.engine.tracking.detectors.ssd import (
     Detection,
-    decode,
+    box_iou,
+    decode_boxes,
     make_anchors,
-    merge,
-    moved,
-    overlap,
+    map_detection,
+    weighted_nms,
 )
 
 
@@ -36,7 +36,7 @@ def photo(sample_portrait: Path) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def person(detectors: Detectors, photo: np.ndarray) -> Person:
+def person(detectors: Detectors, photo: np.ndarray) -> DetectedPerson:
     people = detectors.people(photo)
     assert len(people) == 1
     return people[0]
@@ -62,7 +62,7 @@ def test_decode_undoes_the_encoding() -> None:
     ]
     logits = np.full(len(anchors), -5.0)
     logits[row] = 2.0
-    (found,) = decode(raw, logits, anchors, 64, threshold=0.5)
+    (found,) = decode_boxes(raw, logits, anchors, 64, threshold=0.5)
     np.testing.assert_allclose(found.box * 64, box)
     np.testing.assert_allclose(found.keypoints * 64, keypoints)
     assert found.score == pytest.approx(1 / (1 + np.exp(-2.0)))
@@ -72,11 +72,11 @@ def test_merge_joins_what_overlaps_and_keeps_the_rest() -> None:
     def at(x: float, score: float) -> Detection:
         return Detection(np.array([x, 0.0, x + 1, 1.0]), np.array([[x, 0.5]]), score)
 
-    merged = merge([at(0.1, 0.6), at(0.0, 0.9), at(5.0, 0.7)])
+    merged = weighted_nms([at(0.1, 0.6), at(0.0, 0.9), at(5.0, 0.7)])
     assert [round(d.score, 2) for d in merged] == [0.9, 0.7]
     assert merged[0].box[0] == pytest.approx(0.1 * 0.6 / 1.5)
-    assert overlap(at(0, 1).box, at(0.5, 1).box) == pytest.approx(1 / 3)
-    assert overlap(at(0, 1).box, at(2, 1).box) == 0
+    assert box_iou(at(0, 1).box, at(0.5, 1).box) == pytest.approx(1 / 3)
+    assert box_iou(at(0, 1).box, at(2, 1).box) == 0
 
 
 def test_roi_maps_there_and_back() -> None:
@@ -84,10 +84,12 @@ def test_roi_maps_there_and_back() -> None:
     points = np.random.default_rng(0).random((7, 2)) * 90
     for mirrored in (False, True):
         matrix = roi.matrix(64, mirrored)
-        np.testing.assert_allclose(transform(inverse(matrix), transform(matrix, points)), points)
-        np.testing.assert_allclose(transform(matrix, np.array([32.0, 32.0])), roi.center)
+        np.testing.assert_allclose(
+            transform_points(invert_affine(matrix), transform_points(matrix, points)), points
+        )
+        np.testing.assert_allclose(transform_points(matrix, np.array([32.0, 32.0])), roi.center)
     # The crop's right is the direction (cos, sin) of the angle in the picture.
-    right = transform(roi.matrix(64), np.array([64.0, 32.0])) - np.array(roi.center)
+    right = transform_points(roi.matrix(64), np.array([64.0, 32.0])) - np.array(roi.center)
     np.testing.assert_allclose(right, 10 * np.array([np.cos(0.6), np.sin(0.6)]))
     moved_roi = roi.shifted(0.5, 0.0)
     np.testing.assert_allclose(np.array(moved_roi.center) - roi.center, right)
@@ -96,7 +98,7 @@ def test_roi_maps_there_and_back() -> None:
 def test_bounding_roi_holds_all_points_in_the_turned_square() -> None:
     points = np.random.default_rng(1).random((20, 2)) * 30
     roi = bounding_roi(points, 0.4, 1.0)
-    inside = transform(inverse(roi.matrix(100)), points)
+    inside = transform_points(invert_affine(roi.matrix(100)), points)
     assert inside.min() > -1e-6
     assert inside.max() < 100 + 1e-6
     assert np.ptp(inside, axis=0).max() == pytest.approx(100)
@@ -105,7 +107,7 @@ def test_bounding_roi_holds_all_points_in_the_turned_square() -> None:
 def test_detections_move_with_their_crop() -> None:
     roi = Roi((30.0, 20.0), 40.0)
     whole = Detection(np.array([0.0, 0.0, 1.0, 1.0]), np.array([[0.5, 0.5]]), 1.0)
-    out = moved(whole, roi.matrix(128), 128)
+    out = map_detection(whole, roi.matrix(128), 128)
     np.testing.assert_allclose(out.box, [10, 0, 50, 40])
     np.testing.assert_allclose(out.keypoints, [[30, 20]])
 
@@ -157,7 +159,7 @@ def test_no_face_no_person_no_hand(detectors: Detectors) -> None:
     assert detectors.hands(noise) == []
 
 
-def test_body_in_engine_axes(person: Person, photo: np.ndarray) -> None:
+def test_body_in_engine_axes(person: DetectedPerson, photo: np.ndarray) -> None:
     """The person's left is +x, up is +y, the viewer is at +z; she faces the viewer."""
     left_shoulder, right_shoulder, nose = person.world[11], person.world[12], person.world[0]
     hips = person.world[[23, 24]].mean(0)
@@ -168,14 +170,18 @@ def test_body_in_engine_axes(person: Person, photo: np.ndarray) -> None:
     assert person.mask.shape == photo.shape[:2]
 
 
-def test_what_lies_outside_the_picture_is_not_visible(person: Person, photo: np.ndarray) -> None:
+def test_what_lies_outside_the_picture_is_not_visible(
+    person: DetectedPerson, photo: np.ndarray
+) -> None:
     outside = (person.landmarks < 0).any(1) | (person.landmarks > photo.shape[1]).any(1)
     assert outside[25:].all()
     assert (person.visibility[outside] == 0).all()
     assert (person.visibility[[0, 2, 5, 11, 12]] > 0.7).all()
 
 
-def test_masks_know_face_from_wall(detectors: Detectors, photo: np.ndarray, person: Person) -> None:
+def test_masks_know_face_from_wall(
+    detectors: Detectors, photo: np.ndarray, person: DetectedPerson
+) -> None:
     mask = detectors.person_mask(photo, person, [])
     for soft in (detectors.selfie_mask(photo), person.mask, mask):
         assert soft.shape == photo.shape[:2]

@@ -11,16 +11,16 @@ import json
 
 import numpy as np
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import focal_length, photo_camera, project
 from likeness.engine.core.types import PARENTS, LikenessError, Observation, Portrait
-from likeness.engine.tracking.estimators import FileEstimator, load_estimate, start_from
-from likeness.engine.tracking.limits import clamped
-from likeness.engine.tracking.skeleton import Posed, State
+from likeness.engine.tracking.estimators import FileEstimator, init_from_estimate, load_estimate
+from likeness.engine.tracking.limits import clamp_pose
+from likeness.engine.tracking.skeleton import FitState, PosedJoints
 from scipy.spatial.transform import Rotation
 
 WIDTH, HEIGHT = 640, 480
-BODY = synthetic_body()
+BODY = make_synthetic_body()
 REST = BODY.J_template
 UPPER = [9, 12, 13, 14, 15, 16, 17, 18, 19]
 
@@ -44,7 +44,7 @@ def towards(ray):
 def random_pose(seed=0, scale=0.35):
     """[55, 3] possible, with a root that faces the viewer in OpenCV's frame (y down)."""
     rng = np.random.default_rng(seed)
-    pose = clamped(rng.normal(scale=scale, size=(55, 3)))
+    pose = clamp_pose(rng.normal(scale=scale, size=(55, 3)))
     upright = Rotation.from_matrix(np.diag([1.0, -1, -1]))  # y up to y down, facing the camera
     pose[0] = (Rotation.from_rotvec([0.1, 0.5, -0.08]) * upright).as_rotvec()
     return pose
@@ -68,7 +68,7 @@ def by_their_camera(points, focal, centre):
 
 
 def our_pixels(estimate, camera):
-    posed = Posed(BODY, start_from(BODY, estimate, State.rest(BODY)))
+    posed = PosedJoints(BODY, init_from_estimate(BODY, estimate, FitState.rest(BODY)))
     return project(posed.p, camera)[0], posed
 
 

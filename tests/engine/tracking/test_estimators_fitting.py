@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import (
     JOINT_INDEX,
@@ -19,21 +19,21 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.motion.io import jaw_from_expression, save_motion
 from likeness.engine.tracking.estimators import (
-    Estimate,
-    LiftedLandmarks,
+    LandmarkLifter,
+    PoseEstimate,
+    init_from_estimate,
     load_estimate,
-    merged,
-    near_term,
-    start_from,
+    merge_estimates,
+    rotation_prior_term,
 )
 from likeness.engine.tracking.estimators.fitting import inverse_left_jacobian
-from likeness.engine.tracking.limits import clamped, violations
+from likeness.engine.tracking.limits import clamp_pose, limit_violations
 from likeness.engine.tracking.priors import relaxed_pose
-from likeness.engine.tracking.skeleton import Posed, State, Unknowns, left_jacobian
-from likeness.engine.tracking.solver import Bounds, NormalEquations, minimise
+from likeness.engine.tracking.skeleton import FitState, PosedJoints, Unknowns, left_jacobian
+from likeness.engine.tracking.solver import Bounds, NormalEquations, minimize
 from scipy.spatial.transform import Rotation
 
-BODY = synthetic_body()
+BODY = make_synthetic_body()
 CAMERA = photo_camera(800.0, 640, 480)
 
 
@@ -43,10 +43,10 @@ def rotation(rotvec):
 
 def random_state(seed=0):
     rng = np.random.default_rng(seed)
-    state = State.rest(BODY)
-    pose = clamped(rng.normal(scale=0.4, size=(55, 3)))
+    state = FitState.rest(BODY)
+    pose = clamp_pose(rng.normal(scale=0.4, size=(55, 3)))
     pose[22] = 0
-    return State(np.array([0.1, -0.2, -3.0]), pose, state.betas, state.expression)
+    return FitState(np.array([0.1, -0.2, -3.0]), pose, state.betas, state.expression)
 
 
 def everything():
@@ -57,8 +57,8 @@ def everything():
 def mixed_estimate(seed=1):
     """A body, a left hand and the head in world axes, at different confidence."""
     rng = np.random.default_rng(seed)
-    estimate = Estimate.nothing("test").with_rows(
-        slice(0, 22), clamped(rng.normal(scale=0.5, size=(55, 3)))[:22], 0.8
+    estimate = PoseEstimate.nothing("test").with_rows(
+        slice(0, 22), clamp_pose(rng.normal(scale=0.5, size=(55, 3)))[:22], 0.8
     )
     estimate = estimate.with_rows(JOINT_INDEX["left_wrist"], [0.3, -1.2, 0.4], 0.5, in_world=True)
     return estimate.with_rows(JOINT_INDEX["head"], [-0.1, 0.6, 0.2], 0.9, in_world=True)
@@ -68,45 +68,47 @@ def mixed_estimate(seed=1):
 
 
 def test_gradient_agrees_with_finite_differences():
-    term, unknowns = near_term(mixed_estimate(), radius=0.7), everything()
+    term, unknowns = rotation_prior_term(mixed_estimate(), radius=0.7), everything()
     state = random_state()
     system = NormalEquations.empty(unknowns)
-    cost = term.add(Posed(BODY, state), system)
-    assert cost == pytest.approx(term.add(Posed(BODY, state), None))
+    cost = term.add(PosedJoints(BODY, state), system)
+    assert cost == pytest.approx(term.add(PosedJoints(BODY, state), None))
     vector, step = state.vector, 1e-6
     for k, column in enumerate(unknowns.columns):
         sides = []
         for sign in (1, -1):
             moved = vector.copy()
             moved[column] += sign * step
-            sides.append(term.add(Posed(BODY, state.with_vector(moved)), None))
+            sides.append(term.add(PosedJoints(BODY, state.with_vector(moved)), None))
         numeric = (sides[0] - sides[1]) / (2 * step)
         assert system.gradient[k] == pytest.approx(numeric, rel=1e-4, abs=1e-4), column
     assert (np.linalg.eigvalsh(system.matrix) > -1e-8).all()
 
 
 def test_cost_is_half_the_weighted_squared_angle():
-    estimate = Estimate.nothing("one").with_rows(JOINT_INDEX["left_elbow"], [0, -1.0, 0], 0.5)
-    state = State.rest(BODY).with_joint(JOINT_INDEX["left_elbow"], np.array([0, -0.9, 0]))
-    cost = near_term(estimate, spread=0.2, radius=100.0).add(Posed(BODY, state), None)
+    estimate = PoseEstimate.nothing("one").with_rows(JOINT_INDEX["left_elbow"], [0, -1.0, 0], 0.5)
+    state = FitState.rest(BODY).with_joint(JOINT_INDEX["left_elbow"], np.array([0, -0.9, 0]))
+    cost = rotation_prior_term(estimate, spread=0.2, radius=100.0).add(
+        PosedJoints(BODY, state), None
+    )
     assert cost == pytest.approx(0.5 * 0.5 * (0.1 / 0.2) ** 2, rel=1e-4)
 
 
 def test_half_turns_are_no_cliff():
     """A back view: 179 and -179 degrees about y are 2 degrees apart."""
-    estimate = Estimate.nothing("back").with_rows(0, [0, np.radians(179), 0], 1.0)
-    state = State.rest(BODY).with_joint(0, np.array([0, np.radians(-179), 0]))
-    error = near_term(estimate).errors(Posed(BODY, state))
+    estimate = PoseEstimate.nothing("back").with_rows(0, [0, np.radians(179), 0], 1.0)
+    state = FitState.rest(BODY).with_joint(0, np.array([0, np.radians(-179), 0]))
+    error = rotation_prior_term(estimate).errors(PosedJoints(BODY, state))
     assert np.degrees(np.linalg.norm(error)) == pytest.approx(2.0, abs=1e-6)
 
 
 def test_the_solver_walks_to_the_estimate():
     estimate = mixed_estimate()
-    term = near_term(estimate, radius=50.0)
-    n = len(State.rest(BODY).vector)
+    term = rotation_prior_term(estimate, radius=50.0)
+    n = len(FitState.rest(BODY).vector)
     free = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
-    found = minimise(BODY, State.rest(BODY), [term], everything(), free, 60, 1e-9).state
-    posed = Posed(BODY, found)
+    found = minimize(BODY, FitState.rest(BODY), [term], everything(), free, 60, 1e-9).state
+    posed = PosedJoints(BODY, found)
     local = [j for j in np.flatnonzero(estimate.known) if not estimate.in_world[j]]
     for joint in local:
         got = rotation(found.full_pose[joint])
@@ -120,13 +122,15 @@ def test_the_solver_walks_to_the_estimate():
 def test_a_joint_that_is_far_off_lets_go():
     """Beyond the radius the pull fades: a swapped leg must not bend the body."""
     near, far = (
-        Estimate.nothing("x").with_rows(JOINT_INDEX["left_hip"], [angle, 0, 0], 1.0)
+        PoseEstimate.nothing("x").with_rows(JOINT_INDEX["left_hip"], [angle, 0, 0], 1.0)
         for angle in (-0.3, -2.2)
     )
     slope = []
     for estimate in (near, far):
         system = NormalEquations.empty(everything())
-        near_term(estimate, radius=0.6).add(Posed(BODY, State.rest(BODY)), system)
+        rotation_prior_term(estimate, radius=0.6).add(
+            PosedJoints(BODY, FitState.rest(BODY)), system
+        )
         slope.append(np.linalg.norm(system.gradient))
     assert slope[1] < 0.1 * slope[0]
 
@@ -146,8 +150,8 @@ def test_inverse_of_the_left_jacobian():
 
 def test_known_joints_are_taken_and_others_stay():
     start = random_state(3)
-    estimate = Estimate.nothing("arm").with_rows(JOINT_INDEX["left_elbow"], [0, -1, 0], 1.0)
-    state = start_from(BODY, estimate, start)
+    estimate = PoseEstimate.nothing("arm").with_rows(JOINT_INDEX["left_elbow"], [0, -1, 0], 1.0)
+    state = init_from_estimate(BODY, estimate, start)
     changed = np.flatnonzero((state.full_pose != start.full_pose).any(1))
     np.testing.assert_array_equal(changed, [JOINT_INDEX["left_elbow"]])
     np.testing.assert_array_equal(state.betas, start.betas)
@@ -155,54 +159,60 @@ def test_known_joints_are_taken_and_others_stay():
 
 def test_the_head_stays_in_place_when_held_or_when_there_is_no_position():
     start, head = random_state(3), JOINT_INDEX["head"]
-    estimate = Estimate.nothing("body").with_rows(slice(0, 10), np.full((10, 3), 0.3), 1.0)
-    before = Posed(BODY, start).p[head]
+    estimate = PoseEstimate.nothing("body").with_rows(slice(0, 10), np.full((10, 3), 0.3), 1.0)
+    before = PosedJoints(BODY, start).p[head]
     for hold in (None, head):
         np.testing.assert_allclose(
-            Posed(BODY, start_from(BODY, estimate, start, hold)).p[head], before, atol=1e-12
+            PosedJoints(BODY, init_from_estimate(BODY, estimate, start, hold)).p[head],
+            before,
+            atol=1e-12,
         )
 
 
 def test_a_held_head_keeps_its_direction():
     """A regressor's body under a head that the face's landmarks turned."""
     start, head = random_state(3), JOINT_INDEX["head"]
-    rows = clamped(np.random.default_rng(8).normal(scale=0.3, size=(55, 3)))[:22]
-    estimate = Estimate.nothing("body").with_rows(slice(0, 22), rows, 0.8)
-    before = Posed(BODY, start)
-    after = Posed(BODY, start_from(BODY, estimate, start, hold=head))
+    rows = clamp_pose(np.random.default_rng(8).normal(scale=0.3, size=(55, 3)))[:22]
+    estimate = PoseEstimate.nothing("body").with_rows(slice(0, 22), rows, 0.8)
+    before = PosedJoints(BODY, start)
+    after = PosedJoints(BODY, init_from_estimate(BODY, estimate, start, hold=head))
     np.testing.assert_allclose(after.p[head], before.p[head], atol=1e-12)
     np.testing.assert_allclose(after.R[head], before.R[head], atol=1e-9)
-    np.testing.assert_allclose(after.R[16], Posed(BODY, start_from(BODY, estimate, start)).R[16])
+    np.testing.assert_allclose(
+        after.R[16], PosedJoints(BODY, init_from_estimate(BODY, estimate, start)).R[16]
+    )
 
 
 def test_the_position_places_the_middle_of_its_joints():
     from dataclasses import replace
 
     estimate = replace(
-        Estimate.nothing("hips").with_rows(0, [0.1, 0.4, 0], 1.0),
+        PoseEstimate.nothing("hips").with_rows(0, [0.1, 0.4, 0], 1.0),
         position=np.array([0.5, -0.3, -4.0]),
         position_of=(1, 2),
     )
-    posed = Posed(BODY, start_from(BODY, estimate, random_state()))
+    posed = PosedJoints(BODY, init_from_estimate(BODY, estimate, random_state()))
     np.testing.assert_allclose(posed.p[[1, 2]].mean(0), [0.5, -0.3, -4.0], atol=1e-12)
 
 
 def test_impossible_joints_are_brought_back():
     knee = JOINT_INDEX["left_knee"]
-    estimate = Estimate.nothing("net").with_rows(knee, [-0.9, 0, 0], 1.0)
-    state = start_from(BODY, estimate, State.rest(BODY))
+    estimate = PoseEstimate.nothing("net").with_rows(knee, [-0.9, 0, 0], 1.0)
+    state = init_from_estimate(BODY, estimate, FitState.rest(BODY))
     assert -0.2 < state.full_pose[knee, 0] < 0
-    assert not violations(state.full_pose).any()
-    error = near_term(estimate).errors(Posed(BODY, state))
+    assert not limit_violations(state.full_pose).any()
+    error = rotation_prior_term(estimate).errors(PosedJoints(BODY, state))
     np.testing.assert_allclose(error, 0, atol=1e-9)
 
 
 def test_a_head_in_world_axes_shares_its_turn_with_the_neck():
-    start = State.rest(BODY).with_joint(0, np.array([0, 0.3, 0]))
+    start = FitState.rest(BODY).with_joint(0, np.array([0, 0.3, 0]))
     wanted = [0.1, 1.1, 0.0]
-    estimate = Estimate.nothing("head").with_rows(JOINT_INDEX["head"], wanted, 1.0, in_world=True)
-    state = start_from(BODY, estimate, start)
-    got = Posed(BODY, state).R[JOINT_INDEX["head"]]
+    estimate = PoseEstimate.nothing("head").with_rows(
+        JOINT_INDEX["head"], wanted, 1.0, in_world=True
+    )
+    state = init_from_estimate(BODY, estimate, start)
+    got = PosedJoints(BODY, state).R[JOINT_INDEX["head"]]
     np.testing.assert_allclose(got, rotation(wanted), atol=1e-9)
     neck = np.linalg.norm(state.full_pose[JOINT_INDEX["neck"]])
     assert 0.3 < neck / (neck + np.linalg.norm(state.full_pose[JOINT_INDEX["head"]])) < 0.5
@@ -212,17 +222,17 @@ def test_jaws_become_actions():
     share = jaw_from_expression(BODY)
     opening = BODY.expression_index["jawOpen"]
     angle = 0.5 * share[opening, 0]
-    estimate = Estimate.nothing("jaw").with_rows(JOINT_INDEX["jaw"], [angle, 0, 0], 1.0)
-    state = start_from(BODY, estimate, State.rest(BODY))
+    estimate = PoseEstimate.nothing("jaw").with_rows(JOINT_INDEX["jaw"], [angle, 0, 0], 1.0)
+    state = init_from_estimate(BODY, estimate, FitState.rest(BODY))
     assert state.expression[opening] == pytest.approx(0.5)
     assert not state.full_pose[JOINT_INDEX["jaw"]].any()
 
 
 def test_merging_takes_the_last_that_knows():
-    body = Estimate.nothing("body").with_rows(slice(0, 55), np.full((55, 3), 0.1), 0.8)
-    hand = Estimate.nothing("hand").with_rows(slice(25, 40), np.full((15, 3), 0.2), 0.9)
+    body = PoseEstimate.nothing("body").with_rows(slice(0, 55), np.full((55, 3), 0.1), 0.8)
+    hand = PoseEstimate.nothing("hand").with_rows(slice(25, 40), np.full((15, 3), 0.2), 0.9)
     hand = hand.with_rows(20, [0, 0, 1.0], 0.9, in_world=True)
-    both = merged([body, hand])
+    both = merge_estimates([body, hand])
     np.testing.assert_array_equal(both.full_pose[25:40], np.full((15, 3), 0.2))
     np.testing.assert_array_equal(both.full_pose[40:], np.full((15, 3), 0.1))
     assert both.in_world[20]
@@ -233,7 +243,7 @@ def test_merging_takes_the_last_that_knows():
 # Motion files and lifted landmarks ------------------------------------------------------------
 
 
-def track_file(path: Path, state: State, fov_camera=CAMERA) -> Path:
+def track_file(path: Path, state: FitState, fov_camera=CAMERA) -> Path:
     confidence = np.ones(55)
     confidence[40:] = 0  # the right hand was not seen
     track = Track(
@@ -253,13 +263,13 @@ def test_our_own_motion_file(tmp_path):
     state = random_state(5)
     weights = np.zeros(BODY.num_expression)
     weights[BODY.expression_index["jawOpen"]] = 0.4
-    state = State(state.transl, state.full_pose, state.betas, weights)
+    state = FitState(state.transl, state.full_pose, state.betas, weights)
     estimate = load_estimate(track_file(tmp_path / "m.npz", state), CAMERA)
     assert estimate.source == "m.npz"
     assert not estimate.known[40:].any()
     assert not estimate.known[JOINT_INDEX["jaw"]]
     assert estimate.expression["jawOpen"] == pytest.approx(0.4, abs=1e-6)
-    again = start_from(BODY, estimate, State.rest(BODY))
+    again = init_from_estimate(BODY, estimate, FitState.rest(BODY))
     np.testing.assert_allclose(again.full_pose[:40], state.full_pose[:40], atol=1e-5)
     np.testing.assert_allclose(again.transl, state.transl, atol=1e-5)
     assert again.expression[BODY.expression_index["jawOpen"]] == pytest.approx(0.4, abs=1e-6)
@@ -269,11 +279,13 @@ def test_a_motion_of_another_lens_keeps_its_picture(tmp_path):
     state = random_state(6)
     path = track_file(tmp_path / "m.npz", state, photo_camera(1600.0, 1280, 960))
     wide = photo_camera(500.0, 640, 480)
-    posed = Posed(BODY, start_from(BODY, load_estimate(path, wide), State.rest(BODY)))
-    theirs = project(Posed(BODY, state).p, photo_camera(800.0, 640, 480))[0]
+    posed = PosedJoints(
+        BODY, init_from_estimate(BODY, load_estimate(path, wide), FitState.rest(BODY))
+    )
+    theirs = project(PosedJoints(BODY, state).p, photo_camera(800.0, 640, 480))[0]
     pelvis = project(posed.p, wide)[0][0]
     np.testing.assert_allclose(pelvis, theirs[0], atol=1e-3)
-    assert posed.p[0, 2] == pytest.approx(Posed(BODY, state).p[0, 2] * 500 / 800, rel=1e-5)
+    assert posed.p[0, 2] == pytest.approx(PosedJoints(BODY, state).p[0, 2] * 500 / 800, rel=1e-5)
 
 
 def test_amass_counts_below_the_pelvis_only(tmp_path):
@@ -291,23 +303,23 @@ def test_amass_counts_below_the_pelvis_only(tmp_path):
 def test_lifted_landmarks_of_a_body_in_the_room():
     """Landmarks projected from a posed body, its arms lifted again from the metric ones."""
     assert BODY.landmarks is not None
-    state = State.rest(BODY)
+    state = FitState.rest(BODY)
     pose = relaxed_pose(BODY)
     pose[JOINT_INDEX["left_elbow"]] = [0, -1.2, 0]
     pose[JOINT_INDEX["right_shoulder"]] = [0.2, 0.6, 0.5]
     pose[0] = [0, 0.4, 0]
-    state = State(np.array([0.1, -0.1, -3.0]), pose, state.betas, state.expression)
-    posed = Posed(BODY, state)
+    state = FitState(np.array([0.1, -0.1, -3.0]), pose, state.betas, state.expression)
+    posed = PosedJoints(BODY, state)
     joint = BODY.landmarks.pose_joint
     pixels, _ = project(posed.p[joint], CAMERA)
     world = posed.p[joint] - posed.p[[1, 2]].mean(0)
     observation = Observation(pixels, np.ones(33), world, np.zeros((480, 640), np.float32))
     portrait = Portrait(np.zeros((480, 640, 3), np.float32), None, Path("x.png"))
-    estimate = LiftedLandmarks(BODY).estimate(portrait, observation, CAMERA)
+    estimate = LandmarkLifter(BODY).estimate(portrait, observation, CAMERA)
     assert estimate is not None
     for name in ("left_shoulder", "right_shoulder"):
         assert estimate.known[JOINT_INDEX[name]]
-    found = Posed(BODY, start_from(BODY, estimate, State.rest(BODY)))
+    found = PosedJoints(BODY, init_from_estimate(BODY, estimate, FitState.rest(BODY)))
     for a, b in (
         ("left_shoulder", "left_elbow"),
         ("left_elbow", "left_wrist"),
@@ -319,4 +331,4 @@ def test_lifted_landmarks_of_a_body_in_the_room():
         cosine = want @ got / np.linalg.norm(want) / np.linalg.norm(got)
         assert np.degrees(np.arccos(min(cosine, 1.0))) < 8
     nothing = Observation(pixels, np.zeros(33), world, np.zeros((480, 640), np.float32))
-    assert LiftedLandmarks(BODY).estimate(portrait, nothing, CAMERA) is None
+    assert LandmarkLifter(BODY).estimate(portrait, nothing, CAMERA) is None

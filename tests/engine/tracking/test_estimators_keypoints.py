@@ -11,11 +11,11 @@ import pytest
 from likeness.engine.core.types import Hand, LikenessError, Observation, Portrait
 from likeness.engine.tracking.estimators.keypoints import (
     GOLIATH_POSE,
-    Crop,
+    NetworkCrop,
+    find_peaks,
     from_goliath,
     goliath_hand,
-    observation_with,
-    peaks,
+    merge_keypoints,
     person_box,
 )
 
@@ -109,7 +109,7 @@ def test_into_an_observation():
     found = from_goliath(points, trust, "made up")
     hands = tuple(Hand(left, np.zeros((21, 2)), np.ones((21, 3)), 0.9) for left in (True, False))
     before = observed(hands=hands)
-    after = observation_with(before, found)
+    after = merge_keypoints(before, found)
     np.testing.assert_array_equal(after.pose[12], points[6])
     np.testing.assert_array_equal(after.pose[[13, 15, 1, 9]], 5.0)  # unsure, or not among theirs
     assert after.pose_visibility[12] == 0.8
@@ -122,7 +122,7 @@ def test_into_an_observation():
 
 
 def test_crop_holds_the_box_in_the_networks_shape():
-    crop = Crop.around(np.array([100.0, 40, 180, 200]), 64, 48)
+    crop = NetworkCrop.around(np.array([100.0, 40, 180, 200]), 64, 48)
     np.testing.assert_allclose(crop.size, [150, 200])  # 1.25 x 160 high, 3 : 4
     np.testing.assert_allclose(crop.corner + crop.size / 2, [140, 120])
     grid = crop.grid()
@@ -139,10 +139,10 @@ def test_peaks_between_pixels_and_at_borders():
     maps = 0.7 * np.exp(
         -((x - true[:, 0, None, None]) ** 2 + (y - true[:, 1, None, None]) ** 2) / 72
     )
-    place, value = peaks(maps)
+    place, value = find_peaks(maps)
     np.testing.assert_allclose(place, true, atol=1e-6)
     np.testing.assert_allclose(value, 0.7, atol=0.01)
-    place, value = peaks(np.stack([maps[0] * 0, np.eye(64)[:, :48]]))
+    place, value = find_peaks(np.stack([maps[0] * 0, np.eye(64)[:, :48]]))
     assert np.isfinite(place).all()
     assert value[0] == 0
 
@@ -211,7 +211,7 @@ def test_sapiens_from_a_folder(tiny_model):
     assert found.source == "Sapiens2"
     assert found.pose.shape == (33, 2)
     assert set(found.hands) == {"left", "right"}
-    crop = Crop.around(np.array([100.0, 40, 180, 200]), 64, 48)
+    crop = NetworkCrop.around(np.array([100.0, 40, 180, 200]), 64, 48)
     for points in (found.pose[found.pose_confidence > 0], found.hands["left"][0]):
         assert (points > crop.corner - 20).all()
         assert (points < crop.corner + crop.size + 20).all()
@@ -228,7 +228,7 @@ def test_sapiens_sees_the_crop(tiny_model):
 
     estimator = SapiensKeypoints(str(tiny_model), device="cpu")
     portrait = picture()
-    crop = Crop.around(np.array([100.0, 60, 200, 180]), 64, 48)
+    crop = NetworkCrop.around(np.array([100.0, 60, 200, 180]), 64, 48)
     got = estimator._input(portrait.rgb, crop)[0].permute(1, 2, 0).numpy() * DEVIATION + MEAN
     x, y = np.moveaxis(crop.grid(), -1, 0)
     for channel in range(3):
@@ -242,7 +242,7 @@ def test_sapiens_finds_a_bright_spot_where_it_is(tiny_model, monkeypatch):
     from likeness.engine.tracking.estimators.sapiens import SapiensKeypoints
 
     estimator = SapiensKeypoints(str(tiny_model), device="cpu")
-    crop = Crop.around(np.array([100.0, 40, 180, 200]), 64, 48)
+    crop = NetworkCrop.around(np.array([100.0, 40, 180, 200]), 64, 48)
     true = np.random.default_rng(2).uniform([110, 60], [170, 190], (308, 2))
     at = (true - crop.corner) / crop.size * [47, 63]
     x, y = np.meshgrid(np.arange(48), np.arange(64))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, PARENTS, Observation
-from likeness.engine.tracking.estimators import load_estimate, merged, start_from
-from likeness.engine.tracking.limits import clamped
-from likeness.engine.tracking.skeleton import Posed, State
+from likeness.engine.tracking.estimators import init_from_estimate, load_estimate, merge_estimates
+from likeness.engine.tracking.limits import clamp_pose
+from likeness.engine.tracking.skeleton import FitState, PosedJoints
 from scipy.spatial.transform import Rotation
 
 WIDTH, HEIGHT = 640, 480
-BODY = synthetic_body()
+BODY = make_synthetic_body()
 REST = BODY.J_template
 
 
@@ -36,7 +36,7 @@ def towards(ray):
 def random_pose(seed=0, scale=0.35):
     """[55, 3] possible, with a root that faces the viewer in OpenCV's frame (y down)."""
     rng = np.random.default_rng(seed)
-    pose = clamped(rng.normal(scale=scale, size=(55, 3)))
+    pose = clamp_pose(rng.normal(scale=scale, size=(55, 3)))
     upright = Rotation.from_matrix(np.diag([1.0, -1, -1]))  # y up to y down, facing the camera
     pose[0] = (Rotation.from_rotvec([0.1, 0.5, -0.08]) * upright).as_rotvec()
     return pose
@@ -146,9 +146,9 @@ def test_hands_on_a_body(tmp_path):
     )
     body = osx_dump(tmp_path, pose, np.array([0, 0.3, 40.0]), [170, 40, 300, 400])
     camera = photo_camera(5000 * 300 / 192, WIDTH, HEIGHT)
-    both = merged([load_estimate(body, camera), load_estimate(hand, camera)])
+    both = merge_estimates([load_estimate(body, camera), load_estimate(hand, camera)])
     assert both.source == "OSX + HaMeR"
-    posed = Posed(BODY, start_from(BODY, both, State.rest(BODY)))
+    posed = PosedJoints(BODY, init_from_estimate(BODY, both, FitState.rest(BODY)))
     assert angle(posed.R[21], np.diag([1.0, -1, -1]) @ seen) < 0.5
     assert angle(posed.R[20], np.diag([1.0, -1, -1]) @ R[20]) < 1e-5  # the other arm is OSX's
 
@@ -235,8 +235,8 @@ def test_flame_heads(tmp_path, kind, centre):
     eyes = 0.5 * (vertices[3931:4477].mean(0) + vertices[4477:].mean(0))
     ndc = scale * np.array([eyes[0] + tx, -(eyes[1] + ty)])
     pixel = np.array(centre) + ndc * size / 2
-    state = start_from(BODY, estimate, State.rest(BODY))
-    posed = Posed(BODY, state)
+    state = init_from_estimate(BODY, estimate, FitState.rest(BODY))
+    posed = PosedJoints(BODY, state)
     ours, _ = project(posed.p[[23, 24]], camera)
     np.testing.assert_allclose(ours.mean(0), pixel, atol=0.5)
     spread = np.linalg.norm(np.diff(ours, axis=0))

@@ -8,11 +8,11 @@ from likeness.engine.body.model import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, Observation
 from likeness.engine.tracking.evidence import Evidence
-from likeness.engine.tracking.outline import LIMB_JOINTS, Contour, Outline, _on_skin
-from likeness.engine.tracking.points import Points
-from likeness.engine.tracking.skeleton import Posed, State, Unknowns
+from likeness.engine.tracking.outline import LIMB_JOINTS, Contour, SilhouetteEdges, _on_skin
+from likeness.engine.tracking.points import BodyPoints
+from likeness.engine.tracking.skeleton import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.skin import FACE_OVAL, PixelMap, bare_map, skin_map
-from likeness.engine.tracking.solver import Bounds, NormalEquations, minimise
+from likeness.engine.tracking.solver import Bounds, NormalEquations, minimize
 
 RADIUS, DISTANCE, FOCAL = 0.3, 3.0, 400.0
 
@@ -70,14 +70,14 @@ def test_outline_finds_the_mask(ball: Body, grown: float, shift: float) -> None:
     stand_off = 0.03 * 0.36 * FOCAL / DISTANCE  # what clothes may stand off
     evidence = evidence_with_disk(ball, seen * grown + stand_off, shift)
     pose = np.zeros((NUM_JOINTS, 3))
-    state = State(np.array([0.0, 0.0, -DISTANCE]), pose, np.zeros(1), np.zeros(0))
+    state = FitState(np.array([0.0, 0.0, -DISTANCE]), pose, np.zeros(1), np.zeros(0))
     unknowns = Unknowns(np.array([0]), np.array([0]), np.zeros(0, np.int64), 1)
     bounds = Bounds(np.full(len(state.vector), -np.inf), np.full(len(state.vector), np.inf))
     bounds.lower[2] = bounds.upper[2] = -DISTANCE
-    outline = Outline.of(ball)
+    outline = SilhouetteEdges.of(ball)
     for _ in range(3):
         terms = outline.terms(state, evidence)
-        state = minimise(ball, state, terms, unknowns, bounds, 10).state
+        state = minimize(ball, state, terms, unknowns, bounds, 10).state
     tolerance = 2 * stand_off / seen + 0.015  # anywhere between inside and the edge is right
     assert 1 + 0.1 * state.betas[0] == pytest.approx(grown, abs=tolerance)
     assert state.transl[0] == pytest.approx(shift * DISTANCE / FOCAL, abs=0.012)
@@ -86,31 +86,31 @@ def test_outline_finds_the_mask(ball: Body, grown: float, shift: float) -> None:
 
 def test_outline_of_everything_says_nothing(ball: Body) -> None:
     evidence = evidence_with_disk(ball, 1000.0, 0.0)
-    state = State(
+    state = FitState(
         np.array([0.0, 0.0, -DISTANCE]), np.zeros((NUM_JOINTS, 3)), np.zeros(1), np.zeros(0)
     )
-    assert Outline.of(ball).terms(state, evidence) == []
+    assert SilhouetteEdges.of(ball).terms(state, evidence) == []
     evidence = evidence_with_disk(ball, 0.0, 0.0)
-    assert Outline.of(ball).terms(state, evidence) == []
+    assert SilhouetteEdges.of(ball).terms(state, evidence) == []
 
 
 def test_outline_gradient(ball: Body) -> None:
     evidence = evidence_with_disk(ball, 41.5, 2.0)
-    state = State(
+    state = FitState(
         np.array([0.01, -0.02, -DISTANCE]), np.zeros((NUM_JOINTS, 3)), np.array([0.3]), np.zeros(0)
     )
     unknowns = Unknowns(np.array([0]), np.array([0]), np.zeros(0, np.int64), 1)
-    terms = Outline.of(ball).terms(state, evidence)
+    terms = SilhouetteEdges.of(ball).terms(state, evidence)
     assert len(terms) == 2
     system = NormalEquations.empty(unknowns)
     for term in terms:
-        term.add(Posed(ball, state), system)
+        term.add(PosedJoints(ball, state), system)
     for i, column in enumerate(unknowns.columns):
         costs = []
         for sign in (1, -1):
             vector = state.vector
             vector[column] += sign * 1e-7
-            moved = Posed(ball, state.with_vector(vector))
+            moved = PosedJoints(ball, state.with_vector(vector))
             costs.append(sum(term.add(moved, None) for term in terms))
         numeric = (costs[0] - costs[1]) / 2e-7
         assert system.gradient[i] == pytest.approx(numeric, rel=1e-3, abs=1e-3)
@@ -206,7 +206,7 @@ def test_only_limbs_are_bare(ball: Body) -> None:
     )
     places = np.array([[0.3, y, -DISTANCE] for y in (0.3, 0.1, -0.1, -0.3, 0.0)])
     places[4, 0] = -0.3  # the other half of the picture
-    points = Points.on_joints(ball, holder, np.zeros((5, 3)))
+    points = BodyPoints.on_joints(ball, holder, np.zeros((5, 3)))
     contour = Contour(places, np.zeros((5, 3)), np.ones(5), points, holder)
     np.testing.assert_array_equal(_on_skin(contour, evidence), [True, True, False, False, False])
     assert {JOINT_INDEX["left_wrist"], JOINT_INDEX["right_ankle"]} <= set(LIMB_JOINTS)

@@ -22,7 +22,7 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.files.weights import asset_path
 from likeness.engine.tracking.evidence import choose_framing, face_turn
-from likeness.engine.tracking.face_bias import face_shift, shifts
+from likeness.engine.tracking.face_bias import face_shift, load_shifts
 from likeness.engine.tracking.fit import choose_camera
 from likeness.engine.tracking.priors import (
     ARM_POSITIONS,
@@ -34,7 +34,7 @@ from likeness.engine.tracking.priors import (
     both_sides,
     leg_rotations,
     limb_starts,
-    mirrored,
+    mirror_name,
 )
 from scipy.spatial.transform import Rotation
 
@@ -133,7 +133,7 @@ def test_tables_name_joints_and_cover_both_sides() -> None:
     assert free == ["pelvis"]
     for name in SPREAD:
         np.testing.assert_array_equal(
-            spread[JOINT_INDEX[name]], spread[JOINT_INDEX[mirrored(name)]]
+            spread[JOINT_INDEX[name]], spread[JOINT_INDEX[mirror_name(name)]]
         )
     for low_high in LIMITS.values():
         assert all(low <= 0 <= high for low, high in low_high)
@@ -190,10 +190,10 @@ def test_framing_by_what_is_seen() -> None:
 
 def test_face_shift_is_symmetric_and_small() -> None:
     rest = np.random.default_rng(0).normal(0, 0.05, (478, 3))
-    for right, left in shifts():
+    for right, left in load_shifts():
         rest[left] = rest[right] * [-1 if right != left else 0, 1, 1]
     shift = face_shift(rest)
-    for right, left in shifts():
+    for right, left in load_shifts():
         np.testing.assert_allclose(shift[left], shift[right] * [-1, 1, 1], atol=1e-12)
     assert np.abs(shift[:, :2]).max() <= 0.01
     assert not shift[468:].any()
@@ -245,8 +245,8 @@ def test_face_turn_of_the_default_body_mirrors() -> None:
     except LikenessError as error:
         pytest.skip(str(error))
     # Right and left landmarks of the same kind.
-    right = np.array([right for right, _ in shifts()])
-    left = np.array([left for _, left in shifts()])
+    right = np.array([right for right, _ in load_shifts()])
+    left = np.array([left for _, left in load_shifts()])
     head = body.J_template[JOINT_INDEX["head"]]
 
     def seen_from(yaw: float, index: np.ndarray) -> tuple[np.ndarray, float]:

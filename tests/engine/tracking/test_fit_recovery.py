@@ -19,10 +19,10 @@ from likeness.engine.core.types import (
     Portrait,
     Pose,
 )
-from likeness.engine.tracking import fit
+from likeness.engine.tracking import fit_body
 from likeness.engine.tracking.fitter import Fitter
-from likeness.engine.tracking.skeleton import State
-from likeness.engine.tracking.start import rigid_pose
+from likeness.engine.tracking.skeleton import FitState
+from likeness.engine.tracking.start import fit_rigid_pose
 
 HEAD = JOINT_INDEX["head"]
 POSE_JOINTS = [HEAD] * 11 + [
@@ -212,7 +212,7 @@ def test_recovers_pose_and_expression(toy: Body, fov: float, noise: float, outli
     betas = np.array([0.3, -0.3, 0.8, -0.7])
     rng = np.random.default_rng(11)
     observation, portrait = see(toy, pose, betas, fov, rng, noise, outliers)
-    track = fit(observation, portrait, toy, fov=fov)
+    track = fit_body(observation, portrait, toy, fov=fov)
     assert track.framing == "full"
     _, _, R_true, _ = toy.rest_and_transforms(pose, betas)
     _, _, R_found, _ = toy.rest_and_transforms(track.pose, track.betas)
@@ -250,7 +250,7 @@ def test_unseen_arms_hang_and_legs_stand(toy: Body) -> None:
     observation = Observation(
         wild, visibility, observation.pose_world, observation.person_mask, observation.face, 1.0
     )
-    track = fit(observation, portrait, toy, fov=30.0)
+    track = fit_body(observation, portrait, toy, fov=30.0)
     assert track.framing == "head"
     joints = toy.vertices(track.pose, track.betas)[1]
     for side in ("left", "right"):
@@ -270,7 +270,7 @@ def test_without_a_face_the_body_is_fitted(toy: Body) -> None:
         observation.pose_world,
         observation.person_mask,
     )
-    track = fit(observation, portrait, toy, fov=40.0)
+    track = fit_body(observation, portrait, toy, fov=40.0)
     assert track.face_error is None
     assert track.pose_error < 3.0
 
@@ -281,7 +281,7 @@ def test_scrambled_face_is_reported_as_failed(toy: Body) -> None:
     observation, portrait = see(toy, pose, np.zeros(4), 40.0, rng, 0.0, 0.0)
     # Scrambled by halves: the head can still be told, so the fit is what notices.
     observation.face[:468:2] = rng.permutation(observation.face[:468:2])
-    track = fit(observation, portrait, toy, fov=40.0)
+    track = fit_body(observation, portrait, toy, fov=40.0)
     assert track.face_error > 10.0
     assert any("failed" in warning for warning in track.warnings)
     assert np.isfinite(track.pose.full_pose).all()
@@ -299,7 +299,7 @@ def test_a_face_that_contradicts_the_body_is_left_out(toy: Body) -> None:
         observation.face,
         face_score=0.6,
     )
-    track = fit(turned, portrait, toy, fov=40.0)
+    track = fit_body(turned, portrait, toy, fov=40.0)
     assert track.face_error is None
     assert any("contradict" in warning for warning in track.warnings)
 
@@ -314,7 +314,7 @@ def test_rigid_pose_from_turned_heads(toy: Body, yaw: float) -> None:
     pixels = project(model @ R.T + t, camera)[0]
     bad = rng.choice(len(pixels), 95, replace=False)
     pixels[bad] += rng.normal(0, 40, (95, 2))
-    found = rigid_pose(model, pixels, np.ones(len(model)), camera, 56.0)
+    found = fit_rigid_pose(model, pixels, np.ones(len(model)), camera, 56.0)
     assert angle_between(found.R, R) < 0.5
     np.testing.assert_allclose(found.t, t, atol=5e-3)
 
@@ -323,7 +323,7 @@ def test_impossible_field_of_view(toy: Body) -> None:
     pose = placed(toy, 40.0)
     observation, portrait = see(toy, pose, np.zeros(4), 40.0, np.random.default_rng(0), 0, 0)
     with pytest.raises(LikenessError, match="field of view"):
-        fit(observation, portrait, toy, fov=400.0)
+        fit_body(observation, portrait, toy, fov=400.0)
 
 
 def test_a_lost_face_is_looked_for_again(toy: Body, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,12 +332,12 @@ def test_a_lost_face_is_looked_for_again(toy: Body, monkeypatch: pytest.MonkeyPa
     observation, portrait = see(toy, pose, np.zeros(4), 40.0, np.random.default_rng(7), 0.0, 0.0)
     refine, calls = Fitter.refine, []
 
-    def astray(self: Fitter, state: State) -> State:
+    def astray(self: Fitter, state: FitState) -> FitState:
         calls.append(state)
         found = refine(self, state)
         return found if len(calls) > 1 else found.with_joint(0, np.array([0.0, 1.5, 0.0]))
 
     monkeypatch.setattr(Fitter, "refine", astray)
-    track = fit(observation, portrait, toy, fov=40.0)
+    track = fit_body(observation, portrait, toy, fov=40.0)
     assert track.face_error is not None
     assert track.face_error < 3.0

@@ -7,7 +7,7 @@ import pytest
 from likeness.engine.body.model import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS
-from likeness.engine.tracking.points import Points
+from likeness.engine.tracking.points import BodyPoints
 from likeness.engine.tracking.residuals import (
     DepthTerm,
     DirectionTerm,
@@ -17,7 +17,7 @@ from likeness.engine.tracking.residuals import (
     MaskTerm,
     PriorTerm,
 )
-from likeness.engine.tracking.skeleton import Posed, State, Unknowns
+from likeness.engine.tracking.skeleton import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.skin import PixelMap
 from likeness.engine.tracking.solver import NormalEquations
 
@@ -57,31 +57,31 @@ def random_body(rng: np.random.Generator) -> Body:
     )
 
 
-def random_state(body: Body, rng: np.random.Generator) -> State:
+def random_state(body: Body, rng: np.random.Generator) -> FitState:
     pose = rng.normal(0, 0.5, (NUM_JOINTS, 3))
     pose[JOINT_INDEX["jaw"]] = 0
-    return State(np.array([0.1, 0.2, -5.0]), pose, rng.normal(0, 1, 5), rng.uniform(0, 1, 4))
+    return FitState(np.array([0.1, 0.2, -5.0]), pose, rng.normal(0, 1, 5), rng.uniform(0, 1, 4))
 
 
 @pytest.fixture
-def setting() -> tuple[Body, State, np.random.Generator]:
+def setting() -> tuple[Body, FitState, np.random.Generator]:
     rng = np.random.default_rng(7)
     body = random_body(rng)
     return body, random_state(body, rng), rng
 
 
-def surface_points(body: Body, rng: np.random.Generator, count: int = 12) -> Points:
+def surface_points(body: Body, rng: np.random.Generator, count: int = 12) -> BodyPoints:
     triangle = rng.choice(len(body.f), count, replace=False)
-    return Points.on_surface(body, triangle, rng.dirichlet(np.ones(3), count))
+    return BodyPoints.on_surface(body, triangle, rng.dirichlet(np.ones(3), count))
 
 
 def test_surface_points_are_on_the_skinned_mesh(setting) -> None:
     body, state, rng = setting
     triangle = rng.choice(40, 12, replace=False)
     bary = rng.dirichlet(np.ones(3), 12)
-    points = Points.on_surface(body, triangle, bary)
+    points = BodyPoints.on_surface(body, triangle, bary)
     vertices, joints = body.vertices(state.pose, state.betas)
-    posed = Posed(body, state)
+    posed = PosedJoints(body, state)
     expected = (vertices[body.f[triangle]] * bary[..., None]).sum(1)
     np.testing.assert_allclose(points.positions(posed), expected, atol=1e-4)
     np.testing.assert_allclose(posed.p, joints, atol=1e-9)
@@ -93,17 +93,17 @@ def test_moved_points_are_points_made_there(setting) -> None:
     body, state, rng = setting
     triangle, bary = rng.choice(40, 12, replace=False), rng.dirichlet(np.ones(3), 12)
     first, second = rng.normal(0, 0.02, (2, 12, 3))
-    made = Points.on_surface(body, triangle, bary, first + second)
-    moved = Points.on_surface(body, triangle, bary, first).moved(second)
-    posed = Posed(body, state)
+    made = BodyPoints.on_surface(body, triangle, bary, first + second)
+    moved = BodyPoints.on_surface(body, triangle, bary, first).moved(second)
+    posed = PosedJoints(body, state)
     np.testing.assert_allclose(moved.positions(posed), made.positions(posed), atol=1e-12)
     rows = rng.normal(0, 1, (12, 2, 3))
     np.testing.assert_allclose(
         moved.jacobian(posed, rows, UNKNOWNS), made.jacobian(posed, rows, UNKNOWNS), atol=1e-12
     )
     # And in the rest pose they stand just that much elsewhere.
-    rest = Posed(body, State.rest(body))
-    plain = Points.on_surface(body, triangle, bary)
+    rest = PosedJoints(body, FitState.rest(body))
+    plain = BodyPoints.on_surface(body, triangle, bary)
     np.testing.assert_allclose(
         plain.moved(first).positions(rest) - plain.positions(rest), first, atol=1e-3
     )
@@ -111,18 +111,18 @@ def test_moved_points_are_points_made_there(setting) -> None:
 
 def test_level_term_is_of_heights_only(setting) -> None:
     body, state, _ = setting
-    ends = [Points.on_joints(body, np.array([j]), np.zeros((1, 3))) for j in (7, 8)]
-    posed = Posed(body, state)
+    ends = [BodyPoints.on_joints(body, np.array([j]), np.zeros((1, 3))) for j in (7, 8)]
+    posed = PosedJoints(body, state)
     height = posed.p[7, 1] - posed.p[8, 1]
     cost = LevelTerm(*ends, np.array([4.0]), 1e6).add(posed, None)  # a radius of no effect
     assert cost == pytest.approx(0.5 * 4.0 * height**2, rel=1e-4)
 
 
-def make_term(kind: str, body: Body, state: State, rng: np.random.Generator):
-    posed = Posed(body, state)
+def make_term(kind: str, body: Body, state: FitState, rng: np.random.Generator):
+    posed = PosedJoints(body, state)
     surface = surface_points(body, rng)
     joints = np.array([4, 16, 20, 24, 15, 30])
-    attached = Points.on_joints(body, joints, rng.normal(0, 0.05, (6, 3)))
+    attached = BodyPoints.on_joints(body, joints, rng.normal(0, 0.05, (6, 3)))
     if kind == "surface":
         target = project(surface.positions(posed), CAMERA)[0] + rng.normal(0, 20, (12, 2))
         return LandmarkTerm(surface, target, rng.uniform(0.5, 2, 12), CAMERA, 50.0, 0.6)
@@ -166,9 +166,9 @@ def test_gradient_agrees_with_finite_differences(kind: str, setting) -> None:
     body, state, rng = setting
     term = make_term(kind, body, state, rng)
     system = NormalEquations.empty(UNKNOWNS)
-    cost = term.add(Posed(body, state), system)
+    cost = term.add(PosedJoints(body, state), system)
     assert cost > 0
-    assert cost == pytest.approx(term.add(Posed(body, state), None))
+    assert cost == pytest.approx(term.add(PosedJoints(body, state), None))
     step = 1e-6
     numeric = np.zeros(UNKNOWNS.size)
     for i, column in enumerate(UNKNOWNS.columns):
@@ -176,7 +176,7 @@ def test_gradient_agrees_with_finite_differences(kind: str, setting) -> None:
         for sign in (1, -1):
             vector = state.vector
             vector[column] += sign * step
-            costs.append(term.add(Posed(body, state.with_vector(vector)), None))
+            costs.append(term.add(PosedJoints(body, state.with_vector(vector)), None))
         numeric[i] = (costs[0] - costs[1]) / (2 * step)
     scale = np.abs(numeric).max()
     np.testing.assert_allclose(system.gradient, numeric, atol=1e-5 * scale)

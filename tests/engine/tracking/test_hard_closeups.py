@@ -18,11 +18,11 @@ from likeness.engine.core.types import (
     Track,
 )
 from likeness.engine.files.weights import asset_path
-from likeness.engine.tracking import fit
+from likeness.engine.tracking import fit_body
 from likeness.engine.tracking.evidence import face_points, face_turn
-from likeness.engine.tracking.points import Points
+from likeness.engine.tracking.points import BodyPoints
 from likeness.engine.tracking.priors import relaxed_pose
-from likeness.engine.tracking.skeleton import Posed, State
+from likeness.engine.tracking.skeleton import FitState, PosedJoints
 
 SIZE = 800
 PORTRAIT = Portrait(np.zeros((SIZE, SIZE, 3), np.float32), None, Path("made-up.png"))
@@ -43,11 +43,11 @@ def close_head(body: Body, distance: float, focal: float) -> tuple[Observation, 
     pose = relaxed_pose(body)
     pose[JOINT_INDEX["neck"]] = 0.05, 0.1, 0.0
     pose[JOINT_INDEX["head"]] = 0.05, 0.15, 0.05
-    state = State(np.zeros(3), pose, np.zeros(body.num_betas), np.zeros(body.num_expression))
+    state = FitState(np.zeros(3), pose, np.zeros(body.num_betas), np.zeros(body.num_expression))
     points, _, index = face_points(body)
-    middle = points.positions(Posed(body, state)).mean(0)
+    middle = points.positions(PosedJoints(body, state)).mean(0)
     state = replace(state, transl=np.array([0.0, 0.0, -distance]) - middle)
-    posed = Posed(body, state)
+    posed = PosedJoints(body, state)
     R = posed.R[JOINT_INDEX["head"]]
     t = posed.p[JOINT_INDEX["head"]] - R @ body.J_template[JOINT_INDEX["head"]]
     shown = project(points.moved(face_turn(body, index, R, t)[0]).positions(posed), camera)[0]
@@ -55,7 +55,7 @@ def close_head(body: Body, distance: float, focal: float) -> tuple[Observation, 
     true[index] = shown
     face = true + rng.normal(0, 0.7, true.shape)
     marks = body.landmarks
-    on_body = Points.on_joints(body, marks.pose_joint, marks.pose_offset).positions(posed)
+    on_body = BodyPoints.on_joints(body, marks.pose_joint, marks.pose_offset).positions(posed)
     pixels = project(on_body, camera)[0] + rng.normal(0, 2.0, (33, 2))
     visibility = np.where(np.arange(33) < 13, 1.0, 0.02)  # head and shoulders
     mask = np.ones((SIZE, SIZE), np.float32)
@@ -66,8 +66,8 @@ def close_head(body: Body, distance: float, focal: float) -> tuple[Observation, 
 def found_face(body: Body, track: Track) -> tuple[FloatArray, float]:
     """Pixels of the fitted face's points and their mean depth."""
     points, _, index = face_points(body)
-    state = State(track.pose.transl, track.pose.full_pose, track.betas, track.pose.expression)
-    posed = Posed(body, state)
+    state = FitState(track.pose.transl, track.pose.full_pose, track.betas, track.pose.expression)
+    posed = PosedJoints(body, state)
     R = posed.R[JOINT_INDEX["head"]]
     t = posed.p[JOINT_INDEX["head"]] - R @ body.J_template[JOINT_INDEX["head"]]
     places = points.moved(face_turn(body, index, R, t)[0]).positions(posed)
@@ -86,7 +86,7 @@ def test_depth_holds_by_any_focal_length(
         if assumed is None
         else float(np.degrees(2 * np.arctan(0.5 * SIZE / (assumed * focal))))
     )
-    track = fit(observation, PORTRAIT, body, fov=fov)
+    track = fit_body(observation, PORTRAIT, body, fov=fov)
     pixels, depth = found_face(body, track)
     # A head of its size in the picture stands as much further away as the lens is longer.
     expected = distance * float(track.camera.K[0, 0]) / focal
@@ -111,7 +111,7 @@ def test_a_third_of_wild_landmarks(body: Body, wild: str, seed: int) -> None:
     else:
         bad = np.argsort(face[:468, 1])[-140:]
         face[bad] += rng.normal([0.5 * eyes, 0.3 * eyes], 0.1 * eyes, (140, 2))
-    track = fit(replace(observation, face=face), PORTRAIT, body, fov=71.08)
+    track = fit_body(replace(observation, face=face), PORTRAIT, body, fov=71.08)
     pixels, depth = found_face(body, track)
     index = face_points(body)[2]
     good = ~np.isin(index, bad)

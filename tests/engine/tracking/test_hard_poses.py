@@ -25,14 +25,14 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.poses import ARMS, LEGS, MIRROR, Arm, arm_joints
-from likeness.engine.tracking import fit
+from likeness.engine.tracking import fit_body
 from likeness.engine.tracking.evidence import FACE_OF_HEAD, face_points, face_turn
-from likeness.engine.tracking.fit import gather
+from likeness.engine.tracking.fit import gather_evidence
 from likeness.engine.tracking.fitter import Fitter
-from likeness.engine.tracking.limits import violations
-from likeness.engine.tracking.points import Points
+from likeness.engine.tracking.limits import limit_violations
+from likeness.engine.tracking.points import BodyPoints
 from likeness.engine.tracking.priors import relaxed_pose
-from likeness.engine.tracking.skeleton import Posed, State
+from likeness.engine.tracking.skeleton import FitState, PosedJoints
 from likeness.engine.tracking.start import SMALL_FACE
 from PIL import Image, ImageDraw
 
@@ -63,7 +63,7 @@ def person(
     legs: str = "together",
     yaw: float = 0.0,
     distance: float = 4.0,
-) -> State:
+) -> FitState:
     """The mean body with these arms and legs, turned by ``yaw`` degrees about the vertical."""
     pose = relaxed_pose(body)
     for name, degrees in LEGS[legs].items():
@@ -79,10 +79,10 @@ def person(
     whole = axis_angle_to_matrix(np.array([0.0, np.radians(yaw), 0.0]))
     pose[0] = matrix_to_axis_angle(whole @ axis_angle_to_matrix(pose[0]))
     shape = (np.zeros(body.num_betas), np.zeros(body.num_expression))
-    return State(np.array([0.0, 0.0, -distance]), pose, *shape)
+    return FitState(np.array([0.0, 0.0, -distance]), pose, *shape)
 
 
-def silhouette(body: Body, state: State) -> FloatArray:
+def silhouette(body: Body, state: FitState) -> FloatArray:
     """[H, W] 1 where the body covers the picture."""
     pixels = project(body.vertices(state.pose, state.betas)[0], CAMERA)[0]
     image = Image.new("L", (WIDTH, HEIGHT), 0)
@@ -94,7 +94,7 @@ def silhouette(body: Body, state: State) -> FloatArray:
 
 def see(
     body: Body,
-    state: State,
+    state: FitState,
     rng: np.random.Generator,
     *,
     face: bool = True,
@@ -104,8 +104,8 @@ def see(
     depth_noise: float = 0.03,
 ) -> Observation:
     """What detectors report, off by ``noise`` pixels and ``depth_noise`` metres."""
-    posed, marks = Posed(body, state), body.landmarks
-    points = Points.on_joints(body, marks.pose_joint, marks.pose_offset).positions(posed)
+    posed, marks = PosedJoints(body, state), body.landmarks
+    points = BodyPoints.on_joints(body, marks.pose_joint, marks.pose_offset).positions(posed)
     pixels = project(points, CAMERA)[0] + rng.normal(0, noise, (33, 2))
     world = points - points[[23, 24]].mean(0) + rng.normal(0, depth_noise, (33, 3))
     found = None
@@ -125,7 +125,7 @@ def see(
         joint, offset = np.asarray(marks.hand_joint), np.asarray(marks.hand_offset)
         if not left:
             joint, offset = np.where(joint >= 25, joint + 15, joint + 1), offset * [-1, 1, 1]
-        hand = Points.on_joints(body, joint, offset).positions(posed)
+        hand = BodyPoints.on_joints(body, joint, offset).positions(posed)
         seen.append(
             Hand(
                 left,
@@ -150,19 +150,19 @@ def dreaming(
     return replace(observation, pose=pixels, pose_world=world, pose_visibility=seen)
 
 
-def joints_of(body: Body, state: State, track: Track) -> tuple[FloatArray, FloatArray]:
+def joints_of(body: Body, state: FitState, track: Track) -> tuple[FloatArray, FloatArray]:
     """True and found joints [55, 3]."""
     return (body.vertices(state.pose, state.betas)[1], body.vertices(track.pose, track.betas)[1])
 
 
-def pixels_off(body: Body, state: State, track: Track, *names: str) -> float:
+def pixels_off(body: Body, state: FitState, track: Track, *names: str) -> float:
     """The largest distance in pixels between true and found joints."""
     rows = [JOINT_INDEX[name] for name in names]
     true, found = (project(j[rows], CAMERA)[0] for j in joints_of(body, state, track))
     return float(np.linalg.norm(true - found, axis=1).max())
 
 
-def pelvis_aligned(body: Body, state: State, track: Track, name: str) -> FloatArray:
+def pelvis_aligned(body: Body, state: FitState, track: Track, name: str) -> FloatArray:
     """[3] metres from where a joint is to where it was found, the pelves put together."""
     true, found = joints_of(body, state, track)
     return (found - found[0] - true + true[0])[JOINT_INDEX[name]]
@@ -177,7 +177,7 @@ def sound(track: Track) -> None:
     assert np.isfinite(track.pose.full_pose).all()
     assert np.isfinite(track.betas).all()
     assert np.abs(track.betas).max() < 3.0
-    assert not violations(track.pose.full_pose)[track.joint_confidence == 0].any()
+    assert not limit_violations(track.pose.full_pose)[track.joint_confidence == 0].any()
 
 
 def angle(a: FloatArray, b: FloatArray) -> float:
@@ -189,7 +189,7 @@ def angle(a: FloatArray, b: FloatArray) -> float:
 # Small faces
 
 
-def small_face(body: Body, seed: int, too_wide: float) -> tuple[State, Observation]:
+def small_face(body: Body, seed: int, too_wide: float) -> tuple[FitState, Observation]:
     """A person 8 m away, each face landmark off by half a pixel and all of them together so that
     the eyes stand ``too_wide`` pixels too far apart, as a network's errors go in small faces."""
     state = person(body, distance=8.0)
@@ -208,14 +208,14 @@ def head_depth(p: FloatArray) -> float:
 @pytest.mark.parametrize("too_wide", [-0.5, 0.0, 0.5, 1.0])
 def test_the_body_says_where_a_small_face_starts(body: Body, too_wide: float) -> None:
     state, observation = small_face(body, 1, too_wide)
-    evidence, head = gather(observation, None, CAMERA, body)
-    start = Posed(body, Fitter(body, evidence, head).start)
-    true = head_depth(Posed(body, state).p)
+    evidence, head = gather_evidence(observation, None, CAMERA, body)
+    start = PosedJoints(body, Fitter(body, evidence, head).start)
+    true = head_depth(PosedJoints(body, state).p)
     # Half a pixel of seven is 7 % of the depth by the face; by the body 1.5 %.
     assert head_depth(start.p) == pytest.approx(true, rel=0.03)
     unseen = replace(observation, pose_visibility=np.zeros(33))
-    evidence, head = gather(unseen, None, CAMERA, body)
-    by_face = head_depth(Posed(body, Fitter(body, evidence, head).start).p)
+    evidence, head = gather_evidence(unseen, None, CAMERA, body)
+    by_face = head_depth(PosedJoints(body, Fitter(body, evidence, head).start).p)
     if abs(too_wide) >= 0.5:
         assert abs(by_face / true - 1) > 0.04
 
@@ -223,7 +223,7 @@ def test_the_body_says_where_a_small_face_starts(body: Body, too_wide: float) ->
 @pytest.mark.parametrize("seed", [1, 2])
 def test_depth_and_place_of_a_small_face(body: Body, seed: int) -> None:
     state, observation = small_face(body, seed, 0.0)
-    track = fit(observation, PORTRAIT, body, fov=FOV)
+    track = fit_body(observation, PORTRAIT, body, fov=FOV)
     true, found = (head_depth(j) for j in joints_of(body, state, track))
     assert found == pytest.approx(true, rel=0.03)  # measured: 1.4 %
     assert pixels_off(body, state, track, "head", *both("knee", "elbow")) < 4.0
@@ -233,7 +233,7 @@ def test_depth_and_place_of_a_small_face(body: Body, seed: int) -> None:
 def test_the_body_keeps_the_depth_of_a_small_face(body: Body, too_wide: float) -> None:
     """Half a pixel of seven are 7 %; on photographs reduced to such faces it is 3 %."""
     state, observation = small_face(body, 1, too_wide)
-    track = fit(observation, PORTRAIT, body, fov=FOV)
+    track = fit_body(observation, PORTRAIT, body, fov=FOV)
     true, found = (head_depth(j) for j in joints_of(body, state, track))
     assert found == pytest.approx(true, rel=0.1)
 
@@ -244,7 +244,9 @@ def test_the_body_keeps_the_depth_of_a_small_face(body: Body, too_wide: float) -
 @pytest.mark.parametrize("hands", [(), (True, False)])
 def test_crossed_arms(body: Body, hands: tuple[bool, ...]) -> None:
     state = person(body, ("over the other", "under the other"), "apart")
-    track = fit(see(body, state, np.random.default_rng(2), hands=hands), PORTRAIT, body, fov=FOV)
+    track = fit_body(
+        see(body, state, np.random.default_rng(2), hands=hands), PORTRAIT, body, fov=FOV
+    )
     sound(track)
     assert pixels_off(body, state, track, *both("elbow", "wrist")) < 4.0
     _, found = joints_of(body, state, track)
@@ -259,7 +261,7 @@ def test_hand_at_the_face(body: Body, arm: str, left: bool) -> None:
     arms = (arm, "down") if left else ("down", arm)
     state = person(body, arms, distance=2.5)
     observation = see(body, state, np.random.default_rng(3), hands=(left,))
-    track = fit(observation, PORTRAIT, body, fov=FOV)
+    track = fit_body(observation, PORTRAIT, body, fov=FOV)
     sound(track)
     side = "left" if left else "right"
     off = pelvis_aligned(body, state, track, f"{side}_wrist")
@@ -276,7 +278,7 @@ def test_hidden_hands_keep_to_a_body(body: Body, arm: str, seed: int) -> None:
     state = person(body, (arm, arm), "apart")
     observation = dreaming(see(body, state, rng), HIDDEN_HANDS, rng)
     observation = replace(observation, person_mask=silhouette(body, state))
-    track = fit(observation, PORTRAIT, body, fov=FOV)
+    track = fit_body(observation, PORTRAIT, body, fov=FOV)
     sound(track)
     for side in SIDES:
         assert track.joint_confidence[JOINT_INDEX[f"{side}_wrist"]] == 0.0
@@ -301,7 +303,7 @@ def test_knees_come_forwards(body: Body, legs: str, flat: float) -> None:
     observation = see(body, state, np.random.default_rng(6))
     # Detectors give less depth than there is.
     observation = replace(observation, pose_world=observation.pose_world * [1.0, 1.0, flat])
-    track = fit(observation, PORTRAIT, body, fov=FOV)
+    track = fit_body(observation, PORTRAIT, body, fov=FOV)
     sound(track)
     true, found = joints_of(body, state, track)
     for side in SIDES:
@@ -317,7 +319,7 @@ def test_knees_come_forwards(body: Body, legs: str, flat: float) -> None:
 def test_a_leg_is_found_from_standing(body: Body, legs: str) -> None:
     state = person(body, ("down wide", "down wide"), legs)
     observation = see(body, state, np.random.default_rng(7))
-    evidence, head = gather(observation, None, CAMERA, body)
+    evidence, head = gather_evidence(observation, None, CAMERA, body)
     fitter = Fitter(body, evidence, head)
     stand = state
     for name in both("hip", "knee", "ankle"):
@@ -325,7 +327,7 @@ def test_a_leg_is_found_from_standing(body: Body, legs: str) -> None:
     found = stand
     for left in (True, False):
         found = fitter.find_leg(found, left)
-    true, p = Posed(body, state).p, Posed(body, found).p
+    true, p = PosedJoints(body, state).p, PosedJoints(body, found).p
     for side in SIDES:
         hip, knee, ankle = (JOINT_INDEX[f"{side}_{part}"] for part in ("hip", "knee", "ankle"))
         assert angle(p[knee] - p[hip], true[knee] - true[hip]) < 15.0
@@ -339,7 +341,7 @@ def test_a_leg_is_found_from_standing(body: Body, legs: str) -> None:
 def test_foreshortened_forearms(body: Body, arm: str) -> None:
     state = person(body, (arm, arm), distance=3.0)
     observation = see(body, state, np.random.default_rng(8), hands=(True, False))
-    track = fit(observation, PORTRAIT, body, fov=FOV)
+    track = fit_body(observation, PORTRAIT, body, fov=FOV)
     sound(track)
     true, found = joints_of(body, state, track)
     for side in SIDES:
@@ -355,8 +357,8 @@ def test_foreshortened_forearms(body: Body, arm: str) -> None:
 
 
 def trunk_yaw(body: Body, track: Track) -> float:
-    R = Posed(
-        body, State(track.pose.transl, track.pose.full_pose, track.betas, track.pose.expression)
+    R = PosedJoints(
+        body, FitState(track.pose.transl, track.pose.full_pose, track.betas, track.pose.expression)
     ).R[JOINT_INDEX["spine3"]]
     return float(np.degrees(np.arctan2(R[0, 2], R[2, 2])))
 
@@ -372,7 +374,7 @@ def test_pure_side_view(body: Body, yaw: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     state = person(body, yaw=yaw)
     observation = dreaming(see(body, state, rng, face=False), far_side(yaw), rng)
-    track = fit(observation, PORTRAIT, body, fov=FOV)
+    track = fit_body(observation, PORTRAIT, body, fov=FOV)
     sound(track)
     assert track.view == "side"
     assert track.face_error is None
@@ -380,7 +382,7 @@ def test_pure_side_view(body: Body, yaw: float, seed: int) -> None:
     assert pixels_off(body, state, track, "head", *both("shoulder", "hip", "knee")) < 8.0
 
 
-def from_behind(body: Body, state: State, rng: np.random.Generator) -> Observation:
+def from_behind(body: Body, state: FitState, rng: np.random.Generator) -> Observation:
     """The back of a head, on which the pose detector draws a face that looks to the camera."""
     observation = see(body, state, rng, face=False)
     world = observation.pose_world.copy()
@@ -395,7 +397,7 @@ def test_back_view(body: Body, sure: float, yaw: float) -> None:
     observation = from_behind(body, state, np.random.default_rng(12))
     visibility = np.ones(33)
     visibility[[11, 12]] = sure
-    track = fit(replace(observation, pose_visibility=visibility), PORTRAIT, body, fov=FOV)
+    track = fit_body(replace(observation, pose_visibility=visibility), PORTRAIT, body, fov=FOV)
     sound(track)
     off = (trunk_yaw(body, track) - yaw + 180.0) % 360.0 - 180.0
     assert track.view == "back"
@@ -408,7 +410,7 @@ def test_a_face_dreamt_on_the_back_of_a_head_is_left_out(body: Body) -> None:
     state = person(body, yaw=180.0)
     front = see(body, person(body), rng).face
     observation = replace(from_behind(body, state, rng), face=front, face_score=0.6)
-    track = fit(observation, PORTRAIT, body, fov=FOV)
+    track = fit_body(observation, PORTRAIT, body, fov=FOV)
     assert track.view == "back"
     assert track.face_error is None
     assert any("contradict" in warning for warning in track.warnings)

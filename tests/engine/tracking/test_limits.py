@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from likeness.engine.body.model import load_body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_quaternion, swing_twist
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES
 from likeness.engine.files.weights import asset_path
@@ -11,13 +11,13 @@ from likeness.engine.tracking.limits import (
     FREE,
     LIMITS,
     LimitTerm,
-    clamped,
+    clamp_pose,
+    limit_violations,
     nearest_in_polygon,
-    violations,
 )
 from likeness.engine.tracking.priors import ARM_POSITIONS, arm_rotations, relaxed_pose
-from likeness.engine.tracking.skeleton import Posed, State, Unknowns
-from likeness.engine.tracking.solver import Bounds, NormalEquations, minimise
+from likeness.engine.tracking.skeleton import FitState, PosedJoints, Unknowns
+from likeness.engine.tracking.solver import Bounds, NormalEquations, minimize
 from scipy.spatial.transform import Rotation
 
 SWAP = np.array(
@@ -47,7 +47,7 @@ def mirrored(pose):
 
 
 def test_standing_at_ease_is_possible():
-    assert not violations(relaxed_pose(load_body(asset_path("body")))).any()
+    assert not limit_violations(relaxed_pose(load_body(asset_path("body")))).any()
 
 
 @pytest.mark.parametrize("name", ARM_POSITIONS)
@@ -59,7 +59,7 @@ def test_arm_positions_are_possible(name, left):
     pose[JOINT_INDEX[f"{side}_shoulder"]], pose[JOINT_INDEX[f"{side}_elbow"]] = arm_rotations(
         upper, forearm, left
     )
-    assert violations(pose).max() < np.radians(1)
+    assert limit_violations(pose).max() < np.radians(1)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_arm_positions_are_possible(name, left):
     ],
 )
 def test_what_people_do(pose):
-    assert not violations(pose).any()
+    assert not limit_violations(pose).any()
 
 
 @pytest.mark.parametrize(
@@ -115,42 +115,44 @@ def test_what_people_do(pose):
 )
 def test_what_nobody_does(joint, degrees):
     pose = posed(**{joint: degrees})
-    beyond = violations(pose)
+    beyond = limit_violations(pose)
     assert beyond[JOINT_INDEX[joint]] > np.radians(15)
     assert (beyond > 0).sum() == 1
-    mended = clamped(pose)
-    assert not violations(mended).any()
+    mended = clamp_pose(pose)
+    assert not limit_violations(mended).any()
 
 
 def test_clamping_is_final_and_moves_as_far_as_the_violation_says():
     poses = random_poses()
-    beyond = violations(poses)
+    beyond = limit_violations(poses)
     assert (beyond > 0).mean() > 0.3
-    mended = clamped(poses)
-    assert not violations(mended).any()
-    np.testing.assert_array_equal(clamped(mended), mended)
+    mended = clamp_pose(poses)
+    assert not limit_violations(mended).any()
+    np.testing.assert_array_equal(clamp_pose(mended), mended)
     inside = beyond == 0
     np.testing.assert_array_equal(mended[inside], poses[inside])
     # One hinge alone: the turn that clamping takes away is the violation.
     pose = posed(left_knee=[-50, 0, 0])
     j = JOINT_INDEX["left_knee"]
-    turn = Rotation.from_rotvec(pose[j]).inv() * Rotation.from_rotvec(clamped(pose)[j])
-    assert turn.magnitude() == pytest.approx(violations(pose)[j], abs=1e-9)
+    turn = Rotation.from_rotvec(pose[j]).inv() * Rotation.from_rotvec(clamp_pose(pose)[j])
+    assert turn.magnitude() == pytest.approx(limit_violations(pose)[j], abs=1e-9)
 
 
 def test_left_and_right_mirror_each_other():
     poses = random_poses(1)
-    np.testing.assert_allclose(violations(mirrored(poses)), violations(poses)[:, SWAP], atol=1e-9)
-    np.testing.assert_allclose(clamped(mirrored(poses)), mirrored(clamped(poses)), atol=1e-9)
+    np.testing.assert_allclose(
+        limit_violations(mirrored(poses)), limit_violations(poses)[:, SWAP], atol=1e-9
+    )
+    np.testing.assert_allclose(clamp_pose(mirrored(poses)), mirrored(clamp_pose(poses)), atol=1e-9)
 
 
 def test_only_chosen_joints_are_clamped():
     pose = posed(left_knee=[-50, 0, 0], head=[0, 150, 0])
     chosen = np.zeros(55, bool)
     chosen[JOINT_INDEX["head"]] = True
-    mended = clamped(pose, chosen)
+    mended = clamp_pose(pose, chosen)
     np.testing.assert_array_equal(mended[JOINT_INDEX["left_knee"]], pose[JOINT_INDEX["left_knee"]])
-    assert violations(mended)[JOINT_INDEX["head"]] == 0
+    assert limit_violations(mended)[JOINT_INDEX["head"]] == 0
 
 
 def test_every_joint_but_the_pelvis_has_limits():
@@ -195,17 +197,17 @@ def test_swing_and_twist_compose_to_the_rotation():
 
 def unknown_joints(joints):
     none = np.zeros(0, np.int64)
-    return Unknowns(np.asarray(joints), none, none, synthetic_body().num_betas)
+    return Unknowns(np.asarray(joints), none, none, make_synthetic_body().num_betas)
 
 
 def test_the_terms_slope_agrees_with_finite_differences():
-    body, term = synthetic_body(), LimitTerm(50.0)
-    rest = State.rest(body)
-    state = State(rest.transl, random_poses(4, 1)[0], rest.betas, rest.expression)
+    body, term = make_synthetic_body(), LimitTerm(50.0)
+    rest = FitState.rest(body)
+    state = FitState(rest.transl, random_poses(4, 1)[0], rest.betas, rest.expression)
     unknowns = unknown_joints(range(0, 55, 2))
     system = NormalEquations.empty(unknowns)
-    cost = term.add(Posed(body, state), system)
-    beyond = violations(state.full_pose)
+    cost = term.add(PosedJoints(body, state), system)
+    beyond = limit_violations(state.full_pose)
     assert (beyond > 0).sum() > 15
     assert cost == pytest.approx(25.0 * (beyond**2).sum())
     for k, column in enumerate(unknowns.columns):
@@ -213,20 +215,20 @@ def test_the_terms_slope_agrees_with_finite_differences():
         for step in (1e-5, -1e-5):
             vector = state.vector.copy()
             vector[column] += step
-            sides.append(term.add(Posed(body, state.with_vector(vector)), None))
+            sides.append(term.add(PosedJoints(body, state.with_vector(vector)), None))
         assert system.gradient[k] == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-3, abs=1e-3)
 
 
 def test_the_term_brings_a_body_back():
-    body = synthetic_body()
-    rest = State.rest(body)
+    body = make_synthetic_body()
+    rest = FitState.rest(body)
     pose = posed(left_knee=[-50, 0, 0], head=[0, 120, 0], right_elbow=[20, -70, 0])
-    state = State(rest.transl, pose, rest.betas, rest.expression)
+    state = FitState(rest.transl, pose, rest.betas, rest.expression)
     n = len(state.vector)
     free = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
-    found = minimise(body, state, [LimitTerm(10.0)], unknown_joints(range(55)), free, 30, 1e-9)
-    assert np.degrees(violations(found.state.full_pose)).max() < 0.1
-    inside = LimitTerm(10.0).add(Posed(body, rest), None)
+    found = minimize(body, state, [LimitTerm(10.0)], unknown_joints(range(55)), free, 30, 1e-9)
+    assert np.degrees(limit_violations(found.state.full_pose)).max() < 0.1
+    inside = LimitTerm(10.0).add(PosedJoints(body, rest), None)
     assert inside == 0.0
 
 
@@ -238,4 +240,4 @@ def test_a_bent_forearm_turns_as_far_as_a_straight_one():
     pose = np.zeros((55, 3))
     pose[JOINT_INDEX["left_elbow"]] = turn.as_rotvec()
     assert np.abs(np.degrees(turn.as_rotvec()[2])) > 60  # beyond any limit of that component
-    assert not violations(pose).any()
+    assert not limit_violations(pose).any()

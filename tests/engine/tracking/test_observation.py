@@ -10,7 +10,7 @@ from likeness.engine.core.types import LikenessError, Portrait
 from likeness.engine.files.weights import cache_assets_dir
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.imaging.resize import resize
-from likeness.engine.tracking.detectors import Detectors, HandLandmarks, Person, Roi
+from likeness.engine.tracking.detectors import DetectedPerson, Detectors, HandLandmarks, Roi
 from likeness.engine.tracking.observation import assign_hands, eye_distance, observe
 
 
@@ -110,10 +110,10 @@ def test_a_face_of_a_few_pixels_turns_the_head(detectors: Detectors, rgb: np.nda
     assert np.linalg.norm(small.face[:468] - expected, axis=1).mean() < 0.12 * eyes
 
 
-def _person(left_wrist: tuple[float, float], right_wrist: tuple[float, float]) -> Person:
+def _person(left_wrist: tuple[float, float], right_wrist: tuple[float, float]) -> DetectedPerson:
     landmarks = np.zeros((33, 2))
     landmarks[[11, 12, 15, 16]] = [[140, 50], [60, 50], left_wrist, right_wrist]
-    return Person(
+    return DetectedPerson(
         landmarks,
         np.ones(33),
         np.zeros((33, 3)),

@@ -10,7 +10,7 @@ from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_
 from likeness.engine.core.types import JOINT_INDEX
 from likeness.engine.files.weights import asset_path
 from likeness.engine.tracking.fitter import profile_term
-from likeness.engine.tracking.skeleton import Posed, State
+from likeness.engine.tracking.skeleton import FitState, PosedJoints
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,8 @@ def cost(body: Body, side: str, yaw: float, lean: float = 0.0) -> float:
     turn, bend = (
         axis_angle_to_matrix(np.radians(angle)) for angle in ([0.0, yaw, 0.0], [lean, 0.0, 0.0])
     )
-    state = State.rest(body).with_joint(JOINT_INDEX["pelvis"], matrix_to_axis_angle(turn @ bend))
-    return profile_term(body, side).add(Posed(body, state), None)
+    state = FitState.rest(body).with_joint(JOINT_INDEX["pelvis"], matrix_to_axis_angle(turn @ bend))
+    return profile_term(body, side).add(PosedJoints(body, state), None)
 
 
 def test_only_the_side_that_was_named_is_free(body: Body) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.benchmarks.figures.motions import count_flips, jitter_mm, still_frames
+from likeness.benchmarks.figures.motions import count_flips, find_still_frames, jitter_mm
 from likeness.engine.core.types import FloatArray
 from likeness.engine.files.weights import cache_assets_dir
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.imaging.resize import affine_crop
-from likeness.engine.imaging.video import Frame
-from likeness.engine.tracking.cuts import CANDIDATE, CERTAIN, Look
+from likeness.engine.imaging.video import VideoFrame
+from likeness.engine.tracking.cuts import CANDIDATE, CERTAIN, FrameSignature
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.following import Follower, _same_sides
 
@@ -41,7 +41,7 @@ def test_a_moving_person_is_followed(detectors: Detectors, photo: FloatArray) ->
     eye = Follower(detectors, 30.0)
     noses = []
     for k in range(6):
-        sighting = eye.see(Frame(k, k / 30, view(photo, 0.02 * k)))
+        sighting = eye.see(VideoFrame(k, k / 30, view(photo, 0.02 * k)))
         assert sighting.observation is not None
         assert not sighting.cut
         assert sighting.observation.face is not None
@@ -53,8 +53,8 @@ def test_a_moving_person_is_followed(detectors: Detectors, photo: FloatArray) ->
 def test_following_agrees_with_a_thorough_look(detectors: Detectors, photo: FloatArray) -> None:
     eye = Follower(detectors, 30.0)
     for k in range(3):
-        sighting = eye.see(Frame(k, k / 30, view(photo, 0.01 * k)))
-    still = eye.photo(Frame(2, 0.1, view(photo, 0.02)))
+        sighting = eye.see(VideoFrame(k, k / 30, view(photo, 0.01 * k)))
+    still = eye.photo(VideoFrame(2, 0.1, view(photo, 0.02)))
     assert sighting.observation is not None
     assert still is not None
     face = np.hypot(*(sighting.observation.face - still.face).T)
@@ -68,7 +68,7 @@ def test_hidden_and_back_is_no_cut(detectors: Detectors, photo: FloatArray) -> N
     eye = Follower(detectors, 30.0)
     grey = np.full((SIDE, SIDE, 3), 0.3, np.float32)
     pictures = [view(photo), view(photo), grey, grey, grey, view(photo, 0.01), view(photo, 0.02)]
-    seen = [eye.see(Frame(k, k / 30, p)) for k, p in enumerate(pictures)]
+    seen = [eye.see(VideoFrame(k, k / 30, p)) for k, p in enumerate(pictures)]
     assert [s.observation is not None for s in seen] == [True] * 2 + [False] * 3 + [True] * 2
     assert not any(s.cut for s in seen)
 
@@ -79,7 +79,7 @@ def test_another_picture_is_a_cut(detectors: Detectors, photo: FloatArray) -> No
     other = np.where(np.indices((SIDE, SIDE))[1][..., None] > 0.75 * SIDE, [0.9, 0.2, 0.1], other)
     other = (other * [0.6, 0.9, 0.5]).astype(np.float32)
     pictures = [view(photo), view(photo, 0.01), other, other]
-    seen = [eye.see(Frame(k, k / 30, p)) for k, p in enumerate(pictures)]
+    seen = [eye.see(VideoFrame(k, k / 30, p)) for k, p in enumerate(pictures)]
     assert all(s.observation is not None for s in seen)
     assert [s.cut for s in seen] == [False, False, True, False]
 
@@ -87,9 +87,9 @@ def test_another_picture_is_a_cut(detectors: Detectors, photo: FloatArray) -> No
 def test_a_snapshot_sees_the_same(detectors: Detectors, photo: FloatArray) -> None:
     eye, again = Follower(detectors, 30.0), Follower(detectors, 30.0)
     for k in range(3):
-        eye.see(Frame(k, k / 30, view(photo, 0.01 * k)))
+        eye.see(VideoFrame(k, k / 30, view(photo, 0.01 * k)))
     saved = eye.snapshot()
-    frame = Frame(3, 0.1, view(photo, 0.03))
+    frame = VideoFrame(3, 0.1, view(photo, 0.03))
     first = eye.see(frame).observation
     again.restore(saved)
     second = again.see(frame).observation
@@ -118,21 +118,23 @@ def test_exchanged_sides_are_put_right(detectors: Detectors, photo: FloatArray) 
 
 
 def test_changes_of_pictures(photo: FloatArray) -> None:
-    look = Look.of(view(photo))
+    look = FrameSignature.of(view(photo))
     assert look.change(look) == pytest.approx(0, abs=1e-6)
-    assert look.change(Look.of(view(photo, 0.03))) < CANDIDATE
-    assert look.change(Look.of(np.clip(view(photo) * 1.4, 0, 1))) < CANDIDATE  # a light goes on
+    assert look.change(FrameSignature.of(view(photo, 0.03))) < CANDIDATE
+    assert (
+        look.change(FrameSignature.of(np.clip(view(photo) * 1.4, 0, 1))) < CANDIDATE
+    )  # a light goes on
     rng = np.random.default_rng(0)
     noise = np.repeat(np.repeat(rng.uniform(0, 1, (8, 8, 3)), 40, 0), 40, 1).astype(np.float32)
-    assert look.change(Look.of(noise)) > CERTAIN
+    assert look.change(FrameSignature.of(noise)) > CERTAIN
 
 
 def test_figures_of_a_motion() -> None:
-    from likeness.engine.body.synthetic import synthetic_body
+    from likeness.engine.body.synthetic import make_synthetic_body
     from likeness.engine.core.cameras import photo_camera
     from likeness.engine.core.types import Motion
 
-    body = synthetic_body()
+    body = make_synthetic_body()
     pose = np.zeros((8, 55, 3))
     transl = np.zeros((8, 3))
     transl[4, 0] = 0.01  # one frame stands out by a centimetre
@@ -162,4 +164,4 @@ def test_figures_of_a_motion() -> None:
     cut = np.array([0] * 5 + [1] * 3, np.int32)
     assert count_flips(replace(motion, full_pose=turned, shot=cut)) == 0
     points = [np.zeros((4, 2)), np.full((4, 2), 0.1), np.full((4, 2), 0.2), None, np.zeros((4, 2))]
-    assert still_frames(points).tolist() == [False, True, False, False, False]
+    assert find_still_frames(points).tolist() == [False, True, False, False, False]

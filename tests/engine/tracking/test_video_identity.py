@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from likeness.engine.core.types import FloatArray
-from likeness.engine.tracking.identity import ShapeEvidence, fuse, marginal, strangeness
+from likeness.engine.tracking.identity import (
+    ShapeEvidence,
+    fuse_shapes,
+    marginalize,
+    shape_distance,
+)
 from likeness.engine.tracking.skeleton import Unknowns
 from likeness.engine.tracking.solver import NormalEquations
 
@@ -22,7 +27,7 @@ def test_marginal_is_what_is_left_when_the_rest_follows() -> None:
     betas = np.arange(B + POSE) >= POSE
     free = ~betas
     free[2] = False  # at its bound
-    matrix, gradient = marginal(system, betas, free)
+    matrix, gradient = marginalize(system, betas, free)
     for _ in range(3):
         step = rng.normal(size=B)
         # Best answer of the free unknowns to this step of the betas, by brute force.
@@ -55,7 +60,7 @@ def test_fused_is_the_joint_solution_with_one_prior() -> None:
     A = np.concatenate([p[1] for p in photos])
     seen = np.concatenate([p[2] for p in photos])
     joint = np.linalg.solve(A.T @ A + 0.5 * np.eye(B), A.T @ seen)
-    found, used = fuse([p[0] for p in photos])
+    found, used = fuse_shapes([p[0] for p in photos])
     assert used.all()
     np.testing.assert_allclose(found, joint, atol=1e-8)
     assert np.abs(found - truth).mean() < min(np.abs(p[0].betas - truth).mean() for p in photos)
@@ -68,7 +73,7 @@ def test_somebody_else_and_failed_photos_are_left_out() -> None:
     stranger = photo(truth + 3.0, rng, 8)[0]
     failed = photo(truth - 9.0, rng, 8)[0]
     failed = ShapeEvidence(failed.betas, failed.matrix, failed.gradient, failed.prior, 0.0, "head")
-    found, used = fuse([photos[0], stranger, *photos[1:], failed])
+    found, used = fuse_shapes([photos[0], stranger, *photos[1:], failed])
     assert used.tolist() == [True, False, True, True, True, False]
-    np.testing.assert_allclose(found, fuse(photos)[0])
-    assert strangeness(stranger, found) > 10 * strangeness(photos[0], found)
+    np.testing.assert_allclose(found, fuse_shapes(photos)[0])
+    assert shape_distance(stranger, found) > 10 * shape_distance(photos[0], found)

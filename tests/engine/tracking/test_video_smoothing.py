@@ -7,7 +7,7 @@ import pytest
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import FloatArray
 from likeness.engine.tracking import smoothing
-from likeness.engine.tracking.smoothing import FrameEvidence, Smoother, difference, moved
+from likeness.engine.tracking.smoothing import FrameEvidence, Smoother, apply_step, step_between
 
 JOINTS = 2
 M = 3 + 3 * JOINTS + 2
@@ -43,13 +43,13 @@ def dense(frames: list[FrameEvidence], noise: float) -> FloatArray:
         for shift, factor in ((-1, 1), (0, -2), (1, 1)):
             D[:, (t + shift) * M : (t + shift + 1) * M] = factor * np.eye(M)
         W = (frames[t].lever.T @ frames[t].lever + np.diag(frames[t].own ** 2)) / noise**2
-        bend = difference(frames[t].x, frames[t + 1].x, JOINTS) - difference(
+        bend = step_between(frames[t].x, frames[t + 1].x, JOINTS) - step_between(
             frames[t - 1].x, frames[t].x, JOINTS
         )
         A += D.T @ W @ D
         b -= D.T @ W @ bend
     steps = np.linalg.solve(A, b).reshape(T, M)
-    return np.array([moved(f.x, d, JOINTS) for f, d in zip(frames, steps)])
+    return np.array([apply_step(f.x, d, JOINTS) for f, d in zip(frames, steps)])
 
 
 def run(smoother: Smoother, frames: list[FrameEvidence]) -> FloatArray:
@@ -81,7 +81,7 @@ def test_in_pieces_with_enough_lag(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_steps_of_rotations() -> None:
     rng = np.random.default_rng(2)
     a, b = rng.normal(0, 1.5, M), rng.normal(0, 1.5, M)
-    there = moved(a, difference(a, b, JOINTS), JOINTS)
+    there = apply_step(a, step_between(a, b, JOINTS), JOINTS)
     np.testing.assert_allclose(there[[0, 1, 2, 9, 10]], b[[0, 1, 2, 9, 10]])
     np.testing.assert_allclose(
         axis_angle_to_matrix(there[3:9].reshape(2, 3)),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import (
     FRAME_STATES,
@@ -22,7 +22,7 @@ from likeness.engine.core.types import (
     Observation,
     Pose,
 )
-from likeness.engine.imaging.video import Frame
+from likeness.engine.imaging.video import VideoFrame
 from likeness.engine.tracking import video
 from likeness.engine.tracking.checkpoint import Checkpoint
 from likeness.engine.tracking.clip_tracker import ClipRange, ClipTracker
@@ -40,7 +40,7 @@ BODY_JOINTS = list(range(22))
 
 @pytest.fixture(scope="module")
 def body() -> Body:
-    return synthetic_body()
+    return make_synthetic_body()
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def photos(body: Body) -> tuple[list[float], list[ShapeEvidence]]:
     eye = ToldEye(body)
-    return video.key_photos(MadeClip(2), body, eye, CAMERA, ClipRange(0, 1), lambda *_: None)
+    return video.measure_key_frames(
+        MadeClip(2), body, eye, CAMERA, ClipRange(0, 1), lambda *_: None
+    )
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def known_shape(
     photos: tuple[list[float], list[ShapeEvidence]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The shape need not be measured again in every test."""
-    monkeypatch.setattr(video, "key_photos", lambda *_: photos)
+    monkeypatch.setattr(video, "measure_key_frames", lambda *_: photos)
 
 
 def pose_at(t: float, body: Body, yaw: float = 0.3) -> Pose:
@@ -132,12 +134,12 @@ class MadeClip:
         self.num_frames: int | None = self.count
         self.duration: float | None = self.count / self.frame_rate
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[VideoFrame]:
         for k in range(start, self.count if stop is None else min(stop, self.count)):
             if k not in self.absent:
-                yield Frame(k, k / self.frame_rate, np.zeros((HEIGHT, WIDTH, 3), np.float32))
+                yield VideoFrame(k, k / self.frame_rate, np.zeros((HEIGHT, WIDTH, 3), np.float32))
 
-    def at(self, times: list[float]) -> Iterator[Frame]:
+    def at(self, times: list[float]) -> Iterator[VideoFrame]:
         for time in times:
             yield next(self.frames(min(round(time * self.frame_rate), self.count - 1)))
 
@@ -168,13 +170,13 @@ class ToldEye:
             observation = replace(observation, pose=away, face=face, pose_visibility=np.zeros(33))
         return observation
 
-    def see(self, frame: Frame) -> Sighting:
+    def see(self, frame: VideoFrame) -> Sighting:
         self.count += 1
         if frame.number in self.nobody:
             return Sighting(None)
         return Sighting(self.look(frame.number), frame.number in self.cuts)
 
-    def photo(self, frame: Frame) -> Observation | None:
+    def photo(self, frame: VideoFrame) -> Observation | None:
         return None if frame.number in self.nobody else self.look(frame.number)
 
     def search_again(self) -> None:

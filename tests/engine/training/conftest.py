@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import intrinsics, look_at
 from likeness.engine.core.types import NUM_JOINTS, Camera, Pose
-from likeness.engine.dataset.pairs import azimuth_of, kind_of
-from likeness.engine.dataset.shards import ShardWriter, Subject, View, encode_rgba
+from likeness.engine.dataset.pairs import azimuth_kind, trunk_azimuth
+from likeness.engine.dataset.shards import ShardWriter, Subject, SubjectView, encode_rgba
 from likeness.engine.network.config import DecoderConfig, EncoderConfig, NetworkConfig
 from likeness.engine.render.mesh import rasterize_mesh
 
@@ -21,7 +21,7 @@ MakeSubject = Callable[..., Subject]
 
 @pytest.fixture(scope="session")
 def box_body() -> Body:
-    return synthetic_body()
+    return make_synthetic_body()
 
 
 @pytest.fixture(scope="session")
@@ -75,10 +75,12 @@ def make_subject(box_body: Body) -> MakeSubject:
             pose = Pose(full_pose[k % 2], transl[k % 2], expression[k % 2])
             viewmat = look_at(transl[k % 2] - [0, 0.1, 0], 3.2, 360.0 * k / views, 10.0)
             camera = Camera(viewmat, K, size, size)
-            azimuth = azimuth_of(box_body, betas, pose, camera)
+            azimuth = trunk_azimuth(box_body, betas, pose, camera)
             picture = encode_rgba(draw(box_body, betas, pose, camera))
             made.append(
-                View(f"v{k}", k % 2, kind_of(azimuth), azimuth, camera, k in held_out, picture)
+                SubjectView(
+                    f"v{k}", k % 2, azimuth_kind(azimuth), azimuth, camera, k in held_out, picture
+                )
             )
         return Subject(
             f"box_{number:03d}",

@@ -11,25 +11,30 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import LikenessError, Matte, Observation, Pose, Track
-from likeness.engine.dataset.spaces import moved_camera, moved_pose
+from likeness.engine.dataset.spaces import transform_camera, transform_pose
 from likeness.engine.training import augment_body, photographs
 from likeness.engine.training.augment import (
     AS_IN_USE,
     CLEAN,
     Augmentation,
-    Drawn,
-    Lens,
-    Look,
+    AugmentParams,
+    ColorJitter,
+    LensErrors,
     MatteErrors,
-    blurred,
-    cluttered,
-    draw,
-    recorded,
-    spoilt,
-    stream,
+    add_clutter,
+    add_sensor_noise,
+    blur_image,
+    degrade_matte,
+    draw_params,
+    make_rng,
 )
 from likeness.engine.training.config import read_config, with_settings
-from likeness.engine.training.photographs import Misfit, Photographs, Refused, aligned
+from likeness.engine.training.photographs import (
+    InvalidReferenceError,
+    Misfit,
+    Photographs,
+    align_body,
+)
 
 SIDE = 96
 
@@ -58,31 +63,31 @@ def numbers(seed: int = 0) -> np.random.Generator:
 
 def test_the_same_is_drawn_for_the_same_view() -> None:
     names = [f"v{k}" for k in range(40)]
-    first = [draw(AS_IN_USE, "a", name) for name in names]
-    assert [draw(AS_IN_USE, "a", name) for name in names] == first
+    first = [draw_params(AS_IN_USE, "a", name) for name in names]
+    assert [draw_params(AS_IN_USE, "a", name) for name in names] == first
     assert len({repr(drawn) for drawn in first}) == 40
-    assert [draw(replace(AS_IN_USE, seed=1), "a", name) for name in names] != first
-    assert [draw(AS_IN_USE, "b", name) for name in names] != first
+    assert [draw_params(replace(AS_IN_USE, seed=1), "a", name) for name in names] != first
+    assert [draw_params(AS_IN_USE, "b", name) for name in names] != first
 
 
 def test_nothing_is_drawn_at_strength_0() -> None:
-    assert all(draw(CLEAN, "a", f"v{k}").clean for k in range(20))
-    assert not any(draw(AS_IN_USE, "a", f"v{k}").clean for k in range(20))
+    assert all(draw_params(CLEAN, "a", f"v{k}").clean for k in range(20))
+    assert not any(draw_params(AS_IN_USE, "a", f"v{k}").clean for k in range(20))
 
 
 def test_shares_are_met_and_nested() -> None:
     names = [f"v{k}" for k in range(600)]
-    half = {n for n in names if draw(Augmentation(tracked=0.5), "a", n).tracked}
-    tenth = {n for n in names if draw(Augmentation(tracked=0.1), "a", n).tracked}
+    half = {n for n in names if draw_params(Augmentation(tracked=0.5), "a", n).tracked}
+    tenth = {n for n in names if draw_params(Augmentation(tracked=0.1), "a", n).tracked}
     assert 0.42 < len(half) / 600 < 0.58
     assert tenth < half
     noisy = Augmentation(strength=1.0, tracked=0.5, pose_noise=1.0)
     for name in names[:40]:
-        drawn = draw(noisy, "a", name)
+        drawn = draw_params(noisy, "a", name)
         # A tracked one has our own matting's errors and the tracker's; the others ours.
         assert drawn.tracked == (drawn.noise == 0.0)
         assert not drawn.tracked or drawn.matte == MatteErrors()
-        alone = draw(noisy, "a", name, movable=False)
+        alone = draw_params(noisy, "a", name, movable=False)
         assert not alone.tracked
         assert alone.noise == 0.0
         assert (alone.look, alone.lens) == (drawn.look, drawn.lens)
@@ -110,84 +115,93 @@ def test_settings_of_a_run() -> None:
 
 
 def test_a_look_is_one_function_of_the_colour(scene: np.ndarray) -> None:
-    look = Look((1.2, 1.0, 0.8), 1.1, 0.9)
+    look = ColorJitter((1.2, 1.0, 0.8), 1.1, 0.9)
     shown = look(scene)
     order = numbers().permutation(SIDE * SIDE)
     shuffled = scene.reshape(-1, 3)[order]
     np.testing.assert_array_equal(look(shuffled), shown.reshape(-1, 3)[order])
-    assert Look()(scene) is scene
-    grey = Look(saturation=0.0)(scene)
+    assert ColorJitter()(scene) is scene
+    grey = ColorJitter(saturation=0.0)(scene)
     np.testing.assert_allclose(grey, grey[..., :1].repeat(3, -1), atol=1e-6)
     # Twice the light of a linear picture, of a colour that stays in range.
-    np.testing.assert_allclose(Look((2.0, 2.0, 2.0))(np.full(3, 0.5)), 0.5 * 2 ** (1 / 2.2), 1e-5)
+    np.testing.assert_allclose(
+        ColorJitter((2.0, 2.0, 2.0))(np.full(3, 0.5)), 0.5 * 2 ** (1 / 2.2), 1e-5
+    )
 
 
 @pytest.mark.parametrize(
-    "lens", [Lens(blur=0.01), Lens(streak=0.02, angle=30), Lens(reduced=0.5)], ids=lambda l: str(l)
+    "lens",
+    [LensErrors(blur=0.01), LensErrors(streak=0.02, angle=30), LensErrors(reduced=0.5)],
+    ids=lambda l: str(l),
 )
-def test_blur_takes_detail_and_keeps_the_mean(scene: np.ndarray, lens: Lens) -> None:
-    out = blurred(scene, lens)
+def test_blur_takes_detail_and_keeps_the_mean(scene: np.ndarray, lens: LensErrors) -> None:
+    out = blur_image(scene, lens)
     assert out.shape == scene.shape
     sharp, dull = (np.abs(np.diff(rgb, 2, axis=1)).mean() for rgb in (scene, out))
     assert dull < 0.8 * sharp
     np.testing.assert_allclose(out.mean((0, 1)), scene.mean((0, 1)), atol=0.006)
     flat = np.full((20, 20, 3), 0.4, np.float32)
-    np.testing.assert_allclose(blurred(flat, lens), flat, atol=1e-5)
+    np.testing.assert_allclose(blur_image(flat, lens), flat, atol=1e-5)
 
 
 def test_noise_and_jpeg(scene: np.ndarray) -> None:
-    np.testing.assert_allclose(recorded(scene, Lens(), numbers()), scene, atol=0.5 / 255 + 1e-6)
-    noisy = recorded(scene, Lens(read=0.02), numbers())
+    np.testing.assert_allclose(
+        add_sensor_noise(scene, LensErrors(), numbers()), scene, atol=0.5 / 255 + 1e-6
+    )
+    noisy = add_sensor_noise(scene, LensErrors(read=0.02), numbers())
     assert (noisy - scene).std() == pytest.approx(0.02, rel=0.1)
     assert abs((noisy - scene).mean()) < 1e-3
-    np.testing.assert_array_equal(noisy, recorded(scene, Lens(read=0.02), numbers()))
-    assert (noisy != recorded(scene, Lens(read=0.02), numbers(1))).any()
+    np.testing.assert_array_equal(noisy, add_sensor_noise(scene, LensErrors(read=0.02), numbers()))
+    assert (noisy != add_sensor_noise(scene, LensErrors(read=0.02), numbers(1))).any()
     dark, light = np.full((40, 40, 3), 0.04), np.full((40, 40, 3), 0.64)
-    shot = [recorded(v, Lens(shot=0.05), numbers()).std() for v in (dark, light)]
+    shot = [add_sensor_noise(v, LensErrors(shot=0.05), numbers()).std() for v in (dark, light)]
     assert shot[1] == pytest.approx(4 * shot[0], rel=0.2)
-    errors = [np.abs(recorded(scene, Lens(jpeg=q), numbers()) - scene).mean() for q in (95, 30)]
+    errors = [
+        np.abs(add_sensor_noise(scene, LensErrors(jpeg=q), numbers()) - scene).mean()
+        for q in (95, 30)
+    ]
     assert errors[0] < errors[1] < 0.1
 
 
 def test_things_stand_in_the_background(scene: np.ndarray) -> None:
     plain = np.full((SIDE, SIDE, 3), 0.5, np.float32)
-    out = cluttered(plain, numbers())
+    out = add_clutter(plain, numbers())
     assert out.std() > 0.02
-    np.testing.assert_array_equal(out, cluttered(plain, numbers()))
+    np.testing.assert_array_equal(out, add_clutter(plain, numbers()))
 
 
 # -- the matte -------------------------------------------------------------------------------------
 
 
 def test_a_border_lies_farther_out_or_in(alpha: np.ndarray) -> None:
-    out, inward = (spoilt(alpha, MatteErrors(shift=s), numbers()) for s in (0.03, -0.03))
+    out, inward = (degrade_matte(alpha, MatteErrors(shift=s), numbers()) for s in (0.03, -0.03))
     around = 0.03 * 80 * 194  # of the height, and the length of the border
     assert out.sum() - alpha.sum() == pytest.approx(around, rel=0.2)
     assert alpha.sum() - inward.sum() == pytest.approx(around, rel=0.2)
-    for made in (out, inward, spoilt(alpha, MatteErrors(waves=0.02), numbers())):
+    for made in (out, inward, degrade_matte(alpha, MatteErrors(waves=0.02), numbers())):
         np.testing.assert_array_equal(made[40:56, 40:56], alpha[40:56, 40:56])
         assert made.min() >= 0.0
         assert made.max() <= 1.0
-    soft = spoilt(alpha, MatteErrors(soft=0.02), numbers())
+    soft = degrade_matte(alpha, MatteErrors(soft=0.02), numbers())
     half = (soft > 0.05) & (soft < 0.95)
     assert half.sum() > 1.3 * ((alpha > 0.05) & (alpha < 0.95)).sum()
 
 
 def test_bits_that_are_lost_and_kept(alpha: np.ndarray) -> None:
     for errors in (MatteErrors(holes=2), MatteErrors(lost=2)):
-        made = spoilt(alpha, errors, numbers())
+        made = degrade_matte(alpha, errors, numbers())
         assert (made <= alpha + 1e-6).all()
         assert 0.002 < 1 - made.sum() / alpha.sum() < 0.2
-    kept = spoilt(alpha, MatteErrors(kept=2), numbers(2))
+    kept = degrade_matte(alpha, MatteErrors(kept=2), numbers(2))
     assert (kept >= alpha - 1e-6).all()
     assert 0.001 < kept.sum() / alpha.sum() - 1 < 0.2
-    assert spoilt(alpha, MatteErrors(), numbers()) is alpha
+    assert degrade_matte(alpha, MatteErrors(), numbers()) is alpha
 
 
 def test_an_empty_and_a_full_picture() -> None:
     errors = MatteErrors(0.01, 0.01, 0.01, 2, 2, 2)
-    assert not spoilt(np.zeros((20, 20), np.float32), errors, numbers()).any()
-    np.testing.assert_allclose(spoilt(np.ones((20, 20), np.float32), errors, numbers()), 1.0)
+    assert not degrade_matte(np.zeros((20, 20), np.float32), errors, numbers()).any()
+    np.testing.assert_allclose(degrade_matte(np.ones((20, 20), np.float32), errors, numbers()), 1.0)
 
 
 def test_matte_errors_leave_the_photos_colours(
@@ -195,8 +209,8 @@ def test_matte_errors_leave_the_photos_colours(
 ) -> None:
     """Inside, the person has the photo's colours; what is kept of the background has its own."""
     subject = make_subject(1, size=SIDE)  # type: ignore[operator]
-    wrong = Drawn(matte=MatteErrors(shift=0.02, holes=1, kept=3))
-    monkeypatch.setattr(photographs, "draw", lambda *_: wrong)
+    wrong = AugmentParams(matte=MatteErrors(shift=0.02, holes=1, kept=3))
+    monkeypatch.setattr(photographs, "draw_params", lambda *_: wrong)
     maker = Photographs(box_body, Augmentation(1.0), False, None)
     made, rgba = maker.of(subject, 0).matte, subject.views[0].rgba()
     solid = made.alpha > 0.999
@@ -204,8 +218,8 @@ def test_matte_errors_leave_the_photos_colours(
     assert (solid & true).sum() > 200
     same = np.isclose(made.foreground, rgba[..., :3], atol=1e-6).all(-1)
     assert same[solid & true].mean() > 0.995  # but for a few that are not quite solid
-    random = photographs.streams(0, subject.identity, subject.views[0].name)
-    photo = photographs.photo_of(subject, 0, rgba, wrong, random).rgb
+    random = photographs.make_pixel_rngs(0, subject.identity, subject.views[0].name)
+    photo = photographs.make_photo(subject, 0, rgba, wrong, random).rgb
     beside = solid & (rgba[..., 3] == 0)
     assert beside.any()
     own = np.isclose(made.foreground[beside], photo[beside], atol=0.5 / 255 + 1e-6).all(-1)
@@ -232,15 +246,15 @@ def test_an_aligned_body_projects_where_the_truth_does(box_body: Body) -> None:
     turn = axis_angle_to_matrix(np.array([0.1, -0.3, 0.05]))
     motion = np.eye(4)
     motion[:3, :3], motion[:3, 3] = turn, [0.2, -0.1, -1.5]
-    found = replace(truth, pose=moved_pose(truth.pose, own, motion))
-    misfit, laid = aligned(box_body, found, truth)
+    found = replace(truth, pose=transform_pose(truth.pose, own, motion))
+    misfit, laid = align_body(box_body, found, truth)
     assert misfit.joints < 1e-5
     assert misfit.turned == pytest.approx(np.degrees(np.linalg.norm([0.1, -0.3, 0.05])), abs=0.01)
     assert misfit.failure() is None
     # Any other camera: what it sees of the truth, the moved one sees of the found body.
     camera = replace(truth.camera, viewmat=truth.camera.viewmat @ np.linalg.inv(motion) @ motion)
     camera.viewmat[:3, 3] += [0.3, 0.1, 0.4]
-    moved = moved_camera(camera, np.linalg.inv(laid))
+    moved = transform_camera(camera, np.linalg.inv(laid))
     true, _ = box_body.vertices(truth.pose, truth.betas)
     shown, _ = box_body.vertices(found.pose, found.betas)
     np.testing.assert_allclose(project(shown, moved)[0], project(true, camera)[0], atol=1e-2)
@@ -253,7 +267,7 @@ def test_a_camera_goes_along_with_another_size() -> None:
     camera = photo_camera(100.0, 64, 48)
     motion = np.diag([2.0, 2.0, 2.0, 1.0])
     motion[:3, 3] = [0.3, 0.2, -0.5]
-    moved = moved_camera(camera, motion)
+    moved = transform_camera(camera, motion)
     points = np.array([[0.1, 0.2, -3.0], [-0.4, 0.0, -2.0]])
     after, depth = project(points @ motion[:3, :3].T + motion[:3, 3], moved)
     np.testing.assert_allclose(after, project(points, camera)[0], atol=1e-9)
@@ -315,8 +329,8 @@ def test_a_tracked_reference(
 
     from likeness.engine.pipeline import track as module
 
-    monkeypatch.setattr(module, "track_loaded", tracked)
-    monkeypatch.setattr(module, "checked_matte", lambda *_: (given["matte"], ()))
+    monkeypatch.setattr(module, "track_image", tracked)
+    monkeypatch.setattr(module, "verify_matte", lambda *_: (given["matte"], ()))
     maker = Photographs(box_body, Augmentation(tracked=1.0), True, tmp_path)
     monkeypatch.setattr(maker, "_detectors", None, raising=False)
     made = maker.of(subject, 0)
@@ -343,13 +357,13 @@ def test_a_tracked_reference(
             right_hip=[2.0, 0.0, 0.0],
         ),
     )
-    with pytest.raises(Refused, match="the tracker lost the person"):
+    with pytest.raises(InvalidReferenceError, match="the tracker lost the person"):
         maker.of(subject, 0)
     given |= {"track": turned, "matte": Matte(np.ones_like(matte.alpha), matte.foreground)}
-    with pytest.raises(Refused, match="the matting failed"):
+    with pytest.raises(InvalidReferenceError, match="the matting failed"):
         maker.of(subject, 0)
 
 
 def test_streams_are_apart() -> None:
-    a, b = (stream(0, "a", "v", which).random(4) for which in (1, 2))
+    a, b = (make_rng(0, "a", "v", which).random(4) for which in (1, 2))
     assert (a != b).all()

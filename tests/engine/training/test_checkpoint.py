@@ -15,11 +15,15 @@ from likeness.engine.core.types import LikenessError
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.files import load_network
 from likeness.engine.network.grids import uv_grids
-from likeness.engine.training.checkpoint import checkpoint_folders, optimizer_tensors, tidy
+from likeness.engine.training.checkpoint import (
+    checkpoint_folders,
+    optimizer_tensors,
+    remove_partial,
+)
 from likeness.engine.training.config import TrainConfig
-from likeness.engine.training.data import DataOptions, Samples
-from likeness.engine.training.run_folder import replaced_folder
-from likeness.engine.training.step import StepBatch, step_batch
+from likeness.engine.training.data import DataOptions, SampleStream
+from likeness.engine.training.run_folder import replace_folder
+from likeness.engine.training.step import StepBatch, make_step_batch
 from likeness.engine.training.trainer import Trainer
 
 FILES = [
@@ -57,9 +61,9 @@ def batches(
 ) -> list[StepBatch]:
     options = DataOptions(render_size=24, targets=1, cache=tmp_path_factory.mktemp("kept"))
     decoder = config.network.decoder
-    stream = iter(Samples(box_shards, config.network, options, box_body))
+    stream = iter(SampleStream(box_shards, config.network, options, box_body))
     grids = uv_grids(box_body, decoder)
-    return [step_batch(list(islice(stream, 2)), box_body, grids, decoder) for _ in range(4)]
+    return [make_step_batch(list(islice(stream, 2)), box_body, grids, decoder) for _ in range(4)]
 
 
 @pytest.fixture
@@ -185,7 +189,7 @@ def test_what_a_kill_left_is_no_checkpoint(
     found = again.load(tmp_path)
     assert found is not None
     assert found.step == 3
-    tidy(tmp_path)
+    remove_partial(tmp_path)
     assert not half.exists()
 
 
@@ -206,13 +210,13 @@ def test_without_checkpoints_a_run_begins(
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     folder = tmp_path / "network"
     for text in ("first", "second"):
-        with replaced_folder(folder) as scratch:
+        with replace_folder(folder) as scratch:
             assert not any(scratch.iterdir())
             (scratch / text).write_text(text)
         assert [p.name for p in folder.iterdir()] == [text]
-    with pytest.raises(LikenessError, match="network"), replaced_folder(folder) as scratch:
+    with pytest.raises(LikenessError, match="network"), replace_folder(folder) as scratch:
         (scratch / "none" / "third").touch()
     assert [p.name for p in folder.iterdir()] == ["second"]
-    with replaced_folder(folder) as scratch:
+    with replace_folder(folder) as scratch:
         (scratch / "fourth").touch()
     assert [p.name for p in tmp_path.iterdir()] == ["network"]

@@ -13,19 +13,24 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import PHOTO_VIEWMAT, project
 from likeness.engine.core.types import BoundGaussians, Camera, LikenessError, Observation
-from likeness.engine.dataset.pairs import teaches
-from likeness.engine.dataset.shards import Skipped, Subject, encode_rgba, write_shard
-from likeness.engine.dataset.spaces import moved_camera, moved_pose, square_view, to_photo
+from likeness.engine.dataset.pairs import can_supervise
+from likeness.engine.dataset.shards import SkippedItem, Subject, encode_rgba, write_shard
+from likeness.engine.dataset.spaces import (
+    crop_square,
+    photo_transform,
+    transform_camera,
+    transform_pose,
+)
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.grids import uv_grids
 from likeness.engine.network.inputs import atlas_places
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.training import photographs as photographs_module
 from likeness.engine.training import references as references_module
-from likeness.engine.training.data import DataOptions, Samples, held_out_samples
-from likeness.engine.training.input_files import BadFile, load_inputs, save_inputs
-from likeness.engine.training.kept import shared_file
-from likeness.engine.training.lifting import lift_all
+from likeness.engine.training.data import DataOptions, SampleStream, held_out_samples
+from likeness.engine.training.input_files import CorruptFileError, load_inputs, save_inputs
+from likeness.engine.training.kept import atomic_shared_file
+from likeness.engine.training.lifting import lift_references
 from likeness.engine.training.references import References
 from likeness.engine.training.samples import TrainingSample
 from PIL import Image
@@ -43,8 +48,8 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> DataOptions:
 @pytest.fixture(scope="module")
 def samples(
     box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
-) -> Samples:
-    return Samples(box_shards, blank_network, options, box_body)
+) -> SampleStream:
+    return SampleStream(box_shards, blank_network, options, box_body)
 
 
 def fingerprints(stream: Iterable[TrainingSample], number: int) -> list[tuple[str, int, float]]:
@@ -53,7 +58,7 @@ def fingerprints(stream: Iterable[TrainingSample], number: int) -> list[tuple[st
 
 
 def test_the_same_settings_give_the_same_stream(
-    samples: Samples,
+    samples: SampleStream,
     box_shards: Path,
     blank_network: NetworkConfig,
     options: DataOptions,
@@ -61,14 +66,14 @@ def test_the_same_settings_give_the_same_stream(
 ) -> None:
     first = fingerprints(samples, 20)
     assert fingerprints(samples, 20) == first
-    again = Samples(str(box_shards), blank_network, replace(options, cache=None), box_body)
+    again = SampleStream(str(box_shards), blank_network, replace(options, cache=None), box_body)
     assert fingerprints(again, 20) == first
-    other = Samples(box_shards, blank_network, replace(options, seed=1), box_body)
+    other = SampleStream(box_shards, blank_network, replace(options, seed=1), box_body)
     assert fingerprints(other, 20) != first
     assert len({seed for _, seed, _ in first}) == 20
 
 
-def test_each_epoch_has_everybody_once_in_another_order(samples: Samples) -> None:
+def test_each_epoch_has_everybody_once_in_another_order(samples: SampleStream) -> None:
     keys = [sample.key.split("/")[0] for sample in islice(samples, 18)]
     epochs = [keys[:6], keys[6:12], keys[12:]]
     assert all(sorted(epoch) == [f"box_{k:03d}" for k in range(6)] for epoch in epochs)
@@ -78,7 +83,7 @@ def test_each_epoch_has_everybody_once_in_another_order(samples: Samples) -> Non
 def test_several_draws_of_everybody(
     box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
 ) -> None:
-    stream = Samples(box_shards, blank_network, replace(options, draws=3), box_body)
+    stream = SampleStream(box_shards, blank_network, replace(options, draws=3), box_body)
     drawn = list(islice(stream, 18))
     assert sorted(s.key.split("/")[0] for s in drawn) == sorted(
         3 * [f"box_{k:03d}" for k in range(6)]
@@ -86,19 +91,19 @@ def test_several_draws_of_everybody(
     assert len({s.seed for s in drawn}) == 18
 
 
-def test_held_out_views_are_never_seen_and_pairs_are_directed(samples: Samples) -> None:
+def test_held_out_views_are_never_seen_and_pairs_are_directed(samples: SampleStream) -> None:
     for sample in islice(samples, 60):
         _, reference, *targets = sample.key.split("/")
         assert "v2" not in (reference, *targets)
         assert len(sample.views) == 1 + len(targets) <= 3
         for view in sample.views[1:]:
-            assert teaches(sample.views[0].kind, view.kind)
+            assert can_supervise(sample.views[0].kind, view.kind)
 
 
 def test_undirected_for_the_ablation(
     box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
 ) -> None:
-    stream = Samples(box_shards, blank_network, replace(options, directed=False), box_body)
+    stream = SampleStream(box_shards, blank_network, replace(options, directed=False), box_body)
     flows = {(s.views[0].kind, v.kind) for s in islice(stream, 60) for v in s.views[1:]}
     assert ("back", "front") in flows
 
@@ -106,12 +111,12 @@ def test_undirected_for_the_ablation(
 def test_only_some_references(
     box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
 ) -> None:
-    stream = Samples(box_shards, blank_network, replace(options, references=1), box_body)
+    stream = SampleStream(box_shards, blank_network, replace(options, references=1), box_body)
     seen = {tuple(s.key.split("/")[:2]) for s in islice(stream, 60)}
     assert len(seen) == 6
 
 
-def test_views_are_in_the_references_space(samples: Samples, box_body: Body) -> None:
+def test_views_are_in_the_references_space(samples: SampleStream, box_body: Body) -> None:
     """The posed vertices, drawn by the sample's cameras, cover what the pictures show."""
     for sample in islice(samples, 12):
         np.testing.assert_allclose(sample.views[0].camera.viewmat, PHOTO_VIEWMAT, atol=1e-9)
@@ -137,11 +142,11 @@ def test_a_moved_pose_moves_the_body(make_subject: MakeSubject, box_body: Body) 
     subject = make_subject(3)
     own = box_body.personalised(subject.betas)
     for row, view in enumerate(subject.views):
-        motion = to_photo(view.camera)
+        motion = photo_transform(view.camera)
         before, _ = own.vertices(subject.pose(row))
-        after, _ = own.vertices(moved_pose(subject.pose(row), own, motion))
+        after, _ = own.vertices(transform_pose(subject.pose(row), own, motion))
         np.testing.assert_allclose(after, before @ motion[:3, :3].T + motion[:3, 3], atol=2e-6)
-        camera = moved_camera(view.camera, motion)
+        camera = transform_camera(view.camera, motion)
         np.testing.assert_allclose(
             project(after, camera)[0], project(before, view.camera)[0], atol=1e-3
         )
@@ -151,25 +156,27 @@ def test_a_moved_pose_moves_the_body(make_subject: MakeSubject, box_body: Body) 
 
 
 @pytest.mark.parametrize("done", [0, 1, 3, 7, 14])
-def test_resumed_in_one_process(samples: Samples, done: int) -> None:
+def test_resumed_in_one_process(samples: SampleStream, done: int) -> None:
     whole = fingerprints(samples, 40)
     assert fingerprints(samples.resumed(done, 2), 40 - 2 * done) == whole[2 * done :]
 
 
-def batches(samples: Samples, workers: int, number: int) -> list[list[tuple[str, int]]]:
+def batches(samples: SampleStream, workers: int, number: int) -> list[list[tuple[str, int]]]:
     loader = DataLoader(samples, batch_size=2, num_workers=workers, collate_fn=list)
     return [[(s.key, s.seed) for s in batch] for batch in islice(loader, number)]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_resumed_with_workers(samples: Samples, workers: int) -> None:
+def test_resumed_with_workers(samples: SampleStream, workers: int) -> None:
     whole = batches(samples, workers, 9)
     assert whole[0] != whole[1]
     for done in (1, 4):
         assert batches(samples.resumed(done, 2), workers, 9 - done) == whole[done:]
 
 
-def test_left_out_samples_are_not_made(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_left_out_samples_are_not_made(
+    samples: SampleStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fingerprints(samples, 12)  # all are kept now
     expected = fingerprints(samples, 13)[-1]
     calls: list[str] = []
@@ -197,9 +204,9 @@ def test_readers_share_an_epoch(
     readers = world * workers
     seen: list[str] = []
     for rank in range(world):
-        mine = Samples(box_shards, blank_network, options, box_body, rank, world)
+        mine = SampleStream(box_shards, blank_network, options, box_body, rank, world)
         for worker in range(workers):
-            told: list[Skipped] = []
+            told: list[SkippedItem] = []
             reader = rank * workers + worker
             epoch = mine._shuffled(0, reader, readers, told.append)
             seen += [subject.key for subject, _ in epoch]
@@ -215,7 +222,7 @@ def test_too_many_readers_say_so(
     tmp_path: Path,
 ) -> None:
     write_shard(tmp_path, 0, [make_subject(0)])
-    second = Samples(tmp_path, blank_network, options, box_body, rank=1, world=2)
+    second = SampleStream(tmp_path, blank_network, options, box_body, rank=1, world=2)
     with pytest.raises(LikenessError, match="Reader 1 of 2 finds nothing") as caught:
         next(iter(second))
     assert "fewer workers" in caught.value.remedy
@@ -229,11 +236,11 @@ def test_no_usable_subject_is_told_at_once(
     box_body: Body,
 ) -> None:
     with pytest.raises(LikenessError, match="There are no shards"):
-        Samples(tmp_path, blank_network, options, box_body)
+        SampleStream(tmp_path, blank_network, options, box_body)
     # Shards that were made for another body.
     other = replace(box_body, exprdirs=box_body.exprdirs[:, :, :3])
     with pytest.raises(LikenessError, match=r"expression is \(2, \d+\), not \(2, 3\)"):
-        Samples(box_shards, blank_network, options, other)
+        SampleStream(box_shards, blank_network, options, other)
 
 
 def test_people_of_the_test_split_are_never_learned_from(
@@ -246,10 +253,10 @@ def test_people_of_the_test_split_are_never_learned_from(
     kept = replace(make_subject(1), facts={"split": "test"})
     only = write_shard(tmp_path, 0, [kept])
     with pytest.raises(LikenessError, match="test split") as caught:
-        Samples([only], blank_network, options, box_body)
+        SampleStream([only], blank_network, options, box_body)
     assert "--split train" in caught.value.remedy
     mixed = write_shard(tmp_path, 1, [make_subject(0), kept])
-    drawn = list(islice(Samples([mixed], blank_network, options, box_body), 4))
+    drawn = list(islice(SampleStream([mixed], blank_network, options, box_body), 4))
     assert {s.key.split("/")[0] for s in drawn} == {"box_000"}
     told = [what for sample in drawn for what in sample.skipped]
     assert [(what.name, "test split" in what.reason) for what in told] == [("box_001", True)]
@@ -272,7 +279,7 @@ def test_damage_is_told_with_the_next_sample_and_once(
     at = data.index(b"IEND")
     data[at - 20] ^= 0xFF  # in the first picture of the first subject of the second shard
     bad.write_bytes(bytes(data))
-    stream = Samples([good, bad], blank_network, options, box_body)
+    stream = SampleStream([good, bad], blank_network, options, box_body)
     drawn = list(islice(stream, 9))
     told = [what for sample in drawn for what in sample.skipped]
     assert [(what.shard, what.name) for what in told] == [(str(bad), "box_002")]
@@ -293,7 +300,9 @@ def test_a_target_that_cannot_be_decoded_is_left_out(
     wrong = replace(subject.views[3], picture=encode_rgba(np.ones((9, 9, 4))))
     views = (*subject.views[:3], wrong, *subject.views[4:])
     write_shard(tmp_path, 0, [replace(subject, views=views)])
-    stream = Samples(tmp_path, blank_network, replace(options, targets=9, cache=None), box_body)
+    stream = SampleStream(
+        tmp_path, blank_network, replace(options, targets=9, cache=None), box_body
+    )
     drawn = list(islice(stream, 12))
     assert all("v3" not in sample.key.split("/") for sample in drawn)
     told = {(what.name, what.reason) for sample in drawn for what in sample.skipped}
@@ -336,9 +345,9 @@ def test_somebody_whom_the_detectors_do_not_find(
         gaussians = bound
 
     monkeypatch.setattr(photographs_module, "observe", observe)
-    monkeypatch.setattr(references_module, "lift", lambda *_, **__: Lifted)
+    monkeypatch.setattr(references_module, "lift_photo", lambda *_, **__: Lifted)
     options = DataOptions(24, 1, cache=tmp_path if kept else None, shuffle=2)
-    stream = Samples(box_shards, with_lift, options, box_body)
+    stream = SampleStream(box_shards, with_lift, options, box_body)
     monkeypatch.setattr(stream.references.photographs, "_detectors", object(), raising=False)
     drawn = list(islice(stream, 20))
     assert {s.key.split("/")[0] for s in drawn} == {f"box_{k:03d}" for k in (0, 2, 3, 4, 5)}
@@ -446,7 +455,7 @@ def test_a_damaged_file_is_made_anew_and_told(
         other = tmp_path / "x.safetensors"
         wrong = replace(inputs.base, triangle=inputs.base.triangle + len(box_body.f))
         save_inputs(replace(inputs, base=wrong), other)
-        with pytest.raises(BadFile, match="triangles"):
+        with pytest.raises(CorruptFileError, match="triangles"):
             load_inputs(other, grids.places)
         return
     file.write_bytes(
@@ -515,7 +524,7 @@ def test_everything_is_lifted_ahead(
 ) -> None:
     options = DataOptions(24, 2, cache=tmp_path, references=2)
     told: list[float] = []
-    kept = lift_all(
+    kept = lift_references(
         box_shards,
         blank_network,
         options,
@@ -528,7 +537,7 @@ def test_everything_is_lifted_ahead(
     assert len(list(tmp_path.rglob("*.safetensors"))) == 12
     # A run finds all that it needs.
     monkeypatch.setattr(References, "_lifted", lambda *_: pytest.fail("made again"))
-    drawn = list(islice(Samples(box_shards, blank_network, options, box_body), 30))
+    drawn = list(islice(SampleStream(box_shards, blank_network, options, box_body), 30))
     assert len({tuple(sample.key.split("/")[:2]) for sample in drawn}) <= 12
 
 
@@ -551,7 +560,7 @@ def camera_of(width: int, height: int) -> Camera:
 
 @pytest.mark.parametrize(("size", "margin"), [(32, 0.1), (64, 0.0), (150, 0.25)])
 def test_a_square_view_shows_the_same_through_its_camera(size: int, margin: float) -> None:
-    rgba, camera = square_view(
+    rgba, camera = crop_square(
         picture(90, 120, (30, 20, 50, 100)), camera_of(90, 120), size, margin
     )
     assert rgba.shape == (size, size, 4)
@@ -585,7 +594,7 @@ def test_a_square_does_not_reach_beyond_a_border_that_cuts_the_person(
     box: tuple[int, int, int, int], sides: str
 ) -> None:
     """There the truth is not known; nothing must be said to be clear there."""
-    rgba, camera = square_view(picture(90, 120, box), camera_of(90, 120), 40, 0.2)
+    rgba, camera = crop_square(picture(90, 120, box), camera_of(90, 120), 40, 0.2)
     k = camera.K[0, 0] / 200.0
     left, top = 45.0 - camera.K[0, 2] / k, 60.0 - camera.K[1, 2] / k
     side = 40 / k
@@ -601,7 +610,7 @@ def test_a_square_does_not_reach_beyond_a_border_that_cuts_the_person(
 
 
 def test_an_empty_picture_is_no_error() -> None:
-    rgba, _ = square_view(Image.new("RGBA", (90, 120)), camera_of(90, 120), 16, 0.1)
+    rgba, _ = crop_square(Image.new("RGBA", (90, 120)), camera_of(90, 120), 16, 0.1)
     assert rgba.max() == 0.0
 
 
@@ -640,7 +649,7 @@ def test_budgets_are_drawn_from_the_range(
 def test_held_out_views_are_the_targets_for_measuring(
     box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
 ) -> None:
-    told: list[Skipped] = []
+    told: list[SkippedItem] = []
     shown = list(held_out_samples(box_shards, blank_network, options, box_body, told.append))
     assert [s.key for s in shown] == [f"box_{k:03d}/v0/v2" for k in range(6)]
     assert not told
@@ -659,7 +668,7 @@ def test_without_held_out_views_all_others_are(
     write_shard(
         tmp_path, 0, [make_subject(0, held_out=()), make_subject(1, held_out=tuple(range(6)))]
     )
-    told: list[Skipped] = []
+    told: list[SkippedItem] = []
     (shown,) = held_out_samples(tmp_path, blank_network, options, box_body, told.append)
     assert shown.key == "box_000/v0/v1/v2/v3/v4/v5"
     assert [what.name for what in told] == ["box_001"]
@@ -668,6 +677,6 @@ def test_without_held_out_views_all_others_are(
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
     """safetensors reports it with an error of its own, which is no OSError."""
     path = tmp_path / "kept" / "a.safetensors"
-    with pytest.raises(LikenessError, match=r"a\.safetensors"), shared_file(path):
+    with pytest.raises(LikenessError, match=r"a\.safetensors"), atomic_shared_file(path):
         raise SafetensorError("I/O error: No space left on device")
     assert list(path.parent.iterdir()) == []

@@ -9,18 +9,23 @@ import numpy as np
 import pytest
 import torch
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import orbit, photo_camera
 from likeness.engine.core.types import NUM_JOINTS, BoundGaussians, Matte, Pose, Track
-from likeness.engine.gaussians import place
+from likeness.engine.gaussians import place_gaussians
 from likeness.engine.network.config import DecoderConfig, EncoderConfig, NetworkConfig
 from likeness.engine.network.grids import uv_grids
 from likeness.engine.network.inputs import network_inputs
 from likeness.engine.network.model import Network, create_network
 from likeness.engine.render import render_camera
-from likeness.engine.training.evaluate import compared_views, evaluate, judging, sheet_row
+from likeness.engine.training.evaluate import (
+    compare_views,
+    evaluate_network,
+    evaluation_mode,
+    sheet_row,
+)
 from likeness.engine.training.samples import TargetView, TrainingSample
-from likeness.engine.training.sheets import sheet
+from likeness.engine.training.sheets import draw_sample_sheet
 from likeness.engine.visual.metrics import ssim
 
 CONFIG = NetworkConfig(
@@ -47,7 +52,7 @@ YAWS = {"front": 0.0, "side": 80.0, "back": 180.0}
 
 @pytest.fixture(scope="module")
 def body() -> Body:
-    return synthetic_body()
+    return make_synthetic_body()
 
 
 @pytest.fixture
@@ -83,7 +88,7 @@ def sample(body: Body) -> TrainingSample:
     views = []
     for kind, yaw in [("front", 0.0), *YAWS.items()]:
         seen_from = orbit(camera, vertices.mean(0), yaw)
-        drawn = render_camera(place(bright, vertices, own), seen_from)
+        drawn = render_camera(place_gaussians(bright, vertices, own), seen_from)
         alpha = drawn.alpha[..., None]
         rgba = np.concatenate([drawn.rgb / np.maximum(alpha, 1e-6), alpha], -1)
         views.append(TargetView(rgba.astype(np.float32), seen_from, vertices, kind))
@@ -99,7 +104,7 @@ def brighten(network: Network, factor: float = BRIGHTER) -> Network:
 
 
 def test_a_new_network_is_the_lift(network: Network, sample: TrainingSample, body: Body) -> None:
-    found = evaluate(network, [sample], body)
+    found = evaluate_network(network, [sample], body)
     assert found["views"] == 3
     assert found["gain_db"] == pytest.approx(0, abs=1e-3)
     assert found["network_ssim"] == pytest.approx(found["lift_ssim"], abs=1e-4)
@@ -111,11 +116,11 @@ def test_figures_are_those_of_the_drawings(
     network: Network, sample: TrainingSample, body: Body
 ) -> None:
     """PSNR over the person's pixels, mean over the targets but not the reference."""
-    found = evaluate(brighten(network), [sample], body)
+    found = evaluate_network(brighten(network), [sample], body)
     own = replace(body, v_template=sample.v_template)
     decibels, similar = [], []
     for view in sample.views[1:]:
-        drawn = render_camera(place(sample.inputs.base, view.vertices, own), view.camera)
+        drawn = render_camera(place_gaussians(sample.inputs.base, view.vertices, own), view.camera)
         alpha, truth_alpha = drawn.alpha[..., None], view.rgba[..., 3:]
         before = drawn.rgb + 0.5 * (1 - alpha)
         truth = view.rgba[..., :3] * truth_alpha + 0.5 * (1 - truth_alpha)
@@ -135,19 +140,19 @@ def test_views_that_show_nothing_do_not_count(
 ) -> None:
     away = sample.views[1]
     behind = replace(away, vertices=away.vertices + np.array([0, 0, 20.0]), rgba=0 * away.rgba)
-    found = evaluate(network, [replace(sample, views=(*sample.views[:3], behind))], body)
+    found = evaluate_network(network, [replace(sample, views=(*sample.views[:3], behind))], body)
     assert found["views"] == 2
-    nothing = evaluate(network, [replace(sample, views=(sample.views[0], behind))], body)
+    nothing = evaluate_network(network, [replace(sample, views=(sample.views[0], behind))], body)
     assert nothing["views"] == 0
     assert "gain_db" not in nothing
-    assert evaluate(network, [], body) == {"views": 0, "by_kind": {}}
+    assert evaluate_network(network, [], body) == {"views": 0, "by_kind": {}}
 
 
 def test_samples_are_averaged(network: Network, sample: TrainingSample, body: Body) -> None:
     brighten(network)
     fewer = replace(sample, views=sample.views[:2])
-    kinds = evaluate(network, [sample], body)["by_kind"]
-    both = evaluate(network, [sample, fewer], body)
+    kinds = evaluate_network(network, [sample], body)["by_kind"]
+    both = evaluate_network(network, [sample, fewer], body)
     expected = (
         2 * kinds["front"]["lift_psnr"] + kinds["side"]["lift_psnr"] + kinds["back"]["lift_psnr"]
     ) / 4
@@ -159,12 +164,12 @@ def test_the_network_is_left_as_it_was(
     network: Network, sample: TrainingSample, body: Body
 ) -> None:
     network.train()
-    evaluate(network, [sample], body)
+    evaluate_network(network, [sample], body)
     assert network.training
-    with pytest.raises(ValueError, match="bad"), judging(network):
+    with pytest.raises(ValueError, match="bad"), evaluation_mode(network):
         raise ValueError("bad")
     assert network.training
-    with judging(network.eval()):
+    with evaluation_mode(network.eval()):
         assert not torch.is_grad_enabled()
     assert not network.training
     assert torch.is_grad_enabled()
@@ -175,10 +180,10 @@ def test_a_sheet_shows_every_view(network: Network, sample: TrainingSample, body
     row = sheet_row(network, sample, body)
     assert row.key == sample.key
     assert [view.kind for view in row.views] == ["reference", *YAWS]
-    views = compared_views(network, sample, body)
+    views = compare_views(network, sample, body)
     for shown, view in zip(row.views, views):
         np.testing.assert_array_equal(shown.truth, view.truth)
         np.testing.assert_array_equal(shown.before, view.lift)
         np.testing.assert_allclose(shown.after, shown.truth, atol=2e-3)
         assert float(shown.before_note.split()[0]) < float(shown.after_note.split()[0])
-    assert sheet([row], height=64).shape[2] == 3
+    assert draw_sample_sheet([row], height=64).shape[2] == 3

@@ -20,7 +20,7 @@ from likeness.engine.body import Body
 from likeness.engine.body.model import save_body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.dataset.shards import Subject, write_shard
-from likeness.engine.gaussians import place
+from likeness.engine.gaussians import place_gaussians
 from likeness.engine.network import onnx_export
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.grids import uv_grids
@@ -28,14 +28,14 @@ from likeness.engine.network.model import Network
 from likeness.engine.render.tensors import rasterize_tensors
 from likeness.engine.training import lifting
 from likeness.engine.training.config import TrainConfig
-from likeness.engine.training.data import DataOptions, Samples
-from likeness.engine.training.evaluate import compared_views
+from likeness.engine.training.data import DataOptions, SampleStream
+from likeness.engine.training.evaluate import compare_views
 from likeness.engine.training.loop import lift_ahead, train_network
 from likeness.engine.training.monitor import read_metrics
 from likeness.engine.training.perceptual import MultiScaleSSIM
-from likeness.engine.training.run_folder import locked
+from likeness.engine.training.run_folder import lock_run
 from likeness.engine.training.samples import TrainingSample
-from likeness.engine.training.step import StepBatch, step_batch
+from likeness.engine.training.step import StepBatch, make_step_batch
 from likeness.engine.training.trainer import MAX_SKIPPED, Trainer
 
 MakeSubject = Callable[..., Subject]
@@ -68,13 +68,13 @@ def samples(
     box_shards: Path, box_body: Body, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> list[TrainingSample]:
     options = DataOptions(render_size=32, targets=2, cache=tmp_path_factory.mktemp("kept"))
-    return list(islice(iter(Samples(box_shards, config.network, options, box_body)), 2))
+    return list(islice(iter(SampleStream(box_shards, config.network, options, box_body)), 2))
 
 
 @pytest.fixture(scope="module")
 def batch(samples: list[TrainingSample], box_body: Body, config: TrainConfig) -> StepBatch:
     decoder = config.network.decoder
-    return step_batch(samples, box_body, uv_grids(box_body, decoder), decoder)
+    return make_step_batch(samples, box_body, uv_grids(box_body, decoder), decoder)
 
 
 def with_lift(config: TrainConfig) -> TrainConfig:
@@ -227,7 +227,7 @@ def test_views_are_drawn_in_their_order(
     moved = replace(b, vertices=b.vertices + np.float32(0.03))
     mixed = replace(samples[0], views=(a, moved, a, b))
     decoder = config.network.decoder
-    one = step_batch([mixed], box_body, uv_grids(box_body, decoder), decoder)
+    one = make_step_batch([mixed], box_body, uv_grids(box_body, decoder), decoder)
     objective = Trainer(config, box_body, "cpu").objective
     base = one.inputs.base.of(0, one.inputs.counts[0])
     views = objective.draw(one.samples[0], base)
@@ -236,7 +236,7 @@ def test_views_are_drawn_in_their_order(
     body = replace(box_body, v_template=samples[0].v_template)
     greys = np.random.default_rng((mixed.seed, 2)).random(4)
     for view, shown, grey in zip(mixed.views, views, greys):
-        placed = place(bound, view.vertices, body)
+        placed = place_gaussians(bound, view.vertices, body)
         tensors = (
             torch.tensor(np.asarray(values, np.float32))
             for values in (
@@ -420,8 +420,8 @@ def test_judging_is_in_single_precision(
     plain = Network(config.network, trainer.network.grids)
     plain.load_state_dict(trainer.network.state_dict())
     for found, wanted in zip(
-        compared_views(trainer.network, samples[0], box_body),
-        compared_views(plain, samples[0], box_body),
+        compare_views(trainer.network, samples[0], box_body),
+        compare_views(plain, samples[0], box_body),
         strict=True,
     ):
         np.testing.assert_array_equal(found.network, wanted.network)
@@ -502,7 +502,7 @@ def test_two_runs_in_one_folder_are_refused(
     config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    with locked(run), pytest.raises(LikenessError, match="Another training is at work"):
+    with lock_run(run), pytest.raises(LikenessError, match="Another training is at work"):
         train_network(
             replace(config, steps=1),
             run,

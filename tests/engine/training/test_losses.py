@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 import torch
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import LAYERS, BoundGaussians, LikenessError
 from likeness.engine.gaussians.refine.regularisers import GLOVE, PATCHES
-from likeness.engine.network.batch import Attributes
+from likeness.engine.network.batch import GaussianAttributes
 from likeness.engine.training.losses import (
     MAX_SCALE,
     DrawnView,
     LossWeights,
     SampleRegions,
     color_loss,
+    composite_over,
     hand_loss,
     isotropy_loss,
     offset_loss,
     opacity_loss,
-    over,
     perceptual_distances,
     photometric_l1,
     sample_regions,
@@ -78,11 +78,11 @@ def test_silhouettes() -> None:
 
 def test_truth_over_a_backdrop() -> None:
     rgba = tensor([[[1.0, 0.0, 0.5, 0.25]]])
-    shown = over(rgba, tensor([0.2, 0.4, 0.6]))
+    shown = composite_over(rgba, tensor([0.2, 0.4, 0.6]))
     expected = [0.25 + 0.75 * 0.2, 0.75 * 0.4, 0.125 + 0.75 * 0.6]
     torch.testing.assert_close(shown[0, 0], tensor(expected))
     pattern = torch.rand(1, 1, 3)
-    torch.testing.assert_close(over(tensor([[[1.0, 0, 0, 0.0]]]), pattern), pattern)
+    torch.testing.assert_close(composite_over(tensor([[[1.0, 0, 0, 0.0]]]), pattern), pattern)
 
 
 def test_a_measure_is_given_pictures_as_networks_take_them() -> None:
@@ -199,7 +199,7 @@ def test_nothing_to_act_on_costs_nothing(missing: str) -> None:
 
 @pytest.fixture(scope="module")
 def body() -> Body:
-    return synthetic_body().personalised(np.zeros(4))
+    return make_synthetic_body().personalised(np.zeros(4))
 
 
 def splats(body: Body, count: int = 300, seed: int = 0) -> tuple[BoundGaussians, np.ndarray]:
@@ -222,14 +222,16 @@ def splats(body: Body, count: int = 300, seed: int = 0) -> tuple[BoundGaussians,
     return bound, uv.astype(np.float32)
 
 
-def made(bound: BoundGaussians, seed: int | None = None) -> Attributes:
+def made(bound: BoundGaussians, seed: int | None = None) -> GaussianAttributes:
     """A network's output: the lift's own, or changed at random."""
-    base = Attributes(*(torch.tensor(getattr(bound, name)) for name in Attributes._fields))
+    base = GaussianAttributes(
+        *(torch.tensor(getattr(bound, name)) for name in GaussianAttributes._fields)
+    )
     if seed is None:
         return base
     generator = torch.Generator().manual_seed(seed)
-    change = Attributes(*(torch.rand(values.shape, generator=generator) for values in base))
-    return Attributes(
+    change = GaussianAttributes(*(torch.rand(values.shape, generator=generator) for values in base))
+    return GaussianAttributes(
         base.offset + 0.01 * change.offset,
         base.quats,
         base.scales * (0.5 + 4 * change.scales),
@@ -268,7 +270,7 @@ def test_a_body_without_landmarks_has_no_face(body: Body) -> None:
 
 
 def attribute_terms(
-    now: Attributes, base: Attributes | None, where: SampleRegions
+    now: GaussianAttributes, base: GaussianAttributes | None, where: SampleRegions
 ) -> dict[str, float]:
     weights = replace(NO_WEIGHTS, offset=1, scale=1, isotropy=1, hands=1, opacity=1)
     _, values = total_loss([view()], now, base, where, weights)
@@ -293,27 +295,29 @@ def test_order_padding_and_number_change_nothing(body: Body, residual: bool) -> 
 
     order = np.random.default_rng(3).permutation(len(bound))
     shuffled = sample_regions(body, bound.take(order), uv[order])
-    other = None if base is None else Attributes(*(v[order] for v in base))
-    got = attribute_terms(Attributes(*(v[order] for v in now)), other, shuffled)
+    other = None if base is None else GaussianAttributes(*(v[order] for v in base))
+    got = attribute_terms(GaussianAttributes(*(v[order] for v in now)), other, shuffled)
     assert got == pytest.approx(expected, rel=1e-5)
 
-    rubbish = Attributes(*(torch.cat([v, torch.full_like(v[:50], NAN)]) for v in now))
-    other = None if base is None else Attributes(*(torch.cat([v, 0 * v[:50]]) for v in base))
+    rubbish = GaussianAttributes(*(torch.cat([v, torch.full_like(v[:50], NAN)]) for v in now))
+    other = (
+        None if base is None else GaussianAttributes(*(torch.cat([v, 0 * v[:50]]) for v in base))
+    )
     assert attribute_terms(rubbish, other, where) == pytest.approx(expected, rel=1e-6)
 
     twice = sample_regions(body, BoundGaussians.concatenate([bound, bound]), np.tile(uv, (2, 1)))
-    other = None if base is None else Attributes(*(torch.cat([v, v]) for v in base))
-    got = attribute_terms(Attributes(*(torch.cat([v, v]) for v in now)), other, twice)
+    other = None if base is None else GaussianAttributes(*(torch.cat([v, v]) for v in base))
+    got = attribute_terms(GaussianAttributes(*(torch.cat([v, v]) for v in now)), other, twice)
     assert got == pytest.approx(expected, rel=1e-5)
 
 
 def test_padding_gets_no_gradient_and_the_rest_does(body: Body) -> None:
     bound, uv = splats(body)
     where = sample_regions(body, bound, uv)
-    leaves = Attributes(
+    leaves = GaussianAttributes(
         *(torch.cat([v, torch.full_like(v[:20], NAN)]).requires_grad_() for v in made(bound, 2))
     )
-    base = Attributes(*(torch.cat([v, 0 * v[:20]]) for v in made(bound)))
+    base = GaussianAttributes(*(torch.cat([v, 0 * v[:20]]) for v in made(bound)))
     weights = replace(NO_WEIGHTS, offset=1, scale=1, isotropy=1, hands=1, opacity=1)
     total_loss([view()], leaves, base, where, weights)[0].backward()
     assert leaves.quats.grad is None, "no term is about rotations"
@@ -400,7 +404,7 @@ def test_half_precision_stays_finite_and_near(body: Body) -> None:
     bound, uv = splats(body)
     where, now, base = sample_regions(body, bound, uv), made(bound, 5), made(bound)
     exact, _ = total_loss([view()], now, base, where, LossWeights(), brightness)
-    rough = Attributes(*(v.bfloat16().requires_grad_() for v in now))
+    rough = GaussianAttributes(*(v.bfloat16().requires_grad_() for v in now))
     with torch.autocast("cpu", torch.bfloat16):
         total, values = total_loss([view()], rough, base, where, LossWeights(), brightness)
     assert total.dtype == torch.float32

@@ -19,13 +19,13 @@ from likeness.engine.network.config import NetworkConfig, save_config
 from likeness.engine.training import learned_from
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.learned_from import (
-    data_of,
-    described,
-    free_for_any_use,
-    leaks,
-    note_data,
+    describe_shards,
+    find_leaks,
+    list_restrictions,
+    load_sessions,
+    record_data,
 )
-from likeness.engine.training.model_card import write_card
+from likeness.engine.training.model_card import write_model_card
 from safetensors.numpy import save_file
 
 MakeSubject = Callable[..., Subject]
@@ -137,7 +137,7 @@ def report_on(network: Path, folder: Path, **parts: Any) -> Path:
 def test_data_is_described_from_the_shards_and_their_cards(
     make_data: Callable[..., list[str]],
 ) -> None:
-    found = described(make_data("train"))
+    found = describe_shards(make_data("train"))
     assert (found["subjects"], found["views"], found["sources"]) == (2, 12, {"rendered": 2})
     assert found["splits"] == {"train": 2}
     assert found["groups"]["tone"] == {"light": 2}
@@ -154,10 +154,10 @@ def test_data_is_described_from_the_shards_and_their_cards(
 
 
 def test_what_is_gone_is_not_known(make_data: Callable[..., list[str]], tmp_path: Path) -> None:
-    found = described([*make_data("train"), str(tmp_path / "gone.tar")])
+    found = describe_shards([*make_data("train"), str(tmp_path / "gone.tar")])
     assert (found["subjects"], found["unread"]) == (2, ["gone.tar"])
-    assert free_for_any_use(found) == ["gone.tar could not be read"]
-    assert any("gone.tar" in leak for leak in leaks(found, described(make_data("test"))))
+    assert list_restrictions(found) == ["gone.tar could not be read"]
+    assert any("gone.tar" in leak for leak in find_leaks(found, describe_shards(make_data("test"))))
 
 
 @pytest.mark.parametrize(
@@ -176,23 +176,23 @@ def test_what_is_gone_is_not_known(make_data: Callable[..., list[str]], tmp_path
 def test_only_free_assets_make_free_weights(
     make_data: Callable[..., list[str]], changed: dict[str, Any], why: str | None
 ) -> None:
-    found = free_for_any_use(described(make_data("train", **changed)))
+    found = list_restrictions(describe_shards(make_data("train", **changed)))
     assert (why is None) == (not found)
     assert why is None or all(why in line for line in found)
 
 
 def test_people_who_are_not_rendered_are_not_free(make_data: Callable[..., list[str]]) -> None:
-    found = described(make_data("train"))
-    assert free_for_any_use({**found, "sources": {"rendered": 1, "generated": 1}})
-    assert free_for_any_use({**found, "characters": ["robot.glb"]})
-    assert free_for_any_use(described([])) == ["nobody knows what it learned from"]
+    found = describe_shards(make_data("train"))
+    assert list_restrictions({**found, "sources": {"rendered": 1, "generated": 1}})
+    assert list_restrictions({**found, "characters": ["robot.glb"]})
+    assert list_restrictions(describe_shards([])) == ["nobody knows what it learned from"]
 
 
 # Leaks ----------------------------------------------------------------------------------------
 
 
 def test_splits_of_one_library_and_seed_do_not_leak(make_data: Callable[..., list[str]]) -> None:
-    assert leaks(described(make_data("train")), described(make_data("test"))) == []
+    assert find_leaks(describe_shards(make_data("train")), describe_shards(make_data("test"))) == []
 
 
 @pytest.mark.parametrize(
@@ -210,16 +210,16 @@ def test_splits_of_one_library_and_seed_do_not_leak(make_data: Callable[..., lis
 def test_leaks_are_told(
     make_data: Callable[..., list[str]], training: dict[str, Any], test: dict[str, Any], said: str
 ) -> None:
-    found = leaks(described(make_data(**training)), described(make_data(**test)))
+    found = find_leaks(describe_shards(make_data(**training)), describe_shards(make_data(**test)))
     assert any(said in leak for leak in found), found
 
 
 def test_the_same_file_under_another_name_is_a_leak(make_data: Callable[..., list[str]]) -> None:
-    training, test = described(make_data("train")), described(make_data("test"))
+    training, test = describe_shards(make_data("train")), describe_shards(make_data("test"))
     same = [
         {**a, "sha256": "fair.png-hash"} if a["name"] == "dark.png" else a for a in test["assets"]
     ]
-    assert leaks(training, {**test, "assets": same}) == [
+    assert find_leaks(training, {**test, "assets": same}) == [
         "dark.png of the test data is fair.png of the training data."
     ]
 
@@ -229,17 +229,17 @@ def test_the_same_file_under_another_name_is_a_leak(make_data: Callable[..., lis
 
 def test_a_run_notes_its_data_once(run: Path, make_data: Callable[..., list[str]]) -> None:
     first, second = make_data("train"), make_data("train", seed=2)
-    note_data(run, 0, second)
-    note_data(run, 0, first)  # began anew before anything was learned
-    note_data(run, 4, first)
-    note_data(run, 6, [*first, *second])
-    assert [(go["step"], go["shards"]) for go in data_of(run)] == [
+    record_data(run, 0, second)
+    record_data(run, 0, first)  # began anew before anything was learned
+    record_data(run, 4, first)
+    record_data(run, 6, [*first, *second])
+    assert [(go["step"], go["shards"]) for go in load_sessions(run)] == [
         (0, first),
         (6, [*first, *second]),
     ]
     (run / "data.json").write_text("[]")
     with pytest.raises(LikenessError, match=r"data\.json"):
-        data_of(run)
+        load_sessions(run)
 
 
 # Cards ----------------------------------------------------------------------------------------
@@ -248,9 +248,9 @@ def test_a_run_notes_its_data_once(run: Path, make_data: Callable[..., list[str]
 def test_a_card_tells_network_data_and_training(
     run: Path, make_data: Callable[..., list[str]]
 ) -> None:
-    note_data(run, 0, make_data("train"))
-    note_data(run, 10, make_data("train", seed=3))  # of which nothing was learned yet
-    card = write_card(run / "network")
+    record_data(run, 0, make_data("train"))
+    record_data(run, 10, make_data("train", seed=3))  # of which nothing was learned yet
+    card = write_model_card(run / "network")
     assert json.loads((run / "network" / "card.json").read_text()) == card
     assert card["network"]["parameters"] == {"decoder": 15}
     assert set(card["network"]["files"]) == {"config.json", "decoder.safetensors"}
@@ -265,13 +265,13 @@ def test_a_card_tells_network_data_and_training(
     text = (run / "network" / "card.md").read_text()
     assert "has not been measured" in text
     assert "free for any use" in text
-    again = write_card(run / "network")
+    again = write_model_card(run / "network")
     assert again["network"] == card["network"]  # the cards are no files of the network
 
 
 def test_a_card_without_free_assets_says_so(run: Path, make_data: Callable[..., list[str]]) -> None:
-    note_data(run, 0, make_data("train", licence="CC-BY-4.0"))
-    card = write_card(run / "network")
+    record_data(run, 0, make_data("train", licence="CC-BY-4.0"))
+    card = write_model_card(run / "network")
     assert card["licence"]["licence"] is None
     text = (run / "network" / "card.md").read_text()
     assert "cannot be called free for any use" in text
@@ -281,10 +281,10 @@ def test_a_card_without_free_assets_says_so(run: Path, make_data: Callable[..., 
 def test_figures_come_from_a_report_of_this_network(
     run: Path, make_data: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    note_data(run, 0, make_data("train"))
+    record_data(run, 0, make_data("train"))
     network = run / "network"
     report = report_on(network, tmp_path / "report")
-    card = write_card(network, report, make_data("test"))
+    card = write_model_card(network, report, make_data("test"))
     assert card["leaks"] == []
     assert card["evaluation"]["data"] == ["test"]
     text = (network / "card.md").read_text()
@@ -293,7 +293,7 @@ def test_figures_come_from_a_report_of_this_network(
     assert "dark is 15.0 % under the mean PSNR, **outside** 10 %" in text
     assert "Checked: none of these people" in text
     few = report_on(network, tmp_path / "few", protocols={"input": {"items": 1, "people": 1}})
-    write_card(network, few)
+    write_model_card(network, few)
     text = (network / "card.md").read_text()
     assert "Nobody has checked" in text
     assert "not been measured by skin tone" in text
@@ -301,7 +301,7 @@ def test_figures_come_from_a_report_of_this_network(
     for settings in (other, {"network_files": {}}):
         wrong = report_on(network, tmp_path / "wrong", settings=settings)
         with pytest.raises(LikenessError, match="not of the network"):
-            write_card(network, wrong)
+            write_model_card(network, wrong)
     assert (network / "card.md").read_text() == text
 
 
@@ -309,8 +309,10 @@ def test_leaks_stand_at_the_top_of_the_card(
     run: Path, make_data: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     shards = make_data("train")
-    note_data(run, 0, shards)
-    card = write_card(run / "network", report_on(run / "network", tmp_path / "report"), shards)
+    record_data(run, 0, shards)
+    card = write_model_card(
+        run / "network", report_on(run / "network", tmp_path / "report"), shards
+    )
     assert card["leaks"]
     text = (run / "network" / "card.md").read_text()
     assert text.index("ERROR: training data has leaked") < text.index("## Licence")
@@ -320,11 +322,11 @@ def test_a_network_without_its_run_keeps_what_its_card_says(
     run: Path, make_data: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     with pytest.raises(LikenessError, match="Nobody knows"):
-        write_card(run / "network")
-    note_data(run, 0, make_data("train"))
-    card = write_card(run / "network")
+        write_model_card(run / "network")
+    record_data(run, 0, make_data("train"))
+    card = write_model_card(run / "network")
     moved = (run / "network").rename(tmp_path / "shipped")
-    again = write_card(moved, report_on(moved, tmp_path / "report"))
+    again = write_model_card(moved, report_on(moved, tmp_path / "report"))
     assert (again["data"], again["training"]) == (card["data"], card["training"])
     assert again["evaluation"] is not None
 
@@ -332,8 +334,8 @@ def test_a_network_without_its_run_keeps_what_its_card_says(
 def test_a_run_that_is_older_than_its_notes_is_not_known_whole(
     run: Path, make_data: Callable[..., list[str]]
 ) -> None:
-    note_data(run, 6, make_data("train"))
-    card = write_card(run / "network")
+    record_data(run, 6, make_data("train"))
+    card = write_model_card(run / "network")
     assert card["data"]["unread"] == ["what came before step 6"]
     assert not card["licence"]["free_for_any_use"]
 

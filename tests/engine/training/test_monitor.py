@@ -13,16 +13,16 @@ import torch
 from likeness.engine.core.types import LikenessError
 from likeness.engine.training.monitor import (
     METRICS_FILE,
-    Clock,
     Monitor,
-    Spent,
+    SpanClock,
+    TimeSpans,
     console_line,
     peak_memory,
     read_metrics,
 )
 from PIL import Image
 
-SPENT = Spent(2.0, {"data": 0.5, "raster": 1.0})
+SPENT = TimeSpans(2.0, {"data": 0.5, "raster": 1.0})
 
 
 def log(monitor: Monitor, *steps: int, loss: float = 0.25) -> None:
@@ -98,7 +98,7 @@ def test_a_run_that_begins_anew_keeps_nothing(tmp_path: Path, told: list[str]) -
 
 def test_numbers_that_json_has_not_got(tmp_path: Path, told: list[str]) -> None:
     with Monitor(tmp_path, 9, tell=told.append) as monitor:
-        monitor.log(1, float("nan"), {"l1": float("inf")}, 1e-3, 0, Spent(0.0, {"data": 0.0}))
+        monitor.log(1, float("nan"), {"l1": float("inf")}, 1e-3, 0, TimeSpans(0.0, {"data": 0.0}))
     figures = read_metrics(tmp_path)[0]
     assert figures["loss"] is None
     assert figures["terms"] == {"l1": None}
@@ -138,16 +138,16 @@ def test_without_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_clock_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([0.0, 1.0, 3.0, 3.5, 4.0, 5.0, 7.0, 10.0, 20.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(now))
-    clock = Clock()
+    clock = SpanClock()
     for name in ("data", "raster", "data"):
         with clock(name):
             pass
-    assert clock.read() == Spent(10.0, {"data": 4.0, "raster": 0.5})
-    assert clock.read() == Spent(10.0, {})
+    assert clock.read() == TimeSpans(10.0, {"data": 4.0, "raster": 0.5})
+    assert clock.read() == TimeSpans(10.0, {})
 
 
 def test_a_clock_goes_on_after_an_error() -> None:
-    clock = Clock()
+    clock = SpanClock()
     with pytest.raises(ValueError, match="bad"), clock("data"):
         raise ValueError("bad")
     assert set(clock.read().spans) == {"data"}
@@ -159,10 +159,10 @@ def test_a_clock_waits_for_the_gpu_only_when_asked(
 ) -> None:
     waited = []
     monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
-    with Clock("cuda", exact)("raster"):
+    with SpanClock("cuda", exact)("raster"):
         pass
     assert len(waited) == (2 if exact else 0)
-    with Clock("cpu", exact=True)("raster"):
+    with SpanClock("cpu", exact=True)("raster"):
         pass
     assert len(waited) == (2 if exact else 0)
 

@@ -15,7 +15,7 @@ import torch
 from likeness.engine.core.types import LikenessError
 from likeness.engine.training.perceptual import (
     SCALE_WEIGHTS,
-    Lpips,
+    LpipsLoss,
     MultiScaleSSIM,
     create_perceptual,
 )
@@ -115,7 +115,7 @@ def test_gradients_point_towards_the_truth(measure: str) -> None:
     distance = (
         MultiScaleSSIM()
         if measure == "ms-ssim"
-        else Lpips(measure, state(measure), Path("here"), ones(measure))
+        else LpipsLoss(measure, state(measure), Path("here"), ones(measure))
     )
     a, b = tensors(*pictures(64, 64))
     b.requires_grad_()
@@ -129,7 +129,7 @@ def test_gradients_point_towards_the_truth(measure: str) -> None:
 @pytest.mark.parametrize("worst", [0.0, 1.0])
 def test_black_against_white_is_finite(worst: float) -> None:
     a = torch.full((1, 3, 96, 96), worst, requires_grad=True)
-    for measure in (MultiScaleSSIM(), Lpips("lpips-alex", state("lpips-alex"), Path(), ones())):
+    for measure in (MultiScaleSSIM(), LpipsLoss("lpips-alex", state("lpips-alex"), Path(), ones())):
         value = measure(a, torch.full((1, 3, 96, 96), 1 - worst))
         value.sum().backward()
         assert torch.isfinite(value).all()
@@ -149,7 +149,7 @@ def test_lpips_by_its_definition(kind: str) -> None:
     net, taps = features(kind), NETS[kind][2]
     a, b = tensors(*pictures(40, 64))
     linear = [torch.rand(len(weights)) for weights in ones(kind)]
-    measure = Lpips(kind, state(kind), Path("here"), linear)
+    measure = LpipsLoss(kind, state(kind), Path("here"), linear)
     mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
     std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     expected = 0.0
@@ -203,7 +203,7 @@ def test_lpips_is_the_packages(kind: str, oracle: ModuleType, tmp_path: Path) ->
 
 def test_half_precision_does_not_reach_the_measures() -> None:
     a, b = tensors(*pictures(64, 64))
-    for measure in (MultiScaleSSIM(), Lpips("lpips-alex", state("lpips-alex"), Path(), ones())):
+    for measure in (MultiScaleSSIM(), LpipsLoss("lpips-alex", state("lpips-alex"), Path(), ones())):
         exact = measure(a, b)
         with torch.autocast("cpu", torch.bfloat16):
             under = measure(a, b)
@@ -215,7 +215,7 @@ def test_too_small_pictures_are_an_error() -> None:
     with pytest.raises(ValueError, match="from 11 pixels"):
         MultiScaleSSIM()(*tensors(*pictures(10, 30)))
     with pytest.raises(ValueError, match="from 32 pixels"):
-        Lpips("lpips-alex", state("lpips-alex"), Path(), ones())(*tensors(*pictures(31, 50)))
+        LpipsLoss("lpips-alex", state("lpips-alex"), Path(), ones())(*tensors(*pictures(31, 50)))
     with pytest.raises(ValueError, match="one size"):
         MultiScaleSSIM()(torch.zeros(1, 3, 20, 20), torch.zeros(1, 3, 20, 21))
 
@@ -282,7 +282,7 @@ def test_the_backbone_is_known_by_its_weights(package: Path, tmp_path: Path, suf
             save_file(whole, path)
         found = create_perceptual("auto", path)
         assert found.name == kind
-        expected = Lpips(kind, state(kind), path, ones(kind))(a, b)
+        expected = LpipsLoss(kind, state(kind), path, ones(kind))(a, b)
         assert torch.equal(found(a, b), expected)
         other = "lpips-vgg" if kind == "lpips-alex" else "lpips-alex"
         with pytest.raises(LikenessError, match=r"features\.\d+\.weight is"):
@@ -323,7 +323,7 @@ def test_without_the_package_its_weights_can_be_a_file(
         create_perceptual("lpips-alex", path)
     at_hand["lpips-alexnet"] = package / "weights" / "v0.1" / "alex.pth"
     a, b = tensors(*pictures(40, 40))
-    expected = Lpips("lpips-alex", state("lpips-alex"), path, ones())(a, b)
+    expected = LpipsLoss("lpips-alex", state("lpips-alex"), path, ones())(a, b)
     assert torch.equal(create_perceptual("lpips-alex", path)(a, b), expected)
     at_hand["lpips-alexnet"] = package / "weights" / "v0.1" / "vgg.pth"
     with pytest.raises(LikenessError, match="does not hold LPIPS's layers for AlexNet"):

@@ -11,20 +11,20 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.inputs import BACKDROP
-from likeness.engine.training.augment import Look
-from likeness.engine.training.data import DataOptions, Samples
-from likeness.engine.training.recolor import draw_look, recolored
+from likeness.engine.training.augment import ColorJitter
+from likeness.engine.training.data import DataOptions, SampleStream
+from likeness.engine.training.recolor import draw_color_jitter, recolor_sample
 from likeness.engine.training.samples import TrainingSample
 
 OPTIONS = DataOptions(render_size=24, targets=1, seen=True)
-LOOK = Look((1.2, 1.0, 0.8), 1.1, 0.7)
+LOOK = ColorJitter((1.2, 1.0, 0.8), 1.1, 0.7)
 
 
 def drawn(
     shards: Path, network: NetworkConfig, body: Body, recolor: float, count: int = 1
 ) -> list[TrainingSample]:
     options = replace(OPTIONS, recolor=recolor)
-    return list(islice(Samples(shards, network, options, body), count))
+    return list(islice(SampleStream(shards, network, options, body), count))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def sample(box_shards: Path, blank_network: NetworkConfig, box_body: Body) -> Tr
 
 
 def test_all_colours_change_alike_and_nothing_else(sample: TrainingSample) -> None:
-    other = recolored(sample, LOOK)
+    other = recolor_sample(sample, LOOK)
     before, after = sample.inputs, other.inputs
     np.testing.assert_allclose(after.base.colors, LOOK(before.base.colors), atol=1e-6)
     known = before.color_map[..., 3] > 0
@@ -61,8 +61,8 @@ def test_all_colours_change_alike_and_nothing_else(sample: TrainingSample) -> No
 
 
 def test_no_change_is_none(sample: TrainingSample) -> None:
-    assert draw_look(np.random.default_rng(0), 0.0) == Look()
-    same = recolored(sample, Look())
+    assert draw_color_jitter(np.random.default_rng(0), 0.0) == ColorJitter()
+    same = recolor_sample(sample, ColorJitter())
     for old, new in zip(sample.views, same.views):
         assert np.array_equal(old.rgba, new.rgba)
 

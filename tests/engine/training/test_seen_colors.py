@@ -15,9 +15,9 @@ from likeness.engine.gaussians.lift.face_parts import spread_points
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.training.augment import CLEAN
-from likeness.engine.training.data import DataOptions, Samples
+from likeness.engine.training.data import DataOptions, SampleStream
 from likeness.engine.training.losses import SampleRegions, color_loss
-from likeness.engine.training.references import Made, References
+from likeness.engine.training.references import PreparedReference, References
 from likeness.engine.training.seen_colors import seen_colors
 from likeness.engine.training.target_views import TargetViews
 
@@ -35,7 +35,9 @@ def front(subject: Subject) -> int:
 
 
 @pytest.fixture(scope="module")
-def made(box_body: Body, blank_network: NetworkConfig, subject: Subject, front: int) -> Made:
+def made(
+    box_body: Body, blank_network: NetworkConfig, subject: Subject, front: int
+) -> PreparedReference:
     return References(box_body, blank_network, None, seen=True).inputs(subject, front)
 
 
@@ -64,7 +66,7 @@ def covering(body: Body, spacing: float = 0.008) -> BoundGaussians:
 
 
 def test_hidden_places_have_the_other_views_colours(
-    box_body: Body, subject: Subject, made: Made, front: int
+    box_body: Body, subject: Subject, made: PreparedReference, front: int
 ) -> None:
     truth = TargetViews(box_body, subject, front, made.fit)
     views = [truth.view(k, SIZE, 0.05) for k in range(VIEWS)]
@@ -85,7 +87,11 @@ def test_hidden_places_have_the_other_views_colours(
 
 
 def test_held_out_and_more_reliable_views_teach_nothing(
-    box_body: Body, blank_network: NetworkConfig, subject: Subject, made: Made, front: int
+    box_body: Body,
+    blank_network: NetworkConfig,
+    subject: Subject,
+    made: PreparedReference,
+    front: int,
 ) -> None:
     maker = References(box_body, blank_network, None, seen=True)
     views = [replace(v, held_out=k != front) for k, v in enumerate(subject.views)]
@@ -100,7 +106,11 @@ def test_held_out_and_more_reliable_views_teach_nothing(
 
 
 def test_a_body_that_is_not_the_true_one_teaches_no_colour(
-    box_body: Body, blank_network: NetworkConfig, subject: Subject, front: int, made: Made
+    box_body: Body,
+    blank_network: NetworkConfig,
+    subject: Subject,
+    front: int,
+    made: PreparedReference,
 ) -> None:
     maker = References(box_body, blank_network, None, seen=True)
     wrong = replace(made, fit=replace(made.fit, true=False))
@@ -111,7 +121,7 @@ def test_kept_colours_are_read_and_damaged_ones_made_anew(
     box_body: Body,
     blank_network: NetworkConfig,
     subject: Subject,
-    made: Made,
+    made: PreparedReference,
     front: int,
     tmp_path: Path,
 ) -> None:
@@ -138,7 +148,7 @@ def test_kept_colours_are_read_and_damaged_ones_made_anew(
 def test_samples_bring_them(box_shards: Path, box_body: Body, blank_network: NetworkConfig) -> None:
     for seen in (False, True):
         options = DataOptions(render_size=24, targets=1, augment=CLEAN, seen=seen)
-        sample = next(iter(Samples(box_shards, blank_network, options, box_body)))
+        sample = next(iter(SampleStream(box_shards, blank_network, options, box_body)))
         assert (sample.seen is not None) == seen
     assert sample.seen is not None
     assert sample.seen.shape == (len(sample.inputs.base), 4)

@@ -13,22 +13,28 @@ import pytest
 import torch
 from likeness.engine.body import Body
 from likeness.engine.core.types import LikenessError
-from likeness.engine.gaussians import place
-from likeness.engine.network.batch import Attributes
+from likeness.engine.gaussians import place_gaussians
+from likeness.engine.network.batch import GaussianAttributes
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.grids import uv_grids
 from likeness.engine.network.model import create_network
 from likeness.engine.render import render_camera
 from likeness.engine.training import stops
 from likeness.engine.training.config import TrainConfig
-from likeness.engine.training.data import DataOptions, Samples
+from likeness.engine.training.data import DataOptions, SampleStream
 from likeness.engine.training.ema import AveragedWeights
 from likeness.engine.training.losses import LossWeights
-from likeness.engine.training.packing import mapped, pack
+from likeness.engine.training.packing import map_nested, pack_tensors
 from likeness.engine.training.samples import TrainingSample
 from likeness.engine.training.schedule import learning_rate
-from likeness.engine.training.step import Objective, StepBatch, hidden, parameter_groups, step_batch
-from likeness.engine.training.stops import stops_noted
+from likeness.engine.training.step import (
+    Objective,
+    StepBatch,
+    make_step_batch,
+    parameter_groups,
+    random_token_mask,
+)
+from likeness.engine.training.stops import graceful_shutdown
 
 
 @pytest.fixture(scope="module")
@@ -39,29 +45,29 @@ def samples(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> list[TrainingSample]:
     options = DataOptions(render_size=32, targets=2, cache=tmp_path_factory.mktemp("kept"))
-    return list(islice(iter(Samples(box_shards, blank_network, options, box_body)), 2))
+    return list(islice(iter(SampleStream(box_shards, blank_network, options, box_body)), 2))
 
 
 @pytest.fixture(scope="module")
 def batch(samples: list[TrainingSample], box_body: Body, blank_network: NetworkConfig) -> StepBatch:
     decoder = blank_network.decoder
-    return step_batch(samples, box_body, uv_grids(box_body, decoder), decoder)
+    return make_step_batch(samples, box_body, uv_grids(box_body, decoder), decoder)
 
 
 def test_masking_hides_up_to_half() -> None:
-    shares = [float(hidden(seed, 4000, 0.5).mean()) for seed in range(200)]
+    shares = [float(random_token_mask(seed, 4000, 0.5).mean()) for seed in range(200)]
     assert 0 <= min(shares) < 0.03
     assert 0.47 < max(shares) < 0.53
     assert np.mean(shares) == pytest.approx(0.25, abs=0.03)
-    assert np.array_equal(hidden(7, 100, 0.5), hidden(7, 100, 0.5))
-    assert not np.array_equal(hidden(7, 100, 0.5), hidden(8, 100, 0.5))
+    assert np.array_equal(random_token_mask(7, 100, 0.5), random_token_mask(7, 100, 0.5))
+    assert not np.array_equal(random_token_mask(7, 100, 0.5), random_token_mask(8, 100, 0.5))
 
 
 def test_nothing_is_masked_without_masking(
     samples: list[TrainingSample], box_body: Body, blank_network: NetworkConfig
 ) -> None:
     decoder = replace(blank_network.decoder, masking=0.0)
-    assert step_batch(samples, box_body, uv_grids(box_body, decoder), decoder).hide is None
+    assert make_step_batch(samples, box_body, uv_grids(box_body, decoder), decoder).hide is None
 
 
 def test_rates_rise_and_fall() -> None:
@@ -111,7 +117,7 @@ def test_batches_move_whole(batch: StepBatch) -> None:
     moved = batch.to("meta")
     assert moved.keys == batch.keys
     assert moved.inputs.counts == batch.inputs.counts
-    assert isinstance(moved.inputs.base, Attributes)
+    assert isinstance(moved.inputs.base, GaussianAttributes)
     tensors = [moved.hide, *moved.inputs.base, moved.inputs.images]
     for s in moved.samples:
         tensors += [s.groups[0].frames.R, s.groups[0].rgba, s.regions.patch]
@@ -132,7 +138,7 @@ def test_finer_pictures_are_means_of_larger_ones(
     for k, view in enumerate(sample.views):
         side = view.camera.width
         large = render_camera(
-            place(thin, view.vertices, own), view.camera.resized(3 * side, 3 * side)
+            place_gaussians(thin, view.vertices, own), view.camera.resized(3 * side, 3 * side)
         )
         means = large.alpha.reshape(side, 3, side, 3).mean((1, 3))
         np.testing.assert_allclose(fine[k].alpha.numpy(), means, atol=2e-3)
@@ -145,13 +151,13 @@ def test_finer_pictures_are_means_of_larger_ones(
 def test_packed_batches_are_the_same(batch: StepBatch) -> None:
     def tensors(value: Any) -> list[torch.Tensor]:
         found: list[torch.Tensor] = []
-        mapped(value, found.append)
+        map_nested(value, found.append)
         return found
 
-    packed = pack(batch)
+    packed = pack_tensors(batch)
     assert len(tensors(packed)) == 1
     again = packed.unpack("cpu")
-    assert type(again.inputs.base) is Attributes
+    assert type(again.inputs.base) is GaussianAttributes
     assert (again.keys, again.inputs.counts) == (batch.keys, batch.inputs.counts)
     expected, found = tensors(batch), tensors(again)
     assert len(found) == len(expected) > 25
@@ -159,14 +165,14 @@ def test_packed_batches_are_the_same(batch: StepBatch) -> None:
     for a, b in zip(expected, found):
         assert a.dtype == b.dtype
         assert torch.equal(a, b)
-    empty = pack((torch.zeros(3, 0), None, "text", torch.ones(2, dtype=torch.bool)))
+    empty = pack_tensors((torch.zeros(3, 0), None, "text", torch.ones(2, dtype=torch.bool)))
     zero, nothing, text, ones = empty.unpack("cpu")
     assert (zero.shape, nothing, text, ones.tolist()) == ((3, 0), None, "text", [True, True])
 
 
 def test_the_first_stop_is_noted_the_next_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGINT)
-    with stops_noted() as request:
+    with graceful_shutdown() as request:
         assert not request
         signal.raise_signal(signal.SIGINT)
         assert request
@@ -177,7 +183,7 @@ def test_the_first_stop_is_noted_the_next_raised(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
-    with stops_noted() as request:
+    with graceful_shutdown() as request:
         signal.raise_signal(signal.SIGTERM)
         stop = request.exception()
         assert isinstance(stop, SystemExit)

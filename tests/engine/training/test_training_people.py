@@ -10,16 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.types import LikenessError, Pose
-from likeness.engine.dataset.pairs import KINDS, azimuth_of, kind_of
+from likeness.engine.dataset.pairs import KINDS, azimuth_kind, trunk_azimuth
 from likeness.engine.dataset.shards import Subject, read_subjects
 from likeness.engine.files.weights import asset_path
 from likeness.engine.network.config import NETWORKS
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.synth.figure import SynthOptions, World, make_subject, open_world
-from likeness.engine.synth.model import LABEL, LABELS, Material, Part
+from likeness.engine.synth.figure import SynthContext, SynthOptions, make_subject, open_context
+from likeness.engine.synth.model import LABEL, LABELS, Material, MeshPart
 from likeness.engine.synth.parts_file import save_parts
-from likeness.engine.synth.subject import Clock, RasterStudio, drawn_subject, people, write_people
-from likeness.engine.training.data import DataOptions, Samples
+from likeness.engine.synth.subject import (
+    RasterStudio,
+    StageClock,
+    draw_people,
+    draw_subject,
+    write_people,
+)
+from likeness.engine.training.data import DataOptions, SampleStream
 from scipy.ndimage import binary_erosion
 
 SMALL = SynthOptions(seed=3, size=96, views=8, framing="full", engine="raster", texture_size=128)
@@ -27,16 +33,16 @@ BARE = [LABEL[name] for name in ("face", "neck", "hand")]
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
+def world() -> SynthContext:
     try:
         asset_path("body")
     except LikenessError as error:
         pytest.skip(str(error))
-    return open_world(SMALL, lambda asset, why: pytest.fail(f"{asset}: {why}"))
+    return open_context(SMALL, lambda asset, why: pytest.fail(f"{asset}: {why}"))
 
 
 @pytest.fixture(scope="module")
-def two(world: World, tmp_path_factory: pytest.TempPathFactory) -> list[Subject]:
+def two(world: SynthContext, tmp_path_factory: pytest.TempPathFactory) -> list[Subject]:
     """Two whole people of procedural looks, small; out of their shards."""
     told: list[str] = []
     paths = write_people(
@@ -59,7 +65,7 @@ def two(world: World, tmp_path_factory: pytest.TempPathFactory) -> list[Subject]
     ]
 
 
-def test_pictures_and_truth_show_the_posed_body(two: list[Subject], world: World) -> None:
+def test_pictures_and_truth_show_the_posed_body(two: list[Subject], world: SynthContext) -> None:
     """Against a z-buffer of the bare body from what is stored: it lies within the picture and
     behind clothes and hair; face and hands are the body itself."""
     body = world.dress.body
@@ -83,15 +89,15 @@ def test_pictures_and_truth_show_the_posed_body(two: list[Subject], world: World
             assert (depth[inner] < bare.depth[inner] + 0.01).mean() > 0.95
 
 
-def test_they_are_seen_from_all_sides(two: list[Subject], world: World) -> None:
+def test_they_are_seen_from_all_sides(two: list[Subject], world: SynthContext) -> None:
     for subject in two:
         assert [view.name for view in subject.views] == [f"view_{k:02d}" for k in range(8)]
         assert {view.kind for view in subject.views} == set(KINDS)
         assert subject.views[subject.reference].kind == "front"
         for row, view in enumerate(subject.views):
-            found = azimuth_of(world.dress.body, subject.betas, subject.pose(row), view.camera)
+            found = trunk_azimuth(world.dress.body, subject.betas, subject.pose(row), view.camera)
             assert found == pytest.approx(view.azimuth, abs=1e-3)
-            assert view.kind == kind_of(found)
+            assert view.kind == azimuth_kind(found)
 
 
 def test_some_views_are_held_out_never_the_reference(two: list[Subject]) -> None:
@@ -110,21 +116,21 @@ def test_who_they_are_is_told(two: list[Subject]) -> None:
         assert {LABEL["background"], LABEL["face"], LABEL["clothes"], LABEL["hand"]} <= set(shown)
 
 
-def test_a_seed_makes_the_same_person(two: list[Subject], world: World) -> None:
+def test_a_seed_makes_the_same_person(two: list[Subject], world: SynthContext) -> None:
     """Also when nobody was made before them."""
     made = make_subject(1, SMALL, world)
-    assert drawn_subject(made, SMALL, RasterStudio(), Clock(), 4).identity == two[1].identity
+    assert draw_subject(made, SMALL, RasterStudio(), StageClock(), 4).identity == two[1].identity
 
 
-def test_depth_and_labels_may_be_left_out(world: World) -> None:
+def test_depth_and_labels_may_be_left_out(world: SynthContext) -> None:
     few = replace(SMALL, views=1, depth=False, labels=False)
-    (subject,) = people(1, few, world=world)
+    (subject,) = draw_people(1, few, world=world)
     assert all(view.depth is None and view.labels is None for view in subject.views)
     assert "labels" not in subject.facts
     assert not any(view.held_out for view in subject.views)
 
 
-def test_a_character_of_the_user_comes_first(world: World, tmp_path: Path) -> None:
+def test_a_character_of_the_user_comes_first(world: SynthContext, tmp_path: Path) -> None:
     """A converted folder whose mesh is the bare body, in one colour."""
     body = world.dress.body
     pose = Pose.rest(body.num_expression).with_joints(left_elbow=[0.0, -1.0, 0.0])
@@ -132,7 +138,7 @@ def test_a_character_of_the_user_comes_first(world: World, tmp_path: Path) -> No
     vertices, _ = body.vertices(pose, betas)
     grey = Material("plain", np.full((4, 4, 4), 255, np.uint8))
     label = np.full(len(body.f), LABEL["other"], np.uint8)
-    part = Part("suit", vertices, body.f, np.zeros((len(body.f), 3, 2)), label, grey)
+    part = MeshPart("suit", vertices, body.f, np.zeros((len(body.f), 3, 2)), label, grey)
     save_parts(tmp_path, [part])
     np.savez(
         tmp_path / "body.npz",
@@ -144,7 +150,7 @@ def test_a_character_of_the_user_comes_first(world: World, tmp_path: Path) -> No
     about = {"version": 1, "source": "robot.glb", "sha256": "5e1f", "fits": True}
     (tmp_path / "subject.json").write_text(json.dumps(about))
     options = replace(SMALL, views=3, characters=(str(tmp_path),))
-    (subject,) = people(1, options, world=world)
+    (subject,) = draw_people(1, options, world=world)
     assert subject.facts["looks"]["character"] == "robot.glb"
     np.testing.assert_allclose(subject.betas, betas)
     np.testing.assert_allclose(subject.pose(0).full_pose, pose.full_pose)
@@ -158,7 +164,7 @@ def test_a_character_of_the_user_comes_first(world: World, tmp_path: Path) -> No
 
 
 def test_a_clock_adds_up() -> None:
-    clock = Clock()
+    clock = StageClock()
     for _ in range(2):
         with clock("render"):
             pass
@@ -167,11 +173,11 @@ def test_a_clock_adds_up() -> None:
 
 
 @pytest.mark.slow
-def test_a_person_is_found_and_lifted(world: World, tmp_path: Path) -> None:
+def test_a_person_is_found_and_lifted(world: SynthContext, tmp_path: Path) -> None:
     """The real detectors and the real lift, kept and read back."""
     options = replace(SMALL, size=320, seed=1, framing="half", texture_size=512)
     write_people(tmp_path / "people", 1, options)
-    stream = Samples(
+    stream = SampleStream(
         tmp_path / "people",
         NETWORKS["tiny"],
         DataOptions(96, 2, cache=tmp_path / "kept"),

@@ -7,27 +7,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import camera_position, photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, Avatar, BoundGaussians, Pose
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.motion.reenact import joints_at
+from likeness.engine.motion.reenact import posed_joints
 from likeness.engine.render import render_camera
 from likeness.engine.visual.clips import (
     MARGIN,
-    Frame,
-    Outline,
-    draw_frames,
+    AvatarOutline,
+    FrameSpec,
+    render_frames,
     steady_cameras,
     turntable_yaws,
 )
-from likeness.engine.visual.sheet import straight_rgba
+from likeness.engine.visual.sheet import unpremultiply
 
 
 @pytest.fixture(scope="module")
 def person() -> Avatar:
     """One splat in the middle of each triangle of the made-up body."""
-    body = synthetic_body().personalised(np.zeros(4))
+    body = make_synthetic_body().personalised(np.zeros(4))
     n = len(body.f)
     rng = np.random.default_rng(0)
     bound = BoundGaussians(
@@ -68,8 +68,8 @@ def extent(person: Avatar, poses: list[Pose], cameras: list) -> tuple[np.ndarray
 def test_a_fixed_camera_holds_the_whole_motion(
     person: Avatar, yaw: float, pitch: float, size: tuple[int, int]
 ) -> None:
-    poses, frame = walk(person), Frame(*size)
-    cameras = steady_cameras(Outline(person, "full"), poses, frame, [yaw] * 20, pitch)
+    poses, frame = walk(person), FrameSpec(*size)
+    cameras = steady_cameras(AvatarOutline(person, "full"), poses, frame, [yaw] * 20, pitch)
     for camera in cameras:
         np.testing.assert_array_equal(camera.viewmat, cameras[0].viewmat)
     low, high = extent(person, poses, cameras)
@@ -84,14 +84,14 @@ def test_a_fixed_camera_holds_the_whole_motion(
 
 
 def test_a_following_camera_stays_with_the_walker(person: Avatar) -> None:
-    poses, frame = walk(person, 60), Frame(300, 300)
-    outline = Outline(person, "full")
+    poses, frame = walk(person, 60), FrameSpec(300, 300)
+    outline = AvatarOutline(person, "full")
     fixed = steady_cameras(outline, poses, frame, [0.0] * 60, 0.0)
     along = steady_cameras(outline, poses, frame, [0.0] * 60, 0.0, follow=4.0)
     low, high = extent(person, poses, along)
     assert (low > 0).all()
     assert (high < 300).all()
-    pelvis = [project(joints_at(person.body, p)[0], c)[0] for p, c in zip(poses, along)]
+    pelvis = [project(posed_joints(person.body, p)[0], c)[0] for p, c in zip(poses, along)]
     assert np.ptp(np.array(pelvis)[:, 0]) < 20
     tall = [
         np.ptp(project(person.body.vertices(poses[0])[0], cameras[0])[0][:, 1])
@@ -101,13 +101,13 @@ def test_a_following_camera_stays_with_the_walker(person: Avatar) -> None:
 
 
 def test_a_turntable_goes_around_the_trunk(person: Avatar) -> None:
-    frame, yaws = Frame(200, 300), turntable_yaws(24, 1.0)
-    cameras = steady_cameras(Outline(person, "full"), [person.pose], frame, list(yaws), 15.0)
+    frame, yaws = FrameSpec(200, 300), turntable_yaws(24, 1.0)
+    cameras = steady_cameras(AvatarOutline(person, "full"), [person.pose], frame, list(yaws), 15.0)
     low, high = extent(person, [person.pose] * 24, cameras)
     assert (low > 0).all()
     assert (high < [200, 300]).all()
     places = np.array([camera_position(c) for c in cameras])
-    trunk = joints_at(person.body, person.pose)[
+    trunk = posed_joints(person.body, person.pose)[
         [JOINT_INDEX[j] for j in ("pelvis", "spine1", "spine2", "spine3", "neck")]
     ].mean(0)
     radius = np.hypot(*(places - trunk)[:, [0, 2]].T)
@@ -126,8 +126,10 @@ def test_yaws() -> None:
 
 
 def test_the_upper_body_ends_at_the_pelvis(person: Avatar) -> None:
-    cameras = steady_cameras(Outline(person, "upper"), [person.pose], Frame(200, 200), [0.0], 0.0)
-    pelvis = joints_at(person.body, person.pose)[0]
+    cameras = steady_cameras(
+        AvatarOutline(person, "upper"), [person.pose], FrameSpec(200, 200), [0.0], 0.0
+    )
+    pelvis = posed_joints(person.body, person.pose)[0]
     assert project(pelvis, cameras[0])[0][1] == pytest.approx(200, abs=10)
     top = person.body.vertices(person.pose)[0][:, 1].max()
     assert project(np.array([0.3, top, -3.0]), cameras[0])[0][1] > 0
@@ -138,7 +140,7 @@ def test_loose_splats_do_not_move_the_camera(person: Avatar) -> None:
     offset[0] = [0, 0, 5.0]
     strange = replace(person, gaussians=replace(person.gaussians, offset=offset))
     a, b = (
-        steady_cameras(Outline(p, "full"), [p.pose], Frame(200, 200), [0.0], 0.0)[0]
+        steady_cameras(AvatarOutline(p, "full"), [p.pose], FrameSpec(200, 200), [0.0], 0.0)[0]
         for p in (person, strange)
     )
     np.testing.assert_allclose(camera_position(a), camera_position(b), atol=0.05)
@@ -146,19 +148,24 @@ def test_loose_splats_do_not_move_the_camera(person: Avatar) -> None:
 
 def test_pictures_are_the_same_each_time_and_those_of_a_single_render(person: Avatar) -> None:
     poses = walk(person, 3)
-    cameras = steady_cameras(Outline(person, "full"), poses, Frame(96, 64), [0.0] * 3, 0.0)
+    cameras = steady_cameras(
+        AvatarOutline(person, "full"), poses, FrameSpec(96, 64), [0.0] * 3, 0.0
+    )
     for background in (None, np.array([0.2, 0.4, 0.6])):
         digests = [
-            [hashlib.sha256(p).hexdigest() for p in draw_frames(person, poses, cameras, background)]
+            [
+                hashlib.sha256(p).hexdigest()
+                for p in render_frames(person, poses, cameras, background)
+            ]
             for _ in range(2)
         ]
         assert digests[0] == digests[1]
         assert len(set(digests[0])) == 3
     drawn = render_camera(pose_avatar(person, poses[1]), cameras[1])
-    clear = list(draw_frames(person, poses, cameras, None))[1]
-    np.testing.assert_array_equal(clear, np.rint(straight_rgba(drawn) * 255))
+    clear = list(render_frames(person, poses, cameras, None))[1]
+    np.testing.assert_array_equal(clear, np.rint(unpremultiply(drawn) * 255))
     assert clear[0, 0, 3] == 0
-    opaque = list(draw_frames(person, poses, cameras, np.array([0.2, 0.4, 0.6])))[1]
+    opaque = list(render_frames(person, poses, cameras, np.array([0.2, 0.4, 0.6])))[1]
     np.testing.assert_array_equal(opaque[0, 0], [51, 102, 153])
     alpha = clear[..., 3:] / 255.0
     mixed = clear[..., :3] * alpha + opaque[0, 0] * (1 - alpha)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, Camera, FloatArray, Pose
-from likeness.engine.visual.overlay import OverlayPainter, overlay
+from likeness.engine.visual.overlay import OverlayPainter, draw_overlay
 
 GREY = 0.5
 
 
 @pytest.fixture(scope="module")
 def body() -> Body:
-    return synthetic_body()
+    return make_synthetic_body()
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def at(image: FloatArray, body: Body, pose: Pose, camera: Camera, joint: str) ->
 
 def test_only_the_body_and_its_rim_are_drawn(body: Body, pose: Pose, camera: Camera) -> None:
     before = picture(camera)
-    out = overlay(before, body, pose, np.zeros(body.num_betas), camera)
+    out = draw_overlay(before, body, pose, np.zeros(body.num_betas), camera)
     assert out.shape == before.shape
     assert out.dtype == np.float32
     assert 0 <= out.min() < out.max() <= 1
@@ -64,8 +64,8 @@ def test_only_the_body_and_its_rim_are_drawn(body: Body, pose: Pose, camera: Cam
 
 
 def test_the_shape_counts(body: Body, pose: Pose, camera: Camera) -> None:
-    plain = overlay(picture(camera), body, pose, np.zeros(body.num_betas), camera)
-    other = overlay(picture(camera), body, pose, np.full(body.num_betas, 3.0), camera)
+    plain = draw_overlay(picture(camera), body, pose, np.zeros(body.num_betas), camera)
+    other = draw_overlay(picture(camera), body, pose, np.full(body.num_betas, 3.0), camera)
     assert np.abs(plain - other).max() > 0.2
 
 
@@ -73,7 +73,7 @@ def test_unseen_parts_are_orange_and_seen_ones_blue(body: Body, pose: Pose, came
     confidence = np.ones(55)
     legs = [JOINT_INDEX[f"{s}_{j}"] for s in ("left", "right") for j in ("hip", "knee", "ankle")]
     confidence[legs] = 0.0
-    out = overlay(picture(camera), body, pose, np.zeros(body.num_betas), camera, confidence)
+    out = draw_overlay(picture(camera), body, pose, np.zeros(body.num_betas), camera, confidence)
     for joint in ("left_knee", "right_knee"):
         red, _, blue = at(out, body, pose, camera, joint)
         assert red > blue + 0.1
@@ -85,7 +85,7 @@ def test_unseen_parts_are_orange_and_seen_ones_blue(body: Body, pose: Pose, came
 def test_limbs_before_the_trunk_have_an_outline(body: Body, pose: Pose, camera: Camera) -> None:
     """Straight on, a forearm before the belly is nothing but blue on blue without its line."""
     crossed = pose.with_joints(left_shoulder=[0, -1.2, 0], left_elbow=[0, -1.5, 0])
-    out = overlay(picture(camera), body, crossed, np.zeros(body.num_betas), camera)
+    out = draw_overlay(picture(camera), body, crossed, np.zeros(body.num_betas), camera)
     _, joints = body.vertices(crossed)
     ends = joints[[JOINT_INDEX["left_elbow"], JOINT_INDEX["left_wrist"]]]
     (x, y), depth = project(ends.mean(0), camera)
@@ -97,22 +97,22 @@ def test_limbs_before_the_trunk_have_an_outline(body: Body, pose: Pose, camera: 
 def test_a_body_outside_the_picture_leaves_it_alone(body: Body, pose: Pose, camera: Camera) -> None:
     for transl in ([9.0, 0.0, -3.0], [0.0, 0.0, 5.0]):
         away = Pose(pose.full_pose, np.array(transl), pose.expression)
-        out = overlay(picture(camera), body, away, np.zeros(body.num_betas), camera)
+        out = draw_overlay(picture(camera), body, away, np.zeros(body.num_betas), camera)
         np.testing.assert_array_equal(out, picture(camera))
 
 
 def test_a_body_that_reaches_over_the_edge(body: Body, pose: Pose) -> None:
     close = photo_camera(400.0, 65, 47)  # odd sizes
-    out = overlay(picture(close), body, pose, np.zeros(body.num_betas), close)
+    out = draw_overlay(picture(close), body, pose, np.zeros(body.num_betas), close)
     assert out.shape == (47, 65, 3)
     assert np.abs(out - GREY).max() > 0.1
 
 
 def test_large_pictures_are_drawn_at_their_own_size(body: Body, pose: Pose) -> None:
     large = photo_camera(3000.0, 1200, 1700)
-    out = overlay(picture(large), body, pose, np.zeros(body.num_betas), large)
+    out = draw_overlay(picture(large), body, pose, np.zeros(body.num_betas), large)
     small = photo_camera(300.0, 120, 170)
-    other = overlay(picture(small), body, pose, np.zeros(body.num_betas), small)
+    other = draw_overlay(picture(small), body, pose, np.zeros(body.num_betas), small)
     reduced = out.reshape(170, 10, 120, 10, 3).mean((1, 3))
     # Lines have a least width, so only the faces of the body agree.
     assert np.median(np.abs(reduced - other).max(-1)) < 0.01
@@ -128,8 +128,10 @@ def test_one_painter_draws_many_frames(body: Body, pose: Pose, camera: Camera) -
 
 
 def test_the_skeleton_is_drawn_on_top(body: Body, pose: Pose, camera: Camera) -> None:
-    plain = overlay(picture(camera), body, pose, np.zeros(body.num_betas), camera)
-    bones = overlay(picture(camera), body, pose, np.zeros(body.num_betas), camera, skeleton=True)
+    plain = draw_overlay(picture(camera), body, pose, np.zeros(body.num_betas), camera)
+    bones = draw_overlay(
+        picture(camera), body, pose, np.zeros(body.num_betas), camera, skeleton=True
+    )
     _, joints = body.vertices(pose)
     (x, y), _ = project(joints[JOINT_INDEX["left_knee"]], camera)
     assert bones[int(y), int(x)].min() > 0.85

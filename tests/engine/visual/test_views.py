@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.benchmarks.figures.report import FACE_YAWS, Figures, closing, row, summary
+from likeness.benchmarks.figures.report import (
+    FACE_YAWS,
+    PortraitMetrics,
+    format_row,
+    format_summary,
+    summarize,
+)
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.core.framing import Box, crop
+from likeness.engine.core.framing import Box, crop_to_box
 from likeness.engine.core.types import (
     JOINT_INDEX,
     NUM_JOINTS,
@@ -18,7 +24,7 @@ from likeness.engine.core.types import (
     Pose,
 )
 from likeness.engine.render import render_camera
-from likeness.engine.visual.sheet import Tile, lay_out, over_checks, straight_rgba
+from likeness.engine.visual.sheet import Tile, composite_over_checks, layout_tiles, unpremultiply
 from likeness.engine.visual.views import focus_camera, orbit_centre, visible_box
 
 CAMERA = photo_camera(300.0, 200, 160)
@@ -65,7 +71,7 @@ def blob(means: np.ndarray) -> Gaussians:
 def test_crop_shows_the_box_at_the_new_size() -> None:
     points = np.random.default_rng(0).normal([0, 0, -3.0], 0.3, (50, 3))
     whole, _ = project(points, CAMERA)
-    part, _ = project(points, crop(CAMERA, Box(20, 10, 120, 60), 400, 100))
+    part, _ = project(points, crop_to_box(CAMERA, Box(20, 10, 120, 60), 400, 100))
     np.testing.assert_allclose(part, (whole - [20, 10]) * [4.0, 2.0], atol=1e-9)
 
 
@@ -114,7 +120,7 @@ def test_unknown_focus() -> None:
 
 def test_straight_rgba_undoes_the_alpha() -> None:
     gaussians = blob(np.array([[0.0, 0.0, -3.0]]))
-    rgba = straight_rgba(render_camera(gaussians, CAMERA))
+    rgba = unpremultiply(render_camera(gaussians, CAMERA))
     solid = rgba[..., 3] > 0.05
     assert solid.any()
     np.testing.assert_allclose(rgba[solid][:, :3], 0.5, atol=1e-3)
@@ -123,7 +129,7 @@ def test_straight_rgba_undoes_the_alpha() -> None:
 def test_checks_show_only_where_nothing_is() -> None:
     alpha = np.ones((30, 30))
     alpha[:, 15:] = 0
-    picture = over_checks(np.zeros((30, 30, 3)), alpha)
+    picture = composite_over_checks(np.zeros((30, 30, 3)), alpha)
     assert (picture[:, :15] == 0).all()
     assert (picture[:, 15:] > 0.8).all()
     assert len(np.unique(picture[:, 15:])) == 2
@@ -134,7 +140,7 @@ def test_rows_are_as_wide_as_the_sheet() -> None:
     red[..., 0], blue[..., 2] = 1, 1
     wide, tall = Box(0, 0, 200, 100), Box(0, 0, 80, 160)
     tiles = [Tile("a", CAMERA, wide, picture=red), Tile("b", CAMERA, tall, picture=blue)]
-    sheet = lay_out([tiles, tiles[:1]], 640)
+    sheet = layout_tiles([tiles, tiles[:1]], 640)
     assert sheet.shape[1] == 640
     is_red = (sheet[..., 0] > 0.99) & (sheet[..., 2] < 0.01)
     is_blue = (sheet[..., 2] > 0.99) & (sheet[..., 0] < 0.01)
@@ -148,14 +154,14 @@ def test_rows_are_as_wide_as_the_sheet() -> None:
 def test_figures_of_many_portraits() -> None:
     faces = dict.fromkeys(FACE_YAWS, True)
     some = [
-        Figures("a", "half", face_error=2.0, psnr=20.0, ssim=0.9, iou=0.95, faces=faces),
-        Figures("b", "half", face_error=4.0, psnr=30.0, faces={**faces, 30: False}),
-        Figures("c", "head", error="Nobody in it."),
+        PortraitMetrics("a", "half", face_error=2.0, psnr=20.0, ssim=0.9, iou=0.95, faces=faces),
+        PortraitMetrics("b", "half", face_error=4.0, psnr=30.0, faces={**faces, 30: False}),
+        PortraitMetrics("c", "head", error="Nobody in it."),
     ]
-    result = summary(some)
+    result = summarize(some)
     assert (result["built"], result["portraits"], result["face_error"]) == (2, 3, 3.0)
     half = result["by_framing"]["half"]
     assert (half["psnr"], half["faces_found"][30], half["faces_found_at_all_yaws"]) == (25.0, 1, 1)
     assert "head" not in result["by_framing"]
-    assert "Nobody in it." in row(some[2])
-    assert "built 2/3" in closing(result)
+    assert "Nobody in it." in format_row(some[2])
+    assert "built 2/3" in format_summary(result)

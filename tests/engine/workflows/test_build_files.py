@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.files.folders import check_output_folder, folders_for, whole_files
+from likeness.engine.files.folders import atomic_write_files, check_output_folder, make_parents
 
 
 def write_two(folder: Path) -> None:
-    with whole_files(folder) as scratch:
+    with atomic_write_files(folder) as scratch:
         (scratch / "a").write_text("new")
         (scratch / "b").write_text("new")
 
@@ -28,7 +28,7 @@ def test_an_error_leaves_what_was_there(
     error: BaseException | type[BaseException], tmp_path: Path
 ) -> None:
     def half() -> None:
-        with whole_files(tmp_path) as scratch:
+        with atomic_write_files(tmp_path) as scratch:
             (scratch / "a").write_text("half")
             raise error
 
@@ -56,14 +56,14 @@ def test_a_folder_on_a_disk_of_its_own(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_errors_name_the_folder_and_not_where_files_are_made(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    with pytest.raises(LikenessError) as caught, whole_files(folder) as scratch:
+    with pytest.raises(LikenessError) as caught, atomic_write_files(folder) as scratch:
         raise LikenessError(f"Cannot write '{scratch / 'a'}'.", "Make room.")
     assert caught.value.message == f"Cannot write '{folder / 'a'}'."
     assert list(tmp_path.iterdir()) == []
 
 
 def test_empty_folders_go_and_others_stay(tmp_path: Path) -> None:
-    with folders_for(tmp_path / "a" / "b" / "x", tmp_path / "c" / "y"):
+    with make_parents(tmp_path / "a" / "b" / "x", tmp_path / "c" / "y"):
         (tmp_path / "c" / "y").write_text("here")
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
 
@@ -73,7 +73,7 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     for folder in (tmp_path / "taken", tmp_path / "taken" / "deep"):
         with pytest.raises(LikenessError, match="is a file"):
             write_two(folder)
-        with pytest.raises(LikenessError, match="is a file"), folders_for(folder / "x"):
+        with pytest.raises(LikenessError, match="is a file"), make_parents(folder / "x"):
             pass
     assert [p.name for p in tmp_path.iterdir()] == ["taken"]
 

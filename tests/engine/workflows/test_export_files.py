@@ -20,10 +20,10 @@ from likeness.engine.visual.metrics import psnr
 from likeness.engine.workflows import export_files
 from likeness.engine.workflows.export_files import (
     ExportOptions,
-    carried,
+    apply_object_motion,
     export_avatar,
-    motion_of_file,
-    poses_as_motion,
+    load_export_motion,
+    poses_to_motion,
 )
 
 _spec = importlib.util.spec_from_file_location(
@@ -44,7 +44,7 @@ def avatar():
 @pytest.fixture(scope="module")
 def motion(avatar):
     turned = [avatar.pose.with_joints(right_shoulder=[0, 0.2 * k, 0]) for k in range(3)]
-    return poses_as_motion(avatar, turned, 25.0)
+    return poses_to_motion(avatar, turned, 25.0)
 
 
 @pytest.mark.parametrize(("suffix", "read"), [(".ply", read_ply), (".spz", read_spz)])
@@ -68,7 +68,7 @@ def test_the_same_bytes_twice(avatar, tmp_path: Path, suffix: str) -> None:
 
 
 def test_on_the_floor_at_the_origin(avatar, motion, tmp_path: Path) -> None:
-    placed = export_files.placed(avatar, motion, "floor")
+    placed = export_files.place_pose(avatar, motion, "floor")
     vertices, joints = avatar.body.vertices(placed.pose(0))
     assert vertices[:, 1].min() == pytest.approx(0, abs=1e-9)
     assert joints[0][[0, 2]] == pytest.approx([0, 0], abs=1e-9)
@@ -127,13 +127,13 @@ def test_a_longer_sequence_is_not_mixed_with(avatar, motion, tmp_path: Path) -> 
 def test_motion_files(avatar, motion, tmp_path: Path) -> None:
     save_motion(motion, tmp_path / "m.npz", avatar.body)
     name = avatar.body.expression_names[0]
-    taken, _ = motion_of_file(avatar, tmp_path / "m.npz", None, (1, 3), {name: 0.75})
+    taken, _ = load_export_motion(avatar, tmp_path / "m.npz", None, (1, 3), {name: 0.75})
     assert len(taken) == 2
     assert taken.frame_rate == 25
     assert taken.expression[:, 0] == pytest.approx(0.75)
     np.testing.assert_allclose(taken.full_pose[:, 17], motion.full_pose[1:, 17], atol=1e-5)
     with pytest.raises(LikenessError, match="no frame 8"):
-        motion_of_file(avatar, tmp_path / "m.npz", stretch=(0, 9))
+        load_export_motion(avatar, tmp_path / "m.npz", stretch=(0, 9))
 
 
 def test_an_armature_that_moves_itself(avatar, motion) -> None:
@@ -142,7 +142,7 @@ def test_an_armature_that_moves_itself(avatar, motion) -> None:
     for t in range(3):
         places[t, :3, :3] = axis_angle_to_matrix(np.array([0.1, 0.3 * t + 0.2, 0]))
         places[t, :3, 3] = [t, 1, 2]
-    moving = carried(motion, places, avatar.body.J_template)
+    moving = apply_object_motion(motion, places, avatar.body.J_template)
     for t in range(3):
         expected, _ = avatar.body.vertices(motion.pose(t))
         expected = expected @ places[t, :3, :3].T + places[t, :3, 3]
@@ -172,7 +172,7 @@ def test_usd_is_what_its_own_library_reads(avatar, motion, tmp_path: Path) -> No
     cache = UsdSkel.Cache()
     cache.Populate(root, Usd.PrimDefaultPredicate)
     query = cache.GetSkelQuery(UsdSkel.Skeleton(stage.GetPrimAtPath("/_1_me/Body/Skeleton")))
-    placed = export_files.placed(avatar, motion, "floor")
+    placed = export_files.place_pose(avatar, motion, "floor")
     _, joints = avatar.body.vertices(placed.pose(2))
     found = np.array([m.ExtractTranslation() for m in query.ComputeJointSkelTransforms(2)])
     np.testing.assert_allclose(found, joints, atol=1e-4)

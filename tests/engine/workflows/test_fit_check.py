@@ -8,16 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import LikenessError, Observation, Portrait, Pose, Track
 from likeness.engine.pipeline.track import TrackedPortrait
-from likeness.engine.workflows.fit_check import asking, doubtful, fit_picture, load_fit
+from likeness.engine.workflows.fit_check import (
+    draw_fit,
+    is_doubtful,
+    load_shown_fit,
+    make_fit_check,
+)
 
 
 @pytest.fixture(scope="module")
 def tracked() -> TrackedPortrait:
-    body = synthetic_body()
+    body = make_synthetic_body()
     pose = replace(Pose.rest(body.num_expression), transl=np.array([0, 0.2, -3.0]))
     track = Track(
         np.zeros(body.num_betas), pose, photo_camera(1500, 800, 1000), "full", np.ones(55), None, 3
@@ -37,22 +42,22 @@ def tracked() -> TrackedPortrait:
 
 
 def test_picture_shows_the_body_and_everybody_framed(tracked: TrackedPortrait) -> None:
-    picture = fit_picture(tracked)
+    picture = draw_fit(tracked)
     assert picture.shape == (640, 512, 3)
     assert np.abs(picture - 0.5).max(2)[200:400, 200:300].mean() > 0.05, "no body"
     alone = replace(tracked.observation, num_people=1, people=tracked.observation.people[1:])
-    without = fit_picture(replace(tracked, observation=alone))
+    without = draw_fit(replace(tracked, observation=alone))
     changed = np.abs(picture - without).max(2) > 0.02
     assert changed[:, int(10 * 0.64)].sum() > 300, "no frame around the first"
 
 
 def test_what_is_in_doubt(tracked: TrackedPortrait) -> None:
     alone = replace(tracked, observation=replace(tracked.observation, num_people=1))
-    assert doubtful(tracked, None)
-    assert not doubtful(tracked, 1)
-    assert not doubtful(alone, None)
-    assert doubtful(replace(alone, track=replace(alone.track, pose_error=40.0)), None)
-    assert doubtful(replace(alone, track=replace(alone.track, warnings=("odd",))), None)
+    assert is_doubtful(tracked, None)
+    assert not is_doubtful(tracked, 1)
+    assert not is_doubtful(alone, None)
+    assert is_doubtful(replace(alone, track=replace(alone.track, pose_error=40.0)), None)
+    assert is_doubtful(replace(alone, track=replace(alone.track, warnings=("odd",))), None)
 
 
 def never_told(kind: str, **content: Any) -> None:
@@ -67,7 +72,7 @@ def test_answers(tracked: TrackedPortrait, tmp_path: Path) -> None:
         questions.append({"kind": kind, **content})
         return answers.pop(0)
 
-    check = asking(ask, "doubt", None, tmp_path, never_told)
+    check = make_fit_check(ask, "doubt", None, tmp_path, never_told)
     assert check is not None
     answers[:] = [{"answer": "person", "index": 0}]
     change = check([tracked])
@@ -75,7 +80,7 @@ def test_answers(tracked: TrackedPortrait, tmp_path: Path) -> None:
     assert (change.person, change.adjustment) == (0, None)
     assert (questions[0]["kind"], questions[0]["people"], questions[0]["person"]) == ("fit", 2, 1)
     assert Path(questions[0]["picture"]).is_file()
-    shown = load_fit(Path(questions[0]["fit"]))
+    shown = load_shown_fit(Path(questions[0]["fit"]))
     np.testing.assert_array_equal(shown.landmarks, tracked.observation.pose)
     np.testing.assert_allclose(shown.avatar.pose.transl, tracked.track.pose.transl)
 
@@ -102,10 +107,10 @@ def test_ways(tracked: TrackedPortrait, tmp_path: Path) -> None:
     def tell(kind: str, picture: str) -> None:
         seen.append((kind, Path(picture).is_file()))
 
-    assert asking(never, "never", None, tmp_path, tell) is None
-    check = asking(never, "doubt", 1, tmp_path, tell)
+    assert make_fit_check(never, "never", None, tmp_path, tell) is None
+    check = make_fit_check(never, "doubt", 1, tmp_path, tell)
     assert check is not None
     assert check([tracked]) is None
     assert seen == [("seen", True)]  # nobody is asked, but the picture can be looked at
     with pytest.raises(LikenessError, match="sometimes"):
-        asking(never, "sometimes", None, tmp_path, tell)
+        make_fit_check(never, "sometimes", None, tmp_path, tell)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.body.model import save_body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, LikenessError, Motion, Observation, Pose, Track
 from likeness.engine.imaging.video import VideoReader
@@ -22,10 +22,15 @@ from likeness.engine.pipeline import track as tracked
 from likeness.engine.tracking import video as tracking_video
 from likeness.engine.tracking.estimators import KeypointEstimate
 from likeness.engine.workflows import track_files
-from likeness.engine.workflows.track_files import TrackOptions, draw_video, summary, track_to_files
+from likeness.engine.workflows.track_files import (
+    TrackOptions,
+    draw_tracked_video,
+    summarize_track,
+    track_to_files,
+)
 from PIL import Image
 
-BODY = synthetic_body()
+BODY = make_synthetic_body()
 WIDTH, HEIGHT, RATE = 96, 128, 10.0
 
 
@@ -108,7 +113,7 @@ def test_the_report_is_plain_and_the_summary_tells_what_counts(
     assert report["unseen"] == ["left hand"]
     assert report["lens"] == {"source": "assumed", "fov": pytest.approx(43.6, abs=0.1)}
     assert report["seconds"].keys() == {"load", "detect", "fit", "total"}
-    assert summary(files) == (
+    assert summarize_track(files) == (
         f"{tmp_path / 'm.npz'}: half body from the front; face within 2.0 % of the eye distance; "
         "body points within 3.0 px of 512; left hand not seen; lens assumed, 44 degrees"
     )
@@ -126,7 +131,7 @@ def test_pairs_of_unseen_parts_are_one_word(
         view="back",
     )
     files = track_to_files(photo, tmp_path / "m.npz", body_path=body_file)
-    assert summary(files).endswith(
+    assert summarize_track(files).endswith(
         ": head and shoulders from behind; face, hips, arms, hands and legs not seen; "
         "lens assumed, 44 degrees"
     )
@@ -231,7 +236,7 @@ def test_a_failure_leaves_what_was_there(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(track_files, "save_picture", full)
+    monkeypatch.setattr(track_files, "save_image", full)
     with pytest.raises(LikenessError, match="No space"):
         track_to_files(photo, out, overlay=overlay, body_path=body_file)
     assert (out.read_text(), overlay.read_text()) == ("old motion", "old overlay")
@@ -288,7 +293,7 @@ def corner_and_body(path: Path) -> tuple[list[float], list[np.ndarray]]:
 def test_the_overlay_of_a_video(video: Path, tmp_path: Path) -> None:
     """Tracked frames are blue, bridged ones orange, lost ones as they were."""
     target = tmp_path / "o.mp4"
-    draw_video(video, a_motion([0, 1, 2, 0, 0]), BODY, target)
+    draw_tracked_video(video, a_motion([0, 1, 2, 0, 0]), BODY, target)
     corners, bodies = corner_and_body(target)
     np.testing.assert_allclose(corners, [(60 + 30 * i) / 255 for i in range(5)], atol=0.03)
     assert bodies[0][2] > bodies[0][0] + 0.08
@@ -298,7 +303,7 @@ def test_the_overlay_of_a_video(video: Path, tmp_path: Path) -> None:
 
 
 def test_an_overlay_from_the_middle_of_a_video(video: Path, tmp_path: Path) -> None:
-    draw_video(video, a_motion([0, 0]), BODY, tmp_path / "o.mp4", first=3)
+    draw_tracked_video(video, a_motion([0, 0]), BODY, tmp_path / "o.mp4", first=3)
     corners, _ = corner_and_body(tmp_path / "o.mp4")
     np.testing.assert_allclose(corners, [150 / 255, 180 / 255], atol=0.03)
 
@@ -338,7 +343,7 @@ def test_a_video(tracker: dict[str, Any], video: Path, body_file: Path, tmp_path
         assert tracker[name] == getattr(options, name)
     counts = {key: files.report[key] for key in ("kind", "frames", "tracked", "bridged", "lost")}
     assert counts == {"kind": "video", "frames": 6, "tracked": 3, "bridged": 1, "lost": 2}
-    assert "6 frames at 10/s (3 tracked, 1 bridged, 2 lost)" in summary(files)
+    assert "6 frames at 10/s (3 tracked, 1 bridged, 2 lost)" in summarize_track(files)
     assert len(load_motion(tmp_path / "m.npz", BODY.num_expression)) == 6
     tracking = [fraction for stage, fraction in shown if stage == "track"]
     assert tracking == sorted(tracking)
@@ -371,7 +376,7 @@ def test_a_video_without_an_overlay_that_can_be_written_keeps_its_motion(
     def full(*_: object) -> None:
         raise LikenessError("No room for the overlay.", "Make room.")
 
-    monkeypatch.setattr(track_files, "draw_video", full)
+    monkeypatch.setattr(track_files, "draw_tracked_video", full)
     overlay = tmp_path / "o.mp4"
     overlay.write_text("old")
     with pytest.raises(LikenessError, match="No room"):

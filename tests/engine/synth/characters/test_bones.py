@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES
-from likeness.engine.synth.characters.bones import joint_of, joints_of
-from likeness.engine.synth.characters.character import label_of
+from likeness.engine.synth.characters.bones import joint_for_bone, joints_for_bones
+from likeness.engine.synth.characters.character import guess_label
 
 RIGS = {
     "Mixamo": {
@@ -55,20 +55,20 @@ RIGS = {
 
 @pytest.mark.parametrize("rig", RIGS)
 def test_names_of_rigs(rig: str) -> None:
-    assert {name: joint_of(name) for name in RIGS[rig]} == RIGS[rig]
+    assert {name: joint_for_bone(name) for name in RIGS[rig]} == RIGS[rig]
 
 
 def test_smplx_names_mean_smplx_joints() -> None:
-    assert joints_of(JOINT_NAMES) == {k: k for k in range(55)}
+    assert joints_for_bones(JOINT_NAMES) == {k: k for k in range(55)}
     # 'shoulder' alone is other rigs' collar.
-    assert joints_of(["left_shoulder"]) == {JOINT_INDEX["left_collar"]: 0}
+    assert joints_for_bones(["left_shoulder"]) == {JOINT_INDEX["left_collar"]: 0}
 
 
 def test_first_bone_of_one_meaning_counts() -> None:
-    assert joints_of(["hand.L", "DEF-hand.L"]) == {JOINT_INDEX["left_wrist"]: 0}
+    assert joints_for_bones(["hand.L", "DEF-hand.L"]) == {JOINT_INDEX["left_wrist"]: 0}
 
 
 def test_labels() -> None:
-    assert label_of("Ch36", "Ch36_Body") == "other"
-    assert label_of("Hairdresser's Dress") == "hair"
-    assert label_of("avatar_top_baseColor") == "clothes"
+    assert guess_label("Ch36", "Ch36_Body") == "other"
+    assert guess_label("Hairdresser's Dress") == "hair"
+    assert guess_label("avatar_top_baseColor") == "clothes"

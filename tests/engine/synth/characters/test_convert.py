@@ -13,20 +13,20 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.characters.character import Character
 from likeness.engine.synth.characters.convert import (
     Conversion,
+    atomic_subject_folder,
     check_subject_folder,
     load_subject,
     save_subject,
-    subject_folder,
 )
-from likeness.engine.synth.model import Material, Part
-from likeness.engine.tracking.skeleton import State
+from likeness.engine.synth.model import Material, MeshPart
+from likeness.engine.tracking.skeleton import FitState
 
 BODY = load_body(asset_path("body"))
 
 
 def conversion() -> Conversion:
     color = np.full((2, 2, 4), 255, np.uint8)
-    part = Part(
+    part = MeshPart(
         "a",
         np.eye(3),
         np.array([[0, 1, 2]]),
@@ -34,14 +34,14 @@ def conversion() -> Conversion:
         np.zeros(1, np.uint8),
         Material("plain", color),
     )
-    state = State.rest(BODY)
+    state = FitState.rest(BODY)
     state = state.with_vector(state.vector + np.linspace(0, 0.2, len(state.vector)))
     return Conversion(Character("a.glb", (part,), None), state, {}, np.zeros((4, 4, 3)))
 
 
 def write(folder: Path, fits: bool = True) -> Conversion:
     done = conversion()
-    with subject_folder(folder) as scratch:
+    with atomic_subject_folder(folder) as scratch:
         about = {"version": 1, "source": "a.glb", "sha256": "0", "fits": fits}
         save_subject(done, about, scratch)
     return done
@@ -75,7 +75,7 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     before = (folder / "body.npz").read_bytes()
 
     def stopped() -> None:
-        with subject_folder(folder) as scratch:
+        with atomic_subject_folder(folder) as scratch:
             (scratch / "body.npz").write_bytes(b"half")
             raise KeyboardInterrupt
 

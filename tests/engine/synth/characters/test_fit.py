@@ -8,21 +8,26 @@ from likeness.engine.body.model import Body, load_body
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
-from likeness.engine.synth.characters.character import Character, in_metres, split_cards, surface_of
+from likeness.engine.synth.characters.character import (
+    Character,
+    extract_surface,
+    scale_to_metres,
+    split_cards,
+)
 from likeness.engine.synth.characters.fit import (
     CLOTHED,
-    Target,
-    fit,
-    kinds_of,
+    CharacterTarget,
+    classify_points,
+    fit_body,
     landmark_terms,
     sample_vertices,
 )
-from likeness.engine.synth.characters.report import measure
+from likeness.engine.synth.characters.report import measure_fit
 from likeness.engine.synth.characters.terms import PlaneTerm, PointTerm
-from likeness.engine.synth.characters.views import Looker, complete_cloud
-from likeness.engine.synth.model import LABEL, Material, Part
-from likeness.engine.tracking.points import Points
-from likeness.engine.tracking.skeleton import Posed, State, Unknowns
+from likeness.engine.synth.characters.views import SurfaceScanner, complete_cloud
+from likeness.engine.synth.model import LABEL, Material, MeshPart
+from likeness.engine.tracking.points import BodyPoints
+from likeness.engine.tracking.skeleton import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.solver import NormalEquations
 
 GREY = np.full((2, 2, 4), (150, 150, 150, 255), np.uint8)
@@ -46,8 +51,8 @@ def person(body: Body, seed: int) -> tuple[FloatArray, Pose]:
     )
 
 
-def part(vertices: FloatArray, f: FloatArray, label: str = "other") -> Part:
-    return Part(
+def part(vertices: FloatArray, f: FloatArray, label: str = "other") -> MeshPart:
+    return MeshPart(
         label,
         np.asarray(vertices, np.float64),
         f,
@@ -57,16 +62,16 @@ def part(vertices: FloatArray, f: FloatArray, label: str = "other") -> Part:
     )
 
 
-def seen(character: Character, joints: FloatArray) -> Target:
+def seen(character: Character, joints: FloatArray) -> CharacterTarget:
     """What cameras see of a character whose main joints a rig tells."""
-    surface = surface_of(character)
-    looker = Looker(surface, None)  # type: ignore[arg-type]
+    surface = extract_surface(character)
+    looker = SurfaceScanner(surface, None)  # type: ignore[arg-type]
     for yaw in range(0, 360, 30):
         looker.glance(looker.camera(looker.centre, looker.reach, yaw, 4.0, 320), "body")
     complete_cloud(looker)
     cloud = looker.cloud()
     rows = np.arange(55)[[0, *range(1, 12), *range(12, 22), *range(25, 55)]]
-    return Target(None, rows, joints[rows], cloud, kinds_of(surface, cloud, None))
+    return CharacterTarget(None, rows, joints[rows], cloud, classify_points(surface, cloud, None))
 
 
 def test_recovers_a_bare_and_a_dressed_body(body: Body) -> None:
@@ -81,13 +86,13 @@ def test_recovers_a_bare_and_a_dressed_body(body: Body) -> None:
     for character, all_mm, trunk_mm in ((bare, 4.0, 4.0), (dressed, 5.0, 8.0)):
         target = seen(character, joints)
         assert (CLOTHED in target.kind) == (character is dressed)
-        state = fit(body, target)
+        state = fit_body(body, target)
         found, _ = body.vertices(state.pose, state.betas)
         away = 1e3 * np.linalg.norm(found - vertices, axis=1)
         trunk = np.unique(body.f[worn])
         assert np.sqrt((away**2).mean()) < all_mm
         assert np.sqrt((away[trunk] ** 2).mean()) < trunk_mm
-        figures = measure(body, state, target)
+        figures = measure_fit(body, state, target)
         assert figures["fits"]
         assert figures["regions"]["arms"]["rms_mm"] < 3.0
         # Measured again by hand: the report does not flatter.
@@ -101,22 +106,24 @@ def test_report_tells_a_body_that_does_not_fit(body: Body) -> None:
     betas, pose = person(body, 5)
     vertices, joints = body.vertices(pose, betas)
     target = seen(Character("bare", (part(vertices, body.f),), None), joints)
-    moved = State(pose.transl + np.array([0.0, 0.0, 0.02]), pose.full_pose, betas, pose.expression)
-    figures = measure(body, moved, target)
+    moved = FitState(
+        pose.transl + np.array([0.0, 0.0, 0.02]), pose.full_pose, betas, pose.expression
+    )
+    figures = measure_fit(body, moved, target)
     assert 5.0 < figures["regions"]["trunk"]["rms_mm"] < 21.0
     assert figures["joints_mm"]["left_knee"] == pytest.approx(20.0, abs=0.1)
-    away = State(pose.transl + np.array([0.5, 0.0, 0.0]), pose.full_pose, betas, pose.expression)
-    assert not measure(body, away, target)["fits"]
+    away = FitState(pose.transl + np.array([0.5, 0.0, 0.0]), pose.full_pose, betas, pose.expression)
+    assert not measure_fit(body, away, target)["fits"]
 
 
 @pytest.mark.parametrize("kind", ["points", "planes"])
 def test_derivatives_of_the_terms(body: Body, kind: str) -> None:
     rng = np.random.default_rng(2)
     betas, pose = person(body, 7)
-    state = State(pose.transl, pose.full_pose, betas, pose.expression)
+    state = FitState(pose.transl, pose.full_pose, betas, pose.expression)
     rows = rng.integers(0, len(body.f), 12)
-    points = Points.on_surface(body, rows, np.full((12, 3), 1 / 3))
-    target = points.positions(Posed(body, state)) + rng.normal(0, 0.02, (12, 3))
+    points = BodyPoints.on_surface(body, rows, np.full((12, 3), 1 / 3))
+    target = points.positions(PosedJoints(body, state)) + rng.normal(0, 0.02, (12, 3))
     normal = rng.normal(size=(12, 3))
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     weight = rng.uniform(1, 2, 12)
@@ -127,19 +134,20 @@ def test_derivatives_of_the_terms(body: Body, kind: str) -> None:
     )
     unknowns = Unknowns(np.array([0, 3, 16, 18]), np.arange(5), np.arange(3), body.num_betas)
     system = NormalEquations.empty(unknowns)
-    cost = term.add(Posed(body, state), system)
+    cost = term.add(PosedJoints(body, state), system)
     assert cost > 0
     for k, column in enumerate(unknowns.columns):
         step = np.zeros(len(state.vector))
         step[column] = 1e-6
         ends = [
-            term.add(Posed(body, state.with_vector(state.vector + s * step)), None) for s in (1, -1)
+            term.add(PosedJoints(body, state.with_vector(state.vector + s * step)), None)
+            for s in (1, -1)
         ]
         assert system.gradient[k] == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-4, abs=1e-7)
 
 
 def test_nothing_is_asked_without_landmarks_or_rig(body: Body) -> None:
-    nothing = Target(None, np.zeros(0, int), np.zeros((0, 3)), None, np.zeros(0))  # type: ignore[arg-type]
+    nothing = CharacterTarget(None, np.zeros(0, int), np.zeros((0, 3)), None, np.zeros(0))  # type: ignore[arg-type]
     assert landmark_terms(body, nothing, 0.1) == []
 
 
@@ -156,7 +164,7 @@ def test_samples_are_the_same_always(body: Body) -> None:
 )
 def test_units(size: float, scale: float) -> None:
     corners = np.array([[0, 0, 0], [0.3, 0, 0], [0, 1.7, 0]]) * size
-    made = in_metres(Character("c", (part(corners, np.array([[0, 1, 2]])),), None))
+    made = scale_to_metres(Character("c", (part(corners, np.array([[0, 1, 2]])),), None))
     assert made.scale == pytest.approx(scale, rel=1e-3)
     assert np.ptp(made.vertices[:, 1]) == pytest.approx(1.7, rel=0.01)
     assert bool(made.notes) == (size != 1.0)
@@ -164,7 +172,7 @@ def test_units(size: float, scale: float) -> None:
 
 def test_no_size_is_no_body() -> None:
     with pytest.raises(LikenessError, match="no size"):
-        in_metres(Character("c", (part(np.zeros((3, 3)), np.array([[0, 1, 2]])),), None))
+        scale_to_metres(Character("c", (part(np.zeros((3, 3)), np.array([[0, 1, 2]])),), None))
 
 
 def test_see_through_triangles_become_cards() -> None:
@@ -172,7 +180,7 @@ def test_see_through_triangles_become_cards() -> None:
     color[:, 2:, 3] = 0  # the right half is not there
     uv = np.array([[[0.05, 0.1], [0.4, 0.1], [0.1, 0.9]], [[0.6, 0.1], [0.9, 0.1], [0.7, 0.9]]])
     vertices = np.eye(3)
-    mixed = Part(
+    mixed = MeshPart(
         "mixed",
         vertices,
         np.array([[0, 1, 2]] * 2),
@@ -183,5 +191,5 @@ def test_see_through_triangles_become_cards() -> None:
     solid, card = split_cards([mixed])
     assert (len(solid.f), solid.card) == (1, False)
     assert (len(card.f), card.card) == (1, True)
-    assert len(surface_of(Character("c", (solid, card), None)).f) == 1
+    assert len(extract_surface(Character("c", (solid, card), None)).f) == 1
     assert split_cards([part(vertices, np.array([[0, 1, 2]]))])[0].card is False

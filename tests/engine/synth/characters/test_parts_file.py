@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.synth.model import LABEL, Material, Part
+from likeness.engine.synth.model import LABEL, Material, MeshPart
 from likeness.engine.synth.parts_file import load_parts, save_parts
 
 
-def part(name: str = "a", **material: object) -> Part:
+def part(name: str = "a", **material: object) -> MeshPart:
     rng = np.random.default_rng(1)
     color = rng.integers(0, 255, (4, 6, 4), np.uint8)
-    return Part(
+    return MeshPart(
         name,
         rng.normal(size=(5, 3)).astype(np.float32),
         np.array([[0, 1, 2], [2, 3, 4]]),

@@ -10,12 +10,12 @@ from typing import Any
 
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.digests import file_sha256
-from likeness.engine.workflows.batch.asked import Asked
-from likeness.engine.workflows.batch.folder import BatchFolder, batch_folder, write_result
-from likeness.engine.workflows.batch.names import with_names
-from likeness.engine.workflows.batch.run import Batch, Wanted
-from likeness.engine.workflows.batch.units import units_of
-from likeness.engine.workflows.executor import NoMoreError, Said, Unit
+from likeness.engine.workflows.batch.asked import PortraitSpec
+from likeness.engine.workflows.batch.folder import BatchFolder, open_batch_folder, write_result
+from likeness.engine.workflows.batch.names import assign_names
+from likeness.engine.workflows.batch.run import BatchOptions, BatchRun
+from likeness.engine.workflows.batch.units import plan_units
+from likeness.engine.workflows.executor import FatalWorkerError, Unit, WorkerEvent
 
 Maker = Callable[[Unit], Mapping[str, Any]]
 
@@ -59,40 +59,40 @@ class Bench:
     def submit(self, unit: Unit, soon: bool = False) -> None:
         (self.units.appendleft if soon else self.units.append)(unit)
 
-    def take(self, timeout: float) -> Said | None:
+    def take(self, timeout: float) -> WorkerEvent | None:
         unit = self.units.popleft()
         self.made.append(unit["key"])
         try:
-            return Said("done", unit["key"], self.maker(unit))
-        except NoMoreError:
+            return WorkerEvent("done", unit["key"], self.maker(unit))
+        except FatalWorkerError:
             raise
         except LikenessError as error:
             told = {"reason": error.message, "remedy": error.remedy, "mendable": True}
-            return Said("failed", unit["key"], told)
+            return WorkerEvent("failed", unit["key"], told)
         except ZeroDivisionError as error:
-            return Said("failed", unit["key"], {"reason": repr(error)})
+            return WorkerEvent("failed", unit["key"], {"reason": repr(error)})
 
     def end(self) -> None:
         self.ended = True
 
 
-def photos(folder: Path, **content: str) -> list[Asked]:
+def photos(folder: Path, **content: str) -> list[PortraitSpec]:
     """Portraits by their names; what stands in their files decides what becomes of them."""
     folder.mkdir(exist_ok=True)
     for name, text in content.items():
         (folder / f"{name}.jpg").write_text(text)
-    return [Asked(folder / f"{name}.jpg") for name in content]
+    return [PortraitSpec(folder / f"{name}.jpg") for name in content]
 
 
 def ran(
-    out: Path, asked: Sequence[Asked], bench: Bench | None = None, **wanted: Any
-) -> tuple[Batch, list[str]]:
+    out: Path, asked: Sequence[PortraitSpec], bench: Bench | None = None, **wanted: Any
+) -> tuple[BatchRun, list[str]]:
     """A run, and what it made."""
     bench = bench or Bench()
-    with batch_folder(out) as folder:
-        units = units_of(with_names(asked, out))
+    with open_batch_folder(out) as folder:
+        units = plan_units(assign_names(asked, out))
         folder.begin(units, {})
-        batch = Batch(folder, units, Wanted(**wanted))
+        batch = BatchRun(folder, units, BatchOptions(**wanted))
         batch.run(lambda: bench)
         folder.close()
     return batch, bench.made

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.stores import Address
-from likeness.engine.gaussians.refine import LEVELS
+from likeness.engine.gaussians.refine import REFINE_LEVELS
 from likeness.engine.tracking.several import DIRECTIONS
 from likeness.engine.workflows.batch import asked as asked_module
 from likeness.engine.workflows.batch import code, units
-from likeness.engine.workflows.batch.asked import Asked
-from likeness.engine.workflows.batch.inputs import portraits_in
-from likeness.engine.workflows.batch.names import with_names
+from likeness.engine.workflows.batch.asked import PortraitSpec
+from likeness.engine.workflows.batch.inputs import find_portraits
+from likeness.engine.workflows.batch.names import assign_names
 from likeness.engine.workflows.batch.tables import read_table
-from likeness.engine.workflows.batch.units import MOST_BYTES, same_pictures, units_of
+from likeness.engine.workflows.batch.units import MAX_BYTES, find_duplicates, plan_units
 
 
 def tree(folder: Path, *names: str) -> None:
@@ -29,7 +29,7 @@ def tree(folder: Path, *names: str) -> None:
 
 def test_choices_are_those_of_a_build() -> None:
     assert asked_module.DIRECTIONS == DIRECTIONS
-    assert set(asked_module.REFINE) == set(LEVELS)
+    assert set(asked_module.REFINE) == set(REFINE_LEVELS)
 
 
 def test_a_folder_gives_its_pictures_but_no_results(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_folder_gives_its_pictures_but_no_results(tmp_path: Path) -> None:
     (tmp_path / "all" / "self.jpg").symlink_to(tmp_path / "all" / "self.jpg")
     (tmp_path / "all" / "again.jpg").symlink_to(tmp_path / "all" / "b.jpg")
     os.mkfifo(tmp_path / "all" / "pipe.jpg")
-    named = with_names(portraits_in([tmp_path / "all", tmp_path / "all" / "b.jpg"], out), out)
+    named = assign_names(find_portraits([tmp_path / "all", tmp_path / "all" / "b.jpg"], out), out)
     assert [one.name for one in named] == ["a", "again", "pipe", "self", "x/c d", "x/ü_"]
 
 
@@ -58,7 +58,7 @@ def test_names_of_a_pattern_tell_the_folders_below_its_fixed_part(tmp_path: Path
     tree(tmp_path, "s/tue/x/IMG_1.jpg", "s/wed/IMG_1.jpg", "s/wed/IMG_2.jpg")
 
     def names(pattern: str) -> list[str]:
-        return [one.name for one in portraits_in([tmp_path / pattern], tmp_path / "out")]
+        return [one.name for one in find_portraits([tmp_path / pattern], tmp_path / "out")]
 
     before = names("s/**/*.jpg")
     assert before == ["tue/x/IMG_1", "wed/IMG_1", "wed/IMG_2"]
@@ -80,7 +80,7 @@ def test_what_a_batch_has_made_is_no_portrait(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "in")
 
     def names(given: str, out: str) -> list[str]:
-        return [one.name for one in portraits_in([tmp_path / given], tmp_path / out)]
+        return [one.name for one in find_portraits([tmp_path / given], tmp_path / out)]
 
     every = ["a", "b/c", "out/new"]
     assert names("in", "in") == every
@@ -90,7 +90,7 @@ def test_what_a_batch_has_made_is_no_portrait(tmp_path: Path) -> None:
     assert names("in/*", "in/out") == every[:2]
     if find_spec("fsspec"):
         given = Address((tmp_path / "in").as_uri())
-        found = [one.name for one in portraits_in([given], given / "out")]
+        found = [one.name for one in find_portraits([given], given / "out")]
         assert sorted(found) == every[:2]
 
 
@@ -99,11 +99,11 @@ def test_pictures_that_cannot_be_read_are_not_passed_over(tmp_path: Path) -> Non
     (tmp_path / "in" / "lost.jpg").symlink_to(tmp_path / "gone.jpg")
     os.mkfifo(tmp_path / "in" / "pipe.jpg")
     with pytest.warns(UserWarning, match=r"left out .* 1 \.dng, 1 \.heic"):
-        found = portraits_in([tmp_path / "in"], tmp_path / "out")
+        found = find_portraits([tmp_path / "in"], tmp_path / "out")
     assert [one.name for one in found] == ["a", "lost", "pipe"]
-    troubles = [unit.trouble for unit in units_of(with_names(found, tmp_path / "out"))]
+    troubles = [unit.trouble for unit in plan_units(assign_names(found, tmp_path / "out"))]
     assert [trouble is not None for trouble in troubles] == [False, True, True]
-    assert [one.name for one in portraits_in([tmp_path / "in/*.jpg"], tmp_path)] == [
+    assert [one.name for one in find_portraits([tmp_path / "in/*.jpg"], tmp_path)] == [
         "a",
         "lost",
         "pipe",
@@ -113,9 +113,9 @@ def test_pictures_that_cannot_be_read_are_not_passed_over(tmp_path: Path) -> Non
 def test_a_body_that_never_ends_is_refused(tmp_path: Path) -> None:
     tree(tmp_path, "a.jpg")
     for body in (os.devnull, "/dev/zero"):
-        asked = Asked(tmp_path / "a.jpg", name="a", options={"body": body})
+        asked = PortraitSpec(tmp_path / "a.jpg", name="a", options={"body": body})
         with pytest.raises(LikenessError, match="no plain file"):
-            units_of([asked])
+            plan_units([asked])
 
 
 def test_patterns_and_what_is_not_there(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_patterns_and_what_is_not_there(tmp_path: Path) -> None:
     out = tmp_path / "out"
 
     def names(*inputs: str) -> list[str]:
-        return [one.photo.name for one in portraits_in([tmp_path / i for i in inputs], out)]
+        return [one.photo.name for one in find_portraits([tmp_path / i for i in inputs], out)]
 
     assert names("a*.jpg") == ["a1.jpg", "a2.jpg"]
     assert names("**/*.jpg") == ["[x].jpg", "a1.jpg", "a2.jpg", "c.jpg"]
@@ -145,8 +145,8 @@ def test_patterns_and_what_is_not_there(tmp_path: Path) -> None:
 
 def test_names_are_safe_and_apart(tmp_path: Path) -> None:
     files = ("me.jpg", "ME.png", "me/left.jpg", "CON.jpg", "report.jpg", "a:b?.jpg", "x.jpg/y.jpg")
-    asked = [Asked(tmp_path / name, (), name.rpartition(".")[0]) for name in files]
-    assert [one.name for one in with_names(asked, tmp_path)] == [
+    asked = [PortraitSpec(tmp_path / name, (), name.rpartition(".")[0]) for name in files]
+    assert [one.name for one in assign_names(asked, tmp_path)] == [
         "me-jpg",
         "ME-png",
         "me/left",
@@ -155,8 +155,11 @@ def test_names_are_safe_and_apart(tmp_path: Path) -> None:
         "a_b_",
         "x.jpg/y",
     ]
-    given = [Asked(tmp_path / "a.jpg", (), "me", {}, "line 2"), Asked(tmp_path / "me.jpg")]
-    assert [one.name for one in with_names(given, tmp_path)] == ["me", "me-jpg"]
+    given = [
+        PortraitSpec(tmp_path / "a.jpg", (), "me", {}, "line 2"),
+        PortraitSpec(tmp_path / "me.jpg"),
+    ]
+    assert [one.name for one in assign_names(given, tmp_path)] == ["me", "me-jpg"]
     for names, message in (
         (("../a",), "no place inside"),
         (("/a",), "no place inside"),
@@ -166,9 +169,11 @@ def test_names_are_safe_and_apart(tmp_path: Path) -> None:
         (("me", "ME"), "there already"),
         (("a", "a/b"), "would lie in"),
     ):
-        asked = [Asked(tmp_path / "p.jpg", (), name, {}, "'t.csv', line 2") for name in names]
+        asked = [
+            PortraitSpec(tmp_path / "p.jpg", (), name, {}, "'t.csv', line 2") for name in names
+        ]
         with pytest.raises(LikenessError, match=message):
-            with_names(asked, tmp_path)
+            assign_names(asked, tmp_path)
 
 
 TOML = """
@@ -275,21 +280,21 @@ def test_units_are_known_by_bytes_and_options(tmp_path: Path) -> None:
     (tmp_path / "b.jpg").write_text("a.jpg")
     net = {"network": str(tmp_path / "net")}
     asked = [
-        Asked(tmp_path / "a.jpg", (), "a"),
-        Asked(tmp_path / "b.jpg", (), "b"),
-        Asked(tmp_path / "a.jpg", (), "c", {"fov": 30.0}),
-        Asked(tmp_path / "a.jpg", (("back", tmp_path / "b.jpg"),), "d"),
-        Asked(tmp_path / "a.jpg", (("left", tmp_path / "b.jpg"),), "e"),
-        Asked(tmp_path / "a.jpg", (), "f", {"body": str(tmp_path / "body.npz")}),
-        Asked(tmp_path / "a.jpg", (), "g", net),
+        PortraitSpec(tmp_path / "a.jpg", (), "a"),
+        PortraitSpec(tmp_path / "b.jpg", (), "b"),
+        PortraitSpec(tmp_path / "a.jpg", (), "c", {"fov": 30.0}),
+        PortraitSpec(tmp_path / "a.jpg", (("back", tmp_path / "b.jpg"),), "d"),
+        PortraitSpec(tmp_path / "a.jpg", (("left", tmp_path / "b.jpg"),), "e"),
+        PortraitSpec(tmp_path / "a.jpg", (), "f", {"body": str(tmp_path / "body.npz")}),
+        PortraitSpec(tmp_path / "a.jpg", (), "g", net),
     ]
-    found = units_of(asked)
+    found = plan_units(asked)
     assert found[0].digest == found[1].digest
     assert len({unit.digest for unit in found}) == 6
-    assert same_pictures(found) == {"b": "a"}
+    assert find_duplicates(found) == {"b": "a"}
     (tmp_path / "net" / "config.json").write_text("other")
     (tmp_path / "a.jpg").write_text("other")
-    again = units_of(asked)
+    again = plan_units(asked)
     assert not {unit.digest for unit in again[:1] + again[2:]} & {unit.digest for unit in found}
 
 
@@ -313,7 +318,7 @@ def test_units_of_other_code_are_others(tmp_path: Path, monkeypatch: pytest.Monk
             file.write_bytes(text)
         digest = code_of()
         monkeypatch.setattr(units, "code_digest", lambda digest=digest: digest)
-        (unit,) = units_of([Asked(tmp_path / "a.jpg", (), "a")])
+        (unit,) = plan_units([PortraitSpec(tmp_path / "a.jpg", (), "a")])
         seen.add((digest, unit.digest))
         assert len(seen) == (1, 2, 2, 3)[k]  # line ends of another system are no change
     files[2].write_text("other")  # trains, and makes nothing
@@ -325,13 +330,17 @@ def test_units_of_other_code_are_others(tmp_path: Path, monkeypatch: pytest.Monk
 def test_photos_that_cannot_be_read_are_units_with_a_trouble(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with (tmp_path / "huge.jpg").open("wb") as file:
-        file.truncate(MOST_BYTES + 1)
+        file.truncate(MAX_BYTES + 1)
     names = ("gone.jpg", "pipe.jpg", "huge.jpg", ".")
-    for unit, name in zip(units_of([Asked(tmp_path / n) for n in names]), names, strict=True):
+    for unit, name in zip(
+        plan_units([PortraitSpec(tmp_path / n) for n in names]), names, strict=True
+    ):
         assert not unit.digest
         assert unit.trouble
         assert unit.trouble.remedy
         assert str(tmp_path / name) in unit.trouble.message
     tree(tmp_path, "a.jpg")
     with pytest.raises(LikenessError, match=r"gone\.npz"):
-        units_of([Asked(tmp_path / "a.jpg", (), "a", {"body": str(tmp_path / "gone.npz")})])
+        plan_units(
+            [PortraitSpec(tmp_path / "a.jpg", (), "a", {"body": str(tmp_path / "gone.npz")})]
+        )

@@ -16,10 +16,10 @@ import pytest
 from likeness.addon.cli.main import main
 from likeness.engine.core.cameras import look_at, orbit, photo_camera
 from likeness.engine.core.types import LikenessError, Pose
-from likeness.engine.files.cache import kept
+from likeness.engine.files.cache import get_or_load
 from likeness.engine.workflows.batch import make as module
 from likeness.engine.workflows.batch.folder import RESULT_FILE, result_files
-from likeness.engine.workflows.batch.make import OutputError, facing, make
+from likeness.engine.workflows.batch.make import OutputError, make_unit, trunk_yaw
 from safetensors import SafetensorError
 
 
@@ -83,24 +83,24 @@ def test_a_try_that_failed_at_an_export_is_gone_on_with(
     unit: dict[str, Any], work: Path, builds: list[str]
 ) -> None:
     with pytest.raises(ZeroDivisionError):
-        make(unit, raising(ZeroDivisionError()))
+        make_unit(unit, raising(ZeroDivisionError()))
     found = result_files(work)
     assert found
     assert list(found[1]) == ["avatar.safetensors"]
-    make(unit, write)
+    make_unit(unit, write)
     assert builds == ["build", "glb", "blend", "load avatar.safetensors", "glb", "blend"]
     found = result_files(work)
     assert found
     assert list(found[1]) == ["avatar.blend", "avatar.glb", "avatar.safetensors"]
     assert json.loads((work / RESULT_FILE).read_text())["name"] == "cast/a"
-    make({**unit, "digest": "other"}, write)  # not of this one
+    make_unit({**unit, "digest": "other"}, write)  # not of this one
     assert builds[6:] == ["build", "glb", "blend"]
 
 
 def test_only_other_formats(
     unit: dict[str, Any], work: Path, tmp_path: Path, builds: list[str]
 ) -> None:
-    make({**unit, "formats": ["ply"], "avatar": str(tmp_path / "there.safetensors")}, write)
+    make_unit({**unit, "formats": ["ply"], "avatar": str(tmp_path / "there.safetensors")}, write)
     assert builds == ["load there.safetensors", "ply"]
     found = result_files(work)
     assert found
@@ -122,19 +122,19 @@ def test_what_the_disk_refuses_is_told_from_what_a_photo_is(
             error, cause = LikenessError("Cannot write."), error
             error.__cause__ = cause
         with pytest.raises(OutputError, match=r"Cannot write to .*out'") as caught:
-            make(unit, raising(error))
+            make_unit(unit, raising(error))
         assert "the same command" in caught.value.remedy
     cat = LikenessError("'No space left (os error 28).jpg' is a cat.")
     cat.__cause__ = OSError(errno.EIO, "Input/output error", "a.jpg")
     with pytest.raises(LikenessError, match="is a cat") as said:
-        make(unit, raising(cat))
+        make_unit(unit, raising(cat))
     assert not isinstance(said.value, OutputError)
 
 
 def test_an_output_that_is_gone(unit: dict[str, Any], work: Path, builds: list[str]) -> None:
     work.parent.rmdir()
     with pytest.raises(OutputError, match="was removed or emptied"):
-        make(unit, write)
+        make_unit(unit, write)
     assert builds == []
 
 
@@ -142,7 +142,7 @@ def test_the_front_is_where_the_trunk_looks() -> None:
     camera = replace(photo_camera(100.0, 64, 64), viewmat=look_at(np.zeros(3), 2.0, 0.0, 0.0))
     for degrees in (-120.0, -40.0, 10.0, 60.0, 170.0):
         pose = Pose.rest(0).with_joints(pelvis=[0.0, np.radians(degrees), 0.0])
-        turned = facing(SimpleNamespace(pose=pose))  # type: ignore[arg-type]
+        turned = trunk_yaw(SimpleNamespace(pose=pose))  # type: ignore[arg-type]
         assert turned == pytest.approx(degrees if abs(degrees) > 25 else 0.0)
         swung = orbit(camera, np.zeros(3), turned)
         eye = -swung.viewmat[:3, :3].T @ swung.viewmat[:3, 3]
@@ -160,11 +160,11 @@ def test_what_is_kept_follows_its_file(tmp_path: Path) -> None:
         loads.append(path.read_text())
         return loads[-1]
 
-    assert [kept("test", path, load) for _ in range(3)] == ["one"] * 3
+    assert [get_or_load("test", path, load) for _ in range(3)] == ["one"] * 3
     path.write_text("three")
-    assert kept("test", path, load) == "three"
+    assert get_or_load("test", path, load) == "three"
     body, other = object(), object()
-    assert [kept("test", path, load, of=one) for one in (body, body, other)] == ["three"] * 3
+    assert [get_or_load("test", path, load, of=one) for one in (body, body, other)] == ["three"] * 3
     assert loads == ["one", "three", "three", "three"]
 
 

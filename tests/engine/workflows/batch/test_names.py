@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.workflows.batch.asked import Asked
-from likeness.engine.workflows.batch.names import with_names
+from likeness.engine.workflows.batch.asked import PortraitSpec
+from likeness.engine.workflows.batch.names import assign_names
 
 
 @pytest.mark.parametrize(
@@ -22,15 +22,17 @@ from likeness.engine.workflows.batch.names import with_names
     ],
 )
 def test_names_that_cannot_be_name_table_and_line(names: tuple[str, str], message: str) -> None:
-    asked = [Asked(Path("p.jpg"), (), n, {}, f"'t.csv', line {k}") for k, n in enumerate(names, 2)]
+    asked = [
+        PortraitSpec(Path("p.jpg"), (), n, {}, f"'t.csv', line {k}") for k, n in enumerate(names, 2)
+    ]
     with pytest.raises(LikenessError) as caught:
-        with_names(asked, Path("out"))
+        assign_names(asked, Path("out"))
     assert caught.value.message == message
     assert caught.value.remedy
 
 
 def test_a_photo_of_a_folder_is_named_itself() -> None:
-    given = Asked(Path("p.jpg"), (), "a", {}, "'t.csv', line 2")
-    asked = [given, Asked(Path("in/a/b.jpg"), (), "a/b")]
+    given = PortraitSpec(Path("p.jpg"), (), "a", {}, "'t.csv', line 2")
+    asked = [given, PortraitSpec(Path("in/a/b.jpg"), (), "a/b")]
     with pytest.raises(LikenessError, match=r"^'in/a/b.jpg': the results 'a/b' would lie in"):
-        with_names(asked, Path("out"))
+        assign_names(asked, Path("out"))

@@ -9,9 +9,9 @@ from urllib.parse import unquote
 
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.workflows.batch.asked import Asked
-from likeness.engine.workflows.batch.page import write_report
-from likeness.engine.workflows.batch.run import Batch
+from likeness.engine.workflows.batch.asked import PortraitSpec
+from likeness.engine.workflows.batch.page import write_batch_report
+from likeness.engine.workflows.batch.run import BatchRun
 from likeness.engine.workflows.batch.summary import ITEMS_FILE, SUMMARY_FILE, write_summary
 
 from .bench import photos, ran
@@ -49,17 +49,17 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def batch(tmp_path: Path) -> Batch:
+def batch(tmp_path: Path) -> BatchRun:
     asked = photos(tmp_path / "in", a="anna", b="hands", c="cat")
     odd = tmp_path / "in" / f"{EVIL}.jpg".replace("/", "_")
     odd.write_text("odd")
     lost = tmp_path / "in" / "\udcff.jpg"
     out = tmp_path / "out"
-    return ran(out, [*asked, Asked(odd), Asked(lost)])[0]
+    return ran(out, [*asked, PortraitSpec(odd), PortraitSpec(lost)])[0]
 
 
-def test_the_page_opens_offline_and_shows_all(batch: Batch, tmp_path: Path) -> None:
-    page = write_report(batch, "likeness batch <in>")
+def test_the_page_opens_offline_and_shows_all(batch: BatchRun, tmp_path: Path) -> None:
+    page = write_batch_report(batch, "likeness batch <in>")
     text = page.read_text(encoding="utf-8")
     found = Page(text)
     assert not found.open
@@ -92,19 +92,19 @@ def test_the_page_opens_offline_and_shows_all(batch: Batch, tmp_path: Path) -> N
 
 
 def test_the_report_keeps_no_pictures_of_people_that_it_does_not_show(
-    batch: Batch, tmp_path: Path
+    batch: BatchRun, tmp_path: Path
 ) -> None:
-    page = write_report(batch, "")
+    page = write_batch_report(batch, "")
     pictures = page.parent / "pictures"
     (pictures / "mine.jpg").write_bytes(b"of the user")
     assert len(list(pictures.iterdir())) == 8
     again = ran(tmp_path / "out", photos(tmp_path / "in", a="anna"))[0]
-    text = write_report(again, "").read_text(encoding="utf-8")
+    text = write_batch_report(again, "").read_text(encoding="utf-8")
     shown = {link.partition("/")[2] for link in Page(text).links if link.startswith("pictures/")}
     assert {path.name for path in pictures.iterdir()} == {"mine.jpg", *shown}
 
 
-def test_files_for_machines(batch: Batch) -> None:
+def test_files_for_machines(batch: BatchRun) -> None:
     said = write_summary(batch, "likeness batch in")
     out = batch.folder.out
     assert json.loads((out / SUMMARY_FILE).read_text()) == said
@@ -123,7 +123,7 @@ def test_what_was_not_come_to_is_left(tmp_path: Path) -> None:
     asked = photos(tmp_path / "in", a="anna")
     batch, _ = ran(tmp_path / "out", asked)
     batch.items["a"].status = "left"
-    found = Page(write_report(batch, "").read_text(encoding="utf-8"))
+    found = Page(write_batch_report(batch, "").read_text(encoding="utf-8"))
     assert found.cards[0]["data-state"] == "left"
     assert write_summary(batch, "")["left"] == 1
 
@@ -133,7 +133,7 @@ def size_of(folder: Path) -> int:
     return int(files["report.json"]["size"])
 
 
-def test_a_report_of_a_damaged_result_is_still_written(batch: Batch, tmp_path: Path) -> None:
+def test_a_report_of_a_damaged_result_is_still_written(batch: BatchRun, tmp_path: Path) -> None:
     (tmp_path / "out" / "a" / "report.json").write_text('{"warnings": [')
     asked = photos(tmp_path / "in", a="anna")
     batch = ran(tmp_path / "out", asked)[0]  # made again: its size is another
@@ -142,8 +142,8 @@ def test_a_report_of_a_damaged_result_is_still_written(batch: Batch, tmp_path: P
         (tmp_path / "out" / "a" / "report.json").write_text(odd.ljust(size_of(tmp_path)))
         assert "a" in ran(tmp_path / "out", asked)[0].items
     batch.items["a"].report = {"input_view": [], "gaussians": "many", "seconds": None}
-    assert Page(write_report(batch, "").read_text(encoding="utf-8")).cards
+    assert Page(write_batch_report(batch, "").read_text(encoding="utf-8")).cards
     (tmp_path / "out" / "report" / "index.html").unlink()
     (tmp_path / "out" / "report" / "index.html").mkdir()
     with pytest.raises(LikenessError, match=r"index\.html"):
-        write_report(batch, "")
+        write_batch_report(batch, "")

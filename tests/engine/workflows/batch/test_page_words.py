@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from likeness.engine.workflows.batch.page import write_report
+from likeness.engine.workflows.batch.page import write_batch_report
 
 from .bench import photos, ran
 
 
 def page_of(tmp_path: Path, **texts: str) -> str:
     batch, _ = ran(tmp_path / "out", photos(tmp_path / "in", **texts))
-    return write_report(batch, "").read_text(encoding="utf-8")
+    return write_batch_report(batch, "").read_text(encoding="utf-8")
 
 
 def test_the_search_looks_at_names_photos_and_messages_alone(tmp_path: Path) -> None:

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.workflows.batch.asked import Asked
+from likeness.engine.workflows.batch.asked import PortraitSpec
 from likeness.engine.workflows.batch.folder import (
     HIDDEN,
     RESULT_FILE,
-    Part,
-    batch_folder,
+    BatchPart,
+    open_batch_folder,
     result_files,
 )
-from likeness.engine.workflows.batch.names import with_names
-from likeness.engine.workflows.batch.run import Batch, Item, Wanted
+from likeness.engine.workflows.batch.names import assign_names
+from likeness.engine.workflows.batch.run import BatchItem, BatchOptions, BatchRun
 from likeness.engine.workflows.batch.summary import write_summary
-from likeness.engine.workflows.batch.units import units_of
+from likeness.engine.workflows.batch.units import plan_units
 from likeness.engine.workflows.executor import Unit
 
 from .bench import Bench, contents, journal, photos, quick, ran
@@ -34,7 +34,7 @@ THREE = {"a": "anna", "b": "hands", "c": "cat"}
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> list[Asked]:
+def asked(tmp_path: Path) -> list[PortraitSpec]:
     return photos(tmp_path / "in", **THREE)
 
 
@@ -43,11 +43,11 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "results" / "out"
 
 
-def statuses(items: Mapping[str, Item]) -> str:
+def statuses(items: Mapping[str, BatchItem]) -> str:
     return " ".join(f"{name}:{item.status}" for name, item in items.items())
 
 
-def test_what_is_made_kept_and_failed(asked: list[Asked], out: Path) -> None:
+def test_what_is_made_kept_and_failed(asked: list[PortraitSpec], out: Path) -> None:
     batch, made = ran(out, asked)
     assert (made, statuses(batch.items)) == (["a", "b", "c"], "a:done b:done c:failed")
     assert batch.items["b"].warnings == ["no hands"]
@@ -66,7 +66,7 @@ def test_what_is_made_kept_and_failed(asked: list[Asked], out: Path) -> None:
 
 
 def test_what_has_changed_is_made_again_and_files_of_the_users_stay(
-    asked: list[Asked], out: Path
+    asked: list[PortraitSpec], out: Path
 ) -> None:
     ran(out, asked, formats=("ply",))
     (out / "a" / "mine.blend").write_text("my own work")
@@ -86,7 +86,9 @@ def test_what_has_changed_is_made_again_and_files_of_the_users_stay(
     assert ran(out, asked[:2])[1] == ["b"]
 
 
-def test_another_format_is_exported_from_what_is_there(asked: list[Asked], out: Path) -> None:
+def test_another_format_is_exported_from_what_is_there(
+    asked: list[PortraitSpec], out: Path
+) -> None:
     ran(out, asked[:1], formats=("ply",))
     before = (out / "a" / "avatar.safetensors").stat().st_mtime_ns
     units: list[Unit] = []
@@ -105,7 +107,7 @@ def test_another_format_is_exported_from_what_is_there(asked: list[Asked], out: 
 
 @pytest.mark.parametrize("harm", ["removed", "cut off"])
 def test_an_export_that_was_taken_away_is_no_part_of_the_result_any_more(
-    asked: list[Asked], out: Path, harm: str
+    asked: list[PortraitSpec], out: Path, harm: str
 ) -> None:
     ran(out, asked[:1], formats=("ply", "glb"))
     if harm == "removed":
@@ -120,7 +122,7 @@ def test_an_export_that_was_taken_away_is_no_part_of_the_result_any_more(
     assert not (out / "a" / "avatar.glb").exists()
 
 
-def test_the_avatar_is_kept_where_an_export_fails(asked: list[Asked], out: Path) -> None:
+def test_the_avatar_is_kept_where_an_export_fails(asked: list[PortraitSpec], out: Path) -> None:
     def failing(unit: Unit) -> Mapping[str, Any]:
         quick({**unit, "formats": []})
         raise LikenessError("Blender stopped.")
@@ -132,7 +134,7 @@ def test_the_avatar_is_kept_where_an_export_fails(asked: list[Asked], out: Path)
     assert statuses(batch.items) == "a:done"
 
 
-def test_faults_are_tried_again_and_told(asked: list[Asked], out: Path) -> None:
+def test_faults_are_tried_again_and_told(asked: list[PortraitSpec], out: Path) -> None:
     tries: list[str] = []
 
     def failing(unit: Unit) -> Mapping[str, Any]:
@@ -148,14 +150,16 @@ def test_faults_are_tried_again_and_told(asked: list[Asked], out: Path) -> None:
     assert ran(out, asked[:1], Bench(failing))[1] == ["a"]
 
 
-def test_photos_that_are_not_there_fail_alone(asked: list[Asked], out: Path) -> None:
+def test_photos_that_are_not_there_fail_alone(asked: list[PortraitSpec], out: Path) -> None:
     asked[0].photo.unlink()
     batch, made = ran(out, asked[:2])
     assert (made, statuses(batch.items)) == (["b"], "a:failed b:done")
     assert "cannot be read" in batch.items["a"].reason
 
 
-def test_places_of_others_are_not_touched(asked: list[Asked], out: Path, tmp_path: Path) -> None:
+def test_places_of_others_are_not_touched(
+    asked: list[PortraitSpec], out: Path, tmp_path: Path
+) -> None:
     (out / "b").mkdir(parents=True)
     (out / "b" / "mine.txt").write_text("mine")
     with pytest.raises(LikenessError, match="no batch has made it"):
@@ -171,7 +175,9 @@ def test_places_of_others_are_not_touched(asked: list[Asked], out: Path, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["summary.json", "items.jsonl", "report/index.html"])
-def test_a_report_of_somebody_else_is_not_touched(asked: list[Asked], out: Path, name: str) -> None:
+def test_a_report_of_somebody_else_is_not_touched(
+    asked: list[PortraitSpec], out: Path, name: str
+) -> None:
     (out / name).parent.mkdir(parents=True)
     (out / name).write_text('{"mine": 1}')
     with pytest.raises(LikenessError, match="no batch has made it"):
@@ -187,7 +193,7 @@ def test_a_report_of_somebody_else_is_not_touched(asked: list[Asked], out: Path,
 
 
 def test_a_file_where_a_folder_must_be_ends_it_before_the_work(
-    asked: list[Asked], out: Path
+    asked: list[PortraitSpec], out: Path
 ) -> None:
     out.mkdir(parents=True)
     (out / "cast").write_text("mine")
@@ -198,14 +204,14 @@ def test_a_file_where_a_folder_must_be_ends_it_before_the_work(
     assert (out / "cast").read_text() == "mine"
 
 
-def test_two_batches_in_a_folder_are_refused(asked: list[Asked], out: Path) -> None:
-    with batch_folder(out), pytest.raises(LikenessError, match="Another batch"):
+def test_two_batches_in_a_folder_are_refused(asked: list[PortraitSpec], out: Path) -> None:
+    with open_batch_folder(out), pytest.raises(LikenessError, match="Another batch"):
         ran(out, asked)
     assert not out.parent.exists()  # nothing was begun
     ran(out, asked)
 
 
-def test_what_a_kill_left_complete_is_taken_up(asked: list[Asked], out: Path) -> None:
+def test_what_a_kill_left_complete_is_taken_up(asked: list[PortraitSpec], out: Path) -> None:
     """Killed after a worker's answer and before the result was in its place."""
     ran(out, asked[:2], formats=("ply",))
     work = out / HIDDEN / "work"
@@ -223,7 +229,7 @@ def test_what_a_kill_left_complete_is_taken_up(asked: list[Asked], out: Path) ->
     assert sum(line.get("taken_up", False) for line in journal(out)) == 1
 
 
-def test_a_torn_journal_is_gone_on_with(asked: list[Asked], out: Path) -> None:
+def test_a_torn_journal_is_gone_on_with(asked: list[PortraitSpec], out: Path) -> None:
     ran(out, asked)
     path = out / HIDDEN / "journal.jsonl"
     path.write_bytes(path.read_bytes()[:-20])
@@ -240,7 +246,7 @@ def json_bytes(said: Mapping[str, Any]) -> bytes:
 
 @pytest.mark.parametrize("at", range(1, 8))
 def test_a_disk_that_fills_at_any_moment(
-    asked: list[Asked], out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+    asked: list[PortraitSpec], out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     """The journal stays readable, and the next run makes what is missing."""
     ran(tmp_path / "whole", asked[:2])
@@ -270,7 +276,7 @@ def test_a_disk_that_fills_at_any_moment(
 
 @pytest.mark.parametrize("what", ["out", "journal"])
 def test_an_output_that_is_removed_meanwhile(
-    asked: list[Asked], out: Path, tmp_path: Path, what: str
+    asked: list[PortraitSpec], out: Path, tmp_path: Path, what: str
 ) -> None:
     made: list[str] = []
 
@@ -333,30 +339,33 @@ def test_a_real_full_disk_and_a_real_read_only_one(small_disk: Path, tmp_path: P
 
 
 def test_parts_of_a_batch_share_a_folder(
-    asked: list[Asked], out: Path, monkeypatch: pytest.MonkeyPatch
+    asked: list[PortraitSpec], out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once, but not with a run of all, nor with parts of another number."""
     monkeypatch.setattr("likeness.engine.workflows.batch.folder.PARTS_WAIT_SECONDS", 0.1)
-    with batch_folder(out, Part(1, 2)) as first, batch_folder(out, Part(2, 2)) as second:
+    with (
+        open_batch_folder(out, BatchPart(1, 2)) as first,
+        open_batch_folder(out, BatchPart(2, 2)) as second,
+    ):
         for folder, few in ((first, asked[:1]), (second, asked[1:2])):
-            units = units_of(with_names(few, out))
+            units = plan_units(assign_names(few, out))
             folder.begin(units, {})
-            Batch(folder, units, Wanted()).run(Bench)
+            BatchRun(folder, units, BatchOptions()).run(Bench)
             assert folder.told == out / HIDDEN / f"part-{1 + (folder is second)}-of-2"
         for part, said in (
-            (Part(1, 2), "being made in"),
+            (BatchPart(1, 2), "being made in"),
             (None, "part-1-of-2"),
-            (Part(1, 3), "part-1-of"),
+            (BatchPart(1, 3), "part-1-of"),
         ):
-            with pytest.raises(LikenessError, match=said), batch_folder(out, part):
+            with pytest.raises(LikenessError, match=said), open_batch_folder(out, part):
                 pass
         shutil.copytree(out / "a", out / HIDDEN / "part-1-of-2" / "work" / "left")
         shutil.rmtree(out / "a")  # killed before it was put in its place
     batch, made = ran(out, asked)
     assert (made, statuses(batch.items)) == (["c"], "a:done b:done c:failed")
     with (
-        batch_folder(out),
+        open_batch_folder(out),
         pytest.raises(LikenessError, match="Another batch"),
-        batch_folder(out, Part(1, 2)),
+        open_batch_folder(out, BatchPart(1, 2)),
     ):
         pass

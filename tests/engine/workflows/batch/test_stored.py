@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files import stores
-from likeness.engine.files.stores import Address, Store
-from likeness.engine.workflows.batch.asked import Asked
-from likeness.engine.workflows.batch.folder import HIDDEN, RESULT_FILE, Part
-from likeness.engine.workflows.batch.inputs import portraits_in
-from likeness.engine.workflows.batch.names import with_names
-from likeness.engine.workflows.batch.page import write_report
-from likeness.engine.workflows.batch.run import Batch, Wanted
-from likeness.engine.workflows.batch.stored import batch_place, made_at
+from likeness.engine.files.stores import Address, RemoteStore
+from likeness.engine.workflows.batch.asked import PortraitSpec
+from likeness.engine.workflows.batch.folder import HIDDEN, RESULT_FILE, BatchPart
+from likeness.engine.workflows.batch.inputs import find_portraits
+from likeness.engine.workflows.batch.names import assign_names
+from likeness.engine.workflows.batch.page import write_batch_report
+from likeness.engine.workflows.batch.run import BatchOptions, BatchRun
+from likeness.engine.workflows.batch.stored import make_remote, open_batch_output
 from likeness.engine.workflows.batch.summary import write_summary
 from likeness.engine.workflows.batch.tables import read_table
-from likeness.engine.workflows.batch.units import units_of
-from likeness.engine.workflows.executor import NoMoreError, Unit
+from likeness.engine.workflows.batch.units import plan_units
+from likeness.engine.workflows.executor import FatalWorkerError, Unit
 
 from .bench import Bench, contents, photos, quick
 from .bench import ran as ran_here
@@ -41,7 +41,7 @@ def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Address]:
 
 
 def filled(bucket: Address) -> Iterator[Address]:
-    store = Store(bucket)
+    store = RemoteStore(bucket)
     for name, text in THREE.items():
         store.write(f"in/{name}.jpg", text.encode())
     store.write("in/.trash/d.jpg", b"no")
@@ -52,37 +52,37 @@ def filled(bucket: Address) -> Iterator[Address]:
 
 
 def worker(unit: Unit) -> Mapping[str, Any]:
-    return made_at(unit, lambda own, progress: quick(own))
+    return make_remote(unit, lambda own, progress: quick(own))
 
 
 def ran(
     bucket: Address,
     maker: Callable[[Unit], Mapping[str, Any]] = worker,
-    part: Part | None = None,
+    part: BatchPart | None = None,
     **wanted: Any,
-) -> tuple[Batch, list[str]]:
+) -> tuple[BatchRun, list[str]]:
     out, bench = bucket / "out", Bench(maker)
-    with batch_place(out, part) as folder:
-        asked = with_names(portraits_in([bucket / "in"], out), out)
-        units = units_of(asked[part.number - 1 :: part.of] if part else asked)
+    with open_batch_output(out, part) as folder:
+        asked = assign_names(find_portraits([bucket / "in"], out), out)
+        units = plan_units(asked[part.number - 1 :: part.of] if part else asked)
         folder.begin(units, {})
-        batch = Batch(folder, units, Wanted(**wanted))
+        batch = BatchRun(folder, units, BatchOptions(**wanted))
         batch.run(lambda: bench)
         folder.close()
         write_summary(batch, "likeness batch")
         if part is None:
-            write_report(batch, "likeness batch")
+            write_batch_report(batch, "likeness batch")
     return batch, bench.made
 
 
 def stored(bucket: Address) -> dict[str, bytes]:
     """All files of the results."""
-    store = Store(bucket / "out")
+    store = RemoteStore(bucket / "out")
     names = [name for name in store.sizes() if name[0] in "abc"]
     return {name: store.read(name, 1 << 20) for name in names}
 
 
-def statuses(batch: Batch) -> str:
+def statuses(batch: BatchRun) -> str:
     return " ".join(f"{name}:{item.status}" for name, item in batch.items.items())
 
 
@@ -97,10 +97,10 @@ def test_results_are_those_of_a_folder(bucket: Address, tmp_path: Path) -> None:
     ran_here(tmp_path / "out", photos(tmp_path / "in", **THREE), formats=("ply",))
     here = {k: v for k, v in contents(tmp_path / "out").items() if k[0] in "ab"}
     assert stored(bucket) == here
-    left = Store(bucket / "out").sizes()
+    left = RemoteStore(bucket / "out").sizes()
     assert not [name for name in left if "work/" in name or ".part" in name]
     assert {"report/index.html", "summary.json", "items.jsonl"} <= set(left)
-    page = Store(bucket / "out").read("report/index.html", 1 << 20).decode()
+    page = RemoteStore(bucket / "out").read("report/index.html", 1 << 20).decode()
     assert "pictures/00000_input.jpg" in page
     assert "pictures/00002_input.jpg" in page  # of the photo that failed
 
@@ -108,12 +108,12 @@ def test_results_are_those_of_a_folder(bucket: Address, tmp_path: Path) -> None:
 def test_what_is_complete_is_kept_and_all_else_made(bucket: Address) -> None:
     ran(bucket)
     assert ran(bucket)[1] == ["c"]
-    store = Store(bucket / "out")
+    store = RemoteStore(bucket / "out")
     store.write("a/mine.blend", b"my own")
     batch, made = ran(bucket, formats=("ply",))
     assert made == ["a", "b", "c"]
     assert batch.items["b"].warnings == ["no hands"]
-    Store(bucket).write("in/a.jpg", b"another anna")
+    RemoteStore(bucket).write("in/a.jpg", b"another anna")
     assert ran(bucket)[1] == ["a", "c"]
     assert "a/avatar.ply" not in store.sizes()  # of the photo before
     assert store.read("a/mine.blend", 100) == b"my own"
@@ -131,8 +131,8 @@ def test_a_run_that_is_stopped_at_any_file_is_gone_on_with(
 ) -> None:
     ran(bucket)
     whole = stored(bucket)
-    Store(bucket).remove_folder("out")
-    move, write, stops = Store.move, Store.write, 0
+    RemoteStore(bucket).remove_folder("out")
+    move, write, stops = RemoteStore.move, RemoteStore.write, 0
     seen: set[tuple[str, int]] = set()
 
     def stopping(kind: str, number: int) -> None:
@@ -144,18 +144,18 @@ def test_a_run_that_is_stopped_at_any_file_is_gone_on_with(
 
     counts = {"move": 0, "write": 0}
 
-    def moved(self: Store, old: str, new: str) -> None:
+    def moved(self: RemoteStore, old: str, new: str) -> None:
         counts["move"] += 1
         stopping("move", counts["move"])
         move(self, old, new)
 
-    def written(self: Store, name: str, content: bytes) -> None:
+    def written(self: RemoteStore, name: str, content: bytes) -> None:
         counts["write"] += 1
         stopping("write", counts["write"])
         write(self, name, content)
 
-    monkeypatch.setattr(Store, "move", moved)
-    monkeypatch.setattr(Store, "write", written)
+    monkeypatch.setattr(RemoteStore, "move", moved)
+    monkeypatch.setattr(RemoteStore, "write", written)
     for _ in range(60):
         counts.update(move=0, write=0)
         try:
@@ -168,16 +168,16 @@ def test_a_run_that_is_stopped_at_any_file_is_gone_on_with(
 
 
 def test_parts_and_tables(bucket: Address, tmp_path: Path) -> None:
-    assert ran(bucket, part=Part(1, 2))[1] == ["a", "c"]
-    assert f"{HIDDEN}/part-1-of-2/summary.json" in Store(bucket / "out").sizes()
-    assert ran(bucket, part=Part(2, 2))[1] == ["b"]
+    assert ran(bucket, part=BatchPart(1, 2))[1] == ["a", "c"]
+    assert f"{HIDDEN}/part-1-of-2/summary.json" in RemoteStore(bucket / "out").sizes()
+    assert ran(bucket, part=BatchPart(2, 2))[1] == ["b"]
     table = tmp_path / "jobs.csv"
     table.write_text(f"photo,back\n{bucket}/in/a.jpg,{bucket}/in/b.jpg\nc.jpg,\n")
     asked = read_table(table)
     assert asked[0].photo == bucket / "in/a.jpg"
     assert asked[0].views == (("back", bucket / "in/b.jpg"),)
     assert asked[1].photo == tmp_path / "c.jpg"
-    named = portraits_in([bucket / "in/*.jpg", bucket / "in/a.jpg"], tmp_path)
+    named = find_portraits([bucket / "in/*.jpg", bucket / "in/a.jpg"], tmp_path)
     assert [one.name for one in named] == ["a", "b", "c"]
 
 
@@ -187,8 +187,8 @@ def test_what_cannot_be_reached_is_said(tmp_path: Path, monkeypatch: pytest.Monk
         ("memory://nothing", "does not exist"),
     ):
         with pytest.raises(LikenessError, match=said):
-            portraits_in([Address(address)], tmp_path)
-    units = units_of([Asked(Address("memory://nothing/a.jpg"), name="a")])
+            find_portraits([Address(address)], tmp_path)
+    units = plan_units([PortraitSpec(Address("memory://nothing/a.jpg"), name="a")])
     assert "is not there" in str(units[0].trouble)
     unit = {
         "key": "a",
@@ -201,8 +201,8 @@ def test_what_cannot_be_reached_is_said(tmp_path: Path, monkeypatch: pytest.Monk
         "digest": "d",
     }
     (tmp_path / "a.jpg").write_text("anna")
-    with pytest.raises(NoMoreError, match="no address that is read"):
+    with pytest.raises(FatalWorkerError, match="no address that is read"):
         worker(unit)
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(LikenessError, match=r"pip install -e '\.\[cluster\]'"):
-        Store(Address("memory://x"))
+        RemoteStore(Address("memory://x"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.body.model import save_body
-from likeness.engine.body.synthetic import synthetic_body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files import downloads, weights
 from likeness.engine.workflows.worker import download, environment, setup
@@ -75,7 +75,7 @@ def test_caches_are_measured_and_cleared(tmp_path: Path) -> None:
 
 
 def test_body_file_is_looked_into(tmp_path: Path) -> None:
-    path, body = tmp_path / "body.npz", synthetic_body()
+    path, body = tmp_path / "body.npz", make_synthetic_body()
     save_body(body, path)
     found = looked(body=str(path))["body"]
     assert found["vertices"] == len(body.v_template)
@@ -117,7 +117,7 @@ def test_download_needs_the_licence_that_was_shown(tmp_path: Path) -> None:
 
 def test_download_comes_to_the_folder_and_tells_how_far(tmp_path: Path, monkeypatch) -> None:
     content = bytes(range(256)) * 40
-    entry = weights.Weights(
+    entry = weights.ModelWeights(
         "thing", "tests", "CC0", (weights.WeightFile("a.bin", len(content)),), url="https://x/"
     )
     monkeypatch.setitem(weights.WEIGHTS, "thing", entry)
